@@ -1,0 +1,1 @@
+//! Arm interrupt controller hardware.

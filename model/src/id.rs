@@ -1,0 +1,135 @@
+//! Identifiers that travel beside addresses. Many are equal in number; none is another's type.
+
+use core::fmt;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident($raw:ty), $form:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name($raw);
+
+        impl $name {
+            /// The identifier with this number.
+            pub const fn new(raw: $raw) -> Self {
+                Self(raw)
+            }
+
+            /// The number.
+            pub const fn get(self) -> $raw {
+                self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "(", $form, ")"), self.0)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, $form, self.0)
+            }
+        }
+    };
+}
+
+id! {
+    /// What an SMMU looks a transaction up by.
+    StreamId(u32), "{:#x}"
+}
+id! {
+    /// SubstreamID: PASID of PCIe, selects a CD.
+    SubstreamId(u32), "{:#x}"
+}
+id! {
+    /// What an ITS looks a message up by.
+    DeviceId(u32), "{:#x}"
+}
+id! {
+    /// Message number within a device, as an ITS sees it.
+    EventId(u32), "{}"
+}
+id! {
+    /// Interrupt number of a GIC.
+    IntId(u32), "{}"
+}
+id! {
+    /// Address space identifier: tags stage-1 translations.
+    Asid(u16), "{}"
+}
+id! {
+    /// Virtual machine identifier: tags stage-2 translations.
+    Vmid(u16), "{}"
+}
+
+/// PCI requester identifier: bus, device and function.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Rid(u16);
+
+impl Rid {
+    /// The requester identifier with this number: bus in 15..8, device in 7..3, function in 2..0.
+    pub const fn new(raw: u16) -> Self {
+        Self(raw)
+    }
+
+    /// From bus, device (0 to 31) and function (0 to 7); `None` out of range.
+    pub const fn from_bdf(bus: u8, device: u8, function: u8) -> Option<Self> {
+        if device < 32 && function < 8 {
+            Some(Self((bus as u16) << 8 | (device as u16) << 3 | function as u16))
+        } else {
+            None
+        }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// Bus number.
+    pub const fn bus(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    /// Device number on the bus.
+    pub const fn device(self) -> u8 {
+        (self.0 >> 3) as u8 & 0x1f
+    }
+
+    /// Function number of the device.
+    pub const fn function(self) -> u8 {
+        self.0 as u8 & 7
+    }
+
+    /// Reads `00:01.0` or `0000:00:01.0` (domain 0 only).
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_prefix("0000:").unwrap_or(text);
+        let (bus, rest) = text.split_once(':')?;
+        let (device, function) = rest.split_once('.')?;
+        if bus.len() != 2 || device.len() != 2 || function.len() != 1 {
+            return None;
+        }
+        // `from_str_radix` alone would also take a sign.
+        let number = |digits: &str| {
+            let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if plain { u8::from_str_radix(digits, 16).ok() } else { None }
+        };
+        Self::from_bdf(number(bus)?, number(device)?, number(function)?)
+    }
+}
+
+impl fmt::Display for Rid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02x}:{:02x}.{:x}", self.bus(), self.device(), self.function())
+    }
+}
+
+impl fmt::Debug for Rid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rid({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! One page-table engine for hardware and software.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | [`vmsav8`] | how is a descriptor spelled? (VMSAv8-64, stages 1 and 2, granules 4K, 16K, 64K) |
+//! | [`walk`] | what does hardware read out of the tables for one address? |
+//! | [`table`] | how does software map and unmap, which block sizes, when are tables freed? |
+//! | [`gather`] | what must be invalidated before pages may go back? |
+//!
+//! Hardware and software share the descriptor format, and only that. What keeps it honest are
+//! memory dumps of real kernels and a second walker written apart from this one.
+
+pub mod gather;
+pub mod table;
+pub mod vmsav8;
+pub mod walk;

@@ -1,0 +1,131 @@
+//! PCI functions as the machine has them: identity, registers at boot, and the identifiers their
+//! transactions carry.
+//!
+//! Not here: what a driver or VFIO makes of a function (that is the Linux side), and how isolation
+//! groups follow from the hierarchy (a machine states them).
+
+use crate::{DeviceId, PhysAddr, Requester, Rid, Span, StreamId};
+
+/// What a base address register decodes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum BarKind {
+    /// Memory space.
+    Memory,
+    /// I/O space: never mappable by a process.
+    Io,
+}
+
+/// A base address register (0 to 5), the expansion ROM (6) or, above, a bridge window.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Bar {
+    /// Linux's resource number: 0 to 5 BARs, 6 ROM, 7 and up bridge windows.
+    pub index: u8,
+    /// Where it decodes, in physical (memory) or I/O port addresses.
+    pub span: Span<PhysAddr>,
+    /// Memory or I/O.
+    pub kind: BarKind,
+}
+
+/// A PCI function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Function {
+    /// Requester identifier: its place in the hierarchy.
+    pub rid: Rid,
+    /// Vendor identifier.
+    pub vendor: u16,
+    /// Device identifier.
+    pub device: u16,
+    /// Class code, 24 bits.
+    pub class: u32,
+    /// IOMMU group, where the kernel gave it one.
+    pub group: Option<u32>,
+    /// Driver bound when the machine has booted; none for an empty slot in the driver core.
+    pub boot_driver: Option<String>,
+    /// Its resources.
+    pub bars: Vec<Bar>,
+    /// Configuration space as the registers stand when nobody has the device open; at least the
+    /// first 256 bytes.
+    pub config: Vec<u8>,
+    /// Size of its configuration space in bytes: 256, or 4096 for PCI Express.
+    pub config_size: u32,
+    /// Offset of the MSI capability.
+    pub msi: Option<u16>,
+    /// Offset of the MSI-X capability.
+    pub msix: Option<u16>,
+    /// Offset of the PCI Express capability.
+    pub pcie: Option<u16>,
+    /// Whether the kernel knows a way to reset it.
+    pub resettable: bool,
+    /// What the SMMU sees.
+    pub stream: StreamId,
+    /// What the ITS sees.
+    pub device_id: DeviceId,
+}
+
+impl Function {
+    /// The requester of this function's transactions without a PASID.
+    pub fn requester(&self) -> Requester {
+        Requester { stream: self.stream, substream: None, device: self.device_id }
+    }
+
+    /// The resource with Linux's number `index`.
+    pub fn bar(&self, index: u8) -> Option<&Bar> {
+        self.bars.iter().find(|bar| bar.index == index)
+    }
+
+    /// A byte of the configuration space at boot; what lies beyond what is known reads 0.
+    pub fn config_byte(&self, offset: u32) -> u8 {
+        self.config.get(offset as usize).copied().unwrap_or(0)
+    }
+
+    /// Sixteen little-endian bits of the configuration space at boot.
+    pub fn config_u16(&self, offset: u32) -> u16 {
+        u16::from_le_bytes([self.config_byte(offset), self.config_byte(offset + 1)])
+    }
+}
+
+/// The functions of a machine, in ascending order of requester identifier.
+#[derive(Clone, Default, Debug)]
+pub struct Topology {
+    functions: Vec<Function>,
+}
+
+/// Two functions claim one requester identifier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("two functions at {0}")]
+pub struct SameRid(pub Rid);
+
+impl Topology {
+    /// The topology of these functions.
+    ///
+    /// # Errors
+    /// [`SameRid`] if two have the same requester identifier.
+    pub fn new(mut functions: Vec<Function>) -> Result<Self, SameRid> {
+        functions.sort_by_key(|function| function.rid);
+        match functions.windows(2).find(|pair| pair[0].rid == pair[1].rid) {
+            Some(pair) => Err(SameRid(pair[0].rid)),
+            None => Ok(Self { functions }),
+        }
+    }
+
+    /// All functions, ascending.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    /// The function at `rid`.
+    pub fn function(&self, rid: Rid) -> Option<&Function> {
+        let at = self.functions.binary_search_by_key(&rid, |function| function.rid).ok()?;
+        Some(&self.functions[at])
+    }
+
+    /// Index of the function at `rid` in [`Topology::functions`].
+    pub fn index(&self, rid: Rid) -> Option<usize> {
+        self.functions.binary_search_by_key(&rid, |function| function.rid).ok()
+    }
+
+    /// The functions of an IOMMU group, ascending.
+    pub fn in_group(&self, group: u32) -> impl Iterator<Item = &Function> + '_ {
+        self.functions.iter().filter(move |function| function.group == Some(group))
+    }
+}
