@@ -33,4 +33,7 @@ pub trait Host {
     /// # Errors
     /// [`Abort`] where no register answers.
     fn store(&mut self, at: PhysAddr, width: Width, value: u64) -> Result<(), Abort>;
+
+    /// The CPU has nothing to do but wait: hardware gets time.
+    fn relax(&mut self);
 }

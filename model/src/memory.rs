@@ -102,8 +102,7 @@ impl Memory {
 
     /// The chunk that holds `at`, for writing.
     fn chunk_mut(&mut self, at: PhysAddr) -> Result<&mut Chunk, Abort> {
-        let bank =
-            self.banks.iter_mut().find(|bank| bank.span.contains(at)).ok_or(Abort(at))?;
+        let bank = self.banks.iter_mut().find(|bank| bank.span.contains(at)).ok_or(Abort(at))?;
         let index = (at.get() - bank.span.start().get()) >> CHUNK_LG2;
         Ok(bank.chunks[index as usize].get_or_insert_with(|| {
             vec![0; CHUNK_WORDS].into_boxed_slice().try_into().expect("a chunk's length")

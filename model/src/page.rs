@@ -102,11 +102,8 @@ impl PageSizes {
             return None;
         }
         let at_most_limit = u64::MAX >> limit.leading_zeros();
-        let aligned = if alignment == 0 {
-            u64::MAX
-        } else {
-            u64::MAX >> (63 - alignment.trailing_zeros())
-        };
+        let aligned =
+            if alignment == 0 { u64::MAX } else { u64::MAX >> (63 - alignment.trailing_zeros()) };
         let fitting = self.0 & at_most_limit & aligned;
         if fitting == 0 { None } else { PageSize::from_lg2(63 - fitting.leading_zeros()) }
     }

@@ -118,3 +118,28 @@ impl fmt::Display for Refusal {
         write!(f, "{}: {} ({})", self.errno, self.rule.sentence, self.conflict)
     }
 }
+
+/// Declares the rules of a room: a static for each, and `RULES`, the list of all of them.
+///
+/// ```
+/// passim_model::rules! {
+///     /// Why a range was refused.
+///     SIZE_ZERO = "size-zero", "A range has at least one byte.", "6.12 vfio_iommu_type1";
+/// }
+/// assert_eq!(RULES[0].name, "size-zero");
+/// ```
+#[macro_export]
+macro_rules! rules {
+    ($($(#[$doc:meta])* $id:ident = $name:literal, $sentence:literal, $source:literal;)*) => {
+        $(
+            $(#[$doc])*
+            #[doc = ""]
+            #[doc = $sentence]
+            pub static $id: $crate::Rule =
+                $crate::Rule { name: $name, sentence: $sentence, source: $source };
+        )*
+
+        /// Every rule of this room.
+        pub static RULES: &[&$crate::Rule] = &[$(&$id),*];
+    };
+}

@@ -88,11 +88,7 @@ pub enum Fault<F> {
 ///
 /// # Errors
 /// The first fault in the architecture's order.
-pub fn walk<F: Fetch>(
-    config: &Config,
-    input: u64,
-    fetch: &mut F,
-) -> Result<Leaf, Fault<F::Fault>> {
+pub fn walk<F: Fetch>(config: &Config, input: u64, fetch: &mut F) -> Result<Leaf, Fault<F::Fault>> {
     let _ = fetch.fetch(config.root.wrapping_add(input), config.start_level);
     Err(Fault::Translation { level: config.start_level })
 }

@@ -1,0 +1,65 @@
+//! Operations that can stop in the middle: where a kernel waits for hardware or drops a lock.
+//!
+//! Such an operation is a value. Each [`step`](Step) takes it as far as it goes without waiting.
+//! A caller that only wants the answer runs it to the end and lets hardware work whenever it
+//! waits; a caller that explores races does other things in between.
+
+/// How far one step came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step<T> {
+    /// Finished, with this answer.
+    Done(T),
+    /// Nothing more to do until this moves.
+    Waiting(Queue),
+    /// A lock was dropped: others may come in before the next step.
+    Unlocked,
+}
+
+/// What an operation waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Queue {
+    /// The command queue of the SMMU with this index: free room, or a CMD_SYNC.
+    SmmuCommands(usize),
+    /// The lock of the container with this index.
+    ContainerLock(usize),
+}
+
+/// A place where an operation can stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SuspensionPoint {
+    /// Stable kebab-case name.
+    pub name: &'static str,
+    /// What is true while the operation stands there.
+    pub meaning: &'static str,
+    /// Where it is known from.
+    pub source: &'static str,
+}
+
+/// Every suspension point.
+pub const SUSPENSION_POINTS: &[SuspensionPoint] = &[
+    SuspensionPoint {
+        name: "unmap-before-unpin",
+        meaning: "the tables no longer map a slot, the SMMU may still; its pages are still pinned",
+        source: "6.12 vfio_iommu_type1: unmap without flush, then sync, then unpin",
+    },
+    SuspensionPoint {
+        name: "attach-between-syncs",
+        meaning: "an STE or CD is half way from its old to its new value",
+        source: "command queues in dumps of 6.1 and 6.12: a CMD_SYNC after each part",
+    },
+    SuspensionPoint {
+        name: "domain-before-free",
+        meaning: "a domain has no device left, its translations are being dropped",
+        source: "command queues in dumps: TLBI_NH_ASID or TLBI_S12_VMALL after the detach",
+    },
+    SuspensionPoint {
+        name: "queue-full",
+        meaning: "a command is waiting for room in the queue",
+        source: "IHI 0070 G.b 4.1: a full queue takes no command",
+    },
+    SuspensionPoint {
+        name: "container-lock",
+        meaning: "another operation holds the container's lock",
+        source: "6.12 vfio_iommu_type1: one mutex around every ioctl",
+    },
+];
