@@ -106,7 +106,7 @@ macro_rules! layout {
         #[allow(dead_code, reason = "a layout names every field its specification prints")]
         impl $name {
             $($(#[$field_doc])*
-            pub const $field: $crate::bits::Field = $crate::bits::$place($($position),+);)*
+            $vis const $field: $crate::bits::Field = $crate::bits::$place($($position),+);)*
         }
 
         const _: () =

@@ -18,7 +18,18 @@ static ZEROES: Chunk = [0; CHUNK_WORDS];
 
 struct Bank {
     span: Span<PhysAddr>,
+    /// Every chunk of the span, in order.
     chunks: Vec<Option<Box<Chunk>>>,
+}
+
+impl Bank {
+    /// Which chunk holds `at`. Beyond the last one if the address is not in the bank, below it
+    /// included, so that the look-up in `chunks` is the only comparison on the way.
+    #[inline]
+    fn index(&self, at: PhysAddr) -> usize {
+        let offset = at.get().wrapping_sub(self.span.start().get());
+        usize::try_from(offset >> CHUNK_LG2).unwrap_or(usize::MAX)
+    }
 }
 
 /// Sparse physical memory. See the [module](self).
@@ -89,24 +100,33 @@ impl Memory {
         false
     }
 
-    fn bank(&self, at: PhysAddr) -> Option<&Bank> {
-        self.banks.iter().find(|bank| bank.span.contains(at))
+    /// The chunk that holds `at`, for reading.
+    #[inline]
+    fn chunk(&self, at: PhysAddr) -> Result<&Chunk, Abort> {
+        for bank in &self.banks {
+            if let Some(chunk) = bank.chunks.get(bank.index(at)) {
+                return Ok(chunk.as_deref().unwrap_or(&ZEROES));
+            }
+        }
+        Err(Abort(at))
     }
 
-    /// The chunk that holds `at`, for reading.
-    fn chunk(&self, at: PhysAddr) -> Result<&Chunk, Abort> {
-        let bank = self.bank(at).ok_or(Abort(at))?;
-        let index = (at.get() - bank.span.start().get()) >> CHUNK_LG2;
-        Ok(bank.chunks[index as usize].as_deref().unwrap_or(&ZEROES))
+    /// The place of the chunk that holds `at`.
+    #[inline]
+    fn chunk_place(&mut self, at: PhysAddr) -> Result<&mut Option<Box<Chunk>>, Abort> {
+        for bank in &mut self.banks {
+            let index = bank.index(at);
+            if let Some(chunk) = bank.chunks.get_mut(index) {
+                return Ok(chunk);
+            }
+        }
+        Err(Abort(at))
     }
 
     /// The chunk that holds `at`, for writing.
+    #[inline]
     fn chunk_mut(&mut self, at: PhysAddr) -> Result<&mut Chunk, Abort> {
-        let bank = self.banks.iter_mut().find(|bank| bank.span.contains(at)).ok_or(Abort(at))?;
-        let index = (at.get() - bank.span.start().get()) >> CHUNK_LG2;
-        Ok(bank.chunks[index as usize].get_or_insert_with(|| {
-            vec![0; CHUNK_WORDS].into_boxed_slice().try_into().expect("a chunk's length")
-        }))
+        Ok(self.chunk_place(at)?.get_or_insert_with(fresh_chunk))
     }
 
     /// The doubleword at `at`, whose low three bits are ignored as a bus ignores them.
@@ -198,10 +218,7 @@ impl Memory {
         loop {
             let chunk_last = PhysAddr::new(at.get() | (CHUNK_BYTES - 1));
             let last = chunk_last.min(span.last());
-            let bank = self.banks.iter_mut().find(|bank| bank.span.contains(at));
-            let bank = bank.ok_or(Abort(at))?;
-            let index = (at.get() - bank.span.start().get()) >> CHUNK_LG2;
-            if let Some(chunk) = &mut bank.chunks[index as usize] {
+            if let Some(chunk) = self.chunk_place(at)? {
                 zero_bytes(chunk, at.offset_in(CHUNK_LG2), last.offset_in(CHUNK_LG2));
             }
             if last == span.last() {
@@ -210,6 +227,12 @@ impl Memory {
             at = PhysAddr::new(last.get() + 1);
         }
     }
+}
+
+/// Storage for a chunk that is written for the first time.
+#[cold]
+fn fresh_chunk() -> Box<Chunk> {
+    vec![0; CHUNK_WORDS].into_boxed_slice().try_into().expect("a chunk's length")
 }
 
 /// Zeroes the bytes `first..=last` of a chunk.
@@ -224,6 +247,7 @@ fn zero_bytes(chunk: &mut Chunk, first: u64, last: u64) {
     }
 }
 
+#[inline]
 fn word_index(at: PhysAddr) -> usize {
     (at.offset_in(CHUNK_LG2) >> 3) as usize
 }

@@ -34,7 +34,7 @@ fn holes_abort_at_the_first_address_outside() {
         Err(Abort(PhysAddr::new(0x4002_0000)))
     );
     assert_eq!(memory.store_u64(PhysAddr::new(0), 1), Err(Abort(PhysAddr::new(0))));
-    assert_eq!(memory.read(PhysAddr::new(u64::MAX), &mut bytes).is_err(), true);
+    assert!(memory.read(PhysAddr::new(u64::MAX), &mut bytes).is_err());
     assert!(memory.words(PhysAddr::new(0x4000_fff8), 2).is_err());
 }
 

@@ -1,6 +1,122 @@
-//! What an unmap leaves to be invalidated.
+//! What an unmap leaves to be invalidated, and the table pages that must wait for it.
+//!
+//! Ranges grow as Linux's gathering does: blocks of one size that touch or overlap make one
+//! range, anything else starts the next. Where a whole table was unlinked, what hardware may hold
+//! of the walk through it has to go too, at any level.
 
-/// Ranges whose translations hardware may still hold.
+use crate::{Frames, PageSize, PhysAddr};
+
+/// Input addresses of which hardware may still hold translations.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Stale {
+    /// First input address.
+    pub start: u64,
+    /// Last input address, inside.
+    pub last: u64,
+    /// Size of the blocks in the range; for a walk, the granule.
+    pub block: PageSize,
+}
+
+impl Stale {
+    /// Bytes in the range.
+    pub fn size(self) -> u64 {
+        self.last - self.start + 1
+    }
+}
+
+/// One thing to be invalidated.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Invalidation {
+    /// Leaves only: no table above them changed.
+    Leaves(Stale),
+    /// A table was unlinked: leaves, and what is held of the levels above them.
+    Walk(Stale),
+}
+
+/// What was unmapped and not yet invalidated.
 #[must_use = "pages may go back only after what was gathered is invalidated"]
 #[derive(Debug, Default)]
-pub struct Gather {}
+pub struct Gather {
+    /// In the order in which they fell due.
+    closed: Vec<Invalidation>,
+    /// The range that still grows.
+    open: Option<Stale>,
+    tables: Vec<(PhysAddr, PageSize)>,
+}
+
+impl Gather {
+    /// Nothing to invalidate.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether there is nothing to invalidate and no table waits.
+    pub fn is_empty(&self) -> bool {
+        self.closed.is_empty() && self.open.is_none() && self.tables.is_empty()
+    }
+
+    /// Leaves of one block size were unmapped from `start` to `last`, both inside.
+    pub fn add_leaves(&mut self, start: u64, last: u64, block: PageSize) {
+        if let Some(open) = &mut self.open {
+            let touches =
+                start <= open.last.saturating_add(1) && open.start <= last.saturating_add(1);
+            if touches && open.block == block {
+                open.start = open.start.min(start);
+                open.last = open.last.max(last);
+                return;
+            }
+            self.closed.push(Invalidation::Leaves(*open));
+        }
+        self.open = Some(Stale { start, last, block });
+    }
+
+    /// A table that translated `start` to `last`, both inside, was unlinked.
+    pub fn add_walk(&mut self, start: u64, last: u64, granule: PageSize) {
+        self.closed.push(Invalidation::Walk(Stale { start, last, block: granule }));
+    }
+
+    /// A table page was unlinked and must not be used again before the invalidation is complete.
+    pub fn add_table(&mut self, page: PhysAddr, size: PageSize) {
+        self.tables.push((page, size));
+    }
+
+    /// Everything to invalidate, in the order in which it falls due: a range when it stops
+    /// growing, a walk at once.
+    pub fn invalidations(&self) -> impl Iterator<Item = Invalidation> + '_ {
+        self.closed.iter().copied().chain(self.open.map(Invalidation::Leaves))
+    }
+
+    /// The ranges of leaves, in order.
+    pub fn ranges(&self) -> impl Iterator<Item = Stale> + '_ {
+        self.invalidations().filter_map(|invalidation| match invalidation {
+            Invalidation::Leaves(stale) => Some(stale),
+            Invalidation::Walk(_) => None,
+        })
+    }
+
+    /// The ranges whose tables were unlinked, in order.
+    pub fn walks(&self) -> impl Iterator<Item = Stale> + '_ {
+        self.invalidations().filter_map(|invalidation| match invalidation {
+            Invalidation::Walk(stale) => Some(stale),
+            Invalidation::Leaves(_) => None,
+        })
+    }
+
+    /// How many table pages wait.
+    pub fn waiting_tables(&self) -> usize {
+        self.tables.len()
+    }
+
+    /// The table pages that wait, each with its size. To be called once the invalidation is
+    /// complete; the caller gives them back to the allocator.
+    pub fn take_tables(&mut self) -> Vec<(PhysAddr, PageSize)> {
+        core::mem::take(&mut self.tables)
+    }
+
+    /// Gives the waiting table pages back. To be called once the invalidation is complete.
+    pub fn release_tables(&mut self, frames: &mut Frames) {
+        for (page, size) in self.tables.drain(..) {
+            frames.free(page, size);
+        }
+    }
+}

@@ -14,3 +14,6 @@ pub mod gather;
 pub mod table;
 pub mod vmsav8;
 pub mod walk;
+
+#[cfg(test)]
+mod tests;

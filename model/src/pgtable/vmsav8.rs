@@ -1,5 +1,140 @@
-//! VMSAv8-64 descriptors.
+//! VMSAv8-64 descriptors: how tables, blocks and pages are spelled.
+//!
+//! Positions are those of the Arm Architecture Reference Manual (DDI 0487, D8.3 "Translation table
+//! descriptor formats"), which IHI 0070 (3.4, 13.1) takes over for the SMMU. This room knows the
+//! format of both stages and of the three granules and nothing else: it neither reads memory nor
+//! decides what to map.
+//!
+//! The granule is a constant of the type [`Vmsav8`], so that the loops of [`walk`](super::walk)
+//! and [`table`](super::table) are compiled once for each; [`Granule`] is the same as a value.
+//! Addresses of 52 bits exist for the 64K granule (FEAT_LPA). FEAT_LPA2, which would widen the
+//! other two, has its one place in [`Vmsav8::address`] and [`Vmsav8::place`].
+
 use crate::PageSize;
+
+/// The last level: its leaves are pages.
+pub const LAST_LEVEL: u8 = 3;
+
+/// log2 of how many tables may lie side by side at the start level of stage 2.
+// DDI 0487 D8.2: stage 2 may concatenate up to 16 tables at its initial lookup level.
+pub const MAX_CONCATENATED_LG2: u32 = 4;
+
+/// Widest output address without FEAT_LPA, in bits.
+const PLAIN_OUTPUT_BITS: u32 = 48;
+
+crate::layout! {
+    /// What all descriptors have in common (DDI 0487 D8.3).
+    pub struct Descriptor {
+        /// Clear: the descriptor translates nothing, whatever its other bits.
+        VALID = bit(0);
+        /// Table rather than block; at the last level a page must have it set.
+        TABLE_OR_PAGE = bit(1);
+    }
+}
+
+crate::layout! {
+    /// Output address of the 4K granule.
+    pub struct Address4K {
+        /// OA\[47:12\].
+        OA = bits(47, 12);
+    }
+}
+
+crate::layout! {
+    /// Output address of the 16K granule.
+    pub struct Address16K {
+        /// OA\[47:14\].
+        OA = bits(47, 14);
+    }
+}
+
+crate::layout! {
+    /// Output address of the 64K granule.
+    pub struct Address64K {
+        /// OA\[51:48\], where outputs are wider than 48 bits (FEAT_LPA).
+        OA_51_48 = bits(15, 12);
+        /// OA\[47:16\].
+        OA = bits(47, 16);
+    }
+}
+
+crate::layout! {
+    /// Where OA\[51:48\] belongs in an address.
+    struct WideAddress {
+        /// Bits 51:48.
+        BITS_51_48 = bits(51, 48);
+    }
+}
+
+crate::layout! {
+    /// Limits a stage 1 table descriptor puts on everything below it (DDI 0487 D8.3, D8.4).
+    pub struct TableLimits {
+        /// Nothing below is privileged-executable.
+        PXN_TABLE = bit(59);
+        /// Nothing below is unprivileged-executable (executable, where there is one privilege).
+        XN_TABLE = bit(60);
+        /// APTable\[0\]: nothing below is accessible to unprivileged accesses.
+        AP_TABLE_NO_UNPRIVILEGED = bit(61);
+        /// APTable\[1\]: nothing below is writable.
+        AP_TABLE_READ_ONLY = bit(62);
+        /// Everything below is non-secure.
+        NS_TABLE = bit(63);
+    }
+}
+
+crate::layout! {
+    /// Attributes of a stage 1 block or page (DDI 0487 D8.3).
+    pub struct Stage1Leaf {
+        /// Index of the memory type in the MAIR.
+        ATTR_INDX = bits(4, 2);
+        /// Non-secure.
+        NS = bit(5);
+        /// AP\[1\]: accessible to unprivileged accesses.
+        AP_UNPRIVILEGED = bit(6);
+        /// AP\[2\]: read-only.
+        AP_READ_ONLY = bit(7);
+        /// Shareability.
+        SH = bits(9, 8);
+        /// Access flag.
+        AF = bit(10);
+        /// Not global: belongs to one ASID.
+        NG = bit(11);
+        /// Dirty bit modifier.
+        DBM = bit(51);
+        /// Part of a run that translates alike.
+        CONTIGUOUS = bit(52);
+        /// Not privileged-executable.
+        PXN = bit(53);
+        /// Not unprivileged-executable (not executable, where there is one privilege).
+        XN = bit(54);
+        /// Left to software.
+        SOFTWARE = bits(58, 55);
+    }
+}
+
+crate::layout! {
+    /// Attributes of a stage 2 block or page (DDI 0487 D8.3).
+    pub struct Stage2Leaf {
+        /// Memory type, spelled out.
+        MEM_ATTR = bits(5, 2);
+        /// S2AP\[0\]: readable.
+        S2AP_READ = bit(6);
+        /// S2AP\[1\]: writable.
+        S2AP_WRITE = bit(7);
+        /// Shareability.
+        SH = bits(9, 8);
+        /// Access flag.
+        AF = bit(10);
+        /// Dirty bit modifier.
+        DBM = bit(51);
+        /// Part of a run that translates alike.
+        CONTIGUOUS = bit(52);
+        /// Who may not execute.
+        XN = bits(54, 53);
+        /// Left to software.
+        SOFTWARE = bits(58, 55);
+    }
+}
 
 /// Which of the two stages a set of tables belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -22,6 +157,9 @@ pub enum Granule {
 }
 
 impl Granule {
+    /// All three, ascending.
+    pub const ALL: [Self; 3] = [Self::K4, Self::K16, Self::K64];
+
     /// The granule as a page size.
     pub const fn page(self) -> PageSize {
         match self {
@@ -29,5 +167,160 @@ impl Granule {
             Self::K16 => PageSize::K16,
             Self::K64 => PageSize::K64,
         }
+    }
+
+    /// log2 of the granule in bytes.
+    pub const fn lg2(self) -> u32 {
+        self.page().lg2()
+    }
+
+    /// Address bits that one level resolves: log2 of the descriptors in a table.
+    pub const fn index_bits(self) -> u32 {
+        self.lg2() - 3
+    }
+
+    /// log2 of the bytes one descriptor of `level` covers. Levels beyond the last count as the
+    /// last.
+    pub const fn level_lg2(self, level: u8) -> u32 {
+        let above = LAST_LEVEL.saturating_sub(level);
+        self.lg2() + above as u32 * self.index_bits()
+    }
+
+    /// First level whose descriptors may be blocks, where outputs have `output_bits` bits.
+    // DDI 0487 D8.3: blocks exist at levels 1 and 2 (4K) or 2 (16K, 64K); with 52-bit outputs
+    // the 64K granule has them at level 1 too.
+    pub const fn first_block_level(self, output_bits: u32) -> u8 {
+        match self {
+            Self::K4 => 1,
+            Self::K16 => 2,
+            Self::K64 if output_bits > PLAIN_OUTPUT_BITS => 1,
+            Self::K64 => 2,
+        }
+    }
+
+    /// Output address bits a descriptor can express, at most `output_bits`.
+    pub const fn expressible_output_bits(self, output_bits: u32) -> u32 {
+        let limit = match self {
+            Self::K4 | Self::K16 => PLAIN_OUTPUT_BITS,
+            Self::K64 => 52,
+        };
+        if output_bits < limit { output_bits } else { limit }
+    }
+
+    /// Reads a descriptor of `level`, where outputs have `output_bits` bits.
+    pub const fn decode(self, descriptor: u64, level: u8, output_bits: u32) -> Entry {
+        match self {
+            Self::K4 => Vmsav8::<12>::decode(descriptor, level, output_bits),
+            Self::K16 => Vmsav8::<14>::decode(descriptor, level, output_bits),
+            Self::K64 => Vmsav8::<16>::decode(descriptor, level, output_bits),
+        }
+    }
+}
+
+/// What a descriptor is, at the level it was read from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Entry {
+    /// Translates nothing.
+    Invalid,
+    /// Leads to the table at this address (stage's output space).
+    Table(u64),
+    /// Translates to the block or page that starts at this address (stage's output space).
+    Leaf(u64),
+}
+
+/// The format with a granule of `1 << G` bytes, `G` being 12, 14 or 16.
+#[derive(Clone, Copy, Debug)]
+pub struct Vmsav8<const G: u32>;
+
+impl<const G: u32> Vmsav8<G> {
+    /// The granule as a value.
+    pub const GRANULE: Granule = match G {
+        12 => Granule::K4,
+        14 => Granule::K16,
+        16 => Granule::K64,
+        _ => panic!("the granules are 4K, 16K and 64K"),
+    };
+    /// Address bits that one level resolves.
+    pub const INDEX_BITS: u32 = Self::GRANULE.index_bits();
+    /// Descriptors in a table.
+    pub const ENTRIES: usize = 1 << Self::INDEX_BITS;
+
+    /// log2 of the bytes one descriptor of `level` covers. Levels beyond the last count as the
+    /// last.
+    #[inline]
+    pub const fn level_lg2(level: u8) -> u32 {
+        Self::GRANULE.level_lg2(level)
+    }
+
+    /// The level whose descriptors cover `1 << lg2` bytes.
+    #[inline]
+    pub const fn level_of(lg2: u32) -> u8 {
+        LAST_LEVEL - ((lg2 - G) / Self::INDEX_BITS) as u8
+    }
+
+    /// Which descriptor of its table translates `input` at the level whose descriptors cover
+    /// `1 << lg2` bytes.
+    #[inline]
+    pub const fn index(input: u64, lg2: u32) -> usize {
+        (input >> lg2) as usize & (Self::ENTRIES - 1)
+    }
+
+    /// The address a descriptor holds, down to the granule.
+    #[inline]
+    pub const fn address(descriptor: u64, output_bits: u32) -> u64 {
+        match Self::GRANULE {
+            Granule::K4 => Address4K::OA.in_place(descriptor),
+            Granule::K16 => Address16K::OA.in_place(descriptor),
+            // DDI 0487 D8.3: bits [15:12] hold OA[51:48] only where outputs have 52 bits;
+            // otherwise they are RES0 and do not count.
+            Granule::K64 if output_bits > PLAIN_OUTPUT_BITS => {
+                let high = Address64K::OA_51_48.get(descriptor);
+                WideAddress::BITS_51_48.of(high) | Address64K::OA.in_place(descriptor)
+            }
+            Granule::K64 => Address64K::OA.in_place(descriptor),
+        }
+    }
+
+    /// A word that holds `address` where [`Self::address`] finds it.
+    #[inline]
+    pub const fn place(address: u64) -> u64 {
+        match Self::GRANULE {
+            Granule::K4 => Address4K::OA.in_place(address),
+            Granule::K16 => Address16K::OA.in_place(address),
+            Granule::K64 => {
+                let high = WideAddress::BITS_51_48.get(address);
+                Address64K::OA_51_48.of(high) | Address64K::OA.in_place(address)
+            }
+        }
+    }
+
+    /// Reads a descriptor of `level`.
+    #[inline]
+    pub const fn decode(descriptor: u64, level: u8, output_bits: u32) -> Entry {
+        if !Descriptor::VALID.is_set(descriptor) {
+            return Entry::Invalid;
+        }
+        let address = Self::address(descriptor, output_bits);
+        if Descriptor::TABLE_OR_PAGE.is_set(descriptor) {
+            if level >= LAST_LEVEL { Entry::Leaf(address) } else { Entry::Table(address) }
+        } else if level < LAST_LEVEL && level >= Self::GRANULE.first_block_level(output_bits) {
+            Entry::Leaf(address >> Self::level_lg2(level) << Self::level_lg2(level))
+        } else {
+            // DDI 0487 D8.3: what would be a block at a level without blocks, the last among
+            // them, is reserved and translates nothing.
+            Entry::Invalid
+        }
+    }
+
+    /// The descriptor of a table at `address`, which limits nothing.
+    #[inline]
+    pub const fn table(address: u64) -> u64 {
+        Descriptor::VALID.of(1) | Descriptor::TABLE_OR_PAGE.of(1) | Self::place(address)
+    }
+
+    /// The bits that make a descriptor of `level` a leaf.
+    #[inline]
+    pub const fn leaf_type(level: u8) -> u64 {
+        Descriptor::VALID.of(1) | Descriptor::TABLE_OR_PAGE.flag(level >= LAST_LEVEL)
     }
 }

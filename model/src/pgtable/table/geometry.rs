@@ -1,0 +1,113 @@
+//! The shape of a set of tables: levels, sizes, and Linux's choice among the possible ones.
+
+use crate::pgtable::vmsav8::{Granule, LAST_LEVEL, MAX_CONCATENATED_LG2, Stage};
+use crate::pgtable::walk::Config;
+use crate::{PageSize, PageSizes};
+
+/// The shape of a set of tables.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Geometry {
+    /// Stage 1 or 2.
+    pub stage: Stage,
+    /// Translation granule.
+    pub granule: Granule,
+    /// Input address bits.
+    pub input_bits: u32,
+    /// Output address bits.
+    pub output_bits: u32,
+    /// First level looked up.
+    pub start_level: u8,
+    /// log2 of the number of tables side by side at the start level.
+    pub concatenated_lg2: u32,
+}
+
+impl Geometry {
+    /// The shape Linux gives tables of `input_bits` and `output_bits` (its `ias` and `oas`).
+    ///
+    /// `None` where there is no such shape: more than 52 bits of either (48 but for the 64K
+    /// granule), an input no larger than a page, or more tables to concatenate than stage 2
+    /// allows.
+    pub const fn linux(
+        stage: Stage,
+        granule: Granule,
+        input_bits: u32,
+        output_bits: u32,
+    ) -> Option<Self> {
+        let widest = granule.expressible_output_bits(u32::MAX);
+        if input_bits > widest || output_bits > widest || input_bits <= granule.lg2() {
+            return None;
+        }
+        let mut start_level = Config::start_level_for(granule, input_bits);
+        let mut concatenated_lg2 = 0;
+        if matches!(stage, Stage::Two)
+            && must_concatenate(granule, start_level, input_bits, output_bits)
+        {
+            concatenated_lg2 = input_bits - granule.level_lg2(start_level);
+            start_level += 1;
+        }
+        if concatenated_lg2 > MAX_CONCATENATED_LG2 {
+            return None;
+        }
+        Some(Self { stage, granule, input_bits, output_bits, start_level, concatenated_lg2 })
+    }
+
+    /// The sizes a leaf can have.
+    pub const fn page_sizes(&self) -> PageSizes {
+        let mut bits = 0;
+        let mut level = self.granule.first_block_level(self.output_bits);
+        while level <= LAST_LEVEL {
+            bits |= 1 << self.granule.level_lg2(level);
+            level += 1;
+        }
+        PageSizes::from_bits(bits)
+    }
+
+    /// Descriptors in the first table, all concatenated ones counted.
+    pub const fn root_entries(&self) -> u64 {
+        let lg2 = self.granule.level_lg2(self.start_level);
+        1 << self.input_bits.saturating_sub(lg2)
+    }
+
+    /// Last input address.
+    pub const fn last_input(&self) -> u64 {
+        (1 << self.input_bits) - 1
+    }
+
+    /// Bytes set aside for the first table: whole pages, all concatenated ones.
+    pub(super) const fn root_size(&self) -> PageSize {
+        match PageSize::from_lg2(self.granule.lg2() + self.concatenated_lg2) {
+            Some(size) => size,
+            None => panic!("a granule and 16 tables make at most 1M"),
+        }
+    }
+
+    /// Whether the first table resolves exactly the input bits that the levels below leave.
+    pub(super) const fn is_consistent(&self) -> bool {
+        if self.start_level > LAST_LEVEL || self.concatenated_lg2 > MAX_CONCATENATED_LG2 {
+            return false;
+        }
+        let lg2 = self.granule.level_lg2(self.start_level);
+        let widest = lg2 + self.granule.index_bits() + self.concatenated_lg2;
+        self.input_bits > self.granule.lg2()
+            && self.input_bits <= widest
+            && self.input_bits <= 52
+            && self.output_bits <= 52
+    }
+}
+
+/// Whether stage 2 has to start one level lower, with several tables side by side.
+// DDI 0487 D8.2: with 4K tables inputs of 40 and 42 bits, with 16K tables those of 40 and 48 bits
+// have no other start level. Linux concatenates in these cases only.
+const fn must_concatenate(
+    granule: Granule,
+    start_level: u8,
+    input_bits: u32,
+    output_bits: u32,
+) -> bool {
+    match (granule, start_level) {
+        (Granule::K4, 0) => output_bits == 40 || output_bits == 42,
+        (Granule::K16, 0) => input_bits == 48 || output_bits == 48,
+        (Granule::K16, 1) => output_bits == 40,
+        _ => false,
+    }
+}

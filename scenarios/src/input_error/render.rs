@@ -1,0 +1,41 @@
+//! Draws an input error with `annotate-snippets`.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+
+use super::{Colour, Place, Report};
+
+/// Message, place, source line with the span marked, hint.
+pub(super) fn draw(report: &Report, colour: Colour) -> String {
+    let title = Level::ERROR.primary_title(&report.message);
+    let mut group = match &report.place {
+        None => title.element(Origin::path(&report.path)),
+        Some(place) if place.shows_line_start() => title.element(snippet(place).path(&report.path)),
+        // The drawing would count its column from where the excerpt begins, so it is told apart.
+        Some(place) => title
+            .element(
+                Origin::path(&report.path)
+                    .line(number(place.line))
+                    .char_column(number(place.column)),
+            )
+            .element(snippet(place)),
+    };
+    if let Some(hint) = &report.hint {
+        group = group.element(Level::HELP.message(hint));
+    }
+    let renderer = match colour {
+        Colour::Plain => Renderer::plain(),
+        Colour::Ansi => Renderer::styled(),
+    };
+    renderer.decor_style(DecorStyle::Ascii).render(&[group])
+}
+
+fn snippet(place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
+    Snippet::source(&place.excerpt)
+        .line_start(number(place.line))
+        .annotation(AnnotationKind::Primary.span(place.span.clone()))
+}
+
+fn number(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,337 @@
+//! What a machine is made of: the facts a system is assembled from, and nothing that runs.
+//!
+//! A [`Machine`] is read from a TOML file ([`Machine::parse`]), is one of those built in
+//! ([`builtin()`]), or follows from the topology of a recording ([`Machine::from_topology`]).
+
+mod builtin;
+mod check;
+mod file;
+mod quantity;
+mod virt;
+
+use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
+use serde::Deserialize;
+
+pub use builtin::{BUILTIN, builtin};
+
+/// Bytes of configuration space that a machine may spell out.
+pub const CONFIG_BYTES: usize = 256;
+
+/// A machine as it stands before anything runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Machine {
+    /// Its name.
+    pub name: String,
+    /// The Linux profile it runs unless a scenario says otherwise.
+    pub profile: String,
+    /// Number of CPUs, at least 1.
+    pub cpus: u32,
+    /// The kernel's page: 4K, 16K or 64K.
+    pub page_size: PageSize,
+    /// Whether user space may not map a BAR through sysfs that a driver has claimed.
+    pub io_strict_devmem: bool,
+    /// Parameters of `vfio_iommu_type1` at boot.
+    pub parameters: Parameters,
+    /// Banks of RAM, ascending, apart from one another; at least one.
+    pub ram: Vec<Span<PhysAddr>>,
+    /// What translates DMA.
+    pub iommu: Iommu,
+    /// The interrupt controller.
+    pub gic: Gic,
+    /// PCI functions, ascending by requester identifier.
+    pub functions: Vec<Function>,
+    /// Linux interrupt numbers in use at boot, ascending; a new vector gets the lowest free one.
+    pub irqs_allocated: Vec<u32>,
+}
+
+/// Parameters of the module `vfio_iommu_type1`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parameters {
+    /// Attach although MSIs are not checked against the device that sends them.
+    pub allow_unsafe_interrupts: bool,
+    /// Pin and map page by page.
+    pub disable_hugepages: bool,
+    /// Most mappings a container may hold.
+    pub dma_entry_limit: u32,
+}
+
+/// The kernel's defaults.
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            allow_unsafe_interrupts: false,
+            disable_hugepages: false,
+            // Measured: the `start` step of every recording.
+            dma_entry_limit: 65535,
+        }
+    }
+}
+
+/// What translates DMA.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Iommu {
+    /// A driver without hardware, for work on the type1 side alone.
+    Flat,
+    /// SMMUv3s, at least one; a [`Function::smmu`] is an index into them.
+    SmmuV3(Vec<SmmuV3>),
+}
+
+/// One SMMUv3.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SmmuV3 {
+    /// Where its register pages 0 and 1 begin.
+    pub base: PhysAddr,
+    /// SMMU_IDR0 to SMMU_IDR5.
+    pub idr: [u32; 6],
+    /// SMMU_AIDR.
+    pub aidr: u32,
+    /// Its wired interrupts.
+    pub wired: SmmuWires,
+}
+
+/// The wired interrupts of an SMMUv3; `None` where a wire is not connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SmmuWires {
+    /// The event queue has become non-empty.
+    pub event_queue: Option<IntId>,
+    /// The PRI queue wants attention.
+    pub pri_queue: Option<IntId>,
+    /// CMD_SYNC is complete.
+    pub command_sync: Option<IntId>,
+    /// SMMU_GERROR has changed.
+    pub global_error: Option<IntId>,
+}
+
+/// The interrupt controller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Gic {
+    /// GICv3 with an ITS: messages become LPIs, and the sender is known.
+    Its(GicIts),
+    /// GICv2 with GICv2m frames: messages become SPIs, and anyone may send them.
+    V2m(GicV2m),
+}
+
+/// A GICv3 with one ITS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GicIts {
+    /// GICD.
+    pub distributor: PhysAddr,
+    /// The first GICR; those of the other CPUs follow at 128 KiB each.
+    pub redistributors: PhysAddr,
+    /// GITS; GITS_TRANSLATER lies in the next 64 KiB.
+    pub its: PhysAddr,
+}
+
+/// A GICv2 with GICv2m frames.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GicV2m {
+    /// GICD.
+    pub distributor: PhysAddr,
+    /// GICC.
+    pub cpu_interface: PhysAddr,
+    /// The frames, ascending by address; at least one.
+    pub frames: Vec<V2mFrame>,
+}
+
+/// A GICv2m frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct V2mFrame {
+    /// Where its 4 KiB of registers begin.
+    pub base: PhysAddr,
+    /// The first SPI it can raise, as an INTID.
+    pub first: IntId,
+    /// How many.
+    pub count: u32,
+}
+
+/// A PCI function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Function {
+    /// Where it is.
+    pub rid: Rid,
+    /// Vendor identifier.
+    pub vendor: u16,
+    /// Device identifier.
+    pub device: u16,
+    /// Class code, 24 bits.
+    pub class: u32,
+    /// IOMMU group, `None` without one.
+    pub group: Option<u32>,
+    /// The driver bound at boot, `None` without one.
+    pub driver: Option<String>,
+    /// BARs, ROM and bridge windows, ascending by index.
+    pub bars: Vec<Bar>,
+    /// Bytes of configuration space: 256 or 4096.
+    pub config_size: u32,
+    /// Its first bytes while nobody has the device open; `None` leaves them to whoever builds it.
+    pub config: Option<Box<[u8; CONFIG_BYTES]>>,
+    /// Offset of the MSI capability.
+    pub msi: Option<u8>,
+    /// Offset of the MSI-X capability.
+    pub msix: Option<u8>,
+    /// Offset of the PCI Express capability.
+    pub pcie: Option<u8>,
+    /// Ways to reset it, `None` without any.
+    pub reset_method: Option<String>,
+    /// Which SMMU its DMA passes, an index into [`Iommu::SmmuV3`].
+    pub smmu: usize,
+    /// StreamIDs of its DMA: its own first, then those of bridges that answer for it.
+    pub streams: Vec<StreamId>,
+    /// What the ITS knows its messages by.
+    pub device_id: DeviceId,
+    /// Reserved regions of its group.
+    pub reserved: Vec<Reserved>,
+    /// Message-signalled interrupts its driver holds at boot, ascending by interrupt number.
+    pub held: Vec<HeldVector>,
+}
+
+/// A BAR, the ROM or a bridge window.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bar {
+    /// 0 to 5 a BAR, 6 the ROM, above 6 a bridge window.
+    pub index: u8,
+    /// Where it begins, in I/O space if [`Bar::is_io`] and in memory otherwise.
+    pub start: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Linux's `IORESOURCE_*`: 0x100 I/O ports, 0x200 memory.
+    pub flags: u64,
+}
+
+/// `IORESOURCE_IO`.
+const RESOURCE_IO: u64 = 0x100;
+
+/// A reserved region of a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reserved {
+    /// Its IOVAs.
+    pub span: Span<Iova>,
+    /// What it is reserved for.
+    pub kind: ReservedKind,
+}
+
+/// What a region is reserved for, by the names of `reserved_regions` in sysfs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReservedKind {
+    /// Mapped one to one for firmware.
+    Direct,
+    /// The same, but may be given up.
+    DirectRelaxable,
+    /// Never to be mapped.
+    Reserved,
+    /// Where MSIs go: the doorbell itself, or the window that software maps doorbells in.
+    Msi,
+}
+
+/// A message-signalled interrupt that a host driver holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeldVector {
+    /// Linux interrupt number.
+    pub irq: u32,
+    /// Vector of the function.
+    pub vector: u16,
+    /// Who asked for it.
+    pub name: String,
+}
+
+impl Machine {
+    /// The function at `rid`.
+    pub fn function(&self, rid: Rid) -> Option<&Function> {
+        let index = self.functions.binary_search_by_key(&rid, |function| function.rid).ok()?;
+        Some(&self.functions[index])
+    }
+}
+
+impl Bar {
+    /// Whether it lies in I/O space.
+    pub fn is_io(&self) -> bool {
+        self.flags & RESOURCE_IO != 0
+    }
+
+    /// Where it lies in memory; `None` in I/O space.
+    pub fn memory(&self) -> Option<Span<PhysAddr>> {
+        if self.is_io() {
+            return None;
+        }
+        Span::from_size(PhysAddr::new(self.start), self.size)
+    }
+}
+
+/// Where the words of capabilities lie, in bytes from the capability's own offset, and in the
+/// header of a bridge. PCI Local Bus Specification 3.0, 6.8.1 and 6.8.2; PCI-to-PCI Bridge
+/// Architecture Specification 1.2, 3.2; PCI Express Base Specification, 7.5.3.
+mod offset {
+    /// Message control of MSI and of MSI-X; PCI Express capabilities register.
+    pub(super) const FLAGS: usize = 2;
+    /// MSI-X table offset and BAR.
+    pub(super) const MSIX_TABLE: usize = 4;
+    /// MSI-X pending bit array offset and BAR.
+    pub(super) const MSIX_PBA: usize = 8;
+    /// Header type.
+    pub(super) const HEADER_TYPE: usize = 0x0e;
+    /// Secondary bus number of a bridge.
+    pub(super) const SECONDARY_BUS: usize = 0x19;
+}
+
+/// A place in one of a function's BARs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BarOffset {
+    /// BAR index, 0 to 7 as written; only 0 to 5 exist.
+    pub bar: u8,
+    /// Bytes from its start.
+    pub offset: u32,
+}
+
+impl Function {
+    /// Vectors the MSI capability offers: 1 to 32; `None` without the capability.
+    pub fn msi_vectors(&self) -> Option<u32> {
+        let flags = self.half(usize::from(self.msi?) + offset::FLAGS)?;
+        // 6.8.1.3: multiple message capable, 3..1, is a logarithm; 6 and 7 are reserved.
+        Some(1 << (flags >> 1 & 7).min(5))
+    }
+
+    /// Entries of the MSI-X table: 1 to 2048; `None` without the capability.
+    pub fn msix_vectors(&self) -> Option<u32> {
+        let flags = self.half(usize::from(self.msix?) + offset::FLAGS)?;
+        // 6.8.2.3: the table size field, 10..0, is one less than the size.
+        Some(u32::from(flags & 0x7ff) + 1)
+    }
+
+    /// Where the MSI-X table lies; `None` without the capability.
+    pub fn msix_table(&self) -> Option<BarOffset> {
+        self.bar_offset(usize::from(self.msix?) + offset::MSIX_TABLE)
+    }
+
+    /// Where the MSI-X pending bits lie; `None` without the capability.
+    pub fn msix_pba(&self) -> Option<BarOffset> {
+        self.bar_offset(usize::from(self.msix?) + offset::MSIX_PBA)
+    }
+
+    /// The bus behind a bridge; `None` for what is no bridge.
+    pub fn secondary_bus(&self) -> Option<u8> {
+        let config = self.config.as_ref()?;
+        // Header type 1 is a PCI-to-PCI bridge; bit 7 only says that there are more functions.
+        (config[offset::HEADER_TYPE] & 0x7f == 1).then_some(config[offset::SECONDARY_BUS])
+    }
+
+    /// Device/port type of a PCI Express function, 4 bits; `None` for a conventional one.
+    pub fn pcie_type(&self) -> Option<u8> {
+        let flags = self.half(usize::from(self.pcie?) + offset::FLAGS)?;
+        Some((flags >> 4 & 0xf) as u8)
+    }
+
+    fn half(&self, at: usize) -> Option<u16> {
+        let bytes = self.config.as_ref()?.get(at..at + 2)?;
+        Some(u16::from_le_bytes([bytes[0], bytes[1]]))
+    }
+
+    fn bar_offset(&self, at: usize) -> Option<BarOffset> {
+        let word = u32::from(self.half(at)?) | u32::from(self.half(at + 2)?) << 16;
+        // 6.8.2.4: the BAR indicator is 2..0, the offset the rest.
+        Some(BarOffset { bar: (word & 7) as u8, offset: word & !7 })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,20 @@
+//! The machines that come with the program.
+
+use super::Machine;
+use crate::input_error::{InputError, SourceText};
+
+/// Names of the machines built in, and their files.
+pub const BUILTIN: &[(&str, &str)] = &[
+    ("virt-gicv2m", include_str!("../../machines/virt-gicv2m.toml")),
+    ("virt-its", include_str!("../../machines/virt-its.toml")),
+];
+
+/// The built-in machine of this name; `None` if there is none.
+///
+/// # Errors
+/// None in a released program: a test reads every one. Editing a file may bring one.
+pub fn builtin(name: &str) -> Option<Result<Machine, InputError>> {
+    let (name, text) = BUILTIN.iter().find(|(builtin, _)| *builtin == name)?;
+    let source = SourceText::new(format!("machines/{name}.toml"), *text);
+    Some(Machine::parse(&source))
+}

@@ -1,0 +1,138 @@
+use passim_model::{IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
+
+use super::{
+    BUILTIN, BarOffset, Function, Gic, Iommu, Machine, Parameters, Reserved, ReservedKind, builtin,
+};
+use crate::input_error::{InputError, SourceText};
+
+const SMALL: &str = r#"
+name = "small"
+cpus = 1
+page_size = "64K"
+iommu = "flat"
+
+[[ram]]
+base = 0x4000_0000
+size = "1G"
+
+[gic.v2m]
+distributor = 0x0800_0000
+cpu_interface = 0x0801_0000
+frames = [{ base = 0x0802_0000, first_spi = 48, spis = 64 }]
+
+[[function]]
+bdf = "00:01.0"
+vendor = 0x1234
+device = 0x11e8
+class = 0x00ff00
+"#;
+
+fn parse(text: &str) -> Result<Machine, InputError> {
+    Machine::parse(&SourceText::new("m.toml", text))
+}
+
+/// What the small machine is refused for when `line` is replaced by `by`.
+fn refusal(line: &str, by: &str) -> String {
+    assert!(SMALL.contains(line), "{line}");
+    parse(&SMALL.replacen(line, by, 1)).unwrap_err().to_string()
+}
+
+fn at(machine: &Machine, bus: u8, device: u8) -> &Function {
+    machine.function(Rid::from_bdf(bus, device, 0).unwrap()).unwrap()
+}
+
+#[test]
+fn a_small_machine_gets_its_defaults() {
+    let machine = parse(SMALL).unwrap();
+    assert_eq!((machine.page_size, machine.profile.as_str()), (PageSize::K64, "msi-v9"));
+    assert_eq!((&machine.iommu, machine.parameters), (&Iommu::Flat, Parameters::default()));
+    let bank = Span::from_size(PhysAddr::new(0x4000_0000), 1 << 30).unwrap();
+    assert_eq!(machine.ram, [bank]);
+    let Gic::V2m(gic) = &machine.gic else { panic!("not a GICv2m") };
+    assert_eq!((gic.frames[0].first, gic.frames[0].count), (IntId::new(80), 64));
+    let edu = at(&machine, 0, 1);
+    assert_eq!((edu.config_size, edu.streams.as_slice()), (256, &[StreamId::new(8)][..]));
+    assert_eq!((edu.msi_vectors(), edu.device_id.get()), (None, 8));
+}
+
+#[test]
+fn built_in_machines_are_sound() {
+    for (name, _) in BUILTIN {
+        let machine = builtin(name).unwrap().unwrap();
+        assert_eq!(machine.name, *name);
+        assert_eq!(machine.functions.len(), 11);
+        assert_eq!(machine.irqs_allocated.len(), 25);
+    }
+    assert_eq!(builtin("overdrive"), None);
+}
+
+#[test]
+fn capabilities_say_what_a_built_in_device_offers() {
+    let machine = builtin("virt-its").unwrap().unwrap();
+    let (edu, e1000e, nvme) = (at(&machine, 0, 1), at(&machine, 0, 2), at(&machine, 0, 3));
+    assert_eq!((edu.msi_vectors(), edu.msix_vectors()), (Some(1), None));
+    assert_eq!((e1000e.msi_vectors(), e1000e.msix_vectors()), (Some(1), Some(5)));
+    assert_eq!(e1000e.msix_table(), Some(BarOffset { bar: 3, offset: 0 }));
+    assert_eq!(e1000e.msix_pba(), Some(BarOffset { bar: 3, offset: 0x2000 }));
+    assert_eq!((nvme.msi_vectors(), nvme.msix_vectors()), (None, Some(65)));
+    assert_eq!(nvme.msix_table(), Some(BarOffset { bar: 0, offset: 0x2000 }));
+    assert!(e1000e.bars[2].is_io() && e1000e.bars[2].memory().is_none());
+    let window = Span::new(Iova::new(0x800_0000), Iova::new(0x80f_ffff)).unwrap();
+    assert_eq!(edu.reserved, [Reserved { span: window, kind: ReservedKind::Msi }]);
+    assert_eq!(at(&machine, 0, 5).secondary_bus(), Some(1));
+    assert_eq!(at(&machine, 0, 6).held[0].irq, 23);
+}
+
+#[test]
+fn mistakes_are_found_where_they_are() {
+    let cases = [
+        ("cpus = 1", "cpus = 0", "m.toml:3:8: a machine has at least one CPU"),
+        ("\"64K\"", "\"8K\"", "m.toml:4:13: a page has 4K, 16K or 64K bytes"),
+        ("size = \"1G\"", "size = 0", "m.toml:7:1: 0x0 bytes from 0x40000000 is no range"),
+        ("spis = 64", "spis = 941", "m.toml:11:2: a frame has at least one SPI, all below 988"),
+        ("0x00ff00", "0x100ff00", "m.toml:17:7: class 0x100ff00 has more than 24 bits"),
+        ("0x11e8", "0x111e8", "m.toml:19:10: 0x111e8 has more than 16 bits"),
+        ("\nclass", "\nsmmu = 1\nclass", "m.toml:17:7: there is no SMMU number 1"),
+        (
+            "\nclass",
+            "\nmsi = 0x40\nclass",
+            "m.toml:17:7: msi = 0x40 points into a configuration space not given",
+        ),
+        (
+            "\nclass",
+            "\nmsi = 0xf8\nconfig = \"00\"\nclass",
+            "m.toml:17:7: msi = 0xf8 is no place for a capability",
+        ),
+        (
+            "\nclass",
+            "\nmsi = 0x40\nconfig = \"00\"\nclass",
+            "m.toml:17:7: msi = 0x40: capability 0x00 is there, not 0x05",
+        ),
+        (
+            "\nclass",
+            "\nbars = [{ index = 0, start = 0x1800, size = 0x1000, flags = 0x200 }]\nclass",
+            "m.toml:17:7: BAR 0: 0x1800 is no multiple of its size",
+        ),
+    ];
+    for (line, by, message) in cases {
+        assert_eq!(refusal(line, by), message);
+    }
+    let config = format!("\nconfig = \"{}\"\nclass", "00".repeat(257));
+    assert!(refusal("\nclass", &config).contains("257 bytes, of which only 256"));
+    let twice = format!("{SMALL}{}", &SMALL[SMALL.find("[[function]]").unwrap()..]);
+    assert_eq!(parse(&twice).unwrap_err().to_string(), "m.toml:22:7: two functions at 00:01.0");
+}
+
+#[test]
+fn what_is_not_known_is_refused() {
+    let unknown = refusal("cpus = 1", "cpus = 1\ncpu = 1");
+    assert!(unknown.starts_with("m.toml:4:1: unknown field `cpu`"), "{unknown}");
+    let missing = refusal("cpus = 1", "");
+    assert!(missing.contains("missing field `cpus`"), "{missing}");
+    let syntax = refusal("cpus = 1", "cpus = = 1");
+    assert!(syntax.starts_with("m.toml:3:"), "{syntax}");
+    let form = refusal("\"00:01.0\"", "\"one\"");
+    assert!(form.starts_with("m.toml:17:7: invalid value: string \"one\""), "{form}");
+    let spi = refusal("first_spi = 48", "first_spi = 988");
+    assert!(spi.contains("there is no SPI 988"), "{spi}");
+}

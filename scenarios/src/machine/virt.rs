@@ -1,0 +1,297 @@
+//! Machines that recordings were made on: a topology, completed by what is known of its board.
+//!
+//! A topology says what the kernel saw. Where the board's own devices lie it does not say; that is
+//! known here for QEMU's `virt`, and a board of another name is an error, not a guess.
+
+use passim_model::{DeviceId, IntId, Rid, Span, StreamId};
+
+use super::check::{self, Flaw};
+use super::{
+    Bar, CONFIG_BYTES, Function, Gic, GicIts, GicV2m, HeldVector, Iommu, Machine, Parameters,
+    Reserved, ReservedKind, SmmuV3, SmmuWires, V2mFrame,
+};
+use crate::input_error::{InputError, InputKind};
+use crate::recording::interrupts::InterruptLine;
+use crate::recording::topo::{GroupMember, PciConfig, PciDevice, Topology};
+
+/// QEMU `virt`, hw/arm/virt.c as of 10.0: where its devices lie. The same in every version of the
+/// board, which are named `virt-9.0` and so on.
+mod board {
+    use passim_model::PhysAddr;
+
+    pub(super) const NAME: &str = "virt";
+    pub(super) const DISTRIBUTOR: PhysAddr = PhysAddr::new(0x0800_0000);
+    pub(super) const CPU_INTERFACE: PhysAddr = PhysAddr::new(0x0801_0000);
+    pub(super) const REDISTRIBUTORS: PhysAddr = PhysAddr::new(0x080a_0000);
+    // Measured: the doorbell leaf of gicv2m/dumps/smmu_unsafe_1.json leads here.
+    pub(super) const V2M_FRAME: PhysAddr = PhysAddr::new(0x0802_0000);
+    // Measured: doorbell leaves of its/dumps lead to 0x8090000, the page of GITS_TRANSLATER.
+    pub(super) const ITS: PhysAddr = PhysAddr::new(0x0808_0000);
+    pub(super) const SMMU: PhysAddr = PhysAddr::new(0x0905_0000);
+
+    /// MSI_TYPER 0x500040: 64 SPIs from INTID 80 on. Measured: gicv2m/dumps/its_unsafe_1.json.
+    pub(super) const V2M_FIRST: u32 = 80;
+    pub(super) const V2M_COUNT: u32 = 64;
+
+    /// Event queue, PRI queue, command sync, global error. Measured for the first and the last:
+    /// `irq_at_boot` lines of every topology name 106 and 109.
+    pub(super) const SMMU_WIRES: [u32; 4] = [106, 107, 108, 109];
+
+    /// SMMU_IDR0 with both stages and with stage 2 only; the other registers do not differ.
+    /// Measured: `regs` of every dump.
+    pub(super) const IDR0_BOTH: u32 = 0x0d44_101b;
+    pub(super) const IDR0_STAGE2: u32 = 0x0d44_1019;
+    pub(super) const IDR1_TO_5: [u32; 5] = [0x0273_0010, 0, 0x1414, 0, 0x74];
+    pub(super) const AIDR: u32 = 1;
+}
+
+/// PCI Express Base Specification, 7.5.3.2: device/port type of a PCI Express to PCI bridge.
+const PCIE_TO_PCI_BRIDGE: u8 = 7;
+
+/// Linux numbers a PCI MSI of a domain without a chip of its own by requester identifier and
+/// vector: `rid << 11 | vector`. Measured on 6.1: 81920 is vector 0 of 00:05.0.
+const HWIRQ_RID_SHIFT: u32 = 11;
+
+impl Machine {
+    /// The machine of a recording.
+    ///
+    /// Its profile is that of the kernel's version, `linux-6.12` for 6.12.95, whether or not a
+    /// profile of that name exists.
+    ///
+    /// # Errors
+    /// A board, interrupt controller, SMMU or kind of reserved region whose facts are not known
+    /// here, or a topology that contradicts itself.
+    pub fn from_topology(topology: &Topology) -> Result<Self, InputError> {
+        let board = &topology.board;
+        let is_version = |rest: &str| rest.strip_prefix('-').is_some_and(is_number);
+        if !board.machine.strip_prefix(board::NAME).is_some_and(|v| v.is_empty() || is_version(v)) {
+            return Err(unknown(topology, "board", &board.machine, "virt"));
+        }
+        let (name, gic) = match board.gic.as_str() {
+            "its" => ("virt-its", its()),
+            "v2m" => ("virt-gicv2m", v2m()),
+            other => return Err(unknown(topology, "interrupt controller", other, "its or v2m")),
+        };
+        let idr0 = match board.smmu.as_str() {
+            "stage1+2" => board::IDR0_BOTH,
+            "stage2" => board::IDR0_STAGE2,
+            other => return Err(unknown(topology, "SMMU", other, "stage1+2 or stage2")),
+        };
+        let at_board =
+            |message: &str| topology.source.error_in_line(InputKind::Recording, 1, message);
+        let ram = Span::from_size(board.ram_base, board.ram)
+            .ok_or_else(|| at_board("RAM is empty or leaves the address space"))?;
+        if board.cpus == 0 {
+            return Err(at_board("a machine has at least one CPU"));
+        }
+        let iommu = Iommu::SmmuV3(vec![smmu(idr0)]);
+        let functions = functions(topology, &iommu)?;
+        Ok(Self {
+            name: name.to_owned(),
+            profile: format!("linux-{}.{}", board.version.major, board.version.minor),
+            cpus: board.cpus,
+            page_size: board.page,
+            io_strict_devmem: board.io_strict_devmem,
+            parameters: Parameters::default(),
+            ram: vec![ram],
+            iommu,
+            gic,
+            functions,
+            irqs_allocated: topology.irqs_allocated.clone(),
+        })
+    }
+}
+
+/// `9.0`.
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
+fn unknown(topology: &Topology, what: &str, found: &str, known: &str) -> InputError {
+    let message = format!("{what} {found:?} is not known");
+    topology
+        .source
+        .error_in_line(InputKind::Recording, 1, message)
+        .with_hint(format!("known: {known}"))
+}
+
+fn its() -> Gic {
+    Gic::Its(GicIts {
+        distributor: board::DISTRIBUTOR,
+        redistributors: board::REDISTRIBUTORS,
+        its: board::ITS,
+    })
+}
+
+fn v2m() -> Gic {
+    Gic::V2m(GicV2m {
+        distributor: board::DISTRIBUTOR,
+        cpu_interface: board::CPU_INTERFACE,
+        frames: vec![V2mFrame {
+            base: board::V2M_FRAME,
+            first: IntId::new(board::V2M_FIRST),
+            count: board::V2M_COUNT,
+        }],
+    })
+}
+
+fn smmu(idr0: u32) -> SmmuV3 {
+    let [idr1, idr2, idr3, idr4, idr5] = board::IDR1_TO_5;
+    let [event_queue, pri_queue, command_sync, global_error] =
+        board::SMMU_WIRES.map(|wire| Some(IntId::new(wire)));
+    SmmuV3 {
+        base: board::SMMU,
+        idr: [idr0, idr1, idr2, idr3, idr4, idr5],
+        aidr: board::AIDR,
+        wired: SmmuWires { event_queue, pri_queue, command_sync, global_error },
+    }
+}
+
+fn functions(topology: &Topology, iommu: &Iommu) -> Result<Vec<Function>, InputError> {
+    let source = &topology.source;
+    let at = |line, message: String| source.error_in_line(InputKind::Recording, line, message);
+    let mut functions = Vec::new();
+    for config in &topology.configs {
+        let device = topology.devices.iter().find(|device| device.rid == config.rid);
+        let device =
+            device.ok_or_else(|| at(config.line, format!("no `pci` line for {}", config.rid)))?;
+        let mut function = function(device, config)
+            .ok_or_else(|| at(config.line, "more bytes than configuration space".to_owned()))?;
+        function.reserved = reserved(&topology.members, config.rid)
+            .map_err(|kind| at(config.line, format!("reserved region of unknown kind {kind:?}")))?;
+        functions.push(function);
+    }
+    if let Some(device) = topology
+        .devices
+        .iter()
+        .find(|device| topology.configs.iter().all(|config| config.rid != device.rid))
+    {
+        let message = format!("no `pci_config` line for {}", device.rid);
+        return Err(InputError::in_file(InputKind::Recording, source.path(), message));
+    }
+    check::functions(&functions, iommu)
+        .map_err(|Flaw { function, message, .. }| at(topology.configs[function].line, message))?;
+    for index in 0..functions.len() {
+        let alias = alias(&functions, functions[index].rid)
+            .map_err(|message| at(topology.configs[index].line, message))?;
+        if let Some(alias) = alias {
+            functions[index].streams.push(StreamId::new(alias.get().into()));
+            functions[index].device_id = DeviceId::new(alias.get().into());
+        }
+    }
+    for line in topology.interrupts.iter().filter(|line| line.is_msi()) {
+        hold(&mut functions, line).ok_or_else(|| {
+            let message = format!("interrupt {} ({}) belongs to no function", line.irq, line.chip);
+            InputError::in_file(InputKind::Recording, source.path(), message)
+        })?;
+    }
+    functions.sort_by_key(|function| function.rid);
+    Ok(functions)
+}
+
+/// `None` if the configuration bytes are too many.
+fn function(device: &PciDevice, config: &PciConfig) -> Option<Function> {
+    let mut bytes = Box::new([0; CONFIG_BYTES]);
+    bytes.get_mut(..config.config.len())?.copy_from_slice(&config.config);
+    let mut bars: Vec<_> = config
+        .bars
+        .iter()
+        .map(|bar| Bar {
+            index: bar.index,
+            start: bar.addr.get(),
+            size: bar.size,
+            flags: bar.flags,
+        })
+        .collect();
+    bars.sort_by_key(|bar| bar.index);
+    let own = u32::from(device.rid.get());
+    Some(Function {
+        rid: device.rid,
+        vendor: device.vendor,
+        device: device.device,
+        class: device.class,
+        group: device.group,
+        driver: device.driver.clone(),
+        bars,
+        config_size: config.config_size,
+        config: Some(bytes),
+        msi: config.msi,
+        msix: config.msix,
+        pcie: config.pcie,
+        reset_method: config.reset_method.clone(),
+        smmu: 0,
+        streams: vec![StreamId::new(own)],
+        device_id: DeviceId::new(own),
+        reserved: Vec::new(),
+        held: Vec::new(),
+    })
+}
+
+/// The reserved regions of the function's group, or the name of a kind that is not known.
+fn reserved(members: &[GroupMember], rid: Rid) -> Result<Vec<Reserved>, &str> {
+    let Some(member) = members.iter().find(|member| member.rid == rid) else {
+        return Ok(Vec::new());
+    };
+    let region = |region: &crate::recording::topo::ReservedRegion| {
+        let kind = match region.kind.as_str() {
+            "direct" => ReservedKind::Direct,
+            "direct-relaxable" => ReservedKind::DirectRelaxable,
+            "reserved" => ReservedKind::Reserved,
+            "msi" => ReservedKind::Msi,
+            _ => return None,
+        };
+        Some(Reserved { span: region.span, kind })
+    };
+    member.reserved.iter().map(|found| region(found).ok_or(found.kind.as_str())).collect()
+}
+
+/// The requester identifier under which a bridge passes on what the function at `rid` sends.
+///
+/// PCI Express to PCI/PCI-X Bridge Specification 1.0, 2.3: the bridge takes a transaction as its
+/// own, with its secondary bus number and device and function 0. Measured: stream 0x200 of 02:02.0.
+fn alias(functions: &[Function], rid: Rid) -> Result<Option<Rid>, String> {
+    let mut alias = None;
+    let mut bus = rid.bus();
+    // Each bridge leads to another bus, and there are 256: a file that leads in a circle ends here.
+    for _ in 0..=u8::MAX {
+        if bus == 0 {
+            return Ok(alias);
+        }
+        let bridge = functions.iter().find(|function| function.secondary_bus() == Some(bus));
+        let bridge = bridge.ok_or_else(|| format!("no bridge leads to bus {bus:#04x} of {rid}"))?;
+        match bridge.pcie_type() {
+            Some(PCIE_TO_PCI_BRIDGE) => alias = Rid::from_bdf(bus, 0, 0),
+            Some(_) => {}
+            None => {
+                return Err(format!(
+                    "what the conventional bridge {} passes on is not known",
+                    bridge.rid
+                ));
+            }
+        }
+        bus = bridge.rid.bus();
+    }
+    Err(format!("the bridges above {rid} lead in a circle"))
+}
+
+/// Notes a vector of a host driver at its function; `None` if there is no such function.
+fn hold(functions: &mut [Function], line: &InterruptLine) -> Option<()> {
+    // Measured: on 6.12 each device has an interrupt chip, named for it, that counts its vectors;
+    // on 6.1 one chip numbers the vectors of all of them.
+    let own_chip = line.chip.len().checked_sub("0000:00:00.0".len());
+    let own_chip = own_chip.and_then(|at| line.chip.get(at..)).and_then(Rid::parse);
+    let (rid, vector) = match own_chip {
+        Some(rid) => (rid, line.hwirq),
+        None => {
+            let rid = u16::try_from(line.hwirq >> HWIRQ_RID_SHIFT).ok()?;
+            (Rid::new(rid), line.hwirq & ((1 << HWIRQ_RID_SHIFT) - 1))
+        }
+    };
+    let vector = u16::try_from(vector).ok()?;
+    let function = functions.iter_mut().find(|function| function.rid == rid)?;
+    function.held.push(HeldVector { irq: line.irq, vector, name: line.name.clone() });
+    Some(())
+}
+
+#[cfg(test)]
+mod tests;

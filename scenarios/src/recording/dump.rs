@@ -1,0 +1,214 @@
+//! Dumps of the SMMU: its registers, stream table entries, tables and queues at one moment.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use passim_model::{Iova, PhysAddr, Rid, StreamId};
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+use super::at;
+use super::number;
+use super::read::read_whole;
+use crate::input_error::{InputError, InputKind, SourceText};
+
+/// A dump of an SMMUv3.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct SmmuDump {
+    /// Registers by their architectural names.
+    #[serde(deserialize_with = "registers")]
+    pub regs: BTreeMap<String, u64>,
+    /// One entry for every stream of the devices of the dump.
+    pub streams: Vec<Stream>,
+    /// Command queue memory.
+    pub cmdq: Queue,
+    /// Event queue memory.
+    pub eventq: Queue,
+}
+
+/// A stream and its tables.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Stream {
+    /// The device.
+    #[serde(deserialize_with = "number::rid")]
+    pub dev: Rid,
+    /// The name it has in the recording.
+    pub name: String,
+    /// StreamID.
+    #[serde(rename = "sid", deserialize_with = "stream_id")]
+    pub stream: StreamId,
+    /// Where the level 1 stream table descriptor lies.
+    #[serde(default, deserialize_with = "number::optional_address")]
+    pub l1std_pa: Option<PhysAddr>,
+    /// The level 1 stream table descriptor; empty for a linear stream table.
+    #[serde(default, deserialize_with = "number::list")]
+    pub l1std: Vec<u64>,
+    /// Where the STE lies.
+    #[serde(default, deserialize_with = "number::optional_address")]
+    pub ste_pa: Option<PhysAddr>,
+    /// The stream table entry.
+    #[serde(deserialize_with = "eight")]
+    pub ste: [u64; 8],
+    /// Where the CD lies; stage 1 only.
+    #[serde(default, deserialize_with = "number::optional_address")]
+    pub cd_pa: Option<PhysAddr>,
+    /// The context descriptor; stage 1 only.
+    #[serde(default, deserialize_with = "optional_eight")]
+    pub cd: Option<[u64; 8]>,
+    /// Level of the walk's first table.
+    #[serde(default)]
+    pub start_level: Option<u8>,
+    /// Every table page.
+    #[serde(default)]
+    pub tables: Vec<TablePage>,
+    /// Every leaf.
+    #[serde(default)]
+    pub leaves: Vec<Leaf>,
+}
+
+/// A page of a translation table.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct TablePage {
+    /// Where it lies.
+    #[serde(deserialize_with = "number::address")]
+    pub pa: PhysAddr,
+    /// Its level.
+    pub level: u8,
+    /// Number of its entries.
+    #[serde(rename = "n")]
+    pub entries: u32,
+    /// The first IOVA it translates.
+    #[serde(rename = "base", deserialize_with = "number::address")]
+    pub base: Iova,
+    /// Its entries by index; those not listed are 0.
+    #[serde(rename = "ent", deserialize_with = "descriptors")]
+    pub descriptors: BTreeMap<u32, u64>,
+}
+
+/// A leaf of a translation table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(from = "LeafFields")]
+pub struct Leaf {
+    /// First IOVA.
+    pub iova: Iova,
+    /// Where it leads.
+    pub pa: PhysAddr,
+    /// Bytes.
+    pub size: u64,
+    /// The descriptor.
+    pub descriptor: u64,
+}
+
+/// A queue in memory.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Queue {
+    /// Where it lies.
+    #[serde(deserialize_with = "number::address")]
+    pub pa: PhysAddr,
+    /// Number of its slots.
+    #[serde(rename = "n", deserialize_with = "number::unsigned")]
+    pub slots: u64,
+    /// Index of the producer, without the wrap flag.
+    #[serde(deserialize_with = "number::unsigned")]
+    pub prod: u64,
+    /// Slots that were written; of the command queue at most its last 400.
+    pub entries: Vec<QueueEntry>,
+}
+
+/// One slot of a queue.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "QueueWords")]
+pub struct QueueEntry {
+    /// Index of the slot.
+    pub index: u32,
+    /// Its double words: 2 of a command, 4 of an event.
+    pub words: Vec<u64>,
+}
+
+impl SmmuDump {
+    /// Reads a dump, compressed if its name ends in `.zst`.
+    ///
+    /// # Errors
+    /// Unreadable, or what [`SmmuDump::parse`] refuses.
+    pub fn read(path: &Path) -> Result<Self, InputError> {
+        Self::parse(&read_whole(path)?)
+    }
+
+    /// Reads a dump already in memory.
+    ///
+    /// # Errors
+    /// Not JSON, or a field missing or of another form.
+    pub fn parse(source: &SourceText) -> Result<Self, InputError> {
+        serde_json::from_str(source.text()).map_err(|error| {
+            let line = source.text().split_inclusive('\n').nth(error.line().saturating_sub(1));
+            let before: usize = source
+                .text()
+                .split_inclusive('\n')
+                .take(error.line().saturating_sub(1))
+                .map(str::len)
+                .sum();
+            let span = at::token_at(line.unwrap_or_default(), error.column());
+            let span = before + span.start..before + span.end;
+            source.error(InputKind::Recording, span, at::message(&error))
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Word(#[serde(deserialize_with = "number::unsigned")] u64);
+
+#[derive(Deserialize)]
+struct LeafFields(Word, Word, Word, Word);
+
+impl From<LeafFields> for Leaf {
+    fn from(LeafFields(iova, pa, size, descriptor): LeafFields) -> Self {
+        Self {
+            iova: Iova::new(iova.0),
+            pa: PhysAddr::new(pa.0),
+            size: size.0,
+            descriptor: descriptor.0,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct QueueWords(Vec<Word>);
+
+impl TryFrom<QueueWords> for QueueEntry {
+    type Error = &'static str;
+
+    fn try_from(QueueWords(words): QueueWords) -> Result<Self, Self::Error> {
+        let [index, words @ ..] = words.as_slice() else { return Err("a queue entry is empty") };
+        let index = u32::try_from(index.0).map_err(|_| "a queue has fewer than 2^32 slots")?;
+        Ok(Self { index, words: words.iter().map(|word| word.0).collect() })
+    }
+}
+
+fn registers<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, u64>, D::Error> {
+    let words = BTreeMap::<String, Word>::deserialize(deserializer)?;
+    Ok(words.into_iter().map(|(name, word)| (name, word.0)).collect())
+}
+
+fn descriptors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u32, u64>, D::Error> {
+    let words = BTreeMap::<u32, Word>::deserialize(deserializer)?;
+    Ok(words.into_iter().map(|(index, word)| (index, word.0)).collect())
+}
+
+fn stream_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StreamId, D::Error> {
+    number::unsigned(deserializer).map(StreamId::new)
+}
+
+fn eight<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u64; 8], D::Error> {
+    Ok(<[Word; 8]>::deserialize(deserializer)?.map(|word| word.0))
+}
+
+fn optional_eight<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<[u64; 8]>, D::Error> {
+    eight(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests;

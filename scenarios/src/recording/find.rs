@@ -1,0 +1,118 @@
+//! Which recordings a list of paths means.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::input_error::{InputError, InputKind};
+
+/// Name of the file that describes the machine of the recordings beside it.
+pub const TOPOLOGY: &str = "topo.jsonl";
+
+/// Name of the folder of dumps beside recordings.
+pub const DUMPS: &str = "dumps";
+
+/// Deepest nesting of folders searched.
+const MAX_DEPTH: usize = 32;
+
+/// A recording, with what lies beside it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Found {
+    /// The recording.
+    pub recording: PathBuf,
+    /// Its topology; known to be a file.
+    pub topology: PathBuf,
+    /// Where its dumps would be; not known to exist.
+    pub dumps: PathBuf,
+}
+
+impl Found {
+    /// The recording's file name without `.jsonl` or `.jsonl.zst`.
+    pub fn name(&self) -> String {
+        let name = file_name(&self.recording);
+        stem(&name).unwrap_or(&name).to_owned()
+    }
+
+    /// The file of a dump, plain or compressed; `file_stem` as
+    /// [`super::step::Dump::file_stem`] gives it. `None` if there is none.
+    pub fn dump(&self, file_stem: &str) -> Option<PathBuf> {
+        ["json", "json.zst"]
+            .iter()
+            .map(|extension| self.dumps.join(format!("{file_stem}.{extension}")))
+            .find(|path| path.is_file())
+    }
+}
+
+/// The recordings that `paths` name: a file stands for itself, a folder for every `.jsonl` and
+/// `.jsonl.zst` below it except topologies and what lies in `dumps`. The order is that of `paths`,
+/// within a folder that of the names; what is named twice is listed once.
+///
+/// # Errors
+/// A path that cannot be read, a folder without recordings, a recording without a topology.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<Found>, InputError> {
+    let mut listed = BTreeSet::new();
+    let mut found = Vec::new();
+    for path in paths {
+        let recordings = if path.is_dir() { below(path)? } else { vec![path.clone()] };
+        for recording in recordings {
+            if listed.insert(recording.clone()) {
+                found.push(beside(recording)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn beside(recording: PathBuf) -> Result<Found, InputError> {
+    let folder = recording.parent().unwrap_or(Path::new(""));
+    let topology = folder.join(TOPOLOGY);
+    let dumps = folder.join(DUMPS);
+    if let Err(error) = fs::metadata(&recording) {
+        return Err(InputError::unreadable(&recording, &error));
+    }
+    if !topology.is_file() {
+        let message = format!("there is no {TOPOLOGY} beside this recording");
+        return Err(InputError::in_file(InputKind::Recording, &recording, message)
+            .with_hint("a recording is replayed on the machine that its topology describes"));
+    }
+    Ok(Found { recording, topology, dumps })
+}
+
+fn below(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
+    let mut recordings = Vec::new();
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let unreadable = |error| InputError::unreadable(&folder, &error);
+        for entry in fs::read_dir(&folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let path = entry.path();
+            let name = file_name(&path);
+            // A symbolic link to a folder is not followed, so the search cannot turn in a circle.
+            if entry.file_type().map_err(unreadable)?.is_dir() {
+                if name != DUMPS && depth < MAX_DEPTH {
+                    folders.push((path, depth + 1));
+                }
+            } else if stem(&name).is_some() && name != TOPOLOGY {
+                recordings.push(path);
+            }
+        }
+    }
+    if recordings.is_empty() {
+        return Err(InputError::in_file(InputKind::Recording, folder, "no recordings here")
+            .with_hint("recordings are files named `<name>.jsonl` or `<name>.jsonl.zst`"));
+    }
+    recordings.sort();
+    Ok(recordings)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The name of a recording without its extension; `None` for other files.
+fn stem(name: &str) -> Option<&str> {
+    name.strip_suffix(".zst").unwrap_or(name).strip_suffix(".jsonl")
+}
+
+#[cfg(test)]
+mod tests;

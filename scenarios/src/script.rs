@@ -1,0 +1,24 @@
+//! The language of scenarios: operations, and below each what happened.
+//!
+//! A file is lines. A line is blank, a comment (`#` in its first column), an operation
+//! (`verb key=value ...`), or, indented by two spaces, one line of what the operation above it
+//! brought about. There is nothing else: no includes, no variables, no nesting.
+//!
+//! This room knows the form only. Which verbs there are, what their values mean and what happens
+//! is for those who run a scenario.
+
+mod ast;
+mod bless;
+mod compare;
+mod number;
+mod parse;
+mod value;
+
+pub use ast::{Arg, Block, Invocation, Item, ItemKind, Script, Word};
+pub use compare::{Difference, compare};
+pub use number::number;
+pub use parse::{MAX_LINE_BYTES, invocation};
+pub use value::{Args, FromValue, List, Place, Signed, Text, unknown_verb};
+
+#[cfg(test)]
+mod tests;
