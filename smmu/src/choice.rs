@@ -1,0 +1,98 @@
+//! Every place where the architecture leaves a choice, each with a name.
+//!
+//! A choice that can be made differently is a type here and a field of [`Choices`]. The others
+//! are made once, in the code, and listed so that a reader finds all of them:
+//!
+//! | choice (IHI 0070 G.b) | made here |
+//! | --- | --- |
+//! | guarded registers written while guarded (6.3.9 to 6.3.30) | the write is ignored, as v3.2 demands and earlier versions permit |
+//! | 64-bit access to two adjacent 32-bit registers (6.2) | two 32-bit accesses, lower offset first |
+//! | page-0 offsets of EVENTQ_PROD and EVENTQ_CONS (6.2) | RAZ/WI; the registers are in page 1 |
+//! | ERR of CMDQ_CONS when written (6.3.28) | takes the written value |
+//! | GERRORN toggled where no error is active (6.3.20) | the error becomes active |
+//! | reset values said to be UNKNOWN (6.3) | zero; GBPA is a field of the implementation |
+//! | registers of features not implemented | RAZ/WI |
+//! | structures cached (5.2.1, 5.4.1) | STE and CD in any state, also illegal ones; L1STD and L1CD never |
+//! | a second level of TLB in front (16.2) | yes, by StreamID and page; it never outlives what it was made from |
+//! | STE.CONT (5.2) | not used: one cache entry, one STE |
+//! | over-invalidation of TLB and configuration (4.3, 4.4) | never: what a command need not remove stays |
+//! | translations cached (3.21.1) | also those whose permissions refused the access that filled them |
+//! | walk caches (3.21.1) | none: only leaves are cached, so `Leaf` of a TLBI changes nothing |
+//! | contiguous hint of a leaf | not used: one entry, one descriptor |
+//! | overlapping TLB entries (3.20.1) | not detected; the smallest page wins |
+//! | TLB hit where EPD is set (5.4.1.1) | permitted; the miss faults |
+//! | VMID and ASID beyond the implemented size in commands (4.4) | the command has no effect |
+//! | queue and MSI addresses beyond OAS (3.4.3) | truncated |
+//! | S1ContextPtr beyond IAS with stage 2 (3.4.3) | C_BAD_STE |
+//! | L1CD.L2Ptr beyond IAS with stage 2 (3.4.3) | C_BAD_SUBSTREAMID |
+//! | IPA of a stage-1 event, SubstreamID without SSV (7.3) | zero |
+//! | merging of events (7.3.1) | never |
+//! | external abort on a queue write (7.2.2) | synchronous: PROD does not move |
+//! | CMD_ATC_INV, CMD_PRI_RESP, CMD_RESUME and CMD_STALL_TERM where legal | no effect: nothing they address exists |
+
+/// When a written control is acknowledged (CR0 to CR0ACK, IRQ_CTRL to IRQ_CTRLACK, GBPA.Update).
+/// IHI 0070 G.b 6.3.9: an update completes in finite time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Acknowledge {
+    /// With the store itself.
+    #[default]
+    AtOnce,
+    /// By a later [`SmmuV3::step`](crate::v3::SmmuV3::step), one register a step.
+    OnStep,
+}
+
+/// What a prefetch command does. IHI 0070 G.b 4.2: an implementation need not prefetch anything.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Prefetch {
+    /// Nothing.
+    #[default]
+    Ignored,
+    /// Fills the configuration caches; never records an event.
+    Configuration,
+}
+
+/// What becomes of a Stream table address beyond the output address size. IHI 0070 G.b 3.4.3.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum StreamTableBeyondOas {
+    /// F_STE_FETCH.
+    #[default]
+    FetchFault,
+    /// The address is truncated.
+    Truncate,
+}
+
+/// Whether commands are checked for fields that must be zero. IHI 0070 G.b 4.1.5.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ReservedCommandFields {
+    /// Ignored.
+    #[default]
+    Ignored,
+    /// CERROR_ILL.
+    Illegal,
+}
+
+/// What a command does whose StreamID or SubstreamID is beyond the implemented size.
+/// IHI 0070 G.b 4.1.7.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum OutOfRangeParameter {
+    /// Nothing.
+    #[default]
+    NoEffect,
+    /// It acts on the number cut to size.
+    Truncate,
+}
+
+/// The choices that can be made differently.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Choices {
+    /// When controls are acknowledged.
+    pub acknowledge: Acknowledge,
+    /// What prefetch commands do.
+    pub prefetch: Prefetch,
+    /// Stream table addresses beyond the output size.
+    pub stream_table_beyond_oas: StreamTableBeyondOas,
+    /// Reserved fields of commands.
+    pub reserved_command_fields: ReservedCommandFields,
+    /// StreamIDs and SubstreamIDs of commands beyond the implemented size.
+    pub out_of_range: OutOfRangeParameter,
+}

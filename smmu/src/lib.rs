@@ -1,0 +1,19 @@
+//! Arm System MMU hardware: registers, queues and tables in memory, translation.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | [`regime`] | what do the configuration structures amount to? |
+//! | [`tlb`] | which translations are remembered, and what makes them forgotten? |
+//! | [`choice`] | where does the architecture leave a choice, and what is chosen? |
+//! | [`v3`] | SMMUv3: how a transaction finds its regime, how commands arrive, how faults are told |
+//!
+//! This crate knows memory, and nothing of who writes the structures into it. It performs
+//! nothing outside: interrupts and message writes are returned as effects.
+
+pub mod choice;
+pub mod regime;
+pub mod tlb;
+pub mod v3;
+
+pub use choice::Choices;
+pub use v3::SmmuV3;

@@ -1,0 +1,235 @@
+//! What the configuration structures of an SMMU amount to: everything that decides one
+//! translation.
+//!
+//! STE and CD (SMMUv3) or S2CR, CBAR and the context bank (SMMUv2) are read, judged and turned
+//! into these types; translation looks at nothing else. No register and no layout is known here.
+
+use crate::tlb::SpaceId;
+use passim_model::access::{Access, Perms, Privilege};
+use passim_model::pgtable::vmsav8::Granule;
+use passim_model::pgtable::walk;
+
+/// The exception level whose translation regime a stream uses (StreamWorld). Part of every tag
+/// in the TLB.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum World {
+    /// Non-secure EL1: tagged with VMID and ASID.
+    El1,
+    /// Non-secure EL2: not tagged.
+    El2,
+    /// Non-secure EL2 with E2H: tagged with ASID.
+    El2E2h,
+}
+
+/// What a terminated transaction answers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Response {
+    /// Bus error.
+    Abort,
+    /// Reads return zero, writes are dropped, and both succeed.
+    RazWi,
+}
+
+/// Whether a translation fault is told to software.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Recording {
+    /// An event is recorded.
+    Recorded,
+    /// Nothing is recorded.
+    Suppressed,
+}
+
+/// What follows a translation fault at one stage (A, R of a CD; S2R of an STE).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct OnFault {
+    /// What the device is answered.
+    pub response: Response,
+    /// Whether software is told.
+    pub recording: Recording,
+}
+
+impl OnFault {
+    /// Abort and record: what every fault does that no configuration bit governs.
+    pub const ABORT_AND_RECORD: Self =
+        Self { response: Response::Abort, recording: Recording::Recorded };
+}
+
+/// Byte order of translation table descriptors.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Endian {
+    /// Least significant byte first, as memory is modelled.
+    Little,
+    /// Most significant byte first.
+    Big,
+}
+
+impl Endian {
+    /// The doubleword that memory holds as `word`.
+    pub(crate) const fn read(self, word: u64) -> u64 {
+        match self {
+            Self::Little => word,
+            Self::Big => word.swap_bytes(),
+        }
+    }
+}
+
+/// Whether the top byte of an address takes part in its range check.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TopByte {
+    /// Bits 63..56 count.
+    Counts,
+    /// Bits 63..56 are taken to repeat bit 55.
+    Ignored,
+}
+
+/// Whether unprivileged accesses may use a half of the address space at all (E0PD).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Unprivileged {
+    /// As the permissions say.
+    Permitted,
+    /// Every access is a translation fault.
+    Refused,
+}
+
+/// One half of a stage-1 address space: what TTB0 or TTB1 translates.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Half {
+    /// How tables are walked; `None` if walks are disabled (EPD).
+    pub walk: Option<walk::Config>,
+    /// Granule of the tables.
+    pub granule: Granule,
+    /// Whether the top byte counts.
+    pub top_byte: TopByte,
+    /// E0PD.
+    pub unprivileged: Unprivileged,
+}
+
+/// Limits that stage-1 configuration puts on the permissions of every leaf.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct PermissionLimits {
+    /// WXN: what may be written is not executed.
+    pub write_implies_never_execute: bool,
+    /// UWXN: what may be written without privilege is not executed with it.
+    pub unprivileged_write_implies_never_execute: bool,
+    /// PAN: what may be accessed without privilege is not accessed with it.
+    pub privileged_access_never: bool,
+    /// EPAN: execution without privilege counts as access for PAN.
+    pub execution_counts_for_pan: bool,
+}
+
+impl PermissionLimits {
+    /// The permissions of a leaf under these limits, unprivileged and privileged.
+    pub fn apply(self, mut unprivileged: Perms, mut privileged: Perms) -> (Perms, Perms) {
+        let reachable = unprivileged.intersects(Perms::READ | Perms::WRITE)
+            || (self.execution_counts_for_pan && unprivileged.contains(Perms::EXEC));
+        if self.privileged_access_never && reachable {
+            privileged.remove(Perms::READ | Perms::WRITE);
+        }
+        if self.unprivileged_write_implies_never_execute && unprivileged.contains(Perms::WRITE) {
+            privileged.remove(Perms::EXEC);
+        }
+        if self.write_implies_never_execute {
+            for perms in [&mut unprivileged, &mut privileged] {
+                if perms.contains(Perms::WRITE) {
+                    perms.remove(Perms::EXEC);
+                }
+            }
+        }
+        (unprivileged, privileged)
+    }
+}
+
+/// Stage 1: what a CD amounts to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Stage1 {
+    /// Translation regime.
+    pub world: World,
+    /// The halves, by bit 55 of the address.
+    pub halves: [Half; 2],
+    /// Byte order of descriptors.
+    pub endian: Endian,
+    /// Limits on permissions.
+    pub limits: PermissionLimits,
+    /// What follows a fault.
+    pub on_fault: OnFault,
+    /// Where translations of this ASID are cached.
+    pub(crate) space: SpaceId,
+    /// Where global translations are cached.
+    pub(crate) global: SpaceId,
+}
+
+/// Why an address has no place in a stage-1 address space.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct OutOfRange;
+
+impl Stage1 {
+    /// The half `input` belongs to, and the address the tables see.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] if the bits above the input size do not repeat each other.
+    #[inline]
+    pub fn select(&self, input: u64) -> Result<(&Half, u64), OutOfRange> {
+        // IHI 0070 G.b 3.4.1: bit 55 selects, whether or not the top byte counts.
+        let upper = input & BIT_55 != 0;
+        let half = &self.halves[usize::from(upper)];
+        let address = match half.top_byte {
+            TopByte::Counts => input,
+            TopByte::Ignored => (((input << 8) as i64) >> 8) as u64,
+        };
+        let Some(walk) = &half.walk else {
+            return Ok((half, address));
+        };
+        let above = (address as i64) >> walk.input_bits;
+        let repeated = if upper { -1 } else { 0 };
+        if above == repeated { Ok((half, address)) } else { Err(OutOfRange) }
+    }
+
+    /// The permissions of a leaf in this regime, unprivileged and privileged.
+    pub(crate) fn permissions(&self, leaf: &walk::Leaf) -> (Perms, Perms) {
+        let (unprivileged, privileged) = match self.world {
+            World::El1 | World::El2E2h => (leaf.unprivileged, leaf.privileged),
+            // IHI 0070 G.b 5.4.1: an EL2 regime knows one privilege, and AP[1] acts as 1.
+            World::El2 => (leaf.undivided, leaf.undivided),
+        };
+        self.limits.apply(unprivileged, privileged)
+    }
+}
+
+/// Bit 55 of an address.
+const BIT_55: u64 = 1 << 55;
+
+/// Stage 2: what the S2 fields of an STE amount to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Stage2 {
+    /// How tables are walked.
+    pub walk: walk::Config,
+    /// Granule of the tables.
+    pub granule: Granule,
+    /// Byte order of descriptors.
+    pub endian: Endian,
+    /// What follows a fault.
+    pub on_fault: OnFault,
+    /// Where translations are cached.
+    pub(crate) space: SpaceId,
+}
+
+/// Everything that decides one translation.
+#[derive(Clone, Copy, Debug)]
+pub struct Regime<'a> {
+    /// Stage 1; absent if bypassed.
+    pub stage1: Option<&'a Stage1>,
+    /// Stage 2; absent if bypassed.
+    pub stage2: Option<&'a Stage2>,
+}
+
+/// The permissions that count for `access`.
+#[inline]
+pub(crate) fn granted(access: Access, unprivileged: Perms, privileged: Perms) -> Perms {
+    match access.privilege {
+        Privilege::Unprivileged => unprivileged,
+        Privilege::Privileged => privileged,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! The Command queue: consumption, one command at a time, and its errors.
+//! IHI 0070 G.b 4.1 and 7.1.
+
+mod decode;
+mod execute;
+
+use crate::v3::wire::command::COMMAND_WORDS;
+use crate::v3::wire::regs::{CmdqCons, CommandError, Cr0, Gerror};
+use crate::v3::{Progress, SmmuV3};
+use passim_model::Memory;
+
+/// The words of a command.
+pub(crate) type CommandWords = [u64; COMMAND_WORDS];
+
+impl SmmuV3 {
+    /// Consumes the next command, if there is one and nothing keeps the queue.
+    pub(crate) fn consume(&mut self, memory: &Memory) -> Progress {
+        // IHI 0070 G.b 4.1.2: enabled, not empty, and no error waiting for its acknowledgement.
+        let enabled = self.registers.enabled(Cr0::CMDQEN);
+        if !enabled || self.registers.error_active(Gerror::CMDQ_ERR) {
+            return Progress::Idle;
+        }
+        let queue = self.registers.command_queue(&self.features);
+        let (prod, cons) = (self.registers.cmdq_prod, self.registers.cmdq_cons);
+        if queue.is_empty(prod, cons) {
+            return Progress::Idle;
+        }
+        let fetched = memory.words(queue.entry(cons), COMMAND_WORDS);
+        let outcome = match fetched {
+            Err(_) => Err(CommandError::Abort),
+            Ok(words) => {
+                let words = words.try_into().expect("as many words as asked for");
+                self.decode(&words).map(|command| self.execute(memory, command))
+            }
+        };
+        match outcome {
+            Ok(()) => {
+                let errors = self.registers.cmdq_cons & CmdqCons::ERR.mask() as u32;
+                self.registers.cmdq_cons = errors | queue.next(cons);
+                self.counters.commands += 1;
+            }
+            Err(error) => {
+                // IHI 0070 G.b 7.1: RD stays at the command, the reason comes first, then the
+                // global error that stops the queue.
+                let cons = u64::from(self.registers.cmdq_cons);
+                self.registers.cmdq_cons = CmdqCons::ERR.set(cons, error as u64) as u32;
+                self.activate_error(Gerror::CMDQ_ERR);
+            }
+        }
+        Progress::Worked
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,334 @@
+//! From words to a command, or to CERROR_ILL. IHI 0070 G.b chapter 4.
+
+use super::CommandWords;
+use crate::choice::ReservedCommandFields;
+use crate::tlb::Hint;
+use crate::v3::SmmuV3;
+use crate::v3::features::StallModel;
+use crate::v3::wire::command::{
+    Cfgi1, CfgiRange1, PriResp1, Stream0, Sync0, Sync1, Tlbi0, Tlbi1, TlbiIpa1, opcode,
+};
+use crate::v3::wire::regs::CommandError;
+use passim_model::bits::Field;
+use passim_model::pgtable::vmsav8::Granule;
+use passim_model::{Asid, StreamId, SubstreamId, Vmid};
+
+/// How the completion of a CMD_SYNC is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Signal {
+    /// By CONS alone.
+    None,
+    /// By an interrupt: a message if the address is not zero, and the wire.
+    Interrupt {
+        /// Where the message goes.
+        address: u64,
+        /// The message.
+        data: u32,
+    },
+    /// By an event to the CPUs.
+    Event,
+}
+
+/// Addresses a TLB invalidation names, both ends inside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) hint: Hint,
+}
+
+/// A command that is legal here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Command {
+    Prefetch {
+        stream: StreamId,
+        substream: Option<SubstreamId>,
+    },
+    CfgiStes {
+        first: StreamId,
+        last: StreamId,
+    },
+    CfgiCd {
+        stream: StreamId,
+        substream: SubstreamId,
+    },
+    CfgiCdAll {
+        stream: StreamId,
+    },
+    TlbiNhAll {
+        vmid: Vmid,
+    },
+    TlbiNhAsid {
+        vmid: Vmid,
+        asid: Asid,
+    },
+    TlbiNhVa {
+        vmid: Vmid,
+        asid: Asid,
+        at: Addresses,
+    },
+    TlbiNhVaa {
+        vmid: Vmid,
+        at: Addresses,
+    },
+    TlbiEl2All,
+    TlbiEl2Asid {
+        asid: Asid,
+    },
+    TlbiEl2Va {
+        asid: Asid,
+        at: Addresses,
+    },
+    TlbiEl2Vaa {
+        at: Addresses,
+    },
+    TlbiS12Vmall {
+        vmid: Vmid,
+    },
+    TlbiS2Ipa {
+        vmid: Vmid,
+        at: Addresses,
+    },
+    TlbiNsnhAll,
+    Sync(Signal),
+    /// Legal, and nothing to do.
+    Nothing,
+}
+
+type Decoded = Result<Command, CommandError>;
+
+fn require(holds: bool) -> Result<(), CommandError> {
+    if holds { Ok(()) } else { Err(CommandError::Illegal) }
+}
+
+impl SmmuV3 {
+    /// Reads a command.
+    pub(super) fn decode(&self, words: &CommandWords) -> Decoded {
+        let [w0, _] = *words;
+        let code = Stream0::OPCODE.get(w0);
+        self.check_reserved(code, words)?;
+        match code {
+            opcode::PREFETCH_CONFIG
+            | opcode::PREFETCH_ADDR
+            | opcode::CFGI_STE
+            | opcode::CFGI_STE_RANGE
+            | opcode::CFGI_CD
+            | opcode::CFGI_CD_ALL => self.decode_configuration(code, words),
+            0x10..=0x30 => self.decode_tlbi(code, words),
+            _ => self.decode_rest(code, words),
+        }
+    }
+
+    fn decode_configuration(&self, code: u64, words: &CommandWords) -> Decoded {
+        let f = &self.features;
+        let [w0, w1] = *words;
+        // IHI 0070 G.b 4.1.6: a Secure StreamID on the Non-secure queue is illegal.
+        require(!Stream0::SSEC.is_set(w0))?;
+        let about_cd = matches!(code, opcode::CFGI_CD | opcode::CFGI_CD_ALL);
+        require(!about_cd || f.stage1)?;
+        if code == opcode::CFGI_STE_RANGE {
+            // IHI 0070 G.b 4.3.2: an aligned range of 2^(Range+1); 4.3.6: 31 is all.
+            let span = u32::MAX >> (31 - CfgiRange1::RANGE.get(w1) as u32);
+            let stream = Stream0::STREAM_ID.get(w0) as u32;
+            let (first, last) = (StreamId::new(stream & !span), StreamId::new(stream | span));
+            return Ok(Command::CfgiStes { first, last });
+        }
+        let size = |value: u64, bits: u32| self.in_size(value, bits);
+        let Some(stream) = size(Stream0::STREAM_ID.get(w0), f.stream_bits) else {
+            return Ok(Command::Nothing);
+        };
+        let stream = StreamId::new(stream);
+        let number = Stream0::SUBSTREAM_ID.get(w0);
+        Ok(match code {
+            opcode::CFGI_STE => Command::CfgiStes { first: stream, last: stream },
+            opcode::CFGI_CD_ALL => Command::CfgiCdAll { stream },
+            opcode::CFGI_CD => match size(number, f.substream_bits) {
+                Some(substream) => {
+                    Command::CfgiCd { stream, substream: SubstreamId::new(substream) }
+                }
+                None => Command::Nothing,
+            },
+            _ if !Stream0::SSV.is_set(w0) => Command::Prefetch { stream, substream: None },
+            _ => match size(number, f.substream_bits) {
+                Some(substream) => {
+                    Command::Prefetch { stream, substream: Some(SubstreamId::new(substream)) }
+                }
+                None => Command::Nothing,
+            },
+        })
+    }
+
+    fn decode_tlbi(&self, code: u64, words: &CommandWords) -> Decoded {
+        let f = &self.features;
+        let [w0, w1] = *words;
+        let asid = self.tag(Tlbi0::ASID.get(w0), f.asid16).map(Asid::new);
+        // IHI 0070 G.b 4.4.2: without stage 2 there is no VMID to match.
+        let vmid = if f.stage2 { Tlbi0::VMID.get(w0) } else { 0 };
+        let vmid = self.tag(vmid, f.vmid16).map(Vmid::new);
+        let stage1 = code <= opcode::TLBI_EL2_VAA;
+        let el2 = (opcode::TLBI_EL2_ALL..=opcode::TLBI_EL2_VAA).contains(&code);
+        let stage2 = matches!(code, opcode::TLBI_S12_VMALL | opcode::TLBI_S2_IPA);
+        require(!stage1 || f.stage1)?;
+        require(!el2 || f.hyp)?;
+        require(!stage2 || f.stage2)?;
+        let by_address = |field: Field| self.addresses(w0, w1, field);
+        let virtual_address = || by_address(Tlbi1::ADDRESS);
+        // IHI 0070 G.b 4.4: a tag beyond the implemented size need not match anything.
+        let of_tags = |command: Option<Command>| Ok(command.unwrap_or(Command::Nothing));
+        match code {
+            opcode::TLBI_NH_ALL => of_tags(vmid.map(|vmid| Command::TlbiNhAll { vmid })),
+            opcode::TLBI_NH_ASID => {
+                of_tags(vmid.zip(asid).map(|(vmid, asid)| Command::TlbiNhAsid { vmid, asid }))
+            }
+            opcode::TLBI_NH_VA => {
+                let at = virtual_address()?;
+                of_tags(vmid.zip(asid).map(|(vmid, asid)| Command::TlbiNhVa { vmid, asid, at }))
+            }
+            opcode::TLBI_NH_VAA => {
+                let at = virtual_address()?;
+                of_tags(vmid.map(|vmid| Command::TlbiNhVaa { vmid, at }))
+            }
+            opcode::TLBI_EL2_ALL => Ok(Command::TlbiEl2All),
+            opcode::TLBI_EL2_ASID => of_tags(asid.map(|asid| Command::TlbiEl2Asid { asid })),
+            opcode::TLBI_EL2_VA => {
+                let at = virtual_address()?;
+                of_tags(asid.map(|asid| Command::TlbiEl2Va { asid, at }))
+            }
+            opcode::TLBI_EL2_VAA => Ok(Command::TlbiEl2Vaa { at: virtual_address()? }),
+            opcode::TLBI_S12_VMALL => of_tags(vmid.map(|vmid| Command::TlbiS12Vmall { vmid })),
+            opcode::TLBI_S2_IPA => {
+                let at = by_address(TlbiIpa1::ADDRESS)?;
+                of_tags(vmid.map(|vmid| Command::TlbiS2Ipa { vmid, at }))
+            }
+            opcode::TLBI_NSNH_ALL => Ok(Command::TlbiNsnhAll),
+            // IHI 0070 G.b 4.4.2.5: EL3 is for the Secure queue; the others are reserved.
+            _ => Err(CommandError::Illegal),
+        }
+    }
+
+    fn decode_rest(&self, code: u64, words: &CommandWords) -> Decoded {
+        let f = &self.features;
+        let [w0, w1] = *words;
+        match code {
+            opcode::CFGI_VMS_PIDM => {
+                require(f.mpam && !Stream0::SSEC.is_set(w0)).map(|()| Command::Nothing)
+            }
+            opcode::ATC_INV => require(f.ats).map(|()| Command::Nothing),
+            opcode::PRI_RESP => {
+                let legal = f.pri && PriResp1::RESP.get(w1) != 3;
+                require(legal).map(|()| Command::Nothing)
+            }
+            opcode::RESUME | opcode::STALL_TERM => {
+                // IHI 0070 G.b 4.7.1, 4.7.2: illegal where nothing can stall.
+                let can_stall = f.stall_model != StallModel::TerminateOnly;
+                require(can_stall && !Stream0::SSEC.is_set(w0)).map(|()| Command::Nothing)
+            }
+            opcode::SYNC => match Sync0::CS.get(w0) {
+                0 => Ok(Command::Sync(Signal::None)),
+                1 => Ok(Command::Sync(Signal::Interrupt {
+                    address: Sync1::MSI_ADDRESS.in_place(w1),
+                    data: Sync0::MSI_DATA.get(w0) as u32,
+                })),
+                2 => Ok(Command::Sync(Signal::Event)),
+                _ => Err(CommandError::Illegal),
+            },
+            // IHI 0070 G.b 4.1.1, 4.1.3: reserved, Secure, DPT and implementation-defined ones.
+            _ => Err(CommandError::Illegal),
+        }
+    }
+
+    /// The addresses of an invalidation by address. IHI 0070 G.b 4.4.1.1.
+    fn addresses(&self, w0: u64, w1: u64, field: Field) -> Result<Addresses, CommandError> {
+        let first = field.in_place(w1);
+        let page_last = first | 0xfff;
+        let one_page = Addresses { first, last: page_last, hint: Hint::default() };
+        if !self.features.range_invalidation {
+            return Ok(one_page);
+        }
+        let granule = match Tlbi1::TG.get(w1) {
+            0 => return Ok(one_page),
+            1 => Granule::K4,
+            2 => Granule::K16,
+            _ => Granule::K64,
+        };
+        let (num, scale) = (Tlbi0::NUM.get(w0), Tlbi0::SCALE.get(w0) as u32);
+        let level = match Tlbi1::TTL.get(w1) {
+            // Without 52-bit tables a 16K granule has no leaves at level 1: acts as 0.
+            1 if granule == Granule::K16 => 0,
+            level => level as u8,
+        };
+        require(!(num == 0 && scale == 0 && level == 0))?;
+        let granules = u128::from(num + 1) << scale;
+        let past = u128::from(first) + (granules << granule.page().lg2());
+        // The range does not wrap, and one that starts in the lower half need not reach the
+        // upper.
+        let limit = if first >> 63 == 0 { u64::MAX >> 1 } else { u64::MAX };
+        let last = u64::try_from(past - 1).map_or(limit, |last| last.min(limit));
+        let hint = Hint { granule: Some(granule), level: (level != 0).then_some(level) };
+        Ok(Addresses { first, last, hint })
+    }
+
+    /// An ASID or VMID, if it fits the implemented size.
+    fn tag(&self, value: u64, sixteen: bool) -> Option<u16> {
+        let value = value as u16;
+        (sixteen || value >> 8 == 0).then_some(value)
+    }
+
+    /// A StreamID or SubstreamID, if it fits the implemented size or is cut to it.
+    fn in_size(&self, value: u64, bits: u32) -> Option<u32> {
+        use crate::choice::OutOfRangeParameter;
+        let cut = value & !(u64::MAX << bits);
+        match self.implementation.choices.out_of_range {
+            OutOfRangeParameter::Truncate => Some(cut as u32),
+            OutOfRangeParameter::NoEffect => (cut == value).then_some(value as u32),
+        }
+    }
+
+    /// IHI 0070 G.b 4.1.5: fields that must be zero may be checked.
+    fn check_reserved(&self, code: u64, words: &CommandWords) -> Result<(), CommandError> {
+        match self.implementation.choices.reserved_command_fields {
+            ReservedCommandFields::Ignored => Ok(()),
+            ReservedCommandFields::Illegal => {
+                let defined = defined_fields(code, self.features.range_invalidation);
+                let stray = |word: usize| words[word] & !defined[word] != 0;
+                require(!stray(0) && !stray(1))
+            }
+        }
+    }
+}
+
+/// The bits of a command that mean something. Commands that are not decoded field by field say
+/// that all do.
+fn defined_fields(code: u64, range_invalidation: bool) -> [u64; 2] {
+    let or = |fields: &[Field]| fields.iter().fold(0, |bits, field| bits | field.mask());
+    let stream = or(&[Stream0::OPCODE, Stream0::SSEC, Stream0::STREAM_ID]);
+    let substream = or(&[Stream0::SUBSTREAM_ID]);
+    let tags = |fields: &[Field]| or(&[Tlbi0::OPCODE]) | or(fields);
+    let range = if range_invalidation { or(&[Tlbi0::NUM, Tlbi0::SCALE]) } else { 0 };
+    let hints = if range_invalidation { or(&[Tlbi1::TTL, Tlbi1::TG]) } else { 0 };
+    let virtual_address = or(&[Tlbi1::LEAF, Tlbi1::ADDRESS]) | hints;
+    match code {
+        opcode::PREFETCH_CONFIG => [stream | substream | or(&[Stream0::SSV]), 0],
+        opcode::CFGI_STE => [stream, or(&[Cfgi1::LEAF])],
+        opcode::CFGI_STE_RANGE => [stream, or(&[CfgiRange1::RANGE])],
+        opcode::CFGI_CD => [stream | substream, or(&[Cfgi1::LEAF])],
+        opcode::CFGI_CD_ALL => [stream, 0],
+        opcode::TLBI_NH_ALL | opcode::TLBI_S12_VMALL => [tags(&[Tlbi0::VMID]), 0],
+        opcode::TLBI_NH_ASID => [tags(&[Tlbi0::VMID, Tlbi0::ASID]), 0],
+        opcode::TLBI_NH_VA => [tags(&[Tlbi0::VMID, Tlbi0::ASID]) | range, virtual_address],
+        opcode::TLBI_NH_VAA => [tags(&[Tlbi0::VMID]) | range, virtual_address],
+        opcode::TLBI_EL2_ALL | opcode::TLBI_NSNH_ALL => [tags(&[]), 0],
+        opcode::TLBI_EL2_ASID => [tags(&[Tlbi0::ASID]), 0],
+        opcode::TLBI_EL2_VA => [tags(&[Tlbi0::ASID]) | range, virtual_address],
+        opcode::TLBI_EL2_VAA => [tags(&[]) | range, virtual_address],
+        opcode::TLBI_S2_IPA => {
+            let address = or(&[Tlbi1::LEAF, TlbiIpa1::ADDRESS]) | hints;
+            [tags(&[Tlbi0::VMID]) | range, address]
+        }
+        opcode::SYNC => {
+            let fields = [Sync0::OPCODE, Sync0::CS, Sync0::MSH, Sync0::MSI_ATTR, Sync0::MSI_DATA];
+            [or(&fields), or(&[Sync1::MSI_ADDRESS])]
+        }
+        _ => [u64::MAX; 2],
+    }
+}

@@ -1,0 +1,149 @@
+//! What commands do. IHI 0070 G.b chapter 4.
+//!
+//! Everything is complete when the command is consumed, so CMD_SYNC has nothing to wait for.
+
+use super::decode::{Addresses, Command, Signal};
+use crate::choice::Prefetch;
+use crate::regime::World;
+use crate::tlb::Space;
+use crate::v3::SmmuV3;
+use crate::v3::wire::regs::Cr0;
+use core::ops::RangeInclusive;
+use passim_model::{Asid, Effect, Memory, Vmid};
+
+/// VMID of the regimes that have none.
+const NO_VMID: Vmid = Vmid::new(0);
+
+impl SmmuV3 {
+    /// Performs a legal command.
+    pub(super) fn execute(&mut self, memory: &Memory, command: Command) {
+        match command {
+            Command::Prefetch { stream, substream } => {
+                let wanted = self.implementation.choices.prefetch == Prefetch::Configuration;
+                // IHI 0070 G.b 4.2: consumed and without effect while SMMUEN is 0.
+                if wanted && self.registers.enabled(Cr0::SMMUEN) {
+                    self.prefetch(memory, stream, substream);
+                }
+            }
+            Command::CfgiStes { first, last } => self.configs.invalidate_streams(first, last),
+            Command::CfgiCd { stream, substream } => {
+                self.configs.invalidate_cd(stream, substream.get());
+            }
+            Command::CfgiCdAll { stream } => self.configs.invalidate_cds(stream),
+            Command::Sync(signal) => self.complete(signal),
+            Command::Nothing => {}
+            tlbi => self.invalidate(tlbi),
+        }
+    }
+
+    fn complete(&mut self, signal: Signal) {
+        match signal {
+            Signal::None => {}
+            // IHI 0070 G.b 4.7.3: not governed by IRQ_CTRL.
+            Signal::Interrupt { address, data } => {
+                self.message(address, data);
+                self.effects.extend(self.implementation.wires.command_sync.map(Effect::Wire));
+            }
+            Signal::Event => self.counters.cpu_events += u64::from(self.features.sev),
+        }
+    }
+
+    fn invalidate(&mut self, command: Command) {
+        // IHI 0070 G.b 4.4.2.8: CR2.E2H says which of the EL2 regimes is meant.
+        let el2 = self.registers.el2_world();
+        match command {
+            Command::TlbiNhAll { vmid } => self.drop_stage1(World::El1, vmid),
+            Command::TlbiNhAsid { vmid, asid } => {
+                self.tlb.invalidate_spaces(one(World::El1, vmid, asid));
+            }
+            Command::TlbiNhVa { vmid, asid, at } => {
+                self.drop_at(one(World::El1, vmid, asid), at);
+                self.drop_at(globals(World::El1, vmid), at);
+            }
+            Command::TlbiNhVaa { vmid, at } => {
+                self.drop_at(all_asids(World::El1, vmid), at);
+                self.drop_at(globals(World::El1, vmid), at);
+            }
+            Command::TlbiEl2All => {
+                self.drop_stage1(World::El2, NO_VMID);
+                self.drop_stage1(World::El2E2h, NO_VMID);
+            }
+            Command::TlbiEl2Asid { asid } => {
+                self.tlb.invalidate_spaces(one(World::El2E2h, NO_VMID, asid));
+            }
+            Command::TlbiEl2Va { asid, at } => {
+                let asid = if el2 == World::El2E2h { asid } else { Asid::new(0) };
+                self.drop_at(one(el2, NO_VMID, asid), at);
+                self.drop_at(globals(el2, NO_VMID), at);
+            }
+            Command::TlbiEl2Vaa { at } => {
+                self.drop_at(all_asids(el2, NO_VMID), at);
+                self.drop_at(globals(el2, NO_VMID), at);
+            }
+            Command::TlbiS12Vmall { vmid } => {
+                self.drop_stage1(World::El1, vmid);
+                self.tlb.invalidate_spaces(stage2(vmid));
+            }
+            // IHI 0070 G.b 4.4.3.1: translations that combine both stages may stay.
+            Command::TlbiS2Ipa { vmid, at } => self.drop_at(stage2(vmid), at),
+            Command::TlbiNsnhAll => {
+                let (least, most) = (Vmid::new(0), Vmid::new(u16::MAX));
+                let (low, high) = (Asid::new(0), Asid::new(u16::MAX));
+                let world = World::El1;
+                self.tlb.invalidate_spaces(
+                    Space::Stage1 { world, vmid: least, asid: low }..=Space::Stage1 {
+                        world,
+                        vmid: most,
+                        asid: high,
+                    },
+                );
+                self.tlb.invalidate_spaces(
+                    Space::Global { world, vmid: least, aset: 0 }..=Space::Global {
+                        world,
+                        vmid: most,
+                        aset: 1,
+                    },
+                );
+                self.tlb.invalidate_spaces(
+                    Space::Stage2 { vmid: least }..=Space::Stage2 { vmid: most },
+                );
+            }
+            Command::Prefetch { .. }
+            | Command::CfgiStes { .. }
+            | Command::CfgiCd { .. }
+            | Command::CfgiCdAll { .. }
+            | Command::Sync(_)
+            | Command::Nothing => {}
+        }
+    }
+
+    fn drop_stage1(&mut self, world: World, vmid: Vmid) {
+        self.tlb.invalidate_spaces(all_asids(world, vmid));
+        self.tlb.invalidate_spaces(globals(world, vmid));
+    }
+
+    fn drop_at(&mut self, spaces: RangeInclusive<Space>, at: Addresses) {
+        self.tlb.invalidate(spaces, at.first, at.last, at.hint);
+    }
+}
+
+fn one(world: World, vmid: Vmid, asid: Asid) -> RangeInclusive<Space> {
+    let space = Space::Stage1 { world, vmid, asid };
+    space..=space
+}
+
+fn all_asids(world: World, vmid: Vmid) -> RangeInclusive<Space> {
+    let [first, last] = [0, u16::MAX].map(|asid| {
+        let asid = Asid::new(asid);
+        Space::Stage1 { world, vmid, asid }
+    });
+    first..=last
+}
+
+fn globals(world: World, vmid: Vmid) -> RangeInclusive<Space> {
+    Space::Global { world, vmid, aset: 0 }..=Space::Global { world, vmid, aset: 1 }
+}
+
+fn stage2(vmid: Vmid) -> RangeInclusive<Space> {
+    Space::Stage2 { vmid }..=Space::Stage2 { vmid }
+}

@@ -1,0 +1,179 @@
+//! From a transaction to its configuration: Stream table lookup, STE, CD table lookup, CD.
+//!
+//! Structures are read from memory here; what they say is judged in [`ste`] and [`cd`].
+
+pub(crate) mod cd;
+pub(crate) mod ste;
+
+use crate::choice::StreamTableBeyondOas;
+use crate::v3::Implementation;
+use crate::v3::features::Features;
+use crate::v3::regs::Registers;
+use crate::v3::stages::{ConfigThroughStages, Refusal};
+use crate::v3::wire::cd::{CD_LG2, CD_WORDS, L1CD_BYTES, L1Cd};
+use crate::v3::wire::ste::{DefaultSubstream, L1STD_BYTES, L1Std, STE_LG2, STE_WORDS};
+use passim_model::{Memory, PhysAddr, StreamId, SubstreamId};
+use ste::CdPointer;
+
+/// The words of an STE.
+pub(crate) type SteWords = [u64; STE_WORDS];
+/// The words of a CD.
+pub(crate) type CdWords = [u64; CD_WORDS];
+
+/// Why no STE was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SteFault {
+    /// C_BAD_STREAMID.
+    BadStreamId,
+    /// F_STE_FETCH at this address.
+    Fetch(PhysAddr),
+}
+
+/// Reads the STE of `stream`.
+pub(crate) fn fetch_ste(
+    memory: &Memory,
+    registers: &Registers,
+    implementation: &Implementation,
+    features: &Features,
+    stream: StreamId,
+) -> Result<SteWords, SteFault> {
+    let table = registers.stream_table(features);
+    let sid = u64::from(stream.get());
+    // IHI 0070 G.b 7.3.3: LOG2SIZE bounds StreamIDs, SIDSIZE bounds LOG2SIZE (6.3.25).
+    if sid >> table.log2size.min(features.stream_bits) != 0 {
+        return Err(SteFault::BadStreamId);
+    }
+    let physical = |address: u64| {
+        let in_range = features.in_oas(address);
+        match implementation.choices.stream_table_beyond_oas {
+            StreamTableBeyondOas::Truncate => Ok(PhysAddr::new(features.truncate(address))),
+            StreamTableBeyondOas::FetchFault if in_range => Ok(PhysAddr::new(address)),
+            StreamTableBeyondOas::FetchFault => Err(SteFault::Fetch(PhysAddr::new(address))),
+        }
+    };
+    let at = match table.split {
+        None => table.base + (sid << STE_LG2),
+        Some(split) => {
+            let l1 = physical(table.base + (sid >> split) * L1STD_BYTES)?;
+            let descriptor = memory.load_u64(l1).map_err(|_| SteFault::Fetch(l1))?;
+            second_level(descriptor, split, sid)?
+        }
+    };
+    let at = physical(at)?;
+    let words = memory.words(at, STE_WORDS).map_err(|_| SteFault::Fetch(at))?;
+    Ok(words.try_into().expect("as many words as asked for"))
+}
+
+/// Address of the STE in the table an L1STD points to.
+fn second_level(descriptor: u64, split: u32, sid: u64) -> Result<u64, SteFault> {
+    let span = L1Std::SPAN.get(descriptor) as u32;
+    let index = sid & !(u64::MAX << split);
+    // IHI 0070 G.b 5.1 and 7.3.3: a Span of 0, a reserved one (12 and more) or one above
+    // SPLIT + 1 is invalid; Span n points to 2^(n-1) STEs.
+    if span == 0 || span > 11 || span > split + 1 || index >> (span - 1) != 0 {
+        return Err(SteFault::BadStreamId);
+    }
+    // IHI 0070 G.b 5.1: the pointer is aligned to the size of the table.
+    let table = L1Std::L2PTR.in_place(descriptor) & (u64::MAX << (span - 1 + STE_LG2));
+    Ok(table + (index << STE_LG2))
+}
+
+/// Which context a transaction uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Context {
+    /// The CD with this index.
+    Cd(u32),
+    /// None: stage 1 is bypassed.
+    Bypass,
+}
+
+/// Why a transaction has no context.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ContextFault {
+    /// C_BAD_SUBSTREAMID.
+    BadSubstreamId,
+    /// F_STREAM_DISABLED.
+    StreamDisabled,
+}
+
+/// Which CD a transaction with or without a SubstreamID selects.
+#[inline]
+pub(crate) fn select_context(
+    pointer: &CdPointer,
+    substream: Option<SubstreamId>,
+) -> Result<Context, ContextFault> {
+    // IHI 0070 G.b 5.2, S1CDMax: one CD, and a SubstreamID is an error.
+    if pointer.count_lg2 == 0 {
+        return match substream {
+            None => Ok(Context::Cd(0)),
+            Some(_) => Err(ContextFault::BadSubstreamId),
+        };
+    }
+    // IHI 0070 G.b 5.2, S1DSS; 7.3.7 and 7.3.9.
+    match (substream, pointer.default_substream) {
+        (Some(id), _) if id.get() >> pointer.count_lg2 != 0 => Err(ContextFault::BadSubstreamId),
+        (Some(id), DefaultSubstream::Substream0) if id.get() == 0 => {
+            Err(ContextFault::StreamDisabled)
+        }
+        (Some(id), _) => Ok(Context::Cd(id.get())),
+        (None, DefaultSubstream::Terminate) => Err(ContextFault::StreamDisabled),
+        (None, DefaultSubstream::Bypass) => Ok(Context::Bypass),
+        (None, DefaultSubstream::Substream0) => Ok(Context::Cd(0)),
+    }
+}
+
+/// Why no CD was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CdFault {
+    /// C_BAD_STE: S1ContextPtr, or an index applied to it, is out of range.
+    BadSte,
+    /// C_BAD_SUBSTREAMID: no second-level table, or one out of range.
+    BadSubstreamId,
+    /// F_CD_FETCH at this address.
+    Fetch(PhysAddr),
+    /// A fault of stage 2 on the way.
+    Stage2(Refusal),
+}
+
+/// Reads the CD with this index.
+pub(crate) fn fetch_cd(
+    source: &mut ConfigThroughStages<'_>,
+    pointer: &CdPointer,
+    index: u32,
+) -> Result<CdWords, CdFault> {
+    let index = u64::from(index);
+    let beyond = |address: u64, bits: u32| address >> bits != 0;
+    let at = match pointer.table.split() {
+        Some(split) if pointer.count_lg2 != 0 => {
+            let l1 = pointer.base + (index >> split) * L1CD_BYTES;
+            // IHI 0070 G.b 3.4.3, note 1: out of range is C_BAD_STE from v3.1 on.
+            if beyond(l1, source.bits) {
+                return Err(CdFault::BadSte);
+            }
+            let physical = source.physical(l1).map_err(CdFault::Stage2)?;
+            let load = source.stages.memory.load_u64(physical);
+            let descriptor = load.map_err(|_| CdFault::Fetch(physical))?;
+            if !L1Cd::V.is_set(descriptor) {
+                return Err(CdFault::BadSubstreamId);
+            }
+            // IHI 0070 G.b 5.3: a leaf table is aligned to its size.
+            let leaf = L1Cd::L2PTR.in_place(descriptor) & (u64::MAX << (split + CD_LG2));
+            let at = leaf + ((index & !(u64::MAX << split)) << CD_LG2);
+            if beyond(at, source.bits) {
+                return Err(CdFault::BadSubstreamId);
+            }
+            at
+        }
+        _ => {
+            let at = pointer.base + (index << CD_LG2);
+            if beyond(at, source.bits) {
+                return Err(CdFault::BadSte);
+            }
+            at
+        }
+    };
+    let physical = source.physical(at).map_err(CdFault::Stage2)?;
+    let words = source.stages.memory.words(physical, CD_WORDS);
+    let words = words.map_err(|_| CdFault::Fetch(physical))?;
+    Ok(words.try_into().expect("as many words as asked for"))
+}

@@ -1,0 +1,365 @@
+//! What an STE says, and whether it may. IHI 0070 G.b 5.2 and 5.2.2.
+
+use crate::regime::{Endian, OnFault, Recording, Response, Stage2, World};
+use crate::tlb::{Space, Tlb};
+use crate::v3::config::SteWords;
+use crate::v3::features::{Features, FlagUpdate, StallModel, TableEndian, address_bits};
+use crate::v3::wire::cd::CdTable;
+use crate::v3::wire::ste::{Config, DefaultSubstream, Ste0, Ste1, Ste2, Ste3};
+use passim_model::Vmid;
+use passim_model::access::{Access, Direction, Privilege};
+use passim_model::pgtable::vmsav8::{Granule, Stage};
+use passim_model::pgtable::walk;
+
+/// Why an STE is ILLEGAL. Each is a rule of IHI 0070 G.b 5.2.2, in its order.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SteFlaw {
+    /// V = 0.
+    NotValid,
+    /// Stage 1 configured, IDR0.S1P = 0.
+    NoStage1,
+    /// Stage 2 configured, IDR0.S2P = 0.
+    NoStage2,
+    /// EATS does not fit Config, S2S or NS1ATS.
+    Eats,
+    /// A reserved STRW where STRW counts.
+    Strw,
+    /// S1STALLD where stalls cannot be disabled.
+    S1Stalld,
+    /// S1CDMax above IDR1.SSIDSIZE.
+    S1CdMax,
+    /// Two-level CD table, IDR0.CD2L = 0.
+    S1Fmt,
+    /// S1ContextPtr beyond the address size.
+    S1ContextPtr,
+    /// S2FWB with AArch32 tables.
+    S2Fwb,
+    /// S2S does not fit IDR0.STALL_MODEL.
+    S2S,
+    /// Table format not in IDR0.TTF.
+    S2Aa64,
+    /// S2HA, S2HD or S2HAFT beyond IDR0.HTTU.
+    S2FlagUpdate,
+    /// Granule not implemented.
+    S2Tg,
+    /// S2TTB beyond the effective S2PS.
+    S2Ttb,
+    /// S2T0SZ out of range.
+    S2T0Sz,
+    /// S2SL0 does not fit S2T0SZ and S2TG.
+    S2Sl0,
+    /// S2ENDI not in IDR0.TTENDIAN.
+    S2Endi,
+    /// S2VMID above 8 bits, IDR0.VMID16 = 0.
+    S2Vmid,
+}
+
+/// Where the CDs of a stream are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct CdPointer {
+    pub(crate) base: u64,
+    pub(crate) table: CdTable,
+    /// log2 of the number of CDs; 0 also where substreams do not exist.
+    pub(crate) count_lg2: u32,
+    pub(crate) default_substream: DefaultSubstream,
+}
+
+/// What an STE that translates amounts to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stream {
+    pub(crate) world: World,
+    pub(crate) vmid: Vmid,
+    pub(crate) stage1: Option<CdPointer>,
+    pub(crate) stage2: Option<Stage2>,
+    /// STE.S1STALLD: a CD must not stall.
+    pub(crate) stalls_disabled: bool,
+    pub(crate) overrides: Overrides,
+}
+
+/// What transactions of a stream meet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SteState {
+    /// C_BAD_STE.
+    Illegal(SteFlaw),
+    /// Silent termination.
+    Abort,
+    /// Neither stage translates.
+    Bypass(Overrides),
+    /// Translation.
+    Translate(Stream),
+}
+
+/// STE.PRIVCFG and STE.INSTCFG. IHI 0070 G.b 5.2, 13.5.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Overrides {
+    privilege: Option<Privilege>,
+    instruction: Option<bool>,
+}
+
+impl Overrides {
+    fn of(word1: u64, features: &Features) -> Self {
+        if !features.override_perms {
+            return Self::default();
+        }
+        Self {
+            privilege: match Ste1::PRIVCFG.get(word1) {
+                2 => Some(Privilege::Unprivileged),
+                3 => Some(Privilege::Privileged),
+                _ => None,
+            },
+            instruction: match Ste1::INSTCFG.get(word1) {
+                2 => Some(false),
+                3 => Some(true),
+                _ => None,
+            },
+        }
+    }
+
+    /// The access as the rest of the SMMU sees it.
+    #[inline]
+    pub(crate) fn apply(self, access: Access) -> Access {
+        let instruction = self.instruction.unwrap_or(access.instruction);
+        Access {
+            privilege: self.privilege.unwrap_or(access.privilege),
+            // IHI 0070 G.b 13.1.2: a write is always data.
+            instruction: instruction && access.direction == Direction::Read,
+            ..access
+        }
+    }
+}
+
+/// Judges an STE and reads it. `el2` is the regime that STRW 2 selects.
+pub(crate) fn judge(words: &SteWords, features: &Features, el2: World, tlb: &mut Tlb) -> SteState {
+    match read(words, features, el2, tlb) {
+        Ok(state) => state,
+        Err(flaw) => SteState::Illegal(flaw),
+    }
+}
+
+fn read(
+    words: &SteWords,
+    features: &Features,
+    el2: World,
+    tlb: &mut Tlb,
+) -> Result<SteState, SteFlaw> {
+    let [w0, w1, w2, ..] = *words;
+    require(Ste0::V.is_set(w0), SteFlaw::NotValid)?;
+    let config = Config::of(Ste0::CONFIG.get(w0));
+    let overrides = Overrides::of(w1, features);
+    let (first, second) = match config {
+        Config::Abort => return Ok(SteState::Abort),
+        Config::Bypass => return Ok(SteState::Bypass(overrides)),
+        Config::Stage1 => (true, false),
+        Config::Stage2 => (false, true),
+        Config::Nested => (true, true),
+    };
+    require(!first || features.stage1, SteFlaw::NoStage1)?;
+    require(!second || features.stage2, SteFlaw::NoStage2)?;
+    check_eats(config, w1, w2, features)?;
+    let world = world(config, w1, features, el2)?;
+    let stage1 = if first { Some(cd_pointer(words, second, features)?) } else { None };
+    // IHI 0070 G.b 5.2.2 (IgnoreSTES2VMID): the VMID tags NS-EL1, also of stage 1 alone.
+    let vmid = match world {
+        World::El1 if features.stage2 => Ste2::S2VMID.get(w2) as u16,
+        _ => 0,
+    };
+    let vmid_fits = features.vmid16 || vmid >> 8 == 0;
+    let stage2 = match second {
+        true => Some(stage2(words, features, Vmid::new(vmid), tlb)?),
+        false => None,
+    };
+    require(vmid_fits, SteFlaw::S2Vmid)?;
+    Ok(SteState::Translate(Stream {
+        world,
+        vmid: Vmid::new(vmid),
+        stage1,
+        stage2,
+        stalls_disabled: Ste1::S1STALLD.is_set(w1),
+        overrides,
+    }))
+}
+
+fn require(holds: bool, flaw: SteFlaw) -> Result<(), SteFlaw> {
+    if holds { Ok(()) } else { Err(flaw) }
+}
+
+fn check_eats(config: Config, w1: u64, w2: u64, features: &Features) -> Result<(), SteFlaw> {
+    if !features.ats {
+        return Ok(());
+    }
+    let stalls = Ste2::S2S.is_set(w2);
+    let stage2 = matches!(config, Config::Stage2 | Config::Nested);
+    let legal = match Ste1::EATS.get(w1) {
+        1 => !(stalls && stage2),
+        2 => config == Config::Nested && !stalls && !features.ns1ats,
+        3 if features.dpt => {
+            let used = features.stage1 && features.hyp && config == Config::Stage1;
+            !(used && Ste1::STRW.get(w1) != 0)
+        }
+        _ => true,
+    };
+    require(legal, SteFlaw::Eats)
+}
+
+fn world(config: Config, w1: u64, features: &Features, el2: World) -> Result<World, SteFlaw> {
+    // IHI 0070 G.b 5.2.2 (IgnoreSTESTRW): STRW counts only for stage 1 alone, with Hyp.
+    if config != Config::Stage1 || !features.hyp {
+        return Ok(World::El1);
+    }
+    match Ste1::STRW.get(w1) {
+        0 => Ok(World::El1),
+        2 => Ok(el2),
+        _ => Err(SteFlaw::Strw),
+    }
+}
+
+fn cd_pointer(words: &SteWords, nested: bool, f: &Features) -> Result<CdPointer, SteFlaw> {
+    let [w0, w1, ..] = *words;
+    let stalld = Ste1::S1STALLD.is_set(w1);
+    require(!stalld || f.stall_model == StallModel::Both, SteFlaw::S1Stalld)?;
+    let substreams = f.substream_bits != 0;
+    let count_lg2 = if substreams { Ste0::S1CDMAX.get(w0) as u32 } else { 0 };
+    require(count_lg2 <= f.substream_bits, SteFlaw::S1CdMax)?;
+    let table = CdTable::of(Ste0::S1FMT.get(w0));
+    let two_level = count_lg2 != 0 && table != CdTable::Linear;
+    require(!two_level || f.two_level_cd, SteFlaw::S1Fmt)?;
+    let base = Ste0::S1CONTEXTPTR.in_place(w0);
+    let size = if nested { f.ias() } else { f.oas };
+    require(base >> size == 0, SteFlaw::S1ContextPtr)?;
+    let default_substream = DefaultSubstream::of(Ste1::S1DSS.get(w1));
+    Ok(CdPointer { base, table, count_lg2, default_substream })
+}
+
+/// The granule of S2TG and TG0. IHI 0070 G.b 5.2, 5.4.
+pub(crate) fn granule0(field: u64, features: &Features) -> Option<Granule> {
+    let granule = match field {
+        0 => Granule::K4,
+        1 => Granule::K64,
+        2 => Granule::K16,
+        _ => return None,
+    };
+    features.has(granule).then_some(granule)
+}
+
+/// The largest TxSZ. IHI 0070 G.b 5.2.2, 5.4.2.
+pub(crate) fn max_size_offset(granule: Granule, features: &Features) -> u32 {
+    match (features.small_tables, granule) {
+        (false, _) => 39,
+        (true, Granule::K64) => 47,
+        (true, Granule::K4 | Granule::K16) => 48,
+    }
+}
+
+fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<Stage2, SteFlaw> {
+    let [_, w1, w2, w3, ..] = *words;
+    let aarch64 = Ste2::S2AA64.is_set(w2);
+    let fwb = f.force_write_back && Ste1::S2FWB.is_set(w1);
+    require(aarch64 || !fwb, SteFlaw::S2Fwb)?;
+    let stalls = Ste2::S2S.is_set(w2);
+    require(!(stalls && f.stall_model == StallModel::TerminateOnly), SteFlaw::S2S)?;
+    require(stalls || f.stall_model != StallModel::Forced, SteFlaw::S2S)?;
+    // AArch32 tables are legal only where TTF has them, and no modelled SMMU does.
+    require(aarch64 && f.aarch64_tables, SteFlaw::S2Aa64)?;
+    let (ha, hd) = (Ste2::S2HA.is_set(w2), Ste2::S2HD.is_set(w2));
+    require(!(ha || hd) || f.flag_update >= FlagUpdate::Access, SteFlaw::S2FlagUpdate)?;
+    require(!hd || f.flag_update >= FlagUpdate::Dirty, SteFlaw::S2FlagUpdate)?;
+    let haft = f.flag_update == FlagUpdate::Tables && Ste2::S2HAFT.is_set(w2);
+    require(ha || !haft, SteFlaw::S2FlagUpdate)?;
+    let granule = granule0(Ste2::S2TG.get(w2), f).ok_or(SteFlaw::S2Tg)?;
+    let output_bits = output_bits(Ste2::S2PS.get(w2), granule, f);
+    let ttb = Ste3::S2TTB.in_place(w3);
+    require(ttb >> output_bits == 0, SteFlaw::S2Ttb)?;
+    let t0sz = Ste2::S2T0SZ.get(w2) as u32;
+    // IHI 0070 G.b 5.2.2 (STES2T0SZInvalid): the input is bounded by IAS.
+    let least = if granule == Granule::K64 { 12 } else { 16 };
+    let least = if f.minor == 0 { 64 - f.ias() } else { least.max(64 - f.ias()) };
+    let in_range = least <= t0sz && t0sz <= max_size_offset(granule, f);
+    require(in_range, SteFlaw::S2T0Sz)?;
+    let input_bits = 64 - t0sz;
+    let start_level = start_level(Ste2::S2SL0.get(w2), Ste3::S2SL0_2.is_set(w3), granule, f)
+        .filter(|&level| concatenation_fits(level, input_bits, granule))
+        .ok_or(SteFlaw::S2Sl0)?;
+    let endian = endian(Ste2::S2ENDI.is_set(w2), f).ok_or(SteFlaw::S2Endi)?;
+    let recorded = Ste2::S2R.is_set(w2);
+    Ok(Stage2 {
+        walk: walk::Config {
+            stage: Stage::Two,
+            granule,
+            input_bits,
+            start_level,
+            root: align_root(ttb, start_level, input_bits, granule, output_bits),
+            output_bits,
+            hierarchical: false,
+            access_flag_faults: !Ste2::S2AFFD.is_set(w2),
+        },
+        granule,
+        endian,
+        // IHI 0070 G.b 5.5: stage 2 has no A flag; termination is an abort.
+        on_fault: OnFault {
+            response: Response::Abort,
+            recording: if recorded { Recording::Recorded } else { Recording::Suppressed },
+        },
+        space: tlb.space(Space::Stage2 { vmid }),
+    })
+}
+
+/// The effective IPS or S2PS: capped to OAS, and to 48 bits below the 64K granule.
+/// IHI 0070 G.b 5.2 (S2PS), 5.4 (IPS).
+pub(crate) fn output_bits(field: u64, granule: Granule, features: &Features) -> u32 {
+    let size = address_bits(field).min(features.oas);
+    if granule == Granule::K64 { size } else { size.min(48) }
+}
+
+/// Byte order asked for, if the SMMU has it.
+pub(crate) fn endian(big: bool, features: &Features) -> Option<Endian> {
+    match (big, features.table_endian) {
+        (true, TableEndian::Little) | (false, TableEndian::Big) => None,
+        (true, _) => Some(Endian::Big),
+        (false, _) => Some(Endian::Little),
+    }
+}
+
+/// The start level S2SL0 names; `None` where it is reserved or beyond the output size.
+fn start_level(sl0: u64, sl0_2: bool, granule: Granule, f: &Features) -> Option<u8> {
+    if sl0_2 {
+        return None;
+    }
+    match (granule, sl0) {
+        (Granule::K4, 0) => Some(2),
+        (Granule::K4, 1) => Some(1),
+        (Granule::K4, 2) if f.oas >= 44 => Some(0),
+        (Granule::K4, 3) if f.small_tables => Some(3),
+        (Granule::K16 | Granule::K64, 0) => Some(3),
+        (Granule::K16 | Granule::K64, 1) => Some(2),
+        (Granule::K16, 2) if f.oas >= 42 => Some(1),
+        (Granule::K64, 2) if f.oas >= 44 => Some(1),
+        _ => None,
+    }
+}
+
+/// log2 of the bytes a descriptor at `level` covers.
+pub(crate) const fn level_lg2(level: u8, granule: Granule) -> u32 {
+    let page = granule.page().lg2();
+    page + (3 - level as u32) * (page - 3)
+}
+
+/// Whether the input needs at least two descriptors and at most sixteen tables at the level.
+fn concatenation_fits(level: u8, input_bits: u32, granule: Granule) -> bool {
+    let least = level_lg2(level, granule) + 1;
+    let most = least + (granule.page().lg2() - 3 - 1) + 4;
+    (least..=most).contains(&input_bits)
+}
+
+/// The start-level table's address. IHI 0070 G.b 5.2, 5.4: low bits below the alignment of the
+/// table act as zero, 64 bytes at least where outputs have 52 bits.
+pub(crate) fn align_root(
+    ttb: u64,
+    level: u8,
+    input_bits: u32,
+    granule: Granule,
+    output_bits: u32,
+) -> u64 {
+    let entries_lg2 = input_bits.saturating_sub(level_lg2(level, granule));
+    let least = if output_bits > 48 { 6 } else { 4 };
+    ttb & (u64::MAX << (entries_lg2 + 3).max(least))
+}

@@ -1,0 +1,244 @@
+//! What an SMMU can do, read from its ID registers. IHI 0070 G.b 6.3.1 to 6.3.8.
+
+use crate::v3::wire::regs::{Aidr, Idr0, Idr1, Idr3, Idr5};
+use passim_model::pgtable::vmsav8::Granule;
+
+/// The values of the ID registers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct IdRegisters {
+    /// SMMU_IDR0 to SMMU_IDR5.
+    pub idr: [u32; 6],
+    /// SMMU_IIDR.
+    pub iidr: u32,
+    /// SMMU_AIDR.
+    pub aidr: u32,
+}
+
+/// IDR0.STALL_MODEL. IHI 0070 G.b 6.3.1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum StallModel {
+    /// Stall and terminate.
+    Both,
+    /// Terminate only.
+    TerminateOnly,
+    /// Stall only.
+    Forced,
+}
+
+/// IDR0.TTENDIAN. IHI 0070 G.b 6.3.1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum TableEndian {
+    /// Either, as configured.
+    Mixed,
+    /// Little only.
+    Little,
+    /// Big only.
+    Big,
+}
+
+/// IDR0.HTTU. IHI 0070 G.b 6.3.1.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum FlagUpdate {
+    /// None.
+    None,
+    /// Access flag.
+    Access,
+    /// Access flag and dirty state.
+    Dirty,
+    /// Access flag also of table descriptors.
+    Tables,
+}
+
+/// The features of an SMMU.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Features {
+    pub(crate) stage1: bool,
+    pub(crate) stage2: bool,
+    pub(crate) aarch32_tables: bool,
+    pub(crate) aarch64_tables: bool,
+    pub(crate) flag_update: FlagUpdate,
+    pub(crate) hyp: bool,
+    pub(crate) ats: bool,
+    pub(crate) ns1ats: bool,
+    pub(crate) asid16: bool,
+    pub(crate) vmid16: bool,
+    pub(crate) msi: bool,
+    pub(crate) sev: bool,
+    pub(crate) pri: bool,
+    pub(crate) vmw: bool,
+    pub(crate) two_level_cd: bool,
+    pub(crate) two_level_stream: bool,
+    pub(crate) table_endian: TableEndian,
+    pub(crate) stall_model: StallModel,
+    /// TERM_MODEL = 1: termination is always an abort.
+    pub(crate) abort_only: bool,
+    pub(crate) stream_bits: u32,
+    pub(crate) substream_bits: u32,
+    pub(crate) event_queue_lg2: u32,
+    pub(crate) command_queue_lg2: u32,
+    pub(crate) override_perms: bool,
+    pub(crate) hierarchical_disable: bool,
+    pub(crate) small_tables: bool,
+    pub(crate) range_invalidation: bool,
+    pub(crate) e0pd: bool,
+    pub(crate) epan: bool,
+    pub(crate) mpam: bool,
+    pub(crate) dpt: bool,
+    pub(crate) force_write_back: bool,
+    /// Output address bits.
+    pub(crate) oas: u32,
+    pub(crate) granules: [bool; 3],
+    /// Virtual addresses of 52 bits, with the 64K granule.
+    pub(crate) large_va: bool,
+    /// v3.x.
+    pub(crate) minor: u32,
+}
+
+/// The address size of a three-bit OAS, IPS or PS field. IHI 0070 G.b 6.3.6, 5.2, 5.4.
+pub(crate) const fn address_bits(field: u64) -> u32 {
+    match field & 7 {
+        0 => 32,
+        1 => 36,
+        2 => 40,
+        3 => 42,
+        4 => 44,
+        5 => 48,
+        6 => 52,
+        _ => 56,
+    }
+}
+
+impl Features {
+    /// Reads the ID registers.
+    pub(crate) fn of(ids: &IdRegisters) -> Self {
+        let [idr0, idr1, _, idr3, _, idr5] = ids.idr.map(u64::from);
+        let tables = Idr0::TTF.get(idr0);
+        Self {
+            stage1: Idr0::S1P.is_set(idr0),
+            stage2: Idr0::S2P.is_set(idr0),
+            aarch32_tables: tables & 1 != 0,
+            aarch64_tables: tables & 2 != 0,
+            flag_update: match Idr0::HTTU.get(idr0) {
+                0 => FlagUpdate::None,
+                1 => FlagUpdate::Access,
+                2 => FlagUpdate::Dirty,
+                _ => FlagUpdate::Tables,
+            },
+            hyp: Idr0::HYP.is_set(idr0),
+            ats: Idr0::ATS.is_set(idr0),
+            ns1ats: Idr0::NS1ATS.is_set(idr0),
+            asid16: Idr0::ASID16.is_set(idr0),
+            vmid16: Idr0::VMID16.is_set(idr0),
+            msi: Idr0::MSI.is_set(idr0),
+            sev: Idr0::SEV.is_set(idr0),
+            pri: Idr0::PRI.is_set(idr0),
+            vmw: Idr0::VMW.is_set(idr0),
+            two_level_cd: Idr0::CD2L.is_set(idr0),
+            two_level_stream: Idr0::ST_LEVEL.get(idr0) == 1,
+            table_endian: match Idr0::TTENDIAN.get(idr0) {
+                2 => TableEndian::Little,
+                3 => TableEndian::Big,
+                _ => TableEndian::Mixed,
+            },
+            stall_model: match Idr0::STALL_MODEL.get(idr0) {
+                0 => StallModel::Both,
+                2 => StallModel::Forced,
+                _ => StallModel::TerminateOnly,
+            },
+            abort_only: Idr0::TERM_MODEL.is_set(idr0),
+            stream_bits: (Idr1::SIDSIZE.get(idr1) as u32).min(32),
+            substream_bits: (Idr1::SSIDSIZE.get(idr1) as u32).min(20),
+            event_queue_lg2: (Idr1::EVENTQS.get(idr1) as u32).min(19),
+            command_queue_lg2: (Idr1::CMDQS.get(idr1) as u32).min(19),
+            override_perms: Idr1::ATTR_PERMS_OVR.is_set(idr1),
+            hierarchical_disable: Idr3::HAD.is_set(idr3),
+            small_tables: Idr3::STT.is_set(idr3),
+            range_invalidation: Idr3::RIL.is_set(idr3),
+            e0pd: Idr3::E0PD.is_set(idr3),
+            epan: Idr3::EPAN.is_set(idr3),
+            mpam: Idr3::MPAM.is_set(idr3),
+            dpt: Idr3::DPT.is_set(idr3),
+            force_write_back: Idr3::FWB.is_set(idr3),
+            oas: address_bits(Idr5::OAS.get(idr5)).min(52),
+            granules: [Idr5::GRAN4K, Idr5::GRAN16K, Idr5::GRAN64K].map(|bit| bit.is_set(idr5)),
+            large_va: Idr5::VAX.get(idr5) != 0,
+            minor: Aidr::ARCH_MINOR_REV.get(u64::from(ids.aidr)) as u32,
+        }
+    }
+
+    /// Whether tables of this granule are walked.
+    pub(crate) const fn has(&self, granule: Granule) -> bool {
+        match granule {
+            Granule::K4 => self.granules[0],
+            Granule::K16 => self.granules[1],
+            Granule::K64 => self.granules[2],
+        }
+    }
+
+    /// Intermediate address bits. IHI 0070 G.b 3.4: 40 at least where AArch32 tables exist.
+    pub(crate) const fn ias(&self) -> u32 {
+        if self.aarch32_tables && self.oas < 40 { 40 } else { self.oas }
+    }
+
+    /// `address` cut to the output address size.
+    pub(crate) const fn truncate(&self, address: u64) -> u64 {
+        address & !(u64::MAX << self.oas)
+    }
+
+    /// Whether `address` lies inside the output address size.
+    pub(crate) const fn in_oas(&self, address: u64) -> bool {
+        address >> self.oas == 0
+    }
+}
+
+/// A feature the ID registers promise and this model does not have.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Unmodelled {
+    /// The field of the ID registers.
+    pub field: &'static str,
+    /// The largest value that is modelled.
+    pub modelled: u32,
+    /// The value found.
+    pub found: u32,
+}
+
+impl IdRegisters {
+    /// The features promised that this model does not have: what depends on them behaves as if
+    /// the field had its modelled value, except that software may turn it on.
+    pub fn unmodelled(&self) -> Vec<Unmodelled> {
+        let [idr0, idr1, _, idr3, _, idr5] = self.idr.map(u64::from);
+        let promised = [
+            ("IDR0.HTTU", Idr0::HTTU.get(idr0), 0),
+            ("IDR0.BTM", Idr0::BTM.get(idr0), 0),
+            ("IDR0.ATS", Idr0::ATS.get(idr0), 0),
+            ("IDR0.ATOS", Idr0::ATOS.get(idr0), 0),
+            ("IDR0.PRI", Idr0::PRI.get(idr0), 0),
+            ("IDR0.VMW", Idr0::VMW.get(idr0), 0),
+            ("IDR0.RME_IMPL", Idr0::RME_IMPL.get(idr0), 0),
+            ("IDR0.TTF bit 0 (AArch32 tables)", Idr0::TTF.get(idr0) & 1, 0),
+            ("IDR0.STALL_MODEL (stall)", u64::from(Idr0::STALL_MODEL.get(idr0) != 1), 0),
+            ("IDR1.QUEUES_PRESET", Idr1::QUEUES_PRESET.get(idr1), 0),
+            ("IDR1.TABLES_PRESET", Idr1::TABLES_PRESET.get(idr1), 0),
+            ("IDR1.ECMDQ", Idr1::ECMDQ.get(idr1), 0),
+            ("IDR3.MPAM", Idr3::MPAM.get(idr3), 0),
+            ("IDR3.DPT", Idr3::DPT.get(idr3), 0),
+            ("IDR3.S1PI", Idr3::S1PI.get(idr3), 0),
+            ("IDR3.S2PI", Idr3::S2PI.get(idr3), 0),
+            ("IDR3.THE", Idr3::THE.get(idr3), 0),
+            ("IDR5.DS", Idr5::DS.get(idr5), 0),
+            ("IDR5.D128", Idr5::D128.get(idr5), 0),
+            ("IDR5.OAS", Idr5::OAS.get(idr5), 6),
+        ];
+        let beyond = promised.into_iter().filter(|&(_, found, modelled)| found > modelled);
+        beyond
+            .map(|(field, found, modelled)| Unmodelled {
+                field,
+                modelled: modelled as u32,
+                found: found as u32,
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! SMMUv3, Non-secure programming interface. Arm IHI 0070 issue G.b.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `wire` | where are the bits? |
+//! | `features` | what do the ID registers promise? |
+//! | `regs`, `queue` | which stores take effect, what does a load return, where is a queue entry? |
+//! | `config` | where are STE and CD, and what do they say? |
+//! | `config_cache` | which of them are remembered? |
+//! | `translate`, `stages`, `front` | what becomes of a transaction? |
+//! | `cmdq` | what does a command do? |
+//! | `eventq`, `irq` | how is software told? |
+//!
+//! Not here: Secure and Realm interfaces, ATS and PRI, stalls, ATOS, hardware update of flags,
+//! AArch32 tables, 52-bit tables of the small granules, MPAM, DPT, ECMDQ.
+//! [`IdRegisters::unmodelled`] says which of these a set of ID registers promises.
+
+mod cmdq;
+mod config;
+mod config_cache;
+mod eventq;
+mod features;
+mod front;
+mod irq;
+mod queue;
+mod regs;
+mod stages;
+#[cfg(test)]
+mod testkit;
+mod translate;
+mod wire;
+
+pub use config::cd::CdFlaw;
+pub use config::ste::SteFlaw;
+pub use config_cache::ConfigGeometry;
+pub use eventq::Detail;
+pub use eventq::Event;
+pub use eventq::Record;
+pub use features::IdRegisters;
+pub use features::Unmodelled;
+pub use irq::Wires;
+pub use translate::Cause;
+pub use translate::Outcome;
+pub use translate::Path;
+pub use translate::Terminated;
+pub use translate::Transaction;
+pub use translate::Translated;
+pub use wire::event::Class;
+pub use wire::event::EventKind;
+
+use crate::choice::Choices;
+use crate::tlb::{Geometry, Space, Tlb, Translation};
+use config_cache::ConfigCache;
+use features::Features;
+use front::Front;
+use passim_model::{Effect, Memory, StreamId, Width};
+use regs::Registers;
+use wire::regs::offset;
+
+/// What an SMMU is built as.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Implementation {
+    /// The ID registers; every feature follows from them.
+    pub ids: IdRegisters,
+    /// The wired interrupts.
+    pub wires: Wires,
+    /// Size of the TLB.
+    pub tlb: Geometry,
+    /// Size of the configuration caches.
+    pub configs: ConfigGeometry,
+    /// GBPA after reset. IHI 0070 G.b 6.3.14: implementation defined.
+    pub gbpa: u32,
+    /// What the architecture leaves open.
+    pub choices: Choices,
+}
+
+/// How often things happened since reset.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Counters {
+    /// Transactions put to [`SmmuV3::translate`].
+    pub transactions: u64,
+    /// Transactions answered from the TLB.
+    pub tlb_hits: u64,
+    /// Transactions that were not.
+    pub tlb_misses: u64,
+    /// Walks of stage-1 tables.
+    pub walks: u64,
+    /// Walks of stage-2 tables.
+    pub stage2_walks: u64,
+    /// STEs looked for in memory.
+    pub ste_fetches: u64,
+    /// CDs looked for in memory.
+    pub cd_fetches: u64,
+    /// Commands consumed.
+    pub commands: u64,
+    /// Events written.
+    pub events: u64,
+    /// Events sent to the CPUs by CMD_SYNC with SIG_SEV.
+    pub cpu_events: u64,
+}
+
+/// Whether a step changed anything.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Progress {
+    /// One thing was done; there may be more.
+    Worked,
+    /// There is nothing to do until a register is stored to.
+    Idle,
+}
+
+/// An SMMUv3. See the [module](self).
+pub struct SmmuV3 {
+    implementation: Implementation,
+    features: Features,
+    registers: Registers,
+    tlb: Tlb,
+    configs: ConfigCache,
+    front: Front,
+    /// Stores and acknowledgements so far.
+    stores: u64,
+    effects: Vec<Effect>,
+    counters: Counters,
+}
+
+impl SmmuV3 {
+    /// An SMMU after reset.
+    pub fn new(implementation: Implementation) -> Self {
+        Self {
+            features: Features::of(&implementation.ids),
+            registers: Registers::reset(implementation.gbpa),
+            tlb: Tlb::new(implementation.tlb),
+            configs: ConfigCache::new(implementation.configs),
+            front: Front::new(implementation.tlb.sets_lg2),
+            stores: 0,
+            effects: Vec::new(),
+            counters: Counters::default(),
+            implementation,
+        }
+    }
+
+    /// Back to the state after reset: registers, caches, counters, and effects not yet taken.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.implementation);
+    }
+
+    /// What the SMMU is built as.
+    pub fn implementation(&self) -> &Implementation {
+        &self.implementation
+    }
+
+    /// Loads a register. `offset` is in bytes from page 0; page 1 starts at 0x10000. Offsets that
+    /// name no register, and misaligned ones, read as zero.
+    pub fn load(&self, offset: u64, width: Width) -> u64 {
+        let word =
+            |at| u64::from(self.registers.load(at, &self.implementation.ids, &self.features));
+        match (width, words_of(offset, width)) {
+            (_, None) => 0,
+            (Width::W32, Some(at)) => word(at),
+            (Width::W64, Some(at)) => word(at) | word(at + offset::HIGH) << 32,
+        }
+    }
+
+    /// Stores to a register. Offsets that name no register, misaligned ones, and registers that
+    /// are read-only now ignore it. Commands are consumed by [`SmmuV3::step`], not here.
+    pub fn store(&mut self, offset: u64, width: Width, value: u64, _memory: &mut Memory) {
+        let Some(at) = words_of(offset, width) else {
+            return;
+        };
+        self.stores += 1;
+        let ack = self.implementation.choices.acknowledge;
+        self.registers.store(at, value as u32, &self.features, ack);
+        if width == Width::W64 {
+            let high = (value >> 32) as u32;
+            self.registers.store(at + offset::HIGH, high, &self.features, ack);
+        }
+    }
+
+    /// Does one thing that waits: acknowledges a control, or consumes one command.
+    pub fn step(&mut self, memory: &mut Memory) -> Progress {
+        if self.registers.acknowledge_one() {
+            self.stores += 1;
+            return Progress::Worked;
+        }
+        self.consume(memory)
+    }
+
+    /// What the SMMU wants done elsewhere, in order: interrupts, and writes of messages.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        core::mem::take(&mut self.effects)
+    }
+
+    /// How often things happened since reset.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The TLB's content, space by space and by input address.
+    pub fn tlb_entries(&self) -> Vec<(Space, Translation)> {
+        self.tlb.entries()
+    }
+
+    /// The streams whose STE is cached, ascending.
+    pub fn cached_streams(&self) -> Vec<StreamId> {
+        self.configs.streams()
+    }
+
+    /// The contexts whose CD is cached, ascending: stream and index of the CD.
+    pub fn cached_contexts(&self) -> Vec<(StreamId, u32)> {
+        self.configs.contexts()
+    }
+
+    /// Empties the TLB and the configuration caches. No command and no store does this.
+    pub fn clear_caches(&mut self) {
+        self.tlb.clear();
+        self.configs.clear();
+    }
+}
+
+/// The offset, if it is aligned to the access and inside the window.
+fn words_of(offset: u64, width: Width) -> Option<u64> {
+    let bytes = match width {
+        Width::W32 => 4,
+        Width::W64 => 8,
+    };
+    (offset.is_multiple_of(bytes) && offset < offset::WINDOW).then_some(offset)
+}
+
+#[cfg(test)]
+mod tests;

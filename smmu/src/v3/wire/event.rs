@@ -1,0 +1,114 @@
+//! Records of the Event queue. IHI 0070 G.b, 7.3. Positions are those of the doubleword.
+
+use passim_model::layout;
+
+/// log2 of the bytes of a record.
+pub(crate) const EVENT_LG2: u32 = 5;
+/// Doublewords of a record.
+pub(crate) const EVENT_WORDS: usize = 4;
+
+layout! {
+    /// Doubleword 0 of every record.
+    pub(crate) struct Event0 {
+        ID = bits(7, 0);
+        SSV = bit(11);
+        SUBSTREAM_ID = bits(31, 12);
+        STREAM_ID = bits(63, 32);
+    }
+}
+
+layout! {
+    /// Doubleword 1 of records about a translation, 7.3.12 to 7.3.16.
+    pub(crate) struct Event1 {
+        STAG = bits(15, 0);
+        STALL = bit(31);
+        PNU = bit(33);
+        IND = bit(34);
+        RNW = bit(35);
+        NSIPA = bit(38);
+        S2 = bit(39);
+        CLASS = bits(41, 40);
+        TTRNW = bit(44);
+    }
+}
+
+layout! {
+    /// Doubleword 3 of records with an intermediate physical address, 7.3.13 to 7.3.16.
+    pub(crate) struct Event3Ipa {
+        IPA = bits(55, 12);
+    }
+}
+
+layout! {
+    /// Doubleword 3 of records with a fetch address, 7.3.4, 7.3.10 and 7.3.12.
+    pub(crate) struct Event3Fetch {
+        FETCH_ADDR = bits(55, 3);
+    }
+}
+
+/// Event numbers, in the words of the specification. IHI 0070 G.b 7.3.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum EventKind {
+    /// C_BAD_STREAMID, 7.3.3.
+    BadStreamId = 0x02,
+    /// F_STE_FETCH, 7.3.4.
+    SteFetch = 0x03,
+    /// C_BAD_STE, 7.3.5.
+    BadSte = 0x04,
+    /// F_STREAM_DISABLED, 7.3.7.
+    StreamDisabled = 0x06,
+    /// C_BAD_SUBSTREAMID, 7.3.9.
+    BadSubstreamId = 0x08,
+    /// F_CD_FETCH, 7.3.10.
+    CdFetch = 0x09,
+    /// C_BAD_CD, 7.3.11.
+    BadCd = 0x0a,
+    /// F_WALK_EABT, 7.3.12.
+    WalkEabt = 0x0b,
+    /// F_TRANSLATION, 7.3.13.
+    Translation = 0x10,
+    /// F_ADDR_SIZE, 7.3.14.
+    AddrSize = 0x11,
+    /// F_ACCESS, 7.3.15.
+    Access = 0x12,
+    /// F_PERMISSION, 7.3.16.
+    Permission = 0x13,
+}
+
+impl EventKind {
+    /// The event's number.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The name as the specification prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BadStreamId => "C_BAD_STREAMID",
+            Self::SteFetch => "F_STE_FETCH",
+            Self::BadSte => "C_BAD_STE",
+            Self::StreamDisabled => "F_STREAM_DISABLED",
+            Self::BadSubstreamId => "C_BAD_SUBSTREAMID",
+            Self::CdFetch => "F_CD_FETCH",
+            Self::BadCd => "C_BAD_CD",
+            Self::WalkEabt => "F_WALK_EABT",
+            Self::Translation => "F_TRANSLATION",
+            Self::AddrSize => "F_ADDR_SIZE",
+            Self::Access => "F_ACCESS",
+            Self::Permission => "F_PERMISSION",
+        }
+    }
+}
+
+/// CLASS: the operation whose address faulted. IHI 0070 G.b 7.3.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Class {
+    /// Fetch of a CD.
+    Cd = 0,
+    /// Fetch of a stage-1 translation table descriptor.
+    Tt = 1,
+    /// The address put into the stage.
+    In = 2,
+}
