@@ -2,15 +2,44 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
+//! | [`call`] | what can a process ask, and what does it get back? |
+//! | [`kernel`] | which part serves which call? |
+//! | [`operation`] | what does a call leave to be done to hardware? |
 //! | [`policy`] | in what do kernels differ, and which is this one? |
+//! | [`rules`] | by which checks does VFIO refuse? |
 //! | [`process`] | what does a process have: descriptors, areas, frames, limits? |
 //! | [`uapi`] | which bytes does a process pass, and what do they ask? |
+//! | `container`, `group`, `device` | who is in which container, who may be opened? |
+//! | [`file`](mod@file), `pci`, `sysfs` | what is behind a descriptor, a driver's name, a path? |
 //! | [`type1`] | may this be mapped, what is unmapped, which pages are pinned? |
 //! | [`iommu`] | which domain translates for a group, and what does its driver tell the SMMU? |
+//! | [`view`] | how does the kernel's state look from outside? |
 //! | [`step`] | where can an operation stop in the middle? |
 //!
 //! Not here: the SMMU and the interrupt controllers. This side reaches hardware only through
 //! [`passim_model::Host`]: memory and registers.
 
+pub mod call;
+mod container;
+mod device;
+pub mod file;
+mod group;
+pub mod iommu;
+pub mod kernel;
+mod memory;
+pub mod operation;
+mod pci;
 pub mod policy;
+pub mod process;
+pub mod rules;
 pub mod step;
+mod sysfs;
+pub mod type1;
+pub mod uapi;
+pub mod view;
+
+pub use call::{Answer, Arg, Call, MapKind, Protection};
+pub use kernel::{Boot, Kernel, Params};
+pub use operation::Operation;
+pub use policy::{Policy, Profile};
+pub use process::Pid;

@@ -1,0 +1,114 @@
+//! The command line: arguments in, text or JSON out, an exit code.
+//!
+//! 0: all agreed. 1: something differed. 2: bad input, with file, line, column and a hint.
+
+mod list;
+mod output;
+mod progress;
+mod replay;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use output::Output;
+
+/// How a command ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Ended {
+    Agreed,
+    Differed,
+    BadInput,
+}
+
+impl From<Ended> for ExitCode {
+    fn from(ended: Ended) -> Self {
+        Self::from(match ended {
+            Ended::Agreed => 0,
+            Ended::Differed => 1,
+            Ended::BadInput => 2,
+        })
+    }
+}
+
+/// A model of Arm device passthrough: SMMUv3 below, Linux VFIO type1 above.
+#[derive(Parser)]
+#[command(name = "passim", version, about, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+    /// Colours
+    #[arg(long, global = true, value_enum, default_value_t = ColourChoice::Auto)]
+    color: ColourChoice,
+    /// Trace what happens inside, on standard error; twice for every detail
+    #[arg(short = 'v', long = "trace", global = true, action = ArgAction::Count)]
+    trace: u8,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  passim run scenarios/files                run every scenario below a folder
+  passim run --bless map/first.scn          write what happened into a scenario
+  passim replay tests/recordings            replay recordings of a real kernel
+  passim replay --profile linux-6.1 order.jsonl
+  passim rules map-overlap                  what a rule demands, and where it is known from
+
+Exit code: 0 all agreed, 1 something differed, 2 bad input.";
+
+/// When to use colours.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ColourChoice {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run scenarios and compare what happens with what they say
+    Run(run::Arguments),
+    /// Replay recordings of a real kernel and compare every answer
+    Replay(replay::Arguments),
+    /// List the built-in machines, or show one
+    Machines(list::Machines),
+    /// List the kernel profiles, or show one's choices
+    Profiles(list::Profiles),
+    /// List the rules a request can be refused by, or show one
+    Rules(list::Rules),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    trace(arguments.trace);
+    let mut output = Output::new(arguments.json, arguments.color);
+    let ended = match &arguments.command {
+        Command::Run(arguments) => run::run(arguments, &mut output),
+        Command::Replay(arguments) => replay::replay(arguments, &mut output),
+        Command::Machines(arguments) => list::machines(arguments, &mut output),
+        Command::Profiles(arguments) => list::profiles(arguments, &mut output),
+        Command::Rules(arguments) => list::rules(arguments, &mut output),
+    };
+    ended.into()
+}
+
+/// Installs a subscriber for the events of all parts, if one is wanted.
+fn trace(times: u8) {
+    let level = match times {
+        0 => return,
+        1 => tracing::Level::DEBUG,
+        _ => tracing::Level::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+}

@@ -1,0 +1,191 @@
+//! `passim machines`, `passim profiles`, `passim rules`.
+
+use std::path::Path;
+
+use passim_model::Rule;
+use passim_vfio::policy::{Profile, Row};
+use serde::Serialize;
+
+use super::Ended;
+use super::output::Output;
+use crate::input_error::{InputError, InputKind};
+use crate::machine::{self, Gic, Iommu, Machine};
+use crate::replay::{machine_named, profile_named};
+
+/// Which machines.
+#[derive(clap::Args)]
+pub(super) struct Machines {
+    /// A built-in machine, or a machine file
+    name: Option<String>,
+}
+
+/// Which profiles.
+#[derive(clap::Args)]
+pub(super) struct Profiles {
+    /// A profile
+    name: Option<String>,
+}
+
+/// Which rules.
+#[derive(clap::Args)]
+pub(super) struct Rules {
+    /// A rule
+    name: Option<String>,
+}
+
+/// A machine, for programs.
+#[derive(Serialize)]
+struct MachineEntry {
+    name: String,
+    page_size: String,
+    iommu: String,
+    interrupts: &'static str,
+    functions: Vec<String>,
+}
+
+pub(super) fn machines(arguments: &Machines, output: &mut Output) -> Ended {
+    let names = match &arguments.name {
+        Some(name) => vec![name.as_str()],
+        None => machine::BUILTIN.iter().map(|(name, _)| *name).collect(),
+    };
+    let mut entries = Vec::new();
+    for name in names {
+        let machine = match machine_named(name) {
+            Ok(machine) => machine,
+            Err(error) => return refused(&error, output),
+        };
+        let entry = machine_entry(&machine);
+        output.text(&format!(
+            "{}: pages of {}, {}, {}, {} functions",
+            entry.name,
+            entry.page_size,
+            entry.iommu,
+            entry.interrupts,
+            entry.functions.len()
+        ));
+        if arguments.name.is_some() {
+            for function in &entry.functions {
+                output.text(&format!("  {function}"));
+            }
+        }
+        entries.push(entry);
+    }
+    output.json(&entries);
+    Ended::Agreed
+}
+
+fn machine_entry(machine: &Machine) -> MachineEntry {
+    let functions = machine.functions.iter().map(|function| {
+        let machine::Function { rid, vendor, device, .. } = function;
+        let group = function.group.map_or_else(|| "no group".to_owned(), |n| format!("group {n}"));
+        let driver = function.driver.as_deref().unwrap_or("no driver");
+        format!("{rid} {vendor:04x}:{device:04x}, {group}, {driver}")
+    });
+    MachineEntry {
+        name: machine.name.clone(),
+        page_size: machine.page_size.to_string(),
+        iommu: match &machine.iommu {
+            Iommu::Flat => "no IOMMU hardware".to_owned(),
+            Iommu::SmmuV3(smmus) => format!("{} SMMUv3", smmus.len()),
+        },
+        interrupts: match machine.gic {
+            Gic::Its(_) => "GICv3 with ITS",
+            Gic::V2m(_) => "GICv2 with GICv2m",
+        },
+        functions: functions.collect(),
+    }
+}
+
+/// A profile, for programs.
+#[derive(Serialize)]
+struct ProfileEntry {
+    name: &'static str,
+    about: &'static str,
+    choices: Vec<ChoiceEntry>,
+}
+
+/// One choice of a profile, for programs.
+#[derive(Serialize)]
+struct ChoiceEntry {
+    name: &'static str,
+    value: &'static str,
+    decides: &'static str,
+    source: &'static str,
+}
+
+impl From<Row> for ChoiceEntry {
+    fn from(Row { name, value, decides, source }: Row) -> Self {
+        Self { name, value, decides, source }
+    }
+}
+
+pub(super) fn profiles(arguments: &Profiles, output: &mut Output) -> Ended {
+    let profiles = match &arguments.name {
+        None => Profile::ALL.to_vec(),
+        Some(name) => match profile_named(name) {
+            Ok(profile) => vec![profile],
+            Err(error) => return refused(&error, output),
+        },
+    };
+    let mut entries = Vec::new();
+    for profile in profiles {
+        output.text(&format!("{profile}: {}", profile.about()));
+        let rows = profile.policy().rows();
+        if arguments.name.is_some() {
+            for Row { name, value, decides, source } in &rows {
+                output.text(&format!("  {name} = {value}\n      {decides}\n      {source}"));
+            }
+        }
+        entries.push(ProfileEntry {
+            name: profile.name(),
+            about: profile.about(),
+            choices: rows.into_iter().map(ChoiceEntry::from).collect(),
+        });
+    }
+    output.json(&entries);
+    Ended::Agreed
+}
+
+/// A rule, for programs.
+#[derive(Serialize)]
+struct RuleEntry {
+    name: &'static str,
+    sentence: &'static str,
+    source: &'static str,
+}
+
+impl From<&'static Rule> for RuleEntry {
+    fn from(rule: &'static Rule) -> Self {
+        Self { name: rule.name, sentence: rule.sentence, source: rule.source }
+    }
+}
+
+pub(super) fn rules(arguments: &Rules, output: &mut Output) -> Ended {
+    let mut rules: Vec<&'static Rule> = passim_vfio::rules::all().collect();
+    rules.sort_by_key(|rule| rule.name);
+    if let Some(name) = &arguments.name {
+        let names: Vec<_> = rules.iter().map(|rule| rule.name).collect();
+        rules.retain(|rule| rule.name == name);
+        if rules.is_empty() {
+            let message = format!("no rule is called `{name}`");
+            let error = InputError::in_file(InputKind::Scenario, Path::new("rules"), message);
+            let close = similar::get_close_matches(name.as_str(), &names, 1, 0.6);
+            let hint = close.first().map_or_else(
+                || "`passim rules` lists them".to_owned(),
+                |meant| format!("did you mean `{meant}`?"),
+            );
+            return refused(&error.with_hint(hint), output);
+        }
+    }
+    for rule in &rules {
+        output.text(&format!("{}: {}\n    {}", rule.name, rule.sentence, rule.source));
+    }
+    let entries: Vec<RuleEntry> = rules.into_iter().map(RuleEntry::from).collect();
+    output.json(&entries);
+    Ended::Agreed
+}
+
+fn refused(error: &InputError, output: &mut Output) -> Ended {
+    output.error(error);
+    Ended::BadInput
+}

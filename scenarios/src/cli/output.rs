@@ -1,0 +1,77 @@
+//! Where text goes, and in which dress.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::ColourChoice;
+use crate::input_error::{Colour, InputError};
+
+/// For whom output is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// People.
+    Text,
+    /// Programs.
+    Json,
+}
+
+/// The two streams of the process.
+pub(super) struct Output {
+    form: Form,
+    out: Colour,
+    err: Colour,
+}
+
+impl Output {
+    pub(super) fn new(json: bool, choice: ColourChoice) -> Self {
+        let colour = |is_terminal: bool| match choice {
+            ColourChoice::Always => Colour::Ansi,
+            ColourChoice::Auto if is_terminal && std::env::var_os("NO_COLOR").is_none() => {
+                Colour::Ansi
+            }
+            ColourChoice::Auto | ColourChoice::Never => Colour::Plain,
+        };
+        Self {
+            form: if json { Form::Json } else { Form::Text },
+            out: colour(io::stdout().is_terminal()),
+            err: colour(io::stderr().is_terminal()),
+        }
+    }
+
+
+    /// Whether standard output takes colours.
+    pub(super) fn colour(&self) -> Colour {
+        self.out
+    }
+
+    /// A line for people; nothing for programs.
+    pub(super) fn text(&mut self, line: &str) {
+        if self.form == Form::Text {
+            print(line);
+        }
+    }
+
+    /// One JSON document for programs; nothing for people.
+    pub(super) fn json(&mut self, value: &impl Serialize) {
+        if self.form == Form::Json {
+            let text = serde_json::to_string_pretty(value);
+            print(&text.expect("strings, numbers and lists always serialize"));
+        }
+    }
+
+    /// An error about input, on standard error.
+    pub(super) fn error(&mut self, error: &InputError) {
+        let text = match self.form {
+            Form::Text => error.render(self.err),
+            Form::Json => error.to_json(),
+        };
+        // A reader that went away is no reason to fail.
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+}
+
+fn print(line: &str) {
+    // As above: `passim ... | head` ends quietly.
+    let _ = writeln!(io::stdout(), "{line}");
+}

@@ -1,0 +1,117 @@
+//! `passim replay`.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Ended;
+use super::output::Output;
+use super::progress::Bar;
+use crate::input_error::InputError;
+use crate::recording::find;
+use crate::replay::{Choices, FileReport, Verdict, replay as replay_file};
+
+/// Most differences of a file that are printed for people; programs get all.
+const MAX_PRINTED: usize = 20;
+
+/// What to replay.
+#[derive(clap::Args)]
+#[command(after_help = "\
+The machine, its kernel and its page size come from the topo.jsonl beside a recording.
+
+Examples:
+  passim replay tests/recordings
+  passim replay --profile linux-6.12 --set zero-page=pinned memlock.jsonl
+  passim --json replay random/*.jsonl.zst")]
+pub(super) struct Arguments {
+    /// Recordings (.jsonl, .jsonl.zst), or folders of them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// A built-in machine or a machine file, in place of the topology's
+    #[arg(long, value_name = "NAME|FILE")]
+    machine: Option<String>,
+    /// A kernel profile, in place of the recorded kernel's
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// One choice of the profile; may be given several times
+    #[arg(long, value_name = "CHOICE=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("say CHOICE=VALUE, such as zero-page=pinned")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// All of it, for programs.
+#[derive(Serialize)]
+struct Document {
+    files: Vec<FileReport>,
+    errors: Vec<InputError>,
+}
+
+pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Ended {
+    let found = match find(&arguments.paths) {
+        Ok(found) => found,
+        Err(error) => {
+            output.error(&error);
+            return Ended::BadInput;
+        }
+    };
+    let choices = Choices {
+        machine: arguments.machine.clone(),
+        profile: arguments.profile.clone(),
+        set: arguments.set.clone(),
+    };
+    let mut document = Document { files: Vec::new(), errors: Vec::new() };
+    let mut ended = Ended::Agreed;
+    for recording in &found {
+        let mut bar = Bar::new();
+        let name = recording.name();
+        let result = replay_file(recording, &choices, |at| bar.at(&name, at.line, at.lines));
+        bar.clear();
+        match result {
+            Ok(report) => {
+                if report.verdict() == Verdict::Differed {
+                    ended = ended.max(Ended::Differed);
+                }
+                print(&report, output);
+                document.files.push(report);
+            }
+            Err(error) => {
+                ended = Ended::BadInput;
+                output.error(&error);
+                document.errors.push(error);
+            }
+        }
+    }
+    output.text(&summary(&document));
+    output.json(&document);
+    ended
+}
+
+fn print(report: &FileReport, output: &mut Output) {
+    output.text(&report.to_string());
+    for difference in report.differences.iter().take(MAX_PRINTED) {
+        output.text(&format!("  {difference}"));
+    }
+    if let Some(more) = report.differences.len().checked_sub(MAX_PRINTED).filter(|more| *more > 0) {
+        output.text(&format!("  and {more} more; --json lists all"));
+    }
+    if report.must_walk && report.walked == 0 {
+        output.text("  a random trace counts only if it was walked, and this one was not");
+    }
+}
+
+fn summary(document: &Document) -> String {
+    let total = |count: fn(&FileReport) -> u64| document.files.iter().map(count).sum::<u64>();
+    format!(
+        "{} recordings: {} compared, {} agreed, {} differed; walked {}, agreed {}",
+        document.files.len(),
+        total(|report| report.compared),
+        total(|report| report.agreed),
+        total(|report| report.differed),
+        total(|report| report.walked),
+        total(|report| report.walk_agreed),
+    )
+}

@@ -1,0 +1,98 @@
+//! `passim run`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Ended;
+use super::output::Output;
+use super::progress::Bar;
+use crate::input_error::{InputError, InputKind};
+use crate::run::files::{ScenarioReport, bless_file, find, run_file};
+use crate::run::junit;
+
+/// What to run.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Scenario files (.scn), or folders of them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Write the results as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write what happens into the files in place of what they say
+    #[arg(long)]
+    bless: bool,
+}
+
+/// All of it, for programs.
+#[derive(Serialize)]
+struct Document<'a> {
+    files: Vec<&'a ScenarioReport>,
+    errors: Vec<&'a InputError>,
+}
+
+pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Ended {
+    let paths = match find(&arguments.paths) {
+        Ok(paths) => paths,
+        Err(error) => {
+            output.error(&error);
+            return Ended::BadInput;
+        }
+    };
+    let mut bar = Bar::new();
+    let mut results = Vec::new();
+    for (done, path) in (0u64..).zip(&paths) {
+        bar.at("scenarios", done, paths.len() as u64);
+        results.push(if arguments.bless { bless_file(path) } else { run_file(path) });
+    }
+    bar.clear();
+    let mut ended = report(&results, arguments.bless, output);
+    if let Some(path) = &arguments.junit
+        && let Err(error) = fs::write(path, junit::xml(&results))
+    {
+        let message = format!("cannot write: {error}");
+        output.error(&InputError::in_file(InputKind::Unreadable, path, message));
+        ended = Ended::BadInput;
+    }
+    ended
+}
+
+fn report(results: &[junit::FileResult], bless: bool, output: &mut Output) -> Ended {
+    let mut ended = Ended::Agreed;
+    let (mut operations, mut differences) = (0, 0);
+    for result in results {
+        match result {
+            Ok(report) => {
+                operations += report.operations;
+                differences += report.differences.len();
+                if bless {
+                    if !report.differences.is_empty() {
+                        output.text(&format!("{}: blessed", report.file));
+                    }
+                    continue;
+                }
+                for difference in &report.differences {
+                    ended = ended.max(Ended::Differed);
+                    let drawn = difference.render(output.colour());
+                    output.text(&format!("{}: {}", report.file, drawn.trim_end()));
+                }
+            }
+            Err(error) => {
+                ended = Ended::BadInput;
+                output.error(error);
+            }
+        }
+    }
+    output.text(&format!(
+        "{} scenarios, {operations} operations, {differences} {}",
+        results.len(),
+        if bless { "blessed" } else { "differ" }
+    ));
+    output.json(&Document {
+        files: results.iter().filter_map(|result| result.as_ref().ok()).collect(),
+        errors: results.iter().filter_map(|result| result.as_ref().err()).collect(),
+    });
+    ended
+}

@@ -1,0 +1,23 @@
+//! Assembles machines, runs scenarios and replays recordings; the passim command.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | [`machine`] | what is a machine made of? |
+//! | [`system`] | how does it run, and what do devices reach? |
+//! | [`op`], [`script`] | what does a line of a scenario say? |
+//! | [`run`] | what happens when it is done? |
+//! | [`recording`] | what did a real kernel do? |
+//! | [`replay`] | does the model do the same? |
+//! | [`cli`] | how is all this asked for from a shell? |
+//! | [`input_error`] | what is wrong with a file, and where? |
+
+pub mod cli;
+pub mod input_error;
+mod ioctl;
+pub mod machine;
+pub mod op;
+pub mod recording;
+pub mod replay;
+pub mod run;
+pub mod script;
+pub mod system;

@@ -1,0 +1,432 @@
+//! Operations: what a line of a scenario asks for, as a type.
+//!
+//! An [`Op`] reads from one line and prints as one line, and both come from one declaration, so
+//! that a scenario, a reproducer of a failed property and a line typed by hand are one language.
+//! What an operation does is not here: that is where scenarios are run.
+
+mod value;
+
+pub use value::{
+    AreaKind, ContainerType, DirtyAction, Hex, Number, PaceName, Protection, Setting, YesNo,
+};
+
+use core::fmt;
+
+use passim_model::{Iova, Perms, PhysAddr, Rid};
+
+use crate::input_error::{InputError, SourceText};
+use crate::script::{Args, Invocation, Place, Signed, Text, invocation, unknown_verb};
+
+/// The type of a field: an optional key is an `Option`.
+macro_rules! field {
+    (opt $type:ty) => { Option<$type> };
+    ($how:ident $type:ty) => { $type };
+}
+
+/// Takes one field from the arguments.
+macro_rules! take {
+    ($args:ident, word, $key:literal) => { $args.word($key)? };
+    ($args:ident, key, $key:literal) => { $args.required($key)? };
+    ($args:ident, opt, $key:literal) => { $args.optional($key)? };
+}
+
+/// Adds one field to a line.
+macro_rules! put {
+    ($line:ident, word, $key:literal, $field:ident) => { $line.word($field) };
+    ($line:ident, key, $key:literal, $field:ident) => { $line.key($key, $field) };
+    ($line:ident, opt, $key:literal, $field:ident) => {
+        match $field {
+            Some(value) => $line.key($key, value),
+            None => $line,
+        }
+    };
+}
+
+macro_rules! operations {
+    ($(
+        $(#[doc = $doc:literal])+
+        $variant:ident = $verb:literal {
+            $($(#[doc = $field_doc:literal])+ $how:ident $field:ident: $type:ty = $key:literal,)*
+        }
+    )*) => {
+        /// One operation of a scenario. See the [module](self).
+        #[derive(Clone, PartialEq, Eq, Debug)]
+        pub enum Op {
+            $($(#[doc = $doc])+ $variant {
+                $($(#[doc = $field_doc])+ $field: field!($how $type),)*
+            },)*
+        }
+
+        /// Every verb with what it does, in the order of a manual.
+        pub const VERBS: &[(&str, &str)] = &[$(($verb, concat!($($doc),+))),*];
+
+        /// The verbs alone.
+        const NAMES: &[&str] = &[$($verb),*];
+
+        impl Op {
+            /// Reads an operation that stands in `source`.
+            ///
+            /// # Errors
+            /// No such verb, or arguments it does not take.
+            pub fn read(source: &SourceText, line: &Invocation) -> Result<Self, InputError> {
+                let mut args = Args::new(source, line)?;
+                let op = match line.verb.text.as_str() {
+                    $($verb => Self::$variant { $($field: take!(args, $how, $key),)* },)*
+                    _ => return Err(unknown_verb(source, line, NAMES)),
+                };
+                args.finish()?;
+                Ok(op)
+            }
+
+            /// The operation as a line of words.
+            pub fn invocation(&self) -> Invocation {
+                match self {
+                    $(Self::$variant { $($field,)* } => {
+                        let line = Invocation::new($verb);
+                        $(let line = put!(line, $how, $key, $field);)*
+                        line
+                    })*
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    /// Builds a machine and boots it, in place of the one before; process 1 runs then.
+    Machine = "machine" {
+        /// A built-in machine, or a machine file.
+        word name: Text = "a machine",
+        /// The kernel's profile; without it the machine's own.
+        opt profile: Text = "profile",
+        /// Module parameter of that name.
+        opt allow_unsafe_interrupts: YesNo = "allow_unsafe_interrupts",
+        /// Module parameter of that name.
+        opt disable_hugepages: YesNo = "disable_hugepages",
+        /// Module parameter of that name.
+        opt dma_entry_limit: u32 = "dma_entry_limit",
+        /// Single choices of the policy: `"name=value,name=value"`.
+        opt set: Setting = "set",
+        /// When hardware works: `eager` or `stepped`.
+        opt pace: PaceName = "pace",
+    }
+    /// Starts a process; what follows is done by it.
+    Process = "process" {
+        /// RLIMIT_MEMLOCK in bytes; 8M without it.
+        opt memlock: Number = "memlock",
+    }
+    /// What follows is done by this process.
+    In = "in" {
+        /// Its number.
+        word process: u32 = "a process number",
+    }
+    /// Copies the process; what follows is still done by the parent.
+    Fork = "fork" {}
+    /// The process ends.
+    Exit = "exit" {}
+    /// Sets RLIMIT_MEMLOCK.
+    SetRlimit = "setrlimit" {
+        /// Bytes.
+        key memlock: Number = "memlock",
+    }
+    /// Gives up CAP_IPC_LOCK.
+    DropCap = "drop-cap" {}
+    /// Maps memory at an address of its own and gives it a name.
+    Area = "area" {
+        /// Letters, digits and underscores.
+        word name: Text = "a name",
+        /// Bytes.
+        key size: Number = "size",
+        /// What backs it; `anon` without it.
+        opt kind: AreaKind = "kind",
+        /// Protection; `r|w` without it.
+        opt prot: Protection = "prot",
+        /// Descriptor of the file behind it, for kind `file`.
+        opt fd: Signed = "fd",
+        /// Offset in that file.
+        opt offset: Number = "offset",
+    }
+    /// Unmaps memory.
+    Munmap = "munmap" {
+        /// First address.
+        key va: Place = "va",
+        /// Bytes.
+        key size: Number = "size",
+    }
+    /// Changes the protection of memory.
+    Mprotect = "mprotect" {
+        /// First address.
+        key va: Place = "va",
+        /// Bytes.
+        key size: Number = "size",
+        /// The new protection.
+        key prot: Protection = "prot",
+    }
+    /// Writes its own address into every page.
+    Touch = "touch" {
+        /// First address.
+        key va: Place = "va",
+        /// Bytes.
+        key size: Number = "size",
+    }
+    /// Writes bytes into memory.
+    Fill = "fill" {
+        /// First address.
+        key va: Place = "va",
+        /// What to write.
+        key bytes: Hex = "bytes",
+    }
+    /// Reads memory.
+    Peek = "peek" {
+        /// First address.
+        key va: Place = "va",
+        /// Bytes; 8 without it.
+        opt size: Number = "size",
+    }
+    /// Locks memory.
+    Mlock = "mlock" {
+        /// First address.
+        key va: Place = "va",
+        /// Bytes.
+        key size: Number = "size",
+    }
+    /// Unlocks memory.
+    Munlock = "munlock" {
+        /// First address.
+        key va: Place = "va",
+        /// Bytes.
+        key size: Number = "size",
+    }
+    /// Shows what the process has locked: VmLck.
+    Locked = "locked" {}
+    /// Opens a file.
+    Open = "open" {
+        /// Absolute path.
+        word path: Text = "a path",
+    }
+    /// Closes a descriptor.
+    Close = "close" {
+        /// It.
+        key fd: Signed = "fd",
+    }
+    /// Sets the length of a plain file.
+    Truncate = "ftruncate" {
+        /// Descriptor.
+        key fd: Signed = "fd",
+        /// Bytes.
+        key size: Number = "size",
+    }
+    /// Any ioctl, by number.
+    Ioctl = "ioctl" {
+        /// Descriptor.
+        key fd: Signed = "fd",
+        /// Request, `';' << 8 | number`.
+        key nr: Number = "nr",
+        /// The argument by value.
+        opt arg: Signed = "arg",
+        /// A structure, by its bytes.
+        opt bytes: Hex = "bytes",
+    }
+    /// Opens the group of a device, puts it into a container that gets a type, opens the device.
+    Attach = "attach" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// What SET_IOMMU asks for; `v2` without it.
+        opt kind: ContainerType = "type",
+        /// Descriptor of a container that exists; a new one without it.
+        opt container: Signed = "container",
+    }
+    /// Closes what `attach` opened for a device: the device, then its group.
+    Detach = "detach" {
+        /// The device.
+        key dev: Rid = "dev",
+    }
+    /// GROUP_SET_CONTAINER.
+    SetContainer = "set-container" {
+        /// Descriptor of the group.
+        key group: Signed = "group",
+        /// Descriptor of the container.
+        key container: Signed = "container",
+    }
+    /// GROUP_UNSET_CONTAINER.
+    UnsetContainer = "unset-container" {
+        /// Descriptor of the group.
+        key group: Signed = "group",
+    }
+    /// SET_IOMMU.
+    SetIommu = "set-iommu" {
+        /// Descriptor of the container.
+        opt fd: Signed = "fd",
+        /// The type.
+        key kind: ContainerType = "type",
+    }
+    /// GROUP_GET_DEVICE_FD.
+    GetDevice = "get-device" {
+        /// Descriptor of the group.
+        key group: Signed = "group",
+        /// Name of the device, `0000:00:01.0`.
+        key name: Text = "name",
+    }
+    /// GROUP_GET_STATUS.
+    Status = "status" {
+        /// Descriptor of the group.
+        key group: Signed = "group",
+    }
+    /// CHECK_EXTENSION.
+    CheckExtension = "check-extension" {
+        /// The extension.
+        word number: Signed = "an extension number",
+        /// Descriptor of the container.
+        opt fd: Signed = "fd",
+    }
+    /// IOMMU_GET_INFO.
+    Info = "info" {
+        /// Descriptor of the container.
+        opt fd: Signed = "fd",
+    }
+    /// IOMMU_MAP_DMA.
+    Map = "map" {
+        /// First IOVA.
+        key iova: Iova = "iova",
+        /// First user address.
+        key va: Place = "va",
+        /// Bytes.
+        key size: Number = "size",
+        /// What the device may do; `-` for neither.
+        key prot: Perms = "prot",
+        /// Descriptor of the container.
+        opt fd: Signed = "fd",
+        /// Flags in place of those of `prot`.
+        opt flags: Number = "flags",
+        /// argsz; 32 without it.
+        opt argsz: u32 = "argsz",
+    }
+    /// IOMMU_UNMAP_DMA of a range.
+    Unmap = "unmap" {
+        /// First IOVA.
+        key iova: Iova = "iova",
+        /// Bytes.
+        key size: Number = "size",
+        /// Descriptor of the container.
+        opt fd: Signed = "fd",
+        /// Flags; 0 without it.
+        opt flags: Number = "flags",
+        /// argsz; 24 without it.
+        opt argsz: u32 = "argsz",
+    }
+    /// IOMMU_UNMAP_DMA of everything.
+    UnmapAll = "unmap-all" {
+        /// Descriptor of the container.
+        opt fd: Signed = "fd",
+    }
+    /// IOMMU_DIRTY_PAGES: `start`, `stop`, or `get` of a range.
+    Dirty = "dirty" {
+        /// Which.
+        word action: DirtyAction = "start, stop or get",
+        /// First IOVA, for `get`.
+        opt iova: Iova = "iova",
+        /// Bytes, for `get`.
+        opt size: Number = "size",
+        /// Descriptor of the container.
+        opt fd: Signed = "fd",
+    }
+    /// DEVICE_GET_INFO.
+    DeviceInfo = "device-info" {
+        /// Descriptor of the device.
+        key fd: Signed = "fd",
+    }
+    /// A device reads.
+    Read = "read" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// First bus address.
+        key iova: Iova = "iova",
+        /// Bytes; 8 without it.
+        opt size: Number = "size",
+    }
+    /// A device writes.
+    Write = "write" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// First bus address.
+        key iova: Iova = "iova",
+        /// Eight bytes, as a number.
+        key value: Number = "value",
+    }
+    /// Asks a driver to take a device.
+    Bind = "bind" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// The driver.
+        key driver: Text = "driver",
+    }
+    /// Takes a device from its driver.
+    Unbind = "unbind" {
+        /// The device.
+        key dev: Rid = "dev",
+    }
+    /// Loads a module.
+    Module = "module" {
+        /// Its name.
+        word name: Text = "a module",
+    }
+    /// Writes a sysfs attribute.
+    Sysfs = "write-attribute" {
+        /// Absolute path.
+        word path: Text = "a path",
+        /// What is written.
+        key value: Text = "value",
+    }
+    /// Loads a 32-bit or 64-bit register.
+    Load = "load" {
+        /// Physical address.
+        key at: PhysAddr = "at",
+        /// Bytes, 4 or 8; 4 without it.
+        opt size: Number = "size",
+    }
+    /// Stores to a 32-bit or 64-bit register.
+    Store = "store" {
+        /// Physical address.
+        key at: PhysAddr = "at",
+        /// What to store.
+        key value: Number = "value",
+        /// Bytes, 4 or 8; 4 without it.
+        opt size: Number = "size",
+    }
+    /// Reads a doubleword of memory.
+    PeekPhys = "peek-phys" {
+        /// Physical address.
+        key at: PhysAddr = "at",
+    }
+    /// Writes a doubleword of memory.
+    PokePhys = "poke-phys" {
+        /// Physical address.
+        key at: PhysAddr = "at",
+        /// What to write.
+        key value: Number = "value",
+    }
+    /// Hardware works until nothing is left to do.
+    Settle = "settle" {}
+}
+
+impl Op {
+    /// Reads an operation that stands in no file.
+    ///
+    /// # Errors
+    /// As [`Op::read`]; `name` stands for the file in the error.
+    pub fn parse(name: &str, line: &str) -> Result<Self, InputError> {
+        let source = SourceText::new(name, line);
+        Self::read(&source, &invocation(name, line)?)
+    }
+}
+
+/// One line, as [`Op::parse`] reads it.
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.invocation().fmt(f)
+    }
+}
+
+#[cfg(test)]
+#[path = "op/tests.rs"]
+mod tests;

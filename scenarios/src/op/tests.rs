@@ -1,0 +1,50 @@
+use super::{NAMES, Op, VERBS};
+use std::collections::BTreeSet;
+
+/// Lines that name every kind of field.
+const LINES: &[&str] = &[
+    "machine virt-its",
+    "machine virt-gicv2m profile=linux-6.12 allow_unsafe_interrupts=y dma_entry_limit=3 \
+     set=\"zero-page=pinned,short-info=bytes\" pace=stepped",
+    "process memlock=0x10000",
+    "in 2",
+    "fork",
+    "area A size=0x4000 kind=untouched prot=r",
+    "fill va=A+0x10 bytes=00ff",
+    "attach dev=00:01.0 type=v1 container=3",
+    "ioctl fd=-1 nr=0x3b71 arg=-1",
+    "ioctl fd=3 nr=0x3b71 bytes=\"\"",
+    "map iova=0x10000 va=A size=0x2000 prot=r|w fd=3",
+    "map iova=0x10000 va=0x100000000000 size=0x2000 prot=- flags=0x4",
+    "unmap iova=0x10000 size=0x2000 flags=0x2 argsz=24",
+    "dirty get iova=0x0 size=0x1000",
+    "write-attribute /sys/module/vfio_iommu_type1/parameters/dma_entry_limit value=40",
+    "open \"/tmp/a file\"",
+];
+
+#[test]
+fn a_line_prints_as_it_was_read() {
+    for line in LINES {
+        let op = Op::parse("test", line).unwrap();
+        assert_eq!(op.to_string(), *line);
+        assert_eq!(Op::parse("test", &op.to_string()).unwrap(), op);
+    }
+}
+
+#[test]
+fn verbs_are_unique_and_explained() {
+    assert_eq!(NAMES.len(), NAMES.iter().collect::<BTreeSet<_>>().len());
+    assert!(VERBS.iter().all(|(_, does)| does.ends_with('.')));
+}
+
+#[test]
+fn what_is_wrong_is_pointed_at() {
+    let error = Op::parse("x", "mapp iova=0x0").unwrap_err();
+    assert_eq!((error.column(), error.hint()), (Some(1), Some("did you mean `map`?")));
+    let error = Op::parse("x", "map iova=0x1000 va=A sise=4K prot=r").unwrap_err();
+    assert!(error.message().contains("size"), "{error}");
+    let error = Op::parse("x", "unmap iova=0x1000 size=4K fl=0").unwrap_err();
+    assert_eq!(error.column(), Some(27));
+    let error = Op::parse("x", "attach dev=00:99.0").unwrap_err();
+    assert_eq!(error.column(), Some(12));
+}

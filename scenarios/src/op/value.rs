@@ -1,0 +1,190 @@
+//! Values that only operations have.
+
+use core::fmt;
+
+use crate::script::{FromValue, number};
+
+/// A number that prints in hexadecimal: sizes, offsets, register values.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Number(pub u64);
+
+impl FromValue for Number {
+    const FORM: &'static str = "a number such as 4096, 0x1000 or 4K";
+
+    fn from_value(text: &str) -> Option<Self> {
+        number(text).map(Self)
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// Bytes in hexadecimal digits, two a byte.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Hex(pub Vec<u8>);
+
+impl FromValue for Hex {
+    const FORM: &'static str = "bytes in hexadecimal such as 00ff";
+
+    fn from_value(text: &str) -> Option<Self> {
+        if text == "\"\"" {
+            return Some(Self(Vec::new()));
+        }
+        hex::decode(text).ok().filter(|bytes| !bytes.is_empty()).map(Self)
+    }
+}
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("\"\"") } else { f.write_str(&hex::encode(&self.0)) }
+    }
+}
+
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident, $form:literal {
+        $($(#[$value_doc:meta])* $value:ident = $text:literal,)+
+    })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+            pub enum $name {
+                $($(#[$value_doc])* $value,)+
+            }
+
+            impl $name {
+                /// Every value.
+                pub const ALL: &[Self] = &[$(Self::$value),+];
+            }
+
+            impl FromValue for $name {
+                const FORM: &'static str = $form;
+
+                fn from_value(text: &str) -> Option<Self> {
+                    match text {
+                        $($text => Some(Self::$value),)+
+                        _ => None,
+                    }
+                }
+            }
+
+            impl fmt::Display for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str(match self {
+                        $(Self::$value => $text,)+
+                    })
+                }
+            }
+        )*
+    };
+}
+
+words! {
+    /// Whether a module parameter is set.
+    YesNo, "y or n" {
+        /// It is.
+        Yes = "y",
+        /// It is not.
+        No = "n",
+    }
+    /// What backs an area.
+    AreaKind, "anon, untouched, huge-2m, huge-32m, huge-512m, huge-1g or file" {
+        /// Anonymous memory, every page written once.
+        Anon = "anon",
+        /// Anonymous memory that nobody has written.
+        Untouched = "untouched",
+        /// Huge pages.
+        Huge2M = "huge-2m",
+        /// Huge pages.
+        Huge32M = "huge-32m",
+        /// Huge pages.
+        Huge512M = "huge-512m",
+        /// Huge pages.
+        Huge1G = "huge-1g",
+        /// An open file, shared.
+        File = "file",
+    }
+    /// Protection of an area.
+    Protection, "none, r or r|w" {
+        /// No access.
+        None = "none",
+        /// Read.
+        Read = "r",
+        /// Read and write.
+        ReadWrite = "r|w",
+    }
+    /// Which IOMMU backend a container gets.
+    ContainerType, "v1, v2, nesting, or unmap-all, which is no type" {
+        /// VFIO_TYPE1_IOMMU.
+        V1 = "v1",
+        /// VFIO_TYPE1v2_IOMMU.
+        V2 = "v2",
+        /// VFIO_TYPE1_NESTING_IOMMU.
+        Nesting = "nesting",
+        /// VFIO_UNMAP_ALL: an extension by number, and no type.
+        UnmapAll = "unmap-all",
+    }
+    /// What to do with dirty tracking.
+    DirtyAction, "start, stop or get" {
+        /// VFIO_IOMMU_DIRTY_PAGES_FLAG_START.
+        Start = "start",
+        /// VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP.
+        Stop = "stop",
+        /// VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP.
+        Get = "get",
+    }
+    /// When hardware works.
+    PaceName, "eager or stepped" {
+        /// After every store.
+        Eager = "eager",
+        /// While the CPU waits, a step at a time.
+        Stepped = "stepped",
+    }
+}
+
+impl ContainerType {
+    /// The number SET_IOMMU takes. `linux/vfio.h`.
+    pub const fn number(self) -> u64 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 => 3,
+            Self::Nesting => 6,
+            Self::UnmapAll => 9,
+        }
+    }
+}
+
+/// Choices of a policy: `"name=value"`, with commas between several.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Setting(pub Vec<(String, String)>);
+
+impl FromValue for Setting {
+    const FORM: &'static str = "choices such as \"zero-page=pinned,short-info=bytes\"";
+
+    fn from_value(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('"')?.strip_suffix('"')?;
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        };
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=')?;
+            (is_name(name) && is_name(value)).then(|| (name.to_owned(), value.to_owned()))
+        };
+        text.split(',').map(pair).collect::<Option<Vec<_>>>().map(Self)
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for (at, (name, value)) in self.0.iter().enumerate() {
+            let separator = if at == 0 { "" } else { "," };
+            write!(f, "{separator}{name}={value}")?;
+        }
+        f.write_str("\"")
+    }
+}

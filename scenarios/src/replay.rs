@@ -1,0 +1,299 @@
+//! Replays a recording of a real kernel: does what its lines did, and compares every answer.
+//!
+//! It acts on the data of the lines alone, in their order. A first pass over the file finds out
+//! where pages lay ([`placement`]), because a recording says so only afterwards; the second does
+//! the work. It reads no `note` and knows no file by name.
+
+mod compare;
+mod expected;
+mod perform;
+mod placement;
+mod report;
+mod requests;
+mod select;
+mod tables;
+mod walk;
+
+pub use report::{Difference, FileReport, NotCompared, RuleNote, Verdict};
+pub use select::{Choices, Selected, machine_named, profile_named, select, with_choices};
+
+use std::collections::BTreeMap;
+
+use passim_model::UserAddr;
+use passim_vfio::kernel::Params;
+use passim_vfio::Pid;
+
+use crate::input_error::{InputError, InputKind};
+use crate::machine::{Machine, ReservedKind};
+use crate::recording::step::{ProcessNumber, Start};
+use crate::recording::{Found, Record, Recording};
+use crate::system::{Setup, System};
+use expected::Expected;
+use perform::Taken;
+use placement::{LookAhead, Moved, Placed, Placements};
+
+/// A random trace is walked every so many operations, and at its end.
+const WALK_EVERY: u64 = 1000;
+
+/// How far a replay is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Lines taken.
+    pub line: u64,
+    /// Lines of the file.
+    pub lines: u64,
+}
+
+/// Replays one recording. `observe` is told now and then how far it is.
+///
+/// # Errors
+/// A recording, topology, dump, machine or choice that cannot be used. That the model answers
+/// otherwise than the kernel is no error: it is in the report.
+pub fn replay(
+    found: &Found,
+    choices: &Choices,
+    mut observe: impl FnMut(Progress),
+) -> Result<FileReport, InputError> {
+    let selected = select(found, choices)?;
+    let placements = look_ahead(found, &selected.machine)?;
+    let lines = placements.lines;
+    let mut replayer = Replayer::new(found, selected, placements)?;
+    for record in Recording::open(&found.recording)? {
+        let record = record?;
+        let is_over = replayer.take(&record)?;
+        if record.line.is_multiple_of(WALK_EVERY) {
+            observe(Progress { line: record.line, lines });
+        }
+        if is_over {
+            break;
+        }
+    }
+    Ok(replayer.finish())
+}
+
+fn look_ahead(found: &Found, machine: &Machine) -> Result<Placements, InputError> {
+    let mut pass = LookAhead::new(machine.page_size);
+    for record in Recording::open(&found.recording)? {
+        let Record { line, content } = record?;
+        pass.line(line, &content);
+    }
+    Ok(pass.finish())
+}
+
+/// A recording under replay.
+struct Replayer<'a> {
+    found: &'a Found,
+    machine: Machine,
+    system: System,
+    placements: Placements,
+    /// The oracle's side, of a random trace.
+    expected: Option<Expected>,
+    processes: BTreeMap<ProcessNumber, Pid>,
+    current: Option<ProcessNumber>,
+    /// Paths of open files, by process and descriptor.
+    files: BTreeMap<(ProcessNumber, i32), String>,
+    arena: Option<UserAddr>,
+    /// Pages that move as soon as they may.
+    moving: Vec<Moved>,
+    /// Operations of the random trace taken.
+    random: u64,
+    report: FileReport,
+}
+
+impl<'a> Replayer<'a> {
+    fn new(
+        found: &'a Found,
+        selected: Selected,
+        placements: Placements,
+    ) -> Result<Self, InputError> {
+        let Selected { machine, profile, policy, modules } = selected;
+        let mut setup = Setup::new(&machine, profile);
+        setup.policy = policy;
+        setup.modules = modules;
+        setup.set_aside = placements.set_aside(&machine.ram);
+        if let Some(start) = &placements.start {
+            setup.params = params(start, setup.params);
+        }
+        let system = System::new(&machine, setup).map_err(|error| {
+            InputError::in_file(InputKind::Machine, &found.topology, error.to_string())
+        })?;
+        let file = found.recording.display().to_string();
+        let mut report = FileReport::new(file, machine.name.clone(), profile.to_string());
+        report.must_walk = placements.is_random;
+        let expected = placements.is_random.then(|| {
+            let frames = placements.arena.clone();
+            Expected::new(machine.page_size, valid_iovas(&machine), frames)
+        });
+        Ok(Self {
+            found,
+            machine,
+            system,
+            placements,
+            expected,
+            processes: BTreeMap::new(),
+            current: None,
+            files: BTreeMap::new(),
+            arena: None,
+            moving: Vec::new(),
+            random: 0,
+            report,
+        })
+    }
+
+    /// Takes a line; `true` if nothing after it can be taken.
+    fn take(&mut self, record: &Record) -> Result<bool, InputError> {
+        self.report.lines += 1;
+        self.move_pages();
+        match self.line(record.line, &record.content) {
+            Taken::Input => self.report.inputs += 1,
+            Taken::Compared(difference) => self.report.compared(difference),
+            Taken::Skipped(kind, reason) => self.report.skipped(kind, reason),
+            Taken::Repeats(kind) => {
+                *self.report.repeats.entry(kind.to_owned()).or_default() += 1;
+            }
+            Taken::Unknown(kind) => *self.report.unknown.entry(kind).or_default() += 1,
+            Taken::Unreadable(error) => return Err(error),
+            Taken::Broken(difference) => {
+                self.report.compared(Some(difference));
+                return Ok(true);
+            }
+        }
+        if self.placements.is_walked_after(record.line)
+            || (self.is_random(record) && self.random.is_multiple_of(WALK_EVERY))
+        {
+            self.walk_window(record.line);
+        }
+        self.moving.extend_from_slice(self.placements.moves(record.line));
+        Ok(false)
+    }
+
+    fn is_random(&self, record: &Record) -> bool {
+        use crate::recording::Line;
+        matches!(record.content, Line::RandomMap(_) | Line::RandomUnmap(_))
+    }
+
+    /// The report, once the last line was taken.
+    fn finish(mut self) -> FileReport {
+        if !self.processes.is_empty() && self.report.differences.is_empty() {
+            let place = compare::Place {
+                line: self.report.lines,
+                call: "the end of the recording".to_owned(),
+            };
+            let mut difference =
+                place.differs("every process ended before", "process 0 still runs");
+            difference.hint = Some("the recording is cut short, or an `exit` is missing".into());
+            self.report.compared(Some(difference));
+        }
+        self.report.misplaced = self.system.kernel.take_misplaced().len() as u64;
+        self.report
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        self.processes.get(&self.current?).copied()
+    }
+
+    /// Keeps the path a descriptor of the current process was opened by.
+    fn name_file(&mut self, fd: i32, path: String) {
+        if let Some(current) = self.current {
+            self.files.insert((current, fd), path);
+        }
+    }
+
+    fn forget_file(&mut self, fd: i32) {
+        if let Some(current) = self.current {
+            self.files.remove(&(current, fd));
+        }
+    }
+
+    fn file_name(&self, fd: i32) -> Option<&str> {
+        self.files.get(&(self.current?, fd)).map(String::as_str)
+    }
+
+    /// The child has the parent's files.
+    fn copy_files(&mut self, child: ProcessNumber) {
+        let Some(current) = self.current else { return };
+        let own = self.files.range((current, i32::MIN)..=(current, i32::MAX));
+        let copies: Vec<_> = own.map(|((_, fd), path)| ((child, *fd), path.clone())).collect();
+        self.files.extend(copies);
+    }
+
+    fn each_expected(&mut self, tell: impl FnOnce(&mut Expected)) {
+        if let Some(expected) = &mut self.expected {
+            tell(expected);
+        }
+    }
+
+    /// Tells the kernel where the pages of the area made at `line` will lie, run by run.
+    fn plan(&mut self, pid: Pid, line: u64) {
+        let page = self.system.page().bytes();
+        let kernel = &mut self.system.kernel;
+        let follows = |a: &Placed, b: &Placed| {
+            a.va.checked_add(page) == Some(b.va) && a.at.checked_add(page) == Some(b.at)
+        };
+        for run in self.placements.plans(line).chunk_by(follows) {
+            kernel.plan_pages(pid, run[0].va, run[0].at, run.len() as u64);
+        }
+    }
+
+    /// Moves pages that were seen elsewhere later, as far as nothing pins them.
+    fn move_pages(&mut self) {
+        let Self { moving, processes, system, .. } = self;
+        moving.retain(|Moved { process, to }| {
+            let Some(pid) = processes.get(process) else { return false };
+            let now = system.kernel.frame_of(*pid, to.va);
+            if now.is_none() || now == Some(to.at) {
+                return false;
+            }
+            system.kernel.migrate_page(*pid, to.va, to.at, &mut system.board).is_err()
+        });
+    }
+}
+
+/// The parameters at the start, where the recording says them.
+fn params(start: &Start, otherwise: Params) -> Params {
+    let said = &start.params;
+    Params {
+        allow_unsafe_interrupts: said
+            .allow_unsafe_interrupts
+            .unwrap_or(otherwise.allow_unsafe_interrupts),
+        disable_hugepages: said.disable_hugepages.unwrap_or(otherwise.disable_hugepages),
+        dma_entry_limit: said.dma_entry_limit.unwrap_or(otherwise.dma_entry_limit),
+    }
+}
+
+/// IOVAs a mapping may have: the SMMU's input, without what the groups reserve.
+fn valid_iovas(machine: &Machine) -> Vec<(u64, u64)> {
+    let mut valid = vec![(0, input_last(machine))];
+    let reserved = machine.functions.iter().flat_map(|function| &function.reserved);
+    for region in reserved.filter(|region| region.kind != ReservedKind::DirectRelaxable) {
+        let (first, last) = (region.span.start().get(), region.span.last().get());
+        let mut rest = Vec::with_capacity(valid.len() + 1);
+        for (low, high) in valid {
+            if first > high || last < low {
+                rest.push((low, high));
+                continue;
+            }
+            rest.extend(first.checked_sub(1).filter(|end| *end >= low).map(|end| (low, end)));
+            rest.extend(last.checked_add(1).filter(|start| *start <= high).map(|s| (s, high)));
+        }
+        valid = rest;
+    }
+    valid
+}
+
+/// The last IOVA tables can translate. Measured on 6.1 and 6.12: 48 bits where there is stage 1,
+/// 44 where there is not.
+fn input_last(machine: &Machine) -> u64 {
+    use crate::machine::Iommu;
+    /// SMMU_IDR0.S1P, IHI 0070 G.b 6.3.1.
+    const STAGE1: u32 = 1 << 1;
+    let has_stage1 = match &machine.iommu {
+        Iommu::Flat => true,
+        Iommu::SmmuV3(smmus) => smmus.iter().all(|smmu| smmu.idr[0] & STAGE1 != 0),
+    };
+    if has_stage1 { (1 << 48) - 1 } else { (1 << 44) - 1 }
+}
+
+#[cfg(test)]
+#[path = "replay/tests.rs"]
+mod tests;

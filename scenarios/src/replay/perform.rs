@@ -1,0 +1,368 @@
+//! One line after the other: what it asks is done, what it answers is compared.
+
+use passim_model::UserAddr;
+use passim_vfio::Pid;
+use passim_vfio::call::{Answer, Call, MapKind, Protection};
+use passim_vfio::process::{Capabilities, Start as ProcessStart};
+
+use super::Replayer;
+use super::compare::{Place, Recorded, negative_errno, recorded};
+use super::report::Difference;
+use super::requests::{describe_ioctl, describe_map, describe_unmap};
+use crate::input_error::InputError;
+use crate::recording::line::{Answer as RecordedAnswer, Line, StatusCounter};
+use crate::recording::step::{
+    self as recording,     AreaKind, DumpKind, Fill, FillPattern, Lock, Mmap, Open, Peek, Prot, Start, Step, Transfer,
+};
+
+/// What a line turned out to be.
+pub(super) enum Taken {
+    /// It only said what happened.
+    Input,
+    /// Its answer was compared.
+    Compared(Option<Difference>),
+    /// Its answer is not compared: kind and reason.
+    Skipped(&'static str, &'static str),
+    /// It repeats others.
+    Repeats(&'static str),
+    /// The reader does not know it.
+    Unknown(String),
+    /// Nothing after this line can be taken: the recording does not go together.
+    Broken(Difference),
+    /// A file that the line names cannot be used.
+    Unreadable(InputError),
+}
+
+const INTERRUPTS: &str = "needs interrupt hardware";
+const REGISTERS: &str = "needs the device's registers";
+
+impl Replayer<'_> {
+    /// Takes one line.
+    pub(super) fn line(&mut self, number: u64, line: &Line) -> Taken {
+        let place = |call: String| Place { line: number, call };
+        match line {
+            Line::Step(step) => self.step(number, step),
+            Line::Ioctl(line) => self.ioctl(&place(describe_ioctl(line)), line),
+            Line::Map(line) => self.map(&place(describe_map(line)), line),
+            Line::Unmap(line) => self.unmap(&place(describe_unmap(line)), line),
+            Line::RandomMap(line) => self.random_map(number, line),
+            Line::RandomUnmap(line) => self.random_unmap(number, line),
+            Line::ArenaPfn(_) => Taken::Input,
+            Line::Buf(buf) => {
+                if buf.name == "ARENA" {
+                    self.arena = buf.va;
+                    self.each_expected(|expected| expected.arena(buf.va));
+                }
+                Taken::Repeats("buf")
+            }
+            Line::Answer(answer) => self.answer(number, answer),
+            Line::Summary(kind) => Taken::Repeats(kind),
+            Line::Unknown(kind) => Taken::Unknown(kind.clone()),
+        }
+    }
+
+    fn step(&mut self, number: u64, step: &Step) -> Taken {
+        self.each_expected(|expected| expected.step(step));
+        match step {
+            Step::Start(start) => self.start(start),
+            Step::In { proc } => {
+                if !self.processes.contains_key(proc) {
+                    let place = Place { line: number, call: format!("in process {proc}") };
+                    return Taken::Broken(place.differs("ran", "no such process"));
+                }
+                self.current = Some(*proc);
+                Taken::Input
+            }
+            Step::Exit { proc } => {
+                let Some(pid) = self.processes.remove(proc) else {
+                    let place = Place { line: number, call: format!("exit of process {proc}") };
+                    return Taken::Broken(place.differs("ended", "no such process"));
+                };
+                self.call(pid, Call::Exit);
+                Taken::Input
+            }
+            _ => match self.pid() {
+                Some(pid) => self.step_of(pid, number, step),
+                None => {
+                    let place = Place { line: number, call: "a step".to_owned() };
+                    Taken::Broken(place.differs("did it", "no process runs"))
+                }
+            },
+        }
+    }
+
+    fn start(&mut self, start: &Start) -> Taken {
+        let pid = self.system.kernel.spawn(&ProcessStart {
+            fds: start.fds.clone(),
+            memlock: start.memlock,
+            capabilities: match start.caps {
+                recording::Capabilities::All => Capabilities::all(),
+            },
+        });
+        self.processes.insert(start.proc, pid);
+        self.current = Some(start.proc);
+        Taken::Input
+    }
+
+    /// A step of the current process.
+    fn step_of(&mut self, pid: Pid, number: u64, step: &Step) -> Taken {
+        let place = |call: String| Place { line: number, call };
+        match step {
+            Step::Start(_) | Step::In { .. } | Step::Exit { .. } => {
+                unreachable!("taken before a process is looked for")
+            }
+            Step::Fork { child } => {
+                let Some(copy) = self.system.kernel.fork(pid, &mut self.system.board) else {
+                    let place = place(format!("fork of process {child}"));
+                    return Taken::Broken(place.differs("forked", "could not copy the process"));
+                };
+                self.processes.insert(*child, copy);
+                self.copy_files(*child);
+                self.plan(copy, number);
+                Taken::Input
+            }
+            Step::SetRlimit { memlock } => self.input(pid, Call::SetMemlock { bytes: *memlock }),
+            Step::DropCap(_) => self.input(pid, Call::DropIpcLock),
+            Step::Open(open) => self.open(pid, &place(format!("open {}", open.path)), open),
+            Step::Close(close) => {
+                self.forget_file(close.fd);
+                let place = place(format!("close {}", close.fd));
+                let ret = if close.errno == 0 { Ok(0) } else { Err(close.errno) };
+                self.compare(pid, &place, Call::Close { fd: close.fd }, ret)
+            }
+            Step::Eventfd { fd } => {
+                let ret = recorded(i64::from(*fd), 0);
+                self.compare(pid, &place("eventfd".to_owned()), Call::EventFd, ret)
+            }
+            Step::EventfdRead { fd, .. } => {
+                self.call(pid, Call::ReadEventFd { fd: *fd });
+                Taken::Skipped("eventfd_read", INTERRUPTS)
+            }
+            Step::Ftruncate { fd, len } => self.input(pid, Call::Truncate { fd: *fd, len: *len }),
+            Step::Pread(transfer) => self.pread(pid, number, transfer),
+            Step::Pwrite(transfer) => {
+                let place = place(format!("pwrite of {} at {:#x}", transfer.fd, transfer.offset));
+                let (fd, offset) = (transfer.fd, transfer.offset);
+                let call = Call::Pwrite { fd, offset, bytes: transfer.bytes.clone() };
+                self.compare(pid, &place, call, recorded(transfer.ret, transfer.errno))
+            }
+            Step::Write(write) => {
+                let place = place(format!("write {:?} to {}", write.value, write.path));
+                let (path, value) = (write.path.clone(), write.value.clone());
+                let call = Call::WriteAttribute { path, value };
+                self.compare(pid, &place, call, negative_errno(write.ret))
+            }
+            Step::Read { path, value } => self.read_text(
+                pid,
+                &place(format!("read {path}")),
+                Call::ReadAttribute { path: path.clone() },
+                (value, 0),
+            ),
+            Step::Readlink { path, value, errno } => self.read_text(
+                pid,
+                &place(format!("readlink {path}")),
+                Call::Readlink { path: path.clone() },
+                (value, *errno),
+            ),
+            Step::Module { name, ret, .. } => {
+                if *ret == 0 {
+                    self.system.kernel.load_module(name);
+                }
+                Taken::Input
+            }
+            Step::Mmio(_) => Taken::Skipped("mmio", REGISTERS),
+            Step::MmioRead(_) => Taken::Skipped("mmio_read", REGISTERS),
+            Step::Dump(dump) => match dump.what {
+                DumpKind::Smmu => self.dump(number, dump),
+                DumpKind::Its => Taken::Skipped("dump its", INTERRUPTS),
+            },
+            _ => self.memory_step(pid, number, step),
+        }
+    }
+
+    /// A step that concerns memory of a process.
+    fn memory_step(&mut self, pid: Pid, number: u64, step: &Step) -> Taken {
+        let place = |call: String| Place { line: number, call };
+        match step {
+            Step::Mmap(mmap) => self.mmap(pid, number, mmap),
+            Step::Munmap(area) => self.input(pid, Call::Munmap { va: area.va, len: area.len }),
+            Step::Mprotect(change) => {
+                let prot = protection(change.prot);
+                self.input(pid, Call::Mprotect { va: change.va, len: change.len, prot })
+            }
+            Step::Touch(area) => {
+                let board = &mut self.system.board;
+                match self.system.kernel.touch(pid, area.va, area.len, board) {
+                    Ok(()) => Taken::Input,
+                    Err(refusal) => {
+                        let place = place(format!("touch {} len {:#x}", area.va, area.len));
+                        Taken::Compared(Some(place.refused("wrote every page", &refusal)))
+                    }
+                }
+            }
+            Step::Fill(fill) => self.fill(pid, number, fill),
+            Step::Peek(peek) => self.peek(pid, number, peek),
+            Step::Mlock(lock) => {
+                let Lock { va, len, .. } = *lock;
+                let place = place(format!("mlock {va} len {len:#x}"));
+                let ret = recorded(i64::from(lock.ret), lock.errno);
+                self.compare(pid, &place, Call::Mlock { va, len }, ret)
+            }
+            Step::Munlock(lock) => {
+                let Lock { va, len, .. } = *lock;
+                let place = place(format!("munlock {va} len {len:#x}"));
+                let ret = recorded(i64::from(lock.ret), lock.errno);
+                self.compare(pid, &place, Call::Munlock { va, len }, ret)
+            }
+            _ => Taken::Input,
+        }
+    }
+
+    fn open(&mut self, pid: Pid, place: &Place, open: &Open) -> Taken {
+        if open.fd >= 0 {
+            self.name_file(open.fd, open.path.clone());
+        }
+        let call = Call::Open { path: open.path.clone() };
+        self.compare(pid, place, call, recorded(i64::from(open.fd), open.errno))
+    }
+
+    fn pread(&mut self, pid: Pid, number: u64, transfer: &Transfer) -> Taken {
+        let Transfer { fd, offset, len, .. } = *transfer;
+        let place = Place { line: number, call: format!("pread of {fd} at {offset:#x}") };
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let answer = self.call(pid, Call::Pread { fd, offset, len });
+        let path = self.file_name(fd);
+        if path.is_some_and(|path| path.starts_with("/sys/bus/pci/devices/")) {
+            // What vfio hides, the MSI address and data, stands in the real registers.
+            return Taken::Skipped("pread of real configuration space", INTERRUPTS);
+        }
+        let ret = recorded(transfer.ret, transfer.errno);
+        Taken::Compared(
+            place.ret(ret, &answer).or_else(|| place.bytes("bytes", &transfer.bytes, &answer.bytes)),
+        )
+    }
+
+    fn read_text(
+        &mut self,
+        pid: Pid,
+        place: &Place,
+        call: Call,
+        (value, errno): (&str, i32),
+    ) -> Taken {
+        let answer = self.call(pid, call);
+        let text = String::from_utf8_lossy(&answer.bytes);
+        let text = text.trim_end_matches('\n');
+        let difference = match (&answer.ret, errno) {
+            (Ok(_), 0) => (text != value).then(|| place.differs(value, text)),
+            (Ok(_), errno) => Some(place.differs(format!("errno {errno}"), text)),
+            (Err(refusal), 0) => Some(place.refused(value, refusal)),
+            (Err(_), errno) => place.ret(Err(errno), &answer),
+        };
+        Taken::Compared(difference)
+    }
+
+    fn mmap(&mut self, pid: Pid, number: u64, mmap: &Mmap) -> Taken {
+        let Mmap { len, prot, fd, offset, .. } = *mmap;
+        let kind = match mmap.kind {
+            AreaKind::Anon | AreaKind::AnonThp | AreaKind::AnonUntouched => MapKind::Anonymous,
+            // Whether huge pages are reserved is a fact of the machine that was recorded.
+            AreaKind::Hugetlb(_) if mmap.va.is_none() => return Taken::Input,
+            AreaKind::Hugetlb(size) => MapKind::HugeTlb { lg2: size.lg2() },
+            AreaKind::File | AreaKind::Bar => {
+                MapKind::File { fd: fd.unwrap_or(-1), offset: offset.unwrap_or(0) }
+            }
+        };
+        self.plan(pid, number);
+        let place = Place { line: number, call: format!("mmap of {:?}, {len:#x} bytes", mmap.kind) };
+        let va = mmap.va.unwrap_or(NOWHERE);
+        let call = Call::Mmap { va, len, prot: protection(prot), kind };
+        let answer = self.call(pid, call);
+        // The recorder fixes addresses, so that only success or the errno is an answer.
+        let (ret, answer) = match (mmap.va, answer.ret) {
+            (Some(_), Ok(_)) => return Taken::Compared(None),
+            (Some(va), Err(_)) => (Ok(va.get().cast_signed()), answer),
+            (None, _) => (Err(mmap.errno), answer),
+        };
+        Taken::Compared(place.ret(ret, &answer))
+    }
+
+    fn fill(&mut self, pid: Pid, number: u64, fill: &Fill) -> Taken {
+        let bytes = match &fill.pattern {
+            FillPattern::Byte(byte) => {
+                let len = usize::try_from(fill.len.min(MAX_FILL)).unwrap_or(usize::MAX);
+                vec![*byte; len]
+            }
+            FillPattern::Bytes(bytes) => bytes.clone(),
+        };
+        let board = &mut self.system.board;
+        match self.system.kernel.write_memory(pid, fill.va, &bytes, board) {
+            Ok(()) => Taken::Input,
+            Err(refusal) => {
+                let place = Place { line: number, call: format!("fill {}", fill.va) };
+                Taken::Compared(Some(place.refused("wrote", &refusal)))
+            }
+        }
+    }
+
+    fn peek(&mut self, pid: Pid, number: u64, peek: &Peek) -> Taken {
+        let place = Place { line: number, call: format!("peek {}", peek.va) };
+        let board = &mut self.system.board;
+        let bytes = self.system.kernel.read_memory(pid, peek.va, peek.bytes.len(), board);
+        Taken::Compared(match bytes {
+            Ok(bytes) => place.bytes("memory", &peek.bytes, &bytes),
+            Err(refusal) => Some(place.refused("read", &refusal)),
+        })
+    }
+
+    fn answer(&mut self, number: u64, answer: &RecordedAnswer) -> Taken {
+        match answer {
+            RecordedAnswer::Status(status) => {
+                let Some(pid) = self.pid() else { return Taken::Skipped("status", "no process") };
+                let (name, model) = match status.counter {
+                    StatusCounter::Locked => ("VmLck", self.system.kernel.locked_kib(pid)),
+                    // Type1 charges VmLck; VmPin is never anything else (measured on 6.1 and 6.12).
+                    StatusCounter::Pinned => ("VmPin", 0),
+                };
+                let place = Place { line: number, call: "/proc/self/status".to_owned() };
+                let shown = |kib| format!("{name} {kib} kB");
+                let differs = status.kib != model;
+                Taken::Compared(differs.then(|| place.differs(shown(status.kib), shown(model))))
+            }
+            RecordedAnswer::Expect(expect) => self.expect(number, expect),
+            RecordedAnswer::MsiCap(_) => Taken::Skipped("msi_cap", INTERRUPTS),
+            RecordedAnswer::MsixCap(_) => Taken::Skipped("msix_cap", INTERRUPTS),
+            RecordedAnswer::MsixEntry(_) => Taken::Skipped("msix_entry", INTERRUPTS),
+            RecordedAnswer::ProcInterrupts(_) => Taken::Skipped("proc_interrupts", INTERRUPTS),
+        }
+    }
+
+    /// Makes a call of which only return value or errno is an answer.
+    fn compare(&mut self, pid: Pid, place: &Place, call: Call, ret: Recorded) -> Taken {
+        let answer = self.call(pid, call);
+        Taken::Compared(place.ret(ret, &answer))
+    }
+
+    /// Makes a call of which the recording holds no answer.
+    fn input(&mut self, pid: Pid, call: Call) -> Taken {
+        self.call(pid, call);
+        Taken::Input
+    }
+
+    pub(super) fn call(&mut self, pid: Pid, call: Call) -> Answer {
+        self.system.kernel.run(pid, call, &mut self.system.board)
+    }
+}
+
+/// Most bytes a fill line may write.
+const MAX_FILL: u64 = 1 << 30;
+
+/// Where an area is asked for that the kernel did not give.
+const NOWHERE: UserAddr = UserAddr::new(0x2000_0000_0000);
+
+fn protection(prot: Prot) -> Protection {
+    match prot {
+        Prot::None => Protection::None,
+        Prot::Read => Protection::Read,
+        Prot::Write | Prot::ReadWrite => Protection::ReadWrite,
+    }
+}

@@ -1,0 +1,214 @@
+//! What came of replaying a recording: counts, and every difference.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use passim_model::Refusal;
+use serde::Serialize;
+
+/// What came of replaying one file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct FileReport {
+    /// The recording, as the caller named it.
+    pub file: String,
+    /// The machine it was replayed on.
+    pub machine: String,
+    /// The profile.
+    pub profile: String,
+    /// Lines read.
+    pub lines: u64,
+    /// Lines that hold an answer that was compared.
+    pub compared: u64,
+    /// Of these, lines on which kernel and model agree.
+    pub agreed: u64,
+    /// Of these, lines on which they do not.
+    pub differed: u64,
+    /// Lines that were only acted upon: they hold no answer.
+    pub inputs: u64,
+    /// Lines that repeat others, by kind.
+    pub repeats: BTreeMap<String, u64>,
+    /// Lines with an answer that this model does not compare, by kind.
+    pub not_compared: BTreeMap<String, NotCompared>,
+    /// Lines of kinds the reader does not know, by kind.
+    pub unknown: BTreeMap<String, u64>,
+    /// Pages and leaves looked at through the SMMU.
+    pub walked: u64,
+    /// Of these, those found as they must be.
+    pub walk_agreed: u64,
+    /// Pages that could not be put where the recording says they lay.
+    pub misplaced: u64,
+    /// Whether the file must be walked to count at all: it holds a random trace.
+    pub must_walk: bool,
+    /// Every difference, in the order of the lines.
+    pub differences: Vec<Difference>,
+}
+
+/// Lines with answers that are not compared.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct NotCompared {
+    /// How many.
+    pub lines: u64,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// A line on which kernel and model do not agree.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Difference {
+    /// Line number, 1-based.
+    pub line: u64,
+    /// What was asked.
+    pub call: String,
+    /// What the kernel did.
+    pub kernel: String,
+    /// What the model did.
+    pub model: String,
+    /// By which rule the model refused, if it did.
+    pub rule: Option<RuleNote>,
+    /// What may help.
+    pub hint: Option<String>,
+}
+
+/// The rule behind a refusal, for a report.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct RuleNote {
+    /// Its stable name.
+    pub name: &'static str,
+    /// What it demands.
+    pub sentence: &'static str,
+    /// Where it is known from.
+    pub source: &'static str,
+    /// What the request ran into.
+    pub conflict: String,
+}
+
+impl From<&Refusal> for RuleNote {
+    fn from(refusal: &Refusal) -> Self {
+        Self {
+            name: refusal.rule.name,
+            sentence: refusal.rule.sentence,
+            source: refusal.rule.source,
+            conflict: refusal.conflict.to_string(),
+        }
+    }
+}
+
+/// Whether a file agreed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every answer compared, and everything walked, is as recorded.
+    Agreed,
+    /// Something differs, or a random trace was not walked.
+    Differed,
+}
+
+impl FileReport {
+    /// A report of a file of which nothing was read yet.
+    pub fn new(file: String, machine: String, profile: String) -> Self {
+        Self {
+            file,
+            machine,
+            profile,
+            lines: 0,
+            compared: 0,
+            agreed: 0,
+            differed: 0,
+            inputs: 0,
+            repeats: BTreeMap::new(),
+            not_compared: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+            walked: 0,
+            walk_agreed: 0,
+            misplaced: 0,
+            must_walk: false,
+            differences: Vec::new(),
+        }
+    }
+
+    /// Whether the file agreed.
+    pub fn verdict(&self) -> Verdict {
+        let walked = self.walked == self.walk_agreed && (self.walked > 0 || !self.must_walk);
+        if self.differences.is_empty() && self.differed == 0 && walked {
+            Verdict::Agreed
+        } else {
+            Verdict::Differed
+        }
+    }
+
+    /// Counts a line whose answer was compared: it agreed, or this is the difference.
+    pub(super) fn compared(&mut self, difference: Option<Difference>) {
+        self.compared += 1;
+        match difference {
+            None => self.agreed += 1,
+            Some(difference) => {
+                self.differed += 1;
+                self.differences.push(difference);
+            }
+        }
+    }
+
+    /// Counts a line whose answer is not compared.
+    pub(super) fn skipped(&mut self, kind: &str, reason: &'static str) {
+        let entry = self.not_compared.entry(kind.to_owned());
+        entry.or_insert(NotCompared { lines: 0, reason }).lines += 1;
+    }
+
+    /// Counts `walked` looks through the SMMU, `agreed` of them as they must be.
+    pub(super) fn walked(&mut self, walked: u64, agreed: u64) {
+        self.walked += walked;
+        self.walk_agreed += agreed;
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "line {}: {}", self.line, self.call)?;
+        writeln!(f, "    kernel: {}", self.kernel)?;
+        write!(f, "    model:  {}", self.model)?;
+        if let Some(rule) = &self.rule {
+            write!(f, "\n    rule:   {}: {} ({})", rule.name, rule.sentence, rule.conflict)?;
+            write!(f, "\n    source: {}", rule.source)?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n    hint:   {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for FileReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, profile, compared, agreed, differed, .. } = self;
+        write!(f, "{file} ({profile}): {compared} compared, {agreed} agreed, {differed} differed")?;
+        if self.walked > 0 || self.must_walk {
+            write!(f, "; walked {}, agreed {}", self.walked, self.walk_agreed)?;
+        }
+        if self.misplaced > 0 {
+            write!(f, "; {} pages are not where they lay", self.misplaced)?;
+        }
+        write!(f, "; {} inputs", self.inputs)?;
+        counted(f, "repeats", self.repeats.iter().map(|(kind, lines)| (kind, *lines)))?;
+        let skipped = self.not_compared.iter().map(|(kind, entry)| (kind, entry.lines));
+        counted(f, "not compared", skipped)?;
+        counted(f, "of unknown kind", self.unknown.iter().map(|(kind, lines)| (kind, *lines)))
+    }
+}
+
+/// `; 12 repeats (session 3, buf 9)`, or nothing where there are none.
+fn counted<'a>(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    kinds: impl Iterator<Item = (&'a String, u64)> + Clone,
+) -> fmt::Result {
+    let total: u64 = kinds.clone().map(|(_, lines)| lines).sum();
+    if total == 0 {
+        return Ok(());
+    }
+    write!(f, "; {total} {what} (")?;
+    for (index, (kind, lines)) in kinds.enumerate() {
+        let separator = if index == 0 { "" } else { ", " };
+        write!(f, "{separator}{kind} {lines}")?;
+    }
+    f.write_str(")")
+}

@@ -1,0 +1,108 @@
+//! Which machine, profile and policy a recording is replayed with.
+
+use std::path::Path;
+
+use passim_vfio::policy::{Policy, Profile};
+
+use crate::input_error::{InputError, InputKind};
+use crate::machine::{self, Machine};
+use crate::recording::{Found, Topology};
+
+/// What the caller chose himself.
+#[derive(Clone, Default, Debug)]
+pub struct Choices {
+    /// Name of a built-in machine, or a machine file, in place of the topology's.
+    pub machine: Option<String>,
+    /// Name of a profile, in place of the kernel's.
+    pub profile: Option<String>,
+    /// Single choices of the policy, by name.
+    pub set: Vec<(String, String)>,
+}
+
+/// What a recording is replayed with.
+pub struct Selected {
+    /// The machine.
+    pub machine: Machine,
+    /// The profile, before single choices were set.
+    pub profile: Profile,
+    /// Every choice.
+    pub policy: Policy,
+    /// Modules loaded before the first line.
+    pub modules: Vec<String>,
+}
+
+/// The machine and the policy for `found`.
+///
+/// # Errors
+/// A topology or machine file that cannot be used, a machine, profile or choice that does not
+/// exist, or a kernel without a profile of its own where none was chosen.
+pub fn select(found: &Found, choices: &Choices) -> Result<Selected, InputError> {
+    let topology = Topology::read(&found.topology)?;
+    let machine = match &choices.machine {
+        Some(name) => machine_named(name)?,
+        None => Machine::from_topology(&topology)?,
+    };
+    let profile = match &choices.profile {
+        Some(name) => profile_named(name)?,
+        None => of_kernel(&topology)?,
+    };
+    let policy = with_choices(profile, &choices.set)?;
+    let loaded = topology.modules.iter().filter(|module| module.ret == 0);
+    let modules = loaded.map(|module| module.name.clone()).collect();
+    Ok(Selected { machine, profile, policy, modules })
+}
+
+/// A built-in machine, or the machine file of this name.
+///
+/// # Errors
+/// No such machine and no such file, or a file that is no machine.
+pub fn machine_named(name: &str) -> Result<Machine, InputError> {
+    if let Some(machine) = machine::builtin(name) {
+        return machine;
+    }
+    let path = Path::new(name);
+    if path.extension().is_some_and(|extension| extension == "toml") || path.is_file() {
+        return Machine::read(path);
+    }
+    let names: Vec<_> = machine::BUILTIN.iter().map(|(name, _)| *name).collect();
+    let error = InputError::in_file(InputKind::Machine, path, "no machine of this name");
+    Err(error.with_hint(format!("built in are {}; or name a .toml file", names.join(", "))))
+}
+
+/// The profile of this name.
+///
+/// # Errors
+/// There is none.
+pub fn profile_named(name: &str) -> Result<Profile, InputError> {
+    name.parse().map_err(|error: passim_vfio::policy::UnknownProfile| {
+        InputError::in_file(InputKind::Machine, Path::new("--profile"), error.to_string())
+            .with_hint("`passim profiles` lists them")
+    })
+}
+
+/// A profile's policy with single choices set.
+///
+/// # Errors
+/// A choice or a value that does not exist.
+pub fn with_choices(profile: Profile, set: &[(String, String)]) -> Result<Policy, InputError> {
+    let mut policy = profile.policy();
+    for (name, value) in set {
+        policy.set(name, value).map_err(|error| {
+            InputError::in_file(InputKind::Machine, Path::new("--set"), error.to_string())
+                .with_hint(format!("`passim profiles {profile}` lists every choice"))
+        })?;
+    }
+    Ok(policy)
+}
+
+fn of_kernel(topology: &Topology) -> Result<Profile, InputError> {
+    let version = topology.board.version;
+    Profile::of_kernel(version.major, version.minor).ok_or_else(|| {
+        let message = format!("no profile for kernel {version}");
+        let known: Vec<_> = Profile::ALL.iter().map(|profile| profile.name()).collect();
+        topology.source.error_in_line(InputKind::Recording, 1, message).with_hint(format!(
+            "choose one with --profile: {}",
+            known.join(" or ")
+        ))
+    })
+}

@@ -1,0 +1,325 @@
+//! Runs scenarios: performs each operation on a machine and says what happened.
+//!
+//! A scenario begins with `machine`. Everything after it acts on that machine, in the name of the
+//! process that is current. What happened is text, one line or a few; comparing it with what the
+//! file says, and blessing the file, is [`files`]'.
+
+mod attach;
+mod calls;
+mod device;
+pub mod files;
+mod info;
+pub mod junit;
+mod memory;
+mod outcome;
+mod raw;
+
+use std::collections::BTreeMap;
+
+use passim_model::{PhysAddr, Rid, UserAddr};
+use passim_vfio::call::{Answer, Arg, Call};
+use passim_vfio::policy::Profile;
+use passim_vfio::process::{Capabilities, Start};
+use passim_vfio::Pid;
+
+use crate::machine::Machine;
+use crate::op::{Op, PaceName, Setting, YesNo};
+use crate::replay::{machine_named, with_choices};
+use crate::script::Place;
+use crate::system::{Pace, Setup, System};
+
+/// RLIMIT_MEMLOCK of a process that sets none: the kernel's default, 8 MiB.
+const DEFAULT_MEMLOCK: u64 = 8 << 20;
+
+/// Why an operation could not be performed at all: the scenario is wrong, not the machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unperformable {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Unperformable {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// What an operation brought about: lines of text, or no way to perform it.
+pub type Outcome = Result<Vec<String>, Unperformable>;
+
+/// A scenario under way.
+#[derive(Default)]
+pub struct Runner {
+    running: Option<Running>,
+}
+
+/// A named area of one process.
+struct NamedArea {
+    process: u32,
+    va: UserAddr,
+    size: u64,
+}
+
+/// What `attach` opened for a device.
+#[derive(Clone, Copy)]
+struct Attached {
+    process: u32,
+    group: i32,
+    device: i32,
+}
+
+/// A machine and what the scenario made on it.
+struct Running {
+    system: System,
+    /// Processes by number less one; `None` for those that ended.
+    processes: Vec<Option<Pid>>,
+    current: u32,
+    areas: BTreeMap<String, NamedArea>,
+    attached: BTreeMap<Rid, Attached>,
+    /// The container of operations that name none, by process.
+    container: BTreeMap<u32, i32>,
+}
+
+impl Runner {
+    /// Nothing built yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Performs one operation.
+    ///
+    /// # Errors
+    /// [`Unperformable`]: it names what does not exist, or there is no machine.
+    pub fn perform(&mut self, op: &Op) -> Outcome {
+        if let Op::Machine { .. } = op {
+            self.running = Some(boot(op)?);
+            return Ok(vec!["ok".to_owned()]);
+        }
+        let running = self.running.as_mut().ok_or_else(|| {
+            Unperformable::new("there is no machine yet")
+                .hint("a scenario begins with `machine NAME`")
+        })?;
+        running.perform(op)
+    }
+}
+
+/// Builds the machine a `machine` operation asks for.
+fn boot(op: &Op) -> Result<Running, Unperformable> {
+    let Op::Machine {
+        name,
+        profile,
+        allow_unsafe_interrupts,
+        disable_hugepages,
+        dma_entry_limit,
+        set,
+        pace,
+    } = op
+    else {
+        unreachable!("called for `machine` alone");
+    };
+    let machine = machine_named(&name.0).map_err(|error| Unperformable {
+        message: error.message().to_owned(),
+        hint: error.hint().map(str::to_owned),
+    })?;
+    let profile = profile.as_ref().map_or(machine.profile.as_str(), |profile| &profile.0);
+    let profile = profile_of(profile)?;
+    let mut setup = Setup::new(&machine, profile);
+    let chosen = |Setting(set): &Setting| set.clone();
+    setup.policy = with_choices(profile, &set.as_ref().map(chosen).unwrap_or_default())
+        .map_err(|error| Unperformable::new(error.message()))?;
+    let is_yes = |answer: &YesNo| *answer == YesNo::Yes;
+    if let Some(answer) = allow_unsafe_interrupts {
+        setup.params.allow_unsafe_interrupts = is_yes(answer);
+    }
+    if let Some(answer) = disable_hugepages {
+        setup.params.disable_hugepages = is_yes(answer);
+    }
+    if let Some(limit) = dma_entry_limit {
+        setup.params.dma_entry_limit = *limit;
+    }
+    setup.pace = match pace {
+        Some(PaceName::Stepped) => Pace::Stepped,
+        Some(PaceName::Eager) | None => Pace::Eager,
+    };
+    Running::new(&machine, setup)
+}
+
+fn profile_of(name: &str) -> Result<Profile, Unperformable> {
+    name.parse().map_err(|error: passim_vfio::policy::UnknownProfile| {
+        Unperformable::new(error.to_string()).hint("say `profile=linux-6.12` or another")
+    })
+}
+
+impl Running {
+    fn new(machine: &Machine, setup: Setup) -> Result<Self, Unperformable> {
+        let system = System::new(machine, setup)
+            .map_err(|error| Unperformable::new(error.to_string()))?;
+        let mut running = Self {
+            system,
+            processes: Vec::new(),
+            current: 0,
+            areas: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            container: BTreeMap::new(),
+        };
+        running.spawn(DEFAULT_MEMLOCK);
+        Ok(running)
+    }
+
+    fn perform(&mut self, op: &Op) -> Outcome {
+        match op {
+            Op::Machine { .. } => unreachable!("performed by the runner"),
+            Op::Process { memlock } => {
+                self.spawn(memlock.map_or(DEFAULT_MEMLOCK, |limit| limit.0));
+                Ok(vec![format!("process {}", self.current)])
+            }
+            Op::In { process } => {
+                if self.pid_of(*process).is_none() {
+                    return Err(Unperformable::new(format!("there is no process {process}")));
+                }
+                self.current = *process;
+                Ok(Vec::new())
+            }
+            Op::Fork {} => self.fork(),
+            Op::Exit {} => {
+                let lines = self.plain(Call::Exit)?;
+                self.processes[self.current as usize - 1] = None;
+                Ok(lines)
+            }
+            Op::Area { .. }
+            | Op::Munmap { .. }
+            | Op::Mprotect { .. }
+            | Op::Touch { .. }
+            | Op::Fill { .. }
+            | Op::Peek { .. }
+            | Op::Mlock { .. }
+            | Op::Munlock { .. }
+            | Op::Locked {}
+            | Op::SetRlimit { .. }
+            | Op::DropCap {} => self.memory(op),
+            Op::Attach { .. } | Op::Detach { .. } => self.attachment(op),
+            Op::Info { .. } | Op::Status { .. } | Op::DeviceInfo { .. } | Op::Dirty { .. } => {
+                self.information(op)
+            }
+            Op::Read { .. } | Op::Write { .. } => self.device(op),
+            Op::Load { .. }
+            | Op::Store { .. }
+            | Op::PeekPhys { .. }
+            | Op::PokePhys { .. }
+            | Op::Settle {} => self.raw(op),
+            _ => self.calls(op),
+        }
+    }
+
+    fn spawn(&mut self, memlock: u64) {
+        let start = Start { fds: vec![0, 1, 2], memlock, capabilities: Capabilities::all() };
+        let pid = self.system.kernel.spawn(&start);
+        self.add(pid);
+        self.current = self.processes.len() as u32;
+    }
+
+    fn fork(&mut self) -> Outcome {
+        let pid = self.pid()?;
+        let child = self.system.kernel.fork(pid, &mut self.system.board);
+        let child = child.ok_or_else(|| Unperformable::new("no memory for a copy"))?;
+        self.add(child);
+        let number = self.processes.len() as u32;
+        // The child has the same areas, under the same names.
+        if let Some(container) = self.container.get(&self.current).copied() {
+            self.container.insert(number, container);
+        }
+        Ok(vec![format!("process {number}")])
+    }
+
+    fn add(&mut self, pid: Pid) {
+        self.processes.push(Some(pid));
+    }
+
+    fn pid_of(&self, process: u32) -> Option<Pid> {
+        let index = usize::try_from(process.checked_sub(1)?).ok()?;
+        self.processes.get(index).copied().flatten()
+    }
+
+    /// The current process.
+    fn pid(&self) -> Result<Pid, Unperformable> {
+        self.pid_of(self.current).ok_or_else(|| {
+            Unperformable::new(format!("process {} has ended", self.current))
+                .hint("`process` starts another, `in` goes to one that runs")
+        })
+    }
+
+    /// Makes a call as the current process.
+    fn call(&mut self, call: Call) -> Result<Answer, Unperformable> {
+        let pid = self.pid()?;
+        Ok(self.system.kernel.run(pid, call, &mut self.system.board))
+    }
+
+    fn ioctl(&mut self, fd: i32, request: u32, arg: Arg) -> Result<Answer, Unperformable> {
+        self.call(Call::Ioctl { fd, request, arg })
+    }
+
+    /// Makes a call whose success says nothing more.
+    fn plain(&mut self, call: Call) -> Outcome {
+        Ok(vec![outcome::plain(&self.call(call)?)])
+    }
+
+    /// A descriptor as the scenario gives it.
+    fn fd(number: i64) -> Result<i32, Unperformable> {
+        i32::try_from(number)
+            .map_err(|_| Unperformable::new(format!("{number} is no file descriptor")))
+    }
+
+    /// The container an operation names, or the one attached last.
+    fn container_fd(&self, fd: Option<crate::script::Signed>) -> Result<i32, Unperformable> {
+        match fd {
+            Some(fd) => Self::fd(fd.0),
+            None => self.container.get(&self.current).copied().ok_or_else(|| {
+                Unperformable::new("this process has no container")
+                    .hint("`attach dev=...` makes one, or name one with `fd=`")
+            }),
+        }
+    }
+
+    /// A user address as the scenario gives it.
+    fn address(&self, place: &Place) -> Result<UserAddr, Unperformable> {
+        match place {
+            Place::Absolute(address) => Ok(UserAddr::new(*address)),
+            Place::Area { name, offset } => {
+                let area = self.areas.get(name).ok_or_else(|| {
+                    let names: Vec<_> = self.areas.keys().map(String::as_str).collect();
+                    Unperformable::new(format!("there is no area `{name}`"))
+                        .hint(format!("areas: {}", names.join(", ")))
+                })?;
+                Ok(UserAddr::new(area.va.get().wrapping_add(*offset)))
+            }
+        }
+    }
+
+    /// `A+0x8` for a physical address inside a page of a named area, else the address.
+    fn name_of(&self, pa: PhysAddr) -> String {
+        let lg2 = self.system.page().lg2();
+        let frame = pa.align_down(lg2);
+        for (name, area) in &self.areas {
+            let Some(pid) = self.pid_of(area.process) else { continue };
+            for index in 0..area.size >> lg2 {
+                let va = UserAddr::new(area.va.get() + (index << lg2));
+                if self.system.kernel.frame_of(pid, va) == Some(frame) {
+                    let offset = (index << lg2) + pa.offset_in(lg2);
+                    return Place::Area { name: name.clone(), offset }.to_string();
+                }
+            }
+        }
+        pa.to_string()
+    }
+}
+
+#[cfg(test)]
+#[path = "run/tests.rs"]
+mod tests;

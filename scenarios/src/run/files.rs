@@ -1,0 +1,160 @@
+//! Scenario files: found, run, compared, blessed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Runner, Unperformable};
+use crate::input_error::{Colour, InputError, InputKind, SourceText};
+use crate::op::Op;
+use crate::script::{Script, compare};
+
+/// What a scenario file's name ends with.
+pub const EXTENSION: &str = "scn";
+
+/// Deepest nesting of folders searched.
+const MAX_DEPTH: usize = 32;
+
+/// The scenarios that `paths` name: a file stands for itself, a folder for every `.scn` below it,
+/// in the order of their names.
+///
+/// # Errors
+/// A path that cannot be read, or a folder without scenarios.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, InputError> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        let scenarios = if path.is_dir() { below(path)? } else { vec![path.clone()] };
+        for scenario in scenarios {
+            if !found.contains(&scenario) {
+                found.push(scenario);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn below(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
+    let mut scenarios = Vec::new();
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let unreadable = |error| InputError::unreadable(&folder, &error);
+        for entry in fs::read_dir(&folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let path = entry.path();
+            // A link to a folder is not followed, so the search cannot turn in a circle.
+            if entry.file_type().map_err(unreadable)?.is_dir() {
+                if depth < MAX_DEPTH {
+                    folders.push((path, depth + 1));
+                }
+            } else if path.extension().is_some_and(|extension| extension == EXTENSION) {
+                scenarios.push(path);
+            }
+        }
+    }
+    if scenarios.is_empty() {
+        let message = "no scenarios here";
+        return Err(InputError::in_file(InputKind::Scenario, folder, message)
+            .with_hint(format!("scenarios are files named `<name>.{EXTENSION}`")));
+    }
+    scenarios.sort();
+    Ok(scenarios)
+}
+
+/// What came of running one scenario.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ScenarioReport {
+    /// The file, as the caller named it.
+    pub file: String,
+    /// Operations performed.
+    pub operations: u64,
+    /// Operations whose outcome is not what the file says.
+    pub differences: Vec<OutcomeDifference>,
+    /// What happened, operation by operation.
+    #[serde(skip)]
+    pub outcomes: Vec<Vec<String>>,
+}
+
+/// An operation that did not do what the file says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct OutcomeDifference {
+    /// Line of the operation, 1-based.
+    pub line: u64,
+    /// The operation.
+    pub operation: String,
+    /// What the file says.
+    pub expected: Vec<String>,
+    /// What happened.
+    pub actual: Vec<String>,
+}
+
+impl OutcomeDifference {
+    /// The operation and both outcomes, one line under the other.
+    pub fn render(&self, colour: Colour) -> String {
+        let drawn = compare(&self.expected, &self.actual);
+        let drawn = drawn.map_or_else(String::new, |difference| difference.render(colour));
+        format!("line {}: {}\n{drawn}", self.line, self.operation)
+    }
+}
+
+/// Runs a scenario to its end.
+///
+/// # Errors
+/// Not a scenario, or an operation that cannot be performed: the error points at it.
+pub fn run(script: &Script) -> Result<ScenarioReport, InputError> {
+    let mut runner = Runner::new();
+    let mut report = ScenarioReport {
+        file: script.source().path().display().to_string(),
+        operations: 0,
+        differences: Vec::new(),
+        outcomes: Vec::new(),
+    };
+    for block in script.blocks() {
+        let op = Op::read(script.source(), &block.invocation)?;
+        let span = block.invocation.span();
+        let actual = runner.perform(&op).map_err(|Unperformable { message, hint }| {
+            let error = script.error(span.clone(), message);
+            match hint {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            }
+        })?;
+        report.operations += 1;
+        if compare(&block.expected, &actual).is_some() {
+            let before = &script.source().text()[..span.start];
+            report.differences.push(OutcomeDifference {
+                line: before.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1,
+                operation: op.to_string(),
+                expected: block.expected.clone(),
+                actual: actual.clone(),
+            });
+        }
+        report.outcomes.push(actual);
+    }
+    Ok(report)
+}
+
+/// Reads and runs a scenario file.
+///
+/// # Errors
+/// Unreadable, or what [`run`] refuses.
+pub fn run_file(path: &Path) -> Result<ScenarioReport, InputError> {
+    run(&Script::parse(SourceText::read(path)?)?)
+}
+
+/// Runs a scenario file and writes what happened into it.
+///
+/// # Errors
+/// Unreadable, what [`run`] refuses, or a file that cannot be written.
+pub fn bless_file(path: &Path) -> Result<ScenarioReport, InputError> {
+    let script = Script::parse(SourceText::read(path)?)?;
+    let report = run(&script)?;
+    if !report.differences.is_empty() {
+        let blessed = script.bless(&report.outcomes);
+        fs::write(path, blessed).map_err(|error| {
+            let message = format!("cannot write: {error}");
+            InputError::in_file(InputKind::Unreadable, path, message)
+        })?;
+    }
+    Ok(report)
+}

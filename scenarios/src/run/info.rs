@@ -1,0 +1,190 @@
+//! What containers, groups and devices say of themselves, and dirty pages.
+
+use passim_model::PageSizes;
+use passim_vfio::call::{Arg, Call, MapKind, Protection};
+use passim_model::UserAddr;
+
+use super::{Outcome, Running, Unperformable, outcome};
+use crate::ioctl::{self, long, word};
+use crate::op::{DirtyAction, Op};
+
+/// Where the bitmap of `dirty get` goes: below every area.
+const BITMAP: UserAddr = UserAddr::new(0x0fff_0000_0000);
+
+/// Most pages `dirty get` asks for: a bitmap of 1 MiB.
+const MAX_DIRTY_PAGES: u64 = 1 << 23;
+
+/// Most entries of a capability chain that are followed.
+const MAX_CAPABILITIES: usize = 16;
+
+impl Running {
+    pub(super) fn information(&mut self, op: &Op) -> Outcome {
+        match op {
+            Op::Info { fd } => self.info(self.container_fd(*fd)?),
+            Op::Status { group } => {
+                let answer = self.sized(Self::fd(group.0)?, ioctl::GROUP_GET_STATUS, 8)?;
+                Ok(answer.map_or_else(|line| vec![line], |bytes| vec![status(&bytes)]))
+            }
+            Op::DeviceInfo { fd } => {
+                let answer = self.sized(Self::fd(fd.0)?, ioctl::DEVICE_GET_INFO, 24)?;
+                Ok(answer.map_or_else(|line| vec![line], |bytes| vec![device(&bytes)]))
+            }
+            Op::Dirty { action, iova, size, fd } => {
+                let fd = self.container_fd(*fd)?;
+                match (action, iova, size) {
+                    (DirtyAction::Start, None, None) => self.dirty(fd, FLAG_START),
+                    (DirtyAction::Stop, None, None) => self.dirty(fd, FLAG_STOP),
+                    (DirtyAction::Get, Some(iova), Some(size)) => {
+                        self.dirty_pages(fd, iova.get(), size.0)
+                    }
+                    _ => Err(Unperformable::new("`dirty get` needs `iova=` and `size=`, others none")),
+                }
+            }
+            _ => unreachable!("only questions come here"),
+        }
+    }
+
+    /// A call with a structure of `size` bytes whose argsz says so: the bytes, or the refusal.
+    fn sized(
+        &mut self,
+        fd: i32,
+        request: u32,
+        size: u32,
+    ) -> Result<Result<Vec<u8>, String>, Unperformable> {
+        let mut bytes = vec![0; size as usize];
+        bytes[..4].copy_from_slice(&size.to_le_bytes());
+        let answer = self.ioctl(fd, request, Arg::Bytes(bytes))?;
+        Ok(match &answer.ret {
+            Ok(_) => Ok(answer.bytes),
+            Err(refusal) => Err(outcome::refusal(refusal)),
+        })
+    }
+
+    fn info(&mut self, fd: i32) -> Outcome {
+        let bytes = match self.sized(fd, ioctl::IOMMU_GET_INFO, 4096)? {
+            Ok(bytes) => bytes,
+            Err(refusal) => return Ok(vec![refusal]),
+        };
+        let mut lines = Vec::new();
+        if let Some(sizes) = long(&bytes, 8) {
+            lines.push(format!("page sizes {}", PageSizes::from_bits(sizes)));
+        }
+        let mut at = word(&bytes, 16).unwrap_or(0) as usize;
+        for _ in 0..MAX_CAPABILITIES {
+            let (true, Some(header), Some(next)) = (at != 0, word(&bytes, at), word(&bytes, at + 4))
+            else {
+                break;
+            };
+            lines.extend(capability(&bytes, at, header & 0xffff));
+            at = next as usize;
+        }
+        Ok(lines)
+    }
+
+    fn dirty(&mut self, fd: i32, flags: u32) -> Outcome {
+        let mut bytes = 8u32.to_le_bytes().to_vec();
+        bytes.extend(flags.to_le_bytes());
+        let answer = self.ioctl(fd, ioctl::DIRTY_PAGES, Arg::Bytes(bytes))?;
+        Ok(vec![outcome::plain(&answer)])
+    }
+
+    fn dirty_pages(&mut self, fd: i32, iova: u64, size: u64) -> Outcome {
+        let page = self.system.page();
+        let pages = size >> page.lg2();
+        if pages > MAX_DIRTY_PAGES {
+            return Err(Unperformable::new(format!("more than {MAX_DIRTY_PAGES:#x} pages at once")));
+        }
+        let words = pages.div_ceil(64);
+        let len = (words * 8).max(1).next_multiple_of(page.bytes());
+        let (prot, kind) = (Protection::ReadWrite, MapKind::Anonymous);
+        let mapped = self.call(Call::Mmap { va: BITMAP, len, prot, kind })?;
+        if mapped.ret.is_err() {
+            return Ok(vec![outcome::plain(&mapped)]);
+        }
+        let mut bytes = 48u32.to_le_bytes().to_vec();
+        bytes.extend(FLAG_GET.to_le_bytes());
+        for field in [iova, size, page.bytes(), words * 8, BITMAP.get()] {
+            bytes.extend(field.to_le_bytes());
+        }
+        let answer = self.ioctl(fd, ioctl::DIRTY_PAGES, Arg::Bytes(bytes))?;
+        let pid = self.pid()?;
+        let board = &mut self.system.board;
+        let bitmap = self.system.kernel.read_memory(pid, BITMAP, (words * 8) as usize, board);
+        self.plain(Call::Munmap { va: BITMAP, len })?;
+        match (answer.ret, bitmap) {
+            (Err(refusal), _) | (Ok(_), Err(refusal)) => Ok(vec![outcome::refusal(&refusal)]),
+            (Ok(_), Ok(bitmap)) => Ok(dirty_ranges(&bitmap, iova, page.lg2())),
+        }
+    }
+}
+
+/// VFIO_IOMMU_DIRTY_PAGES_FLAG_*. `linux/vfio.h`.
+const FLAG_START: u32 = 1;
+const FLAG_STOP: u32 = 2;
+const FLAG_GET: u32 = 4;
+
+/// `dirty [0x10000, 0x11fff]` for each run of set bits, or `clean`.
+fn dirty_ranges(bitmap: &[u8], iova: u64, lg2: u32) -> Vec<String> {
+    let is_set = |bit: usize| bitmap.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1);
+    let mut lines = Vec::new();
+    let mut bit = 0;
+    while bit < bitmap.len() * 8 {
+        let start = bit;
+        while is_set(bit) {
+            bit += 1;
+        }
+        if bit > start {
+            let at = |bit: usize| iova.wrapping_add((bit as u64) << lg2);
+            lines.push(format!("dirty [{:#x}, {:#x}]", at(start), at(bit).wrapping_sub(1)));
+        }
+        bit += 1;
+    }
+    if lines.is_empty() {
+        lines.push("clean".to_owned());
+    }
+    lines
+}
+
+/// One capability of GET_INFO, by its number in `linux/vfio.h`.
+fn capability(bytes: &[u8], at: usize, id: u32) -> Vec<String> {
+    const IOVA_RANGE: u32 = 1;
+    const MIGRATION: u32 = 2;
+    const DMA_AVAIL: u32 = 3;
+    let shown = |value: Option<u64>| value.map_or_else(|| "?".to_owned(), |v| format!("{v:#x}"));
+    match id {
+        IOVA_RANGE => {
+            let count = word(bytes, at + 8).unwrap_or(0).min(64) as usize;
+            let range = |index: usize| {
+                let start = long(bytes, at + 16 + 16 * index);
+                let last = long(bytes, at + 24 + 16 * index);
+                format!("IOVA range [{}, {}]", shown(start), shown(last))
+            };
+            (0..count).map(range).collect()
+        }
+        MIGRATION => {
+            let sizes = PageSizes::from_bits(long(bytes, at + 16).unwrap_or(0));
+            let most = shown(long(bytes, at + 24));
+            vec![format!("migration: page sizes {sizes}, bitmap of at most {most} bytes")]
+        }
+        DMA_AVAIL => {
+            let left = word(bytes, at + 8).map_or_else(|| "?".to_owned(), |n| n.to_string());
+            vec![format!("room for {left} mappings")]
+        }
+        other => vec![format!("capability {other}")],
+    }
+}
+
+fn status(bytes: &[u8]) -> String {
+    match word(bytes, 4) {
+        Some(0) => "not viable".to_owned(),
+        Some(1) => "viable".to_owned(),
+        Some(3) => "viable, in a container".to_owned(),
+        other => format!("flags {other:?}"),
+    }
+}
+
+fn device(bytes: &[u8]) -> String {
+    let field = |at| word(bytes, at).unwrap_or(0);
+    let reset = if field(4) & 1 == 1 { "can reset" } else { "cannot reset" };
+    format!("{reset}, {} regions, {} interrupt indices", field(8), field(12))
+}

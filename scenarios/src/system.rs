@@ -1,0 +1,48 @@
+//! A machine that runs: its board, its kernel and its devices, put together and driven.
+//!
+//! This is the one place where hardware and Linux side meet. The board answers the kernel's loads
+//! and stores and performs what parts want done elsewhere; devices reach memory only through it.
+
+mod assemble;
+mod board;
+mod dma;
+
+pub use assemble::{AssemblyError, Setup, user_va_bits};
+pub use board::{Board, Pace};
+pub use dma::{NoTransfer, Piece, Reach};
+
+use passim_model::{PageSize, Rid, Topology};
+use passim_vfio::Kernel;
+
+/// A running machine. See the [module](self).
+pub struct System {
+    /// Memory and hardware.
+    pub board: Board,
+    /// The Linux side.
+    pub kernel: Kernel,
+    topology: Topology,
+    page: PageSize,
+    /// Which SMMU each function's DMA passes, in the topology's order.
+    smmu_of_function: Vec<usize>,
+}
+
+impl System {
+    /// The CPU's page.
+    pub fn page(&self) -> PageSize {
+        self.page
+    }
+
+    /// PCI functions as the machine has them.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// Whether the machine has a function at `rid`.
+    pub fn has(&self, rid: Rid) -> bool {
+        self.topology.function(rid).is_some()
+    }
+}
+
+#[cfg(test)]
+#[path = "system/tests.rs"]
+mod tests;

@@ -1,0 +1,234 @@
+//! From a machine's facts to a machine that runs.
+
+use passim_model::bus::Overlap;
+use passim_model::memory::BankError;
+use passim_model::topology::{BarKind, Function, SameRid};
+use passim_model::{AddressMap, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology};
+use passim_smmu::SmmuV3;
+use passim_smmu::v3::{IdRegisters, Implementation, Wires};
+use passim_vfio::iommu::{BootError, DeviceFacts, DriverFacts, Firmware, MsiIsolation};
+use passim_vfio::kernel::{Boot, Kernel, Params};
+use passim_vfio::policy::{Policy, Profile};
+
+use super::{Board, Pace, System};
+use crate::machine::{self, Gic, Iommu, Machine};
+
+/// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
+const SMMU_BYTES: u64 = 0x2_0000;
+
+/// What a machine does not say of the run it is assembled for.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The kernel's choices.
+    pub policy: Policy,
+    /// Bits of user addresses; [`user_va_bits`] knows those of the recorded kernels.
+    pub user_va_bits: u32,
+    /// Parameters of the type1 module.
+    pub params: Params,
+    /// Modules loaded.
+    pub modules: Vec<String>,
+    /// Frames of RAM whose use is given from outside.
+    pub set_aside: Vec<Span<PhysAddr>>,
+    /// When hardware works.
+    pub pace: Pace,
+}
+
+impl Setup {
+    /// A run of `machine` under `profile`, everything else as the machine says.
+    pub fn new(machine: &Machine, profile: Profile) -> Self {
+        let machine::Parameters { allow_unsafe_interrupts, disable_hugepages, dma_entry_limit } =
+            machine.parameters;
+        Self {
+            policy: profile.policy(),
+            user_va_bits: user_va_bits(profile, machine.page_size),
+            params: Params { allow_unsafe_interrupts, disable_hugepages, dma_entry_limit },
+            modules: Vec::new(),
+            set_aside: Vec::new(),
+            pace: Pace::Eager,
+        }
+    }
+}
+
+/// Bits of user addresses: measured on 6.1 (48) and 6.12 (52 with pages of 4K and 16K, 48 with
+/// 64K), where a pointer to 2^48 is a user's or the kernel's.
+pub fn user_va_bits(profile: Profile, page: PageSize) -> u32 {
+    match profile {
+        Profile::Linux6_12 if page != PageSize::K64 => 52,
+        Profile::Linux6_12 | Profile::Linux6_1 => 48,
+    }
+}
+
+/// Why a machine could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum AssemblyError {
+    /// A bank of RAM cannot be.
+    #[error(transparent)]
+    Bank(#[from] BankError),
+    /// Two parts claim one address.
+    #[error(transparent)]
+    Overlap(#[from] Overlap),
+    /// Two functions claim one place.
+    #[error(transparent)]
+    SameRid(#[from] SameRid),
+    /// A part leaves the address space.
+    #[error("the SMMU at {0} leaves the address space")]
+    Beyond(PhysAddr),
+    /// The kernel did not boot.
+    #[error("the kernel does not boot: {0}")]
+    Boot(#[from] BootError),
+}
+
+impl System {
+    /// Puts `machine` together and boots it.
+    ///
+    /// # Errors
+    /// [`AssemblyError`]: the machine's facts do not go together.
+    pub fn new(machine: &Machine, setup: Setup) -> Result<Self, AssemblyError> {
+        let topology = topology(machine)?;
+        let mut board = board(machine, setup.pace)?;
+        let firmware = firmware(machine);
+        let boot = Boot {
+            page: machine.page_size,
+            user_va_bits: setup.user_va_bits,
+            ram: machine.ram.clone(),
+            set_aside: setup.set_aside,
+            topology: &topology,
+            firmware: &firmware,
+            policy: setup.policy,
+            params: setup.params,
+            modules: setup.modules,
+            io_strict_devmem: machine.io_strict_devmem,
+        };
+        let kernel = Kernel::boot(boot, &mut board)?;
+        // Both lists ascend by requester identifier.
+        let smmu_of_function = machine.functions.iter().map(|function| function.smmu).collect();
+        Ok(Self { board, kernel, topology, page: machine.page_size, smmu_of_function })
+    }
+}
+
+fn board(machine: &Machine, pace: Pace) -> Result<Board, AssemblyError> {
+    let mut memory = Memory::new();
+    let mut map = AddressMap::new();
+    for bank in &machine.ram {
+        memory.add_bank(*bank)?;
+        map.place(*bank, Target::Ram)?;
+    }
+    let mut smmus = Vec::new();
+    if let Iommu::SmmuV3(facts) = &machine.iommu {
+        for (index, smmu) in (0u16..).zip(facts) {
+            let span = Span::from_size(smmu.base, SMMU_BYTES)
+                .ok_or(AssemblyError::Beyond(smmu.base))?;
+            map.place(span, Target::Smmu(index))?;
+            smmus.push(smmu_of(smmu));
+        }
+    }
+    place_interrupts(&mut map, &machine.gic)?;
+    place_bars(&mut map, machine)?;
+    Ok(Board::new(memory, map, smmus, pace))
+}
+
+fn firmware(machine: &Machine) -> Firmware {
+    let mut devices: Vec<DeviceFacts> = machine
+        .functions
+        .iter()
+        .filter_map(|function| {
+            let (rid, streams, driver) = (function.rid, function.streams.clone(), function.smmu);
+            Some(DeviceFacts { rid, streams, group: function.group?, driver })
+        })
+        .collect();
+    devices.sort_by_key(|device| (device.group, device.rid));
+    Firmware {
+        drivers: drivers(machine),
+        devices,
+        msi: match machine.gic {
+            Gic::Its(_) => MsiIsolation::Isolated,
+            Gic::V2m(_) => MsiIsolation::Shared,
+        },
+    }
+}
+
+fn drivers(machine: &Machine) -> Vec<DriverFacts> {
+    match &machine.iommu {
+        Iommu::Flat => vec![flat(machine.page_size)],
+        Iommu::SmmuV3(smmus) => {
+            smmus.iter().map(|smmu| DriverFacts::SmmuV3 { base: smmu.base }).collect()
+        }
+    }
+}
+
+/// A driver that takes what the recorded SMMUs take: 48 bits, pages and the block above them.
+fn flat(page: PageSize) -> DriverFacts {
+    let first = Iova::new(0);
+    let aperture = Span::new(first, Iova::new((1 << 48) - 1)).expect("0 lies below 2^48");
+    // A table holds 2^(lg2 - 3) descriptors of 8 bytes, so that is by how much a block is larger.
+    let block = page.lg2() + page.lg2() - 3;
+    let page_sizes = PageSizes::from_bits(page.bytes() | 1 << block);
+    DriverFacts::Flat { aperture, page_sizes }
+}
+
+fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
+    let machine::SmmuWires { event_queue, pri_queue, command_sync, global_error } = facts.wired;
+    SmmuV3::new(Implementation {
+        ids: IdRegisters { idr: facts.idr, iidr: 0, aidr: facts.aidr },
+        wires: Wires { event_queue, pri_queue, command_sync, global_error },
+        ..Implementation::default()
+    })
+}
+
+/// The doorbells: the one part of an interrupt controller that devices write to.
+fn place_interrupts(map: &mut AddressMap, gic: &Gic) -> Result<(), AssemblyError> {
+    /// IHI 0069 H.b 12.18: the ITS's control and translation frames, 64 KiB each.
+    const ITS_BYTES: u64 = 0x2_0000;
+    /// A GICv2m frame.
+    const FRAME_BYTES: u64 = 0x1000;
+    let doorbells: Vec<_> = match gic {
+        Gic::Its(its) => vec![(its.its, ITS_BYTES)],
+        Gic::V2m(v2m) => v2m.frames.iter().map(|frame| (frame.base, FRAME_BYTES)).collect(),
+    };
+    for (index, (base, bytes)) in (0u16..).zip(doorbells) {
+        let span = Span::from_size(base, bytes).ok_or(AssemblyError::Beyond(base))?;
+        map.place(span, Target::Interrupts(index))?;
+    }
+    Ok(())
+}
+
+/// Places memory BARs. Bridge windows hold the BARs behind them, and ROMs are disabled.
+fn place_bars(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyError> {
+    for (index, function) in (0u16..).zip(&machine.functions) {
+        for bar in function.bars.iter().filter(|bar| bar.index < 6 && bar.start != 0) {
+            if let Some(span) = bar.memory() {
+                map.place(span, Target::Bar { function: index, bar: bar.index })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn topology(machine: &Machine) -> Result<Topology, SameRid> {
+    Topology::new(machine.functions.iter().map(function).collect())
+}
+
+fn function(facts: &machine::Function) -> Function {
+    let bars = facts.bars.iter().filter_map(|bar| {
+        let span = Span::from_size(PhysAddr::new(bar.start), bar.size)?;
+        let kind = if bar.is_io() { BarKind::Io } else { BarKind::Memory };
+        Some(passim_model::topology::Bar { index: bar.index, span, kind })
+    });
+    Function {
+        rid: facts.rid,
+        vendor: facts.vendor,
+        device: facts.device,
+        class: facts.class,
+        group: facts.group,
+        boot_driver: facts.driver.clone(),
+        bars: bars.collect(),
+        config: facts.config.as_ref().map_or_else(Vec::new, |config| config.to_vec()),
+        config_size: facts.config_size,
+        msi: facts.msi.map(u16::from),
+        msix: facts.msix.map(u16::from),
+        pcie: facts.pcie.map(u16::from),
+        resettable: facts.reset_method.is_some(),
+        stream: facts.streams[0],
+        device_id: facts.device_id,
+    }
+}

@@ -1,0 +1,202 @@
+//! Bringing the IOMMUs up, and every group to its default domain.
+
+use super::facts::{BootError, DeviceFacts, DriverFacts, Firmware};
+use super::flat::FlatDriver;
+use super::group::{Group, Owner, Translation};
+use super::reserved::ReservedRegion;
+use super::v3::{Ids, SmmuV3, Work, Worklist};
+use super::{Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, Master, move_device, rules};
+use crate::policy::{BlockedState, Policy};
+use passim_model::{Frames, Host, PageSize};
+use slab::Slab;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Bits of an ASID at most.
+const ASID_BITS: u32 = 16;
+
+impl Iommu {
+    /// Brings up every IOMMU, then takes in the devices in their order: each group gets a default
+    /// domain when its first device comes, and each device is attached to it.
+    ///
+    /// # Errors
+    /// See [`BootError`].
+    pub fn boot(
+        firmware: &Firmware,
+        policy: &Policy,
+        page: PageSize,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<Self, BootError> {
+        let mut iommu = Self {
+            page,
+            blocked: policy.blocked_state,
+            nesting: policy.nesting_type,
+            msi: firmware.msi,
+            drivers: Vec::with_capacity(firmware.drivers.len()),
+            asids: Ids::new(ASID_BITS),
+            devices: Vec::with_capacity(firmware.devices.len()),
+            groups: BTreeMap::new(),
+            domains: Slab::new(),
+        };
+        for facts in &firmware.drivers {
+            let driver = match *facts {
+                DriverFacts::SmmuV3 { base } => {
+                    let smmu = SmmuV3::boot(base, policy, page, frames, host)?;
+                    iommu.asids.narrow(smmu.asid_bits());
+                    Driver::SmmuV3(smmu)
+                }
+                DriverFacts::Flat { aperture, page_sizes } => {
+                    if page_sizes.smallest().is_none() {
+                        return Err(BootError::NoGranule);
+                    }
+                    Driver::Flat(FlatDriver { aperture, page_sizes })
+                }
+            };
+            iommu.drivers.push(driver);
+        }
+        let mut streams = BTreeSet::new();
+        for facts in &firmware.devices {
+            let own: BTreeSet<_> = facts.streams.iter().copied().collect();
+            for stream in own {
+                if !streams.insert((facts.driver, stream)) {
+                    return Err(BootError::StreamTaken(stream));
+                }
+            }
+            iommu.add_device(facts, frames, host)?;
+        }
+        Ok(iommu)
+    }
+
+    /// Takes a device in and attaches it to the default domain of its group.
+    fn add_device(
+        &mut self,
+        facts: &DeviceFacts,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        let driver = self.drivers.get_mut(facts.driver).ok_or(BootError::NoDriver(facts.rid))?;
+        let master = match driver {
+            Driver::SmmuV3(smmu) => {
+                Master::SmmuV3(smmu.add_master(&facts.streams, frames, host)?)
+            }
+            Driver::Flat(_) => Master::Flat,
+        };
+        let device = self.devices.len();
+        self.devices.push(Device { rid: facts.rid, master });
+        let arrival = self.join(facts, device, frames, host)?;
+        let default = self.groups[&facts.group].default;
+        self.settle(facts.driver, device, default, arrival, host)
+    }
+
+    /// Puts a device into its group.
+    fn join(
+        &mut self,
+        facts: &DeviceFacts,
+        device: usize,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<Arrival, BootError> {
+        if let Some(group) = self.groups.get_mut(&facts.group) {
+            if group.driver != facts.driver {
+                return Err(BootError::SplitGroup(facts.group));
+            }
+            group.devices.push(device);
+            return Ok(Arrival::Later);
+        }
+        let default = self.domain_of_driver(facts.driver, DomainKind::Paging, frames, host);
+        let default = default.map_err(|refusal| {
+            let memory = refusal.rule == &rules::DOMAIN_NO_MEMORY;
+            if memory { BootError::NoFrame } else { BootError::NoTag(facts.group) }
+        })?;
+        let reserved = match &self.drivers[facts.driver] {
+            Driver::SmmuV3(_) => vec![ReservedRegion::smmu_doorbells()],
+            Driver::Flat(_) => Vec::new(),
+        };
+        let group = Group {
+            driver: facts.driver,
+            devices: vec![device],
+            default,
+            blocking: None,
+            translation: Translation::Domain(default),
+            owner: Owner::Kernel,
+            reserved,
+        };
+        self.groups.insert(facts.group, group);
+        Ok(Arrival::First)
+    }
+
+    /// Attaches a device that has just come, and flushes the domain, which firmware's own
+    /// mappings might have changed.
+    // Command queues in dumps: 6.12 flushes, then attaches; 6.1 attaches, a device that joins a
+    // group a second time, then flushes. The core that blocks with an empty domain is the older.
+    fn settle(
+        &mut self,
+        driver: usize,
+        device: usize,
+        default: DomainId,
+        arrival: Arrival,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        match self.blocked {
+            BlockedState::Abort => {
+                self.flush(driver, default, host)?;
+                self.attach_at_boot(driver, device, default, host)
+            }
+            BlockedState::EmptyDomain => {
+                self.attach_at_boot(driver, device, default, host)?;
+                if arrival == Arrival::Later {
+                    self.attach_at_boot(driver, device, default, host)?;
+                }
+                self.flush(driver, default, host)
+            }
+        }
+    }
+
+    fn attach_at_boot(
+        &mut self,
+        driver: usize,
+        device: usize,
+        default: DomainId,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        let master = &mut self.devices[device].master;
+        let target = Translation::Domain(default);
+        let acts: Vec<Work> = move_device(&self.drivers[driver], master, &mut self.domains, target);
+        self.finish(driver, Worklist::new(acts), host)
+    }
+
+    fn flush(
+        &mut self,
+        driver: usize,
+        domain: DomainId,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        let body = &self.domains.get(domain.0).expect(KNOWN).body;
+        let work = match (&self.drivers[driver], body) {
+            (Driver::SmmuV3(smmu), Body::SmmuV3(body)) => smmu.flush(body),
+            _ => return Ok(()),
+        };
+        self.finish(driver, work, host)
+    }
+
+    fn finish(
+        &mut self,
+        driver: usize,
+        work: Worklist,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        match &mut self.drivers[driver] {
+            Driver::SmmuV3(smmu) => smmu.finish(work, host),
+            Driver::Flat(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether a device makes its group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Arrival {
+    /// It does.
+    First,
+    /// The group was there.
+    Later,
+}

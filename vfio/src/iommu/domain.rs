@@ -1,0 +1,39 @@
+//! Domains: what translates, whoever drives it.
+
+use super::flat::FlatDomain;
+use super::v3;
+
+/// What a domain is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DomainKind {
+    /// Translates I/O addresses: stage 1, or stage 2 where there is no stage 1.
+    Paging,
+    /// What VFIO_TYPE1_NESTING asks for: stage 2, which leaves stage 1 to its owner.
+    Nested,
+}
+
+/// A domain, by number. It is used only until it is freed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DomainId(pub(super) usize);
+
+impl DomainId {
+    /// Its number; numbers of freed domains are used again.
+    pub const fn get(self) -> usize {
+        self.0
+    }
+}
+
+/// A domain.
+#[derive(Debug)]
+pub(super) struct Domain {
+    /// Index of its driver.
+    pub(super) driver: usize,
+    pub(super) body: Body,
+}
+
+/// What a driver keeps of a domain.
+#[derive(Debug)]
+pub(super) enum Body {
+    SmmuV3(v3::Domain),
+    Flat(FlatDomain),
+}

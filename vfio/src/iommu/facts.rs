@@ -1,0 +1,136 @@
+//! What a machine's firmware and buses tell the kernel before it starts.
+
+use passim_model::{Iova, PageSizes, PhysAddr, Rid, Span, StreamId, Topology};
+
+/// One IOMMU and the driver for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DriverFacts {
+    /// An SMMUv3, driven by arm-smmu-v3.
+    SmmuV3 {
+        /// Physical address of its registers.
+        base: PhysAddr,
+    },
+    /// No hardware at all: mappings are remembered and never translate anything.
+    Flat {
+        /// Addresses that can be mapped.
+        aperture: Span<Iova>,
+        /// Sizes a mapping may be made of; at least one.
+        page_sizes: PageSizes,
+    },
+}
+
+/// A device behind an IOMMU.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeviceFacts {
+    /// Its place in the PCI hierarchy.
+    pub rid: Rid,
+    /// Every StreamID its transactions may carry, its own first, then its aliases: a function
+    /// behind a PCI bridge also appears under the bridge's. No other device may have them.
+    pub streams: Vec<StreamId>,
+    /// Its IOMMU group.
+    pub group: u32,
+    /// Which of the machine's IOMMUs translates for it: an index.
+    pub driver: usize,
+}
+
+/// Whether the interrupt controller checks who sends a message.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MsiIsolation {
+    /// An ITS: every message is checked against its sender's tables.
+    Isolated,
+    /// A GICv2m frame: any write raises any of its interrupts.
+    Shared,
+}
+
+/// All of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Firmware {
+    /// The IOMMUs.
+    pub drivers: Vec<DriverFacts>,
+    /// The devices, in the order in which the kernel meets them. It decides the order of ASIDs,
+    /// of devices within a group, and of the first commands.
+    pub devices: Vec<DeviceFacts>,
+    /// The interrupt controller's isolation.
+    pub msi: MsiIsolation,
+}
+
+impl DeviceFacts {
+    /// The functions of `topology` that have a group, all behind IOMMU `driver`, by ascending
+    /// group and requester identifier, each with its one StreamID.
+    pub fn of_topology(topology: &Topology, driver: usize) -> Vec<Self> {
+        let grouped = topology.functions().iter().filter_map(|function| {
+            let group = function.group?;
+            Some(Self { rid: function.rid, streams: vec![function.stream], group, driver })
+        });
+        let mut devices: Vec<_> = grouped.collect();
+        devices.sort_by_key(|device| (device.group, device.rid));
+        devices
+    }
+}
+
+/// Why the machine's IOMMUs could not be brought up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BootError {
+    /// A register or a table did not answer.
+    #[error("{0}")]
+    NoAnswer(passim_model::Abort),
+    /// IDR0.TTF: the SMMU does not know AArch64 tables.
+    #[error("the SMMU has no AArch64 translation tables")]
+    NoAarch64Tables,
+    /// IDR0.TTENDIAN: big-endian tables only.
+    #[error("the SMMU reads big-endian tables only")]
+    BigEndianTables,
+    /// IDR0: neither stage.
+    #[error("the SMMU has neither stage of translation")]
+    NoTranslation,
+    /// IDR1: queues or tables at fixed addresses.
+    #[error("the SMMU has its tables or queues at fixed addresses")]
+    PresetTables,
+    /// IDR1.CMDQS: not even one batch fits.
+    #[error("the SMMU's command queue is too small: 64 entries or fewer")]
+    CommandQueueTooSmall,
+    /// IDR1.SIDSIZE: more than 32 bits.
+    #[error("the SMMU claims StreamIDs of {0} bits")]
+    StreamIdSize(u32),
+    /// IDR5: no granule.
+    #[error("the SMMU has no translation granule")]
+    NoGranule,
+    /// No tables of the sizes IDR5 asks for can be laid out.
+    #[error("no translation tables take {input_bits} bits of input and {output_bits} of output")]
+    NoGeometry {
+        /// Input address bits.
+        input_bits: u32,
+        /// Output address bits.
+        output_bits: u32,
+    },
+    /// A control register was written and never acknowledged.
+    #[error("the register at offset {0:#x} did not acknowledge in time")]
+    NoAcknowledge(u64),
+    /// A CMD_SYNC did not complete.
+    #[error("the SMMU did not complete its commands in time")]
+    CommandTimeout,
+    /// No frame for a table or a queue.
+    #[error("no memory for the SMMU's tables and queues")]
+    NoFrame,
+    /// A device of this group is behind another IOMMU than the rest of the group.
+    #[error("group {0} is spread over several IOMMUs")]
+    SplitGroup(u32),
+    /// A device names an IOMMU that does not exist.
+    #[error("device {0} names an IOMMU the machine does not have")]
+    NoDriver(Rid),
+    /// A device has a StreamID the SMMU cannot tell apart.
+    #[error("StreamID {0} is beyond the SMMU's StreamID size")]
+    StreamOutOfRange(StreamId),
+    /// Two devices have the same StreamID.
+    #[error("two devices have StreamID {0}")]
+    StreamTaken(StreamId),
+    /// No ASID or VMID for a group's default domain.
+    #[error("no ASID or VMID is left for the default domain of group {0}")]
+    NoTag(u32),
+}
+
+impl From<passim_model::Abort> for BootError {
+    fn from(abort: passim_model::Abort) -> Self {
+        Self::NoAnswer(abort)
+    }
+}

@@ -1,0 +1,80 @@
+//! What went wrong between driver and SMMU without any call being refused.
+
+use core::fmt;
+use passim_model::Abort;
+
+/// Why the SMMU refused a command: CMDQ_CONS.ERR.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CommandError {
+    /// GERROR speaks of the command queue, CMDQ_CONS does not.
+    None,
+    /// CERROR_ILL: illegal command. Replaced by a CMD_SYNC.
+    Illegal,
+    /// CERROR_ABT: the command could not be read. Tried again.
+    Fetch,
+    /// CERROR_ATC_INV_SYNC: a device did not answer an ATC invalidation.
+    AtcInvalidation,
+    /// A code without a name. Replaced by a CMD_SYNC.
+    Unknown(u8),
+}
+
+/// Something a kernel would print and a reader wants to see.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Finding {
+    /// The SMMU refused a command.
+    RefusedCommand {
+        /// Index in the queue.
+        index: u32,
+        /// The command as it stood in memory.
+        command: [u64; 2],
+        /// Why.
+        reason: CommandError,
+    },
+    /// Bits of GERROR that were active and are now acknowledged.
+    GlobalError(u32),
+    /// CMDQ_CONS is beyond everything produced; its value.
+    ConsumerIndex(u32),
+    /// A register, a table or a queue did not answer.
+    NoAnswer(Abort),
+}
+
+/// Findings nobody has asked for yet. A wait that goes on in vain repeats itself only once.
+#[derive(Debug, Default)]
+pub(super) struct Findings(Vec<Finding>);
+
+/// Findings kept at most.
+const KEPT: usize = 4096;
+
+impl Findings {
+    /// Adds one, unless it repeats the one before or too many wait already.
+    pub(super) fn push(&mut self, finding: Finding) {
+        if self.0.last() != Some(&finding) && self.0.len() < KEPT {
+            self.0.push(finding);
+        }
+    }
+
+    /// Hands them over, oldest first.
+    pub(super) fn take(&mut self) -> Vec<Finding> {
+        core::mem::take(&mut self.0)
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::RefusedCommand { index, command: [first, second], reason } => {
+                let reason = match reason {
+                    CommandError::None => "without a reason",
+                    CommandError::Illegal => "CERROR_ILL",
+                    CommandError::Fetch => "CERROR_ABT",
+                    CommandError::AtcInvalidation => "CERROR_ATC_INV_SYNC",
+                    CommandError::Unknown(_) => "with an unknown reason",
+                };
+                write!(f, "command {index} ({first:#x} {second:#x}) refused: {reason}")
+            }
+            Self::GlobalError(active) => write!(f, "global error {active:#x}"),
+            Self::ConsumerIndex(cons) => write!(f, "CMDQ_CONS {cons:#x} is ahead of CMDQ_PROD"),
+            Self::NoAnswer(abort) => write!(f, "{abort}"),
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! The IOMMU core and its drivers: which domain translates for which group, and what the SMMU is
+//! told of it.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | [`facts`] | what does firmware say about IOMMUs and devices? |
+//! | `boot` | how do groups come to their default domains? |
+//! | [`group`], [`domain`] | what is a group, what is a domain? |
+//! | [`mapping`] | what is mapped where, and what must hardware forget? |
+//! | [`reserved`] | which addresses must mappings leave alone? |
+//! | [`transition`] | how does a change reach hardware? |
+//! | [`synced`] | when may pages be unpinned? |
+//! | [`finding`] | what went wrong with the SMMU? |
+//! | `v3` | what does arm-smmu-v3 write? |
+//! | `flat` | what if there is no hardware? |
+//! | [`rules`] | which check refused? |
+//!
+//! Not here: who may map what (type1), and MSI windows. An IOVA becomes a physical address here
+//! only by reading the same tables the hardware reads.
+
+mod boot;
+pub mod domain;
+pub mod facts;
+pub mod finding;
+mod flat;
+pub mod group;
+pub mod mapping;
+pub mod reserved;
+pub mod rules;
+pub mod synced;
+pub mod transition;
+mod v3;
+
+pub use domain::{DomainId, DomainKind};
+pub use facts::{BootError, DeviceFacts, DriverFacts, Firmware, MsiIsolation};
+pub use finding::{CommandError, Finding};
+pub use group::{Owner, Translation};
+pub use mapping::MapRequest;
+pub use reserved::{ReservedKind, ReservedRegion};
+pub use synced::Synced;
+pub use transition::{Invalidation, Transition};
+
+use crate::policy::{BlockedState, NestingType};
+use domain::{Body, Domain};
+use flat::{FlatDomain, FlatDriver};
+use group::Group;
+use passim_model::pgtable::vmsav8::Stage;
+use passim_model::{Conflict, Errno, Frames, Host, Iova, PageSize, PageSizes, Refusal, Rid, Span};
+use slab::Slab;
+use std::collections::BTreeMap;
+use transition::Part;
+use v3::{Ids, SmmuV3, Worklist};
+
+/// Times hardware is let run at boot before it is given up.
+const BOOT_WAITS: usize = 1 << 16;
+
+#[derive(Debug)]
+enum Driver {
+    SmmuV3(SmmuV3),
+    Flat(FlatDriver),
+}
+
+/// What a driver keeps of a device.
+#[derive(Debug)]
+enum Master {
+    SmmuV3(v3::Master),
+    Flat,
+}
+
+#[derive(Debug)]
+struct Device {
+    rid: Rid,
+    master: Master,
+}
+
+/// The IOMMU core with its drivers. See the [module](self).
+#[derive(Debug)]
+pub struct Iommu {
+    page: PageSize,
+    blocked: BlockedState,
+    nesting: NestingType,
+    msi: MsiIsolation,
+    drivers: Vec<Driver>,
+    /// ASIDs are counted for all SMMUs together.
+    asids: Ids,
+    devices: Vec<Device>,
+    groups: BTreeMap<u32, Group>,
+    domains: Slab<Domain>,
+}
+
+/// What is known of groups.
+impl Iommu {
+    /// Every group, ascending.
+    pub fn groups(&self) -> impl Iterator<Item = u32> + '_ {
+        self.groups.keys().copied()
+    }
+
+    /// The devices of a group in the order in which they joined it; none if there is no such
+    /// group.
+    pub fn group_devices(&self, group: u32) -> impl Iterator<Item = Rid> + '_ {
+        let devices = self.groups.get(&group).map_or(&[][..], |group| &group.devices);
+        devices.iter().map(|device| self.devices[*device].rid)
+    }
+
+    /// The group of a device.
+    pub fn group_of(&self, rid: Rid) -> Option<u32> {
+        let device = self.devices.iter().position(|device| device.rid == rid)?;
+        let mut groups = self.groups.iter();
+        groups.find(|(_, group)| group.devices.contains(&device)).map(|(number, _)| *number)
+    }
+
+    /// Addresses of a group that mappings must leave alone, ascending.
+    pub fn reserved_regions(&self, group: u32) -> &[ReservedRegion] {
+        self.groups.get(&group).map_or(&[], |group| &group.reserved)
+    }
+
+    /// Index of the IOMMU a group is behind, in the order firmware lists them.
+    pub fn driver_of(&self, group: u32) -> Option<usize> {
+        self.groups.get(&group).map(|group| group.driver)
+    }
+
+    /// Whether messages of a group's devices are checked against their sender.
+    pub fn isolated_msi(&self, group: u32) -> bool {
+        self.groups.contains_key(&group) && self.msi == MsiIsolation::Isolated
+    }
+
+    /// What translates for a group.
+    pub fn translation(&self, group: u32) -> Option<Translation> {
+        self.groups.get(&group).map(|group| group.translation)
+    }
+
+    /// Who has a group.
+    pub fn owner(&self, group: u32) -> Option<Owner> {
+        self.groups.get(&group).map(|group| group.owner)
+    }
+
+    /// The domain the kernel's own drivers use for a group.
+    pub fn default_domain(&self, group: u32) -> Option<DomainId> {
+        self.groups.get(&group).map(|group| group.default)
+    }
+
+    fn group(&self, number: u32) -> Result<&Group, Refusal> {
+        let unknown = || rules::GROUP_UNKNOWN.refuse_for(Errno::ENODEV, Conflict::Group(number));
+        self.groups.get(&number).ok_or_else(unknown)
+    }
+}
+
+/// Domains.
+impl Iommu {
+    /// An empty domain behind the IOMMU of `group`.
+    ///
+    /// # Errors
+    /// ENODEV without such a group, EPERM where nesting is asked for and not to be had, ENOMEM,
+    /// EBUSY without an ASID and ENOSPC without a VMID.
+    pub fn alloc_domain(
+        &mut self,
+        group: u32,
+        kind: DomainKind,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<DomainId, Refusal> {
+        let driver = self.group(group)?.driver;
+        if kind == DomainKind::Nested && self.nesting == NestingType::Refused {
+            return Err(rules::DOMAIN_NESTING_REFUSED.refuse(Errno::EPERM));
+        }
+        self.domain_of_driver(driver, kind, frames, host)
+    }
+
+    fn domain_of_driver(
+        &mut self,
+        driver: usize,
+        kind: DomainKind,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<DomainId, Refusal> {
+        let body = match &mut self.drivers[driver] {
+            Driver::SmmuV3(smmu) => {
+                Body::SmmuV3(smmu.alloc_domain(kind, &mut self.asids, frames, host)?)
+            }
+            Driver::Flat(_) => Body::Flat(FlatDomain::default()),
+        };
+        Ok(DomainId(self.domains.insert(Domain { driver, body })))
+    }
+
+    /// Frees a domain that no group is attached to: its translations are dropped, then its
+    /// tables go back.
+    ///
+    /// # Panics
+    /// If the domain was freed before, or a group is attached to it.
+    pub fn free_domain(&mut self, domain: DomainId) -> Transition {
+        let attached = Translation::Domain(domain);
+        let used = self.groups.values().any(|group| group.translation == attached);
+        assert!(!used, "a domain is detached from every group before it is freed");
+        let domain = self.domains.try_remove(domain.0).expect(KNOWN);
+        let driver = domain.driver;
+        let work = match (&self.drivers[driver], &domain.body) {
+            (Driver::SmmuV3(smmu), Body::SmmuV3(body)) => smmu.retire(body),
+            _ => Worklist::default(),
+        };
+        Transition::new([Part::Acts(driver, work), Part::Dismantle(driver, Box::new(domain))])
+    }
+
+    fn dismantle(&mut self, driver: usize, domain: Domain, frames: &mut Frames) {
+        if let (Driver::SmmuV3(smmu), Body::SmmuV3(body)) = (&mut self.drivers[driver], domain.body)
+        {
+            smmu.free_domain(body, &mut self.asids, frames);
+        }
+    }
+
+    /// Sizes a mapping of the domain may be made of: Linux's `pgsize_bitmap`.
+    pub fn domain_page_sizes(&self, domain: DomainId) -> PageSizes {
+        let domain = self.domain(domain);
+        match (&self.drivers[domain.driver], &domain.body) {
+            (_, Body::SmmuV3(body)) => body.geometry().page_sizes(),
+            (Driver::Flat(driver), Body::Flat(_)) => driver.page_sizes,
+            (Driver::SmmuV3(_), Body::Flat(_)) => unreachable!("{SAME_DRIVER}"),
+        }
+    }
+
+    /// Addresses that can be mapped.
+    pub fn aperture(&self, domain: DomainId) -> Span<Iova> {
+        let domain = self.domain(domain);
+        match (&self.drivers[domain.driver], &domain.body) {
+            (_, Body::SmmuV3(body)) => {
+                let last = Iova::new(body.geometry().last_input());
+                Span::new(Iova::new(0), last).expect("it starts at 0")
+            }
+            (Driver::Flat(driver), Body::Flat(_)) => driver.aperture,
+            (Driver::SmmuV3(_), Body::Flat(_)) => unreachable!("{SAME_DRIVER}"),
+        }
+    }
+
+    /// Whether stage 2 translates; `false` for stage 1 and for no hardware.
+    pub fn uses_stage2(&self, domain: DomainId) -> bool {
+        match &self.domain(domain).body {
+            Body::SmmuV3(body) => body.geometry().stage == Stage::Two,
+            Body::Flat(_) => false,
+        }
+    }
+
+    /// Whether `group` is behind the IOMMU that `domain` was made for, and could join it.
+    pub fn same_driver(&self, domain: DomainId, group: u32) -> bool {
+        self.driver_of(group) == Some(self.domain(domain).driver)
+    }
+
+    fn domain(&self, domain: DomainId) -> &Domain {
+        self.domains.get(domain.0).expect(KNOWN)
+    }
+}
+
+/// Who translates for a group.
+impl Iommu {
+    /// Takes a group from the kernel's drivers: it is blocked until it is attached.
+    ///
+    /// # Errors
+    /// ENODEV without such a group, EPERM if it is owned, and where blocking takes a domain, as
+    /// [`Iommu::alloc_domain`].
+    pub fn claim(
+        &mut self,
+        group: u32,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<Transition, Refusal> {
+        let known = self.group(group)?;
+        let (driver, blocking) = (known.driver, known.blocking);
+        if known.owner == Owner::User {
+            let conflict = Conflict::Group(group);
+            return Err(rules::CLAIM_OWNED.refuse_for(Errno::EPERM, conflict));
+        }
+        let blocking = match (self.blocked, blocking) {
+            (BlockedState::EmptyDomain, None) => {
+                Some(self.domain_of_driver(driver, DomainKind::Paging, frames, host)?)
+            }
+            (_, blocking) => blocking,
+        };
+        let group = self.groups.get_mut(&group).expect("it was found above");
+        group.owner = Owner::User;
+        group.blocking = blocking;
+        let target = blocking.map_or(Translation::Blocked, Translation::Domain);
+        Ok(move_group(&mut self.drivers, &mut self.devices, &mut self.domains, group, target))
+    }
+
+    /// Gives a group back to the kernel's drivers: its default domain translates again. Nothing
+    /// happens if there is no such group.
+    pub fn release(&mut self, group: u32) -> Transition {
+        let Some(group) = self.groups.get_mut(&group) else { return Transition::new([]) };
+        group.owner = Owner::Kernel;
+        let target = Translation::Domain(group.default);
+        move_group(&mut self.drivers, &mut self.devices, &mut self.domains, group, target)
+    }
+
+    /// Attaches a group to a domain.
+    ///
+    /// # Errors
+    /// ENODEV without such a group, EBUSY if it is attached already, EINVAL if it is behind
+    /// another IOMMU.
+    pub fn attach(&mut self, domain: DomainId, group: u32) -> Result<Transition, Refusal> {
+        let conflict = Conflict::Group(group);
+        let known = self.group(group)?;
+        let resting = [
+            Some(Translation::Blocked),
+            Some(Translation::Domain(known.default)),
+            known.blocking.map(Translation::Domain),
+        ];
+        if !resting.contains(&Some(known.translation)) {
+            return Err(rules::ATTACH_BUSY.refuse_for(Errno::EBUSY, conflict));
+        }
+        if !self.same_driver(domain, group) {
+            return Err(rules::ATTACH_OTHER_SMMU.refuse_for(Errno::EINVAL, conflict));
+        }
+        let group = self.groups.get_mut(&group).expect("it was found above");
+        let target = Translation::Domain(domain);
+        Ok(move_group(&mut self.drivers, &mut self.devices, &mut self.domains, group, target))
+    }
+
+    /// Detaches a group from its domain. A claimed group is blocked, another returns to its
+    /// default domain. Nothing happens if there is no such group.
+    pub fn detach_to_blocked(&mut self, group: u32) -> Transition {
+        let Some(group) = self.groups.get_mut(&group) else { return Transition::new([]) };
+        let target = match (group.owner, group.blocking) {
+            (Owner::Kernel, _) => Translation::Domain(group.default),
+            (Owner::User, Some(blocking)) => Translation::Domain(blocking),
+            (Owner::User, None) => Translation::Blocked,
+        };
+        move_group(&mut self.drivers, &mut self.devices, &mut self.domains, group, target)
+    }
+}
+
+/// Interrupts of the SMMUs, and what they report.
+impl Iommu {
+    /// The global error interrupt of the IOMMU with index `driver`. Nothing happens where there is
+    /// none, or nothing is wrong.
+    pub fn error_interrupt(&mut self, driver: usize, host: &mut impl Host) {
+        if let Some(Driver::SmmuV3(smmu)) = self.drivers.get_mut(driver) {
+            smmu.error_interrupt(host);
+        }
+    }
+
+    /// The event queue interrupt of the IOMMU with index `driver`: takes all events out of the
+    /// queue and returns them, oldest first.
+    pub fn event_interrupt(&mut self, driver: usize, host: &mut impl Host) -> Vec<[u64; 4]> {
+        match self.drivers.get_mut(driver) {
+            Some(Driver::SmmuV3(smmu)) => smmu.event_interrupt(host),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What went wrong with the IOMMU with index `driver` since last asked.
+    pub fn take_findings(&mut self, driver: usize) -> Vec<Finding> {
+        match self.drivers.get_mut(driver) {
+            Some(Driver::SmmuV3(smmu)) => smmu.take_findings(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+const KNOWN: &str = "a domain is used only until it is freed";
+const SAME_DRIVER: &str = "a domain has the shape of its driver";
+
+/// Every device of `group` goes to `target`, one after the other. Nothing happens if the group is
+/// there already.
+fn move_group(
+    drivers: &mut [Driver],
+    devices: &mut [Device],
+    domains: &mut Slab<Domain>,
+    group: &mut Group,
+    target: Translation,
+) -> Transition {
+    if group.translation == target {
+        return Transition::new([]);
+    }
+    group.translation = target;
+    let mut acts = Vec::new();
+    for device in &group.devices {
+        let master = &mut devices[*device].master;
+        acts.extend(move_device(&drivers[group.driver], master, domains, target));
+    }
+    Transition::new([Part::Acts(group.driver, Worklist::new(acts))])
+}
+
+/// The acts that move one device.
+fn move_device(
+    driver: &Driver,
+    master: &mut Master,
+    domains: &mut Slab<Domain>,
+    target: Translation,
+) -> Vec<v3::Work> {
+    let (Driver::SmmuV3(smmu), Master::SmmuV3(master)) = (driver, master) else {
+        return Vec::new();
+    };
+    let Translation::Domain(domain) = target else { return smmu.block(master) };
+    match &mut domains.get_mut(domain.0).expect(KNOWN).body {
+        Body::SmmuV3(body) => smmu.attach(master, body),
+        Body::Flat(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! The checks of the IOMMU core and its drivers.
+
+passim_model::rules! {
+    /// map: nothing to allow.
+    MAP_WITHOUT_ACCESS = "iommu-map-access",
+        "A mapping allows reading, writing or both.",
+        "6.12 io-pgtable-arm";
+    /// map: alignment.
+    MAP_ALIGNMENT = "iommu-map-alignment",
+        "iova, physical address and size are multiples of the domain's smallest page size, \
+         and the size is not 0.",
+        "6.12 iommu core";
+    /// map: range.
+    MAP_RANGE = "iommu-map-range",
+        "Both addresses fit the input and output sizes of the domain's tables.",
+        "6.12 io-pgtable-arm";
+    /// map: no overlap.
+    MAP_EXISTS = "iommu-map-exists",
+        "No address of the range is mapped already.",
+        "6.12 io-pgtable-arm";
+    /// map: memory for tables.
+    MAP_NO_TABLE = "iommu-map-no-table",
+        "There is memory for the translation tables.",
+        "6.12 io-pgtable-arm";
+    /// claim: one owner.
+    CLAIM_OWNED = "iommu-claim-owned",
+        "DMA of a group is given to one owner at a time.",
+        "6.12 iommu core: claiming an owned group";
+    /// Any call: the group exists.
+    GROUP_UNKNOWN = "iommu-group-unknown",
+        "The group exists.",
+        "6.12 iommu core";
+    /// attach: the group is free.
+    ATTACH_BUSY = "iommu-attach-busy",
+        "A group is attached only from its blocked or default state.",
+        "6.12 iommu core: attaching a group";
+    /// attach: one SMMU a domain.
+    ATTACH_OTHER_SMMU = "iommu-attach-other-smmu",
+        "A domain serves groups behind one SMMU.",
+        "6.12 arm-smmu-v3";
+    /// alloc: memory.
+    DOMAIN_NO_MEMORY = "iommu-domain-no-memory",
+        "There is memory for a domain's first table and its context descriptor.",
+        "6.12 arm-smmu-v3";
+    /// alloc: ASIDs.
+    DOMAIN_NO_ASID = "iommu-domain-no-asid",
+        "An ASID is free; they are counted for all SMMUs together, from 1.",
+        "6.12 arm-smmu-v3: an allocating array that is full answers EBUSY";
+    /// alloc: VMIDs.
+    DOMAIN_NO_VMID = "iommu-domain-no-vmid",
+        "A VMID of the SMMU is free; 0 is not given out.",
+        "6.12 arm-smmu-v3";
+    /// alloc: nesting.
+    DOMAIN_NESTING_REFUSED = "iommu-domain-nesting-refused",
+        "The driver can be made to use stage 2 on request.",
+        "measured on 6.12: EPERM, and on 6.1: it can";
+}

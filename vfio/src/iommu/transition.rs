@@ -1,0 +1,184 @@
+//! Changes that have to reach hardware before they count.
+//!
+//! What shall happen is decided when such a value is made; [`step`](Transition::step) makes it
+//! happen, as far as the command queue lets it. What a change frees is given back after its last
+//! CMD_SYNC, never before.
+
+use super::domain::Domain;
+use super::synced::Synced;
+use super::v3::{Progress, Worklist};
+use super::{DomainId, Driver, Iommu, MapRequest};
+use crate::step::{Queue, Step};
+use passim_model::pgtable::gather::Gather;
+use passim_model::pgtable::table::MemoryType;
+use passim_model::{Frames, Host, Iova, PageSize, Perms, PhysAddr};
+use std::collections::VecDeque;
+
+/// Translations being dropped after an unmap.
+#[must_use = "what was unmapped may still be used by devices until this is done"]
+#[derive(Debug)]
+pub struct Invalidation {
+    driver: usize,
+    work: Worklist,
+    /// Holds the table pages that were unlinked.
+    gather: Gather,
+}
+
+impl Invalidation {
+    pub(super) fn new(driver: usize, work: Worklist, gather: Gather) -> Self {
+        Self { driver, work, gather }
+    }
+
+    /// Goes as far as it can. `Done` gives the proof that nothing unmapped is reachable any more;
+    /// unlinked tables have then gone back to `frames`. Stepping again after that does nothing.
+    pub fn step(
+        &mut self,
+        iommu: &mut Iommu,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Step<Synced> {
+        let done = run(&mut self.work, self.driver, iommu, host);
+        if matches!(done, Step::Done(_)) {
+            self.gather.release_tables(frames);
+        }
+        done
+    }
+}
+
+/// A group changing its domain, or a domain going away.
+#[must_use = "the change happens only by stepping"]
+#[derive(Debug)]
+pub struct Transition {
+    parts: VecDeque<Part>,
+    /// From the last part that had one.
+    proof: Option<Synced>,
+}
+
+/// One piece of a [`Transition`].
+#[derive(Debug)]
+pub(super) enum Part {
+    /// Acts of the driver with this index.
+    Acts(usize, Worklist),
+    /// Translations to drop.
+    Drop(Invalidation),
+    /// A domain whose translations are dropped.
+    Dismantle(usize, Box<Domain>),
+    /// The superpage test begins: two pages are mapped at 0.
+    TestMap(DomainId),
+    /// The superpage test unmaps one of its pages.
+    TestUnmap(DomainId, Iova, PageSize),
+    /// The superpage test's pages go back.
+    TestEnd(PhysAddr, PageSize),
+}
+
+impl Transition {
+    pub(super) fn new(parts: impl IntoIterator<Item = Part>) -> Self {
+        Self { parts: parts.into_iter().collect(), proof: None }
+    }
+
+    /// Goes as far as it can. `Done` gives the proof that hardware has followed; frames of a
+    /// domain that was freed have then gone back to `frames`.
+    pub fn step(
+        &mut self,
+        iommu: &mut Iommu,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Step<Synced> {
+        while let Some(part) = self.parts.front_mut() {
+            let done = match part {
+                Part::Acts(driver, work) => run(work, *driver, iommu, host),
+                Part::Drop(invalidation) => invalidation.step(iommu, frames, host),
+                _ => {
+                    if let Some(part) = self.parts.pop_front() {
+                        self.at_once(part, iommu, frames, host);
+                    }
+                    continue;
+                }
+            };
+            match done {
+                Step::Done(proof) => self.proof = Some(proof),
+                waiting => return waiting,
+            }
+            self.parts.pop_front();
+        }
+        Step::Done(self.proof.take().unwrap_or_else(Synced::nothing_stale))
+    }
+
+    /// A part that needs no hardware; what it brings about comes next.
+    fn at_once(
+        &mut self,
+        part: Part,
+        iommu: &mut Iommu,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) {
+        match part {
+            Part::Dismantle(driver, domain) => iommu.dismantle(driver, *domain, frames),
+            Part::TestMap(domain) => {
+                let next = superpage_test(domain, iommu, frames, host);
+                for part in next.into_iter().rev() {
+                    self.parts.push_front(part);
+                }
+            }
+            Part::TestUnmap(domain, iova, page) => {
+                if iommu.domains.contains(domain.0) {
+                    let mut gather = Gather::new();
+                    iommu.unmap(domain, iova, page.bytes(), &mut gather, host);
+                    self.parts.push_front(Part::Drop(iommu.sync(domain, gather)));
+                }
+            }
+            Part::TestEnd(pages, size) => frames.free(pages, size),
+            Part::Acts(..) | Part::Drop(_) => {}
+        }
+    }
+}
+
+/// Maps two pages at 0 and plans what follows. Without memory, or where it cannot be mapped, the
+/// test is over.
+fn superpage_test(
+    domain: DomainId,
+    iommu: &mut Iommu,
+    frames: &mut Frames,
+    host: &mut impl Host,
+) -> Vec<Part> {
+    let page = iommu.page;
+    let Some(both) = PageSize::from_lg2(page.lg2() + 1) else { return Vec::new() };
+    if !iommu.domains.contains(domain.0) {
+        return Vec::new();
+    }
+    let Some(pages) = frames.alloc(both) else { return Vec::new() };
+    let request = MapRequest {
+        iova: Iova::new(0),
+        output: pages,
+        size: both.bytes(),
+        perms: Perms::READ | Perms::WRITE,
+        memory_type: MemoryType::Normal,
+    };
+    let mut gather = Gather::new();
+    let mapped = iommu.map(domain, &request, &mut gather, frames, host);
+    let mut next = Vec::with_capacity(4);
+    if !gather.is_empty() {
+        next.push(Part::Drop(iommu.sync(domain, gather)));
+    }
+    if mapped.is_ok() {
+        next.push(Part::TestUnmap(domain, Iova::new(0), page));
+        next.push(Part::TestUnmap(domain, Iova::new(page.bytes()), page));
+    }
+    next.push(Part::TestEnd(pages, both));
+    next
+}
+
+fn run(
+    work: &mut Worklist,
+    driver: usize,
+    iommu: &mut Iommu,
+    host: &mut impl Host,
+) -> Step<Synced> {
+    match &mut iommu.drivers[driver] {
+        Driver::Flat(_) => Step::Done(Synced::without_hardware()),
+        Driver::SmmuV3(smmu) => match work.advance(smmu, host) {
+            Progress::Done(proof) => Step::Done(proof),
+            Progress::Waiting => Step::Waiting(Queue::SmmuCommands(driver)),
+        },
+    }
+}

@@ -1,0 +1,121 @@
+//! Moving a device from one domain to another, as acts in the order of each kernel.
+
+use super::command::Command;
+use super::domain::{Domain, Stage};
+use super::entry::{Words, cd, shcfg_incoming, ste_abort, ste_stage1, ste_stage2};
+use super::queue::Ending;
+use super::work::{EntryKind, Work};
+use super::{Master, SmmuV3};
+use crate::policy::SteUpdate;
+use passim_model::{PhysAddr, StreamId};
+
+impl SmmuV3 {
+    /// The acts that attach a device to a domain.
+    pub(in crate::iommu) fn attach(&self, master: &mut Master, domain: &mut Domain) -> Vec<Work> {
+        let mut acts = Vec::new();
+        if self.update == SteUpdate::Break && master.attached {
+            // 6.1 leaves the old domain first.
+            acts.extend(self.abort(master));
+        }
+        acts.extend(self.publish_cd(domain));
+        master.attached = true;
+        match (domain.stage, domain.cd.or(master.cd)) {
+            (Stage::One(asid), Some(at)) => {
+                if domain.cd.is_none() {
+                    let geometry = domain.table.geometry();
+                    let target = cd(&self.features, &geometry, domain.table.root(), asid);
+                    let tell = tell_cd(&master.streams);
+                    acts.push(Work::Become { kind: EntryKind::Cd, at, target, tell });
+                }
+                acts.extend(self.install(master, &ste_stage1(&self.features, at), &[1]));
+            }
+            (Stage::One(_), None) => {
+                unreachable!("stage 1 has a CD table, of the domain or of the device")
+            }
+            (Stage::Two(vmid), _) => {
+                let (geometry, root) = (domain.table.geometry(), domain.table.root());
+                let ste = ste_stage2(&self.features, &geometry, root, vmid);
+                acts.extend(self.install(master, &ste, &[2, 3]));
+                acts.extend(clear_cd(master));
+            }
+        }
+        acts
+    }
+
+    /// The acts that leave a device in no domain: everything it does aborts.
+    pub(in crate::iommu) fn block(&self, master: &mut Master) -> Vec<Work> {
+        let mut acts = match self.update {
+            SteUpdate::Break if !master.attached => Vec::new(),
+            SteUpdate::Break => self.abort(master),
+            SteUpdate::Hitless => self.install(master, &[ste_abort(), 0, 0, 0, 0, 0, 0, 0], &[]),
+        };
+        master.attached = false;
+        acts.extend(clear_cd(master));
+        acts
+    }
+
+    /// 6.1: the STEs abort, in one round each; doubleword 3 and up stay as they are.
+    fn abort(&self, master: &Master) -> Vec<Work> {
+        let stores = vec![(0, ste_abort()), (1, shcfg_incoming()), (2, 0)];
+        let streams = master.streams.iter();
+        let round = |stream: &StreamId| Work::Round {
+            at: self.streams.ste(*stream),
+            stores: stores.clone(),
+            tell: vec![Command::cfgi_ste(*stream)],
+        };
+        streams.map(round).collect()
+    }
+
+    /// Every STE of the device becomes `ste`. Where entries are broken on the way, `fields` are
+    /// the doublewords stored before doubleword 0; the others keep what they held.
+    fn install(&self, master: &Master, ste: &Words, fields: &[usize]) -> Vec<Work> {
+        let mut acts = Vec::new();
+        for stream in &master.streams {
+            let at = self.streams.ste(*stream);
+            let tell = vec![Command::cfgi_ste(*stream)];
+            match self.update {
+                SteUpdate::Hitless => {
+                    acts.push(Work::Become { kind: EntryKind::Ste, at, target: *ste, tell });
+                }
+                SteUpdate::Break => {
+                    let stores = fields.iter().map(|index| (*index, ste[*index])).collect();
+                    acts.push(Work::Round { at, stores, tell: tell.clone() });
+                    acts.push(Work::Round { at, stores: vec![(0, ste[0])], tell });
+                }
+            }
+            let prefetch = vec![Command::prefetch_cfg(*stream)];
+            acts.push(Work::Submit { commands: prefetch, ending: Ending::Open });
+        }
+        acts
+    }
+
+    /// Writes the CD of a domain that owns one, when its first device comes. No STE leads there
+    /// yet, so there is nobody to tell; the SYNCs are sent all the same.
+    // Dumps of 6.1: two SYNCs without a command before the first CFGI_STE of a domain.
+    fn publish_cd(&self, domain: &mut Domain) -> Vec<Work> {
+        let first = !core::mem::replace(&mut domain.live, true);
+        match (domain.stage, domain.cd) {
+            (Stage::One(asid), Some(at)) if first => {
+                let geometry = domain.table.geometry();
+                let words = cd(&self.features, &geometry, domain.table.root(), asid);
+                let fields = (1..4).map(|index| (index, words[index])).collect();
+                vec![
+                    Work::Round { at, stores: fields, tell: Vec::new() },
+                    Work::Round { at, stores: vec![(0, words[0])], tell: Vec::new() },
+                ]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A device with a CD table of its own: its CD becomes invalid.
+fn clear_cd(master: &Master) -> Option<Work> {
+    let at: PhysAddr = master.cd?;
+    let tell = tell_cd(&master.streams);
+    Some(Work::Become { kind: EntryKind::Cd, at, target: [0; 8], tell })
+}
+
+fn tell_cd(streams: &[StreamId]) -> Vec<Command> {
+    streams.iter().map(|stream| Command::cfgi_cd(*stream)).collect()
+}

@@ -1,0 +1,80 @@
+//! Commands as the driver spells them.
+
+use super::probe::SyncSignal;
+use super::wire::{
+    ARM_SMMU_MEMATTR_OIWB, ARM_SMMU_SH_ISH, CMDQ_SYNC_0_CS_IRQ, CMDQ_SYNC_0_CS_SEV, Cmdq0,
+    CmdqCfgi0, CmdqCfgi1, CmdqCfgiRange1, CmdqSync0, CmdqSync1, CmdqTlbi0, op,
+};
+use passim_model::{Asid, PhysAddr, StreamId, Vmid};
+
+/// One entry of the command queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::iommu) struct Command(pub(in crate::iommu) [u64; 2]);
+
+impl Command {
+    fn plain(operation: u64) -> Self {
+        Self([Cmdq0::OP.of(operation), 0])
+    }
+
+    fn stream(operation: u64, stream: StreamId) -> u64 {
+        CmdqCfgi0::OP.of(operation) | CmdqCfgi0::SID.of(stream.get().into())
+    }
+
+    /// Forget all configuration.
+    pub(super) fn cfgi_all() -> Self {
+        Self([Cmdq0::OP.of(op::CFGI_ALL), CmdqCfgiRange1::RANGE.of(31)])
+    }
+
+    /// Forget one STE.
+    pub(super) fn cfgi_ste(stream: StreamId) -> Self {
+        Self([Self::stream(op::CFGI_STE, stream), CmdqCfgi1::LEAF.of(1)])
+    }
+
+    /// Forget the CD of traffic without a substream.
+    pub(super) fn cfgi_cd(stream: StreamId) -> Self {
+        Self([Self::stream(op::CFGI_CD, stream), CmdqCfgi1::LEAF.of(1)])
+    }
+
+    /// Read the configuration of a stream.
+    pub(super) fn prefetch_cfg(stream: StreamId) -> Self {
+        Self([Self::stream(op::PREFETCH_CFG, stream), 0])
+    }
+
+    /// Forget every EL2 translation.
+    pub(super) fn tlbi_el2_all() -> Self {
+        Self::plain(op::TLBI_EL2_ALL)
+    }
+
+    /// Forget every non-secure EL1 translation.
+    pub(super) fn tlbi_nsnh_all() -> Self {
+        Self::plain(op::TLBI_NSNH_ALL)
+    }
+
+    /// Forget the stage-1 translations of one ASID.
+    pub(super) fn tlbi_nh_asid(asid: Asid) -> Self {
+        let operation = CmdqTlbi0::OP.of(op::TLBI_NH_ASID);
+        Self([operation | CmdqTlbi0::ASID.of(asid.get().into()), 0])
+    }
+
+    /// Forget the translations of one VMID.
+    pub(super) fn tlbi_s12_vmall(vmid: Vmid) -> Self {
+        let operation = CmdqTlbi0::OP.of(op::TLBI_S12_VMALL);
+        Self([operation | CmdqTlbi0::VMID.of(vmid.get().into()), 0])
+    }
+
+    /// Complete everything before. `slot` is where in memory the command itself lies.
+    // Dumps: 0xfc02046, SEV, inner shareable, write-back.
+    pub(super) fn sync(signal: SyncSignal, slot: PhysAddr) -> Self {
+        let common = CmdqSync0::OP.of(op::CMD_SYNC)
+            | CmdqSync0::MSH.of(ARM_SMMU_SH_ISH)
+            | CmdqSync0::MSIATTR.of(ARM_SMMU_MEMATTR_OIWB);
+        match signal {
+            SyncSignal::Consumed => Self([common | CmdqSync0::CS.of(CMDQ_SYNC_0_CS_SEV), 0]),
+            // The message is 0: the low half of the command, which is not.
+            SyncSignal::Message => Self([
+                common | CmdqSync0::CS.of(CMDQ_SYNC_0_CS_IRQ),
+                CmdqSync1::MSIADDR.in_place(slot.get()),
+            ]),
+        }
+    }
+}

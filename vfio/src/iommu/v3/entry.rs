@@ -1,0 +1,187 @@
+//! What the driver writes into STEs and CDs, and which of it the SMMU looks at.
+
+use super::probe::{Features, Stalls};
+use super::wire::{
+    ARM_SMMU_SH_ISH, CtxdescCd0, CtxdescCd1, STRTAB_STE_0_CFG_ABORT, STRTAB_STE_0_CFG_S1_TRANS,
+    STRTAB_STE_0_CFG_S2_TRANS, STRTAB_STE_1_S1C_CACHE_WBRA, STRTAB_STE_1_S1DSS_BYPASS,
+    STRTAB_STE_1_S1DSS_SSID0, STRTAB_STE_1_SHCFG_INCOMING, StrtabL1Desc, StrtabSte0, StrtabSte1,
+    StrtabSte2, StrtabSte3,
+};
+use passim_model::pgtable::table::Geometry;
+use passim_model::pgtable::vmsav8::Granule;
+use passim_model::{Asid, PhysAddr, Vmid};
+
+/// The doublewords of an STE or a CD.
+pub(in crate::iommu) type Words = [u64; 8];
+
+/// The memory attributes stage-1 leaves choose from: non-cacheable, write-back, device, and
+/// inner non-cacheable with outer write-back. The upper half is the kernel's sign extension.
+// Dumps of 6.1 and 6.12: 0xfffffffff404ff44.
+const CTXDESC_CD_3_MAIR: u64 = 0xffff_ffff_f404_ff44;
+
+/// Doubleword 1 of an STE that aborts or bypasses, as 6.1 leaves it behind.
+pub(super) fn shcfg_incoming() -> u64 {
+    StrtabSte1::SHCFG.of(STRTAB_STE_1_SHCFG_INCOMING)
+}
+
+/// Doubleword 0 of an STE that aborts.
+pub(super) fn ste_abort() -> u64 {
+    StrtabSte0::V.of(1) | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_ABORT)
+}
+
+/// An STE that sends a stream to the CD at `cd`.
+pub(super) fn ste_stage1(features: &Features, cd: PhysAddr) -> Words {
+    let mut ste = [0; 8];
+    ste[0] = StrtabSte0::V.of(1)
+        | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_S1_TRANS)
+        | StrtabSte0::S1CTXPTR.in_place(cd.get());
+    ste[1] = StrtabSte1::S1DSS.of(STRTAB_STE_1_S1DSS_SSID0)
+        | StrtabSte1::S1CIR.of(STRTAB_STE_1_S1C_CACHE_WBRA)
+        | StrtabSte1::S1COR.of(STRTAB_STE_1_S1C_CACHE_WBRA)
+        | StrtabSte1::S1CSH.of(ARM_SMMU_SH_ISH)
+        | StrtabSte1::S1STALLD.flag(features.stalls == Stalls::Optional);
+    ste
+}
+
+/// An STE that sends a stream through the stage-2 tables at `root`.
+pub(super) fn ste_stage2(
+    features: &Features,
+    geometry: &Geometry,
+    root: PhysAddr,
+    vmid: Vmid,
+) -> Words {
+    let mut ste = [0; 8];
+    ste[0] = StrtabSte0::V.of(1) | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_S2_TRANS);
+    ste[1] = if features.attribute_override { shcfg_incoming() } else { 0 };
+    ste[2] = StrtabSte2::S2VMID.of(vmid.get().into())
+        | StrtabSte2::S2T0SZ.of(u64::from(64 - geometry.input_bits))
+        | StrtabSte2::S2SL0.of(start_level_code(geometry))
+        | StrtabSte2::S2IR0.of(STRTAB_STE_1_S1C_CACHE_WBRA)
+        | StrtabSte2::S2OR0.of(STRTAB_STE_1_S1C_CACHE_WBRA)
+        | StrtabSte2::S2SH0.of(ARM_SMMU_SH_ISH)
+        | StrtabSte2::S2TG.of(granule_code(geometry.granule))
+        | StrtabSte2::S2PS.of(size_code(geometry.output_bits))
+        | StrtabSte2::S2AA64.of(1)
+        | StrtabSte2::S2PTW.of(1)
+        | StrtabSte2::S2R.of(1)
+        | StrtabSte2::S2S.flag(features.stalls == Stalls::Forced);
+    ste[3] = StrtabSte3::S2TTB.in_place(root.get());
+    ste
+}
+
+/// A CD for the stage-1 tables at `root`.
+pub(super) fn cd(features: &Features, geometry: &Geometry, root: PhysAddr, asid: Asid) -> Words {
+    let mut cd = [0; 8];
+    cd[0] = CtxdescCd0::TCR_T0SZ.of(u64::from(64 - geometry.input_bits))
+        | CtxdescCd0::TCR_TG0.of(granule_code(geometry.granule))
+        | CtxdescCd0::TCR_IRGN0.of(STRTAB_STE_1_S1C_CACHE_WBRA)
+        | CtxdescCd0::TCR_ORGN0.of(STRTAB_STE_1_S1C_CACHE_WBRA)
+        | CtxdescCd0::TCR_SH0.of(ARM_SMMU_SH_ISH)
+        | CtxdescCd0::TCR_EPD1.of(1)
+        | CtxdescCd0::V.of(1)
+        | CtxdescCd0::TCR_IPS.of(size_code(geometry.output_bits))
+        | CtxdescCd0::AA64.of(1)
+        | CtxdescCd0::R.of(1)
+        | CtxdescCd0::A.of(1)
+        | CtxdescCd0::ASET.of(1)
+        | CtxdescCd0::S.flag(features.stalls == Stalls::Forced)
+        | CtxdescCd0::ASID.of(asid.get().into());
+    cd[1] = CtxdescCd1::TTB0.in_place(root.get());
+    cd[3] = CTXDESC_CD_3_MAIR;
+    cd
+}
+
+/// A first-level descriptor for a second level of `1 << split` STEs at `table`.
+pub(super) fn l1_descriptor(table: PhysAddr, split: u32) -> u64 {
+    StrtabL1Desc::SPAN.of(u64::from(split) + 1) | StrtabL1Desc::L2PTR.in_place(table.get())
+}
+
+/// TG0 and S2TG: 4K, 64K and 16K in this order.
+fn granule_code(granule: Granule) -> u64 {
+    match granule {
+        Granule::K4 => 0,
+        Granule::K64 => 1,
+        Granule::K16 => 2,
+    }
+}
+
+/// IPS and S2PS.
+fn size_code(bits: u32) -> u64 {
+    match bits {
+        ..=32 => 0,
+        33..=36 => 1,
+        37..=40 => 2,
+        41..=42 => 3,
+        43..=44 => 4,
+        45..=48 => 5,
+        _ => 6,
+    }
+}
+
+/// S2SL0: counted down from the last level with 16K and 64K, from the one before with 4K.
+fn start_level_code(geometry: &Geometry) -> u64 {
+    let lowest = if geometry.granule == Granule::K4 { 2 } else { 3 };
+    u64::from(lowest - geometry.start_level.min(lowest))
+}
+
+/// Which bits of an STE the SMMU looks at.
+pub(super) fn ste_used(ste: &Words) -> Words {
+    let mut used = [0; 8];
+    used[0] = StrtabSte0::V.mask();
+    if !StrtabSte0::V.is_set(ste[0]) {
+        return used;
+    }
+    used[0] |= StrtabSte0::CFG.mask();
+    let config = StrtabSte0::CFG.get(ste[0]);
+    if config & 0b101 == 0b101 {
+        used[0] |=
+            StrtabSte0::S1FMT.mask() | StrtabSte0::S1CTXPTR.mask() | StrtabSte0::S1CDMAX.mask();
+        used[1] |= StrtabSte1::S1DSS.mask()
+            | StrtabSte1::S1CIR.mask()
+            | StrtabSte1::S1COR.mask()
+            | StrtabSte1::S1CSH.mask()
+            | StrtabSte1::S1STALLD.mask()
+            | StrtabSte1::STRW.mask()
+            | StrtabSte1::EATS.mask();
+        used[2] |= StrtabSte2::S2VMID.mask();
+        if StrtabSte1::S1DSS.get(ste[1]) == STRTAB_STE_1_S1DSS_BYPASS {
+            used[1] |= StrtabSte1::SHCFG.mask();
+        }
+    }
+    if config & 0b110 == 0b110 {
+        used[1] |= StrtabSte1::S2FWB.mask() | StrtabSte1::EATS.mask() | StrtabSte1::SHCFG.mask();
+        used[2] |= stage2_controls();
+        used[3] |= StrtabSte3::S2TTB.mask();
+    }
+    if config == 0b100 {
+        used[1] |= StrtabSte1::SHCFG.mask();
+    }
+    used
+}
+
+/// Doubleword 2 of an STE, where stage 2 translates.
+fn stage2_controls() -> u64 {
+    StrtabSte2::S2VMID.mask()
+        | StrtabSte2::S2T0SZ.mask()
+        | StrtabSte2::S2SL0.mask()
+        | StrtabSte2::S2IR0.mask()
+        | StrtabSte2::S2OR0.mask()
+        | StrtabSte2::S2SH0.mask()
+        | StrtabSte2::S2TG.mask()
+        | StrtabSte2::S2PS.mask()
+        | StrtabSte2::S2AA64.mask()
+        | StrtabSte2::S2ENDI.mask()
+        | StrtabSte2::S2PTW.mask()
+        | StrtabSte2::S2S.mask()
+        | StrtabSte2::S2R.mask()
+}
+
+/// Which bits of a CD the SMMU looks at.
+pub(super) fn cd_used(cd: &Words) -> Words {
+    if CtxdescCd0::V.is_set(cd[0]) {
+        return [u64::MAX; 8];
+    }
+    let mut used = [0; 8];
+    used[0] = CtxdescCd0::V.mask();
+    used
+}

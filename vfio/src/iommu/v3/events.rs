@@ -1,0 +1,67 @@
+//! The event queue, seen from the side that empties it.
+
+use super::registers::Registers;
+use super::wire::{EvtqIndex, offset};
+use crate::iommu::finding::{Finding, Findings};
+use passim_model::{Abort, Host, PhysAddr};
+
+/// The event queue.
+#[derive(Debug)]
+pub(super) struct EventQueue {
+    base: PhysAddr,
+    lg2: u32,
+    /// Index and wrap bit, as EVTQ_CONS holds them.
+    consumer: u64,
+    /// The overflow flag last acknowledged.
+    overflow: u64,
+}
+
+const EVENT_BYTES: u64 = 32;
+
+impl EventQueue {
+    /// An empty queue of `1 << lg2` events at `base`.
+    pub(super) fn new(base: PhysAddr, lg2: u32) -> Self {
+        Self { base, lg2, consumer: 0, overflow: 0 }
+    }
+
+    /// Takes out every event there is, and acknowledges an overflow.
+    pub(super) fn drain(
+        &mut self,
+        registers: Registers,
+        findings: &mut Findings,
+        host: &mut impl Host,
+    ) -> Vec<[u64; 4]> {
+        let mut events = Vec::new();
+        if let Err(abort) = self.take(registers, &mut events, host) {
+            findings.push(Finding::NoAnswer(abort));
+        }
+        events
+    }
+
+    fn take(
+        &mut self,
+        registers: Registers,
+        events: &mut Vec<[u64; 4]>,
+        host: &mut impl Host,
+    ) -> Result<(), Abort> {
+        let wrap = (2 << self.lg2) - 1;
+        let producer = registers.load(offset::EVTQ_PROD, host)?;
+        let waiting = producer.wrapping_sub(self.consumer) & wrap;
+        // More than fit: the index is wrong, and nothing of the queue can be believed.
+        for _ in 0..if waiting > 1 << self.lg2 { 0 } else { waiting } {
+            let index = self.consumer & ((1 << self.lg2) - 1);
+            let at = PhysAddr::new(self.base.get() + index * EVENT_BYTES);
+            let words = host.memory().words(at, 4)?;
+            events.push(words.try_into().expect("four words were asked for"));
+            self.consumer = (self.consumer + 1) & wrap;
+            // Room is given back one event at a time, as Linux does.
+            registers.store(offset::EVTQ_CONS, self.consumer | self.overflow, host)?;
+        }
+        let overflow = EvtqIndex::OVERFLOW.in_place(producer);
+        if overflow != self.overflow {
+            self.overflow = overflow;
+            registers.store(offset::EVTQ_CONS, self.consumer | overflow, host)?;
+        }
+        Ok(())
+    }
+}

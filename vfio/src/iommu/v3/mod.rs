@@ -1,0 +1,131 @@
+//! The arm-smmu-v3 driver: Linux's side of an SMMUv3.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `wire` | where are the fields, under Linux's names? |
+//! | `probe` | what can this SMMU do? |
+//! | `reset` | how is it brought up? |
+//! | `streams` | where is the STE of a stream? |
+//! | `entry` | what is written into STEs and CDs? |
+//! | `update` | in which order, while the SMMU may be reading? |
+//! | `attach` | which entries change when a device changes its domain? |
+//! | `domain` | tables, tags and what an unmap must tell |
+//! | `run` | where does an address lead, and how far does that go on? |
+//! | `tlbi`, `command` | how are commands spelled? |
+//! | `queue`, `events` | how do commands reach the SMMU, and events the kernel? |
+//! | `work` | which act comes next? |
+//!
+//! It writes what Linux writes, where and in the order Linux does, and knows the SMMU only through
+//! memory and registers. ATS, PASIDs, stalling devices, SVA and EL2 streams are not driven.
+
+mod attach;
+mod command;
+mod domain;
+mod entry;
+mod events;
+mod ids;
+mod probe;
+mod queue;
+mod registers;
+mod reset;
+mod run;
+mod streams;
+mod tlbi;
+mod update;
+mod wire;
+mod work;
+
+pub(super) use domain::Domain;
+pub(super) use ids::Ids;
+pub(super) use work::{Progress, Work, Worklist};
+
+use super::finding::Findings;
+use super::synced::Synced;
+use super::{BootError, Finding};
+use crate::policy::{ContextDescriptors, SteUpdate};
+use command::Command;
+use events::EventQueue;
+use passim_model::{Frames, Host, PhysAddr, StreamId};
+use probe::Features;
+use queue::{CommandQueue, Ending, Submitted, Ticket};
+use registers::Registers;
+use streams::StreamTable;
+
+/// One SMMUv3 and its driver's state.
+#[derive(Debug)]
+pub(super) struct SmmuV3 {
+    registers: Registers,
+    features: Features,
+    streams: StreamTable,
+    commands: CommandQueue,
+    events: EventQueue,
+    vmids: Ids,
+    descriptors: ContextDescriptors,
+    update: SteUpdate,
+    findings: Findings,
+}
+
+/// A device, as this driver sees it.
+#[derive(Debug)]
+pub(super) struct Master {
+    /// Its StreamIDs, in the order in which its STEs are written.
+    streams: Vec<StreamId>,
+    /// Its own CD, where domains do not have theirs.
+    cd: Option<PhysAddr>,
+    /// Whether it is in a domain.
+    attached: bool,
+}
+
+impl SmmuV3 {
+    /// Takes a device in. Its streams abort until it is attached.
+    pub(super) fn add_master(
+        &mut self,
+        streams: &[StreamId],
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<Master, BootError> {
+        let mut own = Vec::with_capacity(streams.len());
+        for stream in streams {
+            // A function and its bridge may present the same StreamID.
+            if !own.contains(stream) {
+                self.streams.prepare(*stream, frames, host)?;
+                own.push(*stream);
+            }
+        }
+        let own_cd = self.descriptors == ContextDescriptors::PerDevice && self.features.stage1;
+        let cd = match own_cd {
+            true => Some(domain::cd_frame(frames, host).ok_or(BootError::NoFrame)?),
+            false => None,
+        };
+        Ok(Master { streams: own, cd, attached: false })
+    }
+
+    /// The wait for acts of this driver: nothing but the queue.
+    fn submit(&mut self, commands: &[Command], ending: Ending, host: &mut impl Host) -> Submitted {
+        self.commands.submit(self.registers, commands, ending, &mut self.findings, host)
+    }
+
+    fn completed(&mut self, ticket: Ticket, host: &mut impl Host) -> Option<Synced> {
+        self.commands.completed(self.registers, ticket, &mut self.findings, host)
+    }
+
+    /// The global error interrupt.
+    pub(super) fn error_interrupt(&mut self, host: &mut impl Host) {
+        self.commands.recover(self.registers, &mut self.findings, host);
+    }
+
+    /// The event queue's interrupt: takes every event out of the queue.
+    pub(super) fn event_interrupt(&mut self, host: &mut impl Host) -> Vec<[u64; 4]> {
+        self.events.drain(self.registers, &mut self.findings, host)
+    }
+
+    /// Bits of an ASID.
+    pub(super) fn asid_bits(&self) -> u32 {
+        self.features.asid_bits
+    }
+
+    /// What went wrong since last asked.
+    pub(super) fn take_findings(&mut self) -> Vec<Finding> {
+        self.findings.take()
+    }
+}

@@ -1,0 +1,184 @@
+//! What the identification registers say, as Linux reads them.
+
+use super::registers::Registers;
+use super::wire::{Idr0, Idr1, Idr3, Idr5, offset};
+use crate::iommu::BootError;
+use passim_model::pgtable::vmsav8::Granule;
+use passim_model::{Host, PageSize};
+
+/// Which StreamID bits a second-level stream table resolves.
+pub(super) const STRTAB_SPLIT: u32 = 8;
+
+/// How the stream table is laid out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum StreamTableShape {
+    /// One table.
+    Linear,
+    /// First level with second levels of `1 << STRTAB_SPLIT` entries.
+    TwoLevel,
+}
+
+/// Whether the SMMU may hold faulting transactions back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stalls {
+    /// Never.
+    No,
+    /// Where the STE lets it.
+    Optional,
+    /// Always.
+    Forced,
+}
+
+/// How a CPU learns that a CMD_SYNC is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SyncSignal {
+    /// By CMDQ_CONS passing it.
+    Consumed,
+    /// By a message over the command itself.
+    Message,
+}
+
+/// What one SMMU can do and Linux makes use of.
+#[derive(Clone, Debug)]
+pub(super) struct Features {
+    pub(super) stage1: bool,
+    pub(super) stage2: bool,
+    pub(super) hyp: bool,
+    pub(super) ats: bool,
+    pub(super) pri: bool,
+    pub(super) range_invalidation: bool,
+    pub(super) attribute_override: bool,
+    pub(super) stalls: Stalls,
+    pub(super) stream_table: StreamTableShape,
+    pub(super) sync_signal: SyncSignal,
+    pub(super) asid_bits: u32,
+    pub(super) vmid_bits: u32,
+    pub(super) sid_bits: u32,
+    /// Input size of stage 2, and output size of stage 1, in bits.
+    pub(super) ias: u32,
+    /// Output size of stage 2 in bits.
+    pub(super) oas: u32,
+    pub(super) granule: Granule,
+    pub(super) cmdq_lg2: u32,
+    pub(super) evtq_lg2: u32,
+    pub(super) priq_lg2: u32,
+}
+
+/// log2 of the bytes Linux gives a queue at most: its largest contiguous block.
+// Dumps with 4K pages: CMDQ_BASE.LOG2SIZE 0x10, EVTQ_BASE.LOG2SIZE 0xf, though IDR1 allows 19.
+// The block grows with the page: 256 pages.
+const fn queue_bytes_lg2(page: PageSize) -> u32 {
+    page.lg2() + 8
+}
+
+const COMMAND_LG2: u32 = 4;
+const EVENT_LG2: u32 = 5;
+const PAGE_REQUEST_LG2: u32 = 4;
+
+/// Commands Linux may submit at once, SYNC not counted.
+pub(super) const BATCH: usize = 64;
+
+/// Reads the identification registers of the SMMU.
+///
+/// The order of loads is the kernel's: IDR0, IDR1, IDR3, IDR5, IIDR (measured on 6.1 and 6.12).
+pub(super) fn probe(
+    registers: Registers,
+    page: PageSize,
+    host: &mut impl Host,
+) -> Result<Features, BootError> {
+    let idr0 = registers.load(offset::IDR0, host)?;
+    let idr1 = registers.load(offset::IDR1, host)?;
+    let idr3 = registers.load(offset::IDR3, host)?;
+    let idr5 = registers.load(offset::IDR5, host)?;
+    // Names errata, of which none is modelled.
+    registers.load(offset::IIDR, host)?;
+
+    check(idr0, idr1)?;
+    let limit = queue_bytes_lg2(page);
+    let queue = |size: u64, entry_lg2: u32| (size as u32).min(limit - entry_lg2);
+    let cmdq_lg2 = queue(Idr1::CMDQS.get(idr1), COMMAND_LG2);
+    if 1 << cmdq_lg2 <= BATCH {
+        return Err(BootError::CommandQueueTooSmall);
+    }
+    let sid_bits = Idr1::SIDSIZE.get(idr1) as u32;
+    if sid_bits > 32 {
+        return Err(BootError::StreamIdSize(sid_bits));
+    }
+    let oas = output_bits(idr5);
+    let stream_table = if Idr0::ST_LVL.get(idr0) == 1 && sid_bits > STRTAB_SPLIT {
+        StreamTableShape::TwoLevel
+    } else {
+        StreamTableShape::Linear
+    };
+    let message = Idr0::MSI.is_set(idr0) && Idr0::COHACC.is_set(idr0);
+    Ok(Features {
+        stage1: Idr0::S1P.is_set(idr0),
+        stage2: Idr0::S2P.is_set(idr0),
+        hyp: Idr0::HYP.is_set(idr0),
+        ats: Idr0::ATS.is_set(idr0),
+        pri: Idr0::PRI.is_set(idr0),
+        range_invalidation: Idr3::RIL.is_set(idr3),
+        attribute_override: Idr1::ATTR_TYPES_OVR.is_set(idr1),
+        stalls: match Idr0::STALL_MODEL.get(idr0) {
+            0 => Stalls::Optional,
+            2 => Stalls::Forced,
+            _ => Stalls::No,
+        },
+        stream_table,
+        sync_signal: if message { SyncSignal::Message } else { SyncSignal::Consumed },
+        asid_bits: if Idr0::ASID16.is_set(idr0) { 16 } else { 8 },
+        vmid_bits: if Idr0::VMID16.is_set(idr0) { 16 } else { 8 },
+        sid_bits,
+        // AArch32 tables take inputs of 40 bits.
+        ias: if Idr0::TTF.get(idr0) == 0b11 { oas.max(40) } else { oas },
+        oas,
+        granule: granule(idr5, page).ok_or(BootError::NoGranule)?,
+        cmdq_lg2,
+        evtq_lg2: queue(Idr1::EVTQS.get(idr1), EVENT_LG2),
+        priq_lg2: queue(Idr1::PRIQS.get(idr1), PAGE_REQUEST_LG2),
+    })
+}
+
+/// Refuses an SMMU Linux would not drive.
+fn check(idr0: u64, idr1: u64) -> Result<(), BootError> {
+    if Idr0::TTF.get(idr0) & 0b10 == 0 {
+        return Err(BootError::NoAarch64Tables);
+    }
+    if Idr0::TTENDIAN.get(idr0) & 1 != 0 {
+        return Err(BootError::BigEndianTables);
+    }
+    if !Idr0::S1P.is_set(idr0) && !Idr0::S2P.is_set(idr0) {
+        return Err(BootError::NoTranslation);
+    }
+    let preset = Idr1::TABLES_PRESET.mask() | Idr1::QUEUES_PRESET.mask() | Idr1::REL.mask();
+    if idr1 & preset != 0 {
+        return Err(BootError::PresetTables);
+    }
+    Ok(())
+}
+
+/// IDR5.OAS in bits. Linux takes the reserved value for 48.
+fn output_bits(idr5: u64) -> u32 {
+    match Idr5::OAS.get(idr5) {
+        0 => 32,
+        1 => 36,
+        2 => 40,
+        3 => 42,
+        4 => 44,
+        6 => 52,
+        _ => 48,
+    }
+}
+
+/// The granule Linux chooses: the CPU's page size, else the largest smaller, else the smallest
+/// larger.
+fn granule(idr5: u64, page: PageSize) -> Option<Granule> {
+    let offered =
+        [(Idr5::GRAN4K, Granule::K4), (Idr5::GRAN16K, Granule::K16), (Idr5::GRAN64K, Granule::K64)];
+    let offered = offered.into_iter().filter(|(field, _)| field.is_set(idr5)).map(|(_, g)| g);
+    let (small, large): (Vec<_>, Vec<_>) = offered.partition(|granule| granule.page() <= page);
+    small.last().or(large.first()).copied()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! From a range of stale translations to TLBI commands.
+
+use super::command::Command;
+use super::wire::{CmdqTlbi0, CmdqTlbi1, op};
+use passim_model::pgtable::gather::{Invalidation, Stale};
+use passim_model::pgtable::vmsav8::Granule;
+use passim_model::{Asid, Vmid};
+
+/// Whose translations: the tag of a domain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::iommu) enum Tag {
+    /// Stage 1.
+    Asid(Asid),
+    /// Stage 2.
+    Vmid(Vmid),
+}
+
+impl Tag {
+    /// Forget everything of this tag.
+    pub(super) fn all(self) -> Command {
+        match self {
+            Self::Asid(asid) => Command::tlbi_nh_asid(asid),
+            Self::Vmid(vmid) => Command::tlbi_s12_vmall(vmid),
+        }
+    }
+
+    /// Doubleword 0 of forgetting addresses of this tag.
+    fn addresses(self) -> u64 {
+        match self {
+            Self::Asid(asid) => {
+                CmdqTlbi0::OP.of(op::TLBI_NH_VA) | CmdqTlbi0::ASID.of(asid.get().into())
+            }
+            Self::Vmid(vmid) => {
+                CmdqTlbi0::OP.of(op::TLBI_S2_IPA) | CmdqTlbi0::VMID.of(vmid.get().into())
+            }
+        }
+    }
+}
+
+/// The commands for one invalidation, in order, without the SYNC.
+pub(super) fn commands(
+    tag: Tag,
+    granule: Granule,
+    range_invalidation: bool,
+    invalidation: Invalidation,
+) -> Vec<Command> {
+    let (stale, leaf) = match invalidation {
+        Invalidation::Leaves(stale) => (stale, 1),
+        Invalidation::Walk(stale) => (stale, 0),
+    };
+    let second = CmdqTlbi1::LEAF.of(leaf);
+    if range_invalidation {
+        ranges(tag, granule, stale, second)
+    } else {
+        blocks(tag, granule, stale, second)
+    }
+}
+
+/// Range commands: each covers up to 31 times a power of two of pages.
+fn ranges(tag: Tag, granule: Granule, stale: Stale, second: u64) -> Vec<Command> {
+    let mut pages = stale.size() >> granule.lg2();
+    let mut second = second | CmdqTlbi1::TG.of(u64::from(granule.lg2() - 10) / 2);
+    if CmdqTlbi1::LEAF.is_set(second) {
+        let level = 4 - (stale.block.lg2() - 3) / granule.index_bits();
+        second |= CmdqTlbi1::TTL.of(level.into());
+    } else if pages & 31 == 1 {
+        // IHI 0070 G.b 4.4.1.1: a range of one page of any level is illegal; one more is not.
+        pages += 1;
+    }
+    let mut commands = Vec::with_capacity(2);
+    let mut start = stale.start;
+    while pages != 0 {
+        let scale = pages.trailing_zeros();
+        let count = pages >> scale & 31;
+        let first =
+            tag.addresses() | CmdqTlbi0::NUM.of(count - 1) | CmdqTlbi0::SCALE.of(scale.into());
+        commands.push(Command([first, second | CmdqTlbi1::VA.in_place(start)]));
+        let done = count << scale;
+        // The last range may end where addresses do.
+        start = start.wrapping_add(done << granule.lg2());
+        pages -= done;
+    }
+    commands
+}
+
+/// One command a block; more than a table's worth becomes one command for the whole tag.
+// 7.2 arm-smmu-v3; for older kernels not recorded, no board without ranges was.
+fn blocks(tag: Tag, granule: Granule, stale: Stale, second: u64) -> Vec<Command> {
+    let count = stale.size() >> stale.block.lg2();
+    if count > 1 << granule.index_bits() {
+        return vec![tag.all()];
+    }
+    let block = |n: u64| CmdqTlbi1::VA.in_place(stale.start + (n << stale.block.lg2()));
+    (0..count).map(|n| Command([tag.addresses(), second | block(n)])).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! What the driver does to memory and queue, one small act after another.
+
+use super::SmmuV3;
+use super::command::Command;
+use super::entry::{Words, cd_used, ste_used};
+use super::queue::{Ending, Submitted, Ticket};
+use super::update::{Round, hitless};
+use crate::iommu::finding::Finding;
+use crate::iommu::synced::Synced;
+use passim_model::{Host, PhysAddr};
+use std::collections::VecDeque;
+
+/// Which of the SMMU's tables an entry belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::iommu) enum EntryKind {
+    /// Stream table entry.
+    Ste,
+    /// Context descriptor.
+    Cd,
+}
+
+/// One act.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::iommu) enum Work {
+    /// Store these doublewords of the entry at `at`, then tell the SMMU.
+    Round {
+        /// First doubleword of the entry.
+        at: PhysAddr,
+        /// What to store.
+        stores: Round,
+        /// What to tell; a SYNC follows.
+        tell: Vec<Command>,
+    },
+    /// Bring the entry at `at` to `target`, in as many rounds as its present value asks for.
+    Become {
+        /// What kind of entry.
+        kind: EntryKind,
+        /// First doubleword of the entry.
+        at: PhysAddr,
+        /// What it shall be.
+        target: Words,
+        /// What to tell the SMMU after each round; a SYNC follows.
+        tell: Vec<Command>,
+    },
+    /// Submit commands.
+    Submit {
+        /// Which; none, if only the SYNC is wanted.
+        commands: Vec<Command>,
+        /// Whether a SYNC follows.
+        ending: Ending,
+    },
+    /// Wait for a SYNC.
+    Await(Ticket),
+}
+
+/// Acts still to be done, in order.
+#[derive(Debug, Default)]
+pub(in crate::iommu) struct Worklist {
+    rest: VecDeque<Work>,
+    /// From the last SYNC.
+    proof: Option<Synced>,
+}
+
+/// How far a worklist came.
+#[derive(PartialEq, Eq, Debug)]
+pub(in crate::iommu) enum Progress {
+    /// To its end.
+    Done(Synced),
+    /// The command queue has to move first.
+    Waiting,
+}
+
+impl Worklist {
+    /// These acts, in order.
+    pub(in crate::iommu) fn new(acts: impl IntoIterator<Item = Work>) -> Self {
+        Self { rest: acts.into_iter().collect(), proof: None }
+    }
+
+    /// Does what can be done without waiting.
+    pub(in crate::iommu) fn advance(
+        &mut self,
+        smmu: &mut SmmuV3,
+        host: &mut impl Host,
+    ) -> Progress {
+        while let Some(act) = self.rest.pop_front() {
+            match act {
+                Work::Round { at, stores, tell } => {
+                    smmu.store_round(at, &stores, host);
+                    self.rest.push_front(Work::Submit { commands: tell, ending: Ending::Sync });
+                }
+                Work::Become { kind, at, target, tell } => {
+                    let used = match kind {
+                        EntryKind::Ste => ste_used,
+                        EntryKind::Cd => cd_used,
+                    };
+                    let rounds = hitless(&smmu.read_entry(at, host), &target, used);
+                    for stores in rounds.into_iter().rev() {
+                        self.rest.push_front(Work::Round { at, stores, tell: tell.clone() });
+                    }
+                }
+                Work::Submit { commands, ending } => match smmu.submit(&commands, ending, host) {
+                    Submitted::Open => {}
+                    Submitted::Sync(ticket) => self.rest.push_front(Work::Await(ticket)),
+                    Submitted::Full => {
+                        self.rest.push_front(Work::Submit { commands, ending });
+                        return Progress::Waiting;
+                    }
+                },
+                Work::Await(ticket) => match smmu.completed(ticket, host) {
+                    Some(proof) => self.proof = Some(proof),
+                    None => {
+                        self.rest.push_front(act);
+                        return Progress::Waiting;
+                    }
+                },
+            }
+        }
+        Progress::Done(self.proof.take().unwrap_or_else(Synced::nothing_stale))
+    }
+}
+
+impl SmmuV3 {
+    fn store_round(&mut self, at: PhysAddr, stores: &Round, host: &mut impl Host) {
+        for (index, value) in stores {
+            let at = PhysAddr::new(at.get() + *index as u64 * 8);
+            if let Err(abort) = host.memory_mut().store_u64(at, *value) {
+                self.findings.push(Finding::NoAnswer(abort));
+            }
+        }
+    }
+
+    /// The entry as it stands in memory, where a device may have written it.
+    fn read_entry(&mut self, at: PhysAddr, host: &impl Host) -> Words {
+        match host.memory().words(at, 8) {
+            Ok(words) => words.try_into().expect("eight words were asked for"),
+            Err(abort) => {
+                self.findings.push(Finding::NoAnswer(abort));
+                [0; 8]
+            }
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! The kernel: its parts, and which of them serves which system call.
+
+use crate::call::{Answer, Arg, Call, MapKind, Protection};
+use crate::container::Container;
+use crate::file::{FileKind, Files};
+use crate::group::Group;
+use crate::iommu::{BootError, Firmware, Iommu};
+use crate::operation::Task;
+use crate::pci::Pci;
+use crate::policy::Policy;
+use crate::process::{AreaKind, FileId, Pid, Processes, Start};
+use crate::rules;
+use crate::uapi::{Buffer, ioctl};
+use passim_model::{
+    Conflict, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Span, Topology, UserAddr,
+};
+use slab::Slab;
+use std::collections::BTreeMap;
+
+/// Parameters of the type1 module.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Params {
+    /// Attach devices whose messages are not isolated.
+    pub allow_unsafe_interrupts: bool,
+    /// Pin page by page.
+    pub disable_hugepages: bool,
+    /// Mappings a container takes.
+    pub dma_entry_limit: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { allow_unsafe_interrupts: false, disable_hugepages: false, dma_entry_limit: 65535 }
+    }
+}
+
+/// What firmware and boot parameters tell the kernel.
+#[derive(Clone, Debug)]
+pub struct Boot<'a> {
+    /// The CPU's page size.
+    pub page: PageSize,
+    /// Bits of user addresses: what lies above is the kernel's.
+    pub user_va_bits: u32,
+    /// Usable RAM.
+    pub ram: Vec<Span<PhysAddr>>,
+    /// Frames of RAM whose use is given from outside.
+    pub set_aside: Vec<Span<PhysAddr>>,
+    /// PCI functions.
+    pub topology: &'a Topology,
+    /// IOMMUs, the devices behind them, and whether messages are told apart by sender.
+    pub firmware: &'a Firmware,
+    /// What this kernel does where kernels differ.
+    pub policy: Policy,
+    /// Module parameters.
+    pub params: Params,
+    /// Modules loaded besides those of the drivers that are bound.
+    pub modules: Vec<String>,
+    /// Whether a claimed PCI resource may still be mapped through sysfs: CONFIG_IO_STRICT_DEVMEM.
+    pub io_strict_devmem: bool,
+}
+
+/// The kernel. See the [module](self).
+pub struct Kernel {
+    pub(crate) page: PageSize,
+    pub(crate) policy: Policy,
+    pub(crate) params: Params,
+    pub(crate) io_strict_devmem: bool,
+    pub(crate) topology: Topology,
+    pub(crate) frames: Frames,
+    pub(crate) processes: Processes,
+    pub(crate) files: Files,
+    pub(crate) containers: Slab<Container>,
+    pub(crate) groups: BTreeMap<u32, Group>,
+    pub(crate) pci: Pci,
+    pub(crate) iommu: Iommu,
+    pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
+    pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
+}
+
+impl Kernel {
+    /// Boots: probes the IOMMUs and gives every group its default domain.
+    ///
+    /// # Errors
+    /// [`BootError`] if an IOMMU does not come up.
+    pub fn boot(boot: Boot<'_>, host: &mut impl Host) -> Result<Self, BootError> {
+        let mut frames = Frames::new(boot.page, boot.ram.iter().copied());
+        for span in &boot.set_aside {
+            frames.set_aside(*span);
+        }
+        let iommu = Iommu::boot(
+            boot.firmware,
+            &boot.policy,
+            boot.page,
+            &mut frames,
+            host,
+        )?;
+        let numbers = boot.topology.functions().iter().filter_map(|function| function.group);
+        Ok(Self {
+            page: boot.page,
+            processes: Processes::new(boot.page, boot.user_va_bits, boot.policy.zero_page),
+            policy: boot.policy,
+            params: boot.params,
+            io_strict_devmem: boot.io_strict_devmem,
+            topology: boot.topology.clone(),
+            frames,
+            files: Files::default(),
+            containers: Slab::new(),
+            groups: numbers.map(|number| (number, Group::default())).collect(),
+            pci: Pci::boot(boot.topology, &boot.modules),
+            iommu,
+            devices: BTreeMap::new(),
+            plain_files: Vec::new(),
+        })
+    }
+
+    /// A process out of nothing, with these descriptors open on a console.
+    pub fn spawn(&mut self, start: &Start) -> Pid {
+        let pid = self.processes.spawn(start.capabilities, start.memlock);
+        for &fd in &start.fds {
+            let file = self.files.open(FileKind::Console);
+            if let Some(process) = self.processes.get_mut(pid)
+                && let Some(replaced) = process.place_file(fd, file)
+            {
+                self.files.drop_reference(replaced);
+            }
+        }
+        pid
+    }
+
+    /// A copy of `parent`: the same files, its memory copied on write.
+    pub fn fork(&mut self, parent: Pid, host: &mut impl Host) -> Option<Pid> {
+        let (child, files) = self.processes.fork(parent, &mut self.frames, host.memory_mut())?;
+        for file in files {
+            self.files.take(file);
+        }
+        Some(child)
+    }
+
+    /// The container whose lock a call takes, if it takes one.
+    pub(crate) fn container_of(&self, pid: Pid, call: &Call) -> Option<usize> {
+        let Call::Ioctl { fd, .. } = call else { return None };
+        let file = self.processes.get(pid)?.file(*fd)?;
+        match self.files.kind(file)? {
+            FileKind::Container(at) => Some(*at),
+            FileKind::Group(number) => self.groups.get(number)?.container,
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_locked(&self, container: usize) -> bool {
+        self.containers.get(container).is_some_and(|container| container.locked)
+    }
+
+    pub(crate) fn set_locked(&mut self, container: usize, locked: bool) {
+        if let Some(container) = self.containers.get_mut(container) {
+            container.locked = locked;
+        }
+    }
+
+    pub(crate) fn forget_container(&mut self, container: usize) {
+        self.containers.try_remove(container);
+    }
+
+    /// Puts a new file under the lowest free descriptor.
+    pub(crate) fn install(&mut self, pid: Pid, file: FileId) -> Result<i64, Refusal> {
+        let process = self.processes.get_mut(pid).ok_or_else(no_process)?;
+        Ok(i64::from(process.install_file(file)))
+    }
+
+    /// Gives back `pages` contiguous pages from `frame` on.
+    pub(crate) fn unpin_pages(&mut self, frame: PhysAddr, pages: u64) {
+        for k in 0..pages {
+            let at = frame.checked_add(k << self.page.lg2());
+            let Some(at) = at else { return };
+            self.processes.unpin(at, &mut self.frames);
+        }
+    }
+
+    /// Drops references to files; what nothing refers to any more is released.
+    pub(crate) fn drop_files(
+        &mut self,
+        files: impl IntoIterator<Item = FileId>,
+        tasks: &mut Vec<Task>,
+    ) {
+        for file in files {
+            match self.files.drop_reference(file) {
+                Some(FileKind::Container(at)) => self.release_container_file(at, tasks),
+                Some(FileKind::Group(number)) => self.release_group_file(number, tasks),
+                Some(FileKind::Device { rid, group_file }) => {
+                    self.release_device_file(rid, group_file);
+                    self.drop_files([group_file], tasks);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Decides a call: its answer, and the tasks it leaves.
+    pub(crate) fn decide(
+        &mut self,
+        pid: Pid,
+        call: Call,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Answer {
+        let ret = match call {
+            Call::Ioctl { fd, request, arg } => {
+                return self.ioctl(pid, fd, request, arg, tasks, host);
+            }
+            Call::Pread { fd, offset, len } => return self.pread(pid, fd, offset, len, host),
+            Call::ReadAttribute { path } => return self.read_attribute(&path),
+            Call::Readlink { path } => return self.readlink(&path),
+            Call::Open { path } => self.open(pid, &path),
+            Call::Close { fd } => self.close(pid, fd, tasks),
+            Call::EventFd => {
+                let file = self.files.open(FileKind::EventFd(0));
+                self.install(pid, file)
+            }
+            Call::ReadEventFd { fd } => self.read_eventfd(pid, fd),
+            Call::Truncate { fd, len } => self.truncate(pid, fd, len, host),
+            Call::Pwrite { fd, offset, bytes } => self.pwrite(pid, fd, offset, &bytes, host),
+            Call::Mmap { va, len, prot, kind } => self.mmap(pid, va, len, prot, kind, tasks),
+            Call::Munmap { va, len } => self.munmap(pid, va, len, tasks),
+            Call::Mprotect { va, len, prot } => self.processes.mprotect(pid, va, len, prot),
+            Call::Mlock { va, len } => {
+                self.processes.mlock(pid, va, len, &mut self.frames, host.memory_mut())
+            }
+            Call::Munlock { va, len } => self.processes.munlock(pid, va, len),
+            Call::SetMemlock { bytes } => self.processes.set_memlock(pid, bytes),
+            Call::DropIpcLock => self.processes.drop_ipc_lock(pid),
+            Call::WriteAttribute { path, value } => self.write_attribute(&path, &value),
+            Call::Exit => {
+                let files = self.processes.exit(pid, &mut self.frames);
+                self.drop_files(files, tasks);
+                Ok(0)
+            }
+        };
+        Answer { ret, bytes: Vec::new() }
+    }
+
+    fn ioctl(
+        &mut self,
+        pid: Pid,
+        fd: i32,
+        request: u32,
+        arg: Arg,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Answer {
+        let file = match self.file(pid, fd) {
+            Ok(file) => file,
+            Err(refusal) => {
+                let bytes = if let Arg::Bytes(bytes) = arg { bytes } else { Vec::new() };
+                return Answer { ret: Err(refusal), bytes };
+            }
+        };
+        let kind = self.files.kind(file).cloned();
+        if let Some(FileKind::Container(at)) = kind {
+            let value = match &arg {
+                Arg::Value(value) => *value,
+                // A pointer where a number is wanted is some large number.
+                Arg::Bytes(_) => u64::MAX >> 1,
+            };
+            match request {
+                ioctl::GET_API_VERSION => return answer_with(Ok(0), arg),
+                ioctl::CHECK_EXTENSION => {
+                    return answer_with(Ok(self.check_extension(at, value)), arg);
+                }
+                ioctl::SET_IOMMU => {
+                    let ret = self.set_iommu(at, value, tasks, host);
+                    return answer_with(ret, arg);
+                }
+                _ => {}
+            }
+        }
+        let (mut buffer, at) = self.structure(pid, arg, host.memory());
+        let before = at.map(|_| buffer.clone().into_bytes());
+        let ret = match kind {
+            Some(FileKind::Container(number)) => {
+                self.container_ioctl(pid, number, request, &mut buffer, tasks, host)
+            }
+            Some(FileKind::Group(number)) => {
+                self.group_ioctl(pid, number, request, &mut buffer, tasks, host)
+            }
+            Some(FileKind::Device { rid, .. }) => {
+                self.device_ioctl(pid, rid, request, &mut buffer)
+            }
+            _ => Err(rules::IOCTL_UNKNOWN
+                .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
+        };
+        let mut answer = Answer { ret, bytes: buffer.into_bytes() };
+        if let (Some(at), Some(before)) = (at, before)
+            && before != answer.bytes
+            && let Err(refusal) =
+                self.processes.write(pid, at, &answer.bytes, &mut self.frames, host.memory_mut())
+        {
+            answer.ret = Err(refusal);
+        }
+        answer
+    }
+
+    /// The caller's structure: given by its bytes, or read from process memory at an address, as
+    /// far as that goes.
+    fn structure(
+        &self,
+        pid: Pid,
+        arg: Arg,
+        memory: &passim_model::Memory,
+    ) -> (Buffer, Option<UserAddr>) {
+        /// More than any structure the model reads.
+        const LARGEST: usize = 4096;
+        match arg {
+            Arg::Bytes(bytes) => (Buffer::new(bytes), None),
+            Arg::Value(0) => (Buffer::null(), None),
+            Arg::Value(address) => {
+                let at = UserAddr::new(address);
+                let bytes = self.processes.read_prefix(pid, at, LARGEST, memory);
+                (Buffer::new(bytes), Some(at))
+            }
+        }
+    }
+
+    /// The file under a descriptor.
+    pub(crate) fn file(&self, pid: Pid, fd: i32) -> Result<FileId, Refusal> {
+        let process = self.processes.get(pid).ok_or_else(no_process)?;
+        process.file(fd).ok_or_else(|| {
+            crate::process::rules::BAD_FD.refuse_for(Errno::EBADF, Conflict::Fd(i64::from(fd)))
+        })
+    }
+
+    fn close(&mut self, pid: Pid, fd: i32, tasks: &mut Vec<Task>) -> Result<i64, Refusal> {
+        let file = self.file(pid, fd)?;
+        if let Some(process) = self.processes.get_mut(pid) {
+            process.remove_file(fd);
+        }
+        self.drop_files([file], tasks);
+        Ok(0)
+    }
+
+    fn mmap(
+        &mut self,
+        pid: Pid,
+        va: UserAddr,
+        len: u64,
+        prot: Protection,
+        kind: MapKind,
+        tasks: &mut Vec<Task>,
+    ) -> Result<i64, Refusal> {
+        let area = match kind {
+            MapKind::Anonymous => AreaKind::Anonymous,
+            MapKind::HugeTlb { lg2 } => AreaKind::HugeTlb { lg2 },
+            MapKind::File { fd, offset } => self.file_area(pid, fd, offset, len)?,
+        };
+        if let AreaKind::Device { file, .. } = area {
+            self.files.take(file);
+        }
+        let frames = &mut self.frames;
+        let mapped = self.processes.mmap(pid, va, len, prot, area, frames);
+        let dropped = match mapped {
+            Ok(dropped) => dropped,
+            Err(refusal) => {
+                if let AreaKind::Device { file, .. } = area {
+                    self.drop_files([file], tasks);
+                }
+                return Err(refusal);
+            }
+        };
+        self.drop_files(dropped, tasks);
+        Ok(va.get() as i64)
+    }
+
+    fn munmap(
+        &mut self,
+        pid: Pid,
+        va: UserAddr,
+        len: u64,
+        tasks: &mut Vec<Task>,
+    ) -> Result<i64, Refusal> {
+        let dropped = self.processes.munmap(pid, va, len, &mut self.frames)?;
+        self.drop_files(dropped, tasks);
+        Ok(0)
+    }
+
+    fn read_eventfd(&mut self, pid: Pid, fd: i32) -> Result<i64, Refusal> {
+        let file = self.file(pid, fd)?;
+        match self.files.kind_mut(file) {
+            Some(FileKind::EventFd(count)) => Ok(std::mem::take(count) as i64),
+            _ => Err(crate::process::rules::BAD_FD
+                .refuse_for(Errno::EINVAL, Conflict::Fd(i64::from(fd)))),
+        }
+    }
+}
+
+/// The refusal of a call by a process that has ended.
+fn no_process() -> Refusal {
+    crate::process::rules::NO_PROCESS.refuse(Errno::EINVAL)
+}
+
+fn answer_with(ret: Result<i64, Refusal>, arg: Arg) -> Answer {
+    let bytes = if let Arg::Bytes(bytes) = arg { bytes } else { Vec::new() };
+    Answer { ret, bytes }
+}

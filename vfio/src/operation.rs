@@ -1,0 +1,163 @@
+//! A system call under way: what it decided, and what is still to be done to hardware.
+//!
+//! The checks of a call and its changes to the kernel's own state happen at once, under the locks
+//! the kernel would hold. What remains are tasks for hardware, in their order: STEs and CDs to
+//! write, translations to invalidate, pages to give back when the SMMU has answered. The answer is
+//! known from the start and handed out at the end.
+
+use crate::call::{Answer, Call};
+use crate::iommu::{DomainId, Invalidation, Synced, Transition};
+use crate::kernel::Kernel;
+use crate::process::Pid;
+use crate::step::{Queue, Step};
+use crate::type1::removal::Removal;
+use passim_model::Host;
+use std::collections::VecDeque;
+
+/// Something to be done to hardware.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// Groups change their domain, or a fresh domain is tried out.
+    Play(Transition),
+    /// Table pages that a mapping replaced are dropped.
+    Drop(Invalidation),
+    /// Everything the reference domain maps is mapped in another domain too.
+    Replay { container: usize, reference: DomainId, domain: DomainId },
+    /// Mappings go.
+    Remove(Removal),
+    /// A domain without groups goes.
+    FreeDomain { domain: DomainId },
+    /// A container that nothing refers to goes.
+    Forget { container: usize },
+}
+
+/// A system call under way. See the [module](self).
+#[derive(Debug)]
+pub struct Operation {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not begun, or waiting for a container's lock before it begins.
+    Asked { pid: Pid, call: Call },
+    /// Decided; tasks remain.
+    Decided {
+        answer: Answer,
+        container: Option<usize>,
+        tasks: VecDeque<Task>,
+    },
+    /// The answer was handed out.
+    Finished,
+}
+
+impl Operation {
+    pub(crate) fn new(pid: Pid, call: Call) -> Self {
+        Self { state: State::Asked { pid, call } }
+    }
+
+    /// Whether the answer has been handed out.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.state, State::Finished)
+    }
+}
+
+impl Kernel {
+    /// A system call of `pid`, not begun.
+    pub fn begin(&self, pid: Pid, call: Call) -> Operation {
+        Operation::new(pid, call)
+    }
+
+    /// Takes an operation as far as it goes without waiting.
+    ///
+    /// # Panics
+    /// If the operation is finished: its answer was handed out before.
+    pub fn step(&mut self, operation: &mut Operation, host: &mut impl Host) -> Step<Answer> {
+        if let State::Asked { pid, call } = &operation.state {
+            let container = self.container_of(*pid, call);
+            if let Some(at) = container.filter(|&at| self.is_locked(at)) {
+                return Step::Waiting(Queue::ContainerLock(at));
+            }
+            let (pid, call) = (*pid, call.clone());
+            let mut tasks = Vec::new();
+            let answer = self.decide(pid, call, &mut tasks, host);
+            if let Some(at) = container.filter(|_| !tasks.is_empty()) {
+                self.set_locked(at, true);
+            }
+            let tasks = tasks.into();
+            operation.state = State::Decided { answer, container, tasks };
+        }
+        let State::Decided { answer, container, tasks } = &mut operation.state else {
+            panic!("the answer of a finished operation was handed out before");
+        };
+        loop {
+            match self.step_task(tasks, host) {
+                Step::Done(true) => break,
+                Step::Done(false) => {}
+                Step::Waiting(queue) => return Step::Waiting(queue),
+                Step::Unlocked => return Step::Unlocked,
+            }
+        }
+        if let Some(at) = *container {
+            self.set_locked(at, false);
+        }
+        let answer = std::mem::replace(answer, Answer::value(0));
+        operation.state = State::Finished;
+        Step::Done(answer)
+    }
+
+    /// Runs a system call to its end. Hardware gets time whenever the call waits.
+    pub fn run(&mut self, pid: Pid, call: Call, host: &mut impl Host) -> Answer {
+        let mut operation = self.begin(pid, call);
+        loop {
+            match self.step(&mut operation, host) {
+                Step::Done(answer) => return answer,
+                Step::Waiting(_) | Step::Unlocked => host.relax(),
+            }
+        }
+    }
+
+    /// Takes the front task as far as it goes; `true` when none is left.
+    fn step_task(&mut self, tasks: &mut VecDeque<Task>, host: &mut impl Host) -> Step<bool> {
+        let step = match tasks.front_mut() {
+            None => return Step::Done(true),
+            Some(Task::Play(transition)) => {
+                without_proof(transition.step(&mut self.iommu, &mut self.frames, host))
+            }
+            Some(Task::Drop(invalidation)) => {
+                without_proof(invalidation.step(&mut self.iommu, &mut self.frames, host))
+            }
+            Some(Task::Remove(removal)) => removal.step(self, host),
+            Some(&mut Task::FreeDomain { domain }) => {
+                tasks[0] = Task::Play(self.iommu.free_domain(domain));
+                return Step::Done(false);
+            }
+            Some(&mut Task::Replay { container, reference, domain }) => {
+                let gathered = self.replay(container, reference, domain, host);
+                tasks[0] = Task::Drop(gathered);
+                return Step::Done(false);
+            }
+            Some(&mut Task::Forget { container }) => {
+                self.forget_container(container);
+                Step::Done(())
+            }
+        };
+        match step {
+            Step::Done(()) => {
+                tasks.pop_front();
+                Step::Done(false)
+            }
+            Step::Waiting(queue) => Step::Waiting(queue),
+            Step::Unlocked => Step::Unlocked,
+        }
+    }
+}
+
+/// A step whose proof nothing depends on.
+fn without_proof(step: Step<Synced>) -> Step<()> {
+    match step {
+        Step::Done(_) => Step::Done(()),
+        Step::Waiting(queue) => Step::Waiting(queue),
+        Step::Unlocked => Step::Unlocked,
+    }
+}

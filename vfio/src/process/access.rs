@@ -1,0 +1,233 @@
+//! User memory as the process and the kernel on its behalf reach it.
+//!
+//! Reading makes no pages: what was never written reads 0. Writing does. A fault in the middle
+//! leaves what was copied before it, as the kernel's own copying does.
+
+use super::fault::{AddressSpace, Cause, Fault, Pages, Ram};
+use super::file_pages::Cached;
+use super::pin::PinAccess;
+use super::{Area, AreaKind, Pid, Processes};
+use passim_model::{Frames, Memory, PhysAddr, Refusal, Span, UserAddr};
+
+/// What an address of a process means.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Resolved {
+    /// RAM at this address.
+    Ram(PhysAddr),
+    /// A page that is not there yet, and reads 0.
+    Untouched,
+    /// A device register at this address.
+    Device(PhysAddr),
+}
+
+/// The area at `at`, if it allows the access.
+pub(super) fn allowed(
+    space: &AddressSpace,
+    at: UserAddr,
+    access: PinAccess,
+) -> Result<Area, Fault> {
+    let area = space.areas.find(at);
+    let area = area.ok_or(Fault { address: at, cause: Cause::NoArea })?;
+    if !area.allows(access) {
+        return Err(Fault { address: at, cause: Cause::Protection });
+    }
+    Ok(*area)
+}
+
+impl Pages {
+    /// What `at` in `area` means now.
+    fn resolve(&self, space: &AddressSpace, area: &Area, at: UserAddr) -> Result<Resolved, Cause> {
+        let frame = match area.kind {
+            AreaKind::Anonymous | AreaKind::HugeTlb { .. } => space.table.get(self.number(at)),
+            AreaKind::File { number, offset } => {
+                let index = self.index_in_file(area, offset, at);
+                match self.cache.page(number, index, self.page) {
+                    Cached::Present(frame) => Some(frame),
+                    Cached::Hole => None,
+                    Cached::BeyondEnd => return Err(Cause::BeyondEnd),
+                }
+            }
+            AreaKind::Device { base, .. } => {
+                let address = base.get().wrapping_add(area.offset_of(at));
+                return Ok(Resolved::Device(PhysAddr::new(address)));
+            }
+        };
+        Ok(frame.map_or(Resolved::Untouched, |frame| {
+            Resolved::Ram(PhysAddr::new(frame.get() + at.offset_in(self.page.lg2())))
+        }))
+    }
+}
+
+/// Cuts `len` bytes from `at` on at page borders: address and range of bytes of each piece. The
+/// last address is `None` where the range would leave the address space.
+fn pieces(
+    at: UserAddr,
+    len: usize,
+    page: passim_model::PageSize,
+) -> impl Iterator<Item = (Option<UserAddr>, core::ops::Range<usize>)> {
+    let mut done = 0;
+    core::iter::from_fn(move || {
+        if done >= len {
+            return None;
+        }
+        let start = done;
+        let here = at.checked_add(done as u64);
+        let room = here.map_or(u64::MAX, |here| page.bytes() - here.offset_in(page.lg2()));
+        done += (len - done).min(usize::try_from(room).unwrap_or(usize::MAX));
+        Some((here, start..done))
+    })
+}
+
+/// The fault of an access that leaves the address space.
+fn beyond() -> Fault {
+    Fault { address: UserAddr::new(u64::MAX), cause: Cause::NoArea }
+}
+
+impl Processes {
+    /// Whether all of the `len` bytes from `at` on are user addresses. Nothing need be mapped.
+    pub fn access_ok(&self, at: UserAddr, len: u64) -> bool {
+        let limit = u128::from(self.last_user.get()) + 1;
+        u128::from(at.get()) + u128::from(len) <= limit
+    }
+
+    /// What `at` means to the process, and whether it may access it this way. Makes no pages.
+    ///
+    /// # Errors
+    /// [`Fault`] if nothing is mapped there, or not with this access.
+    pub fn resolve(&self, pid: Pid, at: UserAddr, access: PinAccess) -> Result<Resolved, Fault> {
+        let process = self.get(pid).ok_or(Fault { address: at, cause: Cause::NoArea })?;
+        let area = allowed(&process.space, at, access)?;
+        let resolved = self.pages.resolve(&process.space, &area, at);
+        resolved.map_err(|cause| Fault { address: at, cause })
+    }
+
+    /// The frame that holds `at`, whatever the area allows: where the page is present and in RAM.
+    pub fn frame_of(&self, pid: Pid, at: UserAddr) -> Option<PhysAddr> {
+        let space = &self.get(pid)?.space;
+        match self.pages.resolve(space, space.areas.find(at)?, at) {
+            Ok(Resolved::Ram(address)) => Some(address.align_down(self.pages.page.lg2())),
+            _ => None,
+        }
+    }
+
+    /// Reads user memory, and says how many bytes came before a fault.
+    fn read_until_fault(
+        &self,
+        pid: Pid,
+        at: UserAddr,
+        bytes: &mut [u8],
+        memory: &Memory,
+    ) -> (usize, Option<Fault>) {
+        for (here, range) in pieces(at, bytes.len(), self.pages.page) {
+            let done = range.start;
+            let Some(here) = here else { return (done, Some(beyond())) };
+            let fault = |cause| (done, Some(Fault { address: here, cause }));
+            match self.resolve(pid, here, PinAccess::Read) {
+                Ok(Resolved::Ram(frame)) => {
+                    if memory.read(frame, &mut bytes[range]).is_err() {
+                        return fault(Cause::NoFrame);
+                    }
+                }
+                Ok(Resolved::Untouched) => bytes[range].fill(0),
+                Ok(Resolved::Device(_)) => return fault(Cause::Device),
+                Err(fault) => return (done, Some(fault)),
+            }
+        }
+        (bytes.len(), None)
+    }
+
+    /// Reads user memory.
+    ///
+    /// # Errors
+    /// EFAULT by `user-fault` with the first byte that cannot be read, such as a device register;
+    /// `bytes` then holds what came before it.
+    pub fn read(
+        &self,
+        pid: Pid,
+        at: UserAddr,
+        bytes: &mut [u8],
+        memory: &Memory,
+    ) -> Result<(), Refusal> {
+        match self.read_until_fault(pid, at, bytes, memory) {
+            (_, Some(fault)) => Err(fault.into()),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// As many of `most` bytes from `at` on as can be read.
+    pub fn read_prefix(&self, pid: Pid, at: UserAddr, most: usize, memory: &Memory) -> Vec<u8> {
+        let mut bytes = vec![0; most];
+        let (done, _) = self.read_until_fault(pid, at, &mut bytes, memory);
+        bytes.truncate(done);
+        bytes
+    }
+
+    /// Writes user memory.
+    ///
+    /// # Errors
+    /// EFAULT by `user-fault` with the first byte that cannot be written, such as a device
+    /// register, ENOMEM by `no-free-frame`; what lies in front of it has been written.
+    pub fn write(
+        &mut self,
+        pid: Pid,
+        at: UserAddr,
+        bytes: &[u8],
+        frames: &mut Frames,
+        memory: &mut Memory,
+    ) -> Result<(), Refusal> {
+        let page = self.pages.page;
+        let mut ram = Ram { frames, memory };
+        for (here, range) in pieces(at, bytes.len(), page) {
+            let here = here.ok_or_else(beyond)?;
+            let (pages, process) =
+                self.parts(pid).ok_or(Fault { address: here, cause: Cause::NoArea })?;
+            let area = allowed(&process.space, here, PinAccess::Write)?;
+            let fault = |cause| Fault { address: here, cause };
+            let frame = pages.writable(&mut process.space, &area, here, &mut ram);
+            let frame = frame.map_err(fault)?;
+            let target = PhysAddr::new(frame.get() + here.offset_in(page.lg2()));
+            ram.memory.write(target, &bytes[range]).map_err(|_| fault(Cause::NoFrame))?;
+        }
+        Ok(())
+    }
+
+    /// The process writes every page that has a byte in the `len` from `at` on: its own address
+    /// into the first eight bytes, 0 into the rest. Pages are the CPU's, also inside huge pages.
+    ///
+    /// # Errors
+    /// As [`Processes::write`]; pages in front of the fault have been written.
+    pub fn touch(
+        &mut self,
+        pid: Pid,
+        at: UserAddr,
+        len: u64,
+        frames: &mut Frames,
+        memory: &mut Memory,
+    ) -> Result<(), Refusal> {
+        let Some(size) = len.checked_sub(1) else { return Ok(()) };
+        let page = self.pages.page;
+        let last = at.checked_add(size).ok_or_else(beyond)?;
+        let mut next = Some(at.align_down(page.lg2()));
+        let nobody = Fault { address: at, cause: Cause::NoArea };
+        let (pages, process) = self.parts(pid).ok_or(nobody)?;
+        let mut ram = Ram { frames, memory };
+        while let Some(start) = next.filter(|start| *start <= last) {
+            let area = allowed(&process.space, start, PinAccess::Write)?;
+            let until = area.span.last().min(last);
+            for number in pages.number(start)..=pages.number(until) {
+                let here = UserAddr::new(number << page.lg2());
+                let fault = |cause| Fault { address: here, cause };
+                let frame = pages.writable(&mut process.space, &area, here, &mut ram);
+                let frame = frame.map_err(fault)?;
+                let zeroed = Span::from_size(frame, page.bytes()).is_some_and(|span| {
+                    ram.memory.zero(span).is_ok() && ram.memory.store_u64(frame, here.get()).is_ok()
+                });
+                if !zeroed {
+                    return Err(fault(Cause::NoFrame).into());
+                }
+            }
+            next = area.span.last().checked_add(1);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! The page cache: lengths and pages of plain files, shared by everyone who maps them.
+
+use super::frame_table::FrameTable;
+use passim_model::{Frames, PageSize, PhysAddr};
+use std::collections::BTreeMap;
+
+/// A plain file: its length, and those of its pages that were ever used.
+#[derive(Default)]
+struct PlainFile {
+    len: u64,
+    /// Frames by page number.
+    pages: BTreeMap<u64, PhysAddr>,
+}
+
+/// Plain files by number. See the [module](self).
+#[derive(Default)]
+pub(super) struct PageCache {
+    files: BTreeMap<usize, PlainFile>,
+}
+
+/// What the page cache says of one page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Cached {
+    /// The page starts at or beyond the end of the file.
+    BeyondEnd,
+    /// Nothing was ever written there: it reads 0.
+    Hole,
+    /// It is in this frame.
+    Present(PhysAddr),
+}
+
+impl PageCache {
+    /// Length of a file in bytes; 0 if it was never given one.
+    pub(super) fn len(&self, number: usize) -> u64 {
+        self.files.get(&number).map_or(0, |file| file.len)
+    }
+
+    /// What is at page `index` of a file.
+    pub(super) fn page(&self, number: usize, index: u64, page: PageSize) -> Cached {
+        let Some(file) = self.files.get(&number) else { return Cached::BeyondEnd };
+        if index >= file.len.div_ceil(page.bytes()) {
+            return Cached::BeyondEnd;
+        }
+        file.pages.get(&index).map_or(Cached::Hole, |&frame| Cached::Present(frame))
+    }
+
+    /// Puts a frame at page `index` of a file, and returns the one that was there.
+    pub(super) fn set(&mut self, number: usize, index: u64, frame: PhysAddr) -> Option<PhysAddr> {
+        self.files.entry(number).or_default().pages.insert(index, frame)
+    }
+
+    /// Changes a file's length. Pages that lie wholly beyond it leave the cache; the answer is the
+    /// frame that holds the new end, and how many of its bytes are in front of it.
+    pub(super) fn truncate(
+        &mut self,
+        number: usize,
+        len: u64,
+        page: PageSize,
+        table: &mut FrameTable,
+        frames: &mut Frames,
+    ) -> Option<(PhysAddr, u64)> {
+        let file = self.files.entry(number).or_default();
+        let shrinks = len < file.len;
+        file.len = len;
+        for frame in file.pages.split_off(&len.div_ceil(page.bytes())).into_values() {
+            table.drop_mapping(frame, frames);
+        }
+        let kept = len & page.mask();
+        if !shrinks || kept == 0 {
+            return None;
+        }
+        file.pages.get(&(len >> page.lg2())).map(|&frame| (frame, kept))
+    }
+}

@@ -1,0 +1,167 @@
+//! Pinning: a user address becomes physical, and its page stays there until it is given back.
+//!
+//! The rules are those of `pin_user_pages(FOLL_LONGTERM)` as VFIO uses it, and of its fall-back
+//! for device memory. Who may pin how much is decided by the caller, with
+//! [`Processes::charge`](super::Processes::charge).
+
+use super::access::allowed;
+use super::areas::{Area, AreaKind};
+use super::fault::{Cause, Fault, Met, Pages, Ram};
+use super::{Pid, Process, Processes};
+use passim_model::{Frames, Memory, PhysAddr, UserAddr};
+
+/// What a pinned page is for, from the CPU's point of view.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PinAccess {
+    /// It will only be read.
+    Read,
+    /// It may be written.
+    Write,
+}
+
+/// Physically contiguous pages that were pinned together.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Run {
+    /// The first frame.
+    pub frame: PhysAddr,
+    /// How many; at least 1.
+    pub pages: u64,
+    /// Whether they count as locked memory. The shared zero page and device memory do not; no
+    /// reference to them is held, and giving them back does nothing.
+    pub counted: bool,
+}
+
+impl Processes {
+    /// Pins the page at `at`, and as many of the following as are physically contiguous with it
+    /// and count alike, up to `most` in all (0 is taken as 1). Stops in front of a page that
+    /// cannot be pinned. Pages the run had to look at may have appeared in memory.
+    ///
+    /// # Errors
+    /// [`Fault`] if the first page cannot be pinned; nothing is pinned then.
+    pub fn pin_run(
+        &mut self,
+        pid: Pid,
+        at: UserAddr,
+        most: u64,
+        access: PinAccess,
+        frames: &mut Frames,
+        memory: &mut Memory,
+    ) -> Result<Run, Fault> {
+        let (pages, process) =
+            self.parts(pid).ok_or(Fault { address: at, cause: Cause::NoArea })?;
+        let mut ram = Ram { frames, memory };
+        let area = allowed(&process.space, at, access)?;
+        let mut run = pin_first(pages, process, &area, at, access, &mut ram)
+            .map_err(|cause| Fault { address: at, cause })?;
+        while run.pages < most {
+            let more = extend(pages, process, &run, at, most, access, &mut ram);
+            if more == 0 {
+                break;
+            }
+            run.pages += more;
+        }
+        Ok(run)
+    }
+
+    /// Gives back one pinned page. `false`, and nothing else, for a frame without pins.
+    pub fn unpin(&mut self, frame: PhysAddr, frames: &mut Frames) -> bool {
+        self.pages.uses.unpin(frame.align_down(self.pages.page.lg2()), frames)
+    }
+
+    /// How often the frame is pinned.
+    pub fn pins(&self, frame: PhysAddr) -> u32 {
+        self.pages.uses.pins(frame.align_down(self.pages.page.lg2()))
+    }
+}
+
+/// Pins the page at `at`.
+fn pin_first(
+    pages: &mut Pages,
+    process: &mut Process,
+    area: &Area,
+    at: UserAddr,
+    access: PinAccess,
+    ram: &mut Ram<'_>,
+) -> Result<Run, Cause> {
+    // Where pages are present and nobody's else there is nothing to be made.
+    let present = match area.kind {
+        AreaKind::Anonymous | AreaKind::HugeTlb { .. } => process.space.table.get(pages.number(at)),
+        AreaKind::File { .. } | AreaKind::Device { .. } => None,
+    };
+    if let Some(frame) = present
+        && pages.uses.pin_unshared(frame, 1) == 1
+    {
+        return Ok(Run { frame, pages: 1, counted: true });
+    }
+    match pages.meet(&mut process.space, area, at, access, ram)? {
+        Met::Frame(frame) => {
+            pages.uses.pin(frame);
+            Ok(Run { frame, pages: 1, counted: true })
+        }
+        Met::Reserved(frame) => Ok(Run { frame, pages: 1, counted: false }),
+    }
+}
+
+/// Pins pages that continue `run`, which starts at `at`: how many, 0 for none.
+fn extend(
+    pages: &mut Pages,
+    process: &mut Process,
+    run: &Run,
+    at: UserAddr,
+    most: u64,
+    access: PinAccess,
+    ram: &mut Ram<'_>,
+) -> u64 {
+    let lg2 = pages.page.lg2();
+    // Both sums stay in range: the pages so far were mapped, and the frames in memory.
+    let len = run.pages << lg2;
+    let (Some(here), Some(expected)) = (at.checked_add(len), run.frame.checked_add(len)) else {
+        return 0;
+    };
+    let Ok(area) = allowed(&process.space, here, access) else { return 0 };
+    let left = (most - run.pages).min(pages_left(&area, here, lg2));
+    match area.kind {
+        AreaKind::Device { base, .. } => {
+            let frame = base.get().wrapping_add(area.offset_of(here));
+            if run.counted || PhysAddr::new(frame).align_down(lg2) != expected { 0 } else { left }
+        }
+        _ if !run.counted => 0,
+        AreaKind::Anonymous | AreaKind::HugeTlb { .. } => {
+            let number = pages.number(here);
+            let present = process.space.table.contiguous(number, expected, lg2, left);
+            match pages.uses.pin_unshared(expected, present) {
+                0 => match process.space.table.get(number) {
+                    Some(elsewhere) if !pages.uses.is_shared(elsewhere) => 0,
+                    // It will appear, or be copied, and may do so in the right place.
+                    _ => pin_if(pages, process, &area, here, expected, access, ram),
+                },
+                pinned => pinned,
+            }
+        }
+        AreaKind::File { .. } => pin_if(pages, process, &area, here, expected, access, ram),
+    }
+}
+
+/// Pages of `area` from the one that holds `at` on.
+fn pages_left(area: &Area, at: UserAddr, lg2: u32) -> u64 {
+    (area.span.last().get() >> lg2) - (at.get() >> lg2) + 1
+}
+
+/// Pins the page at `at` if it lies in frame `expected`: 1 if it does.
+fn pin_if(
+    pages: &mut Pages,
+    process: &mut Process,
+    area: &Area,
+    at: UserAddr,
+    expected: PhysAddr,
+    access: PinAccess,
+    ram: &mut Ram<'_>,
+) -> u64 {
+    match pages.meet(&mut process.space, area, at, access, ram) {
+        Ok(Met::Frame(frame)) if frame == expected => {
+            pages.uses.pin(frame);
+            1
+        }
+        _ => 0,
+    }
+}

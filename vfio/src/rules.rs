@@ -1,0 +1,275 @@
+//! The rules by which VFIO refuses: containers, groups, devices and type1.
+//!
+//! The rules of processes and of the IOMMU core stand in their own rooms; [`all`] lists
+//! everything.
+
+use passim_model::Rule;
+
+passim_model::rules! {
+    // Any call that takes a structure.
+    /// EFAULT.
+    USER_POINTER = "user-pointer",
+        "The caller's structure lies in memory it may use.",
+        "measured on 6.1 and 6.12: a null pointer is EFAULT";
+    /// EINVAL.
+    ARGSZ_SHORT = "argsz-short",
+        "argsz covers every field the call reads.",
+        "linux/vfio.h; measured on 6.1 and 6.12";
+    /// EINVAL.
+    FLAGS_UNKNOWN = "flags-unknown",
+        "Only flags the call knows are set.",
+        "measured on 6.1 and 6.12";
+    /// ENOTTY.
+    IOCTL_UNKNOWN = "ioctl-unknown",
+        "The file knows the request.",
+        "measured on 6.1 and 6.12: groups, devices and containers with a type";
+
+    // Containers.
+    /// EINVAL.
+    CONTAINER_WITHOUT_IOMMU = "container-without-iommu",
+        "Everything but the version, extensions and SET_IOMMU needs a container type.",
+        "measured on 6.1 and 6.12: even unknown requests are EINVAL then";
+    /// EINVAL.
+    SET_IOMMU_WITHOUT_GROUP = "set-iommu-without-group",
+        "A container takes a type only while a group is in it.",
+        "measured on 6.1 and 6.12: whatever the type";
+    /// EINVAL.
+    SET_IOMMU_TWICE = "set-iommu-twice",
+        "A container takes one type until its last group leaves.",
+        "measured on 6.1 and 6.12";
+    /// ENODEV.
+    IOMMU_TYPE_UNSUPPORTED = "iommu-type-unsupported",
+        "Some backend lists the type as an extension.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    IOMMU_TYPE_NOT_A_TYPE = "iommu-type-not-a-type",
+        "An extension that is no container type cannot be opened as one.",
+        "measured on 6.1 and 6.12: SET_IOMMU(9)";
+    /// EPERM.
+    NESTING_REFUSED = "nesting-refused",
+        "The SMMU driver gives a stage-2 domain to whoever asks for nesting.",
+        "measured: 6.12 refuses, 6.1 does it";
+    /// EPERM.
+    INTERRUPTS_UNSAFE = "interrupts-unsafe",
+        "Messages of the group's devices are isolated, or allow_unsafe_interrupts says it is no matter.",
+        "measured on 6.12: GICv2m without the parameter; series 7.1";
+
+    // Groups.
+    /// ENOENT.
+    GROUP_ABSENT = "group-absent",
+        "A group file exists for groups with a device bound to VFIO.",
+        "6.12 vfio: the character device appears with the first such device";
+    /// EBUSY.
+    GROUP_OPEN = "group-open",
+        "A group is open once: by its descriptor, or by one of its devices' files.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    GROUP_ATTACHED = "group-attached",
+        "A group is in one container at a time.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    GROUP_NOT_ATTACHED = "group-not-attached",
+        "The group is in a container.",
+        "measured on 6.1 and 6.12";
+    /// EBADF.
+    CONTAINER_FD_BAD = "container-fd-bad",
+        "The container's descriptor is open.",
+        "measured on 6.1 and 6.12";
+    /// EBADFD or EINVAL, see the policy.
+    CONTAINER_FD_OTHER = "container-fd-other",
+        "The descriptor is a container.",
+        "measured: 6.12 EBADFD, 6.1 EINVAL";
+    /// EPERM.
+    GROUP_NOT_VIABLE = "group-not-viable",
+        "No member of the group is bound to a driver that does its own DMA.",
+        "measured on 6.1 and 6.12";
+    /// EBUSY.
+    GROUP_DEVICES_OPEN = "group-devices-open",
+        "A group leaves its container only while no device file of it is open or mapped.",
+        "measured on 6.1 and 6.12";
+    /// EBUSY.
+    ATTACH_VADDR_INVALID = "attach-vaddr-invalid",
+        "A group joins a container only while every mapping's vaddr is valid.",
+        "measured on 6.1 and 6.12";
+    /// ENODEV.
+    DEVICE_NOT_IN_GROUP = "device-not-in-group",
+        "The name is that of a device of this group that is bound to VFIO.",
+        "measured on 6.1 and 6.12: comes before a missing container";
+    /// EINVAL.
+    DEVICE_NEEDS_CONTAINER = "device-needs-container",
+        "A device is opened while its group's container has a type.",
+        "measured on 6.1 and 6.12";
+
+    // Devices.
+    /// EINVAL.
+    REGION_INDEX = "region-index",
+        "The device has a region of this index.",
+        "measured on 6.1 and 6.12: 0 to 7";
+    /// EINVAL.
+    IRQ_INDEX = "irq-index",
+        "The device has an interrupt of this index.",
+        "measured on 6.1 and 6.12: 0 to 4, error reports on PCI Express only";
+    /// EINVAL.
+    RESET_UNSUPPORTED = "reset-unsupported",
+        "The kernel knows a way to reset the function.",
+        "measured on 6.1 and 6.12";
+    /// ENODEV.
+    HOT_RESET_NO_SLOT = "hot-reset-no-slot",
+        "The function sits in a slot or below a bridge that can be reset.",
+        "measured on 6.1 and 6.12: ENODEV on the root bus";
+    /// EINVAL.
+    SET_IRQS_SHAPE = "set-irqs-shape",
+        "Index, start, count, data type and size of the request fit together.",
+        "6.12 vfio_pci; outcomes measured on 6.1 and 6.12";
+    /// EINVAL.
+    DEVICE_FEATURE_SHAPE = "device-feature-shape",
+        "A feature request names one known feature.",
+        "6.12 vfio; measured: argsz 0 is EINVAL";
+    /// EINVAL.
+    IOEVENTFD_SHAPE = "ioeventfd-shape",
+        "An ioeventfd names a size, an offset and a descriptor.",
+        "6.12 vfio_pci; measured: argsz 0 is EINVAL";
+    /// ENOTTY or EINVAL.
+    NOT_MODELLED = "not-modelled",
+        "The model serves this part of the interface.",
+        "a limit of this model, not of a kernel";
+    /// EINVAL.
+    BAR_NOT_MAPPABLE = "bar-not-mappable",
+        "A BAR is memory, and owns every page it touches.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    RESOURCE_CLAIMED = "resource-claimed",
+        "A PCI resource is mapped through sysfs only while no driver has claimed it.",
+        "measured on kernels with CONFIG_IO_STRICT_DEVMEM";
+
+    // MAP_DMA.
+    /// EINVAL.
+    MAP_NO_PERMISSION = "map-no-permission",
+        "A mapping is readable, writable or both; exchanging a vaddr names neither.",
+        "measured on 6.1 and 6.12; series 7.3";
+    /// EINVAL.
+    MAP_ALIGNMENT = "map-alignment",
+        "iova, vaddr and size are multiples of the smallest page, and size is not 0.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    MAP_WRAP = "map-wrap",
+        "Neither iova nor vaddr runs past 2^64.",
+        "measured on 6.1 and 6.12";
+    /// EEXIST.
+    MAP_OVERLAP = "map-overlap",
+        "No existing mapping shares an address with the new one.",
+        "measured on 6.1 and 6.12";
+    /// ENOSPC.
+    MAP_ENTRY_LIMIT = "map-entry-limit",
+        "A container holds at most dma_entry_limit mappings, as read when it got its type.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    MAP_OUTSIDE_VALID = "map-outside-valid",
+        "A mapping lies inside one valid IOVA range: in the aperture, off every reserved region.",
+        "measured on 6.1 and 6.12; series 7.2";
+    /// EFAULT.
+    MAP_PAGE_FAULT = "map-page-fault",
+        "Every page is present or can be made so, and allows what the mapping allows.",
+        "measured on 6.1 and 6.12";
+    /// ENOMEM.
+    MAP_MEMLOCK = "map-memlock",
+        "Pages pinned and locked stay within RLIMIT_MEMLOCK, unless CAP_IPC_LOCK is held.",
+        "measured on 6.1 and 6.12: page by page, mappings counted each";
+    /// ENOENT.
+    VADDR_NO_MAPPING = "vaddr-no-mapping",
+        "A vaddr is exchanged where a mapping is.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    VADDR_NOT_EXACT = "vaddr-not-exact",
+        "A vaddr is exchanged for a whole mapping whose vaddr was invalidated before.",
+        "measured on 6.1 and 6.12";
+
+    // UNMAP_DMA.
+    /// EINVAL.
+    UNMAP_FLAGS_CONFLICT = "unmap-flags-conflict",
+        "A dirty bitmap is asked for a plain range only.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    UNMAP_ALIGNMENT = "unmap-alignment",
+        "iova and size are multiples of the smallest page, and size is not 0.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    UNMAP_WRAP = "unmap-wrap",
+        "The range does not run past 2^64.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    UNMAP_ALL_RANGE = "unmap-all-range",
+        "Unmapping everything names no range: iova and size are 0.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    UNMAP_BISECTS = "unmap-bisects",
+        "On v2, neither end of the range cuts a mapping in two.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    UNMAP_VADDR_TWICE = "unmap-vaddr-twice",
+        "A vaddr is invalidated once; what the call invalidated before is made valid again.",
+        "measured on 6.1 and 6.12";
+
+    // DIRTY_PAGES.
+    /// EACCES.
+    DIRTY_V1 = "dirty-v1",
+        "Dirty tracking needs a v2 container.",
+        "measured on 6.1 and 6.12: before every other check";
+    /// EINVAL.
+    DIRTY_NOT_STARTED = "dirty-not-started",
+        "Dirty pages are reported while tracking runs.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    DIRTY_RANGE = "dirty-range",
+        "The range is whole smallest pages, not empty, and does not reach 2^64.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    DIRTY_PAGE_SIZE = "dirty-page-size",
+        "One bit stands for one smallest page.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    DIRTY_BITMAP_SIZE = "dirty-bitmap-size",
+        "The bitmap holds a bit for every page of the range, in whole doublewords, up to 256 MiB.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    DIRTY_BITMAP_ADDRESS = "dirty-bitmap-address",
+        "The bitmap lies in user addresses.",
+        "measured on 6.1 and 6.12";
+    /// EFAULT.
+    DIRTY_BITMAP_FAULT = "dirty-bitmap-fault",
+        "The bitmap's memory can be read and written; what was reported or unmapped before stays so.",
+        "measured on 6.1 and 6.12: a range may be half done";
+
+    // Attach.
+    /// EINVAL.
+    ATTACH_APERTURE = "attach-aperture",
+        "Every mapping lies inside the new domain's aperture.",
+        "series 7.2";
+    /// EINVAL.
+    ATTACH_RESERVED = "attach-reserved",
+        "No mapping touches a reserved region of the new group.",
+        "series 7.2";
+
+    // Paths and driver binds.
+    /// ENOENT.
+    PATH_ABSENT = "path-absent",
+        "The path names something the machine has.",
+        "the machine's description";
+    /// EINVAL.
+    ATTRIBUTE_VALUE = "attribute-value",
+        "The attribute takes the value that is written.",
+        "6.12 module parameters and PCI core";
+    /// EBUSY.
+    UNBIND_IN_USE = "unbind-in-use",
+        "A device is taken from VFIO while none of its files is open.",
+        "the kernel waits for the files to close; the model refuses instead of waiting for ever";
+    /// EINVAL.
+    PROBE_DMA_OWNED = "probe-dma-owned",
+        "A driver that does its own DMA binds only while the group is in no container.",
+        "measured on 6.1 and 6.12";
+}
+
+/// Every rule of the Linux side, by room, in declaration order.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().chain(crate::process::rules::RULES).chain(crate::iommu::rules::RULES).copied()
+}

@@ -1,0 +1,253 @@
+//! Paths: what can be opened, read, written and followed.
+
+use crate::call::Answer;
+use crate::file::FileKind;
+use crate::kernel::Kernel;
+use crate::process::Pid;
+use crate::rules;
+use passim_model::topology::BarKind;
+use passim_model::{Conflict, Errno, Host, Refusal, Rid};
+
+/// A plain file: its path. Its length and pages belong to the processes' memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct PlainFile {
+    pub(crate) path: String,
+}
+
+const PCI_DEVICES: &str = "/sys/bus/pci/devices/";
+const PARAMETERS: &str = "/sys/module/vfio_iommu_type1/parameters/";
+
+fn absent() -> Refusal {
+    rules::PATH_ABSENT.refuse(Errno::ENOENT)
+}
+
+fn bad_value() -> Refusal {
+    rules::ATTRIBUTE_VALUE.refuse(Errno::EINVAL)
+}
+
+/// A boolean module parameter, as the kernel reads it.
+fn boolean(text: &str) -> Option<bool> {
+    match text.trim_end_matches('\n') {
+        "y" | "Y" | "1" | "t" | "T" | "on" => Some(true),
+        "n" | "N" | "0" | "f" | "F" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// An unsigned module parameter.
+fn unsigned(text: &str) -> Option<u32> {
+    let text = text.trim_end_matches('\n');
+    match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+impl Kernel {
+    /// `open(path)`.
+    ///
+    /// # Errors
+    /// ENOENT by `path-absent`; what a group's opening refuses.
+    pub(crate) fn open(&mut self, pid: Pid, path: &str) -> Result<i64, Refusal> {
+        let file = if path == "/dev/vfio/vfio" {
+            let container = crate::container::Container { file_open: true, ..Default::default() };
+            let at = self.containers.insert(container);
+            self.files.open(FileKind::Container(at))
+        } else if let Some(number) = path.strip_prefix("/dev/vfio/") {
+            self.open_group(number.parse().map_err(|_| absent())?)?
+        } else if let Some((rid, attribute)) = self.pci_attribute(path) {
+            let kind = self.pci_file(rid, attribute).ok_or_else(absent)?;
+            self.files.open(kind)
+        } else if path.starts_with("/proc/") {
+            self.files.open(FileKind::Proc(path.to_owned()))
+        } else if path.starts_with("/tmp/") {
+            let number = self.plain_file(path);
+            self.files.open(FileKind::Plain(number))
+        } else {
+            return Err(absent());
+        };
+        self.install(pid, file)
+    }
+
+    /// The number of a plain file; one that was never opened is made, empty.
+    fn plain_file(&mut self, path: &str) -> usize {
+        match self.plain_files.iter().position(|file| file.path == path) {
+            Some(number) => number,
+            None => {
+                self.plain_files.push(PlainFile { path: path.to_owned() });
+                self.plain_files.len() - 1
+            }
+        }
+    }
+
+    /// The function and attribute a path below a PCI device's directory names.
+    fn pci_attribute<'a>(&self, path: &'a str) -> Option<(Rid, &'a str)> {
+        let (name, attribute) = path.strip_prefix(PCI_DEVICES)?.split_once('/')?;
+        let rid = name.starts_with("0000:").then(|| Rid::parse(name))??;
+        self.pci.exists(rid).then_some((rid, attribute))
+    }
+
+    fn pci_file(&self, rid: Rid, attribute: &str) -> Option<FileKind> {
+        if attribute == "config" {
+            return Some(FileKind::Config(rid));
+        }
+        let bar: u8 = attribute.strip_prefix("resource")?.parse().ok()?;
+        let found = self.topology.function(rid)?.bar(bar)?;
+        (found.kind == BarKind::Memory).then_some(FileKind::Resource { rid, bar })
+    }
+
+    /// Writes a sysfs attribute.
+    ///
+    /// # Errors
+    /// ENOENT by `path-absent`, EINVAL by `attribute-value` and `probe-dma-owned`, EBUSY by
+    /// `unbind-in-use`.
+    pub(crate) fn write_attribute(&mut self, path: &str, value: &str) -> Result<i64, Refusal> {
+        if let Some(name) = path.strip_prefix(PARAMETERS) {
+            self.set_parameter(name, value)?;
+        } else if path == "/sys/bus/pci/drivers_probe" {
+            let rid = Rid::parse(value.trim_end_matches('\n')).ok_or_else(bad_value)?;
+            let group = self.topology.function(rid).and_then(|function| function.group);
+            let owner = group.and_then(|group| self.groups.get(&group));
+            let owned = owner.is_some_and(|group| group.container.is_some());
+            self.pci.probe(rid, owned)?;
+        } else if let Some((rid, attribute)) = self.pci_attribute(path) {
+            match attribute {
+                "driver_override" => self.pci.override_driver(rid, value),
+                "driver/unbind" => self.unbind(rid, value)?,
+                _ => return Err(absent()),
+            }
+        } else {
+            return Err(absent());
+        }
+        Ok(0)
+    }
+
+    fn unbind(&mut self, rid: Rid, value: &str) -> Result<(), Refusal> {
+        if self.pci.driver(rid).is_none() {
+            return Err(absent());
+        }
+        if Rid::parse(value.trim_end_matches('\n')) != Some(rid) {
+            return Err(rules::ATTRIBUTE_VALUE.refuse(Errno::ENODEV));
+        }
+        if self.devices.contains_key(&rid) {
+            return Err(rules::UNBIND_IN_USE.refuse_for(Errno::EBUSY, Conflict::Device(rid)));
+        }
+        self.pci.unbind(rid);
+        Ok(())
+    }
+
+    fn set_parameter(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+        match name {
+            "allow_unsafe_interrupts" => {
+                self.params.allow_unsafe_interrupts = boolean(value).ok_or_else(bad_value)?;
+            }
+            "disable_hugepages" => {
+                self.params.disable_hugepages = boolean(value).ok_or_else(bad_value)?;
+            }
+            "dma_entry_limit" => {
+                self.params.dma_entry_limit = unsigned(value).ok_or_else(bad_value)?;
+            }
+            _ => return Err(absent()),
+        }
+        Ok(())
+    }
+
+    /// Reads a sysfs attribute; booleans read `Y` or `N`, and every text ends with a newline.
+    pub(crate) fn read_attribute(&self, path: &str) -> Answer {
+        let yes_no = |value: bool| if value { "Y".to_owned() } else { "N".to_owned() };
+        let text = match path.strip_prefix(PARAMETERS) {
+            Some("allow_unsafe_interrupts") => yes_no(self.params.allow_unsafe_interrupts),
+            Some("disable_hugepages") => yes_no(self.params.disable_hugepages),
+            Some("dma_entry_limit") => self.params.dma_entry_limit.to_string(),
+            _ => return Answer::refused(absent()),
+        };
+        Answer { ret: Ok(text.len() as i64 + 1), bytes: format!("{text}\n").into_bytes() }
+    }
+
+    /// Follows the `driver` link of a PCI device.
+    pub(crate) fn readlink(&self, path: &str) -> Answer {
+        let device = path.strip_suffix("/driver").map(|device| format!("{device}/"));
+        let found = device.as_deref().and_then(|device| self.pci_attribute(device));
+        let driver = found.and_then(|(rid, _)| Some((rid, self.pci.driver(rid)?)));
+        let Some((rid, driver)) = driver else { return Answer::refused(absent()) };
+        // Devices of the root bus lie four directories below /sys/devices' own, and each bridge
+        // above adds one: platform, host bridge, bus, device.
+        let up = "../".repeat(5 + self.bridges_above(rid));
+        let target = format!("{up}bus/pci/drivers/{driver}");
+        Answer { ret: Ok(target.len() as i64), bytes: target.into_bytes() }
+    }
+
+    /// How many bridges lie between a function and the root bus.
+    fn bridges_above(&self, rid: Rid) -> usize {
+        let mut above = 0;
+        let mut bus = rid.bus();
+        while bus != 0 && above < 256 {
+            // PCI-to-PCI bridge 1.2, 3.2.5.3: the secondary bus number is at 0x19.
+            let mut functions = self.topology.functions().iter();
+            let bridge = functions.find(|function| {
+                function.config_byte(0x0e) & 0x7f == 1 && function.config_byte(0x19) == bus
+            });
+            let Some(bridge) = bridge else { return above + 1 };
+            above += 1;
+            bus = bridge.rid.bus();
+        }
+        above
+    }
+
+    /// `ftruncate` of a plain file.
+    pub(crate) fn truncate(
+        &mut self,
+        pid: Pid,
+        fd: i32,
+        len: u64,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
+        let file = self.file(pid, fd)?;
+        match self.files.kind(file) {
+            Some(&FileKind::Plain(number)) => {
+                self.processes.truncate(number, len, &mut self.frames, host.memory_mut());
+                Ok(0)
+            }
+            _ => Err(bad_value()),
+        }
+    }
+
+    /// `pread`.
+    pub(crate) fn pread(
+        &mut self,
+        pid: Pid,
+        fd: i32,
+        offset: u64,
+        len: usize,
+        _host: &mut impl Host,
+    ) -> Answer {
+        let file = match self.file(pid, fd) {
+            Ok(file) => file,
+            Err(refusal) => return Answer::refused(refusal),
+        };
+        match self.files.kind(file) {
+            Some(&FileKind::Config(rid)) => {
+                let function = self.topology.function(rid).expect("a config file's function");
+                let size = u64::from(function.config_size);
+                let end = size.min(offset.saturating_add(len as u64));
+                let bytes: Vec<u8> =
+                    (offset..end).map(|at| function.config_byte(at as u32)).collect();
+                Answer { ret: Ok(bytes.len() as i64), bytes }
+            }
+            _ => Answer::refused(rules::NOT_MODELLED.refuse(Errno::EINVAL)),
+        }
+    }
+
+    /// `pwrite`.
+    pub(crate) fn pwrite(
+        &mut self,
+        pid: Pid,
+        fd: i32,
+        _offset: u64,
+        _bytes: &[u8],
+        _host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
+        self.file(pid, fd)?;
+        Err(rules::NOT_MODELLED.refuse(Errno::EINVAL))
+    }
+}

@@ -1,0 +1,263 @@
+//! MAP_DMA: the checks in their order, then pages pinned and mapped run by run.
+
+use super::removal::Removal;
+use super::{Slot, SlotBitmap, Version};
+use crate::iommu::{DomainId, MapRequest as IommuMapRequest};
+use crate::kernel::Kernel;
+use crate::operation::Task;
+use crate::process::{Pid, PinAccess};
+use crate::rules;
+use crate::uapi::{Buffer, MAP_BYTES, MapRequest, map};
+use passim_model::pgtable::table::MemoryType;
+use passim_model::pgtable::gather::Gather;
+use passim_model::{Conflict, Errno, Host, Iova, PageSize, Perms, Refusal, Span, UserAddr};
+
+/// A MAP request whose own fields are in order.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    iova: Span<Iova>,
+    vaddr: UserAddr,
+    perms: Perms,
+}
+
+/// The permissions a request asks for, or `None` if it exchanges a vaddr.
+fn perms_of(request: &MapRequest) -> Result<Option<Perms>, Refusal> {
+    let header = request.header;
+    if header.argsz < MAP_BYTES as u32 {
+        let conflict =
+            Conflict::Short { got: u64::from(header.argsz), needs: MAP_BYTES as u64 };
+        return Err(rules::ARGSZ_SHORT.refuse_for(Errno::EINVAL, conflict));
+    }
+    let unknown = header.flags & !(map::READ | map::WRITE | map::VADDR);
+    if unknown != 0 {
+        let conflict = Conflict::Unknown(u64::from(unknown));
+        return Err(rules::FLAGS_UNKNOWN.refuse_for(Errno::EINVAL, conflict));
+    }
+    let mut perms = Perms::empty();
+    perms.set(Perms::READ, header.flags & map::READ != 0);
+    perms.set(Perms::WRITE, header.flags & map::WRITE != 0);
+    let exchange = header.flags & map::VADDR != 0;
+    if perms.is_empty() != exchange {
+        let conflict = Conflict::Unknown(u64::from(header.flags));
+        return Err(rules::MAP_NO_PERMISSION.refuse_for(Errno::EINVAL, conflict));
+    }
+    Ok((!exchange).then_some(perms))
+}
+
+/// The IOVA range of a request, aligned and without wrap.
+fn range_of(request: &MapRequest, page: PageSize) -> Result<Span<Iova>, Refusal> {
+    for value in [request.size, request.iova, request.vaddr] {
+        if !page.divides(value) {
+            let conflict = Conflict::Misaligned { value, size: page };
+            return Err(rules::MAP_ALIGNMENT.refuse_for(Errno::EINVAL, conflict));
+        }
+    }
+    if request.size == 0 {
+        return Err(rules::MAP_ALIGNMENT.refuse(Errno::EINVAL));
+    }
+    let wrap = rules::MAP_WRAP.refuse(Errno::EINVAL);
+    let iova = Span::from_size(Iova::new(request.iova), request.size).ok_or(wrap)?;
+    Span::from_size(UserAddr::new(request.vaddr), request.size).ok_or(wrap)?;
+    Ok(iova)
+}
+
+/// The range as these kernels search it: with an exclusive end, which for a range that ends at
+/// 2^64 is 0 and so finds nothing.
+///
+/// measured on 6.1 and 6.12: such a MAP over a mapping is refused for leaving the aperture, not
+/// for the overlap.
+pub(super) fn searched(span: Span<Iova>) -> Option<Span<Iova>> {
+    (span.last().get() != u64::MAX).then_some(span)
+}
+
+impl Kernel {
+    /// VFIO_IOMMU_MAP_DMA.
+    pub(crate) fn map_dma(
+        &mut self,
+        pid: Pid,
+        container: usize,
+        buffer: &Buffer,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
+        let request = MapRequest::read(buffer)?;
+        let perms = perms_of(&request)?;
+        let Some(backend) = self.containers[container].backend.as_ref() else {
+            return Err(rules::CONTAINER_WITHOUT_IOMMU.refuse(Errno::EINVAL));
+        };
+        let iova = range_of(&request, backend.smallest_page())?;
+        let vaddr = UserAddr::new(request.vaddr);
+        let Some(perms) = perms else {
+            return self.exchange_vaddr(pid, container, iova, vaddr);
+        };
+        if let Some(id) = searched(iova).and_then(|span| backend.slots.first_overlapping(span)) {
+            let slot = backend.slots.span(id).unwrap_or(iova);
+            return Err(rules::MAP_OVERLAP.refuse_for(Errno::EEXIST, Conflict::Slot(slot)));
+        }
+        if backend.entries_left() == 0 {
+            let limit = u64::from(backend.entry_limit());
+            let conflict = Conflict::Limit { limit, wanted: limit + 1 };
+            return Err(rules::MAP_ENTRY_LIMIT.refuse_for(Errno::ENOSPC, conflict));
+        }
+        if !backend.windows.allow(iova) {
+            let nearest = backend.windows.nearest(iova);
+            let conflict = nearest.map_or(Conflict::Request, Conflict::Aperture);
+            return Err(rules::MAP_OUTSIDE_VALID.refuse_for(Errno::EINVAL, conflict));
+        }
+        self.pin_and_map(pid, container, Wanted { iova, vaddr, perms }, tasks, host)?;
+        Ok(0)
+    }
+
+    /// Pins and maps run by run; any failure takes the whole mapping back.
+    fn pin_and_map(
+        &mut self,
+        pid: Pid,
+        container: usize,
+        wanted: Wanted,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
+        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let domains = backend.domain_ids();
+        let tracks = backend.tracking_dirty && backend.version == Version::V2;
+        let pages = (wanted.iova.size_minus_one() >> backend.smallest_page().lg2()) + 1;
+        let mut slot = Slot {
+            vaddr: wanted.vaddr,
+            perms: wanted.perms,
+            owner: pid,
+            ipc_lock: self.processes.get(pid).is_some_and(|process| process.ipc_lock()),
+            locked_pages: 0,
+            vaddr_valid: true,
+            bitmap: tracks.then(|| SlotBitmap::new(pages)),
+        };
+        let mut done = 0;
+        let outcome = loop {
+            if done > wanted.iova.size_minus_one() {
+                break Ok(());
+            }
+            match self.map_run(&domains, &wanted, done, &mut slot, tasks, host) {
+                Ok(len) => done += len,
+                Err((refusal, mapped)) => {
+                    done += mapped;
+                    break Err(refusal);
+                }
+            }
+        };
+        match outcome {
+            Ok(()) => {
+                let backend =
+                    self.containers[container].backend.as_mut().expect("a typed container");
+                let id = backend.slots.insert(wanted.iova, slot);
+                id.expect("the range was searched and is free");
+                Ok(())
+            }
+            Err(refusal) => {
+                if let Some(partial) = Span::from_size(wanted.iova.start(), done) {
+                    tasks.push(Task::Remove(Removal::new(domains, vec![(partial, slot)])));
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Pins the physically contiguous run that starts `done` bytes into the mapping, and maps it
+    /// in every domain. The answer is its length in bytes; an error comes with the bytes that are
+    /// mapped all the same and must be taken back.
+    fn map_run(
+        &mut self,
+        domains: &[DomainId],
+        wanted: &Wanted,
+        done: u64,
+        slot: &mut Slot,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<u64, (Refusal, u64)> {
+        let page = self.page;
+        let left = (wanted.iova.size_minus_one() - done) / page.bytes() + 1;
+        let at = UserAddr::new(wanted.vaddr.get() + done);
+        let access = if wanted.perms.contains(Perms::WRITE) {
+            PinAccess::Write
+        } else {
+            PinAccess::Read
+        };
+        let most = if self.params.disable_hugepages { 1 } else { left };
+        let run = self
+            .processes
+            .pin_run(slot.owner, at, most, access, &mut self.frames, host.memory_mut())
+            .map_err(|fault| {
+                let conflict = Conflict::User(fault.address);
+                (rules::MAP_PAGE_FAULT.refuse_for(Errno::EFAULT, conflict), 0)
+            })?;
+        let counted = if run.counted { run.pages } else { 0 };
+        if let Err(exceeded) = self.processes.charge(slot.owner, counted, slot.ipc_lock) {
+            self.unpin_pages(run.frame, run.pages);
+            let conflict = Conflict::Limit { limit: exceeded.limit, wanted: exceeded.wanted };
+            return Err((rules::MAP_MEMLOCK.refuse_for(Errno::ENOMEM, conflict), 0));
+        }
+        slot.locked_pages += counted;
+        let len = run.pages * page.bytes();
+        let iova = Iova::new(wanted.iova.start().get() + done);
+        for (k, &domain) in domains.iter().enumerate() {
+            let request = IommuMapRequest {
+                iova,
+                output: run.frame,
+                size: len,
+                perms: wanted.perms,
+                memory_type: MemoryType::Normal,
+            };
+            let mut gather = Gather::default();
+            let mapped =
+                self.iommu.map(domain, &request, &mut gather, &mut self.frames, host);
+            if !gather.is_empty() {
+                tasks.push(Task::Drop(self.iommu.sync(domain, gather)));
+            }
+            if let Err(refusal) = mapped {
+                if k > 0 {
+                    // The reference domain has the run: removing it takes it from every domain.
+                    return Err((refusal, len));
+                }
+                self.unpin_pages(run.frame, run.pages);
+                self.processes.uncharge(slot.owner, counted);
+                slot.locked_pages -= counted;
+                return Err((refusal, 0));
+            }
+        }
+        Ok(len)
+    }
+
+    /// MAP with the VADDR flag: an existing mapping gets another vaddr, and another owner if
+    /// another process asks.
+    fn exchange_vaddr(
+        &mut self,
+        pid: Pid,
+        container: usize,
+        iova: Span<Iova>,
+        vaddr: UserAddr,
+    ) -> Result<i64, Refusal> {
+        let backend = self.containers[container].backend.as_mut().expect("a typed container");
+        let found = searched(iova).and_then(|span| backend.slots.first_overlapping(span));
+        let Some(id) = found else {
+            return Err(rules::VADDR_NO_MAPPING.refuse(Errno::ENOENT));
+        };
+        let span = backend.slots.span(id).unwrap_or(iova);
+        let slot = backend.slots.get_mut(id).expect("just found");
+        if slot.vaddr_valid || span != iova {
+            return Err(rules::VADDR_NOT_EXACT.refuse_for(Errno::EINVAL, Conflict::Slot(span)));
+        }
+        if slot.owner != pid {
+            let ipc_lock = self.processes.get(pid).is_some_and(|process| process.ipc_lock());
+            if let Err(exceeded) = self.processes.charge(pid, slot.locked_pages, ipc_lock) {
+                let conflict =
+                    Conflict::Limit { limit: exceeded.limit, wanted: exceeded.wanted };
+                return Err(rules::MAP_MEMLOCK.refuse_for(Errno::ENOMEM, conflict));
+            }
+            self.processes.uncharge(slot.owner, slot.locked_pages);
+            slot.owner = pid;
+            slot.ipc_lock = ipc_lock;
+        }
+        slot.vaddr = vaddr;
+        slot.vaddr_valid = true;
+        backend.invalid_vaddrs -= 1;
+        Ok(0)
+    }
+}

@@ -1,0 +1,144 @@
+//! The type1 backend: a container's mappings.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | [`slots`] | which mapping holds this address, which overlaps this range? |
+//! | `map` | may this be mapped, and which pages does it pin? |
+//! | `unmap` | which mappings does this range take away? |
+//! | `removal` | in what order does a mapping go: tables, SMMU, pages? |
+//! | `attach` | what happens when a group joins or leaves? |
+//! | `windows` | which addresses are valid? |
+//! | `info` | what does GET_INFO say? |
+//! | `dirty` | which bits does a dirty report set? |
+
+mod attach;
+mod dirty;
+mod info;
+mod map;
+pub(crate) mod removal;
+pub mod slots;
+mod unmap;
+mod windows;
+
+#[cfg(test)]
+mod tests;
+
+pub use dirty::SlotBitmap;
+pub(crate) use info::fixed_bytes_written;
+
+use crate::iommu::DomainId;
+use crate::process::Pid;
+use passim_model::{PageSize, PageSizes, Perms, UserAddr};
+use slots::Slots;
+use windows::Windows;
+
+/// Which rules UNMAP follows, and whether dirty pages are tracked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Version {
+    /// VFIO_TYPE1_IOMMU.
+    V1,
+    /// VFIO_TYPE1v2_IOMMU, and nesting.
+    V2,
+}
+
+/// One mapping.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Slot {
+    /// First byte in the owner's memory.
+    pub vaddr: UserAddr,
+    /// What the device may do, as the process asked for it.
+    pub perms: Perms,
+    /// Whose memory it is, and whose VmLck counts it.
+    pub owner: Pid,
+    /// Whether the owner held CAP_IPC_LOCK when it became the owner.
+    pub ipc_lock: bool,
+    /// Pages counted in the owner's VmLck.
+    pub locked_pages: u64,
+    /// False between UNMAP and MAP with the VADDR flag.
+    pub vaddr_valid: bool,
+    /// Dirty bits, while tracking runs.
+    pub bitmap: Option<SlotBitmap>,
+}
+
+/// A domain of the container, and the groups in it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DomainEntry {
+    /// The domain.
+    pub domain: DomainId,
+    /// Its groups, in the order in which they joined.
+    pub groups: Vec<u32>,
+}
+
+/// A container's type1 instance.
+pub struct Type1 {
+    pub(crate) version: Version,
+    pub(crate) nesting: bool,
+    /// The last to be made comes first: it is the one asked for physical addresses.
+    pub(crate) domains: Vec<DomainEntry>,
+    pub(crate) slots: Slots<Slot>,
+    pub(crate) windows: Windows,
+    pub(crate) page_sizes: PageSizes,
+    pub(crate) tracking_dirty: bool,
+    /// Mappings whose vaddr is not valid now.
+    pub(crate) invalid_vaddrs: usize,
+    entry_limit: u32,
+    cpu_page: PageSize,
+}
+
+impl Type1 {
+    /// An instance without domains; `entry_limit` is the module parameter as it stands now.
+    pub(crate) fn new(
+        version: Version,
+        nesting: bool,
+        entry_limit: u32,
+        cpu_page: PageSize,
+    ) -> Self {
+        Self {
+            version,
+            nesting,
+            domains: Vec::new(),
+            slots: Slots::new(),
+            windows: Windows::default(),
+            page_sizes: at_least_a_page(PageSizes::from_bits(u64::MAX), cpu_page),
+            tracking_dirty: false,
+            invalid_vaddrs: 0,
+            entry_limit,
+            cpu_page,
+        }
+    }
+
+    /// How many more mappings the container takes.
+    pub(crate) fn entries_left(&self) -> u32 {
+        let live = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        self.entry_limit.saturating_sub(live)
+    }
+
+    /// The most mappings the container takes.
+    pub(crate) fn entry_limit(&self) -> u32 {
+        self.entry_limit
+    }
+
+    /// The size that addresses and sizes must be multiples of.
+    pub(crate) fn smallest_page(&self) -> PageSize {
+        self.page_sizes.smallest().unwrap_or(self.cpu_page)
+    }
+
+    /// The domain that is asked where an address leads.
+    pub(crate) fn reference_domain(&self) -> Option<DomainId> {
+        Some(self.domains.first()?.domain)
+    }
+
+    /// Every domain, the last made first.
+    pub(crate) fn domain_ids(&self) -> Vec<DomainId> {
+        self.domains.iter().map(|entry| entry.domain).collect()
+    }
+}
+
+/// Series 2.6: sizes below the CPU's page cannot be mapped alone; they count as one CPU page.
+pub(crate) fn at_least_a_page(sizes: PageSizes, cpu_page: PageSize) -> PageSizes {
+    let below = sizes.bits() & cpu_page.mask();
+    if below == 0 {
+        return sizes;
+    }
+    PageSizes::from_bits(sizes.bits() & !cpu_page.mask() | cpu_page.bytes())
+}

@@ -1,0 +1,141 @@
+//! A mapping goes: out of the tables, out of the SMMU, then its pages.
+//!
+//! Between the first and the second step the device may still reach the pages; that is why they
+//! stay pinned until the SMMU has answered.
+
+use super::Slot;
+use crate::iommu::{DomainId, Invalidation, Synced};
+use crate::kernel::Kernel;
+use crate::step::Step;
+use passim_model::pgtable::gather::Gather;
+use passim_model::{Host, Iova, PhysAddr, Span};
+
+/// Pages wait for the SMMU in batches of at most this many contiguous runs.
+///
+/// 6.12 vfio_iommu_type1: it syncs after 512 remembered regions (series 7.3).
+const RUNS_PER_SYNC: usize = 512;
+
+/// Mappings on their way out. See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Removal {
+    /// The first is asked for physical addresses, and is the last to be unmapped.
+    domains: Vec<DomainId>,
+    slots: std::vec::IntoIter<(Span<Iova>, Slot)>,
+    current: Option<Current>,
+    pending: Option<Invalidation>,
+}
+
+/// The mapping being removed.
+#[derive(Debug)]
+struct Current {
+    slot: Slot,
+    /// What the reference domain still maps.
+    rest: Option<Span<Iova>>,
+    span: Span<Iova>,
+    /// Domains besides the reference that still map it.
+    others: usize,
+    /// Unmapped, not yet invalidated: first frame and number of pages.
+    runs: Vec<(PhysAddr, u64)>,
+}
+
+impl Removal {
+    /// The removal of `slots` from `domains`, the reference domain first.
+    pub(crate) fn new(domains: Vec<DomainId>, slots: Vec<(Span<Iova>, Slot)>) -> Self {
+        Self { domains, slots: slots.into_iter(), current: None, pending: None }
+    }
+
+    /// Goes on until it must wait, or is done.
+    pub(crate) fn step(&mut self, kernel: &mut Kernel, host: &mut impl Host) -> Step<()> {
+        loop {
+            if let Some(pending) = &mut self.pending {
+                match pending.step(&mut kernel.iommu, &mut kernel.frames, host) {
+                    Step::Done(synced) => {
+                        self.pending = None;
+                        if let Some(current) = &mut self.current {
+                            current.unpin(kernel, &synced);
+                        }
+                    }
+                    Step::Waiting(queue) => return Step::Waiting(queue),
+                    Step::Unlocked => return Step::Unlocked,
+                }
+            }
+            match self.current.take() {
+                Some(current) => self.advance(current, kernel, host),
+                None => match self.slots.next() {
+                    Some((span, slot)) => {
+                        let others = self.domains.len().saturating_sub(1);
+                        let rest = Some(span);
+                        let runs = Vec::new();
+                        self.current = Some(Current { slot, rest, span, others, runs });
+                    }
+                    None => return Step::Done(()),
+                },
+            }
+        }
+    }
+
+    /// Unmaps the next part of the current mapping and leaves its invalidation pending.
+    fn advance(&mut self, mut current: Current, kernel: &mut Kernel, host: &mut impl Host) {
+        let mut gather = Gather::default();
+        if current.others > 0 {
+            // Every domain but the reference loses the whole mapping at once.
+            let domain = self.domains[current.others];
+            current.others -= 1;
+            let (iova, size) = (current.span.start(), current.span.size().unwrap_or(u64::MAX));
+            kernel.iommu.unmap(domain, iova, size, &mut gather, host);
+            self.pending = Some(kernel.iommu.sync(domain, gather));
+            self.current = Some(current);
+            return;
+        }
+        let Some(&domain) = self.domains.first() else { return };
+        if current.rest.is_none() {
+            kernel.processes.uncharge(current.slot.owner, current.slot.locked_pages);
+            return;
+        }
+        current.unmap_runs(domain, &mut gather, kernel, host);
+        self.pending = Some(kernel.iommu.sync(domain, gather));
+        self.current = Some(current);
+    }
+}
+
+impl Current {
+    /// Unmaps up to [`RUNS_PER_SYNC`] physically contiguous runs from the reference domain.
+    fn unmap_runs(
+        &mut self,
+        domain: DomainId,
+        gather: &mut Gather,
+        kernel: &mut Kernel,
+        host: &mut impl Host,
+    ) {
+        let page = kernel.page;
+        while let Some(rest) = self.rest
+            && self.runs.len() < RUNS_PER_SYNC
+        {
+            let at = rest.start();
+            let room = rest.size_minus_one().saturating_add(1);
+            let found = kernel.iommu.iova_run(domain, at, room, host.memory());
+            let gone = match found {
+                Some((frame, len)) => {
+                    let gone = kernel.iommu.unmap(domain, at, len, gather, host);
+                    if gone == 0 {
+                        // The kernel warns and gives up on the rest of the mapping.
+                        self.rest = None;
+                        return;
+                    }
+                    self.runs.push((frame, gone.min(len) >> page.lg2()));
+                    gone
+                }
+                // A hole: stepped over page by page.
+                None => page.bytes(),
+            };
+            self.rest = at.checked_add(gone).and_then(|start| Span::new(start, rest.last()));
+        }
+    }
+
+    /// Gives back the pages of the runs that are invalidated now. `Synced` is the proof.
+    fn unpin(&mut self, kernel: &mut Kernel, _synced: &Synced) {
+        for (frame, pages) in self.runs.drain(..) {
+            kernel.unpin_pages(frame, pages);
+        }
+    }
+}

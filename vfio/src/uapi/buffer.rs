@@ -1,0 +1,68 @@
+//! The caller's structure: copied in and out, as far as it reaches.
+
+use crate::rules;
+use passim_model::{Conflict, Errno, Refusal, UserAddr};
+
+/// A caller's structure in user memory, or the lack of one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Buffer {
+    /// The bytes; `None` for a null pointer.
+    bytes: Option<Vec<u8>>,
+}
+
+impl Buffer {
+    /// The null pointer.
+    pub fn null() -> Self {
+        Self { bytes: None }
+    }
+
+    /// A structure of these bytes; memory ends behind them.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes: Some(bytes) }
+    }
+
+    fn fault() -> Refusal {
+        rules::USER_POINTER.refuse_for(Errno::EFAULT, Conflict::User(UserAddr::new(0)))
+    }
+
+    /// Copies in `N` bytes from `offset` on.
+    ///
+    /// # Errors
+    /// EFAULT by `user-pointer` where the memory ends before.
+    pub fn copy_in<const N: usize>(&self, offset: usize) -> Result<[u8; N], Refusal> {
+        let bytes = self.bytes.as_deref().ok_or_else(Self::fault)?;
+        let end = offset.checked_add(N).ok_or_else(Self::fault)?;
+        let piece = bytes.get(offset..end).ok_or_else(Self::fault)?;
+        Ok(piece.try_into().expect("the piece has N bytes"))
+    }
+
+    /// Copies `bytes` out to `offset`.
+    ///
+    /// # Errors
+    /// EFAULT by `user-pointer` where the memory ends before; then nothing is written.
+    pub fn copy_out(&mut self, offset: usize, bytes: &[u8]) -> Result<(), Refusal> {
+        let buffer = self.bytes.as_deref_mut().ok_or_else(Self::fault)?;
+        let end = offset.checked_add(bytes.len()).ok_or_else(Self::fault)?;
+        buffer.get_mut(offset..end).ok_or_else(Self::fault)?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// A text of at most `max` bytes that ends with a zero byte, or at `max`.
+    ///
+    /// # Errors
+    /// EFAULT by `user-pointer` where the memory ends before either.
+    pub fn text(&self, max: usize) -> Result<String, Refusal> {
+        let bytes = self.bytes.as_deref().ok_or_else(Self::fault)?;
+        let piece = &bytes[..bytes.len().min(max)];
+        match piece.iter().position(|&byte| byte == 0) {
+            Some(end) => Ok(String::from_utf8_lossy(&piece[..end]).into_owned()),
+            None if bytes.len() >= max => Ok(String::from_utf8_lossy(piece).into_owned()),
+            None => Err(Self::fault()),
+        }
+    }
+
+    /// The bytes as they stand now.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes.unwrap_or_default()
+    }
+}

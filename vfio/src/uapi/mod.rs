@@ -1,0 +1,18 @@
+//! Bytes in, requests out, and back: the structures of `linux/vfio.h`.
+//!
+//! This room knows offsets and numbers and the argsz convention. What a request means is decided
+//! where it is served.
+
+mod buffer;
+mod layout;
+mod number;
+
+pub use buffer::Buffer;
+pub use layout::{
+    BITMAP_BYTES, Bitmap, DIRTY_RANGE_BYTES, DIRTY_HEADER_BYTES, DeviceInfo, DirtyHeader,
+    DirtyRange, Header, IrqInfo, MAP_BYTES, MapRequest, RegionInfo, UNMAP_BYTES, UnmapRequest,
+};
+pub use number::{Extension, dirty, group_status, info_cap, ioctl, irq, map, region, unmap};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! Numbers of the interface: requests, extensions, flags, capability ids.
+
+/// `_IO(';', 100 + n)`: none of them encodes a size.
+const fn request(n: u32) -> u32 {
+    (b';' as u32) << 8 | (100 + n)
+}
+
+/// Request numbers.
+pub mod ioctl {
+    use super::request;
+
+    /// VFIO_GET_API_VERSION, on a container.
+    pub const GET_API_VERSION: u32 = request(0);
+    /// VFIO_CHECK_EXTENSION, on a container.
+    pub const CHECK_EXTENSION: u32 = request(1);
+    /// VFIO_SET_IOMMU, on a container.
+    pub const SET_IOMMU: u32 = request(2);
+    /// VFIO_GROUP_GET_STATUS.
+    pub const GROUP_GET_STATUS: u32 = request(3);
+    /// VFIO_GROUP_SET_CONTAINER.
+    pub const GROUP_SET_CONTAINER: u32 = request(4);
+    /// VFIO_GROUP_UNSET_CONTAINER.
+    pub const GROUP_UNSET_CONTAINER: u32 = request(5);
+    /// VFIO_GROUP_GET_DEVICE_FD.
+    pub const GROUP_GET_DEVICE_FD: u32 = request(6);
+    /// VFIO_DEVICE_GET_INFO.
+    pub const DEVICE_GET_INFO: u32 = request(7);
+    /// VFIO_DEVICE_GET_REGION_INFO.
+    pub const DEVICE_GET_REGION_INFO: u32 = request(8);
+    /// VFIO_DEVICE_GET_IRQ_INFO.
+    pub const DEVICE_GET_IRQ_INFO: u32 = request(9);
+    /// VFIO_DEVICE_SET_IRQS.
+    pub const DEVICE_SET_IRQS: u32 = request(10);
+    /// VFIO_DEVICE_RESET.
+    pub const DEVICE_RESET: u32 = request(11);
+    /// VFIO_IOMMU_GET_INFO, on a container; VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, on a device.
+    pub const IOMMU_GET_INFO: u32 = request(12);
+    /// The device's name for the same number.
+    pub const DEVICE_GET_PCI_HOT_RESET_INFO: u32 = request(12);
+    /// VFIO_IOMMU_MAP_DMA, on a container; VFIO_DEVICE_PCI_HOT_RESET, on a device.
+    pub const IOMMU_MAP_DMA: u32 = request(13);
+    /// The device's name for the same number.
+    pub const DEVICE_PCI_HOT_RESET: u32 = request(13);
+    /// VFIO_IOMMU_UNMAP_DMA.
+    pub const IOMMU_UNMAP_DMA: u32 = request(14);
+    /// VFIO_DEVICE_IOEVENTFD, on a device.
+    pub const DEVICE_IOEVENTFD: u32 = request(16);
+    /// VFIO_IOMMU_DIRTY_PAGES, on a container; VFIO_DEVICE_FEATURE, on a device.
+    pub const IOMMU_DIRTY_PAGES: u32 = request(17);
+    /// The device's name for the same number.
+    pub const DEVICE_FEATURE: u32 = request(17);
+
+    /// The name of a request on a container.
+    pub const fn container_name(request: u32) -> &'static str {
+        match request {
+            GET_API_VERSION => "VFIO_GET_API_VERSION",
+            CHECK_EXTENSION => "VFIO_CHECK_EXTENSION",
+            SET_IOMMU => "VFIO_SET_IOMMU",
+            IOMMU_GET_INFO => "VFIO_IOMMU_GET_INFO",
+            IOMMU_MAP_DMA => "VFIO_IOMMU_MAP_DMA",
+            IOMMU_UNMAP_DMA => "VFIO_IOMMU_UNMAP_DMA",
+            IOMMU_DIRTY_PAGES => "VFIO_IOMMU_DIRTY_PAGES",
+            _ => "an unknown request",
+        }
+    }
+}
+
+/// Arguments of VFIO_CHECK_EXTENSION and VFIO_SET_IOMMU.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Extension {
+    /// 1: type1, v1 semantics.
+    Type1,
+    /// 3: type1, v2 semantics.
+    Type1v2,
+    /// 4: DMA is coherent with CPU caches.
+    DmaCacheCoherent,
+    /// 6: type1 v2 over stage 2.
+    Type1Nesting,
+    /// 9: UNMAP_DMA takes FLAG_ALL.
+    UnmapAll,
+    /// 10: the vaddr of a mapping can be exchanged.
+    UpdateVaddr,
+}
+
+impl Extension {
+    /// The extension of this number; the whole argument counts.
+    pub const fn from_number(number: u64) -> Option<Self> {
+        match number {
+            1 => Some(Self::Type1),
+            3 => Some(Self::Type1v2),
+            4 => Some(Self::DmaCacheCoherent),
+            6 => Some(Self::Type1Nesting),
+            9 => Some(Self::UnmapAll),
+            10 => Some(Self::UpdateVaddr),
+            _ => None,
+        }
+    }
+}
+
+/// Flags of VFIO_GROUP_GET_STATUS.
+pub mod group_status {
+    /// Every member of the group may be used.
+    pub const VIABLE: u32 = 1 << 0;
+    /// The group is in a container.
+    pub const CONTAINER_SET: u32 = 1 << 1;
+}
+
+/// Flags of VFIO_IOMMU_MAP_DMA, from the device's point of view.
+pub mod map {
+    /// The device may read.
+    pub const READ: u32 = 1 << 0;
+    /// The device may write.
+    pub const WRITE: u32 = 1 << 1;
+    /// Exchange the vaddr of an existing mapping.
+    pub const VADDR: u32 = 1 << 2;
+}
+
+/// Flags of VFIO_IOMMU_UNMAP_DMA.
+pub mod unmap {
+    /// Report dirty pages while unmapping.
+    pub const GET_DIRTY_BITMAP: u32 = 1 << 0;
+    /// Everything.
+    pub const ALL: u32 = 1 << 1;
+    /// Invalidate the vaddr, keep the mapping.
+    pub const VADDR: u32 = 1 << 2;
+}
+
+/// Flags of VFIO_IOMMU_DIRTY_PAGES.
+pub mod dirty {
+    /// Start tracking.
+    pub const START: u32 = 1 << 0;
+    /// Stop tracking.
+    pub const STOP: u32 = 1 << 1;
+    /// Report and clear.
+    pub const GET_BITMAP: u32 = 1 << 2;
+    /// Largest bitmap, in bytes: 256 MiB.
+    pub const MAX_BITMAP_BYTES: u64 = 1 << 28;
+}
+
+/// Flags and capabilities of VFIO_IOMMU_GET_INFO.
+pub mod info_cap {
+    /// Page sizes are given.
+    pub const FLAG_PGSIZES: u32 = 1 << 0;
+    /// A capability chain exists.
+    pub const FLAG_CAPS: u32 = 1 << 1;
+    /// Valid IOVA ranges.
+    pub const IOVA_RANGE: u16 = 1;
+    /// Dirty page tracking.
+    pub const MIGRATION: u16 = 2;
+    /// How many mappings may still be made.
+    pub const DMA_AVAIL: u16 = 3;
+}
+
+/// Region indexes and flags of a PCI device.
+pub mod region {
+    /// Expansion ROM.
+    pub const ROM: u32 = 6;
+    /// Configuration space.
+    pub const CONFIG: u32 = 7;
+    /// Legacy VGA.
+    pub const VGA: u32 = 8;
+    /// Regions a PCI device reports.
+    pub const COUNT: u32 = 9;
+    /// May be read.
+    pub const FLAG_READ: u32 = 1 << 0;
+    /// May be written.
+    pub const FLAG_WRITE: u32 = 1 << 1;
+    /// May be mapped.
+    pub const FLAG_MMAP: u32 = 1 << 2;
+    /// Has capabilities.
+    pub const FLAG_CAPS: u32 = 1 << 3;
+    /// Capability: the region with the MSI-X table may be mapped whole.
+    pub const CAP_MSIX_MAPPABLE: u16 = 3;
+    /// log2 of the distance between regions in the file.
+    pub const OFFSET_LG2: u32 = 40;
+}
+
+/// Interrupt indexes and flags of a PCI device.
+pub mod irq {
+    /// Legacy pin.
+    pub const INTX: u32 = 0;
+    /// Message signalled.
+    pub const MSI: u32 = 1;
+    /// Message signalled, extended.
+    pub const MSIX: u32 = 2;
+    /// Uncorrected error.
+    pub const ERR: u32 = 3;
+    /// Request to give the device back.
+    pub const REQ: u32 = 4;
+    /// Interrupts a PCI device reports.
+    pub const COUNT: u32 = 5;
+    /// Can signal an eventfd.
+    pub const FLAG_EVENTFD: u32 = 1 << 0;
+    /// Can be masked.
+    pub const FLAG_MASKABLE: u32 = 1 << 1;
+    /// Masks itself when it fires.
+    pub const FLAG_AUTOMASKED: u32 = 1 << 2;
+    /// The set cannot be resized while in use.
+    pub const FLAG_NORESIZE: u32 = 1 << 3;
+}

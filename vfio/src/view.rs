@@ -1,0 +1,157 @@
+//! The kernel's state, looked at from outside: for reports, explanations and checks. Nothing here
+//! changes anything.
+
+use crate::call::Call;
+use crate::iommu::{DomainId, Iommu};
+use crate::kernel::Kernel;
+use crate::policy::Policy;
+use crate::process::{PinAccess, Pid, Resolved};
+use crate::type1::Version;
+use passim_model::{Iova, PageSize, Perms, PhysAddr, Rid, Span, Topology, UserAddr};
+
+/// A container as it stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ContainerView {
+    /// Which container: stable while it exists.
+    pub number: usize,
+    /// Its groups, the last to join first.
+    pub groups: Vec<u32>,
+    /// Its rules, once it has a type.
+    pub version: Option<Version>,
+    /// Its domains, the last made first.
+    pub domains: Vec<DomainId>,
+    /// How many mappings it holds.
+    pub mappings: usize,
+    /// How many more it takes.
+    pub entries_left: u32,
+    /// Where mappings may lie.
+    pub windows: Vec<Span<Iova>>,
+}
+
+/// A mapping as it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MappingView {
+    /// Device addresses.
+    pub iova: Span<Iova>,
+    /// First byte in the owner's memory.
+    pub vaddr: UserAddr,
+    /// What the process asked for.
+    pub perms: Perms,
+    /// Whose memory.
+    pub owner: Pid,
+    /// Whether the vaddr is valid.
+    pub vaddr_valid: bool,
+}
+
+impl Kernel {
+    /// Every container, by number.
+    pub fn containers(&self) -> Vec<ContainerView> {
+        let view = |(number, container): (usize, &crate::container::Container)| {
+            let backend = container.backend.as_ref();
+            ContainerView {
+                number,
+                groups: container.groups.clone(),
+                version: backend.map(|backend| backend.version),
+                domains: backend.map(|backend| backend.domain_ids()).unwrap_or_default(),
+                mappings: backend.map_or(0, |backend| backend.slots.len()),
+                entries_left: backend.map_or(0, |backend| backend.entries_left()),
+                windows: backend.map(|b| b.windows.iter().collect()).unwrap_or_default(),
+            }
+        };
+        self.containers.iter().map(view).collect()
+    }
+
+    /// The mappings of a container, ascending; none if there is no such container.
+    pub fn mappings(&self, container: usize) -> Vec<MappingView> {
+        let backend = self.containers.get(container).and_then(|it| it.backend.as_ref());
+        let Some(backend) = backend else { return Vec::new() };
+        let view = |(_, iova, slot): (_, Span<Iova>, &crate::type1::Slot)| MappingView {
+            iova,
+            vaddr: slot.vaddr,
+            perms: slot.perms,
+            owner: slot.owner,
+            vaddr_valid: slot.vaddr_valid,
+        };
+        backend.slots.iter().map(view).collect()
+    }
+
+    /// The container a device's group is in.
+    pub fn container_of_device(&self, rid: Rid) -> Option<usize> {
+        let group = self.topology.function(rid)?.group?;
+        self.groups.get(&group)?.container
+    }
+
+    /// The container a group is in.
+    pub fn container_of_group(&self, group: u32) -> Option<usize> {
+        self.groups.get(&group)?.container
+    }
+
+    /// Devices with an open file, ascending.
+    pub fn open_devices(&self) -> impl Iterator<Item = Rid> + '_ {
+        self.devices.keys().copied()
+    }
+
+    /// The driver a function is bound to.
+    pub fn driver_of(&self, rid: Rid) -> Option<&str> {
+        self.pci.driver(rid)
+    }
+
+    /// A member of the group whose driver does its own DMA.
+    pub fn host_driver_in(&self, group: u32) -> Option<Rid> {
+        self.pci.dma_driver_in(group)
+    }
+
+    /// What the kernel does where kernels differ.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The CPU's page size.
+    pub fn page(&self) -> PageSize {
+        self.page
+    }
+
+    /// The machine's functions.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// The IOMMU core.
+    pub fn iommu(&self) -> &Iommu {
+        &self.iommu
+    }
+
+    /// A module was loaded.
+    pub fn load_module(&mut self, name: &str) {
+        self.pci.load(name);
+    }
+
+    /// The frame a process's page lies in, if it is present.
+    pub fn frame_of(&self, pid: Pid, va: UserAddr) -> Option<PhysAddr> {
+        let resolved = self.processes.resolve(pid, va, PinAccess::Read).ok()?;
+        match resolved {
+            Resolved::Ram(at) => Some(at.align_down(self.page.lg2())),
+            _ => None,
+        }
+    }
+
+    /// Pages a process has locked or pinned, as VmLck counts them, in KiB.
+    pub fn locked_kib(&self, pid: Pid) -> u64 {
+        self.processes.get(pid).map_or(0, |process| process.locked_kib())
+    }
+
+    /// Bytes of RAM the kernel has handed out: pages of processes, tables and queues.
+    pub fn frames_in_use(&self) -> u64 {
+        self.frames.in_use()
+    }
+
+    /// Whether `pid` is a process that has not ended.
+    pub fn is_alive(&self, pid: Pid) -> bool {
+        self.processes.get(pid).is_some()
+    }
+
+    /// Whether a call has to wait before it can begin, because another holds the lock it needs.
+    pub fn must_wait(&self, pid: Pid, call: &Call) -> bool {
+        self.container_of(pid, call).is_some_and(|container| self.is_locked(container))
+    }
+}
