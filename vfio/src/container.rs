@@ -44,7 +44,7 @@ impl Kernel {
             ioctl::IOMMU_MAP_DMA => self.map_dma(pid, container, buffer, tasks, host),
             ioctl::IOMMU_UNMAP_DMA => {
                 self.unmap_dma(pid, container, buffer, tasks, host.memory_mut())
-            },
+            }
             ioctl::IOMMU_DIRTY_PAGES => self.dirty_pages(pid, container, buffer, host.memory_mut()),
             _ => Err(rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),

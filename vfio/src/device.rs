@@ -23,9 +23,8 @@ pub(crate) struct DeviceState {
 
 /// Message vectors of a function.
 pub(crate) fn vectors(function: &Function, index: u32) -> u32 {
-    let control = |capability: Option<u16>| {
-        capability.map(|at| function.config_u16(u32::from(at) + 2))
-    };
+    let control =
+        |capability: Option<u16>| capability.map(|at| function.config_u16(u32::from(at) + 2));
     match index {
         // PCI 3.0 6.2.4: a function without a pin has no legacy interrupt.
         irq::INTX => u32::from(function.config_byte(0x3d) != 0),
@@ -284,19 +283,14 @@ impl Kernel {
                 let base = self.bar_page(rid, bar, offset, len)?;
                 Ok(AreaKind::Device { base, file })
             }
-            _ => Err(rules::BAR_NOT_MAPPABLE
-                .refuse_for(Errno::EINVAL, Conflict::Fd(i64::from(fd)))),
+            _ => {
+                Err(rules::BAR_NOT_MAPPABLE.refuse_for(Errno::EINVAL, Conflict::Fd(i64::from(fd))))
+            }
         }
     }
 
     /// The physical address of a part of a mappable BAR.
-    fn bar_page(
-        &self,
-        rid: Rid,
-        index: u8,
-        within: u64,
-        len: u64,
-    ) -> Result<PhysAddr, Refusal> {
+    fn bar_page(&self, rid: Rid, index: u8, within: u64, len: u64) -> Result<PhysAddr, Refusal> {
         let refusal = rules::BAR_NOT_MAPPABLE.refuse_for(Errno::EINVAL, Conflict::Device(rid));
         let bar = self.topology.function(rid).and_then(|function| function.bar(index));
         let bar = bar.filter(|bar| self.is_mappable(bar)).ok_or(refusal)?;
@@ -334,4 +328,3 @@ impl Kernel {
         }
     }
 }
-

@@ -93,9 +93,7 @@ impl Kernel {
             return Err(rules::CONTAINER_FD_BAD.refuse_for(Errno::EBADF, bad_fd));
         };
         if self.groups[&number].container.is_some() {
-            return Err(
-                rules::GROUP_ATTACHED.refuse_for(Errno::EINVAL, Conflict::Group(number))
-            );
+            return Err(rules::GROUP_ATTACHED.refuse_for(Errno::EINVAL, Conflict::Group(number)));
         }
         let Some(&FileKind::Container(container)) = self.files.kind(file) else {
             let errno = self.policy.not_a_container.errno();

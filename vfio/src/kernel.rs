@@ -87,13 +87,7 @@ impl Kernel {
         for span in &boot.set_aside {
             frames.set_aside(*span);
         }
-        let iommu = Iommu::boot(
-            boot.firmware,
-            &boot.policy,
-            boot.page,
-            &mut frames,
-            host,
-        )?;
+        let iommu = Iommu::boot(boot.firmware, &boot.policy, boot.page, &mut frames, host)?;
         let numbers = boot.topology.functions().iter().filter_map(|function| function.group);
         Ok(Self {
             page: boot.page,
@@ -282,9 +276,7 @@ impl Kernel {
             Some(FileKind::Group(number)) => {
                 self.group_ioctl(pid, number, request, &mut buffer, tasks, host)
             }
-            Some(FileKind::Device { rid, .. }) => {
-                self.device_ioctl(pid, rid, request, &mut buffer)
-            }
+            Some(FileKind::Device { rid, .. }) => self.device_ioctl(pid, rid, request, &mut buffer),
             _ => Err(rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
         };

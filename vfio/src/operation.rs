@@ -42,11 +42,7 @@ enum State {
     /// Not begun, or waiting for a container's lock before it begins.
     Asked { pid: Pid, call: Call },
     /// Decided; tasks remain.
-    Decided {
-        answer: Answer,
-        container: Option<usize>,
-        tasks: VecDeque<Task>,
-    },
+    Decided { answer: Answer, container: Option<usize>, tasks: VecDeque<Task> },
     /// The answer was handed out.
     Finished,
 }

@@ -33,13 +33,13 @@ mod table;
 pub use access::Resolved;
 pub use areas::{Area, AreaKind};
 pub use fault::{Cause, Fault, Misplaced};
-pub use fd::FdTable;
 pub use lock::LimitExceeded;
 pub use mapping::NotMoved;
 pub use pin::{PinAccess, Run};
 
 use crate::policy::ZeroPage;
 use fault::{AddressSpace, Pages, Ram};
+use fd::FdTable;
 use passim_model::{Errno, Frames, Memory, PageSize, Refusal, UserAddr};
 
 /// A process, by order of birth. Numbers are not used again.

@@ -5,7 +5,7 @@ use crate::call::Call;
 use crate::iommu::{DomainId, Iommu};
 use crate::kernel::Kernel;
 use crate::policy::Policy;
-use crate::process::{PinAccess, Pid, Resolved};
+use crate::process::{Pid, PinAccess, Resolved};
 use crate::type1::Version;
 use passim_model::{Iova, PageSize, Perms, PhysAddr, Rid, Span, Topology, UserAddr};
 
@@ -133,6 +133,11 @@ impl Kernel {
             Resolved::Ram(at) => Some(at.align_down(self.page.lg2())),
             _ => None,
         }
+    }
+
+    /// Whether something pins the page in this frame.
+    pub fn is_pinned(&self, frame: PhysAddr) -> bool {
+        self.processes.pins(frame) > 0
     }
 
     /// Pages a process has locked or pinned, as VmLck counts them, in KiB.

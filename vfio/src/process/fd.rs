@@ -5,9 +5,9 @@ use super::FileId;
 /// Descriptors are below this number: NR_OPEN of every Linux so far.
 const NR_OPEN: usize = 1 << 20;
 
-/// The descriptors of one process. See the [module](self).
+/// The descriptors of one process.
 #[derive(Clone, Default, Debug)]
-pub struct FdTable {
+pub(super) struct FdTable {
     files: Vec<Option<FileId>>,
     /// No free number is below.
     lowest_free: usize,
@@ -19,7 +19,7 @@ fn index_of(fd: i32) -> Option<usize> {
 
 impl FdTable {
     /// Puts a file under the lowest free number, and returns the number.
-    pub fn insert(&mut self, file: FileId) -> i32 {
+    pub(super) fn insert(&mut self, file: FileId) -> i32 {
         let from = self.lowest_free.min(self.files.len());
         let free = self.files[from..].iter().position(Option::is_none);
         let at = free.map_or(self.files.len(), |offset| from + offset);
@@ -33,7 +33,7 @@ impl FdTable {
 
     /// Puts a file under `fd`, and returns the one that was there. A number that no descriptor can
     /// have takes nothing: `file` itself comes back.
-    pub fn place(&mut self, fd: i32, file: FileId) -> Option<FileId> {
+    pub(super) fn place(&mut self, fd: i32, file: FileId) -> Option<FileId> {
         let Some(at) = index_of(fd) else { return Some(file) };
         if at >= self.files.len() {
             self.files.resize(at + 1, None);
@@ -42,12 +42,12 @@ impl FdTable {
     }
 
     /// The file under `fd`.
-    pub fn get(&self, fd: i32) -> Option<FileId> {
+    pub(super) fn get(&self, fd: i32) -> Option<FileId> {
         *self.files.get(index_of(fd)?)?
     }
 
     /// Frees the number `fd`, and returns the file that was there.
-    pub fn remove(&mut self, fd: i32) -> Option<FileId> {
+    pub(super) fn remove(&mut self, fd: i32) -> Option<FileId> {
         let at = index_of(fd)?;
         let file = self.files.get_mut(at)?.take()?;
         self.lowest_free = self.lowest_free.min(at);
@@ -55,7 +55,7 @@ impl FdTable {
     }
 
     /// Every descriptor and its file, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = (i32, FileId)> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i32, FileId)> + '_ {
         (0..).zip(&self.files).filter_map(|(fd, file)| Some((fd, (*file)?)))
     }
 }

@@ -5,8 +5,8 @@ use crate::iommu::{DomainId, DomainKind, Invalidation, MapRequest};
 use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::rules;
-use passim_model::pgtable::table::MemoryType;
 use passim_model::pgtable::gather::Gather;
+use passim_model::pgtable::table::MemoryType;
 use passim_model::{Conflict, Errno, Host, PageSizes, Refusal, Span};
 
 impl Kernel {
@@ -65,33 +65,22 @@ impl Kernel {
     }
 
     /// Every check of an attach that comes after the hardware took the group.
-    fn judge_attach(
-        &self,
-        container: usize,
-        group: u32,
-        domain: DomainId,
-    ) -> Result<(), Refusal> {
+    fn judge_attach(&self, container: usize, group: u32, domain: DomainId) -> Result<(), Refusal> {
         let backend = self.containers[container].backend.as_ref().expect("a typed container");
         let aperture = self.iommu.aperture(domain);
         for (_, slot, _) in &backend.slots {
             if !aperture.covers(slot) {
-                return Err(
-                    rules::ATTACH_APERTURE.refuse_for(Errno::EINVAL, Conflict::Slot(slot))
-                );
+                return Err(rules::ATTACH_APERTURE.refuse_for(Errno::EINVAL, Conflict::Slot(slot)));
             }
         }
         for region in self.iommu.reserved_regions(group) {
             if let Some(id) = backend.slots.first_overlapping(region.span) {
                 let slot = backend.slots.span(id).unwrap_or(region.span);
-                return Err(
-                    rules::ATTACH_RESERVED.refuse_for(Errno::EINVAL, Conflict::Slot(slot))
-                );
+                return Err(rules::ATTACH_RESERVED.refuse_for(Errno::EINVAL, Conflict::Slot(slot)));
             }
         }
         if !self.params.allow_unsafe_interrupts && !self.iommu.isolated_msi(group) {
-            return Err(
-                rules::INTERRUPTS_UNSAFE.refuse_for(Errno::EPERM, Conflict::Group(group))
-            );
+            return Err(rules::INTERRUPTS_UNSAFE.refuse_for(Errno::EPERM, Conflict::Group(group)));
         }
         Ok(())
     }

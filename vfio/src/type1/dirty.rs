@@ -10,7 +10,9 @@ use super::{Type1, Version};
 use crate::kernel::Kernel;
 use crate::process::Pid;
 use crate::rules;
-use crate::uapi::{Bitmap, Buffer, DIRTY_HEADER_BYTES, DIRTY_RANGE_BYTES, DirtyRange, Header, dirty};
+use crate::uapi::{
+    Bitmap, Buffer, DIRTY_HEADER_BYTES, DIRTY_RANGE_BYTES, DirtyRange, Header, dirty,
+};
 use passim_model::{Conflict, Errno, Iova, Memory, PageSize, Refusal, Span, UserAddr};
 
 /// The kernel's dirty bits of one mapping, with room for one doubleword of shift.

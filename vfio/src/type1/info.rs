@@ -62,8 +62,7 @@ impl Kernel {
         buffer.copy_in::<{ LEAST_BYTES as usize }>(0)?;
         let argsz = Header::read(buffer)?.argsz;
         if argsz < LEAST_BYTES {
-            let conflict =
-                Conflict::Short { got: u64::from(argsz), needs: u64::from(LEAST_BYTES) };
+            let conflict = Conflict::Short { got: u64::from(argsz), needs: u64::from(LEAST_BYTES) };
             return Err(rules::ARGSZ_SHORT.refuse_for(Errno::EINVAL, conflict));
         }
         let chain = self.info_chain(container);

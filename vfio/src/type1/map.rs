@@ -8,8 +8,8 @@ use crate::operation::Task;
 use crate::process::{Pid, PinAccess};
 use crate::rules;
 use crate::uapi::{Buffer, MAP_BYTES, MapRequest, map};
-use passim_model::pgtable::table::MemoryType;
 use passim_model::pgtable::gather::Gather;
+use passim_model::pgtable::table::MemoryType;
 use passim_model::{Conflict, Errno, Host, Iova, PageSize, Perms, Refusal, Span, UserAddr};
 
 /// A MAP request whose own fields are in order.
@@ -24,8 +24,7 @@ struct Wanted {
 fn perms_of(request: &MapRequest) -> Result<Option<Perms>, Refusal> {
     let header = request.header;
     if header.argsz < MAP_BYTES as u32 {
-        let conflict =
-            Conflict::Short { got: u64::from(header.argsz), needs: MAP_BYTES as u64 };
+        let conflict = Conflict::Short { got: u64::from(header.argsz), needs: MAP_BYTES as u64 };
         return Err(rules::ARGSZ_SHORT.refuse_for(Errno::EINVAL, conflict));
     }
     let unknown = header.flags & !(map::READ | map::WRITE | map::VADDR);
@@ -175,11 +174,8 @@ impl Kernel {
         let page = self.page;
         let left = (wanted.iova.size_minus_one() - done) / page.bytes() + 1;
         let at = UserAddr::new(wanted.vaddr.get() + done);
-        let access = if wanted.perms.contains(Perms::WRITE) {
-            PinAccess::Write
-        } else {
-            PinAccess::Read
-        };
+        let access =
+            if wanted.perms.contains(Perms::WRITE) { PinAccess::Write } else { PinAccess::Read };
         let most = if self.params.disable_hugepages { 1 } else { left };
         let run = self
             .processes
@@ -206,8 +202,7 @@ impl Kernel {
                 memory_type: MemoryType::Normal,
             };
             let mut gather = Gather::default();
-            let mapped =
-                self.iommu.map(domain, &request, &mut gather, &mut self.frames, host);
+            let mapped = self.iommu.map(domain, &request, &mut gather, &mut self.frames, host);
             if !gather.is_empty() {
                 tasks.push(Task::Drop(self.iommu.sync(domain, gather)));
             }
@@ -247,8 +242,7 @@ impl Kernel {
         if slot.owner != pid {
             let ipc_lock = self.processes.get(pid).is_some_and(|process| process.ipc_lock());
             if let Err(exceeded) = self.processes.charge(pid, slot.locked_pages, ipc_lock) {
-                let conflict =
-                    Conflict::Limit { limit: exceeded.limit, wanted: exceeded.wanted };
+                let conflict = Conflict::Limit { limit: exceeded.limit, wanted: exceeded.wanted };
                 return Err(rules::MAP_MEMLOCK.refuse_for(Errno::ENOMEM, conflict));
             }
             self.processes.uncharge(slot.owner, slot.locked_pages);

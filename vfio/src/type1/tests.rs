@@ -1,7 +1,9 @@
 use super::Version;
 use super::windows::Windows;
 use crate::call::{Arg, Call, MapKind, Protection};
-use crate::iommu::{DeviceFacts, DriverFacts, Firmware, MsiIsolation, ReservedKind, ReservedRegion};
+use crate::iommu::{
+    DeviceFacts, DriverFacts, Firmware, MsiIsolation, ReservedKind, ReservedRegion,
+};
 use crate::kernel::{Boot, Kernel, Params};
 use crate::policy::Profile;
 use crate::process::{Capabilities, Pid, Start};

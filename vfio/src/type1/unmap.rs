@@ -39,8 +39,7 @@ impl Range {
 fn shape_of(request: &UnmapRequest, buffer: &Buffer) -> Result<Option<Bitmap>, Refusal> {
     let header = request.header;
     if header.argsz < UNMAP_BYTES as u32 {
-        let conflict =
-            Conflict::Short { got: u64::from(header.argsz), needs: UNMAP_BYTES as u64 };
+        let conflict = Conflict::Short { got: u64::from(header.argsz), needs: UNMAP_BYTES as u64 };
         return Err(rules::ARGSZ_SHORT.refuse_for(Errno::EINVAL, conflict));
     }
     let unknown = header.flags & !(unmap::GET_DIRTY_BITMAP | unmap::ALL | unmap::VADDR);
@@ -182,16 +181,14 @@ impl Kernel {
                     break;
                 }
             }
-            let backend =
-                self.containers[container].backend.as_mut().expect("a typed container");
+            let backend = self.containers[container].backend.as_mut().expect("a typed container");
             if let Some(slot) = backend.slots.remove(id) {
                 backend.invalid_vaddrs -= usize::from(!slot.vaddr_valid);
                 going.push((span, slot));
             }
         }
         if !going.is_empty() {
-            let backend =
-                self.containers[container].backend.as_ref().expect("a typed container");
+            let backend = self.containers[container].backend.as_ref().expect("a typed container");
             tasks.push(Task::Remove(Removal::new(backend.domain_ids(), going)));
         }
         outcome
@@ -206,9 +203,7 @@ impl Kernel {
         let backend = self.containers[container].backend.as_mut().expect("a typed container");
         let invalid = |id| backend.slots.get(id).is_some_and(|slot| !slot.vaddr_valid);
         if let Some(&(span, _)) = taken.iter().find(|&&(_, id)| invalid(id)) {
-            return Err(
-                rules::UNMAP_VADDR_TWICE.refuse_for(Errno::EINVAL, Conflict::Slot(span))
-            );
+            return Err(rules::UNMAP_VADDR_TWICE.refuse_for(Errno::EINVAL, Conflict::Slot(span)));
         }
         for &(_, id) in taken {
             if let Some(slot) = backend.slots.get_mut(id) {

@@ -37,9 +37,9 @@ impl Windows {
 
     /// Every valid range, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Span<Iova>> + '_ {
-        self.valid.iter().filter_map(|range| {
-            Span::new(Iova::new(*range.start()), Iova::new(*range.end()))
-        })
+        self.valid
+            .iter()
+            .filter_map(|range| Span::new(Iova::new(*range.start()), Iova::new(*range.end())))
     }
 
     /// Whether `span` lies inside one valid range. Where no range is known, everything is valid.

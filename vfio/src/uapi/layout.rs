@@ -101,11 +101,7 @@ impl UnmapRequest {
     /// EFAULT.
     pub fn read(buffer: &Buffer) -> Result<Self, Refusal> {
         let bytes = buffer.copy_in::<UNMAP_BYTES>(0)?;
-        Ok(Self {
-            header: Header::of(&bytes),
-            iova: u64_at(&bytes, 8),
-            size: u64_at(&bytes, 16),
-        })
+        Ok(Self { header: Header::of(&bytes), iova: u64_at(&bytes, 8), size: u64_at(&bytes, 16) })
     }
 
     /// The structure's bytes.

@@ -9,7 +9,7 @@ mod number;
 
 pub use buffer::Buffer;
 pub use layout::{
-    BITMAP_BYTES, Bitmap, DIRTY_RANGE_BYTES, DIRTY_HEADER_BYTES, DeviceInfo, DirtyHeader,
+    BITMAP_BYTES, Bitmap, DIRTY_HEADER_BYTES, DIRTY_RANGE_BYTES, DeviceInfo, DirtyHeader,
     DirtyRange, Header, IrqInfo, MAP_BYTES, MapRequest, RegionInfo, UNMAP_BYTES, UnmapRequest,
 };
 pub use number::{Extension, dirty, group_status, info_cap, ioctl, irq, map, region, unmap};

@@ -219,33 +219,35 @@ impl Both {
                 let got = self.machine.processes.munlock(pid, at(va(page)), pages * PAGE);
                 assert_eq!(got.map_err(errno), done);
             }
-            Op::Fork if self.pids.len() < 3 => {
-                let (child, mut files) = self.machine.fork(pid);
-                files.sort_unstable();
-                assert!(files.into_iter().eq(self.spaces[who].devices().into_iter().map(file)));
-                self.pids.push(child);
-                let mut space = self.spaces[who].clone();
-                space.pages.values_mut().for_each(|dense| dense.locked = false);
-                self.spaces.push(space);
-            }
-            Op::Exit if self.pids.len() > 1 => {
-                let expected = self.clear(who, 0, 2 * PAGES);
-                let mut files = self.machine.processes.exit(pid, &mut self.machine.frames);
-                files.sort_unstable();
-                assert_eq!(files, expected);
-                self.pids.remove(who);
-                self.spaces.remove(who);
-                let mut pinned = std::mem::take(&mut self.pinned);
-                for (_, seen) in &mut pinned {
-                    *seen = match *seen {
-                        Some((of, _)) if of == who => None,
-                        Some((of, page)) if of > who => Some((of - 1, page)),
-                        other => other,
-                    };
-                }
-                self.pinned = pinned;
-            }
+            Op::Fork if self.pids.len() < 3 => self.fork(who),
+            Op::Exit if self.pids.len() > 1 => self.exit(who),
             Op::Fork | Op::Exit => {}
+        }
+    }
+
+    fn fork(&mut self, who: usize) {
+        let (child, mut files) = self.machine.fork(self.pids[who]);
+        files.sort_unstable();
+        assert!(files.into_iter().eq(self.spaces[who].devices().into_iter().map(file)));
+        self.pids.push(child);
+        let mut space = self.spaces[who].clone();
+        space.pages.values_mut().for_each(|dense| dense.locked = false);
+        self.spaces.push(space);
+    }
+
+    fn exit(&mut self, who: usize) {
+        let expected = self.clear(who, 0, 2 * PAGES);
+        let mut files = self.machine.processes.exit(self.pids[who], &mut self.machine.frames);
+        files.sort_unstable();
+        assert_eq!(files, expected);
+        self.pids.remove(who);
+        self.spaces.remove(who);
+        for (_, seen) in &mut self.pinned {
+            *seen = match *seen {
+                Some((of, _)) if of == who => None,
+                Some((of, page)) if of > who => Some((of - 1, page)),
+                other => other,
+            };
         }
     }
 

@@ -2,11 +2,20 @@
 //! first. It holds hints and nothing else. Whoever follows one checks the leaf it leads to (by the
 //! leaf's floor and its entries) and goes down from the root if the hint was no good, so a stale
 //! hint costs time and never an answer; and keeping hints fresh may be given a bound.
+//!
+//! Where ranges huddle in a small part of the space, many leaves share a bucket. Such a bucket says
+//! that it is crowded, and a search goes down from the root at once.
+
+use super::node::NIL;
 
 /// Buckets for each leaf when the table is laid out, before rounding to a power of two of bytes.
 const BUCKETS_PER_LEAF: u64 = 8;
 /// Buckets for a few leaves: 4 KiB, so that hardly one of them reaches over two leaves.
 const LEAST_BUCKETS: u64 = 1 << 10;
+/// Stands for a leaf in a bucket that too many of them share.
+const CROWDED: u32 = NIL;
+/// Most leaves that may begin in a bucket: a search looks beside the leaf it is led to, no further.
+const CROWD: usize = 2;
 /// Most buckets written when a boundary between leaves moves. A leaf next to a wide gap may own
 /// most of the table; the rest of its buckets are put right as they are used, or at the next layout.
 const REPOINT_LIMIT: usize = 64;
@@ -35,7 +44,7 @@ impl Directory {
         bucket.min(self.buckets.len() - 1)
     }
 
-    /// The leaf in which to look for `address` first.
+    /// The leaf in which to look for `address` first; [`NIL`] if there is no saying.
     #[inline]
     pub(super) fn hint(&self, address: u64) -> u32 {
         let bucket = (address.wrapping_sub(self.base) >> self.shift) as usize;
@@ -53,8 +62,10 @@ impl Directory {
     /// Puts right the hint for `address`, which was found stale.
     pub(super) fn correct(&mut self, address: u64, leaf: u32) {
         let bucket = self.bucket(address);
-        self.buckets[bucket] = leaf;
-        self.stale += 1;
+        if self.buckets[bucket] != CROWDED {
+            self.buckets[bucket] = leaf;
+            self.stale += 1;
+        }
     }
 
     /// Says that the addresses from `first` to `last` belong to `leaf` now.
@@ -68,7 +79,9 @@ impl Directory {
         let from = (ahead >> self.shift) as usize + usize::from(ahead & mask != 0);
         let to = self.bucket(last);
         for bucket in self.buckets.iter_mut().take(to + 1).skip(from).take(REPOINT_LIMIT) {
-            *bucket = leaf;
+            if *bucket != CROWDED {
+                *bucket = leaf;
+            }
         }
     }
 
@@ -100,23 +113,30 @@ impl Directory {
         self.stale = 0;
         self.buckets.clear();
         let mut owner = None;
+        let mut crowded = Vec::new();
+        let (mut latest, mut beginning) = (0, 0);
         for (floor, leaf) in floors {
-            // Buckets that begin below this leaf's floor belong to the leaf before it.
             let ahead = floor.saturating_sub(base);
-            let until = match ahead {
-                0 => 0,
-                _ => ((ahead - 1) >> shift) as usize + 1,
-            };
+            // Buckets that begin below this leaf's floor belong to the leaf before it.
             if let Some(before) = owner {
-                let until = until.min(count);
-                if until > self.buckets.len() {
-                    self.buckets.resize(until, before);
-                }
+                let until = if ahead == 0 { 0 } else { ((ahead - 1) >> shift) as usize + 1 };
+                let until = until.min(count).max(self.buckets.len());
+                self.buckets.resize(until, before);
             }
             owner = Some(leaf);
+
+            let bucket = (ahead >> shift) as usize;
+            beginning = if bucket == latest { beginning + 1 } else { 1 };
+            latest = bucket;
+            if beginning == CROWD + 1 && bucket < count {
+                crowded.push(bucket);
+            }
         }
         let last = owner.expect("a tree has at least one leaf");
         self.buckets.resize(count, last);
         self.buckets.shrink_to(2 * count);
+        for bucket in crowded {
+            self.buckets[bucket] = CROWDED;
+        }
     }
 }

@@ -279,6 +279,14 @@ impl<N: Vacate> Arena<N> {
     }
 }
 
+impl<N> Arena<N> {
+    /// The node there, unless the index is [`NIL`].
+    #[inline]
+    pub(super) fn get(&self, index: u32) -> Option<&N> {
+        self.nodes.get(index as usize)
+    }
+}
+
 impl<N> Index<u32> for Arena<N> {
     type Output = N;
 

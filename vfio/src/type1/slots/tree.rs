@@ -92,24 +92,13 @@ impl Tree {
     #[inline]
     pub(super) fn seek(&self, address: u64) -> Option<Position> {
         let hint = self.directory.hint(address);
-        let leaf = &self.leaves[hint];
-        let index = leaf.count_below(address);
-        if leaf.floor <= address && index < leaf.len() {
-            return Some(Position { leaf: hint, index: index as u32 });
-        }
-        self.seek_astray(hint, address)
+        self.seek_in(hint, address).or_else(|| self.seek_astray(hint, address))
     }
 
     /// The slot `address` lies in.
     #[inline]
     pub(super) fn containing(&self, address: u64) -> Option<SlotId> {
-        let hint = self.directory.hint(address);
-        let leaf = &self.leaves[hint];
-        let index = leaf.count_below(address);
-        let entry = match leaf.entries().get(index) {
-            Some(entry) if leaf.floor <= address => entry,
-            _ => self.entry(self.seek_astray(hint, address)?),
-        };
+        let entry = self.entry(self.seek(address)?);
         // Whether an address hits is anyone's guess; the caller will branch on it soon enough.
         select_unpredictable(entry.start <= address, Some(entry.id), None)
     }
@@ -117,10 +106,8 @@ impl Tree {
     /// As [`Self::seek`], and puts the directory right where it led astray.
     fn seek_and_correct(&mut self, address: u64) -> Option<Position> {
         let hint = self.directory.hint(address);
-        let leaf = &self.leaves[hint];
-        let index = leaf.count_below(address);
-        if leaf.floor <= address && index < leaf.len() {
-            return Some(Position { leaf: hint, index: index as u32 });
+        if let Some(at) = self.seek_in(hint, address) {
+            return Some(at);
         }
         match self.seek_beside(hint, address) {
             Beside::Found(at) => at,
@@ -131,6 +118,15 @@ impl Tree {
                 at
             }
         }
+    }
+
+    /// What [`Self::seek`] looks for, if it is in this leaf.
+    #[inline]
+    fn seek_in(&self, hint: u32, address: u64) -> Option<Position> {
+        let leaf = self.leaves.get(hint)?;
+        let index = leaf.count_below(address);
+        let found = leaf.floor <= address && index < leaf.len();
+        found.then_some(Position { leaf: hint, index: index as u32 })
     }
 
     /// The rest of a search that did not end in the leaf the directory named.
@@ -145,17 +141,15 @@ impl Tree {
     /// Looks in the neighbours of a leaf that `address` is not in: a bucket of the directory may
     /// reach over a boundary between leaves.
     fn seek_beside(&self, hint: u32, address: u64) -> Beside {
-        let leaf = &self.leaves[hint];
         // Only the leaf of an empty tree and a leaf given up have no entries.
-        if leaf.len() == 0 {
+        let Some(leaf) = self.leaves.get(hint).filter(|leaf| leaf.len() > 0) else {
             return Beside::Elsewhere;
-        }
+        };
         if leaf.floor <= address {
             // All entries up to and with this leaf end below the address.
-            if leaf.next == NIL {
+            let Some(next) = self.leaves.get(leaf.next) else {
                 return Beside::Found(None);
-            }
-            let next = &self.leaves[leaf.next];
+            };
             let index = next.count_below(address);
             if index < next.len() {
                 return Beside::Found(Some(Position { leaf: leaf.next, index: index as u32 }));

@@ -1,0 +1,42 @@
+//! Interval indexes that the benches compare with the dma tree, and the layouts they are
+//! compared on.
+//!
+//! Each index keeps inclusive `u64` ranges that do not overlap, with a `u64` beside each, behind
+//! [`Index`]. Nothing here is used by the model, and nothing of the model is used here.
+
+mod by_start;
+mod kernel_rb;
+mod layouts;
+mod ranges;
+mod sorted;
+
+pub use by_start::ByStart;
+pub use kernel_rb::KernelRb;
+pub use layouts::{Access, Layout, Range, Shape, SplitMix64};
+pub use ranges::Ranges;
+pub use sorted::Sorted;
+
+/// An ordered index of ranges that do not overlap.
+pub trait Index {
+    /// What names a range: whatever lets this structure remove it without another search, where
+    /// it has such a thing.
+    type Handle: Copy;
+
+    /// Adds a range. `None`, and nothing changed, if it overlaps one that is there.
+    fn insert(&mut self, range: Range, value: u64) -> Option<Self::Handle>;
+
+    /// Removes a range that [`Self::find`] found, with nothing removed since. Its value.
+    fn remove(&mut self, handle: Self::Handle) -> u64;
+
+    /// The range that `point` lies in.
+    fn find(&self, point: u64) -> Option<Self::Handle>;
+
+    /// Whether any range overlaps this one.
+    fn overlaps(&self, range: Range) -> bool;
+
+    /// Visits the ranges that overlap this one, ascending, with their values.
+    fn for_each_in(&self, range: Range, visit: impl FnMut(Range, u64));
+}
+
+#[cfg(test)]
+mod tests;
