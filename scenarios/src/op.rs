@@ -25,15 +25,25 @@ macro_rules! field {
 
 /// Takes one field from the arguments.
 macro_rules! take {
-    ($args:ident, word, $key:literal) => { $args.word($key)? };
-    ($args:ident, key, $key:literal) => { $args.required($key)? };
-    ($args:ident, opt, $key:literal) => { $args.optional($key)? };
+    ($args:ident, word, $key:literal) => {
+        $args.word($key)?
+    };
+    ($args:ident, key, $key:literal) => {
+        $args.required($key)?
+    };
+    ($args:ident, opt, $key:literal) => {
+        $args.optional($key)?
+    };
 }
 
 /// Adds one field to a line.
 macro_rules! put {
-    ($line:ident, word, $key:literal, $field:ident) => { $line.word($field) };
-    ($line:ident, key, $key:literal, $field:ident) => { $line.key($key, $field) };
+    ($line:ident, word, $key:literal, $field:ident) => {
+        $line.word($field)
+    };
+    ($line:ident, key, $key:literal, $field:ident) => {
+        $line.key($key, $field)
+    };
     ($line:ident, opt, $key:literal, $field:ident) => {
         match $field {
             Some(value) => $line.key($key, value),

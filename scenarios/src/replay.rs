@@ -20,8 +20,8 @@ pub use select::{Choices, Selected, machine_named, profile_named, select, with_c
 use std::collections::BTreeMap;
 
 use passim_model::UserAddr;
-use passim_vfio::kernel::Params;
 use passim_vfio::Pid;
+use passim_vfio::kernel::Params;
 
 use crate::input_error::{InputError, InputKind};
 use crate::machine::{Machine, ReservedKind};
@@ -120,7 +120,9 @@ impl<'a> Replayer<'a> {
         let file = found.recording.display().to_string();
         let mut report = FileReport::new(file, machine.name.clone(), profile.to_string());
         report.must_walk = placements.is_random;
-        let expected = placements.is_random.then(|| {
+        // Without the places of its pages nobody can say what a device must reach.
+        let is_walkable = placements.is_random && !placements.arena.is_empty();
+        let expected = is_walkable.then(|| {
             let frames = placements.arena.clone();
             Expected::new(machine.page_size, valid_iovas(&machine), frames)
         });
@@ -176,7 +178,7 @@ impl<'a> Replayer<'a> {
     fn finish(mut self) -> FileReport {
         if !self.processes.is_empty() && self.report.differences.is_empty() {
             let place = compare::Place {
-                line: self.report.lines,
+                line: self.report.lines + 1,
                 call: "the end of the recording".to_owned(),
             };
             let mut difference =
@@ -207,6 +209,13 @@ impl<'a> Replayer<'a> {
 
     fn file_name(&self, fd: i32) -> Option<&str> {
         self.files.get(&(self.current?, fd)).map(String::as_str)
+    }
+
+    /// Whether the current process has the file open.
+    fn has_open(&self, path: &str) -> bool {
+        let Some(current) = self.current else { return false };
+        let mut own = self.files.range((current, i32::MIN)..=(current, i32::MAX));
+        own.any(|(_, open)| open == path)
     }
 
     /// The child has the parent's files.

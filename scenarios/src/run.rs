@@ -14,13 +14,13 @@ mod memory;
 mod outcome;
 mod raw;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use passim_model::{PhysAddr, Rid, UserAddr};
+use passim_model::{Iova, PhysAddr, Rid, UserAddr};
+use passim_vfio::Pid;
 use passim_vfio::call::{Answer, Arg, Call};
 use passim_vfio::policy::Profile;
 use passim_vfio::process::{Capabilities, Start};
-use passim_vfio::Pid;
 
 use crate::machine::Machine;
 use crate::op::{Op, PaceName, Setting, YesNo};
@@ -85,6 +85,8 @@ struct Running {
     attached: BTreeMap<Rid, Attached>,
     /// The container of operations that name none, by process.
     container: BTreeMap<u32, i32>,
+    /// Pages the scenario wrote by their physical addresses.
+    poked: BTreeSet<PhysAddr>,
 }
 
 impl Runner {
@@ -159,8 +161,8 @@ fn profile_of(name: &str) -> Result<Profile, Unperformable> {
 
 impl Running {
     fn new(machine: &Machine, setup: Setup) -> Result<Self, Unperformable> {
-        let system = System::new(machine, setup)
-            .map_err(|error| Unperformable::new(error.to_string()))?;
+        let system =
+            System::new(machine, setup).map_err(|error| Unperformable::new(error.to_string()))?;
         let mut running = Self {
             system,
             processes: Vec::new(),
@@ -168,6 +170,7 @@ impl Running {
             areas: BTreeMap::new(),
             attached: BTreeMap::new(),
             container: BTreeMap::new(),
+            poked: BTreeSet::new(),
         };
         running.spawn(DEFAULT_MEMLOCK);
         Ok(running)
@@ -302,8 +305,9 @@ impl Running {
         }
     }
 
-    /// `A+0x8` for a physical address inside a page of a named area, else the address.
-    fn name_of(&self, pa: PhysAddr) -> String {
+    /// `A+0x8` for a physical address inside a page of a named area. Another address is shown where
+    /// the scenario itself decided it; where the kernel's allocator did, it would say nothing.
+    fn name_of(&self, pa: PhysAddr, iova: Iova) -> String {
         let lg2 = self.system.page().lg2();
         let frame = pa.align_down(lg2);
         for (name, area) in &self.areas {
@@ -316,7 +320,10 @@ impl Running {
                 }
             }
         }
-        pa.to_string()
+        if pa.get() == iova.get() || self.poked.contains(&pa.align_down(lg2)) {
+            return pa.to_string();
+        }
+        "a page of no area".to_owned()
     }
 }
 

@@ -6,13 +6,19 @@
 mod assemble;
 mod board;
 mod dma;
+mod edu;
+mod interrupts;
 
 pub use assemble::{AssemblyError, Setup, user_va_bits};
 pub use board::{Board, Pace};
 pub use dma::{NoTransfer, Piece, Reach};
 
+use std::collections::BTreeMap;
+
 use passim_model::{PageSize, Rid, Topology};
 use passim_vfio::Kernel;
+
+use edu::Edu;
 
 /// A running machine. See the [module](self).
 pub struct System {
@@ -24,6 +30,8 @@ pub struct System {
     page: PageSize,
     /// Which SMMU each function's DMA passes, in the topology's order.
     smmu_of_function: Vec<usize>,
+    /// Devices whose registers are modelled.
+    edus: BTreeMap<Rid, Edu>,
 }
 
 impl System {

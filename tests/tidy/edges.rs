@@ -11,10 +11,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ("passim-vfio", &["passim-model"]),
     ("passim-oracle", &[]),
     ("passim-structures", &[]),
-    (
-        "passim",
-        &["passim-model", "passim-smmu", "passim-gic", "passim-vfio", "passim-oracle"],
-    ),
+    ("passim", &["passim-model", "passim-smmu", "passim-gic", "passim-vfio", "passim-oracle"]),
     ("passim-tests", &[]),
     ("passim-benches", &[]),
 ];
@@ -24,7 +21,8 @@ fn crates_import_only_what_the_architecture_allows() {
     let manifest = crate::tree::root().join("Cargo.toml");
     let metadata =
         MetadataCommand::new().manifest_path(manifest).no_deps().exec().expect("cargo metadata");
-    let ours: BTreeSet<_> = metadata.packages.iter().map(|package| package.name.to_string()).collect();
+    let ours: BTreeSet<_> =
+        metadata.packages.iter().map(|package| package.name.to_string()).collect();
     let allowed: BTreeMap<_, _> = ALLOWED.into_iter().collect();
     assert_eq!(ours, allowed.keys().map(|name| (*name).to_owned()).collect());
     for package in &metadata.packages {

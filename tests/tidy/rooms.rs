@@ -55,6 +55,7 @@ fn functions_are_under_70_lines() {
 #[test]
 fn the_measure_sees_functions() {
     let text = "pub fn a() {\n    b();\n}\nimpl X {\n    const fn c(\n        d: u8,\n    ) -> u8 {\n        d\n    }\n}\n";
-    let seen: Vec<_> = functions(text).into_iter().map(|(line, _, length)| (line, length)).collect();
+    let seen: Vec<_> =
+        functions(text).into_iter().map(|(line, _, length)| (line, length)).collect();
     assert_eq!(seen, [(1, 3), (5, 5)]);
 }

@@ -6,8 +6,14 @@ use crate::tree::{files, is_test, root};
 const EMPTY_WORDS: [&str; 6] = ["Manager", "Helper", "Util", "Handler", "fn do_", "fn process_"];
 
 /// Marks of unfinished work. Spelled apart so that this file does not contain them.
-const UNFINISHED: [&str; 6] =
-    [concat!("todo", "!("), concat!("unimplemented", "!("), "FIX\x4dE", "XX\x58", "TO\x44O", "HAC\x4b"];
+const UNFINISHED: [&str; 6] = [
+    concat!("todo", "!("),
+    concat!("unimplemented", "!("),
+    "FIX\x4dE",
+    "XX\x58",
+    "TO\x44O",
+    "HAC\x4b",
+];
 
 /// Constructs the design rules out.
 const RULED_OUT: [&str; 5] = ["unsafe ", "Rc<RefCell", "Arc<Mutex", "prelude::*", "#[ignore"];
@@ -60,7 +66,9 @@ fn no_construct_that_the_design_rules_out() {
         let object = format!("{}yn ", 'd');
         let parts = ["model/", "smmu/", "gic/", "vfio/"];
         if parts.iter().any(|part| name.starts_with(part)) && !is_test(&name) {
-            found.extend(places(&text, &object).into_iter().map(|at| format!("{name}:{at} {object}")));
+            found.extend(
+                places(&text, &object).into_iter().map(|at| format!("{name}:{at} {object}")),
+            );
         }
     }
     assert!(found.is_empty(), "ruled out:\n{}", found.join("\n"));

@@ -75,6 +75,8 @@ pub struct Kernel {
     pub(crate) iommu: Iommu,
     pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
+    /// Operations given up because hardware did not answer.
+    pub(crate) abandoned: u64,
 }
 
 impl Kernel {
@@ -104,6 +106,7 @@ impl Kernel {
             iommu,
             devices: BTreeMap::new(),
             plain_files: Vec::new(),
+            abandoned: 0,
         })
     }
 

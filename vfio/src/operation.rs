@@ -9,10 +9,15 @@ use crate::call::{Answer, Call};
 use crate::iommu::{DomainId, Invalidation, Synced, Transition};
 use crate::kernel::Kernel;
 use crate::process::Pid;
+use crate::rules;
 use crate::step::{Queue, Step};
 use crate::type1::removal::Removal;
-use passim_model::Host;
+use passim_model::{Errno, Host};
 use std::collections::VecDeque;
+
+/// How often hardware is given time before it is given up: far more than the commands of a full
+/// queue, one at a time.
+const MOST_WAITS: u32 = 1 << 18;
 
 /// Something to be done to hardware.
 #[derive(Debug)]
@@ -102,13 +107,37 @@ impl Kernel {
         Step::Done(answer)
     }
 
-    /// Runs a system call to its end. Hardware gets time whenever the call waits.
+    /// Runs a system call to its end. Hardware gets time whenever the call waits; if it does not
+    /// move in all that time, the call is [abandoned](Kernel::abandon).
     pub fn run(&mut self, pid: Pid, call: Call, host: &mut impl Host) -> Answer {
         let mut operation = self.begin(pid, call);
-        loop {
+        for _ in 0..MOST_WAITS {
             match self.step(&mut operation, host) {
                 Step::Done(answer) => return answer,
                 Step::Waiting(_) | Step::Unlocked => host.relax(),
+            }
+        }
+        self.abandon(operation)
+    }
+
+    /// Gives up on an operation whose hardware does not answer. The answer is what was decided;
+    /// what was still to be done to hardware is not done, so what it would have given back (pages,
+    /// tables, domains) stays taken.
+    ///
+    /// Linux waits a second for a CMD_SYNC, complains, and goes on as if it had come: it would
+    /// unpin pages a device can still reach. The model does not follow it there.
+    pub fn abandon(&mut self, operation: Operation) -> Answer {
+        match operation.state {
+            State::Decided { answer, container, tasks } => {
+                if let Some(at) = container {
+                    self.set_locked(at, false);
+                }
+                tracing::warn!(target: "iommu", left = tasks.len(), "hardware does not answer");
+                self.abandoned += 1;
+                answer
+            }
+            State::Asked { .. } | State::Finished => {
+                Answer::refused(rules::LOCK_NEVER_FREE.refuse(Errno::EINTR))
             }
         }
     }

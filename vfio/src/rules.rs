@@ -142,6 +142,11 @@ passim_model::rules! {
         "A PCI resource is mapped through sysfs only while no driver has claimed it.",
         "measured on kernels with CONFIG_IO_STRICT_DEVMEM";
 
+    /// EINTR.
+    LOCK_NEVER_FREE = "lock-never-free",
+        "The operation that holds the container's lock comes to an end.",
+        "a limit of this model: a kernel would wait until the caller is killed";
+
     // MAP_DMA.
     /// EINVAL.
     MAP_NO_PERMISSION = "map-no-permission",

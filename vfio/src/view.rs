@@ -1,13 +1,13 @@
-//! The kernel's state, looked at from outside: for reports, explanations and checks. Nothing here
-//! changes anything.
+//! The kernel's state, looked at from outside: for reports, explanations and checks; and the
+//! doors through which interrupts and modules come in from there.
 
 use crate::call::Call;
-use crate::iommu::{DomainId, Iommu};
+use crate::iommu::{DomainId, Finding, Iommu};
 use crate::kernel::Kernel;
 use crate::policy::Policy;
 use crate::process::{Pid, PinAccess, Resolved};
 use crate::type1::Version;
-use passim_model::{Iova, PageSize, Perms, PhysAddr, Rid, Span, Topology, UserAddr};
+use passim_model::{Host, Iova, PageSize, Perms, PhysAddr, Rid, Span, Topology, UserAddr};
 
 /// A container as it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -119,6 +119,27 @@ impl Kernel {
     /// The IOMMU core.
     pub fn iommu(&self) -> &Iommu {
         &self.iommu
+    }
+
+    /// How many operations were given up because hardware did not answer.
+    pub fn abandoned(&self) -> u64 {
+        self.abandoned
+    }
+
+    /// The event queue interrupt of the SMMU with index `smmu`: its events are taken out and
+    /// returned, oldest first.
+    pub fn event_interrupt(&mut self, smmu: usize, host: &mut impl Host) -> Vec<[u64; 4]> {
+        self.iommu.event_interrupt(smmu, host)
+    }
+
+    /// The global error interrupt of the SMMU with index `smmu`.
+    pub fn error_interrupt(&mut self, smmu: usize, host: &mut impl Host) {
+        self.iommu.error_interrupt(smmu, host);
+    }
+
+    /// What the drivers found wrong with the SMMU with index `smmu` since last asked.
+    pub fn take_findings(&mut self, smmu: usize) -> Vec<Finding> {
+        self.iommu.take_findings(smmu)
     }
 
     /// A module was loaded.

@@ -39,7 +39,6 @@ impl Output {
         }
     }
 
-
     /// Whether standard output takes colours.
     pub(super) fn colour(&self) -> Colour {
         self.out

@@ -98,7 +98,7 @@ fn print(report: &FileReport, output: &mut Output) {
     if let Some(more) = report.differences.len().checked_sub(MAX_PRINTED).filter(|more| *more > 0) {
         output.text(&format!("  and {more} more; --json lists all"));
     }
-    if report.must_walk && report.walked == 0 {
+    if report.must_walk && report.windows == 0 {
         output.text("  a random trace counts only if it was walked, and this one was not");
     }
 }

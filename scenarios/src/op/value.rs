@@ -43,7 +43,6 @@ impl fmt::Display for Hex {
     }
 }
 
-
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident, $form:literal {
         $($(#[$value_doc:meta])* $value:ident = $text:literal,)+

@@ -69,7 +69,10 @@ impl Place {
         let shown = |bytes: &[u8]| {
             let from = first & !7;
             let to = bytes.len().min(from.saturating_add(16));
-            format!("{what}: byte {first:#x} differs, from {from:#x}: {}", hex::encode(&bytes[from..to]))
+            format!(
+                "{what}: byte {first:#x} differs, from {from:#x}: {}",
+                hex::encode(&bytes[from..to])
+            )
         };
         Some(self.differs(shown(kernel), shown(model)))
     }

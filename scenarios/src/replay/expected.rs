@@ -16,7 +16,6 @@ use crate::ioctl;
 use crate::recording::line::{IoctlArgument, IoctlLine, RandomMap, RandomUnmap};
 use crate::recording::step::{ProcessNumber, Prot, Start, Step};
 
-
 /// What a descriptor stands for.
 #[derive(Clone, Copy)]
 enum File {
@@ -257,8 +256,7 @@ impl Expected {
     fn budget(&mut self) -> Budget {
         let process = u64::from(self.current);
         let page = self.page.bytes();
-        let pinned: u64 =
-            self.containers.iter().flatten().map(|it| it.locked_pages(process)).sum();
+        let pinned: u64 = self.containers.iter().flatten().map(|it| it.locked_pages(process)).sum();
         let view = self.view();
         if !view.limited {
             return Budget::Unlimited;

@@ -12,7 +12,8 @@ use super::requests::{describe_ioctl, describe_map, describe_unmap};
 use crate::input_error::InputError;
 use crate::recording::line::{Answer as RecordedAnswer, Line, StatusCounter};
 use crate::recording::step::{
-    self as recording,     AreaKind, DumpKind, Fill, FillPattern, Lock, Mmap, Open, Peek, Prot, Start, Step, Transfer,
+    self as recording, AreaKind, DumpKind, Fill, FillPattern, Lock, Mmap, Mmio, Open, Peek, Prot,
+    Start, Step, Transfer,
 };
 
 /// What a line turned out to be.
@@ -170,8 +171,19 @@ impl Replayer<'_> {
                 }
                 Taken::Input
             }
-            Step::Mmio(_) => Taken::Skipped("mmio", REGISTERS),
-            Step::MmioRead(_) => Taken::Skipped("mmio_read", REGISTERS),
+            Step::Mmio(Mmio { dev, bar, off, value, .. }) => {
+                match self.system.store_device(*dev, *bar, *off, *value) {
+                    Some(()) => Taken::Input,
+                    None => Taken::Skipped("mmio", REGISTERS),
+                }
+            }
+            Step::MmioRead(Mmio { dev, bar, off, value, .. }) => {
+                let place = place(format!("register {off:#x} of {dev}"));
+                match self.system.load_device(*dev, *bar, *off) {
+                    Some(model) => Taken::Compared(place.number("value", *value, model)),
+                    None => Taken::Skipped("mmio_read", REGISTERS),
+                }
+            }
             Step::Dump(dump) => match dump.what {
                 DumpKind::Smmu => self.dump(number, dump),
                 DumpKind::Its => Taken::Skipped("dump its", INTERRUPTS),
@@ -238,7 +250,9 @@ impl Replayer<'_> {
         }
         let ret = recorded(transfer.ret, transfer.errno);
         Taken::Compared(
-            place.ret(ret, &answer).or_else(|| place.bytes("bytes", &transfer.bytes, &answer.bytes)),
+            place
+                .ret(ret, &answer)
+                .or_else(|| place.bytes("bytes", &transfer.bytes, &answer.bytes)),
         )
     }
 
@@ -273,7 +287,8 @@ impl Replayer<'_> {
             }
         };
         self.plan(pid, number);
-        let place = Place { line: number, call: format!("mmap of {:?}, {len:#x} bytes", mmap.kind) };
+        let place =
+            Place { line: number, call: format!("mmap of {:?}, {len:#x} bytes", mmap.kind) };
         let va = mmap.va.unwrap_or(NOWHERE);
         let call = Call::Mmap { va, len, prot: protection(prot), kind };
         let answer = self.call(pid, call);
@@ -323,7 +338,10 @@ impl Replayer<'_> {
                     // Type1 charges VmLck; VmPin is never anything else (measured on 6.1 and 6.12).
                     StatusCounter::Pinned => ("VmPin", 0),
                 };
-                let place = Place { line: number, call: "/proc/self/status".to_owned() };
+                let place = Place { line: number, call: STATUS.to_owned() };
+                if !self.has_open(STATUS) {
+                    return Taken::Compared(Some(place.differs("read", "the file is not open")));
+                }
                 let shown = |kib| format!("{name} {kib} kB");
                 let differs = status.kib != model;
                 Taken::Compared(differs.then(|| place.differs(shown(status.kib), shown(model))))
@@ -352,6 +370,9 @@ impl Replayer<'_> {
         self.system.kernel.run(pid, call, &mut self.system.board)
     }
 }
+
+/// Where status lines are read.
+const STATUS: &str = "/proc/self/status";
 
 /// Most bytes a fill line may write.
 const MAX_FILL: u64 = 1 << 30;

@@ -37,8 +37,10 @@ pub struct FileReport {
     pub walk_agreed: u64,
     /// Pages that could not be put where the recording says they lay.
     pub misplaced: u64,
-    /// Whether the file must be walked to count at all: it holds a random trace.
+    /// Whether windows must be walked for the file to count at all: it holds a random trace.
     pub must_walk: bool,
+    /// Windows walked.
+    pub windows: u64,
     /// Every difference, in the order of the lines.
     pub differences: Vec<Difference>,
 }
@@ -122,13 +124,14 @@ impl FileReport {
             walk_agreed: 0,
             misplaced: 0,
             must_walk: false,
+            windows: 0,
             differences: Vec::new(),
         }
     }
 
     /// Whether the file agreed.
     pub fn verdict(&self) -> Verdict {
-        let walked = self.walked == self.walk_agreed && (self.walked > 0 || !self.must_walk);
+        let walked = self.walked == self.walk_agreed && (self.windows > 0 || !self.must_walk);
         if self.differences.is_empty() && self.differed == 0 && walked {
             Verdict::Agreed
         } else {

@@ -24,8 +24,7 @@ impl Replayer<'_> {
         let answer = self.call(pid, Call::Ioctl { fd: line.fd, request: line.nr, arg });
         let mut difference = place.ret(recorded(i64::from(line.ret), line.errno), &answer);
         if let IoctlArgument::Buffer { after, .. } = &line.argument {
-            difference =
-                difference.or_else(|| place.bytes("structure", after, &answer.bytes));
+            difference = difference.or_else(|| place.bytes("structure", after, &answer.bytes));
         }
         Taken::Compared(difference)
     }

@@ -100,9 +100,9 @@ fn of_kernel(topology: &Topology) -> Result<Profile, InputError> {
     Profile::of_kernel(version.major, version.minor).ok_or_else(|| {
         let message = format!("no profile for kernel {version}");
         let known: Vec<_> = Profile::ALL.iter().map(|profile| profile.name()).collect();
-        topology.source.error_in_line(InputKind::Recording, 1, message).with_hint(format!(
-            "choose one with --profile: {}",
-            known.join(" or ")
-        ))
+        topology
+            .source
+            .error_in_line(InputKind::Recording, 1, message)
+            .with_hint(format!("choose one with --profile: {}", known.join(" or ")))
     })
 }

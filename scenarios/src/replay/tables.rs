@@ -138,12 +138,7 @@ fn config_of(board: &mut Board, smmu: PhysAddr, stream: StreamId) -> Option<Conf
     }
 }
 
-fn ste_address(
-    memory: &Memory,
-    base: u64,
-    base_cfg: u64,
-    stream: StreamId,
-) -> Option<PhysAddr> {
+fn ste_address(memory: &Memory, base: u64, base_cfg: u64, stream: StreamId) -> Option<PhysAddr> {
     use stream_table::{Base, BaseCfg, L1STD_LG2, L1Std, STE_LG2};
     let table = PhysAddr::new(Base::ADDR.in_place(base));
     let stream = u64::from(stream.get());

@@ -1,0 +1,168 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{Choices, FileReport, Verdict, replay};
+use crate::input_error::InputKind;
+use crate::recording::Found;
+
+/// A small recording with everything in it: files, ioctls, maps, a random trace, a dump. Composed
+/// of answers that were measured on 6.12.
+fn small() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/small")
+}
+
+fn lines() -> Vec<String> {
+    let text = fs::read_to_string(small().join("small.jsonl")).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Replays these lines in place of the recording's.
+fn replayed(name: &str, lines: &[String], choices: &Choices) -> FileReport {
+    let folder = std::env::temp_dir().join(format!("passim-replay-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let recording = folder.join(format!("{name}.jsonl"));
+    fs::write(&recording, lines.join("\n") + "\n").unwrap();
+    let topology = small().join("topo.jsonl");
+    let found = Found { recording: recording.clone(), topology, dumps: small().join("dumps") };
+    let report = replay(&found, choices, |_| {}).unwrap();
+    fs::remove_file(recording).unwrap();
+    report
+}
+
+fn first_difference(report: &FileReport) -> Option<u64> {
+    report.differences.first().map(|difference| difference.line)
+}
+
+#[test]
+fn the_recording_itself_agrees_and_is_walked() {
+    let report = replayed("itself", &lines(), &Choices::default());
+    assert_eq!(report.differences, []);
+    assert_eq!(report.verdict(), Verdict::Agreed);
+    // Eight pages of the window twice, the count of leaves, and five leaves of the dump.
+    assert_eq!((report.walked, report.walk_agreed), (8 * 2 + 1 + 5, 8 * 2 + 1 + 5));
+    assert_eq!(report.misplaced, 0);
+}
+
+/// Another answer of the same kind.
+fn other(key: &str, value: &Value) -> Option<Value> {
+    match (key, value) {
+        ("ret" | "fd" | "size_out" | "iova_out" | "flags_out" | "argsz_out" | "got", value) => {
+            Some(match value.as_str() {
+                Some("0x1000") => json!("0x2000"),
+                Some(_) => json!("0x1000"),
+                None => json!(value.as_i64()? + 7),
+            })
+        }
+        ("errno", value) if value.as_i64()? != 0 => Some(json!(if value == 1 { 5 } else { 1 })),
+        ("out" | "hex", Value::String(hex)) if !hex.is_empty() => {
+            let last = if hex.ends_with('5') { "6" } else { "5" };
+            Some(json!(format!("{}{last}", &hex[..hex.len() - 1])))
+        }
+        ("status", Value::String(text)) => Some(json!(text.replace(" kB", "4 kB"))),
+        _ => None,
+    }
+}
+
+/// Every way to change one answer of a line. The text is changed in place: the order of keys tells
+/// the kind of a line.
+fn changed(line: &str) -> Vec<String> {
+    let object: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
+    let is_open = object.get("step").is_some_and(|step| step == "open");
+    let is_input = |key: &str| key == "fd" && !is_open;
+    let mut changed = Vec::new();
+    for (key, value) in &object {
+        if let Some(other) = other(key, value).filter(|_| !is_input(key)) {
+            let mutant =
+                line.replacen(&format!("\"{key}\":{value}"), &format!("\"{key}\":{other}"), 1);
+            assert_ne!(mutant, line);
+            changed.push(mutant);
+        }
+    }
+    changed
+}
+
+#[test]
+fn a_changed_answer_is_reported_at_its_line() {
+    let lines = lines();
+    let mut mutants = 0;
+    for at in 0..lines.len() {
+        for (which, mutant) in changed(&lines[at]).into_iter().enumerate() {
+            let mut lines = lines.clone();
+            lines[at] = mutant;
+            let report = replayed(&format!("changed-{at}-{which}"), &lines, &Choices::default());
+            assert_eq!(report.verdict(), Verdict::Differed, "{}", lines[at]);
+            assert_eq!(first_difference(&report), Some(at as u64 + 1), "{}", lines[at]);
+            mutants += 1;
+        }
+    }
+    assert!(mutants > 30, "{mutants}");
+}
+
+#[test]
+fn a_missing_step_is_reported_where_it_is_missed() {
+    let lines = lines();
+    for at in 0..lines.len() {
+        let line: Value = serde_json::from_str(&lines[at]).unwrap();
+        // What only asks, or repeats, changes nothing that comes later; what is refused neither.
+        let asks = ["peek", "dump"].iter().any(|step| line["step"] == *step);
+        let repeats = line.get("status").is_some() || line["ret"] == -1;
+        let status = line["req"] == "VFIO_GROUP_GET_STATUS";
+        // Nothing is opened later that would have got this number.
+        let unmissed = line["step"] == "close" && line["fd"] == 6;
+        if asks || repeats || status || unmissed {
+            continue;
+        }
+        let mut lines = lines.clone();
+        lines.remove(at);
+        let report = replayed(&format!("removed-{at}"), &lines, &Choices::default());
+        assert_eq!(report.verdict(), Verdict::Differed, "{at} removed: {line}");
+        // Without the places of its pages a random trace cannot be walked, and so does not count.
+        if line.get("arena_pfn").is_none() {
+            assert!(first_difference(&report) > Some(at as u64), "{at} removed: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_leaf_that_is_not_there_is_reported() {
+    let folder = std::env::temp_dir().join(format!("passim-dump-{}", std::process::id()));
+    let dumps = folder.join("dumps");
+    fs::create_dir_all(&dumps).unwrap();
+    let dump = fs::read_to_string(small().join("dumps/smmu_small.json")).unwrap();
+    fs::write(dumps.join("smmu_small.json"), dump.replace("0x50001f47", "0x50001fc7")).unwrap();
+    let (recording, topology) = (small().join("small.jsonl"), small().join("topo.jsonl"));
+    let found = Found { recording, topology, dumps };
+    let report = replay(&found, &Choices::default(), |_| {}).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+    assert_eq!(report.walked - report.walk_agreed, 1);
+    assert!(report.differences[0].kernel.contains("0x50001fc7"), "{}", report.differences[0]);
+    assert_eq!(report.verdict(), Verdict::Differed);
+}
+
+#[test]
+fn choices_are_taken_or_refused() {
+    let choices = |profile: Option<&str>, set: &[(&str, &str)]| Choices {
+        machine: None,
+        profile: profile.map(str::to_owned),
+        set: set.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+    };
+    let report = replayed("other-kernel", &lines(), &choices(Some("linux-6.1"), &[]));
+    assert_eq!(report.verdict(), Verdict::Agreed);
+    let found = Found {
+        recording: small().join("small.jsonl"),
+        topology: small().join("topo.jsonl"),
+        dumps: small().join("dumps"),
+    };
+    for wrong in [
+        choices(Some("linux-9"), &[]),
+        choices(None, &[("zero-page", "maybe")]),
+        choices(None, &[("no-such", "x")]),
+        Choices { machine: Some("toaster".to_owned()), ..Choices::default() },
+    ] {
+        let error = replay(&found, &wrong, |_| {}).unwrap_err();
+        assert_eq!(error.kind(), InputKind::Machine);
+        assert!(error.hint().is_some(), "{error}");
+    }
+}

@@ -172,6 +172,7 @@ impl Replayer<'_> {
                 }
             }
             self.count_leaves(&place, container, &tables, &mut looks);
+            self.report.windows += 1;
         }
         self.expected = Some(expected);
         self.report.walked(looks.walked, looks.agreed);

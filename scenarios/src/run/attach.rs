@@ -8,8 +8,8 @@ use crate::ioctl;
 use crate::op::{ContainerType, Op};
 
 /// A call answered, or refused: then the refusal is what happened, and nothing more is done.
-enum Went {
-    On(i32),
+enum Went<T> {
+    On(T),
     No(String),
 }
 
@@ -32,45 +32,73 @@ impl Running {
         let Some(group) = function.group else {
             return Err(Unperformable::new(format!("{dev} has no IOMMU group")));
         };
-        let (container, is_new) = match container {
-            Some(fd) => (fd, false),
-            None => match self.opened("/dev/vfio/vfio".to_owned())? {
-                Went::On(fd) => (fd, true),
-                Went::No(refusal) => return Ok(vec![format!("container: {refusal}")]),
-            },
+        let mut opened = Vec::new();
+        let outcome = self.open_all(dev, group, kind, container, &mut opened)?;
+        let line = match outcome {
+            Went::On(line) => line,
+            Went::No(line) => {
+                // As a program does that gives up: what was opened last is closed first.
+                for fd in opened.into_iter().rev() {
+                    self.call(Call::Close { fd })?;
+                }
+                line
+            }
         };
-        self.container.insert(self.current, container);
-        let group = match self.opened(format!("/dev/vfio/{group}"))? {
+        Ok(vec![line])
+    }
+
+    /// Opens container, group and device, and puts one into the other. Every descriptor goes to
+    /// `opened`, however far it gets.
+    fn open_all(
+        &mut self,
+        dev: Rid,
+        group: u32,
+        kind: ContainerType,
+        container: Option<i32>,
+        opened: &mut Vec<i32>,
+    ) -> Result<Went<String>, Unperformable> {
+        let is_new = container.is_none();
+        let container = match container {
+            Some(fd) => Went::On(fd),
+            None => self.opened("/dev/vfio/vfio", "container", opened)?,
+        };
+        let container = match container {
             Went::On(fd) => fd,
-            Went::No(refusal) => return Ok(vec![format!("group: {refusal}")]),
+            Went::No(line) => return Ok(Went::No(line)),
         };
-        let arg = Arg::Bytes(container.to_le_bytes().to_vec());
-        let joined = self.ioctl(group, ioctl::GROUP_SET_CONTAINER, arg)?;
-        if let Err(refusal) = &joined.ret {
-            return Ok(vec![format!("SET_CONTAINER: {}", outcome::refusal(refusal))]);
-        }
+        let group = match self.opened(&format!("/dev/vfio/{group}"), "group", opened)? {
+            Went::On(fd) => fd,
+            Went::No(line) => return Ok(Went::No(line)),
+        };
+        let mut calls = vec![("SET_CONTAINER", group, ioctl::GROUP_SET_CONTAINER, {
+            Arg::Bytes(container.to_le_bytes().to_vec())
+        })];
         if is_new {
             let arg = Arg::Value(kind.number());
-            let typed = self.ioctl(container, ioctl::SET_IOMMU, arg)?;
-            if let Err(refusal) = &typed.ret {
-                return Ok(vec![format!("SET_IOMMU: {}", outcome::refusal(refusal))]);
+            calls.push(("SET_IOMMU", container, ioctl::SET_IOMMU, arg));
+        }
+        for (name, fd, request, arg) in calls {
+            if let Went::No(line) = went(name, &self.ioctl(fd, request, arg)?) {
+                return Ok(Went::No(line));
             }
         }
         let arg = Arg::Bytes(format!("0000:{dev}\0").into_bytes());
-        let device = match went(&self.ioctl(group, ioctl::GROUP_GET_DEVICE_FD, arg)?) {
-            Went::On(fd) => fd,
-            Went::No(refusal) => return Ok(vec![format!("GET_DEVICE_FD: {refusal}")]),
-        };
-        self.attached.insert(dev, Attached { process: self.current, group, device });
-        Ok(vec![format!("container {container}, group {group}, device {device}")])
+        let answer = self.ioctl(group, ioctl::GROUP_GET_DEVICE_FD, arg)?;
+        Ok(match went("GET_DEVICE_FD", &answer) {
+            Went::No(line) => Went::No(line),
+            Went::On(device) => {
+                self.container.insert(self.current, container);
+                self.attached.insert(dev, Attached { process: self.current, group, device });
+                Went::On(format!("container {container}, group {group}, device {device}"))
+            }
+        })
     }
 
     fn detach(&mut self, dev: Rid) -> Outcome {
         let attached = self.attached.get(&dev).copied();
         let attached = attached.filter(|attached| attached.process == self.current);
-        let Attached { group, device, .. } = attached.ok_or_else(|| {
-            Unperformable::new(format!("this process did not attach {dev}"))
-        })?;
+        let Attached { group, device, .. } = attached
+            .ok_or_else(|| Unperformable::new(format!("this process did not attach {dev}")))?;
         self.attached.remove(&dev);
         let closed = self.call(Call::Close { fd: device })?;
         if closed.ret.is_err() {
@@ -79,14 +107,24 @@ impl Running {
         self.plain(Call::Close { fd: group })
     }
 
-    fn opened(&mut self, path: String) -> Result<Went, Unperformable> {
-        Ok(went(&self.call(Call::Open { path })?))
+    fn opened(
+        &mut self,
+        path: &str,
+        what: &str,
+        opened: &mut Vec<i32>,
+    ) -> Result<Went<i32>, Unperformable> {
+        let went = went(what, &self.call(Call::Open { path: path.to_owned() })?);
+        if let Went::On(fd) = went {
+            opened.push(fd);
+        }
+        Ok(went)
     }
 }
 
-fn went(answer: &Answer) -> Went {
+fn went(what: &str, answer: &Answer) -> Went<i32> {
     match &answer.ret {
-        Ok(fd) => i32::try_from(*fd).map_or_else(|_| Went::No(format!("fd {fd}")), Went::On),
-        Err(refusal) => Went::No(outcome::refusal(refusal)),
+        Ok(value) => i32::try_from(*value)
+            .map_or_else(|_| Went::No(format!("{what}: returned {value}")), Went::On),
+        Err(refusal) => Went::No(format!("{what}: {}", outcome::refusal(refusal))),
     }
 }

@@ -47,7 +47,7 @@ impl Running {
     fn piece(&self, piece: &Piece) -> String {
         let from = piece.iova.start();
         match piece.reach {
-            Reach::Ram(pa) => format!("{from} -> {}", self.name_of(pa)),
+            Reach::Ram(pa) => format!("{from} -> {}", self.name_of(pa, from)),
             Reach::Part(pa, target) => format!("{from} -> {pa}: {target:?}"),
             Reach::Silence(pa) => format!("{from} -> {pa}: nothing answers"),
             Reach::Terminated(terminated) => outcome::terminated(&terminated),

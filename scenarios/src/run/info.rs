@@ -1,8 +1,8 @@
 //! What containers, groups and devices say of themselves, and dirty pages.
 
 use passim_model::PageSizes;
-use passim_vfio::call::{Arg, Call, MapKind, Protection};
 use passim_model::UserAddr;
+use passim_vfio::call::{Arg, Call, MapKind, Protection};
 
 use super::{Outcome, Running, Unperformable, outcome};
 use crate::ioctl::{self, long, word};
@@ -37,7 +37,9 @@ impl Running {
                     (DirtyAction::Get, Some(iova), Some(size)) => {
                         self.dirty_pages(fd, iova.get(), size.0)
                     }
-                    _ => Err(Unperformable::new("`dirty get` needs `iova=` and `size=`, others none")),
+                    _ => Err(Unperformable::new(
+                        "`dirty get` needs `iova=` and `size=`, others none",
+                    )),
                 }
             }
             _ => unreachable!("only questions come here"),
@@ -71,7 +73,8 @@ impl Running {
         }
         let mut at = word(&bytes, 16).unwrap_or(0) as usize;
         for _ in 0..MAX_CAPABILITIES {
-            let (true, Some(header), Some(next)) = (at != 0, word(&bytes, at), word(&bytes, at + 4))
+            let (true, Some(header), Some(next)) =
+                (at != 0, word(&bytes, at), word(&bytes, at + 4))
             else {
                 break;
             };
@@ -92,7 +95,9 @@ impl Running {
         let page = self.system.page();
         let pages = size >> page.lg2();
         if pages > MAX_DIRTY_PAGES {
-            return Err(Unperformable::new(format!("more than {MAX_DIRTY_PAGES:#x} pages at once")));
+            return Err(Unperformable::new(format!(
+                "more than {MAX_DIRTY_PAGES:#x} pages at once"
+            )));
         }
         let words = pages.div_ceil(64);
         let len = (words * 8).max(1).next_multiple_of(page.bytes());

@@ -43,7 +43,9 @@ impl Running {
                 let (va, pid) = (self.address(va)?, self.pid()?);
                 let board = &mut self.system.board;
                 let written = self.system.kernel.write_memory(pid, va, &bytes.0, board);
-                Ok(vec![written.map_or_else(|refusal| outcome::refusal(&refusal), |()| "ok".into())])
+                Ok(vec![
+                    written.map_or_else(|refusal| outcome::refusal(&refusal), |()| "ok".into()),
+                ])
             }
             Op::Peek { va, size } => self.peek(va, size.map_or(8, |size| size.0)),
             Op::Locked {} => {

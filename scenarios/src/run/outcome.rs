@@ -1,8 +1,8 @@
 //! What happened, in words a scenario holds.
 
 use passim_model::{Conflict, Refusal};
-use passim_smmu::v3::{Cause, Detail, Event, Record, Terminated};
 use passim_smmu::regime::Response;
+use passim_smmu::v3::{Cause, Detail, Event, Record, Terminated};
 use passim_vfio::call::Answer;
 
 /// `EEXIST map-overlap: what the rule demands (mapping [0x10000, 0x11fff])`.

@@ -7,6 +7,9 @@ use crate::op::{Number, Op};
 
 impl Running {
     pub(super) fn raw(&mut self, op: &Op) -> Outcome {
+        if let Op::PokePhys { at, .. } = op {
+            self.poked.insert(at.align_down(self.system.page().lg2()));
+        }
         let board = &mut self.system.board;
         let line = match op {
             Op::Load { at, size } => match board.load(*at, width(*size)?) {

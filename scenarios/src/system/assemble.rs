@@ -3,13 +3,16 @@
 use passim_model::bus::Overlap;
 use passim_model::memory::BankError;
 use passim_model::topology::{BarKind, Function, SameRid};
-use passim_model::{AddressMap, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology};
+use passim_model::{
+    AddressMap, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
+};
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{IdRegisters, Implementation, Wires};
 use passim_vfio::iommu::{BootError, DeviceFacts, DriverFacts, Firmware, MsiIsolation};
 use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
 
+use super::edu::Edu;
 use super::{Board, Pace, System};
 use crate::machine::{self, Gic, Iommu, Machine};
 
@@ -102,7 +105,9 @@ impl System {
         let kernel = Kernel::boot(boot, &mut board)?;
         // Both lists ascend by requester identifier.
         let smmu_of_function = machine.functions.iter().map(|function| function.smmu).collect();
-        Ok(Self { board, kernel, topology, page: machine.page_size, smmu_of_function })
+        let functions = topology.functions().iter().map(|function| function.rid);
+        let edus = functions.filter_map(|rid| Some((rid, Edu::at(rid, &topology)?))).collect();
+        Ok(Self { board, kernel, topology, page: machine.page_size, smmu_of_function, edus })
     }
 }
 
@@ -116,8 +121,8 @@ fn board(machine: &Machine, pace: Pace) -> Result<Board, AssemblyError> {
     let mut smmus = Vec::new();
     if let Iommu::SmmuV3(facts) = &machine.iommu {
         for (index, smmu) in (0u16..).zip(facts) {
-            let span = Span::from_size(smmu.base, SMMU_BYTES)
-                .ok_or(AssemblyError::Beyond(smmu.base))?;
+            let span =
+                Span::from_size(smmu.base, SMMU_BYTES).ok_or(AssemblyError::Beyond(smmu.base))?;
             map.place(span, Target::Smmu(index))?;
             smmus.push(smmu_of(smmu));
         }

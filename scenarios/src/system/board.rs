@@ -37,9 +37,19 @@ impl Board {
         self.pace = pace;
     }
 
+    /// When hardware works.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
     /// What answers at each address.
     pub fn map(&self) -> &AddressMap {
         &self.map
+    }
+
+    /// The SMMU with this index.
+    pub fn smmu(&self, index: usize) -> Option<&SmmuV3> {
+        self.smmus.get(index)
     }
 
     /// The SMMU with this index, and the memory it stands on.

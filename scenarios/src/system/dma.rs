@@ -45,7 +45,9 @@ impl System {
     pub fn translate(&mut self, rid: Rid, iova: Iova, access: Access) -> Option<Outcome> {
         let requester = self.topology.function(rid)?.requester();
         let smmu = self.smmu_of(rid)?;
-        self.board.translate(smmu, requester, iova, access)
+        let outcome = self.board.translate(smmu, requester, iova, access);
+        self.deliver();
+        outcome
     }
 
     /// The device at `rid` reads into `bytes` from `iova` on. Pieces that do not reach RAM leave
@@ -127,9 +129,11 @@ impl System {
             pieces.push(Piece { iova, reach });
             match last.checked_add(1) {
                 Some(next) if next <= whole.last() => start = next,
-                _ => return Ok(pieces),
+                _ => break,
             }
         }
+        self.deliver();
+        Ok(pieces)
     }
 
     /// The SMMU a function's DMA passes; `None` on a machine without one.
