@@ -52,7 +52,7 @@ passim_model::rules! {
     /// EPERM.
     INTERRUPTS_UNSAFE = "interrupts-unsafe",
         "Messages of the group's devices are isolated, or allow_unsafe_interrupts says it is no matter.",
-        "measured on 6.12: GICv2m without the parameter; series 7.1";
+        "measured on 6.12: GICv2m without the parameter; the check itself from reading 6.12 vfio_iommu_type1";
 
     // Groups.
     /// ENOENT.
@@ -151,7 +151,7 @@ passim_model::rules! {
     /// EINVAL.
     MAP_NO_PERMISSION = "map-no-permission",
         "A mapping is readable, writable or both; exchanging a vaddr names neither.",
-        "measured on 6.1 and 6.12; series 7.3";
+        "measured on 6.1 and 6.12";
     /// EINVAL.
     MAP_ALIGNMENT = "map-alignment",
         "iova, vaddr and size are multiples of the smallest page, and size is not 0.",
@@ -171,7 +171,7 @@ passim_model::rules! {
     /// EINVAL.
     MAP_OUTSIDE_VALID = "map-outside-valid",
         "A mapping lies inside one valid IOVA range: in the aperture, off every reserved region.",
-        "measured on 6.1 and 6.12; series 7.2";
+        "measured on 6.1 and 6.12";
     /// EFAULT.
     MAP_PAGE_FAULT = "map-page-fault",
         "Every page is present or can be made so, and allows what the mapping allows.",
@@ -249,11 +249,11 @@ passim_model::rules! {
     /// EINVAL.
     ATTACH_APERTURE = "attach-aperture",
         "Every mapping lies inside the new domain's aperture.",
-        "series 7.2";
+        "from reading 6.12 vfio_iommu_type1, which checks since 5.4; not measured";
     /// EINVAL.
     ATTACH_RESERVED = "attach-reserved",
         "No mapping touches a reserved region of the new group.",
-        "series 7.2";
+        "from reading 6.12 vfio_iommu_type1, which checks since 5.4; not measured";
 
     // Paths and driver binds.
     /// ENOENT.

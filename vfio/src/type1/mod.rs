@@ -134,7 +134,7 @@ impl Type1 {
     }
 }
 
-/// Series 2.6: sizes below the CPU's page cannot be mapped alone; they count as one CPU page.
+/// Linux vfio_iommu_type1, from reading: sizes below the CPU's page cannot be mapped alone; they count as one CPU page.
 pub(crate) fn at_least_a_page(sizes: PageSizes, cpu_page: PageSize) -> PageSizes {
     let below = sizes.bits() & cpu_page.mask();
     if below == 0 {

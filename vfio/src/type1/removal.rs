@@ -12,7 +12,7 @@ use passim_model::{Host, Iova, PhysAddr, Span};
 
 /// Pages wait for the SMMU in batches of at most this many contiguous runs.
 ///
-/// 6.12 vfio_iommu_type1: it syncs after 512 remembered regions (series 7.3).
+/// 6.12 vfio_iommu_type1: it syncs after 512 remembered regions.
 const RUNS_PER_SYNC: usize = 512;
 
 /// Mappings on their way out. See the [module](self).
