@@ -1,7 +1,7 @@
 //! Replays a recording of a real kernel: does what its lines did, and compares every answer.
 //!
 //! It acts on the data of the lines alone, in their order. A first pass over the file finds out
-//! where pages lay ([`placement`]), because a recording says so only afterwards; the second does
+//! where pages lay (`placement`), because a recording says so only afterwards; the second does
 //! the work. It reads no `note` and knows no file by name.
 
 mod compare;

@@ -147,6 +147,28 @@ impl Replayer<'_> {
                 let call = Call::Pwrite { fd, offset, bytes: transfer.bytes.clone() };
                 self.compare(pid, &place, call, recorded(transfer.ret, transfer.errno))
             }
+            Step::Module { name, ret, .. } => {
+                if *ret == 0 {
+                    self.system.kernel.load_module(name);
+                }
+                Taken::Input
+            }
+            Step::Dump(dump) => match dump.what {
+                DumpKind::Smmu => self.dump(number, dump),
+                DumpKind::Its => Taken::Skipped("dump its", INTERRUPTS),
+            },
+            Step::Write(_) | Step::Read { .. } | Step::Readlink { .. } => {
+                self.sysfs_step(pid, number, step)
+            }
+            Step::Mmio(_) | Step::MmioRead(_) => self.register_step(number, step),
+            _ => self.memory_step(pid, number, step),
+        }
+    }
+
+    /// A step that reads or writes sysfs.
+    fn sysfs_step(&mut self, pid: Pid, number: u64, step: &Step) -> Taken {
+        let place = |call: String| Place { line: number, call };
+        match step {
             Step::Write(write) => {
                 let place = place(format!("write {:?} to {}", write.value, write.path));
                 let (path, value) = (write.path.clone(), write.value.clone());
@@ -165,12 +187,14 @@ impl Replayer<'_> {
                 Call::Readlink { path: path.clone() },
                 (value, *errno),
             ),
-            Step::Module { name, ret, .. } => {
-                if *ret == 0 {
-                    self.system.kernel.load_module(name);
-                }
-                Taken::Input
-            }
+            _ => unreachable!("only sysfs comes here"),
+        }
+    }
+
+    /// A step that loads or stores a device's register.
+    fn register_step(&mut self, number: u64, step: &Step) -> Taken {
+        let place = |call: String| Place { line: number, call };
+        match step {
             Step::Mmio(Mmio { dev, bar, off, value, .. }) => {
                 match self.system.store_device(*dev, *bar, *off, *value) {
                     Some(()) => Taken::Input,
@@ -184,11 +208,7 @@ impl Replayer<'_> {
                     None => Taken::Skipped("mmio_read", REGISTERS),
                 }
             }
-            Step::Dump(dump) => match dump.what {
-                DumpKind::Smmu => self.dump(number, dump),
-                DumpKind::Its => Taken::Skipped("dump its", INTERRUPTS),
-            },
-            _ => self.memory_step(pid, number, step),
+            _ => unreachable!("only registers come here"),
         }
     }
 

@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Choices, FileReport, Verdict, replay};
+use super::{Choices, FileReport, Replayer, Verdict, look_ahead, replay, select};
 use crate::input_error::InputKind;
-use crate::recording::Found;
+use crate::recording::{Found, Recording};
 
 /// A small recording with everything in it: files, ioctls, maps, a random trace, a dump. Composed
 /// of answers that were measured on 6.12.
@@ -165,4 +165,44 @@ fn choices_are_taken_or_refused() {
         assert_eq!(error.kind(), InputKind::Machine);
         assert!(error.hint().is_some(), "{error}");
     }
+}
+
+#[test]
+fn a_kernel_without_a_profile_is_no_guess() {
+    let folder = std::env::temp_dir().join(format!("passim-kernel-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let topology = folder.join("topo.jsonl");
+    let text = fs::read_to_string(small().join("topo.jsonl")).unwrap();
+    fs::write(&topology, text.replace("6.12.95", "5.10.1")).unwrap();
+    let (recording, dumps) = (small().join("small.jsonl"), small().join("dumps"));
+    let found = Found { recording, topology, dumps };
+    let error = replay(&found, &Choices::default(), |_| {}).unwrap_err();
+    let chosen = Choices { profile: Some("linux-6.12".to_owned()), ..Choices::default() };
+    let report = replay(&found, &chosen, |_| {}).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+    assert_eq!(error.line(), Some(1));
+    assert!(error.hint().is_some_and(|hint| hint.contains("--profile")), "{error}");
+    assert_eq!(report.verdict(), Verdict::Agreed);
+}
+
+#[test]
+fn a_page_that_is_reached_elsewhere_is_reported_by_the_walk() {
+    let found = Found {
+        recording: small().join("small.jsonl"),
+        topology: small().join("topo.jsonl"),
+        dumps: small().join("dumps"),
+    };
+    let selected = select(&found, &Choices::default()).unwrap();
+    let mut placements = look_ahead(&found, &selected.machine).unwrap();
+    // The oracle is told of another frame than the model: the page of IOVA 0x40001000.
+    *placements.arena.get_mut(&0x1000_0000_1000).unwrap() += 1;
+    let mut replayer = Replayer::new(&found, selected, placements).unwrap();
+    for record in Recording::open(&found.recording).unwrap() {
+        assert!(!replayer.take(&record.unwrap()).unwrap());
+    }
+    let report = replayer.finish();
+    // The page, once with the TLB kept and once with it emptied, and the leaves.
+    assert_eq!(report.walked - report.walk_agreed, 3);
+    assert_eq!(report.verdict(), Verdict::Differed);
+    assert!(report.differences[0].model.contains("0x40001000"), "{}", report.differences[0]);
 }

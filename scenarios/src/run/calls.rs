@@ -26,6 +26,41 @@ impl Running {
                 self.plain(Call::Truncate { fd: Self::fd(fd.0)?, len: size.0 })
             }
             Op::Ioctl { .. } => self.any_ioctl(op),
+            Op::Map { .. } => self.map(op),
+            Op::Unmap { iova, size, fd, flags, argsz } => {
+                let unmap = DmaUnmap {
+                    argsz: argsz.unwrap_or(24),
+                    flags: flags.map_or(Ok(0), |flags| word(flags.0))?,
+                    iova: iova.get(),
+                    size: size.0,
+                };
+                self.unmap(self.container_fd(*fd)?, unmap)
+            }
+            Op::UnmapAll { fd } => {
+                let flags = ioctl::UNMAP_FLAG_ALL;
+                let unmap = DmaUnmap { argsz: 24, flags, iova: 0, size: 0 };
+                self.unmap(self.container_fd(*fd)?, unmap)
+            }
+            Op::Bind { dev, driver } => self.bind(*dev, &driver.0),
+            Op::Unbind { dev } => {
+                let path = format!("/sys/bus/pci/devices/0000:{dev}/driver/unbind");
+                self.plain(Call::WriteAttribute { path, value: format!("0000:{dev}") })
+            }
+            Op::Module { name } => {
+                self.system.kernel.load_module(&name.0);
+                Ok(vec!["ok".to_owned()])
+            }
+            Op::Sysfs { path, value } => {
+                let (path, value) = (path.0.clone(), value.0.clone());
+                self.plain(Call::WriteAttribute { path, value })
+            }
+            _ => self.membership(op),
+        }
+    }
+
+    /// Groups and containers, one call at a time.
+    fn membership(&mut self, op: &Op) -> Outcome {
+        match op {
             Op::SetContainer { group, container } => {
                 let bytes = Self::fd(container.0)?.to_le_bytes().to_vec();
                 let group = Self::fd(group.0)?;
@@ -58,34 +93,6 @@ impl Running {
                     Ok(value) => value.to_string(),
                     Err(refusal) => outcome::refusal(refusal),
                 }])
-            }
-            Op::Map { .. } => self.map(op),
-            Op::Unmap { iova, size, fd, flags, argsz } => {
-                let unmap = DmaUnmap {
-                    argsz: argsz.unwrap_or(24),
-                    flags: flags.map_or(Ok(0), |flags| word(flags.0))?,
-                    iova: iova.get(),
-                    size: size.0,
-                };
-                self.unmap(self.container_fd(*fd)?, unmap)
-            }
-            Op::UnmapAll { fd } => {
-                let flags = ioctl::UNMAP_FLAG_ALL;
-                let unmap = DmaUnmap { argsz: 24, flags, iova: 0, size: 0 };
-                self.unmap(self.container_fd(*fd)?, unmap)
-            }
-            Op::Bind { dev, driver } => self.bind(*dev, &driver.0),
-            Op::Unbind { dev } => {
-                let path = format!("/sys/bus/pci/devices/0000:{dev}/driver/unbind");
-                self.plain(Call::WriteAttribute { path, value: format!("0000:{dev}") })
-            }
-            Op::Module { name } => {
-                self.system.kernel.load_module(&name.0);
-                Ok(vec!["ok".to_owned()])
-            }
-            Op::Sysfs { path, value } => {
-                let (path, value) = (path.0.clone(), value.0.clone());
-                self.plain(Call::WriteAttribute { path, value })
             }
             _ => unreachable!("the runner knows a room for every operation"),
         }

@@ -1,0 +1,122 @@
+//! The command as a shell sees it: exit codes, streams, JSON.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn passim(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_passim")).args(arguments).output().unwrap()
+}
+
+fn ended(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+fn path(relative: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative).display().to_string()
+}
+
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("passim-command-{}-{name}", std::process::id()))
+}
+
+#[test]
+fn a_recording_that_agrees_is_exit_0() {
+    let output = passim(&["replay", &path("tests/small/small.jsonl")]);
+    assert_eq!(ended(&output), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("0 differed") && text.contains("walked 22, agreed 22"), "{text}");
+    assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn a_recording_with_one_answer_changed_is_exit_1_and_names_the_line() {
+    let folder = scratch("changed");
+    std::fs::create_dir_all(folder.join("dumps")).unwrap();
+    for name in ["topo.jsonl", "dumps/smmu_small.json"] {
+        std::fs::copy(path(&format!("tests/small/{name}")), folder.join(name)).unwrap();
+    }
+    let text = std::fs::read_to_string(path("tests/small/small.jsonl")).unwrap();
+    let changed = text.replace("\"errno\":17", "\"errno\":22");
+    let line = text.lines().position(|line| line.contains("\"errno\":17")).unwrap() + 1;
+    std::fs::write(folder.join("small.jsonl"), changed).unwrap();
+    let output = passim(&["--json", "replay", &folder.display().to_string()]);
+    let text = passim(&["replay", &folder.display().to_string()]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(ended(&output), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let difference = &json["files"][0]["differences"][0];
+    assert_eq!(difference["line"], line);
+    assert_eq!(difference["rule"]["name"], "map-overlap");
+    assert_eq!(ended(&text), Some(1));
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains(&format!("line {line}: map")), "{text}");
+}
+
+#[test]
+fn bad_input_is_exit_2_with_a_hint() {
+    let no_hint: &[&[&str]] = &[&["fly"], &["run"], &["replay", "/nonexistent.jsonl"]];
+    for arguments in no_hint {
+        let output = passim(arguments);
+        assert_eq!(ended(&output), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+    }
+    let small = path("tests/small/small.jsonl");
+    for arguments in [
+        &["replay", "--profile", "linux-9", &small] as &[&str],
+        &["replay", "--set", "zero-page=maybe", &small],
+        &["replay", "--machine", "toaster", &small],
+        &["profiles", "linux-9"],
+        &["machines", "toaster"],
+        &["rules", "map-overlapp"],
+    ] {
+        let output = passim(arguments);
+        assert_eq!(ended(&output), Some(2), "{arguments:?}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("help:"), "{text}");
+    }
+}
+
+#[test]
+fn a_corrupt_recording_is_exit_2_with_its_place() {
+    let folder = scratch("corrupt");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(path("tests/small/topo.jsonl"), folder.join("topo.jsonl")).unwrap();
+    std::fs::write(folder.join("a.jsonl"), "{\"step\":\"start\"\n").unwrap();
+    let output = passim(&["--json", "replay", &folder.join("a.jsonl").display().to_string()]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(ended(&output), Some(2));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["errors"][0]["line"], 1);
+}
+
+#[test]
+fn scenarios_run_bless_and_report() {
+    let (file, xml) = (scratch("a.scn"), scratch("a.xml"));
+    std::fs::write(&file, "machine virt-its profile=linux-6.12\n  ok\nlocked\n  VmLck 1 kB\n")
+        .unwrap();
+    let name = file.display().to_string();
+    let output = passim(&["run", &name, "--junit", &xml.display().to_string()]);
+    assert_eq!(ended(&output), Some(1));
+    assert!(std::fs::read_to_string(&xml).unwrap().contains("VmLck"));
+    assert_eq!(ended(&passim(&["run", "--bless", &name])), Some(0));
+    assert_eq!(ended(&passim(&["run", &name])), Some(0));
+    std::fs::write(&file, "mashine virt-its\n").unwrap();
+    let output = passim(&["run", &name]);
+    std::fs::remove_file(file).unwrap();
+    std::fs::remove_file(xml).unwrap();
+    assert_eq!(ended(&output), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("did you mean `machine`?"));
+}
+
+#[test]
+fn lists_are_text_and_json() {
+    for what in ["machines", "profiles", "rules"] {
+        let output = passim(&[what]);
+        assert_eq!(ended(&output), Some(0));
+        assert!(output.stdout.len() > 40 && !output.stdout.contains(&0x1b));
+        let output = passim(&[what, "--json"]);
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(json.as_array().is_some_and(|list| list.len() > 1), "{what}");
+    }
+    assert!(String::from_utf8(passim(&["--help"]).stdout).unwrap().contains("Examples:"));
+}
