@@ -41,7 +41,7 @@ struct MachineFile {
 }
 
 fn default_profile() -> String {
-    "msi-v9".to_owned()
+    "linux-6.12".to_owned()
 }
 
 #[derive(Default, Deserialize)]
