@@ -12,7 +12,7 @@ use crate::process::Pid;
 use crate::rules;
 use crate::step::{Queue, Step};
 use crate::type1::removal::Removal;
-use passim_model::{Errno, Host};
+use passim_model::{Errno, Host, event};
 use std::collections::VecDeque;
 
 /// How often hardware is given time before it is given up: far more than the commands of a full
@@ -81,7 +81,9 @@ impl Kernel {
             }
             let (pid, call) = (*pid, call.clone());
             let mut tasks = Vec::new();
+            tracing::debug!(target: event::VFIO, pid = pid.index(), ?call, "call");
             let answer = self.decide(pid, call, &mut tasks, host);
+            tracing::debug!(target: event::VFIO, ret = ?answer.ret, tasks = tasks.len(), "decided");
             if let Some(at) = container.filter(|_| !tasks.is_empty()) {
                 self.set_locked(at, true);
             }
@@ -132,7 +134,7 @@ impl Kernel {
                 if let Some(at) = container {
                     self.set_locked(at, false);
                 }
-                tracing::warn!(target: "iommu", left = tasks.len(), "hardware does not answer");
+                tracing::warn!(target: event::IOMMU, left = tasks.len(), "hardware does not answer");
                 self.abandoned += 1;
                 answer
             }

@@ -1,7 +1,7 @@
 //! Interrupts of the SMMUs reach the kernel. Those of devices do not yet: there is no interrupt
 //! controller to carry them.
 
-use passim_model::{Effect, IntId};
+use passim_model::{Effect, IntId, event};
 
 use super::{Pace, System};
 
@@ -23,7 +23,7 @@ impl System {
             match self.source_of(intid) {
                 Some(Source::Events(smmu)) => {
                     let events = self.kernel.event_interrupt(smmu, &mut self.board);
-                    tracing::debug!(target: "queue", smmu, taken = events.len(), "events");
+                    tracing::debug!(target: event::QUEUE, smmu, taken = events.len(), "events");
                 }
                 Some(Source::Errors(smmu)) => self.kernel.error_interrupt(smmu, &mut self.board),
                 None => {}

@@ -7,7 +7,7 @@ mod execute;
 use crate::v3::wire::command::COMMAND_WORDS;
 use crate::v3::wire::regs::{CmdqCons, CommandError, Cr0, Gerror};
 use crate::v3::{Progress, SmmuV3};
-use passim_model::Memory;
+use passim_model::{Memory, event};
 
 /// The words of a command.
 pub(crate) type CommandWords = [u64; COMMAND_WORDS];
@@ -30,7 +30,10 @@ impl SmmuV3 {
             Err(_) => Err(CommandError::Abort),
             Ok(words) => {
                 let words = words.try_into().expect("as many words as asked for");
-                self.decode(&words).map(|command| self.execute(memory, command))
+                self.decode(&words).map(|command| {
+                    tracing::debug!(target: event::QUEUE, ?command, "consumed");
+                    self.execute(memory, command);
+                })
             }
         };
         match outcome {
@@ -42,6 +45,7 @@ impl SmmuV3 {
             Err(error) => {
                 // IHI 0070 G.b 7.1: RD stays at the command, the reason comes first, then the
                 // global error that stops the queue.
+                tracing::debug!(target: event::QUEUE, ?error, cons, "stopped");
                 let cons = u64::from(self.registers.cmdq_cons);
                 self.registers.cmdq_cons = CmdqCons::ERR.set(cons, error as u64) as u32;
                 self.activate_error(Gerror::CMDQ_ERR);

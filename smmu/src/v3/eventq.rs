@@ -117,6 +117,8 @@ pub enum Record {
 impl SmmuV3 {
     /// Writes a record, if the queue is writable.
     pub(crate) fn record(&mut self, memory: &mut Memory, event: &Event) -> Record {
+        let (name, stream, input) = (event.kind.name(), event.stream, event.input);
+        tracing::debug!(target: passim_model::event::TRANSLATE, name, %stream, %input, "fault");
         // IHI 0070 G.b 7.2.1: a disabled queue loses events without overflow.
         if !self.registers.enabled(Cr0::EVENTQEN) {
             return Record::QueueDisabled;

@@ -53,7 +53,7 @@ use crate::tlb::{Geometry, Space, Tlb, Translation};
 use config_cache::ConfigCache;
 use features::Features;
 use front::Front;
-use passim_model::{Effect, Memory, StreamId, Width};
+use passim_model::{Effect, Memory, StreamId, Width, event};
 use regs::Registers;
 use wire::regs::offset;
 
@@ -167,6 +167,7 @@ impl SmmuV3 {
             return;
         };
         self.stores += 1;
+        tracing::trace!(target: event::REGISTER, offset, value, "store");
         let ack = self.implementation.choices.acknowledge;
         self.registers.store(at, value as u32, &self.features, ack);
         if width == Width::W64 {

@@ -7,7 +7,7 @@ use crate::operation::Task;
 use crate::rules;
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::MemoryType;
-use passim_model::{Conflict, Errno, Host, PageSizes, Refusal, Span};
+use passim_model::{Conflict, Errno, Host, PageSizes, Refusal, Span, event};
 
 impl Kernel {
     fn backend(&mut self, container: usize) -> &mut Type1 {
@@ -156,7 +156,7 @@ impl Kernel {
                     let frames = &mut self.frames;
                     let mapped = self.iommu.map(domain, &request, &mut gather, frames, host);
                     if let Err(refusal) = mapped {
-                        tracing::warn!(target: "vfio", %refusal, %iova, "replay left a hole");
+                        tracing::warn!(target: event::VFIO, %refusal, %iova, "replay left a hole");
                     }
                 }
                 next = iova.checked_add(size).and_then(|start| Span::new(start, rest.last()));
