@@ -1,12 +1,16 @@
 //! Which frames of RAM are free: the kernel's page allocator.
 //!
-//! Frames are handed out from the top of RAM downwards, so that the low end stays free for a
-//! machine's fixed uses. A freed block returns to the list of its size and is the next to be
-//! handed out again. Frames set aside at the start (for pages whose place is given from outside)
-//! are never handed out.
+//! RAM is opened in chunks of 2 MiB from the top downwards, so that the low end stays free for a
+//! machine's fixed uses; inside a chunk, blocks are handed out upwards, so that memory touched in
+//! ascending order is physically contiguous, as it mostly is on a kernel that has just booted. A
+//! freed block returns to the list of its size and is the next to be handed out again. Frames set
+//! aside at the start (for pages whose place is given from outside) are never handed out.
 
 use crate::{PageSize, PhysAddr, Span};
 use rangemap::RangeInclusiveSet;
+
+/// Blocks below this size, log2 of bytes, come from chunks of it.
+const CHUNK_LG2: u32 = 21;
 
 /// Largest block, log2 of bytes.
 const LARGEST_LG2: u32 = 34;
@@ -16,6 +20,8 @@ pub struct Frames {
     smallest: PageSize,
     /// Not yet handed out: ascending, the last is carved first.
     fresh: Vec<Span<PhysAddr>>,
+    /// What is left of the chunk that small blocks are taken from.
+    chunk: Option<Span<PhysAddr>>,
     /// Freed blocks by log2 of size; the last freed is the first reused.
     freed: Vec<Vec<PhysAddr>>,
     set_aside: RangeInclusiveSet<u64>,
@@ -30,6 +36,7 @@ impl Frames {
         Self {
             smallest,
             fresh,
+            chunk: None,
             freed: vec![Vec::new(); LARGEST_LG2 as usize + 1],
             set_aside: RangeInclusiveSet::new(),
             in_use: 0,
@@ -75,10 +82,34 @@ impl Frames {
         let size = size.max(self.smallest);
         let block = match self.freed.get_mut(size.lg2() as usize)?.pop() {
             Some(block) => block,
-            None => self.carve(size).or_else(|| self.split(size))?,
+            None => self
+                .take_from_chunk(size)
+                .or_else(|| self.carve(size))
+                .or_else(|| self.split(size))?,
         };
         self.in_use += size.bytes();
         Some(block)
+    }
+
+    /// The lowest block of the open chunk, opening another if need be. What is skipped for
+    /// alignment goes to the lists.
+    fn take_from_chunk(&mut self, size: PageSize) -> Option<PhysAddr> {
+        let chunk_size = PageSize::from_lg2(CHUNK_LG2).filter(|chunk| size < *chunk)?;
+        loop {
+            let chunk = match self.chunk.take() {
+                Some(chunk) => chunk,
+                None => Span::from_size(self.carve(chunk_size)?, chunk_size.bytes())?,
+            };
+            if !chunk.start().is_aligned(size.lg2()) {
+                // The lowest set bit of an address is the largest block that starts there.
+                let gap = PageSize::from_lg2(chunk.start().get().trailing_zeros())?;
+                self.freed[gap.lg2() as usize].push(chunk.start());
+                self.chunk = above(chunk, gap);
+            } else {
+                self.chunk = above(chunk, size);
+                return Some(chunk.start());
+            }
+        }
     }
 
     /// Cuts a block from the highest fresh piece that can hold it. What is skipped for alignment
@@ -121,6 +152,11 @@ impl Frames {
         self.in_use -= size.bytes();
         self.freed[size.lg2() as usize].push(block);
     }
+}
+
+/// What of `span` lies above a block of `size` at its start.
+fn above(span: Span<PhysAddr>, size: PageSize) -> Option<Span<PhysAddr>> {
+    Span::new(span.start().checked_add(size.bytes())?, span.last())
 }
 
 #[cfg(test)]
