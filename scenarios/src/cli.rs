@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use crate::input_error::Colour;
 use output::Output;
 
 /// How a command ended.
@@ -87,8 +88,8 @@ enum Command {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    trace(arguments.trace);
     let mut output = Output::new(arguments.json, arguments.color);
+    trace(arguments.trace, output.error_colour());
     let ended = match &arguments.command {
         Command::Run(arguments) => run::run(arguments, &mut output),
         Command::Replay(arguments) => replay::replay(arguments, &mut output),
@@ -100,7 +101,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Installs a subscriber for the events of all parts, if one is wanted.
-fn trace(times: u8) {
+fn trace(times: u8, colour: Colour) {
     let level = match times {
         0 => return,
         1 => tracing::Level::DEBUG,
@@ -109,6 +110,7 @@ fn trace(times: u8) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        .with_ansi(colour == Colour::Ansi)
         .without_time()
         .init();
 }

@@ -44,6 +44,11 @@ impl Output {
         self.out
     }
 
+    /// Whether standard error takes colours.
+    pub(super) fn error_colour(&self) -> Colour {
+        self.err
+    }
+
     /// A line for people; nothing for programs.
     pub(super) fn text(&mut self, line: &str) {
         if self.form == Form::Text {
