@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The workspace's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in a folder").to_owned()
 }
 
@@ -28,7 +28,7 @@ fn collect(folder: &Path, extension: &str, into: &mut Vec<PathBuf>) {
 }
 
 /// Every file with this extension, with its path from the root and its text.
-pub fn files(extension: &str) -> Vec<(String, String)> {
+pub(crate) fn files(extension: &str) -> Vec<(String, String)> {
     let root = root();
     let mut paths = Vec::new();
     collect(&root, extension, &mut paths);
@@ -40,7 +40,7 @@ pub fn files(extension: &str) -> Vec<(String, String)> {
 }
 
 /// Whether a source file holds tests, benches or fuzz targets only.
-pub fn is_test(name: &str) -> bool {
+pub(crate) fn is_test(name: &str) -> bool {
     let test_folder = ["tests/", "benches/", "fuzz/"].iter().any(|at| name.starts_with(at));
     test_folder || name.contains("/tests/") || name.ends_with("tests.rs")
 }

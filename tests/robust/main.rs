@@ -1,0 +1,43 @@
+//! Hostile input at every door: system calls, registers, memory.
+//!
+//! Nothing here checks what comes back. What is checked is that something comes back: no panic,
+//! and no call that never ends, however senseless the request, and whatever a process, a driver
+//! or a device left in memory and registers before.
+
+#[path = "../agree/rig.rs"]
+#[allow(dead_code, reason = "shared with other programs, each of which uses a part")]
+mod rig;
+
+mod calls;
+mod hardware;
+mod values;
+
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+use std::time::{Duration, Instant};
+
+/// Longest one case may take, on a slow and busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Puts `cases` cases of a fixed seed to `survive`.
+fn attack<S: Strategy>(cases: u32, seed: u8, strategy: &S, survive: impl Fn(S::Value)) {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 2_000,
+        max_shrink_time: 20_000,
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+    let result = TestRunner::new_with_rng(config, rng).run(strategy, |case| {
+        let begun = Instant::now();
+        survive(case);
+        assert!(begun.elapsed() < PATIENCE, "{:?} for one case", begun.elapsed());
+        Ok(())
+    });
+    match result {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, case)) => panic!("{reason}\n{case:#x?}"),
+        Err(TestError::Abort(reason)) => panic!("no cases: {reason}"),
+    }
+}
