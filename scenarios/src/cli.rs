@@ -35,7 +35,7 @@ impl From<Ended> for ExitCode {
 
 /// A model of Arm device passthrough: SMMUv3 below, Linux VFIO type1 above.
 #[derive(Parser)]
-#[command(name = "passim", version, about, after_help = EXAMPLES)]
+#[command(name = "passim", version, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

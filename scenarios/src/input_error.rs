@@ -6,6 +6,7 @@
 mod render;
 mod source;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -31,6 +32,8 @@ pub enum Colour {
 pub enum InputKind {
     /// The operating system did not deliver the file.
     Unreadable,
+    /// The operating system did not take what was to be written.
+    Unwritable,
     /// Larger than the limit for its kind of file.
     TooLarge,
     /// Not UTF-8 where text is expected.
@@ -43,6 +46,25 @@ pub enum InputKind {
     Machine,
     /// Not a scenario.
     Scenario,
+    /// A name on the command line that nothing has.
+    Argument,
+}
+
+impl InputKind {
+    /// What to do where nothing better is known.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Unreadable => "name a file or a folder that exists and may be read",
+            Self::Unwritable => "name a file that may be written, in a folder that exists",
+            Self::TooLarge => "split it, or leave out what is not needed",
+            Self::Encoding => "save the file as UTF-8",
+            Self::Compression => "the file is damaged or cut short: copy or record it again",
+            Self::Recording => "a recording has one JSON object a line, as the recorder wrote it",
+            Self::Machine => "scenarios/machines/virt-its.toml shows every part of a machine file",
+            Self::Scenario => "`passim run --help` lists the operations and what they take",
+            Self::Argument => "`passim --help` has examples",
+        }
+    }
 }
 
 /// An input file that cannot be used. Its `Display` is one line, `path:line:column: message`;
@@ -56,7 +78,7 @@ struct Report {
     path: String,
     place: Option<Place>,
     message: String,
-    hint: Option<String>,
+    hint: Cow<'static, str>,
 }
 
 /// Where in the file.
@@ -85,7 +107,7 @@ impl InputError {
     pub fn in_file(kind: InputKind, path: &Path, message: impl Into<String>) -> Self {
         let path = path.display().to_string();
         let message = printable(message.into());
-        Self(Box::new(Report { kind, path, place: None, message, hint: None }))
+        Self(Box::new(Report { kind, path, place: None, message, hint: kind.advice().into() }))
     }
 
     /// An error in one line: `number` is 1-based, `span` a byte range of `text`, the line without
@@ -106,7 +128,7 @@ impl InputError {
     /// The same error with advice.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(printable(hint.into()));
+        self.0.hint = printable(hint.into()).into();
         self
     }
 
@@ -136,8 +158,8 @@ impl InputError {
     }
 
     /// What to do about it.
-    pub fn hint(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+    pub fn hint(&self) -> &str {
+        &self.0.hint
     }
 
     /// The error as several lines with the source line drawn below the message; no final newline.
@@ -175,7 +197,7 @@ impl Serialize for InputError {
             /// Characters covered from `column` on.
             width: Option<usize>,
             message: &'a str,
-            hint: Option<&'a str>,
+            hint: &'a str,
             source: Option<&'a str>,
         }
         let place = self.0.place.as_ref();

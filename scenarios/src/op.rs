@@ -17,6 +17,50 @@ use passim_model::{Iova, Perms, PhysAddr, Rid};
 use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, Invocation, Place, Signed, Text, invocation, unknown_verb};
 
+/// A verb, as a manual has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verb {
+    /// What a line begins with.
+    pub name: &'static str,
+    /// What it does, a sentence.
+    pub does: &'static str,
+    /// What follows it.
+    pub arguments: &'static [Argument],
+}
+
+/// An argument of a verb, as a manual has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Argument {
+    /// How it is given.
+    pub form: Form,
+    /// The key; of a word without one, what it is.
+    pub key: &'static str,
+}
+
+/// How an argument is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// By its place, without a key.
+    Word,
+    /// As `key=value`.
+    Required,
+    /// As `key=value`, or not at all.
+    Optional,
+}
+
+/// The [`Form`] of a field.
+macro_rules! form {
+    (word) => {
+        Form::Word
+    };
+    (key) => {
+        Form::Required
+    };
+    (opt) => {
+        Form::Optional
+    };
+}
+
 /// The type of a field: an optional key is an `Option`.
 macro_rules! field {
     (opt $type:ty) => { Option<$type> };
@@ -67,8 +111,12 @@ macro_rules! operations {
             },)*
         }
 
-        /// Every verb with what it does, in the order of a manual.
-        pub const VERBS: &[(&str, &str)] = &[$(($verb, concat!($($doc),+))),*];
+        /// Every verb, in the order of a manual.
+        pub const VERBS: &[Verb] = &[$(Verb {
+            name: $verb,
+            does: concat!($($doc),+),
+            arguments: &[$(Argument { form: form!($how), key: $key },)*],
+        }),*];
 
         /// The verbs alone.
         const NAMES: &[&str] = &[$($verb),*];

@@ -4,6 +4,7 @@
 //! where pages lay (`placement`), because a recording says so only afterwards; the second does
 //! the work. It reads no `note` and knows no file by name.
 
+mod coherence;
 mod compare;
 mod expected;
 mod perform;
@@ -28,6 +29,7 @@ use crate::machine::{Machine, ReservedKind};
 use crate::recording::step::{ProcessNumber, Start};
 use crate::recording::{Found, Record, Recording};
 use crate::system::{Setup, System};
+use coherence::Coherence;
 use expected::Expected;
 use perform::Taken;
 use placement::{LookAhead, Moved, Placed, Placements};
@@ -68,7 +70,12 @@ pub fn replay(
             break;
         }
     }
-    Ok(replayer.finish())
+    let report = replayer.finish();
+    if report.compared + report.inputs == 0 && report.not_compared.is_empty() {
+        let message = "nothing in this file is a step or an answer of a recording";
+        return Err(InputError::in_file(InputKind::Recording, &found.recording, message));
+    }
+    Ok(report)
 }
 
 fn look_ahead(found: &Found, machine: &Machine) -> Result<Placements, InputError> {
@@ -95,6 +102,7 @@ struct Replayer<'a> {
     arena: Option<UserAddr>,
     /// Pages that move as soon as they may.
     moving: Vec<Moved>,
+    coherence: Coherence,
     /// Operations of the random trace taken.
     random: u64,
     report: FileReport,
@@ -137,6 +145,7 @@ impl<'a> Replayer<'a> {
             files: BTreeMap::new(),
             arena: None,
             moving: Vec::new(),
+            coherence: Coherence::default(),
             random: 0,
             report,
         })
@@ -146,9 +155,14 @@ impl<'a> Replayer<'a> {
     fn take(&mut self, record: &Record) -> Result<bool, InputError> {
         self.report.lines += 1;
         self.move_pages();
+        let flaw = self.coherence.flaw(record.line, &record.content);
         match self.line(record.line, &record.content) {
             Taken::Input => self.report.inputs += 1,
-            Taken::Compared(difference) => self.report.compared(difference),
+            Taken::Compared(Some(difference)) => {
+                let hint = flaw.and_then(|flaw| flaw.hint).or(difference.hint.clone());
+                self.report.compared(Some(Difference { hint, ..difference }));
+            }
+            Taken::Compared(None) => self.report.compared(flaw),
             Taken::Skipped(kind, reason) => self.report.skipped(kind, reason),
             Taken::Repeats(kind) => {
                 *self.report.repeats.entry(kind.to_owned()).or_default() += 1;

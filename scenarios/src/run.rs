@@ -127,15 +127,21 @@ fn boot(op: &Op) -> Result<Running, Unperformable> {
         unreachable!("called for `machine` alone");
     };
     let machine = machine_named(&name.0).map_err(|error| Unperformable {
-        message: error.message().to_owned(),
-        hint: error.hint().map(str::to_owned),
+        // With the place: the machine's file is not the scenario's.
+        message: error.to_string(),
+        hint: Some(error.hint().to_owned()),
     })?;
     let profile = profile.as_ref().map_or(machine.profile.as_str(), |profile| &profile.0);
     let profile = profile_of(profile)?;
     let mut setup = Setup::new(&machine, profile);
     let chosen = |Setting(set): &Setting| set.clone();
-    setup.policy = with_choices(profile, &set.as_ref().map(chosen).unwrap_or_default())
-        .map_err(|error| Unperformable::new(error.message()))?;
+    setup.policy =
+        with_choices(profile, &set.as_ref().map(chosen).unwrap_or_default()).map_err(|error| {
+            Unperformable {
+                message: error.message().to_owned(),
+                hint: Some(error.hint().to_owned()),
+            }
+        })?;
     let is_yes = |answer: &YesNo| *answer == YesNo::Yes;
     if let Some(answer) = allow_unsafe_interrupts {
         setup.params.allow_unsafe_interrupts = is_yes(answer);
@@ -297,8 +303,12 @@ impl Running {
             Place::Area { name, offset } => {
                 let area = self.areas.get(name).ok_or_else(|| {
                     let names: Vec<_> = self.areas.keys().map(String::as_str).collect();
-                    Unperformable::new(format!("there is no area `{name}`"))
-                        .hint(format!("areas: {}", names.join(", ")))
+                    let hint = if names.is_empty() {
+                        format!("make it first: area {name} size=4K")
+                    } else {
+                        format!("areas: {}", names.join(", "))
+                    };
+                    Unperformable::new(format!("there is no area `{name}`")).hint(hint)
                 })?;
                 Ok(UserAddr::new(area.va.get().wrapping_add(*offset)))
             }

@@ -17,7 +17,7 @@ pub enum Arg {
 pub enum MapKind {
     /// Anonymous private memory; pages appear when first written.
     Anonymous,
-    /// Anonymous private memory backed by huge pages of `1 << lg2` bytes, taken at once.
+    /// Anonymous private memory backed by huge pages of `1 << lg2` bytes; each appears whole when first written.
     HugeTlb {
         /// log2 of the huge page.
         lg2: u32,

@@ -267,10 +267,9 @@ impl Kernel {
         match self.files.kind(file).cloned() {
             Some(FileKind::Plain(number)) => Ok(AreaKind::File { number, offset }),
             Some(FileKind::Device { rid, .. }) => {
-                let index = (offset >> region::OFFSET_LG2) as u8;
+                let index = offset >> region::OFFSET_LG2;
                 let within = offset & ((1 << region::OFFSET_LG2) - 1);
                 let base = self.bar_page(rid, index, within, len)?;
-                self.claim_bar(rid, index);
                 Ok(AreaKind::Device { base, file })
             }
             Some(FileKind::Resource { rid, bar }) => {
@@ -280,7 +279,7 @@ impl Kernel {
                     let conflict = Conflict::Device(rid);
                     return Err(rules::RESOURCE_CLAIMED.refuse_for(Errno::EINVAL, conflict));
                 }
-                let base = self.bar_page(rid, bar, offset, len)?;
+                let base = self.bar_page(rid, u64::from(bar), offset, len)?;
                 Ok(AreaKind::Device { base, file })
             }
             _ => {
@@ -290,9 +289,13 @@ impl Kernel {
     }
 
     /// The physical address of a part of a mappable BAR.
-    fn bar_page(&self, rid: Rid, index: u8, within: u64, len: u64) -> Result<PhysAddr, Refusal> {
+    fn bar_page(&self, rid: Rid, index: u64, within: u64, len: u64) -> Result<PhysAddr, Refusal> {
         let refusal = rules::BAR_NOT_MAPPABLE.refuse_for(Errno::EINVAL, Conflict::Device(rid));
-        let bar = self.topology.function(rid).and_then(|function| function.bar(index));
+        // 6.12 vfio_pci: the ROM is read through the file only, and nothing lies beyond it.
+        let bars = u64::from(region::ROM);
+        let index = u8::try_from(index).ok().filter(|&index| u64::from(index) < bars);
+        let function = self.topology.function(rid);
+        let bar = function.zip(index).and_then(|(function, index)| function.bar(index));
         let bar = bar.filter(|bar| self.is_mappable(bar)).ok_or(refusal)?;
         // The last page may reach beyond a BAR smaller than a page.
         let size = (bar.span.size_minus_one() | self.page.mask()).checked_add(1).ok_or(refusal)?;
@@ -303,9 +306,13 @@ impl Kernel {
         bar.span.start().checked_add(within).ok_or(refusal)
     }
 
-    /// VFIO uses a BAR.
-    pub(crate) fn claim_bar(&mut self, rid: Rid, bar: u8) {
-        self.devices.entry(rid).or_default().claimed.insert(bar);
+    /// VFIO uses the BAR that `offset` of a device's file lies in.
+    pub(crate) fn claim_bar(&mut self, file: FileId, offset: u64) {
+        if let Some(&FileKind::Device { rid, .. }) = self.files.kind(file)
+            && let Ok(bar) = u8::try_from(offset >> region::OFFSET_LG2)
+        {
+            self.devices.entry(rid).or_default().claimed.insert(bar);
+        }
     }
 
     /// A device file is open.

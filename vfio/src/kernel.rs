@@ -15,7 +15,7 @@ use passim_model::{
     Conflict, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Span, Topology, UserAddr,
 };
 use slab::Slab;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Parameters of the type1 module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,13 +133,49 @@ impl Kernel {
         Some(child)
     }
 
-    /// The container whose lock a call takes, if it takes one.
-    pub(crate) fn container_of(&self, pid: Pid, call: &Call) -> Option<usize> {
-        let Call::Ioctl { fd, .. } = call else { return None };
-        let file = self.processes.get(pid)?.file(*fd)?;
+    /// The containers whose locks a call may take, ascending: those it asks something of, and
+    /// those a group of which it may release.
+    pub(crate) fn containers_of(&self, pid: Pid, call: &Call) -> BTreeSet<usize> {
+        let Some(process) = self.processes.get(pid) else { return BTreeSet::new() };
+        let mapped_in = |first: u64, last: u64| {
+            let areas = process.areas().filter(move |area| {
+                area.span.start().get() <= last && area.span.last().get() >= first
+            });
+            areas.filter_map(|area| match area.kind {
+                AreaKind::Device { file, .. } => Some(file),
+                _ => None,
+            })
+        };
+        let files: Vec<FileId> = match call {
+            Call::Ioctl { fd, request, .. } => {
+                let asked = process.file(*fd).into_iter();
+                // Which container a group joins may stand in memory that changes until the call
+                // begins: any the process has.
+                let joins = *request == ioctl::GROUP_SET_CONTAINER;
+                let files = process.files().filter(|_| joins).map(|(_, file)| file);
+                let is_container =
+                    |file: &FileId| matches!(self.files.kind(*file), Some(FileKind::Container(_)));
+                asked.chain(files.filter(is_container)).collect()
+            }
+            Call::Close { fd } => process.file(*fd).into_iter().collect(),
+            Call::Mmap { va, len, .. } | Call::Munmap { va, len } => {
+                let last = va.get().saturating_add(*len).saturating_add(self.page.mask());
+                mapped_in(va.get(), last).collect()
+            }
+            Call::Exit => {
+                process.files().map(|(_, file)| file).chain(mapped_in(0, u64::MAX)).collect()
+            }
+            _ => Vec::new(),
+        };
+        files.into_iter().filter_map(|file| self.container_behind(file)).collect()
+    }
+
+    /// The container that a file is, or that the group behind it is in.
+    fn container_behind(&self, file: FileId) -> Option<usize> {
         match self.files.kind(file)? {
             FileKind::Container(at) => Some(*at),
             FileKind::Group(number) => self.groups.get(number)?.container,
+            FileKind::Device { group_file, .. } => self.container_behind(*group_file),
             _ => None,
         }
     }
@@ -200,6 +236,9 @@ impl Kernel {
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) -> Answer {
+        if self.processes.get(pid).is_none() {
+            return Answer::refused(no_process());
+        }
         let ret = match call {
             Call::Ioctl { fd, request, arg } => {
                 return self.ioctl(pid, fd, request, arg, tasks, host);
@@ -271,7 +310,6 @@ impl Kernel {
             }
         }
         let (mut buffer, at) = self.structure(pid, arg, host.memory());
-        let before = at.map(|_| buffer.clone().into_bytes());
         let ret = match kind {
             Some(FileKind::Container(number)) => {
                 self.container_ioctl(pid, number, request, &mut buffer, tasks, host)
@@ -283,11 +321,13 @@ impl Kernel {
             _ => Err(rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
         };
+        let written = buffer.written();
         let mut answer = Answer { ret, bytes: buffer.into_bytes() };
-        if let (Some(at), Some(before)) = (at, before)
-            && before != answer.bytes
+        // Only what the call wrote goes back: what lies around it may not be writable.
+        if let Some(at) = at.and_then(|at| at.checked_add(written.start as u64))
+            && let Some(bytes) = answer.bytes.get(written).filter(|bytes| !bytes.is_empty())
             && let Err(refusal) =
-                self.processes.write(pid, at, &answer.bytes, &mut self.frames, host.memory_mut())
+                self.processes.write(pid, at, bytes, &mut self.frames, host.memory_mut())
         {
             answer.ret = Err(refusal);
         }
@@ -341,10 +381,10 @@ impl Kernel {
         kind: MapKind,
         tasks: &mut Vec<Task>,
     ) -> Result<i64, Refusal> {
-        let area = match kind {
-            MapKind::Anonymous => AreaKind::Anonymous,
-            MapKind::HugeTlb { lg2 } => AreaKind::HugeTlb { lg2 },
-            MapKind::File { fd, offset } => self.file_area(pid, fd, offset, len)?,
+        let (area, offset) = match kind {
+            MapKind::Anonymous => (AreaKind::Anonymous, 0),
+            MapKind::HugeTlb { lg2 } => (AreaKind::HugeTlb { lg2 }, 0),
+            MapKind::File { fd, offset } => (self.file_area(pid, fd, offset, len)?, offset),
         };
         if let AreaKind::Device { file, .. } = area {
             self.files.take(file);
@@ -360,6 +400,9 @@ impl Kernel {
                 return Err(refusal);
             }
         };
+        if let AreaKind::Device { file, .. } = area {
+            self.claim_bar(file, offset);
+        }
         self.drop_files(dropped, tasks);
         Ok(va.get() as i64)
     }

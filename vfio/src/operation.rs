@@ -13,7 +13,7 @@ use crate::rules;
 use crate::step::{Queue, Step};
 use crate::type1::removal::Removal;
 use passim_model::{Errno, Host, event};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// How often hardware is given time before it is given up: far more than the commands of a full
 /// queue, one at a time.
@@ -47,7 +47,7 @@ enum State {
     /// Not begun, or waiting for a container's lock before it begins.
     Asked { pid: Pid, call: Call },
     /// Decided; tasks remain.
-    Decided { answer: Answer, container: Option<usize>, tasks: VecDeque<Task> },
+    Decided { answer: Answer, locks: BTreeSet<usize>, tasks: VecDeque<Task> },
     /// The answer was handed out.
     Finished,
 }
@@ -75,8 +75,8 @@ impl Kernel {
     /// If the operation is finished: its answer was handed out before.
     pub fn step(&mut self, operation: &mut Operation, host: &mut impl Host) -> Step<Answer> {
         if let State::Asked { pid, call } = &operation.state {
-            let container = self.container_of(*pid, call);
-            if let Some(at) = container.filter(|&at| self.is_locked(at)) {
+            let mut locks = self.containers_of(*pid, call);
+            if let Some(&at) = locks.iter().find(|&&at| self.is_locked(at)) {
                 return Step::Waiting(Queue::ContainerLock(at));
             }
             let (pid, call) = (*pid, call.clone());
@@ -84,16 +84,23 @@ impl Kernel {
             tracing::debug!(target: event::VFIO, pid = pid.index(), ?call, "call");
             let answer = self.decide(pid, call, &mut tasks, host);
             tracing::debug!(target: event::VFIO, ret = ?answer.ret, tasks = tasks.len(), "decided");
-            if let Some(at) = container.filter(|_| !tasks.is_empty()) {
+            if tasks.is_empty() {
+                locks.clear();
+            }
+            for &at in &locks {
                 self.set_locked(at, true);
             }
             let tasks = tasks.into();
-            operation.state = State::Decided { answer, container, tasks };
+            operation.state = State::Decided { answer, locks, tasks };
         }
-        let State::Decided { answer, container, tasks } = &mut operation.state else {
+        let State::Decided { answer, locks, tasks } = &mut operation.state else {
             panic!("the answer of a finished operation was handed out before");
         };
         loop {
+            if let Some(Task::Forget { container }) = tasks.front() {
+                // Its number may be another container's before this call is over.
+                locks.remove(container);
+            }
             match self.step_task(tasks, host) {
                 Step::Done(true) => break,
                 Step::Done(false) => {}
@@ -101,7 +108,7 @@ impl Kernel {
                 Step::Unlocked => return Step::Unlocked,
             }
         }
-        if let Some(at) = *container {
+        for at in std::mem::take(locks) {
             self.set_locked(at, false);
         }
         let answer = std::mem::replace(answer, Answer::value(0));
@@ -130,8 +137,8 @@ impl Kernel {
     /// unpin pages a device can still reach. The model does not follow it there.
     pub fn abandon(&mut self, operation: Operation) -> Answer {
         match operation.state {
-            State::Decided { answer, container, tasks } => {
-                if let Some(at) = container {
+            State::Decided { answer, locks, tasks } => {
+                for at in locks {
                     self.set_locked(at, false);
                 }
                 tracing::warn!(target: event::IOMMU, left = tasks.len(), "hardware does not answer");

@@ -260,7 +260,7 @@ passim_model::rules! {
     PATH_ABSENT = "path-absent",
         "The path names something the machine has.",
         "the machine's description";
-    /// EINVAL.
+    /// EINVAL, ENODEV for a device that does not exist, ERANGE for a number that is too large.
     ATTRIBUTE_VALUE = "attribute-value",
         "The attribute takes the value that is written.",
         "6.12 module parameters and PCI core";

@@ -5,6 +5,7 @@ use crate::file::FileKind;
 use crate::kernel::Kernel;
 use crate::process::Pid;
 use crate::rules;
+use crate::uapi::region;
 use passim_model::topology::BarKind;
 use passim_model::{Conflict, Errno, Host, Refusal, Rid};
 
@@ -26,21 +27,36 @@ fn bad_value() -> Refusal {
 }
 
 /// A boolean module parameter, as the kernel reads it.
-fn boolean(text: &str) -> Option<bool> {
-    match text.trim_end_matches('\n') {
-        "y" | "Y" | "1" | "t" | "T" | "on" => Some(true),
-        "n" | "N" | "0" | "f" | "F" | "off" => Some(false),
-        _ => None,
+///
+/// # Errors
+/// EINVAL by `attribute-value`.
+// 6.12 kstrtobool: the first letter decides, after an "o" the second; the rest is not looked at.
+fn boolean(text: &str) -> Result<bool, Refusal> {
+    match text.as_bytes() {
+        [b'y' | b'Y' | b't' | b'T' | b'1', ..] | [b'o' | b'O', b'n' | b'N', ..] => Ok(true),
+        [b'n' | b'N' | b'f' | b'F' | b'0', ..] | [b'o' | b'O', b'f' | b'F', ..] => Ok(false),
+        _ => Err(bad_value()),
     }
 }
 
-/// An unsigned module parameter.
-fn unsigned(text: &str) -> Option<u32> {
-    let text = text.trim_end_matches('\n');
-    match text.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
+/// An unsigned module parameter, as the kernel reads it.
+///
+/// # Errors
+/// EINVAL and, for more than 32 bits, ERANGE by `attribute-value`.
+// 6.12 kstrtouint: a plus sign, a prefix that names the base as in C, digits, one newline.
+fn unsigned(text: &str) -> Result<u32, Refusal> {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let (radix, digits) = match text.as_bytes() {
+        [b'0', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit() => (16, &text[2..]),
+        [b'0', ..] => (8, text),
+        _ => (10, text),
+    };
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return Err(bad_value());
     }
+    let too_large = rules::ATTRIBUTE_VALUE.refuse(Errno::ERANGE);
+    u32::from_str_radix(digits, radix).map_err(|_| too_large)
 }
 
 impl Kernel {
@@ -93,19 +109,21 @@ impl Kernel {
         }
         let bar: u8 = attribute.strip_prefix("resource")?.parse().ok()?;
         let found = self.topology.function(rid)?.bar(bar)?;
-        (found.kind == BarKind::Memory).then_some(FileKind::Resource { rid, bar })
+        // The expansion ROM has a file of its own, which is not mapped.
+        let mappable = found.kind == BarKind::Memory && u32::from(bar) < region::ROM;
+        mappable.then_some(FileKind::Resource { rid, bar })
     }
 
     /// Writes a sysfs attribute.
     ///
     /// # Errors
-    /// ENOENT by `path-absent`, EINVAL by `attribute-value` and `probe-dma-owned`, EBUSY by
-    /// `unbind-in-use`.
+    /// ENOENT by `path-absent`; EINVAL, ENODEV and ERANGE by `attribute-value`; EINVAL by
+    /// `probe-dma-owned`; EBUSY by `unbind-in-use`.
     pub(crate) fn write_attribute(&mut self, path: &str, value: &str) -> Result<i64, Refusal> {
         if let Some(name) = path.strip_prefix(PARAMETERS) {
             self.set_parameter(name, value)?;
         } else if path == "/sys/bus/pci/drivers_probe" {
-            let rid = Rid::parse(value.trim_end_matches('\n')).ok_or_else(bad_value)?;
+            let rid = self.named_function(value)?;
             let group = self.topology.function(rid).and_then(|function| function.group);
             let owner = group.and_then(|group| self.groups.get(&group));
             let owned = owner.is_some_and(|group| group.container.is_some());
@@ -122,11 +140,24 @@ impl Kernel {
         Ok(0)
     }
 
+    /// The function whose whole name is written to an attribute of the PCI bus.
+    ///
+    /// # Errors
+    /// ENODEV by `attribute-value`.
+    // 6.12 driver core: devices are looked up by name, so one without its domain is unknown.
+    fn named_function(&self, value: &str) -> Result<Rid, Refusal> {
+        let name = value.strip_suffix('\n').unwrap_or(value);
+        let mut functions = self.topology.functions().iter();
+        let found = functions.find(|function| format!("0000:{}", function.rid) == name);
+        let unknown = || rules::ATTRIBUTE_VALUE.refuse(Errno::ENODEV);
+        Ok(found.ok_or_else(unknown)?.rid)
+    }
+
     fn unbind(&mut self, rid: Rid, value: &str) -> Result<(), Refusal> {
         if self.pci.driver(rid).is_none() {
             return Err(absent());
         }
-        if Rid::parse(value.trim_end_matches('\n')) != Some(rid) {
+        if self.named_function(value)? != rid {
             return Err(rules::ATTRIBUTE_VALUE.refuse(Errno::ENODEV));
         }
         if self.devices.contains_key(&rid) {
@@ -139,13 +170,13 @@ impl Kernel {
     fn set_parameter(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
         match name {
             "allow_unsafe_interrupts" => {
-                self.params.allow_unsafe_interrupts = boolean(value).ok_or_else(bad_value)?;
+                self.params.allow_unsafe_interrupts = boolean(value)?;
             }
             "disable_hugepages" => {
-                self.params.disable_hugepages = boolean(value).ok_or_else(bad_value)?;
+                self.params.disable_hugepages = boolean(value)?;
             }
             "dma_entry_limit" => {
-                self.params.dma_entry_limit = unsigned(value).ok_or_else(bad_value)?;
+                self.params.dma_entry_limit = unsigned(value)?;
             }
             _ => return Err(absent()),
         }
@@ -251,3 +282,6 @@ impl Kernel {
         Err(rules::NOT_MODELLED.refuse(Errno::EINVAL))
     }
 }
+
+#[cfg(test)]
+mod tests;

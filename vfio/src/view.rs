@@ -178,6 +178,6 @@ impl Kernel {
 
     /// Whether a call has to wait before it can begin, because another holds the lock it needs.
     pub fn must_wait(&self, pid: Pid, call: &Call) -> bool {
-        self.container_of(pid, call).is_some_and(|container| self.is_locked(container))
+        self.containers_of(pid, call).into_iter().any(|container| self.is_locked(container))
     }
 }

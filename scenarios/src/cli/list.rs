@@ -14,6 +14,11 @@ use crate::replay::{machine_named, profile_named};
 
 /// Which machines.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  passim machines              the built-in machines
+  passim machines virt-its     the functions of one
+  passim machines my.toml      whether a machine file is sound")]
 pub(super) struct Machines {
     /// A built-in machine, or a machine file
     name: Option<String>,
@@ -21,6 +26,10 @@ pub(super) struct Machines {
 
 /// Which profiles.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  passim profiles              the kernels
+  passim profiles linux-6.1    every choice that makes it up, and how it is known")]
 pub(super) struct Profiles {
     /// A profile
     name: Option<String>,
@@ -28,6 +37,11 @@ pub(super) struct Profiles {
 
 /// Which rules.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  passim rules                 every rule
+  passim rules map-overlap     what it demands, and where it is known from
+  passim --json rules          the same for programs")]
 pub(super) struct Rules {
     /// A rule
     name: Option<String>,
@@ -168,7 +182,7 @@ pub(super) fn rules(arguments: &Rules, output: &mut Output) -> Ended {
         rules.retain(|rule| rule.name == name);
         if rules.is_empty() {
             let message = format!("no rule is called `{name}`");
-            let error = InputError::in_file(InputKind::Scenario, Path::new("rules"), message);
+            let error = InputError::in_file(InputKind::Argument, Path::new(name), message);
             let close = similar::get_close_matches(name.as_str(), &names, 1, 0.6);
             let hint = close.first().map_or_else(
                 || "`passim rules` lists them".to_owned(),

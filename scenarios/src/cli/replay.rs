@@ -46,8 +46,16 @@ fn setting(text: &str) -> Result<(String, String), String> {
 /// All of it, for programs.
 #[derive(Serialize)]
 struct Document {
-    files: Vec<FileReport>,
+    files: Vec<FileEntry>,
     errors: Vec<InputError>,
+}
+
+/// One recording, for programs.
+#[derive(Serialize)]
+struct FileEntry {
+    verdict: Verdict,
+    #[serde(flatten)]
+    report: FileReport,
 }
 
 pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Ended {
@@ -55,6 +63,7 @@ pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Ended {
         Ok(found) => found,
         Err(error) => {
             output.error(&error);
+            output.json(&Document { files: Vec::new(), errors: vec![error] });
             return Ended::BadInput;
         }
     };
@@ -72,11 +81,12 @@ pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Ended {
         bar.clear();
         match result {
             Ok(report) => {
-                if report.verdict() == Verdict::Differed {
+                let verdict = report.verdict();
+                if verdict == Verdict::Differed {
                     ended = ended.max(Ended::Differed);
                 }
                 print(&report, output);
-                document.files.push(report);
+                document.files.push(FileEntry { verdict, report });
             }
             Err(error) => {
                 ended = Ended::BadInput;
@@ -104,7 +114,9 @@ fn print(report: &FileReport, output: &mut Output) {
 }
 
 fn summary(document: &Document) -> String {
-    let total = |count: fn(&FileReport) -> u64| document.files.iter().map(count).sum::<u64>();
+    let total = |count: fn(&FileReport) -> u64| {
+        document.files.iter().map(|entry| count(&entry.report)).sum::<u64>()
+    };
     format!(
         "{} recordings: {} compared, {} agreed, {} differed; walked {}, agreed {}",
         document.files.len(),

@@ -9,11 +9,22 @@ use super::Ended;
 use super::output::Output;
 use super::progress::Bar;
 use crate::input_error::{InputError, InputKind};
+use crate::op::{Form, VERBS};
 use crate::run::files::{ScenarioReport, bless_file, find, run_file};
 use crate::run::junit;
 
+const EXAMPLES: &str = "\
+Examples:
+  passim run scenarios/files                    every scenario below a folder
+  passim run --bless my.scn                     write down what happens
+  passim run --junit report.xml scenarios/files";
+
 /// What to run.
 #[derive(clap::Args)]
+#[command(
+    after_help = format!("{EXAMPLES}\n\n--help lists the operations of a scenario."),
+    after_long_help = format!("{EXAMPLES}\n\n{}", manual()),
+)]
 pub(super) struct Arguments {
     /// Scenario files (.scn), or folders of them
     #[arg(required = true)]
@@ -24,6 +35,30 @@ pub(super) struct Arguments {
     /// Write what happens into the files in place of what they say
     #[arg(long)]
     bless: bool,
+}
+
+/// What a scenario may say.
+fn manual() -> String {
+    let mut manual = "\
+Operations of a scenario, one a line; what happened stands below, indented by two spaces. Numbers
+are 4096, 0x1000 or 4K, user addresses also A+0x1000, devices 00:01.0:
+"
+    .to_owned();
+    for verb in VERBS {
+        manual.push_str("\n  ");
+        manual.push_str(verb.name);
+        for argument in verb.arguments {
+            let key = argument.key;
+            manual.push_str(&match argument.form {
+                Form::Word => format!(" <{key}>"),
+                Form::Required => format!(" {key}="),
+                Form::Optional => format!(" [{key}=]"),
+            });
+        }
+        manual.push_str("\n      ");
+        manual.push_str(verb.does.trim_start());
+    }
+    manual
 }
 
 /// All of it, for programs.
@@ -37,8 +72,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     let paths = match find(&arguments.paths) {
         Ok(paths) => paths,
         Err(error) => {
-            output.error(&error);
-            return Ended::BadInput;
+            return report(&[Err(error)], arguments.bless, output);
         }
     };
     let mut bar = Bar::new();
@@ -53,7 +87,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         && let Err(error) = fs::write(path, junit::xml(&results))
     {
         let message = format!("cannot write: {error}");
-        output.error(&InputError::in_file(InputKind::Unreadable, path, message));
+        let error = InputError::in_file(InputKind::Unwritable, path, message);
+        output.error(&error);
         ended = Ended::BadInput;
     }
     ended

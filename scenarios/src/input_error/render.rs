@@ -8,7 +8,7 @@ use super::{Colour, Place, Report};
 /// Message, place, source line with the span marked, hint.
 pub(super) fn draw(report: &Report, colour: Colour) -> String {
     let title = Level::ERROR.primary_title(&report.message);
-    let mut group = match &report.place {
+    let group = match &report.place {
         None => title.element(Origin::path(&report.path)),
         Some(place) if place.shows_line_start() => title.element(snippet(place).path(&report.path)),
         // The drawing would count its column from where the excerpt begins, so it is told apart.
@@ -20,9 +20,7 @@ pub(super) fn draw(report: &Report, colour: Colour) -> String {
             )
             .element(snippet(place)),
     };
-    if let Some(hint) = &report.hint {
-        group = group.element(Level::HELP.message(hint));
-    }
+    let group = group.element(Level::HELP.message(&*report.hint));
     let renderer = match colour {
         Colour::Plain => Renderer::plain(),
         Colour::Ansi => Renderer::styled(),

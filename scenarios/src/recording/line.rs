@@ -56,6 +56,8 @@ pub struct IoctlLine {
     pub name: String,
     /// What the call passed.
     pub argument: IoctlArgument,
+    /// How many calls by name came before it in its process, if the line says so.
+    pub number: Option<u64>,
     /// What it returned: 0 or more, or -1.
     pub ret: i32,
     /// The errno, 0 on success.
@@ -81,6 +83,9 @@ pub enum IoctlArgument {
 /// A `VFIO_IOMMU_MAP_DMA`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct MapLine {
+    /// How many calls by name came before it in its process, if the line says so.
+    #[serde(rename = "n")]
+    pub number: Option<u64>,
     /// File descriptor number.
     #[serde(rename = "fdn")]
     pub fd: i32,
@@ -108,6 +113,9 @@ pub struct MapLine {
 /// A `VFIO_IOMMU_UNMAP_DMA`, with the structure as the kernel left it.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct UnmapLine {
+    /// How many calls by name came before it in its process, if the line says so.
+    #[serde(rename = "n")]
+    pub number: Option<u64>,
     /// File descriptor number.
     #[serde(rename = "fdn")]
     pub fd: i32,

@@ -65,7 +65,7 @@ pub fn machine_named(name: &str) -> Result<Machine, InputError> {
         return Machine::read(path);
     }
     let names: Vec<_> = machine::BUILTIN.iter().map(|(name, _)| *name).collect();
-    let error = InputError::in_file(InputKind::Machine, path, "no machine of this name");
+    let error = InputError::in_file(InputKind::Argument, path, "no machine of this name");
     Err(error.with_hint(format!("built in are {}; or name a .toml file", names.join(", "))))
 }
 
@@ -75,7 +75,7 @@ pub fn machine_named(name: &str) -> Result<Machine, InputError> {
 /// There is none.
 pub fn profile_named(name: &str) -> Result<Profile, InputError> {
     name.parse().map_err(|error: passim_vfio::policy::UnknownProfile| {
-        InputError::in_file(InputKind::Machine, Path::new("--profile"), error.to_string())
+        InputError::in_file(InputKind::Argument, Path::new(name), error.to_string())
             .with_hint("`passim profiles` lists them")
     })
 }
@@ -88,7 +88,8 @@ pub fn with_choices(profile: Profile, set: &[(String, String)]) -> Result<Policy
     let mut policy = profile.policy();
     for (name, value) in set {
         policy.set(name, value).map_err(|error| {
-            InputError::in_file(InputKind::Machine, Path::new("--set"), error.to_string())
+            let setting = format!("{name}={value}");
+            InputError::in_file(InputKind::Argument, Path::new(&setting), error.to_string())
                 .with_hint(format!("`passim profiles {profile}` lists every choice"))
         })?;
     }

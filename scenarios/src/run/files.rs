@@ -153,7 +153,7 @@ pub fn bless_file(path: &Path) -> Result<ScenarioReport, InputError> {
         let blessed = script.bless(&report.outcomes);
         fs::write(path, blessed).map_err(|error| {
             let message = format!("cannot write: {error}");
-            InputError::in_file(InputKind::Unreadable, path, message)
+            InputError::in_file(InputKind::Unwritable, path, message)
         })?;
     }
     Ok(report)

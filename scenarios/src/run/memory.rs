@@ -7,8 +7,8 @@ use super::{NamedArea, Outcome, Running, Unperformable, outcome};
 use crate::op::{self, AreaKind, Number, Op};
 use crate::script::Place;
 
-/// Where the first area lies; each next one begins at the next multiple of [`AREA_ALIGN`], so that
-/// an address says at a glance which area it is in.
+/// Where the first area lies; each next one begins at the next multiple of [`AREA_ALIGN`], which
+/// none exceeds, so that an address says at a glance which area it is in.
 const FIRST_AREA: u64 = 0x1000_0000_0000;
 const AREA_ALIGN: u64 = 1 << 36;
 
@@ -95,6 +95,10 @@ impl Running {
 
     /// Where the next area goes.
     fn free_address(&self, size: u64) -> Result<UserAddr, Unperformable> {
+        if size > AREA_ALIGN {
+            return Err(Unperformable::new(format!("{size:#x} bytes are too many for an area"))
+                .hint("an area has at most 64G"));
+        }
         let last = self.areas.values().map(|area| area.va.get().saturating_add(area.size)).max();
         let next = last.map_or(Some(FIRST_AREA), |last| last.checked_next_multiple_of(AREA_ALIGN));
         let next = next.filter(|next| next.checked_add(size).is_some_and(|end| end < 1 << 47));

@@ -48,22 +48,22 @@ fn processes_share_a_container_and_not_their_counts() {
 
 #[test]
 fn a_scenario_that_cannot_be_performed_is_bad_input() {
-    for (text, line, hinted) in [
-        ("touch va=0x0 size=4K\n", 1, true),
-        ("machine toaster\n", 1, true),
-        ("machine virt-its profile=linux-2.4\n", 1, true),
-        ("machine virt-its profile=linux-6.12 set=\"zero-page=maybe\"\n", 1, false),
-        ("machine virt-its profile=linux-6.12\nin 7\n", 2, false),
-        ("machine virt-its profile=linux-6.12\ntouch va=B size=4K\n", 2, true),
-        ("machine virt-its profile=linux-6.12\nattach dev=00:1e.0\n", 2, false),
-        ("machine virt-its profile=linux-6.12\nexit\nlocked\n", 3, true),
-        ("machine virt-its profile=linux-6.12\ninfo\n", 2, true),
-        ("machine virt-its profile=linux-6.12\nfly\n", 2, true),
+    for (text, line) in [
+        ("touch va=0x0 size=4K\n", 1),
+        ("machine toaster\n", 1),
+        ("machine virt-its profile=linux-2.4\n", 1),
+        ("machine virt-its profile=linux-6.12 set=\"zero-page=maybe\"\n", 1),
+        ("machine virt-its profile=linux-6.12\nin 7\n", 2),
+        ("machine virt-its profile=linux-6.12\ntouch va=B size=4K\n", 2),
+        ("machine virt-its profile=linux-6.12\nattach dev=00:1e.0\n", 2),
+        ("machine virt-its profile=linux-6.12\nexit\nlocked\n", 3),
+        ("machine virt-its profile=linux-6.12\narea A size=1T kind=untouched\n", 2),
+        ("machine virt-its profile=linux-6.12\ninfo\n", 2),
+        ("machine virt-its profile=linux-6.12\nfly\n", 2),
     ] {
         let error = outcomes(text).unwrap_err();
         assert_eq!(error.kind(), InputKind::Scenario, "{text}");
         assert_eq!(error.line(), Some(line), "{text}");
-        assert_eq!(error.hint().is_some(), hinted, "{text}: {error}");
     }
 }
 
@@ -111,6 +111,6 @@ fn a_wrong_outcome_is_shown_and_blessed() {
 #[test]
 fn folders_without_scenarios_are_an_error() {
     let error = find(&[PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/run")]).unwrap_err();
-    assert!(error.hint().is_some());
+    assert!(error.hint().contains(".scn"));
     assert!(run_file(Path::new("/nonexistent.scn")).is_err());
 }

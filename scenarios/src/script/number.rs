@@ -2,8 +2,8 @@
 
 use winnow::ascii::{digit1, hex_digit1};
 use winnow::combinator::{alt, eof, opt, preceded, terminated};
-use winnow::prelude::*;
 use winnow::token::one_of;
+use winnow::{ModalResult, Parser};
 
 /// Reads `4096`, `0x1000` or `4K`: hexadecimal digits after `0x`, or decimal ones with an optional
 /// unit K, M, G or T (powers of 1024). `None` for anything else and past 2^64 - 1.

@@ -10,8 +10,8 @@ use std::ops::Range;
 use winnow::LocatingSlice;
 use winnow::combinator::{alt, cut_err, delimited, opt, repeat, seq, terminated};
 use winnow::error::{ContextError, StrContext, StrContextValue};
-use winnow::prelude::*;
 use winnow::token::{one_of, take_while};
+use winnow::{ModalResult, Parser};
 
 use super::ast::{Arg, Block, Invocation, Item, ItemKind, Script, Word};
 use crate::input_error::{InputError, InputKind, SourceText};

@@ -52,7 +52,9 @@ impl<'a> Args<'a> {
     pub fn required<T: FromValue>(&mut self, key: &'static str) -> Result<T, InputError> {
         match self.optional(key)? {
             Some(value) => Ok(value),
-            None => Err(self.missing(&format!("`{key}=`"), T::FORM)),
+            None => {
+                Err(self.slip(key).unwrap_or_else(|| self.missing(&format!("`{key}=`"), T::FORM)))
+            }
         }
     }
 
@@ -119,6 +121,18 @@ impl<'a> Args<'a> {
             let message = format!("expected {}", T::FORM);
             self.source.error(InputKind::Scenario, value.span.clone(), message)
         })
+    }
+
+    /// An error at a key that is meant to be `key`, as far as one can tell.
+    fn slip(&self, key: &'static str) -> Option<InputError> {
+        let args = self.invocation.args.iter().zip(&self.taken);
+        let mut open = args.filter(|(_, taken)| !**taken).filter_map(|(arg, _)| arg.key.as_ref());
+        let meant = open.find(|found| {
+            !similar::get_close_matches(found.text.as_str(), &[key], 1, ALIKE).is_empty()
+        })?;
+        let message = format!("`{}` takes no `{}=`", self.invocation.verb.text, meant.text);
+        let error = self.source.error(InputKind::Scenario, meant.span.clone(), message);
+        Some(error.with_hint(format!("did you mean `{key}`?")))
     }
 
     fn missing(&self, what: &str, form: &str) -> InputError {

@@ -54,9 +54,11 @@ impl Kernel {
             tasks.push(Task::FreeDomain { domain });
         } else {
             let reference = backend.reference_domain();
+            let has_slots = !backend.slots.is_empty();
             backend.domains.insert(0, DomainEntry { domain, groups: vec![group] });
             tasks.push(Task::Play(self.iommu.superpage_test(domain)));
-            if let Some(reference) = reference {
+            // Without mappings there is nothing to replay; a container that gets its type has none.
+            if let Some(reference) = reference.filter(|_| has_slots) {
                 tasks.push(Task::Replay { container, reference, domain });
             }
         }

@@ -8,7 +8,7 @@ use crate::kernel::{Boot, Kernel, Params};
 use crate::policy::Profile;
 use crate::process::{Capabilities, Pid, Start};
 use crate::uapi::{Header, MapRequest, UnmapRequest, ioctl};
-use passim_model::topology::Function;
+use passim_model::topology::{Bar, BarKind, Function};
 use passim_model::{
     Abort, DeviceId, Errno, Host, Iova, Memory, PageSize, PageSizes, PhysAddr, Rid, Span, StreamId,
     Topology, UserAddr, Width,
@@ -268,4 +268,106 @@ fn windows_are_apertures_less_reserved_regions() {
     assert!(!windows.allow(span(0, 0x1_0000_0000_0000)));
     assert_eq!(windows.nearest(span(0x800_0000, 0x800_0fff)), Some(expected[1]));
     assert!(Windows::of([span(0, 9), span(10, 19)], []).iter().next().is_none());
+}
+
+/// What lies around the caller's structure may be anything: only what a call writes goes back.
+#[test]
+fn a_structure_at_an_address_is_written_back_no_further_than_the_call_writes() {
+    let mut world = v2();
+    let group = 4;
+    let at = UserAddr::new(BITMAP + PAGE - 8);
+    let prot = Protection::Read;
+    let len = PAGE;
+    let va = UserAddr::new(BITMAP + PAGE);
+    world.call(Call::Mmap { va, len, prot, kind: MapKind::Anonymous }).unwrap();
+    let status = [8u32.to_le_bytes(), 0u32.to_le_bytes()].concat();
+    world.kernel.write_memory(world.pid, at, &status, &mut world.host).unwrap();
+    let frames = world.kernel.frames_in_use();
+    world.ioctl(group, ioctl::GROUP_GET_STATUS, Arg::Value(at.get())).unwrap();
+    let read = world.kernel.read_memory(world.pid, at, 8, &world.host).unwrap();
+    assert_eq!(read[4], 3);
+    assert_eq!(world.kernel.frames_in_use(), frames);
+}
+
+/// A call that may release a group waits for whoever works on its container.
+#[test]
+fn calls_that_may_release_a_group_take_the_containers_lock() {
+    let mut world = v2();
+    let pid = world.pid;
+    world.call(Call::Open { path: "/dev/vfio/vfio".to_owned() }).unwrap();
+    let join = |fd: i32| Call::Ioctl {
+        fd: 4,
+        request: ioctl::GROUP_SET_CONTAINER,
+        arg: Arg::Bytes(fd.to_le_bytes().to_vec()),
+    };
+    let touching = [Call::Close { fd: 3 }, Call::Close { fd: 4 }, Call::Exit, join(3), join(5)];
+    let others = [Call::EventFd, Call::Close { fd: 5 }, Call::Close { fd: 9 }];
+    assert!(touching.iter().chain(&others).all(|call| !world.kernel.must_wait(pid, call)));
+    world.kernel.set_locked(0, true);
+    assert!(touching.iter().all(|call| world.kernel.must_wait(pid, call)));
+    assert!(others.iter().all(|call| !world.kernel.must_wait(pid, call)));
+}
+
+/// A process that has ended opens nothing: a group it opened could never be closed again.
+#[test]
+fn nothing_is_left_of_a_call_by_a_process_that_has_ended() {
+    let mut world = v2();
+    world.call(Call::Exit).unwrap();
+    for path in ["/dev/vfio/vfio", "/dev/vfio/2"] {
+        assert_eq!(world.call(Call::Open { path: path.to_owned() }), Err(Errno::EINVAL));
+    }
+    assert!(world.kernel.containers().is_empty());
+    let capabilities = Capabilities::all();
+    world.pid = world.kernel.spawn(&Start { fds: vec![0, 1, 2], memlock: 0, capabilities });
+    assert_eq!(world.call(Call::Open { path: "/dev/vfio/2".to_owned() }), Ok(3));
+}
+
+/// 6.12 driver core: devices are looked up by their whole names; a function without a group gets
+/// no driver (measured on 6.1 and 6.12).
+#[test]
+fn a_probe_names_a_device_of_the_machine() {
+    let mut world = v2();
+    let probe = |value: &str| Call::WriteAttribute {
+        path: "/sys/bus/pci/drivers_probe".to_owned(),
+        value: value.to_owned(),
+    };
+    assert_eq!(world.call(probe("0000:00:01.0\n")), Ok(0));
+    for unknown in ["00:01.0", "0000:00:02.0", "", "edu"] {
+        assert_eq!(world.call(probe(unknown)), Err(Errno::ENODEV), "{unknown:?}");
+    }
+}
+
+/// 6.12 vfio_pci: a region number is compared as a whole, the ROM is not mapped, and a mapping
+/// that is refused has not used the BAR.
+#[test]
+fn only_whole_bars_are_mapped() {
+    let mut world = v2();
+    let mut with_bars = function();
+    with_bars.bars = [(0, 0x1000_0000), (6, 0x1010_0000)]
+        .map(|(index, at)| {
+            let span = Span::from_size(PhysAddr::new(at), 0x1_0000).unwrap();
+            Bar { index, span, kind: BarKind::Memory }
+        })
+        .to_vec();
+    world.kernel.topology = Topology::new(vec![with_bars]).unwrap();
+    let name = Arg::Bytes(b"0000:00:01.0\0".to_vec());
+    world.ioctl(4, ioctl::GROUP_GET_DEVICE_FD, name).unwrap();
+    let path = "/sys/bus/pci/devices/0000:00:01.0/resource0".to_owned();
+    assert_eq!(world.call(Call::Open { path }), Ok(6));
+    let mmap = |va: u64, fd, offset| Call::Mmap {
+        va: UserAddr::new(va),
+        len: PAGE,
+        prot: Protection::ReadWrite,
+        kind: MapKind::File { fd, offset },
+    };
+    let va = 0x5000_0000_0000;
+    for index in [6, 7, 256, 0xff_ffff] {
+        assert_eq!(world.call(mmap(va, 5, index << 40)), Err(Errno::EINVAL), "region {index}");
+    }
+    assert_eq!(world.call(mmap(va + 1, 5, 0)), Err(Errno::EINVAL), "misaligned");
+    assert_eq!(world.call(mmap(va, 6, 0)), Ok(va as i64), "the BAR is not claimed yet");
+    assert_eq!(world.call(mmap(va, 5, 0)), Ok(va as i64));
+    assert_eq!(world.call(mmap(va, 6, 0)), Err(Errno::EINVAL), "now it is");
+    let path = "/sys/bus/pci/devices/0000:00:01.0/resource6".to_owned();
+    assert_eq!(world.call(Call::Open { path }), Err(Errno::ENOENT));
 }

@@ -1,6 +1,7 @@
 //! The caller's structure: copied in and out, as far as it reaches.
 
 use crate::rules;
+use core::ops::Range;
 use passim_model::{Conflict, Errno, Refusal, UserAddr};
 
 /// A caller's structure in user memory, or the lack of one.
@@ -8,17 +9,19 @@ use passim_model::{Conflict, Errno, Refusal, UserAddr};
 pub struct Buffer {
     /// The bytes; `None` for a null pointer.
     bytes: Option<Vec<u8>>,
+    /// What was copied out, and what lies in between.
+    written: Range<usize>,
 }
 
 impl Buffer {
     /// The null pointer.
     pub fn null() -> Self {
-        Self { bytes: None }
+        Self { bytes: None, written: 0..0 }
     }
 
     /// A structure of these bytes; memory ends behind them.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes: Some(bytes) }
+        Self { bytes: Some(bytes), written: 0..0 }
     }
 
     fn fault() -> Refusal {
@@ -44,7 +47,16 @@ impl Buffer {
         let buffer = self.bytes.as_deref_mut().ok_or_else(Self::fault)?;
         let end = offset.checked_add(bytes.len()).ok_or_else(Self::fault)?;
         buffer.get_mut(offset..end).ok_or_else(Self::fault)?.copy_from_slice(bytes);
+        self.written = match self.written.is_empty() {
+            true => offset..end,
+            false => self.written.start.min(offset)..self.written.end.max(end),
+        };
         Ok(())
+    }
+
+    /// From the first to behind the last byte that was copied out; empty if none was.
+    pub fn written(&self) -> Range<usize> {
+        self.written.clone()
     }
 
     /// A text of at most `max` bytes that ends with a zero byte, or at `max`.

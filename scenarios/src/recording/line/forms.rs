@@ -75,6 +75,8 @@ pub(super) struct ProcInterrupts {
 pub(super) struct IoctlFields {
     fd: Option<NameOrNumber>,
     fdn: Option<i32>,
+    #[serde(rename = "n")]
+    number: Option<u64>,
     #[serde(rename = "req")]
     name: String,
     #[serde(deserialize_with = "number::unsigned")]
@@ -103,8 +105,8 @@ impl TryFrom<IoctlFields> for IoctlLine {
             (None, Some(before), Some(after)) => IoctlArgument::Buffer { before, after },
             _ => return Err("an ioctl has either `arg`, or `in` and `out`"),
         };
-        let IoctlFields { name, nr, ret, errno, .. } = fields;
-        Ok(Self { fd, nr, name, argument, ret, errno })
+        let IoctlFields { name, nr, number, ret, errno, .. } = fields;
+        Ok(Self { fd, nr, name, argument, number, ret, errno })
     }
 }
 

@@ -1,0 +1,85 @@
+//! Whether the lines of a recording go together: calls are numbered without gaps, and what a call
+//! returned fits its errno. A recording that fails here was changed after it was made.
+
+use passim_model::Errno;
+
+use super::compare::Place;
+use super::report::Difference;
+use crate::recording::Line;
+use crate::recording::step::{Lock, Step, Transfer};
+
+/// How far the numbers of calls have come.
+///
+/// A process counts its calls from 0 and a child goes on from its parent's number, so that a
+/// number is never larger than all before it by more than one.
+#[derive(Default)]
+pub(super) struct Coherence {
+    /// The largest number that may come next, of calls by name.
+    call: u64,
+    /// The same of a random trace's operations.
+    random: u64,
+}
+
+impl Coherence {
+    /// What is wrong with the line, as far as the recording alone shows it.
+    pub(super) fn flaw(&mut self, line: u64, content: &Line) -> Option<Difference> {
+        let missing = self.missing(line, content);
+        missing.or_else(|| contradiction(line, content))
+    }
+
+    fn missing(&mut self, line: u64, content: &Line) -> Option<Difference> {
+        let (next, number) = match content {
+            Line::Ioctl(ioctl) => (&mut self.call, ioctl.number?),
+            Line::Map(map) => (&mut self.call, map.number?),
+            Line::Unmap(unmap) => (&mut self.call, unmap.number?),
+            Line::RandomMap(map) => (&mut self.random, map.k),
+            Line::RandomUnmap(unmap) => (&mut self.random, unmap.k),
+            _ => return None,
+        };
+        let before = *next;
+        *next = before.max(number.saturating_add(1));
+        if number <= before {
+            return None;
+        }
+        let place = Place { line, call: format!("call number {number}") };
+        let mut difference = place.differs(
+            format!("{number} calls came before it"),
+            format!("{before} calls came before it"),
+        );
+        difference.hint = Some("a line before this one is missing from the recording".to_owned());
+        Some(difference)
+    }
+}
+
+/// A call that returned and set errno, or one that failed without returning -1.
+fn contradiction(line: u64, content: &Line) -> Option<Difference> {
+    let (ret, errno) = match content {
+        Line::Ioctl(ioctl) => (i64::from(ioctl.ret), ioctl.errno),
+        Line::Map(map) => (i64::from(map.ret), map.errno),
+        Line::Unmap(unmap) => (i64::from(unmap.ret), unmap.errno),
+        Line::RandomMap(map) => (i64::from(map.ret), map.errno),
+        Line::RandomUnmap(unmap) => (i64::from(unmap.ret), unmap.errno),
+        Line::Step(Step::Open(open)) => (i64::from(open.fd), open.errno),
+        Line::Step(
+            Step::Mlock(Lock { ret, errno, .. }) | Step::Munlock(Lock { ret, errno, .. }),
+        ) => (i64::from(*ret), *errno),
+        Line::Step(
+            Step::Pread(Transfer { ret, errno, .. }) | Step::Pwrite(Transfer { ret, errno, .. }),
+        ) => (*ret, *errno),
+        _ => return None,
+    };
+    if ret == -1 || (ret >= 0 && errno == 0) {
+        return None;
+    }
+    let errno = match Errno::from_number(errno) {
+        Some(known) => known.to_string(),
+        None => errno.to_string(),
+    };
+    let place = Place { line, call: "a call's answer".to_owned() };
+    let mut difference = place.differs(
+        format!("returned {ret} with errno {errno}"),
+        "a call returns -1 and an errno, or 0 and more and none",
+    );
+    difference.hint = Some("no kernel answers so: the line was changed".to_owned());
+    Some(difference)
+}

@@ -1,0 +1,31 @@
+use super::{boolean, unsigned};
+use passim_model::Errno;
+
+/// 6.12 kstrtobool: only what decides is looked at.
+#[test]
+fn booleans_are_read_by_their_first_letters() {
+    for text in ["y", "Y\n", "yes", "t", "True", "1", "10", "on", "ON", "only"] {
+        assert_eq!(boolean(text), Ok(true), "{text:?}");
+    }
+    for text in ["n", "N\n", "no", "f", "False", "0", "01", "off", "Of"] {
+        assert_eq!(boolean(text), Ok(false), "{text:?}");
+    }
+    for text in ["", "\n", "o", "ok", " y", "2", "-1"] {
+        assert_eq!(boolean(text).map_err(|refusal| refusal.errno), Err(Errno::EINVAL), "{text:?}");
+    }
+}
+
+/// 6.12 kstrtouint.
+#[test]
+fn numbers_are_read_as_in_c() {
+    let cases = [("0", 0), ("65535\n", 65535), ("+7", 7), ("010", 8), ("0x10", 16), ("0XfF", 255)];
+    for (text, number) in cases {
+        assert_eq!(unsigned(text), Ok(number), "{text:?}");
+    }
+    let refused = |text| unsigned(text).map_err(|refusal| refusal.errno);
+    for text in ["", "\n", "-1", " 1", "1\n\n", "++1", "0x", "0x+5", "08", "1k"] {
+        assert_eq!(refused(text), Err(Errno::EINVAL), "{text:?}");
+    }
+    assert_eq!(refused("4294967295"), Ok(u32::MAX));
+    assert_eq!(refused("4294967296"), Err(Errno::ERANGE));
+}
