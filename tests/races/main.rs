@@ -168,3 +168,39 @@ fn a_group_that_leaves_reaches_nothing_of_its_old_domain() {
         assert_eq!(rig.reached(), vec![None; PAGES as usize]);
     }
 }
+
+/// Closing the group while an unmap waits for its SYNC must not free the domain under it.
+#[test]
+fn closing_a_group_waits_for_an_unmap_under_way() {
+    for profile in [Profile::Linux6_1, Profile::Linux6_12] {
+        let mut rig = rig(profile);
+        rig.run(map());
+        rig.reached();
+        rig.system.board.set_pace(Pace::Stepped);
+        let mut operations = [
+            rig.system.kernel.begin(rig.pid, unmap()),
+            rig.system.kernel.begin(rig.pid, Call::Close { fd: 4 }),
+        ];
+        let mut rounds = 0;
+        while !operations.iter().all(|operation| operation.is_finished()) {
+            rounds += 1;
+            assert!(rounds < 10_000, "both calls come to an end");
+            for operation in &mut operations {
+                if operation.is_finished() {
+                    continue;
+                }
+                let step = rig.system.kernel.step(operation, &mut rig.system.board);
+                if let Step::Done(answer) = step {
+                    assert!(answer.ret.is_ok(), "{answer:?}");
+                }
+            }
+            rig.system.board.relax();
+        }
+        rig.system.board.set_pace(Pace::Eager);
+        rig.system.board.settle();
+        assert_eq!(rig.reached(), vec![None; PAGES as usize]);
+        for frame in rig.frames().into_iter().flatten() {
+            assert!(!rig.system.kernel.is_pinned(frame));
+        }
+    }
+}

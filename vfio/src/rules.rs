@@ -248,7 +248,7 @@ passim_model::rules! {
     // Attach.
     /// EINVAL.
     ATTACH_APERTURE = "attach-aperture",
-        "Every mapping lies inside the new domain's aperture.",
+        "Every mapping lies inside the new domain's aperture, and some valid address is left.",
         "from reading 6.12 vfio_iommu_type1, which checks since 5.4; not measured";
     /// EINVAL.
     ATTACH_RESERVED = "attach-reserved",

@@ -75,6 +75,12 @@ impl Kernel {
                 return Err(rules::ATTACH_APERTURE.refuse_for(Errno::EINVAL, Conflict::Slot(slot)));
             }
         }
+        let apertures = backend.domains.iter().map(|entry| self.iommu.aperture(entry.domain));
+        let reserved = self.iommu.reserved_regions(group).iter().copied();
+        if Windows::of(apertures.chain([aperture]), reserved).is_empty() {
+            let conflict = Conflict::Aperture(aperture);
+            return Err(rules::ATTACH_APERTURE.refuse_for(Errno::EINVAL, conflict));
+        }
         for region in self.iommu.reserved_regions(group) {
             if let Some(id) = backend.slots.first_overlapping(region.span) {
                 let slot = backend.slots.span(id).unwrap_or(region.span);

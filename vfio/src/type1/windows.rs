@@ -35,6 +35,11 @@ impl Windows {
         Self { valid }
     }
 
+    /// Whether no address is valid.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.valid.is_empty()
+    }
+
     /// Every valid range, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Span<Iova>> + '_ {
         self.valid
