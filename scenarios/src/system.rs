@@ -9,7 +9,7 @@ mod dma;
 mod edu;
 mod interrupts;
 
-pub use assemble::{AssemblyError, Setup, user_va_bits};
+pub use assemble::{AssemblyError, Setup};
 pub use board::{Board, Pace};
 pub use dma::{NoTransfer, Piece, Reach};
 

@@ -39,8 +39,6 @@ impl Default for Params {
 pub struct Boot<'a> {
     /// The CPU's page size.
     pub page: PageSize,
-    /// Bits of user addresses: what lies above is the kernel's.
-    pub user_va_bits: u32,
     /// Usable RAM.
     pub ram: Vec<Span<PhysAddr>>,
     /// Frames of RAM whose use is given from outside.
@@ -93,7 +91,11 @@ impl Kernel {
         let numbers = boot.topology.functions().iter().filter_map(|function| function.group);
         Ok(Self {
             page: boot.page,
-            processes: Processes::new(boot.page, boot.user_va_bits, boot.policy.zero_page),
+            processes: Processes::new(
+                boot.page,
+                boot.policy.user_addresses.bits(boot.page),
+                boot.policy.zero_page,
+            ),
             policy: boot.policy,
             params: boot.params,
             io_strict_devmem: boot.io_strict_devmem,

@@ -9,7 +9,7 @@ mod profiles;
 
 pub use choices::{
     BlockedState, ContextDescriptors, InfoAlignment, NestingType, NotAContainer, ShortInfo,
-    SteUpdate, ZeroPage,
+    SteUpdate, UserAddresses, ZeroPage,
 };
 pub use profiles::{Profile, UnknownProfile};
 
@@ -111,6 +111,9 @@ policy! {
     short_info: ShortInfo, "short-info", "measured on 6.1 and 6.12";
     /// Whether pinning an untouched page for reading meets the zero page.
     zero_page: ZeroPage, "zero-page", "measured on 6.1 and 6.12";
+    /// Which addresses are a process's, and from where on the kernel's.
+    user_addresses: UserAddresses, "user-addresses",
+        "measured on 6.1 and 6.12: bitmaps at 2^48, with pages of 4K, 16K and 64K";
     /// What translates for a group whose owner has no container type yet.
     blocked_state: BlockedState, "blocked-state",
         "ASIDs and commands in dumps of 6.1 and 6.12; the state itself from reading";

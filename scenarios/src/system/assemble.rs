@@ -24,8 +24,6 @@ const SMMU_BYTES: u64 = 0x2_0000;
 pub struct Setup {
     /// The kernel's choices.
     pub policy: Policy,
-    /// Bits of user addresses; [`user_va_bits`] knows those of the recorded kernels.
-    pub user_va_bits: u32,
     /// Parameters of the type1 module.
     pub params: Params,
     /// Modules loaded.
@@ -43,21 +41,11 @@ impl Setup {
             machine.parameters;
         Self {
             policy: profile.policy(),
-            user_va_bits: user_va_bits(profile, machine.page_size),
             params: Params { allow_unsafe_interrupts, disable_hugepages, dma_entry_limit },
             modules: Vec::new(),
             set_aside: Vec::new(),
             pace: Pace::Eager,
         }
-    }
-}
-
-/// Bits of user addresses: measured on 6.1 (48) and 6.12 (52 with pages of 4K and 16K, 48 with
-/// 64K), where a pointer to 2^48 is a user's or the kernel's.
-pub fn user_va_bits(profile: Profile, page: PageSize) -> u32 {
-    match profile {
-        Profile::Linux6_12 if page != PageSize::K64 => 52,
-        Profile::Linux6_12 | Profile::Linux6_1 => 48,
     }
 }
 
@@ -92,7 +80,6 @@ impl System {
         let firmware = firmware(machine);
         let boot = Boot {
             page: machine.page_size,
-            user_va_bits: setup.user_va_bits,
             ram: machine.ram.clone(),
             set_aside: setup.set_aside,
             topology: &topology,

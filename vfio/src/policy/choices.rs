@@ -1,7 +1,7 @@
 //! The values each choice may take.
 
 use super::Choice;
-use passim_model::Errno;
+use passim_model::{Errno, PageSize};
 
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
@@ -110,5 +110,25 @@ choice! {
         Break = "break",
         /// Only through values that mean the old or the new entry, where that is possible.
         Hitless = "hitless",
+    }
+}
+
+choice! {
+    /// Which addresses are a process's, and from where on the kernel's.
+    UserAddresses {
+        /// 48 bits, whatever the page.
+        Bits48 = "48-bits",
+        /// 52 bits with pages of 4K and 16K, 48 bits with pages of 64K.
+        Bits52UnlessPages64K = "52-bits-unless-pages-64k",
+    }
+}
+
+impl UserAddresses {
+    /// Bits of a user address on a kernel with this page.
+    pub fn bits(self, page: PageSize) -> u32 {
+        match self {
+            Self::Bits52UnlessPages64K if page != PageSize::K64 => 52,
+            Self::Bits52UnlessPages64K | Self::Bits48 => 48,
+        }
     }
 }

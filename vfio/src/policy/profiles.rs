@@ -2,7 +2,7 @@
 
 use super::{
     BlockedState, ContextDescriptors, InfoAlignment, NestingType, NotAContainer, Policy, ShortInfo,
-    SteUpdate, ZeroPage,
+    SteUpdate, UserAddresses, ZeroPage,
 };
 use core::fmt;
 use core::str::FromStr;
@@ -59,6 +59,7 @@ impl Profile {
                 info_alignment: InfoAlignment::None,
                 short_info: ShortInfo::WholeFields,
                 zero_page: ZeroPage::Pinned,
+                user_addresses: UserAddresses::Bits48,
                 blocked_state: BlockedState::EmptyDomain,
                 context_descriptors: ContextDescriptors::PerDomain,
                 ste_update: SteUpdate::Break,
@@ -69,6 +70,7 @@ impl Profile {
                 info_alignment: InfoAlignment::Eight,
                 short_info: ShortInfo::Bytes,
                 zero_page: ZeroPage::Unshared,
+                user_addresses: UserAddresses::Bits52UnlessPages64K,
                 blocked_state: BlockedState::Abort,
                 context_descriptors: ContextDescriptors::PerDevice,
                 ste_update: SteUpdate::Hitless,

@@ -79,7 +79,6 @@ fn world(version: Version, limit: u32, capabilities: Capabilities, memlock: u64)
     };
     let boot = Boot {
         page: PageSize::K4,
-        user_va_bits: 48,
         ram: vec![ram],
         set_aside: Vec::new(),
         topology: &topology,
