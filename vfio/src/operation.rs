@@ -79,7 +79,8 @@ impl Kernel {
             if let Some(&at) = locks.iter().find(|&&at| self.is_locked(at)) {
                 return Step::Waiting(Queue::ContainerLock(at));
             }
-            let (pid, call) = (*pid, call.clone());
+            let asked = std::mem::replace(&mut operation.state, State::Finished);
+            let State::Asked { pid, call } = asked else { unreachable!("it was just looked at") };
             let mut tasks = Vec::new();
             tracing::debug!(target: event::VFIO, pid = pid.index(), ?call, "call");
             let answer = self.decide(pid, call, &mut tasks, host);

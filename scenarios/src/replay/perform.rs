@@ -58,6 +58,12 @@ impl Replayer<'_> {
             }
             Line::Answer(answer) => self.answer(number, answer),
             Line::Summary(kind) => Taken::Repeats(kind),
+            // Something was done, and the model cannot follow: what comes after it may differ for
+            // that reason alone.
+            Line::Unknown(kind) if kind.starts_with("step ") || kind.starts_with("op ") => {
+                let place = place(kind.clone());
+                Taken::Compared(Some(place.differs("did it", "does not know it")))
+            }
             Line::Unknown(kind) => Taken::Unknown(kind.clone()),
         }
     }

@@ -221,3 +221,13 @@ fn a_page_that_is_reached_elsewhere_is_reported_by_the_walk() {
     assert_eq!(report.verdict(), Verdict::Differed);
     assert!(report.differences[0].model.contains("0x40001000"), "{}", report.differences[0]);
 }
+
+/// Whatever it was, the kernel did it and the model did not.
+#[test]
+fn a_step_nobody_knows_is_a_difference() {
+    let mut lines = lines();
+    lines.insert(3, r#"{"step":"dance"}"#.to_owned());
+    let report = replayed("dance", &lines, &Choices::default());
+    assert_eq!(first_difference(&report), Some(4));
+    assert_eq!(report.verdict(), Verdict::Differed);
+}
