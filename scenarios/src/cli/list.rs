@@ -51,10 +51,29 @@ pub(super) struct Rules {
 #[derive(Serialize)]
 struct MachineEntry {
     name: String,
-    page_size: String,
-    iommu: String,
-    interrupts: &'static str,
-    functions: Vec<String>,
+    /// Its default.
+    profile: String,
+    /// In bytes.
+    page_size: u64,
+    cpus: u32,
+    /// `smmuv3` or `flat`.
+    iommu: &'static str,
+    /// How many SMMUs.
+    smmus: usize,
+    /// `its` or `v2m`.
+    gic: &'static str,
+    functions: Vec<FunctionEntry>,
+}
+
+/// A PCI function, for programs.
+#[derive(Serialize)]
+struct FunctionEntry {
+    rid: String,
+    vendor: u16,
+    device: u16,
+    class: u32,
+    group: Option<u32>,
+    driver: Option<String>,
 }
 
 pub(super) fn machines(arguments: &Machines, output: &mut Output) -> Ended {
@@ -68,43 +87,61 @@ pub(super) fn machines(arguments: &Machines, output: &mut Output) -> Ended {
             Ok(machine) => machine,
             Err(error) => return refused(&error, output),
         };
-        let entry = machine_entry(&machine);
-        output.text(&format!(
-            "{}: pages of {}, {}, {}, {} functions",
-            entry.name,
-            entry.page_size,
-            entry.iommu,
-            entry.interrupts,
-            entry.functions.len()
-        ));
+        output.text(&machine_line(&machine));
         if arguments.name.is_some() {
-            for function in &entry.functions {
-                output.text(&format!("  {function}"));
+            for function in &machine.functions {
+                output.text(&function_line(function));
             }
         }
-        entries.push(entry);
+        entries.push(machine_entry(&machine));
     }
     output.json(&entries);
     Ended::Agreed
 }
 
+fn machine_line(machine: &Machine) -> String {
+    let iommu = match &machine.iommu {
+        Iommu::Flat => "no IOMMU hardware".to_owned(),
+        Iommu::SmmuV3(smmus) => format!("{} SMMUv3", smmus.len()),
+    };
+    let gic = match machine.gic {
+        Gic::Its(_) => "GICv3 with ITS",
+        Gic::V2m(_) => "GICv2 with GICv2m",
+    };
+    let (name, page, functions) = (&machine.name, machine.page_size, machine.functions.len());
+    format!("{name}: pages of {page}, {iommu}, {gic}, {functions} functions")
+}
+
+fn function_line(function: &machine::Function) -> String {
+    let machine::Function { rid, vendor, device, .. } = function;
+    let group = function.group.map_or_else(|| "no group".to_owned(), |n| format!("group {n}"));
+    let driver = function.driver.as_deref().unwrap_or("no driver");
+    format!("  {rid} {vendor:04x}:{device:04x}, {group}, {driver}")
+}
+
 fn machine_entry(machine: &Machine) -> MachineEntry {
-    let functions = machine.functions.iter().map(|function| {
-        let machine::Function { rid, vendor, device, .. } = function;
-        let group = function.group.map_or_else(|| "no group".to_owned(), |n| format!("group {n}"));
-        let driver = function.driver.as_deref().unwrap_or("no driver");
-        format!("{rid} {vendor:04x}:{device:04x}, {group}, {driver}")
+    let (iommu, smmus) = match &machine.iommu {
+        Iommu::Flat => ("flat", 0),
+        Iommu::SmmuV3(smmus) => ("smmuv3", smmus.len()),
+    };
+    let functions = machine.functions.iter().map(|function| FunctionEntry {
+        rid: function.rid.to_string(),
+        vendor: function.vendor,
+        device: function.device,
+        class: function.class,
+        group: function.group,
+        driver: function.driver.clone(),
     });
     MachineEntry {
         name: machine.name.clone(),
-        page_size: machine.page_size.to_string(),
-        iommu: match &machine.iommu {
-            Iommu::Flat => "no IOMMU hardware".to_owned(),
-            Iommu::SmmuV3(smmus) => format!("{} SMMUv3", smmus.len()),
-        },
-        interrupts: match machine.gic {
-            Gic::Its(_) => "GICv3 with ITS",
-            Gic::V2m(_) => "GICv2 with GICv2m",
+        profile: machine.profile.clone(),
+        page_size: machine.page_size.bytes(),
+        cpus: machine.cpus,
+        iommu,
+        smmus,
+        gic: match machine.gic {
+            Gic::Its(_) => "its",
+            Gic::V2m(_) => "v2m",
         },
         functions: functions.collect(),
     }
