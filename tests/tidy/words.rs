@@ -18,6 +18,9 @@ const UNFINISHED: [&str; 6] = [
 /// Constructs the design rules out.
 const RULED_OUT: [&str; 5] = ["unsafe ", "Rc<RefCell", "Arc<Mutex", "prelude::*", "#[ignore"];
 
+/// Where a run could depend on more than its input and seed.
+const OUTSIDE: [&str; 5] = ["std::time", "std::env", "std::fs", "std::net", "std::thread"];
+
 fn sources() -> impl Iterator<Item = (String, String)> {
     files("rs").into_iter().filter(|(name, _)| !name.starts_with("tests/tidy/"))
 }
@@ -91,4 +94,19 @@ fn every_folder_has_a_license_and_no_machine_path() {
         }
     }
     assert!(found.is_empty(), "machine paths:\n{}", found.join("\n"));
+}
+
+#[test]
+fn nothing_below_the_scenarios_looks_outside() {
+    let parts = ["model/", "smmu/", "gic/", "vfio/"];
+    let mut found = Vec::new();
+    for (name, text) in sources() {
+        if is_test(&name) || !parts.iter().any(|part| name.starts_with(part)) {
+            continue;
+        }
+        for word in OUTSIDE {
+            found.extend(places(&text, word).into_iter().map(|at| format!("{name}:{at} {word}")));
+        }
+    }
+    assert!(found.is_empty(), "looks outside:\n{}", found.join("\n"));
 }
