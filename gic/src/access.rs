@@ -1,0 +1,99 @@
+//! What reaches an interrupt controller: accesses of a size, by a CPU, and changes of a wire.
+
+use core::fmt;
+use passim_model::Width;
+
+/// Size of a register access. Interrupt controllers have registers of bytes, so there are more
+/// sizes than [`Width`] has.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Size {
+    /// 8 bits.
+    Byte,
+    /// 16 bits.
+    Half,
+    /// 32 bits.
+    Word,
+    /// 64 bits.
+    Double,
+}
+
+impl Size {
+    /// Bytes of the access.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::Byte => 1,
+            Self::Half => 2,
+            Self::Word => 4,
+            Self::Double => 8,
+        }
+    }
+
+    /// `value` cut to the size of the access.
+    pub const fn cut(self, value: u64) -> u64 {
+        match self {
+            Self::Byte => value & 0xff,
+            Self::Half => value & 0xffff,
+            Self::Word => value & 0xffff_ffff,
+            Self::Double => value,
+        }
+    }
+
+    /// Whether `offset` is a multiple of the size.
+    pub const fn aligns(self, offset: u64) -> bool {
+        offset.is_multiple_of(self.bytes())
+    }
+}
+
+impl From<Width> for Size {
+    fn from(width: Width) -> Self {
+        match width {
+            Width::W32 => Self::Word,
+            Width::W64 => Self::Double,
+        }
+    }
+}
+
+/// A CPU by its index in the machine: the number of its interface or redistributor.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Cpu(u16);
+
+impl Cpu {
+    /// The CPU with this index.
+    pub const fn new(index: u16) -> Self {
+        Self(index)
+    }
+
+    /// The index.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// The index, for a slice with one element a CPU.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Debug for Cpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cpu({})", self.0)
+    }
+}
+
+impl fmt::Display for Cpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What happens on an interrupt's wire.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Signal {
+    /// It rises.
+    High,
+    /// It falls.
+    Low,
+    /// It rises and falls again. An edge-triggered interrupt keeps it; a level-sensitive one is
+    /// pending only while the wire is high, so nothing of it is left.
+    Pulse,
+}
