@@ -30,6 +30,8 @@ pub struct Machine {
     pub page_size: PageSize,
     /// Whether user space may not map a BAR through sysfs that a driver has claimed.
     pub io_strict_devmem: bool,
+    /// Where the configuration space of its PCI functions is mapped, 4 KiB each: ECAM.
+    pub ecam: PhysAddr,
     /// Parameters of `vfio_iommu_type1` at boot.
     pub parameters: Parameters,
     /// Banks of RAM, ascending, apart from one another; at least one.

@@ -5,12 +5,14 @@ use crate::container::Container;
 use crate::file::{FileKind, Files};
 use crate::group::Group;
 use crate::iommu::{BootError, Firmware, Iommu};
+use crate::irq::InterruptFacts;
 use crate::operation::Task;
 use crate::pci::Pci;
 use crate::policy::Policy;
 use crate::process::{AreaKind, FileId, Pid, Processes, Start};
 use crate::rules;
 use crate::uapi::{Buffer, ioctl};
+use crate::verdict::Verdict;
 use passim_model::{
     Conflict, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Span, Topology, UserAddr,
 };
@@ -45,6 +47,8 @@ pub struct Boot<'a> {
     pub set_aside: Vec<Span<PhysAddr>>,
     /// PCI functions.
     pub topology: &'a Topology,
+    /// Interrupt controllers, and the messages held at boot.
+    pub interrupts: &'a InterruptFacts,
     /// IOMMUs, the devices behind them, and whether messages are told apart by sender.
     pub firmware: &'a Firmware,
     /// What this kernel does where kernels differ.
@@ -75,6 +79,8 @@ pub struct Kernel {
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
     /// Operations given up because hardware did not answer.
     pub(crate) abandoned: u64,
+    /// What no return value tells, since last asked.
+    pub(crate) verdicts: Vec<Verdict>,
 }
 
 impl Kernel {
@@ -109,6 +115,7 @@ impl Kernel {
             devices: BTreeMap::new(),
             plain_files: Vec::new(),
             abandoned: 0,
+            verdicts: Vec::new(),
         })
     }
 

@@ -13,6 +13,8 @@
 //! | [`file`](mod@file), `pci`, `sysfs` | what is behind a descriptor, a driver's name, a path? |
 //! | [`type1`] | may this be mapped, what is unmapped, which pages are pinned? |
 //! | [`iommu`] | which domain translates for a group, and what does its driver tell the SMMU? |
+//! | [`irq`] | how does an interrupt find its handler? |
+//! | [`verdict`] | what does a kernel do that no return value tells? |
 //! | [`view`] | how does the kernel's state look from outside? |
 //! | [`step`] | where can an operation stop in the middle? |
 //!
@@ -25,6 +27,7 @@ mod device;
 pub mod file;
 mod group;
 pub mod iommu;
+pub mod irq;
 pub mod kernel;
 mod memory;
 pub mod operation;
@@ -36,6 +39,7 @@ pub mod step;
 mod sysfs;
 pub mod type1;
 pub mod uapi;
+pub mod verdict;
 pub mod view;
 
 pub use call::{Answer, Arg, Call, MapKind, Protection};
@@ -43,3 +47,4 @@ pub use kernel::{Boot, Kernel, Params};
 pub use operation::Operation;
 pub use policy::{Policy, Profile};
 pub use process::Pid;
+pub use verdict::{Severity, Verdict};

@@ -7,6 +7,7 @@ use crate::kernel::Kernel;
 use crate::policy::Policy;
 use crate::process::{Pid, PinAccess, Resolved};
 use crate::type1::Version;
+use crate::verdict::Verdict;
 use passim_model::{Host, Iova, PageSize, Perms, PhysAddr, Rid, Span, Topology, UserAddr};
 
 /// A container as it stands.
@@ -140,6 +141,11 @@ impl Kernel {
     /// What the drivers found wrong with the SMMU with index `smmu` since last asked.
     pub fn take_findings(&mut self, smmu: usize) -> Vec<Finding> {
         self.iommu.take_findings(smmu)
+    }
+
+    /// What calls did that their return values do not tell, oldest first, since last asked.
+    pub fn take_verdicts(&mut self) -> Vec<Verdict> {
+        core::mem::take(&mut self.verdicts)
     }
 
     /// A module was loaded.

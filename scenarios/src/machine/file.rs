@@ -29,6 +29,8 @@ struct MachineFile {
     page_size: Spanned<Quantity>,
     #[serde(default)]
     io_strict_devmem: bool,
+    #[serde(default = "virt_ecam")]
+    ecam: Quantity,
     #[serde(default)]
     vfio_iommu_type1: ParametersFile,
     ram: Vec<Spanned<BankFile>>,
@@ -41,7 +43,12 @@ struct MachineFile {
 }
 
 fn default_profile() -> String {
-    "linux-6.12".to_owned()
+    passim_vfio::Profile::default().name().to_owned()
+}
+
+/// Where QEMU's `virt` board has it.
+fn virt_ecam() -> Quantity {
+    Quantity(super::virt::board::ECAM.get())
 }
 
 #[derive(Default, Deserialize)]
@@ -242,6 +249,7 @@ impl MachineFile {
             cpus: self.cpus.into_inner(),
             page_size,
             io_strict_devmem: self.io_strict_devmem,
+            ecam: PhysAddr::new(self.ecam.0),
             parameters: Parameters {
                 allow_unsafe_interrupts: parameters
                     .allow_unsafe_interrupts

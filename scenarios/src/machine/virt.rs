@@ -16,7 +16,7 @@ use crate::recording::topo::{GroupMember, PciConfig, PciDevice, Topology};
 
 /// QEMU `virt`, hw/arm/virt.c as of 10.0: where its devices lie. The same in every version of the
 /// board, which are named `virt-9.0` and so on.
-mod board {
+pub(super) mod board {
     use passim_model::PhysAddr;
 
     pub(super) const NAME: &str = "virt";
@@ -27,6 +27,8 @@ mod board {
     pub(super) const V2M_FRAME: PhysAddr = PhysAddr::new(0x0802_0000);
     // Measured: doorbell leaves of its/dumps lead to 0x8090000, the page of GITS_TRANSLATER.
     pub(super) const ITS: PhysAddr = PhysAddr::new(0x0808_0000);
+    /// The window above 4 GiB, where it is while high memory is on.
+    pub(in crate::machine) const ECAM: PhysAddr = PhysAddr::new(0x40_1000_0000);
     pub(super) const SMMU: PhysAddr = PhysAddr::new(0x0905_0000);
 
     /// MSI_TYPER 0x500040: 64 SPIs from INTID 80 on. Measured: gicv2m/dumps/its_unsafe_1.json.
@@ -92,6 +94,7 @@ impl Machine {
             cpus: board.cpus,
             page_size: board.page,
             io_strict_devmem: board.io_strict_devmem,
+            ecam: board::ECAM,
             parameters: Parameters::default(),
             ram: vec![ram],
             iommu,

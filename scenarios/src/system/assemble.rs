@@ -9,6 +9,7 @@ use passim_model::{
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{IdRegisters, Implementation, Wires};
 use passim_vfio::iommu::{BootError, DeviceFacts, DriverFacts, Firmware, MsiIsolation};
+use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts};
 use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
 
@@ -78,11 +79,13 @@ impl System {
         let topology = topology(machine)?;
         let mut board = board(machine, setup.pace)?;
         let firmware = firmware(machine);
+        let interrupts = interrupts(machine);
         let boot = Boot {
             page: machine.page_size,
             ram: machine.ram.clone(),
             set_aside: setup.set_aside,
             topology: &topology,
+            interrupts: &interrupts,
             firmware: &firmware,
             policy: setup.policy,
             params: setup.params,
@@ -136,6 +139,40 @@ fn firmware(machine: &Machine) -> Firmware {
             Gic::Its(_) => MsiIsolation::Isolated,
             Gic::V2m(_) => MsiIsolation::Shared,
         },
+    }
+}
+
+fn interrupts(machine: &Machine) -> InterruptFacts {
+    let gic = match &machine.gic {
+        Gic::Its(gic) => GicFacts::V3 {
+            distributor: gic.distributor,
+            redistributors: gic.redistributors,
+            its: gic.its,
+        },
+        Gic::V2m(gic) => GicFacts::V2 {
+            distributor: gic.distributor,
+            cpu_interface: gic.cpu_interface,
+            frames: gic
+                .frames
+                .iter()
+                .map(|frame| FrameFacts { base: frame.base, spis: None })
+                .collect(),
+        },
+    };
+    let held = machine.functions.iter().flat_map(|function| {
+        function.held.iter().map(|held| HeldFacts {
+            rid: function.rid,
+            irq: Some(held.irq),
+            vector: held.vector,
+            name: held.name.clone(),
+        })
+    });
+    InterruptFacts {
+        gic,
+        cpus: machine.cpus,
+        ecam: machine.ecam,
+        held: held.collect(),
+        irqs_allocated: machine.irqs_allocated.clone(),
     }
 }
 

@@ -154,9 +154,9 @@ impl SmmuV3 {
         let word =
             |at| u64::from(self.registers.load(at, &self.implementation.ids, &self.features));
         match (width, words_of(offset, width)) {
-            (_, None) => 0,
-            (Width::W32, Some(at)) => word(at),
             (Width::W64, Some(at)) => word(at) | word(at + offset::HIGH) << 32,
+            (Width::W32, Some(at)) => word(at),
+            (Width::W8 | Width::W16, _) | (_, None) => 0,
         }
     }
 
@@ -218,12 +218,12 @@ impl SmmuV3 {
 }
 
 /// The offset, if it is aligned to the access and inside the window.
+// IHI 0070 G.b 6.2: registers are accessed by 32 or 64 bits; what smaller accesses do is a choice,
+// here read as zero and write ignored.
 fn words_of(offset: u64, width: Width) -> Option<u64> {
-    let bytes = match width {
-        Width::W32 => 4,
-        Width::W64 => 8,
-    };
-    (offset.is_multiple_of(bytes) && offset < offset::WINDOW).then_some(offset)
+    let narrow = matches!(width, Width::W8 | Width::W16);
+    let inside = offset.is_multiple_of(width.bytes()) && offset < offset::WINDOW;
+    (inside && !narrow).then_some(offset)
 }
 
 #[cfg(test)]

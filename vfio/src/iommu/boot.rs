@@ -142,7 +142,7 @@ impl Iommu {
                 self.flush(driver, default, host)?;
                 self.attach_at_boot(driver, device, default, host)
             }
-            BlockedState::EmptyDomain => {
+            BlockedState::EmptyDomain | BlockedState::DefaultDomain => {
                 self.attach_at_boot(driver, device, default, host)?;
                 if arrival == Arrival::Later {
                     self.attach_at_boot(driver, device, default, host)?;

@@ -276,7 +276,7 @@ impl Iommu {
         let group = self.groups.get_mut(&group).expect("it was found above");
         group.owner = Owner::User;
         group.blocking = blocking;
-        let target = blocking.map_or(Translation::Blocked, Translation::Domain);
+        let target = at_rest(self.blocked, group);
         Ok(move_group(&mut self.drivers, &mut self.devices, &mut self.domains, group, target))
     }
 
@@ -317,11 +317,7 @@ impl Iommu {
     /// default domain. Nothing happens if there is no such group.
     pub fn detach_to_blocked(&mut self, group: u32) -> Transition {
         let Some(group) = self.groups.get_mut(&group) else { return Transition::new([]) };
-        let target = match (group.owner, group.blocking) {
-            (Owner::Kernel, _) => Translation::Domain(group.default),
-            (Owner::User, Some(blocking)) => Translation::Domain(blocking),
-            (Owner::User, None) => Translation::Blocked,
-        };
+        let target = at_rest(self.blocked, group);
         move_group(&mut self.drivers, &mut self.devices, &mut self.domains, group, target)
     }
 }
@@ -356,6 +352,17 @@ impl Iommu {
 
 const KNOWN: &str = "a domain is used only until it is freed";
 const SAME_DRIVER: &str = "a domain has the shape of its driver";
+
+/// What translates for a group that is attached to nothing.
+fn at_rest(blocked: BlockedState, group: &Group) -> Translation {
+    match (group.owner, blocked, group.blocking) {
+        (Owner::Kernel, ..) | (_, BlockedState::DefaultDomain, _) => {
+            Translation::Domain(group.default)
+        }
+        (Owner::User, _, Some(blocking)) => Translation::Domain(blocking),
+        (Owner::User, _, None) => Translation::Blocked,
+    }
+}
 
 /// Every device of `group` goes to `target`, one after the other. Nothing happens if the group is
 /// there already.

@@ -4,6 +4,7 @@ use crate::call::{Arg, Call, MapKind, Protection};
 use crate::iommu::{
     DeviceFacts, DriverFacts, Firmware, MsiIsolation, ReservedKind, ReservedRegion,
 };
+use crate::irq::{GicFacts, InterruptFacts};
 use crate::kernel::{Boot, Kernel, Params};
 use crate::policy::Profile;
 use crate::process::{Capabilities, Pid, Start};
@@ -77,11 +78,23 @@ fn world(version: Version, limit: u32, capabilities: Capabilities, memlock: u64)
         devices: DeviceFacts::of_topology(&topology, 0),
         msi: MsiIsolation::Isolated,
     };
+    let interrupts = InterruptFacts {
+        gic: GicFacts::V2 {
+            distributor: PhysAddr::new(0x0800_0000),
+            cpu_interface: PhysAddr::new(0x0801_0000),
+            frames: Vec::new(),
+        },
+        cpus: 1,
+        ecam: PhysAddr::new(0x40_1000_0000),
+        held: Vec::new(),
+        irqs_allocated: Vec::new(),
+    };
     let boot = Boot {
         page: PageSize::K4,
         ram: vec![ram],
         set_aside: Vec::new(),
         topology: &topology,
+        interrupts: &interrupts,
         firmware: &firmware,
         policy: Profile::Linux6_12.policy(),
         params: Params { dma_entry_limit: limit, ..Params::default() },
