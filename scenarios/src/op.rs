@@ -341,6 +341,8 @@ operations! {
     Info = "info" {
         /// Descriptor of the container.
         opt fd: Signed = "fd",
+        /// argsz; without it, room for everything.
+        opt argsz: u32 = "argsz",
     }
     /// IOMMU_MAP_DMA.
     Map = "map" {
@@ -358,6 +360,15 @@ operations! {
         opt flags: Number = "flags",
         /// argsz; 32 without it.
         opt argsz: u32 = "argsz",
+    }
+    /// IOMMU_MAP_DMA of a window for doorbells: VFIO_DMA_MAP_FLAG_RESERVED_MSI_IOVA.
+    MsiWindow = "msi-window" {
+        /// First IOVA.
+        key iova: Iova = "iova",
+        /// Bytes.
+        key size: Number = "size",
+        /// Descriptor of the container.
+        opt fd: Signed = "fd",
     }
     /// IOMMU_UNMAP_DMA of a range.
     Unmap = "unmap" {
@@ -392,6 +403,12 @@ operations! {
     DeviceInfo = "device-info" {
         /// Descriptor of the device.
         key fd: Signed = "fd",
+    }
+    /// Shows the doorbells mapped in the domain that translates for a device, and how many vectors
+    /// hold each.
+    Doorbells = "doorbells" {
+        /// The device.
+        key dev: Rid = "dev",
     }
     /// A device reads.
     Read = "read" {

@@ -6,6 +6,7 @@ use crate::file::{FileKind, Files};
 use crate::group::Group;
 use crate::iommu::{BootError, Firmware, Iommu};
 use crate::irq::InterruptFacts;
+use crate::irq::registry::{self, Doorbell};
 use crate::operation::Task;
 use crate::pci::Pci;
 use crate::policy::Policy;
@@ -79,6 +80,8 @@ pub struct Kernel {
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
     /// Operations given up because hardware did not answer.
     pub(crate) abandoned: u64,
+    /// The doorbells of the system.
+    pub(crate) doorbells: Vec<Doorbell>,
     /// What no return value tells, since last asked.
     pub(crate) verdicts: Vec<Verdict>,
 }
@@ -115,6 +118,7 @@ impl Kernel {
             devices: BTreeMap::new(),
             plain_files: Vec::new(),
             abandoned: 0,
+            doorbells: registry::registered(boot.interrupts),
             verdicts: Vec::new(),
         })
     }

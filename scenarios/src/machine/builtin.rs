@@ -5,6 +5,7 @@ use crate::input_error::{InputError, SourceText};
 
 /// Names of the machines built in, and their files.
 pub const BUILTIN: &[(&str, &str)] = &[
+    ("plain-v2m", include_str!("../../machines/plain-v2m.toml")),
     ("virt-gicv2m", include_str!("../../machines/virt-gicv2m.toml")),
     ("virt-its", include_str!("../../machines/virt-its.toml")),
 ];

@@ -193,8 +193,7 @@ impl Iommu {
             Driver::Flat(_) => (Body::Flat(FlatDomain::default()), self.page),
         };
         let cookie = self.first_cookie(driver, purpose, granule);
-        let bypasses = purpose == Purpose::Kernel && self.msi.default_bypasses();
-        Ok(DomainId(self.domains.insert(Domain { driver, purpose, body, bypasses, cookie })))
+        Ok(DomainId(self.domains.insert(Domain { driver, purpose, body, cookie })))
     }
 
     /// Frees a domain that no group is attached to: its translations are dropped, then its
@@ -419,9 +418,7 @@ fn move_device(
         return Vec::new();
     };
     let Translation::Domain(domain) = target else { return smmu.block(master) };
-    let domain = domains.get_mut(domain.0).expect(KNOWN);
-    match &mut domain.body {
-        Body::SmmuV3(_) if domain.bypasses => smmu.bypass(master),
+    match &mut domains.get_mut(domain.0).expect(KNOWN).body {
         Body::SmmuV3(body) => smmu.attach(master, body),
         Body::Flat(_) => Vec::new(),
     }

@@ -72,13 +72,6 @@ impl Pages {
 }
 
 impl Cookie {
-    /// Whether doorbells can be mapped: there is a window, or a base needs none. A window of one
-    /// byte does not count.
-    pub(super) fn is_ready(&self) -> bool {
-        let counts = |aperture: Span<Iova>| aperture.size_minus_one() > 0;
-        self.space.is_some() && self.aperture.is_none_or(counts)
-    }
-
     /// The newest record that holds all the pages; its index.
     pub(super) fn holding(&self, pages: Pages) -> Option<usize> {
         self.records.iter().rposition(|record| record.translate(pages.base, pages.size).is_some())

@@ -116,7 +116,7 @@ impl DoorbellGet {
         let Some(cookie) = &mut iommu.domain_mut(self.domain).cookie else {
             return Turn::answer(Err(rules::MSI_NO_COOKIE.refuse(Errno::ENODEV)));
         };
-        if !cookie.is_ready() {
+        if cookie.space.is_none() {
             return Turn::answer(Err(rules::MSI_NO_APERTURE.refuse(Errno::EINVAL)));
         }
         let size = match cookie.keeping {

@@ -271,7 +271,7 @@ impl Iommu {
                 domain.purpose != Purpose::Kernel && self.msi_geometry(id).supported
             }
             MsiMapping::Compose | MsiMapping::Prepare => {
-                domain.cookie.as_ref().is_some_and(Cookie::is_ready)
+                domain.cookie.as_ref().is_some_and(|cookie| cookie.space.is_some())
             }
         };
         translates.then_some(id)

@@ -42,7 +42,7 @@ pub(super) use work::{Progress, Work, Worklist};
 use super::finding::Findings;
 use super::synced::Synced;
 use super::{BootError, Finding};
-use crate::policy::{BeyondInput, ContextDescriptors, SteUpdate};
+use crate::policy::{ContextDescriptors, SteUpdate};
 use command::Command;
 use events::EventQueue;
 use passim_model::{Frames, Host, PhysAddr, StreamId};
@@ -62,7 +62,6 @@ pub(super) struct SmmuV3 {
     vmids: Ids,
     descriptors: ContextDescriptors,
     update: SteUpdate,
-    beyond: BeyondInput,
     findings: Findings,
 }
 
@@ -75,8 +74,6 @@ pub(super) struct Master {
     cd: Option<PhysAddr>,
     /// Whether it is in a domain.
     attached: bool,
-    /// Whether that domain passes addresses as they are.
-    bypasses: bool,
 }
 
 impl SmmuV3 {
@@ -100,7 +97,7 @@ impl SmmuV3 {
             true => Some(domain::cd_frame(frames, host).ok_or(BootError::NoFrame)?),
             false => None,
         };
-        Ok(Master { streams: own, cd, attached: false, bypasses: false })
+        Ok(Master { streams: own, cd, attached: false })
     }
 
     /// The wait for acts of this driver: nothing but the queue.

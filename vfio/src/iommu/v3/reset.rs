@@ -50,7 +50,6 @@ impl SmmuV3 {
             vmids: Ids::new(features.vmid_bits),
             descriptors: policy.context_descriptors,
             update: policy.ste_update,
-            beyond: policy.beyond_input,
             findings: Findings::default(),
             streams,
             features,
