@@ -1,8 +1,11 @@
 //! PCI functions as the machine has them: identity, registers at boot, and the identifiers their
 //! transactions carry.
 //!
-//! Not here: what a driver or VFIO makes of a function (that is the Linux side), and how isolation
-//! groups follow from the hierarchy (a machine states them).
+//! [`hierarchy`] has what isolation depends on, [`groups`] what follows from it. Not here: what a
+//! driver or VFIO makes of a function (that is the Linux side).
+
+pub mod groups;
+pub mod hierarchy;
 
 use crate::{DeviceId, PhysAddr, Requester, Rid, Span, StreamId};
 
