@@ -9,7 +9,9 @@ use crate::policy::Policy;
 use crate::process::{Pid, PinAccess, Resolved};
 use crate::type1::Version;
 use crate::verdict::Verdict;
-use passim_model::{Host, Iova, PageSize, Perms, PhysAddr, Rid, Span, Topology, UserAddr};
+use passim_model::{
+    Endpoint, Host, Iova, PageSize, Perms, PhysAddr, Rid, Span, Topology, UserAddr,
+};
 
 /// A container as it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,8 +101,8 @@ impl Kernel {
     }
 
     /// A member of the group whose driver does its own DMA.
-    pub fn host_driver_in(&self, group: u32) -> Option<Rid> {
-        self.pci.dma_driver_in(group)
+    pub fn host_driver_in(&self, group: u32) -> Option<Endpoint> {
+        self.dma_driver_in(group)
     }
 
     /// What the kernel does where kernels differ.

@@ -127,11 +127,12 @@ fn firmware(machine: &Machine) -> Firmware {
         .functions
         .iter()
         .filter_map(|function| {
-            let (rid, streams, driver) = (function.rid, function.streams.clone(), function.smmu);
-            Some(DeviceFacts { rid, streams, group: function.group?, driver })
+            let (endpoint, streams) = (function.rid.into(), function.streams.clone());
+            let (group, driver) = (function.group?, function.smmu);
+            Some(DeviceFacts { endpoint, streams, group, driver })
         })
         .collect();
-    devices.sort_by_key(|device| (device.group, device.rid));
+    devices.sort_by_key(|device| (device.group, device.endpoint));
     Firmware {
         drivers: drivers(machine),
         devices,
@@ -161,7 +162,7 @@ fn interrupts(machine: &Machine) -> InterruptFacts {
     };
     let held = machine.functions.iter().flat_map(|function| {
         function.held.iter().map(|held| HeldFacts {
-            rid: function.rid,
+            holder: function.rid.into(),
             irq: Some(held.irq),
             vector: held.vector,
             name: held.name.clone(),
