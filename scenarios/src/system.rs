@@ -29,7 +29,7 @@ pub struct System {
     topology: Topology,
     page: PageSize,
     /// Which SMMU each function's DMA passes, in the topology's order.
-    smmu_of_function: Vec<usize>,
+    smmu_of_function: Vec<Option<usize>>,
     /// Devices whose registers are modelled.
     edus: BTreeMap<Rid, Edu>,
 }

@@ -40,8 +40,8 @@ pub(super) fn functions(functions: &[Function], iommu: &Iommu) -> Result<(), Fla
             Iommu::Flat => 1,
             Iommu::SmmuV3(smmus) => smmus.len(),
         };
-        if function.smmu >= smmus {
-            let message = format!("there is no SMMU number {}", function.smmu);
+        if function.smmu.is_some_and(|smmu| smmu >= smmus) {
+            let message = format!("there is no SMMU number {}", function.smmu.unwrap_or(0));
             return Err(flaw((message, Some("SMMUs are counted from 0 in the file's order"))));
         }
     }

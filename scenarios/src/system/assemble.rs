@@ -2,9 +2,9 @@
 
 use passim_model::bus::Overlap;
 use passim_model::memory::BankError;
-use passim_model::topology::{BarKind, Function, SameRid};
+use passim_model::topology::{BarKind, Function, Platform, SameRid};
 use passim_model::{
-    AddressMap, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
+    AddressMap, Endpoint, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
 };
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{IdRegisters, Implementation, Wires};
@@ -128,9 +128,14 @@ fn firmware(machine: &Machine) -> Firmware {
         .iter()
         .filter_map(|function| {
             let (endpoint, streams) = (function.rid.into(), function.streams.clone());
-            let (group, driver) = (function.group?, function.smmu);
+            let (group, driver) = (function.group?, function.smmu?);
             Some(DeviceFacts { endpoint, streams, group, driver })
         })
+        .chain((0..).zip(&machine.platforms).filter_map(|(number, platform)| {
+            let (endpoint, streams) = (Endpoint::Platform(number), platform.streams.clone());
+            let (group, driver) = (platform.group?, platform.smmu?);
+            Some(DeviceFacts { endpoint, streams, group, driver })
+        }))
         .collect();
     devices.sort_by_key(|device| (device.group, device.endpoint));
     Firmware {
@@ -160,9 +165,12 @@ fn interrupts(machine: &Machine) -> InterruptFacts {
                 .collect(),
         },
     };
-    let held = machine.functions.iter().flat_map(|function| {
-        function.held.iter().map(|held| HeldFacts {
-            holder: function.rid.into(),
+    let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), &it.held));
+    let platforms = machine.platforms.iter().map(|platform| &platform.held);
+    let platforms = (0..).map(Endpoint::Platform).zip(platforms);
+    let held = functions.chain(platforms).flat_map(|(holder, held)| {
+        held.iter().map(move |held| HeldFacts {
+            holder,
             irq: Some(held.irq),
             vector: held.vector,
             name: held.name.clone(),
@@ -235,7 +243,22 @@ fn place_bars(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyErr
 }
 
 fn topology(machine: &Machine) -> Result<Topology, SameRid> {
-    Topology::new(machine.functions.iter().map(function).collect())
+    let topology = Topology::new(machine.functions.iter().map(function).collect())?;
+    Ok(topology.with_platforms(machine.platforms.iter().map(platform).collect()))
+}
+
+fn platform(facts: &machine::Platform) -> Platform {
+    Platform {
+        name: facts.name.clone(),
+        group: facts.group,
+        boot_driver: facts.driver.clone(),
+        regions: facts.regions.clone(),
+        wires: facts.wires,
+        messages: facts.messages,
+        resettable: facts.resettable,
+        stream: facts.streams.first().copied().unwrap_or_default(),
+        device_id: facts.device_id,
+    }
 }
 
 fn function(facts: &machine::Function) -> Function {

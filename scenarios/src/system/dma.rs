@@ -139,7 +139,11 @@ impl System {
     /// The SMMU a function's DMA passes; `None` on a machine without one.
     fn smmu_of(&self, rid: Rid) -> Option<usize> {
         let index = self.topology.index(rid)?;
-        self.smmu_of_function.get(index).copied().filter(|smmu| *smmu < self.board.smmus())
+        self.smmu_of_function
+            .get(index)
+            .copied()
+            .flatten()
+            .filter(|smmu| *smmu < self.board.smmus())
     }
 }
 
