@@ -6,4 +6,4 @@
 
 pub mod facts;
 
-pub use facts::{FrameFacts, GicFacts, HeldFacts, InterruptFacts};
+pub use facts::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
