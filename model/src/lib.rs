@@ -34,6 +34,7 @@ pub mod host;
 pub mod id;
 pub mod memory;
 pub mod page;
+pub mod pci;
 pub mod pgtable;
 pub mod rule;
 pub mod topology;

@@ -9,7 +9,7 @@ use passim_model::{
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{IdRegisters, Implementation, Wires};
 use passim_vfio::iommu::{BootError, DeviceFacts, DriverFacts, Firmware, MsiIsolation};
-use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts};
+use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
 use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
 
@@ -182,7 +182,18 @@ fn interrupts(machine: &Machine) -> InterruptFacts {
         ecam: machine.ecam,
         held: held.collect(),
         irqs_allocated: machine.irqs_allocated.clone(),
+        smmus: smmu_wires(machine),
+        doorbells_per_cpu: Vec::new(),
     }
+}
+
+fn smmu_wires(machine: &Machine) -> Vec<SmmuWireFacts> {
+    let Iommu::SmmuV3(smmus) = &machine.iommu else { return Vec::new() };
+    let wires = smmus.iter().enumerate().map(|(smmu, facts)| {
+        let machine::SmmuWires { event_queue, global_error, .. } = facts.wired;
+        SmmuWireFacts { smmu, event_queue, global_error }
+    });
+    wires.collect()
 }
 
 fn drivers(machine: &Machine) -> Vec<DriverFacts> {

@@ -48,6 +48,17 @@ pub struct HeldFacts {
     pub name: String,
 }
 
+/// The wired interrupts of an SMMU, as INTIDs; `None` where a wire is not connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SmmuWireFacts {
+    /// Which SMMU: its index among the machine's IOMMUs.
+    pub smmu: usize,
+    /// Its event queue has something.
+    pub event_queue: Option<IntId>,
+    /// A global error.
+    pub global_error: Option<IntId>,
+}
+
 /// All of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InterruptFacts {
@@ -60,6 +71,11 @@ pub struct InterruptFacts {
     pub ecam: PhysAddr,
     /// Messages held at boot.
     pub held: Vec<HeldFacts>,
-    /// Linux interrupt numbers in use besides, ascending.
+    /// Linux interrupt numbers in use besides, ascending. Those of the SMMUs are among them.
     pub irqs_allocated: Vec<u32>,
+    /// Interrupts of the SMMUs.
+    pub smmus: Vec<SmmuWireFacts>,
+    /// Doorbells of a controller that has one for every CPU: the address CPU n's messages go to
+    /// takes the place of that of the GICv2m frame. Empty for every controller that exists.
+    pub doorbells_per_cpu: Vec<PhysAddr>,
 }

@@ -8,4 +8,4 @@
 pub mod facts;
 pub(crate) mod registry;
 
-pub use facts::{FrameFacts, GicFacts, HeldFacts, InterruptFacts};
+pub use facts::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
