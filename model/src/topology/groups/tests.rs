@@ -221,7 +221,10 @@ fn what_is_no_hierarchy_is_refused() {
     let circle = [bridge("01:00.0", Port::Upstream, 2), bridge("02:00.0", Port::Downstream, 1)];
     assert_eq!(refusal(&circle), Malformed::Circle(circle[0].rid));
     let itself = bridge("01:00.0", Port::Upstream, 1);
-    assert_eq!(refusal(&[itself.clone()]), Malformed::Circle(itself.rid));
+    assert_eq!(refusal(core::slice::from_ref(&itself)), Malformed::Circle(itself.rid));
     let orphan = Node { physical: Some(port.rid), ..node("01:10.0", Port::Endpoint) };
-    assert_eq!(refusal(&[orphan.clone()]), Malformed::NoPhysical(orphan.rid, port.rid));
+    assert_eq!(
+        refusal(core::slice::from_ref(&orphan)),
+        Malformed::NoPhysical(orphan.rid, port.rid)
+    );
 }
