@@ -80,8 +80,19 @@ impl Default for Parameters {
 pub enum Iommu {
     /// A driver without hardware, for work on the type1 side alone.
     Flat,
+    /// The same with the messages of an x86 machine.
+    X86(X86),
     /// SMMUv3s, at least one; a [`Function::smmu`] is an index into them.
     SmmuV3(Vec<SmmuV3>),
+}
+
+/// What an x86-like IOMMU makes of messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct X86 {
+    /// Where hardware takes them from the bus.
+    pub messages: Span<Iova>,
+    /// Whether it remaps interrupts, so that senders are told apart.
+    pub remaps_interrupts: bool,
 }
 
 /// One SMMUv3.
@@ -270,6 +281,16 @@ pub struct HeldVector {
     pub vector: u16,
     /// Who asked for it.
     pub name: String,
+}
+
+impl Iommu {
+    /// How many IOMMUs there are.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Flat | Self::X86(_) => 1,
+            Self::SmmuV3(smmus) => smmus.len(),
+        }
+    }
 }
 
 impl Machine {

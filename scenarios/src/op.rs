@@ -10,7 +10,8 @@ mod value;
 
 pub use declare::{Argument, Form, Verb};
 pub use value::{
-    AreaKind, ContainerType, DirtyAction, Hex, Number, PaceName, Protection, Setting, YesNo,
+    AreaKind, ContainerType, DeviceName, DirtyAction, Hex, Number, PaceName, Protection, Setting,
+    YesNo,
 };
 
 use core::fmt;
@@ -283,7 +284,7 @@ operations! {
     /// A device reads.
     Read = "read" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
         /// First bus address.
         key iova: Iova = "iova",
         /// Bytes; 8 without it.
@@ -292,7 +293,7 @@ operations! {
     /// A device writes.
     Write = "write" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
         /// First bus address.
         key iova: Iova = "iova",
         /// Eight bytes, as a number.

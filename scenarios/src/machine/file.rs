@@ -22,7 +22,7 @@ use super::ids::Ids;
 use super::quantity::{Bdf, GroupNumber, Quantity, narrow, optional_narrow};
 use super::{
     Bar, CONFIG_BYTES, Gic, GicIts, GicV2m, HeldVector, Iommu, Machine, Parameters, Reserved,
-    ReservedKind, SmmuV3, SmmuWires, V2mFrame,
+    ReservedKind, SmmuV3, SmmuWires, V2mFrame, X86,
 };
 use crate::input_error::{InputError, InputKind, SourceText};
 
@@ -90,7 +90,23 @@ struct BankFile {
 #[serde(rename_all = "lowercase")]
 enum IommuFile {
     Flat,
+    X86(X86File),
     SmmuV3(Vec<SmmuFile>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct X86File {
+    /// Where messages go; 0xfee0_0000 to 0xfeef_ffff unless said.
+    messages: Option<Spanned<WindowFile>>,
+    remaps_interrupts: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WindowFile {
+    start: Quantity,
+    last: Quantity,
 }
 
 #[derive(Deserialize)]
@@ -334,6 +350,16 @@ fn iommu(file: Spanned<IommuFile>, source: &SourceText) -> Result<Iommu, InputEr
     let span = file.span();
     match file.into_inner() {
         IommuFile::Flat => Ok(Iommu::Flat),
+        IommuFile::X86(X86File { messages, remaps_interrupts }) => {
+            let (start, last, at) = match messages {
+                None => (0xfee0_0000, 0xfeef_ffff, span),
+                Some(file) => (file.get_ref().start.0, file.get_ref().last.0, file.span()),
+            };
+            let messages = Span::new(Iova::new(start), Iova::new(last));
+            let messages =
+                messages.ok_or_else(|| refuse(source, at, "`last` lies before `start`"))?;
+            Ok(Iommu::X86(X86 { messages, remaps_interrupts }))
+        }
         IommuFile::SmmuV3(files) if files.is_empty() => {
             Err(refuse(source, span, "`smmuv3` lists at least one SMMU"))
         }

@@ -15,7 +15,7 @@ use passim_vfio::policy::{Policy, Profile};
 
 use super::edu::Edu;
 use super::{Board, Pace, System};
-use crate::machine::{self, Gic, Iommu, Machine};
+use crate::machine::{self, Gic, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
 const SMMU_BYTES: u64 = 0x2_0000;
@@ -93,11 +93,14 @@ impl System {
             io_strict_devmem: machine.io_strict_devmem,
         };
         let kernel = Kernel::boot(boot, &mut board)?;
-        // Both lists ascend by requester identifier.
-        let smmu_of_function = machine.functions.iter().map(|function| function.smmu).collect();
+        let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), it.smmu));
+        let platforms = machine.platforms.iter().map(|platform| platform.smmu);
+        let platforms = (0..).map(Endpoint::Platform).zip(platforms);
+        let smmu_of = functions.chain(platforms);
+        let smmu_of = smmu_of.filter_map(|(device, smmu)| Some((device, smmu?))).collect();
         let functions = topology.functions().iter().map(|function| function.rid);
         let edus = functions.filter_map(|rid| Some((rid, Edu::at(rid, &topology)?))).collect();
-        Ok(Self { board, kernel, topology, page: machine.page_size, smmu_of_function, edus })
+        Ok(Self { board, kernel, topology, page: machine.page_size, smmu_of, edus })
     }
 }
 
@@ -197,22 +200,28 @@ fn smmu_wires(machine: &Machine) -> Vec<SmmuWireFacts> {
 }
 
 fn drivers(machine: &Machine) -> Vec<DriverFacts> {
-    match &machine.iommu {
-        Iommu::Flat => vec![flat(machine.page_size)],
-        Iommu::SmmuV3(smmus) => {
+    match machine.iommu {
+        Iommu::Flat => {
+            let (aperture, page_sizes) = flat(machine.page_size);
+            vec![DriverFacts::Flat { aperture, page_sizes }]
+        }
+        Iommu::X86(X86 { messages, remaps_interrupts }) => {
+            let (aperture, page_sizes) = flat(machine.page_size);
+            vec![DriverFacts::X86 { aperture, page_sizes, messages, remaps_interrupts }]
+        }
+        Iommu::SmmuV3(ref smmus) => {
             smmus.iter().map(|smmu| DriverFacts::SmmuV3 { base: smmu.base }).collect()
         }
     }
 }
 
 /// A driver that takes what the recorded SMMUs take: 48 bits, pages and the block above them.
-fn flat(page: PageSize) -> DriverFacts {
+fn flat(page: PageSize) -> (Span<Iova>, PageSizes) {
     let first = Iova::new(0);
     let aperture = Span::new(first, Iova::new((1 << 48) - 1)).expect("0 lies below 2^48");
     // A table holds 2^(lg2 - 3) descriptors of 8 bytes, so that is by how much a block is larger.
     let block = page.lg2() + page.lg2() - 3;
-    let page_sizes = PageSizes::from_bits(page.bytes() | 1 << block);
-    DriverFacts::Flat { aperture, page_sizes }
+    (aperture, PageSizes::from_bits(page.bytes() | 1 << block))
 }
 
 fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {

@@ -71,10 +71,7 @@ impl Devices {
                 None => error,
             }
         })?;
-        let smmus = match iommu {
-            Iommu::Flat => 1,
-            Iommu::SmmuV3(smmus) => smmus.len(),
-        };
+        let smmus = iommu.count();
         let mut places: BTreeMap<Endpoint, Range<usize>> = BTreeMap::new();
         for (function, place) in found.functions.iter().zip(&found.places) {
             places.insert(function.rid.into(), place.clone());
