@@ -4,9 +4,11 @@
 
 mod list;
 mod output;
+mod profiles;
 mod progress;
 mod replay;
 mod run;
+mod setting;
 
 use std::process::ExitCode;
 
@@ -79,8 +81,8 @@ enum Command {
     Replay(replay::Arguments),
     /// List the built-in machines, or show one
     Machines(list::Machines),
-    /// List the kernel profiles, or show one's choices
-    Profiles(list::Profiles),
+    /// List the kernel profiles, show one's choices, or what two differ in
+    Profiles(profiles::Arguments),
     /// List the rules a request can be refused by, or show one
     Rules(list::Rules),
 }
@@ -94,7 +96,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments, &mut output),
         Command::Replay(arguments) => replay::replay(arguments, &mut output),
         Command::Machines(arguments) => list::machines(arguments, &mut output),
-        Command::Profiles(arguments) => list::profiles(arguments, &mut output),
+        Command::Profiles(arguments) => profiles::profiles(arguments, &mut output),
         Command::Rules(arguments) => list::rules(arguments, &mut output),
     };
     ended.into()

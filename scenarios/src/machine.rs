@@ -12,6 +12,8 @@ mod virt;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
 use serde::Deserialize;
 
+use crate::chosen::Overrides;
+
 pub use builtin::{BUILTIN, builtin};
 
 /// Bytes of configuration space that a machine may spell out.
@@ -24,6 +26,8 @@ pub struct Machine {
     pub name: String,
     /// The Linux profile it runs unless a scenario says otherwise.
     pub profile: String,
+    /// Single choices of the policy, over the profile's.
+    pub choices: Overrides,
     /// Number of CPUs, at least 1.
     pub cpus: u32,
     /// The kernel's page: 4K, 16K or 64K.

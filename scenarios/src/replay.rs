@@ -16,7 +16,7 @@ mod tables;
 mod walk;
 
 pub use report::{Difference, FileReport, NotCompared, RuleNote, Verdict};
-pub use select::{Choices, Selected, machine_named, profile_named, select, with_choices};
+pub use select::{Choices, Selected, machine_named, select};
 
 use std::collections::BTreeMap;
 

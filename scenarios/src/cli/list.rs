@@ -1,16 +1,15 @@
-//! `passim machines`, `passim profiles`, `passim rules`.
+//! `passim machines`, `passim rules`.
 
 use std::path::Path;
 
 use passim_model::Rule;
-use passim_vfio::policy::{Profile, Row};
 use serde::Serialize;
 
 use super::Ended;
 use super::output::Output;
-use crate::input_error::{InputError, InputKind};
+use crate::input_error::{InputError, InputKind, nearest};
 use crate::machine::{self, Gic, Iommu, Machine};
-use crate::replay::{machine_named, profile_named};
+use crate::replay::machine_named;
 
 /// Which machines.
 #[derive(clap::Args)]
@@ -21,17 +20,6 @@ Examples:
   passim machines my.toml      whether a machine file is sound")]
 pub(super) struct Machines {
     /// A built-in machine, or a machine file
-    name: Option<String>,
-}
-
-/// Which profiles.
-#[derive(clap::Args)]
-#[command(after_help = "\
-Examples:
-  passim profiles              the kernels
-  passim profiles linux-6.1    every choice that makes it up, and how it is known")]
-pub(super) struct Profiles {
-    /// A profile
     name: Option<String>,
 }
 
@@ -85,7 +73,7 @@ pub(super) fn machines(arguments: &Machines, output: &mut Output) -> Ended {
     for name in names {
         let machine = match machine_named(name) {
             Ok(machine) => machine,
-            Err(error) => return refused(&error, output),
+            Err(error) => return output.refused(&error),
         };
         output.text(&machine_line(&machine));
         if arguments.name.is_some() {
@@ -147,56 +135,6 @@ fn machine_entry(machine: &Machine) -> MachineEntry {
     }
 }
 
-/// A profile, for programs.
-#[derive(Serialize)]
-struct ProfileEntry {
-    name: &'static str,
-    about: &'static str,
-    choices: Vec<ChoiceEntry>,
-}
-
-/// One choice of a profile, for programs.
-#[derive(Serialize)]
-struct ChoiceEntry {
-    name: &'static str,
-    value: &'static str,
-    decides: &'static str,
-    source: &'static str,
-}
-
-impl From<Row> for ChoiceEntry {
-    fn from(Row { name, value, decides, source }: Row) -> Self {
-        Self { name, value, decides, source }
-    }
-}
-
-pub(super) fn profiles(arguments: &Profiles, output: &mut Output) -> Ended {
-    let profiles = match &arguments.name {
-        None => Profile::ALL.to_vec(),
-        Some(name) => match profile_named(name) {
-            Ok(profile) => vec![profile],
-            Err(error) => return refused(&error, output),
-        },
-    };
-    let mut entries = Vec::new();
-    for profile in profiles {
-        output.text(&format!("{profile}: {}", profile.about()));
-        let rows = profile.policy().rows();
-        if arguments.name.is_some() {
-            for Row { name, value, decides, source } in &rows {
-                output.text(&format!("  {name} = {value}\n      {decides}\n      {source}"));
-            }
-        }
-        entries.push(ProfileEntry {
-            name: profile.name(),
-            about: profile.about(),
-            choices: rows.into_iter().map(ChoiceEntry::from).collect(),
-        });
-    }
-    output.json(&entries);
-    Ended::Agreed
-}
-
 /// A rule, for programs.
 #[derive(Serialize)]
 struct RuleEntry {
@@ -220,12 +158,11 @@ pub(super) fn rules(arguments: &Rules, output: &mut Output) -> Ended {
         if rules.is_empty() {
             let message = format!("no rule is called `{name}`");
             let error = InputError::in_file(InputKind::Argument, Path::new(name), message);
-            let close = similar::get_close_matches(name.as_str(), &names, 1, 0.6);
-            let hint = close.first().map_or_else(
+            let hint = nearest(name, &names).map_or_else(
                 || "`passim rules` lists them".to_owned(),
                 |meant| format!("did you mean `{meant}`?"),
             );
-            return refused(&error.with_hint(hint), output);
+            return output.refused(&error.with_hint(hint));
         }
     }
     for rule in &rules {
@@ -234,9 +171,4 @@ pub(super) fn rules(arguments: &Rules, output: &mut Output) -> Ended {
     let entries: Vec<RuleEntry> = rules.into_iter().map(RuleEntry::from).collect();
     output.json(&entries);
     Ended::Agreed
-}
-
-fn refused(error: &InputError, output: &mut Output) -> Ended {
-    output.error(error);
-    Ended::BadInput
 }

@@ -3,10 +3,12 @@
 //! A number is an integer, or in quotes one with a unit: `0x4000_0000`, `"2G"`. A key that is not
 //! known is an error, so that a misspelt one is not silently its default.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Span, StreamId};
+use passim_vfio::Profile;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -16,6 +18,7 @@ use super::{
     Bar, CONFIG_BYTES, Function, Gic, GicIts, GicV2m, HeldVector, Iommu, Machine, Parameters,
     Reserved, ReservedKind, SmmuV3, SmmuWires, V2mFrame,
 };
+use crate::chosen::{Overrides, meant_profile};
 use crate::input_error::{InputError, InputKind, SourceText};
 
 /// A file. Sections are documented where their contents are, at [`Machine`] and its parts.
@@ -24,7 +27,9 @@ use crate::input_error::{InputError, InputKind, SourceText};
 struct MachineFile {
     name: String,
     #[serde(default = "default_profile")]
-    profile: String,
+    profile: Spanned<String>,
+    #[serde(default)]
+    policy: BTreeMap<Spanned<String>, Spanned<String>>,
     cpus: Spanned<u32>,
     page_size: Spanned<Quantity>,
     #[serde(default)]
@@ -42,8 +47,8 @@ struct MachineFile {
     irqs_allocated: Vec<u32>,
 }
 
-fn default_profile() -> String {
-    passim_vfio::Profile::default().name().to_owned()
+fn default_profile() -> Spanned<String> {
+    Spanned::new(0..0, Profile::default().name().to_owned())
 }
 
 /// Where QEMU's `virt` board has it.
@@ -223,6 +228,11 @@ impl MachineFile {
             return Err(refuse(source, self.cpus.span(), "a machine has at least one CPU"));
         }
         let page_size = self.page_size(source)?;
+        if let Err(error) = self.profile.get_ref().parse::<Profile>() {
+            let hint = meant_profile(self.profile.get_ref());
+            return Err(refuse(source, self.profile.span(), error.to_string()).with_hint(hint));
+        }
+        let choices = choices(&self.policy, source)?;
         let ram = banks(&self.ram, source)?;
         let iommu = iommu(self.iommu, source)?;
         let gic = gic(self.gic, source)?;
@@ -245,7 +255,8 @@ impl MachineFile {
         let parameters = self.vfio_iommu_type1;
         Ok(Machine {
             name: self.name,
-            profile: self.profile,
+            profile: self.profile.into_inner(),
+            choices,
             cpus: self.cpus.into_inner(),
             page_size,
             io_strict_devmem: self.io_strict_devmem,
@@ -274,6 +285,21 @@ impl MachineFile {
             .find(|size| size.bytes() == bytes)
             .ok_or_else(|| refuse(source, self.page_size.span(), "a page has 4K, 16K or 64K bytes"))
     }
+}
+
+/// The table `[policy]`: a choice and its value a line.
+fn choices(
+    table: &BTreeMap<Spanned<String>, Spanned<String>>,
+    source: &SourceText,
+) -> Result<Overrides, InputError> {
+    let mut overrides = Overrides::default();
+    for (name, value) in table {
+        overrides.push(name.get_ref(), value.get_ref()).map_err(|error| {
+            let span = if error.is_value { value.span() } else { name.span() };
+            refuse(source, span, error.message).with_hint(error.hint)
+        })?;
+    }
+    Ok(overrides)
 }
 
 fn banks(

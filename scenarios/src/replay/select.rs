@@ -4,6 +4,7 @@ use std::path::Path;
 
 use passim_vfio::policy::{Policy, Profile};
 
+use crate::chosen::{profile_named, set_choices};
 use crate::input_error::{InputError, InputKind};
 use crate::machine::{self, Machine};
 use crate::recording::{Found, Topology};
@@ -46,7 +47,9 @@ pub fn select(found: &Found, choices: &Choices) -> Result<Selected, InputError> 
         Some(name) => profile_named(name)?,
         None => of_kernel(&topology)?,
     };
-    let policy = with_choices(profile, &choices.set)?;
+    let mut policy = profile.policy();
+    machine.choices.apply(&mut policy);
+    set_choices(&mut policy, &choices.set)?;
     let loaded = topology.modules.iter().filter(|module| module.ret == 0);
     let modules = loaded.map(|module| module.name.clone()).collect();
     Ok(Selected { machine, profile, policy, modules })
@@ -67,33 +70,6 @@ pub fn machine_named(name: &str) -> Result<Machine, InputError> {
     let names: Vec<_> = machine::BUILTIN.iter().map(|(name, _)| *name).collect();
     let error = InputError::in_file(InputKind::Argument, path, "no machine of this name");
     Err(error.with_hint(format!("built in are {}; or name a .toml file", names.join(", "))))
-}
-
-/// The profile of this name.
-///
-/// # Errors
-/// There is none.
-pub fn profile_named(name: &str) -> Result<Profile, InputError> {
-    name.parse().map_err(|error: passim_vfio::policy::UnknownProfile| {
-        InputError::in_file(InputKind::Argument, Path::new(name), error.to_string())
-            .with_hint("`passim profiles` lists them")
-    })
-}
-
-/// A profile's policy with single choices set.
-///
-/// # Errors
-/// A choice or a value that does not exist.
-pub fn with_choices(profile: Profile, set: &[(String, String)]) -> Result<Policy, InputError> {
-    let mut policy = profile.policy();
-    for (name, value) in set {
-        policy.set(name, value).map_err(|error| {
-            let setting = format!("{name}={value}");
-            InputError::in_file(InputKind::Argument, Path::new(&setting), error.to_string())
-                .with_hint(format!("`passim profiles {profile}` lists every choice"))
-        })?;
-    }
-    Ok(policy)
 }
 
 fn of_kernel(topology: &Topology) -> Result<Profile, InputError> {
