@@ -15,8 +15,32 @@ use crate::input_error::{InputError, InputKind, nearest};
 pub struct Chosen {
     /// The profile of every machine.
     pub profile: Option<Profile>,
-    /// Single choices of every machine, by name.
+    /// Single choices of every machine, as if the profile had them: what a machine file or a
+    /// scenario sets is set over them.
+    pub under: Vec<(String, String)>,
+    /// Single choices of every machine, over all others.
     pub set: Vec<(String, String)>,
+}
+
+impl Chosen {
+    /// The policy of a machine with this profile, which sets choices itself (`machine`) and has
+    /// others set by its scenario (`own`).
+    ///
+    /// # Errors
+    /// A choice or a value that does not exist.
+    pub fn policy(
+        &self,
+        profile: Profile,
+        machine: &Overrides,
+        own: &[(String, String)],
+    ) -> Result<Policy, NoSuch> {
+        let mut policy = profile.policy();
+        set_choices(&mut policy, &self.under)?;
+        machine.apply(&mut policy);
+        set_choices(&mut policy, own)?;
+        set_choices(&mut policy, &self.set)?;
+        Ok(policy)
+    }
 }
 
 /// Choices that exist, each with a value it takes.

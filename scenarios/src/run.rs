@@ -14,8 +14,10 @@ pub mod junit;
 mod memory;
 mod outcome;
 mod raw;
+mod surroundings;
 
 pub use account::Account;
+pub use surroundings::{AreaHere, ContainerHere, Surroundings};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +28,7 @@ use passim_vfio::policy::Profile;
 use passim_vfio::process::{Capabilities, Start};
 use passim_vfio::verdict::Verdict;
 
-use crate::chosen::{Chosen, NoSuch, meant_profile, set_choices};
+use crate::chosen::{Chosen, NoSuch, meant_profile};
 use crate::machine::Machine;
 use crate::op::{Op, PaceName, Setting, YesNo};
 use crate::replay::machine_named;
@@ -115,6 +117,8 @@ impl Runner {
     /// [`Unperformable`]: it names what does not exist, or there is no machine.
     pub fn perform(&mut self, op: &Op) -> Outcome {
         if let Op::Machine { .. } = op {
+            // A machine that does not come up leaves none, least of all the one before.
+            self.running = None;
             self.running = Some(boot(op, &self.chosen)?);
             return Ok(vec!["ok".to_owned()]);
         }
@@ -161,9 +165,7 @@ fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
     };
     let mut setup = Setup::new(&machine, profile);
     let own = set.as_ref().map_or(&[][..], |Setting(set)| set);
-    for set in [own, &chosen.set] {
-        set_choices(&mut setup.policy, set)?;
-    }
+    setup.policy = chosen.policy(profile, &machine.choices, own)?;
     let is_yes = |answer: &YesNo| *answer == YesNo::Yes;
     if let Some(answer) = allow_unsafe_interrupts {
         setup.params.allow_unsafe_interrupts = is_yes(answer);

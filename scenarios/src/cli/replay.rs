@@ -54,19 +54,16 @@ struct FileEntry {
 }
 
 pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Ended {
-    let found = match find(&arguments.paths) {
-        Ok(found) => found,
+    let chosen = arguments.settings.chosen(arguments.profile.as_deref());
+    let (chosen, found) = match chosen.and_then(|it| Ok((it, find(&arguments.paths)?))) {
+        Ok(both) => both,
         Err(error) => {
             output.error(&error);
             output.json(&Document { files: Vec::new(), errors: vec![error] });
             return Ended::BadInput;
         }
     };
-    let choices = Choices {
-        machine: arguments.machine.clone(),
-        profile: arguments.profile.clone(),
-        set: arguments.settings.set.clone(),
-    };
+    let choices = Choices { machine: arguments.machine.clone(), chosen };
     let mut document = Document { files: Vec::new(), errors: Vec::new() };
     let mut ended = Ended::Agreed;
     for recording in &found {

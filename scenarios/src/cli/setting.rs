@@ -24,6 +24,6 @@ impl Settings {
     pub(super) fn chosen(&self, profile: Option<&str>) -> Result<Chosen, InputError> {
         let profile = profile.map(profile_named).transpose()?;
         set_choices(&mut profile.unwrap_or_default().policy(), &self.set)?;
-        Ok(Chosen { profile, set: self.set.clone() })
+        Ok(Chosen { profile, set: self.set.clone(), ..Chosen::default() })
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use passim_vfio::policy::{Policy, Profile};
 
-use crate::chosen::{profile_named, set_choices};
+use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind};
 use crate::machine::{self, Machine};
 use crate::recording::{Found, Topology};
@@ -14,10 +14,8 @@ use crate::recording::{Found, Topology};
 pub struct Choices {
     /// Name of a built-in machine, or a machine file, in place of the topology's.
     pub machine: Option<String>,
-    /// Name of a profile, in place of the kernel's.
-    pub profile: Option<String>,
-    /// Single choices of the policy, by name.
-    pub set: Vec<(String, String)>,
+    /// A profile in place of the kernel's, and single choices.
+    pub chosen: Chosen,
 }
 
 /// What a recording is replayed with.
@@ -43,13 +41,11 @@ pub fn select(found: &Found, choices: &Choices) -> Result<Selected, InputError> 
         Some(name) => machine_named(name)?,
         None => Machine::from_topology(&topology)?,
     };
-    let profile = match &choices.profile {
-        Some(name) => profile_named(name)?,
+    let profile = match choices.chosen.profile {
+        Some(profile) => profile,
         None => of_kernel(&topology)?,
     };
-    let mut policy = profile.policy();
-    machine.choices.apply(&mut policy);
-    set_choices(&mut policy, &choices.set)?;
+    let policy = choices.chosen.policy(profile, &machine.choices, &[])?;
     let loaded = topology.modules.iter().filter(|module| module.ret == 0);
     let modules = loaded.map(|module| module.name.clone()).collect();
     Ok(Selected { machine, profile, policy, modules })
