@@ -16,8 +16,10 @@
 //! | first kilobyte of the pending table (5.1.2) | not used |
 //! | an SPI for any CPU (GICD_IROUTER, 12.9) | offered to all that do not decline; the first acknowledge has it |
 
+pub mod its;
 pub mod lpi;
 
+pub use its::ItsChoices;
 pub use lpi::LpiChoices;
 
 /// A named set of choices, for redistributors and ITSs alike.

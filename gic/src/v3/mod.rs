@@ -1,4 +1,5 @@
-//! GICv3: a distributor with affinity routing, a redistributor and a CPU interface for each CPU.
+//! GICv3: a distributor with affinity routing, a redistributor and a CPU interface for each CPU,
+//! and any number of ITSs.
 //! Arm IHI 0069 issue H.
 //!
 //! | room | question it answers |
@@ -8,6 +9,7 @@
 //! | `redist` | what do a redistributor's registers say and do? |
 //! | `lpis`, `ids` | which LPIs are pending, and which is the most urgent? |
 //! | `packet` | what may an ITS ask of a redistributor? |
+//! | `save` | what is there to save beside memory? |
 //! | `cpu`, `icc` | what does a CPU take, and when is it done with it? |
 //!
 //! One security state (GICD_CTLR.DS is fixed at 1) with affinity routing only (ARE is fixed at 1):
@@ -23,6 +25,7 @@ mod ids;
 mod lpis;
 mod packet;
 mod redist;
+mod save;
 #[cfg(test)]
 pub(crate) mod testkit;
 mod wire;
@@ -32,15 +35,17 @@ pub use cpu::Waiting;
 pub use dist::Features as DistributorFeatures;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
+pub use save::Saved;
 
 use crate::choice::lpi::PropertyTable;
 use crate::choice::{LpiChoices, Preset};
+use crate::its::{self, Arrival, Its};
 use crate::row::{ROW, bits_of};
 use crate::state::{State, Trigger};
 use crate::{Cpu, Progress, Signal, Size};
 use cpu::CpuInterface;
 use dist::{Distributor, Route};
-use passim_model::{IntId, Memory, event};
+use passim_model::{Effect, IntId, Memory, Requester, event};
 use redist::Redistributor;
 use wire::{FIRST_LPI, gicr};
 
@@ -61,11 +66,13 @@ pub struct Implementation {
     pub redistributors: RedistributorFeatures,
     /// What they choose.
     pub choices: LpiChoices,
+    /// The ITSs, in the order in which [`Block::Its`] counts them.
+    pub its: Vec<its::Implementation>,
 }
 
 impl Implementation {
-    /// A GICv3 that chooses as `preset` does, with affinities 0.0.0.0 to 0.0.0.15, 0.0.1.0 and so
-    /// on.
+    /// A GICv3 with one ITS that chooses as `preset` does, with affinities 0.0.0.0 to 0.0.0.15,
+    /// 0.0.1.0 and so on.
     pub fn of(preset: Preset, cpus: u16, spis: u16) -> Self {
         let iidr = match preset {
             // KVM's vgic tells its revision here (`vgic-v3.c`); QEMU and the others name Arm.
@@ -91,6 +98,7 @@ impl Implementation {
                 common_lpi_affinity: 1,
             },
             choices: preset.lpi(),
+            its: vec![its::Implementation::of(preset)],
         }
     }
 }
@@ -102,6 +110,9 @@ pub enum Block {
     Distributor,
     /// GICR of a CPU, [`REDISTRIBUTOR_BYTES`].
     Redistributor(Cpu),
+    /// GITS, [`its::ITS_BYTES`]: the control frame, then the translation frame. By its place in
+    /// [`Implementation::its`].
+    Its(u16),
 }
 
 /// Everything about one interrupt, as one CPU sees it.
@@ -135,6 +146,7 @@ pub struct GicV3 {
     distributor: Distributor,
     redistributors: Vec<Redistributor>,
     interfaces: Vec<CpuInterface>,
+    its: Vec<Its>,
     counters: Counters,
 }
 
@@ -156,8 +168,10 @@ impl GicV3 {
             Redistributor::new(features, choices, cpu, affinity, n == last, intid_bits)
         };
         let redistributors = implementation.affinities.iter().enumerate().map(redistributor);
+        let cpus = implementation.affinities.len() as u16;
         Self {
             redistributors: redistributors.collect(),
+            its: implementation.its.iter().map(|spec| Its::new(*spec, cpus)).collect(),
             interfaces: vec![CpuInterface::new(intid_bits); implementation.affinities.len()],
             distributor,
             counters: Counters::default(),
@@ -189,11 +203,15 @@ impl GicV3 {
                 let redistributor = self.redistributors.get(cpu.index());
                 redistributor.map_or(0, |redistributor| redistributor.load(offset, size))
             }
+            Block::Its(n) => {
+                self.its.get_mut(usize::from(n)).map_or(0, |its| its.load(offset, size))
+            }
         }
     }
 
     /// Stores to a register. Offsets that name no register, and CPUs that do not exist, are
     /// ignored. Turning LPIs on reads their tables, turning them off writes the pending one.
+    /// Commands of an ITS are consumed by [`GicV3::step`], not here.
     pub fn store(
         &mut self,
         block: Block,
@@ -216,16 +234,81 @@ impl GicV3 {
                     }
                 }
             }
+            Block::Its(n) => {
+                if let Some(its) = self.its.get_mut(usize::from(n)) {
+                    its.store(offset, size, value);
+                }
+            }
         }
     }
 
-    /// Does one thing that waits, if there is any: an invalidation that a register asked for.
+    /// A device writes to an ITS, at an offset from where the ITS starts. The DeviceID is the
+    /// requester's.
+    pub fn message(
+        &mut self,
+        its: u16,
+        offset: u64,
+        size: Size,
+        value: u64,
+        requester: &Requester,
+        memory: &mut Memory,
+    ) -> Arrival {
+        let Some(its) = self.its.get_mut(usize::from(its)) else { return Arrival::Ignored };
+        let arrival = its.message(offset, size, value, requester, memory);
+        match its.take_only_packet() {
+            Some((cpu, packet)) => {
+                self.deliver(cpu, packet, memory);
+            }
+            None => self.deliver_all(memory),
+        }
+        arrival
+    }
+
+    /// Does one thing that waits, if there is any: an ITS consumes a command or lets a packet
+    /// arrive, a redistributor does an invalidation that a register asked for. Where packets may be
+    /// late, `Idle` says that nothing happens now, not that nothing is on its way.
     pub fn step(&mut self, memory: &mut Memory) -> Progress {
+        let its = self.its.iter_mut().any(|its| its.step(memory) == Progress::Worked);
+        self.deliver_all(memory);
         let mut redistributors = self.redistributors.iter_mut();
-        match redistributors.any(|redistributor| redistributor.step(memory)) {
+        match its || redistributors.any(|redistributor| redistributor.step(memory)) {
             true => Progress::Worked,
             false => Progress::Idle,
         }
+    }
+
+    /// Lets everything arrive that is on its way, as it does in finite time.
+    pub fn settle(&mut self, memory: &mut Memory) {
+        for its in &mut self.its {
+            its.settle();
+        }
+        self.deliver_all(memory);
+        for redistributor in &mut self.redistributors {
+            while redistributor.step(memory) {}
+        }
+    }
+
+    fn deliver_all(&mut self, memory: &mut Memory) {
+        for n in 0..self.its.len() {
+            for (cpu, packet) in self.its[n].take_packets() {
+                self.deliver(cpu, packet, memory);
+            }
+        }
+    }
+
+    /// What the GIC wants done elsewhere, in order: wires of its own parts that pulse.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        self.its.iter_mut().flat_map(Its::take_effects).collect()
+    }
+
+    /// The ITSs.
+    pub fn its(&self) -> &[Its] {
+        &self.its
+    }
+
+    /// The failed commands of an ITS since the last call, the last 64 at most.
+    pub fn take_reports(&mut self, its: u16) -> Vec<its::Report> {
+        self.its.get_mut(usize::from(its)).map_or(Vec::new(), Its::take_reports)
     }
 
     /// Something happens on the wire of an SPI. Numbers of no SPI are ignored.

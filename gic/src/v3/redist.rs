@@ -62,6 +62,17 @@ pub(super) struct Redistributor {
     past_aborts: u64,
 }
 
+/// Everything of a redistributor that is not in memory.
+#[derive(Clone, Debug)]
+pub(super) struct SavedRedistributor {
+    ctlr: u64,
+    asleep: bool,
+    lpis_on: bool,
+    propbaser: u64,
+    pendbaser: u64,
+    row: Row,
+}
+
 /// Most invalidations waiting; more are one of everything.
 const MOST_INVALIDATIONS: usize = 8;
 
@@ -342,5 +353,33 @@ impl Redistributor {
         let next = self.invalidations.remove(0);
         self.invalidate(next, memory);
         true
+    }
+
+    /// What is to be saved; the pending table in memory is up to date then.
+    pub(super) fn save(&mut self, memory: &mut Memory) -> SavedRedistributor {
+        if let Some(lpis) = &mut self.lpis {
+            lpis.write_pending(memory);
+        }
+        SavedRedistributor {
+            ctlr: self.ctlr,
+            asleep: self.asleep,
+            lpis_on: self.lpis.is_some(),
+            propbaser: self.propbaser,
+            pendbaser: self.pendbaser,
+            row: self.row.clone(),
+        }
+    }
+
+    /// As it was saved: the pending table is read, whatever PTZ promised when LPIs were turned on.
+    pub(super) fn restore(&mut self, saved: &SavedRedistributor, memory: &mut Memory) {
+        self.ctlr = saved.ctlr;
+        self.asleep = saved.asleep;
+        self.propbaser = saved.propbaser;
+        self.row = saved.row.clone();
+        self.pendbaser = Pendbaser::PTZ.set(saved.pendbaser, 0);
+        if saved.lpis_on {
+            self.enable_lpis(memory);
+        }
+        self.pendbaser = saved.pendbaser;
     }
 }
