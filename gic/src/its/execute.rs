@@ -159,10 +159,10 @@ impl Its {
         }
         match (old, new) {
             (Some(old), new) if Some(old) != new => {
-                self.send(old, Packet::Nothing, Some(Before::Collection(icid, true)));
+                self.send(old, Packet::Nothing, None, Some(Before::Collection(icid, true)));
             }
             (None, Some(new)) => {
-                self.send(new, Packet::Nothing, Some(Before::Collection(icid, false)));
+                self.send(new, Packet::Nothing, None, Some(Before::Collection(icid, false)));
             }
             _ => {}
         }
@@ -220,11 +220,11 @@ impl Its {
         self.join(source, old.map(|old| old.icid), Some(icid));
         if let (Some(old), Some(old_cpu)) = (old, old_cpu) {
             let before = Before::Event(source, Some(IntId::new(old.intid)));
-            self.send(old_cpu, Packet::Nothing, Some(before));
+            self.send(old_cpu, Packet::Nothing, Some(source), Some(before));
         }
         if let Some(cpu) = cpu {
             let before = old.is_none().then_some(Before::Event(source, None));
-            self.send(cpu, Packet::Mapped(intid), before);
+            self.send(cpu, Packet::Mapped(intid), Some(source), before);
         }
         Ok(())
     }
@@ -245,10 +245,11 @@ impl Its {
         self.join(source, Some(ite.icid), Some(icid));
         let intid = IntId::new(ite.intid);
         if let Some(old) = old.filter(|old| *old != new) {
-            self.send(old, Packet::Move(intid, new), Some(Before::Event(source, Some(intid))));
+            let before = Before::Event(source, Some(intid));
+            self.send(old, Packet::Move(intid, new), Some(source), Some(before));
         }
         if old != Some(new) {
-            self.send(new, Packet::Mapped(intid), None);
+            self.send(new, Packet::Mapped(intid), Some(source), None);
         }
         Ok(())
     }
@@ -261,11 +262,12 @@ impl Its {
         self.cache.forget(source);
         self.join(source, ite.map(|ite| ite.icid), None);
         let before = Before::Event(source, Some(intid));
-        self.send(cpu, Packet::ClearPending(intid), Some(before));
+        self.send(cpu, Packet::ClearPending(intid), Some(source), Some(before));
         Ok(())
     }
 
-    /// INT, CLEAR, INV: a packet about the LPI of an event.
+    /// INT, CLEAR, INV: a packet about the LPI of an event. What CLEAR and INV ask for may be done
+    /// after messages that come later have arrived; INT is such a message itself.
     fn of_event(
         &mut self,
         source: Source,
@@ -273,7 +275,10 @@ impl Its {
         memory: &Memory,
     ) -> Performed {
         let (intid, cpu) = self.translate_named(source, memory)?;
-        self.send(cpu, packet(intid), None);
+        let packet = packet(intid);
+        let message = matches!(packet, Packet::SetPending(_));
+        let before = (!message).then_some(Before::Event(source, Some(intid)));
+        self.send(cpu, packet, Some(source), before);
         Ok(())
     }
 
@@ -288,12 +293,13 @@ impl Its {
         match self.implementation.choices.invall_scope {
             InvallScope::Everywhere => {
                 for cpu in (0..self.cpus).map(Cpu::new) {
-                    self.send(cpu, Packet::InvalidateAll, None);
+                    self.send(cpu, Packet::InvalidateAll, None, None);
                 }
             }
             InvallScope::Collection => {
                 let cpu = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
-                self.send(cpu, Packet::InvalidateAll, None);
+                let before = Before::Collection(icid, true);
+                self.send(cpu, Packet::InvalidateAll, None, Some(before));
             }
         }
         Ok(())
@@ -304,7 +310,7 @@ impl Its {
         let (from, to) = (self.target(from), self.target(to));
         let (from, to) = from.zip(to).ok_or(Reason::ProcessorOutOfRange)?;
         if from != to {
-            self.send(from, Packet::MoveAll(to), None);
+            self.send(from, Packet::MoveAll(to), None, None);
         }
         Ok(())
     }

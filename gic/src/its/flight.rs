@@ -5,8 +5,8 @@
 //! is done (IHI 0069 H 5.2). Where [`Ordering::Late`](crate::choice::its::Ordering) is chosen,
 //! packets stay here until then, or until chance lets them arrive; and while the packet of a
 //! command is here, a message may be translated as before the command, as long as what it raises
-//! arrives before that packet does. Packets about one LPI arrive in the order in which they were
-//! sent; others may overtake.
+//! arrives before that packet does. Packets about one event arrive in the order in which they were
+//! sent; others may overtake, those about the same LPI of another event included.
 
 use super::command::Source;
 use crate::Cpu;
@@ -27,6 +27,8 @@ pub(super) enum Before {
 pub(super) struct InFlight {
     pub(super) to: Cpu,
     pub(super) packet: Packet,
+    /// The event it is about; `None` if it may be about any.
+    pub(super) source: Option<Source>,
     pub(super) before: Option<Before>,
 }
 
@@ -114,14 +116,14 @@ impl Flight {
     fn predecessor(&self, place: usize) -> Option<usize> {
         let later = self.packets[place];
         self.packets[..place].iter().position(|earlier| {
-            let same_lpi = match (earlier.packet.intid(), later.packet.intid()) {
+            let same_event = match (earlier.source, later.source) {
                 (Some(a), Some(b)) => a == b,
                 _ => true,
             };
             let same_place = earlier.to == later.to
                 || reaches(earlier.packet, later.to)
                 || reaches(later.packet, earlier.to);
-            same_lpi && same_place
+            same_event && same_place
         })
     }
 

@@ -217,12 +217,12 @@ impl Its {
 
     /// Sends a packet: it arrives at once, or is on its way.
     #[inline]
-    fn send(&mut self, to: Cpu, packet: Packet, before: Option<Before>) {
+    fn send(&mut self, to: Cpu, packet: Packet, source: Option<Source>, before: Option<Before>) {
         match self.implementation.choices.ordering {
             Ordering::AtOnce if packet == Packet::Nothing => {}
             Ordering::AtOnce => self.due.push((to, packet)),
             Ordering::Late { .. } => {
-                let crowded_out = self.flight.send(InFlight { to, packet, before });
+                let crowded_out = self.flight.send(InFlight { to, packet, source, before });
                 self.due.extend(crowded_out.map(|packet| (packet.to, packet.packet)));
             }
         }

@@ -1,10 +1,15 @@
 //! An ITS from outside: raw registers, commands and tables, as a driver would write them.
 
+mod choices;
 mod commands;
 mod errors;
+mod isolation;
 mod known_tests;
+mod late;
 mod migration;
+mod oracle;
 mod registers;
+mod robust;
 
 use super::testkit::Board;
 use super::{Arrival, Untranslated};

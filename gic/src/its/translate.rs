@@ -67,7 +67,7 @@ impl Its {
                 found
             }
         };
-        self.send(cpu, Packet::SetPending(intid), None);
+        self.send(cpu, Packet::SetPending(intid), Some(source), None);
         Ok((intid, cpu))
     }
 
@@ -84,7 +84,7 @@ impl Its {
             let Some(Before::Event(_, Some(intid))) = before else {
                 return Some(Err(Untranslated::UnmappedEvent));
             };
-            return Some(Ok(self.raise_before(place, intid, to)));
+            return Some(Ok(self.raise_before(place, source, intid, to)));
         }
         let (_, ite) = self.event(source, memory).ok()?;
         let ite = ite?;
@@ -95,14 +95,21 @@ impl Its {
         let InFlight { to, before, .. } = *self.flight.at(place)?;
         match before {
             Some(Before::Collection(_, true)) => {
-                Some(Ok(self.raise_before(place, IntId::new(ite.intid), to)))
+                Some(Ok(self.raise_before(place, source, IntId::new(ite.intid), to)))
             }
             _ => Some(Err(Untranslated::UnmappedCollection)),
         }
     }
 
-    fn raise_before(&mut self, place: usize, intid: IntId, to: Cpu) -> (IntId, Cpu) {
-        let packet = InFlight { to, packet: Packet::SetPending(intid), before: None };
+    fn raise_before(
+        &mut self,
+        place: usize,
+        source: Source,
+        intid: IntId,
+        to: Cpu,
+    ) -> (IntId, Cpu) {
+        let packet = Packet::SetPending(intid);
+        let packet = InFlight { to, packet, source: Some(source), before: None };
         self.flight.send_before(place, packet);
         (intid, to)
     }
