@@ -59,6 +59,8 @@ pub(crate) struct Features {
     pub(crate) flag_update: FlagUpdate,
     pub(crate) hyp: bool,
     pub(crate) ats: bool,
+    /// CR2.REC_CFG_ATS exists.
+    pub(crate) ats_errors: bool,
     pub(crate) ns1ats: bool,
     pub(crate) asid16: bool,
     pub(crate) vmid16: bool,
@@ -76,7 +78,9 @@ pub(crate) struct Features {
     pub(crate) substream_bits: u32,
     pub(crate) event_queue_lg2: u32,
     pub(crate) command_queue_lg2: u32,
+    pub(crate) pri_queue_lg2: u32,
     pub(crate) override_perms: bool,
+    pub(crate) override_types: bool,
     pub(crate) hierarchical_disable: bool,
     pub(crate) small_tables: bool,
     pub(crate) range_invalidation: bool,
@@ -85,10 +89,20 @@ pub(crate) struct Features {
     pub(crate) mpam: bool,
     pub(crate) dpt: bool,
     pub(crate) force_write_back: bool,
+    /// Responses to page requests carry the PASID of the request, whatever STE.PPAR says.
+    pub(crate) pasid_in_responses: bool,
+    /// Translated transactions may carry a PASID.
+    pub(crate) pasid_translated: bool,
+    /// 52-bit descriptors of the 4K and 16K granules.
+    pub(crate) ds: bool,
+    /// XN\[1:0\] of stage 2 distinguishes privileges.
+    pub(crate) xnx: bool,
+    /// Stalled transactions that can wait at a time.
+    pub(crate) stall_max: u32,
     /// Output address bits.
     pub(crate) oas: u32,
     pub(crate) granules: [bool; 3],
-    /// Virtual addresses of 52 bits, with the 64K granule.
+    /// Virtual addresses of 52 bits, with the 64K granule or DS.
     pub(crate) large_va: bool,
     /// v3.x.
     pub(crate) minor: u32,
@@ -126,6 +140,7 @@ impl Features {
             },
             hyp: Idr0::HYP.is_set(idr0),
             ats: Idr0::ATS.is_set(idr0),
+            ats_errors: Idr0::ATSRECERR.is_set(idr0),
             ns1ats: Idr0::NS1ATS.is_set(idr0),
             asid16: Idr0::ASID16.is_set(idr0),
             vmid16: Idr0::VMID16.is_set(idr0),
@@ -150,7 +165,9 @@ impl Features {
             substream_bits: (Idr1::SSIDSIZE.get(idr1) as u32).min(20),
             event_queue_lg2: (Idr1::EVENTQS.get(idr1) as u32).min(19),
             command_queue_lg2: (Idr1::CMDQS.get(idr1) as u32).min(19),
+            pri_queue_lg2: (Idr1::PRIQS.get(idr1) as u32).min(19),
             override_perms: Idr1::ATTR_PERMS_OVR.is_set(idr1),
+            override_types: Idr1::ATTR_TYPES_OVR.is_set(idr1),
             hierarchical_disable: Idr3::HAD.is_set(idr3),
             small_tables: Idr3::STT.is_set(idr3),
             range_invalidation: Idr3::RIL.is_set(idr3),
@@ -159,6 +176,11 @@ impl Features {
             mpam: Idr3::MPAM.is_set(idr3),
             dpt: Idr3::DPT.is_set(idr3),
             force_write_back: Idr3::FWB.is_set(idr3),
+            pasid_in_responses: Idr3::PPS.is_set(idr3),
+            pasid_translated: Idr3::PASIDTT.is_set(idr3),
+            ds: Idr5::DS.is_set(idr5),
+            xnx: Idr3::XNX.is_set(idr3),
+            stall_max: Idr5::STALL_MAX.get(idr5) as u32,
             oas: address_bits(Idr5::OAS.get(idr5)).min(52),
             granules: [Idr5::GRAN4K, Idr5::GRAN16K, Idr5::GRAN64K].map(|bit| bit.is_set(idr5)),
             large_va: Idr5::VAX.get(idr5) != 0,
@@ -208,15 +230,10 @@ impl IdRegisters {
     pub fn unmodelled(&self) -> Vec<Unmodelled> {
         let [idr0, idr1, _, idr3, _, idr5] = self.idr.map(u64::from);
         let promised = [
-            ("IDR0.HTTU", Idr0::HTTU.get(idr0), 0),
             ("IDR0.BTM", Idr0::BTM.get(idr0), 0),
-            ("IDR0.ATS", Idr0::ATS.get(idr0), 0),
             ("IDR0.ATOS", Idr0::ATOS.get(idr0), 0),
-            ("IDR0.PRI", Idr0::PRI.get(idr0), 0),
-            ("IDR0.VMW", Idr0::VMW.get(idr0), 0),
             ("IDR0.RME_IMPL", Idr0::RME_IMPL.get(idr0), 0),
             ("IDR0.TTF bit 0 (AArch32 tables)", Idr0::TTF.get(idr0) & 1, 0),
-            ("IDR0.STALL_MODEL (stall)", u64::from(Idr0::STALL_MODEL.get(idr0) != 1), 0),
             ("IDR1.QUEUES_PRESET", Idr1::QUEUES_PRESET.get(idr1), 0),
             ("IDR1.TABLES_PRESET", Idr1::TABLES_PRESET.get(idr1), 0),
             ("IDR1.ECMDQ", Idr1::ECMDQ.get(idr1), 0),
@@ -225,7 +242,6 @@ impl IdRegisters {
             ("IDR3.S1PI", Idr3::S1PI.get(idr3), 0),
             ("IDR3.S2PI", Idr3::S2PI.get(idr3), 0),
             ("IDR3.THE", Idr3::THE.get(idr3), 0),
-            ("IDR5.DS", Idr5::DS.get(idr5), 0),
             ("IDR5.D128", Idr5::D128.get(idr5), 0),
             ("IDR5.OAS", Idr5::OAS.get(idr5), 6),
         ];

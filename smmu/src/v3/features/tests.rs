@@ -13,9 +13,10 @@ fn an_emulated_board_promises_nothing_unmodelled() {
 #[test]
 fn what_is_missing_is_named() {
     let mut ids = BOTH_STAGES;
-    ids.idr[0] |= 2 << 6 | 1 << 10;
+    ids.idr[0] |= 1 << 5 | 1 << 15;
+    ids.idr[3] |= 1 << 15;
     let fields: Vec<&str> = ids.unmodelled().iter().map(|missing| missing.field).collect();
-    assert_eq!(fields, ["IDR0.HTTU", "IDR0.ATS"]);
+    assert_eq!(fields, ["IDR0.BTM", "IDR0.ATOS", "IDR3.DPT"]);
 }
 
 #[test]

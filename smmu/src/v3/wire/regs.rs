@@ -33,8 +33,14 @@ pub(crate) mod offset {
     pub(crate) const EVENTQ_IRQ_CFG0: u64 = 0xb0;
     pub(crate) const EVENTQ_IRQ_CFG1: u64 = 0xb8;
     pub(crate) const EVENTQ_IRQ_CFG2: u64 = 0xbc;
+    pub(crate) const PRIQ_BASE: u64 = 0xc0;
+    pub(crate) const PRIQ_IRQ_CFG0: u64 = 0xd0;
+    pub(crate) const PRIQ_IRQ_CFG1: u64 = 0xd8;
+    pub(crate) const PRIQ_IRQ_CFG2: u64 = 0xdc;
     pub(crate) const EVENTQ_PROD: u64 = 0x100a8;
     pub(crate) const EVENTQ_CONS: u64 = 0x100ac;
+    pub(crate) const PRIQ_PROD: u64 = 0x100c8;
+    pub(crate) const PRIQ_CONS: u64 = 0x100cc;
     /// Second word of a 64-bit register.
     pub(crate) const HIGH: u64 = 4;
     pub(crate) const GERROR_IRQ_CFG0_HIGH: u64 = GERROR_IRQ_CFG0 + HIGH;
@@ -42,6 +48,8 @@ pub(crate) mod offset {
     pub(crate) const CMDQ_BASE_HIGH: u64 = CMDQ_BASE + HIGH;
     pub(crate) const EVENTQ_BASE_HIGH: u64 = EVENTQ_BASE + HIGH;
     pub(crate) const EVENTQ_IRQ_CFG0_HIGH: u64 = EVENTQ_IRQ_CFG0 + HIGH;
+    pub(crate) const PRIQ_BASE_HIGH: u64 = PRIQ_BASE + HIGH;
+    pub(crate) const PRIQ_IRQ_CFG0_HIGH: u64 = PRIQ_IRQ_CFG0 + HIGH;
     /// Page 0 and page 1, 64 KiB each.
     pub(crate) const WINDOW: u64 = 0x20000;
 }
@@ -213,17 +221,19 @@ layout! {
 }
 
 layout! {
-    /// SMMU_GERROR_IRQ_CFG0 and SMMU_EVENTQ_IRQ_CFG0, 6.3.21 and 6.3.30.
+    /// SMMU_GERROR_IRQ_CFG0, SMMU_EVENTQ_IRQ_CFG0 and SMMU_PRIQ_IRQ_CFG0, 6.3.21, 6.3.30, 6.3.34.
     pub(crate) struct IrqCfg0 {
         ADDR = bits(55, 2);
     }
 }
 
 layout! {
-    /// SMMU_GERROR_IRQ_CFG2 and SMMU_EVENTQ_IRQ_CFG2, 6.3.23 and 6.3.32.
+    /// SMMU_GERROR_IRQ_CFG2, SMMU_EVENTQ_IRQ_CFG2 and SMMU_PRIQ_IRQ_CFG2, 6.3.23, 6.3.32 and
+    /// 6.3.36; LO is the PRI queue's only.
     pub(crate) struct IrqCfg2 {
         MEM_ATTR = bits(3, 0);
         SH = bits(5, 4);
+        LO = bit(31);
     }
 }
 
@@ -245,7 +255,8 @@ layout! {
 }
 
 layout! {
-    /// SMMU_CMDQ_BASE and SMMU_EVENTQ_BASE, 6.3.26 and 6.3.29; bit 62 is RA and WA.
+    /// SMMU_CMDQ_BASE, SMMU_EVENTQ_BASE and SMMU_PRIQ_BASE, 6.3.26, 6.3.29 and 6.3.33; bit 62 is
+    /// RA and WA.
     pub(crate) struct QueueBase {
         LOG2SIZE = bits(4, 0);
         ADDR = bits(55, 5);
@@ -269,7 +280,7 @@ layout! {
 }
 
 layout! {
-    /// SMMU_EVENTQ_PROD, 6.3.95.
+    /// SMMU_EVENTQ_PROD and SMMU_PRIQ_PROD, 6.3.95 and 6.3.97.
     pub(crate) struct EventqProd {
         WR = bits(19, 0);
         OVFLG = bit(31);
@@ -277,7 +288,7 @@ layout! {
 }
 
 layout! {
-    /// SMMU_EVENTQ_CONS, 6.3.96.
+    /// SMMU_EVENTQ_CONS and SMMU_PRIQ_CONS, 6.3.96 and 6.3.98.
     pub(crate) struct EventqCons {
         RD = bits(19, 0);
         OVACKFLG = bit(31);
@@ -294,4 +305,6 @@ pub(crate) enum CommandError {
     Illegal = 1,
     /// CERROR_ABT.
     Abort = 2,
+    /// CERROR_ATC_INV_SYNC.
+    AtcInvSync = 3,
 }
