@@ -364,3 +364,6 @@ fn grant(found: &Found, ats: Ats, overrides: Overrides, execute: bool, privilege
     };
     Grant { address: address >> lg2 << lg2, lg2, perms, privileged }
 }
+
+#[cfg(test)]
+mod tests;

@@ -248,3 +248,6 @@ impl SmmuV3 {
         Explanation { steps, verdict }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,3 +112,6 @@ fn words(request: &PageRequest) -> [u64; PRI_WORDS] {
         Pri1::PRG_INDEX.of(u64::from(request.group)) | Pri1::PAGE.in_place(request.page.get()),
     ]
 }
+
+#[cfg(test)]
+mod tests;

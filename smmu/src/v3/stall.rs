@@ -162,3 +162,6 @@ impl SmmuV3 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

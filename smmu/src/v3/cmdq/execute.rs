@@ -70,8 +70,6 @@ impl SmmuV3 {
     }
 
     fn invalidate(&mut self, command: Command) {
-        // IHI 0070 G.b 4.4.2.8: CR2.E2H says which of the EL2 regimes is meant.
-        let el2 = self.registers.el2_world();
         match command {
             Command::TlbiNhAll { vmid } => {
                 self.registers.matching(vmid).for_each(|vmid| self.drop_stage1(World::El1, vmid));
@@ -93,6 +91,27 @@ impl SmmuV3 {
                     self.drop_at(globals(World::El1, vmid), at);
                 }
             }
+            Command::TlbiS12Vmall { vmid } => {
+                for vmid in self.registers.matching(vmid) {
+                    self.drop_stage1(World::El1, vmid);
+                    self.tlb.invalidate_spaces(stage2(vmid..=vmid));
+                }
+            }
+            // IHI 0070 G.b 4.4.3.1: translations that combine both stages may stay.
+            Command::TlbiS2Ipa { vmid, at } => {
+                for vmid in self.registers.matching(vmid) {
+                    self.drop_at(stage2(vmid..=vmid), at);
+                }
+            }
+            Command::TlbiNsnhAll => self.drop_world(World::El1),
+            other => self.invalidate_el2(other),
+        }
+    }
+
+    /// IHI 0070 G.b 4.4.2.8: CR2.E2H says which of the EL2 regimes is meant.
+    fn invalidate_el2(&mut self, command: Command) {
+        let el2 = self.registers.el2_world();
+        match command {
             Command::TlbiEl2All => {
                 self.drop_stage1(World::El2, NO_VMID);
                 self.drop_stage1(World::El2E2h, NO_VMID);
@@ -109,51 +128,18 @@ impl SmmuV3 {
                 self.drop_at(all_asids(el2, NO_VMID), at);
                 self.drop_at(globals(el2, NO_VMID), at);
             }
-            Command::TlbiS12Vmall { vmid } => {
-                for vmid in self.registers.matching(vmid) {
-                    self.drop_stage1(World::El1, vmid);
-                    self.tlb.invalidate_spaces(stage2(vmid));
-                }
-            }
-            // IHI 0070 G.b 4.4.3.1: translations that combine both stages may stay.
-            Command::TlbiS2Ipa { vmid, at } => {
-                for vmid in self.registers.matching(vmid) {
-                    self.drop_at(stage2(vmid), at);
-                }
-            }
-            Command::TlbiNsnhAll => {
-                let (least, most) = (Vmid::new(0), Vmid::new(u16::MAX));
-                let (low, high) = (Asid::new(0), Asid::new(u16::MAX));
-                let world = World::El1;
-                self.tlb.invalidate_spaces(
-                    Space::Stage1 { world, vmid: least, asid: low }..=Space::Stage1 {
-                        world,
-                        vmid: most,
-                        asid: high,
-                    },
-                );
-                self.tlb.invalidate_spaces(
-                    Space::Global { world, vmid: least, aset: 0 }..=Space::Global {
-                        world,
-                        vmid: most,
-                        aset: 1,
-                    },
-                );
-                self.tlb.invalidate_spaces(
-                    Space::Stage2 { vmid: least }..=Space::Stage2 { vmid: most },
-                );
-            }
-            Command::Prefetch { .. }
-            | Command::CfgiStes { .. }
-            | Command::CfgiCd { .. }
-            | Command::CfgiCdAll { .. }
-            | Command::AtcInv { .. }
-            | Command::PriResp { .. }
-            | Command::Resume { .. }
-            | Command::StallTerm { .. }
-            | Command::Sync(_)
-            | Command::Nothing => {}
+            other => debug_assert!(false, "{other:?} invalidates nothing in the TLB"),
         }
+    }
+
+    /// Drops what all VMIDs of a world have at both stages.
+    fn drop_world(&mut self, world: World) {
+        let (least, most) = (Vmid::new(0), Vmid::new(u16::MAX));
+        let stage1 = |vmid, asid| Space::Stage1 { world, vmid, asid: Asid::new(asid) };
+        let global = |vmid, aset| Space::Global { world, vmid, aset };
+        self.tlb.invalidate_spaces(stage1(least, 0)..=stage1(most, u16::MAX));
+        self.tlb.invalidate_spaces(global(least, 0)..=global(most, 1));
+        self.tlb.invalidate_spaces(stage2(least..=most));
     }
 
     fn drop_stage1(&mut self, world: World, vmid: Vmid) {
@@ -183,6 +169,7 @@ fn globals(world: World, vmid: Vmid) -> RangeInclusive<Space> {
     Space::Global { world, vmid, aset: 0 }..=Space::Global { world, vmid, aset: 1 }
 }
 
-fn stage2(vmid: Vmid) -> RangeInclusive<Space> {
-    Space::Stage2 { vmid }..=Space::Stage2 { vmid }
+fn stage2(vmids: RangeInclusive<Vmid>) -> RangeInclusive<Space> {
+    let (vmid, last) = vmids.into_inner();
+    Space::Stage2 { vmid }..=Space::Stage2 { vmid: last }
 }
