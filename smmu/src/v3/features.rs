@@ -1,5 +1,11 @@
 //! What an SMMU can do, read from its ID registers. IHI 0070 G.b 6.3.1 to 6.3.8.
 
+mod capability;
+mod description;
+
+pub use capability::{CAPABILITIES, Capability, Support};
+pub use description::{Contradiction, Description};
+
 use crate::v3::wire::regs::{Aidr, Idr0, Idr1, Idr3, Idr5};
 use passim_model::pgtable::vmsav8::Granule;
 
@@ -16,7 +22,7 @@ pub struct IdRegisters {
 
 /// IDR0.STALL_MODEL. IHI 0070 G.b 6.3.1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum StallModel {
+pub enum StallModel {
     /// Stall and terminate.
     Both,
     /// Terminate only.
@@ -27,7 +33,7 @@ pub(crate) enum StallModel {
 
 /// IDR0.TTENDIAN. IHI 0070 G.b 6.3.1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum TableEndian {
+pub enum TableEndian {
     /// Either, as configured.
     Mixed,
     /// Little only.
@@ -38,7 +44,7 @@ pub(crate) enum TableEndian {
 
 /// IDR0.HTTU. IHI 0070 G.b 6.3.1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) enum FlagUpdate {
+pub enum FlagUpdate {
     /// None.
     None,
     /// Access flag.
@@ -228,29 +234,13 @@ impl IdRegisters {
     /// The features promised that this model does not have: what depends on them behaves as if
     /// the field had its modelled value, except that software may turn it on.
     pub fn unmodelled(&self) -> Vec<Unmodelled> {
-        let [idr0, idr1, _, idr3, _, idr5] = self.idr.map(u64::from);
-        let promised = [
-            ("IDR0.BTM", Idr0::BTM.get(idr0), 0),
-            ("IDR0.ATOS", Idr0::ATOS.get(idr0), 0),
-            ("IDR0.RME_IMPL", Idr0::RME_IMPL.get(idr0), 0),
-            ("IDR0.TTF bit 0 (AArch32 tables)", Idr0::TTF.get(idr0) & 1, 0),
-            ("IDR1.QUEUES_PRESET", Idr1::QUEUES_PRESET.get(idr1), 0),
-            ("IDR1.TABLES_PRESET", Idr1::TABLES_PRESET.get(idr1), 0),
-            ("IDR1.ECMDQ", Idr1::ECMDQ.get(idr1), 0),
-            ("IDR3.MPAM", Idr3::MPAM.get(idr3), 0),
-            ("IDR3.DPT", Idr3::DPT.get(idr3), 0),
-            ("IDR3.S1PI", Idr3::S1PI.get(idr3), 0),
-            ("IDR3.S2PI", Idr3::S2PI.get(idr3), 0),
-            ("IDR3.THE", Idr3::THE.get(idr3), 0),
-            ("IDR5.D128", Idr5::D128.get(idr5), 0),
-            ("IDR5.OAS", Idr5::OAS.get(idr5), 6),
-        ];
-        let beyond = promised.into_iter().filter(|&(_, found, modelled)| found > modelled);
+        let beyond =
+            CAPABILITIES.iter().filter(|capability| capability.value(self) > capability.most());
         beyond
-            .map(|(field, found, modelled)| Unmodelled {
-                field,
-                modelled: modelled as u32,
-                found: found as u32,
+            .map(|capability| Unmodelled {
+                field: capability.field,
+                modelled: capability.most(),
+                found: capability.value(self),
             })
             .collect()
     }

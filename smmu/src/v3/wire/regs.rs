@@ -1,5 +1,6 @@
 //! Registers: offsets and fields. IHI 0070 G.b, 6.2 and 6.3.
 
+use passim_model::bits::{Field, bit, bits};
 use passim_model::layout;
 
 /// Offsets from the base of page 0. IHI 0070 G.b 6.2.1; page 1 starts at 0x10000 (6.2.2).
@@ -139,6 +140,16 @@ layout! {
         D128 = bit(8);
         VAX = bits(11, 10);
         STALL_MAX = bits(31, 16);
+    }
+}
+
+layout! {
+    /// SMMU_IIDR, 6.3.7.
+    pub(crate) struct Iidr {
+        IMPLEMENTER = bits(11, 0);
+        REVISION = bits(15, 12);
+        VARIANT = bits(19, 16);
+        PRODUCT_ID = bits(31, 20);
     }
 }
 
@@ -293,6 +304,26 @@ layout! {
         RD = bits(19, 0);
         OVACKFLG = bit(31);
     }
+}
+
+/// Parts and groups of fields of the ID registers that promise one thing.
+impl Idr0 {
+    /// TTF, bit 0: AArch32 tables.
+    pub(crate) const TTF_AARCH32: Field = bit(2);
+    /// TTF, bit 1: AArch64 tables.
+    pub(crate) const TTF_AARCH64: Field = bit(3);
+}
+
+impl Idr3 {
+    /// S1PI, S2PI and S2PO.
+    pub(crate) const INDIRECTION: Field = bits(20, 18);
+    /// THE, MTEPERM and AIE.
+    pub(crate) const LATER: Field = bits(23, 21);
+}
+
+impl Idr5 {
+    /// GRAN4K, GRAN16K and GRAN64K.
+    pub(crate) const GRANULES: Field = bits(6, 4);
 }
 
 /// SMMU_STRTAB_BASE_CFG.FMT: the two-level table. 6.3.25: every other value is linear.
