@@ -200,7 +200,8 @@ impl Rig {
     fn change(&mut self, operation: Operation) -> Vec<Invalidation> {
         match operation {
             Operation::Map { region, page, pages, target, writable } => {
-                (0..pages).for_each(|n| self.map(region + (page + n << 12), target + n, writable));
+                (0..pages)
+                    .for_each(|n| self.map(region + ((page + n) << 12), target + n, writable));
                 // What was not mapped is not cached.
                 Vec::new()
             }
@@ -311,7 +312,7 @@ impl Rig {
             return Vec::new();
         };
         second.unmap(&mut self.memory, ipa, 0x1000, &mut self.gather);
-        self.map_second(ipa, PHYSICAL + (64 + target << 12), 0x1000);
+        self.map_second(ipa, PHYSICAL + ((64 + target) << 12), 0x1000);
         vec![Invalidation::Ipa { address: ipa }, Invalidation::Combined]
     }
 }
