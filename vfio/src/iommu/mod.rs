@@ -92,6 +92,8 @@ pub struct Iommu {
     asids: Ids,
     devices: Vec<Device>,
     groups: BTreeMap<u32, Group>,
+    /// The group of each device.
+    group_of: BTreeMap<Rid, u32>,
     domains: Slab<Domain>,
     /// How many cookies there were.
     cookies: u64,
@@ -114,9 +116,7 @@ impl Iommu {
 
     /// The group of a device.
     pub fn group_of(&self, rid: Rid) -> Option<u32> {
-        let device = self.devices.iter().position(|device| device.rid == rid)?;
-        let mut groups = self.groups.iter();
-        groups.find(|(_, group)| group.devices.contains(&device)).map(|(number, _)| *number)
+        self.group_of.get(&rid).copied()
     }
 
     /// Addresses of a group that mappings must leave alone, ascending.

@@ -1,7 +1,8 @@
 //! Mapping a doorbell for a domain, and giving it back: msi-iommu's get and put, and the DMA
 //! layer's one look-up that never gives back.
 
-use super::cookie::{Cookie, Keeping, Pages, Record};
+use super::cookie::{Cookie, Keeping, Pages};
+use super::records::Record;
 use super::rules;
 use crate::iommu::transition::{Invalidation, Release};
 use crate::iommu::{DomainId, Iommu, MapRequest};
@@ -130,8 +131,8 @@ impl DoorbellGet {
                 Err(rules::MSI_DOORBELL_RANGE.refuse_for(Errno::EINVAL, conflict)),
             );
         };
-        if let Some(held) = cookie.holding(pages) {
-            return Turn::answer(Ok(hold(cookie, held, self.at)));
+        if let Some(answer) = hold(cookie, pages, self.at) {
+            return Turn::answer(Ok(answer));
         }
         match cookie.keeping {
             Keeping::Counted => Turn::Unlocked(State::Missed(pages)),
@@ -199,8 +200,7 @@ impl DoorbellGet {
             }
             return Turn::answer(Err(refusal));
         }
-        if let Some(held) = cookie.holding(pages) {
-            let answer = hold(cookie, held, self.at);
+        if let Some(answer) = hold(cookie, pages, self.at) {
             if let Some(space) = &mut cookie.space {
                 space.free(iova);
             }
@@ -256,13 +256,15 @@ fn seen(iova: Iova, offset: u64) -> Iova {
     Iova::new(iova.get().wrapping_add(offset))
 }
 
-/// One more holder of a record; where devices see `at`, which it holds.
-fn hold(cookie: &mut Cookie, held: usize, at: PhysAddr) -> Iova {
-    let record = &mut cookie.records[held];
+/// One more holder of the newest record that holds all the pages; where devices see `at`, which is
+/// in them.
+fn hold(cookie: &mut Cookie, pages: Pages, at: PhysAddr) -> Option<Iova> {
+    let age = cookie.records.holding(pages.base, pages.size)?;
+    let record = cookie.records.get_mut(age)?;
     if cookie.keeping == Keeping::Counted {
         record.references += 1;
     }
-    seen(record.iova, at.get() - record.base.get())
+    Some(record.seen(at))
 }
 
 /// Room for the pages of a doorbell, and the serial number of the cookie that gave it.
@@ -357,13 +359,14 @@ impl Iommu {
         if cookie.keeping == Keeping::ForGood {
             return None;
         }
-        let held = cookie.holding(Pages::of(at, 1, cookie.granule)?)?;
-        let record = &mut cookie.records[held];
+        let page = Pages::of(at, 1, cookie.granule)?;
+        let age = cookie.records.holding(page.base, page.size)?;
+        let record = cookie.records.get_mut(age)?;
         record.references = record.references.saturating_sub(1);
         if record.references > 0 {
             return None;
         }
-        let (Record { iova, size, .. }, serial) = (cookie.records.remove(held), cookie.serial);
+        let (Record { iova, size, .. }, serial) = (cookie.records.remove(age)?, cookie.serial);
         let mut gather = Gather::new();
         self.unmap(domain, iova, size, &mut gather, host);
         Some(self.sync(domain, gather).releasing(Release { domain, serial, iova }))
@@ -375,20 +378,20 @@ impl Iommu {
         let cookie = self.domain(domain).cookie.as_ref()?;
         // msi-iommu.c of v9 takes the size of phys_addr_t for that of the doorbell.
         let size = if cookie.keeping == Keeping::Counted { 8 } else { 1 };
-        cookie.translate(at, size)
+        let age = cookie.records.holding(at, size)?;
+        cookie.records.get(age).map(|record| record.seen(at))
     }
 
     /// What is mapped for messages of `domain`, newest first.
     pub fn doorbells(&self, domain: DomainId) -> Vec<DoorbellView> {
-        let records =
-            self.domain(domain).cookie.iter().flat_map(|cookie| cookie.records.iter().rev());
+        let cookie = self.domain(domain).cookie.iter();
         let view = |record: &Record| DoorbellView {
             pa: record.base,
             iova: record.iova,
             size: record.size,
             references: record.references,
         };
-        records.map(view).collect()
+        cookie.flat_map(|cookie| cookie.records.iter()).map(view).collect()
     }
 
     /// An unmapped doorbell's I/O addresses are free again, unless its cookie is gone.
