@@ -109,6 +109,13 @@ impl DoorbellGet {
         }
     }
 
+    /// Goes on without hardware's answer: what it may still hold stays taken.
+    fn go_on(&mut self) {
+        if let State::Dropping(_, next) = core::mem::replace(&mut self.state, State::Finished) {
+            self.state = *next;
+        }
+    }
+
     /// The first look at the records.
     fn look(&self, iommu: &mut Iommu, frames: &mut Frames, host: &mut impl Host) -> Turn {
         if !iommu.msi.maps() {
@@ -326,23 +333,17 @@ impl Iommu {
         host: &mut impl Host,
     ) -> Result<Iova, Refusal> {
         let mut get = self.begin_doorbell(domain, at, size, perms);
-        for _ in 0..MOST_WAITS {
+        let mut waits = 0;
+        loop {
             match get.step(self, frames, host) {
                 Step::Done(result) => return result,
-                Step::Waiting(_) => host.relax(),
+                Step::Waiting(_) if waits == MOST_WAITS => get.go_on(),
+                Step::Waiting(_) => {
+                    waits += 1;
+                    host.relax();
+                }
                 Step::Unlocked => {}
             }
-        }
-        match get.state {
-            // What hardware does not forget stays out of use; the answer stands.
-            State::Dropping(_, next) => match *next {
-                State::Answer(result) => result,
-                State::Mapped { result, iova, pages, .. } => {
-                    result.map(|()| seen(iova, pages.offset))
-                }
-                _ => unreachable!("only these wait for hardware"),
-            },
-            _ => unreachable!("nothing else waits"),
         }
     }
 
