@@ -276,5 +276,6 @@ passim_model::rules! {
 
 /// Every rule of the Linux side, by room, in declaration order.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    RULES.iter().chain(crate::process::rules::RULES).chain(crate::iommu::rules::RULES).copied()
+    let rooms = [RULES, crate::process::rules::RULES, crate::iommu::rules::RULES];
+    rooms.into_iter().chain([crate::iommu::msi::rules::RULES]).flatten().copied()
 }
