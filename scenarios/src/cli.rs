@@ -3,6 +3,7 @@
 //! 0: all agreed. 1: something differed. 2: bad input, with file, line, column and a hint.
 
 mod list;
+mod machines;
 mod output;
 mod progress;
 mod replay;
@@ -78,7 +79,7 @@ enum Command {
     /// Replay recordings of a real kernel and compare every answer
     Replay(replay::Arguments),
     /// List the built-in machines, or show one
-    Machines(list::Machines),
+    Machines(machines::Machines),
     /// List the kernel profiles, or show one's choices
     Profiles(list::Profiles),
     /// List the rules a request can be refused by, or show one
@@ -93,7 +94,7 @@ pub fn main() -> ExitCode {
     let ended = match &arguments.command {
         Command::Run(arguments) => run::run(arguments, &mut output),
         Command::Replay(arguments) => replay::replay(arguments, &mut output),
-        Command::Machines(arguments) => list::machines(arguments, &mut output),
+        Command::Machines(arguments) => machines::machines(arguments, &mut output),
         Command::Profiles(arguments) => list::profiles(arguments, &mut output),
         Command::Rules(arguments) => list::rules(arguments, &mut output),
     };

@@ -51,7 +51,9 @@ use domain::{Body, Domain, Purpose};
 use flat::{FlatDomain, FlatDriver};
 use group::Group;
 use passim_model::pgtable::vmsav8::Stage;
-use passim_model::{Conflict, Errno, Frames, Host, Iova, PageSize, PageSizes, Refusal, Rid, Span};
+use passim_model::{
+    Conflict, Endpoint, Errno, Frames, Host, Iova, PageSize, PageSizes, Refusal, Span,
+};
 use slab::Slab;
 use std::collections::BTreeMap;
 use transition::Part;
@@ -75,7 +77,7 @@ enum Master {
 
 #[derive(Debug)]
 struct Device {
-    rid: Rid,
+    endpoint: Endpoint,
     master: Master,
 }
 
@@ -107,14 +109,15 @@ impl Iommu {
 
     /// The devices of a group in the order in which they joined it; none if there is no such
     /// group.
-    pub fn group_devices(&self, group: u32) -> impl Iterator<Item = Rid> + '_ {
+    pub fn group_devices(&self, group: u32) -> impl Iterator<Item = Endpoint> + '_ {
         let devices = self.groups.get(&group).map_or(&[][..], |group| &group.devices);
-        devices.iter().map(|device| self.devices[*device].rid)
+        devices.iter().map(|device| self.devices[*device].endpoint)
     }
 
     /// The group of a device.
-    pub fn group_of(&self, rid: Rid) -> Option<u32> {
-        let device = self.devices.iter().position(|device| device.rid == rid)?;
+    pub fn group_of(&self, device: impl Into<Endpoint>) -> Option<u32> {
+        let endpoint = device.into();
+        let device = self.devices.iter().position(|device| device.endpoint == endpoint)?;
         let mut groups = self.groups.iter();
         groups.find(|(_, group)| group.devices.contains(&device)).map(|(number, _)| *number)
     }
