@@ -312,5 +312,6 @@ passim_model::rules! {
 /// Every rule of the Linux side, by room, in declaration order.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     let rooms = [RULES, crate::process::rules::RULES, crate::iommu::rules::RULES];
-    rooms.into_iter().chain([crate::iommu::msi::rules::RULES]).flatten().copied()
+    let messages = [crate::iommu::msi::rules::RULES, crate::msi::rules::RULES];
+    rooms.into_iter().chain(messages).chain([crate::device::rules::RULES]).flatten().copied()
 }
