@@ -267,7 +267,7 @@ impl Running {
     /// Makes a call as the current process.
     fn call(&mut self, call: Call) -> Result<Answer, Unperformable> {
         let pid = self.pid()?;
-        Ok(self.system.kernel.run(pid, call, &mut self.system.board))
+        Ok(self.system.call(pid, call))
     }
 
     fn ioctl(&mut self, fd: i32, request: u32, arg: Arg) -> Result<Answer, Unperformable> {

@@ -5,20 +5,20 @@
 
 mod assemble;
 mod board;
+mod controller;
 mod dma;
 mod edu;
 mod interrupts;
+mod message;
+mod process;
 
 pub use assemble::{AssemblyError, Setup};
-pub use board::{Board, Pace};
+pub use board::{Board, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
-
-use std::collections::BTreeMap;
+pub use message::{Arrival, Delivery, Signalled};
 
 use passim_model::{PageSize, Rid, Topology};
 use passim_vfio::Kernel;
-
-use edu::Edu;
 
 /// A running machine. See the [module](self).
 pub struct System {
@@ -28,10 +28,6 @@ pub struct System {
     pub kernel: Kernel,
     topology: Topology,
     page: PageSize,
-    /// Which SMMU each function's DMA passes, in the topology's order.
-    smmu_of_function: Vec<usize>,
-    /// Devices whose registers are modelled.
-    edus: BTreeMap<Rid, Edu>,
 }
 
 impl System {
@@ -52,5 +48,4 @@ impl System {
 }
 
 #[cfg(test)]
-#[path = "system/tests.rs"]
 mod tests;
