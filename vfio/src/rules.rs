@@ -276,5 +276,7 @@ passim_model::rules! {
 
 /// Every rule of the Linux side, by room, in declaration order.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    RULES.iter().chain(crate::process::rules::RULES).chain(crate::iommu::rules::RULES).copied()
+    let rooms = [RULES, crate::process::rules::RULES, crate::iommu::rules::RULES];
+    let messages = [crate::iommu::msi::rules::RULES, crate::msi::rules::RULES];
+    rooms.into_iter().chain(messages).chain([crate::device::rules::RULES]).flatten().copied()
 }

@@ -3,6 +3,8 @@
 use crate::call::Answer;
 use crate::file::FileKind;
 use crate::kernel::Kernel;
+use crate::operation::Task;
+use crate::pci::VFIO_PCI;
 use crate::process::Pid;
 use crate::rules;
 use crate::uapi::region;
@@ -15,6 +17,7 @@ pub(crate) struct PlainFile {
     pub(crate) path: String,
 }
 
+const INTERRUPTS: &str = "/proc/interrupts";
 const PCI_DEVICES: &str = "/sys/bus/pci/devices/";
 const PARAMETERS: &str = "/sys/module/vfio_iommu_type1/parameters/";
 
@@ -57,6 +60,11 @@ fn unsigned(text: &str) -> Result<u32, Refusal> {
     }
     let too_large = rules::ATTRIBUTE_VALUE.refuse(Errno::ERANGE);
     u32::from_str_radix(digits, radix).map_err(|_| too_large)
+}
+
+/// The interrupt whose affinity a path sets.
+fn affinity_path(path: &str) -> Option<u32> {
+    path.strip_prefix("/proc/irq/")?.strip_suffix("/smp_affinity_list")?.parse().ok()
 }
 
 impl Kernel {
@@ -119,7 +127,13 @@ impl Kernel {
     /// # Errors
     /// ENOENT by `path-absent`; EINVAL, ENODEV and ERANGE by `attribute-value`; EINVAL by
     /// `probe-dma-owned`; EBUSY by `unbind-in-use`.
-    pub(crate) fn write_attribute(&mut self, path: &str, value: &str) -> Result<i64, Refusal> {
+    pub(crate) fn write_attribute(
+        &mut self,
+        path: &str,
+        value: &str,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
         if let Some(name) = path.strip_prefix(PARAMETERS) {
             self.set_parameter(name, value)?;
         } else if path == "/sys/bus/pci/drivers_probe" {
@@ -127,17 +141,31 @@ impl Kernel {
             let group = self.topology.function(rid).and_then(|function| function.group);
             let owner = group.and_then(|group| self.groups.get(&group));
             let owned = owner.is_some_and(|group| group.container.is_some());
+            let bound = self.pci.driver(rid).is_some();
             self.pci.probe(rid, owned)?;
+            if !bound && self.has_native_driver(rid) {
+                self.hold_messages(rid, None, tasks, host);
+            }
         } else if let Some((rid, attribute)) = self.pci_attribute(path) {
             match attribute {
                 "driver_override" => self.pci.override_driver(rid, value),
-                "driver/unbind" => self.unbind(rid, value)?,
+                "driver/unbind" => self.unbind(rid, value, tasks, host)?,
                 _ => return Err(absent()),
             }
+        } else if let Some(irq) = affinity_path(path) {
+            let cpu = u16::try_from(unsigned(value)?).map_err(|_| bad_value())?;
+            self.set_affinity(irq, cpu, host)?;
         } else {
             return Err(absent());
         }
         Ok(0)
+    }
+
+    /// Whether a function is bound to the driver it had at boot, and that is not VFIO's.
+    fn has_native_driver(&self, rid: Rid) -> bool {
+        let driver = self.pci.driver(rid).filter(|&driver| driver != VFIO_PCI);
+        let function = self.topology.function(rid);
+        driver.is_some() && function.is_some_and(|it| it.boot_driver.as_deref() == driver)
     }
 
     /// The function whose whole name is written to an attribute of the PCI bus.
@@ -153,7 +181,13 @@ impl Kernel {
         Ok(found.ok_or_else(unknown)?.rid)
     }
 
-    fn unbind(&mut self, rid: Rid, value: &str) -> Result<(), Refusal> {
+    fn unbind(
+        &mut self,
+        rid: Rid,
+        value: &str,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
         if self.pci.driver(rid).is_none() {
             return Err(absent());
         }
@@ -163,6 +197,7 @@ impl Kernel {
         if self.devices.contains_key(&rid) {
             return Err(rules::UNBIND_IN_USE.refuse_for(Errno::EBUSY, Conflict::Device(rid)));
         }
+        self.let_go_of_messages(rid, tasks, host);
         self.pci.unbind(rid);
         Ok(())
     }
@@ -250,19 +285,21 @@ impl Kernel {
         fd: i32,
         offset: u64,
         len: usize,
-        _host: &mut impl Host,
+        host: &mut impl Host,
     ) -> Answer {
         let file = match self.file(pid, fd) {
             Ok(file) => file,
             Err(refusal) => return Answer::refused(refusal),
         };
         match self.files.kind(file) {
-            Some(&FileKind::Config(rid)) => {
-                let function = self.topology.function(rid).expect("a config file's function");
-                let size = u64::from(function.config_size);
-                let end = size.min(offset.saturating_add(len as u64));
-                let bytes: Vec<u8> =
-                    (offset..end).map(|at| function.config_byte(at as u32)).collect();
+            Some(&FileKind::Config(rid)) => self.read_config(rid, offset, len, host),
+            Some(&FileKind::Device { rid, .. }) => self.read_device(rid, offset, len, host),
+            Some(FileKind::Proc(path)) if path == INTERRUPTS => {
+                let lines = self.interrupts();
+                let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                let rest =
+                    text.as_bytes().iter().skip(usize::try_from(offset).unwrap_or(usize::MAX));
+                let bytes: Vec<u8> = rest.take(len).copied().collect();
                 Answer { ret: Ok(bytes.len() as i64), bytes }
             }
             _ => Answer::refused(rules::NOT_MODELLED.refuse(Errno::EINVAL)),
@@ -274,12 +311,15 @@ impl Kernel {
         &mut self,
         pid: Pid,
         fd: i32,
-        _offset: u64,
-        _bytes: &[u8],
-        _host: &mut impl Host,
+        offset: u64,
+        bytes: &[u8],
+        host: &mut impl Host,
     ) -> Result<i64, Refusal> {
-        self.file(pid, fd)?;
-        Err(rules::NOT_MODELLED.refuse(Errno::EINVAL))
+        let file = self.file(pid, fd)?;
+        match self.files.kind(file) {
+            Some(&FileKind::Device { rid, .. }) => self.write_device(rid, offset, bytes, host),
+            _ => Err(rules::NOT_MODELLED.refuse(Errno::EINVAL)),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod board;
 mod bringup;
+mod doorbells;
 mod entries;
 mod hostile;
 mod mappings;

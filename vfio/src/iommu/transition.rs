@@ -22,11 +22,28 @@ pub struct Invalidation {
     work: Worklist,
     /// Holds the table pages that were unlinked.
     gather: Gather,
+    /// Addresses that may be used again when this is done.
+    release: Option<Release>,
+}
+
+/// I/O addresses of a doorbell, to be given back to the cookie they are from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Release {
+    pub(super) domain: DomainId,
+    /// The cookie's: the domain may be another one by then.
+    pub(super) serial: u64,
+    pub(super) iova: Iova,
 }
 
 impl Invalidation {
     pub(super) fn new(driver: usize, work: Worklist, gather: Gather) -> Self {
-        Self { driver, work, gather }
+        Self { driver, work, gather, release: None }
+    }
+
+    /// The same; then these addresses are free.
+    pub(super) fn releasing(mut self, release: Release) -> Self {
+        self.release = Some(release);
+        self
     }
 
     /// Goes as far as it can. `Done` gives the proof that nothing unmapped is reachable any more;
@@ -40,6 +57,9 @@ impl Invalidation {
         let done = run(&mut self.work, self.driver, iommu, host);
         if matches!(done, Step::Done(_)) {
             self.gather.release_tables(frames);
+            if let Some(release) = self.release.take() {
+                iommu.release_doorbell(release);
+            }
         }
         done
     }
