@@ -15,6 +15,8 @@ mod virt;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
 use serde::Deserialize;
 
+use crate::chosen::Overrides;
+
 pub use builtin::{BUILTIN, builtin};
 pub use hierarchy::{Isolation, NoHierarchy};
 
@@ -28,6 +30,8 @@ pub struct Machine {
     pub name: String,
     /// The Linux profile it runs unless a scenario says otherwise.
     pub profile: String,
+    /// Single choices of the policy, over the profile's.
+    pub choices: Overrides,
     /// Number of CPUs, at least 1.
     pub cpus: u32,
     /// The kernel's page: 4K, 16K or 64K.

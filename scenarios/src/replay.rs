@@ -7,6 +7,7 @@
 mod coherence;
 mod compare;
 mod expected;
+mod listen;
 mod perform;
 mod placement;
 mod report;
@@ -15,8 +16,9 @@ mod select;
 mod tables;
 mod walk;
 
+pub use listen::{Heard, listen};
 pub use report::{Difference, FileReport, NotCompared, RuleNote, Verdict};
-pub use select::{Choices, Selected, machine_named, profile_named, select, with_choices};
+pub use select::{Choices, Selected, machine_named, select};
 
 use std::collections::BTreeMap;
 
@@ -105,6 +107,8 @@ struct Replayer<'a> {
     coherence: Coherence,
     /// Operations of the random trace taken.
     random: u64,
+    /// What the model answered in the present line, if anybody listens.
+    heard: Option<Vec<Heard>>,
     report: FileReport,
 }
 
@@ -147,6 +151,7 @@ impl<'a> Replayer<'a> {
             moving: Vec::new(),
             coherence: Coherence::default(),
             random: 0,
+            heard: None,
             report,
         })
     }

@@ -61,7 +61,7 @@ impl Rig {
             drivers: (0..spec.smmus).map(|n| DriverFacts::SmmuV3 { base: base(n) }).collect(),
             devices: (0..spec.smmus * DEVICES)
                 .map(|group| DeviceFacts {
-                    rid: Self::rid(group),
+                    endpoint: Self::rid(group).into(),
                     streams: vec![StreamId::new(group)],
                     group,
                     driver: (group / DEVICES) as usize,
@@ -143,7 +143,7 @@ impl Rig {
         let (smmu, memory) = self.board.smmu_mut((group / DEVICES) as usize)?;
         match smmu.translate(memory, &transaction) {
             Outcome::Translated(translated) => Some(translated.pa.get()),
-            Outcome::Terminated(_) => None,
+            Outcome::Terminated(_) | Outcome::Stalled(_) => None,
         }
     }
 }

@@ -124,7 +124,7 @@ impl Plan {
         }
         text += "]\n\n[iommu_map]\nentries = [\n";
         for index in 0..self.smmus {
-            let rid = index * BUSES << 8;
+            let rid = (index * BUSES) << 8;
             let range =
                 format!("rid = {rid:#x}, count = 0x4000, smmu = {index}, stream = {rid:#x}");
             writeln!(text, "{{ {range} }},").unwrap();

@@ -2,6 +2,7 @@
 //! doors through which interrupts and modules come in from there.
 
 use crate::call::Call;
+use crate::file::FileKind;
 use crate::iommu::msi::DoorbellView;
 use crate::iommu::{DomainId, Finding, Iommu, Translation};
 use crate::kernel::Kernel;
@@ -83,6 +84,16 @@ impl Kernel {
     pub fn container_of_device(&self, rid: Rid) -> Option<usize> {
         let group = self.topology.function(rid)?.group?;
         self.groups.get(&group)?.container
+    }
+
+    /// Descriptors of a process that are containers, ascending, each with its container.
+    pub fn container_fds(&self, pid: Pid) -> Vec<(i32, usize)> {
+        let files = self.processes.get(pid).into_iter().flat_map(|process| process.files());
+        let container = |(fd, file)| match self.files.kind(file) {
+            Some(FileKind::Container(at)) => Some((fd, *at)),
+            _ => None,
+        };
+        files.filter_map(container).collect()
     }
 
     /// The container a group is in.

@@ -1,26 +1,13 @@
-//! `passim profiles`, `passim rules`.
+//! `passim rules`.
 
 use std::path::Path;
 
 use passim_model::Rule;
-use passim_vfio::policy::{Profile, Row};
 use serde::Serialize;
 
 use super::Ended;
 use super::output::Output;
-use crate::input_error::{InputError, InputKind};
-use crate::replay::profile_named;
-
-/// Which profiles.
-#[derive(clap::Args)]
-#[command(after_help = "\
-Examples:
-  passim profiles              the kernels
-  passim profiles linux-6.1    every choice that makes it up, and how it is known")]
-pub(super) struct Profiles {
-    /// A profile
-    name: Option<String>,
-}
+use crate::input_error::{InputError, InputKind, nearest};
 
 /// Which rules.
 #[derive(clap::Args)]
@@ -32,56 +19,6 @@ Examples:
 pub(super) struct Rules {
     /// A rule
     name: Option<String>,
-}
-
-/// A profile, for programs.
-#[derive(Serialize)]
-struct ProfileEntry {
-    name: &'static str,
-    about: &'static str,
-    choices: Vec<ChoiceEntry>,
-}
-
-/// One choice of a profile, for programs.
-#[derive(Serialize)]
-struct ChoiceEntry {
-    name: &'static str,
-    value: &'static str,
-    decides: &'static str,
-    source: &'static str,
-}
-
-impl From<Row> for ChoiceEntry {
-    fn from(Row { name, value, decides, source }: Row) -> Self {
-        Self { name, value, decides, source }
-    }
-}
-
-pub(super) fn profiles(arguments: &Profiles, output: &mut Output) -> Ended {
-    let profiles = match &arguments.name {
-        None => Profile::ALL.to_vec(),
-        Some(name) => match profile_named(name) {
-            Ok(profile) => vec![profile],
-            Err(error) => return refused(&error, output),
-        },
-    };
-    let mut entries = Vec::new();
-    for profile in profiles {
-        output.text(&format!("{profile}: {}", profile.about()));
-        let rows = profile.policy().rows();
-        if arguments.name.is_some() {
-            for Row { name, value, decides, source } in &rows {
-                output.text(&format!("  {name} = {value}\n      {decides}\n      {source}"));
-            }
-        }
-        entries.push(ProfileEntry {
-            name: profile.name(),
-            about: profile.about(),
-            choices: rows.into_iter().map(ChoiceEntry::from).collect(),
-        });
-    }
-    output.json(&entries);
-    Ended::Agreed
 }
 
 /// A rule, for programs.
@@ -107,12 +44,11 @@ pub(super) fn rules(arguments: &Rules, output: &mut Output) -> Ended {
         if rules.is_empty() {
             let message = format!("no rule is called `{name}`");
             let error = InputError::in_file(InputKind::Argument, Path::new(name), message);
-            let close = similar::get_close_matches(name.as_str(), &names, 1, 0.6);
-            let hint = close.first().map_or_else(
+            let hint = nearest(name, &names).map_or_else(
                 || "`passim rules` lists them".to_owned(),
                 |meant| format!("did you mean `{meant}`?"),
             );
-            return refused(&error.with_hint(hint), output);
+            return output.refused(&error.with_hint(hint));
         }
     }
     for rule in &rules {
@@ -121,9 +57,4 @@ pub(super) fn rules(arguments: &Rules, output: &mut Output) -> Ended {
     let entries: Vec<RuleEntry> = rules.into_iter().map(RuleEntry::from).collect();
     output.json(&entries);
     Ended::Agreed
-}
-
-pub(super) fn refused(error: &InputError, output: &mut Output) -> Ended {
-    output.error(error);
-    Ended::BadInput
 }

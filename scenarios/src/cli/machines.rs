@@ -4,7 +4,6 @@ use passim_model::topology::groups::Groups;
 use serde::Serialize;
 
 use super::Ended;
-use super::list::refused;
 use super::output::Output;
 use crate::machine::{self, Function, Gic, Iommu, Machine, Platform};
 use crate::replay::machine_named;
@@ -81,7 +80,7 @@ pub(super) fn machines(arguments: &Machines, output: &mut Output) -> Ended {
     for name in names {
         let machine = match machine_named(name) {
             Ok(machine) => machine,
-            Err(error) => return refused(&error, output),
+            Err(error) => return output.refused(&error),
         };
         output.text(&machine_line(&machine));
         let groups = machine.isolation().unwrap_or_default();

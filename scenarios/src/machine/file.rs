@@ -8,10 +8,12 @@ mod isolation;
 mod platform;
 mod sriov;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
 use passim_model::{IntId, Iova, PageSize, PhysAddr, Span};
+use passim_vfio::Profile;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -24,6 +26,7 @@ use super::{
     Bar, CONFIG_BYTES, Gic, GicIts, GicV2m, HeldVector, Iommu, Machine, Parameters, Reserved,
     ReservedKind, SmmuV3, SmmuWires, V2mFrame, X86,
 };
+use crate::chosen::{Overrides, meant_profile};
 use crate::input_error::{InputError, InputKind, SourceText};
 
 /// A file. Sections are documented where their contents are, at [`Machine`] and its parts.
@@ -32,7 +35,9 @@ use crate::input_error::{InputError, InputKind, SourceText};
 struct MachineFile {
     name: String,
     #[serde(default = "default_profile")]
-    profile: String,
+    profile: Spanned<String>,
+    #[serde(default)]
+    policy: BTreeMap<Spanned<String>, Spanned<String>>,
     cpus: Spanned<u32>,
     page_size: Spanned<Quantity>,
     #[serde(default)]
@@ -62,8 +67,8 @@ enum GroupsFile {
     Given,
 }
 
-fn default_profile() -> String {
-    passim_vfio::Profile::default().name().to_owned()
+fn default_profile() -> Spanned<String> {
+    Spanned::new(0..0, Profile::default().name().to_owned())
 }
 
 /// Where QEMU's `virt` board has it.
@@ -272,6 +277,11 @@ impl MachineFile {
             return Err(refuse(source, self.cpus.span(), "a machine has at least one CPU"));
         }
         let page_size = self.page_size(source)?;
+        if let Err(error) = self.profile.get_ref().parse::<Profile>() {
+            let hint = meant_profile(self.profile.get_ref());
+            return Err(refuse(source, self.profile.span(), error.to_string()).with_hint(hint));
+        }
+        let choices = choices(&self.policy, source)?;
         let ram = banks(&self.ram, source)?;
         let iommu = iommu(self.iommu, source)?;
         let gic = gic(self.gic, source)?;
@@ -292,7 +302,8 @@ impl MachineFile {
         let parameters = self.vfio_iommu_type1;
         Ok(Machine {
             name: self.name,
-            profile: self.profile,
+            profile: self.profile.into_inner(),
+            choices,
             cpus: self.cpus.into_inner(),
             page_size,
             io_strict_devmem: self.io_strict_devmem,
@@ -322,6 +333,21 @@ impl MachineFile {
             .find(|size| size.bytes() == bytes)
             .ok_or_else(|| refuse(source, self.page_size.span(), "a page has 4K, 16K or 64K bytes"))
     }
+}
+
+/// The table `[policy]`: a choice and its value a line.
+fn choices(
+    table: &BTreeMap<Spanned<String>, Spanned<String>>,
+    source: &SourceText,
+) -> Result<Overrides, InputError> {
+    let mut overrides = Overrides::default();
+    for (name, value) in table {
+        overrides.push(name.get_ref(), value.get_ref()).map_err(|error| {
+            let span = if error.is_value { value.span() } else { name.span() };
+            refuse(source, span, error.message).with_hint(error.hint)
+        })?;
+    }
+    Ok(overrides)
 }
 
 fn banks(
@@ -424,7 +450,7 @@ fn gic(file: Spanned<GicFile>, source: &SourceText) -> Result<Gic, InputError> {
 }
 
 impl BarFile {
-    fn into_bar(&self) -> Bar {
+    fn to_bar(&self) -> Bar {
         Bar { index: self.index, start: self.start.0, size: self.size.0, flags: self.flags.0 }
     }
 }

@@ -12,6 +12,7 @@ use super::{
     Bar, CONFIG_BYTES, Function, Gic, GicIts, GicV2m, HeldVector, Iommu, Isolation, Machine,
     Parameters, Reserved, ReservedKind, SmmuV3, SmmuWires, V2mFrame,
 };
+use crate::chosen::Overrides;
 use crate::input_error::{InputError, InputKind};
 use crate::recording::interrupts::InterruptLine;
 use crate::recording::topo::{GroupMember, PciConfig, PciDevice, Topology};
@@ -90,6 +91,7 @@ impl Machine {
         Ok(Self {
             name: name.to_owned(),
             profile: format!("linux-{}.{}", board.version.major, board.version.minor),
+            choices: Overrides::default(),
             cpus: board.cpus,
             page_size: board.page,
             io_strict_devmem: board.io_strict_devmem,

@@ -393,7 +393,12 @@ impl Replayer<'_> {
     }
 
     pub(super) fn call(&mut self, pid: Pid, call: Call) -> Answer {
-        self.system.kernel.run(pid, call, &mut self.system.board)
+        if self.heard.is_none() {
+            return self.system.kernel.run(pid, call, &mut self.system.board);
+        }
+        let answer = self.system.kernel.run(pid, call.clone(), &mut self.system.board);
+        self.overhear(&call, &answer);
+        answer
     }
 }
 

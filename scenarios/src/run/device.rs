@@ -68,6 +68,7 @@ impl Running {
             Reach::Part(pa, target) => format!("{from} -> {pa}: {target:?}"),
             Reach::Silence(pa) => format!("{from} -> {pa}: nothing answers"),
             Reach::Terminated(terminated) => outcome::terminated(&terminated),
+            Reach::Stalled(stalled) => outcome::stalled(&stalled),
         }
     }
 }

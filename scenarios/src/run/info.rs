@@ -151,5 +151,7 @@ fn status(bytes: &[u8]) -> String {
 fn device(bytes: &[u8]) -> String {
     let field = |at| word(bytes, at).unwrap_or(0);
     let reset = if field(4) & 1 == 1 { "can reset" } else { "cannot reset" };
-    format!("{reset}, {} regions, {} interrupt indices", field(8), field(12))
+    // include/uapi/linux/vfio.h: bit 2 says platform device.
+    let kind = if field(4) & 4 == 4 { "platform device, " } else { "" };
+    format!("{kind}{reset}, {} regions, {} interrupt indices", field(8), field(12))
 }

@@ -40,8 +40,10 @@ impl Setup {
     pub fn new(machine: &Machine, profile: Profile) -> Self {
         let machine::Parameters { allow_unsafe_interrupts, disable_hugepages, dma_entry_limit } =
             machine.parameters;
+        let mut policy = profile.policy();
+        machine.choices.apply(&mut policy);
         Self {
-            policy: profile.policy(),
+            policy,
             params: Params { allow_unsafe_interrupts, disable_hugepages, dma_entry_limit },
             modules: Vec::new(),
             set_aside: Vec::new(),

@@ -102,9 +102,11 @@ impl Board {
                     let written = self.memory.write(at, &data.to_le_bytes());
                     debug_assert!(written.is_ok(), "{at} is RAM");
                 }
-                Effect::Write { .. } | Effect::Wire(_) | Effect::Resume(_) => {
-                    self.effects.push(effect);
-                }
+                Effect::Write { .. }
+                | Effect::Wire(_)
+                | Effect::Resume(_)
+                | Effect::InvalidateAtc(_)
+                | Effect::RespondToPages(_) => self.effects.push(effect),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A device's access: through its SMMU to whatever answers there.
 
 use passim_model::{Access, Direction, Endpoint, Host, Iova, PhysAddr, Requester, Span, Target};
-use passim_smmu::v3::{Outcome, Terminated, Transaction, Translated};
+use passim_smmu::v3::{Outcome, Stalled, Terminated, Transaction, Translated};
 
 use super::{Board, System};
 
@@ -26,6 +26,8 @@ pub enum Reach {
     Silence(PhysAddr),
     /// At the SMMU.
     Terminated(Terminated),
+    /// It waits in the SMMU for software; its data moves no more.
+    Stalled(Stalled),
 }
 
 /// What a device may be told about a transfer.
@@ -173,6 +175,7 @@ impl Board {
             None => PhysAddr::new(iova.get()),
             Some(Outcome::Translated(Translated { pa, .. })) => pa,
             Some(Outcome::Terminated(terminated)) => return Reach::Terminated(terminated),
+            Some(Outcome::Stalled(stalled)) => return Reach::Stalled(stalled),
         };
         match self.map().find(pa) {
             Some((Target::Ram, _)) => Reach::Ram(pa),

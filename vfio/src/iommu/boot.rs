@@ -39,6 +39,7 @@ impl Iommu {
             asids: Ids::new(ASID_BITS),
             devices: Vec::with_capacity(firmware.devices.len()),
             groups: BTreeMap::new(),
+            group_of: BTreeMap::new(),
             domains: Slab::new(),
             cookies: 0,
             verdicts: Vec::new(),
@@ -97,6 +98,7 @@ impl Iommu {
             Driver::Flat(_) => Master::Flat,
         };
         let device = self.devices.len();
+        self.group_of.entry(facts.endpoint).or_insert(facts.group);
         self.devices.push(Device { endpoint: facts.endpoint, master });
         let arrival = self.join(facts, device, frames, host)?;
         let default = self.groups[&facts.group].default;

@@ -94,6 +94,8 @@ pub struct Iommu {
     asids: Ids,
     devices: Vec<Device>,
     groups: BTreeMap<u32, Group>,
+    /// The group of each device.
+    group_of: BTreeMap<Endpoint, u32>,
     domains: Slab<Domain>,
     /// How many cookies there were.
     cookies: u64,
@@ -116,10 +118,7 @@ impl Iommu {
 
     /// The group of a device.
     pub fn group_of(&self, device: impl Into<Endpoint>) -> Option<u32> {
-        let endpoint = device.into();
-        let device = self.devices.iter().position(|device| device.endpoint == endpoint)?;
-        let mut groups = self.groups.iter();
-        groups.find(|(_, group)| group.devices.contains(&device)).map(|(number, _)| *number)
+        self.group_of.get(&device.into()).copied()
     }
 
     /// Addresses of a group that mappings must leave alone, ascending.
@@ -196,7 +195,8 @@ impl Iommu {
             Driver::Flat(_) => (Body::Flat(FlatDomain::default()), self.page),
         };
         let cookie = self.first_cookie(driver, purpose, granule);
-        Ok(DomainId(self.domains.insert(Domain { driver, purpose, body, cookie })))
+        let bypasses = purpose == Purpose::Kernel && self.msi.default_bypasses();
+        Ok(DomainId(self.domains.insert(Domain { driver, purpose, body, bypasses, cookie })))
     }
 
     /// Frees a domain that no group is attached to: its translations are dropped, then its
@@ -421,7 +421,9 @@ fn move_device(
         return Vec::new();
     };
     let Translation::Domain(domain) = target else { return smmu.block(master) };
-    match &mut domains.get_mut(domain.0).expect(KNOWN).body {
+    let domain = domains.get_mut(domain.0).expect(KNOWN);
+    match &mut domain.body {
+        Body::SmmuV3(_) if domain.bypasses => smmu.bypass(master),
         Body::SmmuV3(body) => smmu.attach(master, body),
         Body::Flat(_) => Vec::new(),
     }

@@ -1,9 +1,12 @@
 //! What the driver sends and writes, against dumps and logs of real kernels.
 
+mod beyond;
 mod board;
 mod bringup;
+mod defaults;
 mod doorbells;
 mod entries;
+mod flat;
 mod hostile;
 mod mappings;
 mod queue;

@@ -168,7 +168,7 @@ impl FunctionFile {
         let config = self.config.map(|text| config(&text, source)).transpose()?;
         let reserved: Result<Vec<_>, _> =
             self.reserved.iter().map(|region| reserved(region, source)).collect();
-        let mut bars: Vec<_> = self.bars.iter().map(BarFile::into_bar).collect();
+        let mut bars: Vec<_> = self.bars.iter().map(BarFile::to_bar).collect();
         bars.sort_by_key(|bar| bar.index);
         let mut held: Vec<_> = self.held.into_iter().map(HeldFile::into_held).collect();
         held.sort_by_key(|held| held.irq);

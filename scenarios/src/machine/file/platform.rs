@@ -132,7 +132,7 @@ impl<E> MapFile<E> {
         E: Copy + Into<(Quantity, u32, T)>,
     {
         let mask = self.mask;
-        let entries: Result<Vec<_>, _> = self
+        let entries: Result<Vec<_>, InputError> = self
             .entries
             .into_iter()
             .map(|file| {

@@ -78,7 +78,7 @@ impl SriovFile {
             .bars
             .iter()
             .map(|bar| {
-                let bar = bar.into_bar();
+                let bar = bar.to_bar();
                 let distance = bar.size.checked_mul(index.into())?;
                 Some(Bar { start: bar.start.checked_add(distance)?, ..bar })
             })
