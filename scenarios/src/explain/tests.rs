@@ -46,7 +46,7 @@ fn a_refusal_is_told_with_names_and_the_checks_before() {
 fn the_nearest_map_is_shifted_cut_aligned_or_given_a_permission() {
     let cases = [
         ("map iova=0x13000 va=A size=4K prot=r", "map iova=0x14000 va=A size=0x1000 prot=r"),
-        ("map iova=0xf000 va=A size=8K prot=r", "map iova=0xf000 va=A size=0x1000 prot=r"),
+        ("map iova=0xf000 va=A size=8K prot=r", "map iova=0xe000 va=A size=0x2000 prot=r"),
         ("map iova=0x20800 va=A size=4K prot=r", "map iova=0x20000 va=A size=0x1000 prot=r"),
         ("map iova=0x20000 va=A size=0 prot=r", "map iova=0x20000 va=A size=0x1000 prot=r"),
         ("map iova=0x20000 va=A size=4K prot=-", "map iova=0x20000 va=A size=0x1000 prot=r|w"),

@@ -102,6 +102,11 @@ pub(super) fn notes(op: &Op, around: Option<&Surroundings>, origins: &[Origin]) 
             "{dev} is in no container: the kernel's own domain translates for it"
         )];
     };
+    if !here.has_type {
+        return vec![format!(
+            "the container of {dev} has no type yet: nothing can be mapped in it"
+        )];
+    }
     if let Some(mapping) = here.mappings.iter().find(|mapping| mapping.iova.contains(*iova)) {
         return vec![format!("{iova} is in {}", mapping_text(mapping, around, origins))];
     }
