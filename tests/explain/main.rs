@@ -6,7 +6,7 @@ use passim::input_error::SourceText;
 use passim::run::files::run;
 use passim::script::Script;
 use proptest::collection::vec;
-use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert, prop_oneof, proptest};
+use proptest::prelude::{Strategy, any, prop_assert, prop_oneof, proptest};
 use proptest::sample::select;
 
 /// Refusals that no other request gets around.
@@ -101,8 +101,6 @@ fn explained(script: &Script) -> Explanation {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
-
     #[test]
     fn the_suggested_request_is_accepted(
         profile in select(vec!["linux-6.1", "linux-6.12", "msi-v9", "linux-4.11", "linux-7.2"]),

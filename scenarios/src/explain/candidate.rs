@@ -90,9 +90,14 @@ pub(super) fn why_none(refusal: &Refusal, tries: usize) -> String {
     }
 }
 
-/// Descriptors a request could name instead: none, where there is a container it would get then,
-/// and every container of the process.
-fn other_fds(fd: Option<Signed>, around: &Surroundings) -> Vec<Option<Signed>> {
+/// Descriptors a request could name instead, if its own is the wrong one: none, where there is a
+/// container it would get then, and every container of the process.
+fn other_fds(fd: Option<Signed>, refusal: &Refusal, around: &Surroundings) -> Vec<Option<Signed>> {
+    // A device knows other requests by the same numbers, and refuses by rules of its own.
+    let named = |(known, _): &(i32, usize)| fd.is_none_or(|fd| fd.0 == i64::from(*known));
+    if around.container_fds.iter().any(named) && !is_about_fd(refusal) {
+        return Vec::new();
+    }
     let known = around.container_fds.iter().map(|(fd, _)| Some(Signed(i64::from(*fd))));
     let implied = around.container.map(|_| None);
     implied.into_iter().chain(known).filter(|other| *other != fd).collect()
@@ -110,13 +115,15 @@ fn aligned(value: u64, page: PageSize) -> impl Iterator<Item = u64> {
     [Some(down), down.checked_add(page.bytes())].into_iter().flatten()
 }
 
-/// Ranges without a mapping in which one may lie, first and last byte, ascending. Where nobody says
-/// what is valid, everything is but the last page: a range that ends at 2^64 is a case of its own.
-fn gaps(here: &ContainerHere, page: PageSize) -> Vec<(u64, u64)> {
+/// What tables translate where nobody says what is valid: four levels of them.
+const INPUT_LAST: u64 = (1 << 48) - 1;
+
+/// Ranges without a mapping in which one may lie, first and last byte, ascending.
+fn gaps(here: &ContainerHere) -> Vec<(u64, u64)> {
     let mut valid: Vec<(u64, u64)> =
         here.windows.iter().map(|span| (span.start().get(), span.last().get())).collect();
     if valid.is_empty() {
-        valid.push((0, u64::MAX - page.bytes()));
+        valid.push((0, INPUT_LAST));
     }
     let mut gaps = Vec::new();
     for (first, last) in valid {

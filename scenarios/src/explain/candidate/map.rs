@@ -2,7 +2,7 @@
 
 use passim_model::{Conflict, Iova, Perms, Refusal};
 
-use super::{Distance, aligned, gaps, is_about_fd, other_fds};
+use super::{Distance, aligned, gaps, other_fds};
 use crate::op::{Number, Op};
 use crate::run::Surroundings;
 use crate::script::{Place, Signed};
@@ -51,7 +51,7 @@ impl Map {
     /// Other ranges: whole in the next gap on either side, cut at the end, cut at the front.
     fn in_gaps(&self, around: &Surroundings) -> Vec<Self> {
         let here = around.container_behind(self.fd.map(|fd| fd.0));
-        let gaps = here.map(|here| gaps(here, around.page)).unwrap_or_default();
+        let gaps = here.map(|here| gaps(here)).unwrap_or_default();
         let Some(rest) = self.size.checked_sub(1) else { return Vec::new() };
         let mut moved: Vec<u64> = gaps
             .iter()
@@ -105,11 +105,8 @@ impl Map {
         let Some(Number(flags)) = self.flags else {
             return prots.map(|prot| Self { prot, ..self.clone() }).to_vec();
         };
-        let mut others = vec![Self { flags: None, ..self.clone() }];
-        for flags in [flags & !refused, flags & 3, 3] {
-            others.push(Self { flags: Some(Number(flags)), ..self.clone() });
-        }
-        others
+        let others = [flags & !refused, flags & 3, 3];
+        others.map(|flags| Self { flags: Some(Number(flags)), ..self.clone() }).to_vec()
     }
 
     fn aligned_where(&self, value: u64, around: &Surroundings) -> Vec<Self> {
@@ -153,7 +150,6 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
         Conflict::Misaligned { value, .. } => map.aligned_where(value, around),
         Conflict::User(address) => map.in_areas(address.get(), around),
         Conflict::Unknown(flags) => map.with_flags(flags),
-        Conflict::Short { .. } => vec![Map { argsz: None, ..map.clone() }],
         Conflict::Limit { limit, .. } => map.within_limit(limit, around),
         // Nothing but the request itself: no size, or past the end of the addresses.
         Conflict::Request if map.size == 0 => vec![Map { size: page, ..map.clone() }],
@@ -164,10 +160,15 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
         }
         _ => Vec::new(),
     };
-    if is_about_fd(refusal) {
-        let fds = other_fds(map.fd, around);
-        others.extend(fds.into_iter().map(|fd| Map { fd, ..map.clone() }));
+    // What nobody has to say is the first to leave out.
+    if map.flags.is_some() {
+        others.push(Map { flags: None, ..map.clone() });
     }
+    if map.argsz.is_some() {
+        others.push(Map { argsz: None, ..map.clone() });
+    }
+    let fds = other_fds(map.fd, refusal, around);
+    others.extend(fds.into_iter().map(|fd| Map { fd, ..map.clone() }));
     others.into_iter().map(|map| map.op(around)).collect()
 }
 
