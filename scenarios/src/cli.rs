@@ -6,6 +6,7 @@ mod diff;
 mod docs;
 mod explain;
 mod list;
+mod machines;
 mod output;
 mod profiles;
 mod progress;
@@ -90,7 +91,7 @@ enum Command {
     /// Explain what happened in a line of a scenario, and what would have been accepted
     Explain(explain::Arguments),
     /// List the built-in machines, or show one
-    Machines(list::Machines),
+    Machines(machines::Machines),
     /// List the kernel profiles, show one's choices, or what two differ in
     Profiles(profiles::Arguments),
     /// Compare the generated pages of the documentation with what they should hold, or write them
@@ -110,7 +111,7 @@ pub fn main() -> ExitCode {
         Command::Diff(arguments) => diff::diff(arguments, &mut output),
         Command::Explain(arguments) => explain::explain(arguments, &mut output),
         Command::Docs(arguments) => docs::docs(arguments, &mut output),
-        Command::Machines(arguments) => list::machines(arguments, &mut output),
+        Command::Machines(arguments) => machines::machines(arguments, &mut output),
         Command::Profiles(arguments) => profiles::profiles(arguments, &mut output),
         Command::Rules(arguments) => list::rules(arguments, &mut output),
     };

@@ -4,10 +4,14 @@
 //! that a scenario, a reproducer of a failed property and a line typed by hand are one language.
 //! What an operation does is not here: that is where scenarios are run.
 
+#[macro_use]
+mod declare;
 mod value;
 
+pub use declare::{Argument, Form, Verb};
 pub use value::{
-    AreaKind, ContainerType, DirtyAction, Hex, Number, PaceName, Protection, Setting, YesNo,
+    AreaKind, ContainerType, DeviceName, DirtyAction, Hex, Number, PaceName, Protection, Setting,
+    YesNo,
 };
 
 use core::fmt;
@@ -16,139 +20,6 @@ use passim_model::{Iova, Perms, PhysAddr, Rid};
 
 use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, Invocation, Place, Signed, Text, invocation, unknown_verb};
-
-/// A verb, as a manual has it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Verb {
-    /// What a line begins with.
-    pub name: &'static str,
-    /// What it does, a sentence.
-    pub does: &'static str,
-    /// What follows it.
-    pub arguments: &'static [Argument],
-}
-
-/// An argument of a verb, as a manual has it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Argument {
-    /// How it is given.
-    pub form: Form,
-    /// The key; of a word without one, what it is.
-    pub key: &'static str,
-}
-
-/// How an argument is given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Form {
-    /// By its place, without a key.
-    Word,
-    /// As `key=value`.
-    Required,
-    /// As `key=value`, or not at all.
-    Optional,
-}
-
-/// The [`Form`] of a field.
-macro_rules! form {
-    (word) => {
-        Form::Word
-    };
-    (key) => {
-        Form::Required
-    };
-    (opt) => {
-        Form::Optional
-    };
-}
-
-/// The type of a field: an optional key is an `Option`.
-macro_rules! field {
-    (opt $type:ty) => { Option<$type> };
-    ($how:ident $type:ty) => { $type };
-}
-
-/// Takes one field from the arguments.
-macro_rules! take {
-    ($args:ident, word, $key:literal) => {
-        $args.word($key)?
-    };
-    ($args:ident, key, $key:literal) => {
-        $args.required($key)?
-    };
-    ($args:ident, opt, $key:literal) => {
-        $args.optional($key)?
-    };
-}
-
-/// Adds one field to a line.
-macro_rules! put {
-    ($line:ident, word, $key:literal, $field:ident) => {
-        $line.word($field)
-    };
-    ($line:ident, key, $key:literal, $field:ident) => {
-        $line.key($key, $field)
-    };
-    ($line:ident, opt, $key:literal, $field:ident) => {
-        match $field {
-            Some(value) => $line.key($key, value),
-            None => $line,
-        }
-    };
-}
-
-macro_rules! operations {
-    ($(
-        $(#[doc = $doc:literal])+
-        $variant:ident = $verb:literal {
-            $($(#[doc = $field_doc:literal])+ $how:ident $field:ident: $type:ty = $key:literal,)*
-        }
-    )*) => {
-        /// One operation of a scenario. See the [module](self).
-        #[derive(Clone, PartialEq, Eq, Debug)]
-        pub enum Op {
-            $($(#[doc = $doc])+ $variant {
-                $($(#[doc = $field_doc])+ $field: field!($how $type),)*
-            },)*
-        }
-
-        /// Every verb, in the order of a manual.
-        pub const VERBS: &[Verb] = &[$(Verb {
-            name: $verb,
-            does: concat!($($doc),+),
-            arguments: &[$(Argument { form: form!($how), key: $key },)*],
-        }),*];
-
-        /// The verbs alone.
-        const NAMES: &[&str] = &[$($verb),*];
-
-        impl Op {
-            /// Reads an operation that stands in `source`.
-            ///
-            /// # Errors
-            /// No such verb, or arguments it does not take.
-            pub fn read(source: &SourceText, line: &Invocation) -> Result<Self, InputError> {
-                let mut args = Args::new(source, line)?;
-                let op = match line.verb.text.as_str() {
-                    $($verb => Self::$variant { $($field: take!(args, $how, $key),)* },)*
-                    _ => return Err(unknown_verb(source, line, NAMES)),
-                };
-                args.finish()?;
-                Ok(op)
-            }
-
-            /// The operation as a line of words.
-            pub fn invocation(&self) -> Invocation {
-                match self {
-                    $(Self::$variant { $($field,)* } => {
-                        let line = Invocation::new($verb);
-                        $(let line = put!(line, $how, $key, $field);)*
-                        line
-                    })*
-                }
-            }
-        }
-    };
-}
 
 operations! {
     /// Builds a machine and boots it, in place of the one before; process 1 runs then.
@@ -341,6 +212,8 @@ operations! {
     Info = "info" {
         /// Descriptor of the container.
         opt fd: Signed = "fd",
+        /// argsz; without it, room for everything.
+        opt argsz: u32 = "argsz",
     }
     /// IOMMU_MAP_DMA.
     Map = "map" {
@@ -358,6 +231,15 @@ operations! {
         opt flags: Number = "flags",
         /// argsz; 32 without it.
         opt argsz: u32 = "argsz",
+    }
+    /// IOMMU_MAP_DMA of a window for doorbells: VFIO_DMA_MAP_FLAG_RESERVED_MSI_IOVA.
+    MsiWindow = "msi-window" {
+        /// First IOVA.
+        key iova: Iova = "iova",
+        /// Bytes.
+        key size: Number = "size",
+        /// Descriptor of the container.
+        opt fd: Signed = "fd",
     }
     /// IOMMU_UNMAP_DMA of a range.
     Unmap = "unmap" {
@@ -393,10 +275,16 @@ operations! {
         /// Descriptor of the device.
         key fd: Signed = "fd",
     }
+    /// Shows the doorbells mapped in the domain that translates for a device, and how many vectors
+    /// hold each.
+    Doorbells = "doorbells" {
+        /// The device.
+        key dev: Rid = "dev",
+    }
     /// A device reads.
     Read = "read" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
         /// First bus address.
         key iova: Iova = "iova",
         /// Bytes; 8 without it.
@@ -405,7 +293,7 @@ operations! {
     /// A device writes.
     Write = "write" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
         /// First bus address.
         key iova: Iova = "iova",
         /// Eight bytes, as a number.

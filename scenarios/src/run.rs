@@ -10,6 +10,7 @@ mod calls;
 mod device;
 pub mod files;
 mod info;
+mod iommu_info;
 pub mod junit;
 mod memory;
 mod outcome;
@@ -245,9 +246,11 @@ impl Running {
             | Op::SetRlimit { .. }
             | Op::DropCap {} => self.memory(op),
             Op::Attach { .. } | Op::Detach { .. } => self.attachment(op),
-            Op::Info { .. } | Op::Status { .. } | Op::DeviceInfo { .. } | Op::Dirty { .. } => {
-                self.information(op)
-            }
+            Op::Info { .. }
+            | Op::Doorbells { .. }
+            | Op::Status { .. }
+            | Op::DeviceInfo { .. }
+            | Op::Dirty { .. } => self.information(op),
             Op::Read { .. } | Op::Write { .. } => self.device(op),
             Op::Load { .. }
             | Op::Store { .. }

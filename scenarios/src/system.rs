@@ -15,7 +15,7 @@ pub use dma::{NoTransfer, Piece, Reach};
 
 use std::collections::BTreeMap;
 
-use passim_model::{PageSize, Rid, Topology};
+use passim_model::{Endpoint, PageSize, Rid, Topology};
 use passim_vfio::Kernel;
 
 use edu::Edu;
@@ -28,8 +28,8 @@ pub struct System {
     pub kernel: Kernel,
     topology: Topology,
     page: PageSize,
-    /// Which SMMU each function's DMA passes, in the topology's order.
-    smmu_of_function: Vec<usize>,
+    /// Which SMMU a device's DMA passes; absent for one that passes none.
+    smmu_of: BTreeMap<Endpoint, usize>,
     /// Devices whose registers are modelled.
     edus: BTreeMap<Rid, Edu>,
 }

@@ -6,8 +6,10 @@ use crate::file::{FileKind, Files};
 use crate::group::Group;
 use crate::iommu::{BootError, Firmware, Iommu};
 use crate::irq::InterruptFacts;
+use crate::irq::registry::{self, Doorbell};
 use crate::operation::Task;
 use crate::pci::Pci;
+use crate::platform::Platforms;
 use crate::policy::Policy;
 use crate::process::{AreaKind, FileId, Pid, Processes, Start};
 use crate::rules;
@@ -74,11 +76,14 @@ pub struct Kernel {
     pub(crate) containers: Slab<Container>,
     pub(crate) groups: BTreeMap<u32, Group>,
     pub(crate) pci: Pci,
+    pub(crate) platforms: Platforms,
     pub(crate) iommu: Iommu,
     pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
     /// Operations given up because hardware did not answer.
     pub(crate) abandoned: u64,
+    /// The doorbells of the system.
+    pub(crate) doorbells: Vec<Doorbell>,
     /// What no return value tells, since last asked.
     pub(crate) verdicts: Vec<Verdict>,
 }
@@ -94,7 +99,9 @@ impl Kernel {
             frames.set_aside(*span);
         }
         let iommu = Iommu::boot(boot.firmware, &boot.policy, boot.page, &mut frames, host)?;
-        let numbers = boot.topology.functions().iter().filter_map(|function| function.group);
+        let functions = boot.topology.functions().iter().filter_map(|function| function.group);
+        let platforms = boot.topology.platforms().iter().filter_map(|device| device.group);
+        let numbers = functions.chain(platforms);
         Ok(Self {
             page: boot.page,
             processes: Processes::new(
@@ -111,10 +118,12 @@ impl Kernel {
             containers: Slab::new(),
             groups: numbers.map(|number| (number, Group::default())).collect(),
             pci: Pci::boot(boot.topology, &boot.modules),
+            platforms: Platforms::boot(boot.topology),
             iommu,
             devices: BTreeMap::new(),
             plain_files: Vec::new(),
             abandoned: 0,
+            doorbells: registry::registered(boot.interrupts),
             verdicts: Vec::new(),
         })
     }
@@ -184,7 +193,9 @@ impl Kernel {
         match self.files.kind(file)? {
             FileKind::Container(at) => Some(*at),
             FileKind::Group(number) => self.groups.get(number)?.container,
-            FileKind::Device { group_file, .. } => self.container_behind(*group_file),
+            FileKind::Device { group_file, .. } | FileKind::Platform { group_file, .. } => {
+                self.container_behind(*group_file)
+            }
             _ => None,
         }
     }
@@ -230,6 +241,10 @@ impl Kernel {
                 Some(FileKind::Group(number)) => self.release_group_file(number, tasks),
                 Some(FileKind::Device { rid, group_file }) => {
                     self.release_device_file(rid, group_file);
+                    self.drop_files([group_file], tasks);
+                }
+                Some(FileKind::Platform { group_file, .. }) => {
+                    self.release_platform_file(group_file);
                     self.drop_files([group_file], tasks);
                 }
                 _ => {}
@@ -327,6 +342,9 @@ impl Kernel {
                 self.group_ioctl(pid, number, request, &mut buffer, tasks, host)
             }
             Some(FileKind::Device { rid, .. }) => self.device_ioctl(pid, rid, request, &mut buffer),
+            Some(FileKind::Platform { number, .. }) => {
+                self.platform_ioctl(number, request, &mut buffer)
+            }
             _ => Err(rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
         };

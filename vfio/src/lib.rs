@@ -10,7 +10,7 @@
 //! | [`process`] | what does a process have: descriptors, areas, frames, limits? |
 //! | [`uapi`] | which bytes does a process pass, and what do they ask? |
 //! | `container`, `group`, `device` | who is in which container, who may be opened? |
-//! | [`file`](mod@file), `pci`, `sysfs` | what is behind a descriptor, a driver's name, a path? |
+//! | [`file`](mod@file), `pci`, `platform`, `sysfs` | what is behind a descriptor, a driver's name, a path? |
 //! | [`type1`] | may this be mapped, what is unmapped, which pages are pinned? |
 //! | [`iommu`] | which domain translates for a group, and what does its driver tell the SMMU? |
 //! | [`irq`] | how does an interrupt find its handler? |
@@ -32,6 +32,7 @@ pub mod kernel;
 mod memory;
 pub mod operation;
 mod pci;
+mod platform;
 pub mod policy;
 pub mod process;
 pub mod rules;

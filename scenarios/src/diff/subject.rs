@@ -74,8 +74,10 @@ impl Subject {
         for path in paths {
             let is_scenario =
                 |path: &Path| path.extension().is_some_and(|it| it == files::EXTENSION);
-            if is_scenario(path) || (path.is_dir() && files::find(&[path.clone()]).is_ok()) {
-                for file in files::find(&[path.clone()])? {
+            if is_scenario(path)
+                || (path.is_dir() && files::find(std::slice::from_ref(path)).is_ok())
+            {
+                for file in files::find(std::slice::from_ref(path))? {
                     subjects.push(Self::Scenario(Script::parse(SourceText::read(&file)?)?));
                 }
             } else {

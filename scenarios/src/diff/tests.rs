@@ -13,7 +13,7 @@ fn compared(text: &str, a: Profile, b: Profile) -> Result<DiffReport, InputError
     diff(&subject, &Asked { a, b, set: Vec::new() }, |_| {})
 }
 
-fn single<'a>(report: &'a DiffReport, line: u64) -> Vec<&'a str> {
+fn single(report: &DiffReport, line: u64) -> Vec<&str> {
     let divergence = report.divergences.iter().find(|it| it.line == line).unwrap();
     divergence
         .because

@@ -4,7 +4,7 @@ use passim_model::{Conflict, Iova, Refusal, Span};
 use passim_vfio::view::MappingView;
 
 use super::Origin;
-use crate::op::Op;
+use crate::op::{DeviceName, Op};
 use crate::run::{ContainerHere, Surroundings};
 
 /// Most mappings that are listed.
@@ -66,7 +66,12 @@ fn plain(refusal: &Refusal) -> Option<String> {
 fn mapping_text(mapping: &MappingView, around: &Surroundings, origins: &[Origin]) -> String {
     let MappingView { iova, vaddr, perms, vaddr_valid, .. } = mapping;
     let place = around.place(vaddr.get());
-    let mut text = format!("mapping {iova} of {place}, {perms}");
+    let mut text = if perms.is_empty() {
+        // Nothing else allows nothing.
+        format!("window {iova} for doorbells")
+    } else {
+        format!("mapping {iova} of {place}, {perms}")
+    };
     if !vaddr_valid {
         text.push_str(", its vaddr invalidated");
     }
@@ -83,9 +88,11 @@ pub(super) fn container_of<'a>(op: &Op, around: &'a Surroundings) -> Option<&'a 
         | Op::Unmap { fd, .. }
         | Op::UnmapAll { fd }
         | Op::Dirty { fd, .. }
-        | Op::Info { fd } => around.container_behind(fd.map(|fd| fd.0)),
+        | Op::Info { fd, .. }
+        | Op::MsiWindow { fd, .. } => around.container_behind(fd.map(|fd| fd.0)),
         Op::Read { dev, .. } | Op::Write { dev, .. } => {
-            around.containers.get(around.devices.get(dev)?)
+            let DeviceName::Function(rid) = dev else { return None };
+            around.containers.get(around.devices.get(rid)?)
         }
         _ => None,
     }

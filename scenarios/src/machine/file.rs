@@ -3,20 +3,28 @@
 //! A number is an integer, or in quotes one with a unit: `0x4000_0000`, `"2G"`. A key that is not
 //! known is an error, so that a misspelt one is not silently its default.
 
+mod devices;
+mod isolation;
+mod platform;
+mod sriov;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Span, StreamId};
+use passim_model::{IntId, Iova, PageSize, PhysAddr, Span};
 use passim_vfio::Profile;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::check::{self, Flaw};
-use super::quantity::{Bdf, Quantity, narrow, optional_narrow};
+use self::devices::Devices;
+use self::platform::{DeviceRangeFile, MapFile, PlatformFile, StreamRangeFile};
+use self::sriov::SriovFile;
+use super::ids::Ids;
+use super::quantity::{Bdf, GroupNumber, Quantity, narrow, optional_narrow};
 use super::{
-    Bar, CONFIG_BYTES, Function, Gic, GicIts, GicV2m, HeldVector, Iommu, Machine, Parameters,
-    Reserved, ReservedKind, SmmuV3, SmmuWires, V2mFrame,
+    Bar, CONFIG_BYTES, Gic, GicIts, GicV2m, HeldVector, Iommu, Machine, Parameters, Reserved,
+    ReservedKind, SmmuV3, SmmuWires, V2mFrame, X86,
 };
 use crate::chosen::{Overrides, meant_profile};
 use crate::input_error::{InputError, InputKind, SourceText};
@@ -41,10 +49,22 @@ struct MachineFile {
     ram: Vec<Spanned<BankFile>>,
     iommu: Spanned<IommuFile>,
     gic: Spanned<GicFile>,
+    groups: Option<GroupsFile>,
+    iommu_map: Option<MapFile<StreamRangeFile>>,
+    msi_map: Option<MapFile<DeviceRangeFile>>,
     #[serde(default)]
     function: Vec<FunctionFile>,
     #[serde(default)]
+    platform: Vec<Spanned<PlatformFile>>,
+    #[serde(default)]
     irqs_allocated: Vec<u32>,
+}
+
+/// Where groups come from; from the hierarchy unless said.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum GroupsFile {
+    Given,
 }
 
 fn default_profile() -> Spanned<String> {
@@ -75,7 +95,23 @@ struct BankFile {
 #[serde(rename_all = "lowercase")]
 enum IommuFile {
     Flat,
+    X86(X86File),
     SmmuV3(Vec<SmmuFile>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct X86File {
+    /// Where messages go; 0xfee0_0000 to 0xfeef_ffff unless said.
+    messages: Option<Spanned<WindowFile>>,
+    remaps_interrupts: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WindowFile {
+    start: Quantity,
+    last: Quantity,
 }
 
 #[derive(Deserialize)]
@@ -140,8 +176,15 @@ struct FunctionFile {
     device: u16,
     #[serde(deserialize_with = "narrow")]
     class: u32,
-    group: Option<u32>,
+    group: Option<GroupNumber>,
     driver: Option<String>,
+    acs: Option<String>,
+    acs_capable: Option<String>,
+    #[serde(default)]
+    dma_aliases: Vec<String>,
+    #[serde(default)]
+    swapped_alias: bool,
+    sriov: Option<SriovFile>,
     #[serde(default)]
     bars: Vec<BarFile>,
     #[serde(default = "conventional_config_size")]
@@ -154,8 +197,7 @@ struct FunctionFile {
     #[serde(default, deserialize_with = "optional_narrow")]
     pcie: Option<u8>,
     reset_method: Option<String>,
-    #[serde(default)]
-    smmu: usize,
+    smmu: Option<usize>,
     streams: Option<Vec<u32>>,
     device_id: Option<u32>,
     #[serde(default)]
@@ -192,6 +234,13 @@ struct HeldFile {
     irq: u32,
     vector: u16,
     name: String,
+}
+
+impl HeldFile {
+    fn into_held(self) -> HeldVector {
+        let Self { irq, vector, name } = self;
+        HeldVector { irq, vector, name }
+    }
 }
 
 impl Machine {
@@ -236,18 +285,16 @@ impl MachineFile {
         let ram = banks(&self.ram, source)?;
         let iommu = iommu(self.iommu, source)?;
         let gic = gic(self.gic, source)?;
-        let places: Vec<_> = self.function.iter().map(|function| function.bdf.span()).collect();
-        let functions: Result<Vec<_>, _> =
-            self.function.into_iter().map(|function| function.into_function(source)).collect();
-        let mut functions = functions?;
-        check::functions(&functions, &iommu).map_err(|Flaw { function, message, hint }| {
-            let error = refuse(source, places[function].clone(), message);
-            match hint {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            }
-        })?;
-        functions.sort_by_key(|function| function.rid);
+        let devices = Devices {
+            ids: Ids {
+                streams: self.iommu_map.map(|map| map.into_map(source)).transpose()?,
+                devices: self.msi_map.map(|map| map.into_map(source)).transpose()?,
+            },
+            groups: self.groups,
+            functions: self.function,
+            platforms: self.platform,
+        };
+        let (functions, platforms) = devices.complete(&iommu, source)?;
         let mut irqs_allocated = self.irqs_allocated;
         irqs_allocated.sort_unstable();
         irqs_allocated.dedup();
@@ -274,6 +321,7 @@ impl MachineFile {
             iommu,
             gic,
             functions,
+            platforms,
             irqs_allocated,
         })
     }
@@ -328,6 +376,16 @@ fn iommu(file: Spanned<IommuFile>, source: &SourceText) -> Result<Iommu, InputEr
     let span = file.span();
     match file.into_inner() {
         IommuFile::Flat => Ok(Iommu::Flat),
+        IommuFile::X86(X86File { messages, remaps_interrupts }) => {
+            let (start, last, at) = match messages {
+                None => (0xfee0_0000, 0xfeef_ffff, span),
+                Some(file) => (file.get_ref().start.0, file.get_ref().last.0, file.span()),
+            };
+            let messages = Span::new(Iova::new(start), Iova::new(last));
+            let messages =
+                messages.ok_or_else(|| refuse(source, at, "`last` lies before `start`"))?;
+            Ok(Iommu::X86(X86 { messages, remaps_interrupts }))
+        }
         IommuFile::SmmuV3(files) if files.is_empty() => {
             Err(refuse(source, span, "`smmuv3` lists at least one SMMU"))
         }
@@ -391,52 +449,8 @@ fn gic(file: Spanned<GicFile>, source: &SourceText) -> Result<Gic, InputError> {
     }
 }
 
-impl FunctionFile {
-    fn into_function(self, source: &SourceText) -> Result<Function, InputError> {
-        let rid = self.bdf.get_ref().0;
-        let config = self.config.map(|text| config(&text, source)).transpose()?;
-        let reserved: Result<Vec<_>, _> =
-            self.reserved.iter().map(|region| reserved(region, source)).collect();
-        let mut bars: Vec<_> = self.bars.into_iter().map(BarFile::into_bar).collect();
-        bars.sort_by_key(|bar| bar.index);
-        let held = self.held.into_iter().map(|HeldFile { irq, vector, name }| HeldVector {
-            irq,
-            vector,
-            name,
-        });
-        let mut held: Vec<_> = held.collect();
-        held.sort_by_key(|held| held.irq);
-        let own = u32::from(rid.get());
-        Ok(Function {
-            rid,
-            vendor: self.vendor,
-            device: self.device,
-            class: self.class,
-            group: self.group,
-            driver: self.driver,
-            bars,
-            config_size: self.config_size,
-            config,
-            msi: self.msi,
-            msix: self.msix,
-            pcie: self.pcie,
-            reset_method: self.reset_method,
-            smmu: self.smmu,
-            streams: self
-                .streams
-                .unwrap_or_else(|| vec![own])
-                .into_iter()
-                .map(StreamId::new)
-                .collect(),
-            device_id: DeviceId::new(self.device_id.unwrap_or(own)),
-            reserved: reserved?,
-            held,
-        })
-    }
-}
-
 impl BarFile {
-    fn into_bar(self) -> Bar {
+    fn to_bar(&self) -> Bar {
         Bar { index: self.index, start: self.start.0, size: self.size.0, flags: self.flags.0 }
     }
 }

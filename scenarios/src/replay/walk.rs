@@ -250,7 +250,7 @@ impl Replayer<'_> {
     fn leaves(&mut self, dev: Rid) -> Option<(Stage, Vec<TableLeaf>)> {
         let function = self.machine.function(dev)?;
         let Iommu::SmmuV3(smmus) = &self.machine.iommu else { return None };
-        let base = smmus.get(function.smmu)?.base;
+        let base = smmus.get(function.smmu?)?.base;
         leaves_of(&mut self.system.board, base, *function.streams.first()?)
     }
 }

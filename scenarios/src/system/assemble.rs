@@ -2,20 +2,20 @@
 
 use passim_model::bus::Overlap;
 use passim_model::memory::BankError;
-use passim_model::topology::{BarKind, Function, SameRid};
+use passim_model::topology::{BarKind, Function, Platform, SameRid};
 use passim_model::{
-    AddressMap, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
+    AddressMap, Endpoint, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
 };
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{IdRegisters, Implementation, Wires};
 use passim_vfio::iommu::{BootError, DeviceFacts, DriverFacts, Firmware, MsiIsolation};
-use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts};
+use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
 use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
 
 use super::edu::Edu;
 use super::{Board, Pace, System};
-use crate::machine::{self, Gic, Iommu, Machine};
+use crate::machine::{self, Gic, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
 const SMMU_BYTES: u64 = 0x2_0000;
@@ -95,11 +95,14 @@ impl System {
             io_strict_devmem: machine.io_strict_devmem,
         };
         let kernel = Kernel::boot(boot, &mut board)?;
-        // Both lists ascend by requester identifier.
-        let smmu_of_function = machine.functions.iter().map(|function| function.smmu).collect();
+        let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), it.smmu));
+        let platforms = machine.platforms.iter().map(|platform| platform.smmu);
+        let platforms = (0..).map(Endpoint::Platform).zip(platforms);
+        let smmu_of = functions.chain(platforms);
+        let smmu_of = smmu_of.filter_map(|(device, smmu)| Some((device, smmu?))).collect();
         let functions = topology.functions().iter().map(|function| function.rid);
         let edus = functions.filter_map(|rid| Some((rid, Edu::at(rid, &topology)?))).collect();
-        Ok(Self { board, kernel, topology, page: machine.page_size, smmu_of_function, edus })
+        Ok(Self { board, kernel, topology, page: machine.page_size, smmu_of, edus })
     }
 }
 
@@ -129,11 +132,17 @@ fn firmware(machine: &Machine) -> Firmware {
         .functions
         .iter()
         .filter_map(|function| {
-            let (rid, streams, driver) = (function.rid, function.streams.clone(), function.smmu);
-            Some(DeviceFacts { rid, streams, group: function.group?, driver })
+            let (endpoint, streams) = (function.rid.into(), function.streams.clone());
+            let (group, driver) = (function.group?, function.smmu?);
+            Some(DeviceFacts { endpoint, streams, group, driver })
         })
+        .chain((0..).zip(&machine.platforms).filter_map(|(number, platform)| {
+            let (endpoint, streams) = (Endpoint::Platform(number), platform.streams.clone());
+            let (group, driver) = (platform.group?, platform.smmu?);
+            Some(DeviceFacts { endpoint, streams, group, driver })
+        }))
         .collect();
-    devices.sort_by_key(|device| (device.group, device.rid));
+    devices.sort_by_key(|device| (device.group, device.endpoint));
     Firmware {
         drivers: drivers(machine),
         devices,
@@ -161,9 +170,12 @@ fn interrupts(machine: &Machine) -> InterruptFacts {
                 .collect(),
         },
     };
-    let held = machine.functions.iter().flat_map(|function| {
-        function.held.iter().map(|held| HeldFacts {
-            rid: function.rid,
+    let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), &it.held));
+    let platforms = machine.platforms.iter().map(|platform| &platform.held);
+    let platforms = (0..).map(Endpoint::Platform).zip(platforms);
+    let held = functions.chain(platforms).flat_map(|(holder, held)| {
+        held.iter().map(move |held| HeldFacts {
+            holder,
             irq: Some(held.irq),
             vector: held.vector,
             name: held.name.clone(),
@@ -175,26 +187,43 @@ fn interrupts(machine: &Machine) -> InterruptFacts {
         ecam: machine.ecam,
         held: held.collect(),
         irqs_allocated: machine.irqs_allocated.clone(),
+        smmus: smmu_wires(machine),
+        doorbells_per_cpu: Vec::new(),
     }
 }
 
+fn smmu_wires(machine: &Machine) -> Vec<SmmuWireFacts> {
+    let Iommu::SmmuV3(smmus) = &machine.iommu else { return Vec::new() };
+    let wires = smmus.iter().enumerate().map(|(smmu, facts)| {
+        let machine::SmmuWires { event_queue, global_error, .. } = facts.wired;
+        SmmuWireFacts { smmu, event_queue, global_error }
+    });
+    wires.collect()
+}
+
 fn drivers(machine: &Machine) -> Vec<DriverFacts> {
-    match &machine.iommu {
-        Iommu::Flat => vec![flat(machine.page_size)],
-        Iommu::SmmuV3(smmus) => {
+    match machine.iommu {
+        Iommu::Flat => {
+            let (aperture, page_sizes) = flat(machine.page_size);
+            vec![DriverFacts::Flat { aperture, page_sizes }]
+        }
+        Iommu::X86(X86 { messages, remaps_interrupts }) => {
+            let (aperture, page_sizes) = flat(machine.page_size);
+            vec![DriverFacts::X86 { aperture, page_sizes, messages, remaps_interrupts }]
+        }
+        Iommu::SmmuV3(ref smmus) => {
             smmus.iter().map(|smmu| DriverFacts::SmmuV3 { base: smmu.base }).collect()
         }
     }
 }
 
 /// A driver that takes what the recorded SMMUs take: 48 bits, pages and the block above them.
-fn flat(page: PageSize) -> DriverFacts {
+fn flat(page: PageSize) -> (Span<Iova>, PageSizes) {
     let first = Iova::new(0);
     let aperture = Span::new(first, Iova::new((1 << 48) - 1)).expect("0 lies below 2^48");
     // A table holds 2^(lg2 - 3) descriptors of 8 bytes, so that is by how much a block is larger.
     let block = page.lg2() + page.lg2() - 3;
-    let page_sizes = PageSizes::from_bits(page.bytes() | 1 << block);
-    DriverFacts::Flat { aperture, page_sizes }
+    (aperture, PageSizes::from_bits(page.bytes() | 1 << block))
 }
 
 fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
@@ -236,7 +265,22 @@ fn place_bars(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyErr
 }
 
 fn topology(machine: &Machine) -> Result<Topology, SameRid> {
-    Topology::new(machine.functions.iter().map(function).collect())
+    let topology = Topology::new(machine.functions.iter().map(function).collect())?;
+    Ok(topology.with_platforms(machine.platforms.iter().map(platform).collect()))
+}
+
+fn platform(facts: &machine::Platform) -> Platform {
+    Platform {
+        name: facts.name.clone(),
+        group: facts.group,
+        boot_driver: facts.driver.clone(),
+        regions: facts.regions.clone(),
+        wires: facts.wires,
+        messages: facts.messages,
+        resettable: facts.resettable,
+        stream: facts.streams.first().copied().unwrap_or_default(),
+        device_id: facts.device_id,
+    }
 }
 
 fn function(facts: &machine::Function) -> Function {

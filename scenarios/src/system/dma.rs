@@ -1,6 +1,6 @@
 //! A device's access: through its SMMU to whatever answers there.
 
-use passim_model::{Access, Direction, Host, Iova, PhysAddr, Requester, Rid, Span, Target};
+use passim_model::{Access, Direction, Endpoint, Host, Iova, PhysAddr, Requester, Span, Target};
 use passim_smmu::v3::{Outcome, Terminated, Transaction, Translated};
 
 use super::{Board, System};
@@ -31,39 +31,45 @@ pub enum Reach {
 /// What a device may be told about a transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NoTransfer {
-    /// There is no such function.
-    #[error("the machine has no function at {0}")]
-    NoFunction(Rid),
+    /// There is no such device.
+    #[error("the machine has no device {0}")]
+    NoDevice(Endpoint),
     /// No bytes, or more than the address space holds from there on.
     #[error("a transfer has at least one byte and ends inside the address space")]
     Size,
 }
 
 impl System {
-    /// Translates one access of the device at `rid` as its SMMU does now, faults recorded and all,
+    /// Translates one access of a device as its SMMU does now, faults recorded and all,
     /// and moves no data. Without an SMMU an access goes where it says.
-    pub fn translate(&mut self, rid: Rid, iova: Iova, access: Access) -> Option<Outcome> {
-        let requester = self.topology.function(rid)?.requester();
-        let smmu = self.smmu_of(rid)?;
+    pub fn translate(
+        &mut self,
+        device: impl Into<Endpoint>,
+        iova: Iova,
+        access: Access,
+    ) -> Option<Outcome> {
+        let device = device.into();
+        let requester = self.topology.requester(device)?;
+        let smmu = self.smmu_of(device)?;
         let outcome = self.board.translate(smmu, requester, iova, access);
         self.deliver();
         outcome
     }
 
-    /// The device at `rid` reads into `bytes` from `iova` on. Pieces that do not reach RAM leave
+    /// A device reads into `bytes` from `iova` on. Pieces that do not reach RAM leave
     /// zeros (measured on 6.1 and 6.12: a read that faults delivers zeros).
     ///
     /// # Errors
     /// [`NoTransfer`]; nothing has happened then.
     pub fn dma_read(
         &mut self,
-        rid: Rid,
+        device: impl Into<Endpoint>,
         iova: Iova,
         bytes: &mut [u8],
     ) -> Result<Vec<Piece>, NoTransfer> {
         bytes.fill(0);
         let mut done = 0;
-        let mut pieces = self.pieces(rid, iova, bytes.len(), Direction::Read)?;
+        let mut pieces = self.pieces(device.into(), iova, bytes.len(), Direction::Read)?;
         for piece in &mut pieces {
             let len = size_of_piece(piece);
             if let Reach::Ram(pa) = piece.reach
@@ -76,18 +82,18 @@ impl System {
         Ok(pieces)
     }
 
-    /// The device at `rid` writes `bytes` from `iova` on. Pieces that do not reach RAM are dropped.
+    /// A device writes `bytes` from `iova` on. Pieces that do not reach RAM are dropped.
     ///
     /// # Errors
     /// [`NoTransfer`]; nothing has happened then.
     pub fn dma_write(
         &mut self,
-        rid: Rid,
+        device: impl Into<Endpoint>,
         iova: Iova,
         bytes: &[u8],
     ) -> Result<Vec<Piece>, NoTransfer> {
         let mut done = 0;
-        let mut pieces = self.pieces(rid, iova, bytes.len(), Direction::Write)?;
+        let mut pieces = self.pieces(device.into(), iova, bytes.len(), Direction::Write)?;
         for piece in &mut pieces {
             let len = size_of_piece(piece);
             if let Reach::Ram(pa) = piece.reach
@@ -104,16 +110,15 @@ impl System {
     /// each piece.
     fn pieces(
         &mut self,
-        rid: Rid,
+        device: Endpoint,
         iova: Iova,
         len: usize,
         direction: Direction,
     ) -> Result<Vec<Piece>, NoTransfer> {
         /// The smallest granule.
         const PIECE_LG2: u32 = 12;
-        let function = self.topology.function(rid).ok_or(NoTransfer::NoFunction(rid))?;
-        let requester = function.requester();
-        let smmu = self.smmu_of(rid);
+        let requester = self.topology.requester(device).ok_or(NoTransfer::NoDevice(device))?;
+        let smmu = self.smmu_of(device);
         let whole = Span::from_size(iova, len as u64).ok_or(NoTransfer::Size)?;
         let access = match direction {
             Direction::Read => Access::READ,
@@ -136,10 +141,9 @@ impl System {
         Ok(pieces)
     }
 
-    /// The SMMU a function's DMA passes; `None` on a machine without one.
-    fn smmu_of(&self, rid: Rid) -> Option<usize> {
-        let index = self.topology.index(rid)?;
-        self.smmu_of_function.get(index).copied().filter(|smmu| *smmu < self.board.smmus())
+    /// The SMMU a device's DMA passes; `None` without one.
+    fn smmu_of(&self, device: Endpoint) -> Option<usize> {
+        self.smmu_of.get(&device).copied().filter(|smmu| *smmu < self.board.smmus())
     }
 }
 

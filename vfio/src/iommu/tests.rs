@@ -2,6 +2,7 @@
 
 mod board;
 mod bringup;
+mod doorbells;
 mod entries;
 mod hostile;
 mod mappings;
@@ -21,7 +22,8 @@ fn open(machine: &mut Machine, group: u32, kind: DomainKind) -> super::DomainId 
     let domain = iommu.alloc_domain(group, kind, frames, board).unwrap();
     let attached = machine.iommu.attach(domain, group).unwrap();
     machine.finish(attached);
-    let test = machine.iommu.superpage_test(domain);
+    let Machine { iommu, frames, board } = machine;
+    let test = iommu.superpage_test(domain, frames, board);
     machine.finish(test);
     domain
 }

@@ -1,6 +1,6 @@
 //! What firmware tells the kernel of interrupts before it starts.
 
-use passim_model::{IntId, PhysAddr, Rid};
+use passim_model::{Endpoint, IntId, PhysAddr};
 
 /// A GICv2m frame as firmware describes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,14 +38,25 @@ pub enum GicFacts {
 /// A message that a driver of the kernel holds from boot on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HeldFacts {
-    /// The function that sends it.
-    pub rid: Rid,
+    /// The device that sends it.
+    pub holder: Endpoint,
     /// Linux interrupt number; `None` for the lowest free one.
     pub irq: Option<u32>,
-    /// Vector of the function.
+    /// Vector of the device.
     pub vector: u16,
     /// Who asked for it, as `/proc/interrupts` has it.
     pub name: String,
+}
+
+/// The wired interrupts of an SMMU, as INTIDs; `None` where a wire is not connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SmmuWireFacts {
+    /// Which SMMU: its index among the machine's IOMMUs.
+    pub smmu: usize,
+    /// Its event queue has something.
+    pub event_queue: Option<IntId>,
+    /// A global error.
+    pub global_error: Option<IntId>,
 }
 
 /// All of it.
@@ -60,6 +71,11 @@ pub struct InterruptFacts {
     pub ecam: PhysAddr,
     /// Messages held at boot.
     pub held: Vec<HeldFacts>,
-    /// Linux interrupt numbers in use besides, ascending.
+    /// Linux interrupt numbers in use besides, ascending. Those of the SMMUs are among them.
     pub irqs_allocated: Vec<u32>,
+    /// Interrupts of the SMMUs.
+    pub smmus: Vec<SmmuWireFacts>,
+    /// Doorbells of a controller that has one for every CPU: the address CPU n's messages go to
+    /// takes the place of that of the GICv2m frame. Empty for every controller that exists.
+    pub doorbells_per_cpu: Vec<PhysAddr>,
 }

@@ -88,6 +88,8 @@ fn world(version: Version, limit: u32, capabilities: Capabilities, memlock: u64)
         ecam: PhysAddr::new(0x40_1000_0000),
         held: Vec::new(),
         irqs_allocated: Vec::new(),
+        smmus: Vec::new(),
+        doorbells_per_cpu: Vec::new(),
     };
     let boot = Boot {
         page: PageSize::K4,

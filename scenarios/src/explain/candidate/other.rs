@@ -26,8 +26,11 @@ pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> 
             ops.extend(fds.map(|fd| Op::SetIommu { fd, kind }));
             ops
         }
-        Op::Info { fd } => {
-            other_fds(*fd, refusal, around).into_iter().map(|fd| Op::Info { fd }).collect()
+        Op::Info { fd, argsz } => {
+            let fds = other_fds(*fd, refusal, around).into_iter();
+            let mut ops: Vec<_> = fds.map(|fd| Op::Info { fd, argsz: *argsz }).collect();
+            ops.extend(argsz.map(|_| Op::Info { fd: *fd, argsz: None }));
+            ops
         }
         Op::Dirty { .. } => dirty(&from.op, refusal, around),
         _ => Vec::new(),

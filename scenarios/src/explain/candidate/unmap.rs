@@ -9,6 +9,8 @@ use crate::script::Signed;
 
 /// VFIO_DMA_UNMAP_FLAG_ALL. `linux/vfio.h`.
 const FLAG_ALL: u64 = 1 << 1;
+/// VFIO_DMA_UNMAP_FLAG_VADDR.
+const FLAG_VADDR: u64 = 1 << 2;
 
 #[derive(Clone, Copy)]
 struct Unmap {
@@ -134,6 +136,10 @@ pub(super) fn distance(a: &Op, b: &Op) -> Distance {
     let moved = [(a.iova, b.iova), (a.size, b.size)];
     let bytes = moved.iter().map(|(a, b)| u128::from(a.abs_diff(*b))).sum();
     let others = [a.fd != b.fd, a.flags != b.flags, a.argsz != b.argsz].into_iter();
-    let fields = moved.iter().filter(|(a, b)| a != b).count() + others.filter(|it| *it).count();
+    let meaning = |unmap: &Unmap| unmap.flags.map_or(0, |flags| flags.0 & (FLAG_ALL | FLAG_VADDR));
+    // Another thing than was asked for comes last.
+    let meant = if meaning(&a) == meaning(&b) { 0 } else { 3 };
+    let fields =
+        meant + moved.iter().filter(|(a, b)| a != b).count() + others.filter(|it| *it).count();
     (fields, bytes)
 }

@@ -151,7 +151,7 @@ pub(super) const STAGE2_ONLY: u64 = 0xd44_1019;
 /// The recorded machine's devices in the order in which its kernel met them.
 pub(super) fn firmware() -> Firmware {
     let device = |group, rid: &str, streams: &[u32]| DeviceFacts {
-        rid: Rid::parse(rid).unwrap(),
+        endpoint: Rid::parse(rid).unwrap().into(),
         streams: streams.iter().map(|stream| StreamId::new(*stream)).collect(),
         group,
         driver: 0,
