@@ -93,6 +93,11 @@ impl Pci {
         }
     }
 
+    /// The function is gone.
+    pub(crate) fn remove(&mut self, rid: Rid) {
+        self.bindings.remove(&rid);
+    }
+
     /// Takes the driver off the function.
     pub(crate) fn unbind(&mut self, rid: Rid) {
         if let Some(binding) = self.bindings.get_mut(&rid) {

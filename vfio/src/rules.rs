@@ -303,6 +303,10 @@ passim_model::rules! {
     UNBIND_IN_USE = "unbind-in-use",
         "A device is taken from VFIO while none of its files is open.",
         "the kernel waits for the files to close; the model refuses instead of waiting for ever";
+    /// EBUSY.
+    REMOVE_IN_USE = "remove-in-use",
+        "A device is removed while none of its files is open and, if it is the last that VFIO has of its group, the group's file is closed.",
+        "the kernel waits for the files to close; the model refuses instead of waiting for ever";
     /// EINVAL.
     PROBE_DMA_OWNED = "probe-dma-owned",
         "A driver that does its own DMA binds only while the group is in no container.",

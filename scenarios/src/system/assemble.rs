@@ -1,5 +1,7 @@
 //! From a machine's facts to a machine that runs.
 
+use std::collections::BTreeSet;
+
 use passim_gic::{GicV2, v2, v2m};
 use passim_model::bus::Overlap;
 use passim_model::memory::BankError;
@@ -104,7 +106,8 @@ impl System {
         let platforms = (0..).map(Endpoint::Platform).zip(platforms);
         let smmu_of = functions.chain(platforms);
         let smmu_of = smmu_of.filter_map(|(device, smmu)| Some((device, smmu?))).collect();
-        Ok(Self { board, kernel, topology, page: machine.page_size, smmu_of })
+        let (page, unplugged) = (machine.page_size, BTreeSet::new());
+        Ok(Self { board, kernel, topology, page, smmu_of, unplugged })
     }
 }
 

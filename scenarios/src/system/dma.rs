@@ -103,7 +103,7 @@ impl System {
     }
 
     fn initiator(&self, device: Endpoint) -> Result<Initiator, NoTransfer> {
-        let requester = self.topology.requester(device).ok_or(NoTransfer::NoDevice(device))?;
+        let requester = self.requester(device).ok_or(NoTransfer::NoDevice(device))?;
         let smmu = self.smmu_of.get(&device).copied();
         Ok(Initiator { requester, smmu: smmu.filter(|smmu| *smmu < self.board.smmus()) })
     }
