@@ -10,8 +10,7 @@ use passim_smmu::SmmuV3;
 use passim_smmu::v3::{IdRegisters, Implementation, Outcome, Transaction};
 use passim_vfio::Policy;
 use passim_vfio::iommu::{
-    DeviceFacts, DomainId, DomainKind, DriverFacts, Firmware, Invalidation, Iommu, MsiIsolation,
-    Transition,
+    DeviceFacts, DomainId, DomainKind, DriverFacts, Firmware, Invalidation, Iommu, Transition,
 };
 use passim_vfio::step::Step;
 
@@ -67,7 +66,6 @@ impl Rig {
                     driver: (group / DEVICES) as usize,
                 })
                 .collect(),
-            msi: MsiIsolation::Shared,
         };
         let mut frames = Frames::new(spec.page, [ram]);
         let iommu = Iommu::boot(&firmware, &spec.policy, spec.page, &mut frames, &mut board);

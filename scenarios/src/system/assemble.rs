@@ -12,7 +12,7 @@ use passim_model::{
 };
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{IdRegisters, Implementation, Wires};
-use passim_vfio::iommu::{BootError, DeviceFacts, DriverFacts, Firmware, MsiIsolation};
+use passim_vfio::iommu::{BootError, DeviceFacts, DriverFacts, Firmware};
 use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
 use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
@@ -183,14 +183,7 @@ fn firmware(machine: &Machine) -> Firmware {
         }))
         .collect();
     devices.sort_by_key(|device| (device.group, device.endpoint));
-    Firmware {
-        drivers: drivers(machine),
-        devices,
-        msi: match machine.gic {
-            Gic::Its(_) => MsiIsolation::Isolated,
-            Gic::V2m(_) => MsiIsolation::Shared,
-        },
-    }
+    Firmware { drivers: drivers(machine), devices }
 }
 
 fn interrupts(machine: &Machine) -> InterruptFacts {

@@ -33,7 +33,6 @@ impl Iommu {
             page,
             blocked: policy.blocked_state,
             nesting: policy.nesting_type,
-            isolation: firmware.msi,
             msi: msi::Choices::of(policy),
             drivers: Vec::with_capacity(firmware.drivers.len()),
             asids: Ids::new(ASID_BITS),

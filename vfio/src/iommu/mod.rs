@@ -38,7 +38,7 @@ pub mod transition;
 mod v3;
 
 pub use domain::{DomainId, DomainKind};
-pub use facts::{BootError, DeviceFacts, DriverFacts, Firmware, MsiIsolation};
+pub use facts::{BootError, DeviceFacts, DriverFacts, Firmware};
 pub use finding::{CommandError, Finding};
 pub use group::{Owner, Translation};
 pub use mapping::MapRequest;
@@ -89,7 +89,6 @@ pub struct Iommu {
     page: PageSize,
     blocked: BlockedState,
     nesting: NestingType,
-    isolation: MsiIsolation,
     msi: msi::Choices,
     drivers: Vec<Driver>,
     /// ASIDs are counted for all SMMUs together.
@@ -131,11 +130,6 @@ impl Iommu {
     /// Index of the IOMMU a group is behind, in the order firmware lists them.
     pub fn driver_of(&self, group: u32) -> Option<usize> {
         self.groups.get(&group).map(|group| group.driver)
-    }
-
-    /// Whether messages of a group's devices are checked against their sender.
-    pub fn isolated_msi(&self, group: u32) -> bool {
-        self.groups.contains_key(&group) && self.isolation == MsiIsolation::Isolated
     }
 
     /// What translates for a group.

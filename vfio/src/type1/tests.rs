@@ -1,9 +1,7 @@
 use super::Version;
 use super::windows::Windows;
 use crate::call::{Arg, Call, MapKind, Protection};
-use crate::iommu::{
-    DeviceFacts, DriverFacts, Firmware, MsiIsolation, ReservedKind, ReservedRegion,
-};
+use crate::iommu::{DeviceFacts, DriverFacts, Firmware, ReservedKind, ReservedRegion};
 use crate::irq::{GicFacts, InterruptFacts};
 use crate::kernel::{Boot, Kernel, Params};
 use crate::policy::Profile;
@@ -76,7 +74,6 @@ fn world(version: Version, limit: u32, capabilities: Capabilities, memlock: u64)
     let firmware = Firmware {
         drivers: vec![DriverFacts::Flat { aperture, page_sizes }],
         devices: DeviceFacts::of_topology(&topology, 0),
-        msi: MsiIsolation::Isolated,
     };
     let interrupts = InterruptFacts {
         gic: GicFacts::V2 {
@@ -99,7 +96,12 @@ fn world(version: Version, limit: u32, capabilities: Capabilities, memlock: u64)
         interrupts: &interrupts,
         firmware: &firmware,
         policy: Profile::Linux6_12.policy(),
-        params: Params { dma_entry_limit: limit, ..Params::default() },
+        params: Params {
+            dma_entry_limit: limit,
+            // There is no interrupt controller here.
+            allow_unsafe_interrupts: true,
+            ..Params::default()
+        },
         modules: Vec::new(),
         io_strict_devmem: true,
     };

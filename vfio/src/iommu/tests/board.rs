@@ -1,6 +1,6 @@
 //! A toy SMMU behind a [`Host`]: registers that acknowledge, and a command queue that is eaten.
 
-use super::super::{BootError, DeviceFacts, DriverFacts, Firmware, Iommu, MsiIsolation, Synced};
+use super::super::{BootError, DeviceFacts, DriverFacts, Firmware, Iommu, Synced};
 use crate::policy::{Policy, Profile};
 use crate::step::{Queue, Step};
 use passim_model::{Abort, Frames, Host, Memory, PageSize, PhysAddr, Rid, Span, StreamId, Width};
@@ -169,7 +169,6 @@ pub(super) fn firmware() -> Firmware {
             device(3, "00:04.1", &[0x21]),
             device(5, "00:02.0", &[0x10]),
         ],
-        msi: MsiIsolation::Isolated,
     }
 }
 

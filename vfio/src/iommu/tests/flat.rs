@@ -3,8 +3,7 @@
 use super::board::{BASE, BOTH_STAGES, Board, Machine};
 use super::doorbells::{get, window};
 use crate::iommu::{
-    DeviceFacts, DomainKind, DriverFacts, Firmware, MsiGeometry, MsiIsolation, ReservedKind,
-    ReservedRegion,
+    DeviceFacts, DomainKind, DriverFacts, Firmware, MsiGeometry, ReservedKind, ReservedRegion,
 };
 use crate::policy::{Policy, Profile};
 use passim_model::{Errno, Iova, PageSize, PageSizes, PhysAddr, Rid, Span, StreamId};
@@ -36,7 +35,6 @@ fn mixed(policy: &Policy) -> Machine {
     let firmware = Firmware {
         drivers: vec![smmu, x86(true), x86(false), flat],
         devices: (0..4).map(device).collect(),
-        msi: MsiIsolation::Shared,
     };
     let board = Board::new(BOTH_STAGES);
     Machine::boot_firmware(&firmware, policy, PageSize::K4, board).unwrap()

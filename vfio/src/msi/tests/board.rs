@@ -2,7 +2,7 @@
 //! SMMU that does every command at once, and a toy GICv2.
 
 use crate::call::{Arg, Call};
-use crate::iommu::{DeviceFacts, DriverFacts, Firmware, MsiIsolation};
+use crate::iommu::{DeviceFacts, DriverFacts, Firmware};
 use crate::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts};
 use crate::kernel::{Boot, Kernel, Params};
 use crate::policy::Policy;
@@ -257,7 +257,6 @@ impl Machine {
         let firmware = Firmware {
             drivers: vec![DriverFacts::SmmuV3 { base: PhysAddr::new(SMMU) }],
             devices: DeviceFacts::of_topology(&topology, 0),
-            msi: MsiIsolation::Shared,
         };
         let frames = build
             .frames
