@@ -5,20 +5,22 @@
 
 mod assemble;
 mod board;
+mod controller;
 mod dma;
 mod edu;
 mod interrupts;
+mod message;
+mod process;
 
 pub use assemble::{AssemblyError, Setup};
-pub use board::{Board, Pace};
+pub use board::{Board, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
+pub use message::{Arrival, Delivery, Signalled};
 
 use std::collections::BTreeMap;
 
 use passim_model::{Endpoint, PageSize, Rid, Topology};
 use passim_vfio::Kernel;
-
-use edu::Edu;
 
 /// A running machine. See the [module](self).
 pub struct System {
@@ -30,8 +32,6 @@ pub struct System {
     page: PageSize,
     /// Which SMMU a device's DMA passes; absent for one that passes none.
     smmu_of: BTreeMap<Endpoint, usize>,
-    /// Devices whose registers are modelled.
-    edus: BTreeMap<Rid, Edu>,
 }
 
 impl System {
@@ -52,5 +52,4 @@ impl System {
 }
 
 #[cfg(test)]
-#[path = "system/tests.rs"]
 mod tests;

@@ -102,8 +102,7 @@ impl Running {
         }
         let answer = self.ioctl(fd, ioctl::DIRTY_PAGES, Arg::Bytes(bytes))?;
         let pid = self.pid()?;
-        let board = &mut self.system.board;
-        let bitmap = self.system.kernel.read_memory(pid, BITMAP, (words * 8) as usize, board);
+        let bitmap = self.system.read_memory(pid, BITMAP, (words * 8) as usize);
         self.plain(Call::Munmap { va: BITMAP, len })?;
         match (answer.ret, bitmap) {
             (Err(refusal), _) | (Ok(_), Err(refusal)) => Ok(vec![outcome::refusal(&refusal)]),
