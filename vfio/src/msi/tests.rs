@@ -4,5 +4,6 @@ mod affinity;
 mod board;
 mod exhausted;
 mod numbers;
+mod random;
 mod series;
 mod set_irqs;
