@@ -11,6 +11,7 @@ pub mod files;
 mod info;
 pub mod junit;
 mod memory;
+mod messages;
 mod outcome;
 mod raw;
 
@@ -183,6 +184,8 @@ impl Running {
     }
 
     fn perform(&mut self, op: &Op) -> Outcome {
+        // What was sent before is not what this operation brings about.
+        self.system.board.take_deliveries();
         match op {
             Op::Machine { .. } => unreachable!("performed by the runner"),
             Op::Process { memlock } => {
@@ -218,6 +221,9 @@ impl Running {
                 self.information(op)
             }
             Op::Read { .. } | Op::Write { .. } => self.device(op),
+            Op::Raise { .. } | Op::Msi { .. } | Op::Msix { .. } | Op::Pending {} => {
+                self.messages(op)
+            }
             Op::Load { .. }
             | Op::Store { .. }
             | Op::PeekPhys { .. }

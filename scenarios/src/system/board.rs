@@ -190,8 +190,9 @@ impl Board {
                     }
                 }
                 Effect::Wire(intid) => {
-                    self.controller.wire(intid, Signal::Pulse);
-                    self.effects.push(effect);
+                    if !self.controller.wire(intid, Signal::Pulse) {
+                        self.effects.push(effect);
+                    }
                 }
                 Effect::Resume(_) => self.effects.push(effect),
             }
