@@ -38,6 +38,18 @@ impl Size {
         }
     }
 
+    /// What an access at `offset` sees of a 64-bit register that starts at a multiple of 8.
+    pub(crate) const fn part(self, register: u64, offset: u64) -> u64 {
+        self.cut(register >> (offset % 8 * 8))
+    }
+
+    /// The 64-bit register after a store of `value` at `offset`.
+    pub(crate) const fn merge(self, register: u64, offset: u64, value: u64) -> u64 {
+        let shift = offset % 8 * 8;
+        let mask = self.cut(u64::MAX) << shift;
+        register & !mask | self.cut(value) << shift
+    }
+
     /// Whether `offset` is a multiple of the size.
     pub const fn aligns(self, offset: u64) -> bool {
         offset.is_multiple_of(self.bytes())
@@ -98,4 +110,13 @@ pub enum Signal {
     /// It rises and falls again. An edge-triggered interrupt keeps it; a level-sensitive one is
     /// pending only while the wire is high, so nothing of it is left.
     Pulse,
+}
+
+/// Whether a step changed anything.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Progress {
+    /// One thing was done; there may be more.
+    Worked,
+    /// There is nothing to do now.
+    Idle,
 }

@@ -5,16 +5,25 @@
 //! | [`access`] | how wide is an access, which CPU makes it, what happens on a wire? |
 //! | [`state`] | pending, active, or both: what becomes of an interrupt? |
 //! | [`v2m`] | GICv2m: which SPI does a message raise? |
+//! | [`choice`] | where does the architecture leave a choice, and what is chosen? |
 //! | [`v2`] | GICv2: distributor and CPU interfaces, and the frames beside them |
+//! | [`v3`] | GICv3: distributor, redistributors with LPIs, CPU interfaces |
+//! | [`its`] | ITS: which LPI does a message raise, and whose is it? |
 //!
 //! This crate knows memory, and nothing of who writes registers and tables. It performs nothing
 //! outside: what a part wants done elsewhere is returned.
 
 pub mod access;
+pub mod choice;
+pub mod its;
+mod priority;
 mod row;
 pub mod state;
 pub mod v2;
 pub mod v2m;
+pub mod v3;
 
-pub use access::{Cpu, Signal, Size};
+pub use access::{Cpu, Progress, Signal, Size};
+pub use its::Its;
 pub use v2::GicV2;
+pub use v3::GicV3;

@@ -1,5 +1,6 @@
 //! A row: 32 interrupts, as every register of one bit an interrupt sees them.
 
+use crate::Signal;
 use crate::state::States;
 
 /// Interrupts of a row.
@@ -15,6 +16,25 @@ pub(crate) enum BitRegister {
     ClearPending,
     SetActive,
     ClearActive,
+}
+
+impl BitRegister {
+    /// The register at `at` in a distributor or among a redistributor's SGIs and PPIs, and the row
+    /// it is for. Each array is 0x80 bytes: 32 rows. IHI 0048 B.b table 4-1; GICv3 kept the
+    /// offsets.
+    pub(crate) fn at(at: u64) -> Option<(Self, usize)> {
+        let register = match at {
+            0x080..0x100 => Self::Group,
+            0x100..0x180 => Self::SetEnable,
+            0x180..0x200 => Self::ClearEnable,
+            0x200..0x280 => Self::SetPending,
+            0x280..0x300 => Self::ClearPending,
+            0x300..0x380 => Self::SetActive,
+            0x380..0x400 => Self::ClearActive,
+            _ => return None,
+        };
+        Some((register, (at as usize & 0x7f) / 4))
+    }
 }
 
 /// 32 interrupts.
@@ -55,6 +75,30 @@ impl Row {
             BitRegister::SetActive => self.states = self.states.activate(ones),
             BitRegister::ClearActive => self.states = self.states.deactivate(ones),
         }
+    }
+
+    /// ICFGR of one half, two bits an interrupt of which the upper one says edge, for those of
+    /// `mask`. IHI 0048 B.b 4.3.13.
+    pub(crate) fn load_triggers(&self, upper: bool, mask: u32) -> u32 {
+        let edge = (self.states.edge & mask) >> if upper { 16 } else { 0 };
+        (0..16).fold(0, |word, i| word | (edge >> i & 1) << (2 * i + 1))
+    }
+
+    /// A store to ICFGR of one half that reaches the interrupts of `mask`.
+    pub(crate) fn store_triggers(&mut self, upper: bool, value: u32, mask: u32) {
+        let shift = if upper { 16 } else { 0 };
+        let edge = (0..16).fold(0, |word, i| word | (value >> (2 * i + 1) & 1) << i) << shift;
+        self.states = self.states.retrigger(mask & 0xffff << shift, edge);
+    }
+
+    /// Something happens on the wire of interrupt `bit`.
+    pub(crate) fn drive(&mut self, bit: u32, signal: Signal) {
+        let mask = 1 << bit;
+        self.states = match signal {
+            Signal::High => self.states.rise(mask),
+            Signal::Low => self.states.fall(mask),
+            Signal::Pulse => self.states.rise(mask).fall(mask),
+        };
     }
 
     /// Those that wait for a CPU, of the groups that are enabled: pending, enabled, not active.

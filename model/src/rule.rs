@@ -60,6 +60,8 @@ pub enum Conflict {
     Fd(i64),
     /// A PCI function.
     Device(Rid),
+    /// A platform device, by its number.
+    Platform(u16),
     /// A group, by number.
     Group(u32),
 }
@@ -79,6 +81,7 @@ impl fmt::Display for Conflict {
             Self::Physical(address) => write!(f, "physical address {address}"),
             Self::Fd(fd) => write!(f, "file descriptor {fd}"),
             Self::Device(rid) => write!(f, "device {rid}"),
+            Self::Platform(number) => write!(f, "platform device {number}"),
             Self::Group(number) => write!(f, "group {number}"),
         }
     }

@@ -10,7 +10,8 @@ mod value;
 
 pub use declare::{Argument, Form, Verb};
 pub use value::{
-    AreaKind, ContainerType, DirtyAction, Hex, Number, PaceName, Protection, Setting, YesNo,
+    AreaKind, ContainerType, DeviceName, DirtyAction, Hex, Number, PaceName, Protection, Setting,
+    YesNo,
 };
 
 use core::fmt;
@@ -211,6 +212,8 @@ operations! {
     Info = "info" {
         /// Descriptor of the container.
         opt fd: Signed = "fd",
+        /// argsz; without it, room for everything.
+        opt argsz: u32 = "argsz",
     }
     /// IOMMU_MAP_DMA.
     Map = "map" {
@@ -228,6 +231,15 @@ operations! {
         opt flags: Number = "flags",
         /// argsz; 32 without it.
         opt argsz: u32 = "argsz",
+    }
+    /// IOMMU_MAP_DMA of a window for doorbells: VFIO_DMA_MAP_FLAG_RESERVED_MSI_IOVA.
+    MsiWindow = "msi-window" {
+        /// First IOVA.
+        key iova: Iova = "iova",
+        /// Bytes.
+        key size: Number = "size",
+        /// Descriptor of the container.
+        opt fd: Signed = "fd",
     }
     /// IOMMU_UNMAP_DMA of a range.
     Unmap = "unmap" {
@@ -263,10 +275,16 @@ operations! {
         /// Descriptor of the device.
         key fd: Signed = "fd",
     }
+    /// Shows the doorbells mapped in the domain that translates for a device, and how many vectors
+    /// hold each.
+    Doorbells = "doorbells" {
+        /// The device.
+        key dev: Rid = "dev",
+    }
     /// A device reads.
     Read = "read" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
         /// First bus address.
         key iova: Iova = "iova",
         /// Bytes; 8 without it.
@@ -275,7 +293,7 @@ operations! {
     /// A device writes.
     Write = "write" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
         /// First bus address.
         key iova: Iova = "iova",
         /// Eight bytes, as a number.

@@ -8,6 +8,7 @@ mod coherence;
 mod compare;
 mod expected;
 mod interrupts;
+mod listen;
 mod perform;
 mod placement;
 mod report;
@@ -16,8 +17,9 @@ mod select;
 mod tables;
 mod walk;
 
+pub use listen::{Heard, listen};
 pub use report::{Difference, FileReport, NotCompared, RuleNote, Verdict};
-pub use select::{Choices, Selected, machine_named, profile_named, select, with_choices};
+pub use select::{Choices, Selected, machine_named, select};
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -111,6 +113,8 @@ struct Replayer<'a> {
     coherence: Coherence,
     /// Operations of the random trace taken.
     random: u64,
+    /// What the model answered in the present line, if anybody listens.
+    heard: Option<Vec<Heard>>,
     report: FileReport,
 }
 
@@ -155,6 +159,7 @@ impl<'a> Replayer<'a> {
             moving: Vec::new(),
             coherence: Coherence::default(),
             random: 0,
+            heard: None,
             report,
         })
     }
@@ -319,7 +324,7 @@ fn input_last(machine: &Machine) -> u64 {
     /// SMMU_IDR0.S1P, IHI 0070 G.b 6.3.1.
     const STAGE1: u32 = 1 << 1;
     let has_stage1 = match &machine.iommu {
-        Iommu::Flat => true,
+        Iommu::Flat | Iommu::X86(_) => true,
         Iommu::SmmuV3(smmus) => smmus.iter().all(|smmu| smmu.idr[0] & STAGE1 != 0),
     };
     if has_stage1 { (1 << 48) - 1 } else { (1 << 44) - 1 }

@@ -17,7 +17,9 @@ pub use board::{Board, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
 pub use message::{Arrival, Delivery, Signalled};
 
-use passim_model::{PageSize, Rid, Topology};
+use std::collections::BTreeMap;
+
+use passim_model::{Endpoint, PageSize, Rid, Topology};
 use passim_vfio::Kernel;
 
 /// A running machine. See the [module](self).
@@ -28,6 +30,8 @@ pub struct System {
     pub kernel: Kernel,
     topology: Topology,
     page: PageSize,
+    /// Which SMMU a device's DMA passes; absent for one that passes none.
+    smmu_of: BTreeMap<Endpoint, usize>,
 }
 
 impl System {

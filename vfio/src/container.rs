@@ -2,7 +2,7 @@
 
 use crate::kernel::Kernel;
 use crate::operation::Task;
-use crate::policy::{DmaCoherency, NestingType, ThirdMapFlag, UnmapAll};
+use crate::policy::{DirtyTracking, DmaCoherency, NestingType, ThirdMapFlag, UnmapAll};
 use crate::process::Pid;
 use crate::rules;
 use crate::type1::{Type1, Version};
@@ -20,6 +20,8 @@ pub(crate) struct Container {
     pub(crate) file_open: bool,
     /// Whether an operation holds its lock.
     pub(crate) locked: bool,
+    /// Whether the holder of its lock died holding it.
+    pub(crate) dead: bool,
 }
 
 impl Kernel {
@@ -45,7 +47,9 @@ impl Kernel {
             ioctl::IOMMU_UNMAP_DMA => {
                 self.unmap_dma(pid, container, buffer, tasks, host.memory_mut())
             }
-            ioctl::IOMMU_DIRTY_PAGES => self.dirty_pages(pid, container, buffer, host.memory_mut()),
+            ioctl::IOMMU_DIRTY_PAGES if self.policy.dirty_tracking == DirtyTracking::Present => {
+                self.dirty_pages(pid, container, buffer, host.memory_mut())
+            }
             _ => Err(rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
         }
@@ -103,7 +107,8 @@ impl Kernel {
         }
         let limit = self.params.dma_entry_limit;
         let groups = this.groups.clone();
-        self.containers[container].backend = Some(Type1::new(version, nesting, limit, self.page));
+        self.containers[container].backend =
+            Some(Type1::new(version, nesting, limit, self.page, &self.policy));
         for (done, &group) in groups.iter().enumerate() {
             if let Err(refusal) = self.attach_group(container, group, tasks, host) {
                 for &attached in groups[..done].iter().rev() {

@@ -5,10 +5,12 @@ use crate::container::Container;
 use crate::file::{FileKind, Files};
 use crate::group::Group;
 use crate::iommu::{BootError, Firmware, Iommu};
+use crate::irq::registry::{self, Doorbell};
 use crate::irq::{InterruptFacts, Irqs};
 use crate::msi::Msi;
 use crate::operation::Task;
 use crate::pci::Pci;
+use crate::platform::Platforms;
 use crate::policy::Policy;
 use crate::process::{AreaKind, FileId, Pid, Processes, Start};
 use crate::rules;
@@ -75,6 +77,7 @@ pub struct Kernel {
     pub(crate) containers: Slab<Container>,
     pub(crate) groups: BTreeMap<u32, Group>,
     pub(crate) pci: Pci,
+    pub(crate) platforms: Platforms,
     pub(crate) iommu: Iommu,
     pub(crate) irqs: Irqs,
     pub(crate) msi: Msi,
@@ -84,6 +87,8 @@ pub struct Kernel {
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
     /// Operations given up because hardware did not answer.
     pub(crate) abandoned: u64,
+    /// The doorbells of the system.
+    pub(crate) doorbells: Vec<Doorbell>,
     /// What no return value tells, since last asked.
     pub(crate) verdicts: Vec<Verdict>,
 }
@@ -103,7 +108,9 @@ impl Kernel {
         let mut verdicts = Vec::new();
         let irqs = Irqs::boot(boot.interrupts, host);
         let msi = Msi::boot(boot.interrupts, &boot.policy, &mut verdicts, host);
-        let numbers = boot.topology.functions().iter().filter_map(|function| function.group);
+        let functions = boot.topology.functions().iter().filter_map(|function| function.group);
+        let platforms = boot.topology.platforms().iter().filter_map(|device| device.group);
+        let numbers = functions.chain(platforms);
         let mut kernel = Self {
             page: boot.page,
             processes: Processes::new(
@@ -120,6 +127,7 @@ impl Kernel {
             containers: Slab::new(),
             groups: numbers.map(|number| (number, Group::default())).collect(),
             pci: Pci::boot(boot.topology, &boot.modules),
+            platforms: Platforms::boot(boot.topology),
             iommu,
             irqs,
             msi,
@@ -127,6 +135,7 @@ impl Kernel {
             devices: BTreeMap::new(),
             plain_files: Vec::new(),
             abandoned: 0,
+            doorbells: registry::registered(boot.interrupts),
             verdicts,
         };
         kernel.hold_at_boot(host);
@@ -198,7 +207,9 @@ impl Kernel {
         match self.files.kind(file)? {
             FileKind::Container(at) => Some(*at),
             FileKind::Group(number) => self.groups.get(number)?.container,
-            FileKind::Device { group_file, .. } => self.container_behind(*group_file),
+            FileKind::Device { group_file, .. } | FileKind::Platform { group_file, .. } => {
+                self.container_behind(*group_file)
+            }
             _ => None,
         }
     }
@@ -245,6 +256,10 @@ impl Kernel {
                 Some(FileKind::Group(number)) => self.release_group_file(number, tasks),
                 Some(FileKind::Device { rid, group_file }) => {
                     self.release_device_file(rid, group_file, tasks, host);
+                    self.drop_files([group_file], tasks, host);
+                }
+                Some(FileKind::Platform { group_file, .. }) => {
+                    self.release_platform_file(group_file);
                     self.drop_files([group_file], tasks, host);
                 }
                 _ => {}
@@ -347,6 +362,9 @@ impl Kernel {
             }
             Some(FileKind::Device { rid, .. }) => {
                 self.device_ioctl(pid, rid, request, &mut buffer, tasks, host)
+            }
+            Some(FileKind::Platform { number, .. }) => {
+                self.platform_ioctl(number, request, &mut buffer)
             }
             _ => Err(rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),

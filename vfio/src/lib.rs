@@ -11,7 +11,7 @@
 //! | [`uapi`] | which bytes does a process pass, and what do they ask? |
 //! | `container`, `group` | who is in which container, who may be opened? |
 //! | [`device`] | what does a device file show, and what do its interrupts signal? |
-//! | [`file`](mod@file), `pci`, `sysfs` | what is behind a descriptor, a driver's name, a path? |
+//! | [`file`](mod@file), `pci`, `platform`, `sysfs` | what is behind a descriptor, a driver's name, a path? |
 //! | [`type1`] | may this be mapped, what is unmapped, which pages are pinned? |
 //! | [`iommu`] | which domain translates for a group, and what does its driver tell the SMMU? |
 //! | [`irq`] | how does an interrupt find who serves it? |
@@ -35,6 +35,7 @@ mod memory;
 pub mod msi;
 pub mod operation;
 mod pci;
+mod platform;
 pub mod policy;
 pub mod process;
 pub mod rules;

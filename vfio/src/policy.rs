@@ -34,6 +34,8 @@ pub trait Choice: Copy + Sized + 'static {
     const VALUES: &'static [Self];
     /// The value's stable kebab-case name.
     fn name(self) -> &'static str;
+    /// What it means, a sentence or two.
+    fn means(self) -> &'static str;
 
     /// The value of this name.
     fn from_name(name: &str) -> Option<Self> {
@@ -58,6 +60,21 @@ fn step_of<T: Copy>(steps: &[Step<T>], profile: Profile) -> Step<T> {
     *taken.expect("the first step of every choice is the oldest profile's")
 }
 
+/// A value of a choice, as a manual has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ValueEntry {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means.
+    pub means: &'static str,
+}
+
+impl ValueEntry {
+    fn of(value: impl Choice) -> Self {
+        Self { name: value.name(), means: value.means() }
+    }
+}
+
 /// A choice, as a manual has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChoiceEntry {
@@ -68,7 +85,7 @@ pub struct ChoiceEntry {
     /// Where the values are known from.
     pub source: &'static str,
     /// Every value it may take.
-    pub values: Vec<&'static str>,
+    pub values: Vec<ValueEntry>,
     /// Its values by kernel, oldest first.
     pub steps: Vec<Step<&'static str>>,
 }
@@ -77,6 +94,11 @@ impl ChoiceEntry {
     /// The value in a profile, and how that is known.
     pub fn of(&self, profile: Profile) -> Step<&'static str> {
         step_of(&self.steps, profile)
+    }
+
+    /// The value of this name.
+    pub fn value(&self, name: &str) -> Option<ValueEntry> {
+        self.values.iter().copied().find(|value| value.name == name)
     }
 }
 

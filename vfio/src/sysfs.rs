@@ -253,7 +253,8 @@ impl Kernel {
             let bridge = functions.find(|function| {
                 function.config_byte(0x0e) & 0x7f == 1 && function.config_byte(0x19) == bus
             });
-            let Some(bridge) = bridge else { return above + 1 };
+            // A root bus need not be bus 0, and virtual functions lie beside their physical one.
+            let Some(bridge) = bridge else { return above };
             above += 1;
             bus = bridge.rid.bus();
         }

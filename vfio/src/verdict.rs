@@ -44,6 +44,10 @@ pub struct Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { severity, rule, conflict } = self;
-        write!(f, "{}, because: {} ({conflict})", severity.phrase(), rule.sentence)
+        write!(f, "{}, because: {}", severity.phrase(), rule.sentence)?;
+        match conflict {
+            Conflict::Request => Ok(()),
+            _ => write!(f, " ({conflict})"),
+        }
     }
 }

@@ -2,13 +2,17 @@
 //! doors through which interrupts and modules come in from there.
 
 use crate::call::Call;
-use crate::iommu::{DomainId, Finding, Iommu};
+use crate::file::FileKind;
+use crate::iommu::msi::DoorbellView;
+use crate::iommu::{DomainId, Finding, Iommu, Translation};
 use crate::kernel::Kernel;
 use crate::policy::Policy;
 use crate::process::{Pid, PinAccess, Resolved};
 use crate::type1::Version;
 use crate::verdict::Verdict;
-use passim_model::{Host, Iova, PageSize, Perms, PhysAddr, Rid, Span, Topology, UserAddr};
+use passim_model::{
+    Endpoint, Host, Iova, PageSize, Perms, PhysAddr, Rid, Span, Topology, UserAddr,
+};
 
 /// A container as it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,6 +86,16 @@ impl Kernel {
         self.groups.get(&group)?.container
     }
 
+    /// Descriptors of a process that are containers, ascending, each with its container.
+    pub fn container_fds(&self, pid: Pid) -> Vec<(i32, usize)> {
+        let files = self.processes.get(pid).into_iter().flat_map(|process| process.files());
+        let container = |(fd, file)| match self.files.kind(file) {
+            Some(FileKind::Container(at)) => Some((fd, *at)),
+            _ => None,
+        };
+        files.filter_map(container).collect()
+    }
+
     /// The container a group is in.
     pub fn container_of_group(&self, group: u32) -> Option<usize> {
         self.groups.get(&group)?.container
@@ -98,8 +112,8 @@ impl Kernel {
     }
 
     /// A member of the group whose driver does its own DMA.
-    pub fn host_driver_in(&self, group: u32) -> Option<Rid> {
-        self.pci.dma_driver_in(group)
+    pub fn host_driver_in(&self, group: u32) -> Option<Endpoint> {
+        self.dma_driver_in(group)
     }
 
     /// What the kernel does where kernels differ.
@@ -143,9 +157,21 @@ impl Kernel {
         self.iommu.take_findings(smmu)
     }
 
+    /// The doorbells mapped in the domain that translates for a device now, the last to be mapped
+    /// first; none without such a domain.
+    pub fn doorbells_of(&self, rid: Rid) -> Vec<DoorbellView> {
+        let group = self.topology.function(rid).and_then(|function| function.group);
+        match group.and_then(|group| self.iommu.translation(group)) {
+            Some(Translation::Domain(domain)) => self.iommu.doorbells(domain),
+            Some(Translation::Blocked) | None => Vec::new(),
+        }
+    }
+
     /// What calls did that their return values do not tell, oldest first, since last asked.
     pub fn take_verdicts(&mut self) -> Vec<Verdict> {
-        core::mem::take(&mut self.verdicts)
+        let mut all = core::mem::take(&mut self.verdicts);
+        all.extend(self.iommu.take_verdicts());
+        all
     }
 
     /// A module was loaded.

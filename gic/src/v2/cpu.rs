@@ -4,34 +4,11 @@ use super::dist::Distributor;
 use super::wire::{Acknowledge, InterfaceCtlr, NonSecureCtlr, OF_GROUP1, SPURIOUS, gicc};
 use super::{View, Waiting};
 use crate::Cpu;
+use crate::priority::{self, IDLE, LEAST_BINARY_POINT, Served, binary_point};
 use passim_model::bits::Field;
 
-/// The least binary point with five bits of priority. IHI 0048 B.b 4.4.3.
-const LEAST_BINARY_POINT: u8 = 2;
-/// What GICC_RPR reads while nothing is being served. IHI 0048 B.b 4.4.6.
-const IDLE: u8 = 0xff;
 /// The first INTID that is no interrupt.
 const FIRST_SPECIAL: u32 = 1020;
-
-/// The priorities being served, one bit each: bit `n` for group priority `n << 3`. This is
-/// GICC_APR0 or GICC_NSAPR0 of an interface with five bits of priority.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-struct Served(u32);
-
-impl Served {
-    fn highest(self) -> Option<u8> {
-        (self.0 != 0).then(|| (self.0.trailing_zeros() as u8) << 3)
-    }
-
-    fn take(&mut self, group_priority: u8) {
-        self.0 |= 1 << (group_priority >> 3);
-    }
-
-    /// Forgets the most urgent.
-    fn drop_highest(&mut self) {
-        self.0 &= self.0.wrapping_sub(1);
-    }
-}
 
 /// Which of the two sets of acknowledge registers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,10 +75,7 @@ impl CpuInterface {
 
     /// The group priority of what is being served.
     fn running(&self) -> Option<u8> {
-        match (self.served0.highest(), self.served1.highest()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        priority::running(self.served0, self.served1)
     }
 
     /// The part of a priority that decides preemption. IHI 0048 B.b 3.3.3: the binary point of
@@ -109,7 +83,7 @@ impl CpuInterface {
     fn group_priority(&self, waiting: &Waiting) -> u8 {
         let own = waiting.group1 && !self.on(InterfaceCtlr::CBPR);
         let subpriority_bits = if own { self.abpr } else { self.bpr + 1 };
-        waiting.priority & u8::MAX.checked_shl(u32::from(subpriority_bits)).unwrap_or(0)
+        priority::group_part(waiting.priority, subpriority_bits)
     }
 
     /// A load; GICC_IAR and GICC_AIAR acknowledge.
@@ -145,11 +119,11 @@ impl CpuInterface {
         let single = self.view == View::Single;
         match at {
             gicc::CTLR => self.store_ctlr(u64::from(value)),
-            gicc::PMR if single => self.pmr = Distributor::priority(value as u8),
+            gicc::PMR if single => self.pmr = priority::implemented(value as u8),
             // IHI 0048 B.b 4.4.2: Non-secure accesses reach the upper half only, and only while
             // the mask is in it.
             gicc::PMR if self.pmr & 0x80 != 0 => {
-                self.pmr = Distributor::priority(0x80 | value as u8 >> 1);
+                self.pmr = priority::implemented(0x80 | value as u8 >> 1);
             }
             gicc::BPR if single => self.bpr = binary_point(value, LEAST_BINARY_POINT),
             gicc::ABPR if single => self.abpr = binary_point(value, LEAST_BINARY_POINT + 1),
@@ -272,10 +246,6 @@ impl CpuInterface {
         let row = dist.row(cpu, (intid / 32) as usize)?;
         Some((intid, row.group1 >> (intid % 32) & 1 != 0))
     }
-}
-
-fn binary_point(value: u32, least: u8) -> u8 {
-    (value as u8 & 7).max(least)
 }
 
 /// The control bits without Security Extensions.

@@ -12,8 +12,6 @@ pub(super) const SGIS: u32 = 16;
 pub(super) const SGI_BITS: u32 = 0xffff;
 /// The first INTID that is no interrupt.
 const FIRST_SPECIAL: u32 = 1020;
-/// Implemented bits of a priority.
-const PRIORITY: u8 = 0xf8;
 
 /// The distributor.
 #[derive(Clone, Debug)]
@@ -93,11 +91,6 @@ impl Distributor {
             None => 1 << cpu.get().min(7),
             Some(spi) => self.routes.get(spi as usize).copied().unwrap_or(0),
         }
-    }
-
-    /// `value` cut to the priority bits that exist.
-    pub(super) const fn priority(value: u8) -> u8 {
-        value & PRIORITY
     }
 
     /// The most urgent interrupt that waits for `cpu`, among the groups its interface takes and

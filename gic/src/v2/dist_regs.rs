@@ -3,6 +3,7 @@
 use super::View;
 use super::dist::{Distributor, SGI_BITS, SGIS};
 use super::wire::{DistributorCtlr, DistributorTyper, Sgir, filter, gicd};
+use crate::priority;
 use crate::row::{BitRegister, ROW};
 use crate::{Cpu, Size};
 use passim_model::IntId;
@@ -25,22 +26,6 @@ fn byte_register(at: u64) -> Option<(ByteRegister, u64)> {
         gicd::SPENDSGIR..gicd::SPENDSGIR_END => Some((ByteRegister::SetSgi, gicd::SPENDSGIR)),
         _ => None,
     }
-}
-
-/// The register of one bit an interrupt at `at`, and the row it is for.
-fn bit_register(at: u64) -> Option<(BitRegister, usize)> {
-    let register = match at {
-        gicd::IGROUPR..gicd::ISENABLER => BitRegister::Group,
-        gicd::ISENABLER..gicd::ICENABLER => BitRegister::SetEnable,
-        gicd::ICENABLER..gicd::ISPENDR => BitRegister::ClearEnable,
-        gicd::ISPENDR..gicd::ICPENDR => BitRegister::SetPending,
-        gicd::ICPENDR..gicd::ISACTIVER => BitRegister::ClearPending,
-        gicd::ISACTIVER..gicd::ICACTIVER => BitRegister::SetActive,
-        gicd::ICACTIVER..gicd::IPRIORITYR => BitRegister::ClearActive,
-        _ => return None,
-    };
-    // Each array is 0x80 bytes: 32 rows.
-    Some((register, (at as usize & 0x7f) / 4))
 }
 
 impl Distributor {
@@ -85,7 +70,7 @@ impl Distributor {
     }
 
     fn load_word(&self, at: u64, cpu: Cpu) -> u32 {
-        if let Some((register, n)) = bit_register(at) {
+        if let Some((register, n)) = BitRegister::at(at) {
             let Some(row) = self.row(cpu, n) else { return 0 };
             // IHI 0048 B.b 4.3.4: the groups are for Secure software only.
             let group = register == BitRegister::Group;
@@ -114,7 +99,7 @@ impl Distributor {
     }
 
     fn store_word(&mut self, at: u64, value: u32, cpu: Cpu) {
-        if let Some((register, n)) = bit_register(at) {
+        if let Some((register, n)) = BitRegister::at(at) {
             self.store_bits(register, n, value, cpu);
             return;
         }
@@ -181,21 +166,17 @@ impl Distributor {
         }
     }
 
-    /// ICFGR: two bits an interrupt, of which the upper one says edge. IHI 0048 B.b 4.3.13.
     fn load_triggers(&self, n: u64, cpu: Cpu) -> u32 {
-        let Some(row) = self.row(cpu, n as usize / 2) else { return 0 };
-        let edge = (row.states.edge & self.visible(row.group1)) >> (n % 2 * 16);
-        (0..16).fold(0, |word, i| word | (edge >> i & 1) << (2 * i + 1))
+        let row = self.row(cpu, n as usize / 2);
+        row.map_or(0, |row| row.load_triggers(!n.is_multiple_of(2), self.visible(row.group1)))
     }
 
     fn store_triggers(&mut self, n: u64, value: u32, cpu: Cpu) {
         let row_n = n as usize / 2;
         let Some(row) = self.row(cpu, row_n).filter(|_| row_n != 0) else { return };
-        let half = n % 2 * 16;
-        let mask = self.visible(row.group1) & Self::existing(row_n) & 0xffff << half;
-        let edge = (0..16).fold(0, |word, i| word | (value >> (2 * i + 1) & 1) << i) << half;
+        let mask = self.visible(row.group1) & Self::existing(row_n);
         if let Some(row) = self.row_mut(cpu, row_n) {
-            row.states = row.states.retrigger(mask, edge);
+            row.store_triggers(!n.is_multiple_of(2), value, mask);
         }
     }
 
@@ -231,12 +212,12 @@ impl Distributor {
         }
         match register {
             ByteRegister::Priority => {
-                let priority = match self.implementation.view {
+                let seen = match self.implementation.view {
                     View::Single => value,
                     View::NonSecure => 0x80 | value >> 1,
                 };
                 if let Some(row) = self.row_mut(cpu, row_n) {
-                    row.priority[bit as usize] = Self::priority(priority);
+                    row.priority[bit as usize] = priority::implemented(seen);
                 }
             }
             ByteRegister::Targets => {

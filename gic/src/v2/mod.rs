@@ -220,14 +220,14 @@ impl GicV2 {
         }
         let row = (spi.get() / 32) as usize;
         if let Some(row) = row.checked_sub(1).and_then(|n| self.distributor.shared.get_mut(n)) {
-            drive(row, spi.get() % 32, signal);
+            row.drive(spi.get() % 32, signal);
         }
     }
 
     /// Something happens on the wire of a CPU's PPI, INTID 16 to 31. Other numbers are ignored.
     pub fn wire_private(&mut self, cpu: Cpu, ppi: IntId, signal: Signal) {
         if let (16..32, Some(row)) = (ppi.get(), self.distributor.private.get_mut(cpu.index())) {
-            drive(row, ppi.get(), signal);
+            row.drive(ppi.get(), signal);
         }
     }
 
@@ -270,15 +270,6 @@ impl GicV2 {
             })
             .collect()
     }
-}
-
-fn drive(row: &mut crate::row::Row, bit: u32, signal: Signal) {
-    let mask = 1 << bit;
-    row.states = match signal {
-        Signal::High => row.states.rise(mask),
-        Signal::Low => row.states.fall(mask),
-        Signal::Pulse => row.states.rise(mask).fall(mask),
-    };
 }
 
 #[cfg(test)]

@@ -7,13 +7,6 @@ pub(crate) mod gicd {
     pub(crate) const CTLR: u64 = 0x000;
     pub(crate) const TYPER: u64 = 0x004;
     pub(crate) const IIDR: u64 = 0x008;
-    pub(crate) const IGROUPR: u64 = 0x080;
-    pub(crate) const ISENABLER: u64 = 0x100;
-    pub(crate) const ICENABLER: u64 = 0x180;
-    pub(crate) const ISPENDR: u64 = 0x200;
-    pub(crate) const ICPENDR: u64 = 0x280;
-    pub(crate) const ISACTIVER: u64 = 0x300;
-    pub(crate) const ICACTIVER: u64 = 0x380;
     pub(crate) const IPRIORITYR: u64 = 0x400;
     pub(crate) const ITARGETSR: u64 = 0x800;
     pub(crate) const ICFGR: u64 = 0xc00;

@@ -5,6 +5,8 @@ use super::{
 };
 use crate::input_error::{InputError, SourceText};
 
+mod devices;
+
 const SMALL: &str = r#"
 name = "small"
 cpus = 1
@@ -73,8 +75,11 @@ fn built_in_machines_are_sound() {
     for (name, _) in BUILTIN {
         let machine = builtin(name).unwrap().unwrap();
         assert_eq!(machine.name, *name);
-        assert_eq!(machine.functions.len(), 11);
-        assert_eq!(machine.irqs_allocated.len(), 25);
+        assert!(machine.isolation().is_some(), "{name}");
+    }
+    for recorded in ["virt-gicv2m", "virt-its"] {
+        let machine = builtin(recorded).unwrap().unwrap();
+        assert_eq!((machine.functions.len(), machine.irqs_allocated.len()), (11, 25));
     }
     assert_eq!(builtin("overdrive"), None);
 }
@@ -158,4 +163,23 @@ fn what_is_not_known_is_refused() {
     assert!(form.starts_with("m.toml:17:7: invalid value: string \"one\""), "{form}");
     let spi = refusal("first_spi = 48", "first_spi = 988");
     assert!(spi.contains("there is no SPI 988"), "{spi}");
+}
+
+#[test]
+fn a_machine_sets_single_choices_or_says_which_it_does_not_know() {
+    let with = |line: &str| SMALL.replacen("cpus = 1", &format!("cpus = 1\npolicy = {line}"), 1);
+    let machine = parse(&with("{ zero-page = \"unshared\" }")).unwrap();
+    let mut policy = passim_vfio::Profile::MsiV9.policy();
+    machine.choices.apply(&mut policy);
+    assert_eq!(policy.zero_page, passim_vfio::policy::ZeroPage::Unshared);
+    let refused = |line: &str| parse(&with(line)).unwrap_err();
+    let error = refused("{ zero-pages = \"unshared\" }");
+    assert_eq!((error.line(), error.column()), (Some(4), Some(12)));
+    assert_eq!(error.hint(), "did you mean `zero-page`?");
+    let error = refused("{ zero-page = \"unshard\" }");
+    assert_eq!((error.line(), error.column()), (Some(4), Some(24)));
+    assert_eq!(error.hint(), "did you mean `unshared`?");
+    let text = SMALL.replacen("cpus = 1", "cpus = 1\nprofile = \"linux-612\"", 1);
+    let error = parse(&text).unwrap_err();
+    assert_eq!((error.line(), error.hint()), (Some(4), "did you mean `linux-6.12`?"));
 }

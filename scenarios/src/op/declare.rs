@@ -1,5 +1,5 @@
-//! How operations are declared: one declaration is the type, its reader, its printer and its
-//! entry in the manual.
+//! From a table of verbs to a type that reads and prints as a line: what the declarations in
+//! [`op`](super) expand to. Not here: the verbs.
 
 /// A verb, as a manual has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use passim_model::Rid;
+
 use crate::script::{FromValue, number};
 
 /// A number that prints in hexadecimal: sizes, offsets, register values.
@@ -19,6 +21,39 @@ impl FromValue for Number {
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.0)
+    }
+}
+
+/// A device: a PCI function by its place, or a platform device by its name.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum DeviceName {
+    /// A PCI function.
+    Function(Rid),
+    /// A platform device.
+    Platform(String),
+}
+
+impl FromValue for DeviceName {
+    const FORM: &'static str = "a PCI function such as 00:01.0, or the name of a platform device";
+
+    fn from_value(text: &str) -> Option<Self> {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
+        match Rid::parse(text) {
+            Some(rid) => Some(Self::Function(rid)),
+            None if !text.is_empty() && text.bytes().all(letter) => {
+                Some(Self::Platform(text.to_owned()))
+            }
+            None => None,
+        }
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(rid) => rid.fmt(f),
+            Self::Platform(name) => f.write_str(name),
+        }
     }
 }
 

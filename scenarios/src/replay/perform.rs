@@ -398,7 +398,12 @@ impl Replayer<'_> {
     }
 
     pub(super) fn call(&mut self, pid: Pid, call: Call) -> Answer {
-        self.system.call(pid, call)
+        if self.heard.is_none() {
+            return self.system.call(pid, call);
+        }
+        let answer = self.system.call(pid, call.clone());
+        self.overhear(&call, &answer);
+        answer
     }
 }
 
@@ -412,7 +417,7 @@ const MAX_FILL: u64 = 1 << 30;
 const NOWHERE: UserAddr = UserAddr::new(0x2000_0000_0000);
 
 /// The width of a register access of so many bytes.
-fn width(bytes: u8) -> Width {
+pub(super) fn width(bytes: u8) -> Width {
     match bytes {
         1 => Width::W8,
         2 => Width::W16,

@@ -242,7 +242,7 @@ impl Replayer<'_> {
     fn leaves(&mut self, dev: Rid) -> Option<(Stage, Vec<TableLeaf>)> {
         let function = self.machine.function(dev)?;
         let Iommu::SmmuV3(smmus) = &self.machine.iommu else { return None };
-        let base = smmus.get(function.smmu)?.base;
+        let base = smmus.get(function.smmu?)?.base;
         leaves_of(&mut self.system.board, base, *function.streams.first()?)
     }
 }
@@ -256,7 +256,7 @@ enum Tlb {
 fn reached(outcome: Option<Outcome>) -> Option<PhysAddr> {
     match outcome? {
         Outcome::Translated(Translated { pa, .. }) => Some(pa),
-        Outcome::Terminated(_) => None,
+        Outcome::Terminated(_) | Outcome::Stalled(_) => None,
     }
 }
 

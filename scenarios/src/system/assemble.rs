@@ -4,9 +4,9 @@ use passim_gic::{GicV2, v2, v2m};
 use passim_model::bus::Overlap;
 use passim_model::memory::BankError;
 use passim_model::pci::Registers;
-use passim_model::topology::{BarKind, Function, SameRid};
+use passim_model::topology::{BarKind, Function, Platform, SameRid};
 use passim_model::{
-    AddressMap, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
+    AddressMap, Endpoint, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
 };
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{IdRegisters, Implementation, Wires};
@@ -19,7 +19,7 @@ use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
 use super::{Board, Pace, Slot, System};
-use crate::machine::{self, Gic, Iommu, Machine};
+use crate::machine::{self, Gic, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
 const SMMU_BYTES: u64 = 0x2_0000;
@@ -44,8 +44,10 @@ impl Setup {
     pub fn new(machine: &Machine, profile: Profile) -> Self {
         let machine::Parameters { allow_unsafe_interrupts, disable_hugepages, dma_entry_limit } =
             machine.parameters;
+        let mut policy = profile.policy();
+        machine.choices.apply(&mut policy);
         Self {
-            policy: profile.policy(),
+            policy,
             params: Params { allow_unsafe_interrupts, disable_hugepages, dma_entry_limit },
             modules: Vec::new(),
             set_aside: Vec::new(),
@@ -97,7 +99,12 @@ impl System {
             io_strict_devmem: machine.io_strict_devmem,
         };
         let kernel = Kernel::boot(boot, &mut board)?;
-        Ok(Self { board, kernel, topology, page: machine.page_size })
+        let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), it.smmu));
+        let platforms = machine.platforms.iter().map(|platform| platform.smmu);
+        let platforms = (0..).map(Endpoint::Platform).zip(platforms);
+        let smmu_of = functions.chain(platforms);
+        let smmu_of = smmu_of.filter_map(|(device, smmu)| Some((device, smmu?))).collect();
+        Ok(Self { board, kernel, topology, page: machine.page_size, smmu_of })
     }
 }
 
@@ -129,7 +136,7 @@ fn board(machine: &Machine, topology: &Topology, pace: Pace) -> Result<Board, As
 fn slots(machine: &Machine, topology: &Topology, smmus: usize) -> Vec<Slot> {
     let slot = |function: &Function| {
         let rid = function.rid;
-        let smmu = machine.function(rid).map(|facts| facts.smmu);
+        let smmu = machine.function(rid).and_then(|facts| facts.smmu);
         Slot {
             rid,
             registers: Registers::new(function),
@@ -162,11 +169,17 @@ fn firmware(machine: &Machine) -> Firmware {
         .functions
         .iter()
         .filter_map(|function| {
-            let (rid, streams, driver) = (function.rid, function.streams.clone(), function.smmu);
-            Some(DeviceFacts { rid, streams, group: function.group?, driver })
+            let (endpoint, streams) = (function.rid.into(), function.streams.clone());
+            let (group, driver) = (function.group?, function.smmu?);
+            Some(DeviceFacts { endpoint, streams, group, driver })
         })
+        .chain((0..).zip(&machine.platforms).filter_map(|(number, platform)| {
+            let (endpoint, streams) = (Endpoint::Platform(number), platform.streams.clone());
+            let (group, driver) = (platform.group?, platform.smmu?);
+            Some(DeviceFacts { endpoint, streams, group, driver })
+        }))
         .collect();
-    devices.sort_by_key(|device| (device.group, device.rid));
+    devices.sort_by_key(|device| (device.group, device.endpoint));
     Firmware {
         drivers: drivers(machine),
         devices,
@@ -194,9 +207,12 @@ fn interrupts(machine: &Machine) -> InterruptFacts {
                 .collect(),
         },
     };
-    let held = machine.functions.iter().flat_map(|function| {
-        function.held.iter().map(|held| HeldFacts {
-            rid: function.rid,
+    let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), &it.held));
+    let platforms = machine.platforms.iter().map(|platform| &platform.held);
+    let platforms = (0..).map(Endpoint::Platform).zip(platforms);
+    let held = functions.chain(platforms).flat_map(|(holder, held)| {
+        held.iter().map(move |held| HeldFacts {
+            holder,
             irq: Some(held.irq),
             vector: held.vector,
             name: held.name.clone(),
@@ -223,22 +239,28 @@ fn smmu_wires(machine: &Machine) -> Vec<SmmuWireFacts> {
 }
 
 fn drivers(machine: &Machine) -> Vec<DriverFacts> {
-    match &machine.iommu {
-        Iommu::Flat => vec![flat(machine.page_size)],
-        Iommu::SmmuV3(smmus) => {
+    match machine.iommu {
+        Iommu::Flat => {
+            let (aperture, page_sizes) = flat(machine.page_size);
+            vec![DriverFacts::Flat { aperture, page_sizes }]
+        }
+        Iommu::X86(X86 { messages, remaps_interrupts }) => {
+            let (aperture, page_sizes) = flat(machine.page_size);
+            vec![DriverFacts::X86 { aperture, page_sizes, messages, remaps_interrupts }]
+        }
+        Iommu::SmmuV3(ref smmus) => {
             smmus.iter().map(|smmu| DriverFacts::SmmuV3 { base: smmu.base }).collect()
         }
     }
 }
 
 /// A driver that takes what the recorded SMMUs take: 48 bits, pages and the block above them.
-fn flat(page: PageSize) -> DriverFacts {
+fn flat(page: PageSize) -> (Span<Iova>, PageSizes) {
     let first = Iova::new(0);
     let aperture = Span::new(first, Iova::new((1 << 48) - 1)).expect("0 lies below 2^48");
     // A table holds 2^(lg2 - 3) descriptors of 8 bytes, so that is by how much a block is larger.
     let block = page.lg2() + page.lg2() - 3;
-    let page_sizes = PageSizes::from_bits(page.bytes() | 1 << block);
-    DriverFacts::Flat { aperture, page_sizes }
+    (aperture, PageSizes::from_bits(page.bytes() | 1 << block))
 }
 
 fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
@@ -298,7 +320,22 @@ fn place_bars(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyErr
 }
 
 fn topology(machine: &Machine) -> Result<Topology, SameRid> {
-    Topology::new(machine.functions.iter().map(function).collect())
+    let topology = Topology::new(machine.functions.iter().map(function).collect())?;
+    Ok(topology.with_platforms(machine.platforms.iter().map(platform).collect()))
+}
+
+fn platform(facts: &machine::Platform) -> Platform {
+    Platform {
+        name: facts.name.clone(),
+        group: facts.group,
+        boot_driver: facts.driver.clone(),
+        regions: facts.regions.clone(),
+        wires: facts.wires,
+        messages: facts.messages,
+        resettable: facts.resettable,
+        stream: facts.streams.first().copied().unwrap_or_default(),
+        device_id: facts.device_id,
+    }
 }
 
 fn function(facts: &machine::Function) -> Function {

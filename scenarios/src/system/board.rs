@@ -194,7 +194,9 @@ impl Board {
                         self.effects.push(effect);
                     }
                 }
-                Effect::Resume(_) => self.effects.push(effect),
+                Effect::Resume(_) | Effect::InvalidateAtc(_) | Effect::RespondToPages(_) => {
+                    self.effects.push(effect);
+                }
             }
         }
     }

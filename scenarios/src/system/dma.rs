@@ -1,8 +1,8 @@
 //! A device's access: through its SMMU to whatever answers there.
 
 use passim_gic::Size;
-use passim_model::{Access, Direction, Host, Iova, PhysAddr, Requester, Rid, Span, Target};
-use passim_smmu::v3::{Outcome, Terminated, Transaction, Translated};
+use passim_model::{Access, Direction, Endpoint, Host, Iova, PhysAddr, Requester, Span, Target};
+use passim_smmu::v3::{Outcome, Stalled, Terminated, Transaction, Translated};
 
 use super::message::Arrival;
 use super::{Board, System};
@@ -30,76 +30,97 @@ pub enum Reach {
     Silence(PhysAddr),
     /// At the SMMU.
     Terminated(Terminated),
+    /// It waits in the SMMU for software; its data moves no more.
+    Stalled(Stalled),
 }
 
 /// What a device may be told about a transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NoTransfer {
-    /// There is no such function.
-    #[error("the machine has no function at {0}")]
-    NoFunction(Rid),
+    /// There is no such device.
+    #[error("the machine has no device {0}")]
+    NoDevice(Endpoint),
     /// No bytes, or more than the address space holds from there on.
     #[error("a transfer has at least one byte and ends inside the address space")]
     Size,
 }
 
+/// Who makes a transaction, and which SMMU it passes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Master {
+    pub(super) requester: Requester,
+    /// `None` where it passes none.
+    pub(super) smmu: Option<usize>,
+}
+
 impl System {
-    /// Translates one access of the device at `rid` as its SMMU does now, faults recorded and all,
+    /// Translates one access of a device as its SMMU does now, faults recorded and all,
     /// and moves no data. Without an SMMU an access goes where it says.
-    pub fn translate(&mut self, rid: Rid, iova: Iova, access: Access) -> Option<Outcome> {
-        let requester = self.topology.function(rid)?.requester();
-        let smmu = self.board.slot(rid)?.smmu?;
+    pub fn translate(
+        &mut self,
+        device: impl Into<Endpoint>,
+        iova: Iova,
+        access: Access,
+    ) -> Option<Outcome> {
+        let Master { requester, smmu } = self.master(device.into()).ok()?;
+        let smmu = smmu?;
         let outcome = self.board.translate(smmu, requester, iova, access);
         self.deliver();
         outcome
     }
 
-    /// The device at `rid` reads into `bytes` from `iova` on. Pieces that do not reach RAM leave
+    /// A device reads into `bytes` from `iova` on. Pieces that do not reach RAM leave
     /// zeros (measured on 6.1 and 6.12: a read that faults delivers zeros).
     ///
     /// # Errors
     /// [`NoTransfer`]; nothing has happened then.
     pub fn dma_read(
         &mut self,
-        rid: Rid,
+        device: impl Into<Endpoint>,
         iova: Iova,
         bytes: &mut [u8],
     ) -> Result<Vec<Piece>, NoTransfer> {
-        let function = self.board.slot_index(rid).ok_or(NoTransfer::NoFunction(rid))?;
-        let pieces = self.board.dma_read(function, iova, bytes);
+        let master = self.master(device.into())?;
+        let pieces = self.board.dma_read(master, iova, bytes);
         self.deliver();
         pieces
     }
 
-    /// The device at `rid` writes `bytes` from `iova` on. Pieces that reach neither RAM nor a
-    /// doorbell are dropped.
+    /// A device writes `bytes` from `iova` on. Pieces that reach neither RAM nor a doorbell are
+    /// dropped.
     ///
     /// # Errors
     /// [`NoTransfer`]; nothing has happened then.
     pub fn dma_write(
         &mut self,
-        rid: Rid,
+        device: impl Into<Endpoint>,
         iova: Iova,
         bytes: &[u8],
     ) -> Result<Vec<Piece>, NoTransfer> {
-        let function = self.board.slot_index(rid).ok_or(NoTransfer::NoFunction(rid))?;
-        let pieces = self.board.dma_write(function, iova, bytes);
+        let master = self.master(device.into())?;
+        let pieces = self.board.dma_write(master, iova, bytes);
         self.deliver();
         pieces
+    }
+
+    fn master(&self, device: Endpoint) -> Result<Master, NoTransfer> {
+        let requester = self.topology.requester(device).ok_or(NoTransfer::NoDevice(device))?;
+        let smmu = self.smmu_of.get(&device).copied().filter(|smmu| *smmu < self.board.smmus());
+        Ok(Master { requester, smmu })
     }
 }
 
 impl Board {
-    /// The function with this index reads. See [`System::dma_read`].
+    /// A device reads. See [`System::dma_read`].
     pub(super) fn dma_read(
         &mut self,
-        function: usize,
+        master: Master,
         iova: Iova,
         bytes: &mut [u8],
     ) -> Result<Vec<Piece>, NoTransfer> {
         bytes.fill(0);
         let mut done = 0;
-        let mut pieces = self.pieces(function, iova, bytes.len(), Direction::Read)?;
+        let mut pieces = self.pieces(master, iova, bytes.len(), Direction::Read)?;
         for piece in &mut pieces {
             let len = size_of_piece(piece);
             if let Reach::Ram(pa) = piece.reach
@@ -112,15 +133,15 @@ impl Board {
         Ok(pieces)
     }
 
-    /// The function with this index writes. See [`System::dma_write`].
+    /// A device writes. See [`System::dma_write`].
     pub(super) fn dma_write(
         &mut self,
-        function: usize,
+        master: Master,
         iova: Iova,
         bytes: &[u8],
     ) -> Result<Vec<Piece>, NoTransfer> {
         let mut done = 0;
-        let mut pieces = self.pieces(function, iova, bytes.len(), Direction::Write)?;
+        let mut pieces = self.pieces(master, iova, bytes.len(), Direction::Write)?;
         for piece in &mut pieces {
             let len = size_of_piece(piece);
             piece.reach = self.write_piece(piece.reach, &bytes[done..done + len]);
@@ -157,7 +178,7 @@ impl Board {
     /// each piece.
     fn pieces(
         &mut self,
-        function: usize,
+        master: Master,
         iova: Iova,
         len: usize,
         direction: Direction,
@@ -165,8 +186,6 @@ impl Board {
         /// The smallest granule.
         const PIECE_LG2: u32 = 12;
         let whole = Span::from_size(iova, len as u64).ok_or(NoTransfer::Size)?;
-        let Some(slot) = self.slots().get(function) else { return Ok(Vec::new()) };
-        let (requester, smmu) = (slot.registers.requester(), slot.smmu);
         let access = match direction {
             Direction::Read => Access::READ,
             Direction::Write => Access::WRITE,
@@ -177,7 +196,7 @@ impl Board {
             let border = Iova::new(start.get() | ((1 << PIECE_LG2) - 1));
             let last = border.min(whole.last());
             let iova = Span::new(start, last).expect("a piece ends where it starts, or later");
-            let reach = self.reach(smmu, requester, iova.start(), access);
+            let reach = self.reach(master, iova.start(), access);
             pieces.push(Piece { iova, reach });
             match last.checked_add(1) {
                 Some(next) if next <= whole.last() => start = next,
@@ -200,18 +219,14 @@ impl Board {
         Some(outcome)
     }
 
-    pub(super) fn reach(
-        &mut self,
-        smmu: Option<usize>,
-        requester: Requester,
-        iova: Iova,
-        access: Access,
-    ) -> Reach {
+    pub(super) fn reach(&mut self, master: Master, iova: Iova, access: Access) -> Reach {
+        let Master { requester, smmu } = master;
         let outcome = smmu.and_then(|smmu| self.translate(smmu, requester, iova, access));
         let pa = match outcome {
             None => PhysAddr::new(iova.get()),
             Some(Outcome::Translated(Translated { pa, .. })) => pa,
             Some(Outcome::Terminated(terminated)) => return Reach::Terminated(terminated),
+            Some(Outcome::Stalled(stalled)) => return Reach::Stalled(stalled),
         };
         match self.map().find(pa) {
             Some((Target::Ram, _)) => Reach::Ram(pa),

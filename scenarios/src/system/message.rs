@@ -5,7 +5,7 @@ use std::fmt;
 use passim_model::pci::{Lost, Message, Raised};
 use passim_model::{Access, IntId, Rid};
 
-use super::dma::Reach;
+use super::dma::{Master, Reach};
 use super::{Board, NoTransfer, System};
 
 /// A message that was sent, and where it ended.
@@ -67,8 +67,8 @@ impl Board {
 
     fn send_one(&mut self, function: usize, message: Message) -> Option<Delivery> {
         let slot = self.slots().get(function)?;
-        let (from, smmu) = (slot.rid, slot.smmu);
-        let reach = self.reach(smmu, message.requester, message.at, Access::WRITE);
+        let (from, master) = (slot.rid, Master { requester: message.requester, smmu: slot.smmu });
+        let reach = self.reach(master, message.at, Access::WRITE);
         let reach = self.write_piece(reach, &message.data.to_le_bytes());
         let delivery = Delivery { from, message, reach };
         tracing::debug!(target: passim_model::event::TRANSLATE, ?delivery, "message");
@@ -90,10 +90,10 @@ impl System {
     /// The device at `rid` signals a vector, by MSI-X or MSI as its registers say.
     ///
     /// # Errors
-    /// [`NoTransfer::NoFunction`].
+    /// [`NoTransfer::NoDevice`].
     pub fn raise(&mut self, rid: Rid, vector: u16) -> Result<Signalled, NoTransfer> {
-        let index = self.board.slot_index(rid).ok_or(NoTransfer::NoFunction(rid))?;
-        let signalled = self.board.raise(index, vector).ok_or(NoTransfer::NoFunction(rid))?;
+        let index = self.board.slot_index(rid).ok_or(NoTransfer::NoDevice(rid.into()))?;
+        let signalled = self.board.raise(index, vector).ok_or(NoTransfer::NoDevice(rid.into()))?;
         self.deliver();
         Ok(signalled)
     }

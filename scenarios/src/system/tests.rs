@@ -47,7 +47,7 @@ fn transfers_that_cannot_be_are_refused() {
     let mut system = system(Pace::Eager);
     let nobody = Rid::new(0xfff8);
     let missing = system.dma_write(nobody, Iova::new(0), &[0]);
-    assert_eq!(missing, Err(NoTransfer::NoFunction(nobody)));
+    assert_eq!(missing, Err(NoTransfer::NoDevice(nobody.into())));
     assert_eq!(system.dma_write(EDU, Iova::new(0), &[]), Err(NoTransfer::Size));
     let end = Iova::new(u64::MAX);
     assert_eq!(system.dma_write(EDU, end, &[0, 0]), Err(NoTransfer::Size));

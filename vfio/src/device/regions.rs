@@ -84,6 +84,10 @@ impl Kernel {
                 let base = self.bar_page(rid, index, within, len)?;
                 Ok(AreaKind::Device { base, file })
             }
+            Some(FileKind::Platform { number, .. }) => {
+                let base = self.platform_page(number, offset, len)?;
+                Ok(AreaKind::Device { base, file })
+            }
             Some(FileKind::Resource { rid, bar }) => {
                 let state = self.devices.get(&rid);
                 let claimed = state.is_some_and(|state| state.claimed.contains(&bar));

@@ -39,6 +39,7 @@ impl Iommu {
             asids: Ids::new(ASID_BITS),
             devices: Vec::with_capacity(firmware.devices.len()),
             groups: BTreeMap::new(),
+            group_of: BTreeMap::new(),
             domains: Slab::new(),
             cookies: 0,
             verdicts: Vec::new(),
@@ -88,7 +89,8 @@ impl Iommu {
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Result<(), BootError> {
-        let driver = self.drivers.get_mut(facts.driver).ok_or(BootError::NoDriver(facts.rid))?;
+        let driver =
+            self.drivers.get_mut(facts.driver).ok_or(BootError::NoDriver(facts.endpoint))?;
         let master = match driver {
             Driver::SmmuV3(smmu) => {
                 Master::SmmuV3(smmu.add_master(&facts.streams, frames, host)?)
@@ -96,7 +98,8 @@ impl Iommu {
             Driver::Flat(_) => Master::Flat,
         };
         let device = self.devices.len();
-        self.devices.push(Device { rid: facts.rid, master });
+        self.group_of.entry(facts.endpoint).or_insert(facts.group);
+        self.devices.push(Device { endpoint: facts.endpoint, master });
         let arrival = self.join(facts, device, frames, host)?;
         let default = self.groups[&facts.group].default;
         self.settle(facts.driver, device, default, arrival, host)

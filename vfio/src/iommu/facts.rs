@@ -1,6 +1,6 @@
 //! What a machine's firmware and buses tell the kernel before it starts.
 
-use passim_model::{Iova, PageSizes, PhysAddr, Rid, Span, StreamId, Topology};
+use passim_model::{Endpoint, Iova, PageSizes, PhysAddr, Span, StreamId, Topology};
 
 /// One IOMMU and the driver for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,8 +34,8 @@ pub enum DriverFacts {
 /// A device behind an IOMMU.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeviceFacts {
-    /// Its place in the PCI hierarchy.
-    pub rid: Rid,
+    /// Which device.
+    pub endpoint: Endpoint,
     /// Every StreamID its transactions may carry, its own first, then its aliases: a function
     /// behind a PCI bridge also appears under the bridge's. No other device may have them.
     pub streams: Vec<StreamId>,
@@ -72,10 +72,11 @@ impl DeviceFacts {
     pub fn of_topology(topology: &Topology, driver: usize) -> Vec<Self> {
         let grouped = topology.functions().iter().filter_map(|function| {
             let group = function.group?;
-            Some(Self { rid: function.rid, streams: vec![function.stream], group, driver })
+            let (endpoint, streams) = (function.rid.into(), vec![function.stream]);
+            Some(Self { endpoint, streams, group, driver })
         });
         let mut devices: Vec<_> = grouped.collect();
-        devices.sort_by_key(|device| (device.group, device.rid));
+        devices.sort_by_key(|device| (device.group, device.endpoint));
         devices
     }
 }
@@ -129,7 +130,7 @@ pub enum BootError {
     SplitGroup(u32),
     /// A device names an IOMMU that does not exist.
     #[error("device {0} names an IOMMU the machine does not have")]
-    NoDriver(Rid),
+    NoDriver(Endpoint),
     /// A device has a StreamID the SMMU cannot tell apart.
     #[error("StreamID {0} is beyond the SMMU's StreamID size")]
     StreamOutOfRange(StreamId),

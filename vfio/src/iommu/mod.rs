@@ -51,7 +51,9 @@ use domain::{Body, Domain, Purpose};
 use flat::{FlatDomain, FlatDriver};
 use group::Group;
 use passim_model::pgtable::vmsav8::Stage;
-use passim_model::{Conflict, Errno, Frames, Host, Iova, PageSize, PageSizes, Refusal, Rid, Span};
+use passim_model::{
+    Conflict, Endpoint, Errno, Frames, Host, Iova, PageSize, PageSizes, Refusal, Span,
+};
 use slab::Slab;
 use std::collections::BTreeMap;
 use transition::Part;
@@ -75,7 +77,7 @@ enum Master {
 
 #[derive(Debug)]
 struct Device {
-    rid: Rid,
+    endpoint: Endpoint,
     master: Master,
 }
 
@@ -92,6 +94,8 @@ pub struct Iommu {
     asids: Ids,
     devices: Vec<Device>,
     groups: BTreeMap<u32, Group>,
+    /// The group of each device.
+    group_of: BTreeMap<Endpoint, u32>,
     domains: Slab<Domain>,
     /// How many cookies there were.
     cookies: u64,
@@ -107,16 +111,14 @@ impl Iommu {
 
     /// The devices of a group in the order in which they joined it; none if there is no such
     /// group.
-    pub fn group_devices(&self, group: u32) -> impl Iterator<Item = Rid> + '_ {
+    pub fn group_devices(&self, group: u32) -> impl Iterator<Item = Endpoint> + '_ {
         let devices = self.groups.get(&group).map_or(&[][..], |group| &group.devices);
-        devices.iter().map(|device| self.devices[*device].rid)
+        devices.iter().map(|device| self.devices[*device].endpoint)
     }
 
     /// The group of a device.
-    pub fn group_of(&self, rid: Rid) -> Option<u32> {
-        let device = self.devices.iter().position(|device| device.rid == rid)?;
-        let mut groups = self.groups.iter();
-        groups.find(|(_, group)| group.devices.contains(&device)).map(|(number, _)| *number)
+    pub fn group_of(&self, device: impl Into<Endpoint>) -> Option<u32> {
+        self.group_of.get(&device.into()).copied()
     }
 
     /// Addresses of a group that mappings must leave alone, ascending.
@@ -193,7 +195,8 @@ impl Iommu {
             Driver::Flat(_) => (Body::Flat(FlatDomain::default()), self.page),
         };
         let cookie = self.first_cookie(driver, purpose, granule);
-        Ok(DomainId(self.domains.insert(Domain { driver, purpose, body, cookie })))
+        let bypasses = purpose == Purpose::Kernel && self.msi.default_bypasses();
+        Ok(DomainId(self.domains.insert(Domain { driver, purpose, body, bypasses, cookie })))
     }
 
     /// Frees a domain that no group is attached to: its translations are dropped, then its
@@ -418,7 +421,9 @@ fn move_device(
         return Vec::new();
     };
     let Translation::Domain(domain) = target else { return smmu.block(master) };
-    match &mut domains.get_mut(domain.0).expect(KNOWN).body {
+    let domain = domains.get_mut(domain.0).expect(KNOWN);
+    match &mut domain.body {
+        Body::SmmuV3(_) if domain.bypasses => smmu.bypass(master),
         Body::SmmuV3(body) => smmu.attach(master, body),
         Body::Flat(_) => Vec::new(),
     }

@@ -1,9 +1,12 @@
 //! What the driver sends and writes, against dumps and logs of real kernels.
 
+mod beyond;
 mod board;
 mod bringup;
+mod defaults;
 mod doorbells;
 mod entries;
+mod flat;
 mod hostile;
 mod mappings;
 mod queue;
@@ -22,7 +25,8 @@ fn open(machine: &mut Machine, group: u32, kind: DomainKind) -> super::DomainId 
     let domain = iommu.alloc_domain(group, kind, frames, board).unwrap();
     let attached = machine.iommu.attach(domain, group).unwrap();
     machine.finish(attached);
-    let test = machine.iommu.superpage_test(domain);
+    let Machine { iommu, frames, board } = machine;
+    let test = iommu.superpage_test(domain, frames, board);
     machine.finish(test);
     domain
 }

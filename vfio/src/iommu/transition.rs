@@ -83,10 +83,6 @@ pub(super) enum Part {
     Drop(Invalidation),
     /// A domain whose translations are dropped.
     Dismantle(usize, Box<Domain>),
-    /// The superpage test begins: two pages are mapped at 0.
-    TestMap(DomainId),
-    /// The superpage test unmaps one of its pages.
-    TestUnmap(DomainId, Iova, PageSize),
     /// The superpage test's pages go back.
     TestEnd(PhysAddr, PageSize),
 }
@@ -110,7 +106,7 @@ impl Transition {
                 Part::Drop(invalidation) => invalidation.step(iommu, frames, host),
                 _ => {
                     if let Some(part) = self.parts.pop_front() {
-                        self.at_once(part, iommu, frames, host);
+                        at_once(part, iommu, frames);
                     }
                     continue;
                 }
@@ -123,39 +119,20 @@ impl Transition {
         }
         Step::Done(self.proof.take().unwrap_or_else(Synced::nothing_stale))
     }
+}
 
-    /// A part that needs no hardware; what it brings about comes next.
-    fn at_once(
-        &mut self,
-        part: Part,
-        iommu: &mut Iommu,
-        frames: &mut Frames,
-        host: &mut impl Host,
-    ) {
-        match part {
-            Part::Dismantle(driver, domain) => iommu.dismantle(driver, *domain, frames),
-            Part::TestMap(domain) => {
-                let next = superpage_test(domain, iommu, frames, host);
-                for part in next.into_iter().rev() {
-                    self.parts.push_front(part);
-                }
-            }
-            Part::TestUnmap(domain, iova, page) => {
-                if iommu.domains.contains(domain.0) {
-                    let mut gather = Gather::new();
-                    iommu.unmap(domain, iova, page.bytes(), &mut gather, host);
-                    self.parts.push_front(Part::Drop(iommu.sync(domain, gather)));
-                }
-            }
-            Part::TestEnd(pages, size) => frames.free(pages, size),
-            Part::Acts(..) | Part::Drop(_) => {}
-        }
+/// A part that needs no hardware.
+fn at_once(part: Part, iommu: &mut Iommu, frames: &mut Frames) {
+    match part {
+        Part::Dismantle(driver, domain) => iommu.dismantle(driver, *domain, frames),
+        Part::TestEnd(pages, size) => frames.free(pages, size),
+        Part::Acts(..) | Part::Drop(_) => {}
     }
 }
 
-/// Maps two pages at 0 and plans what follows. Without memory, or where it cannot be mapped, the
-/// test is over.
-fn superpage_test(
+/// Maps two pages at 0, unmaps them one by one, and plans the invalidations. Without memory, or
+/// where it cannot be mapped, there is no test.
+pub(super) fn superpage_test(
     domain: DomainId,
     iommu: &mut Iommu,
     frames: &mut Frames,
@@ -163,9 +140,6 @@ fn superpage_test(
 ) -> Vec<Part> {
     let page = iommu.page;
     let Some(both) = PageSize::from_lg2(page.lg2() + 1) else { return Vec::new() };
-    if !iommu.domains.contains(domain.0) {
-        return Vec::new();
-    }
     let Some(pages) = frames.alloc(both) else { return Vec::new() };
     let request = MapRequest {
         iova: Iova::new(0),
@@ -176,16 +150,19 @@ fn superpage_test(
     };
     let mut gather = Gather::new();
     let mapped = iommu.map(domain, &request, &mut gather, frames, host);
-    let mut next = Vec::with_capacity(4);
+    let mut parts = Vec::with_capacity(4);
     if !gather.is_empty() {
-        next.push(Part::Drop(iommu.sync(domain, gather)));
+        parts.push(Part::Drop(iommu.sync(domain, gather)));
     }
     if mapped.is_ok() {
-        next.push(Part::TestUnmap(domain, Iova::new(0), page));
-        next.push(Part::TestUnmap(domain, Iova::new(page.bytes()), page));
+        for iova in [Iova::new(0), Iova::new(page.bytes())] {
+            let mut gather = Gather::new();
+            iommu.unmap(domain, iova, page.bytes(), &mut gather, host);
+            parts.push(Part::Drop(iommu.sync(domain, gather)));
+        }
     }
-    next.push(Part::TestEnd(pages, both));
-    next
+    parts.push(Part::TestEnd(pages, both));
+    parts
 }
 
 fn run(

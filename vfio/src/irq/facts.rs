@@ -1,6 +1,6 @@
 //! What firmware tells the kernel of interrupts before it starts.
 
-use passim_model::{IntId, PhysAddr, Rid};
+use passim_model::{Endpoint, IntId, PhysAddr};
 
 /// A GICv2m frame as firmware describes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,11 +38,11 @@ pub enum GicFacts {
 /// A message that a driver of the kernel holds from boot on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HeldFacts {
-    /// The function that sends it.
-    pub rid: Rid,
+    /// The device that sends it.
+    pub holder: Endpoint,
     /// Linux interrupt number; `None` for the lowest free one.
     pub irq: Option<u32>,
-    /// Vector of the function.
+    /// Vector of the device.
     pub vector: u16,
     /// Who asked for it, as `/proc/interrupts` has it.
     pub name: String,

@@ -7,6 +7,7 @@
 //! | `lines` | which interrupts are there, who serves them, on which CPU? |
 //! | `gicv2` | what does the GICv2 driver tell its registers? |
 //! | `wire` | where are the bits? |
+//! | `registry` | which doorbells are there, and are they safe? |
 //! | `serve` | what happens when a CPU is interrupted? |
 //! | [`view`] | what does `/proc/interrupts` say? |
 //!
@@ -16,6 +17,7 @@ pub mod facts;
 mod gicv2;
 mod lines;
 mod number;
+pub(crate) mod registry;
 mod serve;
 pub mod view;
 mod wire;

@@ -158,13 +158,4 @@ impl Controller {
     pub(super) fn moves_events(&self) -> bool {
         matches!(self, Self::Its(_))
     }
-
-    /// Every doorbell the machine has: what the series from v10 on keeps in a registry.
-    pub(super) fn registry(&self) -> Vec<PhysAddr> {
-        match self {
-            Self::Absent => Vec::new(),
-            Self::V2m(v2m) => v2m.every_doorbell(),
-            Self::Its(its) => its.doorbell().into_iter().collect(),
-        }
-    }
 }

@@ -5,15 +5,17 @@ use crate::irq::{HeldFacts, Service};
 use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::pci::Space;
-use passim_model::{Host, Rid};
+use passim_model::{Endpoint, Host, Rid};
 
 impl Kernel {
     /// Every driver that was bound at boot takes its messages, in the order of their numbers.
     pub(crate) fn hold_at_boot(&mut self, host: &mut impl Host) {
         let mut rids: Vec<(u32, Rid)> = Vec::new();
         for held in &self.msi.held {
-            if !rids.iter().any(|(_, rid)| *rid == held.rid) {
-                rids.push((held.irq.unwrap_or(u32::MAX), held.rid));
+            if let Endpoint::Pci(holder) = held.holder
+                && !rids.iter().any(|(_, rid)| *rid == holder)
+            {
+                rids.push((held.irq.unwrap_or(u32::MAX), holder));
             }
         }
         rids.sort_by_key(|(irq, _)| *irq);
@@ -26,7 +28,7 @@ impl Kernel {
     }
 
     fn held_by(&self, rid: Rid) -> impl Iterator<Item = &HeldFacts> + '_ {
-        self.msi.held.iter().filter(move |held| held.rid == rid)
+        self.msi.held.iter().filter(move |held| held.holder == Endpoint::Pci(rid))
     }
 
     /// The driver of a function takes the messages it always takes.

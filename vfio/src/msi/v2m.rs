@@ -157,15 +157,6 @@ impl V2m {
             .collect()
     }
 
-    /// Bases of all doorbells.
-    pub(super) fn every_doorbell(&self) -> Vec<PhysAddr> {
-        if self.per_cpu.is_empty() {
-            self.frames.iter().map(|frame| frame.base).collect()
-        } else {
-            self.per_cpu.clone()
-        }
-    }
-
     /// What raises this SPI at this CPU, with physical addresses.
     pub(super) fn message(&self, spi: IntId, cpu: u16) -> Message {
         let Some(frame) = self.frames.iter().find(|frame| frame.has(spi)) else {

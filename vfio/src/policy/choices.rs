@@ -1,11 +1,13 @@
 //! The values each choice may take, by the part that asks.
 
 macro_rules! choice {
-    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[doc = $means:literal])+ $value:ident = $text:literal,)+
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum $name {
-            $($(#[$value_doc])* $value,)+
+            $($(#[doc = $means])+ $value,)+
         }
 
         impl $crate::policy::Choice for $name {
@@ -14,6 +16,12 @@ macro_rules! choice {
             fn name(self) -> &'static str {
                 match self {
                     $(Self::$value => $text,)+
+                }
+            }
+
+            fn means(self) -> &'static str {
+                match self {
+                    $(Self::$value => concat!($($means),+).trim_ascii(),)+
                 }
             }
         }

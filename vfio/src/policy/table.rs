@@ -12,8 +12,8 @@ use super::{
     LpiRanges, MessageSafety, MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping,
     NestingType, NotAContainer, OverrideError, Profile, RangeEnd, ReplayAperture, Row,
     SecondWindow, ShortInfo, SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll,
-    UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, VectorRange, WindowProvider,
-    WrapErrno, ZeroPage, step_of,
+    UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange,
+    WindowProvider, WrapErrno, ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -76,7 +76,7 @@ macro_rules! policy {
                 name: $name,
                 decides: concat!($($decides),+).trim_ascii(),
                 source: $source,
-                values: <$type as Choice>::VALUES.iter().map(|v| v.name()).collect(),
+                values: <$type as Choice>::VALUES.iter().map(|v| ValueEntry::of(*v)).collect(),
                 steps: vec![$(Step {
                     since: $since,
                     value: <$type>::$value.name(),

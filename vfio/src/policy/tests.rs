@@ -33,6 +33,10 @@ fn the_table_begins_with_the_oldest_kernel_and_ascends() {
         assert_eq!(choice.steps[0].since, oldest, "{}", choice.name);
         assert!(choice.steps.is_sorted_by(|a, b| a.since < b.since), "{}", choice.name);
         assert!(choice.values.len() > 1, "{} has nothing to choose from", choice.name);
+        for value in &choice.values {
+            assert!(value.means.ends_with('.'), "{}={}", choice.name, value.name);
+            assert_eq!(choice.value(value.name), Some(*value));
+        }
     }
 }
 

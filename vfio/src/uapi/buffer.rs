@@ -49,6 +49,15 @@ impl Buffer {
         bytes.get(offset..end).ok_or_else(Self::fault)
     }
 
+    /// Copies in the first `bytes` bytes, to no end but to know that they are there.
+    ///
+    /// # Errors
+    /// EFAULT by `user-pointer` where the memory ends before.
+    pub fn require(&self, bytes: usize) -> Result<(), Refusal> {
+        let there = self.bytes.as_ref().map_or(0, Vec::len);
+        if self.bytes.is_none() || there < bytes { Err(Self::fault()) } else { Ok(()) }
+    }
+
     /// Copies `bytes` out to `offset`.
     ///
     /// # Errors

@@ -111,8 +111,9 @@ pub mod map {
     pub const READ: u32 = 1 << 0;
     /// The device may write.
     pub const WRITE: u32 = 1 << 1;
-    /// Exchange the vaddr of an existing mapping.
-    pub const VADDR: u32 = 1 << 2;
+    /// Bit 2: VFIO_DMA_MAP_FLAG_RESERVED_MSI_IOVA of the series, VFIO_DMA_MAP_FLAG_VADDR of later
+    /// kernels.
+    pub const THIRD: u32 = 1 << 2;
 }
 
 /// Flags of VFIO_IOMMU_UNMAP_DMA.
@@ -141,8 +142,15 @@ pub mod dirty {
 pub mod info_cap {
     /// Page sizes are given.
     pub const FLAG_PGSIZES: u32 = 1 << 0;
-    /// A capability chain exists.
+    /// A capability chain exists. In v8 of the series the same bit is
+    /// [`FLAG_REQUIRE_MSI_MAP`].
     pub const FLAG_CAPS: u32 = 1 << 1;
+    /// v8: the user has to register a window for doorbells.
+    pub const FLAG_REQUIRE_MSI_MAP: u32 = 1 << 1;
+    /// The series, v9 to v13: `VFIO_IOMMU_TYPE1_INFO_CAP_MSI_GEOMETRY`.
+    pub const MSI_GEOMETRY: u16 = 1;
+    /// The series, v14: `VFIO_IOMMU_TYPE1_INFO_CAP_MSI_RESV`.
+    pub const MSI_RESV: u16 = 1;
     /// Valid IOVA ranges.
     pub const IOVA_RANGE: u16 = 1;
     /// Dirty page tracking.

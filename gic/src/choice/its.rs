@@ -1,0 +1,326 @@
+//! Choices of an ITS. IHI 0069 H chapter 5 and 12.18 to 12.19.
+
+use super::Preset;
+
+/// What follows from a command that cannot be performed. IHI 0069 H 5.2 leaves it open.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum CommandErrors {
+    /// The command is passed over.
+    Skip,
+    /// The command is passed over and the error is signalled to the system (GITS_TYPER.SEIS): the
+    /// report is that signal.
+    Report,
+    /// The queue stops at the command: GITS_CREADR.Stalled.
+    #[default]
+    Stall,
+}
+
+/// What follows from a queue or a table that memory does not answer for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum MemoryErrors {
+    /// The command is passed over.
+    Skip,
+    /// The queue stops at the command.
+    #[default]
+    Stall,
+}
+
+/// What makes a stopped queue go on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Restart {
+    /// GITS_CWRITER.Retry.
+    #[default]
+    RetryBit,
+    /// Any store to GITS_CWRITER, or one that enables the ITS; Stalled stays until GITS_CBASER is
+    /// stored to.
+    AnyStore,
+}
+
+/// A command whose number is none, or that belongs to a feature that is absent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum UnknownCommands {
+    /// Passed over without a word.
+    Skip,
+    /// An error like another.
+    #[default]
+    Error,
+}
+
+/// A message whose EventID the device's table has no room for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum EventBeyond {
+    /// The write is ignored.
+    #[default]
+    Ignored,
+    /// The bits that are too many are ignored.
+    Cut,
+}
+
+/// MAPTI or MAPI of an event that is mapped; UNPREDICTABLE without a DISCARD before.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum RemapEvent {
+    /// The new mapping holds.
+    #[default]
+    Replace,
+    /// The old mapping holds.
+    Keep,
+}
+
+/// MAPTI or MAPI to a collection that is not mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum MapToUnmapped {
+    /// Takes place; messages fail until the collection is mapped.
+    #[default]
+    Allowed,
+    /// An error.
+    Refused,
+}
+
+/// MAPD of a device that is mapped; UNPREDICTABLE without an unmapping before.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum RemapDevice {
+    /// The new table holds.
+    #[default]
+    Replace,
+    /// The old table holds.
+    Keep,
+}
+
+/// The interrupt translation table at MAPD. Software must have zeroed it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum IttAtMapd {
+    /// Taken as it is: what it holds is mapped.
+    #[default]
+    AsItIs,
+    /// Nothing is mapped: it is zeroed.
+    Zeroed,
+}
+
+/// The field Size of a MAPD that unmaps.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum SizeOfUnmap {
+    /// Not looked at.
+    #[default]
+    Ignored,
+    /// Must be in range.
+    Checked,
+}
+
+/// What becomes of the events of a collection that is unmapped.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum UnmapCollection {
+    /// They work again once it is mapped.
+    #[default]
+    Revives,
+    /// They stay without a collection until they are moved or mapped anew.
+    Orphans,
+}
+
+/// Which redistributors INVALL reaches.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum InvallScope {
+    /// That of the collection, which must be mapped.
+    #[default]
+    Collection,
+    /// All, whatever the collection.
+    Everywhere,
+}
+
+/// Stores to GITS_CBASER and GITS_BASER while the ITS is enabled; UNPREDICTABLE.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum BasesWhileEnabled {
+    /// Ignored.
+    #[default]
+    Ignored,
+    /// Taken at once.
+    Taken,
+}
+
+/// A store to GITS_CWRITER beyond the queue.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum WriterBeyond {
+    /// Ignored.
+    #[default]
+    Ignored,
+    /// Kept, and nothing is consumed until a good one is stored.
+    Stops,
+}
+
+/// Stores to GITS_CREADR.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Reader {
+    /// Read-only.
+    #[default]
+    ReadOnly,
+    /// Taken while the ITS is disabled.
+    Writable,
+}
+
+/// A store to GITS_CBASER.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum QueueBase {
+    /// Clears GITS_CREADR.
+    #[default]
+    Plain,
+    /// Clears GITS_CWRITER too, and the address is cut to 64 KiB.
+    Coarse,
+}
+
+/// GITS_CTLR.Quiescent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Quiescent {
+    /// Always 1.
+    Always,
+    /// 1 while there is no command to consume.
+    WhenIdle,
+    /// 1 while the ITS is disabled and everything it sent has arrived.
+    #[default]
+    WhenDisabled,
+}
+
+/// Enabling an ITS whose queue or tables are not valid.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Enabling {
+    /// Takes place.
+    #[default]
+    Always,
+    /// Ignored.
+    NeedsTables,
+}
+
+/// Translations that are remembered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Caching {
+    /// None: every message reads its three entries.
+    Off,
+    /// `1 << lg2` of them, at most `1 << 20`.
+    Translations {
+        /// log2 of their number.
+        lg2: u8,
+    },
+}
+
+/// When what a command asks of redistributors, and of messages, is done.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Ordering {
+    /// With the command.
+    #[default]
+    AtOnce,
+    /// At any moment up to the next SYNC that covers it, drawn from this seed.
+    Late {
+        /// The seed.
+        seed: u64,
+    },
+}
+
+/// The choices of an ITS that can be made differently.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ItsChoices {
+    /// Commands that cannot be performed.
+    pub command_errors: CommandErrors,
+    /// Memory that does not answer.
+    pub memory_errors: MemoryErrors,
+    /// Going on after a stop.
+    pub restart: Restart,
+    /// Commands nobody knows.
+    pub unknown_commands: UnknownCommands,
+    /// EventIDs beyond the table.
+    pub event_beyond: EventBeyond,
+    /// Mapping a mapped event.
+    pub remap_event: RemapEvent,
+    /// Mapping to a collection that is not mapped.
+    pub map_to_unmapped: MapToUnmapped,
+    /// Mapping a mapped device.
+    pub remap_device: RemapDevice,
+    /// The table a MAPD names.
+    pub itt_at_mapd: IttAtMapd,
+    /// Size of a MAPD that unmaps.
+    pub size_of_unmap: SizeOfUnmap,
+    /// Unmapping a collection in use.
+    pub unmap_collection: UnmapCollection,
+    /// Reach of INVALL.
+    pub invall_scope: InvallScope,
+    /// Bases stored to while enabled.
+    pub bases_while_enabled: BasesWhileEnabled,
+    /// GITS_CWRITER beyond the queue.
+    pub writer_beyond: WriterBeyond,
+    /// Stores to GITS_CREADR.
+    pub reader: Reader,
+    /// Stores to GITS_CBASER.
+    pub queue_base: QueueBase,
+    /// GITS_CTLR.Quiescent.
+    pub quiescent: Quiescent,
+    /// Enabling without tables.
+    pub enabling: Enabling,
+    /// The cache of translations.
+    pub caching: Caching,
+    /// When effects take place.
+    pub ordering: Ordering,
+}
+
+impl Preset {
+    /// What the preset chooses for an ITS.
+    pub fn its(self) -> ItsChoices {
+        let strict = ItsChoices {
+            command_errors: CommandErrors::Stall,
+            memory_errors: MemoryErrors::Stall,
+            restart: Restart::RetryBit,
+            unknown_commands: UnknownCommands::Error,
+            event_beyond: EventBeyond::Ignored,
+            remap_event: RemapEvent::Keep,
+            map_to_unmapped: MapToUnmapped::Allowed,
+            remap_device: RemapDevice::Keep,
+            itt_at_mapd: IttAtMapd::AsItIs,
+            size_of_unmap: SizeOfUnmap::Ignored,
+            unmap_collection: UnmapCollection::Revives,
+            invall_scope: InvallScope::Collection,
+            bases_while_enabled: BasesWhileEnabled::Ignored,
+            writer_beyond: WriterBeyond::Ignored,
+            reader: Reader::ReadOnly,
+            queue_base: QueueBase::Plain,
+            quiescent: Quiescent::WhenDisabled,
+            enabling: Enabling::Always,
+            caching: Caching::Off,
+            ordering: Ordering::AtOnce,
+        };
+        let replacing = ItsChoices {
+            remap_event: RemapEvent::Replace,
+            remap_device: RemapDevice::Replace,
+            ..strict
+        };
+        match self {
+            Self::ArchStrict => strict,
+            Self::Qemu => ItsChoices {
+                command_errors: CommandErrors::Skip,
+                restart: Restart::AnyStore,
+                unknown_commands: UnknownCommands::Skip,
+                size_of_unmap: SizeOfUnmap::Checked,
+                invall_scope: InvallScope::Everywhere,
+                writer_beyond: WriterBeyond::Stops,
+                reader: Reader::Writable,
+                quiescent: Quiescent::Always,
+                ..replacing
+            },
+            Self::KvmAbi0 => ItsChoices {
+                command_errors: CommandErrors::Skip,
+                memory_errors: MemoryErrors::Skip,
+                unknown_commands: UnknownCommands::Skip,
+                remap_event: RemapEvent::Keep,
+                itt_at_mapd: IttAtMapd::Zeroed,
+                unmap_collection: UnmapCollection::Orphans,
+                queue_base: QueueBase::Coarse,
+                quiescent: Quiescent::WhenIdle,
+                enabling: Enabling::NeedsTables,
+                caching: Caching::Translations { lg2: 12 },
+                ..replacing
+            },
+            Self::Gic600 => ItsChoices { caching: Caching::Translations { lg2: 12 }, ..replacing },
+            Self::Adversarial(seed) => ItsChoices {
+                event_beyond: if seed & 1 == 0 { EventBeyond::Ignored } else { EventBeyond::Cut },
+                caching: Caching::Translations { lg2: 4 },
+                ordering: Ordering::Late { seed },
+                ..replacing
+            },
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Choices of redistributors about LPIs. IHI 0069 H 5.1, 12.10, 12.11.
+
+use super::Preset;
+
+/// When a redistributor reads the configuration of an LPI from memory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ConfigRead {
+    /// Whenever it becomes pending, and when it is invalidated: nothing is remembered.
+    WhenPended,
+    /// When it is first needed, and not again before it is invalidated.
+    #[default]
+    UntilInvalidated,
+    /// When the LPI is mapped, and not again before it is invalidated.
+    AtMapping,
+}
+
+/// Where the pending state of LPIs lives while LPIs are on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum PendingHome {
+    /// In the table in memory, at every moment.
+    Memory,
+    /// In the redistributor; the table is written when LPIs are turned off.
+    #[default]
+    Redistributor,
+}
+
+/// What GICR_PENDBASER.PTZ does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum PendingZero {
+    /// The table is not read when LPIs are turned on; the bit reads as zero.
+    #[default]
+    Honoured,
+    /// The table is read all the same; the bit is kept.
+    Ignored,
+}
+
+/// Whether GICR_CTLR.EnableLPIs can be cleared (GICR_CTLR.CES).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ClearEnable {
+    /// Yes.
+    #[default]
+    Allowed,
+    /// Once set it stays set.
+    Refused,
+}
+
+/// What a store to GICR_PROPBASER or GICR_PENDBASER does while LPIs are on. Either way the tables
+/// in use are those of the moment LPIs were turned on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum BaseWhileEnabled {
+    /// It is ignored.
+    #[default]
+    Ignored,
+    /// The register takes it.
+    Kept,
+}
+
+/// Whether each redistributor has a GICR_PROPBASER of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum PropertyTable {
+    /// Yes.
+    #[default]
+    PerRedistributor,
+    /// A store to one is a store to all.
+    Shared,
+}
+
+/// What an invalidation does to the priority of an LPI that is pending.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum PendingPriority {
+    /// It is read again.
+    #[default]
+    Follows,
+    /// It stays until the LPI is served.
+    Sticks,
+}
+
+/// What moving pending LPIs does when LPIs are off where they would go.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum MoveToDisabled {
+    /// They stay where they are.
+    #[default]
+    Stay,
+    /// They are lost.
+    Lost,
+}
+
+/// When INVLPIR and INVALLR are done.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum RegisterInvalidation {
+    /// With the store.
+    #[default]
+    AtOnce,
+    /// By a later step; GICR_SYNCR.Busy says so until then.
+    OnStep,
+}
+
+/// The choices of redistributors that can be made differently.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct LpiChoices {
+    /// When the configuration is read.
+    pub config: ConfigRead,
+    /// Where pending lives.
+    pub pending: PendingHome,
+    /// GICR_PENDBASER.PTZ.
+    pub ptz: PendingZero,
+    /// Clearing EnableLPIs.
+    pub clear_enable: ClearEnable,
+    /// Stores to the table bases while LPIs are on.
+    pub base_while_enabled: BaseWhileEnabled,
+    /// GICR_PROPBASER of several redistributors.
+    pub property_table: PropertyTable,
+    /// Priorities of pending LPIs.
+    pub pending_priority: PendingPriority,
+    /// Moves to where LPIs are off.
+    pub move_to_disabled: MoveToDisabled,
+    /// INVLPIR and INVALLR.
+    pub register_invalidation: RegisterInvalidation,
+}
+
+impl Preset {
+    /// What the preset chooses for redistributors.
+    pub fn lpi(self) -> LpiChoices {
+        let plain = LpiChoices::default();
+        match self {
+            Self::ArchStrict => LpiChoices { clear_enable: ClearEnable::Refused, ..plain },
+            Self::Qemu => LpiChoices {
+                config: ConfigRead::WhenPended,
+                pending: PendingHome::Memory,
+                ptz: PendingZero::Ignored,
+                base_while_enabled: BaseWhileEnabled::Kept,
+                ..plain
+            },
+            Self::KvmAbi0 => LpiChoices {
+                config: ConfigRead::AtMapping,
+                property_table: PropertyTable::Shared,
+                move_to_disabled: MoveToDisabled::Lost,
+                ..plain
+            },
+            Self::Gic600 => LpiChoices { pending_priority: PendingPriority::Sticks, ..plain },
+            Self::Adversarial(_) => LpiChoices {
+                config: ConfigRead::AtMapping,
+                pending_priority: PendingPriority::Sticks,
+                register_invalidation: RegisterInvalidation::OnStep,
+                ..plain
+            },
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The command queue: consumption, one command at a time, and its errors. IHI 0069 H 5.2.
+
+use super::command::{self, Words};
+use super::error::{CommandError, Failure, Reason, Report};
+use super::wire::command::{BYTES, WORDS};
+use super::{Its, MOST_REPORTS};
+use crate::Progress;
+use crate::choice::its::{CommandErrors, MemoryErrors, UnknownCommands};
+use passim_model::{Abort, Effect, Memory, PhysAddr, event};
+
+impl Its {
+    /// Consumes the next command, if there is one and nothing keeps the queue.
+    pub(super) fn consume(&mut self, memory: &mut Memory) -> Progress {
+        let registers = &self.registers;
+        let Some(base) = registers.queue().filter(|_| registers.enabled && !registers.halted)
+        else {
+            return Progress::Idle;
+        };
+        // A pointer beyond the queue means nothing: no command is consumed before it is put right.
+        let size = registers.queue_bytes();
+        let (reader, writer) = (registers.creadr, registers.cwriter);
+        if reader == writer || writer >= size || reader >= size {
+            return Progress::Idle;
+        }
+        let outcome = match fetch(base, reader, memory) {
+            Ok(words) => self.perform_words(&words, memory),
+            Err(abort) => Err(Failure::Memory(abort.0)),
+        };
+        self.counters.commands += 1;
+        match outcome {
+            Ok(()) => self.advance(),
+            Err(failure) => self.fail(failure),
+        }
+        Progress::Worked
+    }
+
+    fn perform_words(&mut self, words: &Words, memory: &mut Memory) -> Result<(), Failure> {
+        let opcode = command::number(words);
+        match command::decode(words) {
+            Some(command) => {
+                tracing::debug!(target: event::QUEUE, ?command, "consumed");
+                self.perform(command, opcode, memory)
+            }
+            None => match self.implementation.choices.unknown_commands {
+                UnknownCommands::Skip => Ok(()),
+                UnknownCommands::Error => {
+                    Err(Failure::Command(CommandError { opcode, reason: Reason::Unsupported }))
+                }
+            },
+        }
+    }
+
+    fn advance(&mut self) {
+        let next = self.registers.creadr + BYTES;
+        self.registers.creadr = if next >= self.registers.queue_bytes() { 0 } else { next };
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        let choices = &self.implementation.choices;
+        let stalls = match failure {
+            Failure::Command(_) => choices.command_errors == CommandErrors::Stall,
+            Failure::Memory(_) => choices.memory_errors == MemoryErrors::Stall,
+        };
+        let offset = self.registers.creadr;
+        tracing::debug!(target: event::QUEUE, ?failure, offset, stalls, "failed");
+        self.counters.errors += 1;
+        self.effects.extend(self.implementation.features.error_wire.map(Effect::Wire));
+        if self.reports.len() == MOST_REPORTS {
+            self.reports.pop_front();
+        }
+        self.reports.push_back(Report { offset, failure, stalled: stalls });
+        if stalls {
+            // CREADR stays at the command, so that software can put it right and retry.
+            self.registers.stalled = true;
+            self.registers.halted = true;
+        } else {
+            self.advance();
+        }
+    }
+}
+
+/// The command at an offset of the queue, which starts on a page of 4 KiB, so that no command
+/// crosses one.
+fn fetch(base: PhysAddr, offset: u64, memory: &Memory) -> Result<Words, Abort> {
+    let at = base.checked_add(offset).ok_or(Abort(base))?;
+    let words = memory.words(at, WORDS)?;
+    words.try_into().map_err(|_| Abort(at))
+}

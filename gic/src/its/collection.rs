@@ -1,0 +1,178 @@
+//! Collections: from an ICID to a CPU, held by the ITS or in memory. IHI 0069 H 5.2.
+
+use super::Its;
+use super::entry::Layout;
+use super::table::{Missing, Table};
+use crate::Cpu;
+use passim_model::{Abort, Memory, PhysAddr};
+
+/// Why a collection cannot be looked up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NoCollection {
+    /// The ICID is out of range.
+    OutOfRange,
+    /// Memory did not answer.
+    Abort(PhysAddr),
+}
+
+impl From<Abort> for NoCollection {
+    fn from(abort: Abort) -> Self {
+        Self::Abort(abort.0)
+    }
+}
+
+/// Most entries of the list that are looked at: one for each ICID.
+const MOST: u64 = 1 << 16;
+
+impl Its {
+    /// Whether an ICID is one the ITS has.
+    pub(super) fn has_collection(&self, icid: u16) -> bool {
+        let features = &self.implementation.features;
+        if u32::from(icid) >> features.icid_bits() != 0 {
+            return false;
+        }
+        if icid < u16::from(features.held_collections) {
+            return true;
+        }
+        let room = self.registers.collections().map_or(0, Table::room);
+        match features.layout {
+            Layout::Kvm0 => room != 0,
+            Layout::Qemu => u64::from(icid) < room,
+        }
+    }
+
+    /// The CPU of a collection; `None` if it is not mapped.
+    pub(super) fn collection(
+        &self,
+        icid: u16,
+        memory: &Memory,
+    ) -> Result<Option<Cpu>, NoCollection> {
+        if !self.has_collection(icid) {
+            return Err(NoCollection::OutOfRange);
+        }
+        if let Some(held) = self.held.get(usize::from(icid)) {
+            return Ok(*held);
+        }
+        let Some(table) = self.registers.collections() else {
+            return Err(NoCollection::OutOfRange);
+        };
+        let layout = self.implementation.features.layout;
+        let word = match layout {
+            Layout::Qemu => load(table, u64::from(icid), memory)?.unwrap_or(0),
+            Layout::Kvm0 => find(table, layout, icid, memory)?.map_or(0, |(_, word)| word),
+        };
+        // What memory says of CPUs that do not exist is no mapping.
+        Ok(layout.cte(word).map(|(_, cpu)| cpu).filter(|cpu| cpu.get() < self.cpus))
+    }
+
+    /// Maps or unmaps a collection that the ITS has.
+    pub(super) fn set_collection(
+        &mut self,
+        icid: u16,
+        cpu: Option<Cpu>,
+        memory: &mut Memory,
+    ) -> Result<(), NoCollection> {
+        if let Some(held) = self.held.get_mut(usize::from(icid)) {
+            *held = cpu;
+            return Ok(());
+        }
+        let Some(table) = self.registers.collections() else {
+            return Err(NoCollection::OutOfRange);
+        };
+        let layout = self.implementation.features.layout;
+        match layout {
+            Layout::Qemu => {
+                let word = cpu.map_or(0, |cpu| layout.spell_cte(icid, cpu));
+                match table.entry(u64::from(icid), memory) {
+                    Ok(at) => Ok(memory.store_u64(at, word)?),
+                    // No page to say so in, and nothing to unmap.
+                    Err(Missing::NoPage) if cpu.is_none() => Ok(()),
+                    Err(Missing::NoPage | Missing::Beyond) => Err(NoCollection::OutOfRange),
+                    Err(Missing::Abort(at)) => Err(NoCollection::Abort(at)),
+                }
+            }
+            Layout::Kvm0 => match cpu {
+                Some(cpu) => put(table, icid, layout.spell_cte(icid, cpu), memory),
+                None => remove(table, icid, memory),
+            },
+        }
+    }
+}
+
+/// The word of an entry; `None` if there is no room for it.
+fn load(table: Table, n: u64, memory: &Memory) -> Result<Option<u64>, NoCollection> {
+    match table.entry(n, memory) {
+        Ok(at) => Ok(Some(memory.load_u64(at)?)),
+        Err(Missing::NoPage | Missing::Beyond) => Ok(None),
+        Err(Missing::Abort(at)) => Err(NoCollection::Abort(at)),
+    }
+}
+
+/// Stores the word of an entry, if there is room for it.
+fn store(table: Table, n: u64, word: u64, memory: &mut Memory) -> Result<bool, NoCollection> {
+    match table.entry(n, memory) {
+        Ok(at) => {
+            memory.store_u64(at, word)?;
+            Ok(true)
+        }
+        Err(Missing::NoPage | Missing::Beyond) => Ok(false),
+        Err(Missing::Abort(at)) => Err(NoCollection::Abort(at)),
+    }
+}
+
+/// The place and the word of a collection's entry in a list.
+fn find(
+    table: Table,
+    layout: Layout,
+    icid: u16,
+    memory: &Memory,
+) -> Result<Option<(u64, u64)>, NoCollection> {
+    for n in 0..MOST {
+        let Some(word) = load(table, n, memory)? else { break };
+        match layout.cte(word) {
+            Some((found, _)) if found == icid => return Ok(Some((n, word))),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    Ok(None)
+}
+
+/// How many entries a list has.
+fn length(table: Table, memory: &Memory) -> Result<u64, NoCollection> {
+    for n in 0..MOST {
+        let end = load(table, n, memory)?.is_none_or(|word| Layout::Kvm0.cte(word).is_none());
+        if end {
+            return Ok(n);
+        }
+    }
+    Ok(MOST)
+}
+
+/// Enters a collection in a list, in the place it has or at the end.
+fn put(table: Table, icid: u16, word: u64, memory: &mut Memory) -> Result<(), NoCollection> {
+    let known = find(table, Layout::Kvm0, icid, memory)?;
+    let n = match known {
+        Some((n, _)) => n,
+        None => length(table, memory)?,
+    };
+    if !store(table, n, word, memory)? {
+        return Err(NoCollection::OutOfRange);
+    }
+    if known.is_none() {
+        // The list has ended here; where there is room it ends one further on.
+        store(table, n + 1, 0, memory)?;
+    }
+    Ok(())
+}
+
+/// Takes a collection out of a list; the last entry takes its place.
+fn remove(table: Table, icid: u16, memory: &mut Memory) -> Result<(), NoCollection> {
+    let Some((n, _)) = find(table, Layout::Kvm0, icid, memory)? else { return Ok(()) };
+    let last = length(table, memory)?.saturating_sub(1);
+    if let Some(word) = load(table, last, memory)? {
+        store(table, n, word, memory)?;
+        store(table, last, 0, memory)?;
+    }
+    Ok(())
+}

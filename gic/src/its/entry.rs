@@ -1,0 +1,170 @@
+//! The entries of tables, in the layouts of those whose tables are read and written. The
+//! architecture leaves the layout to the implementation (IHI 0069 H 5.2).
+
+use super::wire::{KvmCte, KvmDte, KvmIte, QemuCte, QemuDte, QemuIteHigh, QemuIteLow};
+use crate::Cpu;
+use passim_model::{Abort, Memory, PhysAddr};
+
+/// How entries are laid out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Layout {
+    /// KVM's save and restore ABI, revision 0: 8 bytes each; the collection table is a list.
+    Kvm0,
+    /// QEMU's: 8 bytes, interrupt translation entries 12; the collection table is an array.
+    Qemu,
+}
+
+/// A device: where its interrupt translation table is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Dte {
+    pub(super) itt: u64,
+    /// Bits of an EventID.
+    pub(super) bits: u32,
+}
+
+/// A mapped event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ite {
+    pub(super) intid: u32,
+    pub(super) icid: u16,
+}
+
+/// The doorbell of a physical LPI in QEMU's entries: none.
+const NO_DOORBELL: u64 = 1023;
+
+impl Layout {
+    /// Bytes of a device or collection table entry.
+    pub(super) const TABLE_ENTRY: u64 = 8;
+
+    /// Bytes of an interrupt translation entry.
+    pub const fn ite_bytes(self) -> u64 {
+        match self {
+            Self::Kvm0 => 8,
+            Self::Qemu => 12,
+        }
+    }
+
+    /// Reads a device table entry; `None` if the device is not mapped.
+    pub(super) fn dte(self, word: u64) -> Option<Dte> {
+        let (valid, itt, size) = match self {
+            Self::Kvm0 => {
+                (KvmDte::VALID.is_set(word), KvmDte::ITT.get(word), KvmDte::SIZE.get(word))
+            }
+            Self::Qemu => {
+                (QemuDte::VALID.is_set(word), QemuDte::ITT.get(word), QemuDte::SIZE.get(word))
+            }
+        };
+        valid.then_some(Dte { itt: itt << 8, bits: size as u32 + 1 })
+    }
+
+    /// Spells a device table entry. `next` counts for the layout that has it.
+    pub(super) fn spell_dte(self, dte: Option<Dte>, next: u64) -> u64 {
+        let Some(dte) = dte else { return 0 };
+        let (itt, size) = (dte.itt >> 8, u64::from(dte.bits - 1));
+        match self {
+            Self::Kvm0 => {
+                KvmDte::VALID.flag(true)
+                    | KvmDte::NEXT.of(next)
+                    | KvmDte::ITT.of(itt)
+                    | KvmDte::SIZE.of(size)
+            }
+            Self::Qemu => QemuDte::VALID.flag(true) | QemuDte::ITT.of(itt) | QemuDte::SIZE.of(size),
+        }
+    }
+
+    /// Distance to the next mapped device, in the layout that says it.
+    pub(super) fn next_dte(word: u64) -> u64 {
+        KvmDte::NEXT.get(word)
+    }
+
+    /// Distance to the next mapped event, in the layout that says it.
+    pub(super) fn next_ite(word: u64) -> u64 {
+        KvmIte::NEXT.get(word)
+    }
+
+    /// The largest distances: of devices, of events.
+    pub(super) const MOST_NEXT: (u64, u64) = ((1 << 14) - 1, (1 << 16) - 1);
+
+    /// Reads a collection table entry: whose, in the layout that says it, and the CPU.
+    pub(super) fn cte(self, word: u64) -> Option<(u16, Cpu)> {
+        let (valid, icid, rdbase) = match self {
+            Self::Kvm0 => {
+                (KvmCte::VALID.is_set(word), KvmCte::ICID.get(word), KvmCte::RDBASE.get(word))
+            }
+            Self::Qemu => (QemuCte::VALID.is_set(word), 0, QemuCte::RDBASE.get(word)),
+        };
+        // A number no CPU has stays one no CPU has.
+        let cpu = Cpu::new(u16::try_from(rdbase).unwrap_or(u16::MAX));
+        valid.then_some((icid as u16, cpu))
+    }
+
+    /// Spells a collection table entry.
+    pub(super) fn spell_cte(self, icid: u16, cpu: Cpu) -> u64 {
+        let rdbase = u64::from(cpu.get());
+        match self {
+            Self::Kvm0 => {
+                KvmCte::VALID.flag(true)
+                    | KvmCte::RDBASE.of(rdbase)
+                    | KvmCte::ICID.of(u64::from(icid))
+            }
+            Self::Qemu => QemuCte::VALID.flag(true) | QemuCte::RDBASE.of(rdbase),
+        }
+    }
+
+    /// Reads the interrupt translation entry at `at`; `None` if the event is not mapped.
+    #[inline]
+    pub(super) fn load_ite(self, at: PhysAddr, memory: &Memory) -> Result<Option<Ite>, Abort> {
+        match self {
+            Self::Kvm0 => {
+                let word = memory.load_u64(at)?;
+                let (intid, icid) = (KvmIte::INTID.get(word) as u32, KvmIte::ICID.get(word) as u16);
+                Ok((intid != 0).then_some(Ite { intid, icid }))
+            }
+            Self::Qemu => {
+                // Twelve bytes start on a doubleword or in the middle of one.
+                let first = memory.load_u64(at)?;
+                let low = match at.is_aligned(3) {
+                    true => first,
+                    false => {
+                        let next = at.checked_add(4).ok_or(Abort(at))?;
+                        first >> 32 | memory.load_u64(next)? << 32
+                    }
+                };
+                let mapped = QemuIteLow::VALID.is_set(low) && QemuIteLow::PHYSICAL.is_set(low);
+                let intid = QemuIteLow::INTID.get(low) as u32;
+                Ok(mapped.then_some(Ite { intid, icid: QemuIteLow::ICID.get(low) as u16 }))
+            }
+        }
+    }
+
+    /// Writes the interrupt translation entry at `at`.
+    pub(super) fn store_ite(
+        self,
+        at: PhysAddr,
+        ite: Option<Ite>,
+        next: u64,
+        memory: &mut Memory,
+    ) -> Result<(), Abort> {
+        let (intid, icid) = ite.map_or((0, 0), |ite| (u64::from(ite.intid), u64::from(ite.icid)));
+        match (self, ite.is_some()) {
+            (Self::Kvm0, true) => {
+                let word = KvmIte::NEXT.of(next) | KvmIte::INTID.of(intid) | KvmIte::ICID.of(icid);
+                memory.store_u64(at, word)
+            }
+            (Self::Kvm0, false) => memory.store_u64(at, 0),
+            (Self::Qemu, mapped) => {
+                let mut bytes = [0; 12];
+                if mapped {
+                    let low = QemuIteLow::VALID.flag(true)
+                        | QemuIteLow::PHYSICAL.flag(true)
+                        | QemuIteLow::INTID.of(intid)
+                        | QemuIteLow::ICID.of(icid);
+                    let high = QemuIteHigh::DOORBELL.of(NO_DOORBELL) as u32;
+                    bytes[..8].copy_from_slice(&low.to_le_bytes());
+                    bytes[8..].copy_from_slice(&high.to_le_bytes());
+                }
+                memory.write(at, &bytes)
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Errors of commands, and their syndromes. IHI 0069 H 5.5.
+
+use super::command::Opcode;
+use core::fmt;
+use passim_model::PhysAddr;
+
+/// Why a command cannot be performed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Reason {
+    /// The DeviceID is out of range.
+    DeviceOutOfRange,
+    /// MAPD: the table is too large. MAPC: the redistributor does not exist.
+    SizeOrTargetOutOfRange,
+    /// MOVALL: a redistributor does not exist.
+    ProcessorOutOfRange,
+    /// The ICID is out of range.
+    CollectionOutOfRange,
+    /// The device is not mapped.
+    UnmappedDevice,
+    /// The EventID is beyond the device's table.
+    EventOutOfRange,
+    /// The INTID is no LPI.
+    PhysicalIdOutOfRange,
+    /// The event is not mapped.
+    UnmappedInterrupt,
+    /// The collection is not mapped.
+    UnmappedCollection,
+    /// The event is mapped, to a collection that is not.
+    IteInvalid,
+    /// There is no such command here.
+    Unsupported,
+}
+
+impl Reason {
+    /// The lowest byte of the syndrome.
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::DeviceOutOfRange | Self::ProcessorOutOfRange => 0x01,
+            Self::SizeOrTargetOutOfRange => 0x02,
+            Self::CollectionOutOfRange => 0x03,
+            Self::UnmappedDevice => 0x04,
+            Self::EventOutOfRange => 0x05,
+            Self::PhysicalIdOutOfRange => 0x06,
+            Self::UnmappedInterrupt => 0x07,
+            Self::UnmappedCollection => 0x09,
+            Self::IteInvalid => 0x10,
+            // Implementation defined; Marvell's Odyssey has this value.
+            Self::Unsupported => 0xff,
+        }
+    }
+}
+
+/// A command that could not be performed, and why.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CommandError {
+    /// Bits 7 to 0 of the command.
+    pub opcode: u8,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl CommandError {
+    /// The 24-bit syndrome.
+    pub const fn syndrome(self) -> u32 {
+        // IHI 0069 H 5.5: CLEAR, whose number is 4, has 5 here.
+        let class = match self.opcode {
+            0x04 => 0x05,
+            other => other,
+        };
+        0x01_0000 | (class as u32) << 8 | self.reason.byte() as u32
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Opcode::of(self.opcode) {
+            Some(opcode) => write!(f, "{}", opcode.name())?,
+            None => write!(f, "command {:#04x}", self.opcode)?,
+        }
+        write!(f, ": {:?} ({:#08x})", self.reason, self.syndrome())
+    }
+}
+
+/// Why a command was not performed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Failure {
+    /// It cannot be.
+    Command(CommandError),
+    /// Memory did not answer: the queue, or a table.
+    Memory(PhysAddr),
+}
+
+/// A failed command.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Report {
+    /// Where the command is, in bytes from the start of the queue.
+    pub offset: u64,
+    /// What happened.
+    pub failure: Failure,
+    /// Whether the queue stopped.
+    pub stalled: bool,
+}
+
+/// Why a message raised nothing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Untranslated {
+    /// The ITS is disabled.
+    Disabled,
+    /// The DeviceID is out of range.
+    DeviceOutOfRange,
+    /// The device is not mapped.
+    UnmappedDevice,
+    /// The EventID is beyond the device's table.
+    EventOutOfRange,
+    /// The event is not mapped.
+    UnmappedEvent,
+    /// The collection is not mapped.
+    UnmappedCollection,
+    /// Memory did not answer.
+    Abort(PhysAddr),
+}
+
+impl Untranslated {
+    /// GITS_STATUSR.Syndrome. IHI 0069 H 12.18.
+    pub const fn syndrome(self) -> u64 {
+        match self {
+            Self::Disabled | Self::Abort(_) => 0,
+            Self::DeviceOutOfRange => 2,
+            Self::UnmappedDevice => 3,
+            Self::EventOutOfRange => 4,
+            Self::UnmappedEvent => 5,
+            Self::UnmappedCollection => 7,
+        }
+    }
+}

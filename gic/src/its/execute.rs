@@ -1,0 +1,328 @@
+//! What commands do. IHI 0069 H 5.3.
+//!
+//! Tables change with the command. What a command asks of a redistributor is a packet, and what
+//! messages may still see of the time before it goes with the packet.
+
+use super::Its;
+use super::collection::NoCollection;
+use super::command::{Command, Source};
+use super::entry::{Dte, Ite};
+use super::error::{CommandError, Failure, Reason, Untranslated};
+use super::flight::Before;
+use super::table::Missing;
+use crate::Cpu;
+use crate::choice::its::{
+    InvallScope, IttAtMapd, MapToUnmapped, RemapDevice, RemapEvent, SizeOfUnmap, UnmapCollection,
+};
+use crate::v3::Packet;
+use passim_model::{DeviceId, IntId, Memory, PhysAddr, Span};
+
+/// What a command comes to before its number is put to an error.
+type Performed<T = ()> = Result<T, Trouble>;
+
+/// Why a command fails.
+pub(super) enum Trouble {
+    Reason(Reason),
+    Abort(PhysAddr),
+}
+
+impl From<Reason> for Trouble {
+    fn from(reason: Reason) -> Self {
+        Self::Reason(reason)
+    }
+}
+
+impl From<passim_model::Abort> for Trouble {
+    fn from(abort: passim_model::Abort) -> Self {
+        Self::Abort(abort.0)
+    }
+}
+
+impl From<Untranslated> for Trouble {
+    fn from(why: Untranslated) -> Self {
+        Self::Reason(match why {
+            Untranslated::Abort(at) => return Self::Abort(at),
+            Untranslated::DeviceOutOfRange => Reason::DeviceOutOfRange,
+            Untranslated::UnmappedDevice => Reason::UnmappedDevice,
+            Untranslated::EventOutOfRange => Reason::EventOutOfRange,
+            Untranslated::UnmappedEvent | Untranslated::Disabled => Reason::UnmappedInterrupt,
+            Untranslated::UnmappedCollection => Reason::IteInvalid,
+        })
+    }
+}
+
+impl From<NoCollection> for Trouble {
+    fn from(why: NoCollection) -> Self {
+        match why {
+            NoCollection::OutOfRange => Self::Reason(Reason::CollectionOutOfRange),
+            NoCollection::Abort(at) => Self::Abort(at),
+        }
+    }
+}
+
+impl Its {
+    /// Performs a command.
+    pub(super) fn perform(
+        &mut self,
+        command: Command,
+        opcode: u8,
+        memory: &mut Memory,
+    ) -> Result<(), Failure> {
+        let performed = match command {
+            Command::Mapd { device, bits, itt, valid } => {
+                self.mapd(device, valid.then_some(Dte { itt, bits }), bits, memory)
+            }
+            Command::Mapc { icid, rdbase, valid } => self.mapc(icid, rdbase, valid, memory),
+            Command::Mapti { source, intid, icid } => self.mapti(source, intid, icid, memory),
+            Command::Movi { source, icid } => self.movi(source, icid, memory),
+            Command::Discard { source } => self.discard(source, memory),
+            Command::Int { source } => self.of_event(source, Packet::SetPending, memory),
+            Command::Clear { source } => self.of_event(source, Packet::ClearPending, memory),
+            Command::Inv { source } => self.of_event(source, Packet::Invalidate, memory),
+            Command::Invall { icid } => self.invall(icid, memory),
+            Command::Movall { from, to } => self.movall(from, to),
+            Command::Sync { rdbase } => {
+                self.sync(rdbase);
+                Ok(())
+            }
+        };
+        performed.map_err(|trouble| match trouble {
+            Trouble::Reason(reason) => Failure::Command(CommandError { opcode, reason }),
+            Trouble::Abort(at) => Failure::Memory(at),
+        })
+    }
+
+    fn target(&self, rdbase: u64) -> Option<Cpu> {
+        self.implementation.features.target(rdbase, self.cpus)
+    }
+
+    fn in_device_range(&self, device: DeviceId) -> Performed {
+        match u64::from(device.get()) >> self.implementation.features.device_bits {
+            0 => Ok(()),
+            _ => Err(Reason::DeviceOutOfRange.into()),
+        }
+    }
+
+    /// IHI 0069 H 5.3, MAPD. `bits` is what the command says, whether it maps or not.
+    fn mapd(
+        &mut self,
+        device: DeviceId,
+        dte: Option<Dte>,
+        bits: u32,
+        memory: &mut Memory,
+    ) -> Performed {
+        let (features, choices) = (self.implementation.features, self.implementation.choices);
+        let checked = dte.is_some() || choices.size_of_unmap == SizeOfUnmap::Checked;
+        self.in_device_range(device)?;
+        let entry = self.device_entry(device, memory);
+        // A device without a page for its entry is out of range to MAPD; there is none to unmap.
+        let at = match (entry, dte) {
+            (Ok(at), _) => at,
+            (Err(Missing::NoPage), None) => return Ok(()),
+            (Err(Missing::Abort(at)), _) => return Err(Trouble::Abort(at)),
+            (Err(Missing::NoPage | Missing::Beyond), _) => {
+                return Err(Reason::DeviceOutOfRange.into());
+            }
+        };
+        if checked && bits > features.event_bits {
+            return Err(Reason::SizeOrTargetOutOfRange.into());
+        }
+        let mapped = features.layout.dte(memory.load_u64(at)?).is_some();
+        if dte.is_some() && mapped && choices.remap_device == RemapDevice::Keep {
+            return Ok(());
+        }
+        if let (Some(dte), IttAtMapd::Zeroed) = (dte, choices.itt_at_mapd) {
+            let bytes = features.layout.ite_bytes() << dte.bits;
+            if let Some(span) = Span::from_size(PhysAddr::new(dte.itt), bytes) {
+                memory.zero(span)?;
+            }
+        }
+        memory.store_u64(at, features.layout.spell_dte(dte, 0))?;
+        self.cache.forget_all();
+        for members in self.members.values_mut() {
+            members.retain(|source| source.device != device);
+        }
+        Ok(())
+    }
+
+    /// IHI 0069 H 5.3, MAPC.
+    fn mapc(&mut self, icid: u16, rdbase: u64, valid: bool, memory: &mut Memory) -> Performed {
+        let new = self.target(rdbase).filter(|_| valid);
+        if valid && new.is_none() {
+            return Err(Reason::SizeOrTargetOutOfRange.into());
+        }
+        let old = self.collection(icid, memory)?;
+        self.set_collection(icid, new, memory)?;
+        self.cache.forget_all();
+        if !valid && self.implementation.choices.unmap_collection == UnmapCollection::Orphans {
+            self.orphan(icid, memory)?;
+        }
+        match (old, new) {
+            (Some(old), new) if Some(old) != new => {
+                self.send(old, Packet::Nothing, None, Some(Before::Collection(icid, true)));
+            }
+            (None, Some(new)) => {
+                self.send(new, Packet::Nothing, None, Some(Before::Collection(icid, false)));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The events of a collection lose it for good.
+    fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Performed {
+        for source in self.members.remove(&icid).unwrap_or_default() {
+            let Ok((at, Some(ite))) = self.named_event(source, memory) else { continue };
+            let orphan = Ite { icid: NO_COLLECTION, ..ite };
+            self.implementation.features.layout.store_ite(at, Some(orphan), 0, memory)?;
+        }
+        Ok(())
+    }
+
+    /// The event is in this collection, or in none.
+    fn join(&mut self, source: Source, old: Option<u16>, new: Option<u16>) {
+        if self.implementation.choices.unmap_collection != UnmapCollection::Orphans {
+            return;
+        }
+        if let Some(members) = old.and_then(|icid| self.members.get_mut(&icid)) {
+            members.remove(&source);
+        }
+        if let Some(icid) = new {
+            self.members.entry(icid).or_default().insert(source);
+        }
+    }
+
+    /// IHI 0069 H 5.3, MAPTI and MAPI.
+    fn mapti(&mut self, source: Source, intid: IntId, icid: u16, memory: &mut Memory) -> Performed {
+        let (features, choices) = (self.implementation.features, self.implementation.choices);
+        self.in_device_range(source.device)?;
+        if !self.has_collection(icid) {
+            return Err(Reason::CollectionOutOfRange.into());
+        }
+        let (at, old) = self.named_event(source, memory)?;
+        if !features.is_lpi(intid.get()) {
+            return Err(Reason::PhysicalIdOutOfRange.into());
+        }
+        let cpu = self.collection(icid, memory)?;
+        if cpu.is_none() && choices.map_to_unmapped == MapToUnmapped::Refused {
+            return Err(Reason::UnmappedCollection.into());
+        }
+        if old.is_some() && choices.remap_event == RemapEvent::Keep {
+            return Ok(());
+        }
+        let old_cpu = match old {
+            Some(old) => self.collection(old.icid, memory).unwrap_or(None),
+            None => None,
+        };
+        let ite = Ite { intid: intid.get(), icid };
+        features.layout.store_ite(at, Some(ite), 0, memory)?;
+        self.cache.forget(source);
+        self.join(source, old.map(|old| old.icid), Some(icid));
+        if let (Some(old), Some(old_cpu)) = (old, old_cpu) {
+            let before = Before::Event(source, Some(IntId::new(old.intid)));
+            self.send(old_cpu, Packet::Nothing, Some(source), Some(before));
+        }
+        if let Some(cpu) = cpu {
+            let before = old.is_none().then_some(Before::Event(source, None));
+            self.send(cpu, Packet::Mapped(intid), Some(source), before);
+        }
+        Ok(())
+    }
+
+    /// IHI 0069 H 5.3, MOVI.
+    fn movi(&mut self, source: Source, icid: u16, memory: &mut Memory) -> Performed {
+        self.in_device_range(source.device)?;
+        if !self.has_collection(icid) {
+            return Err(Reason::CollectionOutOfRange.into());
+        }
+        let (at, ite) = self.named_event(source, memory)?;
+        let ite = ite.ok_or(Reason::UnmappedInterrupt)?;
+        let new = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
+        let old = self.collection(ite.icid, memory).unwrap_or(None);
+        let moved = Ite { icid, ..ite };
+        self.implementation.features.layout.store_ite(at, Some(moved), 0, memory)?;
+        self.cache.forget(source);
+        self.join(source, Some(ite.icid), Some(icid));
+        let intid = IntId::new(ite.intid);
+        if let Some(old) = old.filter(|old| *old != new) {
+            let before = Before::Event(source, Some(intid));
+            self.send(old, Packet::Move(intid, new), Some(source), Some(before));
+        }
+        if old != Some(new) {
+            self.send(new, Packet::Mapped(intid), Some(source), None);
+        }
+        Ok(())
+    }
+
+    /// IHI 0069 H 5.3, DISCARD: the mapping goes, and pending with it.
+    fn discard(&mut self, source: Source, memory: &mut Memory) -> Performed {
+        let (at, ite) = self.named_event(source, memory)?;
+        let (intid, cpu) = self.translate_named(source, memory)?;
+        self.implementation.features.layout.store_ite(at, None, 0, memory)?;
+        self.cache.forget(source);
+        self.join(source, ite.map(|ite| ite.icid), None);
+        let before = Before::Event(source, Some(intid));
+        self.send(cpu, Packet::ClearPending(intid), Some(source), Some(before));
+        Ok(())
+    }
+
+    /// INT, CLEAR, INV: a packet about the LPI of an event. What CLEAR and INV ask for may be done
+    /// after messages that come later have arrived; INT is such a message itself.
+    fn of_event(
+        &mut self,
+        source: Source,
+        packet: impl Fn(IntId) -> Packet,
+        memory: &Memory,
+    ) -> Performed {
+        let (intid, cpu) = self.translate_named(source, memory)?;
+        let packet = packet(intid);
+        let message = matches!(packet, Packet::SetPending(_));
+        let before = (!message).then_some(Before::Event(source, Some(intid)));
+        self.send(cpu, packet, Some(source), before);
+        Ok(())
+    }
+
+    fn translate_named(&self, source: Source, memory: &Memory) -> Performed<(IntId, Cpu)> {
+        self.in_device_range(source.device)?;
+        self.named_event(source, memory)?;
+        Ok(self.translate(source, memory)?)
+    }
+
+    /// IHI 0069 H 5.3, INVALL.
+    fn invall(&mut self, icid: u16, memory: &Memory) -> Performed {
+        match self.implementation.choices.invall_scope {
+            InvallScope::Everywhere => {
+                for cpu in (0..self.cpus).map(Cpu::new) {
+                    self.send(cpu, Packet::InvalidateAll, None, None);
+                }
+            }
+            InvallScope::Collection => {
+                let cpu = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
+                let before = Before::Collection(icid, true);
+                self.send(cpu, Packet::InvalidateAll, None, Some(before));
+            }
+        }
+        Ok(())
+    }
+
+    /// IHI 0069 H 5.3, MOVALL: what is pending at one redistributor, and no mapping.
+    fn movall(&mut self, from: u64, to: u64) -> Performed {
+        let (from, to) = (self.target(from), self.target(to));
+        let (from, to) = from.zip(to).ok_or(Reason::ProcessorOutOfRange)?;
+        if from != to {
+            self.send(from, Packet::MoveAll(to), None, None);
+        }
+        Ok(())
+    }
+
+    /// IHI 0069 H 5.3, SYNC: everything sent to the redistributor has arrived.
+    fn sync(&mut self, rdbase: u64) {
+        if let Some(cpu) = self.target(rdbase) {
+            let arrived = self.flight.drain_to(cpu);
+            self.due.extend(arrived.into_iter().map(|packet| (packet.to, packet.packet)));
+        }
+    }
+}
+
+/// The ICID of an event without a collection, where such events are told apart.
+const NO_COLLECTION: u16 = 0xffff;

@@ -1,0 +1,245 @@
+//! GICv3 Interrupt Translation Service. Arm IHI 0069 issue H, chapter 5.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `wire` | where are the bits? |
+//! | `features` | what is an ITS built as, and what does it say of itself? |
+//! | `regs` | which stores take effect, what does a load return? |
+//! | `table`, `entry`, `collection` | where in memory is an entry, and what does it say? |
+//! | `translate`, `cache` | what becomes of a message? |
+//! | `cmdq`, `command`, `execute` | which commands are there, and what do they do? |
+//! | `error` | why did a command fail, why did a message raise nothing? |
+//! | `flight` | what has been sent and has not arrived? |
+//! | [`image`], `save` | what do tables map, in whatever layout; how is an ITS saved? |
+//!
+//! An ITS raises nothing itself: it sends [`Packet`]s to redistributors, which
+//! [`GicV3`](crate::v3::GicV3) delivers. Device, collection and interrupt translation tables are
+//! bytes in memory and nowhere else, so that whoever reads memory sees what the ITS does.
+//!
+//! Not here: virtual LPIs. The decoder knows the names of their commands and takes none.
+
+mod cache;
+mod cmdq;
+mod collection;
+mod command;
+mod entry;
+mod error;
+mod execute;
+mod features;
+mod flight;
+pub mod image;
+mod regs;
+mod save;
+mod table;
+mod translate;
+mod wire;
+
+pub use command::Opcode;
+pub use entry::Layout;
+pub use error::CommandError;
+pub use error::Failure;
+pub use error::Reason;
+pub use error::Report;
+pub use error::Untranslated;
+pub use features::Features;
+pub use features::Implementation;
+pub use features::PageSizes;
+pub use save::Saved;
+
+use crate::choice::its::Ordering;
+use crate::v3::Packet;
+use crate::{Cpu, Progress, Size};
+use cache::Cache;
+use command::Source;
+use flight::{Before, Chance, Flight, InFlight};
+use passim_model::{Effect, IntId, Memory, event};
+use regs::{Consequence, Registers};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Bytes of an ITS: the control frame and the translation frame, 64 KiB each.
+pub const ITS_BYTES: u64 = wire::offset::END;
+/// Offset of GITS_TRANSLATER, where messages are written to.
+pub const TRANSLATER: u64 = wire::offset::TRANSLATER;
+/// Most reports kept; the oldest is lost when there would be more.
+const MOST_REPORTS: usize = 64;
+
+/// What became of a write to an ITS by a device.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Arrival {
+    /// It was no message: another register, or another size.
+    Ignored,
+    /// It raised nothing.
+    Untranslated(Untranslated),
+    /// It raised an LPI, which is with the redistributor or on its way there.
+    Raised {
+        /// Which.
+        intid: IntId,
+        /// Where.
+        cpu: Cpu,
+    },
+}
+
+/// How often things happened since reset.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Counters {
+    /// Commands consumed, and attempted where the queue stopped.
+    pub commands: u64,
+    /// Commands that failed.
+    pub errors: u64,
+    /// Messages that raised an LPI.
+    pub messages: u64,
+    /// Messages that raised nothing.
+    pub untranslated: u64,
+}
+
+/// An ITS. See the [module](self).
+#[derive(Clone, Debug)]
+pub struct Its {
+    implementation: Implementation,
+    cpus: u16,
+    registers: Registers,
+    /// Collections the ITS holds itself, by ICID.
+    held: Vec<Option<Cpu>>,
+    /// The events of each collection, where unmapping it orphans them.
+    members: BTreeMap<u16, BTreeSet<Source>>,
+    cache: Cache,
+    flight: Flight,
+    chance: Chance,
+    /// Arrived, and not yet taken.
+    due: Vec<(Cpu, Packet)>,
+    reports: VecDeque<Report>,
+    effects: Vec<Effect>,
+    counters: Counters,
+}
+
+impl Its {
+    /// An ITS after reset, for redistributors 0 to `cpus - 1`.
+    pub fn new(implementation: Implementation, cpus: u16) -> Self {
+        let implementation = implementation.in_range();
+        let seed = match implementation.choices.ordering {
+            Ordering::AtOnce => 0,
+            Ordering::Late { seed } => seed,
+        };
+        Self {
+            registers: Registers::reset(&implementation),
+            held: vec![None; usize::from(implementation.features.held_collections)],
+            members: BTreeMap::new(),
+            cache: Cache::new(implementation.choices.caching),
+            flight: Flight::default(),
+            chance: Chance::new(seed),
+            due: Vec::new(),
+            reports: VecDeque::new(),
+            effects: Vec::new(),
+            counters: Counters::default(),
+            implementation,
+            cpus,
+        }
+    }
+
+    /// What the ITS is built as; numbers out of range have been put right.
+    pub fn implementation(&self) -> &Implementation {
+        &self.implementation
+    }
+
+    /// Loads a register, at an offset in bytes from where the ITS starts; the translation frame
+    /// starts at 0x10000. Offsets that name no register read as zero.
+    pub fn load(&mut self, offset: u64, size: Size) -> u64 {
+        let quiet = self.flight.is_empty();
+        self.registers.load(offset, size, &self.implementation, quiet)
+    }
+
+    /// A CPU stores to a register. Commands are consumed by [`Its::step`], not here. A store to
+    /// GITS_TRANSLATER is ignored: a CPU has no DeviceID.
+    pub fn store(&mut self, offset: u64, size: Size, value: u64) {
+        tracing::trace!(target: event::REGISTER, offset, value, "store");
+        match self.registers.store(offset, size, value, &self.implementation) {
+            Consequence::None => {}
+            Consequence::Forget => self.cache.forget_all(),
+        }
+    }
+
+    /// Does one thing that waits: lets a packet arrive, or consumes one command. Where packets may
+    /// be late, `Idle` says that nothing happens now, not that nothing is on its way.
+    pub fn step(&mut self, memory: &mut Memory) -> Progress {
+        let consumed = self.consume(memory);
+        if consumed == Progress::Worked || self.flight.is_empty() {
+            return consumed;
+        }
+        // IHI 0069 H 12.18 (GITS_CTLR.Quiescent): a disabled ITS finishes what it has begun.
+        if !self.registers.enabled {
+            self.settle();
+            return Progress::Worked;
+        }
+        if self.let_one_arrive() { Progress::Worked } else { Progress::Idle }
+    }
+
+    /// Lets everything arrive that is on its way, as it does in finite time without any SYNC.
+    pub fn settle(&mut self) {
+        let arrived = self.flight.drain();
+        self.due.extend(arrived.into_iter().map(|packet| (packet.to, packet.packet)));
+    }
+
+    /// What has arrived at redistributors, in order.
+    pub fn take_packets(&mut self) -> Vec<(Cpu, Packet)> {
+        core::mem::take(&mut self.due)
+    }
+
+    /// The first thing that has arrived, if there is exactly one: the usual case, without a list.
+    #[inline]
+    pub(crate) fn take_only_packet(&mut self) -> Option<(Cpu, Packet)> {
+        if self.due.len() == 1 { self.due.pop() } else { None }
+    }
+
+    /// The failed commands since the last call, the last 64 at most.
+    pub fn take_reports(&mut self) -> Vec<Report> {
+        self.reports.drain(..).collect()
+    }
+
+    /// What the ITS wants done elsewhere, in order: pulses on its error wire.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        core::mem::take(&mut self.effects)
+    }
+
+    /// How many packets are on their way.
+    pub fn in_flight(&self) -> usize {
+        self.flight.len()
+    }
+
+    /// How many translations are remembered.
+    pub fn cached_translations(&self) -> usize {
+        self.cache.count()
+    }
+
+    /// How often things happened since reset.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Sends a packet: it arrives at once, or is on its way.
+    #[inline]
+    fn send(&mut self, to: Cpu, packet: Packet, source: Option<Source>, before: Option<Before>) {
+        match self.implementation.choices.ordering {
+            Ordering::AtOnce if packet == Packet::Nothing => {}
+            Ordering::AtOnce => self.due.push((to, packet)),
+            Ordering::Late { .. } => {
+                let crowded_out = self.flight.send(InFlight { to, packet, source, before });
+                self.due.extend(crowded_out.map(|packet| (packet.to, packet.packet)));
+            }
+        }
+    }
+
+    /// By chance, lets a packet arrive. Whether one did.
+    fn let_one_arrive(&mut self) -> bool {
+        if !self.chance.coin() {
+            return false;
+        }
+        let arrived = self.flight.take_one(&mut self.chance);
+        self.due.extend(arrived.map(|packet| (packet.to, packet.packet)));
+        arrived.is_some()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testkit;
+#[cfg(test)]
+mod tests;

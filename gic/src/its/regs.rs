@@ -1,0 +1,320 @@
+//! The register file: what a load returns, which stores take effect. IHI 0069 H 12.18, 12.19.
+//!
+//! A store changes registers and nothing else; what follows from it (commands, translations) is
+//! the business of the rooms that read them.
+
+use super::features::{Features, Implementation, PageSizes};
+use super::table::Table;
+use super::wire::{
+    BASERS, Baser, COLLECTIONS, Cbaser, Creadr, Ctlr, Cwriter, DEVICES, PIDR2_V3, Statusr, Umsir,
+    offset, page_size, table_type,
+};
+use crate::Size;
+use crate::choice::its::{
+    BasesWhileEnabled, CommandErrors, Enabling, QueueBase, Quiescent, Reader, Restart, WriterBeyond,
+};
+use passim_model::PhysAddr;
+use passim_model::bits::Field;
+
+/// The registers of an ITS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Registers {
+    pub(super) enabled: bool,
+    pub(super) cbaser: u64,
+    /// Offset of the next command to be written, in place.
+    pub(super) cwriter: u64,
+    /// Offset of the next command to be consumed, in place.
+    pub(super) creadr: u64,
+    /// GITS_CREADR.Stalled.
+    pub(super) stalled: bool,
+    /// Nothing is consumed. The same as `stalled`, but where any store lets the queue go on.
+    pub(super) halted: bool,
+    pub(super) basers: [u64; BASERS],
+    statusr: u64,
+    umsir: u64,
+}
+
+/// What a store asks the ITS to do besides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Consequence {
+    /// Nothing.
+    None,
+    /// What is remembered of tables is of no use any more.
+    Forget,
+}
+
+/// What software may do with an offset.
+enum Kind {
+    ReadWrite,
+    ReadOnly,
+    WriteOnly,
+    Reserved,
+}
+
+fn fields(value: u64, fields: &[Field]) -> u64 {
+    fields.iter().fold(0, |word, field| word | field.in_place(value))
+}
+
+impl Registers {
+    /// The registers after reset.
+    pub(super) fn reset(implementation: &Implementation) -> Self {
+        let mut registers = Self {
+            enabled: false,
+            cbaser: 0,
+            cwriter: 0,
+            creadr: 0,
+            stalled: false,
+            halted: false,
+            basers: [0; BASERS],
+            statusr: 0,
+            umsir: 0,
+        };
+        for n in [DEVICES, COLLECTIONS] {
+            registers.basers[n] = baser(n, 0, &implementation.features);
+        }
+        registers
+    }
+
+    /// Bytes of the command queue.
+    pub(super) fn queue_bytes(&self) -> u64 {
+        (Cbaser::SIZE.get(self.cbaser) + 1) << 12
+    }
+
+    /// Where the command queue starts, if there is one.
+    pub(super) fn queue(&self) -> Option<PhysAddr> {
+        let base = Cbaser::PHYSICAL_ADDRESS.in_place(self.cbaser);
+        Cbaser::VALID.is_set(self.cbaser).then_some(PhysAddr::new(base))
+    }
+
+    /// The device table.
+    pub(super) fn devices(&self) -> Option<Table> {
+        Table::of(self.basers[DEVICES])
+    }
+
+    /// The collection table.
+    pub(super) fn collections(&self) -> Option<Table> {
+        Table::of(self.basers[COLLECTIONS])
+    }
+
+    fn kind(at: u64, features: &Features) -> Kind {
+        match at & !3 {
+            offset::CTLR | 0x80..0x90 => Kind::ReadWrite,
+            offset::IIDR | 0x08 | 0x0c | 0x90 | 0x94 => Kind::ReadOnly,
+            offset::STATUSR if features.statusr => Kind::ReadWrite,
+            0x48 | 0x4c if features.unmapped_messages => Kind::ReadOnly,
+            offset::BASER..offset::BASER_END => Kind::ReadWrite,
+            offset::IDENTIFICATION..offset::TRANSLATION => Kind::ReadOnly,
+            offset::TRANSLATER => Kind::WriteOnly,
+            _ => Kind::Reserved,
+        }
+    }
+
+    /// A load. `quiet` says that everything the ITS sent has arrived.
+    pub(super) fn load(
+        &mut self,
+        at: u64,
+        size: Size,
+        implementation: &Implementation,
+        quiet: bool,
+    ) -> u64 {
+        let features = &implementation.features;
+        if !matches!(size, Size::Word | Size::Double) || !size.aligns(at) {
+            return 0;
+        }
+        match Self::kind(at, features) {
+            Kind::Reserved => self.flag(Statusr::RRD, features),
+            Kind::WriteOnly => self.flag(Statusr::RWOD, features),
+            Kind::ReadOnly | Kind::ReadWrite => {}
+        }
+        let word = match at & !7 {
+            offset::CTLR => self.ctlr(implementation, quiet) | u64::from(features.iidr) << 32,
+            offset::TYPER => {
+                let reports = implementation.choices.command_errors == CommandErrors::Report;
+                features.typer(reports)
+            }
+            offset::STATUSR => self.statusr,
+            offset::UMSIR => self.umsir,
+            offset::CBASER => self.cbaser,
+            offset::CWRITER => self.cwriter,
+            offset::CREADR => self.creadr | Creadr::STALLED.flag(self.stalled),
+            offset::BASER..offset::BASER_END => self.basers[(at - offset::BASER) as usize / 8],
+            offset::PIDR2 => u64::from(PIDR2_V3),
+            _ => 0,
+        };
+        size.part(word, at)
+    }
+
+    fn ctlr(&self, implementation: &Implementation, quiet: bool) -> u64 {
+        let quiescent = match implementation.choices.quiescent {
+            Quiescent::Always => true,
+            Quiescent::WhenIdle => self.creadr == self.cwriter,
+            Quiescent::WhenDisabled => !self.enabled && quiet,
+        };
+        Ctlr::ENABLED.flag(self.enabled) | Ctlr::QUIESCENT.flag(quiescent)
+    }
+
+    fn flag(&mut self, field: Field, features: &Features) {
+        if features.statusr {
+            self.statusr |= field.mask();
+        }
+    }
+
+    /// A store.
+    pub(super) fn store(
+        &mut self,
+        at: u64,
+        size: Size,
+        value: u64,
+        implementation: &Implementation,
+    ) -> Consequence {
+        let features = &implementation.features;
+        if !matches!(size, Size::Word | Size::Double) || !size.aligns(at) {
+            return Consequence::None;
+        }
+        match Self::kind(at, features) {
+            Kind::Reserved => self.flag(Statusr::WRD, features),
+            Kind::ReadOnly => self.flag(Statusr::WROD, features),
+            Kind::WriteOnly | Kind::ReadWrite => {}
+        }
+        let bases = implementation.choices.bases_while_enabled;
+        let open = !self.enabled || bases == BasesWhileEnabled::Taken;
+        match at & !7 {
+            offset::CTLR if at == offset::CTLR => return self.store_ctlr(value, implementation),
+            offset::STATUSR if at == offset::STATUSR && features.statusr => {
+                // IHI 0069 H 12.18: write one to clear.
+                self.statusr &= !fields(
+                    value,
+                    &[
+                        Statusr::RRD,
+                        Statusr::WRD,
+                        Statusr::RWOD,
+                        Statusr::WROD,
+                        Statusr::UMSI,
+                        Statusr::OVERFLOW,
+                    ],
+                );
+            }
+            offset::CBASER if open => {
+                let merged = size.merge(self.cbaser, at, value);
+                self.store_cbaser(merged, implementation);
+            }
+            offset::CWRITER => {
+                let merged = size.merge(self.cwriter, at, value);
+                self.store_cwriter(merged, implementation);
+            }
+            offset::CREADR => {
+                let writable = implementation.choices.reader == Reader::Writable;
+                if writable && !self.enabled {
+                    self.creadr = Creadr::OFFSET.in_place(size.merge(self.creadr, at, value));
+                }
+            }
+            offset::BASER..offset::BASER_END if open => {
+                let n = (at - offset::BASER) as usize / 8;
+                let merged = size.merge(self.basers[n], at, value);
+                self.basers[n] = baser(n, merged, features);
+                return Consequence::Forget;
+            }
+            _ => {}
+        }
+        Consequence::None
+    }
+
+    fn store_ctlr(&mut self, value: u64, implementation: &Implementation) -> Consequence {
+        let choices = &implementation.choices;
+        let wanted = Ctlr::ENABLED.is_set(value);
+        let ready =
+            self.queue().is_some() && self.devices().is_some() && self.collections().is_some();
+        if wanted && choices.enabling == Enabling::NeedsTables && !ready {
+            return Consequence::None;
+        }
+        if wanted && choices.restart == Restart::AnyStore {
+            self.halted = false;
+        }
+        let changed = self.enabled != wanted;
+        self.enabled = wanted;
+        if changed { Consequence::Forget } else { Consequence::None }
+    }
+
+    fn store_cbaser(&mut self, value: u64, implementation: &Implementation) {
+        self.cbaser = fields(
+            value,
+            &[
+                Cbaser::SIZE,
+                Cbaser::SHAREABILITY,
+                Cbaser::PHYSICAL_ADDRESS,
+                Cbaser::OUTER_CACHE,
+                Cbaser::INNER_CACHE,
+                Cbaser::VALID,
+            ],
+        );
+        // IHI 0069 H 12.18 (GITS_CREADR): cleared by a store to GITS_CBASER, Stalled with it.
+        self.creadr = 0;
+        self.stalled = false;
+        self.halted = false;
+        if implementation.choices.queue_base == QueueBase::Coarse {
+            self.cwriter = 0;
+            self.cbaser &= !(0xf << 12);
+        }
+    }
+
+    fn store_cwriter(&mut self, value: u64, implementation: &Implementation) {
+        let choices = &implementation.choices;
+        let beyond = Cwriter::OFFSET.in_place(value) >= self.queue_bytes();
+        if beyond && choices.writer_beyond == WriterBeyond::Ignored {
+            return;
+        }
+        self.cwriter = Cwriter::OFFSET.in_place(value);
+        match choices.restart {
+            Restart::RetryBit => {
+                if Cwriter::RETRY.is_set(value) {
+                    self.stalled = false;
+                    self.halted = false;
+                }
+            }
+            Restart::AnyStore => self.halted = false,
+        }
+    }
+
+    /// A message could not be translated. IHI 0069 H 12.18 (GITS_UMSIR): the first is kept.
+    pub(super) fn unmapped(&mut self, device: u32, event: u32, syndrome: u64) {
+        if Statusr::UMSI.is_set(self.statusr) {
+            self.statusr |= Statusr::OVERFLOW.mask();
+            return;
+        }
+        let status = Statusr::SYNDROME.set(self.statusr, syndrome);
+        self.statusr = status | Statusr::UMSI.mask();
+        self.umsir = Umsir::DEVICE_ID.of(u64::from(device)) | Umsir::EVENT_ID.of(u64::from(event));
+    }
+}
+
+/// A GITS_BASER as a store makes it.
+fn baser(n: usize, value: u64, features: &Features) -> u64 {
+    let (kind, indirect) = match n {
+        DEVICES => (table_type::DEVICES, features.indirect_devices),
+        COLLECTIONS => (table_type::COLLECTIONS, features.indirect_collections),
+        _ => return 0,
+    };
+    let kept = fields(
+        value,
+        &[
+            Baser::SIZE,
+            Baser::PAGE_SIZE,
+            Baser::SHAREABILITY,
+            Baser::PHYSICAL_ADDRESS,
+            Baser::OUTER_CACHE,
+            Baser::INNER_CACHE,
+            Baser::INDIRECT,
+            Baser::VALID,
+        ],
+    );
+    let mut word = Baser::TYPE.set(kept, kind);
+    word = Baser::ENTRY_SIZE.set(word, super::entry::Layout::TABLE_ENTRY - 1);
+    if !indirect {
+        word = Baser::INDIRECT.set(word, 0);
+    }
+    // The value 3 is reserved and counts as 64 KiB (IHI 0069 H 12.19).
+    if features.page_sizes == PageSizes::K64 || Baser::PAGE_SIZE.get(word) > page_size::K64 {
+        word = Baser::PAGE_SIZE.set(word, page_size::K64);
+    }
+    word
+}

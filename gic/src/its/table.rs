@@ -1,0 +1,94 @@
+//! Tables in memory: where the entry of a number is. IHI 0069 H 5.2, 12.19 (GITS_BASER).
+
+use super::entry::Layout;
+use super::wire::{Baser, LargePage, Level1, page_size};
+use passim_model::{Abort, Memory, PhysAddr};
+
+/// A table as a GITS_BASER describes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Table {
+    base: u64,
+    page_lg2: u32,
+    /// Bytes of the table, of its first level if it has two.
+    bytes: u64,
+    indirect: bool,
+}
+
+/// Why a number has no entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Missing {
+    /// The table, or its first level, ends before.
+    Beyond,
+    /// There is no page of the second level.
+    NoPage,
+    /// Memory did not answer.
+    Abort(PhysAddr),
+}
+
+impl From<Abort> for Missing {
+    fn from(abort: Abort) -> Self {
+        Self::Abort(abort.0)
+    }
+}
+
+/// log2 of the bytes of an entry of level 1.
+const LEVEL1_LG2: u32 = 3;
+
+impl Table {
+    /// Reads a GITS_BASER; `None` if there is no table.
+    pub(super) fn of(baser: u64) -> Option<Self> {
+        if !Baser::VALID.is_set(baser) {
+            return None;
+        }
+        let page_lg2 = match Baser::PAGE_SIZE.get(baser) {
+            page_size::K4 => 12,
+            page_size::K16 => 14,
+            _ => 16,
+        };
+        let base = match page_lg2 {
+            16 => LargePage::LOW.in_place(baser) | LargePage::HIGH.get(baser) << 48,
+            _ => Baser::PHYSICAL_ADDRESS.in_place(baser) & (u64::MAX << page_lg2),
+        };
+        Some(Self {
+            base,
+            page_lg2,
+            bytes: (Baser::SIZE.get(baser) + 1) << page_lg2,
+            indirect: Baser::INDIRECT.is_set(baser),
+        })
+    }
+
+    /// How many entries there is room for.
+    pub(super) fn room(self) -> u64 {
+        match self.indirect {
+            false => self.bytes / Layout::TABLE_ENTRY,
+            true => (self.bytes >> LEVEL1_LG2) * self.in_page(),
+        }
+    }
+
+    /// Entries of a page.
+    pub(super) fn in_page(self) -> u64 {
+        (1 << self.page_lg2) / Layout::TABLE_ENTRY
+    }
+
+    /// Where entry `n` is.
+    #[inline]
+    pub(super) fn entry(self, n: u64, memory: &Memory) -> Result<PhysAddr, Missing> {
+        if !self.indirect {
+            let offset = n * Layout::TABLE_ENTRY;
+            return match offset < self.bytes {
+                true => Ok(PhysAddr::new(self.base + offset)),
+                false => Err(Missing::Beyond),
+            };
+        }
+        let offset = (n / self.in_page()) << LEVEL1_LG2;
+        if offset >= self.bytes {
+            return Err(Missing::Beyond);
+        }
+        let level1 = memory.load_u64(PhysAddr::new(self.base + offset))?;
+        if !Level1::VALID.is_set(level1) {
+            return Err(Missing::NoPage);
+        }
+        let page = Level1::PHYSICAL_ADDRESS.in_place(level1) & (u64::MAX << self.page_lg2);
+        Ok(PhysAddr::new(page + n % self.in_page() * Layout::TABLE_ENTRY))
+    }
+}

@@ -1,0 +1,305 @@
+//! What each command does to tables, LPIs and CPUs, for every preset.
+
+use super::every_preset;
+use crate::choice::Preset;
+use crate::its::Arrival;
+use crate::its::testkit::{Board, COLLECTIONS, DEVICES2, ITS, itt};
+
+#[test]
+fn mapi_is_mapti_with_the_event_as_lpi() {
+    every_preset(|mut board, _| {
+        board.configure(8195, 0xa3);
+        board.mapd(2, 16);
+        board.command([2 << 32 | 0x0b, 8195, 1, 0]);
+        board.sync(1);
+        board.message(2, 8195);
+        board.only(1, 8195);
+    });
+}
+
+#[test]
+fn int_and_clear() {
+    every_preset(|mut board, _| {
+        board.map(2, 20, 8195, 3);
+        board.int(2, 20);
+        board.clear(2, 20);
+        board.sync(3);
+        board.nothing();
+        board.clear(2, 20);
+        board.int(2, 20);
+        board.sync(3);
+        board.only(3, 8195);
+    });
+}
+
+#[test]
+fn every_event_of_a_table_can_be_mapped_and_none_beyond() {
+    every_preset(|mut board, _| {
+        board.mapd(2, 4);
+        for event in 0..16 {
+            board.configure(8192 + event, 0xa3);
+            board.mapti(2, event, 8192 + event, 0);
+        }
+        board.invall(0);
+        board.sync(0);
+        for event in [0, 7, 8, 15] {
+            board.message(2, event);
+            board.only(0, 8192 + event);
+        }
+    });
+}
+
+#[test]
+fn movi_carries_what_is_pending_and_leads_messages() {
+    every_preset(|mut board, _| {
+        board.map(2, 20, 8195, 3);
+        board.map(4, 1, 8200, 3);
+        board.configure(8195, 0xa2);
+        board.inv(2, 20);
+        board.sync(3);
+        board.int(2, 20);
+        board.int(4, 1);
+        board.sync(3);
+        board.movi(2, 20, 1);
+        board.sync(3);
+        board.settle();
+        assert_eq!((board.pending_lpis(3), board.pending_lpis(1)), (vec![8200], vec![8195]));
+        board.configure(8195, 0xa3);
+        board.inv(2, 20);
+        board.sync(1);
+        assert_eq!(board.drain(1), [8195]);
+        assert_eq!(board.drain(3), [8200]);
+        board.message(2, 20);
+        board.only(1, 8195);
+        board.movi(2, 20, 1);
+        board.sync(1);
+        board.message(2, 20);
+        board.only(1, 8195);
+    });
+}
+
+#[test]
+fn movall_moves_what_is_pending_at_one_place_and_no_mapping() {
+    every_preset(|mut board, _| {
+        for (event, icid) in [(0, 0), (1, 0), (2, 1), (3, 2)] {
+            board.map(2 + event, event, 8192 + event, icid);
+            board.configure(8192 + event, 0xa2);
+            board.inv(2 + event, event);
+            board.sync(u64::from(icid));
+            board.int(2 + event, event);
+            board.sync(u64::from(icid));
+        }
+        board.movall(0, 2);
+        board.sync(0);
+        board.sync(2);
+        let pending = [0, 1, 2, 3].map(|n| board.pending_lpis(n));
+        assert_eq!(pending, [vec![], vec![8194], vec![8192, 8193, 8195], vec![]]);
+        board.configure(8192, 0xa3);
+        board.inv(2, 0);
+        board.sync(0);
+        board.message(2, 0);
+        board.settle();
+        assert_eq!(board.drain(0), [8192], "the mapping has not moved");
+    });
+}
+
+#[test]
+fn discard_takes_the_mapping_and_what_is_pending() {
+    every_preset(|mut board, _| {
+        board.map(2, 20, 8195, 3);
+        board.configure(8195, 0xa2);
+        board.inv(2, 20);
+        board.sync(3);
+        board.message(2, 20);
+        board.discard(2, 20);
+        board.sync(3);
+        assert_eq!(board.pending_lpis(3), []);
+        assert!(matches!(board.message(2, 20), Arrival::Untranslated(_)));
+        // The number is free for another.
+        board.mapti(2, 21, 8195, 1);
+        board.configure(8195, 0xa3);
+        board.inv(2, 21);
+        board.sync(1);
+        board.message(2, 21);
+        board.only(1, 8195);
+    });
+}
+
+#[test]
+fn an_unmapped_device_is_gone_from_memory_too() {
+    every_preset(|mut board, _| {
+        board.map(2, 20, 8195, 3);
+        assert_ne!(board.get(DEVICES2 + 16), 0);
+        board.message(2, 20);
+        board.only(3, 8195);
+        board.unmap_device(2);
+        assert_eq!(board.get(DEVICES2 + 16), 0);
+        assert!(matches!(board.message(2, 20), Arrival::Untranslated(_)), "no stale entry");
+        board.unmap_device(2);
+        board.unmap_device(5);
+        assert!(board.reports().is_empty(), "unmapping what is not mapped is no error");
+    });
+}
+
+#[test]
+fn a_collection_that_moves_takes_its_events_along() {
+    every_preset(|mut board, _| {
+        board.map(2, 20, 8195, 3);
+        board.map(4, 1, 8200, 2);
+        board.mapc(3, 1);
+        board.sync(3);
+        board.sync(1);
+        board.message(2, 20);
+        board.only(1, 8195);
+        board.message(4, 1);
+        board.only(2, 8200);
+    });
+}
+
+#[test]
+fn an_unmapped_collection_raises_nothing() {
+    every_preset(|mut board, preset| {
+        board.map(2, 20, 8195, 3);
+        board.unmap_collection(3);
+        board.sync(3);
+        assert!(matches!(board.message(2, 20), Arrival::Untranslated(_)));
+        board.mapc(3, 0);
+        board.sync(0);
+        let after = board.message(2, 20);
+        if preset == Preset::KvmAbi0 {
+            assert!(matches!(after, Arrival::Untranslated(_)), "it has lost its collection");
+            board.movi(2, 20, 3);
+            board.message(2, 20);
+        }
+        board.only(0, 8195);
+    });
+}
+
+#[test]
+fn mapping_to_a_collection_that_comes_later() {
+    every_preset(|mut board, _| {
+        board.unmap_collection(1);
+        board.sync(1);
+        board.configure(8195, 0xa3);
+        board.mapd(2, 8);
+        board.mapti(2, 20, 8195, 1);
+        board.mapc(1, 1);
+        board.invall(1);
+        board.sync(1);
+        board.message(2, 20);
+        board.only(1, 8195);
+    });
+}
+
+#[test]
+fn invall_reaches_all_of_a_collection() {
+    every_preset(|mut board, _| {
+        for event in 0..4 {
+            board.configure(8192 + event, 0xa2);
+            board.mapd(2 + event, 8);
+            board.mapti(2 + event, event, 8192 + event, 3);
+            board.int(2 + event, event);
+        }
+        board.sync(3);
+        assert_eq!(board.drain(3), []);
+        for event in 0..4 {
+            board.configure(8192 + event, 0xa3);
+        }
+        board.invall(3);
+        board.sync(3);
+        assert_eq!(board.drain(3), [8192, 8193, 8194, 8195]);
+    });
+}
+
+#[test]
+fn mapping_what_is_mapped() {
+    every_preset(|mut board, preset| {
+        board.map(2, 20, 8195, 3);
+        board.configure(8200, 0xa3);
+        board.mapti(2, 20, 8200, 1);
+        board.sync(1);
+        board.sync(3);
+        board.message(2, 20);
+        let kept = matches!(preset, Preset::ArchStrict | Preset::KvmAbi0);
+        if kept {
+            board.only(3, 8195)
+        } else {
+            board.only(1, 8200)
+        }
+        // A second MAPD with another table, which is zero.
+        board.command([2 << 32 | 0x08, 7, 1 << 63 | itt(9), 0]);
+        let after = board.message(2, 20);
+        match preset {
+            Preset::ArchStrict => board.only(3, 8195),
+            _ => assert!(matches!(after, Arrival::Untranslated(_))),
+        }
+    });
+}
+
+#[test]
+fn what_a_table_holds_at_mapd() {
+    every_preset(|mut board, preset| {
+        board.map(2, 20, 8195, 3);
+        board.unmap_device(2);
+        board.mapd(2, 8);
+        let after = board.message(2, 20);
+        match preset {
+            Preset::KvmAbi0 => assert!(matches!(after, Arrival::Untranslated(_)), "zeroed"),
+            _ => board.only(3, 8195),
+        }
+    });
+}
+
+#[test]
+fn entries_as_others_write_them() {
+    let mut qemu = Board::new(Preset::Qemu);
+    // The nvme of a recording: device 0x18, 7 EventID bits, its table at 0x10a032000 there.
+    qemu.command([0x18 << 32 | 0x08, 6, 1 << 63 | 0x4a03_2000, 0]);
+    qemu.mapti(0x18, 0, 8194, 0);
+    qemu.mapti(0x18, 1, 8195, 1);
+    assert_eq!(qemu.get(DEVICES2 + 0x18 * 8), 0x4a03_2000 >> 8 << 6 | 0xd);
+    assert_eq!(qemu.get(0x4a03_2000), 0x800b);
+    assert_eq!(qemu.get(0x4a03_2008), 0x0000_800f_0000_03ff);
+    assert_eq!(qemu.get(0x4a03_2010), 0x0000_03ff_0000_0001);
+    assert_eq!([0, 1].map(|n| qemu.get(COLLECTIONS + 8 * n)), [1, 3]);
+    let mut kvm = Board::new(Preset::KvmAbi0);
+    kvm.command([0x18 << 32 | 0x08, 6, 1 << 63 | 0x4a03_2000, 0]);
+    kvm.mapti(0x18, 1, 8195, 1);
+    assert_eq!(kvm.get(DEVICES2 + 0x18 * 8), 1 << 63 | 0x4a03_2000 >> 8 << 5 | 6);
+    assert_eq!(kvm.get(0x4a03_2008), 0x2003_0001);
+    assert_eq!([0, 1].map(|n| kvm.get(COLLECTIONS + 8 * n)), [1 << 63, 1 << 63 | 0x1_0001]);
+    kvm.unmap_collection(0);
+    let listed = [0, 1, 2, 3].map(|n| kvm.get(COLLECTIONS + 8 * n));
+    assert_eq!(
+        listed,
+        [1 << 63 | 0x3_0003, 1 << 63 | 0x1_0001, 1 << 63 | 0x2_0002, 0],
+        "a list: the last has taken the place"
+    );
+}
+
+#[test]
+fn tables_of_every_page_size_flat_and_two_level() {
+    for preset in [Preset::Qemu, Preset::Gic600, Preset::ArchStrict] {
+        for (code, lg2) in [(0u64, 12), (1, 14), (2, 16)] {
+            for indirect in [0u64, 1] {
+                let mut board = Board::new(preset);
+                board.w32(ITS, 0x00, 0);
+                let device = 3u32 << (lg2 - 3) | 5;
+                let table = 0x4700_0000u64;
+                board.w64(ITS, 0x100, 1 << 63 | indirect << 62 | table | code << 8 | 3);
+                if indirect == 1 {
+                    board.put(table + 8 * 3, 1 << 63 | 0x4710_0000 | 0xff0);
+                }
+                board.w32(ITS, 0x00, 1);
+                let words = [u64::from(device) << 32 | 0x08, 7, 1 << 63 | 0x4a00_0000, 0];
+                board.command(words);
+                let last_page = if indirect == 1 { 0x4710_0000 } else { table + (3 << lg2) };
+                assert_ne!(board.get(last_page + 5 * 8), 0, "{preset:?} {lg2} {indirect}");
+                board.configure(8195, 0xa3);
+                board.mapti(device, 0, 8195, 2);
+                board.message(device, 0);
+                board.only(2, 8195);
+            }
+        }
+    }
+}

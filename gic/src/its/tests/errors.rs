@@ -1,0 +1,262 @@
+//! Every error of every command, with its syndrome; what the queue does about it.
+
+use super::super::testkit::{Board, ITS, QUEUE, itt};
+use crate::choice::Preset;
+use crate::choice::its::{CommandErrors, MapToUnmapped};
+use crate::its::{Failure, Report};
+use crate::v3::Implementation;
+use passim_model::{Effect, IntId};
+
+/// Devices 2 and 4 mapped; event 20 of device 2 in collection 3, event 1 of device 4 in
+/// collection 1, which is not mapped; 15 collections' worth of ICIDs.
+fn board(preset: Preset) -> Board {
+    let mut spec = Implementation::of(preset, 4, 32);
+    spec.its[0].features.collection_bits = Some(4);
+    let mut board = Board::with(spec);
+    board.map(2, 20, 8195, 3);
+    board.map(4, 1, 8200, 1);
+    board.unmap_collection(1);
+    board.sync(1);
+    board.reports();
+    board
+}
+
+fn submit_and_run(board: &mut Board, words: [u64; 4]) -> Vec<Report> {
+    board.submit(words);
+    for _ in 0..20 {
+        let board = &mut board.board;
+        let _ = board.gic.step(&mut board.memory);
+    }
+    board.reports()
+}
+
+fn syndrome(reports: &[Report]) -> Option<u32> {
+    match reports {
+        [Report { failure: Failure::Command(error), .. }] => Some(error.syndrome()),
+        [] => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+const fn of(opcode: u64, device: u64, event: u64, word2: u64) -> [u64; 4] {
+    [device << 32 | opcode, event, word2, 0]
+}
+
+/// Commands that fail, and how.
+const FAILING: [([u64; 4], u32); 45] = [
+    // MAPD
+    (of(0x08, 0x1_0000, 7, 1 << 63 | 0x4600_0000), 0x01_0801),
+    (of(0x08, 8192, 7, 1 << 63 | 0x4600_0000), 0x01_0801),
+    (of(0x08, 5, 16, 1 << 63 | 0x4600_0000), 0x01_0802),
+    // MAPC
+    (of(0x09, 0, 0, 1 << 63 | 4 << 16 | 2), 0x01_0902),
+    (of(0x09, 0, 0, 1 << 63 | 0x1_0000 << 16 | 2), 0x01_0902),
+    (of(0x09, 0, 0, 1 << 63 | 16), 0x01_0903),
+    (of(0x09, 0, 0, 16), 0x01_0903),
+    // MAPTI
+    (of(0x0a, 0x1_0000, 8300 << 32, 0), 0x01_0a01),
+    (of(0x0a, 2, 8300 << 32, 16), 0x01_0a03),
+    (of(0x0a, 3, 8300 << 32, 0), 0x01_0a04),
+    (of(0x0a, 2, 8300 << 32 | 256, 0), 0x01_0a05),
+    (of(0x0a, 2, 8191 << 32, 0), 0x01_0a06),
+    (of(0x0a, 2, 1023 << 32, 0), 0x01_0a06),
+    (of(0x0a, 2, 65536 << 32, 0), 0x01_0a06),
+    // MAPI
+    (of(0x0b, 0x1_0000, 20, 0), 0x01_0b01),
+    (of(0x0b, 2, 20, 16), 0x01_0b03),
+    (of(0x0b, 3, 20, 0), 0x01_0b04),
+    (of(0x0b, 2, 8192, 0), 0x01_0b05),
+    (of(0x0b, 2, 20, 0), 0x01_0b06),
+    // MOVI
+    (of(0x01, 0x1_0000, 20, 0), 0x01_0101),
+    (of(0x01, 2, 20, 16), 0x01_0103),
+    (of(0x01, 3, 20, 0), 0x01_0104),
+    (of(0x01, 2, 256, 0), 0x01_0105),
+    (of(0x01, 2, 21, 0), 0x01_0107),
+    (of(0x01, 2, 20, 5), 0x01_0109),
+    // INT
+    (of(0x03, 0x1_0000, 20, 0), 0x01_0301),
+    (of(0x03, 3, 20, 0), 0x01_0304),
+    (of(0x03, 2, 256, 0), 0x01_0305),
+    (of(0x03, 2, 21, 0), 0x01_0307),
+    (of(0x03, 4, 1, 0), 0x01_0310),
+    // CLEAR
+    (of(0x04, 0x1_0000, 20, 0), 0x01_0501),
+    (of(0x04, 3, 20, 0), 0x01_0504),
+    (of(0x04, 2, 256, 0), 0x01_0505),
+    (of(0x04, 2, 21, 0), 0x01_0507),
+    (of(0x04, 4, 1, 0), 0x01_0510),
+    // INV
+    (of(0x0c, 0x1_0000, 20, 0), 0x01_0c01),
+    (of(0x0c, 2, 256, 0), 0x01_0c05),
+    (of(0x0c, 2, 21, 0), 0x01_0c07),
+    (of(0x0c, 4, 1, 0), 0x01_0c10),
+    // INVALL
+    (of(0x0d, 0, 0, 16), 0x01_0d03),
+    (of(0x0d, 0, 0, 1), 0x01_0d09),
+    // DISCARD
+    (of(0x0f, 0x1_0000, 20, 0), 0x01_0f01),
+    (of(0x0f, 2, 256, 0), 0x01_0f05),
+    (of(0x0f, 2, 21, 0), 0x01_0f07),
+    (of(0x0f, 4, 1, 0), 0x01_0f10),
+];
+
+const MOVALL: [([u64; 4], u32); 2] =
+    [([0x0e, 0, 4 << 16, 0], 0x01_0e01), ([0x0e, 0, 0, 4 << 16], 0x01_0e01)];
+
+#[test]
+fn every_error_has_its_syndrome() {
+    for preset in [Preset::ArchStrict, Preset::Gic600, Preset::Adversarial(3)] {
+        for (words, expected) in FAILING.into_iter().chain(MOVALL) {
+            let mut board = board(preset);
+            let reports = submit_and_run(&mut board, words);
+            assert_eq!(syndrome(&reports), Some(expected), "{words:x?}, expected {expected:#x}");
+            board.settle();
+            let pending = [0, 1, 2, 3].map(|n| board.pending_lpis(n));
+            assert_eq!(pending, [const { Vec::<u32>::new() }; 4], "and no effect");
+        }
+    }
+}
+
+#[test]
+fn errors_are_passed_over_where_chosen() {
+    for preset in [Preset::Qemu, Preset::KvmAbi0] {
+        for (words, _) in FAILING.into_iter().chain(MOVALL) {
+            let mut board = board(preset);
+            let reports = submit_and_run(&mut board, words);
+            assert!(reports.iter().all(|report| !report.stalled));
+            assert_eq!(board.r64(ITS, 0x90), board.writer, "CREADR has passed it");
+            board.message(2, 20);
+            board.only(3, 8195);
+        }
+    }
+}
+
+#[test]
+fn a_queue_stops_and_goes_on_with_retry() {
+    for preset in [Preset::ArchStrict, Preset::Gic600] {
+        let mut board = board(preset);
+        let stopped = board.writer;
+        submit_and_run(&mut board, of(0x03, 2, 21, 0));
+        board.submit(of(0x03, 2, 20, 0));
+        assert_eq!(board.run(), 0);
+        assert_eq!(board.r64(ITS, 0x90), stopped | 1, "Stalled, at the command");
+        board.nothing();
+        // Software makes the command a SYNC and retries.
+        board.put(QUEUE + stopped, 5);
+        let writer = board.writer;
+        board.w64(ITS, 0x88, writer | 1);
+        assert_eq!(board.r64(ITS, 0x88), writer, "Retry reads as zero");
+        board.run();
+        assert_eq!(board.r64(ITS, 0x90), writer);
+        board.only(3, 8195);
+    }
+}
+
+#[test]
+fn a_retry_without_a_cure_stops_again() {
+    let mut board = board(Preset::ArchStrict);
+    let stopped = board.writer;
+    submit_and_run(&mut board, of(0x03, 2, 21, 0));
+    let writer = board.writer;
+    board.w64(ITS, 0x88, writer | 1);
+    board.run();
+    assert_eq!(board.r64(ITS, 0x90), stopped | 1);
+    assert_eq!(board.reports().len(), 1);
+}
+
+#[test]
+fn memory_that_does_not_answer() {
+    for preset in [Preset::ArchStrict, Preset::Qemu, Preset::KvmAbi0, Preset::Gic600] {
+        let mut board = board(preset);
+        board.w32(ITS, 0x00, 0);
+        board.w64(ITS, 0x80, 1 << 63 | 0xf_0000_0000);
+        board.w64(ITS, 0x88, 0x20);
+        board.w32(ITS, 0x00, 1);
+        board.run();
+        let reports = board.reports();
+        let [Report { failure: Failure::Memory(at), stalled, .. }] = reports[..] else {
+            panic!("{reports:?}");
+        };
+        assert_eq!(at.get(), 0xf_0000_0000);
+        assert_eq!(stalled, preset != Preset::KvmAbi0);
+        let reader = if preset == Preset::KvmAbi0 { 0x20 } else { 1 };
+        assert_eq!(board.r64(ITS, 0x90), reader);
+        // QEMU: any store lets it go on, and Stalled stays.
+        board.w64(ITS, 0x88, 0x20);
+        let worked = board.run();
+        assert_eq!((worked, preset == Preset::Qemu), (worked, worked == 1));
+    }
+}
+
+#[test]
+fn tables_that_do_not_answer() {
+    let mut board = board(Preset::ArchStrict);
+    let words = of(0x08, 6, 7, 1 << 63 | 0xf_0000_0000);
+    board.command(words);
+    let reports = submit_and_run(&mut board, of(0x0a, 6, 8300 << 32 | 1, 0));
+    let [Report { failure: Failure::Memory(at), stalled: true, .. }] = reports[..] else {
+        panic!("{reports:?}");
+    };
+    assert_eq!(at.get() & !15, 0xf_0000_0000);
+    assert_eq!(
+        board.message(6, 1),
+        crate::its::Arrival::Untranslated(crate::its::Untranslated::Abort(at))
+    );
+}
+
+#[test]
+fn commands_nobody_knows() {
+    for opcode in [0x00, 0x02, 0x06, 0x10, 0x21, 0x29, 0x2e, 0xff] {
+        let mut strict = board(Preset::ArchStrict);
+        let reports = submit_and_run(&mut strict, [opcode, 0, 0, 0]);
+        assert_eq!(syndrome(&reports), Some(0x01_00ff | (opcode as u32) << 8));
+        let mut qemu = board(Preset::Qemu);
+        assert_eq!(submit_and_run(&mut qemu, [opcode, 0, 0, 0]), []);
+        assert_eq!(qemu.r64(ITS, 0x90), qemu.writer);
+    }
+}
+
+#[test]
+fn errors_may_be_signalled_instead() {
+    let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);
+    spec.its[0].choices.command_errors = CommandErrors::Report;
+    spec.its[0].features.error_wire = Some(IntId::new(40));
+    let mut board = Board::with(spec);
+    assert_eq!(board.r64(ITS, 0x08) >> 18 & 1, 1, "SEIS");
+    let reports = submit_and_run(&mut board, of(0x03, 2, 21, 0));
+    assert_eq!(syndrome(&reports), Some(0x01_0304));
+    assert_eq!(board.r64(ITS, 0x90), board.writer);
+    assert_eq!(board.gic.take_effects(), [Effect::Wire(IntId::new(40))]);
+    assert_eq!(board.gic.take_effects(), []);
+}
+
+#[test]
+fn the_size_of_an_unmapping_is_looked_at_where_chosen() {
+    let words = of(0x08, 2, 31, 0);
+    let mut strict = board(Preset::ArchStrict);
+    assert_eq!(submit_and_run(&mut strict, words), []);
+    let mut qemu = board(Preset::Qemu);
+    assert_eq!(syndrome(&submit_and_run(&mut qemu, words)), Some(0x01_0802));
+}
+
+#[test]
+fn mapping_to_nowhere_is_refused_where_chosen() {
+    let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);
+    spec.its[0].choices.map_to_unmapped = MapToUnmapped::Refused;
+    let mut board = Board::with(spec);
+    board.mapd(2, 8);
+    let reports = submit_and_run(&mut board, of(0x0a, 2, 8200 << 32, 9));
+    assert_eq!(syndrome(&reports), Some(0x01_0a09));
+}
+
+#[test]
+fn a_table_that_lies_about_its_size_is_not_believed() {
+    let mut board = board(Preset::Qemu);
+    // Device 3's entry, written by hand: 32 EventID bits.
+    board.put(super::super::testkit::DEVICES2 + 24, itt(3) >> 8 << 6 | 31 << 1 | 1);
+    assert_eq!(
+        board.message(3, 0x1_0000),
+        crate::its::Arrival::Untranslated(crate::its::Untranslated::EventOutOfRange)
+    );
+}

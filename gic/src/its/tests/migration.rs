@@ -1,0 +1,196 @@
+//! Saving and restoring, in the middle of everything, and tables of others.
+
+use super::every_preset;
+use super::known_tests::set_up;
+use crate::choice::Preset;
+use crate::choice::lpi::ClearEnable;
+use crate::its::Layout;
+use crate::its::image::{self, ImageError, Mappings, Reading};
+use crate::its::testkit::{Board, COLLECTIONS, DEVICES2, itt};
+use crate::v3::testkit::cpu;
+use crate::v3::{Block, GicV3, Implementation};
+use passim_model::{DeviceId, EventId, IntId};
+
+/// The machine stops, memory and registers travel, and another goes on.
+pub(crate) fn migrate(board: &mut Board) {
+    let kit = &mut board.board;
+    let saved = kit.gic.save(&mut kit.memory).unwrap();
+    let implementation = kit.gic.implementation().clone();
+    kit.gic = GicV3::restore(implementation, &saved, &mut kit.memory).unwrap();
+}
+
+#[test]
+fn migration_12_and_13() {
+    every_preset(|mut board, _| {
+        set_up(&mut board);
+        migrate(&mut board);
+        board.int(2, 20);
+        board.only(3, 8195);
+        board.int(7, 255);
+        board.only(2, 8196);
+    });
+}
+
+#[test]
+fn migration_with_an_unmapped_collection_14_to_16() {
+    every_preset(|mut board, _| {
+        set_up(&mut board);
+        board.configure(8192, 0xa3);
+        board.mapti(2, 0, 8192, 0);
+        migrate(&mut board);
+        board.mapc(0, 0);
+        board.invall(0);
+        board.sync(0);
+        board.int(7, 255);
+        board.only(2, 8196);
+        let mut byte = [0];
+        let at = passim_model::PhysAddr::new(crate::v3::testkit::CONFIGURATION);
+        board.memory.read(at, &mut byte).unwrap();
+        assert_eq!(byte, [0xa3]);
+        board.int(2, 0);
+        board.only(0, 8192);
+    });
+}
+
+#[test]
+fn migration_of_pending_lpis_17() {
+    for preset in Preset::ALL {
+        let mut spec = Implementation::of(preset, 4, 32);
+        spec.choices.clear_enable = ClearEnable::Allowed;
+        let mut board = Board::with(spec);
+        board.mapd(2, 8);
+        for n in [2, 3] {
+            board.w32(Block::Redistributor(cpu(n)), 0x00, 0);
+        }
+        for i in 0..256u32 {
+            let n = if i % 2 == 1 { 3 } else { 2 };
+            board.mapti(2, i, 8192 + i, n);
+            board.configure(8192 + i, 0xa3);
+            board.preset_pending(n, 8192 + i);
+        }
+        migrate(&mut board);
+        for n in [2, 3] {
+            board.w32(Block::Redistributor(cpu(n)), 0x00, 1);
+        }
+        let [zero, one, two, three] = board.delivered();
+        assert_eq!((zero.len(), one.len(), two.len(), three.len()), (0, 0, 128, 128));
+        assert!(three.iter().all(|lpi| lpi % 2 == 1));
+    }
+}
+
+#[test]
+fn pending_lpis_travel() {
+    every_preset(|mut board, _| {
+        board.map(2, 20, 8195, 3);
+        board.map(4, 1, 8200, 1);
+        board.configure(8200, 0xa2);
+        board.inv(4, 1);
+        board.sync(1);
+        board.message(2, 20);
+        board.message(4, 1);
+        migrate(&mut board);
+        assert_eq!((board.pending_lpis(3), board.pending_lpis(1)), (vec![8195], vec![8200]));
+        board.only(3, 8195);
+        assert_eq!(board.pending_lpis(1), [8200]);
+    });
+}
+
+#[test]
+fn what_was_unmapped_stays_unmapped() {
+    every_preset(|mut board, _| {
+        board.map(2, 20, 8195, 3);
+        board.map(4, 1, 8200, 1);
+        board.discard(2, 20);
+        board.unmap_device(4);
+        board.unmap_collection(2);
+        let before = board.gic.its()[0].mappings(&board.memory).unwrap();
+        migrate(&mut board);
+        let after = board.gic.its()[0].mappings(&board.memory).unwrap();
+        assert_eq!(before, after);
+        let mapped: Vec<_> = after.devices.keys().map(|device| device.get()).collect();
+        assert_eq!(mapped, [2]);
+        assert!(after.devices[&DeviceId::new(2)].events.is_empty());
+        assert_eq!(after.collections.keys().copied().collect::<Vec<_>>(), [0, 1, 3]);
+    });
+}
+
+#[test]
+fn distances_of_the_kvm_abi() {
+    let mut board = Board::new(Preset::KvmAbi0);
+    for device in [2, 3, 300, 500] {
+        board.mapd(device, 8);
+    }
+    for event in [0, 1, 255] {
+        board.mapti(3, event, 8200 + event, 1);
+    }
+    migrate(&mut board);
+    let next = |board: &Board, device: u64| board.get(DEVICES2 + 8 * device) >> 49 & 0x3fff;
+    assert_eq!([2, 3, 300, 500].map(|n| next(&board, n)), [1, 297, 200, 0]);
+    let ite = |board: &Board, event: u64| board.get(itt(3) + 8 * event);
+    let expected = [1 << 48 | 8200 << 16 | 1, 254 << 48 | 8201 << 16 | 1, 8455 << 16 | 1];
+    assert_eq!([0, 1, 255].map(|n| ite(&board, n)), expected);
+    // An entry that no distance leads to does not come back.
+    board.put(DEVICES2 + 8 * 2, board.get(DEVICES2 + 8 * 2) & !(0x3fff << 49) | 298 << 49);
+    let kit = &mut board.board;
+    let tables = kit.gic.its()[0].tables();
+    let read = |reading| {
+        let bits = (16, 16);
+        let mappings = Mappings::read(Layout::Kvm0, reading, tables, bits, &kit.memory).unwrap();
+        mappings.devices.keys().map(|device| device.get()).collect::<Vec<_>>()
+    };
+    assert_eq!(read(Reading::ByDistance), [2, 300, 500]);
+    assert_eq!(read(Reading::Every), [2, 3, 300, 500]);
+}
+
+#[test]
+fn qemu_tables_become_kvm_tables_and_back() {
+    let mut board = Board::new(Preset::Qemu);
+    board.mapd(2, 4);
+    board.mapd(0x18, 4);
+    board.mapti(2, 0, 8194, 1);
+    board.mapti(2, 15, 8195, 3);
+    board.mapti(0x18, 7, 8200, 2);
+    let tables = board.gic.its()[0].tables();
+    let before = board.gic.its()[0].mappings(&board.memory).unwrap();
+    let memory = &mut board.board.memory;
+    let bits = (16, 16);
+    let there = image::convert(Layout::Qemu, Layout::Kvm0, tables, bits, memory).unwrap();
+    assert_eq!(there, before);
+    assert_eq!(board.get(DEVICES2 + 16), 1 << 63 | 0x16 << 49 | itt(2) >> 8 << 5 | 3);
+    assert_eq!(board.get(itt(2)), 15 << 48 | 8194 << 16 | 1);
+    assert_eq!(board.get(itt(2) + 8 * 15), 8195 << 16 | 3);
+    assert_eq!(board.get(COLLECTIONS + 24), 1 << 63 | 3 << 16 | 3);
+    let memory = &mut board.board.memory;
+    let back = image::convert(Layout::Kvm0, Layout::Qemu, tables, bits, memory).unwrap();
+    assert_eq!(back, before);
+    let device = &back.devices[&DeviceId::new(2)];
+    assert_eq!(device.events[&EventId::new(15)], (IntId::new(8195), 3));
+    board.configure(8195, 0xa3);
+    board.message(2, 15);
+    board.only(3, 8195);
+}
+
+#[test]
+fn a_table_made_for_smaller_entries_is_not_overrun() {
+    let mut board = Board::new(Preset::KvmAbi0);
+    board.mapd(2, 5);
+    board.mapti(2, 0, 8194, 1);
+    migrate(&mut board);
+    let tables = board.gic.its()[0].tables();
+    let memory = &mut board.board.memory;
+    let refused = image::convert(Layout::Kvm0, Layout::Qemu, tables, (16, 16), memory);
+    let device = DeviceId::new(2);
+    assert_eq!(refused, Err(ImageError::IttTooSmall { device, has: 256, wants: 384 }));
+    board.configure(8194, 0xa3);
+    board.message(2, 0);
+    board.only(1, 8194);
+}
+
+#[test]
+fn saving_needs_memory_that_answers() {
+    let mut board = Board::new(Preset::KvmAbi0);
+    board.mapd(2, 5);
+    board.put(super::super::testkit::DEVICES, 1 << 63 | 0xf_0000_0000);
+    let kit = &mut board.board;
+    assert!(matches!(kit.gic.save(&mut kit.memory), Err(ImageError::Abort(_))));
+}

@@ -1,0 +1,202 @@
+//! What becomes of a message: device, event, collection, LPI. IHI 0069 H 5.2.
+
+use super::collection::NoCollection;
+use super::command::Source;
+use super::entry::{Dte, Ite};
+use super::error::Untranslated;
+use super::flight::{Before, InFlight};
+use super::table::Missing;
+use super::wire::offset;
+use super::{Arrival, Its};
+use crate::choice::its::EventBeyond;
+use crate::v3::Packet;
+use crate::{Cpu, Size};
+use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Requester, event};
+
+impl Its {
+    /// A message arrives at an offset from where the ITS starts. Who sent it travels beside it:
+    /// nothing a device writes can name another device.
+    pub fn message(
+        &mut self,
+        at: u64,
+        size: Size,
+        value: u64,
+        requester: &Requester,
+        memory: &Memory,
+    ) -> Arrival {
+        // IHI 0069 H 12.19 (GITS_TRANSLATER): 32 bits, or 16 of which the rest is zero.
+        if at != offset::TRANSLATER || !matches!(size, Size::Half | Size::Word) {
+            return Arrival::Ignored;
+        }
+        let event = EventId::new(size.cut(value) as u32);
+        let source = Source { device: requester.device, event };
+        let outcome = self.raise(source, memory);
+        tracing::debug!(target: event::TRANSLATE, ?source, ?outcome, "message");
+        match outcome {
+            Ok((intid, cpu)) => {
+                self.counters.messages += 1;
+                Arrival::Raised { intid, cpu }
+            }
+            Err(why) => {
+                self.counters.untranslated += 1;
+                let recorded = self.implementation.features.unmapped_messages;
+                if recorded && why != Untranslated::Disabled {
+                    let (device, event) = (source.device.get(), source.event.get());
+                    self.registers.unmapped(device, event, why.syndrome());
+                }
+                Arrival::Untranslated(why)
+            }
+        }
+    }
+
+    fn raise(&mut self, source: Source, memory: &Memory) -> Result<(IntId, Cpu), Untranslated> {
+        if !self.registers.enabled {
+            return Err(Untranslated::Disabled);
+        }
+        if !self.flight.is_empty() {
+            self.let_one_arrive();
+            if let Some(outcome) = self.raise_as_before(source, memory) {
+                return outcome;
+            }
+        }
+        let (intid, cpu) = match self.cache.find(source) {
+            Some(known) => known,
+            None => {
+                let found = self.translate(source, memory)?;
+                self.cache.remember(source, found.0, found.1);
+                found
+            }
+        };
+        self.send(cpu, Packet::SetPending(intid), Some(source), None);
+        Ok((intid, cpu))
+    }
+
+    /// By chance, translates as before a command whose packet has not arrived.
+    fn raise_as_before(
+        &mut self,
+        source: Source,
+        memory: &Memory,
+    ) -> Option<Result<(IntId, Cpu), Untranslated>> {
+        let of_event =
+            self.flight.before(|before| matches!(before, Before::Event(of, _) if *of == source));
+        if let Some(place) = of_event.filter(|_| self.chance.coin()) {
+            let InFlight { to, before, .. } = *self.flight.at(place)?;
+            let Some(Before::Event(_, Some(intid))) = before else {
+                return Some(Err(Untranslated::UnmappedEvent));
+            };
+            return Some(Ok(self.raise_before(place, source, intid, to)));
+        }
+        let (_, ite) = self.event(source, memory).ok()?;
+        let ite = ite?;
+        let of_collection = self
+            .flight
+            .before(|before| matches!(before, Before::Collection(icid, _) if *icid == ite.icid));
+        let place = of_collection.filter(|_| self.chance.coin())?;
+        let InFlight { to, before, .. } = *self.flight.at(place)?;
+        match before {
+            Some(Before::Collection(_, true)) => {
+                Some(Ok(self.raise_before(place, source, IntId::new(ite.intid), to)))
+            }
+            _ => Some(Err(Untranslated::UnmappedCollection)),
+        }
+    }
+
+    fn raise_before(
+        &mut self,
+        place: usize,
+        source: Source,
+        intid: IntId,
+        to: Cpu,
+    ) -> (IntId, Cpu) {
+        let packet = Packet::SetPending(intid);
+        let packet = InFlight { to, packet, source: Some(source), before: None };
+        self.flight.send_before(place, packet);
+        (intid, to)
+    }
+
+    /// The LPI and CPU of an event.
+    pub(super) fn translate(
+        &self,
+        source: Source,
+        memory: &Memory,
+    ) -> Result<(IntId, Cpu), Untranslated> {
+        let (_, ite) = self.event(source, memory)?;
+        let ite = ite.ok_or(Untranslated::UnmappedEvent)?;
+        match self.collection(ite.icid, memory) {
+            Ok(Some(cpu)) => Ok((IntId::new(ite.intid), cpu)),
+            Ok(None) | Err(NoCollection::OutOfRange) => Err(Untranslated::UnmappedCollection),
+            Err(NoCollection::Abort(at)) => Err(Untranslated::Abort(at)),
+        }
+    }
+
+    /// Where the device table entry is.
+    pub(super) fn device_entry(
+        &self,
+        device: DeviceId,
+        memory: &Memory,
+    ) -> Result<PhysAddr, Missing> {
+        let n = u64::from(device.get());
+        if n >> self.implementation.features.device_bits != 0 {
+            return Err(Missing::Beyond);
+        }
+        self.registers.devices().ok_or(Missing::Beyond)?.entry(n, memory)
+    }
+
+    /// The device table entry of a mapped device.
+    pub(super) fn device(&self, device: DeviceId, memory: &Memory) -> Result<Dte, Untranslated> {
+        let at = self.device_entry(device, memory).map_err(|missing| match missing {
+            Missing::Beyond => Untranslated::DeviceOutOfRange,
+            Missing::NoPage => Untranslated::UnmappedDevice,
+            Missing::Abort(at) => Untranslated::Abort(at),
+        })?;
+        let word = memory.load_u64(at).map_err(|abort| Untranslated::Abort(abort.0))?;
+        let features = &self.implementation.features;
+        let dte = features.layout.dte(word).ok_or(Untranslated::UnmappedDevice)?;
+        // What memory says is not believed beyond what MAPD would have taken.
+        Ok(Dte { bits: dte.bits.min(features.event_bits), ..dte })
+    }
+
+    /// The interrupt translation entry of an event, and where it is.
+    pub(super) fn event(
+        &self,
+        source: Source,
+        memory: &Memory,
+    ) -> Result<(PhysAddr, Option<Ite>), Untranslated> {
+        let dte = self.device(source.device, memory)?;
+        let mut n = u64::from(source.event.get());
+        if n >> dte.bits != 0 {
+            match self.implementation.choices.event_beyond {
+                EventBeyond::Ignored => return Err(Untranslated::EventOutOfRange),
+                EventBeyond::Cut => n &= (1 << dte.bits) - 1,
+            }
+        }
+        self.entry_of(dte, n, memory)
+    }
+
+    /// As [`Its::event`], for a command: an EventID beyond the table is never cut.
+    pub(super) fn named_event(
+        &self,
+        source: Source,
+        memory: &Memory,
+    ) -> Result<(PhysAddr, Option<Ite>), Untranslated> {
+        let dte = self.device(source.device, memory)?;
+        let n = u64::from(source.event.get());
+        match n >> dte.bits {
+            0 => self.entry_of(dte, n, memory),
+            _ => Err(Untranslated::EventOutOfRange),
+        }
+    }
+
+    fn entry_of(
+        &self,
+        dte: Dte,
+        n: u64,
+        memory: &Memory,
+    ) -> Result<(PhysAddr, Option<Ite>), Untranslated> {
+        let features = &self.implementation.features;
+        let at = PhysAddr::new(dte.itt + n * features.layout.ite_bytes());
+        let ite = features.layout.load_ite(at, memory);
+        let ite = ite.map_err(|abort| Untranslated::Abort(abort.0))?;
+        Ok((at, ite.filter(|ite| features.is_lpi(ite.intid))))
+    }
+}

@@ -1,0 +1,273 @@
+//! The distributor: SPIs, wired and by message, and where they go. IHI 0069 H 12.8, 12.9.
+
+use super::wire::{DistributorCtlr, DistributorTyper, Irouter, MessageSpi, PIDR2_V3, gicd};
+use crate::priority;
+use crate::row::{BitRegister, ROW, Row, bits_of};
+use crate::{Signal, Size};
+use passim_model::bits::Field;
+
+/// The first INTID that is no interrupt.
+const FIRST_SPECIAL: u32 = 1020;
+
+/// What a distributor is built as.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Features {
+    /// SPIs, a multiple of 32 up to 992; other numbers are rounded up and capped.
+    pub spis: u16,
+    /// GICD_IIDR.
+    pub iidr: u32,
+    /// SPIs by message (GICD_TYPER.MBIS).
+    pub message_spis: bool,
+    /// Bits of an INTID, 14 to 24 (GICD_TYPER.IDbits + 1).
+    pub intid_bits: u32,
+    /// log2 of the LPIs less one, where they are fewer than the INTIDs allow
+    /// (GICD_TYPER.num_LPIs); 0 otherwise.
+    pub num_lpis: u32,
+}
+
+/// The distributor.
+#[derive(Clone, Debug)]
+pub(super) struct Distributor {
+    features: Features,
+    lpis: bool,
+    ctlr: u64,
+    /// The SPIs, from 32 on.
+    rows: Vec<Row>,
+    /// GICD_IROUTER of each SPI.
+    routes: Vec<u64>,
+}
+
+/// Where an SPI may go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Route {
+    /// To the CPU with this affinity.
+    To(u32),
+    /// To any.
+    Any,
+}
+
+impl Distributor {
+    pub(super) fn new(features: Features, lpis: bool) -> Self {
+        let spis = features.spis.min(992).next_multiple_of(32);
+        let intid_bits = features.intid_bits.clamp(14, 24);
+        Self {
+            features: Features { spis, intid_bits, ..features },
+            lpis,
+            ctlr: 0,
+            rows: vec![Row::new(0); usize::from(spis) / ROW as usize],
+            routes: vec![0; usize::from(spis)],
+        }
+    }
+
+    /// What the distributor is built as; numbers out of range have been put right.
+    pub(super) fn features(&self) -> &Features {
+        &self.features
+    }
+
+    fn on(&self, field: Field) -> bool {
+        field.is_set(self.ctlr)
+    }
+
+    /// Which groups are forwarded: 0, 1.
+    pub(super) fn groups(&self) -> (bool, bool) {
+        (self.on(DistributorCtlr::ENABLE_GRP0), self.on(DistributorCtlr::ENABLE_GRP1))
+    }
+
+    /// Row `n` of the SPIs, 1 for INTIDs 32 to 63.
+    pub(super) fn row(&self, n: usize) -> Option<&Row> {
+        self.rows.get(n.checked_sub(1)?)
+    }
+
+    /// As [`Distributor::row`], for changing.
+    pub(super) fn row_mut(&mut self, n: usize) -> Option<&mut Row> {
+        self.rows.get_mut(n.checked_sub(1)?)
+    }
+
+    /// Where an SPI may go.
+    pub(super) fn route(&self, spi: u32) -> Option<Route> {
+        let register = *self.routes.get(spi.checked_sub(ROW)? as usize)?;
+        Some(match Irouter::MODE.is_set(register) {
+            true => Route::Any,
+            false => {
+                let low = Irouter::AFF_LOW.get(register) as u32;
+                Route::To(low | (Irouter::AFF3.get(register) as u32) << 24)
+            }
+        })
+    }
+
+    fn existing(n: usize) -> u32 {
+        if n == 31 { u32::MAX >> (1024 - FIRST_SPECIAL) } else { u32::MAX }
+    }
+
+    /// A load. What belongs to INTIDs below 32 is the redistributors'.
+    pub(super) fn load(&self, at: u64, size: Size) -> u64 {
+        if !size.aligns(at) {
+            return 0;
+        }
+        match (at, size) {
+            (gicd::IROUTER..gicd::IROUTER_END, Size::Word | Size::Double) => {
+                let n = (at - gicd::IROUTER) / 8;
+                let spi = n.checked_sub(u64::from(ROW));
+                let register = spi.and_then(|spi| self.routes.get(spi as usize));
+                register.map_or(0, |register| size.part(*register, at))
+            }
+            (gicd::IPRIORITYR..gicd::ITARGETSR, Size::Byte | Size::Word) => {
+                let first = at - gicd::IPRIORITYR;
+                let bytes = (0..size.bytes()).rev();
+                bytes.fold(0, |word, i| word << 8 | u64::from(self.priority((first + i) as usize)))
+            }
+            (_, Size::Word) => u64::from(self.load_word(at)),
+            _ => 0,
+        }
+    }
+
+    fn priority(&self, intid: usize) -> u8 {
+        let row = self.row(intid / ROW as usize);
+        row.map_or(0, |row| row.priority[intid % ROW as usize])
+    }
+
+    fn load_word(&self, at: u64) -> u32 {
+        if let Some((register, n)) = BitRegister::at(at) {
+            return self.row(n).map_or(0, |row| row.load(register) & Self::existing(n));
+        }
+        let word = match at {
+            gicd::CTLR => {
+                self.ctlr | DistributorCtlr::ARE.flag(true) | DistributorCtlr::DS.flag(true)
+            }
+            gicd::TYPER => {
+                let features = &self.features;
+                let num_lpis = if self.lpis { u64::from(features.num_lpis) } else { 0 };
+                DistributorTyper::IT_LINES_NUMBER.of(u64::from(features.spis / 32))
+                    | DistributorTyper::NUM_LPIS.of(num_lpis)
+                    | DistributorTyper::MBIS.flag(features.message_spis)
+                    | DistributorTyper::LPIS.flag(self.lpis)
+                    | DistributorTyper::ID_BITS.of(u64::from(features.intid_bits - 1))
+                    | DistributorTyper::A3V.flag(true)
+            }
+            gicd::IIDR => u64::from(self.features.iidr),
+            gicd::ICFGR..gicd::IGRPMODR => {
+                let n = (at - gicd::ICFGR) / 4;
+                let row = self.row(n as usize / 2);
+                row.map_or(0, |row| u64::from(row.load_triggers(!n.is_multiple_of(2), u32::MAX)))
+            }
+            gicd::PIDR2 => u64::from(PIDR2_V3),
+            _ => 0,
+        };
+        word as u32
+    }
+
+    /// A store.
+    pub(super) fn store(&mut self, at: u64, size: Size, value: u64) {
+        if !size.aligns(at) {
+            return;
+        }
+        match (at, size) {
+            (gicd::IROUTER..gicd::IROUTER_END, Size::Word | Size::Double) => {
+                let n = (at - gicd::IROUTER) / 8;
+                let spi = n.checked_sub(u64::from(ROW));
+                if let Some(register) = spi.and_then(|spi| self.routes.get_mut(spi as usize)) {
+                    let merged = size.merge(*register, at, value);
+                    let fields = [Irouter::AFF_LOW, Irouter::MODE, Irouter::AFF3];
+                    *register = fields.iter().fold(0, |word, field| word | field.in_place(merged));
+                }
+            }
+            (gicd::IPRIORITYR..gicd::ITARGETSR, Size::Byte | Size::Word) => {
+                let first = (at - gicd::IPRIORITYR) as usize;
+                let bytes = value.to_le_bytes();
+                for (i, byte) in bytes.into_iter().take(size.bytes() as usize).enumerate() {
+                    let intid = first + i;
+                    let n = intid / ROW as usize;
+                    let exists = Self::existing(n) >> (intid % ROW as usize) & 1 != 0;
+                    if let Some(row) = self.row_mut(n).filter(|_| exists) {
+                        row.priority[intid % ROW as usize] = priority::implemented(byte);
+                    }
+                }
+            }
+            // IHI 0069 H 12.9: these take 16 bits too.
+            (gicd::SETSPI_NSR | gicd::SETSPI_SR, Size::Half | Size::Word) => {
+                self.message(size.cut(value), true);
+            }
+            (gicd::CLRSPI_NSR | gicd::CLRSPI_SR, Size::Half | Size::Word) => {
+                self.message(size.cut(value), false);
+            }
+            (_, Size::Word) => self.store_word(at, value as u32),
+            _ => {}
+        }
+    }
+
+    fn store_word(&mut self, at: u64, value: u32) {
+        if let Some((register, n)) = BitRegister::at(at) {
+            if let Some(row) = self.row_mut(n) {
+                row.store(register, value, Self::existing(n));
+            }
+            return;
+        }
+        match at {
+            gicd::CTLR => {
+                let fields = [DistributorCtlr::ENABLE_GRP0, DistributorCtlr::ENABLE_GRP1];
+                let value = u64::from(value);
+                self.ctlr = fields.iter().fold(0, |word, field| word | field.in_place(value));
+            }
+            gicd::ICFGR..gicd::IGRPMODR => {
+                let n = (at - gicd::ICFGR) / 4;
+                let row_n = n as usize / 2;
+                if let Some(row) = self.row_mut(row_n) {
+                    row.store_triggers(!n.is_multiple_of(2), value, Self::existing(row_n));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A message for an SPI. IHI 0069 H 12.9 (GICD_SETSPI_NSR): an edge-triggered one becomes
+    /// pending, a level-sensitive one is held until the message that takes it back. Where there
+    /// are no such messages the registers are reserved.
+    fn message(&mut self, value: u64, set: bool) {
+        if !self.features.message_spis {
+            return;
+        }
+        let spi = MessageSpi::INTID.get(value) as u32;
+        if spi >= FIRST_SPECIAL {
+            return;
+        }
+        let mask = 1 << (spi % ROW);
+        let Some(row) = self.row_mut((spi / ROW) as usize) else { return };
+        let edge = row.states.edge & mask != 0;
+        row.states = match (edge, set) {
+            (true, true) => row.states.set_pending(mask),
+            (true, false) => row.states.clear_pending(mask),
+            (false, true) => row.states.rise(mask),
+            (false, false) => row.states.fall(mask),
+        };
+    }
+
+    /// Something happens on the wire of an SPI.
+    pub(super) fn wire(&mut self, spi: u32, signal: Signal) {
+        let exists = (ROW..FIRST_SPECIAL).contains(&spi);
+        if let Some(row) = self.row_mut((spi / ROW) as usize).filter(|_| exists) {
+            row.drive(spi % ROW, signal);
+        }
+    }
+
+    /// The most urgent SPI that waits, of those that `takes` accepts by route and group: its
+    /// priority and INTID.
+    pub(super) fn highest(
+        &self,
+        groups: (bool, bool),
+        takes: impl Fn(Route, bool) -> bool,
+    ) -> Option<(u8, u32)> {
+        let rows = self.rows.iter().enumerate();
+        let of_row = |(n, row): (usize, &Row)| {
+            let waiting = row.waiting(groups.0, groups.1);
+            let first = (n as u32 + 1) * ROW;
+            let here = bits_of(waiting)
+                .filter(|bit| {
+                    let group1 = row.group1 >> bit & 1 != 0;
+                    self.route(first + bit).is_some_and(|route| takes(route, group1))
+                })
+                .fold(0, |mask, bit| mask | 1 << bit);
+            row.first(here).map(|(priority, bit)| (priority, first + bit))
+        };
+        rows.filter_map(of_row).min()
+    }
+}

@@ -1,0 +1,108 @@
+//! Acknowledge, end, deactivate, ask: what system registers do to interrupts. IHI 0069 H 4.1, 12.2.
+
+use super::cpu::{SystemRegister, Waiting};
+use super::wire::{FIRST_LPI, SPURIOUS, SgiRequest};
+use super::{GicV3, State};
+use crate::Cpu;
+use crate::row::ROW;
+use passim_model::{IntId, Memory, event};
+
+impl GicV3 {
+    /// A CPU reads a system register; registers that are only written, and CPUs that do not exist,
+    /// read as zero. A read of ICC_IAR acknowledges what it returns.
+    pub fn read(&mut self, cpu: Cpu, register: SystemRegister, memory: &mut Memory) -> u64 {
+        let Some(interface) = self.interfaces.get(cpu.index()) else { return 0 };
+        match register {
+            SystemRegister::Iar0 => u64::from(self.acknowledge(cpu, false, memory)),
+            SystemRegister::Iar1 => u64::from(self.acknowledge(cpu, true, memory)),
+            SystemRegister::Hppir0 | SystemRegister::Hppir1 => {
+                let group1 = register == SystemRegister::Hppir1;
+                let waiting = self.highest(cpu, interface.groups());
+                let named = waiting.filter(|waiting| waiting.group1 == group1);
+                u64::from(named.map_or(SPURIOUS, |waiting| waiting.intid.get()))
+            }
+            _ => interface.read(register),
+        }
+    }
+
+    /// A CPU writes a system register.
+    pub fn write(&mut self, cpu: Cpu, register: SystemRegister, value: u64) {
+        let Some(interface) = self.interfaces.get_mut(cpu.index()) else { return };
+        tracing::trace!(target: event::REGISTER, ?register, value, %cpu, "write");
+        match register {
+            SystemRegister::Eoir0 => self.end(cpu, value as u32, false),
+            SystemRegister::Eoir1 => self.end(cpu, value as u32, true),
+            SystemRegister::Dir if interface.ends_apart() => self.deactivate(cpu, value as u32),
+            SystemRegister::Sgi0r => self.ask(cpu, value, false),
+            SystemRegister::Sgi1r => self.ask(cpu, value, true),
+            _ => interface.write(register, value),
+        }
+    }
+
+    fn acknowledge(&mut self, cpu: Cpu, group1: bool, memory: &mut Memory) -> u32 {
+        let taken = self.highest_pending(cpu).filter(|waiting| waiting.group1 == group1);
+        let Some(Waiting { intid, .. }) = taken else { return SPURIOUS };
+        if let Some(waiting) = &taken {
+            self.interfaces[cpu.index()].take(waiting);
+        }
+        let intid = intid.get();
+        if intid >= FIRST_LPI {
+            // IHI 0069 H 4.1.2: an LPI has no active state; taking it is the end of it.
+            if let Some(redistributor) = self.redistributors.get_mut(cpu.index()) {
+                redistributor.clear_pending(intid, memory);
+            }
+        } else if let Some(row) = self.row_mut(cpu, intid) {
+            row.states = row.states.acknowledge(1 << (intid % ROW));
+        }
+        intid
+    }
+
+    fn is_active(&self, cpu: Cpu, intid: u32) -> bool {
+        let line = self.line(cpu, IntId::new(intid));
+        line.is_some_and(|line| matches!(line.state, State::Active | State::ActivePending))
+    }
+
+    /// The priority drops; with EOImode 0 an interrupt that is active is deactivated. One that is
+    /// neither an LPI nor active ends nothing.
+    fn end(&mut self, cpu: Cpu, intid: u32, group1: bool) {
+        let lpi = intid >= FIRST_LPI;
+        if !lpi && !self.is_active(cpu, intid) {
+            return;
+        }
+        let deactivates = self.interfaces[cpu.index()].end(group1);
+        if deactivates == Some(true) && !lpi {
+            self.deactivate(cpu, intid);
+        }
+    }
+
+    fn deactivate(&mut self, cpu: Cpu, intid: u32) {
+        if let Some(row) = self.row_mut(cpu, intid) {
+            row.states = row.states.deactivate(1 << (intid % ROW));
+        }
+    }
+
+    /// IHI 0069 H 12.2 (ICC_SGI1R_EL1): an SGI of the group, for the CPUs named, where it is
+    /// configured in that group.
+    fn ask(&mut self, cpu: Cpu, value: u64, group1: bool) {
+        let sgi = SgiRequest::INTID.get(value) as u32;
+        let cluster = (SgiRequest::AFF3.get(value) as u32) << 24
+            | (SgiRequest::AFF2.get(value) as u32) << 16
+            | (SgiRequest::AFF1.get(value) as u32) << 8;
+        let range = SgiRequest::RS.get(value) as u32;
+        let list = SgiRequest::TARGET_LIST.get(value);
+        for target in self.cpus() {
+            let affinity = self.implementation.affinities[target.index()];
+            let named = match SgiRequest::IRM.is_set(value) {
+                true => target != cpu,
+                false => {
+                    let own = affinity & 0xff;
+                    affinity & !0xff == cluster && own / 16 == range && list >> (own % 16) & 1 != 0
+                }
+            };
+            let row = &mut self.redistributors[target.index()].row;
+            if named && (row.group1 >> sgi & 1 != 0) == group1 {
+                row.states = row.states.set_pending(1 << sgi);
+            }
+        }
+    }
+}

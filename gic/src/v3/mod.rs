@@ -1,0 +1,417 @@
+//! GICv3: a distributor with affinity routing, a redistributor and a CPU interface for each CPU,
+//! and any number of ITSs.
+//! Arm IHI 0069 issue H.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `wire` | where are the bits? |
+//! | `dist` | which SPIs wait, and where may they go? |
+//! | `redist` | what do a redistributor's registers say and do? |
+//! | `lpis`, `ids` | which LPIs are pending, and which is the most urgent? |
+//! | `packet` | what may an ITS ask of a redistributor? |
+//! | `save` | what is there to save beside memory? |
+//! | `cpu`, `icc` | what does a CPU take, and when is it done with it? |
+//!
+//! One security state (GICD_CTLR.DS is fixed at 1) with affinity routing only (ARE is fixed at 1):
+//! what a GIC without EL3 shows, as the boards of QEMU and KVM do. LPIs are in Group 1.
+//!
+//! Not here: two security states, legacy operation, extended INTIDs (ESPI, EPPI), virtual
+//! interfaces, GICv4. Choices are in [`crate::choice`].
+
+mod cpu;
+mod dist;
+mod icc;
+mod ids;
+mod lpis;
+mod packet;
+mod redist;
+mod save;
+#[cfg(test)]
+pub(crate) mod testkit;
+mod wire;
+
+pub use cpu::SystemRegister;
+pub use cpu::Waiting;
+pub use dist::Features as DistributorFeatures;
+pub use packet::Packet;
+pub use redist::Features as RedistributorFeatures;
+pub use save::Saved;
+
+use crate::choice::lpi::PropertyTable;
+use crate::choice::{LpiChoices, Preset};
+use crate::its::{self, Arrival, Its};
+use crate::row::{ROW, bits_of};
+use crate::state::{State, Trigger};
+use crate::{Cpu, Progress, Signal, Size};
+use cpu::CpuInterface;
+use dist::{Distributor, Route};
+use passim_model::{Effect, IntId, Memory, Requester, event};
+use redist::Redistributor;
+use wire::{FIRST_LPI, gicr};
+
+/// Most CPUs of a GICv3 here.
+pub const MOST_CPUS: usize = 512;
+/// Bytes of a redistributor's registers: RD_base and SGI_base, 64 KiB each.
+pub const REDISTRIBUTOR_BYTES: u64 = gicr::END;
+
+/// What a GICv3 is built as.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Implementation {
+    /// The affinity of each CPU: Aff3.Aff2.Aff1.Aff0, a byte each. One to [`MOST_CPUS`]; none
+    /// counts as one with affinity 0, and more are left out.
+    pub affinities: Vec<u32>,
+    /// The distributor.
+    pub distributor: DistributorFeatures,
+    /// The redistributors.
+    pub redistributors: RedistributorFeatures,
+    /// What they choose.
+    pub choices: LpiChoices,
+    /// The ITSs, in the order in which [`Block::Its`] counts them.
+    pub its: Vec<its::Implementation>,
+}
+
+impl Implementation {
+    /// A GICv3 with one ITS that chooses as `preset` does, with affinities 0.0.0.0 to 0.0.0.15,
+    /// 0.0.1.0 and so on.
+    pub fn of(preset: Preset, cpus: u16, spis: u16) -> Self {
+        let iidr = match preset {
+            // KVM's vgic tells its revision here (`vgic-v3.c`); QEMU and the others name Arm.
+            Preset::KvmAbi0 => 0x4b00_343b,
+            _ => 0x0000_043b,
+        };
+        let registers = !matches!(preset, Preset::Qemu);
+        Self {
+            affinities: (0..u32::from(cpus)).map(|n| n >> 4 << 8 | n & 0xf).collect(),
+            distributor: DistributorFeatures {
+                spis,
+                iidr,
+                message_spis: matches!(preset, Preset::ArchStrict | Preset::Gic600),
+                intid_bits: 16,
+                num_lpis: 0,
+            },
+            redistributors: RedistributorFeatures {
+                iidr,
+                lpis: true,
+                direct_lpi: false,
+                invalidation_registers: registers,
+                dpgs: matches!(preset, Preset::ArchStrict | Preset::Gic600),
+                common_lpi_affinity: 1,
+            },
+            choices: preset.lpi(),
+            its: vec![its::Implementation::of(preset)],
+        }
+    }
+}
+
+/// A block of registers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Block {
+    /// GICD, 64 KiB.
+    Distributor,
+    /// GICR of a CPU, [`REDISTRIBUTOR_BYTES`].
+    Redistributor(Cpu),
+    /// GITS, [`its::ITS_BYTES`]: the control frame, then the translation frame. By its place in
+    /// [`Implementation::its`].
+    Its(u16),
+}
+
+/// Everything about one interrupt, as one CPU sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Line {
+    /// Inactive, pending, active or both. LPIs are never active.
+    pub state: State,
+    /// What makes it pending.
+    pub trigger: Trigger,
+    /// Whether it is forwarded. Of an LPI: whether that is known.
+    pub enabled: bool,
+    /// Whether it is in Group 1.
+    pub group1: bool,
+    /// Its priority.
+    pub priority: u8,
+}
+
+/// How often things happened since reset.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Counters {
+    /// LPIs that reached a redistributor whose LPIs are off, or that do not exist there.
+    pub lpis_dropped: u64,
+    /// Loads and stores of LPI tables that nothing answered.
+    pub lpi_table_aborts: u64,
+}
+
+/// A GICv3. See the [module](self).
+#[derive(Clone, Debug)]
+pub struct GicV3 {
+    implementation: Implementation,
+    distributor: Distributor,
+    redistributors: Vec<Redistributor>,
+    interfaces: Vec<CpuInterface>,
+    its: Vec<Its>,
+    counters: Counters,
+}
+
+impl GicV3 {
+    /// A GICv3 after reset.
+    pub fn new(mut implementation: Implementation) -> Self {
+        implementation.affinities.truncate(MOST_CPUS);
+        if implementation.affinities.is_empty() {
+            implementation.affinities.push(0);
+        }
+        let lpis = implementation.redistributors.lpis;
+        let distributor = Distributor::new(implementation.distributor, lpis);
+        implementation.distributor = *distributor.features();
+        let intid_bits = implementation.distributor.intid_bits;
+        let last = implementation.affinities.len() - 1;
+        let redistributor = |(n, &affinity): (usize, &u32)| {
+            let (features, choices) = (implementation.redistributors, implementation.choices);
+            let cpu = Cpu::new(n as u16);
+            Redistributor::new(features, choices, cpu, affinity, n == last, intid_bits)
+        };
+        let redistributors = implementation.affinities.iter().enumerate().map(redistributor);
+        let cpus = implementation.affinities.len() as u16;
+        Self {
+            redistributors: redistributors.collect(),
+            its: implementation.its.iter().map(|spec| Its::new(*spec, cpus)).collect(),
+            interfaces: vec![CpuInterface::new(intid_bits); implementation.affinities.len()],
+            distributor,
+            counters: Counters::default(),
+            implementation,
+        }
+    }
+
+    /// What the GIC is built as; numbers out of range have been put right.
+    pub fn implementation(&self) -> &Implementation {
+        &self.implementation
+    }
+
+    /// Back to the state after reset.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.implementation.clone());
+    }
+
+    /// The CPUs.
+    pub fn cpus(&self) -> impl Iterator<Item = Cpu> + use<> {
+        (0..self.redistributors.len()).map(|n| Cpu::new(n as u16))
+    }
+
+    /// Loads from a register, at an offset in bytes from where `block` starts. Offsets that name
+    /// no register, and CPUs that do not exist, read as zero.
+    pub fn load(&mut self, block: Block, offset: u64, size: Size) -> u64 {
+        match block {
+            Block::Distributor => self.distributor.load(offset, size),
+            Block::Redistributor(cpu) => {
+                let redistributor = self.redistributors.get(cpu.index());
+                redistributor.map_or(0, |redistributor| redistributor.load(offset, size))
+            }
+            Block::Its(n) => {
+                self.its.get_mut(usize::from(n)).map_or(0, |its| its.load(offset, size))
+            }
+        }
+    }
+
+    /// Stores to a register. Offsets that name no register, and CPUs that do not exist, are
+    /// ignored. Turning LPIs on reads their tables, turning them off writes the pending one.
+    /// Commands of an ITS are consumed by [`GicV3::step`], not here.
+    pub fn store(
+        &mut self,
+        block: Block,
+        offset: u64,
+        size: Size,
+        value: u64,
+        memory: &mut Memory,
+    ) {
+        tracing::trace!(target: event::REGISTER, ?block, offset, value, "store");
+        match block {
+            Block::Distributor => self.distributor.store(offset, size, value),
+            Block::Redistributor(cpu) => {
+                let Some(redistributor) = self.redistributors.get_mut(cpu.index()) else { return };
+                redistributor.store(offset, size, value, memory);
+                let (propbaser, _) = redistributor.bases();
+                let shared = self.implementation.choices.property_table == PropertyTable::Shared;
+                if shared && (gicr::PROPBASER..gicr::PROPBASER_END).contains(&offset) {
+                    for other in &mut self.redistributors {
+                        other.store_propbaser(propbaser);
+                    }
+                }
+            }
+            Block::Its(n) => {
+                if let Some(its) = self.its.get_mut(usize::from(n)) {
+                    its.store(offset, size, value);
+                }
+            }
+        }
+    }
+
+    /// A device writes to an ITS, at an offset from where the ITS starts. The DeviceID is the
+    /// requester's.
+    pub fn message(
+        &mut self,
+        its: u16,
+        offset: u64,
+        size: Size,
+        value: u64,
+        requester: &Requester,
+        memory: &mut Memory,
+    ) -> Arrival {
+        let Some(its) = self.its.get_mut(usize::from(its)) else { return Arrival::Ignored };
+        let arrival = its.message(offset, size, value, requester, memory);
+        match its.take_only_packet() {
+            Some((cpu, packet)) => {
+                self.deliver(cpu, packet, memory);
+            }
+            None => self.deliver_all(memory),
+        }
+        arrival
+    }
+
+    /// Does one thing that waits, if there is any: an ITS consumes a command or lets a packet
+    /// arrive, a redistributor does an invalidation that a register asked for. Where packets may be
+    /// late, `Idle` says that nothing happens now, not that nothing is on its way.
+    pub fn step(&mut self, memory: &mut Memory) -> Progress {
+        let its = self.its.iter_mut().any(|its| its.step(memory) == Progress::Worked);
+        self.deliver_all(memory);
+        let mut redistributors = self.redistributors.iter_mut();
+        match its || redistributors.any(|redistributor| redistributor.step(memory)) {
+            true => Progress::Worked,
+            false => Progress::Idle,
+        }
+    }
+
+    /// Lets everything arrive that is on its way, as it does in finite time.
+    pub fn settle(&mut self, memory: &mut Memory) {
+        for its in &mut self.its {
+            its.settle();
+        }
+        self.deliver_all(memory);
+        for redistributor in &mut self.redistributors {
+            while redistributor.step(memory) {}
+        }
+    }
+
+    fn deliver_all(&mut self, memory: &mut Memory) {
+        for n in 0..self.its.len() {
+            for (cpu, packet) in self.its[n].take_packets() {
+                self.deliver(cpu, packet, memory);
+            }
+        }
+    }
+
+    /// What the GIC wants done elsewhere, in order: wires of its own parts that pulse.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        self.its.iter_mut().flat_map(Its::take_effects).collect()
+    }
+
+    /// The ITSs.
+    pub fn its(&self) -> &[Its] {
+        &self.its
+    }
+
+    /// The failed commands of an ITS since the last call, the last 64 at most.
+    pub fn take_reports(&mut self, its: u16) -> Vec<its::Report> {
+        self.its.get_mut(usize::from(its)).map_or(Vec::new(), Its::take_reports)
+    }
+
+    /// Something happens on the wire of an SPI. Numbers of no SPI are ignored.
+    pub fn wire(&mut self, spi: IntId, signal: Signal) {
+        self.distributor.wire(spi.get(), signal);
+    }
+
+    /// Something happens on the wire of a CPU's PPI, INTID 16 to 31. Other numbers are ignored.
+    pub fn wire_private(&mut self, cpu: Cpu, ppi: IntId, signal: Signal) {
+        if let (16..32, Some(redistributor)) = (ppi.get(), self.redistributors.get_mut(cpu.index()))
+        {
+            redistributor.row.drive(ppi.get(), signal);
+        }
+    }
+
+    /// The pending LPIs of a CPU, ascending.
+    pub fn pending_lpis(&self, cpu: Cpu) -> Vec<IntId> {
+        let lpis = self.redistributors.get(cpu.index()).and_then(|place| place.lpis.as_ref());
+        lpis.map_or(Vec::new(), |lpis| lpis.pending().into_iter().map(IntId::new).collect())
+    }
+
+    /// How often things happened since reset.
+    pub fn counters(&self) -> Counters {
+        let aborts = self.redistributors.iter().map(Redistributor::aborts).sum();
+        Counters { lpi_table_aborts: aborts, ..self.counters }
+    }
+
+    /// One interrupt, as this CPU sees it; `None` where it does not exist, LPIs while they are off
+    /// included.
+    pub fn line(&self, cpu: Cpu, intid: IntId) -> Option<Line> {
+        let redistributor = self.redistributors.get(cpu.index())?;
+        let intid = intid.get();
+        let (n, bit) = ((intid / ROW) as usize, intid % ROW);
+        let row = match intid {
+            FIRST_LPI.. => return redistributor.lpis.as_ref()?.line(intid),
+            0..ROW => &redistributor.row,
+            ROW.. => self.distributor.row(n)?,
+        };
+        Some(Line {
+            state: row.states.state(bit),
+            trigger: row.states.trigger(bit),
+            enabled: row.enabled >> bit & 1 != 0,
+            group1: row.group1 >> bit & 1 != 0,
+            priority: row.priority[bit as usize],
+        })
+    }
+
+    /// The SGIs, PPIs and SPIs that are not inactive, as this CPU sees them, ascending.
+    pub fn busy(&self, cpu: Cpu) -> Vec<(IntId, State)> {
+        let own = self.redistributors.get(cpu.index()).map(|place| (0, &place.row));
+        let spis = (1..32).filter_map(|n| Some((n as u32 * ROW, self.distributor.row(n)?)));
+        own.into_iter()
+            .chain(spis)
+            .flat_map(|(first, row)| {
+                let states = row.states;
+                bits_of(states.pending() | states.active)
+                    .map(move |bit| (IntId::new(first + bit), states.state(bit)))
+            })
+            .collect()
+    }
+
+    /// The most urgent interrupt that waits for a CPU, of the groups asked for.
+    fn highest(&self, cpu: Cpu, groups: (bool, bool)) -> Option<Waiting> {
+        let redistributor = self.redistributors.get(cpu.index())?;
+        if redistributor.is_asleep() {
+            return None;
+        }
+        let forwarded = self.distributor.groups();
+        let groups = (groups.0 && forwarded.0, groups.1 && forwarded.1);
+        let affinity = self.implementation.affinities[cpu.index()];
+        let spi = self.distributor.highest(groups, |route, group1| match route {
+            Route::To(to) => to == affinity,
+            Route::Any => !redistributor.declines(group1),
+        });
+        let row = &redistributor.row;
+        let own = row.first(row.waiting(groups.0, groups.1));
+        let lpi = redistributor.lpis.as_ref().filter(|_| groups.1).and_then(|lpis| lpis.highest());
+        let (priority, intid) = [own, spi, lpi].into_iter().flatten().min()?;
+        let group1 = match intid {
+            FIRST_LPI.. => true,
+            0..ROW => row.group1 >> intid & 1 != 0,
+            ROW.. => self.distributor.row((intid / ROW) as usize)?.group1 >> (intid % ROW) & 1 != 0,
+        };
+        Some(Waiting { intid: IntId::new(intid), priority, group1 })
+    }
+
+    /// What a CPU is interrupted with: enabled everywhere, more urgent than the priority mask and
+    /// than what the CPU is serving. The CPU is interrupted exactly when there is such an
+    /// interrupt.
+    pub fn highest_pending(&self, cpu: Cpu) -> Option<Waiting> {
+        let interface = self.interfaces.get(cpu.index())?;
+        let waiting = self.highest(cpu, interface.groups())?;
+        interface.signals(&waiting).then_some(waiting)
+    }
+
+    /// A row of SGIs, PPIs or SPIs, for changing.
+    fn row_mut(&mut self, cpu: Cpu, intid: u32) -> Option<&mut crate::row::Row> {
+        match intid {
+            0..ROW => self.redistributors.get_mut(cpu.index()).map(|place| &mut place.row),
+            ROW.. => self.distributor.row_mut((intid / ROW) as usize),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! What an ITS sends to redistributors. IHI 0069 H 5.2: an ITS never takes an interrupt to a CPU
+//! itself.
+
+use super::GicV3;
+use crate::Cpu;
+use crate::choice::lpi::MoveToDisabled;
+use passim_model::{IntId, Memory};
+
+/// A packet for one redistributor.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Packet {
+    /// An LPI becomes pending: a message, or INT.
+    SetPending(IntId),
+    /// An LPI is no longer pending: CLEAR, DISCARD.
+    ClearPending(IntId),
+    /// The configuration of an LPI may have changed: INV.
+    Invalidate(IntId),
+    /// The configuration of any LPI may have changed: INVALL.
+    InvalidateAll,
+    /// If the LPI is pending, it is pending there instead: MOVI.
+    Move(IntId, Cpu),
+    /// Whatever is pending is pending there instead: MOVALL.
+    MoveAll(Cpu),
+    /// An LPI has been mapped here, and its configuration may be read: MAPTI.
+    Mapped(IntId),
+    /// Something changed that concerns this redistributor, which has nothing to do: MAPC.
+    Nothing,
+}
+
+impl Packet {
+    /// The one LPI the packet is about; `None` if it may be about any.
+    pub const fn intid(self) -> Option<IntId> {
+        match self {
+            Self::SetPending(intid)
+            | Self::ClearPending(intid)
+            | Self::Invalidate(intid)
+            | Self::Move(intid, _)
+            | Self::Mapped(intid) => Some(intid),
+            Self::InvalidateAll | Self::MoveAll(_) | Self::Nothing => None,
+        }
+    }
+}
+
+impl GicV3 {
+    /// A packet arrives at a CPU's redistributor. Whether it found what it is about: LPIs on, and
+    /// the LPI there.
+    pub fn deliver(&mut self, cpu: Cpu, packet: Packet, memory: &mut Memory) -> bool {
+        match packet {
+            Packet::SetPending(intid) => return self.pend(cpu, intid, memory),
+            Packet::Move(intid, to) => return self.move_lpi(intid, cpu, to, memory),
+            _ => {}
+        }
+        let place = self.redistributors.get_mut(cpu.index());
+        let Some(lpis) = place.and_then(|place| place.lpis.as_mut()) else { return false };
+        match packet {
+            Packet::ClearPending(intid) => {
+                lpis.clear_pending(intid.get(), memory);
+            }
+            Packet::Invalidate(intid) => lpis.invalidate(intid.get(), memory),
+            Packet::InvalidateAll => lpis.invalidate_all(memory),
+            Packet::Mapped(intid) => lpis.prime(intid.get(), memory),
+            Packet::MoveAll(to) => {
+                for intid in lpis.pending() {
+                    self.move_lpi(IntId::new(intid), cpu, to, memory);
+                }
+                return true;
+            }
+            Packet::SetPending(_) | Packet::Move(..) | Packet::Nothing => {}
+        }
+        packet.intid().is_none_or(|intid| lpis.exists(intid.get()))
+    }
+
+    /// An LPI becomes pending at a CPU's redistributor. Whether it could.
+    #[inline]
+    fn pend(&mut self, cpu: Cpu, intid: IntId, memory: &mut Memory) -> bool {
+        let place = self.redistributors.get_mut(cpu.index());
+        let pended = place.is_some_and(|place| place.set_pending(intid.get(), memory));
+        self.counters.lpis_dropped += u64::from(!pended);
+        pended
+    }
+
+    /// Moves one LPI, if it is pending. Whether it moved.
+    fn move_lpi(&mut self, intid: IntId, from: Cpu, to: Cpu, memory: &mut Memory) -> bool {
+        let target = self.redistributors.get(to.index()).and_then(|place| place.lpis.as_ref());
+        let able = target.is_some_and(|lpis| lpis.exists(intid.get()));
+        let lost = self.implementation.choices.move_to_disabled == MoveToDisabled::Lost;
+        if from == to || !able && !lost {
+            return false;
+        }
+        let source = self.redistributors.get_mut(from.index());
+        let pending = source.is_some_and(|place| place.clear_pending(intid.get(), memory));
+        pending && self.pend(to, intid, memory)
+    }
+}

@@ -1,0 +1,385 @@
+//! A redistributor: the registers of one CPU's SGIs, PPIs and LPIs. IHI 0069 H 12.10, 12.11.
+
+use super::lpis::Lpis;
+use super::wire::{
+    LpiRegister, PIDR2_V3, Pendbaser, Propbaser, RedistributorCtlr, RedistributorTyper, Syncr,
+    Waker, gicr,
+};
+use crate::choice::LpiChoices;
+use crate::choice::lpi::{BaseWhileEnabled, ClearEnable, PendingZero, RegisterInvalidation};
+use crate::priority;
+use crate::row::{BitRegister, Row};
+use crate::{Cpu, Size};
+use passim_model::{Memory, PhysAddr};
+
+/// SGIs, whose trigger cannot be changed.
+const SGI_BITS: u32 = 0xffff;
+
+/// What all redistributors of a GIC have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Features {
+    /// GICR_IIDR.
+    pub iidr: u32,
+    /// LPIs at all (GICR_TYPER.PLPIS).
+    pub lpis: bool,
+    /// LPIs by register (GICR_TYPER.DirectLPI).
+    pub direct_lpi: bool,
+    /// INVLPIR, INVALLR and SYNCR (GICR_CTLR.IR); DirectLPI has them too.
+    pub invalidation_registers: bool,
+    /// A CPU can decline SPIs that any CPU could take (GICR_TYPER.DPGS).
+    pub dpgs: bool,
+    /// GICR_TYPER.CommonLPIAff.
+    pub common_lpi_affinity: u8,
+}
+
+/// An invalidation that INVLPIR or INVALLR asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Invalidation {
+    One(u32),
+    All,
+}
+
+/// A redistributor.
+#[derive(Clone, Debug)]
+pub(super) struct Redistributor {
+    features: Features,
+    choices: LpiChoices,
+    typer: u64,
+    /// Bits of an INTID (GICD_TYPER.IDbits).
+    intid_bits: u32,
+    /// The DPG bits.
+    ctlr: u64,
+    asleep: bool,
+    propbaser: u64,
+    pendbaser: u64,
+    /// SGIs and PPIs.
+    pub(super) row: Row,
+    /// While LPIs are on.
+    pub(super) lpis: Option<Lpis>,
+    /// Asked for and not done.
+    invalidations: Vec<Invalidation>,
+    /// Aborts of the time before LPIs were last turned off.
+    past_aborts: u64,
+}
+
+/// Everything of a redistributor that is not in memory.
+#[derive(Clone, Debug)]
+pub(super) struct SavedRedistributor {
+    ctlr: u64,
+    asleep: bool,
+    lpis_on: bool,
+    propbaser: u64,
+    pendbaser: u64,
+    row: Row,
+}
+
+/// Most invalidations waiting; more are one of everything.
+const MOST_INVALIDATIONS: usize = 8;
+
+impl Redistributor {
+    pub(super) fn new(
+        features: Features,
+        choices: LpiChoices,
+        cpu: Cpu,
+        affinity: u32,
+        last: bool,
+        intid_bits: u32,
+    ) -> Self {
+        let typer = RedistributorTyper::PLPIS.flag(features.lpis)
+            | RedistributorTyper::DIRECT_LPI.flag(features.direct_lpi)
+            | RedistributorTyper::LAST.flag(last)
+            | RedistributorTyper::DPGS.flag(features.dpgs)
+            | RedistributorTyper::PROCESSOR_NUMBER.of(u64::from(cpu.get()))
+            | RedistributorTyper::COMMON_LPI_AFF.of(u64::from(features.common_lpi_affinity))
+            | RedistributorTyper::AFFINITY.of(u64::from(affinity));
+        let mut row = Row::new(0);
+        row.states.edge = SGI_BITS;
+        Self {
+            features,
+            choices,
+            typer,
+            intid_bits,
+            ctlr: 0,
+            asleep: true,
+            propbaser: 0,
+            pendbaser: 0,
+            row,
+            lpis: None,
+            invalidations: Vec::new(),
+            past_aborts: 0,
+        }
+    }
+
+    /// Whether the CPU takes nothing now. IHI 0069 H 11.1.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.asleep
+    }
+
+    /// Whether the CPU declines SPIs of this group that any CPU could take.
+    pub(super) fn declines(&self, group1: bool) -> bool {
+        let field = if group1 { RedistributorCtlr::DPG1NS } else { RedistributorCtlr::DPG0 };
+        field.is_set(self.ctlr)
+    }
+
+    /// Loads and stores of LPI tables that nothing answered.
+    pub(super) fn aborts(&self) -> u64 {
+        self.past_aborts + self.lpis.as_ref().map_or(0, Lpis::aborts)
+    }
+
+    /// GICR_PROPBASER, GICR_PENDBASER.
+    pub(super) fn bases(&self) -> (u64, u64) {
+        (self.propbaser, self.pendbaser)
+    }
+
+    fn has_invalidation_registers(&self) -> bool {
+        self.features.invalidation_registers || self.features.direct_lpi
+    }
+
+    /// A load, at an offset from RD_base.
+    pub(super) fn load(&self, at: u64, size: Size) -> u64 {
+        if !size.aligns(at) || at >= gicr::END {
+            return 0;
+        }
+        if at >= gicr::SGI_BASE {
+            return u64::from(self.load_private(at - gicr::SGI_BASE, size));
+        }
+        match (at, size) {
+            (gicr::TYPER..gicr::TYPER_END, Size::Word | Size::Double) => size.part(self.typer, at),
+            (gicr::PROPBASER..gicr::PROPBASER_END, Size::Word | Size::Double) => {
+                size.part(self.propbaser, at)
+            }
+            (gicr::PENDBASER..gicr::PENDBASER_END, Size::Word | Size::Double) => {
+                // IHI 0069 H 12.11 (GICR_PENDBASER): PTZ is write-only and reads as zero.
+                let ptz = self.choices.ptz == PendingZero::Ignored
+                    && Pendbaser::PTZ.is_set(self.pendbaser);
+                size.part(Pendbaser::PTZ.set(self.pendbaser, u64::from(ptz)), at)
+            }
+            (gicr::CTLR, Size::Word) => self.load_ctlr(),
+            (gicr::IIDR, Size::Word) => u64::from(self.features.iidr),
+            (gicr::WAKER, Size::Word) => {
+                Waker::PROCESSOR_SLEEP.flag(self.asleep) | Waker::CHILDREN_ASLEEP.flag(self.asleep)
+            }
+            (gicr::SYNCR, Size::Word) => Syncr::BUSY.flag(!self.invalidations.is_empty()),
+            (gicr::PIDR2, Size::Word) => u64::from(PIDR2_V3),
+            _ => 0,
+        }
+    }
+
+    fn load_ctlr(&self) -> u64 {
+        let clears = self.choices.clear_enable == ClearEnable::Allowed;
+        self.ctlr
+            | RedistributorCtlr::ENABLE_LPIS.flag(self.lpis.is_some())
+            | RedistributorCtlr::CES.flag(self.features.lpis && clears)
+            | RedistributorCtlr::IR.flag(self.features.invalidation_registers)
+    }
+
+    fn load_private(&self, at: u64, size: Size) -> u32 {
+        match (at, size) {
+            (gicr::IPRIORITYR..gicr::IPRIORITYR_END, Size::Byte) => {
+                u32::from(self.row.priority[(at - gicr::IPRIORITYR) as usize])
+            }
+            (gicr::IPRIORITYR..gicr::IPRIORITYR_END, Size::Word) => {
+                let first = (at - gicr::IPRIORITYR) as usize;
+                u32::from_le_bytes(core::array::from_fn(|i| self.row.priority[first + i]))
+            }
+            (gicr::ICFGR0, Size::Word) => self.row.load_triggers(false, u32::MAX),
+            (gicr::ICFGR1, Size::Word) => self.row.load_triggers(true, u32::MAX),
+            (_, Size::Word) => match BitRegister::at(at) {
+                Some((register, 0)) => self.row.load(register),
+                _ => 0,
+            },
+            _ => 0,
+        }
+    }
+
+    /// A store, at an offset from RD_base.
+    pub(super) fn store(&mut self, at: u64, size: Size, value: u64, memory: &mut Memory) {
+        if !size.aligns(at) || at >= gicr::END {
+            return;
+        }
+        if at >= gicr::SGI_BASE {
+            self.store_private(at - gicr::SGI_BASE, size, value);
+            return;
+        }
+        let intid = LpiRegister::INTID.get(value) as u32;
+        match (at, size) {
+            (gicr::PROPBASER..gicr::PROPBASER_END, Size::Word | Size::Double) => {
+                let merged = size.merge(self.propbaser, at, value);
+                self.store_propbaser(merged);
+            }
+            (gicr::PENDBASER..gicr::PENDBASER_END, Size::Word | Size::Double) => {
+                let merged = size.merge(self.pendbaser, at, value);
+                self.store_pendbaser(merged);
+            }
+            (gicr::CTLR, Size::Word) => self.store_ctlr(value, memory),
+            (gicr::WAKER, Size::Word) => self.asleep = Waker::PROCESSOR_SLEEP.is_set(value),
+            (gicr::SETLPIR, Size::Word | Size::Double) if self.features.direct_lpi => {
+                self.set_pending(intid, memory);
+            }
+            (gicr::CLRLPIR, Size::Word | Size::Double) if self.features.direct_lpi => {
+                self.clear_pending(intid, memory);
+            }
+            (gicr::INVLPIR, Size::Word | Size::Double) => {
+                self.ask(Invalidation::One(intid), memory);
+            }
+            (gicr::INVALLR, Size::Word | Size::Double) => self.ask(Invalidation::All, memory),
+            _ => {}
+        }
+    }
+
+    fn store_private(&mut self, at: u64, size: Size, value: u64) {
+        match (at, size) {
+            (gicr::IPRIORITYR..gicr::IPRIORITYR_END, Size::Byte | Size::Word) => {
+                let first = (at - gicr::IPRIORITYR) as usize;
+                let bytes = value.to_le_bytes();
+                for (i, byte) in bytes.into_iter().take(size.bytes() as usize).enumerate() {
+                    self.row.priority[first + i] = priority::implemented(byte);
+                }
+            }
+            (gicr::ICFGR1, Size::Word) => self.row.store_triggers(true, value as u32, u32::MAX),
+            (_, Size::Word) => {
+                if let Some((register, 0)) = BitRegister::at(at) {
+                    self.row.store(register, value as u32, u32::MAX);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether stores to the table bases are taken now.
+    fn bases_open(&self) -> bool {
+        self.lpis.is_none() || self.choices.base_while_enabled == BaseWhileEnabled::Kept
+    }
+
+    /// GICR_PROPBASER as a store makes it.
+    pub(super) fn store_propbaser(&mut self, value: u64) {
+        if self.features.lpis && self.bases_open() {
+            let fields = [
+                Propbaser::ID_BITS,
+                Propbaser::INNER_CACHE,
+                Propbaser::SHAREABILITY,
+                Propbaser::PHYSICAL_ADDRESS,
+                Propbaser::OUTER_CACHE,
+            ];
+            self.propbaser = fields.iter().fold(0, |word, field| word | field.in_place(value));
+        }
+    }
+
+    /// GICR_PENDBASER as a store makes it.
+    pub(super) fn store_pendbaser(&mut self, value: u64) {
+        if self.features.lpis && self.bases_open() {
+            let fields = [
+                Pendbaser::INNER_CACHE,
+                Pendbaser::SHAREABILITY,
+                Pendbaser::PHYSICAL_ADDRESS,
+                Pendbaser::OUTER_CACHE,
+                Pendbaser::PTZ,
+            ];
+            self.pendbaser = fields.iter().fold(0, |word, field| word | field.in_place(value));
+        }
+    }
+
+    fn store_ctlr(&mut self, value: u64, memory: &mut Memory) {
+        if self.features.dpgs {
+            let groups =
+                [RedistributorCtlr::DPG0, RedistributorCtlr::DPG1NS, RedistributorCtlr::DPG1S];
+            self.ctlr = groups.iter().fold(0, |word, field| word | field.in_place(value));
+        }
+        let on = RedistributorCtlr::ENABLE_LPIS.is_set(value);
+        match (on, self.lpis.take()) {
+            (true, None) if self.features.lpis => self.enable_lpis(memory),
+            (false, Some(lpis)) if self.choices.clear_enable == ClearEnable::Allowed => {
+                // IHI 0069 H 12.11 (GICR_CTLR): after this the table in memory is up to date, and
+                // nothing of it is delivered.
+                self.past_aborts += lpis.aborts();
+                self.invalidations.clear();
+                lpis.disable(memory);
+            }
+            (_, before) => self.lpis = before,
+        }
+    }
+
+    fn enable_lpis(&mut self, memory: &mut Memory) {
+        let asked = Propbaser::ID_BITS.get(self.propbaser) as u32 + 1;
+        let zero = Pendbaser::PTZ.is_set(self.pendbaser);
+        let honoured = self.choices.ptz == PendingZero::Honoured;
+        self.lpis = Some(Lpis::enable(
+            self.choices,
+            asked.min(self.intid_bits),
+            PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(self.propbaser)),
+            PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(self.pendbaser)),
+            !(zero && honoured),
+            memory,
+        ));
+    }
+
+    /// An LPI becomes pending. Whether it could: LPIs are on and it exists.
+    #[inline]
+    pub(super) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
+        self.lpis.as_mut().is_some_and(|lpis| lpis.set_pending(intid, memory))
+    }
+
+    /// An LPI is no longer pending. Whether it was.
+    pub(super) fn clear_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
+        self.lpis.as_mut().is_some_and(|lpis| lpis.clear_pending(intid, memory))
+    }
+
+    fn ask(&mut self, invalidation: Invalidation, memory: &Memory) {
+        if !self.has_invalidation_registers() || self.lpis.is_none() {
+            return;
+        }
+        match self.choices.register_invalidation {
+            RegisterInvalidation::AtOnce => self.invalidate(invalidation, memory),
+            RegisterInvalidation::OnStep if self.invalidations.len() < MOST_INVALIDATIONS => {
+                self.invalidations.push(invalidation);
+            }
+            RegisterInvalidation::OnStep => self.invalidations = vec![Invalidation::All],
+        }
+    }
+
+    fn invalidate(&mut self, invalidation: Invalidation, memory: &Memory) {
+        let Some(lpis) = &mut self.lpis else { return };
+        match invalidation {
+            Invalidation::One(intid) => lpis.invalidate(intid, memory),
+            Invalidation::All => lpis.invalidate_all(memory),
+        }
+    }
+
+    /// Does one invalidation that was asked for. Whether there was one.
+    pub(super) fn step(&mut self, memory: &Memory) -> bool {
+        if self.invalidations.is_empty() {
+            return false;
+        }
+        let next = self.invalidations.remove(0);
+        self.invalidate(next, memory);
+        true
+    }
+
+    /// What is to be saved; the pending table in memory is up to date then.
+    pub(super) fn save(&mut self, memory: &mut Memory) -> SavedRedistributor {
+        if let Some(lpis) = &mut self.lpis {
+            lpis.write_pending(memory);
+        }
+        SavedRedistributor {
+            ctlr: self.ctlr,
+            asleep: self.asleep,
+            lpis_on: self.lpis.is_some(),
+            propbaser: self.propbaser,
+            pendbaser: self.pendbaser,
+            row: self.row.clone(),
+        }
+    }
+
+    /// As it was saved: the pending table is read, whatever PTZ promised when LPIs were turned on.
+    pub(super) fn restore(&mut self, saved: &SavedRedistributor, memory: &mut Memory) {
+        self.ctlr = saved.ctlr;
+        self.asleep = saved.asleep;
+        self.propbaser = saved.propbaser;
+        self.row = saved.row.clone();
+        self.pendbaser = Pendbaser::PTZ.set(saved.pendbaser, 0);
+        if saved.lpis_on {
+            self.enable_lpis(memory);
+        }
+        self.pendbaser = saved.pendbaser;
+    }
+}

@@ -1,0 +1,138 @@
+//! A GICv3 from outside: raw offsets and values, as a driver would write them.
+
+mod lpis;
+mod robust;
+
+use super::testkit::{Board, cpu};
+use super::{Block, Implementation, SystemRegister};
+use crate::choice::Preset;
+use crate::state::State;
+use crate::{Signal, Size};
+use passim_model::IntId;
+
+const D: Block = Block::Distributor;
+
+fn r(n: u16) -> Block {
+    Block::Redistributor(cpu(n))
+}
+
+/// Enables an SPI, edge-triggered, of priority 0xa0, for the CPU with this affinity.
+fn edge(board: &mut Board, spi: u32, affinity: u64) {
+    let at = 0xc00 + u64::from(spi / 16) * 4;
+    let old = board.r32(D, at);
+    board.w32(D, at, old | 2 << (spi % 16 * 2));
+    board.gic.store(D, 0x400 + u64::from(spi), Size::Byte, 0xa0, &mut board.memory);
+    board.w64(D, 0x6000 + 8 * u64::from(spi), affinity);
+    board.w32(D, 0x100 + u64::from(spi / 32) * 4, 1 << (spi % 32));
+}
+
+#[test]
+fn what_a_driver_reads() {
+    let mut board = Board::new(Preset::Qemu);
+    assert_eq!(board.r32(D, 0x0000), 0x53, "both groups, ARE, DS");
+    assert_eq!(board.r32(D, 0x0004), 0x17a_0002, "64 SPIs, LPIs, 16 bits, A3V");
+    assert_eq!((board.r32(D, 0xffe8), board.r32(r(0), 0xffe8)), (0x3b, 0x3b));
+    assert_eq!(board.r64(r(0), 0x08), 0x0100_0001);
+    assert_eq!(board.r64(r(3), 0x08), 0x3_0100_0311, "the last");
+    assert_eq!(board.r32(r(3), 0x0c), 3);
+    assert_eq!(board.r32(r(0), 0x00), 3, "EnableLPIs, CES");
+    assert_eq!(board.r32(r(0), 0x1_0c00), 0xaaaa_aaaa);
+    let strict = Board::new(Preset::ArchStrict).r32(D, 0x0004);
+    assert_eq!(strict >> 16 & 1, 1, "SPIs by message");
+}
+
+#[test]
+fn an_spi_goes_where_its_route_leads() {
+    let mut board = Board::new(Preset::ArchStrict);
+    edge(&mut board, 40, 2);
+    board.gic.wire(IntId::new(40), Signal::Pulse);
+    assert_eq!((board.waiting(0), board.waiting(2)), (None, Some(40)));
+    board.w64(D, 0x6000 + 8 * 40, 1 << 31);
+    assert_eq!((board.waiting(0), board.waiting(2)), (Some(40), Some(40)), "any");
+    board.w32(r(0), 0x00, 1 | 1 << 25);
+    assert_eq!((board.waiting(0), board.waiting(2)), (None, Some(40)), "declined");
+    assert_eq!(board.iar(2), 40);
+    assert_eq!(board.waiting(3), None, "taken");
+    board.eoi(2, 40);
+    assert_eq!(board.gic.busy(cpu(2)), []);
+}
+
+#[test]
+fn spis_by_message() {
+    let mut board = Board::new(Preset::ArchStrict);
+    edge(&mut board, 40, 0);
+    board.w32(D, 0x40, 40);
+    assert_eq!(board.iar(0), 40);
+    board.w32(D, 0x40, 40);
+    assert_eq!(board.gic.line(cpu(0), IntId::new(40)).unwrap().state, State::ActivePending);
+    board.w32(D, 0x48, 40);
+    assert_eq!(board.gic.line(cpu(0), IntId::new(40)).unwrap().state, State::Active);
+    board.eoi(0, 40);
+    // A level is held until the second message.
+    board.w32(D, 0xc08, 0);
+    board.gic.store(D, 0x40, Size::Half, 40, &mut board.memory);
+    assert_eq!(board.iar(0), 40);
+    board.eoi(0, 40);
+    assert_eq!(board.waiting(0), Some(40));
+    board.w32(D, 0x48, 40);
+    assert_eq!(board.waiting(0), None);
+    for stray in [0, 31, 96, 1020, 1023, 5000] {
+        board.w32(D, 0x40, stray);
+    }
+    assert_eq!(board.gic.busy(cpu(0)), []);
+    let mut without = Board::new(Preset::Qemu);
+    edge(&mut without, 40, 0);
+    without.w32(D, 0x40, 40);
+    assert_eq!(without.waiting(0), None, "MBIS is 0");
+}
+
+#[test]
+fn sgis_and_ppis() {
+    let mut board = Board::new(Preset::ArchStrict);
+    board.w32(r(2), 0x1_0100, 1 << 5 | 1 << 27);
+    board.w32(r(3), 0x1_0100, 1 << 5);
+    board.gic.write(cpu(0), SystemRegister::Sgi1r, 5 << 24 | 0b0100);
+    assert_eq!((board.waiting(2), board.waiting(3)), (Some(5), None));
+    board.gic.write(cpu(3), SystemRegister::Sgi1r, 5 << 24 | 1 << 40);
+    assert_eq!(board.waiting(3), None, "all but the requester");
+    assert_eq!(board.iar(2), 5);
+    board.eoi(2, 5);
+    board.gic.write(cpu(0), SystemRegister::Sgi0r, 5 << 24 | 0b0100);
+    assert_eq!(board.waiting(2), None, "it is in Group 1");
+    board.gic.wire_private(cpu(2), IntId::new(27), Signal::High);
+    assert_eq!(board.waiting(2), Some(27));
+}
+
+#[test]
+fn a_sleeping_cpu_takes_nothing() {
+    let mut board = Board::cold(Implementation::of(Preset::ArchStrict, 1, 32));
+    assert_eq!(board.r32(r(0), 0x14), 6);
+    board.boot();
+    edge(&mut board, 32, 0);
+    board.gic.wire(IntId::new(32), Signal::Pulse);
+    board.w32(r(0), 0x14, 2);
+    assert_eq!(board.waiting(0), None);
+    board.w32(r(0), 0x14, 0);
+    assert_eq!(board.waiting(0), Some(32));
+}
+
+#[test]
+fn priorities_masks_and_ends() {
+    let mut board = Board::new(Preset::ArchStrict);
+    edge(&mut board, 40, 0);
+    edge(&mut board, 41, 0);
+    board.gic.store(D, 0x429, Size::Byte, 0x40, &mut board.memory);
+    board.gic.wire(IntId::new(40), Signal::Pulse);
+    assert_eq!(board.iar(0), 40);
+    board.gic.wire(IntId::new(41), Signal::Pulse);
+    assert_eq!(board.iar(0), 41);
+    assert_eq!(board.gic.read(cpu(0), SystemRegister::Rpr, &mut board.memory), 0x40);
+    board.eoi(0, 41);
+    assert_eq!(board.gic.read(cpu(0), SystemRegister::Rpr, &mut board.memory), 0xa0);
+    board.gic.write(cpu(0), SystemRegister::Ctlr, 2);
+    board.eoi(0, 40);
+    assert_eq!(board.gic.busy(cpu(0)), [(IntId::new(40), State::Active)]);
+    board.gic.write(cpu(0), SystemRegister::Dir, 40);
+    assert_eq!(board.gic.busy(cpu(0)), []);
+    assert_eq!(board.gic.read(cpu(0), SystemRegister::Ctlr, &mut board.memory), 0x8402);
+}
