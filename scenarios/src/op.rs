@@ -10,8 +10,8 @@ mod value;
 
 pub use declare::{Argument, Form, Verb};
 pub use value::{
-    AreaKind, ContainerType, DeviceName, DirtyAction, Hex, Number, PaceName, Protection, Setting,
-    YesNo,
+    AreaKind, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number, PaceName, Protection,
+    Setting, YesNo,
 };
 
 use core::fmt;
@@ -281,6 +281,58 @@ operations! {
         /// The device.
         key dev: Rid = "dev",
     }
+    /// SET_IRQS: makes an eventfd for each vector of a device and turns messages on, or says what
+    /// more of them signal. The device may master the bus from then on.
+    Enable = "enable" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// How many vectors.
+        key vectors: u32 = "vectors",
+        /// msi or msix; msix without it.
+        opt index: IrqIndex = "index",
+        /// First vector; 0 without it.
+        opt start: u32 = "start",
+    }
+    /// SET_IRQS: turns messages, or another interrupt, off.
+    Disable = "disable" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// Which; msix without it.
+        opt index: IrqIndex = "index",
+    }
+    /// SET_IRQS in raw form.
+    SetIrqs = "set-irqs" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// Which interrupt.
+        key index: IrqIndex = "index",
+        /// Data type and action.
+        key flags: Number = "flags",
+        /// First vector; 0 without it.
+        opt start: u32 = "start",
+        /// How many; 1 without it.
+        opt count: u32 = "count",
+        /// What follows the structure.
+        opt data: Hex = "data",
+    }
+    /// Reads the counter of an eventfd: by its descriptor, or as the one of a vector.
+    Eventfd = "eventfd" {
+        /// The descriptor.
+        opt fd: Signed = "fd",
+        /// The device.
+        opt dev: Rid = "dev",
+        /// Which vector; 0 without it.
+        opt vector: u32 = "vector",
+    }
+    /// Sends an interrupt to a CPU, as a write to its `smp_affinity_list` does.
+    Affinity = "affinity" {
+        /// Linux interrupt number.
+        key irq: u32 = "irq",
+        /// Which CPU.
+        key cpu: u32 = "cpu",
+    }
+    /// Shows `/proc/interrupts`, as far as messages go.
+    Interrupts = "interrupts" {}
     /// A device reads.
     Read = "read" {
         /// The device.

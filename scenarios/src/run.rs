@@ -10,6 +10,7 @@ mod calls;
 mod device;
 pub mod files;
 mod info;
+mod interrupts;
 mod iommu_info;
 pub mod junit;
 mod memory;
@@ -95,6 +96,8 @@ struct Running {
     attached: BTreeMap<Rid, Attached>,
     /// The container of operations that name none, by process.
     container: BTreeMap<u32, i32>,
+    /// Eventfds of vectors, by process, device and vector.
+    eventfds: BTreeMap<(u32, Rid, u32), i32>,
     /// Pages the scenario wrote by their physical addresses.
     poked: BTreeSet<PhysAddr>,
     /// What the kernel said during the present operation.
@@ -208,6 +211,7 @@ impl Running {
             areas: BTreeMap::new(),
             attached: BTreeMap::new(),
             container: BTreeMap::new(),
+            eventfds: BTreeMap::new(),
             poked: BTreeSet::new(),
             account: Account::default(),
         };
@@ -254,6 +258,12 @@ impl Running {
             | Op::Status { .. }
             | Op::DeviceInfo { .. }
             | Op::Dirty { .. } => self.information(op),
+            Op::Enable { .. }
+            | Op::Disable { .. }
+            | Op::SetIrqs { .. }
+            | Op::Eventfd { .. }
+            | Op::Affinity { .. }
+            | Op::Interrupts {} => self.interrupts(op),
             Op::Read { .. } | Op::Write { .. } => self.device(op),
             Op::Raise { .. } | Op::Msi { .. } | Op::Msix { .. } | Op::Pending {} => {
                 self.messages(op)

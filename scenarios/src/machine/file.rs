@@ -4,7 +4,7 @@
 //! known is an error, so that a misspelt one is not silently its default.
 
 mod devices;
-mod gic;
+mod interrupts;
 mod isolation;
 mod platform;
 mod sriov;
@@ -19,7 +19,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use self::devices::Devices;
-use self::gic::{GicFile, gic};
+use self::interrupts::{GicFile, gic};
 use self::platform::{DeviceRangeFile, MapFile, PlatformFile, StreamRangeFile};
 use self::sriov::SriovFile;
 use super::ids::Ids;

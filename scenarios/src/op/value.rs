@@ -170,6 +170,19 @@ words! {
         /// VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP.
         Get = "get",
     }
+    /// Which interrupt of a device.
+    IrqIndex, "intx, msi, msix, err or req" {
+        /// The pin.
+        Intx = "intx",
+        /// MSI.
+        Msi = "msi",
+        /// MSI-X.
+        Msix = "msix",
+        /// Errors.
+        Err = "err",
+        /// The kernel wants the device back.
+        Req = "req",
+    }
     /// When hardware works.
     PaceName, "eager or stepped" {
         /// After every store.
@@ -187,6 +200,19 @@ impl ContainerType {
             Self::V2 => 3,
             Self::Nesting => 6,
             Self::UnmapAll => 9,
+        }
+    }
+}
+
+impl IrqIndex {
+    /// The number of the interface. `linux/vfio.h`.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Intx => 0,
+            Self::Msi => 1,
+            Self::Msix => 2,
+            Self::Err => 3,
+            Self::Req => 4,
         }
     }
 }

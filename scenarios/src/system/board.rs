@@ -9,6 +9,7 @@ use passim_smmu::SmmuV3;
 use passim_smmu::v3::Progress;
 
 use super::controller::Controller;
+use super::dma::Initiator;
 use super::edu::Edu;
 use super::message::Delivery;
 
@@ -40,6 +41,13 @@ pub struct Slot {
     pub(super) edu: Option<Edu>,
 }
 
+impl Slot {
+    /// Who its transactions come from.
+    pub(super) fn initiator(&self) -> Initiator {
+        Initiator { requester: self.registers.requester(), smmu: self.smmu }
+    }
+}
+
 /// Memory and hardware, as a CPU sees them.
 pub struct Board {
     memory: Memory,
@@ -67,6 +75,12 @@ pub(super) struct Parts {
 }
 
 impl Board {
+    /// A board of memory and SMMUs alone; `map` says where each answers.
+    pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<SmmuV3>, pace: Pace) -> Self {
+        let (slots, controller) = (Vec::new(), Controller::Its);
+        Self::new(Parts { memory, map, smmus, slots, controller }, pace)
+    }
+
     /// A board of these parts, on which CPU 0 runs.
     pub(super) fn new(parts: Parts, pace: Pace) -> Self {
         let Parts { memory, map, smmus, slots, controller } = parts;

@@ -30,7 +30,7 @@ pub enum Reach {
     Silence(PhysAddr),
     /// At the SMMU.
     Terminated(Terminated),
-    /// It waits in the SMMU for software; its data moves no more.
+    /// At the SMMU, which waits for software to say how it goes on.
     Stalled(Stalled),
 }
 
@@ -45,32 +45,31 @@ pub enum NoTransfer {
     Size,
 }
 
-/// Who makes a transaction, and which SMMU it passes.
+/// Who starts a transaction: what it carries, and which SMMU it passes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Master {
+pub(super) struct Initiator {
     pub(super) requester: Requester,
-    /// `None` where it passes none.
+    /// `None` for a device that passes none.
     pub(super) smmu: Option<usize>,
 }
 
 impl System {
-    /// Translates one access of a device as its SMMU does now, faults recorded and all,
-    /// and moves no data. Without an SMMU an access goes where it says.
+    /// Translates one access of a device as its SMMU does now, faults recorded and all, and moves
+    /// no data. Without an SMMU an access goes where it says.
     pub fn translate(
         &mut self,
         device: impl Into<Endpoint>,
         iova: Iova,
         access: Access,
     ) -> Option<Outcome> {
-        let Master { requester, smmu } = self.master(device.into()).ok()?;
-        let smmu = smmu?;
-        let outcome = self.board.translate(smmu, requester, iova, access);
+        let Initiator { requester, smmu } = self.initiator(device.into()).ok()?;
+        let outcome = self.board.translate(smmu?, requester, iova, access);
         self.deliver();
         outcome
     }
 
-    /// A device reads into `bytes` from `iova` on. Pieces that do not reach RAM leave
-    /// zeros (measured on 6.1 and 6.12: a read that faults delivers zeros).
+    /// A device reads into `bytes` from `iova` on. Pieces that do not reach RAM leave zeros
+    /// (measured on 6.1 and 6.12: a read that faults delivers zeros).
     ///
     /// # Errors
     /// [`NoTransfer`]; nothing has happened then.
@@ -80,8 +79,8 @@ impl System {
         iova: Iova,
         bytes: &mut [u8],
     ) -> Result<Vec<Piece>, NoTransfer> {
-        let master = self.master(device.into())?;
-        let pieces = self.board.dma_read(master, iova, bytes);
+        let initiator = self.initiator(device.into())?;
+        let pieces = self.board.dma_read(initiator, iova, bytes);
         self.deliver();
         pieces
     }
@@ -97,16 +96,16 @@ impl System {
         iova: Iova,
         bytes: &[u8],
     ) -> Result<Vec<Piece>, NoTransfer> {
-        let master = self.master(device.into())?;
-        let pieces = self.board.dma_write(master, iova, bytes);
+        let initiator = self.initiator(device.into())?;
+        let pieces = self.board.dma_write(initiator, iova, bytes);
         self.deliver();
         pieces
     }
 
-    fn master(&self, device: Endpoint) -> Result<Master, NoTransfer> {
+    fn initiator(&self, device: Endpoint) -> Result<Initiator, NoTransfer> {
         let requester = self.topology.requester(device).ok_or(NoTransfer::NoDevice(device))?;
-        let smmu = self.smmu_of.get(&device).copied().filter(|smmu| *smmu < self.board.smmus());
-        Ok(Master { requester, smmu })
+        let smmu = self.smmu_of.get(&device).copied();
+        Ok(Initiator { requester, smmu: smmu.filter(|smmu| *smmu < self.board.smmus()) })
     }
 }
 
@@ -114,13 +113,13 @@ impl Board {
     /// A device reads. See [`System::dma_read`].
     pub(super) fn dma_read(
         &mut self,
-        master: Master,
+        initiator: Initiator,
         iova: Iova,
         bytes: &mut [u8],
     ) -> Result<Vec<Piece>, NoTransfer> {
         bytes.fill(0);
         let mut done = 0;
-        let mut pieces = self.pieces(master, iova, bytes.len(), Direction::Read)?;
+        let mut pieces = self.pieces(initiator, iova, bytes.len(), Direction::Read)?;
         for piece in &mut pieces {
             let len = size_of_piece(piece);
             if let Reach::Ram(pa) = piece.reach
@@ -136,12 +135,12 @@ impl Board {
     /// A device writes. See [`System::dma_write`].
     pub(super) fn dma_write(
         &mut self,
-        master: Master,
+        initiator: Initiator,
         iova: Iova,
         bytes: &[u8],
     ) -> Result<Vec<Piece>, NoTransfer> {
         let mut done = 0;
-        let mut pieces = self.pieces(master, iova, bytes.len(), Direction::Write)?;
+        let mut pieces = self.pieces(initiator, iova, bytes.len(), Direction::Write)?;
         for piece in &mut pieces {
             let len = size_of_piece(piece);
             piece.reach = self.write_piece(piece.reach, &bytes[done..done + len]);
@@ -178,7 +177,7 @@ impl Board {
     /// each piece.
     fn pieces(
         &mut self,
-        master: Master,
+        initiator: Initiator,
         iova: Iova,
         len: usize,
         direction: Direction,
@@ -186,6 +185,7 @@ impl Board {
         /// The smallest granule.
         const PIECE_LG2: u32 = 12;
         let whole = Span::from_size(iova, len as u64).ok_or(NoTransfer::Size)?;
+        let Initiator { requester, smmu } = initiator;
         let access = match direction {
             Direction::Read => Access::READ,
             Direction::Write => Access::WRITE,
@@ -196,7 +196,7 @@ impl Board {
             let border = Iova::new(start.get() | ((1 << PIECE_LG2) - 1));
             let last = border.min(whole.last());
             let iova = Span::new(start, last).expect("a piece ends where it starts, or later");
-            let reach = self.reach(master, iova.start(), access);
+            let reach = self.reach(smmu, requester, iova.start(), access);
             pieces.push(Piece { iova, reach });
             match last.checked_add(1) {
                 Some(next) if next <= whole.last() => start = next,
@@ -219,8 +219,13 @@ impl Board {
         Some(outcome)
     }
 
-    pub(super) fn reach(&mut self, master: Master, iova: Iova, access: Access) -> Reach {
-        let Master { requester, smmu } = master;
+    pub(super) fn reach(
+        &mut self,
+        smmu: Option<usize>,
+        requester: Requester,
+        iova: Iova,
+        access: Access,
+    ) -> Reach {
         let outcome = smmu.and_then(|smmu| self.translate(smmu, requester, iova, access));
         let pa = match outcome {
             None => PhysAddr::new(iova.get()),

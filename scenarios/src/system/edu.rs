@@ -6,7 +6,6 @@
 use passim_model::device::{BUFFER_BYTES, Device};
 use passim_model::{Direction, Iova, PhysAddr, Rid, Topology, Width};
 
-use super::dma::Master;
 use super::{Board, System};
 
 /// Vendor and device identifier.
@@ -161,7 +160,7 @@ impl Board {
     fn carry(&mut self, function: usize) {
         let Some(slot) = self.slot_mut(function) else { return };
         let may_write = slot.registers.may_write();
-        let master = Master { requester: slot.registers.requester(), smmu: slot.smmu };
+        let initiator = slot.initiator();
         let Some(edu) = &slot.edu else { return };
         let Some(Transfer { bus, offset, len, direction }) = edu.transfer() else { return };
         let dma = edu.device.dma(bus, offset, len, direction);
@@ -170,12 +169,12 @@ impl Board {
                 let bytes = edu.device.outgoing(&dma).to_vec();
                 if may_write {
                     // Nothing that goes wrong on the bus comes back to this device.
-                    let _ = self.dma_write(master, bus, &bytes);
+                    let _ = self.dma_write(initiator, bus, &bytes);
                 }
             }
             Direction::Read => {
                 let mut bytes = vec![0; len];
-                let read = may_write.then(|| self.dma_read(master, bus, &mut bytes));
+                let read = may_write.then(|| self.dma_read(initiator, bus, &mut bytes));
                 let came = matches!(read, Some(Ok(_))).then_some(bytes.as_slice());
                 if let Some(edu) = self.slot_mut(function).and_then(|slot| slot.edu.as_mut()) {
                     edu.device.incoming(&dma, came);

@@ -5,7 +5,7 @@ use std::fmt;
 use passim_model::pci::{Lost, Message, Raised};
 use passim_model::{Access, IntId, Rid};
 
-use super::dma::{Master, Reach};
+use super::dma::Reach;
 use super::{Board, NoTransfer, System};
 
 /// A message that was sent, and where it ended.
@@ -67,8 +67,8 @@ impl Board {
 
     fn send_one(&mut self, function: usize, message: Message) -> Option<Delivery> {
         let slot = self.slots().get(function)?;
-        let (from, master) = (slot.rid, Master { requester: message.requester, smmu: slot.smmu });
-        let reach = self.reach(master, message.at, Access::WRITE);
+        let (from, smmu) = (slot.rid, slot.smmu);
+        let reach = self.reach(smmu, message.requester, message.at, Access::WRITE);
         let reach = self.write_piece(reach, &message.data.to_le_bytes());
         let delivery = Delivery { from, message, reach };
         tracing::debug!(target: passim_model::event::TRANSLATE, ?delivery, "message");

@@ -1,13 +1,13 @@
-//! The interrupt controller of a machine file.
+//! The interrupt controller of a machine file: `[gic.its]` or `[gic.v2m]`.
 
 use passim_model::{IntId, PhysAddr};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::super::quantity::Quantity;
-use super::super::{Gic, GicIts, GicV2m, V2mFrame, virt};
 use super::{SpiFile, refuse};
 use crate::input_error::{InputError, SourceText};
+use crate::machine::quantity::Quantity;
+use crate::machine::{Gic, GicIts, GicV2m, V2mFrame};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
@@ -30,7 +30,7 @@ pub(super) struct V2mFile {
 
 /// As many as QEMU's `virt` board has.
 fn virt_spis() -> u32 {
-    virt::board::SPIS
+    crate::machine::virt::board::SPIS
 }
 
 #[derive(Deserialize)]
@@ -45,10 +45,10 @@ pub(super) struct FrameFile {
     msi_num_spis: Option<u32>,
 }
 
-/// The controller the file describes.
+/// The interrupt controller.
 ///
 /// # Errors
-/// No frame, or numbers that no GIC has.
+/// It contradicts itself.
 pub(super) fn gic(file: Spanned<GicFile>, source: &SourceText) -> Result<Gic, InputError> {
     let span = file.span();
     match file.into_inner() {
