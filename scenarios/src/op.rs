@@ -380,20 +380,39 @@ operations! {
         /// What is written.
         key value: Text = "value",
     }
-    /// Loads a 32-bit or 64-bit register.
+    /// A device signals an interrupt, by a message as its registers say.
+    Raise = "raise" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// Which; 0 without it.
+        opt vector: u32 = "vector",
+    }
+    /// Shows the MSI capability of a device, as the registers hold it.
+    Msi = "msi" {
+        /// The device.
+        key dev: Rid = "dev",
+    }
+    /// Shows the MSI-X table of a device, as the hardware holds it: the entries in use.
+    Msix = "msix" {
+        /// The device.
+        key dev: Rid = "dev",
+    }
+    /// Shows the interrupts that wait or are being served, as the interrupt controller has them.
+    Pending = "pending" {}
+    /// Loads a register.
     Load = "load" {
         /// Physical address.
         key at: PhysAddr = "at",
-        /// Bytes, 4 or 8; 4 without it.
+        /// Bytes, 1, 2, 4 or 8; 4 without it.
         opt size: Number = "size",
     }
-    /// Stores to a 32-bit or 64-bit register.
+    /// Stores to a register.
     Store = "store" {
         /// Physical address.
         key at: PhysAddr = "at",
         /// What to store.
         key value: Number = "value",
-        /// Bytes, 4 or 8; 4 without it.
+        /// Bytes, 1, 2, 4 or 8; 4 without it.
         opt size: Number = "size",
     }
     /// Reads a doubleword of memory.

@@ -7,6 +7,7 @@
 mod coherence;
 mod compare;
 mod expected;
+mod interrupts;
 mod listen;
 mod perform;
 mod placement;
@@ -20,7 +21,7 @@ pub use listen::{Heard, listen};
 pub use report::{Difference, FileReport, NotCompared, RuleNote, Verdict};
 pub use select::{Choices, Selected, machine_named, select};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use passim_model::UserAddr;
 use passim_vfio::Pid;
@@ -33,6 +34,7 @@ use crate::recording::{Found, Record, Recording};
 use crate::system::{Setup, System};
 use coherence::Coherence;
 use expected::Expected;
+use interrupts::MappedBar;
 use perform::Taken;
 use placement::{LookAhead, Moved, Placed, Placements};
 
@@ -102,6 +104,10 @@ struct Replayer<'a> {
     /// Paths of open files, by process and descriptor.
     files: BTreeMap<(ProcessNumber, i32), String>,
     arena: Option<UserAddr>,
+    /// BARs that the current recording's processes have mapped through sysfs.
+    registers: Vec<MappedBar>,
+    /// What an open `/proc/interrupts` still has to show.
+    interrupts: VecDeque<String>,
     /// Pages that move as soon as they may.
     moving: Vec<Moved>,
     coherence: Coherence,
@@ -148,6 +154,8 @@ impl<'a> Replayer<'a> {
             current: None,
             files: BTreeMap::new(),
             arena: None,
+            registers: Vec::new(),
+            interrupts: VecDeque::new(),
             moving: Vec::new(),
             coherence: Coherence::default(),
             random: 0,

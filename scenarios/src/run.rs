@@ -14,6 +14,7 @@ mod interrupts;
 mod iommu_info;
 pub mod junit;
 mod memory;
+mod messages;
 mod outcome;
 mod raw;
 mod surroundings;
@@ -219,6 +220,8 @@ impl Running {
     }
 
     fn perform(&mut self, op: &Op) -> Outcome {
+        // What was sent before is not what this operation brings about.
+        self.system.board.take_deliveries();
         match op {
             Op::Machine { .. } => unreachable!("performed by the runner"),
             Op::Process { memlock } => {
@@ -262,6 +265,9 @@ impl Running {
             | Op::Affinity { .. }
             | Op::Interrupts {} => self.interrupts(op),
             Op::Read { .. } | Op::Write { .. } => self.device(op),
+            Op::Raise { .. } | Op::Msi { .. } | Op::Msix { .. } | Op::Pending {} => {
+                self.messages(op)
+            }
             Op::Load { .. }
             | Op::Store { .. }
             | Op::PeekPhys { .. }

@@ -122,7 +122,7 @@ impl Msix {
         MsixControl::ENABLE.is_set(config.u16(self.at + msix::CONTROL))
     }
 
-    fn masks_all(&self, config: &Config) -> bool {
+    pub(super) fn masks_all(&self, config: &Config) -> bool {
         MsixControl::FUNCTION_MASK.is_set(config.u16(self.at + msix::CONTROL))
     }
 

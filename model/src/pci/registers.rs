@@ -82,6 +82,11 @@ impl Registers {
         self.msix.as_ref().is_some_and(|msix| msix.is_enabled(&self.config))
     }
 
+    /// Whether the function masks every vector of MSI-X at once.
+    pub fn masks_all(&self) -> bool {
+        self.msix.as_ref().is_some_and(|msix| msix.masks_all(&self.config))
+    }
+
     /// Whether the function may make transactions of its own: Bus Master Enable is set, and it is
     /// in D0. PCI 3.0 6.2.2; PCI PM 1.2 5.4.
     pub fn may_write(&self) -> bool {

@@ -6,7 +6,7 @@
 use passim_model::Refusal;
 use passim_vfio::call::{Answer, Call};
 
-use super::perform::Taken;
+use super::perform::{Taken, width};
 use super::report::RuleNote;
 use super::requests::describe_unmap;
 use super::requests::{describe_ioctl, describe_map, describe_random_map, describe_random_unmap};
@@ -70,18 +70,15 @@ impl Replayer<'_> {
                 }
             }
             Line::Step(Step::MmioRead(Mmio { dev, bar, off, size, .. })) => {
-                if let Some(value) =
-                    self.system.load_device(*dev, *bar, *off, super::perform::width(*size))
-                {
+                let width = width(*size);
+                if let Some(value) = self.system.load_device(*dev, *bar, *off, width) {
                     self.note(format!("register {off:#x} of {dev}"), format!("{value:#x}"), None);
                 }
             }
             Line::Step(Step::Peek(peek)) => {
                 let Some(pid) = self.pid() else { return Ok(true) };
-                let board = &mut self.system.board;
-                let len = peek.bytes.len();
                 let call = format!("peek {}", peek.va);
-                match self.system.kernel.read_memory(pid, peek.va, len, board) {
+                match self.system.read_memory(pid, peek.va, peek.bytes.len()) {
                     Ok(bytes) => self.note(call, hex::encode(bytes), None),
                     Err(refusal) => self.note(call, refusal.errno.to_string(), Some(&refusal)),
                 }

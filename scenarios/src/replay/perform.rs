@@ -12,8 +12,8 @@ use super::requests::{describe_ioctl, describe_map, describe_unmap};
 use crate::input_error::InputError;
 use crate::recording::line::{Answer as RecordedAnswer, Line, StatusCounter};
 use crate::recording::step::{
-    self as recording, AreaKind, DumpKind, Fill, FillPattern, Lock, Mmap, Mmio, Open, Peek, Prot,
-    Start, Step, Transfer,
+    self as recording, AreaKind, Close, DumpKind, Fill, FillPattern, Lock, Mmap, Mmio, Open, Peek,
+    Prot, Start, Step, Transfer,
 };
 
 /// What a line turned out to be.
@@ -34,7 +34,6 @@ pub(super) enum Taken {
     Unreadable(InputError),
 }
 
-const INTERRUPTS: &str = "needs interrupt hardware";
 const REGISTERS: &str = "needs the device's registers";
 
 impl Replayer<'_> {
@@ -131,19 +130,15 @@ impl Replayer<'_> {
             Step::SetRlimit { memlock } => self.input(pid, Call::SetMemlock { bytes: *memlock }),
             Step::DropCap(_) => self.input(pid, Call::DropIpcLock),
             Step::Open(open) => self.open(pid, &place(format!("open {}", open.path)), open),
-            Step::Close(close) => {
-                self.forget_file(close.fd);
-                let place = place(format!("close {}", close.fd));
-                let ret = if close.errno == 0 { Ok(0) } else { Err(close.errno) };
-                self.compare(pid, &place, Call::Close { fd: close.fd }, ret)
-            }
+            Step::Close(close) => self.close(pid, &place(format!("close {}", close.fd)), close),
             Step::Eventfd { fd } => {
                 let ret = recorded(i64::from(*fd), 0);
                 self.compare(pid, &place("eventfd".to_owned()), Call::EventFd, ret)
             }
-            Step::EventfdRead { fd, .. } => {
-                self.call(pid, Call::ReadEventFd { fd: *fd });
-                Taken::Skipped("eventfd_read", INTERRUPTS)
+            Step::EventfdRead { fd, value } => {
+                let ret = recorded(value.cast_signed(), 0);
+                let place = place(format!("read of eventfd {fd}"));
+                self.compare(pid, &place, Call::ReadEventFd { fd: *fd }, ret)
             }
             Step::Ftruncate { fd, len } => self.input(pid, Call::Truncate { fd: *fd, len: *len }),
             Step::Pread(transfer) => self.pread(pid, number, transfer),
@@ -161,7 +156,7 @@ impl Replayer<'_> {
             }
             Step::Dump(dump) => match dump.what {
                 DumpKind::Smmu => self.dump(number, dump),
-                DumpKind::Its => Taken::Skipped("dump its", INTERRUPTS),
+                DumpKind::Its => self.controller_dump(number, dump),
             },
             Step::Write(_) | Step::Read { .. } | Step::Readlink { .. } => {
                 self.sysfs_step(pid, number, step)
@@ -223,7 +218,10 @@ impl Replayer<'_> {
         let place = |call: String| Place { line: number, call };
         match step {
             Step::Mmap(mmap) => self.mmap(pid, number, mmap),
-            Step::Munmap(area) => self.input(pid, Call::Munmap { va: area.va, len: area.len }),
+            Step::Munmap(area) => {
+                self.forget_registers(area.va);
+                self.input(pid, Call::Munmap { va: area.va, len: area.len })
+            }
             Step::Mprotect(change) => {
                 let prot = protection(change.prot);
                 self.input(pid, Call::Mprotect { va: change.va, len: change.len, prot })
@@ -259,9 +257,20 @@ impl Replayer<'_> {
     fn open(&mut self, pid: Pid, place: &Place, open: &Open) -> Taken {
         if open.fd >= 0 {
             self.name_file(open.fd, open.path.clone());
+            self.list_interrupts(&open.path);
         }
         let call = Call::Open { path: open.path.clone() };
         self.compare(pid, place, call, recorded(i64::from(open.fd), open.errno))
+    }
+
+    fn close(&mut self, pid: Pid, place: &Place, close: &Close) -> Taken {
+        let left = self.interrupts_left(place, close.fd);
+        self.forget_file(close.fd);
+        let ret = if close.errno == 0 { Ok(0) } else { Err(close.errno) };
+        match self.compare(pid, place, Call::Close { fd: close.fd }, ret) {
+            Taken::Compared(difference) => Taken::Compared(difference.or(left)),
+            other => other,
+        }
     }
 
     fn pread(&mut self, pid: Pid, number: u64, transfer: &Transfer) -> Taken {
@@ -269,11 +278,6 @@ impl Replayer<'_> {
         let place = Place { line: number, call: format!("pread of {fd} at {offset:#x}") };
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let answer = self.call(pid, Call::Pread { fd, offset, len });
-        let path = self.file_name(fd);
-        if path.is_some_and(|path| path.starts_with("/sys/bus/pci/devices/")) {
-            // What vfio hides, the MSI address and data, stands in the real registers.
-            return Taken::Skipped("pread of real configuration space", INTERRUPTS);
-        }
         let ret = recorded(transfer.ret, transfer.errno);
         Taken::Compared(
             place
@@ -320,7 +324,10 @@ impl Replayer<'_> {
         let answer = self.call(pid, call);
         // The recorder fixes addresses, so that only success or the errno is an answer.
         let (ret, answer) = match (mmap.va, answer.ret) {
-            (Some(_), Ok(_)) => return Taken::Compared(None),
+            (Some(va), Ok(_)) => {
+                self.note_registers(va, mmap);
+                return Taken::Compared(None);
+            }
             (Some(va), Err(_)) => (Ok(va.get().cast_signed()), answer),
             (None, _) => (Err(mmap.errno), answer),
         };
@@ -371,10 +378,10 @@ impl Replayer<'_> {
                 Taken::Compared(differs.then(|| place.differs(shown(status.kib), shown(model))))
             }
             RecordedAnswer::Expect(expect) => self.expect(number, expect),
-            RecordedAnswer::MsiCap(_) => Taken::Skipped("msi_cap", INTERRUPTS),
-            RecordedAnswer::MsixCap(_) => Taken::Skipped("msix_cap", INTERRUPTS),
-            RecordedAnswer::MsixEntry(_) => Taken::Skipped("msix_entry", INTERRUPTS),
-            RecordedAnswer::ProcInterrupts(_) => Taken::Skipped("proc_interrupts", INTERRUPTS),
+            RecordedAnswer::MsiCap(line) => self.msi_cap(number, line),
+            RecordedAnswer::MsixCap(line) => self.msix_cap(number, line),
+            RecordedAnswer::MsixEntry(line) => self.msix_entry(number, line),
+            RecordedAnswer::ProcInterrupts(line) => self.interrupt_line(number, line),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a device does: reads and writes on the bus.
 
-use passim_model::Endpoint;
+use passim_model::{Endpoint, Iova};
 
 use super::memory::bytes_text;
 use super::{Outcome, Running, Unperformable, outcome};
@@ -62,8 +62,11 @@ impl Running {
 
     /// `0x10008 -> A+0x8`, or why it did not get there.
     fn piece(&self, piece: &Piece) -> String {
-        let from = piece.iova.start();
-        match piece.reach {
+        self.reached(piece.iova.start(), piece.reach)
+    }
+
+    pub(super) fn reached(&self, from: Iova, reach: Reach) -> String {
+        match reach {
             Reach::Ram(pa) => format!("{from} -> {}", self.name_of(pa, from)),
             Reach::Doorbell(pa, arrival) => format!("{from} -> {pa}: {arrival}"),
             Reach::Part(pa, target) => format!("{from} -> {pa}: {target:?}"),
@@ -74,6 +77,6 @@ impl Running {
     }
 }
 
-fn no_transfer(error: NoTransfer) -> Unperformable {
+pub(super) fn no_transfer(error: NoTransfer) -> Unperformable {
     Unperformable::new(error.to_string())
 }

@@ -204,8 +204,9 @@ impl Board {
                     }
                 }
                 Effect::Wire(intid) => {
-                    self.controller.wire(intid, Signal::Pulse);
-                    self.effects.push(effect);
+                    if !self.controller.wire(intid, Signal::Pulse) {
+                        self.effects.push(effect);
+                    }
                 }
                 Effect::Resume(_) | Effect::InvalidateAtc(_) | Effect::RespondToPages(_) => {
                     self.effects.push(effect);

@@ -91,11 +91,10 @@ impl Controller {
         }
     }
 
-    /// Something happens on a wire.
-    pub(super) fn wire(&mut self, intid: IntId, signal: Signal) {
-        if let Some(gic) = self.v2_mut() {
-            gic.wire(intid, signal);
-        }
+    /// Something happens on a wire; `false` if there is no controller to see it.
+    pub(super) fn wire(&mut self, intid: IntId, signal: Signal) -> bool {
+        let gic = self.v2_mut();
+        gic.map(|gic| gic.wire(intid, signal)).is_some()
     }
 
     /// The first CPU that has an interrupt to take, and which.

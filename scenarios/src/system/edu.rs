@@ -4,7 +4,7 @@
 //! vector 0; without MSI it would be a pin, of which nothing is here.
 
 use passim_model::device::{BUFFER_BYTES, Device};
-use passim_model::{Direction, Host, Iova, PhysAddr, Rid, Topology, Width};
+use passim_model::{Direction, Iova, PhysAddr, Rid, Topology, Width};
 
 use super::{Board, System};
 
@@ -194,7 +194,7 @@ impl System {
     /// A CPU loads a register of the device at `rid`; `None` if nothing is known of it.
     pub fn load_device(&mut self, rid: Rid, bar: u8, at: u64, width: Width) -> Option<u64> {
         let register = self.register(rid, bar, at)?;
-        self.board.load(register, width).ok()
+        self.load(register, width).ok()
     }
 
     /// A CPU stores to a register of the device at `rid`, which does at once what it says; `None`
@@ -208,8 +208,6 @@ impl System {
         value: u64,
     ) -> Option<()> {
         let register = self.register(rid, bar, at)?;
-        self.board.store(register, width, value).ok()?;
-        self.deliver();
-        Some(())
+        self.store(register, width, value).ok()
     }
 }

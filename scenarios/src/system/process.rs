@@ -1,6 +1,6 @@
-//! What processes do: calls and accesses to memory, after each of which interrupts are served.
+//! What CPUs do: calls and accesses of processes, registers; after each, interrupts are served.
 
-use passim_model::{Refusal, UserAddr};
+use passim_model::{Abort, Host, PhysAddr, Refusal, UserAddr, Width};
 use passim_vfio::Pid;
 use passim_vfio::call::{Answer, Call};
 
@@ -32,5 +32,25 @@ impl System {
         let written = self.kernel.write_memory(pid, va, bytes, &mut self.board);
         self.deliver();
         written
+    }
+
+    /// A CPU loads a register.
+    ///
+    /// # Errors
+    /// [`Abort`] where no register answers.
+    pub fn load(&mut self, at: PhysAddr, width: Width) -> Result<u64, Abort> {
+        let value = self.board.load(at, width);
+        self.deliver();
+        value
+    }
+
+    /// A CPU stores to a register.
+    ///
+    /// # Errors
+    /// [`Abort`] where no register answers.
+    pub fn store(&mut self, at: PhysAddr, width: Width, value: u64) -> Result<(), Abort> {
+        let stored = self.board.store(at, width, value);
+        self.deliver();
+        stored
     }
 }

@@ -1,5 +1,7 @@
 //! `/proc/interrupts`.
 
+use super::lines::Service;
+use crate::file::FileKind;
 use crate::kernel::Kernel;
 use core::fmt;
 use passim_model::IntId;
@@ -52,5 +54,17 @@ impl Kernel {
             cpu: line.cpu,
         });
         view.collect()
+    }
+
+    /// The counter of the eventfd that an interrupt of the controller signals, if it signals one.
+    pub fn eventfd_of(&self, intid: IntId) -> Option<u64> {
+        let (_, line) = self.irqs.lines().find(|(_, line)| line.intid == intid)?;
+        match line.service {
+            Some(Service::EventFd(file)) => match self.files.kind(file) {
+                Some(FileKind::EventFd(counter)) => Some(*counter),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
