@@ -143,7 +143,7 @@ impl Rig {
         let (smmu, memory) = self.board.smmu_mut((group / DEVICES) as usize)?;
         match smmu.translate(memory, &transaction) {
             Outcome::Translated(translated) => Some(translated.pa.get()),
-            Outcome::Terminated(_) => None,
+            Outcome::Terminated(_) | Outcome::Stalled(_) => None,
         }
     }
 }
