@@ -3,6 +3,7 @@
 //! 0: all agreed. 1: something differed. 2: bad input, with file, line, column and a hint.
 
 mod diff;
+mod docs;
 mod explain;
 mod list;
 mod machines;
@@ -93,6 +94,8 @@ enum Command {
     Machines(machines::Machines),
     /// List the kernel profiles, show one's choices, or what two differ in
     Profiles(profiles::Arguments),
+    /// Compare the generated pages of the documentation with what they should hold, or write them
+    Docs(docs::Arguments),
     /// List the rules a request can be refused by, or show one
     Rules(list::Rules),
 }
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Replay(arguments) => replay::replay(arguments, &mut output),
         Command::Diff(arguments) => diff::diff(arguments, &mut output),
         Command::Explain(arguments) => explain::explain(arguments, &mut output),
+        Command::Docs(arguments) => docs::docs(arguments, &mut output),
         Command::Machines(arguments) => machines::machines(arguments, &mut output),
         Command::Profiles(arguments) => profiles::profiles(arguments, &mut output),
         Command::Rules(arguments) => list::rules(arguments, &mut output),

@@ -11,12 +11,14 @@
 //! | [`replay`] | does the model do the same? |
 //! | [`diff`] | what does another kernel answer, and why? |
 //! | [`explain`] | why was a request refused, and what would be accepted? |
+//! | [`docs`] | what does the documentation list? |
 //! | [`cli`] | how is all this asked for from a shell? |
 //! | [`input_error`] | what is wrong with a file, and where? |
 
 pub mod chosen;
 pub mod cli;
 pub mod diff;
+pub mod docs;
 pub mod explain;
 pub mod input_error;
 mod ioctl;

@@ -56,7 +56,7 @@ impl Rig {
         }
         let smmu = |_| SmmuV3::new(Implementation { ids, ..Implementation::default() });
         let smmus = (0..spec.smmus).map(smmu).collect();
-        let mut board = Board::new(memory, map, smmus, Pace::Eager);
+        let mut board = Board::bare(memory, map, smmus, Pace::Eager);
         let firmware = Firmware {
             drivers: (0..spec.smmus).map(|n| DriverFacts::SmmuV3 { base: base(n) }).collect(),
             devices: (0..spec.smmus * DEVICES)

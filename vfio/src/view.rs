@@ -106,6 +106,11 @@ impl Kernel {
         self.devices.keys().copied()
     }
 
+    /// Whether the kernel knows the function: it was there at boot and has not been removed.
+    pub fn has_function(&self, rid: Rid) -> bool {
+        self.pci.exists(rid)
+    }
+
     /// The driver a function is bound to.
     pub fn driver_of(&self, rid: Rid) -> Option<&str> {
         self.pci.driver(rid)

@@ -1,5 +1,6 @@
 //! `passim diff`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use passim_vfio::policy::Profile;
@@ -96,14 +97,26 @@ pub(super) fn diff(arguments: &Arguments, output: &mut Output) -> Ended {
             }
         }
     }
+    if document.files.len() > 1 {
+        output.text(&summary(&document.files));
+    }
     output.json(&document);
     ended
 }
 
+fn summary(files: &[DiffReport]) -> String {
+    let differ = files.iter().filter(|report| !report.divergences.is_empty()).count();
+    let compared: u64 = files.iter().map(|report| report.compared).sum();
+    let divergences: usize = files.iter().map(|report| report.divergences.len()).sum();
+    let files = files.len();
+    format!("{files} files, {differ} differ; {compared} compared, {divergences} differ")
+}
+
 fn print(report: &DiffReport, output: &mut Output) {
     output.text(&report.to_string());
+    let mut told = BTreeSet::new();
     for divergence in report.divergences.iter().take(MAX_PRINTED) {
-        let drawn = divergence.render(report.a, report.b);
+        let drawn = divergence.render(report.a, report.b, &mut told);
         output.text(&format!("  {}", drawn.replace('\n', "\n  ")));
     }
     if let Some(more) = report.divergences.len().checked_sub(MAX_PRINTED).filter(|more| *more > 0) {

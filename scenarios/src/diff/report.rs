@@ -1,6 +1,6 @@
 //! What came of comparing two kernels, for people and for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -85,8 +85,9 @@ impl fmt::Display for Because {
 const MAX_LINE: usize = 160;
 
 impl Divergence {
-    /// Several lines, without a line feed at the end; `a` and `b` name the kernels.
-    pub fn render(&self, a: &str, b: &str) -> String {
+    /// Several lines, without a line feed at the end; `a` and `b` name the kernels. What a choice
+    /// decides is said once: `told` are those of which it was, and becomes those of which it is.
+    pub fn render(&self, a: &str, b: &str, told: &mut BTreeSet<&'static str>) -> String {
         let width = a.len().max(b.len()).max("because".len());
         let mut text = format!("line {}: {}", self.line, self.call);
         let from = parting(&self.a, &self.b);
@@ -100,10 +101,8 @@ impl Divergence {
             }
         }
         text.push_str(&format!("\n    {:width$}  {}", "because", self.because));
-        let mut told: Vec<&Flip> = Vec::new();
         for flip in self.because.0.iter().flatten() {
-            if !told.contains(&flip) {
-                told.push(flip);
+            if told.insert(flip.choice) {
                 text.push_str(&format!("\n    {:width$}  ({}: {})", "", flip.choice, flip.decides));
             }
         }

@@ -3,6 +3,7 @@ use crate::input_error::{InputError, SourceText};
 use crate::recording::find;
 use crate::script::Script;
 use passim_vfio::policy::Profile;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 const SMALL: &str = "tests/small/small.jsonl";
@@ -45,7 +46,11 @@ fn the_choice_behind_a_divergence_is_found_by_setting_it() {
     assert_eq!(divergence.a.said, ["VmLck 0 kB"]);
     assert_eq!(divergence.b.said, ["VmLck 16 kB"]);
     assert_eq!(single(&report, 5), ["zero-page"]);
-    assert!(divergence.render("linux-6.1", "linux-6.12").contains("zero-page: pinned -> unshared"));
+    assert!(
+        divergence
+            .render("linux-6.1", "linux-6.12", &mut BTreeSet::new())
+            .contains("zero-page: pinned -> unshared")
+    );
 }
 
 #[test]

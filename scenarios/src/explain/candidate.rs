@@ -6,10 +6,12 @@
 mod map;
 mod other;
 mod unmap;
+mod window;
 
 use std::fmt;
 
 use passim_model::{Conflict, PageSize, Refusal};
+use passim_vfio::policy::{Choice, ThirdMapFlag};
 
 use crate::op::Op;
 use crate::run::{ContainerHere, Surroundings};
@@ -35,6 +37,9 @@ impl Attempt {
         let (fields, bytes) = match (&self.op, &original.op) {
             (Op::Map { .. }, Op::Map { .. }) => map::distance(&self.op, &original.op, around),
             (Op::Unmap { .. }, Op::Unmap { .. }) => unmap::distance(&self.op, &original.op),
+            (Op::MsiWindow { .. }, Op::MsiWindow { .. }) => {
+                window::distance(&self.op, &original.op)
+            }
             (a, b) => (words_changed(a, b), 0),
         };
         (fields + 2 * self.before.len(), bytes)
@@ -67,6 +72,7 @@ pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> 
         Op::Map { .. } => map::near(&from.op, refusal, around),
         Op::Unmap { .. } => unmap::near(&from.op, refusal, around),
         Op::UnmapAll { fd } => unmap::near_all(*fd, refusal, around),
+        Op::MsiWindow { .. } => window::near(&from.op, refusal, around),
         _ => Vec::new(),
     };
     let mut attempts: Vec<_> =
@@ -76,9 +82,16 @@ pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> 
 }
 
 /// Why nothing near a request is accepted.
-pub(super) fn why_none(refusal: &Refusal, tries: usize) -> String {
+pub(super) fn why_none(op: &Op, refusal: &Refusal, around: &Surroundings, tries: usize) -> String {
     let rule = refusal.rule.name;
+    let third = around.policy.third_map_flag;
     match (rule, refusal.conflict) {
+        _ if matches!(op, Op::MsiWindow { .. }) && third != ThirdMapFlag::ReservedMsiIova => {
+            format!("this kernel registers no windows: third-map-flag = {}", third.name())
+        }
+        (_, Conflict::Window(window)) if rule.starts_with("msi-") => format!(
+            "the container has window {window}, and takes one until its last group leaves it"
+        ),
         ("map-entry-limit", Conflict::Limit { limit, .. }) => format!(
             "the container holds {limit} mappings, all that dma_entry_limit lets it: one must go \
              first"
@@ -90,9 +103,14 @@ pub(super) fn why_none(refusal: &Refusal, tries: usize) -> String {
     }
 }
 
-/// Descriptors a request could name instead: none, where there is a container it would get then,
-/// and every container of the process.
-fn other_fds(fd: Option<Signed>, around: &Surroundings) -> Vec<Option<Signed>> {
+/// Descriptors a request could name instead, if its own is the wrong one: none, where there is a
+/// container it would get then, and every container of the process.
+fn other_fds(fd: Option<Signed>, refusal: &Refusal, around: &Surroundings) -> Vec<Option<Signed>> {
+    // A device knows other requests by the same numbers, and refuses by rules of its own.
+    let named = |(known, _): &(i32, usize)| fd.is_none_or(|fd| fd.0 == i64::from(*known));
+    if around.container_fds.iter().any(named) && !is_about_fd(refusal) {
+        return Vec::new();
+    }
     let known = around.container_fds.iter().map(|(fd, _)| Some(Signed(i64::from(*fd))));
     let implied = around.container.map(|_| None);
     implied.into_iter().chain(known).filter(|other| *other != fd).collect()
@@ -110,13 +128,43 @@ fn aligned(value: u64, page: PageSize) -> impl Iterator<Item = u64> {
     [Some(down), down.checked_add(page.bytes())].into_iter().flatten()
 }
 
-/// Ranges without a mapping in which one may lie, first and last byte, ascending. Where nobody says
-/// what is valid, everything is but the last page: a range that ends at 2^64 is a case of its own.
-fn gaps(here: &ContainerHere, page: PageSize) -> Vec<(u64, u64)> {
+/// Where else a range could be.
+struct Room {
+    iova: u64,
+    size: u64,
+    /// Bytes left out in front.
+    cut: u64,
+}
+
+/// Other places for a range: whole in the next gap on either side, or what of it lies in a gap.
+fn elsewhere(iova: u64, size: u64, here: &ContainerHere) -> Vec<Room> {
+    let gaps = gaps(here);
+    let Some(rest) = size.checked_sub(1) else { return Vec::new() };
+    let fits = gaps.iter().filter(|(first, last)| last - first >= rest);
+    let mut moved: Vec<u64> = fits.map(|(first, last)| iova.clamp(*first, last - rest)).collect();
+    moved.sort_by_key(|to| to.abs_diff(iova));
+    moved.truncate(2);
+    let mut rooms: Vec<_> = moved.into_iter().map(|iova| Room { iova, size, cut: 0 }).collect();
+    let end = iova.saturating_add(rest);
+    for (first, last) in gaps {
+        if first > end || last < iova {
+            continue;
+        }
+        let from = first.max(iova);
+        rooms.push(Room { iova: from, size: last.min(end) - from + 1, cut: from - iova });
+    }
+    rooms
+}
+
+/// What tables translate where nobody says what is valid: four levels of them.
+const INPUT_LAST: u64 = (1 << 48) - 1;
+
+/// Ranges without a mapping in which one may lie, first and last byte, ascending.
+fn gaps(here: &ContainerHere) -> Vec<(u64, u64)> {
     let mut valid: Vec<(u64, u64)> =
         here.windows.iter().map(|span| (span.start().get(), span.last().get())).collect();
     if valid.is_empty() {
-        valid.push((0, u64::MAX - page.bytes()));
+        valid.push((0, INPUT_LAST));
     }
     let mut gaps = Vec::new();
     for (first, last) in valid {

@@ -1,7 +1,7 @@
 //! In which order a call's checks stand, where that is known.
 
 use passim_model::Rule;
-use passim_vfio::policy::{EntryLimit, Policy, ValidRanges, WrapErrno};
+use passim_vfio::policy::{EntryLimit, Policy, ThirdMapFlag, ValidRanges, WrapErrno};
 use passim_vfio::rules;
 
 use crate::op::Op;
@@ -11,8 +11,8 @@ static MAP: &[&Rule] = &[
     &rules::USER_POINTER,
     &rules::ARGSZ_SHORT,
     &rules::FLAGS_UNKNOWN,
-    &rules::MAP_NO_PERMISSION,
     &rules::CONTAINER_WITHOUT_IOMMU,
+    &rules::MAP_NO_PERMISSION,
     &rules::MAP_ALIGNMENT,
     &rules::MAP_WRAP,
     &rules::MAP_OVERLAP,
@@ -27,12 +27,23 @@ static MAP_VADDR: &[&Rule] = &[
     &rules::USER_POINTER,
     &rules::ARGSZ_SHORT,
     &rules::FLAGS_UNKNOWN,
-    &rules::MAP_NO_PERMISSION,
     &rules::CONTAINER_WITHOUT_IOMMU,
+    &rules::MAP_NO_PERMISSION,
     &rules::MAP_ALIGNMENT,
     &rules::MAP_WRAP,
     &rules::VADDR_NO_MAPPING,
     &rules::VADDR_NOT_EXACT,
+];
+
+/// MAP_DMA of a window. Patch 4/7 of part 3.
+static WINDOW: &[&Rule] = &[
+    &rules::USER_POINTER,
+    &rules::ARGSZ_SHORT,
+    &rules::FLAGS_UNKNOWN,
+    &rules::CONTAINER_WITHOUT_IOMMU,
+    &rules::WINDOW_ALIGNMENT,
+    &rules::WINDOW_WRAP,
+    &rules::WINDOW_OVERLAP,
 ];
 
 /// UNMAP_DMA. Measured on 6.1 and 6.12.
@@ -49,28 +60,40 @@ static UNMAP: &[&Rule] = &[
     &rules::UNMAP_VADDR_TWICE,
 ];
 
-/// VFIO_DMA_MAP_FLAG_VADDR. `linux/vfio.h`.
-const MAP_FLAG_VADDR: u64 = 1 << 2;
+/// VFIO_DMA_MAP_FLAG_VADDR, or _RESERVED_MSI_IOVA of the series. `linux/vfio.h`.
+const MAP_FLAG_THIRD: u64 = 1 << 2;
 
 /// The checks a request had passed when `refused` stopped it, in their order; none where the order
 /// is not known.
 pub(super) fn passed(op: &Op, refused: &Rule, policy: &Policy) -> Vec<&'static Rule> {
     let checks = match op {
-        Op::Map { flags: Some(flags), .. } if flags.0 & MAP_FLAG_VADDR != 0 => MAP_VADDR,
+        Op::Map { flags: Some(flags), .. } if flags.0 & MAP_FLAG_THIRD != 0 => {
+            match policy.third_map_flag {
+                ThirdMapFlag::ReservedMsiIova => WINDOW,
+                ThirdMapFlag::Unknown | ThirdMapFlag::Vaddr => MAP_VADDR,
+            }
+        }
+        Op::MsiWindow { .. } => WINDOW,
         Op::Map { .. } => MAP,
         Op::Unmap { .. } | Op::UnmapAll { .. } => UNMAP,
         _ => return Vec::new(),
     };
     let mut checks: Vec<&Rule> = checks.iter().copied().filter(|it| is_made(it, policy)).collect();
     if policy.wrap_errno == WrapErrno::Eoverflow {
-        // It is tested before alignment and flags then.
-        let is_wrap = |rule: &&Rule| **rule == rules::MAP_WRAP || **rule == rules::UNMAP_WRAP;
-        let (wrap, others): (Vec<_>, Vec<_>) = checks.into_iter().partition(is_wrap);
-        let split = others.iter().position(|rule| **rule == rules::FLAGS_UNKNOWN).unwrap_or(0);
-        checks = others[..split].iter().chain(&wrap).chain(&others[split..]).copied().collect();
+        // 7.2 vfio_iommu_type1: MAP tests it before permissions and alignment.
+        let place = |wanted: &Rule| checks.iter().position(|rule| *rule == wanted);
+        if let (Some(from), Some(to)) = (place(&rules::MAP_WRAP), place(&rules::MAP_NO_PERMISSION))
+        {
+            let wrap = checks.remove(from);
+            checks.insert(to, wrap);
+        }
     }
+    let from_the_domains =
+        checks.contains(&&rules::WINDOW_OVERLAP) && refused.name.starts_with("msi-");
     match checks.iter().position(|rule| *rule == refused) {
         Some(at) => checks.into_iter().take(at).collect(),
+        // The aperture of every domain is set last.
+        None if from_the_domains => checks,
         None => Vec::new(),
     }
 }

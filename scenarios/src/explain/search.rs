@@ -60,7 +60,7 @@ pub(super) fn nearest(
             Tried::Lost => {}
         }
     }
-    Ok(Nearest::None { tries, because: candidate::why_none(refusal, tries) })
+    Ok(Nearest::None { tries, because: candidate::why_none(op, refusal, around, tries) })
 }
 
 /// Makes a request on a machine of its own.

@@ -46,7 +46,7 @@ fn a_refusal_is_told_with_names_and_the_checks_before() {
 fn the_nearest_map_is_shifted_cut_aligned_or_given_a_permission() {
     let cases = [
         ("map iova=0x13000 va=A size=4K prot=r", "map iova=0x14000 va=A size=0x1000 prot=r"),
-        ("map iova=0xf000 va=A size=8K prot=r", "map iova=0xf000 va=A size=0x1000 prot=r"),
+        ("map iova=0xf000 va=A size=8K prot=r", "map iova=0xe000 va=A size=0x2000 prot=r"),
         ("map iova=0x20800 va=A size=4K prot=r", "map iova=0x20000 va=A size=0x1000 prot=r"),
         ("map iova=0x20000 va=A size=0 prot=r", "map iova=0x20000 va=A size=0x1000 prot=r"),
         ("map iova=0x20000 va=A size=4K prot=-", "map iova=0x20000 va=A size=0x1000 prot=r|w"),
@@ -84,6 +84,33 @@ fn what_must_come_first_is_said() {
     let Some(Nearest::Accepted { lines, .. }) = nearest else { panic!("{nearest:?}") };
     assert_eq!(lines.len(), 2);
     assert!(lines[0].contains("allow_unsafe_interrupts") && lines[1] == "attach dev=00:01.0");
+}
+
+#[test]
+fn windows_are_moved_and_there_is_one() {
+    let start = "machine virt-its profile=msi-v9\narea A size=64K\nattach dev=00:01.0\n\
+        map iova=0x10000 va=A size=16K prot=r|w\n";
+    let text = format!("{start}msi-window iova=0x12000 size=64K\n");
+    let explanation = at(&text, 5).unwrap();
+    let Some(Nearest::Accepted { lines, .. }) = &explanation.nearest else {
+        panic!("{explanation}")
+    };
+    assert_eq!(lines, &["msi-window iova=0x14000 size=0x10000"]);
+    let text =
+        format!("{start}msi-window iova=0x20000 size=64K\nmsi-window iova=0x40000 size=64K\n");
+    let explanation = at(&text, 6).unwrap();
+    let Some(Nearest::None { because, .. }) = &explanation.nearest else { panic!("{explanation}") };
+    assert!(because.contains("[0x20000, 0x2ffff]"), "{because}");
+    let text =
+        format!("{start}msi-window iova=0x20000 size=64K\nmap iova=0x20000 va=A size=4K prot=r\n");
+    let ran_into = at(&text, 6).unwrap().refusals[0].ran_into.clone();
+    assert_eq!(
+        ran_into.as_deref(),
+        Some("window [0x20000, 0x2ffff] for doorbells, made in line 5")
+    );
+    let text = format!("{}msi-window iova=0x20000 size=64K\n", START);
+    let Some(Nearest::None { because, .. }) = at(&text, LINE).unwrap().nearest else { panic!() };
+    assert!(because.contains("third-map-flag = vaddr"), "{because}");
 }
 
 #[test]

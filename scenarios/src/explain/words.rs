@@ -66,7 +66,12 @@ fn plain(refusal: &Refusal) -> Option<String> {
 fn mapping_text(mapping: &MappingView, around: &Surroundings, origins: &[Origin]) -> String {
     let MappingView { iova, vaddr, perms, vaddr_valid, .. } = mapping;
     let place = around.place(vaddr.get());
-    let mut text = format!("mapping {iova} of {place}, {perms}");
+    let mut text = if perms.is_empty() {
+        // Nothing else allows nothing.
+        format!("window {iova} for doorbells")
+    } else {
+        format!("mapping {iova} of {place}, {perms}")
+    };
     if !vaddr_valid {
         text.push_str(", its vaddr invalidated");
     }
@@ -104,6 +109,11 @@ pub(super) fn notes(op: &Op, around: Option<&Surroundings>, origins: &[Origin]) 
             "{dev} is in no container: the kernel's own domain translates for it"
         )];
     };
+    if !here.has_type {
+        return vec![format!(
+            "the container of {dev} has no type yet: nothing can be mapped in it"
+        )];
+    }
     if let Some(mapping) = here.mappings.iter().find(|mapping| mapping.iova.contains(*iova)) {
         return vec![format!("{iova} is in {}", mapping_text(mapping, around, origins))];
     }

@@ -24,7 +24,7 @@ pub struct Surroundings {
     pub container_fds: Vec<(i32, usize)>,
     /// Every container.
     pub containers: BTreeMap<usize, ContainerHere>,
-    /// Devices with an open file, each with its group's container.
+    /// Devices of which the group is in a container, each with that.
     pub devices: BTreeMap<Rid, usize>,
     /// Areas of the current process, by name.
     pub areas: Vec<AreaHere>,
@@ -35,6 +35,8 @@ pub struct Surroundings {
 /// A container.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ContainerHere {
+    /// Whether it has a type.
+    pub has_type: bool,
     /// Its mappings, ascending.
     pub mappings: Vec<MappingView>,
     /// Where mappings may lie; empty where nobody looks.
@@ -65,9 +67,10 @@ impl Running {
         let pid = self.pid_of(self.current);
         let containers = kernel.containers().into_iter().map(|view| {
             let mappings = kernel.mappings(view.number);
-            (view.number, ContainerHere { mappings, windows: view.windows })
+            let has_type = view.version.is_some();
+            (view.number, ContainerHere { has_type, mappings, windows: view.windows })
         });
-        let devices = kernel.open_devices();
+        let devices = self.system.topology().functions().iter().map(|function| function.rid);
         let own = self.areas.iter().filter(|(_, area)| area.process == self.current);
         Surroundings {
             page: kernel.page(),

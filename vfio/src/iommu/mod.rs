@@ -10,6 +10,7 @@
 //! | [`msi`] | where are doorbells mapped, and for whom? |
 //! | [`iova`] | which addresses of a window are free? |
 //! | [`reserved`] | which addresses must mappings leave alone? |
+//! | `removal` | what happens when a device goes away? |
 //! | [`transition`] | how does a change reach hardware? |
 //! | [`synced`] | when may pages be unpinned? |
 //! | [`finding`] | what went wrong with the SMMU? |
@@ -29,6 +30,7 @@ pub mod group;
 pub mod iova;
 pub mod mapping;
 pub mod msi;
+mod removal;
 pub mod reserved;
 pub mod rules;
 pub mod synced;
@@ -408,6 +410,14 @@ fn move_group(
         acts.extend(move_device(&drivers[group.driver], master, domains, target));
     }
     Transition::new([Part::Acts(group.driver, Worklist::new(acts))])
+}
+
+/// The acts that leave one device in no domain.
+fn block_device(driver: &Driver, master: &mut Master) -> Vec<v3::Work> {
+    match (driver, master) {
+        (Driver::SmmuV3(smmu), Master::SmmuV3(master)) => smmu.block(master),
+        _ => Vec::new(),
+    }
 }
 
 /// The acts that move one device.

@@ -11,6 +11,7 @@ mod hostile;
 mod mappings;
 mod queue;
 mod recorded;
+mod removal;
 
 use super::{DomainKind, Owner, ReservedKind, Translation, rules};
 use crate::policy::Profile;

@@ -171,7 +171,7 @@ impl World {
             bytes.extend(field.to_le_bytes());
         }
         self.ioctl(self.container, request, Arg::Bytes(bytes)).unwrap();
-        let read = self.kernel.read_memory(self.pid, bitmap, 24, &self.host).unwrap();
+        let read = self.kernel.read_memory(self.pid, bitmap, 24, &mut self.host).unwrap();
         [0, 8, 16].map(|at| u64::from_le_bytes(read[at..at + 8].try_into().unwrap()))
     }
 }
@@ -298,7 +298,7 @@ fn a_structure_at_an_address_is_written_back_no_further_than_the_call_writes() {
     world.kernel.write_memory(world.pid, at, &status, &mut world.host).unwrap();
     let frames = world.kernel.frames_in_use();
     world.ioctl(group, ioctl::GROUP_GET_STATUS, Arg::Value(at.get())).unwrap();
-    let read = world.kernel.read_memory(world.pid, at, 8, &world.host).unwrap();
+    let read = world.kernel.read_memory(world.pid, at, 8, &mut world.host).unwrap();
     assert_eq!(read[4], 3);
     assert_eq!(world.kernel.frames_in_use(), frames);
 }

@@ -1,11 +1,15 @@
 //! Near a refused MAP.
 
 use passim_model::{Conflict, Iova, Perms, Refusal};
+use passim_vfio::policy::ThirdMapFlag;
 
-use super::{Distance, aligned, gaps, is_about_fd, other_fds};
+use super::{Distance, Room, aligned, elsewhere, other_fds};
 use crate::op::{Number, Op};
 use crate::run::Surroundings;
 use crate::script::{Place, Signed};
+
+/// Bit 2 of the flags, which asks for another thing than a mapping where it is known.
+const FLAG_THIRD: u64 = 1 << 2;
 
 /// A MAP, its user address as a number.
 #[derive(Clone)]
@@ -48,34 +52,23 @@ impl Map {
         }
     }
 
+    /// Whether it registers a window: then it is no mapping with other flags.
+    fn is_window(&self, around: &Surroundings) -> bool {
+        let third = self.flags.is_some_and(|flags| flags.0 & FLAG_THIRD != 0);
+        third && around.policy.third_map_flag == ThirdMapFlag::ReservedMsiIova
+    }
+
     /// Other ranges: whole in the next gap on either side, cut at the end, cut at the front.
     fn in_gaps(&self, around: &Surroundings) -> Vec<Self> {
         let here = around.container_behind(self.fd.map(|fd| fd.0));
-        let gaps = here.map(|here| gaps(here, around.page)).unwrap_or_default();
-        let Some(rest) = self.size.checked_sub(1) else { return Vec::new() };
-        let mut moved: Vec<u64> = gaps
-            .iter()
-            .filter(|(first, last)| last - first >= rest)
-            .map(|(first, last)| self.iova.clamp(*first, last - rest))
-            .collect();
-        moved.sort_by_key(|to| to.abs_diff(self.iova));
-        moved.truncate(2);
-        let mut others: Vec<_> =
-            moved.into_iter().map(|iova| Self { iova, ..self.clone() }).collect();
-        let end = self.iova.saturating_add(rest);
-        for (first, last) in gaps {
-            if first > end || last < self.iova {
-                continue;
-            }
-            let cut = self.iova.abs_diff(first.max(self.iova));
-            others.push(Self {
-                iova: self.iova + cut,
-                va: self.va.wrapping_add(cut),
-                size: last.min(end) - (self.iova + cut) + 1,
-                ..self.clone()
-            });
-        }
-        others
+        let places = here.map(|here| elsewhere(self.iova, self.size, here)).unwrap_or_default();
+        let others = places.into_iter().map(|Room { iova, size, cut }| Self {
+            iova,
+            va: self.va.wrapping_add(cut),
+            size,
+            ..self.clone()
+        });
+        others.collect()
     }
 
     /// Other memory of the process: in an area near, or less of it; read only.
@@ -105,11 +98,8 @@ impl Map {
         let Some(Number(flags)) = self.flags else {
             return prots.map(|prot| Self { prot, ..self.clone() }).to_vec();
         };
-        let mut others = vec![Self { flags: None, ..self.clone() }];
-        for flags in [flags & !refused, flags & 3, 3] {
-            others.push(Self { flags: Some(Number(flags)), ..self.clone() });
-        }
-        others
+        let others = [flags & !refused, flags & 3, 3];
+        others.map(|flags| Self { flags: Some(Number(flags)), ..self.clone() }).to_vec()
     }
 
     fn aligned_where(&self, value: u64, around: &Surroundings) -> Vec<Self> {
@@ -149,11 +139,12 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
             let size = span.size().unwrap_or(map.size);
             vec![Map { iova: span.start().get(), size, ..map.clone() }]
         }
+        // A container takes one window, wherever the second would be.
+        Conflict::Window(_) if map.is_window(around) => Vec::new(),
         Conflict::Slot(_) | Conflict::Window(_) | Conflict::Aperture(_) => map.in_gaps(around),
         Conflict::Misaligned { value, .. } => map.aligned_where(value, around),
         Conflict::User(address) => map.in_areas(address.get(), around),
         Conflict::Unknown(flags) => map.with_flags(flags),
-        Conflict::Short { .. } => vec![Map { argsz: None, ..map.clone() }],
         Conflict::Limit { limit, .. } => map.within_limit(limit, around),
         // Nothing but the request itself: no size, or past the end of the addresses.
         Conflict::Request if map.size == 0 => vec![Map { size: page, ..map.clone() }],
@@ -164,10 +155,15 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
         }
         _ => Vec::new(),
     };
-    if is_about_fd(refusal) {
-        let fds = other_fds(map.fd, around);
-        others.extend(fds.into_iter().map(|fd| Map { fd, ..map.clone() }));
+    // What nobody has to say is the first to leave out.
+    if map.flags.is_some() && !map.is_window(around) {
+        others.push(Map { flags: None, ..map.clone() });
     }
+    if map.argsz.is_some() {
+        others.push(Map { argsz: None, ..map.clone() });
+    }
+    let fds = other_fds(map.fd, refusal, around);
+    others.extend(fds.into_iter().map(|fd| Map { fd, ..map.clone() }));
     others.into_iter().map(|map| map.op(around)).collect()
 }
 
@@ -179,6 +175,10 @@ pub(super) fn distance(a: &Op, b: &Op, around: &Surroundings) -> Distance {
     let bytes = moved.iter().map(|(a, b)| u128::from(a.abs_diff(*b))).sum();
     let others =
         [a.prot != b.prot, a.fd != b.fd, a.flags != b.flags, a.argsz != b.argsz].into_iter();
-    let fields = moved.iter().filter(|(a, b)| a != b).count() + others.filter(|it| *it).count();
+    let third = |map: &Map| map.flags.is_some_and(|flags| flags.0 & FLAG_THIRD != 0);
+    // Another thing than was asked for comes last.
+    let meaning = if third(&a) == third(&b) { 0 } else { 3 };
+    let fields =
+        meaning + moved.iter().filter(|(a, b)| a != b).count() + others.filter(|it| *it).count();
     (fields, bytes)
 }

@@ -2,7 +2,7 @@
 
 use passim_model::{Conflict, Refusal, Rid};
 
-use super::{Attempt, aligned, is_about_fd, other_fds};
+use super::{Attempt, aligned, other_fds};
 use crate::op::{ContainerType, DirtyAction, Number, Op};
 use crate::run::Surroundings;
 use crate::script::Text;
@@ -14,7 +14,7 @@ const ALLOW_UNSAFE: &str = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe
 const VFIO_PCI: &str = "vfio-pci";
 
 pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> Vec<Attempt> {
-    let mut attempts = first(from, refusal);
+    let mut attempts = first(from, refusal, around);
     let ops: Vec<Op> = match &from.op {
         Op::Attach { dev, container, .. } => types()
             .map(|kind| Op::Attach { dev: *dev, kind: Some(kind), container: *container })
@@ -22,17 +22,16 @@ pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> 
         Op::SetIommu { fd, .. } => {
             let mut ops: Vec<_> = types().map(|kind| Op::SetIommu { fd: *fd, kind }).collect();
             let Op::SetIommu { kind, .. } = from.op else { return attempts };
-            if is_about_fd(refusal) {
-                let fds = other_fds(*fd, around).into_iter();
-                ops.extend(fds.map(|fd| Op::SetIommu { fd, kind }));
-            }
+            let fds = other_fds(*fd, refusal, around).into_iter();
+            ops.extend(fds.map(|fd| Op::SetIommu { fd, kind }));
             ops
         }
-        Op::Info { fd, argsz } if is_about_fd(refusal) => {
-            let argsz = *argsz;
-            other_fds(*fd, around).into_iter().map(|fd| Op::Info { fd, argsz }).collect()
+        Op::Info { fd, argsz } => {
+            let fds = other_fds(*fd, refusal, around).into_iter();
+            let mut ops: Vec<_> = fds.map(|fd| Op::Info { fd, argsz: *argsz }).collect();
+            ops.extend(argsz.map(|_| Op::Info { fd: *fd, argsz: None }));
+            ops
         }
-        Op::Info { fd, argsz: Some(_) } => vec![Op::Info { fd: *fd, argsz: None }],
         Op::Dirty { .. } => dirty(&from.op, refusal, around),
         _ => Vec::new(),
     };
@@ -46,7 +45,7 @@ fn types() -> impl Iterator<Item = ContainerType> {
 }
 
 /// What could be done before the same request.
-fn first(from: &Attempt, refusal: &Refusal) -> Vec<Attempt> {
+fn first(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> Vec<Attempt> {
     if from.before.len() > 1 {
         return Vec::new();
     }
@@ -58,6 +57,10 @@ fn first(from: &Attempt, refusal: &Refusal) -> Vec<Attempt> {
         ("group-not-viable", Conflict::Device(dev), _) => vec![Op::Unbind { dev }],
         ("group-open", _, Op::Attach { dev, .. }) => vec![Op::Detach { dev: *dev }],
         ("group-absent", _, Op::Attach { dev, .. }) => vec![Op::Unbind { dev: *dev }, bind(*dev)],
+        ("map-memlock", Conflict::Limit { wanted, .. }, _) => {
+            let bytes = wanted.saturating_mul(around.page.bytes());
+            vec![Op::SetRlimit { memlock: Number(bytes) }]
+        }
         ("dirty-not-started", _, Op::Dirty { fd, .. }) => {
             vec![Op::Dirty { action: DirtyAction::Start, iova: None, size: None, fd: *fd }]
         }

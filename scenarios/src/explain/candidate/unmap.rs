@@ -2,13 +2,15 @@
 
 use passim_model::{Conflict, Iova, Refusal};
 
-use super::{Distance, aligned, is_about_fd, other_fds};
+use super::{Distance, aligned, other_fds};
 use crate::op::{Number, Op};
 use crate::run::Surroundings;
 use crate::script::Signed;
 
 /// VFIO_DMA_UNMAP_FLAG_ALL. `linux/vfio.h`.
 const FLAG_ALL: u64 = 1 << 1;
+/// VFIO_DMA_UNMAP_FLAG_VADDR.
+const FLAG_VADDR: u64 = 1 << 2;
 
 #[derive(Clone, Copy)]
 struct Unmap {
@@ -70,7 +72,7 @@ impl Unmap {
     /// Without what its flags ask for beyond a range.
     fn with_flags(self, refused: u64) -> Vec<Self> {
         let Some(Number(flags)) = self.flags else { return Vec::new() };
-        vec![Self { flags: None, ..self }, Self { flags: Some(Number(flags & !refused)), ..self }]
+        vec![Self { flags: Some(Number(flags & !refused)), ..self }]
     }
 }
 
@@ -83,7 +85,6 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
         }
         Conflict::Misaligned { value, .. } => unmap.aligned_where(value, around),
         Conflict::Unknown(flags) => unmap.with_flags(flags),
-        Conflict::Short { .. } => vec![Unmap { argsz: None, ..unmap }],
         Conflict::Request if refusal.rule.name == "unmap-all-range" => {
             let mut others = unmap.with_flags(FLAG_ALL);
             others.push(Unmap { iova: 0, size: 0, ..unmap });
@@ -103,18 +104,22 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
     if unmap.size == 0 {
         others.push(Unmap { size: page, ..unmap });
     }
-    if is_about_fd(refusal) {
-        others.extend(other_fds(unmap.fd, around).into_iter().map(|fd| Unmap { fd, ..unmap }));
+    // What nobody has to say is the first to leave out.
+    if unmap.flags.is_some() {
+        others.push(Unmap { flags: None, ..unmap });
     }
+    if unmap.argsz.is_some() {
+        others.push(Unmap { argsz: None, ..unmap });
+    }
+    let fds = other_fds(unmap.fd, refusal, around);
+    others.extend(fds.into_iter().map(|fd| Unmap { fd, ..unmap }));
     others.into_iter().map(Unmap::op).collect()
 }
 
 /// Near a refused UNMAP of everything: of a range that holds every mapping.
 pub(super) fn near_all(fd: Option<Signed>, refusal: &Refusal, around: &Surroundings) -> Vec<Op> {
-    let mut ops: Vec<Op> = Vec::new();
-    if is_about_fd(refusal) {
-        ops.extend(other_fds(fd, around).into_iter().map(|fd| Op::UnmapAll { fd }));
-    }
+    let fds = other_fds(fd, refusal, around);
+    let mut ops: Vec<Op> = fds.into_iter().map(|fd| Op::UnmapAll { fd }).collect();
     let mappings = around.container_behind(fd.map(|fd| fd.0)).map(|here| here.mappings.as_slice());
     if let Some([first, ..]) = mappings
         && let Some(last) = mappings.and_then(<[_]>::last)
@@ -131,6 +136,10 @@ pub(super) fn distance(a: &Op, b: &Op) -> Distance {
     let moved = [(a.iova, b.iova), (a.size, b.size)];
     let bytes = moved.iter().map(|(a, b)| u128::from(a.abs_diff(*b))).sum();
     let others = [a.fd != b.fd, a.flags != b.flags, a.argsz != b.argsz].into_iter();
-    let fields = moved.iter().filter(|(a, b)| a != b).count() + others.filter(|it| *it).count();
+    let meaning = |unmap: &Unmap| unmap.flags.map_or(0, |flags| flags.0 & (FLAG_ALL | FLAG_VADDR));
+    // Another thing than was asked for comes last.
+    let meant = if meaning(&a) == meaning(&b) { 0 } else { 3 };
+    let fields =
+        meant + moved.iter().filter(|(a, b)| a != b).count() + others.filter(|it| *it).count();
     (fields, bytes)
 }
