@@ -19,6 +19,7 @@ impl Iommu {
         let at = self.devices.iter().position(|device| device.endpoint == endpoint)?;
         let group = self.groups.get_mut(&number)?;
         group.devices.retain(|member| *member != at);
+        self.group_of.remove(&endpoint);
         let driver = group.driver;
         let acts = super::block_device(&self.drivers[driver], &mut self.devices[at].master);
         let mut transition = Transition::new([Part::Acts(driver, Worklist::new(acts))]);

@@ -42,17 +42,24 @@ impl Gaps {
 
     fn insert(&mut self, first: u64, last: u64) {
         self.runs.insert(first, last);
-        let class = class(first, last);
+        self.join(class(first, last), first);
+    }
+
+    fn remove(&mut self, first: u64) -> Option<u64> {
+        let last = self.runs.remove(&first)?;
+        self.leave(class(first, last), first);
+        Some(last)
+    }
+
+    fn join(&mut self, class: usize, first: u64) {
         if self.classes.len() <= class {
             self.classes.resize_with(class + 1, BTreeSet::new);
         }
         self.classes[class].insert(first);
     }
 
-    fn remove(&mut self, first: u64) -> Option<u64> {
-        let last = self.runs.remove(&first)?;
-        self.classes[class(first, last)].remove(&first);
-        Some(last)
+    fn leave(&mut self, class: usize, first: u64) {
+        self.classes[class].remove(&first);
     }
 
     /// Where `pages` pages go, size aligned, in the highest run that begins in
@@ -63,7 +70,7 @@ impl Gaps {
         }
         let align = pages.next_power_of_two();
         let wanted = align.ilog2() as usize;
-        let large = self.classes.iter().skip(wanted);
+        let large = self.classes.iter().skip(wanted).filter(|class| !class.is_empty());
         let mut best =
             large.filter_map(|class| class.range(floor..below).next_back().copied()).max();
         if align != pages
@@ -86,10 +93,11 @@ impl Gaps {
 
     /// Takes the `pages` pages from `at` on out of the run that holds them.
     pub(super) fn take(&mut self, at: u64, pages: u64) {
-        let Some((&first, _)) = self.runs.range(..=at).next_back() else { return };
-        let Some(last) = self.remove(first) else { return };
+        let Some((&first, &last)) = self.runs.range(..=at).next_back() else { return };
         if first < at {
-            self.insert(first, at - 1);
+            self.resize(first, last, at - 1);
+        } else {
+            self.remove(first);
         }
         let next = at + pages;
         if next <= last {
@@ -98,20 +106,24 @@ impl Gaps {
     }
 
     /// Gives the pages from `first` to `last` back; none if that is empty.
-    pub(super) fn give(&mut self, mut first: u64, mut last: u64) {
+    pub(super) fn give(&mut self, first: u64, last: u64) {
         if first > last {
             return;
         }
-        let before = self.runs.range(..first).next_back().map(|(&first, &last)| (first, last));
-        if let Some((start, end)) = before
-            && end + 1 == first
-        {
-            self.remove(start);
-            first = start;
+        let last = self.remove(last + 1).unwrap_or(last);
+        match self.runs.range(..first).next_back() {
+            Some((&start, &end)) if end + 1 == first => self.resize(start, end, last),
+            _ => self.insert(first, last),
         }
-        if let Some(end) = self.remove(last + 1) {
-            last = end;
+    }
+
+    /// The run from `first` to `last` ends at `new` from now on.
+    fn resize(&mut self, first: u64, last: u64, new: u64) {
+        self.runs.insert(first, new);
+        let (before, after) = (class(first, last), class(first, new));
+        if before != after {
+            self.leave(before, first);
+            self.join(after, first);
         }
-        self.insert(first, last);
     }
 }

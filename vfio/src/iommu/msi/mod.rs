@@ -33,7 +33,7 @@ use crate::policy::{
 };
 use crate::verdict::{Severity, Verdict};
 use cookie::Keeping;
-use passim_model::{Conflict, Errno, Iova, PageSize, Refusal, Rid, Span};
+use passim_model::{Conflict, Endpoint, Errno, Iova, PageSize, Refusal, Span};
 use records::Records;
 
 /// What of the policy concerns messages.
@@ -263,8 +263,8 @@ impl Iommu {
 impl Iommu {
     /// The domain that translates the messages of a device, so that its doorbells have to be mapped
     /// there; `None` if its messages carry physical addresses.
-    pub fn msi_domain_of(&self, rid: Rid) -> Option<DomainId> {
-        let group = self.group_of(rid)?;
+    pub fn msi_domain_of(&self, device: impl Into<Endpoint>) -> Option<DomainId> {
+        let group = self.group_of(device)?;
         let Some(Translation::Domain(id)) = self.translation(group) else { return None };
         let domain = self.domain(id);
         let translates = match self.msi.mapping {
