@@ -14,7 +14,7 @@ pub(crate) use refusal::Refusal;
 use crate::attributes::Attributes;
 use crate::choice::Overlap;
 use crate::regime::{Half, Regime, Stage1, Stage2, Unprivileged, granted};
-use crate::tlb::{Retention, Tlb, Translation};
+use crate::tlb::{Retention, SpaceId, Tlb, Translation};
 use crate::v3::Counters;
 use crate::v3::explain::Log;
 use crate::v3::outcome::{Path, Translated};
@@ -87,21 +87,15 @@ impl<L: Log> Stages<'_, L> {
         if half.unprivileged == Unprivileged::Refused && unprivileged {
             return Err(refuse(EventKind::Translation));
         }
-        let spaces = [stage1.space, stage1.global];
         if self.caching.overlap == Overlap::Detected {
-            let distinct = if spaces[0] == spaces[1] { &spaces[..1] } else { &spaces[..] };
-            let alone = self.tlb.check(distinct, address);
-            alone.map_err(|_| Refusal::conflict(Stage::One, None))?;
+            self.check_stage1(stage1, address)?;
         }
         let regime = Regime { stage1: Some(stage1), stage2 };
-        for space in spaces {
-            if let Some(entry) = self.tlb.lookup(space, address)
-                && !must_mark(entry, demand.access)
-            {
-                self.counters.tlb_hits += 1;
-                self.log.hit(Stage::One, entry);
-                return judge(entry, &regime, address, demand, Path::Hit);
-            }
+        if let Some(found) = self.cached(stage1.space, &regime, address, demand) {
+            return found;
+        }
+        if let Some(found) = self.cached(stage1.global, &regime, address, demand) {
+            return found;
         }
         self.counters.tlb_misses += 1;
         // IHI 0070 G.b 5.4.1.1: EPD makes the miss a fault.
@@ -109,6 +103,32 @@ impl<L: Log> Stages<'_, L> {
             return Err(refuse(EventKind::Translation));
         }
         self.fill(&regime, half, address, demand)
+    }
+
+    /// The answer of a space of stage 1, if it has one.
+    #[inline(always)]
+    fn cached(
+        &mut self,
+        space: SpaceId,
+        regime: &Regime<'_>,
+        address: u64,
+        demand: Demand,
+    ) -> Option<Result<Found, Refusal>> {
+        let entry = self.tlb.lookup(space, address)?;
+        if must_mark(entry, demand.access) {
+            return None;
+        }
+        self.counters.tlb_hits += 1;
+        self.log.hit(Stage::One, entry);
+        Some(judge(entry, regime, address, demand, Path::Hit))
+    }
+
+    #[cold]
+    fn check_stage1(&self, stage1: &Stage1, address: u64) -> Result<(), Refusal> {
+        let spaces = [stage1.space, stage1.global];
+        let distinct = if spaces[0] == spaces[1] { &spaces[..1] } else { &spaces[..] };
+        let alone = self.tlb.check(distinct, address);
+        alone.map_err(|_| Refusal::conflict(Stage::One, None))
     }
 
     /// Walks for a first-stage miss, caches what it finds and judges it.
@@ -159,6 +179,7 @@ impl<L: Log> Stages<'_, L> {
     }
 
     /// The leaf of stage 1.
+    #[inline(always)]
     fn walk_stage1(
         &mut self,
         stage1: &Stage1,
@@ -175,6 +196,7 @@ impl<L: Log> Stages<'_, L> {
         match stage2 {
             None => {
                 let mut source = Physical { stages: self, order, flags, trail };
+                // The way from the first table on is the one that has to be short.
                 let found = match start {
                     None => walk::walk(walk, input, &mut source),
                     Some(below) => walk::resume(walk, input, &below, &mut source),
@@ -377,6 +399,7 @@ impl<L: Log> Stages<'_, L> {
     }
 
     /// A translation as one stage's leaf makes it.
+    #[inline(always)]
     fn entry_of(
         &self,
         leaf: &Leaf,
@@ -433,7 +456,7 @@ fn must_mark(entry: &Translation, access: Access) -> bool {
 }
 
 /// What a translation answers, if both stages permit the access.
-#[inline]
+#[inline(always)]
 pub(crate) fn permitted(
     entry: &Translation,
     input: u64,
@@ -458,6 +481,7 @@ pub(crate) fn permitted(
 }
 
 /// Judges the permissions of a translation, stage 1 first.
+#[inline(always)]
 fn judge(
     entry: &Translation,
     regime: &Regime<'_>,
@@ -472,19 +496,25 @@ fn judge(
     if let Some(answer) = permitted(entry, input, demand, alone, path) {
         return Ok(Found { answer, intermediate: ipa });
     }
-    let access = demand.access;
+    Err(not_permitted(entry, regime, ipa, demand.access))
+}
+
+/// Which stage refuses an access.
+#[cold]
+#[inline(never)]
+fn not_permitted(entry: &Translation, regime: &Regime<'_>, ipa: u64, access: Access) -> Refusal {
     let first = granted(access, entry.stage1[0], entry.stage1[1]);
     let level = Some(entry.level as i8);
     match (regime.stage1, regime.stage2) {
         (Some(stage1), _) if !first.contains(access.needs()) => {
-            Err(Refusal { level, ..at_stage1(stage1, EventKind::Permission) })
+            Refusal { level, ..at_stage1(stage1, EventKind::Permission) }
         }
         (first, Some(stage2)) => {
             // A combined entry keeps the level of stage 1 only.
             let level = if first.is_none() { level } else { None };
-            Err(Refusal { level, ..at_stage2(stage2, EventKind::Permission, ipa) })
+            Refusal { level, ..at_stage2(stage2, EventKind::Permission, ipa) }
         }
-        (Some(stage1), None) => Err(at_stage1(stage1, EventKind::Permission)),
+        (Some(stage1), None) => at_stage1(stage1, EventKind::Permission),
         (None, None) => unreachable!("a translation is made by at least one stage"),
     }
 }

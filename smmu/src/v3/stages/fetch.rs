@@ -56,7 +56,7 @@ pub(super) struct Physical<'a, 'b, L> {
 impl<L: Log> Fetch for Physical<'_, '_, L> {
     type Fault = Abort;
 
-    #[inline]
+    #[inline(always)]
     fn fetch(&mut self, at: u64, level: i8) -> Result<u64, Abort> {
         let at = PhysAddr::new(at);
         let word = self.order.read(self.stages.memory.load_u64(at)?);
@@ -64,7 +64,7 @@ impl<L: Log> Fetch for Physical<'_, '_, L> {
         Ok(word)
     }
 
-    #[inline]
+    #[inline(always)]
     fn descend(&mut self, at: u64, below: Below) -> Result<(), Abort> {
         if let Some(flag) = self.flags.missing(&below) {
             let set = self.order.read(flag.mask());
