@@ -190,6 +190,9 @@ impl<L: Log> Stages<'_, L> {
         self.counters.walks += 1;
         let input = address & !(u64::MAX << walk.input_bits);
         let start = self.tlb.table(stage1.space, address);
+        if let Some(below) = &start {
+            self.log.table(Stage::One, below);
+        }
         let trail = Trail::of(self.tlb, stage1.space, address, walk.granule);
         let order = stage1.endian;
         let flags = Flags { updates: stage1.updates, stage: Stage::One };
@@ -322,6 +325,9 @@ impl<L: Log> Stages<'_, L> {
         }
         self.counters.stage2_walks += 1;
         let start = self.tlb.table(stage2.space, ipa);
+        if let Some(below) = &start {
+            self.log.table(Stage::Two, below);
+        }
         let trail = Trail::of(self.tlb, stage2.space, ipa, stage2.walk.granule);
         let flags = Flags { updates: stage2.updates, stage: Stage::Two };
         let mut source = Physical { stages: self, order: stage2.endian, flags, trail };
