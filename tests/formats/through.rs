@@ -180,7 +180,7 @@ impl Format for ThroughSmmu {
     }
 
     fn every(&self) -> u64 {
-        7
+        29
     }
 
     fn hardware(&self, memory: &Memory, _root: u64, input: u64) -> Answer {
