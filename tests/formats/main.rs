@@ -2,10 +2,12 @@
 //! descriptor at every level, read by the hardware's walk and by a second one of the oracle.
 
 mod suite;
+mod through;
 mod vmsav8;
 mod written;
 
 use suite::check;
+use through::ThroughSmmu;
 use vmsav8::Vmsav8;
 
 #[test]
@@ -21,4 +23,11 @@ fn vmsav8_64_stage_2() {
 #[test]
 fn vmsav8_64_with_ds() {
     check(&Vmsav8::wide());
+}
+
+#[test]
+fn vmsav8_64_through_stes_and_cds() {
+    check(&ThroughSmmu::of(Vmsav8::stage1()));
+    check(&ThroughSmmu::of(Vmsav8::stage2()));
+    check(&ThroughSmmu::of(Vmsav8::wide()));
 }

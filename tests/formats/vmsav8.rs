@@ -10,12 +10,12 @@ use passim_oracle::walk::{Privilege, TablePermissions};
 /// One shape.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vmsav8 {
-    stage: Stage,
-    granule: Granule,
-    input_bits: u32,
-    start_level: i8,
-    output_bits: u32,
-    ds: bool,
+    pub(crate) stage: Stage,
+    pub(crate) granule: Granule,
+    pub(crate) input_bits: u32,
+    pub(crate) start_level: i8,
+    pub(crate) output_bits: u32,
+    pub(crate) ds: bool,
 }
 
 const GRANULES: [Granule; 3] = [Granule::K4, Granule::K16, Granule::K64];

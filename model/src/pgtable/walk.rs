@@ -210,7 +210,7 @@ pub enum Fault<F> {
 ///
 /// # Errors
 /// The first fault in the architecture's order.
-#[inline]
+#[inline(always)]
 pub fn walk<F: Fetch>(config: &Config, input: u64, fetch: &mut F) -> Result<Leaf, Fault<F::Fault>> {
     match (config.granule, config.ds) {
         (Granule::K4, false) => walk_granule::<12, false, F>(config, input, fetch),
@@ -225,6 +225,7 @@ pub fn walk<F: Fetch>(config: &Config, input: u64, fetch: &mut F) -> Result<Leaf
 ///
 /// # Errors
 /// As [`walk`].
+#[inline(never)]
 pub fn resume<F: Fetch>(
     config: &Config,
     input: u64,
