@@ -24,6 +24,7 @@
 
 pub mod access;
 pub mod addr;
+pub mod ats;
 pub mod bits;
 pub mod bus;
 pub mod device;

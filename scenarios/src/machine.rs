@@ -152,6 +152,10 @@ pub struct GicV2m {
     pub distributor: PhysAddr,
     /// GICC.
     pub cpu_interface: PhysAddr,
+    /// SPIs of the distributor, a multiple of 32 up to 992.
+    pub spis: u32,
+    /// Whether it has Security Extensions: everything here then happens in the Non-secure state.
+    pub security_extensions: bool,
     /// The frames, ascending by address; at least one.
     pub frames: Vec<V2mFrame>,
 }
@@ -165,6 +169,9 @@ pub struct V2mFrame {
     pub first: IntId,
     /// How many.
     pub count: u32,
+    /// What firmware says in place of MSI_TYPER: the device tree's `arm,msi-base-spi`, which is an
+    /// INTID, and `arm,msi-num-spis`.
+    pub properties: Option<(IntId, u32)>,
 }
 
 /// A PCI function.

@@ -311,6 +311,11 @@ operations! {
         /// The device.
         key dev: Rid = "dev",
     }
+    /// Takes a function out of the machine, once the kernel has let go of it.
+    Unplug = "unplug" {
+        /// The function.
+        key dev: Rid = "dev",
+    }
     /// Loads a module.
     Module = "module" {
         /// Its name.

@@ -301,7 +301,7 @@ impl Running {
     /// Makes a call as the current process.
     fn call(&mut self, call: Call) -> Result<Answer, Unperformable> {
         let pid = self.pid()?;
-        let answer = self.system.kernel.run(pid, call, &mut self.system.board);
+        let answer = self.system.call(pid, call);
         self.account.refused.extend(answer.ret.as_ref().err());
         Ok(answer)
     }

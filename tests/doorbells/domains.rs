@@ -129,6 +129,13 @@ impl World {
 
     /// Everything agrees.
     fn check(&mut self) -> TestCaseResult {
+        // A device of the kernel's own reaches the frame as it is.
+        for group in 0..self.rig.spec.smmus * DEVICES {
+            if !self.pairs.iter().any(|pair| pair.groups.contains(&group)) {
+                prop_assert_eq!(self.rig.iommu.msi_domain_of(Rig::rid(group)), None);
+                prop_assert_eq!(self.rig.write(group, 0xf20_0040), Some(0xf20_0040));
+            }
+        }
         for pair in &self.pairs {
             let views = self.rig.iommu.doorbells(pair.domain);
             let list: Vec<_> = views
@@ -215,4 +222,36 @@ fn addresses_belong_to_a_domain() {
         (rig.write(0, 0x800_f040), rig.write(DEVICES, 0x800_f040)),
         (None, Some(0xf30_0040))
     );
+}
+
+/// Kernels that keep doorbells: each domain has its own from its own base, and so have the domains
+/// of host drivers; one to three SMMUs have nothing in common.
+#[test]
+fn kept_doorbells_belong_to_a_domain() {
+    for profile in [Profile::Linux4_11, Profile::Linux6_1, Profile::Linux6_12] {
+        let (policy, page) = (profile.policy(), PageSize::K4);
+        let mut rig = Rig::new(Spec { smmus: 3, page, second_stage: false, policy });
+        for smmu in 0..3 {
+            let (user, host) = (smmu * DEVICES, smmu * DEVICES + 1);
+            let frame = 0xf20_0000 + u64::from(smmu) * 0x1_0000;
+            let own = rig.iommu.msi_domain_of(Rig::rid(host)).expect("it translates");
+            assert_eq!(rig.get(own, frame + 0x40, 4).ok(), Some(0xffff_f040));
+            assert_eq!(rig.write(host, 0xffff_f040), Some(frame + 0x40));
+            let domain = rig.alloc(user);
+            rig.attach(domain, user).expect("it is at rest");
+            let base = passim_model::Iova::new(0x800_0000);
+            rig.iommu.set_msi_base(domain, base).expect("the first");
+            for n in [0, 1, 0, 2] {
+                let iova = rig.get(domain, frame + n * 0x1000, 4).ok();
+                assert_eq!(iova, Some(0x800_0000 + n * 0x1000));
+            }
+            rig.put(domain, frame);
+            assert_eq!(rig.write(user, 0x800_2040), Some(frame + 0x2040));
+            assert_eq!((rig.write(user, 0x800_3000), rig.write(host, 0x800_0000)), (None, None));
+            let neighbour = (host + DEVICES) % (3 * DEVICES);
+            let refused = rig.attach(domain, neighbour).expect_err("another SMMU");
+            assert_eq!(refused.rule.name, "iommu-attach-other-smmu");
+            assert_eq!(rig.iommu.driver_of(user), Some(smmu as usize));
+        }
+    }
 }

@@ -10,8 +10,7 @@ use passim_smmu::SmmuV3;
 use passim_smmu::v3::{IdRegisters, Implementation, Outcome, Transaction};
 use passim_vfio::Policy;
 use passim_vfio::iommu::{
-    DeviceFacts, DomainId, DomainKind, DriverFacts, Firmware, Invalidation, Iommu, MsiIsolation,
-    Transition,
+    DeviceFacts, DomainId, DomainKind, DriverFacts, Firmware, Invalidation, Iommu, Transition,
 };
 use passim_vfio::step::Step;
 
@@ -56,7 +55,7 @@ impl Rig {
         }
         let smmu = |_| SmmuV3::new(Implementation { ids, ..Implementation::default() });
         let smmus = (0..spec.smmus).map(smmu).collect();
-        let mut board = Board::new(memory, map, smmus, Pace::Eager);
+        let mut board = Board::bare(memory, map, smmus, Pace::Eager);
         let firmware = Firmware {
             drivers: (0..spec.smmus).map(|n| DriverFacts::SmmuV3 { base: base(n) }).collect(),
             devices: (0..spec.smmus * DEVICES)
@@ -67,7 +66,6 @@ impl Rig {
                     driver: (group / DEVICES) as usize,
                 })
                 .collect(),
-            msi: MsiIsolation::Shared,
         };
         let mut frames = Frames::new(spec.page, [ram]);
         let iommu = Iommu::boot(&firmware, &spec.policy, spec.page, &mut frames, &mut board);
@@ -143,7 +141,7 @@ impl Rig {
         let (smmu, memory) = self.board.smmu_mut((group / DEVICES) as usize)?;
         match smmu.translate(memory, &transaction) {
             Outcome::Translated(translated) => Some(translated.pa.get()),
-            Outcome::Terminated(_) => None,
+            Outcome::Terminated(_) | Outcome::Stalled(_) => None,
         }
     }
 }

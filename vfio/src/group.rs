@@ -60,7 +60,7 @@ impl Kernel {
             ioctl::GROUP_GET_STATUS => self.group_status(number, buffer),
             ioctl::GROUP_SET_CONTAINER => self.set_container(pid, number, buffer, tasks, host),
             ioctl::GROUP_UNSET_CONTAINER => self.unset_container(number, tasks),
-            ioctl::GROUP_GET_DEVICE_FD => self.device_fd(pid, number, buffer),
+            ioctl::GROUP_GET_DEVICE_FD => self.device_fd(pid, number, buffer, host),
             _ => Err(rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
         }
@@ -130,7 +130,13 @@ impl Kernel {
         Ok(0)
     }
 
-    fn device_fd(&mut self, pid: Pid, number: u32, buffer: &Buffer) -> Result<i64, Refusal> {
+    fn device_fd(
+        &mut self,
+        pid: Pid,
+        number: u32,
+        buffer: &Buffer,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
         // A longer name is cut by nobody: the kernel takes up to a page.
         let name = buffer.text(4096)?;
         // measured on 6.1 and 6.12: an unknown name is ENODEV even without a container. Names are
@@ -151,7 +157,7 @@ impl Kernel {
         };
         let file = match device {
             Endpoint::Pci(rid) => {
-                self.count_device_file(rid);
+                self.open_device(rid, host);
                 self.files.open(FileKind::Device { rid, group_file })
             }
             Endpoint::Platform(number) => {

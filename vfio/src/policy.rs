@@ -18,10 +18,10 @@ pub use choices::{
     ApertureRollback, BeyondInput, BlockedState, ContextDescriptors, DefaultDomain, DeviceErrorFd,
     DirtyTracking, DmaCoherency, DomainAllocError, DoorbellError, DoorbellUnwind, EntryLimit,
     FindDma, InfoAlignment, InfoLayout, IovaAllocator, ItsDoorbellInfo, LpiRanges, MessageSafety,
-    MissingDoorbellInfo, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, RangeEnd,
-    ReplayAperture, SecondWindow, ShortInfo, SmmuIntrRemap, SteUpdate, SuperpageTest, ThirdMapFlag,
-    UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, VectorRange,
-    WindowProvider, WrapErrno, ZeroPage,
+    MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer,
+    RangeEnd, ReplayAperture, SecondWindow, ShortInfo, SmmuIntrRemap, SteUpdate, SuperpageTest,
+    ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges,
+    VectorRange, WindowProvider, WrapErrno, ZeroPage,
 };
 pub use profiles::{Certainty, Profile, UnknownProfile};
 pub use table::{Policy, choices};

@@ -303,6 +303,10 @@ passim_model::rules! {
     UNBIND_IN_USE = "unbind-in-use",
         "A device is taken from VFIO while none of its files is open.",
         "the kernel waits for the files to close; the model refuses instead of waiting for ever";
+    /// EBUSY.
+    REMOVE_IN_USE = "remove-in-use",
+        "A device is removed while none of its files is open and, if it is the last that VFIO has of its group, the group's file is closed.",
+        "the kernel waits for the files to close; the model refuses instead of waiting for ever";
     /// EINVAL.
     PROBE_DMA_OWNED = "probe-dma-owned",
         "A driver that does its own DMA binds only while the group is in no container.",
@@ -312,5 +316,6 @@ passim_model::rules! {
 /// Every rule of the Linux side, by room, in declaration order.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     let rooms = [RULES, crate::process::rules::RULES, crate::iommu::rules::RULES];
-    rooms.into_iter().chain([crate::iommu::msi::rules::RULES]).flatten().copied()
+    let messages = [crate::iommu::msi::rules::RULES, crate::msi::rules::RULES];
+    rooms.into_iter().chain(messages).chain([crate::device::rules::RULES]).flatten().copied()
 }

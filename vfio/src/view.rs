@@ -8,7 +8,7 @@ use crate::iommu::{DomainId, Finding, Iommu, Translation};
 use crate::kernel::Kernel;
 use crate::policy::Policy;
 use crate::process::{Pid, PinAccess, Resolved};
-use crate::type1::Version;
+use crate::type1::{SlotKind, Version};
 use crate::verdict::Verdict;
 use passim_model::{
     Endpoint, Host, Iova, PageSize, Perms, PhysAddr, Rid, Span, Topology, UserAddr,
@@ -36,6 +36,8 @@ pub struct ContainerView {
 /// A mapping as it stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MappingView {
+    /// What it is for.
+    pub kind: SlotKind,
     /// Device addresses.
     pub iova: Span<Iova>,
     /// First byte in the owner's memory.
@@ -71,6 +73,7 @@ impl Kernel {
         let backend = self.containers.get(container).and_then(|it| it.backend.as_ref());
         let Some(backend) = backend else { return Vec::new() };
         let view = |(_, iova, slot): (_, Span<Iova>, &crate::type1::Slot)| MappingView {
+            kind: slot.kind,
             iova,
             vaddr: slot.vaddr,
             perms: slot.perms,
@@ -104,6 +107,11 @@ impl Kernel {
     /// Devices with an open file, ascending.
     pub fn open_devices(&self) -> impl Iterator<Item = Rid> + '_ {
         self.devices.keys().copied()
+    }
+
+    /// Whether the kernel knows the function: it was there at boot and has not been removed.
+    pub fn has_function(&self, rid: Rid) -> bool {
+        self.pci.exists(rid)
     }
 
     /// The driver a function is bound to.

@@ -52,6 +52,11 @@ impl Registers {
         }
     }
 
+    /// On whose behalf its transactions are.
+    pub fn requester(&self) -> Requester {
+        self.requester
+    }
+
     /// Configuration space.
     pub fn config(&self) -> &Config {
         &self.config

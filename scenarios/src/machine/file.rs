@@ -4,6 +4,7 @@
 //! known is an error, so that a misspelt one is not silently its default.
 
 mod devices;
+mod interrupts;
 mod isolation;
 mod platform;
 mod sriov;
@@ -18,13 +19,14 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use self::devices::Devices;
+use self::interrupts::{GicFile, gic};
 use self::platform::{DeviceRangeFile, MapFile, PlatformFile, StreamRangeFile};
 use self::sriov::SriovFile;
 use super::ids::Ids;
 use super::quantity::{Bdf, GroupNumber, Quantity, narrow, optional_narrow};
 use super::{
-    Bar, CONFIG_BYTES, Gic, GicIts, GicV2m, HeldVector, Iommu, Machine, Parameters, Reserved,
-    ReservedKind, SmmuV3, SmmuWires, V2mFrame, X86,
+    Bar, CONFIG_BYTES, HeldVector, Iommu, Machine, Parameters, Reserved, ReservedKind, SmmuV3,
+    SmmuWires, X86,
 };
 use crate::chosen::{Overrides, meant_profile};
 use crate::input_error::{InputError, InputKind, SourceText};
@@ -149,21 +151,6 @@ impl TryFrom<u32> for SpiFile {
             Err(format!("there is no SPI {spi}: they are numbered 0 to 987"))
         }
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-enum GicFile {
-    Its { distributor: Quantity, redistributors: Quantity, its: Quantity },
-    V2m { distributor: Quantity, cpu_interface: Quantity, frames: Vec<FrameFile> },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FrameFile {
-    base: Quantity,
-    first_spi: SpiFile,
-    spis: u32,
 }
 
 #[derive(Deserialize)]
@@ -408,43 +395,6 @@ impl SmmuFile {
                 command_sync: wire(self.spis.command_sync),
                 global_error: wire(self.spis.global_error),
             },
-        }
-    }
-}
-
-fn gic(file: Spanned<GicFile>, source: &SourceText) -> Result<Gic, InputError> {
-    let span = file.span();
-    match file.into_inner() {
-        GicFile::Its { distributor, redistributors, its } => Ok(Gic::Its(GicIts {
-            distributor: PhysAddr::new(distributor.0),
-            redistributors: PhysAddr::new(redistributors.0),
-            its: PhysAddr::new(its.0),
-        })),
-        GicFile::V2m { distributor, cpu_interface, frames } => {
-            let mut frames: Vec<_> = frames
-                .into_iter()
-                .map(|frame| V2mFrame {
-                    base: PhysAddr::new(frame.base.0),
-                    first: frame.first_spi.0,
-                    count: frame.spis,
-                })
-                .collect();
-            frames.sort_by_key(|frame| frame.base);
-            if frames.is_empty() {
-                return Err(refuse(source, span, "`v2m` lists at least one frame"));
-            }
-            // IHI 0069 H.b 2.2: SPIs are INTIDs 32 to 1019.
-            if frames
-                .iter()
-                .any(|f| f.count == 0 || u64::from(f.first.get()) + u64::from(f.count) > 1020)
-            {
-                return Err(refuse(source, span, "a frame has at least one SPI, all below 988"));
-            }
-            Ok(Gic::V2m(GicV2m {
-                distributor: PhysAddr::new(distributor.0),
-                cpu_interface: PhysAddr::new(cpu_interface.0),
-                frames,
-            }))
         }
     }
 }

@@ -5,6 +5,8 @@ use super::{
 };
 use crate::input_error::{InputError, SourceText};
 
+mod devices;
+
 const SMALL: &str = r#"
 name = "small"
 cpus = 1
@@ -50,9 +52,22 @@ fn a_small_machine_gets_its_defaults() {
     assert_eq!(machine.ram, [bank]);
     let Gic::V2m(gic) = &machine.gic else { panic!("not a GICv2m") };
     assert_eq!((gic.frames[0].first, gic.frames[0].count), (IntId::new(80), 64));
+    assert_eq!((gic.spis, gic.security_extensions, gic.frames[0].properties), (256, false, None));
     let edu = at(&machine, 0, 1);
     assert_eq!((edu.config_size, edu.streams.as_slice()), (256, &[StreamId::new(8)][..]));
     assert_eq!((edu.msi_vectors(), edu.device_id.get()), (None, 8));
+}
+
+/// What the device tree says of a frame is the kernel's; what the frame says is the hardware's.
+#[test]
+fn a_frame_may_be_described_otherwise_than_it_is() {
+    let properties = "spis = 64, msi_base_spi = 160, msi_num_spis = 32";
+    let text = SMALL.replacen("spis = 64", properties, 1);
+    let machine = parse(&text.replacen("frames", "security_extensions = true\nframes", 1)).unwrap();
+    let Gic::V2m(gic) = &machine.gic else { panic!("not a GICv2m") };
+    assert!(gic.security_extensions);
+    assert_eq!(gic.frames[0].properties, Some((IntId::new(160), 32)));
+    assert_eq!((gic.frames[0].first, gic.frames[0].count), (IntId::new(80), 64));
 }
 
 #[test]
@@ -60,8 +75,11 @@ fn built_in_machines_are_sound() {
     for (name, _) in BUILTIN {
         let machine = builtin(name).unwrap().unwrap();
         assert_eq!(machine.name, *name);
-        assert_eq!(machine.functions.len(), 11);
-        assert_eq!(machine.irqs_allocated.len(), 25);
+        assert!(machine.isolation().is_some(), "{name}");
+    }
+    for recorded in ["virt-gicv2m", "virt-its"] {
+        let machine = builtin(recorded).unwrap().unwrap();
+        assert_eq!((machine.functions.len(), machine.irqs_allocated.len()), (11, 25));
     }
     assert_eq!(builtin("overdrive"), None);
 }
@@ -89,7 +107,17 @@ fn mistakes_are_found_where_they_are() {
         ("cpus = 1", "cpus = 0", "m.toml:3:8: a machine has at least one CPU"),
         ("\"64K\"", "\"8K\"", "m.toml:4:13: a page has 4K, 16K or 64K bytes"),
         ("size = \"1G\"", "size = 0", "m.toml:7:1: 0x0 bytes from 0x40000000 is no range"),
-        ("spis = 64", "spis = 941", "m.toml:11:2: a frame has at least one SPI, all below 988"),
+        (
+            "spis = 64",
+            "spis = 209",
+            "m.toml:11:2: a frame has at least one SPI, all of them SPIs of the distributor",
+        ),
+        ("frames", "spis = 1000\nframes", "m.toml:11:2: `spis` is a multiple of 32, up to 992"),
+        (
+            "spis = 64",
+            "spis = 64, msi_base_spi = 96",
+            "m.toml:11:2: `msi_base_spi` and `msi_num_spis` are given together",
+        ),
         ("0x00ff00", "0x100ff00", "m.toml:17:7: class 0x100ff00 has more than 24 bits"),
         ("0x11e8", "0x111e8", "m.toml:19:10: 0x111e8 has more than 16 bits"),
         ("\nclass", "\nsmmu = 1\nclass", "m.toml:17:7: there is no SMMU number 1"),

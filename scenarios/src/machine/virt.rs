@@ -37,6 +37,8 @@ pub(super) mod board {
     /// MSI_TYPER 0x500040: 64 SPIs from INTID 80 on. Measured: gicv2m/dumps/its_unsafe_1.json.
     pub(super) const V2M_FIRST: u32 = 80;
     pub(super) const V2M_COUNT: u32 = 64;
+    /// hw/arm/virt.c: NUM_IRQS.
+    pub(in crate::machine) const SPIS: u32 = 256;
 
     /// Event queue, PRI queue, command sync, global error. Measured for the first and the last:
     /// `irq_at_boot` lines of every topology name 106 and 109.
@@ -132,10 +134,13 @@ fn v2m() -> Gic {
     Gic::V2m(GicV2m {
         distributor: board::DISTRIBUTOR,
         cpu_interface: board::CPU_INTERFACE,
+        spis: board::SPIS,
+        security_extensions: false,
         frames: vec![V2mFrame {
             base: board::V2M_FRAME,
             first: IntId::new(board::V2M_FIRST),
             count: board::V2M_COUNT,
+            properties: None,
         }],
     })
 }

@@ -69,8 +69,10 @@ impl Replayer<'_> {
                     self.note("status", format!("VmLck {kib} kB"), None);
                 }
             }
-            Line::Step(Step::MmioRead(Mmio { dev, bar, off, .. })) => {
-                if let Some(value) = self.system.load_device(*dev, *bar, *off) {
+            Line::Step(Step::MmioRead(Mmio { dev, bar, off, size, .. })) => {
+                if let Some(value) =
+                    self.system.load_device(*dev, *bar, *off, super::perform::width(*size))
+                {
                     self.note(format!("register {off:#x} of {dev}"), format!("{value:#x}"), None);
                 }
             }

@@ -1,6 +1,6 @@
 //! One line after the other: what it asks is done, what it answers is compared.
 
-use passim_model::UserAddr;
+use passim_model::{UserAddr, Width};
 use passim_vfio::Pid;
 use passim_vfio::call::{Answer, Call, MapKind, Protection};
 use passim_vfio::process::{Capabilities, Start as ProcessStart};
@@ -201,15 +201,15 @@ impl Replayer<'_> {
     fn register_step(&mut self, number: u64, step: &Step) -> Taken {
         let place = |call: String| Place { line: number, call };
         match step {
-            Step::Mmio(Mmio { dev, bar, off, value, .. }) => {
-                match self.system.store_device(*dev, *bar, *off, *value) {
+            Step::Mmio(Mmio { dev, bar, off, size, value }) => {
+                match self.system.store_device(*dev, *bar, *off, width(*size), *value) {
                     Some(()) => Taken::Input,
                     None => Taken::Skipped("mmio", REGISTERS),
                 }
             }
-            Step::MmioRead(Mmio { dev, bar, off, value, .. }) => {
+            Step::MmioRead(Mmio { dev, bar, off, size, value }) => {
                 let place = place(format!("register {off:#x} of {dev}"));
-                match self.system.load_device(*dev, *bar, *off) {
+                match self.system.load_device(*dev, *bar, *off, width(*size)) {
                     Some(model) => Taken::Compared(place.number("value", *value, model)),
                     None => Taken::Skipped("mmio_read", REGISTERS),
                 }
@@ -335,8 +335,7 @@ impl Replayer<'_> {
             }
             FillPattern::Bytes(bytes) => bytes.clone(),
         };
-        let board = &mut self.system.board;
-        match self.system.kernel.write_memory(pid, fill.va, &bytes, board) {
+        match self.system.write_memory(pid, fill.va, &bytes) {
             Ok(()) => Taken::Input,
             Err(refusal) => {
                 let place = Place { line: number, call: format!("fill {}", fill.va) };
@@ -347,8 +346,7 @@ impl Replayer<'_> {
 
     fn peek(&mut self, pid: Pid, number: u64, peek: &Peek) -> Taken {
         let place = Place { line: number, call: format!("peek {}", peek.va) };
-        let board = &mut self.system.board;
-        let bytes = self.system.kernel.read_memory(pid, peek.va, peek.bytes.len(), board);
+        let bytes = self.system.read_memory(pid, peek.va, peek.bytes.len());
         Taken::Compared(match bytes {
             Ok(bytes) => place.bytes("memory", &peek.bytes, &bytes),
             Err(refusal) => Some(place.refused("read", &refusal)),
@@ -394,9 +392,9 @@ impl Replayer<'_> {
 
     pub(super) fn call(&mut self, pid: Pid, call: Call) -> Answer {
         if self.heard.is_none() {
-            return self.system.kernel.run(pid, call, &mut self.system.board);
+            return self.system.call(pid, call);
         }
-        let answer = self.system.kernel.run(pid, call.clone(), &mut self.system.board);
+        let answer = self.system.call(pid, call.clone());
         self.overhear(&call, &answer);
         answer
     }
@@ -410,6 +408,16 @@ const MAX_FILL: u64 = 1 << 30;
 
 /// Where an area is asked for that the kernel did not give.
 const NOWHERE: UserAddr = UserAddr::new(0x2000_0000_0000);
+
+/// The width of a register access of so many bytes.
+pub(super) fn width(bytes: u8) -> Width {
+    match bytes {
+        1 => Width::W8,
+        2 => Width::W16,
+        8 => Width::W64,
+        _ => Width::W32,
+    }
+}
 
 fn protection(prot: Prot) -> Protection {
     match prot {

@@ -264,7 +264,7 @@ enum Tlb {
 fn reached(outcome: Option<Outcome>) -> Option<PhysAddr> {
     match outcome? {
         Outcome::Translated(Translated { pa, .. }) => Some(pa),
-        Outcome::Terminated(_) => None,
+        Outcome::Terminated(_) | Outcome::Stalled(_) => None,
     }
 }
 

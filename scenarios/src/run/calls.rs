@@ -55,6 +55,14 @@ impl Running {
                 let path = format!("/sys/bus/pci/devices/0000:{dev}/driver/unbind");
                 self.plain(Call::WriteAttribute { path, value: format!("0000:{dev}") })
             }
+            Op::Unplug { dev } => {
+                let path = format!("/sys/bus/pci/devices/0000:{dev}/remove");
+                let answer = self.call(Call::WriteAttribute { path, value: "1".to_owned() })?;
+                if answer.ret.is_ok() {
+                    self.system.unplug(*dev);
+                }
+                Ok(vec![outcome::plain(&answer)])
+            }
             Op::Module { name } => {
                 self.system.kernel.load_module(&name.0);
                 Ok(vec!["ok".to_owned()])

@@ -65,9 +65,11 @@ impl Running {
         let from = piece.iova.start();
         match piece.reach {
             Reach::Ram(pa) => format!("{from} -> {}", self.name_of(pa, from)),
+            Reach::Doorbell(pa, arrival) => format!("{from} -> {pa}: {arrival}"),
             Reach::Part(pa, target) => format!("{from} -> {pa}: {target:?}"),
             Reach::Silence(pa) => format!("{from} -> {pa}: nothing answers"),
             Reach::Terminated(terminated) => outcome::terminated(&terminated),
+            Reach::Stalled(stalled) => outcome::stalled(&stalled),
         }
     }
 }

@@ -102,8 +102,7 @@ impl Running {
         }
         let answer = self.ioctl(fd, ioctl::DIRTY_PAGES, Arg::Bytes(bytes))?;
         let pid = self.pid()?;
-        let board = &mut self.system.board;
-        let bitmap = self.system.kernel.read_memory(pid, BITMAP, (words * 8) as usize, board);
+        let bitmap = self.system.read_memory(pid, BITMAP, (words * 8) as usize);
         self.plain(Call::Munmap { va: BITMAP, len })?;
         match (answer.ret, bitmap) {
             (Err(refusal), _) | (Ok(_), Err(refusal)) => Ok(vec![outcome::refusal(&refusal)]),
@@ -151,5 +150,7 @@ fn status(bytes: &[u8]) -> String {
 fn device(bytes: &[u8]) -> String {
     let field = |at| word(bytes, at).unwrap_or(0);
     let reset = if field(4) & 1 == 1 { "can reset" } else { "cannot reset" };
-    format!("{reset}, {} regions, {} interrupt indices", field(8), field(12))
+    // include/uapi/linux/vfio.h: bit 2 says platform device.
+    let kind = if field(4) & 4 == 4 { "platform device, " } else { "" };
+    format!("{kind}{reset}, {} regions, {} interrupt indices", field(8), field(12))
 }

@@ -41,8 +41,7 @@ impl Running {
             }
             Op::Fill { va, bytes } => {
                 let (va, pid) = (self.address(va)?, self.pid()?);
-                let board = &mut self.system.board;
-                let written = self.system.kernel.write_memory(pid, va, &bytes.0, board);
+                let written = self.system.write_memory(pid, va, &bytes.0);
                 let refused = |refusal| self.account.refusal(&refusal);
                 Ok(vec![written.map_or_else(refused, |()| "ok".into())])
             }
@@ -116,8 +115,7 @@ impl Running {
         if size > MAX_BYTES {
             return Err(Unperformable::new(format!("more than {MAX_BYTES:#x} bytes at once")));
         }
-        let board = &mut self.system.board;
-        let bytes = self.system.kernel.read_memory(pid, va, size as usize, board);
+        let bytes = self.system.read_memory(pid, va, size as usize);
         Ok(vec![match bytes {
             Ok(bytes) => bytes_text(&bytes),
             Err(refusal) => self.account.refusal(&refusal),

@@ -1,5 +1,6 @@
-//! Interrupts of the SMMUs reach the kernel. Those of devices do not yet: there is no interrupt
-//! controller to carry them.
+//! Interrupts reach the kernel.
+//!
+//! Those of the SMMUs go the short way: the kernel is told which came.
 
 use passim_model::{Effect, IntId, event};
 
@@ -12,8 +13,8 @@ enum Source {
 }
 
 impl System {
-    /// Lets the kernel serve what the SMMUs have raised. Where hardware works only while the CPU
-    /// waits, interrupts wait too.
+    /// Lets the kernel serve what was raised. Where hardware works only while the CPU waits,
+    /// interrupts wait too.
     pub(super) fn deliver(&mut self) {
         if self.board.pace() == Pace::Stepped {
             return;

@@ -33,12 +33,12 @@ impl Iommu {
             page,
             blocked: policy.blocked_state,
             nesting: policy.nesting_type,
-            isolation: firmware.msi,
             msi: msi::Choices::of(policy),
             drivers: Vec::with_capacity(firmware.drivers.len()),
             asids: Ids::new(ASID_BITS),
             devices: Vec::with_capacity(firmware.devices.len()),
             groups: BTreeMap::new(),
+            group_of: BTreeMap::new(),
             domains: Slab::new(),
             cookies: 0,
             verdicts: Vec::new(),
@@ -97,6 +97,7 @@ impl Iommu {
             Driver::Flat(_) => Master::Flat,
         };
         let device = self.devices.len();
+        self.group_of.entry(facts.endpoint).or_insert(facts.group);
         self.devices.push(Device { endpoint: facts.endpoint, master });
         let arrival = self.join(facts, device, frames, host)?;
         let default = self.groups[&facts.group].default;

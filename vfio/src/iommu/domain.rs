@@ -31,6 +31,8 @@ pub(super) struct Domain {
     pub(super) driver: usize,
     pub(super) purpose: Purpose,
     pub(super) body: Body,
+    /// Whether its devices' addresses pass as they are, whatever the body maps.
+    pub(super) bypasses: bool,
     /// What it keeps of doorbells.
     pub(super) cookie: Option<Cookie>,
 }

@@ -45,15 +45,6 @@ pub struct DeviceFacts {
     pub driver: usize,
 }
 
-/// Whether the interrupt controller checks who sends a message.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum MsiIsolation {
-    /// An ITS: every message is checked against its sender's tables.
-    Isolated,
-    /// A GICv2m frame: any write raises any of its interrupts.
-    Shared,
-}
-
 /// All of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Firmware {
@@ -62,8 +53,6 @@ pub struct Firmware {
     /// The devices, in the order in which the kernel meets them. It decides the order of ASIDs,
     /// of devices within a group, and of the first commands.
     pub devices: Vec<DeviceFacts>,
-    /// The interrupt controller's isolation.
-    pub msi: MsiIsolation,
 }
 
 impl DeviceFacts {

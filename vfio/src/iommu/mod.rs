@@ -10,6 +10,7 @@
 //! | [`msi`] | where are doorbells mapped, and for whom? |
 //! | [`iova`] | which addresses of a window are free? |
 //! | [`reserved`] | which addresses must mappings leave alone? |
+//! | `removal` | what happens when a device goes away? |
 //! | [`transition`] | how does a change reach hardware? |
 //! | [`synced`] | when may pages be unpinned? |
 //! | [`finding`] | what went wrong with the SMMU? |
@@ -29,6 +30,7 @@ pub mod group;
 pub mod iova;
 pub mod mapping;
 pub mod msi;
+mod removal;
 pub mod reserved;
 pub mod rules;
 pub mod synced;
@@ -36,7 +38,7 @@ pub mod transition;
 mod v3;
 
 pub use domain::{DomainId, DomainKind};
-pub use facts::{BootError, DeviceFacts, DriverFacts, Firmware, MsiIsolation};
+pub use facts::{BootError, DeviceFacts, DriverFacts, Firmware};
 pub use finding::{CommandError, Finding};
 pub use group::{Owner, Translation};
 pub use mapping::MapRequest;
@@ -87,13 +89,14 @@ pub struct Iommu {
     page: PageSize,
     blocked: BlockedState,
     nesting: NestingType,
-    isolation: MsiIsolation,
     msi: msi::Choices,
     drivers: Vec<Driver>,
     /// ASIDs are counted for all SMMUs together.
     asids: Ids,
     devices: Vec<Device>,
     groups: BTreeMap<u32, Group>,
+    /// The group of each device.
+    group_of: BTreeMap<Endpoint, u32>,
     domains: Slab<Domain>,
     /// How many cookies there were.
     cookies: u64,
@@ -116,10 +119,7 @@ impl Iommu {
 
     /// The group of a device.
     pub fn group_of(&self, device: impl Into<Endpoint>) -> Option<u32> {
-        let endpoint = device.into();
-        let device = self.devices.iter().position(|device| device.endpoint == endpoint)?;
-        let mut groups = self.groups.iter();
-        groups.find(|(_, group)| group.devices.contains(&device)).map(|(number, _)| *number)
+        self.group_of.get(&device.into()).copied()
     }
 
     /// Addresses of a group that mappings must leave alone, ascending.
@@ -130,11 +130,6 @@ impl Iommu {
     /// Index of the IOMMU a group is behind, in the order firmware lists them.
     pub fn driver_of(&self, group: u32) -> Option<usize> {
         self.groups.get(&group).map(|group| group.driver)
-    }
-
-    /// Whether messages of a group's devices are checked against their sender.
-    pub fn isolated_msi(&self, group: u32) -> bool {
-        self.groups.contains_key(&group) && self.isolation == MsiIsolation::Isolated
     }
 
     /// What translates for a group.
@@ -196,7 +191,8 @@ impl Iommu {
             Driver::Flat(_) => (Body::Flat(FlatDomain::default()), self.page),
         };
         let cookie = self.first_cookie(driver, purpose, granule);
-        Ok(DomainId(self.domains.insert(Domain { driver, purpose, body, cookie })))
+        let bypasses = purpose == Purpose::Kernel && self.msi.default_bypasses();
+        Ok(DomainId(self.domains.insert(Domain { driver, purpose, body, bypasses, cookie })))
     }
 
     /// Frees a domain that no group is attached to: its translations are dropped, then its
@@ -410,6 +406,14 @@ fn move_group(
     Transition::new([Part::Acts(group.driver, Worklist::new(acts))])
 }
 
+/// The acts that leave one device in no domain.
+fn block_device(driver: &Driver, master: &mut Master) -> Vec<v3::Work> {
+    match (driver, master) {
+        (Driver::SmmuV3(smmu), Master::SmmuV3(master)) => smmu.block(master),
+        _ => Vec::new(),
+    }
+}
+
 /// The acts that move one device.
 fn move_device(
     driver: &Driver,
@@ -421,7 +425,9 @@ fn move_device(
         return Vec::new();
     };
     let Translation::Domain(domain) = target else { return smmu.block(master) };
-    match &mut domains.get_mut(domain.0).expect(KNOWN).body {
+    let domain = domains.get_mut(domain.0).expect(KNOWN);
+    match &mut domain.body {
+        Body::SmmuV3(_) if domain.bypasses => smmu.bypass(master),
         Body::SmmuV3(body) => smmu.attach(master, body),
         Body::Flat(_) => Vec::new(),
     }

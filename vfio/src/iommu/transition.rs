@@ -92,6 +92,12 @@ impl Transition {
         Self { parts: parts.into_iter().collect(), proof: None }
     }
 
+    /// This, then `next`.
+    pub(super) fn then(mut self, next: Self) -> Self {
+        self.parts.extend(next.parts);
+        self
+    }
+
     /// Goes as far as it can. `Done` gives the proof that hardware has followed; frames of a
     /// domain that was freed have then gone back to `frames`.
     pub fn step(

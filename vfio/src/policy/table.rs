@@ -9,11 +9,11 @@ use super::{
     ApertureRollback, BeyondInput, BlockedState, Choice, ChoiceEntry, ContextDescriptors,
     DefaultDomain, DeviceErrorFd, DirtyTracking, DmaCoherency, DomainAllocError, DoorbellError,
     DoorbellUnwind, EntryLimit, FindDma, InfoAlignment, InfoLayout, IovaAllocator, ItsDoorbellInfo,
-    LpiRanges, MessageSafety, MissingDoorbellInfo, MsiFailure, MsiInfo, MsiMapping, NestingType,
-    NotAContainer, OverrideError, Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo,
-    SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap,
-    UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, WindowProvider,
-    WrapErrno, ZeroPage, step_of,
+    LpiRanges, MessageSafety, MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping,
+    NestingType, NotAContainer, OverrideError, Profile, RangeEnd, ReplayAperture, Row,
+    SecondWindow, ShortInfo, SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll,
+    UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange,
+    WindowProvider, WrapErrno, ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -259,6 +259,10 @@ policy! {
     lpi_ranges: LpiRanges = "lpi-ranges",
         "irq-gic-v3-its.c of 4.11 and 6.12; numbers of 6.1 and 6.12 recordings",
         [Linux4_6 Chunks32 Read, Linux6_1 FirstFit Measured, Linux7_2 FirstFit Read];
+    /// Which MSI domain a device's messages belong to.
+    msi_domains: MsiDomains = "msi-domains", "/proc/interrupts of 6.1 and 6.12",
+        [Linux4_6 Shared Nearest, Linux6_1 Shared Measured, Linux6_12 PerDevice Measured,
+         Linux7_2 PerDevice Nearest];
 
     // The IOMMU core and the SMMU drivers.
     /// Whether the SMMU drivers call interrupts remapped.

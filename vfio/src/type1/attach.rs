@@ -161,7 +161,7 @@ impl Kernel {
         let window = |entry: &DomainEntry| self.iommu.msi_geometry(entry.domain).supported;
         match self.policy.message_safety {
             MessageSafety::IommuCapability => capable,
-            MessageSafety::MsiDomains => capable || self.iommu.isolated_msi(group),
+            MessageSafety::MsiDomains => capable || self.msi_domains_remap(group),
             MessageSafety::DoorbellRegistry => capable || self.doorbells_are_safe(),
             MessageSafety::RegistryOfAttached => {
                 capable || backend.domains.iter().any(window) && self.doorbells_are_safe()
@@ -169,12 +169,12 @@ impl Kernel {
             MessageSafety::IrqDomains => {
                 let regions = self.iommu.reserved_regions(group);
                 match regions.iter().any(|region| region.kind == ReservedKind::SwMsi) {
-                    true => self.doorbells_are_safe(),
+                    true => self.every_msi_domain_remaps(),
                     false => capable,
                 }
             }
-            MessageSafety::IrqDomainsOrCapability => capable || self.doorbells_are_safe(),
-            MessageSafety::IsolatedGroup => capable || self.iommu.isolated_msi(group),
+            MessageSafety::IrqDomainsOrCapability => capable || self.every_msi_domain_remaps(),
+            MessageSafety::IsolatedGroup => capable || self.group_has_isolated_msi(group),
         }
     }
 

@@ -183,6 +183,26 @@ pub mod region {
     pub const OFFSET_LG2: u32 = 40;
 }
 
+/// Flags of VFIO_DEVICE_SET_IRQS.
+pub mod irq_set {
+    /// No data: each interrupt of the block.
+    pub const DATA_NONE: u32 = 1 << 0;
+    /// A byte for each: those that are not 0.
+    pub const DATA_BOOL: u32 = 1 << 1;
+    /// A descriptor for each.
+    pub const DATA_EVENTFD: u32 = 1 << 2;
+    /// Mask.
+    pub const ACTION_MASK: u32 = 1 << 3;
+    /// Unmask.
+    pub const ACTION_UNMASK: u32 = 1 << 4;
+    /// Trigger, or say what a trigger signals.
+    pub const ACTION_TRIGGER: u32 = 1 << 5;
+    /// Kinds of data, of which a request has one.
+    pub const DATA_TYPE_MASK: u32 = DATA_NONE | DATA_BOOL | DATA_EVENTFD;
+    /// Actions, of which a request has one.
+    pub const ACTION_TYPE_MASK: u32 = ACTION_MASK | ACTION_UNMASK | ACTION_TRIGGER;
+}
+
 /// Interrupt indexes and flags of a PCI device.
 pub mod irq {
     /// Legacy pin.

@@ -1,5 +1,6 @@
 //! What a domain keeps of doorbells: where in its window there is room, and what is mapped there.
 
+use super::records::Records;
 use crate::iommu::iova::IovaSpace;
 use passim_model::{Iova, PageSize, PhysAddr, Span};
 
@@ -24,30 +25,7 @@ pub(in crate::iommu) struct Cookie {
     pub(super) space: Option<IovaSpace>,
     /// The window, where a user set one.
     pub(super) aperture: Option<Span<Iova>>,
-    /// Newest last; kernels search them from the newest on.
-    pub(super) records: Vec<Record>,
-}
-
-/// A mapped doorbell.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Record {
-    /// First byte, a multiple of the granule.
-    pub(super) base: PhysAddr,
-    /// Bytes, a multiple of the granule.
-    pub(super) size: u64,
-    /// Where devices see it.
-    pub(super) iova: Iova,
-    /// Who holds it; 0 where nobody counts.
-    pub(super) references: u64,
-}
-
-impl Record {
-    /// Where devices see the `size` bytes from `at` on, if the record holds all of them.
-    pub(super) fn translate(&self, at: PhysAddr, size: u64) -> Option<Iova> {
-        let offset = at.offset_from(self.base)?;
-        let room = self.size.checked_sub(offset)?;
-        (size <= room).then(|| Iova::new(self.iova.get().wrapping_add(offset)))
-    }
+    pub(super) records: Records,
 }
 
 /// The granule pages of a doorbell.
@@ -72,13 +50,10 @@ impl Pages {
 }
 
 impl Cookie {
-    /// The newest record that holds all the pages; its index.
-    pub(super) fn holding(&self, pages: Pages) -> Option<usize> {
-        self.records.iter().rposition(|record| record.translate(pages.base, pages.size).is_some())
-    }
-
-    /// Where devices see `size` bytes from `at` on: the newest record that holds all of them.
-    pub(super) fn translate(&self, at: PhysAddr, size: u64) -> Option<Iova> {
-        self.records.iter().rev().find_map(|record| record.translate(at, size))
+    /// Whether doorbells can be mapped: there is a window, or a base needs none. A window of one
+    /// byte does not count.
+    pub(super) fn is_ready(&self) -> bool {
+        let counts = |aperture: Span<Iova>| aperture.size_minus_one() > 0;
+        self.space.is_some() && self.aperture.is_none_or(counts)
     }
 }

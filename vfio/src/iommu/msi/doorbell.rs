@@ -1,7 +1,8 @@
 //! Mapping a doorbell for a domain, and giving it back: msi-iommu's get and put, and the DMA
 //! layer's one look-up that never gives back.
 
-use super::cookie::{Cookie, Keeping, Pages, Record};
+use super::cookie::{Cookie, Keeping, Pages};
+use super::records::Record;
 use super::rules;
 use crate::iommu::transition::{Invalidation, Release};
 use crate::iommu::{DomainId, Iommu, MapRequest};
@@ -108,6 +109,13 @@ impl DoorbellGet {
         }
     }
 
+    /// Goes on without hardware's answer: what it may still hold stays taken.
+    fn go_on(&mut self) {
+        if let State::Dropping(_, next) = core::mem::replace(&mut self.state, State::Finished) {
+            self.state = *next;
+        }
+    }
+
     /// The first look at the records.
     fn look(&self, iommu: &mut Iommu, frames: &mut Frames, host: &mut impl Host) -> Turn {
         if !iommu.msi.maps() {
@@ -116,7 +124,7 @@ impl DoorbellGet {
         let Some(cookie) = &mut iommu.domain_mut(self.domain).cookie else {
             return Turn::answer(Err(rules::MSI_NO_COOKIE.refuse(Errno::ENODEV)));
         };
-        if cookie.space.is_none() {
+        if !cookie.is_ready() {
             return Turn::answer(Err(rules::MSI_NO_APERTURE.refuse(Errno::EINVAL)));
         }
         let size = match cookie.keeping {
@@ -130,8 +138,8 @@ impl DoorbellGet {
                 Err(rules::MSI_DOORBELL_RANGE.refuse_for(Errno::EINVAL, conflict)),
             );
         };
-        if let Some(held) = cookie.holding(pages) {
-            return Turn::answer(Ok(hold(cookie, held, self.at)));
+        if let Some(answer) = hold(cookie, pages, self.at) {
+            return Turn::answer(Ok(answer));
         }
         match cookie.keeping {
             Keeping::Counted => Turn::Unlocked(State::Missed(pages)),
@@ -199,8 +207,7 @@ impl DoorbellGet {
             }
             return Turn::answer(Err(refusal));
         }
-        if let Some(held) = cookie.holding(pages) {
-            let answer = hold(cookie, held, self.at);
+        if let Some(answer) = hold(cookie, pages, self.at) {
             if let Some(space) = &mut cookie.space {
                 space.free(iova);
             }
@@ -256,13 +263,15 @@ fn seen(iova: Iova, offset: u64) -> Iova {
     Iova::new(iova.get().wrapping_add(offset))
 }
 
-/// One more holder of a record; where devices see `at`, which it holds.
-fn hold(cookie: &mut Cookie, held: usize, at: PhysAddr) -> Iova {
-    let record = &mut cookie.records[held];
+/// One more holder of the newest record that holds all the pages; where devices see `at`, which is
+/// in them.
+fn hold(cookie: &mut Cookie, pages: Pages, at: PhysAddr) -> Option<Iova> {
+    let age = cookie.records.holding(pages.base, pages.size)?;
+    let record = cookie.records.get_mut(age)?;
     if cookie.keeping == Keeping::Counted {
         record.references += 1;
     }
-    seen(record.iova, at.get() - record.base.get())
+    Some(record.seen(at))
 }
 
 /// Room for the pages of a doorbell, and the serial number of the cookie that gave it.
@@ -324,23 +333,17 @@ impl Iommu {
         host: &mut impl Host,
     ) -> Result<Iova, Refusal> {
         let mut get = self.begin_doorbell(domain, at, size, perms);
-        for _ in 0..MOST_WAITS {
+        let mut waits = 0;
+        loop {
             match get.step(self, frames, host) {
                 Step::Done(result) => return result,
-                Step::Waiting(_) => host.relax(),
+                Step::Waiting(_) if waits == MOST_WAITS => get.go_on(),
+                Step::Waiting(_) => {
+                    waits += 1;
+                    host.relax();
+                }
                 Step::Unlocked => {}
             }
-        }
-        match get.state {
-            // What hardware does not forget stays out of use; the answer stands.
-            State::Dropping(_, next) => match *next {
-                State::Answer(result) => result,
-                State::Mapped { result, iova, pages, .. } => {
-                    result.map(|()| seen(iova, pages.offset))
-                }
-                _ => unreachable!("only these wait for hardware"),
-            },
-            _ => unreachable!("nothing else waits"),
         }
     }
 
@@ -357,13 +360,14 @@ impl Iommu {
         if cookie.keeping == Keeping::ForGood {
             return None;
         }
-        let held = cookie.holding(Pages::of(at, 1, cookie.granule)?)?;
-        let record = &mut cookie.records[held];
+        let page = Pages::of(at, 1, cookie.granule)?;
+        let age = cookie.records.holding(page.base, page.size)?;
+        let record = cookie.records.get_mut(age)?;
         record.references = record.references.saturating_sub(1);
         if record.references > 0 {
             return None;
         }
-        let (Record { iova, size, .. }, serial) = (cookie.records.remove(held), cookie.serial);
+        let (Record { iova, size, .. }, serial) = (cookie.records.remove(age)?, cookie.serial);
         let mut gather = Gather::new();
         self.unmap(domain, iova, size, &mut gather, host);
         Some(self.sync(domain, gather).releasing(Release { domain, serial, iova }))
@@ -375,20 +379,20 @@ impl Iommu {
         let cookie = self.domain(domain).cookie.as_ref()?;
         // msi-iommu.c of v9 takes the size of phys_addr_t for that of the doorbell.
         let size = if cookie.keeping == Keeping::Counted { 8 } else { 1 };
-        cookie.translate(at, size)
+        let age = cookie.records.holding(at, size)?;
+        cookie.records.get(age).map(|record| record.seen(at))
     }
 
     /// What is mapped for messages of `domain`, newest first.
     pub fn doorbells(&self, domain: DomainId) -> Vec<DoorbellView> {
-        let records =
-            self.domain(domain).cookie.iter().flat_map(|cookie| cookie.records.iter().rev());
+        let cookie = self.domain(domain).cookie.iter();
         let view = |record: &Record| DoorbellView {
             pa: record.base,
             iova: record.iova,
             size: record.size,
             references: record.references,
         };
-        records.map(view).collect()
+        cookie.flat_map(|cookie| cookie.records.iter()).map(view).collect()
     }
 
     /// An unmapped doorbell's I/O addresses are free again, unless its cookie is gone.

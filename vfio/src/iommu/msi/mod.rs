@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`geometry`] | what does a domain say of messages? |
 //! | `cookie` | what does a domain keep of doorbells? |
+//! | `records` | which mapping holds a doorbell? |
 //! | [`doorbell`] | how is a doorbell mapped, shared, given back? |
 //! | [`rules`] | which check refused? |
 //!
@@ -16,6 +17,7 @@
 mod cookie;
 pub mod doorbell;
 pub mod geometry;
+mod records;
 pub mod rules;
 
 pub(super) use cookie::Cookie;
@@ -32,6 +34,7 @@ use crate::policy::{
 use crate::verdict::{Severity, Verdict};
 use cookie::Keeping;
 use passim_model::{Conflict, Errno, Iova, PageSize, Refusal, Rid, Span};
+use records::Records;
 
 /// What of the policy concerns messages.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +122,7 @@ impl Iommu {
     fn cookie(&mut self, keeping: Keeping, granule: PageSize, space: Option<IovaSpace>) -> Cookie {
         self.cookies += 1;
         let serial = self.cookies;
-        Cookie { serial, keeping, granule, space, aperture: None, records: Vec::new() }
+        Cookie { serial, keeping, granule, space, aperture: None, records: Records::default() }
     }
 
     /// A domain's cookie goes. Kernels warn if doorbells are still held, and lose their records.
@@ -271,7 +274,7 @@ impl Iommu {
                 domain.purpose != Purpose::Kernel && self.msi_geometry(id).supported
             }
             MsiMapping::Compose | MsiMapping::Prepare => {
-                domain.cookie.as_ref().is_some_and(|cookie| cookie.space.is_some())
+                domain.cookie.as_ref().is_some_and(Cookie::is_ready)
             }
         };
         translates.then_some(id)

@@ -21,3 +21,13 @@ choice! {
         FirstFit = "first-fit",
     }
 }
+
+choice! {
+    /// Which MSI domain a device's messages belong to, as `/proc/interrupts` shows it.
+    MsiDomains {
+        /// One of the controller, for all devices; numbers are made of the requester identifier.
+        Shared = "shared",
+        /// One of the device itself, with the vector's place as number.
+        PerDevice = "per-device",
+    }
+}

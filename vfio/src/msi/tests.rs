@@ -1,0 +1,8 @@
+//! Messages from a request to an eventfd.
+
+mod affinity;
+mod board;
+mod exhausted;
+mod numbers;
+mod series;
+mod set_irqs;
