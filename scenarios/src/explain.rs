@@ -67,7 +67,7 @@ pub fn explain(script: &Script, line: u64, chosen: &Chosen) -> Result<Explanatio
         nearest: None,
     };
     if let (Some(refusal), Some(surroundings)) = (account.refused.last(), surroundings) {
-        explanation.nearest = Some(search::nearest(&subject, &op, refusal, &surroundings)?);
+        explanation.nearest = Some(search::nearest(&subject, &op, refusal, &surroundings));
     }
     Ok(explanation)
 }
