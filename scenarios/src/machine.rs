@@ -88,6 +88,9 @@ pub enum Iommu {
     X86(X86),
     /// SMMUv3s, at least one; a [`Function::smmu`] is an index into them.
     SmmuV3(Vec<SmmuV3>),
+    /// SMMUv3s, at least one, and after them an IOMMU as on x86. No board has both; it shows what a
+    /// container makes of domains that do not want the same.
+    Mixed(Vec<SmmuV3>, X86),
 }
 
 /// What an x86-like IOMMU makes of messages.
@@ -300,6 +303,15 @@ impl Iommu {
         match self {
             Self::Flat | Self::X86(_) => 1,
             Self::SmmuV3(smmus) => smmus.len(),
+            Self::Mixed(smmus, _) => smmus.len() + 1,
+        }
+    }
+
+    /// The SMMUs among them, which come first.
+    pub fn smmus(&self) -> &[SmmuV3] {
+        match self {
+            Self::Flat | Self::X86(_) => &[],
+            Self::SmmuV3(smmus) | Self::Mixed(smmus, _) => smmus,
         }
     }
 }

@@ -348,8 +348,10 @@ operations! {
         key dev: DeviceName = "dev",
         /// First bus address.
         key iova: Iova = "iova",
-        /// Eight bytes, as a number.
+        /// What is written, as a number.
         key value: Number = "value",
+        /// Bytes, 1 to 8; 8 without it.
+        opt size: Number = "size",
     }
     /// Asks a driver to take a device.
     Bind = "bind" {

@@ -320,13 +320,9 @@ fn valid_iovas(machine: &Machine) -> Vec<(u64, u64)> {
 /// The last IOVA tables can translate. Measured on 6.1 and 6.12: 48 bits where there is stage 1,
 /// 44 where there is not.
 fn input_last(machine: &Machine) -> u64 {
-    use crate::machine::Iommu;
     /// SMMU_IDR0.S1P, IHI 0070 G.b 6.3.1.
     const STAGE1: u32 = 1 << 1;
-    let has_stage1 = match &machine.iommu {
-        Iommu::Flat | Iommu::X86(_) => true,
-        Iommu::SmmuV3(smmus) => smmus.iter().all(|smmu| smmu.idr[0] & STAGE1 != 0),
-    };
+    let has_stage1 = machine.iommu.smmus().iter().all(|smmu| smmu.idr[0] & STAGE1 != 0);
     if has_stage1 { (1 << 48) - 1 } else { (1 << 44) - 1 }
 }
 

@@ -99,6 +99,14 @@ enum IommuFile {
     Flat,
     X86(X86File),
     SmmuV3(Vec<SmmuFile>),
+    Mixed(MixedFile),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MixedFile {
+    smmuv3: Vec<SmmuFile>,
+    x86: X86File,
 }
 
 #[derive(Deserialize)]
@@ -361,24 +369,30 @@ fn banks(
 
 fn iommu(file: Spanned<IommuFile>, source: &SourceText) -> Result<Iommu, InputError> {
     let span = file.span();
+    let smmus = |files: Vec<SmmuFile>| match files.is_empty() {
+        true => Err(refuse(source, span.clone(), "`smmuv3` lists at least one SMMU")),
+        false => Ok(files.into_iter().map(SmmuFile::into_smmu).collect()),
+    };
     match file.into_inner() {
         IommuFile::Flat => Ok(Iommu::Flat),
-        IommuFile::X86(X86File { messages, remaps_interrupts }) => {
-            let (start, last, at) = match messages {
-                None => (0xfee0_0000, 0xfeef_ffff, span),
-                Some(file) => (file.get_ref().start.0, file.get_ref().last.0, file.span()),
-            };
-            let messages = Span::new(Iova::new(start), Iova::new(last));
-            let messages =
-                messages.ok_or_else(|| refuse(source, at, "`last` lies before `start`"))?;
-            Ok(Iommu::X86(X86 { messages, remaps_interrupts }))
+        IommuFile::X86(file) => Ok(Iommu::X86(file.into_x86(&span, source)?)),
+        IommuFile::SmmuV3(files) => Ok(Iommu::SmmuV3(smmus(files)?)),
+        IommuFile::Mixed(MixedFile { smmuv3, x86 }) => {
+            Ok(Iommu::Mixed(smmus(smmuv3)?, x86.into_x86(&span, source)?))
         }
-        IommuFile::SmmuV3(files) if files.is_empty() => {
-            Err(refuse(source, span, "`smmuv3` lists at least one SMMU"))
-        }
-        IommuFile::SmmuV3(files) => {
-            Ok(Iommu::SmmuV3(files.into_iter().map(SmmuFile::into_smmu).collect()))
-        }
+    }
+}
+
+impl X86File {
+    /// The IOMMU; `span` is where the file speaks of it.
+    fn into_x86(self, span: &Range<usize>, source: &SourceText) -> Result<X86, InputError> {
+        let (start, last, at) = match self.messages {
+            None => (0xfee0_0000, 0xfeef_ffff, span.clone()),
+            Some(file) => (file.get_ref().start.0, file.get_ref().last.0, file.span()),
+        };
+        let messages = Span::new(Iova::new(start), Iova::new(last));
+        let messages = messages.ok_or_else(|| refuse(source, at, "`last` lies before `start`"))?;
+        Ok(X86 { messages, remaps_interrupts: self.remaps_interrupts })
     }
 }
 

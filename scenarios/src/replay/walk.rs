@@ -14,7 +14,6 @@ use super::compare::Place;
 use super::perform::Taken;
 use super::report::Difference;
 use super::tables::leaves_of;
-use crate::machine::Iommu;
 use crate::recording::dump::{SmmuDump, Stream};
 use crate::recording::line::Expect;
 use crate::recording::step::Dump;
@@ -241,8 +240,7 @@ impl Replayer<'_> {
     /// Leaves and stage of the tables that translate for `dev`.
     fn leaves(&mut self, dev: Rid) -> Option<(Stage, Vec<TableLeaf>)> {
         let function = self.machine.function(dev)?;
-        let Iommu::SmmuV3(smmus) = &self.machine.iommu else { return None };
-        let base = smmus.get(function.smmu?)?.base;
+        let base = self.machine.iommu.smmus().get(function.smmu?)?.base;
         leaves_of(&mut self.system.board, base, *function.streams.first()?)
     }
 }

@@ -38,10 +38,14 @@ impl Running {
                 }
                 Ok(lines)
             }
-            Op::Write { dev, iova, value } => {
+            Op::Write { dev, iova, value, size } => {
                 let bytes = value.0.to_le_bytes();
+                let size = size.map_or(8, |size| size.0) as usize;
+                let Some(bytes) = bytes.get(..size).filter(|bytes| !bytes.is_empty()) else {
+                    return Err(Unperformable::new("a number is 1 to 8 bytes"));
+                };
                 let device = self.device_named(dev)?;
-                let pieces = self.system.dma_write(device, *iova, &bytes).map_err(no_transfer)?;
+                let pieces = self.system.dma_write(device, *iova, bytes).map_err(no_transfer)?;
                 Ok(pieces.iter().map(|piece| self.piece(piece)).collect())
             }
             _ => unreachable!("only `read` and `write` come here"),

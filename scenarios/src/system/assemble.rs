@@ -119,13 +119,11 @@ fn board(machine: &Machine, topology: &Topology, pace: Pace) -> Result<Board, As
         map.place(*bank, Target::Ram)?;
     }
     let mut smmus = Vec::new();
-    if let Iommu::SmmuV3(facts) = &machine.iommu {
-        for (index, smmu) in (0u16..).zip(facts) {
-            let span =
-                Span::from_size(smmu.base, SMMU_BYTES).ok_or(AssemblyError::Beyond(smmu.base))?;
-            map.place(span, Target::Smmu(index))?;
-            smmus.push(smmu_of(smmu));
-        }
+    for (index, smmu) in (0u16..).zip(machine.iommu.smmus()) {
+        let span =
+            Span::from_size(smmu.base, SMMU_BYTES).ok_or(AssemblyError::Beyond(smmu.base))?;
+        map.place(span, Target::Smmu(index))?;
+        smmus.push(smmu_of(smmu));
     }
     place_interrupts(&mut map, &machine.gic)?;
     place_config(&mut map, machine)?;
@@ -226,8 +224,7 @@ fn interrupts(machine: &Machine) -> InterruptFacts {
 }
 
 fn smmu_wires(machine: &Machine) -> Vec<SmmuWireFacts> {
-    let Iommu::SmmuV3(smmus) = &machine.iommu else { return Vec::new() };
-    let wires = smmus.iter().enumerate().map(|(smmu, facts)| {
+    let wires = machine.iommu.smmus().iter().enumerate().map(|(smmu, facts)| {
         let machine::SmmuWires { event_queue, global_error, .. } = facts.wired;
         SmmuWireFacts { smmu, event_queue, global_error }
     });
@@ -235,19 +232,18 @@ fn smmu_wires(machine: &Machine) -> Vec<SmmuWireFacts> {
 }
 
 fn drivers(machine: &Machine) -> Vec<DriverFacts> {
+    let (aperture, page_sizes) = flat(machine.page_size);
+    let smmus = machine.iommu.smmus().iter();
+    let mut drivers: Vec<_> = smmus.map(|smmu| DriverFacts::SmmuV3 { base: smmu.base }).collect();
     match machine.iommu {
-        Iommu::Flat => {
-            let (aperture, page_sizes) = flat(machine.page_size);
-            vec![DriverFacts::Flat { aperture, page_sizes }]
-        }
-        Iommu::X86(X86 { messages, remaps_interrupts }) => {
-            let (aperture, page_sizes) = flat(machine.page_size);
-            vec![DriverFacts::X86 { aperture, page_sizes, messages, remaps_interrupts }]
-        }
-        Iommu::SmmuV3(ref smmus) => {
-            smmus.iter().map(|smmu| DriverFacts::SmmuV3 { base: smmu.base }).collect()
+        Iommu::SmmuV3(_) => {}
+        Iommu::Flat => drivers.push(DriverFacts::Flat { aperture, page_sizes }),
+        Iommu::X86(X86 { messages, remaps_interrupts })
+        | Iommu::Mixed(_, X86 { messages, remaps_interrupts }) => {
+            drivers.push(DriverFacts::X86 { aperture, page_sizes, messages, remaps_interrupts });
         }
     }
+    drivers
 }
 
 /// A driver that takes what the recorded SMMUs take: 48 bits, pages and the block above them.
