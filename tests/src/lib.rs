@@ -6,6 +6,7 @@
 //! | `tidy` | does the code keep its own rules: sizes, words, edges between crates? |
 //! | `layouts` | do structures from dumps of real kernels decode to what was measured? |
 //! | `agree` | does the model agree with the oracles under random operations? |
+//! | `series` | do windows, doorbells and vectors keep their rules on random machines? |
 //! | `topologies` | have recorded machines the groups a kernel gave them, do random ones boot? |
 //! | `recordings` | does the model agree with recordings, and is a changed recording noticed? |
 

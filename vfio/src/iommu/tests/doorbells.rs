@@ -299,3 +299,27 @@ fn addresses_wait_for_their_invalidation() {
     machine.sync(pending);
     assert_eq!(get(&mut machine, again, FRAME), Ok(Iova::new(0x800_e000)), "still taken");
 }
+
+/// The same window under each allocator, and what comes back when the first doorbell goes.
+#[test]
+fn the_allocator_is_a_choice() {
+    let cases = [
+        ("top-down", 15, 0x800_f000, 0x800_1000, 0x800_f000),
+        ("anchored", 16, 0x800_f000, 0x800_0000, 0x800_f000),
+        // It has no end; the last of 17 is beyond the window.
+        ("bump", 17, 0x800_0000, 0x801_0000, 0x801_1000),
+    ];
+    for (allocator, count, first, last, again) in cases {
+        let mut policy = Profile::MsiV9.policy();
+        policy.set("iova-allocator", allocator).unwrap();
+        let mut machine = Machine::boot_policy(&policy, BOTH_STAGES);
+        let domain = open(&mut machine, 2, DomainKind::Paging);
+        machine.iommu.set_msi_aperture(domain, window(0x800_0000, 0x1_0000)).unwrap();
+        let page = |n: u64| PhysAddr::new(FRAME.get() + n * 0x1000);
+        let all: Vec<_> =
+            (0..17).map_while(|n| get(&mut machine, domain, page(n)).ok()).map(Iova::get).collect();
+        assert_eq!((all.len(), all[0], all[count - 1]), (count, first, last), "{allocator}");
+        assert!(put(&mut machine, domain, page(0)));
+        assert_eq!(get(&mut machine, domain, page(20)), Ok(Iova::new(again)), "{allocator}");
+    }
+}

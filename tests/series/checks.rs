@@ -1,0 +1,111 @@
+//! What holds after every step.
+
+use passim_model::{Access, Host, Iova, Rid};
+use passim_smmu::v3::Outcome;
+use passim_vfio::policy::MsiMapping;
+use passim_vfio::type1::SlotKind;
+
+use crate::world::World;
+
+/// Offset of MSI_SETSPI_NS in a frame.
+const SETSPI_NS: u64 = 0x40;
+
+const PAGE: u64 = 0x1000;
+
+pub(crate) fn all(world: &mut World) -> Result<(), String> {
+    windows_are_nobodys_memory(world)?;
+    references_are_vectors(world)?;
+    messages_translate(world)
+}
+
+/// No window is pinned or given to user mappings, and nothing but doorbells is mapped in it.
+fn windows_are_nobodys_memory(world: &World) -> Result<(), String> {
+    let kernel = &world.system.kernel;
+    let mut pages = 0;
+    for container in kernel.containers() {
+        let mappings = kernel.mappings(container.number);
+        let (windows, user): (Vec<_>, Vec<_>) =
+            mappings.into_iter().partition(|mapping| mapping.kind == SlotKind::ReservedMsi);
+        pages += user.iter().map(|it| (it.iova.size_minus_one() + 1) / PAGE).sum::<u64>();
+        for window in windows {
+            if user.iter().any(|mapping| mapping.iova.overlaps(window.iova)) {
+                return Err(format!("user memory in window {}", window.iova));
+            }
+            for &domain in &container.domains {
+                let doorbells = kernel.iommu().doorbells(domain);
+                for at in (window.iova.start().get()..=window.iova.last().get()).step_by(0x1000) {
+                    let there = kernel.iommu().iova_run(
+                        domain,
+                        Iova::new(at),
+                        PAGE,
+                        world.system.board.memory(),
+                    );
+                    let known = doorbells
+                        .iter()
+                        .any(|it| (it.iova.get()..it.iova.get() + it.size).contains(&at));
+                    if there.is_some() != known {
+                        return Err(format!("{at:#x} leads to {there:?}, doorbells {doorbells:?}"));
+                    }
+                }
+            }
+        }
+    }
+    if pages != world.locked_pages() {
+        return Err(format!("{pages} pages mapped, {} locked", world.locked_pages()));
+    }
+    Ok(())
+}
+
+/// Where vectors hold doorbells, a record has as many references as vectors of the devices in its
+/// domain whose frame it is.
+fn references_are_vectors(world: &World) -> Result<(), String> {
+    let kernel = &world.system.kernel;
+    if kernel.policy().msi_mapping != MsiMapping::AllocCounted {
+        return Ok(());
+    }
+    for container in kernel.containers() {
+        for &domain in &container.domains {
+            let inside = |(_, group): &(Rid, u32)| {
+                kernel.iommu().translation(*group)
+                    == Some(passim_vfio::iommu::Translation::Domain(domain))
+            };
+            let devices = world.open().into_iter().filter(inside);
+            let vectors: Vec<_> = devices.flat_map(|(rid, _)| kernel.vectors(rid)).collect();
+            for doorbell in kernel.iommu().doorbells(domain) {
+                let held =
+                    vectors.iter().filter(|it| world.frame_of(it.intid.get()) == Some(doorbell.pa));
+                let held = held.count() as u64;
+                if held != doorbell.references || held == 0 {
+                    return Err(format!("{doorbell:?} is held by {held} vectors"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where the kernel maps doorbells, every message that a device is programmed with reaches its
+/// frame.
+fn messages_translate(world: &mut World) -> Result<(), String> {
+    if world.system.kernel.policy().msi_mapping == MsiMapping::Never {
+        return Ok(());
+    }
+    for (rid, _) in world.open() {
+        for vector in world.system.kernel.vectors(rid) {
+            if vector.message.address == 0 {
+                continue;
+            }
+            let at = Iova::new(vector.message.address);
+            let frame = world.frame_of(vector.intid.get()).map(|frame| frame.get() + SETSPI_NS);
+            let outcome = world.system.translate(rid, at, Access::WRITE);
+            let reached = match &outcome {
+                Some(Outcome::Translated(translated)) => Some(translated.pa.get()),
+                _ => None,
+            };
+            if reached != frame {
+                return Err(format!("{rid}: {vector:?} ends as {outcome:?}"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,324 @@
+//! A machine, one process, and what it has open.
+
+use std::collections::BTreeMap;
+
+use passim::machine::Machine;
+use passim::system::{Setup, System};
+use passim_model::{Iova, PhysAddr, Refusal, Rid, Span, UserAddr};
+use passim_vfio::call::{Answer, Arg, Call, MapKind, Protection};
+use passim_vfio::iommu::msi::DoorbellView;
+use passim_vfio::policy::{Policy, Profile};
+use passim_vfio::process::{Capabilities, Pid, Start};
+use passim_vfio::uapi::ioctl;
+use passim_vfio::view::{ContainerView, MappingView};
+
+use crate::steps::Step;
+
+/// Where the process has its memory, and how much.
+const ARENA: UserAddr = UserAddr::new(0x1000_0000_0000);
+const ARENA_PAGES: u64 = 16;
+
+const PAGE_LG2: u32 = 12;
+
+/// Rules whose refusal leaves something behind by design: apertures of domains asked first.
+const NO_ROLLBACK: &[&str] = &["msi-no-cookie", "msi-second-aperture", "msi-other-range"];
+
+/// What a process uses of a machine that must come back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Usage {
+    frames: u64,
+    messages: usize,
+    locked: u64,
+    containers: usize,
+    doorbells: usize,
+}
+
+/// What a refused call may not change.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Snapshot {
+    containers: Vec<ContainerView>,
+    mappings: Vec<Vec<MappingView>>,
+    doorbells: Vec<Vec<DoorbellView>>,
+    vectors: Vec<usize>,
+    messages: usize,
+    locked: u64,
+    open: Vec<Rid>,
+    windows: Vec<Option<Span<Iova>>>,
+}
+
+/// A group that was attached.
+struct Attached {
+    fd: i32,
+    devices: BTreeMap<Rid, i32>,
+}
+
+/// See the [module](self).
+pub(crate) struct World {
+    pub(crate) system: System,
+    pid: Pid,
+    /// The GICv2m frames, each with its SPIs.
+    frames: Vec<(PhysAddr, core::ops::Range<u32>)>,
+    /// Functions VFIO has, ascending, with their groups.
+    functions: Vec<(Rid, u32)>,
+    containers: [Option<i32>; 2],
+    attached: BTreeMap<u32, Attached>,
+    eventfds: BTreeMap<Rid, Vec<i32>>,
+}
+
+impl World {
+    pub(crate) fn new(machine: &Machine, policy: Policy) -> Self {
+        let mut setup = Setup::new(machine, Profile::default());
+        setup.policy = policy;
+        setup.params.allow_unsafe_interrupts = true;
+        let mut system = System::new(machine, setup).expect("drawn machines boot");
+        let start =
+            Start { fds: vec![0, 1, 2], memlock: 1 << 30, capabilities: Capabilities::all() };
+        let pid = system.kernel.spawn(&start);
+        let len = ARENA_PAGES << PAGE_LG2;
+        let (prot, kind) = (Protection::ReadWrite, MapKind::Anonymous);
+        system.call(pid, Call::Mmap { va: ARENA, len, prot, kind }).ret.expect("there is room");
+        system.kernel.touch(pid, ARENA, len, &mut system.board).expect("the arena is there");
+        let driven = |rid| system.kernel.driver_of(rid) == Some("vfio-pci");
+        let functions = machine.functions.iter().filter(|function| driven(function.rid));
+        let functions = functions.filter_map(|it| Some((it.rid, it.group?))).collect();
+        let frames = match &machine.gic {
+            passim::machine::Gic::V2m(gic) => gic.frames.iter().map(|frame| {
+                let first = frame.first.get();
+                (frame.base, first..first + frame.count)
+            }),
+            passim::machine::Gic::Its(_) => unreachable!("drawn machines have frames"),
+        };
+        let frames = frames.collect();
+        let (containers, attached) = ([None, None], BTreeMap::new());
+        let eventfds = BTreeMap::new();
+        Self { system, pid, frames, functions, containers, attached, eventfds }
+    }
+
+    /// The GICv2m frame of an SPI, by its INTID.
+    pub(crate) fn frame_of(&self, spi: u32) -> Option<PhysAddr> {
+        let mut frames = self.frames.iter();
+        frames.find(|(_, spis)| spis.contains(&spi)).map(|(base, _)| *base)
+    }
+
+    /// Devices that are open, and their groups.
+    pub(crate) fn open(&self) -> Vec<(Rid, u32)> {
+        let open = |(rid, group): &&(Rid, u32)| {
+            self.attached.get(group).is_some_and(|it| it.devices.contains_key(rid))
+        };
+        self.functions.iter().filter(open).copied().collect()
+    }
+
+    /// Pages the process has mapped in its containers, each mapping for itself.
+    pub(crate) fn locked_pages(&self) -> u64 {
+        self.system.kernel.locked_kib(self.pid) >> (PAGE_LG2 - 10)
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let kernel = &self.system.kernel;
+        Usage {
+            frames: kernel.frames_in_use(),
+            messages: kernel.messages_in_use(),
+            locked: kernel.locked_kib(self.pid),
+            containers: kernel.containers().len(),
+            doorbells: self.functions.iter().map(|(rid, _)| kernel.doorbells_of(*rid).len()).sum(),
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let kernel = &self.system.kernel;
+        let containers = kernel.containers();
+        let domains = containers.iter().flat_map(|container| &container.domains);
+        Snapshot {
+            mappings: containers.iter().map(|it| kernel.mappings(it.number)).collect(),
+            windows: domains.map(|it| kernel.iommu().msi_geometry(*it).aperture).collect(),
+            doorbells: self.functions.iter().map(|(rid, _)| kernel.doorbells_of(*rid)).collect(),
+            vectors: self.functions.iter().map(|(rid, _)| kernel.vectors(*rid).len()).collect(),
+            messages: kernel.messages_in_use(),
+            locked: kernel.locked_kib(self.pid),
+            open: kernel.open_devices().collect(),
+            containers,
+        }
+    }
+
+    /// Makes a call. A refusal must have changed nothing.
+    fn call(&mut self, call: Call) -> Result<Answer, String> {
+        let before = self.snapshot();
+        let answer = self.system.call(self.pid, call.clone());
+        if let Err(refusal) = &answer.ret {
+            let after = self.snapshot();
+            if after != before && !leaves_traces(refusal, &before, &after) {
+                return Err(format!("{refusal:?} of {call:?} changed {before:?} to {after:?}"));
+            }
+        }
+        Ok(answer)
+    }
+
+    fn ioctl(&mut self, fd: i32, request: u32, arg: Arg) -> Result<Answer, String> {
+        self.call(Call::Ioctl { fd, request, arg })
+    }
+
+    /// One step. What cannot be done now is passed over.
+    pub(crate) fn take(&mut self, step: &Step) -> Result<(), String> {
+        match *step {
+            Step::Attach { group, container } => self.attach(group, container),
+            Step::Detach { group } => match self.group(group) {
+                Some(group) => self.detach(group),
+                None => Ok(()),
+            },
+            Step::Close { container } => self.close_container(container),
+            Step::Map { container, page, pages } => {
+                let vaddr = ARENA.get() + ((page % (ARENA_PAGES - pages)) << PAGE_LG2);
+                self.map(container, 3, vaddr, page, pages)
+            }
+            Step::Window { container, page, pages } => self.map(container, 4, 0, page, pages),
+            Step::Unmap { container, page, pages } => {
+                let Some(fd) = self.containers[container] else { return Ok(()) };
+                let mut bytes = 24u32.to_le_bytes().to_vec();
+                bytes.extend(0u32.to_le_bytes());
+                for field in [page << PAGE_LG2, pages << PAGE_LG2] {
+                    bytes.extend(field.to_le_bytes());
+                }
+                self.ioctl(fd, ioctl::IOMMU_UNMAP_DMA, Arg::Bytes(bytes)).map(|_| ())
+            }
+            Step::Enable { device, vectors } => self.enable(device, vectors),
+            Step::Disable { device } => self.disable(device),
+            Step::Raise { device, vector } => {
+                if let Some(&(rid, _)) = self.open().get(device) {
+                    let _ = self.system.raise(rid, vector);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn group(&self, index: usize) -> Option<u32> {
+        let mut groups: Vec<u32> = self.functions.iter().map(|(_, group)| *group).collect();
+        groups.dedup();
+        (!groups.is_empty()).then(|| groups[index % groups.len()])
+    }
+
+    fn attach(&mut self, index: usize, container: usize) -> Result<(), String> {
+        let Some(group) = self.group(index) else { return Ok(()) };
+        if self.attached.contains_key(&group) {
+            return Ok(());
+        }
+        let fd = match self.containers[container] {
+            Some(fd) => fd,
+            None => {
+                let answer = self.call(Call::Open { path: "/dev/vfio/vfio".to_owned() })?;
+                let fd = answer.ret.expect("containers can always be opened") as i32;
+                self.containers[container] = Some(fd);
+                fd
+            }
+        };
+        let answer = self.call(Call::Open { path: format!("/dev/vfio/{group}") })?;
+        let Ok(group_fd) = answer.ret else { return Ok(()) };
+        let group_fd = group_fd as i32;
+        self.attached.insert(group, Attached { fd: group_fd, devices: BTreeMap::new() });
+        let arg = Arg::Bytes(fd.to_le_bytes().to_vec());
+        if self.ioctl(group_fd, ioctl::GROUP_SET_CONTAINER, arg)?.ret.is_err() {
+            return Ok(());
+        }
+        // EINVAL where the container has a type already.
+        self.ioctl(fd, ioctl::SET_IOMMU, Arg::Value(3))?;
+        let members = self.functions.iter().filter(|(_, number)| *number == group);
+        for rid in members.map(|(rid, _)| *rid).collect::<Vec<_>>() {
+            let name = format!("0000:{rid}\0").into_bytes();
+            let answer = self.ioctl(group_fd, ioctl::GROUP_GET_DEVICE_FD, Arg::Bytes(name))?;
+            if let (Ok(fd), Some(attached)) = (answer.ret, self.attached.get_mut(&group)) {
+                attached.devices.insert(rid, fd as i32);
+            }
+        }
+        Ok(())
+    }
+
+    fn detach(&mut self, group: u32) -> Result<(), String> {
+        let Some(Attached { fd, devices }) = self.attached.remove(&group) else { return Ok(()) };
+        for (rid, device) in devices {
+            self.call(Call::Close { fd: device })?;
+            for fd in self.eventfds.remove(&rid).unwrap_or_default() {
+                self.call(Call::Close { fd })?;
+            }
+        }
+        self.call(Call::Close { fd }).map(|_| ())
+    }
+
+    fn close_container(&mut self, container: usize) -> Result<(), String> {
+        match self.containers[container].take() {
+            Some(fd) => self.call(Call::Close { fd }).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything the process has is closed.
+    pub(crate) fn close_all(&mut self) -> Result<(), String> {
+        for group in self.attached.keys().copied().collect::<Vec<_>>() {
+            self.detach(group)?;
+        }
+        self.close_container(0)?;
+        self.close_container(1)
+    }
+
+    fn map(
+        &mut self,
+        container: usize,
+        flags: u32,
+        vaddr: u64,
+        page: u64,
+        pages: u64,
+    ) -> Result<(), String> {
+        let Some(fd) = self.containers[container] else { return Ok(()) };
+        let mut bytes = 32u32.to_le_bytes().to_vec();
+        bytes.extend(flags.to_le_bytes());
+        for field in [vaddr, page << PAGE_LG2, pages << PAGE_LG2] {
+            bytes.extend(field.to_le_bytes());
+        }
+        self.ioctl(fd, ioctl::IOMMU_MAP_DMA, Arg::Bytes(bytes)).map(|_| ())
+    }
+
+    /// VFIO_PCI_MSIX_IRQ_INDEX or _MSI_, whichever the function has.
+    fn index(&self, rid: Rid) -> u32 {
+        let function = self.system.topology().function(rid);
+        if function.is_some_and(|function| function.msix.is_some()) { 2 } else { 1 }
+    }
+
+    fn set_irqs(&mut self, rid: Rid, flags: u32, fds: &[i32]) -> Result<Option<Answer>, String> {
+        let device = self.attached.values().find_map(|it| it.devices.get(&rid).copied());
+        let Some(fd) = device else { return Ok(None) };
+        let count = fds.len() as u32;
+        let mut bytes = (20 + 4 * count).to_le_bytes().to_vec();
+        for field in [flags, self.index(rid), 0, count] {
+            bytes.extend(field.to_le_bytes());
+        }
+        for fd in fds {
+            bytes.extend(fd.to_le_bytes());
+        }
+        self.ioctl(fd, ioctl::DEVICE_SET_IRQS, Arg::Bytes(bytes)).map(Some)
+    }
+
+    fn enable(&mut self, device: usize, vectors: u32) -> Result<(), String> {
+        let Some(&(rid, _)) = self.open().get(device) else { return Ok(()) };
+        let mut fds = Vec::new();
+        for _ in 0..vectors {
+            let answer = self.call(Call::EventFd)?;
+            fds.push(answer.ret.expect("eventfds can always be made") as i32);
+        }
+        // DATA_EVENTFD | ACTION_TRIGGER
+        self.set_irqs(rid, 4 | 32, &fds)?;
+        self.eventfds.entry(rid).or_default().extend(fds);
+        Ok(())
+    }
+
+    fn disable(&mut self, device: usize) -> Result<(), String> {
+        let Some(&(rid, _)) = self.open().get(device) else { return Ok(()) };
+        // DATA_NONE | ACTION_TRIGGER
+        self.set_irqs(rid, 1 | 32, &[])?;
+        Ok(())
+    }
+}
+
+/// Whether a refusal leaves behind what its rule says it does.
+fn leaves_traces(refusal: &Refusal, before: &Snapshot, after: &Snapshot) -> bool {
+    let but_windows = Snapshot { windows: after.windows.clone(), ..before.clone() };
+    NO_ROLLBACK.contains(&refusal.rule.name) && *after == but_windows
+}
