@@ -227,6 +227,40 @@ impl Build {
     }
 }
 
+/// What firmware says of interrupts: some numbers are in use, one message is held.
+fn interrupts(build: &Build) -> InterruptFacts {
+    let frames =
+        build.frames.iter().map(|(base, ..)| FrameFacts { base: PhysAddr::new(*base), spis: None });
+    let distributor = PhysAddr::new(GICD);
+    let gic = match build.frames.is_empty() {
+        true => GicFacts::V3 {
+            distributor,
+            redistributors: PhysAddr::new(0x080a_0000),
+            its: PhysAddr::new(ITS),
+        },
+        false => GicFacts::V2 {
+            distributor,
+            cpu_interface: PhysAddr::new(GICC),
+            frames: frames.collect(),
+        },
+    };
+    let held = HeldFacts {
+        holder: Endpoint::Pci(Rid::new(HOLDER)),
+        irq: Some(3),
+        vector: 0,
+        name: "pciehp".to_owned(),
+    };
+    InterruptFacts {
+        gic,
+        cpus: build.cpus,
+        ecam: PhysAddr::new(ECAM),
+        held: vec![held],
+        irqs_allocated: vec![1, 2, 3, 5],
+        smmus: Vec::new(),
+        doorbells_per_cpu: build.per_cpu.iter().copied().map(PhysAddr::new).collect(),
+    }
+}
+
 /// A booted machine and a process.
 pub(super) struct Machine {
     pub(super) board: Board,
@@ -258,38 +292,7 @@ impl Machine {
             drivers: vec![DriverFacts::SmmuV3 { base: PhysAddr::new(SMMU) }],
             devices: DeviceFacts::of_topology(&topology, 0),
         };
-        let frames = build
-            .frames
-            .iter()
-            .map(|(base, ..)| FrameFacts { base: PhysAddr::new(*base), spis: None });
-        let distributor = PhysAddr::new(GICD);
-        let gic = match build.frames.is_empty() {
-            true => GicFacts::V3 {
-                distributor,
-                redistributors: PhysAddr::new(0x080a_0000),
-                its: PhysAddr::new(ITS),
-            },
-            false => GicFacts::V2 {
-                distributor,
-                cpu_interface: PhysAddr::new(GICC),
-                frames: frames.collect(),
-            },
-        };
-        let held = HeldFacts {
-            holder: Endpoint::Pci(Rid::new(HOLDER)),
-            irq: Some(3),
-            vector: 0,
-            name: "pciehp".to_owned(),
-        };
-        let interrupts = InterruptFacts {
-            gic,
-            cpus: build.cpus,
-            ecam: PhysAddr::new(ECAM),
-            held: vec![held],
-            irqs_allocated: vec![1, 2, 3, 5],
-            smmus: Vec::new(),
-            doorbells_per_cpu: build.per_cpu.into_iter().map(PhysAddr::new).collect(),
-        };
+        let interrupts = interrupts(&build);
         let params = Params { allow_unsafe_interrupts: true, ..Params::default() };
         let boot = Boot {
             page: PageSize::K4,
