@@ -17,6 +17,7 @@ const STILL_WITHOUT: &[(&str, &str)] = &[
     ("vector-range", NOT_ASKED),
     ("device-error-fd", NOT_ASKED),
     ("domain-alloc-error", NOT_ASKED),
+    ("msi-domains", NOT_ASKED),
     ("msi-mapping", NOT_ASKED),
     ("iova-allocator", NOT_ASKED),
     ("its-doorbell-info", NOT_ASKED),
