@@ -13,17 +13,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Choices that no scenario shows, and why.
-const STILL_WITHOUT: &[(&str, &str)] = &[
-    ("domain-alloc-error", NOT_ASKED),
-    ("doorbell-unwind", NEVER_BITES),
-    ("v2m-blocks", NO_MULTI_MSI),
-    ("lpi-ranges", NOT_SHOWN),
-];
+const STILL_WITHOUT: &[(&str, &str)] = &[("doorbell-unwind", NEVER_BITES)];
 
-const NOT_ASKED: &str = "no part of the kernel asks for it yet";
+/// It takes another process that maps the same doorbell between two steps of a mapping that fails.
 const NEVER_BITES: &str = "a doorbell that cannot be mapped has no record another vector holds";
-const NO_MULTI_MSI: &str = "no function of the built-in machines sends several messages of MSI";
-const NOT_SHOWN: &str = "no operation shows LPIs";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/files/choices")

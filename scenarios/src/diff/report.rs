@@ -82,7 +82,7 @@ impl fmt::Display for Because {
 }
 
 /// Longest line of an answer that is printed whole.
-const MAX_LINE: usize = 160;
+const MAX_LINE: usize = 320;
 
 impl Divergence {
     /// Several lines, without a line feed at the end; `a` and `b` name the kernels. What a choice

@@ -26,7 +26,7 @@ fn single(report: &DiffReport, line: u64) -> Vec<&str> {
         .collect()
 }
 
-const UNTOUCHED: &str = "machine virt-its\narea U size=16K kind=untouched\nattach dev=00:01.0\n\
+const UNTOUCHED: &str = "machine virt-its allow_unsafe_interrupts=y\narea U size=16K kind=untouched\nattach dev=00:01.0\n\
     map iova=0x10000 va=U size=16K prot=r\nlocked\n";
 
 #[test]

@@ -144,7 +144,19 @@ fn elsewhere(iova: u64, size: u64, here: &ContainerHere) -> Vec<Room> {
     let mut moved: Vec<u64> = fits.map(|(first, last)| iova.clamp(*first, last - rest)).collect();
     moved.sort_by_key(|to| to.abs_diff(iova));
     moved.truncate(2);
+    let distance =
+        |(first, last): &&(u64, u64)| first.saturating_sub(iova).max(iova.saturating_sub(*last));
+    let nearest = gaps.iter().min_by_key(distance).copied();
     let mut rooms: Vec<_> = moved.into_iter().map(|iova| Room { iova, size, cut: 0 }).collect();
+    if let Some((first, last)) = nearest {
+        // As much of it as goes there.
+        let rest = rest.min(last - first);
+        rooms.push(Room {
+            iova: iova.clamp(first, last - rest),
+            size: rest.saturating_add(1),
+            cut: 0,
+        });
+    }
     let end = iova.saturating_add(rest);
     for (first, last) in gaps {
         if first > end || last < iova {

@@ -144,10 +144,17 @@ impl Running {
     }
 }
 
-/// `vector 0: doorbell 0x800f040, data 82`.
+/// `vector 0: doorbell 0x800f040, data 82`; of an ITS, with `, lpi 8194`.
 fn vector_text(view: &VectorView) -> String {
-    let VectorView { vector, message, .. } = view;
-    format!("vector {vector}: doorbell {:#x}, data {}", message.address, message.data)
+    /// IHI 0069 H.b 2.2: LPIs are INTIDs from 8192 on.
+    const FIRST_LPI: u32 = 8192;
+    let VectorView { vector, message, intid, .. } = view;
+    let text = format!("vector {vector}: doorbell {:#x}, data {}", message.address, message.data);
+    // An SPI stands in the data; an LPI is known to its device's tables alone.
+    match intid.get() {
+        FIRST_LPI.. => format!("{text}, lpi {intid}"),
+        _ => text,
+    }
 }
 
 /// `ok`, how many vectors there are instead, or the refusal.

@@ -72,7 +72,8 @@ impl Unmap {
     /// Without what its flags ask for beyond a range.
     fn with_flags(self, refused: u64) -> Vec<Self> {
         let Some(Number(flags)) = self.flags else { return Vec::new() };
-        vec![Self { flags: Some(Number(flags & !refused)), ..self }]
+        let left = flags & !refused;
+        vec![Self { flags: (left != 0).then_some(Number(left)), ..self }]
     }
 }
 
