@@ -29,6 +29,8 @@ pub enum Conflict {
     Slot(Span<Iova>),
     /// A reserved range, such as the MSI window.
     Window(Span<Iova>),
+    /// The range that was asked for.
+    Range(Span<Iova>),
     /// The request leaves this valid range.
     Aperture(Span<Iova>),
     /// A counter: how much there may be, and how much there would have been.
@@ -74,6 +76,7 @@ impl fmt::Display for Conflict {
             Self::Request => f.write_str("the request itself"),
             Self::Slot(span) => write!(f, "mapping {span}"),
             Self::Window(span) => write!(f, "reserved window {span}"),
+            Self::Range(span) => write!(f, "range {span}"),
             Self::Aperture(span) => write!(f, "outside valid range {span}"),
             Self::Limit { limit, wanted } => write!(f, "limit {limit}, wanted {wanted}"),
             Self::Misaligned { value, size } => write!(f, "{value:#x} is no multiple of {size}"),

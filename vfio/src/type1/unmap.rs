@@ -181,7 +181,7 @@ impl Kernel {
         let by_shape =
             taken.null.is_some() || self.policy.v1_unmap_order == V1UnmapOrder::TreeShape;
         if taken.left > 0 && by_shape {
-            let conflict = Conflict::Window(span);
+            let conflict = Conflict::Range(span);
             let rule = &rules::UNMAP_TREE_SHAPE;
             self.verdicts.push(Verdict { severity: Severity::Finding, rule, conflict });
         }
