@@ -68,7 +68,8 @@ fn a_translation_is_remembered_until_a_command_names_it() {
 
 #[test]
 fn a_cache_forgets_what_every_command_changes() {
-    let changes: [(&str, fn(&mut Board)); 6] = [
+    type Change = (&'static str, fn(&mut Board));
+    let changes: [Change; 6] = [
         ("DISCARD", |board| board.discard(2, 20)),
         ("MAPD", |board| board.unmap_device(2)),
         ("MAPC", |board| board.unmap_collection(3)),
