@@ -8,6 +8,7 @@ mod known_tests;
 mod late;
 mod migration;
 mod oracle;
+mod recorded;
 mod registers;
 mod robust;
 
