@@ -79,6 +79,38 @@ fn movi_carries_what_is_pending_and_leads_messages() {
 }
 
 #[test]
+fn an_lpi_that_comes_back_is_not_configured_as_when_it_left() {
+    every_preset(|mut board, preset| {
+        board.map(2, 20, 8195, 3);
+        board.message(2, 20);
+        board.only(3, 8195);
+        for pending in [false, true] {
+            board.configure(8195, 0xa3);
+            board.inv(2, 20);
+            board.sync(3);
+            board.movi(2, 20, 1);
+            board.sync(3);
+            board.configure(8195, 0xa2);
+            board.inv(2, 20);
+            board.sync(1);
+            if pending {
+                board.message(2, 20);
+                board.sync(1);
+            }
+            board.movi(2, 20, 3);
+            board.sync(1);
+            if !pending {
+                board.message(2, 20);
+            }
+            board.nothing();
+            assert_eq!(board.pending_lpis(3), [8195], "{preset:?}");
+            board.clear(2, 20);
+            board.sync(3);
+        }
+    });
+}
+
+#[test]
 fn movall_moves_what_is_pending_at_one_place_and_no_mapping() {
     every_preset(|mut board, _| {
         for (event, icid) in [(0, 0), (1, 0), (2, 1), (3, 2)] {
