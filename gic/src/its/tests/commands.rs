@@ -208,6 +208,17 @@ fn an_unmapped_collection_raises_nothing() {
 }
 
 #[test]
+fn an_unmapped_collection_needs_no_redistributor() {
+    every_preset(|mut board, _| {
+        board.map(2, 20, 8195, 3);
+        board.command([0x09, 0, 77 << 16 | 3, 0]);
+        board.sync(3);
+        assert!(matches!(board.message(2, 20), Arrival::Untranslated(_)));
+        assert_eq!(board.reports(), []);
+    });
+}
+
+#[test]
 fn mapping_to_a_collection_that_comes_later() {
     every_preset(|mut board, _| {
         board.unmap_collection(1);
