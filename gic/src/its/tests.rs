@@ -21,7 +21,7 @@
 //! | an unmapping MAPC is refused for its RDbase (Xen) | `commands::an_unmapped_collection_needs_no_redistributor` |
 //! | MOVI loses what is pending (Xen, arm_vgic) | `commands::movi_carries_what_is_pending_and_leads_messages` |
 //! | half of the events do not exist (gem5) | `commands::every_event_of_a_table_can_be_mapped_and_none_beyond` |
-//! | LPIs cut to 14 bits (gem5) | `oracle::does_what_the_obvious_one_does` |
+//! | LPIs cut to 14 bits (gem5) | `commands::an_lpi_keeps_all_its_bits` |
 //! | a store to GITS_BASER adds bits (gem5) | `registers::registers_of_tables` |
 //! | MOVALL forgets what was pending at the target (gem5) | `commands::movall_moves_what_is_pending_at_one_place_and_no_mapping` |
 //! | strange commands, numbers or tables end the program (gem5, hvisor) | `robust::nothing_is_too_strange` |

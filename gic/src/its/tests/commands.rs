@@ -50,6 +50,17 @@ fn every_event_of_a_table_can_be_mapped_and_none_beyond() {
 }
 
 #[test]
+fn an_lpi_keeps_all_its_bits() {
+    every_preset(|mut board, _| {
+        for (event, lpi) in [(0, 8192), (1, 0x4000), (2, 0x6001), (3, 0xffff)] {
+            board.map(2 + event, event, lpi, 3);
+            board.message(2 + event, event);
+            board.only(3, lpi);
+        }
+    });
+}
+
+#[test]
 fn movi_carries_what_is_pending_and_leads_messages() {
     every_preset(|mut board, _| {
         board.map(2, 20, 8195, 3);
