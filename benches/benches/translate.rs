@@ -76,6 +76,7 @@ fn look(smmu: &mut SmmuV3, rig: &mut Rig, iova: u64) -> u64 {
     match smmu.translate(rig.system.board.memory_mut(), &transaction) {
         Outcome::Translated(translated) => translated.pa.get(),
         Outcome::Terminated(ended) => panic!("{ended:?}"),
+        Outcome::Stalled(stalled) => panic!("{stalled:?}"),
     }
 }
 

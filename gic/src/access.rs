@@ -59,6 +59,8 @@ impl Size {
 impl From<Width> for Size {
     fn from(width: Width) -> Self {
         match width {
+            Width::W8 => Self::Byte,
+            Width::W16 => Self::Half,
             Width::W32 => Self::Word,
             Width::W64 => Self::Double,
         }

@@ -10,6 +10,9 @@ pub enum Target {
     Ram,
     /// Registers of the SMMU with this index.
     Smmu(u16),
+    /// Configuration space of the PCI functions, 4 KiB each, in the order of requester
+    /// identifiers: ECAM. PCI Express 3.0 7.2.2.
+    Config,
     /// A base address register of the PCI function with this index.
     Bar {
         /// Index of the function in the topology.

@@ -3,6 +3,10 @@
 //! The device decides addresses, lengths and directions; it does not reach memory. It states what
 //! it wants as a [`Dma`]; the machine carries that through the SMMU and tells it how it went.
 
+mod atc;
+
+pub use atc::{Atc, Lookup};
+
 use crate::{Direction, Iova, Requester, Rid, Topology};
 
 /// Size of a device's own buffer, in bytes.

@@ -131,5 +131,46 @@ impl fmt::Debug for Rid {
     }
 }
 
+/// A device that the kernel knows by itself: what an IOMMU group has as its members, and what
+/// holds interrupts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    /// A PCI function.
+    Pci(Rid),
+    /// A device of the board that is on no bus: its number among the machine's platform devices.
+    Platform(u16),
+}
+
+impl Endpoint {
+    /// The place of a PCI function; `None` for what is none.
+    pub const fn rid(self) -> Option<Rid> {
+        match self {
+            Self::Pci(rid) => Some(rid),
+            Self::Platform(_) => None,
+        }
+    }
+}
+
+impl From<Rid> for Endpoint {
+    fn from(rid: Rid) -> Self {
+        Self::Pci(rid)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pci(rid) => rid.fmt(f),
+            Self::Platform(number) => write!(f, "platform device {number}"),
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
+    }
+}
+
 #[cfg(test)]
 mod tests;

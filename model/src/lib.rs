@@ -24,6 +24,7 @@
 
 pub mod access;
 pub mod addr;
+pub mod ats;
 pub mod bits;
 pub mod bus;
 pub mod device;
@@ -34,6 +35,7 @@ pub mod host;
 pub mod id;
 pub mod memory;
 pub mod page;
+pub mod pci;
 pub mod pgtable;
 pub mod rule;
 pub mod topology;
@@ -45,7 +47,7 @@ pub use bus::{AddressMap, Target};
 pub use errno::Errno;
 pub use frames::Frames;
 pub use host::{Host, Width};
-pub use id::{Asid, DeviceId, EventId, IntId, Rid, StreamId, SubstreamId, Vmid};
+pub use id::{Asid, DeviceId, Endpoint, EventId, IntId, Rid, StreamId, SubstreamId, Vmid};
 pub use memory::Memory;
 pub use page::{PageSize, PageSizes};
 pub use rule::{Conflict, Refusal, Rule};

@@ -16,6 +16,8 @@ pub struct Rule {
     pub sentence: &'static str,
     /// Where it is known from: patch and check, kernel version, or "measured on ...".
     pub source: &'static str,
+    /// What its declaration adds: the errno it refuses with, or when it applies.
+    pub note: &'static str,
 }
 
 /// What a refused request ran into.
@@ -60,6 +62,8 @@ pub enum Conflict {
     Fd(i64),
     /// A PCI function.
     Device(Rid),
+    /// A platform device, by its number.
+    Platform(u16),
     /// A group, by number.
     Group(u32),
 }
@@ -79,6 +83,7 @@ impl fmt::Display for Conflict {
             Self::Physical(address) => write!(f, "physical address {address}"),
             Self::Fd(fd) => write!(f, "file descriptor {fd}"),
             Self::Device(rid) => write!(f, "device {rid}"),
+            Self::Platform(number) => write!(f, "platform device {number}"),
             Self::Group(number) => write!(f, "group {number}"),
         }
     }
@@ -127,16 +132,21 @@ impl fmt::Display for Refusal {
 ///     SIZE_ZERO = "size-zero", "A range has at least one byte.", "6.12 vfio_iommu_type1";
 /// }
 /// assert_eq!(RULES[0].name, "size-zero");
+/// assert_eq!(RULES[0].note, "Why a range was refused.");
 /// ```
 #[macro_export]
 macro_rules! rules {
-    ($($(#[$doc:meta])* $id:ident = $name:literal, $sentence:literal, $source:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $id:ident = $name:literal, $sentence:literal, $source:literal;)*) => {
         $(
-            $(#[$doc])*
+            $(#[doc = $doc])*
             #[doc = ""]
             #[doc = $sentence]
-            pub static $id: $crate::Rule =
-                $crate::Rule { name: $name, sentence: $sentence, source: $source };
+            pub static $id: $crate::Rule = $crate::Rule {
+                name: $name,
+                sentence: $sentence,
+                source: $source,
+                note: concat!($($doc),*).trim_ascii(),
+            };
         )*
 
         /// Every rule of this room.

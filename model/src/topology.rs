@@ -1,10 +1,13 @@
-//! PCI functions as the machine has them: identity, registers at boot, and the identifiers their
-//! transactions carry.
+//! PCI functions and platform devices as the machine has them: identity, registers at boot, and the
+//! identifiers their transactions carry.
 //!
-//! Not here: what a driver or VFIO makes of a function (that is the Linux side), and how isolation
-//! groups follow from the hierarchy (a machine states them).
+//! [`hierarchy`] has what isolation depends on, [`groups`] what follows from it. Not here: what a
+//! driver or VFIO makes of a function (that is the Linux side).
 
-use crate::{DeviceId, PhysAddr, Requester, Rid, Span, StreamId};
+pub mod groups;
+pub mod hierarchy;
+
+use crate::{DeviceId, Endpoint, PhysAddr, Requester, Rid, Span, StreamId};
 
 /// What a base address register decodes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -84,10 +87,42 @@ impl Function {
     }
 }
 
-/// The functions of a machine, in ascending order of requester identifier.
+/// A device of the board that is on no bus.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Platform {
+    /// Its name, which the kernel knows it by: `e0800000.xor`.
+    pub name: String,
+    /// IOMMU group, where the kernel gave it one.
+    pub group: Option<u32>,
+    /// Driver bound when the machine has booted.
+    pub boot_driver: Option<String>,
+    /// Its register windows, in the order in which firmware lists them.
+    pub regions: Vec<Span<PhysAddr>>,
+    /// Number of its wired interrupts.
+    pub wires: u32,
+    /// Number of messages it can send; 0 for a device that sends none.
+    pub messages: u32,
+    /// Whether the kernel knows a way to reset it.
+    pub resettable: bool,
+    /// What the SMMU sees.
+    pub stream: StreamId,
+    /// What the ITS sees.
+    pub device_id: DeviceId,
+}
+
+impl Platform {
+    /// The requester of this device's transactions.
+    pub fn requester(&self) -> Requester {
+        Requester { stream: self.stream, substream: None, device: self.device_id }
+    }
+}
+
+/// The functions of a machine, in ascending order of requester identifier, and its platform
+/// devices, in the order in which firmware lists them.
 #[derive(Clone, Default, Debug)]
 pub struct Topology {
     functions: Vec<Function>,
+    platforms: Vec<Platform>,
 }
 
 /// Two functions claim one requester identifier.
@@ -104,7 +139,31 @@ impl Topology {
         functions.sort_by_key(|function| function.rid);
         match functions.windows(2).find(|pair| pair[0].rid == pair[1].rid) {
             Some(pair) => Err(SameRid(pair[0].rid)),
-            None => Ok(Self { functions }),
+            None => Ok(Self { functions, platforms: Vec::new() }),
+        }
+    }
+
+    /// The same with these platform devices, at most 65536 of them.
+    pub fn with_platforms(self, mut platforms: Vec<Platform>) -> Self {
+        platforms.truncate(1 << 16);
+        Self { platforms, ..self }
+    }
+
+    /// All platform devices: an [`Endpoint::Platform`] is an index here.
+    pub fn platforms(&self) -> &[Platform] {
+        &self.platforms
+    }
+
+    /// The platform device with this number.
+    pub fn platform(&self, number: u16) -> Option<&Platform> {
+        self.platforms.get(usize::from(number))
+    }
+
+    /// The requester of a device's transactions.
+    pub fn requester(&self, device: Endpoint) -> Option<Requester> {
+        match device {
+            Endpoint::Pci(rid) => self.function(rid).map(Function::requester),
+            Endpoint::Platform(number) => self.platform(number).map(Platform::requester),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Transactions on the bus: who asks, what a part wants done, and silence.
 
+use crate::ats::{Invalidation, PageResponse};
 use crate::{DeviceId, IntId, PhysAddr, StreamId, SubstreamId};
 use core::fmt;
 
@@ -42,4 +43,8 @@ pub enum Effect {
     },
     /// Stalled transactions of this stream may go on.
     Resume(StreamId),
+    /// An ATS Invalidate Request to a device; its end has to be told.
+    InvalidateAtc(Invalidation),
+    /// A PRG Response to a device.
+    RespondToPages(PageResponse),
 }

@@ -2,11 +2,17 @@
 //!
 //! 0: all agreed. 1: something differed. 2: bad input, with file, line, column and a hint.
 
+mod diff;
+mod docs;
+mod explain;
 mod list;
+mod machines;
 mod output;
+mod profiles;
 mod progress;
 mod replay;
 mod run;
+mod setting;
 
 use std::process::ExitCode;
 
@@ -56,6 +62,9 @@ Examples:
   passim run --bless map/first.scn          write what happened into a scenario
   passim replay tests/recordings            replay recordings of a real kernel
   passim replay --profile linux-6.1 order.jsonl
+  passim diff --profiles msi-v9,linux-6.12 my.scn
+                                            what a program sees when its host is upgraded
+  passim explain my.scn:12                  why line 12 was refused, and what is accepted
   passim rules map-overlap                  what a rule demands, and where it is known from
 
 Exit code: 0 all agreed, 1 something differed, 2 bad input.";
@@ -77,10 +86,16 @@ enum Command {
     Run(run::Arguments),
     /// Replay recordings of a real kernel and compare every answer
     Replay(replay::Arguments),
+    /// Run scenarios, or the calls of recordings, under two kernels and explain what differs
+    Diff(diff::Arguments),
+    /// Explain what happened in a line of a scenario, and what would have been accepted
+    Explain(explain::Arguments),
     /// List the built-in machines, or show one
-    Machines(list::Machines),
-    /// List the kernel profiles, or show one's choices
-    Profiles(list::Profiles),
+    Machines(machines::Machines),
+    /// List the kernel profiles, show one's choices, or what two differ in
+    Profiles(profiles::Arguments),
+    /// Compare the generated pages of the documentation with what they should hold, or write them
+    Docs(docs::Arguments),
     /// List the rules a request can be refused by, or show one
     Rules(list::Rules),
 }
@@ -93,8 +108,11 @@ pub fn main() -> ExitCode {
     let ended = match &arguments.command {
         Command::Run(arguments) => run::run(arguments, &mut output),
         Command::Replay(arguments) => replay::replay(arguments, &mut output),
-        Command::Machines(arguments) => list::machines(arguments, &mut output),
-        Command::Profiles(arguments) => list::profiles(arguments, &mut output),
+        Command::Diff(arguments) => diff::diff(arguments, &mut output),
+        Command::Explain(arguments) => explain::explain(arguments, &mut output),
+        Command::Docs(arguments) => docs::docs(arguments, &mut output),
+        Command::Machines(arguments) => machines::machines(arguments, &mut output),
+        Command::Profiles(arguments) => profiles::profiles(arguments, &mut output),
         Command::Rules(arguments) => list::rules(arguments, &mut output),
     };
     ended.into()

@@ -242,6 +242,14 @@ fn printable(text: String) -> String {
     text.chars().map(spelt).collect()
 }
 
+/// How alike two words must be to be taken for a slip, from 0 to 1.
+const ALIKE: f32 = 0.6;
+
+/// The one of `known` that `word` was probably meant to be.
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    similar::get_close_matches(word, known, 1, ALIKE).first().copied()
+}
+
 /// The largest character boundary of `text` at or below `index`.
 fn floor_boundary(text: &str, index: usize) -> usize {
     let mut index = index.min(text.len());

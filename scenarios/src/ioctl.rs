@@ -20,6 +20,8 @@ pub(crate) const GROUP_UNSET_CONTAINER: u32 = BASE + 5;
 pub(crate) const GROUP_GET_DEVICE_FD: u32 = BASE + 6;
 /// VFIO_DEVICE_GET_INFO.
 pub(crate) const DEVICE_GET_INFO: u32 = BASE + 7;
+/// VFIO_DEVICE_SET_IRQS.
+pub(crate) const DEVICE_SET_IRQS: u32 = BASE + 10;
 /// VFIO_IOMMU_GET_INFO.
 pub(crate) const IOMMU_GET_INFO: u32 = BASE + 12;
 /// VFIO_IOMMU_MAP_DMA.
@@ -32,6 +34,9 @@ pub(crate) const DIRTY_PAGES: u32 = BASE + 17;
 
 /// VFIO_DMA_UNMAP_FLAG_ALL.
 pub(crate) const UNMAP_FLAG_ALL: u32 = 1 << 1;
+
+/// Bytes of `struct vfio_irq_set` before its data.
+pub(crate) const IRQ_SET_BYTES: usize = 20;
 
 /// `struct vfio_iommu_type1_dma_map`.
 #[derive(Clone, Copy)]

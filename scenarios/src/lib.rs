@@ -6,12 +6,20 @@
 //! | [`system`] | how does it run, and what do devices reach? |
 //! | [`op`], [`script`] | what does a line of a scenario say? |
 //! | [`run`] | what happens when it is done? |
+//! | [`chosen`] | which kernel, with which choices? |
 //! | [`recording`] | what did a real kernel do? |
 //! | [`replay`] | does the model do the same? |
+//! | [`diff`] | what does another kernel answer, and why? |
+//! | [`explain`] | why was a request refused, and what would be accepted? |
+//! | [`docs`] | what does the documentation list? |
 //! | [`cli`] | how is all this asked for from a shell? |
 //! | [`input_error`] | what is wrong with a file, and where? |
 
+pub mod chosen;
 pub mod cli;
+pub mod diff;
+pub mod docs;
+pub mod explain;
 pub mod input_error;
 mod ioctl;
 pub mod machine;

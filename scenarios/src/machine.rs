@@ -6,13 +6,19 @@
 mod builtin;
 mod check;
 mod file;
+mod groups;
+mod hierarchy;
+mod ids;
 mod quantity;
 mod virt;
 
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
 use serde::Deserialize;
 
+use crate::chosen::Overrides;
+
 pub use builtin::{BUILTIN, builtin};
+pub use hierarchy::{Isolation, NoHierarchy};
 
 /// Bytes of configuration space that a machine may spell out.
 pub const CONFIG_BYTES: usize = 256;
@@ -24,12 +30,16 @@ pub struct Machine {
     pub name: String,
     /// The Linux profile it runs unless a scenario says otherwise.
     pub profile: String,
+    /// Single choices of the policy, over the profile's.
+    pub choices: Overrides,
     /// Number of CPUs, at least 1.
     pub cpus: u32,
     /// The kernel's page: 4K, 16K or 64K.
     pub page_size: PageSize,
     /// Whether user space may not map a BAR through sysfs that a driver has claimed.
     pub io_strict_devmem: bool,
+    /// Where the configuration space of its PCI functions is mapped, 4 KiB each: ECAM.
+    pub ecam: PhysAddr,
     /// Parameters of `vfio_iommu_type1` at boot.
     pub parameters: Parameters,
     /// Banks of RAM, ascending, apart from one another; at least one.
@@ -40,6 +50,8 @@ pub struct Machine {
     pub gic: Gic,
     /// PCI functions, ascending by requester identifier.
     pub functions: Vec<Function>,
+    /// Platform devices, in the file's order.
+    pub platforms: Vec<Platform>,
     /// Linux interrupt numbers in use at boot, ascending; a new vector gets the lowest free one.
     pub irqs_allocated: Vec<u32>,
 }
@@ -72,8 +84,19 @@ impl Default for Parameters {
 pub enum Iommu {
     /// A driver without hardware, for work on the type1 side alone.
     Flat,
+    /// The same with the messages of an x86 machine.
+    X86(X86),
     /// SMMUv3s, at least one; a [`Function::smmu`] is an index into them.
     SmmuV3(Vec<SmmuV3>),
+}
+
+/// What an x86-like IOMMU makes of messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct X86 {
+    /// Where hardware takes them from the bus.
+    pub messages: Span<Iova>,
+    /// Whether it remaps interrupts, so that senders are told apart.
+    pub remaps_interrupts: bool,
 }
 
 /// One SMMUv3.
@@ -129,6 +152,10 @@ pub struct GicV2m {
     pub distributor: PhysAddr,
     /// GICC.
     pub cpu_interface: PhysAddr,
+    /// SPIs of the distributor, a multiple of 32 up to 992.
+    pub spis: u32,
+    /// Whether it has Security Extensions: everything here then happens in the Non-secure state.
+    pub security_extensions: bool,
     /// The frames, ascending by address; at least one.
     pub frames: Vec<V2mFrame>,
 }
@@ -142,6 +169,9 @@ pub struct V2mFrame {
     pub first: IntId,
     /// How many.
     pub count: u32,
+    /// What firmware says in place of MSI_TYPER: the device tree's `arm,msi-base-spi`, which is an
+    /// INTID, and `arm,msi-num-spis`.
+    pub properties: Option<(IntId, u32)>,
 }
 
 /// A PCI function.
@@ -173,8 +203,8 @@ pub struct Function {
     pub pcie: Option<u8>,
     /// Ways to reset it, `None` without any.
     pub reset_method: Option<String>,
-    /// Which SMMU its DMA passes, an index into [`Iommu::SmmuV3`].
-    pub smmu: usize,
+    /// Which SMMU its DMA passes, an index into [`Iommu::SmmuV3`]; `None` if it passes none.
+    pub smmu: Option<usize>,
     /// StreamIDs of its DMA: its own first, then those of bridges that answer for it.
     pub streams: Vec<StreamId>,
     /// What the ITS knows its messages by.
@@ -182,6 +212,35 @@ pub struct Function {
     /// Reserved regions of its group.
     pub reserved: Vec<Reserved>,
     /// Message-signalled interrupts its driver holds at boot, ascending by interrupt number.
+    pub held: Vec<HeldVector>,
+    /// What its isolation depends on besides its configuration space.
+    pub isolation: Isolation,
+}
+
+/// A device of the board that is on no bus.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Platform {
+    /// Its name, which the kernel knows it by.
+    pub name: String,
+    /// IOMMU group, `None` without one.
+    pub group: Option<u32>,
+    /// The driver bound at boot, `None` without one.
+    pub driver: Option<String>,
+    /// Which SMMU its DMA passes; `None` if it passes none.
+    pub smmu: Option<usize>,
+    /// StreamIDs of its DMA; at least one behind an SMMU.
+    pub streams: Vec<StreamId>,
+    /// What the ITS knows its messages by.
+    pub device_id: DeviceId,
+    /// Its register windows.
+    pub regions: Vec<Span<PhysAddr>>,
+    /// How many wired interrupts it has.
+    pub wires: u32,
+    /// How many messages it can send; 0 for a device that sends none.
+    pub messages: u32,
+    /// Whether there is a way to reset it.
+    pub resettable: bool,
+    /// Messages its driver holds at boot, ascending by interrupt number.
     pub held: Vec<HeldVector>,
 }
 
@@ -233,6 +292,16 @@ pub struct HeldVector {
     pub vector: u16,
     /// Who asked for it.
     pub name: String,
+}
+
+impl Iommu {
+    /// How many IOMMUs there are.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Flat | Self::X86(_) => 1,
+            Self::SmmuV3(smmus) => smmus.len(),
+        }
+    }
 }
 
 impl Machine {
@@ -313,6 +382,13 @@ impl Function {
         let config = self.config.as_ref()?;
         // Header type 1 is a PCI-to-PCI bridge; bit 7 only says that there are more functions.
         (config[offset::HEADER_TYPE] & 0x7f == 1).then_some(config[offset::SECONDARY_BUS])
+    }
+
+    /// Whether it is the first of several functions of a device; `None` if its registers are not
+    /// given.
+    pub fn is_multifunction(&self) -> Option<bool> {
+        let config = self.config.as_ref()?;
+        Some(config[offset::HEADER_TYPE] & 0x80 != 0)
     }
 
     /// Device/port type of a PCI Express function, 4 bits; `None` for a conventional one.

@@ -4,10 +4,14 @@
 //! that a scenario, a reproducer of a failed property and a line typed by hand are one language.
 //! What an operation does is not here: that is where scenarios are run.
 
+#[macro_use]
+mod declare;
 mod value;
 
+pub use declare::{Argument, Form, Verb};
 pub use value::{
-    AreaKind, ContainerType, DirtyAction, Hex, Number, PaceName, Protection, Setting, YesNo,
+    AreaKind, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number, PaceName, Protection,
+    Setting, YesNo,
 };
 
 use core::fmt;
@@ -16,139 +20,6 @@ use passim_model::{Iova, Perms, PhysAddr, Rid};
 
 use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, Invocation, Place, Signed, Text, invocation, unknown_verb};
-
-/// A verb, as a manual has it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Verb {
-    /// What a line begins with.
-    pub name: &'static str,
-    /// What it does, a sentence.
-    pub does: &'static str,
-    /// What follows it.
-    pub arguments: &'static [Argument],
-}
-
-/// An argument of a verb, as a manual has it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Argument {
-    /// How it is given.
-    pub form: Form,
-    /// The key; of a word without one, what it is.
-    pub key: &'static str,
-}
-
-/// How an argument is given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Form {
-    /// By its place, without a key.
-    Word,
-    /// As `key=value`.
-    Required,
-    /// As `key=value`, or not at all.
-    Optional,
-}
-
-/// The [`Form`] of a field.
-macro_rules! form {
-    (word) => {
-        Form::Word
-    };
-    (key) => {
-        Form::Required
-    };
-    (opt) => {
-        Form::Optional
-    };
-}
-
-/// The type of a field: an optional key is an `Option`.
-macro_rules! field {
-    (opt $type:ty) => { Option<$type> };
-    ($how:ident $type:ty) => { $type };
-}
-
-/// Takes one field from the arguments.
-macro_rules! take {
-    ($args:ident, word, $key:literal) => {
-        $args.word($key)?
-    };
-    ($args:ident, key, $key:literal) => {
-        $args.required($key)?
-    };
-    ($args:ident, opt, $key:literal) => {
-        $args.optional($key)?
-    };
-}
-
-/// Adds one field to a line.
-macro_rules! put {
-    ($line:ident, word, $key:literal, $field:ident) => {
-        $line.word($field)
-    };
-    ($line:ident, key, $key:literal, $field:ident) => {
-        $line.key($key, $field)
-    };
-    ($line:ident, opt, $key:literal, $field:ident) => {
-        match $field {
-            Some(value) => $line.key($key, value),
-            None => $line,
-        }
-    };
-}
-
-macro_rules! operations {
-    ($(
-        $(#[doc = $doc:literal])+
-        $variant:ident = $verb:literal {
-            $($(#[doc = $field_doc:literal])+ $how:ident $field:ident: $type:ty = $key:literal,)*
-        }
-    )*) => {
-        /// One operation of a scenario. See the [module](self).
-        #[derive(Clone, PartialEq, Eq, Debug)]
-        pub enum Op {
-            $($(#[doc = $doc])+ $variant {
-                $($(#[doc = $field_doc])+ $field: field!($how $type),)*
-            },)*
-        }
-
-        /// Every verb, in the order of a manual.
-        pub const VERBS: &[Verb] = &[$(Verb {
-            name: $verb,
-            does: concat!($($doc),+),
-            arguments: &[$(Argument { form: form!($how), key: $key },)*],
-        }),*];
-
-        /// The verbs alone.
-        const NAMES: &[&str] = &[$($verb),*];
-
-        impl Op {
-            /// Reads an operation that stands in `source`.
-            ///
-            /// # Errors
-            /// No such verb, or arguments it does not take.
-            pub fn read(source: &SourceText, line: &Invocation) -> Result<Self, InputError> {
-                let mut args = Args::new(source, line)?;
-                let op = match line.verb.text.as_str() {
-                    $($verb => Self::$variant { $($field: take!(args, $how, $key),)* },)*
-                    _ => return Err(unknown_verb(source, line, NAMES)),
-                };
-                args.finish()?;
-                Ok(op)
-            }
-
-            /// The operation as a line of words.
-            pub fn invocation(&self) -> Invocation {
-                match self {
-                    $(Self::$variant { $($field,)* } => {
-                        let line = Invocation::new($verb);
-                        $(let line = put!(line, $how, $key, $field);)*
-                        line
-                    })*
-                }
-            }
-        }
-    };
-}
 
 operations! {
     /// Builds a machine and boots it, in place of the one before; process 1 runs then.
@@ -341,6 +212,8 @@ operations! {
     Info = "info" {
         /// Descriptor of the container.
         opt fd: Signed = "fd",
+        /// argsz; without it, room for everything.
+        opt argsz: u32 = "argsz",
     }
     /// IOMMU_MAP_DMA.
     Map = "map" {
@@ -358,6 +231,15 @@ operations! {
         opt flags: Number = "flags",
         /// argsz; 32 without it.
         opt argsz: u32 = "argsz",
+    }
+    /// IOMMU_MAP_DMA of a window for doorbells: VFIO_DMA_MAP_FLAG_RESERVED_MSI_IOVA.
+    MsiWindow = "msi-window" {
+        /// First IOVA.
+        key iova: Iova = "iova",
+        /// Bytes.
+        key size: Number = "size",
+        /// Descriptor of the container.
+        opt fd: Signed = "fd",
     }
     /// IOMMU_UNMAP_DMA of a range.
     Unmap = "unmap" {
@@ -393,10 +275,68 @@ operations! {
         /// Descriptor of the device.
         key fd: Signed = "fd",
     }
+    /// Shows the doorbells mapped in the domain that translates for a device, and how many vectors
+    /// hold each.
+    Doorbells = "doorbells" {
+        /// The device.
+        key dev: Rid = "dev",
+    }
+    /// SET_IRQS: makes an eventfd for each vector of a device and turns messages on, or says what
+    /// more of them signal. The device may master the bus from then on.
+    Enable = "enable" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// How many vectors.
+        key vectors: u32 = "vectors",
+        /// msi or msix; msix without it.
+        opt index: IrqIndex = "index",
+        /// First vector; 0 without it.
+        opt start: u32 = "start",
+    }
+    /// SET_IRQS: turns messages, or another interrupt, off.
+    Disable = "disable" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// Which; msix without it.
+        opt index: IrqIndex = "index",
+    }
+    /// SET_IRQS in raw form.
+    SetIrqs = "set-irqs" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// Which interrupt.
+        key index: IrqIndex = "index",
+        /// Data type and action.
+        key flags: Number = "flags",
+        /// First vector; 0 without it.
+        opt start: u32 = "start",
+        /// How many; 1 without it.
+        opt count: u32 = "count",
+        /// What follows the structure.
+        opt data: Hex = "data",
+    }
+    /// Reads the counter of an eventfd: by its descriptor, or as the one of a vector.
+    Eventfd = "eventfd" {
+        /// The descriptor.
+        opt fd: Signed = "fd",
+        /// The device.
+        opt dev: Rid = "dev",
+        /// Which vector; 0 without it.
+        opt vector: u32 = "vector",
+    }
+    /// Sends an interrupt to a CPU, as a write to its `smp_affinity_list` does.
+    Affinity = "affinity" {
+        /// Linux interrupt number.
+        key irq: u32 = "irq",
+        /// Which CPU.
+        key cpu: u32 = "cpu",
+    }
+    /// Shows `/proc/interrupts`, as far as messages go.
+    Interrupts = "interrupts" {}
     /// A device reads.
     Read = "read" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
         /// First bus address.
         key iova: Iova = "iova",
         /// Bytes; 8 without it.
@@ -405,7 +345,7 @@ operations! {
     /// A device writes.
     Write = "write" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
         /// First bus address.
         key iova: Iova = "iova",
         /// Eight bytes, as a number.
@@ -423,6 +363,11 @@ operations! {
         /// The device.
         key dev: Rid = "dev",
     }
+    /// Takes a function out of the machine, once the kernel has let go of it.
+    Unplug = "unplug" {
+        /// The function.
+        key dev: Rid = "dev",
+    }
     /// Loads a module.
     Module = "module" {
         /// Its name.
@@ -435,20 +380,39 @@ operations! {
         /// What is written.
         key value: Text = "value",
     }
-    /// Loads a 32-bit or 64-bit register.
+    /// A device signals an interrupt, by a message as its registers say.
+    Raise = "raise" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// Which; 0 without it.
+        opt vector: u32 = "vector",
+    }
+    /// Shows the MSI capability of a device, as the registers hold it.
+    Msi = "msi" {
+        /// The device.
+        key dev: Rid = "dev",
+    }
+    /// Shows the MSI-X table of a device, as the hardware holds it: the entries in use.
+    Msix = "msix" {
+        /// The device.
+        key dev: Rid = "dev",
+    }
+    /// Shows the interrupts that wait or are being served, as the interrupt controller has them.
+    Pending = "pending" {}
+    /// Loads a register.
     Load = "load" {
         /// Physical address.
         key at: PhysAddr = "at",
-        /// Bytes, 4 or 8; 4 without it.
+        /// Bytes, 1, 2, 4 or 8; 4 without it.
         opt size: Number = "size",
     }
-    /// Stores to a 32-bit or 64-bit register.
+    /// Stores to a register.
     Store = "store" {
         /// Physical address.
         key at: PhysAddr = "at",
         /// What to store.
         key value: Number = "value",
-        /// Bytes, 4 or 8; 4 without it.
+        /// Bytes, 1, 2, 4 or 8; 4 without it.
         opt size: Number = "size",
     }
     /// Reads a doubleword of memory.

@@ -7,6 +7,8 @@
 mod coherence;
 mod compare;
 mod expected;
+mod interrupts;
+mod listen;
 mod perform;
 mod placement;
 mod report;
@@ -15,10 +17,11 @@ mod select;
 mod tables;
 mod walk;
 
+pub use listen::{Heard, listen};
 pub use report::{Difference, FileReport, NotCompared, RuleNote, Verdict};
-pub use select::{Choices, Selected, machine_named, profile_named, select, with_choices};
+pub use select::{Choices, Selected, machine_named, select};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use passim_model::UserAddr;
 use passim_vfio::Pid;
@@ -31,6 +34,7 @@ use crate::recording::{Found, Record, Recording};
 use crate::system::{Setup, System};
 use coherence::Coherence;
 use expected::Expected;
+use interrupts::MappedBar;
 use perform::Taken;
 use placement::{LookAhead, Moved, Placed, Placements};
 
@@ -100,11 +104,17 @@ struct Replayer<'a> {
     /// Paths of open files, by process and descriptor.
     files: BTreeMap<(ProcessNumber, i32), String>,
     arena: Option<UserAddr>,
+    /// BARs that the current recording's processes have mapped through sysfs.
+    registers: Vec<MappedBar>,
+    /// What an open `/proc/interrupts` still has to show.
+    interrupts: VecDeque<String>,
     /// Pages that move as soon as they may.
     moving: Vec<Moved>,
     coherence: Coherence,
     /// Operations of the random trace taken.
     random: u64,
+    /// What the model answered in the present line, if anybody listens.
+    heard: Option<Vec<Heard>>,
     report: FileReport,
 }
 
@@ -144,9 +154,12 @@ impl<'a> Replayer<'a> {
             current: None,
             files: BTreeMap::new(),
             arena: None,
+            registers: Vec::new(),
+            interrupts: VecDeque::new(),
             moving: Vec::new(),
             coherence: Coherence::default(),
             random: 0,
+            heard: None,
             report,
         })
     }
@@ -311,7 +324,7 @@ fn input_last(machine: &Machine) -> u64 {
     /// SMMU_IDR0.S1P, IHI 0070 G.b 6.3.1.
     const STAGE1: u32 = 1 << 1;
     let has_stage1 = match &machine.iommu {
-        Iommu::Flat => true,
+        Iommu::Flat | Iommu::X86(_) => true,
         Iommu::SmmuV3(smmus) => smmus.iter().all(|smmu| smmu.idr[0] & STAGE1 != 0),
     };
     if has_stage1 { (1 << 48) - 1 } else { (1 << 44) - 1 }

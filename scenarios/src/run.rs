@@ -4,15 +4,23 @@
 //! process that is current. What happened is text, one line or a few; comparing it with what the
 //! file says, and blessing the file, is [`files`]'.
 
+mod account;
 mod attach;
 mod calls;
 mod device;
 pub mod files;
 mod info;
+mod interrupts;
+mod iommu_info;
 pub mod junit;
 mod memory;
+mod messages;
 mod outcome;
 mod raw;
+mod surroundings;
+
+pub use account::Account;
+pub use surroundings::{AreaHere, ContainerHere, Surroundings};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,10 +29,12 @@ use passim_vfio::Pid;
 use passim_vfio::call::{Answer, Arg, Call};
 use passim_vfio::policy::Profile;
 use passim_vfio::process::{Capabilities, Start};
+use passim_vfio::verdict::Verdict;
 
+use crate::chosen::{Chosen, NoSuch, meant_profile};
 use crate::machine::Machine;
 use crate::op::{Op, PaceName, Setting, YesNo};
-use crate::replay::{machine_named, with_choices};
+use crate::replay::machine_named;
 use crate::script::Place;
 use crate::system::{Pace, Setup, System};
 
@@ -57,6 +67,7 @@ pub type Outcome = Result<Vec<String>, Unperformable>;
 /// A scenario under way.
 #[derive(Default)]
 pub struct Runner {
+    chosen: Chosen,
     running: Option<Running>,
 }
 
@@ -85,8 +96,12 @@ struct Running {
     attached: BTreeMap<Rid, Attached>,
     /// The container of operations that name none, by process.
     container: BTreeMap<u32, i32>,
+    /// Eventfds of vectors, by process, device and vector.
+    eventfds: BTreeMap<(u32, Rid, u32), i32>,
     /// Pages the scenario wrote by their physical addresses.
     poked: BTreeSet<PhysAddr>,
+    /// What the kernel said during the present operation.
+    account: Account,
 }
 
 impl Runner {
@@ -95,25 +110,42 @@ impl Runner {
         Self::default()
     }
 
+    /// Nothing built yet; every machine will have this profile and these choices, whatever the
+    /// scenario says.
+    pub fn with(chosen: Chosen) -> Self {
+        Self { chosen, running: None }
+    }
+
     /// Performs one operation.
     ///
     /// # Errors
     /// [`Unperformable`]: it names what does not exist, or there is no machine.
     pub fn perform(&mut self, op: &Op) -> Outcome {
         if let Op::Machine { .. } = op {
-            self.running = Some(boot(op)?);
+            // A machine that does not come up leaves none, least of all the one before.
+            self.running = None;
+            self.running = Some(boot(op, &self.chosen)?);
             return Ok(vec!["ok".to_owned()]);
         }
         let running = self.running.as_mut().ok_or_else(|| {
             Unperformable::new("there is no machine yet")
                 .hint("a scenario begins with `machine NAME`")
         })?;
-        running.perform(op)
+        running.account = Account::default();
+        let mut lines = running.perform(op)?;
+        running.account.verdicts = running.system.kernel.take_verdicts();
+        lines.extend(running.account.verdicts.iter().map(Verdict::to_string));
+        Ok(lines)
+    }
+
+    /// What the kernel said during the last operation that was performed.
+    pub fn account(&self) -> Account {
+        self.running.as_ref().map(|running| running.account.clone()).unwrap_or_default()
     }
 }
 
 /// Builds the machine a `machine` operation asks for.
-fn boot(op: &Op) -> Result<Running, Unperformable> {
+fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
     let Op::Machine {
         name,
         profile,
@@ -131,17 +163,14 @@ fn boot(op: &Op) -> Result<Running, Unperformable> {
         message: error.to_string(),
         hint: Some(error.hint().to_owned()),
     })?;
-    let profile = profile.as_ref().map_or(machine.profile.as_str(), |profile| &profile.0);
-    let profile = profile_of(profile)?;
+    let profile = match (chosen.profile, profile) {
+        (Some(profile), _) => profile,
+        (None, Some(name)) => profile_of(&name.0)?,
+        (None, None) => profile_of(&machine.profile)?,
+    };
     let mut setup = Setup::new(&machine, profile);
-    let chosen = |Setting(set): &Setting| set.clone();
-    setup.policy =
-        with_choices(profile, &set.as_ref().map(chosen).unwrap_or_default()).map_err(|error| {
-            Unperformable {
-                message: error.message().to_owned(),
-                hint: Some(error.hint().to_owned()),
-            }
-        })?;
+    let own = set.as_ref().map_or(&[][..], |Setting(set)| set);
+    setup.policy = chosen.policy(profile, &machine.choices, own)?;
     let is_yes = |answer: &YesNo| *answer == YesNo::Yes;
     if let Some(answer) = allow_unsafe_interrupts {
         setup.params.allow_unsafe_interrupts = is_yes(answer);
@@ -161,8 +190,14 @@ fn boot(op: &Op) -> Result<Running, Unperformable> {
 
 fn profile_of(name: &str) -> Result<Profile, Unperformable> {
     name.parse().map_err(|error: passim_vfio::policy::UnknownProfile| {
-        Unperformable::new(error.to_string()).hint("say `profile=linux-6.12` or another")
+        Unperformable::new(error.to_string()).hint(meant_profile(name))
     })
+}
+
+impl From<NoSuch> for Unperformable {
+    fn from(error: NoSuch) -> Self {
+        Self { message: error.message, hint: Some(error.hint) }
+    }
 }
 
 impl Running {
@@ -176,13 +211,17 @@ impl Running {
             areas: BTreeMap::new(),
             attached: BTreeMap::new(),
             container: BTreeMap::new(),
+            eventfds: BTreeMap::new(),
             poked: BTreeSet::new(),
+            account: Account::default(),
         };
         running.spawn(DEFAULT_MEMLOCK);
         Ok(running)
     }
 
     fn perform(&mut self, op: &Op) -> Outcome {
+        // What was sent before is not what this operation brings about.
+        self.system.board.take_deliveries();
         match op {
             Op::Machine { .. } => unreachable!("performed by the runner"),
             Op::Process { memlock } => {
@@ -214,10 +253,21 @@ impl Running {
             | Op::SetRlimit { .. }
             | Op::DropCap {} => self.memory(op),
             Op::Attach { .. } | Op::Detach { .. } => self.attachment(op),
-            Op::Info { .. } | Op::Status { .. } | Op::DeviceInfo { .. } | Op::Dirty { .. } => {
-                self.information(op)
-            }
+            Op::Info { .. }
+            | Op::Doorbells { .. }
+            | Op::Status { .. }
+            | Op::DeviceInfo { .. }
+            | Op::Dirty { .. } => self.information(op),
+            Op::Enable { .. }
+            | Op::Disable { .. }
+            | Op::SetIrqs { .. }
+            | Op::Eventfd { .. }
+            | Op::Affinity { .. }
+            | Op::Interrupts {} => self.interrupts(op),
             Op::Read { .. } | Op::Write { .. } => self.device(op),
+            Op::Raise { .. } | Op::Msi { .. } | Op::Msix { .. } | Op::Pending {} => {
+                self.messages(op)
+            }
             Op::Load { .. }
             | Op::Store { .. }
             | Op::PeekPhys { .. }
@@ -267,7 +317,9 @@ impl Running {
     /// Makes a call as the current process.
     fn call(&mut self, call: Call) -> Result<Answer, Unperformable> {
         let pid = self.pid()?;
-        Ok(self.system.kernel.run(pid, call, &mut self.system.board))
+        let answer = self.system.call(pid, call);
+        self.account.refused.extend(answer.ret.as_ref().err());
+        Ok(answer)
     }
 
     fn ioctl(&mut self, fd: i32, request: u32, arg: Arg) -> Result<Answer, Unperformable> {

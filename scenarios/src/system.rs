@@ -5,20 +5,22 @@
 
 mod assemble;
 mod board;
+mod controller;
 mod dma;
 mod edu;
 mod interrupts;
+mod message;
+mod process;
 
 pub use assemble::{AssemblyError, Setup};
-pub use board::{Board, Pace};
+pub use board::{Board, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
+pub use message::{Arrival, Delivery, Signalled};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use passim_model::{PageSize, Rid, Topology};
+use passim_model::{Endpoint, PageSize, Requester, Rid, Topology};
 use passim_vfio::Kernel;
-
-use edu::Edu;
 
 /// A running machine. See the [module](self).
 pub struct System {
@@ -28,10 +30,10 @@ pub struct System {
     pub kernel: Kernel,
     topology: Topology,
     page: PageSize,
-    /// Which SMMU each function's DMA passes, in the topology's order.
-    smmu_of_function: Vec<usize>,
-    /// Devices whose registers are modelled.
-    edus: BTreeMap<Rid, Edu>,
+    /// Which SMMU a device's DMA passes; absent for one that passes none.
+    smmu_of: BTreeMap<Endpoint, usize>,
+    /// Functions that were taken out.
+    unplugged: BTreeSet<Rid>,
 }
 
 impl System {
@@ -45,12 +47,22 @@ impl System {
         &self.topology
     }
 
+    /// The function at `rid` is gone: it does no DMA any more. The kernel is told by other means.
+    pub fn unplug(&mut self, rid: Rid) {
+        self.unplugged.insert(rid);
+    }
+
+    /// The requester of a device that is there.
+    fn requester(&self, device: Endpoint) -> Option<Requester> {
+        let gone = device.rid().is_some_and(|rid| self.unplugged.contains(&rid));
+        if gone { None } else { self.topology.requester(device) }
+    }
+
     /// Whether the machine has a function at `rid`.
     pub fn has(&self, rid: Rid) -> bool {
-        self.topology.function(rid).is_some()
+        self.topology.function(rid).is_some() && !self.unplugged.contains(&rid)
     }
 }
 
 #[cfg(test)]
-#[path = "system/tests.rs"]
 mod tests;

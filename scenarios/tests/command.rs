@@ -120,3 +120,73 @@ fn lists_are_text_and_json() {
     }
     assert!(String::from_utf8(passim(&["--help"]).stdout).unwrap().contains("Examples:"));
 }
+
+#[test]
+fn two_profiles_differ_in_choices_that_are_named() {
+    let text = String::from_utf8(passim(&["profiles"]).stdout).unwrap();
+    assert_eq!(text.lines().count(), 10);
+    let output = passim(&["profiles", "--diff", "linux-6.1", "linux-6.12"]);
+    assert_eq!(ended(&output), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("zero-page: ") && text.contains("linux-6.12  unshared: "), "{text}");
+    let output = passim(&["profiles", "--diff", "linux-6.1", "linux-6.12", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let differ = json["differ"].as_array().unwrap();
+    assert!(differ.iter().any(|choice| choice["name"] == "zero-page"), "{json}");
+    assert_eq!(ended(&passim(&["profiles", "--diff", "linux-6.1"])), Some(2));
+    assert_eq!(ended(&passim(&["profiles", "--diff", "linux-6.1", "linux-9"])), Some(2));
+}
+
+#[test]
+fn a_comparison_of_kernels_ends_as_diff_does() {
+    let (zero, first) = (path("files/memlock/zero-page.scn"), path("files/map/first.scn"));
+    let output = passim(&["diff", "--profiles", "linux-6.1,linux-6.12", &first]);
+    assert_eq!(ended(&output), Some(0));
+    let output = passim(&["diff", "--profiles", "linux-6.1,linux-6.12", &zero]);
+    assert_eq!(ended(&output), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("the first in line 11") && text.contains("pinned -> unshared"), "{text}");
+    let output = passim(&["diff", "--profiles", "linux-6.1,linux-6.12", &zero, "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let divergence = &json["files"][0]["divergences"][0];
+    assert_eq!(divergence["because"][0][0]["choice"], "zero-page");
+    let set = "zero-page=pinned";
+    let same = passim(&["diff", "--profiles", "linux-6.1,linux-6.12", "--set", set, &zero]);
+    assert_eq!(ended(&same), Some(0));
+    for wrong in ["linux-6.1", "linux-6.1,linux-9"] {
+        assert_eq!(ended(&passim(&["diff", "--profiles", wrong, &zero])), Some(2));
+    }
+}
+
+#[test]
+fn an_explanation_holds_a_line_to_put_in_place() {
+    let place = format!("{}:12", path("files/map/order-of-checks.scn"));
+    let output = passim(&["explain", &place]);
+    assert_eq!(ended(&output), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.ends_with(
+            "nearest request that is accepted:\n  map iova=0x14000 va=A size=0x1000 prot=r|w\n"
+        ),
+        "{text}"
+    );
+    let output = passim(&["explain", &place, "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["refusals"][0]["rule"], "map-overlap");
+    assert!(json["nearest"]["accepted"]["lines"][0].is_string(), "{json}");
+    for wrong in ["nowhere.scn:1", "nowhere.scn", &place.replace(":12", ":1")] {
+        assert_eq!(ended(&passim(&["explain", wrong])), Some(2), "{wrong}");
+    }
+}
+
+#[test]
+fn choices_on_the_command_line_are_over_those_of_a_scenario() {
+    let zero = path("files/memlock/zero-page.scn");
+    assert_eq!(ended(&passim(&["run", &zero])), Some(0));
+    assert_eq!(ended(&passim(&["run", "--set", "zero-page=pinned", &zero])), Some(1));
+    assert_eq!(ended(&passim(&["run", "--profile", "linux-6.1", &zero])), Some(1));
+    let output = passim(&["run", "--set", "zero-pages=pinned", &zero]);
+    assert_eq!(ended(&output), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("did you mean `zero-page`?"));
+    assert_eq!(ended(&passim(&["run", "--bless", "--set", "zero-page=pinned", &zero])), Some(2));
+}

@@ -17,9 +17,7 @@
 //! | STE.CONT (5.2) | not used: one cache entry, one STE |
 //! | over-invalidation of TLB and configuration (4.3, 4.4) | never: what a command need not remove stays |
 //! | translations cached (3.21.1) | also those whose permissions refused the access that filled them |
-//! | walk caches (3.21.1) | none: only leaves are cached, so `Leaf` of a TLBI changes nothing |
-//! | contiguous hint of a leaf | not used: one entry, one descriptor |
-//! | overlapping TLB entries (3.20.1) | not detected; the smallest page wins |
+//! | walk caches, level-1 descriptors, contiguous runs (3.21.1, 5.1, 5.3) | cached only where everything is kept ([`Retention`](crate::tlb::Retention)) |
 //! | TLB hit where EPD is set (5.4.1.1) | permitted; the miss faults |
 //! | VMID and ASID beyond the implemented size in commands (4.4) | the command has no effect |
 //! | queue and MSI addresses beyond OAS (3.4.3) | truncated |
@@ -28,7 +26,19 @@
 //! | IPA of a stage-1 event, SubstreamID without SSV (7.3) | zero |
 //! | merging of events (7.3.1) | never |
 //! | external abort on a queue write (7.2.2) | synchronous: PROD does not move |
-//! | CMD_ATC_INV, CMD_PRI_RESP, CMD_RESUME and CMD_STALL_TERM where legal | no effect: nothing they address exists |
+//! | access flag of a leaf whose permission refuses the access (3.13.2) | not updated |
+//! | attributes of transactions that carry none (13.1.3) | Normal, write-back, inner shareable |
+//! | order of the record of a stall and its STAG (3.12.2) | the lowest free STAG |
+//! | a stall while as many wait as can (5.2.3, STALL_MAX) | it waits unrecorded, and is retried when one ends |
+//! | early retry, suppression of duplicate stall records (3.12.2.1, 3.12.2.2) | never |
+//! | CMD_RESUME of a stall whose record was not written (4.7.1) | matches nothing: it has no STAG yet |
+//! | CMD_ATC_INV with Size above 52 (4.5.1) | CERROR_ILL |
+//! | SSV = 1 in CMD_ATC_INV and CMD_PRI_RESP without SubstreamIDs (4.5.1, 4.5.2) | acts as 0 |
+//! | write permission in answers to requests that write nothing (13.7.1) | granted where the page is dirty or not tracked |
+//! | ATS translated addresses beyond OAS (3.9.1.1) | the transaction is aborted, nothing is recorded |
+//! | attributes and overrides of translated transactions that bypass (13.6.2) | those of an incoming transaction |
+//! | dirty state of the final stage-2 leaf of a split-stage request (3.13.7.1) | marked by the request |
+//! | external abort on a PRI queue write (8.2) | synchronous: an automatic response is sent |
 
 /// When a written control is acknowledged (CR0 to CR0ACK, IRQ_CTRL to IRQ_CTRLACK, GBPA.Update).
 /// IHI 0070 G.b 6.3.9: an update completes in finite time.
@@ -82,6 +92,17 @@ pub enum OutOfRangeParameter {
     Truncate,
 }
 
+/// What happens where several TLB entries translate one address, as after a change of page size
+/// without break-before-make. IHI 0070 G.b 3.20.1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Overlap {
+    /// Nothing is noticed; the smallest page wins.
+    #[default]
+    SmallestWins,
+    /// F_TLB_CONFLICT.
+    Detected,
+}
+
 /// The choices that can be made differently.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Choices {
@@ -95,4 +116,6 @@ pub struct Choices {
     pub reserved_command_fields: ReservedCommandFields,
     /// StreamIDs and SubstreamIDs of commands beyond the implemented size.
     pub out_of_range: OutOfRangeParameter,
+    /// Several TLB entries for one address.
+    pub overlap: Overlap,
 }

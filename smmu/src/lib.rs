@@ -2,6 +2,7 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
+//! | [`attributes`] | how is memory to be accessed: cached, shared, or as a device? |
 //! | [`regime`] | what do the configuration structures amount to? |
 //! | [`tlb`] | which translations are remembered, and what makes them forgotten? |
 //! | [`choice`] | where does the architecture leave a choice, and what is chosen? |
@@ -10,6 +11,7 @@
 //! This crate knows memory, and nothing of who writes the structures into it. It performs
 //! nothing outside: interrupts and message writes are returned as effects.
 
+pub mod attributes;
 pub mod choice;
 pub mod regime;
 pub mod tlb;

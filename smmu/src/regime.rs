@@ -4,9 +4,10 @@
 //! STE and CD (SMMUv3) or S2CR, CBAR and the context bank (SMMUv2) are read, judged and turned
 //! into these types; translation looks at nothing else. No register and no layout is known here.
 
+use crate::attributes::{Attributes, Shareability};
 use crate::tlb::SpaceId;
 use passim_model::access::{Access, Perms, Privilege};
-use passim_model::pgtable::vmsav8::Granule;
+use passim_model::pgtable::vmsav8::{Granule, Stage1Leaf, Stage2Leaf};
 use passim_model::pgtable::walk;
 
 /// The exception level whose translation regime a stream uses (StreamWorld). Part of every tag
@@ -46,12 +47,14 @@ pub struct OnFault {
     pub response: Response,
     /// Whether software is told.
     pub recording: Recording,
+    /// Whether the transaction waits for software instead, which is then always told.
+    pub stalls: bool,
 }
 
 impl OnFault {
     /// Abort and record: what every fault does that no configuration bit governs.
     pub const ABORT_AND_RECORD: Self =
-        Self { response: Response::Abort, recording: Recording::Recorded };
+        Self { response: Response::Abort, recording: Recording::Recorded, stalls: false };
 }
 
 /// Byte order of translation table descriptors.
@@ -71,6 +74,17 @@ impl Endian {
             Self::Big => word.swap_bytes(),
         }
     }
+}
+
+/// What hardware updates in the descriptors of a stage (HTTU). IHI 0070 G.b 3.13.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct FlagUpdates {
+    /// The access flag of leaves.
+    pub access: bool,
+    /// The dirty state of leaves with DBM.
+    pub dirty: bool,
+    /// The access flag of table descriptors.
+    pub tables: bool,
 }
 
 /// Whether the top byte of an address takes part in its range check.
@@ -102,6 +116,8 @@ pub struct Half {
     pub top_byte: TopByte,
     /// E0PD.
     pub unprivileged: Unprivileged,
+    /// Shareability of every leaf, where descriptors have no room for it (DS).
+    pub shareability: Option<Shareability>,
 }
 
 /// Limits that stage-1 configuration puts on the permissions of every leaf.
@@ -150,6 +166,10 @@ pub struct Stage1 {
     pub endian: Endian,
     /// Limits on permissions.
     pub limits: PermissionLimits,
+    /// Memory types by index.
+    pub mair: u64,
+    /// What hardware updates in descriptors.
+    pub updates: FlagUpdates,
     /// What follows a fault.
     pub on_fault: OnFault,
     /// Where translations of this ASID are cached.
@@ -184,6 +204,13 @@ impl Stage1 {
         if above == repeated { Ok((half, address)) } else { Err(OutOfRange) }
     }
 
+    /// The memory attributes of a leaf.
+    pub(crate) fn attributes(&self, half: &Half, leaf: &walk::Leaf) -> Attributes {
+        let own = Shareability::of(Stage1Leaf::SH.get(leaf.descriptor));
+        let shareability = half.shareability.unwrap_or(own);
+        Attributes::of_mair(self.mair, Stage1Leaf::ATTR_INDX.get(leaf.descriptor), shareability)
+    }
+
     /// The permissions of a leaf in this regime, unprivileged and privileged.
     pub(crate) fn permissions(&self, leaf: &walk::Leaf) -> (Perms, Perms) {
         let (unprivileged, privileged) = match self.world {
@@ -209,8 +236,58 @@ pub struct Stage2 {
     pub endian: Endian,
     /// What follows a fault.
     pub on_fault: OnFault,
+    /// What hardware updates in descriptors.
+    pub updates: FlagUpdates,
+    /// S2FWB: leaves may force the memory type.
+    pub force_write_back: bool,
+    /// S2PTW: tables and CDs of stage 1 must not lie in Device memory.
+    pub protected_walks: bool,
+    /// Whether leaves distinguish privileges for execution.
+    pub xnx: bool,
+    /// Shareability of every leaf, where descriptors have no room for it (DS).
+    pub shareability: Option<Shareability>,
     /// Where translations are cached.
     pub(crate) space: SpaceId,
+}
+
+impl Stage2 {
+    /// The memory attributes behind a leaf, of an access that comes with `incoming`.
+    pub(crate) fn attributes(&self, incoming: Attributes, leaf: &LeafAttributes) -> Attributes {
+        if self.force_write_back {
+            incoming.combine_forced(u64::from(leaf.mem_attr), leaf.shareability)
+        } else {
+            incoming.combine(u64::from(leaf.mem_attr), leaf.shareability)
+        }
+    }
+
+    /// What a leaf says of attributes.
+    pub(crate) fn leaf_attributes(&self, leaf: &walk::Leaf) -> LeafAttributes {
+        let own = Shareability::of(Stage2Leaf::SH.get(leaf.descriptor));
+        LeafAttributes {
+            mem_attr: Stage2Leaf::MEM_ATTR.get(leaf.descriptor) as u8,
+            shareability: self.shareability.unwrap_or(own),
+        }
+    }
+
+    /// The permissions of a leaf, unprivileged and privileged.
+    pub(crate) fn permissions(&self, leaf: &walk::Leaf) -> [Perms; 2] {
+        // IHI 0070 G.b 6.3.4 (XNX): without it XN[1] alone counts, and for both privileges.
+        if self.xnx { [leaf.unprivileged, leaf.privileged] } else { [leaf.unprivileged; 2] }
+    }
+}
+
+/// What a stage 2 leaf says of attributes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct LeafAttributes {
+    /// MemAttr.
+    pub mem_attr: u8,
+    /// SH, or what stands for it.
+    pub shareability: Shareability,
+}
+
+impl LeafAttributes {
+    /// Of a translation without stage 2.
+    pub const NONE: Self = Self { mem_attr: 0, shareability: Shareability::Non };
 }
 
 /// Everything that decides one translation.

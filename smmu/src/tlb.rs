@@ -1,19 +1,31 @@
-//! The TLB: a set-associative cache of complete translations.
+//! The TLB: a cache of complete translations, and of tables half-way to them.
 //!
 //! An entry belongs to a *space*: one ASID of a regime, its global pages, or one VMID's stage 2.
-//! A space carries a tag that is never used twice, and its entries carry the tag they were made
-//! under; so a whole space is dropped by giving it a new tag. By address, only the sets an entry
-//! could be in are visited: a space knows which page sizes it holds.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `sets` | what does a TLB of limited size hold? |
+//! | `everything` | what does one hold that never replaces anything? |
+//! | `tables` | which tables are remembered half-way down a walk? |
 //!
 //! Nothing is removed that the caller did not name: an invalidation that is missing or too small
 //! leaves a stale translation behind, and the next lookup finds it.
 
-use crate::regime::World;
+mod everything;
+mod sets;
+mod tables;
+
+use crate::attributes::Attributes;
+use crate::regime::{LeafAttributes, World};
 use core::ops::RangeInclusive;
+use everything::Everything;
 use passim_model::access::Perms;
 use passim_model::pgtable::vmsav8::Granule;
+use passim_model::pgtable::walk::Below;
 use passim_model::{Asid, Vmid};
+use sets::Sets;
 use std::collections::BTreeMap;
+use tables::Tables;
 
 /// What a set of translations belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -69,6 +81,24 @@ pub struct Translation {
     pub stage1: [Perms; 2],
     /// Stage 2: the same.
     pub stage2: [Perms; 2],
+    /// A write has to walk again, because it may have to mark a descriptor (dirty state).
+    pub clean: bool,
+    /// Memory attributes: of all stages, or of stage 1 where stage 2 is absent.
+    pub attributes: Attributes,
+    /// Of stage 2 alone: what its leaf says of attributes.
+    pub leaf: LeafAttributes,
+}
+
+/// Which entry of a full set gives way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Victim {
+    /// Each way in turn.
+    #[default]
+    RoundRobin,
+    /// The one used longest ago.
+    LeastRecentlyUsed,
+    /// A pseudo-random one; the sequence is always the same.
+    Random,
 }
 
 /// How large the TLB is.
@@ -78,13 +108,27 @@ pub struct Geometry {
     pub sets_lg2: u8,
     /// Entries a set; at least 1, at most 16.
     pub ways: u8,
+    /// Which entry of a full set gives way.
+    pub victim: Victim,
 }
 
 impl Default for Geometry {
     /// 4096 entries, direct mapped.
     fn default() -> Self {
-        Self { sets_lg2: 12, ways: 1 }
+        Self { sets_lg2: 12, ways: 1, victim: Victim::RoundRobin }
     }
+}
+
+/// How long what was cached is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Retention {
+    /// As long as there is room.
+    #[default]
+    Sized,
+    /// Until it is invalidated, however much it is; and everything is cached that may be:
+    /// intermediate tables, level-1 descriptors, contiguous runs as one. What a driver forgets
+    /// to invalidate then always shows.
+    Everything,
 }
 
 /// What an invalidation by address names beside the address.
@@ -92,8 +136,10 @@ impl Default for Geometry {
 pub struct Hint {
     /// Only entries of this granule.
     pub granule: Option<Granule>,
-    /// Only entries whose leaf is at this level.
+    /// Only entries whose leaf is at this level, and tables above it.
     pub level: Option<u8>,
+    /// Only leaves, no tables.
+    pub leaves_only: bool,
 }
 
 impl Hint {
@@ -103,66 +149,37 @@ impl Hint {
     }
 }
 
-/// A tag no entry carries.
-const DEAD: u64 = 0;
-
-#[derive(Clone, Copy)]
-struct Slot {
-    tag: u64,
-    space: SpaceId,
-    translation: Translation,
-}
-
-#[derive(Clone, Copy)]
-struct SpaceState {
-    tag: u64,
-    /// Bit n: pages of 2^n bytes were cached since the tag was given.
-    sizes: u64,
-    /// Bit n: some of them are pieces of a leaf of 2^n bytes.
-    pieces_of: u64,
+/// Where translations are kept.
+#[derive(Clone)]
+enum Store {
+    Sets(Sets),
+    Everything(Everything),
 }
 
 /// The TLB. See the [module](self).
+#[derive(Clone)]
 pub struct Tlb {
-    geometry: Geometry,
-    slots: Box<[Slot]>,
-    spaces: Vec<SpaceState>,
+    store: Store,
+    tables: Option<Tables>,
     ids: BTreeMap<Space, SpaceId>,
-    next_tag: u64,
-    next_victim: usize,
     losses: u64,
 }
 
+/// Whether one entry translates an address, or several that differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Conflict;
+
 impl Tlb {
-    /// An empty TLB. Sizes beyond the limits of [`Geometry`] are brought inside them.
-    pub fn new(geometry: Geometry) -> Self {
-        let geometry =
-            Geometry { sets_lg2: geometry.sets_lg2.min(20), ways: geometry.ways.clamp(1, 16) };
-        let empty = Slot {
-            tag: DEAD,
-            space: SpaceId(0),
-            translation: Translation {
-                input: 0,
-                output: 0,
-                intermediate: 0,
-                lg2: 12,
-                leaf_lg2: 12,
-                level: 3,
-                granule: Granule::K4,
-                stage1: [Perms::empty(); 2],
-                stage2: [Perms::empty(); 2],
-            },
+    /// An empty TLB. Sizes beyond the limits of [`Geometry`] are brought inside them; with
+    /// [`Retention::Everything`] they do not count.
+    pub fn new(geometry: Geometry, retention: Retention) -> Self {
+        let (store, tables) = match retention {
+            Retention::Sized => (Store::Sets(Sets::new(geometry)), None),
+            Retention::Everything => {
+                (Store::Everything(Everything::default()), Some(Tables::default()))
+            }
         };
-        let count = usize::from(geometry.ways) << geometry.sets_lg2;
-        Self {
-            geometry,
-            slots: vec![empty; count].into_boxed_slice(),
-            spaces: Vec::new(),
-            ids: BTreeMap::new(),
-            next_tag: DEAD + 1,
-            next_victim: 0,
-            losses: 0,
-        }
+        Self { store, tables, ids: BTreeMap::new(), losses: 0 }
     }
 
     /// The space with this name, made if it was never asked for.
@@ -170,9 +187,10 @@ impl Tlb {
         if let Some(&id) = self.ids.get(&space) {
             return id;
         }
-        let id = SpaceId(self.spaces.len() as u32);
-        let tag = self.fresh_tag();
-        self.spaces.push(SpaceState { tag, sizes: 0, pieces_of: 0 });
+        let id = SpaceId(self.ids.len() as u32);
+        if let Store::Sets(sets) = &mut self.store {
+            sets.add_space();
+        }
         self.ids.insert(space, id);
         id
     }
@@ -183,67 +201,73 @@ impl Tlb {
         self.losses
     }
 
-    /// The cached translation of `input` in a space.
-    #[inline]
-    pub fn lookup(&self, space: SpaceId, input: u64) -> Option<&Translation> {
-        let state = &self.spaces[space.0 as usize];
-        let mut sizes = state.sizes;
-        while sizes != 0 {
-            let lg2 = sizes.trailing_zeros();
-            sizes &= sizes - 1;
-            let first = page(input, lg2);
-            let set = self.set_of(space, first, lg2);
-            for slot in &self.slots[set..set + usize::from(self.geometry.ways)] {
-                let found = &slot.translation;
-                if slot.tag == state.tag && found.input == first && u32::from(found.lg2) == lg2 {
-                    return Some(found);
-                }
-            }
+    /// The cached translation of `input` in a space: that of the smallest page, where there are
+    /// several.
+    #[inline(always)]
+    pub fn lookup(&mut self, space: SpaceId, input: u64) -> Option<&Translation> {
+        match &mut self.store {
+            Store::Sets(sets) => sets.lookup(space, input),
+            Store::Everything(all) => all.lookup(space, input),
         }
-        None
+    }
+
+    /// Whether several entries of these spaces translate `input`. IHI 0070 G.b 3.20.1.
+    ///
+    /// # Errors
+    /// [`Conflict`] if so.
+    pub fn check(&self, spaces: &[SpaceId], input: u64) -> Result<(), Conflict> {
+        let mut matches = 0;
+        for &space in spaces {
+            matches += match &self.store {
+                Store::Sets(sets) => sets.matches(space, input),
+                Store::Everything(all) => all.matches(space, input),
+            };
+        }
+        if matches > 1 { Err(Conflict) } else { Ok(()) }
     }
 
     /// Caches a translation, replacing one of its set if there is no room.
+    #[inline(always)]
     pub fn insert(&mut self, space: SpaceId, translation: Translation) {
         let lg2 = u32::from(translation.lg2);
         let translation = Translation { input: page(translation.input, lg2), ..translation };
-        let set = self.set_of(space, translation.input, lg2);
-        let ways = usize::from(self.geometry.ways);
-        let state = &mut self.spaces[space.0 as usize];
-        state.sizes |= 1 << lg2;
-        if translation.leaf_lg2 != translation.lg2 {
-            state.pieces_of |= 1 << translation.leaf_lg2;
+        match &mut self.store {
+            Store::Sets(sets) => self.losses += u64::from(sets.insert(space, translation)),
+            Store::Everything(all) => all.insert(space, translation),
         }
-        let tag = state.tag;
-        let spaces = &self.spaces;
-        let same = |slot: &Slot| {
-            slot.tag == tag
-                && slot.translation.input == translation.input
-                && slot.translation.lg2 == translation.lg2
-        };
-        let free = |slot: &Slot| slot.tag != spaces[slot.space.0 as usize].tag;
-        let set_slots = &self.slots[set..set + ways];
-        let way = set_slots
-            .iter()
-            .position(same)
-            .or_else(|| set_slots.iter().position(|slot| slot.tag == DEAD || free(slot)));
-        let way = way.unwrap_or_else(|| {
-            self.losses += 1;
-            self.next_victim = self.next_victim.wrapping_add(1);
-            self.next_victim % ways
-        });
-        self.slots[set + way] = Slot { tag, space, translation };
+    }
+
+    /// The table nearest to the leaf that a walk for `input` can start from.
+    #[inline]
+    pub fn table(&self, space: SpaceId, input: u64) -> Option<Below> {
+        self.tables.as_ref()?.nearest(space, input)
+    }
+
+    /// Whether tables are cached at all.
+    #[inline]
+    pub fn keeps_tables(&self) -> bool {
+        self.tables.is_some()
+    }
+
+    /// Caches a table a walk for `input` came to, if tables are cached.
+    pub fn insert_table(&mut self, space: SpaceId, input: u64, granule: Granule, below: Below) {
+        if let Some(tables) = &mut self.tables {
+            tables.insert(space, input, granule, below);
+        }
     }
 
     /// Drops every entry of the spaces in `range`.
     pub fn invalidate_spaces(&mut self, range: RangeInclusive<Space>) {
         self.losses += 1;
-        let mut next_tag = self.next_tag;
         for (_, &id) in self.ids.range(range) {
-            self.spaces[id.0 as usize] = SpaceState { tag: next_tag, sizes: 0, pieces_of: 0 };
-            next_tag += 1;
+            match &mut self.store {
+                Store::Sets(sets) => sets.drop_space(id),
+                Store::Everything(all) => all.drop_space(id),
+            }
+            if let Some(tables) = &mut self.tables {
+                tables.drop_space(id);
+            }
         }
-        self.next_tag = next_tag;
     }
 
     /// Drops the entries of the spaces in `range` that translate an address of `first..=last`
@@ -252,17 +276,13 @@ impl Tlb {
     /// A leaf of the first stage of which pieces are cached goes as a whole.
     pub fn invalidate(&mut self, range: RangeInclusive<Space>, first: u64, last: u64, hint: Hint) {
         self.losses += 1;
-        let ids: Vec<SpaceId> = self.ids.range(range).map(|(_, &id)| id).collect();
-        for id in ids {
-            self.drop_pages(id, first, last, |entry| hint.admits(entry));
-            let mut leaves = self.spaces[id.0 as usize].pieces_of;
-            while leaves != 0 {
-                let leaf = leaves.trailing_zeros();
-                leaves &= leaves - 1;
-                let last = page(last, leaf) | ((1 << leaf) - 1);
-                self.drop_pages(id, page(first, leaf), last, |entry| {
-                    u32::from(entry.leaf_lg2) == leaf && hint.admits(entry)
-                });
+        for (_, &id) in self.ids.range(range) {
+            match &mut self.store {
+                Store::Sets(sets) => sets.drop_addresses(id, first, last, hint),
+                Store::Everything(all) => all.drop_addresses(id, first, last, hint),
+            }
+            if let Some(tables) = self.tables.as_mut().filter(|_| !hint.leaves_only) {
+                tables.drop_addresses(id, first, last, hint);
             }
         }
     }
@@ -270,12 +290,12 @@ impl Tlb {
     /// Drops everything.
     pub fn clear(&mut self) {
         self.losses += 1;
-        for slot in &mut self.slots {
-            slot.tag = DEAD;
+        match &mut self.store {
+            Store::Sets(sets) => sets.clear(),
+            Store::Everything(all) => *all = Everything::default(),
         }
-        for state in &mut self.spaces {
-            state.sizes = 0;
-            state.pieces_of = 0;
+        if let Some(tables) = &mut self.tables {
+            *tables = Tables::default();
         }
     }
 
@@ -283,65 +303,20 @@ impl Tlb {
     pub fn entries(&self) -> Vec<(Space, Translation)> {
         let mut found: Vec<(Space, Translation)> = Vec::new();
         for (&space, &id) in &self.ids {
-            let tag = self.spaces[id.0 as usize].tag;
             let from = found.len();
-            let live = self.slots.iter().filter(|slot| slot.tag == tag);
-            found.extend(live.map(|slot| (space, slot.translation)));
+            match &self.store {
+                Store::Sets(sets) => found.extend(sets.of(id).map(|entry| (space, *entry))),
+                Store::Everything(all) => found.extend(all.of(id).map(|entry| (space, *entry))),
+            }
             found[from..].sort_by_key(|(_, entry)| (entry.input, entry.lg2));
         }
         found
-    }
-
-    fn fresh_tag(&mut self) -> u64 {
-        let tag = self.next_tag;
-        self.next_tag += 1;
-        tag
-    }
-
-    /// Index of the first slot of the set that `page` of this size can be in.
-    #[inline]
-    fn set_of(&self, space: SpaceId, page: u64, lg2: u32) -> usize {
-        // Pages in a row fall into sets in a row; spaces start at different sets.
-        let spread = u64::from(space.0).wrapping_mul(0x9e37_79b1);
-        let set = (page >> lg2).wrapping_add(spread) & ((1 << self.geometry.sets_lg2) - 1);
-        set as usize * usize::from(self.geometry.ways)
-    }
-
-    /// Drops entries of one space that overlap `first..=last`, if `admits` says so.
-    fn drop_pages(
-        &mut self,
-        id: SpaceId,
-        first: u64,
-        last: u64,
-        admits: impl Fn(&Translation) -> bool,
-    ) {
-        let state = self.spaces[id.0 as usize];
-        let ways = usize::from(self.geometry.ways);
-        let sets = 1u64 << self.geometry.sets_lg2;
-        let mut sizes = state.sizes;
-        while sizes != 0 {
-            let lg2 = sizes.trailing_zeros();
-            sizes &= sizes - 1;
-            // Where the range has more pages than the TLB has sets, every set is visited once.
-            let pages_less_one = (last >> lg2) - (first >> lg2);
-            for step in 0..=pages_less_one.min(sets - 1) {
-                let set = self.set_of(id, ((first >> lg2) + step) << lg2, lg2);
-                for slot in &mut self.slots[set..set + ways] {
-                    let entry = &slot.translation;
-                    let inside = page(first, lg2) <= entry.input && entry.input <= last;
-                    let here = slot.tag == state.tag && u32::from(entry.lg2) == lg2 && inside;
-                    if here && admits(entry) {
-                        slot.tag = DEAD;
-                    }
-                }
-            }
-        }
     }
 }
 
 /// First address of the page of `1 << lg2` bytes that holds `input`.
 #[inline]
-fn page(input: u64, lg2: u32) -> u64 {
+const fn page(input: u64, lg2: u32) -> u64 {
     input >> lg2 << lg2
 }
 

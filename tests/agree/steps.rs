@@ -1,7 +1,7 @@
 //! What a process may ask in a case, how such cases are drawn, and how they are written down.
 
 use crate::rig::{DEVICE, Spec, Stages, Type, bytes, ioctl};
-use passim::op::{AreaKind, Hex, Number, Op, Protection};
+use passim::op::{AreaKind, DeviceName, Hex, Number, Op, Protection};
 use passim::script::{Place, Signed, Text};
 use passim_model::{Iova, PageSize, Perms};
 use passim_vfio::Profile;
@@ -382,7 +382,7 @@ fn reads(steps: &[Step], page: u64) -> Vec<String> {
     }
     let read = |iova: u64| {
         let (iova, size) = (Iova::new(iova & !7), None);
-        Op::Read { dev: DEVICE, iova, size }.to_string()
+        Op::Read { dev: DeviceName::Function(DEVICE), iova, size }.to_string()
     };
     ends.into_iter().map(read).collect()
 }

@@ -100,9 +100,7 @@ fn take(rig: &mut Rig, twin: &mut Twin, step: Step) -> TestCaseResult {
     let answer = perform(rig, step);
     answers(step, &answer, &expected)?;
     let page = rig.spec.page.bytes();
-    let board = &rig.system.board;
-    let bitmaps =
-        rig.system.kernel.read_memory(rig.pid, UserAddr::new(BITMAPS), 2 * page as usize, board);
+    let bitmaps = rig.system.read_memory(rig.pid, UserAddr::new(BITMAPS), 2 * page as usize);
     let bitmaps = bitmaps.map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;
     prop_assert_eq!(Some(bitmaps), twin.user.bytes(BITMAPS, 2 * page), "bitmaps after {:?}", step);
     prop_assert_eq!(rig.system.kernel.locked_kib(rig.pid), twin.locked_kib(), "{:?}", step);

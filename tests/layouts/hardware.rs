@@ -124,7 +124,7 @@ impl Board {
     fn reaches(&mut self, iova: u64, access: Access) -> Option<u64> {
         match self.ask(iova, access) {
             Outcome::Translated(translated) => Some(translated.pa.get()),
-            Outcome::Terminated(_) => None,
+            Outcome::Terminated(_) | Outcome::Stalled(_) => None,
         }
     }
 

@@ -74,7 +74,7 @@ impl Rig {
     fn reach(&mut self, iova: Iova) -> Option<PhysAddr> {
         match self.system.translate(DEVICE, iova, Access::READ)? {
             Outcome::Translated(translated) => Some(translated.pa),
-            Outcome::Terminated { .. } => None,
+            Outcome::Terminated(_) | Outcome::Stalled(_) => None,
         }
     }
 

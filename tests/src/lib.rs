@@ -1,8 +1,12 @@
-//! Nothing but a home for the tests beside it: each folder is one test program.
+//! A home for the tests beside it: each folder is one test program. What several of them draw from
+//! is in [`machines`].
 //!
 //! | program | question it answers |
 //! | --- | --- |
 //! | `tidy` | does the code keep its own rules: sizes, words, edges between crates? |
 //! | `layouts` | do structures from dumps of real kernels decode to what was measured? |
 //! | `agree` | does the model agree with the oracles under random operations? |
+//! | `topologies` | have recorded machines the groups a kernel gave them, do random ones boot? |
 //! | `recordings` | does the model agree with recordings, and is a changed recording noticed? |
+
+pub mod machines;

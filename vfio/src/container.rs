@@ -2,7 +2,7 @@
 
 use crate::kernel::Kernel;
 use crate::operation::Task;
-use crate::policy::NestingType;
+use crate::policy::{DirtyTracking, DmaCoherency, NestingType, ThirdMapFlag, UnmapAll};
 use crate::process::Pid;
 use crate::rules;
 use crate::type1::{Type1, Version};
@@ -20,6 +20,8 @@ pub(crate) struct Container {
     pub(crate) file_open: bool,
     /// Whether an operation holds its lock.
     pub(crate) locked: bool,
+    /// Whether the holder of its lock died holding it.
+    pub(crate) dead: bool,
 }
 
 impl Kernel {
@@ -45,7 +47,9 @@ impl Kernel {
             ioctl::IOMMU_UNMAP_DMA => {
                 self.unmap_dma(pid, container, buffer, tasks, host.memory_mut())
             }
-            ioctl::IOMMU_DIRTY_PAGES => self.dirty_pages(pid, container, buffer, host.memory_mut()),
+            ioctl::IOMMU_DIRTY_PAGES if self.policy.dirty_tracking == DirtyTracking::Present => {
+                self.dirty_pages(pid, container, buffer, host.memory_mut())
+            }
             _ => Err(rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
         }
@@ -54,19 +58,21 @@ impl Kernel {
     /// VFIO_CHECK_EXTENSION.
     pub(crate) fn check_extension(&self, container: usize, number: u64) -> i64 {
         let typed = self.containers[container].backend.is_some();
-        match Extension::from_number(number) {
-            Some(
-                Extension::Type1
-                | Extension::Type1v2
-                | Extension::Type1Nesting
-                | Extension::UnmapAll,
-            ) => 1,
+        let policy = &self.policy;
+        let listed = match Extension::from_number(number) {
+            Some(Extension::Type1 | Extension::Type1v2) => true,
+            Some(Extension::Type1Nesting) => policy.nesting_type != NestingType::Hidden,
+            Some(Extension::UnmapAll) => policy.unmap_all == UnmapAll::Present,
             // measured on 6.1 and 6.12: only a container with a type can say so.
-            Some(Extension::UpdateVaddr) => i64::from(typed),
+            Some(Extension::UpdateVaddr) => typed && policy.third_map_flag == ThirdMapFlag::Vaddr,
             // measured on 6.1 and 6.12: 0 with and without a type on these boards, whose SMMU
-            // cannot enforce coherency.
-            Some(Extension::DmaCacheCoherent) | None => 0,
-        }
+            // cannot enforce coherency. VFIO of 4.6 asks only whether it can be asked for.
+            Some(Extension::DmaCacheCoherent) => {
+                typed && policy.dma_coherency == DmaCoherency::Capability
+            }
+            None => false,
+        };
+        i64::from(listed)
     }
 
     /// VFIO_SET_IOMMU.
@@ -88,7 +94,9 @@ impl Kernel {
         let (version, nesting) = match Extension::from_number(number) {
             Some(Extension::Type1) => (Version::V1, false),
             Some(Extension::Type1v2) => (Version::V2, false),
-            Some(Extension::Type1Nesting) => (Version::V2, true),
+            Some(Extension::Type1Nesting) if self.policy.nesting_type != NestingType::Hidden => {
+                (Version::V2, true)
+            }
             _ if self.check_extension(container, number) > 0 => {
                 return Err(rules::IOMMU_TYPE_NOT_A_TYPE.refuse_for(Errno::EINVAL, conflict));
             }
@@ -99,7 +107,8 @@ impl Kernel {
         }
         let limit = self.params.dma_entry_limit;
         let groups = this.groups.clone();
-        self.containers[container].backend = Some(Type1::new(version, nesting, limit, self.page));
+        self.containers[container].backend =
+            Some(Type1::new(version, nesting, limit, self.page, &self.policy));
         for (done, &group) in groups.iter().enumerate() {
             if let Err(refusal) = self.attach_group(container, group, tasks, host) {
                 for &attached in groups[..done].iter().rev() {

@@ -23,6 +23,13 @@ pub enum FileKind {
         /// The group's file, kept open.
         group_file: FileId,
     },
+    /// A platform device, opened through its group.
+    Platform {
+        /// Its number among the machine's platform devices.
+        number: u16,
+        /// The group's file, kept open.
+        group_file: FileId,
+    },
     /// An eventfd and its counter.
     EventFd(u64),
     /// A plain file, by its number among plain files.

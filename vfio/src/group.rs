@@ -6,7 +6,7 @@ use crate::operation::Task;
 use crate::process::{FileId, Pid};
 use crate::rules;
 use crate::uapi::{Buffer, Header, group_status, ioctl};
-use passim_model::{Conflict, Errno, Host, Refusal, Rid};
+use passim_model::{Conflict, Endpoint, Errno, Host, Refusal, Rid};
 
 /// An IOMMU group as VFIO sees it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -19,6 +19,13 @@ pub(crate) struct Group {
     pub(crate) device_files: u32,
 }
 
+fn conflict_of(device: Endpoint) -> Conflict {
+    match device {
+        Endpoint::Pci(rid) => Conflict::Device(rid),
+        Endpoint::Platform(number) => Conflict::Platform(number),
+    }
+}
+
 impl Kernel {
     /// Opens `/dev/vfio/N`.
     ///
@@ -26,7 +33,8 @@ impl Kernel {
     /// ENOENT by `group-absent`, EBUSY by `group-open`.
     pub(crate) fn open_group(&mut self, number: u32) -> Result<FileId, Refusal> {
         let conflict = Conflict::Group(number);
-        let member = self.pci.vfio_members(number).next();
+        let member = self.pci.vfio_members(number).next().map(Endpoint::from);
+        let member = member.or_else(|| self.platforms.vfio_members(number).next());
         let Some(group) = self.groups.get_mut(&number).filter(|_| member.is_some()) else {
             return Err(rules::GROUP_ABSENT.refuse_for(Errno::ENOENT, conflict));
         };
@@ -52,7 +60,7 @@ impl Kernel {
             ioctl::GROUP_GET_STATUS => self.group_status(number, buffer),
             ioctl::GROUP_SET_CONTAINER => self.set_container(pid, number, buffer, tasks, host),
             ioctl::GROUP_UNSET_CONTAINER => self.unset_container(number, tasks),
-            ioctl::GROUP_GET_DEVICE_FD => self.device_fd(pid, number, buffer),
+            ioctl::GROUP_GET_DEVICE_FD => self.device_fd(pid, number, buffer, host),
             _ => Err(rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
         }
@@ -68,7 +76,7 @@ impl Kernel {
         // members are bound to (the kernel keeps them from changing then).
         let flags = if self.groups[&number].container.is_some() {
             group_status::CONTAINER_SET | group_status::VIABLE
-        } else if self.pci.dma_driver_in(number).is_none() {
+        } else if self.dma_driver_in(number).is_none() {
             group_status::VIABLE
         } else {
             0
@@ -99,8 +107,8 @@ impl Kernel {
             let errno = self.policy.not_a_container.errno();
             return Err(rules::CONTAINER_FD_OTHER.refuse_for(errno, bad_fd));
         };
-        if let Some(rid) = self.pci.dma_driver_in(number) {
-            return Err(rules::GROUP_NOT_VIABLE.refuse_for(Errno::EPERM, Conflict::Device(rid)));
+        if let Some(holder) = self.dma_driver_in(number) {
+            return Err(rules::GROUP_NOT_VIABLE.refuse_for(Errno::EPERM, conflict_of(holder)));
         }
         self.join(number, container, tasks, host)?;
         Ok(0)
@@ -122,13 +130,20 @@ impl Kernel {
         Ok(0)
     }
 
-    fn device_fd(&mut self, pid: Pid, number: u32, buffer: &Buffer) -> Result<i64, Refusal> {
+    fn device_fd(
+        &mut self,
+        pid: Pid,
+        number: u32,
+        buffer: &Buffer,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
         // A longer name is cut by nobody: the kernel takes up to a page.
         let name = buffer.text(4096)?;
         // measured on 6.1 and 6.12: an unknown name is ENODEV even without a container. Names are
         // compared whole, so a name without its PCI domain is unknown.
         let named = |rid: &Rid| format!("0000:{rid}") == name;
-        let Some(rid) = self.pci.vfio_members(number).find(named) else {
+        let function = self.pci.vfio_members(number).find(named).map(Endpoint::from);
+        let Some(device) = function.or_else(|| self.platform_named(number, &name)) else {
             return Err(
                 rules::DEVICE_NOT_IN_GROUP.refuse_for(Errno::ENODEV, Conflict::Group(number))
             );
@@ -140,13 +155,26 @@ impl Kernel {
                 rules::DEVICE_NEEDS_CONTAINER.refuse_for(Errno::EINVAL, Conflict::Group(number))
             );
         };
-        let file = self.files.open(FileKind::Device { rid, group_file });
+        let file = match device {
+            Endpoint::Pci(rid) => {
+                self.open_device(rid, host);
+                self.files.open(FileKind::Device { rid, group_file })
+            }
+            Endpoint::Platform(number) => {
+                self.files.open(FileKind::Platform { number, group_file })
+            }
+        };
         self.files.take(group_file);
-        self.count_device_file(rid);
         if let Some(group) = self.groups.get_mut(&number) {
             group.device_files += 1;
         }
         self.install(pid, file)
+    }
+
+    /// A member of the group whose driver does its own DMA, if there is one.
+    pub(crate) fn dma_driver_in(&self, number: u32) -> Option<Endpoint> {
+        let function = self.pci.dma_driver_in(number).map(Endpoint::from);
+        function.or_else(|| self.platforms.dma_driver_in(number))
     }
 
     /// The group's file is gone: nothing keeps it in its container any more.

@@ -5,12 +5,17 @@ use crate::container::Container;
 use crate::file::{FileKind, Files};
 use crate::group::Group;
 use crate::iommu::{BootError, Firmware, Iommu};
+use crate::irq::registry::{self, Doorbell};
+use crate::irq::{InterruptFacts, Irqs};
+use crate::msi::Msi;
 use crate::operation::Task;
 use crate::pci::Pci;
+use crate::platform::Platforms;
 use crate::policy::Policy;
 use crate::process::{AreaKind, FileId, Pid, Processes, Start};
 use crate::rules;
 use crate::uapi::{Buffer, ioctl};
+use crate::verdict::Verdict;
 use passim_model::{
     Conflict, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Span, Topology, UserAddr,
 };
@@ -45,6 +50,8 @@ pub struct Boot<'a> {
     pub set_aside: Vec<Span<PhysAddr>>,
     /// PCI functions.
     pub topology: &'a Topology,
+    /// Interrupt controllers, and the messages held at boot.
+    pub interrupts: &'a InterruptFacts,
     /// IOMMUs, the devices behind them, and whether messages are told apart by sender.
     pub firmware: &'a Firmware,
     /// What this kernel does where kernels differ.
@@ -70,15 +77,25 @@ pub struct Kernel {
     pub(crate) containers: Slab<Container>,
     pub(crate) groups: BTreeMap<u32, Group>,
     pub(crate) pci: Pci,
+    pub(crate) platforms: Platforms,
     pub(crate) iommu: Iommu,
+    pub(crate) irqs: Irqs,
+    pub(crate) msi: Msi,
+    /// Where configuration space is mapped.
+    pub(crate) ecam: PhysAddr,
     pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
     /// Operations given up because hardware did not answer.
     pub(crate) abandoned: u64,
+    /// The doorbells of the system.
+    pub(crate) doorbells: Vec<Doorbell>,
+    /// What no return value tells, since last asked.
+    pub(crate) verdicts: Vec<Verdict>,
 }
 
 impl Kernel {
-    /// Boots: probes the IOMMUs and gives every group its default domain.
+    /// Boots: probes the IOMMUs and gives every group its default domain; brings up the interrupt
+    /// controller and lets the drivers that are bound take their messages.
     ///
     /// # Errors
     /// [`BootError`] if an IOMMU does not come up.
@@ -88,8 +105,13 @@ impl Kernel {
             frames.set_aside(*span);
         }
         let iommu = Iommu::boot(boot.firmware, &boot.policy, boot.page, &mut frames, host)?;
-        let numbers = boot.topology.functions().iter().filter_map(|function| function.group);
-        Ok(Self {
+        let mut verdicts = Vec::new();
+        let irqs = Irqs::boot(boot.interrupts, host);
+        let msi = Msi::boot(boot.interrupts, &boot.policy, &mut verdicts, host);
+        let functions = boot.topology.functions().iter().filter_map(|function| function.group);
+        let platforms = boot.topology.platforms().iter().filter_map(|device| device.group);
+        let numbers = functions.chain(platforms);
+        let mut kernel = Self {
             page: boot.page,
             processes: Processes::new(
                 boot.page,
@@ -105,11 +127,19 @@ impl Kernel {
             containers: Slab::new(),
             groups: numbers.map(|number| (number, Group::default())).collect(),
             pci: Pci::boot(boot.topology, &boot.modules),
+            platforms: Platforms::boot(boot.topology),
             iommu,
+            irqs,
+            msi,
+            ecam: boot.interrupts.ecam,
             devices: BTreeMap::new(),
             plain_files: Vec::new(),
             abandoned: 0,
-        })
+            doorbells: registry::registered(boot.interrupts),
+            verdicts,
+        };
+        kernel.hold_at_boot(host);
+        Ok(kernel)
     }
 
     /// A process out of nothing, with these descriptors open on a console.
@@ -177,7 +207,9 @@ impl Kernel {
         match self.files.kind(file)? {
             FileKind::Container(at) => Some(*at),
             FileKind::Group(number) => self.groups.get(number)?.container,
-            FileKind::Device { group_file, .. } => self.container_behind(*group_file),
+            FileKind::Device { group_file, .. } | FileKind::Platform { group_file, .. } => {
+                self.container_behind(*group_file)
+            }
             _ => None,
         }
     }
@@ -216,14 +248,19 @@ impl Kernel {
         &mut self,
         files: impl IntoIterator<Item = FileId>,
         tasks: &mut Vec<Task>,
+        host: &mut impl Host,
     ) {
         for file in files {
             match self.files.drop_reference(file) {
                 Some(FileKind::Container(at)) => self.release_container_file(at, tasks),
                 Some(FileKind::Group(number)) => self.release_group_file(number, tasks),
                 Some(FileKind::Device { rid, group_file }) => {
-                    self.release_device_file(rid, group_file);
-                    self.drop_files([group_file], tasks);
+                    self.release_device_file(rid, group_file, tasks, host);
+                    self.drop_files([group_file], tasks, host);
+                }
+                Some(FileKind::Platform { group_file, .. }) => {
+                    self.release_platform_file(group_file);
+                    self.drop_files([group_file], tasks, host);
                 }
                 _ => {}
             }
@@ -249,7 +286,7 @@ impl Kernel {
             Call::ReadAttribute { path } => return self.read_attribute(&path),
             Call::Readlink { path } => return self.readlink(&path),
             Call::Open { path } => self.open(pid, &path),
-            Call::Close { fd } => self.close(pid, fd, tasks),
+            Call::Close { fd } => self.close(pid, fd, tasks, host),
             Call::EventFd => {
                 let file = self.files.open(FileKind::EventFd(0));
                 self.install(pid, file)
@@ -257,8 +294,10 @@ impl Kernel {
             Call::ReadEventFd { fd } => self.read_eventfd(pid, fd),
             Call::Truncate { fd, len } => self.truncate(pid, fd, len, host),
             Call::Pwrite { fd, offset, bytes } => self.pwrite(pid, fd, offset, &bytes, host),
-            Call::Mmap { va, len, prot, kind } => self.mmap(pid, va, len, prot, kind, tasks),
-            Call::Munmap { va, len } => self.munmap(pid, va, len, tasks),
+            Call::Mmap { va, len, prot, kind } => {
+                self.mmap(pid, (va, len), prot, kind, tasks, host)
+            }
+            Call::Munmap { va, len } => self.munmap(pid, va, len, tasks, host),
             Call::Mprotect { va, len, prot } => self.processes.mprotect(pid, va, len, prot),
             Call::Mlock { va, len } => {
                 self.processes.mlock(pid, va, len, &mut self.frames, host.memory_mut())
@@ -266,10 +305,12 @@ impl Kernel {
             Call::Munlock { va, len } => self.processes.munlock(pid, va, len),
             Call::SetMemlock { bytes } => self.processes.set_memlock(pid, bytes),
             Call::DropIpcLock => self.processes.drop_ipc_lock(pid),
-            Call::WriteAttribute { path, value } => self.write_attribute(&path, &value),
+            Call::WriteAttribute { path, value } => {
+                self.write_attribute(&path, &value, tasks, host)
+            }
             Call::Exit => {
                 let files = self.processes.exit(pid, &mut self.frames);
-                self.drop_files(files, tasks);
+                self.drop_files(files, tasks, host);
                 Ok(0)
             }
         };
@@ -319,7 +360,12 @@ impl Kernel {
             Some(FileKind::Group(number)) => {
                 self.group_ioctl(pid, number, request, &mut buffer, tasks, host)
             }
-            Some(FileKind::Device { rid, .. }) => self.device_ioctl(pid, rid, request, &mut buffer),
+            Some(FileKind::Device { rid, .. }) => {
+                self.device_ioctl(pid, rid, request, &mut buffer, tasks, host)
+            }
+            Some(FileKind::Platform { number, .. }) => {
+                self.platform_ioctl(number, request, &mut buffer)
+            }
             _ => Err(rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
         };
@@ -344,8 +390,8 @@ impl Kernel {
         arg: Arg,
         memory: &passim_model::Memory,
     ) -> (Buffer, Option<UserAddr>) {
-        /// More than any structure the model reads.
-        const LARGEST: usize = 4096;
+        /// More than any structure the model reads: SET_IRQS with 2048 descriptors is the largest.
+        const LARGEST: usize = 3 * 4096;
         match arg {
             Arg::Bytes(bytes) => (Buffer::new(bytes), None),
             Arg::Value(0) => (Buffer::null(), None),
@@ -365,23 +411,29 @@ impl Kernel {
         })
     }
 
-    fn close(&mut self, pid: Pid, fd: i32, tasks: &mut Vec<Task>) -> Result<i64, Refusal> {
+    fn close(
+        &mut self,
+        pid: Pid,
+        fd: i32,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
         let file = self.file(pid, fd)?;
         if let Some(process) = self.processes.get_mut(pid) {
             process.remove_file(fd);
         }
-        self.drop_files([file], tasks);
+        self.drop_files([file], tasks, host);
         Ok(0)
     }
 
     fn mmap(
         &mut self,
         pid: Pid,
-        va: UserAddr,
-        len: u64,
+        (va, len): (UserAddr, u64),
         prot: Protection,
         kind: MapKind,
         tasks: &mut Vec<Task>,
+        host: &mut impl Host,
     ) -> Result<i64, Refusal> {
         let (area, offset) = match kind {
             MapKind::Anonymous => (AreaKind::Anonymous, 0),
@@ -397,7 +449,7 @@ impl Kernel {
             Ok(dropped) => dropped,
             Err(refusal) => {
                 if let AreaKind::Device { file, .. } = area {
-                    self.drop_files([file], tasks);
+                    self.drop_files([file], tasks, host);
                 }
                 return Err(refusal);
             }
@@ -405,7 +457,7 @@ impl Kernel {
         if let AreaKind::Device { file, .. } = area {
             self.claim_bar(file, offset);
         }
-        self.drop_files(dropped, tasks);
+        self.drop_files(dropped, tasks, host);
         Ok(va.get() as i64)
     }
 
@@ -415,9 +467,10 @@ impl Kernel {
         va: UserAddr,
         len: u64,
         tasks: &mut Vec<Task>,
+        host: &mut impl Host,
     ) -> Result<i64, Refusal> {
         let dropped = self.processes.munmap(pid, va, len, &mut self.frames)?;
-        self.drop_files(dropped, tasks);
+        self.drop_files(dropped, tasks, host);
         Ok(0)
     }
 

@@ -9,10 +9,14 @@
 //! | [`rules`] | by which checks does VFIO refuse? |
 //! | [`process`] | what does a process have: descriptors, areas, frames, limits? |
 //! | [`uapi`] | which bytes does a process pass, and what do they ask? |
-//! | `container`, `group`, `device` | who is in which container, who may be opened? |
-//! | [`file`](mod@file), `pci`, `sysfs` | what is behind a descriptor, a driver's name, a path? |
+//! | `container`, `group` | who is in which container, who may be opened? |
+//! | [`device`] | what does a device file show, and what do its interrupts signal? |
+//! | [`file`](mod@file), `pci`, `platform`, `sysfs` | what is behind a descriptor, a driver's name, a path? |
 //! | [`type1`] | may this be mapped, what is unmapped, which pages are pinned? |
 //! | [`iommu`] | which domain translates for a group, and what does its driver tell the SMMU? |
+//! | [`irq`] | how does an interrupt find who serves it? |
+//! | [`msi`] | how does a device come to messages? |
+//! | [`verdict`] | what does a kernel do that no return value tells? |
 //! | [`view`] | how does the kernel's state look from outside? |
 //! | [`step`] | where can an operation stop in the middle? |
 //!
@@ -21,14 +25,17 @@
 
 pub mod call;
 mod container;
-mod device;
+pub mod device;
 pub mod file;
 mod group;
 pub mod iommu;
+pub mod irq;
 pub mod kernel;
 mod memory;
+pub mod msi;
 pub mod operation;
 mod pci;
+mod platform;
 pub mod policy;
 pub mod process;
 pub mod rules;
@@ -36,6 +43,7 @@ pub mod step;
 mod sysfs;
 pub mod type1;
 pub mod uapi;
+pub mod verdict;
 pub mod view;
 
 pub use call::{Answer, Arg, Call, MapKind, Protection};
@@ -43,3 +51,4 @@ pub use kernel::{Boot, Kernel, Params};
 pub use operation::Operation;
 pub use policy::{Policy, Profile};
 pub use process::Pid;
+pub use verdict::{Severity, Verdict};

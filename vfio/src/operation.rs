@@ -26,8 +26,6 @@ pub(crate) enum Task {
     Play(Transition),
     /// Table pages that a mapping replaced are dropped.
     Drop(Invalidation),
-    /// Everything the reference domain maps is mapped in another domain too.
-    Replay { container: usize, reference: DomainId, domain: DomainId },
     /// Mappings go.
     Remove(Removal),
     /// A domain without groups goes.
@@ -76,6 +74,11 @@ impl Kernel {
     pub fn step(&mut self, operation: &mut Operation, host: &mut impl Host) -> Step<Answer> {
         if let State::Asked { pid, call } = &operation.state {
             let mut locks = self.containers_of(*pid, call);
+            if locks.iter().any(|&at| self.containers.get(at).is_some_and(|it| it.dead)) {
+                operation.state = State::Finished;
+                let refusal = rules::LOCK_NEVER_FREE.refuse(Errno::EINTR);
+                return Step::Done(Answer::refused(refusal));
+            }
             if let Some(&at) = locks.iter().find(|&&at| self.is_locked(at)) {
                 return Step::Waiting(Queue::ContainerLock(at));
             }
@@ -165,11 +168,6 @@ impl Kernel {
             Some(Task::Remove(removal)) => removal.step(self, host),
             Some(&mut Task::FreeDomain { domain }) => {
                 tasks[0] = Task::Play(self.iommu.free_domain(domain));
-                return Step::Done(false);
-            }
-            Some(&mut Task::Replay { container, reference, domain }) => {
-                let gathered = self.replay(container, reference, domain, host);
-                tasks[0] = Task::Drop(gathered);
                 return Step::Done(false);
             }
             Some(&mut Task::Forget { container }) => {

@@ -2,6 +2,16 @@
 //!
 //! The driver core here knows names only: what a host driver does with its device is nobody's
 //! concern, except that most of them do DMA of their own and so may not share a group with VFIO.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `space` | how is configuration space accessed? |
+//! | `wire` | where are its fields? |
+
+mod space;
+pub(crate) mod wire;
+
+pub(crate) use space::Space;
 
 use crate::rules;
 use passim_model::{Conflict, Errno, Refusal, Rid, Topology};
@@ -81,6 +91,11 @@ impl Pci {
             let driver = driver.trim_end_matches('\n');
             binding.driver_override = (!driver.is_empty()).then(|| driver.to_owned());
         }
+    }
+
+    /// The function is gone.
+    pub(crate) fn remove(&mut self, rid: Rid) {
+        self.bindings.remove(&rid);
     }
 
     /// Takes the driver off the function.

@@ -3,15 +3,28 @@
 //! A [`Policy`] is a set of named choices. A profile fills it in; a machine file or the command
 //! line may override any single choice by name. No code anywhere asks which kernel it is: it asks
 //! the policy one question.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `choices` | which values does a choice have? |
+//! | `table` | which value has it in which kernel, and how is that known? |
+//! | `profiles` | which kernels are there? |
 
 mod choices;
 mod profiles;
+mod table;
 
 pub use choices::{
-    BlockedState, ContextDescriptors, InfoAlignment, NestingType, NotAContainer, ShortInfo,
-    SteUpdate, UserAddresses, ZeroPage,
+    ApertureRollback, BeyondInput, BlockedState, ContextDescriptors, DefaultDomain, DeviceErrorFd,
+    DirtyTracking, DmaCoherency, DomainAllocError, DoorbellError, DoorbellUnwind, EntryLimit,
+    FindDma, InfoAlignment, InfoLayout, IovaAllocator, ItsDoorbellInfo, LpiRanges, MessageSafety,
+    MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer,
+    RangeEnd, ReplayAperture, SecondWindow, ShortInfo, SmmuIntrRemap, SteUpdate, SuperpageTest,
+    ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges,
+    VectorRange, WindowProvider, WrapErrno, ZeroPage,
 };
-pub use profiles::{Profile, UnknownProfile};
+pub use profiles::{Certainty, Profile, UnknownProfile};
+pub use table::{Policy, choices};
 
 use core::fmt;
 
@@ -21,10 +34,71 @@ pub trait Choice: Copy + Sized + 'static {
     const VALUES: &'static [Self];
     /// The value's stable kebab-case name.
     fn name(self) -> &'static str;
+    /// What it means, a sentence or two.
+    fn means(self) -> &'static str;
 
     /// The value of this name.
     fn from_name(name: &str) -> Option<Self> {
         Self::VALUES.iter().copied().find(|value| value.name() == name)
+    }
+}
+
+/// From a kernel on, a choice has a value. It holds until the next step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step<T> {
+    /// The first kernel.
+    pub since: Profile,
+    /// The value.
+    pub value: T,
+    /// How that is known.
+    pub certainty: Certainty,
+}
+
+/// The step in force for `profile`.
+fn step_of<T: Copy>(steps: &[Step<T>], profile: Profile) -> Step<T> {
+    let taken = steps.iter().rev().find(|step| step.since <= profile);
+    *taken.expect("the first step of every choice is the oldest profile's")
+}
+
+/// A value of a choice, as a manual has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ValueEntry {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means.
+    pub means: &'static str,
+}
+
+impl ValueEntry {
+    fn of(value: impl Choice) -> Self {
+        Self { name: value.name(), means: value.means() }
+    }
+}
+
+/// A choice, as a manual has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChoiceEntry {
+    /// Its name.
+    pub name: &'static str,
+    /// What it decides.
+    pub decides: &'static str,
+    /// Where the values are known from.
+    pub source: &'static str,
+    /// Every value it may take.
+    pub values: Vec<ValueEntry>,
+    /// Its values by kernel, oldest first.
+    pub steps: Vec<Step<&'static str>>,
+}
+
+impl ChoiceEntry {
+    /// The value in a profile, and how that is known.
+    pub fn of(&self, profile: Profile) -> Step<&'static str> {
+        step_of(&self.steps, profile)
+    }
+
+    /// The value of this name.
+    pub fn value(&self, name: &str) -> Option<ValueEntry> {
+        self.values.iter().copied().find(|value| value.name == name)
     }
 }
 
@@ -57,70 +131,6 @@ pub enum OverrideError {
         /// What it takes.
         takes: Vec<&'static str>,
     },
-}
-
-macro_rules! policy {
-    ($($(#[doc = $decides:literal])+ $field:ident: $type:ty, $name:literal, $source:literal;)*) => {
-        /// Every choice, filled in. See the [module](self).
-        #[derive(Clone, PartialEq, Eq, Debug)]
-        pub struct Policy {
-            $($(#[doc = $decides])+ pub $field: $type,)*
-        }
-
-        impl Policy {
-            /// Every choice with its value, in declaration order.
-            pub fn rows(&self) -> Vec<Row> {
-                vec![$(Row {
-                    name: $name,
-                    value: self.$field.name(),
-                    decides: concat!($($decides),+).trim_ascii(),
-                    source: $source,
-                }),*]
-            }
-
-            /// Overrides one choice by name.
-            ///
-            /// # Errors
-            /// [`OverrideError`] if the choice or the value does not exist; nothing changes then.
-            pub fn set(&mut self, name: &str, value: &str) -> Result<(), OverrideError> {
-                match name {
-                    $($name => match <$type as Choice>::from_name(value) {
-                        Some(value) => self.$field = value,
-                        None => return Err(OverrideError::UnknownValue {
-                            choice: $name,
-                            value: value.to_owned(),
-                            takes: <$type as Choice>::VALUES.iter().map(|v| v.name()).collect(),
-                        }),
-                    },)*
-                    _ => return Err(OverrideError::UnknownChoice(name.to_owned())),
-                }
-                Ok(())
-            }
-        }
-    };
-}
-
-policy! {
-    /// What SET_CONTAINER says of a descriptor that is no container.
-    not_a_container: NotAContainer, "not-a-container", "measured on 6.1 and 6.12";
-    /// What SET_IOMMU does with the nesting type.
-    nesting_type: NestingType, "nesting-type", "measured on 6.1 and 6.12";
-    /// To what size each capability of GET_INFO is rounded up.
-    info_alignment: InfoAlignment, "info-alignment", "measured on 6.1 and 6.12";
-    /// How much GET_INFO writes back when argsz ends inside the structure.
-    short_info: ShortInfo, "short-info", "measured on 6.1 and 6.12";
-    /// Whether pinning an untouched page for reading meets the zero page.
-    zero_page: ZeroPage, "zero-page", "measured on 6.1 and 6.12";
-    /// Which addresses are a process's, and from where on the kernel's.
-    user_addresses: UserAddresses, "user-addresses",
-        "measured on 6.1 and 6.12: bitmaps at 2^48, with pages of 4K, 16K and 64K";
-    /// What translates for a group whose owner has no container type yet.
-    blocked_state: BlockedState, "blocked-state",
-        "ASIDs and commands in dumps of 6.1 and 6.12; the state itself from reading";
-    /// Who owns a context descriptor table.
-    context_descriptors: ContextDescriptors, "context-descriptors", "dumps of 6.1 and 6.12";
-    /// How the SMMUv3 driver brings an STE from one value to another.
-    ste_update: SteUpdate, "ste-update", "command queues in dumps of 6.1 and 6.12";
 }
 
 impl fmt::Display for Policy {

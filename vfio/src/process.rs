@@ -47,6 +47,10 @@ use passim_model::{Errno, Frames, Memory, PageSize, Refusal, UserAddr};
 pub struct Pid(usize);
 
 impl Pid {
+    /// The first process of a machine.
+    #[cfg(test)]
+    pub(crate) const FIRST: Self = Self(0);
+
     /// How many processes were born before.
     pub const fn index(self) -> usize {
         self.0

@@ -189,7 +189,30 @@ passim_model::rules! {
         "A vaddr is exchanged for a whole mapping whose vaddr was invalidated before.",
         "measured on 6.1 and 6.12";
 
+    // MAP_DMA with the reserved-window flag.
+    /// EINVAL.
+    WINDOW_ALIGNMENT = "window-alignment",
+        "A window's iova and size are multiples of the smallest page, and size is not 0.",
+        "patch 4/7 of part 3, check 4";
+    /// EINVAL.
+    WINDOW_WRAP = "window-wrap",
+        "A window does not run past 2^64.",
+        "patch 4/7 of part 3, check 5";
+    /// EEXIST.
+    WINDOW_OVERLAP = "window-overlap",
+        "A window shares no address with a slot of any kind.",
+        "patch 4/7 of part 3, check 6";
+
     // UNMAP_DMA.
+    /// EINTR: the caller is killed.
+    FIND_DMA_NULL = "find-dma-null",
+        "A search by kind that meets a window looks at the slots below it, and uses what it finds \
+         there even if that is nothing.",
+        "patch 2/7 of part 3 as coded in v8, v9 and v14: the container's lock stays held";
+    /// A finding, no errno.
+    UNMAP_TREE_SHAPE = "unmap-tree-shape",
+        "Which mappings went before the walk ended depends on the shape of the kernel's tree.",
+        "vfio_iommu_type1.c with patches 1 to 4 of v9: the walk takes what the descent meets first";
     /// EINVAL.
     UNMAP_FLAGS_CONFLICT = "unmap-flags-conflict",
         "A dirty bitmap is asked for a plain range only.",
@@ -246,6 +269,18 @@ passim_model::rules! {
         "measured on 6.1 and 6.12: a range may be half done";
 
     // Attach.
+    /// EIO.
+    ATTACH_NO_DOMAIN = "attach-no-domain",
+        "The IOMMU driver has a domain to give; why it has not is not told.",
+        "vfio_iommu_type1.c of 4.6";
+    /// A warning, no errno.
+    REPLAY_WINDOW_REFUSED = "replay-window-refused",
+        "A domain that joins takes the registered window; that it does not is only warned of.",
+        "patch 3/7 of part 3, v9 to v12";
+    /// A warning, no errno.
+    REPLAY_WALKS_WINDOW = "replay-walks-window",
+        "A window has no pages to replay; the walk goes over it all the same and warns at each.",
+        "patch 3/7 of part 3 as coded in v14";
     /// EINVAL.
     ATTACH_APERTURE = "attach-aperture",
         "Every mapping lies inside the new domain's aperture, and some valid address is left.",
@@ -268,6 +303,10 @@ passim_model::rules! {
     UNBIND_IN_USE = "unbind-in-use",
         "A device is taken from VFIO while none of its files is open.",
         "the kernel waits for the files to close; the model refuses instead of waiting for ever";
+    /// EBUSY.
+    REMOVE_IN_USE = "remove-in-use",
+        "A device is removed while none of its files is open and, if it is the last that VFIO has of its group, the group's file is closed.",
+        "the kernel waits for the files to close; the model refuses instead of waiting for ever";
     /// EINVAL.
     PROBE_DMA_OWNED = "probe-dma-owned",
         "A driver that does its own DMA binds only while the group is in no container.",
@@ -276,5 +315,7 @@ passim_model::rules! {
 
 /// Every rule of the Linux side, by room, in declaration order.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    RULES.iter().chain(crate::process::rules::RULES).chain(crate::iommu::rules::RULES).copied()
+    let rooms = [RULES, crate::process::rules::RULES, crate::iommu::rules::RULES];
+    let messages = [crate::iommu::msi::rules::RULES, crate::msi::rules::RULES];
+    rooms.into_iter().chain(messages).chain([crate::device::rules::RULES]).flatten().copied()
 }

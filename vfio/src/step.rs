@@ -58,6 +58,21 @@ pub const SUSPENSION_POINTS: &[SuspensionPoint] = &[
         source: "IHI 0070 G.b 4.1: a full queue takes no command",
     },
     SuspensionPoint {
+        name: "doorbell-before-map",
+        meaning: "no record holds a doorbell, and the lock of the records is dropped to map it",
+        source: "part 1 of the series, v9: get maps outside its lock",
+    },
+    SuspensionPoint {
+        name: "doorbell-before-record",
+        meaning: "a doorbell is mapped and in no record: another call may map it a second time",
+        source: "part 1 of the series, v9: get looks again under its lock",
+    },
+    SuspensionPoint {
+        name: "doorbell-doubled",
+        meaning: "a doorbell was mapped twice; the second I/O address is free and still mapped",
+        source: "part 1 of the series, v9: get frees the address before it unmaps",
+    },
+    SuspensionPoint {
         name: "container-lock",
         meaning: "another operation holds the container's lock",
         source: "6.12 vfio_iommu_type1: one mutex around every ioctl",

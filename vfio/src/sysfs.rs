@@ -3,11 +3,13 @@
 use crate::call::Answer;
 use crate::file::FileKind;
 use crate::kernel::Kernel;
+use crate::operation::Task;
+use crate::pci::VFIO_PCI;
 use crate::process::Pid;
 use crate::rules;
 use crate::uapi::region;
 use passim_model::topology::BarKind;
-use passim_model::{Conflict, Errno, Host, Refusal, Rid};
+use passim_model::{Conflict, Endpoint, Errno, Host, Refusal, Rid};
 
 /// A plain file: its path. Its length and pages belong to the processes' memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +17,7 @@ pub(crate) struct PlainFile {
     pub(crate) path: String,
 }
 
+const INTERRUPTS: &str = "/proc/interrupts";
 const PCI_DEVICES: &str = "/sys/bus/pci/devices/";
 const PARAMETERS: &str = "/sys/module/vfio_iommu_type1/parameters/";
 
@@ -57,6 +60,11 @@ fn unsigned(text: &str) -> Result<u32, Refusal> {
     }
     let too_large = rules::ATTRIBUTE_VALUE.refuse(Errno::ERANGE);
     u32::from_str_radix(digits, radix).map_err(|_| too_large)
+}
+
+/// The interrupt whose affinity a path sets.
+fn affinity_path(path: &str) -> Option<u32> {
+    path.strip_prefix("/proc/irq/")?.strip_suffix("/smp_affinity_list")?.parse().ok()
 }
 
 impl Kernel {
@@ -118,8 +126,14 @@ impl Kernel {
     ///
     /// # Errors
     /// ENOENT by `path-absent`; EINVAL, ENODEV and ERANGE by `attribute-value`; EINVAL by
-    /// `probe-dma-owned`; EBUSY by `unbind-in-use`.
-    pub(crate) fn write_attribute(&mut self, path: &str, value: &str) -> Result<i64, Refusal> {
+    /// `probe-dma-owned`; EBUSY by `unbind-in-use` and `remove-in-use`.
+    pub(crate) fn write_attribute(
+        &mut self,
+        path: &str,
+        value: &str,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
         if let Some(name) = path.strip_prefix(PARAMETERS) {
             self.set_parameter(name, value)?;
         } else if path == "/sys/bus/pci/drivers_probe" {
@@ -127,17 +141,32 @@ impl Kernel {
             let group = self.topology.function(rid).and_then(|function| function.group);
             let owner = group.and_then(|group| self.groups.get(&group));
             let owned = owner.is_some_and(|group| group.container.is_some());
+            let bound = self.pci.driver(rid).is_some();
             self.pci.probe(rid, owned)?;
+            if !bound && self.has_native_driver(rid) {
+                self.hold_messages(rid, None, tasks, host);
+            }
         } else if let Some((rid, attribute)) = self.pci_attribute(path) {
             match attribute {
                 "driver_override" => self.pci.override_driver(rid, value),
-                "driver/unbind" => self.unbind(rid, value)?,
+                "driver/unbind" => self.unbind(rid, value, tasks, host)?,
+                "remove" => self.remove(rid, value, tasks)?,
                 _ => return Err(absent()),
             }
+        } else if let Some(irq) = affinity_path(path) {
+            let cpu = u16::try_from(unsigned(value)?).map_err(|_| bad_value())?;
+            self.set_affinity(irq, cpu, host)?;
         } else {
             return Err(absent());
         }
         Ok(0)
+    }
+
+    /// Whether a function is bound to the driver it had at boot, and that is not VFIO's.
+    fn has_native_driver(&self, rid: Rid) -> bool {
+        let driver = self.pci.driver(rid).filter(|&driver| driver != VFIO_PCI);
+        let function = self.topology.function(rid);
+        driver.is_some() && function.is_some_and(|it| it.boot_driver.as_deref() == driver)
     }
 
     /// The function whose whole name is written to an attribute of the PCI bus.
@@ -148,12 +177,20 @@ impl Kernel {
     fn named_function(&self, value: &str) -> Result<Rid, Refusal> {
         let name = value.strip_suffix('\n').unwrap_or(value);
         let mut functions = self.topology.functions().iter();
-        let found = functions.find(|function| format!("0000:{}", function.rid) == name);
+        let found = functions.find(|function| {
+            self.pci.exists(function.rid) && format!("0000:{}", function.rid) == name
+        });
         let unknown = || rules::ATTRIBUTE_VALUE.refuse(Errno::ENODEV);
         Ok(found.ok_or_else(unknown)?.rid)
     }
 
-    fn unbind(&mut self, rid: Rid, value: &str) -> Result<(), Refusal> {
+    fn unbind(
+        &mut self,
+        rid: Rid,
+        value: &str,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
         if self.pci.driver(rid).is_none() {
             return Err(absent());
         }
@@ -163,8 +200,51 @@ impl Kernel {
         if self.devices.contains_key(&rid) {
             return Err(rules::UNBIND_IN_USE.refuse_for(Errno::EBUSY, Conflict::Device(rid)));
         }
+        self.let_go_of_messages(rid, tasks, host);
         self.pci.unbind(rid);
         Ok(())
+    }
+
+    /// Takes a function away: what hot unplug does of itself, and a physical function when its
+    /// virtual ones are turned off.
+    // 6.12 pci-sysfs.c, remove_store: zero is taken and does nothing.
+    fn remove(&mut self, rid: Rid, value: &str, tasks: &mut Vec<Task>) -> Result<(), Refusal> {
+        if unsigned(value)? == 0 {
+            return Ok(());
+        }
+        let in_use = rules::REMOVE_IN_USE.refuse_for(Errno::EBUSY, Conflict::Device(rid));
+        if self.devices.contains_key(&rid) {
+            return Err(in_use);
+        }
+        let number = self.iommu.group_of(rid);
+        if let Some(number) = number
+            && let Some(group) = self.groups.get(&number)
+            && (group.file.is_some() || group.container.is_some())
+        {
+            // 6.12 vfio/group.c, vfio_device_remove_group: the last one waits for the group's file.
+            let it = [Endpoint::from(rid)];
+            let functions = self.pci.vfio_members(number).map(Endpoint::from);
+            let served = functions.chain(self.platforms.vfio_members(number));
+            if served.eq(it) || self.iommu.group_devices(number).eq(it) {
+                return Err(in_use);
+            }
+        }
+        if self.leads_to_others(rid) {
+            return Err(rules::NOT_MODELLED.refuse_for(Errno::EINVAL, Conflict::Device(rid)));
+        }
+        self.pci.remove(rid);
+        tasks.extend(self.iommu.remove_device(rid).map(Task::Play));
+        Ok(())
+    }
+
+    /// Whether a bridge has functions behind it, which would go with it.
+    fn leads_to_others(&self, rid: Rid) -> bool {
+        let function = self.topology.function(rid);
+        // PCI-to-PCI bridge 1.2, 3.2.5.3: the secondary bus number is at 0x19.
+        let bridge = function.filter(|function| function.config_byte(0x0e) & 0x7f == 1);
+        let bus = bridge.map(|bridge| bridge.config_byte(0x19));
+        let mut others = self.topology.functions().iter();
+        others.any(|other| Some(other.rid.bus()) == bus && self.pci.exists(other.rid))
     }
 
     fn set_parameter(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
@@ -218,7 +298,8 @@ impl Kernel {
             let bridge = functions.find(|function| {
                 function.config_byte(0x0e) & 0x7f == 1 && function.config_byte(0x19) == bus
             });
-            let Some(bridge) = bridge else { return above + 1 };
+            // A root bus need not be bus 0, and virtual functions lie beside their physical one.
+            let Some(bridge) = bridge else { return above };
             above += 1;
             bus = bridge.rid.bus();
         }
@@ -250,19 +331,21 @@ impl Kernel {
         fd: i32,
         offset: u64,
         len: usize,
-        _host: &mut impl Host,
+        host: &mut impl Host,
     ) -> Answer {
         let file = match self.file(pid, fd) {
             Ok(file) => file,
             Err(refusal) => return Answer::refused(refusal),
         };
         match self.files.kind(file) {
-            Some(&FileKind::Config(rid)) => {
-                let function = self.topology.function(rid).expect("a config file's function");
-                let size = u64::from(function.config_size);
-                let end = size.min(offset.saturating_add(len as u64));
-                let bytes: Vec<u8> =
-                    (offset..end).map(|at| function.config_byte(at as u32)).collect();
+            Some(&FileKind::Config(rid)) => self.read_config(rid, offset, len, host),
+            Some(&FileKind::Device { rid, .. }) => self.read_device(rid, offset, len, host),
+            Some(FileKind::Proc(path)) if path == INTERRUPTS => {
+                let lines = self.interrupts();
+                let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                let rest =
+                    text.as_bytes().iter().skip(usize::try_from(offset).unwrap_or(usize::MAX));
+                let bytes: Vec<u8> = rest.take(len).copied().collect();
                 Answer { ret: Ok(bytes.len() as i64), bytes }
             }
             _ => Answer::refused(rules::NOT_MODELLED.refuse(Errno::EINVAL)),
@@ -274,12 +357,15 @@ impl Kernel {
         &mut self,
         pid: Pid,
         fd: i32,
-        _offset: u64,
-        _bytes: &[u8],
-        _host: &mut impl Host,
+        offset: u64,
+        bytes: &[u8],
+        host: &mut impl Host,
     ) -> Result<i64, Refusal> {
-        self.file(pid, fd)?;
-        Err(rules::NOT_MODELLED.refuse(Errno::EINVAL))
+        let file = self.file(pid, fd)?;
+        match self.files.kind(file) {
+            Some(&FileKind::Device { rid, .. }) => self.write_device(rid, offset, bytes, host),
+            _ => Err(rules::NOT_MODELLED.refuse(Errno::EINVAL)),
+        }
     }
 }
 

@@ -2,12 +2,17 @@
 //! doors through which interrupts and modules come in from there.
 
 use crate::call::Call;
-use crate::iommu::{DomainId, Finding, Iommu};
+use crate::file::FileKind;
+use crate::iommu::msi::DoorbellView;
+use crate::iommu::{DomainId, Finding, Iommu, Translation};
 use crate::kernel::Kernel;
 use crate::policy::Policy;
 use crate::process::{Pid, PinAccess, Resolved};
-use crate::type1::Version;
-use passim_model::{Host, Iova, PageSize, Perms, PhysAddr, Rid, Span, Topology, UserAddr};
+use crate::type1::{SlotKind, Version};
+use crate::verdict::Verdict;
+use passim_model::{
+    Endpoint, Host, Iova, PageSize, Perms, PhysAddr, Rid, Span, Topology, UserAddr,
+};
 
 /// A container as it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,6 +36,8 @@ pub struct ContainerView {
 /// A mapping as it stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MappingView {
+    /// What it is for.
+    pub kind: SlotKind,
     /// Device addresses.
     pub iova: Span<Iova>,
     /// First byte in the owner's memory.
@@ -66,6 +73,7 @@ impl Kernel {
         let backend = self.containers.get(container).and_then(|it| it.backend.as_ref());
         let Some(backend) = backend else { return Vec::new() };
         let view = |(_, iova, slot): (_, Span<Iova>, &crate::type1::Slot)| MappingView {
+            kind: slot.kind,
             iova,
             vaddr: slot.vaddr,
             perms: slot.perms,
@@ -81,6 +89,16 @@ impl Kernel {
         self.groups.get(&group)?.container
     }
 
+    /// Descriptors of a process that are containers, ascending, each with its container.
+    pub fn container_fds(&self, pid: Pid) -> Vec<(i32, usize)> {
+        let files = self.processes.get(pid).into_iter().flat_map(|process| process.files());
+        let container = |(fd, file)| match self.files.kind(file) {
+            Some(FileKind::Container(at)) => Some((fd, *at)),
+            _ => None,
+        };
+        files.filter_map(container).collect()
+    }
+
     /// The container a group is in.
     pub fn container_of_group(&self, group: u32) -> Option<usize> {
         self.groups.get(&group)?.container
@@ -91,14 +109,19 @@ impl Kernel {
         self.devices.keys().copied()
     }
 
+    /// Whether the kernel knows the function: it was there at boot and has not been removed.
+    pub fn has_function(&self, rid: Rid) -> bool {
+        self.pci.exists(rid)
+    }
+
     /// The driver a function is bound to.
     pub fn driver_of(&self, rid: Rid) -> Option<&str> {
         self.pci.driver(rid)
     }
 
     /// A member of the group whose driver does its own DMA.
-    pub fn host_driver_in(&self, group: u32) -> Option<Rid> {
-        self.pci.dma_driver_in(group)
+    pub fn host_driver_in(&self, group: u32) -> Option<Endpoint> {
+        self.dma_driver_in(group)
     }
 
     /// What the kernel does where kernels differ.
@@ -140,6 +163,23 @@ impl Kernel {
     /// What the drivers found wrong with the SMMU with index `smmu` since last asked.
     pub fn take_findings(&mut self, smmu: usize) -> Vec<Finding> {
         self.iommu.take_findings(smmu)
+    }
+
+    /// The doorbells mapped in the domain that translates for a device now, the last to be mapped
+    /// first; none without such a domain.
+    pub fn doorbells_of(&self, rid: Rid) -> Vec<DoorbellView> {
+        let group = self.topology.function(rid).and_then(|function| function.group);
+        match group.and_then(|group| self.iommu.translation(group)) {
+            Some(Translation::Domain(domain)) => self.iommu.doorbells(domain),
+            Some(Translation::Blocked) | None => Vec::new(),
+        }
+    }
+
+    /// What calls did that their return values do not tell, oldest first, since last asked.
+    pub fn take_verdicts(&mut self) -> Vec<Verdict> {
+        let mut all = core::mem::take(&mut self.verdicts);
+        all.extend(self.iommu.take_verdicts());
+        all
     }
 
     /// A module was loaded.

@@ -119,11 +119,13 @@ impl Table {
             stage: self.geometry.stage,
             granule: self.geometry.granule,
             input_bits: self.geometry.input_bits,
-            start_level: self.geometry.start_level,
+            start_level: self.geometry.start_level as i8,
             root: self.root.get(),
             output_bits: self.geometry.output_bits,
             hierarchical: true,
             access_flag_faults: true,
+            ds: false,
+            dirty_state: false,
         }
     }
 

@@ -7,8 +7,8 @@
 //!
 //! The granule is a constant of the type [`Vmsav8`], so that the loops of [`walk`](super::walk)
 //! and [`table`](super::table) are compiled once for each; [`Granule`] is the same as a value.
-//! Addresses of 52 bits exist for the 64K granule (FEAT_LPA). FEAT_LPA2, which would widen the
-//! other two, has its one place in [`Vmsav8::address`] and [`Vmsav8::place`].
+//! Addresses of 52 bits exist for the 64K granule (FEAT_LPA), and for the other two where DS is set
+//! (FEAT_LPA2): [`Form`] says which. Software writes tables without DS.
 
 use crate::PageSize;
 
@@ -59,10 +59,54 @@ crate::layout! {
 }
 
 crate::layout! {
+    /// Output address of the 4K granule where DS is set (FEAT_LPA2).
+    pub struct WideAddress4K {
+        /// OA\[51:50\], in the place of SH.
+        OA_51_50 = bits(9, 8);
+        /// OA\[49:12\].
+        OA = bits(49, 12);
+    }
+}
+
+crate::layout! {
+    /// Output address of the 16K granule where DS is set (FEAT_LPA2).
+    pub struct WideAddress16K {
+        /// OA\[51:50\], in the place of SH.
+        OA_51_50 = bits(9, 8);
+        /// OA\[49:14\].
+        OA = bits(49, 14);
+    }
+}
+
+crate::layout! {
     /// Where OA\[51:48\] belongs in an address.
     struct WideAddress {
         /// Bits 51:48.
         BITS_51_48 = bits(51, 48);
+    }
+}
+
+crate::layout! {
+    /// Where OA\[51:50\] belongs in an address.
+    struct WidestAddress {
+        /// Bits 51:50.
+        BITS_51_50 = bits(51, 50);
+    }
+}
+
+/// What the shape of a descriptor depends on beside the granule.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Form {
+    /// Output address bits.
+    pub output_bits: u32,
+    /// DS: descriptors of the 4K and 16K granules hold addresses of 52 bits, and no shareability.
+    pub ds: bool,
+}
+
+impl Form {
+    /// Without DS.
+    pub const fn plain(output_bits: u32) -> Self {
+        Self { output_bits, ds: false }
     }
 }
 
@@ -186,6 +230,20 @@ impl Granule {
         self.lg2() + above as u32 * self.index_bits()
     }
 
+    /// log2 of how many descriptors in a row a contiguous hint at `level` speaks for; 0 where the
+    /// level has no such runs.
+    // DDI 0487 D8.6: 16 descriptors (4K); 128 at level 3, 32 at level 2 (16K); 32 (64K). Level 0
+    // of 4K and level 1 of 16K, which exist with DS, have no runs.
+    pub const fn contiguous_lg2(self, level: u8) -> u32 {
+        match (self, level) {
+            (Self::K4, 1..=3) => 4,
+            (Self::K16, 3) => 7,
+            (Self::K16, 2) => 5,
+            (Self::K64, 1..=3) => 5,
+            _ => 0,
+        }
+    }
+
     /// First level whose descriptors may be blocks, where outputs have `output_bits` bits.
     // DDI 0487 D8.3: blocks exist at levels 1 and 2 (4K) or 2 (16K, 64K); with 52-bit outputs
     // the 64K granule has them at level 1 too.
@@ -195,6 +253,16 @@ impl Granule {
             Self::K16 => 2,
             Self::K64 if output_bits > PLAIN_OUTPUT_BITS => 1,
             Self::K64 => 2,
+        }
+    }
+
+    /// As [`Self::first_block_level`]; DS adds blocks of 512G (4K) and 64G (16K).
+    // DDI 0487 D8.3, FEAT_LPA2.
+    pub const fn first_block_level_of(self, form: Form) -> u8 {
+        match self {
+            Self::K4 if form.ds => 0,
+            Self::K16 if form.ds => 1,
+            _ => self.first_block_level(form.output_bits),
         }
     }
 
@@ -268,7 +336,22 @@ impl<const G: u32> Vmsav8<G> {
     /// The address a descriptor holds, down to the granule.
     #[inline]
     pub const fn address(descriptor: u64, output_bits: u32) -> u64 {
+        Self::address_in(descriptor, Form::plain(output_bits))
+    }
+
+    /// As [`Self::address`], whatever the form.
+    #[inline]
+    pub const fn address_in(descriptor: u64, form: Form) -> u64 {
+        let Form { output_bits, ds } = form;
         match Self::GRANULE {
+            Granule::K4 if ds => {
+                let high = WideAddress4K::OA_51_50.get(descriptor);
+                WidestAddress::BITS_51_50.of(high) | WideAddress4K::OA.in_place(descriptor)
+            }
+            Granule::K16 if ds => {
+                let high = WideAddress16K::OA_51_50.get(descriptor);
+                WidestAddress::BITS_51_50.of(high) | WideAddress16K::OA.in_place(descriptor)
+            }
             Granule::K4 => Address4K::OA.in_place(descriptor),
             Granule::K16 => Address16K::OA.in_place(descriptor),
             // DDI 0487 D8.3: bits [15:12] hold OA[51:48] only where outputs have 52 bits;
@@ -297,14 +380,22 @@ impl<const G: u32> Vmsav8<G> {
     /// Reads a descriptor of `level`.
     #[inline]
     pub const fn decode(descriptor: u64, level: u8, output_bits: u32) -> Entry {
+        Self::decode_in(descriptor, level as i8, Form::plain(output_bits))
+    }
+
+    /// As [`Self::decode`], whatever the form; level -1 exists with DS and the 4K granule.
+    #[inline]
+    pub const fn decode_in(descriptor: u64, level: i8, form: Form) -> Entry {
         if !Descriptor::VALID.is_set(descriptor) {
             return Entry::Invalid;
         }
-        let address = Self::address(descriptor, output_bits);
+        let address = Self::address_in(descriptor, form);
+        let last = LAST_LEVEL as i8;
         if Descriptor::TABLE_OR_PAGE.is_set(descriptor) {
-            if level >= LAST_LEVEL { Entry::Leaf(address) } else { Entry::Table(address) }
-        } else if level < LAST_LEVEL && level >= Self::GRANULE.first_block_level(output_bits) {
-            Entry::Leaf(address >> Self::level_lg2(level) << Self::level_lg2(level))
+            if level >= last { Entry::Leaf(address) } else { Entry::Table(address) }
+        } else if level < last && level >= Self::GRANULE.first_block_level_of(form) as i8 {
+            let lg2 = Self::level_lg2(level as u8);
+            Entry::Leaf(address >> lg2 << lg2)
         } else {
             // DDI 0487 D8.3: what would be a block at a level without blocks, the last among
             // them, is reserved and translates nothing.

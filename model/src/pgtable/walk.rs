@@ -8,7 +8,7 @@
 //! A nested walk is this walk with a [`Fetch`] that puts its addresses through stage 2 first.
 
 use super::vmsav8::{
-    Entry, Granule, LAST_LEVEL, MAX_CONCATENATED_LG2, Stage, Stage1Leaf, Stage2Leaf, Vmsav8,
+    Entry, Form, Granule, LAST_LEVEL, MAX_CONCATENATED_LG2, Stage, Stage1Leaf, Stage2Leaf, Vmsav8,
 };
 use crate::{Abort, Memory, Perms, PhysAddr};
 
@@ -28,17 +28,22 @@ pub struct Config {
     /// Input address bits: 64 - TxSZ. The caller has checked the input against it; bits above do
     /// not count.
     pub input_bits: u32,
-    /// Level at which the walk starts.
-    pub start_level: u8,
+    /// Level at which the walk starts; -1 exists with DS and the 4K granule.
+    pub start_level: i8,
     /// Address of the first table, in the stage's output space; concatenated tables follow it.
     pub root: u64,
-    /// Output address bits: effective IPS or PS. 52 only with the 64K granule; the others count
-    /// it as 48.
+    /// Output address bits: effective IPS or PS. 52 only with the 64K granule or DS; without,
+    /// the other granules count it as 48.
     pub output_bits: u32,
+    /// DS: 52-bit descriptors of the 4K and 16K granules.
+    pub ds: bool,
     /// Whether APTable, XNTable and PXNTable count (HAD = 0).
     pub hierarchical: bool,
-    /// Whether a clear access flag faults (AFFD = 0).
+    /// Whether a clear access flag faults (AFFD = 0, and hardware does not set it).
     pub access_flag_faults: bool,
+    /// Whether hardware keeps the dirty state (HD): a leaf with DBM that only AP or S2AP keeps
+    /// from being written counts as writable, and is reported as clean.
+    pub dirty_state: bool,
 }
 
 impl Config {
@@ -54,6 +59,17 @@ impl Config {
         }
     }
 
+    /// log2 of the bytes a descriptor at the start level covers, where there is such a level.
+    #[inline]
+    const fn start_lg2<const G: u32>(&self) -> Option<u32> {
+        match self.start_level {
+            // DDI 0487 D8.2, FEAT_LPA2: level -1 resolves bits 51:48 of the 4K granule.
+            -1 if G == 12 && self.ds => Some(Vmsav8::<G>::level_lg2(0) + Vmsav8::<G>::INDEX_BITS),
+            0..=3 => Some(Vmsav8::<G>::level_lg2(self.start_level as u8)),
+            _ => None,
+        }
+    }
+
     /// Whether there is such a walk at all: its start level exists, and its first table has no
     /// more descriptors than the architecture lets it have.
     #[inline]
@@ -63,9 +79,10 @@ impl Config {
             Stage::One => 0,
             Stage::Two => MAX_CONCATENATED_LG2,
         };
-        let lg2 = Vmsav8::<G>::level_lg2(self.start_level);
-        self.start_level <= LAST_LEVEL
-            && lg2 < MAX_INPUT_BITS
+        let Some(lg2) = self.start_lg2::<G>() else {
+            return false;
+        };
+        lg2 < MAX_INPUT_BITS
             && self.input_bits <= MAX_INPUT_BITS
             && self.input_bits <= lg2 + Vmsav8::<G>::INDEX_BITS + concatenated_lg2
     }
@@ -79,7 +96,31 @@ pub trait Fetch {
     ///
     /// # Errors
     /// Whatever keeps the descriptor from being read.
-    fn fetch(&mut self, at: u64, level: u8) -> Result<u64, Self::Fault>;
+    fn fetch(&mut self, at: u64, level: i8) -> Result<u64, Self::Fault>;
+
+    /// The descriptor just read is a table's and the walk goes on at `below`, which translates
+    /// everything the descriptor covers; `limits` are the table descriptors so far, combined.
+    ///
+    /// # Errors
+    /// Whatever else has to happen to the descriptor and cannot.
+    #[inline(always)]
+    fn descend(&mut self, at: u64, below: Below) -> Result<(), Self::Fault> {
+        let _ = (at, below);
+        Ok(())
+    }
+}
+
+/// A table a walk came to: enough to go on from there another time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Below {
+    /// Level of the table.
+    pub level: u8,
+    /// Its address, in the stage's output space.
+    pub table: u64,
+    /// The descriptors passed, combined by `|`.
+    pub limits: u64,
+    /// The descriptor that led here.
+    pub descriptor: u64,
 }
 
 /// Descriptors straight from physical memory: a stage whose output space is the physical one.
@@ -90,7 +131,7 @@ impl Fetch for PlainFetch<'_> {
     type Fault = Abort;
 
     #[inline]
-    fn fetch(&mut self, at: u64, _level: u8) -> Result<u64, Abort> {
+    fn fetch(&mut self, at: u64, _level: i8) -> Result<u64, Abort> {
         self.0.load_u64(PhysAddr::new(at))
     }
 }
@@ -106,8 +147,14 @@ pub struct Leaf {
     pub level: u8,
     /// The descriptor as read.
     pub descriptor: u64,
+    /// Where it was read, in the stage's output space.
+    pub at: u64,
     /// The contiguous hint.
     pub contiguous: bool,
+    /// Access flag.
+    pub accessed: bool,
+    /// Writable only because hardware keeps the dirty state: a write has to mark the descriptor.
+    pub clean: bool,
     /// nG: entries are tagged with the ASID. Never at stage 2.
     pub not_global: bool,
     /// What unprivileged accesses may do (stage 2: all data accesses, unprivileged instruction
@@ -134,7 +181,7 @@ pub enum Fault<F> {
     /// A descriptor could not be read.
     Fetch {
         /// Level of the descriptor.
-        level: u8,
+        level: i8,
         /// Its address in the stage's output space.
         at: u64,
         /// Why.
@@ -143,17 +190,17 @@ pub enum Fault<F> {
     /// Invalid descriptor.
     Translation {
         /// Its level.
-        level: u8,
+        level: i8,
     },
     /// A table or block address beyond the output size.
     AddressSize {
         /// Level of the descriptor; 0 for the address of the first table.
-        level: u8,
+        level: i8,
     },
     /// Access flag clear.
     AccessFlag {
         /// Level of the descriptor.
-        level: u8,
+        level: i8,
     },
 }
 
@@ -163,61 +210,75 @@ pub enum Fault<F> {
 ///
 /// # Errors
 /// The first fault in the architecture's order.
-#[inline]
+#[inline(always)]
 pub fn walk<F: Fetch>(config: &Config, input: u64, fetch: &mut F) -> Result<Leaf, Fault<F::Fault>> {
-    match config.granule {
-        Granule::K4 => walk_granule::<12, F>(config, input, fetch),
-        Granule::K16 => walk_granule::<14, F>(config, input, fetch),
-        Granule::K64 => walk_granule::<16, F>(config, input, fetch),
+    match (config.granule, config.ds) {
+        (Granule::K4, false) => walk_granule::<12, false, F>(config, input, fetch),
+        (Granule::K4, true) => walk_granule::<12, true, F>(config, input, fetch),
+        (Granule::K16, false) => walk_granule::<14, false, F>(config, input, fetch),
+        (Granule::K16, true) => walk_granule::<14, true, F>(config, input, fetch),
+        (Granule::K64, _) => walk_granule::<16, false, F>(config, input, fetch),
+    }
+}
+
+/// Walks on for `input` from a table an earlier walk came to ([`Fetch::descend`]).
+///
+/// # Errors
+/// As [`walk`].
+#[inline(never)]
+pub fn resume<F: Fetch>(
+    config: &Config,
+    input: u64,
+    below: &Below,
+    fetch: &mut F,
+) -> Result<Leaf, Fault<F::Fault>> {
+    match (config.granule, config.ds) {
+        (Granule::K4, false) => resume_granule::<12, false, F>(config, input, below, fetch),
+        (Granule::K4, true) => resume_granule::<12, true, F>(config, input, below, fetch),
+        (Granule::K16, false) => resume_granule::<14, false, F>(config, input, below, fetch),
+        (Granule::K16, true) => resume_granule::<14, true, F>(config, input, below, fetch),
+        (Granule::K64, _) => resume_granule::<16, false, F>(config, input, below, fetch),
     }
 }
 
 #[inline(always)]
-fn walk_granule<const G: u32, F: Fetch>(
+fn walk_granule<const G: u32, const DS: bool, F: Fetch>(
     config: &Config,
     input: u64,
     fetch: &mut F,
 ) -> Result<Leaf, Fault<F::Fault>> {
     if !config.is_possible::<G>() {
-        return Err(Fault::Translation { level: config.start_level.min(LAST_LEVEL) });
+        return Err(Fault::Translation { level: config.start_level.clamp(-1, LAST) });
     }
-    let output_bits = Vmsav8::<G>::GRANULE.expressible_output_bits(config.output_bits);
-    let beyond_output = u64::MAX << output_bits;
-    if config.root & beyond_output != 0 {
+    let mut descent = Descent::<G, DS>::new(config, input);
+    if config.root & descent.beyond_output != 0 {
         return Err(Fault::AddressSize { level: 0 });
     }
-    let input = input & ((1 << config.input_bits) - 1);
     // Concatenated tables make the index at the start level wider than at the others.
-    let at = config.root + 8 * (input >> Vmsav8::<G>::level_lg2(config.start_level));
-    let mut descent = Descent::<G> { input, output_bits, beyond_output, at, limits: 0 };
-    // One copy of the step for each level, so that no level computes with its number.
-    let found = 'found: {
-        if config.start_level == 0
-            && let Step::Leaf(found) = descent.step::<0, F>(fetch)?
-        {
-            break 'found found;
-        }
-        if config.start_level <= 1
-            && let Step::Leaf(found) = descent.step::<1, F>(fetch)?
-        {
-            break 'found found;
-        }
-        if config.start_level <= 2
-            && let Step::Leaf(found) = descent.step::<2, F>(fetch)?
-        {
-            break 'found found;
-        }
-        match descent.step::<LAST_LEVEL, F>(fetch)? {
-            Step::Leaf(found) => found,
-            Step::Below => return Err(Fault::Translation { level: LAST_LEVEL }),
-        }
-    };
-    let limits = if config.hierarchical { descent.limits } else { 0 };
-    leaf(config, found, limits)
+    let lg2 = config.start_lg2::<G>().unwrap_or(MAX_INPUT_BITS);
+    descent.at = config.root + 8 * (descent.input >> lg2);
+    descent.from(config.start_level, config, fetch)
 }
 
+fn resume_granule<const G: u32, const DS: bool, F: Fetch>(
+    config: &Config,
+    input: u64,
+    below: &Below,
+    fetch: &mut F,
+) -> Result<Leaf, Fault<F::Fault>> {
+    let mut descent = Descent::<G, DS>::new(config, input);
+    let level = below.level.min(LAST_LEVEL);
+    let index = Vmsav8::<G>::index(descent.input, Vmsav8::<G>::level_lg2(level));
+    descent.at = below.table + 8 * index as u64;
+    descent.limits = below.limits;
+    descent.from(level as i8, config, fetch)
+}
+
+/// [`LAST_LEVEL`] among levels that may be negative.
+const LAST: i8 = LAST_LEVEL as i8;
+
 /// A walk on its way down.
-struct Descent<const G: u32> {
+struct Descent<const G: u32, const DS: bool> {
     input: u64,
     output_bits: u32,
     /// Address bits that no output has.
@@ -241,31 +302,91 @@ struct Found {
     lg2: u32,
     level: u8,
     descriptor: u64,
+    at: u64,
 }
 
-impl<const G: u32> Descent<G> {
+impl<const G: u32, const DS: bool> Descent<G, DS> {
+    #[inline(always)]
+    fn new(config: &Config, input: u64) -> Self {
+        let granule = Vmsav8::<G>::GRANULE;
+        let output_bits = match DS {
+            true => config.output_bits.min(MAX_INPUT_BITS),
+            false => granule.expressible_output_bits(config.output_bits),
+        };
+        let inside = (1u64 << config.input_bits.min(63)) - 1;
+        let beyond_output = u64::MAX << output_bits;
+        Self { input: input & inside, output_bits, beyond_output, at: 0, limits: 0 }
+    }
+
+    /// Walks down from this level. One copy of the step for each level, so that no level computes
+    /// with its number.
+    #[inline(always)]
+    fn from<F: Fetch>(
+        mut self,
+        level: i8,
+        config: &Config,
+        fetch: &mut F,
+    ) -> Result<Leaf, Fault<F::Fault>> {
+        let found = 'found: {
+            if DS
+                && level == -1
+                && let Step::Leaf(found) = self.step::<-1, F>(fetch)?
+            {
+                break 'found found;
+            }
+            if level <= 0
+                && let Step::Leaf(found) = self.step::<0, F>(fetch)?
+            {
+                break 'found found;
+            }
+            if level <= 1
+                && let Step::Leaf(found) = self.step::<1, F>(fetch)?
+            {
+                break 'found found;
+            }
+            if level <= 2
+                && let Step::Leaf(found) = self.step::<2, F>(fetch)?
+            {
+                break 'found found;
+            }
+            match self.step::<LAST, F>(fetch)? {
+                Step::Leaf(found) => found,
+                Step::Below => return Err(Fault::Translation { level: LAST }),
+            }
+        };
+        let limits = if config.hierarchical { self.limits } else { 0 };
+        leaf(config, found, limits)
+    }
+
     /// Reads the descriptor of this level.
     #[inline(always)]
-    fn step<const LEVEL: u8, F: Fetch>(&mut self, fetch: &mut F) -> Result<Step, Fault<F::Fault>> {
+    fn step<const LEVEL: i8, F: Fetch>(&mut self, fetch: &mut F) -> Result<Step, Fault<F::Fault>> {
         let (level, at) = (LEVEL, self.at);
         let descriptor = match fetch.fetch(at, level) {
             Ok(descriptor) => descriptor,
             Err(cause) => return Err(Fault::Fetch { level, at, cause }),
         };
-        match Vmsav8::<G>::decode(descriptor, level, self.output_bits) {
+        let form = Form { output_bits: self.output_bits, ds: DS };
+        match Vmsav8::<G>::decode_in(descriptor, level, form) {
             Entry::Invalid => Err(Fault::Translation { level }),
             Entry::Table(address) | Entry::Leaf(address) if address & self.beyond_output != 0 => {
                 Err(Fault::AddressSize { level })
             }
             Entry::Table(table) => {
-                let below = Vmsav8::<G>::level_lg2(level + 1);
+                let next = (level + 1) as u8;
                 self.limits |= descriptor;
-                self.at = table + 8 * Vmsav8::<G>::index(self.input, below) as u64;
+                let below = Below { level: next, table, limits: self.limits, descriptor };
+                if let Err(cause) = fetch.descend(at, below) {
+                    return Err(Fault::Fetch { level, at, cause });
+                }
+                let lg2 = Vmsav8::<G>::level_lg2(next);
+                self.at = table + 8 * Vmsav8::<G>::index(self.input, lg2) as u64;
                 Ok(Step::Below)
             }
             Entry::Leaf(output) => {
+                let level = level as u8;
                 let lg2 = Vmsav8::<G>::level_lg2(level);
-                Ok(Step::Leaf(Found { output, lg2, level, descriptor }))
+                Ok(Step::Leaf(Found { output, lg2, level, descriptor, at }))
             }
         }
     }
@@ -273,28 +394,53 @@ impl<const G: u32> Descent<G> {
 
 #[inline(always)]
 fn leaf<F>(config: &Config, found: Found, limits: u64) -> Result<Leaf, Fault<F>> {
-    let Found { output, lg2, level, descriptor } = found;
+    let Found { output, lg2, level, descriptor, at } = found;
     let (accessed, contiguous) = match config.stage {
         Stage::One => (Stage1Leaf::AF, Stage1Leaf::CONTIGUOUS),
         Stage::Two => (Stage2Leaf::AF, Stage2Leaf::CONTIGUOUS),
     };
     if config.access_flag_faults && !accessed.is_set(descriptor) {
-        return Err(Fault::AccessFlag { level });
+        return Err(Fault::AccessFlag { level: level as i8 });
     }
+    let (dirty, clean) = match config.dirty_state {
+        true => marked_dirty(config.stage, descriptor),
+        false => (descriptor, false),
+    };
     let perms = match config.stage {
-        Stage::One => permissions::stage1(descriptor, limits),
+        Stage::One => permissions::stage1(dirty, limits),
         // DDI 0487 D8.3: stage 2 table descriptors limit nothing.
-        Stage::Two => permissions::stage2(descriptor),
+        Stage::Two => permissions::stage2(dirty),
     };
     Ok(Leaf {
         output,
         lg2,
         level,
         descriptor,
+        at,
         contiguous: contiguous.is_set(descriptor),
+        accessed: accessed.is_set(descriptor),
+        clean,
         not_global: config.stage == Stage::One && Stage1Leaf::NG.is_set(descriptor),
         unprivileged: perms.unprivileged,
         privileged: perms.privileged,
         undivided: perms.undivided,
     })
+}
+
+/// A leaf as it is once written to, where hardware keeps the dirty state, and whether that is
+/// another than it is now.
+// DDI 0487 D8.4, IHI 0070 3.13.3.1: with DBM set, AP[2] (stage 1) or S2AP[1] (stage 2) says clean.
+#[inline]
+pub const fn marked_dirty(stage: Stage, descriptor: u64) -> (u64, bool) {
+    match stage {
+        Stage::One if Stage1Leaf::DBM.is_set(descriptor) => {
+            let clean = Stage1Leaf::AP_READ_ONLY.is_set(descriptor);
+            (descriptor & !Stage1Leaf::AP_READ_ONLY.mask(), clean)
+        }
+        Stage::Two if Stage2Leaf::DBM.is_set(descriptor) => {
+            let clean = !Stage2Leaf::S2AP_WRITE.is_set(descriptor);
+            (descriptor | Stage2Leaf::S2AP_WRITE.mask(), clean)
+        }
+        Stage::One | Stage::Two => (descriptor, false),
+    }
 }

@@ -1,39 +1,13 @@
-//! `passim machines`, `passim profiles`, `passim rules`.
+//! `passim rules`.
 
 use std::path::Path;
 
 use passim_model::Rule;
-use passim_vfio::policy::{Profile, Row};
 use serde::Serialize;
 
 use super::Ended;
 use super::output::Output;
-use crate::input_error::{InputError, InputKind};
-use crate::machine::{self, Gic, Iommu, Machine};
-use crate::replay::{machine_named, profile_named};
-
-/// Which machines.
-#[derive(clap::Args)]
-#[command(after_help = "\
-Examples:
-  passim machines              the built-in machines
-  passim machines virt-its     the functions of one
-  passim machines my.toml      whether a machine file is sound")]
-pub(super) struct Machines {
-    /// A built-in machine, or a machine file
-    name: Option<String>,
-}
-
-/// Which profiles.
-#[derive(clap::Args)]
-#[command(after_help = "\
-Examples:
-  passim profiles              the kernels
-  passim profiles linux-6.1    every choice that makes it up, and how it is known")]
-pub(super) struct Profiles {
-    /// A profile
-    name: Option<String>,
-}
+use crate::input_error::{InputError, InputKind, nearest};
 
 /// Which rules.
 #[derive(clap::Args)]
@@ -45,156 +19,6 @@ Examples:
 pub(super) struct Rules {
     /// A rule
     name: Option<String>,
-}
-
-/// A machine, for programs.
-#[derive(Serialize)]
-struct MachineEntry {
-    name: String,
-    /// Its default.
-    profile: String,
-    /// In bytes.
-    page_size: u64,
-    cpus: u32,
-    /// `smmuv3` or `flat`.
-    iommu: &'static str,
-    /// How many SMMUs.
-    smmus: usize,
-    /// `its` or `v2m`.
-    gic: &'static str,
-    functions: Vec<FunctionEntry>,
-}
-
-/// A PCI function, for programs.
-#[derive(Serialize)]
-struct FunctionEntry {
-    rid: String,
-    vendor: u16,
-    device: u16,
-    class: u32,
-    group: Option<u32>,
-    driver: Option<String>,
-}
-
-pub(super) fn machines(arguments: &Machines, output: &mut Output) -> Ended {
-    let names = match &arguments.name {
-        Some(name) => vec![name.as_str()],
-        None => machine::BUILTIN.iter().map(|(name, _)| *name).collect(),
-    };
-    let mut entries = Vec::new();
-    for name in names {
-        let machine = match machine_named(name) {
-            Ok(machine) => machine,
-            Err(error) => return refused(&error, output),
-        };
-        output.text(&machine_line(&machine));
-        if arguments.name.is_some() {
-            for function in &machine.functions {
-                output.text(&function_line(function));
-            }
-        }
-        entries.push(machine_entry(&machine));
-    }
-    output.json(&entries);
-    Ended::Agreed
-}
-
-fn machine_line(machine: &Machine) -> String {
-    let iommu = match &machine.iommu {
-        Iommu::Flat => "no IOMMU hardware".to_owned(),
-        Iommu::SmmuV3(smmus) => format!("{} SMMUv3", smmus.len()),
-    };
-    let gic = match machine.gic {
-        Gic::Its(_) => "GICv3 with ITS",
-        Gic::V2m(_) => "GICv2 with GICv2m",
-    };
-    let (name, page, functions) = (&machine.name, machine.page_size, machine.functions.len());
-    format!("{name}: pages of {page}, {iommu}, {gic}, {functions} functions")
-}
-
-fn function_line(function: &machine::Function) -> String {
-    let machine::Function { rid, vendor, device, .. } = function;
-    let group = function.group.map_or_else(|| "no group".to_owned(), |n| format!("group {n}"));
-    let driver = function.driver.as_deref().unwrap_or("no driver");
-    format!("  {rid} {vendor:04x}:{device:04x}, {group}, {driver}")
-}
-
-fn machine_entry(machine: &Machine) -> MachineEntry {
-    let (iommu, smmus) = match &machine.iommu {
-        Iommu::Flat => ("flat", 0),
-        Iommu::SmmuV3(smmus) => ("smmuv3", smmus.len()),
-    };
-    let functions = machine.functions.iter().map(|function| FunctionEntry {
-        rid: function.rid.to_string(),
-        vendor: function.vendor,
-        device: function.device,
-        class: function.class,
-        group: function.group,
-        driver: function.driver.clone(),
-    });
-    MachineEntry {
-        name: machine.name.clone(),
-        profile: machine.profile.clone(),
-        page_size: machine.page_size.bytes(),
-        cpus: machine.cpus,
-        iommu,
-        smmus,
-        gic: match machine.gic {
-            Gic::Its(_) => "its",
-            Gic::V2m(_) => "v2m",
-        },
-        functions: functions.collect(),
-    }
-}
-
-/// A profile, for programs.
-#[derive(Serialize)]
-struct ProfileEntry {
-    name: &'static str,
-    about: &'static str,
-    choices: Vec<ChoiceEntry>,
-}
-
-/// One choice of a profile, for programs.
-#[derive(Serialize)]
-struct ChoiceEntry {
-    name: &'static str,
-    value: &'static str,
-    decides: &'static str,
-    source: &'static str,
-}
-
-impl From<Row> for ChoiceEntry {
-    fn from(Row { name, value, decides, source }: Row) -> Self {
-        Self { name, value, decides, source }
-    }
-}
-
-pub(super) fn profiles(arguments: &Profiles, output: &mut Output) -> Ended {
-    let profiles = match &arguments.name {
-        None => Profile::ALL.to_vec(),
-        Some(name) => match profile_named(name) {
-            Ok(profile) => vec![profile],
-            Err(error) => return refused(&error, output),
-        },
-    };
-    let mut entries = Vec::new();
-    for profile in profiles {
-        output.text(&format!("{profile}: {}", profile.about()));
-        let rows = profile.policy().rows();
-        if arguments.name.is_some() {
-            for Row { name, value, decides, source } in &rows {
-                output.text(&format!("  {name} = {value}\n      {decides}\n      {source}"));
-            }
-        }
-        entries.push(ProfileEntry {
-            name: profile.name(),
-            about: profile.about(),
-            choices: rows.into_iter().map(ChoiceEntry::from).collect(),
-        });
-    }
-    output.json(&entries);
-    Ended::Agreed
 }
 
 /// A rule, for programs.
@@ -220,12 +44,11 @@ pub(super) fn rules(arguments: &Rules, output: &mut Output) -> Ended {
         if rules.is_empty() {
             let message = format!("no rule is called `{name}`");
             let error = InputError::in_file(InputKind::Argument, Path::new(name), message);
-            let close = similar::get_close_matches(name.as_str(), &names, 1, 0.6);
-            let hint = close.first().map_or_else(
+            let hint = nearest(name, &names).map_or_else(
                 || "`passim rules` lists them".to_owned(),
                 |meant| format!("did you mean `{meant}`?"),
             );
-            return refused(&error.with_hint(hint), output);
+            return output.refused(&error.with_hint(hint));
         }
     }
     for rule in &rules {
@@ -234,9 +57,4 @@ pub(super) fn rules(arguments: &Rules, output: &mut Output) -> Ended {
     let entries: Vec<RuleEntry> = rules.into_iter().map(RuleEntry::from).collect();
     output.json(&entries);
     Ended::Agreed
-}
-
-fn refused(error: &InputError, output: &mut Output) -> Ended {
-    output.error(error);
-    Ended::BadInput
 }

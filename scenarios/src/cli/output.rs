@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-use super::ColourChoice;
+use super::{ColourChoice, Ended};
 use crate::input_error::{Colour, InputError};
 
 /// For whom output is.
@@ -62,6 +62,12 @@ impl Output {
             let text = serde_json::to_string_pretty(value);
             print(&text.expect("strings, numbers and lists always serialize"));
         }
+    }
+
+    /// An error about input that ends the command.
+    pub(super) fn refused(&mut self, error: &InputError) -> Ended {
+        self.error(error);
+        Ended::BadInput
     }
 
     /// An error about input, on standard error.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Ended;
 use super::output::Output;
 use super::progress::Bar;
+use super::setting::Settings;
 use crate::input_error::InputError;
 use crate::recording::find;
 use crate::replay::{Choices, FileReport, Verdict, replay as replay_file};
@@ -33,14 +34,8 @@ pub(super) struct Arguments {
     /// A kernel profile, in place of the recorded kernel's
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// One choice of the profile; may be given several times
-    #[arg(long, value_name = "CHOICE=VALUE", value_parser = setting)]
-    set: Vec<(String, String)>,
-}
-
-fn setting(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("say CHOICE=VALUE, such as zero-page=pinned")?;
-    Ok((name.to_owned(), value.to_owned()))
+    #[command(flatten)]
+    settings: Settings,
 }
 
 /// All of it, for programs.
@@ -59,19 +54,16 @@ struct FileEntry {
 }
 
 pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Ended {
-    let found = match find(&arguments.paths) {
-        Ok(found) => found,
+    let chosen = arguments.settings.chosen(arguments.profile.as_deref());
+    let (chosen, found) = match chosen.and_then(|it| Ok((it, find(&arguments.paths)?))) {
+        Ok(both) => both,
         Err(error) => {
             output.error(&error);
             output.json(&Document { files: Vec::new(), errors: vec![error] });
             return Ended::BadInput;
         }
     };
-    let choices = Choices {
-        machine: arguments.machine.clone(),
-        profile: arguments.profile.clone(),
-        set: arguments.set.clone(),
-    };
+    let choices = Choices { machine: arguments.machine.clone(), chosen };
     let mut document = Document { files: Vec::new(), errors: Vec::new() };
     let mut ended = Ended::Agreed;
     for recording in &found {

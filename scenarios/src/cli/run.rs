@@ -1,22 +1,26 @@
 //! `passim run`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::Ended;
 use super::output::Output;
 use super::progress::Bar;
-use crate::input_error::{InputError, InputKind};
+use super::setting::Settings;
+use crate::chosen::Chosen;
+use crate::input_error::{InputError, InputKind, SourceText};
 use crate::op::{Form, VERBS};
-use crate::run::files::{ScenarioReport, bless_file, find, run_file};
+use crate::run::files::{ScenarioReport, bless_file, find, run_with};
 use crate::run::junit;
+use crate::script::Script;
 
 const EXAMPLES: &str = "\
 Examples:
   passim run scenarios/files                    every scenario below a folder
   passim run --bless my.scn                     write down what happens
+  passim run --set zero-page=pinned my.scn      what changes with another choice
   passim run --junit report.xml scenarios/files";
 
 /// What to run.
@@ -33,8 +37,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Write what happens into the files in place of what they say
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["profile", "set"])]
     bless: bool,
+    /// A kernel profile, in place of those the scenarios name
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 /// What a scenario may say.
@@ -69,8 +78,9 @@ struct Document<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Ended {
-    let paths = match find(&arguments.paths) {
-        Ok(paths) => paths,
+    let chosen = arguments.settings.chosen(arguments.profile.as_deref());
+    let (chosen, paths) = match chosen.and_then(|it| Ok((it, find(&arguments.paths)?))) {
+        Ok(both) => both,
         Err(error) => {
             return report(&[Err(error)], arguments.bless, output);
         }
@@ -79,7 +89,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     let mut results = Vec::new();
     for (done, path) in (0u64..).zip(&paths) {
         bar.at("scenarios", done, paths.len() as u64);
-        results.push(if arguments.bless { bless_file(path) } else { run_file(path) });
+        results.push(if arguments.bless { bless_file(path) } else { run_chosen(path, &chosen) });
     }
     bar.clear();
     let mut ended = report(&results, arguments.bless, output);
@@ -92,6 +102,10 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         ended = Ended::BadInput;
     }
     ended
+}
+
+fn run_chosen(path: &Path, chosen: &Chosen) -> junit::FileResult {
+    run_with(&Script::parse(SourceText::read(path)?)?, chosen)
 }
 
 fn report(results: &[junit::FileResult], bless: bool, output: &mut Output) -> Ended {

@@ -5,8 +5,11 @@ use crate::input_error::{InputError, SourceText};
 
 /// Names of the machines built in, and their files.
 pub const BUILTIN: &[(&str, &str)] = &[
+    ("plain-v2m", include_str!("../../machines/plain-v2m.toml")),
+    ("two-smmus", include_str!("../../machines/two-smmus.toml")),
     ("virt-gicv2m", include_str!("../../machines/virt-gicv2m.toml")),
     ("virt-its", include_str!("../../machines/virt-its.toml")),
+    ("x86-like", include_str!("../../machines/x86-like.toml")),
 ];
 
 /// The built-in machine of this name; `None` if there is none.

@@ -36,12 +36,9 @@ pub(super) fn functions(functions: &[Function], iommu: &Iommu) -> Result<(), Fla
             return Err(flaw((format!("two functions at {}", function.rid), None)));
         }
         function_alone(function).map_err(flaw)?;
-        let smmus = match iommu {
-            Iommu::Flat => 1,
-            Iommu::SmmuV3(smmus) => smmus.len(),
-        };
-        if function.smmu >= smmus {
-            let message = format!("there is no SMMU number {}", function.smmu);
+        let smmus = iommu.count();
+        if function.smmu.is_some_and(|smmu| smmu >= smmus) {
+            let message = format!("there is no SMMU number {}", function.smmu.unwrap_or(0));
             return Err(flaw((message, Some("SMMUs are counted from 0 in the file's order"))));
         }
     }

@@ -3,19 +3,32 @@
 //! A number is an integer, or in quotes one with a unit: `0x4000_0000`, `"2G"`. A key that is not
 //! known is an error, so that a misspelt one is not silently its default.
 
+mod devices;
+mod interrupts;
+mod isolation;
+mod platform;
+mod sriov;
+
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Span, StreamId};
+use passim_model::{IntId, Iova, PageSize, PhysAddr, Span};
+use passim_vfio::Profile;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::check::{self, Flaw};
-use super::quantity::{Bdf, Quantity, narrow, optional_narrow};
+use self::devices::Devices;
+use self::interrupts::{GicFile, gic};
+use self::platform::{DeviceRangeFile, MapFile, PlatformFile, StreamRangeFile};
+use self::sriov::SriovFile;
+use super::ids::Ids;
+use super::quantity::{Bdf, GroupNumber, Quantity, narrow, optional_narrow};
 use super::{
-    Bar, CONFIG_BYTES, Function, Gic, GicIts, GicV2m, HeldVector, Iommu, Machine, Parameters,
-    Reserved, ReservedKind, SmmuV3, SmmuWires, V2mFrame,
+    Bar, CONFIG_BYTES, HeldVector, Iommu, Machine, Parameters, Reserved, ReservedKind, SmmuV3,
+    SmmuWires, X86,
 };
+use crate::chosen::{Overrides, meant_profile};
 use crate::input_error::{InputError, InputKind, SourceText};
 
 /// A file. Sections are documented where their contents are, at [`Machine`] and its parts.
@@ -24,24 +37,45 @@ use crate::input_error::{InputError, InputKind, SourceText};
 struct MachineFile {
     name: String,
     #[serde(default = "default_profile")]
-    profile: String,
+    profile: Spanned<String>,
+    #[serde(default)]
+    policy: BTreeMap<Spanned<String>, Spanned<String>>,
     cpus: Spanned<u32>,
     page_size: Spanned<Quantity>,
     #[serde(default)]
     io_strict_devmem: bool,
+    #[serde(default = "virt_ecam")]
+    ecam: Quantity,
     #[serde(default)]
     vfio_iommu_type1: ParametersFile,
     ram: Vec<Spanned<BankFile>>,
     iommu: Spanned<IommuFile>,
     gic: Spanned<GicFile>,
+    groups: Option<GroupsFile>,
+    iommu_map: Option<MapFile<StreamRangeFile>>,
+    msi_map: Option<MapFile<DeviceRangeFile>>,
     #[serde(default)]
     function: Vec<FunctionFile>,
+    #[serde(default)]
+    platform: Vec<Spanned<PlatformFile>>,
     #[serde(default)]
     irqs_allocated: Vec<u32>,
 }
 
-fn default_profile() -> String {
-    "linux-6.12".to_owned()
+/// Where groups come from; from the hierarchy unless said.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum GroupsFile {
+    Given,
+}
+
+fn default_profile() -> Spanned<String> {
+    Spanned::new(0..0, Profile::default().name().to_owned())
+}
+
+/// Where QEMU's `virt` board has it.
+fn virt_ecam() -> Quantity {
+    Quantity(super::virt::board::ECAM.get())
 }
 
 #[derive(Default, Deserialize)]
@@ -63,7 +97,23 @@ struct BankFile {
 #[serde(rename_all = "lowercase")]
 enum IommuFile {
     Flat,
+    X86(X86File),
     SmmuV3(Vec<SmmuFile>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct X86File {
+    /// Where messages go; 0xfee0_0000 to 0xfeef_ffff unless said.
+    messages: Option<Spanned<WindowFile>>,
+    remaps_interrupts: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WindowFile {
+    start: Quantity,
+    last: Quantity,
 }
 
 #[derive(Deserialize)]
@@ -104,21 +154,6 @@ impl TryFrom<u32> for SpiFile {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-enum GicFile {
-    Its { distributor: Quantity, redistributors: Quantity, its: Quantity },
-    V2m { distributor: Quantity, cpu_interface: Quantity, frames: Vec<FrameFile> },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FrameFile {
-    base: Quantity,
-    first_spi: SpiFile,
-    spis: u32,
-}
-
-#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FunctionFile {
     bdf: Spanned<Bdf>,
@@ -128,8 +163,15 @@ struct FunctionFile {
     device: u16,
     #[serde(deserialize_with = "narrow")]
     class: u32,
-    group: Option<u32>,
+    group: Option<GroupNumber>,
     driver: Option<String>,
+    acs: Option<String>,
+    acs_capable: Option<String>,
+    #[serde(default)]
+    dma_aliases: Vec<String>,
+    #[serde(default)]
+    swapped_alias: bool,
+    sriov: Option<SriovFile>,
     #[serde(default)]
     bars: Vec<BarFile>,
     #[serde(default = "conventional_config_size")]
@@ -142,8 +184,7 @@ struct FunctionFile {
     #[serde(default, deserialize_with = "optional_narrow")]
     pcie: Option<u8>,
     reset_method: Option<String>,
-    #[serde(default)]
-    smmu: usize,
+    smmu: Option<usize>,
     streams: Option<Vec<u32>>,
     device_id: Option<u32>,
     #[serde(default)]
@@ -182,6 +223,13 @@ struct HeldFile {
     name: String,
 }
 
+impl HeldFile {
+    fn into_held(self) -> HeldVector {
+        let Self { irq, vector, name } = self;
+        HeldVector { irq, vector, name }
+    }
+}
+
 impl Machine {
     /// Reads a machine file.
     ///
@@ -216,21 +264,24 @@ impl MachineFile {
             return Err(refuse(source, self.cpus.span(), "a machine has at least one CPU"));
         }
         let page_size = self.page_size(source)?;
+        if let Err(error) = self.profile.get_ref().parse::<Profile>() {
+            let hint = meant_profile(self.profile.get_ref());
+            return Err(refuse(source, self.profile.span(), error.to_string()).with_hint(hint));
+        }
+        let choices = choices(&self.policy, source)?;
         let ram = banks(&self.ram, source)?;
         let iommu = iommu(self.iommu, source)?;
         let gic = gic(self.gic, source)?;
-        let places: Vec<_> = self.function.iter().map(|function| function.bdf.span()).collect();
-        let functions: Result<Vec<_>, _> =
-            self.function.into_iter().map(|function| function.into_function(source)).collect();
-        let mut functions = functions?;
-        check::functions(&functions, &iommu).map_err(|Flaw { function, message, hint }| {
-            let error = refuse(source, places[function].clone(), message);
-            match hint {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            }
-        })?;
-        functions.sort_by_key(|function| function.rid);
+        let devices = Devices {
+            ids: Ids {
+                streams: self.iommu_map.map(|map| map.into_map(source)).transpose()?,
+                devices: self.msi_map.map(|map| map.into_map(source)).transpose()?,
+            },
+            groups: self.groups,
+            functions: self.function,
+            platforms: self.platform,
+        };
+        let (functions, platforms) = devices.complete(&iommu, source)?;
         let mut irqs_allocated = self.irqs_allocated;
         irqs_allocated.sort_unstable();
         irqs_allocated.dedup();
@@ -238,10 +289,12 @@ impl MachineFile {
         let parameters = self.vfio_iommu_type1;
         Ok(Machine {
             name: self.name,
-            profile: self.profile,
+            profile: self.profile.into_inner(),
+            choices,
             cpus: self.cpus.into_inner(),
             page_size,
             io_strict_devmem: self.io_strict_devmem,
+            ecam: PhysAddr::new(self.ecam.0),
             parameters: Parameters {
                 allow_unsafe_interrupts: parameters
                     .allow_unsafe_interrupts
@@ -255,6 +308,7 @@ impl MachineFile {
             iommu,
             gic,
             functions,
+            platforms,
             irqs_allocated,
         })
     }
@@ -266,6 +320,21 @@ impl MachineFile {
             .find(|size| size.bytes() == bytes)
             .ok_or_else(|| refuse(source, self.page_size.span(), "a page has 4K, 16K or 64K bytes"))
     }
+}
+
+/// The table `[policy]`: a choice and its value a line.
+fn choices(
+    table: &BTreeMap<Spanned<String>, Spanned<String>>,
+    source: &SourceText,
+) -> Result<Overrides, InputError> {
+    let mut overrides = Overrides::default();
+    for (name, value) in table {
+        overrides.push(name.get_ref(), value.get_ref()).map_err(|error| {
+            let span = if error.is_value { value.span() } else { name.span() };
+            refuse(source, span, error.message).with_hint(error.hint)
+        })?;
+    }
+    Ok(overrides)
 }
 
 fn banks(
@@ -294,6 +363,16 @@ fn iommu(file: Spanned<IommuFile>, source: &SourceText) -> Result<Iommu, InputEr
     let span = file.span();
     match file.into_inner() {
         IommuFile::Flat => Ok(Iommu::Flat),
+        IommuFile::X86(X86File { messages, remaps_interrupts }) => {
+            let (start, last, at) = match messages {
+                None => (0xfee0_0000, 0xfeef_ffff, span),
+                Some(file) => (file.get_ref().start.0, file.get_ref().last.0, file.span()),
+            };
+            let messages = Span::new(Iova::new(start), Iova::new(last));
+            let messages =
+                messages.ok_or_else(|| refuse(source, at, "`last` lies before `start`"))?;
+            Ok(Iommu::X86(X86 { messages, remaps_interrupts }))
+        }
         IommuFile::SmmuV3(files) if files.is_empty() => {
             Err(refuse(source, span, "`smmuv3` lists at least one SMMU"))
         }
@@ -320,89 +399,8 @@ impl SmmuFile {
     }
 }
 
-fn gic(file: Spanned<GicFile>, source: &SourceText) -> Result<Gic, InputError> {
-    let span = file.span();
-    match file.into_inner() {
-        GicFile::Its { distributor, redistributors, its } => Ok(Gic::Its(GicIts {
-            distributor: PhysAddr::new(distributor.0),
-            redistributors: PhysAddr::new(redistributors.0),
-            its: PhysAddr::new(its.0),
-        })),
-        GicFile::V2m { distributor, cpu_interface, frames } => {
-            let mut frames: Vec<_> = frames
-                .into_iter()
-                .map(|frame| V2mFrame {
-                    base: PhysAddr::new(frame.base.0),
-                    first: frame.first_spi.0,
-                    count: frame.spis,
-                })
-                .collect();
-            frames.sort_by_key(|frame| frame.base);
-            if frames.is_empty() {
-                return Err(refuse(source, span, "`v2m` lists at least one frame"));
-            }
-            // IHI 0069 H.b 2.2: SPIs are INTIDs 32 to 1019.
-            if frames
-                .iter()
-                .any(|f| f.count == 0 || u64::from(f.first.get()) + u64::from(f.count) > 1020)
-            {
-                return Err(refuse(source, span, "a frame has at least one SPI, all below 988"));
-            }
-            Ok(Gic::V2m(GicV2m {
-                distributor: PhysAddr::new(distributor.0),
-                cpu_interface: PhysAddr::new(cpu_interface.0),
-                frames,
-            }))
-        }
-    }
-}
-
-impl FunctionFile {
-    fn into_function(self, source: &SourceText) -> Result<Function, InputError> {
-        let rid = self.bdf.get_ref().0;
-        let config = self.config.map(|text| config(&text, source)).transpose()?;
-        let reserved: Result<Vec<_>, _> =
-            self.reserved.iter().map(|region| reserved(region, source)).collect();
-        let mut bars: Vec<_> = self.bars.into_iter().map(BarFile::into_bar).collect();
-        bars.sort_by_key(|bar| bar.index);
-        let held = self.held.into_iter().map(|HeldFile { irq, vector, name }| HeldVector {
-            irq,
-            vector,
-            name,
-        });
-        let mut held: Vec<_> = held.collect();
-        held.sort_by_key(|held| held.irq);
-        let own = u32::from(rid.get());
-        Ok(Function {
-            rid,
-            vendor: self.vendor,
-            device: self.device,
-            class: self.class,
-            group: self.group,
-            driver: self.driver,
-            bars,
-            config_size: self.config_size,
-            config,
-            msi: self.msi,
-            msix: self.msix,
-            pcie: self.pcie,
-            reset_method: self.reset_method,
-            smmu: self.smmu,
-            streams: self
-                .streams
-                .unwrap_or_else(|| vec![own])
-                .into_iter()
-                .map(StreamId::new)
-                .collect(),
-            device_id: DeviceId::new(self.device_id.unwrap_or(own)),
-            reserved: reserved?,
-            held,
-        })
-    }
-}
-
 impl BarFile {
-    fn into_bar(self) -> Bar {
+    fn to_bar(&self) -> Bar {
         Bar { index: self.index, start: self.start.0, size: self.size.0, flags: self.flags.0 }
     }
 }

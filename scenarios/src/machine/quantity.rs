@@ -56,6 +56,41 @@ impl<'de> Deserialize<'de> for Bdf {
     }
 }
 
+/// The number of a group, or `"none"`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct GroupNumber(pub(super) Option<u32>);
+
+impl<'de> Deserialize<'de> for GroupNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberOrNone)
+    }
+}
+
+struct NumberOrNone;
+
+impl Visitor<'_> for NumberOrNone {
+    type Value = GroupNumber;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the number of a group or \"none\"")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<GroupNumber, E> {
+        // i32, because the kernel's numbers are.
+        let number = u32::try_from(number).ok().filter(|number| *number <= i32::MAX as u32);
+        let negative = || E::custom("a group has a number from 0 to 2147483647");
+        Ok(GroupNumber(Some(number.ok_or_else(negative)?)))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<GroupNumber, E> {
+        if text == "none" {
+            Ok(GroupNumber(None))
+        } else {
+            Err(E::invalid_value(Unexpected::Str(text), &self))
+        }
+    }
+}
+
 /// A number of a field with fewer bits.
 pub(super) fn narrow<'de, D, N>(deserializer: D) -> Result<N, D::Error>
 where

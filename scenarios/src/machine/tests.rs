@@ -5,6 +5,8 @@ use super::{
 };
 use crate::input_error::{InputError, SourceText};
 
+mod devices;
+
 const SMALL: &str = r#"
 name = "small"
 cpus = 1
@@ -44,15 +46,28 @@ fn at(machine: &Machine, bus: u8, device: u8) -> &Function {
 #[test]
 fn a_small_machine_gets_its_defaults() {
     let machine = parse(SMALL).unwrap();
-    assert_eq!((machine.page_size, machine.profile.as_str()), (PageSize::K64, "linux-6.12"));
+    assert_eq!((machine.page_size, machine.profile.as_str()), (PageSize::K64, "msi-v9"));
     assert_eq!((&machine.iommu, machine.parameters), (&Iommu::Flat, Parameters::default()));
     let bank = Span::from_size(PhysAddr::new(0x4000_0000), 1 << 30).unwrap();
     assert_eq!(machine.ram, [bank]);
     let Gic::V2m(gic) = &machine.gic else { panic!("not a GICv2m") };
     assert_eq!((gic.frames[0].first, gic.frames[0].count), (IntId::new(80), 64));
+    assert_eq!((gic.spis, gic.security_extensions, gic.frames[0].properties), (256, false, None));
     let edu = at(&machine, 0, 1);
     assert_eq!((edu.config_size, edu.streams.as_slice()), (256, &[StreamId::new(8)][..]));
     assert_eq!((edu.msi_vectors(), edu.device_id.get()), (None, 8));
+}
+
+/// What the device tree says of a frame is the kernel's; what the frame says is the hardware's.
+#[test]
+fn a_frame_may_be_described_otherwise_than_it_is() {
+    let properties = "spis = 64, msi_base_spi = 160, msi_num_spis = 32";
+    let text = SMALL.replacen("spis = 64", properties, 1);
+    let machine = parse(&text.replacen("frames", "security_extensions = true\nframes", 1)).unwrap();
+    let Gic::V2m(gic) = &machine.gic else { panic!("not a GICv2m") };
+    assert!(gic.security_extensions);
+    assert_eq!(gic.frames[0].properties, Some((IntId::new(160), 32)));
+    assert_eq!((gic.frames[0].first, gic.frames[0].count), (IntId::new(80), 64));
 }
 
 #[test]
@@ -60,8 +75,11 @@ fn built_in_machines_are_sound() {
     for (name, _) in BUILTIN {
         let machine = builtin(name).unwrap().unwrap();
         assert_eq!(machine.name, *name);
-        assert_eq!(machine.functions.len(), 11);
-        assert_eq!(machine.irqs_allocated.len(), 25);
+        assert!(machine.isolation().is_some(), "{name}");
+    }
+    for recorded in ["virt-gicv2m", "virt-its"] {
+        let machine = builtin(recorded).unwrap().unwrap();
+        assert_eq!((machine.functions.len(), machine.irqs_allocated.len()), (11, 25));
     }
     assert_eq!(builtin("overdrive"), None);
 }
@@ -89,7 +107,17 @@ fn mistakes_are_found_where_they_are() {
         ("cpus = 1", "cpus = 0", "m.toml:3:8: a machine has at least one CPU"),
         ("\"64K\"", "\"8K\"", "m.toml:4:13: a page has 4K, 16K or 64K bytes"),
         ("size = \"1G\"", "size = 0", "m.toml:7:1: 0x0 bytes from 0x40000000 is no range"),
-        ("spis = 64", "spis = 941", "m.toml:11:2: a frame has at least one SPI, all below 988"),
+        (
+            "spis = 64",
+            "spis = 209",
+            "m.toml:11:2: a frame has at least one SPI, all of them SPIs of the distributor",
+        ),
+        ("frames", "spis = 1000\nframes", "m.toml:11:2: `spis` is a multiple of 32, up to 992"),
+        (
+            "spis = 64",
+            "spis = 64, msi_base_spi = 96",
+            "m.toml:11:2: `msi_base_spi` and `msi_num_spis` are given together",
+        ),
         ("0x00ff00", "0x100ff00", "m.toml:17:7: class 0x100ff00 has more than 24 bits"),
         ("0x11e8", "0x111e8", "m.toml:19:10: 0x111e8 has more than 16 bits"),
         ("\nclass", "\nsmmu = 1\nclass", "m.toml:17:7: there is no SMMU number 1"),
@@ -135,4 +163,23 @@ fn what_is_not_known_is_refused() {
     assert!(form.starts_with("m.toml:17:7: invalid value: string \"one\""), "{form}");
     let spi = refusal("first_spi = 48", "first_spi = 988");
     assert!(spi.contains("there is no SPI 988"), "{spi}");
+}
+
+#[test]
+fn a_machine_sets_single_choices_or_says_which_it_does_not_know() {
+    let with = |line: &str| SMALL.replacen("cpus = 1", &format!("cpus = 1\npolicy = {line}"), 1);
+    let machine = parse(&with("{ zero-page = \"unshared\" }")).unwrap();
+    let mut policy = passim_vfio::Profile::MsiV9.policy();
+    machine.choices.apply(&mut policy);
+    assert_eq!(policy.zero_page, passim_vfio::policy::ZeroPage::Unshared);
+    let refused = |line: &str| parse(&with(line)).unwrap_err();
+    let error = refused("{ zero-pages = \"unshared\" }");
+    assert_eq!((error.line(), error.column()), (Some(4), Some(12)));
+    assert_eq!(error.hint(), "did you mean `zero-page`?");
+    let error = refused("{ zero-page = \"unshard\" }");
+    assert_eq!((error.line(), error.column()), (Some(4), Some(24)));
+    assert_eq!(error.hint(), "did you mean `unshared`?");
+    let text = SMALL.replacen("cpus = 1", "cpus = 1\nprofile = \"linux-612\"", 1);
+    let error = parse(&text).unwrap_err();
+    assert_eq!((error.line(), error.hint()), (Some(4), "did you mean `linux-6.12`?"));
 }

@@ -6,17 +6,20 @@
 use passim_model::{DeviceId, IntId, Rid, Span, StreamId};
 
 use super::check::{self, Flaw};
+use super::hierarchy;
+use super::ids::Ids;
 use super::{
-    Bar, CONFIG_BYTES, Function, Gic, GicIts, GicV2m, HeldVector, Iommu, Machine, Parameters,
-    Reserved, ReservedKind, SmmuV3, SmmuWires, V2mFrame,
+    Bar, CONFIG_BYTES, Function, Gic, GicIts, GicV2m, HeldVector, Iommu, Isolation, Machine,
+    Parameters, Reserved, ReservedKind, SmmuV3, SmmuWires, V2mFrame,
 };
+use crate::chosen::Overrides;
 use crate::input_error::{InputError, InputKind};
 use crate::recording::interrupts::InterruptLine;
 use crate::recording::topo::{GroupMember, PciConfig, PciDevice, Topology};
 
 /// QEMU `virt`, hw/arm/virt.c as of 10.0: where its devices lie. The same in every version of the
 /// board, which are named `virt-9.0` and so on.
-mod board {
+pub(super) mod board {
     use passim_model::PhysAddr;
 
     pub(super) const NAME: &str = "virt";
@@ -27,11 +30,15 @@ mod board {
     pub(super) const V2M_FRAME: PhysAddr = PhysAddr::new(0x0802_0000);
     // Measured: doorbell leaves of its/dumps lead to 0x8090000, the page of GITS_TRANSLATER.
     pub(super) const ITS: PhysAddr = PhysAddr::new(0x0808_0000);
+    /// The window above 4 GiB, where it is while high memory is on.
+    pub(in crate::machine) const ECAM: PhysAddr = PhysAddr::new(0x40_1000_0000);
     pub(super) const SMMU: PhysAddr = PhysAddr::new(0x0905_0000);
 
     /// MSI_TYPER 0x500040: 64 SPIs from INTID 80 on. Measured: gicv2m/dumps/its_unsafe_1.json.
     pub(super) const V2M_FIRST: u32 = 80;
     pub(super) const V2M_COUNT: u32 = 64;
+    /// hw/arm/virt.c: NUM_IRQS.
+    pub(in crate::machine) const SPIS: u32 = 256;
 
     /// Event queue, PRI queue, command sync, global error. Measured for the first and the last:
     /// `irq_at_boot` lines of every topology name 106 and 109.
@@ -44,9 +51,6 @@ mod board {
     pub(super) const IDR1_TO_5: [u32; 5] = [0x0273_0010, 0, 0x1414, 0, 0x74];
     pub(super) const AIDR: u32 = 1;
 }
-
-/// PCI Express Base Specification, 7.5.3.2: device/port type of a PCI Express to PCI bridge.
-const PCIE_TO_PCI_BRIDGE: u8 = 7;
 
 /// Linux numbers a PCI MSI of a domain without a chip of its own by requester identifier and
 /// vector: `rid << 11 | vector`. Measured on 6.1: 81920 is vector 0 of 00:05.0.
@@ -89,14 +93,17 @@ impl Machine {
         Ok(Self {
             name: name.to_owned(),
             profile: format!("linux-{}.{}", board.version.major, board.version.minor),
+            choices: Overrides::default(),
             cpus: board.cpus,
             page_size: board.page,
             io_strict_devmem: board.io_strict_devmem,
+            ecam: board::ECAM,
             parameters: Parameters::default(),
             ram: vec![ram],
             iommu,
             gic,
             functions,
+            platforms: Vec::new(),
             irqs_allocated: topology.irqs_allocated.clone(),
         })
     }
@@ -127,10 +134,13 @@ fn v2m() -> Gic {
     Gic::V2m(GicV2m {
         distributor: board::DISTRIBUTOR,
         cpu_interface: board::CPU_INTERFACE,
+        spis: board::SPIS,
+        security_extensions: false,
         frames: vec![V2mFrame {
             base: board::V2M_FRAME,
             first: IntId::new(board::V2M_FIRST),
             count: board::V2M_COUNT,
+            properties: None,
         }],
     })
 }
@@ -171,13 +181,22 @@ fn functions(topology: &Topology, iommu: &Iommu) -> Result<Vec<Function>, InputE
     }
     check::functions(&functions, iommu)
         .map_err(|Flaw { function, message, .. }| at(topology.configs[function].line, message))?;
-    for index in 0..functions.len() {
-        let alias = alias(&functions, functions[index].rid)
-            .map_err(|message| at(topology.configs[index].line, message))?;
-        if let Some(alias) = alias {
-            functions[index].streams.push(StreamId::new(alias.get().into()));
-            functions[index].device_id = DeviceId::new(alias.get().into());
+    let line_of = |rid| topology.configs.iter().find(|it| it.rid == rid).map_or(1, |it| it.line);
+    let hierarchy = hierarchy::of_functions(&functions)
+        .map_err(|error| at(line_of(error.rid()), error.to_string()))?;
+    for function in &mut functions {
+        let rid = function.rid;
+        let top = hierarchy.bridges_above(rid).last().unwrap_or(rid);
+        if top.bus() != 0 {
+            let message = format!("no bridge leads to bus {:#04x} of {rid}", top.bus());
+            return Err(at(line_of(rid), message));
         }
+        // The identity: no recorded board maps requester identifiers.
+        let ids = Ids::default();
+        let known = hierarchy::streams(&hierarchy, &ids, rid)
+            .map_err(|alias| at(line_of(rid), format!("{alias} is behind another SMMU")))?;
+        function.streams = known.streams;
+        function.device_id = ids.device_id(hierarchy.message_alias(rid));
     }
     for line in topology.interrupts.iter().filter(|line| line.is_msi()) {
         hold(&mut functions, line).ok_or_else(|| {
@@ -219,11 +238,12 @@ fn function(device: &PciDevice, config: &PciConfig) -> Option<Function> {
         msix: config.msix,
         pcie: config.pcie,
         reset_method: config.reset_method.clone(),
-        smmu: 0,
+        smmu: Some(0),
         streams: vec![StreamId::new(own)],
         device_id: DeviceId::new(own),
         reserved: Vec::new(),
         held: Vec::new(),
+        isolation: Isolation::default(),
     })
 }
 
@@ -243,35 +263,6 @@ fn reserved(members: &[GroupMember], rid: Rid) -> Result<Vec<Reserved>, &str> {
         Some(Reserved { span: region.span, kind })
     };
     member.reserved.iter().map(|found| region(found).ok_or(found.kind.as_str())).collect()
-}
-
-/// The requester identifier under which a bridge passes on what the function at `rid` sends.
-///
-/// PCI Express to PCI/PCI-X Bridge Specification 1.0, 2.3: the bridge takes a transaction as its
-/// own, with its secondary bus number and device and function 0. Measured: stream 0x200 of 02:02.0.
-fn alias(functions: &[Function], rid: Rid) -> Result<Option<Rid>, String> {
-    let mut alias = None;
-    let mut bus = rid.bus();
-    // Each bridge leads to another bus, and there are 256: a file that leads in a circle ends here.
-    for _ in 0..=u8::MAX {
-        if bus == 0 {
-            return Ok(alias);
-        }
-        let bridge = functions.iter().find(|function| function.secondary_bus() == Some(bus));
-        let bridge = bridge.ok_or_else(|| format!("no bridge leads to bus {bus:#04x} of {rid}"))?;
-        match bridge.pcie_type() {
-            Some(PCIE_TO_PCI_BRIDGE) => alias = Rid::from_bdf(bus, 0, 0),
-            Some(_) => {}
-            None => {
-                return Err(format!(
-                    "what the conventional bridge {} passes on is not known",
-                    bridge.rid
-                ));
-            }
-        }
-        bus = bridge.rid.bus();
-    }
-    Err(format!("the bridges above {rid} lead in a circle"))
 }
 
 /// Notes a vector of a host driver at its function; `None` if there is no such function.

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use passim_model::Rid;
+
 use crate::script::{FromValue, number};
 
 /// A number that prints in hexadecimal: sizes, offsets, register values.
@@ -19,6 +21,39 @@ impl FromValue for Number {
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.0)
+    }
+}
+
+/// A device: a PCI function by its place, or a platform device by its name.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum DeviceName {
+    /// A PCI function.
+    Function(Rid),
+    /// A platform device.
+    Platform(String),
+}
+
+impl FromValue for DeviceName {
+    const FORM: &'static str = "a PCI function such as 00:01.0, or the name of a platform device";
+
+    fn from_value(text: &str) -> Option<Self> {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
+        match Rid::parse(text) {
+            Some(rid) => Some(Self::Function(rid)),
+            None if !text.is_empty() && text.bytes().all(letter) => {
+                Some(Self::Platform(text.to_owned()))
+            }
+            None => None,
+        }
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(rid) => rid.fmt(f),
+            Self::Platform(name) => f.write_str(name),
+        }
     }
 }
 
@@ -135,6 +170,19 @@ words! {
         /// VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP.
         Get = "get",
     }
+    /// Which interrupt of a device.
+    IrqIndex, "intx, msi, msix, err or req" {
+        /// The pin.
+        Intx = "intx",
+        /// MSI.
+        Msi = "msi",
+        /// MSI-X.
+        Msix = "msix",
+        /// Errors.
+        Err = "err",
+        /// The kernel wants the device back.
+        Req = "req",
+    }
     /// When hardware works.
     PaceName, "eager or stepped" {
         /// After every store.
@@ -152,6 +200,19 @@ impl ContainerType {
             Self::V2 => 3,
             Self::Nesting => 6,
             Self::UnmapAll => 9,
+        }
+    }
+}
+
+impl IrqIndex {
+    /// The number of the interface. `linux/vfio.h`.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Intx => 0,
+            Self::Msi => 1,
+            Self::Msix => 2,
+            Self::Err => 3,
+            Self::Req => 4,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use passim_model::{Iova, PhysAddr, Rid, StreamId};
 use serde::Deserialize;
-use serde::de::Deserializer;
+use serde::de::{DeserializeOwned, Deserializer};
 
 use super::at;
 use super::number;
@@ -139,19 +139,48 @@ impl SmmuDump {
     /// # Errors
     /// Not JSON, or a field missing or of another form.
     pub fn parse(source: &SourceText) -> Result<Self, InputError> {
-        serde_json::from_str(source.text()).map_err(|error| {
-            let line = source.text().split_inclusive('\n').nth(error.line().saturating_sub(1));
-            let before: usize = source
-                .text()
-                .split_inclusive('\n')
-                .take(error.line().saturating_sub(1))
-                .map(str::len)
-                .sum();
-            let span = at::token_at(line.unwrap_or_default(), error.column());
-            let span = before + span.start..before + span.end;
-            source.error(InputKind::Recording, span, at::message(&error))
-        })
+        parse(source)
     }
+}
+
+/// A dump of a GICv2m frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub struct FrameDump {
+    /// Where it lies.
+    #[serde(rename = "gicv2m_frame", deserialize_with = "number::address")]
+    pub frame: PhysAddr,
+    /// MSI_TYPER.
+    #[serde(rename = "MSI_TYPER", deserialize_with = "number::unsigned")]
+    pub typer: u32,
+    /// MSI_IIDR.
+    #[serde(rename = "MSI_IIDR", deserialize_with = "number::unsigned")]
+    pub iidr: u32,
+}
+
+impl FrameDump {
+    /// Reads a dump, compressed if its name ends in `.zst`.
+    ///
+    /// # Errors
+    /// Unreadable, not JSON, or a field missing or of another form.
+    pub fn read(path: &Path) -> Result<Self, InputError> {
+        parse(&read_whole(path)?)
+    }
+}
+
+/// Reads JSON, and says where it is not what it should be.
+fn parse<T: DeserializeOwned>(source: &SourceText) -> Result<T, InputError> {
+    serde_json::from_str(source.text()).map_err(|error| {
+        let line = source.text().split_inclusive('\n').nth(error.line().saturating_sub(1));
+        let before: usize = source
+            .text()
+            .split_inclusive('\n')
+            .take(error.line().saturating_sub(1))
+            .map(str::len)
+            .sum();
+        let span = at::token_at(line.unwrap_or_default(), error.column());
+        let span = before + span.start..before + span.end;
+        source.error(InputKind::Recording, span, at::message(&error))
+    })
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! One line after the other: what it asks is done, what it answers is compared.
 
-use passim_model::UserAddr;
+use passim_model::{UserAddr, Width};
 use passim_vfio::Pid;
 use passim_vfio::call::{Answer, Call, MapKind, Protection};
 use passim_vfio::process::{Capabilities, Start as ProcessStart};
@@ -12,8 +12,8 @@ use super::requests::{describe_ioctl, describe_map, describe_unmap};
 use crate::input_error::InputError;
 use crate::recording::line::{Answer as RecordedAnswer, Line, StatusCounter};
 use crate::recording::step::{
-    self as recording, AreaKind, DumpKind, Fill, FillPattern, Lock, Mmap, Mmio, Open, Peek, Prot,
-    Start, Step, Transfer,
+    self as recording, AreaKind, Close, DumpKind, Fill, FillPattern, Lock, Mmap, Mmio, Open, Peek,
+    Prot, Start, Step, Transfer,
 };
 
 /// What a line turned out to be.
@@ -34,7 +34,6 @@ pub(super) enum Taken {
     Unreadable(InputError),
 }
 
-const INTERRUPTS: &str = "needs interrupt hardware";
 const REGISTERS: &str = "needs the device's registers";
 
 impl Replayer<'_> {
@@ -131,19 +130,15 @@ impl Replayer<'_> {
             Step::SetRlimit { memlock } => self.input(pid, Call::SetMemlock { bytes: *memlock }),
             Step::DropCap(_) => self.input(pid, Call::DropIpcLock),
             Step::Open(open) => self.open(pid, &place(format!("open {}", open.path)), open),
-            Step::Close(close) => {
-                self.forget_file(close.fd);
-                let place = place(format!("close {}", close.fd));
-                let ret = if close.errno == 0 { Ok(0) } else { Err(close.errno) };
-                self.compare(pid, &place, Call::Close { fd: close.fd }, ret)
-            }
+            Step::Close(close) => self.close(pid, &place(format!("close {}", close.fd)), close),
             Step::Eventfd { fd } => {
                 let ret = recorded(i64::from(*fd), 0);
                 self.compare(pid, &place("eventfd".to_owned()), Call::EventFd, ret)
             }
-            Step::EventfdRead { fd, .. } => {
-                self.call(pid, Call::ReadEventFd { fd: *fd });
-                Taken::Skipped("eventfd_read", INTERRUPTS)
+            Step::EventfdRead { fd, value } => {
+                let ret = recorded(value.cast_signed(), 0);
+                let place = place(format!("read of eventfd {fd}"));
+                self.compare(pid, &place, Call::ReadEventFd { fd: *fd }, ret)
             }
             Step::Ftruncate { fd, len } => self.input(pid, Call::Truncate { fd: *fd, len: *len }),
             Step::Pread(transfer) => self.pread(pid, number, transfer),
@@ -161,7 +156,7 @@ impl Replayer<'_> {
             }
             Step::Dump(dump) => match dump.what {
                 DumpKind::Smmu => self.dump(number, dump),
-                DumpKind::Its => Taken::Skipped("dump its", INTERRUPTS),
+                DumpKind::Its => self.controller_dump(number, dump),
             },
             Step::Write(_) | Step::Read { .. } | Step::Readlink { .. } => {
                 self.sysfs_step(pid, number, step)
@@ -201,15 +196,15 @@ impl Replayer<'_> {
     fn register_step(&mut self, number: u64, step: &Step) -> Taken {
         let place = |call: String| Place { line: number, call };
         match step {
-            Step::Mmio(Mmio { dev, bar, off, value, .. }) => {
-                match self.system.store_device(*dev, *bar, *off, *value) {
+            Step::Mmio(Mmio { dev, bar, off, size, value }) => {
+                match self.system.store_device(*dev, *bar, *off, width(*size), *value) {
                     Some(()) => Taken::Input,
                     None => Taken::Skipped("mmio", REGISTERS),
                 }
             }
-            Step::MmioRead(Mmio { dev, bar, off, value, .. }) => {
+            Step::MmioRead(Mmio { dev, bar, off, size, value }) => {
                 let place = place(format!("register {off:#x} of {dev}"));
-                match self.system.load_device(*dev, *bar, *off) {
+                match self.system.load_device(*dev, *bar, *off, width(*size)) {
                     Some(model) => Taken::Compared(place.number("value", *value, model)),
                     None => Taken::Skipped("mmio_read", REGISTERS),
                 }
@@ -223,7 +218,10 @@ impl Replayer<'_> {
         let place = |call: String| Place { line: number, call };
         match step {
             Step::Mmap(mmap) => self.mmap(pid, number, mmap),
-            Step::Munmap(area) => self.input(pid, Call::Munmap { va: area.va, len: area.len }),
+            Step::Munmap(area) => {
+                self.forget_registers(area.va);
+                self.input(pid, Call::Munmap { va: area.va, len: area.len })
+            }
             Step::Mprotect(change) => {
                 let prot = protection(change.prot);
                 self.input(pid, Call::Mprotect { va: change.va, len: change.len, prot })
@@ -259,9 +257,20 @@ impl Replayer<'_> {
     fn open(&mut self, pid: Pid, place: &Place, open: &Open) -> Taken {
         if open.fd >= 0 {
             self.name_file(open.fd, open.path.clone());
+            self.list_interrupts(&open.path);
         }
         let call = Call::Open { path: open.path.clone() };
         self.compare(pid, place, call, recorded(i64::from(open.fd), open.errno))
+    }
+
+    fn close(&mut self, pid: Pid, place: &Place, close: &Close) -> Taken {
+        let left = self.interrupts_left(place, close.fd);
+        self.forget_file(close.fd);
+        let ret = if close.errno == 0 { Ok(0) } else { Err(close.errno) };
+        match self.compare(pid, place, Call::Close { fd: close.fd }, ret) {
+            Taken::Compared(difference) => Taken::Compared(difference.or(left)),
+            other => other,
+        }
     }
 
     fn pread(&mut self, pid: Pid, number: u64, transfer: &Transfer) -> Taken {
@@ -269,11 +278,6 @@ impl Replayer<'_> {
         let place = Place { line: number, call: format!("pread of {fd} at {offset:#x}") };
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let answer = self.call(pid, Call::Pread { fd, offset, len });
-        let path = self.file_name(fd);
-        if path.is_some_and(|path| path.starts_with("/sys/bus/pci/devices/")) {
-            // What vfio hides, the MSI address and data, stands in the real registers.
-            return Taken::Skipped("pread of real configuration space", INTERRUPTS);
-        }
         let ret = recorded(transfer.ret, transfer.errno);
         Taken::Compared(
             place
@@ -320,7 +324,10 @@ impl Replayer<'_> {
         let answer = self.call(pid, call);
         // The recorder fixes addresses, so that only success or the errno is an answer.
         let (ret, answer) = match (mmap.va, answer.ret) {
-            (Some(_), Ok(_)) => return Taken::Compared(None),
+            (Some(va), Ok(_)) => {
+                self.note_registers(va, mmap);
+                return Taken::Compared(None);
+            }
             (Some(va), Err(_)) => (Ok(va.get().cast_signed()), answer),
             (None, _) => (Err(mmap.errno), answer),
         };
@@ -335,8 +342,7 @@ impl Replayer<'_> {
             }
             FillPattern::Bytes(bytes) => bytes.clone(),
         };
-        let board = &mut self.system.board;
-        match self.system.kernel.write_memory(pid, fill.va, &bytes, board) {
+        match self.system.write_memory(pid, fill.va, &bytes) {
             Ok(()) => Taken::Input,
             Err(refusal) => {
                 let place = Place { line: number, call: format!("fill {}", fill.va) };
@@ -347,8 +353,7 @@ impl Replayer<'_> {
 
     fn peek(&mut self, pid: Pid, number: u64, peek: &Peek) -> Taken {
         let place = Place { line: number, call: format!("peek {}", peek.va) };
-        let board = &mut self.system.board;
-        let bytes = self.system.kernel.read_memory(pid, peek.va, peek.bytes.len(), board);
+        let bytes = self.system.read_memory(pid, peek.va, peek.bytes.len());
         Taken::Compared(match bytes {
             Ok(bytes) => place.bytes("memory", &peek.bytes, &bytes),
             Err(refusal) => Some(place.refused("read", &refusal)),
@@ -373,10 +378,10 @@ impl Replayer<'_> {
                 Taken::Compared(differs.then(|| place.differs(shown(status.kib), shown(model))))
             }
             RecordedAnswer::Expect(expect) => self.expect(number, expect),
-            RecordedAnswer::MsiCap(_) => Taken::Skipped("msi_cap", INTERRUPTS),
-            RecordedAnswer::MsixCap(_) => Taken::Skipped("msix_cap", INTERRUPTS),
-            RecordedAnswer::MsixEntry(_) => Taken::Skipped("msix_entry", INTERRUPTS),
-            RecordedAnswer::ProcInterrupts(_) => Taken::Skipped("proc_interrupts", INTERRUPTS),
+            RecordedAnswer::MsiCap(line) => self.msi_cap(number, line),
+            RecordedAnswer::MsixCap(line) => self.msix_cap(number, line),
+            RecordedAnswer::MsixEntry(line) => self.msix_entry(number, line),
+            RecordedAnswer::ProcInterrupts(line) => self.interrupt_line(number, line),
         }
     }
 
@@ -393,7 +398,12 @@ impl Replayer<'_> {
     }
 
     pub(super) fn call(&mut self, pid: Pid, call: Call) -> Answer {
-        self.system.kernel.run(pid, call, &mut self.system.board)
+        if self.heard.is_none() {
+            return self.system.call(pid, call);
+        }
+        let answer = self.system.call(pid, call.clone());
+        self.overhear(&call, &answer);
+        answer
     }
 }
 
@@ -405,6 +415,16 @@ const MAX_FILL: u64 = 1 << 30;
 
 /// Where an area is asked for that the kernel did not give.
 const NOWHERE: UserAddr = UserAddr::new(0x2000_0000_0000);
+
+/// The width of a register access of so many bytes.
+pub(super) fn width(bytes: u8) -> Width {
+    match bytes {
+        1 => Width::W8,
+        2 => Width::W16,
+        8 => Width::W64,
+        _ => Width::W32,
+    }
+}
 
 fn protection(prot: Prot) -> Protection {
     match prot {

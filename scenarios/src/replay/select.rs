@@ -4,6 +4,7 @@ use std::path::Path;
 
 use passim_vfio::policy::{Policy, Profile};
 
+use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind};
 use crate::machine::{self, Machine};
 use crate::recording::{Found, Topology};
@@ -13,10 +14,8 @@ use crate::recording::{Found, Topology};
 pub struct Choices {
     /// Name of a built-in machine, or a machine file, in place of the topology's.
     pub machine: Option<String>,
-    /// Name of a profile, in place of the kernel's.
-    pub profile: Option<String>,
-    /// Single choices of the policy, by name.
-    pub set: Vec<(String, String)>,
+    /// A profile in place of the kernel's, and single choices.
+    pub chosen: Chosen,
 }
 
 /// What a recording is replayed with.
@@ -42,11 +41,11 @@ pub fn select(found: &Found, choices: &Choices) -> Result<Selected, InputError> 
         Some(name) => machine_named(name)?,
         None => Machine::from_topology(&topology)?,
     };
-    let profile = match &choices.profile {
-        Some(name) => profile_named(name)?,
+    let profile = match choices.chosen.profile {
+        Some(profile) => profile,
         None => of_kernel(&topology)?,
     };
-    let policy = with_choices(profile, &choices.set)?;
+    let policy = choices.chosen.policy(profile, &machine.choices, &[])?;
     let loaded = topology.modules.iter().filter(|module| module.ret == 0);
     let modules = loaded.map(|module| module.name.clone()).collect();
     Ok(Selected { machine, profile, policy, modules })
@@ -67,33 +66,6 @@ pub fn machine_named(name: &str) -> Result<Machine, InputError> {
     let names: Vec<_> = machine::BUILTIN.iter().map(|(name, _)| *name).collect();
     let error = InputError::in_file(InputKind::Argument, path, "no machine of this name");
     Err(error.with_hint(format!("built in are {}; or name a .toml file", names.join(", "))))
-}
-
-/// The profile of this name.
-///
-/// # Errors
-/// There is none.
-pub fn profile_named(name: &str) -> Result<Profile, InputError> {
-    name.parse().map_err(|error: passim_vfio::policy::UnknownProfile| {
-        InputError::in_file(InputKind::Argument, Path::new(name), error.to_string())
-            .with_hint("`passim profiles` lists them")
-    })
-}
-
-/// A profile's policy with single choices set.
-///
-/// # Errors
-/// A choice or a value that does not exist.
-pub fn with_choices(profile: Profile, set: &[(String, String)]) -> Result<Policy, InputError> {
-    let mut policy = profile.policy();
-    for (name, value) in set {
-        policy.set(name, value).map_err(|error| {
-            let setting = format!("{name}={value}");
-            InputError::in_file(InputKind::Argument, Path::new(&setting), error.to_string())
-                .with_hint(format!("`passim profiles {profile}` lists every choice"))
-        })?;
-    }
-    Ok(policy)
 }
 
 fn of_kernel(topology: &Topology) -> Result<Profile, InputError> {

@@ -1,9 +1,11 @@
+use passim_vfio::policy::Profile;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::{Choices, FileReport, Replayer, Verdict, look_ahead, replay, select};
+use crate::chosen::{Chosen, profile_named};
 use crate::input_error::InputKind;
 use crate::recording::{Found, Recording};
 
@@ -158,12 +160,15 @@ fn a_leaf_that_is_not_there_is_reported() {
 
 #[test]
 fn choices_are_taken_or_refused() {
-    let choices = |profile: Option<&str>, set: &[(&str, &str)]| Choices {
+    let choices = |profile: Option<Profile>, set: &[(&str, &str)]| Choices {
         machine: None,
-        profile: profile.map(str::to_owned),
-        set: set.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+        chosen: Chosen {
+            profile,
+            set: set.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+            ..Chosen::default()
+        },
     };
-    let report = replayed("other-kernel", &lines(), &choices(Some("linux-6.1"), &[]));
+    let report = replayed("other-kernel", &lines(), &choices(Some(Profile::Linux6_1), &[]));
     assert_eq!(report.verdict(), Verdict::Agreed);
     let found = Found {
         recording: small().join("small.jsonl"),
@@ -171,15 +176,16 @@ fn choices_are_taken_or_refused() {
         dumps: small().join("dumps"),
     };
     for wrong in [
-        choices(Some("linux-9"), &[]),
         choices(None, &[("zero-page", "maybe")]),
         choices(None, &[("no-such", "x")]),
         Choices { machine: Some("toaster".to_owned()), ..Choices::default() },
     ] {
         let error = replay(&found, &wrong, |_| {}).unwrap_err();
         assert_eq!(error.kind(), InputKind::Argument);
-        assert!(error.hint().contains("lists") || error.hint().contains("built in"), "{error}");
+        let hints = ["lists", "it takes", "built in"];
+        assert!(hints.iter().any(|hint| error.hint().contains(hint)), "{error}: {}", error.hint());
     }
+    assert!(profile_named("linux-9").is_err());
 }
 
 #[test]
@@ -192,7 +198,9 @@ fn a_kernel_without_a_profile_is_no_guess() {
     let (recording, dumps) = (small().join("small.jsonl"), small().join("dumps"));
     let found = Found { recording, topology, dumps };
     let error = replay(&found, &Choices::default(), |_| {}).unwrap_err();
-    let chosen = Choices { profile: Some("linux-6.12".to_owned()), ..Choices::default() };
+    let profile = Some(Profile::Linux6_12);
+    let chosen = Chosen { profile, ..Chosen::default() };
+    let chosen = Choices { machine: None, chosen };
     let report = replay(&found, &chosen, |_| {}).unwrap();
     fs::remove_dir_all(folder).unwrap();
     assert_eq!(error.line(), Some(1));

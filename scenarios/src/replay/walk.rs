@@ -19,10 +19,6 @@ use crate::recording::dump::{SmmuDump, Stream};
 use crate::recording::line::Expect;
 use crate::recording::step::Dump;
 
-/// Where doorbells are mapped. They are not type1's, and nothing maps them before there are
-/// interrupts. Measured on 6.1 and 6.12: `reserved_regions` of every group.
-const MSI_WINDOW: (u64, u64) = (0x800_0000, 0x80f_ffff);
-
 /// Most pages of a window that are looked at; a window is as large as the accepted maps reach.
 const MAX_PAGES: u64 = 1 << 16;
 
@@ -82,11 +78,8 @@ impl Replayer<'_> {
     }
 
     fn stream(&mut self, place: &Place, stream: &Stream, looks: &mut Looks) {
-        let outside = |iova: u64| !(MSI_WINDOW.0..=MSI_WINDOW.1).contains(&iova);
-        let model = self.leaves(stream.dev).map_or_else(Vec::new, |(_, leaves)| leaves);
-        let mut model: Vec<TableLeaf> =
-            model.into_iter().filter(|leaf| outside(leaf.iova)).collect();
-        for leaf in stream.leaves.iter().filter(|leaf| outside(leaf.iova.get())) {
+        let mut model = self.leaves(stream.dev).map_or_else(Vec::new, |(_, leaves)| leaves);
+        for leaf in &stream.leaves {
             let recorded = TableLeaf {
                 iova: leaf.iova.get(),
                 pa: leaf.pa.get(),
@@ -228,7 +221,6 @@ impl Replayer<'_> {
         let expected = leaves(granule(self.system.page().lg2()), &container.mappings());
         let found: Vec<Leaf> = tables
             .iter()
-            .filter(|leaf| !(MSI_WINDOW.0..=MSI_WINDOW.1).contains(&leaf.iova))
             .map(|leaf| Leaf { iova: leaf.iova, pa: leaf.pa, size: leaf.size })
             .collect();
         let difference = (expected != found).then(|| {
@@ -250,7 +242,7 @@ impl Replayer<'_> {
     fn leaves(&mut self, dev: Rid) -> Option<(Stage, Vec<TableLeaf>)> {
         let function = self.machine.function(dev)?;
         let Iommu::SmmuV3(smmus) = &self.machine.iommu else { return None };
-        let base = smmus.get(function.smmu)?.base;
+        let base = smmus.get(function.smmu?)?.base;
         leaves_of(&mut self.system.board, base, *function.streams.first()?)
     }
 }
@@ -264,7 +256,7 @@ enum Tlb {
 fn reached(outcome: Option<Outcome>) -> Option<PhysAddr> {
     match outcome? {
         Outcome::Translated(Translated { pa, .. }) => Some(pa),
-        Outcome::Terminated(_) => None,
+        Outcome::Terminated(_) | Outcome::Stalled(_) => None,
     }
 }
 

@@ -10,6 +10,8 @@ use crate::op::Op;
 /// VFIO_DMA_MAP_FLAG_READ and _WRITE.
 const FLAG_READ: u32 = 1;
 const FLAG_WRITE: u32 = 2;
+/// VFIO_DMA_MAP_FLAG_RESERVED_MSI_IOVA.
+const FLAG_RESERVED_MSI_IOVA: u32 = 4;
 
 impl Running {
     pub(super) fn calls(&mut self, op: &Op) -> Outcome {
@@ -27,6 +29,13 @@ impl Running {
             }
             Op::Ioctl { .. } => self.any_ioctl(op),
             Op::Map { .. } => self.map(op),
+            Op::MsiWindow { iova, size, fd } => {
+                let (argsz, flags) = (32, FLAG_RESERVED_MSI_IOVA);
+                let map = DmaMap { argsz, flags, vaddr: 0, iova: iova.get(), size: size.0 };
+                let fd = self.container_fd(*fd)?;
+                let answer = self.ioctl(fd, ioctl::MAP_DMA, Arg::Bytes(map.bytes()))?;
+                Ok(vec![outcome::plain(&answer)])
+            }
             Op::Unmap { iova, size, fd, flags, argsz } => {
                 let unmap = DmaUnmap {
                     argsz: argsz.unwrap_or(24),
@@ -45,6 +54,14 @@ impl Running {
             Op::Unbind { dev } => {
                 let path = format!("/sys/bus/pci/devices/0000:{dev}/driver/unbind");
                 self.plain(Call::WriteAttribute { path, value: format!("0000:{dev}") })
+            }
+            Op::Unplug { dev } => {
+                let path = format!("/sys/bus/pci/devices/0000:{dev}/remove");
+                let answer = self.call(Call::WriteAttribute { path, value: "1".to_owned() })?;
+                if answer.ret.is_ok() {
+                    self.system.unplug(*dev);
+                }
+                Ok(vec![outcome::plain(&answer)])
             }
             Op::Module { name } => {
                 self.system.kernel.load_module(&name.0);

@@ -1,8 +1,10 @@
 //! What a device does: reads and writes on the bus.
 
+use passim_model::{Endpoint, Iova};
+
 use super::memory::bytes_text;
 use super::{Outcome, Running, Unperformable, outcome};
-use crate::op::Op;
+use crate::op::{DeviceName, Op};
 use crate::system::{NoTransfer, Piece, Reach};
 
 /// Most bytes one transfer has: a device's buffer.
@@ -18,7 +20,9 @@ impl Running {
                     return Err(Unperformable::new(message));
                 }
                 let mut bytes = vec![0; size as usize];
-                let pieces = self.system.dma_read(*dev, *iova, &mut bytes).map_err(no_transfer)?;
+                let device = self.device_named(dev)?;
+                let pieces =
+                    self.system.dma_read(device, *iova, &mut bytes).map_err(no_transfer)?;
                 let mut done = 0;
                 let mut lines = Vec::new();
                 for piece in &pieces {
@@ -36,25 +40,43 @@ impl Running {
             }
             Op::Write { dev, iova, value } => {
                 let bytes = value.0.to_le_bytes();
-                let pieces = self.system.dma_write(*dev, *iova, &bytes).map_err(no_transfer)?;
+                let device = self.device_named(dev)?;
+                let pieces = self.system.dma_write(device, *iova, &bytes).map_err(no_transfer)?;
                 Ok(pieces.iter().map(|piece| self.piece(piece)).collect())
             }
             _ => unreachable!("only `read` and `write` come here"),
         }
     }
 
+    fn device_named(&self, name: &DeviceName) -> Result<Endpoint, Unperformable> {
+        match name {
+            DeviceName::Function(rid) => Ok((*rid).into()),
+            DeviceName::Platform(name) => {
+                let mut devices = (0..).zip(self.system.topology().platforms());
+                let found = devices.find(|(_, device)| device.name == *name);
+                let missing = || Unperformable::new(format!("the machine has no device `{name}`"));
+                Ok(Endpoint::Platform(found.ok_or_else(missing)?.0))
+            }
+        }
+    }
+
     /// `0x10008 -> A+0x8`, or why it did not get there.
     fn piece(&self, piece: &Piece) -> String {
-        let from = piece.iova.start();
-        match piece.reach {
+        self.reached(piece.iova.start(), piece.reach)
+    }
+
+    pub(super) fn reached(&self, from: Iova, reach: Reach) -> String {
+        match reach {
             Reach::Ram(pa) => format!("{from} -> {}", self.name_of(pa, from)),
+            Reach::Doorbell(pa, arrival) => format!("{from} -> {pa}: {arrival}"),
             Reach::Part(pa, target) => format!("{from} -> {pa}: {target:?}"),
             Reach::Silence(pa) => format!("{from} -> {pa}: nothing answers"),
             Reach::Terminated(terminated) => outcome::terminated(&terminated),
+            Reach::Stalled(stalled) => outcome::stalled(&stalled),
         }
     }
 }
 
-fn no_transfer(error: NoTransfer) -> Unperformable {
+pub(super) fn no_transfer(error: NoTransfer) -> Unperformable {
     Unperformable::new(error.to_string())
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Runner, Unperformable};
+use crate::chosen::Chosen;
 use crate::input_error::{Colour, InputError, InputKind, SourceText};
 use crate::op::Op;
-use crate::script::{Script, compare};
+use crate::script::{Block, Script, compare};
 
 /// What a scenario file's name ends with.
 pub const EXTENSION: &str = "scn";
@@ -61,6 +62,17 @@ fn below(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
     Ok(scenarios)
 }
 
+impl Unperformable {
+    /// The same as an error at the operation of `block`.
+    pub fn at(self, script: &Script, block: &Block) -> InputError {
+        let error = script.error(block.invocation.span(), self.message);
+        match self.hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+}
+
 /// What came of running one scenario.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ScenarioReport {
@@ -102,7 +114,15 @@ impl OutcomeDifference {
 /// # Errors
 /// Not a scenario, or an operation that cannot be performed: the error points at it.
 pub fn run(script: &Script) -> Result<ScenarioReport, InputError> {
-    let mut runner = Runner::new();
+    run_with(script, &Chosen::default())
+}
+
+/// Runs a scenario to its end, with what was chosen over what it says.
+///
+/// # Errors
+/// As [`run`]; a choice or a value that does not exist.
+pub fn run_with(script: &Script, chosen: &Chosen) -> Result<ScenarioReport, InputError> {
+    let mut runner = Runner::with(chosen.clone());
     let mut report = ScenarioReport {
         file: script.source().path().display().to_string(),
         operations: 0,
@@ -111,19 +131,11 @@ pub fn run(script: &Script) -> Result<ScenarioReport, InputError> {
     };
     for block in script.blocks() {
         let op = Op::read(script.source(), &block.invocation)?;
-        let span = block.invocation.span();
-        let actual = runner.perform(&op).map_err(|Unperformable { message, hint }| {
-            let error = script.error(span.clone(), message);
-            match hint {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            }
-        })?;
+        let actual = runner.perform(&op).map_err(|error| error.at(script, block))?;
         report.operations += 1;
         if compare(&block.expected, &actual).is_some() {
-            let before = &script.source().text()[..span.start];
             report.differences.push(OutcomeDifference {
-                line: before.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1,
+                line: script.line_of(block),
                 operation: op.to_string(),
                 expected: block.expected.clone(),
                 actual: actual.clone(),

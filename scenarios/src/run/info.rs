@@ -1,11 +1,11 @@
 //! What containers, groups and devices say of themselves, and dirty pages.
 
-use passim_model::PageSizes;
-use passim_model::UserAddr;
+use passim_model::{Rid, UserAddr};
 use passim_vfio::call::{Arg, Call, MapKind, Protection};
+use passim_vfio::iommu::msi::DoorbellView;
 
 use super::{Outcome, Running, Unperformable, outcome};
-use crate::ioctl::{self, long, word};
+use crate::ioctl::{self, word};
 use crate::op::{DirtyAction, Op};
 
 /// Where the bitmap of `dirty get` goes: below every area.
@@ -14,13 +14,11 @@ const BITMAP: UserAddr = UserAddr::new(0x0fff_0000_0000);
 /// Most pages `dirty get` asks for: a bitmap of 1 MiB.
 const MAX_DIRTY_PAGES: u64 = 1 << 23;
 
-/// Most entries of a capability chain that are followed.
-const MAX_CAPABILITIES: usize = 16;
-
 impl Running {
     pub(super) fn information(&mut self, op: &Op) -> Outcome {
         match op {
-            Op::Info { fd } => self.info(self.container_fd(*fd)?),
+            Op::Info { fd, argsz } => self.info(self.container_fd(*fd)?, *argsz),
+            Op::Doorbells { dev } => Ok(self.doorbells(*dev)),
             Op::Status { group } => {
                 let answer = self.sized(Self::fd(group.0)?, ioctl::GROUP_GET_STATUS, 8)?;
                 Ok(answer.map_or_else(|line| vec![line], |bytes| vec![status(&bytes)]))
@@ -46,6 +44,19 @@ impl Running {
         }
     }
 
+    /// `0x800f000 -> 0xf200000, 4 references`, or `none`.
+    fn doorbells(&self, dev: Rid) -> Vec<String> {
+        let doorbells = self.system.kernel.doorbells_of(dev);
+        if doorbells.is_empty() {
+            return vec!["none".to_owned()];
+        }
+        let line = |doorbell: &DoorbellView| {
+            let DoorbellView { pa, iova, references, .. } = doorbell;
+            format!("{iova} -> {pa}, {references} references")
+        };
+        doorbells.iter().map(line).collect()
+    }
+
     /// A call with a structure of `size` bytes whose argsz says so: the bytes, or the refusal.
     fn sized(
         &mut self,
@@ -60,28 +71,6 @@ impl Running {
             Ok(_) => Ok(answer.bytes),
             Err(refusal) => Err(outcome::refusal(refusal)),
         })
-    }
-
-    fn info(&mut self, fd: i32) -> Outcome {
-        let bytes = match self.sized(fd, ioctl::IOMMU_GET_INFO, 4096)? {
-            Ok(bytes) => bytes,
-            Err(refusal) => return Ok(vec![refusal]),
-        };
-        let mut lines = Vec::new();
-        if let Some(sizes) = long(&bytes, 8) {
-            lines.push(format!("page sizes {}", PageSizes::from_bits(sizes)));
-        }
-        let mut at = word(&bytes, 16).unwrap_or(0) as usize;
-        for _ in 0..MAX_CAPABILITIES {
-            let (true, Some(header), Some(next)) =
-                (at != 0, word(&bytes, at), word(&bytes, at + 4))
-            else {
-                break;
-            };
-            lines.extend(capability(&bytes, at, header & 0xffff));
-            at = next as usize;
-        }
-        Ok(lines)
     }
 
     fn dirty(&mut self, fd: i32, flags: u32) -> Outcome {
@@ -113,8 +102,7 @@ impl Running {
         }
         let answer = self.ioctl(fd, ioctl::DIRTY_PAGES, Arg::Bytes(bytes))?;
         let pid = self.pid()?;
-        let board = &mut self.system.board;
-        let bitmap = self.system.kernel.read_memory(pid, BITMAP, (words * 8) as usize, board);
+        let bitmap = self.system.read_memory(pid, BITMAP, (words * 8) as usize);
         self.plain(Call::Munmap { va: BITMAP, len })?;
         match (answer.ret, bitmap) {
             (Err(refusal), _) | (Ok(_), Err(refusal)) => Ok(vec![outcome::refusal(&refusal)]),
@@ -150,35 +138,6 @@ fn dirty_ranges(bitmap: &[u8], iova: u64, lg2: u32) -> Vec<String> {
     lines
 }
 
-/// One capability of GET_INFO, by its number in `linux/vfio.h`.
-fn capability(bytes: &[u8], at: usize, id: u32) -> Vec<String> {
-    const IOVA_RANGE: u32 = 1;
-    const MIGRATION: u32 = 2;
-    const DMA_AVAIL: u32 = 3;
-    let shown = |value: Option<u64>| value.map_or_else(|| "?".to_owned(), |v| format!("{v:#x}"));
-    match id {
-        IOVA_RANGE => {
-            let count = word(bytes, at + 8).unwrap_or(0).min(64) as usize;
-            let range = |index: usize| {
-                let start = long(bytes, at + 16 + 16 * index);
-                let last = long(bytes, at + 24 + 16 * index);
-                format!("IOVA range [{}, {}]", shown(start), shown(last))
-            };
-            (0..count).map(range).collect()
-        }
-        MIGRATION => {
-            let sizes = PageSizes::from_bits(long(bytes, at + 16).unwrap_or(0));
-            let most = shown(long(bytes, at + 24));
-            vec![format!("migration: page sizes {sizes}, bitmap of at most {most} bytes")]
-        }
-        DMA_AVAIL => {
-            let left = word(bytes, at + 8).map_or_else(|| "?".to_owned(), |n| n.to_string());
-            vec![format!("room for {left} mappings")]
-        }
-        other => vec![format!("capability {other}")],
-    }
-}
-
 fn status(bytes: &[u8]) -> String {
     match word(bytes, 4) {
         Some(0) => "not viable".to_owned(),
@@ -191,5 +150,7 @@ fn status(bytes: &[u8]) -> String {
 fn device(bytes: &[u8]) -> String {
     let field = |at| word(bytes, at).unwrap_or(0);
     let reset = if field(4) & 1 == 1 { "can reset" } else { "cannot reset" };
-    format!("{reset}, {} regions, {} interrupt indices", field(8), field(12))
+    // include/uapi/linux/vfio.h: bit 2 says platform device.
+    let kind = if field(4) & 4 == 4 { "platform device, " } else { "" };
+    format!("{kind}{reset}, {} regions, {} interrupt indices", field(8), field(12))
 }

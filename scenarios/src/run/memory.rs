@@ -41,11 +41,9 @@ impl Running {
             }
             Op::Fill { va, bytes } => {
                 let (va, pid) = (self.address(va)?, self.pid()?);
-                let board = &mut self.system.board;
-                let written = self.system.kernel.write_memory(pid, va, &bytes.0, board);
-                Ok(vec![
-                    written.map_or_else(|refusal| outcome::refusal(&refusal), |()| "ok".into()),
-                ])
+                let written = self.system.write_memory(pid, va, &bytes.0);
+                let refused = |refusal| self.account.refusal(&refusal);
+                Ok(vec![written.map_or_else(refused, |()| "ok".into())])
             }
             Op::Peek { va, size } => self.peek(va, size.map_or(8, |size| size.0)),
             Op::Locked {} => {
@@ -108,7 +106,8 @@ impl Running {
     fn touch(&mut self, va: UserAddr, size: u64) -> Outcome {
         let pid = self.pid()?;
         let touched = self.system.kernel.touch(pid, va, size, &mut self.system.board);
-        Ok(vec![touched.map_or_else(|refusal| outcome::refusal(&refusal), |()| "ok".into())])
+        let refused = |refusal| self.account.refusal(&refusal);
+        Ok(vec![touched.map_or_else(refused, |()| "ok".into())])
     }
 
     fn peek(&mut self, place: &Place, size: u64) -> Outcome {
@@ -116,11 +115,10 @@ impl Running {
         if size > MAX_BYTES {
             return Err(Unperformable::new(format!("more than {MAX_BYTES:#x} bytes at once")));
         }
-        let board = &mut self.system.board;
-        let bytes = self.system.kernel.read_memory(pid, va, size as usize, board);
+        let bytes = self.system.read_memory(pid, va, size as usize);
         Ok(vec![match bytes {
             Ok(bytes) => bytes_text(&bytes),
-            Err(refusal) => outcome::refusal(&refusal),
+            Err(refusal) => self.account.refusal(&refusal),
         }])
     }
 }

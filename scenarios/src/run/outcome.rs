@@ -2,7 +2,7 @@
 
 use passim_model::{Conflict, Refusal};
 use passim_smmu::regime::Response;
-use passim_smmu::v3::{Cause, Detail, Event, Record, Terminated};
+use passim_smmu::v3::{Cause, Detail, Event, Record, Stalled, Terminated};
 use passim_vfio::call::Answer;
 
 /// `EEXIST map-overlap: what the rule demands (mapping [0x10000, 0x11fff])`.
@@ -36,11 +36,22 @@ pub(super) fn terminated(terminated: &Terminated) -> String {
         Cause::GlobalAbort => "aborted: the SMMU is off and GBPA.ABORT is set".to_owned(),
         Cause::BeyondOutputSize => "aborted: beyond the output size".to_owned(),
         Cause::StreamAborts => "aborted: STE.Config says abort, not recorded".to_owned(),
+        Cause::ServiceFailure => "aborted: the SMMU is in service failure mode".to_owned(),
+        Cause::EndedBySoftware => "stalled, and ended by software".to_owned(),
         Cause::Event(event, record) => format!("{}, {}", self::event(event), record_text(*record)),
     };
     match terminated.response {
         Response::Abort => what,
         Response::RazWi => format!("{what}; reads as zero, writes are ignored"),
+    }
+}
+
+/// `F_TRANSLATION stage 1 level 3, recorded; stalled, STAG 0`.
+pub(super) fn stalled(stalled: &Stalled) -> String {
+    let what = format!("{}, {}; stalled", event(&stalled.event), record_text(stalled.record));
+    match stalled.event.stall {
+        Some(stag) => format!("{what}, STAG {stag:#x}"),
+        None => what,
     }
 }
 
@@ -68,5 +79,6 @@ fn record_text(record: Record) -> &'static str {
         Record::QueueDisabled => "lost: the event queue is off",
         Record::QueueFull => "lost: the event queue is full",
         Record::QueueAborted => "lost: the event queue does not answer",
+        Record::Waiting => "to be recorded when the event queue has room",
     }
 }

@@ -80,6 +80,12 @@ impl Script {
         })
     }
 
+    /// Line of a block's operation, 1-based.
+    pub fn line_of(&self, block: &Block) -> u64 {
+        let before = &self.source.text()[..block.invocation.span().start];
+        before.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1
+    }
+
     /// Everything in the file, in order.
     pub fn items(&self) -> &[Item] {
         &self.items

@@ -6,7 +6,7 @@ use passim_model::{Iova, PageSize, Perms, PhysAddr, Rid, UserAddr};
 
 use super::ast::{Arg, Invocation, Word};
 use super::number::number;
-use crate::input_error::{InputError, InputKind, SourceText};
+use crate::input_error::{InputError, InputKind, SourceText, nearest};
 
 /// What the value of an argument may be.
 pub trait FromValue: Sized {
@@ -127,9 +127,7 @@ impl<'a> Args<'a> {
     fn slip(&self, key: &'static str) -> Option<InputError> {
         let args = self.invocation.args.iter().zip(&self.taken);
         let mut open = args.filter(|(_, taken)| !**taken).filter_map(|(arg, _)| arg.key.as_ref());
-        let meant = open.find(|found| {
-            !similar::get_close_matches(found.text.as_str(), &[key], 1, ALIKE).is_empty()
-        })?;
+        let meant = open.find(|found| nearest(&found.text, &[key]).is_some())?;
         let message = format!("`{}` takes no `{}=`", self.invocation.verb.text, meant.text);
         let error = self.source.error(InputKind::Scenario, meant.span.clone(), message);
         Some(error.with_hint(format!("did you mean `{key}`?")))
@@ -156,11 +154,8 @@ pub fn unknown_verb(
     suggest(error, &verb.text, known, "operations")
 }
 
-/// How alike two words must be to be taken for a slip, from 0 to 1.
-const ALIKE: f32 = 0.6;
-
 fn suggest(error: InputError, word: &str, known: &[&'static str], what: &str) -> InputError {
-    match similar::get_close_matches(word, known, 1, ALIKE).first() {
+    match nearest(word, known) {
         Some(meant) => error.with_hint(format!("did you mean `{meant}`?")),
         None if known.is_empty() => error.with_hint(format!("there are no {what}")),
         None => error.with_hint(format!("{what}: {}", known.join(", "))),

@@ -1,20 +1,27 @@
 //! From a machine's facts to a machine that runs.
 
+use std::collections::BTreeSet;
+
+use passim_gic::{GicV2, v2, v2m};
 use passim_model::bus::Overlap;
 use passim_model::memory::BankError;
-use passim_model::topology::{BarKind, Function, SameRid};
+use passim_model::pci::Registers;
+use passim_model::topology::{BarKind, Function, Platform, SameRid};
 use passim_model::{
-    AddressMap, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
+    AddressMap, Endpoint, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
 };
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{IdRegisters, Implementation, Wires};
-use passim_vfio::iommu::{BootError, DeviceFacts, DriverFacts, Firmware, MsiIsolation};
+use passim_vfio::iommu::{BootError, DeviceFacts, DriverFacts, Firmware};
+use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
 use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
 
+use super::board::Parts;
+use super::controller::Controller;
 use super::edu::Edu;
-use super::{Board, Pace, System};
-use crate::machine::{self, Gic, Iommu, Machine};
+use super::{Board, Pace, Slot, System};
+use crate::machine::{self, Gic, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
 const SMMU_BYTES: u64 = 0x2_0000;
@@ -39,8 +46,10 @@ impl Setup {
     pub fn new(machine: &Machine, profile: Profile) -> Self {
         let machine::Parameters { allow_unsafe_interrupts, disable_hugepages, dma_entry_limit } =
             machine.parameters;
+        let mut policy = profile.policy();
+        machine.choices.apply(&mut policy);
         Self {
-            policy: profile.policy(),
+            policy,
             params: Params { allow_unsafe_interrupts, disable_hugepages, dma_entry_limit },
             modules: Vec::new(),
             set_aside: Vec::new(),
@@ -62,7 +71,7 @@ pub enum AssemblyError {
     #[error(transparent)]
     SameRid(#[from] SameRid),
     /// A part leaves the address space.
-    #[error("the SMMU at {0} leaves the address space")]
+    #[error("the part at {0} leaves the address space")]
     Beyond(PhysAddr),
     /// The kernel did not boot.
     #[error("the kernel does not boot: {0}")]
@@ -76,13 +85,15 @@ impl System {
     /// [`AssemblyError`]: the machine's facts do not go together.
     pub fn new(machine: &Machine, setup: Setup) -> Result<Self, AssemblyError> {
         let topology = topology(machine)?;
-        let mut board = board(machine, setup.pace)?;
+        let mut board = board(machine, &topology, setup.pace)?;
         let firmware = firmware(machine);
+        let interrupts = interrupts(machine);
         let boot = Boot {
             page: machine.page_size,
             ram: machine.ram.clone(),
             set_aside: setup.set_aside,
             topology: &topology,
+            interrupts: &interrupts,
             firmware: &firmware,
             policy: setup.policy,
             params: setup.params,
@@ -90,15 +101,17 @@ impl System {
             io_strict_devmem: machine.io_strict_devmem,
         };
         let kernel = Kernel::boot(boot, &mut board)?;
-        // Both lists ascend by requester identifier.
-        let smmu_of_function = machine.functions.iter().map(|function| function.smmu).collect();
-        let functions = topology.functions().iter().map(|function| function.rid);
-        let edus = functions.filter_map(|rid| Some((rid, Edu::at(rid, &topology)?))).collect();
-        Ok(Self { board, kernel, topology, page: machine.page_size, smmu_of_function, edus })
+        let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), it.smmu));
+        let platforms = machine.platforms.iter().map(|platform| platform.smmu);
+        let platforms = (0..).map(Endpoint::Platform).zip(platforms);
+        let smmu_of = functions.chain(platforms);
+        let smmu_of = smmu_of.filter_map(|(device, smmu)| Some((device, smmu?))).collect();
+        let (page, unplugged) = (machine.page_size, BTreeSet::new());
+        Ok(Self { board, kernel, topology, page, smmu_of, unplugged })
     }
 }
 
-fn board(machine: &Machine, pace: Pace) -> Result<Board, AssemblyError> {
+fn board(machine: &Machine, topology: &Topology, pace: Pace) -> Result<Board, AssemblyError> {
     let mut memory = Memory::new();
     let mut map = AddressMap::new();
     for bank in &machine.ram {
@@ -115,8 +128,43 @@ fn board(machine: &Machine, pace: Pace) -> Result<Board, AssemblyError> {
         }
     }
     place_interrupts(&mut map, &machine.gic)?;
+    place_config(&mut map, machine)?;
     place_bars(&mut map, machine)?;
-    Ok(Board::new(memory, map, smmus, pace))
+    let slots = slots(machine, topology, smmus.len());
+    let controller = controller(machine);
+    Ok(Board::new(Parts { memory, map, smmus, slots, controller }, pace))
+}
+
+/// The functions, as the topology has them.
+fn slots(machine: &Machine, topology: &Topology, smmus: usize) -> Vec<Slot> {
+    let slot = |function: &Function| {
+        let rid = function.rid;
+        let smmu = machine.function(rid).and_then(|facts| facts.smmu);
+        Slot {
+            rid,
+            registers: Registers::new(function),
+            smmu: smmu.filter(|smmu| *smmu < smmus),
+            edu: Edu::at(rid, topology),
+        }
+    };
+    topology.functions().iter().map(slot).collect()
+}
+
+fn controller(machine: &Machine) -> Controller {
+    let Gic::V2m(facts) = &machine.gic else { return Controller::Its };
+    let frames = facts.frames.iter().map(|frame| {
+        let count = u16::try_from(frame.count).unwrap_or(u16::MAX);
+        v2m::Implementation::new(frame.first, count)
+    });
+    let cpus = u16::try_from(machine.cpus).unwrap_or(v2::MOST_CPUS);
+    let spis = u16::try_from(facts.spis).unwrap_or(u16::MAX);
+    let view = match facts.security_extensions {
+        true => v2::View::NonSecure,
+        false => v2::View::Single,
+    };
+    let gic400 = v2::Implementation::gic400(cpus, spis);
+    let implementation = v2::Implementation { view, frames: frames.collect(), ..gic400 };
+    Controller::of_v2(GicV2::new(implementation))
 }
 
 fn firmware(machine: &Machine) -> Firmware {
@@ -124,38 +172,91 @@ fn firmware(machine: &Machine) -> Firmware {
         .functions
         .iter()
         .filter_map(|function| {
-            let (rid, streams, driver) = (function.rid, function.streams.clone(), function.smmu);
-            Some(DeviceFacts { rid, streams, group: function.group?, driver })
+            let (endpoint, streams) = (function.rid.into(), function.streams.clone());
+            let (group, driver) = (function.group?, function.smmu?);
+            Some(DeviceFacts { endpoint, streams, group, driver })
         })
+        .chain((0..).zip(&machine.platforms).filter_map(|(number, platform)| {
+            let (endpoint, streams) = (Endpoint::Platform(number), platform.streams.clone());
+            let (group, driver) = (platform.group?, platform.smmu?);
+            Some(DeviceFacts { endpoint, streams, group, driver })
+        }))
         .collect();
-    devices.sort_by_key(|device| (device.group, device.rid));
-    Firmware {
-        drivers: drivers(machine),
-        devices,
-        msi: match machine.gic {
-            Gic::Its(_) => MsiIsolation::Isolated,
-            Gic::V2m(_) => MsiIsolation::Shared,
+    devices.sort_by_key(|device| (device.group, device.endpoint));
+    Firmware { drivers: drivers(machine), devices }
+}
+
+fn interrupts(machine: &Machine) -> InterruptFacts {
+    let gic = match &machine.gic {
+        Gic::Its(gic) => GicFacts::V3 {
+            distributor: gic.distributor,
+            redistributors: gic.redistributors,
+            its: gic.its,
         },
+        Gic::V2m(gic) => GicFacts::V2 {
+            distributor: gic.distributor,
+            cpu_interface: gic.cpu_interface,
+            frames: gic
+                .frames
+                .iter()
+                .map(|frame| FrameFacts { base: frame.base, spis: frame.properties })
+                .collect(),
+        },
+    };
+    let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), &it.held));
+    let platforms = machine.platforms.iter().map(|platform| &platform.held);
+    let platforms = (0..).map(Endpoint::Platform).zip(platforms);
+    let held = functions.chain(platforms).flat_map(|(holder, held)| {
+        held.iter().map(move |held| HeldFacts {
+            holder,
+            irq: Some(held.irq),
+            vector: held.vector,
+            name: held.name.clone(),
+        })
+    });
+    InterruptFacts {
+        gic,
+        cpus: machine.cpus,
+        ecam: machine.ecam,
+        held: held.collect(),
+        irqs_allocated: machine.irqs_allocated.clone(),
+        smmus: smmu_wires(machine),
+        doorbells_per_cpu: Vec::new(),
     }
 }
 
+fn smmu_wires(machine: &Machine) -> Vec<SmmuWireFacts> {
+    let Iommu::SmmuV3(smmus) = &machine.iommu else { return Vec::new() };
+    let wires = smmus.iter().enumerate().map(|(smmu, facts)| {
+        let machine::SmmuWires { event_queue, global_error, .. } = facts.wired;
+        SmmuWireFacts { smmu, event_queue, global_error }
+    });
+    wires.collect()
+}
+
 fn drivers(machine: &Machine) -> Vec<DriverFacts> {
-    match &machine.iommu {
-        Iommu::Flat => vec![flat(machine.page_size)],
-        Iommu::SmmuV3(smmus) => {
+    match machine.iommu {
+        Iommu::Flat => {
+            let (aperture, page_sizes) = flat(machine.page_size);
+            vec![DriverFacts::Flat { aperture, page_sizes }]
+        }
+        Iommu::X86(X86 { messages, remaps_interrupts }) => {
+            let (aperture, page_sizes) = flat(machine.page_size);
+            vec![DriverFacts::X86 { aperture, page_sizes, messages, remaps_interrupts }]
+        }
+        Iommu::SmmuV3(ref smmus) => {
             smmus.iter().map(|smmu| DriverFacts::SmmuV3 { base: smmu.base }).collect()
         }
     }
 }
 
 /// A driver that takes what the recorded SMMUs take: 48 bits, pages and the block above them.
-fn flat(page: PageSize) -> DriverFacts {
+fn flat(page: PageSize) -> (Span<Iova>, PageSizes) {
     let first = Iova::new(0);
     let aperture = Span::new(first, Iova::new((1 << 48) - 1)).expect("0 lies below 2^48");
     // A table holds 2^(lg2 - 3) descriptors of 8 bytes, so that is by how much a block is larger.
     let block = page.lg2() + page.lg2() - 3;
-    let page_sizes = PageSizes::from_bits(page.bytes() | 1 << block);
-    DriverFacts::Flat { aperture, page_sizes }
+    (aperture, PageSizes::from_bits(page.bytes() | 1 << block))
 }
 
 fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
@@ -167,20 +268,38 @@ fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
     })
 }
 
-/// The doorbells: the one part of an interrupt controller that devices write to.
+/// Doorbells first: they are the blocks that devices write to.
 fn place_interrupts(map: &mut AddressMap, gic: &Gic) -> Result<(), AssemblyError> {
     /// IHI 0069 H.b 12.18: the ITS's control and translation frames, 64 KiB each.
     const ITS_BYTES: u64 = 0x2_0000;
-    /// A GICv2m frame.
-    const FRAME_BYTES: u64 = 0x1000;
-    let doorbells: Vec<_> = match gic {
+    /// IHI 0048 B.b 4.1.2, 4.1.3: the distributor and the CPU interface.
+    const DISTRIBUTOR_BYTES: u64 = 0x1000;
+    const CPU_INTERFACE_BYTES: u64 = 0x2000;
+    let blocks: Vec<_> = match gic {
         Gic::Its(its) => vec![(its.its, ITS_BYTES)],
-        Gic::V2m(v2m) => v2m.frames.iter().map(|frame| (frame.base, FRAME_BYTES)).collect(),
+        Gic::V2m(v2m) => {
+            let frames = v2m.frames.iter().map(|frame| (frame.base, v2m::Frame::BYTES));
+            let distributor = (v2m.distributor, DISTRIBUTOR_BYTES);
+            let interface = (v2m.cpu_interface, CPU_INTERFACE_BYTES);
+            frames.chain([distributor, interface]).collect()
+        }
     };
-    for (index, (base, bytes)) in (0u16..).zip(doorbells) {
+    for (index, (base, bytes)) in (0u16..).zip(blocks) {
         let span = Span::from_size(base, bytes).ok_or(AssemblyError::Beyond(base))?;
         map.place(span, Target::Interrupts(index))?;
     }
+    Ok(())
+}
+
+/// Places configuration space, as far as there are buses: 1 MiB each.
+fn place_config(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyError> {
+    const BUS_LG2: u32 = 20;
+    let Some(last) = machine.functions.iter().map(|function| function.rid.bus()).max() else {
+        return Ok(());
+    };
+    let bytes = (u64::from(last) + 1) << BUS_LG2;
+    let span = Span::from_size(machine.ecam, bytes);
+    map.place(span.ok_or(AssemblyError::Beyond(machine.ecam))?, Target::Config)?;
     Ok(())
 }
 
@@ -197,7 +316,22 @@ fn place_bars(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyErr
 }
 
 fn topology(machine: &Machine) -> Result<Topology, SameRid> {
-    Topology::new(machine.functions.iter().map(function).collect())
+    let topology = Topology::new(machine.functions.iter().map(function).collect())?;
+    Ok(topology.with_platforms(machine.platforms.iter().map(platform).collect()))
+}
+
+fn platform(facts: &machine::Platform) -> Platform {
+    Platform {
+        name: facts.name.clone(),
+        group: facts.group,
+        boot_driver: facts.driver.clone(),
+        regions: facts.regions.clone(),
+        wires: facts.wires,
+        messages: facts.messages,
+        resettable: facts.resettable,
+        stream: facts.streams.first().copied().unwrap_or_default(),
+        device_id: facts.device_id,
+    }
 }
 
 fn function(facts: &machine::Function) -> Function {

@@ -1,12 +1,24 @@
-//! The board: memory, what answers at each address, and the SMMUs.
+//! The board: memory, what answers at each address, and the parts that answer.
 
-use passim_model::{Abort, AddressMap, Effect, Host, Memory, PhysAddr, Target, Width};
+mod host;
+
+use passim_gic::{Cpu, GicV2, Signal, Size};
+use passim_model::pci::Registers;
+use passim_model::{AddressMap, Effect, IntId, Memory, PhysAddr, Rid, Target};
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::Progress;
+
+use super::controller::Controller;
+use super::dma::Initiator;
+use super::edu::Edu;
+use super::message::Delivery;
 
 /// Most steps an SMMU is given at a time. A queue of 2^19 commands, each followed by others'
 /// work, ends below it; what does not is a loop in the model.
 const MAX_STEPS: u32 = 1 << 22;
+
+/// Most deliveries that are kept for whoever looks.
+const MAX_DELIVERIES: usize = 1 << 12;
 
 /// When hardware works.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -17,19 +29,72 @@ pub enum Pace {
     Stepped,
 }
 
+/// A PCI function on the board.
+pub struct Slot {
+    /// Where it is.
+    pub rid: Rid,
+    /// Configuration space, and the MSI-X table in a BAR.
+    pub registers: Registers,
+    /// Which SMMU its DMA passes; `None` on a machine without one.
+    pub smmu: Option<usize>,
+    /// What its other registers do, if that is known.
+    pub(super) edu: Option<Edu>,
+}
+
+impl Slot {
+    /// Who its transactions come from.
+    pub(super) fn initiator(&self) -> Initiator {
+        Initiator { requester: self.registers.requester(), smmu: self.smmu }
+    }
+}
+
 /// Memory and hardware, as a CPU sees them.
 pub struct Board {
     memory: Memory,
     map: AddressMap,
     smmus: Vec<SmmuV3>,
+    /// Ascending by requester identifier, as the topology has them.
+    slots: Vec<Slot>,
+    controller: Controller,
+    /// The CPU whose loads and stores come next.
+    cpu: Cpu,
     pace: Pace,
     effects: Vec<Effect>,
+    deliveries: Vec<Delivery>,
+}
+
+/// What a board is made of.
+pub(super) struct Parts {
+    pub(super) memory: Memory,
+    /// Where each part answers.
+    pub(super) map: AddressMap,
+    pub(super) smmus: Vec<SmmuV3>,
+    /// Ascending by requester identifier.
+    pub(super) slots: Vec<Slot>,
+    pub(super) controller: Controller,
 }
 
 impl Board {
-    /// A board of these parts; `map` says where each answers.
-    pub fn new(memory: Memory, map: AddressMap, smmus: Vec<SmmuV3>, pace: Pace) -> Self {
-        Self { memory, map, smmus, pace, effects: Vec::new() }
+    /// A board of memory and SMMUs alone; `map` says where each answers.
+    pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<SmmuV3>, pace: Pace) -> Self {
+        let (slots, controller) = (Vec::new(), Controller::Its);
+        Self::new(Parts { memory, map, smmus, slots, controller }, pace)
+    }
+
+    /// A board of these parts, on which CPU 0 runs.
+    pub(super) fn new(parts: Parts, pace: Pace) -> Self {
+        let Parts { memory, map, smmus, slots, controller } = parts;
+        Self {
+            memory,
+            map,
+            smmus,
+            slots,
+            controller,
+            cpu: Cpu::default(),
+            pace,
+            effects: Vec::new(),
+            deliveries: Vec::new(),
+        }
     }
 
     /// When hardware works from now on.
@@ -62,8 +127,43 @@ impl Board {
         self.smmus.len()
     }
 
-    /// What parts wanted done and nobody here does: interrupts, and messages to other parts.
-    /// Oldest first; taken once.
+    /// The PCI functions, ascending by requester identifier.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The PCI function at `rid`.
+    pub fn slot(&self, rid: Rid) -> Option<&Slot> {
+        Some(&self.slots[self.slot_index(rid)?])
+    }
+
+    pub(super) fn slot_index(&self, rid: Rid) -> Option<usize> {
+        self.slots.binary_search_by_key(&rid, |slot| slot.rid).ok()
+    }
+
+    pub(super) fn slot_mut(&mut self, index: usize) -> Option<&mut Slot> {
+        self.slots.get_mut(index)
+    }
+
+    /// The interrupt controller, on a machine with a GICv2.
+    pub fn gic(&self) -> Option<&GicV2> {
+        self.controller.v2()
+    }
+
+    /// Messages that functions sent and what became of them, oldest first; taken once. Of very
+    /// many only the first are kept.
+    pub fn take_deliveries(&mut self) -> Vec<Delivery> {
+        std::mem::take(&mut self.deliveries)
+    }
+
+    pub(super) fn note(&mut self, delivery: Delivery) {
+        if self.deliveries.len() < MAX_DELIVERIES {
+            self.deliveries.push(delivery);
+        }
+    }
+
+    /// What parts wanted done and nobody here does: interrupts that no controller takes, and
+    /// messages to parts of which nothing is known. Oldest first; taken once.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
@@ -93,68 +193,58 @@ impl Board {
         self.perform(index);
     }
 
-    /// Does what an SMMU wants done: its message writes to memory happen, all else is kept for
-    /// whoever looks.
+    /// Does what an SMMU wants done: its messages are written, its wires pulse at the interrupt
+    /// controller; all else is kept for whoever looks.
     pub(super) fn perform(&mut self, index: usize) {
         for effect in self.smmus[index].take_effects() {
             match effect {
-                Effect::Write { at, data } if self.is_ram(at) => {
-                    let written = self.memory.write(at, &data.to_le_bytes());
-                    debug_assert!(written.is_ok(), "{at} is RAM");
+                Effect::Write { at, data } => {
+                    if !self.write_word(at, data) {
+                        self.effects.push(effect);
+                    }
                 }
-                Effect::Write { .. } | Effect::Wire(_) | Effect::Resume(_) => {
+                Effect::Wire(intid) => {
+                    if !self.controller.wire(intid, Signal::Pulse) {
+                        self.effects.push(effect);
+                    }
+                }
+                Effect::Resume(_) | Effect::InvalidateAtc(_) | Effect::RespondToPages(_) => {
                     self.effects.push(effect);
                 }
             }
         }
     }
 
-    fn is_ram(&self, at: PhysAddr) -> bool {
-        matches!(self.map.find(at), Some((Target::Ram, _)))
-    }
-
-    /// The SMMU whose registers answer at `at`, and the offset in them.
-    fn registers(&self, at: PhysAddr) -> Result<(usize, u64), Abort> {
+    /// Writes 32 bits to RAM or to a doorbell; `false` where neither is.
+    fn write_word(&mut self, at: PhysAddr, data: u32) -> bool {
         match self.map.find(at) {
-            Some((Target::Smmu(index), offset)) => Ok((usize::from(index), offset)),
-            _ => Err(Abort(at)),
-        }
-    }
-}
-
-impl Host for Board {
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.memory
-    }
-
-    fn load(&mut self, at: PhysAddr, width: Width) -> Result<u64, Abort> {
-        let (index, offset) = self.registers(at)?;
-        Ok(self.smmus[index].load(offset, width))
-    }
-
-    fn store(&mut self, at: PhysAddr, width: Width, value: u64) -> Result<(), Abort> {
-        let (index, offset) = self.registers(at)?;
-        self.smmus[index].store(offset, width, value, &mut self.memory);
-        match self.pace {
-            Pace::Eager => self.run(index),
-            Pace::Stepped => self.perform(index),
-        }
-        Ok(())
-    }
-
-    fn relax(&mut self) {
-        match self.pace {
-            Pace::Eager => self.settle(),
-            Pace::Stepped => {
-                for index in 0..self.smmus.len() {
-                    self.smmus[index].step(&mut self.memory);
-                    self.perform(index);
-                }
+            Some((Target::Ram, _)) => self.memory.write(at, &data.to_le_bytes()).is_ok(),
+            Some((Target::Interrupts(block), offset)) => {
+                let word = u64::from(data);
+                self.controller.message(block, offset, Size::Word, word).is_some()
             }
+            _ => false,
         }
+    }
+
+    /// A write by somebody other than a CPU to a block of the interrupt controller: the SPI it
+    /// raised, if any. `None` if nothing is known of the block.
+    pub(super) fn ring(
+        &mut self,
+        block: u16,
+        offset: u64,
+        size: Option<Size>,
+        value: u64,
+    ) -> Option<Option<IntId>> {
+        match size {
+            Some(size) => self.controller.message(block, offset, size, value),
+            // A doorbell takes no transfer of another size.
+            None => self.controller.is_doorbell(block).then_some(None),
+        }
+    }
+
+    /// The first CPU that has an interrupt to take, and which.
+    pub fn interrupted(&mut self) -> Option<(Cpu, IntId)> {
+        self.controller.interrupted()
     }
 }

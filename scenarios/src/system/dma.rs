@@ -1,8 +1,10 @@
 //! A device's access: through its SMMU to whatever answers there.
 
-use passim_model::{Access, Direction, Host, Iova, PhysAddr, Requester, Rid, Span, Target};
-use passim_smmu::v3::{Outcome, Terminated, Transaction, Translated};
+use passim_gic::Size;
+use passim_model::{Access, Direction, Endpoint, Host, Iova, PhysAddr, Requester, Span, Target};
+use passim_smmu::v3::{Outcome, Stalled, Terminated, Transaction, Translated};
 
+use super::message::Arrival;
 use super::{Board, System};
 
 /// How one piece of a transfer went. A transfer is cut at page borders; each piece is one
@@ -20,54 +22,108 @@ pub struct Piece {
 pub enum Reach {
     /// In RAM, at this address.
     Ram(PhysAddr),
+    /// At a doorbell of the interrupt controller, which made this of it.
+    Doorbell(PhysAddr, Arrival),
     /// At another part, of which nothing is known beyond its place.
     Part(PhysAddr, Target),
     /// Translated to an address where nothing answers.
     Silence(PhysAddr),
     /// At the SMMU.
     Terminated(Terminated),
+    /// At the SMMU, which waits for software to say how it goes on.
+    Stalled(Stalled),
 }
 
 /// What a device may be told about a transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NoTransfer {
-    /// There is no such function.
-    #[error("the machine has no function at {0}")]
-    NoFunction(Rid),
+    /// There is no such device.
+    #[error("the machine has no device {0}")]
+    NoDevice(Endpoint),
     /// No bytes, or more than the address space holds from there on.
     #[error("a transfer has at least one byte and ends inside the address space")]
     Size,
 }
 
+/// Who starts a transaction: what it carries, and which SMMU it passes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Initiator {
+    pub(super) requester: Requester,
+    /// `None` for a device that passes none.
+    pub(super) smmu: Option<usize>,
+}
+
 impl System {
-    /// Translates one access of the device at `rid` as its SMMU does now, faults recorded and all,
-    /// and moves no data. Without an SMMU an access goes where it says.
-    pub fn translate(&mut self, rid: Rid, iova: Iova, access: Access) -> Option<Outcome> {
-        let requester = self.topology.function(rid)?.requester();
-        let smmu = self.smmu_of(rid)?;
-        let outcome = self.board.translate(smmu, requester, iova, access);
+    /// Translates one access of a device as its SMMU does now, faults recorded and all, and moves
+    /// no data. Without an SMMU an access goes where it says.
+    pub fn translate(
+        &mut self,
+        device: impl Into<Endpoint>,
+        iova: Iova,
+        access: Access,
+    ) -> Option<Outcome> {
+        let Initiator { requester, smmu } = self.initiator(device.into()).ok()?;
+        let outcome = self.board.translate(smmu?, requester, iova, access);
         self.deliver();
         outcome
     }
 
-    /// The device at `rid` reads into `bytes` from `iova` on. Pieces that do not reach RAM leave
-    /// zeros (measured on 6.1 and 6.12: a read that faults delivers zeros).
+    /// A device reads into `bytes` from `iova` on. Pieces that do not reach RAM leave zeros
+    /// (measured on 6.1 and 6.12: a read that faults delivers zeros).
     ///
     /// # Errors
     /// [`NoTransfer`]; nothing has happened then.
     pub fn dma_read(
         &mut self,
-        rid: Rid,
+        device: impl Into<Endpoint>,
+        iova: Iova,
+        bytes: &mut [u8],
+    ) -> Result<Vec<Piece>, NoTransfer> {
+        let initiator = self.initiator(device.into())?;
+        let pieces = self.board.dma_read(initiator, iova, bytes);
+        self.deliver();
+        pieces
+    }
+
+    /// A device writes `bytes` from `iova` on. Pieces that reach neither RAM nor a doorbell are
+    /// dropped.
+    ///
+    /// # Errors
+    /// [`NoTransfer`]; nothing has happened then.
+    pub fn dma_write(
+        &mut self,
+        device: impl Into<Endpoint>,
+        iova: Iova,
+        bytes: &[u8],
+    ) -> Result<Vec<Piece>, NoTransfer> {
+        let initiator = self.initiator(device.into())?;
+        let pieces = self.board.dma_write(initiator, iova, bytes);
+        self.deliver();
+        pieces
+    }
+
+    fn initiator(&self, device: Endpoint) -> Result<Initiator, NoTransfer> {
+        let requester = self.requester(device).ok_or(NoTransfer::NoDevice(device))?;
+        let smmu = self.smmu_of.get(&device).copied();
+        Ok(Initiator { requester, smmu: smmu.filter(|smmu| *smmu < self.board.smmus()) })
+    }
+}
+
+impl Board {
+    /// A device reads. See [`System::dma_read`].
+    pub(super) fn dma_read(
+        &mut self,
+        initiator: Initiator,
         iova: Iova,
         bytes: &mut [u8],
     ) -> Result<Vec<Piece>, NoTransfer> {
         bytes.fill(0);
         let mut done = 0;
-        let mut pieces = self.pieces(rid, iova, bytes.len(), Direction::Read)?;
+        let mut pieces = self.pieces(initiator, iova, bytes.len(), Direction::Read)?;
         for piece in &mut pieces {
             let len = size_of_piece(piece);
             if let Reach::Ram(pa) = piece.reach
-                && self.board.memory().read(pa, &mut bytes[done..done + len]).is_err()
+                && self.memory().read(pa, &mut bytes[done..done + len]).is_err()
             {
                 piece.reach = Reach::Silence(pa);
             }
@@ -76,45 +132,60 @@ impl System {
         Ok(pieces)
     }
 
-    /// The device at `rid` writes `bytes` from `iova` on. Pieces that do not reach RAM are dropped.
-    ///
-    /// # Errors
-    /// [`NoTransfer`]; nothing has happened then.
-    pub fn dma_write(
+    /// A device writes. See [`System::dma_write`].
+    pub(super) fn dma_write(
         &mut self,
-        rid: Rid,
+        initiator: Initiator,
         iova: Iova,
         bytes: &[u8],
     ) -> Result<Vec<Piece>, NoTransfer> {
         let mut done = 0;
-        let mut pieces = self.pieces(rid, iova, bytes.len(), Direction::Write)?;
+        let mut pieces = self.pieces(initiator, iova, bytes.len(), Direction::Write)?;
         for piece in &mut pieces {
             let len = size_of_piece(piece);
-            if let Reach::Ram(pa) = piece.reach
-                && self.board.memory_mut().write(pa, &bytes[done..done + len]).is_err()
-            {
-                piece.reach = Reach::Silence(pa);
-            }
+            piece.reach = self.write_piece(piece.reach, &bytes[done..done + len]);
             done += len;
         }
         Ok(pieces)
+    }
+
+    /// Bytes arrive where a write was translated to.
+    pub(super) fn write_piece(&mut self, reach: Reach, bytes: &[u8]) -> Reach {
+        match reach {
+            Reach::Ram(pa) if self.memory_mut().write(pa, bytes).is_err() => Reach::Silence(pa),
+            Reach::Part(pa, Target::Interrupts(block)) => {
+                let Some((_, offset)) = self.map().find(pa) else { return reach };
+                let (size, value) = sized(bytes);
+                match self.ring(block, offset, size, value) {
+                    Some(Some(spi)) => Reach::Doorbell(pa, self.arrival(spi)),
+                    Some(None) => Reach::Doorbell(pa, Arrival::Ignored),
+                    None => reach,
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Where an SPI that was raised stands.
+    fn arrival(&self, spi: passim_model::IntId) -> Arrival {
+        let cpu = passim_gic::Cpu::default();
+        let line = self.gic().and_then(|gic| gic.line(cpu, spi));
+        line.map_or(Arrival::Ignored, |line| Arrival::Pending(spi, line.targets))
     }
 
     /// Cuts a transfer at borders of 4K, which no page of any granule straddles, and translates
     /// each piece.
     fn pieces(
         &mut self,
-        rid: Rid,
+        initiator: Initiator,
         iova: Iova,
         len: usize,
         direction: Direction,
     ) -> Result<Vec<Piece>, NoTransfer> {
         /// The smallest granule.
         const PIECE_LG2: u32 = 12;
-        let function = self.topology.function(rid).ok_or(NoTransfer::NoFunction(rid))?;
-        let requester = function.requester();
-        let smmu = self.smmu_of(rid);
         let whole = Span::from_size(iova, len as u64).ok_or(NoTransfer::Size)?;
+        let Initiator { requester, smmu } = initiator;
         let access = match direction {
             Direction::Read => Access::READ,
             Direction::Write => Access::WRITE,
@@ -125,25 +196,16 @@ impl System {
             let border = Iova::new(start.get() | ((1 << PIECE_LG2) - 1));
             let last = border.min(whole.last());
             let iova = Span::new(start, last).expect("a piece ends where it starts, or later");
-            let reach = self.board.reach(smmu, requester, iova.start(), access);
+            let reach = self.reach(smmu, requester, iova.start(), access);
             pieces.push(Piece { iova, reach });
             match last.checked_add(1) {
                 Some(next) if next <= whole.last() => start = next,
                 _ => break,
             }
         }
-        self.deliver();
         Ok(pieces)
     }
 
-    /// The SMMU a function's DMA passes; `None` on a machine without one.
-    fn smmu_of(&self, rid: Rid) -> Option<usize> {
-        let index = self.topology.index(rid)?;
-        self.smmu_of_function.get(index).copied().filter(|smmu| *smmu < self.board.smmus())
-    }
-}
-
-impl Board {
     fn translate(
         &mut self,
         smmu: usize,
@@ -157,7 +219,7 @@ impl Board {
         Some(outcome)
     }
 
-    fn reach(
+    pub(super) fn reach(
         &mut self,
         smmu: Option<usize>,
         requester: Requester,
@@ -169,6 +231,7 @@ impl Board {
             None => PhysAddr::new(iova.get()),
             Some(Outcome::Translated(Translated { pa, .. })) => pa,
             Some(Outcome::Terminated(terminated)) => return Reach::Terminated(terminated),
+            Some(Outcome::Stalled(stalled)) => return Reach::Stalled(stalled),
         };
         match self.map().find(pa) {
             Some((Target::Ram, _)) => Reach::Ram(pa),
@@ -176,6 +239,19 @@ impl Board {
             None => Reach::Silence(pa),
         }
     }
+}
+
+/// The bytes of a write as one access, if there is one of that size.
+fn sized(bytes: &[u8]) -> (Option<Size>, u64) {
+    let size = match bytes.len() {
+        1 => Size::Byte,
+        2 => Size::Half,
+        4 => Size::Word,
+        8 => Size::Double,
+        _ => return (None, 0),
+    };
+    let byte = |value, byte: &u8| value << 8 | u64::from(*byte);
+    (Some(size), bytes.iter().rev().fold(0, byte))
 }
 
 fn size_of_piece(piece: &Piece) -> usize {

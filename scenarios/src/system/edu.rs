@@ -1,12 +1,12 @@
-//! QEMU's educational device: a DMA engine with registers.
+//! QEMU's educational device: a DMA engine with registers and an interrupt.
 //!
-//! QEMU docs/specs/edu.rst. Only its DMA is here: source, destination, count and command. The
-//! factorial, the status registers and the interrupt are not.
+//! QEMU docs/specs/edu.rst. The factorial and its status register are not here. Its interrupt is
+//! vector 0; without MSI it would be a pin, of which nothing is here.
 
 use passim_model::device::{BUFFER_BYTES, Device};
-use passim_model::{Direction, Iova, Rid, Topology};
+use passim_model::{Direction, Iova, PhysAddr, Rid, Topology, Width};
 
-use super::System;
+use super::{Board, System};
 
 /// Vendor and device identifier.
 const IDENTITY: (u16, u16) = (0x1234, 0x11e8);
@@ -16,6 +16,9 @@ const BAR: u8 = 0;
 
 /// Offsets in it.
 mod offset {
+    pub(super) const STATUS: u64 = 0x24;
+    pub(super) const RAISE: u64 = 0x60;
+    pub(super) const ACKNOWLEDGE: u64 = 0x64;
     pub(super) const SOURCE: u64 = 0x80;
     pub(super) const DESTINATION: u64 = 0x88;
     pub(super) const COUNT: u64 = 0x90;
@@ -29,6 +32,15 @@ passim_model::layout! {
         START = bit(0);
         /// 1: from the device to RAM.
         TO_RAM = bit(1);
+        /// Raise the interrupt when the transfer is over.
+        INTERRUPT = bit(2);
+    }
+}
+passim_model::layout! {
+    /// The interrupt status register, of whose bits only one has a meaning of its own.
+    struct Status {
+        /// A transfer is over.
+        TRANSFER = bit(8);
     }
 }
 
@@ -38,6 +50,7 @@ const BUFFER: u64 = 0x4_0000;
 /// The device.
 pub(super) struct Edu {
     device: Device,
+    status: u64,
     source: u64,
     destination: u64,
     count: u64,
@@ -52,6 +65,14 @@ struct Transfer {
     direction: Direction,
 }
 
+/// What follows from a store.
+pub(super) enum Work {
+    /// A transfer; whether the interrupt follows it.
+    Transfer { interrupt: bool },
+    /// The interrupt.
+    Interrupt,
+}
+
 impl Edu {
     /// The device at `rid`, if that is one.
     pub(super) fn at(rid: Rid, topology: &Topology) -> Option<Self> {
@@ -60,7 +81,47 @@ impl Edu {
             return None;
         }
         let device = Device::at(rid, topology)?;
-        Some(Self { device, source: 0, destination: 0, count: 0, command: 0 })
+        Some(Self { device, status: 0, source: 0, destination: 0, count: 0, command: 0 })
+    }
+
+    /// Loads a register; `None` if nothing is known of it.
+    pub(super) fn load(&self, bar: u8, at: u64) -> Option<u64> {
+        match at {
+            _ if bar != BAR => None,
+            offset::STATUS => Some(self.status),
+            // Write-only.
+            offset::RAISE | offset::ACKNOWLEDGE => Some(0),
+            offset::SOURCE => Some(self.source),
+            offset::DESTINATION => Some(self.destination),
+            offset::COUNT => Some(self.count),
+            offset::COMMAND => Some(self.command),
+            _ => None,
+        }
+    }
+
+    /// Stores to a register, and says what follows.
+    pub(super) fn store(&mut self, bar: u8, at: u64, value: u64) -> Option<Work> {
+        match at {
+            _ if bar != BAR => {}
+            offset::RAISE => return self.interrupt(value),
+            offset::ACKNOWLEDGE => self.status &= !value,
+            offset::SOURCE => self.source = value,
+            offset::DESTINATION => self.destination = value,
+            offset::COUNT => self.count = value,
+            offset::COMMAND => {
+                self.command = value & !Command::START.mask();
+                let interrupt = Command::INTERRUPT.is_set(value);
+                return Command::START.is_set(value).then_some(Work::Transfer { interrupt });
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Bits of the status are set; the interrupt is raised if any is.
+    fn interrupt(&mut self, bits: u64) -> Option<Work> {
+        self.status |= bits;
+        (self.status != 0).then_some(Work::Interrupt)
     }
 
     /// The transfer the registers describe; `None` if it leaves the buffer.
@@ -78,60 +139,75 @@ impl Edu {
     }
 }
 
-impl System {
-    /// A register of the device at `rid`; `None` if nothing is known of it.
-    pub fn load_device(&self, rid: Rid, bar: u8, at: u64) -> Option<u64> {
-        let edu = self.edus.get(&rid).filter(|_| bar == BAR)?;
-        match at {
-            offset::SOURCE => Some(edu.source),
-            offset::DESTINATION => Some(edu.destination),
-            offset::COUNT => Some(edu.count),
-            offset::COMMAND => Some(edu.command),
-            _ => None,
-        }
-    }
-
-    /// Stores to a register of the device at `rid`, which does at once what it says; `None` if
-    /// nothing is known of it.
-    pub fn store_device(&mut self, rid: Rid, bar: u8, at: u64, value: u64) -> Option<()> {
-        let edu = self.edus.get_mut(&rid).filter(|_| bar == BAR)?;
-        match at {
-            offset::SOURCE => edu.source = value,
-            offset::DESTINATION => edu.destination = value,
-            offset::COUNT => edu.count = value,
-            offset::COMMAND => {
-                edu.command = value & !Command::START.mask();
-                if Command::START.is_set(value)
-                    && let Some(transfer) = edu.transfer()
-                {
-                    self.carry(rid, &transfer);
-                }
+impl Board {
+    /// Does what a store to a register of the function asked for.
+    pub(super) fn work(&mut self, function: usize, work: Work) {
+        let follows = match work {
+            Work::Interrupt => Some(Work::Interrupt),
+            Work::Transfer { interrupt } => {
+                self.carry(function);
+                let edu = self.slot_mut(function).and_then(|slot| slot.edu.as_mut());
+                edu.filter(|_| interrupt).and_then(|edu| edu.interrupt(Status::TRANSFER.mask()))
             }
-            _ => return None,
+        };
+        if let Some(Work::Interrupt) = follows {
+            self.raise(function, 0);
         }
-        Some(())
     }
 
     /// A read that faults delivers zeros, a write that faults is dropped (measured on 6.1 and
-    /// 6.12).
-    fn carry(&mut self, rid: Rid, transfer: &Transfer) {
-        let Transfer { bus, offset, len, direction } = *transfer;
-        let Some(edu) = self.edus.get_mut(&rid) else { return };
+    /// 6.12); so it is while the function may not make transactions.
+    fn carry(&mut self, function: usize) {
+        let Some(slot) = self.slot_mut(function) else { return };
+        let may_write = slot.registers.may_write();
+        let initiator = slot.initiator();
+        let Some(edu) = &slot.edu else { return };
+        let Some(Transfer { bus, offset, len, direction }) = edu.transfer() else { return };
+        let dma = edu.device.dma(bus, offset, len, direction);
         match direction {
             Direction::Write => {
-                let dma = edu.device.dma(bus, offset, len, direction);
                 let bytes = edu.device.outgoing(&dma).to_vec();
-                // Nothing that goes wrong on the bus comes back to this device.
-                let _ = self.dma_write(rid, bus, &bytes);
+                if may_write {
+                    // Nothing that goes wrong on the bus comes back to this device.
+                    let _ = self.dma_write(initiator, bus, &bytes);
+                }
             }
             Direction::Read => {
-                let dma = edu.device.dma(bus, offset, len, direction);
                 let mut bytes = vec![0; len];
-                let read = self.dma_read(rid, bus, &mut bytes);
-                if let Some(edu) = self.edus.get_mut(&rid) {
-                    edu.device.incoming(&dma, read.is_ok().then_some(&bytes));
+                let read = may_write.then(|| self.dma_read(initiator, bus, &mut bytes));
+                let came = matches!(read, Some(Ok(_))).then_some(bytes.as_slice());
+                if let Some(edu) = self.slot_mut(function).and_then(|slot| slot.edu.as_mut()) {
+                    edu.device.incoming(&dma, came);
                 }
             }
         }
+    }
+}
+
+impl System {
+    /// Where a register of the device at `rid` is, if it is known what that register does.
+    fn register(&self, rid: Rid, bar: u8, at: u64) -> Option<PhysAddr> {
+        let start = self.topology.function(rid)?.bar(bar)?.span.start();
+        start.checked_add(at).filter(|_| self.board.knows(rid, bar, at))
+    }
+
+    /// A CPU loads a register of the device at `rid`; `None` if nothing is known of it.
+    pub fn load_device(&mut self, rid: Rid, bar: u8, at: u64, width: Width) -> Option<u64> {
+        let register = self.register(rid, bar, at)?;
+        self.load(register, width).ok()
+    }
+
+    /// A CPU stores to a register of the device at `rid`, which does at once what it says; `None`
+    /// if nothing is known of it.
+    pub fn store_device(
+        &mut self,
+        rid: Rid,
+        bar: u8,
+        at: u64,
+        width: Width,
+        value: u64,
+    ) -> Option<()> {
+        let register = self.register(rid, bar, at)?;
+        self.store(register, width, value).ok()
     }
 }

@@ -1,5 +1,7 @@
-//! Interrupts of the SMMUs reach the kernel. Those of devices do not yet: there is no interrupt
-//! controller to carry them.
+//! Interrupts reach the kernel.
+//!
+//! On a machine with a GICv2 a CPU that is interrupted goes to its controller to learn by what.
+//! Where the controller is not on the board, the kernel is told which of an SMMU's interrupts came.
 
 use passim_model::{Effect, IntId, event};
 
@@ -11,12 +13,20 @@ enum Source {
     Errors(usize),
 }
 
+/// How often CPUs are interrupted before everybody goes on: a kernel that leaves an interrupt
+/// where it is would be interrupted for ever.
+const MOST_INTERRUPTIONS: u32 = 1 << 8;
+
 impl System {
-    /// Lets the kernel serve what the SMMUs have raised. Where hardware works only while the CPU
-    /// waits, interrupts wait too.
+    /// Lets the kernel serve what was raised. Where hardware works only while the CPU waits,
+    /// interrupts wait too.
     pub(super) fn deliver(&mut self) {
         if self.board.pace() == Pace::Stepped {
             return;
+        }
+        for _ in 0..MOST_INTERRUPTIONS {
+            let Some((cpu, _)) = self.board.interrupted() else { break };
+            self.kernel.interrupt(cpu.get(), &mut self.board);
         }
         for effect in self.board.take_effects() {
             let Effect::Wire(intid) = effect else { continue };

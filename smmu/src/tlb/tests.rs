@@ -1,6 +1,7 @@
 //! The TLB against a list of translations with every rule written the slow way.
 
 use super::*;
+use crate::attributes::Shareability;
 use proptest::prelude::*;
 
 const SIZES: [u8; 3] = [12, 14, 21];
@@ -11,6 +12,10 @@ enum Op {
     DropSpace { space: usize },
     Drop { space: usize, first: u64, pages: u64, granule: Option<Granule>, level: Option<u8> },
     Lookup { space: usize, input: u64 },
+}
+
+fn sized(sets_lg2: u8, ways: u8) -> Tlb {
+    Tlb::new(Geometry { sets_lg2, ways, ..Geometry::default() }, Retention::Sized)
 }
 
 fn spaces() -> [Space; 4] {
@@ -58,6 +63,9 @@ fn translation(page_of: u64, size: usize, leaf: usize) -> Translation {
         granule: if leaf_lg2 == 14 { Granule::K16 } else { Granule::K4 },
         stage1: [Perms::READ; 2],
         stage2: [Perms::all(); 2],
+        clean: false,
+        attributes: Attributes::INCOMING,
+        leaf: LeafAttributes { mem_attr: 0xf, shareability: Shareability::Inner },
     }
 }
 
@@ -84,7 +92,7 @@ impl Dense {
 
 /// Runs the same operations on both; `exact` if nothing can be pushed out.
 fn compare(geometry: Geometry, ops: &[Op], exact: bool) {
-    let mut tlb = Tlb::new(geometry);
+    let mut tlb = Tlb::new(geometry, Retention::Sized);
     let names = spaces();
     let ids = names.map(|name| tlb.space(name));
     let mut dense = Dense::default();
@@ -105,7 +113,7 @@ fn compare(geometry: Geometry, ops: &[Op], exact: bool) {
             }
             Op::Drop { space, first, pages, granule, level } => {
                 let last = first + (pages << 12) - 1;
-                let hint = Hint { granule, level };
+                let hint = Hint { granule, level, leaves_only: false };
                 tlb.invalidate(names[space]..=names[space], first, last, hint);
                 dense.drop(space, first, last, hint);
             }
@@ -133,7 +141,7 @@ fn compare(geometry: Geometry, ops: &[Op], exact: bool) {
 proptest! {
     #[test]
     fn nothing_named_survives_and_nothing_else_goes(ops in prop::collection::vec(op(), 1..120)) {
-        compare(Geometry { sets_lg2: 12, ways: 16 }, &ops, true);
+        compare(Geometry { sets_lg2: 12, ways: 16, ..Geometry::default() }, &ops, true);
     }
 
     #[test]
@@ -142,13 +150,13 @@ proptest! {
         sets_lg2 in 0..5u8,
         ways in 1..5u8,
     ) {
-        compare(Geometry { sets_lg2, ways }, &ops, false);
+        compare(Geometry { sets_lg2, ways, ..Geometry::default() }, &ops, false);
     }
 }
 
 #[test]
 fn a_range_to_the_end_of_the_address_space_ends() {
-    let mut tlb = Tlb::new(Geometry { sets_lg2: 4, ways: 2 });
+    let mut tlb = sized(4, 2);
     let [name, ..] = spaces();
     let id = tlb.space(name);
     let top = Translation { input: !0xfff, ..translation(0, 0, 0) };
@@ -160,7 +168,7 @@ fn a_range_to_the_end_of_the_address_space_ends() {
 
 #[test]
 fn a_full_set_gives_up_its_dead_first() {
-    let mut tlb = Tlb::new(Geometry { sets_lg2: 0, ways: 2 });
+    let mut tlb = sized(0, 2);
     let [first, second, ..] = spaces();
     let (a, b) = (tlb.space(first), tlb.space(second));
     tlb.insert(a, translation(0x1000, 0, 0));

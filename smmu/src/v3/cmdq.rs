@@ -7,6 +7,7 @@ mod execute;
 use crate::v3::wire::command::COMMAND_WORDS;
 use crate::v3::wire::regs::{CmdqCons, CommandError, Cr0, Gerror};
 use crate::v3::{Progress, SmmuV3};
+use decode::Command;
 use passim_model::{Memory, event};
 
 /// The words of a command.
@@ -26,15 +27,24 @@ impl SmmuV3 {
             return Progress::Idle;
         }
         let fetched = memory.words(queue.entry(cons), COMMAND_WORDS);
-        let outcome = match fetched {
+        let decoded = match fetched {
             Err(_) => Err(CommandError::Abort),
-            Ok(words) => {
-                let words = words.try_into().expect("as many words as asked for");
-                self.decode(&words).map(|command| {
-                    tracing::debug!(target: event::QUEUE, ?command, "consumed");
-                    self.execute(memory, command);
-                })
+            Ok(words) => self.decode(words.try_into().expect("as many words as asked for")),
+        };
+        let outcome = match decoded {
+            // IHI 0070 G.b 3.9.1.4, 4.7.3: CMD_SYNC waits for the ATS invalidations before it.
+            Ok(Command::Sync(_)) if !self.invalidations.waiting.is_empty() => {
+                return Progress::Idle;
             }
+            Ok(Command::Sync(_)) if core::mem::take(&mut self.invalidations.timed_out) => {
+                Err(CommandError::AtcInvSync)
+            }
+            Ok(command) => {
+                tracing::debug!(target: event::QUEUE, ?command, "consumed");
+                self.execute(memory, command);
+                Ok(())
+            }
+            Err(error) => Err(error),
         };
         match outcome {
             Ok(()) => {

@@ -7,6 +7,8 @@ pub(crate) mod ste;
 
 use crate::choice::StreamTableBeyondOas;
 use crate::v3::Implementation;
+use crate::v3::config_cache::ConfigCache;
+use crate::v3::explain::Log;
 use crate::v3::features::Features;
 use crate::v3::regs::Registers;
 use crate::v3::stages::{ConfigThroughStages, Refusal};
@@ -29,14 +31,23 @@ pub(crate) enum SteFault {
     Fetch(PhysAddr),
 }
 
+/// Where STEs come from.
+pub(crate) struct SteSource<'a> {
+    pub(crate) memory: &'a Memory,
+    pub(crate) registers: &'a Registers,
+    pub(crate) implementation: &'a Implementation,
+    pub(crate) features: &'a Features,
+    /// For level-1 descriptors, where such are cached.
+    pub(crate) configs: &'a mut ConfigCache,
+}
+
 /// Reads the STE of `stream`.
-pub(crate) fn fetch_ste(
-    memory: &Memory,
-    registers: &Registers,
-    implementation: &Implementation,
-    features: &Features,
+pub(crate) fn fetch_ste<L: Log>(
+    source: SteSource<'_>,
     stream: StreamId,
+    log: &mut L,
 ) -> Result<SteWords, SteFault> {
+    let SteSource { memory, registers, implementation, features, configs } = source;
     let table = registers.stream_table(features);
     let sid = u64::from(stream.get());
     // IHI 0070 G.b 7.3.3: LOG2SIZE bounds StreamIDs, SIDSIZE bounds LOG2SIZE (6.3.25).
@@ -55,13 +66,17 @@ pub(crate) fn fetch_ste(
         None => table.base + (sid << STE_LG2),
         Some(split) => {
             let l1 = physical(table.base + (sid >> split) * L1STD_BYTES)?;
-            let descriptor = memory.load_u64(l1).map_err(|_| SteFault::Fetch(l1))?;
+            let read = || memory.load_u64(l1).map_err(|_| SteFault::Fetch(l1));
+            let descriptor = configs.level_one_of_stream(stream, split, read)?;
+            log.level_one_stream(l1, descriptor);
             second_level(descriptor, split, sid)?
         }
     };
     let at = physical(at)?;
     let words = memory.words(at, STE_WORDS).map_err(|_| SteFault::Fetch(at))?;
-    Ok(words.try_into().expect("as many words as asked for"))
+    let words: SteWords = words.try_into().expect("as many words as asked for");
+    log.ste(at, &words);
+    Ok(words)
 }
 
 /// Address of the STE in the table an L1STD points to.
@@ -135,24 +150,29 @@ pub(crate) enum CdFault {
     Stage2(Refusal),
 }
 
-/// Reads the CD with this index.
-pub(crate) fn fetch_cd(
-    source: &mut ConfigThroughStages<'_>,
+/// A CD as read, and the level-1 descriptor on the way.
+pub(crate) struct Fetched {
+    pub(crate) words: CdWords,
+    pub(crate) level_one: Option<u64>,
+}
+
+/// Reads the CD with this index; `cached` is its level-1 descriptor, if that is known.
+pub(crate) fn fetch_cd<L: Log>(
+    source: &mut ConfigThroughStages<'_, L>,
     pointer: &CdPointer,
     index: u32,
-) -> Result<CdWords, CdFault> {
+    cached: Option<u64>,
+) -> Result<Fetched, CdFault> {
     let index = u64::from(index);
     let beyond = |address: u64, bits: u32| address >> bits != 0;
-    let at = match pointer.table.split() {
-        Some(split) if pointer.count_lg2 != 0 => {
-            let l1 = pointer.base + (index >> split) * L1CD_BYTES;
-            // IHI 0070 G.b 3.4.3, note 1: out of range is C_BAD_STE from v3.1 on.
-            if beyond(l1, source.bits) {
-                return Err(CdFault::BadSte);
-            }
-            let physical = source.physical(l1).map_err(CdFault::Stage2)?;
-            let load = source.stages.memory.load_u64(physical);
-            let descriptor = load.map_err(|_| CdFault::Fetch(physical))?;
+    let mut level_one = None;
+    let at = match pointer.split() {
+        Some(split) => {
+            let descriptor = match cached {
+                Some(descriptor) => descriptor,
+                None => read_level_one(source, pointer.base + (index >> split) * L1CD_BYTES)?,
+            };
+            level_one = Some(descriptor);
             if !L1Cd::V.is_set(descriptor) {
                 return Err(CdFault::BadSubstreamId);
             }
@@ -164,7 +184,7 @@ pub(crate) fn fetch_cd(
             }
             at
         }
-        _ => {
+        None => {
             let at = pointer.base + (index << CD_LG2);
             if beyond(at, source.bits) {
                 return Err(CdFault::BadSte);
@@ -175,5 +195,23 @@ pub(crate) fn fetch_cd(
     let physical = source.physical(at).map_err(CdFault::Stage2)?;
     let words = source.stages.memory.words(physical, CD_WORDS);
     let words = words.map_err(|_| CdFault::Fetch(physical))?;
-    Ok(words.try_into().expect("as many words as asked for"))
+    let words: CdWords = words.try_into().expect("as many words as asked for");
+    source.stages.log.cd(physical, &words);
+    Ok(Fetched { words, level_one })
+}
+
+/// The level-1 descriptor at this address.
+fn read_level_one<L: Log>(
+    source: &mut ConfigThroughStages<'_, L>,
+    at: u64,
+) -> Result<u64, CdFault> {
+    // IHI 0070 G.b 3.4.3, note 1: out of range is C_BAD_STE from v3.1 on.
+    if at >> source.bits != 0 {
+        return Err(CdFault::BadSte);
+    }
+    let physical = source.physical(at).map_err(CdFault::Stage2)?;
+    let load = source.stages.memory.load_u64(physical);
+    let descriptor = load.map_err(|_| CdFault::Fetch(physical))?;
+    source.stages.log.level_one_cd(physical, descriptor);
+    Ok(descriptor)
 }

@@ -1,11 +1,14 @@
 //! The configuration caches: STEs by StreamID, CDs by StreamID and SubstreamID.
 //!
-//! What is cached stays until a command names it, whatever memory says meanwhile. Both caches
-//! are direct mapped; a structure pushed out is read again when it is next needed.
+//! What is cached stays until a command names it, whatever memory says meanwhile. Caches of
+//! limited size are direct mapped; a structure pushed out is read again when it is next needed.
+//! Where everything is kept ([`Retention::Everything`]), so are the level-1 descriptors on the way.
 
+use crate::tlb::Retention;
 use crate::v3::config::cd::CdState;
-use crate::v3::config::ste::SteState;
+use crate::v3::config::ste::{Ste, SteState};
 use passim_model::StreamId;
+use std::collections::BTreeMap;
 
 /// How large the configuration caches are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -22,30 +25,143 @@ impl Default for ConfigGeometry {
     }
 }
 
-struct CachedSte {
-    stream: StreamId,
-    state: SteState,
+/// What a cache slot is named by.
+trait Key: Copy + Ord {
+    /// A number that spreads over the slots.
+    fn spread(self) -> usize;
 }
 
-struct CachedCd {
-    stream: StreamId,
-    index: u32,
-    state: CdState,
+impl Key for StreamId {
+    #[inline]
+    fn spread(self) -> usize {
+        self.get() as usize
+    }
+}
+
+impl Key for (StreamId, u32) {
+    #[inline]
+    fn spread(self) -> usize {
+        let (stream, index) = self;
+        stream.get().wrapping_add(index.wrapping_mul(0x9e37_79b1) >> 8) as usize
+    }
+}
+
+/// One cache.
+#[derive(Clone)]
+enum Cache<K, V> {
+    /// Direct mapped.
+    Sized(Box<[Option<(K, V)>]>),
+    /// Without end.
+    Everything(BTreeMap<K, V>),
+}
+
+impl<K: Key, V> Cache<K, V> {
+    fn new(lg2: u8, retention: Retention) -> Self {
+        match retention {
+            Retention::Sized => Self::Sized((0..1usize << lg2.min(16)).map(|_| None).collect()),
+            Retention::Everything => Self::Everything(BTreeMap::new()),
+        }
+    }
+
+    #[inline]
+    fn get(&self, key: K) -> Option<&V> {
+        match self {
+            Self::Sized(slots) => match &slots[key.spread() & (slots.len() - 1)] {
+                Some((cached, value)) if *cached == key => Some(value),
+                _ => None,
+            },
+            Self::Everything(map) => map.get(&key),
+        }
+    }
+
+    fn insert(&mut self, key: K, value: V) {
+        match self {
+            Self::Sized(slots) => {
+                let slot = key.spread() & (slots.len() - 1);
+                slots[slot] = Some((key, value));
+            }
+            Self::Everything(map) => {
+                map.insert(key, value);
+            }
+        }
+    }
+
+    fn remove(&mut self, key: K) {
+        match self {
+            Self::Sized(slots) => {
+                let slot = &mut slots[key.spread() & (slots.len() - 1)];
+                if slot.as_ref().is_some_and(|(cached, _)| *cached == key) {
+                    *slot = None;
+                }
+            }
+            Self::Everything(map) => {
+                map.remove(&key);
+            }
+        }
+    }
+
+    fn drop_where(&mut self, named: impl Fn(K) -> bool) {
+        match self {
+            Self::Sized(slots) => {
+                for slot in slots {
+                    if slot.as_ref().is_some_and(|(key, _)| named(*key)) {
+                        *slot = None;
+                    }
+                }
+            }
+            Self::Everything(map) => map.retain(|key, _| !named(*key)),
+        }
+    }
+
+    /// How many slots there are, where there is a limit.
+    fn slots(&self) -> Option<usize> {
+        match self {
+            Self::Sized(slots) => Some(slots.len()),
+            Self::Everything(_) => None,
+        }
+    }
+
+    fn keys(&self) -> Vec<K> {
+        let mut keys: Vec<K> = match self {
+            Self::Sized(slots) => slots.iter().flatten().map(|(key, _)| *key).collect(),
+            Self::Everything(map) => map.keys().copied().collect(),
+        };
+        keys.sort();
+        keys
+    }
+}
+
+/// A level-1 descriptor as read, and the split of its table.
+#[derive(Clone, Copy)]
+struct Descriptor {
+    split: u32,
+    word: u64,
+}
+
+/// Level-1 descriptors: of Stream tables by their first StreamID, of CD tables by StreamID and
+/// first SubstreamID.
+#[derive(Clone, Default)]
+struct LevelOne {
+    streams: BTreeMap<StreamId, Descriptor>,
+    contexts: BTreeMap<(StreamId, u32), Descriptor>,
 }
 
 /// The caches. See the [module](self).
+#[derive(Clone)]
 pub(crate) struct ConfigCache {
-    stes: Box<[Option<CachedSte>]>,
-    cds: Box<[Option<CachedCd>]>,
+    stes: Cache<StreamId, Ste>,
+    cds: Cache<(StreamId, u32), CdState>,
+    level_one: Option<LevelOne>,
     changes: u64,
 }
 
 impl ConfigCache {
     /// Empty caches. Sizes beyond the limits of [`ConfigGeometry`] are brought inside them.
-    pub(crate) fn new(geometry: ConfigGeometry) -> Self {
+    pub(crate) fn new(geometry: ConfigGeometry, retention: Retention) -> Self {
         Self {
-            stes: (0..1usize << geometry.stes_lg2.min(16)).map(|_| None).collect(),
-            cds: (0..1usize << geometry.cds_lg2.min(16)).map(|_| None).collect(),
+            stes: Cache::new(geometry.stes_lg2, retention),
+            cds: Cache::new(geometry.cds_lg2, retention),
+            level_one: (retention == Retention::Everything).then(LevelOne::default),
             changes: 0,
         }
     }
@@ -56,112 +172,138 @@ impl ConfigCache {
         self.changes
     }
 
-    /// The cached STE of a stream.
+    /// What the cached STE of a stream says.
     #[inline]
     pub(crate) fn ste(&self, stream: StreamId) -> Option<&SteState> {
-        match &self.stes[self.ste_slot(stream)] {
-            Some(cached) if cached.stream == stream => Some(&cached.state),
-            _ => None,
-        }
+        self.stes.get(stream).map(|ste| &ste.state)
+    }
+
+    /// The cached STE of a stream, whole.
+    pub(crate) fn whole_ste(&self, stream: StreamId) -> Option<&Ste> {
+        self.stes.get(stream)
     }
 
     /// The cached CD of a stream.
     #[inline]
     pub(crate) fn cd(&self, stream: StreamId, index: u32) -> Option<&CdState> {
-        match &self.cds[self.cd_slot(stream, index)] {
-            Some(cached) if cached.stream == stream && cached.index == index => Some(&cached.state),
-            _ => None,
-        }
+        self.cds.get((stream, index))
     }
 
     /// Caches an STE. CDs of the stream go: they were judged under the STE that was here before.
-    pub(crate) fn insert_ste(&mut self, stream: StreamId, state: SteState) {
-        self.changes += 1;
+    pub(crate) fn insert_ste(&mut self, stream: StreamId, ste: Ste) {
         self.invalidate_cds(stream);
-        self.stes[self.ste_slot(stream)] = Some(CachedSte { stream, state });
+        self.stes.insert(stream, ste);
     }
 
     /// Caches a CD.
     pub(crate) fn insert_cd(&mut self, stream: StreamId, index: u32, state: CdState) {
         self.changes += 1;
-        let slot = self.cd_slot(stream, index);
-        self.cds[slot] = Some(CachedCd { stream, index, state });
+        self.cds.insert((stream, index), state);
     }
 
-    /// Drops the STEs and CDs of the streams `first..=last`.
-    pub(crate) fn invalidate_streams(&mut self, first: StreamId, last: StreamId) {
+    /// The level-1 descriptor for `stream`, where such are cached; read with `read` otherwise.
+    pub(crate) fn level_one_of_stream<E>(
+        &mut self,
+        stream: StreamId,
+        split: u32,
+        read: impl FnOnce() -> Result<u64, E>,
+    ) -> Result<u64, E> {
+        let Some(cached) = &mut self.level_one else {
+            return read();
+        };
+        let first = StreamId::new(stream.get() >> split << split);
+        if let Some(&Descriptor { word, .. }) = cached.streams.get(&first) {
+            return Ok(word);
+        }
+        let word = read()?;
+        cached.streams.insert(first, Descriptor { split, word });
+        Ok(word)
+    }
+
+    /// The cached level-1 descriptor for the CD with this index.
+    pub(crate) fn level_one_of_cd(&self, stream: StreamId, index: u32, split: u32) -> Option<u64> {
+        let first = index >> split << split;
+        self.level_one.as_ref()?.contexts.get(&(stream, first)).map(|cached| cached.word)
+    }
+
+    /// Caches the level-1 descriptor for the CD with this index, where such are cached.
+    pub(crate) fn insert_level_one_of_cd(
+        &mut self,
+        stream: StreamId,
+        index: u32,
+        split: u32,
+        word: u64,
+    ) {
+        if let Some(cached) = &mut self.level_one {
+            let first = index >> split << split;
+            cached.contexts.insert((stream, first), Descriptor { split, word });
+        }
+    }
+
+    /// Drops the STEs and CDs of the streams `first..=last`; the level-1 descriptors that led to
+    /// the STEs stay if only leaves are named. IHI 0070 G.b 4.3.1.
+    pub(crate) fn invalidate_streams(&mut self, first: StreamId, last: StreamId, leaf: bool) {
         self.changes += 1;
-        let named = |stream: StreamId| first <= stream && stream <= last;
         let count = u64::from(last.get().saturating_sub(first.get())) + 1;
-        if count <= self.stes.len() as u64 {
+        if self.stes.slots().is_some_and(|slots| count <= slots as u64) {
             for stream in first.get()..=last.get() {
-                let slot = self.ste_slot(StreamId::new(stream));
-                if self.stes[slot].as_ref().is_some_and(|cached| named(cached.stream)) {
-                    self.stes[slot] = None;
-                }
+                self.stes.remove(StreamId::new(stream));
             }
         } else {
-            drop_where(&mut self.stes, |cached| named(cached.stream));
+            self.stes.drop_where(|stream| first <= stream && stream <= last);
         }
-        drop_where(&mut self.cds, |cached| named(cached.stream));
+        self.cds.drop_where(|(stream, _)| first <= stream && stream <= last);
+        if let Some(cached) = &mut self.level_one {
+            cached.contexts.retain(|(stream, _), _| *stream < first || last < *stream);
+            if !leaf {
+                cached.streams.retain(|start, descriptor| {
+                    let end = start.get() | ((1 << descriptor.split) - 1);
+                    end < first.get() || last < *start
+                });
+            }
+        }
     }
 
-    /// Drops one CD.
-    pub(crate) fn invalidate_cd(&mut self, stream: StreamId, index: u32) {
+    /// Drops one CD, and the level-1 descriptor that led to it unless only leaves are named.
+    /// IHI 0070 G.b 4.3.3.
+    pub(crate) fn invalidate_cd(&mut self, stream: StreamId, index: u32, leaf: bool) {
         self.changes += 1;
-        let slot = self.cd_slot(stream, index);
-        let named = |cached: &CachedCd| cached.stream == stream && cached.index == index;
-        if self.cds[slot].as_ref().is_some_and(named) {
-            self.cds[slot] = None;
+        self.cds.remove((stream, index));
+        if let Some(cached) = self.level_one.as_mut().filter(|_| !leaf) {
+            cached.contexts.retain(|&(owner, start), descriptor| {
+                let split = descriptor.split;
+                !(owner == stream && index >> split << split == start)
+            });
         }
     }
 
-    /// Drops every CD of a stream.
+    /// Drops every CD of a stream, and the level-1 descriptors on the way. IHI 0070 G.b 4.3.4.
     pub(crate) fn invalidate_cds(&mut self, stream: StreamId) {
         self.changes += 1;
-        drop_where(&mut self.cds, |cached| cached.stream == stream);
+        self.cds.drop_where(|(owner, _)| owner == stream);
+        if let Some(cached) = &mut self.level_one {
+            cached.contexts.retain(|(owner, _), _| *owner != stream);
+        }
     }
 
     /// Drops everything.
     pub(crate) fn clear(&mut self) {
         self.changes += 1;
-        drop_where(&mut self.stes, |_| true);
-        drop_where(&mut self.cds, |_| true);
+        self.stes.drop_where(|_| true);
+        self.cds.drop_where(|_| true);
+        if let Some(cached) = &mut self.level_one {
+            *cached = LevelOne::default();
+        }
     }
 
     /// The streams whose STE is cached, ascending.
     pub(crate) fn streams(&self) -> Vec<StreamId> {
-        let mut streams: Vec<StreamId> =
-            self.stes.iter().flatten().map(|cached| cached.stream).collect();
-        streams.sort();
-        streams
+        self.stes.keys()
     }
 
     /// The contexts whose CD is cached, ascending.
     pub(crate) fn contexts(&self) -> Vec<(StreamId, u32)> {
-        let mut contexts: Vec<(StreamId, u32)> =
-            self.cds.iter().flatten().map(|cached| (cached.stream, cached.index)).collect();
-        contexts.sort();
-        contexts
-    }
-
-    #[inline]
-    fn ste_slot(&self, stream: StreamId) -> usize {
-        stream.get() as usize & (self.stes.len() - 1)
-    }
-
-    #[inline]
-    fn cd_slot(&self, stream: StreamId, index: u32) -> usize {
-        let spread = index.wrapping_mul(0x9e37_79b1) >> 8;
-        (stream.get().wrapping_add(spread) as usize) & (self.cds.len() - 1)
-    }
-}
-
-fn drop_where<T>(slots: &mut [Option<T>], named: impl Fn(&T) -> bool) {
-    for slot in slots {
-        if slot.as_ref().is_some_and(&named) {
-            *slot = None;
-        }
+        self.cds.keys()
     }
 }
 

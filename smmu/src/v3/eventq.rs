@@ -1,14 +1,16 @@
 //! The Event queue: what a record says and when it is written. IHI 0070 G.b 7.2 to 7.4.
 
-use crate::v3::SmmuV3;
 use crate::v3::config::cd::CdFlaw;
 use crate::v3::config::ste::SteFlaw;
 use crate::v3::irq::Source;
+use crate::v3::outcome::Transaction;
 use crate::v3::wire::event::{
-    Class, EVENT_WORDS, Event0, Event1, Event3Fetch, Event3Ipa, EventKind,
+    Class, EVENT_WORDS, Event0, Event1, Event1PageRequest, Event1TranslationRequest, Event2Page,
+    Event3Fetch, Event3Ipa, EventKind,
 };
 use crate::v3::wire::regs::{Cr0, EventqProd, Gerror};
-use passim_model::access::{Access, Privilege};
+use crate::v3::{Requested, SmmuV3};
+use passim_model::access::{Access, Perms, Privilege};
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Iova, Ipa, Memory, PhysAddr, StreamId, SubstreamId};
 
@@ -22,7 +24,18 @@ pub enum Detail {
     /// The rule a CD broke.
     Cd(CdFlaw),
     /// The level of the descriptor that decided.
-    Level(u8),
+    Level(i8),
+}
+
+/// What E_PAGE_REQUEST tells: accesses that will come. IHI 0070 G.b 7.3.19.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct PageHint {
+    /// Pages of 4K from the address on.
+    pub span: u8,
+    /// What unprivileged accesses will need.
+    pub unprivileged: Perms,
+    /// What privileged accesses will need.
+    pub privileged: Perms,
 }
 
 /// A configuration error or translation fault.
@@ -46,12 +59,37 @@ pub struct Event {
     pub ipa: Option<Ipa>,
     /// Where memory did not answer.
     pub fetch: Option<PhysAddr>,
+    /// Whether it was a write of a stage-1 descriptor that stage 2 refused.
+    pub table_write: bool,
+    /// The STAG, where the transaction waits for software.
+    pub stall: Option<u16>,
+    /// What was asked for, where that was no access.
+    pub requested: Requested,
     /// More than the record holds.
     pub detail: Detail,
 }
 
 impl Event {
-    /// The record. IHI 0070 G.b 7.3.2 to 7.3.16; fields that do not belong to the event are zero.
+    /// An event of a transaction that says nothing of a translation.
+    pub(crate) fn new(kind: EventKind, txn: &Transaction) -> Self {
+        Self {
+            kind,
+            stream: txn.requester.stream,
+            substream: txn.requester.substream,
+            access: txn.access,
+            input: txn.iova,
+            stage: Stage::One,
+            class: Class::In,
+            ipa: None,
+            fetch: None,
+            table_write: false,
+            stall: None,
+            requested: Requested::Access,
+            detail: Detail::None,
+        }
+    }
+
+    /// The record. IHI 0070 G.b 7.3.2 to 7.3.20; fields that do not belong to the event are zero.
     pub fn words(&self) -> [u64; EVENT_WORDS] {
         let mut words = [0; EVENT_WORDS];
         words[0] = Event0::ID.of(u64::from(self.kind.number()))
@@ -64,37 +102,91 @@ impl Event {
         if let Some(fetch) = self.fetch {
             words[3] = Event3Fetch::FETCH_ADDR.in_place(fetch.get());
         }
-        if self.is_about_translation() {
-            let privileged = self.access.privilege == Privilege::Privileged;
-            let table_read = self.kind == EventKind::Permission && self.class == Class::Tt;
-            words[1] = Event1::PNU.flag(privileged)
-                | Event1::IND.flag(self.access.instruction && !self.access.is_write())
-                | Event1::RNW.flag(!self.access.is_write())
-                | Event1::S2.flag(self.stage == Stage::Two)
-                | Event1::CLASS.of(self.class as u64)
-                | Event1::TTRNW.flag(table_read);
-            words[2] = self.input.get();
-            if let Some(ipa) = self.ipa.filter(|_| self.kind != EventKind::WalkEabt) {
-                words[3] = Event3Ipa::IPA.in_place(ipa.get());
-            }
-        }
-        words
-    }
-
-    fn is_about_translation(&self) -> bool {
+        let access = Event1::PNU.flag(self.access.privilege == Privilege::Privileged)
+            | Event1::IND.flag(self.access.instruction && !self.access.is_write())
+            | Event1::RNW.flag(!self.access.is_write());
         match self.kind {
-            EventKind::WalkEabt
-            | EventKind::Translation
+            EventKind::UnsupportedTransaction => {
+                words[1] = access;
+                words[2] = self.input.get();
+            }
+            EventKind::TranslatedForbidden => {
+                words[1] = Event1::RNW.flag(!self.access.is_write());
+                words[2] = self.input.get();
+            }
+            EventKind::BadTranslationRequest | EventKind::PageRequest => {
+                words[1] = self.requested.word();
+                words[2] = Event2Page::INPUT_ADDR.in_place(self.input.get());
+            }
+            EventKind::TlbConflict => {
+                words[1] = access | Event1::S2.flag(self.stage == Stage::Two);
+                words[2] = self.input.get();
+                words[3] = self.ipa_word();
+            }
+            EventKind::WalkEabt => {
+                words[1] = access | self.place();
+                words[2] = self.input.get();
+            }
+            EventKind::Translation
             | EventKind::AddrSize
             | EventKind::Access
-            | EventKind::Permission => true,
+            | EventKind::Permission => {
+                words[1] = access | self.place() | self.stalled();
+                words[2] = self.input.get();
+                words[3] = self.ipa_word();
+            }
             EventKind::BadStreamId
             | EventKind::SteFetch
             | EventKind::BadSte
             | EventKind::StreamDisabled
             | EventKind::BadSubstreamId
             | EventKind::CdFetch
-            | EventKind::BadCd => false,
+            | EventKind::BadCd
+            | EventKind::ConfigConflict
+            | EventKind::VmsFetch => {}
+        }
+        words
+    }
+
+    /// Stage and class of the operation that faulted.
+    fn place(&self) -> u64 {
+        let about_table = self.kind == EventKind::Permission && self.class == Class::Tt;
+        Event1::S2.flag(self.stage == Stage::Two)
+            | Event1::CLASS.of(self.class as u64)
+            | Event1::TTRNW.flag(about_table && !self.table_write)
+    }
+
+    fn stalled(&self) -> u64 {
+        self.stall.map_or(0, |stag| Event1::STALL.flag(true) | Event1::STAG.of(u64::from(stag)))
+    }
+
+    fn ipa_word(&self) -> u64 {
+        self.ipa.map_or(0, |ipa| Event3Ipa::IPA.in_place(ipa.get()))
+    }
+}
+
+impl Requested {
+    /// Doubleword 1 of F_BAD_ATS_TREQ and E_PAGE_REQUEST.
+    fn word(self) -> u64 {
+        match self {
+            Self::Access => 0,
+            // IHI 0070 G.b 7.3.6: before overrides; a request always reads.
+            Self::Translation { no_write, execute, privileged } => {
+                Event1TranslationRequest::SPAN.of(1)
+                    | Event1TranslationRequest::R.flag(true)
+                    | Event1TranslationRequest::W.flag(!no_write)
+                    | Event1TranslationRequest::X.flag(execute)
+                    | Event1TranslationRequest::P.flag(privileged)
+            }
+            Self::Pages(PageHint { span, unprivileged, privileged }) => {
+                Event1PageRequest::SPAN.of(u64::from(span))
+                    | Event1PageRequest::UR.flag(unprivileged.contains(Perms::READ))
+                    | Event1PageRequest::UW.flag(unprivileged.contains(Perms::WRITE))
+                    | Event1PageRequest::UX.flag(unprivileged.contains(Perms::EXEC))
+                    | Event1PageRequest::PR.flag(privileged.contains(Perms::READ))
+                    | Event1PageRequest::PW.flag(privileged.contains(Perms::WRITE))
+                    | Event1PageRequest::PX.flag(privileged.contains(Perms::EXEC))
+            }
         }
     }
 }
@@ -112,9 +204,35 @@ pub enum Record {
     QueueFull,
     /// Lost: memory did not answer, now or since the last acknowledgement.
     QueueAborted,
+    /// Not yet written: the transaction waits until the queue is writable.
+    Waiting,
 }
 
 impl SmmuV3 {
+    /// Whether a record can be written now. IHI 0070 G.b 7.2.1.
+    pub(crate) fn event_queue_writable(&self) -> bool {
+        let queue = self.registers.event_queue(&self.features);
+        let (prod, cons) = (self.registers.eventq_prod, self.registers.eventq_cons);
+        self.registers.enabled(Cr0::EVENTQEN)
+            && !self.registers.error_active(Gerror::EVENTQ_ABT_ERR)
+            && !queue.is_full(prod, cons)
+    }
+
+    /// A transaction of a kind no bus can carry on: aborted, F_UUT. IHI 0070 G.b 7.3.2; the
+    /// attributes are those that came in, and it is recorded while SMMUEN is 0 too.
+    pub fn unsupported(&mut self, memory: &mut Memory, txn: &Transaction) -> Record {
+        let event = Event::new(EventKind::UnsupportedTransaction, txn);
+        self.record(memory, &event)
+    }
+
+    /// A device hints at accesses to come: E_PAGE_REQUEST, which nobody has to answer.
+    /// IHI 0070 G.b 3.12.4.1.
+    pub fn hint(&mut self, memory: &mut Memory, txn: &Transaction, hint: PageHint) -> Record {
+        let requested = Requested::Pages(hint);
+        let event = Event { requested, ..Event::new(EventKind::PageRequest, txn) };
+        self.record(memory, &event)
+    }
+
     /// Writes a record, if the queue is writable.
     pub(crate) fn record(&mut self, memory: &mut Memory, event: &Event) -> Record {
         let (name, stream, input) = (event.kind.name(), event.stream, event.input);

@@ -1,5 +1,11 @@
 //! What an SMMU can do, read from its ID registers. IHI 0070 G.b 6.3.1 to 6.3.8.
 
+mod capability;
+mod description;
+
+pub use capability::{CAPABILITIES, Capability, Support};
+pub use description::{Contradiction, Description};
+
 use crate::v3::wire::regs::{Aidr, Idr0, Idr1, Idr3, Idr5};
 use passim_model::pgtable::vmsav8::Granule;
 
@@ -16,7 +22,7 @@ pub struct IdRegisters {
 
 /// IDR0.STALL_MODEL. IHI 0070 G.b 6.3.1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum StallModel {
+pub enum StallModel {
     /// Stall and terminate.
     Both,
     /// Terminate only.
@@ -27,7 +33,7 @@ pub(crate) enum StallModel {
 
 /// IDR0.TTENDIAN. IHI 0070 G.b 6.3.1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum TableEndian {
+pub enum TableEndian {
     /// Either, as configured.
     Mixed,
     /// Little only.
@@ -38,7 +44,7 @@ pub(crate) enum TableEndian {
 
 /// IDR0.HTTU. IHI 0070 G.b 6.3.1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) enum FlagUpdate {
+pub enum FlagUpdate {
     /// None.
     None,
     /// Access flag.
@@ -59,6 +65,8 @@ pub(crate) struct Features {
     pub(crate) flag_update: FlagUpdate,
     pub(crate) hyp: bool,
     pub(crate) ats: bool,
+    /// CR2.REC_CFG_ATS exists.
+    pub(crate) ats_errors: bool,
     pub(crate) ns1ats: bool,
     pub(crate) asid16: bool,
     pub(crate) vmid16: bool,
@@ -76,7 +84,9 @@ pub(crate) struct Features {
     pub(crate) substream_bits: u32,
     pub(crate) event_queue_lg2: u32,
     pub(crate) command_queue_lg2: u32,
+    pub(crate) pri_queue_lg2: u32,
     pub(crate) override_perms: bool,
+    pub(crate) override_types: bool,
     pub(crate) hierarchical_disable: bool,
     pub(crate) small_tables: bool,
     pub(crate) range_invalidation: bool,
@@ -85,10 +95,20 @@ pub(crate) struct Features {
     pub(crate) mpam: bool,
     pub(crate) dpt: bool,
     pub(crate) force_write_back: bool,
+    /// Responses to page requests carry the PASID of the request, whatever STE.PPAR says.
+    pub(crate) pasid_in_responses: bool,
+    /// Translated transactions may carry a PASID.
+    pub(crate) pasid_translated: bool,
+    /// 52-bit descriptors of the 4K and 16K granules.
+    pub(crate) ds: bool,
+    /// XN\[1:0\] of stage 2 distinguishes privileges.
+    pub(crate) xnx: bool,
+    /// Stalled transactions that can wait at a time.
+    pub(crate) stall_max: u32,
     /// Output address bits.
     pub(crate) oas: u32,
     pub(crate) granules: [bool; 3],
-    /// Virtual addresses of 52 bits, with the 64K granule.
+    /// Virtual addresses of 52 bits, with the 64K granule or DS.
     pub(crate) large_va: bool,
     /// v3.x.
     pub(crate) minor: u32,
@@ -126,6 +146,7 @@ impl Features {
             },
             hyp: Idr0::HYP.is_set(idr0),
             ats: Idr0::ATS.is_set(idr0),
+            ats_errors: Idr0::ATSRECERR.is_set(idr0),
             ns1ats: Idr0::NS1ATS.is_set(idr0),
             asid16: Idr0::ASID16.is_set(idr0),
             vmid16: Idr0::VMID16.is_set(idr0),
@@ -150,7 +171,9 @@ impl Features {
             substream_bits: (Idr1::SSIDSIZE.get(idr1) as u32).min(20),
             event_queue_lg2: (Idr1::EVENTQS.get(idr1) as u32).min(19),
             command_queue_lg2: (Idr1::CMDQS.get(idr1) as u32).min(19),
+            pri_queue_lg2: (Idr1::PRIQS.get(idr1) as u32).min(19),
             override_perms: Idr1::ATTR_PERMS_OVR.is_set(idr1),
+            override_types: Idr1::ATTR_TYPES_OVR.is_set(idr1),
             hierarchical_disable: Idr3::HAD.is_set(idr3),
             small_tables: Idr3::STT.is_set(idr3),
             range_invalidation: Idr3::RIL.is_set(idr3),
@@ -159,6 +182,11 @@ impl Features {
             mpam: Idr3::MPAM.is_set(idr3),
             dpt: Idr3::DPT.is_set(idr3),
             force_write_back: Idr3::FWB.is_set(idr3),
+            pasid_in_responses: Idr3::PPS.is_set(idr3),
+            pasid_translated: Idr3::PASIDTT.is_set(idr3),
+            ds: Idr5::DS.is_set(idr5),
+            xnx: Idr3::XNX.is_set(idr3),
+            stall_max: Idr5::STALL_MAX.get(idr5) as u32,
             oas: address_bits(Idr5::OAS.get(idr5)).min(52),
             granules: [Idr5::GRAN4K, Idr5::GRAN16K, Idr5::GRAN64K].map(|bit| bit.is_set(idr5)),
             large_va: Idr5::VAX.get(idr5) != 0,
@@ -206,35 +234,13 @@ impl IdRegisters {
     /// The features promised that this model does not have: what depends on them behaves as if
     /// the field had its modelled value, except that software may turn it on.
     pub fn unmodelled(&self) -> Vec<Unmodelled> {
-        let [idr0, idr1, _, idr3, _, idr5] = self.idr.map(u64::from);
-        let promised = [
-            ("IDR0.HTTU", Idr0::HTTU.get(idr0), 0),
-            ("IDR0.BTM", Idr0::BTM.get(idr0), 0),
-            ("IDR0.ATS", Idr0::ATS.get(idr0), 0),
-            ("IDR0.ATOS", Idr0::ATOS.get(idr0), 0),
-            ("IDR0.PRI", Idr0::PRI.get(idr0), 0),
-            ("IDR0.VMW", Idr0::VMW.get(idr0), 0),
-            ("IDR0.RME_IMPL", Idr0::RME_IMPL.get(idr0), 0),
-            ("IDR0.TTF bit 0 (AArch32 tables)", Idr0::TTF.get(idr0) & 1, 0),
-            ("IDR0.STALL_MODEL (stall)", u64::from(Idr0::STALL_MODEL.get(idr0) != 1), 0),
-            ("IDR1.QUEUES_PRESET", Idr1::QUEUES_PRESET.get(idr1), 0),
-            ("IDR1.TABLES_PRESET", Idr1::TABLES_PRESET.get(idr1), 0),
-            ("IDR1.ECMDQ", Idr1::ECMDQ.get(idr1), 0),
-            ("IDR3.MPAM", Idr3::MPAM.get(idr3), 0),
-            ("IDR3.DPT", Idr3::DPT.get(idr3), 0),
-            ("IDR3.S1PI", Idr3::S1PI.get(idr3), 0),
-            ("IDR3.S2PI", Idr3::S2PI.get(idr3), 0),
-            ("IDR3.THE", Idr3::THE.get(idr3), 0),
-            ("IDR5.DS", Idr5::DS.get(idr5), 0),
-            ("IDR5.D128", Idr5::D128.get(idr5), 0),
-            ("IDR5.OAS", Idr5::OAS.get(idr5), 6),
-        ];
-        let beyond = promised.into_iter().filter(|&(_, found, modelled)| found > modelled);
+        let beyond =
+            CAPABILITIES.iter().filter(|capability| capability.value(self) > capability.most());
         beyond
-            .map(|(field, found, modelled)| Unmodelled {
-                field,
-                modelled: modelled as u32,
-                found: found as u32,
+            .map(|capability| Unmodelled {
+                field: capability.field,
+                modelled: capability.most(),
+                found: capability.value(self),
             })
             .collect()
     }

@@ -4,7 +4,8 @@
 //! them and no register was stored to; that is one number, the epoch, and an answer from another
 //! epoch is no answer.
 
-use crate::v3::translate::{Path, Transaction, Translated};
+use crate::attributes::Attributes;
+use crate::v3::outcome::{Path, Transaction, Translated};
 use passim_model::PhysAddr;
 use passim_model::access::{Perms, Privilege};
 
@@ -25,9 +26,11 @@ struct Answer {
     /// What this privilege may do, both stages together.
     perms: Perms,
     lg2: u8,
+    attributes: Attributes,
 }
 
 /// The front. See the [module](self).
+#[derive(Clone)]
 pub(crate) struct Front {
     answers: Box<[Answer]>,
 }
@@ -43,6 +46,7 @@ impl Front {
             privilege: Privilege::Unprivileged,
             perms: Perms::empty(),
             lg2: 0,
+            attributes: Attributes::INCOMING,
         };
         Self { answers: vec![none; 1 << lg2.min(14)].into_boxed_slice() }
     }
@@ -66,6 +70,7 @@ impl Front {
             perms: answer.perms,
             lg2: answer.lg2,
             path: Path::Hit,
+            attributes: answer.attributes,
         })
     }
 
@@ -87,6 +92,7 @@ impl Front {
             privilege: txn.access.privilege,
             perms: answer.perms,
             lg2: answer.lg2,
+            attributes: answer.attributes,
         };
     }
 

@@ -1,6 +1,7 @@
 //! Interrupts and global errors. IHI 0070 G.b 3.18 and 7.5.
 
 use crate::v3::SmmuV3;
+use crate::v3::regs::IrqConfig;
 use crate::v3::wire::regs::{Gerror, IrqCtrl};
 use passim_model::bits::Field;
 use passim_model::{Effect, IntId, PhysAddr};
@@ -10,7 +11,7 @@ use passim_model::{Effect, IntId, PhysAddr};
 pub struct Wires {
     /// The Event queue became non-empty.
     pub event_queue: Option<IntId>,
-    /// The PRI queue (nothing raises it yet).
+    /// The PRI queue became non-empty, or took the last request of a group.
     pub pri_queue: Option<IntId>,
     /// A CMD_SYNC that asked for it completed.
     pub command_sync: Option<IntId>,
@@ -22,6 +23,7 @@ pub struct Wires {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Source {
     EventQueue,
+    PriQueue,
     GlobalError,
 }
 
@@ -35,6 +37,9 @@ impl SmmuV3 {
                 self.registers.eventq_irq,
                 self.implementation.wires.event_queue,
             ),
+            Source::PriQueue => {
+                (IrqCtrl::PRIQ_IRQEN, self.registers.priq_irq, self.implementation.wires.pri_queue)
+            }
             Source::GlobalError => (
                 IrqCtrl::GERROR_IRQEN,
                 self.registers.gerror_irq,
@@ -62,6 +67,36 @@ impl SmmuV3 {
     pub(crate) fn activate_error(&mut self, error: Field) {
         if self.registers.activate_error(error) && error != Gerror::MSI_GERROR_ABT_ERR {
             self.interrupt(Source::GlobalError);
+        }
+    }
+
+    /// A message this SMMU sent was aborted: the global error of its sender becomes active.
+    /// IHI 0070 G.b 3.18.1, 7.5.
+    ///
+    /// The sender is the queue, or GERROR, whose registers name this address and data; failing
+    /// that, a CMD_SYNC.
+    pub fn message_aborted(&mut self, at: PhysAddr, data: u32) {
+        let registers = &self.registers;
+        let named = |config: &IrqConfig| {
+            self.features.truncate(config.address) == at.get() && config.data == data
+        };
+        let senders = [
+            (&registers.gerror_irq, Gerror::MSI_GERROR_ABT_ERR),
+            (&registers.eventq_irq, Gerror::MSI_EVENTQ_ABT_ERR),
+            (&registers.priq_irq, Gerror::MSI_PRIQ_ABT_ERR),
+        ];
+        let sender = senders.into_iter().find(|(config, _)| named(config));
+        let error = sender.map_or(Gerror::MSI_CMDQ_ABT_ERR, |(_, error)| error);
+        self.activate_error(error);
+    }
+
+    /// Something in the SMMU broke for good: service failure mode. From now on, until reset,
+    /// transactions are aborted, and commands and records are not served. IHI 0070 G.b 12.3.
+    pub fn fail(&mut self) {
+        if !self.failed {
+            self.failed = true;
+            self.stores += 1;
+            self.activate_error(Gerror::SFM_ERR);
         }
     }
 }

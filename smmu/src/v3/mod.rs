@@ -8,53 +8,80 @@
 //! | `config` | where are STE and CD, and what do they say? |
 //! | `config_cache` | which of them are remembered? |
 //! | `translate`, `stages`, `front` | what becomes of a transaction? |
+//! | `stall` | which transactions wait for software? |
+//! | `ats`, `priq` | what is a device with a cache of its own told? |
 //! | `cmdq` | what does a command do? |
 //! | `eventq`, `irq` | how is software told? |
+//! | `explain` | why does a translation come out as it does? |
 //!
-//! Not here: Secure and Realm interfaces, ATS and PRI, stalls, ATOS, hardware update of flags,
-//! AArch32 tables, 52-bit tables of the small granules, MPAM, DPT, ECMDQ.
-//! [`IdRegisters::unmodelled`] says which of these a set of ID registers promises.
+//! Not here: Secure and Realm interfaces, ATOS, AArch32 tables, 128-bit descriptors, permission
+//! indirection, MPAM, DPT, ECMDQ. [`IdRegisters::unmodelled`] says which of these a set of ID
+//! registers promises, [`CAPABILITIES`] why.
 
+mod ats;
 mod cmdq;
 mod config;
 mod config_cache;
 mod eventq;
+mod explain;
 mod features;
 mod front;
 mod irq;
+mod outcome;
+mod priq;
 mod queue;
 mod regs;
 mod stages;
+mod stall;
 #[cfg(test)]
 mod testkit;
 mod translate;
 mod wire;
 
+pub use ats::Requested;
 pub use config::cd::CdFlaw;
 pub use config::ste::SteFlaw;
 pub use config_cache::ConfigGeometry;
 pub use eventq::Detail;
 pub use eventq::Event;
+pub use eventq::PageHint;
 pub use eventq::Record;
+pub use explain::Explanation;
+pub use explain::Step;
+pub use explain::Verdict;
+pub use features::CAPABILITIES;
+pub use features::Capability;
+pub use features::Contradiction;
+pub use features::Description;
+pub use features::FlagUpdate;
 pub use features::IdRegisters;
+pub use features::StallModel;
+pub use features::Support;
+pub use features::TableEndian;
 pub use features::Unmodelled;
 pub use irq::Wires;
-pub use translate::Cause;
-pub use translate::Outcome;
-pub use translate::Path;
-pub use translate::Terminated;
-pub use translate::Transaction;
-pub use translate::Translated;
+pub use outcome::Cause;
+pub use outcome::Outcome;
+pub use outcome::Path;
+pub use outcome::Resolved;
+pub use outcome::Stalled;
+pub use outcome::Terminated;
+pub use outcome::Transaction;
+pub use outcome::Translated;
+pub use priq::PageOutcome;
 pub use wire::event::Class;
 pub use wire::event::EventKind;
 
 use crate::choice::Choices;
-use crate::tlb::{Geometry, Space, Tlb, Translation};
+use crate::tlb::{Geometry, Retention, Space, Tlb, Translation};
+use ats::Invalidations;
 use config_cache::ConfigCache;
 use features::Features;
 use front::Front;
 use passim_model::{Effect, Memory, StreamId, Width, event};
 use regs::Registers;
+use stages::{Caching, FlagWrite};
+use stall::Stalls;
 use wire::regs::offset;
 
 /// What an SMMU is built as.
@@ -68,6 +95,8 @@ pub struct Implementation {
     pub tlb: Geometry,
     /// Size of the configuration caches.
     pub configs: ConfigGeometry,
+    /// How long what was cached is kept.
+    pub retention: Retention,
     /// GBPA after reset. IHI 0070 G.b 6.3.14: implementation defined.
     pub gbpa: u32,
     /// What the architecture leaves open.
@@ -97,6 +126,10 @@ pub struct Counters {
     pub events: u64,
     /// Events sent to the CPUs by CMD_SYNC with SIG_SEV.
     pub cpu_events: u64,
+    /// Descriptors updated by hardware (HTTU).
+    pub flag_updates: u64,
+    /// Page requests written to the PRI queue.
+    pub page_requests: u64,
 }
 
 /// Whether a step changed anything.
@@ -104,7 +137,8 @@ pub struct Counters {
 pub enum Progress {
     /// One thing was done; there may be more.
     Worked,
-    /// There is nothing to do until a register is stored to.
+    /// There is nothing to do until a register is stored to, or an invalidation of a device's
+    /// cache ends.
     Idle,
 }
 
@@ -120,6 +154,13 @@ pub struct SmmuV3 {
     stores: u64,
     effects: Vec<Effect>,
     counters: Counters,
+    caching: Caching,
+    /// Changes of descriptors that the translation under way makes; empty between translations.
+    flag_writes: Vec<FlagWrite>,
+    stalls: Stalls,
+    invalidations: Invalidations,
+    /// In service failure mode.
+    failed: bool,
 }
 
 impl SmmuV3 {
@@ -128,13 +169,38 @@ impl SmmuV3 {
         Self {
             features: Features::of(&implementation.ids),
             registers: Registers::reset(implementation.gbpa),
-            tlb: Tlb::new(implementation.tlb),
-            configs: ConfigCache::new(implementation.configs),
+            tlb: Tlb::new(implementation.tlb, implementation.retention),
+            configs: ConfigCache::new(implementation.configs, implementation.retention),
             front: Front::new(implementation.tlb.sets_lg2),
             stores: 0,
             effects: Vec::new(),
             counters: Counters::default(),
+            caching: translate::caching(&implementation),
+            flag_writes: Vec::new(),
+            stalls: Stalls::default(),
+            invalidations: Invalidations::default(),
+            failed: false,
             implementation,
+        }
+    }
+
+    /// An SMMU in the same state, to try something on.
+    fn twin(&self) -> Self {
+        Self {
+            implementation: self.implementation,
+            features: self.features,
+            registers: self.registers.clone(),
+            tlb: self.tlb.clone(),
+            configs: self.configs.clone(),
+            front: self.front.clone(),
+            stores: self.stores,
+            effects: Vec::new(),
+            counters: self.counters,
+            caching: self.caching,
+            flag_writes: Vec::new(),
+            stalls: self.stalls.clone(),
+            invalidations: self.invalidations.clone(),
+            failed: self.failed,
         }
     }
 
@@ -154,9 +220,9 @@ impl SmmuV3 {
         let word =
             |at| u64::from(self.registers.load(at, &self.implementation.ids, &self.features));
         match (width, words_of(offset, width)) {
-            (_, None) => 0,
-            (Width::W32, Some(at)) => word(at),
             (Width::W64, Some(at)) => word(at) | word(at + offset::HIGH) << 32,
+            (Width::W32, Some(at)) => word(at),
+            (Width::W8 | Width::W16, _) | (_, None) => 0,
         }
     }
 
@@ -174,15 +240,24 @@ impl SmmuV3 {
             let high = (value >> 32) as u32;
             self.registers.store(at + offset::HIGH, high, &self.features, ack);
         }
+        self.controls_changed();
     }
 
-    /// Does one thing that waits: acknowledges a control, or consumes one command.
+    /// Does one thing that waits: acknowledges a control, retries one transaction that stalled,
+    /// or consumes one command.
     pub fn step(&mut self, memory: &mut Memory) -> Progress {
         if self.registers.acknowledge_one() {
             self.stores += 1;
+            self.controls_changed();
             return Progress::Worked;
         }
-        self.consume(memory)
+        if self.failed {
+            return Progress::Idle;
+        }
+        match self.retry_one(memory) {
+            Progress::Worked => Progress::Worked,
+            Progress::Idle => self.consume(memory),
+        }
     }
 
     /// What the SMMU wants done elsewhere, in order: interrupts, and writes of messages.
@@ -218,12 +293,12 @@ impl SmmuV3 {
 }
 
 /// The offset, if it is aligned to the access and inside the window.
+// IHI 0070 G.b 6.2: registers are accessed by 32 or 64 bits; what smaller accesses do is a choice,
+// here read as zero and write ignored.
 fn words_of(offset: u64, width: Width) -> Option<u64> {
-    let bytes = match width {
-        Width::W32 => 4,
-        Width::W64 => 8,
-    };
-    (offset.is_multiple_of(bytes) && offset < offset::WINDOW).then_some(offset)
+    let narrow = matches!(width, Width::W8 | Width::W16);
+    let inside = offset.is_multiple_of(width.bytes()) && offset < offset::WINDOW;
+    (inside && !narrow).then_some(offset)
 }
 
 #[cfg(test)]

@@ -3,16 +3,24 @@
 //! A store changes registers and nothing else; what follows from it (commands, translations) is
 //! the business of the rooms that read them.
 
+mod fields;
+
 use crate::choice::Acknowledge;
 use crate::regime::World;
 use crate::v3::features::{Features, IdRegisters};
 use crate::v3::queue::Queue;
 use crate::v3::wire::command::COMMAND_LG2;
 use crate::v3::wire::event::EVENT_LG2;
+use crate::v3::wire::pri::PRI_LG2;
 use crate::v3::wire::regs::{
-    CmdqCons, CmdqProd, Cr0, Cr1, Cr2, EventqCons, EventqProd, FMT_TWO_LEVEL, Gbpa, Gerror,
-    IrqCfg0, IrqCfg2, IrqCtrl, QueueBase, StrtabBase, StrtabBaseCfg, offset,
+    CmdqCons, CmdqProd, Cr0, Cr1, Cr2, EventqCons, EventqProd, FMT_TWO_LEVEL, Gbpa, IrqCfg2,
+    IrqCtrl, StrtabBase, StrtabBaseCfg, offset,
 };
+use fields::{
+    GBPA_FIELDS, QUEUE_BASE_FIELDS, cr0_fields, cr2_fields, gerror_fields, irq_fields, mask,
+    mask32, store_irq_config,
+};
+use passim_model::Vmid;
 use passim_model::bits::Field;
 
 /// An interrupt's MSI configuration: IRQ_CFG0 to IRQ_CFG2.
@@ -48,6 +56,7 @@ pub(crate) struct Registers {
     gerrorn: u32,
     pub(crate) gerror_irq: IrqConfig,
     pub(crate) eventq_irq: IrqConfig,
+    pub(crate) priq_irq: IrqConfig,
     strtab_base: u64,
     strtab_base_cfg: u32,
     cmdq_base: u64,
@@ -56,6 +65,9 @@ pub(crate) struct Registers {
     eventq_base: u64,
     pub(crate) eventq_prod: u32,
     pub(crate) eventq_cons: u32,
+    priq_base: u64,
+    pub(crate) priq_prod: u32,
+    pub(crate) priq_cons: u32,
 }
 
 /// Which half of a 64-bit register a 32-bit access means.
@@ -83,14 +95,6 @@ impl Word {
     }
 }
 
-fn mask(fields: &[Field]) -> u64 {
-    fields.iter().fold(0, |bits, field| bits | field.mask())
-}
-
-fn mask32(fields: &[Field]) -> u32 {
-    mask(fields) as u32
-}
-
 impl Registers {
     /// The registers after reset.
     pub(crate) fn reset(gbpa: u32) -> Self {
@@ -107,6 +111,7 @@ impl Registers {
             gerrorn: 0,
             gerror_irq: IrqConfig::default(),
             eventq_irq: IrqConfig::default(),
+            priq_irq: IrqConfig::default(),
             strtab_base: 0,
             strtab_base_cfg: 0,
             cmdq_base: 0,
@@ -115,6 +120,9 @@ impl Registers {
             eventq_base: 0,
             eventq_prod: 0,
             eventq_cons: 0,
+            priq_base: 0,
+            priq_prod: 0,
+            priq_cons: 0,
         }
     }
 
@@ -163,7 +171,7 @@ impl Registers {
             offset::EVENTQ_IRQ_CFG2 => self.eventq_irq.attributes,
             offset::EVENTQ_PROD => self.event_pointer(self.eventq_prod, features),
             offset::EVENTQ_CONS => self.event_pointer(self.eventq_cons, features),
-            _ => 0,
+            _ => self.load_pri(at, features),
         }
     }
 
@@ -180,12 +188,12 @@ impl Registers {
             offset::CR2 if !self.on(Cr0::SMMUEN) => self.cr2 = value & cr2_fields(features),
             offset::GBPA => self.store_gbpa(value, ack),
             offset::IRQ_CTRL => {
-                self.irq_ctrl = value & mask32(&[IrqCtrl::GERROR_IRQEN, IrqCtrl::EVENTQ_IRQEN]);
+                self.irq_ctrl = value & irq_fields(features);
                 if ack == Acknowledge::AtOnce {
                     self.irq_ctrlack = self.irq_ctrl;
                 }
             }
-            offset::GERRORN => self.gerrorn = value & GERROR_FIELDS,
+            offset::GERRORN => self.gerrorn = value & gerror_fields(features),
             offset::GERROR_IRQ_CFG0..=offset::GERROR_IRQ_CFG2
                 if features.msi && !self.irq_on(IrqCtrl::GERROR_IRQEN) =>
             {
@@ -206,8 +214,65 @@ impl Registers {
             | offset::EVENTQ_CONS => {
                 self.store_event_queue(at, value);
             }
+            _ if features.pri => self.store_pri(at, value, features),
             _ => {}
         }
+    }
+
+    /// A load of the PRI queue's registers; RES0 without PRI (IHI 0070 G.b 6.3.33).
+    fn load_pri(&self, at: u64, features: &Features) -> u32 {
+        let pointer = |register: u32| {
+            let overflow = register & mask32(&[EventqProd::OVFLG]);
+            overflow | self.pri_queue(features).pointer(register)
+        };
+        match at {
+            _ if !features.pri => 0,
+            offset::PRIQ_BASE => Word::Low.of(self.priq_base),
+            offset::PRIQ_BASE_HIGH => Word::High.of(self.priq_base),
+            offset::PRIQ_IRQ_CFG0 => Word::Low.of(self.priq_irq.address),
+            offset::PRIQ_IRQ_CFG0_HIGH => Word::High.of(self.priq_irq.address),
+            offset::PRIQ_IRQ_CFG1 => self.priq_irq.data,
+            offset::PRIQ_IRQ_CFG2 => self.priq_irq.attributes,
+            offset::PRIQ_PROD => pointer(self.priq_prod),
+            offset::PRIQ_CONS => pointer(self.priq_cons),
+            _ => 0,
+        }
+    }
+
+    /// A store to the PRI queue's registers. IHI 0070 G.b 6.3.33, 6.3.97: BASE and PROD are
+    /// guarded by PRIQEN, CONS is not.
+    fn store_pri(&mut self, at: u64, value: u32, features: &Features) {
+        let open = !self.on(Cr0::PRIQEN);
+        match at {
+            offset::PRIQ_BASE if open => {
+                Word::Low.store(&mut self.priq_base, value, &QUEUE_BASE_FIELDS);
+            }
+            offset::PRIQ_BASE_HIGH if open => {
+                Word::High.store(&mut self.priq_base, value, &QUEUE_BASE_FIELDS);
+            }
+            offset::PRIQ_PROD if open => {
+                self.priq_prod = value & mask32(&[EventqProd::WR, EventqProd::OVFLG]);
+            }
+            offset::PRIQ_CONS => {
+                self.priq_cons = value & mask32(&[EventqCons::RD, EventqCons::OVACKFLG]);
+            }
+            // IHI 0070 G.b 6.3.36: LO exists whether or not the SMMU sends messages.
+            offset::PRIQ_IRQ_CFG0..=offset::PRIQ_IRQ_CFG2 if !self.irq_on(IrqCtrl::PRIQ_IRQEN) => {
+                let message = if features.msi { value } else { 0 };
+                let distance = at - offset::PRIQ_IRQ_CFG0;
+                store_irq_config(&mut self.priq_irq, distance, message);
+                if at == offset::PRIQ_IRQ_CFG2 {
+                    self.priq_irq.attributes |= value & mask32(&[IrqCfg2::LO]);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the PRI queue's interrupt marks the last request of a group, not a queue that
+    /// fills. IHI 0070 G.b 6.3.36 (LO).
+    pub(crate) fn pri_interrupt_on_last(&self) -> bool {
+        IrqCfg2::LO.is_set(u64::from(self.priq_irq.attributes))
     }
 
     fn store_cr1(&mut self, value: u32) {
@@ -333,6 +398,18 @@ impl Registers {
         if self.cr2_is_set(Cr2::E2H) { World::El2E2h } else { World::El2 }
     }
 
+    /// The VMIDs a TLB invalidation of `vmid` means: itself, or all that differ in the low bits
+    /// that CR0.VMW leaves out. IHI 0070 G.b 3.17.6, 6.3.9.
+    pub(crate) fn matching(&self, vmid: Vmid) -> impl Iterator<Item = Vmid> + use<> {
+        // 0 leaves out none, 1 to 4 as many bits; the others are reserved and act as 0.
+        let bits = match Cr0::VMW.get(u64::from(self.cr0ack)) {
+            bits @ 1..=4 => bits as u16,
+            _ => 0,
+        };
+        let first = vmid.get() >> bits << bits;
+        (0..1u16 << bits).map(move |low| Vmid::new(first | low))
+    }
+
     /// The value of GBPA in effect.
     pub(crate) fn gbpa(&self) -> u64 {
         u64::from(self.gbpa)
@@ -385,56 +462,14 @@ impl Registers {
         Queue::of(self.eventq_base, EVENT_LG2, features.event_queue_lg2, features)
     }
 
+    /// The PRI queue.
+    pub(crate) fn pri_queue(&self, features: &Features) -> Queue {
+        Queue::of(self.priq_base, PRI_LG2, features.pri_queue_lg2, features)
+    }
+
     fn event_pointer(&self, register: u32, features: &Features) -> u32 {
         let overflow = register & mask32(&[EventqProd::OVFLG]);
         overflow | self.event_queue(features).pointer(register)
-    }
-}
-
-const QUEUE_BASE_FIELDS: [Field; 3] = [QueueBase::LOG2SIZE, QueueBase::ADDR, QueueBase::ALLOCATE];
-
-const GBPA_FIELDS: u32 = (Gbpa::MEM_ATTR.mask()
-    | Gbpa::MTCFG.mask()
-    | Gbpa::ALLOCCFG.mask()
-    | Gbpa::SHCFG.mask()
-    | Gbpa::PRIVCFG.mask()
-    | Gbpa::INSTCFG.mask()
-    | Gbpa::ABORT.mask()) as u32;
-
-const GERROR_FIELDS: u32 = (Gerror::CMDQ_ERR.mask()
-    | Gerror::EVENTQ_ABT_ERR.mask()
-    | Gerror::PRIQ_ABT_ERR.mask()
-    | Gerror::MSI_CMDQ_ABT_ERR.mask()
-    | Gerror::MSI_EVENTQ_ABT_ERR.mask()
-    | Gerror::MSI_PRIQ_ABT_ERR.mask()
-    | Gerror::MSI_GERROR_ABT_ERR.mask()
-    | Gerror::SFM_ERR.mask()) as u32;
-
-fn cr0_fields(features: &Features) -> u32 {
-    let mut fields = mask32(&[Cr0::SMMUEN, Cr0::EVENTQEN, Cr0::CMDQEN]);
-    let optional =
-        [(features.pri, Cr0::PRIQEN), (features.ats, Cr0::ATSCHK), (features.vmw, Cr0::VMW)];
-    for (present, field) in optional {
-        if present {
-            fields |= mask32(&[field]);
-        }
-    }
-    fields
-}
-
-fn cr2_fields(features: &Features) -> u32 {
-    let fields = mask32(&[Cr2::RECINVSID]);
-    if features.hyp { fields | mask32(&[Cr2::E2H]) } else { fields }
-}
-
-/// Stores to IRQ_CFG0 to IRQ_CFG2, by the distance from IRQ_CFG0.
-fn store_irq_config(config: &mut IrqConfig, distance: u64, value: u32) {
-    match distance {
-        0 => Word::Low.store(&mut config.address, value, &[IrqCfg0::ADDR]),
-        4 => Word::High.store(&mut config.address, value, &[IrqCfg0::ADDR]),
-        8 => config.data = value,
-        12 => config.attributes = value & mask32(&[IrqCfg2::MEM_ATTR, IrqCfg2::SH]),
-        _ => {}
     }
 }
 

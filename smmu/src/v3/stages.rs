@@ -1,36 +1,77 @@
 //! Addresses through stage 1 and stage 2: TLB, walk, permission.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `fetch` | where is a descriptor, and what does reading it change? |
+//! | `judging` | does a translation permit the access? |
+//! | `refusal` | why was an address not translated? |
 
-use crate::regime::{OnFault, Regime, Stage1, Stage2, Unprivileged, granted};
-use crate::tlb::{Tlb, Translation};
+mod fetch;
+mod judging;
+mod refusal;
+
+pub(crate) use fetch::ConfigThroughStages;
+pub(crate) use refusal::Refusal;
+
+use crate::attributes::Attributes;
+use crate::choice::Overlap;
+use crate::regime::{Half, Regime, Stage1, Stage2, Unprivileged, granted};
+use crate::tlb::{Retention, SpaceId, Tlb, Translation};
 use crate::v3::Counters;
-use crate::v3::translate::{Path, Translated};
+use crate::v3::explain::Log;
+use crate::v3::outcome::{Path, Translated};
 use crate::v3::wire::event::{Class, EventKind};
+use fetch::{Bare, Flags, Nested, NestedFault, Physical, Trail};
+use judging::{judge, must_mark};
 use passim_model::access::{Access, Perms, Privilege};
-use passim_model::pgtable::vmsav8::Stage;
-use passim_model::pgtable::walk::{self, Fault, Fetch, Leaf};
+use passim_model::pgtable::vmsav8::{Stage, Stage1Leaf, Stage2Leaf};
+use passim_model::pgtable::walk::{self, Below, Fault, Fetch, Leaf};
 use passim_model::{Abort, Memory, PhysAddr};
+use refusal::{at_stage1, at_stage2, of_walk};
+
+/// A change of a descriptor that a translation makes (HTTU): bits set and cleared as they lie in
+/// memory. IHI 0070 G.b 3.13: the update is atomic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FlagWrite {
+    pub(crate) at: PhysAddr,
+    pub(crate) set: u64,
+    pub(crate) clear: u64,
+}
+
+/// How translations are cached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Caching {
+    pub(crate) overlap: Overlap,
+    pub(crate) retention: Retention,
+}
 
 /// What translation needs beside the regime.
-pub(crate) struct Stages<'a> {
+pub(crate) struct Stages<'a, L> {
     pub(crate) memory: &'a Memory,
     pub(crate) tlb: &'a mut Tlb,
     pub(crate) counters: &'a mut Counters,
+    /// Changes of descriptors, done once the translation is.
+    pub(crate) writes: &'a mut Vec<FlagWrite>,
+    pub(crate) caching: Caching,
+    pub(crate) log: &'a mut L,
 }
 
-/// Why an address was not translated.
+/// What an access brings along.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Refusal {
-    pub(crate) kind: EventKind,
-    pub(crate) stage: Stage,
-    pub(crate) class: Class,
-    /// The address put into stage 2.
-    pub(crate) ipa: Option<u64>,
-    pub(crate) fetch: Option<PhysAddr>,
-    pub(crate) level: Option<u8>,
-    pub(crate) on_fault: OnFault,
+pub(crate) struct Demand {
+    pub(crate) access: Access,
+    /// Memory attributes before the first stage.
+    pub(crate) attributes: Attributes,
 }
 
-impl Stages<'_> {
+/// An answer, and the address between the stages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Found {
+    pub(crate) answer: Translated,
+    pub(crate) intermediate: u64,
+}
+
+impl<L: Log> Stages<'_, L> {
     /// Stage 1, and stage 2 after it where there is one.
     #[inline]
     pub(crate) fn both(
@@ -38,80 +79,183 @@ impl Stages<'_> {
         stage1: &Stage1,
         stage2: Option<&Stage2>,
         input: u64,
-        access: Access,
-    ) -> Result<Translated, Refusal> {
+        demand: Demand,
+    ) -> Result<Found, Refusal> {
         let refuse = |kind| at_stage1(stage1, kind);
         // IHI 0070 G.b 7.3.22: the range check comes before the walk.
         let Ok((half, address)) = stage1.select(input) else {
             return Err(refuse(EventKind::Translation));
         };
-        let unprivileged = access.privilege == Privilege::Unprivileged;
+        let unprivileged = demand.access.privilege == Privilege::Unprivileged;
         if half.unprivileged == Unprivileged::Refused && unprivileged {
             return Err(refuse(EventKind::Translation));
         }
-        let hit = self.tlb.lookup(stage1.space, address);
-        if let Some(entry) = hit.or_else(|| self.tlb.lookup(stage1.global, address)) {
-            self.counters.tlb_hits += 1;
-            let regime = Regime { stage1: Some(stage1), stage2 };
-            return judge(entry, &regime, address, access, Path::Hit);
+        if self.caching.overlap == Overlap::Detected {
+            self.check_stage1(stage1, address)?;
+        }
+        let regime = Regime { stage1: Some(stage1), stage2 };
+        if let Some(found) = self.cached(stage1.space, &regime, address, demand) {
+            return found;
+        }
+        if let Some(found) = self.cached(stage1.global, &regime, address, demand) {
+            return found;
         }
         self.counters.tlb_misses += 1;
         // IHI 0070 G.b 5.4.1.1: EPD makes the miss a fault.
-        let Some(walk) = &half.walk else {
+        if half.walk.is_none() {
             return Err(refuse(EventKind::Translation));
-        };
-        self.fill(stage1, stage2, walk, address, access)
+        }
+        self.fill(&regime, half, address, demand)
+    }
+
+    /// The answer of a space of stage 1, if it has one.
+    #[inline(always)]
+    fn cached(
+        &mut self,
+        space: SpaceId,
+        regime: &Regime<'_>,
+        address: u64,
+        demand: Demand,
+    ) -> Option<Result<Found, Refusal>> {
+        let entry = self.tlb.lookup(space, address)?;
+        if must_mark(entry, demand.access) {
+            return None;
+        }
+        self.counters.tlb_hits += 1;
+        self.log.hit(Stage::One, entry);
+        Some(judge(entry, regime, address, demand, Path::Hit))
+    }
+
+    #[cold]
+    fn check_stage1(&self, stage1: &Stage1, address: u64) -> Result<(), Refusal> {
+        let spaces = [stage1.space, stage1.global];
+        let distinct = if spaces[0] == spaces[1] { &spaces[..1] } else { &spaces[..] };
+        let alone = self.tlb.check(distinct, address);
+        alone.map_err(|_| Refusal::conflict(Stage::One, None))
     }
 
     /// Walks for a first-stage miss, caches what it finds and judges it.
     fn fill(
         &mut self,
+        regime: &Regime<'_>,
+        half: &Half,
+        address: u64,
+        demand: Demand,
+    ) -> Result<Found, Refusal> {
+        let (Some(stage1), Some(walk)) = (regime.stage1, &half.walk) else {
+            unreachable!("a first-stage miss has a first stage, and tables to walk");
+        };
+        let access = demand.access;
+        let leaf = self.walk_stage1(stage1, regime.stage2, walk, address)?;
+        self.log.leaf(Stage::One, &leaf);
+        let (unprivileged, privileged) = stage1.permissions(&leaf);
+        let mut entry = self.entry_of(&leaf, walk, address, [unprivileged, privileged]);
+        entry.attributes = stage1.attributes(half, &leaf);
+        let perms = granted(access, unprivileged, privileged);
+        let permitted = perms.contains(access.needs());
+        if let Some(stage2) = regime.stage2 {
+            // IHI 0070 G.b 7.3.22: the permission of stage 1 comes before stage 2.
+            if !permitted {
+                let refusal = at_stage1(stage1, EventKind::Permission);
+                return Err(Refusal { level: Some(leaf.level as i8), ..refusal });
+            }
+            let ipa = entry.intermediate | address & low_bits(entry.lg2);
+            let second = self.final_stage2(stage2, ipa, access)?;
+            self.mark(regime, &leaf, access, permitted)?;
+            // Only now is it sure that the write will be done.
+            let second = match must_mark(&second, access) {
+                true => self.stage2(stage2, ipa, Class::In, true)?,
+                false => second,
+            };
+            combine(&mut entry, &second, address, ipa);
+            entry.attributes = stage2.attributes(entry.attributes, &second.leaf);
+        } else {
+            self.mark(regime, &leaf, access, permitted)?;
+        }
+        if leaf.clean && !(access.is_write() && permitted) {
+            entry.stage1.iter_mut().for_each(|perms| perms.remove(Perms::WRITE));
+            entry.clean = true;
+        }
+        let space = if leaf.not_global { stage1.space } else { stage1.global };
+        self.tlb.insert(space, entry);
+        judge(&entry, regime, address, demand, Path::Walk)
+    }
+
+    /// The leaf of stage 1.
+    #[inline(always)]
+    fn walk_stage1(
+        &mut self,
         stage1: &Stage1,
         stage2: Option<&Stage2>,
         walk: &walk::Config,
         address: u64,
-        access: Access,
-    ) -> Result<Translated, Refusal> {
+    ) -> Result<Leaf, Refusal> {
         self.counters.walks += 1;
         let input = address & !(u64::MAX << walk.input_bits);
-        let leaf = match stage2 {
+        let start = self.tlb.table(stage1.space, address);
+        if let Some(below) = &start {
+            self.log.table(Stage::One, below);
+        }
+        let trail = Trail::of(self.tlb, stage1.space, address, walk.granule);
+        let order = stage1.endian;
+        let flags = Flags { updates: stage1.updates, stage: Stage::One };
+        match stage2 {
             None => {
-                let mut source = Physical { memory: self.memory, order: stage1.endian };
-                walk::walk(walk, input, &mut source).map_err(|fault| match fault {
-                    Fault::Fetch { level, cause, .. } => aborted(stage1, level, cause),
+                // The way that leaves nothing behind is the one that has to be short.
+                let found = if trail.is_none() && !stage1.updates.tables {
+                    let (memory, log) = (self.memory, &mut *self.log);
+                    let mut source = Bare { memory, log, order, stage: Stage::One };
+                    walk::walk(walk, input, &mut source)
+                } else {
+                    let mut source = Physical { stages: self, order, flags, trail };
+                    from(start, walk, input, &mut source)
+                };
+                found.map_err(|fault| match fault {
+                    Fault::Fetch { level, cause, .. } => Refusal::aborted(stage1, level, cause),
                     other => of_walk(stage1, &other),
-                })?
+                })
             }
             Some(stage2) => {
-                let mut source = Nested { stages: self, stage2, order: stage1.endian };
-                walk::walk(walk, input, &mut source).map_err(|fault| match fault {
+                let mut source = Nested { stages: self, stage2, order, flags, trail };
+                let found = from(start, walk, input, &mut source);
+                found.map_err(|fault| match fault {
                     Fault::Fetch { cause: NestedFault::Refused(refusal), .. } => refusal,
                     Fault::Fetch { level, cause: NestedFault::Abort(abort), .. } => {
-                        aborted(stage1, level, abort)
+                        Refusal::aborted(stage1, level, abort)
                     }
                     other => of_walk(stage1, &other),
-                })?
+                })
             }
-        };
-        let (unprivileged, privileged) = stage1.permissions(&leaf);
-        let mut entry = entry_of(&leaf, walk, address, [unprivileged, privileged]);
-        if let Some(stage2) = stage2 {
-            // IHI 0070 G.b 7.3.22: the permission of stage 1 comes before stage 2.
-            let perms = granted(access, unprivileged, privileged);
-            if !perms.contains(access.needs()) {
-                return Err(Refusal {
-                    level: Some(leaf.level),
-                    ..at_stage1(stage1, EventKind::Permission)
-                });
-            }
-            let ipa = entry.intermediate | address & low_bits(entry.lg2);
-            let second = self.stage2(stage2, ipa, Class::In)?;
-            combine(&mut entry, &second, address, ipa);
         }
-        let space = if leaf.not_global { stage1.space } else { stage1.global };
-        self.tlb.insert(space, entry);
-        let regime = Regime { stage1: Some(stage1), stage2 };
-        judge(&entry, &regime, address, access, Path::Walk)
+    }
+
+    /// Updates the flags of a stage 1 leaf that a permitted access finds wanting.
+    ///
+    /// Where the permission refuses, nothing is updated: IHI 0070 G.b 3.13.2 leaves that open.
+    fn mark(
+        &mut self,
+        regime: &Regime<'_>,
+        leaf: &Leaf,
+        access: Access,
+        permitted: bool,
+    ) -> Result<(), Refusal> {
+        let Some(stage1) = regime.stage1.filter(|_| permitted) else {
+            return Ok(());
+        };
+        let dirties = access.is_write() && leaf.clean;
+        let accessed = stage1.updates.access && !leaf.accessed;
+        if !dirties && !accessed {
+            return Ok(());
+        }
+        let clear = if dirties { Stage1Leaf::AP_READ_ONLY.mask() } else { 0 };
+        let at = match regime.stage2 {
+            None => PhysAddr::new(leaf.at),
+            Some(stage2) => self.write_through(stage2, leaf.at)?,
+        };
+        let order = stage1.endian;
+        let set = order.read(Stage1Leaf::AF.mask());
+        self.writes.push(FlagWrite { at, set, clear: order.read(clear) });
+        Ok(())
     }
 
     /// Stage 2 alone.
@@ -120,21 +264,61 @@ impl Stages<'_> {
         &mut self,
         stage2: &Stage2,
         input: u64,
-        access: Access,
-    ) -> Result<Translated, Refusal> {
+        demand: Demand,
+    ) -> Result<Found, Refusal> {
         let regime = Regime { stage1: None, stage2: Some(stage2) };
-        if let Some(entry) = self.tlb.lookup(stage2.space, input) {
+        self.check_stage2(stage2, input)?;
+        if let Some(entry) = self.tlb.lookup(stage2.space, input)
+            && !must_mark(entry, demand.access)
+        {
             self.counters.tlb_hits += 1;
-            return judge(entry, &regime, input, access, Path::Hit);
+            self.log.hit(Stage::Two, entry);
+            return judge(entry, &regime, input, demand, Path::Hit);
         }
         self.counters.tlb_misses += 1;
-        let entry = self.stage2(stage2, input, Class::In)?;
-        judge(&entry, &regime, input, access, Path::Walk)
+        let entry = self.stage2(stage2, input, Class::In, demand.access.is_write())?;
+        judge(&entry, &regime, input, demand, Path::Walk)
     }
 
-    /// The stage-2 translation of `ipa`, from the TLB or by a walk. Permissions are not judged.
-    fn stage2(&mut self, stage2: &Stage2, ipa: u64, class: Class) -> Result<Translation, Refusal> {
-        if let Some(entry) = self.tlb.lookup(stage2.space, ipa) {
+    /// The stage-2 translation of a final IPA that permits the access, with a dirty state that may
+    /// still have to be marked.
+    fn final_stage2(
+        &mut self,
+        stage2: &Stage2,
+        ipa: u64,
+        access: Access,
+    ) -> Result<Translation, Refusal> {
+        let entry = self.stage2(stage2, ipa, Class::In, false)?;
+        let perms = granted(access, entry.stage2[0], entry.stage2[1]);
+        if perms.contains(access.needs()) || must_mark(&entry, access) {
+            return Ok(entry);
+        }
+        let refusal = at_stage2(stage2, EventKind::Permission, ipa);
+        Err(Refusal { level: Some(entry.level as i8), ..refusal })
+    }
+
+    fn check_stage2(&self, stage2: &Stage2, ipa: u64) -> Result<(), Refusal> {
+        if self.caching.overlap == Overlap::Detected {
+            let alone = self.tlb.check(&[stage2.space], ipa);
+            alone.map_err(|_| Refusal::conflict(Stage::Two, Some(ipa)))?;
+        }
+        Ok(())
+    }
+
+    /// The stage-2 translation of `ipa`, from the TLB or by a walk. Permissions are not judged; a
+    /// write that they permit marks the leaf dirty, where hardware keeps that state.
+    fn stage2(
+        &mut self,
+        stage2: &Stage2,
+        ipa: u64,
+        class: Class,
+        write: bool,
+    ) -> Result<Translation, Refusal> {
+        self.check_stage2(stage2, ipa)?;
+        if let Some(entry) = self.tlb.lookup(stage2.space, ipa)
+            && !(write && entry.clean)
+        {
+            self.log.hit(Stage::Two, entry);
             return Ok(*entry);
         }
         let refuse = |kind, level| Refusal { level, class, ..at_stage2(stage2, kind, ipa) };
@@ -143,8 +327,15 @@ impl Stages<'_> {
             return Err(refuse(EventKind::Translation, None));
         }
         self.counters.stage2_walks += 1;
-        let mut source = Physical { memory: self.memory, order: stage2.endian };
-        let leaf = walk::walk(&stage2.walk, ipa, &mut source).map_err(|fault| match fault {
+        let start = self.tlb.table(stage2.space, ipa);
+        if let Some(below) = &start {
+            self.log.table(Stage::Two, below);
+        }
+        let trail = Trail::of(self.tlb, stage2.space, ipa, stage2.walk.granule);
+        let flags = Flags { updates: stage2.updates, stage: Stage::Two };
+        let mut source = Physical { stages: self, order: stage2.endian, flags, trail };
+        let found = from(start, &stage2.walk, ipa, &mut source);
+        let leaf = found.map_err(|fault| match fault {
             Fault::Fetch { level, cause: Abort(at), .. } => {
                 Refusal { fetch: Some(at), ..refuse(EventKind::WalkEabt, Some(level)) }
             }
@@ -152,11 +343,33 @@ impl Stages<'_> {
             Fault::AddressSize { level } => refuse(EventKind::AddrSize, Some(level)),
             Fault::AccessFlag { level } => refuse(EventKind::Access, Some(level)),
         })?;
-        let mut entry = entry_of(&leaf, &stage2.walk, ipa, [Perms::all(); 2]);
-        entry.intermediate = entry.input;
-        entry.stage2 = [leaf.unprivileged, leaf.privileged];
+        self.log.leaf(Stage::Two, &leaf);
+        let entry = self.stage2_entry(stage2, &leaf, ipa, write);
         self.tlb.insert(stage2.space, entry);
         Ok(entry)
+    }
+
+    /// A stage 2 translation as its leaf makes it, and the leaf's flags as the access makes them.
+    fn stage2_entry(&mut self, stage2: &Stage2, leaf: &Leaf, ipa: u64, write: bool) -> Translation {
+        let mut entry = self.entry_of(leaf, &stage2.walk, ipa, [Perms::all(); 2]);
+        entry.intermediate = entry.input;
+        entry.stage2 = stage2.permissions(leaf);
+        entry.leaf = stage2.leaf_attributes(leaf);
+        let mut set = 0;
+        if stage2.updates.access && !leaf.accessed {
+            set |= Stage2Leaf::AF.mask();
+        }
+        if leaf.clean && write {
+            set |= Stage2Leaf::S2AP_WRITE.mask() | Stage2Leaf::AF.mask();
+        } else if leaf.clean {
+            entry.stage2.iter_mut().for_each(|perms| perms.remove(Perms::WRITE));
+            entry.clean = true;
+        }
+        if set != 0 {
+            let set = stage2.endian.read(set);
+            self.writes.push(FlagWrite { at: PhysAddr::new(leaf.at), set, clear: 0 });
+        }
+        entry
     }
 
     /// The physical address behind `ipa` for a read by the SMMU itself.
@@ -166,30 +379,82 @@ impl Stages<'_> {
         ipa: u64,
         class: Class,
     ) -> Result<PhysAddr, Refusal> {
-        let entry = self.stage2(stage2, ipa, class)?;
+        let entry = self.stage2(stage2, ipa, class, false)?;
         // IHI 0070 G.b 7.3.16: a read of tables and CDs is data, whatever the transaction is.
-        if !entry.stage2[1].contains(Perms::READ) {
+        let readable = entry.stage2[1].contains(Perms::READ);
+        // IHI 0070 G.b 5.2 (S2PTW): nor may it reach Device memory, if that is protected.
+        let device = stage2.protected_walks
+            && stage2.attributes(Attributes::INCOMING, &entry.leaf).is_device();
+        if !readable || device {
             let refusal = at_stage2(stage2, EventKind::Permission, ipa);
-            return Err(Refusal { class, level: Some(entry.level), ..refusal });
+            return Err(Refusal { class, level: Some(entry.level as i8), ..refusal });
         }
         Ok(PhysAddr::new(entry.output | ipa & low_bits(entry.lg2)))
     }
+
+    /// The physical address behind `ipa` for an update of a stage 1 descriptor. IHI 0070 G.b
+    /// 3.13.5: stage 2 must permit the write.
+    fn write_through(&mut self, stage2: &Stage2, ipa: u64) -> Result<PhysAddr, Refusal> {
+        let entry = self.stage2(stage2, ipa, Class::Tt, true)?;
+        if !entry.stage2[1].contains(Perms::WRITE) {
+            let refusal = at_stage2(stage2, EventKind::Permission, ipa);
+            let level = Some(entry.level as i8);
+            return Err(Refusal { class: Class::Tt, table_write: true, level, ..refusal });
+        }
+        Ok(PhysAddr::new(entry.output | ipa & low_bits(entry.lg2)))
+    }
+
+    /// A translation as one stage's leaf makes it.
+    #[inline(always)]
+    fn entry_of(
+        &self,
+        leaf: &Leaf,
+        walk: &walk::Config,
+        input: u64,
+        perms: [Perms; 2],
+    ) -> Translation {
+        let lg2 = match self.caching.retention {
+            Retention::Sized => leaf.lg2,
+            Retention::Everything => leaf.lg2 + run_lg2(leaf, walk, input),
+        } as u8;
+        let output = leaf.output & !low_bits(lg2);
+        Translation {
+            input: input & !low_bits(lg2),
+            output,
+            intermediate: output,
+            lg2,
+            leaf_lg2: lg2,
+            level: leaf.level,
+            granule: walk.granule,
+            stage1: perms,
+            stage2: [Perms::all(); 2],
+            clean: false,
+            attributes: Attributes::INCOMING,
+            leaf: crate::regime::LeafAttributes::NONE,
+        }
+    }
 }
 
-/// A translation as one stage's leaf makes it.
-fn entry_of(leaf: &Leaf, walk: &walk::Config, input: u64, perms: [Perms; 2]) -> Translation {
-    let lg2 = leaf.lg2 as u8;
-    Translation {
-        input: input & !low_bits(lg2),
-        output: leaf.output,
-        intermediate: leaf.output,
-        lg2,
-        leaf_lg2: lg2,
-        level: leaf.level,
-        granule: walk.granule,
-        stage1: perms,
-        stage2: [Perms::all(); 2],
+/// A walk from the first table, or from one that was remembered.
+#[inline(never)]
+fn from<F: Fetch>(
+    start: Option<Below>,
+    walk: &walk::Config,
+    input: u64,
+    source: &mut F,
+) -> Result<Leaf, Fault<F::Fault>> {
+    match start {
+        None => walk::walk(walk, input, source),
+        Some(below) => walk::resume(walk, input, &below, source),
     }
+}
+
+/// log2 of the run a leaf with the contiguous hint speaks for, in leaves; 0 where it has none, or
+/// where its place in the run differs before and after translation, which makes the hint wrong.
+fn run_lg2(leaf: &Leaf, walk: &walk::Config, input: u64) -> u32 {
+    let run = if leaf.contiguous { walk.granule.contiguous_lg2(leaf.level) } else { 0 };
+    let place = ((1 << run) - 1) << leaf.lg2;
+    if (leaf.output ^ input) & place == 0 { run } else { 0 }
 }
 
 /// Puts stage 2 behind a stage-1 translation: the smaller page of the two.
@@ -201,165 +466,10 @@ fn combine(entry: &mut Translation, second: &Translation, address: u64, ipa: u64
     entry.intermediate = ipa & !inside;
     entry.output = output & !inside;
     entry.stage2 = second.stage2;
-}
-
-/// What a translation answers, if both stages permit the access.
-#[inline]
-pub(crate) fn permitted(
-    entry: &Translation,
-    input: u64,
-    access: Access,
-    path: Path,
-) -> Option<Translated> {
-    let first = granted(access, entry.stage1[0], entry.stage1[1]);
-    let second = granted(access, entry.stage2[0], entry.stage2[1]);
-    let perms = first & second;
-    perms.contains(access.needs()).then(|| Translated {
-        pa: PhysAddr::new(entry.output | input & low_bits(entry.lg2)),
-        perms,
-        lg2: entry.lg2,
-        path,
-    })
-}
-
-/// Judges the permissions of a translation, stage 1 first.
-fn judge(
-    entry: &Translation,
-    regime: &Regime<'_>,
-    input: u64,
-    access: Access,
-    path: Path,
-) -> Result<Translated, Refusal> {
-    if let Some(translated) = permitted(entry, input, access, path) {
-        return Ok(translated);
-    }
-    let needs = access.needs();
-    let first = granted(access, entry.stage1[0], entry.stage1[1]);
-    let offset = input & low_bits(entry.lg2);
-    let ipa = entry.intermediate | offset;
-    let level = Some(entry.level);
-    match (regime.stage1, regime.stage2) {
-        (Some(stage1), _) if !first.contains(needs) => {
-            Err(Refusal { level, ..at_stage1(stage1, EventKind::Permission) })
-        }
-        (first, Some(stage2)) => {
-            // A combined entry keeps the level of stage 1 only.
-            let level = if first.is_none() { level } else { None };
-            Err(Refusal { level, ..at_stage2(stage2, EventKind::Permission, ipa) })
-        }
-        (Some(stage1), None) => Err(at_stage1(stage1, EventKind::Permission)),
-        (None, None) => unreachable!("a translation is made by at least one stage"),
-    }
-}
-
-#[cold]
-fn at_stage1(stage1: &Stage1, kind: EventKind) -> Refusal {
-    Refusal {
-        kind,
-        stage: Stage::One,
-        class: Class::In,
-        ipa: None,
-        fetch: None,
-        level: None,
-        on_fault: stage1.on_fault,
-    }
-}
-
-#[cold]
-fn at_stage2(stage2: &Stage2, kind: EventKind, ipa: u64) -> Refusal {
-    // IHI 0070 G.b 5.5: only the four translation faults follow the fault configuration.
-    let on_fault =
-        if kind == EventKind::WalkEabt { OnFault::ABORT_AND_RECORD } else { stage2.on_fault };
-    Refusal {
-        kind,
-        stage: Stage::Two,
-        class: Class::In,
-        ipa: Some(ipa),
-        fetch: None,
-        level: None,
-        on_fault,
-    }
-}
-
-/// A stage-1 descriptor whose address did not answer. IHI 0070 G.b 7.3.12: CLASS is TT.
-fn aborted(stage1: &Stage1, level: u8, Abort(at): Abort) -> Refusal {
-    Refusal {
-        class: Class::Tt,
-        fetch: Some(at),
-        level: Some(level),
-        on_fault: OnFault::ABORT_AND_RECORD,
-        ..at_stage1(stage1, EventKind::WalkEabt)
-    }
-}
-
-/// A fault of a stage-1 walk that is not about fetching.
-fn of_walk<F>(stage1: &Stage1, fault: &Fault<F>) -> Refusal {
-    let (kind, level) = match *fault {
-        Fault::Translation { level } => (EventKind::Translation, level),
-        Fault::AddressSize { level } => (EventKind::AddrSize, level),
-        Fault::AccessFlag { level } => (EventKind::Access, level),
-        Fault::Fetch { level, .. } => (EventKind::WalkEabt, level),
-    };
-    Refusal { level: Some(level), ..at_stage1(stage1, kind) }
+    entry.clean |= second.clean;
 }
 
 #[inline]
-fn low_bits(lg2: u8) -> u64 {
+const fn low_bits(lg2: u8) -> u64 {
     (1 << lg2) - 1
-}
-
-/// Descriptors at physical addresses.
-struct Physical<'a> {
-    memory: &'a Memory,
-    order: crate::regime::Endian,
-}
-
-impl Fetch for Physical<'_> {
-    type Fault = Abort;
-
-    #[inline]
-    fn fetch(&mut self, at: u64, _level: u8) -> Result<u64, Abort> {
-        Ok(self.order.read(self.memory.load_u64(PhysAddr::new(at))?))
-    }
-}
-
-/// Stage-1 descriptors at intermediate addresses.
-struct Nested<'a, 'b> {
-    stages: &'a mut Stages<'b>,
-    stage2: &'a Stage2,
-    order: crate::regime::Endian,
-}
-
-enum NestedFault {
-    Refused(Refusal),
-    Abort(Abort),
-}
-
-impl Fetch for Nested<'_, '_> {
-    type Fault = NestedFault;
-
-    fn fetch(&mut self, at: u64, _level: u8) -> Result<u64, NestedFault> {
-        let physical = self.stages.read_through(self.stage2, at, Class::Tt);
-        let physical = physical.map_err(NestedFault::Refused)?;
-        let word = self.stages.memory.load_u64(physical).map_err(NestedFault::Abort)?;
-        Ok(self.order.read(word))
-    }
-}
-
-/// Where CDs and their tables are read: behind stage 2, where there is one.
-pub(crate) struct ConfigThroughStages<'a> {
-    pub(crate) stages: Stages<'a>,
-    pub(crate) stage2: Option<&'a Stage2>,
-    /// How many bits an address has before stage 2.
-    pub(crate) bits: u32,
-}
-
-impl ConfigThroughStages<'_> {
-    /// The physical address of `at`.
-    pub(crate) fn physical(&mut self, at: u64) -> Result<PhysAddr, Refusal> {
-        match self.stage2 {
-            None => Ok(PhysAddr::new(at)),
-            Some(stage2) => self.stages.read_through(stage2, at, Class::Cd),
-        }
-    }
 }

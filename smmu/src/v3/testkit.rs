@@ -232,6 +232,7 @@ pub(crate) fn went_on(outcome: Outcome) -> Translated {
     match outcome {
         Outcome::Translated(translated) => translated,
         Outcome::Terminated(ended) => panic!("terminated: {ended:x?}"),
+        Outcome::Stalled(stalled) => panic!("stalled: {stalled:x?}"),
     }
 }
 
@@ -250,6 +251,7 @@ pub(crate) fn event(outcome: Outcome) -> (Event, Record) {
             other => panic!("terminated silently: {other:?}"),
         },
         Outcome::Translated(translated) => panic!("translated: {translated:x?}"),
+        Outcome::Stalled(stalled) => panic!("stalled: {stalled:x?}"),
     }
 }
 

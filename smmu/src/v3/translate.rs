@@ -3,92 +3,27 @@
 //! The fast path is the front. Behind it, in this order: STE and CD from their caches, the TLB, the
 //! permission. What reads memory comes last.
 
+use crate::attributes::{Attributes, Replacement};
+use crate::choice::Overlap;
 use crate::regime::{OnFault, Recording, Regime, Response};
 use crate::v3::SmmuV3;
 use crate::v3::config::cd::CdState;
-use crate::v3::config::ste::{Overrides, SteFlaw, SteState};
+use crate::v3::config::ste::{Overrides, SteFlaw, SteState, Surroundings};
 use crate::v3::config::{self, CdFault, Context, ContextFault, SteFault};
 use crate::v3::config_cache::ConfigCache;
 use crate::v3::eventq::{Detail, Event, Record};
+use crate::v3::explain::{Log, Silent};
 use crate::v3::features::Features;
 use crate::v3::front::NEVER;
-use crate::v3::stages::{ConfigThroughStages, Refusal, Stages};
-use crate::v3::wire::event::{Class, EventKind};
+use crate::v3::outcome::{Cause, Outcome, Path, Terminated, Transaction, Translated};
+use crate::v3::stages::{Caching, ConfigThroughStages, Demand, Found, Refusal, Stages};
+use crate::v3::wire::event::EventKind;
 use crate::v3::wire::regs::{Cr0, Cr2, Gbpa};
 use passim_model::access::{Access, Perms};
-use passim_model::pgtable::vmsav8::Stage;
-use passim_model::{Iova, Ipa, Memory, PhysAddr, Requester, StreamId, SubstreamId};
-
-/// One bus transaction: it faults as a whole and records at most one event.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Transaction {
-    /// Who asks.
-    pub requester: Requester,
-    /// The address on the bus.
-    pub iova: Iova,
-    /// What is asked for.
-    pub access: Access,
-}
-
-/// How a translation was found.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Path {
-    /// The SMMU is disabled and lets transactions through.
-    Disabled,
-    /// The stream bypasses both stages.
-    Bypass,
-    /// In the TLB.
-    Hit,
-    /// By walking tables.
-    Walk,
-}
-
-/// A transaction that may go on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Translated {
-    /// Where.
-    pub pa: PhysAddr,
-    /// What accesses of this privilege may do here.
-    pub perms: Perms,
-    /// log2 of the page the answer holds for; 64 where nothing translates.
-    pub lg2: u8,
-    /// How it was found.
-    pub path: Path,
-}
-
-/// Why a transaction was terminated.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Cause {
-    /// The SMMU is disabled and GBPA.ABORT is set. Nothing is recorded.
-    GlobalAbort,
-    /// The SMMU is disabled and the address is beyond the output size. Nothing is recorded.
-    BeyondOutputSize,
-    /// STE.Config is 0b0xx. Nothing is recorded.
-    StreamAborts,
-    /// An error or a fault, and what became of its record.
-    Event(Event, Record),
-}
-
-/// A transaction that ends here.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Terminated {
-    /// What the device is answered.
-    pub response: Response,
-    /// Why.
-    pub cause: Cause,
-}
-
-/// What becomes of a transaction.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Outcome {
-    /// It goes on.
-    Translated(Translated),
-    /// It ends.
-    Terminated(Terminated),
-}
+use passim_model::{Ipa, Memory, PhysAddr, StreamId, SubstreamId};
 
 /// Why a transaction does not go on, before anything is recorded.
-enum Stop {
+pub(crate) enum Stop {
     Silent,
     Fault(Event, OnFault),
 }
@@ -122,7 +57,7 @@ impl SmmuV3 {
             self.counters.tlb_hits += 1;
             return Outcome::Translated(answer);
         }
-        self.translate_behind(memory, txn)
+        self.translate_behind(memory, txn, None)
     }
 
     /// A number that changes whenever something cached is lost, or a register is stored to.
@@ -131,75 +66,127 @@ impl SmmuV3 {
         NEVER + 1 + self.tlb.losses() + self.configs.changes() + self.stores
     }
 
+    /// `ticket`: the name of a transaction that has stalled before.
     #[inline(never)]
-    fn translate_behind(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
+    pub(crate) fn translate_behind(
+        &mut self,
+        memory: &mut Memory,
+        txn: &Transaction,
+        ticket: Option<u64>,
+    ) -> Outcome {
+        if self.failed {
+            let (response, cause) = (Response::Abort, Cause::ServiceFailure);
+            return Outcome::Terminated(Terminated { response, cause });
+        }
         if !self.registers.enabled(Cr0::SMMUEN) {
             return self.pass_by(txn);
         }
-        match self.resolve(memory, txn) {
-            Ok(translated) => Outcome::Translated(translated),
+        let found = self.resolve(memory, txn, &mut Silent);
+        self.write_flags(memory);
+        match found {
+            Ok(Found { answer, .. }) => Outcome::Translated(answer),
+            Err(Stop::Fault(event, on_fault)) if on_fault.stalls => {
+                self.stall(memory, txn, event, ticket)
+            }
             Err(stop) => Outcome::Terminated(self.terminate(memory, stop)),
         }
     }
 
-    /// A transaction while SMMUEN is 0. IHI 0070 G.b 3.4, 6.3.14.
+    /// Does the updates of descriptors that a translation made.
+    #[inline]
+    pub(crate) fn write_flags(&mut self, memory: &mut Memory) {
+        for write in self.flag_writes.drain(..) {
+            // The descriptor was read from there: memory answers.
+            if let Ok(word) = memory.load_u64(write.at) {
+                let _ = memory.store_u64(write.at, word & !write.clear | write.set);
+                self.counters.flag_updates += 1;
+            }
+        }
+    }
+
+    /// A transaction while SMMUEN is 0. IHI 0070 G.b 3.4, 6.3.14, 13.2.
     fn pass_by(&self, txn: &Transaction) -> Outcome {
         let address = txn.iova.get();
-        let cause = if Gbpa::ABORT.is_set(self.registers.gbpa()) {
+        let gbpa = self.registers.gbpa();
+        let cause = if Gbpa::ABORT.is_set(gbpa) {
             Cause::GlobalAbort
         } else if !self.features.in_oas(address) {
             Cause::BeyondOutputSize
         } else {
-            return Outcome::Translated(untranslated(address, Path::Disabled));
+            let replacement = match self.features.override_types {
+                false => Replacement::default(),
+                true => Replacement::of(
+                    Gbpa::MEM_ATTR.get(gbpa),
+                    Gbpa::MTCFG.is_set(gbpa),
+                    Gbpa::SHCFG.get(gbpa),
+                    Gbpa::ALLOCCFG.get(gbpa),
+                ),
+            };
+            let attributes = replacement.apply(Attributes::INCOMING);
+            return Outcome::Translated(untranslated(address, Path::Disabled, attributes));
         };
         Outcome::Terminated(Terminated { response: Response::Abort, cause })
     }
 
-    fn resolve(&mut self, memory: &Memory, txn: &Transaction) -> Result<Translated, Stop> {
+    /// The answer to a transaction while SMMUEN is 1; nothing is recorded, and memory not changed.
+    pub(crate) fn resolve<L: Log>(
+        &mut self,
+        memory: &Memory,
+        txn: &Transaction,
+        log: &mut L,
+    ) -> Result<Found, Stop> {
         // Each round caches what the one before missed: an STE, then a CD.
         loop {
             let missing = match look_up(&self.configs, &self.features, txn) {
                 Lookup::Found(setting) => {
-                    let access = setting.overrides.apply(txn.access);
-                    let mut stages =
-                        Stages { memory, tlb: &mut self.tlb, counters: &mut self.counters };
+                    log.configuration(&self.configs, txn);
+                    let overrides = setting.overrides;
+                    let access = overrides.apply(txn.access);
+                    let demand = Demand { access, attributes: overrides.memory };
+                    let mut stages = Stages {
+                        memory,
+                        tlb: &mut self.tlb,
+                        counters: &mut self.counters,
+                        writes: &mut self.flag_writes,
+                        caching: self.caching,
+                        log,
+                    };
                     let (bits, input) = (setting.bypass_bits, txn.iova.get());
-                    let lasting = setting.overrides == Overrides::default();
-                    let answer = through(&mut stages, &setting.regime, input, access, bits)
+                    let found = through(&mut stages, &setting.regime, input, demand, bits)
                         .map_err(|refusal| {
                             let event = refused(&refusal, txn, access);
                             Stop::Fault(event, refusal.on_fault)
                         })?;
-                    if lasting {
-                        self.front.remember(self.epoch(), txn, &answer);
+                    if !overrides.change_access() && self.caching.overlap != Overlap::Detected {
+                        self.front.remember(self.epoch(), txn, &found.answer);
                     }
-                    return Ok(answer);
+                    return Ok(found);
                 }
                 Lookup::Missing(missing) => missing,
-                Lookup::Stop(stop) => return Err(stop),
+                Lookup::Stop(stop) => {
+                    log.configuration(&self.configs, txn);
+                    return Err(stop);
+                }
             };
-            self.fill(memory, txn, missing)?;
+            self.fill(memory, txn, missing, log)?;
         }
     }
 
     /// Reads what the caches miss.
-    fn fill(&mut self, memory: &Memory, txn: &Transaction, missing: Missing) -> Result<(), Stop> {
+    fn fill<L: Log>(
+        &mut self,
+        memory: &Memory,
+        txn: &Transaction,
+        missing: Missing,
+        log: &mut L,
+    ) -> Result<(), Stop> {
         let stream = txn.requester.stream;
         match missing {
-            Missing::Ste => self.fill_ste(memory, stream).map_err(|fault| match fault {
-                SteFault::BadStreamId => {
-                    let recorded = self.registers.cr2_is_set(Cr2::RECINVSID);
-                    let event = event(txn, EventKind::BadStreamId);
-                    let recording =
-                        if recorded { Recording::Recorded } else { Recording::Suppressed };
-                    Stop::Fault(event, OnFault { recording, ..OnFault::ABORT_AND_RECORD })
-                }
-                SteFault::Fetch(at) => {
-                    let event = Event { fetch: Some(at), ..event(txn, EventKind::SteFetch) };
-                    Stop::Fault(event, OnFault::ABORT_AND_RECORD)
-                }
-            }),
-            Missing::Cd(index) => self.fill_cd(memory, stream, index).map_err(|fault| {
+            Missing::Ste => {
+                let filled = self.fill_ste(memory, stream, log);
+                filled.map_err(|fault| self.no_ste(txn, fault))
+            }
+            Missing::Cd(index) => self.fill_cd(memory, stream, index, log).map_err(|fault| {
                 match fault {
                     CdFault::BadSte => {
                         let detail = Detail::Ste(SteFlaw::S1ContextPtr);
@@ -226,6 +213,23 @@ impl SmmuV3 {
         }
     }
 
+    /// Why there is no STE.
+    #[cold]
+    pub(crate) fn no_ste(&self, txn: &Transaction, fault: SteFault) -> Stop {
+        match fault {
+            SteFault::BadStreamId => {
+                let recorded = self.registers.cr2_is_set(Cr2::RECINVSID);
+                let event = event(txn, EventKind::BadStreamId);
+                let recording = if recorded { Recording::Recorded } else { Recording::Suppressed };
+                Stop::Fault(event, OnFault { recording, ..OnFault::ABORT_AND_RECORD })
+            }
+            SteFault::Fetch(at) => {
+                let event = Event { fetch: Some(at), ..event(txn, EventKind::SteFetch) };
+                Stop::Fault(event, OnFault::ABORT_AND_RECORD)
+            }
+        }
+    }
+
     /// The access of a transaction whose STE is cached, after its overrides.
     fn overridden(&self, txn: &Transaction) -> Access {
         match self.configs.ste(txn.requester.stream) {
@@ -234,17 +238,39 @@ impl SmmuV3 {
         }
     }
 
-    fn fill_ste(&mut self, memory: &Memory, stream: StreamId) -> Result<(), SteFault> {
+    pub(crate) fn fill_ste<L: Log>(
+        &mut self,
+        memory: &Memory,
+        stream: StreamId,
+        log: &mut L,
+    ) -> Result<(), SteFault> {
         self.counters.ste_fetches += 1;
         let (registers, features) = (&self.registers, &self.features);
-        let words = config::fetch_ste(memory, registers, &self.implementation, features, stream)?;
-        let el2 = registers.el2_world();
-        let state = config::ste::judge(&words, features, el2, &mut self.tlb);
-        self.configs.insert_ste(stream, state);
+        let source = config::SteSource {
+            memory,
+            registers,
+            implementation: &self.implementation,
+            features,
+            configs: &mut self.configs,
+        };
+        let words = config::fetch_ste(source, stream, log)?;
+        let around = Surroundings {
+            features,
+            el2: registers.el2_world(),
+            ats_checked: registers.enabled(Cr0::ATSCHK),
+        };
+        let ste = config::ste::judge(&words, &around, &mut self.tlb);
+        self.configs.insert_ste(stream, ste);
         Ok(())
     }
 
-    fn fill_cd(&mut self, memory: &Memory, stream: StreamId, index: u32) -> Result<(), CdFault> {
+    fn fill_cd<L: Log>(
+        &mut self,
+        memory: &Memory,
+        stream: StreamId,
+        index: u32,
+        log: &mut L,
+    ) -> Result<(), CdFault> {
         let Some(SteState::Translate(ste)) = self.configs.ste(stream) else {
             return Ok(());
         };
@@ -254,12 +280,26 @@ impl SmmuV3 {
         self.counters.cd_fetches += 1;
         let bits = if ste.stage2.is_some() { self.features.ias() } else { self.features.oas };
         let mut source = ConfigThroughStages {
-            stages: Stages { memory, tlb: &mut self.tlb, counters: &mut self.counters },
+            stages: Stages {
+                memory,
+                tlb: &mut self.tlb,
+                counters: &mut self.counters,
+                writes: &mut self.flag_writes,
+                caching: self.caching,
+                log,
+            },
             stage2: ste.stage2.as_ref(),
             bits,
         };
-        let words = config::fetch_cd(&mut source, pointer, index)?;
-        let state: CdState = config::cd::judge(&words, ste, &self.features, &mut self.tlb);
+        let cached = pointer.split().and_then(|split| {
+            self.configs.level_one_of_cd(stream, index, split).map(|word| (split, word))
+        });
+        let cached = cached.map(|(_, word)| word);
+        let fetched = config::fetch_cd(&mut source, pointer, index, cached)?;
+        let state: CdState = config::cd::judge(&fetched.words, ste, &self.features, &mut self.tlb);
+        if let Some((split, word)) = pointer.split().zip(fetched.level_one) {
+            self.configs.insert_level_one_of_cd(stream, index, split, word);
+        }
         self.configs.insert_cd(stream, index, state);
         Ok(())
     }
@@ -272,7 +312,8 @@ impl SmmuV3 {
         stream: StreamId,
         substream: Option<SubstreamId>,
     ) {
-        if self.configs.ste(stream).is_none() && self.fill_ste(memory, stream).is_err() {
+        if self.configs.ste(stream).is_none() && self.fill_ste(memory, stream, &mut Silent).is_err()
+        {
             return;
         }
         let Some(SteState::Translate(ste)) = self.configs.ste(stream) else {
@@ -287,14 +328,14 @@ impl SmmuV3 {
             && self.configs.cd(stream, index).is_none()
         {
             // A CD that cannot be read is not cached, and a prefetch tells nobody.
-            let _ = self.fill_cd(memory, stream, index);
+            let _ = self.fill_cd(memory, stream, index, &mut Silent);
         }
     }
 
-    fn terminate(&mut self, memory: &mut Memory, stop: Stop) -> Terminated {
+    pub(crate) fn terminate(&mut self, memory: &mut Memory, stop: Stop) -> Terminated {
         match stop {
             Stop::Silent => Terminated { response: Response::Abort, cause: Cause::StreamAborts },
-            Stop::Fault(event, OnFault { response, recording }) => {
+            Stop::Fault(event, OnFault { response, recording, .. }) => {
                 let record = match recording {
                     Recording::Recorded => self.record(memory, &event),
                     Recording::Suppressed => Record::Suppressed,
@@ -358,64 +399,53 @@ fn look_up<'a>(configs: &'a ConfigCache, features: &Features, txn: &Transaction)
 
 /// Takes an address through the stages that are not bypassed.
 #[inline]
-fn through(
-    stages: &mut Stages<'_>,
+fn through<L: Log>(
+    stages: &mut Stages<'_, L>,
     regime: &Regime<'_>,
     input: u64,
-    access: Access,
+    demand: Demand,
     bypass_bits: u32,
-) -> Result<Translated, Refusal> {
+) -> Result<Found, Refusal> {
     match (regime.stage1, regime.stage2) {
-        (Some(stage1), stage2) => stages.both(stage1, stage2, input, access),
-        // IHI 0070 G.b 3.4, 7.3.14: an address too large for a bypassed stage 1 is a stage-1
-        // fault that no configuration suppresses.
-        (None, _) if input >> bypass_bits != 0 => Err(Refusal {
-            kind: EventKind::AddrSize,
-            stage: Stage::One,
-            class: Class::In,
-            ipa: None,
-            fetch: None,
-            level: None,
-            on_fault: OnFault::ABORT_AND_RECORD,
-        }),
-        (None, Some(stage2)) => stages.second(stage2, input, access),
-        (None, None) => Ok(untranslated(input, Path::Bypass)),
+        (Some(stage1), stage2) => stages.both(stage1, stage2, input, demand),
+        (None, _) if input >> bypass_bits != 0 => Err(Refusal::beyond_bypass()),
+        (None, Some(stage2)) => stages.second(stage2, input, demand),
+        (None, None) => {
+            let answer = untranslated(input, Path::Bypass, demand.attributes);
+            Ok(Found { answer, intermediate: input })
+        }
     }
 }
 
-fn untranslated(address: u64, path: Path) -> Translated {
-    Translated { pa: PhysAddr::new(address), perms: Perms::all(), lg2: 64, path }
+pub(crate) fn untranslated(address: u64, path: Path, attributes: Attributes) -> Translated {
+    let (pa, perms) = (PhysAddr::new(address), Perms::all());
+    Translated { pa, perms, lg2: 64, path, attributes }
 }
 
 /// An event of this transaction that says nothing of a translation.
 #[cold]
-fn event(txn: &Transaction, kind: EventKind) -> Event {
-    Event {
-        kind,
-        stream: txn.requester.stream,
-        substream: txn.requester.substream,
-        access: txn.access,
-        input: txn.iova,
-        stage: Stage::One,
-        class: Class::In,
-        ipa: None,
-        fetch: None,
-        detail: Detail::None,
-    }
+pub(crate) fn event(txn: &Transaction, kind: EventKind) -> Event {
+    Event::new(kind, txn)
 }
 
 /// The event of a refused translation.
 #[cold]
-fn refused(refusal: &Refusal, txn: &Transaction, access: Access) -> Event {
+pub(crate) fn refused(refusal: &Refusal, txn: &Transaction, access: Access) -> Event {
     Event {
         access,
         stage: refusal.stage,
         class: refusal.class,
         ipa: refusal.ipa.map(Ipa::new),
         fetch: refusal.fetch,
+        table_write: refusal.table_write,
         detail: refusal.level.map_or(Detail::None, Detail::Level),
         ..event(txn, refusal.kind)
     }
+}
+
+/// How translations are cached in this implementation.
+pub(crate) fn caching(implementation: &crate::v3::Implementation) -> Caching {
+    Caching { overlap: implementation.choices.overlap, retention: implementation.retention }
 }
 
 #[cfg(test)]

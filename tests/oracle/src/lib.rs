@@ -1,6 +1,6 @@
 //! What must come out, computed the slow and obvious way; shares nothing with what it judges.
 //!
-//! Four rooms, each answering one question by brute force:
+//! Seven rooms, each answering one question by brute force:
 //!
 //! - [`window`]: what a type1 container answers to MAP_DMA and UNMAP_DMA, and which page each IOVA
 //!   then reaches. Kept page by page; it knows no tree and no page table.
@@ -8,17 +8,23 @@
 //!   contiguous runs.
 //! - [`walk`]: a second reading of AArch64 translation tables (VMSAv8-64), from the architecture's
 //!   tables of index bits, block sizes and descriptor types.
+//! - [`wide`]: the same where descriptors hold 52-bit addresses (FEAT_LPA2).
 //! - [`dirty`]: the dirty bitmap as the kernel reports it, stale bits included.
+//! - [`iova`]: which page of a doorbell window a kernel hands out next.
+//! - [`doorbell`]: which doorbells are mapped for a domain, where, and who holds them.
 //!
-//! The rooms do not call one another either: `window` hands `leaves` a list of frames and that is
-//! all. Nothing here is fast, and nothing is clever; where a shorter way existed, the longer one
-//! that can be read against the source was taken.
+//! The rooms do not call one another either, but for two: `window` hands `leaves` a list of frames,
+//! and `doorbell` asks `iova` for pages. Nothing here is fast, and nothing is clever; where a
+//! shorter way existed, the longer one that can be read against the source was taken.
 //!
 //! Errors are positive Linux errno values, by the names below.
 
 pub mod dirty;
+pub mod doorbell;
+pub mod iova;
 pub mod leaves;
 pub mod walk;
+pub mod wide;
 pub mod window;
 
 /// No such mapping (MAP_DMA with FLAG_VADDR).

@@ -3,9 +3,11 @@
 use super::facts::{BootError, DeviceFacts, DriverFacts, Firmware};
 use super::flat::FlatDriver;
 use super::group::{Group, Owner, Translation};
-use super::reserved::ReservedRegion;
 use super::v3::{Ids, SmmuV3, Work, Worklist};
-use super::{Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, Master, move_device, rules};
+use super::{
+    Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, Master, Purpose, move_device, msi,
+    rules,
+};
 use crate::policy::{BlockedState, Policy};
 use passim_model::{Frames, Host, PageSize};
 use slab::Slab;
@@ -31,12 +33,15 @@ impl Iommu {
             page,
             blocked: policy.blocked_state,
             nesting: policy.nesting_type,
-            msi: firmware.msi,
+            msi: msi::Choices::of(policy),
             drivers: Vec::with_capacity(firmware.drivers.len()),
             asids: Ids::new(ASID_BITS),
             devices: Vec::with_capacity(firmware.devices.len()),
             groups: BTreeMap::new(),
+            group_of: BTreeMap::new(),
             domains: Slab::new(),
+            cookies: 0,
+            verdicts: Vec::new(),
         };
         for facts in &firmware.drivers {
             let driver = match *facts {
@@ -45,13 +50,22 @@ impl Iommu {
                     iommu.asids.narrow(smmu.asid_bits());
                     Driver::SmmuV3(smmu)
                 }
-                DriverFacts::Flat { aperture, page_sizes } => {
-                    if page_sizes.smallest().is_none() {
-                        return Err(BootError::NoGranule);
-                    }
-                    Driver::Flat(FlatDriver { aperture, page_sizes })
+                DriverFacts::Flat { aperture, page_sizes } => Driver::Flat(FlatDriver {
+                    aperture,
+                    page_sizes,
+                    messages: None,
+                    remaps_interrupts: false,
+                }),
+                DriverFacts::X86 { aperture, page_sizes, messages, remaps_interrupts } => {
+                    let messages = Some(messages);
+                    Driver::Flat(FlatDriver { aperture, page_sizes, messages, remaps_interrupts })
                 }
             };
+            if let Driver::Flat(flat) = &driver
+                && flat.page_sizes.smallest().is_none()
+            {
+                return Err(BootError::NoGranule);
+            }
             iommu.drivers.push(driver);
         }
         let mut streams = BTreeSet::new();
@@ -74,7 +88,8 @@ impl Iommu {
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Result<(), BootError> {
-        let driver = self.drivers.get_mut(facts.driver).ok_or(BootError::NoDriver(facts.rid))?;
+        let driver =
+            self.drivers.get_mut(facts.driver).ok_or(BootError::NoDriver(facts.endpoint))?;
         let master = match driver {
             Driver::SmmuV3(smmu) => {
                 Master::SmmuV3(smmu.add_master(&facts.streams, frames, host)?)
@@ -82,7 +97,8 @@ impl Iommu {
             Driver::Flat(_) => Master::Flat,
         };
         let device = self.devices.len();
-        self.devices.push(Device { rid: facts.rid, master });
+        self.group_of.entry(facts.endpoint).or_insert(facts.group);
+        self.devices.push(Device { endpoint: facts.endpoint, master });
         let arrival = self.join(facts, device, frames, host)?;
         let default = self.groups[&facts.group].default;
         self.settle(facts.driver, device, default, arrival, host)
@@ -103,15 +119,13 @@ impl Iommu {
             group.devices.push(device);
             return Ok(Arrival::Later);
         }
-        let default = self.domain_of_driver(facts.driver, DomainKind::Paging, frames, host);
+        let default =
+            self.domain_of_driver(facts.driver, DomainKind::Paging, Purpose::Kernel, frames, host);
         let default = default.map_err(|refusal| {
             let memory = refusal.rule == &rules::DOMAIN_NO_MEMORY;
             if memory { BootError::NoFrame } else { BootError::NoTag(facts.group) }
         })?;
-        let reserved = match &self.drivers[facts.driver] {
-            Driver::SmmuV3(_) => vec![ReservedRegion::smmu_doorbells()],
-            Driver::Flat(_) => Vec::new(),
-        };
+        let reserved = self.regions_of_driver(facts.driver);
         let group = Group {
             driver: facts.driver,
             devices: vec![device],
@@ -142,7 +156,7 @@ impl Iommu {
                 self.flush(driver, default, host)?;
                 self.attach_at_boot(driver, device, default, host)
             }
-            BlockedState::EmptyDomain => {
+            BlockedState::EmptyDomain | BlockedState::DefaultDomain => {
                 self.attach_at_boot(driver, device, default, host)?;
                 if arrival == Arrival::Later {
                     self.attach_at_boot(driver, device, default, host)?;

@@ -1,6 +1,7 @@
 //! Domains: what translates, whoever drives it.
 
 use super::flat::FlatDomain;
+use super::msi::Cookie;
 use super::v3;
 
 /// What a domain is for.
@@ -28,7 +29,23 @@ impl DomainId {
 pub(super) struct Domain {
     /// Index of its driver.
     pub(super) driver: usize,
+    pub(super) purpose: Purpose,
     pub(super) body: Body,
+    /// Whether its devices' addresses pass as they are, whatever the body maps.
+    pub(super) bypasses: bool,
+    /// What it keeps of doorbells.
+    pub(super) cookie: Option<Cookie>,
+}
+
+/// Who a domain is for: the types of Linux's domains.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// Whoever allocated it: UNMANAGED.
+    User,
+    /// The kernel's own drivers: DMA.
+    Kernel,
+    /// Nobody: BLOCKED.
+    Blocking,
 }
 
 /// What a driver keeps of a domain.

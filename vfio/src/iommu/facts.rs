@@ -1,6 +1,6 @@
 //! What a machine's firmware and buses tell the kernel before it starts.
 
-use passim_model::{Iova, PageSizes, PhysAddr, Rid, Span, StreamId, Topology};
+use passim_model::{Endpoint, Iova, PageSizes, PhysAddr, Span, StreamId, Topology};
 
 /// One IOMMU and the driver for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,13 +17,25 @@ pub enum DriverFacts {
         /// Sizes a mapping may be made of; at least one.
         page_sizes: PageSizes,
     },
+    /// The same, and of messages it says what an IOMMU of an x86 machine does: hardware takes them
+    /// from the bus, nothing can be mapped for them, domains have no MSI cookie.
+    X86 {
+        /// Addresses that can be mapped.
+        aperture: Span<Iova>,
+        /// Sizes a mapping may be made of; at least one.
+        page_sizes: PageSizes,
+        /// Where hardware takes messages from; 0xfee00000 to 0xfeefffff on such machines.
+        messages: Span<Iova>,
+        /// Whether it remaps interrupts: IOMMU_CAP_INTR_REMAP.
+        remaps_interrupts: bool,
+    },
 }
 
 /// A device behind an IOMMU.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeviceFacts {
-    /// Its place in the PCI hierarchy.
-    pub rid: Rid,
+    /// Which device.
+    pub endpoint: Endpoint,
     /// Every StreamID its transactions may carry, its own first, then its aliases: a function
     /// behind a PCI bridge also appears under the bridge's. No other device may have them.
     pub streams: Vec<StreamId>,
@@ -31,15 +43,6 @@ pub struct DeviceFacts {
     pub group: u32,
     /// Which of the machine's IOMMUs translates for it: an index.
     pub driver: usize,
-}
-
-/// Whether the interrupt controller checks who sends a message.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum MsiIsolation {
-    /// An ITS: every message is checked against its sender's tables.
-    Isolated,
-    /// A GICv2m frame: any write raises any of its interrupts.
-    Shared,
 }
 
 /// All of it.
@@ -50,8 +53,6 @@ pub struct Firmware {
     /// The devices, in the order in which the kernel meets them. It decides the order of ASIDs,
     /// of devices within a group, and of the first commands.
     pub devices: Vec<DeviceFacts>,
-    /// The interrupt controller's isolation.
-    pub msi: MsiIsolation,
 }
 
 impl DeviceFacts {
@@ -60,10 +61,11 @@ impl DeviceFacts {
     pub fn of_topology(topology: &Topology, driver: usize) -> Vec<Self> {
         let grouped = topology.functions().iter().filter_map(|function| {
             let group = function.group?;
-            Some(Self { rid: function.rid, streams: vec![function.stream], group, driver })
+            let (endpoint, streams) = (function.rid.into(), vec![function.stream]);
+            Some(Self { endpoint, streams, group, driver })
         });
         let mut devices: Vec<_> = grouped.collect();
-        devices.sort_by_key(|device| (device.group, device.rid));
+        devices.sort_by_key(|device| (device.group, device.endpoint));
         devices
     }
 }
@@ -117,7 +119,7 @@ pub enum BootError {
     SplitGroup(u32),
     /// A device names an IOMMU that does not exist.
     #[error("device {0} names an IOMMU the machine does not have")]
-    NoDriver(Rid),
+    NoDriver(Endpoint),
     /// A device has a StreamID the SMMU cannot tell apart.
     #[error("StreamID {0} is beyond the SMMU's StreamID size")]
     StreamOutOfRange(StreamId),

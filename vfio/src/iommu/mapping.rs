@@ -1,7 +1,7 @@
 //! Mapping, unmapping, looking up.
 
 use super::domain::{Body, DomainId};
-use super::transition::{Invalidation, Part, Transition};
+use super::transition::{Invalidation, Transition, superpage_test};
 use super::v3::Worklist;
 use super::{Driver, Iommu, KNOWN, SAME_DRIVER};
 use passim_model::pgtable::gather::Gather;
@@ -91,7 +91,15 @@ impl Iommu {
     /// What VFIO does with a fresh domain to learn whether the IOMMU makes superpages of its own
     /// accord: two pages are mapped at 0 and unmapped one by one, each followed by its own
     /// invalidation (measured on 6.1 and 6.12). Tables stay behind.
-    pub fn superpage_test(&mut self, domain: DomainId) -> Transition {
-        Transition::new([Part::TestMap(domain)])
+    ///
+    /// The tables are as the test leaves them when this returns; the invalidations follow by
+    /// stepping.
+    pub fn superpage_test(
+        &mut self,
+        domain: DomainId,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Transition {
+        Transition::new(superpage_test(domain, self, frames, host))
     }
 }

@@ -7,7 +7,10 @@
 //! | `boot` | how do groups come to their default domains? |
 //! | [`group`], [`domain`] | what is a group, what is a domain? |
 //! | [`mapping`] | what is mapped where, and what must hardware forget? |
+//! | [`msi`] | where are doorbells mapped, and for whom? |
+//! | [`iova`] | which addresses of a window are free? |
 //! | [`reserved`] | which addresses must mappings leave alone? |
+//! | `removal` | what happens when a device goes away? |
 //! | [`transition`] | how does a change reach hardware? |
 //! | [`synced`] | when may pages be unpinned? |
 //! | [`finding`] | what went wrong with the SMMU? |
@@ -15,7 +18,7 @@
 //! | `flat` | what if there is no hardware? |
 //! | [`rules`] | which check refused? |
 //!
-//! Not here: who may map what (type1), and MSI windows. An IOVA becomes a physical address here
+//! Not here: who may map what, and who may set an MSI window (type1). An IOVA becomes a physical address here
 //! only by reading the same tables the hardware reads.
 
 mod boot;
@@ -24,7 +27,10 @@ pub mod facts;
 pub mod finding;
 mod flat;
 pub mod group;
+pub mod iova;
 pub mod mapping;
+pub mod msi;
+mod removal;
 pub mod reserved;
 pub mod rules;
 pub mod synced;
@@ -32,20 +38,24 @@ pub mod transition;
 mod v3;
 
 pub use domain::{DomainId, DomainKind};
-pub use facts::{BootError, DeviceFacts, DriverFacts, Firmware, MsiIsolation};
+pub use facts::{BootError, DeviceFacts, DriverFacts, Firmware};
 pub use finding::{CommandError, Finding};
 pub use group::{Owner, Translation};
 pub use mapping::MapRequest;
+pub use msi::{DoorbellGet, DoorbellView, MsiGeometry};
 pub use reserved::{ReservedKind, ReservedRegion};
 pub use synced::Synced;
 pub use transition::{Invalidation, Transition};
 
 use crate::policy::{BlockedState, NestingType};
-use domain::{Body, Domain};
+use crate::verdict::Verdict;
+use domain::{Body, Domain, Purpose};
 use flat::{FlatDomain, FlatDriver};
 use group::Group;
 use passim_model::pgtable::vmsav8::Stage;
-use passim_model::{Conflict, Errno, Frames, Host, Iova, PageSize, PageSizes, Refusal, Rid, Span};
+use passim_model::{
+    Conflict, Endpoint, Errno, Frames, Host, Iova, PageSize, PageSizes, Refusal, Span,
+};
 use slab::Slab;
 use std::collections::BTreeMap;
 use transition::Part;
@@ -69,7 +79,7 @@ enum Master {
 
 #[derive(Debug)]
 struct Device {
-    rid: Rid,
+    endpoint: Endpoint,
     master: Master,
 }
 
@@ -79,13 +89,18 @@ pub struct Iommu {
     page: PageSize,
     blocked: BlockedState,
     nesting: NestingType,
-    msi: MsiIsolation,
+    msi: msi::Choices,
     drivers: Vec<Driver>,
     /// ASIDs are counted for all SMMUs together.
     asids: Ids,
     devices: Vec<Device>,
     groups: BTreeMap<u32, Group>,
+    /// The group of each device.
+    group_of: BTreeMap<Endpoint, u32>,
     domains: Slab<Domain>,
+    /// How many cookies there were.
+    cookies: u64,
+    verdicts: Vec<Verdict>,
 }
 
 /// What is known of groups.
@@ -97,16 +112,14 @@ impl Iommu {
 
     /// The devices of a group in the order in which they joined it; none if there is no such
     /// group.
-    pub fn group_devices(&self, group: u32) -> impl Iterator<Item = Rid> + '_ {
+    pub fn group_devices(&self, group: u32) -> impl Iterator<Item = Endpoint> + '_ {
         let devices = self.groups.get(&group).map_or(&[][..], |group| &group.devices);
-        devices.iter().map(|device| self.devices[*device].rid)
+        devices.iter().map(|device| self.devices[*device].endpoint)
     }
 
     /// The group of a device.
-    pub fn group_of(&self, rid: Rid) -> Option<u32> {
-        let device = self.devices.iter().position(|device| device.rid == rid)?;
-        let mut groups = self.groups.iter();
-        groups.find(|(_, group)| group.devices.contains(&device)).map(|(number, _)| *number)
+    pub fn group_of(&self, device: impl Into<Endpoint>) -> Option<u32> {
+        self.group_of.get(&device.into()).copied()
     }
 
     /// Addresses of a group that mappings must leave alone, ascending.
@@ -117,11 +130,6 @@ impl Iommu {
     /// Index of the IOMMU a group is behind, in the order firmware lists them.
     pub fn driver_of(&self, group: u32) -> Option<usize> {
         self.groups.get(&group).map(|group| group.driver)
-    }
-
-    /// Whether messages of a group's devices are checked against their sender.
-    pub fn isolated_msi(&self, group: u32) -> bool {
-        self.groups.contains_key(&group) && self.msi == MsiIsolation::Isolated
     }
 
     /// What translates for a group.
@@ -163,23 +171,28 @@ impl Iommu {
         if kind == DomainKind::Nested && self.nesting == NestingType::Refused {
             return Err(rules::DOMAIN_NESTING_REFUSED.refuse(Errno::EPERM));
         }
-        self.domain_of_driver(driver, kind, frames, host)
+        self.domain_of_driver(driver, kind, Purpose::User, frames, host)
     }
 
     fn domain_of_driver(
         &mut self,
         driver: usize,
         kind: DomainKind,
+        purpose: Purpose,
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Result<DomainId, Refusal> {
-        let body = match &mut self.drivers[driver] {
+        let (body, granule) = match &mut self.drivers[driver] {
             Driver::SmmuV3(smmu) => {
-                Body::SmmuV3(smmu.alloc_domain(kind, &mut self.asids, frames, host)?)
+                let body = smmu.alloc_domain(kind, &mut self.asids, frames, host)?;
+                let granule = body.geometry().granule.page();
+                (Body::SmmuV3(body), granule)
             }
-            Driver::Flat(_) => Body::Flat(FlatDomain::default()),
+            Driver::Flat(_) => (Body::Flat(FlatDomain::default()), self.page),
         };
-        Ok(DomainId(self.domains.insert(Domain { driver, body })))
+        let cookie = self.first_cookie(driver, purpose, granule);
+        let bypasses = purpose == Purpose::Kernel && self.msi.default_bypasses();
+        Ok(DomainId(self.domains.insert(Domain { driver, purpose, body, bypasses, cookie })))
     }
 
     /// Frees a domain that no group is attached to: its translations are dropped, then its
@@ -192,6 +205,9 @@ impl Iommu {
         let used = self.groups.values().any(|group| group.translation == attached);
         assert!(!used, "a domain is detached from every group before it is freed");
         let domain = self.domains.try_remove(domain.0).expect(KNOWN);
+        if let Some(cookie) = &domain.cookie {
+            self.put_cookie(cookie);
+        }
         let driver = domain.driver;
         let work = match (&self.drivers[driver], &domain.body) {
             (Driver::SmmuV3(smmu), Body::SmmuV3(body)) => smmu.retire(body),
@@ -246,6 +262,10 @@ impl Iommu {
     fn domain(&self, domain: DomainId) -> &Domain {
         self.domains.get(domain.0).expect(KNOWN)
     }
+
+    fn domain_mut(&mut self, domain: DomainId) -> &mut Domain {
+        self.domains.get_mut(domain.0).expect(KNOWN)
+    }
 }
 
 /// Who translates for a group.
@@ -269,14 +289,15 @@ impl Iommu {
         }
         let blocking = match (self.blocked, blocking) {
             (BlockedState::EmptyDomain, None) => {
-                Some(self.domain_of_driver(driver, DomainKind::Paging, frames, host)?)
+                let purpose = Purpose::Blocking;
+                Some(self.domain_of_driver(driver, DomainKind::Paging, purpose, frames, host)?)
             }
             (_, blocking) => blocking,
         };
         let group = self.groups.get_mut(&group).expect("it was found above");
         group.owner = Owner::User;
         group.blocking = blocking;
-        let target = blocking.map_or(Translation::Blocked, Translation::Domain);
+        let target = at_rest(self.blocked, group);
         Ok(move_group(&mut self.drivers, &mut self.devices, &mut self.domains, group, target))
     }
 
@@ -317,11 +338,7 @@ impl Iommu {
     /// default domain. Nothing happens if there is no such group.
     pub fn detach_to_blocked(&mut self, group: u32) -> Transition {
         let Some(group) = self.groups.get_mut(&group) else { return Transition::new([]) };
-        let target = match (group.owner, group.blocking) {
-            (Owner::Kernel, _) => Translation::Domain(group.default),
-            (Owner::User, Some(blocking)) => Translation::Domain(blocking),
-            (Owner::User, None) => Translation::Blocked,
-        };
+        let target = at_rest(self.blocked, group);
         move_group(&mut self.drivers, &mut self.devices, &mut self.domains, group, target)
     }
 }
@@ -357,6 +374,17 @@ impl Iommu {
 const KNOWN: &str = "a domain is used only until it is freed";
 const SAME_DRIVER: &str = "a domain has the shape of its driver";
 
+/// What translates for a group that is attached to nothing.
+fn at_rest(blocked: BlockedState, group: &Group) -> Translation {
+    match (group.owner, blocked, group.blocking) {
+        (Owner::Kernel, ..) | (_, BlockedState::DefaultDomain, _) => {
+            Translation::Domain(group.default)
+        }
+        (Owner::User, _, Some(blocking)) => Translation::Domain(blocking),
+        (Owner::User, _, None) => Translation::Blocked,
+    }
+}
+
 /// Every device of `group` goes to `target`, one after the other. Nothing happens if the group is
 /// there already.
 fn move_group(
@@ -378,6 +406,14 @@ fn move_group(
     Transition::new([Part::Acts(group.driver, Worklist::new(acts))])
 }
 
+/// The acts that leave one device in no domain.
+fn block_device(driver: &Driver, master: &mut Master) -> Vec<v3::Work> {
+    match (driver, master) {
+        (Driver::SmmuV3(smmu), Master::SmmuV3(master)) => smmu.block(master),
+        _ => Vec::new(),
+    }
+}
+
 /// The acts that move one device.
 fn move_device(
     driver: &Driver,
@@ -389,7 +425,9 @@ fn move_device(
         return Vec::new();
     };
     let Translation::Domain(domain) = target else { return smmu.block(master) };
-    match &mut domains.get_mut(domain.0).expect(KNOWN).body {
+    let domain = domains.get_mut(domain.0).expect(KNOWN);
+    match &mut domain.body {
+        Body::SmmuV3(_) if domain.bypasses => smmu.bypass(master),
         Body::SmmuV3(body) => smmu.attach(master, body),
         Body::Flat(_) => Vec::new(),
     }

@@ -22,11 +22,28 @@ pub struct Invalidation {
     work: Worklist,
     /// Holds the table pages that were unlinked.
     gather: Gather,
+    /// Addresses that may be used again when this is done.
+    release: Option<Release>,
+}
+
+/// I/O addresses of a doorbell, to be given back to the cookie they are from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Release {
+    pub(super) domain: DomainId,
+    /// The cookie's: the domain may be another one by then.
+    pub(super) serial: u64,
+    pub(super) iova: Iova,
 }
 
 impl Invalidation {
     pub(super) fn new(driver: usize, work: Worklist, gather: Gather) -> Self {
-        Self { driver, work, gather }
+        Self { driver, work, gather, release: None }
+    }
+
+    /// The same; then these addresses are free.
+    pub(super) fn releasing(mut self, release: Release) -> Self {
+        self.release = Some(release);
+        self
     }
 
     /// Goes as far as it can. `Done` gives the proof that nothing unmapped is reachable any more;
@@ -40,6 +57,9 @@ impl Invalidation {
         let done = run(&mut self.work, self.driver, iommu, host);
         if matches!(done, Step::Done(_)) {
             self.gather.release_tables(frames);
+            if let Some(release) = self.release.take() {
+                iommu.release_doorbell(release);
+            }
         }
         done
     }
@@ -63,10 +83,6 @@ pub(super) enum Part {
     Drop(Invalidation),
     /// A domain whose translations are dropped.
     Dismantle(usize, Box<Domain>),
-    /// The superpage test begins: two pages are mapped at 0.
-    TestMap(DomainId),
-    /// The superpage test unmaps one of its pages.
-    TestUnmap(DomainId, Iova, PageSize),
     /// The superpage test's pages go back.
     TestEnd(PhysAddr, PageSize),
 }
@@ -74,6 +90,12 @@ pub(super) enum Part {
 impl Transition {
     pub(super) fn new(parts: impl IntoIterator<Item = Part>) -> Self {
         Self { parts: parts.into_iter().collect(), proof: None }
+    }
+
+    /// This, then `next`.
+    pub(super) fn then(mut self, next: Self) -> Self {
+        self.parts.extend(next.parts);
+        self
     }
 
     /// Goes as far as it can. `Done` gives the proof that hardware has followed; frames of a
@@ -90,7 +112,7 @@ impl Transition {
                 Part::Drop(invalidation) => invalidation.step(iommu, frames, host),
                 _ => {
                     if let Some(part) = self.parts.pop_front() {
-                        self.at_once(part, iommu, frames, host);
+                        at_once(part, iommu, frames);
                     }
                     continue;
                 }
@@ -103,39 +125,20 @@ impl Transition {
         }
         Step::Done(self.proof.take().unwrap_or_else(Synced::nothing_stale))
     }
+}
 
-    /// A part that needs no hardware; what it brings about comes next.
-    fn at_once(
-        &mut self,
-        part: Part,
-        iommu: &mut Iommu,
-        frames: &mut Frames,
-        host: &mut impl Host,
-    ) {
-        match part {
-            Part::Dismantle(driver, domain) => iommu.dismantle(driver, *domain, frames),
-            Part::TestMap(domain) => {
-                let next = superpage_test(domain, iommu, frames, host);
-                for part in next.into_iter().rev() {
-                    self.parts.push_front(part);
-                }
-            }
-            Part::TestUnmap(domain, iova, page) => {
-                if iommu.domains.contains(domain.0) {
-                    let mut gather = Gather::new();
-                    iommu.unmap(domain, iova, page.bytes(), &mut gather, host);
-                    self.parts.push_front(Part::Drop(iommu.sync(domain, gather)));
-                }
-            }
-            Part::TestEnd(pages, size) => frames.free(pages, size),
-            Part::Acts(..) | Part::Drop(_) => {}
-        }
+/// A part that needs no hardware.
+fn at_once(part: Part, iommu: &mut Iommu, frames: &mut Frames) {
+    match part {
+        Part::Dismantle(driver, domain) => iommu.dismantle(driver, *domain, frames),
+        Part::TestEnd(pages, size) => frames.free(pages, size),
+        Part::Acts(..) | Part::Drop(_) => {}
     }
 }
 
-/// Maps two pages at 0 and plans what follows. Without memory, or where it cannot be mapped, the
-/// test is over.
-fn superpage_test(
+/// Maps two pages at 0, unmaps them one by one, and plans the invalidations. Without memory, or
+/// where it cannot be mapped, there is no test.
+pub(super) fn superpage_test(
     domain: DomainId,
     iommu: &mut Iommu,
     frames: &mut Frames,
@@ -143,9 +146,6 @@ fn superpage_test(
 ) -> Vec<Part> {
     let page = iommu.page;
     let Some(both) = PageSize::from_lg2(page.lg2() + 1) else { return Vec::new() };
-    if !iommu.domains.contains(domain.0) {
-        return Vec::new();
-    }
     let Some(pages) = frames.alloc(both) else { return Vec::new() };
     let request = MapRequest {
         iova: Iova::new(0),
@@ -156,16 +156,19 @@ fn superpage_test(
     };
     let mut gather = Gather::new();
     let mapped = iommu.map(domain, &request, &mut gather, frames, host);
-    let mut next = Vec::with_capacity(4);
+    let mut parts = Vec::with_capacity(4);
     if !gather.is_empty() {
-        next.push(Part::Drop(iommu.sync(domain, gather)));
+        parts.push(Part::Drop(iommu.sync(domain, gather)));
     }
     if mapped.is_ok() {
-        next.push(Part::TestUnmap(domain, Iova::new(0), page));
-        next.push(Part::TestUnmap(domain, Iova::new(page.bytes()), page));
+        for iova in [Iova::new(0), Iova::new(page.bytes())] {
+            let mut gather = Gather::new();
+            iommu.unmap(domain, iova, page.bytes(), &mut gather, host);
+            parts.push(Part::Drop(iommu.sync(domain, gather)));
+        }
     }
-    next.push(Part::TestEnd(pages, both));
-    next
+    parts.push(Part::TestEnd(pages, both));
+    parts
 }
 
 fn run(

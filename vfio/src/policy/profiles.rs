@@ -1,43 +1,115 @@
 //! Named fillings of a [`Policy`]: one value of every choice for one kernel.
+//!
+//! The values themselves stand in the table of choices. Not here: what a choice means.
 
-use super::{
-    BlockedState, ContextDescriptors, InfoAlignment, NestingType, NotAContainer, Policy, ShortInfo,
-    SteUpdate, UserAddresses, ZeroPage,
-};
+use super::Policy;
 use core::fmt;
 use core::str::FromStr;
 
-/// A kernel whose choices are known.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+/// A kernel whose choices are known, oldest first; the order decides which steps of the table have
+/// been taken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Profile {
+    /// Linux 4.6, on which the series stands.
+    Linux4_6,
+    /// Linux 4.6 with the series, v8 of all parts.
+    MsiV8,
+    /// Linux 4.6 with the series, v9.
+    #[default]
+    MsiV9,
+    /// Linux 4.7 with v10.
+    MsiV10,
+    /// With v12.
+    MsiV12,
+    /// With v14, the last revision.
+    MsiV14,
+    /// Linux 4.11, which merged another design.
+    Linux4_11,
     /// Linux 6.1 (recorded: 6.1.192).
     Linux6_1,
     /// Linux 6.12 (recorded: 6.12.95).
     Linux6_12,
+    /// Linux 7.2.
+    Linux7_2,
 }
 
 /// There is no profile of this name.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("no profile is called `{0}`; known are linux-6.1 and linux-6.12")]
+#[error("no profile is called `{0}`")]
 pub struct UnknownProfile(pub String);
+
+/// How a value of a choice is known.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Certainty {
+    /// A kernel was recorded doing it.
+    Measured,
+    /// Read in the code or the posted text of that revision.
+    Read,
+    /// Follows from something that was read.
+    Inferred,
+    /// Remembered, and not found again.
+    Remembered,
+    /// Not known; the value of the nearest kernel that is.
+    Nearest,
+}
+
+impl Certainty {
+    /// One word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Read => "read",
+            Self::Inferred => "inferred",
+            Self::Remembered => "remembered",
+            Self::Nearest => "nearest",
+        }
+    }
+}
 
 impl Profile {
     /// Every profile, oldest kernel first.
-    pub const ALL: &[Self] = &[Self::Linux6_1, Self::Linux6_12];
+    pub const ALL: &[Self] = &[
+        Self::Linux4_6,
+        Self::MsiV8,
+        Self::MsiV9,
+        Self::MsiV10,
+        Self::MsiV12,
+        Self::MsiV14,
+        Self::Linux4_11,
+        Self::Linux6_1,
+        Self::Linux6_12,
+        Self::Linux7_2,
+    ];
 
     /// The stable name.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Linux4_6 => "linux-4.6",
+            Self::MsiV8 => "msi-v8",
+            Self::MsiV9 => "msi-v9",
+            Self::MsiV10 => "msi-v10",
+            Self::MsiV12 => "msi-v12",
+            Self::MsiV14 => "msi-v14",
+            Self::Linux4_11 => "linux-4.11",
             Self::Linux6_1 => "linux-6.1",
             Self::Linux6_12 => "linux-6.12",
+            Self::Linux7_2 => "linux-7.2",
         }
     }
 
     /// What the profile stands for, in one line.
     pub const fn about(self) -> &'static str {
         match self {
+            Self::Linux4_6 => "Linux 4.6, which maps no doorbells",
+            Self::MsiV8 => "Linux 4.6 with the series, v8: a flag asks for the window",
+            Self::MsiV9 => "Linux 4.6 with the series, v9: a capability asks for the window",
+            Self::MsiV10 => "Linux 4.7 with the series, v10: doorbells are registered",
+            Self::MsiV12 => "the series, v12: the DMA layer maps doorbells",
+            Self::MsiV14 => "the series, v14: the last revision",
+            Self::Linux4_11 => "Linux 4.11: the driver reserves the window",
             Self::Linux6_1 => "Linux 6.1.192, as recorded",
             Self::Linux6_12 => "Linux 6.12.95, as recorded",
+            Self::Linux7_2 => "Linux 7.2, from reading",
         }
     }
 
@@ -51,31 +123,8 @@ impl Profile {
     }
 
     /// Every choice as this kernel makes it.
-    pub const fn policy(self) -> Policy {
-        match self {
-            Self::Linux6_1 => Policy {
-                not_a_container: NotAContainer::Einval,
-                nesting_type: NestingType::Stage2,
-                info_alignment: InfoAlignment::None,
-                short_info: ShortInfo::WholeFields,
-                zero_page: ZeroPage::Pinned,
-                user_addresses: UserAddresses::Bits48,
-                blocked_state: BlockedState::EmptyDomain,
-                context_descriptors: ContextDescriptors::PerDomain,
-                ste_update: SteUpdate::Break,
-            },
-            Self::Linux6_12 => Policy {
-                not_a_container: NotAContainer::Ebadfd,
-                nesting_type: NestingType::Refused,
-                info_alignment: InfoAlignment::Eight,
-                short_info: ShortInfo::Bytes,
-                zero_page: ZeroPage::Unshared,
-                user_addresses: UserAddresses::Bits52UnlessPages64K,
-                blocked_state: BlockedState::Abort,
-                context_descriptors: ContextDescriptors::PerDevice,
-                ste_update: SteUpdate::Hitless,
-            },
-        }
+    pub fn policy(self) -> Policy {
+        Policy::of(self)
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Choice, OverrideError, Profile, ZeroPage};
+use super::{Certainty, Choice, OverrideError, Profile, ZeroPage, choices};
 
 #[test]
 fn a_choice_is_overridden_by_name_or_not_at_all() {
@@ -23,4 +23,30 @@ fn every_row_can_be_set_to_what_it_says() {
         assert_eq!(profile.name().parse(), Ok(*profile));
     }
     assert!(ZeroPage::from_name("Pinned").is_none());
+}
+
+#[test]
+fn the_table_begins_with_the_oldest_kernel_and_ascends() {
+    let oldest = Profile::ALL[0];
+    assert!(Profile::ALL.is_sorted());
+    for choice in choices() {
+        assert_eq!(choice.steps[0].since, oldest, "{}", choice.name);
+        assert!(choice.steps.is_sorted_by(|a, b| a.since < b.since), "{}", choice.name);
+        assert!(choice.values.len() > 1, "{} has nothing to choose from", choice.name);
+        for value in &choice.values {
+            assert!(value.means.ends_with('.'), "{}={}", choice.name, value.name);
+            assert_eq!(choice.value(value.name), Some(*value));
+        }
+    }
+}
+
+#[test]
+fn only_recorded_kernels_are_called_measured() {
+    let recorded = [Profile::Linux6_1, Profile::Linux6_12];
+    for choice in choices() {
+        for &profile in Profile::ALL {
+            let measured = choice.of(profile).certainty == Certainty::Measured;
+            assert!(!measured || recorded.contains(&profile), "{} in {profile}", choice.name);
+        }
+    }
 }

@@ -1,13 +1,12 @@
 //! A group joins a container's domains, or leaves them.
 
-use super::{DomainEntry, Type1, at_least_a_page, removal::Removal, windows::Windows};
-use crate::iommu::{DomainId, DomainKind, Invalidation, MapRequest};
+use super::{DomainEntry, SlotKind, Type1, at_least_a_page, removal::Removal, windows::Windows};
+use crate::iommu::{DomainId, DomainKind, ReservedKind};
 use crate::kernel::Kernel;
 use crate::operation::Task;
+use crate::policy::{DomainAllocError, MessageSafety, SuperpageTest, ValidRanges, WindowProvider};
 use crate::rules;
-use passim_model::pgtable::gather::Gather;
-use passim_model::pgtable::table::MemoryType;
-use passim_model::{Conflict, Errno, Host, PageSizes, Refusal, Span, event};
+use passim_model::{Conflict, Errno, Host, PageSizes, Refusal};
 
 impl Kernel {
     fn backend(&mut self, container: usize) -> &mut Type1 {
@@ -32,42 +31,107 @@ impl Kernel {
             ));
         }
         let kind = if backend.nesting { DomainKind::Nested } else { DomainKind::Paging };
-        let domain = self.iommu.alloc_domain(group, kind, &mut self.frames, host)?;
-        tasks.push(Task::Play(self.iommu.attach(domain, group)?));
-        if let Err(refusal) = self.judge_attach(container, group, domain) {
+        let domain = self
+            .iommu
+            .alloc_domain(group, kind, &mut self.frames, host)
+            .map_err(|refusal| self.domain_error(group, refusal))?;
+        let attach = self.iommu.attach(domain, group).inspect_err(|_| {
+            tasks.push(Task::FreeDomain { domain });
+        })?;
+        tasks.push(Task::Play(attach));
+        let kept = self
+            .judge_attach(container, group, domain)
+            .and_then(|()| self.keep_domain(container, group, domain, tasks, host));
+        if let Err(refusal) = kept {
             tasks.push(Task::Play(self.iommu.detach_to_blocked(group)));
             tasks.push(Task::FreeDomain { domain });
             return Err(refusal);
-        }
-        let shared = self.containers[container].backend.as_ref().and_then(|backend| {
-            let mut domains = backend.domains.iter();
-            domains.position(|entry| self.iommu.same_driver(entry.domain, group))
-        });
-        let backend = self.backend(container);
-        if let Some(at) = shared {
-            // Seen in the command queue of both kernels: attach to the new domain, detach, attach
-            // to the old one; the new domain is freed without ever having mapped anything.
-            let old = backend.domains[at].domain;
-            backend.domains[at].groups.push(group);
-            tasks.push(Task::Play(self.iommu.detach_to_blocked(group)));
-            tasks.push(Task::Play(self.iommu.attach(old, group)?));
-            tasks.push(Task::FreeDomain { domain });
-        } else {
-            let reference = backend.reference_domain();
-            let has_slots = !backend.slots.is_empty();
-            backend.domains.insert(0, DomainEntry { domain, groups: vec![group] });
-            tasks.push(Task::Play(self.iommu.superpage_test(domain)));
-            // Without mappings there is nothing to replay; a container that gets its type has none.
-            if let Some(reference) = reference.filter(|_| has_slots) {
-                tasks.push(Task::Replay { container, reference, domain });
-            }
         }
         self.recompute(container);
         Ok(())
     }
 
+    /// What attach says when no domain can be had.
+    fn domain_error(&self, group: u32, refusal: Refusal) -> Refusal {
+        match self.policy.domain_alloc_error {
+            DomainAllocError::Eio => {
+                rules::ATTACH_NO_DOMAIN.refuse_for(Errno::EIO, Conflict::Group(group))
+            }
+            DomainAllocError::Passed => refusal,
+        }
+    }
+
+    /// The group goes from its fresh domain to one of the container's that its IOMMU serves, or
+    /// the fresh domain becomes the container's.
+    fn keep_domain(
+        &mut self,
+        container: usize,
+        group: u32,
+        domain: DomainId,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
+        let shared = self.containers[container].backend.as_ref().and_then(|backend| {
+            let mut domains = backend.domains.iter();
+            domains.position(|entry| self.iommu.same_driver(entry.domain, group))
+        });
+        if let Some(at) = shared {
+            // Seen in the command queue of both kernels: attach to the new domain, detach, attach
+            // to the old one; the new domain is freed without ever having mapped anything.
+            tasks.push(Task::Play(self.iommu.detach_to_blocked(group)));
+            let backend = self.backend(container);
+            let old = backend.domains[at].domain;
+            backend.domains[at].groups.push(group);
+            tasks.push(Task::Play(self.iommu.attach(old, group)?));
+            tasks.push(Task::FreeDomain { domain });
+            return Ok(());
+        }
+        if self.policy.superpage_test == SuperpageTest::Made {
+            let test = self.iommu.superpage_test(domain, &mut self.frames, host);
+            tasks.push(Task::Play(test));
+        }
+        let backend = self.backend(container);
+        // Without a domain before it there is nothing to replay: such a container has no slots.
+        if let Some(reference) = backend.reference_domain().filter(|_| !backend.slots.is_empty()) {
+            self.replay(container, reference, domain, tasks, host)?;
+        }
+        self.give_window(group, domain)?;
+        let entry = DomainEntry { domain, groups: vec![group] };
+        self.backend(container).domains.insert(0, entry);
+        Ok(())
+    }
+
+    /// The window that the group's IOMMU driver reserves for doorbells becomes the domain's.
+    fn give_window(&mut self, group: u32, domain: DomainId) -> Result<(), Refusal> {
+        if self.policy.window_provider != WindowProvider::Driver {
+            return Ok(());
+        }
+        let regions = self.iommu.reserved_regions(group);
+        // 6.12 vfio_iommu_type1: a region that hardware takes messages from needs no mapping.
+        if regions.iter().any(|region| region.kind == ReservedKind::Msi) {
+            return Ok(());
+        }
+        let window = regions.iter().find(|region| region.kind == ReservedKind::SwMsi);
+        let Some(base) = window.map(|region| region.span.start()) else { return Ok(()) };
+        match self.iommu.set_msi_base(domain, base) {
+            Err(refusal) if refusal.errno == Errno::ENODEV => Ok(()),
+            outcome => outcome,
+        }
+    }
+
     /// Every check of an attach that comes after the hardware took the group.
     fn judge_attach(&self, container: usize, group: u32, domain: DomainId) -> Result<(), Refusal> {
+        if self.policy.valid_ranges == ValidRanges::Checked {
+            self.judge_ranges(container, group, domain)?;
+        }
+        if !self.params.allow_unsafe_interrupts && !self.messages_are_safe(container, group) {
+            return Err(rules::INTERRUPTS_UNSAFE.refuse_for(Errno::EPERM, Conflict::Group(group)));
+        }
+        Ok(())
+    }
+
+    /// Whether every mapping of the container may be made in the domain too.
+    fn judge_ranges(&self, container: usize, group: u32, domain: DomainId) -> Result<(), Refusal> {
         let backend = self.containers[container].backend.as_ref().expect("a typed container");
         let aperture = self.iommu.aperture(domain);
         for (_, slot, _) in &backend.slots {
@@ -87,10 +151,31 @@ impl Kernel {
                 return Err(rules::ATTACH_RESERVED.refuse_for(Errno::EINVAL, Conflict::Slot(slot)));
             }
         }
-        if !self.params.allow_unsafe_interrupts && !self.iommu.isolated_msi(group) {
-            return Err(rules::INTERRUPTS_UNSAFE.refuse_for(Errno::EPERM, Conflict::Group(group)));
-        }
         Ok(())
+    }
+
+    /// Whether messages of the group's devices reach only what is theirs, as this kernel tells.
+    fn messages_are_safe(&self, container: usize, group: u32) -> bool {
+        let capable = self.iommu.claims_intr_remap(group);
+        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let window = |entry: &DomainEntry| self.iommu.msi_geometry(entry.domain).supported;
+        match self.policy.message_safety {
+            MessageSafety::IommuCapability => capable,
+            MessageSafety::MsiDomains => capable || self.msi_domains_remap(group),
+            MessageSafety::DoorbellRegistry => capable || self.doorbells_are_safe(),
+            MessageSafety::RegistryOfAttached => {
+                capable || backend.domains.iter().any(window) && self.doorbells_are_safe()
+            }
+            MessageSafety::IrqDomains => {
+                let regions = self.iommu.reserved_regions(group);
+                match regions.iter().any(|region| region.kind == ReservedKind::SwMsi) {
+                    true => self.every_msi_domain_remaps(),
+                    false => capable,
+                }
+            }
+            MessageSafety::IrqDomainsOrCapability => capable || self.every_msi_domain_remaps(),
+            MessageSafety::IsolatedGroup => capable || self.group_has_isolated_msi(group),
+        }
     }
 
     /// Detaches `group`; the last group of the last domain takes every mapping with it.
@@ -108,7 +193,9 @@ impl Kernel {
         let domain = entry.domain;
         if backend.domains.len() == 1 {
             let domains = backend.domain_ids();
-            let slots: Vec<_> = backend.slots.drain().collect();
+            let slots = backend.slots.drain();
+            // Windows go with the rest; nothing of them is mapped here.
+            let slots: Vec<_> = slots.filter(|(_, slot)| slot.kind == SlotKind::User).collect();
             backend.invalid_vaddrs = 0;
             if !slots.is_empty() {
                 tasks.push(Task::Remove(Removal::new(domains, slots)));
@@ -134,42 +221,5 @@ impl Kernel {
         let backend = self.backend(container);
         backend.windows = windows;
         backend.page_sizes = at_least_a_page(sizes, page);
-    }
-
-    /// Maps into `domain` everything that `reference` maps. What a mapping replaces in the tables
-    /// has to be dropped afterwards.
-    pub(crate) fn replay(
-        &mut self,
-        container: usize,
-        reference: DomainId,
-        domain: DomainId,
-        host: &mut impl Host,
-    ) -> Invalidation {
-        let mut gather = Gather::default();
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
-        let page = backend.smallest_page();
-        let slots: Vec<_> =
-            backend.slots.iter().map(|(_, span, slot)| (span, slot.perms)).collect();
-        for (span, perms) in slots {
-            let mut next = Some(span);
-            while let Some(rest) = next {
-                let iova = rest.start();
-                let room = rest.size_minus_one().saturating_add(1);
-                let run = self.iommu.iova_run(reference, iova, room, host.memory());
-                // A hole in the reference is stepped over page by page, as the kernel does.
-                let size = run.map_or(page.bytes(), |(_, size)| size);
-                if let Some((output, size)) = run {
-                    let memory_type = MemoryType::Normal;
-                    let request = MapRequest { iova, output, size, perms, memory_type };
-                    let frames = &mut self.frames;
-                    let mapped = self.iommu.map(domain, &request, &mut gather, frames, host);
-                    if let Err(refusal) = mapped {
-                        tracing::warn!(target: event::VFIO, %refusal, %iova, "replay left a hole");
-                    }
-                }
-                next = iova.checked_add(size).and_then(|start| Span::new(start, rest.last()));
-            }
-        }
-        self.iommu.sync(domain, gather)
     }
 }

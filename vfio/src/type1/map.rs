@@ -1,10 +1,11 @@
 //! MAP_DMA: the checks in their order, then pages pinned and mapped run by run.
 
 use super::removal::Removal;
-use super::{Slot, SlotBitmap, Version};
+use super::{Slot, SlotBitmap, SlotKind, Version};
 use crate::iommu::{DomainId, MapRequest as IommuMapRequest};
 use crate::kernel::Kernel;
 use crate::operation::Task;
+use crate::policy::{ThirdMapFlag, ValidRanges, WrapErrno};
 use crate::process::{Pid, PinAccess};
 use crate::rules;
 use crate::uapi::{Buffer, MAP_BYTES, MapRequest, map};
@@ -20,14 +21,29 @@ struct Wanted {
     perms: Perms,
 }
 
-/// The permissions a request asks for, or `None` if it exchanges a vaddr.
-fn perms_of(request: &MapRequest) -> Result<Option<Perms>, Refusal> {
+/// What a request asks for by its flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asked {
+    /// A mapping with these permissions.
+    Mapping(Perms),
+    /// Another vaddr for an existing mapping.
+    Vaddr,
+    /// A window for doorbells.
+    Window,
+}
+
+/// argsz and flags, judged by what bit 2 of the flags means.
+fn asked(request: &MapRequest, third: ThirdMapFlag) -> Result<Asked, Refusal> {
     let header = request.header;
     if header.argsz < MAP_BYTES as u32 {
         let conflict = Conflict::Short { got: u64::from(header.argsz), needs: MAP_BYTES as u64 };
         return Err(rules::ARGSZ_SHORT.refuse_for(Errno::EINVAL, conflict));
     }
-    let unknown = header.flags & !(map::READ | map::WRITE | map::VADDR);
+    let known = match third {
+        ThirdMapFlag::Unknown => map::READ | map::WRITE,
+        ThirdMapFlag::ReservedMsiIova | ThirdMapFlag::Vaddr => map::READ | map::WRITE | map::THIRD,
+    };
+    let unknown = header.flags & !known;
     if unknown != 0 {
         let conflict = Conflict::Unknown(u64::from(unknown));
         return Err(rules::FLAGS_UNKNOWN.refuse_for(Errno::EINVAL, conflict));
@@ -35,38 +51,38 @@ fn perms_of(request: &MapRequest) -> Result<Option<Perms>, Refusal> {
     let mut perms = Perms::empty();
     perms.set(Perms::READ, header.flags & map::READ != 0);
     perms.set(Perms::WRITE, header.flags & map::WRITE != 0);
-    let exchange = header.flags & map::VADDR != 0;
-    if perms.is_empty() != exchange {
-        let conflict = Conflict::Unknown(u64::from(header.flags));
-        return Err(rules::MAP_NO_PERMISSION.refuse_for(Errno::EINVAL, conflict));
-    }
-    Ok((!exchange).then_some(perms))
+    Ok(match (header.flags & map::THIRD != 0, third) {
+        (false, _) => Asked::Mapping(perms),
+        (true, ThirdMapFlag::ReservedMsiIova) => Asked::Window,
+        (true, _) if perms.is_empty() => Asked::Vaddr,
+        (true, _) => return Err(no_permission(header.flags)),
+    })
 }
 
-/// The IOVA range of a request, aligned and without wrap.
-fn range_of(request: &MapRequest, page: PageSize) -> Result<Span<Iova>, Refusal> {
+fn no_permission(flags: u32) -> Refusal {
+    rules::MAP_NO_PERMISSION.refuse_for(Errno::EINVAL, Conflict::Unknown(u64::from(flags)))
+}
+
+/// The IOVA range of a request, without wrap.
+fn unwrapped(request: &MapRequest, errno: WrapErrno) -> Result<Span<Iova>, Refusal> {
+    if request.size == 0 {
+        return Err(rules::MAP_ALIGNMENT.refuse(Errno::EINVAL));
+    }
+    let wrap = rules::MAP_WRAP.refuse(errno.errno());
+    let iova = Span::from_size(Iova::new(request.iova), request.size).ok_or(wrap)?;
+    Span::from_size(UserAddr::new(request.vaddr), request.size).ok_or(wrap)?;
+    Ok(iova)
+}
+
+/// EINVAL where iova, vaddr or size is no multiple of the smallest page.
+fn judge_alignment(request: &MapRequest, page: PageSize) -> Result<(), Refusal> {
     for value in [request.size, request.iova, request.vaddr] {
         if !page.divides(value) {
             let conflict = Conflict::Misaligned { value, size: page };
             return Err(rules::MAP_ALIGNMENT.refuse_for(Errno::EINVAL, conflict));
         }
     }
-    if request.size == 0 {
-        return Err(rules::MAP_ALIGNMENT.refuse(Errno::EINVAL));
-    }
-    let wrap = rules::MAP_WRAP.refuse(Errno::EINVAL);
-    let iova = Span::from_size(Iova::new(request.iova), request.size).ok_or(wrap)?;
-    Span::from_size(UserAddr::new(request.vaddr), request.size).ok_or(wrap)?;
-    Ok(iova)
-}
-
-/// The range as these kernels search it: with an exclusive end, which for a range that ends at
-/// 2^64 is 0 and so finds nothing.
-///
-/// measured on 6.1 and 6.12: such a MAP over a mapping is refused for leaving the aperture, not
-/// for the overlap.
-pub(super) fn searched(span: Span<Iova>) -> Option<Span<Iova>> {
-    (span.last().get() != u64::MAX).then_some(span)
+    Ok(())
 }
 
 impl Kernel {
@@ -80,17 +96,28 @@ impl Kernel {
         host: &mut impl Host,
     ) -> Result<i64, Refusal> {
         let request = MapRequest::read(buffer)?;
-        let perms = perms_of(&request)?;
+        let asked = asked(&request, self.policy.third_map_flag)?;
         let Some(backend) = self.containers[container].backend.as_ref() else {
             return Err(rules::CONTAINER_WITHOUT_IOMMU.refuse(Errno::EINVAL));
         };
-        let iova = range_of(&request, backend.smallest_page())?;
+        if asked == Asked::Window {
+            return self.register_window(pid, container, &request);
+        }
+        let wrap = self.policy.wrap_errno;
+        if wrap == WrapErrno::Eoverflow {
+            // 7.2 vfio_iommu_type1: a wrap comes before permissions and alignment.
+            unwrapped(&request, wrap)?;
+        }
+        if asked == Asked::Mapping(Perms::empty()) {
+            return Err(no_permission(request.header.flags));
+        }
+        judge_alignment(&request, backend.smallest_page())?;
+        let iova = unwrapped(&request, wrap)?;
         let vaddr = UserAddr::new(request.vaddr);
-        let Some(perms) = perms else {
+        let Asked::Mapping(perms) = asked else {
             return self.exchange_vaddr(pid, container, iova, vaddr);
         };
-        if let Some(id) = searched(iova).and_then(|span| backend.slots.first_overlapping(span)) {
-            let slot = backend.slots.span(id).unwrap_or(iova);
+        if let Some((_, slot)) = backend.search.any(&backend.slots, iova) {
             return Err(rules::MAP_OVERLAP.refuse_for(Errno::EEXIST, Conflict::Slot(slot)));
         }
         if backend.entries_left() == 0 {
@@ -98,7 +125,7 @@ impl Kernel {
             let conflict = Conflict::Limit { limit, wanted: limit + 1 };
             return Err(rules::MAP_ENTRY_LIMIT.refuse_for(Errno::ENOSPC, conflict));
         }
-        if !backend.windows.allow(iova) {
+        if self.policy.valid_ranges == ValidRanges::Checked && !backend.windows.allow(iova) {
             let nearest = backend.windows.nearest(iova);
             let conflict = nearest.map_or(Conflict::Request, Conflict::Aperture);
             return Err(rules::MAP_OUTSIDE_VALID.refuse_for(Errno::EINVAL, conflict));
@@ -121,6 +148,7 @@ impl Kernel {
         let tracks = backend.tracking_dirty && backend.version == Version::V2;
         let pages = (wanted.iova.size_minus_one() >> backend.smallest_page().lg2()) + 1;
         let mut slot = Slot {
+            kind: SlotKind::User,
             vaddr: wanted.vaddr,
             perms: wanted.perms,
             owner: pid,
@@ -147,7 +175,10 @@ impl Kernel {
                 let backend =
                     self.containers[container].backend.as_mut().expect("a typed container");
                 let id = backend.slots.insert(wanted.iova, slot);
-                id.expect("the range was searched and is free");
+                debug_assert!(
+                    id.is_ok() || wanted.iova.last().get() == u64::MAX,
+                    "the range was searched and is free"
+                );
                 Ok(())
             }
             Err(refusal) => {
@@ -230,11 +261,9 @@ impl Kernel {
         vaddr: UserAddr,
     ) -> Result<i64, Refusal> {
         let backend = self.containers[container].backend.as_mut().expect("a typed container");
-        let found = searched(iova).and_then(|span| backend.slots.first_overlapping(span));
-        let Some(id) = found else {
+        let Some((id, span)) = backend.search.any(&backend.slots, iova) else {
             return Err(rules::VADDR_NO_MAPPING.refuse(Errno::ENOENT));
         };
-        let span = backend.slots.span(id).unwrap_or(iova);
         let slot = backend.slots.get_mut(id).expect("just found");
         if slot.vaddr_valid || span != iova {
             return Err(rules::VADDR_NOT_EXACT.refuse_for(Errno::EINVAL, Conflict::Slot(span)));

@@ -4,18 +4,26 @@
 //! | --- | --- |
 //! | [`slots`] | which mapping holds this address, which overlaps this range? |
 //! | `map` | may this be mapped, and which pages does it pin? |
+//! | `register` | may this be the window for doorbells, and which domains take it? |
+//! | `replay` | what does a domain that comes later learn? |
+//! | `search` | which slot does a search by range, point or kind find? |
 //! | `unmap` | which mappings does this range take away? |
 //! | `removal` | in what order does a mapping go: tables, SMMU, pages? |
 //! | `attach` | what happens when a group joins or leaves? |
 //! | `windows` | which addresses are valid? |
 //! | `info` | what does GET_INFO say? |
+//! | `msi_info` | and what of messages? |
 //! | `dirty` | which bits does a dirty report set? |
 
 mod attach;
 mod dirty;
 mod info;
 mod map;
+mod msi_info;
+mod register;
 pub(crate) mod removal;
+mod replay;
+mod search;
 pub mod slots;
 mod unmap;
 mod windows;
@@ -27,8 +35,10 @@ pub use dirty::SlotBitmap;
 pub(crate) use info::fixed_bytes_written;
 
 use crate::iommu::DomainId;
+use crate::policy::{EntryLimit, Policy};
 use crate::process::Pid;
 use passim_model::{PageSize, PageSizes, Perms, UserAddr};
+use search::Search;
 use slots::Slots;
 use windows::Windows;
 
@@ -41,9 +51,20 @@ pub enum Version {
     V2,
 }
 
+/// What a slot is for: `vfio_iova_type` of patch 1/7 of part 3.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SlotKind {
+    /// A mapping of process memory.
+    User,
+    /// The window in which doorbells are mapped; nothing of it is pinned or mapped by type1.
+    ReservedMsi,
+}
+
 /// One mapping.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Slot {
+    /// What it is for.
+    pub kind: SlotKind,
     /// First byte in the owner's memory.
     pub vaddr: UserAddr,
     /// What the device may do, as the process asked for it.
@@ -83,6 +104,7 @@ pub struct Type1 {
     pub(crate) invalid_vaddrs: usize,
     entry_limit: u32,
     cpu_page: PageSize,
+    search: Search,
 }
 
 impl Type1 {
@@ -92,10 +114,16 @@ impl Type1 {
         nesting: bool,
         entry_limit: u32,
         cpu_page: PageSize,
+        policy: &Policy,
     ) -> Self {
+        let entry_limit = match policy.entry_limit {
+            EntryLimit::None => u32::MAX,
+            EntryLimit::Parameter => entry_limit,
+        };
         Self {
             version,
             nesting,
+            search: Search { end: policy.range_end, find: policy.find_dma },
             domains: Vec::new(),
             slots: Slots::new(),
             windows: Windows::default(),

@@ -1,9 +1,8 @@
 use super::Version;
 use super::windows::Windows;
 use crate::call::{Arg, Call, MapKind, Protection};
-use crate::iommu::{
-    DeviceFacts, DriverFacts, Firmware, MsiIsolation, ReservedKind, ReservedRegion,
-};
+use crate::iommu::{DeviceFacts, DriverFacts, Firmware, ReservedKind, ReservedRegion};
+use crate::irq::{GicFacts, InterruptFacts};
 use crate::kernel::{Boot, Kernel, Params};
 use crate::policy::Profile;
 use crate::process::{Capabilities, Pid, Start};
@@ -75,16 +74,34 @@ fn world(version: Version, limit: u32, capabilities: Capabilities, memlock: u64)
     let firmware = Firmware {
         drivers: vec![DriverFacts::Flat { aperture, page_sizes }],
         devices: DeviceFacts::of_topology(&topology, 0),
-        msi: MsiIsolation::Isolated,
+    };
+    let interrupts = InterruptFacts {
+        gic: GicFacts::V2 {
+            distributor: PhysAddr::new(0x0800_0000),
+            cpu_interface: PhysAddr::new(0x0801_0000),
+            frames: Vec::new(),
+        },
+        cpus: 1,
+        ecam: PhysAddr::new(0x40_1000_0000),
+        held: Vec::new(),
+        irqs_allocated: Vec::new(),
+        smmus: Vec::new(),
+        doorbells_per_cpu: Vec::new(),
     };
     let boot = Boot {
         page: PageSize::K4,
         ram: vec![ram],
         set_aside: Vec::new(),
         topology: &topology,
+        interrupts: &interrupts,
         firmware: &firmware,
         policy: Profile::Linux6_12.policy(),
-        params: Params { dma_entry_limit: limit, ..Params::default() },
+        params: Params {
+            dma_entry_limit: limit,
+            // There is no interrupt controller here.
+            allow_unsafe_interrupts: true,
+            ..Params::default()
+        },
         modules: Vec::new(),
         io_strict_devmem: true,
     };
@@ -156,7 +173,7 @@ impl World {
             bytes.extend(field.to_le_bytes());
         }
         self.ioctl(self.container, request, Arg::Bytes(bytes)).unwrap();
-        let read = self.kernel.read_memory(self.pid, bitmap, 24, &self.host).unwrap();
+        let read = self.kernel.read_memory(self.pid, bitmap, 24, &mut self.host).unwrap();
         [0, 8, 16].map(|at| u64::from_le_bytes(read[at..at + 8].try_into().unwrap()))
     }
 }
@@ -283,7 +300,7 @@ fn a_structure_at_an_address_is_written_back_no_further_than_the_call_writes() {
     world.kernel.write_memory(world.pid, at, &status, &mut world.host).unwrap();
     let frames = world.kernel.frames_in_use();
     world.ioctl(group, ioctl::GROUP_GET_STATUS, Arg::Value(at.get())).unwrap();
-    let read = world.kernel.read_memory(world.pid, at, 8, &world.host).unwrap();
+    let read = world.kernel.read_memory(world.pid, at, 8, &mut world.host).unwrap();
     assert_eq!(read[4], 3);
     assert_eq!(world.kernel.frames_in_use(), frames);
 }

@@ -1,14 +1,15 @@
 //! UNMAP_DMA: the checks in their order, and which mappings a range takes away.
 
-use super::map::searched;
 use super::removal::Removal;
-use super::slots::SlotId;
-use super::{Type1, Version, dirty};
+use super::search::{Hit, Taken};
+use super::{SlotKind, Type1, Version, dirty};
 use crate::kernel::Kernel;
 use crate::operation::Task;
+use crate::policy::{DirtyTracking, Policy, ThirdMapFlag, UnmapAll, UnmapWrap, V1UnmapOrder};
 use crate::process::Pid;
 use crate::rules;
 use crate::uapi::{BITMAP_BYTES, Bitmap, Buffer, UNMAP_BYTES, UnmapRequest, unmap};
+use crate::verdict::{Severity, Verdict};
 use passim_model::{Conflict, Errno, Iova, Memory, PageSize, Refusal, Span};
 
 /// What an UNMAP request takes as its range.
@@ -16,33 +17,40 @@ use passim_model::{Conflict, Errno, Iova, Memory, PageSize, Refusal, Span};
 enum Range {
     /// Every mapping there is.
     All,
-    /// This range; `None` if it ends at 2^64, which these kernels let in and then find nothing in.
-    Of {
-        /// The range as asked for.
-        asked: Span<Iova>,
-        /// The range as searched.
-        searched: Option<Span<Iova>>,
-    },
+    /// This range.
+    Of(Span<Iova>),
+    /// A range that wraps, which a kernel without that check lets in: from the first address on,
+    /// to the last before it, modulo 2^64.
+    Wrapped(Iova, Iova),
 }
 
-impl Range {
-    /// The searched range; everything for [`Range::All`].
-    fn span(self) -> Option<Span<Iova>> {
-        match self {
-            Self::All => Span::new(Iova::new(0), Iova::new(u64::MAX)),
-            Self::Of { searched, .. } => searched,
-        }
+/// The flags UNMAP knows.
+fn known_flags(policy: &Policy) -> u32 {
+    let mut known = 0;
+    if policy.dirty_tracking == DirtyTracking::Present {
+        known |= unmap::GET_DIRTY_BITMAP;
     }
+    if policy.unmap_all == UnmapAll::Present {
+        known |= unmap::ALL;
+    }
+    if policy.third_map_flag == ThirdMapFlag::Vaddr {
+        known |= unmap::VADDR;
+    }
+    known
 }
 
 /// The request's own fields, judged; the bitmap it brings, if it asks for one.
-fn shape_of(request: &UnmapRequest, buffer: &Buffer) -> Result<Option<Bitmap>, Refusal> {
+fn shape_of(
+    request: &UnmapRequest,
+    buffer: &Buffer,
+    policy: &Policy,
+) -> Result<Option<Bitmap>, Refusal> {
     let header = request.header;
     if header.argsz < UNMAP_BYTES as u32 {
         let conflict = Conflict::Short { got: u64::from(header.argsz), needs: UNMAP_BYTES as u64 };
         return Err(rules::ARGSZ_SHORT.refuse_for(Errno::EINVAL, conflict));
     }
-    let unknown = header.flags & !(unmap::GET_DIRTY_BITMAP | unmap::ALL | unmap::VADDR);
+    let unknown = header.flags & !known_flags(policy);
     if unknown != 0 {
         let conflict = Conflict::Unknown(u64::from(unknown));
         return Err(rules::FLAGS_UNKNOWN.refuse_for(Errno::EINVAL, conflict));
@@ -63,7 +71,7 @@ fn shape_of(request: &UnmapRequest, buffer: &Buffer) -> Result<Option<Bitmap>, R
 }
 
 /// The range of the request.
-fn range_of(request: &UnmapRequest, page: PageSize) -> Result<Range, Refusal> {
+fn range_of(request: &UnmapRequest, page: PageSize, policy: &Policy) -> Result<Range, Refusal> {
     let misaligned = |value| {
         let conflict = Conflict::Misaligned { value, size: page };
         rules::UNMAP_ALIGNMENT.refuse_for(Errno::EINVAL, conflict)
@@ -80,39 +88,45 @@ fn range_of(request: &UnmapRequest, page: PageSize) -> Result<Range, Refusal> {
     if request.size == 0 || !page.divides(request.size) {
         return Err(misaligned(request.size));
     }
-    let asked = Span::from_size(Iova::new(request.iova), request.size)
-        .ok_or_else(|| rules::UNMAP_WRAP.refuse(Errno::EINVAL))?;
-    Ok(Range::Of { asked, searched: searched(asked) })
+    match Span::from_size(Iova::new(request.iova), request.size) {
+        Some(asked) => Ok(Range::Of(asked)),
+        None if policy.unmap_wrap == UnmapWrap::Modulo => {
+            let last = request.iova.wrapping_add(request.size).wrapping_sub(1);
+            Ok(Range::Wrapped(Iova::new(request.iova), Iova::new(last)))
+        }
+        None => Err(rules::UNMAP_WRAP.refuse(policy.wrap_errno.errno())),
+    }
 }
 
 impl Type1 {
     /// On v2, a mapping that an end of `range` cuts in two.
     pub(super) fn bisected_by(&self, range: Span<Iova>) -> Option<Span<Iova>> {
-        let first = self.slots.containing(range.start()).and_then(|id| self.slots.span(id));
-        let cut_at_start = first.filter(|slot| slot.start() < range.start());
-        let last = self.slots.containing(range.last()).and_then(|id| self.slots.span(id));
-        let cut_at_end = last.filter(|slot| slot.last() > range.last());
-        cut_at_start.or(cut_at_end)
+        self.bisected_at(range.start(), range.last())
+    }
+
+    fn bisected_at(&self, first: Iova, last: Iova) -> Option<Span<Iova>> {
+        let cut = |at| self.search.user_inside(&self.slots, at).map(|(_, slot)| slot);
+        let at_start = cut(first);
+        let at_end = cut(last).filter(|slot| slot.last() != last);
+        at_start.or(at_end)
     }
 
     /// The mappings `range` takes, ascending.
-    ///
-    /// measured on 6.1 and 6.12: on v1 a mapping that starts before the range ends the walk at
-    /// once, and one whose start lies inside goes whole.
-    fn taken_by(&self, range: Range) -> Vec<(Span<Iova>, SlotId)> {
-        let Some(span) = range.span() else { return Vec::new() };
-        let taken = self.slots.overlapping(span).map(|(id, slot)| (slot, id));
-        taken
-            .take_while(|(slot, _)| {
-                self.version == Version::V2 || range == Range::All || slot.start() >= span.start()
-            })
-            .collect()
+    fn taken_by(&self, range: Range) -> Taken {
+        match range {
+            Range::Wrapped(..) => Taken::default(),
+            Range::All => Taken {
+                hits: self.slots.iter().map(|(id, span, _)| (id, span)).collect(),
+                ..Taken::default()
+            },
+            Range::Of(span) => self.search.taken(&self.slots, span, self.version),
+        }
     }
 }
 
 /// Bytes of these mappings together; more than 2^64 - 1 cannot be mapped at once.
-fn total(taken: &[(Span<Iova>, SlotId)]) -> u64 {
-    taken.iter().filter_map(|(span, _)| span.size()).fold(0, u64::wrapping_add)
+fn total(taken: &[Hit]) -> u64 {
+    taken.iter().filter_map(|(_, span)| span.size()).fold(0, u64::wrapping_add)
 }
 
 impl Kernel {
@@ -126,33 +140,57 @@ impl Kernel {
         memory: &mut Memory,
     ) -> Result<i64, Refusal> {
         let request = UnmapRequest::read(buffer)?;
-        let bitmap = shape_of(&request, buffer)?;
+        let bitmap = shape_of(&request, buffer, &self.policy)?;
         if let Some(bitmap) = &bitmap {
             self.judge_bitmap(bitmap, request.size)?;
         }
         let backend = self.containers[container].backend.as_ref().expect("a typed container");
         let page = backend.smallest_page();
-        let range = range_of(&request, page)?;
+        let range = range_of(&request, page, &self.policy)?;
         if let Some(bitmap) = &bitmap {
             if !backend.tracking_dirty {
                 return Err(rules::DIRTY_NOT_STARTED.refuse(Errno::EINVAL));
             }
             dirty::judge_page_size(bitmap, page)?;
         }
-        if let Range::Of { asked, .. } = range
-            && backend.version == Version::V2
-            && let Some(slot) = backend.bisected_by(asked)
-        {
+        let bisected = match range {
+            _ if backend.version == Version::V1 => None,
+            Range::All => None,
+            Range::Of(span) => backend.bisected_by(span),
+            Range::Wrapped(first, last) => backend.bisected_at(first, last),
+        };
+        if let Some(slot) = bisected {
             return Err(rules::UNMAP_BISECTS.refuse_for(Errno::EINVAL, Conflict::Slot(slot)));
         }
         let taken = backend.taken_by(range);
         let size = if request.header.flags & unmap::VADDR != 0 {
-            self.invalidate_vaddrs(container, &taken)?
+            self.invalidate_vaddrs(container, &taken.hits)?
         } else {
-            self.take_slots(pid, container, &request, bitmap, &taken, tasks, memory)?
+            self.take_slots(pid, container, &request, bitmap, &taken.hits, tasks, memory)?
         };
+        if let Some(oops) = self.judge_walk(container, range, &taken) {
+            return Err(oops);
+        }
         buffer.copy_out(UnmapRequest::SIZE_OFFSET, &size.to_le_bytes())?;
         Ok(0)
+    }
+
+    /// What went wrong in the walk without a refusal; the end of a call that dereferenced nothing.
+    fn judge_walk(&mut self, container: usize, range: Range, taken: &Taken) -> Option<Refusal> {
+        let Range::Of(span) = range else { return None };
+        let by_shape =
+            taken.null.is_some() || self.policy.v1_unmap_order == V1UnmapOrder::TreeShape;
+        if taken.left > 0 && by_shape {
+            let conflict = Conflict::Window(span);
+            let rule = &rules::UNMAP_TREE_SHAPE;
+            self.verdicts.push(Verdict { severity: Severity::Finding, rule, conflict });
+        }
+        let (_, window) = taken.null?;
+        let (rule, conflict) = (&rules::FIND_DMA_NULL, Conflict::Window(window));
+        self.verdicts.push(Verdict { severity: Severity::Oops, rule, conflict });
+        self.containers[container].dead = true;
+        // The caller is killed where it stands; EINTR stands for the answer it never gets.
+        Some(rule.refuse_for(Errno::EINTR, conflict))
     }
 
     /// Takes the mappings out of the tree; they go from the tables in the tasks that follow. With
@@ -165,13 +203,13 @@ impl Kernel {
         container: usize,
         request: &UnmapRequest,
         bitmap: Option<Bitmap>,
-        taken: &[(Span<Iova>, SlotId)],
+        taken: &[Hit],
         tasks: &mut Vec<Task>,
         memory: &mut Memory,
     ) -> Result<u64, Refusal> {
         let mut outcome = Ok(total(taken));
         let mut going = Vec::with_capacity(taken.len());
-        for &(span, id) in taken {
+        for &(id, span) in taken {
             if let Some(bitmap) = &bitmap {
                 let base = Iova::new(request.iova);
                 let reported =
@@ -184,7 +222,10 @@ impl Kernel {
             let backend = self.containers[container].backend.as_mut().expect("a typed container");
             if let Some(slot) = backend.slots.remove(id) {
                 backend.invalid_vaddrs -= usize::from(!slot.vaddr_valid);
-                going.push((span, slot));
+                // Patch 3/7 of part 3: nothing of a window is mapped or pinned here.
+                if slot.kind == SlotKind::User {
+                    going.push((span, slot));
+                }
             }
         }
         if !going.is_empty() {
@@ -195,17 +236,13 @@ impl Kernel {
     }
 
     /// UNMAP with the VADDR flag: the mappings stay, their vaddrs are invalid from now on.
-    fn invalidate_vaddrs(
-        &mut self,
-        container: usize,
-        taken: &[(Span<Iova>, SlotId)],
-    ) -> Result<u64, Refusal> {
+    fn invalidate_vaddrs(&mut self, container: usize, taken: &[Hit]) -> Result<u64, Refusal> {
         let backend = self.containers[container].backend.as_mut().expect("a typed container");
         let invalid = |id| backend.slots.get(id).is_some_and(|slot| !slot.vaddr_valid);
-        if let Some(&(span, _)) = taken.iter().find(|&&(_, id)| invalid(id)) {
+        if let Some(&(_, span)) = taken.iter().find(|&&(id, _)| invalid(id)) {
             return Err(rules::UNMAP_VADDR_TWICE.refuse_for(Errno::EINVAL, Conflict::Slot(span)));
         }
-        for &(_, id) in taken {
+        for &(id, _) in taken {
             if let Some(slot) = backend.slots.get_mut(id) {
                 slot.vaddr_valid = false;
             }

@@ -39,6 +39,25 @@ impl Buffer {
         Ok(piece.try_into().expect("the piece has N bytes"))
     }
 
+    /// `len` bytes from `offset` on.
+    ///
+    /// # Errors
+    /// EFAULT by `user-pointer` where the memory ends before.
+    pub fn slice(&self, offset: usize, len: usize) -> Result<&[u8], Refusal> {
+        let bytes = self.bytes.as_deref().ok_or_else(Self::fault)?;
+        let end = offset.checked_add(len).ok_or_else(Self::fault)?;
+        bytes.get(offset..end).ok_or_else(Self::fault)
+    }
+
+    /// Copies in the first `bytes` bytes, to no end but to know that they are there.
+    ///
+    /// # Errors
+    /// EFAULT by `user-pointer` where the memory ends before.
+    pub fn require(&self, bytes: usize) -> Result<(), Refusal> {
+        let there = self.bytes.as_ref().map_or(0, Vec::len);
+        if self.bytes.is_none() || there < bytes { Err(Self::fault()) } else { Ok(()) }
+    }
+
     /// Copies `bytes` out to `offset`.
     ///
     /// # Errors

@@ -289,3 +289,45 @@ impl IrqInfo {
         bytes
     }
 }
+
+/// `struct vfio_irq_set` without its data, 20 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IrqSet {
+    /// argsz and flags.
+    pub header: Header,
+    /// Which interrupt.
+    pub index: u32,
+    /// First of the block.
+    pub start: u32,
+    /// How many.
+    pub count: u32,
+}
+
+impl IrqSet {
+    /// Size of the structure; its data follows.
+    pub const BYTES: usize = 20;
+
+    /// Reads all 20 bytes.
+    ///
+    /// # Errors
+    /// EFAULT.
+    pub fn read(buffer: &Buffer) -> Result<Self, Refusal> {
+        let bytes = buffer.copy_in::<{ Self::BYTES }>(0)?;
+        Ok(Self {
+            header: Header::of(&bytes),
+            index: u32_at(&bytes, 8),
+            start: u32_at(&bytes, 12),
+            count: u32_at(&bytes, 16),
+        })
+    }
+
+    /// The structure's bytes; its data follows.
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let fields = [self.header.argsz, self.header.flags, self.index, self.start, self.count];
+        for (place, field) in bytes.chunks_exact_mut(4).zip(fields) {
+            place.copy_from_slice(&field.to_le_bytes());
+        }
+        bytes
+    }
+}

@@ -10,9 +10,12 @@ mod number;
 pub use buffer::Buffer;
 pub use layout::{
     BITMAP_BYTES, Bitmap, DIRTY_HEADER_BYTES, DIRTY_RANGE_BYTES, DeviceInfo, DirtyHeader,
-    DirtyRange, Header, IrqInfo, MAP_BYTES, MapRequest, RegionInfo, UNMAP_BYTES, UnmapRequest,
+    DirtyRange, Header, IrqInfo, IrqSet, MAP_BYTES, MapRequest, RegionInfo, UNMAP_BYTES,
+    UnmapRequest,
 };
-pub use number::{Extension, dirty, group_status, info_cap, ioctl, irq, map, region, unmap};
+pub use number::{
+    Extension, dirty, group_status, info_cap, ioctl, irq, irq_set, map, region, unmap,
+};
 
 #[cfg(test)]
 mod tests;

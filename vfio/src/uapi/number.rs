@@ -111,8 +111,9 @@ pub mod map {
     pub const READ: u32 = 1 << 0;
     /// The device may write.
     pub const WRITE: u32 = 1 << 1;
-    /// Exchange the vaddr of an existing mapping.
-    pub const VADDR: u32 = 1 << 2;
+    /// Bit 2: VFIO_DMA_MAP_FLAG_RESERVED_MSI_IOVA of the series, VFIO_DMA_MAP_FLAG_VADDR of later
+    /// kernels.
+    pub const THIRD: u32 = 1 << 2;
 }
 
 /// Flags of VFIO_IOMMU_UNMAP_DMA.
@@ -141,8 +142,15 @@ pub mod dirty {
 pub mod info_cap {
     /// Page sizes are given.
     pub const FLAG_PGSIZES: u32 = 1 << 0;
-    /// A capability chain exists.
+    /// A capability chain exists. In v8 of the series the same bit is
+    /// [`FLAG_REQUIRE_MSI_MAP`].
     pub const FLAG_CAPS: u32 = 1 << 1;
+    /// v8: the user has to register a window for doorbells.
+    pub const FLAG_REQUIRE_MSI_MAP: u32 = 1 << 1;
+    /// The series, v9 to v13: `VFIO_IOMMU_TYPE1_INFO_CAP_MSI_GEOMETRY`.
+    pub const MSI_GEOMETRY: u16 = 1;
+    /// The series, v14: `VFIO_IOMMU_TYPE1_INFO_CAP_MSI_RESV`.
+    pub const MSI_RESV: u16 = 1;
     /// Valid IOVA ranges.
     pub const IOVA_RANGE: u16 = 1;
     /// Dirty page tracking.
@@ -173,6 +181,26 @@ pub mod region {
     pub const CAP_MSIX_MAPPABLE: u16 = 3;
     /// log2 of the distance between regions in the file.
     pub const OFFSET_LG2: u32 = 40;
+}
+
+/// Flags of VFIO_DEVICE_SET_IRQS.
+pub mod irq_set {
+    /// No data: each interrupt of the block.
+    pub const DATA_NONE: u32 = 1 << 0;
+    /// A byte for each: those that are not 0.
+    pub const DATA_BOOL: u32 = 1 << 1;
+    /// A descriptor for each.
+    pub const DATA_EVENTFD: u32 = 1 << 2;
+    /// Mask.
+    pub const ACTION_MASK: u32 = 1 << 3;
+    /// Unmask.
+    pub const ACTION_UNMASK: u32 = 1 << 4;
+    /// Trigger, or say what a trigger signals.
+    pub const ACTION_TRIGGER: u32 = 1 << 5;
+    /// Kinds of data, of which a request has one.
+    pub const DATA_TYPE_MASK: u32 = DATA_NONE | DATA_BOOL | DATA_EVENTFD;
+    /// Actions, of which a request has one.
+    pub const ACTION_TYPE_MASK: u32 = ACTION_MASK | ACTION_UNMASK | ACTION_TRIGGER;
 }
 
 /// Interrupt indexes and flags of a PCI device.

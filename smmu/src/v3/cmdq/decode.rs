@@ -2,13 +2,16 @@
 
 use super::CommandWords;
 use crate::choice::ReservedCommandFields;
+use crate::regime::Response;
 use crate::tlb::Hint;
 use crate::v3::SmmuV3;
 use crate::v3::features::StallModel;
 use crate::v3::wire::command::{
-    Cfgi1, CfgiRange1, PriResp1, Stream0, Sync0, Sync1, Tlbi0, Tlbi1, TlbiIpa1, opcode,
+    AtcInv0, AtcInv1, Cfgi1, CfgiRange1, PriResp1, Resume0, Resume1, Stream0, Sync0, Sync1, Tlbi0,
+    Tlbi1, TlbiIpa1, opcode,
 };
 use crate::v3::wire::regs::CommandError;
+use passim_model::ats::ResponseCode;
 use passim_model::bits::Field;
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Asid, StreamId, SubstreamId, Vmid};
@@ -47,10 +50,12 @@ pub(crate) enum Command {
     CfgiStes {
         first: StreamId,
         last: StreamId,
+        leaf: bool,
     },
     CfgiCd {
         stream: StreamId,
         substream: SubstreamId,
+        leaf: bool,
     },
     CfgiCdAll {
         stream: StreamId,
@@ -90,6 +95,28 @@ pub(crate) enum Command {
         at: Addresses,
     },
     TlbiNsnhAll,
+    AtcInv {
+        stream: StreamId,
+        substream: Option<SubstreamId>,
+        global: bool,
+        first: u64,
+        last: u64,
+    },
+    PriResp {
+        stream: StreamId,
+        substream: Option<SubstreamId>,
+        group: u16,
+        code: ResponseCode,
+    },
+    /// `end`: how the transaction ends, or that it is retried.
+    Resume {
+        stream: StreamId,
+        stag: u16,
+        end: Option<Response>,
+    },
+    StallTerm {
+        stream: StreamId,
+    },
     Sync(Signal),
     /// Legal, and nothing to do.
     Nothing,
@@ -131,20 +158,22 @@ impl SmmuV3 {
             let span = u32::MAX >> (31 - CfgiRange1::RANGE.get(w1) as u32);
             let stream = Stream0::STREAM_ID.get(w0) as u32;
             let (first, last) = (StreamId::new(stream & !span), StreamId::new(stream | span));
-            return Ok(Command::CfgiStes { first, last });
+            // IHI 0070 G.b 4.3.2: level-1 descriptors go too.
+            return Ok(Command::CfgiStes { first, last, leaf: false });
         }
         let size = |value: u64, bits: u32| self.in_size(value, bits);
         let Some(stream) = size(Stream0::STREAM_ID.get(w0), f.stream_bits) else {
             return Ok(Command::Nothing);
         };
         let stream = StreamId::new(stream);
+        let leaf = Cfgi1::LEAF.is_set(w1);
         let number = Stream0::SUBSTREAM_ID.get(w0);
         Ok(match code {
-            opcode::CFGI_STE => Command::CfgiStes { first: stream, last: stream },
+            opcode::CFGI_STE => Command::CfgiStes { first: stream, last: stream, leaf },
             opcode::CFGI_CD_ALL => Command::CfgiCdAll { stream },
             opcode::CFGI_CD => match size(number, f.substream_bits) {
                 Some(substream) => {
-                    Command::CfgiCd { stream, substream: SubstreamId::new(substream) }
+                    Command::CfgiCd { stream, substream: SubstreamId::new(substream), leaf }
                 }
                 None => Command::Nothing,
             },
@@ -213,15 +242,29 @@ impl SmmuV3 {
             opcode::CFGI_VMS_PIDM => {
                 require(f.mpam && !Stream0::SSEC.is_set(w0)).map(|()| Command::Nothing)
             }
-            opcode::ATC_INV => require(f.ats).map(|()| Command::Nothing),
+            opcode::ATC_INV => self.decode_atc_inv(w0, w1),
             opcode::PRI_RESP => {
-                let legal = f.pri && PriResp1::RESP.get(w1) != 3;
-                require(legal).map(|()| Command::Nothing)
+                let code = match PriResp1::RESP.get(w1) {
+                    0 => ResponseCode::Failure,
+                    1 => ResponseCode::InvalidRequest,
+                    2 => ResponseCode::Success,
+                    _ => return Err(CommandError::Illegal),
+                };
+                require(f.pri)?;
+                let group = PriResp1::PRG_INDEX.get(w1) as u16;
+                let (stream, substream) = self.recipient(w0);
+                Ok(stream.map_or(Command::Nothing, |stream| Command::PriResp {
+                    stream,
+                    substream,
+                    group,
+                    code,
+                }))
             }
             opcode::RESUME | opcode::STALL_TERM => {
                 // IHI 0070 G.b 4.7.1, 4.7.2: illegal where nothing can stall.
                 let can_stall = f.stall_model != StallModel::TerminateOnly;
-                require(can_stall && !Stream0::SSEC.is_set(w0)).map(|()| Command::Nothing)
+                require(can_stall && !Stream0::SSEC.is_set(w0))?;
+                Ok(self.decode_stall(code, w0, w1))
             }
             opcode::SYNC => match Sync0::CS.get(w0) {
                 0 => Ok(Command::Sync(Signal::None)),
@@ -237,11 +280,55 @@ impl SmmuV3 {
         }
     }
 
+    /// CMD_ATC_INV. IHI 0070 G.b 4.5.1: the span is aligned to its size.
+    fn decode_atc_inv(&self, w0: u64, w1: u64) -> Decoded {
+        let size = AtcInv1::SIZE.get(w1) as u32;
+        require(self.features.ats && size <= 52)?;
+        let span = u64::MAX >> (52 - size);
+        let address = AtcInv1::ADDRESS.in_place(w1);
+        let (stream, substream) = self.recipient(w0);
+        Ok(stream.map_or(Command::Nothing, |stream| Command::AtcInv {
+            stream,
+            substream,
+            global: substream.is_some() && AtcInv0::GLOBAL.is_set(w0),
+            first: address & !span,
+            last: address | span,
+        }))
+    }
+
+    /// Whom CMD_ATC_INV and CMD_PRI_RESP speak to.
+    fn recipient(&self, w0: u64) -> (Option<StreamId>, Option<SubstreamId>) {
+        let f = &self.features;
+        let stream = self.in_size(Stream0::STREAM_ID.get(w0), f.stream_bits);
+        let tagged = Stream0::SSV.is_set(w0) && f.substream_bits != 0;
+        let substream = self.in_size(Stream0::SUBSTREAM_ID.get(w0), f.substream_bits);
+        let substream = substream.filter(|_| tagged).map(SubstreamId::new);
+        (stream.map(StreamId::new), substream)
+    }
+
+    /// CMD_RESUME and CMD_STALL_TERM.
+    fn decode_stall(&self, code: u64, w0: u64, w1: u64) -> Command {
+        let bits = self.features.stream_bits;
+        let Some(stream) = self.in_size(Stream0::STREAM_ID.get(w0), bits).map(StreamId::new) else {
+            return Command::Nothing;
+        };
+        if code == opcode::STALL_TERM {
+            return Command::StallTerm { stream };
+        }
+        // IHI 0070 G.b 4.7.1: Ab counts only for a termination, and where TERM_MODEL is 0.
+        let abort = Resume0::AB.is_set(w0) || self.features.abort_only;
+        let response = if abort { Response::Abort } else { Response::RazWi };
+        let end = (!Resume0::AC.is_set(w0)).then_some(response);
+        Command::Resume { stream, stag: Resume1::STAG.get(w1) as u16, end }
+    }
+
     /// The addresses of an invalidation by address. IHI 0070 G.b 4.4.1.1.
     fn addresses(&self, w0: u64, w1: u64, field: Field) -> Result<Addresses, CommandError> {
         let first = field.in_place(w1);
         let page_last = first | 0xfff;
-        let one_page = Addresses { first, last: page_last, hint: Hint::default() };
+        let leaves_only = Tlbi1::LEAF.is_set(w1);
+        let hint = Hint { leaves_only, ..Hint::default() };
+        let one_page = Addresses { first, last: page_last, hint };
         if !self.features.range_invalidation {
             return Ok(one_page);
         }
@@ -254,7 +341,7 @@ impl SmmuV3 {
         let (num, scale) = (Tlbi0::NUM.get(w0), Tlbi0::SCALE.get(w0) as u32);
         let level = match Tlbi1::TTL.get(w1) {
             // Without 52-bit tables a 16K granule has no leaves at level 1: acts as 0.
-            1 if granule == Granule::K16 => 0,
+            1 if granule == Granule::K16 && !self.features.ds => 0,
             level => level as u8,
         };
         require(!(num == 0 && scale == 0 && level == 0))?;
@@ -264,7 +351,8 @@ impl SmmuV3 {
         // upper.
         let limit = if first >> 63 == 0 { u64::MAX >> 1 } else { u64::MAX };
         let last = u64::try_from(past - 1).map_or(limit, |last| last.min(limit));
-        let hint = Hint { granule: Some(granule), level: (level != 0).then_some(level) };
+        let level = (level != 0).then_some(level);
+        let hint = Hint { granule: Some(granule), level, leaves_only };
         Ok(Addresses { first, last, hint })
     }
 
@@ -325,6 +413,16 @@ fn defined_fields(code: u64, range_invalidation: bool) -> [u64; 2] {
             let address = or(&[Tlbi1::LEAF, TlbiIpa1::ADDRESS]) | hints;
             [tags(&[Tlbi0::VMID]) | range, address]
         }
+        opcode::ATC_INV => {
+            let word0 = stream | substream | or(&[Stream0::SSV, AtcInv0::GLOBAL]);
+            [word0 & !or(&[Stream0::SSEC]), or(&[AtcInv1::SIZE, AtcInv1::ADDRESS])]
+        }
+        opcode::PRI_RESP => {
+            let word0 = stream | substream | or(&[Stream0::SSV]);
+            [word0 & !or(&[Stream0::SSEC]), or(&[PriResp1::PRG_INDEX, PriResp1::RESP])]
+        }
+        opcode::RESUME => [stream | or(&[Resume0::AC, Resume0::AB]), or(&[Resume1::STAG])],
+        opcode::STALL_TERM => [stream, 0],
         opcode::SYNC => {
             let fields = [Sync0::OPCODE, Sync0::CS, Sync0::MSH, Sync0::MSI_ATTR, Sync0::MSI_DATA];
             [or(&fields), or(&[Sync1::MSI_ADDRESS])]

@@ -1,6 +1,7 @@
 //! What commands do. IHI 0070 G.b chapter 4.
 //!
-//! Everything is complete when the command is consumed, so CMD_SYNC has nothing to wait for.
+//! Everything inside the SMMU is complete when the command is consumed; what CMD_SYNC waits for
+//! are devices that have to invalidate caches of their own.
 
 use super::decode::{Addresses, Command, Signal};
 use crate::choice::Prefetch;
@@ -9,6 +10,7 @@ use crate::tlb::Space;
 use crate::v3::SmmuV3;
 use crate::v3::wire::regs::Cr0;
 use core::ops::RangeInclusive;
+use passim_model::ats::{Invalidation, PageResponse};
 use passim_model::{Asid, Effect, Memory, Vmid};
 
 /// VMID of the regimes that have none.
@@ -25,11 +27,30 @@ impl SmmuV3 {
                     self.prefetch(memory, stream, substream);
                 }
             }
-            Command::CfgiStes { first, last } => self.configs.invalidate_streams(first, last),
-            Command::CfgiCd { stream, substream } => {
-                self.configs.invalidate_cd(stream, substream.get());
+            Command::CfgiStes { first, last, leaf } => {
+                self.configs.invalidate_streams(first, last, leaf);
+            }
+            Command::CfgiCd { stream, substream, leaf } => {
+                self.configs.invalidate_cd(stream, substream.get(), leaf);
             }
             Command::CfgiCdAll { stream } => self.configs.invalidate_cds(stream),
+            Command::AtcInv { stream, substream, global, first, last } => {
+                // IHI 0070 G.b 4.5.1: ignored while SMMUEN is 0.
+                if self.registers.enabled(Cr0::SMMUEN) {
+                    let tag = self.invalidation_tag();
+                    let request = Invalidation { tag, stream, substream, global, first, last };
+                    self.effects.push(Effect::InvalidateAtc(request));
+                }
+            }
+            Command::PriResp { stream, substream, group, code } => {
+                // IHI 0070 G.b 4.5.2: the same.
+                if self.registers.enabled(Cr0::SMMUEN) {
+                    let response = PageResponse { stream, substream, group, code };
+                    self.effects.push(Effect::RespondToPages(response));
+                }
+            }
+            Command::Resume { stream, stag, end } => self.resume(stream, stag, end),
+            Command::StallTerm { stream } => self.end_stalls(|stalled| stalled == stream),
             Command::Sync(signal) => self.complete(signal),
             Command::Nothing => {}
             tlbi => self.invalidate(tlbi),
@@ -49,21 +70,48 @@ impl SmmuV3 {
     }
 
     fn invalidate(&mut self, command: Command) {
-        // IHI 0070 G.b 4.4.2.8: CR2.E2H says which of the EL2 regimes is meant.
-        let el2 = self.registers.el2_world();
         match command {
-            Command::TlbiNhAll { vmid } => self.drop_stage1(World::El1, vmid),
+            Command::TlbiNhAll { vmid } => {
+                self.registers.matching(vmid).for_each(|vmid| self.drop_stage1(World::El1, vmid));
+            }
             Command::TlbiNhAsid { vmid, asid } => {
-                self.tlb.invalidate_spaces(one(World::El1, vmid, asid));
+                for vmid in self.registers.matching(vmid) {
+                    self.tlb.invalidate_spaces(one(World::El1, vmid, asid));
+                }
             }
             Command::TlbiNhVa { vmid, asid, at } => {
-                self.drop_at(one(World::El1, vmid, asid), at);
-                self.drop_at(globals(World::El1, vmid), at);
+                for vmid in self.registers.matching(vmid) {
+                    self.drop_at(one(World::El1, vmid, asid), at);
+                    self.drop_at(globals(World::El1, vmid), at);
+                }
             }
             Command::TlbiNhVaa { vmid, at } => {
-                self.drop_at(all_asids(World::El1, vmid), at);
-                self.drop_at(globals(World::El1, vmid), at);
+                for vmid in self.registers.matching(vmid) {
+                    self.drop_at(all_asids(World::El1, vmid), at);
+                    self.drop_at(globals(World::El1, vmid), at);
+                }
             }
+            Command::TlbiS12Vmall { vmid } => {
+                for vmid in self.registers.matching(vmid) {
+                    self.drop_stage1(World::El1, vmid);
+                    self.tlb.invalidate_spaces(stage2(vmid..=vmid));
+                }
+            }
+            // IHI 0070 G.b 4.4.3.1: translations that combine both stages may stay.
+            Command::TlbiS2Ipa { vmid, at } => {
+                for vmid in self.registers.matching(vmid) {
+                    self.drop_at(stage2(vmid..=vmid), at);
+                }
+            }
+            Command::TlbiNsnhAll => self.drop_world(World::El1),
+            other => self.invalidate_el2(other),
+        }
+    }
+
+    /// IHI 0070 G.b 4.4.2.8: CR2.E2H says which of the EL2 regimes is meant.
+    fn invalidate_el2(&mut self, command: Command) {
+        let el2 = self.registers.el2_world();
+        match command {
             Command::TlbiEl2All => {
                 self.drop_stage1(World::El2, NO_VMID);
                 self.drop_stage1(World::El2E2h, NO_VMID);
@@ -80,41 +128,18 @@ impl SmmuV3 {
                 self.drop_at(all_asids(el2, NO_VMID), at);
                 self.drop_at(globals(el2, NO_VMID), at);
             }
-            Command::TlbiS12Vmall { vmid } => {
-                self.drop_stage1(World::El1, vmid);
-                self.tlb.invalidate_spaces(stage2(vmid));
-            }
-            // IHI 0070 G.b 4.4.3.1: translations that combine both stages may stay.
-            Command::TlbiS2Ipa { vmid, at } => self.drop_at(stage2(vmid), at),
-            Command::TlbiNsnhAll => {
-                let (least, most) = (Vmid::new(0), Vmid::new(u16::MAX));
-                let (low, high) = (Asid::new(0), Asid::new(u16::MAX));
-                let world = World::El1;
-                self.tlb.invalidate_spaces(
-                    Space::Stage1 { world, vmid: least, asid: low }..=Space::Stage1 {
-                        world,
-                        vmid: most,
-                        asid: high,
-                    },
-                );
-                self.tlb.invalidate_spaces(
-                    Space::Global { world, vmid: least, aset: 0 }..=Space::Global {
-                        world,
-                        vmid: most,
-                        aset: 1,
-                    },
-                );
-                self.tlb.invalidate_spaces(
-                    Space::Stage2 { vmid: least }..=Space::Stage2 { vmid: most },
-                );
-            }
-            Command::Prefetch { .. }
-            | Command::CfgiStes { .. }
-            | Command::CfgiCd { .. }
-            | Command::CfgiCdAll { .. }
-            | Command::Sync(_)
-            | Command::Nothing => {}
+            other => debug_assert!(false, "{other:?} invalidates nothing in the TLB"),
         }
+    }
+
+    /// Drops what all VMIDs of a world have at both stages.
+    fn drop_world(&mut self, world: World) {
+        let (least, most) = (Vmid::new(0), Vmid::new(u16::MAX));
+        let stage1 = |vmid, asid| Space::Stage1 { world, vmid, asid: Asid::new(asid) };
+        let global = |vmid, aset| Space::Global { world, vmid, aset };
+        self.tlb.invalidate_spaces(stage1(least, 0)..=stage1(most, u16::MAX));
+        self.tlb.invalidate_spaces(global(least, 0)..=global(most, 1));
+        self.tlb.invalidate_spaces(stage2(least..=most));
     }
 
     fn drop_stage1(&mut self, world: World, vmid: Vmid) {
@@ -144,6 +169,7 @@ fn globals(world: World, vmid: Vmid) -> RangeInclusive<Space> {
     Space::Global { world, vmid, aset: 0 }..=Space::Global { world, vmid, aset: 1 }
 }
 
-fn stage2(vmid: Vmid) -> RangeInclusive<Space> {
-    Space::Stage2 { vmid }..=Space::Stage2 { vmid }
+fn stage2(vmids: RangeInclusive<Vmid>) -> RangeInclusive<Space> {
+    let (vmid, last) = vmids.into_inner();
+    Space::Stage2 { vmid }..=Space::Stage2 { vmid: last }
 }

@@ -30,17 +30,44 @@ fn changed(edit: impl FnOnce(&mut [u32; 6])) -> IdRegisters {
 }
 
 #[test]
-fn commands_of_features_that_are_absent_t12() {
-    assert!(illegal(0x20, 0), "TLBI_EL2_ALL, Hyp = 0");
-    assert!(illegal(0x40, 0), "ATC_INV, ATS = 0");
-    assert!(illegal(0x44, 0), "RESUME, STALL_MODEL = 1");
-    assert!(illegal(0x45, 0), "STALL_TERM, STALL_MODEL = 1");
-    assert!(illegal(0x41, 0), "PRI_RESP, PRI = 0");
-    assert!(illegal(0x12, 0x400), "TLBI_NH_VA, TG 1 and NUM = SCALE = TTL = 0");
-    assert!(illegal(0x12, 0x900), "TLBI_NH_VA, TG 2 and TTL 1, which acts as 0");
-    assert!(illegal(0x3046, 0), "SYNC, CS 3");
-    assert!(illegal(0x18, 0), "TLBI_EL3_ALL on the Non-secure queue");
-    assert!(illegal(0x1a, 0), "TLBI_EL3_VA on the Non-secure queue");
+fn tlbi_el2_all_needs_hyp_t12a() {
+    assert!(illegal(0x20, 0));
+}
+
+#[test]
+fn atc_inv_needs_ats_t12b() {
+    assert!(illegal(0x40, 0));
+}
+
+#[test]
+fn resume_and_stall_term_need_stalls_t12c() {
+    assert!(illegal(0x44, 0) && illegal(0x45, 0));
+}
+
+#[test]
+fn pri_resp_needs_pri_t12d() {
+    assert!(illegal(0x41, 0));
+}
+
+#[test]
+fn a_granule_without_range_or_level_is_reserved_t12e() {
+    assert!(illegal(0x12, 0x400), "TG 1 and NUM = SCALE = TTL = 0");
+    assert!(illegal(0x12, 0x900), "TG 2 and TTL 1, which acts as 0");
+    assert!(!illegal_on(changed(|idr| idr[5] |= 1 << 7), 0x12, 0x900), "with DS it is a level");
+}
+
+#[test]
+fn sync_signals_are_three_t12f() {
+    assert!(illegal(0x3046, 0));
+}
+
+#[test]
+fn el3_is_for_the_secure_queue_t12g() {
+    assert!(illegal(0x18, 0) && illegal(0x1a, 0));
+}
+
+#[test]
+fn commands_of_features_that_are_absent() {
     assert!(illegal(0x07, 0), "CFGI_VMS_PIDM, MPAM = 0");
     for secure in [0x50, 0x51, 0x52, 0x53, 0x58, 0x5a, 0x60, 0x70, 0x73] {
         assert!(illegal(secure, 0), "{secure:#x}");

@@ -1,7 +1,9 @@
 //! What a CD says, and whether it may. IHI 0070 G.b 5.4, 5.4.2 and 5.5.
 
+use crate::attributes::Shareability;
 use crate::regime::{
-    Half, OnFault, PermissionLimits, Recording, Response, Stage1, TopByte, Unprivileged, World,
+    FlagUpdates, Half, OnFault, PermissionLimits, Recording, Response, Stage1, TopByte,
+    Unprivileged, World,
 };
 use crate::tlb::{Space, Tlb};
 use crate::v3::config::CdWords;
@@ -51,7 +53,7 @@ fn require(holds: bool, flaw: CdFlaw) -> Result<(), CdFlaw> {
 
 /// Judges a CD reached through `stream` and reads it.
 pub(crate) fn judge(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tlb) -> CdState {
-    let [w0, w1, ..] = *words;
+    let [w0, w1, w2, ..] = *words;
     require(Cd0::V.is_set(w0), CdFlaw::NotValid)?;
     let stalls = Cd0::S.is_set(w0);
     require(!(stalls && stream.stalls_disabled), CdFlaw::StallDisabled)?;
@@ -79,19 +81,26 @@ pub(crate) fn judge(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tl
     let asid = Cd0::ASID.get(w0) as u16;
     let tagged = two_halves;
     require(!tagged || f.asid16 || asid >> 8 == 0, CdFlaw::Asid)?;
-    let halves = [half(words, &LOWER, disabled[0], f)?, half(words, &UPPER, disabled[1], f)?];
+    // IHI 0070 G.b 5.4 (HD): without HA nothing is updated.
+    let updates = FlagUpdates { access: ha, dirty: ha && hd, tables: haft };
+    let shape = Shape { ds: f.ds && Cd2::DS.is_set(w2), updates, two_halves };
+    let lower = half(words, &LOWER, disabled[0], &shape, f)?;
+    let halves = [lower, half(words, &UPPER, disabled[1], &shape, f)?];
     let (space, global) = spaces(stream, asid, Cd0::ASET.get(w0) as u8, tlb);
     Ok(Stage1 {
         world: stream.world,
         halves,
         endian,
         limits: limits(w0, w1, stream.world, f),
+        mair: words[3],
+        updates,
         on_fault: OnFault {
             response: if aborts { Response::Abort } else { Response::RazWi },
             recording: match Cd0::R.is_set(w0) {
                 true => Recording::Recorded,
                 false => Recording::Suppressed,
             },
+            stalls,
         },
         space,
         global,
@@ -141,7 +150,16 @@ struct HalfFields {
     table: Field,
     no_hierarchy: Field,
     no_unprivileged: Field,
+    shareability: Field,
     is_upper: bool,
+}
+
+/// What both halves have in common.
+struct Shape {
+    ds: bool,
+    updates: FlagUpdates,
+    /// Not EL2 alone: there are two halves, and two privileges.
+    two_halves: bool,
 }
 
 const LOWER: HalfFields = HalfFields {
@@ -152,6 +170,7 @@ const LOWER: HalfFields = HalfFields {
     table: Cd1::TTB0,
     no_hierarchy: Cd1::HAD0,
     no_unprivileged: Cd1::E0PD0,
+    shareability: Cd0::SH0,
     is_upper: false,
 };
 
@@ -163,6 +182,7 @@ const UPPER: HalfFields = HalfFields {
     table: Cd2::TTB1,
     no_hierarchy: Cd2::HAD1,
     no_unprivileged: Cd2::E0PD1,
+    shareability: Cd0::SH1,
     is_upper: true,
 };
 
@@ -177,25 +197,35 @@ fn granule1(field: u64, features: &Features) -> Option<Granule> {
     features.has(granule).then_some(granule)
 }
 
-fn half(words: &CdWords, at: &HalfFields, disabled: bool, f: &Features) -> Result<Half, CdFlaw> {
+fn half(
+    words: &CdWords,
+    at: &HalfFields,
+    disabled: bool,
+    shape: &Shape,
+    f: &Features,
+) -> Result<Half, CdFlaw> {
+    let Shape { ds, updates, two_halves } = *shape;
     let (w0, own) = (words[0], words[at.word]);
     let top_byte = if at.top_byte.is_set(w0) { TopByte::Ignored } else { TopByte::Counts };
-    let refused = f.e0pd && at.no_unprivileged.is_set(own);
+    let refused = f.e0pd && two_halves && at.no_unprivileged.is_set(own);
     let unprivileged = if refused { Unprivileged::Refused } else { Unprivileged::Permitted };
+    // IHI 0070 G.b 5.4 (DS): descriptors then hold an address where shareability was.
+    let shareability = ds.then(|| Shareability::of(at.shareability.get(w0)));
     if disabled {
         // IHI 0070 G.b 5.4.1.1: nothing of a disabled half is checked.
-        return Ok(Half { walk: None, granule: Granule::K4, top_byte, unprivileged });
+        let granule = Granule::K4;
+        return Ok(Half { walk: None, granule, top_byte, unprivileged, shareability });
     }
     let field = at.granule.get(w0);
     let granule = if at.is_upper { granule1(field, f) } else { granule0(field, f) };
     let size_offset = at.size.get(w0) as u32;
     // IHI 0070 G.b 5.4.2: TxSZ is judged before TGx, with the limits of the granule named.
     let named = granule.unwrap_or(Granule::K4);
-    let least = if f.large_va && named == Granule::K64 { 12 } else { 16 };
+    let least = if f.large_va && (named == Granule::K64 || ds) { 12 } else { 16 };
     let in_range = least <= size_offset && size_offset <= max_size_offset(named, f);
     require(in_range, CdFlaw::TxSz)?;
     let granule = granule.ok_or(CdFlaw::Tg)?;
-    let output_bits = output_bits(Cd0::IPS.get(w0), granule, f);
+    let output_bits = output_bits(Cd0::IPS.get(w0), granule, ds, f);
     let ttb = at.table.in_place(own);
     require(ttb >> output_bits == 0, CdFlaw::Ttb)?;
     let input_bits = 64 - size_offset;
@@ -208,14 +238,16 @@ fn half(words: &CdWords, at: &HalfFields, disabled: bool, f: &Features) -> Resul
         root: align_root(ttb, start_level, input_bits, granule, output_bits),
         output_bits,
         hierarchical: !(f.hierarchical_disable && at.no_hierarchy.is_set(own)),
-        access_flag_faults: !Cd0::AFFD.is_set(w0),
+        access_flag_faults: !Cd0::AFFD.is_set(w0) && !updates.access,
+        ds,
+        dirty_state: updates.dirty,
     };
-    Ok(Half { walk: Some(walk), granule, top_byte, unprivileged })
+    Ok(Half { walk: Some(walk), granule, top_byte, unprivileged, shareability })
 }
 
 /// The level whose one table covers the input: stage 1 does not concatenate.
-fn start_level(input_bits: u32, granule: Granule) -> u8 {
+fn start_level(input_bits: u32, granule: Granule) -> i8 {
     let stride = granule.page().lg2() - 3;
-    let covers = |level: &u8| level_lg2(*level, granule) + stride >= input_bits;
-    (0..=3).rev().find(covers).unwrap_or(0)
+    let covers = |level: &i8| level_lg2(*level, granule) + stride >= input_bits;
+    (-1..=3).rev().find(covers).unwrap_or(0)
 }

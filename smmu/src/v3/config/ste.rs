@@ -1,6 +1,7 @@
 //! What an STE says, and whether it may. IHI 0070 G.b 5.2 and 5.2.2.
 
-use crate::regime::{Endian, OnFault, Recording, Response, Stage2, World};
+use crate::attributes::{Attributes, Replacement, Shareability};
+use crate::regime::{Endian, FlagUpdates, OnFault, Recording, Response, Stage2, World};
 use crate::tlb::{Space, Tlb};
 use crate::v3::config::SteWords;
 use crate::v3::features::{Features, FlagUpdate, StallModel, TableEndian, address_bits};
@@ -64,6 +65,13 @@ pub(crate) struct CdPointer {
     pub(crate) default_substream: DefaultSubstream,
 }
 
+impl CdPointer {
+    /// log2 of the CDs in a leaf, where there are two levels.
+    pub(crate) fn split(&self) -> Option<u32> {
+        self.table.split().filter(|_| self.count_lg2 != 0)
+    }
+}
+
 /// What an STE that translates amounts to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Stream {
@@ -74,6 +82,18 @@ pub(crate) struct Stream {
     /// STE.S1STALLD: a CD must not stall.
     pub(crate) stalls_disabled: bool,
     pub(crate) overrides: Overrides,
+    pub(crate) ats: Ats,
+}
+
+/// What EATS comes to. IHI 0070 G.b 5.2 (EATS).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ats {
+    /// Translation requests are refused, and translated transactions where they are checked.
+    Disabled,
+    /// Answers are final.
+    Full,
+    /// Answers are intermediate addresses; translated transactions pass stage 2.
+    SplitStage,
 }
 
 /// What transactions of a stream meet.
@@ -89,19 +109,46 @@ pub(crate) enum SteState {
     Translate(Stream),
 }
 
-/// STE.PRIVCFG and STE.INSTCFG. IHI 0070 G.b 5.2, 13.5.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// What an STE amounts to, and what counts of it in every state but ILLEGAL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ste {
+    pub(crate) state: SteState,
+    /// STE.PPAR: responses to page requests carry the PASID of the request.
+    pub(crate) pasid_in_responses: bool,
+}
+
+/// STE.PRIVCFG, STE.INSTCFG, and what replaces memory attributes. IHI 0070 G.b 5.2, 13.5.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Overrides {
-    privilege: Option<Privilege>,
-    instruction: Option<bool>,
+    pub(crate) privilege: Option<Privilege>,
+    pub(crate) instruction: Option<bool>,
+    /// Incoming memory attributes, after their replacement.
+    pub(crate) memory: Attributes,
+}
+
+impl Default for Overrides {
+    fn default() -> Self {
+        Self { privilege: None, instruction: None, memory: Attributes::INCOMING }
+    }
 }
 
 impl Overrides {
     fn of(word1: u64, features: &Features) -> Self {
+        let replacement = match features.override_types {
+            false => Replacement::default(),
+            true => Replacement::of(
+                Ste1::MEM_ATTR.get(word1),
+                Ste1::MTCFG.is_set(word1),
+                Ste1::SHCFG.get(word1),
+                Ste1::ALLOCCFG.get(word1),
+            ),
+        };
+        let memory = replacement.apply(Attributes::INCOMING);
         if !features.override_perms {
-            return Self::default();
+            return Self { memory, ..Self::default() };
         }
         Self {
+            memory,
             privilege: match Ste1::PRIVCFG.get(word1) {
                 2 => Some(Privilege::Unprivileged),
                 3 => Some(Privilege::Privileged),
@@ -113,6 +160,12 @@ impl Overrides {
                 _ => None,
             },
         }
+    }
+
+    /// Whether the access is changed at all.
+    #[inline]
+    pub(crate) fn change_access(self) -> bool {
+        self.privilege.is_some() || self.instruction.is_some()
     }
 
     /// The access as the rest of the SMMU sees it.
@@ -128,21 +181,28 @@ impl Overrides {
     }
 }
 
-/// Judges an STE and reads it. `el2` is the regime that STRW 2 selects.
-pub(crate) fn judge(words: &SteWords, features: &Features, el2: World, tlb: &mut Tlb) -> SteState {
-    match read(words, features, el2, tlb) {
-        Ok(state) => state,
-        Err(flaw) => SteState::Illegal(flaw),
-    }
+/// What the meaning of an STE depends on beside its words.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) features: &'a Features,
+    /// The regime that STRW 2 selects.
+    pub(crate) el2: World,
+    /// CR0.ATSCHK. It may be cached with the STE (IHI 0070 G.b 3.9.2).
+    pub(crate) ats_checked: bool,
 }
 
-fn read(
-    words: &SteWords,
-    features: &Features,
-    el2: World,
-    tlb: &mut Tlb,
-) -> Result<SteState, SteFlaw> {
+/// Judges an STE and reads it.
+pub(crate) fn judge(words: &SteWords, around: &Surroundings<'_>, tlb: &mut Tlb) -> Ste {
+    let state = match read(words, around, tlb) {
+        Ok(state) => state,
+        Err(flaw) => SteState::Illegal(flaw),
+    };
+    Ste { state, pasid_in_responses: Ste1::PPAR.is_set(words[1]) }
+}
+
+fn read(words: &SteWords, around: &Surroundings<'_>, tlb: &mut Tlb) -> Result<SteState, SteFlaw> {
     let [w0, w1, w2, ..] = *words;
+    let Surroundings { features, el2, ats_checked } = *around;
     require(Ste0::V.is_set(w0), SteFlaw::NotValid)?;
     let config = Config::of(Ste0::CONFIG.get(w0));
     let overrides = Overrides::of(w1, features);
@@ -176,6 +236,13 @@ fn read(
         stage2,
         stalls_disabled: Ste1::S1STALLD.is_set(w1),
         overrides,
+        ats: match Ste1::EATS.get(w1) {
+            _ if !features.ats => Ats::Disabled,
+            1 => Ats::Full,
+            // IHI 0070 G.b 5.2: without the check, and without DPT, these act as 0.
+            2 if ats_checked => Ats::SplitStage,
+            _ => Ats::Disabled,
+        },
     }))
 }
 
@@ -266,21 +333,25 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
     let haft = f.flag_update == FlagUpdate::Tables && Ste2::S2HAFT.is_set(w2);
     require(ha || !haft, SteFlaw::S2FlagUpdate)?;
     let granule = granule0(Ste2::S2TG.get(w2), f).ok_or(SteFlaw::S2Tg)?;
-    let output_bits = output_bits(Ste2::S2PS.get(w2), granule, f);
+    let ds = f.ds && Ste3::S2DS.is_set(w3);
+    let output_bits = output_bits(Ste2::S2PS.get(w2), granule, ds, f);
     let ttb = Ste3::S2TTB.in_place(w3);
     require(ttb >> output_bits == 0, SteFlaw::S2Ttb)?;
     let t0sz = Ste2::S2T0SZ.get(w2) as u32;
     // IHI 0070 G.b 5.2.2 (STES2T0SZInvalid): the input is bounded by IAS.
-    let least = if granule == Granule::K64 { 12 } else { 16 };
+    let least = if granule == Granule::K64 || ds { 12 } else { 16 };
     let least = if f.minor == 0 { 64 - f.ias() } else { least.max(64 - f.ias()) };
     let in_range = least <= t0sz && t0sz <= max_size_offset(granule, f);
     require(in_range, SteFlaw::S2T0Sz)?;
     let input_bits = 64 - t0sz;
-    let start_level = start_level(Ste2::S2SL0.get(w2), Ste3::S2SL0_2.is_set(w3), granule, f)
+    let sl0 = (Ste2::S2SL0.get(w2), Ste3::S2SL0_2.is_set(w3));
+    let start_level = start_level(sl0, granule, ds, f)
         .filter(|&level| concatenation_fits(level, input_bits, granule))
         .ok_or(SteFlaw::S2Sl0)?;
     let endian = endian(Ste2::S2ENDI.is_set(w2), f).ok_or(SteFlaw::S2Endi)?;
     let recorded = Ste2::S2R.is_set(w2);
+    // IHI 0070 G.b 5.2 (S2HD): without S2HA nothing is updated.
+    let updates = FlagUpdates { access: ha, dirty: ha && hd, tables: haft };
     Ok(Stage2 {
         walk: walk::Config {
             stage: Stage::Two,
@@ -290,7 +361,9 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
             root: align_root(ttb, start_level, input_bits, granule, output_bits),
             output_bits,
             hierarchical: false,
-            access_flag_faults: !Ste2::S2AFFD.is_set(w2),
+            access_flag_faults: !Ste2::S2AFFD.is_set(w2) && !updates.access,
+            ds,
+            dirty_state: updates.dirty,
         },
         granule,
         endian,
@@ -298,16 +371,27 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
         on_fault: OnFault {
             response: Response::Abort,
             recording: if recorded { Recording::Recorded } else { Recording::Suppressed },
+            stalls,
         },
+        updates,
+        force_write_back: fwb,
+        protected_walks: Ste2::S2PTW.is_set(w2),
+        xnx: f.xnx,
+        shareability: ds.then(|| Shareability::of(Ste2::S2SH0.get(w2))),
         space: tlb.space(Space::Stage2 { vmid }),
     })
 }
 
-/// The effective IPS or S2PS: capped to OAS, and to 48 bits below the 64K granule.
+/// The effective IPS or S2PS: capped to OAS, and to 48 bits below the 64K granule without DS.
 /// IHI 0070 G.b 5.2 (S2PS), 5.4 (IPS).
-pub(crate) fn output_bits(field: u64, granule: Granule, features: &Features) -> u32 {
-    let size = address_bits(field).min(features.oas);
-    if granule == Granule::K64 { size } else { size.min(48) }
+pub(crate) fn output_bits(field: u64, granule: Granule, ds: bool, features: &Features) -> u32 {
+    let size = match (address_bits(field), features.minor) {
+        // Reserved sizes act as the largest that is not.
+        (size, 0) => size.min(48),
+        (size, _) => size.min(52),
+    };
+    let size = size.min(features.oas);
+    if granule == Granule::K64 || ds { size } else { size.min(48) }
 }
 
 /// Byte order asked for, if the SMMU has it.
@@ -319,32 +403,34 @@ pub(crate) fn endian(big: bool, features: &Features) -> Option<Endian> {
     }
 }
 
-/// The start level S2SL0 names; `None` where it is reserved or beyond the output size.
-fn start_level(sl0: u64, sl0_2: bool, granule: Granule, f: &Features) -> Option<u8> {
-    if sl0_2 {
-        return None;
-    }
+/// The start level S2SL0 names, and S2SL0_2 beside it; `None` where it is reserved or beyond the
+/// output size.
+fn start_level(sl0: (u64, bool), granule: Granule, ds: bool, f: &Features) -> Option<i8> {
     match (granule, sl0) {
-        (Granule::K4, 0) => Some(2),
-        (Granule::K4, 1) => Some(1),
-        (Granule::K4, 2) if f.oas >= 44 => Some(0),
-        (Granule::K4, 3) if f.small_tables => Some(3),
-        (Granule::K16 | Granule::K64, 0) => Some(3),
-        (Granule::K16 | Granule::K64, 1) => Some(2),
-        (Granule::K16, 2) if f.oas >= 42 => Some(1),
-        (Granule::K64, 2) if f.oas >= 44 => Some(1),
+        // DDI 0487, VTCR_EL2.SL2: counts with DS and the 4K granule only.
+        (Granule::K4, (0, true)) if ds => Some(-1),
+        (Granule::K4, (_, true)) if ds => None,
+        (Granule::K4, (0, _)) => Some(2),
+        (Granule::K4, (1, _)) => Some(1),
+        (Granule::K4, (2, _)) if f.oas >= 44 => Some(0),
+        (Granule::K4, (3, _)) if f.small_tables => Some(3),
+        (Granule::K16 | Granule::K64, (0, _)) => Some(3),
+        (Granule::K16 | Granule::K64, (1, _)) => Some(2),
+        (Granule::K16, (2, _)) if f.oas >= 42 => Some(1),
+        (Granule::K64, (2, _)) if f.oas >= 44 => Some(1),
+        (Granule::K16, (3, _)) if ds => Some(0),
         _ => None,
     }
 }
 
 /// log2 of the bytes a descriptor at `level` covers.
-pub(crate) const fn level_lg2(level: u8, granule: Granule) -> u32 {
+pub(crate) const fn level_lg2(level: i8, granule: Granule) -> u32 {
     let page = granule.page().lg2();
-    page + (3 - level as u32) * (page - 3)
+    page + (3 - level) as u32 * (page - 3)
 }
 
 /// Whether the input needs at least two descriptors and at most sixteen tables at the level.
-fn concatenation_fits(level: u8, input_bits: u32, granule: Granule) -> bool {
+fn concatenation_fits(level: i8, input_bits: u32, granule: Granule) -> bool {
     let least = level_lg2(level, granule) + 1;
     let most = least + (granule.page().lg2() - 3 - 1) + 4;
     (least..=most).contains(&input_bits)
@@ -354,7 +440,7 @@ fn concatenation_fits(level: u8, input_bits: u32, granule: Granule) -> bool {
 /// table act as zero, 64 bytes at least where outputs have 52 bits.
 pub(crate) fn align_root(
     ttb: u64,
-    level: u8,
+    level: i8,
     input_bits: u32,
     granule: Granule,
     output_bits: u32,

@@ -13,9 +13,10 @@ fn an_emulated_board_promises_nothing_unmodelled() {
 #[test]
 fn what_is_missing_is_named() {
     let mut ids = BOTH_STAGES;
-    ids.idr[0] |= 2 << 6 | 1 << 10;
+    ids.idr[0] |= 1 << 5 | 1 << 15;
+    ids.idr[3] |= 1 << 15;
     let fields: Vec<&str> = ids.unmodelled().iter().map(|missing| missing.field).collect();
-    assert_eq!(fields, ["IDR0.HTTU", "IDR0.ATS"]);
+    assert_eq!(fields, ["IDR0.BTM", "IDR0.ATOS", "IDR3.DPT"]);
 }
 
 #[test]
@@ -25,4 +26,60 @@ fn aarch32_tables_widen_the_intermediate_size() {
     ids.idr[5] = 0x71;
     let features = Features::of(&ids);
     assert_eq!((features.oas, features.ias()), (36, 40));
+}
+
+#[test]
+fn presets_promise_nothing_unmodelled_and_agree_with_what_was_measured() {
+    for (name, preset) in Description::PRESETS {
+        let ids = preset.id_registers().unwrap();
+        assert_eq!(ids.unmodelled(), [], "{name}");
+        assert_eq!(Description::preset(name), Some(preset));
+    }
+    assert_eq!(Description::VIRT.id_registers(), Ok(BOTH_STAGES));
+    let stage2 = Description { stage1: false, ..Description::VIRT };
+    assert_eq!(stage2.id_registers().unwrap().idr[0], 0xd44_1019);
+    assert_eq!(Description::MMU_600.product(), 0x483);
+    let everything = Features::of(&Description::EVERYTHING.id_registers().unwrap());
+    assert!(everything.ds && everything.ats && everything.pri && everything.force_write_back);
+    assert_eq!((everything.oas, everything.stall_max), (52, 256));
+}
+
+#[test]
+fn contradictions_are_named() {
+    let base = Description::VIRT;
+    let cases = [
+        (Description { pri: true, ..base }, "pri"),
+        (Description { output_bits: 45, ..base }, "output_bits"),
+        (Description { stream_bits: 33, ..base }, "stream_bits"),
+        (Description { stage1: false, hyp: true, ..base }, "hyp"),
+        (Description { stall_model: StallModel::Both, ..base }, "stall_max"),
+        (Description { granules: [false; 3], ..base }, "granules"),
+        (Description { minor: 0, output_bits: 52, ..base }, "output_bits"),
+    ];
+    for (description, field) in cases {
+        assert_eq!(description.id_registers().unwrap_err().field, field);
+    }
+}
+
+/// Every bit of the ID registers is some capability's, or reserved.
+#[test]
+fn capabilities_cover_the_id_registers() {
+    for (register, reserved) in [(0, 0xa000_0000u32), (1, 0), (3, 0xff00_0043), (5, 0xf208)] {
+        let mut covered = reserved;
+        for bit in 0..32 {
+            let mut ids = IdRegisters::default();
+            ids.idr[register] = 1 << bit;
+            let known = CAPABILITIES.iter().any(|capability| capability.value(&ids) != 0);
+            covered |= u32::from(known) << bit;
+        }
+        assert_eq!(covered, u32::MAX, "IDR{register}: {:#x}", !covered);
+    }
+}
+
+/// The table in the documentation is the one the data makes.
+#[test]
+fn the_capability_table_is_up_to_date() {
+    let written = include_str!("../../../CAPABILITIES.md");
+    let table = Description::capability_table();
+    assert!(written.ends_with(&table), "the table is now:\n{table}");
 }

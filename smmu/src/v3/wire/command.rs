@@ -62,6 +62,36 @@ layout! {
 }
 
 layout! {
+    /// Doubleword 0 of CMD_ATC_INV, beside [`Stream0`]. 4.5.1.
+    pub(crate) struct AtcInv0 {
+        GLOBAL = bit(9);
+    }
+}
+
+layout! {
+    /// Doubleword 1 of CMD_ATC_INV. 4.5.1.
+    pub(crate) struct AtcInv1 {
+        SIZE = bits(5, 0);
+        ADDRESS = bits(63, 12);
+    }
+}
+
+layout! {
+    /// Doubleword 0 of CMD_RESUME, beside [`Stream0`]. 4.7.1.
+    pub(crate) struct Resume0 {
+        AC = bit(12);
+        AB = bit(13);
+    }
+}
+
+layout! {
+    /// Doubleword 1 of CMD_RESUME. 4.7.1.
+    pub(crate) struct Resume1 {
+        STAG = bits(15, 0);
+    }
+}
+
+layout! {
     /// Doubleword 1 of CMD_PRI_RESP. 4.5.2.
     pub(crate) struct PriResp1 {
         PRG_INDEX = bits(8, 0);

@@ -18,7 +18,8 @@ layout! {
 }
 
 layout! {
-    /// Doubleword 1 of records about a translation, 7.3.12 to 7.3.16.
+    /// Doubleword 1 of records about a translation, 7.3.12 to 7.3.17; of F_UUT, 7.3.2, and
+    /// F_TRANSL_FORBIDDEN, 7.3.8, what they have of it.
     pub(crate) struct Event1 {
         STAG = bits(15, 0);
         STALL = bit(31);
@@ -33,7 +34,39 @@ layout! {
 }
 
 layout! {
-    /// Doubleword 3 of records with an intermediate physical address, 7.3.13 to 7.3.16.
+    /// Doubleword 1 of F_BAD_ATS_TREQ, 7.3.6.
+    pub(crate) struct Event1TranslationRequest {
+        SPAN = bits(3, 0);
+        P = bit(27);
+        X = bit(28);
+        W = bit(29);
+        R = bit(30);
+    }
+}
+
+layout! {
+    /// Doubleword 1 of E_PAGE_REQUEST, 7.3.19. The flags stand in the order in which the section
+    /// lists them, from the top bit down.
+    pub(crate) struct Event1PageRequest {
+        SPAN = bits(7, 0);
+        UX = bit(26);
+        UW = bit(27);
+        UR = bit(28);
+        PX = bit(29);
+        PW = bit(30);
+        PR = bit(31);
+    }
+}
+
+layout! {
+    /// Doubleword 2 of records that name a page, 7.3.6 and 7.3.19.
+    pub(crate) struct Event2Page {
+        INPUT_ADDR = bits(63, 12);
+    }
+}
+
+layout! {
+    /// Doubleword 3 of records with an intermediate physical address, 7.3.13 to 7.3.17.
     pub(crate) struct Event3Ipa {
         IPA = bits(55, 12);
     }
@@ -50,14 +83,20 @@ layout! {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum EventKind {
+    /// F_UUT, 7.3.2.
+    UnsupportedTransaction = 0x01,
     /// C_BAD_STREAMID, 7.3.3.
     BadStreamId = 0x02,
     /// F_STE_FETCH, 7.3.4.
     SteFetch = 0x03,
     /// C_BAD_STE, 7.3.5.
     BadSte = 0x04,
+    /// F_BAD_ATS_TREQ, 7.3.6.
+    BadTranslationRequest = 0x05,
     /// F_STREAM_DISABLED, 7.3.7.
     StreamDisabled = 0x06,
+    /// F_TRANSL_FORBIDDEN, 7.3.8.
+    TranslatedForbidden = 0x07,
     /// C_BAD_SUBSTREAMID, 7.3.9.
     BadSubstreamId = 0x08,
     /// F_CD_FETCH, 7.3.10.
@@ -74,6 +113,14 @@ pub enum EventKind {
     Access = 0x12,
     /// F_PERMISSION, 7.3.16.
     Permission = 0x13,
+    /// F_TLB_CONFLICT, 7.3.17.
+    TlbConflict = 0x20,
+    /// F_CFG_CONFLICT, 7.3.18. Never raised: one cache entry, one STE.
+    ConfigConflict = 0x21,
+    /// E_PAGE_REQUEST, 7.3.19.
+    PageRequest = 0x24,
+    /// F_VMS_FETCH, 7.3.20. Never raised: no VMS is fetched without MPAM.
+    VmsFetch = 0x25,
 }
 
 impl EventKind {
@@ -82,9 +129,64 @@ impl EventKind {
         self as u8
     }
 
+    /// All, by number. IHI 0070 G.b 7.3.
+    pub const ALL: [Self; 19] = [
+        Self::UnsupportedTransaction,
+        Self::BadStreamId,
+        Self::SteFetch,
+        Self::BadSte,
+        Self::BadTranslationRequest,
+        Self::StreamDisabled,
+        Self::TranslatedForbidden,
+        Self::BadSubstreamId,
+        Self::CdFetch,
+        Self::BadCd,
+        Self::WalkEabt,
+        Self::Translation,
+        Self::AddrSize,
+        Self::Access,
+        Self::Permission,
+        Self::TlbConflict,
+        Self::ConfigConflict,
+        Self::PageRequest,
+        Self::VmsFetch,
+    ];
+
+    /// The section of IHI 0070 G.b that describes it.
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::UnsupportedTransaction => "7.3.2",
+            Self::BadStreamId => "7.3.3",
+            Self::SteFetch => "7.3.4",
+            Self::BadSte => "7.3.5",
+            Self::BadTranslationRequest => "7.3.6",
+            Self::StreamDisabled => "7.3.7",
+            Self::TranslatedForbidden => "7.3.8",
+            Self::BadSubstreamId => "7.3.9",
+            Self::CdFetch => "7.3.10",
+            Self::BadCd => "7.3.11",
+            Self::WalkEabt => "7.3.12",
+            Self::Translation => "7.3.13",
+            Self::AddrSize => "7.3.14",
+            Self::Access => "7.3.15",
+            Self::Permission => "7.3.16",
+            Self::TlbConflict => "7.3.17",
+            Self::ConfigConflict => "7.3.18",
+            Self::PageRequest => "7.3.19",
+            Self::VmsFetch => "7.3.20",
+        }
+    }
+
     /// The name as the specification prints it.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::UnsupportedTransaction => "F_UUT",
+            Self::BadTranslationRequest => "F_BAD_ATS_TREQ",
+            Self::TranslatedForbidden => "F_TRANSL_FORBIDDEN",
+            Self::TlbConflict => "F_TLB_CONFLICT",
+            Self::ConfigConflict => "F_CFG_CONFLICT",
+            Self::PageRequest => "E_PAGE_REQUEST",
+            Self::VmsFetch => "F_VMS_FETCH",
             Self::BadStreamId => "C_BAD_STREAMID",
             Self::SteFetch => "F_STE_FETCH",
             Self::BadSte => "C_BAD_STE",

@@ -6,6 +6,7 @@
 pub(crate) mod cd;
 pub(crate) mod command;
 pub(crate) mod event;
+pub(crate) mod pri;
 pub(crate) mod regs;
 pub(crate) mod ste;
 

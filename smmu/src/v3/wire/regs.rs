@@ -1,5 +1,6 @@
 //! Registers: offsets and fields. IHI 0070 G.b, 6.2 and 6.3.
 
+use passim_model::bits::{Field, bit, bits};
 use passim_model::layout;
 
 /// Offsets from the base of page 0. IHI 0070 G.b 6.2.1; page 1 starts at 0x10000 (6.2.2).
@@ -33,8 +34,14 @@ pub(crate) mod offset {
     pub(crate) const EVENTQ_IRQ_CFG0: u64 = 0xb0;
     pub(crate) const EVENTQ_IRQ_CFG1: u64 = 0xb8;
     pub(crate) const EVENTQ_IRQ_CFG2: u64 = 0xbc;
+    pub(crate) const PRIQ_BASE: u64 = 0xc0;
+    pub(crate) const PRIQ_IRQ_CFG0: u64 = 0xd0;
+    pub(crate) const PRIQ_IRQ_CFG1: u64 = 0xd8;
+    pub(crate) const PRIQ_IRQ_CFG2: u64 = 0xdc;
     pub(crate) const EVENTQ_PROD: u64 = 0x100a8;
     pub(crate) const EVENTQ_CONS: u64 = 0x100ac;
+    pub(crate) const PRIQ_PROD: u64 = 0x100c8;
+    pub(crate) const PRIQ_CONS: u64 = 0x100cc;
     /// Second word of a 64-bit register.
     pub(crate) const HIGH: u64 = 4;
     pub(crate) const GERROR_IRQ_CFG0_HIGH: u64 = GERROR_IRQ_CFG0 + HIGH;
@@ -42,6 +49,8 @@ pub(crate) mod offset {
     pub(crate) const CMDQ_BASE_HIGH: u64 = CMDQ_BASE + HIGH;
     pub(crate) const EVENTQ_BASE_HIGH: u64 = EVENTQ_BASE + HIGH;
     pub(crate) const EVENTQ_IRQ_CFG0_HIGH: u64 = EVENTQ_IRQ_CFG0 + HIGH;
+    pub(crate) const PRIQ_BASE_HIGH: u64 = PRIQ_BASE + HIGH;
+    pub(crate) const PRIQ_IRQ_CFG0_HIGH: u64 = PRIQ_IRQ_CFG0 + HIGH;
     /// Page 0 and page 1, 64 KiB each.
     pub(crate) const WINDOW: u64 = 0x20000;
 }
@@ -135,6 +144,16 @@ layout! {
 }
 
 layout! {
+    /// SMMU_IIDR, 6.3.7.
+    pub(crate) struct Iidr {
+        IMPLEMENTER = bits(11, 0);
+        REVISION = bits(15, 12);
+        VARIANT = bits(19, 16);
+        PRODUCT_ID = bits(31, 20);
+    }
+}
+
+layout! {
     /// SMMU_AIDR, 6.3.8.
     pub(crate) struct Aidr {
         ARCH_MINOR_REV = bits(3, 0);
@@ -213,17 +232,19 @@ layout! {
 }
 
 layout! {
-    /// SMMU_GERROR_IRQ_CFG0 and SMMU_EVENTQ_IRQ_CFG0, 6.3.21 and 6.3.30.
+    /// SMMU_GERROR_IRQ_CFG0, SMMU_EVENTQ_IRQ_CFG0 and SMMU_PRIQ_IRQ_CFG0, 6.3.21, 6.3.30, 6.3.34.
     pub(crate) struct IrqCfg0 {
         ADDR = bits(55, 2);
     }
 }
 
 layout! {
-    /// SMMU_GERROR_IRQ_CFG2 and SMMU_EVENTQ_IRQ_CFG2, 6.3.23 and 6.3.32.
+    /// SMMU_GERROR_IRQ_CFG2, SMMU_EVENTQ_IRQ_CFG2 and SMMU_PRIQ_IRQ_CFG2, 6.3.23, 6.3.32 and
+    /// 6.3.36; LO is the PRI queue's only.
     pub(crate) struct IrqCfg2 {
         MEM_ATTR = bits(3, 0);
         SH = bits(5, 4);
+        LO = bit(31);
     }
 }
 
@@ -245,7 +266,8 @@ layout! {
 }
 
 layout! {
-    /// SMMU_CMDQ_BASE and SMMU_EVENTQ_BASE, 6.3.26 and 6.3.29; bit 62 is RA and WA.
+    /// SMMU_CMDQ_BASE, SMMU_EVENTQ_BASE and SMMU_PRIQ_BASE, 6.3.26, 6.3.29 and 6.3.33; bit 62 is
+    /// RA and WA.
     pub(crate) struct QueueBase {
         LOG2SIZE = bits(4, 0);
         ADDR = bits(55, 5);
@@ -269,7 +291,7 @@ layout! {
 }
 
 layout! {
-    /// SMMU_EVENTQ_PROD, 6.3.95.
+    /// SMMU_EVENTQ_PROD and SMMU_PRIQ_PROD, 6.3.95 and 6.3.97.
     pub(crate) struct EventqProd {
         WR = bits(19, 0);
         OVFLG = bit(31);
@@ -277,11 +299,31 @@ layout! {
 }
 
 layout! {
-    /// SMMU_EVENTQ_CONS, 6.3.96.
+    /// SMMU_EVENTQ_CONS and SMMU_PRIQ_CONS, 6.3.96 and 6.3.98.
     pub(crate) struct EventqCons {
         RD = bits(19, 0);
         OVACKFLG = bit(31);
     }
+}
+
+/// Parts and groups of fields of the ID registers that promise one thing.
+impl Idr0 {
+    /// TTF, bit 0: AArch32 tables.
+    pub(crate) const TTF_AARCH32: Field = bit(2);
+    /// TTF, bit 1: AArch64 tables.
+    pub(crate) const TTF_AARCH64: Field = bit(3);
+}
+
+impl Idr3 {
+    /// S1PI, S2PI and S2PO.
+    pub(crate) const INDIRECTION: Field = bits(20, 18);
+    /// THE, MTEPERM and AIE.
+    pub(crate) const LATER: Field = bits(23, 21);
+}
+
+impl Idr5 {
+    /// GRAN4K, GRAN16K and GRAN64K.
+    pub(crate) const GRANULES: Field = bits(6, 4);
 }
 
 /// SMMU_STRTAB_BASE_CFG.FMT: the two-level table. 6.3.25: every other value is linear.
@@ -294,4 +336,6 @@ pub(crate) enum CommandError {
     Illegal = 1,
     /// CERROR_ABT.
     Abort = 2,
+    /// CERROR_ATC_INV_SYNC.
+    AtcInvSync = 3,
 }

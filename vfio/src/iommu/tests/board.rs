@@ -1,7 +1,7 @@
 //! A toy SMMU behind a [`Host`]: registers that acknowledge, and a command queue that is eaten.
 
-use super::super::{BootError, DeviceFacts, DriverFacts, Firmware, Iommu, MsiIsolation, Synced};
-use crate::policy::Profile;
+use super::super::{BootError, DeviceFacts, DriverFacts, Firmware, Iommu, Synced};
+use crate::policy::{Policy, Profile};
 use crate::step::{Queue, Step};
 use passim_model::{Abort, Frames, Host, Memory, PageSize, PhysAddr, Rid, Span, StreamId, Width};
 use std::collections::BTreeMap;
@@ -151,7 +151,7 @@ pub(super) const STAGE2_ONLY: u64 = 0xd44_1019;
 /// The recorded machine's devices in the order in which its kernel met them.
 pub(super) fn firmware() -> Firmware {
     let device = |group, rid: &str, streams: &[u32]| DeviceFacts {
-        rid: Rid::parse(rid).unwrap(),
+        endpoint: Rid::parse(rid).unwrap().into(),
         streams: streams.iter().map(|stream| StreamId::new(*stream)).collect(),
         group,
         driver: 0,
@@ -169,7 +169,6 @@ pub(super) fn firmware() -> Firmware {
             device(3, "00:04.1", &[0x21]),
             device(5, "00:02.0", &[0x10]),
         ],
-        msi: MsiIsolation::Isolated,
     }
 }
 
@@ -188,12 +187,25 @@ impl Machine {
     pub(super) fn boot_with(
         profile: Profile,
         page: PageSize,
+        board: Board,
+    ) -> Result<Self, BootError> {
+        Self::boot_firmware(&firmware(), &profile.policy(), page, board)
+    }
+
+    /// The recorded machine of pages of 4K, with a policy of its own.
+    pub(super) fn boot_policy(policy: &Policy, idr0: u64) -> Self {
+        Self::boot_firmware(&firmware(), policy, PageSize::K4, Board::new(idr0)).unwrap()
+    }
+
+    pub(super) fn boot_firmware(
+        firmware: &Firmware,
+        policy: &Policy,
+        page: PageSize,
         mut board: Board,
     ) -> Result<Self, BootError> {
         let ram = Span::from_size(PhysAddr::new(RAM), RAM_BYTES).unwrap();
         let mut frames = Frames::new(page, [ram]);
-        let policy = profile.policy();
-        let iommu = Iommu::boot(&firmware(), &policy, page, &mut frames, &mut board)?;
+        let iommu = Iommu::boot(firmware, policy, page, &mut frames, &mut board)?;
         Ok(Self { board, frames, iommu })
     }
 

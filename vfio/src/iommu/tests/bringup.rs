@@ -100,14 +100,14 @@ fn boot_firmware(firmware: &crate::iommu::Firmware) -> Result<Iommu, BootError> 
 #[test]
 fn senseless_firmware_is_refused() {
     let device = |group, streams: &[u32], driver| DeviceFacts {
-        rid: Rid::parse("00:07.0").unwrap(),
+        endpoint: Rid::parse("00:07.0").unwrap().into(),
         streams: streams.iter().map(|stream| StreamId::new(*stream)).collect(),
         group,
         driver,
     };
     let rid = Rid::parse("00:07.0").unwrap();
     let cases = [
-        (device(9, &[0x38], 2), BootError::NoDriver(rid)),
+        (device(9, &[0x38], 2), BootError::NoDriver(rid.into())),
         (device(9, &[0x20], 0), BootError::StreamTaken(StreamId::new(0x20))),
         (device(2, &[], 1), BootError::SplitGroup(2)),
     ];
@@ -124,7 +124,7 @@ fn senseless_firmware_is_refused() {
     let mut firmware = firmware();
     firmware.drivers.push(flat);
     firmware.devices.push(device(8, &[0x38, 0x38], 0));
-    firmware.devices.push(DeviceFacts { rid: Rid::new(0x40), ..device(9, &[], 1) });
+    firmware.devices.push(DeviceFacts { endpoint: Rid::new(0x40).into(), ..device(9, &[], 1) });
     let mut iommu = boot_firmware(&firmware).unwrap();
     let domain = iommu.default_domain(8).unwrap();
     assert!(iommu.same_driver(domain, 2) && !iommu.same_driver(domain, 9));

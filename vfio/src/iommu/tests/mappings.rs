@@ -2,9 +2,7 @@
 
 use super::board::{BOTH_STAGES, Machine};
 use super::{close, open};
-use crate::iommu::{
-    DeviceFacts, DomainKind, DriverFacts, Firmware, Iommu, MapRequest, MsiIsolation,
-};
+use crate::iommu::{DeviceFacts, DomainKind, DriverFacts, Firmware, Iommu, MapRequest};
 use crate::policy::Profile;
 use crate::step::Step;
 use passim_model::pgtable::gather::Gather;
@@ -160,12 +158,15 @@ fn frames_go_back_only_after_the_sync() {
 fn a_flat_iommu_maps_without_hardware() {
     let aperture = Span::new(Iova::new(0), Iova::new(u64::MAX)).unwrap();
     let page_sizes = PageSizes::from_bits(0x1000);
-    let device =
-        DeviceFacts { rid: Rid::parse("00:01.0").unwrap(), streams: vec![], group: 7, driver: 0 };
+    let device = DeviceFacts {
+        endpoint: Rid::parse("00:01.0").unwrap().into(),
+        streams: vec![],
+        group: 7,
+        driver: 0,
+    };
     let firmware = Firmware {
         drivers: vec![DriverFacts::Flat { aperture, page_sizes }],
         devices: vec![device],
-        msi: MsiIsolation::Shared,
     };
     let mut board = super::board::Board::new(0);
     let ram = Span::from_size(PhysAddr::new(0x4000_0000), 0x10_0000).unwrap();
@@ -189,7 +190,7 @@ fn a_flat_iommu_maps_without_hardware() {
     let mut invalidation = iommu.sync(domain, gather);
     let done = invalidation.step(&mut iommu, &mut frames, &mut board);
     assert!(matches!(done, Step::Done(_)));
-    assert!(iommu.reserved_regions(7).is_empty() && !iommu.isolated_msi(7));
+    assert!(iommu.reserved_regions(7).is_empty());
     assert!(board.log.is_empty());
     let mut freed = iommu.free_domain(domain);
     assert!(matches!(freed.step(&mut iommu, &mut frames, &mut board), Step::Done(_)));

@@ -2,7 +2,7 @@
 
 use super::command::Command;
 use super::domain::{Domain, Stage};
-use super::entry::{Words, cd, shcfg_incoming, ste_abort, ste_stage1, ste_stage2};
+use super::entry::{Words, cd, shcfg_incoming, ste_abort, ste_bypass, ste_stage1, ste_stage2};
 use super::queue::Ending;
 use super::work::{EntryKind, Work};
 use super::{Master, SmmuV3};
@@ -13,12 +13,13 @@ impl SmmuV3 {
     /// The acts that attach a device to a domain.
     pub(in crate::iommu) fn attach(&self, master: &mut Master, domain: &mut Domain) -> Vec<Work> {
         let mut acts = Vec::new();
-        if self.update == SteUpdate::Break && master.attached {
+        if self.update == SteUpdate::Break && master.attached && !master.bypasses {
             // 6.1 leaves the old domain first.
-            acts.extend(self.abort(master));
+            acts.extend(self.rest(master, ste_abort()));
         }
         acts.extend(self.publish_cd(domain));
         master.attached = true;
+        master.bypasses = false;
         match (domain.stage, domain.cd.or(master.cd)) {
             (Stage::One(asid), Some(at)) => {
                 if domain.cd.is_none() {
@@ -42,21 +43,40 @@ impl SmmuV3 {
         acts
     }
 
-    /// The acts that leave a device in no domain: everything it does aborts.
-    pub(in crate::iommu) fn block(&self, master: &mut Master) -> Vec<Work> {
+    /// The acts that pass a device's addresses as they are.
+    // arm-smmu-v3.c of 4.6: a domain of type DMA bypasses.
+    pub(in crate::iommu) fn bypass(&self, master: &mut Master) -> Vec<Work> {
         let mut acts = match self.update {
-            SteUpdate::Break if !master.attached => Vec::new(),
-            SteUpdate::Break => self.abort(master),
-            SteUpdate::Hitless => self.install(master, &[ste_abort(), 0, 0, 0, 0, 0, 0, 0], &[]),
+            SteUpdate::Break => self.rest(master, ste_bypass()),
+            SteUpdate::Hitless => {
+                let shareability =
+                    if self.features.attribute_override { shcfg_incoming() } else { 0 };
+                self.install(master, &[ste_bypass(), shareability, 0, 0, 0, 0, 0, 0], &[])
+            }
         };
-        master.attached = false;
+        master.attached = true;
+        master.bypasses = true;
         acts.extend(clear_cd(master));
         acts
     }
 
-    /// 6.1: the STEs abort, in one round each; doubleword 3 and up stay as they are.
-    fn abort(&self, master: &Master) -> Vec<Work> {
-        let stores = vec![(0, ste_abort()), (1, shcfg_incoming()), (2, 0)];
+    /// The acts that leave a device in no domain: everything it does aborts.
+    pub(in crate::iommu) fn block(&self, master: &mut Master) -> Vec<Work> {
+        let mut acts = match self.update {
+            SteUpdate::Break if !master.attached => Vec::new(),
+            SteUpdate::Break => self.rest(master, ste_abort()),
+            SteUpdate::Hitless => self.install(master, &[ste_abort(), 0, 0, 0, 0, 0, 0, 0], &[]),
+        };
+        master.attached = false;
+        master.bypasses = false;
+        acts.extend(clear_cd(master));
+        acts
+    }
+
+    /// 6.1: the STEs abort or bypass, as `first` says, in one round each; doubleword 3 and up stay
+    /// as they are.
+    fn rest(&self, master: &Master, first: u64) -> Vec<Work> {
+        let stores = vec![(0, first), (1, shcfg_incoming()), (2, 0)];
         let streams = master.streams.iter();
         let round = |stream: &StreamId| Work::Round {
             at: self.streams.ste(*stream),

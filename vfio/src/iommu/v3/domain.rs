@@ -13,7 +13,7 @@ use crate::iommu::rules::{
     MAP_RANGE, MAP_WITHOUT_ACCESS,
 };
 use crate::iommu::{DomainKind, MapRequest};
-use crate::policy::ContextDescriptors;
+use crate::policy::{BeyondInput, ContextDescriptors};
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::{Geometry, MapError, Mapping, Table};
 use passim_model::pgtable::vmsav8;
@@ -53,6 +53,8 @@ pub(in crate::iommu) struct Domain {
     pub(super) cd: Option<PhysAddr>,
     /// Whether the SMMU may have seen it.
     pub(super) live: bool,
+    /// What becomes of addresses beyond the input size.
+    beyond: BeyondInput,
 }
 
 /// The shape of a domain's tables.
@@ -104,7 +106,7 @@ impl SmmuV3 {
             // start: those kernels finish a domain when they make it.
             Ok(table) => {
                 let live = self.descriptors == ContextDescriptors::PerDevice;
-                Ok(Domain { table, stage, cd, live })
+                Ok(Domain { table, stage, cd, live, beyond: self.beyond })
             }
             Err(_) => {
                 if let Some(cd) = cd {
@@ -184,15 +186,40 @@ impl Domain {
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Result<(), Refusal> {
-        let mapping = Mapping {
-            input: request.iova.get(),
-            output: request.output,
-            size: request.size,
-            perms: request.perms,
-            memory_type: request.memory_type,
-        };
-        let mapped = self.table.map(host.memory_mut(), frames, &mapping, gather);
-        mapped.map_err(|error| self.refusal(request, error))
+        let mut done = 0;
+        loop {
+            let (input, size) = self.piece(request.iova, done, request.size);
+            let mapping = Mapping {
+                input,
+                output: PhysAddr::new(request.output.get().wrapping_add(done)),
+                size,
+                perms: request.perms,
+                memory_type: request.memory_type,
+            };
+            if let Err(error) = self.table.map(host.memory_mut(), frames, &mapping, gather) {
+                self.unmap(request.iova, done, gather, host);
+                return Err(self.refusal(request, error));
+            }
+            done += size;
+            if done == request.size {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Where in the tables the rest of a range from `iova` on lies when `done` of its `size` bytes
+    /// are dealt with, and how many bytes of it lie there side by side: all, unless addresses
+    /// beyond the input size begin again at 0.
+    fn piece(&self, iova: Iova, done: u64, size: u64) -> (u64, u64) {
+        let (at, rest) = (iova.get().wrapping_add(done), size - done);
+        match self.beyond {
+            BeyondInput::Erange => (at, rest),
+            BeyondInput::Alias => {
+                let last = self.table.geometry().last_input();
+                let input = at & last;
+                (input, rest.min((last - input).saturating_add(1)))
+            }
+        }
     }
 
     fn refusal(&self, request: &MapRequest, error: MapError) -> Refusal {
@@ -226,7 +253,16 @@ impl Domain {
         gather: &mut Gather,
         host: &mut impl Host,
     ) -> u64 {
-        self.table.unmap(host.memory_mut(), iova.get(), size, gather)
+        let mut done = 0;
+        while done < size {
+            let (input, piece) = self.piece(iova, done, size);
+            let unmapped = self.table.unmap(host.memory_mut(), input, piece, gather);
+            done += unmapped;
+            if unmapped != piece {
+                break;
+            }
+        }
+        done
     }
 
     /// Where `iova` leads, and how far that goes on over physically contiguous leaves, at most
@@ -237,7 +273,8 @@ impl Domain {
         max: u64,
         memory: &Memory,
     ) -> Option<(PhysAddr, u64)> {
-        run(&self.table, memory, iova.get(), max)
+        let (input, max) = self.piece(iova, 0, max);
+        run(&self.table, memory, input, max)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::probe::{Features, Stalls};
 use super::wire::{
-    ARM_SMMU_SH_ISH, CtxdescCd0, CtxdescCd1, STRTAB_STE_0_CFG_ABORT, STRTAB_STE_0_CFG_S1_TRANS,
-    STRTAB_STE_0_CFG_S2_TRANS, STRTAB_STE_1_S1C_CACHE_WBRA, STRTAB_STE_1_S1DSS_BYPASS,
-    STRTAB_STE_1_S1DSS_SSID0, STRTAB_STE_1_SHCFG_INCOMING, StrtabL1Desc, StrtabSte0, StrtabSte1,
-    StrtabSte2, StrtabSte3,
+    ARM_SMMU_SH_ISH, CtxdescCd0, CtxdescCd1, STRTAB_STE_0_CFG_ABORT, STRTAB_STE_0_CFG_BYPASS,
+    STRTAB_STE_0_CFG_S1_TRANS, STRTAB_STE_0_CFG_S2_TRANS, STRTAB_STE_1_S1C_CACHE_WBRA,
+    STRTAB_STE_1_S1DSS_BYPASS, STRTAB_STE_1_S1DSS_SSID0, STRTAB_STE_1_SHCFG_INCOMING, StrtabL1Desc,
+    StrtabSte0, StrtabSte1, StrtabSte2, StrtabSte3,
 };
 use passim_model::pgtable::table::Geometry;
 use passim_model::pgtable::vmsav8::Granule;
@@ -27,6 +27,11 @@ pub(super) fn shcfg_incoming() -> u64 {
 /// Doubleword 0 of an STE that aborts.
 pub(super) fn ste_abort() -> u64 {
     StrtabSte0::V.of(1) | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_ABORT)
+}
+
+/// Doubleword 0 of an STE that passes addresses as they are.
+pub(super) fn ste_bypass() -> u64 {
+    StrtabSte0::V.of(1) | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_BYPASS)
 }
 
 /// An STE that sends a stream to the CD at `cd`.

@@ -42,7 +42,7 @@ pub(super) use work::{Progress, Work, Worklist};
 use super::finding::Findings;
 use super::synced::Synced;
 use super::{BootError, Finding};
-use crate::policy::{ContextDescriptors, SteUpdate};
+use crate::policy::{BeyondInput, ContextDescriptors, SteUpdate};
 use command::Command;
 use events::EventQueue;
 use passim_model::{Frames, Host, PhysAddr, StreamId};
@@ -62,6 +62,7 @@ pub(super) struct SmmuV3 {
     vmids: Ids,
     descriptors: ContextDescriptors,
     update: SteUpdate,
+    beyond: BeyondInput,
     findings: Findings,
 }
 
@@ -74,6 +75,8 @@ pub(super) struct Master {
     cd: Option<PhysAddr>,
     /// Whether it is in a domain.
     attached: bool,
+    /// Whether that domain passes addresses as they are.
+    bypasses: bool,
 }
 
 impl SmmuV3 {
@@ -97,7 +100,7 @@ impl SmmuV3 {
             true => Some(domain::cd_frame(frames, host).ok_or(BootError::NoFrame)?),
             false => None,
         };
-        Ok(Master { streams: own, cd, attached: false })
+        Ok(Master { streams: own, cd, attached: false, bypasses: false })
     }
 
     /// The wait for acts of this driver: nothing but the queue.

@@ -50,6 +50,7 @@ impl SmmuV3 {
             vmids: Ids::new(features.vmid_bits),
             descriptors: policy.context_descriptors,
             update: policy.ste_update,
+            beyond: policy.beyond_input,
             findings: Findings::default(),
             streams,
             features,

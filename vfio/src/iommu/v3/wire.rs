@@ -17,8 +17,8 @@ pub(super) use register::{
     Cr0, Cr1, Cr2, EvtqIndex, Gbpa, Gerror, Idr0, Idr1, Idr3, Idr5, IrqCtrl, StrtabBaseCfg, offset,
 };
 pub(super) use table::{
-    ARM_SMMU_SH_ISH, CtxdescCd0, CtxdescCd1, STRTAB_STE_0_CFG_ABORT, STRTAB_STE_0_CFG_S1_TRANS,
-    STRTAB_STE_0_CFG_S2_TRANS, STRTAB_STE_1_S1C_CACHE_WBRA, STRTAB_STE_1_S1DSS_BYPASS,
-    STRTAB_STE_1_S1DSS_SSID0, STRTAB_STE_1_SHCFG_INCOMING, StrtabL1Desc, StrtabSte0, StrtabSte1,
-    StrtabSte2, StrtabSte3,
+    ARM_SMMU_SH_ISH, CtxdescCd0, CtxdescCd1, STRTAB_STE_0_CFG_ABORT, STRTAB_STE_0_CFG_BYPASS,
+    STRTAB_STE_0_CFG_S1_TRANS, STRTAB_STE_0_CFG_S2_TRANS, STRTAB_STE_1_S1C_CACHE_WBRA,
+    STRTAB_STE_1_S1DSS_BYPASS, STRTAB_STE_1_S1DSS_SSID0, STRTAB_STE_1_SHCFG_INCOMING, StrtabL1Desc,
+    StrtabSte0, StrtabSte1, StrtabSte2, StrtabSte3,
 };

@@ -30,6 +30,8 @@ layout! {
 
 /// `CFG`: abort.
 pub(in crate::iommu::v3) const STRTAB_STE_0_CFG_ABORT: u64 = 0;
+/// `CFG`: bypass.
+pub(in crate::iommu::v3) const STRTAB_STE_0_CFG_BYPASS: u64 = 4;
 /// `CFG`: stage 1.
 pub(in crate::iommu::v3) const STRTAB_STE_0_CFG_S1_TRANS: u64 = 5;
 /// `CFG`: stage 2.

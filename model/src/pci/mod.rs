@@ -1,0 +1,84 @@
+//! The registers of a PCI function: configuration space as it lives, and messages.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `wire` | where are the bits? |
+//! | [`config`] | which bits of configuration space take a store, and what do they read? |
+//! | [`msi`] | the MSI capability: what is sent for a vector, and what is kept? |
+//! | [`msix`] | the MSI-X table and its pending bits, in a BAR |
+//! | [`registers`] | all of it together: what follows from a store, who answers, `raise` |
+//!
+//! A message is a write of 32 bits like any other the function makes; it is returned, and whoever
+//! carries DMA carries it. Not here: what the function does besides (its other registers), pins,
+//! bridges (their registers hold what is stored; they pass on everything), extended capabilities.
+//!
+//! Made here, where the specifications leave it open:
+//!
+//! | choice | made here |
+//! | --- | --- |
+//! | stores to table and PBA narrower than 32 bits or not aligned (PCI 3.0 6.8.2) | ignored; loads of them read the bytes |
+//! | low two bits of a message address (PCI 3.0 6.8.2.7) | read-only, zero |
+//! | a vector raised while bus mastering is off (PCI 3.0 6.2.2) | lost; what is pending is kept |
+//! | MSI and MSI-X both enabled (PCI 3.0 6.8.3.1 forbids it) | MSI-X is used |
+//! | D3hot to D0 without No_Soft_Reset (PCI PM 1.2 5.4.1) | every register keeps its value, as QEMU 10.0's functions do |
+//! | a BAR moved away from where the machine placed it | answers nowhere |
+
+pub mod config;
+pub mod msi;
+pub mod msix;
+pub mod registers;
+mod wire;
+
+pub use config::Config;
+pub use msi::Msi;
+pub use msix::{Entry, Msix};
+pub use registers::Registers;
+
+use crate::{Iova, Requester};
+use core::fmt;
+
+/// A message-signalled interrupt: 32 bits that the function writes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Message {
+    /// On whose behalf.
+    pub requester: Requester,
+    /// Where to, a bus address.
+    pub at: Iova,
+    /// What.
+    pub data: u32,
+}
+
+/// What became of a vector that a function raised.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Raised {
+    /// A message goes out.
+    Sent(Message),
+    /// The vector is masked: it is pending, and sent when it is unmasked.
+    Pending,
+    /// Nothing was sent and nothing is kept.
+    Lost(Lost),
+}
+
+/// Why a vector was lost.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Lost {
+    /// Neither MSI nor MSI-X is enabled.
+    Disabled,
+    /// The function has no such vector, or software allotted fewer.
+    NoVector,
+    /// The function may not write: Bus Master Enable is clear, or it is not in D0.
+    NoBusMaster,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disabled => "neither MSI nor MSI-X is enabled",
+            Self::NoVector => "no such vector is enabled",
+            Self::NoBusMaster => "bus mastering is off",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

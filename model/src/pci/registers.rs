@@ -1,0 +1,227 @@
+//! A function's registers together: what follows from a store, who answers, what is sent.
+
+use super::wire::{
+    Command, DeviceControl, PowerCapabilities, PowerControl, capability, express, header, power,
+};
+use super::{Config, Lost, Message, Msi, Msix, Raised};
+use crate::topology::{BarKind, Function};
+use crate::{Requester, Width};
+
+/// Where a BAR was placed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Decoder {
+    index: u8,
+    register: u32,
+    start: u64,
+    kind: BarKind,
+}
+
+/// A function's registers. See the [module](self).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Registers {
+    requester: Requester,
+    config: Config,
+    decoders: Vec<Decoder>,
+    msi: Option<Msi>,
+    msix: Option<Msix>,
+    /// Offset of the power management capability.
+    power: Option<u32>,
+    /// Offset of the PCI Express capability.
+    express: Option<u32>,
+}
+
+impl Registers {
+    /// The registers of `function` as the machine boots: configuration space as described, the
+    /// MSI-X table as after reset.
+    pub fn new(function: &Function) -> Self {
+        let config = Config::new(function);
+        let bars = function.bars.iter().filter(|bar| bar.index < 6);
+        let decoders = bars.filter_map(|bar| {
+            let register = config.bar_register(bar.index)?;
+            let (index, start, kind) = (bar.index, bar.span.start().get(), bar.kind);
+            Some(Decoder { index, register, start, kind })
+        });
+        Self {
+            requester: function.requester(),
+            decoders: decoders.collect(),
+            msi: function.msi.map(|at| Msi::new(&config, at.into())),
+            msix: function.msix.map(|at| Msix::new(&config, at.into())),
+            power: config.capability(capability::POWER_MANAGEMENT),
+            express: function.pcie.map(u32::from),
+            config,
+        }
+    }
+
+    /// On whose behalf its transactions are.
+    pub fn requester(&self) -> Requester {
+        self.requester
+    }
+
+    /// Configuration space.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The MSI capability, where there is one.
+    pub fn msi(&self) -> Option<&Msi> {
+        self.msi.as_ref()
+    }
+
+    /// The MSI-X table and pending bits, where there are any.
+    pub fn msix(&self) -> Option<&Msix> {
+        self.msix.as_ref()
+    }
+
+    /// Whether MSI is enabled.
+    pub fn is_msi_enabled(&self) -> bool {
+        self.msi.is_some_and(|msi| msi.is_enabled(&self.config))
+    }
+
+    /// Whether MSI-X is enabled.
+    pub fn is_msix_enabled(&self) -> bool {
+        self.msix.as_ref().is_some_and(|msix| msix.is_enabled(&self.config))
+    }
+
+    /// Whether the function masks every vector of MSI-X at once.
+    pub fn masks_all(&self) -> bool {
+        self.msix.as_ref().is_some_and(|msix| msix.masks_all(&self.config))
+    }
+
+    /// Whether the function may make transactions of its own: Bus Master Enable is set, and it is
+    /// in D0. PCI 3.0 6.2.2; PCI PM 1.2 5.4.
+    pub fn may_write(&self) -> bool {
+        Command::BUS_MASTER.is_set(self.config.u16(header::COMMAND)) && self.is_awake()
+    }
+
+    fn is_awake(&self) -> bool {
+        self.power.is_none_or(|at| self.power_state(at) == power::D0)
+    }
+
+    fn power_state(&self, at: u32) -> u64 {
+        PowerControl::STATE.get(self.config.u16(at + power::CONTROL))
+    }
+
+    /// Whether a BAR answers where the machine placed it: its space is enabled, the function is in
+    /// D0, and the register still holds that address.
+    pub fn answers(&self, bar: u8) -> bool {
+        let Some(decoder) = self.decoders.iter().find(|decoder| decoder.index == bar) else {
+            return false;
+        };
+        let enable = match decoder.kind {
+            BarKind::Io => Command::IO,
+            BarKind::Memory => Command::MEMORY,
+        };
+        enable.is_set(self.config.u16(header::COMMAND))
+            && self.is_awake()
+            && self.config.bar_address(decoder.register) == decoder.start
+    }
+
+    /// Loads from configuration space, at an offset in bytes.
+    pub fn load(&self, at: u32, width: Width) -> u64 {
+        self.config.load(at, width)
+    }
+
+    /// Stores to configuration space. Messages that are due then go out.
+    pub fn store(&mut self, at: u32, width: Width, value: u64) -> Vec<Message> {
+        let state = self.power.map(|at| self.power_state(at));
+        self.config.store(at, width, value);
+        if let (Some(power), Some(state)) = (self.power, state) {
+            self.judge_power(power, state);
+        }
+        if self.is_reset_by(at, width, value) {
+            self.reset();
+        }
+        self.release()
+    }
+
+    /// PCI PM 1.2 3.2.4: a state that the function does not have is not entered.
+    fn judge_power(&mut self, at: u32, before: u64) {
+        let has = self.config.u16(at + power::CAPABILITIES);
+        let exists = match self.power_state(at) {
+            power::D1 => PowerCapabilities::D1.is_set(has),
+            power::D2 => PowerCapabilities::D2.is_set(has),
+            _ => true,
+        };
+        if !exists {
+            let control = self.config.u16(at + power::CONTROL);
+            let control = PowerControl::STATE.set(control, before);
+            self.config.set(at + power::CONTROL, Width::W16, control);
+        }
+    }
+
+    /// Whether a store initiates a function level reset. PCI Express 3.0 7.8.4.
+    fn is_reset_by(&self, at: u32, width: Width, value: u64) -> bool {
+        let Some(express) = self.express.filter(|at| self.config.can_reset(*at)) else {
+            return false;
+        };
+        let control = express + express::DEVICE_CONTROL;
+        // The bit is in the upper of the register's two bytes.
+        let Some(byte) = (control + 1).checked_sub(at).filter(|n| u64::from(*n) < width.bytes())
+        else {
+            return false;
+        };
+        let upper = value >> (8 * byte) & 0xff;
+        DeviceControl::INITIATE_RESET.is_set(upper << 8)
+    }
+
+    /// A function level reset. PCI Express 3.0 6.6.2: what software may change is as after power
+    /// on, and nothing is pending.
+    pub fn reset(&mut self) {
+        self.config.reset();
+        if let Some(msi) = &self.msi {
+            msi.reset(&mut self.config);
+        }
+        if let Some(msix) = &mut self.msix {
+            msix.reset();
+        }
+    }
+
+    /// Loads from a BAR; `None` where neither the MSI-X table nor its pending bits lie.
+    pub fn load_bar(&self, bar: u8, offset: u64, width: Width) -> Option<u64> {
+        self.msix.as_ref()?.load(bar, offset, width)
+    }
+
+    /// Stores to a BAR; `None` where neither the MSI-X table nor its pending bits lie. Messages
+    /// that are due then go out.
+    pub fn store_bar(
+        &mut self,
+        bar: u8,
+        offset: u64,
+        width: Width,
+        value: u64,
+    ) -> Option<Vec<Message>> {
+        self.msix.as_mut()?.store(bar, offset, width, value).then(|| self.release())
+    }
+
+    /// The function signals a vector.
+    pub fn raise(&mut self, vector: u16) -> Raised {
+        let may_write = self.may_write();
+        let Self { requester, config, msi, msix, .. } = self;
+        if let Some(msix) = msix
+            && msix.is_enabled(config)
+        {
+            return msix.raise(config, *requester, vector, may_write);
+        }
+        match msi {
+            Some(msi) if msi.is_enabled(config) => msi.raise(config, *requester, vector, may_write),
+            _ => Raised::Lost(Lost::Disabled),
+        }
+    }
+
+    /// Messages that were pending and that nothing holds back any more.
+    fn release(&mut self) -> Vec<Message> {
+        if !self.may_write() {
+            return Vec::new();
+        }
+        let Self { requester, config, msi, msix, .. } = self;
+        if let Some(msix) = msix
+            && msix.is_enabled(config)
+        {
+            return msix.release(config, *requester);
+        }
+        match msi {
+            Some(msi) if msi.is_enabled(config) => msi.release(config, *requester),
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Which kernel: a profile, and single choices of its policy set otherwise.
+//!
+//! Four may say so, each over the ones before: the profile, the machine file's `[policy]`, `set=`
+//! of a scenario's `machine` line, and the command line. Not here: what a choice means, which is
+//! [`passim_vfio::policy`].
+
+use std::path::Path;
+
+use passim_vfio::policy::{OverrideError, Policy, Profile, choices};
+
+use crate::input_error::{InputError, InputKind, nearest};
+
+/// What a caller chose over what a scenario or a recording says.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Chosen {
+    /// The profile of every machine.
+    pub profile: Option<Profile>,
+    /// Single choices of every machine, as if the profile had them: what a machine file or a
+    /// scenario sets is set over them.
+    pub under: Vec<(String, String)>,
+    /// Single choices of every machine, over all others.
+    pub set: Vec<(String, String)>,
+}
+
+impl Chosen {
+    /// The policy of a machine with this profile, which sets choices itself (`machine`) and has
+    /// others set by its scenario (`own`).
+    ///
+    /// # Errors
+    /// A choice or a value that does not exist.
+    pub fn policy(
+        &self,
+        profile: Profile,
+        machine: &Overrides,
+        own: &[(String, String)],
+    ) -> Result<Policy, NoSuch> {
+        let mut policy = profile.policy();
+        set_choices(&mut policy, &self.under)?;
+        machine.apply(&mut policy);
+        set_choices(&mut policy, own)?;
+        set_choices(&mut policy, &self.set)?;
+        Ok(policy)
+    }
+}
+
+/// Choices that exist, each with a value it takes.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Overrides(Vec<(&'static str, &'static str)>);
+
+impl Overrides {
+    /// Adds one; a later one of the same name wins.
+    ///
+    /// # Errors
+    /// There is no such choice, or it has no such value.
+    pub fn push(&mut self, name: &str, value: &str) -> Result<(), NoSuch> {
+        let all = choices();
+        let choice = all.iter().find(|choice| choice.name == name);
+        let choice = choice.ok_or_else(|| NoSuch::choice(name))?;
+        let entry = choice.value(value).ok_or_else(|| {
+            let takes: Vec<_> = choice.values.iter().map(|value| value.name).collect();
+            NoSuch::value(choice.name, value, &takes)
+        })?;
+        self.0.push((choice.name, entry.name));
+        Ok(())
+    }
+
+    /// Sets them.
+    ///
+    /// # Panics
+    /// Never: only choices and values that exist were added.
+    pub fn apply(&self, policy: &mut Policy) {
+        for (name, value) in &self.0 {
+            policy.set(name, value).expect("choice and value were looked up when they were added");
+        }
+    }
+}
+
+/// A choice or a value that does not exist.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NoSuch {
+    /// What is wrong.
+    pub message: String,
+    /// What was meant, or what there is.
+    pub hint: String,
+    /// Whether the choice exists and only the value does not.
+    pub is_value: bool,
+}
+
+impl NoSuch {
+    fn choice(name: &str) -> Self {
+        let known: Vec<_> = choices().iter().map(|choice| choice.name).collect();
+        let hint = nearest(name, &known).map_or_else(
+            || format!("`passim profiles {}` lists every choice", Profile::default()),
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        Self { message: format!("no choice is called `{name}`"), hint, is_value: false }
+    }
+
+    fn value(choice: &str, value: &str, takes: &[&str]) -> Self {
+        let list = takes.join(", ");
+        let hint = nearest(value, takes)
+            .map_or_else(|| format!("it takes {list}"), |meant| format!("did you mean `{meant}`?"));
+        let message = format!("choice `{choice}` has no value `{value}`; it takes {list}");
+        Self { message, hint, is_value: true }
+    }
+}
+
+impl From<OverrideError> for NoSuch {
+    fn from(error: OverrideError) -> Self {
+        match error {
+            OverrideError::UnknownChoice(name) => Self::choice(&name),
+            OverrideError::UnknownValue { choice, value, takes } => {
+                Self::value(choice, &value, &takes)
+            }
+        }
+    }
+}
+
+/// The error where such a choice was named on the command line.
+impl From<NoSuch> for InputError {
+    fn from(error: NoSuch) -> Self {
+        Self::in_file(InputKind::Argument, Path::new("--set"), error.message).with_hint(error.hint)
+    }
+}
+
+/// Sets single choices of a policy.
+///
+/// # Errors
+/// A choice or a value that does not exist; those before it are set then.
+pub fn set_choices(policy: &mut Policy, set: &[(String, String)]) -> Result<(), NoSuch> {
+    set.iter().try_for_each(|(name, value)| policy.set(name, value).map_err(NoSuch::from))
+}
+
+/// The profile of this name.
+///
+/// # Errors
+/// There is none.
+pub fn profile_named(name: &str) -> Result<Profile, InputError> {
+    name.parse().map_err(|error: passim_vfio::policy::UnknownProfile| {
+        InputError::in_file(InputKind::Argument, Path::new(name), error.to_string())
+            .with_hint(meant_profile(name))
+    })
+}
+
+/// What to do about a profile that does not exist.
+pub fn meant_profile(name: &str) -> String {
+    let known: Vec<_> = Profile::ALL.iter().map(|profile| profile.name()).collect();
+    nearest(name, &known).map_or_else(
+        || format!("profiles: {}", known.join(", ")),
+        |meant| format!("did you mean `{meant}`?"),
+    )
+}
+
+/// The choices in which two policies differ: name, value of the first, value of the second.
+pub fn differing(a: &Policy, b: &Policy) -> Vec<(&'static str, &'static str, &'static str)> {
+    let rows = a.rows().into_iter().zip(b.rows());
+    let differ = rows.filter(|(a, b)| a.value != b.value);
+    differ.map(|(a, b)| (a.name, a.value, b.value)).collect()
+}

@@ -1,0 +1,128 @@
+//! `passim diff`.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use passim_vfio::policy::Profile;
+use serde::Serialize;
+
+use super::Ended;
+use super::output::Output;
+use super::progress::Bar;
+use super::setting::Settings;
+use crate::chosen::profile_named;
+use crate::diff::{Asked, DiffReport, Subject, diff as diff_subject};
+use crate::input_error::InputError;
+
+/// Most divergences of a file that are printed for people; programs get all.
+const MAX_PRINTED: usize = 20;
+
+/// What to compare.
+#[derive(clap::Args)]
+#[command(after_help = "\
+What will a program see when its host is upgraded? A scenario is run under both profiles, whatever
+its `machine` lines name and whatever it says happens. Of a recording the calls are made, and what
+was answered to them is not looked at. A divergence comes with the choices that bring it about,
+found by setting them one at a time.
+
+Examples:
+  passim diff --profiles msi-v9,linux-6.12 scenarios/files
+  passim diff --profiles linux-6.1,linux-6.12 order.jsonl
+  passim diff --profiles linux-6.1,linux-6.12 --set zero-page=pinned my.scn --json
+
+Exit code: 0 the same, 1 something differed, 2 bad input.")]
+pub(super) struct Arguments {
+    /// The two kernel profiles
+    #[arg(long, value_name = "A,B", value_parser = two)]
+    profiles: (String, String),
+    #[command(flatten)]
+    settings: Settings,
+    /// Scenarios (.scn), recordings (.jsonl, .jsonl.zst), or folders of either
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+}
+
+fn two(text: &str) -> Result<(String, String), String> {
+    let (a, b) = text.split_once(',').ok_or("say A,B, such as linux-6.1,linux-6.12")?;
+    Ok((a.to_owned(), b.to_owned()))
+}
+
+/// All of it, for programs.
+#[derive(Serialize)]
+struct Document {
+    files: Vec<DiffReport>,
+    errors: Vec<InputError>,
+}
+
+fn asked(arguments: &Arguments) -> Result<(Asked, Vec<Subject>), InputError> {
+    let (a, b) = &arguments.profiles;
+    let profiles: (Profile, Profile) = (profile_named(a)?, profile_named(b)?);
+    let set = arguments.settings.chosen(None)?.set;
+    let subjects = Subject::find(&arguments.paths)?;
+    Ok((Asked { a: profiles.0, b: profiles.1, set }, subjects))
+}
+
+pub(super) fn diff(arguments: &Arguments, output: &mut Output) -> Ended {
+    let mut document = Document { files: Vec::new(), errors: Vec::new() };
+    let (asked, subjects) = match asked(arguments) {
+        Ok(asked) => asked,
+        Err(error) => {
+            output.error(&error);
+            document.errors.push(error);
+            output.json(&document);
+            return Ended::BadInput;
+        }
+    };
+    let mut ended = Ended::Agreed;
+    for subject in &subjects {
+        let mut bar = Bar::new();
+        let name = subject.name();
+        let result = diff_subject(subject, &asked, |at| {
+            let what = format!("{name}, run {} of {}", at.run, at.runs);
+            bar.at(&what, at.done, at.steps);
+        });
+        bar.clear();
+        match result {
+            Ok(report) => {
+                if !report.divergences.is_empty() {
+                    ended = ended.max(Ended::Differed);
+                }
+                print(&report, output);
+                document.files.push(report);
+            }
+            Err(error) => {
+                ended = Ended::BadInput;
+                output.error(&error);
+                document.errors.push(error);
+            }
+        }
+    }
+    if document.files.len() > 1 {
+        output.text(&summary(&document.files));
+    }
+    output.json(&document);
+    ended
+}
+
+fn summary(files: &[DiffReport]) -> String {
+    let differ = files.iter().filter(|report| !report.divergences.is_empty()).count();
+    let compared: u64 = files.iter().map(|report| report.compared).sum();
+    let divergences: usize = files.iter().map(|report| report.divergences.len()).sum();
+    let files = files.len();
+    format!("{files} files, {differ} differ; {compared} compared, {divergences} differ")
+}
+
+fn print(report: &DiffReport, output: &mut Output) {
+    output.text(&report.to_string());
+    let mut told = BTreeSet::new();
+    for divergence in report.divergences.iter().take(MAX_PRINTED) {
+        let drawn = divergence.render(report.a, report.b, &mut told);
+        output.text(&format!("  {}", drawn.replace('\n', "\n  ")));
+    }
+    if let Some(more) = report.divergences.len().checked_sub(MAX_PRINTED).filter(|more| *more > 0) {
+        output.text(&format!("  and {more} more; --json lists all. By reason:"));
+        for (reason, times) in report.reasons() {
+            output.text(&format!("    {times} because {reason}"));
+        }
+    }
+}

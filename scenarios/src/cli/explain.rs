@@ -1,0 +1,57 @@
+//! `passim explain`.
+
+use std::path::Path;
+
+use super::Ended;
+use super::output::Output;
+use super::setting::Settings;
+use crate::explain::{Explanation, explain as explain_line};
+use crate::input_error::{InputError, InputKind, SourceText};
+use crate::script::Script;
+
+/// What to explain.
+#[derive(clap::Args)]
+#[command(after_help = "\
+The scenario is run to the line, which is that of an operation or of what happened below it. A
+refusal is told with the check that made it, where that check is known from, what it collided with,
+the checks that had passed before, and the nearest request that is accepted: a line to put in its
+place. That request was searched by making it, on a machine run to the line.
+
+Examples:
+  passim explain scenarios/files/map/order-of-checks.scn:12
+  passim explain my.scn:30 --profile linux-6.1
+  passim explain my.scn:30 --json")]
+pub(super) struct Arguments {
+    /// A scenario and a line of it
+    #[arg(value_name = "SCENARIO:LINE")]
+    place: String,
+    /// A kernel profile, in place of those the scenario names
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub(super) fn explain(arguments: &Arguments, output: &mut Output) -> Ended {
+    match explained(arguments) {
+        Ok(explanation) => {
+            output.text(&explanation.to_string());
+            output.json(&explanation);
+            Ended::Agreed
+        }
+        Err(error) => output.refused(&error),
+    }
+}
+
+fn explained(arguments: &Arguments) -> Result<Explanation, InputError> {
+    let place = arguments.place.rsplit_once(':');
+    let place = place.and_then(|(path, line)| Some((path, line.parse::<u64>().ok()?)));
+    let (path, line) = place.filter(|(_, line)| *line > 0).ok_or_else(|| {
+        let path = Path::new(&arguments.place);
+        InputError::in_file(InputKind::Argument, path, "no line of a scenario")
+            .with_hint("say SCENARIO:LINE, such as my.scn:12")
+    })?;
+    let chosen = arguments.settings.chosen(arguments.profile.as_deref())?;
+    let script = Script::parse(SourceText::read(Path::new(path))?)?;
+    explain_line(&script, line, &chosen)
+}

@@ -1,0 +1,230 @@
+//! `passim machines`: what a machine has, and why its devices are grouped as they are.
+
+use passim_model::topology::groups::Groups;
+use serde::Serialize;
+
+use super::Ended;
+use super::output::Output;
+use crate::machine::{self, Function, Gic, Iommu, Machine, Platform};
+use crate::replay::machine_named;
+
+/// Which machines.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  passim machines              the built-in machines
+  passim machines virt-its     the devices of one, their groups and why
+  passim machines my.toml      whether a machine file is sound")]
+pub(super) struct Machines {
+    /// A built-in machine, or a machine file
+    name: Option<String>,
+}
+
+/// A machine, for programs.
+#[derive(Serialize)]
+struct MachineEntry {
+    name: String,
+    /// Its default.
+    profile: String,
+    /// In bytes.
+    page_size: u64,
+    cpus: u32,
+    /// `smmuv3`, `flat` or `x86`.
+    iommu: &'static str,
+    /// How many SMMUs.
+    smmus: usize,
+    /// `its` or `v2m`.
+    gic: &'static str,
+    functions: Vec<FunctionEntry>,
+    platforms: Vec<PlatformEntry>,
+}
+
+/// A PCI function, for programs.
+#[derive(Serialize)]
+struct FunctionEntry {
+    rid: String,
+    vendor: u16,
+    device: u16,
+    class: u32,
+    group: Option<u32>,
+    /// Whose group it joined and why; `null` where it founded one or the machine says so.
+    because: Option<String>,
+    driver: Option<String>,
+    smmu: Option<usize>,
+    streams: Vec<u32>,
+    device_id: u32,
+    msi: Option<u32>,
+    msix: Option<u32>,
+    /// The physical function of a virtual one.
+    physical: Option<String>,
+}
+
+/// A platform device, for programs.
+#[derive(Serialize)]
+struct PlatformEntry {
+    name: String,
+    group: Option<u32>,
+    driver: Option<String>,
+    smmu: Option<usize>,
+    streams: Vec<u32>,
+    device_id: u32,
+    messages: u32,
+}
+
+pub(super) fn machines(arguments: &Machines, output: &mut Output) -> Ended {
+    let names = match &arguments.name {
+        Some(name) => vec![name.as_str()],
+        None => machine::BUILTIN.iter().map(|(name, _)| *name).collect(),
+    };
+    let mut entries = Vec::new();
+    for name in names {
+        let machine = match machine_named(name) {
+            Ok(machine) => machine,
+            Err(error) => return output.refused(&error),
+        };
+        output.text(&machine_line(&machine));
+        let groups = machine.isolation().unwrap_or_default();
+        if arguments.name.is_some() {
+            for function in &machine.functions {
+                output.text(&function_line(function));
+                if let Some(why) = reason(&machine, &groups, function) {
+                    output.text(&format!("      {why}"));
+                }
+            }
+            for platform in &machine.platforms {
+                output.text(&platform_line(platform));
+            }
+        }
+        entries.push(machine_entry(&machine, &groups));
+    }
+    output.json(&entries);
+    Ended::Agreed
+}
+
+fn machine_line(machine: &Machine) -> String {
+    let iommu = match &machine.iommu {
+        Iommu::Flat => "no IOMMU hardware".to_owned(),
+        Iommu::X86(_) => "an x86-like IOMMU".to_owned(),
+        Iommu::SmmuV3(smmus) => format!("{} SMMUv3", smmus.len()),
+    };
+    let gic = match &machine.gic {
+        Gic::Its(_) => "GICv3 with ITS".to_owned(),
+        Gic::V2m(gic) if gic.frames.len() == 1 => "GICv2 with GICv2m".to_owned(),
+        Gic::V2m(gic) => format!("GICv2 with {} GICv2m frames", gic.frames.len()),
+    };
+    let (name, page, functions) = (&machine.name, machine.page_size, machine.functions.len());
+    let platforms = match machine.platforms.len() {
+        0 => String::new(),
+        count => format!(", {count} platform devices"),
+    };
+    format!("{name}: pages of {page}, {iommu}, {gic}, {functions} functions{platforms}")
+}
+
+fn group(number: Option<u32>) -> String {
+    number.map_or_else(|| "no group".to_owned(), |number| format!("group {number}"))
+}
+
+/// `SMMU 0 streams 0x210 0x200, DeviceID 0x200`.
+fn identifiers(smmu: Option<usize>, streams: &[passim_model::StreamId]) -> String {
+    let names: Vec<_> = streams.iter().map(ToString::to_string).collect();
+    match smmu {
+        Some(smmu) => format!("SMMU {smmu} stream {}", names.join(" ")),
+        None => "no SMMU".to_owned(),
+    }
+}
+
+fn function_line(function: &Function) -> String {
+    let Function { rid, vendor, device, device_id, .. } = function;
+    let driver = function.driver.as_deref().unwrap_or("no driver");
+    let vectors = match (function.msi_vectors(), function.msix_vectors()) {
+        (None, None) => "no messages".to_owned(),
+        (Some(msi), None) => format!("{msi} MSI"),
+        (None, Some(msix)) => format!("{msix} MSI-X"),
+        (Some(msi), Some(msix)) => format!("{msi} MSI, {msix} MSI-X"),
+    };
+    let group = group(function.group);
+    let identifiers = identifiers(function.smmu, &function.streams);
+    let physical = function.isolation.physical;
+    let physical = physical.map_or_else(String::new, |rid| format!(", virtual function of {rid}"));
+    format!(
+        "  {rid} {vendor:04x}:{device:04x}, {group}, {driver}, {identifiers}, \
+         DeviceID {device_id}, {vectors}{physical}"
+    )
+}
+
+fn platform_line(platform: &Platform) -> String {
+    let driver = platform.driver.as_deref().unwrap_or("no driver");
+    let group = group(platform.group);
+    let identifiers = identifiers(platform.smmu, &platform.streams);
+    let messages = match platform.messages {
+        0 => "no messages".to_owned(),
+        count => format!("{count} messages as DeviceID {}", platform.device_id),
+    };
+    format!("  {}, {group}, {driver}, {identifiers}, {messages}", platform.name)
+}
+
+/// Why a function is in the group of others; `None` where nothing needs to be said.
+fn reason(machine: &Machine, groups: &Groups, function: &Function) -> Option<String> {
+    let number = function.group?;
+    if let Some(join) = groups.join(function.rid) {
+        let with = machine.function(join.with).and_then(|with| with.group);
+        return Some(if with == Some(number) {
+            join.to_string()
+        } else {
+            format!("given apart, although {join}")
+        });
+    }
+    let founder = |other: &&Function| {
+        other.group == Some(number)
+            && other.rid != function.rid
+            && groups.of(other.rid) != groups.of(function.rid)
+    };
+    let other = machine.functions.iter().find(founder)?;
+    Some(format!("given with {}, although nothing holds the two together", other.rid))
+}
+
+fn machine_entry(machine: &Machine, groups: &Groups) -> MachineEntry {
+    let (iommu, smmus) = match &machine.iommu {
+        Iommu::Flat => ("flat", 0),
+        Iommu::X86(_) => ("x86", 0),
+        Iommu::SmmuV3(smmus) => ("smmuv3", smmus.len()),
+    };
+    let functions = machine.functions.iter().map(|function| FunctionEntry {
+        rid: function.rid.to_string(),
+        vendor: function.vendor,
+        device: function.device,
+        class: function.class,
+        group: function.group,
+        because: reason(machine, groups, function),
+        driver: function.driver.clone(),
+        smmu: function.smmu,
+        streams: function.streams.iter().map(|stream| stream.get()).collect(),
+        device_id: function.device_id.get(),
+        msi: function.msi_vectors(),
+        msix: function.msix_vectors(),
+        physical: function.isolation.physical.map(|rid| rid.to_string()),
+    });
+    let platforms = machine.platforms.iter().map(|platform| PlatformEntry {
+        name: platform.name.clone(),
+        group: platform.group,
+        driver: platform.driver.clone(),
+        smmu: platform.smmu,
+        streams: platform.streams.iter().map(|stream| stream.get()).collect(),
+        device_id: platform.device_id.get(),
+        messages: platform.messages,
+    });
+    MachineEntry {
+        name: machine.name.clone(),
+        profile: machine.profile.clone(),
+        page_size: machine.page_size.bytes(),
+        cpus: machine.cpus,
+        iommu,
+        smmus,
+        gic: match machine.gic {
+            Gic::Its(_) => "its",
+            Gic::V2m(_) => "v2m",
+        },
+        functions: functions.collect(),
+        platforms: platforms.collect(),
+    }
+}

@@ -1,0 +1,160 @@
+//! What came of comparing two kernels, for people and for programs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::subject::Side;
+use crate::replay::RuleNote;
+
+/// What came of one scenario or recording under two kernels.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct DiffReport {
+    /// The file, as the caller named it.
+    pub file: String,
+    /// One profile.
+    pub a: &'static str,
+    /// The other.
+    pub b: &'static str,
+    /// Operations, or calls, of which the answers were compared.
+    pub compared: u64,
+    /// Where they part, in the order of the lines; the first is the cause of what follows from it.
+    pub divergences: Vec<Divergence>,
+}
+
+/// An operation or a call that two kernels answer differently.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Divergence {
+    /// Line of the file, 1-based.
+    pub line: u64,
+    /// What was asked.
+    pub call: String,
+    /// What the first kernel answers.
+    pub a: Side,
+    /// What the second answers.
+    pub b: Side,
+    /// Why.
+    pub because: Because,
+}
+
+/// A choice, set as the second kernel has it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct Flip {
+    /// Its name.
+    pub choice: &'static str,
+    /// The value of the first kernel.
+    pub from: &'static str,
+    /// The value of the second.
+    pub to: &'static str,
+    /// What it decides.
+    pub decides: &'static str,
+}
+
+/// Sets of choices. Each alone, with no choice to spare, makes the first kernel answer as the
+/// second.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct Because(pub Vec<Vec<Flip>>);
+
+impl fmt::Display for Flip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} -> {}", self.choice, self.from, self.to)
+    }
+}
+
+/// `zero-page: pinned -> unshared`; `a ... together with b ...`; `a ..., or b ... alone`.
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, set) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str("; or ")?;
+            }
+            for (at, flip) in set.iter().enumerate() {
+                let joint = if at == 0 { "" } else { " together with " };
+                write!(f, "{joint}{flip}")?;
+            }
+            if at > 0 {
+                f.write_str(" alone")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Longest line of an answer that is printed whole.
+const MAX_LINE: usize = 160;
+
+impl Divergence {
+    /// Several lines, without a line feed at the end; `a` and `b` name the kernels. What a choice
+    /// decides is said once: `told` are those of which it was, and becomes those of which it is.
+    pub fn render(&self, a: &str, b: &str, told: &mut BTreeSet<&'static str>) -> String {
+        let width = a.len().max(b.len()).max("because".len());
+        let mut text = format!("line {}: {}", self.line, self.call);
+        let from = parting(&self.a, &self.b);
+        for (name, side) in [(a, &self.a), (b, &self.b)] {
+            for (at, said) in side.said.iter().enumerate() {
+                let name = if at == 0 { name } else { "" };
+                text.push_str(&format!("\n    {name:width$}  {}", shown(said, from)));
+            }
+            for RuleNote { name, source, .. } in &side.rules {
+                text.push_str(&format!("\n    {:width$}  ({name}: {source})", ""));
+            }
+        }
+        text.push_str(&format!("\n    {:width$}  {}", "because", self.because));
+        for flip in self.because.0.iter().flatten() {
+            if told.insert(flip.choice) {
+                text.push_str(&format!("\n    {:width$}  ({}: {})", "", flip.choice, flip.decides));
+            }
+        }
+        text
+    }
+}
+
+/// Where two long answers begin to differ, on a character boundary of both.
+fn parting(a: &Side, b: &Side) -> usize {
+    let pairs =
+        a.said.iter().zip(&b.said).filter(|(a, b)| a != b && a.len().max(b.len()) > MAX_LINE);
+    let at = |(a, b): (&String, &String)| {
+        let same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+        (0..=same).rev().find(|&at| a.is_char_boundary(at) && b.is_char_boundary(at))
+    };
+    pairs.filter_map(at).next().unwrap_or(0)
+}
+
+/// A line, cut where it is too long: from a little before `from` on.
+fn shown(said: &str, from: usize) -> String {
+    if said.len() <= MAX_LINE {
+        return said.to_owned();
+    }
+    let start = (0..=from.saturating_sub(16)).rev().find(|&at| said.is_char_boundary(at));
+    let rest = &said[start.unwrap_or(0).min(said.len())..];
+    let cut: String = rest.chars().take(MAX_LINE / 2).collect();
+    let before = if start.unwrap_or(0) > 0 { "..." } else { "" };
+    let after = if cut.len() < rest.len() { "..." } else { "" };
+    format!("{before}{cut}{after}")
+}
+
+impl DiffReport {
+    /// How often each reason was found, by its first set of choices.
+    pub fn reasons(&self) -> BTreeMap<String, u64> {
+        let mut reasons = BTreeMap::new();
+        for divergence in &self.divergences {
+            *reasons.entry(divergence.because.to_string()).or_default() += 1;
+        }
+        reasons
+    }
+}
+
+/// One line.
+impl fmt::Display for DiffReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, a, b, compared, divergences } = self;
+        write!(f, "{file}: {compared} compared under {a} and {b}, ")?;
+        match divergences.first() {
+            None => f.write_str("all the same"),
+            Some(first) => {
+                write!(f, "{} differ, the first in line {}", divergences.len(), first.line)
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Tables of the documentation that follow from what the program knows: choices, rules, patches.
+//!
+//! A file is either generated whole, or holds generated parts between marks of its own; what people
+//! wrote around those stays. `passim docs --write` writes them, and a test fails when they are not
+//! what it would write.
+
+mod patches;
+mod policy;
+mod rules;
+mod series;
+
+pub use patches::{PATCHES, Patch};
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::input_error::{InputError, InputKind};
+
+/// A file of the documentation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Page {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What it should hold.
+    pub text: String,
+    /// Whether it holds that.
+    pub is_current: bool,
+}
+
+/// The generated pages of the documentation in `folder`, which lies at the root of the project.
+///
+/// # Errors
+/// A page with marks that cannot be read, or whose marks do not fit.
+pub fn pages(folder: &Path) -> Result<Vec<Page>, InputError> {
+    let root = folder.parent().unwrap_or(Path::new(""));
+    let choices = choice_files(&root.join("scenarios/files/choices"));
+    let series = folder.join("series.md");
+    let now =
+        fs::read_to_string(&series).map_err(|error| InputError::unreadable(&series, &error))?;
+    let text = between_marks(&now, &series::tables(&choices)).ok_or_else(|| {
+        InputError::in_file(InputKind::Unreadable, &series, "a mark is missing")
+            .with_hint(format!("each table stands between `{BEGIN}NAME -->` and `{END}`"))
+    })?;
+    let whole = [("policy.md", policy::page(&choices)), ("rules.md", rules::page())];
+    let mut pages: Vec<_> = whole
+        .into_iter()
+        .map(|(name, text)| {
+            let path = folder.join(name);
+            let is_current = fs::read_to_string(&path).is_ok_and(|now| now == text);
+            Page { path, text, is_current }
+        })
+        .collect();
+    pages.push(Page { path: series, is_current: now == text, text });
+    Ok(pages)
+}
+
+/// Names of the choices that have a scenario of their own.
+fn choice_files(folder: &Path) -> BTreeSet<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return BTreeSet::new() };
+    let names = entries.filter_map(|entry| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        name.strip_suffix(".scn").map(str::to_owned)
+    });
+    names.collect()
+}
+
+/// What the marks of a table look like.
+const BEGIN: &str = "<!-- generated: ";
+const END: &str = "<!-- end -->";
+
+/// `text` with what stands between the marks of each table replaced; `None` if a mark is missing.
+fn between_marks(text: &str, tables: &[(&str, String)]) -> Option<String> {
+    let mut text = text.to_owned();
+    for (name, table) in tables {
+        let begin = format!("{BEGIN}{name} -->\n");
+        let start = text.find(&begin)? + begin.len();
+        let end = start + text[start..].find(END)?;
+        text.replace_range(start..end, &format!("\n{table}\n"));
+    }
+    Some(text)
+}
+
+/// A table: its head, its rows.
+fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(&head.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>());
+    text.push_str(&line(&vec!["---".to_owned(); head.len()]));
+    for row in rows {
+        text.push_str(&line(&row.iter().map(|cell| cell.replace('|', "\\|")).collect::<Vec<_>>()));
+    }
+    text
+}
+
+/// The first line of a page that nobody writes by hand.
+const NOTICE: &str = "<!-- Written by `passim docs --write`. -->\n";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::rules::errnos;
+use super::{PATCHES, between_marks, pages, table};
+use passim_vfio::policy::choices;
+
+#[test]
+fn the_documentation_is_what_would_be_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs");
+    for page in pages(&folder).unwrap() {
+        assert!(page.is_current, "stale: {}: run `passim docs --write`", page.path.display());
+    }
+}
+
+#[test]
+fn patches_name_choices_that_exist() {
+    let known: BTreeSet<_> = choices().into_iter().map(|choice| choice.name).collect();
+    for patch in PATCHES {
+        for choice in patch.choices {
+            assert!(known.contains(choice), "{} {}: {choice}", patch.part, patch.number);
+        }
+        let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("files");
+        for file in patch.scenarios {
+            assert!(files.join(file).is_file(), "{file}");
+        }
+    }
+    let part3 = PATCHES.iter().filter(|patch| patch.part == 3);
+    assert_eq!(part3.count(), 7);
+}
+
+#[test]
+fn only_what_stands_between_marks_is_replaced() {
+    let text = "a\n<!-- generated: x -->\nold\n<!-- end -->\nb\n";
+    let new = between_marks(text, &[("x", "new\n".to_owned())]).unwrap();
+    assert_eq!(new, "a\n<!-- generated: x -->\n\nnew\n\n<!-- end -->\nb\n");
+    assert_eq!(between_marks(&new, &[("x", "new\n".to_owned())]), Some(new));
+    assert_eq!(between_marks(text, &[("y", String::new())]), None);
+    assert_eq!(table(&["a"], [vec!["r|w".to_owned()]]), "| a |\n| --- |\n| r\\|w |\n");
+}
+
+#[test]
+fn errnos_are_those_a_declaration_names() {
+    assert_eq!(errnos(&passim_vfio::rules::MAP_OVERLAP), "EEXIST");
+    assert_eq!(errnos(&passim_vfio::rules::CONTAINER_FD_OTHER), "EBADFD, EINVAL");
+}

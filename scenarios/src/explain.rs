@@ -1,0 +1,146 @@
+//! Why a line of a scenario was answered as it was, and what would have been accepted instead.
+//!
+//! The scenario is run to the line. A refusal is told with its rule, with what it ran into by the
+//! names the scenario has for it, and with the checks it had passed. The nearest request that is
+//! accepted is searched: requests a little different from the refused one are made, nearest first,
+//! each on a machine that was run to the line for it alone.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `order` | which checks did it pass before? |
+//! | `words` | what did it run into, by name? |
+//! | `candidate` | which requests are near? |
+//! | `search` | which of them is accepted? |
+//! | `report` | how is it told? |
+
+mod candidate;
+mod order;
+mod report;
+mod search;
+mod words;
+
+pub use report::{Explained, Explanation, Nearest, Remark};
+
+use passim_model::{Iova, Span};
+
+use crate::chosen::Chosen;
+use crate::input_error::{InputError, InputKind};
+use crate::op::Op;
+use crate::run::{Runner, Surroundings};
+use crate::script::{Block, Script};
+
+/// A scenario, and how it is run.
+pub(crate) struct Subject<'a> {
+    script: &'a Script,
+    chosen: &'a Chosen,
+    /// The operations that matter: from the last `machine` before the line up to the line, it not
+    /// included.
+    before: Vec<(Op, &'a Block)>,
+}
+
+/// A mapping, and the line that made it.
+pub(crate) struct Origin {
+    pub(crate) container: usize,
+    pub(crate) iova: Span<Iova>,
+    pub(crate) line: u64,
+}
+
+/// Explains the operation in `line` of a scenario, or the one above if what happened is there.
+///
+/// # Errors
+/// No operation in that line, or a scenario that cannot be run to it.
+pub fn explain(script: &Script, line: u64, chosen: &Chosen) -> Result<Explanation, InputError> {
+    let (subject, op, block) = Subject::new(script, line, chosen)?;
+    let (mut runner, origins) = subject.arrive()?;
+    let surroundings = runner.surroundings();
+    let outcome = runner.perform(&op).map_err(|error| error.at(script, block))?;
+    let account = runner.account();
+    let told = |refusal| Explained::new(refusal, &op, surroundings.as_ref(), &origins);
+    let mut explanation = Explanation {
+        file: script.source().path().display().to_string(),
+        line: script.line_of(block),
+        operation: op.to_string(),
+        outcome,
+        refusals: account.refused.iter().map(told).collect(),
+        remarks: account.verdicts.iter().map(Remark::from).collect(),
+        notes: words::notes(&op, surroundings.as_ref(), &origins),
+        nearest: None,
+    };
+    if let (Some(refusal), Some(surroundings)) = (account.refused.last(), surroundings) {
+        explanation.nearest = Some(search::nearest(&subject, &op, refusal, &surroundings));
+    }
+    Ok(explanation)
+}
+
+impl<'a> Subject<'a> {
+    fn new(
+        script: &'a Script,
+        line: u64,
+        chosen: &'a Chosen,
+    ) -> Result<(Self, Op, &'a Block), InputError> {
+        let mut before: Vec<(Op, &Block)> = Vec::new();
+        for block in script.blocks() {
+            let first = script.line_of(block);
+            let op = Op::read(script.source(), &block.invocation)?;
+            if first > line {
+                break;
+            }
+            if line <= first + block.expected.len() as u64 {
+                return Ok((Self { script, chosen, before }, op, block));
+            }
+            if matches!(op, Op::Machine { .. }) {
+                before.clear();
+            }
+            before.push((op, block));
+        }
+        let lines: Vec<_> = script.blocks().map(|block| script.line_of(block)).collect();
+        let near = lines.iter().copied().min_by_key(|known| known.abs_diff(line));
+        let error = script.source().error_in_line(
+            InputKind::Scenario,
+            line,
+            format!("no operation stands in line {line}"),
+        );
+        Err(match near {
+            Some(near) => error.with_hint(format!("the nearest one stands in line {near}")),
+            None => error,
+        })
+    }
+
+    /// A machine that was run to the line, and which lines made its mappings.
+    fn arrive(&self) -> Result<(Runner, Vec<Origin>), InputError> {
+        let mut runner = Runner::with(self.chosen.clone());
+        let mut origins: Vec<Origin> = Vec::new();
+        for (op, block) in &self.before {
+            runner.perform(op).map_err(|error| error.at(self.script, block))?;
+            let Some(surroundings) = runner.surroundings() else { continue };
+            note_origins(&surroundings, self.script.line_of(block), &mut origins);
+        }
+        Ok((runner, origins))
+    }
+
+    /// The same without asking which lines made what.
+    fn arrive_quickly(&self) -> Option<Runner> {
+        let mut runner = Runner::with(self.chosen.clone());
+        self.before.iter().try_for_each(|(op, _)| runner.perform(op).map(drop)).ok()?;
+        Some(runner)
+    }
+}
+
+fn note_origins(surroundings: &Surroundings, line: u64, origins: &mut Vec<Origin>) {
+    let is_there = |origin: &Origin| {
+        let container = surroundings.containers.get(&origin.container);
+        container.is_some_and(|it| it.mappings.iter().any(|mapping| mapping.iova == origin.iova))
+    };
+    origins.retain(is_there);
+    for (&container, here) in &surroundings.containers {
+        for mapping in &here.mappings {
+            let iova = mapping.iova;
+            if !origins.iter().any(|known| known.container == container && known.iova == iova) {
+                origins.push(Origin { container, iova, line });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

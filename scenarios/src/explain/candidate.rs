@@ -1,0 +1,186 @@
+//! Requests near a refused one, as they follow from what it ran into.
+//!
+//! None of them is known to be accepted: that is for the search to find out. How near one is: the
+//! fewer fields change the nearer, and among equals the fewer bytes addresses and sizes move.
+
+mod map;
+mod other;
+mod unmap;
+mod window;
+
+use std::fmt;
+
+use passim_model::{Conflict, PageSize, Refusal};
+use passim_vfio::policy::{Choice, ThirdMapFlag};
+
+use crate::op::Op;
+use crate::run::{ContainerHere, Surroundings};
+use crate::script::Signed;
+
+/// A request in place of the refused one, and what is to be done first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Attempt {
+    pub(super) before: Vec<Op>,
+    pub(super) op: Op,
+}
+
+/// Fields that change, an operation more counted as two; then bytes.
+pub(super) type Distance = (usize, u128);
+
+impl Attempt {
+    pub(super) fn of(op: Op) -> Self {
+        Self { before: Vec::new(), op }
+    }
+
+    /// How far it is from the refused request.
+    pub(super) fn distance(&self, original: &Self, around: &Surroundings) -> Distance {
+        let (fields, bytes) = match (&self.op, &original.op) {
+            (Op::Map { .. }, Op::Map { .. }) => map::distance(&self.op, &original.op, around),
+            (Op::Unmap { .. }, Op::Unmap { .. }) => unmap::distance(&self.op, &original.op),
+            (Op::MsiWindow { .. }, Op::MsiWindow { .. }) => {
+                window::distance(&self.op, &original.op)
+            }
+            (a, b) => (words_changed(a, b), 0),
+        };
+        (fields + 2 * self.before.len(), bytes)
+    }
+}
+
+/// The operations, a line each.
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.before.iter().try_for_each(|op| writeln!(f, "{op}"))?;
+        write!(f, "{}", self.op)
+    }
+}
+
+/// Arguments in which two operations differ; another verb counts as one more.
+fn words_changed(a: &Op, b: &Op) -> usize {
+    let (a, b) = (a.invocation(), b.invocation());
+    let words = |invocation: &crate::script::Invocation| -> Vec<String> {
+        invocation.args.iter().map(ToString::to_string).collect()
+    };
+    let (ours, theirs) = (words(&a), words(&b));
+    let changed = ours.iter().filter(|word| !theirs.contains(word)).count();
+    let left_out = theirs.len().saturating_sub(ours.len());
+    changed + left_out + usize::from(a.verb.text != b.verb.text)
+}
+
+/// Requests near `from`, which was refused for `refusal`.
+pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> Vec<Attempt> {
+    let ops = match &from.op {
+        Op::Map { .. } => map::near(&from.op, refusal, around),
+        Op::Unmap { .. } => unmap::near(&from.op, refusal, around),
+        Op::UnmapAll { fd } => unmap::near_all(*fd, refusal, around),
+        Op::MsiWindow { .. } => window::near(&from.op, refusal, around),
+        _ => Vec::new(),
+    };
+    let mut attempts: Vec<_> =
+        ops.into_iter().map(|op| Attempt { before: from.before.clone(), op }).collect();
+    attempts.extend(other::near(from, refusal, around));
+    attempts
+}
+
+/// Why nothing near a request is accepted.
+pub(super) fn why_none(op: &Op, refusal: &Refusal, around: &Surroundings, tries: usize) -> String {
+    let rule = refusal.rule.name;
+    let third = around.policy.third_map_flag;
+    match (rule, refusal.conflict) {
+        _ if matches!(op, Op::MsiWindow { .. }) && third != ThirdMapFlag::ReservedMsiIova => {
+            format!("this kernel registers no windows: third-map-flag = {}", third.name())
+        }
+        (_, Conflict::Window(window)) if rule.starts_with("msi-") => format!(
+            "the container has window {window}, and takes one until its last group leaves it"
+        ),
+        ("map-entry-limit", Conflict::Limit { limit, .. }) => format!(
+            "the container holds {limit} mappings, all that dma_entry_limit lets it: one must go \
+             first"
+        ),
+        _ if tries == 0 => {
+            format!("no change of this request alone could satisfy {rule}")
+        }
+        _ => format!("{tries} near it were made, and each was refused as well"),
+    }
+}
+
+/// Descriptors a request could name instead, if its own is the wrong one: none, where there is a
+/// container it would get then, and every container of the process.
+fn other_fds(fd: Option<Signed>, refusal: &Refusal, around: &Surroundings) -> Vec<Option<Signed>> {
+    // A device knows other requests by the same numbers, and refuses by rules of its own.
+    let named = |(known, _): &(i32, usize)| fd.is_none_or(|fd| fd.0 == i64::from(*known));
+    if around.container_fds.iter().any(named) && !is_about_fd(refusal) {
+        return Vec::new();
+    }
+    let known = around.container_fds.iter().map(|(fd, _)| Some(Signed(i64::from(*fd))));
+    let implied = around.container.map(|_| None);
+    implied.into_iter().chain(known).filter(|other| *other != fd).collect()
+}
+
+/// Whether the refusal says that the descriptor is the wrong one.
+fn is_about_fd(refusal: &Refusal) -> bool {
+    let rules = ["bad-fd", "ioctl-unknown", "container-without-iommu"];
+    matches!(refusal.conflict, Conflict::Fd(_)) || rules.contains(&refusal.rule.name)
+}
+
+/// The multiples of a page next to `value`, below and above, 0 and what does not exist left out.
+fn aligned(value: u64, page: PageSize) -> impl Iterator<Item = u64> {
+    let down = value & !page.mask();
+    [Some(down), down.checked_add(page.bytes())].into_iter().flatten()
+}
+
+/// Where else a range could be.
+struct Room {
+    iova: u64,
+    size: u64,
+    /// Bytes left out in front.
+    cut: u64,
+}
+
+/// Other places for a range: whole in the next gap on either side, or what of it lies in a gap.
+fn elsewhere(iova: u64, size: u64, here: &ContainerHere) -> Vec<Room> {
+    let gaps = gaps(here);
+    let Some(rest) = size.checked_sub(1) else { return Vec::new() };
+    let fits = gaps.iter().filter(|(first, last)| last - first >= rest);
+    let mut moved: Vec<u64> = fits.map(|(first, last)| iova.clamp(*first, last - rest)).collect();
+    moved.sort_by_key(|to| to.abs_diff(iova));
+    moved.truncate(2);
+    let mut rooms: Vec<_> = moved.into_iter().map(|iova| Room { iova, size, cut: 0 }).collect();
+    let end = iova.saturating_add(rest);
+    for (first, last) in gaps {
+        if first > end || last < iova {
+            continue;
+        }
+        let from = first.max(iova);
+        rooms.push(Room { iova: from, size: last.min(end) - from + 1, cut: from - iova });
+    }
+    rooms
+}
+
+/// What tables translate where nobody says what is valid: four levels of them.
+const INPUT_LAST: u64 = (1 << 48) - 1;
+
+/// Ranges without a mapping in which one may lie, first and last byte, ascending.
+fn gaps(here: &ContainerHere) -> Vec<(u64, u64)> {
+    let mut valid: Vec<(u64, u64)> =
+        here.windows.iter().map(|span| (span.start().get(), span.last().get())).collect();
+    if valid.is_empty() {
+        valid.push((0, INPUT_LAST));
+    }
+    let mut gaps = Vec::new();
+    for (first, last) in valid {
+        let mut from = Some(first);
+        for mapping in &here.mappings {
+            let (start, end) = (mapping.iova.start().get(), mapping.iova.last().get());
+            let Some(at) = from else { break };
+            if end < at || start > last {
+                continue;
+            }
+            if start > at {
+                gaps.push((at, start - 1));
+            }
+            from = end.checked_add(1);
+        }
+        gaps.extend(from.filter(|at| *at <= last).map(|at| (at, last)));
+    }
+    gaps
+}

@@ -1,0 +1,166 @@
+//! An explanation, for people and for programs.
+
+use std::fmt;
+
+use passim_model::Refusal;
+use passim_vfio::verdict::{Severity, Verdict};
+use serde::Serialize;
+
+use super::{Origin, order, words};
+use crate::op::Op;
+use crate::run::Surroundings;
+
+/// Why a line was answered as it was.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Explanation {
+    /// The scenario, as the caller named it.
+    pub file: String,
+    /// Line of the operation, 1-based.
+    pub line: u64,
+    /// The operation.
+    pub operation: String,
+    /// What happened.
+    pub outcome: Vec<String>,
+    /// Every refusal on the way, in order.
+    pub refusals: Vec<Explained>,
+    /// What the kernel would do that no return value tells.
+    pub remarks: Vec<Remark>,
+    /// What else there is to say.
+    pub notes: Vec<String>,
+    /// The nearest request that is accepted; `None` where nothing was refused.
+    pub nearest: Option<Nearest>,
+}
+
+/// A refusal, explained.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Explained {
+    /// What the call returns.
+    pub errno: String,
+    /// The check that refused.
+    pub rule: &'static str,
+    /// What it demands.
+    pub sentence: &'static str,
+    /// Where it is known from: a patch, a kernel, or a measurement.
+    pub source: &'static str,
+    /// What the request ran into, if anything beyond itself.
+    pub ran_into: Option<String>,
+    /// Checks the request had passed before, in their order; empty where that is not known.
+    pub passed: Vec<&'static str>,
+}
+
+/// Something no return value tells.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Remark {
+    /// `finding`, `warning` or `oops`.
+    pub severity: &'static str,
+    /// In words.
+    pub text: String,
+    /// The rule that names it.
+    pub rule: &'static str,
+    /// Where it is known from.
+    pub source: &'static str,
+}
+
+/// What a search for an accepted request came to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nearest {
+    /// These lines, in place of the refused one, are accepted.
+    Accepted {
+        /// Operations of a scenario.
+        lines: Vec<String>,
+        /// Requests that were made to find it.
+        tries: usize,
+    },
+    /// None was found.
+    None {
+        /// Requests that were made.
+        tries: usize,
+        /// Why.
+        because: String,
+    },
+}
+
+impl Explained {
+    pub(super) fn new(
+        refusal: &Refusal,
+        op: &Op,
+        around: Option<&Surroundings>,
+        origins: &[Origin],
+    ) -> Self {
+        let Refusal { errno, rule, .. } = refusal;
+        let passed = around.map(|around| order::passed(op, rule, &around.policy));
+        Self {
+            errno: errno.to_string(),
+            rule: rule.name,
+            sentence: rule.sentence,
+            source: rule.source,
+            ran_into: words::conflict(refusal, op, around, origins),
+            passed: passed.unwrap_or_default().iter().map(|rule| rule.name).collect(),
+        }
+    }
+}
+
+impl From<&Verdict> for Remark {
+    fn from(verdict: &Verdict) -> Self {
+        Self {
+            severity: match verdict.severity {
+                Severity::Finding => "finding",
+                Severity::Warning => "warning",
+                Severity::Oops => "oops",
+            },
+            text: verdict.to_string(),
+            rule: verdict.rule.name,
+            source: verdict.rule.source,
+        }
+    }
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { errno, rule, sentence, source, ran_into, passed } = self;
+        writeln!(f, "refused with {errno} by {rule}")?;
+        writeln!(f, "  demands:   {sentence}")?;
+        write!(f, "  source:    {source}")?;
+        if let Some(ran_into) = ran_into {
+            write!(f, "\n  ran into:  {ran_into}")?;
+        }
+        if !passed.is_empty() {
+            write!(f, "\n  passed:    {}", passed.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Nearest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted { lines, .. } => {
+                f.write_str("nearest request that is accepted:")?;
+                lines.iter().try_for_each(|line| write!(f, "\n  {line}"))
+            }
+            Self::None { because, .. } => write!(f, "no request near it is accepted: {because}"),
+        }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.operation)?;
+        self.outcome.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
+        for refusal in &self.refusals {
+            write!(f, "\n\n{refusal}")?;
+        }
+        for Remark { text, rule, source, .. } in &self.remarks {
+            write!(f, "\n\n{text}\n  rule:      {rule}\n  source:    {source}")?;
+        }
+        if self.refusals.is_empty() && self.remarks.is_empty() {
+            write!(f, "\n\nthe kernel refused nothing here")?;
+        }
+        self.notes.iter().try_for_each(|note| write!(f, "\n{note}"))?;
+        if let Some(nearest) = &self.nearest {
+            write!(f, "\n\n{nearest}")?;
+        }
+        Ok(())
+    }
+}

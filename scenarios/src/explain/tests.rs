@@ -1,0 +1,136 @@
+use super::{Explanation, Nearest, explain};
+use crate::chosen::Chosen;
+use crate::input_error::{InputError, SourceText};
+use crate::script::Script;
+
+const START: &str = "machine virt-its profile=linux-6.12\n  ok\narea A size=64K\n  ok\n\
+    attach dev=00:01.0\n  container 3, group 4, device 5\n\
+    map iova=0x10000 va=A size=16K prot=r|w\n  ok\n";
+
+/// The line `START` leaves off before.
+const LINE: u64 = 9;
+
+fn at(text: &str, line: u64) -> Result<Explanation, InputError> {
+    let script = Script::parse(SourceText::new("t.scn", text))?;
+    explain(&script, line, &Chosen::default())
+}
+
+fn of(op: &str) -> Explanation {
+    at(&format!("{START}{op}\n"), LINE).unwrap()
+}
+
+/// The line that is accepted in place of `op`.
+fn instead(op: &str) -> String {
+    match of(op).nearest {
+        Some(Nearest::Accepted { lines, .. }) => lines.join("; "),
+        other => panic!("{op}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_refusal_is_told_with_names_and_the_checks_before() {
+    let explanation = of("map iova=0x12000 va=A size=4K prot=r");
+    let refusal = &explanation.refusals[0];
+    assert_eq!((refusal.errno.as_str(), refusal.rule), ("EEXIST", "map-overlap"));
+    let ran_into = "mapping [0x10000, 0x13fff] of A, r|w, made in line 7";
+    assert_eq!(refusal.ran_into.as_deref(), Some(ran_into));
+    assert_eq!(refusal.passed.last(), Some(&"map-wrap"));
+    let text = explanation.to_string();
+    assert!(
+        text.contains("source:") && text.contains("nearest request that is accepted"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_nearest_map_is_shifted_cut_aligned_or_given_a_permission() {
+    let cases = [
+        ("map iova=0x13000 va=A size=4K prot=r", "map iova=0x14000 va=A size=0x1000 prot=r"),
+        ("map iova=0xf000 va=A size=8K prot=r", "map iova=0xe000 va=A size=0x2000 prot=r"),
+        ("map iova=0x20800 va=A size=4K prot=r", "map iova=0x20000 va=A size=0x1000 prot=r"),
+        ("map iova=0x20000 va=A size=0 prot=r", "map iova=0x20000 va=A size=0x1000 prot=r"),
+        ("map iova=0x20000 va=A size=4K prot=-", "map iova=0x20000 va=A size=0x1000 prot=r|w"),
+        ("map iova=0x8000000 va=A size=4K prot=r", "map iova=0x7fff000 va=A size=0x1000 prot=r"),
+        ("map iova=0x20000 va=A size=128K prot=r", "map iova=0x20000 va=A size=0x10000 prot=r"),
+        ("map iova=0x20000 va=0x1000 size=4K prot=r", "map iova=0x20000 va=A size=0x1000 prot=r"),
+        ("map iova=0x20000 va=A size=4K prot=r fd=4", "map iova=0x20000 va=A size=0x1000 prot=r"),
+        (
+            "map iova=0x20000 va=A size=4K prot=r argsz=8",
+            "map iova=0x20000 va=A size=0x1000 prot=r",
+        ),
+    ];
+    for (op, wanted) in cases {
+        assert_eq!(instead(op), wanted, "{op}");
+    }
+}
+
+#[test]
+fn the_nearest_unmap_goes_around_a_mapping_or_stops_short_of_it() {
+    let cases = [
+        ("unmap iova=0x10000 size=4K", "unmap iova=0x10000 size=0x4000"),
+        ("unmap iova=0x13000 size=8K", "unmap iova=0x14000 size=0x1000"),
+        ("unmap iova=0x10000 size=0", "unmap iova=0x10000 size=0x4000"),
+        ("unmap iova=0x20000 size=4K flags=0x80", "unmap iova=0x20000 size=0x1000"),
+    ];
+    for (op, wanted) in cases {
+        assert_eq!(instead(op), wanted, "{op}");
+    }
+}
+
+#[test]
+fn what_must_come_first_is_said() {
+    let text = "machine virt-gicv2m profile=linux-6.12\nattach dev=00:01.0\n";
+    let nearest = at(text, 2).unwrap().nearest;
+    let Some(Nearest::Accepted { lines, .. }) = nearest else { panic!("{nearest:?}") };
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].contains("allow_unsafe_interrupts") && lines[1] == "attach dev=00:01.0");
+}
+
+#[test]
+fn windows_are_moved_and_there_is_one() {
+    let start = "machine virt-its profile=msi-v9\narea A size=64K\nattach dev=00:01.0\n\
+        map iova=0x10000 va=A size=16K prot=r|w\n";
+    let text = format!("{start}msi-window iova=0x12000 size=64K\n");
+    let explanation = at(&text, 5).unwrap();
+    let Some(Nearest::Accepted { lines, .. }) = &explanation.nearest else {
+        panic!("{explanation}")
+    };
+    assert_eq!(lines, &["msi-window iova=0x14000 size=0x10000"]);
+    let text =
+        format!("{start}msi-window iova=0x20000 size=64K\nmsi-window iova=0x40000 size=64K\n");
+    let explanation = at(&text, 6).unwrap();
+    let Some(Nearest::None { because, .. }) = &explanation.nearest else { panic!("{explanation}") };
+    assert!(because.contains("[0x20000, 0x2ffff]"), "{because}");
+    let text =
+        format!("{start}msi-window iova=0x20000 size=64K\nmap iova=0x20000 va=A size=4K prot=r\n");
+    let ran_into = at(&text, 6).unwrap().refusals[0].ran_into.clone();
+    assert_eq!(
+        ran_into.as_deref(),
+        Some("window [0x20000, 0x2ffff] for doorbells, made in line 5")
+    );
+    let text = format!("{}msi-window iova=0x20000 size=64K\n", START);
+    let Some(Nearest::None { because, .. }) = at(&text, LINE).unwrap().nearest else { panic!() };
+    assert!(because.contains("third-map-flag = vaddr"), "{because}");
+}
+
+#[test]
+fn where_nothing_near_is_accepted_it_says_why() {
+    let text = START.replace("linux-6.12", "linux-6.12 dma_entry_limit=1");
+    let text = format!("{text}map iova=0x20000 va=A size=4K prot=r\n");
+    let nearest = at(&text, LINE).unwrap().nearest;
+    let Some(Nearest::None { because, .. }) = nearest else { panic!("{nearest:?}") };
+    assert!(because.contains("dma_entry_limit"), "{because}");
+}
+
+#[test]
+fn lines_without_a_refusal_or_an_operation() {
+    let text = format!("{START}# nothing\nread dev=00:01.0 iova=0x20000\n");
+    let explanation = at(&text, 10).unwrap();
+    assert!(explanation.refusals.is_empty() && explanation.nearest.is_none());
+    assert!(explanation.notes[0].contains("no mapping holds 0x20000"), "{:?}", explanation.notes);
+    assert!(explanation.notes[1].contains("made in line 7"), "{:?}", explanation.notes);
+    // What happened belongs to the operation above it.
+    assert_eq!(at(&text, 8).unwrap().line, 7);
+    let error = at(&text, 9).unwrap_err();
+    assert!(error.line() == Some(9) && error.hint().contains("nearest one"), "{error}");
+}

@@ -1,0 +1,137 @@
+//! What a request ran into, by the names a scenario has for it.
+
+use passim_model::{Conflict, Iova, Refusal, Span};
+use passim_vfio::view::MappingView;
+
+use super::Origin;
+use crate::op::{DeviceName, Op};
+use crate::run::{ContainerHere, Surroundings};
+
+/// Most mappings that are listed.
+const MAX_LISTED: usize = 4;
+
+/// A conflict in words; `None` for the request itself.
+pub(super) fn conflict(
+    refusal: &Refusal,
+    op: &Op,
+    around: Option<&Surroundings>,
+    origins: &[Origin],
+) -> Option<String> {
+    let Some(around) = around else { return plain(refusal) };
+    let here = container_of(op, around);
+    match refusal.conflict {
+        Conflict::Slot(span) => {
+            let mapping = here.and_then(|here| here.mappings.iter().find(|it| it.iova == span));
+            Some(mapping.map_or_else(
+                || format!("mapping {span}"),
+                |mapping| mapping_text(mapping, around, origins),
+            ))
+        }
+        Conflict::Aperture(span) => {
+            let others = here.map(|here| here.windows.as_slice()).unwrap_or_default();
+            let listed: Vec<_> = others.iter().map(Span::to_string).collect();
+            Some(match listed.len() {
+                0 | 1 => format!("outside valid range {span}"),
+                _ => format!("outside every valid range: {}", listed.join(", ")),
+            })
+        }
+        Conflict::User(address) => {
+            let place = around.place(address.get()).to_string();
+            let inside = place != address.to_string();
+            Some(if inside {
+                format!("user address {address}, which is {place}")
+            } else {
+                let areas = around.areas.iter().map(|area| {
+                    let last = area.va.get() + (area.size - 1);
+                    format!("{} [{}, {last:#x}]", area.name, area.va)
+                });
+                let areas: Vec<_> = areas.collect();
+                let none = "there is no area".to_owned();
+                let list = if areas.is_empty() { none } else { areas.join(", ") };
+                format!("user address {address}, in no area: {list}")
+            })
+        }
+        _ => plain(refusal),
+    }
+}
+
+fn plain(refusal: &Refusal) -> Option<String> {
+    match refusal.conflict {
+        Conflict::Request => None,
+        conflict => Some(conflict.to_string()),
+    }
+}
+
+/// `mapping [0x10000, 0x13fff] of A, r|w, made in line 7`.
+fn mapping_text(mapping: &MappingView, around: &Surroundings, origins: &[Origin]) -> String {
+    let MappingView { iova, vaddr, perms, vaddr_valid, .. } = mapping;
+    let place = around.place(vaddr.get());
+    let mut text = if perms.is_empty() {
+        // Nothing else allows nothing.
+        format!("window {iova} for doorbells")
+    } else {
+        format!("mapping {iova} of {place}, {perms}")
+    };
+    if !vaddr_valid {
+        text.push_str(", its vaddr invalidated");
+    }
+    if let Some(origin) = origins.iter().find(|origin| origin.iova == *iova) {
+        text.push_str(&format!(", made in line {}", origin.line));
+    }
+    text
+}
+
+/// The container an operation on one is about.
+pub(super) fn container_of<'a>(op: &Op, around: &'a Surroundings) -> Option<&'a ContainerHere> {
+    match op {
+        Op::Map { fd, .. }
+        | Op::Unmap { fd, .. }
+        | Op::UnmapAll { fd }
+        | Op::Dirty { fd, .. }
+        | Op::Info { fd, .. }
+        | Op::MsiWindow { fd, .. } => around.container_behind(fd.map(|fd| fd.0)),
+        Op::Read { dev, .. } | Op::Write { dev, .. } => {
+            let DeviceName::Function(rid) = dev else { return None };
+            around.containers.get(around.devices.get(rid)?)
+        }
+        _ => None,
+    }
+}
+
+/// What there is to say where the kernel was not even asked: about a device's access.
+pub(super) fn notes(op: &Op, around: Option<&Surroundings>, origins: &[Origin]) -> Vec<String> {
+    let (Op::Read { dev, iova, .. } | Op::Write { dev, iova, .. }, Some(around)) = (op, around)
+    else {
+        return Vec::new();
+    };
+    let Some(here) = container_of(op, around) else {
+        return vec![format!(
+            "{dev} is in no container: the kernel's own domain translates for it"
+        )];
+    };
+    if !here.has_type {
+        return vec![format!(
+            "the container of {dev} has no type yet: nothing can be mapped in it"
+        )];
+    }
+    if let Some(mapping) = here.mappings.iter().find(|mapping| mapping.iova.contains(*iova)) {
+        return vec![format!("{iova} is in {}", mapping_text(mapping, around, origins))];
+    }
+    let mut notes = vec![match here.mappings.len() {
+        0 => format!("no mapping holds {iova}: the container of {dev} has none"),
+        _ => format!("no mapping holds {iova}; in the container of {dev} there are"),
+    }];
+    let distance = |span: Span<Iova>| {
+        let (start, last) = (span.start().get(), span.last().get());
+        start.saturating_sub(iova.get()).max(iova.get().saturating_sub(last))
+    };
+    let mut mappings: Vec<_> = here.mappings.iter().collect();
+    mappings.sort_by_key(|mapping| distance(mapping.iova));
+    for mapping in mappings.iter().take(MAX_LISTED) {
+        notes.push(format!("  {}", mapping_text(mapping, around, origins)));
+    }
+    if mappings.len() > MAX_LISTED {
+        notes.push(format!("  and {} more, further away", mappings.len() - MAX_LISTED));
+    }
+    notes
+}

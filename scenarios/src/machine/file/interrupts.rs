@@ -1,0 +1,106 @@
+//! The interrupt controller of a machine file: `[gic.its]` or `[gic.v2m]`.
+
+use passim_model::{IntId, PhysAddr};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{SpiFile, refuse};
+use crate::input_error::{InputError, SourceText};
+use crate::machine::quantity::Quantity;
+use crate::machine::{Gic, GicIts, GicV2m, V2mFrame};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub(super) enum GicFile {
+    Its { distributor: Quantity, redistributors: Quantity, its: Quantity },
+    V2m(V2mFile),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct V2mFile {
+    distributor: Quantity,
+    cpu_interface: Quantity,
+    #[serde(default = "virt_spis")]
+    spis: u32,
+    #[serde(default)]
+    security_extensions: bool,
+    frames: Vec<FrameFile>,
+}
+
+/// As many as QEMU's `virt` board has.
+fn virt_spis() -> u32 {
+    crate::machine::virt::board::SPIS
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FrameFile {
+    base: Quantity,
+    first_spi: SpiFile,
+    spis: u32,
+    /// `arm,msi-base-spi`, an INTID unlike `first_spi`; together with the next or not at all.
+    msi_base_spi: Option<u32>,
+    /// `arm,msi-num-spis`.
+    msi_num_spis: Option<u32>,
+}
+
+/// The interrupt controller.
+///
+/// # Errors
+/// It contradicts itself.
+pub(super) fn gic(file: Spanned<GicFile>, source: &SourceText) -> Result<Gic, InputError> {
+    let span = file.span();
+    match file.into_inner() {
+        GicFile::Its { distributor, redistributors, its } => Ok(Gic::Its(GicIts {
+            distributor: PhysAddr::new(distributor.0),
+            redistributors: PhysAddr::new(redistributors.0),
+            its: PhysAddr::new(its.0),
+        })),
+        GicFile::V2m(file) => {
+            file.into_gic().map(Gic::V2m).map_err(|message| refuse(source, span, message))
+        }
+    }
+}
+
+impl V2mFile {
+    fn into_gic(self) -> Result<GicV2m, &'static str> {
+        // IHI 0048 B.b 2.2.1, 4.3.2: SPIs come in rows of 32; INTIDs end with 1019.
+        if self.spis == 0 || self.spis > 992 || !self.spis.is_multiple_of(32) {
+            return Err("`spis` is a multiple of 32, up to 992");
+        }
+        let frames: Result<Vec<_>, _> =
+            self.frames.into_iter().map(|frame| frame.into_frame(self.spis)).collect();
+        let mut frames = frames?;
+        frames.sort_by_key(|frame| frame.base);
+        if frames.is_empty() {
+            return Err("`v2m` lists at least one frame");
+        }
+        Ok(GicV2m {
+            distributor: PhysAddr::new(self.distributor.0),
+            cpu_interface: PhysAddr::new(self.cpu_interface.0),
+            spis: self.spis,
+            security_extensions: self.security_extensions,
+            frames,
+        })
+    }
+}
+
+impl FrameFile {
+    /// A frame beside a distributor with `spis` SPIs.
+    fn into_frame(self, spis: u32) -> Result<V2mFrame, &'static str> {
+        let first = self.first_spi.0;
+        let past = u64::from(first.get()) + u64::from(self.spis);
+        // IHI 0048 B.b 2.2.1: 1020 to 1023 are no interrupts.
+        if self.spis == 0 || past > u64::from(spis + 32).min(1020) {
+            return Err("a frame has at least one SPI, all of them SPIs of the distributor");
+        }
+        let properties = match (self.msi_base_spi, self.msi_num_spis) {
+            (Some(base), Some(count)) => Some((IntId::new(base), count)),
+            (None, None) => None,
+            _ => return Err("`msi_base_spi` and `msi_num_spis` are given together"),
+        };
+        let base = PhysAddr::new(self.base.0);
+        Ok(V2mFrame { base, first, count: self.spis, properties })
+    }
+}

@@ -1,0 +1,127 @@
+//! The PCI hierarchy of a machine's functions.
+
+use passim_model::topology::hierarchy::{Acs, Hierarchy, Malformed, Node, Port};
+use passim_model::{Rid, StreamId};
+
+use super::ids::Ids;
+use super::{Function, Machine};
+
+/// What isolation depends on and configuration space does not say.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Isolation {
+    /// Access control.
+    pub acs: Acs,
+    /// Devices and functions of its own bus, `device << 3 | function`, under whose identifiers it
+    /// also sends.
+    pub aliases: Vec<u8>,
+    /// Whether a bridge sends under the other identifier than its kind does: see
+    /// [`Node::swapped_alias`].
+    pub swapped_alias: bool,
+    /// The physical function of a virtual one.
+    pub physical: Option<Rid>,
+}
+
+/// Why functions make no hierarchy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoHierarchy {
+    /// Their places contradict one another.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A device/port type that is reserved.
+    #[error("{0} is of PCI Express device/port type {1}, which is reserved")]
+    PortType(Rid, u8),
+}
+
+impl NoHierarchy {
+    /// The function at which to complain.
+    pub(super) fn rid(self) -> Rid {
+        match self {
+            Self::Malformed(
+                Malformed::SameRid(rid)
+                | Malformed::SameBus(_, rid, _)
+                | Malformed::Circle(rid)
+                | Malformed::NoPhysical(rid, _),
+            )
+            | Self::PortType(rid, _) => rid,
+        }
+    }
+}
+
+impl Machine {
+    /// Its PCI hierarchy.
+    ///
+    /// # Errors
+    /// [`NoHierarchy`]; never for a machine that was read.
+    pub fn hierarchy(&self) -> Result<Hierarchy, NoHierarchy> {
+        of_functions(&self.functions)
+    }
+}
+
+/// The hierarchy of these functions.
+pub(super) fn of_functions(functions: &[Function]) -> Result<Hierarchy, NoHierarchy> {
+    let nodes: Result<Vec<_>, _> = functions.iter().map(|it| node(it, functions)).collect();
+    Ok(Hierarchy::new(nodes?)?)
+}
+
+fn node(function: &Function, all: &[Function]) -> Result<Node, NoHierarchy> {
+    let Function { rid, ref isolation, .. } = *function;
+    let port = match function.pcie_type() {
+        None => Port::Conventional,
+        Some(number) => Port::from_type(number).ok_or(NoHierarchy::PortType(rid, number))?,
+    };
+    Ok(Node {
+        rid,
+        port,
+        secondary_bus: function.secondary_bus(),
+        multifunction: isolation.physical.is_none() && is_multifunction(function, all),
+        acs: isolation.acs,
+        aliases: isolation.aliases.clone(),
+        swapped_alias: isolation.swapped_alias,
+        physical: isolation.physical,
+    })
+}
+
+/// 6.12 probe.c, pci_setup_device and pci_scan_slot: function 0 by bit 7 of its header type, every
+/// other function of a device because it was found. Where no header is given, the others tell.
+fn is_multifunction(function: &Function, all: &[Function]) -> bool {
+    let rid = function.rid;
+    let same_device = |other: &Function| {
+        let there = other.rid;
+        there != rid && (there.bus(), there.device()) == (rid.bus(), rid.device())
+    };
+    rid.function() != 0
+        || match function.is_multifunction() {
+            Some(said) => said,
+            None => {
+                all.iter().any(|other| same_device(other) && other.isolation.physical.is_none())
+            }
+        }
+}
+
+/// Everything a function's transactions are known by, from where it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Known {
+    /// The SMMU it is behind; `None` for one that is behind none.
+    pub(super) smmu: Option<usize>,
+    /// Its StreamIDs, its own first; its requester identifier behind no SMMU.
+    pub(super) streams: Vec<StreamId>,
+}
+
+/// The SMMU and the StreamIDs of the function at `rid`; the alias that leads to another SMMU than
+/// the function itself, if one does.
+pub(super) fn streams(hierarchy: &Hierarchy, ids: &Ids, rid: Rid) -> Result<Known, Rid> {
+    let mut known = Known { smmu: None, streams: Vec::new() };
+    for alias in hierarchy.aliases(rid) {
+        let Some((smmu, stream)) = ids.stream(alias.rid) else { continue };
+        if *known.smmu.get_or_insert(smmu) != smmu {
+            return Err(alias.rid);
+        }
+        if !known.streams.contains(&stream) {
+            known.streams.push(stream);
+        }
+    }
+    if known.streams.is_empty() {
+        known.streams.push(StreamId::new(rid.get().into()));
+    }
+    Ok(known)
+}

@@ -1,0 +1,68 @@
+//! From a requester identifier to what an SMMU and an ITS know a device by.
+//!
+//! Devicetree, pci-iommu.txt and pci-msi.txt: `iommu-map` and `msi-map`, each with a mask that is
+//! applied first. A machine without such a map has the identity: StreamID and DeviceID are the
+//! requester identifier.
+
+use passim_model::{DeviceId, Rid, StreamId};
+
+/// A range of requester identifiers and what it becomes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Entry<T> {
+    /// The first, after the mask.
+    pub(super) first: u16,
+    /// How many.
+    pub(super) count: u32,
+    /// What the first becomes; the others follow.
+    pub(super) to: T,
+}
+
+impl<T> Entry<T> {
+    /// How far `rid` lies behind the first.
+    fn distance(&self, rid: u16) -> Option<u32> {
+        let distance = u32::from(rid.checked_sub(self.first)?);
+        (distance < self.count).then_some(distance)
+    }
+}
+
+/// A map: a mask, and ranges of which the first that fits counts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Map<T> {
+    pub(super) mask: u16,
+    pub(super) entries: Vec<Entry<T>>,
+}
+
+/// Both maps; `None` is the identity.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Ids {
+    /// To an SMMU, by its index, and the StreamID of the first.
+    pub(super) streams: Option<Map<(usize, u32)>>,
+    /// To a DeviceID.
+    pub(super) devices: Option<Map<u32>>,
+}
+
+impl<T> Map<T> {
+    // 6.12 of/base.c, of_map_id.
+    fn find(&self, rid: Rid) -> Option<(&T, u32)> {
+        let masked = rid.get() & self.mask;
+        self.entries.iter().find_map(|entry| Some((&entry.to, entry.distance(masked)?)))
+    }
+}
+
+impl Ids {
+    /// The SMMU that transactions under `rid` pass, and their StreamID there; `None` if they pass
+    /// none.
+    pub(super) fn stream(&self, rid: Rid) -> Option<(usize, StreamId)> {
+        let Some(map) = &self.streams else { return Some((0, StreamId::new(rid.get().into()))) };
+        let ((smmu, first), distance) = map.find(rid)?;
+        Some((*smmu, StreamId::new(first.wrapping_add(distance))))
+    }
+
+    /// What the ITS knows messages under `rid` by; an identifier that is in no range stays as it is.
+    pub(super) fn device_id(&self, rid: Rid) -> DeviceId {
+        let found = self.devices.as_ref().and_then(|map| map.find(rid));
+        DeviceId::new(
+            found.map_or(rid.get().into(), |(first, distance)| first.wrapping_add(distance)),
+        )
+    }
+}

@@ -1,0 +1,164 @@
+//! What the model answers to the calls of a recording, whatever the recording says was answered.
+//!
+//! For comparing kernels with one another. What only the recorded machine knows, tables in dumps
+//! and oracles of random traces, is passed over.
+
+use passim_model::Refusal;
+use passim_vfio::call::{Answer, Call};
+
+use super::perform::{Taken, width};
+use super::report::RuleNote;
+use super::requests::describe_unmap;
+use super::requests::{describe_ioctl, describe_map, describe_random_map, describe_random_unmap};
+use super::select::{Choices, select};
+use super::{Progress, Replayer, look_ahead};
+use crate::input_error::InputError;
+use crate::ioctl::{self, DmaUnmap};
+use crate::recording::line::{Answer as RecordedAnswer, Line};
+use crate::recording::step::{Mmio, Step};
+use crate::recording::{Found, Record, Recording};
+
+/// A call, and what the model answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Heard {
+    /// What was asked.
+    pub call: String,
+    /// What was answered, in words.
+    pub said: Vec<String>,
+    /// By which rule it was refused, if it was.
+    pub rule: Option<RuleNote>,
+}
+
+/// Makes the calls of a recording and hands over, line by line, what was answered; stops when
+/// `take` says `false`.
+///
+/// # Errors
+/// As [`replay`](super::replay).
+pub fn listen(
+    found: &Found,
+    choices: &Choices,
+    mut take: impl FnMut(Vec<Heard>, Progress) -> bool,
+) -> Result<(), InputError> {
+    let selected = select(found, choices)?;
+    let placements = look_ahead(found, &selected.machine)?;
+    let lines = placements.lines;
+    let mut replayer = Replayer::new(found, selected, placements)?;
+    replayer.expected = None;
+    replayer.heard = Some(Vec::new());
+    for record in Recording::open(&found.recording)? {
+        let Record { line, content } = record?;
+        replayer.move_pages();
+        let goes_on = replayer.hear(line, &content)?;
+        let heard = replayer.heard.as_mut().map(std::mem::take).unwrap_or_default();
+        replayer.moving.extend_from_slice(replayer.placements.moves(line));
+        if !take(heard, Progress { line, lines }) || !goes_on {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl Replayer<'_> {
+    /// Does what a line did; `false` if nothing after it can be done.
+    fn hear(&mut self, number: u64, line: &Line) -> Result<bool, InputError> {
+        match line {
+            Line::Step(Step::Dump(_)) | Line::Answer(RecordedAnswer::Expect(_)) => {}
+            Line::Answer(RecordedAnswer::Status(_)) => {
+                if let Some(pid) = self.pid() {
+                    let kib = self.system.kernel.locked_kib(pid);
+                    self.note("status", format!("VmLck {kib} kB"), None);
+                }
+            }
+            Line::Step(Step::MmioRead(Mmio { dev, bar, off, size, .. })) => {
+                let width = width(*size);
+                if let Some(value) = self.system.load_device(*dev, *bar, *off, width) {
+                    self.note(format!("register {off:#x} of {dev}"), format!("{value:#x}"), None);
+                }
+            }
+            Line::Step(Step::Peek(peek)) => {
+                let Some(pid) = self.pid() else { return Ok(true) };
+                let call = format!("peek {}", peek.va);
+                match self.system.read_memory(pid, peek.va, peek.bytes.len()) {
+                    Ok(bytes) => self.note(call, hex::encode(bytes), None),
+                    Err(refusal) => self.note(call, refusal.errno.to_string(), Some(&refusal)),
+                }
+            }
+            _ => match self.line(number, line) {
+                Taken::Unreadable(error) => return Err(error),
+                Taken::Broken(difference) => {
+                    self.note(difference.call, difference.model, None);
+                    return Ok(false);
+                }
+                _ => self.name_call(line),
+            },
+        }
+        Ok(true)
+    }
+
+    fn note(&mut self, call: impl Into<String>, said: String, refusal: Option<&Refusal>) {
+        let rule = refusal.map(RuleNote::from);
+        if let Some(heard) = &mut self.heard {
+            heard.push(Heard { call: call.into(), said: vec![said], rule });
+        }
+    }
+
+    /// Keeps the answer of a call, if anybody listens.
+    pub(super) fn overhear(&mut self, call: &Call, answer: &Answer) {
+        if let Some(heard) = &mut self.heard {
+            let rule = answer.ret.as_ref().err().map(RuleNote::from);
+            heard.push(Heard { call: described(call), said: said(call, answer), rule });
+        }
+    }
+
+    /// The call of an ioctl's line by the line's own names.
+    fn name_call(&mut self, line: &Line) {
+        let call = match line {
+            Line::Ioctl(line) => describe_ioctl(line),
+            Line::Map(line) => describe_map(line),
+            Line::Unmap(line) => describe_unmap(line),
+            Line::RandomMap(line) => describe_random_map(line),
+            Line::RandomUnmap(line) => describe_random_unmap(line),
+            _ => return,
+        };
+        if let Some(heard) = self.heard.as_mut().and_then(|heard| heard.last_mut()) {
+            heard.call = call;
+        }
+    }
+}
+
+fn said(call: &Call, answer: &Answer) -> Vec<String> {
+    let ret = match &answer.ret {
+        Err(refusal) => return vec![format!("refused with {}", refusal.errno)],
+        Ok(ret) => format!("returned {ret}"),
+    };
+    match call {
+        Call::Ioctl { request: ioctl::UNMAP_DMA, .. } => match DmaUnmap::read(&answer.bytes) {
+            Some(unmap) => vec![format!("{ret}, size {:#x}", unmap.size)],
+            None => vec![ret],
+        },
+        Call::ReadAttribute { .. } | Call::Readlink { .. } => {
+            vec![String::from_utf8_lossy(&answer.bytes).trim_end().to_owned()]
+        }
+        _ if answer.bytes.is_empty() => vec![ret],
+        _ => vec![ret, format!("bytes {}", hex::encode(&answer.bytes))],
+    }
+}
+
+fn described(call: &Call) -> String {
+    match call {
+        Call::Open { path } => format!("open {path}"),
+        Call::Close { fd } => format!("close {fd}"),
+        Call::Ioctl { fd, request, .. } => format!("ioctl {request:#x} of {fd}"),
+        Call::Pread { fd, offset, len } => format!("pread of {fd} at {offset:#x}, {len:#x} bytes"),
+        Call::Pwrite { fd, offset, .. } => format!("pwrite of {fd} at {offset:#x}"),
+        Call::Mmap { va, len, .. } => format!("mmap {va}, {len:#x} bytes"),
+        Call::Munmap { va, len } => format!("munmap {va}, {len:#x} bytes"),
+        Call::Mprotect { va, len, .. } => format!("mprotect {va}, {len:#x} bytes"),
+        Call::Mlock { va, len } => format!("mlock {va}, {len:#x} bytes"),
+        Call::Munlock { va, len } => format!("munlock {va}, {len:#x} bytes"),
+        Call::WriteAttribute { path, value } => format!("write {value:?} to {path}"),
+        Call::ReadAttribute { path } => format!("read {path}"),
+        Call::Readlink { path } => format!("readlink {path}"),
+        other => format!("{other:?}"),
+    }
+}

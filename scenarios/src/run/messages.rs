@@ -1,0 +1,133 @@
+//! What devices signal, and where that stands: message registers, interrupt controller.
+
+use passim_gic::Cpu;
+use passim_gic::state::State;
+use passim_model::Rid;
+use passim_model::pci::{Entry, Registers};
+
+use super::device::no_transfer;
+use super::{Outcome, Running, Unperformable};
+use crate::op::Op;
+use crate::system::{Arrival, Delivery, Reach, Signalled};
+
+impl Running {
+    pub(super) fn messages(&mut self, op: &Op) -> Outcome {
+        match op {
+            Op::Raise { dev, vector } => self.raise(*dev, vector.unwrap_or(0)),
+            Op::Msi { dev } => self.msi(*dev),
+            Op::Msix { dev } => self.msix(*dev),
+            Op::Pending {} => self.pending(),
+            _ => unreachable!("only operations about messages come here"),
+        }
+    }
+
+    fn raise(&mut self, dev: Rid, vector: u32) -> Outcome {
+        let vector = u16::try_from(vector)
+            .map_err(|_| Unperformable::new("a function has at most 2048 vectors"))?;
+        let signalled = self.system.raise(dev, vector).map_err(no_transfer)?;
+        Ok(vec![match signalled {
+            Signalled::Sent(delivery) => self.delivered(&delivery),
+            Signalled::Pending => "masked: pending".to_owned(),
+            Signalled::Lost(why) => format!("nothing sent: {why}"),
+        }])
+    }
+
+    /// `0x8000040 -> 0x8020040: spi 82 pending on cpu 0, eventfd 1`: where a message ended, and the
+    /// counter of the eventfd that the kernel then signalled, if it did.
+    pub(super) fn delivered(&self, delivery: &Delivery) -> String {
+        let Delivery { message, reach, .. } = *delivery;
+        let text = self.reached(message.at, reach);
+        let counter = match reach {
+            Reach::Doorbell(_, Arrival::Pending(intid, _)) => self.system.kernel.eventfd_of(intid),
+            _ => None,
+        };
+        match counter {
+            Some(counter) => format!("{text}, eventfd {counter}"),
+            None => text,
+        }
+    }
+
+    fn registers(&self, dev: Rid) -> Result<&Registers, Unperformable> {
+        let slot = self.system.board.slot(dev);
+        slot.map(|slot| &slot.registers)
+            .ok_or_else(|| Unperformable::new(format!("the machine has no function at {dev}")))
+    }
+
+    fn msi(&self, dev: Rid) -> Outcome {
+        let registers = self.registers(dev)?;
+        let Some(msi) = registers.msi() else { return Ok(vec!["no MSI".to_owned()]) };
+        let programmed = msi.programmed(registers.config());
+        let state = if registers.is_msi_enabled() { "on" } else { "off" };
+        let (address, data) = (programmed.address, programmed.data);
+        Ok(vec![format!("{state}, {address} data {data:#x}")])
+    }
+
+    fn msix(&self, dev: Rid) -> Outcome {
+        let registers = self.registers(dev)?;
+        let Some(msix) = registers.msix() else { return Ok(vec!["no MSI-X".to_owned()]) };
+        let state = match (registers.is_msix_enabled(), registers.masks_all()) {
+            (true, true) => "on, all masked",
+            (true, false) => "on",
+            (false, _) => "off",
+        };
+        let used =
+            |(entry, vector): &(&Entry, u16)| **entry != Entry::RESET || msix.is_pending(*vector);
+        let entries = msix.entries().iter().zip(0..).filter(used);
+        let entries = entries.map(|(entry, vector)| {
+            let Entry { address, data, .. } = entry;
+            let masked = if entry.is_masked() { ", masked" } else { "" };
+            let pending = if msix.is_pending(vector) { ", pending" } else { "" };
+            format!("{vector}: {address} data {data:#x}{masked}{pending}")
+        });
+        let mut lines = vec![format!("{state}, {} entries", msix.entries().len())];
+        lines.extend(entries);
+        Ok(lines)
+    }
+
+    /// Interrupts that are not inactive, as every CPU sees them.
+    fn pending(&self) -> Outcome {
+        let Some(gic) = self.system.board.gic() else {
+            return Err(Unperformable::new(
+                "of this machine's interrupt controller nothing is known",
+            )
+            .hint("a machine with GICv2m frames shows it"));
+        };
+        let mut lines = Vec::new();
+        for cpu in (0..gic.implementation().cpus).map(Cpu::new) {
+            for (intid, state) in gic.busy(cpu) {
+                let is_private = intid.get() < FIRST_SPI;
+                let Some(line) = gic.line(cpu, intid) else { continue };
+                // A shared one is the same for every CPU.
+                if !is_private && cpu != Cpu::default() {
+                    continue;
+                }
+                let what = if is_private { "intid" } else { "spi" };
+                let state = state_text(state);
+                let enabled = if line.enabled { "" } else { ", not enabled" };
+                let targets = (0..8).filter(|cpu| line.targets >> cpu & 1 != 0);
+                let targets: Vec<_> = targets.map(|cpu: u8| cpu.to_string()).collect();
+                let targets = match targets.is_empty() {
+                    true => "no cpu".to_owned(),
+                    false => format!("cpu {}", targets.join(",")),
+                };
+                lines.push(format!("{what} {intid} {state} on {targets}{enabled}"));
+            }
+        }
+        if lines.is_empty() {
+            lines.push("nothing".to_owned());
+        }
+        Ok(lines)
+    }
+}
+
+/// IHI 0048 B.b 2.2.1: below are interrupts of one CPU alone.
+const FIRST_SPI: u32 = 32;
+
+fn state_text(state: State) -> &'static str {
+    match state {
+        State::Inactive => "inactive",
+        State::Pending => "pending",
+        State::Active => "active",
+        State::ActivePending => "active and pending",
+    }
+}

@@ -1,0 +1,100 @@
+//! Messages: what a function sends goes the way of its DMA, and ends somewhere.
+
+use std::fmt;
+
+use passim_model::pci::{Lost, Message, Raised};
+use passim_model::{Access, IntId, Rid};
+
+use super::dma::Reach;
+use super::{Board, NoTransfer, System};
+
+/// A message that was sent, and where it ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// Who sent it.
+    pub from: Rid,
+    /// What was sent.
+    pub message: Message,
+    /// Where it ended.
+    pub reach: Reach,
+}
+
+/// What became of a vector that a device raised.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signalled {
+    /// A message went out.
+    Sent(Delivery),
+    /// The vector is masked, and pending.
+    Pending,
+    /// Nothing went out.
+    Lost(Lost),
+}
+
+/// Where an interrupt stood right after it was raised.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrival {
+    /// Pending, and it goes to these CPUs: one bit each.
+    Pending(IntId, u8),
+    /// The frame ignored what was written.
+    Ignored,
+}
+
+impl fmt::Display for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending(intid, 0) => write!(f, "spi {intid} pending on no cpu"),
+            Self::Pending(intid, cpus) => {
+                write!(f, "spi {intid} pending on cpu ")?;
+                let set = (0..8).filter(|cpu| cpus >> cpu & 1 != 0);
+                for (n, cpu) in set.enumerate() {
+                    let separator = if n == 0 { "" } else { "," };
+                    write!(f, "{separator}{cpu}")?;
+                }
+                Ok(())
+            }
+            Self::Ignored => f.write_str("ignored by the frame"),
+        }
+    }
+}
+
+impl Board {
+    /// Carries messages of a function.
+    pub(super) fn send(&mut self, function: usize, messages: Vec<Message>) {
+        for message in messages {
+            self.send_one(function, message);
+        }
+    }
+
+    fn send_one(&mut self, function: usize, message: Message) -> Option<Delivery> {
+        let slot = self.slots().get(function)?;
+        let (from, smmu) = (slot.rid, slot.smmu);
+        let reach = self.reach(smmu, message.requester, message.at, Access::WRITE);
+        let reach = self.write_piece(reach, &message.data.to_le_bytes());
+        let delivery = Delivery { from, message, reach };
+        tracing::debug!(target: passim_model::event::TRANSLATE, ?delivery, "message");
+        self.note(delivery);
+        Some(delivery)
+    }
+
+    /// A function signals a vector; `None` if there is no such function.
+    pub(super) fn raise(&mut self, function: usize, vector: u16) -> Option<Signalled> {
+        Some(match self.slot_mut(function)?.registers.raise(vector) {
+            Raised::Sent(message) => Signalled::Sent(self.send_one(function, message)?),
+            Raised::Pending => Signalled::Pending,
+            Raised::Lost(why) => Signalled::Lost(why),
+        })
+    }
+}
+
+impl System {
+    /// The device at `rid` signals a vector, by MSI-X or MSI as its registers say.
+    ///
+    /// # Errors
+    /// [`NoTransfer::NoDevice`].
+    pub fn raise(&mut self, rid: Rid, vector: u16) -> Result<Signalled, NoTransfer> {
+        let index = self.board.slot_index(rid).ok_or(NoTransfer::NoDevice(rid.into()))?;
+        let signalled = self.board.raise(index, vector).ok_or(NoTransfer::NoDevice(rid.into()))?;
+        self.deliver();
+        Ok(signalled)
+    }
+}

@@ -1,0 +1,56 @@
+//! What CPUs do: calls and accesses of processes, registers; after each, interrupts are served.
+
+use passim_model::{Abort, Host, PhysAddr, Refusal, UserAddr, Width};
+use passim_vfio::Pid;
+use passim_vfio::call::{Answer, Call};
+
+use super::System;
+
+impl System {
+    /// The process makes a system call.
+    pub fn call(&mut self, pid: Pid, call: Call) -> Answer {
+        let answer = self.kernel.run(pid, call, &mut self.board);
+        self.deliver();
+        answer
+    }
+
+    /// The process loads `len` bytes at `va`: memory, or registers of a device it has mapped.
+    ///
+    /// # Errors
+    /// As [`passim_vfio::Kernel::read_memory`].
+    pub fn read_memory(&mut self, pid: Pid, va: UserAddr, len: usize) -> Result<Vec<u8>, Refusal> {
+        let bytes = self.kernel.read_memory(pid, va, len, &mut self.board);
+        self.deliver();
+        bytes
+    }
+
+    /// The process stores `bytes` at `va`.
+    ///
+    /// # Errors
+    /// As [`passim_vfio::Kernel::write_memory`].
+    pub fn write_memory(&mut self, pid: Pid, va: UserAddr, bytes: &[u8]) -> Result<(), Refusal> {
+        let written = self.kernel.write_memory(pid, va, bytes, &mut self.board);
+        self.deliver();
+        written
+    }
+
+    /// A CPU loads a register.
+    ///
+    /// # Errors
+    /// [`Abort`] where no register answers.
+    pub fn load(&mut self, at: PhysAddr, width: Width) -> Result<u64, Abort> {
+        let value = self.board.load(at, width);
+        self.deliver();
+        value
+    }
+
+    /// A CPU stores to a register.
+    ///
+    /// # Errors
+    /// [`Abort`] where no register answers.
+    pub fn store(&mut self, at: PhysAddr, width: Width, value: u64) -> Result<(), Abort> {
+        let stored = self.board.store(at, width, value);
+        self.deliver();
+        stored
+    }
+}

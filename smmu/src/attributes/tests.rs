@@ -1,0 +1,82 @@
+use super::*;
+
+const WB: Attributes = Attributes { memory: 0xff, shareability: Shareability::Inner };
+
+fn device(memory: u8) -> Attributes {
+    Attributes { memory, shareability: Shareability::Outer }
+}
+
+#[test]
+fn mair_names_types() {
+    let mair = 0x00ff_44bb_0c08_0400;
+    let of = |index| Attributes::of_mair(mair, index, Shareability::Inner);
+    for index in 0..4 {
+        assert!(of(index).is_device());
+        assert_eq!(of(index).shareability, Shareability::Outer);
+    }
+    assert_eq!(
+        (of(4).inner(), of(4).outer()),
+        (Cacheability::WriteThrough, Cacheability::WriteThrough)
+    );
+    assert_eq!(
+        (of(5).inner(), of(5).shareability),
+        (Cacheability::NonCacheable, Shareability::Outer)
+    );
+    assert_eq!(of(6), WB);
+    // Transient: 0b0111 is write-back, 0b0011 write-through.
+    let transient = Attributes::of_mair(0x73, 0, Shareability::Non);
+    assert_eq!(
+        (transient.outer(), transient.inner()),
+        (Cacheability::WriteBack, Cacheability::WriteThrough)
+    );
+}
+
+/// The examples of IHI 0070 G.b 13.1.5.1.
+#[test]
+fn the_stronger_wins() {
+    let mixed = Attributes { memory: 0x4f, shareability: Shareability::Inner };
+    // iWB-oNC with Device-nGnRE.
+    assert_eq!(mixed.combine(0b0001, Shareability::Inner), device(0x04));
+    // Device-nGnRE with Device-nGnRnE.
+    assert_eq!(device(0x04).combine(0b0000, Shareability::Inner), device(0x00));
+    // iWB-oNC, ISH with iWT-oWT, OSH.
+    let found = mixed.combine(0b1010, Shareability::Outer);
+    assert_eq!(
+        (found.inner(), found.outer()),
+        (Cacheability::WriteThrough, Cacheability::NonCacheable)
+    );
+    assert_eq!(found.shareability, Shareability::Outer);
+    assert_eq!(WB.combine(0b1111, Shareability::Non), WB);
+    assert_eq!(WB.combine(0b0101, Shareability::Non).memory, 0x44);
+    let quiet = Attributes { memory: 0xee, ..WB };
+    assert_eq!(quiet.combine(0b1111, Shareability::Non).memory, 0xee, "hints of stage 1 stay");
+}
+
+#[test]
+fn fwb_forces() {
+    let nc = Attributes { memory: 0x44, shareability: Shareability::Outer };
+    let forced = |first: Attributes, code| first.combine_forced(code, Shareability::Inner).memory;
+    assert_eq!(forced(nc, 0b0110), 0xff);
+    assert_eq!(forced(device(0), 0b0110), 0xff);
+    assert_eq!(forced(WB, 0b0101), 0x44);
+    assert_eq!(forced(device(8), 0b0101), 0x08);
+    assert_eq!(forced(nc, 0b0111), 0x44);
+    assert_eq!(forced(WB, 0b0001), 0x04);
+    assert_eq!(forced(device(0), 0b0011), 0x00);
+}
+
+#[test]
+fn configuration_replaces() {
+    let none = Replacement::of(0, false, 1, 0);
+    assert_eq!(none, Replacement::default());
+    assert_eq!(none.apply(WB), WB);
+    assert_eq!(Replacement::of(0b0001, true, 1, 0).apply(WB), device(0x04));
+    let outer = Replacement::of(0, false, 2, 0).apply(WB);
+    assert_eq!((outer.memory, outer.shareability), (0xff, Shareability::Outer));
+    // Read allocate, transient.
+    assert_eq!(Replacement::of(0, false, 1, 0b1101).apply(WB).memory, 0x66);
+    assert_eq!(Replacement::of(0, false, 1, 0b1000).apply(WB).memory, 0xcc);
+    assert_eq!(Replacement::of(0, false, 1, 0b1110).apply(device(4)), device(4));
+    // Device stays outer shareable whatever SHCFG says.
+    assert_eq!(Replacement::of(0, true, 0, 0).apply(WB), device(0));
+}

@@ -1,0 +1,64 @@
+//! A store of translations that never replaces anything.
+
+use super::{Hint, SpaceId, Translation, page};
+use std::collections::BTreeMap;
+
+/// Where a translation is found: space, log2 of its size, first input address.
+type Key = (u32, u8, u64);
+
+/// The store. See the [module](self).
+#[derive(Clone, Default)]
+pub(super) struct Everything {
+    entries: BTreeMap<Key, Translation>,
+    /// Bit n of a space: pages of 2^n bytes were cached.
+    sizes: BTreeMap<u32, u64>,
+}
+
+impl Everything {
+    pub(super) fn lookup(&self, space: SpaceId, input: u64) -> Option<&Translation> {
+        self.sizes(space).find_map(|lg2| self.entries.get(&key(space, lg2, input)))
+    }
+
+    /// How many entries of a space translate `input`.
+    pub(super) fn matches(&self, space: SpaceId, input: u64) -> usize {
+        let found = |&lg2: &u8| self.entries.contains_key(&key(space, lg2, input));
+        self.sizes(space).filter(found).count()
+    }
+
+    pub(super) fn insert(&mut self, space: SpaceId, translation: Translation) {
+        *self.sizes.entry(space.0).or_default() |= 1 << translation.lg2;
+        self.entries.insert(key(space, translation.lg2, translation.input), translation);
+    }
+
+    pub(super) fn drop_space(&mut self, space: SpaceId) {
+        self.sizes.remove(&space.0);
+        self.entries.retain(|key, _| key.0 != space.0);
+    }
+
+    pub(super) fn drop_addresses(&mut self, space: SpaceId, first: u64, last: u64, hint: Hint) {
+        self.entries.retain(|key, entry| {
+            // A leaf of which this is a piece goes as a whole.
+            let lg2 = u32::from(entry.lg2.max(entry.leaf_lg2));
+            let start = page(entry.input, lg2);
+            let end = start | ((1 << lg2) - 1);
+            let named = key.0 == space.0 && start <= last && first <= end;
+            !(named && hint.admits(entry))
+        });
+    }
+
+    /// The translations of a space.
+    pub(super) fn of(&self, space: SpaceId) -> impl Iterator<Item = &Translation> + '_ {
+        let all = (space.0, 0, 0)..=(space.0, u8::MAX, u64::MAX);
+        self.entries.range(all).map(|(_, entry)| entry)
+    }
+
+    /// The sizes cached in a space, ascending.
+    fn sizes(&self, space: SpaceId) -> impl Iterator<Item = u8> + use<> {
+        let sizes = self.sizes.get(&space.0).copied().unwrap_or(0);
+        (0..64).filter(move |lg2| sizes >> lg2 & 1 != 0)
+    }
+}
+
+fn key(space: SpaceId, lg2: u8, input: u64) -> Key {
+    (space.0, lg2, page(input, u32::from(lg2)))
+}

@@ -1,0 +1,369 @@
+//! ATS: translation requests, translated transactions, and the ends of invalidations.
+//! IHI 0070 G.b 3.9.1, 13.6 and 13.7.
+
+use crate::attributes::Attributes;
+use crate::regime::{OnFault, Response};
+use crate::v3::SmmuV3;
+use crate::v3::config::ste::{Ats, Overrides, SteState};
+use crate::v3::config::{self, ContextFault};
+use crate::v3::eventq::{Detail, Event, PageHint, Record};
+use crate::v3::explain::Silent;
+use crate::v3::outcome::{Cause, Outcome, Path, Terminated, Transaction};
+use crate::v3::stages::{Demand, Found, Refusal, Stages};
+use crate::v3::translate::{Stop, event, refused, untranslated};
+use crate::v3::wire::event::EventKind;
+use crate::v3::wire::regs::{Cr0, Cr2};
+use passim_model::access::{Access, Perms, Privilege};
+use passim_model::ats::{Completion, Grant, InvalidationEnd, TranslationRequest};
+use passim_model::{Memory, StreamId};
+
+/// What an event's requester asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Requested {
+    /// An access.
+    Access,
+    /// A translation (F_BAD_ATS_TREQ).
+    Translation {
+        /// NW.
+        no_write: bool,
+        /// Execute_Requested.
+        execute: bool,
+        /// Privileged_Mode_Requested.
+        privileged: bool,
+    },
+    /// Pages that will be needed (E_PAGE_REQUEST).
+    Pages(PageHint),
+}
+
+/// ATS Invalidate Requests on their way.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Invalidations {
+    /// Tags of those that were not answered yet, ascending.
+    pub(crate) waiting: Vec<u32>,
+    /// One was not answered in time since the last CMD_SYNC told so.
+    pub(crate) timed_out: bool,
+    pub(crate) next_tag: u32,
+}
+
+/// log2 of the least an answer holds for. PCIe: the smallest translation unit is 4K.
+const PAGE_LG2: u32 = 12;
+
+impl SmmuV3 {
+    /// Answers an ATS Translation Request. IHI 0070 G.b 3.9.1.2.
+    pub fn translation_request(
+        &mut self,
+        memory: &mut Memory,
+        request: &TranslationRequest,
+    ) -> Completion {
+        // IHI 0070 G.b 13.7.1: without a PASID there is neither privilege nor execution.
+        let tagged = request.requester.substream.is_some();
+        let privileged = tagged && request.privileged;
+        let execute = tagged && request.execute;
+        let privilege = if privileged { Privilege::Privileged } else { Privilege::Unprivileged };
+        let access = Access { privilege, ..Access::READ };
+        let txn = Transaction { requester: request.requester, iova: request.iova, access };
+        let requested = Requested::Translation { no_write: request.no_write, execute, privileged };
+        if self.failed {
+            return Completion::CompleterAbort;
+        }
+        let (ats, overrides) = match self.ats_stream(memory, &txn) {
+            Ok(found) => found,
+            Err(NoAts::Forbidden) => {
+                let kind = EventKind::BadTranslationRequest;
+                self.record(memory, &Event { requested, ..event(&txn, kind) });
+                return Completion::UnsupportedRequest;
+            }
+            Err(NoAts::StreamAborts) => return Completion::UnsupportedRequest,
+            Err(NoAts::Error(stop)) => return self.ats_error(memory, stop),
+        };
+        let empty = Grant { address: 0, lg2: PAGE_LG2, perms: Perms::empty(), privileged };
+        // A request for writing is granted reading where writing is refused.
+        let write = Access { privilege, ..Access::WRITE };
+        let attempts = [write, access];
+        for access in &attempts[usize::from(request.no_write)..] {
+            let txn = Transaction { access: *access, ..txn };
+            let found = self.resolve(memory, &txn, &mut Silent);
+            self.write_flags(memory);
+            match found {
+                Ok(found) => {
+                    return Completion::Success(grant(&found, ats, overrides, execute, privileged));
+                }
+                Err(Stop::Fault(fault, _)) if fault.kind == EventKind::Permission => {}
+                Err(Stop::Fault(fault, _)) if is_answered(fault.kind) => break,
+                Err(stop) => return self.ats_error(memory, stop),
+            }
+        }
+        Completion::Success(empty)
+    }
+
+    /// A transaction whose address an ATS answer gave. IHI 0070 G.b 3.9.1.3.
+    pub fn translated(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
+        let mut txn = *txn;
+        // IHI 0070 G.b 3.9.1.3: without PASIDTT, or without a PASID, it is unprivileged data.
+        if !self.features.pasid_translated || txn.requester.substream.is_none() {
+            txn.requester.substream = None;
+            let plain = Access { direction: txn.access.direction, ..Access::READ };
+            txn.access = plain;
+        }
+        if self.failed {
+            return aborted(Cause::ServiceFailure);
+        }
+        let enabled = self.registers.enabled(Cr0::SMMUEN);
+        if enabled && !self.registers.enabled(Cr0::ATSCHK) {
+            return self.pass_translated(&txn);
+        }
+        let (ats, overrides) = match self.ats_stream(memory, &txn) {
+            Ok(found) => found,
+            Err(NoAts::Forbidden) => {
+                let event = event(&txn, EventKind::TranslatedForbidden);
+                let record = self.record(memory, &event);
+                return aborted(Cause::Event(event, record));
+            }
+            Err(NoAts::StreamAborts) => return aborted(Cause::StreamAborts),
+            Err(NoAts::Error(stop)) => return self.translated_error(memory, stop),
+        };
+        if let Err(stop) = self.translated_context(&txn) {
+            return self.translated_error(memory, stop);
+        }
+        match ats {
+            Ats::Full | Ats::Disabled => self.pass_translated(&txn),
+            Ats::SplitStage => self.translated_second(memory, &txn, overrides),
+        }
+    }
+
+    /// How an ATS Invalidate Request ended ([`Effect::InvalidateAtc`](passim_model::Effect)).
+    /// CMD_SYNC waits for it; one that timed out stops the queue at the next CMD_SYNC. A tag that
+    /// nobody waits for means nothing. IHI 0070 G.b 3.9.1.4, 3.9.1.5.
+    pub fn invalidation_ended(&mut self, tag: u32, end: InvalidationEnd) {
+        let waiting = &mut self.invalidations.waiting;
+        let Some(at) = waiting.iter().position(|&waits| waits == tag) else {
+            return;
+        };
+        waiting.remove(at);
+        self.invalidations.timed_out |= end == InvalidationEnd::TimedOut;
+    }
+
+    /// Tags of the ATS Invalidate Requests that were not answered yet, ascending.
+    pub fn invalidations_waiting(&self) -> &[u32] {
+        &self.invalidations.waiting
+    }
+
+    /// The ATS configuration of a stream that may use it.
+    fn ats_stream(
+        &mut self,
+        memory: &Memory,
+        txn: &Transaction,
+    ) -> Result<(Ats, Overrides), NoAts> {
+        if !self.registers.enabled(Cr0::SMMUEN) {
+            return Err(NoAts::Forbidden);
+        }
+        let stream = txn.requester.stream;
+        if self.configs.ste(stream).is_none()
+            && let Err(fault) = self.fill_ste(memory, stream, &mut Silent)
+        {
+            return Err(NoAts::Error(self.no_ste(txn, fault)));
+        }
+        match self.configs.ste(stream) {
+            Some(SteState::Illegal(flaw)) => {
+                let detail = Detail::Ste(*flaw);
+                let event = Event { detail, ..event(txn, EventKind::BadSte) };
+                Err(NoAts::Error(Stop::Fault(event, OnFault::ABORT_AND_RECORD)))
+            }
+            None | Some(SteState::Abort) => Err(NoAts::StreamAborts),
+            Some(SteState::Bypass(_)) => Err(NoAts::Forbidden),
+            Some(SteState::Translate(found)) => match found.ats {
+                Ats::Disabled => Err(NoAts::Forbidden),
+                ats => Ok((ats, found.overrides)),
+            },
+        }
+    }
+
+    /// An error in the configuration on the way to an answer. IHI 0070 G.b 3.9.1.2: Completer
+    /// Abort, and a record only if CR2.REC_CFG_ATS asks for it.
+    fn ats_error(&mut self, memory: &mut Memory, stop: Stop) -> Completion {
+        match stop {
+            Stop::Silent => Completion::UnsupportedRequest,
+            Stop::Fault(event, _) => {
+                let wanted = event.kind != EventKind::BadStreamId
+                    || self.registers.cr2_is_set(Cr2::RECINVSID);
+                if wanted {
+                    self.record_if_asked(memory, &event);
+                }
+                Completion::CompleterAbort
+            }
+        }
+    }
+
+    fn record_if_asked(&mut self, memory: &mut Memory, event: &Event) -> Record {
+        match self.registers.cr2_is_set(Cr2::REC_CFG_ATS) {
+            true => self.record(memory, event),
+            false => Record::Suppressed,
+        }
+    }
+
+    /// An error in the configuration of a translated transaction. IHI 0070 G.b 3.9.1.3: an abort,
+    /// and a record only if CR2.REC_CFG_ATS asks for it, whatever RECINVSID says.
+    fn translated_error(&mut self, memory: &mut Memory, stop: Stop) -> Outcome {
+        match stop {
+            Stop::Silent => aborted(Cause::StreamAborts),
+            Stop::Fault(event, _) => {
+                let record = self.record_if_asked(memory, &event);
+                aborted(Cause::Event(event, record))
+            }
+        }
+    }
+
+    /// Whether the PASID of a translated transaction is one of the stream's.
+    fn translated_context(&self, txn: &Transaction) -> Result<(), Stop> {
+        let substream = txn.requester.substream;
+        let Some(SteState::Translate(stream)) = self.configs.ste(txn.requester.stream) else {
+            return Ok(());
+        };
+        if substream.is_none() {
+            return Ok(());
+        }
+        let context = match &stream.stage1 {
+            Some(pointer) => config::select_context(pointer, substream).map(drop),
+            None => Err(ContextFault::BadSubstreamId),
+        };
+        context.map_err(|fault| {
+            let kind = match fault {
+                ContextFault::BadSubstreamId => EventKind::BadSubstreamId,
+                ContextFault::StreamDisabled => EventKind::StreamDisabled,
+            };
+            Stop::Fault(event(txn, kind), OnFault::ABORT_AND_RECORD)
+        })
+    }
+
+    /// A translated transaction that nothing translates further. IHI 0070 G.b 3.9.1.1.
+    fn pass_translated(&self, txn: &Transaction) -> Outcome {
+        let address = txn.iova.get();
+        if !self.features.in_oas(address) {
+            return aborted(Cause::BeyondOutputSize);
+        }
+        Outcome::Translated(untranslated(address, Path::Bypass, Attributes::INCOMING))
+    }
+
+    /// A translated transaction whose address is an intermediate one. IHI 0070 G.b 13.6.3.
+    fn translated_second(
+        &mut self,
+        memory: &mut Memory,
+        txn: &Transaction,
+        overrides: Overrides,
+    ) -> Outcome {
+        let Some(SteState::Translate(stream)) = self.configs.ste(txn.requester.stream) else {
+            return aborted(Cause::StreamAborts);
+        };
+        let Some(stage2) = stream.stage2 else {
+            return self.pass_translated(txn);
+        };
+        let access = overrides.apply(txn.access);
+        let demand = Demand { access, attributes: Attributes::INCOMING };
+        let input = txn.iova.get();
+        let found = if input >> self.features.ias() != 0 {
+            Err(Refusal::beyond_bypass())
+        } else {
+            let mut stages = Stages {
+                memory,
+                tlb: &mut self.tlb,
+                counters: &mut self.counters,
+                writes: &mut self.flag_writes,
+                caching: self.caching,
+                log: &mut Silent,
+            };
+            stages.second(&stage2, input, demand)
+        };
+        self.write_flags(memory);
+        match found {
+            Ok(found) => Outcome::Translated(found.answer),
+            Err(refusal) => {
+                let event = refused(&refusal, txn, access);
+                let stop = Stop::Fault(event, refusal.on_fault);
+                Outcome::Terminated(self.terminate(memory, stop))
+            }
+        }
+    }
+
+    /// A new ATS Invalidate Request's tag.
+    pub(crate) fn invalidation_tag(&mut self) -> u32 {
+        let tag = self.invalidations.next_tag;
+        self.invalidations.next_tag = tag.wrapping_add(1);
+        self.invalidations.waiting.push(tag);
+        tag
+    }
+
+    /// STE.PPAR of a stream, or what keeps it from being read. IHI 0070 G.b 8.1.
+    pub(crate) fn pasid_in_responses(
+        &mut self,
+        memory: &mut Memory,
+        txn: &Transaction,
+    ) -> Option<bool> {
+        let stream: StreamId = txn.requester.stream;
+        if !self.registers.enabled(Cr0::SMMUEN) {
+            return None;
+        }
+        if self.configs.whole_ste(stream).is_none()
+            && let Err(fault) = self.fill_ste(memory, stream, &mut Silent)
+        {
+            let stop = self.no_ste(txn, fault);
+            self.ats_error(memory, stop);
+            return None;
+        }
+        let ste = *self.configs.whole_ste(stream)?;
+        if let SteState::Illegal(flaw) = ste.state {
+            let event = Event { detail: Detail::Ste(flaw), ..event(txn, EventKind::BadSte) };
+            self.record_if_asked(memory, &event);
+            return None;
+        }
+        Some(ste.pasid_in_responses)
+    }
+}
+
+/// Why a stream has no ATS.
+enum NoAts {
+    /// It is disabled, which is told.
+    Forbidden,
+    /// STE.Config is 0b0xx, which is not.
+    StreamAborts,
+    /// The configuration is in error.
+    Error(Stop),
+}
+
+/// Faults that a translation request is told in the answer. IHI 0070 G.b 3.9.1.2.
+fn is_answered(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Translation | EventKind::AddrSize | EventKind::Access | EventKind::Permission
+    )
+}
+
+fn aborted(cause: Cause) -> Outcome {
+    Outcome::Terminated(Terminated { response: Response::Abort, cause })
+}
+
+/// The data entry of an answer. IHI 0070 G.b 13.7.1.
+fn grant(found: &Found, ats: Ats, overrides: Overrides, execute: bool, privileged: bool) -> Grant {
+    let page = found.answer.perms;
+    let (readable, executable) = (page.contains(Perms::READ), page.contains(Perms::EXEC));
+    let (read, exec) = match overrides.instruction {
+        None => (readable, readable && executable),
+        Some(true) => (executable, executable),
+        Some(false) => (readable, readable),
+    };
+    let mut perms = page & Perms::WRITE;
+    perms.set(Perms::READ, read);
+    perms.set(Perms::EXEC, execute && exec);
+    let address = match ats {
+        Ats::SplitStage => found.intermediate,
+        Ats::Full | Ats::Disabled => found.answer.pa.get(),
+    };
+    // Where nothing translates, the answer still names one page.
+    let lg2 = match found.answer.lg2 {
+        64 => PAGE_LG2,
+        lg2 => u32::from(lg2),
+    };
+    Grant { address: address >> lg2 << lg2, lg2, perms, privileged }
+}
+
+#[cfg(test)]
+mod tests;

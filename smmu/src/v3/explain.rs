@@ -1,0 +1,270 @@
+//! One translation, explained: every structure and every descriptor on the way, as data.
+//!
+//! The explanation is made by the same code that translates, told to write down what it reads. It
+//! changes nothing: caches, queues, counters and memory stay as they are, and what hardware would
+//! have updated is listed instead.
+
+use crate::tlb::Translation;
+use crate::v3::SmmuV3;
+use crate::v3::config::ste::SteState;
+use crate::v3::config::{CdWords, SteWords};
+use crate::v3::config_cache::ConfigCache;
+use crate::v3::eventq::{Detail, Event};
+use crate::v3::outcome::{Transaction, Translated};
+use crate::v3::translate::Stop;
+use crate::v3::wire::regs::Cr0;
+use passim_model::pgtable::vmsav8::Stage;
+use passim_model::pgtable::walk::{Below, Leaf};
+use passim_model::{Memory, PhysAddr};
+
+/// What is written down of a translation on its way. Nothing, unless somebody looks.
+pub(crate) trait Log {
+    /// A level-1 Stream table descriptor was read.
+    #[inline(always)]
+    fn level_one_stream(&mut self, _at: PhysAddr, _word: u64) {}
+    /// An STE was read.
+    #[inline(always)]
+    fn ste(&mut self, _at: PhysAddr, _words: &SteWords) {}
+    /// A level-1 CD table descriptor was read.
+    #[inline(always)]
+    fn level_one_cd(&mut self, _at: PhysAddr, _word: u64) {}
+    /// A CD was read.
+    #[inline(always)]
+    fn cd(&mut self, _at: PhysAddr, _words: &CdWords) {}
+    /// The configuration was found in the caches, or put there.
+    #[inline(always)]
+    fn configuration(&mut self, _configs: &ConfigCache, _txn: &Transaction) {}
+    /// A translation was found in the TLB.
+    #[inline(always)]
+    fn hit(&mut self, _stage: Stage, _entry: &Translation) {}
+    /// A descriptor was read; `ipa`: where it lies before stage 2.
+    #[inline(always)]
+    fn descriptor(
+        &mut self,
+        _stage: Stage,
+        _level: i8,
+        _ipa: Option<u64>,
+        _at: PhysAddr,
+        _word: u64,
+    ) {
+    }
+    /// A walk starts at a table that was remembered.
+    #[inline(always)]
+    fn table(&mut self, _stage: Stage, _below: &Below) {}
+    /// A walk came to a leaf.
+    #[inline(always)]
+    fn leaf(&mut self, _stage: Stage, _leaf: &Leaf) {}
+}
+
+/// Writes nothing down.
+pub(crate) struct Silent;
+
+impl Log for Silent {}
+
+/// One thing a translation read or found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// A level-1 Stream table descriptor. IHI 0070 G.b 5.1.
+    LevelOneStream {
+        /// Where.
+        at: PhysAddr,
+        /// The descriptor.
+        word: u64,
+    },
+    /// An STE in memory. IHI 0070 G.b 5.2.
+    Ste {
+        /// Where.
+        at: PhysAddr,
+        /// Its doublewords.
+        words: SteWords,
+    },
+    /// The STE was cached.
+    CachedSte,
+    /// A level-1 CD table descriptor. IHI 0070 G.b 5.3.
+    LevelOneCd {
+        /// Where.
+        at: PhysAddr,
+        /// The descriptor.
+        word: u64,
+    },
+    /// A CD in memory. IHI 0070 G.b 5.4.
+    Cd {
+        /// Where.
+        at: PhysAddr,
+        /// Its doublewords.
+        words: CdWords,
+    },
+    /// The CD was cached.
+    CachedCd,
+    /// A translation in the TLB: of stage 1, both stages together where both translate, or of
+    /// stage 2 alone.
+    Hit {
+        /// Stage it was looked for at.
+        stage: Stage,
+        /// The entry.
+        entry: Translation,
+    },
+    /// A table half-way down that the walk cache held: the walk starts there.
+    CachedTable {
+        /// Stage of the table.
+        stage: Stage,
+        /// Level of the table.
+        level: u8,
+        /// Its address, in the stage's output space.
+        table: u64,
+    },
+    /// A translation table descriptor.
+    Descriptor {
+        /// Stage of the table.
+        stage: Stage,
+        /// Level of the table.
+        level: i8,
+        /// Where it lies before stage 2, where it lies behind one.
+        ipa: Option<u64>,
+        /// Where it was read.
+        at: PhysAddr,
+        /// The descriptor, in the byte order of the regime.
+        word: u64,
+    },
+    /// The leaf a walk came to, decoded.
+    Leaf {
+        /// Stage of the table.
+        stage: Stage,
+        /// What it says.
+        leaf: Leaf,
+    },
+    /// Bits of a descriptor that hardware would update. IHI 0070 G.b 3.13.
+    Update {
+        /// Where.
+        at: PhysAddr,
+        /// Bits set.
+        set: u64,
+        /// Bits cleared.
+        clear: u64,
+    },
+}
+
+/// How an explained translation ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It goes on.
+    Translated(Translated),
+    /// The SMMU is off: GBPA decides. IHI 0070 G.b 6.3.14.
+    Disabled,
+    /// STE.Config is 0b0xx: silent termination. IHI 0070 G.b 5.2.
+    StreamAborts,
+    /// An error or a fault.
+    Event(Event),
+}
+
+impl Verdict {
+    /// The section of IHI 0070 G.b that decides.
+    pub fn section(&self) -> &'static str {
+        match self {
+            Self::Translated(_) => "3.3.3",
+            Self::Disabled => "6.3.14",
+            Self::StreamAborts => "5.2",
+            Self::Event(event) => match event.detail {
+                Detail::Ste(_) => "5.2.2",
+                Detail::Cd(_) => "5.4.2",
+                Detail::None | Detail::Level(_) => event.kind.section(),
+            },
+        }
+    }
+}
+
+/// One translation, step by step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Explanation {
+    /// What was read and found, in order.
+    pub steps: Vec<Step>,
+    /// How it ends.
+    pub verdict: Verdict,
+}
+
+/// Writes everything down.
+#[derive(Default)]
+struct Notes {
+    steps: Vec<Step>,
+    ste: bool,
+    cd: bool,
+}
+
+impl Log for Notes {
+    fn level_one_stream(&mut self, at: PhysAddr, word: u64) {
+        self.steps.push(Step::LevelOneStream { at, word });
+    }
+
+    fn ste(&mut self, at: PhysAddr, words: &SteWords) {
+        self.ste = true;
+        self.steps.push(Step::Ste { at, words: *words });
+    }
+
+    fn level_one_cd(&mut self, at: PhysAddr, word: u64) {
+        self.steps.push(Step::LevelOneCd { at, word });
+    }
+
+    fn cd(&mut self, at: PhysAddr, words: &CdWords) {
+        self.cd = true;
+        self.steps.push(Step::Cd { at, words: *words });
+    }
+
+    fn configuration(&mut self, configs: &ConfigCache, txn: &Transaction) {
+        if !self.ste {
+            self.steps.insert(0, Step::CachedSte);
+        }
+        let translates = matches!(
+            configs.ste(txn.requester.stream),
+            Some(SteState::Translate(stream)) if stream.stage1.is_some()
+        );
+        let index = txn.requester.substream.map_or(0, |id| id.get());
+        if translates && !self.cd && configs.cd(txn.requester.stream, index).is_some() {
+            self.steps.push(Step::CachedCd);
+        }
+    }
+
+    fn hit(&mut self, stage: Stage, entry: &Translation) {
+        self.steps.push(Step::Hit { stage, entry: *entry });
+    }
+
+    fn descriptor(&mut self, stage: Stage, level: i8, ipa: Option<u64>, at: PhysAddr, word: u64) {
+        self.steps.push(Step::Descriptor { stage, level, ipa, at, word });
+    }
+
+    fn table(&mut self, stage: Stage, below: &Below) {
+        let Below { level, table, .. } = *below;
+        self.steps.push(Step::CachedTable { stage, level, table });
+    }
+
+    fn leaf(&mut self, stage: Stage, leaf: &Leaf) {
+        self.steps.push(Step::Leaf { stage, leaf: *leaf });
+    }
+}
+
+impl SmmuV3 {
+    /// Explains what would become of a transaction now. Nothing changes by it.
+    pub fn explain(&self, memory: &Memory, txn: &Transaction) -> Explanation {
+        if !self.registers.enabled(Cr0::SMMUEN) {
+            return Explanation { steps: Vec::new(), verdict: Verdict::Disabled };
+        }
+        let mut twin = self.twin();
+        let mut notes = Notes::default();
+        let found = twin.resolve(memory, txn, &mut notes);
+        let mut steps = notes.steps;
+        let updates = twin.flag_writes.iter();
+        steps.extend(updates.map(|write| Step::Update {
+            at: write.at,
+            set: write.set,
+            clear: write.clear,
+        }));
+        let verdict = match found {
+            Ok(found) => Verdict::Translated(found.answer),
+            Err(Stop::Silent) => Verdict::StreamAborts,
+            Err(Stop::Fault(event, _)) => Verdict::Event(event),
+        };
+        Explanation { steps, verdict }
+    }
+}
+
+#[cfg(test)]
+mod tests;

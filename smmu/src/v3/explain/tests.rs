@@ -1,0 +1,109 @@
+//! A translation explained, and nothing changed by it.
+
+use super::{Step, Verdict};
+use crate::v3::testkit::{
+    BOTH_STAGES, Board, CD0, CDS, STAGE1, STE_STAGE1, STE_STAGE2, STREAM, STREAM_TABLE,
+    implementation, pa,
+};
+use crate::v3::{Explanation, Path, Transaction};
+use passim_model::pgtable::vmsav8::Stage;
+use passim_model::{Access, DeviceId, Iova, PhysAddr, Requester, StreamId};
+
+fn explain(board: &Board, iova: u64) -> Explanation {
+    let stream = StreamId::new(STREAM);
+    let requester = Requester { stream, substream: None, device: DeviceId::new(STREAM) };
+    let txn = Transaction { requester, iova: Iova::new(iova), access: Access::READ };
+    board.smmu.explain(&board.memory, &txn)
+}
+
+fn levels(explanation: &Explanation) -> Vec<(Stage, i8, u64)> {
+    let steps = explanation.steps.iter();
+    steps
+        .filter_map(|step| match *step {
+            Step::Descriptor { stage, level, at, .. } => Some((stage, level, at.get())),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn every_step_of_a_walk_is_told() {
+    let mut board = Board::new();
+    board.stage1(CD0);
+    let told = explain(&board, 0x10_018);
+    let ste_at = PhysAddr::new(STREAM_TABLE + 0x200);
+    assert!(matches!(told.steps[0], Step::Ste { at, words } if at == ste_at && words[1] == 0xd6));
+    let cd_at = PhysAddr::new(CDS);
+    assert!(matches!(told.steps[1], Step::Cd { at, words } if at == cd_at && words[0] == CD0));
+    let one = |level, at| (Stage::One, level, STAGE1 + at);
+    assert_eq!(levels(&told), [one(0, 0), one(1, 0x1000), one(2, 0x2000), one(3, 0x3080)]);
+    let Some(Step::Leaf { leaf, .. }) = told.steps.last() else { panic!("{told:x?}") };
+    assert_eq!((leaf.output, leaf.level), (0x4800_0000, 3));
+    let Verdict::Translated(answer) = told.verdict else { panic!("{told:x?}") };
+    assert_eq!((answer.pa.get(), answer.path), (0x4800_0018, Path::Walk));
+    // Nothing was cached, counted or recorded.
+    assert_eq!((board.smmu.cached_streams().len(), board.smmu.tlb_entries().len()), (0, 0));
+    assert_eq!(board.smmu.counters().walks, 0);
+    // After a real access everything is cached.
+    pa(board.read(0x10_000));
+    let told = explain(&board, 0x10_018);
+    assert_eq!(told.steps[..2], [Step::CachedSte, Step::CachedCd]);
+    assert!(matches!(told.steps[2], Step::Hit { stage: Stage::One, .. }));
+}
+
+#[test]
+fn faults_name_their_section() {
+    let mut board = Board::new();
+    board.stage1(CD0);
+    let sections = |board: &Board, iova| explain(board, iova).verdict.section();
+    assert_eq!(sections(&board, 0x12_000), "7.3.13");
+    assert_eq!(levels(&explain(&board, 0x12_000)).len(), 4);
+    assert_eq!(board.drain_events(), 0);
+    board.put(CDS, &[0]);
+    assert_eq!(sections(&board, 0), "5.4.2");
+    board.ste(STREAM, &[0]);
+    assert_eq!(sections(&board, 0), "5.2.2");
+    board.ste(STREAM, &[1]);
+    assert_eq!(explain(&board, 0).verdict, Verdict::StreamAborts);
+    board.w32(0x20, 0xc);
+    assert_eq!(explain(&board, 0).verdict, Verdict::Disabled);
+}
+
+#[test]
+fn a_nested_walk_tells_both_stages() {
+    let mut board = Board::new();
+    board.stage1(CD0);
+    let [_, _, s2, ttb] = STE_STAGE2;
+    board.ste(STREAM, &[STE_STAGE1 | 0x4, 0xd6, s2, ttb]);
+    board.put(STAGE1 + 0x3000 + 0x12 * 8, &[0x1_0f47]);
+    let told = explain(&board, 0x12_345);
+    let of_stage1: Vec<_> = told
+        .steps
+        .iter()
+        .filter_map(|step| match *step {
+            Step::Descriptor { stage: Stage::One, ipa, at, .. } => Some((ipa, at.get())),
+            _ => None,
+        })
+        .collect();
+    // The first gigabyte of RAM is mapped onto itself.
+    let expected: Vec<_> =
+        [0, 0x1000, 0x2000, 0x3090].map(|offset| (Some(STAGE1 + offset), STAGE1 + offset)).to_vec();
+    assert_eq!(of_stage1, expected);
+    let second = levels(&told).iter().filter(|step| step.0 == Stage::Two).count();
+    assert_eq!(second, 2 + 4, "the block once for CD and tables, the page");
+    assert!(matches!(told.verdict, Verdict::Translated(answer) if answer.pa.get() == 0x4900_0345));
+}
+
+#[test]
+fn a_remembered_table_is_told() {
+    let retention = crate::tlb::Retention::Everything;
+    let built = crate::v3::Implementation { retention, ..implementation(BOTH_STAGES) };
+    let mut board = Board::with(built);
+    board.stage1_tables();
+    board.stage1(CD0);
+    pa(board.read(0x10_000));
+    let told = explain(&board, 0x11_000);
+    let cached = Step::CachedTable { stage: Stage::One, level: 3, table: STAGE1 + 0x3000 };
+    assert!(told.steps.contains(&cached), "{told:x?}");
+    assert_eq!(levels(&told), [(Stage::One, 3, STAGE1 + 0x3088)]);
+}

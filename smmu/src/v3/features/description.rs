@@ -1,0 +1,344 @@
+//! What an SMMU is built with, by name; every ID register follows.
+//!
+//! A description holds only what is modelled, so that no register promises more. Where values
+//! contradict one another, [`Description::check`] says which and why.
+
+use super::{FlagUpdate, IdRegisters, StallModel, TableEndian};
+use crate::v3::wire::regs::{Aidr, Idr0, Idr1, Idr3, Idr5, Iidr};
+
+/// The features of an SMMU. Each field names the field of the ID registers it becomes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Description {
+    /// AIDR: architecture version 3.`minor`, 0 to 4.
+    pub minor: u8,
+    /// IIDR: product, variant, revision and implementer.
+    pub iidr: u32,
+    /// IDR0.S1P: stage 1.
+    pub stage1: bool,
+    /// IDR0.S2P: stage 2.
+    pub stage2: bool,
+    /// IDR0.COHACC: accesses of the SMMU itself are coherent.
+    pub coherent: bool,
+    /// IDR0.HTTU: which flags of descriptors hardware updates.
+    pub flag_updates: FlagUpdate,
+    /// IDR0.HYP: the EL2 regimes.
+    pub hyp: bool,
+    /// IDR0.ATS.
+    pub ats: bool,
+    /// IDR0.NS1ATS = 0: split-stage ATS (STE.EATS = 2).
+    pub split_stage_ats: bool,
+    /// IDR0.ATSRECERR: CR2.REC_CFG_ATS exists.
+    pub ats_errors: bool,
+    /// IDR0.PRI; needs ATS.
+    pub pri: bool,
+    /// IDR0.ASID16.
+    pub asid16: bool,
+    /// IDR0.VMID16.
+    pub vmid16: bool,
+    /// IDR0.MSI: messages of the SMMU itself.
+    pub msi: bool,
+    /// IDR0.SEV: events to CPUs.
+    pub sev: bool,
+    /// IDR0.VMW: VMID wildcards.
+    pub vmid_wildcards: bool,
+    /// IDR0.CD2L: two-level CD tables.
+    pub two_level_cd: bool,
+    /// IDR0.ST_LEVEL: two-level Stream tables.
+    pub two_level_stream: bool,
+    /// IDR0.TTENDIAN.
+    pub table_endian: TableEndian,
+    /// IDR0.STALL_MODEL.
+    pub stall_model: StallModel,
+    /// IDR0.TERM_MODEL = 0: a CD may ask for RAZ/WI.
+    pub raz_wi: bool,
+    /// IDR1.SIDSIZE: bits of a StreamID, at most 32.
+    pub stream_bits: u8,
+    /// IDR1.SSIDSIZE: bits of a SubstreamID, at most 20; 0: there are none.
+    pub substream_bits: u8,
+    /// IDR1.CMDQS: log2 of the largest Command queue, at most 19.
+    pub command_queue_lg2: u8,
+    /// IDR1.EVENTQS: log2 of the largest Event queue, at most 19.
+    pub event_queue_lg2: u8,
+    /// IDR1.PRIQS: log2 of the largest PRI queue, at most 19; counts with PRI.
+    pub pri_queue_lg2: u8,
+    /// IDR1.ATTR_PERMS_OVR: STE.PRIVCFG and STE.INSTCFG.
+    pub override_perms: bool,
+    /// IDR1.ATTR_TYPES_OVR: STE.MTCFG, SHCFG and ALLOCCFG.
+    pub override_types: bool,
+    /// IDR3.HAD: hierarchical permissions can be switched off.
+    pub hierarchical_disable: bool,
+    /// IDR3.XNX: execution at stage 2 by privilege.
+    pub xnx: bool,
+    /// IDR3.PPS: automatic responses carry the PASID.
+    pub pasid_in_responses: bool,
+    /// IDR3.FWB: stage 2 may force the memory type.
+    pub force_write_back: bool,
+    /// IDR3.STT: small translation tables.
+    pub small_tables: bool,
+    /// IDR3.RIL: range invalidation and level hints.
+    pub range_invalidation: bool,
+    /// IDR3.BBML: 0 to 2. Level 1 and 2 promise that a change of block size needs no break.
+    pub bbm_level: u8,
+    /// IDR3.E0PD.
+    pub e0pd: bool,
+    /// IDR3.PASIDTT: translated transactions may carry a PASID.
+    pub pasid_translated: bool,
+    /// IDR3.EPAN.
+    pub epan: bool,
+    /// IDR5.OAS: output address bits: 32, 36, 40, 42, 44, 48 or 52.
+    pub output_bits: u8,
+    /// IDR5.GRAN4K, GRAN16K and GRAN64K.
+    pub granules: [bool; 3],
+    /// IDR5.DS: 52-bit descriptors of the small granules.
+    pub ds: bool,
+    /// IDR5.VAX: virtual addresses of 52 bits.
+    pub large_va: bool,
+    /// IDR5.STALL_MAX: stalled transactions that can wait at a time.
+    pub stall_max: u16,
+}
+
+/// Values of a description that do not go together.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Contradiction {
+    /// The field of [`Description`].
+    pub field: &'static str,
+    /// Why its value cannot be.
+    pub why: &'static str,
+}
+
+impl Description {
+    /// The `virt` board's SMMU, both stages. Measured: `regs` of every dump of stage 1.
+    pub const VIRT: Self = Self {
+        minor: 1,
+        iidr: 0,
+        stage1: true,
+        stage2: true,
+        coherent: true,
+        flag_updates: FlagUpdate::None,
+        hyp: false,
+        ats: false,
+        split_stage_ats: true,
+        ats_errors: false,
+        pri: false,
+        asid16: true,
+        vmid16: true,
+        msi: false,
+        sev: false,
+        vmid_wildcards: false,
+        two_level_cd: false,
+        two_level_stream: true,
+        table_endian: TableEndian::Little,
+        stall_model: StallModel::TerminateOnly,
+        raz_wi: false,
+        stream_bits: 16,
+        substream_bits: 0,
+        command_queue_lg2: 19,
+        event_queue_lg2: 19,
+        pri_queue_lg2: 0,
+        override_perms: false,
+        override_types: false,
+        hierarchical_disable: true,
+        xnx: true,
+        pasid_in_responses: false,
+        force_write_back: false,
+        small_tables: false,
+        range_invalidation: true,
+        bbm_level: 2,
+        e0pd: false,
+        pasid_translated: false,
+        epan: false,
+        output_bits: 44,
+        granules: [true; 3],
+        ds: false,
+        large_va: false,
+        stall_max: 0,
+    };
+
+    /// An SMMU of the kind of Arm's MMU-600 (v3.1), as far as it is modelled: without AArch32
+    /// tables and without broadcast invalidation, which the product has.
+    pub const MMU_600: Self = Self {
+        minor: 1,
+        // Product 0x483, Arm.
+        iidr: 0x4830_043b,
+        flag_updates: FlagUpdate::Dirty,
+        hyp: true,
+        ats: true,
+        pri: true,
+        msi: true,
+        sev: true,
+        vmid_wildcards: true,
+        two_level_cd: true,
+        stall_model: StallModel::Both,
+        raz_wi: true,
+        stream_bits: 24,
+        substream_bits: 20,
+        pri_queue_lg2: 19,
+        override_perms: true,
+        override_types: true,
+        pasid_in_responses: true,
+        range_invalidation: false,
+        bbm_level: 0,
+        output_bits: 48,
+        stall_max: 64,
+        ..Self::VIRT
+    };
+
+    /// Everything that is modelled (v3.3).
+    pub const EVERYTHING: Self = Self {
+        minor: 3,
+        iidr: 0,
+        flag_updates: FlagUpdate::Tables,
+        ats_errors: true,
+        table_endian: TableEndian::Mixed,
+        stream_bits: 32,
+        force_write_back: true,
+        small_tables: true,
+        range_invalidation: true,
+        bbm_level: 2,
+        e0pd: true,
+        pasid_translated: true,
+        epan: true,
+        output_bits: 52,
+        ds: true,
+        large_va: true,
+        stall_max: 256,
+        ..Self::MMU_600
+    };
+
+    /// The built-in descriptions, by name.
+    pub const PRESETS: [(&'static str, Self); 3] =
+        [("virt", Self::VIRT), ("mmu-600", Self::MMU_600), ("everything", Self::EVERYTHING)];
+
+    /// The built-in description of this name.
+    pub fn preset(name: &str) -> Option<Self> {
+        let mut presets = Self::PRESETS.into_iter();
+        presets.find(|(preset, _)| *preset == name).map(|(_, description)| description)
+    }
+
+    /// The ID registers that follow.
+    ///
+    /// # Errors
+    /// A [`Contradiction`], as [`Description::check`] finds it.
+    pub fn id_registers(&self) -> Result<IdRegisters, Contradiction> {
+        self.check()?;
+        let idr = [self.idr0(), self.idr1(), 0, self.idr3(), 0, self.idr5()];
+        let aidr = Aidr::ARCH_MINOR_REV.of(u64::from(self.minor)) as u32;
+        Ok(IdRegisters { idr: idr.map(|word| word as u32), iidr: self.iidr, aidr })
+    }
+
+    /// Whether the values go together.
+    ///
+    /// # Errors
+    /// The first [`Contradiction`].
+    pub fn check(&self) -> Result<(), Contradiction> {
+        let rules = [
+            (self.minor <= 4, "minor", "the architecture goes up to version 3.4"),
+            (self.stage1 || self.stage2, "stage1", "an SMMU has at least one stage"),
+            (self.stream_bits <= 32, "stream_bits", "a StreamID has at most 32 bits"),
+            (self.substream_bits <= 20, "substream_bits", "a SubstreamID has at most 20 bits"),
+            (self.command_queue_lg2 <= 19, "command_queue_lg2", "a queue has at most 2^19 entries"),
+            (self.event_queue_lg2 <= 19, "event_queue_lg2", "a queue has at most 2^19 entries"),
+            (self.pri_queue_lg2 <= 19, "pri_queue_lg2", "a queue has at most 2^19 entries"),
+            (self.bbm_level <= 2, "bbm_level", "BBML is 0, 1 or 2"),
+            (self.ats || !self.pri, "pri", "IDR0.PRI is 0 where IDR0.ATS is 0 (6.3.1)"),
+            (self.stage1 || !self.hyp, "hyp", "the EL2 regimes are regimes of stage 1"),
+            (self.stage1 || self.substream_bits == 0, "substream_bits", "needs stage 1"),
+            (self.oas_code().is_some(), "output_bits", "32, 36, 40, 42, 44, 48 or 52"),
+            (self.granules.contains(&true), "granules", "at least one granule is needed"),
+            (
+                self.minor > 0 || self.output_bits <= 48,
+                "output_bits",
+                "52 bits came with version 3.1 (6.3.6)",
+            ),
+            (
+                self.stall_max != 0 || self.stall_model == StallModel::TerminateOnly,
+                "stall_max",
+                "where transactions stall, at least one can (6.3.6)",
+            ),
+        ];
+        let broken = rules.into_iter().find(|(holds, ..)| !holds);
+        broken.map_or(Ok(()), |(_, field, why)| Err(Contradiction { field, why }))
+    }
+
+    fn idr0(&self) -> u64 {
+        /// TTF: AArch64 tables only.
+        const AARCH64: u64 = 2;
+        let stall = match self.stall_model {
+            StallModel::Both => 0,
+            StallModel::TerminateOnly => 1,
+            StallModel::Forced => 2,
+        };
+        let endian = match self.table_endian {
+            TableEndian::Mixed => 0,
+            TableEndian::Little => 2,
+            TableEndian::Big => 3,
+        };
+        Idr0::S2P.flag(self.stage2)
+            | Idr0::S1P.flag(self.stage1)
+            | Idr0::TTF.of(AARCH64)
+            | Idr0::COHACC.flag(self.coherent)
+            | Idr0::HTTU.of(self.flag_updates as u64)
+            | Idr0::HYP.flag(self.hyp)
+            | Idr0::ATS.flag(self.ats)
+            | Idr0::NS1ATS.flag(self.ats && !self.split_stage_ats)
+            | Idr0::ASID16.flag(self.asid16)
+            | Idr0::MSI.flag(self.msi)
+            | Idr0::SEV.flag(self.sev)
+            | Idr0::PRI.flag(self.pri)
+            | Idr0::VMW.flag(self.vmid_wildcards)
+            | Idr0::VMID16.flag(self.vmid16)
+            | Idr0::CD2L.flag(self.two_level_cd)
+            | Idr0::TTENDIAN.of(endian)
+            | Idr0::ATSRECERR.flag(self.ats_errors)
+            | Idr0::STALL_MODEL.of(stall)
+            | Idr0::TERM_MODEL.flag(!self.raz_wi)
+            | Idr0::ST_LEVEL.flag(self.two_level_stream)
+    }
+
+    fn idr1(&self) -> u64 {
+        let pri_queue = if self.pri { self.pri_queue_lg2 } else { 0 };
+        Idr1::SIDSIZE.of(u64::from(self.stream_bits))
+            | Idr1::SSIDSIZE.of(u64::from(self.substream_bits))
+            | Idr1::PRIQS.of(u64::from(pri_queue))
+            | Idr1::EVENTQS.of(u64::from(self.event_queue_lg2))
+            | Idr1::CMDQS.of(u64::from(self.command_queue_lg2))
+            | Idr1::ATTR_PERMS_OVR.flag(self.override_perms)
+            | Idr1::ATTR_TYPES_OVR.flag(self.override_types)
+    }
+
+    fn idr3(&self) -> u64 {
+        Idr3::HAD.flag(self.hierarchical_disable)
+            | Idr3::XNX.flag(self.xnx)
+            | Idr3::PPS.flag(self.pasid_in_responses)
+            | Idr3::FWB.flag(self.force_write_back)
+            | Idr3::STT.flag(self.small_tables)
+            | Idr3::RIL.flag(self.range_invalidation)
+            | Idr3::BBML.of(u64::from(self.bbm_level))
+            | Idr3::E0PD.flag(self.e0pd)
+            | Idr3::PASIDTT.flag(self.pasid_translated)
+            | Idr3::EPAN.flag(self.epan)
+    }
+
+    fn idr5(&self) -> u64 {
+        let [k4, k16, k64] = self.granules;
+        Idr5::OAS.of(self.oas_code().unwrap_or(0))
+            | Idr5::GRAN4K.flag(k4)
+            | Idr5::GRAN16K.flag(k16)
+            | Idr5::GRAN64K.flag(k64)
+            | Idr5::DS.flag(self.ds)
+            | Idr5::VAX.flag(self.large_va)
+            | Idr5::STALL_MAX.of(u64::from(self.stall_max))
+    }
+
+    fn oas_code(&self) -> Option<u64> {
+        [32, 36, 40, 42, 44, 48, 52]
+            .iter()
+            .position(|&bits| bits == self.output_bits)
+            .map(|at| at as u64)
+    }
+
+    /// Product of IIDR, as [`Description::iidr`] holds it.
+    pub const fn product(&self) -> u32 {
+        Iidr::PRODUCT_ID.get(self.iidr as u64) as u32
+    }
+}

@@ -1,0 +1,106 @@
+//! What is asked of the SMMU, and what becomes of it.
+
+use super::eventq::{Event, Record};
+use crate::attributes::Attributes;
+use crate::regime::Response;
+use passim_model::access::{Access, Perms};
+use passim_model::{Iova, PhysAddr, Requester};
+
+/// One bus transaction: it faults as a whole and records at most one event.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Transaction {
+    /// Who asks.
+    pub requester: Requester,
+    /// The address on the bus.
+    pub iova: Iova,
+    /// What is asked for.
+    pub access: Access,
+}
+
+/// How a translation was found.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Path {
+    /// The SMMU is disabled and lets transactions through.
+    Disabled,
+    /// The stream bypasses both stages.
+    Bypass,
+    /// In the TLB.
+    Hit,
+    /// By walking tables.
+    Walk,
+}
+
+/// A transaction that may go on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Translated {
+    /// Where.
+    pub pa: PhysAddr,
+    /// What accesses of this privilege may do here.
+    pub perms: Perms,
+    /// log2 of the page the answer holds for; 64 where nothing translates.
+    pub lg2: u8,
+    /// How it was found.
+    pub path: Path,
+    /// Memory attributes it goes on with.
+    pub attributes: Attributes,
+}
+
+/// Why a transaction was terminated.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Cause {
+    /// The SMMU is disabled and GBPA.ABORT is set. Nothing is recorded.
+    GlobalAbort,
+    /// The address is beyond the output size and nothing translates it: the SMMU is disabled, or
+    /// the transaction is translated already. Nothing is recorded.
+    BeyondOutputSize,
+    /// STE.Config is 0b0xx. Nothing is recorded.
+    StreamAborts,
+    /// The SMMU is in service failure mode. Nothing is recorded. IHI 0070 G.b 12.3.
+    ServiceFailure,
+    /// It had stalled, and software ended it: CMD_RESUME, CMD_STALL_TERM, or SMMUEN cleared.
+    EndedBySoftware,
+    /// An error or a fault, and what became of its record.
+    Event(Event, Record),
+}
+
+/// A transaction that ends here.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Terminated {
+    /// What the device is answered.
+    pub response: Response,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// A transaction that waits for software. IHI 0070 G.b 3.12.2.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Stalled {
+    /// Names it in [`Resolved`].
+    pub ticket: u64,
+    /// The fault; [`Event::stall`] is the STAG, once it has one.
+    pub event: Event,
+    /// What became of the record.
+    pub record: Record,
+}
+
+/// What becomes of a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Outcome {
+    /// It goes on.
+    Translated(Translated),
+    /// It ends.
+    Terminated(Terminated),
+    /// It waits.
+    Stalled(Stalled),
+}
+
+/// What became of a transaction that had waited.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Resolved {
+    /// The name it was given when it stalled.
+    pub ticket: u64,
+    /// What it was.
+    pub transaction: Transaction,
+    /// How it went on; never [`Outcome::Stalled`].
+    pub outcome: Outcome,
+}

@@ -1,0 +1,86 @@
+//! Why an address was not translated.
+
+use crate::regime::{OnFault, Stage1, Stage2};
+use crate::v3::wire::event::{Class, EventKind};
+use passim_model::pgtable::vmsav8::Stage;
+use passim_model::pgtable::walk::Fault;
+use passim_model::{Abort, PhysAddr};
+
+/// Why an address was not translated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) kind: EventKind,
+    pub(crate) stage: Stage,
+    pub(crate) class: Class,
+    /// The address put into stage 2.
+    pub(crate) ipa: Option<u64>,
+    pub(crate) fetch: Option<PhysAddr>,
+    pub(crate) level: Option<i8>,
+    /// The access to a stage-1 descriptor that stage 2 refused was a write.
+    pub(crate) table_write: bool,
+    pub(crate) on_fault: OnFault,
+}
+
+impl Refusal {
+    /// What no configuration governs: an abort, recorded.
+    const PLAIN: Self = Self {
+        kind: EventKind::AddrSize,
+        stage: Stage::One,
+        class: Class::In,
+        ipa: None,
+        fetch: None,
+        level: None,
+        table_write: false,
+        on_fault: OnFault::ABORT_AND_RECORD,
+    };
+
+    /// An address too large for a bypassed stage 1. IHI 0070 G.b 3.4, 7.3.14: a stage-1 fault that
+    /// no configuration suppresses.
+    #[cold]
+    pub(crate) fn beyond_bypass() -> Self {
+        Self::PLAIN
+    }
+
+    /// Several TLB entries for one address. IHI 0070 G.b 3.20.1.
+    #[cold]
+    pub(crate) fn conflict(stage: Stage, ipa: Option<u64>) -> Self {
+        Self { kind: EventKind::TlbConflict, stage, ipa, ..Self::PLAIN }
+    }
+
+    /// A stage-1 descriptor whose address did not answer. IHI 0070 G.b 7.3.12: CLASS is TT.
+    #[cold]
+    pub(super) fn aborted(stage1: &Stage1, level: i8, Abort(at): Abort) -> Self {
+        Self {
+            class: Class::Tt,
+            fetch: Some(at),
+            level: Some(level),
+            on_fault: OnFault::ABORT_AND_RECORD,
+            ..at_stage1(stage1, EventKind::WalkEabt)
+        }
+    }
+}
+
+#[cold]
+pub(super) fn at_stage1(stage1: &Stage1, kind: EventKind) -> Refusal {
+    Refusal { kind, on_fault: stage1.on_fault, ..Refusal::PLAIN }
+}
+
+#[cold]
+pub(super) fn at_stage2(stage2: &Stage2, kind: EventKind, ipa: u64) -> Refusal {
+    // IHI 0070 G.b 5.5: only the four translation faults follow the fault configuration.
+    let on_fault =
+        if kind == EventKind::WalkEabt { OnFault::ABORT_AND_RECORD } else { stage2.on_fault };
+    Refusal { kind, stage: Stage::Two, ipa: Some(ipa), on_fault, ..Refusal::PLAIN }
+}
+
+/// A fault of a stage-1 walk that is not about fetching.
+#[cold]
+pub(super) fn of_walk<F>(stage1: &Stage1, fault: &Fault<F>) -> Refusal {
+    let (kind, level) = match *fault {
+        Fault::Translation { level } => (EventKind::Translation, level),
+        Fault::AddressSize { level } => (EventKind::AddrSize, level),
+        Fault::AccessFlag { level } => (EventKind::Access, level),
+        Fault::Fetch { level, .. } => (EventKind::WalkEabt, level),
+    };
+    Refusal { level: Some(level), ..at_stage1(stage1, kind) }
+}

@@ -1,0 +1,167 @@
+//! Transactions that wait for software: the stall fault model. IHI 0070 G.b 3.12.2.
+//!
+//! A stalled transaction stays here until software says what becomes of it. It is retried as
+//! though it had just arrived; what then becomes of it is told through
+//! [`SmmuV3::take_resolved`].
+
+use crate::regime::Response;
+use crate::v3::eventq::{Event, Record};
+use crate::v3::outcome::{Cause, Outcome, Resolved, Stalled, Terminated, Transaction};
+use crate::v3::wire::regs::Cr0;
+use crate::v3::{Progress, SmmuV3};
+use passim_model::{Effect, Memory, StreamId};
+
+/// What a stalled transaction waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Waits {
+    /// A command.
+    Command,
+    /// Room in the Event queue, or a STAG: its record is not written yet.
+    Room,
+    /// Its turn to be retried.
+    Turn,
+}
+
+/// A stalled transaction.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    ticket: u64,
+    transaction: Transaction,
+    stag: Option<u16>,
+    waits: Waits,
+}
+
+/// The stalled transactions, oldest first.
+#[derive(Clone, Default)]
+pub(crate) struct Stalls {
+    waiting: Vec<Waiting>,
+    next_ticket: u64,
+    resolved: Vec<Resolved>,
+}
+
+impl Stalls {
+    /// The lowest STAG nobody has, below `most`.
+    fn free_stag(&self, most: u32) -> Option<u16> {
+        let most = most.clamp(1, 1 << 16);
+        let taken = |stag: u16| self.waiting.iter().any(|waiting| waiting.stag == Some(stag));
+        (0..most).map(|stag| stag as u16).find(|&stag| !taken(stag))
+    }
+
+    fn resolve(&mut self, waiting: &Waiting, outcome: Outcome) {
+        let Waiting { ticket, transaction, .. } = *waiting;
+        self.resolved.push(Resolved { ticket, transaction, outcome });
+    }
+
+    fn end(&mut self, waiting: &Waiting, response: Response) {
+        let terminated = Terminated { response, cause: Cause::EndedBySoftware };
+        self.resolve(waiting, Outcome::Terminated(terminated));
+    }
+}
+
+impl SmmuV3 {
+    /// Stalls a transaction after a fault, and records the fault if the queue has room.
+    pub(crate) fn stall(
+        &mut self,
+        memory: &mut Memory,
+        txn: &Transaction,
+        event: Event,
+        ticket: Option<u64>,
+    ) -> Outcome {
+        let ticket = ticket.unwrap_or_else(|| {
+            self.stalls.next_ticket += 1;
+            self.stalls.next_ticket
+        });
+        let stag = self.stalls.free_stag(self.features.stall_max);
+        let stag = stag.filter(|_| self.event_queue_writable());
+        let event = Event { stall: stag, ..event };
+        let (waits, record) = match stag {
+            // IHI 0070 G.b 7.2.1: what cannot be recorded waits, and is no overflow.
+            None => (Waits::Room, Record::Waiting),
+            // IHI 0070 G.b 7.2.2: a record lost to an abort is lost; the transaction waits on.
+            Some(_) => (Waits::Command, self.record(memory, &event)),
+        };
+        self.stalls.waiting.push(Waiting { ticket, transaction: *txn, stag, waits });
+        Outcome::Stalled(Stalled { ticket, event, record })
+    }
+
+    /// What became of transactions that had stalled, oldest first; taken once.
+    pub fn take_resolved(&mut self) -> Vec<Resolved> {
+        core::mem::take(&mut self.stalls.resolved)
+    }
+
+    /// Names of the transactions that wait, oldest first.
+    pub fn stalled(&self) -> Vec<u64> {
+        self.stalls.waiting.iter().map(|waiting| waiting.ticket).collect()
+    }
+
+    /// Retries one transaction whose turn it is.
+    pub(crate) fn retry_one(&mut self, memory: &mut Memory) -> Progress {
+        let waiting = &self.stalls.waiting;
+        let asked = waiting.iter().position(|waiting| waiting.waits == Waits::Turn);
+        let at = asked.or_else(|| {
+            let room = self.event_queue_writable()
+                && self.stalls.free_stag(self.features.stall_max).is_some();
+            let unrecorded = |waiting: &Waiting| waiting.waits == Waits::Room;
+            room.then(|| waiting.iter().position(unrecorded)).flatten()
+        });
+        let Some(at) = at else {
+            return Progress::Idle;
+        };
+        let waiting = self.stalls.waiting.remove(at);
+        let outcome = self.translate_behind(memory, &waiting.transaction, Some(waiting.ticket));
+        if !matches!(outcome, Outcome::Stalled(_)) {
+            self.stalls.resolve(&waiting, outcome);
+            self.effects.push(Effect::Resume(waiting.transaction.requester.stream));
+        }
+        Progress::Worked
+    }
+
+    /// CMD_RESUME: the transaction with this STAG is retried (`None`) or ends. IHI 0070 G.b 4.7.1:
+    /// a STAG that is not the stream's matches nothing.
+    pub(crate) fn resume(&mut self, stream: StreamId, stag: u16, end: Option<Response>) {
+        let named = |waiting: &Waiting| {
+            let owner = waiting.transaction.requester.stream;
+            owner == stream && waiting.stag == Some(stag) && waiting.waits == Waits::Command
+        };
+        let Some(at) = self.stalls.waiting.iter().position(named) else {
+            return;
+        };
+        match end {
+            None => {
+                // IHI 0070 G.b 4.7.1: the STAG may be used again.
+                let waiting = &mut self.stalls.waiting[at];
+                waiting.stag = None;
+                waiting.waits = Waits::Turn;
+            }
+            Some(response) => {
+                let waiting = self.stalls.waiting.remove(at);
+                self.stalls.end(&waiting, response);
+                self.effects.push(Effect::Resume(stream));
+            }
+        }
+    }
+
+    /// Ends every stalled transaction that `named` says, with an abort: CMD_STALL_TERM, and SMMUEN
+    /// cleared. IHI 0070 G.b 4.7.2, 6.3.9.6.
+    pub(crate) fn end_stalls(&mut self, named: impl Fn(StreamId) -> bool) {
+        let stream = |waiting: &Waiting| waiting.transaction.requester.stream;
+        let (ended, kept) =
+            self.stalls.waiting.drain(..).partition(|waiting| named(stream(waiting)));
+        self.stalls.waiting = kept;
+        let ended: Vec<Waiting> = ended;
+        for waiting in &ended {
+            self.stalls.end(waiting, Response::Abort);
+            self.effects.push(Effect::Resume(stream(waiting)));
+        }
+    }
+
+    /// What a change of CR0 means for those who wait.
+    pub(crate) fn controls_changed(&mut self) {
+        if !self.stalls.waiting.is_empty() && !self.registers.enabled(Cr0::SMMUEN) {
+            self.end_stalls(|_| true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

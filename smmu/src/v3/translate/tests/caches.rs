@@ -1,0 +1,242 @@
+//! Caches that keep everything, overlaps that are noticed, wildcards, and the end of service.
+
+use crate::choice::Overlap;
+use crate::tlb::Retention;
+use crate::v3::testkit::{
+    BOTH_STAGES, Board, CD0, CDS, STAGE1, STE_STAGE1, STE_STAGE2, STREAM, STREAM_TABLE, event,
+    implementation, pa, written,
+};
+use crate::v3::{Cause, Implementation, Outcome, PageHint, Record, Transaction};
+use passim_model::{Access, DeviceId, Effect, Iova, Perms, PhysAddr, Requester, StreamId};
+
+fn keeping() -> Board {
+    let built = Implementation { retention: Retention::Everything, ..implementation(BOTH_STAGES) };
+    let mut board = Board::with(built);
+    board.stage1_tables();
+    board.stage2_tables();
+    board.stage1(CD0);
+    board
+}
+
+#[test]
+fn tables_are_remembered_until_more_than_leaves_go() {
+    let mut board = keeping();
+    pa(board.read(0x10_000));
+    // Another table of level 3.
+    board.put(STAGE1 + 0x8000 + 0x11 * 8, &[0x4900_1f47]);
+    board.put(STAGE1 + 0x2000, &[STAGE1 + 0x8003]);
+    board.command(0x7_0000_0000_0012, 0x1_0001);
+    board.command(0x7_0000_0000_0012, 0x1_1001);
+    assert_eq!(pa(board.read(0x11_000)), 0x4800_1000, "leaves only: the old table is used");
+    // Leaf = 0, and then all of the ASID.
+    board.command(0x7_0000_0000_0012, 0x1_1000);
+    assert_eq!(pa(board.read(0x11_000)), 0x4900_1000);
+    board.put(STAGE1 + 0x2000, &[STAGE1 + 0x3003]);
+    board.command(0x7_0000_0000_0012, 0x1_1001);
+    assert_eq!(pa(board.read(0x11_000)), 0x4900_1000);
+    board.command(0x7_0000_0000_0011, 0);
+    assert_eq!(pa(board.read(0x11_000)), 0x4800_1000);
+}
+
+#[test]
+fn a_level_hint_leaves_tables_below_it() {
+    let mut board = keeping();
+    pa(board.read(0x10_000));
+    board.put(STAGE1 + 0x8000 + 0x11 * 8, &[0x4900_1f47]);
+    board.put(STAGE1 + 0x2000, &[STAGE1 + 0x8003]);
+    // TG 4K, TTL 2, Leaf = 0: table descriptors of levels 0 and 1 only.
+    board.command(0x7_0000_0000_0012, 0x601);
+    board.command(0x7_0000_0000_0012, 0x600);
+    assert_eq!(pa(board.read(0x11_000)), 0x4800_1000);
+    board.command(0x7_0000_0000_0012, 0x1_1700);
+    assert_eq!(pa(board.read(0x11_000)), 0x4900_1000);
+}
+
+#[test]
+fn a_contiguous_run_is_one_entry() {
+    let mut board = keeping();
+    let run: Vec<u64> = (0..16).map(|n| (1 << 52) | (0x4810_0f47 + (n << 12))).collect();
+    board.put(STAGE1 + 0x3000 + 0x20 * 8, &run);
+    assert_eq!(pa(board.read(0x20_008)), 0x4810_0008);
+    board.put(STAGE1 + 0x3000 + 0x2f * 8, &[0]);
+    assert_eq!(pa(board.read(0x2f_008)), 0x4810_f008);
+    // An invalidation of one page takes the run.
+    board.command(0x7_0000_0000_0012, 0x2_2001);
+    assert_eq!(written(board.read(0x2f_008)), "F_TRANSLATION");
+    // A hint that cannot be true is none.
+    board.put(STAGE1 + 0x3000 + 0x30 * 8, &[1 << 52 | 0x4810_1f47]);
+    assert_eq!(pa(board.read(0x30_000)), 0x4810_1000);
+    board.put(STAGE1 + 0x3000 + 0x31 * 8, &[0x4820_0f47]);
+    assert_eq!(pa(board.read(0x31_000)), 0x4820_0000);
+}
+
+#[test]
+fn level_1_descriptors_stay_with_leaf_invalidations() {
+    let mut board = keeping();
+    board.reprogram(|board| {
+        board.w32(0x2c, 2);
+        board.w32(0x88, 1 << 16 | 8 << 6 | 16);
+        board.w64(0x80, 0x4110_0000);
+    });
+    board.put(0x4110_0000, &[STREAM_TABLE | 9]);
+    assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
+    board.put(0x4110_0000, &[0]);
+    board.command(0x8_0000_0003, 1);
+    assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
+    board.command(0x8_0000_0003, 0);
+    assert_eq!(written(board.read(0x10_000)), "C_BAD_STREAMID");
+}
+
+#[test]
+fn nothing_makes_room_for_anything() {
+    let mut board = keeping();
+    for n in 0..256u64 {
+        board.put(STAGE1 + 0x3000 + n * 8, &[0x4800_0f47 + (n << 12)]);
+    }
+    for round in 0..2 {
+        for n in 0..256u64 {
+            assert_eq!(pa(board.read(n << 12)), 0x4800_0000 + (n << 12));
+            if round == 0 {
+                board.put(STAGE1 + 0x3000 + n * 8, &[0]);
+            }
+        }
+    }
+    assert_eq!(board.smmu.tlb_entries().len(), 256);
+}
+
+#[test]
+fn a_change_of_size_without_break_is_a_conflict() {
+    let mut built = implementation(BOTH_STAGES);
+    built.choices.overlap = Overlap::Detected;
+    for retention in [Retention::Sized, Retention::Everything] {
+        let mut board = Board::with(Implementation { retention, ..built });
+        board.stage1_tables();
+        board.stage1(CD0);
+        assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
+        // The table becomes a block, and nothing is invalidated but the tables.
+        board.put(STAGE1 + 0x2000, &[0x4800_0f45]);
+        board.command(0x7_0000_0000_0012, 0x1f_f000);
+        assert_eq!(pa(board.read(0x11_000)), 0x4801_1000);
+        assert_eq!(written(board.read(0x10_000)), "F_TLB_CONFLICT");
+        // S2 = 0, RnW; no CLASS.
+        assert_eq!(board.last_record(), [0x8_0000_0020, 0x8_0000_0000, 0x10000, 0]);
+        board.command(0x7_0000_0000_0012, 0x1_0001);
+        assert_eq!(pa(board.read(0x10_000)), 0x4801_0000);
+    }
+}
+
+#[test]
+fn a_conflict_at_stage_2_names_the_ipa() {
+    let mut built = implementation(BOTH_STAGES);
+    built.choices.overlap = Overlap::Detected;
+    let mut board = Board::with(built);
+    board.stage2_tables();
+    board.ste(STREAM, &STE_STAGE2);
+    pa(board.read(0x10_000));
+    board.put(crate::v3::testkit::STAGE2 + 0x2000, &[0x4900_07fd & !0x1f_f000]);
+    pa(board.read(0x12_000));
+    assert_eq!(written(board.write(0x10_000)), "F_TLB_CONFLICT");
+    assert_eq!(board.last_record(), [0x8_0000_0020, 0x80_0000_0000, 0x10000, 0x10000]);
+}
+
+#[test]
+fn vmid_wildcards_leave_low_bits_out() {
+    let mut ids = BOTH_STAGES;
+    ids.idr[0] |= 1 << 17;
+    let mut board = Board::with(implementation(ids));
+    board.stage2_tables();
+    let mut ste = STE_STAGE2;
+    for (stream, vmid) in [(8, 4), (9, 5), (10, 7), (11, 8)] {
+        ste[2] = ste[2] & !0xffff | vmid;
+        board.ste(stream, &ste);
+    }
+    let fill = |board: &mut Board| {
+        for stream in 8..12 {
+            pa(board.ask(stream, 0x10_000, Access::READ));
+        }
+    };
+    for (vmw, left) in [(0, 3), (1, 2), (2, 1), (3, 1), (4, 0)] {
+        board.w32(0x20, 0xd | vmw << 6);
+        fill(&mut board);
+        board.command(0x4_0000_002a, 0x1_0001);
+        assert_eq!(board.smmu.tlb_entries().len(), left, "VMW {vmw}");
+        board.command(0x30, 0);
+    }
+}
+
+fn transaction(iova: u64, access: Access) -> Transaction {
+    let stream = StreamId::new(STREAM);
+    let requester = Requester { stream, substream: None, device: DeviceId::new(STREAM) };
+    Transaction { requester, iova: Iova::new(iova), access }
+}
+
+#[test]
+fn records_that_no_translation_makes() {
+    let mut board = Board::new();
+    let txn = transaction(0x1234_5678, Access::WRITE);
+    assert_eq!(board.smmu.unsupported(&mut board.memory, &txn), Record::Written);
+    assert_eq!(board.last_record(), [0x8_0000_0001, 0, 0x1234_5678, 0]);
+    let unprivileged = Perms::READ | Perms::WRITE;
+    let hint = PageHint { span: 3, unprivileged, privileged: Perms::READ };
+    assert_eq!(board.smmu.hint(&mut board.memory, &txn, hint), Record::Written);
+    assert_eq!(board.last_record(), [0x8_0000_0024, 0x9800_0003, 0x1234_5000, 0]);
+}
+
+#[test]
+fn messages_that_nobody_takes_are_global_errors() {
+    let mut ids = BOTH_STAGES;
+    ids.idr[0] |= 1 << 13;
+    let mut board = Board::cold(implementation(ids));
+    board.w64(0x68, 0x4444_0000);
+    board.w32(0x70, 1);
+    board.w64(0xb0, 0x4444_0000);
+    board.w32(0xb8, 2);
+    board.boot();
+    let door = PhysAddr::new(0x4444_0000);
+    board.effects();
+    for (data, bit) in [(2, 5), (3, 4), (1, 7)] {
+        board.smmu.message_aborted(door, data);
+        assert_eq!(board.r32(0x60) >> bit & 1, 1, "{data}");
+        let told = board.effects().contains(&Effect::Write { at: door, data: 1 });
+        assert_eq!(told, bit != 7, "an error about GERROR's own message sends none");
+    }
+}
+
+#[test]
+fn service_failure_ends_everything() {
+    let mut board = Board::new();
+    board.stage1(CD0);
+    pa(board.read(0x10_000));
+    board.smmu.fail();
+    assert_eq!(board.r32(0x60), 1 << 8);
+    let Outcome::Terminated(ended) = board.read(0x10_000) else { panic!("served") };
+    assert_eq!(ended.cause, Cause::ServiceFailure);
+    board.submit(0x46, 0);
+    assert_eq!(board.run(), 0);
+    board.smmu.reset();
+    assert_eq!(board.r32(0x60), 0);
+}
+
+#[test]
+fn a_cd_table_of_two_levels_is_remembered_with_its_level_1() {
+    let mut ids = BOTH_STAGES;
+    ids.idr[0] |= 1 << 19;
+    ids.idr[1] |= 10 << 6;
+    let built = Implementation { retention: Retention::Everything, ..implementation(ids) };
+    let mut board = Board::with(built);
+    board.stage1_tables();
+    board.ste(STREAM, &[10 << 59 | STE_STAGE1 | 1 << 4, 0]);
+    board.put(CDS, &[0x4399_0001, 0]);
+    board.put(0x4399_0000, &[CD0, STAGE1]);
+    board.put(0x4399_0040, &[CD0, STAGE1]);
+    let ask = |board: &mut Board, id| board.ask_as(STREAM, Some(id), 0x10_000, Access::READ);
+    assert_eq!(pa(ask(&mut board, 0)), 0x4800_0000);
+    board.put(CDS, &[0]);
+    assert_eq!(pa(ask(&mut board, 1)), 0x4800_0000, "through the remembered L1CD");
+    board.command(0x8_0000_0005, 1);
+    board.command(0x8_0000_1005, 1);
+    assert_eq!(pa(ask(&mut board, 1)), 0x4800_0000);
+    board.command(0x8_0000_1005, 0);
+    let (fault, _) = event(ask(&mut board, 1));
+    assert_eq!(fault.kind.name(), "C_BAD_SUBSTREAMID");
+}

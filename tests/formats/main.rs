@@ -1,0 +1,33 @@
+//! One suite that every page-table format passes: tables of every shape, with every kind of
+//! descriptor at every level, read by the hardware's walk and by a second one of the oracle.
+
+mod suite;
+mod through;
+mod vmsav8;
+mod written;
+
+use suite::check;
+use through::ThroughSmmu;
+use vmsav8::Vmsav8;
+
+#[test]
+fn vmsav8_64_stage_1() {
+    check(&Vmsav8::stage1());
+}
+
+#[test]
+fn vmsav8_64_stage_2() {
+    check(&Vmsav8::stage2());
+}
+
+#[test]
+fn vmsav8_64_with_ds() {
+    check(&Vmsav8::wide());
+}
+
+#[test]
+fn vmsav8_64_through_stes_and_cds() {
+    check(&ThroughSmmu::of(Vmsav8::stage1()));
+    check(&ThroughSmmu::of(Vmsav8::stage2()));
+    check(&ThroughSmmu::of(Vmsav8::wide()));
+}

@@ -1,0 +1,192 @@
+//! VFIO_DEVICE_SET_IRQS of MSI and MSI-X.
+
+use super::irqs::{Data, Mode, Request};
+use super::rules;
+use crate::irq::Service;
+use crate::kernel::Kernel;
+use crate::msi::MessageKind;
+use crate::operation::Task;
+use crate::pci::Space;
+use crate::policy::VectorRange;
+use crate::process::Pid;
+use passim_model::{Conflict, Errno, Host, Refusal, Rid};
+
+impl Kernel {
+    /// Turns messages on or off, changes what they signal, or signals it as if they had come.
+    ///
+    /// Returns 0, or, where there are fewer vectors than asked for, how many there are; messages
+    /// are off then.
+    ///
+    /// # Errors
+    /// EINVAL by `irq-mode`, `irq-off` or `irq-vector`, EBADF or EINVAL by `irq-eventfd`, ERANGE by
+    /// `vectors-none`, and what allocation refuses with.
+    pub(super) fn set_messages(
+        &mut self,
+        pid: Pid,
+        rid: Rid,
+        kind: MessageKind,
+        request: &Request,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
+        let conflict = Conflict::Device(rid);
+        let mode = self.irqs_of(rid).mode;
+        let on = mode == Mode::Messages(kind);
+        if on && request.turns_off() {
+            self.turn_messages_off(rid, tasks, host);
+            return Ok(0);
+        }
+        if !on && mode != Mode::Off {
+            return Err(rules::IRQ_MODE.refuse_for(Errno::EINVAL, conflict));
+        }
+        let Data::Descriptors(fds) = &request.data else {
+            if !on {
+                return Err(rules::IRQ_OFF.refuse_for(Errno::EINVAL, conflict));
+            }
+            self.loop_back(rid, request)?;
+            return Ok(0);
+        };
+        if on {
+            return self.set_block(pid, rid, kind, request, fds, host).map(|()| 0);
+        }
+        let wanted = request.start + request.count;
+        let space = Space::new(self.ecam, rid);
+        let command = space.enable_memory(host);
+        let enabled = self.enable_messages(rid, kind, wanted, tasks, host);
+        if let Ok(fewer) = enabled
+            && fewer < wanted
+        {
+            self.disable_messages(rid, tasks, host);
+        }
+        space.set_command(command, host);
+        match enabled? {
+            fewer if fewer < wanted => return Ok(i64::from(fewer)),
+            _ => self.irqs_of(rid).mode = Mode::Messages(kind),
+        }
+        if kind == MessageKind::Msi {
+            self.set_most(rid, wanted);
+        }
+        if let Err(refusal) = self.set_block(pid, rid, kind, request, fds, host) {
+            self.turn_messages_off(rid, tasks, host);
+            return Err(refusal);
+        }
+        Ok(0)
+    }
+
+    /// Signals what the vectors of a request signal, without any message.
+    fn loop_back(&mut self, rid: Rid, request: &Request) -> Result<(), Refusal> {
+        let Request { start, count, data } = request;
+        if self.policy.vector_range == VectorRange::Before {
+            self.judge_vectors(rid, u64::from(start + count))?;
+        }
+        let asked = (*start..start + count).zip(0usize..).filter(|(_, at)| match data {
+            Data::Bools(flags) => flags.get(*at).copied().unwrap_or(false),
+            Data::None | Data::Descriptors(_) => true,
+        });
+        for (vector, _) in asked {
+            let trigger = u16::try_from(vector).ok();
+            let trigger = trigger.and_then(|at| self.irqs_of(rid).triggers.get(&at).copied());
+            if let Some(file) = trigger {
+                self.signal(file);
+            }
+        }
+        Ok(())
+    }
+
+    /// EINVAL if a block that ends before `end` has vectors without an interrupt.
+    fn judge_vectors(&self, rid: Rid, end: u64) -> Result<(), Refusal> {
+        let has = self.vectors(rid).len() as u64;
+        if end > has {
+            let conflict = Conflict::Limit { limit: has, wanted: end };
+            return Err(rules::IRQ_VECTOR.refuse_for(Errno::EINVAL, conflict));
+        }
+        Ok(())
+    }
+
+    /// Sets what the vectors of a block signal. A failure takes the eventfds off all vectors of
+    /// the block up to the one that failed.
+    fn set_block(
+        &mut self,
+        pid: Pid,
+        rid: Rid,
+        kind: MessageKind,
+        request: &Request,
+        fds: &[i32],
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
+        if self.policy.vector_range == VectorRange::Before {
+            let end = u64::from(request.start) + u64::from(request.count.max(1));
+            self.judge_vectors(rid, end)?;
+        }
+        for (&fd, vector) in fds.iter().zip(request.start..) {
+            if let Err(refusal) = self.set_vector(pid, rid, kind, vector, fd, host) {
+                for before in request.start..=vector {
+                    self.clear_vector(rid, before, host);
+                }
+                return Err(refusal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets what one vector signals; a negative descriptor takes it off.
+    // measured on 6.1 and 6.12: the old eventfd goes first, whatever the new one is.
+    fn set_vector(
+        &mut self,
+        pid: Pid,
+        rid: Rid,
+        kind: MessageKind,
+        vector: u32,
+        fd: i32,
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
+        self.clear_vector(rid, vector, host);
+        if fd < 0 {
+            return Ok(());
+        }
+        self.judge_vectors(rid, u64::from(vector) + 1)?;
+        let file = self.hold_eventfd(pid, fd)?;
+        // It was just found among the vectors, of which there are at most 2048.
+        let number = vector as u16;
+        let space = Space::new(self.ecam, rid);
+        let command = space.enable_memory(host);
+        let letter = if kind == MessageKind::Msix { "x" } else { "" };
+        if kind == MessageKind::Msix {
+            self.rewrite_message(rid, number, host);
+        }
+        let name = format!("vfio-msi{letter}[{number}](0000:{rid})");
+        self.request_vector(rid, number, Service::EventFd(file), name, host);
+        space.set_command(command, host);
+        self.irqs_of(rid).triggers.insert(number, file);
+        Ok(())
+    }
+
+    /// Takes the eventfd off a vector, and with it the vector's message from the device.
+    fn clear_vector(&mut self, rid: Rid, vector: u32, host: &mut impl Host) {
+        let Ok(number) = u16::try_from(vector) else { return };
+        let Some(file) = self.irqs_of(rid).triggers.remove(&number) else { return };
+        let space = Space::new(self.ecam, rid);
+        let command = space.enable_memory(host);
+        self.release_vector(rid, number, host);
+        space.set_command(command, host);
+        self.files.drop_reference(file);
+    }
+
+    /// Turns messages off.
+    pub(super) fn turn_messages_off(
+        &mut self,
+        rid: Rid,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) {
+        let set: Vec<u16> = self.irqs_of(rid).triggers.keys().copied().collect();
+        for vector in set {
+            self.clear_vector(rid, u32::from(vector), host);
+        }
+        let space = Space::new(self.ecam, rid);
+        let command = space.enable_memory(host);
+        self.disable_messages(rid, tasks, host);
+        space.set_command(command, host);
+        self.irqs_of(rid).mode = Mode::Off;
+    }
+}

@@ -1,0 +1,149 @@
+//! Device files: what a PCI function shows of itself through VFIO.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `info` | which regions and interrupts does it have, can it be reset? |
+//! | `regions` | which BARs may be mapped, and what does reading and writing them do? |
+//! | `config` | what does its configuration space show, what does a write change? |
+//! | `irqs` | SET_IRQS: is the request well formed, and who is asked? |
+//! | `messages` | SET_IRQS of MSI and MSI-X |
+//! | `intx` | SET_IRQS of the pin |
+//! | `notices` | SET_IRQS of errors and requests |
+//! | `power` | what happens at the first open and the last close? |
+//! | [`rules`] | which check refused? |
+//!
+//! Not here: how messages come to interrupts (MSI domains).
+
+mod config;
+mod info;
+mod intx;
+mod irqs;
+mod messages;
+mod notices;
+mod power;
+mod regions;
+pub mod rules;
+
+use crate::call::Answer;
+use crate::kernel::Kernel;
+use crate::operation::Task;
+use crate::process::Pid;
+use crate::rules as vfio_rules;
+use crate::uapi::{Buffer, Header, ioctl, irq, region};
+use config::VirtualConfig;
+use irqs::DeviceIrqs;
+use passim_model::topology::Function;
+use passim_model::{Conflict, Errno, Host, Refusal, Rid};
+use std::collections::BTreeSet;
+
+/// What is known of a device while files of it are open.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub(crate) struct DeviceState {
+    /// Open files.
+    pub(crate) files: u32,
+    /// BARs that VFIO has used since the first was opened.
+    pub(crate) claimed: BTreeSet<u8>,
+    /// Interrupts it has been given.
+    irqs: DeviceIrqs,
+    /// Its configuration space, where that is not the real one.
+    config: VirtualConfig,
+    /// The command register before it was opened.
+    command: u64,
+}
+
+/// Message vectors of a function.
+pub(crate) fn vectors(function: &Function, index: u32) -> u32 {
+    let control =
+        |capability: Option<u16>| capability.map(|at| function.config_u16(u32::from(at) + 2));
+    match index {
+        // PCI 3.0 6.2.4: a function without a pin has no legacy interrupt.
+        irq::INTX => u32::from(function.config_byte(0x3d) != 0),
+        // PCI 3.0 6.8.1.3: Multiple Message Capable, log2, bits 3 to 1.
+        irq::MSI => control(function.msi).map_or(0, |flags| 1 << (flags >> 1 & 7)),
+        // PCI 3.0 6.8.2.3: table size less one, bits 10 to 0.
+        irq::MSIX => control(function.msix).map_or(0, |flags| u32::from(flags & 0x7ff) + 1),
+        irq::ERR => u32::from(function.pcie.is_some()),
+        _ => 1,
+    }
+}
+
+/// EINVAL if argsz is below what the call reads.
+fn judge_argsz(argsz: u32, needs: usize) -> Result<(), Refusal> {
+    if (argsz as usize) < needs {
+        let conflict = Conflict::Short { got: u64::from(argsz), needs: needs as u64 };
+        return Err(vfio_rules::ARGSZ_SHORT.refuse_for(Errno::EINVAL, conflict));
+    }
+    Ok(())
+}
+
+impl Kernel {
+    /// Serves an ioctl on a device file.
+    pub(crate) fn device_ioctl(
+        &mut self,
+        pid: Pid,
+        rid: Rid,
+        request: u32,
+        buffer: &mut Buffer,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
+        match request {
+            ioctl::DEVICE_GET_INFO => self.device_info(rid, buffer),
+            ioctl::DEVICE_GET_REGION_INFO => self.region_info(rid, buffer),
+            ioctl::DEVICE_GET_IRQ_INFO => self.irq_info(rid, buffer),
+            ioctl::DEVICE_SET_IRQS => self.set_irqs(pid, rid, buffer, tasks, host),
+            ioctl::DEVICE_RESET => self.reset(rid),
+            ioctl::DEVICE_GET_PCI_HOT_RESET_INFO => self.hot_reset_info(rid, buffer),
+            ioctl::DEVICE_PCI_HOT_RESET => {
+                judge_argsz(Header::read(buffer)?.argsz, 12)?;
+                Err(vfio_rules::NOT_MODELLED.refuse(Errno::EINVAL))
+            }
+            ioctl::DEVICE_IOEVENTFD => {
+                if Header::read(buffer)?.argsz < 32 {
+                    return Err(vfio_rules::IOEVENTFD_SHAPE.refuse(Errno::EINVAL));
+                }
+                Err(vfio_rules::NOT_MODELLED.refuse(Errno::EINVAL))
+            }
+            ioctl::DEVICE_FEATURE => {
+                if Header::read(buffer)?.argsz < 8 {
+                    return Err(vfio_rules::DEVICE_FEATURE_SHAPE.refuse(Errno::EINVAL));
+                }
+                Err(vfio_rules::NOT_MODELLED.refuse(Errno::ENOTTY))
+            }
+            _ => Err(vfio_rules::IOCTL_UNKNOWN
+                .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
+        }
+    }
+
+    fn function(&self, rid: Rid) -> &Function {
+        self.topology.function(rid).expect("a device file names a function of the machine")
+    }
+
+    /// Reads a region through a device file.
+    pub(crate) fn read_device(
+        &mut self,
+        rid: Rid,
+        offset: u64,
+        len: usize,
+        host: &mut impl Host,
+    ) -> Answer {
+        match offset >> region::OFFSET_LG2 == u64::from(region::CONFIG) {
+            true => self.read_virtual_config(rid, offset, len, host),
+            false => self.read_bar(rid, offset, len, host),
+        }
+    }
+
+    /// Writes a region through a device file.
+    pub(crate) fn write_device(
+        &mut self,
+        rid: Rid,
+        offset: u64,
+        bytes: &[u8],
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
+        match offset >> region::OFFSET_LG2 == u64::from(region::CONFIG) {
+            true => self.write_virtual_config(rid, offset, bytes, host),
+            false => self.write_bar(rid, offset, bytes, host),
+        }
+    }
+}

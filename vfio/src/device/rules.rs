@@ -1,0 +1,44 @@
+//! The rules of device files, as far as interrupts and registers go.
+
+passim_model::rules! {
+    /// ENOTTY.
+    IRQ_ACTION = "irq-action",
+        "SET_IRQS names one action, and the interrupt knows it: only the pin can be masked.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    IRQ_MODE = "irq-mode",
+        "A function uses its pin, MSI or MSI-X, one at a time.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    IRQ_OFF = "irq-off",
+        "An interrupt is triggered, masked or turned off while it is on.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    IRQ_VECTOR = "irq-vector",
+        "A vector has an interrupt: as many have as were asked for when messages were turned on.",
+        "measured: 6.1 before anything changes, 6.12 at each vector";
+    /// EBADF, or EINVAL if it is something else.
+    IRQ_EVENTFD = "irq-eventfd",
+        "What shall be signalled is an open eventfd.",
+        "measured on 6.1 and 6.12";
+    /// EBUSY.
+    IRQ_UNMASK_TAKEN = "irq-unmask-taken",
+        "One eventfd unmasks the pin.",
+        "from reading 6.12 vfio virqfd; not measured";
+    /// EINVAL.
+    IRQ_NOTICE = "irq-notice",
+        "An eventfd is set for errors and requests one at a time, and signalled once it is set.",
+        "measured on 6.1 and 6.12";
+    /// EINVAL.
+    REGION_END = "region-end",
+        "A transfer begins inside the region.",
+        "from reading 6.12 vfio_pci; not measured";
+    /// EFAULT.
+    CONFIG_END = "config-end",
+        "A transfer ends inside configuration space.",
+        "from reading 6.12 vfio_pci; not measured";
+    /// EIO.
+    MEMORY_OFF = "memory-off",
+        "A BAR is read and written while the function decodes memory.",
+        "from reading 6.12 vfio_pci; not measured";
+}

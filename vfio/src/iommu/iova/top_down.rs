@@ -1,0 +1,66 @@
+//! Iova.c of 4.3 to 4.12, as MSI windows use it: always with the limit that a node is cached for.
+
+use super::gaps::{Gaps, MOST_PAGES};
+use std::collections::BTreeMap;
+
+/// Pages are handed out from the top of a window down, size aligned, below the node handed out
+/// last. A hole above that node is seen again only after something at or above it was freed. The
+/// lowest page is never handed out: the walk that runs off the bottom compares with one too few.
+#[derive(Debug)]
+pub struct TopDown {
+    /// `start_pfn`.
+    start: u64,
+    /// `dma_32bit_pfn`: the last page of the window.
+    last: u64,
+    /// Last page of each allocation by its first.
+    nodes: BTreeMap<u64, u64>,
+    gaps: Gaps,
+    /// First page of the node that the next walk begins below.
+    cached: Option<u64>,
+}
+
+impl TopDown {
+    /// The window from page `start` to page `last`, all free. Kernels never let one start at 0.
+    pub fn new(start: u64, last: u64) -> Self {
+        // iova.c of 4.8: a walk off the bottom fails if start_pfn + size + pad > limit, so that
+        // nothing is placed at start_pfn itself.
+        let last = last.min(MOST_PAGES);
+        let gaps = Gaps::new(start.saturating_add(1), last);
+        Self { start, last, nodes: BTreeMap::new(), gaps, cached: None }
+    }
+
+    /// The first of `pages` consecutive pages, a multiple of the power of two at or above `pages`;
+    /// `None` if the walk finds no place, or for 0 pages.
+    pub fn alloc(&mut self, pages: u64) -> Option<u64> {
+        let below = self.cached.unwrap_or(u64::MAX);
+        let first = self.gaps.highest(pages, 0, below)?;
+        self.gaps.take(first, pages);
+        self.nodes.insert(first, first + pages - 1);
+        self.cached = Some(first);
+        Some(first)
+    }
+
+    /// Gives back the allocation that begins at page `first`. Nothing happens if none does.
+    pub fn free(&mut self, first: u64) {
+        let Some(last) = self.nodes.remove(&first) else { return };
+        if self.cached.is_some_and(|cached| first >= cached) {
+            let next = self.nodes.range(first..).next().map(|(&next, _)| next);
+            self.cached = next.filter(|&next| next < self.last);
+        }
+        self.gaps.give(first, last);
+    }
+
+    /// Makes `last` the window's last page, if `start` is its first and it does not shrink. What
+    /// is new lies above the cached node, so that it is not handed out before that is freed.
+    pub fn enlarge(&mut self, start: u64, last: u64) -> bool {
+        let last = last.min(MOST_PAGES);
+        if start != self.start || last < self.last {
+            return false;
+        }
+        if last > self.last {
+            self.gaps.give(self.last.max(start).saturating_add(1), last);
+            self.last = last;
+        }
+        true
+    }
+}

@@ -1,0 +1,36 @@
+//! A device goes away while the machine runs.
+
+use super::transition::{Part, Transition};
+use super::{Iommu, Owner, Worklist};
+use passim_model::Endpoint;
+
+impl Iommu {
+    /// Takes a device out: its STEs abort, it leaves its group, and a group without devices goes
+    /// with its domains. Nothing happens for a device that has no group.
+    ///
+    /// # Panics
+    /// If it is the last device of a group that somebody has claimed: whoever has it gives it back
+    /// first.
+    // 6.12 arm-smmu-v3.c, arm_smmu_release_device: the STE becomes what it was before the device
+    // came. iommu.c, iommu_group_release: the default domain is freed with the group.
+    pub(crate) fn remove_device(&mut self, device: impl Into<Endpoint>) -> Option<Transition> {
+        let endpoint = device.into();
+        let number = self.group_of(endpoint)?;
+        let at = self.devices.iter().position(|device| device.endpoint == endpoint)?;
+        let group = self.groups.get_mut(&number)?;
+        group.devices.retain(|member| *member != at);
+        self.group_of.remove(&endpoint);
+        let driver = group.driver;
+        let acts = super::block_device(&self.drivers[driver], &mut self.devices[at].master);
+        let mut transition = Transition::new([Part::Acts(driver, Worklist::new(acts))]);
+        if !group.devices.is_empty() {
+            return Some(transition);
+        }
+        assert_eq!(group.owner, Owner::Kernel, "a claimed group keeps its last device");
+        let group = self.groups.remove(&number)?;
+        for domain in [Some(group.default), group.blocking].into_iter().flatten() {
+            transition = transition.then(self.free_domain(domain));
+        }
+        Some(transition)
+    }
+}

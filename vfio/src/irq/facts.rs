@@ -1,0 +1,81 @@
+//! What firmware tells the kernel of interrupts before it starts.
+
+use passim_model::{Endpoint, IntId, PhysAddr};
+
+/// A GICv2m frame as firmware describes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FrameFacts {
+    /// Where its 4 KiB of registers begin.
+    pub base: PhysAddr,
+    /// First SPI (an INTID) and number of SPIs, in place of what MSI_TYPER says: the properties
+    /// `arm,msi-base-spi` and `arm,msi-num-spis`.
+    pub spis: Option<(IntId, u32)>,
+}
+
+/// The interrupt controller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum GicFacts {
+    /// A GICv2 with GICv2m frames.
+    V2 {
+        /// GICD.
+        distributor: PhysAddr,
+        /// GICC.
+        cpu_interface: PhysAddr,
+        /// The frames, in the order in which the kernel meets them.
+        frames: Vec<FrameFacts>,
+    },
+    /// A GICv3 with an ITS.
+    V3 {
+        /// GICD.
+        distributor: PhysAddr,
+        /// The first GICR; those of the other CPUs follow.
+        redistributors: PhysAddr,
+        /// GITS.
+        its: PhysAddr,
+    },
+}
+
+/// A message that a driver of the kernel holds from boot on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeldFacts {
+    /// The device that sends it.
+    pub holder: Endpoint,
+    /// Linux interrupt number; `None` for the lowest free one.
+    pub irq: Option<u32>,
+    /// Vector of the device.
+    pub vector: u16,
+    /// Who asked for it, as `/proc/interrupts` has it.
+    pub name: String,
+}
+
+/// The wired interrupts of an SMMU, as INTIDs; `None` where a wire is not connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SmmuWireFacts {
+    /// Which SMMU: its index among the machine's IOMMUs.
+    pub smmu: usize,
+    /// Its event queue has something.
+    pub event_queue: Option<IntId>,
+    /// A global error.
+    pub global_error: Option<IntId>,
+}
+
+/// All of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InterruptFacts {
+    /// The interrupt controller.
+    pub gic: GicFacts,
+    /// Number of CPUs, at least 1.
+    pub cpus: u32,
+    /// Where configuration space is mapped: the register at `offset` of the function at `rid` is at
+    /// `ecam + (rid << 12) + offset`.
+    pub ecam: PhysAddr,
+    /// Messages held at boot.
+    pub held: Vec<HeldFacts>,
+    /// Linux interrupt numbers in use besides, ascending. Those of the SMMUs are among them.
+    pub irqs_allocated: Vec<u32>,
+    /// Interrupts of the SMMUs.
+    pub smmus: Vec<SmmuWireFacts>,
+    /// Doorbells of a controller that has one for every CPU: the address CPU n's messages go to
+    /// takes the place of that of the GICv2m frame. Empty for every controller that exists.
+    pub doorbells_per_cpu: Vec<PhysAddr>,
+}

@@ -1,0 +1,169 @@
+//! The GICv2 driver: Linux's `irq-gic.c`, as far as SPIs go.
+
+use super::wire::{
+    CpuCtrl, DistCtr, FIRST_SPECIAL, FIRST_SPI, GICC_INT_PRI_THRESHOLD, GICD_DISABLE, GICD_ENABLE,
+    GICD_INT_ACTLOW_LVLTRIG, GICD_INT_DEF_PRI_X4, GICD_INT_EN_CLR_PPI, GICD_INT_EN_CLR_X32,
+    GICD_INT_EN_SET_SGI, IntAck, cpu, dist,
+};
+use passim_model::{Abort, Host, IntId, PhysAddr, Width};
+
+/// A GICv2 that answered when it was brought up.
+#[derive(Debug)]
+pub(super) struct GicV2 {
+    distributor: PhysAddr,
+    cpu_interface: PhysAddr,
+    /// INTIDs the distributor has.
+    lines: u32,
+    /// `gic_cpu_map`: the bit of GICD_ITARGETSR that is each CPU's.
+    targets: Vec<u8>,
+}
+
+/// What a CPU took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    /// Which.
+    pub(super) intid: IntId,
+    /// What to say when it is served.
+    acknowledge: u64,
+}
+
+fn at(base: PhysAddr, offset: u64) -> Result<PhysAddr, Abort> {
+    base.checked_add(offset).ok_or(Abort(base))
+}
+
+impl GicV2 {
+    /// Brings up the distributor, then the interface of each CPU.
+    ///
+    /// # Errors
+    /// [`Abort`] where no register answers.
+    pub(super) fn boot(
+        distributor: PhysAddr,
+        cpu_interface: PhysAddr,
+        cpus: u16,
+        host: &mut impl Host,
+    ) -> Result<Self, Abort> {
+        let mut gic = Self { distributor, cpu_interface, lines: 0, targets: Vec::new() };
+        host.run_on(0);
+        let rows = DistCtr::GIC_IRQS.get(gic.load(dist::CTR, host)?) as u32 + 1;
+        gic.lines = (rows * 32).min(FIRST_SPECIAL as u32);
+        gic.boot_distributor(host)?;
+        for number in 0..cpus {
+            host.run_on(number);
+            gic.boot_interface(host)?;
+        }
+        host.run_on(0);
+        Ok(gic)
+    }
+
+    fn boot_distributor(&self, host: &mut impl Host) -> Result<(), Abort> {
+        self.store(dist::CTRL, GICD_DISABLE, host)?;
+        // 6.12 gic_dist_init: every SPI goes to the CPU that boots.
+        let target = u64::from(self.own_target(host)?);
+        let spis = u64::from(FIRST_SPI)..u64::from(self.lines);
+        for n in spis.clone().step_by(4) {
+            self.store(dist::TARGET + n, target * 0x0101_0101, host)?;
+            self.store(dist::PRI + n, GICD_INT_DEF_PRI_X4, host)?;
+        }
+        for n in spis.clone().step_by(16) {
+            self.store(dist::CONFIG + n / 4, GICD_INT_ACTLOW_LVLTRIG, host)?;
+        }
+        for n in spis.step_by(32) {
+            self.store(dist::ACTIVE_CLEAR + n / 8, GICD_INT_EN_CLR_X32, host)?;
+            self.store(dist::ENABLE_CLEAR + n / 8, GICD_INT_EN_CLR_X32, host)?;
+        }
+        self.store(dist::CTRL, GICD_ENABLE, host)
+    }
+
+    /// The interface of the CPU this runs on, and what is banked for it.
+    fn boot_interface(&mut self, host: &mut impl Host) -> Result<(), Abort> {
+        let target = self.own_target(host)?;
+        self.targets.push(target);
+        self.store(dist::ACTIVE_CLEAR, GICD_INT_EN_CLR_X32, host)?;
+        self.store(dist::ENABLE_CLEAR, GICD_INT_EN_CLR_PPI, host)?;
+        self.store(dist::ENABLE_SET, GICD_INT_EN_SET_SGI, host)?;
+        for n in (0..u64::from(FIRST_SPI)).step_by(4) {
+            self.store(dist::PRI + n, GICD_INT_DEF_PRI_X4, host)?;
+        }
+        self.store_cpu(cpu::PRIMASK, GICC_INT_PRI_THRESHOLD, host)?;
+        let bypass = CpuCtrl::DIS_BYPASS.in_place(self.load_cpu(cpu::CTRL, host)?);
+        self.store_cpu(cpu::CTRL, bypass | CpuCtrl::ENABLE.flag(true), host)
+    }
+
+    /// `gic_get_cpumask`: the targets of a banked interrupt are the CPU that reads them. Reads 0
+    /// with one CPU, to which everything goes.
+    fn own_target(&self, host: &mut impl Host) -> Result<u8, Abort> {
+        for n in (0..u64::from(FIRST_SPI)).step_by(4) {
+            let word = self.load(dist::TARGET + n, host)?;
+            let mask = word.to_le_bytes()[..4].iter().fold(0, |all, byte| all | byte);
+            if mask != 0 {
+                return Ok(mask);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Whether the distributor has this SPI.
+    pub(super) fn has(&self, spi: IntId) -> bool {
+        (FIRST_SPI..self.lines).contains(&spi.get())
+    }
+
+    /// Lets an interrupt through.
+    pub(super) fn unmask(&self, intid: IntId, host: &mut impl Host) -> Result<(), Abort> {
+        self.store_bit(dist::ENABLE_SET, intid, host)
+    }
+
+    /// Holds an interrupt back.
+    pub(super) fn mask(&self, intid: IntId, host: &mut impl Host) -> Result<(), Abort> {
+        self.store_bit(dist::ENABLE_CLEAR, intid, host)
+    }
+
+    fn store_bit(&self, array: u64, intid: IntId, host: &mut impl Host) -> Result<(), Abort> {
+        let n = u64::from(intid.get());
+        self.store(array + n / 32 * 4, 1 << (n % 32), host)
+    }
+
+    /// Makes an SPI edge-triggered.
+    pub(super) fn set_edge(&self, spi: IntId, host: &mut impl Host) -> Result<(), Abort> {
+        let n = u64::from(spi.get());
+        let register = dist::CONFIG + n / 16 * 4;
+        let old = self.load(register, host)?;
+        self.store(register, old | 2 << (n % 16 * 2), host)
+    }
+
+    /// Sends an SPI to one CPU. `false` if there is no such CPU.
+    pub(super) fn route(&self, spi: IntId, cpu: u16, host: &mut impl Host) -> Result<bool, Abort> {
+        let Some(&target) = self.targets.get(usize::from(cpu)) else { return Ok(false) };
+        let at = at(self.distributor, dist::TARGET + u64::from(spi.get()))?;
+        host.store(at, Width::W8, u64::from(target))?;
+        Ok(true)
+    }
+
+    /// Takes what waits for the CPU this runs on; `None` if nothing does.
+    pub(super) fn acknowledge(&self, host: &mut impl Host) -> Result<Option<Taken>, Abort> {
+        let acknowledge = self.load_cpu(cpu::INTACK, host)?;
+        let number = IntAck::INT_ID.get(acknowledge);
+        let taken = Taken { intid: IntId::new(number as u32), acknowledge };
+        Ok((number < FIRST_SPECIAL).then_some(taken))
+    }
+
+    /// What was taken is served.
+    pub(super) fn end(&self, taken: Taken, host: &mut impl Host) -> Result<(), Abort> {
+        self.store_cpu(cpu::EOI, taken.acknowledge, host)
+    }
+
+    fn load(&self, offset: u64, host: &mut impl Host) -> Result<u64, Abort> {
+        Ok(host.load(at(self.distributor, offset)?, Width::W32)? & u64::from(u32::MAX))
+    }
+
+    fn store(&self, offset: u64, value: u64, host: &mut impl Host) -> Result<(), Abort> {
+        host.store(at(self.distributor, offset)?, Width::W32, value)
+    }
+
+    fn load_cpu(&self, offset: u64, host: &mut impl Host) -> Result<u64, Abort> {
+        Ok(host.load(at(self.cpu_interface, offset)?, Width::W32)? & u64::from(u32::MAX))
+    }
+
+    fn store_cpu(&self, offset: u64, value: u64, host: &mut impl Host) -> Result<(), Abort> {
+        host.store(at(self.cpu_interface, offset)?, Width::W32, value)
+    }
+}

@@ -1,0 +1,237 @@
+//! Interrupts the kernel has a number for: where they come from, who serves them, on which CPU,
+//! and how often they came.
+
+use super::facts::{GicFacts, InterruptFacts};
+use super::gicv2::{GicV2, Taken};
+use super::number::Numbers;
+use crate::process::FileId;
+use passim_model::{Abort, Host, IntId, event};
+use std::collections::BTreeMap;
+
+/// Who serves an interrupt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Service {
+    /// An eventfd counts it.
+    EventFd(FileId),
+    /// A driver of the kernel, which has nothing to do here.
+    Driver,
+}
+
+/// What an SMMU's wire is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SmmuWire {
+    /// The event queue of the IOMMU with this index.
+    Events(usize),
+    /// The global errors of the IOMMU with this index.
+    Errors(usize),
+}
+
+/// How an interrupt is called in `/proc/interrupts`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Title {
+    /// The chip nearest to the device.
+    pub(crate) chip: String,
+    /// The interrupt's number there.
+    pub(crate) hwirq: u64,
+}
+
+/// One interrupt.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) intid: IntId,
+    pub(crate) title: Title,
+    pub(crate) service: Option<Service>,
+    /// Who serves it, by name.
+    pub(crate) name: String,
+    /// How often each CPU took it.
+    pub(crate) counts: Vec<u64>,
+    /// The CPU it goes to.
+    pub(crate) cpu: u16,
+}
+
+/// Every interrupt, and the controller they pass.
+#[derive(Debug)]
+pub(crate) struct Irqs {
+    pub(crate) cpus: u16,
+    numbers: Numbers,
+    lines: BTreeMap<u32, Line>,
+    by_intid: BTreeMap<IntId, u32>,
+    smmus: BTreeMap<IntId, SmmuWire>,
+    /// A controller this driver knows and that answered.
+    gic: Option<GicV2>,
+}
+
+/// A controller that stops to answer is no worse than one that never did.
+fn or_warn<T>(answer: Result<T, Abort>) -> Option<T> {
+    answer
+        .inspect_err(|abort| {
+            tracing::warn!(target: event::REGISTER, %abort, "interrupt controller");
+        })
+        .ok()
+}
+
+impl Irqs {
+    /// Brings the interrupt controller up and takes the numbers that are in use.
+    pub(crate) fn boot(facts: &InterruptFacts, host: &mut impl Host) -> Self {
+        let cpus = u16::try_from(facts.cpus.max(1)).unwrap_or(u16::MAX);
+        let gic = match &facts.gic {
+            GicFacts::V2 { distributor, cpu_interface, .. } => {
+                or_warn(GicV2::boot(*distributor, *cpu_interface, cpus, host))
+            }
+            GicFacts::V3 { .. } => None,
+        };
+        let mut irqs = Self {
+            cpus,
+            numbers: Numbers::default(),
+            lines: BTreeMap::new(),
+            by_intid: BTreeMap::new(),
+            smmus: BTreeMap::new(),
+            gic,
+        };
+        facts.irqs_allocated.iter().for_each(|&number| irqs.numbers.reserve(number));
+        for wires in &facts.smmus {
+            let events = wires.event_queue.map(|intid| (intid, SmmuWire::Events(wires.smmu)));
+            let errors = wires.global_error.map(|intid| (intid, SmmuWire::Errors(wires.smmu)));
+            for (intid, wire) in events.into_iter().chain(errors) {
+                irqs.smmus.insert(intid, wire);
+                irqs.gic_do(host, |gic, host| {
+                    gic.set_edge(intid, host)?;
+                    gic.unmask(intid, host)
+                });
+            }
+        }
+        irqs
+    }
+
+    fn gic_do<H: Host>(
+        &self,
+        host: &mut H,
+        what: impl FnOnce(&GicV2, &mut H) -> Result<(), Abort>,
+    ) {
+        if let Some(gic) = &self.gic {
+            or_warn(what(gic, host));
+        }
+    }
+
+    /// Whether the controller refuses this SPI. One that is not driven refuses nothing.
+    pub(crate) fn refuses(&self, spi: IntId) -> bool {
+        self.gic.as_ref().is_some_and(|gic| !gic.has(spi))
+    }
+
+    /// Gives consecutive numbers to interrupts, and returns the first. `number` is the first
+    /// number where it is known already.
+    // 6.12 irqdomain.c: what had an INTID before loses it to the newcomer.
+    pub(crate) fn add(
+        &mut self,
+        intids: &[IntId],
+        number: Option<u32>,
+        title: &Title,
+        host: &mut impl Host,
+    ) -> u32 {
+        let count = intids.len() as u32;
+        let first = number.unwrap_or_else(|| self.numbers.take(count));
+        for (irq, (&intid, k)) in (first..).zip(intids.iter().zip(0u64..)) {
+            self.numbers.reserve(irq);
+            let title = Title { chip: title.chip.clone(), hwirq: title.hwirq + k };
+            let counts = vec![0; usize::from(self.cpus)];
+            let line = Line { intid, title, service: None, name: String::new(), counts, cpu: 0 };
+            self.lines.insert(irq, line);
+            self.by_intid.insert(intid, irq);
+            if self.gic.as_ref().is_some_and(|gic| gic.has(intid)) {
+                self.gic_do(host, |gic, host| gic.set_edge(intid, host));
+            }
+        }
+        first
+    }
+
+    /// An interrupt's number is free again.
+    pub(crate) fn remove(&mut self, irq: u32) {
+        self.numbers.give(irq);
+        if let Some(line) = self.lines.remove(&irq)
+            && self.by_intid.get(&line.intid) == Some(&irq)
+        {
+            self.by_intid.remove(&line.intid);
+        }
+    }
+
+    /// Somebody serves the interrupt from now on: it is routed to its CPU and let through.
+    pub(crate) fn request(
+        &mut self,
+        irq: u32,
+        service: Service,
+        name: String,
+        host: &mut impl Host,
+    ) {
+        let Some(line) = self.lines.get_mut(&irq) else { return };
+        line.service = Some(service);
+        line.name = name;
+        let (intid, cpu) = (line.intid, line.cpu);
+        if self.drives(intid) {
+            self.gic_do(host, |gic, host| {
+                gic.route(intid, cpu, host)?;
+                gic.unmask(intid, host)
+            });
+        }
+    }
+
+    /// Nobody serves the interrupt any more: it is held back. Returns who did.
+    pub(crate) fn release(&mut self, irq: u32, host: &mut impl Host) -> Option<Service> {
+        let line = self.lines.get_mut(&irq)?;
+        let service = line.service.take();
+        line.name.clear();
+        let intid = line.intid;
+        if self.drives(intid) {
+            self.gic_do(host, |gic, host| gic.mask(intid, host));
+        }
+        service
+    }
+
+    /// Sends the interrupt to another CPU. `false` if there is none.
+    pub(crate) fn route(&mut self, irq: u32, cpu: u16, host: &mut impl Host) -> bool {
+        let Some(line) = self.lines.get_mut(&irq).filter(|_| cpu < self.cpus) else { return false };
+        line.cpu = cpu;
+        let intid = line.intid;
+        if self.drives(intid) {
+            self.gic_do(host, |gic, host| gic.route(intid, cpu, host).map(drop));
+        }
+        true
+    }
+
+    fn drives(&self, intid: IntId) -> bool {
+        self.gic.as_ref().is_some_and(|gic| gic.has(intid))
+    }
+
+    /// An interrupt.
+    pub(crate) fn line(&self, irq: u32) -> Option<&Line> {
+        self.lines.get(&irq)
+    }
+
+    /// Every interrupt, by number.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (u32, &Line)> + '_ {
+        self.lines.iter().map(|(&irq, line)| (irq, line))
+    }
+
+    /// Takes what waits for the CPU this runs on.
+    pub(super) fn acknowledge(&self, host: &mut impl Host) -> Option<Taken> {
+        self.gic.as_ref().and_then(|gic| or_warn(gic.acknowledge(host))).flatten()
+    }
+
+    /// What was taken is served.
+    pub(super) fn end(&self, taken: Taken, host: &mut impl Host) {
+        self.gic_do(host, |gic, host| gic.end(taken, host));
+    }
+
+    /// Counts an interrupt that `cpu` took, and says who serves it.
+    pub(super) fn count(&mut self, intid: IntId, cpu: u16) -> Option<Service> {
+        let line = self.by_intid.get(&intid).and_then(|irq| self.lines.get_mut(irq))?;
+        if let Some(count) = line.counts.get_mut(usize::from(cpu)) {
+            *count = count.saturating_add(1);
+        }
+        line.service
+    }
+
+    /// The SMMU whose wire this is.
+    pub(super) fn smmu_of(&self, intid: IntId) -> Option<SmmuWire> {
+        self.smmus.get(&intid).copied().filter(|_| !self.by_intid.contains_key(&intid))
+    }
+}

@@ -1,0 +1,58 @@
+//! Which doorbells does the system have, and do their chips tell senders apart?
+//!
+//! From v10 of the series on this is a registry that interrupt controllers enter themselves in
+//! (`kernel/irq/msi-doorbell.c`); merged kernels walk interrupt domains, to the same end. Not here:
+//! where a doorbell is mapped.
+
+use super::facts::{GicFacts, InterruptFacts};
+use crate::kernel::Kernel;
+use passim_model::{PageSize, PhysAddr};
+
+/// A doorbell: where messages of one interrupt controller are written to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Doorbell {
+    /// First byte of what its chip registers.
+    pub(crate) base: PhysAddr,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// Whether the chip checks who sends: MSI_FLAG_IRQ_REMAPPING and its successors.
+    pub(crate) remapping: bool,
+}
+
+/// Offset of the frame of GITS_TRANSLATER. 6.12 irq-gic-v3-its.c: `GITS_TRANSLATER` 0x10040.
+const ITS_TRANSLATION_FRAME: u64 = 0x1_0000;
+
+/// Bytes of one doorbell register.
+const REGISTER_BYTES: u64 = 4;
+
+/// The doorbells of a system, in the order in which their chips are met.
+pub(crate) fn registered(facts: &InterruptFacts) -> Vec<Doorbell> {
+    match &facts.gic {
+        // Part 2 of the series: a frame registers its base, and the page that holds it holds
+        // MSI_SETSPI_NS too.
+        GicFacts::V2 { frames, .. } => frames
+            .iter()
+            .map(|frame| Doorbell { base: frame.base, size: REGISTER_BYTES, remapping: false })
+            .collect(),
+        GicFacts::V3 { its, .. } => its
+            .checked_add(ITS_TRANSLATION_FRAME)
+            .map(|base| Doorbell { base, size: REGISTER_BYTES, remapping: true })
+            .into_iter()
+            .collect(),
+    }
+}
+
+impl Kernel {
+    /// Pages of `1 << order` bytes it takes to map every doorbell on its own.
+    pub(crate) fn doorbell_pages(&self, order: u32) -> u64 {
+        let page = PageSize::from_lg2(order).map_or(u64::MAX, PageSize::bytes);
+        let pages =
+            |doorbell: &Doorbell| (doorbell.base.offset_in(order) + doorbell.size).div_ceil(page);
+        self.doorbells.iter().map(pages).sum()
+    }
+
+    /// Whether every doorbell of the system is safe; none at all is.
+    pub(crate) fn doorbells_are_safe(&self) -> bool {
+        self.doorbells.iter().all(|doorbell| doorbell.remapping)
+    }
+}

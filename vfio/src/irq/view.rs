@@ -1,0 +1,70 @@
+//! `/proc/interrupts`.
+
+use super::lines::Service;
+use crate::file::FileKind;
+use crate::kernel::Kernel;
+use core::fmt;
+use passim_model::IntId;
+
+/// A line of `/proc/interrupts`, as far as the model knows interrupts: messages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InterruptView {
+    /// Linux interrupt number.
+    pub irq: u32,
+    /// The controller's number: an SPI or an LPI.
+    pub intid: IntId,
+    /// How often each CPU took it.
+    pub counts: Vec<u64>,
+    /// The chip nearest to the device.
+    pub chip: String,
+    /// The interrupt's number at that chip.
+    pub hwirq: u64,
+    /// Who serves it; empty if nobody does.
+    pub name: String,
+    /// The CPU it goes to.
+    pub cpu: u16,
+}
+
+impl fmt::Display for InterruptView {
+    /// As the kernel prints it.
+    // 6.12 kernel/irq/proc.c, with fewer than a thousand interrupts; all messages are edges.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:3}:", self.irq)?;
+        for count in &self.counts {
+            write!(f, " {count:10}")?;
+        }
+        write!(f, "  {:>8} {:3} {:<8}", self.chip, self.hwirq, "Edge")?;
+        if self.name.is_empty() { Ok(()) } else { write!(f, "  {}", self.name) }
+    }
+}
+
+impl Kernel {
+    /// Interrupts that somebody serves, or that came, by number.
+    pub fn interrupts(&self) -> Vec<InterruptView> {
+        let shown = self.irqs.lines().filter(|(_, line)| {
+            line.service.is_some() || line.counts.iter().any(|&count| count > 0)
+        });
+        let view = shown.map(|(irq, line)| InterruptView {
+            irq,
+            intid: line.intid,
+            counts: line.counts.clone(),
+            chip: line.title.chip.clone(),
+            hwirq: line.title.hwirq,
+            name: line.name.clone(),
+            cpu: line.cpu,
+        });
+        view.collect()
+    }
+
+    /// The counter of the eventfd that an interrupt of the controller signals, if it signals one.
+    pub fn eventfd_of(&self, intid: IntId) -> Option<u64> {
+        let (_, line) = self.irqs.lines().find(|(_, line)| line.intid == intid)?;
+        match line.service {
+            Some(Service::EventFd(file)) => match self.files.kind(file) {
+                Some(FileKind::EventFd(counter)) => Some(*counter),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}

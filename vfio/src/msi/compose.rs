@@ -1,0 +1,114 @@
+//! From an interrupt to the message its device sends.
+
+use super::message::Message;
+use super::rules;
+use super::vectors::{MessageKind, Vector};
+use crate::kernel::Kernel;
+use crate::policy::{MsiFailure, MsiMapping};
+use crate::verdict::{Severity, Verdict};
+use passim_model::{Conflict, Host, PhysAddr, Rid};
+
+impl Kernel {
+    /// The message of a vector, as its device has to send it: with the address at which the
+    /// domain that translates for the device has the doorbell.
+    pub(super) fn compose(&mut self, rid: Rid, vector: &Vector, host: &mut impl Host) -> Message {
+        let cpu = self.irqs.line(vector.irq).map_or(0, |line| line.cpu);
+        let message = self.msi.controller.message(vector.source, cpu);
+        let Some(domain) = self.iommu.msi_domain_of(rid) else { return message };
+        let at = PhysAddr::new(message.address);
+        if self.policy.msi_mapping == MsiMapping::Compose {
+            // A failure is what makes the look-up below find nothing.
+            let _ = self.prepare_doorbell(rid, at, host);
+        }
+        if let Some(iova) = self.iommu.translate_message(domain, at) {
+            return Message { address: iova.get(), ..message };
+        }
+        self.verdicts.push(Verdict {
+            severity: Severity::Warning,
+            rule: &rules::MESSAGE_NOT_TRANSLATED,
+            conflict: Conflict::Physical(at),
+        });
+        match self.policy.msi_failure {
+            MsiFailure::Physical => message,
+            MsiFailure::AllOnes => Message::LOST,
+        }
+    }
+
+    /// Composes a vector's message and programs its device with it.
+    pub(super) fn activate(&mut self, rid: Rid, vector: u16, host: &mut impl Host) {
+        let Some(vectors) = self.msi.devices.get(&rid) else { return };
+        let Some((descriptor, at)) = vectors.place(vector) else { return };
+        let seen = vectors.descriptors[descriptor].vectors[at].clone();
+        let message = self.compose(rid, &seen, host);
+        self.set_active(rid, descriptor, at, true);
+        // Only the first vector of MSI has a message of its own.
+        if at == 0 {
+            self.write_message(rid, descriptor, message, host);
+        }
+    }
+
+    /// Takes a vector's message from its device.
+    pub(super) fn deactivate(&mut self, rid: Rid, vector: u16, host: &mut impl Host) {
+        let Some(vectors) = self.msi.devices.get(&rid) else { return };
+        let Some((descriptor, at)) = vectors.place(vector) else { return };
+        if !vectors.descriptors[descriptor].vectors[at].active {
+            return;
+        }
+        self.set_active(rid, descriptor, at, false);
+        if at == 0 {
+            self.write_message(rid, descriptor, Message::default(), host);
+        }
+    }
+
+    fn set_active(&mut self, rid: Rid, descriptor: usize, at: usize, active: bool) {
+        if let Some(vectors) = self.msi.devices.get_mut(&rid) {
+            vectors.descriptors[descriptor].vectors[at].active = active;
+        }
+    }
+
+    /// Programs a device, and remembers with what.
+    fn write_message(
+        &mut self,
+        rid: Rid,
+        descriptor: usize,
+        message: Message,
+        host: &mut impl Host,
+    ) {
+        let Some(vectors) = self.msi.devices.get_mut(&rid) else { return };
+        vectors.descriptors[descriptor].message = message;
+        let (kind, index) = (vectors.kind, vectors.descriptors[descriptor].index);
+        let count = vectors.descriptors[descriptor].vectors.len() as u32;
+        let Some(registers) = self.registers_of(rid) else { return };
+        match kind {
+            MessageKind::Msi => registers.write_msi(message, count, host),
+            MessageKind::Msix => registers.write_msix(index, message, host),
+        }
+    }
+
+    /// Programs a vector's device again with what it was programmed with last.
+    // 6.12 vfio_pci: before an interrupt of MSI-X is requested, in case a reset has lost it.
+    pub(crate) fn rewrite_message(&mut self, rid: Rid, vector: u16, host: &mut impl Host) {
+        let Some(vectors) = self.msi.devices.get(&rid) else { return };
+        if let Some((descriptor, _)) = vectors.place(vector) {
+            let message = vectors.descriptors[descriptor].message;
+            self.write_message(rid, descriptor, message, host);
+        }
+    }
+
+    /// The interrupt with this number goes to another CPU: a message whose address depends on
+    /// that is written again. References stay: all doorbells were mapped at allocation.
+    // Part 2 of the series: set_affinity composes and writes where the parent did not say it was
+    // done. An ITS says so: it moves the event itself.
+    pub(crate) fn move_message(&mut self, irq: u32, host: &mut impl Host) {
+        let mut found = self.msi.devices.iter().flat_map(|(&rid, vectors)| {
+            let all = vectors.descriptors.iter().flat_map(|descriptor| &descriptor.vectors);
+            (0u16..).zip(all).map(move |(number, vector)| (rid, number, vector))
+        });
+        let found = found.find(|(_, _, vector)| vector.irq == irq && vector.active);
+        if let Some((rid, number, _)) = found
+            && !self.msi.controller.moves_events()
+        {
+            self.activate(rid, number, host);
+        }
+    }
+}

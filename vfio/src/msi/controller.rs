@@ -1,0 +1,161 @@
+//! Where messages go: the driver behind the MSI domains, whichever it is.
+
+use super::flags::{self, Bus, MsiFlags};
+use super::its::{Event, Its};
+use super::message::Message;
+use super::v2m::V2m;
+use crate::irq::{GicFacts, InterruptFacts};
+use crate::policy::{ItsDoorbellInfo, Policy};
+use passim_model::{DeviceId, Host, IntId, PhysAddr};
+
+/// A doorbell description: `struct msi_doorbell_info`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DoorbellInfo {
+    /// One for every possible CPU, or one for all of them.
+    pub at: Vec<PhysAddr>,
+    /// Bytes of one.
+    pub size: u64,
+}
+
+/// The driver.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Controller {
+    /// There is none: nothing has an MSI domain.
+    Absent,
+    V2m(V2m),
+    Its(Its),
+}
+
+/// An interrupt of a controller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Source {
+    pub(super) intid: IntId,
+    /// With an ITS: what raises it.
+    event: Option<Event>,
+}
+
+/// Why a controller gives no interrupts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Exhausted {
+    /// No LPIs for a new device.
+    Device,
+    /// No SPI or event.
+    Numbers,
+}
+
+impl Controller {
+    /// The controller firmware describes; `Err` with the place of a frame that is invalid.
+    pub(super) fn boot(
+        facts: &InterruptFacts,
+        policy: &Policy,
+        host: &mut impl Host,
+    ) -> Result<Self, PhysAddr> {
+        match &facts.gic {
+            GicFacts::V2 { frames, .. } => {
+                let v2m = V2m::boot(frames, &facts.doorbells_per_cpu, policy.v2m_blocks, host)?;
+                Ok(if v2m.is_empty() { Self::Absent } else { Self::V2m(v2m) })
+            }
+            GicFacts::V3 { its, .. } => Ok(Self::Its(Its::new(*its, policy.lpi_ranges))),
+        }
+    }
+
+    /// The flags of the MSI domain for a bus; `None` where there is no domain.
+    pub(super) fn flags(&self, bus: Bus) -> Option<MsiFlags> {
+        match self {
+            Self::Absent => None,
+            Self::V2m(v2m) => Some(flags::of_v2m(bus, v2m.blocks())),
+            Self::Its(_) => Some(flags::of_its(bus)),
+        }
+    }
+
+    /// The name of the chip in `/proc/interrupts`, without what the device adds.
+    pub(super) fn chip(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Absent => ("", ""),
+            Self::V2m(_) => ("MSI", "GICv2m"),
+            Self::Its(_) => ("ITS-MSI", "ITS"),
+        }
+    }
+
+    /// A device is going to have `wanted` messages.
+    pub(super) fn prepare(&mut self, id: DeviceId, wanted: u32) -> Result<(), Exhausted> {
+        match self {
+            Self::Its(its) => match its.prepare(id, wanted) {
+                true => Ok(()),
+                false => Err(Exhausted::Device),
+            },
+            Self::Absent | Self::V2m(_) => Ok(()),
+        }
+    }
+
+    /// Interrupts for `count` messages of one descriptor.
+    pub(super) fn alloc(&mut self, id: DeviceId, count: usize) -> Result<Vec<Source>, Exhausted> {
+        match self {
+            Self::Absent => Err(Exhausted::Numbers),
+            Self::V2m(v2m) => {
+                let spis = v2m.alloc(count).ok_or(Exhausted::Numbers)?;
+                Ok(spis.into_iter().map(|intid| Source { intid, event: None }).collect())
+            }
+            Self::Its(its) => {
+                let events = its.alloc(id, count).ok_or(Exhausted::Numbers)?;
+                let source = |(event, intid)| Source { intid, event: Some(event) };
+                Ok(events.into_iter().map(source).collect())
+            }
+        }
+    }
+
+    /// The interrupts of one descriptor are free again.
+    pub(super) fn free(&mut self, sources: &[Source]) {
+        let Some(first) = sources.first() else { return };
+        match self {
+            Self::Absent => {}
+            Self::V2m(v2m) => v2m.free(first.intid, sources.len()),
+            Self::Its(its) => {
+                let events: Vec<_> = sources.iter().filter_map(|source| source.event).collect();
+                its.free(&events);
+            }
+        }
+    }
+
+    /// Interrupts in use.
+    pub(super) fn in_use(&self) -> usize {
+        match self {
+            Self::Absent => 0,
+            Self::V2m(v2m) => v2m.in_use(),
+            Self::Its(its) => its.in_use(),
+        }
+    }
+
+    /// What raises an interrupt at a CPU, with physical addresses.
+    pub(super) fn message(&self, source: Source, cpu: u16) -> Message {
+        match (self, source.event) {
+            (Self::V2m(v2m), _) => v2m.message(source.intid, cpu),
+            (Self::Its(its), Some(event)) => its.message(event),
+            (Self::Absent, _) | (Self::Its(_), None) => Message::LOST,
+        }
+    }
+
+    /// The chip's description of the doorbells of an interrupt; `None` where it gives none.
+    // 4.6 with the series: a GICv2m frame describes its base, 4 bytes; an ITS nothing up to v9.
+    pub(super) fn doorbell_info(
+        &self,
+        source: Source,
+        its: ItsDoorbellInfo,
+    ) -> Option<DoorbellInfo> {
+        /// A doorbell is one register.
+        const SIZE: u64 = 4;
+        match self {
+            Self::Absent => None,
+            Self::V2m(v2m) => Some(DoorbellInfo { at: v2m.doorbells(source.intid), size: SIZE }),
+            Self::Its(_) if its == ItsDoorbellInfo::Off => None,
+            Self::Its(its) => {
+                Some(DoorbellInfo { at: its.doorbell().into_iter().collect(), size: SIZE })
+            }
+        }
+    }
+
+    /// Whether the controller itself moves an interrupt to another CPU, so that its message stays.
+    pub(super) fn moves_events(&self) -> bool {
+        matches!(self, Self::Its(_))
+    }
+}

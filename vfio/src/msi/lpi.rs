@@ -1,0 +1,66 @@
+//! Which LPIs are whose: Linux's `its_lpi_alloc`.
+
+use crate::policy::LpiRanges;
+
+/// The first LPI.
+const FIRST: u32 = 8192;
+/// LPIs of one chunk.
+const CHUNK: u32 = 32;
+/// Past the last: the driver uses 16 bits at most. 6.12 irq-gic-v3-its.c, ITS_MAX_LPI_NRBITS.
+const END: u32 = 1 << 16;
+
+/// LPIs that are free.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Lpis {
+    ranges: LpiRanges,
+    /// Free ranges, as first and end, ascending and never adjacent.
+    free: Vec<(u32, u32)>,
+}
+
+impl Lpis {
+    pub(super) fn new(ranges: LpiRanges) -> Self {
+        Self { ranges, free: vec![(FIRST, END)] }
+    }
+
+    /// LPIs for `wanted` events: the first, and how many there are. Fewer than wanted where there
+    /// is no room for more; `None` if nothing is free. At least one is wanted.
+    pub(super) fn alloc(&mut self, wanted: u32) -> Option<(u32, u32)> {
+        let mut count = match self.ranges {
+            LpiRanges::Chunks32 => wanted.div_ceil(CHUNK) * CHUNK,
+            LpiRanges::FirstFit => wanted,
+        };
+        while count > 0 {
+            if let Some(at) = self.free.iter().position(|(first, end)| end - first >= count) {
+                let (first, end) = &mut self.free[at];
+                let base = *first;
+                *first += count;
+                if first == end {
+                    self.free.remove(at);
+                }
+                return Some((base, count));
+            }
+            // 4.11 tries with one chunk less, 6.12 with half of it.
+            count = match self.ranges {
+                LpiRanges::Chunks32 => count - CHUNK,
+                LpiRanges::FirstFit => count / 2,
+            };
+        }
+        None
+    }
+
+    /// LPIs that [`Lpis::alloc`] gave are free again.
+    pub(super) fn free(&mut self, base: u32, count: u32) {
+        let at = self.free.partition_point(|(first, _)| *first < base);
+        self.free.insert(at, (base, base + count));
+        if let Some(&(next, end)) = self.free.get(at + 1)
+            && next == base + count
+        {
+            self.free[at].1 = end;
+            self.free.remove(at + 1);
+        }
+        if at > 0 && self.free[at - 1].1 == base {
+            self.free[at - 1].1 = self.free[at].1;
+            self.free.remove(at);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Message signalled interrupts: from a function's capability to the interrupt controller.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | [`message`] | what does a device write where? |
+//! | [`flags`] | what does an MSI domain say of itself? |
+//! | [`controller`] | who is behind the MSI domains, and which doorbells does it have? |
+//! | `v2m`, `its`, `lpi` | which SPI, event and LPI is free? |
+//! | `wire` | where are the bits of their registers? |
+//! | `vectors` | what does a device have? |
+//! | `alloc` | how does a device come to interrupts? |
+//! | `doorbells` | when is a doorbell mapped, when is it put back? |
+//! | `compose` | what does a device send, and what if it is moved? |
+//! | `registers` | where does the device learn it? |
+//! | `enable` | how are messages turned on and off, who serves them? |
+//! | `held` | which do the kernel's own drivers hold? |
+//! | [`safety`] | can a device raise others' interrupts? |
+//! | [`view`] | how does it look from outside? |
+//! | [`rules`] | which check refused? |
+//!
+//! Not here: the windows doorbells are mapped in, which the IOMMU core keeps; and SET_IRQS, which
+//! asks for vectors.
+
+mod alloc;
+mod compose;
+pub mod controller;
+mod doorbells;
+mod enable;
+pub mod flags;
+mod held;
+mod its;
+mod lpi;
+pub mod message;
+mod registers;
+pub mod rules;
+pub mod safety;
+mod v2m;
+mod vectors;
+pub mod view;
+mod wire;
+
+pub use controller::DoorbellInfo;
+pub use flags::{Bus, MsiFlags};
+pub use message::Message;
+pub(crate) use registers::table_place;
+pub use vectors::MessageKind;
+pub use view::VectorView;
+
+use crate::irq::{HeldFacts, InterruptFacts};
+use crate::policy::Policy;
+use crate::verdict::{Severity, Verdict};
+use controller::Controller;
+use passim_model::{Conflict, Host, Rid};
+use std::collections::BTreeMap;
+use vectors::Vectors;
+
+/// Messages of the whole machine.
+#[derive(Debug)]
+pub(crate) struct Msi {
+    controller: Controller,
+    devices: BTreeMap<Rid, Vectors>,
+    held: Vec<HeldFacts>,
+}
+
+impl Msi {
+    /// Probes what takes messages.
+    pub(crate) fn boot(
+        facts: &InterruptFacts,
+        policy: &Policy,
+        verdicts: &mut Vec<Verdict>,
+        host: &mut impl Host,
+    ) -> Self {
+        let controller = Controller::boot(facts, policy, host).unwrap_or_else(|frame| {
+            let (severity, rule) = (Severity::Warning, &rules::FRAME_INVALID);
+            verdicts.push(Verdict { severity, rule, conflict: Conflict::Physical(frame) });
+            Controller::Absent
+        });
+        Self { controller, devices: BTreeMap::new(), held: facts.held.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! The rules of MSI domains, and what goes wrong with messages.
+
+passim_model::rules! {
+    /// ENODEV.
+    MSI_NO_DOMAIN = "msi-no-domain",
+        "The machine has an interrupt controller that takes messages.",
+        "6.12 PCI core: a function without an MSI domain";
+    /// ERANGE.
+    VECTORS_NONE = "vectors-none",
+        "At least one vector is asked for.",
+        "measured on 6.1 and 6.12: SET_IRQS with eventfds, start 0 and count 0";
+    /// EINVAL.
+    VECTORS_NO_CAPABILITY = "vectors-no-capability",
+        "The function has the capability that is asked for.",
+        "6.12 PCI core";
+    /// ENOSPC.
+    VECTORS_EXHAUSTED = "vectors-exhausted",
+        "The interrupt controller has an interrupt left.",
+        "irq-gic-v2m.c of v8; irq-gic-v3-its.c of 4.11 and 6.12";
+    /// ENOMEM.
+    DEVICE_NO_LPIS = "device-no-lpis",
+        "The ITS driver has LPIs left for another device.",
+        "irq-gic-v3-its.c of 4.11 and 6.12: making a device";
+    /// EINVAL.
+    SPI_BEYOND = "spi-beyond",
+        "The distributor has the SPI that the frame claims.",
+        "irq-gic.c: translating the parent's number";
+    /// EINVAL, by policy.
+    DOORBELL_NOT_DESCRIBED = "doorbell-not-described",
+        "Some interrupt controller above the device describes its doorbell.",
+        "part 2 of the series: mapping at allocation";
+    /// ENOSPC, by policy.
+    DOORBELL_NOT_MAPPED = "doorbell-not-mapped",
+        "The doorbell of every vector can be mapped; another reading keeps the errno.",
+        "part 2 of the series: the common error exit of an allocation";
+
+    /// A verdict: the kernel warns.
+    MESSAGE_NOT_TRANSLATED = "message-not-translated",
+        "The doorbell of a message that is composed is mapped for its device.",
+        "part 2 of the series: composing; dma-iommu.c of 4.11 and 6.12";
+    /// A verdict: a reference is lost.
+    DOORBELL_PUT_TWICE = "doorbell-put-twice",
+        "Only doorbells that were taken are put back when mapping fails.",
+        "part 2 of the series, as coded: the failing vector is put too";
+    /// A verdict: an interrupt is lost.
+    INTERRUPT_LEAKED = "interrupt-leaked",
+        "An interrupt whose doorbell cannot be mapped is free again.",
+        "from reading 6.12 and 7.2: gicv2m and the ITS driver return with the bit set";
+    /// A verdict: there are no messages.
+    FRAME_INVALID = "frame-invalid",
+        "A GICv2m frame claims SPIs, from 32 on and up to 1018.",
+        "irq-gic-v2m.c of v8: one frame that does not ends the probing of all";
+}

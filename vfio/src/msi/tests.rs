@@ -1,0 +1,9 @@
+//! Messages from a request to an eventfd.
+
+mod affinity;
+mod board;
+mod exhausted;
+mod numbers;
+mod random;
+mod series;
+mod set_irqs;

@@ -1,0 +1,173 @@
+//! The GICv2m driver: SPIs by frame, Linux's `irq-gic-v2m.c`.
+
+use super::message::Message;
+use super::wire::{MsiTyper, V2M_MSI_IIDR, V2M_MSI_SETSPI_NS, V2M_MSI_TYPER, iidr};
+use crate::irq::FrameFacts;
+use crate::policy::V2mBlocks;
+use passim_model::{Host, IntId, PhysAddr, Width};
+
+/// First SPI. `V2M_MIN_SPI`.
+const MIN_SPI: u32 = 32;
+/// No frame reaches beyond. `V2M_MAX_SPI`, which is one too low: 1019 is an SPI.
+const MAX_SPI: u32 = 1019;
+
+/// What a frame wants written in place of its SPI's number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Erratum {
+    None,
+    /// X-Gene: the number counts from the frame's first SPI.
+    FromFirst,
+    /// NS2: the number counts from the first SPI of all.
+    FromSpis,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Frame {
+    base: PhysAddr,
+    first: u32,
+    taken: Vec<bool>,
+    erratum: Erratum,
+}
+
+/// The frames, in the order in which they were probed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct V2m {
+    frames: Vec<Frame>,
+    per_cpu: Vec<PhysAddr>,
+    blocks: V2mBlocks,
+}
+
+impl Frame {
+    /// Reads what the frame has; `None` if it claims numbers that are no SPIs.
+    fn probe(facts: &FrameFacts, host: &mut impl Host) -> Option<Self> {
+        let mut register = |at| {
+            let value = host.load(facts.base.checked_add(at)?, Width::W32).ok()?;
+            Some(value & u64::from(u32::MAX))
+        };
+        let identity = register(V2M_MSI_IIDR)?;
+        let (first, count) = match facts.spis {
+            Some((first, count)) => (first.get(), count),
+            None => {
+                let typer = register(V2M_MSI_TYPER)?;
+                (MsiTyper::BASE_SPI.get(typer) as u32, MsiTyper::NUM_SPI.get(typer) as u32)
+            }
+        };
+        // 4.6 is_msi_spi_valid.
+        let end = first.checked_add(count)?;
+        if first < MIN_SPI || count == 0 || end > MAX_SPI {
+            return None;
+        }
+        let erratum = match identity {
+            iidr::XGENE_GICV2M => Erratum::FromFirst,
+            iidr::BCM_NS2_GICV2M => Erratum::FromSpis,
+            _ => Erratum::None,
+        };
+        Some(Self { base: facts.base, first, taken: vec![false; count as usize], erratum })
+    }
+
+    fn has(&self, spi: IntId) -> bool {
+        spi.get().checked_sub(self.first).is_some_and(|bit| (bit as usize) < self.taken.len())
+    }
+
+    /// The lowest free block of `count` bits whose place plus `offset` is a multiple of `align`.
+    fn find(&self, count: usize, align: usize, offset: usize) -> Option<usize> {
+        let places = 0..(self.taken.len() + 1).saturating_sub(count);
+        places
+            .filter(|at| (at + offset).is_multiple_of(align))
+            .find(|&at| self.taken[at..at + count].iter().all(|taken| !taken))
+    }
+}
+
+impl V2m {
+    /// Probes the frames in order. `Err` with the place of a frame that is invalid: the driver
+    /// then gives up all of them.
+    pub(super) fn boot(
+        frames: &[FrameFacts],
+        per_cpu: &[PhysAddr],
+        blocks: V2mBlocks,
+        host: &mut impl Host,
+    ) -> Result<Self, PhysAddr> {
+        let mut probed = Vec::with_capacity(frames.len());
+        for facts in frames {
+            probed.push(Frame::probe(facts, host).ok_or(facts.base)?);
+        }
+        Ok(Self { frames: probed, per_cpu: per_cpu.to_vec(), blocks })
+    }
+
+    /// Whether there is any frame: without one there is no MSI domain.
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Which blocks this driver finds.
+    pub(super) fn blocks(&self) -> V2mBlocks {
+        self.blocks
+    }
+
+    /// SPIs for `count` messages of a device, from the first frame that has room; `None` if none
+    /// has.
+    pub(super) fn alloc(&mut self, count: usize) -> Option<Vec<IntId>> {
+        let blocks = self.blocks;
+        self.frames.iter_mut().find_map(|frame| {
+            let align = count.next_power_of_two();
+            let (taken, at) = match blocks {
+                V2mBlocks::Single if count == 1 => (1, frame.find(1, 1, 0)?),
+                V2mBlocks::Single => return None,
+                // A region as large as its alignment.
+                V2mBlocks::AlignedInFrame => (align, frame.find(align, align, 0)?),
+                V2mBlocks::AlignedSpi => {
+                    (count, frame.find(count, align, frame.first as usize % align)?)
+                }
+            };
+            frame.taken[at..at + taken].fill(true);
+            let first = frame.first + at as u32;
+            Some((first..first + count as u32).map(IntId::new).collect())
+        })
+    }
+
+    /// SPIs that [`V2m::alloc`] gave as one block are free again.
+    // 4.6 frees nothing for a number outside every frame, and says so in the log.
+    pub(super) fn free(&mut self, first: IntId, count: usize) {
+        let taken = match self.blocks {
+            V2mBlocks::AlignedInFrame => count.next_power_of_two(),
+            V2mBlocks::Single | V2mBlocks::AlignedSpi => count,
+        };
+        let Some(frame) = self.frames.iter_mut().find(|frame| frame.has(first)) else { return };
+        let at = (first.get() - frame.first) as usize;
+        let end = frame.taken.len().min(at + taken);
+        frame.taken[at..end].fill(false);
+    }
+
+    /// SPIs in use.
+    pub(super) fn in_use(&self) -> usize {
+        self.frames.iter().flat_map(|frame| &frame.taken).filter(|taken| **taken).count()
+    }
+
+    /// The base of each doorbell a message for this SPI can go to: the frame's, or one for each
+    /// CPU.
+    pub(super) fn doorbells(&self, spi: IntId) -> Vec<PhysAddr> {
+        if !self.per_cpu.is_empty() {
+            return self.per_cpu.clone();
+        }
+        self.frames
+            .iter()
+            .find(|frame| frame.has(spi))
+            .map(|frame| frame.base)
+            .into_iter()
+            .collect()
+    }
+
+    /// What raises this SPI at this CPU, with physical addresses.
+    pub(super) fn message(&self, spi: IntId, cpu: u16) -> Message {
+        let Some(frame) = self.frames.iter().find(|frame| frame.has(spi)) else {
+            return Message::LOST;
+        };
+        let base = self.per_cpu.get(usize::from(cpu)).copied().unwrap_or(frame.base);
+        let data = match frame.erratum {
+            Erratum::None => spi.get(),
+            Erratum::FromFirst => spi.get() - frame.first,
+            Erratum::FromSpis => spi.get() - MIN_SPI,
+        };
+        base.checked_add(V2M_MSI_SETSPI_NS).map_or(Message::LOST, |at| Message::to(at, data))
+    }
+}

@@ -1,0 +1,64 @@
+//! What a device has of messages while they are enabled.
+
+use super::controller::Source;
+use super::message::Message;
+use crate::iommu::DomainId;
+use passim_model::PhysAddr;
+
+/// The two ways a PCI function sends messages.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum MessageKind {
+    /// MSI: one address, consecutive data.
+    Msi,
+    /// MSI-X: a table.
+    Msix,
+}
+
+/// A doorbell that was mapped for a vector.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Held {
+    pub(super) domain: DomainId,
+    pub(super) at: PhysAddr,
+}
+
+/// One vector.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Vector {
+    pub(super) irq: u32,
+    pub(super) source: Source,
+    /// Doorbells this vector holds references on.
+    pub(super) held: Vec<Held>,
+    /// Whether its message was composed.
+    pub(super) active: bool,
+}
+
+/// `struct msi_desc`: one entry of an MSI-X table, or all vectors of MSI.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Descriptor {
+    /// Entry of the table; 0 for MSI.
+    pub(super) index: u16,
+    pub(super) vectors: Vec<Vector>,
+    /// What the device was programmed with last.
+    pub(super) message: Message,
+}
+
+/// Vectors of a function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Vectors {
+    pub(super) kind: MessageKind,
+    pub(super) descriptors: Vec<Descriptor>,
+}
+
+impl Vectors {
+    /// The place of a vector: descriptor, and vector in it.
+    pub(super) fn place(&self, vector: u16) -> Option<(usize, usize)> {
+        let vector = usize::from(vector);
+        match self.kind {
+            MessageKind::Msi => {
+                let count = self.descriptors.first()?.vectors.len();
+                (vector < count).then_some((0, vector))
+            }
+            MessageKind::Msix => (vector < self.descriptors.len()).then_some((vector, 0)),
+        }
+    }
+}

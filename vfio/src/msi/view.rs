@@ -1,0 +1,55 @@
+//! A function's vectors, looked at from outside.
+
+use super::message::Message;
+use super::vectors::MessageKind;
+use crate::kernel::Kernel;
+use passim_model::{IntId, Rid};
+
+/// One vector of a function whose messages are on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VectorView {
+    /// Its place: entry of the MSI-X table, or message of MSI.
+    pub vector: u16,
+    /// MSI or MSI-X.
+    pub kind: MessageKind,
+    /// Linux interrupt number.
+    pub irq: u32,
+    /// The controller's number: an SPI or an LPI.
+    pub intid: IntId,
+    /// What the device was programmed with for this vector; zeros where it was taken back.
+    pub message: Message,
+    /// Whether somebody serves it.
+    pub served: bool,
+    /// References it holds on doorbells.
+    pub references: usize,
+}
+
+impl Kernel {
+    /// The vectors of a function; none while its messages are off.
+    pub fn vectors(&self, rid: Rid) -> Vec<VectorView> {
+        let Some(vectors) = self.msi.devices.get(&rid) else { return Vec::new() };
+        let all = vectors.descriptors.iter().flat_map(|descriptor| {
+            let ones = descriptor.vectors.iter().enumerate();
+            ones.map(move |(at, vector)| (descriptor.message, at as u32, vector))
+        });
+        let view = (0u16..).zip(all).map(|(number, (message, at, vector))| VectorView {
+            vector: number,
+            kind: vectors.kind,
+            irq: vector.irq,
+            intid: vector.source.intid,
+            // A function that may send 2^n messages puts the number in the low bits of the data.
+            message: match message == Message::default() {
+                true => message,
+                false => Message { data: message.data.wrapping_add(at), ..message },
+            },
+            served: self.irqs.line(vector.irq).is_some_and(|line| line.service.is_some()),
+            references: vector.held.len(),
+        });
+        view.collect()
+    }
+
+    /// Interrupts the controller has given for messages: SPIs, or events of an ITS.
+    pub fn messages_in_use(&self) -> usize {
+        self.msi.controller.in_use()
+    }
+}

@@ -1,0 +1,106 @@
+//! Choices of VFIO's core, of devices and of processes.
+
+use passim_model::{Errno, PageSize};
+
+choice! {
+    /// What SET_CONTAINER says of a descriptor that is no container.
+    NotAContainer {
+        /// EINVAL.
+        Einval = "einval",
+        /// EBADFD.
+        Ebadfd = "ebadfd",
+    }
+}
+
+impl NotAContainer {
+    /// The errno.
+    pub const fn errno(self) -> Errno {
+        match self {
+            Self::Einval => Errno::EINVAL,
+            Self::Ebadfd => Errno::EBADFD,
+        }
+    }
+}
+
+choice! {
+    /// What SET_IOMMU does with the nesting type (6).
+    NestingType {
+        /// Opens a v2 container whose domains use stage 2.
+        Stage2 = "stage-2",
+        /// Still listed by CHECK_EXTENSION, but the driver refuses: EPERM.
+        Refused = "refused",
+        /// Not listed by CHECK_EXTENSION, so no backend takes it: ENODEV.
+        Hidden = "hidden",
+    }
+}
+
+choice! {
+    /// To what size each capability of GET_INFO is rounded up.
+    InfoAlignment {
+        /// Capabilities follow one another as they are.
+        None = "none",
+        /// To 8 bytes.
+        Eight = "eight",
+    }
+}
+
+choice! {
+    /// How much an INFO call writes back when argsz ends inside the structure.
+    ShortInfo {
+        /// Up to the last whole field that fits: 16 bytes, or 20 from argsz 20 on.
+        WholeFields = "whole-fields",
+        /// min(argsz, 24) bytes.
+        Bytes = "bytes",
+    }
+}
+
+choice! {
+    /// Whether pinning an untouched page for reading meets the zero page.
+    ZeroPage {
+        /// The shared zero page is pinned; it is reserved, so nobody is charged.
+        Pinned = "pinned",
+        /// A page of its own is made first, and charged like any other.
+        Unshared = "unshared",
+    }
+}
+
+choice! {
+    /// Which addresses are a process's, and from where on the kernel's.
+    UserAddresses {
+        /// 48 bits, whatever the page.
+        Bits48 = "48-bits",
+        /// 52 bits with pages of 4K and 16K, 48 bits with pages of 64K.
+        Bits52UnlessPages64K = "52-bits-unless-pages-64k",
+    }
+}
+
+impl UserAddresses {
+    /// Bits of a user address on a kernel with this page.
+    pub fn bits(self, page: PageSize) -> u32 {
+        match self {
+            Self::Bits52UnlessPages64K if page != PageSize::K64 => 52,
+            Self::Bits52UnlessPages64K | Self::Bits48 => 48,
+        }
+    }
+}
+
+choice! {
+    /// When SET_IRQS looks whether the vectors of a block were allocated.
+    VectorRange {
+        /// Before anything changes: EINVAL.
+        Before = "before",
+        /// At each vector: the first that is missing ends the call, and the vectors of the block
+        /// before it lose their eventfds.
+        Each = "each",
+    }
+}
+
+choice! {
+    /// What SET_IRQS of an error or request interrupt makes of a descriptor below -1.
+    DeviceErrorFd {
+        /// The same as -1: the eventfd is taken off.
+        TakenOff = "taken-off",
+        /// EINVAL.
+        Einval = "einval",
+    }
+}

@@ -1,0 +1,33 @@
+//! Choices of the interrupt controllers' drivers.
+
+choice! {
+    /// How the GICv2m driver finds SPIs for several messages of one device.
+    V2mBlocks {
+        /// One at a time; more than one message of MSI is not offered.
+        Single = "single",
+        /// A power-of-two block, aligned in the frame's own numbering.
+        AlignedInFrame = "aligned-in-frame",
+        /// A power-of-two block, aligned in the SPI's number.
+        AlignedSpi = "aligned-spi",
+    }
+}
+
+choice! {
+    /// How the ITS driver finds LPIs for a device.
+    LpiRanges {
+        /// Chunks of 32 from 8192 on.
+        Chunks32 = "chunks-32",
+        /// The first free range that is large enough.
+        FirstFit = "first-fit",
+    }
+}
+
+choice! {
+    /// Which MSI domain a device's messages belong to, as `/proc/interrupts` shows it.
+    MsiDomains {
+        /// One of the controller, for all devices; numbers are made of the requester identifier.
+        Shared = "shared",
+        /// One of the device itself, with the vector's place as number.
+        PerDevice = "per-device",
+    }
+}

@@ -1,0 +1,289 @@
+//! The table of choices: what each decides, which value it has from which kernel on, and how that
+//! is known.
+
+use super::Certainty::{Inferred, Measured, Nearest, Read, Remembered};
+use super::Profile::{
+    Linux4_6, Linux4_11, Linux6_1, Linux6_12, Linux7_2, MsiV8, MsiV9, MsiV10, MsiV12, MsiV14,
+};
+use super::{
+    ApertureRollback, BeyondInput, BlockedState, Choice, ChoiceEntry, ContextDescriptors,
+    DefaultDomain, DeviceErrorFd, DirtyTracking, DmaCoherency, DomainAllocError, DoorbellError,
+    DoorbellUnwind, EntryLimit, FindDma, InfoAlignment, InfoLayout, IovaAllocator, ItsDoorbellInfo,
+    LpiRanges, MessageSafety, MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping,
+    NestingType, NotAContainer, OverrideError, Profile, RangeEnd, ReplayAperture, Row,
+    SecondWindow, ShortInfo, SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll,
+    UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange,
+    WindowProvider, WrapErrno, ZeroPage, step_of,
+};
+
+macro_rules! policy {
+    ($(
+        $(#[doc = $decides:literal])+
+        $field:ident: $type:ty = $name:literal, $source:literal,
+        [$($since:ident $value:ident $certainty:ident),+];
+    )*) => {
+        /// Every choice, filled in. See the [module](super).
+        #[derive(Clone, PartialEq, Eq, Debug)]
+        pub struct Policy {
+            $($(#[doc = $decides])+ pub $field: $type,)*
+        }
+
+        impl Policy {
+            /// Every choice as a kernel makes it.
+            pub fn of(profile: Profile) -> Self {
+                Self {
+                    $($field: step_of(&[$(Step {
+                        since: $since,
+                        value: <$type>::$value,
+                        certainty: $certainty,
+                    }),+], profile).value,)*
+                }
+            }
+
+            /// Every choice with its value, in declaration order.
+            pub fn rows(&self) -> Vec<Row> {
+                vec![$(Row {
+                    name: $name,
+                    value: self.$field.name(),
+                    decides: concat!($($decides),+).trim_ascii(),
+                    source: $source,
+                }),*]
+            }
+
+            /// Overrides one choice by name.
+            ///
+            /// # Errors
+            /// [`OverrideError`] if the choice or the value does not exist; nothing changes then.
+            pub fn set(&mut self, name: &str, value: &str) -> Result<(), OverrideError> {
+                match name {
+                    $($name => match <$type as Choice>::from_name(value) {
+                        Some(value) => self.$field = value,
+                        None => return Err(OverrideError::UnknownValue {
+                            choice: $name,
+                            value: value.to_owned(),
+                            takes: <$type as Choice>::VALUES.iter().map(|v| v.name()).collect(),
+                        }),
+                    },)*
+                    _ => return Err(OverrideError::UnknownChoice(name.to_owned())),
+                }
+                Ok(())
+            }
+        }
+
+        /// Every choice, in declaration order.
+        pub fn choices() -> Vec<ChoiceEntry> {
+            vec![$(ChoiceEntry {
+                name: $name,
+                decides: concat!($($decides),+).trim_ascii(),
+                source: $source,
+                values: <$type as Choice>::VALUES.iter().map(|v| ValueEntry::of(*v)).collect(),
+                steps: vec![$(Step {
+                    since: $since,
+                    value: <$type>::$value.name(),
+                    certainty: $certainty,
+                }),+],
+            }),*]
+        }
+    };
+}
+
+policy! {
+    // VFIO's core, devices and processes.
+    /// What SET_CONTAINER says of a descriptor that is no container.
+    not_a_container: NotAContainer = "not-a-container",
+        "measured on 6.1 and 6.12; vfio.c of 4.8 for those before",
+        [Linux4_6 Einval Read, Linux6_1 Einval Measured, Linux6_12 Ebadfd Measured,
+         Linux7_2 Ebadfd Read];
+    /// What SET_IOMMU does with the nesting type.
+    nesting_type: NestingType = "nesting-type",
+        "measured on 6.1 and 6.12; vfio_iommu_type1.c of 4.6 and 7.2",
+        [Linux4_6 Stage2 Read, Linux6_1 Stage2 Measured, Linux6_12 Refused Measured,
+         Linux7_2 Hidden Read];
+    /// To what size each capability of GET_INFO is rounded up.
+    info_alignment: InfoAlignment = "info-alignment",
+        "measured on 6.1 and 6.12; 6.6 is where it changed, from reading",
+        [Linux4_6 None Read, Linux6_1 None Measured, Linux6_12 Eight Measured, Linux7_2 Eight Read];
+    /// How much GET_INFO writes back when argsz ends inside the structure.
+    short_info: ShortInfo = "short-info",
+        "measured on 6.1 and 6.12; 7.2 from reading",
+        [Linux4_6 WholeFields Read, Linux6_1 WholeFields Measured, Linux6_12 Bytes Measured,
+         Linux7_2 Bytes Read];
+    /// Whether pinning an untouched page for reading meets the zero page.
+    zero_page: ZeroPage = "zero-page", "measured on 6.1 and 6.12",
+        [Linux4_6 Pinned Nearest, Linux6_1 Pinned Measured, Linux6_12 Unshared Measured,
+         Linux7_2 Unshared Nearest];
+    /// Which addresses are a process's, and from where on the kernel's.
+    user_addresses: UserAddresses = "user-addresses",
+        "measured on 6.1 and 6.12: bitmaps at 2^48, with pages of 4K, 16K and 64K",
+        [Linux4_6 Bits48 Nearest, Linux6_1 Bits48 Measured, Linux6_12 Bits52UnlessPages64K Measured,
+         Linux7_2 Bits52UnlessPages64K Nearest];
+    /// When SET_IRQS looks whether the vectors of a block were allocated.
+    vector_range: VectorRange = "vector-range",
+        "measured on 6.1 and 6.12; vfio_pci_intrs.c of 4.10 for those before",
+        [Linux4_6 Before Read, Linux6_1 Before Measured, Linux6_12 Each Measured,
+         Linux7_2 Each Nearest];
+    /// What SET_IRQS of an error or request interrupt makes of a descriptor below -1.
+    device_error_fd: DeviceErrorFd = "device-error-fd", "measured on 6.1 and 6.12",
+        [Linux4_6 TakenOff Nearest, Linux6_1 TakenOff Measured, Linux6_12 Einval Measured,
+         Linux7_2 Einval Nearest];
+
+    // Type1: what a request may ask.
+    /// What bit 2 of MAP_DMA's flags asks for.
+    third_map_flag: ThirdMapFlag = "third-map-flag",
+        "linux/vfio.h of 4.6, v8, v9, v10, v13 and v14; measured on 6.1 and 6.12",
+        [Linux4_6 Unknown Read, MsiV8 ReservedMsiIova Read, Linux4_11 Unknown Read,
+         Linux6_1 Vaddr Measured, Linux7_2 Vaddr Read];
+    /// Whether UNMAP knows the ALL flag.
+    unmap_all: UnmapAll = "unmap-all", "vfio_iommu_type1.c of 4.6; measured on 6.1 and 6.12",
+        [Linux4_6 Absent Read, Linux6_1 Present Measured, Linux7_2 Present Read];
+    /// Whether type1 tracks dirty pages.
+    dirty_tracking: DirtyTracking = "dirty-tracking",
+        "vfio_iommu_type1.c of 4.6 and 5.8; measured on 6.1 and 6.12",
+        [Linux4_6 Absent Read, Linux6_1 Present Measured, Linux7_2 Present Read];
+    /// How many mappings a container takes.
+    entry_limit: EntryLimit = "entry-limit", "5.1, for CVE-2019-3882; measured on 6.1 and 6.12",
+        [Linux4_6 None Read, Linux6_1 Parameter Measured, Linux7_2 Parameter Read];
+    /// Whether MAP and attach look at apertures and reserved regions.
+    valid_ranges: ValidRanges = "valid-ranges",
+        "vfio_iommu_type1.c of 4.6 and 5.5; measured on 6.1 and 6.12",
+        [Linux4_6 Unchecked Read, Linux6_1 Checked Measured, Linux7_2 Checked Read];
+    /// What the tables do with an address beyond their input size.
+    beyond_input: BeyondInput = "beyond-input",
+        "not known for 4.6; io-pgtable-arm.c of later kernels refuses",
+        [Linux4_6 Erange Nearest, Linux6_1 Erange Read];
+    /// What a MAP or UNMAP whose range wraps is refused with.
+    wrap_errno: WrapErrno = "wrap-errno", "measured on 6.1 and 6.12; 7.2 from reading",
+        [Linux4_6 Einval Read, Linux6_1 Einval Measured, Linux7_2 Eoverflow Read];
+    /// What UNMAP does with a range that wraps.
+    unmap_wrap: UnmapWrap = "unmap-wrap",
+        "vfio_iommu_type1.c with patches 1 to 4 of v9; measured on 6.1 and 6.12",
+        [Linux4_6 Modulo Read, Linux6_1 Refused Measured, Linux7_2 Refused Read];
+    /// How the end of a range is computed in searches.
+    range_end: RangeEnd = "range-end", "measured on 6.1 and 6.12; 7.2 from reading",
+        [Linux4_6 Exclusive Read, Linux6_1 Exclusive Measured, Linux7_2 Inclusive Read];
+    /// In which order UNMAP of a v1 container takes mappings.
+    v1_unmap_order: V1UnmapOrder = "v1-unmap-order",
+        "vfio_iommu_type1.c with patches 1 to 4 of v9; measured on 6.1 and 6.12",
+        [Linux4_6 TreeShape Read, Linux6_1 Ascending Measured, Linux7_2 Ascending Read];
+    /// How slots are searched for a range and a type.
+    find_dma: FindDma = "find-dma", "patch 2/7 of part 3; the coded search read in v8, v9 and v14",
+        [Linux4_6 AsIntended Inferred];
+
+    // Type1: what a container says of itself.
+    /// Layout of `struct vfio_iommu_type1_info`, and the least argsz.
+    info_layout: InfoLayout = "info-layout",
+        "linux/vfio.h of 4.6, v8, v13 and v14; v9 from the changelog of v10; measured on 6.1 and 6.12",
+        [Linux4_6 Base Read, MsiV9 CapOffsetFirst Remembered, MsiV10 CapOffsetLast Read,
+         MsiV14 CapOffsetNeeded Read, Linux4_11 Base Read, Linux6_1 Mainline Measured,
+         Linux7_2 Mainline Read];
+    /// What GET_INFO says of messages.
+    msi_info: MsiInfo = "msi-info",
+        "patch 7/7 of part 3: v8, v12 and v14 read, v9 from the cover letter and later changelogs",
+        [Linux4_6 Nothing Read, MsiV8 RequireMsiMap Read, MsiV9 Geometry16Pages Remembered,
+         MsiV10 GeometryOfDoorbells Inferred, MsiV12 GeometryOfDoorbells Read, MsiV14 Reserved Read,
+         Linux4_11 Nothing Read, Linux6_1 Mainline Measured, Linux7_2 Mainline Read];
+    /// When CHECK_EXTENSION says that DMA is coherent.
+    dma_coherency: DmaCoherency = "dma-coherency",
+        "vfio_iommu_type1.c of 4.6; measured on 6.1 and 6.12",
+        [Linux4_6 Capability Read, Linux6_1 Enforced Measured, Linux7_2 Enforced Read];
+
+    // Type1: attaching.
+    /// What tells whether messages of a group's devices are safe.
+    message_safety: MessageSafety = "message-safety",
+        "patch 5/7 of part 3 in v8, v12 and v14; vfio_iommu_type1.c of 4.11 and 5.5; measured on 6.12",
+        [Linux4_6 IommuCapability Read, MsiV8 MsiDomains Read, MsiV10 DoorbellRegistry Inferred,
+         MsiV12 DoorbellRegistry Read, MsiV14 RegistryOfAttached Read, Linux4_11 IrqDomains Read,
+         Linux6_1 IrqDomainsOrCapability Read, Linux6_12 IsolatedGroup Measured,
+         Linux7_2 IsolatedGroup Read];
+    /// Whether attach tries out superpages on a fresh domain.
+    superpage_test: SuperpageTest = "superpage-test", "command queues of 6.1 and 6.12; 7.2 from reading",
+        [Linux4_6 Made Read, Linux6_1 Made Measured, Linux7_2 Dropped Read];
+    /// What attach returns when no domain can be allocated.
+    domain_alloc_error: DomainAllocError = "domain-alloc-error",
+        "vfio_iommu_type1.c of 4.6 and 7.2",
+        [Linux4_6 Eio Read, Linux7_2 Passed Read];
+    /// What becomes of a registered window when another domain joins the container.
+    replay_aperture: ReplayAperture = "replay-aperture",
+        "patch 3/7 of part 3 in v8, v9, v12 and v14",
+        [Linux4_6 Skip Read, MsiV9 Warn Read, MsiV14 Fail Read, Linux4_11 Skip Read];
+    /// What becomes of the domains that took a window when a later one does not.
+    aperture_rollback: ApertureRollback = "aperture-rollback",
+        "patch 4/7 of part 3 in v8, v9, v12 and v14",
+        [Linux4_6 Keep Read, MsiV14 Undo Read, Linux4_11 Keep Read];
+
+    // Doorbells.
+    /// Who says where in the device's address space doorbells are mapped.
+    window_provider: WindowProvider = "window-provider",
+        "part 3 of the series; arm-smmu.c of 4.11; reserved_regions of 6.1 and 6.12",
+        [Linux4_6 Nobody Read, MsiV8 User Read, Linux4_11 Driver Read, Linux6_1 Driver Measured,
+         Linux7_2 Driver Read];
+    /// What a second window of a container is refused with.
+    second_window: SecondWindow = "second-window", "msi-iommu.c of v8 and v9",
+        [Linux4_6 Efault Inferred, MsiV9 Einval Read, MsiV12 Einval Nearest];
+    /// When the doorbell of a message is mapped for its device.
+    msi_mapping: MsiMapping = "msi-mapping",
+        "part 2 of the series; dma-iommu.c of 4.11 and 5.x; dumps of 6.1 and 6.12",
+        [Linux4_6 Never Read, MsiV8 AllocCounted Inferred, MsiV12 Compose Read,
+         Linux6_1 Prepare Measured, Linux7_2 Prepare Read];
+    /// How addresses for doorbells are found in the window.
+    iova_allocator: IovaAllocator = "iova-allocator",
+        "iova.c of 4.8; dma-iommu.c of 4.11; dumps of 6.1 and 6.12",
+        [Linux4_6 TopDown Read, Linux4_11 Bump Read, Linux6_1 Bump Measured, Linux7_2 Bump Read];
+    /// Whether the ITS describes its doorbell to whoever maps doorbells.
+    its_doorbell_info: ItsDoorbellInfo = "its-doorbell-info",
+        "part 2 of the series: not tested with an ITS up to v9; msi-doorbell.c of v10",
+        [Linux4_6 Off Inferred, MsiV10 On Inferred, Linux4_11 On Read, Linux6_1 On Measured,
+         Linux7_2 On Read];
+    /// What allocation does when no interrupt controller above a device describes its doorbell.
+    missing_doorbell_info: MissingDoorbellInfo = "missing-doorbell-info",
+        "a recollection of part 2; another has EINVAL",
+        [Linux4_6 Proceed Remembered];
+    /// Which doorbells are put back when mapping fails at one vector of several.
+    doorbell_unwind: DoorbellUnwind = "doorbell-unwind", "a recollection of part 2",
+        [Linux4_6 AsCoded Remembered];
+    /// What a failed doorbell mapping makes of the allocation's errno.
+    doorbell_error: DoorbellError = "doorbell-error",
+        "a recollection of part 2; another has ENOSPC; prepare returns ENOMEM in 6.12",
+        [Linux4_6 Original Remembered, Linux6_1 Original Read];
+    /// What the device is programmed with when its doorbell is not mapped.
+    msi_failure: MsiFailure = "msi-failure", "part 2 of the series; dma-iommu.c of 4.11",
+        [Linux4_6 Physical Read, MsiV8 Physical Remembered, MsiV12 AllOnes Inferred,
+         Linux4_11 AllOnes Read, Linux6_1 Physical Read];
+
+    // Interrupt controllers.
+    /// How the GICv2m driver finds SPIs for several messages of one device.
+    v2m_blocks: V2mBlocks = "v2m-blocks",
+        "irq-gic-v2m.c of v8 and v11; of 6.12.107 and, for its history, 7.2",
+        [Linux4_6 Single Read, Linux6_1 AlignedInFrame Remembered, Linux6_12 AlignedSpi Read];
+    /// How the ITS driver finds LPIs for a device.
+    lpi_ranges: LpiRanges = "lpi-ranges",
+        "irq-gic-v3-its.c of 4.11 and 6.12; numbers of 6.1 and 6.12 recordings",
+        [Linux4_6 Chunks32 Read, Linux6_1 FirstFit Measured, Linux7_2 FirstFit Read];
+    /// Which MSI domain a device's messages belong to.
+    msi_domains: MsiDomains = "msi-domains", "/proc/interrupts of 6.1 and 6.12",
+        [Linux4_6 Shared Nearest, Linux6_1 Shared Measured, Linux6_12 PerDevice Measured,
+         Linux7_2 PerDevice Nearest];
+
+    // The IOMMU core and the SMMU drivers.
+    /// Whether the SMMU drivers call interrupts remapped.
+    smmu_intr_remap: SmmuIntrRemap = "smmu-intr-remap", "patch 6/7 of part 3; arm-smmu.c of 4.6 and 4.11",
+        [Linux4_6 Claimed Read, MsiV8 NotClaimed Read];
+    /// What the domain of the kernel's own drivers does.
+    default_domain: DefaultDomain = "default-domain",
+        "arm-smmu.c of 4.6; dumps of 6.1 and 6.12",
+        [Linux4_6 Bypass Read, MsiV10 Bypass Nearest, Linux4_11 Translated Inferred,
+         Linux6_1 Translated Measured, Linux7_2 Translated Read];
+    /// What translates for a group whose owner has no container type yet.
+    blocked_state: BlockedState = "blocked-state",
+        "ASIDs and commands in dumps of 6.1 and 6.12; the state itself from reading",
+        [Linux4_6 DefaultDomain Read, Linux6_1 EmptyDomain Measured, Linux6_12 Abort Measured,
+         Linux7_2 Abort Read];
+    /// Who owns a context descriptor table.
+    context_descriptors: ContextDescriptors = "context-descriptors", "dumps of 6.1 and 6.12",
+        [Linux4_6 PerDomain Nearest, Linux6_1 PerDomain Measured, Linux6_12 PerDevice Measured,
+         Linux7_2 PerDevice Nearest];
+    /// How the SMMUv3 driver brings an STE from one value to another.
+    ste_update: SteUpdate = "ste-update", "command queues in dumps of 6.1 and 6.12",
+        [Linux4_6 Break Nearest, Linux6_1 Break Measured, Linux6_12 Hitless Measured,
+         Linux7_2 Hitless Nearest];
+}
