@@ -180,7 +180,7 @@ impl<L: Log> Stages<'_, L> {
                     Some(below) => walk::resume(walk, input, &below, &mut source),
                 };
                 found.map_err(|fault| match fault {
-                    Fault::Fetch { level, cause, .. } => Refusal::aborted(stage1, level, cause),
+                    Fault::Fetch { level, at, cause } => Refusal::aborted(stage1, level, at, cause),
                     other => of_walk(stage1, &other),
                 })
             }
@@ -192,8 +192,8 @@ impl<L: Log> Stages<'_, L> {
                 };
                 found.map_err(|fault| match fault {
                     Fault::Fetch { cause: NestedFault::Refused(refusal), .. } => refusal,
-                    Fault::Fetch { level, cause: NestedFault::Abort(abort), .. } => {
-                        Refusal::aborted(stage1, level, abort)
+                    Fault::Fetch { level, at, cause: NestedFault::Abort(abort) } => {
+                        Refusal::aborted(stage1, level, at, abort)
                     }
                     other => of_walk(stage1, &other),
                 })

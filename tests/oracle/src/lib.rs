@@ -1,6 +1,6 @@
 //! What must come out, computed the slow and obvious way; shares nothing with what it judges.
 //!
-//! Four rooms, each answering one question by brute force:
+//! Rooms, each answering one question by brute force:
 //!
 //! - [`window`]: what a type1 container answers to MAP_DMA and UNMAP_DMA, and which page each IOVA
 //!   then reaches. Kept page by page; it knows no tree and no page table.
@@ -9,6 +9,7 @@
 //! - [`walk`]: a second reading of AArch64 translation tables (VMSAv8-64), from the architecture's
 //!   tables of index bits, block sizes and descriptor types.
 //! - [`dirty`]: the dirty bitmap as the kernel reports it, stale bits included.
+//! - [`aarch32`]: a second reading of the tables of AArch32, short descriptors and long ones.
 //!
 //! The rooms do not call one another either: `window` hands `leaves` a list of frames and that is
 //! all. Nothing here is fast, and nothing is clever; where a shorter way existed, the longer one
@@ -16,6 +17,7 @@
 //!
 //! Errors are positive Linux errno values, by the names below.
 
+pub mod aarch32;
 pub mod dirty;
 pub mod leaves;
 pub mod walk;
