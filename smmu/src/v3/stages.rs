@@ -3,9 +3,11 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `fetch` | where is a descriptor, and what does reading it change? |
+//! | `first` | what does stage 1 alone say, for an address translation operation? |
 //! | `refusal` | why was an address not translated? |
 
 mod fetch;
+mod first;
 mod refusal;
 
 pub(crate) use fetch::ConfigThroughStages;

@@ -205,7 +205,8 @@ impl Long {
             let kind = descriptor % 4;
             let block = kind == 1 && level < 3;
             let page = kind == 3 && level == 3;
-            if !block && !page && !(kind == 3 && level < 3) {
+            let below = kind == 3 && level < 3;
+            if !(block || page || below) {
                 return Err(Stop::Translation(level));
             }
             let address = descriptor & 0xffff_ffff_f000;
