@@ -101,7 +101,7 @@ impl Memory {
     }
 
     /// The chunk that holds `at`, for reading.
-    #[inline]
+    #[inline(always)]
     fn chunk(&self, at: PhysAddr) -> Result<&Chunk, Abort> {
         for bank in &self.banks {
             if let Some(chunk) = bank.chunks.get(bank.index(at)) {
@@ -133,7 +133,7 @@ impl Memory {
     ///
     /// # Errors
     /// [`Abort`] where there is no RAM.
-    #[inline]
+    #[inline(always)]
     pub fn load_u64(&self, at: PhysAddr) -> Result<u64, Abort> {
         Ok(self.chunk(at)?[word_index(at)])
     }

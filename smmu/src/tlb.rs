@@ -203,7 +203,7 @@ impl Tlb {
 
     /// The cached translation of `input` in a space: that of the smallest page, where there are
     /// several.
-    #[inline]
+    #[inline(always)]
     pub fn lookup(&mut self, space: SpaceId, input: u64) -> Option<&Translation> {
         match &mut self.store {
             Store::Sets(sets) => sets.lookup(space, input),
@@ -227,6 +227,7 @@ impl Tlb {
     }
 
     /// Caches a translation, replacing one of its set if there is no room.
+    #[inline(always)]
     pub fn insert(&mut self, space: SpaceId, translation: Translation) {
         let lg2 = u32::from(translation.lg2);
         let translation = Translation { input: page(translation.input, lg2), ..translation };

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// What a cached translation is found by: PASID, privilege, log2 of the page, first address.
 type Key = (Option<SubstreamId>, bool, u32, u64);
 
-/// The cache. See the [module](self).
+/// The translations a device was granted, until it is told to drop them.
 #[derive(Clone, Debug, Default)]
 pub struct Atc {
     entries: BTreeMap<Key, Grant>,

@@ -240,7 +240,7 @@ pub enum Fault<F> {
 ///
 /// # Errors
 /// The first fault in the architecture's order.
-#[inline]
+#[inline(always)]
 pub fn walk<F: Fetch>(config: &Config, input: u64, fetch: &mut F) -> Result<Leaf, Fault<F::Fault>> {
     if let Format::Short { simplified } = config.format {
         return vmsav7s::walk::walk(config, simplified, input, fetch);
@@ -259,6 +259,7 @@ pub fn walk<F: Fetch>(config: &Config, input: u64, fetch: &mut F) -> Result<Leaf
 ///
 /// # Errors
 /// As [`walk`].
+#[inline(never)]
 pub fn resume<F: Fetch>(
     config: &Config,
     input: u64,

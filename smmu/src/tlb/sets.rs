@@ -79,7 +79,7 @@ impl Sets {
         self.spaces.push(SpaceState { tag, sizes: 0, pieces_of: 0 });
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn lookup(&mut self, space: SpaceId, input: u64) -> Option<&Translation> {
         let at = self.position(space, input)?;
         if self.geometry.victim == Victim::LeastRecentlyUsed {
@@ -89,7 +89,7 @@ impl Sets {
         Some(&self.slots[at].translation)
     }
 
-    #[inline]
+    #[inline(always)]
     fn position(&self, space: SpaceId, input: u64) -> Option<usize> {
         let state = &self.spaces[space.0 as usize];
         let mut sizes = state.sizes;
@@ -103,7 +103,7 @@ impl Sets {
         None
     }
 
-    #[inline]
+    #[inline(always)]
     fn position_of(&self, space: SpaceId, tag: u64, input: u64, lg2: u32) -> Option<usize> {
         let first = page(input, lg2);
         let set = self.set_of(space, first, lg2);
@@ -123,6 +123,7 @@ impl Sets {
     }
 
     /// Caches a translation; whether another gave way.
+    #[inline(always)]
     pub(super) fn insert(&mut self, space: SpaceId, translation: Translation) -> bool {
         let lg2 = u32::from(translation.lg2);
         let set = self.set_of(space, translation.input, lg2);
@@ -141,10 +142,15 @@ impl Sets {
         };
         let free = |slot: &Slot| slot.tag != spaces[slot.space.0 as usize].tag;
         let set_slots = &self.slots[set..set + ways];
-        let way = set_slots
-            .iter()
-            .position(same)
-            .or_else(|| set_slots.iter().position(|slot| slot.tag == DEAD || free(slot)));
+        let way = match set_slots {
+            // Direct mapped: there is nothing to choose.
+            [only] => (same(only) || only.tag == DEAD || free(only)).then_some(0),
+            _ => {
+                let dead = |slot: &Slot| slot.tag == DEAD || free(slot);
+                let found = set_slots.iter().position(same);
+                found.or_else(|| set_slots.iter().position(dead))
+            }
+        };
         let replaces = way.is_none();
         let way = way.unwrap_or_else(|| self.victim(set));
         self.clock += 1;
@@ -153,6 +159,7 @@ impl Sets {
     }
 
     /// The way of a full set that gives way.
+    #[cold]
     fn victim(&mut self, set: usize) -> usize {
         let ways = usize::from(self.geometry.ways);
         match self.geometry.victim {

@@ -14,7 +14,7 @@ use crate::v3::outcome::{Transaction, Translated};
 use crate::v3::translate::Stop;
 use crate::v3::wire::regs::Cr0;
 use passim_model::pgtable::vmsav8::Stage;
-use passim_model::pgtable::walk::Leaf;
+use passim_model::pgtable::walk::{Below, Leaf};
 use passim_model::{Memory, PhysAddr};
 
 /// What is written down of a translation on its way. Nothing, unless somebody looks.
@@ -48,6 +48,9 @@ pub(crate) trait Log {
         _word: u64,
     ) {
     }
+    /// A walk starts at a table that was remembered.
+    #[inline(always)]
+    fn table(&mut self, _stage: Stage, _below: &Below) {}
     /// A walk came to a leaf.
     #[inline(always)]
     fn leaf(&mut self, _stage: Stage, _leaf: &Leaf) {}
@@ -100,6 +103,15 @@ pub enum Step {
         stage: Stage,
         /// The entry.
         entry: Translation,
+    },
+    /// A table half-way down that the walk cache held: the walk starts there.
+    CachedTable {
+        /// Stage of the table.
+        stage: Stage,
+        /// Level of the table.
+        level: u8,
+        /// Its address, in the stage's output space.
+        table: u64,
     },
     /// A translation table descriptor.
     Descriptor {
@@ -217,6 +229,11 @@ impl Log for Notes {
 
     fn descriptor(&mut self, stage: Stage, level: i8, ipa: Option<u64>, at: PhysAddr, word: u64) {
         self.steps.push(Step::Descriptor { stage, level, ipa, at, word });
+    }
+
+    fn table(&mut self, stage: Stage, below: &Below) {
+        let Below { level, table, .. } = *below;
+        self.steps.push(Step::CachedTable { stage, level, table });
     }
 
     fn leaf(&mut self, stage: Stage, leaf: &Leaf) {

@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | `fetch` | where is a descriptor, and what does reading it change? |
 //! | `first` | what does stage 1 alone say, for an address translation operation? |
+//! | `judging` | does a translation permit the access? |
 //! | `refusal` | why was an address not translated? |
 
 mod fetch;
 mod first;
+mod judging;
 mod refusal;
 
 pub(crate) use fetch::ConfigThroughStages;
@@ -16,15 +18,16 @@ pub(crate) use refusal::Refusal;
 use crate::attributes::Attributes;
 use crate::choice::Overlap;
 use crate::regime::{Half, Regime, Stage1, Stage2, Unprivileged, granted};
-use crate::tlb::{Retention, Tlb, Translation};
+use crate::tlb::{Retention, SpaceId, Tlb, Translation};
 use crate::v3::Counters;
 use crate::v3::explain::Log;
 use crate::v3::outcome::{Path, Translated};
 use crate::v3::wire::event::{Class, EventKind};
-use fetch::{Flags, Nested, NestedFault, Physical, Trail};
+use fetch::{Bare, Flags, Nested, NestedFault, Physical, Trail};
+use judging::{judge, must_mark};
 use passim_model::access::{Access, Perms, Privilege};
 use passim_model::pgtable::vmsav8::{Stage, Stage1Leaf, Stage2Leaf};
-use passim_model::pgtable::walk::{self, Fault, Leaf};
+use passim_model::pgtable::walk::{self, Below, Fault, Fetch, Leaf};
 use passim_model::{Abort, Memory, PhysAddr};
 use refusal::{at_stage1, at_stage2, of_walk};
 
@@ -89,21 +92,15 @@ impl<L: Log> Stages<'_, L> {
         if half.unprivileged == Unprivileged::Refused && unprivileged {
             return Err(refuse(EventKind::Translation));
         }
-        let spaces = [stage1.space, stage1.global];
         if self.caching.overlap == Overlap::Detected {
-            let distinct = if spaces[0] == spaces[1] { &spaces[..1] } else { &spaces[..] };
-            let alone = self.tlb.check(distinct, address);
-            alone.map_err(|_| Refusal::conflict(Stage::One, None))?;
+            self.check_stage1(stage1, address)?;
         }
         let regime = Regime { stage1: Some(stage1), stage2 };
-        for space in spaces {
-            if let Some(entry) = self.tlb.lookup(space, address)
-                && !must_mark(entry, demand.access)
-            {
-                self.counters.tlb_hits += 1;
-                self.log.hit(Stage::One, entry);
-                return judge(entry, &regime, address, demand, Path::Hit);
-            }
+        if let Some(found) = self.cached(stage1.space, &regime, address, demand) {
+            return found;
+        }
+        if let Some(found) = self.cached(stage1.global, &regime, address, demand) {
+            return found;
         }
         self.counters.tlb_misses += 1;
         // IHI 0070 G.b 5.4.1.1: EPD makes the miss a fault.
@@ -111,6 +108,32 @@ impl<L: Log> Stages<'_, L> {
             return Err(refuse(EventKind::Translation));
         }
         self.fill(&regime, half, address, demand)
+    }
+
+    /// The answer of a space of stage 1, if it has one.
+    #[inline(always)]
+    fn cached(
+        &mut self,
+        space: SpaceId,
+        regime: &Regime<'_>,
+        address: u64,
+        demand: Demand,
+    ) -> Option<Result<Found, Refusal>> {
+        let entry = self.tlb.lookup(space, address)?;
+        if must_mark(entry, demand.access) {
+            return None;
+        }
+        self.counters.tlb_hits += 1;
+        self.log.hit(Stage::One, entry);
+        Some(judge(entry, regime, address, demand, Path::Hit))
+    }
+
+    #[cold]
+    fn check_stage1(&self, stage1: &Stage1, address: u64) -> Result<(), Refusal> {
+        let spaces = [stage1.space, stage1.global];
+        let distinct = if spaces[0] == spaces[1] { &spaces[..1] } else { &spaces[..] };
+        let alone = self.tlb.check(distinct, address);
+        alone.map_err(|_| Refusal::conflict(Stage::One, None))
     }
 
     /// Walks for a first-stage miss, caches what it finds and judges it.
@@ -161,6 +184,7 @@ impl<L: Log> Stages<'_, L> {
     }
 
     /// The leaf of stage 1.
+    #[inline(always)]
     fn walk_stage1(
         &mut self,
         stage1: &Stage1,
@@ -171,15 +195,22 @@ impl<L: Log> Stages<'_, L> {
         self.counters.walks += 1;
         let input = address & !(u64::MAX << walk.input_bits);
         let start = self.tlb.table(stage1.space, address);
+        if let Some(below) = &start {
+            self.log.table(Stage::One, below);
+        }
         let trail = Trail::of(self.tlb, stage1.space, address, walk.granule);
         let order = stage1.endian;
         let flags = Flags { updates: stage1.updates, stage: Stage::One };
         match stage2 {
             None => {
-                let mut source = Physical { stages: self, order, flags, trail };
-                let found = match start {
-                    None => walk::walk(walk, input, &mut source),
-                    Some(below) => walk::resume(walk, input, &below, &mut source),
+                // The way that leaves nothing behind is the one that has to be short.
+                let found = if trail.is_none() && !stage1.updates.tables {
+                    let (memory, log) = (self.memory, &mut *self.log);
+                    let mut source = Bare { memory, log, order, stage: Stage::One };
+                    walk::walk(walk, input, &mut source)
+                } else {
+                    let mut source = Physical { stages: self, order, flags, trail };
+                    from(start, walk, input, &mut source)
                 };
                 found.map_err(|fault| match fault {
                     Fault::Fetch { level, at, cause } => Refusal::aborted(stage1, level, at, cause),
@@ -188,10 +219,7 @@ impl<L: Log> Stages<'_, L> {
             }
             Some(stage2) => {
                 let mut source = Nested { stages: self, stage2, order, flags, trail };
-                let found = match start {
-                    None => walk::walk(walk, input, &mut source),
-                    Some(below) => walk::resume(walk, input, &below, &mut source),
-                };
+                let found = from(start, walk, input, &mut source);
                 found.map_err(|fault| match fault {
                     Fault::Fetch { cause: NestedFault::Refused(refusal), .. } => refusal,
                     Fault::Fetch { level, at, cause: NestedFault::Abort(abort) } => {
@@ -302,13 +330,13 @@ impl<L: Log> Stages<'_, L> {
         }
         self.counters.stage2_walks += 1;
         let start = self.tlb.table(stage2.space, ipa);
+        if let Some(below) = &start {
+            self.log.table(Stage::Two, below);
+        }
         let trail = Trail::of(self.tlb, stage2.space, ipa, stage2.walk.granule);
         let flags = Flags { updates: stage2.updates, stage: Stage::Two };
         let mut source = Physical { stages: self, order: stage2.endian, flags, trail };
-        let found = match start {
-            None => walk::walk(&stage2.walk, ipa, &mut source),
-            Some(below) => walk::resume(&stage2.walk, ipa, &below, &mut source),
-        };
+        let found = from(start, &stage2.walk, ipa, &mut source);
         let leaf = found.map_err(|fault| match fault {
             Fault::Fetch { level, cause: Abort(at), .. } => {
                 Refusal { fetch: Some(at), ..refuse(EventKind::WalkEabt, Some(level)) }
@@ -379,6 +407,7 @@ impl<L: Log> Stages<'_, L> {
     }
 
     /// A translation as one stage's leaf makes it.
+    #[inline(always)]
     fn entry_of(
         &self,
         leaf: &Leaf,
@@ -408,6 +437,20 @@ impl<L: Log> Stages<'_, L> {
     }
 }
 
+/// A walk from the first table, or from one that was remembered.
+#[inline(never)]
+fn from<F: Fetch>(
+    start: Option<Below>,
+    walk: &walk::Config,
+    input: u64,
+    source: &mut F,
+) -> Result<Leaf, Fault<F::Fault>> {
+    match start {
+        None => walk::walk(walk, input, source),
+        Some(below) => walk::resume(walk, input, &below, source),
+    }
+}
+
 /// log2 of the run a leaf with the contiguous hint speaks for, in leaves; 0 where it has none, or
 /// where its place in the run differs before and after translation, which makes the hint wrong.
 fn run_lg2(leaf: &Leaf, walk: &walk::Config, input: u64) -> u32 {
@@ -426,69 +469,6 @@ fn combine(entry: &mut Translation, second: &Translation, address: u64, ipa: u64
     entry.output = output & !inside;
     entry.stage2 = second.stage2;
     entry.clean |= second.clean;
-}
-
-/// Whether an access may have to mark a descriptor dirty, so that the tables have to be walked.
-#[inline]
-fn must_mark(entry: &Translation, access: Access) -> bool {
-    entry.clean && access.is_write()
-}
-
-/// What a translation answers, if both stages permit the access.
-#[inline]
-pub(crate) fn permitted(
-    entry: &Translation,
-    input: u64,
-    demand: Demand,
-    stage2: Option<&Stage2>,
-    path: Path,
-) -> Option<Translated> {
-    let access = demand.access;
-    let first = granted(access, entry.stage1[0], entry.stage1[1]);
-    let second = granted(access, entry.stage2[0], entry.stage2[1]);
-    let perms = first & second;
-    perms.contains(access.needs()).then(|| Translated {
-        pa: PhysAddr::new(entry.output | input & low_bits(entry.lg2)),
-        perms,
-        lg2: entry.lg2,
-        path,
-        attributes: match stage2 {
-            None => entry.attributes,
-            Some(stage2) => stage2.attributes(demand.attributes, &entry.leaf),
-        },
-    })
-}
-
-/// Judges the permissions of a translation, stage 1 first.
-fn judge(
-    entry: &Translation,
-    regime: &Regime<'_>,
-    input: u64,
-    demand: Demand,
-    path: Path,
-) -> Result<Found, Refusal> {
-    let offset = input & low_bits(entry.lg2);
-    let ipa = entry.intermediate | offset;
-    // With stage 1, the entry's attributes are those of both stages.
-    let alone = regime.stage2.filter(|_| regime.stage1.is_none());
-    if let Some(answer) = permitted(entry, input, demand, alone, path) {
-        return Ok(Found { answer, intermediate: ipa });
-    }
-    let access = demand.access;
-    let first = granted(access, entry.stage1[0], entry.stage1[1]);
-    let level = Some(entry.level as i8);
-    match (regime.stage1, regime.stage2) {
-        (Some(stage1), _) if !first.contains(access.needs()) => {
-            Err(Refusal { level, ..at_stage1(stage1, EventKind::Permission) })
-        }
-        (first, Some(stage2)) => {
-            // A combined entry keeps the level of stage 1 only.
-            let level = if first.is_none() { level } else { None };
-            Err(Refusal { level, ..at_stage2(stage2, EventKind::Permission, ipa) })
-        }
-        (Some(stage1), None) => Err(at_stage1(stage1, EventKind::Permission)),
-        (None, None) => unreachable!("a translation is made by at least one stage"),
-    }
 }
 
 #[inline]

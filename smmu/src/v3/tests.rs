@@ -4,14 +4,17 @@ use crate::choice::{
     Acknowledge, Choices, OutOfRangeParameter, Overlap, Prefetch, ReservedCommandFields,
     StreamTableBeyondOas,
 };
-use crate::tlb::Geometry;
+use crate::tlb::{Geometry, Retention, Victim};
 use crate::v3::testkit::{
     BOTH_STAGES, Board, CD0, CDS, COMMANDS, EVENTS, STAGE1, STAGE2, STE_STAGE1, STE_STAGE2, STREAM,
     STREAM_TABLE, event, implementation, pa, went_on, written,
 };
-use crate::v3::{ConfigGeometry, Implementation, Outcome, Path, Progress};
+use crate::v3::{ConfigGeometry, Implementation, Outcome, Path, Progress, Transaction};
 use passim_model::access::{Access, Direction, Privilege};
-use passim_model::{Effect, IntId, Memory, PhysAddr, Width};
+use passim_model::ats::{Completion, InvalidationEnd, PageRequest, TranslationRequest};
+use passim_model::{
+    DeviceId, Effect, IntId, Iova, Memory, Perms, PhysAddr, Requester, StreamId, SubstreamId, Width,
+};
 use proptest::prelude::*;
 
 /// The stores and loads of a driver that finds the SMMU, resets it, and turns it on.
@@ -101,12 +104,18 @@ enum Happening {
     Poke(u64, u64),
     Steps(u8),
     Dma(u32, Option<u32>, u64, Access),
+    /// A translation request, what comes of it as a translated access, and a page request.
+    Ats(u32, Option<u32>, u64, bool, bool),
+    /// The end of an invalidation.
+    Ended(u32, bool),
+    /// A message of the SMMU that nobody took.
+    Lost(u64, u32),
 }
 
 fn register() -> impl Strategy<Value = u64> {
     let known = [
         0x20, 0x28, 0x2c, 0x44, 0x50, 0x64, 0x68, 0x80, 0x84, 0x88, 0x90, 0x94, 0x98, 0x9c, 0xa0,
-        0xa4, 0xb0, 0x100a8, 0x100ac,
+        0xa4, 0xb0, 0xc0, 0xd0, 0xdc, 0x100a8, 0x100ac, 0x100c8, 0x100cc,
     ];
     prop_oneof![8 => prop::sample::select(known.to_vec()), 1 => 0..0x2_0010u64, 1 => any::<u64>()]
 }
@@ -171,7 +180,12 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => (register(), width, value()).prop_map(|(at, width, value)| Happening::Store(at, width, value)),
         4 => (place(), value()).prop_map(|(at, value)| Happening::Poke(at, value)),
         2 => (1..20u8).prop_map(Happening::Steps),
-        5 => (stream, substream, iova, access).prop_map(|(s, sub, iova, access)| Happening::Dma(s, sub, iova, access)),
+        5 => (stream.clone(), substream.clone(), iova.clone(), access)
+            .prop_map(|(s, sub, iova, access)| Happening::Dma(s, sub, iova, access)),
+        2 => (stream, substream, iova, any::<bool>(), any::<bool>())
+            .prop_map(|(s, sub, iova, a, b)| Happening::Ats(s, sub, iova, a, b)),
+        1 => (0..4u32, any::<bool>()).prop_map(|(tag, late)| Happening::Ended(tag, late)),
+        1 => (any::<u64>(), any::<u32>()).prop_map(|(at, data)| Happening::Lost(at, data)),
     ]
 }
 
@@ -185,13 +199,15 @@ fn built() -> impl Strategy<Value = Implementation> {
     ];
     let rest = (any::<u32>(), any::<u32>(), any::<u32>());
     let choices = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let caches = (any::<bool>(), any::<bool>(), 0..3usize);
+    let choices = (choices, caches);
     (idr0, rest, prop::bool::weighted(0.7), choices).prop_map(|(idr0, rest, usual, picks)| {
         let mut ids = BOTH_STAGES;
         ids.idr[0] = idr0;
         if !usual {
             (ids.idr[1], ids.idr[3], ids.idr[5]) = rest;
         }
-        let (a, b, c, d, e) = picks;
+        let ((a, b, c, d, e), (everything, detected, victim)) = picks;
         let choices = Choices {
             acknowledge: if a { Acknowledge::OnStep } else { Acknowledge::AtOnce },
             prefetch: if b { Prefetch::Configuration } else { Prefetch::Ignored },
@@ -207,10 +223,12 @@ fn built() -> impl Strategy<Value = Implementation> {
                 true => OutOfRangeParameter::Truncate,
                 false => OutOfRangeParameter::NoEffect,
             },
-            overlap: Overlap::SmallestWins,
+            overlap: if detected { Overlap::Detected } else { Overlap::SmallestWins },
         };
+        let victim = [Victim::RoundRobin, Victim::LeastRecentlyUsed, Victim::Random][victim];
         Implementation {
-            tlb: Geometry { sets_lg2: 3, ways: 2, ..Geometry::default() },
+            tlb: Geometry { sets_lg2: 3, ways: 2, victim },
+            retention: if everything { Retention::Everything } else { Retention::Sized },
             configs: ConfigGeometry { stes_lg2: 2, cds_lg2: 2 },
             choices,
             ..implementation(ids)
@@ -243,7 +261,45 @@ fn apply(board: &mut Board, happening: &Happening) {
                 assert!(matches!(first, Outcome::Translated(_)));
             }
         }
+        Happening::Ats(stream, substream, iova, no_write, last) => {
+            ask_ats(board, stream, substream, iova, no_write, last);
+        }
+        Happening::Ended(tag, late) => {
+            let end = if late { InvalidationEnd::TimedOut } else { InvalidationEnd::Completed };
+            board.smmu.invalidation_ended(tag, end);
+        }
+        Happening::Lost(at, data) => board.smmu.message_aborted(PhysAddr::new(at), data),
     }
+    board.smmu.take_resolved();
+}
+
+fn ask_ats(
+    board: &mut Board,
+    stream: u32,
+    substream: Option<u32>,
+    iova: u64,
+    no_write: bool,
+    last: bool,
+) {
+    let requester = Requester {
+        stream: StreamId::new(stream),
+        substream: substream.map(SubstreamId::new),
+        device: DeviceId::new(stream),
+    };
+    let (iova, privileged) = (Iova::new(iova), last);
+    let request = TranslationRequest { requester, iova, no_write, execute: last, privileged };
+    let answer = board.smmu.translation_request(&mut board.memory, &request);
+    if let Completion::Success(grant) = answer {
+        assert!(grant.lg2 >= 12 && grant.address.is_multiple_of(1 << grant.lg2));
+        let access = if no_write { Access::READ } else { Access::WRITE };
+        let txn = Transaction { requester, iova: Iova::new(grant.address), access };
+        board.smmu.translated(&mut board.memory, &txn);
+        board.smmu.explain(&board.memory, &Transaction { iova, ..txn });
+    }
+    let perms = if no_write { Perms::READ } else { Perms::empty() };
+    let group = (iova.get() >> 12) as u16;
+    let page = PageRequest { requester, page: iova, perms, privileged, last, group };
+    board.smmu.page_request(&mut board.memory, &page);
 }
 
 proptest! {
@@ -262,7 +318,7 @@ proptest! {
             apply(&mut board, happening);
         }
         board.smmu.tlb_entries();
-        prop_assert!(board.smmu.take_effects().len() <= 2 * 20 * 80);
+        prop_assert!(board.smmu.take_effects().len() <= 4 * 20 * 80);
     }
 
     /// With every invalidation sent, caches are invisible: an SMMU that has just been told to
@@ -278,7 +334,11 @@ proptest! {
         let tables = |happening: &&Happening| match happening {
             Happening::Poke(at, _) => !(COMMANDS..COMMANDS + 0x1000).contains(at),
             Happening::Dma(..) => true,
-            Happening::Store(..) | Happening::Steps(_) => false,
+            Happening::Ats(..) => true,
+            Happening::Store(..)
+            | Happening::Steps(_)
+            | Happening::Ended(..)
+            | Happening::Lost(..) => false,
         };
         for happening in all.iter().filter(tables) {
             apply(&mut board, happening);

@@ -142,8 +142,7 @@ impl SmmuV3 {
                     log.configuration(&self.configs, txn);
                     let overrides = setting.overrides;
                     let access = overrides.apply(txn.access);
-                    let attributes = overrides.memory.apply(Attributes::INCOMING);
-                    let demand = Demand { access, attributes };
+                    let demand = Demand { access, attributes: overrides.memory };
                     let mut stages = Stages {
                         memory,
                         tlb: &mut self.tlb,

@@ -1,6 +1,6 @@
 //! What must come out, computed the slow and obvious way; shares nothing with what it judges.
 //!
-//! Rooms, each answering one question by brute force:
+//! Six rooms, each answering one question by brute force:
 //!
 //! - [`window`]: what a type1 container answers to MAP_DMA and UNMAP_DMA, and which page each IOVA
 //!   then reaches. Kept page by page; it knows no tree and no page table.
@@ -8,6 +8,7 @@
 //!   contiguous runs.
 //! - [`walk`]: a second reading of AArch64 translation tables (VMSAv8-64), from the architecture's
 //!   tables of index bits, block sizes and descriptor types.
+//! - [`wide`]: the same where descriptors hold 52-bit addresses (FEAT_LPA2).
 //! - [`dirty`]: the dirty bitmap as the kernel reports it, stale bits included.
 //! - [`aarch32`]: a second reading of the tables of AArch32, short descriptors and long ones.
 //!
@@ -21,6 +22,7 @@ pub mod aarch32;
 pub mod dirty;
 pub mod leaves;
 pub mod walk;
+pub mod wide;
 pub mod window;
 
 /// No such mapping (MAP_DMA with FLAG_VADDR).

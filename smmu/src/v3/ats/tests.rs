@@ -7,6 +7,7 @@ use crate::v3::testkit::{
 use crate::v3::{Cause, Detail, IdRegisters, Outcome, Progress, SteFlaw, Transaction};
 use passim_model::access::Privilege;
 use passim_model::ats::{Completion, Grant, Invalidation, InvalidationEnd, TranslationRequest};
+use passim_model::device::{Atc, Lookup};
 use passim_model::{Access, DeviceId, Effect, Iova, Perms, Requester, StreamId, SubstreamId};
 
 const RW: Perms = Perms::READ.union(Perms::WRITE);
@@ -263,4 +264,96 @@ fn an_untranslated_access_of_the_stream_is_as_ever() {
     assert_eq!(pa(board.write(0x10_000)), 0x4800_0000);
     let privileged = Access { privilege: Privilege::Privileged, ..Access::READ };
     assert_eq!(pa(translated(&mut board, 0x10_000, privileged)), 0x10_000);
+}
+
+/// The device's own cache: asks where it does not know, uses what it was granted.
+fn device_read(board: &mut Board, atc: &mut Atc, iova: u64) -> Option<u64> {
+    let iova = Iova::new(iova);
+    if atc.lookup(None, iova, Access::READ) == Lookup::Unknown {
+        let requester = requester(None);
+        let request = TranslationRequest {
+            requester,
+            iova,
+            no_write: true,
+            execute: false,
+            privileged: false,
+        };
+        let answer = board.smmu.translation_request(&mut board.memory, &request);
+        atc.fill(&request, &answer);
+    }
+    match atc.lookup(None, iova, Access::READ) {
+        Lookup::Translated(address) => {
+            let txn = Transaction {
+                requester: requester(None),
+                iova: Iova::new(address),
+                access: Access::READ,
+            };
+            Some(pa(board.smmu.translated(&mut board.memory, &txn)))
+        }
+        Lookup::Refused | Lookup::Unknown => None,
+    }
+}
+
+/// Sends a command and carries its ATS Invalidate Requests to the device.
+fn command(board: &mut Board, atc: &mut Atc, w0: u64, w1: u64) {
+    board.command(w0, w1);
+    for effect in board.effects() {
+        if let Effect::InvalidateAtc(request) = effect {
+            let end = atc.invalidate(&request);
+            board.smmu.invalidation_ended(request.tag, end);
+        }
+    }
+    board.run();
+}
+
+const PAGE: u64 = STAGE1 + 0x3000 + 0x10 * 8;
+const TLBI: (u64, u64) = (0x7_0000_0000_0012, 0x1_0001);
+const ATC_INV: (u64, u64) = (0x8_0000_0040, 0x1_0000);
+const SYNC: (u64, u64) = (0x46, 0);
+
+#[test]
+fn a_device_reaches_a_page_until_its_own_cache_is_told() {
+    let mut board = board_of(1, true);
+    let mut atc = Atc::new();
+    assert_eq!(device_read(&mut board, &mut atc, 0x10_008), Some(0x4800_0008));
+    board.put(PAGE, &[0]);
+    for (w0, w1) in [TLBI, SYNC] {
+        command(&mut board, &mut atc, w0, w1);
+    }
+    assert_eq!(device_read(&mut board, &mut atc, 0x10_008), Some(0x4800_0008), "no ATC_INV");
+    for (w0, w1) in [ATC_INV, SYNC] {
+        command(&mut board, &mut atc, w0, w1);
+    }
+    assert_eq!(device_read(&mut board, &mut atc, 0x10_008), None);
+    assert_eq!(board.r32(0x60), 0);
+}
+
+/// IHI 0070 G.b 4.5.1: the SMMU's caches first, then the device's. The other way round a device
+/// that asks in between is told what is no longer so.
+#[test]
+fn the_wrong_order_leaves_a_stale_translation() {
+    for (order, expected) in
+        [([TLBI, SYNC, ATC_INV, SYNC], None), ([ATC_INV, SYNC, TLBI, SYNC], Some(0x4800_0008))]
+    {
+        let mut board = board_of(1, true);
+        let mut atc = Atc::new();
+        device_read(&mut board, &mut atc, 0x10_008);
+        board.put(PAGE, &[0]);
+        for (w0, w1) in order {
+            command(&mut board, &mut atc, w0, w1);
+            device_read(&mut board, &mut atc, 0x10_008);
+        }
+        assert_eq!(device_read(&mut board, &mut atc, 0x10_008), expected);
+    }
+}
+
+#[test]
+fn a_device_that_does_not_answer_is_told_of_at_the_sync() {
+    let mut board = board_of(1, true);
+    let mut atc = Atc::new();
+    atc.set_silent(true);
+    for (w0, w1) in [ATC_INV, SYNC] {
+        command(&mut board, &mut atc, w0, w1);
+    }
+    assert_eq!((board.r32(0x9c) >> 24, board.r32(0x60)), (3, 1));
 }

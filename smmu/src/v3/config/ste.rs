@@ -1,6 +1,6 @@
 //! What an STE says, and whether it may. IHI 0070 G.b 5.2 and 5.2.2.
 
-use crate::attributes::{Replacement, Shareability};
+use crate::attributes::{Attributes, Replacement, Shareability};
 use crate::regime::{Endian, FlagUpdates, OnFault, Recording, Response, Stage2, World};
 use crate::tlb::{Space, Tlb};
 use crate::v3::config::SteWords;
@@ -118,16 +118,23 @@ pub(crate) struct Ste {
 }
 
 /// STE.PRIVCFG, STE.INSTCFG, and what replaces memory attributes. IHI 0070 G.b 5.2, 13.5.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Overrides {
     pub(crate) privilege: Option<Privilege>,
     pub(crate) instruction: Option<bool>,
-    pub(crate) memory: Replacement,
+    /// Incoming memory attributes, after their replacement.
+    pub(crate) memory: Attributes,
+}
+
+impl Default for Overrides {
+    fn default() -> Self {
+        Self { privilege: None, instruction: None, memory: Attributes::INCOMING }
+    }
 }
 
 impl Overrides {
     fn of(word1: u64, features: &Features) -> Self {
-        let memory = match features.override_types {
+        let replacement = match features.override_types {
             false => Replacement::default(),
             true => Replacement::of(
                 Ste1::MEM_ATTR.get(word1),
@@ -136,6 +143,7 @@ impl Overrides {
                 Ste1::ALLOCCFG.get(word1),
             ),
         };
+        let memory = replacement.apply(Attributes::INCOMING);
         if !features.override_perms {
             return Self { memory, ..Self::default() };
         }

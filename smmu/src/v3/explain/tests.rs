@@ -2,7 +2,8 @@
 
 use super::{Step, Verdict};
 use crate::v3::testkit::{
-    Board, CD0, CDS, STAGE1, STE_STAGE1, STE_STAGE2, STREAM, STREAM_TABLE, pa,
+    BOTH_STAGES, Board, CD0, CDS, STAGE1, STE_STAGE1, STE_STAGE2, STREAM, STREAM_TABLE,
+    implementation, pa,
 };
 use crate::v3::{Explanation, Path, Transaction};
 use passim_model::pgtable::vmsav8::Stage;
@@ -91,4 +92,18 @@ fn a_nested_walk_tells_both_stages() {
     let second = levels(&told).iter().filter(|step| step.0 == Stage::Two).count();
     assert_eq!(second, 2 + 4, "the block once for CD and tables, the page");
     assert!(matches!(told.verdict, Verdict::Translated(answer) if answer.pa.get() == 0x4900_0345));
+}
+
+#[test]
+fn a_remembered_table_is_told() {
+    let retention = crate::tlb::Retention::Everything;
+    let built = crate::v3::Implementation { retention, ..implementation(BOTH_STAGES) };
+    let mut board = Board::with(built);
+    board.stage1_tables();
+    board.stage1(CD0);
+    pa(board.read(0x10_000));
+    let told = explain(&board, 0x11_000);
+    let cached = Step::CachedTable { stage: Stage::One, level: 3, table: STAGE1 + 0x3000 };
+    assert!(told.steps.contains(&cached), "{told:x?}");
+    assert_eq!(levels(&told), [(Stage::One, 3, STAGE1 + 0x3088)]);
 }

@@ -8,7 +8,7 @@ use crate::v3::wire::event::Class;
 use passim_model::bits::Field;
 use passim_model::pgtable::vmsav8::{Granule, Stage, Stage1Leaf, Stage2Leaf};
 use passim_model::pgtable::walk::{Below, Fetch};
-use passim_model::{Abort, PhysAddr};
+use passim_model::{Abort, Memory, PhysAddr};
 
 /// Where the tables a walk comes to are cached.
 #[derive(Clone, Copy)]
@@ -45,6 +45,33 @@ impl Flags {
     }
 }
 
+/// Descriptors at physical addresses, of which nothing is updated and no table remembered.
+pub(super) struct Bare<'a, L> {
+    pub(super) memory: &'a Memory,
+    pub(super) log: &'a mut L,
+    pub(super) order: Endian,
+    pub(super) stage: Stage,
+}
+
+impl<L: Log> Fetch for Bare<'_, L> {
+    type Fault = Abort;
+
+    #[inline(always)]
+    fn fetch(&mut self, at: u64, level: i8) -> Result<u64, Abort> {
+        let at = PhysAddr::new(at);
+        let word = self.order.read(self.memory.load_u64(at)?);
+        self.log.descriptor(self.stage, level, None, at, word);
+        Ok(word)
+    }
+
+    fn fetch_short(&mut self, at: u64, level: i8) -> Result<u32, Abort> {
+        let physical = PhysAddr::new(at);
+        let word = self.order.read_short(self.memory.load_u64(physical)?, at);
+        self.log.descriptor(self.stage, level, None, physical, u64::from(word));
+        Ok(word)
+    }
+}
+
 /// Descriptors at physical addresses.
 pub(super) struct Physical<'a, 'b, L> {
     pub(super) stages: &'a mut Stages<'b, L>,
@@ -56,7 +83,7 @@ pub(super) struct Physical<'a, 'b, L> {
 impl<L: Log> Fetch for Physical<'_, '_, L> {
     type Fault = Abort;
 
-    #[inline]
+    #[inline(always)]
     fn fetch(&mut self, at: u64, level: i8) -> Result<u64, Abort> {
         let at = PhysAddr::new(at);
         let word = self.order.read(self.stages.memory.load_u64(at)?);
@@ -71,7 +98,7 @@ impl<L: Log> Fetch for Physical<'_, '_, L> {
         Ok(word)
     }
 
-    #[inline]
+    #[inline(always)]
     fn descend(&mut self, at: u64, below: Below) -> Result<(), Abort> {
         if let Some(flag) = self.flags.missing(&below) {
             let set = self.order.read(flag.mask());

@@ -55,7 +55,7 @@ fn a_level_hint_leaves_tables_below_it() {
 #[test]
 fn a_contiguous_run_is_one_entry() {
     let mut board = keeping();
-    let run: Vec<u64> = (0..16).map(|n| 1 << 52 | 0x4810_0f47 + (n << 12)).collect();
+    let run: Vec<u64> = (0..16).map(|n| (1 << 52) | (0x4810_0f47 + (n << 12))).collect();
     board.put(STAGE1 + 0x3000 + 0x20 * 8, &run);
     assert_eq!(pa(board.read(0x20_008)), 0x4810_0008);
     board.put(STAGE1 + 0x3000 + 0x2f * 8, &[0]);

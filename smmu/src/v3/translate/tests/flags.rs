@@ -128,7 +128,7 @@ fn an_update_of_stage_1_is_a_write_for_stage_2() {
     let block = STAGE2 + 0x4000 + 8 * (STAGE1 >> 21 & 511);
     board.put(STAGE2 + 0x1000 + 8, &[STAGE2 + 0x4003]);
     for n in 0..64 {
-        board.put(STAGE2 + 0x4000 + 8 * n, &[0x4000_0000 + (n << 21) | 0x7fd]);
+        board.put(STAGE2 + 0x4000 + 8 * n, &[(0x4000_0000 + (n << 21)) | 0x7fd]);
     }
     let tables = STAGE1 & !0x1f_ffff;
     board.put(block, &[tables | 0x77d]);

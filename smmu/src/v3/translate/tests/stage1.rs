@@ -4,7 +4,7 @@ use crate::regime::Response;
 use crate::v3::testkit::{
     BOTH_STAGES, Board, CD0, CDS, STAGE1, STREAM, event, implementation, pa, went_on, written,
 };
-use crate::v3::{Cause, CdFlaw, Detail, IdRegisters, Outcome, Path, Record};
+use crate::v3::{Cause, CdFlaw, Description, Detail, IdRegisters, Outcome, Path, Record};
 use passim_model::access::{Access, Privilege};
 use passim_model::{Perms, PhysAddr};
 
@@ -204,4 +204,56 @@ fn execution_is_a_permission_of_its_own() {
     // InD is bit 34, RnW bit 35.
     assert_eq!(board.last_record()[1], 0x20c_0000_0000);
     assert_eq!(pa(board.read(0x14_000)), 0x4800_4000);
+}
+
+/// EVERYTHING has E0PD, EPAN and HAD.
+fn everything(edit: impl FnOnce(&mut [u64; 4])) -> Board {
+    let description = Description { stream_bits: 16, ..Description::EVERYTHING };
+    board_with(description.id_registers().unwrap(), edit)
+}
+
+const PRIVILEGED: Access = Access { privilege: Privilege::Privileged, ..Access::READ };
+
+#[test]
+fn e0pd_closes_a_half_to_unprivileged_accesses() {
+    let mut board = everything(|cd| cd[1] |= 1 << 2);
+    assert_eq!(written(board.read(0x10_000)), "F_TRANSLATION");
+    assert_eq!(pa(board.ask(STREAM, 0x10_000, PRIVILEGED)), 0x4800_0000);
+    // On a hit too.
+    assert_eq!(written(board.read(0x10_000)), "F_TRANSLATION");
+    // Without the feature the bit means nothing.
+    let mut board = board_with(BOTH_STAGES, |cd| cd[1] |= 1 << 2);
+    assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
+}
+
+#[test]
+fn pan_closes_unprivileged_pages_to_privileged_data_accesses() {
+    let mut board = everything(|cd| cd[0] |= 1 << 40);
+    assert_eq!(written(board.ask(STREAM, 0x10_000, PRIVILEGED)), "F_PERMISSION");
+    assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
+    // AP[1] = 0: executable without privilege, and that counts only with EPAN.
+    let page = STAGE1 + 0x3000 + 0x12 * 8;
+    board.put(page, &[0x4800_2f07]);
+    assert_eq!(pa(board.ask(STREAM, 0x12_000, PRIVILEGED)), 0x4800_2000);
+    let mut board = everything(|cd| {
+        cd[0] |= 1 << 40;
+        cd[1] |= 1 << 59;
+    });
+    board.put(page, &[0x4800_2f07]);
+    assert_eq!(written(board.ask(STREAM, 0x12_000, PRIVILEGED)), "F_PERMISSION");
+}
+
+#[test]
+fn had_makes_table_limits_ignored() {
+    let mut board = everything(|cd| cd[1] |= 1 << 1);
+    board.put(STAGE1 + 0x2000, &[3 << 61 | (STAGE1 + 0x3003)]);
+    assert_eq!(pa(board.write(0x10_000)), 0x4800_0000);
+}
+
+#[test]
+fn wxn_takes_execution_from_what_may_be_written() {
+    let mut board = everything(|cd| cd[0] |= 1 << 36);
+    let fetch = Access { instruction: true, ..Access::READ };
+    assert_eq!(written(board.ask(STREAM, 0x10_000, fetch)), "F_PERMISSION");
+    assert_eq!(pa(board.ask(STREAM, 0x11_000, fetch)), 0x4800_1000);
 }

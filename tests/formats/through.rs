@@ -1,0 +1,219 @@
+//! The same tables, reached as a transaction reaches them: STE and CD say the shape in their own
+//! words, and the SMMU's answer is compared with the oracle's.
+
+use crate::suite::{Answer, Format};
+use crate::vmsav8::Vmsav8;
+use passim_model::pgtable::vmsav8::{Granule, Stage};
+use passim_model::{
+    Access, DeviceId, Iova, Memory, Perms, PhysAddr, Requester, Span, StreamId, Width,
+};
+use passim_smmu::SmmuV3;
+use passim_smmu::tlb::Geometry;
+use passim_smmu::v3::{
+    ConfigGeometry, Description, Detail, Event, EventKind, Implementation, Transaction, Verdict,
+};
+
+/// A shape behind an SMMU.
+#[derive(Debug)]
+pub(crate) struct ThroughSmmu(Vmsav8);
+
+/// Where STE and CD lie.
+const STREAMS: u64 = 0x1_0000;
+const CD: u64 = 0x2_0000;
+const STREAM: u32 = 1;
+
+impl ThroughSmmu {
+    /// The shapes that STE and CD can express, of these.
+    pub(crate) fn of(shapes: Vec<Vmsav8>) -> Vec<Self> {
+        shapes.into_iter().filter(Self::is_expressible).map(Self).collect()
+    }
+
+    fn is_expressible(shape: &Vmsav8) -> bool {
+        // IHI 0070 G.b 5.2, 5.4: TxSZ is at most 48, 47 with 64K.
+        let least = if shape.granule == Granule::K64 { 17 } else { 16 };
+        let level = shape.start_level;
+        let stage2 = match shape.granule {
+            // DDI 0487, VTCR_EL2.SL0: level 3 of 4K needs small tables, which there are.
+            Granule::K4 => (-1..=3).contains(&level),
+            Granule::K16 => (1..=3).contains(&level) || level == 0 && shape.ds,
+            Granule::K64 => (1..=3).contains(&level),
+        };
+        shape.input_bits >= least && (shape.stage == Stage::One || stage2)
+    }
+
+    /// IPS or S2PS.
+    fn size_code(&self) -> u64 {
+        match self.0.output_bits {
+            40 => 2,
+            48 => 5,
+            _ => 6,
+        }
+    }
+
+    /// TG0 or S2TG.
+    fn granule_code(&self) -> u64 {
+        match self.0.granule {
+            Granule::K4 => 0,
+            Granule::K64 => 1,
+            Granule::K16 => 2,
+        }
+    }
+
+    fn size_offset(&self) -> u64 {
+        64 - u64::from(self.0.input_bits)
+    }
+
+    /// The STE, and the CD where stage 1 is meant.
+    fn structures(&self, root: u64) -> ([u64; 4], [u64; 4]) {
+        let ds = u64::from(self.0.ds);
+        match self.0.stage {
+            Stage::One => {
+                // EPD1, V, AA64, R, A, ASET; DS is bit 58 of the third doubleword.
+                let word0 = 0x1_e200_c000_0000 & !(7 << 32)
+                    | self.size_code() << 32
+                    | self.granule_code() << 6
+                    | self.size_offset();
+                ([1 | 5 << 1 | CD, 0, 0, 0], [word0, root, ds << 58, 0xff])
+            }
+            Stage::Two => {
+                let (sl0, sl0_2) = self.start_code();
+                // AA64 and R.
+                let word2 = 1 << 58
+                    | 1 << 51
+                    | self.size_code() << 48
+                    | self.granule_code() << 46
+                    | sl0 << 38
+                    | self.size_offset() << 32;
+                ([1 | 6 << 1, 0, word2, root | ds << 3 | sl0_2 << 2], [0; 4])
+            }
+        }
+    }
+
+    /// S2SL0 and S2SL0_2.
+    fn start_code(&self) -> (u64, u64) {
+        match (self.0.granule, self.0.start_level) {
+            (Granule::K4, -1) => (0, 1),
+            (Granule::K4, 0) => (2, 0),
+            (Granule::K4, 1) => (1, 0),
+            (Granule::K4, 2) => (0, 0),
+            (Granule::K4, _) => (3, 0),
+            (_, 0) => (3, 0),
+            (_, 1) => (2, 0),
+            (_, 2) => (1, 0),
+            _ => (0, 0),
+        }
+    }
+
+    fn verdict(&self, memory: &Memory, input: u64, access: Access) -> Verdict {
+        let description = Description { stream_bits: 2, ..Description::EVERYTHING };
+        let ids = description.id_registers().expect("a description without contradictions");
+        // The smallest caches there are: every walk is by an SMMU of its own.
+        let mut smmu = SmmuV3::new(Implementation {
+            ids,
+            tlb: Geometry { sets_lg2: 0, ..Geometry::default() },
+            configs: ConfigGeometry { stes_lg2: 0, cds_lg2: 0 },
+            ..Implementation::default()
+        });
+        let mut none = Memory::new();
+        smmu.store(0x80, Width::W64, STREAMS, &mut none);
+        smmu.store(0x88, Width::W32, 2, &mut none);
+        smmu.store(0x20, Width::W32, 1, &mut none);
+        let stream = StreamId::new(STREAM);
+        let requester = Requester { stream, substream: None, device: DeviceId::new(STREAM) };
+        let txn = Transaction { requester, iova: Iova::new(input), access };
+        smmu.explain(memory, &txn).verdict
+    }
+}
+
+/// What a leaf that permits nothing says: the SMMU does not tell where it leads.
+const CLOSED: Answer = Answer::Leaf { output: 0, size: 0, readable: false, writable: false };
+
+fn level_of(event: &Event) -> i8 {
+    match event.detail {
+        Detail::Level(level) => level,
+        other => panic!("{event:?}: {other:?}"),
+    }
+}
+
+impl Format for ThroughSmmu {
+    fn levels(&self) -> (i8, i8) {
+        self.0.levels()
+    }
+
+    fn input_bits(&self) -> u32 {
+        self.0.input_bits()
+    }
+
+    fn entry_lg2(&self, level: i8) -> u32 {
+        self.0.entry_lg2(level)
+    }
+
+    fn word_lg2(&self) -> u32 {
+        self.0.word_lg2()
+    }
+
+    fn table_lg2(&self) -> u32 {
+        self.0.table_lg2()
+    }
+
+    fn table(&self, level: i8, at: u64) -> u64 {
+        self.0.table(level, at)
+    }
+
+    fn kinds(&self, level: i8, seed: u64) -> Vec<u64> {
+        self.0.kinds(level, seed)
+    }
+
+    fn put(&self, memory: &mut Memory, at: u64, entry: u64) {
+        self.0.put(memory, at, entry);
+    }
+
+    fn prepare(&self, memory: &mut Memory, root: u64) {
+        let span = Span::from_size(PhysAddr::new(STREAMS), 0x2_0000).expect("a span");
+        memory.add_bank(span).expect("a bank of its own");
+        let (ste, cd) = self.structures(root);
+        for (base, words) in [(STREAMS + 64 * u64::from(STREAM), ste), (CD, cd)] {
+            for (at, word) in (base..).step_by(8).zip(words) {
+                self.put(memory, at, word);
+            }
+        }
+    }
+
+    fn every(&self) -> u64 {
+        29
+    }
+
+    fn hardware(&self, memory: &Memory, _root: u64, input: u64) -> Answer {
+        for access in [Access::READ, Access::WRITE] {
+            match self.verdict(memory, input, access) {
+                Verdict::Translated(found) => {
+                    return Answer::Leaf {
+                        output: found.pa.get(),
+                        size: 1 << found.lg2,
+                        readable: found.perms.contains(Perms::READ),
+                        writable: found.perms.contains(Perms::WRITE),
+                    };
+                }
+                Verdict::Event(event) => match event.kind {
+                    EventKind::Permission => {}
+                    EventKind::Translation => return Answer::Translation(level_of(&event)),
+                    EventKind::AddrSize => return Answer::AddressSize(level_of(&event)),
+                    EventKind::Access => return Answer::AccessFlag(level_of(&event)),
+                    EventKind::WalkEabt => {
+                        return Answer::Abort(event.fetch.expect("an address").get());
+                    }
+                    other => panic!("{self:x?}: {other:?}, {:?}", event.detail),
+                },
+                other => panic!("{self:x?}: {other:?}"),
+            }
+        }
+        CLOSED
+    }
+
+    fn oracle(&self, memory: &Memory, root: u64, input: u64) -> Answer {
+        match self.0.oracle(memory, root, input) {
+            Answer::Leaf { readable: false, writable: false, .. } => CLOSED,
+            answer => answer,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Memory, an SMMU that forgets nothing, tables, and a device that looks at every page.
+
+use passim_model::pgtable::gather::Gather;
+use passim_model::pgtable::table::{Geometry, Mapping, MemoryType, Table};
+use passim_model::pgtable::vmsav8::{Granule, Stage};
+use passim_model::{
+    Access, DeviceId, Frames, Iova, Memory, PageSize, Perms, PhysAddr, Requester, Span, StreamId,
+    Width,
+};
+use passim_oracle as oracle;
+use passim_smmu::SmmuV3;
+use passim_smmu::tlb::Retention;
+use passim_smmu::v3::{Description, Implementation, Outcome, Progress, Transaction};
+
+/// Which stages translate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Setup {
+    Stage1,
+    Stage2,
+    Nested,
+}
+
+impl Setup {
+    pub(crate) const ALL: [Self; 3] = [Self::Stage1, Self::Stage2, Self::Nested];
+}
+
+const STREAM: u32 = 3;
+const STREAMS: u64 = 0x4000_0000;
+const COMMANDS: u64 = 0x4001_0000;
+const CD: u64 = 0x4002_0000;
+/// log2 of the Command queue's entries.
+const QUEUE_LG2: u64 = 8;
+/// Page tables, IPA and physical address alike.
+const TABLES: u64 = 0x4400_0000;
+const TABLE_BYTES: u64 = 32 << 20;
+/// What stage 1 leads to where there is a stage 2: IPAs of 64 pages.
+pub(crate) const DATA: u64 = 0x8000_0000;
+/// Where data lie in the end.
+pub(crate) const PHYSICAL: u64 = 0x9000_0000;
+
+/// Two regions of 2M; of each, the first sixteen pages and the last are looked at.
+pub(crate) const REGIONS: [u64; 2] = [0x1000_0000, 0x1020_0000];
+pub(crate) const BLOCK: u64 = 2 << 20;
+pub(crate) const PAGES: u64 = 16;
+
+pub(crate) const ASID: u64 = 7;
+pub(crate) const VMID: u64 = 5;
+
+/// See the [module](self).
+pub(crate) struct Rig {
+    pub(crate) setup: Setup,
+    smmu: SmmuV3,
+    pub(crate) memory: Memory,
+    pub(crate) frames: Frames,
+    /// Tables of the first stage, and which of them the CD (or STE) names.
+    pub(crate) first: [Table; 2],
+    pub(crate) current: usize,
+    /// Stage 2, where it is the second stage.
+    pub(crate) second: Option<Table>,
+    pub(crate) gather: Gather,
+    /// Whether the STE lets transactions through at all.
+    pub(crate) attached: bool,
+    prod: u64,
+}
+
+fn table(stage: Stage, memory: &mut Memory, frames: &mut Frames) -> Table {
+    let bits = if stage == Stage::One { 39 } else { 44 };
+    let geometry = Geometry::linux(stage, Granule::K4, bits, 44).expect("a shape of Linux's");
+    Table::new(geometry, memory, frames).expect("room for a root")
+}
+
+impl Rig {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let mut memory = Memory::new();
+        let ram = Span::from_size(PhysAddr::new(0x4000_0000), 0x1000_0000).expect("a span");
+        memory.add_bank(ram).expect("the one bank");
+        let span = Span::from_size(PhysAddr::new(TABLES), TABLE_BYTES).expect("a span");
+        let mut frames = Frames::new(PageSize::K4, [span]);
+        let stage = if setup == Setup::Stage2 { Stage::Two } else { Stage::One };
+        let first = [0; 2].map(|_| table(stage, &mut memory, &mut frames));
+        let second = (setup == Setup::Nested).then(|| table(Stage::Two, &mut memory, &mut frames));
+        let description = Description {
+            table_endian: passim_smmu::v3::TableEndian::Little,
+            output_bits: 44,
+            ..Description::EVERYTHING
+        };
+        let ids = description.id_registers().expect("a description without contradictions");
+        let retention = Retention::Everything;
+        let smmu = SmmuV3::new(Implementation { ids, retention, ..Implementation::default() });
+        let gather = Gather::new();
+        let mut rig = Self {
+            setup,
+            smmu,
+            memory,
+            frames,
+            first,
+            current: 0,
+            second,
+            gather,
+            attached: true,
+            prod: 0,
+        };
+        rig.boot();
+        rig
+    }
+
+    fn boot(&mut self) {
+        if self.second.is_some() {
+            // Tables and the CD onto themselves, data to where they lie.
+            self.map_second(CD & !(BLOCK - 1), CD & !(BLOCK - 1), BLOCK);
+            self.map_second(TABLES, TABLES, TABLE_BYTES);
+            for page in 0..64 {
+                self.map_second(DATA + (page << 12), PHYSICAL + (page << 12), 0x1000);
+            }
+        }
+        self.write_cd();
+        self.write_ste();
+        for (offset, width, value) in [
+            (0x80, Width::W64, STREAMS),
+            (0x88, Width::W32, 4),
+            (0x90, Width::W64, COMMANDS | QUEUE_LG2),
+            (0x20, Width::W32, 0x9),
+        ] {
+            self.smmu.store(offset, width, value, &mut self.memory);
+        }
+    }
+
+    pub(crate) fn map_second(&mut self, input: u64, output: u64, size: u64) {
+        let second = self.second.as_mut().expect("there is a stage 2");
+        let perms = Perms::READ | Perms::WRITE;
+        let target = PhysAddr::new(output);
+        let memory_type = MemoryType::Normal;
+        let mapping = Mapping { input, output: target, size, perms, memory_type };
+        let done = second.map(&mut self.memory, &mut self.frames, &mapping, &mut self.gather);
+        assert_eq!(done, Ok(()));
+    }
+
+    fn put(&mut self, at: u64, words: &[u64]) {
+        for (at, word) in (at..).step_by(8).zip(words) {
+            self.memory.store_u64(PhysAddr::new(at), *word).expect("RAM");
+        }
+    }
+
+    /// The CD: T0SZ 25 (39 bits), EPD1, V, IPS 44, AA64, R, A, ASET, ASID.
+    pub(crate) fn write_cd(&mut self) {
+        let word0 = ASID << 48 | 0xe204_c000_3519;
+        let root = self.first[self.current].root().get();
+        self.put(CD, &[word0, root, 0, 0xffff_ffff_f404_ff44]);
+    }
+
+    /// The STE: Config by setup, or 0b000.
+    pub(crate) fn write_ste(&mut self) {
+        let root = match &self.second {
+            Some(second) => second.root().get(),
+            None => self.first[self.current].root().get(),
+        };
+        let config = match (self.attached, self.setup) {
+            (false, _) => 0,
+            (true, Setup::Stage1) => 0b101,
+            (true, Setup::Stage2) => 0b110,
+            (true, Setup::Nested) => 0b111,
+        };
+        // S2T0SZ 20 (44 bits), SL0 2, 4K, PS 44, AA64, R.
+        let word2 = 0x040c_3594_0000_0000 | VMID;
+        let at = STREAMS + 64 * u64::from(STREAM);
+        self.put(at, &[1 | config << 1 | CD, 0xd6, word2, root]);
+    }
+
+    /// Gives the SMMU a command and time to consume it.
+    pub(crate) fn command(&mut self, words: [u64; 2]) {
+        let index = self.prod & ((1 << QUEUE_LG2) - 1);
+        self.put(COMMANDS + 16 * index, &words);
+        self.prod = (self.prod + 1) & ((2 << QUEUE_LG2) - 1);
+        self.smmu.store(0x98, Width::W32, self.prod, &mut self.memory);
+        while self.smmu.step(&mut self.memory) == Progress::Worked {}
+        assert_eq!(self.smmu.load(0x60, Width::W32), 0, "{words:x?} is legal");
+    }
+
+    /// Where a read, or a write, of the device ends.
+    fn reaches(&mut self, iova: u64, access: Access) -> Option<u64> {
+        let stream = StreamId::new(STREAM);
+        let requester = Requester { stream, substream: None, device: DeviceId::new(STREAM) };
+        let txn = Transaction { requester, iova: Iova::new(iova), access };
+        match self.smmu.translate(&mut self.memory, &txn) {
+            Outcome::Translated(translated) => Some(translated.pa.get()),
+            Outcome::Terminated(_) | Outcome::Stalled(_) => None,
+        }
+    }
+
+    /// Where the tables in memory say that it ends.
+    fn expected(&self, iova: u64, access: Access) -> Option<u64> {
+        if !self.attached {
+            return None;
+        }
+        let word = |at| self.memory.load_u64(PhysAddr::new(at)).ok();
+        let leaf = |table: &Table, input| {
+            let geometry = table.geometry();
+            let (granule, root) = (oracle::Granule::Size4K, table.root().get());
+            let bits = geometry.input_bits as u8;
+            let config = match geometry.stage {
+                Stage::One => oracle::walk::Config::stage1(granule, root, bits, 44),
+                Stage::Two => {
+                    let level = geometry.start_level;
+                    oracle::walk::Config::stage2(granule, root, bits, level, 44)
+                }
+            };
+            let leaf = oracle::walk::translate(&config, input, word).ok()?;
+            let permitted = if access.is_write() { leaf.writable } else { leaf.readable };
+            permitted.then_some(leaf.pa)
+        };
+        let first = leaf(&self.first[self.current], iova)?;
+        match &self.second {
+            None => Some(first),
+            Some(second) => leaf(second, first),
+        }
+    }
+
+    /// An access that does not end where it should, in words.
+    pub(crate) fn difference(&mut self) -> Option<String> {
+        for region in REGIONS {
+            for page in (0..PAGES).chain([511]) {
+                let iova = region + (page << 12) + 8;
+                for access in [Access::READ, Access::WRITE] {
+                    let expected = self.expected(iova, access);
+                    let found = self.reaches(iova, access);
+                    if found != expected {
+                        return Some(format!(
+                            "{iova:#x} {access:?}: {found:x?}, tables say {expected:x?}"
+                        ));
+                    }
+                }
+            }
+        }
+        None
+    }
+}
