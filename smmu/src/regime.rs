@@ -350,6 +350,7 @@ impl Stage2 {
         LeafAttributes {
             mem_attr: Stage2Leaf::MEM_ATTR.get(leaf.descriptor) as u8,
             shareability: self.shareability.unwrap_or(own),
+            level: leaf.level,
         }
     }
 
@@ -360,18 +361,20 @@ impl Stage2 {
     }
 }
 
-/// What a stage 2 leaf says of attributes.
+/// What a stage 2 leaf says beside its address and permissions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LeafAttributes {
     /// MemAttr.
     pub mem_attr: u8,
     /// SH, or what stands for it.
     pub shareability: Shareability,
+    /// Its level.
+    pub level: u8,
 }
 
 impl LeafAttributes {
     /// Of a translation without stage 2.
-    pub const NONE: Self = Self { mem_attr: 0, shareability: Shareability::Non };
+    pub const NONE: Self = Self { mem_attr: 0, shareability: Shareability::Non, level: 0 };
 }
 
 /// Everything that decides one translation.

@@ -16,7 +16,6 @@
 //! | SL0 that does not go with T0SZ (2.6.4) | translation fault |
 //! | upstream addresses wider than UBS (1.6.4) | sign-compressed at 49 bits; what cannot be is an unsupported upstream transaction fault of the bank |
 //! | PLVL of an address out of range in a stage-2 bank (17.3.1) | 0 with AArch64, 1 with AArch32, as in a stage-1 bank |
-//! | PLVL of a stage-2 permission fault on a cached pair of stages | that of the stage-2 leaf as the tables hold it now |
 //! | bits 11:0 of FAR, IPAFAR and GFAR (16.5.8) | those of the address |
 //! | FSYNR1, GFSYNR2, CR2, ACTLR, ACR | zero, but for the bits an MMU-500 defines |
 //! | external abort of data | the bus master's: not recorded here |

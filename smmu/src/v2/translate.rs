@@ -315,7 +315,7 @@ pub(crate) fn both(
     };
     let mut found = match found {
         Ok(found) => found,
-        Err(refusal) => return Err(told(parts, setting, &refusal, input, demand)),
+        Err(refusal) => return Err(told(parts.description, setting, &refusal, input)),
     };
     if setting.stage2.is_none()
         && let Some((bank, scheme)) = setting.second
@@ -366,16 +366,15 @@ fn stage2_alone(
         return Ok(Found { answer, intermediate: input });
     };
     let found = parts.stages.second(stage2, input, demand);
-    found.map_err(|refusal| told(parts, setting, &refusal, input, demand))
+    found.map_err(|refusal| told(parts.description, setting, &refusal, input))
 }
 
 /// The fault that a refused translation is.
 pub(crate) fn told(
-    parts: &mut Parts<'_>,
+    description: &Description,
     setting: &Setting,
     refusal: &Refusal,
     input: u64,
-    demand: Demand,
 ) -> ContextFault {
     let kind = match refusal.kind {
         EventKind::Access => ContextFaultKind::AccessFlag,
@@ -399,14 +398,10 @@ pub(crate) fn told(
         None if at_stage2 => Some(input),
         None => None,
     };
-    let mut level = refusal.level;
-    if level.is_none() && at_stage2 && kind == ContextFaultKind::Permission {
-        level = stage2_level(parts, setting, refusal, demand);
-    }
-    let level = level.and_then(|level| u8::try_from(level).ok());
+    let level = refusal.level.and_then(|level| u8::try_from(level).ok());
     ContextFault {
         bank: bank as u8,
-        kind: kind_of_version(kind, parts.description),
+        kind: kind_of_version(kind, description),
         level: level.unwrap_or_else(|| scheme.first_level()),
         nested_in,
         on_stage1_walk: at_stage2 && nested_in.is_some() && refusal.class == Class::Tt,
@@ -420,18 +415,6 @@ fn kind_of_version(kind: ContextFaultKind, description: &Description) -> Context
         ContextFaultKind::AddressSize if !description.is_v2() => ContextFaultKind::Translation,
         kind => kind,
     }
-}
-
-/// The level of the stage-2 leaf that refuses, which a cached pair of stages does not keep.
-fn stage2_level(
-    parts: &mut Parts<'_>,
-    setting: &Setting,
-    refusal: &Refusal,
-    demand: Demand,
-) -> Option<i8> {
-    let (stage2, ipa) = (setting.stage2.as_ref()?, refusal.ipa?);
-    let again = parts.stages.second(stage2, ipa, demand);
-    again.err().and_then(|refusal| refusal.level).or(Some(3))
 }
 
 /// How translations are cached in this implementation.

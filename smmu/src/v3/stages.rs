@@ -468,6 +468,7 @@ fn combine(entry: &mut Translation, second: &Translation, address: u64, ipa: u64
     entry.intermediate = ipa & !inside;
     entry.output = output & !inside;
     entry.stage2 = second.stage2;
+    entry.leaf = second.leaf;
     entry.clean |= second.clean;
 }
 
