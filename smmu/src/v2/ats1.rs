@@ -77,10 +77,15 @@ impl SmmuV2 {
         };
         // One at a time: another while the last one waits is UNPREDICTABLE, and ignored.
         if !self.stalls.operation_of(bank) {
-            let address = Gats::ADDR.in_place(value);
+            let address = Gats::ADDR.in_place(self.operand(value));
             self.operate(memory, Operation { bank, access, address }, None);
         }
         true
+    }
+
+    /// What was stored to an operation: SMMUv1 has 32 bits of it. IHI 0062 D.c 16.5.2.
+    fn operand(&self, value: u64) -> u64 {
+        if self.implementation.description.is_v2() { value } else { value & u64::from(u32::MAX) }
     }
 
     /// Performs an operation of a bank. IHI 0062 D.c 4.2.
@@ -165,6 +170,7 @@ impl SmmuV2 {
             gr0::GATS12PW => (PW, Reach::Both),
             _ => return false,
         };
+        let value = self.operand(value);
         let (bank, address) = (Gats::NDX.get(value) as usize, Gats::ADDR.in_place(value));
         self.globals.gpar = self.answer_globally(memory, bank, (access, reach), address);
         true
@@ -271,7 +277,7 @@ fn answer(
             let first = parts.stages.first(stage1, setting.stage2.as_ref(), address, demand.access);
             match first {
                 Ok(first) => Ok(told_of(first.leaf.lg2, first.output, first.attributes)),
-                Err(refusal) => Err(stopped(told(parts, setting, &refusal, address, demand))),
+                Err(refusal) => Err(stopped(told(parts.description, setting, &refusal, address))),
             }
         }
         (None, Reach::Stage1) if address >> setting.stage1_bits.min(63) != 0 => {

@@ -3,7 +3,8 @@
 
 use crate::regime::Response;
 use crate::v2::SmmuV2;
-use crate::v2::bank::far_bits;
+use crate::v2::bank::{BankFormat, far_bits};
+use crate::v2::context;
 use crate::v2::outcome::{
     Cause, ContextFault, ContextFaultKind, GlobalFault, GlobalFaultKind, Outcome, Record,
     Terminated, Transaction,
@@ -127,13 +128,14 @@ impl SmmuV2 {
         let bank = usize::from(fault.bank);
         self.changes += 1;
         let hits_under_fault = self.hits_under_fault(bank);
+        let stage2 = context::format_of(self.registers(), bank) == BankFormat::Stage2;
         let description = &self.implementation.description;
         let registers = &mut self.banks[bank];
         let record = if !registers.is_faulting() {
             registers.set_fault(fsr_field(fault.kind));
             registers.set_stalled(stalls);
             registers.far = asked.address & far_bits(description);
-            registers.fsynr0 = syndrome(fault, asked);
+            registers.fsynr0 = syndrome(fault, asked, stage2);
             if let Some(ipa) = fault.ipa {
                 registers.ipafar = ipa.get() & far_bits(description);
             }
@@ -238,8 +240,9 @@ impl SmmuV2 {
     }
 }
 
-/// FSYNR0. IHI 0062 D.c 16.5.11, 17.3.1.
-fn syndrome(fault: &ContextFault, asked: &Asked) -> u32 {
+/// FSYNR0. IHI 0062 D.c 16.5.11, 17.3.1: a stage-2 bank says that the transaction is Non-secure, which
+/// all are; in a stage-1 bank the bit is reserved.
+fn syndrome(fault: &ContextFault, asked: &Asked, stage2: bool) -> u32 {
     let external = fault.kind == ContextFaultKind::External;
     let word = Fsynr0::PLVL.of(u64::from(fault.level))
         | Fsynr0::NESTED.flag(fault.nested_in.is_some())
@@ -247,6 +250,7 @@ fn syndrome(fault: &ContextFault, asked: &Asked) -> u32 {
         | Fsynr0::WNR.flag(asked.access.is_write())
         | Fsynr0::PNU.flag(asked.access.privilege == Privilege::Privileged)
         | Fsynr0::IND.flag(asked.access.instruction)
+        | Fsynr0::NSATTR.flag(stage2)
         | Fsynr0::ATOF.flag(asked.stream.is_none())
         | Fsynr0::PTWF.flag(external)
         | Fsynr0::S1CBNDX.of(u64::from(fault.nested_in.unwrap_or(0)));

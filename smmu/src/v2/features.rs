@@ -372,6 +372,11 @@ impl Description {
                 "SMMUv1 has no AArch64 tables but those of 64K",
             ),
             (
+                v2 || self.flag_updates == FlagUpdates::None,
+                "flag_updates",
+                "SMMUv1 updates no descriptors",
+            ),
+            (
                 (self.version == Version::V1With64K) <= self.granules[2],
                 "granules",
                 "SMMUv1 with the 64K granule has the 64K granule",

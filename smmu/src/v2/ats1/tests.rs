@@ -81,7 +81,7 @@ fn stage_2_faults_of_an_operation() {
     board.bank64(BANK, 0x20, 0x9000_0000);
     // ATOT; the fault is in the stage-2 bank, with ATOF, S1PTWF and NESTED.
     assert_eq!(ask(&mut board, UR, 0x1_0000), 1 << 31 | 1);
-    let fsynr0 = 5 << 16 | 1 << 9 | 1 << 3 | 1 << 2 | 1;
+    let fsynr0 = 5 << 16 | 1 << 9 | 1 << 8 | 1 << 3 | 1 << 2 | 1;
     assert_eq!(board.told(SECOND), (0x402, 0x1_0000, fsynr0));
     // With that fault outstanding, even what could be answered is terminated.
     board.bank64(BANK, 0x20, STAGE1);

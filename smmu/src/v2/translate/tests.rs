@@ -77,7 +77,7 @@ fn both_stages() {
         let (fault, _) = faulted(board.write(0x2_1004));
         assert_eq!(kind(fault), (ContextFaultKind::Permission, 3));
         assert_eq!((fault.bank, fault.nested_in), (SECOND as u8, Some(BANK as u8)));
-        assert_eq!(board.told(SECOND), (0x408, 0x2_1004, 5 << 16 | 1 << 4 | 1 << 2 | 3));
+        assert_eq!(board.told(SECOND), (0x408, 0x2_1004, 5 << 16 | 1 << 8 | 1 << 4 | 1 << 2 | 3));
         assert_eq!(board.read_bank64(SECOND, 0x70), 0x1_1004);
         assert_eq!(board.read_bank(BANK, 0x58), 0x400, "nothing in the stage-1 bank");
         board.clear_fsr(SECOND);
@@ -96,7 +96,7 @@ fn a_stage_1_table_that_stage_2_does_not_map() {
     assert!(fault.on_stage1_walk);
     let (fsr, far, fsynr0) = board.told(SECOND);
     assert_eq!((fsr, far), (0x402, 0x1_0000));
-    assert_eq!(fsynr0, 5 << 16 | 1 << 3 | 1 << 2 | 1);
+    assert_eq!(fsynr0, 5 << 16 | 1 << 8 | 1 << 3 | 1 << 2 | 1);
     assert_eq!(board.read_bank64(SECOND, 0x70), 0x9000_0000);
 }
 
@@ -112,7 +112,7 @@ fn a_table_that_memory_does_not_have() {
     board.bank64(BANK, 0x20, 0x5000_0000);
     let fault = board.fault(0x1_0000);
     assert_eq!((fault.kind, fault.bank), (ContextFaultKind::External, SECOND as u8));
-    assert_eq!(board.told(SECOND), (0x410, 0x1_0000, 5 << 16 | 1 << 10 | 1 << 2));
+    assert_eq!(board.told(SECOND), (0x410, 0x1_0000, 5 << 16 | 1 << 10 | 1 << 8 | 1 << 2));
     assert_eq!(board.read_bank64(SECOND, 0x70), 0x5000_0000);
 }
 
