@@ -3,8 +3,8 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | [`walk`] | what does hardware read out of the tables for one address? |
-//! | [`table`] | how does software map and unmap? |
+//! | [`mod@walk`] | what does hardware read out of the tables for one address? |
+//! | [`mod@table`] | how does software map and unmap? |
 //!
 //! Positions are those of the Arm Architecture Reference Manual, ARMv7-A (DDI 0406, B3.5.1
 //! "Short-descriptor translation table format descriptors"), which IHI 0062 (2.7.1) takes over for
