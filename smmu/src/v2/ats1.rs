@@ -240,7 +240,7 @@ fn scheme_of(setting: &Setting, fault: &ContextFault) -> Scheme {
 /// IHI 0062 D.c 3.8.4, 4.1.1: the address is not sign-extended, and must be one that a device could
 /// put on the bus.
 fn answer(
-    parts: &mut Parts<'_>,
+    parts: &mut Parts<'_, Silent>,
     setting: &Setting,
     address: u64,
     demand: Demand,

@@ -13,6 +13,7 @@
 //! | `invalidate` | which translations does a TLBI name, and when is it complete? |
 //! | `fault` | how is software told? |
 //! | `stall` | which transactions wait for software? |
+//! | `explain` | why does a translation come out as it does? |
 //! | `ats1` | where does an address lead, if software asks? |
 //!
 //! Walk, TLB and permissions are those of SMMUv3; what differs is how a transaction finds its
@@ -27,6 +28,7 @@ mod attributes;
 mod bank;
 mod choice;
 mod context;
+mod explain;
 mod fault;
 mod features;
 mod invalidate;
@@ -40,6 +42,7 @@ mod translate;
 mod wire;
 
 pub use choice::{Choices, Completion, Conflict};
+pub use explain::{Explanation, Step, Verdict};
 pub use fault::Wires;
 pub use features::{Aarch32, Auxiliary, Contradiction, Description, FlagUpdates, Version};
 pub use outcome::{
@@ -95,6 +98,7 @@ impl Implementation {
 }
 
 /// An SMMUv2, or an SMMUv1. See the [module](self).
+#[derive(Clone)]
 pub struct SmmuV2 {
     implementation: Implementation,
     globals: Globals,

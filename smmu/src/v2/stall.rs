@@ -128,13 +128,13 @@ impl SmmuV2 {
                 // IHI 0062 D.c 3.7.3: not recorded again.
                 let response = self.report(bank);
                 let terminated = Terminated { response, cause: Cause::EndedBySoftware };
-                self.resolve(ticket, transaction, Outcome::Terminated(terminated));
+                self.let_go(ticket, transaction, Outcome::Terminated(terminated));
             }
             Held::Operation(operation) => self.operation_ended(operation),
         }
     }
 
-    fn resolve(&mut self, ticket: u64, transaction: Transaction, outcome: Outcome) {
+    fn let_go(&mut self, ticket: u64, transaction: Transaction, outcome: Outcome) {
         self.effects.push(Effect::Resume(transaction.requester.stream));
         self.stalls.resolved.push(Resolved { ticket, transaction, outcome });
     }
@@ -150,7 +150,7 @@ impl SmmuV2 {
             Held::Transaction(transaction) => {
                 let outcome = self.attempt(memory, &transaction, Some(ticket));
                 if !matches!(outcome, Outcome::Stalled(_)) {
-                    self.resolve(ticket, transaction, outcome);
+                    self.let_go(ticket, transaction, outcome);
                 }
             }
             Held::Operation(operation) => self.operate(memory, operation, Some(ticket)),

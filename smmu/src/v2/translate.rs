@@ -4,6 +4,7 @@
 //! the bank, the TLB and the tables.
 
 use crate::attributes::Attributes;
+use crate::choice::Overlap;
 use crate::regime::Response;
 use crate::v2::SmmuV2;
 use crate::v2::attributes::Preset;
@@ -17,7 +18,7 @@ use crate::v2::outcome::{
 use crate::v2::stall::{Held, Waits};
 use crate::v2::stream::{self, Matched};
 use crate::v2::wire::global::{Cr0, S2cr, s2cr_type};
-use crate::v3::explain::Silent;
+use crate::v3::explain::{Log, Silent};
 use crate::v3::front::NEVER;
 use crate::v3::stages::{Caching, Demand, FlagWrite, Found, Refusal, Stages};
 use crate::v3::wire::event::{Class, EventKind};
@@ -40,9 +41,20 @@ enum Route {
 pub(crate) type Translation = Result<Found, ContextFault>;
 
 /// What translation needs beside a setting.
-pub(crate) struct Parts<'a> {
+pub(crate) struct Parts<'a, L> {
     pub(crate) description: &'a Description,
-    pub(crate) stages: Stages<'a, Silent>,
+    pub(crate) stages: Stages<'a, L>,
+}
+
+/// Why a transaction does not go on, before anything is recorded.
+pub(crate) enum Stop {
+    Global(GlobalFault),
+    /// A bank is stalled.
+    Waits(usize),
+    /// A bank has an earlier fault.
+    Outstanding(usize),
+    /// A fault of a bank, and the access as the stream makes it.
+    Context(ContextFault, Access),
 }
 
 impl SmmuV2 {
@@ -69,29 +81,42 @@ impl SmmuV2 {
         txn: &Transaction,
         ticket: Option<u64>,
     ) -> Outcome {
+        let resolved = self.resolve(memory, txn, &mut Silent);
+        self.write_flags(memory);
+        match resolved {
+            Ok(answer) => Outcome::Translated(answer),
+            Err(Stop::Global(fault)) => self.global_fault(txn, fault),
+            Err(Stop::Waits(bank)) => self.wait(Held::Transaction(*txn), ticket, Waits::Bank(bank)),
+            Err(Stop::Outstanding(bank)) => {
+                let cause = Cause::Outstanding { bank: bank as u8 };
+                Outcome::Terminated(Terminated { response: self.report(bank), cause })
+            }
+            Err(Stop::Context(fault, access)) => self.context_fault(txn, access, fault, ticket),
+        }
+    }
+
+    /// The answer to a transaction; nothing is recorded, and memory not changed.
+    pub(crate) fn resolve<L: Log>(
+        &mut self,
+        memory: &Memory,
+        txn: &Transaction,
+        log: &mut L,
+    ) -> Result<Translated, Stop> {
         let (bank, s2cr) = match self.route(txn) {
-            Route::Past(preset) => return Outcome::Translated(self.pass_by(txn, preset)),
-            Route::Fault(fault) => return self.global_fault(txn, fault),
+            Route::Past(preset) => return Ok(self.pass_by(txn, preset)),
+            Route::Fault(fault) => return Err(Stop::Global(fault)),
             Route::Bank { bank, s2cr } => (bank, s2cr),
         };
-        if let Err(fault) = self.prepare(bank) {
-            return self.global_fault(txn, fault);
-        }
-        let held = Held::Transaction(*txn);
+        self.prepare(bank).map_err(Stop::Global)?;
         // IHI 0062 D.c 3.7.5: with GSE nothing passes while any bank is stalled.
         if let Some(stalled) = self.global_stall() {
-            return self.wait(held, ticket, Waits::Bank(stalled));
+            return Err(Stop::Waits(stalled));
         }
-        let second = self.second_of(bank);
-        for bank in [Some(bank), second].into_iter().flatten() {
+        for bank in [Some(bank), self.second_of(bank)].into_iter().flatten() {
             match self.earlier_fault(bank) {
                 Earlier::None => {}
-                Earlier::Waits => return self.wait(held, ticket, Waits::Bank(bank)),
-                Earlier::Terminates => {
-                    let cause = Cause::Outstanding { bank: bank as u8 };
-                    let response = self.report(bank);
-                    return Outcome::Terminated(Terminated { response, cause });
-                }
+                Earlier::Waits => return Err(Stop::Waits(bank)),
+                Earlier::Terminates => return Err(Stop::Outstanding(bank)),
             }
         }
         let Some(Ok(setting)) = &self.settings[bank] else {
@@ -99,7 +124,6 @@ impl SmmuV2 {
         };
         let (access, changed) = overridden(setting, s2cr, txn.access);
         let attributes = Preset::of_s2cr(s2cr).apply(Attributes::INCOMING);
-        let demand = Demand { access, attributes };
         let mut parts = Parts {
             description: &self.implementation.description,
             stages: Stages {
@@ -108,19 +132,23 @@ impl SmmuV2 {
                 counters: &mut self.counters,
                 writes: &mut self.flag_writes,
                 caching: self.caching,
-                log: &mut Silent,
+                log,
             },
         };
+        let demand = Demand { access, attributes };
         let found = through(&mut parts, setting, txn.iova.get(), demand);
-        self.write_flags(memory);
-        match found {
-            Ok(found) => {
-                if !changed && self.caching.overlap != crate::choice::Overlap::Detected {
-                    self.front.remember(self.epoch(), txn, &found.answer);
-                }
-                Outcome::Translated(found.answer)
-            }
-            Err(fault) => self.context_fault(txn, access, fault, ticket),
+        let Found { answer, .. } = found.map_err(|fault| Stop::Context(fault, access))?;
+        if !changed && self.caching.overlap != Overlap::Detected {
+            self.front.remember(self.epoch(), txn, &answer);
+        }
+        Ok(answer)
+    }
+
+    /// The bank that a transaction's stream names, if it names one.
+    pub(crate) fn bank_of(&self, txn: &Transaction) -> Option<usize> {
+        match self.route(txn) {
+            Route::Bank { bank, .. } => Some(bank),
+            Route::Past(_) | Route::Fault(_) => None,
         }
     }
 
@@ -262,8 +290,8 @@ pub(crate) fn on_the_bus(address: u64, description: &Description) -> Option<u64>
 }
 
 /// Takes an address through the banks of a setting.
-pub(crate) fn through(
-    parts: &mut Parts<'_>,
+pub(crate) fn through<L: Log>(
+    parts: &mut Parts<'_, L>,
     setting: &Setting,
     address: u64,
     demand: Demand,
@@ -294,8 +322,8 @@ pub(crate) fn through(
 }
 
 /// Stage 1, and what is behind it.
-pub(crate) fn both(
-    parts: &mut Parts<'_>,
+pub(crate) fn both<L: Log>(
+    parts: &mut Parts<'_, L>,
     setting: &Setting,
     input: u64,
     demand: Demand,
@@ -339,8 +367,8 @@ fn beyond(address: u64, bits: u32) -> bool {
 /// Bits of an IPA that AArch32 can have.
 const AARCH32_IPA_BITS: u32 = 40;
 
-fn stage2_alone(
-    parts: &mut Parts<'_>,
+fn stage2_alone<L: Log>(
+    parts: &mut Parts<'_, L>,
     setting: &Setting,
     input: u64,
     demand: Demand,

@@ -50,7 +50,7 @@ pub struct Short {
     pub ttbr: u64,
     /// TTBCR.N: how many bits the input has less than 32.
     pub n: u32,
-    /// SCTLR.AFE: AP[0] is an access flag.
+    /// SCTLR.AFE: AP\[0\] is an access flag.
     pub afe: bool,
     /// Whether a clear access flag faults.
     pub flag_faults: bool,
@@ -58,7 +58,7 @@ pub struct Short {
     pub output_bits: u32,
 }
 
-/// AP[2:0] as the manual's table lists it: user read, user write, kernel read, kernel write.
+/// AP\[2:0\] as the manual's table lists it: user read, user write, kernel read, kernel write.
 fn full_model(ap: u32) -> [bool; 4] {
     match ap {
         0 => [false, false, false, false],
@@ -73,7 +73,7 @@ fn full_model(ap: u32) -> [bool; 4] {
     }
 }
 
-/// AP[2:1]: the model without AP[0].
+/// AP\[2:1\]: the model without AP\[0\].
 fn simple_model(ap: u32) -> [bool; 4] {
     match ap >> 1 {
         0 => [false, false, true, true],
