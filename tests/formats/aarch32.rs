@@ -10,18 +10,18 @@ use passim_oracle::aarch32::{Long, Mapped, Short, Stop};
 /// Short descriptors: how much of the first table there is, and what AP says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vmsav7s {
-    n: u32,
-    simplified: bool,
-    output_bits: u32,
+    pub(crate) n: u32,
+    pub(crate) simplified: bool,
+    pub(crate) output_bits: u32,
 }
 
 /// Long descriptors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vmsav7l {
-    stage: Stage,
-    input_bits: u32,
-    start_level: i8,
-    output_bits: u32,
+    pub(crate) stage: Stage,
+    pub(crate) input_bits: u32,
+    pub(crate) start_level: i8,
+    pub(crate) output_bits: u32,
 }
 
 fn config(format: walk::Format, stage: Stage, bits: (u32, u32), level: i8, root: u64) -> Config {
