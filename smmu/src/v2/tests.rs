@@ -59,6 +59,10 @@ fn reset_values() {
     assert_eq!(board.read_bank(BANK, 0), 0);
 }
 
+fn is_translated(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Translated(_))
+}
+
 fn any_access() -> impl Strategy<Value = Access> {
     any::<(bool, bool, bool)>().prop_map(|(write, privileged, instruction)| Access {
         direction: if write { Direction::Write } else { Direction::Read },
@@ -158,6 +162,20 @@ impl SmmuV2 {
     }
 }
 
+/// Something to start from: stage 1 in bank 1, both stages in bank 2, stage 2 in bank 3; the last
+/// two stall.
+fn set_up(board: &mut Board) {
+    for bank in 1..4 {
+        board.stream_to(bank - 1, bank as u32 - 1, bank);
+        board.stage1_64(bank);
+    }
+    board.stage2_64(3);
+    board.cbar(2, 3 << 16 | 3 << 8 | 3, 1);
+    board.bank32(2, 0, SCTLR | 1 << 7);
+    board.bank32(3, 0, SCTLR | 1 << 7 | 1 << 8);
+    board.on();
+}
+
 fn apply(board: &mut Board, step: &Step) {
     match *step {
         Step::Store { offset, wide, value } => {
@@ -171,7 +189,13 @@ fn apply(board: &mut Board, step: &Step) {
                 device: DeviceId::new(0),
             };
             let txn = Transaction { requester, iova: Iova::new(iova), access };
-            board.smmu.translate(&mut board.memory, &txn);
+            // An explanation that differs from what then happens is none.
+            let told = board.smmu.explain(&board.memory, &txn).verdict;
+            let outcome = board.smmu.translate(&mut board.memory, &txn);
+            assert_eq!(matches!(told, Verdict::Translated(_)), is_translated(&outcome));
+            if let (Verdict::Translated(told), Outcome::Translated(found)) = (told, outcome) {
+                assert_eq!(told.pa, found.pa);
+            }
         }
         Step::Rest => {
             board.smmu.step(&mut board.memory);
@@ -187,10 +211,14 @@ proptest! {
     #[test]
     fn any_stores_at_all(
         implementation in any_implementation(),
+        ready in any::<bool>(),
         steps in prop::collection::vec(any_step(), 1..120),
     ) {
         let mut board = Board::cold(implementation.clone());
         board.w32(0, 0);
+        if ready {
+            set_up(&mut board);
+        }
         for step in &steps {
             apply(&mut board, step);
         }
