@@ -185,3 +185,44 @@ fn smmu_v1_lacks_what_came_later() {
     board.bank32(BANK, 0x608, 0x1_0000);
     assert_eq!(board.pa(0x1_0000), NEW);
 }
+
+#[test]
+fn a_hypervisor_with_two_halves_is_tagged_by_asid() {
+    let mut board = with(Completion::AtOnce);
+    // HYPMODE, and bit 10 of CBAR as E2HC.
+    board.w32(0, board.r32(0) | 1 << 30);
+    board.cbar(BANK, 1 << 16 | 1 << 10 | 0xf << 12 | 3 << 8 | 3, 1);
+    for (register, operand, reaches) in [
+        (0x64, 3, false),
+        (0xb8, 3, false),
+        (0x6c, 0, true),
+        // IHI 0062 2.10: TLBIALLNSNH takes E2H entries along.
+        (0x68, 0, true),
+    ] {
+        board.put(STAGE1 + 0x3000 + 0x10 * 8, &[0x4800_0f47]);
+        board.w32(0x6c, 0);
+        move_page(&mut board);
+        board.w32(register, operand);
+        let expected = if reaches { NEW } else { OLD };
+        assert_eq!(board.pa(0x1_0000), expected, "{register:#x}");
+    }
+    board.w32(0x6c, 0);
+    board.put(STAGE1 + 0x3000 + 0x10 * 8, &[0x4800_0f47]);
+    move_page(&mut board);
+    board.bank32(BANK, 0x610, 8);
+    assert_eq!(board.pa(0x1_0000), OLD, "another ASID");
+    board.bank32(BANK, 0x610, 7);
+    assert_eq!(board.pa(0x1_0000), NEW);
+}
+
+#[test]
+fn a_stage_2_bank_of_smmu_v1_has_no_sync() {
+    let choices = Choices { completion: Completion::WhenSynchronised, ..Choices::default() };
+    let built = Implementation { choices, ..implementation(Description::SMMU_V1) };
+    let mut board = Board::with(built);
+    board.w32(0x64, 3);
+    board.bank32(0, 0x7f0, 0);
+    assert_eq!((board.read_bank(0, 0x7f4), board.settle()), (0, 0));
+    board.w32(0x70, 0);
+    assert_eq!((board.r32(0x74), board.settle(), board.r32(0x74)), (1, 1, 0));
+}

@@ -181,3 +181,16 @@ fn stage_2_stalls_for_stage_1() {
     assert_eq!((found[0].0, translated(found[0].1).pa.get()), (ticket, 0x4900_4000));
     assert_eq!(translated(found[1].1).pa.get(), 0x4900_0000);
 }
+
+#[test]
+fn stalld_switches_global_stalling_off() {
+    let mut board = Board::new();
+    board.w32(0, 1 << 9);
+    assert_eq!(board.r32(0), 1 << 9);
+    // IHI 0062 9.6.3: GSE is RAZ/WI while STALLD is set.
+    board.w32(0, 1 << 9 | 1 << 8);
+    assert_eq!(board.r32(0), 1 << 8);
+    board.w32(0, 1 << 8);
+    board.w32(0, 0);
+    assert_eq!(board.r32(0) & 1 << 8, 0);
+}
