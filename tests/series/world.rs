@@ -7,7 +7,7 @@ use passim::system::{Setup, System};
 use passim_model::{Iova, PhysAddr, Refusal, Rid, Span, UserAddr};
 use passim_vfio::call::{Answer, Arg, Call, MapKind, Protection};
 use passim_vfio::iommu::msi::DoorbellView;
-use passim_vfio::policy::{Policy, Profile};
+use passim_vfio::policy::{ApertureRollback, Policy, Profile};
 use passim_vfio::process::{Capabilities, Pid, Start};
 use passim_vfio::uapi::ioctl;
 use passim_vfio::view::{ContainerView, MappingView};
@@ -63,6 +63,8 @@ pub(crate) struct World {
     containers: [Option<i32>; 2],
     attached: BTreeMap<u32, Attached>,
     eventfds: BTreeMap<Rid, Vec<i32>>,
+    /// Whether v14 took a window back, and with it the records of doorbells that stay mapped.
+    pub(crate) undone: bool,
     /// Devices whose vectors were enabled while their domain translated messages.
     pub(crate) translated: BTreeSet<Rid>,
 }
@@ -93,8 +95,8 @@ impl World {
         let frames = frames.collect();
         let (containers, attached) = ([None, None], BTreeMap::new());
         let eventfds = BTreeMap::new();
-        let translated = BTreeSet::new();
-        Self { system, pid, frames, functions, containers, attached, eventfds, translated }
+        let (translated, undone) = (BTreeSet::new(), false);
+        Self { system, pid, frames, functions, containers, attached, eventfds, undone, translated }
     }
 
     /// The GICv2m frame of an SPI, by its INTID.
@@ -154,9 +156,11 @@ impl World {
         let answer = self.system.call(self.pid, call.clone());
         if let Err(refusal) = &answer.ret {
             let after = self.snapshot();
-            if after != before && !leaves_traces(refusal, &before, &after) {
+            let undoes = self.system.kernel.policy().aperture_rollback == ApertureRollback::Undo;
+            if after != before && !leaves_traces(refusal, undoes, &before, &after) {
                 return Err(format!("{refusal:?} of {call:?} changed {before:?} to {after:?}"));
             }
+            self.undone |= undoes && after != before;
         }
         Ok(answer)
     }
@@ -342,8 +346,13 @@ impl World {
     }
 }
 
-/// Whether a refusal leaves behind what its rule says it does.
-fn leaves_traces(refusal: &Refusal, before: &Snapshot, after: &Snapshot) -> bool {
-    let but_windows = Snapshot { windows: after.windows.clone(), ..before.clone() };
-    NO_ROLLBACK.contains(&refusal.rule.name) && *after == but_windows
+/// Whether a refusal leaves behind what its rule says it does: windows of domains that were asked
+/// before; where those are taken back, so is everything that was in them (v14: the cookies of all
+/// domains are put).
+fn leaves_traces(refusal: &Refusal, undoes: bool, before: &Snapshot, after: &Snapshot) -> bool {
+    let mut may = Snapshot { windows: after.windows.clone(), ..before.clone() };
+    if undoes {
+        may.doorbells.clone_from(&after.doorbells);
+    }
+    NO_ROLLBACK.contains(&refusal.rule.name) && *after == may
 }
