@@ -28,6 +28,7 @@ pub struct Registers {
     power: Option<u32>,
     /// Offset of the PCI Express capability.
     express: Option<u32>,
+    is_virtual: bool,
 }
 
 impl Registers {
@@ -48,8 +49,16 @@ impl Registers {
             msix: function.msix.map(|at| Msix::new(&config, at.into())),
             power: config.capability(capability::POWER_MANAGEMENT),
             express: function.pcie.map(u32::from),
+            is_virtual: false,
             config,
         }
+    }
+
+    /// The registers of a virtual function whose physical function has switched it on: where its
+    /// BARs answer stands in the physical function's SR-IOV capability, and its own BAR registers
+    /// and Memory Space Enable read zero. PCI Express 5.0 9.3.4.1.2, 9.3.4.1.11.
+    pub fn of_virtual(function: &Function) -> Self {
+        Self { is_virtual: true, ..Self::new(function) }
     }
 
     /// On whose behalf its transactions are.
@@ -107,6 +116,9 @@ impl Registers {
         let Some(decoder) = self.decoders.iter().find(|decoder| decoder.index == bar) else {
             return false;
         };
+        if self.is_virtual {
+            return self.is_awake();
+        }
         let enable = match decoder.kind {
             BarKind::Io => Command::IO,
             BarKind::Memory => Command::MEMORY,

@@ -25,7 +25,7 @@ use self::sriov::SriovFile;
 use super::ids::Ids;
 use super::quantity::{Bdf, GroupNumber, Quantity, narrow, optional_narrow};
 use super::{
-    Bar, CONFIG_BYTES, HeldVector, Iommu, Machine, Parameters, Reserved, ReservedKind, SmmuV3,
+    Bar, CONFIG_BYTES, Gic, HeldVector, Iommu, Machine, Parameters, Reserved, ReservedKind, SmmuV3,
     SmmuWires, X86,
 };
 use crate::chosen::{Overrides, meant_profile};
@@ -280,6 +280,11 @@ impl MachineFile {
         let ram = banks(&self.ram, source)?;
         let iommu = iommu(self.iommu, source)?;
         let gic = gic(self.gic, source)?;
+        // IHI 0048 B.b 2.2.1: a GICv2 has CPU interfaces for eight.
+        if matches!(gic, Gic::V2m(_)) && *self.cpus.get_ref() > 8 {
+            let error = refuse(source, self.cpus.span(), "a GICv2 serves at most 8 CPUs");
+            return Err(error.with_hint("fewer CPUs, or `[gic.its]`"));
+        }
         let devices = Devices {
             ids: Ids {
                 streams: self.iommu_map.map(|map| map.into_map(source)).transpose()?,

@@ -137,10 +137,16 @@ fn board(machine: &Machine, topology: &Topology, pace: Pace) -> Result<Board, As
 fn slots(machine: &Machine, topology: &Topology, smmus: usize) -> Vec<Slot> {
     let slot = |function: &Function| {
         let rid = function.rid;
-        let smmu = machine.function(rid).and_then(|facts| facts.smmu);
+        let facts = machine.function(rid);
+        let smmu = facts.and_then(|facts| facts.smmu);
+        let is_virtual = facts.is_some_and(|facts| facts.isolation.physical.is_some());
+        let registers = match is_virtual {
+            true => Registers::of_virtual(function),
+            false => Registers::new(function),
+        };
         Slot {
             rid,
-            registers: Registers::new(function),
+            registers,
             smmu: smmu.filter(|smmu| *smmu < smmus),
             edu: Edu::at(rid, topology),
         }

@@ -28,20 +28,20 @@ passim_model::rules! {
     /// EINVAL, by policy.
     DOORBELL_NOT_DESCRIBED = "doorbell-not-described",
         "Some interrupt controller above the device describes its doorbell.",
-        "part 2 of the series: mapping at allocation";
+        "patch 5/8 of part 2, asked by patch 7/8 of part 2: mapping at allocation";
     /// ENOSPC, by policy.
     DOORBELL_NOT_MAPPED = "doorbell-not-mapped",
         "The doorbell of every vector can be mapped; another reading keeps the errno.",
-        "part 2 of the series: the common error exit of an allocation";
+        "patch 7/8 of part 2: the common error exit of an allocation";
 
     /// A verdict: the kernel warns.
     MESSAGE_NOT_TRANSLATED = "message-not-translated",
         "The doorbell of a message that is composed is mapped for its device.",
-        "part 2 of the series: composing; dma-iommu.c of 4.11 and 6.12";
+        "patch 8/8 of part 2, patch 7/8 of part 1: composing; dma-iommu.c of 4.11 and 6.12";
     /// A verdict: a reference is lost.
     DOORBELL_PUT_TWICE = "doorbell-put-twice",
         "Only doorbells that were taken are put back when mapping fails.",
-        "part 2 of the series, as coded: the failing vector is put too";
+        "patch 7/8 of part 2, as coded: the failing vector is put too";
     /// A verdict: an interrupt is lost.
     INTERRUPT_LEAKED = "interrupt-leaked",
         "An interrupt whose doorbell cannot be mapped is free again.",

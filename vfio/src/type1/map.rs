@@ -117,8 +117,8 @@ impl Kernel {
         let Asked::Mapping(perms) = asked else {
             return self.exchange_vaddr(pid, container, iova, vaddr);
         };
-        if let Some((_, slot)) = backend.search.any(&backend.slots, iova) {
-            return Err(rules::MAP_OVERLAP.refuse_for(Errno::EEXIST, Conflict::Slot(slot)));
+        if let Some(hit) = backend.search.any(&backend.slots, iova) {
+            return Err(rules::MAP_OVERLAP.refuse_for(Errno::EEXIST, backend.conflict(hit)));
         }
         if backend.entries_left() == 0 {
             let limit = u64::from(backend.entry_limit());

@@ -37,7 +37,7 @@ pub(crate) use info::fixed_bytes_written;
 use crate::iommu::DomainId;
 use crate::policy::{EntryLimit, Policy};
 use crate::process::Pid;
-use passim_model::{PageSize, PageSizes, Perms, UserAddr};
+use passim_model::{Conflict, PageSize, PageSizes, Perms, UserAddr};
 use search::Search;
 use slots::Slots;
 use windows::Windows;
@@ -149,6 +149,14 @@ impl Type1 {
     /// The size that addresses and sizes must be multiples of.
     pub(crate) fn smallest_page(&self) -> PageSize {
         self.page_sizes.smallest().unwrap_or(self.cpu_page)
+    }
+
+    /// What a request that runs into a slot is told.
+    fn conflict(&self, (id, span): search::Hit) -> Conflict {
+        match self.slots.get(id).map(|slot| slot.kind) {
+            Some(SlotKind::ReservedMsi) => Conflict::Window(span),
+            _ => Conflict::Slot(span),
+        }
     }
 
     /// The domain that is asked where an address leads.

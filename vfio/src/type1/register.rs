@@ -41,8 +41,8 @@ impl Kernel {
     ) -> Result<i64, Refusal> {
         let backend = self.containers[container].backend.as_ref().expect("a typed container");
         let window = window_of(request, backend.smallest_page())?;
-        if let Some((_, slot)) = backend.search.any(&backend.slots, window) {
-            return Err(rules::WINDOW_OVERLAP.refuse_for(Errno::EEXIST, Conflict::Slot(slot)));
+        if let Some(hit) = backend.search.any(&backend.slots, window) {
+            return Err(rules::WINDOW_OVERLAP.refuse_for(Errno::EEXIST, backend.conflict(hit)));
         }
         self.set_apertures(container, window)?;
         let slot = Slot {

@@ -8,11 +8,11 @@ passim_model::rules! {
     /// set aperture, get: a cookie.
     MSI_NO_COOKIE = "msi-no-cookie",
         "The domain's IOMMU driver takes an MSI cookie, as those of SMMUs do and of x86 do not.",
-        "part 1 of the series: set aperture and get ask for the cookie first";
+        "patch 3/8 of part 1 and after: set aperture and get ask for the cookie first";
     /// set aperture: one window.
     MSI_SECOND_APERTURE = "msi-second-aperture",
         "A domain takes one window.",
-        "part 1 of the series, v9: set aperture";
+        "patch 4/8 of part 1, v9: set aperture";
     /// set aperture: the allocator can only be enlarged.
     MSI_OTHER_RANGE = "msi-other-range",
         "A window in use is set again only with the same start and granule, and not shorter.",
@@ -28,7 +28,7 @@ passim_model::rules! {
     /// get: a window.
     MSI_NO_APERTURE = "msi-no-aperture",
         "A window was set before a doorbell is mapped.",
-        "part 1 of the series: get";
+        "patch 5/8 of part 1: get";
     /// get: the doorbell's own extent.
     MSI_DOORBELL_RANGE = "msi-doorbell-range",
         "A doorbell has at least one byte, and its pages do not wrap.",
@@ -36,7 +36,7 @@ passim_model::rules! {
     /// get: room.
     MSI_WINDOW_FULL = "msi-window-full",
         "The window has room for the doorbell's pages; its lowest page is never handed out.",
-        "part 1 of the series: get; iova.c of 4.8";
+        "patch 5/8 of part 1: get; iova.c of 4.8";
     /// prepare: any failure.
     MSI_PAGE_NOT_MAPPED = "msi-page-not-mapped",
         "The page of the doorbell is mapped, or can be.",
@@ -52,5 +52,5 @@ passim_model::rules! {
     /// Freeing a domain: nothing is mapped any more. Only warned of.
     MSI_MAPPINGS_REMAIN = "msi-mappings-remain",
         "Every doorbell is put back before its domain goes; the records of others are lost.",
-        "part 1 of the series: put cookie";
+        "patch 3/8 of part 1: put cookie";
 }
