@@ -99,6 +99,11 @@ fn messages_translate(world: &mut World) -> Result<(), String> {
             if [0, u64::MAX].contains(&vector.message.address) {
                 continue;
             }
+            if let Some(held) = table_entry(world, rid, vector.vector)
+                && held != (vector.message.address, vector.message.data)
+            {
+                return Err(format!("{rid} holds {held:x?} for {vector:?}"));
+            }
             let at = Iova::new(vector.message.address);
             let frame = world.frame_of(vector.intid.get()).map(|frame| frame.get() + SETSPI_NS);
             let outcome = world.system.translate(rid, at, Access::WRITE);
@@ -112,4 +117,11 @@ fn messages_translate(world: &mut World) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What the MSI-X table of a device holds for a vector; `None` for a device without one.
+fn table_entry(world: &World, rid: Rid, vector: u16) -> Option<(u64, u32)> {
+    let entries = world.system.board.slot(rid)?.registers.msix()?.entries();
+    let entry = entries.get(usize::from(vector))?;
+    Some((entry.address.get(), entry.data))
 }
