@@ -95,10 +95,13 @@ pub fn diff(
 }
 
 /// The error of an operation that cannot be performed under either profile, while everything
-/// before it agrees: then the input is wrong, and no kernel.
+/// before it agrees and nothing was refused: then the input is wrong, and no kernel. (After a
+/// refusal, an attach that both kernels refuse, say, what builds on it cannot be performed, and
+/// that is the same on both sides.)
 fn never_possible(a: &[Moment], b: &[Moment]) -> Option<InputError> {
     let agree = a.iter().zip(b).take_while(|(a, b)| a.side == b.side);
-    agree.into_iter().find_map(|(a, _)| a.impossible.clone())
+    let granted = agree.take_while(|(a, _)| a.side.rules.is_empty());
+    granted.into_iter().find_map(|(a, _)| a.impossible.clone())
 }
 
 #[cfg(test)]

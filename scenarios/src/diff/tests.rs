@@ -38,6 +38,16 @@ fn a_kernel_does_not_differ_from_itself() {
 }
 
 #[test]
+fn what_builds_on_a_refusal_of_both_is_the_same_on_both_sides() {
+    let text = "machine plain-v2m\nattach dev=00:01.0\ninfo\n";
+    let report = compared(text, Profile::Linux6_1, Profile::Linux6_12).unwrap();
+    assert_eq!((report.compared, report.divergences.len()), (3, 0));
+    // Without a refusal before it, it is the input that is wrong.
+    let error = compared("machine plain-v2m\ninfo\n", Profile::Linux6_1, Profile::Linux6_12);
+    assert!(error.is_err());
+}
+
+#[test]
 fn the_choice_behind_a_divergence_is_found_by_setting_it() {
     let report = compared(UNTOUCHED, Profile::Linux6_1, Profile::Linux6_12).unwrap();
     assert_eq!(report.divergences.len(), 1, "{report:?}");
