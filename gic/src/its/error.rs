@@ -120,6 +120,20 @@ pub enum Untranslated {
     Abort(PhysAddr),
 }
 
+impl fmt::Display for Untranslated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disabled => "it is disabled",
+            Self::DeviceOutOfRange => "no such DeviceID",
+            Self::UnmappedDevice => "the device is not mapped",
+            Self::EventOutOfRange => "no such EventID",
+            Self::UnmappedEvent => "the event is not mapped",
+            Self::UnmappedCollection => "the collection is not mapped",
+            Self::Abort(at) => return write!(f, "no answer at {at}"),
+        })
+    }
+}
+
 impl Untranslated {
     /// GITS_STATUSR.Syndrome. IHI 0069 H 12.18.
     pub const fn syndrome(self) -> u64 {
