@@ -195,9 +195,9 @@ fn without_bus_mastering_a_device_moves_nothing() {
     assert_eq!(system.raise(EDU, 0), Ok(Signalled::Lost(Lost::NoBusMaster)));
 }
 
-/// No driver turns the ITS on.
+/// The driver maps a device when its messages are turned on, and here nobody does that.
 #[test]
-fn an_its_that_is_off_makes_nothing_of_a_message() {
+fn an_its_makes_nothing_of_a_message_of_a_device_that_is_not_mapped() {
     let mut machine = machine::builtin("virt-its").unwrap().unwrap();
     machine.iommu = Iommu::Flat;
     let mut system =
@@ -208,6 +208,6 @@ fn an_its_that_is_off_makes_nothing_of_a_message() {
         panic!("nothing was sent");
     };
     let translater = PhysAddr::new(0x0809_0040);
-    let arrival = Arrival::Untranslated(passim_gic::its::Untranslated::Disabled);
+    let arrival = Arrival::Untranslated(passim_gic::its::Untranslated::UnmappedDevice);
     assert_eq!(reach, Reach::Doorbell(translater, arrival));
 }
