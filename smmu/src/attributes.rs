@@ -4,6 +4,8 @@
 //! and what the descriptors of the stages say. Memory types are spelled as MAIR spells them, one
 //! byte, outer nibble first; no register and no structure is known here.
 
+mod short;
+
 use passim_model::bits::{Field, bit, bits};
 
 /// Who has to agree on the content.

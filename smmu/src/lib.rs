@@ -6,6 +6,7 @@
 //! | [`regime`] | what do the configuration structures amount to? |
 //! | [`tlb`] | which translations are remembered, and what makes them forgotten? |
 //! | [`choice`] | where does the architecture leave a choice, and what is chosen? |
+//! | [`v2`] | SMMUv2 and SMMUv1: stream mapping, context banks, invalidation and faults by registers |
 //! | [`v3`] | SMMUv3: how a transaction finds its regime, how commands arrive, how faults are told |
 //!
 //! This crate knows memory, and nothing of who writes the structures into it. It performs
@@ -15,7 +16,9 @@ pub mod attributes;
 pub mod choice;
 pub mod regime;
 pub mod tlb;
+pub mod v2;
 pub mod v3;
 
 pub use choice::Choices;
+pub use v2::SmmuV2;
 pub use v3::SmmuV3;

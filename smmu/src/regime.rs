@@ -7,6 +7,7 @@
 use crate::attributes::{Attributes, Shareability};
 use crate::tlb::SpaceId;
 use passim_model::access::{Access, Perms, Privilege};
+use passim_model::pgtable::vmsav7s;
 use passim_model::pgtable::vmsav8::{Granule, Stage1Leaf, Stage2Leaf};
 use passim_model::pgtable::walk;
 
@@ -74,6 +75,15 @@ impl Endian {
             Self::Big => word.swap_bytes(),
         }
     }
+
+    /// The word at `at` in a doubleword that memory holds as `word`.
+    pub(crate) const fn read_short(self, word: u64, at: u64) -> u32 {
+        let half = (word >> (u32::BITS * (at >> 2 & 1) as u32)) as u32;
+        match self {
+            Self::Little => half,
+            Self::Big => half.swap_bytes(),
+        }
+    }
 }
 
 /// What hardware updates in the descriptors of a stage (HTTU). IHI 0070 G.b 3.13.
@@ -120,6 +130,36 @@ pub struct Half {
     pub shareability: Option<Shareability>,
 }
 
+/// How an address finds its half of a stage-1 address space.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Split {
+    /// By bit 55: AArch64.
+    Bit55,
+    /// By what the halves' sizes leave of 32 bits (T0SZ and T1SZ): AArch32.
+    Size {
+        /// T0SZ, 0 to 7.
+        lower: u32,
+        /// T1SZ, 0 to 7; 0 with short descriptors.
+        upper: u32,
+    },
+}
+
+/// What the memory type of a stage-1 leaf means.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MemoryTypes {
+    /// An index into MAIR.
+    Mair(u64),
+    /// Short descriptors: TEX\[0\], C and B are an index into PRRR and NMRR.
+    Remap {
+        /// PRRR.
+        primary: u32,
+        /// NMRR.
+        normal: u32,
+    },
+    /// Short descriptors: TEX, C and B spell it out.
+    Spelled,
+}
+
 /// Limits that stage-1 configuration puts on the permissions of every leaf.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct PermissionLimits {
@@ -160,14 +200,16 @@ impl PermissionLimits {
 pub struct Stage1 {
     /// Translation regime.
     pub world: World,
-    /// The halves, by bit 55 of the address.
+    /// The halves, lower and upper.
     pub halves: [Half; 2],
+    /// Which half an address belongs to.
+    pub split: Split,
     /// Byte order of descriptors.
     pub endian: Endian,
     /// Limits on permissions.
     pub limits: PermissionLimits,
-    /// Memory types by index.
-    pub mair: u64,
+    /// What leaves mean by their memory type.
+    pub types: MemoryTypes,
     /// What hardware updates in descriptors.
     pub updates: FlagUpdates,
     /// What follows a fault.
@@ -186,9 +228,13 @@ impl Stage1 {
     /// The half `input` belongs to, and the address the tables see.
     ///
     /// # Errors
-    /// [`OutOfRange`] if the bits above the input size do not repeat each other.
+    /// [`OutOfRange`] if the bits above the input size do not repeat each other, or if the address
+    /// lies between the halves.
     #[inline]
     pub fn select(&self, input: u64) -> Result<(&Half, u64), OutOfRange> {
+        if let Split::Size { lower, upper } = self.split {
+            return self.select_by_size(input, lower, upper);
+        }
         // IHI 0070 G.b 3.4.1: bit 55 selects, whether or not the top byte counts.
         let upper = input & BIT_55 != 0;
         let half = &self.halves[usize::from(upper)];
@@ -204,11 +250,49 @@ impl Stage1 {
         if above == repeated { Ok((half, address)) } else { Err(OutOfRange) }
     }
 
+    /// As [`Self::select`], for 32 bits. DDI 0406 B3.6.4, B3.5.4: where both sizes are 0 there is
+    /// one half only, and where one is 0 its half has what the other leaves.
+    fn select_by_size(
+        &self,
+        input: u64,
+        lower: u32,
+        upper: u32,
+    ) -> Result<(&Half, u64), OutOfRange> {
+        const BITS: u32 = 32;
+        if input >> BITS != 0 {
+            return Err(OutOfRange);
+        }
+        let above = |less: u32| input >> (BITS - less);
+        let in_lower = lower == 0 || above(lower) == 0;
+        let in_upper = match (lower, upper) {
+            (0, 0) => false,
+            (_, 0) => !in_lower,
+            (_, _) => above(upper) == (1 << upper) - 1,
+        };
+        match (in_upper, in_lower) {
+            (true, _) => Ok((&self.halves[1], input)),
+            (false, true) => Ok((&self.halves[0], input)),
+            (false, false) => Err(OutOfRange),
+        }
+    }
+
     /// The memory attributes of a leaf.
     pub(crate) fn attributes(&self, half: &Half, leaf: &walk::Leaf) -> Attributes {
-        let own = Shareability::of(Stage1Leaf::SH.get(leaf.descriptor));
-        let shareability = half.shareability.unwrap_or(own);
-        Attributes::of_mair(self.mair, Stage1Leaf::ATTR_INDX.get(leaf.descriptor), shareability)
+        if let MemoryTypes::Mair(mair) = self.types {
+            let own = Shareability::of(Stage1Leaf::SH.get(leaf.descriptor));
+            let shareability = half.shareability.unwrap_or(own);
+            let index = Stage1Leaf::ATTR_INDX.get(leaf.descriptor);
+            return Attributes::of_mair(mair, index, shareability);
+        }
+        let descriptor = leaf.descriptor as u32;
+        let Some(kind) = vmsav7s::Kind::of(descriptor, leaf.level) else {
+            return Attributes::INCOMING;
+        };
+        let leaf = vmsav7s::Attributes::of(descriptor, kind);
+        match self.types {
+            MemoryTypes::Remap { primary, normal } => Attributes::remapped(&leaf, primary, normal),
+            MemoryTypes::Spelled | MemoryTypes::Mair(_) => Attributes::spelled(&leaf),
+        }
     }
 
     /// The permissions of a leaf in this regime, unprivileged and privileged.
@@ -266,6 +350,7 @@ impl Stage2 {
         LeafAttributes {
             mem_attr: Stage2Leaf::MEM_ATTR.get(leaf.descriptor) as u8,
             shareability: self.shareability.unwrap_or(own),
+            level: leaf.level,
         }
     }
 
@@ -276,18 +361,20 @@ impl Stage2 {
     }
 }
 
-/// What a stage 2 leaf says of attributes.
+/// What a stage 2 leaf says beside its address and permissions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LeafAttributes {
     /// MemAttr.
     pub mem_attr: u8,
     /// SH, or what stands for it.
     pub shareability: Shareability,
+    /// Its level.
+    pub level: u8,
 }
 
 impl LeafAttributes {
     /// Of a translation without stage 2.
-    pub const NONE: Self = Self { mem_attr: 0, shareability: Shareability::Non };
+    pub const NONE: Self = Self { mem_attr: 0, shareability: Shareability::Non, level: 0 };
 }
 
 /// Everything that decides one translation.

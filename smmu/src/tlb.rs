@@ -85,7 +85,7 @@ pub struct Translation {
     pub clean: bool,
     /// Memory attributes: of all stages, or of stage 1 where stage 2 is absent.
     pub attributes: Attributes,
-    /// Of stage 2 alone: what its leaf says of attributes.
+    /// Of stage 2: what its leaf says of attributes, and its level.
     pub leaf: LeafAttributes,
 }
 

@@ -7,11 +7,13 @@
 //! | `window` | is it so, from ioctl bytes to what the device reaches? |
 //! | `tables` | what do the tables in memory say, read a second time? |
 //! | `pgtable` | do the page tables agree with the second walk, for themselves? |
+//! | `aarch32` | do those of AArch32? |
 //! | `rig` | what is all this done on? |
 //!
 //! Every case follows from a fixed seed. A case that fails is shrunk and written down as a
 //! scenario; the failure says where, and the command that replays it.
 
+mod aarch32;
 mod pgtable;
 #[allow(dead_code, reason = "shared with other programs, each of which uses a part")]
 mod rig;

@@ -1,11 +1,15 @@
 //! One suite that every page-table format passes: tables of every shape, with every kind of
 //! descriptor at every level, read by the hardware's walk and by a second one of the oracle.
 
+mod aarch32;
+mod banks;
 mod suite;
 mod through;
 mod vmsav8;
 mod written;
 
+use aarch32::{Vmsav7l, Vmsav7s};
+use banks::ThroughBank;
 use suite::check;
 use through::ThroughSmmu;
 use vmsav8::Vmsav8;
@@ -26,8 +30,28 @@ fn vmsav8_64_with_ds() {
 }
 
 #[test]
+fn vmsav7_short_descriptors() {
+    check(&Vmsav7s::shapes());
+}
+
+#[test]
+fn vmsav7_long_descriptors() {
+    check(&Vmsav7l::stage1());
+    check(&Vmsav7l::stage2());
+}
+
+#[test]
 fn vmsav8_64_through_stes_and_cds() {
     check(&ThroughSmmu::of(Vmsav8::stage1()));
     check(&ThroughSmmu::of(Vmsav8::stage2()));
     check(&ThroughSmmu::of(Vmsav8::wide()));
+}
+
+#[test]
+fn every_format_through_context_banks() {
+    check(&ThroughBank::of_short(Vmsav7s::shapes()));
+    check(&ThroughBank::of_long(Vmsav7l::stage1()));
+    check(&ThroughBank::of_long(Vmsav7l::stage2()));
+    check(&ThroughBank::of_aarch64(Vmsav8::stage1()));
+    check(&ThroughBank::of_aarch64(Vmsav8::stage2()));
 }

@@ -98,6 +98,7 @@ impl Vmsav8 {
 
     fn config(&self, root: u64) -> Config {
         Config {
+            format: walk::Format::Aarch64,
             stage: self.stage,
             granule: self.granule,
             input_bits: self.input_bits,

@@ -22,7 +22,11 @@ fn profiles() -> impl Strategy<Value = Profile> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn windows_and_doorbells_keep_their_rules(
@@ -33,6 +37,7 @@ proptest! {
         let mut policy = profile.policy();
         policy.doorbell_unwind = DoorbellUnwind::AsIntended;
         let mut world = World::new(&drawn.machine, policy);
+        world.attach_everything_once().map_err(|what| failed(profile, &[], &what))?;
         let fresh = world.usage();
         for (at, step) in steps.iter().enumerate() {
             let outcome = world.take(step).and_then(|()| checks::all(&mut world));

@@ -1,13 +1,13 @@
 //! A machine, one process, and what it has open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use passim::machine::Machine;
 use passim::system::{Setup, System};
 use passim_model::{Iova, PhysAddr, Refusal, Rid, Span, UserAddr};
 use passim_vfio::call::{Answer, Arg, Call, MapKind, Protection};
 use passim_vfio::iommu::msi::DoorbellView;
-use passim_vfio::policy::{Policy, Profile};
+use passim_vfio::policy::{ApertureRollback, Policy, Profile};
 use passim_vfio::process::{Capabilities, Pid, Start};
 use passim_vfio::uapi::ioctl;
 use passim_vfio::view::{ContainerView, MappingView};
@@ -63,6 +63,10 @@ pub(crate) struct World {
     containers: [Option<i32>; 2],
     attached: BTreeMap<u32, Attached>,
     eventfds: BTreeMap<Rid, Vec<i32>>,
+    /// Whether v14 took a window back, and with it the records of doorbells that stay mapped.
+    pub(crate) undone: bool,
+    /// Devices whose vectors were enabled while their domain translated messages.
+    pub(crate) translated: BTreeSet<Rid>,
 }
 
 impl World {
@@ -91,7 +95,8 @@ impl World {
         let frames = frames.collect();
         let (containers, attached) = ([None, None], BTreeMap::new());
         let eventfds = BTreeMap::new();
-        Self { system, pid, frames, functions, containers, attached, eventfds }
+        let (translated, undone) = (BTreeSet::new(), false);
+        Self { system, pid, frames, functions, containers, attached, eventfds, undone, translated }
     }
 
     /// The GICv2m frame of an SPI, by its INTID.
@@ -106,6 +111,11 @@ impl World {
             self.attached.get(group).is_some_and(|it| it.devices.contains_key(rid))
         };
         self.functions.iter().filter(open).copied().collect()
+    }
+
+    fn device(&self, index: usize) -> Option<Rid> {
+        let open = self.open();
+        (!open.is_empty()).then(|| open[index % open.len()].0)
     }
 
     /// Pages the process has mapped in its containers, each mapping for itself.
@@ -146,9 +156,11 @@ impl World {
         let answer = self.system.call(self.pid, call.clone());
         if let Err(refusal) = &answer.ret {
             let after = self.snapshot();
-            if after != before && !leaves_traces(refusal, &before, &after) {
+            let undoes = self.system.kernel.policy().aperture_rollback == ApertureRollback::Undo;
+            if after != before && !leaves_traces(refusal, undoes, &before, &after) {
                 return Err(format!("{refusal:?} of {call:?} changed {before:?} to {after:?}"));
             }
+            self.undone |= undoes && after != before;
         }
         Ok(answer)
     }
@@ -183,7 +195,7 @@ impl World {
             Step::Enable { device, vectors } => self.enable(device, vectors),
             Step::Disable { device } => self.disable(device),
             Step::Raise { device, vector } => {
-                if let Some(&(rid, _)) = self.open().get(device) {
+                if let Some(rid) = self.device(device) {
                     let _ = self.system.raise(rid, vector);
                 }
                 Ok(())
@@ -250,6 +262,15 @@ impl World {
         }
     }
 
+    /// What a kernel makes for a group when it is first claimed and then keeps: 6.1's domain for
+    /// blocking it, tables of CDs.
+    pub(crate) fn attach_everything_once(&mut self) -> Result<(), String> {
+        for group in 0..self.functions.len() {
+            self.attach(group, 0)?;
+        }
+        self.close_all()
+    }
+
     /// Everything the process has is closed.
     pub(crate) fn close_all(&mut self) -> Result<(), String> {
         for group in self.attached.keys().copied().collect::<Vec<_>>() {
@@ -297,11 +318,19 @@ impl World {
     }
 
     fn enable(&mut self, device: usize, vectors: u32) -> Result<(), String> {
-        let Some(&(rid, _)) = self.open().get(device) else { return Ok(()) };
+        let Some(rid) = self.device(device) else { return Ok(()) };
         let mut fds = Vec::new();
         for _ in 0..vectors {
             let answer = self.call(Call::EventFd)?;
             fds.push(answer.ret.expect("eventfds can always be made") as i32);
+        }
+        // Vectors that are on already keep what they were composed with.
+        if self.system.kernel.vectors(rid).is_empty() {
+            let translates = self.system.kernel.iommu().msi_domain_of(rid).is_some();
+            match translates {
+                true => self.translated.insert(rid),
+                false => self.translated.remove(&rid),
+            };
         }
         // DATA_EVENTFD | ACTION_TRIGGER
         self.set_irqs(rid, 4 | 32, &fds)?;
@@ -310,15 +339,20 @@ impl World {
     }
 
     fn disable(&mut self, device: usize) -> Result<(), String> {
-        let Some(&(rid, _)) = self.open().get(device) else { return Ok(()) };
+        let Some(rid) = self.device(device) else { return Ok(()) };
         // DATA_NONE | ACTION_TRIGGER
         self.set_irqs(rid, 1 | 32, &[])?;
         Ok(())
     }
 }
 
-/// Whether a refusal leaves behind what its rule says it does.
-fn leaves_traces(refusal: &Refusal, before: &Snapshot, after: &Snapshot) -> bool {
-    let but_windows = Snapshot { windows: after.windows.clone(), ..before.clone() };
-    NO_ROLLBACK.contains(&refusal.rule.name) && *after == but_windows
+/// Whether a refusal leaves behind what its rule says it does: windows of domains that were asked
+/// before; where those are taken back, so is everything that was in them (v14: the cookies of all
+/// domains are put).
+fn leaves_traces(refusal: &Refusal, undoes: bool, before: &Snapshot, after: &Snapshot) -> bool {
+    let mut may = Snapshot { windows: after.windows.clone(), ..before.clone() };
+    if undoes {
+        may.doorbells.clone_from(&after.doorbells);
+    }
+    NO_ROLLBACK.contains(&refusal.rule.name) && *after == may
 }

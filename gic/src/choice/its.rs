@@ -1,4 +1,30 @@
 //! Choices of an ITS. IHI 0069 H chapter 5 and 12.18 to 12.19.
+//!
+//! | choice | `arch-strict` | `qemu` | `kvm-abi0` | `gic600` | `adversarial` |
+//! | --- | --- | --- | --- | --- | --- |
+//! | command errors | stall | skip | skip | stall | stall |
+//! | memory errors | stall | stall | skip | stall | stall |
+//! | restart | Retry | any store | Retry | Retry | Retry |
+//! | unknown commands | error | skip | skip | error | error |
+//! | EventID beyond the table | ignored | ignored | ignored | ignored | by the seed |
+//! | MAPTI of a mapped event | keep | replace | keep | replace | replace |
+//! | MAPTI to an unmapped collection | allowed | allowed | allowed | allowed | allowed |
+//! | MAPD of a mapped device | keep | replace | replace | replace | replace |
+//! | table at MAPD | as it is | as it is | zeroed | as it is | as it is |
+//! | Size of an unmapping MAPD | ignored | checked | ignored | ignored | ignored |
+//! | events of an unmapped collection | revive | revive | orphans | revive | revive |
+//! | INVALL | its collection | everywhere | its collection | its collection | its collection |
+//! | bases stored to while enabled | ignored | ignored | ignored | ignored | ignored |
+//! | CWRITER beyond the queue | ignored | stops | ignored | ignored | ignored |
+//! | CREADR stored to | read-only | writable | read-only | read-only | read-only |
+//! | CBASER stored to | plain | plain | coarse | plain | plain |
+//! | Quiescent | when disabled | always | when idle | when disabled | when disabled |
+//! | enabling without tables | takes place | takes place | ignored | takes place | takes place |
+//! | translations remembered | none | none | 4096 | 4096 | 16 |
+//! | effects | at once | at once | at once | at once | up to the next SYNC |
+//!
+//! The columns of QEMU and KVM follow their sources; GIC-600's follows its manual where that
+//! speaks, and the architecture's plainest reading where it does not.
 
 use super::Preset;
 

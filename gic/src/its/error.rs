@@ -50,6 +50,25 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// What is wrong, in words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::DeviceOutOfRange => "DeviceID out of range",
+            Self::SizeOrTargetOutOfRange => "table size or redistributor out of range",
+            Self::ProcessorOutOfRange => "redistributor out of range",
+            Self::CollectionOutOfRange => "ICID out of range",
+            Self::UnmappedDevice => "the device is not mapped",
+            Self::EventOutOfRange => "EventID beyond the device's table",
+            Self::PhysicalIdOutOfRange => "the INTID is no LPI",
+            Self::UnmappedInterrupt => "the event is not mapped",
+            Self::UnmappedCollection => "the collection is not mapped",
+            Self::IteInvalid => "the event's collection is not mapped",
+            Self::Unsupported => "no such command here",
+        }
+    }
+}
+
 /// A command that could not be performed, and why.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct CommandError {
@@ -77,7 +96,7 @@ impl fmt::Display for CommandError {
             Some(opcode) => write!(f, "{}", opcode.name())?,
             None => write!(f, "command {:#04x}", self.opcode)?,
         }
-        write!(f, ": {:?} ({:#08x})", self.reason, self.syndrome())
+        write!(f, ": {} ({:#08x})", self.reason.text(), self.syndrome())
     }
 }
 
@@ -88,6 +107,15 @@ pub enum Failure {
     Command(CommandError),
     /// Memory did not answer: the queue, or a table.
     Memory(PhysAddr),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(error) => error.fmt(f),
+            Self::Memory(at) => write!(f, "no answer at {at}"),
+        }
+    }
 }
 
 /// A failed command.
@@ -123,12 +151,12 @@ pub enum Untranslated {
 impl fmt::Display for Untranslated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Disabled => "it is disabled",
-            Self::DeviceOutOfRange => "no such DeviceID",
-            Self::UnmappedDevice => "the device is not mapped",
-            Self::EventOutOfRange => "no such EventID",
-            Self::UnmappedEvent => "the event is not mapped",
-            Self::UnmappedCollection => "the collection is not mapped",
+            Self::Disabled => "the ITS is disabled",
+            Self::DeviceOutOfRange => Reason::DeviceOutOfRange.text(),
+            Self::UnmappedDevice => Reason::UnmappedDevice.text(),
+            Self::EventOutOfRange => Reason::EventOutOfRange.text(),
+            Self::UnmappedEvent => Reason::UnmappedInterrupt.text(),
+            Self::UnmappedCollection => Reason::UnmappedCollection.text(),
             Self::Abort(at) => return write!(f, "no answer at {at}"),
         })
     }

@@ -45,7 +45,12 @@ impl Its {
             mappings.write(layout, self.tables(), memory)?;
             self.cache.forget_all();
         }
-        Ok(Saved { registers: self.registers.clone(), held: self.held.clone() })
+        Ok(self.save_registers())
+    }
+
+    /// What of an ITS is not in memory.
+    pub(crate) fn save_registers(&self) -> Saved {
+        Saved { registers: self.registers.clone(), held: self.held.clone() }
     }
 
     /// An ITS as one was when it was saved. In the layout that has distances, tables are read by

@@ -170,6 +170,17 @@ fn disabled_interrupts_stay_pending() {
 }
 
 #[test]
+fn an_interrupt_disabled_while_served_can_be_ended() {
+    let mut board = Board::new();
+    board.edge(82);
+    board.w(Block::Frame(0), 0x40, 82);
+    assert_eq!(board.r(C, 0x0c), 82);
+    board.w(D, 0x188, 1 << 18);
+    board.w(C, 0x10, 82);
+    assert_eq!((board.state(82), board.r(C, 0x14)), (State::Inactive, 0xff));
+}
+
+#[test]
 fn routing_follows_targets() {
     let mut board = Board::new();
     board.edge(82);

@@ -206,11 +206,10 @@ impl Lpis {
         }
     }
 
-    /// The LPI has been mapped: its configuration may be read.
-    pub(crate) fn prime(&mut self, intid: u32, memory: &Memory) {
-        if let (ConfigRead::AtMapping, Some(lpi)) = (self.choices.config, self.number(intid)) {
-            self.configuration(lpi, memory);
-        }
+    /// The LPI comes here, mapped or moved: what was known of it when it was here before is of no
+    /// use, since invalidations have gone where it was meanwhile.
+    pub(crate) fn welcome(&mut self, intid: u32, memory: &Memory) {
+        self.invalidate(intid, memory);
     }
 
     /// The configuration byte, from memory or as it is known.

@@ -21,7 +21,7 @@ pub enum Packet {
     Move(IntId, Cpu),
     /// Whatever is pending is pending there instead: MOVALL.
     MoveAll(Cpu),
-    /// An LPI has been mapped here, and its configuration may be read: MAPTI.
+    /// An LPI has been mapped here, and its configuration may be read: MAPTI, MOVI.
     Mapped(IntId),
     /// Something changed that concerns this redistributor, which has nothing to do: MAPC.
     Nothing,
@@ -58,7 +58,7 @@ impl GicV3 {
             }
             Packet::Invalidate(intid) => lpis.invalidate(intid.get(), memory),
             Packet::InvalidateAll => lpis.invalidate_all(memory),
-            Packet::Mapped(intid) => lpis.prime(intid.get(), memory),
+            Packet::Mapped(intid) => lpis.welcome(intid.get(), memory),
             Packet::MoveAll(to) => {
                 for intid in lpis.pending() {
                     self.move_lpi(IntId::new(intid), cpu, to, memory);
@@ -89,6 +89,13 @@ impl GicV3 {
         }
         let source = self.redistributors.get_mut(from.index());
         let pending = source.is_some_and(|place| place.clear_pending(intid.get(), memory));
-        pending && self.pend(to, intid, memory)
+        if !pending {
+            return false;
+        }
+        let target = self.redistributors.get_mut(to.index());
+        if let Some(lpis) = target.and_then(|place| place.lpis.as_mut()) {
+            lpis.welcome(intid.get(), memory);
+        }
+        self.pend(to, intid, memory)
     }
 }

@@ -117,6 +117,22 @@ fn a_sleeping_cpu_takes_nothing() {
 }
 
 #[test]
+fn an_interrupt_disabled_while_served_can_be_ended() {
+    let mut board = Board::new(Preset::ArchStrict);
+    edge(&mut board, 40, 0);
+    board.gic.wire(IntId::new(40), Signal::Pulse);
+    assert_eq!(board.iar(0), 40);
+    board.w32(D, 0x184, 1 << 8);
+    assert_eq!(board.r32(D, 0x104), 0);
+    board.eoi(0, 40);
+    assert_eq!(board.gic.busy(cpu(0)), []);
+    board.gic.wire(IntId::new(40), Signal::Pulse);
+    assert_eq!(board.waiting(0), None);
+    board.w32(D, 0x104, 1 << 8);
+    assert_eq!(board.waiting(0), Some(40));
+}
+
+#[test]
 fn priorities_masks_and_ends() {
     let mut board = Board::new(Preset::ArchStrict);
     edge(&mut board, 40, 0);

@@ -3,6 +3,8 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | [`vmsav8`] | how is a descriptor spelled? (VMSAv8-64, stages 1 and 2, granules 4K, 16K, 64K) |
+//! | [`vmsav7l`] | which shapes have long-descriptor tables of AArch32? |
+//! | [`vmsav7s`] | how are short descriptors spelled, walked, mapped and unmapped? |
 //! | [`walk`] | what does hardware read out of the tables for one address? |
 //! | [`table`] | how does software map and unmap, which block sizes, when are tables freed? |
 //! | [`gather`] | what must be invalidated before pages may go back? |
@@ -12,6 +14,8 @@
 
 pub mod gather;
 pub mod table;
+pub mod vmsav7l;
+pub mod vmsav7s;
 pub mod vmsav8;
 pub mod walk;
 

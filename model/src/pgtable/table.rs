@@ -18,7 +18,7 @@
 
 use super::gather::Gather;
 use super::vmsav8::Granule;
-use super::walk::Config;
+use super::walk::{Config, Format};
 use crate::{Frames, Memory, PageSizes, Perms, PhysAddr, Span};
 
 mod attributes;
@@ -116,6 +116,7 @@ impl Table {
     /// What hardware has to be told to walk these tables.
     pub fn config(&self) -> Config {
         Config {
+            format: Format::Aarch64,
             stage: self.geometry.stage,
             granule: self.geometry.granule,
             input_bits: self.geometry.input_bits,

@@ -7,6 +7,7 @@
 //!
 //! A nested walk is this walk with a [`Fetch`] that puts its addresses through stage 2 first.
 
+use super::vmsav7s;
 use super::vmsav8::{
     Entry, Form, Granule, LAST_LEVEL, MAX_CONCATENATED_LG2, Stage, Stage1Leaf, Stage2Leaf, Vmsav8,
 };
@@ -18,9 +19,27 @@ mod permissions;
 /// of the 64K granule).
 const MAX_INPUT_BITS: u32 = 52;
 
+/// How descriptors are spelled.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Format {
+    /// VMSAv8-64.
+    #[default]
+    Aarch64,
+    /// VMSAv8-32, long descriptors ([`vmsav7l`](super::vmsav7l)): those of VMSAv8-64 with the 4K
+    /// granule, but for execution.
+    Long,
+    /// VMSAv8-32, short descriptors ([`vmsav7s`]). The granule is 4K.
+    Short {
+        /// AFE: AP\[0\] is the access flag.
+        simplified: bool,
+    },
+}
+
 /// Everything that decides one stage of translation, as a CD or STE amounts to it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
+    /// How descriptors are spelled.
+    pub format: Format,
     /// Stage 1 or 2.
     pub stage: Stage,
     /// Translation granule.
@@ -97,6 +116,17 @@ pub trait Fetch {
     /// # Errors
     /// Whatever keeps the descriptor from being read.
     fn fetch(&mut self, at: u64, level: i8) -> Result<u64, Self::Fault>;
+
+    /// Reads the 32-bit descriptor at `at`, a multiple of 4, for `level`: half of the little-endian
+    /// doubleword that [`Self::fetch`] reads.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    #[inline]
+    fn fetch_short(&mut self, at: u64, level: i8) -> Result<u32, Self::Fault> {
+        let half = u32::BITS * (at >> 2 & 1) as u32;
+        Ok((self.fetch(at & !7, level)? >> half) as u32)
+    }
 
     /// The descriptor just read is a table's and the walk goes on at `below`, which translates
     /// everything the descriptor covers; `limits` are the table descriptors so far, combined.
@@ -212,6 +242,9 @@ pub enum Fault<F> {
 /// The first fault in the architecture's order.
 #[inline(always)]
 pub fn walk<F: Fetch>(config: &Config, input: u64, fetch: &mut F) -> Result<Leaf, Fault<F::Fault>> {
+    if let Format::Short { simplified } = config.format {
+        return vmsav7s::walk::walk(config, simplified, input, fetch);
+    }
     match (config.granule, config.ds) {
         (Granule::K4, false) => walk_granule::<12, false, F>(config, input, fetch),
         (Granule::K4, true) => walk_granule::<12, true, F>(config, input, fetch),
@@ -221,7 +254,8 @@ pub fn walk<F: Fetch>(config: &Config, input: u64, fetch: &mut F) -> Result<Leaf
     }
 }
 
-/// Walks on for `input` from a table an earlier walk came to ([`Fetch::descend`]).
+/// Walks on for `input` from a table an earlier walk came to ([`Fetch::descend`]). A walk of short
+/// descriptors tells of no table, and starts again.
 ///
 /// # Errors
 /// As [`walk`].
@@ -232,6 +266,9 @@ pub fn resume<F: Fetch>(
     below: &Below,
     fetch: &mut F,
 ) -> Result<Leaf, Fault<F::Fault>> {
+    if let Format::Short { simplified } = config.format {
+        return vmsav7s::walk::walk(config, simplified, input, fetch);
+    }
     match (config.granule, config.ds) {
         (Granule::K4, false) => resume_granule::<12, false, F>(config, input, below, fetch),
         (Granule::K4, true) => resume_granule::<12, true, F>(config, input, below, fetch),
@@ -406,10 +443,11 @@ fn leaf<F>(config: &Config, found: Found, limits: u64) -> Result<Leaf, Fault<F>>
         true => marked_dirty(config.stage, descriptor),
         false => (descriptor, false),
     };
-    let perms = match config.stage {
-        Stage::One => permissions::stage1(dirty, limits),
+    let perms = match (config.stage, config.format) {
+        (Stage::One, Format::Long) => permissions::stage1_aarch32(dirty, limits),
+        (Stage::One, _) => permissions::stage1(dirty, limits),
         // DDI 0487 D8.3: stage 2 table descriptors limit nothing.
-        Stage::Two => permissions::stage2(dirty),
+        (Stage::Two, _) => permissions::stage2(dirty),
     };
     Ok(Leaf {
         output,

@@ -23,20 +23,20 @@ mod cmdq;
 mod config;
 mod config_cache;
 mod eventq;
-mod explain;
+pub(crate) mod explain;
 mod features;
-mod front;
+pub(crate) mod front;
 mod irq;
 mod outcome;
 mod priq;
 mod queue;
 mod regs;
-mod stages;
+pub(crate) mod stages;
 mod stall;
 #[cfg(test)]
 mod testkit;
 mod translate;
-mod wire;
+pub(crate) mod wire;
 
 pub use ats::Requested;
 pub use config::cd::CdFlaw;

@@ -3,10 +3,12 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `fetch` | where is a descriptor, and what does reading it change? |
+//! | `first` | what does stage 1 alone say, for an address translation operation? |
 //! | `judging` | does a translation permit the access? |
 //! | `refusal` | why was an address not translated? |
 
 mod fetch;
+mod first;
 mod judging;
 mod refusal;
 
@@ -211,7 +213,7 @@ impl<L: Log> Stages<'_, L> {
                     from(start, walk, input, &mut source)
                 };
                 found.map_err(|fault| match fault {
-                    Fault::Fetch { level, cause, .. } => Refusal::aborted(stage1, level, cause),
+                    Fault::Fetch { level, at, cause } => Refusal::aborted(stage1, level, at, cause),
                     other => of_walk(stage1, &other),
                 })
             }
@@ -220,8 +222,8 @@ impl<L: Log> Stages<'_, L> {
                 let found = from(start, walk, input, &mut source);
                 found.map_err(|fault| match fault {
                     Fault::Fetch { cause: NestedFault::Refused(refusal), .. } => refusal,
-                    Fault::Fetch { level, cause: NestedFault::Abort(abort), .. } => {
-                        Refusal::aborted(stage1, level, abort)
+                    Fault::Fetch { level, at, cause: NestedFault::Abort(abort) } => {
+                        Refusal::aborted(stage1, level, at, abort)
                     }
                     other => of_walk(stage1, &other),
                 })
@@ -466,6 +468,7 @@ fn combine(entry: &mut Translation, second: &Translation, address: u64, ipa: u64
     entry.intermediate = ipa & !inside;
     entry.output = output & !inside;
     entry.stage2 = second.stage2;
+    entry.leaf = second.leaf;
     entry.clean |= second.clean;
 }
 

@@ -1,6 +1,6 @@
 //! What must come out, computed the slow and obvious way; shares nothing with what it judges.
 //!
-//! Seven rooms, each answering one question by brute force:
+//! Eight rooms, each answering one question by brute force:
 //!
 //! - [`window`]: what a type1 container answers to MAP_DMA and UNMAP_DMA, and which page each IOVA
 //!   then reaches. Kept page by page; it knows no tree and no page table.
@@ -12,6 +12,7 @@
 //! - [`dirty`]: the dirty bitmap as the kernel reports it, stale bits included.
 //! - [`iova`]: which page of a doorbell window a kernel hands out next.
 //! - [`doorbell`]: which doorbells are mapped for a domain, where, and who holds them.
+//! - [`aarch32`]: a second reading of the tables of AArch32, short descriptors and long ones.
 //!
 //! The rooms do not call one another either, but for two: `window` hands `leaves` a list of frames,
 //! and `doorbell` asks `iova` for pages. Nothing here is fast, and nothing is clever; where a
@@ -19,6 +20,7 @@
 //!
 //! Errors are positive Linux errno values, by the names below.
 
+pub mod aarch32;
 pub mod dirty;
 pub mod doorbell;
 pub mod iova;

@@ -68,7 +68,6 @@ fn a_translation_is_remembered_until_a_command_names_it() {
 
 #[test]
 fn a_cache_forgets_what_every_command_changes() {
-    /// What software may do before INV, and what it is called.
     type Change = (&'static str, fn(&mut Board));
     let changes: [Change; 6] = [
         ("DISCARD", |board| board.discard(2, 20)),
@@ -89,6 +88,28 @@ fn a_cache_forgets_what_every_command_changes() {
         change(&mut board);
         board.message(2, 20);
         assert_eq!(board.drain(3), [], "{name}");
+    }
+}
+
+#[test]
+fn a_cache_tells_events_and_devices_apart() {
+    for lg2 in [0, 1, 4] {
+        let mut board = with(|spec| {
+            spec.its[0].choices.caching = Caching::Translations { lg2 };
+            spec.its[0].features.event_bits = 20;
+        });
+        for device in [2, 3] {
+            board.command([device << 32 | 0x08, 19, 1 << 63 | (itt(2) + (device << 24)), 0]);
+        }
+        let mapped = [(2, 1, 8195), (2, 0x101, 8196), (2, 0x1_0001, 8197), (3, 1, 8198)];
+        for (device, event, lpi) in mapped {
+            board.configure(lpi, 0xa3);
+            board.mapti(device, event, lpi, 1);
+        }
+        for (device, event, lpi) in mapped.into_iter().chain(mapped).rev() {
+            board.message(device, event);
+            board.only(1, lpi);
+        }
     }
 }
 

@@ -50,6 +50,17 @@ fn every_event_of_a_table_can_be_mapped_and_none_beyond() {
 }
 
 #[test]
+fn an_lpi_keeps_all_its_bits() {
+    every_preset(|mut board, _| {
+        for (event, lpi) in [(0, 8192), (1, 0x4000), (2, 0x6001), (3, 0xffff)] {
+            board.map(2 + event, event, lpi, 3);
+            board.message(2 + event, event);
+            board.only(3, lpi);
+        }
+    });
+}
+
+#[test]
 fn movi_carries_what_is_pending_and_leads_messages() {
     every_preset(|mut board, _| {
         board.map(2, 20, 8195, 3);
@@ -75,6 +86,38 @@ fn movi_carries_what_is_pending_and_leads_messages() {
         board.sync(1);
         board.message(2, 20);
         board.only(1, 8195);
+    });
+}
+
+#[test]
+fn an_lpi_that_comes_back_is_not_configured_as_when_it_left() {
+    every_preset(|mut board, preset| {
+        board.map(2, 20, 8195, 3);
+        board.message(2, 20);
+        board.only(3, 8195);
+        for pending in [false, true] {
+            board.configure(8195, 0xa3);
+            board.inv(2, 20);
+            board.sync(3);
+            board.movi(2, 20, 1);
+            board.sync(3);
+            board.configure(8195, 0xa2);
+            board.inv(2, 20);
+            board.sync(1);
+            if pending {
+                board.message(2, 20);
+                board.sync(1);
+            }
+            board.movi(2, 20, 3);
+            board.sync(1);
+            if !pending {
+                board.message(2, 20);
+            }
+            board.nothing();
+            assert_eq!(board.pending_lpis(3), [8195], "{preset:?}");
+            board.clear(2, 20);
+            board.sync(3);
+        }
     });
 }
 
@@ -172,6 +215,17 @@ fn an_unmapped_collection_raises_nothing() {
             board.message(2, 20);
         }
         board.only(0, 8195);
+    });
+}
+
+#[test]
+fn an_unmapped_collection_needs_no_redistributor() {
+    every_preset(|mut board, _| {
+        board.map(2, 20, 8195, 3);
+        board.command([0x09, 0, 77 << 16 | 3, 0]);
+        board.sync(3);
+        assert!(matches!(board.message(2, 20), Arrival::Untranslated(_)));
+        assert_eq!(board.reports(), []);
     });
 }
 

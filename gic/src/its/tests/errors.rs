@@ -3,7 +3,7 @@
 use super::super::testkit::{Board, ITS, QUEUE, itt};
 use crate::choice::Preset;
 use crate::choice::its::{CommandErrors, MapToUnmapped};
-use crate::its::{Failure, Report};
+use crate::its::{Arrival, Failure, Report};
 use crate::v3::Implementation;
 use passim_model::{Effect, IntId};
 
@@ -199,10 +199,7 @@ fn tables_that_do_not_answer() {
         panic!("{reports:?}");
     };
     assert_eq!(at.get() & !15, 0xf_0000_0000);
-    assert_eq!(
-        board.message(6, 1),
-        crate::its::Arrival::Untranslated(crate::its::Untranslated::Abort(at))
-    );
+    assert_eq!(board.message(6, 1), Arrival::Untranslated(crate::its::Untranslated::Abort(at)));
 }
 
 #[test]
@@ -215,6 +212,16 @@ fn commands_nobody_knows() {
         assert_eq!(submit_and_run(&mut qemu, [opcode, 0, 0, 0]), []);
         assert_eq!(qemu.r64(ITS, 0x90), qemu.writer);
     }
+}
+
+#[test]
+fn errors_say_what_is_wrong() {
+    let mut board = board(Preset::ArchStrict);
+    let reports = submit_and_run(&mut board, of(0x04, 2, 21, 0));
+    let said: Vec<_> = reports.iter().map(|report| report.failure.to_string()).collect();
+    assert_eq!(said, ["CLEAR: the event is not mapped (0x010507)"]);
+    let Arrival::Untranslated(why) = board.message(3, 0) else { panic!("it is not mapped") };
+    assert_eq!(why.to_string(), "the device is not mapped");
 }
 
 #[test]
@@ -257,6 +264,6 @@ fn a_table_that_lies_about_its_size_is_not_believed() {
     board.put(super::super::testkit::DEVICES2 + 24, itt(3) >> 8 << 6 | 31 << 1 | 1);
     assert_eq!(
         board.message(3, 0x1_0000),
-        crate::its::Arrival::Untranslated(crate::its::Untranslated::EventOutOfRange)
+        Arrival::Untranslated(crate::its::Untranslated::EventOutOfRange)
     );
 }

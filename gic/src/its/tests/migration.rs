@@ -4,9 +4,9 @@ use super::every_preset;
 use super::known_tests::set_up;
 use crate::choice::Preset;
 use crate::choice::lpi::ClearEnable;
-use crate::its::Layout;
 use crate::its::image::{self, ImageError, Mappings, Reading};
 use crate::its::testkit::{Board, COLLECTIONS, DEVICES2, itt};
+use crate::its::{Its, Layout};
 use crate::v3::testkit::cpu;
 use crate::v3::{Block, GicV3, Implementation};
 use passim_model::{DeviceId, EventId, IntId};
@@ -140,6 +140,12 @@ fn distances_of_the_kvm_abi() {
     };
     assert_eq!(read(Reading::ByDistance), [2, 300, 500]);
     assert_eq!(read(Reading::Every), [2, 3, 300, 500]);
+    let implementation = *kit.gic.its()[0].implementation();
+    let saved = kit.gic.its()[0].save_registers();
+    let its = Its::restore(implementation, 4, &saved, &mut kit.memory).unwrap();
+    let mappings = its.mappings(&kit.memory).unwrap();
+    assert!(!mappings.devices.contains_key(&DeviceId::new(3)));
+    assert_eq!(board.get(DEVICES2 + 8 * 3), 0);
 }
 
 #[test]

@@ -187,9 +187,8 @@ impl Model {
         let new = *self.collections.get(&icid).ok_or(0x01_0109u32)?;
         self.itts.insert(entry, (lpi, Some(icid)));
         let old = old.and_then(|icid| self.collections.get(&icid)).copied();
-        if let Some(old) = old.filter(|old| *old != new)
-            && self.pending[old as usize].remove(&lpi)
-        {
+        let old = old.filter(|old| *old != new);
+        if old.is_some_and(|old| self.pending[old as usize].remove(&lpi)) {
             self.pending[new as usize].insert(lpi);
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! configurations that cannot be.
 
 use super::*;
-use crate::pgtable::walk::{Config, Fetch};
+use crate::pgtable::walk::{Config, Fetch, Format};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -19,6 +19,7 @@ impl Fetch for Words {
 }
 
 const STAGE1: Config = Config {
+    format: Format::Aarch64,
     stage: Stage::One,
     granule: Granule::K4,
     input_bits: 48,
@@ -202,7 +203,14 @@ fn a_first_table_beyond_the_output_size() {
 fn any_config() -> impl Strategy<Value = Config> {
     let bits = prop_oneof![4 => 12u32..=52, 1 => any::<u32>()];
     let root = prop_oneof![4 => (0u64..4).prop_map(|i| i << 16), 1 => any::<u64>()];
+    let formats = vec![
+        Format::Aarch64,
+        Format::Long,
+        Format::Short { simplified: false },
+        Format::Short { simplified: true },
+    ];
     (
+        prop::sample::select(formats),
         prop::sample::select(STAGES.to_vec()),
         prop::sample::select(Granule::ALL.to_vec()),
         (bits.clone(), bits),
@@ -210,7 +218,8 @@ fn any_config() -> impl Strategy<Value = Config> {
         root,
         any::<(bool, bool, bool, bool)>(),
     )
-        .prop_map(|(stage, granule, bits, start_level, root, flags)| Config {
+        .prop_map(|(format, stage, granule, bits, start_level, root, flags)| Config {
+            format,
             stage,
             granule,
             input_bits: bits.0,

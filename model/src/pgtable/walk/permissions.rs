@@ -4,6 +4,7 @@
 //! for every combination at compile time.
 
 use crate::Perms;
+use crate::pgtable::vmsav7s::walk::executable;
 use crate::pgtable::vmsav8::{Stage1Leaf, Stage2Leaf, TableLimits};
 
 /// What each kind of access may do.
@@ -88,6 +89,22 @@ const fn key_of(descriptor: u64) -> u64 {
 pub(super) fn stage1(descriptor: u64, limits: u64) -> Permissions {
     let key = key_of(descriptor) | Key::LIMITS.of(TableFields::LIMITS.get(limits));
     STAGE1[key as usize]
+}
+
+/// What a stage 1 leaf of a VMSAv8-32 long-descriptor table allows.
+// DDI 0487 G5.7 (VMSAv8-32): data accesses as in VMSAv8-64. XN forbids execution at both
+// privileges, PXN privileged execution besides; what cannot be read is not executed, and what
+// unprivileged accesses may write is privileged-executable unless UWXN forbids it.
+pub(super) fn stage1_aarch32(descriptor: u64, limits: u64) -> Permissions {
+    let data = stage1(descriptor, limits);
+    let xn = Stage1Leaf::XN.is_set(descriptor) || TableLimits::XN_TABLE.is_set(limits);
+    let pxn = Stage1Leaf::PXN.is_set(descriptor) || TableLimits::PXN_TABLE.is_set(limits);
+    let of = |perms: Perms, forbidden| executable(perms.difference(Perms::EXEC), forbidden);
+    Permissions {
+        unprivileged: of(data.unprivileged, xn),
+        privileged: of(data.privileged, xn || pxn),
+        undivided: of(data.undivided, xn),
+    }
 }
 
 /// What a stage 2 leaf allows.

@@ -2,8 +2,8 @@
 
 use crate::attributes::Shareability;
 use crate::regime::{
-    FlagUpdates, Half, OnFault, PermissionLimits, Recording, Response, Stage1, TopByte,
-    Unprivileged, World,
+    FlagUpdates, Half, MemoryTypes, OnFault, PermissionLimits, Recording, Response, Split, Stage1,
+    TopByte, Unprivileged, World,
 };
 use crate::tlb::{Space, Tlb};
 use crate::v3::config::CdWords;
@@ -92,7 +92,8 @@ pub(crate) fn judge(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tl
         halves,
         endian,
         limits: limits(w0, w1, stream.world, f),
-        mair: words[3],
+        types: MemoryTypes::Mair(words[3]),
+        split: Split::Bit55,
         updates,
         on_fault: OnFault {
             response: if aborts { Response::Abort } else { Response::RazWi },
@@ -231,6 +232,7 @@ fn half(
     let input_bits = 64 - size_offset;
     let start_level = start_level(input_bits, granule);
     let walk = walk::Config {
+        format: walk::Format::Aarch64,
         stage: Stage::One,
         granule,
         input_bits,

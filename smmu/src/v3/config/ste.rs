@@ -354,6 +354,7 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
     let updates = FlagUpdates { access: ha, dirty: ha && hd, tables: haft };
     Ok(Stage2 {
         walk: walk::Config {
+            format: walk::Format::Aarch64,
             stage: Stage::Two,
             granule,
             input_bits,

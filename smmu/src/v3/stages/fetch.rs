@@ -63,6 +63,13 @@ impl<L: Log> Fetch for Bare<'_, L> {
         self.log.descriptor(self.stage, level, None, at, word);
         Ok(word)
     }
+
+    fn fetch_short(&mut self, at: u64, level: i8) -> Result<u32, Abort> {
+        let physical = PhysAddr::new(at);
+        let word = self.order.read_short(self.memory.load_u64(physical)?, at);
+        self.log.descriptor(self.stage, level, None, physical, u64::from(word));
+        Ok(word)
+    }
 }
 
 /// Descriptors at physical addresses.
@@ -81,6 +88,13 @@ impl<L: Log> Fetch for Physical<'_, '_, L> {
         let at = PhysAddr::new(at);
         let word = self.order.read(self.stages.memory.load_u64(at)?);
         self.stages.log.descriptor(self.flags.stage, level, None, at, word);
+        Ok(word)
+    }
+
+    fn fetch_short(&mut self, at: u64, level: i8) -> Result<u32, Abort> {
+        let physical = PhysAddr::new(at);
+        let word = self.order.read_short(self.stages.memory.load_u64(physical)?, at);
+        self.stages.log.descriptor(self.flags.stage, level, None, physical, u64::from(word));
         Ok(word)
     }
 
@@ -120,6 +134,15 @@ impl<L: Log> Fetch for Nested<'_, '_, L> {
         let word = self.stages.memory.load_u64(physical).map_err(NestedFault::Abort)?;
         let word = self.order.read(word);
         self.stages.log.descriptor(Stage::One, level, Some(at), physical, word);
+        Ok(word)
+    }
+
+    fn fetch_short(&mut self, at: u64, level: i8) -> Result<u32, NestedFault> {
+        let physical = self.stages.read_through(self.stage2, at, Class::Tt);
+        let physical = physical.map_err(NestedFault::Refused)?;
+        let word = self.stages.memory.load_u64(physical).map_err(NestedFault::Abort)?;
+        let word = self.order.read_short(word, at);
+        self.stages.log.descriptor(Stage::One, level, Some(at), physical, u64::from(word));
         Ok(word)
     }
 

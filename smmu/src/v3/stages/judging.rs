@@ -70,8 +70,8 @@ fn not_permitted(entry: &Translation, regime: &Regime<'_>, ipa: u64, access: Acc
             Refusal { level, ..at_stage1(stage1, EventKind::Permission) }
         }
         (first, Some(stage2)) => {
-            // A combined entry keeps the level of stage 1 only.
-            let level = if first.is_none() { level } else { None };
+            let own = Some(entry.leaf.level as i8);
+            let level = if first.is_none() { level } else { own };
             Refusal { level, ..at_stage2(stage2, EventKind::Permission, ipa) }
         }
         (Some(stage1), None) => at_stage1(stage1, EventKind::Permission),

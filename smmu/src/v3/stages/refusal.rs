@@ -15,6 +15,8 @@ pub(crate) struct Refusal {
     /// The address put into stage 2.
     pub(crate) ipa: Option<u64>,
     pub(crate) fetch: Option<PhysAddr>,
+    /// Where the stage-1 descriptor lies that memory did not give, before stage 2.
+    pub(crate) descriptor: Option<u64>,
     pub(crate) level: Option<i8>,
     /// The access to a stage-1 descriptor that stage 2 refused was a write.
     pub(crate) table_write: bool,
@@ -29,6 +31,7 @@ impl Refusal {
         class: Class::In,
         ipa: None,
         fetch: None,
+        descriptor: None,
         level: None,
         table_write: false,
         on_fault: OnFault::ABORT_AND_RECORD,
@@ -49,10 +52,11 @@ impl Refusal {
 
     /// A stage-1 descriptor whose address did not answer. IHI 0070 G.b 7.3.12: CLASS is TT.
     #[cold]
-    pub(super) fn aborted(stage1: &Stage1, level: i8, Abort(at): Abort) -> Self {
+    pub(super) fn aborted(stage1: &Stage1, level: i8, descriptor: u64, Abort(at): Abort) -> Self {
         Self {
             class: Class::Tt,
             fetch: Some(at),
+            descriptor: Some(descriptor),
             level: Some(level),
             on_fault: OnFault::ABORT_AND_RECORD,
             ..at_stage1(stage1, EventKind::WalkEabt)

@@ -45,16 +45,15 @@ layout! {
 }
 
 layout! {
-    /// Doubleword 1 of E_PAGE_REQUEST, 7.3.19. The flags stand in the order in which the section
-    /// lists them, from the top bit down.
+    /// Doubleword 1 of E_PAGE_REQUEST, 7.3.19.
     pub(crate) struct Event1PageRequest {
-        SPAN = bits(7, 0);
-        UX = bit(26);
-        UW = bit(27);
-        UR = bit(28);
-        PX = bit(29);
-        PW = bit(30);
-        PR = bit(31);
+        UX = bit(34);
+        UW = bit(35);
+        UR = bit(36);
+        PX = bit(37);
+        PW = bit(38);
+        PR = bit(39);
+        SPAN = bits(51, 44);
     }
 }
 

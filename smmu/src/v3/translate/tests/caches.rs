@@ -179,7 +179,7 @@ fn records_that_no_translation_makes() {
     let unprivileged = Perms::READ | Perms::WRITE;
     let hint = PageHint { span: 3, unprivileged, privileged: Perms::READ };
     assert_eq!(board.smmu.hint(&mut board.memory, &txn, hint), Record::Written);
-    assert_eq!(board.last_record(), [0x8_0000_0024, 0x9800_0003, 0x1234_5000, 0]);
+    assert_eq!(board.last_record(), [0x8_0000_0024, 0x3098_0000_0000, 0x1234_5000, 0]);
 }
 
 #[test]

@@ -1,0 +1,319 @@
+//! The registers of a context bank: what is stored, what a load returns.
+
+use crate::v2::features::{Auxiliary, Description, FlagUpdates};
+use crate::v2::wire::bank::{Actlr, Fsr, Sctlr, Sctlr2, Tcr2, Tcr2Long, TcrStage2, format, offset};
+use passim_model::bits::Field;
+
+/// Which registers a bank has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BankFormat {
+    Stage1,
+    Stage2,
+}
+
+/// How a bank's tables are spelled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Scheme {
+    Short,
+    Long,
+    Aarch64,
+}
+
+impl Scheme {
+    /// FSR.Format and PAR.Format.
+    pub(crate) const fn code(self) -> u64 {
+        match self {
+            Self::Short => format::SHORT,
+            Self::Long => format::LONG,
+            Self::Aarch64 => format::AARCH64,
+        }
+    }
+
+    /// PLVL of a fault before any level: IHI 0062 D.c 16.5.11.
+    pub(crate) const fn first_level(self) -> u8 {
+        match self {
+            Self::Aarch64 => 0,
+            Self::Short | Self::Long => 1,
+        }
+    }
+}
+
+/// What the registers of a bank depend on beside their own content.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around<'a> {
+    pub(crate) description: &'a Description,
+    pub(crate) format: BankFormat,
+    pub(crate) scheme: Scheme,
+    /// Whether transactions of the bank can stall: the SMMU has it, and CR0.STALLD is 0.
+    pub(crate) stalls: bool,
+    /// Whether ACTLR can be written.
+    pub(crate) actlr_writable: bool,
+}
+
+/// The bits of these fields.
+pub(crate) const fn mask32(fields: &[Field]) -> u32 {
+    let mut bits = 0;
+    let mut i = 0;
+    while i < fields.len() {
+        bits |= fields[i].mask();
+        i += 1;
+    }
+    bits as u32
+}
+
+/// The fields of SCTLR that both formats have.
+const SCTLR_BOTH: u32 = mask32(&[
+    Sctlr::M,
+    Sctlr::TRE,
+    Sctlr::AFE,
+    Sctlr::AFFD,
+    Sctlr::E,
+    Sctlr::CFRE,
+    Sctlr::CFIE,
+    Sctlr::CFCFG,
+    Sctlr::HUPCF,
+    Sctlr::MEM_ATTR,
+    Sctlr::SHCFG,
+    Sctlr::RACFG,
+    Sctlr::WACFG,
+]);
+const SCTLR_STAGE1: u32 = SCTLR_BOTH
+    | mask32(&[
+        Sctlr::WXN,
+        Sctlr::UWXN,
+        Sctlr::ASIDPNE,
+        Sctlr::TRANSIENTCFG,
+        Sctlr::MTCFG,
+        Sctlr::UCI,
+    ]);
+const SCTLR_STAGE2: u32 = SCTLR_BOTH | mask32(&[Sctlr2::PTW, Sctlr2::BSU, Sctlr2::FB]);
+const CFCFG: u32 = mask32(&[Sctlr::CFCFG]);
+
+/// The fault bits of FSR that exist with SMMUv1.
+const FSR_V1: u32 =
+    mask32(&[Fsr::TF, Fsr::AFF, Fsr::PF, Fsr::EF, Fsr::TLBMCF, Fsr::TLBLKF, Fsr::MULTI]);
+const FSR_V2: u32 = FSR_V1 | mask32(&[Fsr::ASF, Fsr::UUT]);
+const SS: u32 = mask32(&[Fsr::SS]);
+
+/// A context bank.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bank {
+    sctlr: u32,
+    actlr: u32,
+    tcr2: u32,
+    pub(crate) ttbr: [u64; 2],
+    tcr: u32,
+    pub(crate) contextidr: u32,
+    pub(crate) mair: [u32; 2],
+    pub(crate) par: u64,
+    /// Without Format.
+    fsr: u32,
+    pub(crate) far: u64,
+    pub(crate) fsynr0: u32,
+    pub(crate) ipafar: u64,
+}
+
+fn low(register: u64) -> u32 {
+    register as u32
+}
+
+fn high(register: u64) -> u32 {
+    (register >> 32) as u32
+}
+
+fn set_low(register: &mut u64, value: u32) {
+    *register = *register & !u64::from(u32::MAX) | u64::from(value);
+}
+
+fn set_high(register: &mut u64, value: u32) {
+    *register = *register & u64::from(u32::MAX) | u64::from(value) << 32;
+}
+
+impl Bank {
+    /// A bank after reset. IHI 0062 D.c 16.2.
+    pub(crate) fn reset(description: &Description) -> Self {
+        let actlr = match description.auxiliary {
+            Auxiliary::Mmu500 { .. } => mask32(&[Actlr::CPRE]),
+            Auxiliary::None => 0,
+        };
+        Self { actlr, ..Self::default() }
+    }
+
+    pub(crate) fn sctlr(&self) -> u64 {
+        u64::from(self.sctlr)
+    }
+
+    pub(crate) fn tcr(&self) -> u64 {
+        u64::from(self.tcr)
+    }
+
+    pub(crate) fn tcr2(&self) -> u64 {
+        u64::from(self.tcr2)
+    }
+
+    /// Whether FSR tells of a fault: any bit but Format's. IHI 0062 D.c 3.7.3.
+    pub(crate) fn is_faulting(&self) -> bool {
+        self.fsr != 0
+    }
+
+    /// FSR.SS.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.fsr & SS != 0
+    }
+
+    pub(crate) fn set_stalled(&mut self, stalled: bool) {
+        self.fsr = if stalled { self.fsr | SS } else { self.fsr & !SS };
+    }
+
+    pub(crate) fn set_fault(&mut self, fault: Field) {
+        self.fsr |= fault.mask() as u32;
+    }
+
+    /// Whether the bank asks for its interrupt: CFIE, and a fault bit. IHI 0062 D.c 3.6.3.
+    pub(crate) fn interrupts(&self) -> bool {
+        Sctlr::CFIE.is_set(self.sctlr()) && self.fsr & !SS != 0
+    }
+
+    pub(crate) fn load(&self, at: u64, around: &Around<'_>) -> u32 {
+        let stage1 = around.format == BankFormat::Stage1;
+        let v2 = around.description.is_v2();
+        let only = |present: bool, value: u32| if present { value } else { 0 };
+        match at {
+            offset::SCTLR => {
+                self.sctlr & sctlr_fields(around) & if around.stalls { u32::MAX } else { !CFCFG }
+            }
+            offset::ACTLR => self.actlr,
+            offset::TCR2 => only(stage1 && v2, self.tcr2),
+            offset::TTBR0 => low(self.ttbr[0]),
+            offset::TTBR0_HIGH => high(self.ttbr[0]),
+            offset::TTBR1 => only(stage1, low(self.ttbr[1])),
+            offset::TTBR1_HIGH => only(stage1, high(self.ttbr[1])),
+            offset::TCR => self.tcr_as_read(around),
+            offset::CONTEXTIDR => only(stage1, self.contextidr),
+            offset::MAIR0 => only(stage1, self.mair[0]),
+            offset::MAIR1 => only(stage1, self.mair[1]),
+            offset::PAR => only(has_operations(around), low(self.par)),
+            offset::PAR_HIGH => only(has_operations(around), high(self.par)),
+            offset::FSR => self.fsr | only(v2, Fsr::FORMAT.of(around.scheme.code()) as u32),
+            offset::FAR => low(self.far),
+            offset::FAR_HIGH => high(self.far),
+            offset::FSYNR0 => self.fsynr0,
+            offset::IPAFAR => only(!stage1 && v2, low(self.ipafar_as_read(around))),
+            offset::IPAFAR_HIGH => only(!stage1 && v2, high(self.ipafar_as_read(around))),
+            _ => 0,
+        }
+    }
+
+    /// IHI 0062 D.c 17.3.8: stage 2 of AArch32 has EAE fixed to 1.
+    fn tcr_as_read(&self, around: &Around<'_>) -> u32 {
+        match (around.format, around.scheme) {
+            (BankFormat::Stage2, Scheme::Long) => self.tcr | mask32(&[Tcr2Long::EAE]),
+            _ => self.tcr,
+        }
+    }
+
+    /// IHI 0062 D.c 17.3.2: without nesting, IPAFAR is another name of FAR.
+    fn ipafar_as_read(&self, around: &Around<'_>) -> u64 {
+        if around.description.nested { self.ipafar } else { self.far }
+    }
+
+    pub(crate) fn store(&mut self, at: u64, value: u32, around: &Around<'_>) {
+        let description = around.description;
+        let stage1 = around.format == BankFormat::Stage1;
+        let v2 = description.is_v2();
+        match at {
+            offset::SCTLR => {
+                let fields = sctlr_fields(around) & if around.stalls { u32::MAX } else { !CFCFG };
+                self.sctlr = self.sctlr & !fields | value & fields;
+            }
+            offset::ACTLR if around.actlr_writable => {
+                self.actlr = value & mask32(&[Actlr::CPRE]);
+            }
+            offset::TCR2 if stage1 && v2 => self.tcr2 = value & tcr2_fields(description),
+            offset::TTBR0 => set_low(&mut self.ttbr[0], value),
+            offset::TTBR0_HIGH => set_high(&mut self.ttbr[0], value),
+            offset::TTBR1 if stage1 => set_low(&mut self.ttbr[1], value),
+            offset::TTBR1_HIGH if stage1 => set_high(&mut self.ttbr[1], value),
+            offset::TCR => self.tcr = value & tcr_fields(around),
+            offset::CONTEXTIDR if stage1 => self.contextidr = value,
+            offset::MAIR0 if stage1 => self.mair[0] = value,
+            offset::MAIR1 if stage1 => self.mair[1] = value,
+            offset::PAR if has_operations(around) => set_low(&mut self.par, value),
+            offset::PAR_HIGH if has_operations(around) => set_high(&mut self.par, value),
+            // IHI 0062 D.c 16.5.9: write one to clear, but for SS.
+            offset::FSR => self.fsr &= !(value & fsr_fields(description)),
+            offset::FSRRESTORE => {
+                self.fsr = self.fsr & SS | value & fsr_fields(description);
+            }
+            offset::FAR => set_low(&mut self.far, value),
+            offset::FAR_HIGH => set_high(&mut self.far, value & high(far_bits(description))),
+            offset::FSYNR0 => self.fsynr0 = value,
+            offset::IPAFAR if !stage1 && v2 && description.nested => {
+                set_low(&mut self.ipafar, value);
+            }
+            offset::IPAFAR_HIGH if !stage1 && v2 && description.nested => {
+                set_high(&mut self.ipafar, value & high(far_bits(description)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether the bank has PAR, ATSR and the operations. IHI 0062 D.c 4.1.1, 17.1.
+pub(crate) fn has_operations(around: &Around<'_>) -> bool {
+    around.format == BankFormat::Stage1 && around.description.has_translation_operations()
+}
+
+fn sctlr_fields(around: &Around<'_>) -> u32 {
+    match around.format {
+        BankFormat::Stage1 => SCTLR_STAGE1,
+        BankFormat::Stage2 => SCTLR_STAGE2,
+    }
+}
+
+fn fsr_fields(description: &Description) -> u32 {
+    if description.is_v2() { FSR_V2 } else { FSR_V1 }
+}
+
+fn tcr2_fields(description: &Description) -> u32 {
+    let mut fields = mask32(&[Tcr2::PASIZE, Tcr2::AS, Tcr2::TBI0, Tcr2::TBI1, Tcr2::SEP]);
+    if description.hierarchical_disable {
+        fields |= mask32(&[Tcr2::HAD0, Tcr2::HAD1]);
+    }
+    if description.flag_updates >= FlagUpdates::Access {
+        fields |= mask32(&[Tcr2::HA]);
+    }
+    if description.flag_updates == FlagUpdates::Dirty {
+        fields |= mask32(&[Tcr2::HD]);
+    }
+    fields
+}
+
+fn tcr_fields(around: &Around<'_>) -> u32 {
+    if around.format == BankFormat::Stage1 {
+        // All three formats together leave no bit.
+        return u32::MAX;
+    }
+    let mut fields = mask32(&[
+        TcrStage2::T0SZ,
+        TcrStage2::SL0,
+        TcrStage2::IRGN0,
+        TcrStage2::ORGN0,
+        TcrStage2::SH0,
+        TcrStage2::TG0,
+        TcrStage2::PASIZE,
+    ]);
+    if around.description.flag_updates >= FlagUpdates::Access {
+        fields |= mask32(&[TcrStage2::HA]);
+    }
+    if around.description.flag_updates == FlagUpdates::Dirty {
+        fields |= mask32(&[TcrStage2::HD]);
+    }
+    fields
+}
+
+/// The address bits that FAR, IPAFAR and GFAR keep. IHI 0062 D.c 16.5.8.
+pub(crate) fn far_bits(description: &Description) -> u64 {
+    let bits = description.ubs().max(description.ias());
+    if bits >= u64::BITS { u64::MAX } else { (1 << bits) - 1 }
+}

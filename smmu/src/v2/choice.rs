@@ -1,0 +1,74 @@
+//! Every place where IHI 0062 leaves a choice, each with a name.
+//!
+//! A choice that can be made differently is a type here and a field of [`Choices`]. The others are
+//! made once, in the code:
+//!
+//! | choice (IHI 0062 D.c) | made here |
+//! | --- | --- |
+//! | reset values said to be UNKNOWN (9.2, 16.2) | zero |
+//! | unimplemented registers (3.9) | RAZ/WI; there are no configuration access faults |
+//! | registers of the Secure state (table 9-1) | RAZ/WI: accesses are Non-secure, and IDR0.SES reads 0 |
+//! | bits of reserved fields (16.4) | not stored; fields of another format of the same register are |
+//! | NSCFG, MONC, IRPTNDX with one interrupt a bank | RAZ/WI |
+//! | CBAR.TYPE of a bank with one stage (10.2.1) | writable; a TYPE the bank cannot do is an invalid context fault |
+//! | granule that is reserved or not implemented (16.5.38) | the smallest that is implemented |
+//! | T0SZ out of range with VA64 = 1 (2.6.4) | brought inside 16 to 39 |
+//! | SL0 that does not go with T0SZ (2.6.4) | translation fault |
+//! | upstream addresses wider than UBS (1.6.4) | sign-compressed at 49 bits; what cannot be is an unsupported upstream transaction fault of the bank |
+//! | PLVL of an address out of range in a stage-2 bank (17.3.1) | 0 with AArch64, 1 with AArch32, as in a stage-1 bank |
+//! | bits 11:0 of FAR, IPAFAR and GFAR (16.5.8) | those of the address |
+//! | FSYNR1, GFSYNR2, CR2, ACTLR, ACR | zero, but for the bits an MMU-500 defines |
+//! | external abort of data | the bus master's: not recorded here |
+//! | external abort of a stage-1 walk with stage 2 (3.10) | recorded in the stage-2 bank, without S1PTWF |
+//! | FSR.SS as a cause of the interrupt (3.6.3) | no: the fault bits are |
+//! | retry on a write to CBAR or CBA2R (3.7.3) | no: RESUME alone |
+//! | where a retried transaction starts again (16.5.28) | at stream mapping |
+//! | global stall while a bank is stalled (3.7.5) | transactions wait for the oldest stalled bank |
+//! | StreamIDs wider than the implemented bits | the bits do not exist; 16 bits only with EXIDENABLE |
+//! | accesses of other sizes than the register's (9.1) | a 32-bit store to an operation of 64 bits is extended with zeros, one to its upper half ignored; a 64-bit access to two registers is two accesses |
+//! | over-invalidation | never: what an operation need not remove stays |
+//! | TLB entries of both stages and TLBIIPAS2 (17.3.4) | stay: they do not hold the IPA as a tag |
+//! | second tables of short descriptors | not cached |
+//! | address translation operations and the TLB (4.1) | they walk the tables and cache nothing of stage 1 |
+//! | broadcast TLB maintenance (5.3) | none: IDR0.BTM reads 0 |
+//! | multiple matches where detection is guaranteed | always detected; otherwise [`Conflict`] |
+//! | S2CR.INSTCFG and writes (9.6.23) | not applied |
+//! | reserved values of MemAttr, SHCFG, RACFG, WACFG | as "default" |
+
+/// When a TLB invalidation takes effect. IHI 0062 D.c 5.4.2: accepted and complete are two things;
+/// only a synchronisation tells that it is complete.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Completion {
+    /// With the store itself.
+    #[default]
+    AtOnce,
+    /// By a later [`SmmuV2::step`](crate::v2::SmmuV2::step), one a step, in the order of the stores.
+    OnStep,
+    /// As late as can be: by a step, and only once a synchronisation waits for it. An invalidation
+    /// that nobody synchronises leaves its translations in use.
+    WhenSynchronised,
+}
+
+/// Which entry serves a StreamID that several match, where the SMMU does not promise to notice.
+/// IHI 0062 D.c 2.3.7, IDR1.SMCD.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Conflict {
+    /// It is noticed all the same.
+    #[default]
+    Detected,
+    /// The first.
+    First,
+    /// The last.
+    Last,
+}
+
+/// The choices that can be made differently.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Choices {
+    /// When invalidations take effect.
+    pub completion: Completion,
+    /// Several stream match entries for one StreamID; counts where IDR1.SMCD is 0.
+    pub conflict: Conflict,
+    /// Several TLB entries for one address.
+    pub overlap: crate::choice::Overlap,
+}

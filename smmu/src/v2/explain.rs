@@ -1,0 +1,146 @@
+//! One translation, explained: the bank, every descriptor on the way, and how it ends.
+//!
+//! The explanation is made by the same code that translates, told to write down what it reads. It
+//! changes nothing: TLB, fault registers, counters and memory stay as they are.
+
+use crate::tlb::Translation;
+use crate::v2::SmmuV2;
+use crate::v2::outcome::{ContextFault, GlobalFault, Path, Transaction, Translated};
+use crate::v2::translate::Stop;
+use crate::v3::explain::Log;
+use passim_model::pgtable::vmsav8::Stage;
+use passim_model::pgtable::walk::Leaf;
+use passim_model::{Memory, PhysAddr};
+
+/// One thing a translation read or found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// The stream names this context bank. IHI 0062 D.c 2.3.4.
+    Bank(u8),
+    /// Behind it is this bank, for stage 2. IHI 0062 D.c 10.2.1.
+    SecondBank(u8),
+    /// A translation was found in the TLB: of stage 1, both stages together where both translate,
+    /// or of stage 2 alone.
+    Hit {
+        /// Stage it was looked for at.
+        stage: Stage,
+        /// The entry.
+        entry: Translation,
+    },
+    /// A translation table descriptor.
+    Descriptor {
+        /// Stage of the table.
+        stage: Stage,
+        /// Level of the table.
+        level: i8,
+        /// Where it lies before stage 2, where it lies behind one.
+        ipa: Option<u64>,
+        /// Where it was read.
+        at: PhysAddr,
+        /// The descriptor, in the byte order of the bank; short ones have 32 bits.
+        word: u64,
+    },
+    /// The leaf a walk came to, decoded.
+    Leaf {
+        /// Stage of the table.
+        stage: Stage,
+        /// What it says.
+        leaf: Leaf,
+    },
+    /// Bits of a descriptor that hardware would update.
+    Update {
+        /// Where.
+        at: PhysAddr,
+        /// Bits set.
+        set: u64,
+        /// Bits cleared.
+        clear: u64,
+    },
+}
+
+/// How an explained translation ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It goes on.
+    Translated(Translated),
+    /// A global fault.
+    Global(GlobalFault),
+    /// A context fault.
+    Context(ContextFault),
+    /// An earlier fault of this bank ends it (HUPCF = 0).
+    Outstanding(u8),
+    /// It waits for this bank, which is stalled.
+    Waits(u8),
+}
+
+impl Verdict {
+    /// The section of IHI 0062 D.c that decides.
+    pub fn section(&self) -> &'static str {
+        match self {
+            Self::Translated(translated) => match translated.path {
+                Path::Disabled | Path::Bypass => "1.6.3",
+                Path::Hit | Path::Walk => "2.7",
+            },
+            Self::Global(_) => "3.8",
+            Self::Context(_) => "3.7",
+            Self::Outstanding(_) | Self::Waits(_) => "3.7.3",
+        }
+    }
+}
+
+/// One translation, step by step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Explanation {
+    /// What was read and found, in order.
+    pub steps: Vec<Step>,
+    /// How it ends.
+    pub verdict: Verdict,
+}
+
+/// Writes everything down.
+struct Notes {
+    steps: Vec<Step>,
+}
+
+impl Log for Notes {
+    fn hit(&mut self, stage: Stage, entry: &Translation) {
+        self.steps.push(Step::Hit { stage, entry: *entry });
+    }
+
+    fn descriptor(&mut self, stage: Stage, level: i8, ipa: Option<u64>, at: PhysAddr, word: u64) {
+        self.steps.push(Step::Descriptor { stage, level, ipa, at, word });
+    }
+
+    fn leaf(&mut self, stage: Stage, leaf: &Leaf) {
+        self.steps.push(Step::Leaf { stage, leaf: *leaf });
+    }
+}
+
+impl SmmuV2 {
+    /// Explains what would become of a transaction now. Nothing changes by it.
+    pub fn explain(&self, memory: &Memory, txn: &Transaction) -> Explanation {
+        let mut twin = self.clone();
+        let mut notes = Notes { steps: Vec::new() };
+        if let Some(bank) = twin.bank_of(txn) {
+            notes.steps.push(Step::Bank(bank as u8));
+            let second = twin.prepare(bank).ok().and_then(|()| twin.second_of(bank));
+            notes.steps.extend(second.map(|second| Step::SecondBank(second as u8)));
+        }
+        let resolved = twin.resolve(memory, txn, &mut notes);
+        let updates = twin.flag_writes.iter();
+        let updates =
+            updates.map(|write| Step::Update { at: write.at, set: write.set, clear: write.clear });
+        notes.steps.extend(updates);
+        let verdict = match resolved {
+            Ok(translated) => Verdict::Translated(translated),
+            Err(Stop::Global(fault)) => Verdict::Global(fault),
+            Err(Stop::Context(fault, _)) => Verdict::Context(fault),
+            Err(Stop::Outstanding(bank)) => Verdict::Outstanding(bank as u8),
+            Err(Stop::Waits(bank)) => Verdict::Waits(bank as u8),
+        };
+        Explanation { steps: notes.steps, verdict }
+    }
+}
+
+#[cfg(test)]
+mod tests;

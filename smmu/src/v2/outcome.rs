@@ -1,0 +1,142 @@
+//! What becomes of a transaction, and what a fault is.
+
+use crate::regime::Response;
+pub use crate::v3::{Path, Transaction, Translated};
+use passim_model::Ipa;
+
+/// A fault of a context bank. IHI 0062 D.c 3.7.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ContextFaultKind {
+    /// FSR.TF.
+    Translation,
+    /// FSR.AFF.
+    AccessFlag,
+    /// FSR.PF.
+    Permission,
+    /// FSR.EF: memory did not answer.
+    External,
+    /// FSR.TLBMCF: several TLB entries.
+    TlbConflict,
+    /// FSR.ASF: an address with too many bits.
+    AddressSize,
+    /// FSR.UUT: an input address the SMMU has no wires for.
+    UnsupportedUpstream,
+}
+
+/// A context fault.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ContextFault {
+    /// The bank it belongs to.
+    pub bank: u8,
+    /// What it is.
+    pub kind: ContextFaultKind,
+    /// FSYNR0.PLVL: the level of the tables.
+    pub level: u8,
+    /// The stage-1 bank of a pair whose stage 2 faults.
+    pub nested_in: Option<u8>,
+    /// FSYNR0.S1PTWF: stage 2 refused a descriptor of stage 1.
+    pub on_stage1_walk: bool,
+    /// IPAFAR: the address that stage 2 was asked for.
+    pub ipa: Option<Ipa>,
+}
+
+/// A fault that belongs to no context bank. IHI 0062 D.c 3.8.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum GlobalFaultKind {
+    /// GFSR.ICF.
+    InvalidContext,
+    /// GFSR.USF.
+    UnidentifiedStream,
+    /// GFSR.SMCF.
+    StreamMatchConflict,
+    /// GFSR.UCBF.
+    UnimplementedBank,
+    /// GFSR.UCIF: beside a context fault whose interrupt does not exist.
+    UnimplementedInterrupt,
+}
+
+/// A global fault.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct GlobalFault {
+    /// What it is.
+    pub kind: GlobalFaultKind,
+    /// GFSYNR0.Nested.
+    pub nested: bool,
+}
+
+/// What became of the record of a fault. IHI 0062 D.c 3.3: the first is recorded, of later ones
+/// only that there are some.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Record {
+    /// In the status, address and syndrome registers.
+    Written,
+    /// An earlier fault is there: MULTI is set.
+    Multiple,
+    /// An earlier fault is there, and nothing is told (HUPCF = 0).
+    Suppressed,
+}
+
+/// Why a transaction was terminated.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Cause {
+    /// A context fault.
+    Context(ContextFault, Record),
+    /// A global fault.
+    Global(GlobalFault, Record),
+    /// An earlier fault of this bank is outstanding (HUPCF = 0). IHI 0062 D.c 3.7.3.
+    Outstanding {
+        /// The bank.
+        bank: u8,
+    },
+    /// It had stalled, and software ended it through RESUME.
+    EndedBySoftware,
+}
+
+/// A transaction that ends here.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Terminated {
+    /// What the device is answered: CFRE or GFRE decides.
+    pub response: Response,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why a transaction waits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum WaitsFor {
+    /// RESUME: its fault is recorded with SS.
+    Resume(ContextFault),
+    /// RESUME of another transaction, which stalled this bank.
+    Bank(u8),
+}
+
+/// A transaction that waits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Stalled {
+    /// Names it in [`Resolved`].
+    pub ticket: u64,
+    /// What it waits for.
+    pub waits_for: WaitsFor,
+}
+
+/// What becomes of a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Outcome {
+    /// It goes on.
+    Translated(Translated),
+    /// It ends.
+    Terminated(Terminated),
+    /// It waits.
+    Stalled(Stalled),
+}
+
+/// What became of a transaction that had waited.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Resolved {
+    /// The name it was given when it stalled.
+    pub ticket: u64,
+    /// What it was.
+    pub transaction: Transaction,
+    /// How it went on; never [`Outcome::Stalled`].
+    pub outcome: Outcome,
+}

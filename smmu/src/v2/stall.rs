@@ -1,0 +1,163 @@
+//! What waits for software: the stall fault model. IHI 0062 D.c 3.7.3.
+//!
+//! One transaction of a bank stalls it and is recorded; others that meet the bank wait behind it.
+//! RESUME decides about the first and lets the others try again.
+
+use crate::v2::outcome::{
+    Cause, ContextFault, Outcome, Resolved, Stalled, Terminated, Transaction, WaitsFor,
+};
+use crate::v2::{Progress, SmmuV2};
+use passim_model::{Effect, Memory};
+
+/// What is held up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Held {
+    /// A transaction of a device.
+    Transaction(Transaction),
+    /// An address translation operation of a stage-1 bank.
+    Operation(crate::v2::ats1::Operation),
+}
+
+/// What it waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Waits {
+    /// RESUME of the bank it stalled.
+    Resume(ContextFault),
+    /// RESUME of a bank that another stalled.
+    Bank(usize),
+    /// Its turn to try again.
+    Turn,
+}
+
+impl Waits {
+    fn bank(self) -> Option<usize> {
+        match self {
+            Self::Resume(fault) => Some(usize::from(fault.bank)),
+            Self::Bank(bank) => Some(bank),
+            Self::Turn => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    ticket: u64,
+    held: Held,
+    waits: Waits,
+}
+
+/// Everything that waits, oldest first.
+#[derive(Clone, Default)]
+pub(crate) struct Stalls {
+    waiting: Vec<Waiting>,
+    next_ticket: u64,
+    resolved: Vec<Resolved>,
+}
+
+impl Stalls {
+    /// Whether an operation of this bank waits. ATSR.ACTIVE.
+    pub(crate) fn operation_of(&self, bank: usize) -> bool {
+        self.waiting.iter().any(|waiting| match waiting.held {
+            Held::Operation(operation) => operation.bank == bank,
+            Held::Transaction(_) => false,
+        })
+    }
+}
+
+impl SmmuV2 {
+    /// Puts something into the line; `ticket` if it has been there before.
+    pub(crate) fn wait(&mut self, held: Held, ticket: Option<u64>, waits: Waits) -> Outcome {
+        let ticket = ticket.unwrap_or_else(|| {
+            self.stalls.next_ticket += 1;
+            self.stalls.next_ticket
+        });
+        self.stalls.waiting.push(Waiting { ticket, held, waits });
+        let waits_for = match waits {
+            Waits::Resume(fault) => WaitsFor::Resume(fault),
+            Waits::Bank(bank) => WaitsFor::Bank(bank as u8),
+            Waits::Turn => unreachable!("a turn is given, not waited for"),
+        };
+        Outcome::Stalled(Stalled { ticket, waits_for })
+    }
+
+    /// A bank that is stalled, if GSE makes all others wait for it. IHI 0062 D.c 3.7.5.
+    pub(crate) fn global_stall(&self) -> Option<usize> {
+        use crate::v2::wire::global::Cr0;
+        if !self.can_stall() || !self.globals.has(Cr0::GSE) {
+            return None;
+        }
+        self.banks.iter().position(|bank| bank.is_stalled())
+    }
+
+    /// What became of transactions that had waited, oldest first; taken once.
+    pub fn take_resolved(&mut self) -> Vec<Resolved> {
+        core::mem::take(&mut self.stalls.resolved)
+    }
+
+    /// Names of the transactions that wait, oldest first.
+    pub fn stalled(&self) -> Vec<u64> {
+        let transactions = self
+            .stalls
+            .waiting
+            .iter()
+            .filter(|waiting| matches!(waiting.held, Held::Transaction(_)));
+        transactions.map(|waiting| waiting.ticket).collect()
+    }
+
+    /// A store to RESUME. IHI 0062 D.c 16.5.28: without a stall it is ignored.
+    pub(crate) fn resume(&mut self, bank: usize, terminate: bool) {
+        if !self.banks[bank].is_stalled() {
+            return;
+        }
+        self.banks[bank].set_stalled(false);
+        let mut ended = None;
+        for (at, waiting) in self.stalls.waiting.iter_mut().enumerate() {
+            if waiting.waits.bank() != Some(bank) {
+                continue;
+            }
+            if terminate && matches!(waiting.waits, Waits::Resume(_)) {
+                ended = Some(at);
+            } else {
+                waiting.waits = Waits::Turn;
+            }
+        }
+        let Some(at) = ended else { return };
+        let Waiting { ticket, held, .. } = self.stalls.waiting.remove(at);
+        match held {
+            Held::Transaction(transaction) => {
+                // IHI 0062 D.c 3.7.3: not recorded again.
+                let response = self.report(bank);
+                let terminated = Terminated { response, cause: Cause::EndedBySoftware };
+                self.let_go(ticket, transaction, Outcome::Terminated(terminated));
+            }
+            Held::Operation(operation) => self.operation_ended(operation),
+        }
+    }
+
+    fn let_go(&mut self, ticket: u64, transaction: Transaction, outcome: Outcome) {
+        self.effects.push(Effect::Resume(transaction.requester.stream));
+        self.stalls.resolved.push(Resolved { ticket, transaction, outcome });
+    }
+
+    /// Lets one of those whose turn it is try again.
+    pub(crate) fn retry_one(&mut self, memory: &mut Memory) -> Progress {
+        let mut waiting = self.stalls.waiting.iter();
+        let Some(at) = waiting.position(|waiting| waiting.waits == Waits::Turn) else {
+            return Progress::Idle;
+        };
+        let Waiting { ticket, held, .. } = self.stalls.waiting.remove(at);
+        match held {
+            Held::Transaction(transaction) => {
+                let outcome = self.attempt(memory, &transaction, Some(ticket));
+                if !matches!(outcome, Outcome::Stalled(_)) {
+                    self.let_go(ticket, transaction, outcome);
+                }
+            }
+            Held::Operation(operation) => self.operate(memory, operation, Some(ticket)),
+        }
+        Progress::Worked
+    }
+}
+
+#[cfg(test)]
+mod tests;
