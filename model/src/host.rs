@@ -27,6 +27,28 @@ impl Width {
     }
 }
 
+/// A system register of the CPU interface of a GICv3, which is reached by no address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum IccRegister {
+    /// ICC_SRE_EL1: system registers are the way in.
+    Sre,
+    /// ICC_PMR_EL1: the priority mask.
+    Pmr,
+    /// ICC_BPR1_EL1: the binary point.
+    Bpr1,
+    /// ICC_CTLR_EL1.
+    Ctlr,
+    /// ICC_IGRPEN1_EL1: interrupts of Group 1 come.
+    Igrpen1,
+    /// ICC_IAR1_EL1: a read acknowledges.
+    Iar1,
+    /// ICC_EOIR1_EL1: a write ends.
+    Eoir1,
+}
+
+/// INTID of "nothing waits": what ICC_IAR1_EL1 reads as where no interrupt is. IHI 0069 H 2.2.1.
+pub const ICC_SPURIOUS: u64 = 1023;
+
 /// What a CPU running the kernel can do to hardware: use memory, load and store registers.
 ///
 /// Drivers know no other way to a device. They write structures into memory and ring registers,
@@ -54,6 +76,21 @@ pub trait Host {
     /// Where nothing is banked, nothing happens.
     fn run_on(&mut self, cpu: u16) {
         let _ = cpu;
+    }
+
+    /// Reads a system register of the CPU's interface to a GICv3. Where there is none, nothing
+    /// waits and all else is zero.
+    fn read_icc(&mut self, register: IccRegister) -> u64 {
+        match register {
+            IccRegister::Iar1 => ICC_SPURIOUS,
+            _ => 0,
+        }
+    }
+
+    /// Writes a system register of the CPU's interface to a GICv3. Where there is none, nothing
+    /// happens.
+    fn write_icc(&mut self, register: IccRegister, value: u64) {
+        let _ = (register, value);
     }
 
     /// The CPU has nothing to do but wait: hardware gets time.

@@ -46,7 +46,7 @@ pub use addr::{Address, Iova, Ipa, PhysAddr, Span, UserAddr};
 pub use bus::{AddressMap, Target};
 pub use errno::Errno;
 pub use frames::Frames;
-pub use host::{Host, Width};
+pub use host::{Host, ICC_SPURIOUS, IccRegister, Width};
 pub use id::{Asid, DeviceId, Endpoint, EventId, IntId, Rid, StreamId, SubstreamId, Vmid};
 pub use memory::Memory;
 pub use page::{PageSize, PageSizes};

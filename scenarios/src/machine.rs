@@ -146,6 +146,8 @@ pub struct GicIts {
     pub redistributors: PhysAddr,
     /// GITS; GITS_TRANSLATER lies in the next 64 KiB.
     pub its: PhysAddr,
+    /// SPIs of the distributor, a multiple of 32 up to 992.
+    pub spis: u32,
 }
 
 /// A GICv2 with GICv2m frames.

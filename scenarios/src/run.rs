@@ -390,5 +390,4 @@ impl Running {
 }
 
 #[cfg(test)]
-#[path = "run/tests.rs"]
 mod tests;

@@ -106,8 +106,8 @@ impl Kernel {
         }
         let iommu = Iommu::boot(boot.firmware, &boot.policy, boot.page, &mut frames, host)?;
         let mut verdicts = Vec::new();
-        let irqs = Irqs::boot(boot.interrupts, host);
-        let msi = Msi::boot(boot.interrupts, &boot.policy, &mut verdicts, host);
+        let irqs = Irqs::boot(boot.interrupts, boot.policy.gicv3_priority, host);
+        let msi = Msi::boot(boot.interrupts, &boot.policy, &mut verdicts, &mut frames, host);
         let functions = boot.topology.functions().iter().filter_map(|function| function.group);
         let platforms = boot.topology.platforms().iter().filter_map(|device| device.group);
         let numbers = functions.chain(platforms);

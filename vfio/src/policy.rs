@@ -17,11 +17,11 @@ mod table;
 pub use choices::{
     ApertureRollback, BeyondInput, BlockedState, ContextDescriptors, DefaultDomain, DeviceErrorFd,
     DirtyTracking, DmaCoherency, DomainAllocError, DoorbellError, DoorbellUnwind, EntryLimit,
-    FindDma, InfoAlignment, InfoLayout, IovaAllocator, ItsDoorbellInfo, LpiRanges, MessageSafety,
-    MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer,
-    RangeEnd, ReplayAperture, SecondWindow, ShortInfo, SmmuIntrRemap, SteUpdate, SuperpageTest,
-    ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges,
-    VectorRange, WindowProvider, WrapErrno, ZeroPage,
+    FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator, ItsDoorbellInfo, LpiAffinity,
+    LpiRanges, MessageSafety, MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping,
+    NestingType, NotAContainer, RangeEnd, ReplayAperture, SecondWindow, ShortInfo, SmmuIntrRemap,
+    SteUpdate, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder,
+    V2mBlocks, ValidRanges, VectorRange, WindowProvider, WrapErrno, ZeroPage,
 };
 pub use profiles::{Certainty, Profile, UnknownProfile};
 pub use table::{Policy, choices};

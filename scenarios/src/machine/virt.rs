@@ -127,6 +127,7 @@ fn its() -> Gic {
         distributor: board::DISTRIBUTOR,
         redistributors: board::REDISTRIBUTORS,
         its: board::ITS,
+        spis: board::SPIS,
     })
 }
 

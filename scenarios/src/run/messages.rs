@@ -1,7 +1,7 @@
 //! What devices signal, and where that stands: message registers, interrupt controller.
 
-use passim_gic::Cpu;
 use passim_gic::state::State;
+use passim_gic::{Cpu, GicV2, GicV3};
 use passim_model::Rid;
 use passim_model::pci::{Entry, Registers};
 
@@ -38,7 +38,9 @@ impl Running {
         let Delivery { message, reach, .. } = *delivery;
         let text = self.reached(message.at, reach);
         let counter = match reach {
-            Reach::Doorbell(_, Arrival::Pending(intid, _)) => self.system.kernel.eventfd_of(intid),
+            Reach::Doorbell(_, Arrival::Pending(intid, _) | Arrival::Lpi(intid, _)) => {
+                self.system.kernel.eventfd_of(intid)
+            }
             _ => None,
         };
         match counter {
@@ -86,38 +88,65 @@ impl Running {
 
     /// Interrupts that are not inactive, as every CPU sees them.
     fn pending(&self) -> Outcome {
-        let Some(gic) = self.system.board.gic() else {
-            return Err(Unperformable::new(
-                "of this machine's interrupt controller nothing is known",
-            )
-            .hint("a machine with GICv2m frames shows it"));
-        };
-        let mut lines = Vec::new();
-        for cpu in (0..gic.implementation().cpus).map(Cpu::new) {
-            for (intid, state) in gic.busy(cpu) {
-                let is_private = intid.get() < FIRST_SPI;
-                let Some(line) = gic.line(cpu, intid) else { continue };
-                // A shared one is the same for every CPU.
-                if !is_private && cpu != Cpu::default() {
-                    continue;
-                }
-                let what = if is_private { "intid" } else { "spi" };
-                let state = state_text(state);
-                let enabled = if line.enabled { "" } else { ", not enabled" };
-                let targets = (0..8).filter(|cpu| line.targets >> cpu & 1 != 0);
-                let targets: Vec<_> = targets.map(|cpu: u8| cpu.to_string()).collect();
-                let targets = match targets.is_empty() {
-                    true => "no cpu".to_owned(),
-                    false => format!("cpu {}", targets.join(",")),
-                };
-                lines.push(format!("{what} {intid} {state} on {targets}{enabled}"));
+        let mut lines = match (self.system.board.gic(), self.system.board.gicv3()) {
+            (Some(gic), _) => pending_v2(gic),
+            (None, Some(gic)) => pending_v3(gic),
+            (None, None) => {
+                return Err(Unperformable::new("this machine has no interrupt controller"));
             }
-        }
+        };
         if lines.is_empty() {
             lines.push("nothing".to_owned());
         }
         Ok(lines)
     }
+}
+
+fn pending_v2(gic: &GicV2) -> Vec<String> {
+    let mut lines = Vec::new();
+    for cpu in (0..gic.implementation().cpus).map(Cpu::new) {
+        for (intid, state) in gic.busy(cpu) {
+            let is_private = intid.get() < FIRST_SPI;
+            let Some(line) = gic.line(cpu, intid) else { continue };
+            // A shared one is the same for every CPU.
+            if !is_private && cpu != Cpu::default() {
+                continue;
+            }
+            let what = if is_private { "intid" } else { "spi" };
+            let state = state_text(state);
+            let enabled = if line.enabled { "" } else { ", not enabled" };
+            let targets = (0..8).filter(|cpu| line.targets >> cpu & 1 != 0);
+            let targets: Vec<_> = targets.map(|cpu: u8| cpu.to_string()).collect();
+            let targets = match targets.is_empty() {
+                true => "no cpu".to_owned(),
+                false => format!("cpu {}", targets.join(",")),
+            };
+            lines.push(format!("{what} {intid} {state} on {targets}{enabled}"));
+        }
+    }
+    lines
+}
+
+/// An LPI is pending on one CPU; where an SPI goes is said by its route, which is not shown.
+fn pending_v3(gic: &GicV3) -> Vec<String> {
+    let mut lines = Vec::new();
+    for cpu in gic.cpus() {
+        for (intid, state) in gic.busy(cpu) {
+            let state = state_text(state);
+            if intid.get() < FIRST_SPI {
+                lines.push(format!("intid {intid} {state} on cpu {cpu}"));
+            } else if cpu == Cpu::default() {
+                lines.push(format!("spi {intid} {state}"));
+            }
+        }
+        for lpi in gic.pending_lpis(cpu) {
+            let Some(line) = gic.line(cpu, lpi) else { continue };
+            let enabled = if line.enabled { "" } else { ", not enabled" };
+            let priority = line.priority;
+            lines.push(format!("lpi {lpi} pending on cpu {cpu}, priority {priority:#x}{enabled}"));
+        }
+    }
+    lines
 }
 
 /// IHI 0048 B.b 2.2.1: below are interrupts of one CPU alone.

@@ -1,3 +1,5 @@
+mod its;
+
 use std::path::{Path, PathBuf};
 
 use super::files::{find, run, run_file};

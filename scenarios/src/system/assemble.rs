@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use passim_gic::{GicV2, v2, v2m};
+use passim_gic::choice::Preset;
+use passim_gic::its::ITS_BYTES;
+use passim_gic::v3::REDISTRIBUTOR_BYTES;
+use passim_gic::{GicV2, GicV3, v2, v2m, v3};
 use passim_model::bus::Overlap;
 use passim_model::memory::BankError;
 use passim_model::pci::Registers;
@@ -21,7 +24,7 @@ use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
 use super::{Board, Pace, Slot, System};
-use crate::machine::{self, Gic, Iommu, Machine, X86};
+use crate::machine::{self, Gic, GicIts, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
 const SMMU_BYTES: u64 = 0x2_0000;
@@ -125,7 +128,7 @@ fn board(machine: &Machine, topology: &Topology, pace: Pace) -> Result<Board, As
         map.place(span, Target::Smmu(index))?;
         smmus.push(smmu_of(smmu));
     }
-    place_interrupts(&mut map, &machine.gic)?;
+    place_interrupts(&mut map, machine)?;
     place_config(&mut map, machine)?;
     place_bars(&mut map, machine)?;
     let slots = slots(machine, topology, smmus.len());
@@ -155,7 +158,10 @@ fn slots(machine: &Machine, topology: &Topology, smmus: usize) -> Vec<Slot> {
 }
 
 fn controller(machine: &Machine) -> Controller {
-    let Gic::V2m(facts) = &machine.gic else { return Controller::Its };
+    let facts = match &machine.gic {
+        Gic::Its(facts) => return Controller::of_v3(gicv3(machine, facts)),
+        Gic::V2m(facts) => facts,
+    };
     let frames = facts.frames.iter().map(|frame| {
         let count = u16::try_from(frame.count).unwrap_or(u16::MAX);
         v2m::Implementation::new(frame.first, count)
@@ -169,6 +175,17 @@ fn controller(machine: &Machine) -> Controller {
     let gic400 = v2::Implementation::gic400(cpus, spis);
     let implementation = v2::Implementation { view, frames: frames.collect(), ..gic400 };
     Controller::of_v2(GicV2::new(implementation))
+}
+
+/// As the recorded board has it: the registers and table entries of the recordings are QEMU's.
+fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
+    let spis = u16::try_from(facts.spis).unwrap_or(u16::MAX);
+    GicV3::new(v3::Implementation::of(Preset::Qemu, gicv3_cpus(machine), spis))
+}
+
+fn gicv3_cpus(machine: &Machine) -> u16 {
+    let most = v3::MOST_CPUS as u16;
+    u16::try_from(machine.cpus).unwrap_or(most).clamp(1, most)
 }
 
 fn firmware(machine: &Machine) -> Firmware {
@@ -271,14 +288,23 @@ fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
 }
 
 /// Doorbells first: they are the blocks that devices write to.
-fn place_interrupts(map: &mut AddressMap, gic: &Gic) -> Result<(), AssemblyError> {
-    /// IHI 0069 H.b 12.18: the ITS's control and translation frames, 64 KiB each.
-    const ITS_BYTES: u64 = 0x2_0000;
+fn place_interrupts(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyError> {
+    /// IHI 0069 H.b 12.8: the distributor of a GICv3.
+    const DISTRIBUTOR_V3_BYTES: u64 = 0x1_0000;
     /// IHI 0048 B.b 4.1.2, 4.1.3: the distributor and the CPU interface.
     const DISTRIBUTOR_BYTES: u64 = 0x1000;
     const CPU_INTERFACE_BYTES: u64 = 0x2000;
-    let blocks: Vec<_> = match gic {
-        Gic::Its(its) => vec![(its.its, ITS_BYTES)],
+    let blocks: Vec<_> = match &machine.gic {
+        Gic::Its(its) => {
+            let distributor = (its.distributor, DISTRIBUTOR_V3_BYTES);
+            let mut blocks = vec![(its.its, ITS_BYTES), distributor];
+            for cpu in 0..gicv3_cpus(machine) {
+                let base = its.redistributors.checked_add(u64::from(cpu) * REDISTRIBUTOR_BYTES);
+                let base = base.ok_or(AssemblyError::Beyond(its.redistributors))?;
+                blocks.push((base, REDISTRIBUTOR_BYTES));
+            }
+            blocks
+        }
         Gic::V2m(v2m) => {
             let frames = v2m.frames.iter().map(|frame| (frame.base, v2m::Frame::BYTES));
             let distributor = (v2m.distributor, DISTRIBUTOR_BYTES);

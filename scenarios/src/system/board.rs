@@ -2,16 +2,16 @@
 
 mod host;
 
-use passim_gic::{Cpu, GicV2, Signal, Size};
+use passim_gic::{Cpu, GicV2, GicV3, Signal, Size};
 use passim_model::pci::Registers;
-use passim_model::{AddressMap, Effect, IntId, Memory, PhysAddr, Rid, Target};
+use passim_model::{AddressMap, Effect, IntId, Memory, PhysAddr, Requester, Rid, Target};
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::Progress;
 
 use super::controller::Controller;
 use super::dma::Initiator;
 use super::edu::Edu;
-use super::message::Delivery;
+use super::message::{Arrival, Delivery};
 
 /// Most steps an SMMU is given at a time. A queue of 2^19 commands, each followed by others'
 /// work, ends below it; what does not is a loop in the model.
@@ -77,7 +77,7 @@ pub(super) struct Parts {
 impl Board {
     /// A board of memory and SMMUs alone; `map` says where each answers.
     pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<SmmuV3>, pace: Pace) -> Self {
-        let (slots, controller) = (Vec::new(), Controller::Its);
+        let (slots, controller) = (Vec::new(), Controller::Absent);
         Self::new(Parts { memory, map, smmus, slots, controller }, pace)
     }
 
@@ -150,6 +150,11 @@ impl Board {
         self.controller.v2()
     }
 
+    /// The interrupt controller, on a machine with a GICv3.
+    pub fn gicv3(&self) -> Option<&GicV3> {
+        self.controller.v3()
+    }
+
     /// Messages that functions sent and what became of them, oldest first; taken once. Of very
     /// many only the first are kept.
     pub fn take_deliveries(&mut self) -> Vec<Delivery> {
@@ -176,11 +181,12 @@ impl Board {
         }
     }
 
-    /// Lets every SMMU work until none has anything left to do.
+    /// Lets every SMMU and the interrupt controller work until none has anything left to do.
     pub fn settle(&mut self) {
         for index in 0..self.smmus.len() {
             self.run(index);
         }
+        self.controller.run(true, &mut self.memory);
     }
 
     fn run(&mut self, index: usize) {
@@ -215,31 +221,35 @@ impl Board {
         }
     }
 
-    /// Writes 32 bits to RAM or to a doorbell; `false` where neither is.
+    /// Writes 32 bits to RAM or to a doorbell that asks nobody who writes; `false` where neither
+    /// is.
     fn write_word(&mut self, at: PhysAddr, data: u32) -> bool {
         match self.map.find(at) {
             Some((Target::Ram, _)) => self.memory.write(at, &data.to_le_bytes()).is_ok(),
             Some((Target::Interrupts(block), offset)) => {
-                let word = u64::from(data);
-                self.controller.message(block, offset, Size::Word, word).is_some()
+                let access = (offset, Size::Word, u64::from(data));
+                self.controller.message(block, access, None, &mut self.memory).is_some()
             }
             _ => false,
         }
     }
 
-    /// A write by somebody other than a CPU to a block of the interrupt controller: the SPI it
-    /// raised, if any. `None` if nothing is known of the block.
+    /// A write by somebody other than a CPU to a block of the interrupt controller: what came of
+    /// it. `None` if nothing is known of the block.
     pub(super) fn ring(
         &mut self,
         block: u16,
         offset: u64,
-        size: Option<Size>,
-        value: u64,
-    ) -> Option<Option<IntId>> {
+        (size, value): (Option<Size>, u64),
+        requester: &Requester,
+    ) -> Option<Arrival> {
         match size {
-            Some(size) => self.controller.message(block, offset, size, value),
+            Some(size) => {
+                let access = (offset, size, value);
+                self.controller.message(block, access, Some(requester), &mut self.memory)
+            }
             // A doorbell takes no transfer of another size.
-            None => self.controller.is_doorbell(block).then_some(None),
+            None => self.controller.is_doorbell(block).then_some(Arrival::Ignored),
         }
     }
 

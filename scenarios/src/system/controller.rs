@@ -1,12 +1,19 @@
 //! The interrupt controller on the board: which of its blocks answers where, and which CPU it
 //! interrupts.
 
-use passim_gic::v2::Block;
-use passim_gic::{Cpu, GicV2, Signal, Size};
-use passim_model::IntId;
+use passim_gic::v3::{self, SystemRegister};
+use passim_gic::{Cpu, GicV2, GicV3, Progress, Signal, Size, v2};
+use passim_model::{Effect, IccRegister, IntId, Memory, Requester};
+
+use super::message::Arrival;
+
+/// Most steps a GICv3 is given at a time. A queue of 2^15 commands ends below it.
+const MAX_STEPS: u32 = 1 << 20;
 
 /// The interrupt controller of a board.
 pub(super) enum Controller {
+    /// There is none.
+    Absent,
     /// A GICv2 with GICv2m frames. Its blocks on the bus are the frames, by their number, then
     /// the distributor and the CPU interface.
     V2 {
@@ -14,8 +21,19 @@ pub(super) enum Controller {
         /// Something happened to it since interrupts were last looked for.
         stirred: bool,
     },
-    /// A GICv3 with an ITS, of which only the place is known: block 0 is the ITS.
-    Its,
+    /// A GICv3 with one ITS. Its blocks on the bus are the ITS, the distributor, then the
+    /// redistributors by CPU.
+    V3 {
+        gic: Box<GicV3>,
+        /// As of a GICv2.
+        stirred: bool,
+    },
+}
+
+/// A block of registers, by its number on the bus.
+enum Block {
+    V2(v2::Block),
+    V3(v3::Block),
 }
 
 impl Controller {
@@ -24,10 +42,22 @@ impl Controller {
         Self::V2 { gic: Box::new(gic), stirred: false }
     }
 
+    /// A GICv3 on a board.
+    pub(super) fn of_v3(gic: GicV3) -> Self {
+        Self::V3 { gic: Box::new(gic), stirred: false }
+    }
+
     pub(super) fn v2(&self) -> Option<&GicV2> {
         match self {
             Self::V2 { gic, .. } => Some(gic),
-            Self::Its => None,
+            Self::V3 { .. } | Self::Absent => None,
+        }
+    }
+
+    pub(super) fn v3(&self) -> Option<&GicV3> {
+        match self {
+            Self::V3 { gic, .. } => Some(gic),
+            Self::V2 { .. } | Self::Absent => None,
         }
     }
 
@@ -37,75 +67,170 @@ impl Controller {
                 *stirred = true;
                 Some(gic)
             }
-            Self::Its => None,
+            Self::V3 { .. } | Self::Absent => None,
         }
     }
 
-    /// Which of the GICv2's blocks has this number on the bus.
+    fn v3_mut(&mut self) -> Option<&mut GicV3> {
+        match self {
+            Self::V3 { gic, stirred } => {
+                *stirred = true;
+                Some(gic)
+            }
+            Self::V2 { .. } | Self::Absent => None,
+        }
+    }
+
+    /// Which of the controller's blocks has this number on the bus.
     fn block(&self, number: u16) -> Option<Block> {
-        let frames = u16::try_from(self.v2()?.frames().len()).unwrap_or(u16::MAX);
-        match number.checked_sub(frames) {
-            None => Some(Block::Frame(number)),
-            Some(0) => Some(Block::Distributor),
-            Some(1) => Some(Block::CpuInterface),
-            Some(_) => None,
+        match self {
+            Self::Absent => None,
+            Self::V2 { gic, .. } => {
+                let frames = u16::try_from(gic.frames().len()).unwrap_or(u16::MAX);
+                Some(Block::V2(match number.checked_sub(frames) {
+                    None => v2::Block::Frame(number),
+                    Some(0) => v2::Block::Distributor,
+                    Some(1) => v2::Block::CpuInterface,
+                    Some(_) => return None,
+                }))
+            }
+            Self::V3 { .. } => Some(Block::V3(match number {
+                0 => v3::Block::Its(0),
+                1 => v3::Block::Distributor,
+                other => v3::Block::Redistributor(Cpu::new(other - 2)),
+            })),
         }
     }
 
     /// A CPU loads; `None` if nothing is known of the block.
     pub(super) fn load(&mut self, number: u16, offset: u64, size: Size, cpu: Cpu) -> Option<u64> {
-        let block = self.block(number)?;
-        Some(self.v2_mut()?.load(block, offset, size, cpu))
+        match self.block(number)? {
+            Block::V2(block) => Some(self.v2_mut()?.load(block, offset, size, cpu)),
+            Block::V3(block) => Some(self.v3_mut()?.load(block, offset, size)),
+        }
     }
 
     /// A CPU stores; `None` if nothing is known of the block.
     pub(super) fn store(
         &mut self,
         number: u16,
-        offset: u64,
-        size: Size,
-        value: u64,
+        (offset, size, value): (u64, Size, u64),
         cpu: Cpu,
+        memory: &mut Memory,
     ) -> Option<()> {
-        let block = self.block(number)?;
-        self.v2_mut()?.store(block, offset, size, value, cpu);
+        match self.block(number)? {
+            Block::V2(block) => self.v2_mut()?.store(block, offset, size, value, cpu),
+            Block::V3(block) => self.v3_mut()?.store(block, offset, size, value, memory),
+        }
         Some(())
+    }
+
+    /// A CPU reads a system register; `None` without a GICv3.
+    pub(super) fn read_icc(
+        &mut self,
+        cpu: Cpu,
+        register: IccRegister,
+        memory: &mut Memory,
+    ) -> Option<u64> {
+        Some(self.v3_mut()?.read(cpu, system_register(register), memory))
+    }
+
+    /// A CPU writes a system register.
+    pub(super) fn write_icc(&mut self, cpu: Cpu, register: IccRegister, value: u64) {
+        if let Some(gic) = self.v3_mut() {
+            gic.write(cpu, system_register(register), value);
+        }
     }
 
     /// Whether devices may write to the block, and it is known what comes of it.
     pub(super) fn is_doorbell(&self, number: u16) -> bool {
-        matches!(self.block(number), Some(Block::Frame(_)))
+        let block = self.block(number);
+        matches!(block, Some(Block::V2(v2::Block::Frame(_)) | Block::V3(v3::Block::Its(_))))
     }
 
-    /// A device writes: the SPI it raised, if any. `None` if nothing is known of the block.
+    /// A device writes: what came of it. `None` if nothing is known of the block, or of who
+    /// writes where that decides.
     pub(super) fn message(
         &mut self,
         number: u16,
-        offset: u64,
-        size: Size,
-        value: u64,
-    ) -> Option<Option<IntId>> {
+        (offset, size, value): (u64, Size, u64),
+        requester: Option<&Requester>,
+        memory: &mut Memory,
+    ) -> Option<Arrival> {
         match self.block(number)? {
-            Block::Frame(frame) => Some(self.v2_mut()?.message(frame, offset, size, value)),
-            Block::Distributor | Block::CpuInterface => None,
+            Block::V2(v2::Block::Frame(frame)) => {
+                let gic = self.v2_mut()?;
+                let spi = gic.message(frame, offset, size, value);
+                let line = spi.and_then(|spi| Some((spi, gic.line(Cpu::default(), spi)?)));
+                let pending = |(spi, line): (IntId, v2::Line)| Arrival::Pending(spi, line.targets);
+                Some(line.map_or(Arrival::Ignored, pending))
+            }
+            Block::V3(v3::Block::Its(its)) => {
+                let arrival = self.v3_mut()?.message(its, offset, size, value, requester?, memory);
+                Some(arrival.into())
+            }
+            Block::V2(_) | Block::V3(_) => None,
         }
     }
 
     /// Something happens on a wire; `false` if there is no controller to see it.
     pub(super) fn wire(&mut self, intid: IntId, signal: Signal) -> bool {
-        let gic = self.v2_mut();
-        gic.map(|gic| gic.wire(intid, signal)).is_some()
+        if let Some(gic) = self.v2_mut() {
+            gic.wire(intid, signal);
+        } else if let Some(gic) = self.v3_mut() {
+            gic.wire(intid, signal);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Lets the controller do what waits: at most one thing, or everything. Wires of its own parts
+    /// pulse at itself.
+    pub(super) fn run(&mut self, all: bool, memory: &mut Memory) {
+        let Some(gic) = self.v3_mut() else { return };
+        let steps = if all { MAX_STEPS } else { 1 };
+        for _ in 0..steps {
+            if gic.step(memory) == Progress::Idle {
+                break;
+            }
+        }
+        if all {
+            gic.settle(memory);
+        }
+        for effect in gic.take_effects() {
+            if let Effect::Wire(intid) = effect {
+                gic.wire(intid, Signal::Pulse);
+            }
+        }
     }
 
     /// The first CPU that has an interrupt to take, and which.
     pub(super) fn interrupted(&mut self) -> Option<(Cpu, IntId)> {
-        let Self::V2 { gic, stirred } = self else { return None };
-        if !*stirred {
-            return None;
-        }
-        let cpus = 0..gic.implementation().cpus;
-        let found = cpus.map(Cpu::new).find_map(|cpu| Some((cpu, gic.highest_pending(cpu)?.intid)));
+        let (found, stirred) = match self {
+            Self::V2 { gic, stirred: stirred @ true } => {
+                let mut cpus = (0..gic.implementation().cpus).map(Cpu::new);
+                (cpus.find_map(|cpu| Some((cpu, gic.highest_pending(cpu)?.intid))), stirred)
+            }
+            Self::V3 { gic, stirred: stirred @ true } => {
+                let mut cpus = gic.cpus();
+                (cpus.find_map(|cpu| Some((cpu, gic.highest_pending(cpu)?.intid))), stirred)
+            }
+            Self::V2 { .. } | Self::V3 { .. } | Self::Absent => return None,
+        };
         *stirred = found.is_some();
         found
+    }
+}
+
+fn system_register(register: IccRegister) -> SystemRegister {
+    match register {
+        IccRegister::Sre => SystemRegister::Sre,
+        IccRegister::Pmr => SystemRegister::Pmr,
+        IccRegister::Bpr1 => SystemRegister::Bpr1,
+        IccRegister::Ctlr => SystemRegister::Ctlr,
+        IccRegister::Igrpen1 => SystemRegister::Igrpen1,
+        IccRegister::Iar1 => SystemRegister::Iar1,
+        IccRegister::Eoir1 => SystemRegister::Eoir1,
     }
 }

@@ -143,34 +143,31 @@ impl Board {
         let mut pieces = self.pieces(initiator, iova, bytes.len(), Direction::Write)?;
         for piece in &mut pieces {
             let len = size_of_piece(piece);
-            piece.reach = self.write_piece(piece.reach, &bytes[done..done + len]);
+            let piece_bytes = &bytes[done..done + len];
+            piece.reach = self.write_piece(piece.reach, &initiator.requester, piece_bytes);
             done += len;
         }
         Ok(pieces)
     }
 
-    /// Bytes arrive where a write was translated to.
-    pub(super) fn write_piece(&mut self, reach: Reach, bytes: &[u8]) -> Reach {
+    /// Bytes of a requester arrive where a write was translated to.
+    pub(super) fn write_piece(
+        &mut self,
+        reach: Reach,
+        requester: &Requester,
+        bytes: &[u8],
+    ) -> Reach {
         match reach {
             Reach::Ram(pa) if self.memory_mut().write(pa, bytes).is_err() => Reach::Silence(pa),
             Reach::Part(pa, Target::Interrupts(block)) => {
                 let Some((_, offset)) = self.map().find(pa) else { return reach };
-                let (size, value) = sized(bytes);
-                match self.ring(block, offset, size, value) {
-                    Some(Some(spi)) => Reach::Doorbell(pa, self.arrival(spi)),
-                    Some(None) => Reach::Doorbell(pa, Arrival::Ignored),
+                match self.ring(block, offset, sized(bytes), requester) {
+                    Some(arrival) => Reach::Doorbell(pa, arrival),
                     None => reach,
                 }
             }
             other => other,
         }
-    }
-
-    /// Where an SPI that was raised stands.
-    fn arrival(&self, spi: passim_model::IntId) -> Arrival {
-        let cpu = passim_gic::Cpu::default();
-        let line = self.gic().and_then(|gic| gic.line(cpu, spi));
-        line.map_or(Arrival::Ignored, |line| Arrival::Pending(spi, line.targets))
     }
 
     /// Cuts a transfer at borders of 4K, which no page of any granule straddles, and translates

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use passim_gic::Cpu;
+use passim_gic::its::{self, Untranslated};
 use passim_model::pci::{Lost, Message, Raised};
 use passim_model::{Access, IntId, Rid};
 
@@ -35,8 +37,22 @@ pub enum Signalled {
 pub enum Arrival {
     /// Pending, and it goes to these CPUs: one bit each.
     Pending(IntId, u8),
-    /// The frame ignored what was written.
+    /// An ITS made this LPI of it, which went to this CPU.
+    Lpi(IntId, Cpu),
+    /// An ITS has no translation for it.
+    Untranslated(Untranslated),
+    /// The doorbell ignored what was written.
     Ignored,
+}
+
+impl From<its::Arrival> for Arrival {
+    fn from(arrival: its::Arrival) -> Self {
+        match arrival {
+            its::Arrival::Raised { intid, cpu } => Self::Lpi(intid, cpu),
+            its::Arrival::Untranslated(why) => Self::Untranslated(why),
+            its::Arrival::Ignored => Self::Ignored,
+        }
+    }
 }
 
 impl fmt::Display for Arrival {
@@ -52,6 +68,8 @@ impl fmt::Display for Arrival {
                 }
                 Ok(())
             }
+            Self::Lpi(intid, cpu) => write!(f, "lpi {intid} sent to cpu {cpu}"),
+            Self::Untranslated(why) => write!(f, "not translated by the its: {why}"),
             Self::Ignored => f.write_str("ignored by the frame"),
         }
     }
@@ -69,7 +87,7 @@ impl Board {
         let slot = self.slots().get(function)?;
         let (from, smmu) = (slot.rid, slot.smmu);
         let reach = self.reach(smmu, message.requester, message.at, Access::WRITE);
-        let reach = self.write_piece(reach, &message.data.to_le_bytes());
+        let reach = self.write_piece(reach, &message.requester, &message.data.to_le_bytes());
         let delivery = Delivery { from, message, reach };
         tracing::debug!(target: passim_model::event::TRANSLATE, ?delivery, "message");
         self.note(delivery);

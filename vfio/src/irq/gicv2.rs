@@ -1,5 +1,6 @@
 //! The GICv2 driver: Linux's `irq-gic.c`, as far as SPIs go.
 
+use super::chip::Taken;
 use super::wire::{
     CpuCtrl, DistCtr, FIRST_SPECIAL, FIRST_SPI, GICC_INT_PRI_THRESHOLD, GICD_DISABLE, GICD_ENABLE,
     GICD_INT_ACTLOW_LVLTRIG, GICD_INT_DEF_PRI_X4, GICD_INT_EN_CLR_PPI, GICD_INT_EN_CLR_X32,
@@ -16,15 +17,6 @@ pub(super) struct GicV2 {
     lines: u32,
     /// `gic_cpu_map`: the bit of GICD_ITARGETSR that is each CPU's.
     targets: Vec<u8>,
-}
-
-/// What a CPU took.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Taken {
-    /// Which.
-    pub(super) intid: IntId,
-    /// What to say when it is served.
-    acknowledge: u64,
 }
 
 fn at(base: PhysAddr, offset: u64) -> Result<PhysAddr, Abort> {

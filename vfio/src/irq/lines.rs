@@ -1,9 +1,10 @@
 //! Interrupts the kernel has a number for: where they come from, who serves them, on which CPU,
 //! and how often they came.
 
-use super::facts::{GicFacts, InterruptFacts};
-use super::gicv2::{GicV2, Taken};
+use super::chip::{Chip, Taken};
+use super::facts::InterruptFacts;
 use super::number::Numbers;
+use crate::policy::GicV3Priority;
 use crate::process::FileId;
 use passim_model::{Abort, Host, IntId, event};
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ pub(crate) struct Line {
     pub(crate) counts: Vec<u64>,
     /// The CPU it goes to.
     pub(crate) cpu: u16,
+    /// The CPU it was told to go to.
+    pub(crate) pinned: Option<u16>,
 }
 
 /// Every interrupt, and the controller they pass.
@@ -58,7 +61,7 @@ pub(crate) struct Irqs {
     by_intid: BTreeMap<IntId, u32>,
     smmus: BTreeMap<IntId, SmmuWire>,
     /// A controller this driver knows and that answered.
-    gic: Option<GicV2>,
+    gic: Option<Chip>,
 }
 
 /// A controller that stops to answer is no worse than one that never did.
@@ -72,14 +75,13 @@ fn or_warn<T>(answer: Result<T, Abort>) -> Option<T> {
 
 impl Irqs {
     /// Brings the interrupt controller up and takes the numbers that are in use.
-    pub(crate) fn boot(facts: &InterruptFacts, host: &mut impl Host) -> Self {
+    pub(crate) fn boot(
+        facts: &InterruptFacts,
+        priority: GicV3Priority,
+        host: &mut impl Host,
+    ) -> Self {
         let cpus = u16::try_from(facts.cpus.max(1)).unwrap_or(u16::MAX);
-        let gic = match &facts.gic {
-            GicFacts::V2 { distributor, cpu_interface, .. } => {
-                or_warn(GicV2::boot(*distributor, *cpu_interface, cpus, host))
-            }
-            GicFacts::V3 { .. } => None,
-        };
+        let gic = or_warn(Chip::boot(facts, priority, cpus, host));
         let mut irqs = Self {
             cpus,
             numbers: Numbers::default(),
@@ -103,19 +105,15 @@ impl Irqs {
         irqs
     }
 
-    fn gic_do<H: Host>(
-        &self,
-        host: &mut H,
-        what: impl FnOnce(&GicV2, &mut H) -> Result<(), Abort>,
-    ) {
+    fn gic_do<H: Host>(&self, host: &mut H, what: impl FnOnce(&Chip, &mut H) -> Result<(), Abort>) {
         if let Some(gic) = &self.gic {
             or_warn(what(gic, host));
         }
     }
 
-    /// Whether the controller refuses this SPI. One that is not driven refuses nothing.
-    pub(crate) fn refuses(&self, spi: IntId) -> bool {
-        self.gic.as_ref().is_some_and(|gic| !gic.has(spi))
+    /// Whether the controller refuses this interrupt. One that is not driven refuses nothing.
+    pub(crate) fn refuses(&self, intid: IntId) -> bool {
+        self.gic.as_ref().is_some_and(|gic| !gic.knows(intid))
     }
 
     /// Gives consecutive numbers to interrupts, and returns the first. `number` is the first
@@ -134,7 +132,8 @@ impl Irqs {
             self.numbers.reserve(irq);
             let title = Title { chip: title.chip.clone(), hwirq: title.hwirq + k };
             let counts = vec![0; usize::from(self.cpus)];
-            let line = Line { intid, title, service: None, name: String::new(), counts, cpu: 0 };
+            let (service, name) = (None, String::new());
+            let line = Line { intid, title, service, name, counts, cpu: 0, pinned: None };
             self.lines.insert(irq, line);
             self.by_intid.insert(intid, irq);
             if self.gic.as_ref().is_some_and(|gic| gic.has(intid)) {
@@ -190,11 +189,19 @@ impl Irqs {
     pub(crate) fn route(&mut self, irq: u32, cpu: u16, host: &mut impl Host) -> bool {
         let Some(line) = self.lines.get_mut(&irq).filter(|_| cpu < self.cpus) else { return false };
         line.cpu = cpu;
+        line.pinned = Some(cpu);
         let intid = line.intid;
         if self.drives(intid) {
             self.gic_do(host, |gic, host| gic.route(intid, cpu, host).map(drop));
         }
         true
+    }
+
+    /// The ITS sends the interrupt to this CPU from now on.
+    pub(crate) fn goes_to(&mut self, irq: u32, cpu: u16) {
+        if let Some(line) = self.lines.get_mut(&irq) {
+            line.cpu = cpu;
+        }
     }
 
     fn drives(&self, intid: IntId) -> bool {

@@ -39,6 +39,10 @@ impl Kernel {
         let Some(vectors) = self.msi.devices.get(&rid) else { return };
         let Some((descriptor, at)) = vectors.place(vector) else { return };
         let seen = vectors.descriptors[descriptor].vectors[at].clone();
+        let pinned = self.irqs.line(seen.irq).and_then(|line| line.pinned);
+        if let Some(cpu) = self.msi.controller.activate(seen.source, pinned, host) {
+            self.irqs.goes_to(seen.irq, cpu);
+        }
         let message = self.compose(rid, &seen, host);
         self.set_active(rid, descriptor, at, true);
         // Only the first vector of MSI has a message of its own.
@@ -54,10 +58,12 @@ impl Kernel {
         if !vectors.descriptors[descriptor].vectors[at].active {
             return;
         }
+        let source = vectors.descriptors[descriptor].vectors[at].source;
         self.set_active(rid, descriptor, at, false);
         if at == 0 {
             self.write_message(rid, descriptor, Message::default(), host);
         }
+        self.msi.controller.deactivate(source, host);
     }
 
     fn set_active(&mut self, rid: Rid, descriptor: usize, at: usize, active: bool) {
@@ -105,9 +111,11 @@ impl Kernel {
             (0u16..).zip(all).map(move |(number, vector)| (rid, number, vector))
         });
         let found = found.find(|(_, _, vector)| vector.irq == irq && vector.active);
-        if let Some((rid, number, _)) = found
-            && !self.msi.controller.moves_events()
-        {
+        let Some((rid, number, vector)) = found else { return };
+        if self.msi.controller.moves_events() {
+            let (source, cpu) = (vector.source, self.irqs.line(irq).map_or(0, |line| line.cpu));
+            self.msi.controller.move_to(source, cpu, host);
+        } else {
             self.activate(rid, number, host);
         }
     }

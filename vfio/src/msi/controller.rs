@@ -6,7 +6,7 @@ use super::message::Message;
 use super::v2m::V2m;
 use crate::irq::{GicFacts, InterruptFacts};
 use crate::policy::{ItsDoorbellInfo, Policy};
-use passim_model::{DeviceId, Host, IntId, PhysAddr};
+use passim_model::{DeviceId, Frames, Host, IntId, PhysAddr};
 
 /// A doorbell description: `struct msi_doorbell_info`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,14 +48,19 @@ impl Controller {
     pub(super) fn boot(
         facts: &InterruptFacts,
         policy: &Policy,
+        frames: &mut Frames,
         host: &mut impl Host,
     ) -> Result<Self, PhysAddr> {
         match &facts.gic {
-            GicFacts::V2 { frames, .. } => {
-                let v2m = V2m::boot(frames, &facts.doorbells_per_cpu, policy.v2m_blocks, host)?;
+            GicFacts::V2 { frames: v2m_frames, .. } => {
+                let v2m = V2m::boot(v2m_frames, &facts.doorbells_per_cpu, policy.v2m_blocks, host)?;
                 Ok(if v2m.is_empty() { Self::Absent } else { Self::V2m(v2m) })
             }
-            GicFacts::V3 { its, .. } => Ok(Self::Its(Its::new(*its, policy.lpi_ranges))),
+            GicFacts::V3 { its, redistributors, .. } => {
+                let mut driver = Its::new(*its, policy.lpi_ranges);
+                driver.boot(*redistributors, facts.cpus, policy, frames, host);
+                Ok(Self::Its(driver))
+            }
         }
     }
 
@@ -78,9 +83,15 @@ impl Controller {
     }
 
     /// A device is going to have `wanted` messages.
-    pub(super) fn prepare(&mut self, id: DeviceId, wanted: u32) -> Result<(), Exhausted> {
+    pub(super) fn prepare(
+        &mut self,
+        id: DeviceId,
+        wanted: u32,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<(), Exhausted> {
         match self {
-            Self::Its(its) => match its.prepare(id, wanted) {
+            Self::Its(its) => match its.prepare(id, wanted, frames, host) {
                 true => Ok(()),
                 false => Err(Exhausted::Device),
             },
@@ -105,15 +116,50 @@ impl Controller {
     }
 
     /// The interrupts of one descriptor are free again.
-    pub(super) fn free(&mut self, sources: &[Source]) {
+    pub(super) fn free(&mut self, sources: &[Source], frames: &mut Frames, host: &mut impl Host) {
         let Some(first) = sources.first() else { return };
         match self {
             Self::Absent => {}
             Self::V2m(v2m) => v2m.free(first.intid, sources.len()),
             Self::Its(its) => {
                 let events: Vec<_> = sources.iter().filter_map(|source| source.event).collect();
-                its.free(&events);
+                its.free(&events, frames, host);
             }
+        }
+    }
+
+    /// An interrupt is going to be raised by messages; `pinned` is the CPU it was told to go to.
+    /// Returns the CPU that an ITS sends it to.
+    pub(super) fn activate(
+        &mut self,
+        source: Source,
+        pinned: Option<u16>,
+        host: &mut impl Host,
+    ) -> Option<u16> {
+        match (self, source.event) {
+            (Self::Its(its), Some(event)) => its.activate(event, source.intid, pinned, host),
+            _ => None,
+        }
+    }
+
+    /// Messages raise the interrupt no more.
+    pub(super) fn deactivate(&mut self, source: Source, host: &mut impl Host) {
+        if let (Self::Its(its), Some(event)) = (self, source.event) {
+            its.deactivate(event, host);
+        }
+    }
+
+    /// Holds an LPI back, or lets it through. Of SPIs the distributor's driver does that.
+    pub(super) fn set_masked(&mut self, source: Source, masked: bool, host: &mut impl Host) {
+        if let (Self::Its(its), Some(event)) = (self, source.event) {
+            its.set_masked(event, source.intid, masked, host);
+        }
+    }
+
+    /// Sends an LPI to another CPU.
+    pub(super) fn move_to(&mut self, source: Source, cpu: u16, host: &mut impl Host) {
+        if let (Self::Its(its), Some(event)) = (self, source.event) {
+            its.move_to(event, cpu, host);
         }
     }
 

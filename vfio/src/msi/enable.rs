@@ -1,5 +1,6 @@
 //! Turning the messages of a function on and off, and serving one vector: Linux's PCI core.
 
+use super::controller::Source;
 use super::registers::MessageRegisters;
 use super::rules;
 use super::vectors::MessageKind;
@@ -128,6 +129,12 @@ impl Kernel {
         Some(vectors.descriptors[descriptor].vectors[at].irq)
     }
 
+    fn source_of_vector(&self, rid: Rid, vector: u16) -> Option<Source> {
+        let vectors = self.msi.devices.get(&rid)?;
+        let (descriptor, at) = vectors.place(vector)?;
+        Some(vectors.descriptors[descriptor].vectors[at].source)
+    }
+
     /// Somebody serves a vector from now on: its message stands in the device, unmasked.
     pub(crate) fn request_vector(
         &mut self,
@@ -140,11 +147,12 @@ impl Kernel {
         let Some(vectors) = self.msi.devices.get(&rid) else { return };
         let Some((descriptor, at)) = vectors.place(vector) else { return };
         let (kind, seen) = (vectors.kind, &vectors.descriptors[descriptor].vectors[at]);
-        let irq = seen.irq;
+        let (irq, source) = (seen.irq, seen.source);
         if !seen.active {
             self.activate(rid, vector, host);
         }
         self.irqs.request(irq, service, name, host);
+        self.msi.controller.set_masked(source, false, host);
         self.mask_vector(rid, kind, vector, false, host);
     }
 
@@ -159,6 +167,11 @@ impl Kernel {
         let kind = self.msi.devices.get(&rid)?.kind;
         self.mask_vector(rid, kind, vector, true, host);
         let service = self.irqs.release(irq, host);
+        if service.is_some()
+            && let Some(source) = self.source_of_vector(rid, vector)
+        {
+            self.msi.controller.set_masked(source, true, host);
+        }
         self.deactivate(rid, vector, host);
         service
     }

@@ -1,18 +1,34 @@
 //! The ITS driver's books: devices, events and LPIs, Linux's `irq-gic-v3-its.c`.
 //!
-//! What is decided here is told to nobody yet: there is no ITS to take commands. The places where
-//! they belong are [`Its::prepare`] (MAPD), [`Its::free`] (MAPD without V), and where a vector is
-//! activated (MAPTI, INV), let through (INV), moved (MOVI) and deactivated (DISCARD).
+//! | room | question it answers |
+//! | --- | --- |
+//! | `wire` | where are the bits? |
+//! | `registers` | how are they loaded and stored? |
+//! | `command`, `queue` | what is a command, and how is it performed? |
+//! | `table` | where does the ITS keep devices and collections? |
+//! | `hardware` | what is the ITS told? |
+//!
+//! The books hold where no ITS answers too; then nobody is told.
+
+mod command;
+mod hardware;
+mod queue;
+mod registers;
+mod table;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 use super::lpi::Lpis;
 use super::message::Message;
 use super::wire::GITS_TRANSLATER;
-use crate::policy::LpiRanges;
-use passim_model::{DeviceId, EventId, IntId, PhysAddr};
+use crate::policy::{LpiRanges, Policy};
+use hardware::Hardware;
+use passim_model::{DeviceId, EventId, Frames, Host, IntId, PhysAddr, event};
 use std::collections::BTreeMap;
 
 /// Where an interrupt comes from, as the ITS sees it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Event {
     pub(super) device: DeviceId,
     pub(super) event: EventId,
@@ -33,19 +49,43 @@ pub(super) struct Its {
     devices: BTreeMap<DeviceId, Device>,
     lpis: Lpis,
     ranges: LpiRanges,
+    /// An ITS that answered.
+    hardware: Option<Hardware>,
 }
 
 impl Its {
     /// The ITS with its registers at `base`.
     pub(super) fn new(base: PhysAddr, ranges: LpiRanges) -> Self {
-        Self { base, devices: BTreeMap::new(), lpis: Lpis::new(ranges), ranges }
+        let (devices, lpis) = (BTreeMap::new(), Lpis::new(ranges));
+        Self { base, devices, lpis, ranges, hardware: None }
+    }
+
+    /// Brings the ITS up, with the LPIs of the CPUs whose redistributors start at `first`.
+    pub(super) fn boot(
+        &mut self,
+        first: PhysAddr,
+        cpus: u32,
+        policy: &Policy,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) {
+        self.hardware = Hardware::boot(self.base, first, cpus, policy, frames, host);
+        if self.hardware.is_none() {
+            tracing::warn!(target: event::REGISTER, base = %self.base, "no its answers");
+        }
     }
 
     /// Makes a device that can raise `wanted` events, or takes the one that is there. `false` if
-    /// no LPI is left for it.
+    /// no LPI is left for it, or the ITS has no room.
     // 6.12 its_pci_msi_prepare: a power of two, and at least 32 for DeviceID 0, which systems that
     // do not tell devices apart give to all.
-    pub(super) fn prepare(&mut self, id: DeviceId, wanted: u32) -> bool {
+    pub(super) fn prepare(
+        &mut self,
+        id: DeviceId,
+        wanted: u32,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> bool {
         if let Some(device) = self.devices.get_mut(&id) {
             device.shared = true;
             return true;
@@ -53,6 +93,12 @@ impl Its {
         let least = if id.get() == 0 { 32 } else { 1 };
         let wanted = wanted.max(least).next_power_of_two();
         let Some((first_lpi, count)) = self.lpis.alloc(wanted) else { return false };
+        if let Some(hardware) = &mut self.hardware
+            && hardware.map_device(id, wanted, frames, host).is_none()
+        {
+            self.lpis.free(first_lpi, count);
+            return false;
+        }
         let taken = vec![false; count as usize];
         self.devices.insert(id, Device { first_lpi, taken, shared: false });
         true
@@ -89,7 +135,7 @@ impl Its {
 
     /// Events that [`Its::alloc`] gave as one block are free again. A device without any goes,
     /// unless another function shares it.
-    pub(super) fn free(&mut self, events: &[Event]) {
+    pub(super) fn free(&mut self, events: &[Event], frames: &mut Frames, host: &mut impl Host) {
         let Some(first) = events.first() else { return };
         let Some(device) = self.devices.get_mut(&first.device) else { return };
         let mut give = |at: usize| {
@@ -107,6 +153,47 @@ impl Its {
         if !device.shared && device.taken.iter().all(|taken| !taken) {
             self.lpis.free(device.first_lpi, device.taken.len() as u32);
             self.devices.remove(&first.device);
+            if let Some(hardware) = &mut self.hardware {
+                hardware.unmap_device(first.device, frames, host);
+            }
+        }
+    }
+
+    /// An event raises its LPI from now on. Returns the CPU it goes to, where an ITS answers.
+    pub(super) fn activate(
+        &mut self,
+        event: Event,
+        lpi: IntId,
+        pinned: Option<u16>,
+        host: &mut impl Host,
+    ) -> Option<u16> {
+        Some(self.hardware.as_mut()?.map_event(event, lpi, pinned, host))
+    }
+
+    /// An event raises nothing any more.
+    pub(super) fn deactivate(&mut self, event: Event, host: &mut impl Host) {
+        if let Some(hardware) = &mut self.hardware {
+            hardware.unmap_event(event, host);
+        }
+    }
+
+    /// Holds an event's LPI back, or lets it through.
+    pub(super) fn set_masked(
+        &mut self,
+        event: Event,
+        lpi: IntId,
+        masked: bool,
+        host: &mut impl Host,
+    ) {
+        if let Some(hardware) = &mut self.hardware {
+            hardware.set_masked(event, lpi, masked, host);
+        }
+    }
+
+    /// Sends an event to another CPU.
+    pub(super) fn move_to(&mut self, event: Event, cpu: u16, host: &mut impl Host) {
+        if let Some(hardware) = &mut self.hardware {
+            hardware.move_event(event, cpu, host);
         }
     }
 

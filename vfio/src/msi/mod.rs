@@ -5,7 +5,7 @@
 //! | [`message`] | what does a device write where? |
 //! | [`flags`] | what does an MSI domain say of itself? |
 //! | [`controller`] | who is behind the MSI domains, and which doorbells does it have? |
-//! | `v2m`, `its`, `lpi` | which SPI, event and LPI is free? |
+//! | `v2m`, `its`, `lpi` | which SPI, event and LPI is free, and what is the ITS told? |
 //! | `wire` | where are the bits of their registers? |
 //! | `vectors` | what does a device have? |
 //! | `alloc` | how does a device come to interrupts? |
@@ -50,7 +50,7 @@ use crate::irq::{HeldFacts, InterruptFacts};
 use crate::policy::Policy;
 use crate::verdict::{Severity, Verdict};
 use controller::Controller;
-use passim_model::{Conflict, Host, Rid};
+use passim_model::{Conflict, Frames, Host, Rid};
 use std::collections::BTreeMap;
 use vectors::Vectors;
 
@@ -68,9 +68,10 @@ impl Msi {
         facts: &InterruptFacts,
         policy: &Policy,
         verdicts: &mut Vec<Verdict>,
+        frames: &mut Frames,
         host: &mut impl Host,
     ) -> Self {
-        let controller = Controller::boot(facts, policy, host).unwrap_or_else(|frame| {
+        let controller = Controller::boot(facts, policy, frames, host).unwrap_or_else(|frame| {
             let (severity, rule) = (Severity::Warning, &rules::FRAME_INVALID);
             verdicts.push(Verdict { severity, rule, conflict: Conflict::Physical(frame) });
             Controller::Absent

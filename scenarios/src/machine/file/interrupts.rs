@@ -12,8 +12,18 @@ use crate::machine::{Gic, GicIts, GicV2m, V2mFrame};
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum GicFile {
-    Its { distributor: Quantity, redistributors: Quantity, its: Quantity },
+    Its(ItsFile),
     V2m(V2mFile),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ItsFile {
+    distributor: Quantity,
+    redistributors: Quantity,
+    its: Quantity,
+    #[serde(default = "virt_spis")]
+    spis: u32,
 }
 
 #[derive(Deserialize)]
@@ -52,23 +62,39 @@ pub(super) struct FrameFile {
 pub(super) fn gic(file: Spanned<GicFile>, source: &SourceText) -> Result<Gic, InputError> {
     let span = file.span();
     match file.into_inner() {
-        GicFile::Its { distributor, redistributors, its } => Ok(Gic::Its(GicIts {
-            distributor: PhysAddr::new(distributor.0),
-            redistributors: PhysAddr::new(redistributors.0),
-            its: PhysAddr::new(its.0),
-        })),
+        GicFile::Its(file) => {
+            file.into_gic().map(Gic::Its).map_err(|message| refuse(source, span, message))
+        }
         GicFile::V2m(file) => {
             file.into_gic().map(Gic::V2m).map_err(|message| refuse(source, span, message))
         }
     }
 }
 
+/// IHI 0048 B.b 2.2.1, 4.3.2 and IHI 0069 H 12.9 (GICD_TYPER): SPIs come in rows of 32; INTIDs end
+/// with 1019.
+fn check_spis(spis: u32) -> Result<(), &'static str> {
+    if spis == 0 || spis > 992 || !spis.is_multiple_of(32) {
+        return Err("`spis` is a multiple of 32, up to 992");
+    }
+    Ok(())
+}
+
+impl ItsFile {
+    fn into_gic(self) -> Result<GicIts, &'static str> {
+        check_spis(self.spis)?;
+        Ok(GicIts {
+            distributor: PhysAddr::new(self.distributor.0),
+            redistributors: PhysAddr::new(self.redistributors.0),
+            its: PhysAddr::new(self.its.0),
+            spis: self.spis,
+        })
+    }
+}
+
 impl V2mFile {
     fn into_gic(self) -> Result<GicV2m, &'static str> {
-        // IHI 0048 B.b 2.2.1, 4.3.2: SPIs come in rows of 32; INTIDs end with 1019.
-        if self.spis == 0 || self.spis > 992 || !self.spis.is_multiple_of(32) {
-            return Err("`spis` is a multiple of 32, up to 992");
-        }
+        check_spis(self.spis)?;
         let frames: Result<Vec<_>, _> =
             self.frames.into_iter().map(|frame| frame.into_frame(self.spis)).collect();
         let mut frames = frames?;

@@ -1,7 +1,7 @@
 //! Loads and stores of a CPU.
 
 use passim_gic::Cpu;
-use passim_model::{Abort, Host, Memory, PhysAddr, Rid, Target, Width};
+use passim_model::{Abort, Host, ICC_SPURIOUS, IccRegister, Memory, PhysAddr, Rid, Target, Width};
 
 use super::{Board, Pace};
 
@@ -103,8 +103,12 @@ impl Host for Board {
                 self.store_bar(usize::from(function), bar, offset, width, value);
             }
             (Target::Interrupts(block), offset) => {
-                let stored = self.controller.store(block, offset, width.into(), value, self.cpu);
+                let access = (offset, width.into(), value);
+                let stored = self.controller.store(block, access, self.cpu, &mut self.memory);
                 stored.ok_or(Abort(at))?;
+                if self.pace == Pace::Eager {
+                    self.controller.run(true, &mut self.memory);
+                }
             }
             (Target::Ram, _) => return Err(Abort(at)),
         }
@@ -115,6 +119,15 @@ impl Host for Board {
         self.cpu = Cpu::new(cpu);
     }
 
+    fn read_icc(&mut self, register: IccRegister) -> u64 {
+        let value = self.controller.read_icc(self.cpu, register, &mut self.memory);
+        value.unwrap_or(if register == IccRegister::Iar1 { ICC_SPURIOUS } else { 0 })
+    }
+
+    fn write_icc(&mut self, register: IccRegister, value: u64) {
+        self.controller.write_icc(self.cpu, register, value);
+    }
+
     fn relax(&mut self) {
         match self.pace {
             Pace::Eager => self.settle(),
@@ -123,6 +136,7 @@ impl Host for Board {
                     self.smmus[index].step(&mut self.memory);
                     self.perform(index);
                 }
+                self.controller.run(false, &mut self.memory);
             }
         }
     }

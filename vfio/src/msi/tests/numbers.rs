@@ -4,7 +4,26 @@ use super::super::its::Its;
 use super::super::lpi::Lpis;
 use crate::irq::InterruptView;
 use crate::policy::LpiRanges;
-use passim_model::{DeviceId, IntId, PhysAddr};
+use passim_model::{Abort, DeviceId, Frames, Host, IntId, Memory, PageSize, PhysAddr, Width};
+
+/// A machine on which nothing answers.
+struct Silence(Memory);
+
+impl Host for Silence {
+    fn memory(&self) -> &Memory {
+        &self.0
+    }
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.0
+    }
+    fn load(&mut self, at: PhysAddr, _: Width) -> Result<u64, Abort> {
+        Err(Abort(at))
+    }
+    fn store(&mut self, at: PhysAddr, _: Width, _: u64) -> Result<(), Abort> {
+        Err(Abort(at))
+    }
+    fn relax(&mut self) {}
+}
 
 #[test]
 fn lpis_are_found_from_below() {
@@ -35,8 +54,9 @@ fn chunks_have_32_lpis() {
 #[test]
 fn events_are_numbered_within_their_device() {
     let mut its = Its::new(PhysAddr::new(0x808_0000), LpiRanges::FirstFit);
+    let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
     let device = DeviceId::new(0x10);
-    assert!(its.prepare(device, 5));
+    assert!(its.prepare(device, 5, &mut frames, &mut host));
     let one = its.alloc(device, 1).unwrap();
     assert_eq!(one[0].1, IntId::new(8192));
     // Four messages of MSI lie on a multiple of four; of the eight events one is taken.
@@ -46,13 +66,14 @@ fn events_are_numbered_within_their_device() {
     assert!(its.alloc(device, 4).is_none());
     assert_eq!(its.message(four[1].0).address, 0x809_0040);
     assert_eq!(its.message(four[1].0).data, 5);
-    its.free(&[one[0].0]);
-    its.free(&four.iter().map(|(event, _)| *event).collect::<Vec<_>>());
+    its.free(&[one[0].0], &mut frames, &mut host);
+    let four: Vec<_> = four.iter().map(|(event, _)| *event).collect();
+    its.free(&four, &mut frames, &mut host);
     assert_eq!(its.in_use(), 0);
     // The device went with its last event.
     assert!(its.alloc(device, 1).is_none());
     let zero = DeviceId::new(0);
-    assert!(its.prepare(zero, 1));
+    assert!(its.prepare(zero, 1, &mut frames, &mut host));
     assert!(its.alloc(zero, 32).is_some());
 }
 

@@ -23,6 +23,26 @@ choice! {
 }
 
 choice! {
+    /// Which CPU the ITS driver sends a new interrupt to.
+    LpiAffinity {
+        /// The first.
+        FirstCpu = "first-cpu",
+        /// The first of those with the fewest.
+        LeastLoaded = "least-loaded",
+    }
+}
+
+choice! {
+    /// Which priority the GICv3 driver gives every interrupt.
+    GicV3Priority {
+        /// 0xa0.
+        A0 = "a0",
+        /// 0xc0, below which there is room for interrupts that cannot be masked.
+        C0 = "c0",
+    }
+}
+
+choice! {
     /// Which MSI domain a device's messages belong to, as `/proc/interrupts` shows it.
     MsiDomains {
         /// One of the controller, for all devices; numbers are made of the requester identifier.

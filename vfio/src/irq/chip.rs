@@ -1,0 +1,113 @@
+//! The interrupt controller's driver, whichever it is: what the rest of the kernel asks of it.
+
+use super::facts::{GicFacts, InterruptFacts};
+use super::gicv2::GicV2;
+use super::gicv3::GicV3;
+use crate::policy::GicV3Priority;
+use passim_model::{Abort, Host, IntId};
+
+/// A controller that answered when it was brought up.
+#[derive(Debug)]
+pub(super) enum Chip {
+    V2(GicV2),
+    V3(GicV3),
+}
+
+/// What a CPU took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    /// Which.
+    pub(super) intid: IntId,
+    /// What to say when it is served.
+    pub(super) acknowledge: u64,
+}
+
+impl Chip {
+    /// Brings up the controller that firmware describes, and the interface of each CPU.
+    ///
+    /// # Errors
+    /// [`Abort`] where no register answers.
+    pub(super) fn boot(
+        facts: &InterruptFacts,
+        priority: GicV3Priority,
+        cpus: u16,
+        host: &mut impl Host,
+    ) -> Result<Self, Abort> {
+        match &facts.gic {
+            GicFacts::V2 { distributor, cpu_interface, .. } => {
+                GicV2::boot(*distributor, *cpu_interface, cpus, host).map(Self::V2)
+            }
+            GicFacts::V3 { distributor, redistributors, .. } => {
+                GicV3::boot(*distributor, *redistributors, cpus, priority, host).map(Self::V3)
+            }
+        }
+    }
+
+    /// Whether the distributor has this SPI.
+    pub(super) fn has(&self, spi: IntId) -> bool {
+        match self {
+            Self::V2(gic) => gic.has(spi),
+            Self::V3(gic) => gic.has(spi),
+        }
+    }
+
+    /// Whether the number can be an interrupt's here: an SPI of the distributor, or an LPI, which
+    /// is the ITS driver's to judge.
+    pub(super) fn knows(&self, intid: IntId) -> bool {
+        match self {
+            Self::V2(gic) => gic.has(intid),
+            Self::V3(gic) => gic.has(intid) || gic.is_lpi(intid),
+        }
+    }
+
+    /// Lets an SPI through.
+    pub(super) fn unmask(&self, spi: IntId, host: &mut impl Host) -> Result<(), Abort> {
+        match self {
+            Self::V2(gic) => gic.unmask(spi, host),
+            Self::V3(gic) => gic.unmask(spi, host),
+        }
+    }
+
+    /// Holds an SPI back.
+    pub(super) fn mask(&self, spi: IntId, host: &mut impl Host) -> Result<(), Abort> {
+        match self {
+            Self::V2(gic) => gic.mask(spi, host),
+            Self::V3(gic) => gic.mask(spi, host),
+        }
+    }
+
+    /// Makes an SPI edge-triggered.
+    pub(super) fn set_edge(&self, spi: IntId, host: &mut impl Host) -> Result<(), Abort> {
+        match self {
+            Self::V2(gic) => gic.set_edge(spi, host),
+            Self::V3(gic) => gic.set_edge(spi, host),
+        }
+    }
+
+    /// Sends an SPI to one CPU. `false` if there is no such CPU.
+    pub(super) fn route(&self, spi: IntId, cpu: u16, host: &mut impl Host) -> Result<bool, Abort> {
+        match self {
+            Self::V2(gic) => gic.route(spi, cpu, host),
+            Self::V3(gic) => gic.route(spi, cpu, host),
+        }
+    }
+
+    /// Takes what waits for the CPU this runs on; `None` if nothing does.
+    pub(super) fn acknowledge(&self, host: &mut impl Host) -> Result<Option<Taken>, Abort> {
+        match self {
+            Self::V2(gic) => gic.acknowledge(host),
+            Self::V3(gic) => Ok(gic.acknowledge(host)),
+        }
+    }
+
+    /// What was taken is served.
+    pub(super) fn end(&self, taken: Taken, host: &mut impl Host) -> Result<(), Abort> {
+        match self {
+            Self::V2(gic) => gic.end(taken, host),
+            Self::V3(gic) => {
+                gic.end(taken, host);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The GICv3 driver: Linux's `irq-gic-v3.c`, as far as SPIs go. LPIs are switched on by the ITS
+//! driver.
+
+mod wire;
+
+use super::chip::Taken;
+use crate::policy::GicV3Priority;
+use passim_model::{Abort, Host, IccRegister, IntId, PhysAddr, Width};
+use wire::{
+    DEFAULT_PMR_VALUE, DistCtlr, DistTyper, FIRST_LPI, FIRST_SPECIAL, FIRST_SPI, GICR_STRIDE,
+    GICR_STRIDE_VLPIS, ICC_CTLR_EL1_EOIMODE_DROP_DIR, ICC_SRE_EL1_SRE, RedistTyper, SGI_BASE,
+    Waker, array, dist, redist,
+};
+
+/// Most redistributors looked at: a region that never says it ends is no region.
+const MOST_REDISTRIBUTORS: usize = 512;
+
+/// How often a driver looks whether a register has settled. 6.12 gic_do_wait_for_rwp: a second.
+const MOST_LOOKS: u32 = 1 << 16;
+
+/// A redistributor that was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Redistributor {
+    /// Where its registers begin.
+    pub(crate) base: PhysAddr,
+    /// What commands of an ITS call it: GICR_TYPER's CPU number.
+    pub(crate) number: u64,
+    affinity: u64,
+}
+
+/// A GICv3 that answered when it was brought up.
+#[derive(Debug)]
+pub(super) struct GicV3 {
+    distributor: PhysAddr,
+    /// INTIDs below the LPIs that the distributor has.
+    lines: u32,
+    redistributors: Vec<Redistributor>,
+    priority: u64,
+}
+
+fn at(base: PhysAddr, offset: u64) -> Result<PhysAddr, Abort> {
+    base.checked_add(offset).ok_or(Abort(base))
+}
+
+fn load(base: PhysAddr, offset: u64, host: &mut impl Host) -> Result<u64, Abort> {
+    Ok(host.load(at(base, offset)?, Width::W32)? & u64::from(u32::MAX))
+}
+
+fn store(base: PhysAddr, offset: u64, value: u64, host: &mut impl Host) -> Result<(), Abort> {
+    host.store(at(base, offset)?, Width::W32, value)
+}
+
+/// The redistributors of a region, in order: CPU n's is the one at place n, as firmware lists CPUs
+/// by ascending affinity.
+// 6.12 gic_iterate_rdists: GICR_TYPER tells which is the last, and where the next one begins.
+pub(crate) fn redistributors(
+    first: PhysAddr,
+    host: &mut impl Host,
+) -> Result<Vec<Redistributor>, Abort> {
+    let (mut found, mut base) = (Vec::new(), first);
+    while found.len() < MOST_REDISTRIBUTORS {
+        let typer = host.load(at(base, redist::TYPER)?, Width::W64)?;
+        let (number, affinity) =
+            (RedistTyper::CPU_NUMBER.get(typer), RedistTyper::AFFINITY.get(typer));
+        found.push(Redistributor { base, number, affinity });
+        if RedistTyper::LAST.is_set(typer) {
+            break;
+        }
+        let virtual_lpis = RedistTyper::VLPIS.is_set(typer);
+        base = at(base, if virtual_lpis { GICR_STRIDE_VLPIS } else { GICR_STRIDE })?;
+    }
+    Ok(found)
+}
+
+/// The priority of every interrupt.
+pub(crate) fn default_priority(priority: GicV3Priority) -> u64 {
+    match priority {
+        GicV3Priority::A0 => 0xa0,
+        GicV3Priority::C0 => 0xc0,
+    }
+}
+
+impl GicV3 {
+    /// Brings up the distributor, then the redistributor and the interface of each CPU.
+    ///
+    /// # Errors
+    /// [`Abort`] where no register answers.
+    pub(super) fn boot(
+        distributor: PhysAddr,
+        first: PhysAddr,
+        cpus: u16,
+        priority: GicV3Priority,
+        host: &mut impl Host,
+    ) -> Result<Self, Abort> {
+        host.run_on(0);
+        let mut redistributors = redistributors(first, host)?;
+        redistributors.truncate(usize::from(cpus));
+        let rows = DistTyper::IRQS.get(load(distributor, dist::TYPER, host)?) as u32 + 1;
+        let lines = (rows * 32).min(FIRST_SPECIAL);
+        let gic = Self { distributor, lines, redistributors, priority: default_priority(priority) };
+        gic.boot_distributor(host)?;
+        for (cpu, redistributor) in (0..cpus).zip(&gic.redistributors) {
+            host.run_on(cpu);
+            gic.boot_redistributor(redistributor.base, host)?;
+            boot_interface(host);
+        }
+        host.run_on(0);
+        Ok(gic)
+    }
+
+    fn priorities(&self) -> u64 {
+        self.priority * 0x0101_0101
+    }
+
+    // 6.12 gic_dist_init: everything is in Group 1, level-triggered, off, and goes to the CPU that
+    // boots.
+    fn boot_distributor(&self, host: &mut impl Host) -> Result<(), Abort> {
+        let base = self.distributor;
+        store(base, dist::CTLR, 0, host)?;
+        self.wait_for_rwp(host)?;
+        let spis = u64::from(FIRST_SPI)..u64::from(self.lines);
+        for n in spis.clone().step_by(32) {
+            store(base, array::IGROUPR + n / 8, u64::from(u32::MAX), host)?;
+        }
+        for n in spis.clone().step_by(16) {
+            store(base, array::ICFGR + n / 4, 0, host)?;
+        }
+        for n in spis.clone().step_by(4) {
+            store(base, array::IPRIORITYR + n, self.priorities(), host)?;
+        }
+        for n in spis.clone().step_by(32) {
+            store(base, array::ICACTIVER + n / 8, u64::from(u32::MAX), host)?;
+            store(base, array::ICENABLER + n / 8, u64::from(u32::MAX), host)?;
+        }
+        self.wait_for_rwp(host)?;
+        let on = DistCtlr::ARE_NS.flag(true)
+            | DistCtlr::ENABLE_G1A.flag(true)
+            | DistCtlr::ENABLE_G1.flag(true);
+        store(base, dist::CTLR, on, host)?;
+        self.wait_for_rwp(host)?;
+        for n in spis {
+            self.route(IntId::new(n as u32), 0, host)?;
+        }
+        Ok(())
+    }
+
+    fn wait_for_rwp(&self, host: &mut impl Host) -> Result<(), Abort> {
+        for _ in 0..MOST_LOOKS {
+            if !DistCtlr::RWP.is_set(load(self.distributor, dist::CTLR, host)?) {
+                break;
+            }
+            host.relax();
+        }
+        Ok(())
+    }
+
+    // 6.12 gic_cpu_init: awake, everything private in Group 1 and off, SGIs on.
+    fn boot_redistributor(&self, base: PhysAddr, host: &mut impl Host) -> Result<(), Abort> {
+        let waker = load(base, redist::WAKER, host)?;
+        store(base, redist::WAKER, Waker::PROCESSOR_SLEEP.set(waker, 0), host)?;
+        for _ in 0..MOST_LOOKS {
+            if !Waker::CHILDREN_ASLEEP.is_set(load(base, redist::WAKER, host)?) {
+                break;
+            }
+            host.relax();
+        }
+        let private = at(base, SGI_BASE)?;
+        store(private, array::IGROUPR, u64::from(u32::MAX), host)?;
+        store(private, array::ICACTIVER, u64::from(u32::MAX), host)?;
+        store(private, array::ICENABLER, u64::from(u32::MAX), host)?;
+        for n in (0..u64::from(FIRST_SPI)).step_by(4) {
+            store(private, array::IPRIORITYR + n, self.priorities(), host)?;
+        }
+        store(private, array::ISENABLER, 0xffff, host)
+    }
+
+    /// Whether the distributor has this SPI.
+    pub(super) fn has(&self, spi: IntId) -> bool {
+        (FIRST_SPI..self.lines).contains(&spi.get())
+    }
+
+    /// Whether the number is an LPI's.
+    pub(super) fn is_lpi(&self, intid: IntId) -> bool {
+        intid.get() >= FIRST_LPI
+    }
+
+    /// Lets an SPI through.
+    pub(super) fn unmask(&self, spi: IntId, host: &mut impl Host) -> Result<(), Abort> {
+        self.store_bit(array::ISENABLER, spi, host)
+    }
+
+    /// Holds an SPI back.
+    pub(super) fn mask(&self, spi: IntId, host: &mut impl Host) -> Result<(), Abort> {
+        self.store_bit(array::ICENABLER, spi, host)?;
+        self.wait_for_rwp(host)
+    }
+
+    fn store_bit(&self, array: u64, spi: IntId, host: &mut impl Host) -> Result<(), Abort> {
+        let n = u64::from(spi.get());
+        store(self.distributor, array + n / 32 * 4, 1 << (n % 32), host)
+    }
+
+    /// Makes an SPI edge-triggered.
+    pub(super) fn set_edge(&self, spi: IntId, host: &mut impl Host) -> Result<(), Abort> {
+        let n = u64::from(spi.get());
+        let register = array::ICFGR + n / 16 * 4;
+        let old = load(self.distributor, register, host)?;
+        store(self.distributor, register, old | 2 << (n % 16 * 2), host)
+    }
+
+    /// Sends an SPI to one CPU. `false` if there is no such CPU.
+    pub(super) fn route(&self, spi: IntId, cpu: u16, host: &mut impl Host) -> Result<bool, Abort> {
+        let Some(redistributor) = self.redistributors.get(usize::from(cpu)) else {
+            return Ok(false);
+        };
+        // 6.12 gic_cpu_to_affinity: affinity 3 is apart from the others.
+        let affinity = redistributor.affinity;
+        let route = affinity & 0x00ff_ffff | (affinity >> 24) << 32;
+        let at = at(self.distributor, dist::IROUTER + u64::from(spi.get()) * 8)?;
+        host.store(at, Width::W64, route)?;
+        Ok(true)
+    }
+
+    /// Takes what waits for the CPU this runs on; `None` if nothing does.
+    pub(super) fn acknowledge(&self, host: &mut impl Host) -> Option<Taken> {
+        let acknowledge = host.read_icc(IccRegister::Iar1);
+        let intid = acknowledge as u32 & 0x00ff_ffff;
+        let special = (FIRST_SPECIAL..FIRST_SPECIAL + 4).contains(&intid);
+        (!special).then_some(Taken { intid: IntId::new(intid), acknowledge })
+    }
+
+    /// What was taken is served.
+    pub(super) fn end(&self, taken: Taken, host: &mut impl Host) {
+        host.write_icc(IccRegister::Eoir1, taken.acknowledge);
+    }
+}
+
+// 6.12 gic_cpu_sys_reg_init, without EL2: an end of interrupt deactivates too.
+fn boot_interface(host: &mut impl Host) {
+    host.write_icc(IccRegister::Sre, ICC_SRE_EL1_SRE);
+    host.write_icc(IccRegister::Pmr, DEFAULT_PMR_VALUE);
+    host.write_icc(IccRegister::Bpr1, 0);
+    host.write_icc(IccRegister::Ctlr, ICC_CTLR_EL1_EOIMODE_DROP_DIR);
+    host.write_icc(IccRegister::Igrpen1, 1);
+}
