@@ -52,7 +52,11 @@ impl Running {
         }
         let line = |doorbell: &DoorbellView| {
             let DoorbellView { pa, iova, references, .. } = doorbell;
-            format!("{iova} -> {pa}, {references} references")
+            match references {
+                0 => format!("{iova} -> {pa}, kept until the domain goes"),
+                1 => format!("{iova} -> {pa}, 1 reference"),
+                n => format!("{iova} -> {pa}, {n} references"),
+            }
         };
         doorbells.iter().map(line).collect()
     }
