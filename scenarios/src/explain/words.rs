@@ -20,12 +20,12 @@ pub(super) fn conflict(
     let Some(around) = around else { return plain(refusal) };
     let here = container_of(op, around);
     match refusal.conflict {
-        Conflict::Slot(span) => {
+        Conflict::Slot(span) | Conflict::Window(span) => {
             let mapping = here.and_then(|here| here.mappings.iter().find(|it| it.iova == span));
-            Some(mapping.map_or_else(
-                || format!("mapping {span}"),
-                |mapping| mapping_text(mapping, around, origins),
-            ))
+            mapping.map_or_else(
+                || plain(refusal),
+                |mapping| Some(mapping_text(mapping, around, origins)),
+            )
         }
         Conflict::Aperture(span) => {
             let others = here.map(|here| here.windows.as_slice()).unwrap_or_default();
