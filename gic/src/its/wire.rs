@@ -1,5 +1,6 @@
-//! Layouts of the ITS: registers and level 1 of tables from Arm IHI 0069 H, entries from the
-//! implementations whose tables are read and written. Positions and code points, no logic.
+//! Layouts of the ITS: registers (chapter 12) and level 1 of tables (chapter 5) from Arm
+//! IHI 0069 H, entries from the implementations whose tables are read and written. Positions and
+//! code points, no logic.
 
 pub(crate) mod command;
 

@@ -113,14 +113,14 @@ layout! {
     }
 }
 layout! {
-    /// The address in a base address register of memory space.
+    /// The address in a base address register of memory space. PCI 3.0 6.2.5.1.
     pub(super) struct MemoryAddress {
         /// Address, of which the low bits that a size covers read zero.
         ADDRESS = bits(31, 4);
     }
 }
 layout! {
-    /// The address in a base address register of I/O space.
+    /// The address in a base address register of I/O space. PCI 3.0 6.2.5.1.
     pub(super) struct IoAddress {
         /// Address, of which the low bits that a size covers read zero.
         ADDRESS = bits(31, 2);

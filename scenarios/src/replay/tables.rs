@@ -13,14 +13,14 @@ use crate::system::Board;
 /// IHI 0070 G.b 6.3.24, 6.3.25, 3.3.1: where the stream table lies and how it is split.
 mod stream_table {
     passim_model::layout! {
-        /// SMMU_STRTAB_BASE.
+        /// SMMU_STRTAB_BASE, 6.3.24.
         pub(super) struct Base {
             /// Address.
             ADDR = bits(51, 6);
         }
     }
     passim_model::layout! {
-        /// SMMU_STRTAB_BASE_CFG.
+        /// SMMU_STRTAB_BASE_CFG, 6.3.25.
         pub(super) struct BaseCfg {
             /// log2 of the number of streams.
             LOG2SIZE = bits(5, 0);

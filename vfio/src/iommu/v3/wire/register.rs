@@ -1,4 +1,4 @@
-//! Registers.
+//! Registers, by their sections in Arm IHI 0070 G.b.
 
 use passim_model::layout;
 
@@ -36,7 +36,7 @@ pub(in crate::iommu::v3) mod offset {
 }
 
 layout! {
-    /// IDR0.
+    /// IDR0, 6.3.1.
     pub(in crate::iommu::v3) struct Idr0 {
         /// Stage 2.
         S2P = bit(0);
@@ -68,7 +68,7 @@ layout! {
 }
 
 layout! {
-    /// IDR1.
+    /// IDR1, 6.3.2.
     pub(in crate::iommu::v3) struct Idr1 {
         /// Bits of a StreamID.
         SIDSIZE = bits(5, 0);
@@ -90,7 +90,7 @@ layout! {
 }
 
 layout! {
-    /// IDR3.
+    /// IDR3, 6.3.4.
     pub(in crate::iommu::v3) struct Idr3 {
         /// Range invalidation.
         RIL = bit(10);
@@ -98,7 +98,7 @@ layout! {
 }
 
 layout! {
-    /// IDR5.
+    /// IDR5, 6.3.6.
     pub(in crate::iommu::v3) struct Idr5 {
         /// Output address size.
         OAS = bits(2, 0);
@@ -112,7 +112,7 @@ layout! {
 }
 
 layout! {
-    /// CR0 and CR0ACK.
+    /// CR0 and CR0ACK, 6.3.9 and 6.3.10.
     pub(in crate::iommu::v3) struct Cr0 {
         /// Translate.
         SMMUEN = bit(0);
@@ -128,7 +128,7 @@ layout! {
 }
 
 layout! {
-    /// CR1: how the SMMU accesses its tables and queues.
+    /// CR1, 6.3.11: how the SMMU accesses its tables and queues.
     pub(in crate::iommu::v3) struct Cr1 {
         /// Inner cacheability of queues.
         QUEUE_IC = bits(1, 0);
@@ -146,7 +146,7 @@ layout! {
 }
 
 layout! {
-    /// CR2.
+    /// CR2, 6.3.12.
     pub(in crate::iommu::v3) struct Cr2 {
         /// EL2 streams have an E2H format.
         E2H = bit(0);
@@ -158,7 +158,7 @@ layout! {
 }
 
 layout! {
-    /// GBPA: what becomes of traffic while translation is off.
+    /// GBPA, 6.3.14: what becomes of traffic while translation is off.
     pub(in crate::iommu::v3) struct Gbpa {
         /// Abort it.
         ABORT = bit(20);
@@ -168,7 +168,7 @@ layout! {
 }
 
 layout! {
-    /// IRQ_CTRL and IRQ_CTRLACK.
+    /// IRQ_CTRL and IRQ_CTRLACK, 6.3.16 and 6.3.18.
     pub(in crate::iommu::v3) struct IrqCtrl {
         /// Global errors.
         GERROR_IRQEN = bit(0);
@@ -180,7 +180,7 @@ layout! {
 }
 
 layout! {
-    /// GERROR and GERRORN.
+    /// GERROR and GERRORN, 6.3.19 and 6.3.20.
     pub(in crate::iommu::v3) struct Gerror {
         /// A command was refused.
         CMDQ_ERR = bit(0);
@@ -190,7 +190,7 @@ layout! {
 }
 
 layout! {
-    /// STRTAB_BASE_CFG.
+    /// STRTAB_BASE_CFG, 6.3.25.
     pub(in crate::iommu::v3) struct StrtabBaseCfg {
         /// StreamID bits in use.
         LOG2SIZE = bits(5, 0);
@@ -202,7 +202,7 @@ layout! {
 }
 
 layout! {
-    /// STRTAB_BASE and the base registers of all queues.
+    /// STRTAB_BASE, 6.3.24, and the base registers of all queues, 6.3.26, 6.3.29, 6.3.33.
     pub(in crate::iommu::v3) struct Base {
         /// log2 of entries; queues only.
         LOG2SIZE = bits(4, 0);
@@ -212,7 +212,7 @@ layout! {
 }
 
 layout! {
-    /// CMDQ_CONS.
+    /// CMDQ_CONS, 6.3.28.
     pub(in crate::iommu::v3) struct CmdqCons {
         /// Why the command at RD was refused.
         ERR = bits(30, 24);
@@ -227,7 +227,7 @@ pub(in crate::iommu::v3) const CMDQ_ERR_CERROR_ABT_IDX: u64 = 2;
 pub(in crate::iommu::v3) const CMDQ_ERR_CERROR_ATC_INV_IDX: u64 = 3;
 
 layout! {
-    /// EVTQ_PROD and EVTQ_CONS.
+    /// EVTQ_PROD and EVTQ_CONS, 6.3.95 and 6.3.96.
     pub(in crate::iommu::v3) struct EvtqIndex {
         /// Overflow, and its acknowledgement.
         OVERFLOW = bit(31);

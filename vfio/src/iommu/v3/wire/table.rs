@@ -1,9 +1,9 @@
-//! Stream table entries and context descriptors.
+//! Stream table entries (Arm IHI 0070 G.b 5.1, 5.2) and context descriptors (5.4).
 
 use passim_model::layout;
 
 layout! {
-    /// A first-level stream table descriptor.
+    /// A first-level stream table descriptor, 5.1.
     pub(in crate::iommu::v3) struct StrtabL1Desc {
         /// 1 + log2 of the second level's entries.
         SPAN = bits(4, 0);
@@ -13,7 +13,7 @@ layout! {
 }
 
 layout! {
-    /// Stream table entry, doubleword 0.
+    /// Stream table entry, doubleword 0, 5.2.
     pub(in crate::iommu::v3) struct StrtabSte0 {
         /// Valid.
         V = bit(0);
@@ -38,7 +38,7 @@ pub(in crate::iommu::v3) const STRTAB_STE_0_CFG_S1_TRANS: u64 = 5;
 pub(in crate::iommu::v3) const STRTAB_STE_0_CFG_S2_TRANS: u64 = 6;
 
 layout! {
-    /// Stream table entry, doubleword 1.
+    /// Stream table entry, doubleword 1, 5.2.
     pub(in crate::iommu::v3) struct StrtabSte1 {
         /// Traffic without a substream.
         S1DSS = bits(1, 0);
@@ -73,7 +73,7 @@ pub(in crate::iommu::v3) const ARM_SMMU_SH_ISH: u64 = 3;
 pub(in crate::iommu::v3) const STRTAB_STE_1_SHCFG_INCOMING: u64 = 1;
 
 layout! {
-    /// Stream table entry, doubleword 2.
+    /// Stream table entry, doubleword 2, 5.2.
     pub(in crate::iommu::v3) struct StrtabSte2 {
         /// Tags stage-2 translations.
         S2VMID = bits(15, 0);
@@ -105,7 +105,7 @@ layout! {
 }
 
 layout! {
-    /// Stream table entry, doubleword 3.
+    /// Stream table entry, doubleword 3, 5.2.
     pub(in crate::iommu::v3) struct StrtabSte3 {
         /// Stage-2 tables.
         S2TTB = bits(51, 4);
@@ -113,7 +113,7 @@ layout! {
 }
 
 layout! {
-    /// Context descriptor, doubleword 0.
+    /// Context descriptor, doubleword 0, 5.4.
     pub(in crate::iommu::v3) struct CtxdescCd0 {
         /// 64 less the input size.
         TCR_T0SZ = bits(5, 0);
@@ -149,7 +149,7 @@ layout! {
 }
 
 layout! {
-    /// Context descriptor, doubleword 1.
+    /// Context descriptor, doubleword 1, 5.4.
     pub(in crate::iommu::v3) struct CtxdescCd1 {
         /// Stage-1 tables.
         TTB0 = bits(51, 4);
