@@ -268,6 +268,7 @@ impl Running {
             Op::Raise { .. } | Op::Msi { .. } | Op::Msix { .. } | Op::Pending {} => {
                 self.messages(op)
             }
+            Op::Findings {} => Ok(self.findings()),
             Op::Load { .. }
             | Op::Store { .. }
             | Op::PeekPhys { .. }
