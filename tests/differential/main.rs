@@ -6,7 +6,9 @@
 //!
 //! What is random is what a user of the IOMMU core does: pages and blocks mapped, unmapped in part,
 //! mapped again with other permissions; between any two steps the device tries addresses inside,
-//! beside and far from all of it. Answers are compared as addresses, or as classes of faults.
+//! beside and far from all of it. Answers are compared as addresses, or as classes of faults. The
+//! caches of both keep everything as long as they may, so that what a driver forgets to invalidate, or
+//! to wait for, is an answer of its own.
 
 mod rig;
 

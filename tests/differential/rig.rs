@@ -8,7 +8,8 @@ use passim_model::{
     Access, AddressMap, DeviceId, Frames, Iova, Memory, PageSize, Perms, PhysAddr, Refusal,
     Requester, Rid, Span, StreamId, Target,
 };
-use passim_smmu::v2::{self, ContextFaultKind, Description};
+use passim_smmu::tlb::Retention;
+use passim_smmu::v2::{self, Completion, ContextFaultKind, Description};
 use passim_smmu::v3::{self, EventKind, IdRegisters, Transaction};
 use passim_smmu::{SmmuV2, SmmuV3};
 use passim_vfio::Profile;
@@ -92,7 +93,11 @@ const GROUP: u32 = 5;
 
 fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
     let second = |description: Description, version, model| {
-        let smmu = SmmuV2::new(v2::Implementation::new(description));
+        // What is not invalidated stays, and so does what nobody synchronises.
+        let mut implementation = v2::Implementation::new(description);
+        implementation.retention = Retention::Everything;
+        implementation.choices.completion = Completion::WhenSynchronised;
+        let smmu = SmmuV2::new(implementation);
         let facts = SmmuV2Facts {
             base: BASE,
             version,
@@ -105,7 +110,9 @@ fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
     };
     let third = |idr0| {
         let ids = IdRegisters { idr: [idr0, 0x273_0010, 0, 0x1414, 0, 0x74], iidr: 0, aidr: 1 };
-        let smmu = SmmuV3::new(v3::Implementation { ids, ..v3::Implementation::default() });
+        let retention = Retention::Everything;
+        let implementation = v3::Implementation { ids, retention, ..v3::Implementation::default() };
+        let smmu = SmmuV3::new(implementation);
         (Smmu::from(smmu), 0x2_0000, DriverFacts::SmmuV3 { base: BASE })
     };
     match kind {
