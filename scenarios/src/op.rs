@@ -6,9 +6,11 @@
 
 #[macro_use]
 mod declare;
+mod hardware;
 mod value;
 
 pub use declare::{Argument, Form, Verb};
+pub use hardware::HardwareOp;
 pub use value::{
     AreaKind, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number, PaceName, Protection,
     Setting, YesNo,
@@ -16,12 +18,18 @@ pub use value::{
 
 use core::fmt;
 
-use passim_model::{Iova, Perms, PhysAddr, Rid};
+use passim_model::{Iova, Perms, Rid};
 
 use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, Invocation, Place, Signed, Text, invocation, unknown_verb};
 
 operations! {
+    /// One operation of a scenario. See the [module](self).
+    enum Op;
+    families {
+        /// Below any kernel: registers and memory.
+        Hardware(HardwareOp),
+    }
     /// Builds a machine and boots it, in place of the one before; process 1 runs then.
     Machine = "machine" {
         /// A built-in machine, or a machine file.
@@ -36,6 +44,13 @@ operations! {
         opt dma_entry_limit: u32 = "dma_entry_limit",
         /// Single choices of the policy: `"name=value,name=value"`.
         opt set: Setting = "set",
+        /// When hardware works: `eager` or `stepped`.
+        opt pace: PaceName = "pace",
+    }
+    /// Builds a machine that nothing boots, in place of the one before: the scenario is its software.
+    Bare = "bare" {
+        /// A built-in machine, or a machine file.
+        word name: Text = "a machine",
         /// When hardware works: `eager` or `stepped`.
         opt pace: PaceName = "pace",
     }
@@ -401,36 +416,6 @@ operations! {
     }
     /// Shows the interrupts that wait or are being served, as the interrupt controller has them.
     Pending = "pending" {}
-    /// Loads a register.
-    Load = "load" {
-        /// Physical address.
-        key at: PhysAddr = "at",
-        /// Bytes, 1, 2, 4 or 8; 4 without it.
-        opt size: Number = "size",
-    }
-    /// Stores to a register.
-    Store = "store" {
-        /// Physical address.
-        key at: PhysAddr = "at",
-        /// What to store.
-        key value: Number = "value",
-        /// Bytes, 1, 2, 4 or 8; 4 without it.
-        opt size: Number = "size",
-    }
-    /// Reads a doubleword of memory.
-    PeekPhys = "peek-phys" {
-        /// Physical address.
-        key at: PhysAddr = "at",
-    }
-    /// Writes a doubleword of memory.
-    PokePhys = "poke-phys" {
-        /// Physical address.
-        key at: PhysAddr = "at",
-        /// What to write.
-        key value: Number = "value",
-    }
-    /// Hardware works until nothing is left to do.
-    Settle = "settle" {}
 }
 
 impl Op {

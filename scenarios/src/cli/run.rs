@@ -11,7 +11,7 @@ use super::progress::Bar;
 use super::setting::Settings;
 use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind, SourceText};
-use crate::op::{Form, VERBS};
+use crate::op::{Form, Op};
 use crate::run::files::{ScenarioReport, bless_file, find, run_with};
 use crate::run::junit;
 use crate::script::Script;
@@ -53,7 +53,7 @@ Operations of a scenario, one a line; what happened stands below, indented by tw
 are 4096, 0x1000 or 4K, user addresses also A+0x1000, devices 00:01.0:
 "
     .to_owned();
-    for verb in VERBS {
+    for verb in Op::verbs() {
         manual.push_str("\n  ");
         manual.push_str(verb.name);
         for argument in verb.arguments {

@@ -88,7 +88,7 @@ impl System {
     /// [`AssemblyError`]: the machine's facts do not go together.
     pub fn new(machine: &Machine, setup: Setup) -> Result<Self, AssemblyError> {
         let topology = topology(machine)?;
-        let mut board = board(machine, &topology, setup.pace)?;
+        let mut board = Board::with(machine, &topology, setup.pace)?;
         let firmware = firmware(machine);
         let interrupts = interrupts(machine);
         let boot = Boot {
@@ -114,26 +114,36 @@ impl System {
     }
 }
 
-fn board(machine: &Machine, topology: &Topology, pace: Pace) -> Result<Board, AssemblyError> {
-    let mut memory = Memory::new();
-    let mut map = AddressMap::new();
-    for bank in &machine.ram {
-        memory.add_bank(*bank)?;
-        map.place(*bank, Target::Ram)?;
+impl Board {
+    /// The board of `machine` as it stands after power-on.
+    ///
+    /// # Errors
+    /// [`AssemblyError`]: the machine's facts do not go together.
+    pub fn of(machine: &Machine, pace: Pace) -> Result<Self, AssemblyError> {
+        Self::with(machine, &topology(machine)?, pace)
     }
-    let mut smmus = Vec::new();
-    for (index, smmu) in (0u16..).zip(machine.iommu.smmus()) {
-        let span =
-            Span::from_size(smmu.base, SMMU_BYTES).ok_or(AssemblyError::Beyond(smmu.base))?;
-        map.place(span, Target::Smmu(index))?;
-        smmus.push(smmu_of(smmu));
+
+    fn with(machine: &Machine, topology: &Topology, pace: Pace) -> Result<Self, AssemblyError> {
+        let mut memory = Memory::new();
+        let mut map = AddressMap::new();
+        for bank in &machine.ram {
+            memory.add_bank(*bank)?;
+            map.place(*bank, Target::Ram)?;
+        }
+        let mut smmus = Vec::new();
+        for (index, smmu) in (0u16..).zip(machine.iommu.smmus()) {
+            let span =
+                Span::from_size(smmu.base, SMMU_BYTES).ok_or(AssemblyError::Beyond(smmu.base))?;
+            map.place(span, Target::Smmu(index))?;
+            smmus.push(smmu_of(smmu));
+        }
+        place_interrupts(&mut map, machine)?;
+        place_config(&mut map, machine)?;
+        place_bars(&mut map, machine)?;
+        let slots = slots(machine, topology, smmus.len());
+        let controller = controller(machine);
+        Ok(Board::new(Parts { memory, map, smmus, slots, controller }, pace))
     }
-    place_interrupts(&mut map, machine)?;
-    place_config(&mut map, machine)?;
-    place_bars(&mut map, machine)?;
-    let slots = slots(machine, topology, smmus.len());
-    let controller = controller(machine);
-    Ok(Board::new(Parts { memory, map, smmus, slots, controller }, pace))
 }
 
 /// The functions, as the topology has them.
