@@ -13,6 +13,8 @@ mod quantity;
 mod virt;
 
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
+use passim_smmu::tlb::Retention;
+use passim_smmu::v3::IdRegisters;
 use serde::Deserialize;
 
 use crate::chosen::Overrides;
@@ -107,12 +109,14 @@ pub struct X86 {
 pub struct SmmuV3 {
     /// Where its register pages 0 and 1 begin.
     pub base: PhysAddr,
-    /// SMMU_IDR0 to SMMU_IDR5.
-    pub idr: [u32; 6],
-    /// SMMU_AIDR.
-    pub aidr: u32,
+    /// Its ID registers.
+    pub ids: IdRegisters,
     /// Its wired interrupts.
     pub wired: SmmuWires,
+    /// How long what was cached is kept.
+    pub retention: Retention,
+    /// What the architecture leaves open.
+    pub choices: passim_smmu::Choices,
 }
 
 /// The wired interrupts of an SMMUv3; `None` where a wire is not connected.

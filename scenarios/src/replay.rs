@@ -322,7 +322,7 @@ fn valid_iovas(machine: &Machine) -> Vec<(u64, u64)> {
 fn input_last(machine: &Machine) -> u64 {
     /// SMMU_IDR0.S1P, IHI 0070 G.b 6.3.1.
     const STAGE1: u32 = 1 << 1;
-    let has_stage1 = machine.iommu.smmus().iter().all(|smmu| smmu.idr[0] & STAGE1 != 0);
+    let has_stage1 = machine.iommu.smmus().iter().all(|smmu| smmu.ids.idr[0] & STAGE1 != 0);
     if has_stage1 { (1 << 48) - 1 } else { (1 << 44) - 1 }
 }
 

@@ -14,7 +14,7 @@ use passim_model::{
     AddressMap, Endpoint, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
 };
 use passim_smmu::SmmuV3;
-use passim_smmu::v3::{IdRegisters, Implementation, Wires};
+use passim_smmu::v3::{Implementation, Wires};
 use passim_vfio::iommu::{BootError, DeviceFacts, DriverFacts, Firmware};
 use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
 use passim_vfio::kernel::{Boot, Kernel, Params};
@@ -291,8 +291,10 @@ fn flat(page: PageSize) -> (Span<Iova>, PageSizes) {
 fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
     let machine::SmmuWires { event_queue, pri_queue, command_sync, global_error } = facts.wired;
     SmmuV3::new(Implementation {
-        ids: IdRegisters { idr: facts.idr, iidr: 0, aidr: facts.aidr },
+        ids: facts.ids,
         wires: Wires { event_queue, pri_queue, command_sync, global_error },
+        retention: facts.retention,
+        choices: facts.choices,
         ..Implementation::default()
     })
 }

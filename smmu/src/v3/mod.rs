@@ -75,6 +75,7 @@ pub use wire::event::EventKind;
 use crate::choice::Choices;
 use crate::tlb::{Geometry, Retention, Space, Tlb, Translation};
 use ats::Invalidations;
+use cmdq::Command;
 use config_cache::ConfigCache;
 use features::Features;
 use front::Front;
@@ -159,6 +160,8 @@ pub struct SmmuV3 {
     flag_writes: Vec<FlagWrite>,
     stalls: Stalls,
     invalidations: Invalidations,
+    /// Invalidations that were consumed and are not complete, oldest first.
+    incomplete: Vec<Command>,
     /// In service failure mode.
     failed: bool,
 }
@@ -179,6 +182,7 @@ impl SmmuV3 {
             flag_writes: Vec::new(),
             stalls: Stalls::default(),
             invalidations: Invalidations::default(),
+            incomplete: Vec::new(),
             failed: false,
             implementation,
         }
@@ -200,6 +204,7 @@ impl SmmuV3 {
             flag_writes: Vec::new(),
             stalls: self.stalls.clone(),
             invalidations: self.invalidations.clone(),
+            incomplete: self.incomplete.clone(),
             failed: self.failed,
         }
     }
