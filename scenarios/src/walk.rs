@@ -11,18 +11,28 @@
 //! | `second` | what do its tables say, read a second time? |
 //! | `look` | does the SMMU say the same? |
 //! | `expected` | and what did the recording expect? |
+//! | `queue` | are the dumped commands consumed? |
+//! | `command` | what is a command called, and which of its bits name somebody? |
 //! | `report` | how is it told? |
+//! | `tell` | what became of one translation, step by step? |
+//! | `scene` | and on the machine of a scenario? |
 
+pub(crate) mod command;
 mod expected;
 mod look;
+mod queue;
 mod report;
+mod scene;
 pub(crate) mod second;
 mod stand;
+mod tell;
 
 pub use expected::{Expectations, expectations};
 pub use look::{Progress, look};
 pub use report::{Difference, DumpReport};
+pub use scene::explain_in_scenario;
 pub use stand::Stand;
+pub use tell::{Field, Told, ToldStep, tell};
 
 #[cfg(test)]
 mod tests;

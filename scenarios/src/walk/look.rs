@@ -1,4 +1,5 @@
-//! Every leaf, every expectation and the gaps between them, put to the SMMU of a dump.
+//! Every leaf, every expectation and the gaps between them, put to the SMMU of a dump; and its
+//! commands.
 
 use passim_model::access::Privilege;
 use passim_model::pgtable::vmsav8;
@@ -8,6 +9,7 @@ use passim_oracle::walk::{Privilege as Asker, TableLeaf};
 use passim_smmu::v3::{Cause, Detail, Event, EventKind, Outcome, Terminated};
 
 use super::expected::{Expectation, Expectations};
+use super::queue::execute;
 use super::report::DumpReport;
 use super::second::{Kind, Reached, Reading, Refused, Registers, Tables, read_stream};
 use super::stand::Stand;
@@ -80,6 +82,7 @@ pub fn look(
     for expectation in expectations.of(&names) {
         look.expectation(&registers, &streams, expectation);
     }
+    execute(stand, &mut report);
     report
 }
 

@@ -24,6 +24,8 @@ pub struct DumpReport {
     pub unmapped: u64,
     /// Questions put to the SMMU.
     pub asked: u64,
+    /// Commands of the dump's queue that the SMMU consumed.
+    pub commands: u64,
     /// What could not be compared, by reason.
     pub not_compared: BTreeMap<String, u64>,
     /// Every difference.
@@ -54,6 +56,7 @@ impl DumpReport {
             expectations: 0,
             unmapped: 0,
             asked: 0,
+            commands: 0,
             not_compared: BTreeMap::new(),
             differences: Vec::new(),
         }
@@ -90,9 +93,10 @@ impl fmt::Display for Difference {
 
 impl fmt::Display for DumpReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, streams, leaves, expectations, unmapped, asked, .. } = self;
+        let Self { file, streams, leaves, expectations, unmapped, asked, commands, .. } = self;
         write!(f, "{file}: {streams} streams, {leaves} leaves, {expectations} expectations, ")?;
-        write!(f, "{unmapped} unmapped; asked {asked} times, {} differ", self.differences.len())?;
+        write!(f, "{unmapped} unmapped, {commands} commands; ")?;
+        write!(f, "asked {asked} times, {} differ", self.differences.len())?;
         for (reason, times) in &self.not_compared {
             write!(f, "; not compared {times}: {reason}")?;
         }

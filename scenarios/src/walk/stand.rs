@@ -6,15 +6,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use passim_model::{Access, DeviceId, Iova, Memory, PhysAddr, Requester, Span, StreamId, Width};
+use passim_model::{
+    Access, DeviceId, Iova, Memory, PhysAddr, Requester, Rid, Span, StreamId, Width,
+};
 use passim_smmu::SmmuV3;
-use passim_smmu::v3::{IdRegisters, Implementation, Outcome, Progress, Transaction};
+use passim_smmu::v3::{Explanation, IdRegisters, Implementation, Outcome, Progress, Transaction};
 
 use rangemap::RangeSet;
 
 use crate::input_error::{InputError, InputKind, SourceText};
 use crate::recording::dump::{Queue, SmmuDump, Stream};
 use crate::recording::read::read_whole;
+use crate::walk::queue::ENDS;
 
 /// Registers that are stored to, in the order in which software does: name, offset, width.
 /// IHI 0070 G.b 6.2. CR0 comes last and by itself.
@@ -114,8 +117,24 @@ impl Stand {
         Ok(stand)
     }
 
+    /// The stream of a device of the dump; the first, if it has several.
+    pub fn stream_of(&self, dev: Rid) -> Option<StreamId> {
+        Some(self.dump.streams.iter().find(|stream| stream.dev == dev)?.stream)
+    }
+
+    /// Explains one access, with nothing cached but what was asked for before.
+    pub fn explain(&self, asked: &Transaction) -> Explanation {
+        self.smmu.explain(&self.memory, asked)
+    }
+
     /// Back to the registers of the dump, with nothing cached.
     pub(super) fn program(&mut self) {
+        self.program_queue(0, 0);
+    }
+
+    /// The same, with a command queue that holds what lies between these two pointers; it is
+    /// consumed.
+    pub(super) fn program_queue(&mut self, cons: u64, prod: u64) {
         self.smmu.reset();
         let gbpa = self.register("GBPA") | Gbpa::UPDATE.mask();
         self.store(GBPA, Width::W32, gbpa);
@@ -124,6 +143,9 @@ impl Stand {
             self.store(offset, width, value);
         }
         self.empty_events();
+        for (offset, value) in ENDS.into_iter().zip([cons, prod]) {
+            self.store(offset, Width::W32, value);
+        }
         let cr0 = self.register("CR0");
         self.store(CR0, Width::W32, cr0);
         self.settle();
