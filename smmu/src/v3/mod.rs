@@ -47,6 +47,7 @@ pub use eventq::Event;
 pub use eventq::PageHint;
 pub use eventq::Record;
 pub use explain::Explanation;
+pub use explain::Named;
 pub use explain::Step;
 pub use explain::Verdict;
 pub use features::CAPABILITIES;
