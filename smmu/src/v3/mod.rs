@@ -12,6 +12,7 @@
 //! | `ats`, `priq` | what is a device with a cache of its own told? |
 //! | `cmdq` | what does a command do? |
 //! | `eventq`, `irq` | how is software told? |
+//! | [`names`] | what is each of these called? |
 //! | `explain` | why does a translation come out as it does? |
 //!
 //! Not here: Secure and Realm interfaces, ATOS, AArch32 tables, 128-bit descriptors, permission
@@ -27,6 +28,7 @@ pub(crate) mod explain;
 mod features;
 pub(crate) mod front;
 mod irq;
+pub mod names;
 mod outcome;
 mod priq;
 mod queue;
