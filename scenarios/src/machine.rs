@@ -14,6 +14,7 @@ mod virt;
 
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
 use passim_smmu::tlb::Retention;
+use passim_smmu::v2::{Description, Errata};
 use passim_smmu::v3::IdRegisters;
 use serde::Deserialize;
 
@@ -90,6 +91,8 @@ pub enum Iommu {
     X86(X86),
     /// SMMUv3s, at least one; a [`Function::smmu`] is an index into them.
     SmmuV3(Vec<SmmuV3>),
+    /// SMMUv2s or SMMUv1s, at least one; a [`Function::smmu`] is an index into them.
+    SmmuV2(Vec<SmmuV2>),
     /// SMMUv3s, at least one, and after them an IOMMU as on x86. No board has both; it shows what a
     /// container makes of domains that do not want the same.
     Mixed(Vec<SmmuV3>, X86),
@@ -117,6 +120,25 @@ pub struct SmmuV3 {
     pub retention: Retention,
     /// What the architecture leaves open.
     pub choices: passim_smmu::Choices,
+}
+
+/// One SMMUv2 or SMMUv1.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SmmuV2 {
+    /// Where its registers begin.
+    pub base: PhysAddr,
+    /// What it is built with.
+    pub description: Description,
+    /// What does not do as the architecture says.
+    pub errata: Errata,
+    /// The device tree's `stream-match-mask`: bits of StreamIDs that its driver has every stream
+    /// match register ignore.
+    pub stream_match_mask: u32,
+    /// The interrupt of global faults; `None` where the wire is not connected.
+    pub global_fault: Option<IntId>,
+    /// The interrupts of context faults: of an SMMUv2 bank n has the n-th, and the last serves
+    /// those that follow.
+    pub context_faults: Vec<IntId>,
 }
 
 /// The wired interrupts of an SMMUv3; `None` where a wire is not connected.
@@ -309,15 +331,24 @@ impl Iommu {
         match self {
             Self::Flat | Self::X86(_) => 1,
             Self::SmmuV3(smmus) => smmus.len(),
+            Self::SmmuV2(smmus) => smmus.len(),
             Self::Mixed(smmus, _) => smmus.len() + 1,
         }
     }
 
-    /// The SMMUs among them, which come first.
+    /// The SMMUv3s among them, which come first.
     pub fn smmus(&self) -> &[SmmuV3] {
         match self {
-            Self::Flat | Self::X86(_) => &[],
+            Self::Flat | Self::X86(_) | Self::SmmuV2(_) => &[],
             Self::SmmuV3(smmus) | Self::Mixed(smmus, _) => smmus,
+        }
+    }
+
+    /// The SMMUv2s, on a board of such.
+    pub fn smmu_v2s(&self) -> &[SmmuV2] {
+        match self {
+            Self::SmmuV2(smmus) => smmus,
+            Self::Flat | Self::X86(_) | Self::SmmuV3(_) | Self::Mixed(..) => &[],
         }
     }
 }

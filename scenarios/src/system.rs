@@ -11,11 +11,13 @@ mod edu;
 mod interrupts;
 mod message;
 mod process;
+mod smmu;
 
 pub use assemble::{AssemblyError, Setup};
 pub use board::{Board, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
 pub use message::{Arrival, Delivery, Signalled};
+pub use smmu::{Outcome, Smmu, Stalled, Terminated};
 
 use std::collections::{BTreeMap, BTreeSet};
 

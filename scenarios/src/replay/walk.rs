@@ -7,7 +7,7 @@ use passim_oracle::leaves::{Leaf, leaves};
 use passim_oracle::walk::TableLeaf;
 use passim_oracle::window::{Container, Reached};
 use passim_oracle::{Granule, Stage};
-use passim_smmu::v3::{Outcome, Translated};
+use passim_smmu::v3::Translated;
 
 use super::Replayer;
 use super::commands::{Outcome as Compared, Producers};
@@ -18,6 +18,7 @@ use super::tables::leaves_of;
 use crate::recording::dump::{SmmuDump, Stream};
 use crate::recording::line::Expect;
 use crate::recording::step::Dump;
+use crate::system::Outcome;
 
 /// Most pages of a window that are looked at; a window is as large as the accepted maps reach.
 const MAX_PAGES: u64 = 1 << 16;

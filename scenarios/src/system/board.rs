@@ -5,13 +5,13 @@ mod host;
 use passim_gic::{Cpu, GicV2, GicV3, Signal, Size};
 use passim_model::pci::Registers;
 use passim_model::{AddressMap, Effect, IntId, Memory, PhysAddr, Requester, Rid, Target};
-use passim_smmu::SmmuV3;
 use passim_smmu::v3::Progress;
 
 use super::controller::Controller;
 use super::dma::Initiator;
 use super::edu::Edu;
 use super::message::{Arrival, Delivery};
+use super::smmu::Smmu;
 
 /// Most steps an SMMU is given at a time. A queue of 2^19 commands, each followed by others'
 /// work, ends below it; what does not is a loop in the model.
@@ -52,7 +52,7 @@ impl Slot {
 pub struct Board {
     memory: Memory,
     map: AddressMap,
-    smmus: Vec<SmmuV3>,
+    smmus: Vec<Smmu>,
     /// Ascending by requester identifier, as the topology has them.
     slots: Vec<Slot>,
     controller: Controller,
@@ -68,7 +68,7 @@ pub(super) struct Parts {
     pub(super) memory: Memory,
     /// Where each part answers.
     pub(super) map: AddressMap,
-    pub(super) smmus: Vec<SmmuV3>,
+    pub(super) smmus: Vec<Smmu>,
     /// Ascending by requester identifier.
     pub(super) slots: Vec<Slot>,
     pub(super) controller: Controller,
@@ -76,7 +76,7 @@ pub(super) struct Parts {
 
 impl Board {
     /// A board of memory and SMMUs alone; `map` says where each answers.
-    pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<SmmuV3>, pace: Pace) -> Self {
+    pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<Smmu>, pace: Pace) -> Self {
         let (slots, controller) = (Vec::new(), Controller::Absent);
         Self::new(Parts { memory, map, smmus, slots, controller }, pace)
     }
@@ -113,12 +113,12 @@ impl Board {
     }
 
     /// The SMMU with this index.
-    pub fn smmu(&self, index: usize) -> Option<&SmmuV3> {
+    pub fn smmu(&self, index: usize) -> Option<&Smmu> {
         self.smmus.get(index)
     }
 
     /// The SMMU with this index, and the memory it stands on.
-    pub fn smmu_mut(&mut self, index: usize) -> Option<(&mut SmmuV3, &mut Memory)> {
+    pub fn smmu_mut(&mut self, index: usize) -> Option<(&mut Smmu, &mut Memory)> {
         Some((self.smmus.get_mut(index)?, &mut self.memory))
     }
 

@@ -4,9 +4,10 @@ use passim_gic::Size;
 use passim_model::{
     Access, Direction, Endpoint, Host, Iova, PhysAddr, Requester, Span, SubstreamId, Target,
 };
-use passim_smmu::v3::{Explanation, Outcome, Stalled, Terminated, Transaction, Translated};
+use passim_smmu::v3::Explanation;
 
 use super::message::Arrival;
+use super::smmu::{Outcome, Stalled, Terminated, Transaction, Translated};
 use super::{Board, System};
 
 /// How one piece of a transfer went. A transfer is cut at page borders; each piece is one
