@@ -12,6 +12,7 @@ mod ids;
 mod quantity;
 mod virt;
 
+use passim_model::topology::Wire;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
 use passim_smmu::tlb::Retention;
 use passim_smmu::v2::{Description, Errata};
@@ -265,10 +266,12 @@ pub struct Platform {
     pub device_id: DeviceId,
     /// Its register windows.
     pub regions: Vec<Span<PhysAddr>>,
-    /// How many wired interrupts it has.
-    pub wires: u32,
+    /// Its wired interrupts.
+    pub wires: Vec<Wire>,
     /// How many messages it can send; 0 for a device that sends none.
     pub messages: u32,
+    /// Where it learns them; `None` if nothing is known of its registers.
+    pub message_table: Option<PhysAddr>,
     /// Whether there is a way to reset it.
     pub resettable: bool,
     /// Messages its driver holds at boot, ascending by interrupt number.

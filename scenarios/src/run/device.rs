@@ -76,7 +76,7 @@ impl Running {
         }
     }
 
-    fn device_named(&self, name: &DeviceName) -> Result<Endpoint, Unperformable> {
+    pub(super) fn device_named(&self, name: &DeviceName) -> Result<Endpoint, Unperformable> {
         match name {
             DeviceName::Function(rid) => Ok((*rid).into()),
             DeviceName::Platform(name) => {

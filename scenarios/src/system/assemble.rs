@@ -23,10 +23,11 @@ use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWire
 use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
 
+use super::aboard::MESSAGE_BYTES;
 use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
-use super::{Board, Pace, Slot, System};
+use super::{Board, BoardDevice, Pace, Slot, System};
 use crate::machine::{self, Gic, GicIts, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
@@ -149,9 +150,13 @@ impl Board {
         place_interrupts(&mut map, machine)?;
         place_config(&mut map, machine)?;
         place_bars(&mut map, machine)?;
+        place_messages(&mut map, topology)?;
         let slots = slots(machine, topology, smmus.len());
-        let controller = controller(machine);
-        Ok(Board::new(Parts { memory, map, smmus, slots, controller }, pace))
+        let aboard = machine.platforms.iter().zip(topology.platforms()).map(|(facts, device)| {
+            BoardDevice::new(device, facts.smmu.filter(|smmu| *smmu < smmus.len()))
+        });
+        let (aboard, controller) = (aboard.collect(), controller(machine));
+        Ok(Board::new(Parts { memory, map, smmus, slots, aboard, controller }, pace))
     }
 }
 
@@ -407,6 +412,16 @@ fn place_bars(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyErr
     Ok(())
 }
 
+/// Places the message registers of devices on no bus.
+fn place_messages(map: &mut AddressMap, topology: &Topology) -> Result<(), AssemblyError> {
+    for (index, device) in (0u16..).zip(topology.platforms()) {
+        let Some(table) = device.message_table.filter(|_| device.messages > 0) else { continue };
+        let span = Span::from_size(table, u64::from(device.messages) * MESSAGE_BYTES);
+        map.place(span.ok_or(AssemblyError::Beyond(table))?, Target::Board(index))?;
+    }
+    Ok(())
+}
+
 fn topology(machine: &Machine) -> Result<Topology, SameRid> {
     let topology = Topology::new(machine.functions.iter().map(function).collect())?;
     Ok(topology.with_platforms(machine.platforms.iter().map(platform).collect()))
@@ -418,8 +433,9 @@ fn platform(facts: &machine::Platform) -> Platform {
         group: facts.group,
         boot_driver: facts.driver.clone(),
         regions: facts.regions.clone(),
-        wires: facts.wires,
+        wires: facts.wires.clone(),
         messages: facts.messages,
+        message_table: facts.message_table,
         resettable: facts.resettable,
         stream: facts.streams.first().copied().unwrap_or_default(),
         device_id: facts.device_id,

@@ -7,6 +7,7 @@ use passim_model::pci::Registers;
 use passim_model::{AddressMap, Effect, IntId, Memory, PhysAddr, Requester, Rid, Target};
 use passim_smmu::v3::Progress;
 
+use super::aboard::BoardDevice;
 use super::controller::Controller;
 use super::dma::Initiator;
 use super::edu::Edu;
@@ -55,6 +56,8 @@ pub struct Board {
     smmus: Vec<Smmu>,
     /// Ascending by requester identifier, as the topology has them.
     slots: Vec<Slot>,
+    /// Devices that are on no bus, as the topology has them.
+    pub(super) aboard: Vec<BoardDevice>,
     controller: Controller,
     /// The CPU whose loads and stores come next.
     cpu: Cpu,
@@ -71,24 +74,27 @@ pub(super) struct Parts {
     pub(super) smmus: Vec<Smmu>,
     /// Ascending by requester identifier.
     pub(super) slots: Vec<Slot>,
+    /// As the topology has them.
+    pub(super) aboard: Vec<BoardDevice>,
     pub(super) controller: Controller,
 }
 
 impl Board {
     /// A board of memory and SMMUs alone; `map` says where each answers.
     pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<Smmu>, pace: Pace) -> Self {
-        let (slots, controller) = (Vec::new(), Controller::Absent);
-        Self::new(Parts { memory, map, smmus, slots, controller }, pace)
+        let (slots, aboard, controller) = (Vec::new(), Vec::new(), Controller::Absent);
+        Self::new(Parts { memory, map, smmus, slots, aboard, controller }, pace)
     }
 
     /// A board of these parts, on which CPU 0 runs.
     pub(super) fn new(parts: Parts, pace: Pace) -> Self {
-        let Parts { memory, map, smmus, slots, controller } = parts;
+        let Parts { memory, map, smmus, slots, aboard, controller } = parts;
         Self {
             memory,
             map,
             smmus,
             slots,
+            aboard,
             controller,
             cpu: Cpu::default(),
             pace,
