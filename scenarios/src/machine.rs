@@ -12,6 +12,7 @@ mod ids;
 mod quantity;
 mod virt;
 
+use passim_gic::choice::Preset;
 use passim_model::topology::Wire;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
 use passim_smmu::tlb::Retention;
@@ -164,17 +165,19 @@ pub enum Gic {
     V2m(GicV2m),
 }
 
-/// A GICv3 with one ITS.
+/// A GICv3 with ITSs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GicIts {
     /// GICD.
     pub distributor: PhysAddr,
     /// The first GICR; those of the other CPUs follow at 128 KiB each.
     pub redistributors: PhysAddr,
-    /// GITS; GITS_TRANSLATER lies in the next 64 KiB.
-    pub its: PhysAddr,
+    /// GITS of each ITS, at least one; GITS_TRANSLATER lies in the next 64 KiB.
+    pub its: Vec<PhysAddr>,
     /// SPIs of the distributor, a multiple of 32 up to 992.
     pub spis: u32,
+    /// What it and its ITS choose where the architecture leaves a choice.
+    pub preset: Preset,
 }
 
 /// A GICv2 with GICv2m frames.
@@ -357,6 +360,15 @@ impl Iommu {
 }
 
 impl Machine {
+    /// The machine with a GICv3 that chooses otherwise; `false` if it has none.
+    pub fn choose_gic(&mut self, preset: Preset) -> bool {
+        match &mut self.gic {
+            Gic::Its(gic) => gic.preset = preset,
+            Gic::V2m(_) => return false,
+        }
+        true
+    }
+
     /// The function at `rid`.
     pub fn function(&self, rid: Rid) -> Option<&Function> {
         let index = self.functions.binary_search_by_key(&rid, |function| function.rid).ok()?;

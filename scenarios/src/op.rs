@@ -7,13 +7,15 @@
 #[macro_use]
 mod declare;
 mod hardware;
+mod its;
 mod value;
 
 pub use declare::{Argument, Form, Verb};
 pub use hardware::HardwareOp;
+pub use its::ItsOp;
 pub use value::{
-    AreaKind, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number, PaceName, Protection,
-    Setting, YesNo,
+    AreaKind, CommandName, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number, PaceName,
+    Protection, Setting, YesNo,
 };
 
 use core::fmt;
@@ -29,6 +31,8 @@ operations! {
     families {
         /// Below any kernel: registers and memory.
         Hardware(HardwareOp),
+        /// The GICv3 of a bare machine.
+        Its(ItsOp),
     }
     /// Builds a machine and boots it, in place of the one before; process 1 runs then.
     Machine = "machine" {
@@ -46,6 +50,10 @@ operations! {
         opt set: Setting = "set",
         /// When hardware works: `eager` or `stepped`.
         opt pace: PaceName = "pace",
+        /// What a GICv3 chooses where it has a choice: the name of a preset.
+        opt gic: Text = "gic",
+        /// What chance is drawn from, for the preset `adversarial`.
+        opt seed: Number = "seed",
     }
     /// Builds a machine that nothing boots, in place of the one before: the scenario is its software.
     Bare = "bare" {
@@ -53,6 +61,10 @@ operations! {
         word name: Text = "a machine",
         /// When hardware works: `eager` or `stepped`.
         opt pace: PaceName = "pace",
+        /// What a GICv3 chooses where it has a choice: the name of a preset.
+        opt gic: Text = "gic",
+        /// What chance is drawn from, for the preset `adversarial`.
+        opt seed: Number = "seed",
     }
     /// Starts a process; what follows is done by it.
     Process = "process" {

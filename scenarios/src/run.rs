@@ -35,9 +35,9 @@ use passim_vfio::process::{Capabilities, Start};
 use passim_vfio::verdict::Verdict;
 
 use self::bare::Bare;
-use crate::chosen::{Chosen, NoSuch, meant_profile};
+use crate::chosen::{Chosen, NoSuch, meant_profile, preset};
 use crate::machine::Machine;
-use crate::op::{Op, PaceName, Setting, YesNo};
+use crate::op::{Number, Op, PaceName, Setting, YesNo};
 use crate::replay::machine_named;
 use crate::script::{Place, Text};
 use crate::system::{Pace, Setup, System};
@@ -148,8 +148,9 @@ impl Runner {
                 self.stage = Stage::Booted(Box::new(boot(op, &self.chosen)?));
                 return Ok(vec!["ok".to_owned()]);
             }
-            Op::Bare { name, pace } => {
-                let bare = Bare::new(&machine_of(name)?, pace_of(*pace))?;
+            Op::Bare { name, pace, gic, seed } => {
+                let machine = self.chosen.machine(machine_of(name)?, gic.as_ref(), *seed)?;
+                let bare = Bare::new(&machine, pace_of(*pace))?;
                 self.stage = Stage::Bare(Box::new(bare));
                 return Ok(vec!["ok".to_owned()]);
             }
@@ -193,11 +194,13 @@ fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
         dma_entry_limit,
         set,
         pace,
+        gic,
+        seed,
     } = op
     else {
         unreachable!("called for `machine` alone");
     };
-    let machine = machine_of(name)?;
+    let machine = chosen.machine(machine_of(name)?, gic.as_ref(), *seed)?;
     let profile = match (chosen.profile, profile) {
         (Some(profile), _) => profile,
         (None, Some(name)) => profile_of(&name.0)?,
@@ -240,6 +243,29 @@ fn profile_of(name: &str) -> Result<Profile, Unperformable> {
     name.parse().map_err(|error: passim_vfio::policy::UnknownProfile| {
         Unperformable::new(error.to_string()).hint(meant_profile(name))
     })
+}
+
+impl Chosen {
+    /// The machine with the GICv3 that a line of a scenario asks for, or the caller, who comes
+    /// first.
+    fn machine(
+        &self,
+        mut machine: Machine,
+        gic: Option<&Text>,
+        seed: Option<Number>,
+    ) -> Result<Machine, Unperformable> {
+        let own = preset(gic.map(|name| name.0.as_str()), seed.map(|seed| seed.0))?;
+        if let Some(preset) = own
+            && !machine.choose_gic(preset)
+        {
+            return Err(Unperformable::new("this machine has no GICv3")
+                .hint("leave out `gic=`, or take a machine with `[gic.its]`"));
+        }
+        if let Some(preset) = self.gic {
+            machine.choose_gic(preset);
+        }
+        Ok(machine)
+    }
 }
 
 impl From<NoSuch> for Unperformable {
@@ -319,6 +345,8 @@ impl Running {
                 self.messages(op)
             }
             Op::Hardware(op) => self.raw(op),
+            Op::Its(_) => Err(Unperformable::new("a kernel drives the GICv3 of this machine")
+                .hint("`bare NAME` builds one that no kernel runs on")),
             _ => self.calls(op),
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use passim_gic::choice::Preset;
 use passim_gic::its::ITS_BYTES;
 use passim_gic::v3::REDISTRIBUTOR_BYTES;
 use passim_gic::{GicV2, GicV3, v2, v2m, v3};
@@ -201,10 +200,11 @@ fn controller(machine: &Machine) -> Controller {
     Controller::of_v2(GicV2::new(implementation))
 }
 
-/// As the recorded board has it: the registers and table entries of the recordings are QEMU's.
 fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
     let spis = u16::try_from(facts.spis).unwrap_or(u16::MAX);
-    GicV3::new(v3::Implementation::of(Preset::Qemu, gicv3_cpus(machine), spis))
+    let mut built = v3::Implementation::of(facts.preset, gicv3_cpus(machine), spis);
+    built.its = vec![built.its[0]; facts.its.len()];
+    GicV3::new(built)
 }
 
 fn gicv3_cpus(machine: &Machine) -> u16 {
@@ -236,7 +236,7 @@ fn interrupts(machine: &Machine) -> InterruptFacts {
         Gic::Its(gic) => GicFacts::V3 {
             distributor: gic.distributor,
             redistributors: gic.redistributors,
-            its: gic.its,
+            its: gic.its[0],
         },
         Gic::V2m(gic) => GicFacts::V2 {
             distributor: gic.distributor,
@@ -365,8 +365,8 @@ fn place_interrupts(map: &mut AddressMap, machine: &Machine) -> Result<(), Assem
     const CPU_INTERFACE_BYTES: u64 = 0x2000;
     let blocks: Vec<_> = match &machine.gic {
         Gic::Its(its) => {
-            let distributor = (its.distributor, DISTRIBUTOR_V3_BYTES);
-            let mut blocks = vec![(its.its, ITS_BYTES), distributor];
+            let mut blocks: Vec<_> = its.its.iter().map(|&base| (base, ITS_BYTES)).collect();
+            blocks.push((its.distributor, DISTRIBUTOR_V3_BYTES));
             for cpu in 0..gicv3_cpus(machine) {
                 let base = its.redistributors.checked_add(u64::from(cpu) * REDISTRIBUTOR_BYTES);
                 let base = base.ok_or(AssemblyError::Beyond(its.redistributors))?;
