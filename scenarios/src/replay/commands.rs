@@ -47,7 +47,7 @@ impl Producers {
     /// As they are at a dump; `None` if the dump does not say, or the model has no such SMMU.
     pub(super) fn at(dump: &SmmuDump, board: &Board, smmu: usize) -> Option<Self> {
         let recorded = *dump.regs.get("CMDQ_PROD")?;
-        let model = board.smmu(smmu)?.load(CMDQ_PROD, Width::W32);
+        let model = board.smmu(smmu)?.v3()?.load(CMDQ_PROD, Width::W32);
         Some(Self { recorded, model })
     }
 
@@ -89,7 +89,7 @@ impl Producers {
     }
 
     fn model_until(&self, now: &Self, board: &Board, smmu: usize) -> Option<Added> {
-        let base = board.smmu(smmu)?.load(CMDQ_BASE, Width::W64);
+        let base = board.smmu(smmu)?.v3()?.load(CMDQ_BASE, Width::W64);
         let ring = Ring::of(base);
         let word = |at: u64| board.memory().load_u64(PhysAddr::new(at)).ok();
         let added = (0..ring.distance(self.model, now.model)).map(|step| {

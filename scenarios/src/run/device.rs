@@ -23,8 +23,8 @@ impl Runner {
         iova: Iova,
         access: Access,
     ) -> Result<(Transaction, Explanation), Unperformable> {
-        let running = self.running.as_ref();
-        let running = running.ok_or_else(|| Unperformable::new("there is no machine yet"))?;
+        let running =
+            self.running().ok_or_else(|| Unperformable::new("there is no machine yet"))?;
         let endpoint = running.device_named(device)?;
         let explained = running.system.explain(endpoint, substream, iova, access);
         explained.map_err(no_transfer)?.ok_or_else(|| {

@@ -84,7 +84,7 @@ impl System {
         access: Access,
     ) -> Result<Option<(Transaction, Explanation)>, NoTransfer> {
         let Initiator { requester, smmu } = self.initiator(device.into())?;
-        let Some(smmu) = smmu.and_then(|smmu| self.board.smmu(smmu)) else { return Ok(None) };
+        let Some(smmu) = smmu.and_then(|smmu| self.board.smmu(smmu)?.v3()) else { return Ok(None) };
         let requester = Requester { substream, ..requester };
         let txn = Transaction { requester, iova, access };
         let explanation = smmu.explain(self.board.memory(), &txn);
