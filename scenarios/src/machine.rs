@@ -12,8 +12,12 @@ mod ids;
 mod quantity;
 mod virt;
 
+use passim_gic::choice::Preset;
+use passim_model::topology::Wire;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
+use passim_smmu::tlb::Retention;
 use passim_smmu::v2::{Description, Errata};
+use passim_smmu::v3::IdRegisters;
 use serde::Deserialize;
 
 use crate::chosen::Overrides;
@@ -110,12 +114,14 @@ pub struct X86 {
 pub struct SmmuV3 {
     /// Where its register pages 0 and 1 begin.
     pub base: PhysAddr,
-    /// SMMU_IDR0 to SMMU_IDR5.
-    pub idr: [u32; 6],
-    /// SMMU_AIDR.
-    pub aidr: u32,
+    /// Its ID registers.
+    pub ids: IdRegisters,
     /// Its wired interrupts.
     pub wired: SmmuWires,
+    /// How long what was cached is kept.
+    pub retention: Retention,
+    /// What the architecture leaves open.
+    pub choices: passim_smmu::Choices,
 }
 
 /// One SMMUv2 or SMMUv1.
@@ -159,17 +165,19 @@ pub enum Gic {
     V2m(GicV2m),
 }
 
-/// A GICv3 with one ITS.
+/// A GICv3 with ITSs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GicIts {
     /// GICD.
     pub distributor: PhysAddr,
     /// The first GICR; those of the other CPUs follow at 128 KiB each.
     pub redistributors: PhysAddr,
-    /// GITS; GITS_TRANSLATER lies in the next 64 KiB.
-    pub its: PhysAddr,
+    /// GITS of each ITS, at least one; GITS_TRANSLATER lies in the next 64 KiB.
+    pub its: Vec<PhysAddr>,
     /// SPIs of the distributor, a multiple of 32 up to 992.
     pub spis: u32,
+    /// What it and its ITS choose where the architecture leaves a choice.
+    pub preset: Preset,
 }
 
 /// A GICv2 with GICv2m frames.
@@ -261,10 +269,12 @@ pub struct Platform {
     pub device_id: DeviceId,
     /// Its register windows.
     pub regions: Vec<Span<PhysAddr>>,
-    /// How many wired interrupts it has.
-    pub wires: u32,
+    /// Its wired interrupts.
+    pub wires: Vec<Wire>,
     /// How many messages it can send; 0 for a device that sends none.
     pub messages: u32,
+    /// Where it learns them; `None` if nothing is known of its registers.
+    pub message_table: Option<PhysAddr>,
     /// Whether there is a way to reset it.
     pub resettable: bool,
     /// Messages its driver holds at boot, ascending by interrupt number.
@@ -350,6 +360,15 @@ impl Iommu {
 }
 
 impl Machine {
+    /// The machine with a GICv3 that chooses otherwise; `false` if it has none.
+    pub fn choose_gic(&mut self, preset: Preset) -> bool {
+        match &mut self.gic {
+            Gic::Its(gic) => gic.preset = preset,
+            Gic::V2m(_) => return false,
+        }
+        true
+    }
+
     /// The function at `rid`.
     pub fn function(&self, rid: Rid) -> Option<&Function> {
         let index = self.functions.binary_search_by_key(&rid, |function| function.rid).ok()?;

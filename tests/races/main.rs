@@ -4,6 +4,8 @@
 //! device tries every page of the mapping that is being removed. It may still get through to the
 //! old page as long as that page is pinned; once the call has returned it must not.
 
+mod enabling;
+
 use passim::machine;
 use passim::system::Outcome;
 use passim::system::{Pace, Setup, System};

@@ -8,6 +8,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("armada-7040", include_str!("../../machines/armada-7040.toml")),
     ("mixed-iommus", include_str!("../../machines/mixed-iommus.toml")),
     ("overdrive", include_str!("../../machines/overdrive.toml")),
+    ("plain-its", include_str!("../../machines/plain-its.toml")),
     ("plain-v2m", include_str!("../../machines/plain-v2m.toml")),
     ("smmuv2-its", include_str!("../../machines/smmuv2-its.toml")),
     ("two-smmus", include_str!("../../machines/two-smmus.toml")),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use passim_gic::choice::Preset;
 use passim_gic::its::ITS_BYTES;
 use passim_gic::v3::REDISTRIBUTOR_BYTES;
 use passim_gic::{GicV2, GicV3, v2, v2m, v3};
@@ -14,7 +13,7 @@ use passim_model::{
     AddressMap, Endpoint, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
 };
 use passim_smmu::v2::{Auxiliary, Version};
-use passim_smmu::v3::{IdRegisters, Implementation, Wires};
+use passim_smmu::v3::{Implementation, Wires};
 use passim_smmu::{SmmuV2, SmmuV3};
 use passim_vfio::iommu::{
     BootError, DeviceFacts, DriverFacts, Firmware, SmmuModel, SmmuV2Facts, SmmuVersion,
@@ -23,10 +22,11 @@ use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWire
 use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
 
+use super::aboard::MESSAGE_BYTES;
 use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
-use super::{Board, Pace, Slot, System};
+use super::{Board, BoardDevice, Pace, Slot, System};
 use crate::machine::{self, Gic, GicIts, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
@@ -91,7 +91,7 @@ impl System {
     /// [`AssemblyError`]: the machine's facts do not go together.
     pub fn new(machine: &Machine, setup: Setup) -> Result<Self, AssemblyError> {
         let topology = topology(machine)?;
-        let mut board = board(machine, &topology, setup.pace)?;
+        let mut board = Board::with(machine, &topology, setup.pace)?;
         let firmware = firmware(machine);
         let interrupts = interrupts(machine);
         let boot = Boot {
@@ -117,32 +117,46 @@ impl System {
     }
 }
 
-fn board(machine: &Machine, topology: &Topology, pace: Pace) -> Result<Board, AssemblyError> {
-    let mut memory = Memory::new();
-    let mut map = AddressMap::new();
-    for bank in &machine.ram {
-        memory.add_bank(*bank)?;
-        map.place(*bank, Target::Ram)?;
+impl Board {
+    /// The board of `machine` as it stands after power-on.
+    ///
+    /// # Errors
+    /// [`AssemblyError`]: the machine's facts do not go together.
+    pub fn of(machine: &Machine, pace: Pace) -> Result<Self, AssemblyError> {
+        Self::with(machine, &topology(machine)?, pace)
     }
-    let mut smmus = Vec::new();
-    for (index, smmu) in (0u16..).zip(machine.iommu.smmus()) {
-        let span =
-            Span::from_size(smmu.base, SMMU_BYTES).ok_or(AssemblyError::Beyond(smmu.base))?;
-        map.place(span, Target::Smmu(index))?;
-        smmus.push(smmu_of(smmu).into());
+
+    fn with(machine: &Machine, topology: &Topology, pace: Pace) -> Result<Self, AssemblyError> {
+        let mut memory = Memory::new();
+        let mut map = AddressMap::new();
+        for bank in &machine.ram {
+            memory.add_bank(*bank)?;
+            map.place(*bank, Target::Ram)?;
+        }
+        let mut smmus = Vec::new();
+        for (index, smmu) in (0u16..).zip(machine.iommu.smmus()) {
+            let span =
+                Span::from_size(smmu.base, SMMU_BYTES).ok_or(AssemblyError::Beyond(smmu.base))?;
+            map.place(span, Target::Smmu(index))?;
+            smmus.push(smmu_of(smmu).into());
+        }
+        for (index, facts) in (0u16..).zip(machine.iommu.smmu_v2s()) {
+            let smmu = smmu_v2_of(facts);
+            let span = Span::from_size(facts.base, smmu.window());
+            map.place(span.ok_or(AssemblyError::Beyond(facts.base))?, Target::Smmu(index))?;
+            smmus.push(smmu.into());
+        }
+        place_interrupts(&mut map, machine)?;
+        place_config(&mut map, machine)?;
+        place_bars(&mut map, machine)?;
+        place_messages(&mut map, topology)?;
+        let slots = slots(machine, topology, smmus.len());
+        let aboard = machine.platforms.iter().zip(topology.platforms()).map(|(facts, device)| {
+            BoardDevice::new(device, facts.smmu.filter(|smmu| *smmu < smmus.len()))
+        });
+        let (aboard, controller) = (aboard.collect(), controller(machine));
+        Ok(Board::new(Parts { memory, map, smmus, slots, aboard, controller }, pace))
     }
-    for (index, facts) in (0u16..).zip(machine.iommu.smmu_v2s()) {
-        let smmu = smmu_v2_of(facts);
-        let span = Span::from_size(facts.base, smmu.window());
-        map.place(span.ok_or(AssemblyError::Beyond(facts.base))?, Target::Smmu(index))?;
-        smmus.push(smmu.into());
-    }
-    place_interrupts(&mut map, machine)?;
-    place_config(&mut map, machine)?;
-    place_bars(&mut map, machine)?;
-    let slots = slots(machine, topology, smmus.len());
-    let controller = controller(machine);
-    Ok(Board::new(Parts { memory, map, smmus, slots, controller }, pace))
 }
 
 /// The functions, as the topology has them.
@@ -186,10 +200,11 @@ fn controller(machine: &Machine) -> Controller {
     Controller::of_v2(GicV2::new(implementation))
 }
 
-/// As the recorded board has it: the registers and table entries of the recordings are QEMU's.
 fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
     let spis = u16::try_from(facts.spis).unwrap_or(u16::MAX);
-    GicV3::new(v3::Implementation::of(Preset::Qemu, gicv3_cpus(machine), spis))
+    let mut built = v3::Implementation::of(facts.preset, gicv3_cpus(machine), spis);
+    built.its = vec![built.its[0]; facts.its.len()];
+    GicV3::new(built)
 }
 
 fn gicv3_cpus(machine: &Machine) -> u16 {
@@ -221,7 +236,7 @@ fn interrupts(machine: &Machine) -> InterruptFacts {
         Gic::Its(gic) => GicFacts::V3 {
             distributor: gic.distributor,
             redistributors: gic.redistributors,
-            its: gic.its,
+            its: gic.its[0],
         },
         Gic::V2m(gic) => GicFacts::V2 {
             distributor: gic.distributor,
@@ -298,8 +313,10 @@ fn flat(page: PageSize) -> (Span<Iova>, PageSizes) {
 fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
     let machine::SmmuWires { event_queue, pri_queue, command_sync, global_error } = facts.wired;
     SmmuV3::new(Implementation {
-        ids: IdRegisters { idr: facts.idr, iidr: 0, aidr: facts.aidr },
+        ids: facts.ids,
         wires: Wires { event_queue, pri_queue, command_sync, global_error },
+        retention: facts.retention,
+        choices: facts.choices,
         ..Implementation::default()
     })
 }
@@ -348,8 +365,8 @@ fn place_interrupts(map: &mut AddressMap, machine: &Machine) -> Result<(), Assem
     const CPU_INTERFACE_BYTES: u64 = 0x2000;
     let blocks: Vec<_> = match &machine.gic {
         Gic::Its(its) => {
-            let distributor = (its.distributor, DISTRIBUTOR_V3_BYTES);
-            let mut blocks = vec![(its.its, ITS_BYTES), distributor];
+            let mut blocks: Vec<_> = its.its.iter().map(|&base| (base, ITS_BYTES)).collect();
+            blocks.push((its.distributor, DISTRIBUTOR_V3_BYTES));
             for cpu in 0..gicv3_cpus(machine) {
                 let base = its.redistributors.checked_add(u64::from(cpu) * REDISTRIBUTOR_BYTES);
                 let base = base.ok_or(AssemblyError::Beyond(its.redistributors))?;
@@ -395,6 +412,16 @@ fn place_bars(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyErr
     Ok(())
 }
 
+/// Places the message registers of devices on no bus.
+fn place_messages(map: &mut AddressMap, topology: &Topology) -> Result<(), AssemblyError> {
+    for (index, device) in (0u16..).zip(topology.platforms()) {
+        let Some(table) = device.message_table.filter(|_| device.messages > 0) else { continue };
+        let span = Span::from_size(table, u64::from(device.messages) * MESSAGE_BYTES);
+        map.place(span.ok_or(AssemblyError::Beyond(table))?, Target::Board(index))?;
+    }
+    Ok(())
+}
+
 fn topology(machine: &Machine) -> Result<Topology, SameRid> {
     let topology = Topology::new(machine.functions.iter().map(function).collect())?;
     Ok(topology.with_platforms(machine.platforms.iter().map(platform).collect()))
@@ -406,8 +433,9 @@ fn platform(facts: &machine::Platform) -> Platform {
         group: facts.group,
         boot_driver: facts.driver.clone(),
         regions: facts.regions.clone(),
-        wires: facts.wires,
+        wires: facts.wires.clone(),
         messages: facts.messages,
+        message_table: facts.message_table,
         resettable: facts.resettable,
         stream: facts.streams.first().copied().unwrap_or_default(),
         device_id: facts.device_id,

@@ -75,6 +75,14 @@ impl From<SmmuV2> for Smmu {
 }
 
 impl Smmu {
+    /// The SMMUv3 it is; `None` for one of the other kind.
+    pub fn v3(&self) -> Option<&SmmuV3> {
+        match self {
+            Self::V3(smmu) => Some(smmu),
+            Self::V2(_) => None,
+        }
+    }
+
     /// A CPU loads a register.
     pub(super) fn load(&mut self, offset: u64, width: Width) -> u64 {
         match self {
