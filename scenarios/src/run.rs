@@ -268,12 +268,16 @@ impl Running {
             | Op::Disable { .. }
             | Op::SetIrqs { .. }
             | Op::Eventfd { .. }
+            | Op::NewEventfd {}
+            | Op::Signal { .. }
             | Op::Affinity { .. }
             | Op::Interrupts {} => self.interrupts(op),
             Op::Read { .. } | Op::Write { .. } => self.device(op),
-            Op::Raise { .. } | Op::Msi { .. } | Op::Msix { .. } | Op::Pending {} => {
-                self.messages(op)
-            }
+            Op::Raise { .. }
+            | Op::Wire { .. }
+            | Op::Msi { .. }
+            | Op::Msix { .. }
+            | Op::Pending {} => self.messages(op),
             Op::Load { .. }
             | Op::Store { .. }
             | Op::PeekPhys { .. }

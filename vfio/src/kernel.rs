@@ -202,8 +202,8 @@ impl Kernel {
                     self.release_device_file(rid, group_file, tasks, host);
                     self.drop_files([group_file], tasks, host);
                 }
-                Some(FileKind::Platform { group_file, .. }) => {
-                    self.release_platform_file(group_file);
+                Some(FileKind::Platform { number, group_file }) => {
+                    self.release_platform_file(number, group_file, tasks, host);
                     self.drop_files([group_file], tasks, host);
                 }
                 _ => {}
@@ -236,6 +236,7 @@ impl Kernel {
                 self.install(pid, file)
             }
             Call::ReadEventFd { fd } => self.read_eventfd(pid, fd),
+            Call::WriteEventFd { fd, value } => self.write_eventfd(pid, fd, value, host),
             Call::Truncate { fd, len } => self.truncate(pid, fd, len, host),
             Call::Pwrite { fd, offset, bytes } => self.pwrite(pid, fd, offset, &bytes, host),
             Call::Mmap { va, len, prot, kind } => {
@@ -308,7 +309,7 @@ impl Kernel {
                 self.device_ioctl(pid, rid, request, &mut buffer, tasks, host)
             }
             Some(FileKind::Platform { number, .. }) => {
-                self.platform_ioctl(number, request, &mut buffer)
+                self.platform_ioctl(pid, number, request, &mut buffer, tasks, host)
             }
             _ => Err(rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
@@ -419,11 +420,41 @@ impl Kernel {
     }
 
     fn read_eventfd(&mut self, pid: Pid, fd: i32) -> Result<i64, Refusal> {
+        let file = self.eventfd(pid, fd)?;
+        Ok(self.take_counter(file) as i64)
+    }
+
+    /// Adds to the counter of an eventfd, which tells whoever waits for it.
+    fn write_eventfd(
+        &mut self,
+        pid: Pid,
+        fd: i32,
+        value: u64,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
+        let file = self.eventfd(pid, fd)?;
+        if let Some(FileKind::EventFd(count)) = self.files.kind_mut(file) {
+            *count = count.saturating_add(value);
+        }
+        self.wires_told(file, host);
+        self.pins_told(file, host);
+        Ok(8)
+    }
+
+    fn eventfd(&self, pid: Pid, fd: i32) -> Result<FileId, Refusal> {
         let file = self.file(pid, fd)?;
+        let conflict = Conflict::Fd(i64::from(fd));
+        let is_one = matches!(self.files.kind(file), Some(FileKind::EventFd(_)));
+        is_one
+            .then_some(file)
+            .ok_or_else(|| crate::process::rules::BAD_FD.refuse_for(Errno::EINVAL, conflict))
+    }
+
+    /// Takes the counter of an eventfd, which is 0 then.
+    pub(crate) fn take_counter(&mut self, file: FileId) -> u64 {
         match self.files.kind_mut(file) {
-            Some(FileKind::EventFd(count)) => Ok(std::mem::take(count) as i64),
-            _ => Err(crate::process::rules::BAD_FD
-                .refuse_for(Errno::EINVAL, Conflict::Fd(i64::from(fd)))),
+            Some(FileKind::EventFd(count)) => std::mem::take(count),
+            _ => 0,
         }
     }
 }

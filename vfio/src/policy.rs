@@ -21,7 +21,7 @@ pub use choices::{
     LpiRanges, MessageSafety, MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping,
     NestingType, NotAContainer, RangeEnd, ReplayAperture, SecondWindow, ShortInfo, SmmuIntrRemap,
     SteUpdate, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder,
-    V2mBlocks, ValidRanges, VectorRange, WindowProvider, WrapErrno, ZeroPage,
+    V2mBlocks, ValidRanges, VectorRange, WindowProvider, WireHandlers, WrapErrno, ZeroPage,
 };
 pub use profiles::{Certainty, Profile, UnknownProfile};
 pub use table::{Policy, choices};

@@ -299,6 +299,18 @@ passim_model::rules! {
     ATTRIBUTE_VALUE = "attribute-value",
         "The attribute takes the value that is written.",
         "6.12 module parameters and PCI core";
+    /// EINVAL.
+    WIRE_BLOCK = "wire-block",
+        "A wire has one interrupt: start 0, count 1.",
+        "vfio_platform_irq.c of 4.10 and 6.12";
+    /// EINVAL.
+    WIRE_NOT_MASKABLE = "wire-not-maskable",
+        "A wire is masked if it is one of a level.",
+        "vfio_platform_irq.c of 4.10 and 6.12";
+    /// A verdict: the kernel would oops here.
+    WIRE_WITHOUT_EVENTFD = "wire-without-eventfd",
+        "A wire is triggered once it has an eventfd: its handler signals one without looking.",
+        "CVE-2024-26813: vfio_platform_irq.c until 6.9, 6.6.24 and 6.1.84";
     /// EBUSY.
     UNBIND_IN_USE = "unbind-in-use",
         "A device is taken from VFIO while none of its files is open.",

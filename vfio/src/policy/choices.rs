@@ -39,7 +39,7 @@ pub use self::core::{
     VectorRange, ZeroPage,
 };
 pub use iommu::{BlockedState, ContextDescriptors, DefaultDomain, SmmuIntrRemap, SteUpdate};
-pub use irqs::{GicV3Priority, LpiAffinity, LpiRanges, MsiDomains, V2mBlocks};
+pub use irqs::{GicV3Priority, LpiAffinity, LpiRanges, MsiDomains, V2mBlocks, WireHandlers};
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,
     MsiMapping, SecondWindow, WindowProvider,
