@@ -4,7 +4,7 @@ use crate::call::{Answer, Arg, Call, MapKind, Protection};
 use crate::container::Container;
 use crate::file::{FileKind, Files};
 use crate::group::Group;
-use crate::iommu::{BootError, Firmware, Iommu};
+use crate::iommu::{BootError, DeviceFacts, Firmware, Iommu};
 use crate::irq::registry::{self, Doorbell};
 use crate::irq::{InterruptFacts, Irqs};
 use crate::msi::Msi;
@@ -86,6 +86,8 @@ pub struct Kernel {
     pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
     /// Devices whose interrupts an operation is changing.
     pub(crate) changing: BTreeSet<Endpoint>,
+    /// What firmware says of virtual functions, ascending.
+    pub(crate) virtuals: Vec<DeviceFacts>,
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
     /// Operations given up because hardware did not answer.
     pub(crate) abandoned: u64,
@@ -136,6 +138,7 @@ impl Kernel {
             ecam: boot.interrupts.ecam,
             devices: BTreeMap::new(),
             changing: BTreeSet::new(),
+            virtuals: virtuals(boot.topology, boot.firmware),
             plain_files: Vec::new(),
             abandoned: 0,
             doorbells: registry::registered(boot.interrupts),
@@ -457,6 +460,15 @@ impl Kernel {
             _ => 0,
         }
     }
+}
+
+/// What firmware says of virtual functions, ascending.
+fn virtuals(topology: &Topology, firmware: &Firmware) -> Vec<DeviceFacts> {
+    let is_virtual =
+        |device: &&DeviceFacts| device.endpoint.rid().is_some_and(|rid| topology.is_virtual(rid));
+    let mut found: Vec<_> = firmware.devices.iter().filter(is_virtual).cloned().collect();
+    found.sort_by_key(|device| device.endpoint);
+    found
 }
 
 /// The refusal of a call by a process that has ended.

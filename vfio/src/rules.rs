@@ -319,6 +319,22 @@ passim_model::rules! {
     REMOVE_IN_USE = "remove-in-use",
         "A device is removed while none of its files is open and, if it is the last that VFIO has of its group, the group's file is closed.",
         "the kernel waits for the files to close; the model refuses instead of waiting for ever";
+    /// ERANGE.
+    SRIOV_TOTAL = "sriov-total",
+        "A physical function has no more virtual functions than its capability says.",
+        "6.12 pci/iov.c, sriov_numvfs_store";
+    /// ENOENT.
+    SRIOV_NO_DRIVER = "sriov-no-driver",
+        "Virtual functions are turned on and off by a driver of the physical one that knows how; vfio-pci does with a parameter that is off.",
+        "6.12 pci/iov.c, sriov_numvfs_store; vfio_pci.c";
+    /// EBUSY.
+    SRIOV_ENABLED = "sriov-enabled",
+        "Virtual functions are turned off before another number of them is turned on.",
+        "6.12 pci/iov.c, sriov_numvfs_store";
+    /// ENOMEM.
+    SRIOV_NO_ROOM = "sriov-no-room",
+        "The IOMMU has room for every virtual function that is turned on.",
+        "6.12 iommu.c: a device that cannot be probed";
     /// EINVAL.
     PROBE_DMA_OWNED = "probe-dma-owned",
         "A driver that does its own DMA binds only while the group is in no container.",

@@ -372,7 +372,10 @@ fn place_messages(map: &mut AddressMap, topology: &Topology) -> Result<(), Assem
 fn topology(machine: &Machine) -> Result<Topology, SameRid> {
     let topology = Topology::new(machine.functions.iter().map(function).collect())?;
     let platforms = machine.platforms.iter().map(platform).collect();
-    Ok(topology.with_platforms(platforms).with_pins(machine.pins()))
+    let physical = |it: &machine::Function| Some((it.rid, it.isolation.physical?));
+    let physical = machine.functions.iter().filter_map(physical).collect();
+    let topology = topology.with_platforms(platforms).with_pins(machine.pins());
+    Ok(topology.with_virtual(physical))
 }
 
 fn platform(facts: &machine::Platform) -> Platform {

@@ -153,6 +153,13 @@ impl Board {
         self.slots.get_mut(index)
     }
 
+    /// The function at `rid` is as after a reset.
+    pub(super) fn reset_function(&mut self, rid: Rid) {
+        if let Some(slot) = self.slot_index(rid).and_then(|index| self.slots.get_mut(index)) {
+            slot.registers.reset();
+        }
+    }
+
     /// The interrupt controller, on a machine with a GICv2.
     pub fn gic(&self) -> Option<&GicV2> {
         self.controller.v2()
