@@ -12,6 +12,7 @@ mod edu;
 mod interrupts;
 mod message;
 mod process;
+mod smmu;
 
 pub use aboard::BoardDevice;
 pub use assemble::{AssemblyError, Setup};
@@ -19,6 +20,7 @@ pub use board::{Board, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
 pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
+pub use smmu::{Outcome, Smmu, Stalled, Terminated};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,8 @@
 //! Two devices of one domain come to their vectors at once: every order of their steps.
 
 use passim::machine;
-use passim::system::{Setup, System};
+use passim::system::{Outcome, Setup, System};
 use passim_model::{Access, Host, Iova, Rid};
-use passim_smmu::v3::Outcome;
 use passim_vfio::operation::Operation;
 use passim_vfio::policy::DoorbellUnwind;
 use passim_vfio::process::{Capabilities, Pid, Start};
@@ -85,7 +84,9 @@ impl Rig {
             let Some(at) = [whose, 1 - whose].into_iter().find(open) else { break };
             match self.system.kernel.step(&mut running[at], &mut self.system.board) {
                 Step::Done(answer) => answers[at] = Some(answer),
-                Step::Waiting(Queue::SmmuCommands(_)) => self.system.board.relax(),
+                Step::Waiting(Queue::SmmuCommands(_) | Queue::SmmuInvalidations(_)) => {
+                    self.system.board.relax();
+                }
                 Step::Waiting(queue) => panic!("two devices wait for no lock: {queue:?}"),
                 Step::Unlocked => {}
             }

@@ -1,7 +1,7 @@
 //! What holds after every step.
 
+use passim::system::Outcome;
 use passim_model::{Access, Endpoint, Host, Iova, Rid};
-use passim_smmu::v3::Outcome;
 use passim_vfio::policy::{ItsDoorbellInfo, MsiMapping};
 use passim_vfio::type1::SlotKind;
 

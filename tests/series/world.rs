@@ -104,7 +104,10 @@ impl World {
                 });
                 frames.collect()
             }
-            Gic::Its(gic) => vec![(PhysAddr::new(gic.its.get() + ITS_FRAME), LPIS)],
+            // The drawn machines have one ITS.
+            Gic::Its(gic) => {
+                gic.its.iter().map(|its| (PhysAddr::new(its.get() + ITS_FRAME), LPIS)).collect()
+            }
         };
         let boards = (0..).map(Endpoint::Platform).zip(&machine.platforms);
         let held = boards.filter(|(_, device)| device.messages > 0).map(|(it, _)| it).collect();

@@ -22,6 +22,8 @@ pub enum Step<T> {
 pub enum Queue {
     /// The command queue of the SMMU with this index: free room, or a CMD_SYNC.
     SmmuCommands(usize),
+    /// The invalidations that the SMMUv2 with this index has accepted: TLBSYNC.
+    SmmuInvalidations(usize),
     /// The lock of the container with this index.
     ContainerLock(usize),
     /// The lock of a device's interrupts.

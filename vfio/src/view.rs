@@ -155,6 +155,11 @@ impl Kernel {
         self.iommu.event_interrupt(smmu, host)
     }
 
+    /// A fault interrupt of the SMMUv2 with index `smmu`, global or of a context bank.
+    pub fn fault_interrupt(&mut self, smmu: usize, host: &mut impl Host) {
+        self.iommu.fault_interrupt(smmu, host);
+    }
+
     /// The global error interrupt of the SMMU with index `smmu`.
     pub fn error_interrupt(&mut self, smmu: usize, host: &mut impl Host) {
         self.iommu.error_interrupt(smmu, host);

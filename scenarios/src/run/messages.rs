@@ -146,7 +146,7 @@ fn pending_v2(gic: &GicV2) -> Vec<String> {
 }
 
 /// An LPI is pending on one CPU; where an SPI goes is said by its route, which is not shown.
-fn pending_v3(gic: &GicV3) -> Vec<String> {
+pub(super) fn pending_v3(gic: &GicV3) -> Vec<String> {
     let mut lines = Vec::new();
     for cpu in gic.cpus() {
         for (intid, state) in gic.busy(cpu) {

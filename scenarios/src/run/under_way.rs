@@ -75,7 +75,9 @@ impl Running {
                     };
                     return Ok(vec![format!("waits for {what}")]);
                 }
-                Step::Waiting(Queue::SmmuCommands(_)) => passim_model::Host::relax(board),
+                Step::Waiting(Queue::SmmuCommands(_) | Queue::SmmuInvalidations(_)) => {
+                    passim_model::Host::relax(board);
+                }
                 Step::Unlocked => {
                     if let Some((name, meaning)) = until
                         && under_way.operation.point() == Some(name)

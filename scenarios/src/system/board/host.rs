@@ -139,7 +139,7 @@ impl Host for Board {
 
     fn relax(&mut self) {
         match self.pace {
-            Pace::Eager => self.settle(),
+            Pace::Eager => self.run_all(),
             Pace::Stepped => {
                 for index in 0..self.smmus.len() {
                     self.smmus[index].step(&mut self.memory);
