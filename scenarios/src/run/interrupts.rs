@@ -40,12 +40,20 @@ impl Running {
                 let answer = self.set_irqs(*dev, index, flags, (0, 0), &[])?;
                 Ok(vec![outcome::plain(&answer)])
             }
-            Op::SetIrqs { dev, index, flags, start, count, data } => {
+            Op::SetIrqs { dev, fd, index, flags, start, count, data } => {
+                let device = match (dev, fd) {
+                    (Some(dev), None) => self.device_file(*dev)?,
+                    (None, Some(fd)) => Self::fd(fd.0)?,
+                    _ => {
+                        let message = "`set-irqs` takes either `dev=` or `fd=`";
+                        return Err(Unperformable::new(message));
+                    }
+                };
                 let flags =
                     u32::try_from(flags.0).map_err(|_| Unperformable::new("flags have 32 bits"))?;
                 let block = (start.unwrap_or(0), count.unwrap_or(1));
                 let data = data.as_ref().map_or(&[][..], |data| &data.0);
-                let answer = self.set_irqs(*dev, *index, flags, block, data)?;
+                let answer = self.call(set_irqs_call(device, *index, flags, block, data))?;
                 Ok(vec![availability(&answer)])
             }
             Op::Eventfd { fd, dev, vector } => {
@@ -59,6 +67,11 @@ impl Running {
                 };
                 let answer = self.call(Call::ReadEventFd { fd })?;
                 Ok(vec![outcome::value("counter", &answer)])
+            }
+            Op::NewEventfd {} => Ok(vec![outcome::value("fd", &self.call(Call::EventFd)?)]),
+            Op::Signal { fd, value } => {
+                let value = value.map_or(1, |value| value.0);
+                self.plain(Call::WriteEventFd { fd: Self::fd(fd.0)?, value })
             }
             Op::Affinity { irq, cpu } => {
                 let path = format!("/proc/irq/{irq}/smp_affinity_list");
