@@ -71,7 +71,7 @@ pub fn diff(
         return Err(error);
     }
     let parted: Vec<usize> = (0..a.len().max(b.len()))
-        .filter(|&at| Side::of(a.get(at)).said != Side::of(b.get(at)).said)
+        .filter(|&at| !Side::of(a.get(at)).is_like(&Side::of(b.get(at))))
         .collect();
     let mut experiment = Experiment::new(subject, asked, &parted, &b);
     let reasons = experiment.reasons(&mut observe)?;

@@ -19,8 +19,10 @@ mod outcome;
 mod raw;
 mod surroundings;
 
-pub use account::Account;
-pub use surroundings::{AreaHere, ContainerHere, Surroundings};
+pub use account::{Account, Shortage};
+pub(crate) use info::{device as device_text, status as status_text};
+pub(crate) use iommu_info::info_text;
+pub use surroundings::{AreaHere, AttachedHere, ContainerHere, FunctionHere, Surroundings};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,6 +118,16 @@ impl Runner {
         Self { chosen, running: None }
     }
 
+    /// On a machine that something else drove so far: operations are done by this process, which is
+    /// process 1, and may name the descriptors it has.
+    pub(crate) fn adopt(system: System, pid: Pid) -> Self {
+        let mut running = Running::of(system);
+        running.add(pid);
+        running.current = 1;
+        running.adopt_files(pid);
+        Self { chosen: Chosen::default(), running: Some(running) }
+    }
+
     /// Performs one operation.
     ///
     /// # Errors
@@ -204,7 +216,13 @@ impl Running {
     fn new(machine: &Machine, setup: Setup) -> Result<Self, Unperformable> {
         let system =
             System::new(machine, setup).map_err(|error| Unperformable::new(error.to_string()))?;
-        let mut running = Self {
+        let mut running = Self::of(system);
+        running.spawn(DEFAULT_MEMLOCK);
+        Ok(running)
+    }
+
+    fn of(system: System) -> Self {
+        Self {
             system,
             processes: Vec::new(),
             current: 0,
@@ -214,9 +232,7 @@ impl Running {
             eventfds: BTreeMap::new(),
             poked: BTreeSet::new(),
             account: Account::default(),
-        };
-        running.spawn(DEFAULT_MEMLOCK);
-        Ok(running)
+        }
     }
 
     fn perform(&mut self, op: &Op) -> Outcome {

@@ -38,6 +38,9 @@ pub struct Moment {
 pub struct Side {
     /// In words, a line each.
     pub said: Vec<String>,
+    /// The bytes of the answer, where words do not hold all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
     /// The rules by which it refused.
     pub rules: Vec<RuleNote>,
 }
@@ -45,8 +48,13 @@ pub struct Side {
 impl Side {
     /// The side of a moment; of one that was not reached, that.
     pub(super) fn of(moment: Option<&Moment>) -> Self {
-        let unreached = || Self { said: vec!["not reached".to_owned()], rules: Vec::new() };
+        let unreached = || Self { said: vec!["not reached".to_owned()], ..Self::default() };
         moment.map_or_else(unreached, |moment| moment.side.clone())
+    }
+
+    /// Whether a process sees the same.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.said == other.said && self.bytes == other.bytes
     }
 }
 
@@ -123,11 +131,12 @@ fn scenario(script: &Script, chosen: &Chosen, until: Until) -> Result<Vec<Moment
         let (side, impossible) = match runner.perform(&op) {
             Ok(said) => {
                 let rules = runner.account().refused;
-                (Side { said, rules: rules.iter().map(RuleNote::from).collect() }, None)
+                let rules = rules.iter().map(RuleNote::from).collect();
+                (Side { said, bytes: None, rules }, None)
             }
             Err(error) => {
                 let said = vec![format!("cannot be performed: {}", error.message)];
-                (Side { said, rules: Vec::new() }, Some(error.at(script, block)))
+                (Side { said, ..Side::default() }, Some(error.at(script, block)))
             }
         };
         moments.push(Moment {
@@ -153,7 +162,11 @@ fn calls(
         moments.extend(heard.into_iter().map(|heard| Moment {
             line: progress.line,
             call: heard.call,
-            side: Side { said: heard.said, rules: heard.rule.into_iter().collect() },
+            side: Side {
+                said: heard.said,
+                bytes: heard.bytes,
+                rules: heard.rule.into_iter().collect(),
+            },
             impossible: None,
         }));
         !until.is_reached(moments.len())

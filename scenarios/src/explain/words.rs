@@ -1,10 +1,12 @@
 //! What a request ran into, by the names a scenario has for it.
 
 use passim_model::{Conflict, Iova, Refusal, Span};
+use passim_vfio::policy::Choice;
 use passim_vfio::view::MappingView;
 
 use super::Origin;
-use crate::op::{DeviceName, Op};
+use crate::ioctl;
+use crate::op::{ContainerType, DeviceName, IrqIndex, Op};
 use crate::run::{ContainerHere, Surroundings};
 
 /// Most mappings that are listed.
@@ -19,6 +21,9 @@ pub(super) fn conflict(
 ) -> Option<String> {
     let Some(around) = around else { return plain(refusal) };
     let here = container_of(op, around);
+    if let Some(told) = of_rule(refusal, op, around) {
+        return Some(told);
+    }
     match refusal.conflict {
         Conflict::Slot(span) | Conflict::Window(span) => {
             let mapping = here.and_then(|here| here.mappings.iter().find(|it| it.iova == span));
@@ -55,6 +60,81 @@ pub(super) fn conflict(
     }
 }
 
+/// What only the rule tells of a conflict: what the number is one of.
+fn of_rule(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<String> {
+    /// Bit 2 of the flags of a MAP.
+    const FLAG_THIRD: u64 = 1 << 2;
+    let rule = refusal.rule.name;
+    Some(match (refusal.conflict, rule) {
+        (Conflict::Unknown(value), "flags-unknown") => match op {
+            Op::Map { .. } | Op::MsiWindow { .. } if value & FLAG_THIRD != 0 => format!(
+                "flags {value:#x}; 0x4 means something to other kernels: third-map-flag = {}",
+                around.policy.third_map_flag.name()
+            ),
+            _ => format!("flags {value:#x}"),
+        },
+        (Conflict::Unknown(0), "set-irqs-shape") => "flags that name no kind of data".to_owned(),
+        (Conflict::Unknown(value), "set-irqs-shape" | "irq-action" | "map-no-permission") => {
+            format!("flags {value:#x}")
+        }
+        (Conflict::Unknown(value), "ioctl-unknown" | "container-without-iommu") => {
+            match ioctl::name(value) {
+                Some(name) => format!("request {value:#x}, {name}"),
+                None => format!("request {value:#x}"),
+            }
+        }
+        (Conflict::Unknown(value), _) if rule == "nesting-refused" || is_of_types(rule) => {
+            let kind = ContainerType::ALL.iter().find(|kind| kind.number() == value);
+            match kind {
+                Some(kind) => format!("type {value}, {kind}"),
+                None => format!("type {value}"),
+            }
+        }
+        (Conflict::Unknown(value), "attribute-value") if matches!(op, Op::Affinity { .. }) => {
+            format!("cpu {value}; the machine has cpus 0 to {}", around.cpus.saturating_sub(1))
+        }
+        (Conflict::Unknown(value), "path-absent") if matches!(op, Op::Affinity { .. }) => {
+            let known: Vec<_> = around.irqs.iter().map(u32::to_string).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            format!("interrupt {value}; for messages there are: {known}")
+        }
+        (Conflict::Limit { limit, wanted }, "map-memlock" | "memlock-limit") => {
+            format!("{wanted} pages in all, of which {limit} may be")
+        }
+        (Conflict::Limit { wanted, .. }, "group-devices-open") => match wanted {
+            1 => "1 device file that is open".to_owned(),
+            _ => format!("{wanted} device files that are open"),
+        },
+        (Conflict::Limit { limit, wanted }, "set-irqs-shape" | "irq-vector") => {
+            format!("a block that ends before {wanted}, where there are {limit}")
+        }
+        (Conflict::Device(dev), "irq-mode" | "irq-off") => {
+            let on = around.functions.get(&dev)?.on;
+            let on = IrqIndex::ALL.iter().find(|index| Some(index.number()) == on);
+            match on {
+                Some(on) => format!("device {dev}, of which {on} is on"),
+                None => format!("device {dev}, of which nothing is on"),
+            }
+        }
+        (Conflict::Group(group), _) => {
+            let members = around.functions.iter().filter(|(_, it)| it.group == Some(group));
+            let members: Vec<_> = members
+                .map(|(rid, it)| format!("{rid} ({})", it.driver.as_deref().unwrap_or("no driver")))
+                .collect();
+            if members.is_empty() {
+                format!("group {group}")
+            } else {
+                format!("group {group}: {}", members.join(", "))
+            }
+        }
+        _ => return None,
+    })
+}
+
+fn is_of_types(rule: &str) -> bool {
+    rule.starts_with("iommu-type-") || rule == "set-iommu-twice"
+}
+
 fn plain(refusal: &Refusal) -> Option<String> {
     match refusal.conflict {
         Conflict::Request => None,
@@ -89,6 +169,7 @@ pub(super) fn container_of<'a>(op: &Op, around: &'a Surroundings) -> Option<&'a 
         | Op::UnmapAll { fd }
         | Op::Dirty { fd, .. }
         | Op::Info { fd, .. }
+        | Op::SetIommu { fd, .. }
         | Op::MsiWindow { fd, .. } => around.container_behind(fd.map(|fd| fd.0)),
         Op::Read { dev, .. } | Op::Write { dev, .. } => {
             let DeviceName::Function(rid) = dev else { return None };
@@ -109,7 +190,7 @@ pub(super) fn notes(op: &Op, around: Option<&Surroundings>, origins: &[Origin]) 
             "{dev} is in no container: the kernel's own domain translates for it"
         )];
     };
-    if !here.has_type {
+    if here.version.is_none() {
         return vec![format!(
             "the container of {dev} has no type yet: nothing can be mapped in it"
         )];

@@ -4,6 +4,7 @@ use passim_model::Rid;
 use passim_vfio::call::{Answer, Arg, Call};
 use passim_vfio::msi::VectorView;
 
+use super::account::Shortage;
 use super::{Attached, Outcome, Running, Unperformable, outcome};
 use crate::ioctl;
 use crate::op::{IrqIndex, Op};
@@ -43,7 +44,7 @@ impl Running {
                 let block = (start.unwrap_or(0), count.unwrap_or(1));
                 let data = data.as_ref().map_or(&[][..], |data| &data.0);
                 let answer = self.set_irqs(*dev, *index, flags, block, data)?;
-                Ok(vec![availability(&answer)])
+                Ok(vec![self.availability(*dev, &answer)])
             }
             Op::Eventfd { fd, dev, vector } => {
                 let fd = match (fd, dev) {
@@ -124,13 +125,26 @@ impl Running {
         let flags = flag::DATA_EVENTFD | flag::ACTION_TRIGGER;
         let answer = self.set_irqs(dev, index, flags, (start, count), &fds)?;
         if !matches!(answer.ret, Ok(0)) {
-            return Ok(vec![availability(&answer)]);
+            return Ok(vec![self.availability(dev, &answer)]);
         }
         let vectors = self.system.kernel.vectors(dev);
         let mine = vectors
             .iter()
             .filter(|view| u32::from(view.vector).checked_sub(start).is_some_and(|at| at < count));
         Ok(mine.map(vector_text).collect())
+    }
+
+    /// `ok`, how many vectors there are instead, or the refusal.
+    fn availability(&mut self, dev: Rid, answer: &Answer) -> String {
+        match answer.ret {
+            Ok(available @ 1..) => {
+                let refusal = self.system.kernel.message_shortage(dev);
+                let shortage = refusal.map(|refusal| Shortage { available, refusal });
+                self.account.shortage = shortage;
+                format!("off: {available} available")
+            }
+            _ => outcome::plain(answer),
+        }
     }
 
     /// Sets Bus Master Enable, as whoever drives the device would.
@@ -154,13 +168,5 @@ fn vector_text(view: &VectorView) -> String {
     match intid.get() {
         FIRST_LPI.. => format!("{text}, lpi {intid}"),
         _ => text,
-    }
-}
-
-/// `ok`, how many vectors there are instead, or the refusal.
-fn availability(answer: &Answer) -> String {
-    match &answer.ret {
-        Ok(available @ 1..) => format!("off: {available} available"),
-        _ => outcome::plain(answer),
     }
 }

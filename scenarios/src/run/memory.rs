@@ -42,7 +42,7 @@ impl Running {
             Op::Fill { va, bytes } => {
                 let (va, pid) = (self.address(va)?, self.pid()?);
                 let written = self.system.write_memory(pid, va, &bytes.0);
-                let refused = |refusal| self.account.refusal(&refusal);
+                let refused = |refusal| self.account.refuse(&refusal);
                 Ok(vec![written.map_or_else(refused, |()| "ok".into())])
             }
             Op::Peek { va, size } => self.peek(va, size.map_or(8, |size| size.0)),
@@ -106,7 +106,7 @@ impl Running {
     fn touch(&mut self, va: UserAddr, size: u64) -> Outcome {
         let pid = self.pid()?;
         let touched = self.system.kernel.touch(pid, va, size, &mut self.system.board);
-        let refused = |refusal| self.account.refusal(&refusal);
+        let refused = |refusal| self.account.refuse(&refusal);
         Ok(vec![touched.map_or_else(refused, |()| "ok".into())])
     }
 
@@ -118,7 +118,7 @@ impl Running {
         let bytes = self.system.read_memory(pid, va, size as usize);
         Ok(vec![match bytes {
             Ok(bytes) => bytes_text(&bytes),
-            Err(refusal) => self.account.refusal(&refusal),
+            Err(refusal) => self.account.refuse(&refusal),
         }])
     }
 }

@@ -47,6 +47,7 @@ impl Kernel {
         host: &mut impl Host,
     ) -> Result<u32, Refusal> {
         let conflict = Conflict::Device(rid);
+        self.msi.shortage = None;
         if wanted == 0 {
             return Err(rules::VECTORS_NONE.refuse_for(Errno::ERANGE, conflict));
         }
@@ -73,7 +74,10 @@ impl Kernel {
                         registers.end_msix(host);
                     }
                     match u16::try_from(shortage.available) {
-                        Ok(fewer) if 0 < fewer && fewer < count => count = fewer,
+                        Ok(fewer) if 0 < fewer && fewer < count => {
+                            count = fewer;
+                            self.msi.shortage = Some((rid, shortage.refusal));
+                        }
                         _ => return Err(shortage.refusal),
                     }
                 }

@@ -21,8 +21,6 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
                 moved.into_iter().chain(sized)
             })
             .collect(),
-        // A container takes one window, wherever the second would be.
-        Conflict::Window(_) => Vec::new(),
         Conflict::Request if size == 0 => vec![window(iova, page)],
         _ => {
             let places = here.map(|here| elsewhere(iova, size, here)).unwrap_or_default();
