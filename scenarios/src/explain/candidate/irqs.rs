@@ -90,7 +90,7 @@ impl Irqs {
     fn block(&self, start: u32, count: u32) -> Self {
         let mut other = Self { start, count, ..self.clone() };
         if let Form::Raw { flags, data } = &mut other.form {
-            data.resize(count as usize * bytes_each(*flags), 0xff);
+            data.resize(bytes_of(*flags, count), 0xff);
         }
         other
     }
@@ -127,7 +127,7 @@ impl Irqs {
         let Form::Raw { flags, data } = &self.form else { return None };
         let flags = change(*flags);
         let mut data = data.clone();
-        data.resize(self.count as usize * bytes_each(flags), 0xff);
+        data.resize(bytes_of(flags, self.count), 0xff);
         Some(Self { form: Form::Raw { flags, data }, ..self.clone() })
     }
 
@@ -161,6 +161,14 @@ fn bytes_each(flags: u64) -> usize {
         flag::DATA_EVENTFD => 4,
         _ => 0,
     }
+}
+
+/// Bytes that follow the structure for a block; no more than for all vectors a device can have,
+/// however many are asked for.
+fn bytes_of(flags: u64, count: u32) -> usize {
+    /// PCI 3.0 6.8.2.
+    const MOST_VECTORS: u32 = 2048;
+    count.min(MOST_VECTORS) as usize * bytes_each(flags)
 }
 
 /// How many interrupts of an index the device has.
