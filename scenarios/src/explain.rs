@@ -9,12 +9,14 @@
 //! | --- | --- |
 //! | `order` | which checks did it pass before? |
 //! | `words` | what did it run into, by name? |
+//! | `access` | where does what a device does lead? |
 //! | `limits` | of what is there not enough, who says how much there is, what is left? |
 //! | `candidate` | which requests are near? |
 //! | `search` | which of them is accepted? |
 //! | `why` | why is none of them? |
 //! | `report` | how is it told? |
 
+mod access;
 mod candidate;
 mod limits;
 mod order;
@@ -71,7 +73,8 @@ pub fn explain(script: &Script, line: u64, chosen: &Chosen) -> Result<Explanatio
         outcome,
         refusals: account.refused.iter().map(told).chain(short).collect(),
         remarks: account.verdicts.iter().map(Remark::from).collect(),
-        notes: words::notes(&op, surroundings.as_ref(), &origins),
+        by_device: matches!(op, Op::Read { .. } | Op::Write { .. } | Op::Raise { .. }),
+        notes: access::notes(&op, surroundings.as_ref(), &origins),
         nearest: None,
     };
     if let (Some(refusal), Some(surroundings)) = (account.refusal(), surroundings) {

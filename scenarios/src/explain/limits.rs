@@ -23,7 +23,7 @@ pub(super) fn told(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<
         }
         ("irq-vector", _) => {
             let (dev, _) = device_of(op)?;
-            let has = around.functions.get(&dev)?.vectors;
+            let has = around.functions.get(&dev)?.vectors.len();
             Some(format!(
                 "{has} vectors, as many as were asked for when messages of {dev} were turned on; \
                  more come with turning them off and on"

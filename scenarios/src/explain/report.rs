@@ -25,6 +25,8 @@ pub struct Explanation {
     pub refusals: Vec<Explained>,
     /// What the kernel would do that no return value tells.
     pub remarks: Vec<Remark>,
+    /// Whether a device did it, and no call was made.
+    pub by_device: bool,
     /// What else there is to say.
     pub notes: Vec<String>,
     /// The nearest request that is accepted; `None` where nothing was refused.
@@ -193,7 +195,10 @@ impl fmt::Display for Explanation {
             write!(f, "\n\n{text}\n  rule:      {rule}\n  source:    {source}")?;
         }
         if self.refusals.is_empty() && self.remarks.is_empty() {
-            write!(f, "\n\nthe kernel refused nothing here")?;
+            f.write_str(match self.by_device {
+                true => "\n\nthe kernel was not asked: a device did this",
+                false => "\n\nthe kernel refused nothing here",
+            })?;
         }
         self.notes.iter().try_for_each(|note| write!(f, "\n{note}"))?;
         if let Some(nearest) = &self.nearest {

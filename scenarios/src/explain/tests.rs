@@ -232,6 +232,28 @@ fn groups_drivers_and_memory_are_explained_as_well() {
     assert!(tried.iter().any(|tried| tried.answer == "EINVAL by set-iommu-twice"), "{tried:?}");
 }
 
+/// What the series is about: a doorbell that nobody mapped, at its physical address.
+#[test]
+fn a_message_that_faults_is_followed_to_where_it_should_lead() {
+    let start = "allow_unsafe_interrupts=y\nattach dev=00:01.0\n";
+    let old = format!(
+        "machine plain-v2m profile=linux-4.6 {start}enable dev=00:01.0 vectors=1\n\
+         raise dev=00:01.0 vector=0\n"
+    );
+    let explanation = at(&old, 4).unwrap();
+    assert!(explanation.by_device && explanation.outcome[0].starts_with("F_TRANSLATION"));
+    let notes = &explanation.notes;
+    assert_eq!(notes[0], "the kernel programmed vector 0 of 00:01.0 to write 0x40 to 0xf200040");
+    assert!(notes[1].contains("window-provider = nobody, msi-mapping = never"), "{notes:?}");
+    let new = format!(
+        "machine plain-v2m profile=msi-v9 {start}msi-window iova=0x8000000 size=64K\n\
+         enable dev=00:01.0 vectors=1\nraise dev=00:01.0 vector=0\n"
+    );
+    let notes = at(&new, 5).unwrap().notes;
+    assert_eq!(notes[1], "a doorbell is mapped there: 0x800f000 leads to 0xf200000");
+    assert!(notes[2].ends_with("window [0x8000000, 0x800ffff] for doorbells, made in line 3"));
+}
+
 #[test]
 fn lines_without_a_refusal_or_an_operation() {
     let text = format!("{START}# nothing\nread dev=00:01.0 iova=0x20000\n");

@@ -1,6 +1,6 @@
 //! What a request ran into, by the names a scenario has for it.
 
-use passim_model::{Conflict, Iova, Refusal, Span};
+use passim_model::{Conflict, Refusal, Span};
 use passim_vfio::policy::Choice;
 use passim_vfio::view::MappingView;
 
@@ -8,9 +8,6 @@ use super::Origin;
 use crate::ioctl;
 use crate::op::{ContainerType, DeviceName, IrqIndex, Op};
 use crate::run::{ContainerHere, Surroundings};
-
-/// Most mappings that are listed.
-const MAX_LISTED: usize = 4;
 
 /// A conflict in words; `None` for the request itself.
 pub(super) fn conflict(
@@ -143,7 +140,11 @@ fn plain(refusal: &Refusal) -> Option<String> {
 }
 
 /// `mapping [0x10000, 0x13fff] of A, r|w, made in line 7`.
-fn mapping_text(mapping: &MappingView, around: &Surroundings, origins: &[Origin]) -> String {
+pub(super) fn mapping_text(
+    mapping: &MappingView,
+    around: &Surroundings,
+    origins: &[Origin],
+) -> String {
     let MappingView { iova, vaddr, perms, vaddr_valid, .. } = mapping;
     let place = around.place(vaddr.get());
     let mut text = if perms.is_empty() {
@@ -177,42 +178,4 @@ pub(super) fn container_of<'a>(op: &Op, around: &'a Surroundings) -> Option<&'a 
         }
         _ => None,
     }
-}
-
-/// What there is to say where the kernel was not even asked: about a device's access.
-pub(super) fn notes(op: &Op, around: Option<&Surroundings>, origins: &[Origin]) -> Vec<String> {
-    let (Op::Read { dev, iova, .. } | Op::Write { dev, iova, .. }, Some(around)) = (op, around)
-    else {
-        return Vec::new();
-    };
-    let Some(here) = container_of(op, around) else {
-        return vec![format!(
-            "{dev} is in no container: the kernel's own domain translates for it"
-        )];
-    };
-    if here.version.is_none() {
-        return vec![format!(
-            "the container of {dev} has no type yet: nothing can be mapped in it"
-        )];
-    }
-    if let Some(mapping) = here.mappings.iter().find(|mapping| mapping.iova.contains(*iova)) {
-        return vec![format!("{iova} is in {}", mapping_text(mapping, around, origins))];
-    }
-    let mut notes = vec![match here.mappings.len() {
-        0 => format!("no mapping holds {iova}: the container of {dev} has none"),
-        _ => format!("no mapping holds {iova}; in the container of {dev} there are"),
-    }];
-    let distance = |span: Span<Iova>| {
-        let (start, last) = (span.start().get(), span.last().get());
-        start.saturating_sub(iova.get()).max(iova.get().saturating_sub(last))
-    };
-    let mut mappings: Vec<_> = here.mappings.iter().collect();
-    mappings.sort_by_key(|mapping| distance(mapping.iova));
-    for mapping in mappings.iter().take(MAX_LISTED) {
-        notes.push(format!("  {}", mapping_text(mapping, around, origins)));
-    }
-    if mappings.len() > MAX_LISTED {
-        notes.push(format!("  and {} more, further away", mappings.len() - MAX_LISTED));
-    }
-    notes
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use passim_model::topology::Function;
 use passim_model::{Iova, PageSize, Rid, Span, UserAddr};
-use passim_vfio::msi::MessageSupply;
+use passim_vfio::iommu::msi::DoorbellView;
+use passim_vfio::msi::{MessageSupply, VectorView};
 use passim_vfio::policy::Policy;
 use passim_vfio::type1::Version;
 use passim_vfio::view::{MappingView, OpenFile};
@@ -73,8 +74,10 @@ pub struct FunctionHere {
     pub irqs: Vec<u32>,
     /// The index of those that are on.
     pub on: Option<u32>,
-    /// How many message vectors it has now.
-    pub vectors: u32,
+    /// Its message vectors, while messages are on.
+    pub vectors: Vec<VectorView>,
+    /// Doorbells that are mapped for it.
+    pub doorbells: Vec<DoorbellView>,
 }
 
 /// A container.
@@ -163,7 +166,8 @@ impl Running {
             driver: kernel.driver_of(function.rid).map(str::to_owned),
             irqs,
             on,
-            vectors: kernel.vectors(function.rid).len() as u32,
+            vectors: kernel.vectors(function.rid),
+            doorbells: kernel.doorbells_of(function.rid),
         }
     }
 }
