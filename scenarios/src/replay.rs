@@ -20,6 +20,7 @@ mod walk;
 mod words;
 
 pub use listen::{Heard, listen};
+pub(crate) use nearest::nearest_in;
 pub use report::{Difference, FileReport, NotCompared, RuleNote, Verdict};
 pub use select::{Choices, Selected, machine_named, select};
 

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::subject::Side;
+use crate::explain::Nearest;
 use crate::replay::RuleNote;
 
 /// What came of one scenario or recording under two kernels.
@@ -103,6 +104,9 @@ impl Divergence {
             for note in &side.rules {
                 text.push_str(&format!("\n    {:width$}  ({})", "", noted(note, &side.said)));
             }
+            if let Some(nearest) = &side.nearest {
+                text.push_str(&format!("\n    {:width$}  {}", "", accepted(nearest)));
+            }
         }
         text.push_str(&format!("\n    {:width$}  {}", "because", self.because));
         for flip in self.because.0.iter().flatten() {
@@ -120,6 +124,14 @@ fn noted(note: &RuleNote, said: &[String]) -> String {
     match said.iter().any(|said| said.contains(sentence)) {
         true => format!("{name}: {source}"),
         false => format!("{name}: {sentence} It ran into {conflict}. Source: {source}"),
+    }
+}
+
+/// What a kernel accepts in place of what it refused.
+fn accepted(nearest: &Nearest) -> String {
+    match nearest {
+        Nearest::Accepted { lines, .. } => format!("accepts: {}", lines.join("; ")),
+        Nearest::None { because, .. } => format!("accepts nothing near it: {because}"),
     }
 }
 

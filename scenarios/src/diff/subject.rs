@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use crate::chosen::Chosen;
+use crate::explain::{Nearest, explain};
 use crate::input_error::{InputError, SourceText};
 use crate::op::Op;
 use crate::recording::{self, Found};
-use crate::replay::{Choices, RuleNote, listen};
+use crate::replay::{Choices, RuleNote, listen, nearest_in};
 use crate::run::{Runner, files};
 use crate::script::Script;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,10 @@ pub struct Side {
     pub bytes: Option<String>,
     /// The rules by which it refused.
     pub rules: Vec<RuleNote>,
+    /// The request nearest to the refused one that this kernel accepts, or why there is none; only
+    /// for the first divergences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<Nearest>,
 }
 
 impl Side {
@@ -104,6 +109,18 @@ impl Subject {
         }
     }
 
+    /// What a kernel accepts in place of what it refused in a line, by a search that runs the subject
+    /// to that line again.
+    pub(super) fn nearest(&self, chosen: &Chosen, line: u64) -> Option<Nearest> {
+        match self {
+            Self::Scenario(script) => explain(script, line, chosen).ok()?.nearest,
+            Self::Recording(found) => {
+                let choices = Choices { machine: None, chosen: chosen.clone() };
+                nearest_in(found, &choices, line).ok()?
+            }
+        }
+    }
+
     /// Runs it. `observe` is told the steps done and their number.
     pub(super) fn run(
         &self,
@@ -132,7 +149,7 @@ fn scenario(script: &Script, chosen: &Chosen, until: Until) -> Result<Vec<Moment
             Ok(said) => {
                 let rules = runner.account().refused;
                 let rules = rules.iter().map(RuleNote::from).collect();
-                (Side { said, bytes: None, rules }, None)
+                (Side { said, rules, ..Side::default() }, None)
             }
             Err(error) => {
                 let said = vec![format!("cannot be performed: {}", error.message)];
@@ -166,6 +183,7 @@ fn calls(
                 said: heard.said,
                 bytes: heard.bytes,
                 rules: heard.rule.into_iter().collect(),
+                nearest: None,
             },
             impossible: None,
         }));

@@ -33,7 +33,7 @@ pub(super) fn told(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<
             let pages = window.size().map_or(0, |size| size / around.page.bytes());
             let most = pages.saturating_sub(1);
             Some(format!(
-                "{pages} in all, set by who registered window {window}; the lowest page is never \
+                "pages: {pages} in all, set by who registered window {window}; the lowest page is never \
                  given out, which leaves {most} for doorbells"
             ))
         }

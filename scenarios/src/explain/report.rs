@@ -167,6 +167,9 @@ impl fmt::Display for Nearest {
                 f.write_str("nearest request that is accepted:")?;
                 lines.iter().try_for_each(|line| write!(f, "\n  {line}"))
             }
+            Self::None { because, tries: 0, .. } => {
+                write!(f, "there is no request near it to try: {because}")
+            }
             Self::None { because, tried, .. } => {
                 write!(f, "no request near it is accepted: {because}")?;
                 if !tried.is_empty() {

@@ -12,7 +12,7 @@ pub(super) fn none(op: &Op, refusal: &Refusal, around: &Surroundings, tries: usi
     of_windows(op, refusal, around).or_else(|| of_rule(op, refusal, around)).unwrap_or_else(|| {
         let rule = refusal.rule.name;
         match tries {
-            0 => format!("nothing near it was tried: what {rule} asks for is no part of a request"),
+            0 => format!("what {rule} asks for is no part of the request"),
             1 => format!("1 was tried, and {rule} or another rule refused it"),
             _ => format!("{tries} were tried, and {rule} or another rule refused each"),
         }

@@ -75,11 +75,22 @@ fn of_rule(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<String> 
             format!("flags {value:#x}")
         }
         (Conflict::Unknown(value), "ioctl-unknown" | "container-without-iommu") => {
-            match ioctl::name(value) {
+            // A container says the second; what a number is to others does not matter there.
+            let name = match (ioctl::name(value), rule) {
+                (Some(name), "container-without-iommu") => name.split(" or ").next(),
+                (name, _) => name,
+            };
+            match name {
                 Some(name) => format!("request {value:#x}, {name}"),
                 None => format!("request {value:#x}"),
             }
         }
+        (Conflict::Request, "msi-no-aperture" | "doorbell-not-mapped") => windows_of(op, around)?,
+        (Conflict::Device(dev), "doorbell-not-described") => format!(
+            "device {dev}, of whose interrupt controller the driver describes no doorbell: \
+             its-doorbell-info = {}",
+            around.policy.its_doorbell_info.name()
+        ),
         (Conflict::Unknown(value), _) if rule == "nesting-refused" || is_of_types(rule) => {
             let kind = ContainerType::ALL.iter().find(|kind| kind.number() == value);
             match kind {
@@ -125,6 +136,23 @@ fn of_rule(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<String> 
             }
         }
         _ => return None,
+    })
+}
+
+/// The windows for doorbells that the container of a device has.
+fn windows_of(op: &Op, around: &Surroundings) -> Option<String> {
+    let (Op::Enable { dev, .. } | Op::SetIrqs { dev, .. }) = op else { return None };
+    let here = around.containers.get(around.devices.get(dev)?)?;
+    let windows = here.mappings.iter().filter(|mapping| mapping.perms.is_empty());
+    let windows: Vec<_> = windows.map(|mapping| mapping.iova.to_string()).collect();
+    Some(match windows.len() {
+        0 => format!("the container of {dev}, which has no window for doorbells"),
+        _ => format!(
+            "the domain of {dev}; its container has window {}, which is not the domain's or has no \
+             room: replay-aperture = {}",
+            windows.join(", "),
+            around.policy.replay_aperture.name()
+        ),
     })
 }
 

@@ -25,13 +25,20 @@ pub(super) fn explain(
 ) -> Result<(), InputError> {
     let refused = report.differences.iter_mut().filter(|difference| difference.rule.is_some());
     for difference in refused.take(MOST) {
-        difference.nearest = nearest(found, choices, difference.line)?;
+        difference.nearest = nearest_in(found, choices, difference.line)?;
     }
     Ok(())
 }
 
 /// The request nearest to the one refused in a line; `None` for one a scenario has no words for.
-fn nearest(found: &Found, choices: &Choices, line: u64) -> Result<Option<Nearest>, InputError> {
+///
+/// # Errors
+/// As [`replay`](super::replay).
+pub(crate) fn nearest_in(
+    found: &Found,
+    choices: &Choices,
+    line: u64,
+) -> Result<Option<Nearest>, InputError> {
     let selected = select(found, choices)?;
     let placements = look_ahead(found, &selected.machine)?;
     let mut replayer = Replayer::new(found, selected, placements)?;

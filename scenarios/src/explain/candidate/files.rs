@@ -103,6 +103,27 @@ fn opened(path: &str, around: &Surroundings) -> Vec<Op> {
     groups.chain([open("/dev/vfio/vfio".to_owned())]).collect()
 }
 
+/// The same structure with a pointer into an area in place of the one that faults.
+fn elsewhere<'a>(
+    bytes: &'a [u8],
+    fault: u64,
+    around: &'a Surroundings,
+) -> impl Iterator<Item = Vec<u8>> + 'a {
+    // Fields of eight bytes are aligned in every structure of VFIO.
+    let fields = bytes.chunks_exact(8).enumerate();
+    let pointers = fields.filter(move |(_, field)| {
+        let value = field.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
+        value != 0 && value <= fault && fault - value < 1 << 28
+    });
+    pointers.flat_map(move |(at, _)| {
+        around.areas.iter().map(move |area| {
+            let mut moved = bytes.to_vec();
+            moved[at * 8..at * 8 + 8].copy_from_slice(&area.va.get().to_le_bytes());
+            moved
+        })
+    })
+}
+
 /// Any ioctl: of another file, with the size the call needs, without the flags it does not know.
 fn ioctl(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op> {
     let Op::Ioctl { fd, nr, arg, bytes } = op else { return Vec::new() };
@@ -130,6 +151,7 @@ fn ioctl(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op> {
             fewer[4..8].copy_from_slice(&(flags & !(bits as u32)).to_le_bytes());
             ops.push(with(fewer));
         }
+        Conflict::User(fault) => ops.extend(elsewhere(bytes, fault.get(), around).map(with)),
         _ => {}
     }
     ops

@@ -24,7 +24,8 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
         Conflict::Request if size == 0 => vec![window(iova, page)],
         _ => {
             let places = here.map(|here| elsewhere(iova, size, here)).unwrap_or_default();
-            places.into_iter().map(|place| window(place.iova, place.size)).collect()
+            let places = places.into_iter().map(|place| window(place.iova, place.size));
+            places.chain([window(iova, page)]).collect()
         }
     };
     let fds = other_fds(fd, refusal, around).into_iter();
