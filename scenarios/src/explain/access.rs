@@ -20,7 +20,8 @@ pub(super) fn notes(op: &Op, around: Option<&Surroundings>, origins: &[Origin]) 
             of_access(op, dev, *iova, around, origins)
         }
         (Op::Raise { dev, vector }, Some(around)) => {
-            of_message(*dev, vector.unwrap_or(0), around, origins)
+            let DeviceName::Function(rid) = dev else { return Vec::new() };
+            of_message(*rid, vector.unwrap_or(0), around, origins)
         }
         _ => Vec::new(),
     }

@@ -12,7 +12,8 @@
 //! | `doorbells` | when is a doorbell mapped, when is it put back? |
 //! | `compose` | what does a device send, and what if it is moved? |
 //! | `registers` | where does the device learn it? |
-//! | `enable` | how are messages turned on and off, who serves them? |
+//! | `enabling` | how are messages turned on, and who may come in between? |
+//! | `enable` | how are they turned off, who serves them? |
 //! | `held` | which do the kernel's own drivers hold? |
 //! | [`safety`] | can a device raise others' interrupts? |
 //! | [`view`] | how does it look from outside? |
@@ -26,6 +27,7 @@ mod compose;
 pub mod controller;
 mod doorbells;
 mod enable;
+mod enabling;
 pub mod flags;
 mod held;
 mod its;
@@ -40,6 +42,7 @@ pub mod view;
 mod wire;
 
 pub use controller::DoorbellInfo;
+pub(crate) use enabling::Enabling;
 pub use flags::{Bus, MsiFlags};
 pub use message::Message;
 pub(crate) use registers::table_place;
@@ -50,7 +53,7 @@ use crate::irq::{HeldFacts, InterruptFacts};
 use crate::policy::Policy;
 use crate::verdict::{Severity, Verdict};
 use controller::Controller;
-use passim_model::{Conflict, Frames, Host, Refusal, Rid};
+use passim_model::{Conflict, Endpoint, Frames, Host, Refusal};
 use std::collections::BTreeMap;
 use vectors::Vectors;
 
@@ -58,10 +61,10 @@ use vectors::Vectors;
 #[derive(Debug)]
 pub(crate) struct Msi {
     controller: Controller,
-    devices: BTreeMap<Rid, Vectors>,
+    devices: BTreeMap<Endpoint, Vectors>,
     held: Vec<HeldFacts>,
-    /// Why the last function to ask got fewer vectors than it asked for, if it did.
-    shortage: Option<(Rid, Refusal)>,
+    /// Why the last device to ask got fewer vectors than it asked for, if it did.
+    shortage: Option<(Endpoint, Refusal)>,
 }
 
 impl Msi {
@@ -80,6 +83,14 @@ impl Msi {
         });
         let (devices, held) = (BTreeMap::new(), facts.held.clone());
         Self { controller, devices, held, shortage: None }
+    }
+}
+
+/// What a refusal about a device collided with.
+fn conflict_of(device: Endpoint) -> Conflict {
+    match device {
+        Endpoint::Pci(rid) => Conflict::Device(rid),
+        Endpoint::Platform(number) => Conflict::Platform(number),
     }
 }
 

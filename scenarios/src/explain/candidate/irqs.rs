@@ -6,6 +6,7 @@ use passim_vfio::view::OpenFile;
 use super::Distance;
 use crate::op::{Hex, IrqIndex, Number, Op};
 use crate::run::Surroundings;
+use crate::script::Text;
 
 /// Flags of SET_IRQS: what follows the structure, and what shall be done. `linux/vfio.h`.
 mod flag {
@@ -22,7 +23,7 @@ mod flag {
 /// How the scenario says it.
 #[derive(Clone, PartialEq, Eq)]
 enum Form {
-    Enable,
+    Enable { until: Option<Text> },
     Disable,
     Raw { flags: u64, data: Vec<u8> },
 }
@@ -39,12 +40,12 @@ struct Irqs {
 impl Irqs {
     fn of(op: &Op) -> Option<Self> {
         Some(match op {
-            Op::Enable { dev, vectors, index, start } => Self {
+            Op::Enable { dev, vectors, index, start, until } => Self {
                 dev: *dev,
                 index: index.unwrap_or(IrqIndex::Msix),
                 start: start.unwrap_or(0),
                 count: *vectors,
-                form: Form::Enable,
+                form: Form::Enable { until: until.clone() },
             },
             Op::Disable { dev, index } => Self {
                 dev: *dev,
@@ -73,7 +74,9 @@ impl Irqs {
         let index_said = (index != IrqIndex::Msix).then_some(index);
         let start = (start != 0).then_some(start);
         match form {
-            Form::Enable => Op::Enable { dev, vectors: count, index: index_said, start },
+            Form::Enable { until } => {
+                Op::Enable { dev, vectors: count, index: index_said, start, until }
+            }
             Form::Disable => Op::Disable { dev, index: index_said },
             Form::Raw { flags, data } => Op::SetIrqs {
                 dev,
@@ -317,7 +320,7 @@ pub(super) fn turned_on(op: &Op, around: &Surroundings) -> Vec<Op> {
     if matches!(irqs.index, IrqIndex::Msi | IrqIndex::Msix) {
         let end = irqs.start.saturating_add(irqs.count).max(1);
         let vectors = end.min(has(irqs.dev, irqs.index, around));
-        let enable = Irqs { start: 0, count: vectors, form: Form::Enable, ..irqs };
+        let enable = Irqs { start: 0, count: vectors, form: Form::Enable { until: None }, ..irqs };
         return vec![enable.op()];
     }
     let one = |fd| Irqs { start: 0, ..irqs.one(fd) }.op();
