@@ -24,6 +24,7 @@ mod under_way;
 pub use account::{Account, Shortage};
 pub(crate) use info::{device as device_text, status as status_text};
 pub(crate) use iommu_info::info_text;
+pub(crate) use memory::AREA_ALIGN;
 pub use surroundings::{AreaHere, AttachedHere, ContainerHere, FunctionHere, Surroundings};
 use under_way::UnderWay;
 

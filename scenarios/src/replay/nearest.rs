@@ -25,7 +25,7 @@ pub(super) fn explain(
 ) -> Result<(), InputError> {
     let refused = report.differences.iter_mut().filter(|difference| difference.rule.is_some());
     for difference in refused.take(MOST) {
-        difference.nearest = nearest_in(found, choices, difference.line)?;
+        difference.nearest = nearest_in(found, choices, difference.line)?.map(Box::new);
     }
     Ok(())
 }

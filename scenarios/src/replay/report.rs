@@ -74,7 +74,7 @@ pub struct Difference {
     /// The request nearest to the refused one that the model accepts, or why there is none; only
     /// for the first differences of a file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub nearest: Option<Nearest>,
+    pub nearest: Option<Box<Nearest>>,
     /// What may help.
     pub hint: Option<String>,
 }
@@ -182,7 +182,7 @@ impl fmt::Display for Difference {
             write!(f, "\n    rule:   {}: {} ({})", rule.name, rule.sentence, rule.conflict)?;
             write!(f, "\n    source: {}", rule.source)?;
         }
-        match &self.nearest {
+        match self.nearest.as_deref() {
             Some(Nearest::Accepted { lines, .. }) => {
                 write!(f, "\n    accepts: {}", lines.join("; "))?;
             }

@@ -119,7 +119,9 @@ fn a_difference_tells_rule_conflict_and_what_would_be_accepted() {
     assert_eq!(difference.line, at as u64 + 1);
     let rule = difference.rule.as_ref().unwrap();
     assert_eq!((rule.name, rule.conflict.as_str()), ("map-overlap", "mapping [0x10000, 0x11fff]"));
-    let Some(Nearest::Accepted { lines, .. }) = &difference.nearest else { panic!("{difference}") };
+    let Some(Nearest::Accepted { lines, .. }) = difference.nearest.as_deref() else {
+        panic!("{difference}")
+    };
     assert_eq!(lines, &["map iova=0x12000 va=0x100000000000 size=0x1000 prot=r|w fd=3"]);
     assert!(difference.to_string().contains("accepts: map iova=0x12000"), "{difference}");
 }

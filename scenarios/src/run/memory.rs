@@ -10,7 +10,7 @@ use crate::script::Place;
 /// Where the first area lies; each next one begins at the next multiple of [`AREA_ALIGN`], which
 /// none exceeds, so that an address says at a glance which area it is in.
 const FIRST_AREA: u64 = 0x1000_0000_0000;
-const AREA_ALIGN: u64 = 1 << 36;
+pub(crate) const AREA_ALIGN: u64 = 1 << 36;
 
 /// Most bytes one operation reads or writes in a process's memory.
 const MAX_BYTES: u64 = 1 << 20;

@@ -4,7 +4,7 @@ use passim_model::{Conflict, Refusal};
 
 use super::{Distance, aligned};
 use crate::op::{AreaKind, Hex, Number, Op};
-use crate::run::Surroundings;
+use crate::run::{AREA_ALIGN, Surroundings};
 use crate::script::Place;
 
 /// Memory an operation is about.
@@ -50,7 +50,7 @@ impl Range {
 
 pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op> {
     if let Op::Area { .. } = op {
-        return areas(op, around);
+        return areas(op, refusal.conflict, around);
     }
     let Some(range) = Range::of(op, around) else { return Vec::new() };
     let page = around.page.bytes();
@@ -90,7 +90,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
 }
 
 /// Less memory, or of the kind that takes what there is.
-fn areas(op: &Op, around: &Surroundings) -> Vec<Op> {
+fn areas(op: &Op, conflict: Conflict, around: &Surroundings) -> Vec<Op> {
     let Op::Area { name, size, kind, prot, fd, offset } = op else { return Vec::new() };
     let (name, prot, offset) = (name.clone(), *prot, *offset);
     let huge: u64 = match kind {
@@ -105,6 +105,11 @@ fn areas(op: &Op, around: &Surroundings) -> Vec<Op> {
         Op::Area { name: name.clone(), size: Number(size), kind, prot, fd, offset }
     };
     let mut ops = Vec::new();
+    if let Conflict::User(fault) = conflict {
+        // Where it begins is a multiple of this, so what is left is how far it got.
+        let got = fault.get() % AREA_ALIGN / huge * huge;
+        ops.extend((got > 0).then(|| with(got, *kind)));
+    }
     let whole = size.0.max(1).checked_next_multiple_of(huge);
     ops.extend(whole.map(|size| with(size, *kind)));
     let mut less = size.0;
@@ -122,6 +127,10 @@ fn areas(op: &Op, around: &Surroundings) -> Vec<Op> {
 }
 
 pub(super) fn distance(a: &Op, b: &Op, around: &Surroundings) -> Option<Distance> {
+    if let (Op::Area { size, kind, .. }, Op::Area { size: other, kind: before, .. }) = (a, b) {
+        let fields = usize::from(size != other) + 2 * usize::from(kind != before);
+        return Some((fields, u128::from(size.0.abs_diff(other.0))));
+    }
     let (a, b) = (Range::of(a, around)?, Range::of(b, around)?);
     let bytes = u128::from(a.va.abs_diff(b.va)) + u128::from(a.size.abs_diff(b.size));
     Some((usize::from(a.va != b.va) + usize::from(a.size != b.size), bytes))
