@@ -114,6 +114,8 @@ pub struct SmmuV3 {
     pub aidr: u32,
     /// Its wired interrupts.
     pub wired: SmmuWires,
+    /// What an ITS knows its own messages by; `None` where they reach none.
+    pub device_id: Option<DeviceId>,
 }
 
 /// The wired interrupts of an SMMUv3; `None` where a wire is not connected.

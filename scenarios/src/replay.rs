@@ -6,6 +6,7 @@
 
 mod coherence;
 mod compare;
+mod controller;
 mod expected;
 mod interrupts;
 mod listen;

@@ -13,6 +13,7 @@ pub mod files;
 mod info;
 mod interrupts;
 mod iommu_info;
+pub mod its;
 pub mod junit;
 mod memory;
 mod messages;
@@ -34,7 +35,7 @@ use passim_vfio::verdict::Verdict;
 
 use self::bare::Bare;
 use crate::chosen::{Chosen, NoSuch, meant_profile, preset};
-use crate::machine::Machine;
+use crate::machine::{Gic, Machine};
 use crate::op::{Number, Op, PaceName, Setting, YesNo};
 use crate::replay::machine_named;
 use crate::script::{Place, Text};
@@ -116,6 +117,8 @@ struct Running {
     poked: BTreeSet<PhysAddr>,
     /// What the kernel said during the present operation.
     account: Account,
+    /// Where the first ITS is, on a machine with one.
+    its: Option<PhysAddr>,
 }
 
 impl Runner {
@@ -216,6 +219,7 @@ fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
         setup.params.dma_entry_limit = *limit;
     }
     setup.pace = pace_of(*pace);
+    setup.lost = chosen.lost;
     Running::new(&machine, setup)
 }
 
@@ -284,6 +288,10 @@ impl Running {
             eventfds: BTreeMap::new(),
             poked: BTreeSet::new(),
             account: Account::default(),
+            its: match &machine.gic {
+                Gic::Its(gic) => gic.its.first().copied(),
+                Gic::V2m(_) => None,
+            },
         };
         running.spawn(DEFAULT_MEMLOCK);
         Ok(running)

@@ -12,8 +12,9 @@ mod interrupts;
 mod message;
 mod process;
 
+pub(crate) use assemble::gicv3;
 pub use assemble::{AssemblyError, Setup};
-pub use board::{Board, Pace, Slot};
+pub use board::{Board, Lost, LostCommand, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
 pub use message::{Arrival, Delivery, Signalled};
 

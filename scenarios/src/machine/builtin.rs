@@ -8,6 +8,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("mixed-iommus", include_str!("../../machines/mixed-iommus.toml")),
     ("plain-its", include_str!("../../machines/plain-its.toml")),
     ("plain-v2m", include_str!("../../machines/plain-v2m.toml")),
+    ("two-its", include_str!("../../machines/two-its.toml")),
     ("two-smmus", include_str!("../../machines/two-smmus.toml")),
     ("virt-gicv2m", include_str!("../../machines/virt-gicv2m.toml")),
     ("virt-its", include_str!("../../machines/virt-its.toml")),

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use passim_model::{IntId, Iova, PageSize, PhysAddr, Span};
+use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Span};
 use passim_vfio::Profile;
 use serde::Deserialize;
 use toml::Spanned;
@@ -132,6 +132,8 @@ struct SmmuFile {
     aidr: u32,
     #[serde(default)]
     spis: SmmuSpisFile,
+    /// `msi-parent` of the SMMU itself: the DeviceID of its own messages.
+    device_id: Option<u32>,
 }
 
 /// SPI numbers, as a device tree counts them: INTID less 32.
@@ -414,6 +416,7 @@ impl SmmuFile {
                 command_sync: wire(self.spis.command_sync),
                 global_error: wire(self.spis.global_error),
             },
+            device_id: self.device_id.map(DeviceId::new),
         }
     }
 }

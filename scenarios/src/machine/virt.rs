@@ -158,6 +158,7 @@ fn smmu(idr0: u32) -> SmmuV3 {
         idr: [idr0, idr1, idr2, idr3, idr4, idr5],
         aidr: board::AIDR,
         wired: SmmuWires { event_queue, pri_queue, command_sync, global_error },
+        device_id: None,
     }
 }
 

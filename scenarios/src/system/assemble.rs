@@ -22,7 +22,7 @@ use passim_vfio::policy::{Policy, Profile};
 use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
-use super::{Board, Pace, Slot, System};
+use super::{Board, Lost, Pace, Slot, System};
 use crate::machine::{self, Gic, GicIts, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
@@ -41,6 +41,8 @@ pub struct Setup {
     pub set_aside: Vec<Span<PhysAddr>>,
     /// When hardware works.
     pub pace: Pace,
+    /// A command of the ITS's driver that the ITS does not see.
+    pub lost: Option<Lost>,
 }
 
 impl Setup {
@@ -56,6 +58,7 @@ impl Setup {
             modules: Vec::new(),
             set_aside: Vec::new(),
             pace: Pace::Eager,
+            lost: None,
         }
     }
 }
@@ -88,6 +91,7 @@ impl System {
     pub fn new(machine: &Machine, setup: Setup) -> Result<Self, AssemblyError> {
         let topology = topology(machine)?;
         let mut board = Board::with(machine, &topology, setup.pace)?;
+        board.lose(setup.lost);
         let firmware = firmware(machine);
         let interrupts = interrupts(machine);
         let boot = Boot {
@@ -141,7 +145,8 @@ impl Board {
         place_bars(&mut map, machine)?;
         let slots = slots(machine, topology, smmus.len());
         let controller = controller(machine);
-        Ok(Board::new(Parts { memory, map, smmus, slots, controller }, pace))
+        let smmu_ids = machine.iommu.smmus().iter().map(|smmu| smmu.device_id).collect();
+        Ok(Board::new(Parts { memory, map, smmus, smmu_ids, slots, controller }, pace))
     }
 }
 
@@ -186,7 +191,8 @@ fn controller(machine: &Machine) -> Controller {
     Controller::of_v2(GicV2::new(implementation))
 }
 
-fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
+/// The GICv3 of a machine as it stands after power-on.
+pub(crate) fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
     let spis = u16::try_from(facts.spis).unwrap_or(u16::MAX);
     let mut built = v3::Implementation::of(facts.preset, gicv3_cpus(machine), spis);
     built.its = vec![built.its[0]; facts.its.len()];
