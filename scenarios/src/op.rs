@@ -306,7 +306,7 @@ operations! {
     /// hold each.
     Doorbells = "doorbells" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
     }
     /// SET_IRQS: makes an eventfd for each vector of a device and turns messages on, or says what
     /// more of them signal. The device may master the bus from then on.
@@ -319,6 +319,15 @@ operations! {
         opt index: IrqIndex = "index",
         /// First vector; 0 without it.
         opt start: u32 = "start",
+        /// Stops the call where it has dropped a lock: the name of the place.
+        opt until: Text = "until",
+    }
+    /// Goes on with what `enable` stopped for a device, in the name of the process that began it.
+    GoOn = "go-on" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// Stops again at this place.
+        opt until: Text = "until",
     }
     /// SET_IRQS: turns messages, or another interrupt, off.
     Disable = "disable" {
@@ -412,7 +421,7 @@ operations! {
     /// A device signals an interrupt, by a message as its registers say.
     Raise = "raise" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
         /// Which; 0 without it.
         opt vector: u32 = "vector",
     }

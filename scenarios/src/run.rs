@@ -20,9 +20,11 @@ mod messages;
 mod outcome;
 mod raw;
 mod surroundings;
+mod under_way;
 
 pub use account::Account;
 pub use surroundings::{AreaHere, ContainerHere, Surroundings};
+use under_way::UnderWay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,6 +115,8 @@ struct Running {
     container: BTreeMap<u32, i32>,
     /// Eventfds of vectors, by process, device and vector.
     eventfds: BTreeMap<(u32, Rid, u32), i32>,
+    /// Calls that stopped in the middle, by device.
+    under_way: BTreeMap<Rid, UnderWay>,
     /// Pages the scenario wrote by their physical addresses.
     poked: BTreeSet<PhysAddr>,
     /// What the kernel said during the present operation.
@@ -286,6 +290,7 @@ impl Running {
             attached: BTreeMap::new(),
             container: BTreeMap::new(),
             eventfds: BTreeMap::new(),
+            under_way: BTreeMap::new(),
             poked: BTreeSet::new(),
             account: Account::default(),
             its: match &machine.gic {
@@ -337,6 +342,7 @@ impl Running {
             | Op::DeviceInfo { .. }
             | Op::Dirty { .. } => self.information(op),
             Op::Enable { .. }
+            | Op::GoOn { .. }
             | Op::Disable { .. }
             | Op::SetIrqs { .. }
             | Op::Eventfd { .. }

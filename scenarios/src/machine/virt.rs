@@ -5,6 +5,9 @@
 
 use passim_gic::choice::Preset;
 use passim_model::{DeviceId, IntId, Rid, Span, StreamId};
+use passim_smmu::Choices;
+use passim_smmu::tlb::Retention;
+use passim_smmu::v3::IdRegisters;
 
 use super::check::{self, Flaw};
 use super::hierarchy;
@@ -155,9 +158,10 @@ fn smmu(idr0: u32) -> SmmuV3 {
         board::SMMU_WIRES.map(|wire| Some(IntId::new(wire)));
     SmmuV3 {
         base: board::SMMU,
-        idr: [idr0, idr1, idr2, idr3, idr4, idr5],
-        aidr: board::AIDR,
+        ids: IdRegisters { idr: [idr0, idr1, idr2, idr3, idr4, idr5], iidr: 0, aidr: board::AIDR },
         wired: SmmuWires { event_queue, pri_queue, command_sync, global_error },
+        retention: Retention::default(),
+        choices: Choices::default(),
         device_id: None,
     }
 }

@@ -12,13 +12,14 @@ use passim_model::pci::Registers;
 use passim_model::{
     AddressMap, DeviceId, Effect, IntId, Memory, PhysAddr, Requester, Rid, StreamId, Target,
 };
-use passim_smmu::SmmuV3;
 use passim_smmu::v3::Progress;
 
+use super::aboard::BoardDevice;
 use super::controller::Controller;
 use super::dma::Initiator;
 use super::edu::Edu;
 use super::message::{Arrival, Delivery};
+use super::smmu::Smmu;
 
 /// Most steps an SMMU is given at a time. A queue of 2^19 commands, each followed by others'
 /// work, ends below it; what does not is a loop in the model.
@@ -59,11 +60,13 @@ impl Slot {
 pub struct Board {
     memory: Memory,
     map: AddressMap,
-    smmus: Vec<SmmuV3>,
+    smmus: Vec<Smmu>,
     /// What an ITS knows the messages of each SMMU by, if it does.
     smmu_ids: Vec<Option<DeviceId>>,
     /// Ascending by requester identifier, as the topology has them.
     slots: Vec<Slot>,
+    /// Devices that are on no bus, as the topology has them.
+    pub(super) aboard: Vec<BoardDevice>,
     controller: Controller,
     /// A command that no ITS sees.
     lost: Option<Lost>,
@@ -79,30 +82,34 @@ pub(super) struct Parts {
     pub(super) memory: Memory,
     /// Where each part answers.
     pub(super) map: AddressMap,
-    pub(super) smmus: Vec<SmmuV3>,
+    pub(super) smmus: Vec<Smmu>,
     /// By SMMU, what an ITS knows its messages by.
     pub(super) smmu_ids: Vec<Option<DeviceId>>,
     /// Ascending by requester identifier.
     pub(super) slots: Vec<Slot>,
+    /// As the topology has them.
+    pub(super) aboard: Vec<BoardDevice>,
     pub(super) controller: Controller,
 }
 
 impl Board {
     /// A board of memory and SMMUs alone; `map` says where each answers.
-    pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<SmmuV3>, pace: Pace) -> Self {
-        let (smmu_ids, slots, controller) = (Vec::new(), Vec::new(), Controller::Absent);
-        Self::new(Parts { memory, map, smmus, smmu_ids, slots, controller }, pace)
+    pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<Smmu>, pace: Pace) -> Self {
+        let (smmu_ids, slots, aboard) = (Vec::new(), Vec::new(), Vec::new());
+        let controller = Controller::Absent;
+        Self::new(Parts { memory, map, smmus, smmu_ids, slots, aboard, controller }, pace)
     }
 
     /// A board of these parts, on which CPU 0 runs.
     pub(super) fn new(parts: Parts, pace: Pace) -> Self {
-        let Parts { memory, map, smmus, smmu_ids, slots, controller } = parts;
+        let Parts { memory, map, smmus, smmu_ids, slots, aboard, controller } = parts;
         Self {
             memory,
             map,
             smmus,
             smmu_ids,
             slots,
+            aboard,
             controller,
             lost: None,
             cpu: Cpu::default(),
@@ -128,12 +135,12 @@ impl Board {
     }
 
     /// The SMMU with this index.
-    pub fn smmu(&self, index: usize) -> Option<&SmmuV3> {
+    pub fn smmu(&self, index: usize) -> Option<&Smmu> {
         self.smmus.get(index)
     }
 
     /// The SMMU with this index, and the memory it stands on.
-    pub fn smmu_mut(&mut self, index: usize) -> Option<(&mut SmmuV3, &mut Memory)> {
+    pub fn smmu_mut(&mut self, index: usize) -> Option<(&mut Smmu, &mut Memory)> {
         Some((self.smmus.get_mut(index)?, &mut self.memory))
     }
 

@@ -12,6 +12,7 @@
 //! | `ats`, `priq` | what is a device with a cache of its own told? |
 //! | `cmdq` | what does a command do? |
 //! | `eventq`, `irq` | how is software told? |
+//! | [`names`] | what is each of these called? |
 //! | `explain` | why does a translation come out as it does? |
 //!
 //! Not here: Secure and Realm interfaces, ATOS, AArch32 tables, 128-bit descriptors, permission
@@ -27,6 +28,7 @@ pub(crate) mod explain;
 mod features;
 pub(crate) mod front;
 mod irq;
+pub mod names;
 mod outcome;
 mod priq;
 mod queue;
@@ -47,6 +49,7 @@ pub use eventq::Event;
 pub use eventq::PageHint;
 pub use eventq::Record;
 pub use explain::Explanation;
+pub use explain::Named;
 pub use explain::Step;
 pub use explain::Verdict;
 pub use features::CAPABILITIES;
@@ -75,6 +78,7 @@ pub use wire::event::EventKind;
 use crate::choice::Choices;
 use crate::tlb::{Geometry, Retention, Space, Tlb, Translation};
 use ats::Invalidations;
+use cmdq::Command;
 use config_cache::ConfigCache;
 use features::Features;
 use front::Front;
@@ -159,6 +163,8 @@ pub struct SmmuV3 {
     flag_writes: Vec<FlagWrite>,
     stalls: Stalls,
     invalidations: Invalidations,
+    /// Invalidations that were consumed and are not complete, oldest first.
+    incomplete: Vec<Command>,
     /// In service failure mode.
     failed: bool,
 }
@@ -179,6 +185,7 @@ impl SmmuV3 {
             flag_writes: Vec::new(),
             stalls: Stalls::default(),
             invalidations: Invalidations::default(),
+            incomplete: Vec::new(),
             failed: false,
             implementation,
         }
@@ -200,6 +207,7 @@ impl SmmuV3 {
             flag_writes: Vec::new(),
             stalls: self.stalls.clone(),
             invalidations: self.invalidations.clone(),
+            incomplete: self.incomplete.clone(),
             failed: self.failed,
         }
     }
