@@ -122,6 +122,8 @@ pub struct SmmuV3 {
     pub ids: IdRegisters,
     /// Its wired interrupts.
     pub wired: SmmuWires,
+    /// What an ITS knows its own messages by; `None` where they reach none.
+    pub device_id: Option<DeviceId>,
     /// How long what was cached is kept.
     pub retention: Retention,
     /// What the architecture leaves open.

@@ -13,6 +13,7 @@ pub mod files;
 mod info;
 mod interrupts;
 mod iommu_info;
+pub mod its;
 pub mod junit;
 mod memory;
 mod messages;
@@ -233,6 +234,7 @@ fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
         setup.params.dma_entry_limit = *limit;
     }
     setup.pace = pace_of(*pace);
+    setup.lost = chosen.lost;
     Running::new(&machine, setup)
 }
 

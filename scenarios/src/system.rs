@@ -15,8 +15,9 @@ mod process;
 mod smmu;
 
 pub use aboard::BoardDevice;
+pub(crate) use assemble::gicv3;
 pub use assemble::{AssemblyError, Setup};
-pub use board::{Board, Pace, Slot};
+pub use board::{Board, Lost, LostCommand, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
 pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
@@ -24,7 +25,7 @@ pub use smmu::{Outcome, Smmu, Stalled, Terminated};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passim_model::{Endpoint, PageSize, Requester, Rid, Topology};
+use passim_model::{Endpoint, PageSize, PhysAddr, Requester, Rid, Topology};
 use passim_vfio::Kernel;
 
 /// A running machine. See the [module](self).
@@ -39,6 +40,8 @@ pub struct System {
     smmu_of: BTreeMap<Endpoint, usize>,
     /// Functions that were taken out.
     unplugged: BTreeSet<Rid>,
+    /// Where the first ITS is, if there is one.
+    pub(crate) its: Option<PhysAddr>,
 }
 
 impl System {

@@ -10,7 +10,8 @@ use passim_model::memory::BankError;
 use passim_model::pci::Registers;
 use passim_model::topology::{BarKind, Function, Platform, SameRid};
 use passim_model::{
-    AddressMap, Endpoint, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
+    AddressMap, DeviceId, Endpoint, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target,
+    Topology,
 };
 use passim_smmu::v2::{Auxiliary, Version};
 use passim_smmu::v3::{Implementation, Wires};
@@ -26,7 +27,7 @@ use super::aboard::MESSAGE_BYTES;
 use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
-use super::{Board, BoardDevice, Pace, Slot, System};
+use super::{Board, BoardDevice, Lost, Pace, Slot, System};
 use crate::machine::{self, Gic, GicIts, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
@@ -45,6 +46,8 @@ pub struct Setup {
     pub set_aside: Vec<Span<PhysAddr>>,
     /// When hardware works.
     pub pace: Pace,
+    /// A command of the ITS's driver that the ITS does not see.
+    pub lost: Option<Lost>,
 }
 
 impl Setup {
@@ -60,6 +63,7 @@ impl Setup {
             modules: Vec::new(),
             set_aside: Vec::new(),
             pace: Pace::Eager,
+            lost: None,
         }
     }
 }
@@ -92,6 +96,7 @@ impl System {
     pub fn new(machine: &Machine, setup: Setup) -> Result<Self, AssemblyError> {
         let topology = topology(machine)?;
         let mut board = Board::with(machine, &topology, setup.pace)?;
+        board.lose(setup.lost);
         let firmware = firmware(machine);
         let interrupts = interrupts(machine);
         let boot = Boot {
@@ -113,7 +118,11 @@ impl System {
         let smmu_of = functions.chain(platforms);
         let smmu_of = smmu_of.filter_map(|(device, smmu)| Some((device, smmu?))).collect();
         let (page, unplugged) = (machine.page_size, BTreeSet::new());
-        Ok(Self { board, kernel, topology, page, smmu_of, unplugged })
+        let its = match &machine.gic {
+            Gic::Its(gic) => gic.its.first().copied(),
+            Gic::V2m(_) => None,
+        };
+        Ok(Self { board, kernel, topology, page, smmu_of, unplugged, its })
     }
 }
 
@@ -155,8 +164,15 @@ impl Board {
             BoardDevice::new(device, facts.smmu.filter(|smmu| *smmu < smmus.len()))
         });
         let (aboard, controller) = (aboard.collect(), controller(machine));
-        Ok(Board::new(Parts { memory, map, smmus, slots, aboard, controller }, pace))
+        let smmu_ids = smmu_ids(machine);
+        let parts = Parts { memory, map, smmus, smmu_ids, slots, aboard, controller };
+        Ok(Board::new(parts, pace))
     }
+}
+
+/// What an ITS knows the messages of each SMMU by.
+fn smmu_ids(machine: &Machine) -> Vec<Option<DeviceId>> {
+    machine.iommu.smmus().iter().map(|smmu| smmu.device_id).collect()
 }
 
 /// The functions, as the topology has them.
@@ -201,7 +217,8 @@ fn controller(machine: &Machine) -> Controller {
     Controller::of_v2(GicV2::new(implementation))
 }
 
-fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
+/// The GICv3 of a machine as it stands after power-on.
+pub(crate) fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
     let spis = u16::try_from(facts.spis).unwrap_or(u16::MAX);
     let mut built = v3::Implementation::of(facts.preset, gicv3_cpus(machine), spis);
     built.its = vec![built.its[0]; facts.its.len()];

@@ -1,12 +1,17 @@
 //! The board: memory, what answers at each address, and the parts that answer.
 
 mod host;
+mod lost;
+
+pub use lost::{Lost, LostCommand};
 
 use passim_gic::its::Report;
 use passim_gic::its::image::ImageError;
 use passim_gic::{Cpu, GicV2, GicV3, Signal, Size};
 use passim_model::pci::Registers;
-use passim_model::{AddressMap, Effect, IntId, Memory, PhysAddr, Requester, Rid, Target};
+use passim_model::{
+    AddressMap, DeviceId, Effect, IntId, Memory, PhysAddr, Requester, Rid, StreamId, Target,
+};
 use passim_smmu::v3::Progress;
 
 use super::aboard::BoardDevice;
@@ -58,11 +63,15 @@ pub struct Board {
     memory: Memory,
     map: AddressMap,
     smmus: Vec<Smmu>,
+    /// What an ITS knows the messages of each SMMU by, if it does.
+    smmu_ids: Vec<Option<DeviceId>>,
     /// Ascending by requester identifier, as the topology has them.
     slots: Vec<Slot>,
     /// Devices that are on no bus, as the topology has them.
     pub(super) aboard: Vec<BoardDevice>,
     controller: Controller,
+    /// A command that no ITS sees.
+    lost: Option<Lost>,
     /// The CPU whose loads and stores come next.
     cpu: Cpu,
     pace: Pace,
@@ -76,6 +85,8 @@ pub(super) struct Parts {
     /// Where each part answers.
     pub(super) map: AddressMap,
     pub(super) smmus: Vec<Smmu>,
+    /// By SMMU, what an ITS knows its messages by.
+    pub(super) smmu_ids: Vec<Option<DeviceId>>,
     /// Ascending by requester identifier.
     pub(super) slots: Vec<Slot>,
     /// As the topology has them.
@@ -86,20 +97,23 @@ pub(super) struct Parts {
 impl Board {
     /// A board of memory and SMMUs alone; `map` says where each answers.
     pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<Smmu>, pace: Pace) -> Self {
-        let (slots, aboard, controller) = (Vec::new(), Vec::new(), Controller::Absent);
-        Self::new(Parts { memory, map, smmus, slots, aboard, controller }, pace)
+        let (smmu_ids, slots, aboard) = (Vec::new(), Vec::new(), Vec::new());
+        let controller = Controller::Absent;
+        Self::new(Parts { memory, map, smmus, smmu_ids, slots, aboard, controller }, pace)
     }
 
     /// A board of these parts, on which CPU 0 runs.
     pub(super) fn new(parts: Parts, pace: Pace) -> Self {
-        let Parts { memory, map, smmus, slots, aboard, controller } = parts;
+        let Parts { memory, map, smmus, smmu_ids, slots, aboard, controller } = parts;
         Self {
             memory,
             map,
             smmus,
+            smmu_ids,
             slots,
             aboard,
             controller,
+            lost: None,
             cpu: Cpu::default(),
             pace,
             effects: Vec::new(),
@@ -239,7 +253,7 @@ impl Board {
         for effect in self.smmus[index].take_effects() {
             match effect {
                 Effect::Write { at, data } => {
-                    if !self.write_word(at, data) {
+                    if !self.write_word(at, data, index) {
                         self.effects.push(effect);
                     }
                 }
@@ -255,14 +269,19 @@ impl Board {
         }
     }
 
-    /// Writes 32 bits to RAM or to a doorbell that asks nobody who writes; `false` where neither
-    /// is.
-    fn write_word(&mut self, at: PhysAddr, data: u32) -> bool {
+    /// An SMMU writes 32 bits to RAM or to a doorbell; `false` where neither is, or where the
+    /// doorbell asks who writes and the SMMU has no name there.
+    fn write_word(&mut self, at: PhysAddr, data: u32, smmu: usize) -> bool {
+        let device = self.smmu_ids.get(smmu).copied().flatten();
+        // What an SMMU writes itself is not translated, so that the StreamID says nothing.
+        let stream = StreamId::default();
+        let requester = device.map(|device| Requester { stream, substream: None, device });
         match self.map.find(at) {
             Some((Target::Ram, _)) => self.memory.write(at, &data.to_le_bytes()).is_ok(),
             Some((Target::Interrupts(block), offset)) => {
                 let access = (offset, Size::Word, u64::from(data));
-                self.controller.message(block, access, None, &mut self.memory).is_some()
+                let memory = &mut self.memory;
+                self.controller.message(block, access, requester.as_ref(), memory).is_some()
             }
             _ => false,
         }

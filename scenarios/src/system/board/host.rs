@@ -109,6 +109,7 @@ impl Host for Board {
             }
             (Target::Interrupts(block), offset) => {
                 let access = (offset, width.into(), value);
+                self.lose_command(block, offset, value);
                 let stored = self.controller.store(block, access, self.cpu, &mut self.memory);
                 stored.ok_or(Abort(at))?;
                 if self.pace == Pace::Eager {
