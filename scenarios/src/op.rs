@@ -10,8 +10,8 @@ mod value;
 
 pub use declare::{Argument, Form, Verb};
 pub use value::{
-    AreaKind, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number, PaceName, Protection,
-    Setting, YesNo,
+    AreaKind, AtsName, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number, PaceName,
+    Protection, Setting, YesNo,
 };
 
 use core::fmt;
@@ -352,6 +352,35 @@ operations! {
         key value: Number = "value",
         /// Bytes, 1 to 8; 8 without it.
         opt size: Number = "size",
+    }
+    /// Says what a device does about ATS. It asks for translations, keeps them and drops them when
+    /// it is told to (`on`), or does not answer when it is told to (`silent`); `off` after a reset.
+    Ats = "ats" {
+        /// The device, which has `ats = true` in the machine file.
+        key dev: Rid = "dev",
+        /// off, on or silent.
+        key state: AtsName = "state",
+    }
+    /// Shows the translations that a device keeps.
+    Atc = "atc" {
+        /// The device.
+        key dev: Rid = "dev",
+    }
+    /// A device asks for a page, alone in its group: PRI.
+    PageRequest = "page-request" {
+        /// The device, which has `ats = true` in the machine file.
+        key dev: Rid = "dev",
+        /// The page.
+        key iova: Iova = "iova",
+        /// What it is asked for.
+        key prot: Perms = "prot",
+        /// Page Request Group Index; 0 without it.
+        opt group: u32 = "group",
+    }
+    /// Shows the answers to the page requests of a device since it was last asked.
+    PageResponses = "page-responses" {
+        /// The device.
+        key dev: Rid = "dev",
     }
     /// Asks a driver to take a device.
     Bind = "bind" {

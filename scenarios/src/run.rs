@@ -18,6 +18,7 @@ mod messages;
 mod outcome;
 mod raw;
 mod surroundings;
+mod translations;
 
 pub use account::Account;
 pub use surroundings::{AreaHere, ContainerHere, Surroundings};
@@ -265,6 +266,9 @@ impl Running {
             | Op::Affinity { .. }
             | Op::Interrupts {} => self.interrupts(op),
             Op::Read { .. } | Op::Write { .. } => self.device(op),
+            Op::Ats { .. } | Op::Atc { .. } | Op::PageRequest { .. } | Op::PageResponses { .. } => {
+                self.translations(op)
+            }
             Op::Raise { .. } | Op::Msi { .. } | Op::Msix { .. } | Op::Pending {} => {
                 self.messages(op)
             }

@@ -4,6 +4,7 @@
 //! and stores and performs what parts want done elsewhere; devices reach memory only through it.
 
 mod assemble;
+mod ats;
 mod board;
 mod controller;
 mod dma;
@@ -13,6 +14,7 @@ mod message;
 mod process;
 
 pub use assemble::{AssemblyError, Setup};
+pub use ats::{Ats, AtsState, NotGranted};
 pub use board::{Board, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
 pub use message::{Arrival, Delivery, Signalled};

@@ -249,6 +249,7 @@ fn function(device: &PciDevice, config: &PciConfig) -> Option<Function> {
         reserved: Vec::new(),
         held: Vec::new(),
         isolation: Isolation::default(),
+        ats: false,
     })
 }
 

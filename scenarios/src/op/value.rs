@@ -183,6 +183,15 @@ words! {
         /// The kernel wants the device back.
         Req = "req",
     }
+    /// What a device does about ATS.
+    AtsName, "off, on or silent" {
+        /// Nothing.
+        Off = "off",
+        /// It asks, keeps and drops.
+        On = "on",
+        /// It does not answer invalidations.
+        Silent = "silent",
+    }
     /// When hardware works.
     PaceName, "eager or stepped" {
         /// After every store.

@@ -20,6 +20,7 @@ use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWire
 use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
 
+use super::ats::Ats;
 use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
@@ -151,6 +152,7 @@ fn slots(machine: &Machine, topology: &Topology, smmus: usize) -> Vec<Slot> {
             rid,
             registers,
             smmu: smmu.filter(|smmu| *smmu < smmus),
+            ats: facts.filter(|facts| facts.ats).map(|_| Ats::default()),
             edu: Edu::at(rid, topology),
         }
     };
