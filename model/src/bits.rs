@@ -8,12 +8,18 @@
 pub struct Field {
     high: u32,
     low: u32,
+    is_address: bool,
 }
 
 /// The field `[high:low]`, as specifications print it.
 pub const fn bits(high: u32, low: u32) -> Field {
     assert!(high < 64 && low <= high, "a field lies inside a 64-bit word");
-    Field { high, low }
+    Field { high, low, is_address: false }
+}
+
+/// The field `[high:low]` of an address, whose bits stand where they stand in the address.
+pub const fn address(high: u32, low: u32) -> Field {
+    Field { is_address: true, ..bits(high, low) }
 }
 
 /// The single-bit field `[n]`.
@@ -30,6 +36,11 @@ impl Field {
     /// Number of bits.
     pub const fn width(self) -> u32 {
         self.high - self.low + 1
+    }
+
+    /// Whether it holds bits of an address, in their places.
+    pub const fn is_address(self) -> bool {
+        self.is_address
     }
 
     /// The lowest bit.
@@ -61,6 +72,18 @@ impl Field {
     /// A word with only this field set, to `value`.
     pub const fn of(self, value: u64) -> u64 {
         self.set(0, value)
+    }
+
+    /// A word with only this field set to what people say of it: its value, or for a part of an
+    /// address the whole address. `None` where the field does not hold all of it.
+    pub const fn of_said(self, said: u64) -> Option<u64> {
+        let word = if self.is_address { self.in_place(said) } else { self.of(said) };
+        if self.said(word) == said { Some(word) } else { None }
+    }
+
+    /// What people say of the field in `word`: the other way round.
+    pub const fn said(self, word: u64) -> u64 {
+        if self.is_address { self.in_place(word) } else { self.get(word) }
     }
 
     /// A word with only this field set, to 1 if `on`.
@@ -107,6 +130,10 @@ macro_rules! layout {
         impl $name {
             $($(#[$field_doc])*
             $vis const $field: $crate::bits::Field = $crate::bits::$place($($position),+);)*
+
+            /// Every field and its name, in the order of the layout.
+            $vis const FIELDS: &'static [(&'static str, $crate::bits::Field)] =
+                &[$((stringify!($field), Self::$field)),*];
         }
 
         const _: () =

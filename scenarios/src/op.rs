@@ -6,22 +6,34 @@
 
 #[macro_use]
 mod declare;
+mod hardware;
+mod its;
 mod value;
 
 pub use declare::{Argument, Form, Verb};
+pub use hardware::HardwareOp;
+pub use its::ItsOp;
 pub use value::{
-    AreaKind, AtsName, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number, PaceName,
-    Protection, Setting, YesNo,
+    AreaKind, AtsName, CommandName, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number,
+    PaceName, Protection, Setting, YesNo,
 };
 
 use core::fmt;
 
-use passim_model::{Iova, Perms, PhysAddr, Rid};
+use passim_model::{Iova, Perms, Rid};
 
 use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, Invocation, Place, Signed, Text, invocation, unknown_verb};
 
 operations! {
+    /// One operation of a scenario. See the [module](self).
+    enum Op;
+    families {
+        /// Below any kernel: registers and memory.
+        Hardware(HardwareOp),
+        /// The GICv3 of a bare machine.
+        Its(ItsOp),
+    }
     /// Builds a machine and boots it, in place of the one before; process 1 runs then.
     Machine = "machine" {
         /// A built-in machine, or a machine file.
@@ -38,6 +50,21 @@ operations! {
         opt set: Setting = "set",
         /// When hardware works: `eager` or `stepped`.
         opt pace: PaceName = "pace",
+        /// What a GICv3 chooses where it has a choice: the name of a preset.
+        opt gic: Text = "gic",
+        /// What chance is drawn from, for the preset `adversarial`.
+        opt seed: Number = "seed",
+    }
+    /// Builds a machine that nothing boots, in place of the one before: the scenario is its software.
+    Bare = "bare" {
+        /// A built-in machine, or a machine file.
+        word name: Text = "a machine",
+        /// When hardware works: `eager` or `stepped`.
+        opt pace: PaceName = "pace",
+        /// What a GICv3 chooses where it has a choice: the name of a preset.
+        opt gic: Text = "gic",
+        /// What chance is drawn from, for the preset `adversarial`.
+        opt seed: Number = "seed",
     }
     /// Starts a process; what follows is done by it.
     Process = "process" {
@@ -279,7 +306,7 @@ operations! {
     /// hold each.
     Doorbells = "doorbells" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
     }
     /// SET_IRQS: makes an eventfd for each vector of a device and turns messages on, or says what
     /// more of them signal. The device may master the bus from then on.
@@ -292,6 +319,15 @@ operations! {
         opt index: IrqIndex = "index",
         /// First vector; 0 without it.
         opt start: u32 = "start",
+        /// Stops the call where it has dropped a lock: the name of the place.
+        opt until: Text = "until",
+    }
+    /// Goes on with what `enable` stopped for a device, in the name of the process that began it.
+    GoOn = "go-on" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// Stops again at this place.
+        opt until: Text = "until",
     }
     /// SET_IRQS: turns messages, or another interrupt, off.
     Disable = "disable" {
@@ -414,7 +450,7 @@ operations! {
     /// A device signals an interrupt, by a message as its registers say.
     Raise = "raise" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
         /// Which; 0 without it.
         opt vector: u32 = "vector",
     }
@@ -430,36 +466,6 @@ operations! {
     }
     /// Shows the interrupts that wait or are being served, as the interrupt controller has them.
     Pending = "pending" {}
-    /// Loads a register.
-    Load = "load" {
-        /// Physical address.
-        key at: PhysAddr = "at",
-        /// Bytes, 1, 2, 4 or 8; 4 without it.
-        opt size: Number = "size",
-    }
-    /// Stores to a register.
-    Store = "store" {
-        /// Physical address.
-        key at: PhysAddr = "at",
-        /// What to store.
-        key value: Number = "value",
-        /// Bytes, 1, 2, 4 or 8; 4 without it.
-        opt size: Number = "size",
-    }
-    /// Reads a doubleword of memory.
-    PeekPhys = "peek-phys" {
-        /// Physical address.
-        key at: PhysAddr = "at",
-    }
-    /// Writes a doubleword of memory.
-    PokePhys = "poke-phys" {
-        /// Physical address.
-        key at: PhysAddr = "at",
-        /// What to write.
-        key value: Number = "value",
-    }
-    /// Hardware works until nothing is left to do.
-    Settle = "settle" {}
 }
 
 impl Op {

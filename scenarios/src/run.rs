@@ -6,6 +6,7 @@
 
 mod account;
 mod attach;
+mod bare;
 mod calls;
 mod device;
 pub mod files;
@@ -19,9 +20,11 @@ mod outcome;
 mod raw;
 mod surroundings;
 mod translations;
+mod under_way;
 
 pub use account::Account;
 pub use surroundings::{AreaHere, ContainerHere, Surroundings};
+use under_way::UnderWay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,11 +35,12 @@ use passim_vfio::policy::Profile;
 use passim_vfio::process::{Capabilities, Start};
 use passim_vfio::verdict::Verdict;
 
-use crate::chosen::{Chosen, NoSuch, meant_profile};
+use self::bare::Bare;
+use crate::chosen::{Chosen, NoSuch, meant_profile, preset};
 use crate::machine::Machine;
-use crate::op::{Op, PaceName, Setting, YesNo};
+use crate::op::{Number, Op, PaceName, Setting, YesNo};
 use crate::replay::machine_named;
-use crate::script::Place;
+use crate::script::{Place, Text};
 use crate::system::{Pace, Setup, System};
 
 /// RLIMIT_MEMLOCK of a process that sets none: the kernel's default, 8 MiB.
@@ -69,7 +73,19 @@ pub type Outcome = Result<Vec<String>, Unperformable>;
 #[derive(Default)]
 pub struct Runner {
     chosen: Chosen,
-    running: Option<Running>,
+    stage: Stage,
+}
+
+/// What a scenario acts on.
+#[derive(Default)]
+enum Stage {
+    /// Nothing is built yet.
+    #[default]
+    Empty,
+    /// A machine that Linux runs.
+    Booted(Box<Running>),
+    /// A machine that nothing boots.
+    Bare(Box<Bare>),
 }
 
 /// A named area of one process.
@@ -99,6 +115,8 @@ struct Running {
     container: BTreeMap<u32, i32>,
     /// Eventfds of vectors, by process, device and vector.
     eventfds: BTreeMap<(u32, Rid, u32), i32>,
+    /// Calls that stopped in the middle, by device.
+    under_way: BTreeMap<Rid, UnderWay>,
     /// Pages the scenario wrote by their physical addresses.
     poked: BTreeSet<PhysAddr>,
     /// What the kernel said during the present operation.
@@ -114,7 +132,7 @@ impl Runner {
     /// Nothing built yet; every machine will have this profile and these choices, whatever the
     /// scenario says.
     pub fn with(chosen: Chosen) -> Self {
-        Self { chosen, running: None }
+        Self { chosen, stage: Stage::Empty }
     }
 
     /// Performs one operation.
@@ -122,26 +140,48 @@ impl Runner {
     /// # Errors
     /// [`Unperformable`]: it names what does not exist, or there is no machine.
     pub fn perform(&mut self, op: &Op) -> Outcome {
-        if let Op::Machine { .. } = op {
-            // A machine that does not come up leaves none, least of all the one before.
-            self.running = None;
-            self.running = Some(boot(op, &self.chosen)?);
-            return Ok(vec!["ok".to_owned()]);
+        // A machine that does not come up leaves none, least of all the one before.
+        if matches!(op, Op::Machine { .. } | Op::Bare { .. }) {
+            self.stage = Stage::Empty;
         }
-        let running = self.running.as_mut().ok_or_else(|| {
-            Unperformable::new("there is no machine yet")
-                .hint("a scenario begins with `machine NAME`")
-        })?;
-        running.account = Account::default();
-        let mut lines = running.perform(op)?;
-        running.account.verdicts = running.system.kernel.take_verdicts();
-        lines.extend(running.account.verdicts.iter().map(Verdict::to_string));
-        Ok(lines)
+        match op {
+            Op::Machine { .. } => {
+                self.stage = Stage::Booted(Box::new(boot(op, &self.chosen)?));
+                return Ok(vec!["ok".to_owned()]);
+            }
+            Op::Bare { name, pace, gic, seed } => {
+                let machine = self.chosen.machine(machine_of(name)?, gic.as_ref(), *seed)?;
+                let bare = Bare::new(&machine, pace_of(*pace))?;
+                self.stage = Stage::Bare(Box::new(bare));
+                return Ok(vec!["ok".to_owned()]);
+            }
+            _ => {}
+        }
+        match &mut self.stage {
+            Stage::Empty => Err(Unperformable::new("there is no machine yet")
+                .hint("a scenario begins with `machine NAME` or `bare NAME`")),
+            Stage::Bare(bare) => bare.perform(op),
+            Stage::Booted(running) => {
+                running.account = Account::default();
+                let mut lines = running.perform(op)?;
+                running.account.verdicts = running.system.kernel.take_verdicts();
+                lines.extend(running.account.verdicts.iter().map(Verdict::to_string));
+                Ok(lines)
+            }
+        }
     }
 
     /// What the kernel said during the last operation that was performed.
     pub fn account(&self) -> Account {
-        self.running.as_ref().map(|running| running.account.clone()).unwrap_or_default()
+        self.running().map(|running| running.account.clone()).unwrap_or_default()
+    }
+
+    /// The machine that Linux runs, if there is one.
+    fn running(&self) -> Option<&Running> {
+        match &self.stage {
+            Stage::Booted(running) => Some(running),
+            Stage::Empty | Stage::Bare(_) => None,
+        }
     }
 }
 
@@ -155,15 +195,13 @@ fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
         dma_entry_limit,
         set,
         pace,
+        gic,
+        seed,
     } = op
     else {
         unreachable!("called for `machine` alone");
     };
-    let machine = machine_named(&name.0).map_err(|error| Unperformable {
-        // With the place: the machine's file is not the scenario's.
-        message: error.to_string(),
-        hint: Some(error.hint().to_owned()),
-    })?;
+    let machine = chosen.machine(machine_of(name)?, gic.as_ref(), *seed)?;
     let profile = match (chosen.profile, profile) {
         (Some(profile), _) => profile,
         (None, Some(name)) => profile_of(&name.0)?,
@@ -182,17 +220,53 @@ fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
     if let Some(limit) = dma_entry_limit {
         setup.params.dma_entry_limit = *limit;
     }
-    setup.pace = match pace {
+    setup.pace = pace_of(*pace);
+    Running::new(&machine, setup)
+}
+
+/// The machine of that name or file.
+fn machine_of(name: &Text) -> Result<Machine, Unperformable> {
+    machine_named(&name.0).map_err(|error| Unperformable {
+        // With the place: the machine's file is not the scenario's.
+        message: error.to_string(),
+        hint: Some(error.hint().to_owned()),
+    })
+}
+
+fn pace_of(pace: Option<PaceName>) -> Pace {
+    match pace {
         Some(PaceName::Stepped) => Pace::Stepped,
         Some(PaceName::Eager) | None => Pace::Eager,
-    };
-    Running::new(&machine, setup)
+    }
 }
 
 fn profile_of(name: &str) -> Result<Profile, Unperformable> {
     name.parse().map_err(|error: passim_vfio::policy::UnknownProfile| {
         Unperformable::new(error.to_string()).hint(meant_profile(name))
     })
+}
+
+impl Chosen {
+    /// The machine with the GICv3 that a line of a scenario asks for, or the caller, who comes
+    /// first.
+    fn machine(
+        &self,
+        mut machine: Machine,
+        gic: Option<&Text>,
+        seed: Option<Number>,
+    ) -> Result<Machine, Unperformable> {
+        let own = preset(gic.map(|name| name.0.as_str()), seed.map(|seed| seed.0))?;
+        if let Some(preset) = own
+            && !machine.choose_gic(preset)
+        {
+            return Err(Unperformable::new("this machine has no GICv3")
+                .hint("leave out `gic=`, or take a machine with `[gic.its]`"));
+        }
+        if let Some(preset) = self.gic {
+            machine.choose_gic(preset);
+        }
+        Ok(machine)
+    }
 }
 
 impl From<NoSuch> for Unperformable {
@@ -213,6 +287,7 @@ impl Running {
             attached: BTreeMap::new(),
             container: BTreeMap::new(),
             eventfds: BTreeMap::new(),
+            under_way: BTreeMap::new(),
             poked: BTreeSet::new(),
             account: Account::default(),
         };
@@ -224,7 +299,7 @@ impl Running {
         // What was sent before is not what this operation brings about.
         self.system.board.take_deliveries();
         match op {
-            Op::Machine { .. } => unreachable!("performed by the runner"),
+            Op::Machine { .. } | Op::Bare { .. } => unreachable!("performed by the runner"),
             Op::Process { memlock } => {
                 self.spawn(memlock.map_or(DEFAULT_MEMLOCK, |limit| limit.0));
                 Ok(vec![format!("process {}", self.current)])
@@ -260,6 +335,7 @@ impl Running {
             | Op::DeviceInfo { .. }
             | Op::Dirty { .. } => self.information(op),
             Op::Enable { .. }
+            | Op::GoOn { .. }
             | Op::Disable { .. }
             | Op::SetIrqs { .. }
             | Op::Eventfd { .. }
@@ -272,11 +348,9 @@ impl Running {
             Op::Raise { .. } | Op::Msi { .. } | Op::Msix { .. } | Op::Pending {} => {
                 self.messages(op)
             }
-            Op::Load { .. }
-            | Op::Store { .. }
-            | Op::PeekPhys { .. }
-            | Op::PokePhys { .. }
-            | Op::Settle {} => self.raw(op),
+            Op::Hardware(op) => self.raw(op),
+            Op::Its(_) => Err(Unperformable::new("a kernel drives the GICv3 of this machine")
+                .hint("`bare NAME` builds one that no kernel runs on")),
             _ => self.calls(op),
         }
     }

@@ -2,9 +2,9 @@
 
 use passim::input_error::SourceText;
 use passim::machine::{BUILTIN, Iommu, Machine};
+use passim::system::Outcome;
 use passim::system::{Setup, System};
 use passim_model::{Access, Iova, PageSize, Rid, UserAddr};
-use passim_smmu::v3::Outcome;
 use passim_vfio::Profile;
 use passim_vfio::call::{Answer, Arg, Call, MapKind, Protection};
 use passim_vfio::process::{Capabilities, Pid, Start};

@@ -1,7 +1,7 @@
 //! What a kernel must forget when it starts on an SMMU that another one left running.
 
 use crate::flaw::{Armed, Between, Flaw, Habit, SMMU};
-use passim::system::{Board, Pace};
+use passim::system::{Board, Outcome, Pace};
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::MemoryType;
 use passim_model::{
@@ -11,7 +11,7 @@ use passim_model::{
 use passim_smmu::SmmuV3;
 use passim_smmu::choice::{Choices, Completion};
 use passim_smmu::tlb::Retention;
-use passim_smmu::v3::{Description, Implementation, Outcome, Transaction};
+use passim_smmu::v3::{Description, Implementation, Transaction};
 use passim_vfio::iommu::{DeviceFacts, DomainKind, DriverFacts, Firmware, Iommu, MapRequest};
 use passim_vfio::policy::Profile;
 use passim_vfio::step::Step;
@@ -38,7 +38,7 @@ fn board() -> Board {
         choices: Choices { completion: Completion::WhenSynchronised, ..Choices::default() },
         ..Implementation::default()
     });
-    Board::bare(memory, map, vec![smmu], Pace::Eager)
+    Board::bare(memory, map, vec![smmu.into()], Pace::Eager)
 }
 
 /// A kernel that boots, with the frames from `first_frame` on, and attaches the device to a domain
@@ -62,7 +62,8 @@ fn kernel(board: &mut Board, armed: &mut Armed, first_frame: u64, target: u64) {
     let domain = domain.expect("there is memory for it");
     let mut claimed = iommu.claim(GROUP, &mut frames, &mut host).expect("nobody else has it");
     while !matches!(claimed.step(&mut iommu, &mut frames, &mut host), Step::Done(_)) {}
-    let mut attached = iommu.attach(domain, GROUP).expect("it goes together");
+    let attached = iommu.attach(domain, GROUP, &mut frames, &mut host);
+    let mut attached = attached.expect("it goes together");
     while !matches!(attached.step(&mut iommu, &mut frames, &mut host), Step::Done(_)) {}
     let request = MapRequest {
         iova: Iova::new(IOVA),

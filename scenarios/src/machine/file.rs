@@ -7,6 +7,7 @@ mod devices;
 mod interrupts;
 mod isolation;
 mod platform;
+mod smmuv2;
 mod smmuv3;
 mod sriov;
 
@@ -22,6 +23,7 @@ use toml::Spanned;
 use self::devices::Devices;
 use self::interrupts::{GicFile, gic};
 use self::platform::{DeviceRangeFile, MapFile, PlatformFile, StreamRangeFile};
+use self::smmuv2::SmmuV2File;
 use self::smmuv3::SmmuFile;
 use self::sriov::SriovFile;
 use super::ids::Ids;
@@ -100,6 +102,7 @@ enum IommuFile {
     Flat,
     X86(X86File),
     SmmuV3(Vec<SmmuFile>),
+    SmmuV2(Vec<SmmuV2File>),
     Mixed(MixedFile),
 }
 
@@ -375,6 +378,13 @@ fn iommu(file: Spanned<IommuFile>, source: &SourceText) -> Result<Iommu, InputEr
         IommuFile::Flat => Ok(Iommu::Flat),
         IommuFile::X86(file) => Ok(Iommu::X86(file.into_x86(&span, source)?)),
         IommuFile::SmmuV3(files) => Ok(Iommu::SmmuV3(smmus(files)?)),
+        IommuFile::SmmuV2(files) if files.is_empty() => {
+            Err(refuse(source, span, "`smmuv2` lists at least one SMMU"))
+        }
+        IommuFile::SmmuV2(files) => {
+            let smmus = files.into_iter().map(|file| file.into_smmu(source));
+            Ok(Iommu::SmmuV2(smmus.collect::<Result<_, _>>()?))
+        }
         IommuFile::Mixed(MixedFile { smmuv3, x86 }) => {
             Ok(Iommu::Mixed(smmus(smmuv3)?, x86.into_x86(&span, source)?))
         }

@@ -3,6 +3,7 @@
 //! A topology says what the kernel saw. Where the board's own devices lie it does not say; that is
 //! known here for QEMU's `virt`, and a board of another name is an error, not a guess.
 
+use passim_gic::choice::Preset;
 use passim_model::{DeviceId, IntId, Rid, Span, StreamId};
 use passim_smmu::Choices;
 use passim_smmu::tlb::Retention;
@@ -129,8 +130,10 @@ fn its() -> Gic {
     Gic::Its(GicIts {
         distributor: board::DISTRIBUTOR,
         redistributors: board::REDISTRIBUTORS,
-        its: board::ITS,
+        its: vec![board::ITS],
         spis: board::SPIS,
+        // The registers and table entries of the recordings are QEMU's.
+        preset: Preset::Qemu,
     })
 }
 

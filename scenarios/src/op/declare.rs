@@ -81,40 +81,58 @@ macro_rules! put {
 }
 
 macro_rules! operations {
-    ($(
-        $(#[doc = $doc:literal])+
-        $variant:ident = $verb:literal {
-            $($(#[doc = $field_doc:literal])+ $how:ident $field:ident: $type:ty = $key:literal,)*
-        }
-    )*) => {
-        /// One operation of a scenario. See the [module](self).
+    (
+        $(#[doc = $enum_doc:literal])+
+        enum $Name:ident;
+        $(families { $($(#[doc = $family_doc:literal])+ $Family:ident($family:ty),)* })?
+        $(
+            $(#[doc = $doc:literal])+
+            $variant:ident = $verb:literal {
+                $($(#[doc = $field_doc:literal])+ $how:ident $field:ident: $type:ty = $key:literal,)*
+            }
+        )*
+    ) => {
+        $(#[doc = $enum_doc])+
         #[derive(Clone, PartialEq, Eq, Debug)]
-        pub enum Op {
+        pub enum $Name {
             $($(#[doc = $doc])+ $variant {
                 $($(#[doc = $field_doc])+ $field: field!($how $type),)*
             },)*
+            $($($(#[doc = $family_doc])+ $Family($family),)*)?
         }
 
-        /// Every verb, in the order of a manual.
-        pub const VERBS: &[Verb] = &[$(Verb {
-            name: $verb,
-            does: concat!($($doc),+),
-            arguments: &[$(Argument { form: form!($how), key: $key },)*],
-        }),*];
+        impl $Name {
+            /// The verbs declared here, in the order of a manual.
+            const OWN: &[Verb] = &[$(Verb {
+                name: $verb,
+                does: concat!($($doc),+),
+                arguments: &[$(Argument { form: form!($how), key: $key },)*],
+            }),*];
 
-        /// The verbs alone.
-        const NAMES: &[&str] = &[$($verb),*];
+            /// Every verb, in the order of a manual, families last.
+            pub fn verbs() -> Vec<&'static Verb> {
+                #[allow(unused_mut, reason = "a declaration without families adds none")]
+                let mut verbs: Vec<_> = Self::OWN.iter().collect();
+                $($(verbs.extend(<$family>::verbs());)*)?
+                verbs
+            }
 
-        impl Op {
             /// Reads an operation that stands in `source`.
             ///
             /// # Errors
             /// No such verb, or arguments it does not take.
             pub fn read(source: &SourceText, line: &Invocation) -> Result<Self, InputError> {
+                let verb = line.verb.text.as_str();
+                $($(if <$family>::verbs().iter().any(|own| own.name == verb) {
+                    return <$family>::read(source, line).map(Self::$Family);
+                })*)?
                 let mut args = Args::new(source, line)?;
-                let op = match line.verb.text.as_str() {
+                let op = match verb {
                     $($verb => Self::$variant { $($field: take!(args, $how, $key),)* },)*
-                    _ => return Err(unknown_verb(source, line, NAMES)),
+                    _ => {
+                        let names: Vec<_> = Self::verbs().iter().map(|verb| verb.name).collect();
+                        return Err(unknown_verb(source, line, &names));
+                    }
                 };
                 args.finish()?;
                 Ok(op)
@@ -128,6 +146,7 @@ macro_rules! operations {
                         $(let line = put!(line, $how, $key, $field);)*
                         line
                     })*
+                    $($(Self::$Family(op) => op.invocation(),)*)?
                 }
             }
         }

@@ -1,45 +1,52 @@
 //! Below the kernel: registers and memory.
 
-use passim_model::{Host, Width};
+use passim_model::{Abort, Host, Width};
 
 use super::{Outcome, Running, Unperformable};
-use crate::op::{Number, Op};
+use crate::op::{HardwareOp, Number};
+use crate::system::Board;
 
 impl Running {
-    pub(super) fn raw(&mut self, op: &Op) -> Outcome {
-        if let Op::PokePhys { at, .. } = op {
+    pub(super) fn raw(&mut self, op: &HardwareOp) -> Outcome {
+        if let HardwareOp::PokePhys { at, .. } = op {
             self.poked.insert(at.align_down(self.system.page().lg2()));
         }
-        let board = &mut self.system.board;
-        let line = match op {
-            Op::Load { at, size } => match self.system.load(*at, width(*size)?) {
-                Ok(value) => Number(value).to_string(),
-                Err(abort) => abort.to_string(),
-            },
-            Op::Store { at, value, size } => {
-                let stored = self.system.store(*at, width(*size)?, value.0);
-                let line = stored.map_or_else(|abort| abort.to_string(), |()| "ok".to_owned());
+        match op {
+            // What a register brings about the kernel may have to serve.
+            HardwareOp::Load { at, size } => Ok(vec![loaded(self.system.load(*at, width(*size)?))]),
+            HardwareOp::Store { at, value, size } => {
+                let line = stored(self.system.store(*at, width(*size)?, value.0));
                 // A store may let messages out that were held back.
                 let messages = self.system.board.take_deliveries();
                 let messages = messages.iter().map(|delivery| self.delivered(delivery));
-                return Ok(std::iter::once(line).chain(messages).collect());
+                Ok(std::iter::once(line).chain(messages).collect())
             }
-            Op::PeekPhys { at } => match board.memory().load_u64(*at) {
-                Ok(value) => Number(value).to_string(),
-                Err(abort) => abort.to_string(),
-            },
-            Op::PokePhys { at, value } => match board.memory_mut().store_u64(*at, value.0) {
-                Ok(()) => "ok".to_owned(),
-                Err(abort) => abort.to_string(),
-            },
-            Op::Settle {} => {
-                board.settle();
-                "ok".to_owned()
-            }
-            _ => unreachable!("only operations below the kernel come here"),
-        };
-        Ok(vec![line])
+            _ => on_board(&mut self.system.board, op),
+        }
     }
+}
+
+/// Performs an operation on a board that nobody else looks after.
+pub(super) fn on_board(board: &mut Board, op: &HardwareOp) -> Outcome {
+    let line = match op {
+        HardwareOp::Load { at, size } => loaded(board.load(*at, width(*size)?)),
+        HardwareOp::Store { at, value, size } => stored(board.store(*at, width(*size)?, value.0)),
+        HardwareOp::PeekPhys { at } => loaded(board.memory().load_u64(*at)),
+        HardwareOp::PokePhys { at, value } => stored(board.memory_mut().store_u64(*at, value.0)),
+        HardwareOp::Settle {} => {
+            board.settle();
+            "ok".to_owned()
+        }
+    };
+    Ok(vec![line])
+}
+
+fn loaded(value: Result<u64, Abort>) -> String {
+    value.map_or_else(|abort| abort.to_string(), |value| Number(value).to_string())
+}
+
+fn stored(done: Result<(), Abort>) -> String {
+    done.map_or_else(|abort| abort.to_string(), |()| "ok".to_owned())
 }
 
 fn width(size: Option<Number>) -> Result<Width, Unperformable> {

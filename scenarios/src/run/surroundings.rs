@@ -57,7 +57,7 @@ pub struct AreaHere {
 impl Runner {
     /// What the next operation stands among; `None` without a machine.
     pub fn surroundings(&self) -> Option<Surroundings> {
-        self.running.as_ref().map(Running::surroundings)
+        self.running().map(Running::surroundings)
     }
 }
 

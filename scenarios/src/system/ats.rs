@@ -11,8 +11,9 @@ use passim_model::ats::{
     Completion, Invalidation, InvalidationEnd, PageRequest, PageResponse, TranslationRequest,
 };
 use passim_model::device::{Atc, Lookup};
-use passim_model::{Access, Iova, Perms, Rid, StreamId};
-use passim_smmu::v3::{Outcome, PageOutcome, Transaction};
+use passim_model::{Access, Iova, Memory, Perms, Rid, StreamId};
+use passim_smmu::SmmuV3;
+use passim_smmu::v3::{PageOutcome, Transaction};
 
 use super::dma::{Initiator, Reach};
 use super::{Board, Slot, System};
@@ -118,7 +119,7 @@ impl System {
         let (requester, smmu) = (slot.registers.requester(), slot.smmu?);
         let (privileged, last) = (false, true);
         let request = PageRequest { requester, page, perms, privileged, last, group };
-        let (hardware, memory) = self.board.smmu_mut(smmu)?;
+        let (hardware, memory) = self.board.smmu_v3(smmu)?;
         let outcome = hardware.page_request(memory, &request);
         self.board.perform(smmu);
         if let PageOutcome::Answered(response) = outcome {
@@ -152,7 +153,7 @@ impl Board {
         access: Access,
     ) -> Reach {
         let Initiator { requester, smmu: Some(smmu), .. } = initiator else {
-            return self.arrive(None, iova);
+            return self.land(None, iova);
         };
         if let Some(address) = self.cached(slot, iova, access) {
             return self.reach_translated(initiator, address, access);
@@ -160,8 +161,8 @@ impl Board {
         let no_write = !access.is_write();
         let (execute, privileged) = (false, false);
         let request = TranslationRequest { requester, iova, no_write, execute, privileged };
-        let Some((hardware, memory)) = self.smmu_mut(smmu) else {
-            return self.arrive(None, iova);
+        let Some((hardware, memory)) = self.smmu_v3(smmu) else {
+            return self.reach(Some(smmu), requester, iova, access);
         };
         let completion = hardware.translation_request(memory, &request);
         self.perform(smmu);
@@ -186,13 +187,19 @@ impl Board {
     fn reach_translated(&mut self, initiator: Initiator, address: Iova, access: Access) -> Reach {
         let Initiator { requester, smmu, .. } = initiator;
         let outcome = smmu.and_then(|smmu| {
-            let (hardware, memory) = self.smmu_mut(smmu)?;
+            let (hardware, memory) = self.smmu_v3(smmu)?;
             let transaction = Transaction { requester, iova: address, access };
-            let outcome: Outcome = hardware.translated(memory, &transaction);
+            let outcome = hardware.translated(memory, &transaction);
             self.perform(smmu);
-            Some(outcome)
+            Some(outcome.into())
         });
-        self.arrive(outcome, address)
+        self.land(outcome, address)
+    }
+
+    /// The SMMUv3 with this index, and memory: an SMMUv2 has no ATS.
+    fn smmu_v3(&mut self, index: usize) -> Option<(&mut SmmuV3, &mut Memory)> {
+        let (smmu, memory) = self.smmu_mut(index)?;
+        Some((smmu.v3_mut()?, memory))
     }
 
     /// The function behind an SMMU that has this StreamID.
@@ -219,7 +226,7 @@ impl Board {
                 Some(ats) => ats.invalidate(request),
             },
         };
-        if let Some((hardware, _)) = self.smmu_mut(smmu) {
+        if let Some((hardware, _)) = self.smmu_v3(smmu) {
             hardware.invalidation_ended(request.tag, end);
         }
     }

@@ -1,11 +1,14 @@
 //! A device's access: through its SMMU to whatever answers there.
 
 use passim_gic::Size;
-use passim_model::{Access, Direction, Endpoint, Host, Iova, PhysAddr, Requester, Span, Target};
-use passim_smmu::v3::{Outcome, Stalled, Terminated, Transaction, Translated};
+use passim_model::{
+    Access, Direction, Endpoint, Host, Iova, PhysAddr, Requester, Span, SubstreamId, Target,
+};
+use passim_smmu::v3::Explanation;
 
 use super::ats::NotGranted;
 use super::message::Arrival;
+use super::smmu::{Outcome, Stalled, Terminated, Transaction, Translated};
 use super::{Board, System};
 
 /// How one piece of a transfer went. A transfer is cut at page borders; each piece is one
@@ -71,6 +74,26 @@ impl System {
         let outcome = self.board.translate(smmu?, requester, iova, access);
         self.deliver();
         outcome
+    }
+
+    /// Explains what would become of one access of a device, which may carry a SubstreamID, and
+    /// how it is asked. Nothing changes by it.
+    ///
+    /// # Errors
+    /// [`NoTransfer`].
+    pub fn explain(
+        &self,
+        device: impl Into<Endpoint>,
+        substream: Option<SubstreamId>,
+        iova: Iova,
+        access: Access,
+    ) -> Result<Option<(Transaction, Explanation)>, NoTransfer> {
+        let Initiator { requester, smmu, .. } = self.initiator(device.into())?;
+        let Some(smmu) = smmu.and_then(|smmu| self.board.smmu(smmu)?.v3()) else { return Ok(None) };
+        let requester = Requester { substream, ..requester };
+        let txn = Transaction { requester, iova, access };
+        let explanation = smmu.explain(self.board.memory(), &txn);
+        Ok(Some((txn, explanation)))
     }
 
     /// A device reads into `bytes` from `iova` on. Pieces that do not reach RAM leave zeros
@@ -235,11 +258,11 @@ impl Board {
         access: Access,
     ) -> Reach {
         let outcome = smmu.and_then(|smmu| self.translate(smmu, requester, iova, access));
-        self.arrive(outcome, iova)
+        self.land(outcome, iova)
     }
 
     /// Where a transaction to `at` ends, given what its SMMU says, if it passes one.
-    pub(super) fn arrive(&self, outcome: Option<Outcome>, at: Iova) -> Reach {
+    pub(super) fn land(&self, outcome: Option<Outcome>, at: Iova) -> Reach {
         let pa = match outcome {
             None => PhysAddr::new(at.get()),
             Some(Outcome::Translated(Translated { pa, .. })) => pa,

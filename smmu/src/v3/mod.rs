@@ -12,6 +12,7 @@
 //! | `ats`, `priq` | what is a device with a cache of its own told? |
 //! | `cmdq` | what does a command do? |
 //! | `eventq`, `irq` | how is software told? |
+//! | [`names`] | what is each of these called? |
 //! | `explain` | why does a translation come out as it does? |
 //!
 //! Not here: Secure and Realm interfaces, ATOS, AArch32 tables, 128-bit descriptors, permission
@@ -27,6 +28,7 @@ pub(crate) mod explain;
 mod features;
 pub(crate) mod front;
 mod irq;
+pub mod names;
 mod outcome;
 mod plain;
 mod priq;
@@ -48,6 +50,7 @@ pub use eventq::Event;
 pub use eventq::PageHint;
 pub use eventq::Record;
 pub use explain::Explanation;
+pub use explain::Named;
 pub use explain::Step;
 pub use explain::Verdict;
 pub use features::CAPABILITIES;

@@ -2,7 +2,7 @@
 
 use passim_model::{Host, PhysAddr, Width};
 
-use super::super::Runner;
+use super::super::{Runner, Running, Stage};
 use super::script;
 use crate::op::Op;
 use crate::system::Board;
@@ -50,8 +50,13 @@ fn told_after(text: &str) -> Vec<Told> {
     told(board(&mut runner_after(text)))
 }
 
+fn running(runner: &mut Runner) -> &mut Running {
+    let Stage::Booted(running) = &mut runner.stage else { panic!("a machine was booted") };
+    running
+}
+
 fn board(runner: &mut Runner) -> &mut Board {
-    &mut runner.running.as_mut().unwrap().system.board
+    &mut running(runner).system.board
 }
 
 /// Up to dump `unsafe_0` of the recording `its` of 6.12: the board boots, two drivers of the kernel
@@ -182,7 +187,7 @@ fn the_wires_of_an_smmu_pass_the_distributor() {
     let fault = "machine virt-its profile=linux-6.12 pace=stepped\nattach dev=00:01.0\n\
                  read dev=00:01.0 iova=0x10000\npending\n";
     let mut runner = runner_after(fault);
-    let running = runner.running.as_mut().unwrap();
+    let running = running(&mut runner);
     let (cpu, intid) = running.system.board.interrupted().unwrap();
     assert_eq!((cpu.get(), intid.get()), (0, 106));
     running.system.kernel.interrupt(0, &mut running.system.board);

@@ -13,7 +13,7 @@ layout! {
     /// L1CD, 5.3.
     pub(crate) struct L1Cd {
         V = bit(0);
-        L2PTR = bits(55, 12);
+        L2PTR = address(55, 12);
     }
 }
 
@@ -59,7 +59,7 @@ layout! {
         HAD0 = bit(1);
         E0PD0 = bit(2);
         HAFT = bit(3);
-        TTB0 = bits(55, 4);
+        TTB0 = address(55, 4);
         PNCH = bit(58);
         EPAN = bit(59);
         HWU0 = bits(63, 60);
@@ -73,10 +73,18 @@ layout! {
         HAD1 = bit(1);
         E0PD1 = bit(2);
         AIE = bit(3);
-        TTB1 = bits(55, 4);
+        TTB1 = address(55, 4);
         DS = bit(58);
         PIE = bit(59);
         HWU1 = bits(63, 60);
+    }
+}
+
+layout! {
+    /// CD, doubleword 3.
+    pub(crate) struct Cd3 {
+        MAIR0 = bits(31, 0);
+        MAIR1 = bits(63, 32);
     }
 }
 

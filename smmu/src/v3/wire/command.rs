@@ -50,14 +50,14 @@ layout! {
         TTL128 = bit(7);
         TTL = bits(9, 8);
         TG = bits(11, 10);
-        ADDRESS = bits(63, 12);
+        ADDRESS = address(63, 12);
     }
 }
 
 layout! {
     /// The address of CMD_TLBI_S2_IPA. 4.4.3.1.
     pub(crate) struct TlbiIpa1 {
-        ADDRESS = bits(55, 12);
+        ADDRESS = address(55, 12);
     }
 }
 
@@ -72,7 +72,7 @@ layout! {
     /// Doubleword 1 of CMD_ATC_INV. 4.5.1.
     pub(crate) struct AtcInv1 {
         SIZE = bits(5, 0);
-        ADDRESS = bits(63, 12);
+        ADDRESS = address(63, 12);
     }
 }
 
@@ -113,7 +113,7 @@ layout! {
 layout! {
     /// Doubleword 1 of CMD_SYNC. 4.7.3.
     pub(crate) struct Sync1 {
-        MSI_ADDRESS = bits(55, 2);
+        MSI_ADDRESS = address(55, 2);
     }
 }
 
@@ -130,6 +130,10 @@ pub(crate) mod opcode {
     pub(crate) const TLBI_NH_ASID: u64 = 0x11;
     pub(crate) const TLBI_NH_VA: u64 = 0x12;
     pub(crate) const TLBI_NH_VAA: u64 = 0x13;
+    /// The Secure queue's.
+    pub(crate) const TLBI_EL3_ALL: u64 = 0x18;
+    /// The Secure queue's.
+    pub(crate) const TLBI_EL3_VA: u64 = 0x1a;
     pub(crate) const TLBI_EL2_ALL: u64 = 0x20;
     pub(crate) const TLBI_EL2_ASID: u64 = 0x21;
     pub(crate) const TLBI_EL2_VA: u64 = 0x22;
@@ -142,4 +146,10 @@ pub(crate) mod opcode {
     pub(crate) const RESUME: u64 = 0x44;
     pub(crate) const STALL_TERM: u64 = 0x45;
     pub(crate) const SYNC: u64 = 0x46;
+    /// The Secure queue's.
+    pub(crate) const TLBI_S_EL2_ALL: u64 = 0x50;
+    /// The Secure queue's.
+    pub(crate) const TLBI_SNH_ALL: u64 = 0x60;
+    /// Of device permission tables.
+    pub(crate) const DPTI_ALL: u64 = 0x70;
 }

@@ -58,23 +58,31 @@ layout! {
 }
 
 layout! {
+    /// Doubleword 2 of records that name the address of a transaction, 7.3.2, 7.3.8 and 7.3.12 to
+    /// 7.3.17.
+    pub(crate) struct Event2Address {
+        INPUT_ADDR = address(63, 0);
+    }
+}
+
+layout! {
     /// Doubleword 2 of records that name a page, 7.3.6 and 7.3.19.
     pub(crate) struct Event2Page {
-        INPUT_ADDR = bits(63, 12);
+        INPUT_ADDR = address(63, 12);
     }
 }
 
 layout! {
     /// Doubleword 3 of records with an intermediate physical address, 7.3.13 to 7.3.17.
     pub(crate) struct Event3Ipa {
-        IPA = bits(55, 12);
+        IPA = address(55, 12);
     }
 }
 
 layout! {
     /// Doubleword 3 of records with a fetch address, 7.3.4, 7.3.10 and 7.3.12.
     pub(crate) struct Event3Fetch {
-        FETCH_ADDR = bits(55, 3);
+        FETCH_ADDR = address(55, 3);
     }
 }
 
@@ -212,4 +220,18 @@ pub enum Class {
     Tt = 1,
     /// The address put into the stage.
     In = 2,
+}
+
+impl Class {
+    /// All, by number.
+    pub const ALL: [Self; 3] = [Self::Cd, Self::Tt, Self::In];
+
+    /// The name as the specification prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cd => "CD",
+            Self::Tt => "TT",
+            Self::In => "IN",
+        }
+    }
 }

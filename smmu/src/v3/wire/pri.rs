@@ -25,6 +25,6 @@ layout! {
     /// Doubleword 1.
     pub(crate) struct Pri1 {
         PRG_INDEX = bits(8, 0);
-        PAGE = bits(63, 12);
+        PAGE = address(63, 12);
     }
 }

@@ -234,7 +234,7 @@ layout! {
 layout! {
     /// SMMU_GERROR_IRQ_CFG0, SMMU_EVENTQ_IRQ_CFG0 and SMMU_PRIQ_IRQ_CFG0, 6.3.21, 6.3.30, 6.3.34.
     pub(crate) struct IrqCfg0 {
-        ADDR = bits(55, 2);
+        ADDR = address(55, 2);
     }
 }
 
@@ -251,7 +251,7 @@ layout! {
 layout! {
     /// SMMU_STRTAB_BASE, 6.3.24.
     pub(crate) struct StrtabBase {
-        ADDR = bits(55, 6);
+        ADDR = address(55, 6);
         RA = bit(62);
     }
 }
@@ -270,7 +270,7 @@ layout! {
     /// RA and WA.
     pub(crate) struct QueueBase {
         LOG2SIZE = bits(4, 0);
-        ADDR = bits(55, 5);
+        ADDR = address(55, 5);
         ALLOCATE = bit(62);
     }
 }

@@ -14,7 +14,7 @@ layout! {
     /// L1STD, 5.1.
     pub(crate) struct L1Std {
         SPAN = bits(4, 0);
-        L2PTR = bits(55, 6);
+        L2PTR = address(55, 6);
     }
 }
 
@@ -24,7 +24,7 @@ layout! {
         V = bit(0);
         CONFIG = bits(3, 1);
         S1FMT = bits(5, 4);
-        S1CONTEXTPTR = bits(55, 6);
+        S1CONTEXTPTR = address(55, 6);
         S1CDMAX = bits(63, 59);
     }
 }
@@ -92,7 +92,7 @@ layout! {
         S2NSA = bit(1);
         S2SL0_2 = bit(2);
         S2DS = bit(3);
-        S2TTB = bits(55, 4);
+        S2TTB = address(55, 4);
         S2SKL = bits(62, 61);
     }
 }

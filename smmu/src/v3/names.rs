@@ -1,0 +1,77 @@
+//! Registers, structures, commands and records by the names of the specification, for whoever
+//! writes or reads them as text.
+//!
+//! Names of fields are those of the layouts: the specification's in capitals, words apart
+//! (`STREAM_ID` for StreamID). Records are only read, and name their fields as it prints them. Not
+//! here: what any of it means.
+
+mod command;
+mod record;
+mod register;
+
+pub use command::{COMMANDS, Command};
+pub use record::{RecordField, record_fields};
+pub use register::{REGISTERS, Register};
+
+use super::wire::cd::{CD_WORDS, Cd0, Cd1, Cd2, Cd3, L1Cd};
+use super::wire::ste::{L1Std, STE_WORDS, Ste0, Ste1, Ste2, Ste3};
+use passim_model::bits::Field;
+
+/// Fields of one word and their names.
+pub type Fields = &'static [(&'static str, Field)];
+
+/// A structure in memory: doublewords of fields.
+#[derive(Clone, Copy, Debug)]
+pub struct Structure {
+    /// As the specification calls it.
+    pub name: &'static str,
+    /// Doublewords it takes, those without a named field included.
+    pub words: usize,
+    /// The fields of its doublewords.
+    fields: &'static [&'static [Fields]],
+}
+
+/// A field of a [`Structure`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StructureField {
+    /// Its name.
+    pub name: &'static str,
+    /// The doubleword it lies in.
+    pub word: usize,
+    /// Where in it.
+    pub field: Field,
+}
+
+impl Structure {
+    /// Its fields, ascending by doubleword.
+    pub fn fields(&self) -> impl Iterator<Item = StructureField> {
+        let words = self.fields.iter().enumerate();
+        words.flat_map(|(word, layouts)| {
+            let fields = layouts.iter().flat_map(|layout| layout.iter());
+            fields.map(move |&(name, field)| StructureField { name, word, field })
+        })
+    }
+}
+
+/// L1STD. IHI 0070 G.b 5.1.
+pub const L1STD: Structure = Structure { name: "L1STD", words: 1, fields: &[&[L1Std::FIELDS]] };
+
+/// STE. IHI 0070 G.b 5.2.
+pub const STE: Structure = Structure {
+    name: "STE",
+    words: STE_WORDS,
+    fields: &[&[Ste0::FIELDS], &[Ste1::FIELDS], &[Ste2::FIELDS], &[Ste3::FIELDS]],
+};
+
+/// L1CD. IHI 0070 G.b 5.3.
+pub const L1CD: Structure = Structure { name: "L1CD", words: 1, fields: &[&[L1Cd::FIELDS]] };
+
+/// CD. IHI 0070 G.b 5.4.
+pub const CD: Structure = Structure {
+    name: "CD",
+    words: CD_WORDS,
+    fields: &[&[Cd0::FIELDS], &[Cd1::FIELDS], &[Cd2::FIELDS], &[Cd3::FIELDS]],
+};
+
+#[cfg(test)]
+mod tests;
