@@ -8,14 +8,16 @@
 mod declare;
 mod hardware;
 mod its;
+mod translations;
 mod value;
 
 pub use declare::{Argument, Form, Verb};
 pub use hardware::HardwareOp;
 pub use its::ItsOp;
+pub use translations::TranslationOp;
 pub use value::{
     AreaKind, AtsName, CommandName, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number,
-    PaceName, Protection, Setting, YesNo,
+    PaceName, Protection, Setting, WireLevel, YesNo,
 };
 
 use core::fmt;
@@ -33,6 +35,8 @@ operations! {
         Hardware(HardwareOp),
         /// The GICv3 of a bare machine.
         Its(ItsOp),
+        /// Devices that keep translations.
+        Translation(TranslationOp),
     }
     /// Builds a machine and boots it, in place of the one before; process 1 runs then.
     Machine = "machine" {
@@ -338,8 +342,10 @@ operations! {
     }
     /// SET_IRQS in raw form.
     SetIrqs = "set-irqs" {
-        /// The device.
-        key dev: Rid = "dev",
+        /// The device, if `attach` opened it.
+        opt dev: Rid = "dev",
+        /// Descriptor of the device, if not.
+        opt fd: Signed = "fd",
         /// Which interrupt.
         key index: IrqIndex = "index",
         /// Data type and action.
@@ -359,6 +365,24 @@ operations! {
         opt dev: Rid = "dev",
         /// Which vector; 0 without it.
         opt vector: u32 = "vector",
+    }
+    /// Makes an eventfd.
+    NewEventfd = "new-eventfd" {}
+    /// Adds to the counter of an eventfd, which tells whoever waits for it.
+    Signal = "signal" {
+        /// The descriptor.
+        key fd: Signed = "fd",
+        /// What is added; 1 without it.
+        opt value: Number = "value",
+    }
+    /// A device asserts one of its wires, or does not any more: its pin, if it is a function.
+    Wire = "wire" {
+        /// The device.
+        key dev: DeviceName = "dev",
+        /// `high`, `low`, or `pulse`.
+        key level: WireLevel = "level",
+        /// Which of its wires; 0 without it.
+        opt index: u32 = "index",
     }
     /// Sends an interrupt to a CPU, as a write to its `smp_affinity_list` does.
     Affinity = "affinity" {
@@ -388,35 +412,6 @@ operations! {
         key value: Number = "value",
         /// Bytes, 1 to 8; 8 without it.
         opt size: Number = "size",
-    }
-    /// Says what a device does about ATS. It asks for translations, keeps them and drops them when
-    /// it is told to (`on`), or does not answer when it is told to (`silent`); `off` after a reset.
-    Ats = "ats" {
-        /// The device, which has `ats = true` in the machine file.
-        key dev: Rid = "dev",
-        /// off, on or silent.
-        key state: AtsName = "state",
-    }
-    /// Shows the translations that a device keeps.
-    Atc = "atc" {
-        /// The device.
-        key dev: Rid = "dev",
-    }
-    /// A device asks for a page, alone in its group: PRI.
-    PageRequest = "page-request" {
-        /// The device, which has `ats = true` in the machine file.
-        key dev: Rid = "dev",
-        /// The page.
-        key iova: Iova = "iova",
-        /// What it is asked for.
-        key prot: Perms = "prot",
-        /// Page Request Group Index; 0 without it.
-        opt group: u32 = "group",
-    }
-    /// Shows the answers to the page requests of a device since it was last asked.
-    PageResponses = "page-responses" {
-        /// The device.
-        key dev: Rid = "dev",
     }
     /// Asks a driver to take a device.
     Bind = "bind" {
@@ -466,6 +461,9 @@ operations! {
     }
     /// Shows the interrupts that wait or are being served, as the interrupt controller has them.
     Pending = "pending" {}
+    /// Shows what the kernel says of the machine's SMMUs since it was last asked: faults that
+    /// interrupt handlers saw, commands refused, errors.
+    Findings = "findings" {}
 }
 
 impl Op {

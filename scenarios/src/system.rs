@@ -20,6 +20,7 @@ pub use assemble::{AssemblyError, Setup};
 pub use ats::{Ats, AtsState, NotGranted};
 pub use board::{Board, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
+pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
 pub use smmu::{Outcome, Smmu, Stalled, Terminated};
 

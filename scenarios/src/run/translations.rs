@@ -5,16 +5,16 @@ use passim_model::ats::{PageResponse, ResponseCode};
 use passim_smmu::v3::PageOutcome;
 
 use super::{Outcome, Running, Unperformable};
-use crate::op::{AtsName, Number, Op};
+use crate::op::{AtsName, Number, TranslationOp};
 use crate::system::AtsState;
 
 /// PRG indices have 9 bits. PCIe PRI; IHI 0070 G.b 8.
 const GROUP_BITS: u32 = 9;
 
 impl Running {
-    pub(super) fn translations(&mut self, op: &Op) -> Outcome {
+    pub(super) fn translations(&mut self, op: &TranslationOp) -> Outcome {
         match op {
-            Op::Ats { dev, state } => {
+            TranslationOp::Ats { dev, state } => {
                 let state = match state {
                     AtsName::Off => AtsState::Off,
                     AtsName::On => AtsState::On,
@@ -23,7 +23,7 @@ impl Running {
                 let set = self.system.set_ats(*dev, state);
                 set.map(|()| vec!["ok".to_owned()]).ok_or_else(|| no_cache(*dev))
             }
-            Op::Atc { dev } => {
+            TranslationOp::Atc { dev } => {
                 let slot = self.system.board.slot(*dev);
                 let ats = slot.and_then(|slot| slot.ats.as_ref()).ok_or_else(|| no_cache(*dev))?;
                 let entries = ats.atc().entries().map(|(_, first, lg2, perms)| {
@@ -31,7 +31,7 @@ impl Running {
                 });
                 Ok(or_none(entries.collect()))
             }
-            Op::PageRequest { dev, iova, prot, group } => {
+            TranslationOp::PageRequest { dev, iova, prot, group } => {
                 let group = group.unwrap_or(0);
                 let Some(group) = u16::try_from(group).ok().filter(|it| it >> GROUP_BITS == 0)
                 else {
@@ -44,12 +44,11 @@ impl Running {
                     PageOutcome::Discarded => "discarded".to_owned(),
                 }])
             }
-            Op::PageResponses { dev } => {
+            TranslationOp::PageResponses { dev } => {
                 let responses = self.system.take_page_responses(*dev);
                 let responses = responses.ok_or_else(|| no_cache(*dev))?;
                 Ok(or_none(responses.iter().map(response).collect()))
             }
-            _ => unreachable!("only what concerns kept translations comes here"),
         }
     }
 }
