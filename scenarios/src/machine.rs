@@ -258,6 +258,8 @@ pub struct Function {
     pub held: Vec<HeldVector>,
     /// What its isolation depends on besides its configuration space.
     pub isolation: Isolation,
+    /// Whether it has a cache of translations: PCIe ATS.
+    pub ats: bool,
 }
 
 /// A device of the board that is on no bus.

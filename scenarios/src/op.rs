@@ -8,14 +8,16 @@
 mod declare;
 mod hardware;
 mod its;
+mod translations;
 mod value;
 
 pub use declare::{Argument, Form, Verb};
 pub use hardware::HardwareOp;
 pub use its::ItsOp;
+pub use translations::TranslationOp;
 pub use value::{
-    AreaKind, CommandName, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number, PaceName,
-    Protection, Setting, WireLevel, YesNo,
+    AreaKind, AtsName, CommandName, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number,
+    PaceName, Protection, Setting, WireLevel, YesNo,
 };
 
 use core::fmt;
@@ -33,6 +35,8 @@ operations! {
         Hardware(HardwareOp),
         /// The GICv3 of a bare machine.
         Its(ItsOp),
+        /// Devices that keep translations.
+        Translation(TranslationOp),
     }
     /// Builds a machine and boots it, in place of the one before; process 1 runs then.
     Machine = "machine" {

@@ -20,6 +20,7 @@ mod messages;
 mod outcome;
 mod raw;
 mod surroundings;
+mod translations;
 mod under_way;
 
 pub use account::{Account, Shortage};
@@ -362,6 +363,7 @@ impl Running {
             | Op::Affinity { .. }
             | Op::Interrupts {} => self.interrupts(op),
             Op::Read { .. } | Op::Write { .. } => self.device(op),
+            Op::Translation(op) => self.translations(op),
             Op::Raise { .. }
             | Op::Wire { .. }
             | Op::Msi { .. }

@@ -5,6 +5,7 @@
 
 mod aboard;
 mod assemble;
+mod ats;
 mod board;
 mod controller;
 mod dma;
@@ -17,6 +18,7 @@ mod smmu;
 pub use aboard::BoardDevice;
 pub(crate) use assemble::gicv3;
 pub use assemble::{AssemblyError, Setup};
+pub use ats::{Ats, AtsState, NotGranted};
 pub use board::{Board, Lost, LostCommand, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
 pub use interrupts::Wire;

@@ -9,6 +9,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("board-its", include_str!("../../machines/board-its.toml")),
     ("cpu-doorbells", include_str!("../../machines/cpu-doorbells.toml")),
     ("mixed-iommus", include_str!("../../machines/mixed-iommus.toml")),
+    ("plain-ats", include_str!("../../machines/plain-ats.toml")),
     ("overdrive", include_str!("../../machines/overdrive.toml")),
     ("plain-its", include_str!("../../machines/plain-its.toml")),
     ("plain-v2m", include_str!("../../machines/plain-v2m.toml")),

@@ -255,6 +255,7 @@ fn function(device: &PciDevice, config: &PciConfig) -> Option<Function> {
         reserved: Vec::new(),
         held: Vec::new(),
         isolation: Isolation::default(),
+        ats: false,
     })
 }
 

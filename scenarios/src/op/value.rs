@@ -179,6 +179,15 @@ words! {
         /// It asserts it for a moment.
         Pulse = "pulse",
     }
+    /// What a device does about ATS.
+    AtsName, "off, on or silent" {
+        /// Nothing.
+        Off = "off",
+        /// It asks, keeps and drops.
+        On = "on",
+        /// It does not answer invalidations.
+        Silent = "silent",
+    }
     /// A command of an ITS for physical LPIs. IHI 0069 H 5.3.
     CommandName, "MAPD, MAPC, MAPTI, MAPI, MOVI, MOVALL, DISCARD, INV, INVALL, INT, CLEAR or SYNC" {
         /// A device gets a table, or loses it.

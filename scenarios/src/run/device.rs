@@ -101,6 +101,7 @@ impl Running {
             Reach::Silence(pa) => format!("{from} -> {pa}: nothing answers"),
             Reach::Terminated(terminated) => outcome::terminated(&terminated),
             Reach::Stalled(stalled) => outcome::stalled(&stalled),
+            Reach::NotGranted(answer) => answer.to_string(),
         }
     }
 }

@@ -24,6 +24,7 @@ use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
 
 use super::aboard::MESSAGE_BYTES;
+use super::ats::Ats;
 use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
@@ -190,6 +191,7 @@ fn slots(machine: &Machine, topology: &Topology, smmus: usize) -> Vec<Slot> {
             rid,
             registers,
             smmu: smmu.filter(|smmu| *smmu < smmus),
+            ats: facts.filter(|facts| facts.ats).map(|_| Ats::default()),
             pin: topology.pin(rid),
             edu: Edu::at(rid, topology),
         }

@@ -15,6 +15,7 @@ use passim_model::{
 use passim_smmu::v3::Progress;
 
 use super::aboard::BoardDevice;
+use super::ats::Ats;
 use super::controller::Controller;
 use super::dma::Initiator;
 use super::edu::Edu;
@@ -45,6 +46,8 @@ pub struct Slot {
     pub registers: Registers,
     /// Which SMMU its DMA passes; `None` on a machine without one.
     pub smmu: Option<usize>,
+    /// Its translation services, if it has any.
+    pub ats: Option<Ats>,
     /// Where its pin leads, if anywhere.
     pub(super) pin: Option<IntId>,
     /// What its other registers do, if that is known.
@@ -54,7 +57,7 @@ pub struct Slot {
 impl Slot {
     /// Who its transactions come from.
     pub(super) fn initiator(&self) -> Initiator {
-        Initiator { requester: self.registers.requester(), smmu: self.smmu }
+        Initiator { requester: self.registers.requester(), smmu: self.smmu, asks: None }
     }
 }
 
@@ -170,6 +173,10 @@ impl Board {
         self.slots.binary_search_by_key(&rid, |slot| slot.rid).ok()
     }
 
+    pub(super) fn slots_mut(&mut self) -> &mut [Slot] {
+        &mut self.slots
+    }
+
     pub(super) fn slot_mut(&mut self, index: usize) -> Option<&mut Slot> {
         self.slots.get_mut(index)
     }
@@ -240,6 +247,8 @@ impl Board {
     fn run(&mut self, index: usize) {
         for _ in 0..MAX_STEPS {
             match self.smmus[index].step(&mut self.memory) {
+                // An invalidation that ended may be what the queue waited for.
+                Progress::Idle if self.perform(index) => {}
                 Progress::Idle => break,
                 Progress::Worked => {}
             }
@@ -248,8 +257,10 @@ impl Board {
     }
 
     /// Does what an SMMU wants done: its messages are written, its wires pulse at the interrupt
-    /// controller; all else is kept for whoever looks.
-    pub(super) fn perform(&mut self, index: usize) {
+    /// controller, its invalidations reach devices; all else is kept for whoever looks. Whether an
+    /// invalidation ended.
+    pub(super) fn perform(&mut self, index: usize) -> bool {
+        let mut ended = false;
         for effect in self.smmus[index].take_effects() {
             match effect {
                 Effect::Write { at, data } => {
@@ -262,11 +273,19 @@ impl Board {
                         self.effects.push(effect);
                     }
                 }
-                Effect::Resume(_) | Effect::InvalidateAtc(_) | Effect::RespondToPages(_) => {
-                    self.effects.push(effect);
+                Effect::InvalidateAtc(request) => {
+                    self.invalidate_atc(index, &request);
+                    ended = true;
                 }
+                Effect::RespondToPages(response) => {
+                    if !self.respond(index, response) {
+                        self.effects.push(effect);
+                    }
+                }
+                Effect::Resume(_) => self.effects.push(effect),
             }
         }
+        ended
     }
 
     /// An SMMU writes 32 bits to RAM or to a doorbell; `false` where neither is, or where the

@@ -94,7 +94,9 @@ impl Host for Board {
                 self.smmus[index].store(offset, width, value, &mut self.memory);
                 match self.pace {
                     Pace::Eager => self.run(index),
-                    Pace::Stepped => self.perform(index),
+                    Pace::Stepped => {
+                        self.perform(index);
+                    }
                 }
             }
             (Target::Config, offset) => {
