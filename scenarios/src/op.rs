@@ -7,13 +7,15 @@
 #[macro_use]
 mod declare;
 mod hardware;
+mod smmu;
 mod value;
 
 pub use declare::{Argument, Form, Verb};
 pub use hardware::HardwareOp;
+pub use smmu::SmmuOp;
 pub use value::{
-    AreaKind, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number, PaceName, Protection,
-    Setting, YesNo,
+    AccessKind, AreaKind, ContainerType, DescriptorKind, DeviceName, DirtyAction, Hex, IrqIndex,
+    Number, PaceName, Protection, Setting, YesNo,
 };
 
 use core::fmt;
@@ -29,6 +31,8 @@ operations! {
     families {
         /// Below any kernel: registers and memory.
         Hardware(HardwareOp),
+        /// On an SMMUv3 that the scenario programs.
+        Smmu(SmmuOp),
     }
     /// Builds a machine and boots it, in place of the one before; process 1 runs then.
     Machine = "machine" {
@@ -51,6 +55,8 @@ operations! {
     Bare = "bare" {
         /// A built-in machine, or a machine file.
         word name: Text = "a machine",
+        /// What its SMMUs can do, in place of the machine's own: a built-in description.
+        opt smmu: Text = "smmu",
         /// When hardware works: `eager` or `stepped`.
         opt pace: PaceName = "pace",
     }

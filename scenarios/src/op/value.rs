@@ -183,6 +183,28 @@ words! {
         /// The kernel wants the device back.
         Req = "req",
     }
+    /// What a device asks for.
+    AccessKind, "r, w or x" {
+        /// A read.
+        Read = "r",
+        /// A write.
+        Write = "w",
+        /// An instruction fetch.
+        Fetch = "x",
+    }
+    /// What a translation table descriptor is.
+    DescriptorKind, "table, page, block, s2-page or s2-block" {
+        /// It leads to the next table.
+        Table = "table",
+        /// A page of stage 1.
+        Page = "page",
+        /// A block of stage 1.
+        Block = "block",
+        /// A page of stage 2.
+        Stage2Page = "s2-page",
+        /// A block of stage 2.
+        Stage2Block = "s2-block",
+    }
     /// When hardware works.
     PaceName, "eager or stepped" {
         /// After every store.

@@ -203,7 +203,9 @@ impl Board {
         Ok(pieces)
     }
 
-    fn translate(
+    /// Translates one access as the SMMU does now, faults recorded and all, and moves no data.
+    /// `None` if there is no such SMMU.
+    pub fn translate(
         &mut self,
         smmu: usize,
         requester: Requester,
