@@ -14,8 +14,8 @@ pub use declare::{Argument, Form, Verb};
 pub use hardware::HardwareOp;
 pub use smmu::SmmuOp;
 pub use value::{
-    AccessKind, AreaKind, ContainerType, DescriptorKind, DeviceName, DirtyAction, Hex, IrqIndex,
-    Number, PaceName, Protection, Setting, YesNo,
+    AccessKind, AreaKind, AtcEnd, ContainerType, DescriptorKind, DeviceName, DirtyAction, Hex,
+    IrqIndex, Number, PaceName, Protection, Setting, YesNo,
 };
 
 use core::fmt;

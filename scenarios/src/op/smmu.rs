@@ -1,9 +1,9 @@
 //! Operations of software that programs an SMMUv3 by hand, and of devices behind it: the names are
 //! those of IHI 0070. Everything becomes bytes in memory, stores to registers, and transactions.
 
-use passim_model::{Iova, PhysAddr};
+use passim_model::{Iova, Perms, PhysAddr};
 
-use super::{AccessKind, Argument, DescriptorKind, Form, Number, Verb, YesNo};
+use super::{AccessKind, Argument, AtcEnd, DescriptorKind, Form, Number, Verb, YesNo};
 use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, FieldValues, Invocation, Text, unknown_verb};
 
@@ -94,6 +94,58 @@ operations! {
         opt privileged: YesNo = "priv",
         /// Bytes; a transfer across a border of 4K is several transactions.
         opt size: Number = "size",
+        /// Whether the device says that the address is translated already: ATS.
+        opt translated: YesNo = "translated",
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+    /// A device asks for a translation: ATS. Writing is asked for too, unless `nw=y`.
+    TranslationRequest = "translation-request" {
+        /// StreamID.
+        key sid: u32 = "sid",
+        /// SubstreamID.
+        opt ssid: u32 = "ssid",
+        /// The address.
+        key iova: Iova = "iova",
+        /// NW: it will not write.
+        opt no_write: YesNo = "nw",
+        /// Whether it wants to execute.
+        opt execute: YesNo = "exec",
+        /// Whether it claims privilege.
+        opt privileged: YesNo = "priv",
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+    /// A device says how an invalidation of its cache ended.
+    AtcAnswer = "atc-answer" {
+        /// Which invalidation.
+        key tag: u32 = "tag",
+        /// done, unsupported or timeout; done without it.
+        opt end: AtcEnd = "end",
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+    /// A device asks for a page: PRI.
+    PageRequest = "page-request" {
+        /// StreamID.
+        key sid: u32 = "sid",
+        /// SubstreamID.
+        opt ssid: u32 = "ssid",
+        /// The page.
+        key page: Iova = "page",
+        /// What for; `-` with `last=y` and a SubstreamID is a Stop Marker.
+        key prot: Perms = "prot",
+        /// Whether it claims privilege.
+        opt privileged: YesNo = "priv",
+        /// Page Request Group Index.
+        opt group: u16 = "group",
+        /// Whether it is the last of its group.
+        opt last: YesNo = "last",
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+    /// Takes all requests from the PRI queue, and acknowledges an overflow.
+    PageRequests = "page-requests" {
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",
     }

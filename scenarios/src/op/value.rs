@@ -192,6 +192,15 @@ words! {
         /// An instruction fetch.
         Fetch = "x",
     }
+    /// How an invalidation of a device's cache ended.
+    AtcEnd, "done, unsupported or timeout" {
+        /// The device did it.
+        Done = "done",
+        /// The device does not know it.
+        Unsupported = "unsupported",
+        /// The device did not answer in time.
+        TimedOut = "timeout",
+    }
     /// What a translation table descriptor is.
     DescriptorKind, "table, page, block, s2-page or s2-block" {
         /// It leads to the next table.

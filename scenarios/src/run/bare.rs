@@ -4,7 +4,9 @@
 //! of processes and devices need a kernel and are not here.
 
 mod descriptor;
+mod devices;
 mod fields;
+mod queue;
 mod smmu;
 mod words;
 
@@ -41,17 +43,19 @@ impl Bare {
             _ => Err(Unperformable::new("this machine is bare: no kernel runs on it")
                 .hint("`machine NAME` boots one")),
         }?;
-        lines.extend(self.went_on());
+        lines.extend(self.brought_about());
         Ok(lines)
     }
 
-    /// What became of transactions that had stalled.
-    fn went_on(&mut self) -> Vec<String> {
+    /// What devices hear: what became of transactions that had stalled, and messages to them.
+    fn brought_about(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         for index in 0..self.smmus.len() {
+            self.board.perform(index);
             let Some((smmu, _)) = self.board.smmu_mut(index) else { continue };
             lines.extend(smmu.take_resolved().iter().map(words::resolved));
         }
+        lines.extend(self.board.take_effects().iter().filter_map(words::effect));
         lines
     }
 }

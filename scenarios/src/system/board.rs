@@ -201,7 +201,7 @@ impl Board {
 
     /// Does what an SMMU wants done: its messages are written, its wires pulse at the interrupt
     /// controller; all else is kept for whoever looks.
-    pub(super) fn perform(&mut self, index: usize) {
+    pub fn perform(&mut self, index: usize) {
         for effect in self.smmus[index].take_effects() {
             match effect {
                 Effect::Write { at, data } => {

@@ -203,9 +203,7 @@ impl Board {
         Ok(pieces)
     }
 
-    /// Translates one access as the SMMU does now, faults recorded and all, and moves no data.
-    /// `None` if there is no such SMMU.
-    pub fn translate(
+    fn translate(
         &mut self,
         smmu: usize,
         requester: Requester,

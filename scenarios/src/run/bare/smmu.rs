@@ -1,50 +1,16 @@
-//! An SMMUv3 programmed by hand, and devices behind it.
-//!
-//! The scenario is the software: where its queues are it has told the SMMU, and there they are
-//! looked for.
+//! An SMMUv3 programmed by hand: registers, structures in memory, commands.
 
-use passim_model::{
-    Abort, Access, DeviceId, Direction, Host, Iova, PhysAddr, Privilege, Requester, Span, StreamId,
-    SubstreamId, Width,
-};
+use passim_model::{Abort, Host, PhysAddr, Width};
 use passim_smmu::v3::names::{self, COMMANDS, REGISTERS, Register, Structure};
 
 use super::super::{Outcome, Unperformable};
 use super::descriptor::{self, Output};
 use super::fields::{self, Named};
+use super::queue::QueueKind;
 use super::{Bare, words};
 use crate::input_error::nearest;
-use crate::op::{AccessKind, Number, SmmuOp, YesNo};
+use crate::op::{Number, SmmuOp};
 use crate::script::{FieldValues, number};
-
-/// log2 of the bytes of a command and of a record. IHI 0070 G.b 4.1, 7.3.
-const COMMAND_LG2: u32 = 4;
-const RECORD_LG2: u32 = 5;
-
-/// A queue, as software has set it up.
-struct Queue {
-    base: u64,
-    lg2: u32,
-    entry_lg2: u32,
-}
-
-impl Queue {
-    /// Where the entry of an index with its wrap bit is.
-    fn entry(&self, pointer: u64) -> PhysAddr {
-        let index = pointer & ((1 << self.lg2) - 1);
-        PhysAddr::new(self.base.wrapping_add(index << self.entry_lg2))
-    }
-
-    /// The pointer after `pointer`.
-    fn next(&self, pointer: u64) -> u64 {
-        (pointer + 1) & self.wrap_mask()
-    }
-
-    /// Index and wrap bit.
-    fn wrap_mask(&self) -> u64 {
-        (2 << self.lg2) - 1
-    }
-}
 
 impl Bare {
     pub(super) fn on_smmu(&mut self, op: &SmmuOp) -> Outcome {
@@ -71,25 +37,12 @@ impl Bare {
                 let smmu = self.index(*smmu)?;
                 self.skip_command(smmu)
             }
-            SmmuOp::Transaction { sid, ssid, iova, access, privileged, size, smmu } => {
-                let smmu = self.index(*smmu)?;
-                let requester = Requester {
-                    stream: StreamId::new(*sid),
-                    substream: ssid.map(SubstreamId::new),
-                    device: DeviceId::new(*sid),
-                };
-                let access = access_of(*access, *privileged);
-                self.transaction(smmu, requester, (*iova, size.map_or(1, |size| size.0)), access)
-            }
-            SmmuOp::Events { smmu } => {
-                let smmu = self.index(*smmu)?;
-                self.events(smmu)
-            }
+            _ => self.on_devices(op),
         }
     }
 
     /// Which SMMU is meant.
-    fn index(&self, smmu: Option<u32>) -> Result<usize, Unperformable> {
+    pub(super) fn index(&self, smmu: Option<u32>) -> Result<usize, Unperformable> {
         let index = smmu.unwrap_or(0) as usize;
         if index < self.smmus.len() {
             return Ok(index);
@@ -101,16 +54,21 @@ impl Bare {
         Err(Unperformable::new(message).at_key("smmu"))
     }
 
-    fn load(&mut self, smmu: usize, register: &Register) -> Result<u64, Unperformable> {
+    pub(super) fn load(&mut self, smmu: usize, register: &Register) -> Result<u64, Unperformable> {
         let at = place(self.smmus[smmu], register.offset)?;
         self.board.load(at, register.width).map_err(silent)
     }
 
-    fn load_named(&mut self, smmu: usize, name: &str) -> Result<u64, Unperformable> {
+    pub(super) fn load_named(&mut self, smmu: usize, name: &str) -> Result<u64, Unperformable> {
         self.load(smmu, register_named(name)?)
     }
 
-    fn store_named(&mut self, smmu: usize, name: &str, value: u64) -> Result<(), Unperformable> {
+    pub(super) fn store_named(
+        &mut self,
+        smmu: usize,
+        name: &str,
+        value: u64,
+    ) -> Result<(), Unperformable> {
         let at = place(self.smmus[smmu], register_named(name)?.offset)?;
         self.board.store(at, Width::W32, value).map_err(silent)
     }
@@ -153,22 +111,8 @@ impl Bare {
         Ok(Vec::new())
     }
 
-    /// A queue whose largest size is in IDR1 at `size`.
-    fn queue(&mut self, smmu: usize, base: &str, size: &str) -> Result<Queue, Unperformable> {
-        let register = register_named(base)?;
-        let (value, idr1) = (self.load(smmu, register)?, self.load_named(smmu, "IDR1")?);
-        let field = |register: &Register, name| {
-            let mut fields = register.fields.iter();
-            fields.find(|(known, _)| *known == name).expect("a queue has this field").1
-        };
-        let most = field(register_named("IDR1")?, size).said(idr1) as u32;
-        let lg2 = field(register, "LOG2SIZE").said(value) as u32;
-        let entry_lg2 = if size == "CMDQS" { COMMAND_LG2 } else { RECORD_LG2 };
-        Ok(Queue { base: field(register, "ADDR").said(value), lg2: lg2.min(most), entry_lg2 })
-    }
-
     fn command(&mut self, smmu: usize, command: [u64; 2]) -> Outcome {
-        let queue = self.queue(smmu, "CMDQ_BASE", "CMDQS")?;
+        let queue = self.queue(smmu, QueueKind::Command)?;
         let prod = self.load_named(smmu, "CMDQ_PROD")?;
         self.put(queue.entry(prod), &command)?;
         let prod = queue.next(prod);
@@ -177,7 +121,7 @@ impl Bare {
     }
 
     fn skip_command(&mut self, smmu: usize) -> Outcome {
-        let queue = self.queue(smmu, "CMDQ_BASE", "CMDQS")?;
+        let queue = self.queue(smmu, QueueKind::Command)?;
         let cons = self.load_named(smmu, "CMDQ_CONS")?;
         self.put(queue.entry(cons), &command_words("SYNC", &FieldValues::default())?)?;
         let errors = self.load_named(smmu, "GERROR")?;
@@ -187,7 +131,7 @@ impl Bare {
     }
 
     /// How far the queue was consumed, and why no farther.
-    fn consumed(&mut self, smmu: usize, prod: u64) -> Outcome {
+    pub(super) fn consumed(&mut self, smmu: usize, prod: u64) -> Outcome {
         const WR: u64 = 0xf_ffff;
         let cons = self.load_named(smmu, "CMDQ_CONS")?;
         let active = self.load_named(smmu, "GERROR")? ^ self.load_named(smmu, "GERRORN")?;
@@ -202,52 +146,6 @@ impl Bare {
         };
         Ok(vec![format!("{what}, CMDQ_CONS.RD={rd:#x}")])
     }
-
-    fn transaction(
-        &mut self,
-        smmu: usize,
-        requester: Requester,
-        (iova, size): (Iova, u64),
-        access: Access,
-    ) -> Outcome {
-        /// Most bytes of a transfer: a few pages show what a border does.
-        const MOST: u64 = 1 << 16;
-        let whole = Span::from_size(iova, size).filter(|_| size <= MOST).ok_or_else(|| {
-            let message = "a transfer has 1 to 64K bytes and ends inside the address space";
-            Unperformable::new(message).at_key("size")
-        })?;
-        let mut lines = Vec::new();
-        let mut start = Some(whole.start());
-        while let Some(at) = start.filter(|at| *at <= whole.last()) {
-            let outcome = self.board.translate(smmu, requester, at, access);
-            let outcome = outcome.ok_or_else(|| Unperformable::new("there is no such SMMU"))?;
-            lines.push(words::answer(at, &outcome));
-            start = Iova::new(at.get() | 0xfff).checked_add(1);
-        }
-        Ok(lines)
-    }
-
-    fn events(&mut self, smmu: usize) -> Outcome {
-        const OVERFLOW: u64 = 1 << 31;
-        let queue = self.queue(smmu, "EVENTQ_BASE", "EVENTQS")?;
-        let prod = self.load_named(smmu, "EVENTQ_PROD")?;
-        let cons = self.load_named(smmu, "EVENTQ_CONS")?;
-        let mut lines = Vec::new();
-        let mut read = cons & queue.wrap_mask();
-        while read != prod & queue.wrap_mask() {
-            let words = self.board.memory().words(queue.entry(read), 4).map_err(silent)?;
-            lines.push(words::record([words[0], words[1], words[2], words[3]]));
-            read = queue.next(read);
-        }
-        if (prod ^ cons) & OVERFLOW != 0 {
-            lines.push("overflow".to_owned());
-        }
-        self.store_named(smmu, "EVENTQ_CONS", prod)?;
-        if lines.is_empty() {
-            lines.push("no record".to_owned());
-        }
-        Ok(lines)
-    }
 }
 
 fn place(base: PhysAddr, offset: u64) -> Result<PhysAddr, Unperformable> {
@@ -255,11 +153,11 @@ fn place(base: PhysAddr, offset: u64) -> Result<PhysAddr, Unperformable> {
         .ok_or_else(|| Unperformable::new("this leaves the address space").at_key("at"))
 }
 
-fn silent(abort: Abort) -> Unperformable {
+pub(super) fn silent(abort: Abort) -> Unperformable {
     Unperformable::new(abort.to_string()).hint("software keeps to memory there is")
 }
 
-fn register_named(name: &str) -> Result<&'static Register, Unperformable> {
+pub(super) fn register_named(name: &str) -> Result<&'static Register, Unperformable> {
     Register::named(name).ok_or_else(|| {
         let known: Vec<_> = REGISTERS.iter().map(|register| register.name).collect();
         no_such("register", name, &known)
@@ -300,16 +198,4 @@ fn granule_lg2(granule: Option<Number>) -> Result<u32, Unperformable> {
         0x1_0000 => Ok(16),
         _ => Err(Unperformable::new("a granule is 4K, 16K or 64K").at_key("granule")),
     }
-}
-
-fn access_of(access: Option<AccessKind>, privileged: Option<YesNo>) -> Access {
-    let privilege = match privileged {
-        Some(YesNo::Yes) => Privilege::Privileged,
-        _ => Privilege::Unprivileged,
-    };
-    let direction = match access {
-        Some(AccessKind::Write) => Direction::Write,
-        _ => Direction::Read,
-    };
-    Access { direction, privilege, instruction: access == Some(AccessKind::Fetch) }
 }

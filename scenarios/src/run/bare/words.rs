@@ -1,10 +1,11 @@
 //! What an SMMU did, in the words of the specification.
 
-use passim_model::Iova;
+use passim_model::ats::{Completion, Invalidation, PageResponse, ResponseCode};
 use passim_model::bits::Field;
+use passim_model::{Effect, Iova, SubstreamId};
 use passim_smmu::attributes::Shareability;
-use passim_smmu::v3::names::{Fields, record_fields};
-use passim_smmu::v3::{Class, EventKind, Outcome, Path, Resolved, Translated};
+use passim_smmu::v3::names::{Fields, PAGE_REQUEST, record_fields};
+use passim_smmu::v3::{Class, EventKind, Outcome, PageOutcome, Path, Resolved, Translated};
 
 use crate::run::outcome;
 
@@ -50,12 +51,12 @@ fn translated(translated: &Translated) -> String {
         Path::Hit => "from the TLB",
         Path::Walk => "walked",
     };
-    let page = if *lg2 < 64 { format!(", {}", size(*lg2)) } else { String::new() };
+    let page = if *lg2 < 64 { format!(", {}", size((*lg2).into())) } else { String::new() };
     format!("{pa}: {perms}{page}, memory {memory:#04x} {shared}, {how}")
 }
 
 /// `4K`, `2M`, `1G`.
-fn size(lg2: u8) -> String {
+fn size(lg2: u32) -> String {
     let unit = match lg2 / 10 {
         0 => "",
         1 => "K",
@@ -72,6 +73,70 @@ pub(super) fn resolved(resolved: &Resolved) -> String {
     let Resolved { transaction, outcome, .. } = resolved;
     let stream = transaction.requester.stream.get();
     format!("stream {stream:#x} went on: {}", answer(transaction.iova, outcome))
+}
+
+/// `0x48000000: r|w, 4K`, or why there is no answer.
+pub(super) fn completion(completion: &Completion) -> String {
+    match completion {
+        Completion::Success(grant) => {
+            let privilege = if grant.privileged { ", Priv" } else { "" };
+            let (perms, size) = (grant.perms, size(grant.lg2));
+            format!("{:#x}: {perms}, {size}{privilege}", grant.address)
+        }
+        Completion::UnsupportedRequest => "Unsupported Request".to_owned(),
+        Completion::CompleterAbort => "Completer Abort".to_owned(),
+    }
+}
+
+pub(super) fn page_outcome(outcome: &PageOutcome) -> String {
+    match outcome {
+        PageOutcome::Queued => "in the PRI queue".to_owned(),
+        PageOutcome::Answered(response) => format!("answered at once: {}", page_response(response)),
+        PageOutcome::Discarded => "discarded".to_owned(),
+    }
+}
+
+fn page_response(response: &PageResponse) -> String {
+    let code = match response.code {
+        ResponseCode::Success => "Success",
+        ResponseCode::InvalidRequest => "Invalid Request",
+        ResponseCode::Failure => "Response Failure",
+    };
+    let PageResponse { stream, group, .. } = response;
+    format!("{code} to stream {:#x}{}, group {group}", stream.get(), pasid(response.substream))
+}
+
+fn pasid(substream: Option<SubstreamId>) -> String {
+    substream.map_or_else(String::new, |substream| format!(" PASID {:#x}", substream.get()))
+}
+
+/// A message to a device; `None` for what is shown otherwise.
+pub(super) fn effect(effect: &Effect) -> Option<String> {
+    match effect {
+        Effect::InvalidateAtc(Invalidation { tag, stream, substream, global, first, last }) => {
+            let global = if *global { ", global" } else { "" };
+            let to = format!("stream {:#x}{}", stream.get(), pasid(*substream));
+            Some(format!("ATC invalidation {tag} to {to}{global}: {first:#x} to {last:#x}"))
+        }
+        Effect::RespondToPages(response) => {
+            Some(format!("page response: {}", page_response(response)))
+        }
+        Effect::Wire(intid) => Some(format!("interrupt {intid} that nobody takes")),
+        Effect::Write { at, data } => Some(format!("a write of {data:#x} to {at}, which is lost")),
+        Effect::Resume(_) => None,
+    }
+}
+
+/// A record of the PRI queue, its fields that are not zero.
+pub(super) fn page_request(words: &[u64]) -> String {
+    let mut text = "page request".to_owned();
+    for field in PAGE_REQUEST.fields() {
+        let word = words[field.word];
+        if field.field.is_set(word) {
+            text.push_str(&format!(" {}={}", field.name, shown(field.field, word)));
+        }
+    }
+    text
 }
 
 /// A record of the Event queue: its name, every field it has, and bits that belong to none.
