@@ -22,6 +22,8 @@ pub enum Target {
     },
     /// An interrupt controller block with this index.
     Interrupts(u16),
+    /// Message registers of the platform device with this index.
+    Board(u16),
 }
 
 /// Where each part answers. Ranges never overlap.

@@ -7,7 +7,8 @@
 pub mod groups;
 pub mod hierarchy;
 
-use crate::{DeviceId, Endpoint, PhysAddr, Requester, Rid, Span, StreamId};
+use crate::{DeviceId, Endpoint, IntId, PhysAddr, Requester, Rid, Span, StreamId};
+use std::collections::BTreeMap;
 
 /// What a base address register decodes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -87,6 +88,15 @@ impl Function {
     }
 }
 
+/// A wired interrupt of a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wire {
+    /// Where it arrives at the interrupt controller; `None` where that is not known.
+    pub intid: Option<IntId>,
+    /// Whether it stays asserted for as long as the device wants something; otherwise it pulses.
+    pub level: bool,
+}
+
 /// A device of the board that is on no bus.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Platform {
@@ -98,10 +108,13 @@ pub struct Platform {
     pub boot_driver: Option<String>,
     /// Its register windows, in the order in which firmware lists them.
     pub regions: Vec<Span<PhysAddr>>,
-    /// Number of its wired interrupts.
-    pub wires: u32,
+    /// Its wired interrupts.
+    pub wires: Vec<Wire>,
     /// Number of messages it can send; 0 for a device that sends none.
     pub messages: u32,
+    /// Where it learns them: 16 bytes for each, of which the first twelve are the address, low
+    /// half first, and the data. `None` for a device whose registers nothing is known of.
+    pub message_table: Option<PhysAddr>,
     /// Whether the kernel knows a way to reset it.
     pub resettable: bool,
     /// What the SMMU sees.
@@ -123,6 +136,7 @@ impl Platform {
 pub struct Topology {
     functions: Vec<Function>,
     platforms: Vec<Platform>,
+    pins: BTreeMap<Rid, IntId>,
 }
 
 /// Two functions claim one requester identifier.
@@ -139,7 +153,7 @@ impl Topology {
         functions.sort_by_key(|function| function.rid);
         match functions.windows(2).find(|pair| pair[0].rid == pair[1].rid) {
             Some(pair) => Err(SameRid(pair[0].rid)),
-            None => Ok(Self { functions, platforms: Vec::new() }),
+            None => Ok(Self { functions, ..Self::default() }),
         }
     }
 
@@ -147,6 +161,17 @@ impl Topology {
     pub fn with_platforms(self, mut platforms: Vec<Platform>) -> Self {
         platforms.truncate(1 << 16);
         Self { platforms, ..self }
+    }
+
+    /// The same with the pins of these functions leading to these interrupts.
+    pub fn with_pins(self, pins: BTreeMap<Rid, IntId>) -> Self {
+        Self { pins, ..self }
+    }
+
+    /// Where the pin of a function arrives at the interrupt controller, if it does. Several may
+    /// share one.
+    pub fn pin(&self, rid: Rid) -> Option<IntId> {
+        self.pins.get(&rid).copied()
     }
 
     /// All platform devices: an [`Endpoint::Platform`] is an index here.

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use passim_gic::choice::Preset;
 use passim_vfio::policy::{OverrideError, Policy, Profile, choices};
 
 use crate::input_error::{InputError, InputKind, nearest};
@@ -20,6 +21,36 @@ pub struct Chosen {
     pub under: Vec<(String, String)>,
     /// Single choices of every machine, over all others.
     pub set: Vec<(String, String)>,
+    /// What every GICv3 chooses where the architecture leaves a choice.
+    pub gic: Option<Preset>,
+}
+
+/// The preset of a GICv3 that a name and a seed stand for; `None` if neither is given.
+///
+/// # Errors
+/// No preset has this name, or the preset draws nothing from a seed.
+pub fn preset(name: Option<&str>, seed: Option<u64>) -> Result<Option<Preset>, NoSuch> {
+    let known = Preset::ALL.map(Preset::name);
+    let chance = || {
+        let hint = "`adversarial` does".to_owned();
+        NoSuch { message: "only a preset with chance has a seed".to_owned(), hint, is_value: false }
+    };
+    let Some(name) = name else {
+        return if seed.is_some() { Err(chance()) } else { Ok(None) };
+    };
+    let Some(preset) = Preset::from_name(name, seed.unwrap_or(0)) else {
+        let hint = nearest(name, &known).map_or_else(
+            || format!("presets: {}", known.join(", ")),
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        let message = format!("no preset of a GIC is called `{name}`");
+        return Err(NoSuch { message, hint, is_value: true });
+    };
+    match preset {
+        Preset::Adversarial(_) => Ok(Some(preset)),
+        _ if seed.is_none() => Ok(Some(preset)),
+        _ => Err(chance()),
+    }
 }
 
 impl Chosen {
@@ -75,7 +106,7 @@ impl Overrides {
     }
 }
 
-/// A choice or a value that does not exist.
+/// A choice, or a value of one, that does not exist.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NoSuch {
     /// What is wrong.

@@ -13,6 +13,7 @@ mod progress;
 mod replay;
 mod run;
 mod setting;
+mod walk;
 
 use std::process::ExitCode;
 
@@ -65,6 +66,8 @@ Examples:
   passim diff --profiles msi-v9,linux-6.12 my.scn
                                             what a program sees when its host is upgraded
   passim explain my.scn:12                  why line 12 was refused, and what is accepted
+  passim walk --dump dumps/smmu_s1v2_4k.json
+                                            what the SMMU makes of dumped tables
   passim rules map-overlap                  what a rule demands, and where it is known from
 
 Exit code: 0 all agreed, 1 something differed, 2 bad input.";
@@ -90,6 +93,8 @@ enum Command {
     Diff(diff::Arguments),
     /// Explain what happened in a line of a scenario, and what would have been accepted
     Explain(explain::Arguments),
+    /// Put dumped translation tables before the SMMU and compare what it answers
+    Walk(walk::Arguments),
     /// List the built-in machines, or show one
     Machines(machines::Machines),
     /// List the kernel profiles, show one's choices, or what two differ in
@@ -110,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Replay(arguments) => replay::replay(arguments, &mut output),
         Command::Diff(arguments) => diff::diff(arguments, &mut output),
         Command::Explain(arguments) => explain::explain(arguments, &mut output),
+        Command::Walk(arguments) => walk::walk(arguments, &mut output),
         Command::Docs(arguments) => docs::docs(arguments, &mut output),
         Command::Machines(arguments) => machines::machines(arguments, &mut output),
         Command::Profiles(arguments) => profiles::profiles(arguments, &mut output),

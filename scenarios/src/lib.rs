@@ -11,6 +11,7 @@
 //! | [`replay`] | does the model do the same? |
 //! | [`diff`] | what does another kernel answer, and why? |
 //! | [`explain`] | why was a request refused, and what would be accepted? |
+//! | [`walk`] | what do dumped tables translate to, and why? |
 //! | [`docs`] | what does the documentation list? |
 //! | [`cli`] | how is all this asked for from a shell? |
 //! | [`input_error`] | what is wrong with a file, and where? |
@@ -29,3 +30,4 @@ pub mod replay;
 pub mod run;
 pub mod script;
 pub mod system;
+pub mod walk;

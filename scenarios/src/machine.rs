@@ -12,7 +12,12 @@ mod ids;
 mod quantity;
 mod virt;
 
+use passim_gic::choice::Preset;
+use passim_model::topology::Wire;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
+use passim_smmu::tlb::Retention;
+use passim_smmu::v2::{Description, Errata};
+use passim_smmu::v3::IdRegisters;
 use serde::Deserialize;
 
 use crate::chosen::Overrides;
@@ -88,6 +93,8 @@ pub enum Iommu {
     X86(X86),
     /// SMMUv3s, at least one; a [`Function::smmu`] is an index into them.
     SmmuV3(Vec<SmmuV3>),
+    /// SMMUv2s or SMMUv1s, at least one; a [`Function::smmu`] is an index into them.
+    SmmuV2(Vec<SmmuV2>),
     /// SMMUv3s, at least one, and after them an IOMMU as on x86. No board has both; it shows what a
     /// container makes of domains that do not want the same.
     Mixed(Vec<SmmuV3>, X86),
@@ -107,12 +114,33 @@ pub struct X86 {
 pub struct SmmuV3 {
     /// Where its register pages 0 and 1 begin.
     pub base: PhysAddr,
-    /// SMMU_IDR0 to SMMU_IDR5.
-    pub idr: [u32; 6],
-    /// SMMU_AIDR.
-    pub aidr: u32,
+    /// Its ID registers.
+    pub ids: IdRegisters,
     /// Its wired interrupts.
     pub wired: SmmuWires,
+    /// How long what was cached is kept.
+    pub retention: Retention,
+    /// What the architecture leaves open.
+    pub choices: passim_smmu::Choices,
+}
+
+/// One SMMUv2 or SMMUv1.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SmmuV2 {
+    /// Where its registers begin.
+    pub base: PhysAddr,
+    /// What it is built with.
+    pub description: Description,
+    /// What does not do as the architecture says.
+    pub errata: Errata,
+    /// The device tree's `stream-match-mask`: bits of StreamIDs that its driver has every stream
+    /// match register ignore.
+    pub stream_match_mask: u32,
+    /// The interrupt of global faults; `None` where the wire is not connected.
+    pub global_fault: Option<IntId>,
+    /// The interrupts of context faults: of an SMMUv2 bank n has the n-th, and the last serves
+    /// those that follow.
+    pub context_faults: Vec<IntId>,
 }
 
 /// The wired interrupts of an SMMUv3; `None` where a wire is not connected.
@@ -137,17 +165,19 @@ pub enum Gic {
     V2m(GicV2m),
 }
 
-/// A GICv3 with one ITS.
+/// A GICv3 with ITSs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GicIts {
     /// GICD.
     pub distributor: PhysAddr,
     /// The first GICR; those of the other CPUs follow at 128 KiB each.
     pub redistributors: PhysAddr,
-    /// GITS; GITS_TRANSLATER lies in the next 64 KiB.
-    pub its: PhysAddr,
+    /// GITS of each ITS, at least one; GITS_TRANSLATER lies in the next 64 KiB.
+    pub its: Vec<PhysAddr>,
     /// SPIs of the distributor, a multiple of 32 up to 992.
     pub spis: u32,
+    /// What it and its ITS choose where the architecture leaves a choice.
+    pub preset: Preset,
 }
 
 /// A GICv2 with GICv2m frames.
@@ -239,10 +269,12 @@ pub struct Platform {
     pub device_id: DeviceId,
     /// Its register windows.
     pub regions: Vec<Span<PhysAddr>>,
-    /// How many wired interrupts it has.
-    pub wires: u32,
+    /// Its wired interrupts.
+    pub wires: Vec<Wire>,
     /// How many messages it can send; 0 for a device that sends none.
     pub messages: u32,
+    /// Where it learns them; `None` if nothing is known of its registers.
+    pub message_table: Option<PhysAddr>,
     /// Whether there is a way to reset it.
     pub resettable: bool,
     /// Messages its driver holds at boot, ascending by interrupt number.
@@ -305,20 +337,38 @@ impl Iommu {
         match self {
             Self::Flat | Self::X86(_) => 1,
             Self::SmmuV3(smmus) => smmus.len(),
+            Self::SmmuV2(smmus) => smmus.len(),
             Self::Mixed(smmus, _) => smmus.len() + 1,
         }
     }
 
-    /// The SMMUs among them, which come first.
+    /// The SMMUv3s among them, which come first.
     pub fn smmus(&self) -> &[SmmuV3] {
         match self {
-            Self::Flat | Self::X86(_) => &[],
+            Self::Flat | Self::X86(_) | Self::SmmuV2(_) => &[],
             Self::SmmuV3(smmus) | Self::Mixed(smmus, _) => smmus,
+        }
+    }
+
+    /// The SMMUv2s, on a board of such.
+    pub fn smmu_v2s(&self) -> &[SmmuV2] {
+        match self {
+            Self::SmmuV2(smmus) => smmus,
+            Self::Flat | Self::X86(_) | Self::SmmuV3(_) | Self::Mixed(..) => &[],
         }
     }
 }
 
 impl Machine {
+    /// The machine with a GICv3 that chooses otherwise; `false` if it has none.
+    pub fn choose_gic(&mut self, preset: Preset) -> bool {
+        match &mut self.gic {
+            Gic::Its(gic) => gic.preset = preset,
+            Gic::V2m(_) => return false,
+        }
+        true
+    }
+
     /// The function at `rid`.
     pub fn function(&self, rid: Rid) -> Option<&Function> {
         let index = self.functions.binary_search_by_key(&rid, |function| function.rid).ok()?;

@@ -7,15 +7,17 @@
 #[macro_use]
 mod declare;
 mod hardware;
+mod its;
 mod smmu;
 mod value;
 
 pub use declare::{Argument, Form, Verb};
 pub use hardware::HardwareOp;
+pub use its::ItsOp;
 pub use smmu::SmmuOp;
 pub use value::{
-    AccessKind, AreaKind, AtcEnd, ContainerType, DescriptorKind, DeviceName, DirtyAction, Hex,
-    IrqIndex, Number, PaceName, Protection, Setting, YesNo,
+    AccessKind, AreaKind, AtcEnd, CommandName, ContainerType, DescriptorKind, DeviceName,
+    DirtyAction, Hex, IrqIndex, Number, PaceName, Protection, Setting, YesNo,
 };
 
 use core::fmt;
@@ -31,6 +33,8 @@ operations! {
     families {
         /// Below any kernel: registers and memory.
         Hardware(HardwareOp),
+        /// The GICv3 of a bare machine.
+        Its(ItsOp),
         /// On an SMMUv3 that the scenario programs.
         Smmu(SmmuOp),
     }
@@ -50,6 +54,10 @@ operations! {
         opt set: Setting = "set",
         /// When hardware works: `eager` or `stepped`.
         opt pace: PaceName = "pace",
+        /// What a GICv3 chooses where it has a choice: the name of a preset.
+        opt gic: Text = "gic",
+        /// What chance is drawn from, for the preset `adversarial`.
+        opt seed: Number = "seed",
     }
     /// Builds a machine that nothing boots, in place of the one before: the scenario is its software.
     Bare = "bare" {
@@ -59,6 +67,10 @@ operations! {
         opt smmu: Text = "smmu",
         /// When hardware works: `eager` or `stepped`.
         opt pace: PaceName = "pace",
+        /// What a GICv3 chooses where it has a choice: the name of a preset.
+        opt gic: Text = "gic",
+        /// What chance is drawn from, for the preset `adversarial`.
+        opt seed: Number = "seed",
     }
     /// Starts a process; what follows is done by it.
     Process = "process" {
@@ -300,7 +312,7 @@ operations! {
     /// hold each.
     Doorbells = "doorbells" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
     }
     /// SET_IRQS: makes an eventfd for each vector of a device and turns messages on, or says what
     /// more of them signal. The device may master the bus from then on.
@@ -313,6 +325,15 @@ operations! {
         opt index: IrqIndex = "index",
         /// First vector; 0 without it.
         opt start: u32 = "start",
+        /// Stops the call where it has dropped a lock: the name of the place.
+        opt until: Text = "until",
+    }
+    /// Goes on with what `enable` stopped for a device, in the name of the process that began it.
+    GoOn = "go-on" {
+        /// The device.
+        key dev: Rid = "dev",
+        /// Stops again at this place.
+        opt until: Text = "until",
     }
     /// SET_IRQS: turns messages, or another interrupt, off.
     Disable = "disable" {
@@ -406,7 +427,7 @@ operations! {
     /// A device signals an interrupt, by a message as its registers say.
     Raise = "raise" {
         /// The device.
-        key dev: Rid = "dev",
+        key dev: DeviceName = "dev",
         /// Which; 0 without it.
         opt vector: u32 = "vector",
     }

@@ -5,6 +5,7 @@
 //! the work. It reads no `note` and knows no file by name.
 
 mod coherence;
+mod commands;
 mod compare;
 mod expected;
 mod interrupts;
@@ -33,6 +34,7 @@ use crate::recording::step::{ProcessNumber, Start};
 use crate::recording::{Found, Record, Recording};
 use crate::system::{Setup, System};
 use coherence::Coherence;
+use commands::Producers;
 use expected::Expected;
 use interrupts::MappedBar;
 use perform::Taken;
@@ -111,6 +113,8 @@ struct Replayer<'a> {
     /// Pages that move as soon as they may.
     moving: Vec<Moved>,
     coherence: Coherence,
+    /// How far the command queues were at the last dump, by SMMU.
+    producers: BTreeMap<usize, Producers>,
     /// Operations of the random trace taken.
     random: u64,
     /// What the model answered in the present line, if anybody listens.
@@ -158,6 +162,7 @@ impl<'a> Replayer<'a> {
             interrupts: VecDeque::new(),
             moving: Vec::new(),
             coherence: Coherence::default(),
+            producers: BTreeMap::new(),
             random: 0,
             heard: None,
             report,
@@ -322,7 +327,7 @@ fn valid_iovas(machine: &Machine) -> Vec<(u64, u64)> {
 fn input_last(machine: &Machine) -> u64 {
     /// SMMU_IDR0.S1P, IHI 0070 G.b 6.3.1.
     const STAGE1: u32 = 1 << 1;
-    let has_stage1 = machine.iommu.smmus().iter().all(|smmu| smmu.idr[0] & STAGE1 != 0);
+    let has_stage1 = machine.iommu.smmus().iter().all(|smmu| smmu.ids.idr[0] & STAGE1 != 0);
     if has_stage1 { (1 << 48) - 1 } else { (1 << 44) - 1 }
 }
 

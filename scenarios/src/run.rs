@@ -19,9 +19,11 @@ mod messages;
 mod outcome;
 mod raw;
 mod surroundings;
+mod under_way;
 
 pub use account::Account;
 pub use surroundings::{AreaHere, ContainerHere, Surroundings};
+use under_way::UnderWay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,9 +35,9 @@ use passim_vfio::process::{Capabilities, Start};
 use passim_vfio::verdict::Verdict;
 
 use self::bare::Bare;
-use crate::chosen::{Chosen, NoSuch, meant_profile};
+use crate::chosen::{Chosen, NoSuch, meant_profile, preset};
 use crate::machine::Machine;
-use crate::op::{Op, PaceName, Setting, YesNo};
+use crate::op::{Number, Op, PaceName, Setting, YesNo};
 use crate::replay::machine_named;
 use crate::script::{Place, Text};
 use crate::system::{Pace, Setup, System};
@@ -119,6 +121,8 @@ struct Running {
     container: BTreeMap<u32, i32>,
     /// Eventfds of vectors, by process, device and vector.
     eventfds: BTreeMap<(u32, Rid, u32), i32>,
+    /// Calls that stopped in the middle, by device.
+    under_way: BTreeMap<Rid, UnderWay>,
     /// Pages the scenario wrote by their physical addresses.
     poked: BTreeSet<PhysAddr>,
     /// What the kernel said during the present operation.
@@ -151,8 +155,9 @@ impl Runner {
                 self.stage = Stage::Booted(Box::new(boot(op, &self.chosen)?));
                 return Ok(vec!["ok".to_owned()]);
             }
-            Op::Bare { name, smmu, pace } => {
+            Op::Bare { name, smmu, pace, gic, seed } => {
                 let machine = bare::with_smmus(machine_of(name)?, smmu.as_ref())?;
+                let machine = self.chosen.machine(machine, gic.as_ref(), *seed)?;
                 let bare = Bare::new(&machine, pace_of(*pace))?;
                 self.stage = Stage::Bare(Box::new(bare));
                 return Ok(vec!["ok".to_owned()]);
@@ -197,11 +202,13 @@ fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
         dma_entry_limit,
         set,
         pace,
+        gic,
+        seed,
     } = op
     else {
         unreachable!("called for `machine` alone");
     };
-    let machine = machine_of(name)?;
+    let machine = chosen.machine(machine_of(name)?, gic.as_ref(), *seed)?;
     let profile = match (chosen.profile, profile) {
         (Some(profile), _) => profile,
         (None, Some(name)) => profile_of(&name.0)?,
@@ -247,6 +254,29 @@ fn profile_of(name: &str) -> Result<Profile, Unperformable> {
     })
 }
 
+impl Chosen {
+    /// The machine with the GICv3 that a line of a scenario asks for, or the caller, who comes
+    /// first.
+    fn machine(
+        &self,
+        mut machine: Machine,
+        gic: Option<&Text>,
+        seed: Option<Number>,
+    ) -> Result<Machine, Unperformable> {
+        let own = preset(gic.map(|name| name.0.as_str()), seed.map(|seed| seed.0))?;
+        if let Some(preset) = own
+            && !machine.choose_gic(preset)
+        {
+            return Err(Unperformable::new("this machine has no GICv3")
+                .hint("leave out `gic=`, or take a machine with `[gic.its]`"));
+        }
+        if let Some(preset) = self.gic {
+            machine.choose_gic(preset);
+        }
+        Ok(machine)
+    }
+}
+
 impl From<NoSuch> for Unperformable {
     fn from(error: NoSuch) -> Self {
         Self { message: error.message, hint: Some(error.hint), key: None }
@@ -265,6 +295,7 @@ impl Running {
             attached: BTreeMap::new(),
             container: BTreeMap::new(),
             eventfds: BTreeMap::new(),
+            under_way: BTreeMap::new(),
             poked: BTreeSet::new(),
             account: Account::default(),
         };
@@ -312,6 +343,7 @@ impl Running {
             | Op::DeviceInfo { .. }
             | Op::Dirty { .. } => self.information(op),
             Op::Enable { .. }
+            | Op::GoOn { .. }
             | Op::Disable { .. }
             | Op::SetIrqs { .. }
             | Op::Eventfd { .. }
@@ -324,6 +356,8 @@ impl Running {
             Op::Hardware(op) => self.raw(op),
             Op::Smmu(_) => Err(Unperformable::new("a kernel programs the SMMUs of this machine")
                 .hint("`bare NAME` leaves them to the scenario")),
+            Op::Its(_) => Err(Unperformable::new("a kernel drives the GICv3 of this machine")
+                .hint("`bare NAME` builds one that no kernel runs on")),
             _ => self.calls(op),
         }
     }

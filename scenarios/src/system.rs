@@ -3,6 +3,7 @@
 //! This is the one place where hardware and Linux side meet. The board answers the kernel's loads
 //! and stores and performs what parts want done elsewhere; devices reach memory only through it.
 
+mod aboard;
 mod assemble;
 mod board;
 mod controller;
@@ -11,11 +12,14 @@ mod edu;
 mod interrupts;
 mod message;
 mod process;
+mod smmu;
 
+pub use aboard::BoardDevice;
 pub use assemble::{AssemblyError, Setup};
 pub use board::{Board, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
 pub use message::{Arrival, Delivery, Signalled};
+pub use smmu::{Outcome, Smmu, Stalled, Terminated};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -190,3 +190,82 @@ fn choices_on_the_command_line_are_over_those_of_a_scenario() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("did you mean `zero-page`?"));
     assert_eq!(ended(&passim(&["run", "--bless", "--set", "zero-page=pinned", &zero])), Some(2));
 }
+
+/// A dump of the recordings, as text.
+fn recorded_dump() -> String {
+    let file = path("../tests/recordings/linux-6.12-4k/stage1/dumps/smmu_s1v2_4k.json.zst");
+    passim::recording::read::read_whole(Path::new(&file)).unwrap().text().to_owned()
+}
+
+#[test]
+fn a_dump_ends_as_its_tables_agree() {
+    let folder = scratch("walk");
+    std::fs::create_dir_all(&folder).unwrap();
+    let dump = folder.join("smmu_s1v2_4k.json").display().to_string();
+    let recording = path("../tests/recordings/linux-6.12-4k/stage1/dump.jsonl.zst");
+    let good = recorded_dump();
+    std::fs::write(&dump, &good).unwrap();
+    let output = passim(&["walk", "--dump", &dump, "--expect", &recording]);
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(ended(&output), Some(0), "{text}");
+    assert!(text.contains("15 leaves, 15 expectations") && text.contains("0 differ"), "{text}");
+    assert!(output.stderr.is_empty());
+    // One mapping may be written that was made for reading alone.
+    std::fs::write(&dump, good.replace("fc7\"", "f47\"")).unwrap();
+    let output = passim(&["walk", "--dump", &dump, "--expect", &recording, "--json"]);
+    assert_eq!(ended(&output), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let difference = &json["dumps"][0]["differences"][0];
+    assert_eq!(difference["expected"], "F_PERMISSION");
+    assert_eq!(difference["line"][1], 36);
+    std::fs::write(&dump, good.replace("\"STRTAB_BASE\"", "\"STRTAB_BASIS\"")).unwrap();
+    let output = passim(&["walk", "--dump", &dump]);
+    assert_eq!(ended(&output), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("no register STRTAB_BASE") && text.contains(".json:1:"), "{text}");
+    std::fs::write(&dump, &good[..good.len() / 2]).unwrap();
+    assert_eq!(ended(&passim(&["walk", "--dump", &dump])), Some(2));
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(ended(&passim(&["walk", "--dump", &dump])), Some(2));
+    assert_eq!(ended(&passim(&["walk"])), Some(2));
+}
+
+#[test]
+fn one_translation_of_a_dump_is_told() {
+    let dump = path("../tests/recordings/linux-6.12-4k/stage1/dumps/smmu_s1v2_4k.json.zst");
+    let output = passim(&["walk", "--dump", &dump, "--sid", "8", "--iova", "0x1000", "--write"]);
+    assert_eq!(ended(&output), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in ["Config=0x5 (stage 1)", "T0SZ=0x10 (48 bits)", "stage 1 level 3: leaf", "AP[2]"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.contains("verdict: 0x1000 -> 0x109cb1000, r|w"), "{text}");
+    let arguments = ["walk", "--dump", &dump, "--dev", "00:01.0", "--iova", "0", "--write"];
+    let output = passim(&[arguments.as_slice(), &["--json"]].concat());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&json["event"], &json["section"]), (&"F_PERMISSION".into(), &"7.3.16".into()));
+    let output = passim(&["walk", "--dump", &dump, "--dev", "00:09.0", "--iova", "0"]);
+    assert_eq!(ended(&output), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("0x8 (00:01.0)"));
+}
+
+#[test]
+fn one_translation_of_a_scenario_is_told_as_it_stands_after_a_line() {
+    let scenario = path("files/map/first.scn");
+    let at = |line: &str| {
+        let place = format!("{scenario}{line}");
+        let output = passim(&["walk", &place, "--dev", "00:01.0", "--iova", "0x10008", "--json"]);
+        assert_eq!(ended(&output), Some(0), "{}", String::from_utf8(output.stderr).unwrap());
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let text = std::fs::read_to_string(&scenario).unwrap();
+    let line = |verb: &str| text.lines().position(|line| line.starts_with(verb)).unwrap() + 1;
+    let mapped = at(&format!(":{}", line("map")));
+    assert!(mapped["verdict"].as_str().unwrap().contains("by a walk"), "{mapped}");
+    let read = at(&format!(":{}", line("read")));
+    assert!(read["verdict"].as_str().unwrap().contains("from the TLB"), "{read}");
+    assert_eq!(at("")["event"], "F_TRANSLATION");
+    let output = passim(&["walk", &scenario, "--dev", "00:1f.0", "--iova", "0"]);
+    assert_eq!(ended(&output), Some(2));
+    assert_eq!(ended(&passim(&["walk", &scenario])), Some(2));
+}

@@ -51,6 +51,18 @@ pub enum Acknowledge {
     OnStep,
 }
 
+/// When the invalidation a command asks for takes effect. IHI 0070 G.b 4.7.3: a command that is
+/// consumed need not be complete; only CMD_SYNC tells that it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Completion {
+    /// When the command is consumed.
+    #[default]
+    AtOnce,
+    /// As late as can be: with the next CMD_SYNC. An invalidation that nobody synchronises leaves
+    /// what it names in use.
+    WhenSynchronised,
+}
+
 /// What a prefetch command does. IHI 0070 G.b 4.2: an implementation need not prefetch anything.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Prefetch {
@@ -108,6 +120,8 @@ pub enum Overlap {
 pub struct Choices {
     /// When controls are acknowledged.
     pub acknowledge: Acknowledge,
+    /// When CMD_CFGI_* and CMD_TLBI_* take effect.
+    pub completion: Completion,
     /// What prefetch commands do.
     pub prefetch: Prefetch,
     /// Stream table addresses beyond the output size.

@@ -8,12 +8,14 @@
 //! | `tables` | what do the tables in memory say, read a second time? |
 //! | `pgtable` | do the page tables agree with the second walk, for themselves? |
 //! | `aarch32` | do those of AArch32? |
+//! | `dumps` | what does the SMMU make of tables that a real kernel wrote? |
 //! | `rig` | what is all this done on? |
 //!
 //! Every case follows from a fixed seed. A case that fails is shrunk and written down as a
 //! scenario; the failure says where, and the command that replays it.
 
 mod aarch32;
+mod dumps;
 mod pgtable;
 #[allow(dead_code, reason = "shared with other programs, each of which uses a part")]
 mod rig;

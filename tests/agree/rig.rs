@@ -2,9 +2,9 @@
 
 use passim::input_error::SourceText;
 use passim::machine::{BUILTIN, Iommu, Machine};
+use passim::system::Outcome;
 use passim::system::{Setup, System};
 use passim_model::{Access, Iova, PageSize, Rid, UserAddr};
-use passim_smmu::v3::Outcome;
 use passim_vfio::Profile;
 use passim_vfio::call::{Answer, Arg, Call, MapKind, Protection};
 use passim_vfio::process::{Capabilities, Pid, Start};
@@ -107,7 +107,7 @@ impl Spec {
         let machine = Machine::parse(&file).expect("the built-in machine with another page");
         assert_eq!(machine.page_size, self.page);
         let Iommu::SmmuV3(smmus) = &machine.iommu else { panic!("{:?}", machine.iommu) };
-        let has_stage1 = smmus[0].idr[0] & 2 != 0;
+        let has_stage1 = smmus[0].ids.idr[0] & 2 != 0;
         assert_eq!(has_stage1, self.stages == Stages::Both);
         machine
     }

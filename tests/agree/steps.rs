@@ -419,6 +419,8 @@ pub(crate) fn scenario_text(case: &Case, machine: &Path) -> String {
         dma_entry_limit: Some(entry_limit),
         set: None,
         pace: None,
+        gic: None,
+        seed: None,
     };
     let mut lines = vec![
         machine_op.to_string(),

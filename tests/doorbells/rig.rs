@@ -1,13 +1,13 @@
 //! One to three SMMUs with two devices each, an IOMMU core that drives them, and the way a
 //! device's access takes.
 
-use passim::system::{Board, Pace};
+use passim::system::{Board, Outcome, Pace};
 use passim_model::{
     Access, AddressMap, DeviceId, Frames, Iova, Memory, PageSize, Perms, PhysAddr, Refusal,
     Requester, Rid, Span, StreamId, Target,
 };
 use passim_smmu::SmmuV3;
-use passim_smmu::v3::{IdRegisters, Implementation, Outcome, Transaction};
+use passim_smmu::v3::{IdRegisters, Implementation, Transaction};
 use passim_vfio::Policy;
 use passim_vfio::iommu::{
     DeviceFacts, DomainId, DomainKind, DriverFacts, Firmware, Invalidation, Iommu, Transition,
@@ -53,7 +53,7 @@ impl Rig {
             let registers = Span::from_size(base(index), SMMU_BYTES).expect("two pages");
             map.place(registers, Target::Smmu(index as u16)).expect("side by side");
         }
-        let smmu = |_| SmmuV3::new(Implementation { ids, ..Implementation::default() });
+        let smmu = |_| SmmuV3::new(Implementation { ids, ..Implementation::default() }).into();
         let smmus = (0..spec.smmus).map(smmu).collect();
         let mut board = Board::bare(memory, map, smmus, Pace::Eager);
         let firmware = Firmware {
@@ -99,7 +99,8 @@ impl Rig {
 
     /// Claims a group and attaches it.
     pub(crate) fn attach(&mut self, domain: DomainId, group: u32) -> Result<(), Refusal> {
-        let attached = self.iommu.attach(domain, group)?;
+        let Self { iommu, frames, board, .. } = self;
+        let attached = iommu.attach(domain, group, frames, board)?;
         self.finish(attached);
         Ok(())
     }

@@ -4,10 +4,12 @@
 //! device tries every page of the mapping that is being removed. It may still get through to the
 //! old page as long as that page is pinned; once the call has returned it must not.
 
+mod enabling;
+
 use passim::machine;
+use passim::system::Outcome;
 use passim::system::{Pace, Setup, System};
 use passim_model::{Access, Host, Iova, PhysAddr, Rid, UserAddr};
-use passim_smmu::v3::Outcome;
 use passim_vfio::process::{Capabilities, Pid, Start};
 use passim_vfio::step::{Queue, Step};
 use passim_vfio::uapi::{Header, MapRequest, UnmapRequest, ioctl};

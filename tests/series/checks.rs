@@ -1,13 +1,13 @@
 //! What holds after every step.
 
-use passim_model::{Access, Host, Iova, Rid};
-use passim_smmu::v3::Outcome;
-use passim_vfio::policy::MsiMapping;
+use passim::system::Outcome;
+use passim_model::{Access, Endpoint, Host, Iova, Rid};
+use passim_vfio::policy::{ItsDoorbellInfo, MsiMapping};
 use passim_vfio::type1::SlotKind;
 
 use crate::world::World;
 
-/// Offset of MSI_SETSPI_NS in a frame.
+/// Offset of MSI_SETSPI_NS in a frame, and of GITS_TRANSLATER in its own.
 const SETSPI_NS: u64 = 0x40;
 
 const PAGE: u64 = 0x1000;
@@ -60,7 +60,7 @@ fn windows_are_nobodys_memory(world: &World) -> Result<(), String> {
 /// domain whose frame it is.
 fn references_are_vectors(world: &World) -> Result<(), String> {
     let kernel = &world.system.kernel;
-    if kernel.policy().msi_mapping != MsiMapping::AllocCounted {
+    if kernel.policy().msi_mapping != MsiMapping::AllocCounted || world.overput {
         return Ok(());
     }
     for container in kernel.containers() {
@@ -87,19 +87,23 @@ fn references_are_vectors(world: &World) -> Result<(), String> {
 /// Where the kernel maps doorbells, every message that a device is programmed with reaches its
 /// frame. (Composed without a window, v12 and v14 leave the physical address in it.)
 fn messages_translate(world: &mut World) -> Result<(), String> {
-    if world.undone {
-        // The window is gone under vectors that are on.
+    let policy = world.system.kernel.policy();
+    let counted = policy.msi_mapping == MsiMapping::AllocCounted;
+    let undescribed = counted && policy.its_doorbell_info == ItsDoorbellInfo::Off;
+    if world.undone || world.overput || undescribed && world.system.board.gicv3().is_some() {
+        // The window, or the doorbell, is gone under vectors that are on; or is never mapped.
         return Ok(());
     }
     let translated = |(rid, _): &(Rid, u32)| world.translated.contains(rid);
-    let devices: Vec<_> = world.open().into_iter().filter(translated).collect();
-    for (rid, _) in devices {
+    let users = world.open().into_iter().filter(translated).map(|(rid, _)| Endpoint::from(rid));
+    let devices: Vec<_> = users.chain(world.held.iter().copied()).collect();
+    for rid in devices {
         for vector in world.system.kernel.vectors(rid) {
             // Taken back; or, by `msi-failure`, lost: composition found no place for the doorbell.
             if [0, u64::MAX].contains(&vector.message.address) {
                 continue;
             }
-            if let Some(held) = table_entry(world, rid, vector.vector)
+            if let Some(held) = rid.rid().and_then(|rid| table_entry(world, rid, vector.vector))
                 && held != (vector.message.address, vector.message.data)
             {
                 return Err(format!("{rid} holds {held:x?} for {vector:?}"));

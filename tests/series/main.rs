@@ -9,7 +9,7 @@ mod steps;
 mod world;
 
 use passim_tests::machines::machines;
-use passim_vfio::policy::{DoorbellUnwind, Profile};
+use passim_vfio::policy::{DoorbellUnwind, ItsDoorbellInfo, Policy, Profile};
 use proptest::prelude::{ProptestConfig, Strategy, proptest};
 use proptest::sample::select;
 use proptest::test_runner::TestCaseError;
@@ -17,8 +17,31 @@ use proptest::test_runner::TestCaseError;
 use steps::{Step, steps};
 use world::World;
 
-fn profiles() -> impl Strategy<Value = Profile> {
-    select(Profile::ALL)
+/// A kernel, and what it does where part 2 is remembered in two ways.
+#[derive(Clone, Copy, Debug)]
+struct Kernel {
+    profile: Profile,
+    unwind: DoorbellUnwind,
+    its: ItsDoorbellInfo,
+}
+
+impl Kernel {
+    fn policy(self) -> Policy {
+        let mut policy = self.profile.policy();
+        policy.doorbell_unwind = self.unwind;
+        policy.its_doorbell_info = self.its;
+        policy
+    }
+}
+
+fn kernels() -> impl Strategy<Value = Kernel> {
+    let unwind = select(&[DoorbellUnwind::AsIntended, DoorbellUnwind::AsCoded]);
+    let its = select(&[ItsDoorbellInfo::On, ItsDoorbellInfo::Off]);
+    (select(Profile::ALL), unwind, its).prop_map(|(profile, unwind, its)| Kernel {
+        profile,
+        unwind,
+        its,
+    })
 }
 
 proptest! {
@@ -31,28 +54,26 @@ proptest! {
     #[test]
     fn windows_and_doorbells_keep_their_rules(
         drawn in machines(),
-        profile in profiles(),
+        kernel in kernels(),
         steps in steps(),
     ) {
-        let mut policy = profile.policy();
-        policy.doorbell_unwind = DoorbellUnwind::AsIntended;
-        let mut world = World::new(&drawn.machine, policy);
-        world.attach_everything_once().map_err(|what| failed(profile, &[], &what))?;
+        let mut world = World::new(&drawn.machine, kernel.policy());
+        world.attach_everything_once().map_err(|what| failed(kernel, &[], &what))?;
         let fresh = world.usage();
         for (at, step) in steps.iter().enumerate() {
             let outcome = world.take(step).and_then(|()| checks::all(&mut world));
-            outcome.map_err(|what| failed(profile, &steps[..=at], &what))?;
+            outcome.map_err(|what| failed(kernel, &steps[..=at], &what))?;
         }
-        world.close_all().map_err(|what| failed(profile, &steps, &what))?;
+        world.close_all().map_err(|what| failed(kernel, &steps, &what))?;
         let left = world.usage();
         if left != fresh {
             let what = format!("left behind: {left:?}, at first {fresh:?}");
-            return Err(failed(profile, &steps, &what));
+            return Err(failed(kernel, &steps, &what));
         }
     }
 }
 
-fn failed(profile: Profile, steps: &[Step], what: &str) -> TestCaseError {
+fn failed(kernel: Kernel, steps: &[Step], what: &str) -> TestCaseError {
     let lines: Vec<String> = steps.iter().map(|step| format!("{step:?}")).collect();
-    TestCaseError::fail(format!("{what}\nunder {profile}, after\n{}", lines.join("\n")))
+    TestCaseError::fail(format!("{what}\nunder {kernel:?}, after\n{}", lines.join("\n")))
 }

@@ -19,6 +19,8 @@ pub(crate) enum Step {
     Window { container: usize, page: u64, pages: u64 },
     /// SET_IRQS: MSI or MSI-X, whatever the device has.
     Enable { device: usize, vectors: u32 },
+    /// The same of two devices at once, the steps of one between those of the other.
+    EnableBoth { devices: [usize; 2], vectors: [u32; 2], turns: u32 },
     /// SET_IRQS: off.
     Disable { device: usize },
     /// A device raises a vector.
@@ -48,6 +50,13 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (container(), PAGES, 1..12u64)
             .prop_map(|(container, page, pages)| Step::Window { container, page, pages }),
         5 => (device(), 1..20u32).prop_map(|(device, vectors)| Step::Enable { device, vectors }),
+        2 => (device(), device(), 1..4u32, 1..4u32, proptest::num::u32::ANY).prop_map(
+            |(one, other, few, more, turns)| Step::EnableBoth {
+                devices: [one, other],
+                vectors: [few, more],
+                turns,
+            }
+        ),
         2 => device().prop_map(|device| Step::Disable { device }),
         2 => (device(), 0..4u16).prop_map(|(device, vector)| Step::Raise { device, vector }),
     ]

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passim::machine::Machine;
+use passim::machine::{Gic, Machine};
 use passim::system::{Setup, System};
-use passim_model::{Iova, PhysAddr, Refusal, Rid, Span, UserAddr};
+use passim_model::{Endpoint, Host, Iova, PhysAddr, Refusal, Rid, Span, UserAddr};
 use passim_vfio::call::{Answer, Arg, Call, MapKind, Protection};
 use passim_vfio::iommu::msi::DoorbellView;
 use passim_vfio::policy::{ApertureRollback, Policy, Profile};
 use passim_vfio::process::{Capabilities, Pid, Start};
+use passim_vfio::step::Step as Progress;
 use passim_vfio::uapi::ioctl;
 use passim_vfio::view::{ContainerView, MappingView};
 
@@ -19,6 +20,12 @@ const ARENA: UserAddr = UserAddr::new(0x1000_0000_0000);
 const ARENA_PAGES: u64 = 16;
 
 const PAGE_LG2: u32 = 12;
+
+/// Where in an ITS the frame of GITS_TRANSLATER is.
+const ITS_FRAME: u64 = 0x1_0000;
+
+/// LPIs that Linux hands out at most.
+const LPIS: core::ops::Range<u32> = 0x2000..0x1_0000;
 
 /// Rules whose refusal leaves something behind by design: apertures of domains asked first.
 const NO_ROLLBACK: &[&str] = &["msi-no-cookie", "msi-second-aperture", "msi-other-range"];
@@ -56,13 +63,17 @@ struct Attached {
 pub(crate) struct World {
     pub(crate) system: System,
     pid: Pid,
-    /// The GICv2m frames, each with its SPIs.
+    /// The pages doorbells are in, each with the interrupts messages to it become.
     frames: Vec<(PhysAddr, core::ops::Range<u32>)>,
+    /// Devices on no bus that drivers of the kernel have.
+    pub(crate) held: Vec<Endpoint>,
     /// Functions VFIO has, ascending, with their groups.
     functions: Vec<(Rid, u32)>,
     containers: [Option<i32>; 2],
     attached: BTreeMap<u32, Attached>,
     eventfds: BTreeMap<Rid, Vec<i32>>,
+    /// Whether, as coded, a reference of somebody else's was put.
+    pub(crate) overput: bool,
     /// Whether v14 took a window back, and with it the records of doorbells that stay mapped.
     pub(crate) undone: bool,
     /// Devices whose vectors were enabled while their domain translated messages.
@@ -86,23 +97,42 @@ impl World {
         let functions = machine.functions.iter().filter(|function| driven(function.rid));
         let functions = functions.filter_map(|it| Some((it.rid, it.group?))).collect();
         let frames = match &machine.gic {
-            passim::machine::Gic::V2m(gic) => gic.frames.iter().map(|frame| {
-                let first = frame.first.get();
-                (frame.base, first..first + frame.count)
-            }),
-            passim::machine::Gic::Its(_) => unreachable!("drawn machines have frames"),
+            Gic::V2m(gic) => {
+                let frames = gic.frames.iter().map(|frame| {
+                    let first = frame.first.get();
+                    (frame.base, first..first + frame.count)
+                });
+                frames.collect()
+            }
+            // The drawn machines have one ITS.
+            Gic::Its(gic) => {
+                gic.its.iter().map(|its| (PhysAddr::new(its.get() + ITS_FRAME), LPIS)).collect()
+            }
         };
-        let frames = frames.collect();
+        let boards = (0..).map(Endpoint::Platform).zip(&machine.platforms);
+        let held = boards.filter(|(_, device)| device.messages > 0).map(|(it, _)| it).collect();
         let (containers, attached) = ([None, None], BTreeMap::new());
         let eventfds = BTreeMap::new();
         let (translated, undone) = (BTreeSet::new(), false);
-        Self { system, pid, frames, functions, containers, attached, eventfds, undone, translated }
+        Self {
+            system,
+            pid,
+            frames,
+            held,
+            functions,
+            containers,
+            attached,
+            eventfds,
+            undone,
+            overput: false,
+            translated,
+        }
     }
 
-    /// The GICv2m frame of an SPI, by its INTID.
-    pub(crate) fn frame_of(&self, spi: u32) -> Option<PhysAddr> {
+    /// The page that holds the doorbell of an interrupt, by its INTID.
+    pub(crate) fn frame_of(&self, intid: u32) -> Option<PhysAddr> {
         let mut frames = self.frames.iter();
-        frames.find(|(_, spis)| spis.contains(&spi)).map(|(base, _)| *base)
+        frames.find(|(_, intids)| intids.contains(&intid)).map(|(base, _)| *base)
     }
 
     /// Devices that are open, and their groups.
@@ -193,6 +223,9 @@ impl World {
                 self.ioctl(fd, ioctl::IOMMU_UNMAP_DMA, Arg::Bytes(bytes)).map(|_| ())
             }
             Step::Enable { device, vectors } => self.enable(device, vectors),
+            Step::EnableBoth { devices, vectors, turns } => {
+                self.enable_both(devices, vectors, turns)
+            }
             Step::Disable { device } => self.disable(device),
             Step::Raise { device, vector } => {
                 if let Some(rid) = self.device(device) {
@@ -268,7 +301,14 @@ impl World {
         for group in 0..self.functions.len() {
             self.attach(group, 0)?;
         }
-        self.close_all()
+        // An ITS driver keeps the pages of its device table.
+        for device in 0..self.open().len() {
+            self.enable(device, 1)?;
+            self.disable(device)?;
+        }
+        self.close_all()?;
+        self.system.kernel.take_verdicts();
+        Ok(())
     }
 
     /// Everything the process has is closed.
@@ -303,9 +343,9 @@ impl World {
         if function.is_some_and(|function| function.msix.is_some()) { 2 } else { 1 }
     }
 
-    fn set_irqs(&mut self, rid: Rid, flags: u32, fds: &[i32]) -> Result<Option<Answer>, String> {
-        let device = self.attached.values().find_map(|it| it.devices.get(&rid).copied());
-        let Some(fd) = device else { return Ok(None) };
+    /// SET_IRQS of a device that is open.
+    fn set_irqs(&self, rid: Rid, flags: u32, fds: &[i32]) -> Option<Call> {
+        let fd = self.attached.values().find_map(|it| it.devices.get(&rid).copied())?;
         let count = fds.len() as u32;
         let mut bytes = (20 + 4 * count).to_le_bytes().to_vec();
         for field in [flags, self.index(rid), 0, count] {
@@ -314,11 +354,11 @@ impl World {
         for fd in fds {
             bytes.extend(fd.to_le_bytes());
         }
-        self.ioctl(fd, ioctl::DEVICE_SET_IRQS, Arg::Bytes(bytes)).map(Some)
+        Some(Call::Ioctl { fd, request: ioctl::DEVICE_SET_IRQS, arg: Arg::Bytes(bytes) })
     }
 
-    fn enable(&mut self, device: usize, vectors: u32) -> Result<(), String> {
-        let Some(rid) = self.device(device) else { return Ok(()) };
+    /// The call that turns so many vectors on, with an eventfd for each.
+    fn enabling(&mut self, rid: Rid, vectors: u32) -> Result<Option<Call>, String> {
         let mut fds = Vec::new();
         for _ in 0..vectors {
             let answer = self.call(Call::EventFd)?;
@@ -333,16 +373,56 @@ impl World {
             };
         }
         // DATA_EVENTFD | ACTION_TRIGGER
-        self.set_irqs(rid, 4 | 32, &fds)?;
+        let call = self.set_irqs(rid, 4 | 32, &fds);
         self.eventfds.entry(rid).or_default().extend(fds);
+        Ok(call)
+    }
+
+    fn enable(&mut self, device: usize, vectors: u32) -> Result<(), String> {
+        let Some(rid) = self.device(device) else { return Ok(()) };
+        match self.enabling(rid, vectors)? {
+            Some(call) => self.call(call).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Two devices come to their vectors at once: whose turn it is next, `turns` says, bit by bit.
+    fn enable_both(
+        &mut self,
+        devices: [usize; 2],
+        vectors: [u32; 2],
+        turns: u32,
+    ) -> Result<(), String> {
+        let [Some(first), Some(second)] = devices.map(|at| self.device(at)) else { return Ok(()) };
+        if first == second {
+            return Ok(());
+        }
+        let calls = [self.enabling(first, vectors[0])?, self.enabling(second, vectors[1])?];
+        let [Some(first), Some(second)] = calls else { return Ok(()) };
+        let kernel = &mut self.system.kernel;
+        let mut running = [kernel.begin(self.pid, first), kernel.begin(self.pid, second)];
+        for turn in 0.. {
+            let whose = (turns >> (turn % u32::BITS) & 1) as usize;
+            let open = |at: usize| !running[at].is_finished();
+            let Some(at) = [whose, 1 - whose].into_iter().find(|at| open(*at)) else { break };
+            let kernel = &mut self.system.kernel;
+            match kernel.step(&mut running[at], &mut self.system.board) {
+                Progress::Waiting(_) => Host::relax(&mut self.system.board),
+                Progress::Done(_) | Progress::Unlocked => {}
+            }
+        }
+        let verdicts = self.system.kernel.take_verdicts();
+        self.overput |= verdicts.iter().any(|it| it.rule.name == "doorbell-put-twice");
         Ok(())
     }
 
     fn disable(&mut self, device: usize) -> Result<(), String> {
         let Some(rid) = self.device(device) else { return Ok(()) };
         // DATA_NONE | ACTION_TRIGGER
-        self.set_irqs(rid, 1 | 32, &[])?;
-        Ok(())
+        match self.set_irqs(rid, 1 | 32, &[]) {
+            Some(call) => self.call(call).map(|_| ()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -36,15 +36,44 @@ pub enum Slot {
     },
 }
 
+/// The interrupt controller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Gic {
+    /// A GICv2, and the SPIs of each of its GICv2m frames; 1 to 4 of them.
+    Frames(Vec<u32>),
+    /// A GICv3 with an ITS.
+    Its,
+}
+
+/// A device of the board that is on no bus.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BoardDevice {
+    /// A driver of the kernel holds this many messages of it.
+    Held(u16),
+    /// VFIO has it; it has this many wires.
+    User(u16),
+}
+
 /// A machine in a few words.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
     /// Number of SMMUs, 1 to 3; each has a root bus of its own.
     pub smmus: usize,
-    /// SPIs of each GICv2m frame, 1 to 4 of them.
-    pub frames: Vec<u32>,
-    /// What there is, and behind which SMMU; 1 to 8.
+    /// Where messages go.
+    pub gic: Gic,
+    /// Whether there is an IOMMU as on x86 besides, which comes after the SMMUs.
+    pub x86: bool,
+    /// What there is, and behind which IOMMU; 1 to 8.
     pub slots: Vec<(usize, Slot)>,
+    /// What is on no bus, and behind which SMMU; up to 2.
+    pub board: Vec<(usize, BoardDevice)>,
+}
+
+impl Plan {
+    /// Number of IOMMUs of every kind.
+    fn iommus(&self) -> usize {
+        self.smmus + usize::from(self.x86)
+    }
 }
 
 /// A machine and its file.
@@ -80,15 +109,25 @@ pub fn machines() -> impl Strategy<Value = Drawn> {
 
 /// Any plan.
 pub fn plans() -> impl Strategy<Value = Plan> {
-    (1..=3usize).prop_flat_map(|smmus| {
-        let frames = proptest::collection::vec(1..=32u32, 1..=4);
-        let slots = proptest::collection::vec((0..smmus, slots()), 1..=8);
-        (Just(smmus), frames, slots).prop_map(|(smmus, frames, slots)| Plan {
-            smmus,
-            frames,
-            slots,
-        })
+    let x86 = prop_oneof![3 => Just(false), 1 => Just(true)];
+    (1..=3usize, x86).prop_flat_map(|(smmus, x86)| {
+        let slot = (0..smmus + usize::from(x86), slots());
+        let slots = proptest::collection::vec(slot, 1..=8);
+        let board = proptest::collection::vec((0..smmus, board_device()), 0..=2);
+        (Just((smmus, x86)), gics(), slots, board)
+            .prop_map(|((smmus, x86), gic, slots, board)| Plan { smmus, gic, x86, slots, board })
     })
+}
+
+fn gics() -> impl Strategy<Value = Gic> {
+    prop_oneof![
+        2 => proptest::collection::vec(1..=32u32, 1..=4).prop_map(Gic::Frames),
+        1 => Just(Gic::Its),
+    ]
+}
+
+fn board_device() -> impl Strategy<Value = BoardDevice> {
+    prop_oneof![(1..=4u16).prop_map(BoardDevice::Held), (0..=2u16).prop_map(BoardDevice::User),]
 }
 
 fn slots() -> impl Strategy<Value = Slot> {
@@ -108,32 +147,75 @@ impl Plan {
     pub fn text(&self) -> String {
         let mut text = String::from("name = \"drawn\"\ncpus = 2\npage_size = \"4K\"\n\n");
         text += "[[ram]]\nbase = 0x4000_0000\nsize = \"1G\"\n";
+        let smmus = if self.x86 { "iommu.mixed.smmuv3" } else { "iommu.smmuv3" };
+        if self.x86 {
+            text += "\n[iommu.mixed]\nx86 = { remaps_interrupts = false }\n";
+        }
         for index in 0..self.smmus {
             let base = 0x0905_0000 + 0x10_0000 * index;
             let spi = 4 + 4 * index;
             let idr = "[0x0d44_101b, 0x0273_0010, 0, 0x1414, 0, 0x74]";
-            write!(text, "\n[[iommu.smmuv3]]\nbase = {base:#x}\nidr = {idr}\naidr = 1\n").unwrap();
+            write!(text, "\n[[{smmus}]]\nbase = {base:#x}\nidr = {idr}\naidr = 1\n").unwrap();
             writeln!(text, "spis = {{ event_queue = {spi}, global_error = {} }}", spi + 1).unwrap();
         }
-        text += "\n[gic.v2m]\ndistributor = 0x0800_0000\ncpu_interface = 0x0801_0000\nframes = [\n";
-        let mut first = 32;
-        for (index, spis) in self.frames.iter().enumerate() {
-            let base = 0x0802_0000 + 0x1_0000 * index;
-            writeln!(text, "{{ base = {base:#x}, first_spi = {first}, spis = {spis} }},").unwrap();
-            first += spis;
-        }
-        text += "]\n\n[iommu_map]\nentries = [\n";
-        for index in 0..self.smmus {
+        self.gic_text(&mut text);
+        text += "\n[iommu_map]\nentries = [\n";
+        for index in 0..self.iommus() {
             let rid = (index * BUSES) << 8;
             let range =
                 format!("rid = {rid:#x}, count = 0x4000, smmu = {index}, stream = {rid:#x}");
             writeln!(text, "{{ {range} }},").unwrap();
         }
         text += "]\n";
+        self.board_text(&mut text);
         for (index, (smmu, slot)) in self.slots.iter().enumerate() {
             Writer { text: &mut text, root: smmu * BUSES, index }.slot(*slot);
         }
         text
+    }
+}
+
+impl Plan {
+    fn gic_text(&self, text: &mut String) {
+        let Gic::Frames(frames) = &self.gic else {
+            *text += "\n[gic.its]\ndistributor = 0x0800_0000\n";
+            *text += "its = 0x0808_0000\nredistributors = 0x080a_0000\n";
+            return;
+        };
+        *text +=
+            "\n[gic.v2m]\ndistributor = 0x0800_0000\ncpu_interface = 0x0801_0000\nframes = [\n";
+        let mut first = 32;
+        for (index, spis) in frames.iter().enumerate() {
+            let base = 0x0802_0000 + 0x1_0000 * index;
+            writeln!(text, "{{ base = {base:#x}, first_spi = {first}, spis = {spis} }},").unwrap();
+            first += spis;
+        }
+        *text += "]\n";
+    }
+
+    /// Devices on no bus have streams and DeviceIDs that no function has.
+    fn board_text(&self, text: &mut String) {
+        for (index, (smmu, device)) in self.board.iter().enumerate() {
+            let (base, id) = (0x0c00_0000 + 0x1_0000 * index, 0xf000 + index);
+            write!(text, "\n[[platform]]\nname = \"{base:x}.engine\"\nsmmu = {smmu}\n").unwrap();
+            write!(text, "streams = [{id:#x}]\ndevice_id = {id:#x}\n").unwrap();
+            writeln!(text, "regions = [{{ base = {base:#x}, size = 0x1000 }}]").unwrap();
+            match device {
+                BoardDevice::User(wires) => {
+                    write!(text, "wires = {wires}\ndriver = \"vfio-platform\"\n").unwrap();
+                }
+                BoardDevice::Held(messages) => {
+                    write!(text, "messages = {messages}\nmessage_table = {base:#x}\n").unwrap();
+                    text.push_str("driver = \"mv_xor_v2\"\nheld = [\n");
+                    for vector in 0..*messages {
+                        let irq = 300 + 8 * index + usize::from(vector);
+                        let name = format!("name = \"engine-{index}-{vector}\"");
+                        writeln!(text, "{{ irq = {irq}, vector = {vector}, {name} }},").unwrap();
+                    }
+                    text.push_str("]\n");
+                }
+            }
+        }
     }
 }
 

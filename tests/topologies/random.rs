@@ -18,7 +18,8 @@ fn groups_of(slot: Slot) -> usize {
 }
 
 fn group_numbers(machine: &Machine) -> BTreeSet<u32> {
-    machine.functions.iter().filter_map(|function| function.group).collect()
+    let functions = machine.functions.iter().filter_map(|function| function.group);
+    functions.chain(machine.platforms.iter().filter_map(|device| device.group)).collect()
 }
 
 proptest! {
@@ -28,6 +29,8 @@ proptest! {
     fn random_machines_boot_under_every_profile(drawn in machines()) {
         let Drawn { plan, machine, .. } = &drawn;
         let wanted: usize = plan.slots.iter().map(|(_, slot)| groups_of(*slot)).sum();
+        // Each device on no bus is a group of its own.
+        let wanted = wanted + plan.board.len();
         let numbers = group_numbers(machine);
         // Numbers are the lowest ones.
         prop_assert_eq!(&numbers, &(0..wanted as u32).collect::<BTreeSet<_>>());

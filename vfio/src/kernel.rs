@@ -17,7 +17,7 @@ use crate::rules;
 use crate::uapi::{Buffer, ioctl};
 use crate::verdict::Verdict;
 use passim_model::{
-    Conflict, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Span, Topology, UserAddr,
+    Conflict, Endpoint, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Span, Topology, UserAddr,
 };
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +84,8 @@ pub struct Kernel {
     /// Where configuration space is mapped.
     pub(crate) ecam: PhysAddr,
     pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
+    /// Devices whose interrupts an operation is changing.
+    pub(crate) changing: BTreeSet<Endpoint>,
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
     /// Operations given up because hardware did not answer.
     pub(crate) abandoned: u64,
@@ -133,6 +135,7 @@ impl Kernel {
             msi,
             ecam: boot.interrupts.ecam,
             devices: BTreeMap::new(),
+            changing: BTreeSet::new(),
             plain_files: Vec::new(),
             abandoned: 0,
             doorbells: registry::registered(boot.interrupts),
@@ -163,65 +166,6 @@ impl Kernel {
             self.files.take(file);
         }
         Some(child)
-    }
-
-    /// The containers whose locks a call may take, ascending: those it asks something of, and
-    /// those a group of which it may release.
-    pub(crate) fn containers_of(&self, pid: Pid, call: &Call) -> BTreeSet<usize> {
-        let Some(process) = self.processes.get(pid) else { return BTreeSet::new() };
-        let mapped_in = |first: u64, last: u64| {
-            let areas = process.areas().filter(move |area| {
-                area.span.start().get() <= last && area.span.last().get() >= first
-            });
-            areas.filter_map(|area| match area.kind {
-                AreaKind::Device { file, .. } => Some(file),
-                _ => None,
-            })
-        };
-        let files: Vec<FileId> = match call {
-            Call::Ioctl { fd, request, .. } => {
-                let asked = process.file(*fd).into_iter();
-                // Which container a group joins may stand in memory that changes until the call
-                // begins: any the process has.
-                let joins = *request == ioctl::GROUP_SET_CONTAINER;
-                let files = process.files().filter(|_| joins).map(|(_, file)| file);
-                let is_container =
-                    |file: &FileId| matches!(self.files.kind(*file), Some(FileKind::Container(_)));
-                asked.chain(files.filter(is_container)).collect()
-            }
-            Call::Close { fd } => process.file(*fd).into_iter().collect(),
-            Call::Mmap { va, len, .. } | Call::Munmap { va, len } => {
-                let last = va.get().saturating_add(*len).saturating_add(self.page.mask());
-                mapped_in(va.get(), last).collect()
-            }
-            Call::Exit => {
-                process.files().map(|(_, file)| file).chain(mapped_in(0, u64::MAX)).collect()
-            }
-            _ => Vec::new(),
-        };
-        files.into_iter().filter_map(|file| self.container_behind(file)).collect()
-    }
-
-    /// The container that a file is, or that the group behind it is in.
-    fn container_behind(&self, file: FileId) -> Option<usize> {
-        match self.files.kind(file)? {
-            FileKind::Container(at) => Some(*at),
-            FileKind::Group(number) => self.groups.get(number)?.container,
-            FileKind::Device { group_file, .. } | FileKind::Platform { group_file, .. } => {
-                self.container_behind(*group_file)
-            }
-            _ => None,
-        }
-    }
-
-    pub(crate) fn is_locked(&self, container: usize) -> bool {
-        self.containers.get(container).is_some_and(|container| container.locked)
-    }
-
-    pub(crate) fn set_locked(&mut self, container: usize, locked: bool) {
-        if let Some(container) = self.containers.get_mut(container) {
-            container.locked = locked;
-        }
     }
 
     pub(crate) fn forget_container(&mut self, container: usize) {

@@ -5,6 +5,7 @@
 //! | [`call`] | what can a process ask, and what does it get back? |
 //! | [`kernel`] | which part serves which call? |
 //! | [`operation`] | what does a call leave to be done to hardware? |
+//! | `lock` | which calls wait for one another? |
 //! | [`policy`] | in what do kernels differ, and which is this one? |
 //! | [`rules`] | by which checks does VFIO refuse? |
 //! | [`process`] | what does a process have: descriptors, areas, frames, limits? |
@@ -31,6 +32,7 @@ mod group;
 pub mod iommu;
 pub mod irq;
 pub mod kernel;
+mod lock;
 mod memory;
 pub mod msi;
 pub mod operation;

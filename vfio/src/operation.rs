@@ -4,13 +4,18 @@
 //! the kernel would hold. What remains are tasks for hardware, in their order: STEs and CDs to
 //! write, translations to invalidate, pages to give back when the SMMU has answered. The answer is
 //! known from the start and handed out at the end.
+//!
+//! One call decides on its way: whoever turns messages on maps doorbells one after the other, and
+//! others that need the same lock come in between. Its answer is known when it has them all.
 
 use crate::call::{Answer, Call};
+use crate::device::SetMessages;
 use crate::iommu::{DomainId, Invalidation, Synced, Transition};
 use crate::kernel::Kernel;
+use crate::lock::Lock;
 use crate::process::Pid;
 use crate::rules;
-use crate::step::{Queue, Step};
+use crate::step::Step;
 use crate::type1::removal::Removal;
 use passim_model::{Errno, Host, event};
 use std::collections::{BTreeSet, VecDeque};
@@ -32,6 +37,8 @@ pub(crate) enum Task {
     FreeDomain { domain: DomainId },
     /// A container that nothing refers to goes.
     Forget { container: usize },
+    /// Messages are turned on for a process. What comes of it is the answer of the call.
+    Enable(Box<SetMessages>),
 }
 
 /// A system call under way. See the [module](self).
@@ -45,7 +52,7 @@ enum State {
     /// Not begun, or waiting for a container's lock before it begins.
     Asked { pid: Pid, call: Call },
     /// Decided; tasks remain.
-    Decided { answer: Answer, locks: BTreeSet<usize>, tasks: VecDeque<Task> },
+    Decided { answer: Answer, locks: BTreeSet<Lock>, tasks: VecDeque<Task> },
     /// The answer was handed out.
     Finished,
 }
@@ -58,6 +65,18 @@ impl Operation {
     /// Whether the answer has been handed out.
     pub fn is_finished(&self) -> bool {
         matches!(self.state, State::Finished)
+    }
+
+    /// Where it has dropped a lock: the name of a [suspension
+    /// point](crate::step::SUSPENSION_POINTS).
+    pub fn point(&self) -> Option<&'static str> {
+        match &self.state {
+            State::Decided { tasks, .. } => match tasks.front() {
+                Some(Task::Enable(setting)) => setting.point(),
+                _ => None,
+            },
+            State::Asked { .. } | State::Finished => None,
+        }
     }
 }
 
@@ -73,14 +92,14 @@ impl Kernel {
     /// If the operation is finished: its answer was handed out before.
     pub fn step(&mut self, operation: &mut Operation, host: &mut impl Host) -> Step<Answer> {
         if let State::Asked { pid, call } = &operation.state {
-            let mut locks = self.containers_of(*pid, call);
-            if locks.iter().any(|&at| self.containers.get(at).is_some_and(|it| it.dead)) {
+            let mut locks = self.locks_of(*pid, call);
+            if locks.iter().any(|&lock| self.is_lost(lock)) {
                 operation.state = State::Finished;
                 let refusal = rules::LOCK_NEVER_FREE.refuse(Errno::EINTR);
                 return Step::Done(Answer::refused(refusal));
             }
-            if let Some(&at) = locks.iter().find(|&&at| self.is_locked(at)) {
-                return Step::Waiting(Queue::ContainerLock(at));
+            if let Some(lock) = locks.iter().find(|&&lock| self.is_locked(lock)) {
+                return Step::Waiting(lock.queue());
             }
             let asked = std::mem::replace(&mut operation.state, State::Finished);
             let State::Asked { pid, call } = asked else { unreachable!("it was just looked at") };
@@ -91,8 +110,8 @@ impl Kernel {
             if tasks.is_empty() {
                 locks.clear();
             }
-            for &at in &locks {
-                self.set_locked(at, true);
+            for &lock in &locks {
+                self.set_locked(lock, true);
             }
             let tasks = tasks.into();
             operation.state = State::Decided { answer, locks, tasks };
@@ -103,17 +122,17 @@ impl Kernel {
         loop {
             if let Some(Task::Forget { container }) = tasks.front() {
                 // Its number may be another container's before this call is over.
-                locks.remove(container);
+                locks.remove(&Lock::Container(*container));
             }
-            match self.step_task(tasks, host) {
+            match self.step_task(tasks, answer, host) {
                 Step::Done(true) => break,
                 Step::Done(false) => {}
                 Step::Waiting(queue) => return Step::Waiting(queue),
                 Step::Unlocked => return Step::Unlocked,
             }
         }
-        for at in std::mem::take(locks) {
-            self.set_locked(at, false);
+        for lock in std::mem::take(locks) {
+            self.set_locked(lock, false);
         }
         let answer = std::mem::replace(answer, Answer::value(0));
         operation.state = State::Finished;
@@ -142,8 +161,8 @@ impl Kernel {
     pub fn abandon(&mut self, operation: Operation) -> Answer {
         match operation.state {
             State::Decided { answer, locks, tasks } => {
-                for at in locks {
-                    self.set_locked(at, false);
+                for lock in locks {
+                    self.set_locked(lock, false);
                 }
                 tracing::warn!(target: event::IOMMU, left = tasks.len(), "hardware does not answer");
                 self.abandoned += 1;
@@ -156,7 +175,13 @@ impl Kernel {
     }
 
     /// Takes the front task as far as it goes; `true` when none is left.
-    fn step_task(&mut self, tasks: &mut VecDeque<Task>, host: &mut impl Host) -> Step<bool> {
+    fn step_task(
+        &mut self,
+        tasks: &mut VecDeque<Task>,
+        answer: &mut Answer,
+        host: &mut impl Host,
+    ) -> Step<bool> {
+        let mut left = Vec::new();
         let step = match tasks.front_mut() {
             None => return Step::Done(true),
             Some(Task::Play(transition)) => {
@@ -174,7 +199,16 @@ impl Kernel {
                 self.forget_container(container);
                 Step::Done(())
             }
+            Some(Task::Enable(setting)) => match self.step_messages(setting, &mut left, host) {
+                Step::Done(ret) => {
+                    answer.ret = ret;
+                    Step::Done(())
+                }
+                Step::Waiting(queue) => Step::Waiting(queue),
+                Step::Unlocked => Step::Unlocked,
+            },
         };
+        tasks.extend(left);
         match step {
             Step::Done(()) => {
                 tasks.pop_front();

@@ -101,7 +101,7 @@ impl Kernel {
         let device = self.platform(number);
         let reset = if device.resettable { FLAG_RESET } else { 0 };
         let header = Header { argsz, flags: FLAG_PLATFORM | reset };
-        let (regions, irqs) = (device.regions.len() as u32, device.wires);
+        let (regions, irqs) = (device.regions.len() as u32, device.wires.len() as u32);
         let info = DeviceInfo { header, regions, irqs, cap_offset: 0 };
         // 6.12 vfio_platform_common.c copies out what it copied in, up to num_irqs.
         buffer.copy_out(0, &info.to_bytes()[..16])?;
@@ -129,14 +129,15 @@ impl Kernel {
     fn platform_irq(&mut self, number: u16, buffer: &mut Buffer) -> Result<i64, Refusal> {
         let mut info = IrqInfo::read(buffer)?;
         judge_argsz(info.header.argsz, IrqInfo::BYTES)?;
-        if info.index >= self.platform(number).wires {
+        let Some(wire) = self.platform(number).wires.get(info.index as usize) else {
             let conflict = Conflict::Unknown(u64::from(info.index));
             return Err(rules::IRQ_INDEX.refuse_for(Errno::EINVAL, conflict));
-        }
-        // 6.12 vfio_platform_irq.c: every wire is one index with one interrupt; those of a level can
-        // be masked, and wires here are.
+        };
+        // 6.12 vfio_platform_irq.c: every wire is one index with one interrupt; those of a level
+        // can be masked, and mask themselves.
+        let masks = irq::FLAG_MASKABLE | irq::FLAG_AUTOMASKED;
         info.count = 1;
-        info.header.flags = irq::FLAG_EVENTFD | irq::FLAG_MASKABLE | irq::FLAG_AUTOMASKED;
+        info.header.flags = irq::FLAG_EVENTFD | if wire.level { masks } else { 0 };
         buffer.copy_out(0, &info.to_bytes())?;
         Ok(0)
     }

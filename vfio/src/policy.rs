@@ -19,9 +19,10 @@ pub use choices::{
     DirtyTracking, DmaCoherency, DomainAllocError, DoorbellError, DoorbellUnwind, EntryLimit,
     FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator, ItsDoorbellInfo, LpiAffinity,
     LpiRanges, MessageSafety, MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping,
-    NestingType, NotAContainer, RangeEnd, ReplayAperture, SecondWindow, ShortInfo, SmmuIntrRemap,
-    SteUpdate, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder,
-    V2mBlocks, ValidRanges, VectorRange, WindowProvider, WrapErrno, ZeroPage,
+    NestingType, NotAContainer, RangeEnd, ReplayAperture, SecondWindow, ShortInfo, Smmu1Contexts,
+    Smmu2Faults, Smmu2Unattached, SmmuIntrRemap, SteUpdate, SuperpageTest, ThirdMapFlag, UnmapAll,
+    UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, VectorRange, WindowProvider,
+    WrapErrno, ZeroPage,
 };
 pub use profiles::{Certainty, Profile, UnknownProfile};
 pub use table::{Policy, choices};

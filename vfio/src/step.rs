@@ -4,6 +4,8 @@
 //! A caller that only wants the answer runs it to the end and lets hardware work whenever it
 //! waits; a caller that explores races does other things in between.
 
+use passim_model::Endpoint;
+
 /// How far one step came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step<T> {
@@ -20,8 +22,12 @@ pub enum Step<T> {
 pub enum Queue {
     /// The command queue of the SMMU with this index: free room, or a CMD_SYNC.
     SmmuCommands(usize),
+    /// The invalidations that the SMMUv2 with this index has accepted: TLBSYNC.
+    SmmuInvalidations(usize),
     /// The lock of the container with this index.
     ContainerLock(usize),
+    /// The lock of a device's interrupts.
+    DeviceLock(Endpoint),
 }
 
 /// A place where an operation can stop.
@@ -76,5 +82,10 @@ pub const SUSPENSION_POINTS: &[SuspensionPoint] = &[
         name: "container-lock",
         meaning: "another operation holds the container's lock",
         source: "6.12 vfio_iommu_type1: one mutex around every ioctl",
+    },
+    SuspensionPoint {
+        name: "device-lock",
+        meaning: "another operation is changing the interrupts of the device",
+        source: "6.12 vfio_pci_core: SET_IRQS holds a mutex of the device, and none of the container",
     },
 ];

@@ -144,7 +144,7 @@ impl Kernel {
             let bound = self.pci.driver(rid).is_some();
             self.pci.probe(rid, owned)?;
             if !bound && self.has_native_driver(rid) {
-                self.hold_messages(rid, None, tasks, host);
+                self.hold_messages(rid.into(), None, tasks, host);
             }
         } else if let Some((rid, attribute)) = self.pci_attribute(path) {
             match attribute {
@@ -200,7 +200,7 @@ impl Kernel {
         if self.devices.contains_key(&rid) {
             return Err(rules::UNBIND_IN_USE.refuse_for(Errno::EBUSY, Conflict::Device(rid)));
         }
-        self.let_go_of_messages(rid, tasks, host);
+        self.let_go_of_messages(rid.into(), tasks, host);
         self.pci.unbind(rid);
         Ok(())
     }

@@ -155,6 +155,11 @@ impl Kernel {
         self.iommu.event_interrupt(smmu, host)
     }
 
+    /// A fault interrupt of the SMMUv2 with index `smmu`, global or of a context bank.
+    pub fn fault_interrupt(&mut self, smmu: usize, host: &mut impl Host) {
+        self.iommu.fault_interrupt(smmu, host);
+    }
+
     /// The global error interrupt of the SMMU with index `smmu`.
     pub fn error_interrupt(&mut self, smmu: usize, host: &mut impl Host) {
         self.iommu.error_interrupt(smmu, host);
@@ -167,8 +172,8 @@ impl Kernel {
 
     /// The doorbells mapped in the domain that translates for a device now, the last to be mapped
     /// first; none without such a domain.
-    pub fn doorbells_of(&self, rid: Rid) -> Vec<DoorbellView> {
-        let group = self.topology.function(rid).and_then(|function| function.group);
+    pub fn doorbells_of(&self, device: impl Into<Endpoint>) -> Vec<DoorbellView> {
+        let group = self.iommu.group_of(device);
         match group.and_then(|group| self.iommu.translation(group)) {
             Some(Translation::Domain(domain)) => self.iommu.doorbells(domain),
             Some(Translation::Blocked) | None => Vec::new(),
@@ -218,6 +223,6 @@ impl Kernel {
 
     /// Whether a call has to wait before it can begin, because another holds the lock it needs.
     pub fn must_wait(&self, pid: Pid, call: &Call) -> bool {
-        self.containers_of(pid, call).into_iter().any(|container| self.is_locked(container))
+        self.locks_of(pid, call).into_iter().any(|lock| self.is_locked(lock))
     }
 }

@@ -106,6 +106,7 @@ fn machine_line(machine: &Machine) -> String {
         Iommu::Flat => "no IOMMU hardware".to_owned(),
         Iommu::X86(_) => "an x86-like IOMMU".to_owned(),
         Iommu::SmmuV3(smmus) => format!("{} SMMUv3", smmus.len()),
+        Iommu::SmmuV2(smmus) => format!("{} SMMUv2", smmus.len()),
         Iommu::Mixed(smmus, _) => format!("{} SMMUv3 and an x86-like IOMMU", smmus.len()),
     };
     let gic = match &machine.gic {
@@ -189,6 +190,7 @@ fn machine_entry(machine: &Machine, groups: &Groups) -> MachineEntry {
         Iommu::Flat => ("flat", 0),
         Iommu::X86(_) => ("x86", 0),
         Iommu::SmmuV3(smmus) => ("smmuv3", smmus.len()),
+        Iommu::SmmuV2(smmus) => ("smmuv2", smmus.len()),
         Iommu::Mixed(smmus, _) => ("mixed", smmus.len()),
     };
     let functions = machine.functions.iter().map(|function| FunctionEntry {

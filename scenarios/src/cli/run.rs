@@ -9,7 +9,7 @@ use super::Ended;
 use super::output::Output;
 use super::progress::Bar;
 use super::setting::Settings;
-use crate::chosen::Chosen;
+use crate::chosen::{Chosen, preset};
 use crate::input_error::{InputError, InputKind, SourceText};
 use crate::op::{Form, Op};
 use crate::run::files::{ScenarioReport, bless_file, find, run_with};
@@ -37,13 +37,31 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Write what happens into the files in place of what they say
-    #[arg(long, conflicts_with_all = ["profile", "set"])]
+    #[arg(long, conflicts_with_all = ["profile", "set", "gic"])]
     bless: bool,
     /// A kernel profile, in place of those the scenarios name
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     #[command(flatten)]
     settings: Settings,
+    /// What every GICv3 chooses where the architecture leaves a choice: arch-strict, qemu,
+    /// kvm-abi0, gic600 or adversarial
+    #[arg(long, value_name = "PRESET")]
+    gic: Option<String>,
+    /// What chance is drawn from, for --gic adversarial
+    #[arg(long, value_name = "NUMBER", requires = "gic")]
+    seed: Option<u64>,
+}
+
+impl Arguments {
+    fn chosen(&self) -> Result<Chosen, InputError> {
+        let chosen = self.settings.chosen(self.profile.as_deref())?;
+        let gic = preset(self.gic.as_deref(), self.seed).map_err(|wrong| {
+            InputError::in_file(InputKind::Argument, Path::new("--gic"), wrong.message)
+                .with_hint(wrong.hint)
+        })?;
+        Ok(Chosen { gic, ..chosen })
+    }
 }
 
 /// What a scenario may say.
@@ -79,7 +97,7 @@ struct Document<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Ended {
-    let chosen = arguments.settings.chosen(arguments.profile.as_deref());
+    let chosen = arguments.chosen();
     let (chosen, paths) = match chosen.and_then(|it| Ok((it, find(&arguments.paths)?))) {
         Ok(both) => both,
         Err(error) => {

@@ -5,7 +5,10 @@ use crate::input_error::{InputError, SourceText};
 
 /// Names of the machines built in, and their files.
 pub const BUILTIN: &[(&str, &str)] = &[
+    ("armada-7040", include_str!("../../machines/armada-7040.toml")),
     ("mixed-iommus", include_str!("../../machines/mixed-iommus.toml")),
+    ("overdrive", include_str!("../../machines/overdrive.toml")),
+    ("plain-its", include_str!("../../machines/plain-its.toml")),
     ("plain-v2m", include_str!("../../machines/plain-v2m.toml")),
     ("two-smmus", include_str!("../../machines/two-smmus.toml")),
     ("virt-gicv2m", include_str!("../../machines/virt-gicv2m.toml")),

@@ -7,6 +7,8 @@ mod devices;
 mod interrupts;
 mod isolation;
 mod platform;
+mod smmuv2;
+mod smmuv3;
 mod sriov;
 
 use std::collections::BTreeMap;
@@ -21,12 +23,13 @@ use toml::Spanned;
 use self::devices::Devices;
 use self::interrupts::{GicFile, gic};
 use self::platform::{DeviceRangeFile, MapFile, PlatformFile, StreamRangeFile};
+use self::smmuv2::SmmuV2File;
+use self::smmuv3::SmmuFile;
 use self::sriov::SriovFile;
 use super::ids::Ids;
 use super::quantity::{Bdf, GroupNumber, Quantity, narrow, optional_narrow};
 use super::{
-    Bar, CONFIG_BYTES, Gic, HeldVector, Iommu, Machine, Parameters, Reserved, ReservedKind, SmmuV3,
-    SmmuWires, X86,
+    Bar, CONFIG_BYTES, Gic, HeldVector, Iommu, Machine, Parameters, Reserved, ReservedKind, X86,
 };
 use crate::chosen::{Overrides, meant_profile};
 use crate::input_error::{InputError, InputKind, SourceText};
@@ -99,6 +102,7 @@ enum IommuFile {
     Flat,
     X86(X86File),
     SmmuV3(Vec<SmmuFile>),
+    SmmuV2(Vec<SmmuV2File>),
     Mixed(MixedFile),
 }
 
@@ -122,16 +126,6 @@ struct X86File {
 struct WindowFile {
     start: Quantity,
     last: Quantity,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SmmuFile {
-    base: Quantity,
-    idr: [u32; 6],
-    aidr: u32,
-    #[serde(default)]
-    spis: SmmuSpisFile,
 }
 
 /// SPI numbers, as a device tree counts them: INTID less 32.
@@ -376,12 +370,19 @@ fn iommu(file: Spanned<IommuFile>, source: &SourceText) -> Result<Iommu, InputEr
     let span = file.span();
     let smmus = |files: Vec<SmmuFile>| match files.is_empty() {
         true => Err(refuse(source, span.clone(), "`smmuv3` lists at least one SMMU")),
-        false => Ok(files.into_iter().map(SmmuFile::into_smmu).collect()),
+        false => files.into_iter().map(|file| file.into_smmu(&span, source)).collect(),
     };
     match file.into_inner() {
         IommuFile::Flat => Ok(Iommu::Flat),
         IommuFile::X86(file) => Ok(Iommu::X86(file.into_x86(&span, source)?)),
         IommuFile::SmmuV3(files) => Ok(Iommu::SmmuV3(smmus(files)?)),
+        IommuFile::SmmuV2(files) if files.is_empty() => {
+            Err(refuse(source, span, "`smmuv2` lists at least one SMMU"))
+        }
+        IommuFile::SmmuV2(files) => {
+            let smmus = files.into_iter().map(|file| file.into_smmu(source));
+            Ok(Iommu::SmmuV2(smmus.collect::<Result<_, _>>()?))
+        }
         IommuFile::Mixed(MixedFile { smmuv3, x86 }) => {
             Ok(Iommu::Mixed(smmus(smmuv3)?, x86.into_x86(&span, source)?))
         }
@@ -398,23 +399,6 @@ impl X86File {
         let messages = Span::new(Iova::new(start), Iova::new(last));
         let messages = messages.ok_or_else(|| refuse(source, at, "`last` lies before `start`"))?;
         Ok(X86 { messages, remaps_interrupts: self.remaps_interrupts })
-    }
-}
-
-impl SmmuFile {
-    fn into_smmu(self) -> SmmuV3 {
-        let wire = |spi: Option<SpiFile>| spi.map(|spi| spi.0);
-        SmmuV3 {
-            base: PhysAddr::new(self.base.0),
-            idr: self.idr,
-            aidr: self.aidr,
-            wired: SmmuWires {
-                event_queue: wire(self.spis.event_queue),
-                pri_queue: wire(self.spis.pri_queue),
-                command_sync: wire(self.spis.command_sync),
-                global_error: wire(self.spis.global_error),
-            },
-        }
     }
 }
 

@@ -1,3 +1,4 @@
+use passim_gic::choice::Preset;
 use passim_model::{IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
 
 use super::{
@@ -149,6 +150,32 @@ fn mistakes_are_found_where_they_are() {
     assert!(refusal("\nclass", &config).contains("257 bytes, of which only 256"));
     let twice = format!("{SMALL}{}", &SMALL[SMALL.find("[[function]]").unwrap()..]);
     assert_eq!(parse(&twice).unwrap_err().to_string(), "m.toml:22:7: two functions at 00:01.0");
+}
+
+#[test]
+fn a_gicv3_chooses_as_its_preset_says() {
+    const GIC: &str = "[gic.its]\ndistributor = 0x8000000\nredistributors = 0x80a0000\n\
+                       its = 0x8080000\n";
+    let from = SMALL.find("[gic.v2m]").unwrap();
+    let to = from + SMALL[from..].find("[[function]]").unwrap();
+    let with = |lines: &str| {
+        parse(&format!("{}{GIC}{lines}\n{}", &SMALL[..from], &SMALL[to..])).map(|it| it.gic)
+    };
+    let preset = |lines: &str| {
+        let Gic::Its(gic) = with(lines).unwrap() else { panic!("no ITS") };
+        gic.preset
+    };
+    assert_eq!(preset(""), Preset::Qemu);
+    for chosen in Preset::ALL {
+        assert_eq!(preset(&format!("preset = \"{}\"", chosen.name())), chosen);
+    }
+    assert_eq!(preset("preset = \"adversarial\"\nseed = 7"), Preset::Adversarial(7));
+    let error = with("preset = \"gic60\"").unwrap_err();
+    assert_eq!(error.to_string(), "m.toml:15:10: no preset of a GIC is called `gic60`");
+    assert_eq!(error.hint(), "did you mean `gic600`?");
+    let error = with("preset = \"gic600\"\nseed = 7").unwrap_err();
+    assert_eq!(error.to_string(), "m.toml:16:8: only a preset with chance has a seed");
+    assert_eq!(error.hint(), "`adversarial` does");
 }
 
 #[test]

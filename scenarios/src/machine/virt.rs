@@ -3,7 +3,11 @@
 //! A topology says what the kernel saw. Where the board's own devices lie it does not say; that is
 //! known here for QEMU's `virt`, and a board of another name is an error, not a guess.
 
+use passim_gic::choice::Preset;
 use passim_model::{DeviceId, IntId, Rid, Span, StreamId};
+use passim_smmu::Choices;
+use passim_smmu::tlb::Retention;
+use passim_smmu::v3::IdRegisters;
 
 use super::check::{self, Flaw};
 use super::hierarchy;
@@ -126,8 +130,10 @@ fn its() -> Gic {
     Gic::Its(GicIts {
         distributor: board::DISTRIBUTOR,
         redistributors: board::REDISTRIBUTORS,
-        its: board::ITS,
+        its: vec![board::ITS],
         spis: board::SPIS,
+        // The registers and table entries of the recordings are QEMU's.
+        preset: Preset::Qemu,
     })
 }
 
@@ -152,9 +158,10 @@ fn smmu(idr0: u32) -> SmmuV3 {
         board::SMMU_WIRES.map(|wire| Some(IntId::new(wire)));
     SmmuV3 {
         base: board::SMMU,
-        idr: [idr0, idr1, idr2, idr3, idr4, idr5],
-        aidr: board::AIDR,
+        ids: IdRegisters { idr: [idr0, idr1, idr2, idr3, idr4, idr5], iidr: 0, aidr: board::AIDR },
         wired: SmmuWires { event_queue, pri_queue, command_sync, global_error },
+        retention: Retention::default(),
+        choices: Choices::default(),
     }
 }
 

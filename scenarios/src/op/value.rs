@@ -214,6 +214,33 @@ words! {
         /// A block of stage 2.
         Stage2Block = "s2-block",
     }
+    /// A command of an ITS for physical LPIs. IHI 0069 H 5.3.
+    CommandName, "MAPD, MAPC, MAPTI, MAPI, MOVI, MOVALL, DISCARD, INV, INVALL, INT, CLEAR or SYNC" {
+        /// A device gets a table, or loses it.
+        Mapd = "MAPD",
+        /// A collection goes to a CPU, or to none.
+        Mapc = "MAPC",
+        /// An event raises an LPI.
+        Mapti = "MAPTI",
+        /// An event raises the LPI of its own number.
+        Mapi = "MAPI",
+        /// An event goes to another collection.
+        Movi = "MOVI",
+        /// What is pending at one CPU goes to another.
+        Movall = "MOVALL",
+        /// An event raises nothing any more.
+        Discard = "DISCARD",
+        /// The configuration of an event's LPI is read again.
+        Inv = "INV",
+        /// The same of every LPI of a collection.
+        Invall = "INVALL",
+        /// An event's LPI becomes pending.
+        Int = "INT",
+        /// An event's LPI is pending no more.
+        Clear = "CLEAR",
+        /// What came before is done, as far as a CPU's redistributor is concerned.
+        Sync = "SYNC",
+    }
     /// When hardware works.
     PaceName, "eager or stepped" {
         /// After every store.

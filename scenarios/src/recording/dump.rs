@@ -15,6 +15,9 @@ use crate::input_error::{InputError, InputKind, SourceText};
 /// A dump of an SMMUv3.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct SmmuDump {
+    /// Its name, as `expect` lines say it.
+    #[serde(default)]
+    pub tag: Option<String>,
     /// Registers by their architectural names.
     #[serde(deserialize_with = "registers")]
     pub regs: BTreeMap<String, u64>,

@@ -35,6 +35,8 @@ pub struct FileReport {
     pub walked: u64,
     /// Of these, those found as they must be.
     pub walk_agreed: u64,
+    /// Commands of the recorded driver that were compared with those of the model's.
+    pub commands: u64,
     /// Pages that could not be put where the recording says they lay.
     pub misplaced: u64,
     /// Whether windows must be walked for the file to count at all: it holds a random trace.
@@ -122,6 +124,7 @@ impl FileReport {
             unknown: BTreeMap::new(),
             walked: 0,
             walk_agreed: 0,
+            commands: 0,
             misplaced: 0,
             must_walk: false,
             windows: 0,
@@ -186,6 +189,9 @@ impl fmt::Display for FileReport {
         write!(f, "{file} ({profile}): {compared} compared, {agreed} agreed, {differed} differed")?;
         if self.walked > 0 || self.must_walk {
             write!(f, "; walked {}, agreed {}", self.walked, self.walk_agreed)?;
+        }
+        if self.commands > 0 {
+            write!(f, "; {} commands", self.commands)?;
         }
         if self.misplaced > 0 {
             write!(f, "; {} pages are not where they lay", self.misplaced)?;

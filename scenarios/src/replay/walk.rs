@@ -7,9 +7,10 @@ use passim_oracle::leaves::{Leaf, leaves};
 use passim_oracle::walk::TableLeaf;
 use passim_oracle::window::{Container, Reached};
 use passim_oracle::{Granule, Stage};
-use passim_smmu::v3::{Outcome, Translated};
+use passim_smmu::v3::Translated;
 
 use super::Replayer;
+use super::commands::{Outcome as Compared, Producers};
 use super::compare::Place;
 use super::perform::Taken;
 use super::report::Difference;
@@ -17,9 +18,13 @@ use super::tables::leaves_of;
 use crate::recording::dump::{SmmuDump, Stream};
 use crate::recording::line::Expect;
 use crate::recording::step::Dump;
+use crate::system::Outcome;
 
 /// Most pages of a window that are looked at; a window is as large as the accepted maps reach.
 const MAX_PAGES: u64 = 1 << 16;
+
+/// Why it is not said how many CMD_SYNCs follow one another.
+const SYNCS: &str = "whether a blocking domain was made before the recording began is not recorded";
 
 /// Most differences one walk reports; the rest is counted.
 const MAX_REPORTED: usize = 4;
@@ -66,7 +71,32 @@ impl Replayer<'_> {
         }
         self.report.walked(looks.walked, looks.agreed);
         self.report.differences.extend(looks.wrong);
+        self.commands(number, dump, &recorded);
         Taken::Input
+    }
+
+    /// What both drivers asked of the SMMU since the dump before.
+    fn commands(&mut self, number: u64, dump: &Dump, recorded: &SmmuDump) {
+        let functions = recorded.streams.iter().map(|stream| self.machine.function(stream.dev));
+        let Some(smmu) = functions.flatten().find_map(|function| function.smmu) else { return };
+        let board = &self.system.board;
+        let now = Producers::at(recorded, board, smmu);
+        if let (Some(before), Some(now)) = (self.producers.get(&smmu), now) {
+            let call = format!("dump {}: commands since the dump before", dump.name);
+            let place = Place { line: number, call };
+            if let Some(compared) = before.compare(&now, recorded, (board, smmu), &place) {
+                self.report.commands += compared.commands;
+                match compared.outcome {
+                    Compared::Agreed => {}
+                    Compared::ButForSyncs => self.report.skipped("SYNC after SYNC", SYNCS),
+                    Compared::Differed(difference) => self.report.differences.push(difference),
+                }
+            }
+        }
+        match now {
+            Some(now) => self.producers.insert(smmu, now),
+            None => self.producers.remove(&smmu),
+        };
     }
 
     /// Whether the group of `dev` is in a container: the default domain of another group belongs

@@ -1,14 +1,38 @@
 //! What a device does: reads and writes on the bus.
 
-use passim_model::{Endpoint, Iova};
+use passim_model::{Access, Endpoint, Iova, SubstreamId};
+use passim_smmu::v3::{Explanation, Transaction};
 
 use super::memory::bytes_text;
-use super::{Outcome, Running, Unperformable, outcome};
+use super::{Outcome, Runner, Running, Unperformable, outcome};
 use crate::op::{DeviceName, Op};
 use crate::system::{NoTransfer, Piece, Reach};
 
 /// Most bytes one transfer has: a device's buffer.
 const MAX_BYTES: u64 = passim_model::device::BUFFER_BYTES as u64;
+
+impl Runner {
+    /// Explains what would become of one access of a device now, and how it is asked.
+    ///
+    /// # Errors
+    /// No machine, no such device, or one whose DMA passes no SMMUv3.
+    pub(crate) fn explain_access(
+        &self,
+        device: &DeviceName,
+        substream: Option<SubstreamId>,
+        iova: Iova,
+        access: Access,
+    ) -> Result<(Transaction, Explanation), Unperformable> {
+        let running =
+            self.running().ok_or_else(|| Unperformable::new("there is no machine yet"))?;
+        let endpoint = running.device_named(device)?;
+        let explained = running.system.explain(endpoint, substream, iova, access);
+        explained.map_err(no_transfer)?.ok_or_else(|| {
+            Unperformable::new(format!("the DMA of {device} passes no SMMUv3"))
+                .hint("only what an SMMUv3 of the machine translates can be explained")
+        })
+    }
+}
 
 impl Running {
     pub(super) fn device(&mut self, op: &Op) -> Outcome {
@@ -52,7 +76,7 @@ impl Running {
         }
     }
 
-    fn device_named(&self, name: &DeviceName) -> Result<Endpoint, Unperformable> {
+    pub(super) fn device_named(&self, name: &DeviceName) -> Result<Endpoint, Unperformable> {
         match name {
             DeviceName::Function(rid) => Ok((*rid).into()),
             DeviceName::Platform(name) => {

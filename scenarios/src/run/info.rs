@@ -1,6 +1,6 @@
 //! What containers, groups and devices say of themselves, and dirty pages.
 
-use passim_model::{Rid, UserAddr};
+use passim_model::{Endpoint, UserAddr};
 use passim_vfio::call::{Arg, Call, MapKind, Protection};
 use passim_vfio::iommu::msi::DoorbellView;
 
@@ -18,7 +18,7 @@ impl Running {
     pub(super) fn information(&mut self, op: &Op) -> Outcome {
         match op {
             Op::Info { fd, argsz } => self.info(self.container_fd(*fd)?, *argsz),
-            Op::Doorbells { dev } => Ok(self.doorbells(*dev)),
+            Op::Doorbells { dev } => Ok(self.doorbells(self.device_named(dev)?)),
             Op::Status { group } => {
                 let answer = self.sized(Self::fd(group.0)?, ioctl::GROUP_GET_STATUS, 8)?;
                 Ok(answer.map_or_else(|line| vec![line], |bytes| vec![status(&bytes)]))
@@ -45,7 +45,7 @@ impl Running {
     }
 
     /// `0x800f000 -> 0xf200000, 4 references`, or `none`.
-    fn doorbells(&self, dev: Rid) -> Vec<String> {
+    fn doorbells(&self, dev: Endpoint) -> Vec<String> {
         let doorbells = self.system.kernel.doorbells_of(dev);
         if doorbells.is_empty() {
             return vec!["none".to_owned()];

@@ -7,6 +7,7 @@ use passim_vfio::msi::VectorView;
 use super::{Attached, Outcome, Running, Unperformable, outcome};
 use crate::ioctl;
 use crate::op::{IrqIndex, Op};
+use crate::script::Text;
 
 /// Flags of SET_IRQS. `linux/vfio.h`.
 mod flag {
@@ -27,10 +28,12 @@ const MOST_VECTORS: u32 = 2048;
 impl Running {
     pub(super) fn interrupts(&mut self, op: &Op) -> Outcome {
         match op {
-            Op::Enable { dev, vectors, index, start } => {
+            Op::Enable { dev, vectors, index, start, until } => {
                 let index = index.unwrap_or(IrqIndex::Msix);
-                self.enable(*dev, index, start.unwrap_or(0), *vectors)
+                let block = (start.unwrap_or(0), *vectors);
+                self.enable(*dev, index, block, until.as_ref())
             }
+            Op::GoOn { dev, until } => self.go_on(*dev, until.as_ref()),
             Op::Disable { dev, index } => {
                 let index = index.unwrap_or(IrqIndex::Msix);
                 let flags = flag::DATA_NONE | flag::ACTION_TRIGGER;
@@ -99,14 +102,16 @@ impl Running {
         data: &[u8],
     ) -> Result<Answer, Unperformable> {
         let fd = self.device_file(dev)?;
-        let argsz = (ioctl::IRQ_SET_BYTES + data.len()) as u32;
-        let fields = [argsz, flags, index.number(), start, count];
-        let mut bytes: Vec<u8> = fields.into_iter().flat_map(u32::to_le_bytes).collect();
-        bytes.extend_from_slice(data);
-        self.ioctl(fd, ioctl::DEVICE_SET_IRQS, Arg::Bytes(bytes))
+        self.call(set_irqs_call(fd, index, flags, (start, count), data))
     }
 
-    fn enable(&mut self, dev: Rid, index: IrqIndex, start: u32, count: u32) -> Outcome {
+    fn enable(
+        &mut self,
+        dev: Rid,
+        index: IrqIndex,
+        (start, count): (u32, u32),
+        until: Option<&Text>,
+    ) -> Outcome {
         if count > MOST_VECTORS {
             return Err(Unperformable::new(format!("a device has at most {MOST_VECTORS} vectors")));
         }
@@ -122,15 +127,29 @@ impl Running {
             fds.extend(fd.to_le_bytes());
         }
         let flags = flag::DATA_EVENTFD | flag::ACTION_TRIGGER;
-        let answer = self.set_irqs(dev, index, flags, (start, count), &fds)?;
+        let call = set_irqs_call(device, index, flags, (start, count), &fds);
+        if let Some(until) = until {
+            return self.begin(dev, call, (start, count), until);
+        }
+        let answer = self.call(call)?;
+        Ok(self.enabled(dev, (start, count), &answer))
+    }
+
+    /// What `enable` shows of a block of vectors.
+    pub(super) fn enabled(
+        &self,
+        dev: Rid,
+        (start, count): (u32, u32),
+        answer: &Answer,
+    ) -> Vec<String> {
         if !matches!(answer.ret, Ok(0)) {
-            return Ok(vec![availability(&answer)]);
+            return vec![availability(answer)];
         }
         let vectors = self.system.kernel.vectors(dev);
         let mine = vectors
             .iter()
             .filter(|view| u32::from(view.vector).checked_sub(start).is_some_and(|at| at < count));
-        Ok(mine.map(vector_text).collect())
+        mine.map(vector_text).collect()
     }
 
     /// Sets Bus Master Enable, as whoever drives the device would.
@@ -142,6 +161,21 @@ impl Running {
         }
         Ok(())
     }
+}
+
+/// SET_IRQS of a device whose file this is.
+fn set_irqs_call(
+    fd: i32,
+    index: IrqIndex,
+    flags: u32,
+    (start, count): (u32, u32),
+    data: &[u8],
+) -> Call {
+    let argsz = (ioctl::IRQ_SET_BYTES + data.len()) as u32;
+    let fields = [argsz, flags, index.number(), start, count];
+    let mut bytes: Vec<u8> = fields.into_iter().flat_map(u32::to_le_bytes).collect();
+    bytes.extend_from_slice(data);
+    Call::Ioctl { fd, request: ioctl::DEVICE_SET_IRQS, arg: Arg::Bytes(bytes) }
 }
 
 /// `vector 0: doorbell 0x800f040, data 82`; of an ITS, with `, lpi 8194`.

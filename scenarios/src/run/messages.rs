@@ -7,13 +7,13 @@ use passim_model::pci::{Entry, Registers};
 
 use super::device::no_transfer;
 use super::{Outcome, Running, Unperformable};
-use crate::op::Op;
+use crate::op::{DeviceName, Op};
 use crate::system::{Arrival, Delivery, Reach, Signalled};
 
 impl Running {
     pub(super) fn messages(&mut self, op: &Op) -> Outcome {
         match op {
-            Op::Raise { dev, vector } => self.raise(*dev, vector.unwrap_or(0)),
+            Op::Raise { dev, vector } => self.raise(dev, vector.unwrap_or(0)),
             Op::Msi { dev } => self.msi(*dev),
             Op::Msix { dev } => self.msix(*dev),
             Op::Pending {} => self.pending(),
@@ -21,14 +21,16 @@ impl Running {
         }
     }
 
-    fn raise(&mut self, dev: Rid, vector: u32) -> Outcome {
+    fn raise(&mut self, dev: &DeviceName, vector: u32) -> Outcome {
         let vector = u16::try_from(vector)
             .map_err(|_| Unperformable::new("a function has at most 2048 vectors"))?;
-        let signalled = self.system.raise(dev, vector).map_err(no_transfer)?;
+        let device = self.device_named(dev)?;
+        let signalled = self.system.raise(device, vector).map_err(no_transfer)?;
         Ok(vec![match signalled {
             Signalled::Sent(delivery) => self.delivered(&delivery),
             Signalled::Pending => "masked: pending".to_owned(),
             Signalled::Lost(why) => format!("nothing sent: {why}"),
+            Signalled::Untold => "nothing sent: nobody told it this message".to_owned(),
         }])
     }
 
@@ -128,7 +130,7 @@ fn pending_v2(gic: &GicV2) -> Vec<String> {
 }
 
 /// An LPI is pending on one CPU; where an SPI goes is said by its route, which is not shown.
-fn pending_v3(gic: &GicV3) -> Vec<String> {
+pub(super) fn pending_v3(gic: &GicV3) -> Vec<String> {
     let mut lines = Vec::new();
     for cpu in gic.cpus() {
         for (intid, state) in gic.busy(cpu) {

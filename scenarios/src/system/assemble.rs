@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use passim_gic::choice::Preset;
 use passim_gic::its::ITS_BYTES;
 use passim_gic::v3::REDISTRIBUTOR_BYTES;
 use passim_gic::{GicV2, GicV3, v2, v2m, v3};
@@ -13,17 +12,21 @@ use passim_model::topology::{BarKind, Function, Platform, SameRid};
 use passim_model::{
     AddressMap, Endpoint, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
 };
-use passim_smmu::SmmuV3;
-use passim_smmu::v3::{IdRegisters, Implementation, Wires};
-use passim_vfio::iommu::{BootError, DeviceFacts, DriverFacts, Firmware};
+use passim_smmu::v2::{Auxiliary, Version};
+use passim_smmu::v3::{Implementation, Wires};
+use passim_smmu::{SmmuV2, SmmuV3};
+use passim_vfio::iommu::{
+    BootError, DeviceFacts, DriverFacts, Firmware, SmmuModel, SmmuV2Facts, SmmuVersion,
+};
 use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
 use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
 
+use super::aboard::MESSAGE_BYTES;
 use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
-use super::{Board, Pace, Slot, System};
+use super::{Board, BoardDevice, Pace, Slot, System};
 use crate::machine::{self, Gic, GicIts, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
@@ -135,14 +138,24 @@ impl Board {
             let span =
                 Span::from_size(smmu.base, SMMU_BYTES).ok_or(AssemblyError::Beyond(smmu.base))?;
             map.place(span, Target::Smmu(index))?;
-            smmus.push(smmu_of(smmu));
+            smmus.push(smmu_of(smmu).into());
+        }
+        for (index, facts) in (0u16..).zip(machine.iommu.smmu_v2s()) {
+            let smmu = smmu_v2_of(facts);
+            let span = Span::from_size(facts.base, smmu.window());
+            map.place(span.ok_or(AssemblyError::Beyond(facts.base))?, Target::Smmu(index))?;
+            smmus.push(smmu.into());
         }
         place_interrupts(&mut map, machine)?;
         place_config(&mut map, machine)?;
         place_bars(&mut map, machine)?;
+        place_messages(&mut map, topology)?;
         let slots = slots(machine, topology, smmus.len());
-        let controller = controller(machine);
-        Ok(Board::new(Parts { memory, map, smmus, slots, controller }, pace))
+        let aboard = machine.platforms.iter().zip(topology.platforms()).map(|(facts, device)| {
+            BoardDevice::new(device, facts.smmu.filter(|smmu| *smmu < smmus.len()))
+        });
+        let (aboard, controller) = (aboard.collect(), controller(machine));
+        Ok(Board::new(Parts { memory, map, smmus, slots, aboard, controller }, pace))
     }
 }
 
@@ -187,10 +200,11 @@ fn controller(machine: &Machine) -> Controller {
     Controller::of_v2(GicV2::new(implementation))
 }
 
-/// As the recorded board has it: the registers and table entries of the recordings are QEMU's.
 fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
     let spis = u16::try_from(facts.spis).unwrap_or(u16::MAX);
-    GicV3::new(v3::Implementation::of(Preset::Qemu, gicv3_cpus(machine), spis))
+    let mut built = v3::Implementation::of(facts.preset, gicv3_cpus(machine), spis);
+    built.its = vec![built.its[0]; facts.its.len()];
+    GicV3::new(built)
 }
 
 fn gicv3_cpus(machine: &Machine) -> u16 {
@@ -222,7 +236,7 @@ fn interrupts(machine: &Machine) -> InterruptFacts {
         Gic::Its(gic) => GicFacts::V3 {
             distributor: gic.distributor,
             redistributors: gic.redistributors,
-            its: gic.its,
+            its: gic.its[0],
         },
         Gic::V2m(gic) => GicFacts::V2 {
             distributor: gic.distributor,
@@ -259,9 +273,14 @@ fn interrupts(machine: &Machine) -> InterruptFacts {
 fn smmu_wires(machine: &Machine) -> Vec<SmmuWireFacts> {
     let wires = machine.iommu.smmus().iter().enumerate().map(|(smmu, facts)| {
         let machine::SmmuWires { event_queue, global_error, .. } = facts.wired;
-        SmmuWireFacts { smmu, event_queue, global_error }
+        SmmuWireFacts { smmu, event_queue, global_error, faults: Vec::new() }
     });
-    wires.collect()
+    let faults = machine.iommu.smmu_v2s().iter().enumerate().map(|(smmu, facts)| {
+        let lines = facts.global_fault.iter().chain(&facts.context_faults).copied();
+        let faults = lines.collect::<BTreeSet<_>>().into_iter().collect();
+        SmmuWireFacts { smmu, event_queue: None, global_error: None, faults }
+    });
+    wires.chain(faults).collect()
 }
 
 fn drivers(machine: &Machine) -> Vec<DriverFacts> {
@@ -270,6 +289,9 @@ fn drivers(machine: &Machine) -> Vec<DriverFacts> {
     let mut drivers: Vec<_> = smmus.map(|smmu| DriverFacts::SmmuV3 { base: smmu.base }).collect();
     match machine.iommu {
         Iommu::SmmuV3(_) => {}
+        Iommu::SmmuV2(ref smmus) => {
+            drivers.extend(smmus.iter().map(|smmu| DriverFacts::SmmuV2(smmu_v2_facts(smmu))));
+        }
         Iommu::Flat => drivers.push(DriverFacts::Flat { aperture, page_sizes }),
         Iommu::X86(X86 { messages, remaps_interrupts })
         | Iommu::Mixed(_, X86 { messages, remaps_interrupts }) => {
@@ -291,10 +313,47 @@ fn flat(page: PageSize) -> (Span<Iova>, PageSizes) {
 fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
     let machine::SmmuWires { event_queue, pri_queue, command_sync, global_error } = facts.wired;
     SmmuV3::new(Implementation {
-        ids: IdRegisters { idr: facts.idr, iidr: 0, aidr: facts.aidr },
+        ids: facts.ids,
         wires: Wires { event_queue, pri_queue, command_sync, global_error },
+        retention: facts.retention,
+        choices: facts.choices,
         ..Implementation::default()
     })
+}
+
+fn smmu_v2_of(facts: &machine::SmmuV2) -> SmmuV2 {
+    SmmuV2::new(passim_smmu::v2::Implementation {
+        wires: passim_smmu::v2::Wires {
+            global: facts.global_fault,
+            contexts: facts.context_faults.clone(),
+        },
+        errata: facts.errata,
+        ..passim_smmu::v2::Implementation::new(facts.description)
+    })
+}
+
+/// What a device tree says of an SMMUv2: its `compatible`, and how many interrupts it lists.
+fn smmu_v2_facts(smmu: &machine::SmmuV2) -> SmmuV2Facts {
+    let listed = u32::try_from(smmu.context_faults.len()).unwrap_or(u32::MAX);
+    let version = match smmu.description.version {
+        Version::V1 => SmmuVersion::V1,
+        Version::V1With64K => SmmuVersion::V1With64K,
+        Version::V2 => SmmuVersion::V2,
+    };
+    SmmuV2Facts {
+        base: smmu.base,
+        version,
+        model: match smmu.description.auxiliary {
+            Auxiliary::Mmu500 { .. } => SmmuModel::Mmu500,
+            Auxiliary::None => SmmuModel::Generic,
+        },
+        stream_match_mask: smmu.stream_match_mask,
+        // A tree repeats the interrupt that several banks share.
+        context_interrupts: match version {
+            SmmuVersion::V2 if listed > 0 => listed.max(smmu.description.banks.into()),
+            _ => listed,
+        },
+    }
 }
 
 /// Doorbells first: they are the blocks that devices write to.
@@ -306,8 +365,8 @@ fn place_interrupts(map: &mut AddressMap, machine: &Machine) -> Result<(), Assem
     const CPU_INTERFACE_BYTES: u64 = 0x2000;
     let blocks: Vec<_> = match &machine.gic {
         Gic::Its(its) => {
-            let distributor = (its.distributor, DISTRIBUTOR_V3_BYTES);
-            let mut blocks = vec![(its.its, ITS_BYTES), distributor];
+            let mut blocks: Vec<_> = its.its.iter().map(|&base| (base, ITS_BYTES)).collect();
+            blocks.push((its.distributor, DISTRIBUTOR_V3_BYTES));
             for cpu in 0..gicv3_cpus(machine) {
                 let base = its.redistributors.checked_add(u64::from(cpu) * REDISTRIBUTOR_BYTES);
                 let base = base.ok_or(AssemblyError::Beyond(its.redistributors))?;
@@ -353,6 +412,16 @@ fn place_bars(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyErr
     Ok(())
 }
 
+/// Places the message registers of devices on no bus.
+fn place_messages(map: &mut AddressMap, topology: &Topology) -> Result<(), AssemblyError> {
+    for (index, device) in (0u16..).zip(topology.platforms()) {
+        let Some(table) = device.message_table.filter(|_| device.messages > 0) else { continue };
+        let span = Span::from_size(table, u64::from(device.messages) * MESSAGE_BYTES);
+        map.place(span.ok_or(AssemblyError::Beyond(table))?, Target::Board(index))?;
+    }
+    Ok(())
+}
+
 fn topology(machine: &Machine) -> Result<Topology, SameRid> {
     let topology = Topology::new(machine.functions.iter().map(function).collect())?;
     Ok(topology.with_platforms(machine.platforms.iter().map(platform).collect()))
@@ -364,8 +433,9 @@ fn platform(facts: &machine::Platform) -> Platform {
         group: facts.group,
         boot_driver: facts.driver.clone(),
         regions: facts.regions.clone(),
-        wires: facts.wires,
+        wires: facts.wires.clone(),
         messages: facts.messages,
+        message_table: facts.message_table,
         resettable: facts.resettable,
         stream: facts.streams.first().copied().unwrap_or_default(),
         device_id: facts.device_id,

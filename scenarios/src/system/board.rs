@@ -2,16 +2,19 @@
 
 mod host;
 
+use passim_gic::its::Report;
+use passim_gic::its::image::ImageError;
 use passim_gic::{Cpu, GicV2, GicV3, Signal, Size};
 use passim_model::pci::Registers;
 use passim_model::{AddressMap, Effect, IntId, Memory, PhysAddr, Requester, Rid, Target};
-use passim_smmu::SmmuV3;
 use passim_smmu::v3::Progress;
 
+use super::aboard::BoardDevice;
 use super::controller::Controller;
 use super::dma::Initiator;
 use super::edu::Edu;
 use super::message::{Arrival, Delivery};
+use super::smmu::Smmu;
 
 /// Most steps an SMMU is given at a time. A queue of 2^19 commands, each followed by others'
 /// work, ends below it; what does not is a loop in the model.
@@ -52,9 +55,11 @@ impl Slot {
 pub struct Board {
     memory: Memory,
     map: AddressMap,
-    smmus: Vec<SmmuV3>,
+    smmus: Vec<Smmu>,
     /// Ascending by requester identifier, as the topology has them.
     slots: Vec<Slot>,
+    /// Devices that are on no bus, as the topology has them.
+    pub(super) aboard: Vec<BoardDevice>,
     controller: Controller,
     /// The CPU whose loads and stores come next.
     cpu: Cpu,
@@ -68,27 +73,30 @@ pub(super) struct Parts {
     pub(super) memory: Memory,
     /// Where each part answers.
     pub(super) map: AddressMap,
-    pub(super) smmus: Vec<SmmuV3>,
+    pub(super) smmus: Vec<Smmu>,
     /// Ascending by requester identifier.
     pub(super) slots: Vec<Slot>,
+    /// As the topology has them.
+    pub(super) aboard: Vec<BoardDevice>,
     pub(super) controller: Controller,
 }
 
 impl Board {
     /// A board of memory and SMMUs alone; `map` says where each answers.
-    pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<SmmuV3>, pace: Pace) -> Self {
-        let (slots, controller) = (Vec::new(), Controller::Absent);
-        Self::new(Parts { memory, map, smmus, slots, controller }, pace)
+    pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<Smmu>, pace: Pace) -> Self {
+        let (slots, aboard, controller) = (Vec::new(), Vec::new(), Controller::Absent);
+        Self::new(Parts { memory, map, smmus, slots, aboard, controller }, pace)
     }
 
     /// A board of these parts, on which CPU 0 runs.
     pub(super) fn new(parts: Parts, pace: Pace) -> Self {
-        let Parts { memory, map, smmus, slots, controller } = parts;
+        let Parts { memory, map, smmus, slots, aboard, controller } = parts;
         Self {
             memory,
             map,
             smmus,
             slots,
+            aboard,
             controller,
             cpu: Cpu::default(),
             pace,
@@ -113,12 +121,12 @@ impl Board {
     }
 
     /// The SMMU with this index.
-    pub fn smmu(&self, index: usize) -> Option<&SmmuV3> {
+    pub fn smmu(&self, index: usize) -> Option<&Smmu> {
         self.smmus.get(index)
     }
 
     /// The SMMU with this index, and the memory it stands on.
-    pub fn smmu_mut(&mut self, index: usize) -> Option<(&mut SmmuV3, &mut Memory)> {
+    pub fn smmu_mut(&mut self, index: usize) -> Option<(&mut Smmu, &mut Memory)> {
         Some((self.smmus.get_mut(index)?, &mut self.memory))
     }
 
@@ -181,12 +189,24 @@ impl Board {
         }
     }
 
-    /// Lets every SMMU and the interrupt controller work until none has anything left to do.
+    /// Lets every SMMU and the interrupt controller work until none has anything left to do, and
+    /// what is on its way arrive.
     pub fn settle(&mut self) {
+        self.run_all();
+        self.controller.settle(&mut self.memory);
+    }
+
+    /// Lets every SMMU and the interrupt controller work until none has anything left to do now.
+    fn run_all(&mut self) {
         for index in 0..self.smmus.len() {
             self.run(index);
         }
         self.controller.run(true, &mut self.memory);
+    }
+
+    /// What a device sent as a message arrives at a CPU.
+    pub(super) fn arrive(&mut self) {
+        self.controller.arrive(&mut self.memory);
     }
 
     fn run(&mut self, index: usize) {
@@ -251,6 +271,34 @@ impl Board {
             // A doorbell takes no transfer of another size.
             None => self.controller.is_doorbell(block).then_some(Arrival::Ignored),
         }
+    }
+
+    /// A device writes to a block of the interrupt controller from outside of any SMMU. `None` if
+    /// nothing there takes writes of devices.
+    pub fn message(
+        &mut self,
+        at: PhysAddr,
+        requester: &Requester,
+        size: Size,
+        value: u64,
+    ) -> Option<Arrival> {
+        let (Target::Interrupts(block), offset) = self.map.find(at)? else { return None };
+        let access = (offset, size, value);
+        self.controller.message(block, access, Some(requester), &mut self.memory)
+    }
+
+    /// The failed commands of an ITS since the last call.
+    pub fn take_reports(&mut self, its: u16) -> Vec<Report> {
+        self.controller.take_reports(its)
+    }
+
+    /// Saves the GICv3 and makes another of what was saved and of memory, as where a machine moves
+    /// to another host.
+    ///
+    /// # Errors
+    /// The tables cannot be read or written. On a machine without a GICv3 nothing happens.
+    pub fn migrate_gic(&mut self) -> Result<(), ImageError> {
+        self.controller.migrate(&mut self.memory)
     }
 
     /// The first CPU that has an interrupt to take, and which.

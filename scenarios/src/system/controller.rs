@@ -1,8 +1,10 @@
 //! The interrupt controller on the board: which of its blocks answers where, and which CPU it
 //! interrupts.
 
+use passim_gic::its::Report;
+use passim_gic::its::image::ImageError;
 use passim_gic::v3::{self, SystemRegister};
-use passim_gic::{Cpu, GicV2, GicV3, Progress, Signal, Size, v2};
+use passim_gic::{Cpu, GicV2, GicV3, Its, Progress, Signal, Size, v2};
 use passim_model::{Effect, IccRegister, IntId, Memory, Requester};
 
 use super::message::Arrival;
@@ -21,12 +23,14 @@ pub(super) enum Controller {
         /// Something happened to it since interrupts were last looked for.
         stirred: bool,
     },
-    /// A GICv3 with one ITS. Its blocks on the bus are the ITS, the distributor, then the
+    /// A GICv3 with ITSs. Its blocks on the bus are the ITSs, the distributor, then the
     /// redistributors by CPU.
     V3 {
         gic: Box<GicV3>,
         /// As of a GICv2.
         stirred: bool,
+        /// A device has written, and what came of it may be on its way.
+        rung: bool,
     },
 }
 
@@ -44,7 +48,7 @@ impl Controller {
 
     /// A GICv3 on a board.
     pub(super) fn of_v3(gic: GicV3) -> Self {
-        Self::V3 { gic: Box::new(gic), stirred: false }
+        Self::V3 { gic: Box::new(gic), stirred: false, rung: false }
     }
 
     pub(super) fn v2(&self) -> Option<&GicV2> {
@@ -73,7 +77,7 @@ impl Controller {
 
     fn v3_mut(&mut self) -> Option<&mut GicV3> {
         match self {
-            Self::V3 { gic, stirred } => {
+            Self::V3 { gic, stirred, .. } => {
                 *stirred = true;
                 Some(gic)
             }
@@ -94,11 +98,14 @@ impl Controller {
                     Some(_) => return None,
                 }))
             }
-            Self::V3 { .. } => Some(Block::V3(match number {
-                0 => v3::Block::Its(0),
-                1 => v3::Block::Distributor,
-                other => v3::Block::Redistributor(Cpu::new(other - 2)),
-            })),
+            Self::V3 { gic, .. } => {
+                let its = u16::try_from(gic.its().len()).unwrap_or(u16::MAX);
+                Some(Block::V3(match number.checked_sub(its) {
+                    None => v3::Block::Its(number),
+                    Some(0) => v3::Block::Distributor,
+                    Some(other) => v3::Block::Redistributor(Cpu::new(other - 1)),
+                }))
+            }
         }
     }
 
@@ -167,6 +174,9 @@ impl Controller {
             }
             Block::V3(v3::Block::Its(its)) => {
                 let arrival = self.v3_mut()?.message(its, offset, size, value, requester?, memory);
+                if let Self::V3 { rung, .. } = self {
+                    *rung = true;
+                }
                 Some(arrival.into())
             }
             Block::V2(_) | Block::V3(_) => None,
@@ -185,8 +195,8 @@ impl Controller {
         true
     }
 
-    /// Lets the controller do what waits: at most one thing, or everything. Wires of its own parts
-    /// pulse at itself.
+    /// Lets the controller do what waits: at most one thing, or all it does without time passing.
+    /// Wires of its own parts pulse at itself.
     pub(super) fn run(&mut self, all: bool, memory: &mut Memory) {
         let Some(gic) = self.v3_mut() else { return };
         let steps = if all { MAX_STEPS } else { 1 };
@@ -195,9 +205,46 @@ impl Controller {
                 break;
             }
         }
-        if all {
-            gic.settle(memory);
+        self.pulse();
+    }
+
+    /// Lets time pass: what is on its way arrives, some of it in the order that chance wants.
+    pub(super) fn settle(&mut self, memory: &mut Memory) {
+        self.run(true, memory);
+        let Some(gic) = self.v3_mut() else { return };
+        let on_the_way: usize = gic.its().iter().map(Its::in_flight).sum();
+        for _ in 0..on_the_way {
+            let _ = gic.step(memory);
         }
+        gic.settle(memory);
+        self.pulse();
+        if let Self::V3 { rung, .. } = self {
+            *rung = false;
+        }
+    }
+
+    /// Lets what a device wrote arrive, if one has written.
+    pub(super) fn arrive(&mut self, memory: &mut Memory) {
+        if matches!(self, Self::V3 { rung: true, .. }) {
+            self.settle(memory);
+        }
+    }
+
+    /// The failed commands of an ITS since the last call.
+    pub(super) fn take_reports(&mut self, its: u16) -> Vec<Report> {
+        self.v3_mut().map_or(Vec::new(), |gic| gic.take_reports(its))
+    }
+
+    /// Saves the GICv3, and makes another of it.
+    pub(super) fn migrate(&mut self, memory: &mut Memory) -> Result<(), ImageError> {
+        let Some(gic) = self.v3_mut() else { return Ok(()) };
+        let saved = gic.save(memory)?;
+        *gic = GicV3::restore(gic.implementation().clone(), &saved, memory)?;
+        Ok(())
+    }
+
+    fn pulse(&mut self) {
+        let Some(gic) = self.v3_mut() else { return };
         for effect in gic.take_effects() {
             if let Effect::Wire(intid) = effect {
                 gic.wire(intid, Signal::Pulse);
@@ -212,7 +259,7 @@ impl Controller {
                 let mut cpus = (0..gic.implementation().cpus).map(Cpu::new);
                 (cpus.find_map(|cpu| Some((cpu, gic.highest_pending(cpu)?.intid))), stirred)
             }
-            Self::V3 { gic, stirred: stirred @ true } => {
+            Self::V3 { gic, stirred: stirred @ true, .. } => {
                 let mut cpus = gic.cpus();
                 (cpus.find_map(|cpu| Some((cpu, gic.highest_pending(cpu)?.intid))), stirred)
             }

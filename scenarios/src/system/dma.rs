@@ -1,10 +1,13 @@
 //! A device's access: through its SMMU to whatever answers there.
 
 use passim_gic::Size;
-use passim_model::{Access, Direction, Endpoint, Host, Iova, PhysAddr, Requester, Span, Target};
-use passim_smmu::v3::{Outcome, Stalled, Terminated, Transaction, Translated};
+use passim_model::{
+    Access, Direction, Endpoint, Host, Iova, PhysAddr, Requester, Span, SubstreamId, Target,
+};
+use passim_smmu::v3::Explanation;
 
 use super::message::Arrival;
+use super::smmu::{Outcome, Stalled, Terminated, Transaction, Translated};
 use super::{Board, System};
 
 /// How one piece of a transfer went. A transfer is cut at page borders; each piece is one
@@ -66,6 +69,26 @@ impl System {
         let outcome = self.board.translate(smmu?, requester, iova, access);
         self.deliver();
         outcome
+    }
+
+    /// Explains what would become of one access of a device, which may carry a SubstreamID, and
+    /// how it is asked. Nothing changes by it.
+    ///
+    /// # Errors
+    /// [`NoTransfer`].
+    pub fn explain(
+        &self,
+        device: impl Into<Endpoint>,
+        substream: Option<SubstreamId>,
+        iova: Iova,
+        access: Access,
+    ) -> Result<Option<(Transaction, Explanation)>, NoTransfer> {
+        let Initiator { requester, smmu } = self.initiator(device.into())?;
+        let Some(smmu) = smmu.and_then(|smmu| self.board.smmu(smmu)?.v3()) else { return Ok(None) };
+        let requester = Requester { substream, ..requester };
+        let txn = Transaction { requester, iova, access };
+        let explanation = smmu.explain(self.board.memory(), &txn);
+        Ok(Some((txn, explanation)))
     }
 
     /// A device reads into `bytes` from `iova` on. Pieces that do not reach RAM leave zeros

@@ -15,6 +15,7 @@ impl System {
         if self.board.pace() == Pace::Stepped {
             return;
         }
+        self.board.arrive();
         for _ in 0..MOST_INTERRUPTIONS {
             let Some((cpu, _)) = self.board.interrupted() else { break };
             self.kernel.interrupt(cpu.get(), &mut self.board);

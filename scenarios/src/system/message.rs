@@ -5,7 +5,7 @@ use std::fmt;
 use passim_gic::Cpu;
 use passim_gic::its::{self, Untranslated};
 use passim_model::pci::{Lost, Message, Raised};
-use passim_model::{Access, IntId, Rid};
+use passim_model::{Access, Endpoint, IntId};
 
 use super::dma::Reach;
 use super::{Board, NoTransfer, System};
@@ -14,7 +14,7 @@ use super::{Board, NoTransfer, System};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Delivery {
     /// Who sent it.
-    pub from: Rid,
+    pub from: Endpoint,
     /// What was sent.
     pub message: Message,
     /// Where it ended.
@@ -30,6 +30,8 @@ pub enum Signalled {
     Pending,
     /// Nothing went out.
     Lost(Lost),
+    /// A device on the board that was not told what to send, or has no such message.
+    Untold,
 }
 
 /// Where an interrupt stood right after it was raised.
@@ -85,13 +87,30 @@ impl Board {
 
     fn send_one(&mut self, function: usize, message: Message) -> Option<Delivery> {
         let slot = self.slots().get(function)?;
-        let (from, smmu) = (slot.rid, slot.smmu);
+        let (from, smmu) = (slot.rid.into(), slot.smmu);
+        Some(self.take_away(from, smmu, message))
+    }
+
+    /// Takes a message of a device through its SMMU to where it goes.
+    fn take_away(&mut self, from: Endpoint, smmu: Option<usize>, message: Message) -> Delivery {
         let reach = self.reach(smmu, message.requester, message.at, Access::WRITE);
         let reach = self.write_piece(reach, &message.requester, &message.data.to_le_bytes());
         let delivery = Delivery { from, message, reach };
         tracing::debug!(target: passim_model::event::TRANSLATE, ?delivery, "message");
         self.note(delivery);
-        Some(delivery)
+        delivery
+    }
+
+    /// A device on the board signals a message; `None` if there is no such device.
+    fn raise_aboard(&mut self, number: u16, vector: u16) -> Option<Signalled> {
+        let device = self.aboard.get(usize::from(number))?;
+        let (smmu, message) = (device.smmu, device.message(vector));
+        Some(match message {
+            Some(message) => {
+                Signalled::Sent(self.take_away(Endpoint::Platform(number), smmu, message))
+            }
+            None => Signalled::Untold,
+        })
     }
 
     /// A function signals a vector; `None` if there is no such function.
@@ -105,13 +124,25 @@ impl Board {
 }
 
 impl System {
-    /// The device at `rid` signals a vector, by MSI-X or MSI as its registers say.
+    /// A device signals a vector: a function by MSI-X or MSI as its registers say, a device on the
+    /// board as its own say.
     ///
     /// # Errors
     /// [`NoTransfer::NoDevice`].
-    pub fn raise(&mut self, rid: Rid, vector: u16) -> Result<Signalled, NoTransfer> {
-        let index = self.board.slot_index(rid).ok_or(NoTransfer::NoDevice(rid.into()))?;
-        let signalled = self.board.raise(index, vector).ok_or(NoTransfer::NoDevice(rid.into()))?;
+    pub fn raise(
+        &mut self,
+        device: impl Into<Endpoint>,
+        vector: u16,
+    ) -> Result<Signalled, NoTransfer> {
+        let device = device.into();
+        let signalled = match device {
+            Endpoint::Pci(rid) => {
+                let index = self.board.slot_index(rid);
+                index.and_then(|index| self.board.raise(index, vector))
+            }
+            Endpoint::Platform(number) => self.board.raise_aboard(number, vector),
+        };
+        let signalled = signalled.ok_or(NoTransfer::NoDevice(device))?;
         self.deliver();
         Ok(signalled)
     }

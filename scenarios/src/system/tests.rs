@@ -1,7 +1,7 @@
 mod messages;
 
+use super::Outcome;
 use passim_model::{Access, Host, Iova, PhysAddr, Rid, Width};
-use passim_smmu::v3::Outcome;
 use passim_vfio::policy::Profile;
 
 use super::{NoTransfer, Pace, Reach, Setup, System};

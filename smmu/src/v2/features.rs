@@ -141,7 +141,8 @@ pub(crate) fn size_of(code: u64) -> u32 {
 impl Description {
     /// An MMU-401: SMMUv1, stage 2 only, 40 bits. Source: IHI 0062's SMMUv1 with what a Juno board
     /// says at boot: four banks, IPA and PA of 40 bits. The number of stream mapping entries is not
-    /// known from there.
+    /// known from there. AArch64 tables of 4K: Linux since 4.7 sets CBA2R.VA64 on every such SMMU
+    /// whatever the granule, and drives them with pages of 4K.
     pub const MMU_401: Self = Self {
         version: Version::V1With64K,
         stage1: false,
@@ -164,7 +165,7 @@ impl Description {
         ipa_bits: 40,
         output_bits: 40,
         upstream_bits: 40,
-        granules: [false, false, true],
+        granules: [true, false, true],
         vmid16: false,
         e2h: false,
         hierarchical_disable: false,
@@ -366,10 +367,11 @@ impl Description {
                 "granules",
                 "an SMMU has at least one table format",
             ),
+            (v2 || !self.granules[1], "granules", "SMMUv1 has no AArch64 tables of 16K"),
             (
-                v2 || !self.granules[0] && !self.granules[1],
+                self.version != Version::V1 || !self.granules[0],
                 "granules",
-                "SMMUv1 has no AArch64 tables but those of 64K",
+                "SMMUv1 without the 64K granule has no AArch64 tables",
             ),
             (
                 v2 || self.flag_updates == FlagUpdates::None,

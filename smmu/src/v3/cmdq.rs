@@ -7,7 +7,7 @@ mod execute;
 use crate::v3::wire::command::COMMAND_WORDS;
 use crate::v3::wire::regs::{CmdqCons, CommandError, Cr0, Gerror};
 use crate::v3::{Progress, SmmuV3};
-use decode::Command;
+pub(crate) use decode::Command;
 use passim_model::{Memory, event};
 
 /// The words of a command.

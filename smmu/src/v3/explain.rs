@@ -3,6 +3,14 @@
 //! The explanation is made by the same code that translates, told to write down what it reads. It
 //! changes nothing: caches, queues, counters and memory stay as they are, and what hardware would
 //! have updated is listed instead.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `fields` | what do the words that were read say, field by field? |
+
+mod fields;
+
+pub use fields::Named;
 
 use crate::tlb::Translation;
 use crate::v3::SmmuV3;
@@ -13,8 +21,8 @@ use crate::v3::eventq::{Detail, Event};
 use crate::v3::outcome::{Transaction, Translated};
 use crate::v3::translate::Stop;
 use crate::v3::wire::regs::Cr0;
-use passim_model::pgtable::vmsav8::Stage;
-use passim_model::pgtable::walk::{Below, Leaf};
+use passim_model::pgtable::vmsav8::{Entry, Form, Granule, Stage, Vmsav8};
+use passim_model::pgtable::walk::{Below, Config, Format, Leaf};
 use passim_model::{Memory, PhysAddr};
 
 /// What is written down of a translation on its way. Nothing, unless somebody looks.
@@ -37,6 +45,9 @@ pub(crate) trait Log {
     /// A translation was found in the TLB.
     #[inline(always)]
     fn hit(&mut self, _stage: Stage, _entry: &Translation) {}
+    /// A walk of these tables begins.
+    #[inline(always)]
+    fn walk(&mut self, _tables: &Config) {}
     /// A descriptor was read; `ipa`: where it lies before stage 2.
     #[inline(always)]
     fn descriptor(
@@ -125,6 +136,8 @@ pub enum Step {
         at: PhysAddr,
         /// The descriptor, in the byte order of the regime.
         word: u64,
+        /// What it is at its level; `None` of descriptors of AArch32.
+        entry: Option<Entry>,
     },
     /// The leaf a walk came to, decoded.
     Leaf {
@@ -188,6 +201,8 @@ struct Notes {
     steps: Vec<Step>,
     ste: bool,
     cd: bool,
+    /// The tables being walked, of stage 1 and of stage 2.
+    tables: [Option<Config>; 2],
 }
 
 impl Log for Notes {
@@ -228,7 +243,13 @@ impl Log for Notes {
     }
 
     fn descriptor(&mut self, stage: Stage, level: i8, ipa: Option<u64>, at: PhysAddr, word: u64) {
-        self.steps.push(Step::Descriptor { stage, level, ipa, at, word });
+        let tables = self.tables[usize::from(stage == Stage::Two)];
+        let entry = tables.and_then(|tables| decoded(&tables, level, word));
+        self.steps.push(Step::Descriptor { stage, level, ipa, at, word, entry });
+    }
+
+    fn walk(&mut self, tables: &Config) {
+        self.tables[usize::from(tables.stage == Stage::Two)] = Some(*tables);
     }
 
     fn table(&mut self, stage: Stage, below: &Below) {
@@ -238,6 +259,17 @@ impl Log for Notes {
 
     fn leaf(&mut self, stage: Stage, leaf: &Leaf) {
         self.steps.push(Step::Leaf { stage, leaf: *leaf });
+    }
+}
+
+/// What a descriptor of these tables is.
+fn decoded(tables: &Config, level: i8, word: u64) -> Option<Entry> {
+    let form = Form { output_bits: tables.output_bits, ds: tables.ds };
+    match (tables.format, tables.granule) {
+        (Format::Short { .. }, _) => None,
+        (_, Granule::K4) => Some(Vmsav8::<12>::decode_in(word, level, form)),
+        (_, Granule::K16) => Some(Vmsav8::<14>::decode_in(word, level, form)),
+        (_, Granule::K64) => Some(Vmsav8::<16>::decode_in(word, level, form)),
     }
 }
 

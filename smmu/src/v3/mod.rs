@@ -49,6 +49,7 @@ pub use eventq::Event;
 pub use eventq::PageHint;
 pub use eventq::Record;
 pub use explain::Explanation;
+pub use explain::Named;
 pub use explain::Step;
 pub use explain::Verdict;
 pub use features::CAPABILITIES;
@@ -77,6 +78,7 @@ pub use wire::event::EventKind;
 use crate::choice::Choices;
 use crate::tlb::{Geometry, Retention, Space, Tlb, Translation};
 use ats::Invalidations;
+use cmdq::Command;
 use config_cache::ConfigCache;
 use features::Features;
 use front::Front;
@@ -161,6 +163,8 @@ pub struct SmmuV3 {
     flag_writes: Vec<FlagWrite>,
     stalls: Stalls,
     invalidations: Invalidations,
+    /// Invalidations that were consumed and are not complete, oldest first.
+    incomplete: Vec<Command>,
     /// In service failure mode.
     failed: bool,
 }
@@ -181,6 +185,7 @@ impl SmmuV3 {
             flag_writes: Vec::new(),
             stalls: Stalls::default(),
             invalidations: Invalidations::default(),
+            incomplete: Vec::new(),
             failed: false,
             implementation,
         }
@@ -202,6 +207,7 @@ impl SmmuV3 {
             flag_writes: Vec::new(),
             stalls: self.stalls.clone(),
             invalidations: self.invalidations.clone(),
+            incomplete: self.incomplete.clone(),
             failed: self.failed,
         }
     }

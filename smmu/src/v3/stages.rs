@@ -194,6 +194,7 @@ impl<L: Log> Stages<'_, L> {
     ) -> Result<Leaf, Refusal> {
         self.counters.walks += 1;
         let input = address & !(u64::MAX << walk.input_bits);
+        self.log.walk(walk);
         let start = self.tlb.table(stage1.space, address);
         if let Some(below) = &start {
             self.log.table(Stage::One, below);
@@ -329,6 +330,7 @@ impl<L: Log> Stages<'_, L> {
             return Err(refuse(EventKind::Translation, None));
         }
         self.counters.stage2_walks += 1;
+        self.log.walk(&stage2.walk);
         let start = self.tlb.table(stage2.space, ipa);
         if let Some(below) = &start {
             self.log.table(Stage::Two, below);

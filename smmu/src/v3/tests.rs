@@ -1,7 +1,7 @@
 //! The whole SMMU: a driver's way from reset to DMA, and whatever else may be thrown at it.
 
 use crate::choice::{
-    Acknowledge, Choices, OutOfRangeParameter, Overlap, Prefetch, ReservedCommandFields,
+    self, Acknowledge, Choices, OutOfRangeParameter, Overlap, Prefetch, ReservedCommandFields,
     StreamTableBeyondOas,
 };
 use crate::tlb::{Geometry, Retention, Victim};
@@ -199,7 +199,7 @@ fn built() -> impl Strategy<Value = Implementation> {
     ];
     let rest = (any::<u32>(), any::<u32>(), any::<u32>());
     let choices = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    let caches = (any::<bool>(), any::<bool>(), 0..3usize);
+    let caches = (any::<bool>(), any::<bool>(), any::<bool>(), 0..3usize);
     let choices = (choices, caches);
     (idr0, rest, prop::bool::weighted(0.7), choices).prop_map(|(idr0, rest, usual, picks)| {
         let mut ids = BOTH_STAGES;
@@ -207,9 +207,13 @@ fn built() -> impl Strategy<Value = Implementation> {
         if !usual {
             (ids.idr[1], ids.idr[3], ids.idr[5]) = rest;
         }
-        let ((a, b, c, d, e), (everything, detected, victim)) = picks;
+        let ((a, b, c, d, e), (late, everything, detected, victim)) = picks;
         let choices = Choices {
             acknowledge: if a { Acknowledge::OnStep } else { Acknowledge::AtOnce },
+            completion: match late {
+                true => choice::Completion::WhenSynchronised,
+                false => choice::Completion::AtOnce,
+            },
             prefetch: if b { Prefetch::Configuration } else { Prefetch::Ignored },
             stream_table_beyond_oas: match c {
                 true => StreamTableBeyondOas::Truncate,

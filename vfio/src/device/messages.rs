@@ -4,18 +4,39 @@ use super::irqs::{Data, Mode, Request};
 use super::rules;
 use crate::irq::Service;
 use crate::kernel::Kernel;
-use crate::msi::MessageKind;
+use crate::msi::{Enabling, MessageKind};
 use crate::operation::Task;
 use crate::pci::Space;
 use crate::policy::VectorRange;
 use crate::process::Pid;
+use crate::step::Step;
 use passim_model::{Conflict, Errno, Host, Refusal, Rid};
+
+/// Messages being turned on for a process, and what it wants them to signal then.
+#[derive(Debug)]
+pub(crate) struct SetMessages {
+    pid: Pid,
+    rid: Rid,
+    kind: MessageKind,
+    request: Request,
+    fds: Vec<i32>,
+    /// The command register before.
+    command: u64,
+    enabling: Enabling,
+}
+
+impl SetMessages {
+    /// Where it stands: the name of a suspension point.
+    pub(crate) fn point(&self) -> Option<&'static str> {
+        self.enabling.point()
+    }
+}
 
 impl Kernel {
     /// Turns messages on or off, changes what they signal, or signals it as if they had come.
     ///
     /// Returns 0, or, where there are fewer vectors than asked for, how many there are; messages
-    /// are off then.
+    /// are off then. Turning them on is left to a task, whose outcome is the answer.
     ///
     /// # Errors
     /// EINVAL by `irq-mode`, `irq-off` or `irq-vector`, EBADF or EINVAL by `irq-eventfd`, ERANGE by
@@ -52,13 +73,48 @@ impl Kernel {
         let wanted = request.start + request.count;
         let space = Space::new(self.ecam, rid);
         let command = space.enable_memory(host);
-        let enabled = self.enable_messages(rid, kind, wanted, tasks, host);
+        let enabling = match self.begin_enabling(rid.into(), kind, wanted, None, host) {
+            Ok(enabling) => enabling,
+            Err(refusal) => {
+                space.set_command(command, host);
+                return Err(refusal);
+            }
+        };
+        let (request, fds) = (request.clone(), fds.clone());
+        let setting = SetMessages { pid, rid, kind, request, fds, command, enabling };
+        tasks.push(Task::Enable(Box::new(setting)));
+        Ok(0)
+    }
+
+    /// Turns messages on as far as that goes without waiting, and then says what they signal.
+    pub(crate) fn step_messages(
+        &mut self,
+        setting: &mut SetMessages,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Step<Result<i64, Refusal>> {
+        match self.step_enabling(&mut setting.enabling, tasks, host) {
+            Step::Done(enabled) => Step::Done(self.messages_are_on(setting, enabled, tasks, host)),
+            Step::Waiting(queue) => Step::Waiting(queue),
+            Step::Unlocked => Step::Unlocked,
+        }
+    }
+
+    fn messages_are_on(
+        &mut self,
+        setting: &SetMessages,
+        enabled: Result<u32, Refusal>,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
+        let SetMessages { pid, rid, kind, ref request, ref fds, command, .. } = *setting;
+        let wanted = request.start + request.count;
         if let Ok(fewer) = enabled
             && fewer < wanted
         {
-            self.disable_messages(rid, tasks, host);
+            self.disable_messages(rid.into(), tasks, host);
         }
-        space.set_command(command, host);
+        Space::new(self.ecam, rid).set_command(command, host);
         match enabled? {
             fewer if fewer < wanted => return Ok(i64::from(fewer)),
             _ => self.irqs_of(rid).mode = Mode::Messages(kind),
@@ -152,10 +208,10 @@ impl Kernel {
         let command = space.enable_memory(host);
         let letter = if kind == MessageKind::Msix { "x" } else { "" };
         if kind == MessageKind::Msix {
-            self.rewrite_message(rid, number, host);
+            self.rewrite_message(rid.into(), number, host);
         }
         let name = format!("vfio-msi{letter}[{number}](0000:{rid})");
-        self.request_vector(rid, number, Service::EventFd(file), name, host);
+        self.request_vector(rid.into(), number, Service::EventFd(file), name, host);
         space.set_command(command, host);
         self.irqs_of(rid).triggers.insert(number, file);
         Ok(())
@@ -167,7 +223,7 @@ impl Kernel {
         let Some(file) = self.irqs_of(rid).triggers.remove(&number) else { return };
         let space = Space::new(self.ecam, rid);
         let command = space.enable_memory(host);
-        self.release_vector(rid, number, host);
+        self.release_vector(rid.into(), number, host);
         space.set_command(command, host);
         self.files.drop_reference(file);
     }
@@ -185,7 +241,7 @@ impl Kernel {
         }
         let space = Space::new(self.ecam, rid);
         let command = space.enable_memory(host);
-        self.disable_messages(rid, tasks, host);
+        self.disable_messages(rid.into(), tasks, host);
         space.set_command(command, host);
         self.irqs_of(rid).mode = Mode::Off;
     }

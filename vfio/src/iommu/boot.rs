@@ -3,7 +3,9 @@
 use super::facts::{BootError, DeviceFacts, DriverFacts, Firmware};
 use super::flat::FlatDriver;
 use super::group::{Group, Owner, Translation};
-use super::v3::{Ids, SmmuV3, Work, Worklist};
+use super::transition::Worklist;
+use super::v2::SmmuV2;
+use super::v3::{Ids, SmmuV3};
 use super::{
     Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, Master, Purpose, move_device, msi,
     rules,
@@ -50,6 +52,9 @@ impl Iommu {
                     iommu.asids.narrow(smmu.asid_bits());
                     Driver::SmmuV3(smmu)
                 }
+                DriverFacts::SmmuV2(facts) => {
+                    Driver::SmmuV2(SmmuV2::boot(&facts, policy, page, host)?)
+                }
                 DriverFacts::Flat { aperture, page_sizes } => Driver::Flat(FlatDriver {
                     aperture,
                     page_sizes,
@@ -71,8 +76,10 @@ impl Iommu {
         let mut streams = BTreeSet::new();
         for facts in &firmware.devices {
             let own: BTreeSet<_> = facts.streams.iter().copied().collect();
+            // An SMMUv2's entries may be shared within a group.
+            let shares = matches!(iommu.drivers.get(facts.driver), Some(Driver::SmmuV2(_)));
             for stream in own {
-                if !streams.insert((facts.driver, stream)) {
+                if !shares && !streams.insert((facts.driver, stream)) {
                     return Err(BootError::StreamTaken(stream));
                 }
             }
@@ -94,6 +101,11 @@ impl Iommu {
             Driver::SmmuV3(smmu) => {
                 Master::SmmuV3(smmu.add_master(&facts.streams, frames, host)?)
             }
+            Driver::SmmuV2(smmu) => {
+                let (master, work) = smmu.add_master(&facts.streams, facts.group)?;
+                smmu.finish(work, host)?;
+                Master::SmmuV2(master)
+            }
             Driver::Flat(_) => Master::Flat,
         };
         let device = self.devices.len();
@@ -101,6 +113,10 @@ impl Iommu {
         self.devices.push(Device { endpoint: facts.endpoint, master });
         let arrival = self.join(facts, device, frames, host)?;
         let default = self.groups[&facts.group].default;
+        self.init_domain(default, frames, host).map_err(|refusal| {
+            let memory = refusal.rule == &rules::DOMAIN_NO_MEMORY;
+            if memory { BootError::NoFrame } else { BootError::NoBank(facts.group) }
+        })?;
         self.settle(facts.driver, device, default, arrival, host)
     }
 
@@ -175,8 +191,8 @@ impl Iommu {
     ) -> Result<(), BootError> {
         let master = &mut self.devices[device].master;
         let target = Translation::Domain(default);
-        let acts: Vec<Work> = move_device(&self.drivers[driver], master, &mut self.domains, target);
-        self.finish(driver, Worklist::new(acts), host)
+        let work = move_device(&mut self.drivers[driver], master, &mut self.domains, target);
+        self.finish(driver, work, host)
     }
 
     fn flush(
@@ -187,7 +203,8 @@ impl Iommu {
     ) -> Result<(), BootError> {
         let body = &self.domains.get(domain.0).expect(KNOWN).body;
         let work = match (&self.drivers[driver], body) {
-            (Driver::SmmuV3(smmu), Body::SmmuV3(body)) => smmu.flush(body),
+            (Driver::SmmuV3(smmu), Body::SmmuV3(body)) => smmu.flush(body).into(),
+            (Driver::SmmuV2(smmu), Body::SmmuV2(body)) => smmu.flush(body).into(),
             _ => return Ok(()),
         };
         self.finish(driver, work, host)
@@ -199,9 +216,10 @@ impl Iommu {
         work: Worklist,
         host: &mut impl Host,
     ) -> Result<(), BootError> {
-        match &mut self.drivers[driver] {
-            Driver::SmmuV3(smmu) => smmu.finish(work, host),
-            Driver::Flat(_) => Ok(()),
+        match (&mut self.drivers[driver], work) {
+            (Driver::SmmuV3(smmu), Worklist::SmmuV3(work)) => smmu.finish(work, host),
+            (Driver::SmmuV2(smmu), Worklist::SmmuV2(work)) => smmu.finish(work, host),
+            _ => Ok(()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::flat::FlatDomain;
 use super::msi::Cookie;
-use super::v3;
+use super::{v2, v3};
 
 /// What a domain is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -52,5 +52,6 @@ pub(super) enum Purpose {
 #[derive(Debug)]
 pub(super) enum Body {
     SmmuV3(v3::Domain),
+    SmmuV2(v2::Domain),
     Flat(FlatDomain),
 }

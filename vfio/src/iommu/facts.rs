@@ -10,6 +10,8 @@ pub enum DriverFacts {
         /// Physical address of its registers.
         base: PhysAddr,
     },
+    /// An SMMUv2 or SMMUv1, driven by arm-smmu.
+    SmmuV2(SmmuV2Facts),
     /// No hardware at all: mappings are remembered and never translate anything.
     Flat {
         /// Addresses that can be mapped.
@@ -29,6 +31,41 @@ pub enum DriverFacts {
         /// Whether it remaps interrupts: IOMMU_CAP_INTR_REMAP.
         remaps_interrupts: bool,
     },
+}
+
+/// What a device tree says of an SMMUv2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SmmuV2Facts {
+    /// Physical address of its registers.
+    pub base: PhysAddr,
+    /// Its architecture, by `compatible`: registers do not say.
+    pub version: SmmuVersion,
+    /// Its maker's product, by `compatible`.
+    pub model: SmmuModel,
+    /// `stream-match-mask`: bits of StreamIDs that every stream match register ignores.
+    pub stream_match_mask: u32,
+    /// How many `interrupts` there are for context banks.
+    pub context_interrupts: u32,
+}
+
+/// Versions of the architecture before SMMUv3.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SmmuVersion {
+    /// SMMUv1.
+    V1,
+    /// SMMUv1 with AArch64 tables, as in an MMU-401.
+    V1With64K,
+    /// SMMUv2.
+    V2,
+}
+
+/// Products that the driver treats in their own ways.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SmmuModel {
+    /// None.
+    Generic,
+    /// Arm's MMU-500.
+    Mmu500,
 }
 
 /// A device behind an IOMMU.
@@ -126,6 +163,32 @@ pub enum BootError {
     /// Two devices have the same StreamID.
     #[error("two devices have StreamID {0}")]
     StreamTaken(StreamId),
+    /// ID0: StreamIDs are matched by no entry at all.
+    #[error("the SMMU matches streams and has no entry for any")]
+    NoStreamEntries,
+    /// ID1: more banks for stage 2 than there are.
+    #[error("the SMMU has more context banks for stage 2 than it has banks")]
+    NoContextBanks,
+    /// An SMMUv2 whose context banks have too few interrupts.
+    #[error("the SMMU has {interrupts} context interrupts for {banks} context banks")]
+    TooFewContextInterrupts {
+        /// Interrupts.
+        interrupts: usize,
+        /// Banks.
+        banks: usize,
+    },
+    /// A device's streams are some of those of another entry.
+    #[error("the streams of StreamID {0} and its mask are some of another device's, not all")]
+    StreamConflict(StreamId),
+    /// No stream mapping entry for a device.
+    #[error("no stream mapping entry is left for StreamID {0}")]
+    NoStreamEntry(StreamId),
+    /// Mask bits that stream match registers do not have.
+    #[error("the stream match registers have not all bits of the mask {0:#x}")]
+    StreamMask(u32),
+    /// No context bank for a group's default domain.
+    #[error("no context bank is left for the default domain of group {0}")]
+    NoBank(u32),
     /// No ASID or VMID for a group's default domain.
     #[error("no ASID or VMID is left for the default domain of group {0}")]
     NoTag(u32),

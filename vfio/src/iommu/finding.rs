@@ -36,6 +36,28 @@ pub enum Finding {
     ConsumerIndex(u32),
     /// A register, a table or a queue did not answer.
     NoAnswer(Abort),
+    /// A context bank of an SMMUv2 tells of a fault.
+    ContextFault {
+        /// The bank.
+        bank: u8,
+        /// FSR.
+        status: u32,
+        /// FAR: the address.
+        address: u64,
+        /// FSYNR0.
+        syndrome: u32,
+        /// CBFRSYNRA: the stream.
+        stream: u32,
+    },
+    /// An SMMUv2 tells of a fault that belongs to no context bank.
+    GlobalFault {
+        /// sGFSR.
+        status: u32,
+        /// Whether it is that of a stream nobody knows.
+        unidentified: bool,
+        /// sGFSYNR0 and sGFSYNR1.
+        syndrome: [u32; 2],
+    },
 }
 
 /// Findings nobody has asked for yet. A wait that goes on in vain repeats itself only once.
@@ -75,6 +97,15 @@ impl fmt::Display for Finding {
             Self::GlobalError(active) => write!(f, "global error {active:#x}"),
             Self::ConsumerIndex(cons) => write!(f, "CMDQ_CONS {cons:#x} is ahead of CMDQ_PROD"),
             Self::NoAnswer(abort) => write!(f, "{abort}"),
+            Self::ContextFault { bank, status, address, syndrome, stream } => write!(
+                f,
+                "context fault: FSR {status:#x}, address {address:#x}, FSYNR0 {syndrome:#x}, \
+                 stream {stream:#x}, bank {bank}"
+            ),
+            Self::GlobalFault { status, unidentified, syndrome: [first, second] } => {
+                let what = if unidentified { "unknown stream" } else { "global fault" };
+                write!(f, "{what}: GFSR {status:#x}, GFSYNR0 {first:#x}, GFSYNR1 {second:#x}")
+            }
         }
     }
 }

@@ -1,12 +1,11 @@
 //! Mapping, unmapping, looking up.
 
 use super::domain::{Body, DomainId};
-use super::transition::{Invalidation, Transition, superpage_test};
-use super::v3::Worklist;
-use super::{Driver, Iommu, KNOWN, SAME_DRIVER};
+use super::transition::{Invalidation, Transition, Worklist, superpage_test};
+use super::{Driver, Iommu, KNOWN, SAME_DRIVER, rules};
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::MemoryType;
-use passim_model::{Frames, Host, Iova, Memory, Perms, PhysAddr, Refusal};
+use passim_model::{Errno, Frames, Host, Iova, Memory, Perms, PhysAddr, Refusal};
 
 /// What is to be mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,7 +28,7 @@ impl Iommu {
     /// after an error: it has to go through [`Iommu::sync`] before the call that mapped returns.
     ///
     /// # Errors
-    /// EINVAL if misaligned, empty or without access, ERANGE outside the aperture, EEXIST where
+    /// ENODEV for a domain of an SMMUv2 that has had no device, EINVAL if misaligned, empty or without access, ERANGE outside the aperture, EEXIST where
     /// something is mapped, ENOMEM without a frame for a table. Nothing of it is mapped then.
     pub fn map(
         &mut self,
@@ -41,9 +40,13 @@ impl Iommu {
     ) -> Result<(), Refusal> {
         let domain = self.domains.get_mut(domain.0).expect(KNOWN);
         match (&self.drivers[domain.driver], &mut domain.body) {
-            (_, Body::SmmuV3(body)) => body.map(request, gather, frames, host),
+            (_, Body::SmmuV3(body)) => body.paging.map(request, gather, frames, host),
+            (_, Body::SmmuV2(body)) => match body.paging_mut() {
+                Some(paging) => paging.map(request, gather, frames, host),
+                None => Err(rules::MAP_UNATTACHED.refuse(Errno::ENODEV)),
+            },
             (Driver::Flat(driver), Body::Flat(body)) => body.map(driver, request),
-            (Driver::SmmuV3(_), Body::Flat(_)) => unreachable!("{SAME_DRIVER}"),
+            (_, Body::Flat(_)) => unreachable!("{SAME_DRIVER}"),
         }
     }
 
@@ -58,7 +61,10 @@ impl Iommu {
         host: &mut impl Host,
     ) -> u64 {
         match &mut self.domains.get_mut(domain.0).expect(KNOWN).body {
-            Body::SmmuV3(body) => body.unmap(iova, size, gather, host),
+            Body::SmmuV3(body) => body.paging.unmap(iova, size, gather, host),
+            Body::SmmuV2(body) => {
+                body.paging_mut().map_or(0, |paging| paging.unmap(iova, size, gather, host))
+            }
             Body::Flat(body) => body.unmap(iova, size),
         }
     }
@@ -67,7 +73,8 @@ impl Iommu {
     pub fn sync(&mut self, domain: DomainId, gather: Gather) -> Invalidation {
         let domain = self.domain(domain);
         let work = match (&self.drivers[domain.driver], &domain.body) {
-            (Driver::SmmuV3(smmu), Body::SmmuV3(body)) => smmu.invalidate(body, &gather),
+            (Driver::SmmuV3(smmu), Body::SmmuV3(body)) => smmu.invalidate(body, &gather).into(),
+            (Driver::SmmuV2(smmu), Body::SmmuV2(body)) => smmu.invalidate(body, &gather).into(),
             _ => Worklist::default(),
         };
         Invalidation::new(domain.driver, work, gather)
@@ -83,7 +90,8 @@ impl Iommu {
         memory: &Memory,
     ) -> Option<(PhysAddr, u64)> {
         match &self.domain(domain).body {
-            Body::SmmuV3(body) => body.run(iova, max, memory),
+            Body::SmmuV3(body) => body.paging.run(iova, max, memory),
+            Body::SmmuV2(body) => body.paging()?.run(iova, max, memory),
             Body::Flat(body) => body.run(iova, max),
         }
     }

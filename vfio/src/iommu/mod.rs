@@ -7,6 +7,7 @@
 //! | `boot` | how do groups come to their default domains? |
 //! | [`group`], [`domain`] | what is a group, what is a domain? |
 //! | [`mapping`] | what is mapped where, and what must hardware forget? |
+//! | `paging` | how are tables written, looked up? |
 //! | [`msi`] | where are doorbells mapped, and for whom? |
 //! | [`iova`] | which addresses of a window are free? |
 //! | [`reserved`] | which addresses must mappings leave alone? |
@@ -15,6 +16,8 @@
 //! | [`synced`] | when may pages be unpinned? |
 //! | [`finding`] | what went wrong with the SMMU? |
 //! | `v3` | what does arm-smmu-v3 write? |
+//! | `v2` | what does arm-smmu write? |
+//! | `registers` | how are they loaded and stored? |
 //! | `flat` | what if there is no hardware? |
 //! | [`rules`] | which check refused? |
 //!
@@ -30,15 +33,20 @@ pub mod group;
 pub mod iova;
 pub mod mapping;
 pub mod msi;
+mod paging;
+mod registers;
 mod removal;
 pub mod reserved;
 pub mod rules;
 pub mod synced;
 pub mod transition;
+mod v2;
 mod v3;
 
 pub use domain::{DomainId, DomainKind};
-pub use facts::{BootError, DeviceFacts, DriverFacts, Firmware};
+pub use facts::{
+    BootError, DeviceFacts, DriverFacts, Firmware, SmmuModel, SmmuV2Facts, SmmuVersion,
+};
 pub use finding::{CommandError, Finding};
 pub use group::{Owner, Translation};
 pub use mapping::MapRequest;
@@ -52,14 +60,16 @@ use crate::verdict::Verdict;
 use domain::{Body, Domain, Purpose};
 use flat::{FlatDomain, FlatDriver};
 use group::Group;
+use passim_model::pgtable::table::Geometry;
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{
     Conflict, Endpoint, Errno, Frames, Host, Iova, PageSize, PageSizes, Refusal, Span,
 };
 use slab::Slab;
 use std::collections::BTreeMap;
-use transition::Part;
-use v3::{Ids, SmmuV3, Worklist};
+use transition::{Part, Worklist};
+use v2::SmmuV2;
+use v3::{Ids, SmmuV3};
 
 /// Times hardware is let run at boot before it is given up.
 const BOOT_WAITS: usize = 1 << 16;
@@ -67,13 +77,22 @@ const BOOT_WAITS: usize = 1 << 16;
 #[derive(Debug)]
 enum Driver {
     SmmuV3(SmmuV3),
+    SmmuV2(SmmuV2),
     Flat(FlatDriver),
+}
+
+impl Driver {
+    /// Whether it drives an SMMU.
+    fn is_smmu(&self) -> bool {
+        matches!(self, Self::SmmuV3(_) | Self::SmmuV2(_))
+    }
 }
 
 /// What a driver keeps of a device.
 #[derive(Debug)]
 enum Master {
     SmmuV3(v3::Master),
+    SmmuV2(v2::Master),
     Flat,
 }
 
@@ -188,6 +207,11 @@ impl Iommu {
                 let granule = body.geometry().granule.page();
                 (Body::SmmuV3(body), granule)
             }
+            Driver::SmmuV2(smmu) => {
+                let body = smmu.alloc_domain(kind);
+                let granule = body.geometry().granule.page();
+                (Body::SmmuV2(body), granule)
+            }
             Driver::Flat(_) => (Body::Flat(FlatDomain::default()), self.page),
         };
         let cookie = self.first_cookie(driver, purpose, granule);
@@ -210,47 +234,55 @@ impl Iommu {
         }
         let driver = domain.driver;
         let work = match (&self.drivers[driver], &domain.body) {
-            (Driver::SmmuV3(smmu), Body::SmmuV3(body)) => smmu.retire(body),
+            (Driver::SmmuV3(smmu), Body::SmmuV3(body)) => smmu.retire(body).into(),
+            (Driver::SmmuV2(smmu), Body::SmmuV2(body)) => smmu.retire(body).into(),
             _ => Worklist::default(),
         };
         Transition::new([Part::Acts(driver, work), Part::Dismantle(driver, Box::new(domain))])
     }
 
     fn dismantle(&mut self, driver: usize, domain: Domain, frames: &mut Frames) {
-        if let (Driver::SmmuV3(smmu), Body::SmmuV3(body)) = (&mut self.drivers[driver], domain.body)
-        {
-            smmu.free_domain(body, &mut self.asids, frames);
+        match (&mut self.drivers[driver], domain.body) {
+            (Driver::SmmuV3(smmu), Body::SmmuV3(body)) => {
+                smmu.free_domain(body, &mut self.asids, frames);
+            }
+            (Driver::SmmuV2(smmu), Body::SmmuV2(body)) => smmu.free_domain(body, frames),
+            _ => {}
         }
     }
 
     /// Sizes a mapping of the domain may be made of: Linux's `pgsize_bitmap`.
     pub fn domain_page_sizes(&self, domain: DomainId) -> PageSizes {
-        let domain = self.domain(domain);
-        match (&self.drivers[domain.driver], &domain.body) {
-            (_, Body::SmmuV3(body)) => body.geometry().page_sizes(),
-            (Driver::Flat(driver), Body::Flat(_)) => driver.page_sizes,
-            (Driver::SmmuV3(_), Body::Flat(_)) => unreachable!("{SAME_DRIVER}"),
+        match self.shape(domain) {
+            Ok(geometry) => geometry.page_sizes(),
+            Err(driver) => driver.page_sizes,
         }
     }
 
     /// Addresses that can be mapped.
     pub fn aperture(&self, domain: DomainId) -> Span<Iova> {
-        let domain = self.domain(domain);
-        match (&self.drivers[domain.driver], &domain.body) {
-            (_, Body::SmmuV3(body)) => {
-                let last = Iova::new(body.geometry().last_input());
+        match self.shape(domain) {
+            Ok(geometry) => {
+                let last = Iova::new(geometry.last_input());
                 Span::new(Iova::new(0), last).expect("it starts at 0")
             }
-            (Driver::Flat(driver), Body::Flat(_)) => driver.aperture,
-            (Driver::SmmuV3(_), Body::Flat(_)) => unreachable!("{SAME_DRIVER}"),
+            Err(driver) => driver.aperture,
         }
     }
 
     /// Whether stage 2 translates; `false` for stage 1 and for no hardware.
     pub fn uses_stage2(&self, domain: DomainId) -> bool {
-        match &self.domain(domain).body {
-            Body::SmmuV3(body) => body.geometry().stage == Stage::Two,
-            Body::Flat(_) => false,
+        self.shape(domain).is_ok_and(|geometry| geometry.stage == Stage::Two)
+    }
+
+    /// The shape of a domain's tables, or the driver that has none.
+    fn shape(&self, domain: DomainId) -> Result<Geometry, &FlatDriver> {
+        let domain = self.domain(domain);
+        match (&domain.body, &self.drivers[domain.driver]) {
+            (Body::SmmuV3(body), _) => Ok(body.geometry()),
+            (Body::SmmuV2(body), _) => Ok(body.geometry()),
+            (Body::Flat(_), Driver::Flat(driver)) => Err(driver),
+            (Body::Flat(_), _) => unreachable!("{SAME_DRIVER}"),
         }
     }
 
@@ -294,6 +326,9 @@ impl Iommu {
             }
             (_, blocking) => blocking,
         };
+        if let Some(blocking) = blocking {
+            self.init_domain(blocking, frames, host)?;
+        }
         let group = self.groups.get_mut(&group).expect("it was found above");
         group.owner = Owner::User;
         group.blocking = blocking;
@@ -314,8 +349,15 @@ impl Iommu {
     ///
     /// # Errors
     /// ENODEV without such a group, EBUSY if it is attached already, EINVAL if it is behind
-    /// another IOMMU.
-    pub fn attach(&mut self, domain: DomainId, group: u32) -> Result<Transition, Refusal> {
+    /// another IOMMU; for the first group of a domain of an SMMUv2 also ENOSPC without a context
+    /// bank and ENOMEM.
+    pub fn attach(
+        &mut self,
+        domain: DomainId,
+        group: u32,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<Transition, Refusal> {
         let conflict = Conflict::Group(group);
         let known = self.group(group)?;
         let resting = [
@@ -329,9 +371,27 @@ impl Iommu {
         if !self.same_driver(domain, group) {
             return Err(rules::ATTACH_OTHER_SMMU.refuse_for(Errno::EINVAL, conflict));
         }
+        self.init_domain(domain, frames, host)?;
         let group = self.groups.get_mut(&group).expect("it was found above");
         let target = Translation::Domain(domain);
         Ok(move_group(&mut self.drivers, &mut self.devices, &mut self.domains, group, target))
+    }
+
+    /// Gives a domain what it must have before its first device comes. Where addresses pass as they
+    /// are, that is nothing.
+    fn init_domain(
+        &mut self,
+        domain: DomainId,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
+        let domain = self.domains.get_mut(domain.0).expect(KNOWN);
+        match (&mut self.drivers[domain.driver], &mut domain.body) {
+            (Driver::SmmuV2(smmu), Body::SmmuV2(body)) if !domain.bypasses => {
+                smmu.init_domain(body, frames, host)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Detaches a group from its domain. A claimed group is blocked, another returns to its
@@ -362,10 +422,19 @@ impl Iommu {
         }
     }
 
+    /// A fault interrupt of the SMMUv2 with index `driver`, global or of a context bank: what it
+    /// tells becomes [findings](Self::take_findings). Nothing happens for another IOMMU.
+    pub fn fault_interrupt(&mut self, driver: usize, host: &mut impl Host) {
+        if let Some(Driver::SmmuV2(smmu)) = self.drivers.get_mut(driver) {
+            smmu.fault_interrupt(host);
+        }
+    }
+
     /// What went wrong with the IOMMU with index `driver` since last asked.
     pub fn take_findings(&mut self, driver: usize) -> Vec<Finding> {
         match self.drivers.get_mut(driver) {
             Some(Driver::SmmuV3(smmu)) => smmu.take_findings(),
+            Some(Driver::SmmuV2(smmu)) => smmu.take_findings(),
             _ => Vec::new(),
         }
     }
@@ -398,38 +467,58 @@ fn move_group(
         return Transition::new([]);
     }
     group.translation = target;
-    let mut acts = Vec::new();
-    for device in &group.devices {
+    let driver = &mut drivers[group.driver];
+    let works = group.devices.iter().map(|device| {
         let master = &mut devices[*device].master;
-        acts.extend(move_device(&drivers[group.driver], master, domains, target));
-    }
-    Transition::new([Part::Acts(group.driver, Worklist::new(acts))])
+        Part::Acts(group.driver, move_device(driver, master, domains, target))
+    });
+    Transition::new(works)
 }
 
-/// The acts that leave one device in no domain.
-fn block_device(driver: &Driver, master: &mut Master) -> Vec<v3::Work> {
+/// The acts after which a device that goes away reaches nothing.
+fn forget_device(driver: &mut Driver, master: &mut Master) -> Worklist {
     match (driver, master) {
-        (Driver::SmmuV3(smmu), Master::SmmuV3(master)) => smmu.block(master),
-        _ => Vec::new(),
+        (Driver::SmmuV3(smmu), Master::SmmuV3(master)) => {
+            v3::Worklist::new(smmu.block(master)).into()
+        }
+        (Driver::SmmuV2(smmu), Master::SmmuV2(master)) => {
+            v2::Worklist::new(smmu.release(master)).into()
+        }
+        _ => Worklist::Nothing,
     }
 }
 
-/// The acts that move one device.
+/// The acts that move one device. A domain it goes to [has](Iommu::init_domain) what it must have.
 fn move_device(
-    driver: &Driver,
+    driver: &mut Driver,
     master: &mut Master,
     domains: &mut Slab<Domain>,
     target: Translation,
-) -> Vec<v3::Work> {
-    let (Driver::SmmuV3(smmu), Master::SmmuV3(master)) = (driver, master) else {
-        return Vec::new();
+) -> Worklist {
+    let domain = match target {
+        Translation::Domain(domain) => Some(domains.get_mut(domain.0).expect(KNOWN)),
+        Translation::Blocked => None,
     };
-    let Translation::Domain(domain) = target else { return smmu.block(master) };
-    let domain = domains.get_mut(domain.0).expect(KNOWN);
-    match &mut domain.body {
-        Body::SmmuV3(_) if domain.bypasses => smmu.bypass(master),
-        Body::SmmuV3(body) => smmu.attach(master, body),
-        Body::Flat(_) => Vec::new(),
+    match (driver, master) {
+        (Driver::SmmuV3(smmu), Master::SmmuV3(master)) => {
+            let acts = match domain.map(|domain| (domain.bypasses, &mut domain.body)) {
+                None => smmu.block(master),
+                Some((true, _)) => smmu.bypass(master),
+                Some((false, Body::SmmuV3(body))) => smmu.attach(master, body),
+                Some((false, _)) => unreachable!("{SAME_DRIVER}"),
+            };
+            v3::Worklist::new(acts).into()
+        }
+        (Driver::SmmuV2(smmu), Master::SmmuV2(master)) => {
+            let acts = match domain.map(|domain| (domain.bypasses, &mut domain.body)) {
+                None => smmu.block(master),
+                Some((true, _)) => smmu.bypass(master),
+                Some((false, Body::SmmuV2(body))) => smmu.attach(master, body),
+                Some((false, _)) => unreachable!("{SAME_DRIVER}"),
+            };
+            v2::Worklist::new(acts).into()
+        }
+        _ => Worklist::Nothing,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A device goes away while the machine runs.
 
 use super::transition::{Part, Transition};
-use super::{Iommu, Owner, Worklist};
+use super::{Iommu, Owner};
 use passim_model::Endpoint;
 
 impl Iommu {
@@ -21,8 +21,8 @@ impl Iommu {
         group.devices.retain(|member| *member != at);
         self.group_of.remove(&endpoint);
         let driver = group.driver;
-        let acts = super::block_device(&self.drivers[driver], &mut self.devices[at].master);
-        let mut transition = Transition::new([Part::Acts(driver, Worklist::new(acts))]);
+        let work = super::forget_device(&mut self.drivers[driver], &mut self.devices[at].master);
+        let mut transition = Transition::new([Part::Acts(driver, work)]);
         if !group.devices.is_empty() {
             return Some(transition);
         }

@@ -50,6 +50,15 @@ passim_model::rules! {
     DOMAIN_NO_VMID = "iommu-domain-no-vmid",
         "A VMID of the SMMU is free; 0 is not given out.",
         "6.12 arm-smmu-v3";
+    /// attach: context banks.
+    DOMAIN_NO_BANK = "iommu-domain-no-bank",
+        "A context bank of the SMMU is free when the first device of a domain comes; domains that \
+         translate by stage 1 cannot have those with stage 2 only.",
+        "4.6 and 6.12 arm-smmu";
+    /// map: tables.
+    MAP_UNATTACHED = "iommu-map-unattached",
+        "A domain of an SMMUv2 has tables from its first device on.",
+        "4.6 and 6.12 arm-smmu";
     /// alloc: nesting.
     DOMAIN_NESTING_REFUSED = "iommu-domain-nesting-refused",
         "The driver can be made to use stage 2 on request.",

@@ -2,7 +2,7 @@
 
 /// What was invalidated before is gone from the SMMU: pages may be unpinned, frames reused.
 ///
-/// Only a completed CMD_SYNC gives it, or a driver without hardware. It can be shown, not copied.
+/// Only a completed CMD_SYNC or TLBSYNC gives it, or a driver without hardware. It can be shown, not copied.
 #[derive(PartialEq, Eq, Debug)]
 #[must_use = "it is what unpinning asks for"]
 pub struct Synced {
@@ -12,6 +12,11 @@ pub struct Synced {
 impl Synced {
     /// A CMD_SYNC behind the invalidation was completed.
     pub(super) fn by_command_sync() -> Self {
+        Self { _only_made_here: () }
+    }
+
+    /// TLBGSTATUS or TLBSTATUS said that a synchronisation behind the invalidation was complete.
+    pub(super) fn by_tlb_sync() -> Self {
         Self { _only_made_here: () }
     }
 

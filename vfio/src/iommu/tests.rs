@@ -24,7 +24,7 @@ fn open(machine: &mut Machine, group: u32, kind: DomainKind) -> super::DomainId 
     machine.claim(group);
     let Machine { iommu, frames, board } = machine;
     let domain = iommu.alloc_domain(group, kind, frames, board).unwrap();
-    let attached = machine.iommu.attach(domain, group).unwrap();
+    let attached = machine.attach(domain, group).unwrap();
     machine.finish(attached);
     let Machine { iommu, frames, board } = machine;
     let test = iommu.superpage_test(domain, frames, board);
@@ -100,11 +100,11 @@ fn a_second_group_joins_a_domain_as_recorded() {
         let Machine { iommu, frames, board } = &mut machine;
         let own = iommu.alloc_domain(5, DomainKind::Paging, frames, board).unwrap();
         assert!(iommu.same_driver(first, 5));
-        let attached = machine.iommu.attach(own, 5).unwrap();
+        let attached = machine.attach(own, 5).unwrap();
         machine.finish(attached);
         let detached = machine.iommu.detach_to_blocked(5);
         machine.finish(detached);
-        let joined = machine.iommu.attach(first, 5).unwrap();
+        let joined = machine.attach(first, 5).unwrap();
         machine.finish(joined);
         let freed = machine.iommu.free_domain(own);
         machine.finish(freed);
@@ -185,9 +185,9 @@ fn a_group_has_one_owner_and_one_domain() {
     let Machine { iommu, frames, board } = &mut machine;
     let refused = iommu.claim(3, frames, board).unwrap_err();
     assert_eq!((refused.errno, refused.rule), (Errno::EPERM, &rules::CLAIM_OWNED));
-    let refused = iommu.attach(domain, 3).unwrap_err();
+    let refused = iommu.attach(domain, 3, frames, board).unwrap_err();
     assert_eq!((refused.errno, refused.rule), (Errno::EBUSY, &rules::ATTACH_BUSY));
-    let refused = iommu.attach(domain, 9).unwrap_err();
+    let refused = iommu.attach(domain, 9, frames, board).unwrap_err();
     assert_eq!((refused.errno, refused.rule), (Errno::ENODEV, &rules::GROUP_UNKNOWN));
     let refused = iommu.alloc_domain(3, DomainKind::Nested, frames, board).unwrap_err();
     assert_eq!(refused.errno, Errno::EPERM);

@@ -6,13 +6,34 @@
 
 use super::domain::Domain;
 use super::synced::Synced;
-use super::v3::{Progress, Worklist};
-use super::{DomainId, Driver, Iommu, MapRequest};
+use super::{DomainId, Driver, Iommu, MapRequest, v2, v3};
 use crate::step::{Queue, Step};
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::MemoryType;
 use passim_model::{Frames, Host, Iova, PageSize, Perms, PhysAddr};
 use std::collections::VecDeque;
+
+/// What a driver has to do to its hardware, act by act.
+#[derive(Debug, Default)]
+pub(super) enum Worklist {
+    /// Nothing.
+    #[default]
+    Nothing,
+    SmmuV3(v3::Worklist),
+    SmmuV2(v2::Worklist),
+}
+
+impl From<v3::Worklist> for Worklist {
+    fn from(work: v3::Worklist) -> Self {
+        Self::SmmuV3(work)
+    }
+}
+
+impl From<v2::Worklist> for Worklist {
+    fn from(work: v2::Worklist) -> Self {
+        Self::SmmuV2(work)
+    }
+}
 
 /// Translations being dropped after an unmap.
 #[must_use = "what was unmapped may still be used by devices until this is done"]
@@ -177,11 +198,16 @@ fn run(
     iommu: &mut Iommu,
     host: &mut impl Host,
 ) -> Step<Synced> {
-    match &mut iommu.drivers[driver] {
-        Driver::Flat(_) => Step::Done(Synced::without_hardware()),
-        Driver::SmmuV3(smmu) => match work.advance(smmu, host) {
-            Progress::Done(proof) => Step::Done(proof),
-            Progress::Waiting => Step::Waiting(Queue::SmmuCommands(driver)),
+    match (&mut iommu.drivers[driver], work) {
+        (Driver::SmmuV3(smmu), Worklist::SmmuV3(work)) => match work.advance(smmu, host) {
+            v3::Progress::Done(proof) => Step::Done(proof),
+            v3::Progress::Waiting => Step::Waiting(Queue::SmmuCommands(driver)),
         },
+        (Driver::SmmuV2(smmu), Worklist::SmmuV2(work)) => match work.advance(smmu, host) {
+            v2::Progress::Done(proof) => Step::Done(proof),
+            v2::Progress::Waiting => Step::Waiting(Queue::SmmuInvalidations(driver)),
+        },
+        (Driver::Flat(_), _) => Step::Done(Synced::without_hardware()),
+        (Driver::SmmuV3(_) | Driver::SmmuV2(_), _) => Step::Done(Synced::nothing_stale()),
     }
 }

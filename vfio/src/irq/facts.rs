@@ -49,7 +49,7 @@ pub struct HeldFacts {
 }
 
 /// The wired interrupts of an SMMU, as INTIDs; `None` where a wire is not connected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SmmuWireFacts {
     /// Which SMMU: its index among the machine's IOMMUs.
     pub smmu: usize,
@@ -57,6 +57,8 @@ pub struct SmmuWireFacts {
     pub event_queue: Option<IntId>,
     /// A global error.
     pub global_error: Option<IntId>,
+    /// SMMUv2: faults, global and of context banks; those that share a wire are one.
+    pub faults: Vec<IntId>,
 }
 
 /// All of it.

@@ -25,6 +25,8 @@ pub(crate) enum SmmuWire {
     Events(usize),
     /// The global errors of the IOMMU with this index.
     Errors(usize),
+    /// The faults of the SMMUv2 with this index, global or of context banks.
+    Faults(usize),
 }
 
 /// How an interrupt is called in `/proc/interrupts`.
@@ -94,7 +96,8 @@ impl Irqs {
         for wires in &facts.smmus {
             let events = wires.event_queue.map(|intid| (intid, SmmuWire::Events(wires.smmu)));
             let errors = wires.global_error.map(|intid| (intid, SmmuWire::Errors(wires.smmu)));
-            for (intid, wire) in events.into_iter().chain(errors) {
+            let faults = wires.faults.iter().map(|intid| (*intid, SmmuWire::Faults(wires.smmu)));
+            for (intid, wire) in events.into_iter().chain(errors).chain(faults) {
                 irqs.smmus.insert(intid, wire);
                 irqs.gic_do(host, |gic, host| {
                     gic.set_edge(intid, host)?;

@@ -33,6 +33,7 @@ impl Kernel {
                 return;
             }
             Some(SmmuWire::Errors(smmu)) => return self.error_interrupt(smmu, host),
+            Some(SmmuWire::Faults(smmu)) => return self.fault_interrupt(smmu, host),
             None => {}
         }
         match self.irqs.count(intid, cpu) {

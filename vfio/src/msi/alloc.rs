@@ -1,16 +1,17 @@
-//! Interrupts for the messages of a device: Linux's `msi_domain_alloc_irqs`.
+//! Interrupts for the messages of a device: what Linux's `msi_domain_alloc_irqs` does for each
+//! descriptor.
 
 use super::controller::{Exhausted, Source};
-use super::flags::{Bus, MsiFlags};
+use super::flags::MsiFlags;
 use super::message::Message;
-use super::rules;
 use super::vectors::{Descriptor, MessageKind, Vector, Vectors};
+use super::{conflict_of, rules};
 use crate::irq::Title;
 use crate::kernel::Kernel;
 use crate::operation::Task;
-use crate::policy::{MsiDomains, MsiMapping};
+use crate::policy::{LpiRanges, MsiDomains, MsiMapping};
 use crate::verdict::{Severity, Verdict};
-use passim_model::{Conflict, Errno, Host, IntId, PhysAddr, Refusal, Rid};
+use passim_model::{Conflict, DeviceId, Endpoint, Errno, Host, IntId, PhysAddr, Refusal, Rid};
 
 /// An allocation that did not get all it asked for.
 #[derive(Clone, Copy, Debug)]
@@ -22,19 +23,17 @@ pub(super) struct Shortage {
 }
 
 impl Kernel {
-    /// Interrupts for `count` vectors, at least one, mapped and numbered. `first` is the number of
-    /// the first where that is known already.
-    pub(super) fn alloc_vectors(
+    /// Gets ready for `count` vectors: whether there is a domain that gives them, and what the
+    /// controller has to know of the device first.
+    pub(super) fn prepare_vectors(
         &mut self,
-        rid: Rid,
+        device: Endpoint,
         kind: MessageKind,
         count: u16,
-        first: Option<u32>,
-        tasks: &mut Vec<Task>,
         host: &mut impl Host,
-    ) -> Result<Vectors, Shortage> {
-        let conflict = Conflict::Device(rid);
-        let Some(flags) = self.msi.controller.flags(Bus::Pci) else {
+    ) -> Result<(), Shortage> {
+        let conflict = conflict_of(device);
+        let Some(flags) = self.msi.controller.flags(kind.bus()) else {
             let refusal = rules::MSI_NO_DOMAIN.refuse_for(Errno::ENODEV, conflict);
             return Err(Shortage { available: 0, refusal });
         };
@@ -43,59 +42,39 @@ impl Kernel {
             let refusal = rules::VECTORS_EXHAUSTED.refuse_for(Errno::ENOSPC, conflict);
             return Err(Shortage { available: 1, refusal });
         }
-        let id = self.device_id(rid);
-        let wanted = self.prepared_vectors(rid, kind, count).max(self.aliasing_vectors(rid));
-        let prepared = self.msi.controller.prepare(id, wanted, &mut self.frames, host);
-        if let Err(exhausted) = prepared {
-            return Err(Shortage { available: 0, refusal: refusal_of(exhausted, rid) });
-        }
-        let mut vectors = Vectors { kind, descriptors: Vec::new() };
-        let (descriptors, each) = match kind {
-            MessageKind::Msi => (1, count),
-            MessageKind::Msix => (count, 1),
-        };
-        for index in 0..descriptors {
-            let number = first.map(|first| first + u32::from(index));
-            match self.alloc_descriptor(rid, kind, (index, each), number, tasks, host) {
-                Ok(descriptor) => vectors.descriptors.push(descriptor),
-                Err(refusal) => {
-                    let before = tasks.len();
-                    self.free_vectors(&vectors, tasks, host);
-                    self.settle_doorbells(before, tasks, host);
-                    // The PCI layer's handle_error: several vectors of MSI are tried as one; of
-                    // MSI-X as many as there were.
-                    let available = match kind {
-                        MessageKind::Msi => u32::from(each > 1 && refusal.errno == Errno::ENOSPC),
-                        MessageKind::Msix => u32::from(index),
-                    };
-                    return Err(Shortage { available, refusal });
-                }
+        let id = self.device_id(device);
+        let wanted = match device {
+            Endpoint::Pci(rid) => {
+                self.prepared_vectors(rid, kind, count).max(self.aliasing_vectors(rid))
             }
-        }
-        Ok(vectors)
+            Endpoint::Platform(_) => self.prepared_messages(count),
+        };
+        let prepared = self.msi.controller.prepare(id, wanted, &mut self.frames, host);
+        prepared
+            .map_err(|exhausted| Shortage { available: 0, refusal: refusal_of(exhausted, device) })
     }
 
-    /// One descriptor: `count` vectors of MSI, or one entry of MSI-X.
-    fn alloc_descriptor(
+    /// One descriptor, `count` vectors of MSI or one other message, whose doorbells nobody holds
+    /// yet.
+    pub(super) fn alloc_descriptor(
         &mut self,
-        rid: Rid,
+        device: Endpoint,
         kind: MessageKind,
         (index, count): (u16, u16),
         number: Option<u32>,
-        tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) -> Result<Descriptor, Refusal> {
-        let id = self.device_id(rid);
+        let id = self.device_id(device);
         let sources = self.msi.controller.alloc(id, usize::from(count));
-        let sources = sources.map_err(|exhausted| refusal_of(exhausted, rid))?;
+        let sources = sources.map_err(|exhausted| refusal_of(exhausted, device))?;
         let intids: Vec<IntId> = sources.iter().map(|source| source.intid).collect();
         if let Some(&beyond) = intids.iter().find(|&&intid| self.irqs.refuses(intid)) {
             self.msi.controller.free(&sources, &mut self.frames, host);
             let conflict = Conflict::Unknown(u64::from(beyond.get()));
             return Err(rules::SPI_BEYOND.refuse_for(Errno::ENOSPC, conflict));
         }
-        self.prepare_doorbells(rid, &sources, host)?;
-        let title = self.title(rid, kind, index);
+        self.prepare_doorbells(device, &sources, host)?;
+        let title = self.title(device, kind, index);
         let first = self.irqs.add(&intids, number, &title, host);
         let vectors = (first..).zip(sources).map(|(irq, source)| Vector {
             irq,
@@ -104,18 +83,13 @@ impl Kernel {
             active: false,
         });
         let message = Message::default();
-        let mut descriptor = Descriptor { index, vectors: vectors.collect(), message };
-        if let Err(refusal) = self.hold_doorbells(rid, &mut descriptor, tasks, host) {
-            self.free_descriptor(&descriptor, tasks, host);
-            return Err(refusal);
-        }
-        Ok(descriptor)
+        Ok(Descriptor { index, vectors: vectors.collect(), message })
     }
 
     /// Maps the doorbells of a descriptor for good, where allocation does that.
     fn prepare_doorbells(
         &mut self,
-        rid: Rid,
+        device: Endpoint,
         sources: &[Source],
         host: &mut impl Host,
     ) -> Result<(), Refusal> {
@@ -123,7 +97,7 @@ impl Kernel {
         let Some(&first) = first else { return Ok(()) };
         for cpu in 0..self.irqs.cpus {
             let at = PhysAddr::new(self.msi.controller.message(first, cpu).address);
-            if let Err(refusal) = self.prepare_doorbell(rid, at, host) {
+            if let Err(refusal) = self.prepare_doorbell(device, at, host) {
                 // Both drivers return here without clearing what they have just set.
                 self.verdicts.push(Verdict {
                     severity: Severity::Finding,
@@ -148,7 +122,7 @@ impl Kernel {
         }
     }
 
-    fn free_descriptor(
+    pub(super) fn free_descriptor(
         &mut self,
         descriptor: &Descriptor,
         tasks: &mut Vec<Task>,
@@ -164,8 +138,21 @@ impl Kernel {
         self.msi.controller.free(&sources, &mut self.frames, host);
     }
 
-    fn device_id(&self, rid: Rid) -> passim_model::DeviceId {
-        self.topology.function(rid).map_or_else(Default::default, |function| function.device_id)
+    fn device_id(&self, device: Endpoint) -> DeviceId {
+        self.topology.requester(device).map_or_else(Default::default, |it| it.device)
+    }
+
+    /// Messages a platform device is prepared for, of which it wants `count`.
+    // its_pmsi_prepare: what is wanted; 32 at least since 4.19, which left the least number of LPIs
+    // to each bus.
+    fn prepared_messages(&self, count: u16) -> u32 {
+        /// Fewest LPIs of a device that is on no bus.
+        const FEWEST: u32 = 32;
+        let count = u32::from(count);
+        match self.policy.lpi_ranges {
+            LpiRanges::Chunks32 => count,
+            LpiRanges::FirstFit => count.next_power_of_two().max(FEWEST),
+        }
     }
 
     /// Vectors a device is prepared for, of which `count` are wanted now.
@@ -187,7 +174,7 @@ impl Kernel {
     /// Vectors of all functions that an ITS takes for one device, if there are several.
     // its_pci_msi_prepare: each function counts with the larger of MSI and MSI-X.
     fn aliasing_vectors(&self, rid: Rid) -> u32 {
-        let id = self.device_id(rid);
+        let id = self.device_id(rid.into());
         let functions = self.topology.functions().iter();
         let aliases = functions.filter(|function| function.device_id == id);
         let counts = aliases.map(|function| {
@@ -202,27 +189,32 @@ impl Kernel {
     /// What `/proc/interrupts` calls a vector.
     // measured: 6.12 gives every device a domain of its own, with the vector's place in it; 6.1
     // has one for all, and computes a number as pci_msi_domain_calc_hwirq does.
-    fn title(&self, rid: Rid, kind: MessageKind, index: u16) -> Title {
-        let (shared, own) = self.msi.controller.chip();
-        match self.policy.msi_domains {
-            MsiDomains::Shared => {
-                let hwirq = u64::from(rid.get()) << 11 | u64::from(index);
-                Title { chip: shared.to_owned(), hwirq }
+    fn title(&self, device: Endpoint, kind: MessageKind, index: u16) -> Title {
+        let (shared, own) = self.msi.controller.chip(kind.bus());
+        let by_index = u64::from(index);
+        match (self.policy.msi_domains, device) {
+            (MsiDomains::Shared, Endpoint::Pci(rid)) => {
+                Title { chip: shared.to_owned(), hwirq: u64::from(rid.get()) << 11 | by_index }
             }
-            MsiDomains::PerDevice => {
-                let kind = match kind {
-                    MessageKind::Msi => "MSI",
-                    MessageKind::Msix => "MSIX",
-                };
-                let chip = format!("{own}-PCI-{kind}-0000:{rid}");
-                Title { chip, hwirq: u64::from(index) }
+            // platform-msi.c until 6.10: devices are counted as they come.
+            (MsiDomains::Shared, Endpoint::Platform(_)) => {
+                let before = self.msi.devices.range(Endpoint::Platform(0)..).count() as u64;
+                Title { chip: shared.to_owned(), hwirq: before << 11 | by_index }
+            }
+            (MsiDomains::PerDevice, Endpoint::Pci(rid)) => {
+                let kind = if kind == MessageKind::Msi { "MSI" } else { "MSIX" };
+                Title { chip: format!("{own}-PCI-{kind}-0000:{rid}"), hwirq: by_index }
+            }
+            (MsiDomains::PerDevice, Endpoint::Platform(number)) => {
+                let name = self.topology.platform(number).map_or("", |it| it.name.as_str());
+                Title { chip: format!("{own}-pMSI-{name}"), hwirq: by_index }
             }
         }
     }
 }
 
-fn refusal_of(exhausted: Exhausted, rid: Rid) -> Refusal {
-    let conflict = Conflict::Device(rid);
+fn refusal_of(exhausted: Exhausted, device: Endpoint) -> Refusal {
+    let conflict = conflict_of(device);
     match exhausted {
         Exhausted::Device => rules::DEVICE_NO_LPIS.refuse_for(Errno::ENOMEM, conflict),
         Exhausted::Numbers => rules::VECTORS_EXHAUSTED.refuse_for(Errno::ENOSPC, conflict),

@@ -1,24 +1,30 @@
 //! From an interrupt to the message its device sends.
 
 use super::message::Message;
+use super::registers::write_board;
 use super::rules;
 use super::vectors::{MessageKind, Vector};
 use crate::kernel::Kernel;
 use crate::policy::{MsiFailure, MsiMapping};
 use crate::verdict::{Severity, Verdict};
-use passim_model::{Conflict, Host, PhysAddr, Rid};
+use passim_model::{Conflict, Endpoint, Host, PhysAddr};
 
 impl Kernel {
     /// The message of a vector, as its device has to send it: with the address at which the
     /// domain that translates for the device has the doorbell.
-    pub(super) fn compose(&mut self, rid: Rid, vector: &Vector, host: &mut impl Host) -> Message {
+    pub(super) fn compose(
+        &mut self,
+        device: Endpoint,
+        vector: &Vector,
+        host: &mut impl Host,
+    ) -> Message {
         let cpu = self.irqs.line(vector.irq).map_or(0, |line| line.cpu);
         let message = self.msi.controller.message(vector.source, cpu);
-        let Some(domain) = self.iommu.msi_domain_of(rid) else { return message };
+        let Some(domain) = self.iommu.msi_domain_of(device) else { return message };
         let at = PhysAddr::new(message.address);
         if self.policy.msi_mapping == MsiMapping::Compose {
             // A failure is what makes the look-up below find nothing.
-            let _ = self.prepare_doorbell(rid, at, host);
+            let _ = self.prepare_doorbell(device, at, host);
         }
         if let Some(iova) = self.iommu.translate_message(domain, at) {
             return Message { address: iova.get(), ..message };
@@ -35,39 +41,39 @@ impl Kernel {
     }
 
     /// Composes a vector's message and programs its device with it.
-    pub(super) fn activate(&mut self, rid: Rid, vector: u16, host: &mut impl Host) {
-        let Some(vectors) = self.msi.devices.get(&rid) else { return };
+    pub(super) fn activate(&mut self, device: Endpoint, vector: u16, host: &mut impl Host) {
+        let Some(vectors) = self.msi.devices.get(&device) else { return };
         let Some((descriptor, at)) = vectors.place(vector) else { return };
         let seen = vectors.descriptors[descriptor].vectors[at].clone();
         let pinned = self.irqs.line(seen.irq).and_then(|line| line.pinned);
         if let Some(cpu) = self.msi.controller.activate(seen.source, pinned, host) {
             self.irqs.goes_to(seen.irq, cpu);
         }
-        let message = self.compose(rid, &seen, host);
-        self.set_active(rid, descriptor, at, true);
+        let message = self.compose(device, &seen, host);
+        self.set_active(device, descriptor, at, true);
         // Only the first vector of MSI has a message of its own.
         if at == 0 {
-            self.write_message(rid, descriptor, message, host);
+            self.write_message(device, descriptor, message, host);
         }
     }
 
     /// Takes a vector's message from its device.
-    pub(super) fn deactivate(&mut self, rid: Rid, vector: u16, host: &mut impl Host) {
-        let Some(vectors) = self.msi.devices.get(&rid) else { return };
+    pub(super) fn deactivate(&mut self, device: Endpoint, vector: u16, host: &mut impl Host) {
+        let Some(vectors) = self.msi.devices.get(&device) else { return };
         let Some((descriptor, at)) = vectors.place(vector) else { return };
         if !vectors.descriptors[descriptor].vectors[at].active {
             return;
         }
         let source = vectors.descriptors[descriptor].vectors[at].source;
-        self.set_active(rid, descriptor, at, false);
+        self.set_active(device, descriptor, at, false);
         if at == 0 {
-            self.write_message(rid, descriptor, Message::default(), host);
+            self.write_message(device, descriptor, Message::default(), host);
         }
         self.msi.controller.deactivate(source, host);
     }
 
-    fn set_active(&mut self, rid: Rid, descriptor: usize, at: usize, active: bool) {
-        if let Some(vectors) = self.msi.devices.get_mut(&rid) {
+    fn set_active(&mut self, device: Endpoint, descriptor: usize, at: usize, active: bool) {
+        if let Some(vectors) = self.msi.devices.get_mut(&device) {
             vectors.descriptors[descriptor].vectors[at].active = active;
         }
     }
@@ -75,29 +81,37 @@ impl Kernel {
     /// Programs a device, and remembers with what.
     fn write_message(
         &mut self,
-        rid: Rid,
+        device: Endpoint,
         descriptor: usize,
         message: Message,
         host: &mut impl Host,
     ) {
-        let Some(vectors) = self.msi.devices.get_mut(&rid) else { return };
+        let Some(vectors) = self.msi.devices.get_mut(&device) else { return };
         vectors.descriptors[descriptor].message = message;
         let (kind, index) = (vectors.kind, vectors.descriptors[descriptor].index);
         let count = vectors.descriptors[descriptor].vectors.len() as u32;
-        let Some(registers) = self.registers_of(rid) else { return };
+        let Some(registers) = self.registers_of(device) else {
+            let Endpoint::Platform(number) = device else { return };
+            let table = self.topology.platform(number).and_then(|it| it.message_table);
+            if let Some(table) = table {
+                write_board(table, index, message, host);
+            }
+            return;
+        };
         match kind {
             MessageKind::Msi => registers.write_msi(message, count, host),
             MessageKind::Msix => registers.write_msix(index, message, host),
+            MessageKind::Platform => {}
         }
     }
 
     /// Programs a vector's device again with what it was programmed with last.
     // 6.12 vfio_pci: before an interrupt of MSI-X is requested, in case a reset has lost it.
-    pub(crate) fn rewrite_message(&mut self, rid: Rid, vector: u16, host: &mut impl Host) {
-        let Some(vectors) = self.msi.devices.get(&rid) else { return };
+    pub(crate) fn rewrite_message(&mut self, device: Endpoint, vector: u16, host: &mut impl Host) {
+        let Some(vectors) = self.msi.devices.get(&device) else { return };
         if let Some((descriptor, _)) = vectors.place(vector) {
             let message = vectors.descriptors[descriptor].message;
-            self.write_message(rid, descriptor, message, host);
+            self.write_message(device, descriptor, message, host);
         }
     }
 
@@ -106,17 +120,17 @@ impl Kernel {
     // Part 2 of the series: set_affinity composes and writes where the parent did not say it was
     // done. An ITS says so: it moves the event itself.
     pub(crate) fn move_message(&mut self, irq: u32, host: &mut impl Host) {
-        let mut found = self.msi.devices.iter().flat_map(|(&rid, vectors)| {
+        let mut found = self.msi.devices.iter().flat_map(|(&device, vectors)| {
             let all = vectors.descriptors.iter().flat_map(|descriptor| &descriptor.vectors);
-            (0u16..).zip(all).map(move |(number, vector)| (rid, number, vector))
+            (0u16..).zip(all).map(move |(number, vector)| (device, number, vector))
         });
         let found = found.find(|(_, _, vector)| vector.irq == irq && vector.active);
-        let Some((rid, number, vector)) = found else { return };
+        let Some((device, number, vector)) = found else { return };
         if self.msi.controller.moves_events() {
             let (source, cpu) = (vector.source, self.irqs.line(irq).map_or(0, |line| line.cpu));
             self.msi.controller.move_to(source, cpu, host);
         } else {
-            self.activate(rid, number, host);
+            self.activate(device, number, host);
         }
     }
 }

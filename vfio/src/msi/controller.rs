@@ -73,12 +73,16 @@ impl Controller {
         }
     }
 
-    /// The name of the chip in `/proc/interrupts`, without what the device adds.
-    pub(super) fn chip(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::Absent => ("", ""),
-            Self::V2m(_) => ("MSI", "GICv2m"),
-            Self::Its(_) => ("ITS-MSI", "ITS"),
+    /// The name of the chip in `/proc/interrupts`: that of one domain for all devices, and what
+    /// those of domains of their own begin with.
+    // irq-gic-v2m.c, irq-gic-v3-its-pci-msi.c and -platform-msi.c name their shared domains.
+    pub(super) fn chip(&self, bus: Bus) -> (&'static str, &'static str) {
+        match (self, bus) {
+            (Self::Absent, _) => ("", ""),
+            (Self::V2m(_), Bus::Pci) => ("MSI", "GICv2m"),
+            (Self::V2m(_), Bus::Platform) => ("pMSI", "GICv2m"),
+            (Self::Its(_), Bus::Pci) => ("ITS-MSI", "ITS"),
+            (Self::Its(_), Bus::Platform) => ("ITS-pMSI", "ITS"),
         }
     }
 

@@ -3,15 +3,16 @@
 //! By policy: counted at allocation, as part 2 of the series does; at allocation for good; when a
 //! message is composed; never.
 
-use super::rules;
 use super::vectors::{Descriptor, Held};
-use crate::iommu::Invalidation;
+use super::{conflict_of, rules};
+use crate::iommu::{DomainId, DoorbellGet, Invalidation};
 use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::policy::{DoorbellError, DoorbellUnwind, MissingDoorbellInfo, MsiMapping};
 use crate::step::Step;
 use crate::verdict::{Severity, Verdict};
-use passim_model::{Conflict, Errno, Host, Perms, PhysAddr, Refusal, Rid};
+use passim_model::{Conflict, Endpoint, Errno, Host, Perms, PhysAddr, Refusal};
+use std::collections::VecDeque;
 
 /// Bytes of a doorbell, for who maps only the page it lies in.
 const REGISTER: u64 = 4;
@@ -19,40 +20,124 @@ const REGISTER: u64 = 4;
 /// How often hardware is given time before it is given up: more than a full queue of commands.
 const MOST_WAITS: u32 = 1 << 18;
 
+/// A descriptor whose doorbells are being mapped, one after the other. Between two of its steps
+/// nothing is locked that another device would need.
+#[derive(Debug)]
+pub(super) struct Holding {
+    pub(super) descriptor: Descriptor,
+    domain: Option<DomainId>,
+    /// Still to be mapped: for which vector, and which.
+    wanted: VecDeque<(usize, PhysAddr)>,
+    /// Bytes of each.
+    size: u64,
+    /// The first of them, under way.
+    get: Option<DoorbellGet>,
+    waits: u32,
+}
+
+impl Holding {
+    /// Where it stands: the name of a suspension point.
+    pub(super) fn point(&self) -> Option<&'static str> {
+        self.get.as_ref().and_then(DoorbellGet::point)
+    }
+}
+
 impl Kernel {
-    /// Maps the doorbells of every vector of a descriptor, where allocation counts them.
+    /// Begins to map the doorbells of every vector of a descriptor, where allocation counts them.
     ///
     /// # Errors
-    /// What the mapping refused with, or ENOSPC, by policy; EINVAL by `doorbell-not-described`, by
-    /// policy. What was taken is put back then, and by policy a little more.
-    pub(super) fn hold_doorbells(
+    /// EINVAL by `doorbell-not-described`, by policy; the descriptor is free again then.
+    pub(super) fn begin_holding(
         &mut self,
-        rid: Rid,
-        descriptor: &mut Descriptor,
+        device: Endpoint,
+        descriptor: Descriptor,
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
-    ) -> Result<(), Refusal> {
-        if self.policy.msi_mapping != MsiMapping::AllocCounted {
-            return Ok(());
-        }
-        for at in 0..descriptor.vectors.len() {
-            if let Err(refusal) = self.hold_of_vector(rid, descriptor, at, host) {
-                let held = descriptor
-                    .vectors
-                    .iter_mut()
-                    .rev()
-                    .flat_map(|vector| core::mem::take(&mut vector.held));
-                let held: Vec<_> = held.collect();
-                if self.policy.doorbell_unwind == DoorbellUnwind::AsCoded {
-                    self.put_unheld(rid, descriptor, at, held.len(), tasks, host);
+    ) -> Result<Holding, Refusal> {
+        let counts = self.policy.msi_mapping == MsiMapping::AllocCounted;
+        let domain = self.iommu.msi_domain_of(device).filter(|_| counts);
+        let (mut size, mut wanted) = (REGISTER, VecDeque::new());
+        for (at, vector) in descriptor.vectors.iter().enumerate().filter(|_| domain.is_some()) {
+            let its = self.policy.its_doorbell_info;
+            match self.msi.controller.doorbell_info(vector.source, its) {
+                Some(info) => {
+                    size = info.size;
+                    wanted.extend(info.at.into_iter().map(|doorbell| (at, doorbell)));
                 }
-                for held in held {
-                    self.put_held(held, tasks, host);
+                None if self.policy.missing_doorbell_info == MissingDoorbellInfo::Proceed => {}
+                None => {
+                    self.free_descriptor(&descriptor, tasks, host);
+                    let conflict = conflict_of(device);
+                    let refusal = rules::DOORBELL_NOT_DESCRIBED.refuse_for(Errno::EINVAL, conflict);
+                    return Err(self.doorbell_failure(refusal));
                 }
-                return Err(self.doorbell_failure(refusal));
             }
         }
-        Ok(())
+        Ok(Holding { descriptor, domain, wanted, size, get: None, waits: 0 })
+    }
+
+    /// Takes a reference on one doorbell after the other, as far as that goes without waiting.
+    /// What a mapping refused with is in `Done`; the references taken before are still held then.
+    pub(super) fn step_holding(
+        &mut self,
+        holding: &mut Holding,
+        host: &mut impl Host,
+    ) -> Step<Result<(), Refusal>> {
+        while let (Some(domain), Some(&(vector, at))) = (holding.domain, holding.wanted.front()) {
+            let begin = || self.iommu.begin_doorbell(domain, at, holding.size, Perms::WRITE);
+            let mut get = holding.get.take().unwrap_or_else(begin);
+            match get.step(&mut self.iommu, &mut self.frames, host) {
+                Step::Done(Ok(_)) => {
+                    holding.descriptor.vectors[vector].held.push(Held { domain, at });
+                    holding.wanted.pop_front();
+                }
+                Step::Done(Err(refusal)) => return Step::Done(Err(refusal)),
+                Step::Waiting(queue) => {
+                    holding.waits += 1;
+                    if holding.waits > MOST_WAITS {
+                        get.go_on();
+                    }
+                    holding.get = Some(get);
+                    return Step::Waiting(queue);
+                }
+                Step::Unlocked => {
+                    holding.get = Some(get);
+                    return Step::Unlocked;
+                }
+            }
+        }
+        Step::Done(Ok(()))
+    }
+
+    /// A mapping failed: puts back what was taken for the descriptor, and by policy a little more,
+    /// and frees it. Returns what the allocation fails with.
+    pub(super) fn unwind_holding(
+        &mut self,
+        holding: Holding,
+        refusal: Refusal,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Refusal {
+        let Holding { mut descriptor, domain, wanted, .. } = holding;
+        let held = descriptor
+            .vectors
+            .iter_mut()
+            .rev()
+            .flat_map(|vector| core::mem::take(&mut vector.held));
+        let held: Vec<_> = held.collect();
+        if self.policy.doorbell_unwind == DoorbellUnwind::AsCoded
+            && let (Some(domain), Some(&(failed, _))) = (domain, wanted.front())
+        {
+            let unheld = wanted.into_iter().take_while(|(vector, _)| *vector == failed);
+            for (_, at) in unheld {
+                self.put_unheld(domain, at, tasks, host);
+            }
+        }
+        for held in held {
+            self.put_held(held, tasks, host);
+        }
+        self.free_descriptor(&descriptor, tasks, host);
+        self.doorbell_failure(refusal)
     }
 
     /// What a failed mapping makes of the allocation.
@@ -65,59 +150,23 @@ impl Kernel {
         }
     }
 
-    /// Takes a reference on each doorbell of one vector.
-    fn hold_of_vector(
-        &mut self,
-        rid: Rid,
-        descriptor: &mut Descriptor,
-        at: usize,
-        host: &mut impl Host,
-    ) -> Result<(), Refusal> {
-        let Some(domain) = self.iommu.msi_domain_of(rid) else { return Ok(()) };
-        let vector = &mut descriptor.vectors[at];
-        let its = self.policy.its_doorbell_info;
-        let Some(info) = self.msi.controller.doorbell_info(vector.source, its) else {
-            return match self.policy.missing_doorbell_info {
-                MissingDoorbellInfo::Proceed => Ok(()),
-                MissingDoorbellInfo::Einval => {
-                    let conflict = Conflict::Device(rid);
-                    Err(rules::DOORBELL_NOT_DESCRIBED.refuse_for(Errno::EINVAL, conflict))
-                }
-            };
-        };
-        for at in info.at {
-            self.iommu.get_doorbell(domain, at, info.size, Perms::WRITE, &mut self.frames, host)?;
-            vector.held.push(Held { domain, at });
-        }
-        Ok(())
-    }
-
-    /// As coded: the vector at `failed` puts all its doorbells, those it never got too. `held` is
-    /// how many references the descriptor has, all of which are put besides.
+    /// As coded: the vector whose mapping failed puts the doorbells it never got too. That bites
+    /// where another holds one of them by now.
     fn put_unheld(
         &mut self,
-        rid: Rid,
-        descriptor: &Descriptor,
-        failed: usize,
-        held: usize,
+        domain: DomainId,
+        at: PhysAddr,
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) {
-        let Some(domain) = self.iommu.msi_domain_of(rid) else { return };
-        let its = self.policy.its_doorbell_info;
-        let source = descriptor.vectors[failed].source;
-        let Some(info) = self.msi.controller.doorbell_info(source, its) else { return };
-        let complete = failed * info.at.len();
-        for at in info.at.into_iter().skip(held.saturating_sub(complete)) {
-            if self.iommu.translate_message(domain, at).is_some() {
-                self.verdicts.push(Verdict {
-                    severity: Severity::Finding,
-                    rule: &rules::DOORBELL_PUT_TWICE,
-                    conflict: Conflict::Physical(at),
-                });
-            }
-            self.put_held(Held { domain, at }, tasks, host);
+        if self.iommu.translate_message(domain, at).is_some() {
+            self.verdicts.push(Verdict {
+                severity: Severity::Finding,
+                rule: &rules::DOORBELL_PUT_TWICE,
+                conflict: Conflict::Physical(at),
+            });
         }
+        self.put_held(Held { domain, at }, tasks, host);
     }
 
     /// Drops a reference on a doorbell.
@@ -133,26 +182,21 @@ impl Kernel {
     /// What the mapping refused with.
     pub(super) fn prepare_doorbell(
         &mut self,
-        rid: Rid,
+        device: Endpoint,
         at: PhysAddr,
         host: &mut impl Host,
     ) -> Result<(), Refusal> {
-        let Some(domain) = self.iommu.msi_domain_of(rid) else { return Ok(()) };
+        let Some(domain) = self.iommu.msi_domain_of(device) else { return Ok(()) };
         if self.iommu.translate_message(domain, at).is_none() {
             self.iommu.get_doorbell(domain, at, REGISTER, Perms::WRITE, &mut self.frames, host)?;
         }
         Ok(())
     }
 
-    /// Does at once what the tasks from `from` on leave to hardware: an allocation that is tried
-    /// again finds the addresses free that it gave back before.
-    pub(super) fn settle_doorbells(
-        &mut self,
-        from: usize,
-        tasks: &mut Vec<Task>,
-        host: &mut impl Host,
-    ) {
-        let later = tasks.split_off(from);
+    /// Does at once what unmapped doorbells leave to hardware: an allocation that is tried again
+    /// finds the addresses free that it gave back before.
+    pub(super) fn settle_doorbells(&mut self, tasks: &mut Vec<Task>, host: &mut impl Host) {
+        let later = core::mem::take(tasks);
         for task in later {
             match task {
                 Task::Drop(invalidation) => self.settle_doorbell(invalidation, tasks, host),

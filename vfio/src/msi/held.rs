@@ -5,71 +5,79 @@ use crate::irq::{HeldFacts, Service};
 use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::pci::Space;
-use passim_model::{Endpoint, Host, Rid};
+use passim_model::{Endpoint, Host};
 
 impl Kernel {
     /// Every driver that was bound at boot takes its messages, in the order of their numbers.
     pub(crate) fn hold_at_boot(&mut self, host: &mut impl Host) {
-        let mut rids: Vec<(u32, Rid)> = Vec::new();
-        for held in &self.msi.held {
-            if let Endpoint::Pci(holder) = held.holder
-                && !rids.iter().any(|(_, rid)| *rid == holder)
-            {
-                rids.push((held.irq.unwrap_or(u32::MAX), holder));
+        let mut holders: Vec<(u32, Endpoint)> = Vec::new();
+        for &HeldFacts { irq, holder, .. } in &self.msi.held {
+            if !holders.iter().any(|(_, it)| *it == holder) {
+                holders.push((irq.unwrap_or(u32::MAX), holder));
             }
         }
-        rids.sort_by_key(|(irq, _)| *irq);
-        for (_, rid) in rids {
+        holders.sort_by_key(|(irq, _)| *irq);
+        for (_, holder) in holders {
             let numbered = |held: &HeldFacts| held.irq?.checked_sub(u32::from(held.vector));
-            let first = self.held_by(rid).find_map(numbered);
+            let first = self.held_by(holder).find_map(numbered);
             let mut tasks = Vec::new();
-            self.hold_messages(rid, first, &mut tasks, host);
+            self.hold_messages(holder, first, &mut tasks, host);
         }
     }
 
-    fn held_by(&self, rid: Rid) -> impl Iterator<Item = &HeldFacts> + '_ {
-        self.msi.held.iter().filter(move |held| held.holder == Endpoint::Pci(rid))
+    fn held_by(&self, holder: Endpoint) -> impl Iterator<Item = &HeldFacts> + '_ {
+        self.msi.held.iter().filter(move |held| held.holder == holder)
     }
 
-    /// The driver of a function takes the messages it always takes.
+    /// How the driver of a device has it send messages.
+    fn kind_held(&self, holder: Endpoint) -> MessageKind {
+        let Some(rid) = holder.rid() else { return MessageKind::Platform };
+        match self.topology.function(rid).is_some_and(|it| it.msix.is_some()) {
+            true => MessageKind::Msix,
+            false => MessageKind::Msi,
+        }
+    }
+
+    /// The driver of a device takes the messages it always takes.
     pub(crate) fn hold_messages(
         &mut self,
-        rid: Rid,
+        holder: Endpoint,
         first: Option<u32>,
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) {
-        let held: Vec<HeldFacts> = self.held_by(rid).cloned().collect();
+        let held: Vec<HeldFacts> = self.held_by(holder).cloned().collect();
         let Some(last) = held.iter().map(|held| held.vector).max() else { return };
-        let has_table = self.topology.function(rid).is_some_and(|it| it.msix.is_some());
-        let kind = if has_table { MessageKind::Msix } else { MessageKind::Msi };
-        let space = Space::new(self.ecam, rid);
-        let command = space.enable_memory(host);
-        let enabled = self.enable_numbered(rid, kind, u32::from(last) + 1, first, tasks, host);
+        let space = holder.rid().map(|rid| Space::new(self.ecam, rid));
+        let command = space.map(|space| (space, space.enable_memory(host)));
+        let what = (holder, self.kind_held(holder));
+        let enabled = self.enable_at_once(what, u32::from(last) + 1, first, tasks, host);
         if let Err(refusal) = enabled {
-            tracing::warn!(target: passim_model::event::VFIO, %rid, %refusal, "no messages");
-            space.set_command(command, host);
+            tracing::warn!(target: passim_model::event::VFIO, %holder, %refusal, "no messages");
+            if let Some((space, command)) = command {
+                space.set_command(command, host);
+            }
             return;
         }
         for HeldFacts { vector, name, .. } in held {
-            self.request_vector(rid, vector, Service::Driver, name, host);
+            self.request_vector(holder, vector, Service::Driver, name, host);
         }
     }
 
-    /// The driver of a function gives its messages back.
+    /// The driver of a device gives its messages back.
     pub(crate) fn let_go_of_messages(
         &mut self,
-        rid: Rid,
+        holder: Endpoint,
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) {
-        let held: Vec<u16> = self.held_by(rid).map(|held| held.vector).collect();
+        let held: Vec<u16> = self.held_by(holder).map(|held| held.vector).collect();
         if held.is_empty() {
             return;
         }
         for vector in held {
-            self.release_vector(rid, vector, host);
+            self.release_vector(holder, vector, host);
         }
-        self.disable_messages(rid, tasks, host);
+        self.disable_messages(holder, tasks, host);
     }
 }

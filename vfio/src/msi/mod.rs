@@ -12,7 +12,8 @@
 //! | `doorbells` | when is a doorbell mapped, when is it put back? |
 //! | `compose` | what does a device send, and what if it is moved? |
 //! | `registers` | where does the device learn it? |
-//! | `enable` | how are messages turned on and off, who serves them? |
+//! | `enabling` | how are messages turned on, and who may come in between? |
+//! | `enable` | how are they turned off, who serves them? |
 //! | `held` | which do the kernel's own drivers hold? |
 //! | [`safety`] | can a device raise others' interrupts? |
 //! | [`view`] | how does it look from outside? |
@@ -26,6 +27,7 @@ mod compose;
 pub mod controller;
 mod doorbells;
 mod enable;
+mod enabling;
 pub mod flags;
 mod held;
 mod its;
@@ -40,6 +42,7 @@ pub mod view;
 mod wire;
 
 pub use controller::DoorbellInfo;
+pub(crate) use enabling::Enabling;
 pub use flags::{Bus, MsiFlags};
 pub use message::Message;
 pub(crate) use registers::table_place;
@@ -50,7 +53,7 @@ use crate::irq::{HeldFacts, InterruptFacts};
 use crate::policy::Policy;
 use crate::verdict::{Severity, Verdict};
 use controller::Controller;
-use passim_model::{Conflict, Frames, Host, Rid};
+use passim_model::{Conflict, Endpoint, Frames, Host};
 use std::collections::BTreeMap;
 use vectors::Vectors;
 
@@ -58,7 +61,7 @@ use vectors::Vectors;
 #[derive(Debug)]
 pub(crate) struct Msi {
     controller: Controller,
-    devices: BTreeMap<Rid, Vectors>,
+    devices: BTreeMap<Endpoint, Vectors>,
     held: Vec<HeldFacts>,
 }
 
@@ -77,6 +80,14 @@ impl Msi {
             Controller::Absent
         });
         Self { controller, devices: BTreeMap::new(), held: facts.held.clone() }
+    }
+}
+
+/// What a refusal about a device collided with.
+fn conflict_of(device: Endpoint) -> Conflict {
+    match device {
+        Endpoint::Pci(rid) => Conflict::Device(rid),
+        Endpoint::Platform(number) => Conflict::Platform(number),
     }
 }
 

@@ -1,10 +1,35 @@
-//! A function's message registers, as the PCI core programs them: Linux's `drivers/pci/msi`.
+//! Message registers: a function's, as Linux's `drivers/pci/msi` programs them, and those of a
+//! device on the board, as its driver does.
 
 use super::message::Message;
 use crate::pci::Space;
 use crate::pci::wire::{MsiFlags, MsixFlags, MsixTable, VectorCtrl, entry, offset};
 use passim_model::topology::{BarKind, Function};
 use passim_model::{Host, PhysAddr, Width};
+
+/// Where a device on the board learns a message: offsets in the 16 bytes of each.
+mod board {
+    pub(super) const BYTES: u64 = 16;
+    pub(super) const ADDRESS_LO: u64 = 0;
+    pub(super) const ADDRESS_HI: u64 = 4;
+    pub(super) const DATA: u64 = 8;
+}
+
+/// Programs a message of a device on the board, whose message registers begin at `table`.
+pub(super) fn write_board(table: PhysAddr, index: u16, message: Message, host: &mut impl Host) {
+    let Some(at) = table.checked_add(u64::from(index) * board::BYTES) else { return };
+    let words = [
+        (board::ADDRESS_LO, message.address & 0xffff_ffff),
+        (board::ADDRESS_HI, message.address >> 32),
+        (board::DATA, u64::from(message.data)),
+    ];
+    for (offset, word) in words {
+        if let Some(at) = at.checked_add(offset) {
+            // A store nobody takes is lost, as on the bus.
+            let _ = host.store(at, Width::W32, word);
+        }
+    }
+}
 
 /// Where the message registers of a function are.
 #[derive(Clone, Copy, Debug)]

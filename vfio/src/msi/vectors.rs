@@ -1,17 +1,30 @@
 //! What a device has of messages while they are enabled.
 
 use super::controller::Source;
+use super::flags::Bus;
 use super::message::Message;
 use crate::iommu::DomainId;
 use passim_model::PhysAddr;
 
-/// The two ways a PCI function sends messages.
+/// How a device sends messages: the two ways of a PCI function, and that of a device on the board.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum MessageKind {
     /// MSI: one address, consecutive data.
     Msi,
     /// MSI-X: a table.
     Msix,
+    /// A device on the board: registers of its own.
+    Platform,
+}
+
+impl MessageKind {
+    /// The bus whose MSI domain gives them.
+    pub(super) fn bus(self) -> Bus {
+        match self {
+            Self::Msi | Self::Msix => Bus::Pci,
+            Self::Platform => Bus::Platform,
+        }
+    }
 }
 
 /// A doorbell that was mapped for a vector.
@@ -32,17 +45,18 @@ pub(super) struct Vector {
     pub(super) active: bool,
 }
 
-/// `struct msi_desc`: one entry of an MSI-X table, or all vectors of MSI.
+/// `struct msi_desc`: one entry of an MSI-X table, one message of a device on the board, or all
+/// vectors of MSI.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Descriptor {
-    /// Entry of the table; 0 for MSI.
+    /// Entry of the table, or number of the message; 0 for MSI.
     pub(super) index: u16,
     pub(super) vectors: Vec<Vector>,
     /// What the device was programmed with last.
     pub(super) message: Message,
 }
 
-/// Vectors of a function.
+/// Vectors of a device.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Vectors {
     pub(super) kind: MessageKind,
@@ -58,7 +72,9 @@ impl Vectors {
                 let count = self.descriptors.first()?.vectors.len();
                 (vector < count).then_some((0, vector))
             }
-            MessageKind::Msix => (vector < self.descriptors.len()).then_some((vector, 0)),
+            MessageKind::Msix | MessageKind::Platform => {
+                (vector < self.descriptors.len()).then_some((vector, 0))
+            }
         }
     }
 }

@@ -1,16 +1,16 @@
-//! A function's vectors, looked at from outside.
+//! A device's vectors, looked at from outside.
 
 use super::message::Message;
 use super::vectors::MessageKind;
 use crate::kernel::Kernel;
-use passim_model::{IntId, Rid};
+use passim_model::{Endpoint, IntId};
 
-/// One vector of a function whose messages are on.
+/// One vector of a device whose messages are on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VectorView {
-    /// Its place: entry of the MSI-X table, or message of MSI.
+    /// Its place: entry of the MSI-X table, or number of the message.
     pub vector: u16,
-    /// MSI or MSI-X.
+    /// How it is sent.
     pub kind: MessageKind,
     /// Linux interrupt number.
     pub irq: u32,
@@ -25,9 +25,9 @@ pub struct VectorView {
 }
 
 impl Kernel {
-    /// The vectors of a function; none while its messages are off.
-    pub fn vectors(&self, rid: Rid) -> Vec<VectorView> {
-        let Some(vectors) = self.msi.devices.get(&rid) else { return Vec::new() };
+    /// The vectors of a device; none while its messages are off.
+    pub fn vectors(&self, device: impl Into<Endpoint>) -> Vec<VectorView> {
+        let Some(vectors) = self.msi.devices.get(&device.into()) else { return Vec::new() };
         let all = vectors.descriptors.iter().flat_map(|descriptor| {
             let ones = descriptor.vectors.iter().enumerate();
             ones.map(move |(at, vector)| (descriptor.message, at as u32, vector))

@@ -38,7 +38,10 @@ pub use self::core::{
     DeviceErrorFd, InfoAlignment, NestingType, NotAContainer, ShortInfo, UserAddresses,
     VectorRange, ZeroPage,
 };
-pub use iommu::{BlockedState, ContextDescriptors, DefaultDomain, SmmuIntrRemap, SteUpdate};
+pub use iommu::{
+    BlockedState, ContextDescriptors, DefaultDomain, Smmu1Contexts, Smmu2Faults, Smmu2Unattached,
+    SmmuIntrRemap, SteUpdate,
+};
 pub use irqs::{GicV3Priority, LpiAffinity, LpiRanges, MsiDomains, V2mBlocks};
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,

@@ -11,9 +11,10 @@ use super::{
     DoorbellUnwind, EntryLimit, FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator,
     ItsDoorbellInfo, LpiAffinity, LpiRanges, MessageSafety, MissingDoorbellInfo, MsiDomains,
     MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, OverrideError, Profile, RangeEnd,
-    ReplayAperture, Row, SecondWindow, ShortInfo, SmmuIntrRemap, SteUpdate, Step, SuperpageTest,
-    ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges,
-    ValueEntry, VectorRange, WindowProvider, WrapErrno, ZeroPage, step_of,
+    ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Faults, Smmu2Unattached,
+    SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap,
+    UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, WindowProvider,
+    WrapErrno, ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -294,4 +295,16 @@ policy! {
     ste_update: SteUpdate = "ste-update", "command queues in dumps of 6.1 and 6.12",
         [Linux4_6 Break Nearest, Linux6_1 Break Measured, Linux6_12 Hitless Measured,
          Linux7_2 Hitless Nearest];
+    /// What becomes of streams of an SMMUv2 that are in no domain.
+    smmu2_unattached: Smmu2Unattached = "smmu2-unattached",
+        "arm-smmu.c of 4.6 and 7.2; the default changed in 5.2",
+        [Linux4_6 Bypass Read, MsiV10 Bypass Nearest, Linux6_1 Fault Remembered, Linux7_2 Fault Read];
+    /// What a context fault of an SMMUv2 does to the transaction.
+    smmu2_faults: Smmu2Faults = "smmu2-faults",
+        "a recollection of arm-smmu.c of 4.6 and of the change in 4.9; 7.2",
+        [Linux4_6 Stall Remembered, MsiV14 Terminate Remembered, Linux7_2 Terminate Read];
+    /// Which form the context banks of an SMMUv1 have.
+    smmu1_contexts: Smmu1Contexts = "smmu1-contexts",
+        "a recollection of arm-smmu.c of 4.6 and of the change in 4.7; 7.2",
+        [Linux4_6 Aarch32 Remembered, MsiV10 ByFormat Remembered, Linux7_2 ByFormat Read];
 }

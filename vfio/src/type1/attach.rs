@@ -35,9 +35,10 @@ impl Kernel {
             .iommu
             .alloc_domain(group, kind, &mut self.frames, host)
             .map_err(|refusal| self.domain_error(group, refusal))?;
-        let attach = self.iommu.attach(domain, group).inspect_err(|_| {
-            tasks.push(Task::FreeDomain { domain });
-        })?;
+        let attach =
+            self.iommu.attach(domain, group, &mut self.frames, host).inspect_err(|_| {
+                tasks.push(Task::FreeDomain { domain });
+            })?;
         tasks.push(Task::Play(attach));
         let kept = self
             .judge_attach(container, group, domain)
@@ -82,7 +83,7 @@ impl Kernel {
             let backend = self.backend(container);
             let old = backend.domains[at].domain;
             backend.domains[at].groups.push(group);
-            tasks.push(Task::Play(self.iommu.attach(old, group)?));
+            tasks.push(Task::Play(self.iommu.attach(old, group, &mut self.frames, host)?));
             tasks.push(Task::FreeDomain { domain });
             return Ok(());
         }

@@ -4,6 +4,7 @@ use crate::call::{Arg, Call, MapKind, Protection};
 use crate::iommu::{DeviceFacts, DriverFacts, Firmware, ReservedKind, ReservedRegion};
 use crate::irq::{GicFacts, InterruptFacts};
 use crate::kernel::{Boot, Kernel, Params};
+use crate::lock::Lock;
 use crate::policy::Profile;
 use crate::process::{Capabilities, Pid, Start};
 use crate::uapi::{Header, MapRequest, UnmapRequest, ioctl};
@@ -319,7 +320,7 @@ fn calls_that_may_release_a_group_take_the_containers_lock() {
     let touching = [Call::Close { fd: 3 }, Call::Close { fd: 4 }, Call::Exit, join(3), join(5)];
     let others = [Call::EventFd, Call::Close { fd: 5 }, Call::Close { fd: 9 }];
     assert!(touching.iter().chain(&others).all(|call| !world.kernel.must_wait(pid, call)));
-    world.kernel.set_locked(0, true);
+    world.kernel.set_locked(Lock::Container(0), true);
     assert!(touching.iter().all(|call| world.kernel.must_wait(pid, call)));
     assert!(others.iter().all(|call| !world.kernel.must_wait(pid, call)));
 }

@@ -1,10 +1,12 @@
 //! The interrupt controller of a machine file: `[gic.its]` or `[gic.v2m]`.
 
+use passim_gic::choice::Preset;
 use passim_model::{IntId, PhysAddr};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{SpiFile, refuse};
+use crate::chosen;
 use crate::input_error::{InputError, SourceText};
 use crate::machine::quantity::Quantity;
 use crate::machine::{Gic, GicIts, GicV2m, V2mFrame};
@@ -21,9 +23,31 @@ pub(super) enum GicFile {
 pub(super) struct ItsFile {
     distributor: Quantity,
     redistributors: Quantity,
-    its: Quantity,
+    its: Places,
     #[serde(default = "virt_spis")]
     spis: u32,
+    /// What is chosen where the architecture leaves a choice; as QEMU without it.
+    preset: Option<Spanned<String>>,
+    /// What chance is drawn from, for the preset that has any.
+    seed: Option<Spanned<Quantity>>,
+}
+
+/// One ITS, or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Places {
+    One(Quantity),
+    Several(Vec<Quantity>),
+}
+
+impl Places {
+    fn addresses(&self) -> Vec<PhysAddr> {
+        let places = match self {
+            Self::One(place) => core::slice::from_ref(place),
+            Self::Several(places) => places,
+        };
+        places.iter().map(|place| PhysAddr::new(place.0)).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -63,7 +87,9 @@ pub(super) fn gic(file: Spanned<GicFile>, source: &SourceText) -> Result<Gic, In
     let span = file.span();
     match file.into_inner() {
         GicFile::Its(file) => {
-            file.into_gic().map(Gic::Its).map_err(|message| refuse(source, span, message))
+            let preset = file.preset(source)?;
+            let gic = file.into_gic(preset).map_err(|message| refuse(source, span, message))?;
+            Ok(Gic::Its(gic))
         }
         GicFile::V2m(file) => {
             file.into_gic().map(Gic::V2m).map_err(|message| refuse(source, span, message))
@@ -81,13 +107,31 @@ fn check_spis(spis: u32) -> Result<(), &'static str> {
 }
 
 impl ItsFile {
-    fn into_gic(self) -> Result<GicIts, &'static str> {
+    fn preset(&self, source: &SourceText) -> Result<Preset, InputError> {
+        let name = self.preset.as_ref();
+        let found = chosen::preset(
+            name.map(|name| name.get_ref().as_str()),
+            self.seed.as_ref().map(|seed| seed.get_ref().0),
+        );
+        found.map(|found| found.unwrap_or(Preset::Qemu)).map_err(|wrong| {
+            let seed = self.seed.as_ref().filter(|_| !wrong.is_value).map(Spanned::span);
+            let span = seed.or_else(|| name.map(Spanned::span)).unwrap_or_default();
+            refuse(source, span, wrong.message).with_hint(wrong.hint)
+        })
+    }
+
+    fn into_gic(self, preset: Preset) -> Result<GicIts, &'static str> {
         check_spis(self.spis)?;
+        let its = self.its.addresses();
+        if its.is_empty() {
+            return Err("`its` names at least one");
+        }
         Ok(GicIts {
             distributor: PhysAddr::new(self.distributor.0),
             redistributors: PhysAddr::new(self.redistributors.0),
-            its: PhysAddr::new(self.its.0),
+            its,
             spis: self.spis,
+            preset,
         })
     }
 }

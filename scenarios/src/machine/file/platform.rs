@@ -1,5 +1,6 @@
 //! Platform devices, and the maps from requester identifiers, of a machine file.
 
+use passim_model::topology::Wire;
 use passim_model::{DeviceId, PhysAddr, Span, StreamId};
 use serde::Deserialize;
 use toml::Spanned;
@@ -7,8 +8,53 @@ use toml::Spanned;
 use super::super::ids::{Entry, Map};
 use super::super::quantity::{GroupNumber, Quantity, narrow};
 use super::super::{HeldVector, Platform};
-use super::{BankFile, HeldFile, refuse};
+use super::{BankFile, HeldFile, SpiFile, refuse};
 use crate::input_error::{InputError, SourceText};
+
+/// Wires that lead nowhere in particular, by their number; or where each leads.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WiresFile {
+    Count(u16),
+    Known(Vec<WireFile>),
+}
+
+impl Default for WiresFile {
+    fn default() -> Self {
+        Self::Count(0)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireFile {
+    spi: SpiFile,
+    #[serde(default)]
+    trigger: Trigger,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Trigger {
+    #[default]
+    Level,
+    Edge,
+}
+
+impl WiresFile {
+    fn into_wires(self) -> Vec<Wire> {
+        match self {
+            Self::Count(count) => vec![Wire { intid: None, level: true }; usize::from(count)],
+            Self::Known(wires) => {
+                let wire = |WireFile { spi, trigger }| Wire {
+                    intid: Some(spi.0),
+                    level: trigger == Trigger::Level,
+                };
+                wires.into_iter().map(wire).collect()
+            }
+        }
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,9 +69,11 @@ pub(super) struct PlatformFile {
     messages: u32,
     #[serde(default)]
     regions: Vec<Spanned<BankFile>>,
-    /// How many wired interrupts it has.
+    /// Where it learns them, 16 bytes each.
+    message_table: Option<Quantity>,
+    /// Its wired interrupts, or how many there are.
     #[serde(default)]
-    wires: u32,
+    wires: WiresFile,
     #[serde(default)]
     resettable: bool,
     driver: Option<String>,
@@ -75,8 +123,9 @@ impl PlatformFile {
             device_id: DeviceId::new(self.device_id.unwrap_or(0)),
             streams: self.streams.into_iter().map(StreamId::new).collect(),
             regions: regions?,
-            wires: self.wires,
+            wires: self.wires.into_wires(),
             messages: self.messages,
+            message_table: self.message_table.map(|at| PhysAddr::new(at.0)),
             resettable: self.resettable,
             held,
         })

@@ -51,7 +51,7 @@ fn the_board_completes_what_the_kernel_saw() {
     let machine = machine(text()).unwrap();
     assert_eq!((machine.name.as_str(), machine.profile.as_str()), ("virt-gicv2m", "linux-6.1"));
     let Iommu::SmmuV3(smmus) = &machine.iommu else { panic!("not an SMMUv3") };
-    assert_eq!((smmus[0].base, smmus[0].idr[0]), (PhysAddr::new(0x905_0000), 0xd44_1019));
+    assert_eq!((smmus[0].base, smmus[0].ids.idr[0]), (PhysAddr::new(0x905_0000), 0xd44_1019));
     assert_eq!(smmus[0].wired.global_error, Some(IntId::new(109)));
     let Gic::V2m(gic) = &machine.gic else { panic!("not a GICv2m") };
     assert_eq!(gic.frames[0].base, PhysAddr::new(0x802_0000));

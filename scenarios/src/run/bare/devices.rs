@@ -73,8 +73,9 @@ impl Bare {
     }
 
     fn hardware(&mut self, smmu: usize) -> Result<(&mut SmmuV3, &mut Memory), Unperformable> {
-        let missing = || Unperformable::new("there is no such SMMU");
-        self.board.smmu_mut(smmu).ok_or_else(missing)
+        let found = self.board.smmu_mut(smmu);
+        let found = found.and_then(|(smmu, memory)| Some((smmu.v3_mut()?, memory)));
+        found.ok_or_else(|| Unperformable::new("there is no such SMMUv3"))
     }
 
     fn transaction(

@@ -48,8 +48,8 @@ impl Bare {
             return Ok(index);
         }
         let message = match self.smmus.len() {
-            0 => "this machine has no SMMU".to_owned(),
-            count => format!("this machine has {count} SMMUs, counted from 0"),
+            0 => "this machine has no SMMUv3".to_owned(),
+            count => format!("this machine has {count} SMMUv3s, counted from 0"),
         };
         Err(Unperformable::new(message).at_key("smmu"))
     }

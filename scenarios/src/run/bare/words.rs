@@ -8,6 +8,7 @@ use passim_smmu::v3::names::{Fields, PAGE_REQUEST, record_fields};
 use passim_smmu::v3::{Class, EventKind, Outcome, PageOutcome, Path, Resolved, Translated};
 
 use crate::run::outcome;
+use crate::system::{Stalled, Terminated};
 
 /// `0x9 SMMUEN=1 CMDQEN=1`: a register, and its fields that are not zero.
 pub(super) fn register(value: u64, fields: Fields) -> String {
@@ -31,9 +32,11 @@ pub(super) fn answer(iova: Iova, outcome: &Outcome) -> String {
     match outcome {
         Outcome::Translated(translated) => format!("{iova} -> {}", self::translated(translated)),
         Outcome::Terminated(terminated) => {
-            format!("{iova}: {}", outcome::terminated(terminated))
+            format!("{iova}: {}", outcome::terminated(&Terminated::V3(*terminated)))
         }
-        Outcome::Stalled(stalled) => format!("{iova}: {}", outcome::stalled(stalled)),
+        Outcome::Stalled(stalled) => {
+            format!("{iova}: {}", outcome::stalled(&Stalled::V3(*stalled)))
+        }
     }
 }
 

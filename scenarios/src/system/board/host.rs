@@ -79,6 +79,10 @@ impl Host for Board {
             (Target::Interrupts(block), offset) => {
                 self.controller.load(block, offset, width.into(), self.cpu).ok_or(Abort(at))
             }
+            (Target::Board(index), offset) => {
+                let device = self.aboard.get(usize::from(index)).ok_or(Abort(at))?;
+                Ok(device.load(offset, width))
+            }
             (Target::Ram, _) => Err(Abort(at)),
         }
     }
@@ -110,6 +114,10 @@ impl Host for Board {
                     self.controller.run(true, &mut self.memory);
                 }
             }
+            (Target::Board(index), offset) => {
+                let device = self.aboard.get_mut(usize::from(index)).ok_or(Abort(at))?;
+                device.store(offset, width, value);
+            }
             (Target::Ram, _) => return Err(Abort(at)),
         }
         Ok(())
@@ -130,7 +138,7 @@ impl Host for Board {
 
     fn relax(&mut self) {
         match self.pace {
-            Pace::Eager => self.settle(),
+            Pace::Eager => self.run_all(),
             Pace::Stepped => {
                 for index in 0..self.smmus.len() {
                     self.smmus[index].step(&mut self.memory);

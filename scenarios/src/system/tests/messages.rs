@@ -95,7 +95,7 @@ fn a_message_becomes_the_spi_it_names() {
     let Ok(Signalled::Sent(Delivery { from, message, reach })) = system.raise(EDU, 0) else {
         panic!("nothing was sent");
     };
-    assert_eq!((from, message.at.get(), message.data), (EDU, FRAME + 0x40, 82));
+    assert_eq!((from, message.at.get(), message.data), (EDU.into(), FRAME + 0x40, 82));
     let arrival = Arrival::Pending(IntId::new(82), 2);
     assert_eq!(reach, Reach::Doorbell(PhysAddr::new(FRAME + 0x40), arrival));
     assert_eq!(arrival.to_string(), "spi 82 pending on cpu 1");

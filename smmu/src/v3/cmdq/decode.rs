@@ -122,6 +122,35 @@ pub(crate) enum Command {
     Nothing,
 }
 
+impl Command {
+    /// Whether it takes something out of the SMMU's own caches.
+    pub(crate) const fn invalidates(&self) -> bool {
+        match self {
+            Self::CfgiStes { .. }
+            | Self::CfgiCd { .. }
+            | Self::CfgiCdAll { .. }
+            | Self::TlbiNhAll { .. }
+            | Self::TlbiNhAsid { .. }
+            | Self::TlbiNhVa { .. }
+            | Self::TlbiNhVaa { .. }
+            | Self::TlbiEl2All
+            | Self::TlbiEl2Asid { .. }
+            | Self::TlbiEl2Va { .. }
+            | Self::TlbiEl2Vaa { .. }
+            | Self::TlbiS12Vmall { .. }
+            | Self::TlbiS2Ipa { .. }
+            | Self::TlbiNsnhAll => true,
+            Self::Prefetch { .. }
+            | Self::AtcInv { .. }
+            | Self::PriResp { .. }
+            | Self::Resume { .. }
+            | Self::StallTerm { .. }
+            | Self::Sync(_)
+            | Self::Nothing => false,
+        }
+    }
+}
+
 type Decoded = Result<Command, CommandError>;
 
 fn require(holds: bool) -> Result<(), CommandError> {

@@ -1,10 +1,11 @@
 //! What commands do. IHI 0070 G.b chapter 4.
 //!
-//! Everything inside the SMMU is complete when the command is consumed; what CMD_SYNC waits for
-//! are devices that have to invalidate caches of their own.
+//! Whether an invalidation is complete when its command is consumed, or only with the CMD_SYNC that
+//! follows, is a choice ([`Completion`]). Beside that, what CMD_SYNC waits for are devices that have
+//! to invalidate caches of their own.
 
 use super::decode::{Addresses, Command, Signal};
-use crate::choice::Prefetch;
+use crate::choice::{Completion, Prefetch};
 use crate::regime::World;
 use crate::tlb::Space;
 use crate::v3::SmmuV3;
@@ -16,9 +17,31 @@ use passim_model::{Asid, Effect, Memory, Vmid};
 /// VMID of the regimes that have none.
 const NO_VMID: Vmid = Vmid::new(0);
 
+/// Most invalidations that are kept waiting for a CMD_SYNC; one more completes them all.
+const MOST_INCOMPLETE: usize = 1 << 12;
+
 impl SmmuV3 {
-    /// Performs a legal command.
+    /// Performs a legal command, or keeps an invalidation for the CMD_SYNC that completes it.
     pub(super) fn execute(&mut self, memory: &Memory, command: Command) {
+        let late = self.implementation.choices.completion == Completion::WhenSynchronised;
+        if late && command.invalidates() {
+            self.incomplete.push(command);
+            if self.incomplete.len() <= MOST_INCOMPLETE {
+                return;
+            }
+        } else if !matches!(command, Command::Sync(_)) {
+            return self.perform(memory, command);
+        }
+        // IHI 0070 G.b 4.7.3: what was consumed before a CMD_SYNC is complete with it.
+        for command in core::mem::take(&mut self.incomplete) {
+            self.perform(memory, command);
+        }
+        if let Command::Sync(signal) = command {
+            self.complete(signal);
+        }
+    }
+
+    fn perform(&mut self, memory: &Memory, command: Command) {
         match command {
             Command::Prefetch { stream, substream } => {
                 let wanted = self.implementation.choices.prefetch == Prefetch::Configuration;
@@ -51,8 +74,7 @@ impl SmmuV3 {
             }
             Command::Resume { stream, stag, end } => self.resume(stream, stag, end),
             Command::StallTerm { stream } => self.end_stalls(|stalled| stalled == stream),
-            Command::Sync(signal) => self.complete(signal),
-            Command::Nothing => {}
+            Command::Sync(_) | Command::Nothing => {}
             tlbi => self.invalidate(tlbi),
         }
     }

@@ -6,7 +6,7 @@ use crate::v3::testkit::{
     implementation, pa,
 };
 use crate::v3::{Explanation, Path, Transaction};
-use passim_model::pgtable::vmsav8::Stage;
+use passim_model::pgtable::vmsav8::{Entry, Stage};
 use passim_model::{Access, DeviceId, Iova, PhysAddr, Requester, StreamId};
 
 fn explain(board: &Board, iova: u64) -> Explanation {
@@ -106,4 +106,43 @@ fn a_remembered_table_is_told() {
     let cached = Step::CachedTable { stage: Stage::One, level: 3, table: STAGE1 + 0x3000 };
     assert!(told.steps.contains(&cached), "{told:x?}");
     assert_eq!(levels(&told), [(Stage::One, 3, STAGE1 + 0x3088)]);
+}
+
+#[test]
+fn words_are_told_field_by_field() {
+    let mut board = Board::new();
+    board.stage1(CD0);
+    let told = explain(&board, 0x10_018);
+    let text = |step: &Step| -> Vec<String> {
+        let fields = step.fields().into_iter();
+        fields.map(|it| format!("{}={:#x}", it.name, it.value)).collect()
+    };
+    let ste = text(&told.steps[0]);
+    assert_eq!(ste[..3], ["V=0x1", "Config=0x5", &format!("S1ContextPtr={CDS:#x}")]);
+    assert!(ste.contains(&"S1DSS=0x2".to_owned()), "{ste:?}");
+    let cd = text(&told.steps[1]);
+    assert!(cd.contains(&"T0SZ=0x10".to_owned()), "{cd:?}");
+    assert!(cd.contains(&format!("TTB0={STAGE1:#x}")), "{cd:?}");
+    let page = told.steps.iter().rev().find(|step| matches!(step, Step::Descriptor { .. }));
+    let Some(page @ Step::Descriptor { entry, .. }) = page else { panic!("{told:x?}") };
+    assert_eq!(*entry, Some(Entry::Leaf(0x4800_0000)));
+    assert!(text(page).contains(&"AF=0x1".to_owned()), "{page:x?}");
+    let tables = told
+        .steps
+        .iter()
+        .filter(|step| matches!(step, Step::Descriptor { entry: Some(Entry::Table(_)), .. }));
+    assert_eq!(tables.count(), 3);
+    assert!(told.steps.iter().all(|step| step.section().contains(' ')));
+}
+
+#[test]
+fn a_broken_rule_is_named() {
+    let mut board = Board::new();
+    board.stage1(CD0);
+    board.put(CDS, &[0]);
+    assert_eq!(explain(&board, 0).verdict.flaw(), Some("CD.V is 0"));
+    board.ste(STREAM, &[0]);
+    assert_eq!(explain(&board, 0).verdict.flaw(), Some("STE.V is 0"));
+    board.ste(STREAM, &[1]);
+    assert_eq!(explain(&board, 0).verdict.flaw(), None);
 }

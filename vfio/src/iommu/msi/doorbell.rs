@@ -109,8 +109,19 @@ impl DoorbellGet {
         }
     }
 
+    /// Where it stands: the name of a suspension point. `None` before the first step and while it
+    /// waits for hardware.
+    pub fn point(&self) -> Option<&'static str> {
+        match self.state {
+            State::Missed(_) => Some("doorbell-before-map"),
+            State::Mapped { .. } => Some("doorbell-before-record"),
+            State::Doubled { .. } => Some("doorbell-doubled"),
+            _ => None,
+        }
+    }
+
     /// Goes on without hardware's answer: what it may still hold stays taken.
-    fn go_on(&mut self) {
+    pub(crate) fn go_on(&mut self) {
         if let State::Dropping(_, next) = core::mem::replace(&mut self.state, State::Finished) {
             self.state = *next;
         }

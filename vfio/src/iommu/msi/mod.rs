@@ -102,7 +102,7 @@ impl Iommu {
         purpose: Purpose,
         granule: PageSize,
     ) -> Option<Cookie> {
-        let smmu = matches!(self.drivers[driver], Driver::SmmuV3(_));
+        let smmu = self.drivers[driver].is_smmu();
         if !smmu || !self.msi.maps() {
             return None;
         }
@@ -150,7 +150,7 @@ impl Iommu {
     pub fn msi_geometry(&self, domain: DomainId) -> MsiGeometry {
         let domain = self.domain(domain);
         match &self.drivers[domain.driver] {
-            Driver::SmmuV3(_) => MsiGeometry {
+            Driver::SmmuV3(_) | Driver::SmmuV2(_) => MsiGeometry {
                 aperture: domain.cookie.as_ref().and_then(|cookie| cookie.aperture),
                 supported: self.msi.provider != WindowProvider::Nobody,
             },
@@ -283,7 +283,9 @@ impl Iommu {
     /// Whether the driver of a group's IOMMU claims IOMMU_CAP_INTR_REMAP.
     pub fn claims_intr_remap(&self, group: u32) -> bool {
         match self.driver_of(group).map(|driver| &self.drivers[driver]) {
-            Some(Driver::SmmuV3(_)) => self.msi.intr_remap == SmmuIntrRemap::Claimed,
+            Some(Driver::SmmuV3(_) | Driver::SmmuV2(_)) => {
+                self.msi.intr_remap == SmmuIntrRemap::Claimed
+            }
             Some(Driver::Flat(flat)) => flat.remaps_interrupts,
             None => false,
         }
@@ -296,7 +298,7 @@ impl Iommu {
             return Vec::new();
         }
         match &self.drivers[driver] {
-            Driver::SmmuV3(_) => vec![ReservedRegion::smmu_doorbells()],
+            Driver::SmmuV3(_) | Driver::SmmuV2(_) => vec![ReservedRegion::smmu_doorbells()],
             Driver::Flat(flat) => {
                 let region = |span| ReservedRegion { span, kind: ReservedKind::Msi };
                 flat.messages.map(region).into_iter().collect()

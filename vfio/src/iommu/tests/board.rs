@@ -1,9 +1,13 @@
 //! A toy SMMU behind a [`Host`]: registers that acknowledge, and a command queue that is eaten.
 
-use super::super::{BootError, DeviceFacts, DriverFacts, Firmware, Iommu, Synced};
+use super::super::{
+    BootError, DeviceFacts, DomainId, DriverFacts, Firmware, Iommu, Synced, Transition,
+};
 use crate::policy::{Policy, Profile};
 use crate::step::{Queue, Step};
-use passim_model::{Abort, Frames, Host, Memory, PageSize, PhysAddr, Rid, Span, StreamId, Width};
+use passim_model::{
+    Abort, Frames, Host, Memory, PageSize, PhysAddr, Refusal, Rid, Span, StreamId, Width,
+};
 use std::collections::BTreeMap;
 
 pub(super) const BASE: u64 = 0x905_0000;
@@ -227,13 +231,17 @@ impl Machine {
         panic!("it never ends")
     }
 
+    pub(super) fn attach(&mut self, domain: DomainId, group: u32) -> Result<Transition, Refusal> {
+        self.iommu.attach(domain, group, &mut self.frames, &mut self.board)
+    }
+
     pub(super) fn claim(&mut self, group: u32) {
         let claimed = self.iommu.claim(group, &mut self.frames, &mut self.board);
         let mut transition = claimed.unwrap();
         let _ = self.run(|iommu, frames, board| transition.step(iommu, frames, board));
     }
 
-    pub(super) fn finish(&mut self, mut transition: super::super::Transition) {
+    pub(super) fn finish(&mut self, mut transition: Transition) {
         let _ = self.run(|iommu, frames, board| transition.step(iommu, frames, board));
     }
 

@@ -128,6 +128,8 @@ fn senseless_firmware_is_refused() {
     let mut iommu = boot_firmware(&firmware).unwrap();
     let domain = iommu.default_domain(8).unwrap();
     assert!(iommu.same_driver(domain, 2) && !iommu.same_driver(domain, 9));
-    let refused = iommu.attach(domain, 9).unwrap_err();
+    let ram = Span::from_size(PhysAddr::new(0x4000_0000), 0x10_0000).unwrap();
+    let (mut frames, mut board) = (Frames::new(PageSize::K4, [ram]), Board::new(BOTH_STAGES));
+    let refused = iommu.attach(domain, 9, &mut frames, &mut board).unwrap_err();
     assert_eq!((refused.errno, refused.rule), (Errno::EINVAL, &rules::ATTACH_OTHER_SMMU));
 }

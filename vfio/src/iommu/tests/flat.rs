@@ -73,7 +73,7 @@ fn a_window_is_not_for_x86() {
         assert_eq!(refused.errno, Errno::ENODEV);
         // Nor do groups cross.
         assert!(machine.iommu.same_driver(smmu, 0) && !machine.iommu.same_driver(smmu, 1));
-        let refused = machine.iommu.attach(x86, 0).unwrap_err();
+        let refused = machine.attach(x86, 0).unwrap_err();
         assert_eq!((refused.errno, refused.rule.name), (Errno::EINVAL, "iommu-attach-other-smmu"));
     }
 }

@@ -44,7 +44,7 @@ fn play(profile: Profile, acts: &[Act]) {
     for act in acts {
         let transition = match act {
             Act::Claim(group) => iommu.claim(*group, frames, board).ok(),
-            Act::Attach(group) => iommu.attach(domain, *group).ok(),
+            Act::Attach(group) => iommu.attach(domain, *group, frames, board).ok(),
             Act::Detach(group) => Some(iommu.detach_to_blocked(*group)),
             Act::Map(page) => {
                 let request = MapRequest {

@@ -23,8 +23,8 @@ impl SmmuV3 {
         match (domain.stage, domain.cd.or(master.cd)) {
             (Stage::One(asid), Some(at)) => {
                 if domain.cd.is_none() {
-                    let geometry = domain.table.geometry();
-                    let target = cd(&self.features, &geometry, domain.table.root(), asid);
+                    let geometry = domain.paging.geometry();
+                    let target = cd(&self.features, &geometry, domain.paging.root(), asid);
                     let tell = tell_cd(&master.streams);
                     acts.push(Work::Become { kind: EntryKind::Cd, at, target, tell });
                 }
@@ -34,7 +34,7 @@ impl SmmuV3 {
                 unreachable!("stage 1 has a CD table, of the domain or of the device")
             }
             (Stage::Two(vmid), _) => {
-                let (geometry, root) = (domain.table.geometry(), domain.table.root());
+                let (geometry, root) = (domain.paging.geometry(), domain.paging.root());
                 let ste = ste_stage2(&self.features, &geometry, root, vmid);
                 acts.extend(self.install(master, &ste, &[2, 3]));
                 acts.extend(clear_cd(master));
@@ -116,8 +116,8 @@ impl SmmuV3 {
         let first = !core::mem::replace(&mut domain.live, true);
         match (domain.stage, domain.cd) {
             (Stage::One(asid), Some(at)) if first => {
-                let geometry = domain.table.geometry();
-                let words = cd(&self.features, &geometry, domain.table.root(), asid);
+                let geometry = domain.paging.geometry();
+                let words = cd(&self.features, &geometry, domain.paging.root(), asid);
                 let fields = (1..4).map(|index| (index, words[index])).collect();
                 vec![
                     Work::Round { at, stores: fields, tell: Vec::new() },

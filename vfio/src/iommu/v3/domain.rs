@@ -5,22 +5,16 @@ use super::entry::Words;
 use super::ids::Ids;
 use super::probe::Features;
 use super::queue::Ending;
-use super::run::run;
 use super::tlbi::{Tag, commands};
 use super::work::{Work, Worklist};
-use crate::iommu::rules::{
-    DOMAIN_NO_ASID, DOMAIN_NO_MEMORY, DOMAIN_NO_VMID, MAP_ALIGNMENT, MAP_EXISTS, MAP_NO_TABLE,
-    MAP_RANGE, MAP_WITHOUT_ACCESS,
-};
-use crate::iommu::{DomainKind, MapRequest};
-use crate::policy::{BeyondInput, ContextDescriptors};
+use crate::iommu::DomainKind;
+use crate::iommu::paging::Paging;
+use crate::iommu::rules::{DOMAIN_NO_ASID, DOMAIN_NO_MEMORY, DOMAIN_NO_VMID};
+use crate::policy::ContextDescriptors;
 use passim_model::pgtable::gather::Gather;
-use passim_model::pgtable::table::{Geometry, MapError, Mapping, Table};
+use passim_model::pgtable::table::{Geometry, Table};
 use passim_model::pgtable::vmsav8;
-use passim_model::{
-    Asid, Conflict, Errno, Frames, Host, Iova, Memory, PageSize, Perms, PhysAddr, Refusal, Span,
-    Vmid,
-};
+use passim_model::{Asid, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Span, Vmid};
 
 /// Input bits of stage 1.
 // Dumps of 6.1 and 6.12: T0SZ 16. 52 bits need IDR5.VAX and a kernel with 52-bit addresses.
@@ -47,14 +41,12 @@ impl Stage {
 /// A domain.
 #[derive(Debug)]
 pub(in crate::iommu) struct Domain {
-    pub(super) table: Table,
+    pub(in crate::iommu) paging: Paging,
     pub(super) stage: Stage,
     /// The domain's own CD, where devices do not have theirs.
     pub(super) cd: Option<PhysAddr>,
     /// Whether the SMMU may have seen it.
     pub(super) live: bool,
-    /// What becomes of addresses beyond the input size.
-    beyond: BeyondInput,
 }
 
 /// The shape of a domain's tables.
@@ -106,7 +98,7 @@ impl SmmuV3 {
             // start: those kernels finish a domain when they make it.
             Ok(table) => {
                 let live = self.descriptors == ContextDescriptors::PerDevice;
-                Ok(Domain { table, stage, cd, live, beyond: self.beyond })
+                Ok(Domain { paging: Paging::new(table, self.beyond), stage, cd, live })
             }
             Err(_) => {
                 if let Some(cd) = cd {
@@ -148,7 +140,7 @@ impl SmmuV3 {
         asids: &mut Ids,
         frames: &mut Frames,
     ) {
-        domain.table.free(frames);
+        domain.paging.free(frames);
         if let Some(cd) = domain.cd {
             frames.free(cd, cd_size());
         }
@@ -158,7 +150,7 @@ impl SmmuV3 {
     /// The commands for what an unmap left.
     pub(in crate::iommu) fn invalidate(&self, domain: &Domain, gather: &Gather) -> Worklist {
         let mut acts = Vec::new();
-        let granule = domain.table.geometry().granule;
+        let granule = domain.paging.geometry().granule;
         let ranges = self.features.range_invalidation;
         for invalidation in gather.invalidations() {
             let commands = commands(domain.stage.tag(), granule, ranges, invalidation);
@@ -175,106 +167,7 @@ impl SmmuV3 {
 impl Domain {
     /// The shape of its tables.
     pub(in crate::iommu) fn geometry(&self) -> Geometry {
-        self.table.geometry()
-    }
-
-    /// Maps.
-    pub(in crate::iommu) fn map(
-        &mut self,
-        request: &MapRequest,
-        gather: &mut Gather,
-        frames: &mut Frames,
-        host: &mut impl Host,
-    ) -> Result<(), Refusal> {
-        let mut done = 0;
-        loop {
-            let (input, size) = self.piece(request.iova, done, request.size);
-            let mapping = Mapping {
-                input,
-                output: PhysAddr::new(request.output.get().wrapping_add(done)),
-                size,
-                perms: request.perms,
-                memory_type: request.memory_type,
-            };
-            if let Err(error) = self.table.map(host.memory_mut(), frames, &mapping, gather) {
-                self.unmap(request.iova, done, gather, host);
-                return Err(self.refusal(request, error));
-            }
-            done += size;
-            if done == request.size {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Where in the tables the rest of a range from `iova` on lies when `done` of its `size` bytes
-    /// are dealt with, and how many bytes of it lie there side by side: all, unless addresses
-    /// beyond the input size begin again at 0.
-    fn piece(&self, iova: Iova, done: u64, size: u64) -> (u64, u64) {
-        let (at, rest) = (iova.get().wrapping_add(done), size - done);
-        match self.beyond {
-            BeyondInput::Erange => (at, rest),
-            BeyondInput::Alias => {
-                let last = self.table.geometry().last_input();
-                let input = at & last;
-                (input, rest.min((last - input).saturating_add(1)))
-            }
-        }
-    }
-
-    fn refusal(&self, request: &MapRequest, error: MapError) -> Refusal {
-        match error {
-            MapError::Misaligned => {
-                if !request.perms.intersects(Perms::READ | Perms::WRITE) {
-                    return MAP_WITHOUT_ACCESS.refuse(Errno::EINVAL);
-                }
-                let value = request.iova.get() | request.output.get() | request.size;
-                let size = self.table.geometry().granule.page();
-                MAP_ALIGNMENT.refuse_for(Errno::EINVAL, Conflict::Misaligned { value, size })
-            }
-            MapError::OutOfRange => {
-                let last = Iova::new(self.table.geometry().last_input());
-                let conflict = Span::new(Iova::new(0), last).map(Conflict::Aperture);
-                MAP_RANGE.refuse_for(Errno::ERANGE, conflict.unwrap_or(Conflict::Request))
-            }
-            MapError::Exists { at } => {
-                let there = Span::from_size(Iova::new(at), 1).map(Conflict::Slot);
-                MAP_EXISTS.refuse_for(Errno::EEXIST, there.unwrap_or(Conflict::Request))
-            }
-            MapError::NoFrame => MAP_NO_TABLE.refuse(Errno::ENOMEM),
-        }
-    }
-
-    /// Unmaps up to the first hole; returns the bytes.
-    pub(in crate::iommu) fn unmap(
-        &mut self,
-        iova: Iova,
-        size: u64,
-        gather: &mut Gather,
-        host: &mut impl Host,
-    ) -> u64 {
-        let mut done = 0;
-        while done < size {
-            let (input, piece) = self.piece(iova, done, size);
-            let unmapped = self.table.unmap(host.memory_mut(), input, piece, gather);
-            done += unmapped;
-            if unmapped != piece {
-                break;
-            }
-        }
-        done
-    }
-
-    /// Where `iova` leads, and how far that goes on over physically contiguous leaves, at most
-    /// `max` bytes.
-    pub(in crate::iommu) fn run(
-        &self,
-        iova: Iova,
-        max: u64,
-        memory: &Memory,
-    ) -> Option<(PhysAddr, u64)> {
-        let (input, max) = self.piece(iova, 0, max);
-        run(&self.table, memory, input, max)
+        self.paging.geometry()
     }
 }
 

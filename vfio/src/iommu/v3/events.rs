@@ -1,8 +1,8 @@
 //! The event queue, seen from the side that empties it.
 
-use super::registers::Registers;
 use super::wire::{EvtqIndex, offset};
 use crate::iommu::finding::{Finding, Findings};
+use crate::iommu::registers::Registers;
 use passim_model::{Abort, Host, PhysAddr};
 
 /// The event queue.

@@ -10,7 +10,6 @@
 //! | `update` | in which order, while the SMMU may be reading? |
 //! | `attach` | which entries change when a device changes its domain? |
 //! | `domain` | tables, tags and what an unmap must tell |
-//! | `run` | where does an address lead, and how far does that go on? |
 //! | `tlbi`, `command` | how are commands spelled? |
 //! | `queue`, `events` | how do commands reach the SMMU, and events the kernel? |
 //! | `work` | which act comes next? |
@@ -26,9 +25,7 @@ mod events;
 mod ids;
 mod probe;
 mod queue;
-mod registers;
 mod reset;
-mod run;
 mod streams;
 mod tlbi;
 mod update;
@@ -37,18 +34,18 @@ mod work;
 
 pub(super) use domain::Domain;
 pub(super) use ids::Ids;
-pub(super) use work::{Progress, Work, Worklist};
+pub(super) use work::{Progress, Worklist};
 
 use super::finding::Findings;
 use super::synced::Synced;
 use super::{BootError, Finding};
+use crate::iommu::registers::Registers;
 use crate::policy::{BeyondInput, ContextDescriptors, SteUpdate};
 use command::Command;
 use events::EventQueue;
 use passim_model::{Frames, Host, PhysAddr, StreamId};
 use probe::Features;
 use queue::{CommandQueue, Ending, Submitted, Ticket};
-use registers::Registers;
 use streams::StreamTable;
 
 /// One SMMUv3 and its driver's state.

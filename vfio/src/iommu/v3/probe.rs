@@ -1,8 +1,8 @@
 //! What the identification registers say, as Linux reads them.
 
-use super::registers::Registers;
 use super::wire::{Idr0, Idr1, Idr3, Idr5, offset};
 use crate::iommu::BootError;
+use crate::iommu::registers::Registers;
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Host, PageSize};
 

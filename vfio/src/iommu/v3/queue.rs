@@ -5,12 +5,12 @@
 
 use super::command::Command;
 use super::probe::SyncSignal;
-use super::registers::Registers;
 use super::wire::{
     CMDQ_ERR_CERROR_ABT_IDX, CMDQ_ERR_CERROR_ATC_INV_IDX, CMDQ_ERR_CERROR_ILL_IDX, CmdqCons,
     Gerror, offset,
 };
 use crate::iommu::finding::{CommandError, Finding, Findings};
+use crate::iommu::registers::Registers;
 use crate::iommu::synced::Synced;
 use passim_model::{Host, PhysAddr};
 

@@ -44,6 +44,38 @@ choice! {
 }
 
 choice! {
+    /// What becomes of streams of an SMMUv2 that are in no domain: the parameter `disable_bypass`
+    /// of arm-smmu.
+    Smmu2Unattached {
+        /// Addresses pass as they are.
+        Bypass = "bypass",
+        /// Every access faults.
+        Fault = "fault",
+    }
+}
+
+choice! {
+    /// What a context fault of an SMMUv2 does to the transaction.
+    Smmu2Faults {
+        /// It waits until the interrupt handler ends it; so does all that comes to the bank after it.
+        Stall = "stall",
+        /// It ends.
+        Terminate = "terminate",
+    }
+}
+
+choice! {
+    /// Which form the context banks of an SMMUv1 have.
+    Smmu1Contexts {
+        /// That of AArch32: the driver does not know CBA2R there, and writes tables of AArch64 that
+        /// both read alike.
+        Aarch32 = "aarch32",
+        /// That of AArch64 where the SMMU has any of it, as an MMU-401 does.
+        ByFormat = "by-format",
+    }
+}
+
+choice! {
     /// Whether the SMMU drivers call interrupts remapped: IOMMU_CAP_INTR_REMAP.
     SmmuIntrRemap {
         /// They do: a message is a memory write, and those are translated.

@@ -1,8 +1,11 @@
 //! Caches keep what nothing invalidated, and lose what a command names.
 
+use crate::choice::{Choices, Completion};
 use crate::v3::testkit::{
-    Board, CD0, CDS, STAGE1, STE_STAGE1, STE_STAGE2, STREAM, event, pa, written,
+    BOTH_STAGES, Board, CD0, CDS, STAGE1, STE_STAGE1, STE_STAGE2, STREAM, event, implementation,
+    pa, written,
 };
+use crate::v3::{Implementation, Outcome};
 use passim_model::Access;
 
 const PAGE: u64 = STAGE1 + 0x3000 + 0x10 * 8;
@@ -27,6 +30,29 @@ fn an_unmapped_page_stays_until_it_is_invalidated() {
     board.command(0x0007_0000_0000_0012, 0x1_0001);
     board.command(0x2046, 0);
     assert_eq!(written(board.read(0x10_000)), "F_TRANSLATION");
+}
+
+#[test]
+fn consumed_is_not_complete_until_a_sync_where_that_is_the_choice() {
+    let choices = Choices { completion: Completion::WhenSynchronised, ..Choices::default() };
+    let mut board = Board::with(Implementation { choices, ..implementation(BOTH_STAGES) });
+    board.stage1_tables();
+    board.stage1(CD0);
+    assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
+    board.put(PAGE, &[0]);
+    board.command(0x0007_0000_0000_0012, 0x1_0001);
+    assert_eq!(pa(board.read(0x10_000)), 0x4800_0000, "consumed, and not complete");
+    board.command(0x2046, 0);
+    assert_eq!(written(board.read(0x10_000)), "F_TRANSLATION");
+    board.command(0x2046, 0);
+    // Configuration likewise: CMD_CFGI_STE of a stream that aborts now.
+    board.put(PAGE, &[0x4800_0f47]);
+    assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
+    board.ste(STREAM, &[1]);
+    board.command(u64::from(STREAM) << 32 | 0x3, 1);
+    assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
+    board.command(0x2046, 0);
+    assert!(matches!(board.read(0x10_000), Outcome::Terminated(_)));
 }
 
 #[test]

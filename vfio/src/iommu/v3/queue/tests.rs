@@ -1,8 +1,8 @@
 use super::super::command::Command;
 use super::super::probe::SyncSignal;
-use super::super::registers::Registers;
 use super::{CommandQueue, Ending, Submitted};
 use crate::iommu::finding::Findings;
+use crate::iommu::registers::Registers;
 use passim_model::{Abort, Host, Memory, PhysAddr, Span, StreamId, Width};
 
 /// Memory, and a CMDQ_CONS that moves by one whenever the CPU waits.

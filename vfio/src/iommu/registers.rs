@@ -28,6 +28,11 @@ impl Registers {
         host.store(self.at(offset)?, Width::W32, value & u64::from(u32::MAX))
     }
 
+    /// Loads 64 bits at `offset`.
+    pub(super) fn load_wide(self, offset: u64, host: &mut impl Host) -> Result<u64, Abort> {
+        host.load(self.at(offset)?, Width::W64)
+    }
+
     /// Stores 64 bits at `offset`.
     pub(super) fn store_wide(
         self,

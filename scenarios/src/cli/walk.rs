@@ -1,0 +1,148 @@
+//! `passim walk`.
+
+mod explain;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::Ended;
+use super::output::Output;
+use super::progress::Bar;
+use crate::input_error::InputError;
+use crate::replay::Verdict;
+use crate::walk::{DumpReport, Expectations, Stand, expectations, look};
+
+/// Most differences of a dump that are printed for people; programs get all.
+const MAX_PRINTED: usize = 20;
+
+/// Where to look.
+#[derive(clap::Args)]
+#[command(after_help = "\
+With --dump alone, a dump's bytes become memory and its registers an SMMU; every leaf, what lies
+between the leaves, every `expect` line of the recordings and the queue's commands are put to it. What must be answered
+is read from the tables a second time, by a walk of another hand. Lines that expect something of
+other dumps are passed over.
+
+With --iova, one translation is explained: every structure and every descriptor with its fields,
+what was found in caches, and how it ends, in a dump or on the machine of a scenario as it stands
+after a line.
+
+Examples:
+  passim walk --dump dumps/smmu_s1v2_mixed.json
+  passim walk --dump dumps/smmu_s1v2_mixed.json --expect dump.jsonl
+  passim walk --dump dumps/smmu_s1v2_mixed.json --sid 8 --iova 0x1000 --write
+  passim walk scenarios/files/map/first.scn:13 --dev 00:01.0 --iova 0x10008")]
+pub(super) struct Arguments {
+    /// A scenario, or a line of one, on whose machine to explain a translation
+    #[arg(value_name = "SCENARIO[:LINE]", conflicts_with_all = ["dump", "expect"])]
+    scenario: Option<String>,
+    /// A dump of an SMMU (.json, .json.zst); may be given several times
+    #[arg(long, value_name = "DUMP", required_unless_present = "scenario")]
+    dump: Vec<PathBuf>,
+    /// A recording (.jsonl, .jsonl.zst) whose lines expect something of a dump; may be given
+    /// several times
+    #[arg(long, value_name = "RECORDING")]
+    expect: Vec<PathBuf>,
+    #[command(flatten)]
+    access: explain::Access,
+}
+
+/// All of it, for programs.
+#[derive(Serialize)]
+struct Document {
+    dumps: Vec<DumpEntry>,
+    errors: Vec<InputError>,
+}
+
+/// One dump, for programs.
+#[derive(Serialize)]
+struct DumpEntry {
+    verdict: Verdict,
+    #[serde(flatten)]
+    report: DumpReport,
+}
+
+pub(super) fn walk(arguments: &Arguments, output: &mut Output) -> Ended {
+    let explained = match (&arguments.scenario, arguments.access.is_asked()) {
+        (Some(place), _) => explain::in_scenario(place, &arguments.access),
+        (None, true) => explain::in_dump(&arguments.dump, &arguments.access),
+        (None, false) => return look_at_all(arguments, output),
+    };
+    match explained {
+        Ok(told) => {
+            output.text(&told.to_string());
+            output.json(&told);
+            Ended::Agreed
+        }
+        Err(error) => output.refused(&error),
+    }
+}
+
+fn look_at_all(arguments: &Arguments, output: &mut Output) -> Ended {
+    let mut document = Document { dumps: Vec::new(), errors: Vec::new() };
+    let expected = match expectations(&arguments.expect) {
+        Ok(expected) => expected,
+        Err(error) => {
+            output.error(&error);
+            output.json(&Document { dumps: Vec::new(), errors: vec![error] });
+            return Ended::BadInput;
+        }
+    };
+    let mut ended = Ended::Agreed;
+    for path in &arguments.dump {
+        match dump(path, &expected) {
+            Ok(report) => {
+                let verdict = report.verdict();
+                if verdict == Verdict::Differed {
+                    ended = ended.max(Ended::Differed);
+                }
+                print(&report, output);
+                document.dumps.push(DumpEntry { verdict, report });
+            }
+            Err(error) => {
+                ended = Ended::BadInput;
+                output.error(&error);
+                document.errors.push(error);
+            }
+        }
+    }
+    output.text(&summary(&document));
+    output.json(&document);
+    ended
+}
+
+fn dump(path: &Path, expected: &Expectations) -> Result<DumpReport, InputError> {
+    let mut stand = Stand::read(path)?;
+    let mut bar = Bar::new();
+    let file = path.display().to_string();
+    let name = stand.name.clone();
+    let report = look(&mut stand, expected, file, |at| bar.at(&name, at.done, at.all));
+    bar.clear();
+    Ok(report)
+}
+
+fn print(report: &DumpReport, output: &mut Output) {
+    output.text(&report.to_string());
+    for difference in report.differences.iter().take(MAX_PRINTED) {
+        output.text(&format!("  {difference}"));
+    }
+    if let Some(more) = report.differences.len().checked_sub(MAX_PRINTED).filter(|more| *more > 0) {
+        output.text(&format!("  and {more} more; --json lists all"));
+    }
+}
+
+fn summary(document: &Document) -> String {
+    let total = |count: fn(&DumpReport) -> u64| {
+        document.dumps.iter().map(|entry| count(&entry.report)).sum::<u64>()
+    };
+    format!(
+        "{} dumps: {} leaves, {} expectations, {} unmapped, {} commands; {} differ",
+        document.dumps.len(),
+        total(|report| report.leaves),
+        total(|report| report.expectations),
+        total(|report| report.unmapped),
+        total(|report| report.commands),
+        total(|report| report.differences.len() as u64),
+    )
+}

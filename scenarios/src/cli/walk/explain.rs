@@ -1,0 +1,125 @@
+//! `passim walk ... --iova`: one translation, explained.
+
+use std::path::{Path, PathBuf};
+
+use passim_model::access::{Access as Asked, Direction, Privilege};
+use passim_model::{DeviceId, Iova, Requester, StreamId, SubstreamId};
+use passim_smmu::v3::Transaction;
+
+use crate::chosen::Chosen;
+use crate::input_error::{InputError, InputKind, SourceText};
+use crate::op::DeviceName;
+use crate::script::{FromValue, Script, number};
+use crate::walk::{Stand, Told, explain_in_scenario, tell};
+
+/// The access to explain.
+#[derive(clap::Args)]
+pub(super) struct Access {
+    /// Its address, such as 0x1000 or 4K
+    #[arg(long, value_parser = numeric)]
+    iova: Option<u64>,
+    /// StreamID, of a dump
+    #[arg(long, value_parser = identifier, conflicts_with = "dev", requires = "iova")]
+    sid: Option<u32>,
+    /// The device
+    #[arg(long, value_name = "DEVICE", value_parser = device, requires = "iova")]
+    dev: Option<DeviceName>,
+    /// SubstreamID
+    #[arg(long, value_parser = identifier, requires = "iova")]
+    ssid: Option<u32>,
+    /// A write, not a read
+    #[arg(long, requires = "iova", conflicts_with = "exec")]
+    write: bool,
+    /// A fetch of instructions
+    #[arg(long, requires = "iova")]
+    exec: bool,
+    /// A privileged access
+    #[arg(long = "priv", requires = "iova")]
+    privileged: bool,
+}
+
+fn numeric(text: &str) -> Result<u64, String> {
+    number(text).ok_or_else(|| "say a number such as 4096, 0x1000 or 4K".to_owned())
+}
+
+fn identifier(text: &str) -> Result<u32, String> {
+    let number = number(text).and_then(|number| u32::try_from(number).ok());
+    number.ok_or_else(|| "say a number of at most 32 bits, such as 8 or 0x8".to_owned())
+}
+
+fn device(text: &str) -> Result<DeviceName, String> {
+    DeviceName::from_value(text).ok_or_else(|| format!("say {}", DeviceName::FORM))
+}
+
+impl Access {
+    /// Whether one translation is asked for.
+    pub(super) fn is_asked(&self) -> bool {
+        self.iova.is_some()
+    }
+
+    fn asked(&self) -> Asked {
+        Asked {
+            direction: if self.write { Direction::Write } else { Direction::Read },
+            privilege: if self.privileged {
+                Privilege::Privileged
+            } else {
+                Privilege::Unprivileged
+            },
+            instruction: self.exec,
+        }
+    }
+
+    fn substream(&self) -> Option<SubstreamId> {
+        self.ssid.map(SubstreamId::new)
+    }
+}
+
+/// One translation of a dump.
+pub(super) fn in_dump(dumps: &[PathBuf], access: &Access) -> Result<Told, InputError> {
+    let [path] = dumps else {
+        let message = "--iova explains a translation of one dump";
+        return Err(InputError::in_file(InputKind::Argument, Path::new("--dump"), message)
+            .with_hint("name one dump"));
+    };
+    let stand = Stand::read(path)?;
+    let missing = |message: String| {
+        let streams = stand.dump.streams.iter();
+        let known: Vec<_> =
+            streams.map(|it| format!("{:#x} ({})", it.stream.get(), it.dev)).collect();
+        InputError::in_file(InputKind::Argument, path, message)
+            .with_hint(format!("say --sid or --dev; the dump has {}", known.join(", ")))
+    };
+    let stream = match (access.sid, &access.dev) {
+        (Some(sid), _) => StreamId::new(sid),
+        (None, Some(DeviceName::Function(dev))) => stand
+            .stream_of(*dev)
+            .ok_or_else(|| missing(format!("the dump has no stream of {dev}")))?,
+        (None, Some(other)) => return Err(missing(format!("the dump has no stream of {other}"))),
+        (None, None) => return Err(missing("whose translation is meant?".to_owned())),
+    };
+    let device = DeviceId::new(stream.get());
+    let asked = Transaction {
+        requester: Requester { stream, substream: access.substream(), device },
+        iova: Iova::new(access.iova.unwrap_or_default()),
+        access: access.asked(),
+    };
+    Ok(tell(&asked, &stand.explain(&asked)))
+}
+
+/// One translation on the machine of a scenario.
+pub(super) fn in_scenario(place: &str, access: &Access) -> Result<Told, InputError> {
+    let line = place.rsplit_once(':');
+    let line = line.and_then(|(path, line)| Some((path, line.parse::<u64>().ok()?)));
+    let (path, line) = match line {
+        Some((path, line)) => (Path::new(path), Some(line)),
+        None => (Path::new(place), None),
+    };
+    let (Some(iova), Some(dev)) = (access.iova, &access.dev) else {
+        let message = "a translation needs --dev and --iova";
+        return Err(InputError::in_file(InputKind::Argument, path, message)
+            .with_hint("say `--dev 00:01.0 --iova 0x1000`, with what the scenario has"));
+    };
+    let script = Script::parse(SourceText::read(path)?)?;
+    let asked = (access.substream(), Iova::new(iova), access.asked());
+    explain_in_scenario(&script, line, &Chosen::default(), dev, asked)
+}

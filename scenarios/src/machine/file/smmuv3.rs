@@ -1,0 +1,78 @@
+//! An SMMUv3 of a machine file.
+
+mod features;
+
+use std::ops::Range;
+
+use passim_model::PhysAddr;
+use passim_smmu::tlb::Retention;
+use passim_smmu::v3::IdRegisters;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{SmmuSpisFile, SpiFile, refuse};
+use crate::input_error::{InputError, SourceText};
+use crate::machine::quantity::Quantity;
+use crate::machine::{SmmuV3, SmmuWires};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SmmuFile {
+    base: Quantity,
+    /// ID registers as they read, with `aidr`; or `features`, which they follow from.
+    idr: Option<Spanned<[u32; 6]>>,
+    aidr: Option<Spanned<u32>>,
+    features: Option<Spanned<features::Table>>,
+    /// How long what was cached is kept.
+    #[serde(default)]
+    caches: CachesFile,
+    #[serde(default)]
+    choices: features::Table,
+    #[serde(default)]
+    spis: SmmuSpisFile,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum CachesFile {
+    #[default]
+    Sized,
+    Everything,
+}
+
+impl SmmuFile {
+    /// The SMMU; `span` is where the file speaks of it.
+    pub(super) fn into_smmu(
+        self,
+        span: &Range<usize>,
+        source: &SourceText,
+    ) -> Result<SmmuV3, InputError> {
+        let ids = match (self.idr, self.aidr, self.features) {
+            (Some(idr), Some(aidr), None) => {
+                IdRegisters { idr: idr.into_inner(), iidr: 0, aidr: aidr.into_inner() }
+            }
+            (None, None, Some(features)) => features::id_registers(&features, source)?,
+            (idr, aidr, _) => {
+                let at = idr.map(|idr| idr.span()).or(aidr.map(|aidr| aidr.span()));
+                let message = "an SMMUv3 has either `features` or both `idr` and `aidr`";
+                return Err(refuse(source, at.unwrap_or_else(|| span.clone()), message));
+            }
+        };
+        let wire = |spi: Option<SpiFile>| spi.map(|spi| spi.0);
+        Ok(SmmuV3 {
+            base: PhysAddr::new(self.base.0),
+            ids,
+            wired: SmmuWires {
+                event_queue: wire(self.spis.event_queue),
+                pri_queue: wire(self.spis.pri_queue),
+                command_sync: wire(self.spis.command_sync),
+                global_error: wire(self.spis.global_error),
+            },
+            retention: match self.caches {
+                CachesFile::Sized => Retention::Sized,
+                CachesFile::Everything => Retention::Everything,
+            },
+            choices: features::choices(&self.choices, source)?,
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! Operations on the GICv3 of a bare machine: registers by their names, commands as bytes in a queue,
+//! messages of devices. Everything is stores to registers and bytes in memory, as software makes
+//! them; nothing here knows what the hardware thinks of it.
+
+use passim_model::PhysAddr;
+
+use super::{Argument, CommandName, Form, Number, Verb, YesNo};
+use crate::input_error::{InputError, SourceText};
+use crate::script::{Args, Invocation, Text, unknown_verb};
+
+operations! {
+    /// An operation on the GICv3 of a bare machine. See the [module](self).
+    enum ItsOp;
+    /// Loads a register of a GICv3 by its name.
+    GicLoad = "gic-load" {
+        /// Such as GITS_CBASER, GICR_PROPBASER or GICD_CTLR.
+        key register: Text = "register",
+        /// Whose redistributor; 0 without it.
+        opt cpu: u16 = "cpu",
+        /// Which ITS; 0 without it.
+        opt its: u16 = "its",
+    }
+    /// Stores to a register of a GICv3 by its name.
+    GicStore = "gic-store" {
+        /// Such as GITS_CBASER, GICR_PROPBASER or GICD_CTLR.
+        key register: Text = "register",
+        /// What to store.
+        key value: Number = "value",
+        /// Whose redistributor; 0 without it.
+        opt cpu: u16 = "cpu",
+        /// Which ITS; 0 without it.
+        opt its: u16 = "its",
+    }
+    /// Stores to a register of a GICv3, and shows whether it reads as before.
+    GicProbe = "gic-probe" {
+        /// Such as GITS_IIDR.
+        key register: Text = "register",
+        /// What to store.
+        key value: Number = "value",
+        /// Whose redistributor; 0 without it.
+        opt cpu: u16 = "cpu",
+        /// Which ITS; 0 without it.
+        opt its: u16 = "its",
+    }
+    /// Shows what an ITS says of itself: numbers it takes, tables it wants.
+    ItsSizes = "its-sizes" {
+        /// Which ITS; 0 without it.
+        opt its: u16 = "its",
+    }
+    /// A CPU takes interrupts, LPIs with their configuration and their pending bits in these tables.
+    LpisOn = "lpis-on" {
+        /// Whose.
+        key cpu: u16 = "cpu",
+        /// The configuration table: GICR_PROPBASER.
+        key config: PhysAddr = "config",
+        /// The pending table: GICR_PENDBASER.
+        key pending: PhysAddr = "pending",
+        /// Bits of an INTID; 16 without it.
+        opt bits: u8 = "bits",
+        /// `y` says that the pending table is zero: GICR_PENDBASER.PTZ.
+        opt ptz: YesNo = "ptz",
+        /// `n` leaves GICR_CTLR.EnableLPIs alone.
+        opt enable: YesNo = "enable",
+    }
+    /// An ITS gets a queue of 64 KiB and flat tables of one page of 64 KiB, and is enabled.
+    ItsOn = "its-on" {
+        /// The command queue: GITS_CBASER.
+        key queue: PhysAddr = "queue",
+        /// The table of devices: a GITS_BASER.
+        key devices: PhysAddr = "devices",
+        /// The table of collections: a GITS_BASER.
+        key collections: PhysAddr = "collections",
+        /// Which ITS; 0 without it.
+        opt its: u16 = "its",
+    }
+    /// Writes a command into the queue at GITS_CWRITER, moves that on, and waits as a driver does.
+    ItsCommand = "its-command" {
+        /// Its name.
+        word name: CommandName = "a command",
+        /// DeviceID.
+        opt device: u32 = "device",
+        /// EventID.
+        opt event: u32 = "event",
+        /// The LPI: pINTID.
+        opt intid: u32 = "intid",
+        /// Collection: ICID.
+        opt icid: u16 = "icid",
+        /// The CPU whose redistributor is meant: RDbase.
+        opt cpu: u16 = "cpu",
+        /// Of MOVALL, the CPU they go to: RDbase2.
+        opt to: u16 = "to",
+        /// Address of the interrupt translation table.
+        opt itt: PhysAddr = "itt",
+        /// Bits of an EventID; the field Size is one less.
+        opt bits: u8 = "bits",
+        /// V; `y` without it.
+        opt valid: YesNo = "valid",
+        /// `n` does not wait, and does not say what came of it.
+        opt wait: YesNo = "wait",
+        /// Which ITS; 0 without it.
+        opt its: u16 = "its",
+    }
+    /// Writes 32 bytes into the queue as a command, whatever they are.
+    ItsWords = "its-words" {
+        /// Bits 63 to 0.
+        key dw0: Number = "dw0",
+        /// Bits 127 to 64; 0 without it.
+        opt dw1: Number = "dw1",
+        /// Bits 191 to 128; 0 without it.
+        opt dw2: Number = "dw2",
+        /// Bits 255 to 192; 0 without it.
+        opt dw3: Number = "dw3",
+        /// Which ITS; 0 without it.
+        opt its: u16 = "its",
+    }
+    /// Shows what the tables of an ITS map.
+    ItsMappings = "its-mappings" {
+        /// Which ITS; 0 without it.
+        opt its: u16 = "its",
+    }
+    /// A device writes to a doorbell.
+    Message = "message" {
+        /// What the ITS knows the device by.
+        key device: u32 = "device",
+        /// What is written: the EventID.
+        key event: Number = "event",
+        /// Bytes; 4 without it.
+        opt size: Number = "size",
+        /// Where; GITS_TRANSLATER of the ITS without it.
+        opt at: PhysAddr = "at",
+        /// Which ITS; 0 without it.
+        opt its: u16 = "its",
+    }
+    /// Writes the configuration byte of an LPI into the table of CPU 0, or shows it.
+    Lpi = "lpi" {
+        /// Which.
+        key intid: u32 = "intid",
+        /// The byte: priority, and bit 0 for enabled.
+        opt value: Number = "value",
+    }
+    /// A CPU acknowledges the most urgent interrupt: ICC_IAR1_EL1.
+    Acknowledge = "acknowledge" {
+        /// Which CPU.
+        key cpu: u16 = "cpu",
+    }
+    /// A CPU ends an interrupt: ICC_EOIR1_EL1.
+    End = "end" {
+        /// Which CPU.
+        key cpu: u16 = "cpu",
+        /// Which interrupt.
+        key intid: u32 = "intid",
+    }
+    /// A CPU acknowledges and ends everything that waits for it.
+    Take = "take" {
+        /// Which CPU.
+        key cpu: u16 = "cpu",
+    }
+    /// The GIC is saved, and another one made of what was saved and of memory.
+    Migrate = "migrate" {}
+}

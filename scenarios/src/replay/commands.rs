@@ -1,0 +1,131 @@
+//! What the driver asked of the SMMU between two dumps: of the recorded kernel, and of the model.
+//!
+//! Commands are compared without the addresses and identifiers in them, which are the kernel's own
+//! affair. A dump holds the last commands of a queue; what came before them is only counted.
+
+use passim_model::{Host, PhysAddr, Width};
+
+use super::compare::Place;
+use super::report::Difference;
+use crate::recording::dump::SmmuDump;
+use crate::system::Board;
+use crate::walk::command::{COMMAND_LG2, CmdqBase, Kind, Ring, sequence};
+
+const CMDQ_BASE: u64 = 0x90;
+const CMDQ_PROD: u64 = 0x98;
+
+/// Where the producers of both queues were.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Producers {
+    recorded: u64,
+    model: u64,
+}
+
+/// What a comparison came to.
+pub(super) struct Compared {
+    /// Commands of the recorded queue that were looked at.
+    pub(super) commands: u64,
+    pub(super) outcome: Outcome,
+}
+
+/// Whether both drivers asked the same.
+pub(super) enum Outcome {
+    /// They did.
+    Agreed,
+    /// But for a CMD_SYNC right after another, which waits for nothing: 6.1 issues two when it
+    /// makes a group's blocking domain, and whether that was before the recording began is not
+    /// recorded.
+    ButForSyncs,
+    /// They did not.
+    Differed(Difference),
+}
+
+/// A command that was added; `None` where the dump no longer holds it.
+type Added = Vec<Option<Kind>>;
+
+impl Producers {
+    /// As they are at a dump; `None` if the dump does not say, or the model has no such SMMU.
+    pub(super) fn at(dump: &SmmuDump, board: &Board, smmu: usize) -> Option<Self> {
+        let recorded = *dump.regs.get("CMDQ_PROD")?;
+        let model = board.smmu(smmu)?.v3()?.load(CMDQ_PROD, Width::W32);
+        Some(Self { recorded, model })
+    }
+
+    /// Compares what was added until `now`, when `dump` was taken.
+    pub(super) fn compare(
+        &self,
+        now: &Self,
+        dump: &SmmuDump,
+        (board, smmu): (&Board, usize),
+        place: &Place,
+    ) -> Option<Compared> {
+        let recorded = self.recorded_until(now, dump)?;
+        let model = self.model_until(now, board, smmu)?;
+        let outcome = if alike(&recorded, &model) {
+            Outcome::Agreed
+        } else if alike(&without_repeats(&recorded), &without_repeats(&model)) {
+            Outcome::ButForSyncs
+        } else {
+            Outcome::Differed(difference(&recorded, &model, place))
+        };
+        let commands = recorded.iter().flatten().count() as u64;
+        Some(Compared { commands, outcome })
+    }
+
+    fn recorded_until(&self, now: &Self, dump: &SmmuDump) -> Option<Added> {
+        let ring = Ring::of(*dump.regs.get("CMDQ_BASE")?);
+        let count = ring.distance(self.recorded, now.recorded);
+        let held = dump.cmdq.entries.len() as u64;
+        let added = (0..count).map(|step| {
+            let slot = ring.slot(ring.after(self.recorded, step));
+            let is_held = count - step <= held;
+            let entry = dump.cmdq.entries.iter().rfind(|it| u64::from(it.index) == slot);
+            entry.filter(|_| is_held).and_then(|entry| match entry.words.as_slice() {
+                [first, second, ..] => Some(Kind::of([*first, *second])),
+                _ => None,
+            })
+        });
+        Some(added.collect())
+    }
+
+    fn model_until(&self, now: &Self, board: &Board, smmu: usize) -> Option<Added> {
+        let base = board.smmu(smmu)?.v3()?.load(CMDQ_BASE, Width::W64);
+        let ring = Ring::of(base);
+        let word = |at: u64| board.memory().load_u64(PhysAddr::new(at)).ok();
+        let added = (0..ring.distance(self.model, now.model)).map(|step| {
+            let slot = ring.slot(ring.after(self.model, step));
+            let at = CmdqBase::ADDR.in_place(base) + (slot << COMMAND_LG2);
+            Some(Kind::of([word(at)?, word(at + 8)?]))
+        });
+        Some(added.collect())
+    }
+}
+
+/// Whether two sequences are the same, as far as the dump holds the recorded one.
+fn alike(recorded: &[Option<Kind>], model: &[Option<Kind>]) -> bool {
+    let same =
+        |(recorded, model): (&Option<Kind>, &Option<Kind>)| recorded.is_none() || recorded == model;
+    recorded.len() == model.len() && recorded.iter().zip(model).all(same)
+}
+
+/// Without every CMD_SYNC that follows another.
+fn without_repeats(added: &[Option<Kind>]) -> Added {
+    let mut kept = added.to_vec();
+    kept.dedup_by(|next, before| next == before && next.is_some_and(Kind::is_sync));
+    kept
+}
+
+fn difference(recorded: &[Option<Kind>], model: &[Option<Kind>], place: &Place) -> Difference {
+    let same = |(recorded, model): &(&Option<Kind>, &Option<Kind>)| {
+        recorded.is_none() || recorded == model
+    };
+    let first = recorded.iter().zip(model).take_while(same).count();
+    let told = |added: &[Option<Kind>]| {
+        let rest: Vec<_> = added[first..].iter().flatten().copied().collect();
+        format!("{} commands; from number {first} on {}", added.len(), sequence(&rest))
+    };
+    place.differs(told(recorded), told(model))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,352 @@
+//! The GICv3 of a bare machine, as software drives it: registers, a queue in memory, tables.
+//!
+//! Numbers here are transcribed from IHI 0069 H once more. What hardware and Linux's driver make of
+//! them is decided elsewhere.
+
+mod command;
+mod registers;
+
+use passim_gic::Size;
+use passim_gic::its::{Failure, TRANSLATER};
+use passim_model::{Abort, DeviceId, Host, IccRegister, PhysAddr, Requester, StreamId};
+
+use super::super::messages::pending_v3;
+use super::super::{Outcome, Unperformable};
+use crate::machine::GicIts;
+use crate::op::{CommandName, ItsOp, Number, YesNo};
+use crate::system::Board;
+use command::Given;
+
+/// How often a driver looks whether a command is done.
+const MOST_LOOKS: u32 = 1 << 16;
+/// Most interrupts that are taken at once: there are no more INTIDs.
+const MOST_TAKEN: usize = 1 << 24;
+/// GITS_CREADR.Stalled.
+const STALLED: u64 = 1;
+/// GITS_CBASER: pages of a queue of 64 KiB, less one, and Valid.
+const QUEUE_64K: u64 = 1 << 63 | 15;
+/// Bytes of that queue.
+const QUEUE_BYTES: u64 = 0x1_0000;
+/// GITS_BASER: one page of 64 KiB, and Valid.
+const TABLE_64K: u64 = 1 << 63 | 2 << 8;
+
+/// A board and where its GICv3 is.
+pub(super) struct GicOnBoard<'a> {
+    pub(super) board: &'a mut Board,
+    pub(super) gic: &'a GicIts,
+}
+
+fn abort(abort: Abort) -> Unperformable {
+    Unperformable::new(abort.to_string())
+}
+
+impl GicOnBoard<'_> {
+    pub(super) fn perform(&mut self, op: &ItsOp) -> Outcome {
+        let n = |n: &Option<u16>| n.unwrap_or(0);
+        let line = match op {
+            ItsOp::GicLoad { register, cpu, its } => {
+                Number(self.load(&register.0, n(cpu), n(its))?).to_string()
+            }
+            ItsOp::GicStore { register, value, cpu, its } => {
+                self.store(&register.0, n(cpu), n(its), value.0)?;
+                "ok".to_owned()
+            }
+            ItsOp::GicProbe { register, value, cpu, its } => {
+                let (cpu, its) = (n(cpu), n(its));
+                let before = self.load(&register.0, cpu, its)?;
+                self.store(&register.0, cpu, its, value.0)?;
+                let after = self.load(&register.0, cpu, its)?;
+                match before == after {
+                    true => "unchanged".to_owned(),
+                    false => Number(after).to_string(),
+                }
+            }
+            ItsOp::ItsSizes { its } => return self.sizes(n(its)),
+            ItsOp::LpisOn { .. } => self.lpis_on(op)?,
+            ItsOp::ItsOn { queue, devices, collections, its } => {
+                self.its_on(n(its), *queue, *devices, *collections)?
+            }
+            ItsOp::ItsCommand { name, wait, its, .. } => {
+                let words = self.words(op, *name, n(its))?;
+                self.submit(n(its), words, *wait != Some(YesNo::No))?
+            }
+            ItsOp::ItsWords { dw0, dw1, dw2, dw3, its } => {
+                let word = |word: &Option<Number>| word.map_or(0, |word| word.0);
+                self.submit(n(its), [dw0.0, word(dw1), word(dw2), word(dw3)], true)?
+            }
+            ItsOp::ItsMappings { its } => return self.mappings(n(its)),
+            ItsOp::Message { .. } => self.message(op)?,
+            ItsOp::Lpi { intid, value } => self.lpi(*intid, *value)?,
+            ItsOp::Acknowledge { cpu } => taken(self.acknowledge(*cpu)),
+            ItsOp::End { cpu, intid } => {
+                self.end(*cpu, u64::from(*intid));
+                "ok".to_owned()
+            }
+            ItsOp::Take { cpu } => self.take(*cpu),
+            ItsOp::Migrate {} => match self.board.migrate_gic() {
+                Ok(()) => "ok".to_owned(),
+                Err(error) => error.to_string(),
+            },
+        };
+        Ok(vec![line])
+    }
+
+    pub(super) fn pending(&self) -> Outcome {
+        let mut lines = self.board.gicv3().map_or(Vec::new(), pending_v3);
+        if lines.is_empty() {
+            lines.push("nothing".to_owned());
+        }
+        Ok(lines)
+    }
+
+    fn load(&mut self, name: &str, cpu: u16, its: u16) -> Result<u64, Unperformable> {
+        let (at, width) = registers::place(self.gic, name, cpu, its)?;
+        self.board.load(at, width).map_err(abort)
+    }
+
+    fn store(&mut self, name: &str, cpu: u16, its: u16, value: u64) -> Result<(), Unperformable> {
+        let (at, width) = registers::place(self.gic, name, cpu, its)?;
+        self.board.store(at, width, value).map_err(abort)
+    }
+
+    /// GITS_TYPER and GITS_BASER. IHI 0069 H 12.19: without CIL an ICID has 16 bits.
+    fn sizes(&mut self, its: u16) -> Outcome {
+        let typer = self.load("GITS_TYPER", 0, its)?;
+        let bits = |low: u32, count: u32| (typer >> low & ((1 << count) - 1)) + 1;
+        let icid = if typer >> 36 & 1 == 1 { bits(32, 4) } else { 16 };
+        let physical = if typer & 1 == 1 { "physical LPIs" } else { "no physical LPIs" };
+        let mut lines = vec![format!(
+            "{physical}, EventID {} bits, DeviceID {} bits, ICID {icid} bits",
+            bits(8, 5),
+            bits(13, 5)
+        )];
+        for n in 0..8 {
+            let name = format!("GITS_BASER{n}");
+            let baser = self.load(&name, 0, its)?;
+            let kind = match baser >> 56 & 7 {
+                0 => continue,
+                1 => "devices",
+                2 => "vPEs",
+                4 => "collections",
+                _ => "reserved",
+            };
+            let bytes = (baser >> 48 & 0x1f) + 1;
+            lines.push(format!("{name}: {kind}, {bytes} bytes an entry"));
+        }
+        Ok(lines)
+    }
+
+    /// IHI 0069 H 12.11 (GICR_WAKER, GICR_PROPBASER, GICR_PENDBASER, GICR_CTLR), and the CPU's
+    /// interface.
+    fn lpis_on(&mut self, op: &ItsOp) -> Result<String, Unperformable> {
+        let ItsOp::LpisOn { cpu, config, pending, bits, ptz, enable } = op else {
+            unreachable!("called for `lpis-on` alone");
+        };
+        let cpu = *cpu;
+        let bits = u64::from(bits.unwrap_or(16).clamp(1, 32)) - 1;
+        let ptz = u64::from(*ptz == Some(YesNo::Yes)) << 62;
+        self.store("GICR_WAKER", cpu, 0, 0)?;
+        self.store("GICR_PROPBASER", cpu, 0, config.get() & 0x000f_ffff_ffff_f000 | bits)?;
+        self.store("GICR_PENDBASER", cpu, 0, pending.get() & 0x000f_ffff_ffff_0000 | ptz)?;
+        if *enable != Some(YesNo::No) {
+            let ctlr = self.load("GICR_CTLR", cpu, 0)?;
+            self.store("GICR_CTLR", cpu, 0, ctlr | 1)?;
+        }
+        self.board.run_on(cpu);
+        self.board.write_icc(IccRegister::Sre, 7);
+        self.board.write_icc(IccRegister::Pmr, 0xf0);
+        self.board.write_icc(IccRegister::Igrpen1, 1);
+        Ok("ok".to_owned())
+    }
+
+    fn its_on(
+        &mut self,
+        its: u16,
+        queue: PhysAddr,
+        devices: PhysAddr,
+        collections: PhysAddr,
+    ) -> Result<String, Unperformable> {
+        for n in 0..8 {
+            let name = format!("GITS_BASER{n}");
+            let table = match self.load(&name, 0, its)? >> 56 & 7 {
+                1 => devices,
+                4 => collections,
+                _ => continue,
+            };
+            self.store(&name, 0, its, TABLE_64K | table.get() & 0xffff_ffff_0000)?;
+        }
+        let queue = queue.get() & 0x000f_ffff_ffff_f000;
+        self.store("GITS_CBASER", 0, its, QUEUE_64K | queue)?;
+        self.store("GITS_CWRITER", 0, its, 0)?;
+        self.store("GITS_CTLR", 0, its, 1)?;
+        Ok("ok".to_owned())
+    }
+
+    /// GITS_TYPER.PTA says whether a redistributor is called by its address or by its number.
+    fn words(
+        &mut self,
+        op: &ItsOp,
+        name: CommandName,
+        its: u16,
+    ) -> Result<[u64; 4], Unperformable> {
+        let by_address = self.load("GITS_TYPER", 0, its)? >> 19 & 1 == 1;
+        let first = self.gic.redistributors.get();
+        Given::of(op).words(name, |cpu| match by_address {
+            true => first.wrapping_add(cpu << 17) & 0x000f_ffff_ffff_0000,
+            false => cpu << 16,
+        })
+    }
+
+    /// Writes a command where GITS_CWRITER points, and moves that on.
+    fn submit(&mut self, its: u16, words: [u64; 4], wait: bool) -> Result<String, Unperformable> {
+        let base = self.load("GITS_CBASER", 0, its)? & 0x000f_ffff_ffff_f000;
+        let bytes = ((self.load("GITS_CBASER", 0, its)? & 0xff) + 1) << 12;
+        let write = self.load("GITS_CWRITER", 0, its)? & 0xf_ffe0;
+        for (at, word) in (0..).step_by(8).zip(words) {
+            let at = PhysAddr::new(base.saturating_add(write + at));
+            self.board.memory_mut().store_u64(at, word).map_err(abort)?;
+        }
+        let next = (write + 32) % bytes.min(QUEUE_BYTES * 16);
+        self.store("GITS_CWRITER", 0, its, next)?;
+        for _ in 0..MOST_LOOKS {
+            let creadr = self.load("GITS_CREADR", 0, its)?;
+            if creadr & STALLED != 0 || creadr == next {
+                break;
+            }
+            self.board.relax();
+        }
+        let reports = self.board.take_reports(its);
+        if !wait {
+            return Ok("ok".to_owned());
+        }
+        let creadr = self.load("GITS_CREADR", 0, its)?;
+        let offset = creadr & !STALLED;
+        let why: Vec<_> = reports.iter().map(|report| failure(report.failure)).collect();
+        let mut line = match creadr & STALLED {
+            0 => format!("creadr {offset:#x}"),
+            _ => format!("stalled at {offset:#x}"),
+        };
+        for why in why {
+            line.push_str(": ");
+            line.push_str(&why);
+        }
+        Ok(line)
+    }
+
+    fn mappings(&mut self, its: u16) -> Outcome {
+        registers::its_base(self.gic, its)?;
+        let found = self.board.gicv3().and_then(|gic| gic.its().get(usize::from(its)));
+        let Some(found) = found else { return Ok(vec!["nothing".to_owned()]) };
+        let mappings = match found.mappings(self.board.memory()) {
+            Ok(mappings) => mappings,
+            Err(error) => return Ok(vec![error.to_string()]),
+        };
+        let mut lines = Vec::new();
+        for (icid, cpu) in &mappings.collections {
+            lines.push(format!("collection {icid}: cpu {cpu}"));
+        }
+        for (device, entry) in &mappings.devices {
+            lines.push(format!("device {:#x}: {} bits", device.get(), entry.event_bits));
+            for (event, (lpi, icid)) in &entry.events {
+                lines.push(format!("  event {}: lpi {lpi}, collection {icid}", event.get()));
+            }
+        }
+        if lines.is_empty() {
+            lines.push("nothing".to_owned());
+        }
+        Ok(lines)
+    }
+
+    fn message(&mut self, op: &ItsOp) -> Result<String, Unperformable> {
+        let ItsOp::Message { device, event, size, at, its } = op else {
+            unreachable!("called for `message` alone");
+        };
+        let translater = registers::its_base(self.gic, its.unwrap_or(0))?.checked_add(TRANSLATER);
+        let at = at.or(translater);
+        let at = at.ok_or_else(|| Unperformable::new("the ITS leaves the address space"))?;
+        let size = match size.map_or(4, |size| size.0) {
+            2 => Size::Half,
+            4 => Size::Word,
+            8 => Size::Double,
+            1 => Size::Byte,
+            _ => return Err(Unperformable::new("a message has 1, 2, 4 or 8 bytes")),
+        };
+        let requester = Requester {
+            stream: StreamId::new(*device),
+            substream: None,
+            device: DeviceId::new(*device),
+        };
+        Ok(match self.board.message(at, &requester, size, event.0) {
+            Some(arrival) => arrival.to_string(),
+            None => "no doorbell is there".to_owned(),
+        })
+    }
+
+    fn lpi(&mut self, intid: u32, value: Option<Number>) -> Result<String, Unperformable> {
+        let base = self.load("GICR_PROPBASER", 0, 0)? & 0x000f_ffff_ffff_f000;
+        let entry = u64::from(intid).checked_sub(8192);
+        let entry = entry.ok_or_else(|| Unperformable::new(format!("{intid} is no LPI")))?;
+        let at = PhysAddr::new(base.saturating_add(entry));
+        let memory = self.board.memory_mut();
+        let answered = match value {
+            Some(value) => {
+                let byte = u8::try_from(value.0);
+                let byte = byte.map_err(|_| Unperformable::new("an LPI has one byte"))?;
+                memory.write(at, &[byte]).map(|()| "ok".to_owned())
+            }
+            None => {
+                let mut byte = [0];
+                memory.read(at, &mut byte).map(|()| Number(u64::from(byte[0])).to_string())
+            }
+        };
+        answered.map_err(abort)
+    }
+
+    fn acknowledge(&mut self, cpu: u16) -> Option<u64> {
+        self.board.run_on(cpu);
+        let intid = self.board.read_icc(IccRegister::Iar1);
+        (intid != 1023).then_some(intid)
+    }
+
+    fn end(&mut self, cpu: u16, intid: u64) {
+        self.board.run_on(cpu);
+        self.board.write_icc(IccRegister::Eoir1, intid);
+    }
+
+    /// Interrupts in the order in which they come; runs of numbers in short.
+    fn take(&mut self, cpu: u16) -> String {
+        let mut runs: Vec<(u64, u64)> = Vec::new();
+        let mut count = 0;
+        while let Some(intid) = self.acknowledge(cpu) {
+            self.end(cpu, intid);
+            count += 1;
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == intid => *last = intid,
+                _ => runs.push((intid, intid)),
+            }
+            if count == MOST_TAKEN {
+                break;
+            }
+        }
+        if runs.len() > 16 {
+            let (first, last) = (runs[0].0, runs[runs.len() - 1].1);
+            return format!("{count}, from {first} to {last}");
+        }
+        let text = |(first, last): &(u64, u64)| match first == last {
+            true => first.to_string(),
+            false => format!("{first} to {last}"),
+        };
+        match runs.is_empty() {
+            true => taken(None),
+            false => runs.iter().map(text).collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+fn taken(intid: Option<u64>) -> String {
+    intid.map_or_else(|| "nothing (1023)".to_owned(), |intid| intid.to_string())
+}
+
+fn failure(failure: Failure) -> String {
+    failure.to_string()
+}

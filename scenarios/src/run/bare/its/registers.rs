@@ -1,0 +1,94 @@
+//! Registers of a GICv3 by their names. IHI 0069 H 12.8 to 12.19.
+
+use passim_model::{PhysAddr, Width};
+
+use super::super::super::Unperformable;
+use crate::input_error::nearest;
+use crate::machine::GicIts;
+
+/// Which block a register is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Block {
+    Distributor,
+    Redistributor,
+    Its,
+}
+
+use Block::{Distributor, Its, Redistributor};
+use Width::{W32, W64};
+
+const REGISTERS: &[(&str, Block, u64, Width)] = &[
+    ("GICD_CTLR", Distributor, 0x0000, W32),
+    ("GICD_TYPER", Distributor, 0x0004, W32),
+    ("GICD_IIDR", Distributor, 0x0008, W32),
+    ("GICD_SETSPI_NSR", Distributor, 0x0040, W32),
+    ("GICD_CLRSPI_NSR", Distributor, 0x0048, W32),
+    ("GICD_PIDR2", Distributor, 0xffe8, W32),
+    ("GICR_CTLR", Redistributor, 0x0000, W32),
+    ("GICR_IIDR", Redistributor, 0x0004, W32),
+    ("GICR_TYPER", Redistributor, 0x0008, W64),
+    ("GICR_WAKER", Redistributor, 0x0014, W32),
+    ("GICR_SETLPIR", Redistributor, 0x0040, W64),
+    ("GICR_CLRLPIR", Redistributor, 0x0048, W64),
+    ("GICR_PROPBASER", Redistributor, 0x0070, W64),
+    ("GICR_PENDBASER", Redistributor, 0x0078, W64),
+    ("GICR_INVLPIR", Redistributor, 0x00a0, W64),
+    ("GICR_INVALLR", Redistributor, 0x00b0, W64),
+    ("GICR_SYNCR", Redistributor, 0x00c0, W32),
+    ("GITS_CTLR", Its, 0x0000, W32),
+    ("GITS_IIDR", Its, 0x0004, W32),
+    ("GITS_TYPER", Its, 0x0008, W64),
+    ("GITS_STATUSR", Its, 0x0040, W32),
+    ("GITS_UMSIR", Its, 0x0048, W64),
+    ("GITS_CBASER", Its, 0x0080, W64),
+    ("GITS_CWRITER", Its, 0x0088, W64),
+    ("GITS_CREADR", Its, 0x0090, W64),
+    ("GITS_BASER0", Its, 0x0100, W64),
+    ("GITS_BASER1", Its, 0x0108, W64),
+    ("GITS_BASER2", Its, 0x0110, W64),
+    ("GITS_BASER3", Its, 0x0118, W64),
+    ("GITS_BASER4", Its, 0x0120, W64),
+    ("GITS_BASER5", Its, 0x0128, W64),
+    ("GITS_BASER6", Its, 0x0130, W64),
+    ("GITS_BASER7", Its, 0x0138, W64),
+    ("GITS_PIDR2", Its, 0xffe8, W32),
+    ("GITS_TRANSLATER", Its, 0x1_0040, W32),
+];
+
+/// Bytes of a redistributor.
+const REDISTRIBUTOR_BYTES: u64 = 0x2_0000;
+
+/// Where a register is, and how wide.
+pub(super) fn place(
+    gic: &GicIts,
+    name: &str,
+    cpu: u16,
+    its: u16,
+) -> Result<(PhysAddr, Width), Unperformable> {
+    let found = REGISTERS.iter().find(|(known, ..)| *known == name);
+    let Some(&(_, block, offset, width)) = found else {
+        let names: Vec<_> = REGISTERS.iter().map(|(name, ..)| *name).collect();
+        let hint = nearest(name, &names).map_or_else(
+            || "`load` and `store` take any address".to_owned(),
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        let message = format!("no register of a GICv3 is called `{name}`");
+        return Err(Unperformable::new(message).hint(hint));
+    };
+    let base = match block {
+        Distributor => Some(gic.distributor),
+        Redistributor => gic.redistributors.checked_add(u64::from(cpu) * REDISTRIBUTOR_BYTES),
+        Its => Some(its_base(gic, its)?),
+    };
+    let at = base.and_then(|base| base.checked_add(offset));
+    let at = at.ok_or_else(|| Unperformable::new(format!("there is no {name} of cpu {cpu}")))?;
+    Ok((at, width))
+}
+
+/// Where an ITS is.
+pub(super) fn its_base(gic: &GicIts, its: u16) -> Result<PhysAddr, Unperformable> {
+    gic.its.get(usize::from(its)).copied().ok_or_else(|| {
+        Unperformable::new(format!("the machine has no ITS {its}"))
+            .hint(format!("it has {}, counted from 0", gic.its.len()))
+    })
+}

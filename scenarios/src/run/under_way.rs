@@ -1,0 +1,99 @@
+//! Calls that stopped where the kernel has dropped a lock, and go on after others came in between.
+
+use passim_model::Rid;
+use passim_vfio::call::{Answer, Call};
+use passim_vfio::operation::Operation;
+use passim_vfio::step::{Queue, SUSPENSION_POINTS, Step};
+
+use super::{Outcome, Running, Unperformable};
+use crate::script::Text;
+
+/// How often hardware is given time before a call is given up.
+const MOST_WAITS: u32 = 1 << 18;
+
+/// A call that stopped.
+pub(super) struct UnderWay {
+    operation: Operation,
+    /// The vectors it is about: the first, and how many.
+    block: (u32, u32),
+}
+
+/// The suspension point of this name: its name again, and what is true there.
+fn place(until: &Text) -> Result<(&'static str, &'static str), Unperformable> {
+    let found = SUSPENSION_POINTS.iter().find(|point| point.name == until.0);
+    found.map(|point| (point.name, point.meaning)).ok_or_else(|| {
+        let doorbells = SUSPENSION_POINTS.iter().map(|point| point.name);
+        let doorbells: Vec<_> = doorbells.filter(|name| name.starts_with("doorbell")).collect();
+        Unperformable::new(format!("no call stops at `{}`", until.0))
+            .hint(format!("places: {}", doorbells.join(", ")))
+    })
+}
+
+impl Running {
+    /// Begins a call about vectors of a device, and goes to a place in its middle.
+    pub(super) fn begin(
+        &mut self,
+        dev: Rid,
+        call: Call,
+        block: (u32, u32),
+        until: &Text,
+    ) -> Outcome {
+        let place = place(until)?;
+        if self.under_way.contains_key(&dev) {
+            return Err(Unperformable::new(format!("a call about {dev} has stopped already"))
+                .hint(format!("`go-on dev={dev}` goes on with it")));
+        }
+        let operation = self.system.kernel.begin(self.pid()?, call);
+        self.proceed(dev, UnderWay { operation, block }, Some(place))
+    }
+
+    /// Goes on with a call that stopped, to its end or to another place.
+    pub(super) fn go_on(&mut self, dev: Rid, until: Option<&Text>) -> Outcome {
+        let until = until.map(place).transpose()?;
+        let under_way = self.under_way.remove(&dev).ok_or_else(|| {
+            Unperformable::new(format!("no call about {dev} has stopped"))
+                .hint("`enable dev=... vectors=... until=...` stops one")
+        })?;
+        self.proceed(dev, under_way, until)
+    }
+
+    fn proceed(
+        &mut self,
+        dev: Rid,
+        mut under_way: UnderWay,
+        until: Option<(&str, &str)>,
+    ) -> Outcome {
+        for _ in 0..MOST_WAITS {
+            let (kernel, board) = (&mut self.system.kernel, &mut self.system.board);
+            match kernel.step(&mut under_way.operation, board) {
+                Step::Done(answer) => return Ok(self.ended(dev, under_way.block, &answer)),
+                Step::Waiting(queue @ (Queue::DeviceLock(_) | Queue::ContainerLock(_))) => {
+                    self.under_way.insert(dev, under_way);
+                    let what = match queue {
+                        Queue::DeviceLock(_) => "a call about this device that has stopped",
+                        _ => "a call about its container that has stopped",
+                    };
+                    return Ok(vec![format!("waits for {what}")]);
+                }
+                Step::Waiting(Queue::SmmuCommands(_) | Queue::SmmuInvalidations(_)) => {
+                    passim_model::Host::relax(board);
+                }
+                Step::Unlocked => {
+                    if let Some((name, meaning)) = until
+                        && under_way.operation.point() == Some(name)
+                    {
+                        self.under_way.insert(dev, under_way);
+                        return Ok(vec![format!("stopped at {name}: {meaning}")]);
+                    }
+                }
+            }
+        }
+        let answer = self.system.kernel.abandon(under_way.operation);
+        Ok(self.ended(dev, under_way.block, &answer))
+    }
+
+    fn ended(&mut self, dev: Rid, block: (u32, u32), answer: &Answer) -> Vec<String> {
+        self.account.refused.extend(answer.ret.as_ref().err());
+        self.enabled(dev, block, answer)
+    }
+}

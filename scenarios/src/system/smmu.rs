@@ -1,0 +1,141 @@
+//! An SMMU on the board, of either kind, and what becomes of a transaction at it.
+
+use passim_model::{Effect, Memory, Width};
+use passim_smmu::v3::Progress;
+pub(super) use passim_smmu::v3::{Transaction, Translated};
+use passim_smmu::{SmmuV2, SmmuV3, v2, v3};
+
+/// An SMMU.
+pub enum Smmu {
+    /// SMMUv3.
+    V3(Box<SmmuV3>),
+    /// SMMUv2 or SMMUv1.
+    V2(Box<SmmuV2>),
+}
+
+/// What becomes of a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Outcome {
+    /// It goes on.
+    Translated(Translated),
+    /// It ends.
+    Terminated(Terminated),
+    /// It waits for software.
+    Stalled(Stalled),
+}
+
+/// A transaction that ends at an SMMU.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Terminated {
+    /// At an SMMUv3.
+    V3(v3::Terminated),
+    /// At an SMMUv2.
+    V2(v2::Terminated),
+}
+
+/// A transaction that waits at an SMMU.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Stalled {
+    /// At an SMMUv3.
+    V3(v3::Stalled),
+    /// At an SMMUv2.
+    V2(v2::Stalled),
+}
+
+impl From<v3::Outcome> for Outcome {
+    fn from(outcome: v3::Outcome) -> Self {
+        match outcome {
+            v3::Outcome::Translated(translated) => Self::Translated(translated),
+            v3::Outcome::Terminated(terminated) => Self::Terminated(Terminated::V3(terminated)),
+            v3::Outcome::Stalled(stalled) => Self::Stalled(Stalled::V3(stalled)),
+        }
+    }
+}
+
+impl From<v2::Outcome> for Outcome {
+    fn from(outcome: v2::Outcome) -> Self {
+        match outcome {
+            v2::Outcome::Translated(translated) => Self::Translated(translated),
+            v2::Outcome::Terminated(terminated) => Self::Terminated(Terminated::V2(terminated)),
+            v2::Outcome::Stalled(stalled) => Self::Stalled(Stalled::V2(stalled)),
+        }
+    }
+}
+
+impl From<SmmuV3> for Smmu {
+    fn from(smmu: SmmuV3) -> Self {
+        Self::V3(Box::new(smmu))
+    }
+}
+
+impl From<SmmuV2> for Smmu {
+    fn from(smmu: SmmuV2) -> Self {
+        Self::V2(Box::new(smmu))
+    }
+}
+
+impl Smmu {
+    /// The SMMUv3 it is; `None` for one of the other kind.
+    pub fn v3(&self) -> Option<&SmmuV3> {
+        match self {
+            Self::V3(smmu) => Some(smmu),
+            Self::V2(_) => None,
+        }
+    }
+
+    /// The SMMUv3 it is, to be worked on; `None` for one of the other kind.
+    pub fn v3_mut(&mut self) -> Option<&mut SmmuV3> {
+        match self {
+            Self::V3(smmu) => Some(smmu),
+            Self::V2(_) => None,
+        }
+    }
+
+    /// A CPU loads a register.
+    pub(super) fn load(&mut self, offset: u64, width: Width) -> u64 {
+        match self {
+            Self::V3(smmu) => smmu.load(offset, width),
+            Self::V2(smmu) => smmu.load(offset, width),
+        }
+    }
+
+    /// A CPU stores to a register.
+    pub(super) fn store(&mut self, offset: u64, width: Width, value: u64, memory: &mut Memory) {
+        match self {
+            Self::V3(smmu) => smmu.store(offset, width, value, memory),
+            Self::V2(smmu) => smmu.store(offset, width, value, memory),
+        }
+    }
+
+    /// Does one thing that waits.
+    pub(super) fn step(&mut self, memory: &mut Memory) -> Progress {
+        match self {
+            Self::V3(smmu) => smmu.step(memory),
+            Self::V2(smmu) => smmu.step(memory),
+        }
+    }
+
+    /// What it wants done elsewhere.
+    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+        match self {
+            Self::V3(smmu) => smmu.take_effects(),
+            Self::V2(smmu) => smmu.take_effects(),
+        }
+    }
+
+    /// Empties its caches.
+    pub(super) fn clear_caches(&mut self) {
+        match self {
+            Self::V3(smmu) => smmu.clear_caches(),
+            Self::V2(smmu) => smmu.clear_caches(),
+        }
+    }
+
+    /// Translates a transaction, faults recorded and all.
+    pub fn translate(&mut self, memory: &mut Memory, transaction: &Transaction) -> Outcome {
+        match self {
+            Self::V3(smmu) => smmu.translate(memory, transaction).into(),
+            Self::V2(smmu) => smmu.translate(memory, transaction).into(),
+        }
+    }
+}

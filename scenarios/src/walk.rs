@@ -1,0 +1,38 @@
+//! Looking in: dumped tables put before the SMMU, and single translations told step by step.
+//!
+//! A dump holds registers, structures, tables and queues of a real machine's SMMU at one moment.
+//! Its bytes are put into a memory, an SMMU of the model is programmed with its registers, and
+//! devices ask it for every leaf. What they must be answered is read a second time, by a walk that
+//! shares nothing with the SMMU's. Not here: replaying what led to a dump ([`crate::replay`]).
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `stand` | what is the SMMU of the dump? |
+//! | `second` | what do its tables say, read a second time? |
+//! | `look` | does the SMMU say the same? |
+//! | `expected` | and what did the recording expect? |
+//! | `queue` | are the dumped commands consumed? |
+//! | `command` | what is a command called, and which of its bits name somebody? |
+//! | `report` | how is it told? |
+//! | `tell` | what became of one translation, step by step? |
+//! | `scene` | and on the machine of a scenario? |
+
+pub(crate) mod command;
+mod expected;
+mod look;
+mod queue;
+mod report;
+mod scene;
+pub(crate) mod second;
+mod stand;
+mod tell;
+
+pub use expected::{Expectations, expectations};
+pub use look::{Progress, look};
+pub use report::{Difference, DumpReport};
+pub use scene::explain_in_scenario;
+pub use stand::Stand;
+pub use tell::{Field, Told, ToldStep, tell};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! A translation on the machine of a scenario, as it stands after a line.
+
+use passim_model::{Access, Iova, SubstreamId};
+
+use super::tell::{Told, tell};
+use crate::chosen::Chosen;
+use crate::input_error::{InputError, InputKind};
+use crate::op::{DeviceName, Op};
+use crate::run::Runner;
+use crate::script::Script;
+
+/// Explains one access of a device of a scenario, after `line` (or the operation above it, if
+/// what happened is there), or after the last line. Nothing changes by it.
+///
+/// # Errors
+/// A scenario that cannot be run to the line, no machine there, no such device, or one whose DMA
+/// passes no SMMUv3.
+pub fn explain_in_scenario(
+    script: &Script,
+    line: Option<u64>,
+    chosen: &Chosen,
+    device: &DeviceName,
+    asked: (Option<SubstreamId>, Iova, Access),
+) -> Result<Told, InputError> {
+    let mut runner = Runner::with(chosen.clone());
+    let mut last = None;
+    for block in script.blocks() {
+        if line.is_some_and(|line| script.line_of(block) > line) {
+            break;
+        }
+        let op = Op::read(script.source(), &block.invocation)?;
+        runner.perform(&op).map_err(|error| error.at(script, block))?;
+        last = Some(block);
+    }
+    let (substream, iova, access) = asked;
+    let explained = runner.explain_access(device, substream, iova, access);
+    let (asked, explanation) = explained.map_err(|error| match last {
+        Some(block) => error.at(script, block),
+        None => {
+            let path = script.source().path();
+            InputError::in_file(InputKind::Scenario, path, "no operation stands up to that line")
+        }
+    })?;
+    Ok(tell(&asked, &explanation))
+}

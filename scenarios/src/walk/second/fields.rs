@@ -1,0 +1,155 @@
+//! Fields of registers, STE and CD that the second reading needs, transcribed for it alone.
+
+passim_model::layout! {
+    /// SMMU_IDR0, IHI 0070 G.b 6.3.1.
+    pub(super) struct Idr0 {
+        /// Bit 0 of TTF: tables of AArch32.
+        TTF_AARCH32 = bit(2);
+    }
+}
+passim_model::layout! {
+    /// SMMU_IDR5, IHI 0070 G.b 6.3.6.
+    pub(super) struct Idr5 {
+        /// Output size.
+        OAS = bits(2, 0);
+    }
+}
+passim_model::layout! {
+    /// SMMU_STRTAB_BASE, IHI 0070 G.b 6.3.24.
+    pub(super) struct Base {
+        /// Address.
+        ADDR = bits(51, 6);
+    }
+}
+passim_model::layout! {
+    /// SMMU_STRTAB_BASE_CFG, IHI 0070 G.b 6.3.25.
+    pub(super) struct BaseCfg {
+        /// log2 of the number of streams.
+        LOG2SIZE = bits(5, 0);
+        /// StreamID bits of the second level.
+        SPLIT = bits(10, 6);
+        /// 1: two levels.
+        FMT = bits(17, 16);
+    }
+}
+passim_model::layout! {
+    /// Level 1 Stream Table Descriptor, IHI 0070 G.b 5.1.
+    pub(super) struct L1Std {
+        /// Second level has 2^(SPAN - 1) entries; 0: none.
+        SPAN = bits(4, 0);
+        /// The second level.
+        L2PTR = bits(51, 6);
+    }
+}
+passim_model::layout! {
+    /// STE, bits 63..0. IHI 0070 G.b 5.2.
+    pub(super) struct Ste0 {
+        /// Valid.
+        V = bit(0);
+        /// Which stages.
+        CONFIG = bits(3, 1);
+        /// Form of the CD table.
+        S1FMT = bits(5, 4);
+        /// First CD.
+        S1CONTEXTPTR = bits(51, 6);
+        /// log2 of the number of CDs.
+        S1CDMAX = bits(63, 59);
+    }
+}
+passim_model::layout! {
+    /// STE, bits 127..64.
+    pub(super) struct Ste1 {
+        /// What comes without SubstreamID.
+        S1DSS = bits(1, 0);
+        /// StreamWorld.
+        STRW = bits(31, 30);
+        /// Privilege.
+        PRIVCFG = bits(49, 48);
+        /// Instruction or data.
+        INSTCFG = bits(51, 50);
+    }
+}
+passim_model::layout! {
+    /// STE, bits 191..128.
+    pub(super) struct Ste2 {
+        /// 64 less the input bits.
+        S2T0SZ = bits(37, 32);
+        /// Start level.
+        S2SL0 = bits(39, 38);
+        /// Granule.
+        S2TG = bits(47, 46);
+        /// Output size.
+        S2PS = bits(50, 48);
+        /// AArch64.
+        S2AA64 = bit(51);
+        /// Big-endian.
+        S2ENDI = bit(52);
+        /// Access flag not looked at.
+        S2AFFD = bit(53);
+        /// Dirty state kept by hardware.
+        S2HD = bit(55);
+        /// Access flag kept by hardware.
+        S2HA = bit(56);
+    }
+}
+passim_model::layout! {
+    /// STE, bits 255..192.
+    pub(super) struct Ste3 {
+        /// 52-bit descriptors.
+        S2DS = bit(3);
+        /// Address of the first table.
+        S2TTB = bits(51, 4);
+    }
+}
+passim_model::layout! {
+    /// CD, bits 63..0. IHI 0070 G.b 5.4.
+    pub(super) struct Cd0 {
+        /// 64 less the input bits.
+        T0SZ = bits(5, 0);
+        /// Granule.
+        TG0 = bits(7, 6);
+        /// No walks of TTB0.
+        EPD0 = bit(14);
+        /// Big-endian.
+        ENDI = bit(15);
+        /// Valid.
+        V = bit(31);
+        /// Output size.
+        IPS = bits(34, 32);
+        /// Access flag not looked at.
+        AFFD = bit(35);
+        /// Top byte ignored.
+        TBI0 = bit(38);
+        /// Privileged accesses keep out of unprivileged pages.
+        PAN = bit(40);
+        /// AArch64.
+        AA64 = bit(41);
+        /// Dirty state kept by hardware.
+        HD = bit(42);
+        /// Access flag kept by hardware.
+        HA = bit(43);
+    }
+}
+passim_model::layout! {
+    /// CD, bits 127..64.
+    pub(super) struct Cd1 {
+        /// Table descriptors limit nothing.
+        HAD0 = bit(1);
+        /// Unprivileged accesses keep out of TTB0.
+        E0PD0 = bit(2);
+        /// Address of the first table.
+        TTB0 = bits(51, 4);
+    }
+}
+passim_model::layout! {
+    /// CD, bits 191..128.
+    pub(super) struct Cd2 {
+        /// 52-bit descriptors.
+        DS = bit(58);
+    }
+}
+
+/// log2 of the bytes of an STE.
+pub(super) const STE_LG2: u32 = 6;
+/// log2 of the bytes of a level 1 descriptor.
+pub(super) const L1STD_LG2: u32 = 3;

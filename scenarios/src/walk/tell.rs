@@ -1,0 +1,243 @@
+//! One translation told step by step: for people, and as data for programs.
+
+use std::fmt;
+
+use passim_model::access::Privilege;
+use passim_model::pgtable::vmsav8::{Entry, Stage};
+use passim_smmu::attributes::Attributes;
+use passim_smmu::v3::{Detail, Explanation, Path, Step, Transaction, Translated, Verdict};
+use serde::Serialize;
+
+/// A translation, told.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Told {
+    /// What was asked.
+    pub asked: String,
+    /// What was read and found, in order.
+    pub steps: Vec<ToldStep>,
+    /// How it ends.
+    pub verdict: String,
+    /// The section of IHI 0070 G.b that decides.
+    pub section: &'static str,
+    /// Where it leads, if it goes on.
+    pub address: Option<String>,
+    /// The event, if it does not.
+    pub event: Option<&'static str>,
+}
+
+/// One step.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ToldStep {
+    /// What was read or found.
+    pub what: String,
+    /// Where it lies.
+    pub at: Option<String>,
+    /// The words read.
+    pub words: Vec<String>,
+    /// Their fields; those left out are 0.
+    pub fields: Vec<Field>,
+    /// Where it is written how they are read.
+    pub section: &'static str,
+}
+
+/// A field of what was read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Field {
+    /// As the specification prints it.
+    pub name: &'static str,
+    /// Shifted down to bit 0; an address in place.
+    pub value: u64,
+    /// What the value says, where a word says more than the number.
+    pub meaning: Option<String>,
+}
+
+/// Tells an explanation of an access.
+pub fn tell(asked: &Transaction, explanation: &Explanation) -> Told {
+    let verdict = &explanation.verdict;
+    let iova = asked.iova.get();
+    Told {
+        asked: asked_text(asked),
+        steps: explanation.steps.iter().map(ToldStep::of).collect(),
+        verdict: verdict_text(iova, verdict),
+        section: verdict.section(),
+        address: match verdict {
+            Verdict::Translated(found) => Some(found.pa.to_string()),
+            _ => None,
+        },
+        event: match verdict {
+            Verdict::Event(event) => Some(event.kind.name()),
+            _ => None,
+        },
+    }
+}
+
+impl ToldStep {
+    fn of(step: &Step) -> Self {
+        let (what, at, words) = parts(step);
+        let fields = step.fields().into_iter();
+        Self {
+            what,
+            at: at.map(|at| format!("{at:#x}")),
+            words: words.iter().map(|word| format!("{word:#x}")).collect(),
+            fields: fields
+                .map(|field| Field { name: field.name, value: field.value, meaning: field.meaning })
+                .collect(),
+            section: step.section(),
+        }
+    }
+}
+
+/// What a step is, where it lies, and its words.
+fn parts(step: &Step) -> (String, Option<u64>, Vec<u64>) {
+    match *step {
+        Step::LevelOneStream { at, word } => {
+            ("level-1 Stream table descriptor".to_owned(), Some(at.get()), vec![word])
+        }
+        Step::Ste { at, words } => ("STE".to_owned(), Some(at.get()), words.to_vec()),
+        Step::CachedSte => ("STE: cached".to_owned(), None, Vec::new()),
+        Step::LevelOneCd { at, word } => {
+            ("level-1 CD table descriptor".to_owned(), Some(at.get()), vec![word])
+        }
+        Step::Cd { at, words } => ("CD".to_owned(), Some(at.get()), words.to_vec()),
+        Step::CachedCd => ("CD: cached".to_owned(), None, Vec::new()),
+        Step::Hit { stage, entry } => {
+            let (input, output) = (entry.input, entry.output);
+            let size = bytes(u32::from(entry.lg2));
+            let what =
+                format!("{}: in the TLB: {input:#x} -> {output:#x}, {size}", stage_text(stage));
+            (what, None, Vec::new())
+        }
+        Step::CachedTable { stage, level, table } => {
+            let what = format!("{}: table of level {level} remembered", stage_text(stage));
+            (what, Some(table), Vec::new())
+        }
+        Step::Descriptor { stage, level, ipa, at, word, entry } => {
+            let mut what = format!("{} level {level}: ", stage_text(stage));
+            what.push_str(&match entry {
+                None => "descriptor".to_owned(),
+                Some(Entry::Invalid) => "invalid descriptor".to_owned(),
+                Some(Entry::Table(next)) => format!("table {next:#x}"),
+                Some(Entry::Leaf(output)) => format!("leaf {output:#x}"),
+            });
+            if let Some(ipa) = ipa {
+                what.push_str(&format!(", read at IPA {ipa:#x}"));
+            }
+            (what, Some(at.get()), vec![word])
+        }
+        Step::Leaf { stage, leaf } => {
+            let what = format!(
+                "{}: {:#x}, {}, unprivileged {}, privileged {}",
+                stage_text(stage),
+                leaf.output,
+                bytes(leaf.lg2),
+                leaf.unprivileged,
+                leaf.privileged
+            );
+            (what, None, Vec::new())
+        }
+        Step::Update { at, set, clear } => {
+            let what = format!("hardware would set {set:#x} and clear {clear:#x}");
+            (what, Some(at.get()), Vec::new())
+        }
+    }
+}
+
+fn asked_text(asked: &Transaction) -> String {
+    let stream = asked.requester.stream.get();
+    let substream = match asked.requester.substream {
+        None => String::new(),
+        Some(id) => format!(", SubstreamID {:#x}", id.get()),
+    };
+    let privilege = match asked.access.privilege {
+        Privilege::Unprivileged => "",
+        Privilege::Privileged => "privileged ",
+    };
+    let access = match (asked.access.is_write(), asked.access.instruction) {
+        (true, _) => "write",
+        (false, true) => "instruction fetch",
+        (false, false) => "read",
+    };
+    format!("stream {stream:#x}{substream}: {privilege}{access} at {}", asked.iova)
+}
+
+fn verdict_text(iova: u64, verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Translated(found) => translated(iova, found),
+        Verdict::Disabled => "the SMMU is off: GBPA decides".to_owned(),
+        Verdict::StreamAborts => "ended without a record: STE.Config says abort".to_owned(),
+        Verdict::Event(event) => {
+            let mut text = event.kind.name().to_owned();
+            if let Detail::Level(level) = event.detail {
+                text.push_str(&format!(" of {} at level {level}", stage_text(event.stage)));
+            }
+            if let Some(ipa) = event.ipa {
+                text.push_str(&format!(", IPA {ipa}"));
+            }
+            if let Some(at) = event.fetch {
+                text.push_str(&format!(", nothing answers at {at}"));
+            }
+            if let Some(flaw) = verdict.flaw() {
+                text.push_str(&format!(": {flaw}"));
+            }
+            text
+        }
+    }
+}
+
+fn translated(iova: u64, found: &Translated) -> String {
+    let Translated { pa, perms, lg2, path, attributes } = found;
+    let Attributes { memory, shareability } = attributes;
+    let path = match path {
+        Path::Disabled => "past the SMMU, which is off".to_owned(),
+        Path::Bypass => "past both stages".to_owned(),
+        Path::Hit => format!("from the TLB, {}", bytes(u32::from(*lg2))),
+        Path::Walk => format!("by a walk, {}", bytes(u32::from(*lg2))),
+    };
+    format!("{iova:#x} -> {pa}, {perms}, {path}, memory type {memory:#04x} {shareability:?}")
+}
+
+fn bytes(lg2: u32) -> String {
+    match 1u64.checked_shl(lg2) {
+        Some(bytes) => format!("{bytes:#x} bytes"),
+        None => "all of memory".to_owned(),
+    }
+}
+
+fn stage_text(stage: Stage) -> &'static str {
+    match stage {
+        Stage::One => "stage 1",
+        Stage::Two => "stage 2",
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.asked)?;
+        for step in &self.steps {
+            writeln!(f, "  {step}")?;
+        }
+        write!(f, "verdict: {} (IHI 0070 G.b {})", self.verdict, self.section)
+    }
+}
+
+impl fmt::Display for ToldStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if let Some(at) = &self.at {
+            write!(f, " at {at}")?;
+        }
+        // A structure is told by its fields, a descriptor by its word as well.
+        if let [word] = self.words.as_slice() {
+            write!(f, ": {word}")?;
+        }
+        write!(f, " ({})", self.section)?;
+        for (index, Field { name, value, meaning }) in self.fields.iter().enumerate() {
+            f.write_str(if index == 0 { "\n    " } else { " " })?;
+            write!(f, "{name}={value:#x}")?;
+            if let Some(meaning) = meaning {
+                write!(f, " ({meaning})")?;
+            }
+        }
+        Ok(())
+    }
+}

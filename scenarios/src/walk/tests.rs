@@ -1,0 +1,217 @@
+//! Dumps made here, of every stage and granule, and dumps that say something wrong.
+
+use serde_json::{Value, json};
+
+use super::{DumpReport, Expectations, Stand, look};
+use crate::input_error::{InputError, SourceText};
+
+/// Where things lie in a dump made here; 64K apart, so that any table fits.
+mod at {
+    pub(super) const STREAM_TABLE: u64 = 0x1_0000;
+    pub(super) const STREAM: u64 = 8;
+    pub(super) const STE: u64 = STREAM_TABLE + STREAM * 64;
+    pub(super) const CD: u64 = 0x4_0000;
+    pub(super) const TABLES: u64 = 0x10_0000;
+}
+
+/// A table page: address, level, entries, index and descriptor of those that are not 0.
+type Table<'a> = (u64, u8, u32, &'a [(u32, u64)]);
+
+fn hex(word: u64) -> Value {
+    json!(format!("{word:#x}"))
+}
+
+fn dump(ste: [u64; 4], cd: Option<[u64; 4]>, tables: &[Table<'_>], leaves: &[[u64; 4]]) -> Value {
+    let words = |words: [u64; 4]| words.into_iter().chain([0; 4]).map(hex).collect::<Vec<_>>();
+    let table = |&(pa, level, n, entries): &Table<'_>| {
+        let descriptors: serde_json::Map<_, _> =
+            entries.iter().map(|(index, word)| (index.to_string(), hex(*word))).collect();
+        json!({"pa": hex(pa), "level": level, "n": n, "base": "0x0", "ent": descriptors})
+    };
+    let mut stream = json!({
+        "dev": "00:01.0", "name": "A", "sid": hex(at::STREAM), "l1std": [],
+        "ste_pa": hex(at::STE), "ste": words(ste),
+        "tables": tables.iter().map(table).collect::<Vec<_>>(),
+        "leaves": leaves.iter().map(|leaf| leaf.map(hex)).collect::<Vec<_>>(),
+    });
+    if let Some(cd) = cd {
+        stream["cd_pa"] = hex(at::CD);
+        stream["cd"] = json!(words(cd));
+    }
+    let queue = |pa: &str| json!({"pa": pa, "n": 16, "prod": 0, "wrapflag": 0, "entries": []});
+    json!({
+        "tag": "made",
+        "regs": {
+            "IDR0": "0xd44101b", "IDR1": "0x2730010", "IDR3": "0x1414", "IDR5": "0x74",
+            "AIDR": "0x1", "CR0": "0xd", "CR2": "0x6", "STRTAB_BASE": hex(at::STREAM_TABLE),
+            "STRTAB_BASE_CFG": "0x4", "CMDQ_BASE": "0x30004", "EVENTQ_BASE": "0x20004",
+        },
+        "streams": [stream], "cmdq": queue("0x30000"), "eventq": queue("0x20000"),
+    })
+}
+
+fn stand(dump: &Value) -> Result<Stand, InputError> {
+    Stand::of(&SourceText::new("smmu_made.json", dump.to_string()))
+}
+
+fn looked(dump: &Value) -> DumpReport {
+    let mut stand = stand(dump).unwrap();
+    look(&mut stand, &Expectations::default(), "smmu_made.json".to_owned(), |_| {})
+}
+
+fn agrees(dump: &Value, leaves: u64) {
+    let report = looked(dump);
+    assert_eq!(report.differences, [], "{report}");
+    assert_eq!((report.leaves, report.not_compared.len()), (leaves, 0));
+}
+
+/// STE.Config 0b101, S1DSS 2.
+const STE_STAGE1: [u64; 4] = [1 | 5 << 1 | at::CD, 0xd6, 0, 0];
+
+/// Valid, AArch64, R, A, ASET, EPD1, IPS 44 bits, ASID 1.
+fn cd(t0sz: u64, tg0: u64) -> [u64; 4] {
+    let flags = 1 << 30 | 1 << 31 | 4 << 32 | 1 << 41 | 1 << 45 | 1 << 46 | 1 << 47 | 1 << 48;
+    [flags | t0sz | tg0 << 6, at::TABLES, 0, 0xff]
+}
+
+/// VMID 1, AArch64, S2R, S2PS 44 bits.
+fn stage2(config: u64, t0sz: u64, sl0: u64, tg: u64, ttb: u64) -> [u64; 4] {
+    let ste2 = 1 | t0sz << 32 | sl0 << 38 | tg << 46 | 4 << 48 | 1 << 51 | 1 << 58;
+    [1 | config << 1, 0, ste2, ttb]
+}
+
+/// Three levels of 16K from the top of 48 bits: a page that is read-only, and a block.
+fn of_16k() -> Value {
+    let at = |n: u64| at::TABLES + n * 0x1_0000;
+    let (page, block) = (0x8000_4000 | 0xfc7, 0x1_0000_0000 | 0xf45);
+    let tables: [Table<'_>; 4] = [
+        (at(0), 0, 2, &[(0, at(1) | 3)]),
+        (at(1), 1, 2048, &[(0, at(2) | 3)]),
+        (at(2), 2, 2048, &[(0, at(3) | 3), (5, block)]),
+        (at(3), 3, 2048, &[(7, page)]),
+    ];
+    let leaves = [[7 << 14, 0x8000_4000, 1 << 14, page], [5 << 25, 0x1_0000_0000, 1 << 25, block]];
+    dump(STE_STAGE1, Some(cd(16, 2)), &tables, &leaves)
+}
+
+/// Stage 2 with 64K: a page that may only be written, and a block.
+fn of_64k() -> Value {
+    let at = |n: u64| at::TABLES + n * 0x1_0000;
+    let (page, block) = (0x8123_0000 | 0x7bf, 0x4000_0000 | 0x7fd);
+    let tables: [Table<'_>; 3] = [
+        (at(0), 1, 4, &[(3, at(1) | 3)]),
+        (at(1), 2, 8192, &[(0, at(2) | 3), (8191, block)]),
+        (at(2), 3, 8192, &[(1, page)]),
+    ];
+    let leaves = [
+        [(3 << 42) + 0x1_0000, 0x8123_0000, 1 << 16, page],
+        [(3 << 42) + (8191 << 29), 0x4000_0000, 1 << 29, block],
+    ];
+    dump(stage2(6, 20, 2, 1, at::TABLES), None, &tables, &leaves)
+}
+
+/// Stage 1 of three levels over a stage 2 of two tables in a row that maps the first gigabyte onto
+/// itself, for reading alone from 512M on.
+fn nested() -> Value {
+    let at = |n: u64| at::TABLES + n * 0x1_0000;
+    let (rw, ro) = (0x7fd, 0x77d);
+    let (page, high, beyond) = (0x8_0000 | 0xf47, 0x2000_0000 | 0xf45, 0x8000_0000 | 0xf47);
+    let half: Vec<(u32, u64)> =
+        (0..512).map(|n| (n, u64::from(n) << 21 | if n < 256 { rw } else { ro })).collect();
+    let tables: [Table<'_>; 5] = [
+        (at(0), 1, 512, &[(0, at(1) | 3)]),
+        (at(1), 2, 512, &[(0, at(2) | 3), (9, high)]),
+        (at(2), 3, 512, &[(1, page), (2, beyond)]),
+        (at(4), 1, 1024, &[(0, at(5) | 3)]),
+        (at(5), 2, 512, &half),
+    ];
+    let leaves = [
+        [0x1000, 0x8_0000, 0x1000, page],
+        [0x2000, 0x8000_0000, 0x1000, beyond],
+        [9 << 21, 0x2000_0000, 1 << 21, high],
+    ];
+    let [s0, _, s2, s3] = stage2(7, 24, 1, 0, at(4));
+    dump([s0 | at::CD, 0xd6, s2, s3], Some(cd(25, 0)), &tables, &leaves)
+}
+
+#[test]
+fn every_granule_and_stage_agrees() {
+    agrees(&of_16k(), 2);
+    agrees(&of_64k(), 2);
+    agrees(&nested(), 3);
+}
+
+#[test]
+fn streams_without_tables_agree() {
+    for ste0 in [0, 1, 1 | 4 << 1] {
+        agrees(&dump([ste0, 0, 0, 0], None, &[], &[]), 0);
+    }
+}
+
+#[test]
+fn a_list_that_says_otherwise_than_the_tables_differs() {
+    let mut wrong = of_16k();
+    wrong["streams"][0]["leaves"][0][1] = json!("0x80008000");
+    let report = looked(&wrong);
+    assert_eq!(report.differences.len(), 1, "{report}");
+    assert!(report.differences[0].asked.contains("list of leaves"));
+    wrong["streams"][0]["leaves"] = json!([]);
+    assert_eq!(looked(&wrong).differences.len(), 2);
+}
+
+#[test]
+fn a_table_that_the_dump_lacks_differs() {
+    let mut wrong = of_16k();
+    wrong["streams"][0]["tables"].as_array_mut().unwrap().pop();
+    let report = looked(&wrong);
+    assert!(report.differences[0].asked.contains("tables"), "{report}");
+}
+
+#[test]
+fn a_table_that_leads_to_itself_ends() {
+    let tables: [Table<'_>; 1] = [(at::TABLES, 0, 512, &[])];
+    let mut circle = dump(STE_STAGE1, Some(cd(16, 0)), &tables, &[]);
+    let all: serde_json::Map<_, _> =
+        (0..512).map(|index| (format!("{index}"), hex(at::TABLES | 3))).collect();
+    circle["streams"][0]["tables"][0]["ent"] = json!(all);
+    assert_eq!(looked(&circle).differences.len(), 1);
+}
+
+#[test]
+fn what_cannot_be_read_a_second_time_is_said() {
+    let mut big_endian = of_16k();
+    let word = cd(16, 2)[0] | 1 << 15;
+    big_endian["streams"][0]["cd"][0] = hex(word);
+    assert_eq!(looked(&big_endian).not_compared.len(), 1);
+    let mut off = of_16k();
+    off["regs"]["CR0"] = json!("0xc");
+    assert_eq!(looked(&off).not_compared.len(), 1);
+}
+
+#[test]
+fn a_dump_that_contradicts_itself_is_refused_with_its_place() {
+    let refused = |change: &dyn Fn(&mut Value)| {
+        let mut wrong = of_16k();
+        change(&mut wrong);
+        let Err(error) = stand(&wrong) else { panic!("{wrong}") };
+        assert!(error.line() == Some(1) && error.column() > Some(1), "{error}");
+        assert!(!error.hint().is_empty());
+        error.message().to_owned()
+    };
+    let message = refused(&|dump| dump["streams"][0]["ste_pa"] = Value::Null);
+    assert!(message.contains("ste_pa"), "{message}");
+    let message = refused(&|dump| {
+        dump["regs"].as_object_mut().unwrap().remove("STRTAB_BASE");
+    });
+    assert!(message.contains("STRTAB_BASE"), "{message}");
+    let message = refused(&|dump| dump["streams"][0]["tables"][0]["n"] = json!(0));
+    assert!(message.contains("has an entry 0"), "{message}");
+    let message = refused(&|dump| dump["streams"][0]["tables"][0]["pa"] = hex(1 << 52));
+    assert!(message.contains("no memory lies"), "{message}");
+    let message = refused(&|dump| {
+        dump["streams"][0]["cd_pa"] = hex(at::STE);
+    });
+    assert!(message.contains("is 0x"), "{message}");
+    let message = refused(&|dump| dump["cmdq"]["entries"] = json!([[16, "0x46", "0x0"]]));
+    assert!(message.contains("slot 16"), "{message}");
+}

@@ -1,0 +1,148 @@
+//! Does an invalidation that Linux's driver forgets show?
+//!
+//! A process maps, unmaps, remaps and changes permissions at random, and leaves its container and
+//! joins again. The driver of the model writes commands into memory; between its ring of the
+//! doorbell and the SMMU, this test may drop or alter one kind of command. The SMMU keeps in its
+//! caches everything the architecture lets it keep, and completes an invalidation no earlier than
+//! the CMD_SYNC after it. What every access of the device must answer is told by a list of what is
+//! mapped.
+//!
+//! As long as nothing is altered nothing ever shows; each altered kind does within a bounded number
+//! of operations.
+
+mod boot;
+mod flaw;
+#[path = "../agree/rig.rs"]
+#[allow(dead_code, reason = "the rig of another test, of which a part is used")]
+mod rig;
+mod world;
+
+use flaw::{Flaw, Habit};
+use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
+use world::{Operation, Setup, World};
+
+/// Most operations between the first altered command and an access that shows it.
+const BOUND: usize = 60;
+/// Operations before the first, so that there is something to go stale.
+const WARM_UP: usize = 8;
+/// Most operations of a run.
+const LONGEST: usize = 240;
+
+fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    prop::collection::vec(any::<u32>().prop_map(Operation::from_number), 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_driver_never_shows_anything(
+        setup in prop::sample::select(Setup::ALL.to_vec()),
+        operations in operations(),
+    ) {
+        let mut world = World::new(setup);
+        for operation in operations {
+            world.perform(operation);
+            prop_assert_eq!(world.difference(), None, "after {:?}", operation);
+        }
+        prop_assert_eq!(world.findings(), vec![]);
+    }
+}
+
+/// Numbers that look random, and are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u32 {
+        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (self.0 >> 32) as u32
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Run {
+    /// The flaw found no occasion.
+    NoOccasion,
+    /// It showed in time: so many operations after its first occasion.
+    Found(usize),
+    /// It did not: what was not invalidated was not cached, or went with something else.
+    Harmless,
+}
+
+fn run(setup: Setup, flaw: Flaw, habit: Habit, seed: u64) -> Run {
+    let mut numbers = Numbers(seed);
+    let mut world = World::new(setup);
+    for _ in 0..WARM_UP {
+        world.perform(Operation::from_number(numbers.next()));
+        assert_eq!(world.difference(), None, "nothing is altered yet");
+    }
+    world.arm(flaw, habit);
+    let mut since = 0;
+    for _ in 0..LONGEST {
+        world.perform(Operation::from_number(numbers.next()));
+        let difference = world.difference();
+        if world.altered() == 0 {
+            assert_eq!(difference, None, "nothing was altered");
+            continue;
+        }
+        if difference.is_some() {
+            return Run::Found(since);
+        }
+        since += 1;
+        if since > BOUND {
+            return Run::Harmless;
+        }
+    }
+    Run::NoOccasion
+}
+
+fn each(mut look: impl FnMut(Setup, Flaw)) {
+    for setup in Setup::ALL {
+        for flaw in Flaw::ALL {
+            if flaw.concerns(setup) {
+                look(setup, flaw);
+            }
+        }
+    }
+}
+
+fn runs(setup: Setup, flaw: Flaw, habit: Habit) -> Vec<Run> {
+    (0..4).map(|seed| run(setup, flaw, habit, seed)).collect()
+}
+
+#[test]
+fn a_habit_is_always_found_out() {
+    each(|setup, flaw| {
+        let runs = runs(setup, flaw, Habit::Always);
+        let found = runs.iter().all(|run| matches!(run, Run::Found(_)));
+        assert!(found, "{setup:?}, {flaw:?}: {runs:?}");
+    });
+}
+
+/// A single command may be about something that was not cached, or that the next one takes with
+/// it; but not always.
+#[test]
+fn a_single_flaw_is_found_out_sooner_or_later() {
+    each(|setup, flaw| {
+        let repeated = match flaw {
+            // Every change of an entry is told more than once.
+            Flaw::ForgetsSte | Flaw::ForgetsCd | Flaw::WrongStream => true,
+            // Without ranges a table is 512 commands.
+            Flaw::LeavesOnly => !setup.has_ranges(),
+            _ => false,
+        };
+        let runs = runs(setup, flaw, Habit::Once);
+        let found = runs.iter().any(|run| matches!(run, Run::Found(_)));
+        assert!(found || repeated, "{setup:?}, {flaw:?}: {runs:?}");
+    });
+}
+
+/// What the driver of 6.12 could leave out: either of two commands, not both.
+#[test]
+fn one_command_about_a_stream_covers_for_the_other() {
+    for flaw in [Flaw::ForgetsSte, Flaw::ForgetsCd] {
+        let runs = runs(Setup::Stage1, flaw, Habit::Always);
+        assert!(runs.iter().all(|run| *run == Run::Harmless), "{flaw:?}: {runs:?}");
+    }
+}

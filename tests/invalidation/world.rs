@@ -1,0 +1,327 @@
+//! A process with a device, what it has mapped, and a device that looks at every page.
+
+use crate::flaw::{Armed, Between, Flaw, Habit};
+use crate::rig::{DEVICE, Rig, Spec, Stages, Type, bytes, ioctl};
+use passim::machine::Iommu;
+use passim_model::{Access, UserAddr};
+use passim_smmu::choice::Completion;
+use passim_smmu::tlb::Retention;
+use passim_smmu::v3::Description;
+use passim_vfio::Profile;
+use passim_vfio::call::{Answer, Arg, Call, MapKind};
+use passim_vfio::iommu::Finding;
+
+/// VFIO_GROUP_UNSET_CONTAINER.
+const UNSET_CONTAINER: u32 = 0x3b69;
+
+/// What translates, and how the driver invalidates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Setup {
+    /// Stage 1, ranges, Linux 6.12.
+    Stage1,
+    /// The same on Linux 6.1.
+    Older,
+    /// Stage 1 of an SMMU without range invalidation.
+    Singly,
+    /// Stage 2, ranges, Linux 6.12.
+    Stage2,
+    /// Stage 2 because the process asked for nesting, Linux 6.1.
+    Nesting,
+    /// As the first, and blocked is an empty domain: the device goes from stage 1 to stage 1, and
+    /// only its CD changes.
+    Emptied,
+    /// As the first, and the kernel's own drivers bypass: outside the container the device's
+    /// addresses pass.
+    Passing,
+}
+
+impl Setup {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Stage1,
+        Self::Older,
+        Self::Singly,
+        Self::Stage2,
+        Self::Nesting,
+        Self::Emptied,
+        Self::Passing,
+    ];
+
+    pub(crate) fn is_stage2(self) -> bool {
+        matches!(self, Self::Stage2 | Self::Nesting)
+    }
+
+    pub(crate) fn has_ranges(self) -> bool {
+        self != Self::Singly
+    }
+
+    /// Whether CMD_CFGI_STE and CMD_CFGI_CD of the driver cover for one another: 6.12 issues both
+    /// on every way into stage 1 and out of it, and either makes the SMMU read the CD again, which
+    /// is valid only while the STE leads to it.
+    pub(crate) fn covers_stream(self) -> bool {
+        matches!(self, Self::Stage1 | Self::Singly | Self::Emptied)
+    }
+
+    /// A choice of the kernel that is not the profile's.
+    fn choice(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Emptied => Some(("blocked-state", "empty-domain")),
+            Self::Passing => Some(("default-domain", "bypass")),
+            _ => None,
+        }
+    }
+
+    fn spec(self) -> Spec {
+        let (profile, stages, kind) = match self {
+            Self::Stage1 | Self::Singly | Self::Emptied | Self::Passing => {
+                (Profile::Linux6_12, Stages::Both, Type::V2)
+            }
+            Self::Older => (Profile::Linux6_1, Stages::Both, Type::V2),
+            Self::Stage2 => (Profile::Linux6_12, Stages::Second, Type::V2),
+            Self::Nesting => (Profile::Linux6_1, Stages::Both, Type::Nesting),
+        };
+        Spec { profile, stages, kind, ..Spec::PLAIN }
+    }
+}
+
+/// Anonymous memory of the process.
+const ARENA: u64 = 0x1000_0000_0000;
+const ARENA_PAGES: u64 = 32;
+/// Two huge pages.
+const HUGE: u64 = ARENA + (1 << 36);
+const BLOCK: u64 = 2 << 20;
+const PAGE: u64 = 0x1000;
+
+/// Two regions of 2M of the device's addresses; of each, the first sixteen pages and two others are
+/// looked at.
+const REGIONS: [u64; 2] = [0x4000_0000, 0x4020_0000];
+const PAGES: u64 = 16;
+const OTHERS: [u64; 2] = [300, 511];
+
+/// One thing the process does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Operation {
+    /// Maps pages; refused where some are mapped.
+    Map { region: u64, page: u64, pages: u64, target: u64, writable: bool },
+    /// Unmaps one mapping.
+    Unmap { which: usize },
+    /// Unmaps whatever is in a region.
+    Clear { region: u64 },
+    /// Clears a region and maps a huge page there.
+    Block { region: u64, huge: u64 },
+    /// Unmaps a mapping and maps the same pages there with the other permission.
+    Permit { which: usize },
+    /// Unmaps a mapping and maps other pages there.
+    Remap { which: usize, target: u64 },
+    /// Leaves the container.
+    Leave,
+}
+
+impl Operation {
+    /// The operation a random number means.
+    pub(crate) fn from_number(number: u32) -> Self {
+        let number = u64::from(number);
+        let region = REGIONS[(number >> 8 & 1) as usize];
+        let page = number >> 9 & 15;
+        let pages = 1 + (number >> 13 & 7).min(PAGES - 1 - page);
+        let target = number >> 16 & 15;
+        let which = (number >> 20 & 15) as usize;
+        match number & 15 {
+            0..=5 => {
+                let writable = number >> 24 & 1 != 0;
+                Self::Map { region, page, pages, target, writable }
+            }
+            6 | 7 => Self::Unmap { which },
+            8 => Self::Clear { region },
+            9 | 10 => Self::Block { region, huge: target & 1 },
+            11 | 12 => Self::Permit { which },
+            13 => Self::Remap { which, target },
+            _ => Self::Leave,
+        }
+    }
+}
+
+/// What is mapped at one place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Mapping {
+    iova: u64,
+    size: u64,
+    va: u64,
+    writable: bool,
+}
+
+impl Mapping {
+    fn holds(&self, iova: u64) -> bool {
+        (self.iova..self.iova + self.size).contains(&iova)
+    }
+}
+
+/// See the [module](self).
+pub(crate) struct World {
+    setup: Setup,
+    rig: Rig,
+    armed: Armed,
+    mapped: Vec<Mapping>,
+    joined: bool,
+}
+
+impl World {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let mut rig = Rig::with_ram(setup.spec(), |machine| {
+            if let Some((choice, value)) = setup.choice() {
+                machine.choices.push(choice, value).expect("a choice and its value");
+            }
+            let Iommu::SmmuV3(smmus) = &mut machine.iommu else { panic!("{:?}", machine.iommu) };
+            let smmu = &mut smmus[0];
+            smmu.retention = Retention::Everything;
+            smmu.choices.completion = Completion::WhenSynchronised;
+            if !setup.has_ranges() {
+                let singly = Description { range_invalidation: false, ..Description::VIRT };
+                smmu.ids = singly.id_registers().expect("nothing needs ranges");
+            }
+        });
+        rig.area(ARENA, ARENA_PAGES * PAGE, MapKind::Anonymous);
+        rig.area(HUGE, 2 * BLOCK, MapKind::HugeTlb { lg2: 21 });
+        let second = UserAddr::new(HUGE + BLOCK);
+        let touched = rig.system.kernel.touch(rig.pid, second, PAGE, &mut rig.system.board);
+        touched.expect("it is writable");
+        Self { setup, rig, armed: Armed::default(), mapped: Vec::new(), joined: true }
+    }
+
+    /// From now on, commands may be altered.
+    pub(crate) fn arm(&mut self, flaw: Flaw, habit: Habit) {
+        self.armed = Armed::new(flaw, habit);
+    }
+
+    /// How many were.
+    pub(crate) fn altered(&self) -> usize {
+        self.armed.altered
+    }
+
+    /// What the driver noticed.
+    pub(crate) fn findings(&mut self) -> Vec<Finding> {
+        self.rig.system.kernel.take_findings(0)
+    }
+
+    fn call(&mut self, call: Call) -> Answer {
+        let Self { rig, armed, .. } = self;
+        let mut between = Between { board: &mut rig.system.board, armed };
+        rig.system.kernel.run(rig.pid, call, &mut between)
+    }
+
+    fn ioctl(&mut self, fd: i32, request: u32, arg: Arg) -> Option<i64> {
+        self.call(Call::Ioctl { fd, request, arg }).ret.ok()
+    }
+
+    fn must(&mut self, fd: i32, request: u32, arg: Arg) -> i64 {
+        self.ioctl(fd, request, arg).unwrap_or_else(|| panic!("{request:#x} is refused"))
+    }
+
+    /// Performs an operation; a process that has left joins first.
+    pub(crate) fn perform(&mut self, operation: Operation) {
+        if !self.joined {
+            self.join();
+        }
+        let chosen = |which: usize, mapped: &[Mapping]| match mapped.len() {
+            0 => None,
+            count => Some(mapped[which % count]),
+        };
+        match operation {
+            Operation::Map { region, page, pages, target, writable } => {
+                let (iova, size) = (region + page * PAGE, pages * PAGE);
+                self.map(Mapping { iova, size, va: ARENA + target * PAGE, writable });
+            }
+            Operation::Unmap { which } => {
+                if let Some(Mapping { iova, size, .. }) = chosen(which, &self.mapped) {
+                    self.unmap(iova, size);
+                }
+            }
+            Operation::Clear { region } => self.unmap(region, BLOCK),
+            Operation::Block { region, huge } => {
+                self.unmap(region, BLOCK);
+                let va = HUGE + huge * BLOCK;
+                self.map(Mapping { iova: region, size: BLOCK, va, writable: true });
+            }
+            Operation::Permit { which } => {
+                if let Some(old) = chosen(which, &self.mapped) {
+                    self.unmap(old.iova, old.size);
+                    self.map(Mapping { writable: !old.writable, ..old });
+                }
+            }
+            Operation::Remap { which, target } => {
+                if let Some(old) = chosen(which, &self.mapped).filter(|old| old.size < BLOCK) {
+                    self.unmap(old.iova, old.size);
+                    self.map(Mapping { va: ARENA + target * PAGE, ..old });
+                }
+            }
+            Operation::Leave => self.leave(),
+        }
+    }
+
+    fn map(&mut self, mapping: Mapping) {
+        let Mapping { iova, size, va, writable } = mapping;
+        let flags = if writable { 3 } else { 1 };
+        let request = bytes(&[32, flags], &[va, iova, size]);
+        if self.ioctl(self.rig.container, ioctl::MAP, Arg::Bytes(request)).is_some() {
+            self.mapped.push(mapping);
+        }
+    }
+
+    /// Unmaps what lies in a range: no mapping crosses the border of one.
+    fn unmap(&mut self, iova: u64, size: u64) {
+        let request = bytes(&[24, 0], &[iova, size]);
+        self.must(self.rig.container, ioctl::UNMAP, Arg::Bytes(request));
+        self.mapped.retain(|mapping| !(iova..iova + size).contains(&mapping.iova));
+    }
+
+    /// Nothing of the container is left when the group is out of it.
+    fn leave(&mut self) {
+        let closed = self.call(Call::Close { fd: self.rig.device });
+        assert!(closed.ret.is_ok(), "{closed:?}");
+        self.must(self.rig.group, UNSET_CONTAINER, Arg::Value(0));
+        self.mapped.clear();
+        self.joined = false;
+    }
+
+    fn join(&mut self) {
+        let container = self.rig.container.to_le_bytes().to_vec();
+        self.must(self.rig.group, ioctl::SET_CONTAINER, Arg::Bytes(container));
+        let kind = self.rig.spec.kind.number();
+        self.must(self.rig.container, ioctl::SET_IOMMU, Arg::Value(kind));
+        let name = b"0000:00:01.0\0".to_vec();
+        self.rig.device = self.must(self.rig.group, ioctl::GET_DEVICE_FD, Arg::Bytes(name)) as i32;
+        self.joined = true;
+    }
+
+    /// Where an access of the device must end.
+    fn expected(&self, iova: u64, access: Access) -> Option<u64> {
+        if !self.joined {
+            return (self.setup == Setup::Passing).then_some(iova);
+        }
+        let mapping = self.mapped.iter().find(|mapping| mapping.holds(iova))?;
+        if access.is_write() && !mapping.writable {
+            return None;
+        }
+        let inside = iova - mapping.iova;
+        let page = UserAddr::new(mapping.va + (inside & !(PAGE - 1)));
+        let frame = self.rig.system.kernel.frame_of(self.rig.pid, page)?;
+        Some(frame.get() + inside % PAGE)
+    }
+
+    /// An access that does not end where it should, in words.
+    pub(crate) fn difference(&mut self) -> Option<String> {
+        for region in REGIONS {
+            for page in (0..PAGES).chain(OTHERS) {
+                let iova = region + page * PAGE + 8;
+                for access in [Access::READ, Access::WRITE] {
+                    let expected = self.expected(iova, access);
+                    let found = self.rig.reaches(iova, access);
+                    if found != expected {
+                        let said = format!("{iova:#x} {access:?}: {found:x?}");
+                        return Some(format!("{said} of {DEVICE}, mapped is {expected:x?}"));
+                    }
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,3 @@
+//! The ITS from outside: scenario files under every preset of a GIC.
+
+mod presets;

@@ -1,0 +1,54 @@
+//! Files that hold whatever the architecture leaves open.
+//!
+//! `scenarios/files/its/kut` is what kvm-unit-tests asserts of an ITS, an assertion a file. All of
+//! them hold under every preset, and under the one with chance from every seed.
+
+use passim::chosen::Chosen;
+use passim::input_error::SourceText;
+use passim::run::files::{find, run_with};
+use passim::script::Script;
+use passim_gic::choice::Preset;
+use std::path::{Path, PathBuf};
+
+const SEEDS: u64 = 24;
+
+fn scenarios() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/files")
+}
+
+fn presets(seeds: u64) -> impl Iterator<Item = Preset> {
+    let certain = Preset::ALL.into_iter().filter(|it| !matches!(it, Preset::Adversarial(_)));
+    certain.chain((0..seeds).map(Preset::Adversarial))
+}
+
+/// That what happens under a preset is what the file says.
+fn holds(script: &Script, preset: Preset) {
+    let chosen = Chosen { gic: Some(preset), ..Chosen::default() };
+    let report = run_with(script, &chosen).unwrap_or_else(|error| panic!("{preset:?}: {error}"));
+    assert_eq!(report.differences, [], "{}, {preset:?}", report.file);
+}
+
+fn script(path: &Path) -> Script {
+    SourceText::read(path).and_then(Script::parse).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn known_assertions_hold_under_every_preset() {
+    let files = find(&[scenarios().join("its/kut")]).unwrap();
+    let numbers = files.iter().map(|path| path.file_name().unwrap().to_str().unwrap()[..2].parse());
+    assert!(numbers.eq((1..=17).map(Ok)), "one file for each assertion");
+    for path in &files {
+        let script = script(path);
+        presets(SEEDS).for_each(|preset| holds(&script, preset));
+    }
+}
+
+/// Linux's driver relies on nothing that the architecture does not promise.
+#[test]
+fn linux_is_served_alike_under_every_preset() {
+    let files = find(&[scenarios().join("series"), scenarios().join("choices")]).unwrap();
+    for path in &files {
+        let script = script(path);
+        presets(4).for_each(|preset| holds(&script, preset));
+    }
+}

@@ -1,0 +1,135 @@
+//! The tables of a domain, as io-pgtable writes them for every SMMU: map, unmap, look up.
+//!
+//! Which SMMU reads them, and what it is told, its driver decides.
+
+mod run;
+
+use super::MapRequest;
+use super::rules::{MAP_ALIGNMENT, MAP_EXISTS, MAP_NO_TABLE, MAP_RANGE, MAP_WITHOUT_ACCESS};
+use crate::policy::BeyondInput;
+use passim_model::pgtable::gather::Gather;
+use passim_model::pgtable::table::{Geometry, MapError, Mapping, Table};
+use passim_model::{Conflict, Errno, Frames, Host, Iova, Memory, Perms, PhysAddr, Refusal, Span};
+
+/// Tables, and what becomes of addresses beyond them.
+#[derive(Debug)]
+pub(super) struct Paging {
+    table: Table,
+    beyond: BeyondInput,
+}
+
+impl Paging {
+    /// These tables.
+    pub(super) fn new(table: Table, beyond: BeyondInput) -> Self {
+        Self { table, beyond }
+    }
+
+    /// Their shape.
+    pub(super) fn geometry(&self) -> Geometry {
+        self.table.geometry()
+    }
+
+    /// Address of the first table.
+    pub(super) fn root(&self) -> PhysAddr {
+        self.table.root()
+    }
+
+    /// Gives every page of them back.
+    pub(super) fn free(self, frames: &mut Frames) {
+        self.table.free(frames);
+    }
+
+    /// Maps.
+    pub(super) fn map(
+        &mut self,
+        request: &MapRequest,
+        gather: &mut Gather,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
+        let mut done = 0;
+        loop {
+            let (input, size) = self.piece(request.iova, done, request.size);
+            let mapping = Mapping {
+                input,
+                output: PhysAddr::new(request.output.get().wrapping_add(done)),
+                size,
+                perms: request.perms,
+                memory_type: request.memory_type,
+            };
+            if let Err(error) = self.table.map(host.memory_mut(), frames, &mapping, gather) {
+                self.unmap(request.iova, done, gather, host);
+                return Err(self.refusal(request, error));
+            }
+            done += size;
+            if done == request.size {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Where in the tables the rest of a range from `iova` on lies when `done` of its `size` bytes
+    /// are dealt with, and how many bytes of it lie there side by side: all, unless addresses
+    /// beyond the input size begin again at 0.
+    fn piece(&self, iova: Iova, done: u64, size: u64) -> (u64, u64) {
+        let (at, rest) = (iova.get().wrapping_add(done), size - done);
+        match self.beyond {
+            BeyondInput::Erange => (at, rest),
+            BeyondInput::Alias => {
+                let last = self.table.geometry().last_input();
+                let input = at & last;
+                (input, rest.min((last - input).saturating_add(1)))
+            }
+        }
+    }
+
+    fn refusal(&self, request: &MapRequest, error: MapError) -> Refusal {
+        match error {
+            MapError::Misaligned => {
+                if !request.perms.intersects(Perms::READ | Perms::WRITE) {
+                    return MAP_WITHOUT_ACCESS.refuse(Errno::EINVAL);
+                }
+                let value = request.iova.get() | request.output.get() | request.size;
+                let size = self.table.geometry().granule.page();
+                MAP_ALIGNMENT.refuse_for(Errno::EINVAL, Conflict::Misaligned { value, size })
+            }
+            MapError::OutOfRange => {
+                let last = Iova::new(self.table.geometry().last_input());
+                let conflict = Span::new(Iova::new(0), last).map(Conflict::Aperture);
+                MAP_RANGE.refuse_for(Errno::ERANGE, conflict.unwrap_or(Conflict::Request))
+            }
+            MapError::Exists { at } => {
+                let there = Span::from_size(Iova::new(at), 1).map(Conflict::Slot);
+                MAP_EXISTS.refuse_for(Errno::EEXIST, there.unwrap_or(Conflict::Request))
+            }
+            MapError::NoFrame => MAP_NO_TABLE.refuse(Errno::ENOMEM),
+        }
+    }
+
+    /// Unmaps up to the first hole; returns the bytes.
+    pub(super) fn unmap(
+        &mut self,
+        iova: Iova,
+        size: u64,
+        gather: &mut Gather,
+        host: &mut impl Host,
+    ) -> u64 {
+        let mut done = 0;
+        while done < size {
+            let (input, piece) = self.piece(iova, done, size);
+            let unmapped = self.table.unmap(host.memory_mut(), input, piece, gather);
+            done += unmapped;
+            if unmapped != piece {
+                break;
+            }
+        }
+        done
+    }
+
+    /// Where `iova` leads, and how far that goes on over physically contiguous leaves, at most
+    /// `max` bytes.
+    pub(super) fn run(&self, iova: Iova, max: u64, memory: &Memory) -> Option<(PhysAddr, u64)> {
+        let (input, max) = self.piece(iova, 0, max);
+        run::run(&self.table, memory, input, max)
+    }
+}

@@ -1,0 +1,167 @@
+//! What is written into a context bank, and in which order.
+
+use super::SmmuV2;
+use super::domain::Live;
+use super::probe::{Features, Format};
+use super::tlbi::Tagged;
+use super::wire::{
+    ARM_32_LPAE_TCR_EAE, ARM_SMMU_TCR2_SEP_UPSTREAM, ARM_SMMU_VTCR_RES1, CBAR_S1_BPSHCFG_NSH,
+    CBAR_S1_MEMATTR_WB, CBAR_TYPE_S1_TRANS_S2_BYPASS, CBAR_TYPE_S2_TRANS, CbSctlr, CbTcr, CbTcr2,
+    CbTtbr, CbVtcr, Cba2r, Cbar, cb, gr1,
+};
+use super::work::Work;
+use crate::iommu::facts::SmmuVersion;
+use crate::policy::{Smmu1Contexts, Smmu2Faults};
+use passim_model::pgtable::table::Geometry;
+use passim_model::pgtable::vmsav8::{Granule, Stage};
+
+/// The memory attributes stage-1 leaves choose from: non-cacheable, write-back, device, and inner
+/// non-cacheable with outer write-back.
+// 6.12 io-pgtable-arm.c, as in the CDs that dumps of 6.1 and 6.12 hold: 0xf404ff44.
+const MAIR: u64 = 0xf404_ff44;
+
+/// Walks through the caches: write-back, allocating.
+const CACHE_WBWA: u64 = 1;
+/// Inner shareable.
+const SHARE_INNER: u64 = 3;
+
+impl SmmuV2 {
+    /// The stores that bring a domain's bank up; none if that is done.
+    // 6.12 arm-smmu.c, arm_smmu_write_context_bank. TCR goes before the TTBRs: it decides how they
+    // are read.
+    pub(super) fn write_bank(&self, geometry: &Geometry, live: &mut Live) -> Vec<Work> {
+        if core::mem::replace(&mut live.written, true) {
+            return Vec::new();
+        }
+        let bank = usize::from(live.bank);
+        let tagged = Tagged { stage: geometry.stage, bank };
+        let features = &self.features;
+        let mut acts = Vec::with_capacity(10);
+        let mut store = |at, value| acts.push(Work::Store { at, value });
+        if self.has_cba2r() {
+            store(features.gr1(gr1::CBA2R, bank), cba2r(features, tagged));
+        }
+        store(features.gr1(gr1::CBAR, bank), cbar(features, tagged, live.interrupt));
+        let root = live.paging.root().get();
+        match geometry.stage {
+            Stage::One => {
+                if features.version == SmmuVersion::V2 {
+                    store(features.cb(bank, cb::TCR2), tcr2(features.format, geometry));
+                }
+                store(features.cb(bank, cb::TCR), tcr(features.format, geometry));
+                let asid = CbTtbr::ASID.of(tagged.asid());
+                let ttbr0 =
+                    Work::StoreWide { at: features.cb(bank, cb::TTBR0), value: asid | root };
+                acts.push(ttbr0);
+                acts.push(Work::StoreWide { at: features.cb(bank, cb::TTBR1), value: asid });
+                let mair = |at, value| Work::Store { at: features.cb(bank, at), value };
+                acts.extend([mair(cb::S1_MAIR0, MAIR), mair(cb::S1_MAIR1, 0)]);
+            }
+            Stage::Two => {
+                store(features.cb(bank, cb::TCR), vtcr(geometry));
+                acts.push(Work::StoreWide { at: features.cb(bank, cb::TTBR0), value: root });
+            }
+        }
+        let at = features.cb(bank, cb::SCTLR);
+        acts.push(Work::Store { at, value: sctlr(geometry.stage, self.faults) });
+        acts
+    }
+
+    /// Whether the driver writes CBA2R.
+    // 4.6 knows SMMUv1 and SMMUv2; the supplement to SMMUv1 that brings CBA2R is 4.7's.
+    fn has_cba2r(&self) -> bool {
+        match self.features.version {
+            SmmuVersion::V1 => false,
+            SmmuVersion::V1With64K => self.contexts == Smmu1Contexts::ByFormat,
+            SmmuVersion::V2 => true,
+        }
+    }
+}
+
+fn cba2r(features: &Features, tagged: Tagged) -> u64 {
+    let vmid = if features.vmid16 && tagged.stage == Stage::Two { tagged.vmid() } else { 0 };
+    Cba2r::VA64.flag(features.format == Format::Aarch64) | Cba2r::VMID16.of(vmid)
+}
+
+fn cbar(features: &Features, tagged: Tagged, interrupt: u32) -> u64 {
+    let interrupt = match features.version {
+        SmmuVersion::V2 => 0,
+        SmmuVersion::V1 | SmmuVersion::V1With64K => Cbar::IRPTNDX.of(interrupt.into()),
+    };
+    interrupt
+        | match tagged.stage {
+            Stage::One => {
+                Cbar::TYPE.of(CBAR_TYPE_S1_TRANS_S2_BYPASS)
+                    | Cbar::S1_BPSHCFG.of(CBAR_S1_BPSHCFG_NSH)
+                    | Cbar::S1_MEMATTR.of(CBAR_S1_MEMATTR_WB)
+            }
+            Stage::Two => {
+                let vmid = if features.vmid16 { 0 } else { tagged.vmid() };
+                Cbar::TYPE.of(CBAR_TYPE_S2_TRANS) | Cbar::VMID.of(vmid)
+            }
+        }
+}
+
+fn tcr2(format: Format, geometry: &Geometry) -> u64 {
+    CbTcr2::PASIZE.of(size_code(geometry.output_bits))
+        | CbTcr2::SEP.of(ARM_SMMU_TCR2_SEP_UPSTREAM)
+        | CbTcr2::AS.flag(format == Format::Aarch64)
+}
+
+/// TCR of stage 1. An AArch32 context has three bits of T0SZ where the driver writes 64 less the
+/// input size in six: of 32 input bits both see what they should.
+fn tcr(format: Format, geometry: &Geometry) -> u64 {
+    let eae = if format == Format::Aarch32Long { ARM_32_LPAE_TCR_EAE } else { 0 };
+    CbTcr::T0SZ.of(u64::from(64 - geometry.input_bits))
+        | CbTcr::IRGN0.of(CACHE_WBWA)
+        | CbTcr::ORGN0.of(CACHE_WBWA)
+        | CbTcr::SH0.of(SHARE_INNER)
+        | CbTcr::TG0.of(granule_code(geometry.granule))
+        | CbTcr::EPD1.of(1)
+        | eae
+}
+
+/// TCR of stage 2. An AArch32 context takes the low four bits of T0SZ for a number with a sign and
+/// counts from 32: of 40 input bits both see what they should.
+fn vtcr(geometry: &Geometry) -> u64 {
+    let lowest = if geometry.granule == Granule::K4 { 2 } else { 3 };
+    ARM_SMMU_VTCR_RES1
+        | CbVtcr::T0SZ.of(u64::from(64 - geometry.input_bits))
+        | CbVtcr::SL0.of(u64::from(lowest - geometry.start_level.min(lowest)))
+        | CbVtcr::IRGN0.of(CACHE_WBWA)
+        | CbVtcr::ORGN0.of(CACHE_WBWA)
+        | CbVtcr::SH0.of(SHARE_INNER)
+        | CbVtcr::TG0.of(granule_code(geometry.granule))
+        | CbVtcr::PS.of(size_code(geometry.output_bits))
+}
+
+fn sctlr(stage: Stage, faults: Smmu2Faults) -> u64 {
+    CbSctlr::CFIE.of(1)
+        | CbSctlr::CFRE.of(1)
+        | CbSctlr::AFE.of(1)
+        | CbSctlr::TRE.of(1)
+        | CbSctlr::M.of(1)
+        | CbSctlr::CFCFG.flag(faults == Smmu2Faults::Stall)
+        | CbSctlr::S1_ASIDPNE.flag(stage == Stage::One)
+}
+
+/// TG0: 4K, 64K and 16K in this order.
+fn granule_code(granule: Granule) -> u64 {
+    match granule {
+        Granule::K4 => 0,
+        Granule::K64 => 1,
+        Granule::K16 => 2,
+    }
+}
+
+/// PASIZE and PS.
+fn size_code(bits: u32) -> u64 {
+    match bits {
+        ..=32 => 0,
+        33..=36 => 1,
+        37..=40 => 2,
+        41..=42 => 3,
+        43..=44 => 4,
+        _ => 5,
+    }
+}

@@ -1,0 +1,76 @@
+//! The interrupts of an SMMUv2: what is read, told, and cleared.
+
+use super::SmmuV2;
+use super::wire::{CbFsr, Gfsr, RESUME_TERMINATE, cb, gr0, gr1};
+use crate::iommu::finding::Finding;
+use crate::policy::Smmu2Faults;
+use passim_model::{Abort, Host};
+
+/// The faults FSR may name.
+const FAULTS: u64 = CbFsr::TF.mask()
+    | CbFsr::AFF.mask()
+    | CbFsr::PF.mask()
+    | CbFsr::EF.mask()
+    | CbFsr::TLBMCF.mask()
+    | CbFsr::TLBLKF.mask()
+    | CbFsr::ASF.mask()
+    | CbFsr::UUT.mask()
+    | CbFsr::SS.mask()
+    | CbFsr::MULTI.mask();
+
+impl SmmuV2 {
+    /// An interrupt line is up: every handler on it looks. The banks that have one are those in
+    /// use.
+    pub(in crate::iommu) fn fault_interrupt(&mut self, host: &mut impl Host) {
+        let in_use: Vec<_> =
+            self.banks.iter().enumerate().filter(|(_, taken)| **taken).map(|(at, _)| at).collect();
+        let outcome = self
+            .global_fault(host)
+            .and_then(|()| in_use.into_iter().try_for_each(|bank| self.context_fault(bank, host)));
+        if let Err(abort) = outcome {
+            self.findings.push(Finding::NoAnswer(abort));
+        }
+    }
+
+    // 6.12 arm-smmu.c, arm_smmu_global_fault.
+    fn global_fault(&mut self, host: &mut impl Host) -> Result<(), Abort> {
+        let gfsr = self.registers.load(gr0::GFSR, host)?;
+        if gfsr == 0 {
+            return Ok(());
+        }
+        let syndrome0 = self.registers.load(gr0::GFSYNR0, host)?;
+        let syndrome1 = self.registers.load(gr0::GFSYNR1, host)?;
+        let unidentified = Gfsr::USF.is_set(gfsr);
+        self.findings.push(Finding::GlobalFault {
+            status: gfsr as u32,
+            unidentified,
+            syndrome: [syndrome0 as u32, syndrome1 as u32],
+        });
+        self.registers.store(gr0::GFSR, gfsr, host)
+    }
+
+    // arm_smmu_context_fault. While faults stall, the handler ends what waits: 4.6.
+    fn context_fault(&mut self, bank: usize, host: &mut impl Host) -> Result<(), Abort> {
+        let (registers, features) = (self.registers, &self.features);
+        let at = |register| features.cb(bank, register);
+        let fsr = registers.load(at(cb::FSR), host)?;
+        if fsr & FAULTS == 0 {
+            return Ok(());
+        }
+        let syndrome = registers.load(at(cb::FSYNR0), host)?;
+        let address = registers.load_wide(at(cb::FAR), host)?;
+        let stream = registers.load(features.gr1(gr1::CBFRSYNRA, bank), host)?;
+        self.findings.push(Finding::ContextFault {
+            bank: bank as u8,
+            status: fsr as u32,
+            address,
+            syndrome: syndrome as u32,
+            stream: stream as u32,
+        });
+        registers.store(at(cb::FSR), fsr, host)?;
+        if self.faults == Smmu2Faults::Stall && CbFsr::SS.is_set(fsr) {
+            registers.store(at(cb::RESUME), RESUME_TERMINATE, host)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! The arm-smmu driver: Linux's side of an SMMUv2, and of an SMMUv1.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `wire` | where are the fields, under Linux's names? |
+//! | `probe` | what can this SMMU do? |
+//! | `reset` | how is it brought up? |
+//! | `streams` | which stream mapping entries has a device? |
+//! | `attach` | where do they send it? |
+//! | `domain` | tables and a context bank, from when on? |
+//! | `bank` | what is written into a context bank? |
+//! | `tlbi` | how are invalidations spelled? |
+//! | `faults` | what does an interrupt handler do? |
+//! | `work` | which act comes next? |
+//!
+//! It writes what Linux writes, where and in the order Linux does, and knows the SMMU only through
+//! memory and registers. Short descriptors are for 32-bit kernels, which are not modelled; nor are
+//! the drivers of single makers with their errata.
+
+mod attach;
+mod bank;
+mod domain;
+mod faults;
+mod probe;
+mod reset;
+mod streams;
+#[cfg(test)]
+mod testkit;
+mod tlbi;
+mod wire;
+mod work;
+
+pub(super) use domain::Domain;
+pub(super) use work::{Progress, Worklist};
+
+use super::finding::Findings;
+use super::registers::Registers;
+use super::{BootError, Finding};
+use crate::policy::{BeyondInput, Smmu1Contexts, Smmu2Faults};
+use passim_model::{PageSize, StreamId};
+use probe::Features;
+use streams::StreamMap;
+
+/// One SMMUv2 and its driver's state.
+#[derive(Debug)]
+pub(super) struct SmmuV2 {
+    registers: Registers,
+    features: Features,
+    map: StreamMap,
+    /// Which context banks are in use.
+    banks: Vec<bool>,
+    /// How many context interrupts firmware tells of.
+    context_interrupts: u32,
+    /// How many times one was given to a bank.
+    interrupts_given: u32,
+    /// What firmware wants masked in every stream match register.
+    stream_match_mask: u32,
+    contexts: Smmu1Contexts,
+    faults: Smmu2Faults,
+    beyond: BeyondInput,
+    page: PageSize,
+    findings: Findings,
+}
+
+/// A device, as this driver sees it.
+#[derive(Debug)]
+pub(super) struct Master {
+    /// Its stream mapping entries, one for each of its StreamIDs.
+    entries: Vec<usize>,
+}
+
+impl SmmuV2 {
+    /// Takes a device in: it has stream mapping entries from now on.
+    // 6.12 arm-smmu.c, arm_smmu_probe_device: what is out of range is refused before entries are
+    // looked for. 4.6 takes them at the attach to the default domain, which comes next.
+    pub(super) fn add_master(
+        &mut self,
+        streams: &[StreamId],
+        group: u32,
+    ) -> Result<(Master, Worklist), BootError> {
+        let mask = self.stream_match_mask;
+        let beyond = |id: u32| id & !self.features.stream_mask != 0;
+        if let Some(stream) = streams.iter().find(|stream| beyond(stream.get())) {
+            return Err(BootError::StreamOutOfRange(*stream));
+        }
+        if mask & !self.features.smr_mask != 0 {
+            return Err(BootError::StreamMask(mask));
+        }
+        let entries = self.map.take(streams, mask, group)?;
+        let acts: Vec<_> = entries.iter().flat_map(|index| self.map.write(*index)).collect();
+        Ok((Master { entries }, Worklist::new(acts)))
+    }
+
+    /// What went wrong since last asked.
+    pub(super) fn take_findings(&mut self) -> Vec<Finding> {
+        self.findings.take()
+    }
+}

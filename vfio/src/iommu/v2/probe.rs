@@ -1,0 +1,209 @@
+//! What the identification registers say, as Linux reads them.
+
+use super::wire::{Id0, Id1, Id2, Id7, Smr, gr0};
+use crate::iommu::BootError;
+use crate::iommu::facts::{SmmuModel, SmmuVersion};
+use crate::iommu::registers::Registers;
+use crate::policy::Smmu1Contexts;
+use passim_model::{Host, PageSizes};
+
+/// How tables are spelled.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Format {
+    /// AArch64.
+    Aarch64,
+    /// AArch32, long descriptors: the same as AArch64 with 4K, in less address space.
+    Aarch32Long,
+}
+
+/// How streams find their entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum StreamMapping {
+    /// They are matched with a mask.
+    Matched,
+    /// The StreamID is the entry's index.
+    Indexed,
+}
+
+/// What one SMMU can do and Linux makes use of.
+#[derive(Clone, Debug)]
+pub(super) struct Features {
+    pub(super) version: SmmuVersion,
+    pub(super) model: SmmuModel,
+    /// ID7.MAJOR.
+    pub(super) major: u64,
+    pub(super) stage1: bool,
+    pub(super) stage2: bool,
+    pub(super) vmid16: bool,
+    pub(super) extended_ids: bool,
+    pub(super) mapping: StreamMapping,
+    /// Stream mapping entries.
+    pub(super) groups: usize,
+    /// The bits of a StreamID.
+    pub(super) stream_mask: u32,
+    /// The bits of a mask that can be set.
+    pub(super) smr_mask: u32,
+    pub(super) banks: usize,
+    /// How many of the banks, the first ones, have stage 2 only.
+    pub(super) stage2_banks: usize,
+    /// log2 of a register page.
+    pub(super) page_lg2: u32,
+    /// Pages of the global space.
+    pub(super) pages: u64,
+    /// Input size of stage 1 in bits.
+    pub(super) va_bits: u32,
+    /// Input size of stage 2, and output size of stage 1, in bits.
+    pub(super) ipa_bits: u32,
+    /// Output size of stage 2 in bits.
+    pub(super) pa_bits: u32,
+    /// The form contexts have.
+    pub(super) format: Format,
+    /// Sizes blocks could have, over all formats: Linux's `pgsize_bitmap` of the SMMU.
+    pub(super) page_sizes: PageSizes,
+}
+
+impl Features {
+    /// Offset of a register of space 0.
+    pub(super) const fn gr0(&self, register: u64) -> u64 {
+        register
+    }
+
+    /// Offset of the register of space 1 that belongs to this bank.
+    pub(super) const fn gr1(&self, register: u64, bank: usize) -> u64 {
+        (1 << self.page_lg2) + register + 4 * bank as u64
+    }
+
+    /// Offset of a register of a context bank.
+    pub(super) const fn cb(&self, bank: usize, register: u64) -> u64 {
+        ((self.pages + bank as u64) << self.page_lg2) + register
+    }
+}
+
+/// Reads the identification registers of the SMMU, and tries which mask bits its stream match
+/// registers have.
+// arm-smmu.c of 4.6 and 6.12, arm_smmu_device_cfg_probe: ID0, ID1, ID2, then ID7 by the reset of
+// an MMU-500.
+pub(super) fn probe(
+    registers: Registers,
+    (version, model): (SmmuVersion, SmmuModel),
+    contexts: Smmu1Contexts,
+    host: &mut impl Host,
+) -> Result<Features, BootError> {
+    let id0 = registers.load(gr0::ID0, host)?;
+    let (stage1, stage2) = (Id0::S1TS.is_set(id0), Id0::S2TS.is_set(id0));
+    if !stage1 && !stage2 {
+        return Err(BootError::NoTranslation);
+    }
+    let extended_ids = Id0::EXIDS.is_set(id0);
+    let stream_bits = if extended_ids { 16 } else { Id0::NUMSIDB.get(id0) as u32 };
+    let stream_mask = (1u32 << stream_bits) - 1;
+    let (mapping, groups) = match Id0::SMS.is_set(id0) {
+        true => (StreamMapping::Matched, Id0::NUMSMRG.get(id0) as usize),
+        false => (StreamMapping::Indexed, 1 << stream_bits),
+    };
+    if groups == 0 {
+        return Err(BootError::NoStreamEntries);
+    }
+    let id1 = registers.load(gr0::ID1, host)?;
+    let (banks, stage2_banks) = (Id1::NUMCB.get(id1) as usize, Id1::NUMS2CB.get(id1) as usize);
+    if stage2_banks > banks {
+        return Err(BootError::NoContextBanks);
+    }
+    let id2 = registers.load(gr0::ID2, host)?;
+    let major = match model {
+        SmmuModel::Mmu500 => Id7::MAJOR.get(registers.load(gr0::ID7, host)?),
+        SmmuModel::Generic => 0,
+    };
+    let smr_mask = match mapping {
+        StreamMapping::Matched => mask_bits(registers, groups, stream_mask, host)?,
+        StreamMapping::Indexed => 0,
+    };
+    let (format, page_sizes) = formats(version, contexts, id0, id2).ok_or(BootError::NoGranule)?;
+    let ipa_bits = size_bits(Id2::IAS.get(id2));
+    Ok(Features {
+        version,
+        model,
+        major,
+        stage1,
+        stage2,
+        vmid16: version == SmmuVersion::V2 && Id2::VMID16.is_set(id2),
+        extended_ids,
+        mapping,
+        groups,
+        stream_mask,
+        smr_mask,
+        banks,
+        stage2_banks,
+        page_lg2: if Id1::PAGESIZE.is_set(id1) { 16 } else { 12 },
+        pages: 2 << Id1::NUMPAGENDXB.get(id1),
+        va_bits: match version {
+            SmmuVersion::V2 => size_bits(Id2::UBS.get(id2)),
+            SmmuVersion::V1 | SmmuVersion::V1With64K => ipa_bits,
+        },
+        ipa_bits,
+        pa_bits: size_bits(Id2::OAS.get(id2)),
+        format,
+        page_sizes,
+    })
+}
+
+/// The form of contexts, and the sizes of blocks in any form the SMMU has.
+// arm-smmu.c of 6.12, arm_smmu_init_domain_context: a 64-bit kernel takes AArch64 wherever there
+// is any of it, and takes it for granted that it does what AArch32 does. So an MMU-401, which has
+// AArch64 for the sake of 64K, walks AArch64 tables of 4K.
+fn formats(
+    version: SmmuVersion,
+    contexts: Smmu1Contexts,
+    id0: u64,
+    id2: u64,
+) -> Option<(Format, PageSizes)> {
+    const WITH_4K: u64 = 1 << 12 | 1 << 21 | 1 << 30;
+    const WITH_16K: u64 = 1 << 14 | 1 << 25;
+    const WITH_64K: u64 = 1 << 16 | 1 << 29;
+    const SHORT: u64 = 1 << 12 | 1 << 16 | 1 << 20 | 1 << 24;
+    let v2 = version == SmmuVersion::V2;
+    if !v2 && contexts == Smmu1Contexts::Aarch32 {
+        return Some((Format::Aarch32Long, PageSizes::from_bits(WITH_4K)));
+    }
+    let long = !v2 || !Id0::PTFS_NO_AARCH32.is_set(id0);
+    let short = long && !Id0::PTFS_NO_AARCH32S.is_set(id0);
+    let aarch64 = |field: passim_model::bits::Field| v2 && field.is_set(id2);
+    let k4 = aarch64(Id2::PTFS_4K);
+    let k16 = aarch64(Id2::PTFS_16K);
+    let k64 = aarch64(Id2::PTFS_64K) || version == SmmuVersion::V1With64K;
+    let bits = [(short, SHORT), (long || k4, WITH_4K), (k16, WITH_16K), (k64, WITH_64K)];
+    let bits = bits.into_iter().filter(|(there, _)| *there).fold(0, |all, (_, sizes)| all | sizes);
+    let format = match (k4 || k16 || k64, long) {
+        (true, _) => Format::Aarch64,
+        (false, true) => Format::Aarch32Long,
+        (false, false) => return None,
+    };
+    Some((format, PageSizes::from_bits(bits)))
+}
+
+/// The codes of address sizes; Linux takes the others for 48.
+fn size_bits(code: u64) -> u32 {
+    match code {
+        0 => 32,
+        1 => 36,
+        2 => 40,
+        3 => 42,
+        4 => 44,
+        _ => 48,
+    }
+}
+
+/// Writes every bit of a StreamID into the last stream match register, as its mask, and reads what
+/// is left.
+// arm-smmu.c of 6.12, arm_smmu_test_smr_masks: the last, because boot loaders take the first. The
+// entry is not valid while it is tried.
+fn mask_bits(
+    registers: Registers,
+    groups: usize,
+    stream_mask: u32,
+    host: &mut impl Host,
+) -> Result<u32, BootError> {
+    let last = gr0::SMR + 4 * (groups as u64 - 1);
+    registers.store(last, Smr::MASK.of(stream_mask.into()), host)?;
+    Ok(Smr::MASK.get(registers.load(last, host)?) as u32)
+}

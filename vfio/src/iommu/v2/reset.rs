@@ -1,0 +1,132 @@
+//! Bringing an SMMU up.
+//!
+//! The order of stores is the one arm_smmu_device_reset has in 4.6 and 6.12 alike; no recording
+//! has an SMMUv2.
+
+use super::SmmuV2;
+use super::domain::geometry;
+use super::probe::probe;
+use super::streams::{StreamMap, Way};
+use super::wire::{Acr, CB_ACTLR_CPRE, Cr0, cb, gr0};
+use super::work::{Progress, Scope, Work, Worklist, everything};
+use crate::iommu::facts::{SmmuModel, SmmuV2Facts, SmmuVersion};
+use crate::iommu::finding::Findings;
+use crate::iommu::registers::Registers;
+use crate::iommu::{BOOT_WAITS, BootError, DomainKind};
+use crate::policy::{Policy, Smmu2Unattached};
+use passim_model::{Host, PageSize};
+
+/// Every fault bit of FSR; each is cleared by a one.
+const FSR_ALL: u64 = 0xffff_ffff;
+
+impl SmmuV2 {
+    /// Probes the SMMU that firmware tells of, and turns it on.
+    pub(in crate::iommu) fn boot(
+        facts: &SmmuV2Facts,
+        policy: &Policy,
+        page: PageSize,
+        host: &mut impl Host,
+    ) -> Result<Self, BootError> {
+        let registers = Registers::new(facts.base);
+        let contexts = policy.smmu1_contexts;
+        let features = probe(registers, (facts.version, facts.model), contexts, host)?;
+        for kind in [DomainKind::Paging, DomainKind::Nested] {
+            let (input_bits, output_bits) = (features.ipa_bits, features.pa_bits);
+            let none = BootError::NoGeometry { input_bits, output_bits };
+            geometry(&features, kind, page).ok_or(none)?;
+        }
+        // arm_smmu_device_probe: an SMMUv2 has an interrupt for each bank.
+        let interrupts = facts.context_interrupts as usize;
+        if features.version == SmmuVersion::V2 && interrupts < features.banks {
+            let banks = features.banks;
+            return Err(BootError::TooFewContextInterrupts { interrupts, banks });
+        }
+        let mut smmu = Self {
+            registers,
+            map: StreamMap::new(&features, Way::unattached(policy.smmu2_unattached)),
+            banks: vec![false; features.banks],
+            context_interrupts: facts.context_interrupts,
+            interrupts_given: 0,
+            stream_match_mask: facts.stream_match_mask,
+            contexts,
+            faults: policy.smmu2_faults,
+            beyond: policy.beyond_input,
+            page,
+            findings: Findings::default(),
+            features,
+        };
+        smmu.reset(policy.smmu2_unattached, host)?;
+        Ok(smmu)
+    }
+
+    fn reset(
+        &mut self,
+        unattached: Smmu2Unattached,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        let registers = self.registers;
+        // What firmware left there.
+        let gfsr = registers.load(gr0::GFSR, host)?;
+        registers.store(gr0::GFSR, gfsr, host)?;
+        let mut acts = self.map.write_all();
+        for bank in 0..self.features.banks {
+            let at = |register| self.features.cb(bank, register);
+            acts.push(Work::Store { at: at(cb::SCTLR), value: 0 });
+            acts.push(Work::Store { at: at(cb::FSR), value: FSR_ALL });
+        }
+        acts.extend(everything());
+        self.finish(Worklist::new(acts), host)?;
+        let mut cr0 = registers.load(gr0::CR0, host)?;
+        cr0 |= Cr0::GFRE.of(1)
+            | Cr0::GFIE.of(1)
+            | Cr0::GCFGFRE.of(1)
+            | Cr0::GCFGFIE.of(1)
+            | Cr0::VMIDPNE.of(1)
+            | Cr0::PTM.of(1);
+        cr0 &= !(Cr0::CLIENTPD.mask() | Cr0::USFCFG.mask() | Cr0::FB.mask() | Cr0::BSU.mask());
+        cr0 |= Cr0::USFCFG.flag(unattached == Smmu2Unattached::Fault)
+            | Cr0::VMID16EN.flag(self.features.vmid16)
+            | Cr0::EXIDENABLE.flag(self.features.extended_ids);
+        if self.features.model == SmmuModel::Mmu500 {
+            self.tame_mmu500(host)?;
+        }
+        self.finish(Worklist::new([Work::Sync(Scope::Global)]), host)?;
+        registers.store(gr0::CR0, cr0, host)?;
+        Ok(())
+    }
+
+    /// The prefetcher of an MMU-500 is turned off, because of its errata; for that the lock on its
+    /// control registers has to go first.
+    // 6.12 arm-smmu-impl.c, arm_mmu500_reset: errata 841119 and 826419. The lock is there from
+    // major revision 2 on.
+    fn tame_mmu500(&mut self, host: &mut impl Host) -> Result<(), BootError> {
+        let registers = self.registers;
+        let mut acr = registers.load(gr0::ACR, host)?;
+        if self.features.major >= 2 {
+            acr &= !Acr::CACHE_LOCK.mask();
+        }
+        acr |= Acr::SMTNMB_TLBEN.of(1) | Acr::S2CRB_TLBEN.of(1);
+        registers.store(gr0::ACR, acr, host)?;
+        for bank in 0..self.features.banks {
+            let at = self.features.cb(bank, cb::ACTLR);
+            let actlr = registers.load(at, host)?;
+            registers.store(at, actlr & !CB_ACTLR_CPRE, host)?;
+        }
+        Ok(())
+    }
+
+    /// Runs acts to their end while nothing else runs.
+    pub(in crate::iommu) fn finish(
+        &mut self,
+        mut work: Worklist,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        for _ in 0..BOOT_WAITS {
+            match work.advance(self, host) {
+                Progress::Done(_) => return Ok(()),
+                Progress::Waiting => host.relax(),
+            }
+        }
+        Err(BootError::CommandTimeout)
+    }
+}

@@ -1,0 +1,190 @@
+//! The stream mapping table: which entries a device's StreamIDs have, and what becomes of them.
+
+use super::probe::{Features, StreamMapping};
+use super::wire::{S2CR_TYPE_BYPASS, S2CR_TYPE_FAULT, S2CR_TYPE_TRANS, S2cr, Smr, gr0};
+use super::work::Work;
+use crate::iommu::BootError;
+use crate::policy::Smmu2Unattached;
+use passim_model::StreamId;
+
+/// What becomes of an entry's streams.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// Through the context bank with this number.
+    Bank(u8),
+    /// Addresses pass.
+    Bypass,
+    /// Every access faults.
+    Fault,
+}
+
+impl Way {
+    /// What becomes of streams that are in no domain.
+    pub(super) fn unattached(choice: Smmu2Unattached) -> Self {
+        match choice {
+            Smmu2Unattached::Bypass => Self::Bypass,
+            Smmu2Unattached::Fault => Self::Fault,
+        }
+    }
+}
+
+/// One entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Entry {
+    /// StreamID and mask, while it is matched.
+    matches: Option<(u32, u32)>,
+    way: Way,
+    /// StreamIDs of devices that use it.
+    users: u32,
+    /// The group of those devices.
+    group: u32,
+}
+
+/// The table. See the [module](self).
+#[derive(Debug)]
+pub(super) struct StreamMap {
+    entries: Vec<Entry>,
+    mapping: StreamMapping,
+    extended_ids: bool,
+    /// What entries without users do.
+    rest: Way,
+}
+
+impl StreamMap {
+    /// A table without users.
+    pub(super) fn new(features: &Features, rest: Way) -> Self {
+        let free = Entry { matches: None, way: rest, users: 0, group: 0 };
+        Self {
+            entries: vec![free; features.groups],
+            mapping: features.mapping,
+            extended_ids: features.extended_ids,
+            rest,
+        }
+    }
+
+    /// Entries for these StreamIDs of a device, with the mask that firmware gives all of them;
+    /// those that were not used before have to be [written](Self::write).
+    ///
+    /// # Errors
+    /// Where an entry would share some streams of another and not all, where one is shared by
+    /// devices of two groups, and where entries run out. Nothing is taken then.
+    pub(super) fn take(
+        &mut self,
+        streams: &[StreamId],
+        mask: u32,
+        group: u32,
+    ) -> Result<Vec<usize>, BootError> {
+        let mut taken = Vec::with_capacity(streams.len());
+        for stream in streams {
+            match self.take_one(*stream, mask, group) {
+                Ok(index) => taken.push(index),
+                Err(error) => {
+                    self.give_back(&taken);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    fn take_one(&mut self, stream: StreamId, mask: u32, group: u32) -> Result<usize, BootError> {
+        let index = self.find(stream, mask)?;
+        let entry = &mut self.entries[index];
+        if entry.users == 0 {
+            entry.group = group;
+            if self.mapping == StreamMapping::Matched {
+                entry.matches = Some((stream.get(), mask));
+            }
+        } else if entry.group != group {
+            // 6.12 arm-smmu.c, arm_smmu_device_group.
+            return Err(BootError::StreamTaken(stream));
+        }
+        entry.users += 1;
+        Ok(index)
+    }
+
+    /// The entry that has, or may have, these streams.
+    // 6.12 arm-smmu.c, arm_smmu_find_sme: one that has them all is shared; one that has some of
+    // them would make two entries match one stream.
+    fn find(&self, stream: StreamId, mask: u32) -> Result<usize, BootError> {
+        let id = stream.get();
+        if self.mapping == StreamMapping::Indexed {
+            return Ok(id as usize);
+        }
+        let mut free = None;
+        for (index, entry) in self.entries.iter().enumerate() {
+            let Some((other, others)) = entry.matches else {
+                free = free.or(Some(index));
+                continue;
+            };
+            if mask & others == mask && (id ^ other) & !others == 0 {
+                return Ok(index);
+            }
+            if (id ^ other) & !(others | mask) == 0 {
+                return Err(BootError::StreamConflict(stream));
+            }
+        }
+        free.ok_or(BootError::NoStreamEntry(stream))
+    }
+
+    /// Gives entries back; those that nobody uses any more, which have to be
+    /// [written](Self::write).
+    pub(super) fn give_back(&mut self, taken: &[usize]) -> Vec<usize> {
+        let mut unused = Vec::new();
+        for index in taken {
+            let entry = &mut self.entries[*index];
+            entry.users = entry.users.saturating_sub(1);
+            if entry.users == 0 {
+                *entry = Entry { matches: None, way: self.rest, users: 0, group: 0 };
+                unused.push(*index);
+            }
+        }
+        unused
+    }
+
+    /// Sends entries another way; the stores that do it.
+    pub(super) fn send(&mut self, indices: &[usize], way: Way) -> Vec<Work> {
+        let mut acts = Vec::new();
+        for index in indices {
+            if self.entries[*index].way != way {
+                self.entries[*index].way = way;
+                acts.push(self.write_way(*index));
+            }
+        }
+        acts
+    }
+
+    /// The stores that bring an entry into the SMMU: where to first, then for whom.
+    pub(super) fn write(&self, index: usize) -> Vec<Work> {
+        let mut acts = vec![self.write_way(index)];
+        if self.mapping == StreamMapping::Matched {
+            let entry = self.entries[index].matches;
+            let value = entry.map_or(0, |(id, mask)| {
+                // With 16-bit StreamIDs VALID is the mask's last bit, and S2CR says what is valid.
+                let valid = if self.extended_ids { 0 } else { Smr::VALID.of(1) };
+                Smr::ID.of(id.into()) | u64::from(mask) << Smr::MASK.low() | valid
+            });
+            acts.push(Work::Store { at: gr0::SMR + 4 * index as u64, value });
+        }
+        acts
+    }
+
+    /// The stores for every entry.
+    pub(super) fn write_all(&self) -> Vec<Work> {
+        (0..self.entries.len()).flat_map(|index| self.write(index)).collect()
+    }
+
+    fn write_way(&self, index: usize) -> Work {
+        let entry = &self.entries[index];
+        let way = match entry.way {
+            Way::Bank(bank) => S2cr::TYPE.of(S2CR_TYPE_TRANS) | S2cr::CBNDX.of(bank.into()),
+            Way::Bypass => S2cr::TYPE.of(S2CR_TYPE_BYPASS),
+            Way::Fault => S2cr::TYPE.of(S2CR_TYPE_FAULT),
+        };
+        let valid = S2cr::EXIDVALID.flag(self.extended_ids && entry.matches.is_some());
+        Work::Store { at: gr0::S2CR + 4 * index as u64, value: way | valid }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! Entries by the definition: an entry is the set of streams it matches.
+
+use super::super::testkit::features;
+use super::super::work::Work;
+use super::{StreamMap, Way};
+use crate::iommu::BootError;
+use passim_model::StreamId;
+use std::collections::BTreeSet;
+
+/// Bits of the streams that are tried.
+const BITS: u32 = 3;
+
+fn map() -> StreamMap {
+    StreamMap::new(&features(), Way::Fault)
+}
+
+fn streams_of(id: u32, mask: u32) -> BTreeSet<u32> {
+    (0..1 << BITS).filter(|stream| (stream ^ id) & !mask == 0).collect()
+}
+
+#[test]
+fn two_entries_share_all_streams_or_none() {
+    let all = || (0..1u32 << BITS).flat_map(|id| (0..1u32 << BITS).map(move |mask| (id, mask)));
+    for (id, mask) in all() {
+        for (other, others) in all() {
+            let mut map = map();
+            assert_eq!(map.take(&[StreamId::new(id)], mask, 1), Ok(vec![0]));
+            let second = map.take(&[StreamId::new(other)], others, 1);
+            let (first, wanted) = (streams_of(id, mask), streams_of(other, others));
+            let expected = if wanted.is_subset(&first) {
+                Ok(vec![0])
+            } else if wanted.is_disjoint(&first) {
+                Ok(vec![1])
+            } else {
+                Err(BootError::StreamConflict(StreamId::new(other)))
+            };
+            assert_eq!(second, expected, "{id:#x}/{mask:#x} then {other:#x}/{others:#x}");
+        }
+    }
+}
+
+#[test]
+fn entries_run_out_and_come_back() {
+    let mut map = map();
+    let streams: Vec<_> = (1..=4).map(StreamId::new).collect();
+    let taken = map.take(&streams, 0, 1).unwrap();
+    assert_eq!(taken, [0, 1, 2, 3]);
+    let fifth = StreamId::new(5);
+    assert_eq!(map.take(&[fifth], 0, 1), Err(BootError::NoStreamEntry(fifth)));
+    // What had been taken of a device that fails goes back.
+    assert_eq!(map.take(&[StreamId::new(4), fifth], 0, 1), Err(BootError::NoStreamEntry(fifth)));
+    assert_eq!(map.give_back(&taken[..2]), [0, 1]);
+    assert_eq!(map.take(&[fifth, StreamId::new(4)], 0, 1), Ok(vec![0, 3]));
+    assert_eq!(map.give_back(&[3]), Vec::<usize>::new(), "another device has it still");
+    assert_eq!(map.give_back(&[3]), [3]);
+}
+
+#[test]
+fn groups_share_no_entry() {
+    let mut map = map();
+    let stream = StreamId::new(6);
+    assert_eq!(map.take(&[stream], 1, 1), Ok(vec![0]));
+    let neighbour = StreamId::new(7);
+    assert_eq!(map.take(&[neighbour], 0, 2), Err(BootError::StreamTaken(neighbour)));
+    assert_eq!(map.take(&[neighbour], 0, 1), Ok(vec![0]));
+}
+
+#[test]
+fn registers_hold_streams_and_where_they_go() {
+    let mut map = map();
+    let taken = map.take(&[StreamId::new(0x480)], 0x1f, 1).unwrap();
+    let store = |at, value| Work::Store { at, value };
+    // S2CR.TYPE is 2; SMR is valid.
+    assert_eq!(map.write(0), [store(0xc00, 2 << 16), store(0x800, 1 << 31 | 0x1f << 16 | 0x480)]);
+    assert_eq!(map.send(&taken, Way::Bank(5)), [store(0xc00, 5)]);
+    assert_eq!(map.send(&taken, Way::Bank(5)), []);
+    assert_eq!(map.send(&taken, Way::Bypass), [store(0xc00, 1 << 16)]);
+    map.give_back(&taken);
+    assert_eq!(map.write(0), [store(0xc00, 2 << 16), store(0x800, 0)]);
+    // EXIDENABLE: 16 bits of StreamID, and S2CR says what is valid.
+    let wide = super::Features { extended_ids: true, ..features() };
+    let mut map = StreamMap::new(&wide, Way::Bypass);
+    map.take(&[StreamId::new(0x8001)], 0, 1).unwrap();
+    assert_eq!(map.write(0), [store(0xc00, 1 << 16 | 1 << 10), store(0x800, 0x8001)]);
+}

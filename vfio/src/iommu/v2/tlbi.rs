@@ -1,0 +1,117 @@
+//! From a range of stale translations to stores.
+
+use super::probe::{Features, Format};
+use super::wire::{CbTlbi, CbTlbi32, cb, gr0};
+use super::work::{Scope, Sweep, Work};
+use crate::iommu::facts::SmmuVersion;
+use passim_model::pgtable::gather::{Invalidation, Stale};
+use passim_model::pgtable::vmsav8::Stage;
+
+/// Whose translations: a context bank in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Tagged {
+    pub(super) stage: Stage,
+    /// The bank.
+    pub(super) bank: usize,
+}
+
+impl Tagged {
+    /// The ASID of its translations.
+    // 4.6 and 6.12 arm-smmu.c: an ASID is the bank's number.
+    pub(super) fn asid(self) -> u64 {
+        self.bank as u64
+    }
+
+    /// The VMID of its translations: 0 is that of stage 1 alone.
+    pub(super) fn vmid(self) -> u64 {
+        self.bank as u64 + 1
+    }
+
+    /// Forget everything.
+    pub(super) fn all(self, features: &Features) -> [Work; 2] {
+        match self.stage {
+            Stage::One => {
+                let at = features.cb(self.bank, cb::S1_TLBIASID);
+                [Work::Store { at, value: self.asid() }, Work::Sync(Scope::Bank(self.bank))]
+            }
+            Stage::Two => {
+                let at = features.gr0(gr0::TLBIVMID);
+                [Work::Store { at, value: self.vmid() }, Work::Sync(Scope::Global)]
+            }
+        }
+    }
+
+    /// The synchronisation behind invalidations of single addresses.
+    fn sync(self, features: &Features) -> Work {
+        let global = self.stage == Stage::Two && features.version != SmmuVersion::V2;
+        Work::Sync(if global { Scope::Global } else { Scope::Bank(self.bank) })
+    }
+
+    fn sweep(self, features: &Features, stale: Stale, leaves: bool) -> Work {
+        let (wide, block) = (features.format == Format::Aarch64, stale.block.bytes());
+        let count = stale.size() >> stale.block.lg2();
+        let at = |leaf, walk| features.cb(self.bank, if leaves { leaf } else { walk });
+        Work::Sweep(match (self.stage, wide) {
+            (Stage::One, true) => Sweep {
+                at: at(cb::S1_TLBIVAL, cb::S1_TLBIVA),
+                operand: stale.start >> 12 | CbTlbi::ASID.of(self.asid()),
+                stride: block >> 12,
+                count,
+                wide,
+            },
+            (Stage::One, false) => Sweep {
+                at: at(cb::S1_TLBIVAL, cb::S1_TLBIVA),
+                operand: CbTlbi32::VA.in_place(stale.start) | CbTlbi32::ASID.of(self.asid()),
+                stride: block,
+                count,
+                wide,
+            },
+            // Without TLBIIPAS2 the whole VMID goes, once for each block.
+            (Stage::Two, _) if features.version != SmmuVersion::V2 => Sweep {
+                at: features.gr0(gr0::TLBIVMID),
+                operand: self.vmid(),
+                stride: 0,
+                count: if leaves { count } else { 1 },
+                wide: false,
+            },
+            (Stage::Two, wide) => Sweep {
+                at: at(cb::S2_TLBIIPAS2L, cb::S2_TLBIIPAS2),
+                operand: stale.start >> 12,
+                stride: block >> 12,
+                count,
+                wide,
+            },
+        })
+    }
+}
+
+/// The stores for what an unmap left. A table that was unlinked is waited for at once, leaves all
+/// together.
+// 6.12 arm-smmu.c: tlb_flush_walk and tlb_add_page; iotlb_sync at the end.
+pub(super) fn acts(
+    tagged: Tagged,
+    features: &Features,
+    invalidations: impl Iterator<Item = Invalidation>,
+) -> Vec<Work> {
+    let mut acts = Vec::new();
+    let mut waiting = false;
+    for invalidation in invalidations {
+        match invalidation {
+            Invalidation::Leaves(stale) => {
+                acts.push(tagged.sweep(features, stale, true));
+                waiting = true;
+            }
+            Invalidation::Walk(stale) => {
+                acts.extend([tagged.sweep(features, stale, false), tagged.sync(features)]);
+                waiting = false;
+            }
+        }
+    }
+    if waiting {
+        acts.push(tagged.sync(features));
+    }
+    acts
+}
+
+#[cfg(test)]
+mod tests;

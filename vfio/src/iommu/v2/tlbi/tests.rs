@@ -1,0 +1,72 @@
+//! Invalidations by register, operand and count.
+
+use super::super::probe::{Features, Format};
+use super::super::testkit::features;
+use super::super::work::{Scope, Sweep, Work};
+use super::{Tagged, acts};
+use crate::iommu::facts::SmmuVersion;
+use passim_model::PageSize;
+use passim_model::pgtable::gather::Gather;
+use passim_model::pgtable::vmsav8::Stage;
+
+/// Two pages at 0x1_2345_6000 and the table of 2M above them.
+fn gather() -> Gather {
+    let mut gather = Gather::new();
+    gather.add_walk(0x1_2340_0000, 0x1_235f_ffff, PageSize::K4);
+    gather.add_leaves(0x1_2345_6000, 0x1_2345_7fff, PageSize::K4);
+    gather
+}
+
+fn acts_of(features: &Features, stage: Stage) -> Vec<Work> {
+    acts(Tagged { stage, bank: 3 }, features, gather().invalidations())
+}
+
+fn sweep(at: u64, operand: u64, stride: u64, count: u64, wide: bool) -> Work {
+    Work::Sweep(Sweep { at, operand, stride, count, wide })
+}
+
+/// Of bank 3.
+const BANK: u64 = 19 << 12;
+
+#[test]
+fn stage_1_by_address_and_asid() {
+    let own = Work::Sync(Scope::Bank(3));
+    let expected = [
+        sweep(BANK + 0x600, 3 << 48 | 0x12_3400, 1, 512, true),
+        own.clone(),
+        sweep(BANK + 0x620, 3 << 48 | 0x12_3456, 1, 2, true),
+        own,
+    ];
+    assert_eq!(acts_of(&features(), Stage::One), expected);
+    // In 32 bits the page's address and the ASID are one word.
+    let short = Features { format: Format::Aarch32Long, ..features() };
+    let first = &acts_of(&short, Stage::One)[0];
+    assert_eq!(first, &sweep(BANK + 0x600, 0x2340_0003, 0x1000, 512, false));
+}
+
+#[test]
+fn stage_2_by_ipa_or_whole() {
+    let own = Work::Sync(Scope::Bank(3));
+    let expected = [
+        sweep(BANK + 0x630, 0x12_3400, 1, 512, true),
+        own.clone(),
+        sweep(BANK + 0x638, 0x12_3456, 1, 2, true),
+        own,
+    ];
+    assert_eq!(acts_of(&features(), Stage::Two), expected);
+    // SMMUv1 has no TLBIIPAS2 and no TLBSYNC in such a bank: TLBIVMID, the VMID being the bank's
+    // number and one.
+    let first = Features { version: SmmuVersion::V1With64K, ..features() };
+    let all = Work::Sync(Scope::Global);
+    let expected =
+        [sweep(0x64, 4, 0, 1, false), all.clone(), sweep(0x64, 4, 0, 2, false), all.clone()];
+    assert_eq!(acts_of(&first, Stage::Two), expected);
+}
+
+#[test]
+fn everything_of_a_domain() {
+    let all = |stage| Tagged { stage, bank: 3 }.all(&features());
+    let one = [Work::Store { at: BANK + 0x610, value: 3 }, Work::Sync(Scope::Bank(3))];
+    assert_eq!(all(Stage::One), one);
+    assert_eq!(all(Stage::Two), [Work::Store { at: 0x64, value: 4 }, Work::Sync(Scope::Global)]);
+}

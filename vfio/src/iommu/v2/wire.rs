@@ -1,0 +1,18 @@
+//! Where the fields of an SMMUv2's registers are, under the names Linux's arm-smmu driver uses for
+//! them.
+//!
+//! The SMMU model spells the same layouts again from the architecture; the two meet only at
+//! registers. No algorithms here.
+
+mod bank;
+mod global;
+
+pub(super) use bank::{
+    ARM_32_LPAE_TCR_EAE, ARM_SMMU_TCR2_SEP_UPSTREAM, ARM_SMMU_VTCR_RES1, CbFsr, CbSctlr, CbTcr,
+    CbTcr2, CbTlbi, CbTlbi32, CbTtbr, CbVtcr, RESUME_TERMINATE, cb,
+};
+pub(super) use global::{
+    Acr, CB_ACTLR_CPRE, CBAR_S1_BPSHCFG_NSH, CBAR_S1_MEMATTR_WB, CBAR_TYPE_S1_TRANS_S2_BYPASS,
+    CBAR_TYPE_S2_TRANS, Cba2r, Cbar, Cr0, Gfsr, Id0, Id1, Id2, Id7, S2CR_TYPE_BYPASS,
+    S2CR_TYPE_FAULT, S2CR_TYPE_TRANS, S2cr, Smr, TlbStatus, gr0, gr1,
+};

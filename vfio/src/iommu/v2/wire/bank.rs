@@ -1,0 +1,164 @@
+//! Context banks, by their sections in Arm IHI 0062 D.c.
+
+use passim_model::layout;
+
+/// Offsets in a context bank.
+pub(in crate::iommu::v2) mod cb {
+    pub(in crate::iommu::v2) const SCTLR: u64 = 0x0;
+    pub(in crate::iommu::v2) const ACTLR: u64 = 0x4;
+    pub(in crate::iommu::v2) const RESUME: u64 = 0x8;
+    pub(in crate::iommu::v2) const TCR2: u64 = 0x10;
+    pub(in crate::iommu::v2) const TTBR0: u64 = 0x20;
+    pub(in crate::iommu::v2) const TTBR1: u64 = 0x28;
+    pub(in crate::iommu::v2) const TCR: u64 = 0x30;
+    pub(in crate::iommu::v2) const S1_MAIR0: u64 = 0x38;
+    pub(in crate::iommu::v2) const S1_MAIR1: u64 = 0x3c;
+    pub(in crate::iommu::v2) const FSR: u64 = 0x58;
+    pub(in crate::iommu::v2) const FAR: u64 = 0x60;
+    pub(in crate::iommu::v2) const FSYNR0: u64 = 0x68;
+    pub(in crate::iommu::v2) const S1_TLBIVA: u64 = 0x600;
+    pub(in crate::iommu::v2) const S1_TLBIASID: u64 = 0x610;
+    pub(in crate::iommu::v2) const S1_TLBIVAL: u64 = 0x620;
+    pub(in crate::iommu::v2) const S2_TLBIIPAS2: u64 = 0x630;
+    pub(in crate::iommu::v2) const S2_TLBIIPAS2L: u64 = 0x638;
+    pub(in crate::iommu::v2) const TLBSYNC: u64 = 0x7f0;
+    pub(in crate::iommu::v2) const TLBSTATUS: u64 = 0x7f4;
+}
+
+layout! {
+    /// SCTLR, 16.5.29.
+    pub(in crate::iommu::v2) struct CbSctlr {
+        /// Translate.
+        M = bit(0);
+        /// Attributes through MAIR.
+        TRE = bit(1);
+        /// Access flags.
+        AFE = bit(2);
+        /// Tables are big-endian.
+        E = bit(4);
+        /// Faults abort.
+        CFRE = bit(5);
+        /// Faults interrupt.
+        CFIE = bit(6);
+        /// Faults stall.
+        CFCFG = bit(7);
+        /// Transactions under an outstanding fault are served.
+        HUPCF = bit(8);
+        /// ASIDs are private.
+        S1_ASIDPNE = bit(12);
+    }
+}
+
+layout! {
+    /// TCR2, 16.5.39. The field of the size has four bits here, of which the fourth is reserved.
+    pub(in crate::iommu::v2) struct CbTcr2 {
+        /// Output size.
+        PASIZE = bits(3, 0);
+        /// ASIDs of 16 bits.
+        AS = bit(4);
+        /// Which bit extends the sign.
+        SEP = bits(17, 15);
+    }
+}
+
+/// The uppermost upstream bit extends the sign.
+pub(in crate::iommu::v2) const ARM_SMMU_TCR2_SEP_UPSTREAM: u64 = 7;
+
+layout! {
+    /// TCR of stage 1, 16.5.38.
+    pub(in crate::iommu::v2) struct CbTcr {
+        /// 64 less the input size.
+        T0SZ = bits(5, 0);
+        /// Inner cacheability of walks.
+        IRGN0 = bits(9, 8);
+        /// Outer cacheability of walks.
+        ORGN0 = bits(11, 10);
+        /// Shareability of walks.
+        SH0 = bits(13, 12);
+        /// Granule.
+        TG0 = bits(15, 14);
+        /// No walks through TTBR1.
+        EPD1 = bit(23);
+    }
+}
+
+/// TCR.EAE of AArch32: long descriptors. 16.5.38.
+pub(in crate::iommu::v2) const ARM_32_LPAE_TCR_EAE: u64 = 1 << 31;
+
+layout! {
+    /// TCR of stage 2, 17.3.8.
+    pub(in crate::iommu::v2) struct CbVtcr {
+        /// 64 less the input size.
+        T0SZ = bits(5, 0);
+        /// First level.
+        SL0 = bits(7, 6);
+        /// Inner cacheability of walks.
+        IRGN0 = bits(9, 8);
+        /// Outer cacheability of walks.
+        ORGN0 = bits(11, 10);
+        /// Shareability of walks.
+        SH0 = bits(13, 12);
+        /// Granule.
+        TG0 = bits(15, 14);
+        /// Output size.
+        PS = bits(18, 16);
+    }
+}
+
+/// TCR of stage 2: reserved, to be written as one. 17.3.8.
+pub(in crate::iommu::v2) const ARM_SMMU_VTCR_RES1: u64 = 1 << 31;
+
+layout! {
+    /// TTBR0 and TTBR1, 16.5.40.
+    pub(in crate::iommu::v2) struct CbTtbr {
+        /// ASID.
+        ASID = bits(63, 48);
+    }
+}
+
+layout! {
+    /// FSR, 16.5.9.
+    pub(in crate::iommu::v2) struct CbFsr {
+        /// Translation fault.
+        TF = bit(1);
+        /// Access flag fault.
+        AFF = bit(2);
+        /// Permission fault.
+        PF = bit(3);
+        /// External fault.
+        EF = bit(4);
+        /// TLB match conflict.
+        TLBMCF = bit(5);
+        /// TLB lock fault.
+        TLBLKF = bit(6);
+        /// Address size fault.
+        ASF = bit(7);
+        /// Unsupported upstream transaction.
+        UUT = bit(8);
+        /// The transaction waits.
+        SS = bit(30);
+        /// More faults.
+        MULTI = bit(31);
+    }
+}
+
+/// RESUME: end the transaction that waits; 0 tries it again. 16.5.28.
+pub(in crate::iommu::v2) const RESUME_TERMINATE: u64 = 1;
+
+layout! {
+    /// What TLBIVA takes in an AArch64 context, 16.5.32.
+    pub(in crate::iommu::v2) struct CbTlbi {
+        /// ASID.
+        ASID = bits(63, 48);
+    }
+}
+
+layout! {
+    /// What TLBIVA takes in an AArch32 context, 16.5.32.
+    pub(in crate::iommu::v2) struct CbTlbi32 {
+        /// ASID.
+        ASID = bits(7, 0);
+        /// Address.
+        VA = bits(31, 12);
+    }
+}

@@ -1,0 +1,173 @@
+//! What the driver does to registers, one small act after another.
+
+use super::SmmuV2;
+use super::wire::{TlbStatus, cb, gr0};
+use crate::iommu::finding::Finding;
+use crate::iommu::synced::Synced;
+use passim_model::{Abort, Host};
+use std::collections::VecDeque;
+
+/// Whom a synchronisation waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::iommu) enum Scope {
+    /// Every invalidation.
+    Global,
+    /// Those of the context bank with this number.
+    Bank(usize),
+}
+
+/// Invalidations of one kind: the register, the first operand and how it goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::iommu) struct Sweep {
+    /// Offset of the register.
+    pub(in crate::iommu) at: u64,
+    /// Operand of the next.
+    pub(in crate::iommu) operand: u64,
+    /// From one operand to the next.
+    pub(in crate::iommu) stride: u64,
+    /// How many are still to come.
+    pub(in crate::iommu) count: u64,
+    /// Whether the operand has 64 bits.
+    pub(in crate::iommu) wide: bool,
+}
+
+/// One act.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::iommu) enum Work {
+    /// Store 32 bits.
+    Store {
+        /// Offset of the register.
+        at: u64,
+        /// What to store.
+        value: u64,
+    },
+    /// Store 64 bits.
+    StoreWide {
+        /// Offset of the register.
+        at: u64,
+        /// What to store.
+        value: u64,
+    },
+    /// Store one operand after another.
+    Sweep(Sweep),
+    /// Start a synchronisation, and wait for it.
+    Sync(Scope),
+    /// Wait for a synchronisation.
+    Await(Scope),
+}
+
+/// Acts still to be done, in order.
+#[derive(Debug, Default)]
+pub(in crate::iommu) struct Worklist {
+    rest: VecDeque<Work>,
+    /// From the last synchronisation.
+    proof: Option<Synced>,
+}
+
+/// How far a worklist came.
+#[derive(PartialEq, Eq, Debug)]
+pub(in crate::iommu) enum Progress {
+    /// To its end.
+    Done(Synced),
+    /// An invalidation has to complete first.
+    Waiting,
+}
+
+/// What QEMU and hardware ignore: the operand of an operation that takes none.
+// arm-smmu.h of 6.12: a firmware that traps these stores wants another value than 0.
+const DUMMY: u64 = 0xffff_ffff;
+
+impl Worklist {
+    /// These acts, in order.
+    pub(in crate::iommu) fn new(acts: impl IntoIterator<Item = Work>) -> Self {
+        Self { rest: acts.into_iter().collect(), proof: None }
+    }
+
+    /// Does what can be done without waiting.
+    ///
+    /// Linux gives a synchronisation up after a second and goes on; here nothing takes time, and
+    /// what is never complete is waited for.
+    pub(in crate::iommu) fn advance(
+        &mut self,
+        smmu: &mut SmmuV2,
+        host: &mut impl Host,
+    ) -> Progress {
+        while let Some(act) = self.rest.pop_front() {
+            match act {
+                Work::Store { at, value } => smmu.store(at, value, host),
+                Work::StoreWide { at, value } => smmu.store_wide(at, value, host),
+                Work::Sweep(sweep) => smmu.sweep(sweep, host),
+                Work::Sync(scope) => {
+                    let (start, _) = smmu.sync_registers(scope);
+                    smmu.store(start, DUMMY, host);
+                    self.rest.push_front(Work::Await(scope));
+                }
+                Work::Await(scope) => match smmu.synced(scope, host) {
+                    Some(proof) => self.proof = Some(proof),
+                    None => {
+                        self.rest.push_front(act);
+                        return Progress::Waiting;
+                    }
+                },
+            }
+        }
+        Progress::Done(self.proof.take().unwrap_or_else(Synced::nothing_stale))
+    }
+}
+
+/// The acts that forget everything: stores that take no operand.
+pub(super) fn everything() -> [Work; 2] {
+    [gr0::TLBIALLH, gr0::TLBIALLNSNH].map(|at| Work::Store { at, value: DUMMY })
+}
+
+impl SmmuV2 {
+    fn heed(&mut self, answer: Result<(), Abort>) {
+        if let Err(abort) = answer {
+            self.findings.push(Finding::NoAnswer(abort));
+        }
+    }
+
+    fn store(&mut self, at: u64, value: u64, host: &mut impl Host) {
+        let answer = self.registers.store(at, value, host);
+        self.heed(answer);
+    }
+
+    fn store_wide(&mut self, at: u64, value: u64, host: &mut impl Host) {
+        let answer = self.registers.store_wide(at, value, host);
+        self.heed(answer);
+    }
+
+    fn sweep(&mut self, sweep: Sweep, host: &mut impl Host) {
+        let Sweep { at, mut operand, stride, count, wide } = sweep;
+        for _ in 0..count {
+            match wide {
+                true => self.store_wide(at, operand, host),
+                false => self.store(at, operand, host),
+            }
+            operand = operand.wrapping_add(stride);
+        }
+    }
+
+    /// The registers that start a synchronisation, and tell of it.
+    fn sync_registers(&self, scope: Scope) -> (u64, u64) {
+        match scope {
+            Scope::Global => (gr0::TLBGSYNC, gr0::TLBGSTATUS),
+            Scope::Bank(bank) => {
+                (self.features.cb(bank, cb::TLBSYNC), self.features.cb(bank, cb::TLBSTATUS))
+            }
+        }
+    }
+
+    /// The proof that a synchronisation is complete, if it is.
+    fn synced(&mut self, scope: Scope, host: &mut impl Host) -> Option<Synced> {
+        let (_, status) = self.sync_registers(scope);
+        match self.registers.load(status, host) {
+            Ok(status) if TlbStatus::GSACTIVE.is_set(status) => None,
+            Ok(_) => Some(Synced::by_tlb_sync()),
+            Err(abort) => {
+                self.findings.push(Finding::NoAnswer(abort));
+                None
+            }
+        }
+    }
+}
