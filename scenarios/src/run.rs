@@ -57,11 +57,18 @@ pub struct Unperformable {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// The key of the argument it is about, where it is about one.
+    pub key: Option<String>,
 }
 
 impl Unperformable {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, key: None }
+    }
+
+    fn at_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -163,8 +170,9 @@ impl Runner {
                 self.stage = Stage::Booted(Box::new(boot(op, &self.chosen)?));
                 return Ok(vec!["ok".to_owned()]);
             }
-            Op::Bare { name, pace, gic, seed } => {
-                let machine = self.chosen.machine(machine_of(name)?, gic.as_ref(), *seed)?;
+            Op::Bare { name, smmu, pace, gic, seed } => {
+                let machine = bare::with_smmus(machine_of(name)?, smmu.as_ref())?;
+                let machine = self.chosen.machine(machine, gic.as_ref(), *seed)?;
                 let bare = Bare::new(&machine, pace_of(*pace))?;
                 self.stage = Stage::Bare(Box::new(bare));
                 return Ok(vec!["ok".to_owned()]);
@@ -245,6 +253,7 @@ fn machine_of(name: &Text) -> Result<Machine, Unperformable> {
         // With the place: the machine's file is not the scenario's.
         message: error.to_string(),
         hint: Some(error.hint().to_owned()),
+        key: None,
     })
 }
 
@@ -286,7 +295,7 @@ impl Chosen {
 
 impl From<NoSuch> for Unperformable {
     fn from(error: NoSuch) -> Self {
-        Self { message: error.message, hint: Some(error.hint) }
+        Self { message: error.message, hint: Some(error.hint), key: None }
     }
 }
 
@@ -371,6 +380,8 @@ impl Running {
             | Op::Pending {} => self.messages(op),
             Op::Findings {} => Ok(self.findings()),
             Op::Hardware(op) => self.raw(op),
+            Op::Smmu(_) => Err(Unperformable::new("a kernel programs the SMMUs of this machine")
+                .hint("`bare NAME` leaves them to the scenario")),
             Op::Its(_) => Err(Unperformable::new("a kernel drives the GICv3 of this machine")
                 .hint("`bare NAME` builds one that no kernel runs on")),
             _ => self.calls(op),

@@ -93,6 +93,7 @@ are 4096, 0x1000 or 4K, user addresses also A+0x1000, devices 00:01.0:
                 Form::Word => format!(" <{key}>"),
                 Form::Required => format!(" {key}="),
                 Form::Optional => format!(" [{key}=]"),
+                Form::Fields => format!(" [{key}=]..."),
             });
         }
         manual.push_str("\n      ");

@@ -1,3 +1,4 @@
+mod bare;
 mod its;
 
 use std::path::{Path, PathBuf};

@@ -259,7 +259,7 @@ impl Board {
     /// Does what an SMMU wants done: its messages are written, its wires pulse at the interrupt
     /// controller, its invalidations reach devices; all else is kept for whoever looks. Whether an
     /// invalidation ended.
-    pub(super) fn perform(&mut self, index: usize) -> bool {
+    pub fn perform(&mut self, index: usize) -> bool {
         let mut ended = false;
         for effect in self.smmus[index].take_effects() {
             match effect {

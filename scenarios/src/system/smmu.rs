@@ -83,8 +83,8 @@ impl Smmu {
         }
     }
 
-    /// As [`Self::v3`].
-    pub(super) fn v3_mut(&mut self) -> Option<&mut SmmuV3> {
+    /// The SMMUv3 it is, to be worked on; `None` for one of the other kind.
+    pub fn v3_mut(&mut self) -> Option<&mut SmmuV3> {
         match self {
             Self::V3(smmu) => Some(smmu),
             Self::V2(_) => None,
