@@ -35,7 +35,9 @@ impl Bare {
     /// `machine` as it stands after power-on.
     pub(super) fn new(machine: &Machine, pace: Pace) -> Result<Self, Unperformable> {
         let board = Board::of(machine, pace);
-        let board = board.map_err(|error| Unperformable::new(error.to_string()))?;
+        let mut board = board.map_err(|error| Unperformable::new(error.to_string()))?;
+        // The scenario is the devices.
+        board.leave_invalidations();
         let smmus = machine.iommu.smmus().iter().map(|smmu| smmu.base).collect();
         let gic = match &machine.gic {
             Gic::Its(gic) => Some(gic.clone()),

@@ -79,6 +79,8 @@ pub struct Board {
     cpu: Cpu,
     pace: Pace,
     effects: Vec<Effect>,
+    /// Whether functions answer invalidations; else whoever looks at the effects does.
+    devices_answer: bool,
     deliveries: Vec<Delivery>,
 }
 
@@ -120,8 +122,14 @@ impl Board {
             cpu: Cpu::default(),
             pace,
             effects: Vec::new(),
+            devices_answer: true,
             deliveries: Vec::new(),
         }
+    }
+
+    /// Invalidations of devices' caches are from now on left to whoever takes the effects.
+    pub fn leave_invalidations(&mut self) {
+        self.devices_answer = false;
     }
 
     /// When hardware works from now on.
@@ -273,6 +281,7 @@ impl Board {
                         self.effects.push(effect);
                     }
                 }
+                Effect::InvalidateAtc(_) if !self.devices_answer => self.effects.push(effect),
                 Effect::InvalidateAtc(request) => {
                     self.invalidate_atc(index, &request);
                     ended = true;
