@@ -355,12 +355,17 @@ impl Running {
             | Op::Disable { .. }
             | Op::SetIrqs { .. }
             | Op::Eventfd { .. }
+            | Op::NewEventfd {}
+            | Op::Signal { .. }
             | Op::Affinity { .. }
             | Op::Interrupts {} => self.interrupts(op),
             Op::Read { .. } | Op::Write { .. } => self.device(op),
-            Op::Raise { .. } | Op::Msi { .. } | Op::Msix { .. } | Op::Pending {} => {
-                self.messages(op)
-            }
+            Op::Raise { .. }
+            | Op::Wire { .. }
+            | Op::Msi { .. }
+            | Op::Msix { .. }
+            | Op::Pending {} => self.messages(op),
+            Op::Findings {} => Ok(self.findings()),
             Op::Hardware(op) => self.raw(op),
             Op::Its(_) => Err(Unperformable::new("a kernel drives the GICv3 of this machine")
                 .hint("`bare NAME` builds one that no kernel runs on")),

@@ -96,7 +96,7 @@ fn device_of(op: &Op) -> Option<(Rid, IrqIndex)> {
         Op::Enable { dev, index, .. } | Op::Disable { dev, index } => {
             Some((*dev, index.unwrap_or(IrqIndex::Msix)))
         }
-        Op::SetIrqs { dev, index, .. } => Some((*dev, *index)),
+        Op::SetIrqs { dev: Some(dev), index, .. } => Some((*dev, *index)),
         _ => None,
     }
 }

@@ -161,7 +161,7 @@ fn of_group(group: u32, around: &Surroundings) -> String {
 
 /// The windows for doorbells that the container of a device has.
 fn windows_of(op: &Op, around: &Surroundings) -> Option<String> {
-    let (Op::Enable { dev, .. } | Op::SetIrqs { dev, .. }) = op else { return None };
+    let (Op::Enable { dev, .. } | Op::SetIrqs { dev: Some(dev), .. }) = op else { return None };
     let here = around.containers.get(around.devices.get(dev)?)?;
     let windows = here.mappings.iter().filter(|mapping| mapping.perms.is_empty());
     let windows: Vec<_> = windows.map(|mapping| mapping.iova.to_string()).collect();

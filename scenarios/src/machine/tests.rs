@@ -7,6 +7,7 @@ use super::{
 use crate::input_error::{InputError, SourceText};
 
 mod devices;
+mod smmuv2;
 
 const SMALL: &str = r#"
 name = "small"
@@ -98,7 +99,7 @@ fn built_in_machines_are_sound() {
         let machine = builtin(recorded).unwrap().unwrap();
         assert_eq!((machine.functions.len(), machine.irqs_allocated.len()), (11, 25));
     }
-    assert_eq!(builtin("overdrive"), None);
+    assert_eq!(builtin("thunderx"), None);
 }
 
 #[test]

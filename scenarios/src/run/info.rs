@@ -15,6 +15,18 @@ const BITMAP: UserAddr = UserAddr::new(0x0fff_0000_0000);
 const MAX_DIRTY_PAGES: u64 = 1 << 23;
 
 impl Running {
+    /// `SMMU 0: context fault: FSR 0x2, ...`, a line each.
+    pub(super) fn findings(&mut self) -> Vec<String> {
+        let kernel = &mut self.system.kernel;
+        let of = |smmu| kernel.take_findings(smmu).into_iter().map(move |it| (smmu, it));
+        let found: Vec<_> = (0..self.system.board.smmus()).flat_map(of).collect();
+        let line = |(smmu, finding)| format!("SMMU {smmu}: {finding}");
+        match found.is_empty() {
+            true => vec!["none".to_owned()],
+            false => found.into_iter().map(line).collect(),
+        }
+    }
+
     pub(super) fn information(&mut self, op: &Op) -> Outcome {
         match op {
             Op::Info { fd, argsz } => self.info(self.container_fd(*fd)?, *argsz),

@@ -224,7 +224,9 @@ fn typed(group: Signed, around: &Surroundings) -> Ways {
 }
 
 fn about_interrupts(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Ways> {
-    let (Op::Enable { dev, .. } | Op::Disable { dev, .. } | Op::SetIrqs { dev, .. }) = op else {
+    let (Op::Enable { dev, .. } | Op::Disable { dev, .. } | Op::SetIrqs { dev: Some(dev), .. }) =
+        op
+    else {
         return None;
     };
     let off = irqs::on(*dev, around).map(|index| irqs::turned_off(*dev, index));

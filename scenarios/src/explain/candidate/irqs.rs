@@ -54,7 +54,8 @@ impl Irqs {
                 count: 0,
                 form: Form::Disable,
             },
-            Op::SetIrqs { dev, index, flags, start, count, data } => {
+            // One by its descriptor may be of a device that has wires: nothing is known of it here.
+            Op::SetIrqs { dev: Some(dev), fd: None, index, flags, start, count, data } => {
                 let data = data.as_ref().map(|data| data.0.clone()).unwrap_or_default();
                 Self {
                     dev: *dev,
@@ -79,7 +80,8 @@ impl Irqs {
             }
             Form::Disable => Op::Disable { dev, index: index_said },
             Form::Raw { flags, data } => Op::SetIrqs {
-                dev,
+                dev: Some(dev),
+                fd: None,
                 index,
                 flags: Number(flags),
                 start,
