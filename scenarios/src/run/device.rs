@@ -127,9 +127,7 @@ impl Running {
                     None => format!("BAR {bar} of a function"),
                 }
             }
-            Target::Interrupts(block) => {
-                format!("{}, which takes no message there", self.system.board.block_name(block))
-            }
+            Target::Interrupts(block) => self.system.board.block_name(block),
         }
     }
 }
