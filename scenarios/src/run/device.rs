@@ -99,6 +99,7 @@ impl Running {
             Reach::Doorbell(pa, arrival) => format!("{from} -> {pa}: {arrival}"),
             Reach::Part(pa, target) => format!("{from} -> {pa}: {target:?}"),
             Reach::Silence(pa) => format!("{from} -> {pa}: nothing answers"),
+            Reach::Blocked(blocked) => blocked.to_string(),
             Reach::Terminated(terminated) => outcome::terminated(&terminated),
             Reach::Stalled(stalled) => outcome::stalled(&stalled),
         }

@@ -26,6 +26,7 @@ use super::aboard::MESSAGE_BYTES;
 use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
+use super::x86::X86Unit;
 use super::{Board, BoardDevice, Pace, Slot, System};
 use crate::machine::{self, Gic, GicIts, Iommu, Machine, X86};
 
@@ -150,12 +151,14 @@ impl Board {
         place_config(&mut map, machine)?;
         place_bars(&mut map, machine)?;
         place_messages(&mut map, topology)?;
-        let slots = slots(machine, topology, smmus.len());
+        let x86 = place_x86(&mut map, machine)?;
+        let iommus = smmus.len() + usize::from(x86.is_some());
+        let slots = slots(machine, topology, iommus);
         let aboard = machine.platforms.iter().zip(topology.platforms()).map(|(facts, device)| {
-            BoardDevice::new(device, facts.smmu.filter(|smmu| *smmu < smmus.len()))
+            BoardDevice::new(device, facts.smmu.filter(|iommu| *iommu < iommus))
         });
         let (aboard, controller) = (aboard.collect(), controller(machine));
-        Ok(Board::new(Parts { memory, map, smmus, slots, aboard, controller }, pace))
+        Ok(Board::new(Parts { memory, map, smmus, slots, x86, aboard, controller }, pace))
     }
 }
 
@@ -297,9 +300,9 @@ fn drivers(machine: &Machine) -> Vec<DriverFacts> {
             drivers.extend(smmus.iter().map(|smmu| DriverFacts::SmmuV2(smmu_v2_facts(smmu))));
         }
         Iommu::Flat => drivers.push(DriverFacts::Flat { aperture, page_sizes }),
-        Iommu::X86(X86 { messages, remaps_interrupts })
-        | Iommu::Mixed(_, X86 { messages, remaps_interrupts }) => {
-            drivers.push(DriverFacts::X86 { aperture, page_sizes, messages, remaps_interrupts });
+        Iommu::X86(X86 { base, messages, remaps_interrupts })
+        | Iommu::Mixed(_, X86 { base, messages, remaps_interrupts }) => {
+            drivers.push(DriverFacts::X86 { base, messages, remaps_interrupts });
         }
     }
     drivers
@@ -421,6 +424,18 @@ fn place_bars(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyErr
         }
     }
     Ok(())
+}
+
+/// The IOMMU as on x86, if there is one, and its register.
+fn place_x86(map: &mut AddressMap, machine: &Machine) -> Result<Option<X86Unit>, AssemblyError> {
+    let (Iommu::X86(X86 { base, messages, .. }) | Iommu::Mixed(_, X86 { base, messages, .. })) =
+        machine.iommu
+    else {
+        return Ok(None);
+    };
+    let span = Span::from_size(base, super::x86::BYTES).ok_or(AssemblyError::Beyond(base))?;
+    map.place(span, Target::X86Iommu)?;
+    Ok(Some(X86Unit::new(messages)))
 }
 
 /// Places the message registers of devices on no bus.

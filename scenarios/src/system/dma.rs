@@ -8,6 +8,7 @@ use passim_smmu::v3::Explanation;
 
 use super::message::Arrival;
 use super::smmu::{Outcome, Stalled, Terminated, Transaction, Translated};
+use super::x86::Blocked;
 use super::{Board, System};
 
 /// How one piece of a transfer went. A transfer is cut at page borders; each piece is one
@@ -31,6 +32,8 @@ pub enum Reach {
     Part(PhysAddr, Target),
     /// Translated to an address where nothing answers.
     Silence(PhysAddr),
+    /// At an IOMMU as on x86.
+    Blocked(Blocked),
     /// At the SMMU.
     Terminated(Terminated),
     /// At the SMMU, which waits for software to say how it goes on.
@@ -128,7 +131,7 @@ impl System {
     fn initiator(&self, device: Endpoint) -> Result<Initiator, NoTransfer> {
         let requester = self.requester(device).ok_or(NoTransfer::NoDevice(device))?;
         let smmu = self.smmu_of.get(&device).copied();
-        Ok(Initiator { requester, smmu: smmu.filter(|smmu| *smmu < self.board.smmus()) })
+        Ok(Initiator { requester, smmu: smmu.filter(|smmu| *smmu < self.board.iommus()) })
     }
 }
 
@@ -246,6 +249,13 @@ impl Board {
         iova: Iova,
         access: Access,
     ) -> Reach {
+        if let Some(unit) = self.x86.as_ref().filter(|_| smmu == Some(self.smmus())) {
+            let translated = unit.translate(self.memory(), requester, iova, access);
+            return match translated {
+                Ok(pa) => self.answering(pa),
+                Err(blocked) => Reach::Blocked(blocked),
+            };
+        }
         let outcome = smmu.and_then(|smmu| self.translate(smmu, requester, iova, access));
         let pa = match outcome {
             None => PhysAddr::new(iova.get()),
@@ -253,6 +263,11 @@ impl Board {
             Some(Outcome::Terminated(terminated)) => return Reach::Terminated(terminated),
             Some(Outcome::Stalled(stalled)) => return Reach::Stalled(stalled),
         };
+        self.answering(pa)
+    }
+
+    /// What answers at a physical address.
+    fn answering(&self, pa: PhysAddr) -> Reach {
         match self.map().find(pa) {
             Some((Target::Ram, _)) => Reach::Ram(pa),
             Some((target, _)) => Reach::Part(pa, target),

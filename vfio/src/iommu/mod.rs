@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | [`facts`] | what does firmware say about IOMMUs and devices? |
 //! | `boot` | how do groups come to their default domains? |
+//! | `x86` | what does the driver of an IOMMU as on x86 write into memory? |
 //! | [`group`], [`domain`] | what is a group, what is a domain? |
 //! | [`mapping`] | what is mapped where, and what must hardware forget? |
 //! | `paging` | how are tables written, looked up? |
@@ -42,6 +43,7 @@ pub mod synced;
 pub mod transition;
 mod v2;
 mod v3;
+mod x86;
 
 pub use domain::{DomainId, DomainKind};
 pub use facts::{
@@ -70,6 +72,7 @@ use std::collections::BTreeMap;
 use transition::{Part, Worklist};
 use v2::SmmuV2;
 use v3::{Ids, SmmuV3};
+use x86::X86;
 
 /// Times hardware is let run at boot before it is given up.
 const BOOT_WAITS: usize = 1 << 16;
@@ -78,6 +81,7 @@ const BOOT_WAITS: usize = 1 << 16;
 enum Driver {
     SmmuV3(SmmuV3),
     SmmuV2(SmmuV2),
+    X86(X86),
     Flat(FlatDriver),
 }
 
@@ -93,6 +97,7 @@ impl Driver {
 enum Master {
     SmmuV3(v3::Master),
     SmmuV2(v2::Master),
+    X86(x86::Master),
     Flat,
 }
 
@@ -212,6 +217,7 @@ impl Iommu {
                 let granule = body.geometry().granule.page();
                 (Body::SmmuV2(body), granule)
             }
+            Driver::X86(x86) => (Body::X86(x86.alloc_domain(frames, host)?), self.page),
             Driver::Flat(_) => (Body::Flat(FlatDomain::default()), self.page),
         };
         let cookie = self.first_cookie(driver, purpose, granule);
@@ -247,6 +253,7 @@ impl Iommu {
                 smmu.free_domain(body, &mut self.asids, frames);
             }
             (Driver::SmmuV2(smmu), Body::SmmuV2(body)) => smmu.free_domain(body, frames),
+            (_, Body::X86(body)) => body.free(frames),
             _ => {}
         }
     }
@@ -270,9 +277,10 @@ impl Iommu {
         }
     }
 
-    /// Whether stage 2 translates; `false` for stage 1 and for no hardware.
+    /// Whether stage 2 of an SMMU translates.
     pub fn uses_stage2(&self, domain: DomainId) -> bool {
-        self.shape(domain).is_ok_and(|geometry| geometry.stage == Stage::Two)
+        let is_smmu = self.drivers[self.domain(domain).driver].is_smmu();
+        is_smmu && self.shape(domain).is_ok_and(|geometry| geometry.stage == Stage::Two)
     }
 
     /// The shape of a domain's tables, or the driver that has none.
@@ -281,6 +289,7 @@ impl Iommu {
         match (&domain.body, &self.drivers[domain.driver]) {
             (Body::SmmuV3(body), _) => Ok(body.geometry()),
             (Body::SmmuV2(body), _) => Ok(body.geometry()),
+            (Body::X86(body), _) => Ok(body.geometry()),
             (Body::Flat(_), Driver::Flat(driver)) => Err(driver),
             (Body::Flat(_), _) => unreachable!("{SAME_DRIVER}"),
         }
@@ -484,6 +493,7 @@ fn forget_device(driver: &mut Driver, master: &mut Master) -> Worklist {
         (Driver::SmmuV2(smmu), Master::SmmuV2(master)) => {
             v2::Worklist::new(smmu.release(master)).into()
         }
+        (Driver::X86(x86), Master::X86(master)) => Worklist::X86(x86.block(master)),
         _ => Worklist::Nothing,
     }
 }
@@ -518,6 +528,12 @@ fn move_device(
             };
             v2::Worklist::new(acts).into()
         }
+        (Driver::X86(x86), Master::X86(master)) => Worklist::X86(match domain {
+            None => x86.block(master),
+            Some(Domain { bypasses: true, .. }) => x86.bypass(master),
+            Some(Domain { body: Body::X86(body), .. }) => x86.attach(master, body),
+            Some(_) => unreachable!("{SAME_DRIVER}"),
+        }),
         _ => Worklist::Nothing,
     }
 }
