@@ -457,6 +457,9 @@ operations! {
     }
     /// Shows the interrupts that wait or are being served, as the interrupt controller has them.
     Pending = "pending" {}
+    /// Shows what the kernel says of the machine's SMMUs since it was last asked: faults that
+    /// interrupt handlers saw, commands refused, errors.
+    Findings = "findings" {}
 }
 
 impl Op {

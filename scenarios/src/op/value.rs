@@ -245,6 +245,9 @@ pub enum IrqIndex {
 }
 
 impl IrqIndex {
+    /// Those of a PCI function, ascending.
+    pub const ALL: [Self; 5] = [Self::Intx, Self::Msi, Self::Msix, Self::Err, Self::Req];
+
     const NAMED: [(&'static str, Self); 5] = [
         ("intx", Self::Intx),
         ("msi", Self::Msi),

@@ -127,6 +127,11 @@ impl Board {
         &self.map
     }
 
+    /// What a block of the interrupt controller is called, by its number on the bus.
+    pub fn block_name(&self, block: u16) -> String {
+        self.controller.block_name(block)
+    }
+
     /// The SMMU with this index.
     pub fn smmu(&self, index: usize) -> Option<&Smmu> {
         self.smmus.get(index)

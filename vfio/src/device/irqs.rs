@@ -176,6 +176,17 @@ impl Kernel {
         }
     }
 
+    /// The index of the interrupts of a device that are on.
+    pub(crate) fn irqs_on(&self, rid: Rid) -> Option<u32> {
+        match self.devices.get(&rid)?.irqs.mode {
+            // Messages of devices on the board are not VFIO's.
+            Mode::Off | Mode::Messages(MessageKind::Platform) => None,
+            Mode::Pin => Some(irq::INTX),
+            Mode::Messages(MessageKind::Msi) => Some(irq::MSI),
+            Mode::Messages(MessageKind::Msix) => Some(irq::MSIX),
+        }
+    }
+
     /// The interrupts of an open device.
     pub(super) fn irqs_of(&mut self, rid: Rid) -> &mut DeviceIrqs {
         &mut self.devices.entry(rid).or_default().irqs

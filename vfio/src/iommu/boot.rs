@@ -1,5 +1,6 @@
 //! Bringing the IOMMUs up, and every group to its default domain.
 
+use super::attach::move_device;
 use super::facts::{BootError, DeviceFacts, DriverFacts, Firmware};
 use super::flat::FlatDriver;
 use super::group::{Group, Owner, Translation};
@@ -8,8 +9,7 @@ use super::v2::SmmuV2;
 use super::v3::{Ids, SmmuV3};
 use super::x86::X86;
 use super::{
-    Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, Master, Purpose, move_device, msi,
-    rules,
+    Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, Master, Purpose, msi, rules,
 };
 use crate::policy::{BlockedState, Policy};
 use passim_model::{Frames, Host, PageSize};

@@ -22,7 +22,8 @@ impl Iommu {
         group.devices.retain(|member| *member != at);
         self.group_of.remove(&endpoint);
         let driver = group.driver;
-        let work = super::forget_device(&mut self.drivers[driver], &mut self.devices[at].master);
+        let work =
+            super::attach::forget_device(&mut self.drivers[driver], &mut self.devices[at].master);
         let mut transition = Transition::new([Part::Acts(driver, work)]);
         if !group.devices.is_empty() {
             return Some(transition);
