@@ -22,6 +22,8 @@ pub enum Target {
     },
     /// An interrupt controller block with this index.
     Interrupts(u16),
+    /// The register of an IOMMU as on x86.
+    X86Iommu,
     /// Message registers of the platform device with this index.
     Board(u16),
 }

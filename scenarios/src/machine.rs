@@ -107,6 +107,8 @@ pub enum Iommu {
 /// What an x86-like IOMMU makes of messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct X86 {
+    /// Where its register is.
+    pub base: PhysAddr,
     /// Where hardware takes them from the bus.
     pub messages: Span<Iova>,
     /// Whether it remaps interrupts, so that senders are told apart.

@@ -14,6 +14,7 @@ mod interrupts;
 mod message;
 mod process;
 mod smmu;
+mod x86;
 
 pub use aboard::BoardDevice;
 pub(crate) use assemble::gicv3;
@@ -24,6 +25,7 @@ pub use dma::{NoTransfer, Piece, Reach};
 pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
 pub use smmu::{Outcome, Smmu, Stalled, Terminated};
+pub use x86::Blocked;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,7 @@
 //! What holds after every step.
 
 use passim::system::Outcome;
+use passim::system::Reach;
 use passim_model::{Access, Endpoint, Host, Iova, Rid};
 use passim_vfio::policy::{ItsDoorbellInfo, MsiMapping};
 use passim_vfio::type1::SlotKind;
@@ -15,7 +16,33 @@ const PAGE: u64 = 0x1000;
 pub(crate) fn all(world: &mut World) -> Result<(), String> {
     windows_are_nobodys_memory(world)?;
     references_are_vectors(world)?;
+    devices_reach_what_is_mapped(world)?;
     messages_translate(world)
+}
+
+/// Every device of a container reaches the memory that is mapped there, whatever IOMMU it is behind,
+/// and none beside it.
+fn devices_reach_what_is_mapped(world: &mut World) -> Result<(), String> {
+    for (rid, _) in world.open() {
+        let kernel = &world.system.kernel;
+        let Some(container) = kernel.container_of_device(rid) else { continue };
+        let mappings = kernel.mappings(container).into_iter();
+        let user: Vec<_> = mappings.filter(|it| it.kind != SlotKind::ReservedMsi).collect();
+        let borders = user.iter().flat_map(|mapping| {
+            let (first, last) = (mapping.iova.start().get(), mapping.iova.last().get());
+            [first, last, first.wrapping_sub(1), last.wrapping_add(1)]
+        });
+        for at in borders.collect::<Vec<_>>() {
+            let iova = Iova::new(at);
+            let mapped = user.iter().any(|mapping| mapping.iova.contains(iova));
+            let pieces = world.system.dma_read(rid, iova, &mut [0]);
+            let pieces = pieces.map_err(|error| error.to_string())?;
+            if matches!(pieces[0].reach, Reach::Ram(_)) != mapped {
+                return Err(format!("{rid} at {iova}: {:?}, mapped: {mapped}", pieces[0]));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// No window is pinned or given to user mappings, and nothing but doorbells is mapped in it.

@@ -114,11 +114,16 @@ struct MixedFile {
     x86: X86File,
 }
 
+/// Where the register of an IOMMU as on x86 is unless said: beside the messages.
+const X86_BASE: u64 = 0xfed9_0000;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct X86File {
     /// Where messages go; 0xfee0_0000 to 0xfeef_ffff unless said.
     messages: Option<Spanned<WindowFile>>,
+    /// Where its register is; 0xfed9_0000 unless said.
+    base: Option<Quantity>,
     remaps_interrupts: bool,
 }
 
@@ -410,7 +415,8 @@ impl X86File {
         };
         let messages = Span::new(Iova::new(start), Iova::new(last));
         let messages = messages.ok_or_else(|| refuse(source, at, "`last` lies before `start`"))?;
-        Ok(X86 { messages, remaps_interrupts: self.remaps_interrupts })
+        let base = PhysAddr::new(self.base.map_or(X86_BASE, |base| base.0));
+        Ok(X86 { base, messages, remaps_interrupts: self.remaps_interrupts })
     }
 }
 

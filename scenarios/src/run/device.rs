@@ -99,6 +99,7 @@ impl Running {
             Reach::Doorbell(pa, arrival) => format!("{from} -> {pa}: {arrival}"),
             Reach::Part(pa, target) => format!("{from} -> {pa}: {}", self.part(target)),
             Reach::Silence(pa) => format!("{from} -> {pa}: nothing answers"),
+            Reach::Blocked(blocked) => blocked.to_string(),
             Reach::Terminated(terminated) => outcome::terminated(&terminated),
             Reach::Stalled(stalled) => outcome::stalled(&stalled),
             Reach::NotGranted(answer) => answer.to_string(),
@@ -112,6 +113,7 @@ impl Running {
         match target {
             Target::Ram => "memory".to_owned(),
             Target::Smmu(smmu) => format!("registers of SMMU {smmu}"),
+            Target::X86Iommu => "the register of an IOMMU as on x86".to_owned(),
             Target::Config => "configuration space".to_owned(),
             Target::Board(number) => {
                 let platforms = self.system.topology().platforms();

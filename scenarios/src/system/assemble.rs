@@ -24,8 +24,9 @@ use super::ats::Ats;
 use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
+use super::x86::X86Unit;
 use super::{Board, BoardDevice, Lost, Pace, Slot, System};
-use crate::machine::{self, Gic, GicIts, Machine};
+use crate::machine::{self, Gic, GicIts, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
 const SMMU_BYTES: u64 = 0x2_0000;
@@ -156,13 +157,15 @@ impl Board {
         place_config(&mut map, machine)?;
         place_bars(&mut map, machine)?;
         place_messages(&mut map, topology)?;
-        let slots = slots(machine, topology, smmus.len());
+        let x86 = place_x86(&mut map, machine)?;
+        let iommus = smmus.len() + usize::from(x86.is_some());
+        let slots = slots(machine, topology, iommus);
         let aboard = machine.platforms.iter().zip(topology.platforms()).map(|(facts, device)| {
-            BoardDevice::new(device, facts.smmu.filter(|smmu| *smmu < smmus.len()))
+            BoardDevice::new(device, facts.smmu.filter(|iommu| *iommu < iommus))
         });
         let (aboard, controller) = (aboard.collect(), controller(machine));
         let smmu_ids = smmu_ids(machine);
-        let parts = Parts { memory, map, smmus, smmu_ids, slots, aboard, controller };
+        let parts = Parts { memory, map, smmus, smmu_ids, slots, x86, aboard, controller };
         Ok(Board::new(parts, pace))
     }
 }
@@ -311,6 +314,18 @@ fn place_bars(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyErr
         }
     }
     Ok(())
+}
+
+/// The IOMMU as on x86, if there is one, and its register.
+fn place_x86(map: &mut AddressMap, machine: &Machine) -> Result<Option<X86Unit>, AssemblyError> {
+    let (Iommu::X86(X86 { base, messages, .. }) | Iommu::Mixed(_, X86 { base, messages, .. })) =
+        machine.iommu
+    else {
+        return Ok(None);
+    };
+    let span = Span::from_size(base, super::x86::BYTES).ok_or(AssemblyError::Beyond(base))?;
+    map.place(span, Target::X86Iommu)?;
+    Ok(Some(X86Unit::new(messages)))
 }
 
 /// Places the message registers of devices on no bus.

@@ -21,6 +21,7 @@ use super::dma::Initiator;
 use super::edu::Edu;
 use super::message::{Arrival, Delivery};
 use super::smmu::Smmu;
+use super::x86::X86Unit;
 
 /// Most steps an SMMU is given at a time. A queue of 2^19 commands, each followed by others'
 /// work, ends below it; what does not is a loop in the model.
@@ -70,6 +71,8 @@ pub struct Board {
     smmu_ids: Vec<Option<DeviceId>>,
     /// Ascending by requester identifier, as the topology has them.
     slots: Vec<Slot>,
+    /// An IOMMU as on x86, which comes after the SMMUs.
+    pub(super) x86: Option<X86Unit>,
     /// Devices that are on no bus, as the topology has them.
     pub(super) aboard: Vec<BoardDevice>,
     controller: Controller,
@@ -94,6 +97,7 @@ pub(super) struct Parts {
     pub(super) smmu_ids: Vec<Option<DeviceId>>,
     /// Ascending by requester identifier.
     pub(super) slots: Vec<Slot>,
+    pub(super) x86: Option<X86Unit>,
     /// As the topology has them.
     pub(super) aboard: Vec<BoardDevice>,
     pub(super) controller: Controller,
@@ -103,19 +107,20 @@ impl Board {
     /// A board of memory and SMMUs alone; `map` says where each answers.
     pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<Smmu>, pace: Pace) -> Self {
         let (smmu_ids, slots, aboard) = (Vec::new(), Vec::new(), Vec::new());
-        let controller = Controller::Absent;
-        Self::new(Parts { memory, map, smmus, smmu_ids, slots, aboard, controller }, pace)
+        let (x86, controller) = (None, Controller::Absent);
+        Self::new(Parts { memory, map, smmus, smmu_ids, slots, x86, aboard, controller }, pace)
     }
 
     /// A board of these parts, on which CPU 0 runs.
     pub(super) fn new(parts: Parts, pace: Pace) -> Self {
-        let Parts { memory, map, smmus, smmu_ids, slots, aboard, controller } = parts;
+        let Parts { memory, map, smmus, smmu_ids, slots, x86, aboard, controller } = parts;
         Self {
             memory,
             map,
             smmus,
             smmu_ids,
             slots,
+            x86,
             aboard,
             controller,
             lost: None,
@@ -165,6 +170,11 @@ impl Board {
     /// Number of SMMUs.
     pub fn smmus(&self) -> usize {
         self.smmus.len()
+    }
+
+    /// Number of IOMMUs of every kind.
+    pub(super) fn iommus(&self) -> usize {
+        self.smmus.len() + usize::from(self.x86.is_some())
     }
 
     /// The PCI functions, ascending by requester identifier.

@@ -9,6 +9,7 @@ use passim_smmu::v3::Explanation;
 use super::ats::NotGranted;
 use super::message::Arrival;
 use super::smmu::{Outcome, Stalled, Terminated, Transaction, Translated};
+use super::x86::Blocked;
 use super::{Board, System};
 
 /// How one piece of a transfer went. A transfer is cut at page borders; each piece is one
@@ -32,6 +33,8 @@ pub enum Reach {
     Part(PhysAddr, Target),
     /// Translated to an address where nothing answers.
     Silence(PhysAddr),
+    /// At an IOMMU as on x86.
+    Blocked(Blocked),
     /// At the SMMU.
     Terminated(Terminated),
     /// At the SMMU, which waits for software to say how it goes on.
@@ -135,7 +138,7 @@ impl System {
         let smmu = self.smmu_of.get(&device).copied();
         let slot = device.rid().and_then(|rid| self.board.slot_index(rid));
         let asks = slot.filter(|slot| self.board.asks(*slot));
-        let smmu = smmu.filter(|smmu| *smmu < self.board.smmus());
+        let smmu = smmu.filter(|smmu| *smmu < self.board.iommus());
         Ok(Initiator { requester, smmu, asks })
     }
 }
@@ -257,6 +260,13 @@ impl Board {
         iova: Iova,
         access: Access,
     ) -> Reach {
+        if let Some(unit) = self.x86.as_ref().filter(|_| smmu == Some(self.smmus())) {
+            let translated = unit.translate(self.memory(), requester, iova, access);
+            return match translated {
+                Ok(pa) => self.answering(pa),
+                Err(blocked) => Reach::Blocked(blocked),
+            };
+        }
         let outcome = smmu.and_then(|smmu| self.translate(smmu, requester, iova, access));
         self.land(outcome, iova)
     }
@@ -269,6 +279,11 @@ impl Board {
             Some(Outcome::Terminated(terminated)) => return Reach::Terminated(terminated),
             Some(Outcome::Stalled(stalled)) => return Reach::Stalled(stalled),
         };
+        self.answering(pa)
+    }
+
+    /// What answers at a physical address.
+    fn answering(&self, pa: PhysAddr) -> Reach {
         match self.map().find(pa) {
             Some((Target::Ram, _)) => Reach::Ram(pa),
             Some((target, _)) => Reach::Part(pa, target),

@@ -155,6 +155,7 @@ pub(super) fn forget_device(driver: &mut Driver, master: &mut Master) -> Worklis
         (Driver::SmmuV2(smmu), Master::SmmuV2(master)) => {
             v2::Worklist::new(smmu.release(master)).into()
         }
+        (Driver::X86(x86), Master::X86(master)) => Worklist::X86(x86.block(master)),
         _ => Worklist::Nothing,
     }
 }
@@ -189,6 +190,12 @@ pub(super) fn move_device(
             };
             v2::Worklist::new(acts).into()
         }
+        (Driver::X86(x86), Master::X86(master)) => Worklist::X86(match domain {
+            None => x86.block(master),
+            Some(Domain { bypasses: true, .. }) => x86.bypass(master),
+            Some(Domain { body: Body::X86(body), .. }) => x86.attach(master, body),
+            Some(_) => unreachable!("{SAME_DRIVER}"),
+        }),
         _ => Worklist::Nothing,
     }
 }

@@ -7,6 +7,7 @@ use super::group::{Group, Owner, Translation};
 use super::transition::Worklist;
 use super::v2::SmmuV2;
 use super::v3::{Ids, SmmuV3};
+use super::x86::X86;
 use super::{
     Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, Master, Purpose, msi, rules,
 };
@@ -55,15 +56,12 @@ impl Iommu {
                 DriverFacts::SmmuV2(facts) => {
                     Driver::SmmuV2(SmmuV2::boot(&facts, policy, page, host)?)
                 }
-                DriverFacts::Flat { aperture, page_sizes } => Driver::Flat(FlatDriver {
-                    aperture,
-                    page_sizes,
-                    messages: None,
-                    remaps_interrupts: false,
-                }),
-                DriverFacts::X86 { aperture, page_sizes, messages, remaps_interrupts } => {
-                    let messages = Some(messages);
-                    Driver::Flat(FlatDriver { aperture, page_sizes, messages, remaps_interrupts })
+                DriverFacts::Flat { aperture, page_sizes } => {
+                    Driver::Flat(FlatDriver { aperture, page_sizes })
+                }
+                DriverFacts::X86 { base, messages, remaps_interrupts } => {
+                    let said = (messages, remaps_interrupts);
+                    Driver::X86(X86::boot(base, said, policy.beyond_input, frames, host)?)
                 }
             };
             if let Driver::Flat(flat) = &driver
@@ -110,6 +108,7 @@ impl Iommu {
                 smmu.finish(work, host)?;
                 Master::SmmuV2(master)
             }
+            Driver::X86(x86) => Master::X86(x86.master(&facts.streams)),
             Driver::Flat(_) => Master::Flat,
         };
         let device = self.devices.len();
@@ -223,6 +222,11 @@ impl Iommu {
         match (&mut self.drivers[driver], work) {
             (Driver::SmmuV3(smmu), Worklist::SmmuV3(work)) => smmu.finish(work, host),
             (Driver::SmmuV2(smmu), Worklist::SmmuV2(work)) => smmu.finish(work, host),
+            (Driver::X86(_), Worklist::X86(mut work)) => {
+                // The unit remembers nothing, so there is nobody to show this to.
+                let _proof = work.finish(host);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

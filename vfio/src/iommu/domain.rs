@@ -2,7 +2,7 @@
 
 use super::flat::FlatDomain;
 use super::msi::Cookie;
-use super::{v2, v3};
+use super::{v2, v3, x86};
 
 /// What a domain is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -53,5 +53,6 @@ pub(super) enum Purpose {
 pub(super) enum Body {
     SmmuV3(v3::Domain),
     SmmuV2(v2::Domain),
+    X86(x86::Domain),
     Flat(FlatDomain),
 }

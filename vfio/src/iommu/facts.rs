@@ -19,13 +19,11 @@ pub enum DriverFacts {
         /// Sizes a mapping may be made of; at least one.
         page_sizes: PageSizes,
     },
-    /// The same, and of messages it says what an IOMMU of an x86 machine does: hardware takes them
-    /// from the bus, nothing can be mapped for them, domains have no MSI cookie.
+    /// One that says of messages what an IOMMU of an x86 machine does: hardware takes them from the
+    /// bus, nothing can be mapped for them, domains have no MSI cookie.
     X86 {
-        /// Addresses that can be mapped.
-        aperture: Span<Iova>,
-        /// Sizes a mapping may be made of; at least one.
-        page_sizes: PageSizes,
+        /// Physical address of its register.
+        base: PhysAddr,
         /// Where hardware takes messages from; 0xfee00000 to 0xfeefffff on such machines.
         messages: Span<Iova>,
         /// Whether it remaps interrupts: IOMMU_CAP_INTR_REMAP.

@@ -13,10 +13,6 @@ use rangemap::RangeInclusiveMap;
 pub(super) struct FlatDriver {
     pub(super) aperture: Span<Iova>,
     pub(super) page_sizes: PageSizes,
-    /// Where it would take messages from the bus.
-    pub(super) messages: Option<Span<Iova>>,
-    /// Whether it claims IOMMU_CAP_INTR_REMAP.
-    pub(super) remaps_interrupts: bool,
 }
 
 /// What is mapped: each range with the distance from its addresses to the physical ones, so that

@@ -45,6 +45,7 @@ impl Iommu {
                 Some(paging) => paging.map(request, gather, frames, host),
                 None => Err(rules::MAP_UNATTACHED.refuse(Errno::ENODEV)),
             },
+            (_, Body::X86(body)) => body.map(request, gather, frames, host),
             (Driver::Flat(driver), Body::Flat(body)) => body.map(driver, request),
             (_, Body::Flat(_)) => unreachable!("{SAME_DRIVER}"),
         }
@@ -65,6 +66,7 @@ impl Iommu {
             Body::SmmuV2(body) => {
                 body.paging_mut().map_or(0, |paging| paging.unmap(iova, size, gather, host))
             }
+            Body::X86(body) => body.unmap(iova, size, gather, host),
             Body::Flat(body) => body.unmap(iova, size),
         }
     }
@@ -92,6 +94,7 @@ impl Iommu {
         match &self.domain(domain).body {
             Body::SmmuV3(body) => body.paging.run(iova, max, memory),
             Body::SmmuV2(body) => body.paging()?.run(iova, max, memory),
+            Body::X86(body) => body.run(iova, max, memory),
             Body::Flat(body) => body.run(iova, max),
         }
     }

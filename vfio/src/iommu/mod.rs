@@ -6,6 +6,7 @@
 //! | [`facts`] | what does firmware say about IOMMUs and devices? |
 //! | `attach` | who translates for a group, and how does that change? |
 //! | `boot` | how do groups come to their default domains? |
+//! | `x86` | what does the driver of an IOMMU as on x86 write into memory? |
 //! | [`group`], [`domain`] | what is a group, what is a domain? |
 //! | [`mapping`] | what is mapped where, and what must hardware forget? |
 //! | `paging` | how are tables written, looked up? |
@@ -44,6 +45,7 @@ pub mod synced;
 pub mod transition;
 mod v2;
 mod v3;
+mod x86;
 
 pub use domain::{DomainId, DomainKind};
 pub use facts::{
@@ -72,6 +74,7 @@ use std::collections::BTreeMap;
 use transition::{Part, Worklist};
 use v2::SmmuV2;
 use v3::{Ids, SmmuV3};
+use x86::X86;
 
 /// Times hardware is let run at boot before it is given up.
 const BOOT_WAITS: usize = 1 << 16;
@@ -80,6 +83,7 @@ const BOOT_WAITS: usize = 1 << 16;
 enum Driver {
     SmmuV3(SmmuV3),
     SmmuV2(SmmuV2),
+    X86(X86),
     Flat(FlatDriver),
 }
 
@@ -95,6 +99,7 @@ impl Driver {
 enum Master {
     SmmuV3(v3::Master),
     SmmuV2(v2::Master),
+    X86(x86::Master),
     Flat,
 }
 
@@ -214,6 +219,7 @@ impl Iommu {
                 let granule = body.geometry().granule.page();
                 (Body::SmmuV2(body), granule)
             }
+            Driver::X86(x86) => (Body::X86(x86.alloc_domain(frames, host)?), self.page),
             Driver::Flat(_) => (Body::Flat(FlatDomain::default()), self.page),
         };
         let cookie = self.first_cookie(driver, purpose, granule);
@@ -249,6 +255,7 @@ impl Iommu {
                 smmu.free_domain(body, &mut self.asids, frames);
             }
             (Driver::SmmuV2(smmu), Body::SmmuV2(body)) => smmu.free_domain(body, frames),
+            (_, Body::X86(body)) => body.free(frames),
             _ => {}
         }
     }
@@ -272,9 +279,10 @@ impl Iommu {
         }
     }
 
-    /// Whether stage 2 translates; `false` for stage 1 and for no hardware.
+    /// Whether stage 2 of an SMMU translates.
     pub fn uses_stage2(&self, domain: DomainId) -> bool {
-        self.shape(domain).is_ok_and(|geometry| geometry.stage == Stage::Two)
+        let is_smmu = self.drivers[self.domain(domain).driver].is_smmu();
+        is_smmu && self.shape(domain).is_ok_and(|geometry| geometry.stage == Stage::Two)
     }
 
     /// The shape of a domain's tables, or the driver that has none.
@@ -283,6 +291,7 @@ impl Iommu {
         match (&domain.body, &self.drivers[domain.driver]) {
             (Body::SmmuV3(body), _) => Ok(body.geometry()),
             (Body::SmmuV2(body), _) => Ok(body.geometry()),
+            (Body::X86(body), _) => Ok(body.geometry()),
             (Body::Flat(_), Driver::Flat(driver)) => Err(driver),
             (Body::Flat(_), _) => unreachable!("{SAME_DRIVER}"),
         }

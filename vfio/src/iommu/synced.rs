@@ -25,7 +25,7 @@ impl Synced {
         Self { _only_made_here: () }
     }
 
-    /// There is no hardware that could remember anything.
+    /// There is no hardware, or none that remembers anything.
     pub(super) fn without_hardware() -> Self {
         Self { _only_made_here: () }
     }

@@ -6,7 +6,7 @@
 
 use super::domain::Domain;
 use super::synced::Synced;
-use super::{DomainId, Driver, Iommu, MapRequest, v2, v3};
+use super::{DomainId, Driver, Iommu, MapRequest, v2, v3, x86};
 use crate::step::{Queue, Step};
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::MemoryType;
@@ -21,6 +21,7 @@ pub(super) enum Worklist {
     Nothing,
     SmmuV3(v3::Worklist),
     SmmuV2(v2::Worklist),
+    X86(x86::Worklist),
 }
 
 impl From<v3::Worklist> for Worklist {
@@ -207,7 +208,8 @@ fn run(
             v2::Progress::Done(proof) => Step::Done(proof),
             v2::Progress::Waiting => Step::Waiting(Queue::SmmuInvalidations(driver)),
         },
-        (Driver::Flat(_), _) => Step::Done(Synced::without_hardware()),
+        (Driver::X86(_), Worklist::X86(work)) => Step::Done(work.finish(host)),
+        (Driver::Flat(_) | Driver::X86(_), _) => Step::Done(Synced::without_hardware()),
         (Driver::SmmuV3(_) | Driver::SmmuV2(_), _) => Step::Done(Synced::nothing_stale()),
     }
 }

@@ -214,7 +214,7 @@ fn an_x86_like_iommu_has_its_own_window() {
     let text =
         with("").replace("iommu = \"flat\"", "iommu = { x86 = { remaps_interrupts = false } }");
     let machine = parse(&text).unwrap();
-    let Iommu::X86(X86 { messages, remaps_interrupts }) = machine.iommu else { panic!() };
+    let Iommu::X86(X86 { messages, remaps_interrupts, .. }) = machine.iommu else { panic!() };
     assert_eq!((messages.start().get(), messages.last().get()), (0xfee0_0000, 0xfeef_ffff));
     assert!(!remaps_interrupts);
     let wrong = text.replace("{ remaps", "{ messages = { start = 2, last = 1 }, remaps");

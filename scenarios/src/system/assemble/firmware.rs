@@ -94,9 +94,9 @@ fn drivers(machine: &Machine) -> Vec<DriverFacts> {
             drivers.extend(smmus.iter().map(|smmu| DriverFacts::SmmuV2(smmu_v2_facts(smmu))));
         }
         Iommu::Flat => drivers.push(DriverFacts::Flat { aperture, page_sizes }),
-        Iommu::X86(X86 { messages, remaps_interrupts })
-        | Iommu::Mixed(_, X86 { messages, remaps_interrupts }) => {
-            drivers.push(DriverFacts::X86 { aperture, page_sizes, messages, remaps_interrupts });
+        Iommu::X86(X86 { base, messages, remaps_interrupts })
+        | Iommu::Mixed(_, X86 { base, messages, remaps_interrupts }) => {
+            drivers.push(DriverFacts::X86 { base, messages, remaps_interrupts });
         }
     }
     drivers

@@ -79,6 +79,9 @@ impl Host for Board {
             (Target::Interrupts(block), offset) => {
                 self.controller.load(block, offset, width.into(), self.cpu).ok_or(Abort(at))
             }
+            (Target::X86Iommu, offset) => {
+                Ok(self.x86.as_ref().map_or(0, |unit| unit.load(offset)) & all_ones(width))
+            }
             (Target::Board(index), offset) => {
                 let device = self.aboard.get(usize::from(index)).ok_or(Abort(at))?;
                 Ok(device.load(offset, width))
@@ -116,6 +119,11 @@ impl Host for Board {
                 stored.ok_or(Abort(at))?;
                 if self.pace == Pace::Eager {
                     self.controller.run(true, &mut self.memory);
+                }
+            }
+            (Target::X86Iommu, offset) => {
+                if let Some(unit) = &mut self.x86 {
+                    unit.store(offset, value & all_ones(width));
                 }
             }
             (Target::Board(index), offset) => {

@@ -154,7 +154,8 @@ impl Iommu {
                 aperture: domain.cookie.as_ref().and_then(|cookie| cookie.aperture),
                 supported: self.msi.provider != WindowProvider::Nobody,
             },
-            Driver::Flat(flat) => MsiGeometry { aperture: flat.messages, supported: false },
+            Driver::X86(x86) => MsiGeometry { aperture: Some(x86.messages), supported: false },
+            Driver::Flat(_) => MsiGeometry { aperture: None, supported: false },
         }
     }
 
@@ -286,8 +287,8 @@ impl Iommu {
             Some(Driver::SmmuV3(_) | Driver::SmmuV2(_)) => {
                 self.msi.intr_remap == SmmuIntrRemap::Claimed
             }
-            Some(Driver::Flat(flat)) => flat.remaps_interrupts,
-            None => false,
+            Some(Driver::X86(x86)) => x86.remaps_interrupts,
+            Some(Driver::Flat(_)) | None => false,
         }
     }
 
@@ -299,10 +300,10 @@ impl Iommu {
         }
         match &self.drivers[driver] {
             Driver::SmmuV3(_) | Driver::SmmuV2(_) => vec![ReservedRegion::smmu_doorbells()],
-            Driver::Flat(flat) => {
-                let region = |span| ReservedRegion { span, kind: ReservedKind::Msi };
-                flat.messages.map(region).into_iter().collect()
+            Driver::X86(x86) => {
+                vec![ReservedRegion { span: x86.messages, kind: ReservedKind::Msi }]
             }
+            Driver::Flat(_) => Vec::new(),
         }
     }
 }

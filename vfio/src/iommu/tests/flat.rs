@@ -19,8 +19,7 @@ fn mixed(policy: &Policy) -> Machine {
     let aperture = Span::new(Iova::new(0), Iova::new(u64::MAX)).unwrap();
     let page_sizes = PageSizes::from_bits(0x4020_1000);
     let x86 = |remaps_interrupts| DriverFacts::X86 {
-        aperture,
-        page_sizes,
+        base: PhysAddr::new(BASE),
         messages: messages(),
         remaps_interrupts,
     };
