@@ -380,9 +380,7 @@ impl Running {
             | Op::Pending {} => self.messages(op),
             Op::Findings {} => Ok(self.findings()),
             Op::Hardware(op) => self.raw(op),
-            Op::Smmu(_) => Err(Unperformable::new("a kernel programs the SMMUs of this machine")
-                .hint("`bare NAME` leaves them to the scenario")),
-            Op::Its(_) => Err(Unperformable::new("a kernel drives the GICv3 of this machine")
+            Op::Smmu(_) | Op::Its(_) => Err(Unperformable::new("a kernel drives this machine")
                 .hint("`bare NAME` builds one that no kernel runs on")),
             _ => self.calls(op),
         }
