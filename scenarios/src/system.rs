@@ -18,6 +18,7 @@ pub use aboard::BoardDevice;
 pub use assemble::{AssemblyError, Setup};
 pub use board::{Board, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
+pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
 pub use smmu::{Outcome, Smmu, Stalled, Terminated};
 

@@ -6,6 +6,8 @@ use crate::input_error::{InputError, SourceText};
 /// Names of the machines built in, and their files.
 pub const BUILTIN: &[(&str, &str)] = &[
     ("armada-7040", include_str!("../../machines/armada-7040.toml")),
+    ("board-its", include_str!("../../machines/board-its.toml")),
+    ("cpu-doorbells", include_str!("../../machines/cpu-doorbells.toml")),
     ("mixed-iommus", include_str!("../../machines/mixed-iommus.toml")),
     ("overdrive", include_str!("../../machines/overdrive.toml")),
     ("plain-its", include_str!("../../machines/plain-its.toml")),

@@ -154,7 +154,8 @@ fn dirty_ranges(bitmap: &[u8], iova: u64, lg2: u32) -> Vec<String> {
     lines
 }
 
-fn status(bytes: &[u8]) -> String {
+/// What GROUP_GET_STATUS says.
+pub(crate) fn status(bytes: &[u8]) -> String {
     match word(bytes, 4) {
         Some(0) => "not viable".to_owned(),
         Some(1) => "viable".to_owned(),
@@ -163,7 +164,8 @@ fn status(bytes: &[u8]) -> String {
     }
 }
 
-fn device(bytes: &[u8]) -> String {
+/// What DEVICE_GET_INFO says.
+pub(crate) fn device(bytes: &[u8]) -> String {
     let field = |at| word(bytes, at).unwrap_or(0);
     let reset = if field(4) & 1 == 1 { "can reset" } else { "cannot reset" };
     // include/uapi/linux/vfio.h: bit 2 says platform device.

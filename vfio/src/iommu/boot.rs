@@ -88,8 +88,12 @@ impl Iommu {
         Ok(iommu)
     }
 
-    /// Takes a device in and attaches it to the default domain of its group.
-    fn add_device(
+    /// Takes a device in and attaches it to the default domain of its group, which is made if the
+    /// device is its first.
+    ///
+    /// # Errors
+    /// See [`BootError`].
+    pub(crate) fn add_device(
         &mut self,
         facts: &DeviceFacts,
         frames: &mut Frames,
