@@ -51,20 +51,20 @@ fn smmu_v1_counts_its_context_interrupts() {
 #[test]
 fn mistakes_are_found_where_they_are() {
     let cases = [
-        ("base = 0\npreset = \"mmu-600\"", "11:10: no SMMUv2 is called `mmu-600`"),
+        ("base = 0\npreset = \"mmu-600\"", "12:10: no SMMUv2 is called `mmu-600`"),
         (
             "base = 0\npreset = \"mmu-401\"\nbanks = 9",
-            "11:10: `pages_lg2`: every bank needs a page",
+            "12:10: `pages_lg2`: every bank needs a page",
         ),
         (
             "base = 0\npreset = \"mmu-401\"\nstage1 = true\nipa_bits = 41",
-            "13:12: `ipa_bits`: IAS is 32, 36, 40, 42, 44 or 48",
+            "14:12: `ipa_bits`: IAS is 32, 36, 40, 42, 44 or 48",
         ),
         (
             "base = 0\npreset = \"mmu-401\"\nregister_pages = 3",
-            "12:18: 3 register pages are not a power of two",
+            "13:18: 3 register pages are not a power of two",
         ),
-        ("base = 0x1000\npreset = \"mmu-500\"", "10:8: 0x1000 is no multiple of a register page"),
+        ("base = 0x1000\npreset = \"mmu-500\"", "11:8: 0x1000 is no multiple of a register page"),
     ];
     for (lines, message) in cases {
         let error = parse(&with(lines)).unwrap_err().to_string();
