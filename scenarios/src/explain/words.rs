@@ -124,19 +124,21 @@ fn of_rule(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<String> 
                 None => format!("device {dev}, of which nothing is on"),
             }
         }
-        (Conflict::Group(group), _) => {
-            let members = around.functions.iter().filter(|(_, it)| it.group == Some(group));
-            let members: Vec<_> = members
-                .map(|(rid, it)| format!("{rid} ({})", it.driver.as_deref().unwrap_or("no driver")))
-                .collect();
-            if members.is_empty() {
-                format!("group {group}")
-            } else {
-                format!("group {group}: {}", members.join(", "))
-            }
-        }
+        (Conflict::Group(group), _) => members_of(group, around),
         _ => return None,
     })
+}
+
+/// A group, and who is in it with which driver.
+fn members_of(group: u32, around: &Surroundings) -> String {
+    let members = around.functions.iter().filter(|(_, it)| it.group == Some(group));
+    let members: Vec<_> = members
+        .map(|(rid, it)| format!("{rid} ({})", it.driver.as_deref().unwrap_or("no driver")))
+        .collect();
+    match members.is_empty() {
+        true => format!("group {group}"),
+        false => format!("group {group}: {}", members.join(", ")),
+    }
 }
 
 /// The windows for doorbells that the container of a device has.
