@@ -9,7 +9,7 @@ use super::rules;
 use crate::device::{Action, Data, Request};
 use crate::kernel::Kernel;
 use crate::operation::Task;
-use crate::policy::WireHandlers;
+use crate::policy::WireService;
 use crate::process::{FileId, Pid};
 use crate::uapi::{Buffer, IrqSet};
 use crate::verdict::{Severity, Verdict};
@@ -48,8 +48,7 @@ impl Kernel {
         let mut opened = Vec::with_capacity(wires.len());
         for wire in wires {
             let irq = wire.intid.map(|intid| self.irqs.wired(intid, wire.level, host));
-            if let Some(irq) = irq.filter(|_| self.policy.wire_handlers == WireHandlers::WhileOpen)
-            {
+            if let Some(irq) = irq.filter(|_| self.policy.wire_handlers == WireService::WhileOpen) {
                 let name = self.wire_name(number, irq);
                 self.irqs.join_wire(irq, &name, host);
             }
@@ -149,7 +148,7 @@ impl Kernel {
         let old = core::mem::replace(&mut self.wire(number, index).trigger, trigger);
         let &mut Wire { irq, masked, .. } = self.wire(number, index);
         if let Some(irq) = irq {
-            if self.policy.wire_handlers == WireHandlers::WhileSet {
+            if self.policy.wire_handlers == WireService::WhileSet {
                 let name = self.wire_name(number, irq);
                 match (old, trigger) {
                     (None, Some(_)) => self.irqs.join_wire(irq, &name, host),
@@ -220,7 +219,7 @@ impl Kernel {
         }
         match trigger {
             Some(file) => self.signal(file),
-            None if self.policy.wire_handlers == WireHandlers::WhileSet => {
+            None if self.policy.wire_handlers == WireService::WhileSet => {
                 self.verdicts.push(Verdict {
                     severity: Severity::Oops,
                     rule: &rules::WIRE_WITHOUT_EVENTFD,

@@ -54,7 +54,7 @@ choice! {
 
 choice! {
     /// How long vfio-platform handles the interrupts of a device's wires.
-    WireHandlers {
+    WireService {
         /// While a wire has an eventfd; one that is triggered without is the kernel's end.
         WhileSet = "while-set",
         /// While the device is open.
