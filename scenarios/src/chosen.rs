@@ -10,6 +10,7 @@ use passim_gic::choice::Preset;
 use passim_vfio::policy::{OverrideError, Policy, Profile, choices};
 
 use crate::input_error::{InputError, InputKind, nearest};
+use crate::system::Lost;
 
 /// What a caller chose over what a scenario or a recording says.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -23,6 +24,8 @@ pub struct Chosen {
     pub set: Vec<(String, String)>,
     /// What every GICv3 chooses where the architecture leaves a choice.
     pub gic: Option<Preset>,
+    /// A command that the ITS of every machine that boots does not see.
+    pub lost: Option<Lost>,
 }
 
 /// The preset of a GICv3 that a name and a seed stand for; `None` if neither is given.

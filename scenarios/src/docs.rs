@@ -1,9 +1,12 @@
-//! Tables of the documentation that follow from what the program knows: choices, rules, patches.
+//! Tables of the documentation that follow from what the program knows or does: choices, rules,
+//! patches, commands that a driver needs.
 //!
 //! A file is either generated whole, or holds generated parts between marks of its own; what people
 //! wrote around those stays. `passim docs --write` writes them, and a test fails when they are not
 //! what it would write.
 
+pub mod bugs;
+pub mod its;
 mod patches;
 mod policy;
 mod rules;
@@ -35,13 +38,6 @@ pub struct Page {
 pub fn pages(folder: &Path) -> Result<Vec<Page>, InputError> {
     let root = folder.parent().unwrap_or(Path::new(""));
     let choices = choice_files(&root.join("scenarios/files/choices"));
-    let series = folder.join("series.md");
-    let now =
-        fs::read_to_string(&series).map_err(|error| InputError::unreadable(&series, &error))?;
-    let text = between_marks(&now, &series::tables(&choices)).ok_or_else(|| {
-        InputError::in_file(InputKind::Unreadable, &series, "a mark is missing")
-            .with_hint(format!("each table stands between `{BEGIN}NAME -->` and `{END}`"))
-    })?;
     let whole = [("policy.md", policy::page(&choices)), ("rules.md", rules::page())];
     let mut pages: Vec<_> = whole
         .into_iter()
@@ -51,8 +47,20 @@ pub fn pages(folder: &Path) -> Result<Vec<Page>, InputError> {
             Page { path, text, is_current }
         })
         .collect();
-    pages.push(Page { path: series, is_current: now == text, text });
+    let its = [("synchronisation", its::synchronisation(root)?), ("bugs", bugs::page())];
+    pages.push(marked(folder.join("series.md"), &series::tables(&choices))?);
+    pages.push(marked(folder.join("its.md"), &its)?);
     Ok(pages)
+}
+
+/// A page that people wrote around tables.
+fn marked(path: PathBuf, tables: &[(&str, String)]) -> Result<Page, InputError> {
+    let now = fs::read_to_string(&path).map_err(|error| InputError::unreadable(&path, &error))?;
+    let text = between_marks(&now, tables).ok_or_else(|| {
+        InputError::in_file(InputKind::Unreadable, &path, "a mark is missing")
+            .with_hint(format!("each table stands between `{BEGIN}NAME -->` and `{END}`"))
+    })?;
+    Ok(Page { is_current: now == text, path, text })
 }
 
 /// Names of the choices that have a scenario of their own.

@@ -124,6 +124,8 @@ pub struct SmmuV3 {
     pub ids: IdRegisters,
     /// Its wired interrupts.
     pub wired: SmmuWires,
+    /// What an ITS knows its own messages by; `None` where they reach none.
+    pub device_id: Option<DeviceId>,
     /// How long what was cached is kept.
     pub retention: Retention,
     /// What the architecture leaves open.
@@ -258,6 +260,8 @@ pub struct Function {
     pub held: Vec<HeldVector>,
     /// What its isolation depends on besides its configuration space.
     pub isolation: Isolation,
+    /// Whether it has a cache of translations: PCIe ATS.
+    pub ats: bool,
 }
 
 /// A device of the board that is on no bus.

@@ -8,14 +8,18 @@
 mod declare;
 mod hardware;
 mod its;
+mod smmu;
+mod translations;
 mod value;
 
 pub use declare::{Argument, Form, Verb};
 pub use hardware::HardwareOp;
 pub use its::ItsOp;
+pub use smmu::SmmuOp;
+pub use translations::TranslationOp;
 pub use value::{
-    AreaKind, CommandName, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number, PaceName,
-    Protection, Setting, WireLevel, YesNo,
+    AccessKind, AreaKind, AtcEnd, AtsName, CommandName, ContainerType, DescriptorKind, DeviceName,
+    DirtyAction, Hex, IrqIndex, Number, PaceName, Protection, Setting, WireLevel, YesNo,
 };
 
 use core::fmt;
@@ -33,6 +37,10 @@ operations! {
         Hardware(HardwareOp),
         /// The GICv3 of a bare machine.
         Its(ItsOp),
+        /// Devices that keep translations.
+        Translation(TranslationOp),
+        /// On an SMMUv3 that the scenario programs.
+        Smmu(SmmuOp),
     }
     /// Builds a machine and boots it, in place of the one before; process 1 runs then.
     Machine = "machine" {
@@ -59,6 +67,8 @@ operations! {
     Bare = "bare" {
         /// A built-in machine, or a machine file.
         word name: Text = "a machine",
+        /// What its SMMUs can do, in place of the machine's own: a built-in description.
+        opt smmu: Text = "smmu",
         /// When hardware works: `eager` or `stepped`.
         opt pace: PaceName = "pace",
         /// What a GICv3 chooses where it has a choice: the name of a preset.

@@ -7,6 +7,7 @@
 mod coherence;
 mod commands;
 mod compare;
+mod controller;
 mod expected;
 mod interrupts;
 mod listen;

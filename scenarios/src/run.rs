@@ -13,12 +13,14 @@ pub mod files;
 mod info;
 mod interrupts;
 mod iommu_info;
+pub mod its;
 pub mod junit;
 mod memory;
 mod messages;
 mod outcome;
 mod raw;
 mod surroundings;
+mod translations;
 mod under_way;
 
 pub use account::{Account, Shortage};
@@ -55,11 +57,18 @@ pub struct Unperformable {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// The key of the argument it is about, where it is about one.
+    pub key: Option<String>,
 }
 
 impl Unperformable {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, key: None }
+    }
+
+    fn at_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -161,8 +170,9 @@ impl Runner {
                 self.stage = Stage::Booted(Box::new(boot(op, &self.chosen)?));
                 return Ok(vec!["ok".to_owned()]);
             }
-            Op::Bare { name, pace, gic, seed } => {
-                let machine = self.chosen.machine(machine_of(name)?, gic.as_ref(), *seed)?;
+            Op::Bare { name, smmu, pace, gic, seed } => {
+                let machine = bare::with_smmus(machine_of(name)?, smmu.as_ref())?;
+                let machine = self.chosen.machine(machine, gic.as_ref(), *seed)?;
                 let bare = Bare::new(&machine, pace_of(*pace))?;
                 self.stage = Stage::Bare(Box::new(bare));
                 return Ok(vec!["ok".to_owned()]);
@@ -233,6 +243,7 @@ fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
         setup.params.dma_entry_limit = *limit;
     }
     setup.pace = pace_of(*pace);
+    setup.lost = chosen.lost;
     Running::new(&machine, setup)
 }
 
@@ -242,6 +253,7 @@ fn machine_of(name: &Text) -> Result<Machine, Unperformable> {
         // With the place: the machine's file is not the scenario's.
         message: error.to_string(),
         hint: Some(error.hint().to_owned()),
+        key: None,
     })
 }
 
@@ -283,7 +295,7 @@ impl Chosen {
 
 impl From<NoSuch> for Unperformable {
     fn from(error: NoSuch) -> Self {
-        Self { message: error.message, hint: Some(error.hint) }
+        Self { message: error.message, hint: Some(error.hint), key: None }
     }
 }
 
@@ -360,6 +372,7 @@ impl Running {
             | Op::Affinity { .. }
             | Op::Interrupts {} => self.interrupts(op),
             Op::Read { .. } | Op::Write { .. } => self.device(op),
+            Op::Translation(op) => self.translations(op),
             Op::Raise { .. }
             | Op::Wire { .. }
             | Op::Msi { .. }
@@ -367,7 +380,7 @@ impl Running {
             | Op::Pending {} => self.messages(op),
             Op::Findings {} => Ok(self.findings()),
             Op::Hardware(op) => self.raw(op),
-            Op::Its(_) => Err(Unperformable::new("a kernel drives the GICv3 of this machine")
+            Op::Smmu(_) | Op::Its(_) => Err(Unperformable::new("a kernel drives this machine")
                 .hint("`bare NAME` builds one that no kernel runs on")),
             _ => self.calls(op),
         }

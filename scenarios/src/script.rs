@@ -18,7 +18,7 @@ pub use ast::{Arg, Block, Invocation, Item, ItemKind, Script, Word};
 pub use compare::{Difference, compare};
 pub use number::number;
 pub use parse::{MAX_LINE_BYTES, invocation};
-pub use value::{Args, FromValue, List, Place, Signed, Text, unknown_verb};
+pub use value::{Args, FieldValues, FromValue, List, Place, Signed, Text, unknown_verb};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 
 mod aboard;
 mod assemble;
+mod ats;
 mod board;
 mod controller;
 mod dma;
@@ -16,8 +17,10 @@ mod smmu;
 mod x86;
 
 pub use aboard::BoardDevice;
+pub(crate) use assemble::gicv3;
 pub use assemble::{AssemblyError, Setup};
-pub use board::{Board, Pace, Slot};
+pub use ats::{Ats, AtsState, NotGranted};
+pub use board::{Board, Lost, LostCommand, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
 pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
@@ -26,7 +29,7 @@ pub use x86::Blocked;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passim_model::{Endpoint, PageSize, Requester, Rid, Topology};
+use passim_model::{Endpoint, PageSize, PhysAddr, Requester, Rid, Topology};
 use passim_vfio::Kernel;
 
 /// A running machine. See the [module](self).
@@ -41,6 +44,8 @@ pub struct System {
     smmu_of: BTreeMap<Endpoint, usize>,
     /// Functions that were taken out.
     unplugged: BTreeSet<Rid>,
+    /// Where the first ITS is, if there is one.
+    pub(crate) its: Option<PhysAddr>,
 }
 
 impl System {

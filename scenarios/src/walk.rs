@@ -7,7 +7,7 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `stand` | what is the SMMU of the dump? |
+//! | `stand`, `words` | what is the SMMU of the dump, and what its memory? |
 //! | `second` | what do its tables say, read a second time? |
 //! | `look` | does the SMMU say the same? |
 //! | `expected` | and what did the recording expect? |
@@ -15,6 +15,7 @@
 //! | `command` | what is a command called, and which of its bits name somebody? |
 //! | `report` | how is it told? |
 //! | `tell` | what became of one translation, step by step? |
+//! | `trace` | what does the SMMU answer to what an emulator's log saw? |
 //! | `scene` | and on the machine of a scenario? |
 
 pub(crate) mod command;
@@ -26,6 +27,8 @@ mod scene;
 pub(crate) mod second;
 mod stand;
 mod tell;
+mod trace;
+mod words;
 
 pub use expected::{Expectations, expectations};
 pub use look::{Progress, look};
@@ -33,6 +36,7 @@ pub use report::{Difference, DumpReport};
 pub use scene::explain_in_scenario;
 pub use stand::Stand;
 pub use tell::{Field, Told, ToldStep, tell};
+pub use trace::{TraceReport, follow};
 
 #[cfg(test)]
 mod tests;

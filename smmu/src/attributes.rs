@@ -88,7 +88,14 @@ impl Attributes {
 
     /// The attributes a stage 1 descriptor names: MAIR's byte `index`.
     pub const fn of_mair(mair: u64, index: u64, shareability: Shareability) -> Self {
-        let memory = (mair >> (8 * (index & 7))) as u8;
+        let byte = (mair >> (8 * (index & 7))) as u8;
+        // IHI 0070 G.b 5.4 (MAIR0, MAIR1): a Device type has two bits, whatever RW says, and a
+        // Normal type without an inner half is inner write-through, transient, allocating.
+        let memory = match (byte >> 4, byte & 0xf) {
+            (0, device) => device & 0b1100,
+            (_, 0) => byte | ALLOCATE,
+            _ => byte,
+        };
         Self { memory, shareability }.consistent()
     }
 

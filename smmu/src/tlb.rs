@@ -228,12 +228,15 @@ impl Tlb {
 
     /// Caches a translation, replacing one of its set if there is no room.
     #[inline(always)]
-    pub fn insert(&mut self, space: SpaceId, translation: Translation) {
-        let lg2 = u32::from(translation.lg2);
-        let translation = Translation { input: page(translation.input, lg2), ..translation };
+    pub fn insert(&mut self, space: SpaceId, translation: &Translation) {
+        debug_assert_eq!(
+            translation.input,
+            page(translation.input, translation.lg2.into()),
+            "an entry starts where its page does"
+        );
         match &mut self.store {
             Store::Sets(sets) => self.losses += u64::from(sets.insert(space, translation)),
-            Store::Everything(all) => all.insert(space, translation),
+            Store::Everything(all) => all.insert(space, *translation),
         }
     }
 

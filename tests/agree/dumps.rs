@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use passim::replay::Verdict;
-use passim::walk::{Stand, expectations, look};
+use passim::walk::{Stand, expectations, follow, look};
 
 /// Folders that hold dumps, and the recordings beside them.
 fn folders() -> Vec<(PathBuf, Vec<PathBuf>)> {
@@ -49,4 +49,27 @@ fn every_leaf_and_every_expectation_of_every_dump_agrees() {
         expected += of_folder;
     }
     assert!(leaves > 20_000 && expected > 1_000, "{leaves} leaves, {expected} expectations");
+}
+
+#[test]
+fn every_log_of_an_emulator_is_answered_alike_or_deviates_in_a_known_way() {
+    let (mut logs, mut looked, mut whole) = (0, 0, 0);
+    for (folder, _) in folders() {
+        let log = folder.parent().unwrap().join("qemu-trace.log.zst");
+        if !log.is_file() {
+            continue;
+        }
+        let report = follow(&log, &dumps_in(&folder)).unwrap();
+        assert_eq!(report.verdict(), Verdict::Agreed, "{report}\n{:#?}", report.differences);
+        assert_eq!(report.not_compared.len(), 0, "{report}");
+        // A fault is compared with its record wherever dumps were taken after it.
+        assert_eq!(report.records, report.faults, "{report}");
+        logs += 1;
+        looked += report.translations + report.faults + report.silent;
+        whole += report.records;
+    }
+    assert!(
+        logs >= 4 && looked > 600 && whole > 300,
+        "{logs} logs, {looked} lookups, {whole} whole"
+    );
 }

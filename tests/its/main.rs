@@ -1,3 +1,5 @@
 //! The ITS from outside: scenario files under every preset of a GIC.
 
+mod isolation;
+mod losses;
 mod presets;

@@ -8,12 +8,13 @@
 //! A nested walk is this walk with a [`Fetch`] that puts its addresses through stage 2 first.
 
 use super::vmsav7s;
-use super::vmsav8::{
-    Entry, Form, Granule, LAST_LEVEL, MAX_CONCATENATED_LG2, Stage, Stage1Leaf, Stage2Leaf, Vmsav8,
-};
-use crate::{Abort, Memory, Perms, PhysAddr};
+use super::vmsav8::{Entry, Form, Granule, LAST_LEVEL, MAX_CONCATENATED_LG2, Stage, Vmsav8};
+use crate::{Abort, Memory, PhysAddr};
 
+mod leaf;
 mod permissions;
+
+pub use leaf::{Found, Leaf, marked_dirty};
 
 /// Widest input of any stage; a level whose descriptors would cover more does not exist (level 0
 /// of the 64K granule).
@@ -160,48 +161,9 @@ pub struct PlainFetch<'a>(pub &'a Memory);
 impl Fetch for PlainFetch<'_> {
     type Fault = Abort;
 
-    #[inline]
+    #[inline(always)]
     fn fetch(&mut self, at: u64, _level: i8) -> Result<u64, Abort> {
         self.0.load_u64(PhysAddr::new(at))
-    }
-}
-
-/// What a completed walk found.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Leaf {
-    /// First byte of the block, in the stage's output space.
-    pub output: u64,
-    /// log2 of the block's size in bytes (contiguous hint not counted).
-    pub lg2: u32,
-    /// Level of the leaf descriptor.
-    pub level: u8,
-    /// The descriptor as read.
-    pub descriptor: u64,
-    /// Where it was read, in the stage's output space.
-    pub at: u64,
-    /// The contiguous hint.
-    pub contiguous: bool,
-    /// Access flag.
-    pub accessed: bool,
-    /// Writable only because hardware keeps the dirty state: a write has to mark the descriptor.
-    pub clean: bool,
-    /// nG: entries are tagged with the ASID. Never at stage 2.
-    pub not_global: bool,
-    /// What unprivileged accesses may do (stage 2: all data accesses, unprivileged instruction
-    /// fetches), hierarchical limits applied.
-    pub unprivileged: Perms,
-    /// What privileged accesses may do.
-    pub privileged: Perms,
-    /// What accesses may do in a regime that knows only one privilege (any-EL2, EL3): AP\[1\] acts
-    /// as 1, PXN does not count. Stage 2: as `unprivileged`.
-    pub undivided: Perms,
-}
-
-impl Leaf {
-    /// Where `input`, which the block translates, leads.
-    #[inline]
-    pub const fn translate(&self, input: u64) -> u64 {
-        self.output | input & ((1 << self.lg2) - 1)
     }
 }
 
@@ -234,6 +196,30 @@ pub enum Fault<F> {
     },
 }
 
+/// Walks the tables of VMSAv8-64 for `input`, down to the leaf's descriptor; [`Found::leaf`] reads
+/// it. Both together are [`walk`]. Short descriptors are not walked this way: they give a
+/// translation fault at level 0.
+///
+/// # Errors
+/// The first fault in the architecture's order, but for the access flag's.
+#[inline(always)]
+pub fn find<F: Fetch>(
+    config: &Config,
+    input: u64,
+    fetch: &mut F,
+) -> Result<Found, Fault<F::Fault>> {
+    if let Format::Short { .. } = config.format {
+        return Err(Fault::Translation { level: 0 });
+    }
+    match (config.granule, config.ds) {
+        (Granule::K4, false) => find_granule::<12, false, F>(config, input, fetch),
+        (Granule::K4, true) => find_granule::<12, true, F>(config, input, fetch),
+        (Granule::K16, false) => find_granule::<14, false, F>(config, input, fetch),
+        (Granule::K16, true) => find_granule::<14, true, F>(config, input, fetch),
+        (Granule::K64, _) => find_granule::<16, false, F>(config, input, fetch),
+    }
+}
+
 /// Walks the tables for `input`.
 ///
 /// A `config` that no CD or STE can amount to gives a translation fault at its start level.
@@ -245,13 +231,7 @@ pub fn walk<F: Fetch>(config: &Config, input: u64, fetch: &mut F) -> Result<Leaf
     if let Format::Short { simplified } = config.format {
         return vmsav7s::walk::walk(config, simplified, input, fetch);
     }
-    match (config.granule, config.ds) {
-        (Granule::K4, false) => walk_granule::<12, false, F>(config, input, fetch),
-        (Granule::K4, true) => walk_granule::<12, true, F>(config, input, fetch),
-        (Granule::K16, false) => walk_granule::<14, false, F>(config, input, fetch),
-        (Granule::K16, true) => walk_granule::<14, true, F>(config, input, fetch),
-        (Granule::K64, _) => walk_granule::<16, false, F>(config, input, fetch),
-    }
+    find(config, input, fetch)?.leaf(config)
 }
 
 /// Walks on for `input` from a table an earlier walk came to ([`Fetch::descend`]). A walk of short
@@ -279,11 +259,11 @@ pub fn resume<F: Fetch>(
 }
 
 #[inline(always)]
-fn walk_granule<const G: u32, const DS: bool, F: Fetch>(
+fn find_granule<const G: u32, const DS: bool, F: Fetch>(
     config: &Config,
     input: u64,
     fetch: &mut F,
-) -> Result<Leaf, Fault<F::Fault>> {
+) -> Result<Found, Fault<F::Fault>> {
     if !config.is_possible::<G>() {
         return Err(Fault::Translation { level: config.start_level.clamp(-1, LAST) });
     }
@@ -294,7 +274,7 @@ fn walk_granule<const G: u32, const DS: bool, F: Fetch>(
     // Concatenated tables make the index at the start level wider than at the others.
     let lg2 = config.start_lg2::<G>().unwrap_or(MAX_INPUT_BITS);
     descent.at = config.root + 8 * (descent.input >> lg2);
-    descent.from(config.start_level, config, fetch)
+    descent.from(config.start_level, fetch)
 }
 
 fn resume_granule<const G: u32, const DS: bool, F: Fetch>(
@@ -308,7 +288,7 @@ fn resume_granule<const G: u32, const DS: bool, F: Fetch>(
     let index = Vmsav8::<G>::index(descent.input, Vmsav8::<G>::level_lg2(level));
     descent.at = below.table + 8 * index as u64;
     descent.limits = below.limits;
-    descent.from(level as i8, config, fetch)
+    descent.from(level as i8, fetch)?.leaf(config)
 }
 
 /// [`LAST_LEVEL`] among levels that may be negative.
@@ -333,15 +313,6 @@ enum Step {
     Leaf(Found),
 }
 
-/// A leaf descriptor.
-struct Found {
-    output: u64,
-    lg2: u32,
-    level: u8,
-    descriptor: u64,
-    at: u64,
-}
-
 impl<const G: u32, const DS: bool> Descent<G, DS> {
     #[inline(always)]
     fn new(config: &Config, input: u64) -> Self {
@@ -358,12 +329,7 @@ impl<const G: u32, const DS: bool> Descent<G, DS> {
     /// Walks down from this level. One copy of the step for each level, so that no level computes
     /// with its number.
     #[inline(always)]
-    fn from<F: Fetch>(
-        mut self,
-        level: i8,
-        config: &Config,
-        fetch: &mut F,
-    ) -> Result<Leaf, Fault<F::Fault>> {
+    fn from<F: Fetch>(mut self, level: i8, fetch: &mut F) -> Result<Found, Fault<F::Fault>> {
         let found = 'found: {
             if DS
                 && level == -1
@@ -391,8 +357,7 @@ impl<const G: u32, const DS: bool> Descent<G, DS> {
                 Step::Below => return Err(Fault::Translation { level: LAST }),
             }
         };
-        let limits = if config.hierarchical { self.limits } else { 0 };
-        leaf(config, found, limits)
+        Ok(found)
     }
 
     /// Reads the descriptor of this level.
@@ -423,62 +388,9 @@ impl<const G: u32, const DS: bool> Descent<G, DS> {
             Entry::Leaf(output) => {
                 let level = level as u8;
                 let lg2 = Vmsav8::<G>::level_lg2(level);
-                Ok(Step::Leaf(Found { output, lg2, level, descriptor, at }))
+                let limits = self.limits;
+                Ok(Step::Leaf(Found { output, lg2, level, descriptor, at, limits }))
             }
         }
-    }
-}
-
-#[inline(always)]
-fn leaf<F>(config: &Config, found: Found, limits: u64) -> Result<Leaf, Fault<F>> {
-    let Found { output, lg2, level, descriptor, at } = found;
-    let (accessed, contiguous) = match config.stage {
-        Stage::One => (Stage1Leaf::AF, Stage1Leaf::CONTIGUOUS),
-        Stage::Two => (Stage2Leaf::AF, Stage2Leaf::CONTIGUOUS),
-    };
-    if config.access_flag_faults && !accessed.is_set(descriptor) {
-        return Err(Fault::AccessFlag { level: level as i8 });
-    }
-    let (dirty, clean) = match config.dirty_state {
-        true => marked_dirty(config.stage, descriptor),
-        false => (descriptor, false),
-    };
-    let perms = match (config.stage, config.format) {
-        (Stage::One, Format::Long) => permissions::stage1_aarch32(dirty, limits),
-        (Stage::One, _) => permissions::stage1(dirty, limits),
-        // DDI 0487 D8.3: stage 2 table descriptors limit nothing.
-        (Stage::Two, _) => permissions::stage2(dirty),
-    };
-    Ok(Leaf {
-        output,
-        lg2,
-        level,
-        descriptor,
-        at,
-        contiguous: contiguous.is_set(descriptor),
-        accessed: accessed.is_set(descriptor),
-        clean,
-        not_global: config.stage == Stage::One && Stage1Leaf::NG.is_set(descriptor),
-        unprivileged: perms.unprivileged,
-        privileged: perms.privileged,
-        undivided: perms.undivided,
-    })
-}
-
-/// A leaf as it is once written to, where hardware keeps the dirty state, and whether that is
-/// another than it is now.
-// DDI 0487 D8.4, IHI 0070 3.13.3.1: with DBM set, AP[2] (stage 1) or S2AP[1] (stage 2) says clean.
-#[inline]
-pub const fn marked_dirty(stage: Stage, descriptor: u64) -> (u64, bool) {
-    match stage {
-        Stage::One if Stage1Leaf::DBM.is_set(descriptor) => {
-            let clean = Stage1Leaf::AP_READ_ONLY.is_set(descriptor);
-            (descriptor & !Stage1Leaf::AP_READ_ONLY.mask(), clean)
-        }
-        Stage::Two if Stage2Leaf::DBM.is_set(descriptor) => {
-            let clean = !Stage2Leaf::S2AP_WRITE.is_set(descriptor);
-            (descriptor | Stage2Leaf::S2AP_WRITE.mask(), clean)
-        }
-        Stage::One | Stage::Two => (descriptor, false),
     }
 }

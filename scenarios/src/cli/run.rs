@@ -15,6 +15,7 @@ use crate::op::{Form, Op};
 use crate::run::files::{ScenarioReport, bless_file, find, run_with};
 use crate::run::junit;
 use crate::script::Script;
+use crate::system::{Lost, LostCommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,6 +52,10 @@ pub(super) struct Arguments {
     /// What chance is drawn from, for --gic adversarial
     #[arg(long, value_name = "NUMBER", requires = "gic")]
     seed: Option<u64>,
+    /// A command of Linux's ITS driver that the ITS does not see, such as SYNC:5, the fifth SYNC
+    /// since the machine was built
+    #[arg(long, value_name = "COMMAND:N", value_parser = lost, conflicts_with = "bless")]
+    lose: Option<Lost>,
 }
 
 impl Arguments {
@@ -60,8 +65,16 @@ impl Arguments {
             InputError::in_file(InputKind::Argument, Path::new("--gic"), wrong.message)
                 .with_hint(wrong.hint)
         })?;
-        Ok(Chosen { gic, ..chosen })
+        Ok(Chosen { gic, lost: self.lose, ..chosen })
     }
+}
+
+fn lost(text: &str) -> Result<Lost, String> {
+    let kind = |name: &str| LostCommand::ALL.into_iter().find(|kind| kind.name() == name);
+    let found = text.split_once(':').and_then(|(name, nth)| {
+        Some(Lost { command: kind(name)?, nth: nth.parse().ok().filter(|nth| *nth > 0)? })
+    });
+    found.ok_or_else(|| "say INV:N, INVALL:N or SYNC:N, with N from 1".to_owned())
 }
 
 /// What a scenario may say.
@@ -80,6 +93,7 @@ are 4096, 0x1000 or 4K, user addresses also A+0x1000, devices 00:01.0:
                 Form::Word => format!(" <{key}>"),
                 Form::Required => format!(" {key}="),
                 Form::Optional => format!(" [{key}=]"),
+                Form::Fields => format!(" [{key}=]..."),
             });
         }
         manual.push_str("\n      ");

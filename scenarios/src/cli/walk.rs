@@ -1,6 +1,7 @@
 //! `passim walk`.
 
 mod explain;
+mod log;
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use super::output::Output;
 use super::progress::Bar;
 use crate::input_error::InputError;
 use crate::replay::Verdict;
-use crate::walk::{DumpReport, Expectations, Stand, expectations, look};
+use crate::walk::{Difference, DumpReport, Expectations, Stand, expectations, look};
 
 /// Most differences of a dump that are printed for people; programs get all.
 const MAX_PRINTED: usize = 20;
@@ -24,6 +25,9 @@ between the leaves, every `expect` line of the recordings and the queue's comman
 is read from the tables a second time, by a walk of another hand. Lines that expect something of
 other dumps are passed over.
 
+With --log, an emulator's log is followed: the SMMU must answer each lookup alike, or the emulator
+must be known to deviate there.
+
 With --iova, one translation is explained: every structure and every descriptor with its fields,
 what was found in caches, and how it ends, in a dump or on the machine of a scenario as it stands
 after a line.
@@ -32,18 +36,23 @@ Examples:
   passim walk --dump dumps/smmu_s1v2_mixed.json
   passim walk --dump dumps/smmu_s1v2_mixed.json --expect dump.jsonl
   passim walk --dump dumps/smmu_s1v2_mixed.json --sid 8 --iova 0x1000 --write
+  passim walk --log qemu-trace.log.zst
   passim walk scenarios/files/map/first.scn:13 --dev 00:01.0 --iova 0x10008")]
 pub(super) struct Arguments {
     /// A scenario, or a line of one, on whose machine to explain a translation
     #[arg(value_name = "SCENARIO[:LINE]", conflicts_with_all = ["dump", "expect"])]
     scenario: Option<String>,
     /// A dump of an SMMU (.json, .json.zst); may be given several times
-    #[arg(long, value_name = "DUMP", required_unless_present = "scenario")]
+    #[arg(long, value_name = "DUMP", required_unless_present_any = ["scenario", "log"])]
     dump: Vec<PathBuf>,
     /// A recording (.jsonl, .jsonl.zst) whose lines expect something of a dump; may be given
     /// several times
     #[arg(long, value_name = "RECORDING")]
     expect: Vec<PathBuf>,
+    /// A log of an emulator's SMMU (.log, .log.zst) to follow; its machine's dumps are those named,
+    /// or those in the folder `dumps` beside it
+    #[arg(long, value_name = "LOG", conflicts_with_all = ["scenario", "expect", "iova"])]
+    log: Option<PathBuf>,
     #[command(flatten)]
     access: explain::Access,
 }
@@ -64,6 +73,9 @@ struct DumpEntry {
 }
 
 pub(super) fn walk(arguments: &Arguments, output: &mut Output) -> Ended {
+    if let Some(log) = &arguments.log {
+        return log::follow_log(log, &arguments.dump, output);
+    }
     let explained = match (&arguments.scenario, arguments.access.is_asked()) {
         (Some(place), _) => explain::in_scenario(place, &arguments.access),
         (None, true) => explain::in_dump(&arguments.dump, &arguments.access),
@@ -124,10 +136,14 @@ fn dump(path: &Path, expected: &Expectations) -> Result<DumpReport, InputError> 
 
 fn print(report: &DumpReport, output: &mut Output) {
     output.text(&report.to_string());
-    for difference in report.differences.iter().take(MAX_PRINTED) {
+    print_differences(&report.differences, output);
+}
+
+fn print_differences(differences: &[Difference], output: &mut Output) {
+    for difference in differences.iter().take(MAX_PRINTED) {
         output.text(&format!("  {difference}"));
     }
-    if let Some(more) = report.differences.len().checked_sub(MAX_PRINTED).filter(|more| *more > 0) {
+    if let Some(more) = differences.len().checked_sub(MAX_PRINTED).filter(|more| *more > 0) {
         output.text(&format!("  and {more} more; --json lists all"));
     }
 }

@@ -122,6 +122,7 @@ impl<'a> Experiment<'a> {
                 under: under.collect(),
                 set: self.asked.set.clone(),
                 gic: None,
+                lost: None,
             };
             let last = self.parted.last().map_or(0, |(at, _)| *at);
             let moments = self.subject.run(&chosen, Until::Moments(last + 1), |done, steps| {

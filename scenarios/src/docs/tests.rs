@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::bugs::BUGS;
 use super::rules::errnos;
 use super::{PATCHES, between_marks, pages, table};
 use passim_vfio::policy::choices;
@@ -62,4 +63,17 @@ fn only_what_stands_between_marks_is_replaced() {
 fn errnos_are_those_a_declaration_names() {
     assert_eq!(errnos(&passim_vfio::rules::MAP_OVERLAP), "EEXIST");
     assert_eq!(errnos(&passim_vfio::rules::CONTAINER_FD_OTHER), "EBADFD, EINVAL");
+}
+
+#[test]
+fn bugs_name_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    assert!(BUGS.iter().map(|bug| bug.number).eq(1..=29));
+    for bug in BUGS {
+        assert_ne!(bug.tests.is_empty(), bug.why_not.is_empty(), "{}", bug.number);
+        for (file, name) in bug.tests {
+            let text = std::fs::read_to_string(root.join(file)).unwrap();
+            assert!(text.contains(&format!("fn {name}(")), "{file}: {name}");
+        }
+    }
 }

@@ -29,6 +29,12 @@ pub(super) fn told(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<
                  more come with turning them off and on"
             ))
         }
+        (
+            "window-overlap" | "msi-second-aperture" | "msi-other-range",
+            Conflict::Window(window),
+        ) => Some(format!(
+            "1 window a container, until its last group leaves it; this one has {window}"
+        )),
         ("msi-window-full", Conflict::Window(window)) => {
             let pages = window.size().map_or(0, |size| size / around.page.bytes());
             let most = pages.saturating_sub(1);

@@ -23,7 +23,9 @@ const MOST_CHECKS: usize = 16;
 pub(super) enum Tried {
     Accepted,
     Refused(Refusal),
-    /// It could not be performed, what was to come first was refused, or the kernel went wrong.
+    /// What was to come first was refused: nothing follows from that.
+    Blocked(Refusal),
+    /// It could not be performed, or the kernel went wrong.
     Lost,
 }
 
@@ -32,6 +34,9 @@ impl fmt::Display for Tried {
         match self {
             Self::Accepted => f.write_str("accepted"),
             Self::Refused(Refusal { errno, rule, .. }) => write!(f, "{errno} by {}", rule.name),
+            Self::Blocked(Refusal { errno, rule, .. }) => {
+                write!(f, "what comes first is refused: {errno} by {}", rule.name)
+            }
             Self::Lost => f.write_str("cannot be made"),
         }
     }
@@ -101,7 +106,7 @@ impl<'a, T: Trial> Search<'a, T> {
             match self.attempted(&attempt) {
                 Tried::Accepted => return Some(attempt),
                 Tried::Refused(refusal) => next = Some((attempt, refusal)),
-                Tried::Lost => {}
+                Tried::Blocked(_) | Tried::Lost => {}
             }
         }
     }
@@ -122,7 +127,7 @@ impl<'a, T: Trial> Search<'a, T> {
                             break;
                         }
                     }
-                    Tried::Refused(_) | Tried::Lost => {}
+                    Tried::Refused(_) | Tried::Blocked(_) | Tried::Lost => {}
                 }
             }
             (from, refusal) = further?;
@@ -189,9 +194,8 @@ fn performed(runner: &mut Runner, attempt: &Attempt) -> Tried {
             return Tried::Lost;
         }
         if let Some(refusal) = account.refusal() {
-            // What was to come first was refused: nothing follows from that.
             let is_last = std::ptr::eq(op, &attempt.op);
-            return if is_last { Tried::Refused(refusal) } else { Tried::Lost };
+            return if is_last { Tried::Refused(refusal) } else { Tried::Blocked(refusal) };
         }
     }
     Tried::Accepted

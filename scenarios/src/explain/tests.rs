@@ -99,8 +99,12 @@ fn windows_are_moved_and_there_is_one() {
     let text =
         format!("{start}msi-window iova=0x20000 size=64K\nmsi-window iova=0x40000 size=64K\n");
     let explanation = at(&text, 6).unwrap();
-    let Some(Nearest::None { because, .. }) = &explanation.nearest else { panic!("{explanation}") };
-    assert!(because.contains("[0x20000, 0x2ffff]"), "{because}");
+    let Some(Nearest::Accepted { lines, .. }) = &explanation.nearest else {
+        panic!("{explanation}")
+    };
+    assert_eq!(lines[..2], ["detach dev=00:01.0", "attach dev=00:01.0"]);
+    let limit = explanation.refusals[0].limit.as_deref().unwrap_or_default();
+    assert!(limit.ends_with("this one has [0x20000, 0x2ffff]"), "{limit}");
     let text =
         format!("{start}msi-window iova=0x20000 size=64K\nmap iova=0x20000 va=A size=4K prot=r\n");
     let ran_into = at(&text, 6).unwrap().refusals[0].ran_into.clone();
@@ -114,12 +118,16 @@ fn windows_are_moved_and_there_is_one() {
 }
 
 #[test]
-fn where_nothing_near_is_accepted_it_says_why() {
+fn where_there_is_no_room_something_must_go() {
     let text = START.replace("linux-6.12", "linux-6.12 dma_entry_limit=1");
     let text = format!("{text}map iova=0x20000 va=A size=4K prot=r\n");
-    let nearest = at(&text, LINE).unwrap().nearest;
-    let Some(Nearest::None { because, .. }) = nearest else { panic!("{nearest:?}") };
-    assert!(because.contains("dma_entry_limit"), "{because}");
+    let explanation = at(&text, LINE).unwrap();
+    let Some(Nearest::Accepted { lines, .. }) = &explanation.nearest else {
+        panic!("{explanation}")
+    };
+    assert_eq!(lines[0], "unmap iova=0x10000 size=0x4000");
+    let limit = explanation.refusals[0].limit.as_deref().unwrap_or_default();
+    assert!(limit.contains("dma_entry_limit") && limit.ends_with("0 left"), "{limit}");
 }
 
 #[test]

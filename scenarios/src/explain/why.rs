@@ -53,7 +53,14 @@ fn of_windows(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Strin
     }
 }
 
+/// What `go-on` does was asked before.
+const ASKED_BEFORE: &str = "it goes on with a call that began in a line before; what could be asked \
+                            otherwise was asked there";
+
 fn of_rule(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<String> {
+    if let Op::GoOn { .. } = op {
+        return Some(ASKED_BEFORE.to_owned());
+    }
     Some(match (refusal.rule.name, refusal.conflict) {
         ("map-entry-limit", Conflict::Limit { limit, .. }) => format!(
             "the container holds {limit} mappings, all that dma_entry_limit lets it: one must go \

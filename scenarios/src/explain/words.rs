@@ -1,6 +1,6 @@
 //! What a request ran into, by the names a scenario has for it.
 
-use passim_model::{Conflict, Refusal, Span};
+use passim_model::{Conflict, Refusal, Rid, Span};
 use passim_vfio::policy::Choice;
 use passim_vfio::view::MappingView;
 
@@ -59,64 +59,82 @@ pub(super) fn conflict(
 
 /// What only the rule tells of a conflict: what the number is one of.
 fn of_rule(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<String> {
+    let rule = refusal.rule.name;
+    match refusal.conflict {
+        Conflict::Unknown(value) => of_number(value, rule, op, around),
+        Conflict::Limit { limit, wanted } => of_limit(limit, wanted, rule),
+        Conflict::Device(dev) => of_device(dev, rule, around),
+        Conflict::Group(group) => Some(of_group(group, around)),
+        Conflict::Request if ["msi-no-aperture", "doorbell-not-mapped"].contains(&rule) => {
+            windows_of(op, around)
+        }
+        _ => None,
+    }
+}
+
+fn of_number(value: u64, rule: &str, op: &Op, around: &Surroundings) -> Option<String> {
     /// Bit 2 of the flags of a MAP.
     const FLAG_THIRD: u64 = 1 << 2;
-    let rule = refusal.rule.name;
-    Some(match (refusal.conflict, rule) {
-        (Conflict::Unknown(value), "flags-unknown") => match op {
-            Op::Map { .. } | Op::MsiWindow { .. } if value & FLAG_THIRD != 0 => format!(
+    Some(match (rule, op) {
+        ("flags-unknown", Op::Map { .. } | Op::MsiWindow { .. }) if value & FLAG_THIRD != 0 => {
+            format!(
                 "flags {value:#x}; 0x4 means something to other kernels: third-map-flag = {}",
                 around.policy.third_map_flag.name()
-            ),
-            _ => format!("flags {value:#x}"),
-        },
-        (Conflict::Unknown(0), "set-irqs-shape") => "flags that name no kind of data".to_owned(),
-        (Conflict::Unknown(value), "set-irqs-shape" | "irq-action" | "map-no-permission") => {
+            )
+        }
+        ("set-irqs-shape", _) if value == 0 => "flags that name no kind of data".to_owned(),
+        ("flags-unknown" | "set-irqs-shape" | "irq-action" | "map-no-permission", _) => {
             format!("flags {value:#x}")
         }
-        (Conflict::Unknown(value), "ioctl-unknown" | "container-without-iommu") => {
-            // A container says the second; what a number is to others does not matter there.
+        ("ioctl-unknown" | "container-without-iommu", _) => {
+            // Of two names the first is that of a container; what others call it matters not there.
             let name = match (ioctl::name(value), rule) {
                 (Some(name), "container-without-iommu") => name.split(" or ").next(),
                 (name, _) => name,
             };
-            match name {
-                Some(name) => format!("request {value:#x}, {name}"),
-                None => format!("request {value:#x}"),
-            }
+            let name = name.map(|name| format!(", {name}")).unwrap_or_default();
+            format!("request {value:#x}{name}")
         }
-        (Conflict::Request, "msi-no-aperture" | "doorbell-not-mapped") => windows_of(op, around)?,
-        (Conflict::Device(dev), "doorbell-not-described") => format!(
-            "device {dev}, of whose interrupt controller the driver describes no doorbell: \
-             its-doorbell-info = {}",
-            around.policy.its_doorbell_info.name()
-        ),
-        (Conflict::Unknown(value), _) if rule == "nesting-refused" || is_of_types(rule) => {
+        _ if rule == "nesting-refused" || is_of_types(rule) => {
             let kind = ContainerType::ALL.iter().find(|kind| kind.number() == value);
-            match kind {
-                Some(kind) => format!("type {value}, {kind}"),
-                None => format!("type {value}"),
-            }
+            let kind = kind.map(|kind| format!(", {kind}")).unwrap_or_default();
+            format!("type {value}{kind}")
         }
-        (Conflict::Unknown(value), "attribute-value") if matches!(op, Op::Affinity { .. }) => {
+        ("attribute-value", Op::Affinity { .. }) => {
             format!("cpu {value}; the machine has cpus 0 to {}", around.cpus.saturating_sub(1))
         }
-        (Conflict::Unknown(value), "path-absent") if matches!(op, Op::Affinity { .. }) => {
+        ("path-absent", Op::Affinity { .. }) => {
             let known: Vec<_> = around.irqs.iter().map(u32::to_string).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             format!("interrupt {value}; for messages there are: {known}")
         }
-        (Conflict::Limit { limit, wanted }, "map-memlock" | "memlock-limit") => {
+        _ => return None,
+    })
+}
+
+fn of_limit(limit: u64, wanted: u64, rule: &str) -> Option<String> {
+    Some(match rule {
+        "map-memlock" | "memlock-limit" => {
             format!("{wanted} pages in all, of which {limit} may be")
         }
-        (Conflict::Limit { wanted, .. }, "group-devices-open") => match wanted {
-            1 => "1 device file that is open".to_owned(),
-            _ => format!("{wanted} device files that are open"),
-        },
-        (Conflict::Limit { limit, wanted }, "set-irqs-shape" | "irq-vector") => {
+        "map-entry-limit" => format!("mapping number {wanted}, of which {limit} may be"),
+        "group-devices-open" if wanted == 1 => "1 device file that is open".to_owned(),
+        "group-devices-open" => format!("{wanted} device files that are open"),
+        "set-irqs-shape" | "irq-vector" => {
             format!("a block that ends before {wanted}, where there are {limit}")
         }
-        (Conflict::Device(dev), "irq-mode" | "irq-off") => {
+        _ => return None,
+    })
+}
+
+fn of_device(dev: Rid, rule: &str, around: &Surroundings) -> Option<String> {
+    Some(match rule {
+        "doorbell-not-described" => format!(
+            "device {dev}, of whose interrupt controller the driver describes no doorbell: \
+             its-doorbell-info = {}",
+            around.policy.its_doorbell_info.name()
+        ),
+        "irq-mode" | "irq-off" => {
             let on = around.functions.get(&dev)?.on;
             let on = IrqIndex::ALL.iter().find(|index| Some(index.number()) == on);
             match on {
@@ -124,20 +142,20 @@ fn of_rule(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<String> 
                 None => format!("device {dev}, of which nothing is on"),
             }
         }
-        (Conflict::Group(group), _) => members_of(group, around),
         _ => return None,
     })
 }
 
-/// A group, and who is in it with which driver.
-fn members_of(group: u32, around: &Surroundings) -> String {
+/// A group with its members and their drivers.
+fn of_group(group: u32, around: &Surroundings) -> String {
     let members = around.functions.iter().filter(|(_, it)| it.group == Some(group));
-    let members: Vec<_> = members
-        .map(|(rid, it)| format!("{rid} ({})", it.driver.as_deref().unwrap_or("no driver")))
-        .collect();
-    match members.is_empty() {
-        true => format!("group {group}"),
-        false => format!("group {group}: {}", members.join(", ")),
+    let members =
+        members.map(|(rid, it)| format!("{rid} ({})", it.driver.as_deref().unwrap_or("no driver")));
+    let members: Vec<_> = members.collect();
+    if members.is_empty() {
+        format!("group {group}")
+    } else {
+        format!("group {group}: {}", members.join(", "))
     }
 }
 

@@ -179,6 +179,8 @@ struct FunctionFile {
     dma_aliases: Vec<String>,
     #[serde(default)]
     swapped_alias: bool,
+    #[serde(default)]
+    ats: bool,
     sriov: Option<SriovFile>,
     #[serde(default)]
     bars: Vec<BarFile>,

@@ -164,6 +164,7 @@ fn smmu(idr0: u32) -> SmmuV3 {
         wired: SmmuWires { event_queue, pri_queue, command_sync, global_error },
         retention: Retention::default(),
         choices: Choices::default(),
+        device_id: None,
     }
 }
 
@@ -254,6 +255,7 @@ fn function(device: &PciDevice, config: &PciConfig) -> Option<Function> {
         reserved: Vec::new(),
         held: Vec::new(),
         isolation: Isolation::default(),
+        ats: false,
     })
 }
 

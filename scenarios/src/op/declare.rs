@@ -30,6 +30,8 @@ pub enum Form {
     Required,
     /// As `key=value`, or not at all.
     Optional,
+    /// As any number of `key=value`, whose keys are names of fields.
+    Fields,
 }
 
 /// The [`Form`] of a field.
@@ -42,6 +44,9 @@ macro_rules! form {
     };
     (opt) => {
         Form::Optional
+    };
+    (rest) => {
+        Form::Fields
     };
 }
 
@@ -62,6 +67,9 @@ macro_rules! take {
     ($args:ident, opt, $key:literal) => {
         $args.optional($key)?
     };
+    ($args:ident, rest, $key:literal) => {
+        $args.fields()?
+    };
 }
 
 /// Adds one field to a line.
@@ -77,6 +85,9 @@ macro_rules! put {
             Some(value) => $line.key($key, value),
             None => $line,
         }
+    };
+    ($line:ident, rest, $key:literal, $field:ident) => {
+        $field.0.iter().fold($line, |line, (key, value)| line.key(key, crate::op::Number(*value)))
     };
 }
 

@@ -26,6 +26,12 @@ const LINES: &[&str] = &[
     "dirty get iova=0x0 size=0x1000",
     "write-attribute /sys/module/vfio_iommu_type1/parameters/dma_entry_limit value=40",
     "open \"/tmp/a file\"",
+    "bare virt-its smmu=everything pace=stepped",
+    "smmu-register CR0 smmu=0 value=0x8 smmuen=0x1 eventqen=0x1",
+    "ste at=0x41000200 v=0x1 config=0x5 s1contextptr=0x44000000",
+    "descriptor at=0x45000000 kind=page oa=0x48000000 granule=0x10000 ds=y af=0x1",
+    "command CFGI_CD streamid=0x8 leaf=0x1",
+    "transaction sid=8 ssid=1 iova=0x10000 access=w priv=y size=0x8",
 ];
 
 #[test]

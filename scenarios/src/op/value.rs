@@ -179,6 +179,46 @@ words! {
         /// It asserts it for a moment.
         Pulse = "pulse",
     }
+    /// What a device does about ATS.
+    AtsName, "off, on or silent" {
+        /// Nothing.
+        Off = "off",
+        /// It asks, keeps and drops.
+        On = "on",
+        /// It does not answer invalidations.
+        Silent = "silent",
+    }
+    /// What a device asks for.
+    AccessKind, "r, w or x" {
+        /// A read.
+        Read = "r",
+        /// A write.
+        Write = "w",
+        /// An instruction fetch.
+        Fetch = "x",
+    }
+    /// How an invalidation of a device's cache ended.
+    AtcEnd, "done, unsupported or timeout" {
+        /// The device did it.
+        Done = "done",
+        /// The device does not know it.
+        Unsupported = "unsupported",
+        /// The device did not answer in time.
+        TimedOut = "timeout",
+    }
+    /// What a translation table descriptor is.
+    DescriptorKind, "table, page, block, s2-page or s2-block" {
+        /// It leads to the next table.
+        Table = "table",
+        /// A page of stage 1.
+        Page = "page",
+        /// A block of stage 1.
+        Block = "block",
+        /// A page of stage 2.
+        Stage2Page = "s2-page",
+        /// A block of stage 2.
+        Stage2Block = "s2-block",
+    }
     /// A command of an ITS for physical LPIs. IHI 0069 H 5.3.
     CommandName, "MAPD, MAPC, MAPTI, MAPI, MOVI, MOVALL, DISCARD, INV, INVALL, INT, CLEAR or SYNC" {
         /// A device gets a table, or loses it.

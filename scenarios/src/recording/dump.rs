@@ -1,4 +1,8 @@
-//! Dumps of the SMMU: its registers, stream table entries, tables and queues at one moment.
+//! Dumps: of an interrupt controller in `its`, and of the SMMU: its registers, stream table entries, tables and queues at one moment.
+
+mod its;
+
+pub use its::{ItsDump, Itt, Redistributor, Table};
 
 use std::collections::BTreeMap;
 use std::path::Path;

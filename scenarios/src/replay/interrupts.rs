@@ -150,10 +150,10 @@ impl Replayer<'_> {
         self.registers.retain(|mapped| mapped.va != va);
     }
 
-    /// A dump of the interrupt controller: the registers of a GICv2m frame.
+    /// A dump of the interrupt controller: an ITS, or the registers of a GICv2m frame.
     pub(super) fn controller_dump(&mut self, number: u64, dump: &Dump) -> Taken {
         if let Gic::Its(_) = self.machine.gic {
-            return Taken::Skipped("dump its", "needs an ITS");
+            return self.its_dump(number, dump);
         }
         let Some(path) = self.found.dump(&dump.file_stem()) else {
             return Taken::Skipped("dump its", "no dump lies beside the recording");

@@ -102,6 +102,7 @@ impl Running {
             Reach::Blocked(blocked) => blocked.to_string(),
             Reach::Terminated(terminated) => outcome::terminated(&terminated),
             Reach::Stalled(stalled) => outcome::stalled(&stalled),
+            Reach::NotGranted(answer) => answer.to_string(),
         }
     }
 }
@@ -128,9 +129,7 @@ impl Running {
                     None => format!("BAR {bar} of a function"),
                 }
             }
-            Target::Interrupts(block) => {
-                format!("{}, which takes no message there", self.system.board.block_name(block))
-            }
+            Target::Interrupts(block) => self.system.board.block_name(block),
         }
     }
 }

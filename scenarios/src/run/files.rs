@@ -9,7 +9,7 @@ use super::{Runner, Unperformable};
 use crate::chosen::Chosen;
 use crate::input_error::{Colour, InputError, InputKind, SourceText};
 use crate::op::Op;
-use crate::script::{Block, Script, compare};
+use crate::script::{Arg, Block, Script, compare};
 
 /// What a scenario file's name ends with.
 pub const EXTENSION: &str = "scn";
@@ -63,9 +63,14 @@ fn below(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
 }
 
 impl Unperformable {
-    /// The same as an error at the operation of `block`.
+    /// The same as an error at the operation of `block`, or at the argument it is about.
     pub fn at(self, script: &Script, block: &Block) -> InputError {
-        let error = script.error(block.invocation.span(), self.message);
+        let is_meant = |arg: &&Arg| match (&arg.key, &self.key) {
+            (Some(key), Some(meant)) => key.text == *meant,
+            _ => false,
+        };
+        let meant = block.invocation.args.iter().find(is_meant).map(Arg::span);
+        let error = script.error(meant.unwrap_or(block.invocation.span()), self.message);
         match self.hint {
             Some(hint) => error.with_hint(hint),
             None => error,

@@ -1,3 +1,4 @@
+mod bare;
 mod its;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,30 @@ fn pace_changes_no_outcome() {
     let eager = outcomes(&format!("{MACHINE}{text}")).unwrap();
     let stepped = "machine virt-its profile=linux-6.12 pace=stepped\n";
     assert_eq!(outcomes(&format!("{stepped}{text}")).unwrap(), eager);
+}
+
+/// Nought to nought is no range, and nobody reads the names of our types.
+#[test]
+fn what_is_shown_is_said_in_words() {
+    for profile in ["msi-v9", "msi-v10"] {
+        let text = format!(
+            "machine plain-v2m profile={profile} allow_unsafe_interrupts=y \
+             set=\"window-provider=nobody\"\nattach dev=00:01.0\ninfo\n"
+        );
+        let said = outcomes(&text).unwrap();
+        assert_eq!(said[2].last().unwrap(), "MSI geometry: reserved, without saying where");
+    }
+    // A device whose addresses the kernel lets pass, and where it should not read.
+    let start = "machine plain-v2m profile=msi-v9\n";
+    for (at, what) in [
+        ("0xf200000", "GICv2m frame 0"),
+        ("0x8000000", "the distributor"),
+        ("0x10010000", "BAR 0 of 00:02.0"),
+    ] {
+        let text = format!("{start}read dev=00:01.0 iova={at} size=4\n");
+        let said = outcomes(&text).unwrap();
+        assert_eq!(said[1], [format!("{at} -> {at}: {what}")]);
+    }
 }
 
 #[test]

@@ -94,6 +94,21 @@ impl<'a> Args<'a> {
         Ok(Some(value))
     }
 
+    /// Everything given as `key=number` that nobody has asked for: fields, by whatever name.
+    ///
+    /// # Errors
+    /// Not a number.
+    pub fn fields(&mut self) -> Result<FieldValues, InputError> {
+        let mut fields = Vec::new();
+        for (at, arg) in self.invocation.args.iter().enumerate() {
+            if let (Some(key), false) = (&arg.key, self.taken[at]) {
+                fields.push((key.text.clone(), self.read(&arg.value)?));
+                self.taken[at] = true;
+            }
+        }
+        Ok(FieldValues(fields))
+    }
+
     /// All has been asked for.
     ///
     /// # Errors
@@ -153,6 +168,11 @@ pub fn unknown_verb(
     let error = source.error(InputKind::Scenario, verb.span.clone(), message);
     suggest(error, &verb.text, known, "operations")
 }
+
+/// Fields of a structure by name, in the order in which they are written. Which names there are is
+/// for those who know the structure.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct FieldValues(pub Vec<(String, u64)>);
 
 fn suggest(error: InputError, word: &str, known: &[&'static str], what: &str) -> InputError {
     match nearest(word, known) {

@@ -1,5 +1,7 @@
 //! From a machine's facts to a machine that runs.
 
+mod firmware;
+
 use std::collections::BTreeSet;
 
 use passim_gic::its::ITS_BYTES;
@@ -9,25 +11,21 @@ use passim_model::bus::Overlap;
 use passim_model::memory::BankError;
 use passim_model::pci::Registers;
 use passim_model::topology::{BarKind, Function, Platform, SameRid};
-use passim_model::{
-    AddressMap, Endpoint, Iova, Memory, PageSize, PageSizes, PhysAddr, Span, Target, Topology,
-};
-use passim_smmu::v2::{Auxiliary, Version};
+use passim_model::{AddressMap, DeviceId, Endpoint, Memory, PhysAddr, Span, Target, Topology};
 use passim_smmu::v3::{Implementation, Wires};
 use passim_smmu::{SmmuV2, SmmuV3};
-use passim_vfio::iommu::{
-    BootError, DeviceFacts, DriverFacts, Firmware, SmmuModel, SmmuV2Facts, SmmuVersion,
-};
-use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
+use passim_vfio::iommu::BootError;
 use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
 
+use self::firmware::{firmware, interrupts};
 use super::aboard::MESSAGE_BYTES;
+use super::ats::Ats;
 use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
 use super::x86::X86Unit;
-use super::{Board, BoardDevice, Pace, Slot, System};
+use super::{Board, BoardDevice, Lost, Pace, Slot, System};
 use crate::machine::{self, Gic, GicIts, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
@@ -46,6 +44,8 @@ pub struct Setup {
     pub set_aside: Vec<Span<PhysAddr>>,
     /// When hardware works.
     pub pace: Pace,
+    /// A command of the ITS's driver that the ITS does not see.
+    pub lost: Option<Lost>,
 }
 
 impl Setup {
@@ -61,6 +61,7 @@ impl Setup {
             modules: Vec::new(),
             set_aside: Vec::new(),
             pace: Pace::Eager,
+            lost: None,
         }
     }
 }
@@ -93,6 +94,7 @@ impl System {
     pub fn new(machine: &Machine, setup: Setup) -> Result<Self, AssemblyError> {
         let topology = topology(machine)?;
         let mut board = Board::with(machine, &topology, setup.pace)?;
+        board.lose(setup.lost);
         let firmware = firmware(machine);
         let interrupts = interrupts(machine);
         let boot = Boot {
@@ -114,7 +116,11 @@ impl System {
         let smmu_of = functions.chain(platforms);
         let smmu_of = smmu_of.filter_map(|(device, smmu)| Some((device, smmu?))).collect();
         let (page, unplugged) = (machine.page_size, BTreeSet::new());
-        Ok(Self { board, kernel, topology, page, smmu_of, unplugged })
+        let its = match &machine.gic {
+            Gic::Its(gic) => gic.its.first().copied(),
+            Gic::V2m(_) => None,
+        };
+        Ok(Self { board, kernel, topology, page, smmu_of, unplugged, its })
     }
 }
 
@@ -158,8 +164,15 @@ impl Board {
             BoardDevice::new(device, facts.smmu.filter(|iommu| *iommu < iommus))
         });
         let (aboard, controller) = (aboard.collect(), controller(machine));
-        Ok(Board::new(Parts { memory, map, smmus, slots, x86, aboard, controller }, pace))
+        let smmu_ids = smmu_ids(machine);
+        let parts = Parts { memory, map, smmus, smmu_ids, slots, x86, aboard, controller };
+        Ok(Board::new(parts, pace))
     }
+}
+
+/// What an ITS knows the messages of each SMMU by.
+fn smmu_ids(machine: &Machine) -> Vec<Option<DeviceId>> {
+    machine.iommu.smmus().iter().map(|smmu| smmu.device_id).collect()
 }
 
 /// The functions, as the topology has them.
@@ -177,6 +190,7 @@ fn slots(machine: &Machine, topology: &Topology, smmus: usize) -> Vec<Slot> {
             rid,
             registers,
             smmu: smmu.filter(|smmu| *smmu < smmus),
+            ats: facts.filter(|facts| facts.ats).map(|_| Ats::default()),
             pin: topology.pin(rid),
             edu: Edu::at(rid, topology),
         }
@@ -204,7 +218,8 @@ fn controller(machine: &Machine) -> Controller {
     Controller::of_v2(GicV2::new(implementation))
 }
 
-fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
+/// The GICv3 of a machine as it stands after power-on.
+pub(crate) fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
     let spis = u16::try_from(facts.spis).unwrap_or(u16::MAX);
     let mut built = v3::Implementation::of(facts.preset, gicv3_cpus(machine), spis);
     built.its = vec![built.its[0]; facts.its.len()];
@@ -214,107 +229,6 @@ fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
 fn gicv3_cpus(machine: &Machine) -> u16 {
     let most = v3::MOST_CPUS as u16;
     u16::try_from(machine.cpus).unwrap_or(most).clamp(1, most)
-}
-
-fn firmware(machine: &Machine) -> Firmware {
-    let mut devices: Vec<DeviceFacts> = machine
-        .functions
-        .iter()
-        .filter_map(|function| {
-            let (endpoint, streams) = (function.rid.into(), function.streams.clone());
-            let (group, driver) = (function.group?, function.smmu?);
-            Some(DeviceFacts { endpoint, streams, group, driver })
-        })
-        .chain((0..).zip(&machine.platforms).filter_map(|(number, platform)| {
-            let (endpoint, streams) = (Endpoint::Platform(number), platform.streams.clone());
-            let (group, driver) = (platform.group?, platform.smmu?);
-            Some(DeviceFacts { endpoint, streams, group, driver })
-        }))
-        .collect();
-    devices.sort_by_key(|device| (device.group, device.endpoint));
-    Firmware { drivers: drivers(machine), devices }
-}
-
-fn interrupts(machine: &Machine) -> InterruptFacts {
-    let gic = match &machine.gic {
-        Gic::Its(gic) => GicFacts::V3 {
-            distributor: gic.distributor,
-            redistributors: gic.redistributors,
-            its: gic.its[0],
-        },
-        Gic::V2m(gic) => GicFacts::V2 {
-            distributor: gic.distributor,
-            cpu_interface: gic.cpu_interface,
-            frames: gic
-                .frames
-                .iter()
-                .map(|frame| FrameFacts { base: frame.base, spis: frame.properties })
-                .collect(),
-        },
-    };
-    let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), &it.held));
-    let platforms = machine.platforms.iter().map(|platform| &platform.held);
-    let platforms = (0..).map(Endpoint::Platform).zip(platforms);
-    let held = functions.chain(platforms).flat_map(|(holder, held)| {
-        held.iter().map(move |held| HeldFacts {
-            holder,
-            irq: Some(held.irq),
-            vector: held.vector,
-            name: held.name.clone(),
-        })
-    });
-    InterruptFacts {
-        gic,
-        cpus: machine.cpus,
-        ecam: machine.ecam,
-        held: held.collect(),
-        irqs_allocated: machine.irqs_allocated.clone(),
-        smmus: smmu_wires(machine),
-        doorbells_per_cpu: match &machine.gic {
-            Gic::V2m(gic) => gic.doorbells_per_cpu.clone(),
-            Gic::Its(_) => Vec::new(),
-        },
-    }
-}
-
-fn smmu_wires(machine: &Machine) -> Vec<SmmuWireFacts> {
-    let wires = machine.iommu.smmus().iter().enumerate().map(|(smmu, facts)| {
-        let machine::SmmuWires { event_queue, global_error, .. } = facts.wired;
-        SmmuWireFacts { smmu, event_queue, global_error, faults: Vec::new() }
-    });
-    let faults = machine.iommu.smmu_v2s().iter().enumerate().map(|(smmu, facts)| {
-        let lines = facts.global_fault.iter().chain(&facts.context_faults).copied();
-        let faults = lines.collect::<BTreeSet<_>>().into_iter().collect();
-        SmmuWireFacts { smmu, event_queue: None, global_error: None, faults }
-    });
-    wires.chain(faults).collect()
-}
-
-fn drivers(machine: &Machine) -> Vec<DriverFacts> {
-    let (aperture, page_sizes) = flat(machine.page_size);
-    let smmus = machine.iommu.smmus().iter();
-    let mut drivers: Vec<_> = smmus.map(|smmu| DriverFacts::SmmuV3 { base: smmu.base }).collect();
-    match machine.iommu {
-        Iommu::SmmuV3(_) => {}
-        Iommu::SmmuV2(ref smmus) => {
-            drivers.extend(smmus.iter().map(|smmu| DriverFacts::SmmuV2(smmu_v2_facts(smmu))));
-        }
-        Iommu::Flat => drivers.push(DriverFacts::Flat { aperture, page_sizes }),
-        Iommu::X86(X86 { base, messages, remaps_interrupts })
-        | Iommu::Mixed(_, X86 { base, messages, remaps_interrupts }) => {
-            drivers.push(DriverFacts::X86 { base, messages, remaps_interrupts });
-        }
-    }
-    drivers
-}
-
-/// A driver that takes what the recorded SMMUs take: 48 bits, pages and the block above them.
-fn flat(page: PageSize) -> (Span<Iova>, PageSizes) {
-    let first = Iova::new(0);
-    let aperture = Span::new(first, Iova::new((1 << 48) - 1)).expect("0 lies below 2^48");
-    // A table holds 2^(lg2 - 3) descriptors of 8 bytes, so that is by how much a block is larger.
-    let block = page.lg2() + page.lg2() - 3;
-    (aperture, PageSizes::from_bits(page.bytes() | 1 << block))
 }
 
 fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
@@ -337,30 +251,6 @@ fn smmu_v2_of(facts: &machine::SmmuV2) -> SmmuV2 {
         errata: facts.errata,
         ..passim_smmu::v2::Implementation::new(facts.description)
     })
-}
-
-/// What a device tree says of an SMMUv2: its `compatible`, and how many interrupts it lists.
-fn smmu_v2_facts(smmu: &machine::SmmuV2) -> SmmuV2Facts {
-    let listed = u32::try_from(smmu.context_faults.len()).unwrap_or(u32::MAX);
-    let version = match smmu.description.version {
-        Version::V1 => SmmuVersion::V1,
-        Version::V1With64K => SmmuVersion::V1With64K,
-        Version::V2 => SmmuVersion::V2,
-    };
-    SmmuV2Facts {
-        base: smmu.base,
-        version,
-        model: match smmu.description.auxiliary {
-            Auxiliary::Mmu500 { .. } => SmmuModel::Mmu500,
-            Auxiliary::None => SmmuModel::Generic,
-        },
-        stream_match_mask: smmu.stream_match_mask,
-        // A tree repeats the interrupt that several banks share.
-        context_interrupts: match version {
-            SmmuVersion::V2 if listed > 0 => listed.max(smmu.description.banks.into()),
-            _ => listed,
-        },
-    }
 }
 
 /// Doorbells first: they are the blocks that devices write to.

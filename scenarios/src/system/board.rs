@@ -1,15 +1,21 @@
 //! The board: memory, what answers at each address, and the parts that answer.
 
 mod host;
+mod lost;
+
+pub use lost::{Lost, LostCommand};
 
 use passim_gic::its::Report;
 use passim_gic::its::image::ImageError;
 use passim_gic::{Cpu, GicV2, GicV3, Signal, Size};
 use passim_model::pci::Registers;
-use passim_model::{AddressMap, Effect, IntId, Memory, PhysAddr, Requester, Rid, Target};
+use passim_model::{
+    AddressMap, DeviceId, Effect, IntId, Memory, PhysAddr, Requester, Rid, StreamId, Target,
+};
 use passim_smmu::v3::Progress;
 
 use super::aboard::BoardDevice;
+use super::ats::Ats;
 use super::controller::Controller;
 use super::dma::Initiator;
 use super::edu::Edu;
@@ -41,6 +47,8 @@ pub struct Slot {
     pub registers: Registers,
     /// Which SMMU its DMA passes; `None` on a machine without one.
     pub smmu: Option<usize>,
+    /// Its translation services, if it has any.
+    pub ats: Option<Ats>,
     /// Where its pin leads, if anywhere.
     pub(super) pin: Option<IntId>,
     /// What its other registers do, if that is known.
@@ -50,7 +58,7 @@ pub struct Slot {
 impl Slot {
     /// Who its transactions come from.
     pub(super) fn initiator(&self) -> Initiator {
-        Initiator { requester: self.registers.requester(), smmu: self.smmu }
+        Initiator { requester: self.registers.requester(), smmu: self.smmu, asks: None }
     }
 }
 
@@ -59,6 +67,8 @@ pub struct Board {
     memory: Memory,
     map: AddressMap,
     smmus: Vec<Smmu>,
+    /// What an ITS knows the messages of each SMMU by, if it does.
+    smmu_ids: Vec<Option<DeviceId>>,
     /// Ascending by requester identifier, as the topology has them.
     slots: Vec<Slot>,
     /// An IOMMU as on x86, which comes after the SMMUs.
@@ -66,10 +76,14 @@ pub struct Board {
     /// Devices that are on no bus, as the topology has them.
     pub(super) aboard: Vec<BoardDevice>,
     controller: Controller,
+    /// A command that no ITS sees.
+    lost: Option<Lost>,
     /// The CPU whose loads and stores come next.
     cpu: Cpu,
     pace: Pace,
     effects: Vec<Effect>,
+    /// Whether functions answer invalidations; else whoever looks at the effects does.
+    devices_answer: bool,
     deliveries: Vec<Delivery>,
 }
 
@@ -79,6 +93,8 @@ pub(super) struct Parts {
     /// Where each part answers.
     pub(super) map: AddressMap,
     pub(super) smmus: Vec<Smmu>,
+    /// By SMMU, what an ITS knows its messages by.
+    pub(super) smmu_ids: Vec<Option<DeviceId>>,
     /// Ascending by requester identifier.
     pub(super) slots: Vec<Slot>,
     pub(super) x86: Option<X86Unit>,
@@ -90,26 +106,35 @@ pub(super) struct Parts {
 impl Board {
     /// A board of memory and SMMUs alone; `map` says where each answers.
     pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<Smmu>, pace: Pace) -> Self {
-        let (slots, x86, aboard, controller) = (Vec::new(), None, Vec::new(), Controller::Absent);
-        Self::new(Parts { memory, map, smmus, slots, x86, aboard, controller }, pace)
+        let (smmu_ids, slots, aboard) = (Vec::new(), Vec::new(), Vec::new());
+        let (x86, controller) = (None, Controller::Absent);
+        Self::new(Parts { memory, map, smmus, smmu_ids, slots, x86, aboard, controller }, pace)
     }
 
     /// A board of these parts, on which CPU 0 runs.
     pub(super) fn new(parts: Parts, pace: Pace) -> Self {
-        let Parts { memory, map, smmus, slots, x86, aboard, controller } = parts;
+        let Parts { memory, map, smmus, smmu_ids, slots, x86, aboard, controller } = parts;
         Self {
             memory,
             map,
             smmus,
+            smmu_ids,
             slots,
             x86,
             aboard,
             controller,
+            lost: None,
             cpu: Cpu::default(),
             pace,
             effects: Vec::new(),
+            devices_answer: true,
             deliveries: Vec::new(),
         }
+    }
+
+    /// Invalidations of devices' caches are from now on left to whoever takes the effects.
+    pub fn leave_invalidations(&mut self) {
+        self.devices_answer = false;
     }
 
     /// When hardware works from now on.
@@ -164,6 +189,10 @@ impl Board {
 
     pub(super) fn slot_index(&self, rid: Rid) -> Option<usize> {
         self.slots.binary_search_by_key(&rid, |slot| slot.rid).ok()
+    }
+
+    pub(super) fn slots_mut(&mut self) -> &mut [Slot] {
+        &mut self.slots
     }
 
     pub(super) fn slot_mut(&mut self, index: usize) -> Option<&mut Slot> {
@@ -236,6 +265,8 @@ impl Board {
     fn run(&mut self, index: usize) {
         for _ in 0..MAX_STEPS {
             match self.smmus[index].step(&mut self.memory) {
+                // An invalidation that ended may be what the queue waited for.
+                Progress::Idle if self.perform(index) => {}
                 Progress::Idle => break,
                 Progress::Worked => {}
             }
@@ -244,12 +275,14 @@ impl Board {
     }
 
     /// Does what an SMMU wants done: its messages are written, its wires pulse at the interrupt
-    /// controller; all else is kept for whoever looks.
-    pub(super) fn perform(&mut self, index: usize) {
+    /// controller, its invalidations reach devices; all else is kept for whoever looks. Whether an
+    /// invalidation ended.
+    pub fn perform(&mut self, index: usize) -> bool {
+        let mut ended = false;
         for effect in self.smmus[index].take_effects() {
             match effect {
                 Effect::Write { at, data } => {
-                    if !self.write_word(at, data) {
+                    if !self.write_word(at, data, index) {
                         self.effects.push(effect);
                     }
                 }
@@ -258,21 +291,35 @@ impl Board {
                         self.effects.push(effect);
                     }
                 }
-                Effect::Resume(_) | Effect::InvalidateAtc(_) | Effect::RespondToPages(_) => {
-                    self.effects.push(effect);
+                Effect::InvalidateAtc(_) if !self.devices_answer => self.effects.push(effect),
+                Effect::InvalidateAtc(request) => {
+                    self.invalidate_atc(index, &request);
+                    ended = true;
                 }
+                Effect::RespondToPages(response) => {
+                    if !self.respond(index, response) {
+                        self.effects.push(effect);
+                    }
+                }
+                Effect::Resume(_) => self.effects.push(effect),
             }
         }
+        ended
     }
 
-    /// Writes 32 bits to RAM or to a doorbell that asks nobody who writes; `false` where neither
-    /// is.
-    fn write_word(&mut self, at: PhysAddr, data: u32) -> bool {
+    /// An SMMU writes 32 bits to RAM or to a doorbell; `false` where neither is, or where the
+    /// doorbell asks who writes and the SMMU has no name there.
+    fn write_word(&mut self, at: PhysAddr, data: u32, smmu: usize) -> bool {
+        let device = self.smmu_ids.get(smmu).copied().flatten();
+        // What an SMMU writes itself is not translated, so that the StreamID says nothing.
+        let stream = StreamId::default();
+        let requester = device.map(|device| Requester { stream, substream: None, device });
         match self.map.find(at) {
             Some((Target::Ram, _)) => self.memory.write(at, &data.to_le_bytes()).is_ok(),
             Some((Target::Interrupts(block), offset)) => {
                 let access = (offset, Size::Word, u64::from(data));
-                self.controller.message(block, access, None, &mut self.memory).is_some()
+                let memory = &mut self.memory;
+                self.controller.message(block, access, requester.as_ref(), memory).is_some()
             }
             _ => false,
         }

@@ -165,6 +165,11 @@ impl Controller {
         }
     }
 
+    /// Whether the block is an ITS.
+    pub(super) fn is_its(&self, number: u16) -> bool {
+        matches!(self.block(number), Some(Block::V3(v3::Block::Its(_))))
+    }
+
     /// Whether devices may write to the block, and it is known what comes of it.
     pub(super) fn is_doorbell(&self, number: u16) -> bool {
         let block = self.block(number);

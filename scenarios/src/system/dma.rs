@@ -6,6 +6,7 @@ use passim_model::{
 };
 use passim_smmu::v3::Explanation;
 
+use super::ats::NotGranted;
 use super::message::Arrival;
 use super::smmu::{Outcome, Stalled, Terminated, Transaction, Translated};
 use super::x86::Blocked;
@@ -38,6 +39,8 @@ pub enum Reach {
     Terminated(Terminated),
     /// At the SMMU, which waits for software to say how it goes on.
     Stalled(Stalled),
+    /// At the device, which asked for a translation and was not granted the access.
+    NotGranted(NotGranted),
 }
 
 /// What a device may be told about a transfer.
@@ -57,6 +60,8 @@ pub(super) struct Initiator {
     pub(super) requester: Requester,
     /// `None` for a device that passes none.
     pub(super) smmu: Option<usize>,
+    /// The function, if it asks for translations before it accesses.
+    pub(super) asks: Option<usize>,
 }
 
 impl System {
@@ -68,7 +73,7 @@ impl System {
         iova: Iova,
         access: Access,
     ) -> Option<Outcome> {
-        let Initiator { requester, smmu } = self.initiator(device.into()).ok()?;
+        let Initiator { requester, smmu, .. } = self.initiator(device.into()).ok()?;
         let outcome = self.board.translate(smmu?, requester, iova, access);
         self.deliver();
         outcome
@@ -86,7 +91,7 @@ impl System {
         iova: Iova,
         access: Access,
     ) -> Result<Option<(Transaction, Explanation)>, NoTransfer> {
-        let Initiator { requester, smmu } = self.initiator(device.into())?;
+        let Initiator { requester, smmu, .. } = self.initiator(device.into())?;
         let Some(smmu) = smmu.and_then(|smmu| self.board.smmu(smmu)?.v3()) else { return Ok(None) };
         let requester = Requester { substream, ..requester };
         let txn = Transaction { requester, iova, access };
@@ -131,7 +136,10 @@ impl System {
     fn initiator(&self, device: Endpoint) -> Result<Initiator, NoTransfer> {
         let requester = self.requester(device).ok_or(NoTransfer::NoDevice(device))?;
         let smmu = self.smmu_of.get(&device).copied();
-        Ok(Initiator { requester, smmu: smmu.filter(|smmu| *smmu < self.board.iommus()) })
+        let slot = device.rid().and_then(|rid| self.board.slot_index(rid));
+        let asks = slot.filter(|slot| self.board.asks(*slot));
+        let smmu = smmu.filter(|smmu| *smmu < self.board.iommus());
+        Ok(Initiator { requester, smmu, asks })
     }
 }
 
@@ -208,7 +216,7 @@ impl Board {
         /// The smallest granule.
         const PIECE_LG2: u32 = 12;
         let whole = Span::from_size(iova, len as u64).ok_or(NoTransfer::Size)?;
-        let Initiator { requester, smmu } = initiator;
+        let Initiator { requester, smmu, asks } = initiator;
         let access = match direction {
             Direction::Read => Access::READ,
             Direction::Write => Access::WRITE,
@@ -219,7 +227,10 @@ impl Board {
             let border = Iova::new(start.get() | ((1 << PIECE_LG2) - 1));
             let last = border.min(whole.last());
             let iova = Span::new(start, last).expect("a piece ends where it starts, or later");
-            let reach = self.reach(smmu, requester, iova.start(), access);
+            let reach = match asks {
+                Some(slot) => self.reach_asking(slot, initiator, iova.start(), access),
+                None => self.reach(smmu, requester, iova.start(), access),
+            };
             pieces.push(Piece { iova, reach });
             match last.checked_add(1) {
                 Some(next) if next <= whole.last() => start = next,
@@ -257,8 +268,13 @@ impl Board {
             };
         }
         let outcome = smmu.and_then(|smmu| self.translate(smmu, requester, iova, access));
+        self.land(outcome, iova)
+    }
+
+    /// Where a transaction to `at` ends, given what its SMMU says, if it passes one.
+    pub(super) fn land(&self, outcome: Option<Outcome>, at: Iova) -> Reach {
         let pa = match outcome {
-            None => PhysAddr::new(iova.get()),
+            None => PhysAddr::new(at.get()),
             Some(Outcome::Translated(Translated { pa, .. })) => pa,
             Some(Outcome::Terminated(terminated)) => return Reach::Terminated(terminated),
             Some(Outcome::Stalled(stalled)) => return Reach::Stalled(stalled),

@@ -6,6 +6,7 @@
 use passim_model::device::{BUFFER_BYTES, Device};
 use passim_model::{Direction, Iova, PhysAddr, Rid, Topology, Width};
 
+use super::dma::Initiator;
 use super::{Board, System};
 
 /// Vendor and device identifier.
@@ -158,9 +159,10 @@ impl Board {
     /// A read that faults delivers zeros, a write that faults is dropped (measured on 6.1 and
     /// 6.12); so it is while the function may not make transactions.
     fn carry(&mut self, function: usize) {
+        let asks = self.asks(function).then_some(function);
         let Some(slot) = self.slot_mut(function) else { return };
         let may_write = slot.registers.may_write();
-        let initiator = slot.initiator();
+        let initiator = Initiator { asks, ..slot.initiator() };
         let Some(edu) = &slot.edu else { return };
         let Some(Transfer { bus, offset, len, direction }) = edu.transfer() else { return };
         let dma = edu.device.dma(bus, offset, len, direction);

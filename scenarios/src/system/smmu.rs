@@ -83,6 +83,14 @@ impl Smmu {
         }
     }
 
+    /// The SMMUv3 it is, to be worked on; `None` for one of the other kind.
+    pub fn v3_mut(&mut self) -> Option<&mut SmmuV3> {
+        match self {
+            Self::V3(smmu) => Some(smmu),
+            Self::V2(_) => None,
+        }
+    }
+
     /// A CPU loads a register.
     pub(super) fn load(&mut self, offset: u64, width: Width) -> u64 {
         match self {

@@ -239,6 +239,7 @@ impl Look<'_> {
         let iova = 0x1000;
         let expected = match reading {
             Reading::Nothing => Answer::Faults(EventKind::BadSte, None),
+            Reading::NoContext => Answer::Faults(EventKind::BadCd, None),
             Reading::Aborts => Answer::Silent,
             Reading::Bypasses => Answer::Reaches { pa: iova, lg2: 64 },
             Reading::Unread(reason) => return self.report.skip(reason),

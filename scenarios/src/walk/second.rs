@@ -43,6 +43,8 @@ pub(crate) enum Reading {
     Aborts,
     /// STE.Config 0b100.
     Bypasses,
+    /// The CD is not valid.
+    NoContext,
     /// Tables.
     Tables(Tables),
     /// Something this reading knows too little of.
@@ -151,8 +153,17 @@ pub(crate) fn read_stream(
         };
         Ok(Tables { stage1, stage2, input_bits: input_size(registers), privilege })
     };
-    read_all().map_or_else(Reading::Unread, Reading::Tables)
+    match read_all() {
+        // STE.S1DSS lets stage 1 be passed by, and there is no other.
+        Ok(Tables { stage1: None, stage2: None, .. }) => Reading::Bypasses,
+        Ok(tables) => Reading::Tables(tables),
+        Err(NO_CONTEXT) => Reading::NoContext,
+        Err(reason) => Reading::Unread(reason),
+    }
 }
+
+/// Why there are no tables where CD.V is 0.
+const NO_CONTEXT: &str = "its CD is not valid";
 
 fn ste_address(
     registers: &Registers,
@@ -202,7 +213,7 @@ fn stage1(
     let word = |index: u64| through(cd + 8 * index).ok_or("its CD is not known");
     let (cd0, cd1, cd2) = (word(0)?, word(1)?, word(2)?);
     if !Cd0::V.is_set(cd0) {
-        return Err("its CD is not valid");
+        return Err(NO_CONTEXT);
     }
     if !Cd0::AA64.is_set(cd0) || Cd0::ENDI.is_set(cd0) || Cd2::DS.is_set(cd2) {
         return Err("stage-1 tables of AArch32, of big-endian words, or with 52-bit descriptors");

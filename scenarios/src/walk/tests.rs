@@ -1,8 +1,14 @@
 //! Dumps made here, of every stage and granule, and dumps that say something wrong.
 
+use passim_model::{Access, StreamId};
+use proptest::collection::vec;
+use proptest::prelude::{Strategy, any, prop_oneof};
+use proptest::sample::Index;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
-use super::{DumpReport, Expectations, Stand, look};
+use super::stand::transaction;
+use super::{DumpReport, Expectations, Stand, look, tell};
 use crate::input_error::{InputError, SourceText};
 
 /// Where things lie in a dump made here; 64K apart, so that any table fits.
@@ -146,6 +152,7 @@ fn streams_without_tables_agree() {
     for ste0 in [0, 1, 1 | 4 << 1] {
         agrees(&dump([ste0, 0, 0, 0], None, &[], &[]), 0);
     }
+    agrees(&dump(STE_STAGE1, Some([0; 4]), &[], &[]), 0);
 }
 
 #[test]
@@ -214,4 +221,40 @@ fn a_dump_that_contradicts_itself_is_refused_with_its_place() {
     assert!(message.contains("is 0x"), "{message}");
     let message = refused(&|dump| dump["cmdq"]["entries"] = json!([[16, "0x46", "0x0"]]));
     assert!(message.contains("slot 16"), "{message}");
+}
+
+/// Words as they could stand anywhere: few bits, small numbers, addresses of the dump, anything.
+fn word() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        any::<u64>(),
+        (0..64u32).prop_map(|bit| 1 << bit),
+        0..0x40u64,
+        (0..0x10u64, 0..0x1000u64).prop_map(|(page, low)| at::TABLES + (page << 16) + low),
+    ]
+}
+
+#[test]
+fn no_dump_makes_it_panic() {
+    let made = [of_16k(), of_64k(), nested()].map(|dump| dump.to_string());
+    let config = Config { cases: 200, failure_persistence: None, ..Config::default() };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let strategy = (0..made.len(), vec((any::<Index>(), word()), 1..5));
+    let changed = |(which, changes): (usize, Vec<(Index, u64)>)| {
+        let mut text = made[which].clone();
+        for (index, word) in changes {
+            let places: Vec<_> = text.match_indices("\"0x").map(|(at, _)| at + 1).collect();
+            let start = places[index.index(places.len())];
+            let end = start + text[start..].find('"').unwrap();
+            text.replace_range(start..end, &format!("{word:#x}"));
+        }
+        let Ok(mut stand) = Stand::of(&SourceText::new("smmu_made.json", text)) else {
+            return Ok(());
+        };
+        let asked = transaction(StreamId::new(8), 0x1000, Access::READ);
+        assert!(!tell(&asked, &stand.explain(&asked)).to_string().is_empty());
+        let report = look(&mut stand, &Expectations::default(), String::new(), |_| {});
+        assert!(!report.to_string().is_empty());
+        Ok(())
+    };
+    TestRunner::new_with_rng(config, rng).run(&strategy, changed).unwrap();
 }

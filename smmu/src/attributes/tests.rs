@@ -80,3 +80,14 @@ fn configuration_replaces() {
     // Device stays outer shareable whatever SHCFG says.
     assert_eq!(Replacement::of(0, true, 0, 0).apply(WB), device(0));
 }
+
+/// IHI 0070 G.b 5.4: the bytes of MAIR that VMSAv8-64 leaves open.
+#[test]
+fn reserved_types_of_mair_have_a_meaning() {
+    let memory = |byte| Attributes::of_mair(byte, 0, Shareability::Inner).memory;
+    for (byte, meaning) in [(0x01, 0x00), (0x06, 0x04), (0x0b, 0x08), (0x0d, 0x0c)] {
+        assert_eq!(memory(byte), meaning, "{byte:#x}");
+    }
+    assert_eq!((memory(0x40), memory(0xf0)), (0x43, 0xf3));
+    assert_eq!((memory(0x44), memory(0xff), memory(0x04)), (0x44, 0xff, 0x04));
+}

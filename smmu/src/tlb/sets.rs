@@ -49,12 +49,17 @@ struct SpaceState {
     sizes: u64,
     /// Bit n: some of them are pieces of a leaf of 2^n bytes.
     pieces_of: u64,
+    /// Which set its page 0 falls into.
+    spread: u64,
 }
 
 /// The store. See the [module](self).
 #[derive(Clone)]
 pub(super) struct Sets {
-    geometry: Geometry,
+    victim: Victim,
+    ways: usize,
+    /// Number of sets, less 1.
+    set_mask: u64,
     slots: Box<[Slot]>,
     spaces: Vec<SpaceState>,
     next_tag: u64,
@@ -64,25 +69,30 @@ pub(super) struct Sets {
 
 impl Sets {
     pub(super) fn new(geometry: Geometry) -> Self {
-        let geometry = Geometry {
-            sets_lg2: geometry.sets_lg2.min(20),
-            ways: geometry.ways.clamp(1, 16),
-            ..geometry
-        };
-        let count = usize::from(geometry.ways) << geometry.sets_lg2;
-        let slots = vec![EMPTY; count].into_boxed_slice();
-        Self { geometry, slots, spaces: Vec::new(), next_tag: DEAD + 1, clock: 0 }
+        let sets_lg2 = geometry.sets_lg2.min(20);
+        let ways = usize::from(geometry.ways.clamp(1, 16));
+        Self {
+            victim: geometry.victim,
+            ways,
+            set_mask: (1 << sets_lg2) - 1,
+            slots: vec![EMPTY; ways << sets_lg2].into_boxed_slice(),
+            spaces: Vec::new(),
+            next_tag: DEAD + 1,
+            clock: 0,
+        }
     }
 
     pub(super) fn add_space(&mut self) {
         let tag = self.fresh_tag();
-        self.spaces.push(SpaceState { tag, sizes: 0, pieces_of: 0 });
+        // Pages in a row fall into sets in a row; spaces start at different sets.
+        let spread = (self.spaces.len() as u64).wrapping_mul(0x9e37_79b1);
+        self.spaces.push(SpaceState { tag, sizes: 0, pieces_of: 0, spread });
     }
 
     #[inline(always)]
     pub(super) fn lookup(&mut self, space: SpaceId, input: u64) -> Option<&Translation> {
         let at = self.position(space, input)?;
-        if self.geometry.victim == Victim::LeastRecentlyUsed {
+        if self.victim == Victim::LeastRecentlyUsed {
             self.clock += 1;
             self.slots[at].used = self.clock;
         }
@@ -96,7 +106,7 @@ impl Sets {
         while sizes != 0 {
             let lg2 = sizes.trailing_zeros();
             sizes &= sizes - 1;
-            if let Some(at) = self.position_of(space, state.tag, input, lg2) {
+            if let Some(at) = self.position_of(state, input, lg2) {
                 return Some(at);
             }
         }
@@ -104,65 +114,78 @@ impl Sets {
     }
 
     #[inline(always)]
-    fn position_of(&self, space: SpaceId, tag: u64, input: u64, lg2: u32) -> Option<usize> {
+    fn position_of(&self, state: &SpaceState, input: u64, lg2: u32) -> Option<usize> {
         let first = page(input, lg2);
-        let set = self.set_of(space, first, lg2);
-        let ways = &self.slots[set..set + usize::from(self.geometry.ways)];
-        let way = ways.iter().position(|slot| {
+        let is_it = |slot: &Slot| {
             let found = &slot.translation;
-            slot.tag == tag && found.input == first && u32::from(found.lg2) == lg2
-        });
-        way.map(|way| set + way)
+            slot.tag == state.tag && found.input == first && u32::from(found.lg2) == lg2
+        };
+        let set = self.set_of(state.spread, first, lg2);
+        if self.ways == 1 {
+            return is_it(&self.slots[set]).then_some(set);
+        }
+        let ways = &self.slots[set..set + self.ways];
+        ways.iter().position(is_it).map(|way| set + way)
     }
 
     /// How many entries of a space translate `input`.
     pub(super) fn matches(&self, space: SpaceId, input: u64) -> usize {
         let state = &self.spaces[space.0 as usize];
         let sizes = (0..64).filter(|lg2| state.sizes >> lg2 & 1 != 0);
-        sizes.filter(|&lg2| self.position_of(space, state.tag, input, lg2).is_some()).count()
+        sizes.filter(|&lg2| self.position_of(state, input, lg2).is_some()).count()
     }
 
     /// Caches a translation; whether another gave way.
     #[inline(always)]
-    pub(super) fn insert(&mut self, space: SpaceId, translation: Translation) -> bool {
+    pub(super) fn insert(&mut self, space: SpaceId, translation: &Translation) -> bool {
         let lg2 = u32::from(translation.lg2);
-        let set = self.set_of(space, translation.input, lg2);
-        let ways = usize::from(self.geometry.ways);
         let state = &mut self.spaces[space.0 as usize];
         state.sizes |= 1 << lg2;
         if translation.leaf_lg2 != translation.lg2 {
             state.pieces_of |= 1 << translation.leaf_lg2;
         }
         let tag = state.tag;
-        let spaces = &self.spaces;
+        let set = self.set_of(self.spaces[space.0 as usize].spread, translation.input, lg2);
+        let (at, replaces) = match self.ways {
+            // Direct mapped: there is nothing to choose.
+            1 => (set, self.is_other(&self.slots[set], tag, translation)),
+            _ => self.place(set, tag, translation),
+        };
+        self.clock += 1;
+        let slot = &mut self.slots[at];
+        slot.translation = *translation;
+        (slot.tag, slot.space, slot.used) = (tag, space, self.clock);
+        replaces
+    }
+
+    /// Whether a slot holds a translation that counts, and another one.
+    #[inline(always)]
+    fn is_other(&self, slot: &Slot, tag: u64, translation: &Translation) -> bool {
+        let same = slot.tag == tag
+            && slot.translation.input == translation.input
+            && slot.translation.lg2 == translation.lg2;
+        slot.tag != DEAD && !same && slot.tag == self.spaces[slot.space.0 as usize].tag
+    }
+
+    /// Where in a set of several ways a translation goes, and whether another gives way.
+    #[inline(never)]
+    fn place(&self, set: usize, tag: u64, translation: &Translation) -> (usize, bool) {
+        let ways = &self.slots[set..set + self.ways];
         let same = |slot: &Slot| {
             slot.tag == tag
                 && slot.translation.input == translation.input
                 && slot.translation.lg2 == translation.lg2
         };
-        let free = |slot: &Slot| slot.tag != spaces[slot.space.0 as usize].tag;
-        let set_slots = &self.slots[set..set + ways];
-        let way = match set_slots {
-            // Direct mapped: there is nothing to choose.
-            [only] => (same(only) || only.tag == DEAD || free(only)).then_some(0),
-            _ => {
-                let dead = |slot: &Slot| slot.tag == DEAD || free(slot);
-                let found = set_slots.iter().position(same);
-                found.or_else(|| set_slots.iter().position(dead))
-            }
-        };
-        let replaces = way.is_none();
-        let way = way.unwrap_or_else(|| self.victim(set));
-        self.clock += 1;
-        self.slots[set + way] = Slot { tag, space, used: self.clock, translation };
-        replaces
+        let free = |slot: &Slot| !self.is_other(slot, tag, translation);
+        let found = ways.iter().position(same).or_else(|| ways.iter().position(free));
+        (set + found.unwrap_or_else(|| self.victim(set)), found.is_none())
     }
 
     /// The way of a full set that gives way.
     #[cold]
-    fn victim(&mut self, set: usize) -> usize {
-        let ways = usize::from(self.geometry.ways);
-        match self.geometry.victim {
+    fn victim(&self, set: usize) -> usize {
+        let ways = self.ways;
+        match self.victim {
             Victim::RoundRobin => self.clock as usize % ways,
             Victim::LeastRecentlyUsed => {
                 let ages = self.slots[set..set + ways].iter().map(|slot| slot.used).enumerate();
@@ -178,7 +201,8 @@ impl Sets {
 
     pub(super) fn drop_space(&mut self, id: SpaceId) {
         let tag = self.fresh_tag();
-        self.spaces[id.0 as usize] = SpaceState { tag, sizes: 0, pieces_of: 0 };
+        let state = &mut self.spaces[id.0 as usize];
+        (state.tag, state.sizes, state.pieces_of) = (tag, 0, 0);
     }
 
     pub(super) fn drop_addresses(&mut self, id: SpaceId, first: u64, last: u64, hint: Hint) {
@@ -218,12 +242,9 @@ impl Sets {
     }
 
     /// Index of the first slot of the set that `page` of this size can be in.
-    #[inline]
-    fn set_of(&self, space: SpaceId, page: u64, lg2: u32) -> usize {
-        // Pages in a row fall into sets in a row; spaces start at different sets.
-        let spread = u64::from(space.0).wrapping_mul(0x9e37_79b1);
-        let set = (page >> lg2).wrapping_add(spread) & ((1 << self.geometry.sets_lg2) - 1);
-        set as usize * usize::from(self.geometry.ways)
+    #[inline(always)]
+    fn set_of(&self, spread: u64, page: u64, lg2: u32) -> usize {
+        ((page >> lg2).wrapping_add(spread) & self.set_mask) as usize * self.ways
     }
 
     /// Drops entries of one space that overlap `first..=last`, if `admits` says so.
@@ -235,16 +256,15 @@ impl Sets {
         admits: impl Fn(&Translation) -> bool,
     ) {
         let state = self.spaces[id.0 as usize];
-        let ways = usize::from(self.geometry.ways);
-        let sets = 1u64 << self.geometry.sets_lg2;
+        let ways = self.ways;
         let mut sizes = state.sizes;
         while sizes != 0 {
             let lg2 = sizes.trailing_zeros();
             sizes &= sizes - 1;
             // Where the range has more pages than the TLB has sets, every set is visited once.
             let pages_less_one = (last >> lg2) - (first >> lg2);
-            for step in 0..=pages_less_one.min(sets - 1) {
-                let set = self.set_of(id, ((first >> lg2) + step) << lg2, lg2);
+            for step in 0..=pages_less_one.min(self.set_mask) {
+                let set = self.set_of(state.spread, ((first >> lg2) + step) << lg2, lg2);
                 for slot in &mut self.slots[set..set + ways] {
                     let entry = &slot.translation;
                     let inside = page(first, lg2) <= entry.input && entry.input <= last;

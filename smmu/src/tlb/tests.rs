@@ -100,7 +100,7 @@ fn compare(geometry: Geometry, ops: &[Op], exact: bool) {
         match *op {
             Op::Insert { space, page, size, leaf } => {
                 let entry = translation(page, size, leaf);
-                tlb.insert(ids[space], entry);
+                tlb.insert(ids[space], &entry);
                 let same = |(owner, old): &(usize, Translation)| {
                     *owner == space && (old.input, old.lg2) == (entry.input, entry.lg2)
                 };
@@ -160,7 +160,7 @@ fn a_range_to_the_end_of_the_address_space_ends() {
     let [name, ..] = spaces();
     let id = tlb.space(name);
     let top = Translation { input: !0xfff, ..translation(0, 0, 0) };
-    tlb.insert(id, top);
+    tlb.insert(id, &top);
     assert!(tlb.lookup(id, u64::MAX).is_some());
     tlb.invalidate(name..=name, 0, u64::MAX, Hint::default());
     assert!(tlb.lookup(id, u64::MAX).is_none());
@@ -171,10 +171,10 @@ fn a_full_set_gives_up_its_dead_first() {
     let mut tlb = sized(0, 2);
     let [first, second, ..] = spaces();
     let (a, b) = (tlb.space(first), tlb.space(second));
-    tlb.insert(a, translation(0x1000, 0, 0));
-    tlb.insert(b, translation(0x2000, 0, 0));
+    tlb.insert(a, &translation(0x1000, 0, 0));
+    tlb.insert(b, &translation(0x2000, 0, 0));
     tlb.invalidate_spaces(first..=first);
-    tlb.insert(b, translation(0x3000, 0, 0));
+    tlb.insert(b, &translation(0x3000, 0, 0));
     assert!(tlb.lookup(b, 0x2000).is_some() && tlb.lookup(b, 0x3000).is_some());
     assert!(tlb.lookup(a, 0x1000).is_none());
 }

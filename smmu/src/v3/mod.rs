@@ -7,7 +7,7 @@
 //! | `regs`, `queue` | which stores take effect, what does a load return, where is a queue entry? |
 //! | `config` | where are STE and CD, and what do they say? |
 //! | `config_cache` | which of them are remembered? |
-//! | `translate`, `stages`, `front` | what becomes of a transaction? |
+//! | `translate`, `stages`, `front`, `plain` | what becomes of a transaction? |
 //! | `stall` | which transactions wait for software? |
 //! | `ats`, `priq` | what is a device with a cache of its own told? |
 //! | `cmdq` | what does a command do? |
@@ -30,6 +30,7 @@ pub(crate) mod front;
 mod irq;
 pub mod names;
 mod outcome;
+mod plain;
 mod priq;
 mod queue;
 mod regs;
@@ -83,6 +84,7 @@ use config_cache::ConfigCache;
 use features::Features;
 use front::Front;
 use passim_model::{Effect, Memory, StreamId, Width, event};
+use plain::Plain;
 use regs::Registers;
 use stages::{Caching, FlagWrite};
 use stall::Stalls;
@@ -154,6 +156,7 @@ pub struct SmmuV3 {
     tlb: Tlb,
     configs: ConfigCache,
     front: Front,
+    plain: Option<Plain>,
     /// Stores and acknowledgements so far.
     stores: u64,
     effects: Vec<Effect>,
@@ -178,6 +181,7 @@ impl SmmuV3 {
             tlb: Tlb::new(implementation.tlb, implementation.retention),
             configs: ConfigCache::new(implementation.configs, implementation.retention),
             front: Front::new(implementation.tlb.sets_lg2),
+            plain: None,
             stores: 0,
             effects: Vec::new(),
             counters: Counters::default(),
@@ -200,6 +204,7 @@ impl SmmuV3 {
             tlb: self.tlb.clone(),
             configs: self.configs.clone(),
             front: self.front.clone(),
+            plain: self.plain.clone(),
             stores: self.stores,
             effects: Vec::new(),
             counters: self.counters,

@@ -14,6 +14,7 @@ pub use record::{RecordField, record_fields};
 pub use register::{REGISTERS, Register};
 
 use super::wire::cd::{CD_WORDS, Cd0, Cd1, Cd2, Cd3, L1Cd};
+use super::wire::pri::{PRI_WORDS, Pri0, Pri1};
 use super::wire::ste::{L1Std, STE_WORDS, Ste0, Ste1, Ste2, Ste3};
 use passim_model::bits::Field;
 
@@ -71,6 +72,13 @@ pub const CD: Structure = Structure {
     name: "CD",
     words: CD_WORDS,
     fields: &[&[Cd0::FIELDS], &[Cd1::FIELDS], &[Cd2::FIELDS], &[Cd3::FIELDS]],
+};
+
+/// A record of the PRI queue. IHI 0070 G.b chapter 8.
+pub const PAGE_REQUEST: Structure = Structure {
+    name: "page request",
+    words: PRI_WORDS,
+    fields: &[&[Pri0::FIELDS], &[Pri1::FIELDS]],
 };
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ mod first;
 mod judging;
 mod refusal;
 
-pub(crate) use fetch::ConfigThroughStages;
+pub(crate) use fetch::{ConfigThroughStages, find_bare};
+pub(crate) use judging::{must_mark, permitted};
 pub(crate) use refusal::Refusal;
 
 use crate::attributes::Attributes;
@@ -24,7 +25,7 @@ use crate::v3::explain::Log;
 use crate::v3::outcome::{Path, Translated};
 use crate::v3::wire::event::{Class, EventKind};
 use fetch::{Bare, Flags, Nested, NestedFault, Physical, Trail};
-use judging::{judge, must_mark};
+use judging::judge;
 use passim_model::access::{Access, Perms, Privilege};
 use passim_model::pgtable::vmsav8::{Stage, Stage1Leaf, Stage2Leaf};
 use passim_model::pgtable::walk::{self, Below, Fault, Fetch, Leaf};
@@ -151,7 +152,8 @@ impl<L: Log> Stages<'_, L> {
         let leaf = self.walk_stage1(stage1, regime.stage2, walk, address)?;
         self.log.leaf(Stage::One, &leaf);
         let (unprivileged, privileged) = stage1.permissions(&leaf);
-        let mut entry = self.entry_of(&leaf, walk, address, [unprivileged, privileged]);
+        let perms = [unprivileged, privileged];
+        let mut entry = entry_of(self.caching.retention, &leaf, walk, address, perms);
         entry.attributes = stage1.attributes(half, &leaf);
         let perms = granted(access, unprivileged, privileged);
         let permitted = perms.contains(access.needs());
@@ -179,7 +181,7 @@ impl<L: Log> Stages<'_, L> {
             entry.clean = true;
         }
         let space = if leaf.not_global { stage1.space } else { stage1.global };
-        self.tlb.insert(space, entry);
+        self.tlb.insert(space, &entry);
         judge(&entry, regime, address, demand, Path::Walk)
     }
 
@@ -349,13 +351,14 @@ impl<L: Log> Stages<'_, L> {
         })?;
         self.log.leaf(Stage::Two, &leaf);
         let entry = self.stage2_entry(stage2, &leaf, ipa, write);
-        self.tlb.insert(stage2.space, entry);
+        self.tlb.insert(stage2.space, &entry);
         Ok(entry)
     }
 
     /// A stage 2 translation as its leaf makes it, and the leaf's flags as the access makes them.
     fn stage2_entry(&mut self, stage2: &Stage2, leaf: &Leaf, ipa: u64, write: bool) -> Translation {
-        let mut entry = self.entry_of(leaf, &stage2.walk, ipa, [Perms::all(); 2]);
+        let retention = self.caching.retention;
+        let mut entry = entry_of(retention, leaf, &stage2.walk, ipa, [Perms::all(); 2]);
         entry.intermediate = entry.input;
         entry.stage2 = stage2.permissions(leaf);
         entry.leaf = stage2.leaf_attributes(leaf);
@@ -407,35 +410,35 @@ impl<L: Log> Stages<'_, L> {
         }
         Ok(PhysAddr::new(entry.output | ipa & low_bits(entry.lg2)))
     }
+}
 
-    /// A translation as one stage's leaf makes it.
-    #[inline(always)]
-    fn entry_of(
-        &self,
-        leaf: &Leaf,
-        walk: &walk::Config,
-        input: u64,
-        perms: [Perms; 2],
-    ) -> Translation {
-        let lg2 = match self.caching.retention {
-            Retention::Sized => leaf.lg2,
-            Retention::Everything => leaf.lg2 + run_lg2(leaf, walk, input),
-        } as u8;
-        let output = leaf.output & !low_bits(lg2);
-        Translation {
-            input: input & !low_bits(lg2),
-            output,
-            intermediate: output,
-            lg2,
-            leaf_lg2: lg2,
-            level: leaf.level,
-            granule: walk.granule,
-            stage1: perms,
-            stage2: [Perms::all(); 2],
-            clean: false,
-            attributes: Attributes::INCOMING,
-            leaf: crate::regime::LeafAttributes::NONE,
-        }
+/// A translation as one stage's leaf makes it.
+#[inline(always)]
+pub(crate) fn entry_of(
+    retention: Retention,
+    leaf: &Leaf,
+    walk: &walk::Config,
+    input: u64,
+    perms: [Perms; 2],
+) -> Translation {
+    let lg2 = match retention {
+        Retention::Sized => leaf.lg2,
+        Retention::Everything => leaf.lg2 + run_lg2(leaf, walk, input),
+    } as u8;
+    let output = leaf.output & !low_bits(lg2);
+    Translation {
+        input: input & !low_bits(lg2),
+        output,
+        intermediate: output,
+        lg2,
+        leaf_lg2: lg2,
+        level: leaf.level,
+        granule: walk.granule,
+        stage1: perms,
+        stage2: [Perms::all(); 2],
+        clean: false,
+        attributes: Attributes::INCOMING,
+        leaf: crate::regime::LeafAttributes::NONE,
     }
 }
 

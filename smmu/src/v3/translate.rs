@@ -16,6 +16,7 @@ use crate::v3::explain::{Log, Silent};
 use crate::v3::features::Features;
 use crate::v3::front::NEVER;
 use crate::v3::outcome::{Cause, Outcome, Path, Terminated, Transaction, Translated};
+use crate::v3::plain::Plain;
 use crate::v3::stages::{Caching, ConfigThroughStages, Demand, Found, Refusal, Stages};
 use crate::v3::wire::event::EventKind;
 use crate::v3::wire::regs::{Cr0, Cr2, Gbpa};
@@ -57,13 +58,13 @@ impl SmmuV3 {
             self.counters.tlb_hits += 1;
             return Outcome::Translated(answer);
         }
-        self.translate_behind(memory, txn, None)
+        self.translate_missed(memory, txn)
     }
 
     /// A number that changes whenever something cached is lost, or a register is stored to.
     #[inline(always)]
-    fn epoch(&self) -> u64 {
-        NEVER + 1 + self.tlb.losses() + self.configs.changes() + self.stores
+    pub(crate) fn epoch(&self) -> u64 {
+        NEVER + 1 + self.tlb.losses() + self.setting_epoch()
     }
 
     /// `ticket`: the name of a transaction that has stalled before.
@@ -151,6 +152,11 @@ impl SmmuV3 {
                         caching: self.caching,
                         log,
                     };
+                    let epoch = self.configs.changes() + self.stores;
+                    if !self.plain.as_ref().is_some_and(|plain| plain.serves(epoch, txn)) {
+                        let (regime, caching) = (&setting.regime, self.caching);
+                        self.plain = Plain::of(epoch, txn, regime, &overrides, caching);
+                    }
                     let (bits, input) = (setting.bypass_bits, txn.iova.get());
                     let found = through(&mut stages, &setting.regime, input, demand, bits)
                         .map_err(|refusal| {

@@ -2,8 +2,8 @@
 
 use super::every_preset;
 use crate::choice::Preset;
-use crate::its::Arrival;
-use crate::its::testkit::{Board, COLLECTIONS, DEVICES2, ITS, itt};
+use crate::its::testkit::{Board, COLLECTIONS, DEVICES, DEVICES2, ITS, itt};
+use crate::its::{Arrival, Untranslated};
 
 #[test]
 fn mapi_is_mapti_with_the_event_as_lpi() {
@@ -329,6 +329,23 @@ fn entries_as_others_write_them() {
         [1 << 63 | 0x3_0003, 1 << 63 | 0x1_0001, 1 << 63 | 0x2_0002, 0],
         "a list: the last has taken the place"
     );
+}
+
+/// IHI 0069 H 5.2: Valid in bit 63, the address in 51 to 12, of which a page of 64 KiB takes those
+/// from 16 on; the rest is not looked at.
+#[test]
+fn entries_of_level_1_have_an_address_and_nothing_else() {
+    every_preset(|mut board, _| {
+        board.put(DEVICES, 1 << 63 | 0x7ff << 52 | DEVICES2 | 0xffff);
+        board.map(2, 20, 8195, 3);
+        assert_ne!(board.get(DEVICES2 + 8 * 2), 0);
+        board.message(2, 20);
+        board.only(3, 8195);
+        // Bit 51 counts: nothing answers there.
+        board.put(DEVICES, 1 << 63 | 1 << 51 | DEVICES2);
+        board.unmap_collection(0);
+        assert!(matches!(board.message(2, 20), Arrival::Untranslated(Untranslated::Abort(_))));
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::known_tests::set_up;
 use crate::choice::Preset;
 use crate::choice::lpi::ClearEnable;
 use crate::its::image::{self, ImageError, Mappings, Reading};
-use crate::its::testkit::{Board, COLLECTIONS, DEVICES2, itt};
+use crate::its::testkit::{Board, COLLECTIONS, DEVICES, DEVICES2, itt};
 use crate::its::{Its, Layout};
 use crate::v3::testkit::cpu;
 use crate::v3::{Block, GicV3, Implementation};
@@ -190,6 +190,30 @@ fn a_table_made_for_smaller_entries_is_not_overrun() {
     board.configure(8194, 0xa3);
     board.message(2, 0);
     board.only(1, 8194);
+}
+
+#[test]
+fn a_cleared_level_1_entry_does_not_hinder_saving() {
+    every_preset(|mut board, _| {
+        board.map(2, 20, 8195, 3);
+        board.put(DEVICES, 0);
+        migrate(&mut board);
+        assert!(board.gic.its()[0].mappings(&board.memory).unwrap().devices.is_empty());
+        board.message(2, 20);
+        board.nothing();
+    });
+}
+
+/// Where events lose an unmapped collection for good, they do so after a migration too.
+#[test]
+fn orphans_are_made_by_whoever_goes_on() {
+    let mut board = Board::new(Preset::KvmAbi0);
+    board.map(2, 20, 8195, 3);
+    migrate(&mut board);
+    board.unmap_collection(3);
+    board.mapc(3, 3);
+    board.message(2, 20);
+    board.nothing();
 }
 
 #[test]

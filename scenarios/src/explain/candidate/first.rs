@@ -1,6 +1,7 @@
 //! What could be done before a refused request, so that it is accepted as it stands.
 
 use passim_model::{Conflict, Endpoint, Iova, Refusal, Rid};
+use passim_vfio::type1::Version;
 use passim_vfio::view::OpenFile;
 
 use super::{Attempt, elsewhere, irqs};
@@ -292,22 +293,45 @@ fn about_memory(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Way
             let action = DirtyAction::Start;
             vec![vec![Op::Dirty { action, iova: None, size: None, fd: *fd }]]
         }
-        ("dirty-v1", _, Op::Dirty { fd, .. }) => again_as_v2(*fd, around),
+        ("dirty-v1", _, Op::Dirty { fd, .. }) => afresh(*fd, Some(ContainerType::V2), around),
+        ("map-entry-limit", _, Op::Map { fd, .. }) => one_less(*fd, around),
+        ("window-overlap", Conflict::Window(_), Op::MsiWindow { fd, .. } | Op::Map { fd, .. })
+        | (
+            "msi-second-aperture" | "msi-other-range",
+            _,
+            Op::MsiWindow { fd, .. } | Op::Map { fd, .. },
+        ) => afresh(*fd, None, around),
         _ => return None,
     })
 }
 
-/// Takes the devices out of their container, and the first into one of type v2.
-fn again_as_v2(fd: Option<Signed>, around: &Surroundings) -> Ways {
+/// Takes every device out of a container, and the first into a new one, of another type if one is
+/// wanted. What the old one held is gone then.
+fn afresh(fd: Option<Signed>, kind: Option<ContainerType>, around: &Surroundings) -> Ways {
     let fd = fd.map_or(around.container, |fd| i32::try_from(fd.0).ok());
-    let number = around.container_fds.iter().find(|(known, _)| Some(*known) == fd);
+    let Some((_, number)) = around.container_fds.iter().find(|(known, _)| Some(*known) == fd)
+    else {
+        return Vec::new();
+    };
+    let is_v1 = around.containers.get(number).is_some_and(|it| it.version == Some(Version::V1));
+    let kind = kind.or_else(|| is_v1.then_some(ContainerType::V1));
     let members = around.attached.iter().filter(|(dev, attached)| {
-        attached.process == around.process
-            && around.devices.get(dev) == number.map(|(_, number)| number)
+        attached.process == around.process && around.devices.get(dev) == Some(number)
     });
     let devices: Vec<Rid> = members.map(|(dev, _)| *dev).collect();
     let Some(&first) = devices.first() else { return Vec::new() };
     let detach = devices.iter().map(|dev| Op::Detach { dev: *dev });
-    let attach = Op::Attach { dev: first, kind: Some(ContainerType::V2), container: None };
+    let attach = Op::Attach { dev: first, kind, container: None };
     vec![detach.chain([attach]).collect()]
+}
+
+/// Unmaps the smallest mapping there is.
+fn one_less(fd: Option<Signed>, around: &Surroundings) -> Ways {
+    let here = around.container_behind(fd.map(|fd| fd.0));
+    let mappings = here.map(|here| here.mappings.as_slice()).unwrap_or_default();
+    let ranges = mappings.iter().filter_map(|it| Some((it.iova.size()?, it.iova.start())));
+    let unmap = ranges.min().map(|(size, iova)| {
+        vec![Op::Unmap { iova, size: Number(size), fd, flags: None, argsz: None }]
+    });
+    unmap.into_iter().collect()
 }

@@ -146,6 +146,10 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
         Conflict::Limit { limit, .. } => map.within_limit(limit, around),
         // Nothing but the request itself: no size, or past the end of the addresses.
         Conflict::Request if map.size == 0 => vec![Map { size: page, ..map.clone() }],
+        Conflict::Request if map.is_window(around) => {
+            let page = (map.size > page).then(|| Map { size: page, ..map.clone() });
+            map.in_gaps(around).into_iter().chain(page).collect()
+        }
         Conflict::Request => {
             let mut others = map.in_gaps(around);
             others.extend(map.in_areas(map.va, around));

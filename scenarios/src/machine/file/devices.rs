@@ -195,6 +195,7 @@ impl FunctionFile {
             device_id: DeviceId::new(own),
             reserved: reserved?,
             held,
+            ats: self.ats,
             isolation: Isolation {
                 acs: acs.map_err(&wrong)?,
                 aliases: aliases.map_err(&wrong)?,

@@ -4,7 +4,7 @@ mod features;
 
 use std::ops::Range;
 
-use passim_model::PhysAddr;
+use passim_model::{DeviceId, PhysAddr};
 use passim_smmu::tlb::Retention;
 use passim_smmu::v3::IdRegisters;
 use serde::Deserialize;
@@ -30,6 +30,8 @@ pub(super) struct SmmuFile {
     choices: features::Table,
     #[serde(default)]
     spis: SmmuSpisFile,
+    /// `msi-parent` of the SMMU itself: the DeviceID of its own messages.
+    device_id: Option<u32>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -68,6 +70,7 @@ impl SmmuFile {
                 command_sync: wire(self.spis.command_sync),
                 global_error: wire(self.spis.global_error),
             },
+            device_id: self.device_id.map(DeviceId::new),
             retention: match self.caches {
                 CachesFile::Sized => Retention::Sized,
                 CachesFile::Everything => Retention::Everything,

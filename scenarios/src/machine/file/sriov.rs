@@ -107,6 +107,7 @@ impl SriovFile {
             reserved: physical.reserved.clone(),
             held: Vec::new(),
             isolation: Isolation { physical: Some(physical.rid), ..Isolation::default() },
+            ats: physical.ats,
         })
     }
 

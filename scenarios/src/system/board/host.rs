@@ -97,7 +97,9 @@ impl Host for Board {
                 self.smmus[index].store(offset, width, value, &mut self.memory);
                 match self.pace {
                     Pace::Eager => self.run(index),
-                    Pace::Stepped => self.perform(index),
+                    Pace::Stepped => {
+                        self.perform(index);
+                    }
                 }
             }
             (Target::Config, offset) => {
@@ -112,6 +114,7 @@ impl Host for Board {
             }
             (Target::Interrupts(block), offset) => {
                 let access = (offset, width.into(), value);
+                self.lose_command(block, offset, value);
                 let stored = self.controller.store(block, access, self.cpu, &mut self.memory);
                 stored.ok_or(Abort(at))?;
                 if self.pace == Pace::Eager {

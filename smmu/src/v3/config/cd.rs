@@ -210,15 +210,18 @@ fn half(
     let top_byte = if at.top_byte.is_set(w0) { TopByte::Ignored } else { TopByte::Counts };
     let refused = f.e0pd && two_halves && at.no_unprivileged.is_set(own);
     let unprivileged = if refused { Unprivileged::Refused } else { Unprivileged::Permitted };
-    // IHI 0070 G.b 5.4 (DS): descriptors then hold an address where shareability was.
-    let shareability = ds.then(|| Shareability::of(at.shareability.get(w0)));
+    // IHI 0070 G.b 5.4 (DS): descriptors of the small granules then hold an address where
+    // shareability was; those of the 64K granule do not change.
+    let shared = |ds: bool| ds.then(|| Shareability::of(at.shareability.get(w0)));
     if disabled {
         // IHI 0070 G.b 5.4.1.1: nothing of a disabled half is checked.
-        let granule = Granule::K4;
+        let (granule, shareability) = (Granule::K4, shared(ds));
         return Ok(Half { walk: None, granule, top_byte, unprivileged, shareability });
     }
     let field = at.granule.get(w0);
     let granule = if at.is_upper { granule1(field, f) } else { granule0(field, f) };
+    let ds = ds && granule != Some(Granule::K64);
+    let shareability = shared(ds);
     let size_offset = at.size.get(w0) as u32;
     // IHI 0070 G.b 5.4.2: TxSZ is judged before TGx, with the limits of the granule named.
     let named = granule.unwrap_or(Granule::K4);

@@ -333,7 +333,8 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
     let haft = f.flag_update == FlagUpdate::Tables && Ste2::S2HAFT.is_set(w2);
     require(ha || !haft, SteFlaw::S2FlagUpdate)?;
     let granule = granule0(Ste2::S2TG.get(w2), f).ok_or(SteFlaw::S2Tg)?;
-    let ds = f.ds && Ste3::S2DS.is_set(w3);
+    // IHI 0070 G.b 5.2 (S2DS): the 64K granule has no use for it.
+    let ds = f.ds && Ste3::S2DS.is_set(w3) && granule != Granule::K64;
     let output_bits = output_bits(Ste2::S2PS.get(w2), granule, ds, f);
     let ttb = Ste3::S2TTB.in_place(w3);
     require(ttb >> output_bits == 0, SteFlaw::S2Ttb)?;

@@ -27,7 +27,8 @@ const SUBSTREAM: &[RecordField] = &[at(0, "SubstreamID", Event0::SUBSTREAM_ID)];
 const STALL: &[RecordField] = &[at(1, "Stall", Event1::STALL), at(1, "STAG", Event1::STAG)];
 const RNW: &[RecordField] = &[at(1, "RnW", Event1::RNW)];
 const ACCESS: &[RecordField] = &[at(1, "PnU", Event1::PNU), at(1, "InD", Event1::IND)];
-const STAGE2: &[RecordField] = &[at(1, "NSIPA", Event1::NSIPA), at(1, "S2", Event1::S2)];
+const NSIPA: &[RecordField] = &[at(1, "NSIPA", Event1::NSIPA)];
+const STAGE2: &[RecordField] = &[at(1, "S2", Event1::S2)];
 const CLASS: &[RecordField] = &[at(1, "CLASS", Event1::CLASS)];
 const TTRNW: &[RecordField] = &[at(1, "TTRnW", Event1::TTRNW)];
 const INPUT: &[RecordField] = &[at(2, "InputAddr", Event2Address::INPUT_ADDR)];
@@ -71,9 +72,9 @@ pub fn record_fields(kind: EventKind) -> impl Iterator<Item = RecordField> {
         | EventKind::AddrSize
         | EventKind::Access
         | EventKind::Permission => {
-            &[SSV, SUBSTREAM, STALL, ACCESS, RNW, STAGE2, CLASS, TTRNW, INPUT, IPA]
+            &[SSV, SUBSTREAM, STALL, ACCESS, RNW, NSIPA, STAGE2, CLASS, TTRNW, INPUT, IPA]
         }
-        EventKind::TlbConflict => &[SSV, SUBSTREAM, ACCESS, RNW, STAGE2, INPUT, IPA],
+        EventKind::TlbConflict => &[SSV, SUBSTREAM, ACCESS, RNW, NSIPA, STAGE2, INPUT, IPA],
     };
     let rest = rest.iter().flat_map(|fields| fields.iter());
     STREAM.iter().chain(rest).copied()

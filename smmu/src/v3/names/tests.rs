@@ -1,4 +1,6 @@
-use super::{CD, COMMANDS, L1CD, L1STD, REGISTERS, Register, STE, Structure, record_fields};
+use super::{
+    CD, COMMANDS, L1CD, L1STD, PAGE_REQUEST, REGISTERS, Register, STE, Structure, record_fields,
+};
 use crate::v3::wire::command::COMMAND_WORDS;
 use crate::v3::wire::event::{EVENT_WORDS, Event0};
 use crate::v3::{Class, EventKind};
@@ -18,7 +20,7 @@ fn is_told_apart(structure: &Structure) {
 
 #[test]
 fn fields_are_told_apart() {
-    for structure in [L1STD, STE, L1CD, CD] {
+    for structure in [L1STD, STE, L1CD, CD, PAGE_REQUEST] {
         is_told_apart(&structure);
     }
     for command in COMMANDS {

@@ -11,13 +11,13 @@ use passim_model::access::Access;
 
 /// Whether an access may have to mark a descriptor dirty, so that the tables have to be walked.
 #[inline]
-pub(super) fn must_mark(entry: &Translation, access: Access) -> bool {
+pub(crate) fn must_mark(entry: &Translation, access: Access) -> bool {
     entry.clean && access.is_write()
 }
 
 /// What a translation answers, if both stages permit the access.
 #[inline(always)]
-fn permitted(
+pub(crate) fn permitted(
     entry: &Translation,
     input: u64,
     demand: Demand,
@@ -28,16 +28,15 @@ fn permitted(
     let first = granted(access, entry.stage1[0], entry.stage1[1]);
     let second = granted(access, entry.stage2[0], entry.stage2[1]);
     let perms = first & second;
-    perms.contains(access.needs()).then(|| Translated {
-        pa: PhysAddr::new(entry.output | input & low_bits(entry.lg2)),
-        perms,
-        lg2: entry.lg2,
-        path,
-        attributes: match stage2 {
-            None => entry.attributes,
-            Some(stage2) => stage2.attributes(demand.attributes, &entry.leaf),
-        },
-    })
+    if !perms.contains(access.needs()) {
+        return None;
+    }
+    let pa = PhysAddr::new(entry.output | input & low_bits(entry.lg2));
+    let attributes = match stage2 {
+        None => entry.attributes,
+        Some(stage2) => stage2.attributes(demand.attributes, &entry.leaf),
+    };
+    Some(Translated { pa, perms, lg2: entry.lg2, path, attributes })
 }
 
 /// Judges the permissions of a translation, stage 1 first.

@@ -113,11 +113,11 @@ impl SmmuV2 {
         Ok(())
     }
 
-    /// Forgets every translation of the domain.
+    /// Forgets every translation of the domain; there are none before its bank is written.
     pub(in crate::iommu) fn flush(&self, domain: &Domain) -> Worklist {
-        Worklist::new(
-            domain.tagged().map(|tagged| tagged.all(&self.features)).into_iter().flatten(),
-        )
+        let written = domain.live.as_ref().is_some_and(|live| live.written);
+        let tagged = domain.tagged().filter(|_| written);
+        Worklist::new(tagged.map(|tagged| tagged.all(&self.features)).into_iter().flatten())
     }
 
     /// The acts before a domain without devices can be taken apart.

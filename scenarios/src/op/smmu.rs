@@ -1,0 +1,157 @@
+//! Operations of software that programs an SMMUv3 by hand, and of devices behind it: the names are
+//! those of IHI 0070. Everything becomes bytes in memory, stores to registers, and transactions.
+
+use passim_model::{Iova, Perms, PhysAddr};
+
+use super::{AccessKind, Argument, AtcEnd, DescriptorKind, Form, Number, Verb, YesNo};
+use crate::input_error::{InputError, SourceText};
+use crate::script::{Args, FieldValues, Invocation, Text, unknown_verb};
+
+operations! {
+    /// An operation on an SMMUv3 of a bare machine. See the [module](self).
+    enum SmmuOp;
+    /// Stores to a register of the SMMU: the value, and fields by name over it. Without either,
+    /// shows what it holds.
+    Register = "smmu-register" {
+        /// Its name, such as `CR0`.
+        word name: Text = "a register",
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+        /// The whole register.
+        opt value: Number = "value",
+        /// Fields, such as `smmuen=1`.
+        rest fields: FieldValues = "field",
+    }
+    /// Writes a level-1 Stream table descriptor.
+    L1Std = "l1std" {
+        /// Physical address.
+        key at: PhysAddr = "at",
+        /// Fields; those not named are 0.
+        rest fields: FieldValues = "field",
+    }
+    /// Writes a Stream table entry.
+    Ste = "ste" {
+        /// Physical address.
+        key at: PhysAddr = "at",
+        /// Fields; those not named are 0.
+        rest fields: FieldValues = "field",
+    }
+    /// Writes a level-1 Context descriptor.
+    L1Cd = "l1cd" {
+        /// Physical address.
+        key at: PhysAddr = "at",
+        /// Fields; those not named are 0.
+        rest fields: FieldValues = "field",
+    }
+    /// Writes a Context descriptor.
+    Cd = "cd" {
+        /// Physical address.
+        key at: PhysAddr = "at",
+        /// Fields; those not named are 0.
+        rest fields: FieldValues = "field",
+    }
+    /// Writes a valid translation table descriptor, VMSAv8-64.
+    Descriptor = "descriptor" {
+        /// Physical address.
+        key at: PhysAddr = "at",
+        /// table; page or block of stage 1; s2-page or s2-block of stage 2.
+        key kind: DescriptorKind = "kind",
+        /// The next table, or where the page or block lies.
+        key oa: PhysAddr = "oa",
+        /// The granule: 4K, 16K or 64K; 4K without it.
+        opt granule: Number = "granule",
+        /// Whether DS says where its address bits are.
+        opt ds: YesNo = "ds",
+        /// Fields; those not named are 0.
+        rest fields: FieldValues = "field",
+    }
+    /// Puts a command into the Command queue and rings; shows how far the queue was consumed.
+    Command = "command" {
+        /// Its name, such as `CFGI_STE`, or an opcode.
+        word name: Text = "a command",
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+        /// Fields; those not named are 0.
+        rest fields: FieldValues = "field",
+    }
+    /// What a driver does after a command error: the command becomes CMD_SYNC, and the error is
+    /// acknowledged.
+    SkipCommand = "skip-command" {
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+    /// A device asks for one access; shows where it goes, or why it does not.
+    Transaction = "transaction" {
+        /// StreamID.
+        key sid: u32 = "sid",
+        /// SubstreamID.
+        opt ssid: u32 = "ssid",
+        /// The address.
+        key iova: Iova = "iova",
+        /// r, w, or x for an instruction fetch; r without it.
+        opt access: AccessKind = "access",
+        /// Whether it claims privilege.
+        opt privileged: YesNo = "priv",
+        /// Bytes; a transfer across a border of 4K is several transactions.
+        opt size: Number = "size",
+        /// Whether the device says that the address is translated already: ATS.
+        opt translated: YesNo = "translated",
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+    /// A device asks for a translation: ATS. Writing is asked for too, unless `nw=y`.
+    TranslationRequest = "translation-request" {
+        /// StreamID.
+        key sid: u32 = "sid",
+        /// SubstreamID.
+        opt ssid: u32 = "ssid",
+        /// The address.
+        key iova: Iova = "iova",
+        /// NW: it will not write.
+        opt no_write: YesNo = "nw",
+        /// Whether it wants to execute.
+        opt execute: YesNo = "exec",
+        /// Whether it claims privilege.
+        opt privileged: YesNo = "priv",
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+    /// A device says how an invalidation of its cache ended.
+    AtcAnswer = "atc-answer" {
+        /// Which invalidation.
+        key tag: u32 = "tag",
+        /// done, unsupported or timeout; done without it.
+        opt end: AtcEnd = "end",
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+    /// A device asks for a page: PRI.
+    PageRequest = "page-request" {
+        /// StreamID.
+        key sid: u32 = "sid",
+        /// SubstreamID.
+        opt ssid: u32 = "ssid",
+        /// The page.
+        key page: Iova = "page",
+        /// What for; `-` with `last=y` and a SubstreamID is a Stop Marker.
+        key prot: Perms = "prot",
+        /// Whether it claims privilege.
+        opt privileged: YesNo = "priv",
+        /// Page Request Group Index.
+        opt group: u16 = "group",
+        /// Whether it is the last of its group.
+        opt last: YesNo = "last",
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+    /// Takes all requests from the PRI queue, and acknowledges an overflow.
+    PageRequests = "page-requests" {
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+    /// Takes all records from the Event queue, and acknowledges an overflow.
+    Events = "events" {
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+}

@@ -1,0 +1,228 @@
+//! The ITS of a recording: what the kernel told it, and what became of that in memory.
+//!
+//! A dump is compared in three ways. The commands in its queue are performed by an ITS of the
+//! model, on memory of its own, and must leave the tables of the dump. Those tables, as bytes, must
+//! lead every event to the LPI and the CPU that the model's own tables lead it to. And what the
+//! model's own driver has told the model's ITS must be what the kernel told, in kind, order and
+//! every field but addresses.
+
+mod apart;
+mod fields;
+
+use std::collections::BTreeMap;
+
+use passim_gic::Cpu;
+use passim_gic::its::image::{Device, Mappings};
+use passim_model::{EventId, Host, IntId, PhysAddr, Width};
+
+use super::Replayer;
+use super::compare::Place;
+use super::perform::Taken;
+use super::report::Difference;
+use crate::machine::{Gic, GicIts};
+use crate::recording::dump::ItsDump;
+use crate::recording::step::Dump;
+use crate::system::Board;
+use apart::Apart;
+use fields::{COMMANDS, Named, REDISTRIBUTOR, REGISTERS, command_text};
+
+/// Most differences that one dump reports.
+const MAX_REPORTED: usize = 4;
+/// The first LPI. IHI 0069 H 2.2.
+const FIRST_LPI: u32 = 8192;
+/// Bytes of a redistributor's registers.
+const REDISTRIBUTOR_BYTES: u64 = 0x2_0000;
+/// Bytes of a command. IHI 0069 H 5.3.
+pub(super) const COMMAND_BYTES: u64 = 32;
+
+impl Replayer<'_> {
+    /// A dump of a GICv3 and its ITS.
+    pub(super) fn its_dump(&mut self, number: u64, dump: &Dump) -> Taken {
+        let Some(path) = self.found.dump(&dump.file_stem()) else {
+            return Taken::Skipped("dump its", "no dump lies beside the recording");
+        };
+        let recorded = match ItsDump::read(&path) {
+            Ok(recorded) => recorded,
+            Err(error) => return Taken::Unreadable(error),
+        };
+        let Gic::Its(gic) = &self.machine.gic else { unreachable!("asked before") };
+        let gic = gic.clone();
+        let place = Place { line: number, call: format!("dump {}: its", dump.name) };
+        let board = &mut self.system.board;
+        let mut wrong = registers(board, &gic, &place, &recorded);
+        wrong.extend(told(board, &gic, &place, &recorded));
+        wrong.extend(configuration(board, &gic, &place, &recorded));
+        wrong.extend(pending(board, &place, &recorded));
+        let own = board.gicv3().and_then(|it| it.its().first()?.mappings(board.memory()).ok());
+        match Apart::from_tables(&self.machine, &gic, &recorded) {
+            Ok(mut apart) => {
+                let theirs = apart.mappings();
+                wrong.extend(mapped(&place, &theirs, &own.unwrap_or_default()));
+                wrong.extend(apart.translate(&place, &theirs));
+            }
+            Err(why) => wrong.push(place.differs("tables in memory", why)),
+        }
+        wrong.extend(performed(&self.machine, &gic, &place, &recorded));
+        let mut wrong = wrong.into_iter().take(MAX_REPORTED);
+        let first = wrong.next();
+        self.report.differences.extend(wrong);
+        Taken::Compared(first)
+    }
+}
+
+/// Registers of ITS and redistributors, without the addresses of tables.
+fn registers(
+    board: &mut Board,
+    gic: &GicIts,
+    place: &Place,
+    recorded: &ItsDump,
+) -> Vec<Difference> {
+    let mut looks: Vec<(String, Option<PhysAddr>, Width, u64, u64)> = Vec::new();
+    for &Named { name, offset, width, compared } in REGISTERS {
+        if let Some(value) = recorded.registers.get(name) {
+            let at = gic.its[0].checked_add(offset);
+            looks.push((format!("GITS_{name}"), at, width, compared, *value));
+        }
+    }
+    for table in &recorded.tables {
+        let at = gic.its[0].checked_add(fields::BASER + 8 * u64::from(table.number));
+        let name = format!("GITS_BASER{}", table.number);
+        looks.push((name, at, Width::W64, fields::BASER_COMPARED, table.raw));
+    }
+    for redistributor in &recorded.redistributors {
+        let base = u64::from(redistributor.cpu) * REDISTRIBUTOR_BYTES;
+        let base = gic.redistributors.checked_add(base);
+        let values = [
+            redistributor.ctlr,
+            redistributor.typer,
+            redistributor.propbaser,
+            redistributor.pendbaser,
+        ];
+        for (&Named { name, offset, width, compared }, value) in REDISTRIBUTOR.iter().zip(values) {
+            let name = format!("GICR_{name} of cpu {}", redistributor.cpu);
+            let at = base.and_then(|base| base.checked_add(offset));
+            looks.push((name, at, width, compared, value));
+        }
+    }
+    let differs =
+        |(name, at, width, compared, kernel): (String, Option<PhysAddr>, _, u64, u64)| match at
+            .map(|at| board.load(at, width))
+        {
+            Some(Ok(model)) => place.number(&name, kernel & compared, model & compared),
+            _ => Some(place.differs(format!("{name} {kernel:#x}"), "nothing answers")),
+        };
+    looks.into_iter().filter_map(differs).collect()
+}
+
+/// What is in the model's queue, as far as GITS_CWRITER.
+fn queue(board: &mut Board, gic: &GicIts) -> Option<Vec<[u64; 4]>> {
+    let mut load = |offset| board.load(gic.its[0].checked_add(offset)?, Width::W64).ok();
+    let (base, end) = (load(fields::CBASER)? & fields::QUEUE_ADDRESS, load(fields::CWRITER)?);
+    let mut commands = Vec::new();
+    for n in 0..(end & fields::QUEUE_OFFSET) / COMMAND_BYTES {
+        let at = PhysAddr::new(base).checked_add(n * COMMAND_BYTES)?;
+        commands.push(<[u64; 4]>::try_from(board.memory().words(at, 4).ok()?).ok()?);
+    }
+    Some(commands)
+}
+
+/// The commands of both drivers, up to the addresses of tables: the first that differs.
+fn told(board: &mut Board, gic: &GicIts, place: &Place, recorded: &ItsDump) -> Option<Difference> {
+    let own = queue(board, gic).unwrap_or_default();
+    let longest = own.len().max(recorded.commands.len());
+    let text = |command: Option<&[u64; 4]>| command.map_or("no command".to_owned(), command_text);
+    (0..longest).find_map(|n| {
+        let (kernel, model) = (recorded.commands.get(n), own.get(n));
+        let same = match (kernel, model) {
+            (Some(kernel), Some(model)) => fields::comparable(kernel) == fields::comparable(model),
+            _ => false,
+        };
+        let shown = |command| format!("command {n}: {}", text(command));
+        (!same).then(|| place.differs(shown(kernel), shown(model)))
+    })
+}
+
+/// The configuration bytes of all LPIs: the first that differs.
+fn configuration(
+    board: &mut Board,
+    gic: &GicIts,
+    place: &Place,
+    recorded: &ItsDump,
+) -> Option<Difference> {
+    recorded.redistributors.iter().find_map(|redistributor| {
+        let most = redistributor.config?;
+        let base = u64::from(redistributor.cpu) * REDISTRIBUTOR_BYTES;
+        let register = gic.redistributors.checked_add(base + fields::PROPBASER)?;
+        let propbaser = board.load(register, Width::W64).ok()?;
+        let count = (1u64 << (fields::propbaser_bits(propbaser).min(24))) - u64::from(FIRST_LPI);
+        let mut bytes = vec![0; usize::try_from(count).ok()?];
+        let at = PhysAddr::new(propbaser & fields::PROPBASER_ADDRESS);
+        if board.memory().read(at, &mut bytes).is_err() {
+            return Some(place.differs("a configuration table", "nothing answers"));
+        }
+        (FIRST_LPI..).zip(bytes).find_map(|(lpi, model)| {
+            let kernel = redistributor.configured.get(&lpi).copied().unwrap_or(most);
+            let name = format!("configuration of lpi {lpi}:");
+            place.number(&name, kernel.into(), model.into())
+        })
+    })
+}
+
+fn pending(board: &Board, place: &Place, recorded: &ItsDump) -> Option<Difference> {
+    recorded.redistributors.iter().find_map(|redistributor| {
+        let own = board.gicv3()?.pending_lpis(Cpu::new(redistributor.cpu));
+        let own: Vec<_> = own.into_iter().map(|lpi| u64::from(lpi.get())).collect();
+        let shown = |lpis: &[u64]| format!("pending at cpu {}: {lpis:?}", redistributor.cpu);
+        let differs = own != redistributor.pending;
+        differs.then(|| place.differs(shown(&redistributor.pending), shown(&own)))
+    })
+}
+
+/// What is mapped for a device: bits of an EventID, and its events.
+type Shape = (u32, BTreeMap<EventId, (IntId, u16)>);
+
+/// `2 bits, 0: lpi 8194 in collection 1`.
+fn shape_text(shape: Option<&Shape>) -> String {
+    let Some((bits, events)) = shape else { return "not mapped".to_owned() };
+    let mut text = format!("{bits} bits");
+    for (event, (lpi, icid)) in events {
+        text.push_str(&format!(", {}: lpi {lpi} in collection {icid}", event.get()));
+    }
+    text
+}
+
+/// What both tables map, without where tables lie.
+fn mapped(place: &Place, kernel: &Mappings, model: &Mappings) -> Option<Difference> {
+    if kernel.collections != model.collections {
+        let shown = |it: &Mappings| format!("collections {:?}", it.collections);
+        return Some(place.differs(shown(kernel), shown(model)));
+    }
+    let shape =
+        |device: Option<&Device>| device.map(|it| -> Shape { (it.event_bits, it.events.clone()) });
+    kernel.devices.keys().chain(model.devices.keys()).find_map(|id| {
+        let (theirs, own) = (shape(kernel.devices.get(id)), shape(model.devices.get(id)));
+        let shown = |it: &Option<Shape>| format!("device {id}: {}", shape_text(it.as_ref()));
+        (theirs != own).then(|| place.differs(shown(&theirs), shown(&own)))
+    })
+}
+
+/// The commands of the dump, performed: they must leave its tables.
+fn performed(
+    machine: &crate::machine::Machine,
+    gic: &GicIts,
+    place: &Place,
+    recorded: &ItsDump,
+) -> Option<Difference> {
+    // A queue that has wrapped holds its last commands only.
+    let complete = recorded.commands.first().is_some_and(|first| first[0] & 0xff == COMMANDS.0);
+    if !complete {
+        return None;
+    }
+    let outcome = Apart::before_commands(machine, gic, recorded)
+        .and_then(|mut apart| apart.perform(recorded).map(|()| apart))
+        .and_then(|apart| apart.agrees(recorded));
+    outcome.err().map(|why| place.differs("its commands leave its tables", why))
+}
+
+#[cfg(test)]
+mod tests;

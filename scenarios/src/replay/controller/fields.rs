@@ -1,0 +1,85 @@
+//! Fields of registers and commands that a comparison needs, transcribed once more. IHI 0069 H 5.3,
+//! 12.10, 12.18.
+
+use passim_model::Width;
+
+/// A register that is compared, and in which bits.
+pub(super) struct Named {
+    pub(super) name: &'static str,
+    pub(super) offset: u64,
+    pub(super) width: Width,
+    pub(super) compared: u64,
+}
+
+pub(super) const CTLR: u64 = 0x00;
+pub(super) const CBASER: u64 = 0x80;
+pub(super) const CWRITER: u64 = 0x88;
+pub(super) const BASER: u64 = 0x100;
+pub(super) const PROPBASER: u64 = 0x70;
+pub(super) const PENDBASER: u64 = 0x78;
+
+/// GITS_CBASER.Physical_Address.
+pub(super) const QUEUE_ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+/// GITS_CWRITER.Offset.
+pub(super) const QUEUE_OFFSET: u64 = 0x000f_ffe0;
+/// GICR_PROPBASER.Physical_Address.
+pub(super) const PROPBASER_ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+/// GITS_BASER without Physical_Address.
+pub(super) const BASER_COMPARED: u64 = !0x0000_ffff_ffff_f000;
+/// GICR_PENDBASER.Physical_Address.
+const PENDBASER_ADDRESS: u64 = 0x000f_ffff_ffff_0000;
+
+pub(super) const REGISTERS: &[Named] = &[
+    Named { name: "CTLR", offset: CTLR, width: Width::W32, compared: !0 },
+    Named { name: "IIDR", offset: 0x04, width: Width::W32, compared: !0 },
+    Named { name: "TYPER", offset: 0x08, width: Width::W64, compared: !0 },
+    Named { name: "CBASER", offset: CBASER, width: Width::W64, compared: !QUEUE_ADDRESS },
+    Named { name: "CWRITER", offset: CWRITER, width: Width::W64, compared: !0 },
+    Named { name: "CREADR", offset: 0x90, width: Width::W64, compared: !0 },
+];
+
+pub(super) const REDISTRIBUTOR: &[Named] = &[
+    Named { name: "CTLR", offset: 0x00, width: Width::W32, compared: !0 },
+    Named { name: "TYPER", offset: 0x08, width: Width::W64, compared: !0 },
+    Named { name: "PROPBASER", offset: PROPBASER, width: Width::W64, compared: !PROPBASER_ADDRESS },
+    Named { name: "PENDBASER", offset: PENDBASER, width: Width::W64, compared: !PENDBASER_ADDRESS },
+];
+
+/// GICR_PROPBASER.IDbits: bits of an INTID.
+pub(super) fn propbaser_bits(propbaser: u64) -> u32 {
+    (propbaser & 0x1f) as u32 + 1
+}
+
+/// The command that any driver sends first, MAPC, and MAPD.
+pub(super) const COMMANDS: (u64, u64) = (0x09, 0x08);
+
+/// MAPD.ITT_addr.
+pub(super) const ITT_ADDRESS: u64 = 0x000f_ffff_ffff_ff00;
+
+/// A command without where a table lies.
+pub(super) fn comparable(command: &[u64; 4]) -> [u64; 4] {
+    let [first, second, third, fourth] = *command;
+    let third = if first & 0xff == COMMANDS.1 { third & !ITT_ADDRESS } else { third };
+    [first, second, third, fourth]
+}
+
+/// `MAPD 0x800000008 0x0 0x8000000044bdd800 0x0`.
+pub(super) fn command_text(command: &[u64; 4]) -> String {
+    let name = match command[0] & 0xff {
+        0x01 => "MOVI",
+        0x03 => "INT",
+        0x04 => "CLEAR",
+        0x05 => "SYNC",
+        0x08 => "MAPD",
+        0x09 => "MAPC",
+        0x0a => "MAPTI",
+        0x0b => "MAPI",
+        0x0c => "INV",
+        0x0d => "INVALL",
+        0x0e => "MOVALL",
+        0x0f => "DISCARD",
+        _ => "unknown",
+    };
+    let [first, second, third, fourth] = command;
+    format!("{name} {first:#x} {second:#x} {third:#x} {fourth:#x}")
+}

@@ -1,0 +1,78 @@
+//! A dump that says something else than the model is noticed, whatever it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::recording::Found;
+use crate::recording::read::read_whole;
+use crate::replay::{Choices, replay};
+
+fn recorded() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/recordings/linux-6.12-4k/its")
+}
+
+/// What replay says of the recording when the dump in its middle has `was` written as `is`.
+fn differences(was: &str, is: &str) -> Vec<(String, String)> {
+    let name = format!("passim-its-{}-{}", std::process::id(), was.len() * 1000 + is.len());
+    let folder = std::env::temp_dir().join(name);
+    let dumps = folder.join("dumps");
+    fs::create_dir_all(&dumps).unwrap();
+    let source = read_whole(&recorded().join("dumps/its_unsafe_1.json.zst")).unwrap();
+    let dump = source.text();
+    assert!(dump.contains(was), "{was}");
+    fs::write(dumps.join("its_unsafe_1.json"), dump.replacen(was, is, 1)).unwrap();
+    let recording = recorded().join("unsafe.jsonl.zst");
+    let found = Found { recording, topology: recorded().join("topo.jsonl"), dumps };
+    let report = replay(&found, &Choices::default(), |_| {}).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+    report.differences.into_iter().map(|it| (it.kernel, it.model)).collect()
+}
+
+#[test]
+fn a_dump_as_it_is_agrees() {
+    assert_eq!(differences("unsafe_1", "unsafe_1"), []);
+}
+
+#[test]
+fn every_part_of_a_dump_is_looked_at() {
+    let cases = [
+        // Registers: GITS_TYPER, GITS_BASER0, GICR_CTLR.
+        ("0x1f0001efb1", "0x1f0001efb0", "GITS_TYPER 0x1f0001efb0"),
+        ("0xf9070000431d0600", "0xf9070000431d0700", "GITS_BASER0 0xf907000000000700"),
+        ("\"CTLR\": \"0x3\"", "\"CTLR\": \"0x2\"", "GICR_CTLR of cpu 0 0x2"),
+        // A command: MAPTI of another event.
+        (
+            "0x200100000000",
+            "0x200100000001",
+            "command 14: MAPTI 0x300000000a 0x200100000001 0x1 0x0",
+        ),
+        // An entry: another LPI, another CPU, no device.
+        (
+            "000003ff000000000000800b",
+            "000003ff000000000000800f",
+            "device 0x8: 1 bits, 0: lpi 8195 in collection 0",
+        ),
+        ("\"0000000000000003\"", "\"0000000000000001\"", "collections {0: Cpu(0), 1: Cpu(0)}"),
+        ("\"8\": \"0000000011296d01\", ", "", "device 0x8: not mapped"),
+        // A configuration byte, and a pending LPI.
+        ("\"8194\": \"0xc3\"", "\"8194\": \"0xc2\"", "configuration of lpi 8194: 0xc2"),
+        ("\"lpi_pending\": []", "\"lpi_pending\": [8194]", "pending at cpu 0: [8194]"),
+    ];
+    for (was, is, kernel) in cases {
+        let found = differences(was, is);
+        assert!(found.iter().any(|(it, _)| it == kernel), "{was}: {found:?}");
+    }
+}
+
+/// The commands of a dump are performed by themselves: tables that others would leave are noticed.
+#[test]
+fn commands_must_leave_the_tables() {
+    let found = differences("000003ff000000000000800b", "000003ff000000000000800f");
+    let left = (
+        "its commands leave its tables".to_owned(),
+        "device 0x8 event 0: \
+                0x3ff000000000000800b, not 0x3ff000000000000800f"
+            .to_owned(),
+    );
+    assert!(found.contains(&left), "{found:?}");
+}

@@ -1,0 +1,130 @@
+//! Devices behind an SMMUv3: transactions, translation requests, page requests.
+
+use passim_model::ats::{InvalidationEnd, PageRequest, TranslationRequest};
+use passim_model::{
+    Access, DeviceId, Direction, Iova, Memory, Privilege, Requester, Span, StreamId, SubstreamId,
+};
+use passim_smmu::SmmuV3;
+use passim_smmu::v3::Transaction;
+
+use super::super::{Outcome, Unperformable};
+use super::{Bare, words};
+use crate::op::{AccessKind, AtcEnd, SmmuOp, YesNo};
+
+impl Bare {
+    pub(super) fn on_devices(&mut self, op: &SmmuOp) -> Outcome {
+        match op {
+            SmmuOp::Transaction { sid, ssid, iova, access, privileged, size, translated, smmu } => {
+                let access = access_of(*access, is_yes(*privileged));
+                let range = (*iova, size.map_or(1, |size| size.0));
+                let smmu = self.index(*smmu)?;
+                self.transaction(smmu, requester(*sid, *ssid), range, access, is_yes(*translated))
+            }
+            SmmuOp::TranslationRequest { sid, ssid, iova, no_write, execute, privileged, smmu } => {
+                let request = TranslationRequest {
+                    requester: requester(*sid, *ssid),
+                    iova: *iova,
+                    no_write: is_yes(*no_write),
+                    execute: is_yes(*execute),
+                    privileged: is_yes(*privileged),
+                };
+                let smmu = self.index(*smmu)?;
+                let (hardware, memory) = self.hardware(smmu)?;
+                let completion = hardware.translation_request(memory, &request);
+                Ok(vec![words::completion(&completion)])
+            }
+            SmmuOp::AtcAnswer { tag, end, smmu } => {
+                let end = match end {
+                    None | Some(AtcEnd::Done) => InvalidationEnd::Completed,
+                    Some(AtcEnd::Unsupported) => InvalidationEnd::UnsupportedRequest,
+                    Some(AtcEnd::TimedOut) => InvalidationEnd::TimedOut,
+                };
+                let smmu = self.index(*smmu)?;
+                self.hardware(smmu)?.0.invalidation_ended(*tag, end);
+                // The queue may have waited for this.
+                self.board.settle();
+                let prod = self.load_named(smmu, "CMDQ_PROD")?;
+                self.consumed(smmu, prod)
+            }
+            SmmuOp::PageRequest { sid, ssid, page, prot, privileged, group, last, smmu } => {
+                let request = PageRequest {
+                    requester: requester(*sid, *ssid),
+                    page: *page,
+                    perms: *prot,
+                    privileged: is_yes(*privileged),
+                    last: is_yes(*last),
+                    group: group.unwrap_or(0) & 0x1ff,
+                };
+                let smmu = self.index(*smmu)?;
+                let (hardware, memory) = self.hardware(smmu)?;
+                let outcome = hardware.page_request(memory, &request);
+                Ok(vec![words::page_outcome(&outcome)])
+            }
+            SmmuOp::PageRequests { smmu } => {
+                let smmu = self.index(*smmu)?;
+                self.page_requests(smmu)
+            }
+            SmmuOp::Events { smmu } => {
+                let smmu = self.index(*smmu)?;
+                self.events(smmu)
+            }
+            _ => unreachable!("what software does is not a device's"),
+        }
+    }
+
+    fn hardware(&mut self, smmu: usize) -> Result<(&mut SmmuV3, &mut Memory), Unperformable> {
+        let found = self.board.smmu_mut(smmu);
+        let found = found.and_then(|(smmu, memory)| Some((smmu.v3_mut()?, memory)));
+        found.ok_or_else(|| Unperformable::new("there is no such SMMUv3"))
+    }
+
+    fn transaction(
+        &mut self,
+        smmu: usize,
+        requester: Requester,
+        (iova, size): (Iova, u64),
+        access: Access,
+        translated: bool,
+    ) -> Outcome {
+        /// Most bytes of a transfer: a few pages show what a border does.
+        const MOST: u64 = 1 << 16;
+        let whole = Span::from_size(iova, size).filter(|_| size <= MOST).ok_or_else(|| {
+            let message = "a transfer has 1 to 64K bytes and ends inside the address space";
+            Unperformable::new(message).at_key("size")
+        })?;
+        let mut lines = Vec::new();
+        let mut start = Some(whole.start());
+        while let Some(at) = start.filter(|at| *at <= whole.last()) {
+            let txn = Transaction { requester, iova: at, access };
+            let (hardware, memory) = self.hardware(smmu)?;
+            let outcome = match translated {
+                true => hardware.translated(memory, &txn),
+                false => hardware.translate(memory, &txn),
+            };
+            lines.push(words::answer(at, &outcome));
+            start = Iova::new(at.get() | 0xfff).checked_add(1);
+        }
+        Ok(lines)
+    }
+}
+
+fn requester(sid: u32, ssid: Option<u32>) -> Requester {
+    Requester {
+        stream: StreamId::new(sid),
+        substream: ssid.map(SubstreamId::new),
+        device: DeviceId::new(sid),
+    }
+}
+
+fn is_yes(answer: Option<YesNo>) -> bool {
+    answer == Some(YesNo::Yes)
+}
+
+fn access_of(access: Option<AccessKind>, privileged: bool) -> Access {
+    let privilege = if privileged { Privilege::Privileged } else { Privilege::Unprivileged };
+    let direction = match access {
+        Some(AccessKind::Write) => Direction::Write,
+        _ => Direction::Read,
+    };
+    Access { direction, privilege, instruction: access == Some(AccessKind::Fetch) }
+}

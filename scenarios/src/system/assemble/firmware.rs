@@ -1,0 +1,136 @@
+//! What firmware tells the kernel of a machine: devices, IOMMUs, interrupt controllers, wires.
+//! Not here: the hardware itself.
+
+use std::collections::BTreeSet;
+
+use passim_model::{Endpoint, Iova, PageSize, PageSizes, Span};
+use passim_smmu::v2::{Auxiliary, Version};
+use passim_vfio::iommu::{DeviceFacts, DriverFacts, Firmware, SmmuModel, SmmuV2Facts, SmmuVersion};
+use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
+
+use crate::machine::{self, Gic, Iommu, Machine, X86};
+
+pub(super) fn firmware(machine: &Machine) -> Firmware {
+    let mut devices: Vec<DeviceFacts> = machine
+        .functions
+        .iter()
+        .filter_map(|function| {
+            let (endpoint, streams) = (function.rid.into(), function.streams.clone());
+            let (group, driver) = (function.group?, function.smmu?);
+            Some(DeviceFacts { endpoint, streams, group, driver })
+        })
+        .chain((0..).zip(&machine.platforms).filter_map(|(number, platform)| {
+            let (endpoint, streams) = (Endpoint::Platform(number), platform.streams.clone());
+            let (group, driver) = (platform.group?, platform.smmu?);
+            Some(DeviceFacts { endpoint, streams, group, driver })
+        }))
+        .collect();
+    devices.sort_by_key(|device| (device.group, device.endpoint));
+    Firmware { drivers: drivers(machine), devices }
+}
+
+pub(super) fn interrupts(machine: &Machine) -> InterruptFacts {
+    let gic = match &machine.gic {
+        Gic::Its(gic) => GicFacts::V3 {
+            distributor: gic.distributor,
+            redistributors: gic.redistributors,
+            its: gic.its[0],
+        },
+        Gic::V2m(gic) => GicFacts::V2 {
+            distributor: gic.distributor,
+            cpu_interface: gic.cpu_interface,
+            frames: gic
+                .frames
+                .iter()
+                .map(|frame| FrameFacts { base: frame.base, spis: frame.properties })
+                .collect(),
+        },
+    };
+    let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), &it.held));
+    let platforms = machine.platforms.iter().map(|platform| &platform.held);
+    let platforms = (0..).map(Endpoint::Platform).zip(platforms);
+    let held = functions.chain(platforms).flat_map(|(holder, held)| {
+        held.iter().map(move |held| HeldFacts {
+            holder,
+            irq: Some(held.irq),
+            vector: held.vector,
+            name: held.name.clone(),
+        })
+    });
+    InterruptFacts {
+        gic,
+        cpus: machine.cpus,
+        ecam: machine.ecam,
+        held: held.collect(),
+        irqs_allocated: machine.irqs_allocated.clone(),
+        smmus: smmu_wires(machine),
+        doorbells_per_cpu: match &machine.gic {
+            Gic::V2m(gic) => gic.doorbells_per_cpu.clone(),
+            Gic::Its(_) => Vec::new(),
+        },
+    }
+}
+
+fn smmu_wires(machine: &Machine) -> Vec<SmmuWireFacts> {
+    let wires = machine.iommu.smmus().iter().enumerate().map(|(smmu, facts)| {
+        let machine::SmmuWires { event_queue, global_error, .. } = facts.wired;
+        SmmuWireFacts { smmu, event_queue, global_error, faults: Vec::new() }
+    });
+    let faults = machine.iommu.smmu_v2s().iter().enumerate().map(|(smmu, facts)| {
+        let lines = facts.global_fault.iter().chain(&facts.context_faults).copied();
+        let faults = lines.collect::<BTreeSet<_>>().into_iter().collect();
+        SmmuWireFacts { smmu, event_queue: None, global_error: None, faults }
+    });
+    wires.chain(faults).collect()
+}
+
+fn drivers(machine: &Machine) -> Vec<DriverFacts> {
+    let (aperture, page_sizes) = flat(machine.page_size);
+    let smmus = machine.iommu.smmus().iter();
+    let mut drivers: Vec<_> = smmus.map(|smmu| DriverFacts::SmmuV3 { base: smmu.base }).collect();
+    match machine.iommu {
+        Iommu::SmmuV3(_) => {}
+        Iommu::SmmuV2(ref smmus) => {
+            drivers.extend(smmus.iter().map(|smmu| DriverFacts::SmmuV2(smmu_v2_facts(smmu))));
+        }
+        Iommu::Flat => drivers.push(DriverFacts::Flat { aperture, page_sizes }),
+        Iommu::X86(X86 { base, messages, remaps_interrupts })
+        | Iommu::Mixed(_, X86 { base, messages, remaps_interrupts }) => {
+            drivers.push(DriverFacts::X86 { base, messages, remaps_interrupts });
+        }
+    }
+    drivers
+}
+
+/// A driver that takes what the recorded SMMUs take: 48 bits, pages and the block above them.
+fn flat(page: PageSize) -> (Span<Iova>, PageSizes) {
+    let first = Iova::new(0);
+    let aperture = Span::new(first, Iova::new((1 << 48) - 1)).expect("0 lies below 2^48");
+    // A table holds 2^(lg2 - 3) descriptors of 8 bytes, so that is by how much a block is larger.
+    let block = page.lg2() + page.lg2() - 3;
+    (aperture, PageSizes::from_bits(page.bytes() | 1 << block))
+}
+
+/// What a device tree says of an SMMUv2: its `compatible`, and how many interrupts it lists.
+fn smmu_v2_facts(smmu: &machine::SmmuV2) -> SmmuV2Facts {
+    let listed = u32::try_from(smmu.context_faults.len()).unwrap_or(u32::MAX);
+    let version = match smmu.description.version {
+        Version::V1 => SmmuVersion::V1,
+        Version::V1With64K => SmmuVersion::V1With64K,
+        Version::V2 => SmmuVersion::V2,
+    };
+    SmmuV2Facts {
+        base: smmu.base,
+        version,
+        model: match smmu.description.auxiliary {
+            Auxiliary::Mmu500 { .. } => SmmuModel::Mmu500,
+            Auxiliary::None => SmmuModel::Generic,
+        },
+        stream_match_mask: smmu.stream_match_mask,
+        // A tree repeats the interrupt that several banks share.
+        context_interrupts: match version {
+            SmmuVersion::V2 if listed > 0 => listed.max(smmu.description.banks.into()),
+            _ => listed,
+        },
+    }
+}

@@ -1,0 +1,304 @@
+//! Whether a lookup is answered alike.
+
+use std::collections::BTreeMap;
+
+use passim_model::access::{Direction, Privilege};
+use passim_model::pgtable::vmsav8::Stage;
+use passim_model::{Access, StreamId};
+use passim_smmu::v3::{Cause, Event, EventKind, Outcome, Terminated};
+
+use super::log::{End, Lookup};
+use super::{Difference, Following};
+use crate::recording::dump::SmmuDump;
+use crate::walk::command::Ring;
+
+passim_model::layout! {
+    /// Doubleword 0 of a record, IHI 0070 G.b 7.3.
+    struct Record0 {
+        /// Which event.
+        ID = bits(7, 0);
+    }
+}
+passim_model::layout! {
+    /// Doubleword 1 of a record, IHI 0070 G.b 7.3.
+    struct Record1 {
+        /// Privileged.
+        PNU = bit(33);
+        /// Instruction.
+        IND = bit(34);
+        /// Read.
+        RNW = bit(35);
+        /// Stage 2.
+        S2 = bit(39);
+        /// What the address was for.
+        CLASS = bits(41, 40);
+    }
+}
+passim_model::layout! {
+    /// Doubleword 3 of a record of stage 2, IHI 0070 G.b 7.3.13.
+    struct Record3 {
+        /// Page of the address put into stage 2.
+        IPA = bits(51, 12);
+    }
+}
+
+/// Records as dumps hold them, by how many came before.
+pub(super) struct Records {
+    words: BTreeMap<u64, [u64; 4]>,
+    /// Records the log told so far.
+    told: u64,
+}
+
+/// A record of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Recorded {
+    stream: u32,
+    name: String,
+    iova: u64,
+}
+
+/// Bytes by which an emulator cuts an access into records.
+const CUT: u64 = 4;
+
+/// Where the emulator is known to deviate, and what the architecture says.
+mod deviation {
+    pub(super) const PARTS: &str =
+        "one access recorded in parts of 4 bytes; one record for each transaction, IHI 0070 7.2";
+    pub(super) const PERMISSION: &str =
+        "an access that stage 2 does not permit left no record; F_PERMISSION, IHI 0070 7.3.16";
+    pub(super) const BEYOND: &str =
+        "an address beyond the input of stage 2 left no record; recorded, IHI 0070 3.4, 7.3.13";
+}
+
+impl Records {
+    /// Those of all dumps together. A machine's event queue counts on from dump to dump; dumps
+    /// that contradict one another, or of a queue that wrapped, say nothing.
+    pub(super) fn of(dumps: &[SmmuDump]) -> Self {
+        let mut words: BTreeMap<u64, [u64; 4]> = BTreeMap::new();
+        let mut agree = true;
+        for dump in dumps {
+            let register = |name: &str| dump.regs.get(name).copied();
+            let (Some(base), Some(prod)) = (register("EVENTQ_BASE"), register("EVENTQ_PROD"))
+            else {
+                continue;
+            };
+            let ring = Ring::of(base);
+            agree &= prod < ring.slots();
+            for entry in &dump.eventq.entries {
+                let index = u64::from(entry.index);
+                if let ([first, second, third, fourth, ..], true) =
+                    (entry.words.as_slice(), index < prod)
+                {
+                    let record = [*first, *second, *third, *fourth];
+                    agree &= words.insert(index, record).is_none_or(|other| other == record);
+                }
+            }
+        }
+        let words = if agree { words } else { BTreeMap::new() };
+        Self { words, told: 0 }
+    }
+
+    /// Counts what a lookup recorded; the record, if a dump holds it.
+    pub(super) fn pass(&mut self, end: &End) -> Option<[u64; 4]> {
+        let End::Recorded(_) = end else { return None };
+        self.told += 1;
+        self.words.get(&(self.told - 1)).copied()
+    }
+}
+
+/// What the model answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Answer {
+    Reaches(u64),
+    Faults(Event),
+    Silent,
+}
+
+impl Following {
+    pub(super) fn answer(&mut self, lookup: &Lookup) {
+        let record = self.records.pass(&lookup.end);
+        let Some(iova) = lookup.iova else {
+            let reason = "the log says nothing of the address";
+            *self.report.not_compared.entry(reason).or_default() += 1;
+            return;
+        };
+        match &lookup.end {
+            End::Translated { pa, perm } => {
+                self.report.translations += 1;
+                self.translated(lookup, iova, *pa, *perm);
+            }
+            End::Recorded(name) => {
+                self.report.faults += 1;
+                let now = Recorded { stream: lookup.stream, name: name.clone(), iova };
+                if self.before.as_ref().is_some_and(|before| before.goes_on(&now)) {
+                    self.deviates(deviation::PARTS);
+                }
+                match record {
+                    Some(record) => self.record(lookup, name, record),
+                    None => self.named(lookup, iova, name),
+                }
+                self.before = Some(now);
+                return;
+            }
+            End::Nothing => {
+                self.report.silent += 1;
+                self.nothing(lookup, iova);
+            }
+        }
+        self.before = None;
+    }
+
+    fn ask(&mut self, lookup: &Lookup, iova: u64, access: Access) -> Answer {
+        let stream = StreamId::new(lookup.stream);
+        match self.stand.translate(stream, iova, access) {
+            Outcome::Translated(found) => Answer::Reaches(found.pa.get()),
+            Outcome::Terminated(Terminated { cause: Cause::Event(event, _), .. }) => {
+                self.stand.empty_events();
+                Answer::Faults(event)
+            }
+            Outcome::Stalled(stalled) => {
+                self.stand.program();
+                Answer::Faults(stalled.event)
+            }
+            Outcome::Terminated(_) => Answer::Silent,
+        }
+    }
+
+    fn deviates(&mut self, name: &'static str) {
+        *self.report.deviations.entry(name).or_default() += 1;
+    }
+
+    fn differs(&mut self, lookup: &Lookup, asked: String, expected: String, found: String) {
+        let line = Some((self.report.file.clone(), lookup.line));
+        self.report.differences.push(Difference { asked, expected, found, line });
+    }
+
+    /// The emulator answered with an address, and with what may be done there.
+    fn translated(&mut self, lookup: &Lookup, iova: u64, pa: u64, perm: u64) {
+        for (access, bit) in [(Access::READ, 1), (Access::WRITE, 2)] {
+            let found = self.ask(lookup, iova, access);
+            let agrees = match found {
+                Answer::Reaches(found) => perm & bit != 0 && found == pa,
+                Answer::Faults(event) => perm & bit == 0 && event.kind == EventKind::Permission,
+                Answer::Silent => false,
+            };
+            if !agrees {
+                let expected = if perm & bit == 0 { "F_PERMISSION" } else { "" };
+                let expected =
+                    if expected.is_empty() { format!("{pa:#x}") } else { expected.to_owned() };
+                self.differs(lookup, asked(lookup, iova, access), expected, text(found));
+            }
+        }
+    }
+
+    /// The emulator wrote this record.
+    fn record(&mut self, lookup: &Lookup, name: &str, record: [u64; 4]) {
+        self.report.records += 1;
+        let access = access_of(record);
+        let found = self.ask(lookup, record[2], access);
+        let agrees = match found {
+            Answer::Faults(event) => event.kind.name() == name && alike(record, event.words()),
+            _ => false,
+        };
+        if !agrees {
+            let expected = format!("{name}, record {record:#x?}").replace('\n', "");
+            let found = match found {
+                Answer::Faults(event) => {
+                    format!("{}, record {:#x?}", event.kind.name(), event.words()).replace('\n', "")
+                }
+                other => text(other),
+            };
+            self.differs(lookup, asked(lookup, record[2], access), expected, found);
+        }
+    }
+
+    /// The emulator recorded an event of which only the name is known.
+    fn named(&mut self, lookup: &Lookup, iova: u64, name: &str) {
+        let found = [Access::READ, Access::WRITE].map(|access| self.ask(lookup, iova, access));
+        let is_named =
+            |answer: &Answer| matches!(answer, Answer::Faults(event) if event.kind.name() == name);
+        if !found.iter().any(is_named) {
+            let asked = asked(lookup, iova, Access::READ);
+            let found = found.map(text).join(", written ");
+            self.differs(lookup, asked, name.to_owned(), found);
+        }
+    }
+
+    /// The emulator refused, and recorded nothing.
+    fn nothing(&mut self, lookup: &Lookup, iova: u64) {
+        let found = [Access::READ, Access::WRITE].map(|access| self.ask(lookup, iova, access));
+        let faults = found.iter().filter_map(|answer| match answer {
+            Answer::Faults(event) => Some(*event),
+            _ => None,
+        });
+        let deviation = faults.clone().find_map(|event| known(&event, lookup));
+        match deviation {
+            Some(name) => self.deviates(name),
+            None if found.contains(&Answer::Silent) => {}
+            None => {
+                let asked = asked(lookup, iova, Access::READ);
+                let found = found.map(text).join(", written ");
+                self.differs(lookup, asked, "refused without a record".to_owned(), found);
+            }
+        }
+    }
+}
+
+impl Recorded {
+    /// Whether `next` is the next part of the same access.
+    fn goes_on(&self, next: &Self) -> bool {
+        self.stream == next.stream
+            && self.name == next.name
+            && self.iova.checked_add(CUT) == Some(next.iova)
+    }
+}
+
+/// The deviation that keeps the emulator from recording an event, if it is known to have one.
+fn known(event: &Event, lookup: &Lookup) -> Option<&'static str> {
+    let is_beyond = lookup.descriptors.is_empty()
+        && matches!(event.kind, EventKind::Translation | EventKind::AddrSize);
+    match event.kind {
+        EventKind::Permission if event.stage == Stage::Two => Some(deviation::PERMISSION),
+        // No descriptor was read: the address itself decided.
+        _ if is_beyond && event.detail == passim_smmu::v3::Detail::None => Some(deviation::BEYOND),
+        _ => None,
+    }
+}
+
+fn access_of([_, second, ..]: [u64; 4]) -> Access {
+    let is_read = Record1::RNW.is_set(second);
+    let privileged = Record1::PNU.is_set(second);
+    Access {
+        direction: if is_read { Direction::Read } else { Direction::Write },
+        privilege: if privileged { Privilege::Privileged } else { Privilege::Unprivileged },
+        instruction: is_read && Record1::IND.is_set(second),
+    }
+}
+
+/// Whether two records say the same. Of the IPA only its page counts, and only at stage 2.
+fn alike(recorded: [u64; 4], model: [u64; 4]) -> bool {
+    let second = Record1::PNU.mask()
+        | Record1::IND.mask()
+        | Record1::RNW.mask()
+        | Record1::S2.mask()
+        | Record1::CLASS.mask();
+    let ipa = if Record1::S2.is_set(model[1]) { Record3::IPA.mask() } else { 0 };
+    Record0::ID.get(recorded[0]) == Record0::ID.get(model[0])
+        && recorded[0] == model[0]
+        && recorded[1] & second == model[1] & second
+        && recorded[2] == model[2]
+        && recorded[3] & ipa == model[3] & ipa
+}
+
+fn asked(lookup: &Lookup, iova: u64, access: Access) -> String {
+    let verb = if access.is_write() { "write" } else { "read" };
+    format!("stream {:#x}: {verb} at {iova:#x}", lookup.stream)
+}
+
+fn text(answer: Answer) -> String {
+    match answer {
+        Answer::Reaches(pa) => format!("{pa:#x}"),
+        Answer::Faults(event) => event.kind.name().to_owned(),
+        Answer::Silent => "ended without a record".to_owned(),
+    }
+}

@@ -1,0 +1,155 @@
+//! Whose interrupts a device can raise, on the whole board: through SMMU, doorbell and kernel.
+//!
+//! Behind an ITS only its own, whatever it writes, wherever in the doorbell's page, and however many
+//! bytes. Behind a GICv2m frame anybody's: the least attack is searched, and is the one that
+//! `scenarios/files/its/attack-gicv2m.scn` shows.
+
+use passim::op::Op;
+use passim::run::Runner;
+use proptest::prelude::*;
+use std::path::Path;
+
+/// Functions of the boards that can send messages, and by which capability.
+const DEVICES: [(&str, &str); 3] = [("00:01.0", "msi"), ("00:02.0", "msix"), ("00:03.0", "msix")];
+
+/// One scenario under way.
+struct World {
+    runner: Runner,
+    /// What was done.
+    lines: Vec<String>,
+}
+
+impl World {
+    fn new(machine: &str) -> Self {
+        let mut world = Self { runner: Runner::new(), lines: Vec::new() };
+        world.ask(machine);
+        world
+    }
+
+    fn ask(&mut self, line: &str) -> String {
+        self.lines.push(line.to_owned());
+        let op = Op::parse("isolation", line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let outcome = self.runner.perform(&op);
+        let lines = outcome.unwrap_or_else(|error| panic!("{line}: {}", error.message));
+        lines.join("\n")
+    }
+
+    fn enable(&mut self, device: usize, vectors: usize) {
+        let (name, index) = DEVICES[device];
+        self.ask(&format!("attach dev={name}"));
+        let index = if index == "msi" { " index=msi" } else { "" };
+        self.ask(&format!("enable dev={name} vectors={vectors}{index}"));
+    }
+
+    /// The eventfd counters of a device.
+    fn counters(&mut self, device: usize, vectors: usize) -> Vec<String> {
+        let name = DEVICES[device].0;
+        let ask = |vector| format!("eventfd dev={name} vector={vector}");
+        (0..vectors).map(|vector| self.ask(&ask(vector))).collect()
+    }
+}
+
+fn machine() -> impl Strategy<Value = String> {
+    let preset = prop_oneof![
+        Just("arch-strict".to_owned()),
+        Just("qemu".to_owned()),
+        Just("kvm-abi0".to_owned()),
+        Just("gic600".to_owned()),
+        (0u32..1000).prop_map(|seed| format!("adversarial seed={seed}")),
+    ];
+    preset.prop_map(|preset| format!("machine virt-its profile=linux-6.12 gic={preset}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn behind_an_its_a_device_raises_only_what_is_its_own(
+        machine in machine(),
+        attacker in 0usize..3,
+        vectors in prop::collection::vec(1usize..5, 3),
+        writes in prop::collection::vec(
+            (prop_oneof![Just(0x40u64), 0u64..0x1000], 0usize..4, any::<u32>(), any::<bool>()),
+            1..12,
+        ),
+    ) {
+        let count = |device: usize| if DEVICES[device].1 == "msi" { 1 } else { vectors[device] };
+        let mut world = World::new(&machine);
+        for device in 0..3 {
+            world.enable(device, count(device));
+        }
+        for (offset, size, value, small) in writes {
+            let (size, value) = ([1, 2, 4, 8][size], if small { value % 0x2010 } else { value });
+            let (iova, name) = (0x800_0000 + offset / size * size, DEVICES[attacker].0);
+            world.ask(&format!("write dev={name} iova={iova:#x} value={value} size={size}"));
+        }
+        for victim in (0..3).filter(|device| *device != attacker) {
+            for counter in world.counters(victim, count(victim)) {
+                prop_assert_eq!(counter, "counter 0", "{}", world.lines.join("\n"));
+            }
+        }
+        prop_assert_eq!(world.ask("pending"), "nothing");
+    }
+}
+
+/// The first write of few bits in the doorbell's page that raises an interrupt of another device.
+fn least_attack(
+    machine: &str,
+    offsets: &[u64],
+    values: core::ops::Range<u32>,
+) -> Option<Vec<String>> {
+    for &offset in offsets {
+        let mut world = World::new(machine);
+        world.enable(1, 1);
+        world.enable(0, 1);
+        let set_up = world.lines.len();
+        for value in values.clone() {
+            world.lines.truncate(set_up);
+            let iova = 0x800_0000 + offset;
+            world.ask(&format!("write dev=00:01.0 iova={iova:#x} value={value} size=4"));
+            let victim = world.ask("eventfd dev=00:02.0");
+            if victim != "counter 0" {
+                return Some(world.lines);
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn behind_a_frame_one_write_is_an_attack() {
+    let machine = "machine virt-gicv2m profile=linux-6.12 allow_unsafe_interrupts=y";
+    let attack = least_attack(machine, &[0x0, 0x8, 0x40], 0..128).expect("a frame asks nobody");
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/files/its/attack-gicv2m.scn");
+    let file = std::fs::read_to_string(file).unwrap();
+    let is_operation = |line: &&str| !line.starts_with([' ', '#']) && !line.is_empty();
+    let shown: Vec<_> = file.lines().filter(is_operation).collect();
+    let parsed = |line: &str| Op::parse("attack", line).unwrap();
+    let found: Vec<_> = attack.iter().map(|line| parsed(line)).collect();
+    let shown: Vec<_> = shown.into_iter().map(parsed).collect();
+    assert_eq!(found, shown, "the least attack is:\n{}", attack.join("\n"));
+}
+
+#[test]
+fn behind_an_its_there_is_none() {
+    let machine = "machine virt-its profile=linux-6.12";
+    assert_eq!(least_attack(machine, &[0x0, 0x8, 0x40], 0..128), None);
+    // Nor by the numbers of LPIs.
+    assert_eq!(least_attack(machine, &[0x40], 8190..8220), None);
+}
+
+/// Functions behind a bridge that takes over their requester identifier are one device to the ITS:
+/// which is why they are one group.
+#[test]
+fn functions_that_share_a_device_id_share_a_group() {
+    for machine in ["virt-its", "virt-gicv2m", "two-its"] {
+        let machine = passim::machine::builtin(machine).unwrap().unwrap();
+        for a in &machine.functions {
+            for b in &machine.functions {
+                let both = a.group.zip(b.group).filter(|_| a.device_id == b.device_id);
+                assert!(both.is_none_or(|(a, b)| a == b), "{} and {}", a.rid, b.rid);
+            }
+        }
+    }
+}
