@@ -400,9 +400,8 @@ impl Running {
         self.add(child);
         let number = self.processes.len() as u32;
         // The child has the same areas, under the same names.
-        if let Some(container) = self.container.get(&self.current).copied() {
-            self.container.insert(number, container);
-        }
+        let container = self.container.get(&self.current).copied();
+        self.container.extend(container.map(|container| (number, container)));
         Ok(vec![format!("process {number}")])
     }
 
@@ -476,8 +475,7 @@ impl Running {
         }
     }
 
-    /// `A+0x8` for a physical address inside a page of a named area. Another address is shown where
-    /// the scenario itself decided it; where the kernel's allocator did, it would say nothing.
+    /// `A+0x8` for an address in a page of a named area; another is shown if the scenario chose it.
     fn name_of(&self, pa: PhysAddr, iova: Iova) -> String {
         let lg2 = self.system.page().lg2();
         let frame = pa.align_down(lg2);
