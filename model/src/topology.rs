@@ -137,6 +137,7 @@ pub struct Topology {
     functions: Vec<Function>,
     platforms: Vec<Platform>,
     pins: BTreeMap<Rid, IntId>,
+    physical: BTreeMap<Rid, Rid>,
 }
 
 /// Two functions claim one requester identifier.
@@ -172,6 +173,28 @@ impl Topology {
     /// share one.
     pub fn pin(&self, rid: Rid) -> Option<IntId> {
         self.pins.get(&rid).copied()
+    }
+
+    /// The same with these virtual functions, each with its physical function.
+    pub fn with_virtual(self, physical: BTreeMap<Rid, Rid>) -> Self {
+        Self { physical, ..self }
+    }
+
+    /// The virtual functions of a physical one, ascending.
+    pub fn virtual_of(&self, physical: Rid) -> impl Iterator<Item = Rid> + '_ {
+        self.physical.iter().filter(move |(_, it)| **it == physical).map(|(rid, _)| *rid)
+    }
+
+    /// Whether the function is a virtual one.
+    pub fn is_virtual(&self, rid: Rid) -> bool {
+        self.physical.contains_key(&rid)
+    }
+
+    /// The function at `rid` is in another group from now on.
+    pub fn set_group(&mut self, rid: Rid, group: Option<u32>) {
+        if let Some(at) = self.index(rid) {
+            self.functions[at].group = group;
+        }
     }
 
     /// All platform devices: an [`Endpoint::Platform`] is an index here.

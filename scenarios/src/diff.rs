@@ -25,6 +25,9 @@ use crate::input_error::InputError;
 use cause::Experiment;
 use subject::Until;
 
+/// How many divergences are told with what would have been accepted: each takes runs of its own.
+const MOST_EXPLAINED: usize = 3;
+
 /// What is compared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Asked {
@@ -71,17 +74,24 @@ pub fn diff(
         return Err(error);
     }
     let parted: Vec<usize> = (0..a.len().max(b.len()))
-        .filter(|&at| Side::of(a.get(at)).said != Side::of(b.get(at)).said)
+        .filter(|&at| !Side::of(a.get(at)).is_like(&Side::of(b.get(at))))
         .collect();
     let mut experiment = Experiment::new(subject, asked, &parted, &b);
     let reasons = experiment.reasons(&mut observe)?;
-    let divergences = parted.iter().zip(reasons).map(|(&at, because)| {
+    let divergences = parted.iter().zip(reasons).enumerate().map(|(number, (&at, because))| {
         let there = a.get(at).or(b.get(at)).expect("one of the two was that long");
+        let side = |moment: Option<&Moment>, profile| {
+            let mut side = Side::of(moment);
+            if number < MOST_EXPLAINED && !side.rules.is_empty() {
+                side.nearest = subject.nearest(&chosen(profile), there.line);
+            }
+            side
+        };
         Divergence {
             line: there.line,
             call: there.call.clone(),
-            a: Side::of(a.get(at)),
-            b: Side::of(b.get(at)),
+            a: side(a.get(at), asked.a),
+            b: side(b.get(at), asked.b),
             because,
         }
     });

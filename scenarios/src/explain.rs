@@ -9,19 +9,25 @@
 //! | --- | --- |
 //! | `order` | which checks did it pass before? |
 //! | `words` | what did it run into, by name? |
+//! | `access` | where does what a device does lead? |
+//! | `limits` | of what is there not enough, who says how much there is, what is left? |
 //! | `candidate` | which requests are near? |
 //! | `search` | which of them is accepted? |
+//! | `why` | why is none of them? |
 //! | `report` | how is it told? |
 
+mod access;
 mod candidate;
+mod limits;
 mod order;
 mod report;
 mod search;
+mod why;
 mod words;
 
-pub use report::{Explained, Explanation, Nearest, Remark};
+pub use report::{Attempted, Explained, Explanation, Nearest, Remark};
 
-use passim_model::{Iova, Span};
+use passim_model::{Iova, Refusal, Span};
 
 use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind};
@@ -56,20 +62,34 @@ pub fn explain(script: &Script, line: u64, chosen: &Chosen) -> Result<Explanatio
     let outcome = runner.perform(&op).map_err(|error| error.at(script, block))?;
     let account = runner.account();
     let told = |refusal| Explained::new(refusal, &op, surroundings.as_ref(), &origins);
+    let short = account
+        .shortage
+        .as_ref()
+        .map(|shortage| Explained { granted: Some(shortage.available), ..told(&shortage.refusal) });
     let mut explanation = Explanation {
         file: script.source().path().display().to_string(),
         line: script.line_of(block),
         operation: op.to_string(),
         outcome,
-        refusals: account.refused.iter().map(told).collect(),
+        refusals: account.refused.iter().map(told).chain(short).collect(),
         remarks: account.verdicts.iter().map(Remark::from).collect(),
-        notes: words::notes(&op, surroundings.as_ref(), &origins),
+        by_device: matches!(op, Op::Read { .. } | Op::Write { .. } | Op::Raise { .. }),
+        notes: access::notes(&op, surroundings.as_ref(), &origins),
         nearest: None,
     };
-    if let (Some(refusal), Some(surroundings)) = (account.refused.last(), surroundings) {
-        explanation.nearest = Some(search::nearest(&subject, &op, refusal, &surroundings));
+    if let (Some(refusal), Some(surroundings)) = (account.refusal(), surroundings) {
+        let available = account.shortage.map(|shortage| shortage.available);
+        let search = search::Search::new(&subject, &surroundings, &op, (refusal, available));
+        explanation.nearest = Some(search.nearest());
     }
     Ok(explanation)
+}
+
+/// The request nearest to one that was refused on a machine, by the descriptors of the process that
+/// made it.
+pub(crate) fn nearest_on(runner: Runner, op: &Op, refusal: &Refusal) -> Option<Nearest> {
+    let around = runner.surroundings()?;
+    Some(search::Search::new(runner, &around, op, (*refusal, None)).nearest())
 }
 
 impl<'a> Subject<'a> {

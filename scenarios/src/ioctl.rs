@@ -32,6 +32,32 @@ pub(crate) const UNMAP_DMA: u32 = BASE + 14;
 /// VFIO_IOMMU_DIRTY_PAGES.
 pub(crate) const DIRTY_PAGES: u32 = BASE + 17;
 
+/// What a request is called in `linux/vfio.h`. Some numbers mean one thing to a container and
+/// another to a device.
+pub(crate) fn name(request: u64) -> Option<&'static str> {
+    let number = u32::try_from(request).ok()?.checked_sub(BASE)?;
+    Some(match number {
+        0 => "VFIO_GET_API_VERSION",
+        1 => "VFIO_CHECK_EXTENSION",
+        2 => "VFIO_SET_IOMMU",
+        3 => "VFIO_GROUP_GET_STATUS",
+        4 => "VFIO_GROUP_SET_CONTAINER",
+        5 => "VFIO_GROUP_UNSET_CONTAINER",
+        6 => "VFIO_GROUP_GET_DEVICE_FD",
+        7 => "VFIO_DEVICE_GET_INFO",
+        8 => "VFIO_DEVICE_GET_REGION_INFO",
+        9 => "VFIO_DEVICE_GET_IRQ_INFO",
+        10 => "VFIO_DEVICE_SET_IRQS",
+        11 => "VFIO_DEVICE_RESET",
+        12 => "VFIO_IOMMU_GET_INFO or VFIO_DEVICE_GET_PCI_HOT_RESET_INFO",
+        13 => "VFIO_IOMMU_MAP_DMA or VFIO_DEVICE_PCI_HOT_RESET",
+        14 => "VFIO_IOMMU_UNMAP_DMA",
+        16 => "VFIO_DEVICE_IOEVENTFD",
+        17 => "VFIO_IOMMU_DIRTY_PAGES or VFIO_DEVICE_FEATURE",
+        _ => return None,
+    })
+}
+
 /// VFIO_DMA_UNMAP_FLAG_ALL.
 pub(crate) const UNMAP_FLAG_ALL: u32 = 1 << 1;
 

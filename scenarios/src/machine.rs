@@ -9,6 +9,7 @@ mod file;
 mod groups;
 mod hierarchy;
 mod ids;
+mod pins;
 mod quantity;
 mod virt;
 
@@ -57,6 +58,9 @@ pub struct Machine {
     pub functions: Vec<Function>,
     /// Platform devices, in the file's order.
     pub platforms: Vec<Platform>,
+    /// Where the pins INTA to INTD of a root bus lead, from its device 0 on; `None` where that is
+    /// not known.
+    pub intx: Option<[IntId; 4]>,
     /// Linux interrupt numbers in use at boot, ascending; a new vector gets the lowest free one.
     pub irqs_allocated: Vec<u32>,
 }
@@ -195,6 +199,8 @@ pub struct GicV2m {
     pub security_extensions: bool,
     /// The frames, ascending by address; at least one.
     pub frames: Vec<V2mFrame>,
+    /// Doorbells in place of the only frame's, one for each CPU; none on any board that exists.
+    pub doorbells_per_cpu: Vec<PhysAddr>,
 }
 
 /// A GICv2m frame.

@@ -15,7 +15,7 @@ pub use hardware::HardwareOp;
 pub use its::ItsOp;
 pub use value::{
     AreaKind, CommandName, ContainerType, DeviceName, DirtyAction, Hex, IrqIndex, Number, PaceName,
-    Protection, Setting, YesNo,
+    Protection, Setting, WireLevel, YesNo,
 };
 
 use core::fmt;
@@ -338,8 +338,10 @@ operations! {
     }
     /// SET_IRQS in raw form.
     SetIrqs = "set-irqs" {
-        /// The device.
-        key dev: Rid = "dev",
+        /// The device, if `attach` opened it.
+        opt dev: Rid = "dev",
+        /// Descriptor of the device, if not.
+        opt fd: Signed = "fd",
         /// Which interrupt.
         key index: IrqIndex = "index",
         /// Data type and action.
@@ -359,6 +361,24 @@ operations! {
         opt dev: Rid = "dev",
         /// Which vector; 0 without it.
         opt vector: u32 = "vector",
+    }
+    /// Makes an eventfd.
+    NewEventfd = "new-eventfd" {}
+    /// Adds to the counter of an eventfd, which tells whoever waits for it.
+    Signal = "signal" {
+        /// The descriptor.
+        key fd: Signed = "fd",
+        /// What is added; 1 without it.
+        opt value: Number = "value",
+    }
+    /// A device asserts one of its wires, or does not any more: its pin, if it is a function.
+    Wire = "wire" {
+        /// The device.
+        key dev: DeviceName = "dev",
+        /// `high`, `low`, or `pulse`.
+        key level: WireLevel = "level",
+        /// Which of its wires; 0 without it.
+        opt index: u32 = "index",
     }
     /// Sends an interrupt to a CPU, as a write to its `smp_affinity_list` does.
     Affinity = "affinity" {
@@ -437,6 +457,9 @@ operations! {
     }
     /// Shows the interrupts that wait or are being served, as the interrupt controller has them.
     Pending = "pending" {}
+    /// Shows what the kernel says of the machine's SMMUs since it was last asked: faults that
+    /// interrupt handlers saw, commands refused, errors.
+    Findings = "findings" {}
 }
 
 impl Op {

@@ -11,6 +11,7 @@ mod controller;
 mod expected;
 mod interrupts;
 mod listen;
+mod nearest;
 mod perform;
 mod placement;
 mod report;
@@ -18,15 +19,18 @@ mod requests;
 mod select;
 mod tables;
 mod walk;
+mod words;
 
 pub use listen::{Heard, listen};
+pub(crate) use nearest::nearest_in;
 pub use report::{Difference, FileReport, NotCompared, RuleNote, Verdict};
 pub use select::{Choices, Selected, machine_named, select};
 
 use std::collections::{BTreeMap, VecDeque};
 
-use passim_model::UserAddr;
+use passim_model::{Refusal, UserAddr};
 use passim_vfio::Pid;
+use passim_vfio::call::Call;
 use passim_vfio::kernel::Params;
 
 use crate::input_error::{InputError, InputKind};
@@ -77,7 +81,8 @@ pub fn replay(
             break;
         }
     }
-    let report = replayer.finish();
+    let mut report = replayer.finish();
+    nearest::explain(found, choices, &mut report)?;
     if report.compared + report.inputs == 0 && report.not_compared.is_empty() {
         let message = "nothing in this file is a step or an answer of a recording";
         return Err(InputError::in_file(InputKind::Recording, &found.recording, message));
@@ -120,6 +125,8 @@ struct Replayer<'a> {
     random: u64,
     /// What the model answered in the present line, if anybody listens.
     heard: Option<Vec<Heard>>,
+    /// The last call that was refused, while somebody listens.
+    refused: Option<(Pid, Call, Refusal)>,
     report: FileReport,
 }
 
@@ -166,6 +173,7 @@ impl<'a> Replayer<'a> {
             producers: BTreeMap::new(),
             random: 0,
             heard: None,
+            refused: None,
             report,
         })
     }

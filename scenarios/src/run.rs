@@ -22,8 +22,11 @@ mod raw;
 mod surroundings;
 mod under_way;
 
-pub use account::Account;
-pub use surroundings::{AreaHere, ContainerHere, Surroundings};
+pub use account::{Account, Shortage};
+pub(crate) use info::{device as device_text, status as status_text};
+pub(crate) use iommu_info::info_text;
+pub(crate) use memory::AREA_ALIGN;
+pub use surroundings::{AreaHere, AttachedHere, ContainerHere, FunctionHere, Surroundings};
 use under_way::UnderWay;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +138,16 @@ impl Runner {
     /// scenario says.
     pub fn with(chosen: Chosen) -> Self {
         Self { chosen, stage: Stage::Empty }
+    }
+
+    /// On a machine that something else drove so far: operations are done by this process, which is
+    /// process 1, and may name the descriptors it has.
+    pub(crate) fn adopt(system: System, pid: Pid) -> Self {
+        let mut running = Running::of(system);
+        running.add(pid);
+        running.current = 1;
+        running.adopt_files(pid);
+        Self { chosen: Chosen::default(), stage: Stage::Booted(Box::new(running)) }
     }
 
     /// Performs one operation.
@@ -282,7 +295,16 @@ impl Running {
     fn new(machine: &Machine, setup: Setup) -> Result<Self, Unperformable> {
         let system =
             System::new(machine, setup).map_err(|error| Unperformable::new(error.to_string()))?;
-        let mut running = Self {
+        let mut running = Self::of(system);
+        if let Gic::Its(gic) = &machine.gic {
+            running.its = gic.its.first().copied();
+        }
+        running.spawn(DEFAULT_MEMLOCK);
+        Ok(running)
+    }
+
+    fn of(system: System) -> Self {
+        Self {
             system,
             processes: Vec::new(),
             current: 0,
@@ -293,13 +315,8 @@ impl Running {
             under_way: BTreeMap::new(),
             poked: BTreeSet::new(),
             account: Account::default(),
-            its: match &machine.gic {
-                Gic::Its(gic) => gic.its.first().copied(),
-                Gic::V2m(_) => None,
-            },
-        };
-        running.spawn(DEFAULT_MEMLOCK);
-        Ok(running)
+            its: None,
+        }
     }
 
     fn perform(&mut self, op: &Op) -> Outcome {
@@ -346,12 +363,17 @@ impl Running {
             | Op::Disable { .. }
             | Op::SetIrqs { .. }
             | Op::Eventfd { .. }
+            | Op::NewEventfd {}
+            | Op::Signal { .. }
             | Op::Affinity { .. }
             | Op::Interrupts {} => self.interrupts(op),
             Op::Read { .. } | Op::Write { .. } => self.device(op),
-            Op::Raise { .. } | Op::Msi { .. } | Op::Msix { .. } | Op::Pending {} => {
-                self.messages(op)
-            }
+            Op::Raise { .. }
+            | Op::Wire { .. }
+            | Op::Msi { .. }
+            | Op::Msix { .. }
+            | Op::Pending {} => self.messages(op),
+            Op::Findings {} => Ok(self.findings()),
             Op::Hardware(op) => self.raw(op),
             Op::Its(_) => Err(Unperformable::new("a kernel drives the GICv3 of this machine")
                 .hint("`bare NAME` builds one that no kernel runs on")),

@@ -19,6 +19,7 @@ pub(crate) use assemble::gicv3;
 pub use assemble::{AssemblyError, Setup};
 pub use board::{Board, Lost, LostCommand, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
+pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
 pub use smmu::{Outcome, Smmu, Stalled, Terminated};
 

@@ -78,6 +78,13 @@ pub enum Call {
         /// New length in bytes.
         len: u64,
     },
+    /// `write` of an eventfd: adds to the counter.
+    WriteEventFd {
+        /// Descriptor.
+        fd: i32,
+        /// What is added.
+        value: u64,
+    },
     /// `pread(fd, len, offset)`: the answer is the count, the bytes are in [`Answer::bytes`].
     Pread {
         /// Descriptor.

@@ -161,6 +161,7 @@ impl Kernel {
                 self.files.open(FileKind::Device { rid, group_file })
             }
             Endpoint::Platform(number) => {
+                self.open_platform(number, host);
                 self.files.open(FileKind::Platform { number, group_file })
             }
         };

@@ -4,7 +4,7 @@ use crate::call::{Answer, Arg, Call, MapKind, Protection};
 use crate::container::Container;
 use crate::file::{FileKind, Files};
 use crate::group::Group;
-use crate::iommu::{BootError, Firmware, Iommu};
+use crate::iommu::{BootError, DeviceFacts, Firmware, Iommu};
 use crate::irq::registry::{self, Doorbell};
 use crate::irq::{InterruptFacts, Irqs};
 use crate::msi::Msi;
@@ -86,6 +86,8 @@ pub struct Kernel {
     pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
     /// Devices whose interrupts an operation is changing.
     pub(crate) changing: BTreeSet<Endpoint>,
+    /// What firmware says of virtual functions, ascending.
+    pub(crate) virtuals: Vec<DeviceFacts>,
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
     /// Operations given up because hardware did not answer.
     pub(crate) abandoned: u64,
@@ -136,6 +138,7 @@ impl Kernel {
             ecam: boot.interrupts.ecam,
             devices: BTreeMap::new(),
             changing: BTreeSet::new(),
+            virtuals: virtuals(boot.topology, boot.firmware),
             plain_files: Vec::new(),
             abandoned: 0,
             doorbells: registry::registered(boot.interrupts),
@@ -202,8 +205,8 @@ impl Kernel {
                     self.release_device_file(rid, group_file, tasks, host);
                     self.drop_files([group_file], tasks, host);
                 }
-                Some(FileKind::Platform { group_file, .. }) => {
-                    self.release_platform_file(group_file);
+                Some(FileKind::Platform { number, group_file }) => {
+                    self.release_platform_file(number, group_file, tasks, host);
                     self.drop_files([group_file], tasks, host);
                 }
                 _ => {}
@@ -236,6 +239,7 @@ impl Kernel {
                 self.install(pid, file)
             }
             Call::ReadEventFd { fd } => self.read_eventfd(pid, fd),
+            Call::WriteEventFd { fd, value } => self.write_eventfd(pid, fd, value, host),
             Call::Truncate { fd, len } => self.truncate(pid, fd, len, host),
             Call::Pwrite { fd, offset, bytes } => self.pwrite(pid, fd, offset, &bytes, host),
             Call::Mmap { va, len, prot, kind } => {
@@ -308,7 +312,7 @@ impl Kernel {
                 self.device_ioctl(pid, rid, request, &mut buffer, tasks, host)
             }
             Some(FileKind::Platform { number, .. }) => {
-                self.platform_ioctl(number, request, &mut buffer)
+                self.platform_ioctl(pid, number, request, &mut buffer, tasks, host)
             }
             _ => Err(rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
@@ -419,13 +423,52 @@ impl Kernel {
     }
 
     fn read_eventfd(&mut self, pid: Pid, fd: i32) -> Result<i64, Refusal> {
+        let file = self.eventfd(pid, fd)?;
+        Ok(self.take_counter(file) as i64)
+    }
+
+    /// Adds to the counter of an eventfd, which tells whoever waits for it.
+    fn write_eventfd(
+        &mut self,
+        pid: Pid,
+        fd: i32,
+        value: u64,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
+        let file = self.eventfd(pid, fd)?;
+        if let Some(FileKind::EventFd(count)) = self.files.kind_mut(file) {
+            *count = count.saturating_add(value);
+        }
+        self.wires_told(file, host);
+        self.pins_told(file, host);
+        Ok(8)
+    }
+
+    fn eventfd(&self, pid: Pid, fd: i32) -> Result<FileId, Refusal> {
         let file = self.file(pid, fd)?;
+        let conflict = Conflict::Fd(i64::from(fd));
+        let is_one = matches!(self.files.kind(file), Some(FileKind::EventFd(_)));
+        is_one
+            .then_some(file)
+            .ok_or_else(|| crate::process::rules::BAD_FD.refuse_for(Errno::EINVAL, conflict))
+    }
+
+    /// Takes the counter of an eventfd, which is 0 then.
+    pub(crate) fn take_counter(&mut self, file: FileId) -> u64 {
         match self.files.kind_mut(file) {
-            Some(FileKind::EventFd(count)) => Ok(std::mem::take(count) as i64),
-            _ => Err(crate::process::rules::BAD_FD
-                .refuse_for(Errno::EINVAL, Conflict::Fd(i64::from(fd)))),
+            Some(FileKind::EventFd(count)) => std::mem::take(count),
+            _ => 0,
         }
     }
+}
+
+/// What firmware says of virtual functions, ascending.
+fn virtuals(topology: &Topology, firmware: &Firmware) -> Vec<DeviceFacts> {
+    let is_virtual =
+        |device: &&DeviceFacts| device.endpoint.rid().is_some_and(|rid| topology.is_virtual(rid));
+    let mut found: Vec<_> = firmware.devices.iter().filter(is_virtual).cloned().collect();
+    found.sort_by_key(|device| device.endpoint);
+    found
 }
 
 /// The refusal of a call by a process that has ended.

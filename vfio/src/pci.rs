@@ -14,6 +14,7 @@ pub(crate) mod wire;
 pub(crate) use space::Space;
 
 use crate::rules;
+use passim_model::topology::Function;
 use passim_model::{Conflict, Errno, Refusal, Rid, Topology};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,6 +92,14 @@ impl Pci {
             let driver = driver.trim_end_matches('\n');
             binding.driver_override = (!driver.is_empty()).then(|| driver.to_owned());
         }
+    }
+
+    /// The function is there, in a group, and has no driver yet. Of what it was before, nothing is
+    /// left but the driver of the kernel that knows it.
+    pub(crate) fn add(&mut self, function: &Function) {
+        let native = function.boot_driver.clone().filter(|name| name != VFIO_PCI);
+        let (group, driver, driver_override) = (function.group, None, None);
+        self.bindings.insert(function.rid, Binding { group, driver, driver_override, native });
     }
 
     /// The function is gone.

@@ -1,24 +1,40 @@
 //! Platform devices: which driver has each, and what one shows of itself through VFIO.
 //!
 //! vfio-platform wants to know a way to reset a device before it takes it; here it is loaded with
-//! `reset_required=0`, so that it takes every device. Its interrupts are described and not
-//! delivered.
+//! `reset_required=0`, so that it takes every device.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `wires` | SET_IRQS: what do its wires signal? |
+
+mod wires;
 
 use crate::file::FileKind;
 use crate::kernel::Kernel;
-use crate::process::FileId;
+use crate::operation::Task;
+use crate::process::{FileId, Pid};
 use crate::rules;
 use crate::uapi::{Buffer, DeviceInfo, Header, IrqInfo, RegionInfo, ioctl, irq, region};
 use passim_model::topology::Platform;
-use passim_model::{Conflict, Endpoint, Errno, PhysAddr, Refusal, Topology};
+use passim_model::{Conflict, Endpoint, Errno, Host, PhysAddr, Refusal, Topology};
+use std::collections::BTreeMap;
+use wires::Wire;
 
 /// The driver whose devices VFIO serves. It leaves DMA to whoever owns the group.
 // 6.12 vfio_platform.c: driver_managed_dma.
 const VFIO_PLATFORM: &str = "vfio-platform";
 
-/// Driver bindings of platform devices, which stay as they are at boot.
+/// A device while files of it are open.
+#[derive(Debug)]
+struct OpenPlatform {
+    files: u32,
+    wires: Vec<Wire>,
+}
+
+/// Driver bindings of platform devices, which stay as they are at boot, and those that are open.
 pub(crate) struct Platforms {
     bindings: Vec<(u16, u32, String)>,
+    open: BTreeMap<u16, OpenPlatform>,
 }
 
 impl Platforms {
@@ -28,7 +44,7 @@ impl Platforms {
         let bound = devices.filter_map(|(number, device)| {
             Some((number, device.group?, device.boot_driver.clone()?))
         });
-        Self { bindings: bound.collect() }
+        Self { bindings: bound.collect(), open: BTreeMap::new() }
     }
 
     fn members(&self, group: u32, vfio: bool) -> impl Iterator<Item = Endpoint> + '_ {
@@ -73,15 +89,18 @@ impl Kernel {
     /// Serves an ioctl on the file of a platform device.
     pub(crate) fn platform_ioctl(
         &mut self,
+        pid: Pid,
         number: u16,
         request: u32,
         buffer: &mut Buffer,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
     ) -> Result<i64, Refusal> {
         match request {
             ioctl::DEVICE_GET_INFO => self.platform_info(number, buffer),
             ioctl::DEVICE_GET_REGION_INFO => self.platform_region(number, buffer),
             ioctl::DEVICE_GET_IRQ_INFO => self.platform_irq(number, buffer),
-            ioctl::DEVICE_SET_IRQS => Err(rules::NOT_MODELLED.refuse(Errno::EINVAL)),
+            ioctl::DEVICE_SET_IRQS => self.set_wire(pid, number, buffer, tasks, host),
             ioctl::DEVICE_RESET if self.platform(number).resettable => Ok(0),
             ioctl::DEVICE_RESET => {
                 let conflict = Conflict::Platform(number);
@@ -167,8 +186,31 @@ impl Kernel {
         span.start().checked_add(within).ok_or(refusal)
     }
 
-    /// The file of a platform device is gone.
-    pub(crate) fn release_platform_file(&mut self, group_file: FileId) {
+    /// A file of a platform device is open.
+    pub(crate) fn open_platform(&mut self, number: u16, host: &mut impl Host) {
+        if let Some(device) = self.platforms.open.get_mut(&number) {
+            device.files += 1;
+            return;
+        }
+        let wires = self.open_wires(number, host);
+        self.platforms.open.insert(number, OpenPlatform { files: 1, wires });
+    }
+
+    /// A file of a platform device is gone. With the last its wires are held back.
+    pub(crate) fn release_platform_file(
+        &mut self,
+        number: u16,
+        group_file: FileId,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) {
+        let last = self.platforms.open.get_mut(&number).is_some_and(|device| {
+            device.files -= 1;
+            device.files == 0
+        });
+        if last && let Some(device) = self.platforms.open.remove(&number) {
+            self.close_wires(number, &device.wires, tasks, host);
+        }
         if let Some(&FileKind::Group(number)) = self.files.kind(group_file)
             && let Some(group) = self.groups.get_mut(&number)
         {

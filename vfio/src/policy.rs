@@ -22,7 +22,7 @@ pub use choices::{
     NestingType, NotAContainer, RangeEnd, ReplayAperture, SecondWindow, ShortInfo, Smmu1Contexts,
     Smmu2Faults, Smmu2Unattached, SmmuIntrRemap, SteUpdate, SuperpageTest, ThirdMapFlag, UnmapAll,
     UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, VectorRange, WindowProvider,
-    WrapErrno, ZeroPage,
+    WireHandlers, WrapErrno, ZeroPage,
 };
 pub use profiles::{Certainty, Profile, UnknownProfile};
 pub use table::{Policy, choices};

@@ -299,6 +299,18 @@ passim_model::rules! {
     ATTRIBUTE_VALUE = "attribute-value",
         "The attribute takes the value that is written.",
         "6.12 module parameters and PCI core";
+    /// EINVAL.
+    WIRE_BLOCK = "wire-block",
+        "A wire has one interrupt: start 0, count 1.",
+        "vfio_platform_irq.c of 4.10 and 6.12";
+    /// EINVAL.
+    WIRE_NOT_MASKABLE = "wire-not-maskable",
+        "A wire is masked if it is one of a level.",
+        "vfio_platform_irq.c of 4.10 and 6.12";
+    /// A verdict: the kernel would oops here.
+    WIRE_WITHOUT_EVENTFD = "wire-without-eventfd",
+        "A wire is triggered once it has an eventfd: its handler signals one without looking.",
+        "CVE-2024-26813: vfio_platform_irq.c until 6.9, 6.6.24 and 6.1.84";
     /// EBUSY.
     UNBIND_IN_USE = "unbind-in-use",
         "A device is taken from VFIO while none of its files is open.",
@@ -307,6 +319,22 @@ passim_model::rules! {
     REMOVE_IN_USE = "remove-in-use",
         "A device is removed while none of its files is open and, if it is the last that VFIO has of its group, the group's file is closed.",
         "the kernel waits for the files to close; the model refuses instead of waiting for ever";
+    /// ERANGE.
+    SRIOV_TOTAL = "sriov-total",
+        "A physical function has no more virtual functions than its capability says.",
+        "6.12 pci/iov.c, sriov_numvfs_store";
+    /// ENOENT.
+    SRIOV_NO_DRIVER = "sriov-no-driver",
+        "Virtual functions are turned on and off by a driver of the physical one that knows how; vfio-pci does with a parameter that is off.",
+        "6.12 pci/iov.c, sriov_numvfs_store; vfio_pci.c";
+    /// EBUSY.
+    SRIOV_ENABLED = "sriov-enabled",
+        "Virtual functions are turned off before another number of them is turned on.",
+        "6.12 pci/iov.c, sriov_numvfs_store";
+    /// ENOMEM.
+    SRIOV_NO_ROOM = "sriov-no-room",
+        "The IOMMU has room for every virtual function that is turned on.",
+        "6.12 iommu.c: a device that cannot be probed";
     /// EINVAL.
     PROBE_DMA_OWNED = "probe-dma-owned",
         "A driver that does its own DMA binds only while the group is in no container.",

@@ -1,5 +1,7 @@
 //! Paths: what can be opened, read, written and followed.
 
+mod virtuals;
+
 use crate::call::Answer;
 use crate::file::FileKind;
 use crate::kernel::Kernel;
@@ -151,6 +153,7 @@ impl Kernel {
                 "driver_override" => self.pci.override_driver(rid, value),
                 "driver/unbind" => self.unbind(rid, value, tasks, host)?,
                 "remove" => self.remove(rid, value, tasks)?,
+                "sriov_numvfs" => self.set_virtual(rid, value, tasks, host)?,
                 _ => return Err(absent()),
             }
         } else if let Some(irq) = affinity_path(path) {
@@ -163,7 +166,7 @@ impl Kernel {
     }
 
     /// Whether a function is bound to the driver it had at boot, and that is not VFIO's.
-    fn has_native_driver(&self, rid: Rid) -> bool {
+    pub(super) fn has_native_driver(&self, rid: Rid) -> bool {
         let driver = self.pci.driver(rid).filter(|&driver| driver != VFIO_PCI);
         let function = self.topology.function(rid);
         driver.is_some() && function.is_some_and(|it| it.boot_driver.as_deref() == driver)
@@ -200,6 +203,9 @@ impl Kernel {
         if self.devices.contains_key(&rid) {
             return Err(rules::UNBIND_IN_USE.refuse_for(Errno::EBUSY, Conflict::Device(rid)));
         }
+        // 6.12 vfio_pci_core_unregister_device, and drivers of network cards alike: virtual
+        // functions go with the driver of the physical one.
+        self.drop_virtual(rid, tasks, host)?;
         self.let_go_of_messages(rid.into(), tasks, host);
         self.pci.unbind(rid);
         Ok(())
@@ -212,6 +218,16 @@ impl Kernel {
         if unsigned(value)? == 0 {
             return Ok(());
         }
+        self.judge_removal(rid)?;
+        if self.leads_to_others(rid) {
+            return Err(rules::NOT_MODELLED.refuse_for(Errno::EINVAL, Conflict::Device(rid)));
+        }
+        self.take_away(rid, tasks);
+        Ok(())
+    }
+
+    /// EBUSY if the kernel would wait for a user before it let go of the function.
+    pub(super) fn judge_removal(&self, rid: Rid) -> Result<(), Refusal> {
         let in_use = rules::REMOVE_IN_USE.refuse_for(Errno::EBUSY, Conflict::Device(rid));
         if self.devices.contains_key(&rid) {
             return Err(in_use);
@@ -229,12 +245,13 @@ impl Kernel {
                 return Err(in_use);
             }
         }
-        if self.leads_to_others(rid) {
-            return Err(rules::NOT_MODELLED.refuse_for(Errno::EINVAL, Conflict::Device(rid)));
-        }
+        Ok(())
+    }
+
+    /// The function is gone.
+    pub(super) fn take_away(&mut self, rid: Rid, tasks: &mut Vec<Task>) {
         self.pci.remove(rid);
         tasks.extend(self.iommu.remove_device(rid).map(Task::Play));
-        Ok(())
     }
 
     /// Whether a bridge has functions behind it, which would go with it.

@@ -33,6 +33,21 @@ pub struct ContainerView {
     pub windows: Vec<Span<Iova>>,
 }
 
+/// What a descriptor stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OpenFile {
+    /// A container, by number.
+    Container(usize),
+    /// A group, by number.
+    Group(u32),
+    /// A device.
+    Device(Endpoint),
+    /// An eventfd.
+    EventFd,
+    /// Something else.
+    Other,
+}
+
 /// A mapping as it stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MappingView {
@@ -97,6 +112,60 @@ impl Kernel {
             _ => None,
         };
         files.filter_map(container).collect()
+    }
+
+    /// Descriptors of a process, ascending, each with what it stands for.
+    pub fn open_files(&self, pid: Pid) -> Vec<(i32, OpenFile)> {
+        let files = self.processes.get(pid).into_iter().flat_map(|process| process.files());
+        let what = |(fd, file)| {
+            let what = match self.files.kind(file) {
+                Some(FileKind::Container(at)) => OpenFile::Container(*at),
+                Some(FileKind::Group(number)) => OpenFile::Group(*number),
+                Some(FileKind::Device { rid, .. }) => OpenFile::Device((*rid).into()),
+                Some(FileKind::Platform { number, .. }) => {
+                    OpenFile::Device(Endpoint::Platform(*number))
+                }
+                Some(FileKind::EventFd(_)) => OpenFile::EventFd,
+                _ => OpenFile::Other,
+            };
+            (fd, what)
+        };
+        files.map(what).collect()
+    }
+
+    /// The most a process may pin and lock, in pages, and whether that binds it: it does not who
+    /// holds CAP_IPC_LOCK.
+    pub fn memlock_pages(&self, pid: Pid) -> Option<(u64, bool)> {
+        let process = self.processes.get(pid)?;
+        Some((process.memlock_pages(), !process.ipc_lock()))
+    }
+
+    /// The members of a group that VFIO gives away: their names.
+    pub fn devices_given(&self, group: u32) -> Vec<String> {
+        let functions = self.pci.vfio_members(group).map(|rid| format!("0000:{rid}"));
+        let platforms = self.platforms.vfio_members(group).filter_map(|it| match it {
+            Endpoint::Platform(number) => self.topology.platform(number),
+            Endpoint::Pci(_) => None,
+        });
+        functions.chain(platforms.map(|platform| platform.name.clone())).collect()
+    }
+
+    /// Interrupts of a device: how many there are of each index, the pin first; and the index of
+    /// those that are on.
+    pub fn irqs_of_device(&self, rid: Rid) -> (Vec<u32>, Option<u32>) {
+        let Some(function) = self.topology.function(rid) else { return (Vec::new(), None) };
+        let counts = (0..crate::uapi::irq::COUNT).map(|at| crate::device::vectors(function, at));
+        (counts.collect(), self.irqs_on(rid))
+    }
+
+    /// How many CPUs there are.
+    pub fn cpus(&self) -> u16 {
+        self.irqs.cpus
+    }
+
+    /// Linux numbers of the interrupts there are for messages, ascending.
+    pub fn irq_numbers(&self) -> Vec<u32> {
+        self.irqs.lines().map(|(irq, _)| irq).collect()
     }
 
     /// The container a group is in.

@@ -1,7 +1,8 @@
 //! A function's registers together: what follows from a store, who answers, what is sent.
 
 use super::wire::{
-    Command, DeviceControl, PowerCapabilities, PowerControl, capability, express, header, power,
+    Command, DeviceControl, PowerCapabilities, PowerControl, Status, capability, express, header,
+    power,
 };
 use super::{Config, Lost, Message, Msi, Msix, Raised};
 use crate::topology::{BarKind, Function};
@@ -180,6 +181,7 @@ impl Registers {
     /// on, and nothing is pending.
     pub fn reset(&mut self) {
         self.config.reset();
+        self.set_wants_service(false);
         if let Some(msi) = &self.msi {
             msi.reset(&mut self.config);
         }
@@ -218,6 +220,21 @@ impl Registers {
             Some(msi) if msi.is_enabled(config) => msi.raise(config, *requester, vector, may_write),
             _ => Raised::Lost(Lost::Disabled),
         }
+    }
+
+    /// The function wants service by its pin, or does not any more.
+    pub fn set_wants_service(&mut self, wants: bool) {
+        let status = Status::INTERRUPT.set(self.config.u16(header::STATUS), u64::from(wants));
+        self.config.set(header::STATUS, Width::W16, status);
+    }
+
+    /// Whether the function asserts its pin. PCI 3.0 6.2.2, 6.2.3: Interrupt Disable keeps it
+    /// quiet, whatever the status says; so do messages, which take the pin's place (6.8.1.3).
+    pub fn asserts_pin(&self) -> bool {
+        Status::INTERRUPT.is_set(self.config.u16(header::STATUS))
+            && !Command::INTERRUPT_DISABLE.is_set(self.config.u16(header::COMMAND))
+            && !self.is_msi_enabled()
+            && !self.is_msix_enabled()
     }
 
     /// Messages that were pending and that nothing holds back any more.

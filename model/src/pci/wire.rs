@@ -93,6 +93,8 @@ layout! {
 layout! {
     /// Status. PCI 3.0 6.2.3.
     pub(super) struct Status {
+        /// The function wants service by its pin, whether INTx# is disabled or not.
+        INTERRUPT = bit(3);
         /// There is a list of capabilities.
         CAPABILITIES = bit(4);
         /// Master data parity error.

@@ -109,7 +109,12 @@ fn summary(files: &[DiffReport]) -> String {
     let compared: u64 = files.iter().map(|report| report.compared).sum();
     let divergences: usize = files.iter().map(|report| report.divergences.len()).sum();
     let files = files.len();
-    format!("{files} files, {differ} differ; {compared} compared, {divergences} differ")
+    let (differ, divergences) = (differing(differ), differing(divergences));
+    format!("{files} files, {differ}; {compared} compared, {divergences}")
+}
+
+fn differing(count: usize) -> String {
+    if count == 1 { "1 differs".to_owned() } else { format!("{count} differ") }
 }
 
 fn print(report: &DiffReport, output: &mut Output) {

@@ -16,6 +16,12 @@ pub(super) enum Form {
     Json,
 }
 
+/// `1 scenario`, `2 scenarios`.
+pub(super) fn counted(count: impl Into<u64>, what: &str) -> String {
+    let count = count.into();
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// The two streams of the process.
 pub(super) struct Output {
     form: Form,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Ended;
-use super::output::Output;
+use super::output::{Output, counted};
 use super::progress::Bar;
 use super::setting::Settings;
 use crate::input_error::InputError;
@@ -110,8 +110,8 @@ fn summary(document: &Document) -> String {
         document.files.iter().map(|entry| count(&entry.report)).sum::<u64>()
     };
     format!(
-        "{} recordings: {} compared, {} agreed, {} differed; walked {}, agreed {}",
-        document.files.len(),
+        "{}: {} compared, {} agreed, {} differed; walked {}, agreed {}",
+        counted(document.files.len() as u64, "recording"),
         total(|report| report.compared),
         total(|report| report.agreed),
         total(|report| report.differed),

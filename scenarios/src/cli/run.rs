@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Ended;
-use super::output::Output;
+use super::output::{Output, counted};
 use super::progress::Bar;
 use super::setting::Settings;
 use crate::chosen::{Chosen, preset};
@@ -165,11 +165,14 @@ fn report(results: &[junit::FileResult], bless: bool, output: &mut Output) -> En
             }
         }
     }
-    output.text(&format!(
-        "{} scenarios, {operations} operations, {differences} {}",
-        results.len(),
-        if bless { "blessed" } else { "differ" }
-    ));
+    let ended_as = match (bless, differences) {
+        (true, _) => "blessed",
+        (false, 1) => "differs",
+        (false, _) => "differ",
+    };
+    let scenarios = counted(results.len() as u64, "scenario");
+    let operations = counted(operations, "operation");
+    output.text(&format!("{scenarios}, {operations}, {differences} {ended_as}"));
     output.json(&Document {
         files: results.iter().filter_map(|result| result.as_ref().ok()).collect(),
         errors: results.iter().filter_map(|result| result.as_ref().err()).collect(),

@@ -73,12 +73,12 @@ impl<'a> Experiment<'a> {
         at: usize,
         observe: &mut impl FnMut(Progress),
     ) -> Result<Because, InputError> {
-        let wanted = self.parted[at].1.said.clone();
+        let wanted = self.parted[at].1.clone();
         // Reasons found before, the single ones first: they are the smallest.
         let mut known: Vec<Set> = self
             .tried
             .iter()
-            .filter(|(_, at_all)| at_all[at].said == wanted)
+            .filter(|(_, at_all)| at_all[at].is_like(&wanted))
             .map(|(set, _)| set.clone())
             .collect();
         known.sort_by_key(Set::len);
@@ -93,7 +93,7 @@ impl<'a> Experiment<'a> {
         for flip in set.clone() {
             let mut without = set.clone();
             without.remove(&flip);
-            if !without.is_empty() && self.set(&without, observe)?[at].said == wanted {
+            if !without.is_empty() && self.set(&without, observe)?[at].is_like(&wanted) {
                 set = without;
             }
         }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::subject::Side;
+use crate::explain::Nearest;
 use crate::replay::RuleNote;
 
 /// What came of one scenario or recording under two kernels.
@@ -91,13 +92,20 @@ impl Divergence {
         let width = a.len().max(b.len()).max("because".len());
         let mut text = format!("line {}: {}", self.line, self.call);
         let from = parting(&self.a, &self.b);
+        let same_words = self.a.said == self.b.said;
         for (name, side) in [(a, &self.a), (b, &self.b)] {
             for (at, said) in side.said.iter().enumerate() {
                 let name = if at == 0 { name } else { "" };
                 text.push_str(&format!("\n    {name:width$}  {}", shown(said, from)));
             }
-            for RuleNote { name, source, .. } in &side.rules {
-                text.push_str(&format!("\n    {:width$}  ({name}: {source})", ""));
+            if let Some(bytes) = side.bytes.as_ref().filter(|_| same_words) {
+                text.push_str(&format!("\n    {:width$}  bytes {}", "", shown(bytes, from)));
+            }
+            for note in &side.rules {
+                text.push_str(&format!("\n    {:width$}  ({})", "", noted(note, &side.said)));
+            }
+            if let Some(nearest) = &side.nearest {
+                text.push_str(&format!("\n    {:width$}  {}", "", accepted(nearest)));
             }
         }
         text.push_str(&format!("\n    {:width$}  {}", "because", self.because));
@@ -110,10 +118,27 @@ impl Divergence {
     }
 }
 
+/// A rule, with what it demands where the answer does not say that already.
+fn noted(note: &RuleNote, said: &[String]) -> String {
+    let RuleNote { name, sentence, source, conflict } = note;
+    match said.iter().any(|said| said.contains(sentence)) {
+        true => format!("{name}: {source}"),
+        false => format!("{name}: {sentence} It ran into {conflict}. Source: {source}"),
+    }
+}
+
+/// What a kernel accepts in place of what it refused.
+fn accepted(nearest: &Nearest) -> String {
+    match nearest {
+        Nearest::Accepted { lines, .. } => format!("accepts: {}", lines.join("; ")),
+        Nearest::None { because, .. } => format!("accepts nothing near it: {because}"),
+    }
+}
+
 /// Where two long answers begin to differ, on a character boundary of both.
 fn parting(a: &Side, b: &Side) -> usize {
-    let pairs =
-        a.said.iter().zip(&b.said).filter(|(a, b)| a != b && a.len().max(b.len()) > MAX_LINE);
+    let all = a.said.iter().chain(&a.bytes).zip(b.said.iter().chain(&b.bytes));
+    let pairs = all.filter(|(a, b)| a != b && a.len().max(b.len()) > MAX_LINE);
     let at = |(a, b): (&String, &String)| {
         let same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
         (0..=same).rev().find(|&at| a.is_char_boundary(at) && b.is_char_boundary(at))
@@ -152,6 +177,7 @@ impl fmt::Display for DiffReport {
         write!(f, "{file}: {compared} compared under {a} and {b}, ")?;
         match divergences.first() {
             None => f.write_str("all the same"),
+            Some(first) if divergences.len() == 1 => write!(f, "1 differs, in line {}", first.line),
             Some(first) => {
                 write!(f, "{} differ, the first in line {}", divergences.len(), first.line)
             }

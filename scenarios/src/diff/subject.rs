@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use crate::chosen::Chosen;
+use crate::explain::{Nearest, explain};
 use crate::input_error::{InputError, SourceText};
 use crate::op::Op;
 use crate::recording::{self, Found};
-use crate::replay::{Choices, RuleNote, listen};
+use crate::replay::{Choices, RuleNote, listen, nearest_in};
 use crate::run::{Runner, files};
 use crate::script::Script;
 use std::path::{Path, PathBuf};
@@ -38,15 +39,27 @@ pub struct Moment {
 pub struct Side {
     /// In words, a line each.
     pub said: Vec<String>,
+    /// The bytes of the answer, where words do not hold all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
     /// The rules by which it refused.
     pub rules: Vec<RuleNote>,
+    /// The request nearest to the refused one that this kernel accepts, or why there is none; only
+    /// for the first divergences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<Nearest>,
 }
 
 impl Side {
     /// The side of a moment; of one that was not reached, that.
     pub(super) fn of(moment: Option<&Moment>) -> Self {
-        let unreached = || Self { said: vec!["not reached".to_owned()], rules: Vec::new() };
+        let unreached = || Self { said: vec!["not reached".to_owned()], ..Self::default() };
         moment.map_or_else(unreached, |moment| moment.side.clone())
+    }
+
+    /// Whether a process sees the same.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.said == other.said && self.bytes == other.bytes
     }
 }
 
@@ -96,6 +109,18 @@ impl Subject {
         }
     }
 
+    /// What a kernel accepts in place of what it refused in a line, by a search that runs the subject
+    /// to that line again.
+    pub(super) fn nearest(&self, chosen: &Chosen, line: u64) -> Option<Nearest> {
+        match self {
+            Self::Scenario(script) => explain(script, line, chosen).ok()?.nearest,
+            Self::Recording(found) => {
+                let choices = Choices { machine: None, chosen: chosen.clone() };
+                nearest_in(found, &choices, line).ok()?
+            }
+        }
+    }
+
     /// Runs it. `observe` is told the steps done and their number.
     pub(super) fn run(
         &self,
@@ -123,11 +148,12 @@ fn scenario(script: &Script, chosen: &Chosen, until: Until) -> Result<Vec<Moment
         let (side, impossible) = match runner.perform(&op) {
             Ok(said) => {
                 let rules = runner.account().refused;
-                (Side { said, rules: rules.iter().map(RuleNote::from).collect() }, None)
+                let rules = rules.iter().map(RuleNote::from).collect();
+                (Side { said, rules, ..Side::default() }, None)
             }
             Err(error) => {
                 let said = vec![format!("cannot be performed: {}", error.message)];
-                (Side { said, rules: Vec::new() }, Some(error.at(script, block)))
+                (Side { said, ..Side::default() }, Some(error.at(script, block)))
             }
         };
         moments.push(Moment {
@@ -153,7 +179,12 @@ fn calls(
         moments.extend(heard.into_iter().map(|heard| Moment {
             line: progress.line,
             call: heard.call,
-            side: Side { said: heard.said, rules: heard.rule.into_iter().collect() },
+            side: Side {
+                said: heard.said,
+                bytes: heard.bytes,
+                rules: heard.rule.into_iter().collect(),
+                nearest: None,
+            },
             impossible: None,
         }));
         !until.is_reached(moments.len())

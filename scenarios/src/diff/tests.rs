@@ -1,4 +1,5 @@
 use super::{Asked, DiffReport, Subject, diff};
+use crate::explain::Nearest;
 use crate::input_error::{InputError, SourceText};
 use crate::recording::find;
 use crate::script::Script;
@@ -83,6 +84,22 @@ fn what_one_kernel_cannot_go_on_from_is_an_answer_too() {
 }
 
 #[test]
+fn a_refusal_of_one_kernel_is_told_with_what_it_accepts() {
+    let text = "machine plain-v2m allow_unsafe_interrupts=y\nattach dev=00:01.0\n\
+        enable dev=00:01.0 vectors=1\n";
+    let report = compared(text, Profile::MsiV9, Profile::Linux6_12).unwrap();
+    let divergence = &report.divergences[0];
+    assert_eq!(divergence.line, 3);
+    let Some(Nearest::Accepted { lines, .. }) = &divergence.a.nearest else {
+        panic!("{divergence:?}")
+    };
+    assert!(lines[0].starts_with("msi-window") && lines[1] == "enable dev=00:01.0 vectors=1");
+    assert!(divergence.b.nearest.is_none());
+    let text = divergence.render("msi-v9", "linux-6.12", &mut BTreeSet::new());
+    assert!(text.contains("accepts: msi-window iova=0x8000000 size=0x10000; enable"), "{text}");
+}
+
+#[test]
 fn what_no_kernel_can_perform_is_bad_input() {
     let text = "machine virt-its\nunmap-all\n";
     let error = compared(text, Profile::Linux6_1, Profile::Linux6_12).unwrap_err();
@@ -101,7 +118,7 @@ fn the_calls_of_a_recording_are_made_whatever_was_answered() {
     assert!(report.divergences.is_empty() && report.compared > 10 && seen > 10, "{report:?}");
     let report = diff(&subject, &asked(Profile::MsiV9, Profile::Linux6_12), |_| {}).unwrap();
     for divergence in &report.divergences {
-        assert_ne!(divergence.a.said, divergence.b.said);
+        assert!(!divergence.a.is_like(&divergence.b));
         assert!(!divergence.because.0.is_empty());
     }
 }

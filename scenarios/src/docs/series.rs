@@ -26,7 +26,10 @@ fn row(patch: &Patch, files: &BTreeSet<String>) -> Vec<String> {
         format!("{}: {}", patch.number, patch.title),
         patch.changed.to_owned(),
         quoted(patch.choices.iter().copied()),
-        quoted(patch.rules().iter().map(|rule| rule.name)),
+        match patch.rules() {
+            rules if rules.is_empty() => "none".to_owned(),
+            rules => quoted(rules.iter().map(|rule| rule.name)),
+        },
         scenarios.collect::<Vec<_>>().join("<br>"),
     ]
 }

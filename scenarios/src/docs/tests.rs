@@ -30,6 +30,25 @@ fn patches_name_choices_that_exist() {
     assert_eq!(part3.count(), 7);
 }
 
+/// A check of the series that no patch lists would be missed by who reads its table.
+#[test]
+fn patches_list_every_rule_of_the_series() {
+    let listed: BTreeSet<_> =
+        PATCHES.iter().flat_map(|patch| patch.rules()).map(|rule| rule.name).collect();
+    let known: BTreeSet<_> = passim_vfio::rules::all().map(|rule| rule.name).collect();
+    for patch in PATCHES {
+        for name in patch.also {
+            assert!(known.contains(name), "{}: no rule is called {name}", patch.named);
+        }
+    }
+    for rule in passim_vfio::rules::all() {
+        let is_of_series = ["of part 1", "of part 2", "of part 3", "part 1 of the series"];
+        if is_of_series.iter().any(|part| rule.source.contains(part)) {
+            assert!(listed.contains(rule.name), "no patch lists {}", rule.name);
+        }
+    }
+}
+
 #[test]
 fn only_what_stands_between_marks_is_replaced() {
     let text = "a\n<!-- generated: x -->\nold\n<!-- end -->\nb\n";

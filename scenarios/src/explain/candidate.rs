@@ -3,15 +3,19 @@
 //! None of them is known to be accepted: that is for the search to find out. How near one is: the
 //! fewer fields change the nearer, and among equals the fewer bytes addresses and sizes move.
 
+mod devices;
+mod dirty;
+mod files;
+mod first;
+mod irqs;
 mod map;
-mod other;
+mod memory;
 mod unmap;
 mod window;
 
 use std::fmt;
 
 use passim_model::{Conflict, PageSize, Refusal};
-use passim_vfio::policy::{Choice, ThirdMapFlag};
 
 use crate::op::Op;
 use crate::run::{ContainerHere, Surroundings};
@@ -32,6 +36,11 @@ impl Attempt {
         Self { before: Vec::new(), op }
     }
 
+    /// The operations, one after the other.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.before.iter().chain([&self.op]).map(Op::to_string).collect()
+    }
+
     /// How far it is from the refused request.
     pub(super) fn distance(&self, original: &Self, around: &Surroundings) -> Distance {
         let (fields, bytes) = match (&self.op, &original.op) {
@@ -40,7 +49,10 @@ impl Attempt {
             (Op::MsiWindow { .. }, Op::MsiWindow { .. }) => {
                 window::distance(&self.op, &original.op)
             }
-            (a, b) => (words_changed(a, b), 0),
+            (a, b) => irqs::distance(a, b)
+                .or_else(|| dirty::distance(a, b))
+                .or_else(|| memory::distance(a, b, around))
+                .unwrap_or_else(|| (words_changed(a, b), 0)),
         };
         (fields + 2 * self.before.len(), bytes)
     }
@@ -66,6 +78,11 @@ fn words_changed(a: &Op, b: &Op) -> usize {
     changed + left_out + usize::from(a.verb.text != b.verb.text)
 }
 
+/// Requests as large as the kernel said there is room for.
+pub(super) fn granted(from: &Attempt, available: i64) -> Vec<Attempt> {
+    irqs::granted(&from.op, available).into_iter().map(Attempt::of).collect()
+}
+
 /// Requests near `from`, which was refused for `refusal`.
 pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> Vec<Attempt> {
     let ops = match &from.op {
@@ -73,34 +90,22 @@ pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> 
         Op::Unmap { .. } => unmap::near(&from.op, refusal, around),
         Op::UnmapAll { fd } => unmap::near_all(*fd, refusal, around),
         Op::MsiWindow { .. } => window::near(&from.op, refusal, around),
-        _ => Vec::new(),
+        Op::Enable { .. } | Op::Disable { .. } | Op::SetIrqs { .. } => {
+            irqs::near(&from.op, refusal, around)
+        }
+        Op::Dirty { .. } => dirty::near(&from.op, refusal, around),
+        op => {
+            let mut ops = files::near(op, refusal, around);
+            ops.extend(devices::near(op, refusal, around));
+            ops.extend(memory::near(op, refusal, around));
+            ops
+        }
     };
     let mut attempts: Vec<_> =
         ops.into_iter().map(|op| Attempt { before: from.before.clone(), op }).collect();
-    attempts.extend(other::near(from, refusal, around));
+    attempts.extend(first::near(from, refusal, around));
+    attempts.extend(first::with_a_container(from, around));
     attempts
-}
-
-/// Why nothing near a request is accepted.
-pub(super) fn why_none(op: &Op, refusal: &Refusal, around: &Surroundings, tries: usize) -> String {
-    let rule = refusal.rule.name;
-    let third = around.policy.third_map_flag;
-    match (rule, refusal.conflict) {
-        _ if matches!(op, Op::MsiWindow { .. }) && third != ThirdMapFlag::ReservedMsiIova => {
-            format!("this kernel registers no windows: third-map-flag = {}", third.name())
-        }
-        (_, Conflict::Window(window)) if rule.starts_with("msi-") => format!(
-            "the container has window {window}, and takes one until its last group leaves it"
-        ),
-        ("map-entry-limit", Conflict::Limit { limit, .. }) => format!(
-            "the container holds {limit} mappings, all that dma_entry_limit lets it: one must go \
-             first"
-        ),
-        _ if tries == 0 => {
-            format!("no change of this request alone could satisfy {rule}")
-        }
-        _ => format!("{tries} near it were made, and each was refused as well"),
-    }
 }
 
 /// Descriptors a request could name instead, if its own is the wrong one: none, where there is a

@@ -6,7 +6,7 @@ use passim_model::Refusal;
 use passim_vfio::verdict::{Severity, Verdict};
 use serde::Serialize;
 
-use super::{Origin, order, words};
+use super::{Origin, limits, order, words};
 use crate::op::Op;
 use crate::run::Surroundings;
 
@@ -25,6 +25,8 @@ pub struct Explanation {
     pub refusals: Vec<Explained>,
     /// What the kernel would do that no return value tells.
     pub remarks: Vec<Remark>,
+    /// Whether a device did it, and no call was made.
+    pub by_device: bool,
     /// What else there is to say.
     pub notes: Vec<String>,
     /// The nearest request that is accepted; `None` where nothing was refused.
@@ -44,8 +46,12 @@ pub struct Explained {
     pub source: &'static str,
     /// What the request ran into, if anything beyond itself.
     pub ran_into: Option<String>,
+    /// Where there is not enough of something: how much there is, who says so, what is left.
+    pub limit: Option<String>,
     /// Checks the request had passed before, in their order; empty where that is not known.
     pub passed: Vec<&'static str>,
+    /// What the call answered in place of the errno: how many there are.
+    pub granted: Option<i64>,
 }
 
 /// Something no return value tells.
@@ -78,7 +84,18 @@ pub enum Nearest {
         tries: usize,
         /// Why.
         because: String,
+        /// What was made, the nearest first.
+        tried: Vec<Attempted>,
     },
+}
+
+/// A request that was made in the search.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Attempted {
+    /// Operations of a scenario.
+    pub lines: Vec<String>,
+    /// What came of the last of them.
+    pub answer: String,
 }
 
 impl Explained {
@@ -96,6 +113,8 @@ impl Explained {
             sentence: rule.sentence,
             source: rule.source,
             ran_into: words::conflict(refusal, op, around, origins),
+            limit: around.and_then(|around| limits::told(refusal, op, around)),
+            granted: None,
             passed: passed.unwrap_or_default().iter().map(|rule| rule.name).collect(),
         }
     }
@@ -118,12 +137,18 @@ impl From<&Verdict> for Remark {
 
 impl fmt::Display for Explained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { errno, rule, sentence, source, ran_into, passed } = self;
-        writeln!(f, "refused with {errno} by {rule}")?;
+        let Self { errno, rule, sentence, source, ran_into, limit, passed, granted } = self;
+        match granted {
+            None => writeln!(f, "refused with {errno} by {rule}")?,
+            Some(count) => writeln!(f, "answered with {count}, and nothing done, by {rule}")?,
+        }
         writeln!(f, "  demands:   {sentence}")?;
         write!(f, "  source:    {source}")?;
         if let Some(ran_into) = ran_into {
             write!(f, "\n  ran into:  {ran_into}")?;
+        }
+        if let Some(limit) = limit {
+            write!(f, "\n  limit:     {limit}")?;
         }
         if !passed.is_empty() {
             write!(f, "\n  passed:    {}", passed.join(", "))?;
@@ -132,6 +157,9 @@ impl fmt::Display for Explained {
     }
 }
 
+/// Most requests that are shown where none is accepted.
+const MOST_TRIED: usize = 4;
+
 impl fmt::Display for Nearest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -139,7 +167,22 @@ impl fmt::Display for Nearest {
                 f.write_str("nearest request that is accepted:")?;
                 lines.iter().try_for_each(|line| write!(f, "\n  {line}"))
             }
-            Self::None { because, .. } => write!(f, "no request near it is accepted: {because}"),
+            Self::None { because, tries: 0, .. } => {
+                write!(f, "there is no request near it to try: {because}")
+            }
+            Self::None { because, tried, .. } => {
+                write!(f, "no request near it is accepted: {because}")?;
+                if !tried.is_empty() {
+                    f.write_str("\n  tried, the nearest first:")?;
+                }
+                for Attempted { lines, answer } in tried.iter().take(MOST_TRIED) {
+                    write!(f, "\n  {}\n    {answer}", lines.join("; "))?;
+                }
+                match tried.len().saturating_sub(MOST_TRIED) {
+                    0 => Ok(()),
+                    more => write!(f, "\n  and {more} more"),
+                }
+            }
         }
     }
 }
@@ -155,7 +198,10 @@ impl fmt::Display for Explanation {
             write!(f, "\n\n{text}\n  rule:      {rule}\n  source:    {source}")?;
         }
         if self.refusals.is_empty() && self.remarks.is_empty() {
-            write!(f, "\n\nthe kernel refused nothing here")?;
+            f.write_str(match self.by_device {
+                true => "\n\nthe kernel was not asked: a device did this",
+                false => "\n\nthe kernel refused nothing here",
+            })?;
         }
         self.notes.iter().try_for_each(|note| write!(f, "\n{note}"))?;
         if let Some(nearest) = &self.nearest {

@@ -1,15 +1,16 @@
 //! The nearest request that is accepted: made, not guessed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use passim_model::Refusal;
 use passim_vfio::verdict::Severity;
 
-use super::Subject;
 use super::candidate::{self, Attempt, Distance};
-use super::report::Nearest;
+use super::report::{Attempted, Nearest};
+use super::{Subject, why};
 use crate::op::Op;
-use crate::run::Surroundings;
+use crate::run::{Runner, Surroundings};
 
 /// Most requests that are made in order of their distance.
 const MOST_IN_ORDER: usize = 24;
@@ -19,49 +20,68 @@ const MOST_CHECKS: usize = 16;
 
 /// What came of one attempt.
 #[derive(Clone, Copy)]
-enum Tried {
+pub(super) enum Tried {
     Accepted,
     Refused(Refusal),
-    /// It could not be performed, or what refused it is not known.
+    /// It could not be performed, what was to come first was refused, or the kernel went wrong.
     Lost,
 }
 
-/// A search under way.
-struct Search<'a> {
-    subject: &'a Subject<'a>,
-    around: &'a Surroundings,
-    original: Attempt,
-    refusal: Refusal,
-    tried: BTreeMap<String, Tried>,
-}
-
-/// Searches the request nearest to `op` that is accepted where `op` was refused.
-///
-/// Requests near to the refused one follow from what it ran into; where one of these is refused
-/// as well, more follow from what that ran into. They are made in order of their distance. A
-/// request that is wrong in many ways is too far from any that is accepted for that: then its
-/// checks are satisfied one after the other, each by the nearest change that does.
-pub(super) fn nearest(
-    subject: &Subject<'_>,
-    op: &Op,
-    refusal: &Refusal,
-    around: &Surroundings,
-) -> Nearest {
-    let original = Attempt::of(op.clone());
-    let mut search =
-        Search { subject, around, original, refusal: *refusal, tried: BTreeMap::new() };
-    let found = search.in_order().or_else(|| search.check_by_check());
-    let tries = search.tried.len();
-    match found {
-        Some(attempt) => {
-            let lines = attempt.before.iter().chain([&attempt.op]).map(Op::to_string);
-            Nearest::Accepted { lines: lines.collect(), tries }
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted => f.write_str("accepted"),
+            Self::Refused(Refusal { errno, rule, .. }) => write!(f, "{errno} by {}", rule.name),
+            Self::Lost => f.write_str("cannot be made"),
         }
-        None => Nearest::None { tries, because: candidate::why_none(op, refusal, around, tries) },
     }
 }
 
-impl Search<'_> {
+/// A search under way.
+pub(super) struct Search<'a, T> {
+    trial: T,
+    around: &'a Surroundings,
+    original: Attempt,
+    refusal: Refusal,
+    /// How much the kernel said there is of what was asked for.
+    available: Option<i64>,
+    tried: BTreeMap<String, (Distance, Attempt, Tried)>,
+}
+
+impl<'a, T: Trial> Search<'a, T> {
+    /// Of what is accepted where `op` was refused, or where less was available.
+    pub(super) fn new(
+        trial: T,
+        around: &'a Surroundings,
+        op: &Op,
+        (refusal, available): (Refusal, Option<i64>),
+    ) -> Self {
+        let original = Attempt::of(op.clone());
+        Self { trial, around, original, refusal, available, tried: BTreeMap::new() }
+    }
+
+    /// Searches the request nearest to the refused one that is accepted.
+    ///
+    /// Requests near to it follow from what it ran into; where one of these is refused as well,
+    /// more follow from what that ran into. They are made in order of their distance. A request
+    /// that is wrong in many ways is too far from any that is accepted for that: then its checks
+    /// are satisfied one after the other, each by the nearest change that does.
+    pub(super) fn nearest(mut self) -> Nearest {
+        let found = self.in_order().or_else(|| self.check_by_check());
+        let tries = self.tried.len();
+        if let Some(attempt) = found {
+            return Nearest::Accepted { lines: attempt.lines(), tries };
+        }
+        let because = why::none(&self.original.op, &self.refusal, self.around, tries);
+        let mut tried: Vec<_> = self.tried.into_values().collect();
+        tried.sort_by_key(|(distance, ..)| *distance);
+        let tried = tried.into_iter().map(|(_, attempt, tried)| Attempted {
+            lines: attempt.lines(),
+            answer: tried.to_string(),
+        });
+        Nearest::None { tries, because, tried: tried.collect() }
+    }
+
     fn in_order(&mut self) -> Option<Attempt> {
         let mut seen = BTreeSet::from([self.original.to_string()]);
         let mut queue: BTreeMap<(Distance, usize), Attempt> = BTreeMap::new();
@@ -112,9 +132,14 @@ impl Search<'_> {
 
     /// Requests near `from`, the nearest to the original first.
     fn near(&self, from: &Attempt, refusal: &Refusal) -> Vec<(Distance, Attempt)> {
-        let near = candidate::near(from, refusal, self.around);
+        let mut near = candidate::near(from, refusal, self.around);
+        if let Some(available) = self.available.filter(|_| *from == self.original) {
+            near.extend(candidate::granted(from, available));
+        }
+        let original = self.original.to_string();
         let mut near: Vec<_> = near
             .into_iter()
+            .filter(|attempt| attempt.to_string() != original)
             .map(|attempt| (attempt.distance(&self.original, self.around), attempt))
             .collect();
         near.sort_by_key(|(distance, _)| *distance);
@@ -123,18 +148,38 @@ impl Search<'_> {
 
     fn attempted(&mut self, attempt: &Attempt) -> Tried {
         let text = attempt.to_string();
-        if let Some(known) = self.tried.get(&text) {
+        if let Some((.., known)) = self.tried.get(&text) {
             return *known;
         }
-        let tried = attempted(self.subject, attempt);
-        self.tried.insert(text, tried);
+        let tried = self.trial.made(attempt);
+        let distance = attempt.distance(&self.original, self.around);
+        self.tried.insert(text, (distance, attempt.clone(), tried));
         tried
     }
 }
 
-/// Makes a request on a machine of its own.
-fn attempted(subject: &Subject<'_>, attempt: &Attempt) -> Tried {
-    let Some(mut runner) = subject.arrive_quickly() else { return Tried::Lost };
+/// Where requests are made to see what comes of them.
+pub(super) trait Trial {
+    /// Makes a request.
+    fn made(&mut self, attempt: &Attempt) -> Tried;
+}
+
+/// On a machine of its own, that was run to the line for it.
+impl Trial for &Subject<'_> {
+    fn made(&mut self, attempt: &Attempt) -> Tried {
+        self.arrive_quickly().map_or(Tried::Lost, |mut runner| performed(&mut runner, attempt))
+    }
+}
+
+/// On one machine after the other request was refused there, which changed nothing. What takes more
+/// than one operation is not made.
+impl Trial for Runner {
+    fn made(&mut self, attempt: &Attempt) -> Tried {
+        if attempt.before.is_empty() { performed(self, attempt) } else { Tried::Lost }
+    }
+}
+
+fn performed(runner: &mut Runner, attempt: &Attempt) -> Tried {
     for op in attempt.before.iter().chain([&attempt.op]) {
         if runner.perform(op).is_err() {
             return Tried::Lost;
@@ -143,10 +188,10 @@ fn attempted(subject: &Subject<'_>, attempt: &Attempt) -> Tried {
         if account.verdicts.iter().any(|verdict| verdict.severity == Severity::Oops) {
             return Tried::Lost;
         }
-        if let Some(refusal) = account.refused.last() {
+        if let Some(refusal) = account.refusal() {
             // What was to come first was refused: nothing follows from that.
             let is_last = std::ptr::eq(op, &attempt.op);
-            return if is_last { Tried::Refused(*refusal) } else { Tried::Lost };
+            return if is_last { Tried::Refused(refusal) } else { Tried::Lost };
         }
     }
     Tried::Accepted

@@ -123,6 +123,138 @@ fn where_nothing_near_is_accepted_it_says_why() {
 }
 
 #[test]
+fn the_nearest_request_for_interrupts_fits_the_device_and_what_is_on() {
+    let start =
+        "machine virt-its profile=linux-6.12\nattach dev=00:02.0\nenable dev=00:02.0 vectors=2\n";
+    let cases = [
+        ("enable dev=00:02.0 vectors=3", "enable dev=00:02.0 vectors=2"),
+        ("enable dev=00:02.0 vectors=1 start=2", "enable dev=00:02.0 vectors=1 start=1"),
+        (
+            "enable dev=00:02.0 vectors=1 index=msi",
+            "disable dev=00:02.0; enable dev=00:02.0 vectors=1 index=msi",
+        ),
+        (
+            "set-irqs dev=00:02.0 index=msix flags=0x28",
+            "set-irqs dev=00:02.0 index=msix flags=0x21",
+        ),
+        (
+            "set-irqs dev=00:02.0 index=msix flags=0x24 data=63000000",
+            "set-irqs dev=00:02.0 index=msix flags=0x24 data=06000000",
+        ),
+        (
+            "set-irqs dev=00:02.0 index=req flags=0x21",
+            "set-irqs dev=00:02.0 index=req flags=0x24 data=06000000; \
+             set-irqs dev=00:02.0 index=req flags=0x21",
+        ),
+        ("disable dev=00:02.0 index=msi", "disable dev=00:02.0"),
+        ("affinity irq=9999 cpu=0", "affinity irq=27 cpu=0"),
+        ("affinity irq=27 cpu=99", "affinity irq=27 cpu=1"),
+    ];
+    for (op, wanted) in cases {
+        let explanation = at(&format!("{start}{op}\n"), 4).unwrap();
+        let Some(Nearest::Accepted { lines, .. }) = &explanation.nearest else {
+            panic!("{op}: {explanation}")
+        };
+        assert_eq!(lines.join("; "), wanted, "{op}: {explanation}");
+    }
+}
+
+/// What the kernel answers in place of an errno is a refusal all the same.
+#[test]
+fn vectors_that_run_out_are_explained() {
+    let text = "machine virt-gicv2m profile=linux-6.12 allow_unsafe_interrupts=y\n\
+        attach dev=00:03.0\nenable dev=00:03.0 vectors=65\n";
+    let explanation = at(text, 3).unwrap();
+    let [refusal] = &explanation.refusals[..] else { panic!("{explanation}") };
+    assert_eq!(refusal.rule, "vectors-exhausted");
+    let limit = refusal.limit.as_deref().unwrap_or_default();
+    assert!(limit.starts_with("64 SPIs, set by the GICv2m frames"), "{limit}");
+    let granted = refusal.granted.unwrap();
+    let Some(Nearest::Accepted { lines, .. }) = &explanation.nearest else {
+        panic!("{explanation}")
+    };
+    assert_eq!(lines, &[format!("enable dev=00:03.0 vectors={granted}")]);
+}
+
+#[test]
+fn a_window_comes_before_vectors_and_a_larger_one_where_it_is_full() {
+    let start = "machine plain-v2m profile=msi-v9 allow_unsafe_interrupts=y\nattach dev=00:01.0\n";
+    let explanation = at(&format!("{start}enable dev=00:01.0 vectors=1\n"), 3).unwrap();
+    let Some(Nearest::Accepted { lines, .. }) = &explanation.nearest else {
+        panic!("{explanation}")
+    };
+    let window = "msi-window iova=0x8000000 size=0x10000";
+    assert_eq!(lines, &[window, "enable dev=00:01.0 vectors=1"]);
+    let small = "msi-window iova=0x8000000 size=0x1000\n";
+    let explanation = at(&format!("{start}{small}enable dev=00:01.0 vectors=1\n"), 4).unwrap();
+    let limit = explanation.refusals[0].limit.as_deref().unwrap_or_default();
+    assert!(limit.contains("leaves 0 for doorbells"), "{limit}");
+    let Some(Nearest::Accepted { lines, .. }) = &explanation.nearest else {
+        panic!("{explanation}")
+    };
+    assert_eq!(lines[..2], ["detach dev=00:01.0", "attach dev=00:01.0"]);
+}
+
+#[test]
+fn groups_drivers_and_memory_are_explained_as_well() {
+    let start = "machine virt-its profile=linux-6.12\narea A size=64K\nattach dev=00:01.0\n";
+    let cases = [
+        ("unbind dev=00:01.0", "detach dev=00:01.0; unbind dev=00:01.0"),
+        ("unplug dev=00:01.0", "detach dev=00:01.0; unplug dev=00:01.0"),
+        ("unset-container group=4", "close fd=5; unset-container group=4"),
+        (
+            "set-container group=9 container=3",
+            "close fd=5; unset-container group=4; set-container group=4 container=3",
+        ),
+        ("status group=3", "status group=4"),
+        ("get-device group=4 name=00:01.0", "get-device group=4 name=0000:00:01.0"),
+        ("device-info fd=4", "device-info fd=5"),
+        ("open /dev/vfio/99", "open /dev/vfio/5"),
+        ("peek va=0x1000 size=8", "peek va=A size=0x8"),
+        (
+            "write-attribute /sys/module/vfio_iommu_type1/parameters/dma_entry_limit value=many",
+            "write-attribute /sys/module/vfio_iommu_type1/parameters/dma_entry_limit value=65535",
+        ),
+        ("dirty get iova=0x0 size=0x1000", "dirty start; dirty get iova=0x0 size=0x1000"),
+    ];
+    for (op, wanted) in cases {
+        let explanation = at(&format!("{start}{op}\n"), 4).unwrap();
+        let Some(Nearest::Accepted { lines, .. }) = &explanation.nearest else {
+            panic!("{op}: {explanation}")
+        };
+        assert_eq!(lines.join("; "), wanted, "{op}: {explanation}");
+    }
+    let explanation = at(&format!("{start}set-iommu type=v1\n"), 4).unwrap();
+    let Some(Nearest::None { because, tried, .. }) = &explanation.nearest else {
+        panic!("{explanation}")
+    };
+    assert!(because.contains("keeps its type"), "{because}");
+    assert!(tried.iter().any(|tried| tried.answer == "EINVAL by set-iommu-twice"), "{tried:?}");
+}
+
+/// What the series is about: a doorbell that nobody mapped, at its physical address.
+#[test]
+fn a_message_that_faults_is_followed_to_where_it_should_lead() {
+    let start = "allow_unsafe_interrupts=y\nattach dev=00:01.0\n";
+    let old = format!(
+        "machine plain-v2m profile=linux-4.6 {start}enable dev=00:01.0 vectors=1\n\
+         raise dev=00:01.0 vector=0\n"
+    );
+    let explanation = at(&old, 4).unwrap();
+    assert!(explanation.by_device && explanation.outcome[0].starts_with("F_TRANSLATION"));
+    let notes = &explanation.notes;
+    assert_eq!(notes[0], "the kernel programmed vector 0 of 00:01.0 to write 0x40 to 0xf200040");
+    assert!(notes[1].contains("window-provider = nobody, msi-mapping = never"), "{notes:?}");
+    let new = format!(
+        "machine plain-v2m profile=msi-v9 {start}msi-window iova=0x8000000 size=64K\n\
+         enable dev=00:01.0 vectors=1\nraise dev=00:01.0 vector=0\n"
+    );
+    let notes = at(&new, 5).unwrap().notes;
+    assert_eq!(notes[1], "a doorbell is mapped there: 0x800f000 leads to 0xf200000");
+    assert!(notes[2].ends_with("window [0x8000000, 0x800ffff] for doorbells, made in line 3"));
+}
+
+#[test]
 fn lines_without_a_refusal_or_an_operation() {
     let text = format!("{START}# nothing\nread dev=00:01.0 iova=0x20000\n");
     let explanation = at(&text, 10).unwrap();

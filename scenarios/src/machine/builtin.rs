@@ -6,12 +6,16 @@ use crate::input_error::{InputError, SourceText};
 /// Names of the machines built in, and their files.
 pub const BUILTIN: &[(&str, &str)] = &[
     ("armada-7040", include_str!("../../machines/armada-7040.toml")),
+    ("board-its", include_str!("../../machines/board-its.toml")),
+    ("cpu-doorbells", include_str!("../../machines/cpu-doorbells.toml")),
     ("mixed-iommus", include_str!("../../machines/mixed-iommus.toml")),
     ("overdrive", include_str!("../../machines/overdrive.toml")),
     ("plain-its", include_str!("../../machines/plain-its.toml")),
     ("plain-v2m", include_str!("../../machines/plain-v2m.toml")),
+    ("smmuv2-its", include_str!("../../machines/smmuv2-its.toml")),
     ("two-its", include_str!("../../machines/two-its.toml")),
     ("two-smmus", include_str!("../../machines/two-smmus.toml")),
+    ("two-smmuv2s", include_str!("../../machines/two-smmuv2s.toml")),
     ("virt-gicv2m", include_str!("../../machines/virt-gicv2m.toml")),
     ("virt-its", include_str!("../../machines/virt-its.toml")),
     ("x86-like", include_str!("../../machines/x86-like.toml")),

@@ -54,6 +54,7 @@ struct MachineFile {
     ram: Vec<Spanned<BankFile>>,
     iommu: Spanned<IommuFile>,
     gic: Spanned<GicFile>,
+    intx: Option<[SpiFile; 4]>,
     groups: Option<GroupsFile>,
     iommu_map: Option<MapFile<StreamRangeFile>>,
     msi_map: Option<MapFile<DeviceRangeFile>>,
@@ -279,6 +280,14 @@ impl MachineFile {
             let error = refuse(source, self.cpus.span(), "a GICv2 serves at most 8 CPUs");
             return Err(error.with_hint("fewer CPUs, or `[gic.its]`"));
         }
+        if let Gic::V2m(v2m) = &gic
+            && !v2m.doorbells_per_cpu.is_empty()
+            && v2m.doorbells_per_cpu.len() != *self.cpus.get_ref() as usize
+        {
+            let message = "there is a doorbell for each CPU, or one for all";
+            return Err(refuse(source, self.cpus.span(), message)
+                .with_hint("`doorbells_per_cpu` lists as many addresses as there are CPUs"));
+        }
         let devices = Devices {
             ids: Ids {
                 streams: self.iommu_map.map(|map| map.into_map(source)).transpose()?,
@@ -316,6 +325,7 @@ impl MachineFile {
             gic,
             functions,
             platforms,
+            intx: self.intx.map(|spis| spis.map(|spi| spi.0)),
             irqs_allocated,
         })
     }

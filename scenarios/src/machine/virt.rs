@@ -108,6 +108,7 @@ impl Machine {
             gic,
             functions,
             platforms: Vec::new(),
+            intx: None,
             irqs_allocated: topology.irqs_allocated.clone(),
         })
     }
@@ -149,6 +150,7 @@ fn v2m() -> Gic {
             count: board::V2M_COUNT,
             properties: None,
         }],
+        doorbells_per_cpu: Vec::new(),
     })
 }
 

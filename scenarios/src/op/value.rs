@@ -170,18 +170,14 @@ words! {
         /// VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP.
         Get = "get",
     }
-    /// Which interrupt of a device.
-    IrqIndex, "intx, msi, msix, err or req" {
-        /// The pin.
-        Intx = "intx",
-        /// MSI.
-        Msi = "msi",
-        /// MSI-X.
-        Msix = "msix",
-        /// Errors.
-        Err = "err",
-        /// The kernel wants the device back.
-        Req = "req",
+    /// What a device does to a wire.
+    WireLevel, "high, low or pulse" {
+        /// It asserts it.
+        High = "high",
+        /// It is content.
+        Low = "low",
+        /// It asserts it for a moment.
+        Pulse = "pulse",
     }
     /// A command of an ITS for physical LPIs. IHI 0069 H 5.3.
     CommandName, "MAPD, MAPC, MAPTI, MAPI, MOVI, MOVALL, DISCARD, INV, INVALL, INT, CLEAR or SYNC" {
@@ -231,7 +227,35 @@ impl ContainerType {
     }
 }
 
+/// Which interrupt of a device: one of a PCI function by its name, any by its number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum IrqIndex {
+    /// The pin.
+    Intx,
+    /// MSI.
+    Msi,
+    /// MSI-X.
+    Msix,
+    /// Errors.
+    Err,
+    /// The kernel wants the device back.
+    Req,
+    /// The one with this number: a wire of a platform device.
+    Number(u32),
+}
+
 impl IrqIndex {
+    /// Those of a PCI function, ascending.
+    pub const ALL: [Self; 5] = [Self::Intx, Self::Msi, Self::Msix, Self::Err, Self::Req];
+
+    const NAMED: [(&'static str, Self); 5] = [
+        ("intx", Self::Intx),
+        ("msi", Self::Msi),
+        ("msix", Self::Msix),
+        ("err", Self::Err),
+        ("req", Self::Req),
+    ];
+
     /// The number of the interface. `linux/vfio.h`.
     pub const fn number(self) -> u32 {
         match self {
@@ -240,6 +264,28 @@ impl IrqIndex {
             Self::Msix => 2,
             Self::Err => 3,
             Self::Req => 4,
+            Self::Number(number) => number,
+        }
+    }
+}
+
+impl FromValue for IrqIndex {
+    const FORM: &'static str = "intx, msi, msix, err, req or a number";
+
+    fn from_value(text: &str) -> Option<Self> {
+        let named = Self::NAMED.into_iter().find(|(name, _)| *name == text);
+        match named {
+            Some((_, index)) => Some(index),
+            None => u32::from_value(text).map(Self::Number),
+        }
+    }
+}
+
+impl fmt::Display for IrqIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Self::NAMED.into_iter().find(|(_, index)| index == self) {
+            Some((name, _)) => f.write_str(name),
+            None => self.number().fmt(f),
         }
     }
 }

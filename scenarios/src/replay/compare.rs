@@ -40,6 +40,7 @@ impl Place {
             kernel: kernel.into(),
             model: model.into(),
             rule: None,
+            nearest: None,
             hint: None,
         }
     }

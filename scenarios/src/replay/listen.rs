@@ -4,16 +4,15 @@
 //! and oracles of random traces, is passed over.
 
 use passim_model::Refusal;
+use passim_vfio::Pid;
 use passim_vfio::call::{Answer, Call};
 
 use super::perform::{Taken, width};
 use super::report::RuleNote;
-use super::requests::describe_unmap;
-use super::requests::{describe_ioctl, describe_map, describe_random_map, describe_random_unmap};
+use super::requests::{describe_random_map, describe_random_unmap};
 use super::select::{Choices, select};
-use super::{Progress, Replayer, look_ahead};
+use super::{Progress, Replayer, look_ahead, words};
 use crate::input_error::InputError;
-use crate::ioctl::{self, DmaUnmap};
 use crate::recording::line::{Answer as RecordedAnswer, Line};
 use crate::recording::step::{Mmio, Step};
 use crate::recording::{Found, Record, Recording};
@@ -25,6 +24,8 @@ pub struct Heard {
     pub call: String,
     /// What was answered, in words.
     pub said: Vec<String>,
+    /// The bytes of the answer, in hexadecimal, where words do not hold all of them.
+    pub bytes: Option<String>,
     /// By which rule it was refused, if it was.
     pub rule: Option<RuleNote>,
 }
@@ -60,7 +61,7 @@ pub fn listen(
 
 impl Replayer<'_> {
     /// Does what a line did; `false` if nothing after it can be done.
-    fn hear(&mut self, number: u64, line: &Line) -> Result<bool, InputError> {
+    pub(super) fn hear(&mut self, number: u64, line: &Line) -> Result<bool, InputError> {
         match line {
             Line::Step(Step::Dump(_)) | Line::Answer(RecordedAnswer::Expect(_)) => {}
             Line::Answer(RecordedAnswer::Status(_)) => {
@@ -98,24 +99,29 @@ impl Replayer<'_> {
     fn note(&mut self, call: impl Into<String>, said: String, refusal: Option<&Refusal>) {
         let rule = refusal.map(RuleNote::from);
         if let Some(heard) = &mut self.heard {
-            heard.push(Heard { call: call.into(), said: vec![said], rule });
+            heard.push(Heard { call: call.into(), said: vec![said], bytes: None, rule });
         }
     }
 
     /// Keeps the answer of a call, if anybody listens.
-    pub(super) fn overhear(&mut self, call: &Call, answer: &Answer) {
+    pub(super) fn overhear(&mut self, pid: Pid, made: &Call, answer: &Answer) {
+        let kernel = &self.system.kernel;
+        let file = words::file_of(made, &kernel.open_files(pid));
+        let policy = kernel.policy();
+        let (said, bytes) = words::answer(policy, made, file, answer);
+        let rule = answer.ret.as_ref().err().map(RuleNote::from);
+        let call = words::call(made, file);
         if let Some(heard) = &mut self.heard {
-            let rule = answer.ret.as_ref().err().map(RuleNote::from);
-            heard.push(Heard { call: described(call), said: said(call, answer), rule });
+            heard.push(Heard { call, said, bytes, rule });
+        }
+        if let Err(refusal) = answer.ret {
+            self.refused = Some((pid, made.clone(), refusal));
         }
     }
 
-    /// The call of an ioctl's line by the line's own names.
+    /// The call of a random trace by the line's own names: its memory is not told by address.
     fn name_call(&mut self, line: &Line) {
         let call = match line {
-            Line::Ioctl(line) => describe_ioctl(line),
-            Line::Map(line) => describe_map(line),
-            Line::Unmap(line) => describe_unmap(line),
             Line::RandomMap(line) => describe_random_map(line),
             Line::RandomUnmap(line) => describe_random_unmap(line),
             _ => return,
@@ -123,42 +129,5 @@ impl Replayer<'_> {
         if let Some(heard) = self.heard.as_mut().and_then(|heard| heard.last_mut()) {
             heard.call = call;
         }
-    }
-}
-
-fn said(call: &Call, answer: &Answer) -> Vec<String> {
-    let ret = match &answer.ret {
-        Err(refusal) => return vec![format!("refused with {}", refusal.errno)],
-        Ok(ret) => format!("returned {ret}"),
-    };
-    match call {
-        Call::Ioctl { request: ioctl::UNMAP_DMA, .. } => match DmaUnmap::read(&answer.bytes) {
-            Some(unmap) => vec![format!("{ret}, size {:#x}", unmap.size)],
-            None => vec![ret],
-        },
-        Call::ReadAttribute { .. } | Call::Readlink { .. } => {
-            vec![String::from_utf8_lossy(&answer.bytes).trim_end().to_owned()]
-        }
-        _ if answer.bytes.is_empty() => vec![ret],
-        _ => vec![ret, format!("bytes {}", hex::encode(&answer.bytes))],
-    }
-}
-
-fn described(call: &Call) -> String {
-    match call {
-        Call::Open { path } => format!("open {path}"),
-        Call::Close { fd } => format!("close {fd}"),
-        Call::Ioctl { fd, request, .. } => format!("ioctl {request:#x} of {fd}"),
-        Call::Pread { fd, offset, len } => format!("pread of {fd} at {offset:#x}, {len:#x} bytes"),
-        Call::Pwrite { fd, offset, .. } => format!("pwrite of {fd} at {offset:#x}"),
-        Call::Mmap { va, len, .. } => format!("mmap {va}, {len:#x} bytes"),
-        Call::Munmap { va, len } => format!("munmap {va}, {len:#x} bytes"),
-        Call::Mprotect { va, len, .. } => format!("mprotect {va}, {len:#x} bytes"),
-        Call::Mlock { va, len } => format!("mlock {va}, {len:#x} bytes"),
-        Call::Munlock { va, len } => format!("munlock {va}, {len:#x} bytes"),
-        Call::WriteAttribute { path, value } => format!("write {value:?} to {path}"),
-        Call::ReadAttribute { path } => format!("read {path}"),
-        Call::Readlink { path } => format!("readlink {path}"),
-        other => format!("{other:?}"),
     }
 }

@@ -402,7 +402,7 @@ impl Replayer<'_> {
             return self.system.call(pid, call);
         }
         let answer = self.system.call(pid, call.clone());
-        self.overhear(&call, &answer);
+        self.overhear(pid, &call, &answer);
         answer
     }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use passim_model::Refusal;
 use serde::Serialize;
 
+use crate::explain::Nearest;
+
 /// What came of replaying one file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct FileReport {
@@ -69,6 +71,10 @@ pub struct Difference {
     pub model: String,
     /// By which rule the model refused, if it did.
     pub rule: Option<RuleNote>,
+    /// The request nearest to the refused one that the model accepts, or why there is none; only
+    /// for the first differences of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<Box<Nearest>>,
     /// What may help.
     pub hint: Option<String>,
 }
@@ -175,6 +181,15 @@ impl fmt::Display for Difference {
         if let Some(rule) = &self.rule {
             write!(f, "\n    rule:   {}: {} ({})", rule.name, rule.sentence, rule.conflict)?;
             write!(f, "\n    source: {}", rule.source)?;
+        }
+        match self.nearest.as_deref() {
+            Some(Nearest::Accepted { lines, .. }) => {
+                write!(f, "\n    accepts: {}", lines.join("; "))?;
+            }
+            Some(Nearest::None { because, .. }) => {
+                write!(f, "\n    accepts: nothing near it: {because}")?;
+            }
+            None => {}
         }
         if let Some(hint) = &self.hint {
             write!(f, "\n    hint:   {hint}")?;

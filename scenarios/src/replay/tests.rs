@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Choices, FileReport, Replayer, Verdict, look_ahead, replay, select};
+use super::{Choices, FileReport, Replayer, Verdict, listen, look_ahead, replay, select};
 use crate::chosen::{Chosen, profile_named};
+use crate::explain::Nearest;
 use crate::input_error::InputKind;
 use crate::recording::{Found, Recording};
 
@@ -100,6 +101,50 @@ fn a_changed_answer_is_reported_at_its_line() {
         }
     }
     assert!(mutants > 30, "{mutants}");
+}
+
+/// A refusal of the model that the kernel did not make is explained whole.
+#[test]
+fn a_difference_tells_rule_conflict_and_what_would_be_accepted() {
+    let mut lines = lines();
+    let refused = "\"iova\":\"0x11000\",\"vaddr\":\"0x100000000000\",\"vsym\":\"\",\"size\":\"0x1000\",\"ret\":-1,\"errno\":17";
+    let at = lines.iter().position(|line| line.contains(refused)).unwrap();
+    lines[at] = lines[at].replacen(
+        "\"ret\":-1,\"errno\":17,\"e\":\"EEXIST\"",
+        "\"ret\":0,\"errno\":0,\"e\":\"OK\"",
+        1,
+    );
+    let report = replayed("explained", &lines, &Choices::default());
+    let difference = &report.differences[0];
+    assert_eq!(difference.line, at as u64 + 1);
+    let rule = difference.rule.as_ref().unwrap();
+    assert_eq!((rule.name, rule.conflict.as_str()), ("map-overlap", "mapping [0x10000, 0x11fff]"));
+    let Some(Nearest::Accepted { lines, .. }) = difference.nearest.as_deref() else {
+        panic!("{difference}")
+    };
+    assert_eq!(lines, &["map iova=0x12000 va=0x100000000000 size=0x1000 prot=r|w fd=3"]);
+    assert!(difference.to_string().contains("accepts: map iova=0x12000"), "{difference}");
+}
+
+#[test]
+fn calls_are_heard_in_the_words_of_scenarios() {
+    let topology = small().join("topo.jsonl");
+    let recording = small().join("small.jsonl");
+    let found = Found { recording, topology, dumps: small().join("dumps") };
+    let mut heard = Vec::new();
+    listen(&found, &Choices::default(), |said, _| {
+        heard.extend(said);
+        true
+    })
+    .unwrap();
+    let said = |call: &str| {
+        let of = heard.iter().find(|heard| heard.call == call);
+        of.unwrap_or_else(|| panic!("{call} in {heard:#?}")).said.clone()
+    };
+    let map = "map iova=0x10000 va=0x100000000000 size=0x2000 prot=r|w fd=3";
+    assert_eq!(said(map), ["returned 0"]);
+    assert_eq!(said("unmap iova=0x10000 size=0x2000 fd=3"), ["unmapped 0x2000"]);
+    assert_eq!(said("unmap iova=0x10000 size=0x1000 fd=3"), ["refused with EINVAL"]);
 }
 
 #[test]

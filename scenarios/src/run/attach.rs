@@ -1,7 +1,9 @@
 //! `attach` and `detach`: the calls that give a device to a process, in one operation.
 
-use passim_model::Rid;
+use passim_model::{Endpoint, Rid};
+use passim_vfio::Pid;
 use passim_vfio::call::{Answer, Arg, Call};
+use passim_vfio::view::OpenFile;
 
 use super::{Attached, Outcome, Running, Unperformable, outcome};
 use crate::ioctl;
@@ -92,6 +94,25 @@ impl Running {
                 Went::On(format!("container {container}, group {group}, device {device}"))
             }
         })
+    }
+
+    /// Takes descriptors that somebody else opened for what `attach` would have opened.
+    pub(super) fn adopt_files(&mut self, pid: Pid) {
+        let files = self.system.kernel.open_files(pid);
+        let containers = files.iter().filter(|(_, file)| matches!(file, OpenFile::Container(_)));
+        self.container.extend(containers.map(|(fd, _)| (self.current, *fd)).next());
+        for (device, file) in &files {
+            let OpenFile::Device(Endpoint::Pci(rid)) = file else { continue };
+            let of = self.system.topology().function(*rid).and_then(|function| function.group);
+            let group = files.iter().find(|(_, file)| match file {
+                OpenFile::Group(number) => Some(*number) == of,
+                _ => false,
+            });
+            let (process, device) = (self.current, *device);
+            // A group that was closed is no descriptor any more.
+            let group = group.map_or(-1, |(fd, _)| *fd);
+            self.attached.insert(*rid, Attached { process, group, device });
+        }
     }
 
     fn detach(&mut self, dev: Rid) -> Outcome {

@@ -1,6 +1,6 @@
 //! What a device does: reads and writes on the bus.
 
-use passim_model::{Access, Endpoint, Iova, SubstreamId};
+use passim_model::{Access, Endpoint, Iova, SubstreamId, Target};
 use passim_smmu::v3::{Explanation, Transaction};
 
 use super::memory::bytes_text;
@@ -97,10 +97,38 @@ impl Running {
         match reach {
             Reach::Ram(pa) => format!("{from} -> {}", self.name_of(pa, from)),
             Reach::Doorbell(pa, arrival) => format!("{from} -> {pa}: {arrival}"),
-            Reach::Part(pa, target) => format!("{from} -> {pa}: {target:?}"),
+            Reach::Part(pa, target) => format!("{from} -> {pa}: {}", self.part(target)),
             Reach::Silence(pa) => format!("{from} -> {pa}: nothing answers"),
             Reach::Terminated(terminated) => outcome::terminated(&terminated),
             Reach::Stalled(stalled) => outcome::stalled(&stalled),
+        }
+    }
+}
+
+impl Running {
+    /// A part that did nothing of note: what it is.
+    fn part(&self, target: Target) -> String {
+        match target {
+            Target::Ram => "memory".to_owned(),
+            Target::Smmu(smmu) => format!("registers of SMMU {smmu}"),
+            Target::Config => "configuration space".to_owned(),
+            Target::Board(number) => {
+                let platforms = self.system.topology().platforms();
+                match platforms.get(usize::from(number)) {
+                    Some(device) => format!("registers of {}", device.name),
+                    None => "registers of a device on the board".to_owned(),
+                }
+            }
+            Target::Bar { function, bar } => {
+                let functions = self.system.topology().functions();
+                match functions.get(usize::from(function)) {
+                    Some(function) => format!("BAR {bar} of {}", function.rid),
+                    None => format!("BAR {bar} of a function"),
+                }
+            }
+            Target::Interrupts(block) => {
+                format!("{}, which takes no message there", self.system.board.block_name(block))
+            }
         }
     }
 }

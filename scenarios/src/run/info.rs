@@ -15,6 +15,18 @@ const BITMAP: UserAddr = UserAddr::new(0x0fff_0000_0000);
 const MAX_DIRTY_PAGES: u64 = 1 << 23;
 
 impl Running {
+    /// `SMMU 0: context fault: FSR 0x2, ...`, a line each.
+    pub(super) fn findings(&mut self) -> Vec<String> {
+        let kernel = &mut self.system.kernel;
+        let of = |smmu| kernel.take_findings(smmu).into_iter().map(move |it| (smmu, it));
+        let found: Vec<_> = (0..self.system.board.smmus()).flat_map(of).collect();
+        let line = |(smmu, finding)| format!("SMMU {smmu}: {finding}");
+        match found.is_empty() {
+            true => vec!["none".to_owned()],
+            false => found.into_iter().map(line).collect(),
+        }
+    }
+
     pub(super) fn information(&mut self, op: &Op) -> Outcome {
         match op {
             Op::Info { fd, argsz } => self.info(self.container_fd(*fd)?, *argsz),
@@ -142,7 +154,8 @@ fn dirty_ranges(bitmap: &[u8], iova: u64, lg2: u32) -> Vec<String> {
     lines
 }
 
-fn status(bytes: &[u8]) -> String {
+/// What GROUP_GET_STATUS says.
+pub(crate) fn status(bytes: &[u8]) -> String {
     match word(bytes, 4) {
         Some(0) => "not viable".to_owned(),
         Some(1) => "viable".to_owned(),
@@ -151,7 +164,8 @@ fn status(bytes: &[u8]) -> String {
     }
 }
 
-fn device(bytes: &[u8]) -> String {
+/// What DEVICE_GET_INFO says.
+pub(crate) fn device(bytes: &[u8]) -> String {
     let field = |at| word(bytes, at).unwrap_or(0);
     let reset = if field(4) & 1 == 1 { "can reset" } else { "cannot reset" };
     // include/uapi/linux/vfio.h: bit 2 says platform device.

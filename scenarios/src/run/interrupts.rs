@@ -4,6 +4,7 @@ use passim_model::Rid;
 use passim_vfio::call::{Answer, Arg, Call};
 use passim_vfio::msi::VectorView;
 
+use super::account::Shortage;
 use super::{Attached, Outcome, Running, Unperformable, outcome};
 use crate::ioctl;
 use crate::op::{IrqIndex, Op};
@@ -40,13 +41,21 @@ impl Running {
                 let answer = self.set_irqs(*dev, index, flags, (0, 0), &[])?;
                 Ok(vec![outcome::plain(&answer)])
             }
-            Op::SetIrqs { dev, index, flags, start, count, data } => {
+            Op::SetIrqs { dev, fd, index, flags, start, count, data } => {
+                let device = match (dev, fd) {
+                    (Some(dev), None) => self.device_file(*dev)?,
+                    (None, Some(fd)) => Self::fd(fd.0)?,
+                    _ => {
+                        let message = "`set-irqs` takes either `dev=` or `fd=`";
+                        return Err(Unperformable::new(message));
+                    }
+                };
                 let flags =
                     u32::try_from(flags.0).map_err(|_| Unperformable::new("flags have 32 bits"))?;
                 let block = (start.unwrap_or(0), count.unwrap_or(1));
                 let data = data.as_ref().map_or(&[][..], |data| &data.0);
-                let answer = self.set_irqs(*dev, *index, flags, block, data)?;
-                Ok(vec![availability(&answer)])
+                let answer = self.call(set_irqs_call(device, *index, flags, block, data))?;
+                Ok(vec![self.availability(*dev, &answer)])
             }
             Op::Eventfd { fd, dev, vector } => {
                 let fd = match (fd, dev) {
@@ -59,6 +68,11 @@ impl Running {
                 };
                 let answer = self.call(Call::ReadEventFd { fd })?;
                 Ok(vec![outcome::value("counter", &answer)])
+            }
+            Op::NewEventfd {} => Ok(vec![outcome::value("fd", &self.call(Call::EventFd)?)]),
+            Op::Signal { fd, value } => {
+                let value = value.map_or(1, |value| value.0);
+                self.plain(Call::WriteEventFd { fd: Self::fd(fd.0)?, value })
             }
             Op::Affinity { irq, cpu } => {
                 let path = format!("/proc/irq/{irq}/smp_affinity_list");
@@ -137,19 +151,33 @@ impl Running {
 
     /// What `enable` shows of a block of vectors.
     pub(super) fn enabled(
-        &self,
+        &mut self,
         dev: Rid,
         (start, count): (u32, u32),
         answer: &Answer,
     ) -> Vec<String> {
         if !matches!(answer.ret, Ok(0)) {
-            return vec![availability(answer)];
+            return vec![self.availability(Some(dev), answer)];
         }
         let vectors = self.system.kernel.vectors(dev);
         let mine = vectors
             .iter()
             .filter(|view| u32::from(view.vector).checked_sub(start).is_some_and(|at| at < count));
         mine.map(vector_text).collect()
+    }
+
+    /// `ok`, how many vectors there are instead, or the refusal. What they ran short of is known
+    /// of a device that is named.
+    fn availability(&mut self, dev: Option<Rid>, answer: &Answer) -> String {
+        match answer.ret {
+            Ok(available @ 1..) => {
+                let refusal = dev.and_then(|dev| self.system.kernel.message_shortage(dev));
+                let shortage = refusal.map(|refusal| Shortage { available, refusal });
+                self.account.shortage = shortage;
+                format!("off: {available} available")
+            }
+            _ => outcome::plain(answer),
+        }
     }
 
     /// Sets Bus Master Enable, as whoever drives the device would.
@@ -188,13 +216,5 @@ fn vector_text(view: &VectorView) -> String {
     match intid.get() {
         FIRST_LPI.. => format!("{text}, lpi {intid}"),
         _ => text,
-    }
-}
-
-/// `ok`, how many vectors there are instead, or the refusal.
-fn availability(answer: &Answer) -> String {
-    match &answer.ret {
-        Ok(available @ 1..) => format!("off: {available} available"),
-        _ => outcome::plain(answer),
     }
 }

@@ -41,37 +41,36 @@ impl Running {
         if let Err(refusal) = &answer.ret {
             return Ok(vec![outcome::refusal(refusal)]);
         }
-        let bytes = answer.bytes;
-        let policy = self.system.kernel.policy();
-        let (page_sizes, cap_offset) = fields(policy);
-        let chain = cap_offset.and_then(|at| word(&bytes, at));
-        let mut lines = Vec::new();
-        if argsz.is_some() {
-            let told = word(&bytes, 0).unwrap_or(0);
-            let offset = chain.map_or_else(|| "none".to_owned(), |at| at.to_string());
-            lines.push(format!(
-                "argsz {told}, flags {}, cap_offset {offset}",
-                flags(policy, &bytes)
-            ));
-        }
-        if let Some(sizes) = long(&bytes, page_sizes) {
-            lines.push(format!("page sizes {}", PageSizes::from_bits(sizes)));
-        }
-        if argsz.is_none() && policy.msi_info == MsiInfo::RequireMsiMap {
-            lines.push(format!("flags {}", flags(policy, &bytes)));
-        }
-        let mut at = chain.unwrap_or(0) as usize;
-        for _ in 0..MAX_CAPABILITIES {
-            let (true, Some(header), Some(next)) =
-                (at != 0, word(&bytes, at), word(&bytes, at + 4))
-            else {
-                break;
-            };
-            lines.extend(capability(policy.msi_info, &bytes, at, header & 0xffff));
-            at = next as usize;
-        }
-        Ok(lines)
+        Ok(info_text(self.system.kernel.policy(), &answer.bytes, argsz.is_some()))
     }
+}
+
+/// What a kernel of this policy has written; `whole` if the structure's own fields shall be shown.
+pub(crate) fn info_text(policy: &Policy, bytes: &[u8], whole: bool) -> Vec<String> {
+    let (page_sizes, cap_offset) = fields(policy);
+    let chain = cap_offset.and_then(|at| word(bytes, at));
+    let mut lines = Vec::new();
+    if whole {
+        let told = word(bytes, 0).unwrap_or(0);
+        let offset = chain.map_or_else(|| "none".to_owned(), |at| at.to_string());
+        lines.push(format!("argsz {told}, flags {}, cap_offset {offset}", flags(policy, bytes)));
+    }
+    if let Some(sizes) = long(bytes, page_sizes) {
+        lines.push(format!("page sizes {}", PageSizes::from_bits(sizes)));
+    }
+    if !whole && policy.msi_info == MsiInfo::RequireMsiMap {
+        lines.push(format!("flags {}", flags(policy, bytes)));
+    }
+    let mut at = chain.unwrap_or(0) as usize;
+    for _ in 0..MAX_CAPABILITIES {
+        let (true, Some(header), Some(next)) = (at != 0, word(bytes, at), word(bytes, at + 4))
+        else {
+            break;
+        };
+        lines.extend(capability(policy.msi_info, bytes, at, header & 0xffff));
+        at = next as usize;
+    }
+    lines
 }
 
 /// The flags, by name.
@@ -106,7 +105,7 @@ fn capability(msi: MsiInfo, bytes: &[u8], at: usize, id: u32) -> Vec<String> {
                     hex(size),
                     hex(alignment)
                 ),
-                _ => format!("MSI geometry: reserved [{}, {}]", hex(start), hex(end)),
+                _ => taken_by_hardware(start, end),
             }]
         }
         (FIRST, MsiInfo::GeometryOfDoorbells) => {
@@ -118,7 +117,7 @@ fn capability(msi: MsiInfo, bytes: &[u8], at: usize, id: u32) -> Vec<String> {
                     hex(long(bytes, at + 16)),
                     order.unwrap_or(0)
                 ),
-                _ => format!("MSI geometry: reserved [{}, {}]", hex(start), hex(end)),
+                _ => taken_by_hardware(start, end),
             }]
         }
         (FIRST, MsiInfo::Reserved) => {
@@ -135,6 +134,15 @@ fn capability(msi: MsiInfo, bytes: &[u8], at: usize, id: u32) -> Vec<String> {
             vec![format!("room for {left} mappings")]
         }
         (other, _) => vec![format!("capability {other}")],
+    }
+}
+
+/// Where hardware takes messages. A kernel that knows of no such place, and has none mapped, says 0
+/// twice: that is no range.
+fn taken_by_hardware(start: Option<u64>, end: Option<u64>) -> String {
+    match (start, end) {
+        (Some(0), Some(0)) => "MSI geometry: reserved, without saying where".to_owned(),
+        _ => format!("MSI geometry: reserved [{}, {}]", hex(start), hex(end)),
     }
 }
 

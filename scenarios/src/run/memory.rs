@@ -10,7 +10,7 @@ use crate::script::Place;
 /// Where the first area lies; each next one begins at the next multiple of [`AREA_ALIGN`], which
 /// none exceeds, so that an address says at a glance which area it is in.
 const FIRST_AREA: u64 = 0x1000_0000_0000;
-const AREA_ALIGN: u64 = 1 << 36;
+pub(crate) const AREA_ALIGN: u64 = 1 << 36;
 
 /// Most bytes one operation reads or writes in a process's memory.
 const MAX_BYTES: u64 = 1 << 20;
@@ -42,7 +42,7 @@ impl Running {
             Op::Fill { va, bytes } => {
                 let (va, pid) = (self.address(va)?, self.pid()?);
                 let written = self.system.write_memory(pid, va, &bytes.0);
-                let refused = |refusal| self.account.refusal(&refusal);
+                let refused = |refusal| self.account.refuse(&refusal);
                 Ok(vec![written.map_or_else(refused, |()| "ok".into())])
             }
             Op::Peek { va, size } => self.peek(va, size.map_or(8, |size| size.0)),
@@ -106,7 +106,7 @@ impl Running {
     fn touch(&mut self, va: UserAddr, size: u64) -> Outcome {
         let pid = self.pid()?;
         let touched = self.system.kernel.touch(pid, va, size, &mut self.system.board);
-        let refused = |refusal| self.account.refusal(&refusal);
+        let refused = |refusal| self.account.refuse(&refusal);
         Ok(vec![touched.map_or_else(refused, |()| "ok".into())])
     }
 
@@ -118,7 +118,7 @@ impl Running {
         let bytes = self.system.read_memory(pid, va, size as usize);
         Ok(vec![match bytes {
             Ok(bytes) => bytes_text(&bytes),
-            Err(refusal) => self.account.refusal(&refusal),
+            Err(refusal) => self.account.refuse(&refusal),
         }])
     }
 }

@@ -7,13 +7,14 @@ use passim_model::pci::{Entry, Registers};
 
 use super::device::no_transfer;
 use super::{Outcome, Running, Unperformable};
-use crate::op::{DeviceName, Op};
-use crate::system::{Arrival, Delivery, Reach, Signalled};
+use crate::op::{DeviceName, Op, WireLevel};
+use crate::system::{Arrival, Delivery, Reach, Signalled, Wire};
 
 impl Running {
     pub(super) fn messages(&mut self, op: &Op) -> Outcome {
         match op {
             Op::Raise { dev, vector } => self.raise(dev, vector.unwrap_or(0)),
+            Op::Wire { dev, level, index } => self.wire(dev, *level, index.unwrap_or(0)),
             Op::Msi { dev } => self.msi(*dev),
             Op::Msix { dev } => self.msix(*dev),
             Op::Pending {} => self.pending(),
@@ -31,6 +32,21 @@ impl Running {
             Signalled::Pending => "masked: pending".to_owned(),
             Signalled::Lost(why) => format!("nothing sent: {why}"),
             Signalled::Untold => "nothing sent: nobody told it this message".to_owned(),
+        }])
+    }
+
+    /// `spi 40`: where the wire leads.
+    fn wire(&mut self, dev: &DeviceName, level: WireLevel, index: u32) -> Outcome {
+        let device = self.device_named(dev)?;
+        let wire = match level {
+            WireLevel::High => Wire::High,
+            WireLevel::Low => Wire::Low,
+            WireLevel::Pulse => Wire::Pulse,
+        };
+        let leads = self.system.wire(device, index as usize, wire).map_err(no_transfer)?;
+        Ok(vec![match leads {
+            Some(spi) => format!("spi {spi}"),
+            None => "leads nowhere".to_owned(),
         }])
     }
 

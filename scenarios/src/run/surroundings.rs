@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use passim_model::topology::Function;
 use passim_model::{Iova, PageSize, Rid, Span, UserAddr};
+use passim_vfio::iommu::msi::DoorbellView;
+use passim_vfio::msi::{MessageSupply, VectorView};
 use passim_vfio::policy::Policy;
-use passim_vfio::view::MappingView;
+use passim_vfio::type1::Version;
+use passim_vfio::view::{MappingView, OpenFile};
 
-use super::{Runner, Running};
+use super::{Attached, Runner, Running};
 use crate::script::Place;
 
 /// The machine of a scenario as the current process finds it.
@@ -30,13 +34,61 @@ pub struct Surroundings {
     pub areas: Vec<AreaHere>,
     /// What the process has locked, in KiB.
     pub locked_kib: u64,
+    /// The most it may lock, in pages, and whether that binds it.
+    pub memlock_pages: Option<(u64, bool)>,
+    /// Descriptors of the process, ascending.
+    pub files: Vec<(i32, OpenFile)>,
+    /// What `attach` opened, by device.
+    pub attached: BTreeMap<Rid, AttachedHere>,
+    /// Functions the kernel knows.
+    pub functions: BTreeMap<Rid, FunctionHere>,
+    /// Devices that VFIO gives away, by name, of every group that has any.
+    pub given: BTreeMap<u32, Vec<String>>,
+    /// Linux numbers of interrupts for messages, ascending.
+    pub irqs: Vec<u32>,
+    /// How many CPUs the machine has.
+    pub cpus: u16,
+    /// What is left of interrupts for messages.
+    pub supply: Option<MessageSupply>,
+}
+
+/// What `attach` opened for a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AttachedHere {
+    /// The process that did, as the scenario counts.
+    pub process: u32,
+    /// Descriptor of the group.
+    pub group: i32,
+    /// Descriptor of the device.
+    pub device: i32,
+}
+
+/// A PCI function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FunctionHere {
+    /// Its group.
+    pub group: Option<u32>,
+    /// The driver it is bound to.
+    pub driver: Option<String>,
+    /// How many interrupts it has of each index, the pin first.
+    pub irqs: Vec<u32>,
+    /// The index of those that are on.
+    pub on: Option<u32>,
+    /// Its message vectors, while messages are on.
+    pub vectors: Vec<VectorView>,
+    /// Doorbells that are mapped for it.
+    pub doorbells: Vec<DoorbellView>,
 }
 
 /// A container.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ContainerHere {
-    /// Whether it has a type.
-    pub has_type: bool,
+    /// Its rules, once it has a type.
+    pub version: Option<Version>,
+    /// Its groups.
+    pub groups: Vec<u32>,
+    /// How many more mappings it takes.
+    pub entries_left: u32,
     /// Its mappings, ascending.
     pub mappings: Vec<MappingView>,
     /// Where mappings may lie; empty where nobody looks.
@@ -66,11 +118,20 @@ impl Running {
         let kernel = &self.system.kernel;
         let pid = self.pid_of(self.current);
         let containers = kernel.containers().into_iter().map(|view| {
-            let mappings = kernel.mappings(view.number);
-            let has_type = view.version.is_some();
-            (view.number, ContainerHere { has_type, mappings, windows: view.windows })
+            let here = ContainerHere {
+                version: view.version,
+                groups: view.groups,
+                entries_left: view.entries_left,
+                mappings: kernel.mappings(view.number),
+                windows: view.windows,
+            };
+            (view.number, here)
         });
-        let devices = self.system.topology().functions().iter().map(|function| function.rid);
+        let known = self.system.topology().functions().iter();
+        let known = known.filter(|function| kernel.has_function(function.rid));
+        let devices = known.clone().map(|function| function.rid);
+        let platforms = self.system.topology().platforms().iter().map(|device| device.group);
+        let groups = known.clone().map(|function| function.group).chain(platforms).flatten();
         let own = self.areas.iter().filter(|(_, area)| area.process == self.current);
         Surroundings {
             page: kernel.page(),
@@ -86,7 +147,34 @@ impl Running {
                 .map(|(name, area)| AreaHere { name: name.clone(), va: area.va, size: area.size })
                 .collect(),
             locked_kib: pid.map_or(0, |pid| kernel.locked_kib(pid)),
+            memlock_pages: pid.and_then(|pid| kernel.memlock_pages(pid)),
+            files: pid.map(|pid| kernel.open_files(pid)).unwrap_or_default(),
+            attached: self.attached.iter().map(|(rid, it)| (*rid, (*it).into())).collect(),
+            functions: known.map(|it| (it.rid, self.function(it))).collect(),
+            given: groups.map(|number: u32| (number, kernel.devices_given(number))).collect(),
+            irqs: kernel.irq_numbers(),
+            cpus: kernel.cpus(),
+            supply: kernel.message_supply(),
         }
+    }
+
+    fn function(&self, function: &Function) -> FunctionHere {
+        let kernel = &self.system.kernel;
+        let (irqs, on) = kernel.irqs_of_device(function.rid);
+        FunctionHere {
+            group: function.group,
+            driver: kernel.driver_of(function.rid).map(str::to_owned),
+            irqs,
+            on,
+            vectors: kernel.vectors(function.rid),
+            doorbells: kernel.doorbells_of(function.rid),
+        }
+    }
+}
+
+impl From<Attached> for AttachedHere {
+    fn from(Attached { process, group, device }: Attached) -> Self {
+        Self { process, group, device }
     }
 }
 

@@ -186,6 +186,7 @@ fn slots(machine: &Machine, topology: &Topology, smmus: usize) -> Vec<Slot> {
             rid,
             registers,
             smmu: smmu.filter(|smmu| *smmu < smmus),
+            pin: topology.pin(rid),
             edu: Edu::at(rid, topology),
         }
     };
@@ -279,7 +280,10 @@ fn interrupts(machine: &Machine) -> InterruptFacts {
         held: held.collect(),
         irqs_allocated: machine.irqs_allocated.clone(),
         smmus: smmu_wires(machine),
-        doorbells_per_cpu: Vec::new(),
+        doorbells_per_cpu: match &machine.gic {
+            Gic::V2m(gic) => gic.doorbells_per_cpu.clone(),
+            Gic::Its(_) => Vec::new(),
+        },
     }
 }
 
@@ -398,6 +402,13 @@ fn place_interrupts(map: &mut AddressMap, machine: &Machine) -> Result<(), Assem
         let span = Span::from_size(base, bytes).ok_or(AssemblyError::Beyond(base))?;
         map.place(span, Target::Interrupts(index))?;
     }
+    // The doorbell of a CPU is the frame's, at another address.
+    if let Gic::V2m(v2m) = &machine.gic {
+        for &base in &v2m.doorbells_per_cpu {
+            let span = Span::from_size(base, v2m::Frame::BYTES);
+            map.place(span.ok_or(AssemblyError::Beyond(base))?, Target::Interrupts(0))?;
+        }
+    }
     Ok(())
 }
 
@@ -437,7 +448,11 @@ fn place_messages(map: &mut AddressMap, topology: &Topology) -> Result<(), Assem
 
 fn topology(machine: &Machine) -> Result<Topology, SameRid> {
     let topology = Topology::new(machine.functions.iter().map(function).collect())?;
-    Ok(topology.with_platforms(machine.platforms.iter().map(platform).collect()))
+    let platforms = machine.platforms.iter().map(platform).collect();
+    let physical = |it: &machine::Function| Some((it.rid, it.isolation.physical?));
+    let physical = machine.functions.iter().filter_map(physical).collect();
+    let topology = topology.with_platforms(platforms).with_pins(machine.pins());
+    Ok(topology.with_virtual(physical))
 }
 
 fn platform(facts: &machine::Platform) -> Platform {

@@ -45,6 +45,8 @@ pub struct Slot {
     pub registers: Registers,
     /// Which SMMU its DMA passes; `None` on a machine without one.
     pub smmu: Option<usize>,
+    /// Where its pin leads, if anywhere.
+    pub(super) pin: Option<IntId>,
     /// What its other registers do, if that is known.
     pub(super) edu: Option<Edu>,
 }
@@ -134,6 +136,11 @@ impl Board {
         &self.map
     }
 
+    /// What a block of the interrupt controller is called, by its number on the bus.
+    pub fn block_name(&self, block: u16) -> String {
+        self.controller.block_name(block)
+    }
+
     /// The SMMU with this index.
     pub fn smmu(&self, index: usize) -> Option<&Smmu> {
         self.smmus.get(index)
@@ -165,6 +172,13 @@ impl Board {
 
     pub(super) fn slot_mut(&mut self, index: usize) -> Option<&mut Slot> {
         self.slots.get_mut(index)
+    }
+
+    /// The function at `rid` is as after a reset.
+    pub(super) fn reset_function(&mut self, rid: Rid) {
+        if let Some(slot) = self.slot_index(rid).and_then(|index| self.slots.get_mut(index)) {
+            slot.registers.reset();
+        }
     }
 
     /// The interrupt controller, on a machine with a GICv2.
@@ -290,6 +304,20 @@ impl Board {
             // A doorbell takes no transfer of another size.
             None => self.controller.is_doorbell(block).then_some(Arrival::Ignored),
         }
+    }
+
+    /// A function may assert its pin now, or not any more: the wire is high as long as one of those
+    /// that share it does.
+    pub(super) fn drive_pin(&mut self, function: usize) {
+        let Some(intid) = self.slots.get(function).and_then(|slot| slot.pin) else { return };
+        let mut shared = self.slots.iter().filter(|slot| slot.pin == Some(intid));
+        let high = shared.any(|slot| slot.registers.asserts_pin());
+        self.controller.wire(intid, if high { Signal::High } else { Signal::Low });
+    }
+
+    /// Something happens on a wire of a device on the board; `false` if it leads nowhere.
+    pub(super) fn wire(&mut self, intid: IntId, signal: Signal) -> bool {
+        self.controller.wire(intid, signal)
     }
 
     /// A device writes to a block of the interrupt controller from outside of any SMMU. `None` if

@@ -109,6 +109,22 @@ impl Controller {
         }
     }
 
+    /// What a block is called.
+    pub(super) fn block_name(&self, number: u16) -> String {
+        match self.block(number) {
+            Some(Block::V2(v2::Block::Frame(frame))) => format!("GICv2m frame {frame}"),
+            Some(Block::V2(v2::Block::CpuInterface)) => "the CPU interface".to_owned(),
+            Some(Block::V2(v2::Block::Distributor) | Block::V3(v3::Block::Distributor)) => {
+                "the distributor".to_owned()
+            }
+            Some(Block::V3(v3::Block::Its(_))) => "the ITS".to_owned(),
+            Some(Block::V3(v3::Block::Redistributor(cpu))) => {
+                format!("the redistributor of cpu {cpu}")
+            }
+            None => format!("block {number} of the interrupt controller"),
+        }
+    }
+
     /// A CPU loads; `None` if nothing is known of the block.
     pub(super) fn load(&mut self, number: u16, offset: u64, size: Size, cpu: Cpu) -> Option<u64> {
         match self.block(number)? {

@@ -9,9 +9,28 @@ use super::System;
 impl System {
     /// The process makes a system call.
     pub fn call(&mut self, pid: Pid, call: Call) -> Answer {
+        let virtuals =
+            matches!(&call, Call::WriteAttribute { path, .. } if path.ends_with("numvfs"));
         let answer = self.kernel.run(pid, call, &mut self.board);
+        if virtuals {
+            self.switch_virtual();
+        }
         self.deliver();
         answer
+    }
+
+    /// Virtual functions come and go as their physical function's driver has it. The registers it
+    /// says so in lie beyond the 256 bytes of configuration space that machines describe.
+    fn switch_virtual(&mut self) {
+        let functions = self.topology.functions().iter().map(|function| function.rid);
+        let virtuals: Vec<_> = functions.filter(|rid| self.topology.is_virtual(*rid)).collect();
+        for rid in virtuals {
+            if !self.kernel.has_function(rid) {
+                self.unplugged.insert(rid);
+            } else if self.unplugged.remove(&rid) {
+                self.board.reset_function(rid);
+            }
+        }
     }
 
     /// The process loads `len` bytes at `va`: memory, or registers of a device it has mapped.

@@ -5,6 +5,7 @@ use crate::msi::table_place;
 use crate::rules;
 use crate::type1::fixed_bytes_written;
 use crate::uapi::{Buffer, DeviceInfo, Header, IrqInfo, RegionInfo, irq, region};
+use passim_model::topology::Function;
 use passim_model::{Conflict, Errno, Refusal, Rid};
 
 use super::{judge_argsz, vectors};
@@ -112,13 +113,11 @@ impl Kernel {
         buffer.copy_in::<HEADER_BYTES>(0)?;
         let argsz = Header::read(buffer)?.argsz;
         judge_argsz(argsz, HEADER_BYTES)?;
-        if rid.bus() == 0 {
-            // measured on 6.1 and 6.12: nothing above the root bus can reset it.
+        let Some(along) = self.reset_along(rid) else {
+            // measured on 6.1 and 6.12: nothing above a root bus can reset it.
             let conflict = Conflict::Device(rid);
             return Err(rules::HOT_RESET_NO_SLOT.refuse_for(Errno::ENODEV, conflict));
-        }
-        let functions = self.topology.functions().iter();
-        let along: Vec<_> = functions.filter(|function| function.rid.bus() == rid.bus()).collect();
+        };
         let needs = HEADER_BYTES + along.len() * ENTRY_BYTES;
         buffer.copy_out(4, &0u32.to_le_bytes())?;
         buffer.copy_out(8, &(along.len() as u32).to_le_bytes())?;
@@ -134,5 +133,28 @@ impl Kernel {
             buffer.copy_out(HEADER_BYTES + k * ENTRY_BYTES, &entry)?;
         }
         Ok(0)
+    }
+
+    /// The functions that a reset of the bus of `rid` resets: those on it and on the buses behind
+    /// it. `None` where no bridge leads to that bus: a root bus, whatever its number, or one that
+    /// only virtual functions are on.
+    // 6.12 pci.c, pci_bus_reset: a bus without a bridge is not reset. vfio_pci_core.c walks the bus.
+    fn reset_along(&self, rid: Rid) -> Option<Vec<&Function>> {
+        let there = || self.topology.functions().iter().filter(|it| self.pci.exists(it.rid));
+        let secondary = |function: &Function| {
+            // PCI-to-PCI bridge 1.2, 3.2.5.3: the secondary bus number is at 0x19.
+            let is_bridge = function.config_byte(0x0e) & 0x7f == 1;
+            is_bridge.then(|| function.config_byte(0x19))
+        };
+        there().find(|it| secondary(it) == Some(rid.bus()))?;
+        let mut buses = vec![rid.bus()];
+        // Buses are numbered from 0 to 255, so this ends.
+        for at in 0..=usize::from(u8::MAX) {
+            let Some(&bus) = buses.get(at) else { break };
+            let behind = there().filter(|it| it.rid.bus() == bus).filter_map(secondary);
+            let new: Vec<u8> = behind.filter(|bus| !buses.contains(bus)).collect();
+            buses.extend(new);
+        }
+        Some(there().filter(|it| buses.contains(&it.rid.bus())).collect())
     }
 }

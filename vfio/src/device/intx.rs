@@ -1,6 +1,9 @@
 //! VFIO_DEVICE_SET_IRQS of the pin.
 //!
-//! No wire is behind it: the pin only signals what a request to trigger it signals.
+//! Several functions may share the wire behind their pins, so it is never held back at the interrupt
+//! controller: each function is asked whether it was it, and told to be quiet by a bit of its
+//! command register until it is unmasked. Where the machine does not say where a pin leads, it
+//! only signals what a request to trigger it signals.
 
 use super::irqs::{Action, Data, Mode, Request};
 use super::rules;
@@ -8,7 +11,7 @@ use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::pci::Space;
 use crate::process::{FileId, Pid};
-use passim_model::{Conflict, Errno, Host, Refusal, Rid};
+use passim_model::{Conflict, Errno, Host, IntId, Refusal, Rid};
 
 /// The pin while it is on.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -60,6 +63,7 @@ impl Kernel {
                 irqs.mode = Mode::Pin;
                 irqs.intx = Intx { masked, ..Intx::default() };
                 Space::new(self.ecam, rid).set_intx(!masked, host);
+                self.join_pin(rid, host);
             }
             let old = core::mem::replace(&mut self.irqs_of(rid).intx.trigger, file);
             self.drop_files(old, tasks, host);
@@ -112,9 +116,65 @@ impl Kernel {
     /// Masks or unmasks the pin, at the device.
     pub(super) fn set_pin_masked(&mut self, rid: Rid, masked: bool, host: &mut impl Host) {
         let irqs = self.irqs_of(rid);
-        if irqs.mode == Mode::Pin && irqs.intx.masked != masked {
-            irqs.intx.masked = masked;
-            Space::new(self.ecam, rid).set_intx(!masked, host);
+        if irqs.mode != Mode::Pin || irqs.intx.masked == masked {
+            return;
+        }
+        if !masked && Space::new(self.ecam, rid).wants_service(host) {
+            // 6.12 vfio_pci_intx_unmask_handler: what would come at once is signalled at once, and
+            // the pin stays masked.
+            return self.signal_pin(rid);
+        }
+        self.irqs_of(rid).intx.masked = masked;
+        Space::new(self.ecam, rid).set_intx(!masked, host);
+    }
+
+    /// 6.12 vfio_send_intx_eventfd: nothing while the function shows its pin as disabled.
+    fn signal_pin(&mut self, rid: Rid) {
+        let trigger = self.irqs_of(rid).intx.trigger;
+        if let Some(file) = trigger.filter(|_| !self.pin_is_disabled(rid)) {
+            self.signal(file);
+        }
+    }
+
+    fn pin_name(rid: Rid) -> String {
+        format!("vfio-intx(0000:{rid})")
+    }
+
+    /// The pin is listened to.
+    fn join_pin(&mut self, rid: Rid, host: &mut impl Host) {
+        let Some(intid) = self.topology.pin(rid) else { return };
+        let irq = self.irqs.wired(intid, true, host);
+        self.irqs.join_wire(irq, &Self::pin_name(rid), host);
+        self.irqs.let_through(irq, true, host);
+    }
+
+    /// A wire was asserted that pins lead to: every function whose pin is on is asked whether it
+    /// was it, and if so masked and signalled.
+    // 6.12 vfio_intx_handler.
+    pub(crate) fn serve_pins(&mut self, intid: IntId, host: &mut impl Host) {
+        let on = self.devices.iter().filter(|(_, device)| device.irqs.mode == Mode::Pin);
+        let on: Vec<Rid> = on.map(|(rid, _)| *rid).collect();
+        for rid in
+            on.into_iter().filter(|rid| self.topology.pin(*rid) == Some(intid)).collect::<Vec<_>>()
+        {
+            let masked = self.irqs_of(rid).intx.masked;
+            if !masked && Space::new(self.ecam, rid).wants_service(host) {
+                self.set_pin_masked(rid, true, host);
+                self.signal_pin(rid);
+            }
+        }
+    }
+
+    /// An eventfd was signalled that unmasks pins: they are. Its counter is taken.
+    // 6.12 virqfd.c: who waits on the eventfd reads it.
+    pub(crate) fn pins_told(&mut self, file: FileId, host: &mut impl Host) {
+        let told = self.devices.iter().filter(|(_, it)| it.irqs.intx.unmask == Some(file));
+        let told: Vec<Rid> = told.map(|(rid, _)| *rid).collect();
+        if !told.is_empty() {
+            self.take_counter(file);
+        }
+        for rid in told.into_iter().filter(|rid| !self.pin_is_disabled(*rid)).collect::<Vec<_>>() {
+            self.set_pin_masked(rid, false, host);
         }
     }
 
@@ -123,6 +183,10 @@ impl Kernel {
         let irqs = self.irqs_of(rid);
         irqs.mode = Mode::Off;
         let Intx { trigger, unmask, .. } = core::mem::take(&mut irqs.intx);
+        if let Some(intid) = self.topology.pin(rid) {
+            let irq = self.irqs.wired(intid, true, host);
+            self.irqs.leave_wire(irq, &Self::pin_name(rid), host);
+        }
         self.drop_files(trigger.into_iter().chain(unmask), tasks, host);
     }
 }

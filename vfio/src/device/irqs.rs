@@ -39,7 +39,7 @@ pub(super) struct DeviceIrqs {
 
 /// What a well-formed request carries.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Data {
+pub(crate) enum Data {
     None,
     Bools(Vec<bool>),
     Descriptors(Vec<i32>),
@@ -47,7 +47,7 @@ pub(super) enum Data {
 
 /// What shall be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Mask,
     Unmask,
     Trigger,
@@ -55,16 +55,16 @@ pub(super) enum Action {
 
 /// A well-formed request.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Request {
-    pub(super) start: u32,
-    pub(super) count: u32,
-    pub(super) data: Data,
+pub(crate) struct Request {
+    pub(crate) start: u32,
+    pub(crate) count: u32,
+    pub(crate) data: Data,
 }
 
 impl Request {
     /// The one descriptor, flag or nothing of a request about one interrupt: whether it is asked
     /// for.
-    pub(super) fn asks(&self) -> bool {
+    pub(crate) fn asks(&self) -> bool {
         match &self.data {
             Data::None => true,
             Data::Bools(flags) => flags.first().copied().unwrap_or(false),
@@ -73,7 +73,7 @@ impl Request {
     }
 
     /// Whether it turns an interrupt off: nothing about nothing.
-    pub(super) fn turns_off(&self) -> bool {
+    pub(crate) fn turns_off(&self) -> bool {
         self.count == 0 && self.data == Data::None
     }
 }
@@ -82,56 +82,65 @@ fn shape(conflict: Conflict) -> Refusal {
     vfio_rules::SET_IRQS_SHAPE.refuse_for(Errno::EINVAL, conflict)
 }
 
-/// The action the flags name; none or several are no action.
-fn action_of(flags: u32) -> Option<Action> {
-    match flags & irq_set::ACTION_TYPE_MASK {
-        irq_set::ACTION_MASK => Some(Action::Mask),
-        irq_set::ACTION_UNMASK => Some(Action::Unmask),
-        irq_set::ACTION_TRIGGER => Some(Action::Trigger),
-        _ => None,
+impl Action {
+    /// The action the flags name; none or several are no action.
+    pub(crate) fn of(flags: u32) -> Option<Self> {
+        match flags & irq_set::ACTION_TYPE_MASK {
+            irq_set::ACTION_MASK => Some(Self::Mask),
+            irq_set::ACTION_UNMASK => Some(Self::Unmask),
+            irq_set::ACTION_TRIGGER => Some(Self::Trigger),
+            _ => None,
+        }
     }
 }
 
-/// Reads and checks a request; `has` is how many interrupts of its index the device has.
-///
-/// # Errors
-/// EFAULT by `user-pointer`, EINVAL by `set-irqs-shape`.
-// measured on 6.1 and 6.12; the order from reading 6.12 vfio_set_irqs_validate_and_prepare.
-fn read(set: &IrqSet, has: u32, buffer: &Buffer) -> Result<Request, Refusal> {
-    let IrqSet { header, start, count, .. } = *set;
-    let known = irq_set::DATA_TYPE_MASK | irq_set::ACTION_TYPE_MASK;
-    let short = (header.argsz as usize) < IrqSet::BYTES;
-    if short || set.index >= irq::COUNT || count >= u32::MAX - start {
-        return Err(shape(Conflict::Unknown(u64::from(set.index))));
-    }
-    if header.flags & !known != 0 {
-        return Err(shape(Conflict::Unknown(u64::from(header.flags & !known))));
-    }
-    if start >= has || start + count > has {
-        let wanted = u64::from(start) + u64::from(count);
-        return Err(shape(Conflict::Limit { limit: u64::from(has), wanted }));
-    }
-    let each: usize = match header.flags & irq_set::DATA_TYPE_MASK {
-        irq_set::DATA_NONE => 0,
-        irq_set::DATA_BOOL => 1,
-        irq_set::DATA_EVENTFD => 4,
-        other => return Err(shape(Conflict::Unknown(u64::from(other)))),
-    };
-    let (got, needs) = (header.argsz as usize - IrqSet::BYTES, count as usize * each);
-    if got < needs {
-        return Err(shape(Conflict::Short { got: got as u64, needs: needs as u64 }));
-    }
-    let bytes = buffer.slice(IrqSet::BYTES, needs)?;
-    let data = match each {
-        0 => Data::None,
-        1 => Data::Bools(bytes.iter().map(|&byte| byte != 0).collect()),
-        _ => {
-            let four = bytes.chunks_exact(4);
-            let fd = |four: &[u8]| i32::from_le_bytes([four[0], four[1], four[2], four[3]]);
-            Data::Descriptors(four.map(fd).collect())
+impl Request {
+    /// Reads and checks a request; `has` is how many interrupts of its index the device has, and
+    /// `indices` how many indices.
+    ///
+    /// # Errors
+    /// EFAULT by `user-pointer`, EINVAL by `set-irqs-shape`.
+    // measured on 6.1 and 6.12; the order from reading 6.12 vfio_set_irqs_validate_and_prepare.
+    pub(crate) fn read(
+        set: &IrqSet,
+        (indices, has): (u32, u32),
+        buffer: &Buffer,
+    ) -> Result<Self, Refusal> {
+        let IrqSet { header, start, count, .. } = *set;
+        let known = irq_set::DATA_TYPE_MASK | irq_set::ACTION_TYPE_MASK;
+        let short = (header.argsz as usize) < IrqSet::BYTES;
+        if short || set.index >= indices || count >= u32::MAX - start {
+            return Err(shape(Conflict::Unknown(u64::from(set.index))));
         }
-    };
-    Ok(Request { start, count, data })
+        if header.flags & !known != 0 {
+            return Err(shape(Conflict::Unknown(u64::from(header.flags & !known))));
+        }
+        if start >= has || start + count > has {
+            let wanted = u64::from(start) + u64::from(count);
+            return Err(shape(Conflict::Limit { limit: u64::from(has), wanted }));
+        }
+        let each: usize = match header.flags & irq_set::DATA_TYPE_MASK {
+            irq_set::DATA_NONE => 0,
+            irq_set::DATA_BOOL => 1,
+            irq_set::DATA_EVENTFD => 4,
+            other => return Err(shape(Conflict::Unknown(u64::from(other)))),
+        };
+        let (got, needs) = (header.argsz as usize - IrqSet::BYTES, count as usize * each);
+        if got < needs {
+            return Err(shape(Conflict::Short { got: got as u64, needs: needs as u64 }));
+        }
+        let bytes = buffer.slice(IrqSet::BYTES, needs)?;
+        let data = match each {
+            0 => Data::None,
+            1 => Data::Bools(bytes.iter().map(|&byte| byte != 0).collect()),
+            _ => {
+                let four = bytes.chunks_exact(4);
+                let fd = |four: &[u8]| i32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+                Data::Descriptors(four.map(fd).collect())
+            }
+        };
+        Ok(Request { start, count, data })
+    }
 }
 
 impl Kernel {
@@ -147,8 +156,8 @@ impl Kernel {
         let set = IrqSet::read(buffer)?;
         let function = self.function(rid);
         let has = if set.index < irq::COUNT { vectors(function, set.index) } else { 0 };
-        let request = read(&set, has, buffer)?;
-        let action = action_of(set.header.flags);
+        let request = Request::read(&set, (irq::COUNT, has), buffer)?;
+        let action = Action::of(set.header.flags);
         match (set.index, action) {
             (irq::INTX, Some(action)) => self.set_intx(pid, rid, action, &request, tasks, host),
             (irq::MSI, Some(Action::Trigger)) => {
@@ -167,6 +176,17 @@ impl Kernel {
         }
     }
 
+    /// The index of the interrupts of a device that are on.
+    pub(crate) fn irqs_on(&self, rid: Rid) -> Option<u32> {
+        match self.devices.get(&rid)?.irqs.mode {
+            // Messages of devices on the board are not VFIO's.
+            Mode::Off | Mode::Messages(MessageKind::Platform) => None,
+            Mode::Pin => Some(irq::INTX),
+            Mode::Messages(MessageKind::Msi) => Some(irq::MSI),
+            Mode::Messages(MessageKind::Msix) => Some(irq::MSIX),
+        }
+    }
+
     /// The interrupts of an open device.
     pub(super) fn irqs_of(&mut self, rid: Rid) -> &mut DeviceIrqs {
         &mut self.devices.entry(rid).or_default().irqs
@@ -176,7 +196,7 @@ impl Kernel {
     ///
     /// # Errors
     /// EBADF or EINVAL by `irq-eventfd`.
-    pub(super) fn hold_eventfd(&mut self, pid: Pid, fd: i32) -> Result<FileId, Refusal> {
+    pub(crate) fn hold_eventfd(&mut self, pid: Pid, fd: i32) -> Result<FileId, Refusal> {
         let conflict = Conflict::Fd(i64::from(fd));
         let file = self.file(pid, fd);
         let file = file.map_err(|_| rules::IRQ_EVENTFD.refuse_for(Errno::EBADF, conflict))?;

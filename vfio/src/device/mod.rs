@@ -32,6 +32,7 @@ use crate::rules as vfio_rules;
 use crate::uapi::{Buffer, Header, ioctl, irq, region};
 use config::VirtualConfig;
 use irqs::DeviceIrqs;
+pub(crate) use irqs::{Action, Data, Request};
 pub(crate) use messages::SetMessages;
 use passim_model::topology::Function;
 use passim_model::{Conflict, Errno, Host, Refusal, Rid};

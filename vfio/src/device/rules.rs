@@ -3,7 +3,7 @@
 passim_model::rules! {
     /// ENOTTY.
     IRQ_ACTION = "irq-action",
-        "SET_IRQS names one action, and the interrupt knows it: only the pin can be masked.",
+        "SET_IRQS names one action, and the interrupt knows it: only pins and wires can be masked.",
         "measured on 6.1 and 6.12";
     /// EINVAL.
     IRQ_MODE = "irq-mode",
@@ -23,7 +23,7 @@ passim_model::rules! {
         "measured on 6.1 and 6.12";
     /// EBUSY.
     IRQ_UNMASK_TAKEN = "irq-unmask-taken",
-        "One eventfd unmasks the pin.",
+        "One eventfd masks or unmasks a pin or a wire.",
         "from reading 6.12 vfio virqfd; not measured";
     /// EINVAL.
     IRQ_NOTICE = "irq-notice",

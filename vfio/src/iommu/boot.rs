@@ -1,5 +1,6 @@
 //! Bringing the IOMMUs up, and every group to its default domain.
 
+use super::attach::move_device;
 use super::facts::{BootError, DeviceFacts, DriverFacts, Firmware};
 use super::flat::FlatDriver;
 use super::group::{Group, Owner, Translation};
@@ -7,8 +8,7 @@ use super::transition::Worklist;
 use super::v2::SmmuV2;
 use super::v3::{Ids, SmmuV3};
 use super::{
-    Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, Master, Purpose, move_device, msi,
-    rules,
+    Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, Master, Purpose, msi, rules,
 };
 use crate::policy::{BlockedState, Policy};
 use passim_model::{Frames, Host, PageSize};
@@ -88,8 +88,12 @@ impl Iommu {
         Ok(iommu)
     }
 
-    /// Takes a device in and attaches it to the default domain of its group.
-    fn add_device(
+    /// Takes a device in and attaches it to the default domain of its group, which is made if the
+    /// device is its first.
+    ///
+    /// # Errors
+    /// See [`BootError`].
+    pub(crate) fn add_device(
         &mut self,
         facts: &DeviceFacts,
         frames: &mut Frames,

@@ -16,12 +16,14 @@ impl Iommu {
     pub(crate) fn remove_device(&mut self, device: impl Into<Endpoint>) -> Option<Transition> {
         let endpoint = device.into();
         let number = self.group_of(endpoint)?;
-        let at = self.devices.iter().position(|device| device.endpoint == endpoint)?;
+        // One that came back is behind what it was before.
+        let at = self.devices.iter().rposition(|device| device.endpoint == endpoint)?;
         let group = self.groups.get_mut(&number)?;
         group.devices.retain(|member| *member != at);
         self.group_of.remove(&endpoint);
         let driver = group.driver;
-        let work = super::forget_device(&mut self.drivers[driver], &mut self.devices[at].master);
+        let work =
+            super::attach::forget_device(&mut self.drivers[driver], &mut self.devices[at].master);
         let mut transition = Transition::new([Part::Acts(driver, work)]);
         if !group.devices.is_empty() {
             return Some(transition);

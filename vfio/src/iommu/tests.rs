@@ -12,6 +12,7 @@ mod mappings;
 mod queue;
 mod recorded;
 mod removal;
+mod smmuv2;
 
 use super::{DomainKind, Owner, ReservedKind, Translation, rules};
 use crate::policy::Profile;

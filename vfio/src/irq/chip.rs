@@ -43,6 +43,14 @@ impl Chip {
         }
     }
 
+    /// Its name in `/proc/interrupts`.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::V2(_) => "GICv2",
+            Self::V3(_) => "GICv3",
+        }
+    }
+
     /// Whether the distributor has this SPI.
     pub(super) fn has(&self, spi: IntId) -> bool {
         match self {

@@ -16,6 +16,8 @@ pub(crate) enum Service {
     EventFd(FileId),
     /// A driver of the kernel, which has nothing to do here.
     Driver,
+    /// Whoever of VFIO's devices is at the wire.
+    Wire,
 }
 
 /// What an SMMU's wire is about.
@@ -46,6 +48,8 @@ pub(crate) struct Line {
     pub(crate) service: Option<Service>,
     /// Who serves it, by name.
     pub(crate) name: String,
+    /// Whether it is asserted rather than sent.
+    pub(crate) level: bool,
     /// How often each CPU took it.
     pub(crate) counts: Vec<u64>,
     /// The CPU it goes to.
@@ -136,7 +140,8 @@ impl Irqs {
             let title = Title { chip: title.chip.clone(), hwirq: title.hwirq + k };
             let counts = vec![0; usize::from(self.cpus)];
             let (service, name) = (None, String::new());
-            let line = Line { intid, title, service, name, counts, cpu: 0, pinned: None };
+            let (level, cpu, pinned) = (false, 0, None);
+            let line = Line { intid, title, service, name, level, counts, cpu, pinned };
             self.lines.insert(irq, line);
             self.by_intid.insert(intid, irq);
             if self.gic.as_ref().is_some_and(|gic| gic.has(intid)) {
@@ -144,6 +149,73 @@ impl Irqs {
             }
         }
         first
+    }
+
+    /// The number of the interrupt a wire leads to, given to it now if it has none; it is held back
+    /// until somebody lets it through.
+    // 6.12 irqdomain.c: one mapping for all who share the wire, which stays.
+    pub(crate) fn wired(&mut self, intid: IntId, level: bool, host: &mut impl Host) -> u32 {
+        if let Some(&irq) = self.by_intid.get(&intid) {
+            return irq;
+        }
+        let chip = self.gic.as_ref().map_or("", Chip::name).to_owned();
+        let irq = self.numbers.take(1);
+        self.numbers.reserve(irq);
+        let line = Line {
+            intid,
+            title: Title { chip, hwirq: u64::from(intid.get()) },
+            service: None,
+            name: String::new(),
+            level,
+            counts: vec![0; usize::from(self.cpus)],
+            cpu: 0,
+            pinned: None,
+        };
+        self.lines.insert(irq, line);
+        self.by_intid.insert(intid, irq);
+        // Boot has left every SPI sensitive to levels.
+        if !level && self.drives(intid) {
+            self.gic_do(host, |gic, host| gic.set_edge(intid, host));
+        }
+        irq
+    }
+
+    /// One more of VFIO's devices is at the wire, under this name.
+    pub(crate) fn join_wire(&mut self, irq: u32, name: &str, host: &mut impl Host) {
+        let Some(line) = self.lines.get_mut(&irq) else { return };
+        line.service = Some(Service::Wire);
+        // 6.12 kernel/irq/proc.c: those that share are listed.
+        let separator = if line.name.is_empty() { "" } else { ", " };
+        line.name.push_str(separator);
+        line.name.push_str(name);
+        let (intid, cpu) = (line.intid, line.cpu);
+        if self.drives(intid) {
+            self.gic_do(host, |gic, host| gic.route(intid, cpu, host).map(drop));
+        }
+    }
+
+    /// One of those at the wire leaves; the last has it held back.
+    pub(crate) fn leave_wire(&mut self, irq: u32, name: &str, host: &mut impl Host) {
+        let Some(line) = self.lines.get_mut(&irq) else { return };
+        let mut names: Vec<&str> = line.name.split(", ").collect();
+        if let Some(at) = names.iter().position(|it| *it == name) {
+            names.remove(at);
+        }
+        line.name = names.join(", ");
+        if line.name.is_empty() {
+            self.release(irq, host);
+        }
+    }
+
+    /// Lets an interrupt through at the controller, or holds it back.
+    pub(crate) fn let_through(&mut self, irq: u32, through: bool, host: &mut impl Host) {
+        let Some(intid) = self.lines.get(&irq).map(|line| line.intid) else { return };
+        if self.drives(intid) {
+            self.gic_do(host, |gic, host| match through {
+                true => gic.unmask(intid, host),
+                false => gic.mask(intid, host),
+            });
+        }
     }
 
     /// An interrupt's number is free again.

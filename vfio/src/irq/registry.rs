@@ -30,10 +30,13 @@ pub(crate) fn registered(facts: &InterruptFacts) -> Vec<Doorbell> {
     match &facts.gic {
         // Part 2 of the series: a frame registers its base, and the page that holds it holds
         // MSI_SETSPI_NS too.
-        GicFacts::V2 { frames, .. } => frames
-            .iter()
-            .map(|frame| Doorbell { base: frame.base, size: REGISTER_BYTES, remapping: false })
-            .collect(),
+        GicFacts::V2 { frames, .. } => {
+            let per_cpu = &facts.doorbells_per_cpu;
+            let frames = frames.iter().map(|frame| frame.base).filter(|_| per_cpu.is_empty());
+            let bases = frames.chain(per_cpu.iter().copied());
+            let doorbell = |base| Doorbell { base, size: REGISTER_BYTES, remapping: false };
+            bases.map(doorbell).collect()
+        }
         GicFacts::V3 { its, .. } => its
             .checked_add(ITS_TRANSLATION_FRAME)
             .map(|base| Doorbell { base, size: REGISTER_BYTES, remapping: true })

@@ -39,6 +39,7 @@ impl Kernel {
         match self.irqs.count(intid, cpu) {
             Some(Service::EventFd(file)) => self.signal(file),
             Some(Service::Driver) => {}
+            Some(Service::Wire) => self.serve_wire(intid, host),
             None => tracing::warn!(target: event::VFIO, %intid, "an interrupt nobody serves"),
         }
     }

@@ -6,7 +6,8 @@ use crate::kernel::Kernel;
 use core::fmt;
 use passim_model::IntId;
 
-/// A line of `/proc/interrupts`, as far as the model knows interrupts: messages.
+/// A line of `/proc/interrupts`, as far as the model knows interrupts: messages, and the wires of
+/// VFIO's devices.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InterruptView {
     /// Linux interrupt number.
@@ -23,17 +24,20 @@ pub struct InterruptView {
     pub name: String,
     /// The CPU it goes to.
     pub cpu: u16,
+    /// Whether it is asserted, by a wire, rather than sent.
+    pub level: bool,
 }
 
 impl fmt::Display for InterruptView {
     /// As the kernel prints it.
-    // 6.12 kernel/irq/proc.c, with fewer than a thousand interrupts; all messages are edges.
+    // 6.12 kernel/irq/proc.c, with fewer than a thousand interrupts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:3}:", self.irq)?;
         for count in &self.counts {
             write!(f, " {count:10}")?;
         }
-        write!(f, "  {:>8} {:3} {:<8}", self.chip, self.hwirq, "Edge")?;
+        let trigger = if self.level { "Level" } else { "Edge" };
+        write!(f, "  {:>8} {:3} {trigger:<8}", self.chip, self.hwirq)?;
         if self.name.is_empty() { Ok(()) } else { write!(f, "  {}", self.name) }
     }
 }
@@ -52,6 +56,7 @@ impl Kernel {
             hwirq: line.title.hwirq,
             name: line.name.clone(),
             cpu: line.cpu,
+            level: line.level,
         });
         view.collect()
     }

@@ -4,6 +4,7 @@ use super::flags::{self, Bus, MsiFlags};
 use super::its::{Event, Its};
 use super::message::Message;
 use super::v2m::V2m;
+use super::view::MessageSupply;
 use crate::irq::{GicFacts, InterruptFacts};
 use crate::policy::{ItsDoorbellInfo, Policy};
 use passim_model::{DeviceId, Frames, Host, IntId, PhysAddr};
@@ -173,6 +174,15 @@ impl Controller {
             Self::Absent => 0,
             Self::V2m(v2m) => v2m.in_use(),
             Self::Its(its) => its.in_use(),
+        }
+    }
+
+    /// What there is of interrupts, and what is left.
+    pub(super) fn supply(&self) -> Option<MessageSupply> {
+        match self {
+            Self::Absent => None,
+            Self::V2m(v2m) => Some(v2m.supply()),
+            Self::Its(its) => Some(its.supply()),
         }
     }
 

@@ -61,6 +61,7 @@ impl Kernel {
         host: &mut impl Host,
     ) -> Result<Enabling, Refusal> {
         let conflict = conflict_of(device);
+        self.msi.shortage = None;
         if wanted == 0 {
             return Err(rules::VECTORS_NONE.refuse_for(Errno::ERANGE, conflict));
         }
@@ -123,6 +124,7 @@ impl Kernel {
         match u16::try_from(shortage.available) {
             Ok(fewer) if 0 < fewer && fewer < enabling.count => {
                 enabling.count = fewer;
+                self.msi.shortage = Some((enabling.device, shortage.refusal));
                 Ok(())
             }
             _ => Err(shortage.refusal),

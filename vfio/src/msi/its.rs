@@ -21,6 +21,7 @@ mod wire;
 
 use super::lpi::Lpis;
 use super::message::Message;
+use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
 use crate::policy::{LpiRanges, Policy};
 use hardware::Hardware;
@@ -200,6 +201,11 @@ impl Its {
     /// Events in use.
     pub(super) fn in_use(&self) -> usize {
         self.devices.values().flat_map(|device| &device.taken).filter(|taken| **taken).count()
+    }
+
+    /// What there is of LPIs, and what no device was given.
+    pub(super) fn supply(&self) -> MessageSupply {
+        self.lpis.supply()
     }
 
     /// Where messages go.

@@ -1,5 +1,6 @@
 //! Which LPIs are whose: Linux's `its_lpi_alloc`.
 
+use super::view::MessageSupply;
 use crate::policy::LpiRanges;
 
 /// The first LPI.
@@ -46,6 +47,17 @@ impl Lpis {
             };
         }
         None
+    }
+
+    /// What there is, and what is free.
+    pub(super) fn supply(&self) -> MessageSupply {
+        let lengths = self.free.iter().map(|(first, end)| end - first);
+        MessageSupply {
+            lpis: true,
+            total: END - FIRST,
+            free: lengths.clone().sum(),
+            longest: lengths.max().unwrap_or(0),
+        }
     }
 
     /// LPIs that [`Lpis::alloc`] gave are free again.

@@ -47,13 +47,13 @@ pub use flags::{Bus, MsiFlags};
 pub use message::Message;
 pub(crate) use registers::table_place;
 pub use vectors::MessageKind;
-pub use view::VectorView;
+pub use view::{MessageSupply, VectorView};
 
 use crate::irq::{HeldFacts, InterruptFacts};
 use crate::policy::Policy;
 use crate::verdict::{Severity, Verdict};
 use controller::Controller;
-use passim_model::{Conflict, Endpoint, Frames, Host};
+use passim_model::{Conflict, Endpoint, Frames, Host, Refusal};
 use std::collections::BTreeMap;
 use vectors::Vectors;
 
@@ -63,6 +63,8 @@ pub(crate) struct Msi {
     controller: Controller,
     devices: BTreeMap<Endpoint, Vectors>,
     held: Vec<HeldFacts>,
+    /// Why the last device to ask got fewer vectors than it asked for, if it did.
+    shortage: Option<(Endpoint, Refusal)>,
 }
 
 impl Msi {
@@ -79,7 +81,8 @@ impl Msi {
             verdicts.push(Verdict { severity, rule, conflict: Conflict::Physical(frame) });
             Controller::Absent
         });
-        Self { controller, devices: BTreeMap::new(), held: facts.held.clone() }
+        let (devices, held) = (BTreeMap::new(), facts.held.clone());
+        Self { controller, devices, held, shortage: None }
     }
 }
 

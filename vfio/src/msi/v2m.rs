@@ -1,6 +1,7 @@
 //! The GICv2m driver: SPIs by frame, Linux's `irq-gic-v2m.c`.
 
 use super::message::Message;
+use super::view::MessageSupply;
 use super::wire::{MsiTyper, V2M_MSI_IIDR, V2M_MSI_SETSPI_NS, V2M_MSI_TYPER, iidr};
 use crate::irq::FrameFacts;
 use crate::policy::V2mBlocks;
@@ -141,6 +142,22 @@ impl V2m {
     /// SPIs in use.
     pub(super) fn in_use(&self) -> usize {
         self.frames.iter().flat_map(|frame| &frame.taken).filter(|taken| **taken).count()
+    }
+
+    /// What there is of SPIs, and what is left.
+    pub(super) fn supply(&self) -> MessageSupply {
+        let runs =
+            |frame: &Frame| frame.taken.split(|taken| *taken).map(<[bool]>::len).max().unwrap_or(0);
+        let total: usize = self.frames.iter().map(|frame| frame.taken.len()).sum();
+        let longest = self.frames.iter().map(runs).max().unwrap_or(0);
+        // Frames have at most 987 SPIs each, of which the distributor has as many in all.
+        let free = total - self.in_use();
+        MessageSupply {
+            lpis: false,
+            total: total as u32,
+            free: free as u32,
+            longest: longest as u32,
+        }
     }
 
     /// The base of each doorbell a message for this SPI can go to: the frame's, or one for each

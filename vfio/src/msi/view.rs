@@ -3,7 +3,7 @@
 use super::message::Message;
 use super::vectors::MessageKind;
 use crate::kernel::Kernel;
-use passim_model::{Endpoint, IntId};
+use passim_model::{Endpoint, IntId, Refusal};
 
 /// One vector of a device whose messages are on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,7 +24,31 @@ pub struct VectorView {
     pub references: usize,
 }
 
+/// What a machine has of interrupts for messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MessageSupply {
+    /// Whether they are LPIs of an ITS; else SPIs of GICv2m frames.
+    pub lpis: bool,
+    /// How many there are.
+    pub total: u32,
+    /// How many are free: of an ITS, those that no device was given.
+    pub free: u32,
+    /// The most of them that are free side by side.
+    pub longest: u32,
+}
+
 impl Kernel {
+    /// What is left of interrupts for messages; `None` where nothing takes messages.
+    pub fn message_supply(&self) -> Option<MessageSupply> {
+        self.msi.controller.supply()
+    }
+
+    /// Why a device was last given fewer vectors than it asked for, if it was.
+    pub fn message_shortage(&self, device: impl Into<Endpoint>) -> Option<Refusal> {
+        let device = device.into();
+        self.msi.shortage.filter(|(of, _)| *of == device).map(|(_, refusal)| refusal)
+    }
+
     /// The vectors of a device; none while its messages are off.
     pub fn vectors(&self, device: impl Into<Endpoint>) -> Vec<VectorView> {
         let Some(vectors) = self.msi.devices.get(&device.into()) else { return Vec::new() };

@@ -1,6 +1,6 @@
 //! Configuration space, as the kernel accesses it: through memory, register by register.
 
-use super::wire::{CAP_ID_PM, Command, PmCtrl, offset};
+use super::wire::{CAP_ID_PM, Command, PmCtrl, Status, offset};
 use passim_model::{Host, PhysAddr, Rid, Width};
 
 /// A function's configuration space. Where nothing answers, loads give ones and stores are lost,
@@ -86,6 +86,11 @@ impl Space {
     pub(crate) fn set_intx(self, on: bool, host: &mut impl Host) {
         let command = self.command(host);
         self.set_command(Command::INTX_DISABLE.set(command, u64::from(!on)), host);
+    }
+
+    /// Whether the function wants an interrupt by its pin served, asserted or not.
+    pub(crate) fn wants_service(self, host: &mut impl Host) -> bool {
+        Status::INTERRUPT.is_set(self.load16(offset::STATUS, host))
     }
 
     /// Where the power management capability is, looked up in the list.

@@ -6,6 +6,7 @@ use passim_model::layout;
 /// Offsets in configuration space, and in capabilities from their start: `PCI_*`.
 pub(crate) mod offset {
     pub(crate) const COMMAND: u16 = 0x04;
+    pub(crate) const STATUS: u16 = 0x06;
     pub(crate) const BASE_ADDRESS_0: u16 = 0x10;
     pub(crate) const ROM_ADDRESS: u16 = 0x30;
     pub(crate) const CAPABILITY_LIST: u16 = 0x34;
@@ -42,6 +43,13 @@ layout! {
         MASTER = bit(2);
         /// The pin is not asserted.
         INTX_DISABLE = bit(10);
+    }
+}
+layout! {
+    /// `PCI_STATUS`.
+    pub(crate) struct Status {
+        /// The pin wants service.
+        INTERRUPT = bit(3);
     }
 }
 layout! {

@@ -42,7 +42,7 @@ pub use iommu::{
     BlockedState, ContextDescriptors, DefaultDomain, Smmu1Contexts, Smmu2Faults, Smmu2Unattached,
     SmmuIntrRemap, SteUpdate,
 };
-pub use irqs::{GicV3Priority, LpiAffinity, LpiRanges, MsiDomains, V2mBlocks};
+pub use irqs::{GicV3Priority, LpiAffinity, LpiRanges, MsiDomains, V2mBlocks, WireHandlers};
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,
     MsiMapping, SecondWindow, WindowProvider,

@@ -14,7 +14,7 @@ use super::{
     ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Faults, Smmu2Unattached,
     SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap,
     UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, WindowProvider,
-    WrapErrno, ZeroPage, step_of,
+    WireHandlers, WrapErrno, ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -272,6 +272,10 @@ policy! {
     msi_domains: MsiDomains = "msi-domains", "/proc/interrupts of 6.1 and 6.12",
         [Linux4_6 Shared Nearest, Linux6_1 Shared Measured, Linux6_12 PerDevice Measured,
          Linux7_2 PerDevice Nearest];
+    /// How long vfio-platform handles the interrupts of a device's wires.
+    wire_handlers: WireHandlers = "wire-handlers",
+        "vfio_platform_irq.c of 4.10 and 6.12; changed for CVE-2024-26813, and in 6.1.84",
+        [Linux4_6 WhileSet Read, Linux6_1 WhileOpen Read];
 
     // The IOMMU core and the SMMU drivers.
     /// Whether the SMMU drivers call interrupts remapped.

@@ -139,8 +139,6 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
             let size = span.size().unwrap_or(map.size);
             vec![Map { iova: span.start().get(), size, ..map.clone() }]
         }
-        // A container takes one window, wherever the second would be.
-        Conflict::Window(_) if map.is_window(around) => Vec::new(),
         Conflict::Slot(_) | Conflict::Window(_) | Conflict::Aperture(_) => map.in_gaps(around),
         Conflict::Misaligned { value, .. } => map.aligned_where(value, around),
         Conflict::User(address) => map.in_areas(address.get(), around),

@@ -56,6 +56,14 @@ impl Unmap {
         others.into_iter().flatten().collect()
     }
 
+    /// What of it lies in front of a window, and behind it.
+    fn beside_window(self, start: u64, last: u64) -> Vec<Self> {
+        let end = self.iova.saturating_add(self.size.saturating_sub(1));
+        let before = start.checked_sub(1).and_then(|to| self.between(self.iova, to.min(end)));
+        let behind = last.checked_add(1).and_then(|from| self.between(from.max(self.iova), end));
+        before.into_iter().chain(behind).collect()
+    }
+
     fn aligned_where(self, value: u64, around: &Surroundings) -> Vec<Self> {
         let mut others = Vec::new();
         for to in aligned(value, around.page) {
@@ -84,6 +92,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
         Conflict::Slot(span) if refusal.rule.name == "unmap-bisects" => {
             unmap.beside(span.start().get(), span.last().get())
         }
+        Conflict::Window(span) => unmap.beside_window(span.start().get(), span.last().get()),
         Conflict::Misaligned { value, .. } => unmap.aligned_where(value, around),
         Conflict::Unknown(flags) => unmap.with_flags(flags),
         Conflict::Request if refusal.rule.name == "unmap-all-range" => {

@@ -21,12 +21,11 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
                 moved.into_iter().chain(sized)
             })
             .collect(),
-        // A container takes one window, wherever the second would be.
-        Conflict::Window(_) => Vec::new(),
         Conflict::Request if size == 0 => vec![window(iova, page)],
         _ => {
             let places = here.map(|here| elsewhere(iova, size, here)).unwrap_or_default();
-            places.into_iter().map(|place| window(place.iova, place.size)).collect()
+            let places = places.into_iter().map(|place| window(place.iova, place.size));
+            places.chain([window(iova, page)]).collect()
         }
     };
     let fds = other_fds(fd, refusal, around).into_iter();

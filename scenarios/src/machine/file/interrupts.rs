@@ -60,6 +60,9 @@ pub(super) struct V2mFile {
     #[serde(default)]
     security_extensions: bool,
     frames: Vec<FrameFile>,
+    /// Doorbells in place of the one frame's, one for each CPU.
+    #[serde(default)]
+    doorbells_per_cpu: Vec<Quantity>,
 }
 
 /// As many as QEMU's `virt` board has.
@@ -141,17 +144,23 @@ impl V2mFile {
         check_spis(self.spis)?;
         let frames: Result<Vec<_>, _> =
             self.frames.into_iter().map(|frame| frame.into_frame(self.spis)).collect();
-        let mut frames = frames?;
-        frames.sort_by_key(|frame| frame.base);
+        // Not sorted: the driver probes frames in the order of the description, and a message comes
+        // from the first that has room (irq-gic-v2m.c of 4.6 and 6.12).
+        let frames = frames?;
         if frames.is_empty() {
             return Err("`v2m` lists at least one frame");
         }
+        if !self.doorbells_per_cpu.is_empty() && frames.len() != 1 {
+            return Err("doorbells of CPUs take the place of one frame's");
+        }
+        let doorbells_per_cpu = self.doorbells_per_cpu.iter().map(|at| PhysAddr::new(at.0));
         Ok(GicV2m {
             distributor: PhysAddr::new(self.distributor.0),
             cpu_interface: PhysAddr::new(self.cpu_interface.0),
             spis: self.spis,
             security_extensions: self.security_extensions,
             frames,
+            doorbells_per_cpu: doorbells_per_cpu.collect(),
         })
     }
 }

@@ -101,6 +101,7 @@ impl Host for Board {
                 if let Some((function, register)) = self.configured(offset) {
                     let messages = self.slots[function].registers.store(register, width, value);
                     self.send(function, messages);
+                    self.drive_pin(function);
                 }
             }
             (Target::Bar { function, bar }, offset) => {

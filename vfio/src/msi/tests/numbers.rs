@@ -81,6 +81,7 @@ fn events_are_numbered_within_their_device() {
 #[test]
 fn lines_are_printed_as_recorded() {
     let view = |chip: &str, hwirq, name: &str| InterruptView {
+        level: false,
         irq: 26,
         intid: IntId::new(82),
         counts: vec![0, 0],

@@ -51,3 +51,13 @@ choice! {
         PerDevice = "per-device",
     }
 }
+
+choice! {
+    /// How long vfio-platform handles the interrupts of a device's wires.
+    WireHandlers {
+        /// While a wire has an eventfd; one that is triggered without is the kernel's end.
+        WhileSet = "while-set",
+        /// While the device is open.
+        WhileOpen = "while-open",
+    }
+}

@@ -1,0 +1,113 @@
+//! What there is to say of a device's own access, of which the kernel hears nothing: where it goes,
+//! and what is mapped there.
+
+use passim_model::{Iova, Rid, Span};
+use passim_vfio::iommu::msi::DoorbellView;
+use passim_vfio::policy::Choice;
+
+use super::Origin;
+use super::words::{container_of, mapping_text};
+use crate::op::{DeviceName, Op};
+use crate::run::Surroundings;
+
+/// Most mappings that are listed.
+const MAX_LISTED: usize = 4;
+
+/// What there is to say where the kernel was not even asked: about a device's access.
+pub(super) fn notes(op: &Op, around: Option<&Surroundings>, origins: &[Origin]) -> Vec<String> {
+    match (op, around) {
+        (Op::Read { dev, iova, .. } | Op::Write { dev, iova, .. }, Some(around)) => {
+            of_access(op, dev, *iova, around, origins)
+        }
+        (Op::Raise { dev, vector }, Some(around)) => {
+            let DeviceName::Function(rid) = dev else { return Vec::new() };
+            of_message(*rid, vector.unwrap_or(0), around, origins)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn of_access(
+    op: &Op,
+    dev: &DeviceName,
+    iova: Iova,
+    around: &Surroundings,
+    origins: &[Origin],
+) -> Vec<String> {
+    let Some(here) = container_of(op, around) else {
+        return vec![format!(
+            "{dev} is in no container: the kernel's own domain translates for it"
+        )];
+    };
+    if here.version.is_none() {
+        return vec![format!(
+            "the container of {dev} has no type yet: nothing can be mapped in it"
+        )];
+    }
+    if let Some(mapping) = here.mappings.iter().find(|mapping| mapping.iova.contains(iova)) {
+        return vec![format!("{iova} is in {}", mapping_text(mapping, around, origins))];
+    }
+    let mut notes = vec![match here.mappings.len() {
+        0 => format!("no mapping holds {iova}: the container of {dev} has none"),
+        _ => format!("no mapping holds {iova}; in the container of {dev} there are"),
+    }];
+    let distance = |span: Span<Iova>| {
+        let (start, last) = (span.start().get(), span.last().get());
+        start.saturating_sub(iova.get()).max(iova.get().saturating_sub(last))
+    };
+    let mut mappings: Vec<_> = here.mappings.iter().collect();
+    mappings.sort_by_key(|mapping| distance(mapping.iova));
+    for mapping in mappings.iter().take(MAX_LISTED) {
+        notes.push(format!("  {}", mapping_text(mapping, around, origins)));
+    }
+    if mappings.len() > MAX_LISTED {
+        notes.push(format!("  and {} more, further away", mappings.len() - MAX_LISTED));
+    }
+    notes
+}
+
+/// Of a message: what the kernel programmed, and what leads from there to a doorbell.
+fn of_message(dev: Rid, vector: u32, around: &Surroundings, origins: &[Origin]) -> Vec<String> {
+    let Some(function) = around.functions.get(&dev) else { return Vec::new() };
+    let found = function.vectors.iter().find(|view| u32::from(view.vector) == vector);
+    let Some(found) = found else {
+        let has = function.vectors.len();
+        return vec![format!(
+            "the kernel programmed no message for vector {vector} of {dev}: it has {has} vectors now"
+        )];
+    };
+    let address = found.message.address;
+    let mut notes = vec![format!(
+        "the kernel programmed vector {vector} of {dev} to write {:#x} to {address:#x}",
+        found.message.data
+    )];
+    let iova = Iova::new(address);
+    let inside = |first: u64, size: u64| address.checked_sub(first).is_some_and(|at| at < size);
+    let mut doorbells = function.doorbells.iter();
+    let leads = doorbells.clone().find(|it| inside(it.iova.get(), it.size));
+    let physical = doorbells.find(|it| inside(it.pa.get(), it.size));
+    let policy = &around.policy;
+    let container = around.devices.get(&dev);
+    notes.push(match (leads, physical) {
+        (Some(DoorbellView { iova, pa, .. }), _) => {
+            format!("a doorbell is mapped there: {iova} leads to {pa}")
+        }
+        (None, Some(DoorbellView { iova, .. })) => format!(
+            "that is the doorbell's physical address; for the device it is mapped at {iova}"
+        ),
+        (None, None) if container.is_none() => {
+            format!("{dev} is in no container: the kernel's own domain translates for it")
+        }
+        (None, None) => format!(
+            "no doorbell is mapped there for the device: window-provider = {}, msi-mapping = {}",
+            policy.window_provider.name(),
+            policy.msi_mapping.name()
+        ),
+    });
+    let here = container.and_then(|number| around.containers.get(number));
+    let mapping = here.and_then(|here| here.mappings.iter().find(|it| it.iova.contains(iova)));
+    notes.extend(
+        mapping.map(|mapping| format!("{iova} is in {}", mapping_text(mapping, around, origins))),
+    );
+    notes
+}

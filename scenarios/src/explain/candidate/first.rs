@@ -1,0 +1,313 @@
+//! What could be done before a refused request, so that it is accepted as it stands.
+
+use passim_model::{Conflict, Endpoint, Iova, Refusal, Rid};
+use passim_vfio::view::OpenFile;
+
+use super::{Attempt, elsewhere, irqs};
+use crate::op::{ContainerType, DirtyAction, Number, Op};
+use crate::run::Surroundings;
+use crate::script::{Signed, Text};
+
+/// Where the parameter lies that lets devices without isolated messages be attached.
+const ALLOW_UNSAFE: &str = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
+
+/// The driver that gives a device away.
+const VFIO_PCI: &str = "vfio-pci";
+
+/// Where the examples of the series put the window, and how much v9 asks for: 16 pages.
+const WINDOW: u64 = 0x800_0000;
+const WINDOW_PAGES: u64 = 16;
+
+/// Most operations in front of a request.
+const MOST: usize = 4;
+
+pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> Vec<Attempt> {
+    let ways = about_groups(&from.op, refusal, around)
+        .or_else(|| about_interrupts(&from.op, refusal, around))
+        .or_else(|| about_memory(&from.op, refusal, around))
+        .unwrap_or_default();
+    let mut attempts = Vec::new();
+    for way in ways {
+        let is_new = way.iter().all(|op| !from.before.contains(op));
+        if is_new && !way.is_empty() && from.before.len() + way.len() <= MOST {
+            let before = from.before.iter().cloned().chain(way).collect();
+            attempts.push(Attempt { before, op: from.op.clone() });
+        }
+    }
+    attempts
+}
+
+/// Ways to make a request acceptable, each a list of operations.
+type Ways = Vec<Vec<Op>>;
+
+fn bind(dev: Rid) -> Op {
+    Op::Bind { dev, driver: Text(VFIO_PCI.to_owned()) }
+}
+
+fn signed(fd: i32) -> Signed {
+    Signed(i64::from(fd))
+}
+
+fn about_groups(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Ways> {
+    Some(match (refusal.rule.name, refusal.conflict, op) {
+        ("interrupts-unsafe", ..) => {
+            let (path, value) = (Text(ALLOW_UNSAFE.to_owned()), Text("Y".to_owned()));
+            vec![vec![Op::Sysfs { path, value }]]
+        }
+        ("group-not-viable", Conflict::Device(dev), _) => vec![vec![Op::Unbind { dev }]],
+        ("group-open", conflict, _) => vec![closed(conflict, op, around)],
+        ("group-absent", _, Op::Attach { dev, .. }) => {
+            vec![vec![bind(*dev)], vec![Op::Unbind { dev: *dev }, bind(*dev)]]
+        }
+        ("group-absent", Conflict::Group(group), _) => {
+            let members = around.functions.iter().filter(|(_, it)| it.group == Some(group));
+            let way = |(&dev, _)| [vec![bind(dev)], vec![Op::Unbind { dev }, bind(dev)]];
+            members.flat_map(way).collect()
+        }
+        ("group-attached", _, Op::SetContainer { group, .. }) => {
+            let mut way = devices_closed(*group, around);
+            way.push(Op::UnsetContainer { group: *group });
+            vec![way]
+        }
+        ("group-devices-open", _, Op::UnsetContainer { group }) => {
+            vec![devices_closed(*group, around)]
+        }
+        ("group-not-attached", _, Op::UnsetContainer { group }) => {
+            let containers = around.container_fds.iter();
+            let join = |(fd, _): &(i32, usize)| {
+                vec![Op::SetContainer { group: *group, container: signed(*fd) }]
+            };
+            containers.map(join).collect()
+        }
+        ("set-iommu-without-group", _, Op::SetIommu { fd, .. }) => joined(*fd, around),
+        ("container-without-iommu", ..) => {
+            let fd = match op {
+                Op::Map { fd, .. }
+                | Op::Unmap { fd, .. }
+                | Op::UnmapAll { fd }
+                | Op::MsiWindow { fd, .. }
+                | Op::Info { fd, .. }
+                | Op::Dirty { fd, .. } => *fd,
+                Op::Ioctl { fd, .. } => Some(*fd),
+                _ => return None,
+            };
+            let set = Op::SetIommu { fd, kind: ContainerType::V2 };
+            let joined = joined(fd, around).into_iter();
+            let with_group = joined.map(|way| way.into_iter().chain([set.clone()]).collect());
+            [vec![set.clone()]].into_iter().chain(with_group).collect()
+        }
+        ("device-needs-container", _, Op::GetDevice { group, .. }) => typed(*group, around),
+        ("device-not-in-group", _, Op::GetDevice { name, .. }) => {
+            let dev = name.0.strip_prefix("0000:").and_then(Rid::parse);
+            let dev = dev.filter(|dev| around.functions.contains_key(dev));
+            let ways = |dev| vec![vec![bind(dev)], vec![Op::Unbind { dev }, bind(dev)]];
+            dev.map(ways).unwrap_or_default()
+        }
+        ("unbind-in-use" | "remove-in-use", Conflict::Device(dev), _) => {
+            vec![let_go(dev, around)]
+        }
+        ("probe-dma-owned", Conflict::Device(dev), _) => vec![group_let_go(dev, around)],
+        _ => return None,
+    })
+}
+
+/// Closes what `attach` opened, as whoever opened it.
+fn let_go(dev: Rid, around: &Surroundings) -> Vec<Op> {
+    if let Some(attached) = around.attached.get(&dev) {
+        let here = around.process;
+        let detach = Op::Detach { dev };
+        return match attached.process {
+            process if process == here => vec![detach],
+            process => vec![Op::In { process }, detach, Op::In { process: here }],
+        };
+    }
+    let group = around.functions.get(&dev).and_then(|function| function.group);
+    let is_its = |file: &OpenFile| {
+        *file == OpenFile::Device(Endpoint::Pci(dev))
+            || matches!(file, OpenFile::Group(number) if Some(*number) == group)
+    };
+    let open = around.files.iter().rev().filter(|(_, file)| is_its(file));
+    open.map(|(fd, _)| Op::Close { fd: signed(*fd) }).collect()
+}
+
+/// Closes what was opened of every device of a group.
+fn group_let_go(dev: Rid, around: &Surroundings) -> Vec<Op> {
+    let group = around.functions.get(&dev).and_then(|function| function.group);
+    let members = around.functions.iter().filter(|(_, it)| it.group == group && group.is_some());
+    let open = members.filter(|(rid, _)| around.attached.contains_key(rid));
+    open.flat_map(|(rid, _)| let_go(*rid, around)).collect()
+}
+
+/// Closes a group that is open.
+fn closed(conflict: Conflict, op: &Op, around: &Surroundings) -> Vec<Op> {
+    if let Op::Attach { dev, .. } = op {
+        return let_go(*dev, around);
+    }
+    let Conflict::Group(group) = conflict else { return Vec::new() };
+    let mut members = around.functions.iter().filter(|(_, it)| it.group == Some(group));
+    let attached = members.find(|(rid, _)| around.attached.contains_key(rid));
+    match attached {
+        Some((rid, _)) => let_go(*rid, around),
+        None => {
+            let mut files = around.files.iter().rev();
+            let open = files.find(|(_, file)| *file == OpenFile::Group(group));
+            open.map(|(fd, _)| Op::Close { fd: signed(*fd) }).into_iter().collect()
+        }
+    }
+}
+
+/// Closes every device file that was opened through a group's descriptor.
+fn devices_closed(group: Signed, around: &Surroundings) -> Vec<Op> {
+    let number = around.files.iter().find_map(|(fd, file)| match file {
+        OpenFile::Group(number) if signed(*fd) == group => Some(*number),
+        _ => None,
+    });
+    let is_member = |file: &OpenFile| match file {
+        OpenFile::Device(Endpoint::Pci(rid)) => {
+            let function = around.functions.get(rid);
+            function.is_some_and(|function| function.group == number)
+        }
+        // Which group it is in is not asked: that one is closed too many harms nobody.
+        OpenFile::Device(Endpoint::Platform(_)) => true,
+        _ => false,
+    };
+    let open = around.files.iter().filter(|(_, file)| is_member(file));
+    open.map(|(fd, _)| Op::Close { fd: signed(*fd) }).collect()
+}
+
+/// A container of its own for a group, where none is open.
+pub(super) fn with_a_container(from: &Attempt, around: &Surroundings) -> Option<Attempt> {
+    let Op::SetContainer { group, .. } = from.op else { return None };
+    let is_first = around.container_fds.is_empty() && from.before.is_empty();
+    is_first.then(|| Attempt {
+        before: vec![Op::Open { path: Text("/dev/vfio/vfio".to_owned()) }],
+        op: Op::SetContainer { group, container: signed(lowest_free(around)) },
+    })
+}
+
+/// The descriptor that the next file gets. POSIX open(2): the lowest that is free.
+pub(super) fn lowest_free(around: &Surroundings) -> i32 {
+    let is_taken = |fd: &i32| around.files.iter().any(|(known, _)| known == fd);
+    (0..).find(|fd| !is_taken(fd)).unwrap_or(i32::MAX)
+}
+
+/// Puts a group into a container: one that is open, or one that is opened for it.
+fn joined(container: Option<Signed>, around: &Surroundings) -> Ways {
+    let container = container.or_else(|| around.container.map(signed));
+    let Some(container) = container else { return Vec::new() };
+    let groups = around.files.iter().filter(|(_, file)| matches!(file, OpenFile::Group(_)));
+    let join = |group: i32| Op::SetContainer { group: signed(group), container };
+    let open = groups.map(|(fd, _)| vec![join(*fd)]);
+    let given = around.given.iter().filter(|(_, devices)| !devices.is_empty()).take(2);
+    let opened = given.map(|(number, _)| {
+        let path = Text(format!("/dev/vfio/{number}"));
+        vec![Op::Open { path }, join(lowest_free(around))]
+    });
+    open.chain(opened).collect()
+}
+
+/// Puts a group into a container with a type, as far as that is to be done.
+fn typed(group: Signed, around: &Surroundings) -> Ways {
+    let mut ways = Vec::new();
+    for (fd, number) in &around.container_fds {
+        let fd = signed(*fd);
+        let has_type = around.containers.get(number).is_some_and(|it| it.version.is_some());
+        let join = Op::SetContainer { group, container: fd };
+        let set = Op::SetIommu { fd: Some(fd), kind: ContainerType::V2 };
+        ways.extend(match has_type {
+            true => vec![vec![join]],
+            false => vec![vec![set.clone()], vec![join, set]],
+        });
+    }
+    ways
+}
+
+fn about_interrupts(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Ways> {
+    let (Op::Enable { dev, .. } | Op::Disable { dev, .. } | Op::SetIrqs { dev: Some(dev), .. }) =
+        op
+    else {
+        return None;
+    };
+    let off = irqs::on(*dev, around).map(|index| irqs::turned_off(*dev, index));
+    Some(match refusal.rule.name {
+        "irq-mode" | "irq-vector" => vec![off.into_iter().collect()],
+        "irq-off" | "irq-notice" => {
+            let on = irqs::turned_on(op, around);
+            let both = on.iter().map(|on| off.iter().cloned().chain([on.clone()]).collect());
+            on.iter().map(|on| vec![on.clone()]).chain(both).collect()
+        }
+        "vectors-exhausted" | "device-no-lpis" | "msi-window-full" => {
+            let mut ways = others_off(*dev, around);
+            ways.extend(window(*dev, 2 * WINDOW_PAGES, around));
+            ways
+        }
+        "msi-no-aperture" | "doorbell-not-mapped" | "msi-page-not-mapped" => {
+            window(*dev, WINDOW_PAGES, around)
+        }
+        _ => return None,
+    })
+}
+
+/// Turns off the messages of another device of the process.
+fn others_off(dev: Rid, around: &Surroundings) -> Ways {
+    let others = around
+        .attached
+        .iter()
+        .filter(|(other, attached)| **other != dev && attached.process == around.process);
+    let off = others
+        .filter_map(|(other, _)| Some(vec![irqs::turned_off(*other, irqs::on(*other, around)?)]));
+    off.collect()
+}
+
+/// Gives a device's container a window for doorbells: as it is, or, where it has one already, as a
+/// container that the device's group alone comes to.
+fn window(dev: Rid, pages: u64, around: &Surroundings) -> Ways {
+    let Some(number) = around.devices.get(&dev) else { return Vec::new() };
+    let Some(here) = around.containers.get(number) else { return Vec::new() };
+    let size = pages * around.page.bytes();
+    let fd = around.container_fds.iter().find(|(_, behind)| behind == number);
+    let fd = fd.map(|(fd, _)| *fd).filter(|fd| Some(*fd) != around.container).map(signed);
+    let rooms = elsewhere(WINDOW, size, here);
+    let window =
+        |iova: u64, size: u64, fd| Op::MsiWindow { iova: Iova::new(iova), size: Number(size), fd };
+    let mut ways: Ways = rooms.iter().map(|room| vec![window(room.iova, room.size, fd)]).collect();
+    if here.mappings.iter().any(|mapping| mapping.perms.is_empty()) {
+        let attach = Op::Attach { dev, kind: None, container: None };
+        ways.push(vec![Op::Detach { dev }, attach, window(WINDOW, size, None)]);
+    }
+    ways
+}
+
+fn about_memory(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Ways> {
+    let page = around.page.bytes();
+    Some(match (refusal.rule.name, refusal.conflict, op) {
+        ("map-memlock" | "memlock-limit", Conflict::Limit { wanted, .. }, _) => {
+            vec![vec![Op::SetRlimit { memlock: Number(wanted.saturating_mul(page)) }]]
+        }
+        ("mlock-not-allowed", _, Op::Mlock { size, .. }) => {
+            let bytes = size.0.max(page).next_multiple_of(page);
+            vec![vec![Op::SetRlimit { memlock: Number(bytes) }]]
+        }
+        ("dirty-not-started", _, Op::Dirty { fd, .. }) => {
+            let action = DirtyAction::Start;
+            vec![vec![Op::Dirty { action, iova: None, size: None, fd: *fd }]]
+        }
+        ("dirty-v1", _, Op::Dirty { fd, .. }) => again_as_v2(*fd, around),
+        _ => return None,
+    })
+}
+
+/// Takes the devices out of their container, and the first into one of type v2.
+fn again_as_v2(fd: Option<Signed>, around: &Surroundings) -> Ways {
+    let fd = fd.map_or(around.container, |fd| i32::try_from(fd.0).ok());
+    let number = around.container_fds.iter().find(|(known, _)| Some(*known) == fd);
+    let members = around.attached.iter().filter(|(dev, attached)| {
+        attached.process == around.process
+            && around.devices.get(dev) == number.map(|(_, number)| number)
+    });
+    let devices: Vec<Rid> = members.map(|(dev, _)| *dev).collect();
+    let Some(&first) = devices.first() else { return Vec::new() };
+    let detach = devices.iter().map(|dev| Op::Detach { dev: *dev });
+    let attach = Op::Attach { dev: first, kind: Some(ContainerType::V2), container: None };
+    vec![detach.chain([attach]).collect()]
+}

@@ -1,0 +1,146 @@
+//! SMMUv2 and SMMUv3, given the same mappings through their drivers, answer every access alike.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `rig` | an SMMU of either kind, its driver, one device |
+//!
+//! What is random is what a user of the IOMMU core does: pages and blocks mapped, unmapped in part,
+//! mapped again with other permissions; between any two steps the device tries addresses inside,
+//! beside and far from all of it. Answers are compared as addresses, or as classes of faults. The
+//! caches of both keep everything as long as they may, so that what a driver forgets to invalidate, or
+//! to wait for, is an answer of its own.
+
+mod rig;
+
+use passim_model::{Access, PageSize};
+use passim_vfio::Profile;
+use passim_vfio::iommu::DomainKind;
+use proptest::prelude::{Just, any, prop_assert_eq, prop_oneof};
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
+use rig::{Answer, Kind, Rig};
+
+/// Where mappings are made: a place is this many bytes from the next.
+const PLACE: u64 = 0x20_0000;
+const PLACES: u64 = 6;
+/// The places begin here, and once more far above, below 40 bits, which is what every SMMU takes.
+const LOW: u64 = 0x4000_0000;
+const HIGH: u64 = 0xff_c000_0000;
+
+/// One step of a user of the IOMMU core.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Map some pages at a place.
+    Map { place: u64, first: u64, pages: u64, write: bool, read: bool, high: bool },
+    /// Unmap some pages at a place.
+    Unmap { place: u64, first: u64, pages: u64, high: bool },
+    /// Leave the domain, and come back.
+    Leave,
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    // A place has 512 pages of 4K; whole ones become blocks.
+    let span = || prop_oneof![(0..512u64, 1..64u64), Just((0, 512))];
+    prop_oneof![
+        4 => (0..PLACES, span(), any::<(bool, bool, bool)>()).prop_map(|(place, span, bits)| {
+            let ((first, pages), (write, high, both)) = (span, bits);
+            Step::Map { place, first, pages, write, read: both || !write, high }
+        }),
+        3 => (0..PLACES, span(), any::<bool>()).prop_map(|(place, (first, pages), high)| {
+            Step::Unmap { place, first, pages, high }
+        }),
+        1 => Just(Step::Leave),
+    ]
+}
+
+fn base(high: bool) -> u64 {
+    if high { HIGH } else { LOW }
+}
+
+impl Step {
+    fn perform(self, rig: &mut Rig) -> String {
+        match self {
+            Self::Map { place, first, pages, write, read, high } => {
+                let offset = place * PLACE + first * 0x1000;
+                let size = pages.min(512 - first) * 0x1000;
+                let answer = rig.map(base(high) + offset, 0x6000_0000 + offset, size, read, write);
+                answer.map_or_else(|refusal| refusal.errno.to_string(), |()| "mapped".to_owned())
+            }
+            Self::Unmap { place, first, pages, high } => {
+                let offset = place * PLACE + first * 0x1000;
+                let size = pages.min(512 - first) * 0x1000;
+                format!("{:#x}", rig.unmap(base(high) + offset, size))
+            }
+            Self::Leave => {
+                rig.leave();
+                rig.come_back();
+                String::new()
+            }
+        }
+    }
+}
+
+/// Addresses worth trying: borders of places and of pages in them, and what no table reaches.
+fn addresses() -> impl Strategy<Value = u64> {
+    let near = (0..=PLACES, 0..512u64, 0..0x1000u64, any::<bool>());
+    prop_oneof![
+        8 => near.prop_map(|(place, page, byte, high)| {
+            base(high) + place * PLACE + page * 0x1000 + byte
+        }),
+        1 => 0..1u64 << 40,
+    ]
+}
+
+/// `second` against the SMMUv3 that translates by the same stage, `cases` times.
+fn alike(second: Kind, third: Kind, profile: Profile, cases: u32) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[second as u8 + 1; 32]);
+    let strategy = proptest::collection::vec(
+        (steps(), proptest::collection::vec((addresses(), any::<bool>()), 4..12)),
+        1..12,
+    );
+    let holds = |script: Vec<(Step, Vec<(u64, bool)>)>| -> TestCaseResult {
+        let mut second = Rig::new(second, profile, PageSize::K4, DomainKind::Paging);
+        let mut third = Rig::new(third, profile, PageSize::K4, DomainKind::Paging);
+        for (step, tries) in &script {
+            prop_assert_eq!(step.perform(&mut second), step.perform(&mut third), "{:?}", step);
+            for (iova, write) in tries {
+                let access = if *write { Access::WRITE } else { Access::READ };
+                let (first, other) = (second.access(*iova, access), third.access(*iova, access));
+                prop_assert_eq!(first, other, "{:#x} after {:?}", iova, step);
+            }
+        }
+        Ok(())
+    };
+    let outcome = TestRunner::new_with_rng(config, rng).run(&strategy, holds);
+    outcome.unwrap_or_else(|error| panic!("{second:?} and {third:?}: {error}"));
+}
+
+#[test]
+fn stage_1_answers_alike() {
+    alike(Kind::Mmu500, Kind::Both, Profile::Linux6_12, 96);
+    alike(Kind::Everything, Kind::Both, Profile::Linux6_1, 48);
+}
+
+#[test]
+fn stage_2_answers_alike() {
+    alike(Kind::Mmu500Stage2, Kind::Stage2, Profile::Linux6_12, 64);
+    // In the form of AArch64, and in that of AArch32.
+    alike(Kind::Mmu401, Kind::Stage2, Profile::Linux6_12, 64);
+    alike(Kind::Mmu401, Kind::Stage2, Profile::Linux4_11, 32);
+    alike(Kind::Mmu401, Kind::Stage2, Profile::MsiV9, 64);
+}
+
+/// The property can tell: what is not mapped faults, and what is, is reached.
+#[test]
+fn answers_differ_where_mappings_do() {
+    for kind in [Kind::Mmu500, Kind::Mmu401, Kind::Both, Kind::Stage2] {
+        let mut rig = Rig::new(kind, Profile::Linux6_12, PageSize::K4, DomainKind::Paging);
+        rig.map(LOW, 0x6000_0000, 0x20_0000, true, false).expect("nothing is there");
+        assert_eq!(rig.access(LOW + 0x1234, Access::READ), Answer::At(0x6000_1234), "{kind:?}");
+        assert_eq!(rig.access(LOW + 0x1234, Access::WRITE), Answer::Permission, "{kind:?}");
+        assert_eq!(rig.access(LOW - 1, Access::READ), Answer::Translation, "{kind:?}");
+        assert_eq!(rig.unmap(LOW, 0x20_0000), 0x20_0000);
+        assert_eq!(rig.access(LOW, Access::READ), Answer::Translation, "{kind:?}");
+    }
+}

@@ -1,0 +1,363 @@
+//! What the driver of SMMUv2s writes, against the values arm-smmu writes, spelled as numbers.
+
+use crate::iommu::{
+    BootError, DeviceFacts, DomainId, DomainKind, DriverFacts, Finding, Firmware, Iommu,
+    MapRequest, SmmuModel, SmmuV2Facts, SmmuVersion, Transition, rules,
+};
+use crate::policy::Profile;
+use crate::step::{Queue, Step};
+use passim_model::pgtable::gather::Gather;
+use passim_model::pgtable::table::MemoryType;
+use passim_model::{
+    Abort, Errno, Frames, Host, Iova, Memory, PageSize, Perms, PhysAddr, Refusal, Rid, Span,
+    StreamId, Width,
+};
+use proptest::prelude::{any, proptest};
+use std::collections::BTreeMap;
+
+const BASE: u64 = 0xe000_0000;
+const WINDOW: u64 = 0x20_0000;
+const RAM: u64 = 0x4000_0000;
+
+/// ID0 of an SMMUv2 with both stages, matching, 15 bits of StreamID and four registers for them.
+const ID0: u64 = 0x6800_1e04;
+/// ID1: three context banks, one of them with stage 2 only; 16 register pages of 4K.
+const ID1: u64 = 0x3001_0003;
+/// ID2: 40 bits of intermediate, 44 of output and 49 of input address; AArch64 tables of 4K.
+const ID2: u64 = 0x1542;
+
+/// Registers that hold what is stored, but for identification, and RAM.
+struct Board {
+    memory: Memory,
+    registers: BTreeMap<u64, u64>,
+    /// What was stored, in order.
+    log: Vec<(u64, u64)>,
+}
+
+impl Board {
+    fn new(ids: [u64; 3]) -> Self {
+        let mut memory = Memory::new();
+        memory.add_bank(Span::from_size(PhysAddr::new(RAM), 0x100_0000).unwrap()).unwrap();
+        let registers = [(0x20, ids[0]), (0x24, ids[1]), (0x28, ids[2]), (0x3c, 0x20)];
+        Self { memory, registers: registers.into(), log: Vec::new() }
+    }
+
+    fn at(&self, offset: u64) -> u64 {
+        self.registers.get(&offset).copied().unwrap_or(0)
+    }
+
+    /// A register of a context bank: banks follow 16 pages.
+    fn bank(&self, bank: u64, offset: u64) -> u64 {
+        self.at((16 + bank) * 0x1000 + offset)
+    }
+}
+
+impl Host for Board {
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
+    fn load(&mut self, at: PhysAddr, _width: Width) -> Result<u64, Abort> {
+        let offset = at.get().checked_sub(BASE).filter(|offset| *offset < WINDOW);
+        Ok(self.at(offset.ok_or(Abort(at))?))
+    }
+
+    fn store(&mut self, at: PhysAddr, _width: Width, value: u64) -> Result<(), Abort> {
+        let offset = at.get().checked_sub(BASE).filter(|offset| *offset < WINDOW);
+        let offset = offset.ok_or(Abort(at))?;
+        self.log.push((offset, value));
+        // Fault status is cleared by ones.
+        let status = offset == 0x48 || offset >= 0x1_0000 && offset & 0xfff == 0x58;
+        match offset {
+            0x20..0x40 => {}
+            _ if status => *self.registers.entry(offset).or_default() &= !value,
+            _ => _ = self.registers.insert(offset, value),
+        }
+        Ok(())
+    }
+
+    fn relax(&mut self) {}
+}
+
+struct Machine {
+    board: Board,
+    frames: Frames,
+    iommu: Iommu,
+}
+
+fn facts() -> SmmuV2Facts {
+    SmmuV2Facts {
+        base: PhysAddr::new(BASE),
+        version: SmmuVersion::V2,
+        model: SmmuModel::Generic,
+        stream_match_mask: 0,
+        context_interrupts: 3,
+    }
+}
+
+fn device(group: u32, rid: u16, streams: &[u32]) -> DeviceFacts {
+    let streams = streams.iter().map(|stream| StreamId::new(*stream)).collect();
+    DeviceFacts { endpoint: Rid::new(rid).into(), streams, group, driver: 0 }
+}
+
+fn boot_with(
+    profile: Profile,
+    facts: SmmuV2Facts,
+    ids: [u64; 3],
+    devices: Vec<DeviceFacts>,
+) -> Result<Machine, BootError> {
+    let mut board = Board::new(ids);
+    let ram = Span::from_size(PhysAddr::new(RAM), 0x100_0000).unwrap();
+    let mut frames = Frames::new(PageSize::K4, [ram]);
+    let firmware = Firmware { drivers: vec![DriverFacts::SmmuV2(facts)], devices };
+    let policy = profile.policy();
+    let iommu = Iommu::boot(&firmware, &policy, PageSize::K4, &mut frames, &mut board)?;
+    Ok(Machine { board, frames, iommu })
+}
+
+fn boot(profile: Profile, ids: [u64; 3]) -> Machine {
+    boot_with(profile, facts(), ids, vec![device(1, 8, &[8])]).unwrap()
+}
+
+impl Machine {
+    fn alloc(&mut self, kind: DomainKind) -> DomainId {
+        let Self { board, frames, iommu } = self;
+        iommu.alloc_domain(1, kind, frames, board).unwrap()
+    }
+
+    fn attach(&mut self, domain: DomainId) -> Result<(), Refusal> {
+        let Self { board, frames, iommu } = self;
+        let attached = iommu.attach(domain, 1, frames, board)?;
+        self.finish(attached);
+        Ok(())
+    }
+
+    fn finish(&mut self, mut transition: Transition) {
+        let Self { board, frames, iommu } = self;
+        assert!(matches!(transition.step(iommu, frames, board), Step::Done(_)));
+    }
+
+    fn map(&mut self, domain: DomainId, iova: u64) -> Result<(), Refusal> {
+        let request = MapRequest {
+            iova: Iova::new(iova),
+            output: PhysAddr::new(RAM),
+            size: 0x1000,
+            perms: Perms::READ,
+            memory_type: MemoryType::Normal,
+        };
+        let Self { board, frames, iommu } = self;
+        iommu.map(domain, &request, &mut Gather::new(), frames, board)
+    }
+}
+
+#[test]
+fn reset_lets_unknown_streams_pass_or_fault() {
+    for (profile, cr0, s2cr) in
+        [(Profile::Linux4_6, 0x1836, 1 << 16), (Profile::Linux6_12, 0x1c36, 2 << 16)]
+    {
+        let board = boot_with(profile, facts(), [ID0, ID1, ID2], Vec::new()).unwrap().board;
+        assert_eq!(board.at(0), cr0, "{profile:?}");
+        for entry in 0..4 {
+            assert_eq!((board.at(0x800 + 4 * entry), board.at(0xc00 + 4 * entry)), (0, s2cr));
+        }
+        // Everything is invalidated and synchronised before CR0 is written.
+        let offsets: Vec<_> = board.log.iter().map(|(offset, _)| *offset).collect();
+        assert!(offsets.ends_with(&[0x6c, 0x68, 0x70, 0x0]), "{offsets:x?}");
+    }
+}
+
+/// ACR.CACHE_LOCK is bit 26; ACTLR.CPRE bit 1.
+#[test]
+fn the_prefetcher_of_an_mmu_500_is_turned_off() {
+    let mut board = Board::new([ID0, ID1, ID2]);
+    board.registers.extend([(0x10, 1 << 26), (0x1_1004, 3)]);
+    let ram = Span::from_size(PhysAddr::new(RAM), 0x100_0000).unwrap();
+    let mut frames = Frames::new(PageSize::K4, [ram]);
+    let smmu = SmmuV2Facts { model: SmmuModel::Mmu500, ..facts() };
+    let firmware = Firmware { drivers: vec![DriverFacts::SmmuV2(smmu)], devices: Vec::new() };
+    let policy = Profile::Linux6_12.policy();
+    Iommu::boot(&firmware, &policy, PageSize::K4, &mut frames, &mut board).unwrap();
+    assert_eq!((board.at(0x10), board.bank(1, 4)), (0x500, 1));
+}
+
+#[test]
+fn a_bank_of_stage_1() {
+    for (profile, sctlr) in [(Profile::Linux4_6, 0x10e7), (Profile::Linux4_11, 0x1067)] {
+        let mut machine = boot(profile, [ID0, ID1, ID2]);
+        let domain = machine.alloc(DomainKind::Paging);
+        machine.attach(domain).unwrap();
+        // 4.11's own domain has the first bank for stage 1, which is number 1.
+        let bank = if profile == Profile::Linux4_6 { 1 } else { 2 };
+        let board = &machine.board;
+        let [cbar, cba2r] = [0x1000, 0x1800].map(|space| board.at(space + 4 * bank));
+        assert_eq!((cbar, cba2r), (0x1_f300, 1), "{profile:?}");
+        assert_eq!((board.bank(bank, 0x10), board.bank(bank, 0x30)), (0x3_8012, 0x80_3510));
+        let (ttbr0, ttbr1) = (board.bank(bank, 0x20), board.bank(bank, 0x28));
+        assert_eq!((ttbr0 >> 48, ttbr1), (bank, bank << 48));
+        assert!(ttbr0 & 0xfff == 0 && ttbr0 & 0xffff_ffff_ffff >= RAM);
+        assert_eq!((board.bank(bank, 0x38), board.bank(bank, 0x3c)), (0xf404_ff44, 0));
+        assert_eq!(board.bank(bank, 0), sctlr, "{profile:?}");
+        // The stream goes there: SMR valid, S2CR translates.
+        assert_eq!((board.at(0x800), board.at(0xc00)), (0x8000_0008, bank));
+        let last = Iova::new(0xffff_ffff_ffff);
+        assert_eq!(machine.iommu.aperture(domain).last(), last);
+    }
+}
+
+#[test]
+fn a_bank_of_stage_2() {
+    // Without S1TS, in the last case as SMMUv1: output 40 bits, 4.6 writes no CBA2R.
+    let cases = [
+        (SmmuVersion::V2, 0x1542, Profile::Linux6_12, 1, 0x8004_3598, 2),
+        (SmmuVersion::V1With64K, 0x22, Profile::Linux6_12, 1, 0x8002_3558, 2),
+        (SmmuVersion::V1With64K, 0x22, Profile::Linux4_6, 0, 0x8002_3558, 1),
+    ];
+    for (version, id2, profile, cba2r, tcr, vmid) in cases {
+        let facts = SmmuV2Facts { version, ..facts() };
+        let ids = [ID0 & !(1 << 30), ID1, id2];
+        let mut machine = boot_with(profile, facts, ids, vec![device(1, 8, &[8])]).unwrap();
+        let domain = machine.alloc(DomainKind::Paging);
+        machine.attach(domain).unwrap();
+        let (board, bank) = (&machine.board, vmid - 1);
+        assert_eq!(board.at(0x1000 + 4 * bank) & 0xff_ffff, vmid, "{profile:?}");
+        assert_eq!(board.at(0x1800 + 4 * bank), cba2r, "{profile:?}");
+        assert_eq!(board.bank(bank, 0x30), tcr, "{profile:?}");
+        assert!(board.bank(bank, 0x20) >= RAM && machine.iommu.uses_stage2(domain));
+        let sctlr = if profile == Profile::Linux4_6 { 0xe7 } else { 0x67 };
+        assert_eq!(board.bank(bank, 0), sctlr, "{profile:?}");
+        assert_eq!(machine.iommu.aperture(domain).last(), Iova::new(0xff_ffff_ffff));
+    }
+}
+
+#[test]
+fn banks_and_tables_come_with_the_first_device() {
+    let mut machine = boot(Profile::Linux4_11, [ID0, ID1, ID2]);
+    let first = machine.alloc(DomainKind::Paging);
+    let refused = machine.map(first, 0x1000).unwrap_err();
+    assert_eq!((refused.errno, refused.rule), (Errno::ENODEV, &rules::MAP_UNATTACHED));
+    machine.attach(first).unwrap();
+    machine.map(first, 0x1000).unwrap();
+    // The group's own domain and this one have the two banks that do stage 1.
+    let detached = machine.iommu.detach_to_blocked(1);
+    machine.finish(detached);
+    let second = machine.alloc(DomainKind::Paging);
+    let refused = machine.attach(second).unwrap_err();
+    assert_eq!((refused.errno, refused.rule), (Errno::ENOSPC, &rules::DOMAIN_NO_BANK));
+    // The bank of stage 2 is there for whoever asks for nesting.
+    let nested = machine.alloc(DomainKind::Nested);
+    machine.attach(nested).unwrap();
+    assert_eq!(machine.board.at(0xc00), 0);
+    let detached = machine.iommu.detach_to_blocked(1);
+    machine.finish(detached);
+    let freed = machine.iommu.free_domain(first);
+    machine.finish(freed);
+    assert_eq!(machine.board.bank(2, 0), 0, "a bank that is free is off");
+    machine.attach(second).unwrap();
+    assert_eq!(machine.board.at(0xc00), 2);
+}
+
+#[test]
+fn boards_that_cannot_be_driven() {
+    let one = || vec![device(1, 8, &[8])];
+    let error = |facts, ids, devices| {
+        boot_with(Profile::Linux6_12, facts, ids, devices).err().expect("it does not boot")
+    };
+    let plain = [ID0, ID1, ID2];
+    let stream = StreamId::new;
+    assert_eq!(error(facts(), [ID0 & !(3 << 29), ID1, ID2], one()), BootError::NoTranslation);
+    assert_eq!(error(facts(), [ID0 & !0xff, ID1, ID2], one()), BootError::NoStreamEntries);
+    assert_eq!(error(facts(), [ID0, ID1 | 0xff << 16, ID2], one()), BootError::NoContextBanks);
+    let few = SmmuV2Facts { context_interrupts: 2, ..facts() };
+    let interrupts = BootError::TooFewContextInterrupts { interrupts: 2, banks: 3 };
+    assert_eq!(error(few, plain, one()), interrupts);
+    let masked = SmmuV2Facts { stream_match_mask: 0x8000, ..facts() };
+    assert_eq!(error(masked, plain, one()), BootError::StreamMask(0x8000));
+    let wide = vec![device(1, 8, &[0x8000])];
+    assert_eq!(error(facts(), plain, wide), BootError::StreamOutOfRange(stream(0x8000)));
+    let many = vec![device(1, 8, &[1, 2, 3, 4, 5])];
+    assert_eq!(error(facts(), plain, many), BootError::NoStreamEntry(stream(5)));
+    let shared = vec![device(1, 8, &[8]), device(2, 9, &[8])];
+    assert_eq!(error(facts(), plain, shared), BootError::StreamTaken(stream(8)));
+    let groups = vec![device(1, 8, &[8]), device(2, 9, &[9]), device(3, 10, &[10])];
+    assert_eq!(error(facts(), plain, groups), BootError::NoBank(3));
+    // Within a group an entry may be shared.
+    let shared = vec![device(1, 8, &[8]), device(1, 9, &[9, 8])];
+    assert!(boot_with(Profile::Linux6_12, facts(), plain, shared).is_ok());
+}
+
+#[test]
+fn an_unmap_waits_for_the_synchronisation() {
+    let mut machine = boot(Profile::Linux4_6, [ID0, ID1, ID2]);
+    let domain = machine.alloc(DomainKind::Paging);
+    machine.attach(domain).unwrap();
+    machine.map(domain, 0x1000).unwrap();
+    let Machine { board, frames, iommu } = &mut machine;
+    board.log.clear();
+    let mut gather = Gather::new();
+    assert_eq!(iommu.unmap(domain, Iova::new(0x1000), 0x1000, &mut gather, board), 0x1000);
+    let mut invalidation = iommu.sync(domain, gather);
+    // TLBSTATUS of bank 1.
+    board.registers.insert(0x1_17f4, 1);
+    for _ in 0..3 {
+        let step = invalidation.step(iommu, frames, board);
+        assert!(matches!(step, Step::Waiting(Queue::SmmuInvalidations(0))), "{step:?}");
+    }
+    board.registers.insert(0x1_17f4, 0);
+    assert!(matches!(invalidation.step(iommu, frames, board), Step::Done(_)));
+    assert_eq!(board.log, [(0x1_1620, 1 << 48 | 1), (0x1_17f0, 0xffff_ffff)]);
+}
+
+#[test]
+fn handlers_read_tell_and_clear() {
+    for (profile, resumes) in [(Profile::Linux4_6, true), (Profile::Linux6_12, false)] {
+        let mut machine = boot(profile, [ID0, ID1, ID2]);
+        let domain = machine.alloc(DomainKind::Paging);
+        machine.attach(domain).unwrap();
+        let bank = machine.board.at(0xc00);
+        let page = (16 + bank) * 0x1000;
+        let registers = [(0x58, 0x4000_0002), (0x60, 0x12_3456), (0x68, 0x13)];
+        let Machine { board, iommu, .. } = &mut machine;
+        board.registers.extend(registers.map(|(offset, value)| (page + offset, value)));
+        board.registers.extend([(0x1400 + 4 * bank, 8), (0x48, 2), (0x50, 2), (0x54, 9)]);
+        board.log.clear();
+        iommu.fault_interrupt(0, board);
+        let context = Finding::ContextFault {
+            bank: bank as u8,
+            status: 0x4000_0002,
+            address: 0x12_3456,
+            syndrome: 0x13,
+            stream: 8,
+        };
+        let global = Finding::GlobalFault { status: 2, unidentified: true, syndrome: [2, 9] };
+        assert_eq!(iommu.take_findings(0), [global, context], "{profile:?}");
+        let mut expected = vec![(0x48, 2), (page + 0x58, 0x4000_0002)];
+        expected.extend(resumes.then_some((page + 8, 1)));
+        assert_eq!(board.log, expected, "{profile:?}");
+    }
+}
+
+proptest! {
+    /// Whatever the identification registers say, the driver boots or says why not.
+    #[test]
+    fn no_identification_makes_the_driver_panic(
+        ids in any::<[u32; 3]>(),
+        version in 0..3usize,
+        old in any::<bool>(),
+    ) {
+        let versions = [SmmuVersion::V1, SmmuVersion::V1With64K, SmmuVersion::V2];
+        let facts =
+            SmmuV2Facts { version: versions[version], context_interrupts: 255, ..facts() };
+        let profile = if old { Profile::Linux4_6 } else { Profile::Linux6_12 };
+        let ids = ids.map(u64::from);
+        if let Ok(mut machine) = boot_with(profile, facts, ids, vec![device(1, 8, &[0])]) {
+            let domain = machine.alloc(DomainKind::Paging);
+            if machine.attach(domain).is_ok() {
+                let _ = machine.map(domain, 0x1000);
+            }
+        }
+    }
+}

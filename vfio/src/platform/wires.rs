@@ -1,0 +1,266 @@
+//! VFIO_DEVICE_SET_IRQS of a platform device: what its wires signal.
+//!
+//! A wire of a level masks itself when it is signalled, at the interrupt controller, and waits to
+//! be unmasked; as long as it is asserted then, it comes again at once. vfio-platform holds a
+//! handler for every wire while the device is open, or, in older kernels, while the wire has
+//! something to signal.
+
+use super::rules;
+use crate::device::{Action, Data, Request};
+use crate::kernel::Kernel;
+use crate::operation::Task;
+use crate::policy::WireHandlers;
+use crate::process::{FileId, Pid};
+use crate::uapi::{Buffer, IrqSet};
+use crate::verdict::{Severity, Verdict};
+use passim_model::{Conflict, Errno, Host, IntId, Refusal};
+
+/// A wire of an open device.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub(super) struct Wire {
+    /// Linux number of its interrupt, where it leads anywhere.
+    irq: Option<u32>,
+    /// What it signals.
+    trigger: Option<FileId>,
+    masked: bool,
+    /// What masks it when it is signalled.
+    mask: Option<FileId>,
+    /// What unmasks it when it is signalled.
+    unmask: Option<FileId>,
+}
+
+impl Wire {
+    /// Eventfds it holds open.
+    pub(super) fn files(&self) -> impl Iterator<Item = FileId> + use<> {
+        [self.trigger, self.mask, self.unmask].into_iter().flatten()
+    }
+}
+
+fn refuse_block(number: u16) -> Refusal {
+    rules::WIRE_BLOCK.refuse_for(Errno::EINVAL, Conflict::Platform(number))
+}
+
+impl Kernel {
+    /// The wires of a device that is being opened: numbered, held back, and handled where handlers
+    /// are there from the start.
+    pub(super) fn open_wires(&mut self, number: u16, host: &mut impl Host) -> Vec<Wire> {
+        let wires = self.platform(number).wires.clone();
+        let mut opened = Vec::with_capacity(wires.len());
+        for wire in wires {
+            let irq = wire.intid.map(|intid| self.irqs.wired(intid, wire.level, host));
+            if let Some(irq) = irq.filter(|_| self.policy.wire_handlers == WireHandlers::WhileOpen)
+            {
+                let name = self.wire_name(number, irq);
+                self.irqs.join_wire(irq, &name, host);
+            }
+            opened.push(Wire { irq, ..Wire::default() });
+        }
+        opened
+    }
+
+    /// 6.12 vfio_platform_irq.c calls a handler by Linux's number of the interrupt.
+    fn wire_name(&self, number: u16, irq: u32) -> String {
+        format!("vfio-irq[{irq}]({})", self.platform(number).name)
+    }
+
+    /// The wires of a device that nobody has open any more are held back.
+    pub(super) fn close_wires(
+        &mut self,
+        number: u16,
+        wires: &[Wire],
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) {
+        for irq in wires.iter().filter_map(|wire| wire.irq) {
+            self.irqs.let_through(irq, false, host);
+            let name = self.wire_name(number, irq);
+            self.irqs.leave_wire(irq, &name, host);
+        }
+        self.drop_files(wires.iter().flat_map(Wire::files), tasks, host);
+    }
+
+    fn wire(&mut self, number: u16, index: u32) -> &mut Wire {
+        let device = self.platforms.open.get_mut(&number);
+        let wire = device.and_then(|device| device.wires.get_mut(index as usize));
+        wire.expect("the device is open and the index was judged")
+    }
+
+    /// VFIO_DEVICE_SET_IRQS.
+    ///
+    /// # Errors
+    /// EINVAL by `set-irqs-shape`, `wire-block` or `wire-not-maskable`, ENOTTY by `irq-action`,
+    /// EBADF or EINVAL by `irq-eventfd`, EBUSY by `irq-unmask-taken`.
+    // vfio_platform_irq.c of 4.10 and 6.12.
+    pub(super) fn set_wire(
+        &mut self,
+        pid: Pid,
+        number: u16,
+        buffer: &Buffer,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
+        let set = IrqSet::read(buffer)?;
+        let count = self.platform(number).wires.len() as u32;
+        // Start and count are held against the number of wires, not against the one interrupt each
+        // of them has.
+        let request = Request::read(&set, (count, count), buffer)?;
+        let Some(action) = Action::of(set.header.flags) else {
+            let conflict = Conflict::Unknown(u64::from(set.header.flags));
+            return Err(crate::device::rules::IRQ_ACTION.refuse_for(Errno::ENOTTY, conflict));
+        };
+        let index = set.index;
+        if action == Action::Trigger && request.turns_off() {
+            self.set_wire_trigger(number, index, None, tasks, host);
+            return Ok(0);
+        }
+        if request.start != 0 || request.count != 1 {
+            return Err(refuse_block(number));
+        }
+        if action != Action::Trigger {
+            return self.mask_wire(pid, (number, index), action, &request, tasks, host);
+        }
+        match &request.data {
+            Data::Descriptors(fds) => {
+                let fd = fds.first().copied().unwrap_or(-1);
+                // The old eventfd goes first, whatever the new one is.
+                self.set_wire_trigger(number, index, None, tasks, host);
+                if fd >= 0 {
+                    let file = self.hold_eventfd(pid, fd)?;
+                    self.set_wire_trigger(number, index, Some(file), tasks, host);
+                }
+            }
+            Data::None | Data::Bools(_) if request.asks() => {
+                self.wire_came(number, index, host);
+            }
+            Data::None | Data::Bools(_) => {}
+        }
+        Ok(0)
+    }
+
+    /// Sets what a wire signals, or that it signals nothing: then it is held back.
+    fn set_wire_trigger(
+        &mut self,
+        number: u16,
+        index: u32,
+        trigger: Option<FileId>,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) {
+        let old = core::mem::replace(&mut self.wire(number, index).trigger, trigger);
+        let &mut Wire { irq, masked, .. } = self.wire(number, index);
+        if let Some(irq) = irq {
+            if self.policy.wire_handlers == WireHandlers::WhileSet {
+                let name = self.wire_name(number, irq);
+                match (old, trigger) {
+                    (None, Some(_)) => self.irqs.join_wire(irq, &name, host),
+                    (Some(_), None) => self.irqs.leave_wire(irq, &name, host),
+                    _ => {}
+                }
+            }
+            self.irqs.let_through(irq, trigger.is_some() && !masked, host);
+        }
+        self.drop_files(old, tasks, host);
+    }
+
+    fn mask_wire(
+        &mut self,
+        pid: Pid,
+        (number, index): (u16, u32),
+        action: Action,
+        request: &Request,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<i64, Refusal> {
+        let masks = action == Action::Mask;
+        if !self.platform(number).wires[index as usize].level {
+            let conflict = Conflict::Platform(number);
+            return Err(rules::WIRE_NOT_MASKABLE.refuse_for(Errno::EINVAL, conflict));
+        }
+        let Data::Descriptors(fds) = &request.data else {
+            if request.asks() {
+                self.set_wire_masked(number, index, masks, host);
+            }
+            return Ok(0);
+        };
+        let fd = fds.first().copied().unwrap_or(-1);
+        let file = if fd < 0 { None } else { Some(self.hold_eventfd(pid, fd)?) };
+        let wire = self.wire(number, index);
+        let place = if masks { &mut wire.mask } else { &mut wire.unmask };
+        if let (Some(file), Some(_)) = (file, *place) {
+            self.drop_files([file], tasks, host);
+            let conflict = Conflict::Fd(i64::from(fd));
+            return Err(crate::device::rules::IRQ_UNMASK_TAKEN.refuse_for(Errno::EBUSY, conflict));
+        }
+        let old = core::mem::replace(place, file);
+        self.drop_files(old, tasks, host);
+        Ok(0)
+    }
+
+    fn set_wire_masked(&mut self, number: u16, index: u32, masked: bool, host: &mut impl Host) {
+        let wire = self.wire(number, index);
+        if wire.masked == masked {
+            return;
+        }
+        wire.masked = masked;
+        let (irq, signals) = (wire.irq, wire.trigger.is_some());
+        if let Some(irq) = irq {
+            self.irqs.let_through(irq, signals && !masked, host);
+        }
+    }
+
+    /// A wire's handler runs: because the wire was asserted, or because a process asked for it.
+    fn wire_came(&mut self, number: u16, index: u32, host: &mut impl Host) {
+        let level = self.platform(number).wires[index as usize].level;
+        let &mut Wire { trigger, masked, .. } = self.wire(number, index);
+        if level && masked {
+            return;
+        }
+        if level {
+            self.set_wire_masked(number, index, true, host);
+        }
+        match trigger {
+            Some(file) => self.signal(file),
+            None if self.policy.wire_handlers == WireHandlers::WhileSet => {
+                self.verdicts.push(Verdict {
+                    severity: Severity::Oops,
+                    rule: &rules::WIRE_WITHOUT_EVENTFD,
+                    conflict: Conflict::Platform(number),
+                });
+            }
+            None => {}
+        }
+    }
+
+    /// An interrupt came by a wire: every open device it may be of is asked.
+    pub(crate) fn serve_wire(&mut self, intid: IntId, host: &mut impl Host) {
+        let devices: Vec<u16> = self.platforms.open.keys().copied().collect();
+        for number in devices {
+            let wires = self.platform(number).wires.iter().zip(0u32..);
+            let mine = wires.filter(|(wire, _)| wire.intid == Some(intid));
+            let mine: Vec<u32> = mine.map(|(_, index)| index).collect();
+            for index in mine {
+                self.wire_came(number, index, host);
+            }
+        }
+        self.serve_pins(intid, host);
+    }
+
+    /// An eventfd was signalled that masks or unmasks wires: they are. Its counter is taken.
+    // 6.12 virqfd.c: who waits on the eventfd reads it.
+    pub(crate) fn wires_told(&mut self, file: FileId, host: &mut impl Host) {
+        let mut told = Vec::new();
+        for (&number, device) in &self.platforms.open {
+            for (wire, index) in device.wires.iter().zip(0u32..) {
+                let both = [(wire.mask, true), (wire.unmask, false)];
+                let named = both.into_iter().filter(|(it, _)| *it == Some(file));
+                told.extend(named.map(|(_, masks)| (number, index, masks)));
+            }
+        }
+        if !told.is_empty() {
+            self.take_counter(file);
+        }
+        for (number, index, masks) in told {
+            self.set_wire_masked(number, index, masks, host);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `sriov_numvfs`: virtual functions are turned on and off.
+
+use super::unsigned;
+use crate::iommu::DeviceFacts;
+use crate::kernel::Kernel;
+use crate::operation::Task;
+use crate::pci::VFIO_PCI;
+use crate::rules;
+use passim_model::{Conflict, Errno, Host, Refusal, Rid};
+
+impl Kernel {
+    /// Turns the first so many virtual functions of a physical one on, or all of them off.
+    ///
+    /// # Errors
+    /// EINVAL by `attribute-value`, ERANGE by `sriov-total`, ENOENT by `path-absent` without the
+    /// capability and by `sriov-no-driver`, EBUSY by `sriov-enabled` and, while somebody uses one,
+    /// by `remove-in-use`, ENOMEM by `sriov-no-room`.
+    // 6.12 pci/iov.c, sriov_numvfs_store.
+    pub(super) fn set_virtual(
+        &mut self,
+        physical: Rid,
+        value: &str,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
+        let conflict = Conflict::Device(physical);
+        let all: Vec<Rid> = self.topology.virtual_of(physical).collect();
+        if all.is_empty() {
+            return Err(rules::PATH_ABSENT.refuse_for(Errno::ENOENT, conflict));
+        }
+        let wanted = unsigned(value)? as usize;
+        if wanted > all.len() {
+            let conflict = Conflict::Limit { limit: all.len() as u64, wanted: wanted as u64 };
+            return Err(rules::SRIOV_TOTAL.refuse_for(Errno::ERANGE, conflict));
+        }
+        let on: Vec<Rid> = all.iter().copied().filter(|rid| self.pci.exists(*rid)).collect();
+        if wanted == on.len() {
+            return Ok(());
+        }
+        if self.pci.driver(physical).is_none_or(|driver| driver == VFIO_PCI) {
+            return Err(rules::SRIOV_NO_DRIVER.refuse_for(Errno::ENOENT, conflict));
+        }
+        if wanted == 0 {
+            return self.drop_virtual(physical, tasks, host);
+        }
+        if !on.is_empty() {
+            return Err(rules::SRIOV_ENABLED.refuse_for(Errno::EBUSY, conflict));
+        }
+        all[..wanted].iter().try_for_each(|rid| self.bring(*rid, tasks, host))
+    }
+
+    /// All virtual functions of a physical one are turned off.
+    ///
+    /// # Errors
+    /// EBUSY by `remove-in-use` while somebody uses one; all of them stay then.
+    pub(super) fn drop_virtual(
+        &mut self,
+        physical: Rid,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
+        let on = self.topology.virtual_of(physical).filter(|rid| self.pci.exists(*rid));
+        let on: Vec<Rid> = on.collect();
+        // The kernel waits for each; what it would wait for is refused before anything goes.
+        on.iter().try_for_each(|rid| self.judge_removal(*rid))?;
+        for rid in on {
+            self.let_go_of_messages(rid.into(), tasks, host);
+            self.take_away(rid, tasks);
+        }
+        Ok(())
+    }
+
+    /// A virtual function comes: it gets a group and looks for a driver.
+    fn bring(
+        &mut self,
+        rid: Rid,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
+        let facts = self.virtuals.iter().find(|facts| facts.endpoint == rid.into()).cloned();
+        if let Some(facts) = facts {
+            let group = self.group_for(&facts);
+            let facts = DeviceFacts { group, ..facts };
+            let added = self.iommu.add_device(&facts, &mut self.frames, host);
+            added.map_err(|_| {
+                rules::SRIOV_NO_ROOM.refuse_for(Errno::ENOMEM, Conflict::Device(rid))
+            })?;
+            self.topology.set_group(rid, Some(group));
+            self.groups.entry(group).or_default();
+        }
+        let Some(function) = self.topology.function(rid) else { return Ok(()) };
+        self.pci.add(function);
+        // 6.12 pci/iov.c: sriov_drivers_autoprobe is on.
+        self.pci.probe(rid, false)?;
+        if self.has_native_driver(rid) {
+            self.hold_messages(rid.into(), None, tasks, host);
+        }
+        Ok(())
+    }
+
+    /// The group a function comes into: where others are that it cannot be told apart from, theirs;
+    /// otherwise a new one, with the lowest number that is free.
+    // 6.12 iommu.c: numbers come from an ida.
+    fn group_for(&self, facts: &DeviceFacts) -> u32 {
+        let mates = self.topology.in_group(facts.group).map(|function| function.rid);
+        let shared = mates.filter(|rid| facts.endpoint != (*rid).into());
+        let mut shared = shared.filter_map(|rid| self.iommu.group_of(rid));
+        shared.next().unwrap_or_else(|| {
+            let used: Vec<u32> = self.iommu.groups().collect();
+            (0..).find(|number| !used.contains(number)).unwrap_or(facts.group)
+        })
+    }
+}
