@@ -126,7 +126,7 @@ operations! {
         opt smmu: u32 = "smmu",
     }
     /// A device asks for a page: PRI.
-    PageRequest = "page-request" {
+    PageRequest = "pri-request" {
         /// StreamID.
         key sid: u32 = "sid",
         /// SubstreamID.

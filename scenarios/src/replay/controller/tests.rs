@@ -39,7 +39,7 @@ fn every_part_of_a_dump_is_looked_at() {
         // Registers: GITS_TYPER, GITS_BASER0, GICR_CTLR.
         ("0x1f0001efb1", "0x1f0001efb0", "GITS_TYPER 0x1f0001efb0"),
         ("0xf9070000431d0600", "0xf9070000431d0700", "GITS_BASER0 0xf907000000000700"),
-        ("\"CTLR\": \"0x3\"", "\"CTLR\": \"0x2\"", "GICR_CTLR of cpu 0 0x2"),
+        ("\"CTLR\":\"0x3\"", "\"CTLR\":\"0x2\"", "GICR_CTLR of cpu 0 0x2"),
         // A command: MAPTI of another event.
         (
             "0x200100000000",
@@ -53,10 +53,10 @@ fn every_part_of_a_dump_is_looked_at() {
             "device 0x8: 1 bits, 0: lpi 8195 in collection 0",
         ),
         ("\"0000000000000003\"", "\"0000000000000001\"", "collections {0: Cpu(0), 1: Cpu(0)}"),
-        ("\"8\": \"0000000011296d01\", ", "", "device 0x8: not mapped"),
+        ("\"8\":\"0000000011296d01\",", "", "device 0x8: not mapped"),
         // A configuration byte, and a pending LPI.
-        ("\"8194\": \"0xc3\"", "\"8194\": \"0xc2\"", "configuration of lpi 8194: 0xc2"),
-        ("\"lpi_pending\": []", "\"lpi_pending\": [8194]", "pending at cpu 0: [8194]"),
+        ("\"8194\":\"0xc3\"", "\"8194\":\"0xc2\"", "configuration of lpi 8194: 0xc2"),
+        ("\"lpi_pending\":[]", "\"lpi_pending\":[8194]", "pending at cpu 0: [8194]"),
     ];
     for (was, is, kernel) in cases {
         let found = differences(was, is);
