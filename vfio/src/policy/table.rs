@@ -275,7 +275,7 @@ policy! {
     /// How long vfio-platform handles the interrupts of a device's wires.
     wire_handlers: WireService = "wire-handlers",
         "vfio_platform_irq.c of 4.10 and 6.12; changed for CVE-2024-26813, and in 6.1.84",
-        [Linux4_6 WhileSet Read, Linux6_1 WhileOpen Read];
+        [Linux4_6 WhileSet Read, Linux6_1 WhileOpen Remembered];
 
     // The IOMMU core and the SMMU drivers.
     /// Whether the SMMU drivers call interrupts remapped.
