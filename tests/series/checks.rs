@@ -1,7 +1,6 @@
 //! What holds after every step.
 
-use passim::system::Outcome;
-use passim::system::Reach;
+use passim::system::{Outcome, Reach};
 use passim_model::{Access, Endpoint, Host, Iova, Rid};
 use passim_vfio::policy::{ItsDoorbellInfo, MsiMapping};
 use passim_vfio::type1::SlotKind;

@@ -8,7 +8,7 @@ use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, Invocation, unknown_verb};
 
 operations! {
-    /// An operation below any kernel. See the [module](self).
+    /// An operation below any kernel.
     enum HardwareOp;
     /// Loads a register.
     Load = "load" {

@@ -9,7 +9,7 @@ use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, Invocation, Text, unknown_verb};
 
 operations! {
-    /// An operation on the GICv3 of a bare machine. See the [module](self).
+    /// An operation on the GICv3 of a bare machine.
     enum ItsOp;
     /// Loads a register of a GICv3 by its name.
     GicLoad = "gic-load" {

@@ -8,7 +8,7 @@ use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, FieldValues, Invocation, Text, unknown_verb};
 
 operations! {
-    /// An operation on an SMMUv3 of a bare machine. See the [module](self).
+    /// An operation on an SMMUv3 of a bare machine.
     enum SmmuOp;
     /// Stores to a register of the SMMU: the value, and fields by name over it. Without either,
     /// shows what it holds.

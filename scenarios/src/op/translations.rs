@@ -7,7 +7,7 @@ use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, Invocation, unknown_verb};
 
 operations! {
-    /// What a device that keeps translations does. See the [module](self).
+    /// What a device that keeps translations does.
     enum TranslationOp;
     /// Says what a device does about ATS. It asks for translations, keeps them and drops them when
     /// it is told to (`on`), or does not answer when it is told to (`silent`); `off` after a reset.

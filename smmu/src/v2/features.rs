@@ -175,6 +175,10 @@ impl Description {
         auxiliary: Auxiliary::None,
     };
 
+    /// An MMU-400: as the MMU-401, without AArch64 tables. Source: Linux takes `arm,mmu-400` for a
+    /// plain SMMUv1, and `arm,mmu-401` for one that has them.
+    pub const MMU_400: Self = Self { version: Version::V1, granules: [false; 3], ..Self::MMU_401 };
+
     /// An MMU-500 r2p0: SMMUv2, both stages, 48 bits, 64K register pages.
     pub const MMU_500: Self = Self {
         version: Version::V2,
@@ -226,8 +230,7 @@ impl Description {
         ..Self::MMU_500
     };
 
-    /// An SMMUv1 with both stages, nested, and the tables of AArch32 alone (an MMU-400 kind of
-    /// system with stage 1).
+    /// An SMMUv1 with both stages, nested, and the tables of AArch32 alone.
     pub const SMMU_V1: Self = Self {
         version: Version::V1,
         stage1: true,
@@ -244,7 +247,8 @@ impl Description {
     };
 
     /// The built-in descriptions by name.
-    pub const PRESETS: [(&'static str, Self); 4] = [
+    pub const PRESETS: [(&'static str, Self); 5] = [
+        ("mmu-400", Self::MMU_400),
         ("mmu-401", Self::MMU_401),
         ("mmu-500", Self::MMU_500),
         ("everything", Self::EVERYTHING),
