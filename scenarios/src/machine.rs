@@ -16,9 +16,9 @@ mod virt;
 use passim_gic::choice::Preset;
 use passim_model::topology::Wire;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
-use passim_smmu::tlb::Retention;
+use passim_smmu::tlb::{Geometry, Retention};
 use passim_smmu::v2::{Description, Errata};
-use passim_smmu::v3::IdRegisters;
+use passim_smmu::v3::{ConfigGeometry, IdRegisters};
 use serde::Deserialize;
 
 use crate::chosen::Overrides;
@@ -128,6 +128,10 @@ pub struct SmmuV3 {
     pub device_id: Option<DeviceId>,
     /// How long what was cached is kept.
     pub retention: Retention,
+    /// How large its TLB is, where it is sized.
+    pub tlb: Geometry,
+    /// The same of what it keeps of STEs and CDs.
+    pub configs: ConfigGeometry,
     /// What the architecture leaves open.
     pub choices: passim_smmu::Choices,
 }

@@ -237,6 +237,8 @@ fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
         ids: facts.ids,
         wires: Wires { event_queue, pri_queue, command_sync, global_error },
         retention: facts.retention,
+        tlb: facts.tlb,
+        configs: facts.configs,
         choices: facts.choices,
         ..Implementation::default()
     })

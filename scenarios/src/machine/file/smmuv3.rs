@@ -1,5 +1,6 @@
 //! An SMMUv3 of a machine file.
 
+mod caches;
 mod features;
 
 use std::ops::Range;
@@ -10,6 +11,7 @@ use passim_smmu::v3::IdRegisters;
 use serde::Deserialize;
 use toml::Spanned;
 
+use self::caches::{ConfigCachesFile, TlbFile};
 use super::{SmmuSpisFile, SpiFile, refuse};
 use crate::input_error::{InputError, SourceText};
 use crate::machine::quantity::Quantity;
@@ -26,6 +28,10 @@ pub(super) struct SmmuFile {
     /// How long what was cached is kept.
     #[serde(default)]
     caches: CachesFile,
+    /// How large the TLB is, where it is sized.
+    tlb: Option<Spanned<TlbFile>>,
+    /// The same of what is kept of STEs and CDs.
+    config_caches: Option<Spanned<ConfigCachesFile>>,
     #[serde(default)]
     choices: features::Table,
     #[serde(default)]
@@ -60,6 +66,17 @@ impl SmmuFile {
                 return Err(refuse(source, at.unwrap_or_else(|| span.clone()), message));
             }
         };
+        if let CachesFile::Everything = self.caches {
+            let sizes = [
+                self.tlb.as_ref().map(Spanned::span),
+                self.config_caches.as_ref().map(Spanned::span),
+            ];
+            if let Some(span) = sizes.into_iter().flatten().next() {
+                return Err(caches::nothing_is_sized(span, source));
+            }
+        }
+        let tlb = self.tlb.map(|tlb| tlb.get_ref().geometry(source)).transpose()?;
+        let configs = self.config_caches.map(|it| it.get_ref().geometry(source)).transpose()?;
         let wire = |spi: Option<SpiFile>| spi.map(|spi| spi.0);
         Ok(SmmuV3 {
             base: PhysAddr::new(self.base.0),
@@ -75,6 +92,8 @@ impl SmmuFile {
                 CachesFile::Sized => Retention::Sized,
                 CachesFile::Everything => Retention::Everything,
             },
+            tlb: tlb.unwrap_or_default(),
+            configs: configs.unwrap_or_default(),
             choices: features::choices(&self.choices, source)?,
         })
     }

@@ -291,4 +291,6 @@ pub(super) fn choices(table: &Table, source: &SourceText) -> Result<Choices, Inp
 }
 
 #[cfg(test)]
+pub(super) mod testkit;
+#[cfg(test)]
 mod tests;
