@@ -18,17 +18,11 @@ const STILL_WITHOUT: &[(&str, &str)] = &[];
 /// Two values of a choice that look alike from outside, and why.
 type Alike = (&'static str, [&'static str; 2], &'static str);
 
-const ALIKE: &[Alike] = &[
-    ("message-safety", ["doorbell-registry", "irq-domains-or-capability"], ONE_CONTROLLER),
-    ("message-safety", ["doorbell-registry", "isolated-group"], NO_SUCH_BOARD),
-    ("message-safety", ["irq-domains-or-capability", "isolated-group"], NO_SUCH_BOARD),
-];
+const ALIKE: &[Alike] =
+    &[("message-safety", ["doorbell-registry", "irq-domains-or-capability"], ONE_CONTROLLER)];
 
 /// Each doorbell is entered by the driver that makes the domains, with the flag of the domains.
 const ONE_CONTROLLER: &str = "all doorbells of a board are as safe as all its MSI domains";
-
-/// It takes a device without an MSI domain where the others have one that isolates.
-const NO_SUCH_BOARD: &str = "no board here has an ITS and a device that sends no messages";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/files/choices")
