@@ -21,12 +21,10 @@ pub use subject::{Moment, Side, Subject};
 use passim_vfio::policy::Profile;
 
 use crate::chosen::Chosen;
+use crate::explain::Searched;
 use crate::input_error::InputError;
 use cause::Experiment;
 use subject::Until;
-
-/// How many divergences are told with what would have been accepted: each takes runs of its own.
-const MOST_EXPLAINED: usize = 3;
 
 /// What is compared.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +35,8 @@ pub struct Asked {
     pub b: Profile,
     /// Single choices of both.
     pub set: Vec<(String, String)>,
+    /// How many divergences come with the nearest request that is accepted.
+    pub searched: Searched,
 }
 
 /// How far a comparison is.
@@ -82,7 +82,7 @@ pub fn diff(
         let there = a.get(at).or(b.get(at)).expect("one of the two was that long");
         let side = |moment: Option<&Moment>, profile| {
             let mut side = Side::of(moment);
-            if number < MOST_EXPLAINED && !side.rules.is_empty() {
+            if number < asked.searched.0 && !side.rules.is_empty() {
                 side.nearest = subject.nearest(&chosen(profile), there.line);
             }
             side

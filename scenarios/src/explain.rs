@@ -35,6 +35,17 @@ use crate::op::Op;
 use crate::run::{Runner, Surroundings};
 use crate::script::{Block, Script};
 
+/// For how many differences of a file it is searched what would have been accepted; each takes runs
+/// of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Searched(pub usize);
+
+impl Default for Searched {
+    fn default() -> Self {
+        Self(3)
+    }
+}
+
 /// A scenario, and how it is run.
 pub(crate) struct Subject<'a> {
     script: &'a Script,

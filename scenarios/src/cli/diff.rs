@@ -12,6 +12,7 @@ use super::progress::Bar;
 use super::setting::Settings;
 use crate::chosen::profile_named;
 use crate::diff::{Asked, DiffReport, Subject, diff as diff_subject};
+use crate::explain::Searched;
 use crate::input_error::InputError;
 
 /// Most divergences of a file that are printed for people; programs get all.
@@ -37,6 +38,10 @@ pub(super) struct Arguments {
     profiles: (String, String),
     #[command(flatten)]
     settings: Settings,
+    /// For how many differences of a file to search what would have been accepted; each takes runs
+    /// of its own
+    #[arg(long, value_name = "N", default_value_t = Searched::default().0)]
+    nearest: usize,
     /// Scenarios (.scn), recordings (.jsonl, .jsonl.zst), or folders of either
     #[arg(required = true)]
     paths: Vec<PathBuf>,
@@ -59,7 +64,10 @@ fn asked(arguments: &Arguments) -> Result<(Asked, Vec<Subject>), InputError> {
     let profiles: (Profile, Profile) = (profile_named(a)?, profile_named(b)?);
     let set = arguments.settings.chosen(None)?.set;
     let subjects = Subject::find(&arguments.paths)?;
-    Ok((Asked { a: profiles.0, b: profiles.1, set }, subjects))
+    Ok((
+        Asked { a: profiles.0, b: profiles.1, set, searched: Searched(arguments.nearest) },
+        subjects,
+    ))
 }
 
 pub(super) fn diff(arguments: &Arguments, output: &mut Output) -> Ended {

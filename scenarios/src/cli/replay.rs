@@ -8,6 +8,7 @@ use super::Ended;
 use super::output::{Output, counted};
 use super::progress::Bar;
 use super::setting::Settings;
+use crate::explain::Searched;
 use crate::input_error::InputError;
 use crate::recording::find;
 use crate::replay::{Choices, FileReport, Verdict, replay as replay_file};
@@ -36,6 +37,10 @@ pub(super) struct Arguments {
     profile: Option<String>,
     #[command(flatten)]
     settings: Settings,
+    /// For how many differences of a file to search what would have been accepted; each takes runs
+    /// of its own
+    #[arg(long, value_name = "N", default_value_t = Searched::default().0)]
+    nearest: usize,
 }
 
 /// All of it, for programs.
@@ -63,7 +68,11 @@ pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Ended {
             return Ended::BadInput;
         }
     };
-    let choices = Choices { machine: arguments.machine.clone(), chosen };
+    let choices = Choices {
+        machine: arguments.machine.clone(),
+        chosen,
+        searched: Searched(arguments.nearest),
+    };
     let mut document = Document { files: Vec::new(), errors: Vec::new() };
     let mut ended = Ended::Agreed;
     for recording in &found {

@@ -115,7 +115,7 @@ impl Subject {
         match self {
             Self::Scenario(script) => explain(script, line, chosen).ok()?.nearest,
             Self::Recording(found) => {
-                let choices = Choices { machine: None, chosen: chosen.clone() };
+                let choices = Choices { chosen: chosen.clone(), ..Choices::default() };
                 nearest_in(found, &choices, line).ok()?
             }
         }
@@ -172,7 +172,7 @@ fn calls(
     until: Until,
     mut observe: impl FnMut(u64, u64),
 ) -> Result<Vec<Moment>, InputError> {
-    let choices = Choices { machine: None, chosen: chosen.clone() };
+    let choices = Choices { chosen: chosen.clone(), ..Choices::default() };
     let mut moments = Vec::new();
     listen(found, &choices, |heard, progress| {
         observe(progress.line, progress.lines);

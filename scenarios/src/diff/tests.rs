@@ -1,5 +1,5 @@
 use super::{Asked, DiffReport, Subject, diff};
-use crate::explain::Nearest;
+use crate::explain::{Nearest, Searched};
 use crate::input_error::{InputError, SourceText};
 use crate::recording::find;
 use crate::script::Script;
@@ -11,7 +11,7 @@ const SMALL: &str = "tests/small/small.jsonl";
 
 fn compared(text: &str, a: Profile, b: Profile) -> Result<DiffReport, InputError> {
     let subject = Subject::Scenario(Script::parse(SourceText::new("t.scn", text))?);
-    diff(&subject, &Asked { a, b, set: Vec::new() }, |_| {})
+    diff(&subject, &Asked { a, b, set: Vec::new(), searched: Searched::default() }, |_| {})
 }
 
 fn single(report: &DiffReport, line: u64) -> Vec<&str> {
@@ -111,7 +111,7 @@ fn the_calls_of_a_recording_are_made_whatever_was_answered() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(SMALL);
     let found = find(&[path]).unwrap().remove(0);
     let subject = Subject::Recording(found);
-    let asked = |a, b| Asked { a, b, set: Vec::new() };
+    let asked = |a, b| Asked { a, b, set: Vec::new(), searched: Searched::default() };
     let mut seen = 0;
     let report = diff(&subject, &asked(Profile::Linux6_12, Profile::Linux6_12), |_| seen += 1);
     let report = report.unwrap();

@@ -14,9 +14,6 @@ use crate::op::Op;
 use crate::recording::{Found, Record, Recording};
 use crate::run::Runner;
 
-/// How many differences of a file are explained: each takes another replay.
-const MOST: usize = 3;
-
 /// Adds what would have been accepted to the first differences that are refusals of the model.
 pub(super) fn explain(
     found: &Found,
@@ -24,7 +21,7 @@ pub(super) fn explain(
     report: &mut FileReport,
 ) -> Result<(), InputError> {
     let refused = report.differences.iter_mut().filter(|difference| difference.rule.is_some());
-    for difference in refused.take(MOST) {
+    for difference in refused.take(choices.searched.0) {
         difference.nearest = nearest_in(found, choices, difference.line)?.map(Box::new);
     }
     Ok(())

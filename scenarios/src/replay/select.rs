@@ -5,6 +5,7 @@ use std::path::Path;
 use passim_vfio::policy::{Policy, Profile};
 
 use crate::chosen::Chosen;
+use crate::explain::Searched;
 use crate::input_error::{InputError, InputKind};
 use crate::machine::{self, Machine};
 use crate::recording::{Found, Topology};
@@ -16,6 +17,8 @@ pub struct Choices {
     pub machine: Option<String>,
     /// A profile in place of the kernel's, and single choices.
     pub chosen: Chosen,
+    /// How many differences come with the nearest request that is accepted.
+    pub searched: Searched,
 }
 
 /// What a recording is replayed with.

@@ -206,12 +206,12 @@ fn a_leaf_that_is_not_there_is_reported() {
 #[test]
 fn choices_are_taken_or_refused() {
     let choices = |profile: Option<Profile>, set: &[(&str, &str)]| Choices {
-        machine: None,
         chosen: Chosen {
             profile,
             set: set.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
             ..Chosen::default()
         },
+        ..Choices::default()
     };
     let report = replayed("other-kernel", &lines(), &choices(Some(Profile::Linux6_1), &[]));
     assert_eq!(report.verdict(), Verdict::Agreed);
@@ -245,7 +245,7 @@ fn a_kernel_without_a_profile_is_no_guess() {
     let error = replay(&found, &Choices::default(), |_| {}).unwrap_err();
     let profile = Some(Profile::Linux6_12);
     let chosen = Chosen { profile, ..Chosen::default() };
-    let chosen = Choices { machine: None, chosen };
+    let chosen = Choices { chosen, ..Choices::default() };
     let report = replay(&found, &chosen, |_| {}).unwrap();
     fs::remove_dir_all(folder).unwrap();
     assert_eq!(error.line(), Some(1));
