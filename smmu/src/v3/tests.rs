@@ -349,12 +349,14 @@ proptest! {
         }
         board.command(0x4, 31);
         board.command(0x30, 0);
+        // No records from here on: a CD may by now have its table in the event queue, and a
+        // record would be a change that nothing was told of.
+        board.w32(0x20, 0x9);
         let answers = |board: &mut Board, empty: bool| -> Vec<_> {
             asks.iter().map(|&(iova, write)| {
                 if empty {
                     board.smmu.clear_caches();
                 }
-                board.drain_events();
                 let access = if write { Access::WRITE } else { Access::READ };
                 match board.ask(STREAM, iova, access) {
                     Outcome::Translated(to) => Ok((to.pa, to.perms)),
