@@ -162,14 +162,21 @@ impl ConfigCache {
             stes: Cache::new(geometry.stes_lg2, retention),
             cds: Cache::new(geometry.cds_lg2, retention),
             level_one: (retention == Retention::Everything).then(LevelOne::default),
-            changes: 0,
+            changes: 1,
         }
     }
 
-    /// How often anything was put in or taken out.
-    #[inline]
+    /// A number that changes whenever anything is put in or taken out, or what is outside and
+    /// decides with it changes; never 0.
+    #[inline(always)]
     pub(crate) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// What decides beside what is cached changed: a register, say.
+    #[inline]
+    pub(crate) fn surroundings_changed(&mut self) {
+        self.changes += 1;
     }
 
     /// What the cached STE of a stream says.
