@@ -116,7 +116,18 @@ impl Memory {
     /// The chunk that holds `at`, for reading.
     #[inline(always)]
     fn chunk(&self, at: PhysAddr) -> Result<&Chunk, Abort> {
-        for bank in &self.banks {
+        if let Some(bank) = self.banks.first()
+            && let Some(chunk) = bank.chunks.get(bank.index(at))
+        {
+            return Ok(chunk.as_deref().unwrap_or(&ZEROES));
+        }
+        self.chunk_beyond_first(at)
+    }
+
+    /// The chunk that holds `at`, if that is not in the first bank, where most RAM is.
+    #[inline(never)]
+    fn chunk_beyond_first(&self, at: PhysAddr) -> Result<&Chunk, Abort> {
+        for bank in self.banks.iter().skip(1) {
             if let Some(chunk) = bank.chunks.get(bank.index(at)) {
                 return Ok(chunk.as_deref().unwrap_or(&ZEROES));
             }

@@ -34,21 +34,28 @@ passim_model::layout! {
         CLEAN = bit(29);
         /// Where [`Translation::intermediate`] is: one of [`Between`].
         BETWEEN = bits(31, 30);
-        /// Shareability of [`Translation::attributes`]: its place among [`SHAREABILITIES`].
+        /// Shareability of [`Translation::attributes`]: see [`shareability`].
         SHAREABILITY = bits(33, 32);
         /// Memory type of [`Translation::attributes`].
         MEMORY = bits(41, 34);
         /// [`LeafAttributes::mem_attr`].
         LEAF_MEM_ATTR = bits(49, 42);
-        /// [`LeafAttributes::shareability`]: its place among [`SHAREABILITIES`].
+        /// [`LeafAttributes::shareability`]: see [`shareability`].
         LEAF_SHAREABILITY = bits(51, 50);
         /// [`LeafAttributes::level`].
         LEAF_LEVEL = bits(54, 52);
     }
 }
 
-const SHAREABILITIES: [Shareability; 4] =
-    [Shareability::Non, Shareability::Inner, Shareability::Outer, Shareability::Non];
+/// The shareability with this place among all.
+#[inline(always)]
+const fn shareability(place: u64) -> Shareability {
+    match place {
+        0 => Shareability::Non,
+        1 => Shareability::Inner,
+        _ => Shareability::Outer,
+    }
+}
 
 /// Bits of a name that are the page's size, as log2; no page is so small that it needs them for
 /// its address.
@@ -118,6 +125,19 @@ impl Packed {
         Self { name, output, ..self }
     }
 
+    /// The page with this name, of which all but the addresses is as [`Self::details`] told it of
+    /// another.
+    #[inline(always)]
+    pub(crate) const fn with(name: u64, output: u64, details: u64) -> Self {
+        Self { name, output, details }
+    }
+
+    /// What the translation says beside its addresses.
+    #[inline(always)]
+    pub(crate) const fn details(self) -> u64 {
+        self.details
+    }
+
     /// The translation; `elsewhere` is the address between the stages, where it is neither input
     /// nor output.
     #[inline]
@@ -144,7 +164,7 @@ impl Packed {
             attributes: self.attributes(),
             leaf: LeafAttributes {
                 mem_attr: Details::LEAF_MEM_ATTR.get(details) as u8,
-                shareability: SHAREABILITIES[Details::LEAF_SHAREABILITY.get(details) as usize],
+                shareability: shareability(Details::LEAF_SHAREABILITY.get(details)),
                 level: Details::LEAF_LEVEL.get(details) as u8,
             },
         }
@@ -190,10 +210,16 @@ impl Packed {
         Perms::from_bits_truncate(field.get(self.details) as u8)
     }
 
-    /// Whether an access is permitted.
+    /// Whether an access is permitted: [`Self::granted`] has what it needs.
     #[inline(always)]
     pub(crate) fn permits(self, access: Access) -> bool {
-        self.granted(access.privilege).contains(access.needs())
+        let field = match access.privilege {
+            Privilege::Unprivileged => Details::GRANTED_UNPRIVILEGED,
+            Privilege::Privileged => Details::GRANTED_PRIVILEGED,
+        };
+        // What an access needs is one bit.
+        let needed = u32::from(access.needs().bits()).trailing_zeros();
+        self.details >> (field.low() + needed) & 1 != 0
     }
 
     /// Memory attributes.
@@ -201,7 +227,7 @@ impl Packed {
     pub(crate) fn attributes(self) -> Attributes {
         Attributes {
             memory: Details::MEMORY.get(self.details) as u8,
-            shareability: SHAREABILITIES[Details::SHAREABILITY.get(self.details) as usize],
+            shareability: shareability(Details::SHAREABILITY.get(self.details)),
         }
     }
 

@@ -184,14 +184,15 @@ impl Sets {
         self.slots.get(self.index_of(lane, input))
     }
 
-    /// Caches a page of a lane that is not in its place; whether another gave way.
+    /// Caches a page of a lane that is not in its place; whether another may have given way.
     #[inline(always)]
     pub(super) fn fill(&mut self, lane: &Lane, page: Packed) -> bool {
         let at = self.index_of(lane, page.input());
-        let Some(replaces) = self.slots.get(at).map(|slot| self.is_live(slot)) else {
+        let Some(slot) = self.slots.get_mut(at) else {
             return false;
         };
-        self.slots[at] = Slot { tag: lane.tag, page };
+        let replaces = slot.tag != DEAD;
+        *slot = Slot { tag: lane.tag, page };
         replaces
     }
 

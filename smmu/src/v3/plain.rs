@@ -162,6 +162,11 @@ impl Plain {
         plain.then_some(Self { stage1, walk, kinds: [None; 2], shortcuts })
     }
 
+    /// Whether this is what [`Self::of`] a regime comes to.
+    fn is_of(&self, regime: &Regime<'_>) -> bool {
+        regime.stage1 == Some(&self.stage1) && regime.stage2.is_none()
+    }
+
     /// Which of the kinds a leaf would be.
     #[inline(always)]
     const fn kind_of(descriptor: u64) -> usize {
@@ -256,11 +261,7 @@ impl Streams {
             return;
         };
         self.known[at] = known;
-        let same = match (&self.plain[at], Plain::of(regime)) {
-            (Some(old), Some(new)) => (old.stage1, old.walk) == (new.stage1, new.walk),
-            _ => false,
-        };
-        if !same {
+        if !self.plain[at].as_ref().is_some_and(|plain| plain.is_of(regime)) {
             self.plain[at] = Plain::of(regime).map(Box::new);
         }
     }

@@ -28,16 +28,18 @@ const OFFSET: u64 = 8 * ((1 << (REGION_LG2 - LANE_LG2)) - 1);
 struct Kind {
     /// Their descriptors, without the address.
     descriptor: u64,
-    page: Packed,
+    /// [`Packed::details`] of their pages.
+    details: u64,
 }
 
 impl Kind {
     /// No descriptor is of this kind.
-    const NONE: Self = Self { descriptor: u64::MAX, page: Packed::NONE };
+    const NONE: Self = Self { descriptor: u64::MAX, details: 0 };
 }
 
 /// A table of the last level.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 struct Table {
     /// What the table translates: the input address, without the bits the table resolves.
     region: u64,
@@ -56,8 +58,8 @@ impl Table {
 /// The shortcuts of one set of tables, which have the 4K granule. See the [module](self).
 #[derive(Clone)]
 pub(super) struct Shortcuts {
-    /// By the low bits of their region; absent until there is one.
-    tables: Option<Box<[Table; COUNT]>>,
+    /// By the low bits of their region.
+    tables: Box<[Table; COUNT]>,
     /// The bits of a descriptor that are the same in all leaves of one kind: all but the address,
     /// and what an address must not have.
     same: u64,
@@ -70,7 +72,7 @@ impl Shortcuts {
         let short = matches!(walk.format, Format::Short { .. });
         let possible = walk.granule == Granule::K4 && !walk.ds && !short;
         let same = !Address4K::OA.mask() | u64::MAX << walk.output_bits.min(u64::BITS - 1);
-        Self { tables: None, same, possible }
+        Self { tables: Box::new([Table::NONE; COUNT]), same, possible }
     }
 
     /// Which of the kinds a leaf would be.
@@ -83,16 +85,17 @@ impl Shortcuts {
     #[inline(always)]
     pub(super) fn page(&self, memory: &Memory, input: u64) -> Option<Packed> {
         let region = input >> REGION_LG2;
-        let table = &self.tables.as_ref()?[region as usize % COUNT];
+        let table = &self.tables[region as usize % COUNT];
         if table.region != region || table.stamp != memory.stamp() {
             return None;
         }
         let at = table.at + (input >> (LANE_LG2 - 3) & OFFSET);
         let descriptor = memory.load_u64(PhysAddr::new(at)).ok()?;
-        let kind = &table.kinds[Self::kind_of(descriptor)];
-        let page =
-            kind.page.at(Packed::name_of(input, LANE_LG2), descriptor & Address4K::OA.mask());
-        (kind.descriptor == descriptor & self.same).then_some(page)
+        // One after the other: where to look next must not wait for the descriptor.
+        let is_it = |kind: &&Kind| kind.descriptor == descriptor & self.same;
+        let kind = table.kinds.iter().find(is_it)?;
+        let (name, output) = (Packed::name_of(input, LANE_LG2), Address4K::OA.in_place(descriptor));
+        Some(Packed::with(name, output, kind.details))
     }
 
     /// Remembers where a walk for `input` passed, and what its leaf, which is of the last level,
@@ -112,14 +115,13 @@ impl Shortcuts {
             memory.watch(PhysAddr::new(*at));
         }
         let region = input >> REGION_LG2;
-        let tables = self.tables.get_or_insert_with(|| Box::new([Table::NONE; COUNT]));
-        let table = &mut tables[region as usize % COUNT];
+        let table = &mut self.tables[region as usize % COUNT];
         let (stamp, at) = (memory.stamp(), below.table);
         if (table.region, table.stamp) != (region, stamp) {
             *table = Table { region, stamp, at, kinds: [Kind::NONE; 2] };
         }
         let descriptor = descriptor & self.same;
-        table.kinds[Self::kind_of(descriptor)] = Kind { descriptor, page };
+        table.kinds[Self::kind_of(descriptor)] = Kind { descriptor, details: page.details() };
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::tlb::{Geometry, Victim};
 use crate::v3::Implementation;
-use crate::v3::testkit::{BOTH_STAGES, Board, CD0, STAGE1, STE_STAGE1, STREAM, implementation};
+use crate::v3::testkit::{
+    BOTH_STAGES, Board, CD0, STAGE1, STE_STAGE1, STE_STAGE2, STREAM, implementation,
+};
 use passim_model::access::{Access, Direction, Privilege};
 use proptest::prelude::*;
 
@@ -76,8 +78,8 @@ enum Happening {
     },
     Limit(usize),
     Cd(usize),
-    /// STE.Config is stage 1, or bypass.
-    Ste(bool),
+    /// STE.Config is bypass, stage 1, or both stages.
+    Ste(usize),
     Command(usize),
 }
 
@@ -91,7 +93,7 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(place, descriptor)| Happening::Page { place, descriptor }),
         1 => (0..LIMITS.len()).prop_map(Happening::Limit),
         1 => (0..CDS.len()).prop_map(Happening::Cd),
-        1 => any::<bool>().prop_map(Happening::Ste),
+        1 => (0..3usize).prop_map(Happening::Ste),
         3 => (0..COMMANDS.len()).prop_map(Happening::Command),
     ]
 }
@@ -106,9 +108,10 @@ fn apply(board: &mut Board, happening: Happening) {
             board.put(STAGE1 + 0x2000, &[(LAST_TABLE + 3) | LIMITS[limits]])
         }
         Happening::Cd(cd) => board.stage1(CDS[cd]),
-        Happening::Ste(stage1) => {
-            let config = if stage1 { STE_STAGE1 } else { 0x9 };
-            board.ste(STREAM, &[config, 0xd6]);
+        Happening::Ste(config) => {
+            let [_, _, vmid, tables] = STE_STAGE2;
+            let word = [0x9, STE_STAGE1, STE_STAGE1 | 0x4][config];
+            board.ste(STREAM, &[word, 0xd6, vmid, tables]);
         }
         Happening::Command(command) => {
             let (w0, w1) = COMMANDS[command];
@@ -121,6 +124,7 @@ fn board(sets_lg2: u8, ways: u8) -> Board {
     let tlb = Geometry { sets_lg2, ways, victim: Victim::RoundRobin };
     let mut board = Board::with(Implementation { tlb, ..implementation(BOTH_STAGES) });
     board.stage1_tables();
+    board.stage2_tables();
     board.put(STAGE1 + 0x2000, &[LAST_TABLE + 3]);
     board.put(LAST_TABLE + 0x10 * 8, &[PAGES[0], PAGES[1]]);
     board.stage1(CD0);
