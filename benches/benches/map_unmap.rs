@@ -13,6 +13,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use passim_benches::{Goal, timed};
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::{Geometry, Mapping, MemoryType, Table};
 use passim_model::pgtable::vmsav8::{Granule, Stage};
@@ -136,6 +137,15 @@ impl Parts {
         self.tables.unmap(IOVA, 0x1000);
     }
 
+    /// One after the other.
+    fn all(&mut self) {
+        black_box(self.bytes());
+        self.tree();
+        self.pinning();
+        self.tables();
+        self.invalidation();
+    }
+
     /// TLBI_NH_VA and CMD_SYNC, rung once and waited for.
     fn invalidation(&mut self) {
         let base = {
@@ -175,28 +185,80 @@ fn container() -> Rig {
     rig
 }
 
+const BULK: Goal = Goal {
+    id: "P10",
+    what: "mapping 1 GiB of 4K pages in bulk",
+    against: "a loop that writes each descriptor once",
+    at_most: 1.0,
+};
+const PAGE: Goal = Goal {
+    id: "P11",
+    what: "map and unmap of one page by system calls",
+    against: "its parts, each by itself",
+    at_most: 1.5,
+};
+
+/// Maps and unmaps one page by system calls.
+fn map_and_unmap(rig: &mut Rig) {
+    let map = bytes(&[32, 3], &[black_box(ARENA), IOVA, 0x1000]);
+    assert!(rig.on_container(ioctl::MAP, map).ret.is_ok());
+    let unmap = bytes(&[24, 0], &[black_box(IOVA), 0x1000]);
+    assert!(rig.on_container(ioctl::UNMAP, unmap).ret.is_ok());
+}
+
+/// The ratios, measured in turns.
+fn ratios(_: &mut Criterion) {
+    const EACH: u64 = 100;
+    let (mut rig, mut parts) = (container(), Parts::new());
+    let page = PAGE.race(
+        300,
+        EACH,
+        || timed(|| (0..EACH).for_each(|_| map_and_unmap(&mut rig))),
+        || timed(|| (0..EACH).for_each(|_| parts.all())),
+    );
+    println!("{page}");
+    let mut tables = Tables::new();
+    let mut descriptors = vec![1u64; DESCRIPTORS as usize];
+    let bulk = BULK.race(
+        40,
+        DESCRIPTORS,
+        || {
+            let spent = timed(|| tables.map(&gigabyte()));
+            tables.unmap(IOVA, 1 << 30);
+            spent
+        },
+        || timed(|| write_once(&mut descriptors)),
+    );
+    println!("{bulk}");
+}
+
+/// Descriptors of 1 GiB.
+const DESCRIPTORS: u64 = (1 << 30) >> 12;
+
+/// 1 GiB of pages whose outputs are a page off, so that no block fits.
+fn gigabyte() -> Mapping {
+    mapping(IOVA, 0x8000_1000, 1 << 30)
+}
+
+fn write_once(descriptors: &mut [u64]) {
+    let first = black_box(0x8000_1f47);
+    for (at, descriptor) in (0u64..).zip(&mut *descriptors) {
+        *descriptor = first + (at << 12);
+    }
+    black_box(descriptors);
+}
+
 fn page(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("page");
     group.sample_size(30).warm_up_time(Duration::from_millis(300));
     group.measurement_time(Duration::from_secs(1));
     let mut rig = container();
     group.bench_function("ioctl", |b| {
-        b.iter(|| {
-            let map = bytes(&[32, 3], &[black_box(ARENA), IOVA, 0x1000]);
-            assert!(rig.on_container(ioctl::MAP, map).ret.is_ok());
-            let unmap = bytes(&[24, 0], &[black_box(IOVA), 0x1000]);
-            assert!(rig.on_container(ioctl::UNMAP, unmap).ret.is_ok());
-        });
+        b.iter(|| map_and_unmap(&mut rig));
     });
     let mut parts = Parts::new();
     group.bench_function("parts", |b| {
-        b.iter(|| {
-            black_box(parts.bytes());
-            parts.tree();
-            parts.pinning();
-            parts.tables();
-            parts.invalidation();
-        });
+        b.iter(|| parts.all());
     });
     group.bench_function("part/bytes", |b| b.iter(|| black_box(parts.bytes())));
     group.bench_function("part/tree", |b| b.iter(|| parts.tree()));
@@ -206,14 +268,12 @@ fn page(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// 1 GiB of pages whose outputs are a page off, so that no block fits.
 fn bulk(criterion: &mut Criterion) {
-    const DESCRIPTORS: u64 = (1 << 30) >> 12;
     let mut group = criterion.benchmark_group("bulk");
     group.sample_size(20).warm_up_time(Duration::from_millis(300));
     group.measurement_time(Duration::from_secs(1)).throughput(Throughput::Elements(DESCRIPTORS));
     let mut tables = Tables::new();
-    let gigabyte = mapping(IOVA, 0x8000_1000, 1 << 30);
+    let gigabyte = gigabyte();
     // Once before, so that the memory of the tables exists.
     tables.map(&gigabyte);
     assert_eq!(tables.table.leaves(&tables.memory).count() as u64, DESCRIPTORS);
@@ -232,16 +292,10 @@ fn bulk(criterion: &mut Criterion) {
     });
     let mut descriptors = vec![1u64; DESCRIPTORS as usize];
     group.bench_function("write-once", |b| {
-        b.iter(|| {
-            let first = black_box(0x8000_1f47);
-            for (at, descriptor) in (0u64..).zip(&mut descriptors) {
-                *descriptor = first + (at << 12);
-            }
-            black_box(&mut descriptors);
-        });
+        b.iter(|| write_once(&mut descriptors));
     });
     group.finish();
 }
 
-criterion_group!(benches, page, bulk);
+criterion_group!(benches, ratios, page, bulk);
 criterion_main!(benches);

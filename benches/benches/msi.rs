@@ -11,9 +11,11 @@
 mod rig;
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use passim_benches::{Goal, timed};
 use passim_gic::choice::Preset;
 use passim_gic::choice::its::Caching;
 use passim_gic::its::{Arrival, TRANSLATER};
@@ -164,6 +166,41 @@ fn rounds(gic: &mut Gic, order: &[u32], rounds: u64, mut before: impl FnMut()) -
     spent
 }
 
+const DELIVERY: Goal = Goal {
+    id: "P12",
+    what: "a device's message until its LPI is pending, SMMU included",
+    against: "one uncontended atomic read-modify-write",
+    at_most: 5.0,
+};
+
+/// The ratio, measured in turns: the ITS remembers translations.
+fn ratios(_: &mut Criterion) {
+    const COUNT: u32 = 256;
+    let order = SplitMix64::new(1).order(COUNT as usize);
+    let order: Vec<_> = order.into_iter().map(|event| event as u32).collect();
+    let mut gic = Gic::new(Caching::Translations { lg2: 17 }, COUNT);
+    let (mut rig, mut smmu) = behind_smmu();
+    let words: Vec<_> = (0..COUNT / 64).map(|_| AtomicU64::new(0)).collect();
+    let ratio = DELIVERY.race(
+        2000,
+        COUNT.into(),
+        || {
+            rounds(&mut gic, &order, 1, || {
+                black_box(translate(&mut smmu, &mut rig));
+            })
+        },
+        || {
+            timed(|| {
+                for &event in &order {
+                    let (word, bit) = (&words[event as usize / 64], black_box(event) % 64);
+                    black_box(word.fetch_or(1 << bit, Ordering::Relaxed));
+                }
+            })
+        },
+    );
+    println!("{ratio}");
+}
+
 fn deliver(c: &mut Criterion) {
     let mut group = c.benchmark_group("msi");
     group.sample_size(10);
@@ -206,5 +243,5 @@ fn deliver(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, deliver);
+criterion_group!(benches, ratios, deliver);
 criterion_main!(benches);

@@ -43,6 +43,11 @@ impl Field {
         self.is_address
     }
 
+    /// The highest bit.
+    pub const fn high(self) -> u32 {
+        self.high
+    }
+
     /// The lowest bit.
     pub const fn low(self) -> u32 {
         self.low

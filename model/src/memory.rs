@@ -4,6 +4,8 @@
 //! in chunks large enough that any translation table of any granule lies inside one of them, so a
 //! table can be lent as one slice. What lies between the banks does not answer ([`Abort`]).
 
+mod watch;
+
 use crate::{Abort, PhysAddr, Span};
 
 /// log2 of a chunk: the largest granule, so that no table straddles two chunks.
@@ -20,6 +22,8 @@ struct Bank {
     span: Span<PhysAddr>,
     /// Every chunk of the span, in order.
     chunks: Vec<Option<Box<Chunk>>>,
+    /// Which of them are watched: a bit each.
+    watched: Vec<u64>,
 }
 
 impl Bank {
@@ -33,10 +37,16 @@ impl Bank {
 }
 
 /// Sparse physical memory. See the [module](self).
-#[derive(Default)]
 pub struct Memory {
     /// Ascending, disjoint.
     banks: Vec<Bank>,
+    stamp: u64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Why a bank of RAM could not be added.
@@ -56,7 +66,7 @@ pub enum BankError {
 impl Memory {
     /// Memory without any bank: nothing answers.
     pub fn new() -> Self {
-        Self::default()
+        Self { banks: Vec::new(), stamp: watch::fresh_stamp() }
     }
 
     /// Adds RAM at `span`.
@@ -77,7 +87,10 @@ impl Memory {
         }
         let chunks = (past_last - span.start().get()) >> CHUNK_LG2;
         let at = self.banks.partition_point(|bank| bank.span < span);
-        self.banks.insert(at, Bank { span, chunks: vec![None; chunks as usize] });
+        let (chunks, words) = (chunks as usize, chunks.div_ceil(64) as usize);
+        self.banks.insert(at, Bank { span, chunks: vec![None; chunks], watched: vec![0; words] });
+        // Where nothing answered before, something does now.
+        self.stamp = watch::fresh_stamp();
         Ok(())
     }
 
@@ -103,7 +116,18 @@ impl Memory {
     /// The chunk that holds `at`, for reading.
     #[inline(always)]
     fn chunk(&self, at: PhysAddr) -> Result<&Chunk, Abort> {
-        for bank in &self.banks {
+        if let Some(bank) = self.banks.first()
+            && let Some(chunk) = bank.chunks.get(bank.index(at))
+        {
+            return Ok(chunk.as_deref().unwrap_or(&ZEROES));
+        }
+        self.chunk_beyond_first(at)
+    }
+
+    /// The chunk that holds `at`, if that is not in the first bank, where most RAM is.
+    #[inline(never)]
+    fn chunk_beyond_first(&self, at: PhysAddr) -> Result<&Chunk, Abort> {
+        for bank in self.banks.iter().skip(1) {
             if let Some(chunk) = bank.chunks.get(bank.index(at)) {
                 return Ok(chunk.as_deref().unwrap_or(&ZEROES));
             }
@@ -111,12 +135,13 @@ impl Memory {
         Err(Abort(at))
     }
 
-    /// The place of the chunk that holds `at`.
+    /// The place of the chunk that holds `at`, for writing.
     #[inline]
     fn chunk_place(&mut self, at: PhysAddr) -> Result<&mut Option<Box<Chunk>>, Abort> {
         for bank in &mut self.banks {
             let index = bank.index(at);
             if let Some(chunk) = bank.chunks.get_mut(index) {
+                watch::lent(&mut bank.watched, index, &mut self.stamp);
                 return Ok(chunk);
             }
         }

@@ -4,7 +4,7 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `sets` | what does a TLB of limited size hold? |
+//! | `sets`, `packed` | what does a TLB of limited size hold? |
 //! | `everything` | what does one hold that never replaces anything? |
 //! | `tables` | which tables are remembered half-way down a walk? |
 //!
@@ -12,6 +12,7 @@
 //! leaves a stale translation behind, and the next lookup finds it.
 
 mod everything;
+mod packed;
 mod sets;
 mod tables;
 
@@ -19,11 +20,13 @@ use crate::attributes::Attributes;
 use crate::regime::{LeafAttributes, World};
 use core::ops::RangeInclusive;
 use everything::Everything;
+pub(crate) use packed::Packed;
 use passim_model::access::Perms;
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::pgtable::walk::Below;
 use passim_model::{Asid, Vmid};
 use sets::Sets;
+pub(crate) use sets::{LANE_LG2, Lane, Slot};
 use std::collections::BTreeMap;
 use tables::Tables;
 
@@ -58,6 +61,11 @@ pub enum Space {
 /// A space of this TLB, found once and kept with the regime.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct SpaceId(u32);
+
+impl SpaceId {
+    /// Stands where no space is looked at.
+    pub(crate) const NONE: Self = Self(0);
+}
 
 /// One translation, as complete as its stream asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -143,23 +151,18 @@ pub struct Hint {
 }
 
 impl Hint {
-    fn admits(self, entry: &Translation) -> bool {
-        self.granule.is_none_or(|granule| granule == entry.granule)
-            && self.level.is_none_or(|level| level == entry.level)
+    fn admits(self, granule: Granule, level: u8) -> bool {
+        self.granule.is_none_or(|named| named == granule)
+            && self.level.is_none_or(|named| named == level)
     }
-}
-
-/// Where translations are kept.
-#[derive(Clone)]
-enum Store {
-    Sets(Sets),
-    Everything(Everything),
 }
 
 /// The TLB. See the [module](self).
 #[derive(Clone)]
 pub struct Tlb {
-    store: Store,
+    sets: Sets,
+    /// Where translations are kept instead, if none is ever replaced.
+    everything: Option<Everything>,
     tables: Option<Tables>,
     ids: BTreeMap<Space, SpaceId>,
     losses: u64,
@@ -173,13 +176,14 @@ impl Tlb {
     /// An empty TLB. Sizes beyond the limits of [`Geometry`] are brought inside them; with
     /// [`Retention::Everything`] they do not count.
     pub fn new(geometry: Geometry, retention: Retention) -> Self {
-        let (store, tables) = match retention {
-            Retention::Sized => (Store::Sets(Sets::new(geometry)), None),
+        let (sets, everything, tables) = match retention {
+            Retention::Sized => (Sets::new(geometry), None, None),
             Retention::Everything => {
-                (Store::Everything(Everything::default()), Some(Tables::default()))
+                let smallest = Geometry { sets_lg2: 0, ways: 1, ..geometry };
+                (Sets::new(smallest), Some(Everything::default()), Some(Tables::default()))
             }
         };
-        Self { store, tables, ids: BTreeMap::new(), losses: 0 }
+        Self { sets, everything, tables, ids: BTreeMap::new(), losses: 0 }
     }
 
     /// The space with this name, made if it was never asked for.
@@ -188,9 +192,7 @@ impl Tlb {
             return id;
         }
         let id = SpaceId(self.ids.len() as u32);
-        if let Store::Sets(sets) = &mut self.store {
-            sets.add_space();
-        }
+        self.sets.add_space();
         self.ids.insert(space, id);
         id
     }
@@ -204,11 +206,38 @@ impl Tlb {
     /// The cached translation of `input` in a space: that of the smallest page, where there are
     /// several.
     #[inline(always)]
-    pub fn lookup(&mut self, space: SpaceId, input: u64) -> Option<&Translation> {
-        match &mut self.store {
-            Store::Sets(sets) => sets.lookup(space, input),
-            Store::Everything(all) => all.lookup(space, input),
+    pub fn lookup(&mut self, space: SpaceId, input: u64) -> Option<Translation> {
+        match &self.everything {
+            None => self.sets.lookup(space, input),
+            Some(all) => all.lookup(space, input),
         }
+    }
+
+    /// Where the 4K pages of `space` are, if that is plain to see; `other` is where what it may
+    /// lack is cached. It holds while [`Self::arrangement`] stays the same.
+    pub(crate) fn lane(&mut self, space: SpaceId, other: SpaceId) -> Option<Lane> {
+        match self.everything {
+            None => self.sets.lane(space, other),
+            Some(_) => None,
+        }
+    }
+
+    /// A number that changes whenever a [`Lane`] may.
+    #[inline(always)]
+    pub(crate) fn arrangement(&self) -> u64 {
+        self.sets.arrangement()
+    }
+
+    /// The place of the page of a lane that holds `input`, whatever is there.
+    #[inline(always)]
+    pub(crate) fn place(&self, lane: &Lane, input: u64) -> Option<&Slot> {
+        self.sets.place(lane, input)
+    }
+
+    /// Caches a page of a lane that is not in its place.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, lane: &Lane, page: Packed) {
+        self.losses += u64::from(self.sets.fill(lane, page));
     }
 
     /// Whether several entries of these spaces translate `input`. IHI 0070 G.b 3.20.1.
@@ -218,25 +247,34 @@ impl Tlb {
     pub fn check(&self, spaces: &[SpaceId], input: u64) -> Result<(), Conflict> {
         let mut matches = 0;
         for &space in spaces {
-            matches += match &self.store {
-                Store::Sets(sets) => sets.matches(space, input),
-                Store::Everything(all) => all.matches(space, input),
+            matches += match &self.everything {
+                None => self.sets.matches(space, input),
+                Some(all) => all.matches(space, input),
             };
         }
         if matches > 1 { Err(Conflict) } else { Ok(()) }
     }
 
     /// Caches a translation, replacing one of its set if there is no room.
-    #[inline(always)]
+    #[inline]
     pub fn insert(&mut self, space: SpaceId, translation: &Translation) {
         debug_assert_eq!(
             translation.input,
             page(translation.input, translation.lg2.into()),
             "an entry starts where its page does"
         );
-        match &mut self.store {
-            Store::Sets(sets) => self.losses += u64::from(sets.insert(space, translation)),
-            Store::Everything(all) => all.insert(space, *translation),
+        match &mut self.everything {
+            None => self.losses += u64::from(self.sets.insert(space, translation)),
+            Some(all) => all.insert(space, *translation),
+        }
+    }
+
+    /// Caches a page, as [`Self::insert`] does.
+    #[inline]
+    pub(crate) fn insert_page(&mut self, space: SpaceId, page: Packed) {
+        match &mut self.everything {
+            None => self.losses += u64::from(self.sets.insert_page(space, page, None)),
+            Some(all) => all.insert(space, page.translation(0)),
         }
     }
 
@@ -263,9 +301,9 @@ impl Tlb {
     pub fn invalidate_spaces(&mut self, range: RangeInclusive<Space>) {
         self.losses += 1;
         for (_, &id) in self.ids.range(range) {
-            match &mut self.store {
-                Store::Sets(sets) => sets.drop_space(id),
-                Store::Everything(all) => all.drop_space(id),
+            match &mut self.everything {
+                None => self.sets.drop_space(id),
+                Some(all) => all.drop_space(id),
             }
             if let Some(tables) = &mut self.tables {
                 tables.drop_space(id);
@@ -280,9 +318,9 @@ impl Tlb {
     pub fn invalidate(&mut self, range: RangeInclusive<Space>, first: u64, last: u64, hint: Hint) {
         self.losses += 1;
         for (_, &id) in self.ids.range(range) {
-            match &mut self.store {
-                Store::Sets(sets) => sets.drop_addresses(id, first, last, hint),
-                Store::Everything(all) => all.drop_addresses(id, first, last, hint),
+            match &mut self.everything {
+                None => self.sets.drop_addresses(id, first, last, hint),
+                Some(all) => all.drop_addresses(id, first, last, hint),
             }
             if let Some(tables) = self.tables.as_mut().filter(|_| !hint.leaves_only) {
                 tables.drop_addresses(id, first, last, hint);
@@ -293,9 +331,9 @@ impl Tlb {
     /// Drops everything.
     pub fn clear(&mut self) {
         self.losses += 1;
-        match &mut self.store {
-            Store::Sets(sets) => sets.clear(),
-            Store::Everything(all) => *all = Everything::default(),
+        match &mut self.everything {
+            None => self.sets.clear(),
+            Some(all) => *all = Everything::default(),
         }
         if let Some(tables) = &mut self.tables {
             *tables = Tables::default();
@@ -307,9 +345,9 @@ impl Tlb {
         let mut found: Vec<(Space, Translation)> = Vec::new();
         for (&space, &id) in &self.ids {
             let from = found.len();
-            match &self.store {
-                Store::Sets(sets) => found.extend(sets.of(id).map(|entry| (space, *entry))),
-                Store::Everything(all) => found.extend(all.of(id).map(|entry| (space, *entry))),
+            match &self.everything {
+                None => found.extend(self.sets.of(id).map(|entry| (space, entry))),
+                Some(all) => found.extend(all.of(id).map(|entry| (space, *entry))),
             }
             found[from..].sort_by_key(|(_, entry)| (entry.input, entry.lg2));
         }

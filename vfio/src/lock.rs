@@ -10,7 +10,6 @@ use crate::process::{AreaKind, FileId, Pid};
 use crate::step::Queue;
 use crate::uapi::ioctl;
 use passim_model::Endpoint;
-use std::collections::BTreeSet;
 
 /// A lock that is held over the steps of a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -34,10 +33,10 @@ impl Lock {
 }
 
 impl Kernel {
-    /// The locks a call may take, in their order: those of what it asks something of, and of what
-    /// it may release.
-    pub(crate) fn locks_of(&self, pid: Pid, call: &Call) -> BTreeSet<Lock> {
-        let Some(process) = self.processes.get(pid) else { return BTreeSet::new() };
+    /// The locks a call may take, each once and in their order: those of what it asks something
+    /// of, and of what it may release.
+    pub(crate) fn locks_of(&self, pid: Pid, call: &Call) -> Vec<Lock> {
+        let Some(process) = self.processes.get(pid) else { return Vec::new() };
         let mapped_in = |first: u64, last: u64| {
             let areas = process.areas().filter(move |area| {
                 area.span.start().get() <= last && area.span.last().get() >= first
@@ -56,8 +55,11 @@ impl Kernel {
                 }
                 // Which container a group joins may stand in memory that changes until the call
                 // begins: any the process has.
-                let joins = *request == ioctl::GROUP_SET_CONTAINER;
-                let files = process.files().filter(|_| joins).map(|(_, file)| file);
+                if *request != ioctl::GROUP_SET_CONTAINER {
+                    let container = asked.and_then(|file| self.container_behind(file));
+                    return container.map(Lock::Container).into_iter().collect();
+                }
+                let files = process.files().map(|(_, file)| file);
                 let is_container =
                     |file: &FileId| matches!(self.files.kind(*file), Some(FileKind::Container(_)));
                 asked.into_iter().chain(files.filter(is_container)).collect()
@@ -76,7 +78,10 @@ impl Kernel {
             let container = self.container_behind(file).map(Lock::Container);
             container.into_iter().chain(self.device_behind(file).map(Lock::Device))
         });
-        locks.collect()
+        let mut locks: Vec<_> = locks.collect();
+        locks.sort_unstable();
+        locks.dedup();
+        locks
     }
 
     /// The device that a file is.

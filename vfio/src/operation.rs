@@ -18,7 +18,7 @@ use crate::rules;
 use crate::step::Step;
 use crate::type1::removal::Removal;
 use passim_model::{Errno, Host, event};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// How often hardware is given time before it is given up: far more than the commands of a full
 /// queue, one at a time.
@@ -52,7 +52,7 @@ enum State {
     /// Not begun, or waiting for a container's lock before it begins.
     Asked { pid: Pid, call: Call },
     /// Decided; tasks remain.
-    Decided { answer: Answer, locks: BTreeSet<Lock>, tasks: VecDeque<Task> },
+    Decided { answer: Answer, locks: Vec<Lock>, tasks: VecDeque<Task> },
     /// The answer was handed out.
     Finished,
 }
@@ -122,7 +122,7 @@ impl Kernel {
         loop {
             if let Some(Task::Forget { container }) = tasks.front() {
                 // Its number may be another container's before this call is over.
-                locks.remove(&Lock::Container(*container));
+                locks.retain(|lock| *lock != Lock::Container(*container));
             }
             match self.step_task(tasks, answer, host) {
                 Step::Done(true) => break,

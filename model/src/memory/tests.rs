@@ -67,3 +67,48 @@ fn banks_must_be_whole_and_apart() {
     assert!(matches!(memory.add_bank(span(0x1000, 0x1_0000)), Err(BankError::Misaligned(_))));
     assert!(matches!(memory.add_bank(span(0, 1 << 41)), Err(BankError::TooLarge(_))));
 }
+
+#[test]
+fn a_store_where_somebody_watches_changes_the_stamp_once() {
+    let mut memory = two_banks();
+    let (watched, beside) = (PhysAddr::new(0x4000_1000), PhysAddr::new(0x4001_0000));
+    let start = memory.stamp();
+    memory.store_u64(watched, 1).unwrap();
+    assert_eq!(memory.stamp(), start);
+    memory.watch(watched);
+    memory.store_u64(beside, 1).unwrap();
+    assert_eq!((memory.load_u64(watched), memory.stamp()), (Ok(1), start));
+    memory.store_u64(watched, 2).unwrap();
+    let after = memory.stamp();
+    assert_ne!(after, start);
+    memory.store_u64(watched, 3).unwrap();
+    assert_eq!(memory.stamp(), after);
+}
+
+#[test]
+fn every_way_to_write_is_watched() {
+    let at = PhysAddr::new(0x8000_0000);
+    let ways: [fn(&mut Memory, PhysAddr); 4] = [
+        |memory, at| memory.store_u64(at, 1).unwrap(),
+        |memory, at| memory.write(at, &[1]).unwrap(),
+        |memory, at| memory.words_mut(at, 1).unwrap()[0] = 1,
+        |memory, at| memory.zero(Span::from_size(at, 8).unwrap()).unwrap(),
+    ];
+    for way in ways {
+        let mut memory = two_banks();
+        memory.watch(at);
+        let before = memory.stamp();
+        way(&mut memory, at);
+        assert_ne!(memory.stamp(), before);
+    }
+}
+
+#[test]
+fn a_bank_that_appears_changes_the_stamp_and_no_two_memories_share_one() {
+    let mut memory = two_banks();
+    memory.watch(PhysAddr::new(0));
+    let before = memory.stamp();
+    memory.add_bank(span(0, 0x1_0000)).unwrap();
+    assert_ne!(memory.stamp(), before);
+    assert_ne!(memory.stamp(), two_banks().stamp());
+}

@@ -15,8 +15,8 @@ pub(super) struct Everything {
 }
 
 impl Everything {
-    pub(super) fn lookup(&self, space: SpaceId, input: u64) -> Option<&Translation> {
-        self.sizes(space).find_map(|lg2| self.entries.get(&key(space, lg2, input)))
+    pub(super) fn lookup(&self, space: SpaceId, input: u64) -> Option<Translation> {
+        self.sizes(space).find_map(|lg2| self.entries.get(&key(space, lg2, input)).copied())
     }
 
     /// How many entries of a space translate `input`.
@@ -42,7 +42,7 @@ impl Everything {
             let start = page(entry.input, lg2);
             let end = start | ((1 << lg2) - 1);
             let named = key.0 == space.0 && start <= last && first <= end;
-            !(named && hint.admits(entry))
+            !(named && hint.admits(entry.granule, entry.level))
         });
     }
 

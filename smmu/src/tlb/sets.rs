@@ -4,43 +4,50 @@
 //! under; so a whole space is dropped by giving it a new tag. By address, only the sets an entry
 //! could be in are visited: a space knows which page sizes it holds.
 
+use super::packed::{Between, Packed};
 use super::{Geometry, Hint, SpaceId, Translation, Victim, page};
-use crate::attributes::Attributes;
-use crate::regime::LeafAttributes;
-use passim_model::access::Perms;
-use passim_model::pgtable::vmsav8::Granule;
 
 /// A tag no entry carries.
 const DEAD: u64 = 0;
 
+/// Where a tag holds its space; below it is which of the space's tags it is, from 1 on.
+const TAG_SPACE: u32 = 32;
+
+/// A place of a page.
 #[derive(Clone, Copy)]
-struct Slot {
+pub(crate) struct Slot {
     tag: u64,
-    space: SpaceId,
-    /// When it was last used, where that decides anything.
-    used: u64,
-    translation: Translation,
+    page: Packed,
 }
 
-const EMPTY: Slot = Slot {
-    tag: DEAD,
-    space: SpaceId(0),
-    used: 0,
-    translation: Translation {
-        input: 0,
-        output: 0,
-        intermediate: 0,
-        lg2: 12,
-        leaf_lg2: 12,
-        level: 3,
-        granule: Granule::K4,
-        stage1: [Perms::empty(); 2],
-        stage2: [Perms::empty(); 2],
-        clean: false,
-        attributes: Attributes::INCOMING,
-        leaf: LeafAttributes::NONE,
-    },
-};
+impl Slot {
+    /// The page of a lane that holds `input`, if it is here.
+    #[inline(always)]
+    pub(crate) fn page(&self, lane: &Lane, input: u64) -> Option<&Packed> {
+        let is_it = self.tag == lane.tag && self.page.is_named(Packed::name_of(input, LANE_LG2));
+        is_it.then_some(&self.page)
+    }
+}
+
+/// log2 of the pages of a lane.
+pub(crate) const LANE_LG2: u32 = 12;
+
+/// Where a direct mapped store has the 4K pages of a space, the smallest that the space has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lane {
+    tag: u64,
+    spread: u64,
+    /// Whether what is not in its place here is nowhere: neither a larger page of the space nor
+    /// anything of the other one.
+    pub(crate) alone: bool,
+}
+
+impl Lane {
+    /// Where nothing is.
+    pub(crate) const NONE: Self = Self { tag: DEAD, spread: 0, alone: false };
+}
+
+const EMPTY: Slot = Slot { tag: DEAD, page: Packed::NONE };
 
 #[derive(Clone, Copy)]
 struct SpaceState {
@@ -61,8 +68,13 @@ pub(super) struct Sets {
     /// Number of sets, less 1.
     set_mask: u64,
     slots: Box<[Slot]>,
+    /// When each slot was last used, where that decides anything.
+    used: Box<[u64]>,
+    /// The addresses between the stages that no slot has room for; empty until there is one.
+    elsewhere: Vec<u64>,
     spaces: Vec<SpaceState>,
-    next_tag: u64,
+    /// Advances with every new tag, and every size a space did not have.
+    arrangement: u64,
     /// Advances with every replacement or, where use decides, with every use.
     clock: u64,
 }
@@ -71,32 +83,48 @@ impl Sets {
     pub(super) fn new(geometry: Geometry) -> Self {
         let sets_lg2 = geometry.sets_lg2.min(20);
         let ways = usize::from(geometry.ways.clamp(1, 16));
+        let count = ways << sets_lg2;
+        let used = if geometry.victim == Victim::LeastRecentlyUsed { count } else { 0 };
         Self {
             victim: geometry.victim,
             ways,
             set_mask: (1 << sets_lg2) - 1,
-            slots: vec![EMPTY; ways << sets_lg2].into_boxed_slice(),
+            slots: vec![EMPTY; count].into_boxed_slice(),
+            used: vec![0; used].into_boxed_slice(),
+            elsewhere: Vec::new(),
             spaces: Vec::new(),
-            next_tag: DEAD + 1,
+            arrangement: 0,
             clock: 0,
         }
     }
 
     pub(super) fn add_space(&mut self) {
-        let tag = self.fresh_tag();
+        let number = self.spaces.len() as u64;
         // Pages in a row fall into sets in a row; spaces start at different sets.
-        let spread = (self.spaces.len() as u64).wrapping_mul(0x9e37_79b1);
+        let spread = number.wrapping_mul(0x9e37_79b1);
+        let tag = number << TAG_SPACE | 1;
         self.spaces.push(SpaceState { tag, sizes: 0, pieces_of: 0, spread });
     }
 
     #[inline(always)]
-    pub(super) fn lookup(&mut self, space: SpaceId, input: u64) -> Option<&Translation> {
+    pub(super) fn lookup(&mut self, space: SpaceId, input: u64) -> Option<Translation> {
         let at = self.position(space, input)?;
-        if self.victim == Victim::LeastRecentlyUsed {
+        if let Some(used) = self.used.get_mut(at) {
             self.clock += 1;
-            self.slots[at].used = self.clock;
+            *used = self.clock;
         }
-        Some(&self.slots[at].translation)
+        Some(self.translation(at))
+    }
+
+    /// What a slot holds.
+    #[inline(always)]
+    fn translation(&self, at: usize) -> Translation {
+        let page = self.slots[at].page;
+        let elsewhere = match page.between() {
+            Between::Elsewhere => self.elsewhere.get(at).copied().unwrap_or(0),
+            Between::Input | Between::Output => 0,
+        };
+        page.translation(elsewhere)
     }
 
     #[inline(always)]
@@ -115,17 +143,57 @@ impl Sets {
 
     #[inline(always)]
     fn position_of(&self, state: &SpaceState, input: u64, lg2: u32) -> Option<usize> {
-        let first = page(input, lg2);
-        let is_it = |slot: &Slot| {
-            let found = &slot.translation;
-            slot.tag == state.tag && found.input == first && u32::from(found.lg2) == lg2
-        };
-        let set = self.set_of(state.spread, first, lg2);
+        let name = Packed::name_of(input, lg2);
+        let is_it = |slot: &Slot| slot.tag == state.tag && slot.page.is_named(name);
+        let set = self.set_of(state.spread, input, lg2);
         if self.ways == 1 {
             return is_it(&self.slots[set]).then_some(set);
         }
         let ways = &self.slots[set..set + self.ways];
         ways.iter().position(is_it).map(|way| set + way)
+    }
+
+    /// The lane of a space, if the store is direct mapped and has no smaller pages of the space.
+    pub(super) fn lane(&mut self, space: SpaceId, other: SpaceId) -> Option<Lane> {
+        const SIZE: u64 = 1 << LANE_LG2;
+        let rest = if space == other { 0 } else { self.spaces.get(other.0 as usize)?.sizes };
+        let state = self.spaces.get_mut(space.0 as usize)?;
+        if state.sizes & (SIZE - 1) != 0 || self.ways != 1 {
+            return None;
+        }
+        let alone = state.sizes & !SIZE == 0 && rest == 0;
+        // Pages may come to the lane without more ado.
+        state.sizes |= SIZE;
+        Some(Lane { tag: state.tag, spread: state.spread, alone })
+    }
+
+    #[inline(always)]
+    pub(super) fn arrangement(&self) -> u64 {
+        self.arrangement
+    }
+
+    #[inline(always)]
+    fn index_of(&self, lane: &Lane, input: u64) -> usize {
+        // Direct mapped: there are as many slots as sets.
+        (input >> LANE_LG2).wrapping_add(lane.spread) as usize & (self.slots.len() - 1)
+    }
+
+    /// The slot of a lane for `input`, whatever is there.
+    #[inline(always)]
+    pub(super) fn place(&self, lane: &Lane, input: u64) -> Option<&Slot> {
+        self.slots.get(self.index_of(lane, input))
+    }
+
+    /// Caches a page of a lane that is not in its place; whether another may have given way.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, lane: &Lane, page: Packed) -> bool {
+        let at = self.index_of(lane, page.input());
+        let Some(slot) = self.slots.get_mut(at) else {
+            return false;
+        };
+        let replaces = slot.tag != DEAD;
+        *slot = Slot { tag: lane.tag, page };
+        replaces
     }
 
     /// How many entries of a space translate `input`.
@@ -136,47 +204,54 @@ impl Sets {
     }
 
     /// Caches a translation; whether another gave way.
-    #[inline(always)]
     pub(super) fn insert(&mut self, space: SpaceId, translation: &Translation) -> bool {
-        let lg2 = u32::from(translation.lg2);
+        let page = Packed::of(translation);
+        let elsewhere = page.between() == Between::Elsewhere;
+        self.insert_page(space, page, elsewhere.then_some(translation.intermediate))
+    }
+
+    /// Caches a page, and the address between the stages if it has no room for that; whether
+    /// another gave way.
+    #[inline]
+    pub(super) fn insert_page(
+        &mut self,
+        space: SpaceId,
+        page: Packed,
+        elsewhere: Option<u64>,
+    ) -> bool {
         let state = &mut self.spaces[space.0 as usize];
-        state.sizes |= 1 << lg2;
-        if translation.leaf_lg2 != translation.lg2 {
-            state.pieces_of |= 1 << translation.leaf_lg2;
+        self.arrangement += u64::from(state.sizes >> page.lg2() & 1 == 0);
+        state.sizes |= 1 << page.lg2();
+        if page.leaf_lg2() != page.lg2() {
+            state.pieces_of |= 1 << page.leaf_lg2();
         }
-        let tag = state.tag;
-        let set = self.set_of(self.spaces[space.0 as usize].spread, translation.input, lg2);
-        let (at, replaces) = match self.ways {
-            // Direct mapped: there is nothing to choose.
-            1 => (set, self.is_other(&self.slots[set], tag, translation)),
-            _ => self.place(set, tag, translation),
-        };
+        let (tag, spread) = (state.tag, state.spread);
+        let (at, replaces) =
+            self.place_of(self.set_of(spread, page.input(), page.lg2()), tag, page);
         self.clock += 1;
-        let slot = &mut self.slots[at];
-        slot.translation = *translation;
-        (slot.tag, slot.space, slot.used) = (tag, space, self.clock);
+        self.slots[at] = Slot { tag, page };
+        if let Some(used) = self.used.get_mut(at) {
+            *used = self.clock;
+        }
+        if let Some(intermediate) = elsewhere {
+            self.elsewhere.resize(self.slots.len(), 0);
+            self.elsewhere[at] = intermediate;
+        }
         replaces
     }
 
-    /// Whether a slot holds a translation that counts, and another one.
+    /// Whether a slot holds a translation that counts.
     #[inline(always)]
-    fn is_other(&self, slot: &Slot, tag: u64, translation: &Translation) -> bool {
-        let same = slot.tag == tag
-            && slot.translation.input == translation.input
-            && slot.translation.lg2 == translation.lg2;
-        slot.tag != DEAD && !same && slot.tag == self.spaces[slot.space.0 as usize].tag
+    fn is_live(&self, slot: &Slot) -> bool {
+        let space = self.spaces.get((slot.tag >> TAG_SPACE) as usize);
+        space.is_some_and(|state| state.tag == slot.tag)
     }
 
-    /// Where in a set of several ways a translation goes, and whether another gives way.
-    #[inline(never)]
-    fn place(&self, set: usize, tag: u64, translation: &Translation) -> (usize, bool) {
+    /// Where in a set a page goes, and whether another gives way.
+    fn place_of(&self, set: usize, tag: u64, page: Packed) -> (usize, bool) {
         let ways = &self.slots[set..set + self.ways];
-        let same = |slot: &Slot| {
-            slot.tag == tag
-                && slot.translation.input == translation.input
-                && slot.translation.lg2 == translation.lg2
-        };
-        let free = |slot: &Slot| !self.is_other(slot, tag, translation);
+        let same = |slot: &Slot| slot.tag == tag && slot.page.shares_name(page);
+        let free = |slot: &Slot| !self.is_live(slot);
         let found = ways.iter().position(same).or_else(|| ways.iter().position(free));
         (set + found.unwrap_or_else(|| self.victim(set)), found.is_none())
     }
@@ -188,7 +263,7 @@ impl Sets {
         match self.victim {
             Victim::RoundRobin => self.clock as usize % ways,
             Victim::LeastRecentlyUsed => {
-                let ages = self.slots[set..set + ways].iter().map(|slot| slot.used).enumerate();
+                let ages = self.used[set..set + ways].iter().enumerate();
                 ages.min_by_key(|&(_, used)| used).map_or(0, |(way, _)| way)
             }
             // A multiplicative step: every run sees the same sequence.
@@ -200,61 +275,53 @@ impl Sets {
     }
 
     pub(super) fn drop_space(&mut self, id: SpaceId) {
-        let tag = self.fresh_tag();
         let state = &mut self.spaces[id.0 as usize];
-        (state.tag, state.sizes, state.pieces_of) = (tag, 0, 0);
+        let (space, last) = (state.tag >> TAG_SPACE, state.tag as u32);
+        self.arrangement += 1;
+        let next = last.wrapping_add(1).max(1);
+        (state.tag, state.sizes, state.pieces_of) = (space << TAG_SPACE | u64::from(next), 0, 0);
+        if next <= last {
+            // Its tags start again: what carries one of them has to go for good.
+            for slot in self.slots.iter_mut().filter(|slot| slot.tag >> TAG_SPACE == space) {
+                slot.tag = DEAD;
+            }
+        }
     }
 
     pub(super) fn drop_addresses(&mut self, id: SpaceId, first: u64, last: u64, hint: Hint) {
-        self.drop_pages(id, first, last, |entry| hint.admits(entry));
+        self.drop_pages(id, first, last, |page| hint.admits(page.granule(), page.level()));
         let mut leaves = self.spaces[id.0 as usize].pieces_of;
         while leaves != 0 {
             let leaf = leaves.trailing_zeros();
             leaves &= leaves - 1;
             let last = page(last, leaf) | ((1 << leaf) - 1);
-            self.drop_pages(id, page(first, leaf), last, |entry| {
-                u32::from(entry.leaf_lg2) == leaf && hint.admits(entry)
+            self.drop_pages(id, page(first, leaf), last, |page| {
+                page.leaf_lg2() == leaf && hint.admits(page.granule(), page.level())
             });
         }
     }
 
     pub(super) fn clear(&mut self) {
-        for slot in &mut self.slots {
-            slot.tag = DEAD;
-        }
-        for state in &mut self.spaces {
-            state.sizes = 0;
-            state.pieces_of = 0;
+        for space in 0..self.spaces.len() as u32 {
+            self.drop_space(SpaceId(space));
         }
     }
 
     /// The translations of a space, in no order that means anything.
-    pub(super) fn of(&self, id: SpaceId) -> impl Iterator<Item = &Translation> + '_ {
+    pub(super) fn of(&self, id: SpaceId) -> impl Iterator<Item = Translation> + '_ {
         let tag = self.spaces[id.0 as usize].tag;
-        let live = self.slots.iter().filter(move |slot| slot.tag == tag);
-        live.map(|slot| &slot.translation)
+        let live = (0..self.slots.len()).filter(move |&at| self.slots[at].tag == tag);
+        live.map(|at| self.translation(at))
     }
 
-    fn fresh_tag(&mut self) -> u64 {
-        let tag = self.next_tag;
-        self.next_tag += 1;
-        tag
-    }
-
-    /// Index of the first slot of the set that `page` of this size can be in.
+    /// Index of the first slot of the set that the page of this size at `input` can be in.
     #[inline(always)]
-    fn set_of(&self, spread: u64, page: u64, lg2: u32) -> usize {
-        ((page >> lg2).wrapping_add(spread) & self.set_mask) as usize * self.ways
+    fn set_of(&self, spread: u64, input: u64, lg2: u32) -> usize {
+        ((input >> lg2).wrapping_add(spread) & self.set_mask) as usize * self.ways
     }
 
     /// Drops entries of one space that overlap `first..=last`, if `admits` says so.
-    fn drop_pages(
-        &mut self,
-        id: SpaceId,
-        first: u64,
-        last: u64,
-        admits: impl Fn(&Translation) -> bool,
-    ) {
+    fn drop_pages(&mut self, id: SpaceId, first: u64, last: u64, admits: impl Fn(Packed) -> bool) {
         let state = self.spaces[id.0 as usize];
         let ways = self.ways;
         let mut sizes = state.sizes;
@@ -266,10 +333,10 @@ impl Sets {
             for step in 0..=pages_less_one.min(self.set_mask) {
                 let set = self.set_of(state.spread, ((first >> lg2) + step) << lg2, lg2);
                 for slot in &mut self.slots[set..set + ways] {
-                    let entry = &slot.translation;
-                    let inside = page(first, lg2) <= entry.input && entry.input <= last;
-                    let here = slot.tag == state.tag && u32::from(entry.lg2) == lg2 && inside;
-                    if here && admits(entry) {
+                    let input = slot.page.input();
+                    let inside = page(first, lg2) <= input && input <= last;
+                    let here = slot.tag == state.tag && slot.page.lg2() == lg2 && inside;
+                    if here && admits(slot.page) {
                         slot.tag = DEAD;
                     }
                 }

@@ -49,8 +49,8 @@ impl Key for (StreamId, u32) {
 /// One cache.
 #[derive(Clone)]
 enum Cache<K, V> {
-    /// Direct mapped.
-    Sized(Box<[Option<(K, V)>]>),
+    /// Direct mapped; names lie apart from what they name, so that looking through them is quick.
+    Sized { names: Box<[Option<K>]>, values: Box<[Option<V>]> },
     /// Without end.
     Everything(BTreeMap<K, V>),
 }
@@ -58,7 +58,11 @@ enum Cache<K, V> {
 impl<K: Key, V> Cache<K, V> {
     fn new(lg2: u8, retention: Retention) -> Self {
         match retention {
-            Retention::Sized => Self::Sized((0..1usize << lg2.min(16)).map(|_| None).collect()),
+            Retention::Sized => {
+                let slots = 0..1usize << lg2.min(16);
+                let (names, values) = (slots.clone().map(|_| None), slots.map(|_| None));
+                Self::Sized { names: names.collect(), values: values.collect() }
+            }
             Retention::Everything => Self::Everything(BTreeMap::new()),
         }
     }
@@ -66,19 +70,19 @@ impl<K: Key, V> Cache<K, V> {
     #[inline]
     fn get(&self, key: K) -> Option<&V> {
         match self {
-            Self::Sized(slots) => match &slots[key.spread() & (slots.len() - 1)] {
-                Some((cached, value)) if *cached == key => Some(value),
-                _ => None,
-            },
+            Self::Sized { names, values } => {
+                let at = key.spread() & (names.len() - 1);
+                if names[at] == Some(key) { values[at].as_ref() } else { None }
+            }
             Self::Everything(map) => map.get(&key),
         }
     }
 
     fn insert(&mut self, key: K, value: V) {
         match self {
-            Self::Sized(slots) => {
-                let slot = key.spread() & (slots.len() - 1);
-                slots[slot] = Some((key, value));
+            Self::Sized { names, values } => {
+                let at = key.spread() & (names.len() - 1);
+                (names[at], values[at]) = (Some(key), Some(value));
             }
             Self::Everything(map) => {
                 map.insert(key, value);
@@ -88,11 +92,9 @@ impl<K: Key, V> Cache<K, V> {
 
     fn remove(&mut self, key: K) {
         match self {
-            Self::Sized(slots) => {
-                let slot = &mut slots[key.spread() & (slots.len() - 1)];
-                if slot.as_ref().is_some_and(|(cached, _)| *cached == key) {
-                    *slot = None;
-                }
+            Self::Sized { names, .. } => {
+                let name = &mut names[key.spread() & (names.len() - 1)];
+                *name = name.filter(|name| *name != key);
             }
             Self::Everything(map) => {
                 map.remove(&key);
@@ -102,11 +104,9 @@ impl<K: Key, V> Cache<K, V> {
 
     fn drop_where(&mut self, named: impl Fn(K) -> bool) {
         match self {
-            Self::Sized(slots) => {
-                for slot in slots {
-                    if slot.as_ref().is_some_and(|(key, _)| named(*key)) {
-                        *slot = None;
-                    }
+            Self::Sized { names, .. } => {
+                for name in names {
+                    *name = name.filter(|name| !named(*name));
                 }
             }
             Self::Everything(map) => map.retain(|key, _| !named(*key)),
@@ -116,14 +116,14 @@ impl<K: Key, V> Cache<K, V> {
     /// How many slots there are, where there is a limit.
     fn slots(&self) -> Option<usize> {
         match self {
-            Self::Sized(slots) => Some(slots.len()),
+            Self::Sized { names, .. } => Some(names.len()),
             Self::Everything(_) => None,
         }
     }
 
     fn keys(&self) -> Vec<K> {
         let mut keys: Vec<K> = match self {
-            Self::Sized(slots) => slots.iter().flatten().map(|(key, _)| *key).collect(),
+            Self::Sized { names, .. } => names.iter().flatten().copied().collect(),
             Self::Everything(map) => map.keys().copied().collect(),
         };
         keys.sort();
@@ -162,14 +162,21 @@ impl ConfigCache {
             stes: Cache::new(geometry.stes_lg2, retention),
             cds: Cache::new(geometry.cds_lg2, retention),
             level_one: (retention == Retention::Everything).then(LevelOne::default),
-            changes: 0,
+            changes: 1,
         }
     }
 
-    /// How often anything was put in or taken out.
-    #[inline]
+    /// A number that changes whenever anything is put in or taken out, or what is outside and
+    /// decides with it changes; never 0.
+    #[inline(always)]
     pub(crate) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// What decides beside what is cached changed: a register, say.
+    #[inline]
+    pub(crate) fn surroundings_changed(&mut self) {
+        self.changes += 1;
     }
 
     /// What the cached STE of a stream says.

@@ -95,7 +95,7 @@ impl SmmuV3 {
     pub fn fail(&mut self) {
         if !self.failed {
             self.failed = true;
-            self.stores += 1;
+            self.configs.surroundings_changed();
             self.activate_error(Gerror::SFM_ERR);
         }
     }

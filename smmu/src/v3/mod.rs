@@ -84,7 +84,7 @@ use config_cache::ConfigCache;
 use features::Features;
 use front::Front;
 use passim_model::{Effect, Memory, StreamId, Width, event};
-use plain::Plain;
+use plain::Streams;
 use regs::Registers;
 use stages::{Caching, FlagWrite};
 use stall::Stalls;
@@ -156,11 +156,13 @@ pub struct SmmuV3 {
     tlb: Tlb,
     configs: ConfigCache,
     front: Front,
-    plain: Option<Plain>,
-    /// Stores and acknowledgements so far.
-    stores: u64,
+    streams: Streams,
     effects: Vec<Effect>,
     counters: Counters,
+    /// Transactions answered by a glance at the TLB; they are not in `counters`.
+    glances: u64,
+    /// Transactions that missed the TLB and took a shortcut; nor are they.
+    shortcuts_taken: u64,
     caching: Caching,
     /// Changes of descriptors that the translation under way makes; empty between translations.
     flag_writes: Vec<FlagWrite>,
@@ -181,10 +183,11 @@ impl SmmuV3 {
             tlb: Tlb::new(implementation.tlb, implementation.retention),
             configs: ConfigCache::new(implementation.configs, implementation.retention),
             front: Front::new(implementation.tlb.sets_lg2),
-            plain: None,
-            stores: 0,
+            streams: Streams::new(),
             effects: Vec::new(),
             counters: Counters::default(),
+            glances: 0,
+            shortcuts_taken: 0,
             caching: translate::caching(&implementation),
             flag_writes: Vec::new(),
             stalls: Stalls::default(),
@@ -204,10 +207,11 @@ impl SmmuV3 {
             tlb: self.tlb.clone(),
             configs: self.configs.clone(),
             front: self.front.clone(),
-            plain: self.plain.clone(),
-            stores: self.stores,
+            streams: self.streams.clone(),
             effects: Vec::new(),
             counters: self.counters,
+            glances: self.glances,
+            shortcuts_taken: self.shortcuts_taken,
             caching: self.caching,
             flag_writes: Vec::new(),
             stalls: self.stalls.clone(),
@@ -245,7 +249,7 @@ impl SmmuV3 {
         let Some(at) = words_of(offset, width) else {
             return;
         };
-        self.stores += 1;
+        self.configs.surroundings_changed();
         tracing::trace!(target: event::REGISTER, offset, value, "store");
         let ack = self.implementation.choices.acknowledge;
         self.registers.store(at, value as u32, &self.features, ack);
@@ -260,7 +264,7 @@ impl SmmuV3 {
     /// or consumes one command.
     pub fn step(&mut self, memory: &mut Memory) -> Progress {
         if self.registers.acknowledge_one() {
-            self.stores += 1;
+            self.configs.surroundings_changed();
             self.controls_changed();
             return Progress::Worked;
         }
@@ -280,7 +284,14 @@ impl SmmuV3 {
 
     /// How often things happened since reset.
     pub fn counters(&self) -> Counters {
-        self.counters
+        let Self { counters, glances, shortcuts_taken, .. } = *self;
+        Counters {
+            transactions: counters.transactions + glances + shortcuts_taken,
+            tlb_hits: counters.tlb_hits + glances,
+            tlb_misses: counters.tlb_misses + shortcuts_taken,
+            walks: counters.walks + shortcuts_taken,
+            ..counters
+        }
     }
 
     /// The TLB's content, space by space and by input address.

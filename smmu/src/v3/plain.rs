@@ -1,22 +1,33 @@
-//! The plain way behind the front: stage 1 alone, its lower half, and nothing changed on it.
+//! The plain way: stage 1 and its lower half, as most streams are configured.
 //!
-//! Most streams have no stage 2, no overrides, and descriptors that hardware does not update; and
-//! most leaves of a stream say the same but for the address. What the configuration of the last
-//! such stream amounts to is at hand here, and what its last leaf said. The first holds as long as
+//! What the configuration of a stream amounts to is at hand here ([`Known`]), so that a transaction
+//! that is in the TLB is answered without looking for an STE and a CD again. That holds as long as
 //! nothing was put into the configuration caches or taken out, and no register was stored to.
 //!
-//! The plain way ends in an answer, cached as any other is, or it changes nothing: whatever is not
-//! plain after all, every fault among it, goes the general way from the start.
+//! Where there is no stage 2, and descriptors are not updated by hardware, a miss goes a plain way
+//! too ([`Plain`]): most leaves of a stream say the same but for the address, and what they say was
+//! worked out for the last of them. The plain way ends in an answer, cached as any other is, or it
+//! changes nothing: whatever is not plain after all, every fault among it, goes the general way
+//! from the start.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `shortcut` | which tables need not be read, since nothing was written where they lie? |
+
+mod shortcut;
 
 use crate::choice::Overlap;
 use crate::regime::{Endian, FlagUpdates, Half, Regime, Split, Stage1, Unprivileged};
-use crate::tlb::{Retention, SpaceId, Tlb, Translation};
+use crate::tlb::{Lane, Packed, Retention, SpaceId, Tlb};
+use crate::v3::SmmuV3;
 use crate::v3::config::ste::Overrides;
 use crate::v3::outcome::{Outcome, Path, Transaction, Translated};
-use crate::v3::stages::{Caching, Demand, entry_of, find_bare, must_mark, permitted};
-use crate::v3::{Counters, SmmuV3};
-use passim_model::pgtable::walk::{Config, Format, Found};
-use passim_model::{Memory, StreamId};
+use crate::v3::stages::{Caching, entry_of};
+use passim_model::access::Access;
+use passim_model::pgtable::vmsav8::{LAST_LEVEL, Stage1Leaf};
+use passim_model::pgtable::walk::{self, Config, Format, Found};
+use passim_model::{Memory, PhysAddr, StreamId};
+use shortcut::{Shortcuts, Trail};
 
 /// How translations are cached on the plain way.
 const PLAIN: Caching = Caching { overlap: Overlap::SmallestWins, retention: Retention::Sized };
@@ -25,8 +36,71 @@ const PLAIN: Caching = Caching { overlap: Overlap::SmallestWins, retention: Rete
 /// permitted and how memory is accessed.
 const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 
+/// Streams whose configuration is at hand, at most.
+const STREAMS: usize = 16;
+
+/// No configuration is of this epoch.
+const NEVER: u64 = 0;
+
+/// A stream whose configuration is at hand. See the [module](self).
+#[derive(Clone, Copy)]
+pub(crate) struct Known {
+    /// What [`SmmuV3::at_hand`] was when the lane was found.
+    at_hand: u64,
+    stream: StreamId,
+    /// The last input address.
+    last: u64,
+    /// Where its 4K pages are in the TLB.
+    lane: Lane,
+    /// The epoch of the configuration it was learnt in.
+    epoch: u64,
+    space: SpaceId,
+    global: SpaceId,
+}
+
+impl Known {
+    /// A stream that was never learnt.
+    const NONE: Self = Self {
+        at_hand: NEVER,
+        stream: StreamId::new(0),
+        last: 0,
+        lane: Lane::NONE,
+        epoch: NEVER,
+        space: SpaceId::NONE,
+        global: SpaceId::NONE,
+    };
+
+    /// What there is to know of a transaction's configuration, if it is plain enough.
+    fn of(
+        epoch: u64,
+        txn: &Transaction,
+        regime: &Regime<'_>,
+        overrides: &Overrides,
+        caching: Caching,
+    ) -> Option<Self> {
+        let stage1 = regime.stage1?;
+        let half = &stage1.halves[0];
+        let plain = txn.requester.substream.is_none()
+            && !overrides.change_access()
+            && stage1.split == Split::Bit55
+            && half.unprivileged == Unprivileged::Permitted
+            && caching == PLAIN;
+        let (stream, last) = (txn.requester.stream, !(u64::MAX << half.walk?.input_bits));
+        let (space, global) = (stage1.space, stage1.global);
+        plain.then_some(Self { epoch, stream, last, space, global, ..Self::NONE })
+    }
+
+    /// Whether a transaction is of this stream and of its lower half.
+    #[inline(always)]
+    fn serves(&self, txn: &Transaction) -> bool {
+        self.stream == txn.requester.stream
+            && txn.requester.substream.is_none()
+            && txn.iova.get() <= self.last
+    }
+}
+
 /// What leaves say that differ in nothing but their address.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Kind {
     /// Their descriptors, without the address.
     descriptor: u64,
@@ -35,101 +109,15 @@ struct Kind {
     /// Where their translations are cached.
     space: SpaceId,
     /// The translation of one of them.
-    entry: Translation,
-}
-
-/// A stream of which the plain way is known. See the [module](self).
-#[derive(Clone)]
-pub(crate) struct Plain {
-    /// The epoch of the configuration it was learnt in.
-    epoch: u64,
-    stream: StreamId,
-    overrides: Overrides,
-    stage1: Stage1,
-    walk: Config,
-    kind: Option<Kind>,
-}
-
-impl Plain {
-    /// What there is to know of a transaction's configuration, if it is plain.
-    pub(crate) fn of(
-        epoch: u64,
-        txn: &Transaction,
-        regime: &Regime<'_>,
-        overrides: &Overrides,
-        caching: Caching,
-    ) -> Option<Self> {
-        let (Some(stage1), None) = (regime.stage1, regime.stage2) else {
-            return None;
-        };
-        let walk = stage1.halves[0].walk?;
-        let plain = txn.requester.substream.is_none()
-            && !overrides.change_access()
-            && stage1.updates == FlagUpdates::default()
-            && stage1.split == Split::Bit55
-            && stage1.endian == Endian::Little
-            && !matches!(walk.format, Format::Short { .. })
-            && caching == PLAIN;
-        let (stream, overrides, stage1) = (txn.requester.stream, *overrides, *stage1);
-        plain.then_some(Self { epoch, stream, overrides, stage1, walk, kind: None })
-    }
-
-    /// Whether this is the way of a transaction.
-    #[inline(always)]
-    pub(crate) fn serves(&self, epoch: u64, txn: &Transaction) -> bool {
-        self.epoch == epoch
-            && self.stream == txn.requester.stream
-            && txn.requester.substream.is_none()
-    }
-
-    /// The answer to a transaction, if the way is plain to its end.
-    #[inline(always)]
-    fn answer(
-        &mut self,
-        memory: &Memory,
-        tlb: &mut Tlb,
-        counters: &mut Counters,
-        txn: &Transaction,
-    ) -> Option<Translated> {
-        let (access, input) = (txn.access, txn.iova.get());
-        let half = &self.stage1.halves[0];
-        if input >> self.walk.input_bits != 0 || half.unprivileged == Unprivileged::Refused {
-            return None;
-        }
-        let demand = Demand { access, attributes: self.overrides.memory };
-        for space in [self.stage1.space, self.stage1.global] {
-            if let Some(entry) = tlb.lookup(space, input) {
-                if must_mark(entry, access) {
-                    return None;
-                }
-                let answer = permitted(entry, input, demand, None, Path::Hit)?;
-                counters.tlb_hits += 1;
-                return Some(answer);
-            }
-        }
-        let found = find_bare(&self.walk, memory, input)?;
-        let kind = match &mut self.kind {
-            Some(kind) if kind.is_of(&found) => kind,
-            kind => kind.insert(Kind::of(&self.stage1, half, &self.walk, found)?),
-        };
-        let inside = (1 << kind.entry.lg2) - 1;
-        kind.entry.input = input & !inside;
-        kind.entry.output = found.output;
-        kind.entry.intermediate = found.output;
-        let answer = permitted(&kind.entry, input, demand, None, Path::Walk)?;
-        counters.tlb_misses += 1;
-        counters.walks += 1;
-        tlb.insert(kind.space, &kind.entry);
-        Some(answer)
-    }
+    page: Packed,
 }
 
 impl Kind {
     #[inline(always)]
-    fn is_of(&self, found: &Found) -> bool {
-        self.descriptor == found.descriptor & !ADDRESS
-            && self.limits == found.limits & !ADDRESS
-            && self.level == found.level
+    fn is_of(&self, descriptor: u64, limits: u64, level: u8) -> bool {
+        self.descriptor == descriptor & !ADDRESS
+            && self.limits == limits & !ADDRESS
+            && self.level == level
     }
 
     /// What a leaf says, if it does not fault and is not clean.
@@ -145,8 +133,143 @@ impl Kind {
             limits: found.limits & !ADDRESS,
             level: found.level,
             space: if leaf.not_global { stage1.space } else { stage1.global },
-            entry,
+            page: Packed::of(&entry),
         })
+    }
+}
+
+/// What misses of a stream need. See the [module](self).
+#[derive(Clone)]
+struct Plain {
+    stage1: Stage1,
+    walk: Config,
+    /// The kinds last met: of leaves that may be written, and of those that may not.
+    kinds: [Option<Kind>; 2],
+    shortcuts: Shortcuts,
+}
+
+impl Plain {
+    /// What misses of a stream need, if their way is plain.
+    fn of(regime: &Regime<'_>) -> Option<Self> {
+        let (Some(stage1), None) = (regime.stage1, regime.stage2) else {
+            return None;
+        };
+        let walk = stage1.halves[0].walk?;
+        let plain = stage1.updates == FlagUpdates::default()
+            && stage1.endian == Endian::Little
+            && !matches!(walk.format, Format::Short { .. });
+        let (stage1, shortcuts) = (*stage1, Shortcuts::of(&walk));
+        plain.then_some(Self { stage1, walk, kinds: [None; 2], shortcuts })
+    }
+
+    /// Whether this is what [`Self::of`] a regime comes to.
+    fn is_of(&self, regime: &Regime<'_>) -> bool {
+        regime.stage1 == Some(&self.stage1) && regime.stage2.is_none()
+    }
+
+    /// Which of the kinds a leaf would be.
+    #[inline(always)]
+    const fn kind_of(descriptor: u64) -> usize {
+        Stage1Leaf::AP_READ_ONLY.is_set(descriptor) as usize
+    }
+
+    /// The answer to a transaction, if the way is plain to its end, and how it was found.
+    #[inline(never)]
+    fn answer(
+        &mut self,
+        known: &Known,
+        memory: &mut Memory,
+        tlb: &mut Tlb,
+        txn: &Transaction,
+    ) -> Option<Translated> {
+        let (access, input) = (txn.access, txn.iova.get());
+        for space in [known.space, known.global] {
+            if let Some(entry) = tlb.lookup(space, input) {
+                let page = Packed::of(&entry);
+                return page.permits(access).then(|| answer(&page, input, access, Path::Hit));
+            }
+        }
+        let mut trail = Trail::new(memory);
+        let found = walk::find(&self.walk, input, &mut trail).ok()?;
+        let passed = trail.end();
+        let (descriptor, limits, level) = (found.descriptor, found.limits, found.level);
+        let kind = match &mut self.kinds[Self::kind_of(descriptor)] {
+            Some(kind) if kind.is_of(descriptor, limits, level) => *kind,
+            kind => {
+                let half = &self.stage1.halves[0];
+                *kind.insert(Kind::of(&self.stage1, half, &self.walk, found)?)
+            }
+        };
+        if !kind.page.permits(access) {
+            return None;
+        }
+        let page = kind.page.at(Packed::name_of(input, kind.page.lg2()), found.output);
+        tlb.insert_page(kind.space, page);
+        if kind.space == known.space && level == LAST_LEVEL {
+            self.shortcuts.learn(memory, input, passed, descriptor, page);
+        }
+        Some(answer(&page, input, access, Path::Walk))
+    }
+}
+
+/// What a page that permits an access answers to it.
+#[inline(always)]
+fn answer(page: &Packed, input: u64, access: Access, path: Path) -> Translated {
+    Translated {
+        pa: PhysAddr::new(page.translate(input)),
+        perms: page.granted(access.privilege),
+        lg2: page.lg2() as u8,
+        path,
+        attributes: page.attributes(),
+    }
+}
+
+/// The streams at hand, by the low bits of their StreamID. See the [module](self).
+#[derive(Clone)]
+pub(crate) struct Streams {
+    known: [Known; STREAMS],
+    plain: [Option<Box<Plain>>; STREAMS],
+}
+
+impl Streams {
+    /// Nothing is known.
+    pub(crate) fn new() -> Self {
+        Self { known: [Known::NONE; STREAMS], plain: [const { None }; STREAMS] }
+    }
+
+    #[inline(always)]
+    fn place(txn: &Transaction) -> usize {
+        txn.requester.stream.get() as usize % STREAMS
+    }
+
+    /// Learns what a transaction's configuration amounts to, if it is plain. Where it is what it
+    /// was, what was learnt of its leaves stays.
+    pub(crate) fn learn(
+        &mut self,
+        epoch: u64,
+        txn: &Transaction,
+        regime: &Regime<'_>,
+        overrides: &Overrides,
+        caching: Caching,
+    ) {
+        let at = Self::place(txn);
+        let old = self.known[at];
+        if old.epoch == epoch && old.stream == txn.requester.stream {
+            return;
+        }
+        let Some(known) = Known::of(epoch, txn, regime, overrides, caching) else {
+            return;
+        };
+        self.known[at] = known;
+        if !self.plain[at].as_ref().is_some_and(|plain| plain.is_of(regime)) {
+            self.plain[at] = Plain::of(regime).map(Box::new);
+        }
+    }
+
+    /// Forgets everything.
+    #[cfg(test)]
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new();
     }
 }
 
@@ -155,21 +278,90 @@ impl SmmuV3 {
     /// is stored to.
     #[inline(always)]
     pub(crate) fn setting_epoch(&self) -> u64 {
-        self.configs.changes() + self.stores
+        self.configs.changes()
     }
 
-    /// What becomes of a transaction that the front has no answer to.
-    #[inline(never)]
-    pub(crate) fn translate_missed(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
-        let epoch = self.setting_epoch();
-        if let Some(plain) = &mut self.plain
-            && plain.serves(epoch, txn)
-            && let Some(answer) = plain.answer(memory, &mut self.tlb, &mut self.counters, txn)
+    /// A number that changes whenever what is known of a stream has to be looked at again.
+    #[inline(always)]
+    fn at_hand(&self) -> u64 {
+        self.configs.changes() + self.tlb.arrangement()
+    }
+
+    /// Translates a transaction, by a glance at the TLB if it can be.
+    #[inline(always)]
+    pub(crate) fn at_a_glance(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
+        let known = &self.streams.known[Streams::place(txn)];
+        if known.at_hand != self.at_hand() || !known.serves(txn) {
+            return self.translate_missed(memory, txn);
+        }
+        let input = txn.iova.get();
+        let place = self.tlb.place(&known.lane, input);
+        if let Some(page) = place.and_then(|slot| slot.page(&known.lane, input))
+            && page.permits(txn.access)
         {
-            self.front.remember(self.epoch(), txn, &answer);
+            let answer = answer(page, input, txn.access, Path::Hit);
+            self.glances += 1;
             return Outcome::Translated(answer);
         }
-        self.translate_behind(memory, txn, None)
+        self.translate_shortly(memory, txn)
+    }
+
+    /// What becomes of a transaction of a stream at hand that the TLB does not answer at a glance.
+    #[inline(never)]
+    fn translate_shortly(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
+        let at = Streams::place(txn);
+        let known = &self.streams.known[at];
+        let input = txn.iova.get();
+        if known.lane.alone
+            && let Some(plain) = &self.streams.plain[at]
+            && let Some(page) = plain.shortcuts.page(memory, input)
+            && page.permits(txn.access)
+            && let Some(slot) = self.tlb.place(&known.lane, input)
+            && slot.page(&known.lane, input).is_none()
+        {
+            self.tlb.fill(&known.lane, page);
+            self.shortcuts_taken += 1;
+            return Outcome::Translated(answer(&page, input, txn.access, Path::Walk));
+        }
+        self.translate_missed(memory, txn)
+    }
+
+    /// What becomes of a transaction otherwise.
+    #[inline(never)]
+    fn translate_missed(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
+        self.counters.transactions += 1;
+        if let Some(answer) = self.front.answer(self.epoch(), txn) {
+            self.counters.tlb_hits += 1;
+            return Outcome::Translated(answer);
+        }
+        self.translate_plainly(memory, txn)
+    }
+
+    fn translate_plainly(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
+        let (epoch, at_hand, at) = (self.setting_epoch(), self.at_hand(), Streams::place(txn));
+        let known = &mut self.streams.known[at];
+        if known.epoch != epoch || !known.serves(txn) {
+            return self.translate_behind(memory, txn, None);
+        }
+        if known.at_hand != at_hand
+            && let Some(lane) = self.tlb.lane(known.space, known.global)
+        {
+            (known.at_hand, known.lane) = (at_hand, lane);
+        }
+        let plain = self.streams.plain[at].as_mut();
+        let Some(answer) = plain.and_then(|plain| plain.answer(known, memory, &mut self.tlb, txn))
+        else {
+            return self.translate_behind(memory, txn, None);
+        };
+        match answer.path {
+            Path::Walk => {
+                self.counters.tlb_misses += 1;
+                self.counters.walks += 1;
+            }
+            _ => self.counters.tlb_hits += 1,
+        }
+        self.front.remember(self.epoch(), txn, &answer);
+        Outcome::Translated(answer)
     }
 }
 

@@ -12,8 +12,7 @@ mod first;
 mod judging;
 mod refusal;
 
-pub(crate) use fetch::{ConfigThroughStages, find_bare};
-pub(crate) use judging::{must_mark, permitted};
+pub(crate) use fetch::ConfigThroughStages;
 pub(crate) use refusal::Refusal;
 
 use crate::attributes::Attributes;
@@ -25,7 +24,7 @@ use crate::v3::explain::Log;
 use crate::v3::outcome::{Path, Translated};
 use crate::v3::wire::event::{Class, EventKind};
 use fetch::{Bare, Flags, Nested, NestedFault, Physical, Trail};
-use judging::judge;
+use judging::{judge, must_mark};
 use passim_model::access::{Access, Perms, Privilege};
 use passim_model::pgtable::vmsav8::{Stage, Stage1Leaf, Stage2Leaf};
 use passim_model::pgtable::walk::{self, Below, Fault, Fetch, Leaf};
@@ -121,12 +120,12 @@ impl<L: Log> Stages<'_, L> {
         demand: Demand,
     ) -> Option<Result<Found, Refusal>> {
         let entry = self.tlb.lookup(space, address)?;
-        if must_mark(entry, demand.access) {
+        if must_mark(&entry, demand.access) {
             return None;
         }
         self.counters.tlb_hits += 1;
-        self.log.hit(Stage::One, entry);
-        Some(judge(entry, regime, address, demand, Path::Hit))
+        self.log.hit(Stage::One, &entry);
+        Some(judge(&entry, regime, address, demand, Path::Hit))
     }
 
     #[cold]
@@ -274,11 +273,11 @@ impl<L: Log> Stages<'_, L> {
         let regime = Regime { stage1: None, stage2: Some(stage2) };
         self.check_stage2(stage2, input)?;
         if let Some(entry) = self.tlb.lookup(stage2.space, input)
-            && !must_mark(entry, demand.access)
+            && !must_mark(&entry, demand.access)
         {
             self.counters.tlb_hits += 1;
-            self.log.hit(Stage::Two, entry);
-            return judge(entry, &regime, input, demand, Path::Hit);
+            self.log.hit(Stage::Two, &entry);
+            return judge(&entry, &regime, input, demand, Path::Hit);
         }
         self.counters.tlb_misses += 1;
         let entry = self.stage2(stage2, input, Class::In, demand.access.is_write())?;
@@ -323,8 +322,8 @@ impl<L: Log> Stages<'_, L> {
         if let Some(entry) = self.tlb.lookup(stage2.space, ipa)
             && !(write && entry.clean)
         {
-            self.log.hit(Stage::Two, entry);
-            return Ok(*entry);
+            self.log.hit(Stage::Two, &entry);
+            return Ok(entry);
         }
         let refuse = |kind, level| Refusal { level, class, ..at_stage2(stage2, kind, ipa) };
         // IHI 0070 G.b 3.4: an IPA beyond S2T0SZ is a translation fault.

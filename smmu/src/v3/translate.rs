@@ -1,7 +1,8 @@
 //! One transaction through the SMMU. IHI 0070 G.b 3.3, 7.3.22 and chapter 15.
 //!
-//! The fast path is the front. Behind it, in this order: STE and CD from their caches, the TLB, the
-//! permission. What reads memory comes last.
+//! The fast path is a glance at the TLB, where the configuration of the stream is at hand; then the
+//! front. Behind it, in this order: STE and CD from their caches, the TLB, the permission. What
+//! reads memory comes last.
 
 use crate::attributes::{Attributes, Replacement};
 use crate::choice::Overlap;
@@ -16,7 +17,6 @@ use crate::v3::explain::{Log, Silent};
 use crate::v3::features::Features;
 use crate::v3::front::NEVER;
 use crate::v3::outcome::{Cause, Outcome, Path, Terminated, Transaction, Translated};
-use crate::v3::plain::Plain;
 use crate::v3::stages::{Caching, ConfigThroughStages, Demand, Found, Refusal, Stages};
 use crate::v3::wire::event::EventKind;
 use crate::v3::wire::regs::{Cr0, Cr2, Gbpa};
@@ -52,19 +52,15 @@ enum Lookup<'a> {
 
 impl SmmuV3 {
     /// Translates one transaction; a fault is recorded in memory before this returns.
+    #[inline]
     pub fn translate(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
-        self.counters.transactions += 1;
-        if let Some(answer) = self.front.answer(self.epoch(), txn) {
-            self.counters.tlb_hits += 1;
-            return Outcome::Translated(answer);
-        }
-        self.translate_missed(memory, txn)
+        self.at_a_glance(memory, txn)
     }
 
     /// A number that changes whenever something cached is lost, or a register is stored to.
     #[inline(always)]
     pub(crate) fn epoch(&self) -> u64 {
-        NEVER + 1 + self.tlb.losses() + self.setting_epoch()
+        NEVER + self.tlb.losses() + self.setting_epoch()
     }
 
     /// `ticket`: the name of a transaction that has stalled before.
@@ -152,11 +148,9 @@ impl SmmuV3 {
                         caching: self.caching,
                         log,
                     };
-                    let epoch = self.configs.changes() + self.stores;
-                    if !self.plain.as_ref().is_some_and(|plain| plain.serves(epoch, txn)) {
-                        let (regime, caching) = (&setting.regime, self.caching);
-                        self.plain = Plain::of(epoch, txn, regime, &overrides, caching);
-                    }
+                    let epoch = self.configs.changes();
+                    let (regime, caching) = (&setting.regime, self.caching);
+                    self.streams.learn(epoch, txn, regime, &overrides, caching);
                     let (bits, input) = (setting.bypass_bits, txn.iova.get());
                     let found = through(&mut stages, &setting.regime, input, demand, bits)
                         .map_err(|refusal| {

@@ -2,9 +2,14 @@
 
 use crate::tlb::{Geometry, Victim};
 use crate::v3::Implementation;
-use crate::v3::testkit::{BOTH_STAGES, Board, CD0, STAGE1, STE_STAGE1, STREAM, implementation};
+use crate::v3::testkit::{
+    BOTH_STAGES, Board, CD0, STAGE1, STE_STAGE1, STE_STAGE2, STREAM, implementation,
+};
 use passim_model::access::{Access, Direction, Privilege};
 use proptest::prelude::*;
+
+/// The table of level 3: not where those above it are, so that a store there is none to them.
+const LAST_TABLE: u64 = STAGE1 + 0x1_3000;
 
 /// What is looked at: pages, a block, nothing, beyond the input size, the other half, a top byte.
 const INPUTS: [u64; 9] = [
@@ -73,8 +78,8 @@ enum Happening {
     },
     Limit(usize),
     Cd(usize),
-    /// STE.Config is stage 1, or bypass.
-    Ste(bool),
+    /// STE.Config is bypass, stage 1, or both stages.
+    Ste(usize),
     Command(usize),
 }
 
@@ -88,7 +93,7 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(place, descriptor)| Happening::Page { place, descriptor }),
         1 => (0..LIMITS.len()).prop_map(Happening::Limit),
         1 => (0..CDS.len()).prop_map(Happening::Cd),
-        1 => any::<bool>().prop_map(Happening::Ste),
+        1 => (0..3usize).prop_map(Happening::Ste),
         3 => (0..COMMANDS.len()).prop_map(Happening::Command),
     ]
 }
@@ -97,15 +102,16 @@ fn apply(board: &mut Board, happening: Happening) {
     match happening {
         Happening::Look { .. } => {}
         Happening::Page { place, descriptor } => {
-            board.put(STAGE1 + 0x3000 + (0x10 + place) * 8, &[PAGES[descriptor]]);
+            board.put(LAST_TABLE + (0x10 + place) * 8, &[PAGES[descriptor]]);
         }
         Happening::Limit(limits) => {
-            board.put(STAGE1 + 0x2000, &[(STAGE1 + 0x3003) | LIMITS[limits]])
+            board.put(STAGE1 + 0x2000, &[(LAST_TABLE + 3) | LIMITS[limits]])
         }
         Happening::Cd(cd) => board.stage1(CDS[cd]),
-        Happening::Ste(stage1) => {
-            let config = if stage1 { STE_STAGE1 } else { 0x9 };
-            board.ste(STREAM, &[config, 0xd6]);
+        Happening::Ste(config) => {
+            let [_, _, vmid, tables] = STE_STAGE2;
+            let word = [0x9, STE_STAGE1, STE_STAGE1 | 0x4][config];
+            board.ste(STREAM, &[word, 0xd6, vmid, tables]);
         }
         Happening::Command(command) => {
             let (w0, w1) = COMMANDS[command];
@@ -118,6 +124,9 @@ fn board(sets_lg2: u8, ways: u8) -> Board {
     let tlb = Geometry { sets_lg2, ways, victim: Victim::RoundRobin };
     let mut board = Board::with(Implementation { tlb, ..implementation(BOTH_STAGES) });
     board.stage1_tables();
+    board.stage2_tables();
+    board.put(STAGE1 + 0x2000, &[LAST_TABLE + 3]);
+    board.put(LAST_TABLE + 0x10 * 8, &[PAGES[0], PAGES[1]]);
     board.stage1(CD0);
     board
 }
@@ -143,7 +152,7 @@ proptest! {
                 let access = Access { direction, privilege, instruction };
                 plain.smmu.front.clear();
                 general.smmu.front.clear();
-                general.smmu.plain = None;
+                general.smmu.streams.clear();
                 let [one, other] = [&mut plain, &mut general].map(|board| {
                     board.ask(STREAM, INPUTS[input], access)
                 });
@@ -155,15 +164,19 @@ proptest! {
     }
 }
 
-/// The plain way is gone, not only general: a page, then the next, with the way learnt.
+/// The ways are gone, not only general: a page, the next with the way learnt, a third by the
+/// shortcut it found, and the first again.
 #[test]
-fn the_second_page_of_a_stream_goes_the_plain_way() {
+fn the_third_page_of_a_stream_takes_a_shortcut() {
     let mut board = board(4, 1);
     board.ask(STREAM, 0x1_0000, Access::READ);
-    let plain = board.smmu.plain.as_ref().expect("it is learnt");
-    assert!(plain.kind.is_none());
     board.ask(STREAM, 0x1_1000, Access::READ);
-    let plain = board.smmu.plain.as_ref().expect("it is kept");
-    assert_eq!(plain.kind.as_ref().map(|kind| kind.level), Some(3));
-    assert_eq!(board.smmu.counters().tlb_misses, 2);
+    assert_eq!((board.smmu.shortcuts_taken, board.smmu.glances), (0, 0));
+    board.put(LAST_TABLE + 0x12 * 8, &[PAGES[1]]);
+    board.ask(STREAM, 0x1_2000, Access::READ);
+    assert_eq!(board.smmu.shortcuts_taken, 1);
+    assert_eq!(board.smmu.counters().tlb_misses, 3);
+    board.ask(STREAM, 0x1_1000, Access::READ);
+    assert_eq!((board.smmu.shortcuts_taken, board.smmu.glances), (1, 1));
+    assert_eq!(board.smmu.counters().transactions, 4);
 }

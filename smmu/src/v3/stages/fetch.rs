@@ -7,7 +7,7 @@ use crate::v3::explain::Log;
 use crate::v3::wire::event::Class;
 use passim_model::bits::Field;
 use passim_model::pgtable::vmsav8::{Granule, Stage, Stage1Leaf, Stage2Leaf};
-use passim_model::pgtable::walk::{self, Below, Fetch, Found, PlainFetch};
+use passim_model::pgtable::walk::{Below, Fetch};
 use passim_model::{Abort, Memory, PhysAddr};
 
 /// Where the tables a walk comes to are cached.
@@ -109,12 +109,6 @@ impl<L: Log> Fetch for Physical<'_, '_, L> {
         }
         Ok(())
     }
-}
-
-/// The leaf of a little-endian stage 1 without a stage 2, if there is one.
-#[inline(always)]
-pub(crate) fn find_bare(walk: &walk::Config, memory: &Memory, input: u64) -> Option<Found> {
-    walk::find(walk, input, &mut PlainFetch(memory)).ok()
 }
 
 /// Stage-1 descriptors at intermediate addresses.

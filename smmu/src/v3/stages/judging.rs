@@ -11,13 +11,13 @@ use passim_model::access::Access;
 
 /// Whether an access may have to mark a descriptor dirty, so that the tables have to be walked.
 #[inline]
-pub(crate) fn must_mark(entry: &Translation, access: Access) -> bool {
+pub(super) fn must_mark(entry: &Translation, access: Access) -> bool {
     entry.clean && access.is_write()
 }
 
 /// What a translation answers, if both stages permit the access.
 #[inline(always)]
-pub(crate) fn permitted(
+fn permitted(
     entry: &Translation,
     input: u64,
     demand: Demand,
