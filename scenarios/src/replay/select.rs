@@ -40,7 +40,7 @@ pub struct Selected {
 ///
 /// # Errors
 /// A topology or machine file that cannot be used, a machine, profile or choice that does not
-/// exist, or a kernel older than every profile where none was chosen.
+/// exist, or a kernel without a profile or one that stands for it, where none was chosen.
 pub fn select(found: &Found, choices: &Choices) -> Result<Selected, InputError> {
     let topology = Topology::read(&found.topology)?;
     let machine = match &choices.machine {
@@ -79,7 +79,7 @@ fn of_kernel(topology: &Topology) -> Result<(Profile, Option<KernelVersion>), In
     let version = topology.board.version;
     let KernelVersion { major, minor, .. } = version;
     let Some(profile) = Profile::of_kernel(major, minor) else {
-        let message = format!("kernel {version} is older than every profile");
+        let message = format!("no profile for kernel {version}, nor for one before it");
         let known: Vec<_> = Profile::ALL.iter().map(|profile| profile.name()).collect();
         let error = topology.source.error_in_line(InputKind::Recording, 1, message);
         return Err(error.with_hint(format!("choose one with --profile: {}", known.join(" or "))));

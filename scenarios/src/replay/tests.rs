@@ -69,8 +69,6 @@ fn a_kernel_without_a_profile_is_stood_for() {
     assert!(newer.to_string().contains("(linux-6.12, the last profile before 6.18.3): "));
     let own = replayed("6.12.107+deb13-arm64-16k").unwrap();
     assert_eq!((own.profile.as_str(), own.stands_for), ("linux-6.12", None));
-    let error = replayed("4.4.302").unwrap_err().to_string();
-    assert!(error.contains("kernel 4.4.302 is older than every profile"), "{error}");
     fs::remove_dir_all(folder).unwrap();
 }
 

@@ -114,12 +114,13 @@ impl Profile {
     }
 
     /// The profile of a kernel version: its own, or that of the last mainline kernel before it
-    /// that has one. `None` for kernels before them all.
+    /// that has one, of the same major version. `None` where there is none: what has changed by
+    /// then is nobody's guess.
     ///
     /// [`Profile::is_of_kernel`] tells the one from the other.
     pub fn of_kernel(major: u32, minor: u32) -> Option<Self> {
         let is_by_then =
-            |profile: &Self| profile.kernel().is_some_and(|kernel| kernel <= (major, minor));
+            |profile: &Self| profile.kernel().is_some_and(|it| it.0 == major && it.1 <= minor);
         Self::ALL.iter().copied().rev().find(is_by_then)
     }
 
