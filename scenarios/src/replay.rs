@@ -136,7 +136,7 @@ impl<'a> Replayer<'a> {
         selected: Selected,
         placements: Placements,
     ) -> Result<Self, InputError> {
-        let Selected { machine, profile, policy, modules } = selected;
+        let Selected { machine, profile, stands_for, policy, modules } = selected;
         let mut setup = Setup::new(&machine, profile);
         setup.policy = policy;
         setup.modules = modules;
@@ -149,6 +149,7 @@ impl<'a> Replayer<'a> {
         })?;
         let file = found.recording.display().to_string();
         let mut report = FileReport::new(file, machine.name.clone(), profile.to_string());
+        report.stands_for = stands_for.map(|kernel| kernel.to_string());
         report.must_walk = placements.is_random;
         // Without the places of its pages nobody can say what a device must reach.
         let is_walkable = placements.is_random && !placements.arena.is_empty();

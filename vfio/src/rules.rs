@@ -118,6 +118,18 @@ passim_model::rules! {
         "The function sits in a slot or below a bridge that can be reset.",
         "measured on 6.1 and 6.12: ENODEV on the root bus";
     /// EINVAL.
+    HOT_RESET_GROUPS = "hot-reset-groups",
+        "A reset of a bus names a group, and no more groups than functions are reset.",
+        "6.12 vfio_pci_core; outcomes measured on 6.12 with 64K pages";
+    /// EBADF, or EINVAL if it is something else.
+    HOT_RESET_GROUP_FILE = "hot-reset-group-file",
+        "Who resets a bus shows open files of groups.",
+        "6.12 vfio_pci_core; outcomes measured on 6.12 with 64K pages";
+    /// EINVAL.
+    HOT_RESET_OWNED = "hot-reset-owned",
+        "Every function that is reset along is bound to VFIO, and its group shown if it is open.",
+        "6.12 vfio_pci_core; not measured";
+    /// EINVAL.
     SET_IRQS_SHAPE = "set-irqs-shape",
         "Index, start, count, data type and size of the request fit together.",
         "6.12 vfio_pci; outcomes measured on 6.1 and 6.12";
@@ -137,6 +149,10 @@ passim_model::rules! {
     BAR_NOT_MAPPABLE = "bar-not-mappable",
         "A BAR is memory, and owns every page it touches.",
         "measured on 6.1 and 6.12";
+    /// ENODEV where there is nothing to map, EINVAL where the part does not fit.
+    RESOURCE_NOT_MAPPABLE = "resource-not-mappable",
+        "What sysfs maps of a PCI resource is memory, and lies in the pages it touches.",
+        "6.12 pci-sysfs.c; measured on 6.12 with 64K pages: a page may be shared";
     /// EINVAL.
     RESOURCE_CLAIMED = "resource-claimed",
         "A PCI resource is mapped through sysfs only while no driver has claimed it.",

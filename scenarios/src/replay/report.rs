@@ -17,6 +17,9 @@ pub struct FileReport {
     pub machine: String,
     /// The profile.
     pub profile: String,
+    /// The recorded kernel, where it has no profile of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<String>,
     /// Lines read.
     pub lines: u64,
     /// Lines that hold an answer that was compared.
@@ -120,6 +123,7 @@ impl FileReport {
             file,
             machine,
             profile,
+            stands_for: None,
             lines: 0,
             compared: 0,
             agreed: 0,
@@ -201,7 +205,11 @@ impl fmt::Display for Difference {
 impl fmt::Display for FileReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, profile, compared, agreed, differed, .. } = self;
-        write!(f, "{file} ({profile}): {compared} compared, {agreed} agreed, {differed} differed")?;
+        write!(f, "{file} ({profile}")?;
+        if let Some(kernel) = &self.stands_for {
+            write!(f, ", the last profile before {kernel}")?;
+        }
+        write!(f, "): {compared} compared, {agreed} agreed, {differed} differed")?;
         if self.walked > 0 || self.must_walk {
             write!(f, "; walked {}, agreed {}", self.walked, self.walk_agreed)?;
         }

@@ -8,6 +8,7 @@ use crate::chosen::Chosen;
 use crate::explain::Searched;
 use crate::input_error::{InputError, InputKind};
 use crate::machine::{self, Machine};
+use crate::recording::topo::KernelVersion;
 use crate::recording::{Found, Topology};
 
 /// What the caller chose himself.
@@ -27,6 +28,8 @@ pub struct Selected {
     pub machine: Machine,
     /// The profile, before single choices were set.
     pub profile: Profile,
+    /// The recorded kernel, where the profile is another's that stands for it.
+    pub stands_for: Option<KernelVersion>,
     /// Every choice.
     pub policy: Policy,
     /// Modules loaded before the first line.
@@ -37,21 +40,21 @@ pub struct Selected {
 ///
 /// # Errors
 /// A topology or machine file that cannot be used, a machine, profile or choice that does not
-/// exist, or a kernel without a profile of its own where none was chosen.
+/// exist, or a kernel without a profile or one that stands for it, where none was chosen.
 pub fn select(found: &Found, choices: &Choices) -> Result<Selected, InputError> {
     let topology = Topology::read(&found.topology)?;
     let machine = match &choices.machine {
         Some(name) => machine_named(name)?,
         None => Machine::from_topology(&topology)?,
     };
-    let profile = match choices.chosen.profile {
-        Some(profile) => profile,
+    let (profile, stands_for) = match choices.chosen.profile {
+        Some(profile) => (profile, None),
         None => of_kernel(&topology)?,
     };
     let policy = choices.chosen.policy(profile, &machine.choices, &[])?;
     let loaded = topology.modules.iter().filter(|module| module.ret == 0);
     let modules = loaded.map(|module| module.name.clone()).collect();
-    Ok(Selected { machine, profile, policy, modules })
+    Ok(Selected { machine, profile, stands_for, policy, modules })
 }
 
 /// A built-in machine, or the machine file of this name.
@@ -71,14 +74,15 @@ pub fn machine_named(name: &str) -> Result<Machine, InputError> {
     Err(error.with_hint(format!("built in are {}; or name a .toml file", names.join(", "))))
 }
 
-fn of_kernel(topology: &Topology) -> Result<Profile, InputError> {
+/// The profile of the recorded kernel, or the last before it, which then stands for that kernel.
+fn of_kernel(topology: &Topology) -> Result<(Profile, Option<KernelVersion>), InputError> {
     let version = topology.board.version;
-    Profile::of_kernel(version.major, version.minor).ok_or_else(|| {
-        let message = format!("no profile for kernel {version}");
+    let KernelVersion { major, minor, .. } = version;
+    let Some(profile) = Profile::of_kernel(major, minor) else {
+        let message = format!("no profile for kernel {version}, nor for one before it");
         let known: Vec<_> = Profile::ALL.iter().map(|profile| profile.name()).collect();
-        topology
-            .source
-            .error_in_line(InputKind::Recording, 1, message)
-            .with_hint(format!("choose one with --profile: {}", known.join(" or ")))
-    })
+        let error = topology.source.error_in_line(InputKind::Recording, 1, message);
+        return Err(error.with_hint(format!("choose one with --profile: {}", known.join(" or "))));
+    };
+    Ok((profile, (!profile.is_of_kernel(major, minor)).then_some(version)))
 }

@@ -48,6 +48,30 @@ fn the_recording_itself_agrees_and_is_walked() {
     assert_eq!(report.misplaced, 0);
 }
 
+/// A topology of another kernel is replayed by the last profile before it, and says so.
+#[test]
+fn a_kernel_without_a_profile_is_stood_for() {
+    let folder = std::env::temp_dir().join(format!("passim-kernels-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let text = fs::read_to_string(small().join("topo.jsonl")).unwrap();
+    let (board, rest) = text.split_once('\n').unwrap();
+    let topology = folder.join("topo.jsonl");
+    let recording = small().join("small.jsonl");
+    let found = Found { recording, topology: topology.clone(), dumps: small().join("dumps") };
+    let replayed = |kernel: &str| {
+        let mut board: Value = serde_json::from_str(board).unwrap();
+        board["board"]["kernel"] = json!(kernel);
+        fs::write(&topology, format!("{board}\n{rest}")).unwrap();
+        replay(&found, &Choices::default(), |_| {})
+    };
+    let newer = replayed("6.18.3-rc1").unwrap();
+    assert_eq!(newer.profile, "linux-6.12");
+    assert!(newer.to_string().contains("(linux-6.12, the last profile before 6.18.3): "));
+    let own = replayed("6.12.107+deb13-arm64-16k").unwrap();
+    assert_eq!((own.profile.as_str(), own.stands_for), ("linux-6.12", None));
+    fs::remove_dir_all(folder).unwrap();
+}
+
 /// Another answer of the same kind.
 fn other(key: &str, value: &Value) -> Option<Value> {
     match (key, value) {

@@ -1,4 +1,14 @@
 //! Configuration space through VFIO: partly real, partly a copy that a user may think is real.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `parts` | which capability does a byte belong to, which capabilities are hidden? |
+//! | `permission` | which bits of a byte are copies, which may a user write? |
+//!
+//! Not here: vital product data, whose registers are a copy that nothing fills.
+
+mod parts;
+mod permission;
 
 use super::irqs::Mode;
 use super::rules;
@@ -6,85 +16,54 @@ use crate::call::Answer;
 use crate::kernel::Kernel;
 use crate::msi::MessageKind;
 use crate::pci::Space;
-use crate::pci::wire::{Command, MsiFlags, offset};
+use crate::pci::wire::{AfCtrl, Command, ExpDevctl, MsiFlags, PmCtrl, PmPmc, cap_id, offset};
 use crate::uapi::region;
+use parts::{Owner, Parts};
 use passim_model::topology::Function;
-use passim_model::{Conflict, Errno, Host, Refusal, Rid};
-
-/// Bytes of which there is a copy: capabilities end there.
-const COPIED: u16 = 256;
+use passim_model::{Conflict, Errno, Host, Refusal, Rid, Width};
+use permission::{Permission, permission};
 
 /// The copy.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(super) struct VirtualConfig {
     bytes: Vec<u8>,
+    parts: Parts,
+    /// Flags of the MSI capability at the first open, which say how long it is.
+    msi_flags: u64,
     /// log2 of how many messages of MSI a user may let the function send.
     qmax: u64,
 }
 
-/// Which bits of a byte come from the copy, and which a user may write.
+/// Bytes that are accessed together: an aligned 1, 2 or 4 of one part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Permission {
-    copied: u8,
-    writable: u8,
+struct Chunk {
+    at: u16,
+    width: Width,
+    owner: Owner,
+    /// Where what it belongs to begins.
+    start: u16,
+    /// Bits that come from the copy.
+    copied: u64,
+    /// Bits that may be written.
+    writable: u64,
 }
 
-/// Real, and not writable: what holds for every byte nobody thought of.
-const READ_ONLY: Permission = Permission { copied: 0, writable: 0 };
-const COPY: Permission = Permission { copied: 0xff, writable: 0 };
-const COPY_WRITABLE: Permission = Permission { copied: 0xff, writable: 0xff };
-const WRITABLE: Permission = Permission { copied: 0, writable: 0xff };
-
-/// What may be done with a byte.
-// 6.12 vfio_pci_config.c, from reading; measured: MSI seems off and empty, BAR 0 shows its real
-// address, the command register what the user wrote.
-fn permission(function: &Function, at: u16) -> Permission {
-    match at {
-        0x00..=0x03 => COPY,
-        0x04 => WRITABLE,
-        // INTX_DISABLE is bit 10; VFIO uses the real one itself.
-        0x05 => Permission { copied: 1 << 2, writable: 0xff },
-        // The bit that says there are capabilities.
-        0x06 => Permission { copied: 1 << 4, writable: 0 },
-        // Cache line size, latency timer, self test.
-        0x0c | 0x0d | 0x0f => WRITABLE,
-        offset::BASE_ADDRESS_0..0x28 => COPY_WRITABLE,
-        offset::ROM_ADDRESS..offset::CAPABILITY_LIST => COPY_WRITABLE,
-        offset::CAPABILITY_LIST => COPY,
-        offset::INTERRUPT_LINE => COPY_WRITABLE,
-        offset::INTERRUPT_PIN => COPY,
-        _ => function.msi.and_then(|msi| permission_of_msi(function, msi, at)).unwrap_or(READ_ONLY),
+impl Chunk {
+    fn within(&self) -> u16 {
+        self.at - self.start
     }
-}
 
-/// The same, if the byte lies in the MSI capability.
-fn permission_of_msi(function: &Function, msi: u16, at: u16) -> Option<Permission> {
-    let flags = u64::from(function.config_u16(u32::from(msi + offset::MSI_FLAGS)));
-    let wide = MsiFlags::IS_64BIT.is_set(flags);
-    let (data, mask) = match wide {
-        true => (offset::MSI_DATA_64, offset::MSI_MASK_64),
-        false => (offset::MSI_DATA_32, offset::MSI_MASK_32),
-    };
-    let permission = match at.checked_sub(msi)? {
-        offset::CAP_NEXT => COPY,
-        offset::MSI_FLAGS => COPY_WRITABLE,
-        within if (offset::MSI_ADDRESS_LO..data + 2).contains(&within) => COPY_WRITABLE,
-        within if MsiFlags::MASKBIT.is_set(flags) && (mask..mask + 4).contains(&within) => WRITABLE,
-        _ => return None,
-    };
-    Some(permission)
+    fn touches(&self, at: u16, len: u16) -> bool {
+        self.at < at + len && at < self.at + self.width.bytes() as u16
+    }
+
+    /// Every bit of the chunk.
+    fn mask(&self) -> u64 {
+        u64::MAX >> (64 - 8 * self.width.bytes())
+    }
 }
 
 impl VirtualConfig {
-    /// A copy of the registers as they stand.
-    pub(super) fn read(space: Space, host: &mut impl Host) -> Self {
-        let words = (0..COPIED).step_by(4).flat_map(|at| {
-            let word = space.load32(at, host) as u32;
-            word.to_le_bytes()
-        });
-        Self { bytes: words.collect(), qmax: 0 }
-    }
-
     fn byte(&self, at: u16) -> u8 {
         self.bytes.get(usize::from(at)).copied().unwrap_or(0)
     }
@@ -95,33 +74,121 @@ impl VirtualConfig {
         }
     }
 
-    fn word(&self, at: u16) -> u64 {
-        u64::from(u16::from_le_bytes([self.byte(at), self.byte(at + 1)]))
+    /// A virtual function's header holds less than it shows.
+    // 6.12 vfio_config_init.
+    pub(super) fn complete_virtual(&mut self, function: &Function) {
+        self.set_word(0, function.vendor.into());
+        self.set_word(2, function.device.into());
+        self.set_byte(offset::INTERRUPT_PIN, 0);
+        let command = self.word(offset::COMMAND) | Command::MEMORY.flag(true);
+        self.set_word(offset::COMMAND, command);
     }
 
-    /// BARs keep only the bits that real ones have.
-    // 6.12 vfio_bar_fixup.
+    fn word(&self, at: u16) -> u64 {
+        self.get(at, 2)
+    }
+
+    fn set_word(&mut self, at: u16, value: u64) {
+        self.set(at, 2, value);
+    }
+
+    fn double_word(&self, at: u16) -> u64 {
+        self.get(at, 4)
+    }
+
+    fn set_double_word(&mut self, at: u16, value: u64) {
+        self.set(at, 4, value);
+    }
+
+    fn get(&self, at: u16, bytes: u16) -> u64 {
+        (0..bytes).rev().fold(0, |value, k| value << 8 | u64::from(self.byte(at + k)))
+    }
+
+    fn set(&mut self, at: u16, bytes: u16, value: u64) {
+        for (k, byte) in (0..bytes).zip(value.to_le_bytes()) {
+            self.set_byte(at + k, byte);
+        }
+    }
+
+    /// The next access of a transfer that is at `at` and has `left` bytes left.
+    // 6.12 vfio_config_do_rw: within a doubleword and within a capability, as wide as the place
+    // allows.
+    fn chunk(&self, at: u16, left: u64) -> Chunk {
+        let (owner, start) = self.parts.find(at);
+        let together = |k: u16| self.parts.find(at + k).0 == owner;
+        let most = (1..4).find(|k| (at + k).is_multiple_of(4) || !together(*k)).unwrap_or(4);
+        let width = match left.min(most.into()) {
+            4.. if at.is_multiple_of(4) => Width::W32,
+            2.. if at.is_multiple_of(2) => Width::W16,
+            _ => Width::W8,
+        };
+        let (mut copied, mut writable) = (0, 0);
+        for k in (0..width.bytes() as u16).rev() {
+            // Of nobody's bytes each begins where it is.
+            let within = (at + k).saturating_sub(start);
+            let byte: Permission = permission(owner, within, self.msi_flags);
+            copied = copied << 8 | u64::from(byte.copied);
+            writable = writable << 8 | u64::from(byte.writable);
+        }
+        Chunk { at, width, owner, start, copied, writable }
+    }
+
+    /// A user wrote to the PCI Express capability at `start`, whose control register was `before`.
+    // 6.12 vfio_exp_config_write: a reset is the kernel's to make, and leaves registers as they
+    // were; requests are as large as the user says, but not smaller than payloads.
+    fn write_express(&mut self, start: u16, before: u64, space: Space, host: &mut impl Host) {
+        /// 4096 bytes, the most there is.
+        const LARGEST: u64 = 5;
+        let at = start + offset::EXP_DEVCTL;
+        let control = ExpDevctl::BCR_FLR.set(self.word(at), 0);
+        self.set_word(at, control);
+        if ExpDevctl::READRQ.get(before) == ExpDevctl::READRQ.get(control) {
+            return;
+        }
+        let real = space.load16(at, host);
+        let size = ExpDevctl::READRQ.get(control).max(ExpDevctl::PAYLOAD.get(real));
+        if size <= LARGEST {
+            space.store16(at, ExpDevctl::READRQ.set(real, size), host);
+        }
+    }
+
+    /// BARs keep only the bits that real ones have, and always say of what kind they are.
+    // 6.12 vfio_bar_fixup and vfio_generate_bar_flags.
     fn fix_bars(&mut self, function: &Function) {
         let mut index = 0u8;
         while index < 6 {
             let at = offset::BASE_ADDRESS_0 + 4 * u16::from(index);
             let real = function.config_byte(u32::from(at));
-            let mask = function.bar(index).map_or(0, |bar| {
-                let kind = if real & 1 == 1 { real & 3 } else { real & 0xf };
-                !bar.span.size_minus_one() | u64::from(kind)
-            });
+            let (mask, kind) = match function.bar(index) {
+                None => (0, 0),
+                Some(bar) if real & 1 == 1 => (!bar.span.size_minus_one(), 1),
+                Some(bar) => (!bar.span.size_minus_one(), u64::from(real & 0xf)),
+            };
             let wide = mask != 0 && real & 7 == 4;
             let bytes = if wide { 8 } else { 4 };
-            for (k, part) in (0u16..bytes).zip(mask.to_le_bytes()) {
-                self.set_byte(at + k, self.byte(at + k) & part);
-            }
+            self.set(at, bytes, self.get(at, bytes) & mask | kind);
             index += if wide { 2 } else { 1 };
         }
         let mask = function.bar(region::ROM as u8).map_or(0, |rom| !rom.span.size_minus_one() | 1);
-        for (k, part) in (0u16..4).zip(mask.to_le_bytes()) {
-            let at = offset::ROM_ADDRESS + k;
-            self.set_byte(at, self.byte(at) & part);
-        }
+        let rom = self.double_word(offset::ROM_ADDRESS);
+        self.set_double_word(offset::ROM_ADDRESS, rom & mask);
+    }
+}
+
+/// The function goes to a state that the user asked for, if it has it and may go there.
+// 6.12 pci_set_power_state: from a state deeper than D0 only a deeper one is entered, or D0.
+fn enter(space: Space, at: u16, state: u64, host: &mut impl Host) {
+    const D1: u64 = 1;
+    const D2: u64 = 2;
+    let has = space.load16(at + offset::PM_PMC, host);
+    let now = PmCtrl::STATE.get(space.load16(at + offset::PM_CTRL, host));
+    let exists = match state {
+        D1 => PmPmc::D1.is_set(has),
+        D2 => PmPmc::D2.is_set(has),
+        _ => true,
+    };
+    if exists && (state == 0 || state >= now) {
+        space.set_power(state, host);
     }
 }
 
@@ -130,6 +197,10 @@ impl VirtualConfig {
 /// # Errors
 /// EFAULT by `config-end`.
 fn place(function: &Function, offset: u64, len: usize) -> Result<core::ops::Range<u16>, Refusal> {
+    if len == 0 {
+        // 6.12 vfio_pci_core_read, vfio_pci_core_write: nothing is looked at.
+        return Ok(0..0);
+    }
     let at = offset & ((1 << region::OFFSET_LG2) - 1);
     let size = u64::from(function.config_size.min(4096));
     let end = at.checked_add(len as u64).filter(|end| *end <= size && at < size);
@@ -168,15 +239,24 @@ impl Kernel {
             Ok(place) => place,
             Err(refusal) => return Answer::refused(refusal),
         };
-        let function = self.function(rid);
-        let copy = self.devices.get(&rid).map(|state| &state.config);
-        let byte = |at| {
-            let Permission { copied, .. } = permission(function, at);
-            let real = if copied == 0xff { 0 } else { space.load8(at, host) };
-            let kept = copy.map_or(0, |copy| copy.byte(at));
-            kept & copied | real & !copied
+        let Some(config) = self.devices.get(&rid).map(|state| &state.config) else {
+            return Answer { ret: Ok(0), bytes: Vec::new() };
         };
-        let bytes: Vec<u8> = place.map(byte).collect();
+        let mut bytes = Vec::with_capacity(len);
+        let mut at = place.start;
+        while at < place.end {
+            let chunk = config.chunk(at, (place.end - at).into());
+            let only_copied = chunk.copied == chunk.mask();
+            let real = if only_copied { 0 } else { space.load(at, chunk.width, host) };
+            let width = chunk.width.bytes() as u16;
+            let mut value = config.get(at, width) & chunk.copied | real & !chunk.copied;
+            if at == offset::COMMAND && self.topology.is_virtual(rid) {
+                // A virtual function has no such bit of its own.
+                value |= config.word(at) & Command::MEMORY.mask();
+            }
+            bytes.extend_from_slice(&value.to_le_bytes()[..usize::from(width)]);
+            at += width;
+        }
         Answer { ret: Ok(bytes.len() as i64), bytes }
     }
 
@@ -188,32 +268,67 @@ impl Kernel {
         bytes: &[u8],
         host: &mut impl Host,
     ) -> Result<i64, Refusal> {
-        let space = Space::new(self.ecam, rid);
-        let function = self.function(rid).clone();
-        let place = place(&function, offset, bytes.len())?;
-        let touches = |at: u16, len: u16| place.start < at + len && at < place.end;
-        let state = self.devices.entry(rid).or_default();
-        for (at, &new) in place.clone().zip(bytes) {
-            let Permission { copied, writable } = permission(&function, at);
-            let old = state.config.byte(at);
-            state.config.set_byte(at, old & !(copied & writable) | new & copied & writable);
-            let real = writable & !copied;
-            if real != 0 {
-                let old = if real == 0xff { 0 } else { space.load8(at, host) };
-                space.store8(at, old & !real | new & real, host);
-            }
-        }
-        state.config.fix_bars(&function);
-        if let Some(at) = function.msi.map(|msi| msi + offset::MSI_FLAGS)
-            && touches(at, 1)
-        {
-            self.write_msi_flags(rid, at, host);
-        }
-        if touches(offset::COMMAND, 2) {
-            let disabled = self.pin_is_disabled(rid);
-            self.set_pin_masked(rid, disabled, host);
+        let place = place(self.function(rid), offset, bytes.len())?;
+        let mut at = place.start;
+        while at < place.end {
+            let Some(config) = self.devices.get(&rid).map(|state| &state.config) else { break };
+            let chunk = config.chunk(at, (place.end - at).into());
+            let from = usize::from(at - place.start);
+            let mut value = [0; 8];
+            let width = chunk.width.bytes() as usize;
+            value[..width].copy_from_slice(&bytes[from..from + width]);
+            self.write_chunk(rid, chunk, u64::from_le_bytes(value), host);
+            at += width as u16;
         }
         Ok(bytes.len() as i64)
+    }
+
+    /// One access, and what the kernel does when it sees it.
+    fn write_chunk(&mut self, rid: Rid, chunk: Chunk, value: u64, host: &mut impl Host) {
+        let space = Space::new(self.ecam, rid);
+        let function = self.function(rid).clone();
+        let Some(state) = self.devices.get_mut(&rid) else { return };
+        let config = &mut state.config;
+        let (to_copy, to_device) =
+            (chunk.writable & chunk.copied, chunk.writable & !chunk.copied & chunk.mask());
+        let width = chunk.width.bytes() as u16;
+        let before = config.get(chunk.at, width);
+        let control = config.word(chunk.start.saturating_add(offset::EXP_DEVCTL));
+        config.set(chunk.at, width, before & !to_copy | value & to_copy);
+        if to_device != 0 {
+            let real = space.load(chunk.at, chunk.width, host);
+            space.store(chunk.at, chunk.width, real & !to_device | value & to_device, host);
+        }
+        match chunk.owner {
+            Owner::Header => {
+                config.fix_bars(&function);
+                if chunk.at == offset::COMMAND {
+                    let decodes = Command::IO.mask() | Command::MEMORY.mask();
+                    let kept = config.word(offset::COMMAND) & !decodes;
+                    config.set_word(offset::COMMAND, kept | value & decodes);
+                }
+                if chunk.touches(offset::COMMAND, 2) {
+                    let disabled = self.pin_is_disabled(rid);
+                    self.set_pin_masked(rid, disabled, host);
+                }
+            }
+            Owner::Capability(cap_id::MSI) if chunk.touches(chunk.start + offset::MSI_FLAGS, 1) => {
+                self.write_msi_flags(rid, chunk.start + offset::MSI_FLAGS, host);
+            }
+            Owner::Capability(cap_id::PM) if chunk.within() == offset::PM_CTRL => {
+                enter(space, chunk.start, PmCtrl::STATE.get(value), host);
+            }
+            Owner::Capability(cap_id::EXP) => {
+                config.write_express(chunk.start, control, space, host);
+            }
+            Owner::Capability(cap_id::AF) => {
+                // 6.12 vfio_af_config_write: a reset that the kernel makes leaves nothing changed.
+                let at = chunk.start + offset::AF_CTRL;
+                let control = AfCtrl::FLR.set(config.byte(at).into(), 0);
+                config.set_byte(at, control as u8);
+            }
+            _ => {}
+        }
     }
 
     /// What a user wrote to MSI's flags: messages are turned on by SET_IRQS only, and no more are

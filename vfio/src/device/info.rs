@@ -5,7 +5,6 @@ use crate::msi::table_place;
 use crate::rules;
 use crate::type1::fixed_bytes_written;
 use crate::uapi::{Buffer, DeviceInfo, Header, IrqInfo, RegionInfo, irq, region};
-use passim_model::topology::Function;
 use passim_model::{Conflict, Errno, Refusal, Rid};
 
 use super::{judge_argsz, vectors};
@@ -104,57 +103,5 @@ impl Kernel {
             return Err(rules::RESET_UNSUPPORTED.refuse_for(Errno::EINVAL, conflict));
         }
         Ok(0)
-    }
-
-    /// VFIO_DEVICE_GET_PCI_HOT_RESET_INFO: who would be reset along with the device.
-    pub(super) fn hot_reset_info(&mut self, rid: Rid, buffer: &mut Buffer) -> Result<i64, Refusal> {
-        const HEADER_BYTES: usize = 12;
-        const ENTRY_BYTES: usize = 8;
-        buffer.copy_in::<HEADER_BYTES>(0)?;
-        let argsz = Header::read(buffer)?.argsz;
-        judge_argsz(argsz, HEADER_BYTES)?;
-        let Some(along) = self.reset_along(rid) else {
-            // measured on 6.1 and 6.12: nothing above a root bus can reset it.
-            let conflict = Conflict::Device(rid);
-            return Err(rules::HOT_RESET_NO_SLOT.refuse_for(Errno::ENODEV, conflict));
-        };
-        let needs = HEADER_BYTES + along.len() * ENTRY_BYTES;
-        buffer.copy_out(4, &0u32.to_le_bytes())?;
-        buffer.copy_out(8, &(along.len() as u32).to_le_bytes())?;
-        if (argsz as usize) < needs {
-            let conflict = Conflict::Short { got: u64::from(argsz), needs: needs as u64 };
-            return Err(rules::ARGSZ_SHORT.refuse_for(Errno::ENOSPC, conflict));
-        }
-        for (k, function) in along.into_iter().enumerate() {
-            let mut entry = [0; ENTRY_BYTES];
-            entry[0..4].copy_from_slice(&function.group.unwrap_or(u32::MAX).to_le_bytes());
-            entry[6] = function.rid.bus();
-            entry[7] = (function.rid.get() & 0xff) as u8;
-            buffer.copy_out(HEADER_BYTES + k * ENTRY_BYTES, &entry)?;
-        }
-        Ok(0)
-    }
-
-    /// The functions that a reset of the bus of `rid` resets: those on it and on the buses behind
-    /// it. `None` where no bridge leads to that bus: a root bus, whatever its number, or one that
-    /// only virtual functions are on.
-    // 6.12 pci.c, pci_bus_reset: a bus without a bridge is not reset. vfio_pci_core.c walks the bus.
-    fn reset_along(&self, rid: Rid) -> Option<Vec<&Function>> {
-        let there = || self.topology.functions().iter().filter(|it| self.pci.exists(it.rid));
-        let secondary = |function: &Function| {
-            // PCI-to-PCI bridge 1.2, 3.2.5.3: the secondary bus number is at 0x19.
-            let is_bridge = function.config_byte(0x0e) & 0x7f == 1;
-            is_bridge.then(|| function.config_byte(0x19))
-        };
-        there().find(|it| secondary(it) == Some(rid.bus()))?;
-        let mut buses = vec![rid.bus()];
-        // Buses are numbered from 0 to 255, so this ends.
-        for at in 0..=usize::from(u8::MAX) {
-            let Some(&bus) = buses.get(at) else { break };
-            let behind = there().filter(|it| it.rid.bus() == bus).filter_map(secondary);
-            let new: Vec<u8> = behind.filter(|bus| !buses.contains(bus)).collect();
-            buses.extend(new);
-        }
-        Some(there().filter(|it| buses.contains(&it.rid.bus())).collect())
     }
 }

@@ -3,6 +3,8 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `info` | which regions and interrupts does it have, can it be reset? |
+//! | `hot_reset` | who is reset along with it, and who may ask for that? |
+//! | `feature` | may it sleep while nobody uses it? |
 //! | `regions` | which BARs may be mapped, and what does reading and writing them do? |
 //! | `config` | what does its configuration space show, what does a write change? |
 //! | `irqs` | SET_IRQS: is the request well formed, and who is asked? |
@@ -15,6 +17,8 @@
 //! Not here: how messages come to interrupts (MSI domains).
 
 mod config;
+mod feature;
+mod hot_reset;
 mod info;
 mod intx;
 mod irqs;
@@ -51,6 +55,8 @@ pub(crate) struct DeviceState {
     config: VirtualConfig,
     /// The command register before it was opened.
     command: u64,
+    /// Its user lets it sleep while nobody accesses it.
+    may_sleep: bool,
 }
 
 /// Message vectors of a function.
@@ -96,22 +102,14 @@ impl Kernel {
             ioctl::DEVICE_SET_IRQS => self.set_irqs(pid, rid, buffer, tasks, host),
             ioctl::DEVICE_RESET => self.reset(rid),
             ioctl::DEVICE_GET_PCI_HOT_RESET_INFO => self.hot_reset_info(rid, buffer),
-            ioctl::DEVICE_PCI_HOT_RESET => {
-                judge_argsz(Header::read(buffer)?.argsz, 12)?;
-                Err(vfio_rules::NOT_MODELLED.refuse(Errno::EINVAL))
-            }
+            ioctl::DEVICE_PCI_HOT_RESET => self.hot_reset(pid, rid, buffer),
             ioctl::DEVICE_IOEVENTFD => {
                 if Header::read(buffer)?.argsz < 32 {
                     return Err(vfio_rules::IOEVENTFD_SHAPE.refuse(Errno::EINVAL));
                 }
                 Err(vfio_rules::NOT_MODELLED.refuse(Errno::EINVAL))
             }
-            ioctl::DEVICE_FEATURE => {
-                if Header::read(buffer)?.argsz < 8 {
-                    return Err(vfio_rules::DEVICE_FEATURE_SHAPE.refuse(Errno::EINVAL));
-                }
-                Err(vfio_rules::NOT_MODELLED.refuse(Errno::ENOTTY))
-            }
+            ioctl::DEVICE_FEATURE => self.device_feature(pid, rid, buffer),
             _ => Err(vfio_rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
         }

@@ -34,7 +34,10 @@ impl Kernel {
         let decodes =
             Command::MEMORY.flag(has(BarKind::Memory)) | Command::IO.flag(has(BarKind::Io));
         space.set_command(Command::INTX_DISABLE.set(command | decodes, 0), host);
-        let config = VirtualConfig::read(space, host);
+        let mut config = VirtualConfig::read(function, space, host);
+        if self.topology.is_virtual(rid) {
+            config.complete_virtual(function);
+        }
         self.devices.insert(rid, DeviceState { files: 1, command, config, ..Default::default() });
     }
 

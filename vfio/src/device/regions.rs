@@ -67,7 +67,8 @@ impl Kernel {
     /// What an `mmap` of a file shows.
     ///
     /// # Errors
-    /// EINVAL by `bar-not-mappable` or `resource-claimed`.
+    /// EINVAL by `bar-not-mappable`, `resource-not-mappable` or `resource-claimed`; ENODEV by
+    /// `resource-not-mappable` for ports.
     pub(crate) fn file_area(
         &mut self,
         pid: Pid,
@@ -89,13 +90,7 @@ impl Kernel {
                 Ok(AreaKind::Device { base, file })
             }
             Some(FileKind::Resource { rid, bar }) => {
-                let state = self.devices.get(&rid);
-                let claimed = state.is_some_and(|state| state.claimed.contains(&bar));
-                if claimed && self.io_strict_devmem {
-                    let conflict = Conflict::Device(rid);
-                    return Err(rules::RESOURCE_CLAIMED.refuse_for(Errno::EINVAL, conflict));
-                }
-                let base = self.bar_page(rid, u64::from(bar), offset, len)?;
+                let base = self.resource_page(rid, bar, offset, len)?;
                 Ok(AreaKind::Device { base, file })
             }
             _ => {
@@ -120,6 +115,52 @@ impl Kernel {
             return Err(refusal);
         }
         bar.span.start().checked_add(within).ok_or(refusal)
+    }
+
+    /// The physical address of a part of a BAR as sysfs maps it: from the page that the BAR begins
+    /// in, whatever else lies there.
+    // 6.12 pci-sysfs.c, pci_mmap_resource; measured with 64K pages: a BAR that shares its page is
+    // mapped all the same.
+    fn resource_page(
+        &self,
+        rid: Rid,
+        index: u8,
+        within: u64,
+        len: u64,
+    ) -> Result<PhysAddr, Refusal> {
+        let conflict = Conflict::Device(rid);
+        let refuse = |errno| rules::RESOURCE_NOT_MAPPABLE.refuse_for(errno, conflict);
+        let function = self.topology.function(rid).ok_or(refuse(Errno::EINVAL))?;
+        let bar = function.bar(index).ok_or(refuse(Errno::EINVAL))?;
+        if bar.kind != BarKind::Memory {
+            // The file of ports is read and written only.
+            return Err(refuse(Errno::ENODEV));
+        }
+        let first = bar.span.start().align_down(self.page.lg2());
+        if self.io_strict_devmem && self.is_claimed(first) {
+            return Err(rules::RESOURCE_CLAIMED.refuse_for(Errno::EINVAL, conflict));
+        }
+        let size = (bar.span.size_minus_one() | self.page.mask()).checked_add(1);
+        let end = within.checked_add(len);
+        match (size, end) {
+            (Some(size), Some(end)) if end <= size && self.page.divides(within) => {
+                first.checked_add(within).ok_or(refuse(Errno::EINVAL))
+            }
+            _ => Err(refuse(Errno::EINVAL)),
+        }
+    }
+
+    /// Whether VFIO uses a BAR, of whatever function, that lies in the page at `first`.
+    // 6.12 resource.c, iomem_is_exclusive.
+    fn is_claimed(&self, first: PhysAddr) -> bool {
+        let lg2 = self.page.lg2();
+        let lies_there =
+            |bar: &Bar| bar.span.start().align_down(lg2) <= first && bar.span.last() >= first;
+        self.devices.iter().any(|(&rid, state)| {
+            let function = self.topology.function(rid);
+            let bar = |index: &u8| function.and_then(|function| function.bar(*index));
+            state.claimed.iter().filter_map(bar).any(lies_there)
+        })
     }
 
     /// VFIO uses the BAR that `offset` of a device's file lies in.
@@ -167,7 +208,10 @@ impl Kernel {
         let table = table_place(function).filter(|(index, _)| *index == number);
         let entries = u64::from(super::vectors(function, irq::MSIX));
         let hidden = table.map_or(0..0, |(_, at)| at..at + entries * entry::BYTES);
-        if !Command::MEMORY.is_set(Space::new(self.ecam, rid).command(host)) {
+        let space = Space::new(self.ecam, rid);
+        // 6.12 __vfio_pci_memory_enabled: not in D3hot either; a virtual function has no such bit.
+        let decodes = self.topology.is_virtual(rid) || Command::MEMORY.is_set(space.command(host));
+        if !decodes || space.is_asleep(host) {
             let conflict = Conflict::Device(rid);
             return Err(device_rules::MEMORY_OFF.refuse_for(Errno::EIO, conflict));
         }

@@ -41,4 +41,16 @@ passim_model::rules! {
     MEMORY_OFF = "memory-off",
         "A BAR is read and written while the function decodes memory.",
         "from reading 6.12 vfio_pci; not measured";
+    /// ENOTTY.
+    FEATURE_ABSENT = "feature-absent",
+        "A feature request names a feature the device has.",
+        "6.12 vfio; outcomes measured on 6.12 with 64K pages";
+    /// EINVAL.
+    FEATURE_SET_ONLY = "feature-set-only",
+        "Low power is set, with the structure that belongs to it, and never read.",
+        "6.12 vfio_pci_core; outcomes measured on 6.12 with 64K pages";
+    /// EINVAL.
+    LOW_POWER_TWICE = "low-power-twice",
+        "A device that may sleep already is not let sleep again.",
+        "from reading 6.12 vfio_pci_core; not measured";
 }

@@ -2,6 +2,7 @@
 
 mod affinity;
 mod board;
+mod config;
 mod exhausted;
 mod numbers;
 mod random;

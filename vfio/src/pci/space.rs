@@ -1,6 +1,6 @@
 //! Configuration space, as the kernel accesses it: through memory, register by register.
 
-use super::wire::{CAP_ID_PM, Command, PmCtrl, Status, offset};
+use super::wire::{Command, PmCtrl, Status, cap_id, offset};
 use passim_model::{Host, PhysAddr, Rid, Width};
 
 /// A function's configuration space. Where nothing answers, loads give ones and stores are lost,
@@ -17,13 +17,15 @@ impl Space {
         Self { base: ecam.checked_add(u64::from(rid.get()) << 12) }
     }
 
-    fn load(self, at: u16, width: Width, host: &mut impl Host) -> u64 {
+    /// Loads as many bits as `width` says.
+    pub(crate) fn load(self, at: u16, width: Width, host: &mut impl Host) -> u64 {
         let ones = u64::MAX >> (64 - 8 * width.bytes());
         let place = self.base.and_then(|base| base.checked_add(u64::from(at)));
         place.and_then(|place| host.load(place, width).ok()).map_or(ones, |value| value & ones)
     }
 
-    fn store(self, at: u16, width: Width, value: u64, host: &mut impl Host) {
+    /// Stores as many bits as `width` says.
+    pub(crate) fn store(self, at: u16, width: Width, value: u64, host: &mut impl Host) {
         if let Some(place) = self.base.and_then(|base| base.checked_add(u64::from(at))) {
             // A store nobody takes is lost.
             let _ = host.store(place, width, value);
@@ -43,11 +45,6 @@ impl Space {
     /// Loads 32 bits.
     pub(crate) fn load32(self, at: u16, host: &mut impl Host) -> u64 {
         self.load(at, Width::W32, host)
-    }
-
-    /// Stores 8 bits.
-    pub(crate) fn store8(self, at: u16, value: u8, host: &mut impl Host) {
-        self.store(at, Width::W8, u64::from(value), host);
     }
 
     /// Stores 16 bits.
@@ -101,12 +98,19 @@ impl Space {
             if at < 0x40 || at == 0xfc {
                 return None;
             }
-            if self.load8(u16::from(at), host) == CAP_ID_PM {
+            if self.load8(u16::from(at), host) == cap_id::PM {
                 return Some(u16::from(at));
             }
             at = self.load8(u16::from(at) + offset::CAP_NEXT, host) & !3;
         }
         None
+    }
+
+    /// Whether the function is in D3hot.
+    pub(crate) fn is_asleep(self, host: &mut impl Host) -> bool {
+        const D3HOT: u64 = 3;
+        let power = self.power(host);
+        power.is_some_and(|at| PmCtrl::STATE.get(self.load16(at + offset::PM_CTRL, host)) == D3HOT)
     }
 
     /// Moves the function to D0, 0, or to D3hot, 3; nothing happens without the capability.

@@ -15,7 +15,14 @@ pub(crate) mod offset {
 
     /// `PCI_CAP_LIST_NEXT`.
     pub(crate) const CAP_NEXT: u16 = 1;
+    pub(crate) const PM_PMC: u16 = 2;
     pub(crate) const PM_CTRL: u16 = 4;
+
+    pub(crate) const EXP_FLAGS: u16 = 2;
+    pub(crate) const EXP_DEVCTL: u16 = 8;
+    pub(crate) const EXP_DEVCTL2: u16 = 0x28;
+
+    pub(crate) const AF_CTRL: u16 = 4;
 
     pub(crate) const MSI_FLAGS: u16 = 0x2;
     pub(crate) const MSI_ADDRESS_LO: u16 = 0x4;
@@ -29,8 +36,42 @@ pub(crate) mod offset {
     pub(crate) const MSIX_TABLE: u16 = 0x4;
 }
 
-/// Capability id of power management: `PCI_CAP_ID_PM`.
-pub(crate) const CAP_ID_PM: u8 = 1;
+/// Ids of capabilities: `PCI_CAP_ID_*`.
+pub(crate) mod cap_id {
+    pub(crate) const PM: u8 = 0x01;
+    pub(crate) const AGP: u8 = 0x02;
+    pub(crate) const VPD: u8 = 0x03;
+    pub(crate) const MSI: u8 = 0x05;
+    pub(crate) const PCIX: u8 = 0x07;
+    pub(crate) const HT: u8 = 0x08;
+    pub(crate) const VNDR: u8 = 0x09;
+    pub(crate) const EXP: u8 = 0x10;
+    pub(crate) const MSIX: u8 = 0x11;
+    pub(crate) const SATA: u8 = 0x12;
+    pub(crate) const AF: u8 = 0x13;
+}
+
+/// Ids of extended capabilities: `PCI_EXT_CAP_ID_*`.
+pub(crate) mod ext_cap_id {
+    pub(crate) const ERR: u16 = 0x01;
+    pub(crate) const VC: u16 = 0x02;
+    pub(crate) const DSN: u16 = 0x03;
+    pub(crate) const PWR: u16 = 0x04;
+    pub(crate) const MFVC: u16 = 0x08;
+    pub(crate) const VC9: u16 = 0x09;
+    pub(crate) const VNDR: u16 = 0x0b;
+    pub(crate) const ACS: u16 = 0x0d;
+    pub(crate) const ARI: u16 = 0x0e;
+    pub(crate) const ATS: u16 = 0x0f;
+    pub(crate) const SRIOV: u16 = 0x10;
+    pub(crate) const MCAST: u16 = 0x12;
+    pub(crate) const PRI: u16 = 0x13;
+    pub(crate) const REBAR: u16 = 0x15;
+    pub(crate) const DPA: u16 = 0x16;
+    pub(crate) const TPH: u16 = 0x17;
+    pub(crate) const LTR: u16 = 0x18;
+    pub(crate) const DVSEC: u16 = 0x23;
+}
 
 layout! {
     /// `PCI_COMMAND`.
@@ -50,6 +91,28 @@ layout! {
     pub(crate) struct Status {
         /// The pin wants service.
         INTERRUPT = bit(3);
+        /// There is a list of capabilities.
+        CAP_LIST = bit(4);
+    }
+}
+layout! {
+    /// The first doubleword of an extended capability: `PCI_EXT_CAP_ID` and `PCI_EXT_CAP_NEXT`.
+    pub(crate) struct ExtHeader {
+        /// What it is.
+        ID = bits(15, 0);
+        /// The next, in doublewords.
+        NEXT = bits(31, 22);
+    }
+}
+layout! {
+    /// `PCI_PM_PMC`.
+    pub(crate) struct PmPmc {
+        /// It has D1.
+        D1 = bit(9);
+        /// It has D2.
+        D2 = bit(10);
+        /// States from which it reports events.
+        PME = bits(15, 11);
     }
 }
 layout! {
@@ -57,6 +120,50 @@ layout! {
     pub(crate) struct PmCtrl {
         /// 0 is D0, 3 is D3hot.
         STATE = bits(1, 0);
+        /// Events are reported.
+        PME_ENABLE = bit(8);
+        /// There is an event to report.
+        PME_STATUS = bit(15);
+    }
+}
+layout! {
+    /// `PCI_EXP_FLAGS`.
+    pub(crate) struct ExpFlags {
+        /// Version of the capability.
+        VERS = bits(3, 0);
+        /// What kind of function this is.
+        TYPE = bits(7, 4);
+    }
+}
+
+/// `PCI_EXP_TYPE_RC_END`.
+pub(crate) const EXP_TYPE_RC_END: u64 = 9;
+
+layout! {
+    /// `PCI_EXP_DEVCTL`.
+    pub(crate) struct ExpDevctl {
+        /// log2 of the largest payload, less 7.
+        PAYLOAD = bits(7, 5);
+        /// It may use functions that are not there.
+        PHANTOM = bit(9);
+        /// log2 of the largest read request, less 7.
+        READRQ = bits(14, 12);
+        /// Starts a function level reset.
+        BCR_FLR = bit(15);
+    }
+}
+layout! {
+    /// `PCI_EXP_DEVCTL2`.
+    pub(crate) struct ExpDevctl2 {
+        /// Requests go by function numbers of eight bits.
+        ARI = bit(5);
+    }
+}
+layout! {
+    /// `PCI_AF_CTRL`.
+    pub(crate) struct AfCtrl {
+        /// Starts a function level reset.
+        FLR = bit(0);
     }
 }
 layout! {

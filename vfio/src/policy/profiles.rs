@@ -113,12 +113,31 @@ impl Profile {
         }
     }
 
-    /// The profile of a kernel version, if its answers were recorded.
-    pub const fn of_kernel(major: u32, minor: u32) -> Option<Self> {
-        match (major, minor) {
-            (6, 1) => Some(Self::Linux6_1),
-            (6, 12) => Some(Self::Linux6_12),
-            _ => None,
+    /// The profile of a kernel version: its own, or that of the last mainline kernel before it
+    /// that has one, of the same major version. `None` where there is none: what has changed by
+    /// then is nobody's guess.
+    ///
+    /// [`Profile::is_of_kernel`] tells the one from the other.
+    pub fn of_kernel(major: u32, minor: u32) -> Option<Self> {
+        let is_by_then =
+            |profile: &Self| profile.kernel().is_some_and(|it| it.0 == major && it.1 <= minor);
+        Self::ALL.iter().copied().rev().find(is_by_then)
+    }
+
+    /// Whether the profile is of this very kernel version.
+    pub fn is_of_kernel(self, major: u32, minor: u32) -> bool {
+        self.kernel() == Some((major, minor))
+    }
+
+    /// The mainline kernel it is of; none for a revision of the series.
+    const fn kernel(self) -> Option<(u32, u32)> {
+        match self {
+            Self::Linux4_6 => Some((4, 6)),
+            Self::Linux4_11 => Some((4, 11)),
+            Self::Linux6_1 => Some((6, 1)),
+            Self::Linux6_12 => Some((6, 12)),
+            Self::Linux7_2 => Some((7, 2)),
+            Self::MsiV8 | Self::MsiV9 | Self::MsiV10 | Self::MsiV12 | Self::MsiV14 => None,
         }
     }
 

@@ -50,3 +50,21 @@ fn only_recorded_kernels_are_called_measured() {
         }
     }
 }
+
+#[test]
+fn a_kernel_has_its_own_profile_or_the_last_before_it() {
+    let of = |major, minor| {
+        let profile = Profile::of_kernel(major, minor)?;
+        Some((profile.name(), profile.is_of_kernel(major, minor)))
+    };
+    assert_eq!(of(6, 1), Some(("linux-6.1", true)));
+    assert_eq!(of(6, 12), Some(("linux-6.12", true)));
+    assert_eq!(of(4, 11), Some(("linux-4.11", true)));
+    assert_eq!(of(6, 6), Some(("linux-6.1", false)));
+    assert_eq!(of(6, 18), Some(("linux-6.12", false)));
+    assert_eq!(of(4, 9), Some(("linux-4.6", false)));
+    assert_eq!(of(7, 4), Some(("linux-7.2", false)));
+    for (major, minor) in [(3, 16), (4, 5), (5, 10), (7, 1), (8, 0)] {
+        assert_eq!(of(major, minor), None);
+    }
+}

@@ -14,7 +14,7 @@ pub use layout::{
     UnmapRequest,
 };
 pub use number::{
-    Extension, dirty, group_status, info_cap, ioctl, irq, irq_set, map, region, unmap,
+    Extension, dirty, feature, group_status, info_cap, ioctl, irq, irq_set, map, region, unmap,
 };
 
 #[cfg(test)]

@@ -226,3 +226,25 @@ pub mod irq {
     /// The set cannot be resized while in use.
     pub const FLAG_NORESIZE: u32 = 1 << 3;
 }
+
+/// Flags of VFIO_DEVICE_FEATURE, and the features that are told apart.
+pub mod feature {
+    /// argsz and flags.
+    pub const HEADER_BYTES: usize = 8;
+    /// Which feature.
+    pub const MASK: u32 = 0xffff;
+    /// Read it.
+    pub const GET: u32 = 1 << 16;
+    /// Set it.
+    pub const SET: u32 = 1 << 17;
+    /// Is there such a feature, and does it do what the other flags say?
+    pub const PROBE: u32 = 1 << 18;
+    /// The device may sleep.
+    pub const LOW_POWER_ENTRY: u32 = 3;
+    /// The same, and an eventfd tells that the host has woken it.
+    pub const LOW_POWER_ENTRY_WITH_WAKEUP: u32 = 4;
+    /// It may not.
+    pub const LOW_POWER_EXIT: u32 = 5;
+    /// Bytes behind the header of LOW_POWER_ENTRY_WITH_WAKEUP: a descriptor, and nothing.
+    pub const WAKEUP_BYTES: usize = 8;
+}

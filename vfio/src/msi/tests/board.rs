@@ -218,12 +218,19 @@ pub(super) struct Build {
     pub(super) frames: Vec<(u64, u32, u32)>,
     pub(super) per_cpu: Vec<u64>,
     pub(super) cpus: u32,
+    pub(super) page: PageSize,
 }
 
 impl Build {
     /// The frame of series 8, and two CPUs.
     pub(super) fn new(policy: Policy) -> Self {
-        Self { policy, frames: vec![(FRAME, 64, 128)], per_cpu: Vec::new(), cpus: 2 }
+        Self {
+            policy,
+            frames: vec![(FRAME, 64, 128)],
+            per_cpu: Vec::new(),
+            cpus: 2,
+            page: PageSize::K4,
+        }
     }
 }
 
@@ -270,10 +277,16 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn boot(build: Build) -> Self {
+        Self::boot_with(build, |_| {})
+    }
+
+    /// The same with functions that are changed before.
+    pub(super) fn boot_with(build: Build, change: impl Fn(&mut Function)) -> Self {
         let ram = Span::from_size(PhysAddr::new(RAM), 0x800_0000).unwrap();
         let mut memory = Memory::new();
         memory.add_bank(ram).unwrap();
-        let functions: Vec<_> = USERS.into_iter().chain([HOLDER]).map(function).collect();
+        let mut functions: Vec<_> = USERS.into_iter().chain([HOLDER]).map(function).collect();
+        functions.iter_mut().for_each(change);
         let registers = functions.iter().map(|it| (it.rid, (Registers::new(it), it.bars[0].span)));
         let identification = [(0x0, 0xd44_101b), (0x4, 0x273_0010), (0xc, 0x1414), (0x14, 0x74)];
         let mut board = Board {
@@ -295,7 +308,7 @@ impl Machine {
         let interrupts = interrupts(&build);
         let params = Params { allow_unsafe_interrupts: true, ..Params::default() };
         let boot = Boot {
-            page: PageSize::K4,
+            page: build.page,
             ram: vec![ram],
             set_aside: Vec::new(),
             topology: &topology,

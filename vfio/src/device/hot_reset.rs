@@ -1,0 +1,129 @@
+//! Resets of a bus: who is reset along with a device, and who may ask for it.
+//!
+//! A reset leaves registers as they were, because the kernel saves them before and puts them back.
+
+use super::judge_argsz;
+use crate::file::FileKind;
+use crate::kernel::Kernel;
+use crate::pci::VFIO_PCI;
+use crate::process::Pid;
+use crate::rules;
+use crate::uapi::{Buffer, Header};
+use passim_model::topology::Function;
+use passim_model::{Conflict, Errno, Refusal, Rid};
+use std::collections::BTreeSet;
+
+/// Bytes of `struct vfio_pci_hot_reset_info` and `struct vfio_pci_hot_reset` before their arrays.
+const HEADER_BYTES: usize = 12;
+
+impl Kernel {
+    /// VFIO_DEVICE_GET_PCI_HOT_RESET_INFO: who would be reset along with the device.
+    pub(super) fn hot_reset_info(&mut self, rid: Rid, buffer: &mut Buffer) -> Result<i64, Refusal> {
+        const ENTRY_BYTES: usize = 8;
+        buffer.copy_in::<HEADER_BYTES>(0)?;
+        let argsz = Header::read(buffer)?.argsz;
+        judge_argsz(argsz, HEADER_BYTES)?;
+        let along = self.reset_along(rid)?;
+        let needs = HEADER_BYTES + along.len() * ENTRY_BYTES;
+        buffer.copy_out(4, &0u32.to_le_bytes())?;
+        buffer.copy_out(8, &(along.len() as u32).to_le_bytes())?;
+        if (argsz as usize) < needs {
+            let conflict = Conflict::Short { got: u64::from(argsz), needs: needs as u64 };
+            return Err(rules::ARGSZ_SHORT.refuse_for(Errno::ENOSPC, conflict));
+        }
+        for (k, function) in along.into_iter().enumerate() {
+            let mut entry = [0; ENTRY_BYTES];
+            entry[0..4].copy_from_slice(&function.group.unwrap_or(u32::MAX).to_le_bytes());
+            entry[6] = function.rid.bus();
+            entry[7] = (function.rid.get() & 0xff) as u8;
+            buffer.copy_out(HEADER_BYTES + k * ENTRY_BYTES, &entry)?;
+        }
+        Ok(0)
+    }
+
+    /// VFIO_DEVICE_PCI_HOT_RESET: whoever holds every group that has a device of the bus open may
+    /// reset it.
+    // 6.12 vfio_pci_core.c, in the order of its checks.
+    pub(super) fn hot_reset(
+        &mut self,
+        pid: Pid,
+        rid: Rid,
+        buffer: &Buffer,
+    ) -> Result<i64, Refusal> {
+        let header = buffer.copy_in::<HEADER_BYTES>(0)?;
+        let Header { argsz, flags } = Header::read(buffer)?;
+        judge_argsz(argsz, HEADER_BYTES)?;
+        if flags != 0 {
+            let conflict = Conflict::Unknown(u64::from(flags));
+            return Err(rules::FLAGS_UNKNOWN.refuse_for(Errno::EINVAL, conflict));
+        }
+        let count = u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize;
+        let too_many = |limit| {
+            let conflict = Conflict::Limit { limit: limit as u64, wanted: count as u64 };
+            rules::HOT_RESET_GROUPS.refuse_for(Errno::EINVAL, conflict)
+        };
+        if count == 0 {
+            return Err(too_many(0));
+        }
+        let along: Vec<Rid> = self.reset_along(rid)?.iter().map(|function| function.rid).collect();
+        if count > along.len() {
+            return Err(too_many(along.len()));
+        }
+        let given = self.groups_given(pid, buffer.slice(HEADER_BYTES, count * 4)?)?;
+        for rid in along {
+            let function = self.function(rid);
+            let is_held = function.group.is_some_and(|group| given.contains(&group));
+            let is_open = self.devices.contains_key(&rid);
+            if self.pci.driver(rid) != Some(VFIO_PCI) || is_open && !is_held {
+                let conflict = Conflict::Device(rid);
+                return Err(rules::HOT_RESET_OWNED.refuse_for(Errno::EINVAL, conflict));
+            }
+        }
+        Ok(0)
+    }
+
+    /// The groups whose files these descriptors are.
+    fn groups_given(&self, pid: Pid, descriptors: &[u8]) -> Result<BTreeSet<u32>, Refusal> {
+        let group = |fd: &[u8]| {
+            let fd = i32::from_le_bytes([fd[0], fd[1], fd[2], fd[3]]);
+            let conflict = Conflict::Fd(i64::from(fd));
+            let refuse = |errno| rules::HOT_RESET_GROUP_FILE.refuse_for(errno, conflict);
+            let file = self.file(pid, fd).map_err(|_| refuse(Errno::EBADF))?;
+            match self.files.kind(file) {
+                Some(&FileKind::Group(number)) => Ok(number),
+                _ => Err(refuse(Errno::EINVAL)),
+            }
+        };
+        descriptors.chunks_exact(4).map(group).collect()
+    }
+
+    /// The functions that a reset of the bus of `rid` resets: those on it and on the buses behind
+    /// it.
+    ///
+    /// # Errors
+    /// ENODEV by `hot-reset-no-slot` where no bridge leads to that bus: a root bus, whatever its
+    /// number, or one that only virtual functions are on.
+    // 6.12 pci.c, pci_bus_reset: a bus without a bridge is not reset. vfio_pci_core.c walks the bus.
+    fn reset_along(&self, rid: Rid) -> Result<Vec<&Function>, Refusal> {
+        let there = || self.topology.functions().iter().filter(|it| self.pci.exists(it.rid));
+        let secondary = |function: &Function| {
+            // PCI-to-PCI bridge 1.2, 3.2.5.3: the secondary bus number is at 0x19.
+            let is_bridge = function.config_byte(0x0e) & 0x7f == 1;
+            is_bridge.then(|| function.config_byte(0x19))
+        };
+        if !there().any(|it| secondary(it) == Some(rid.bus())) {
+            // measured on 6.1 and 6.12: nothing above a root bus can reset it.
+            let conflict = Conflict::Device(rid);
+            return Err(rules::HOT_RESET_NO_SLOT.refuse_for(Errno::ENODEV, conflict));
+        }
+        let mut buses = vec![rid.bus()];
+        // Buses are numbered from 0 to 255, so this ends.
+        for at in 0..=usize::from(u8::MAX) {
+            let Some(&bus) = buses.get(at) else { break };
+            let behind = there().filter(|it| it.rid.bus() == bus).filter_map(secondary);
+            let new: Vec<u8> = behind.filter(|bus| !buses.contains(bus)).collect();
+            buses.extend(new);
+        }
+        Ok(there().filter(|it| buses.contains(&it.rid.bus())).collect())
+    }
+}
