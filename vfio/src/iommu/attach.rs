@@ -167,6 +167,13 @@ pub(super) fn move_device(
     domains: &mut Slab<Domain>,
     target: Translation,
 ) -> Worklist {
+    if let Master::SmmuV3(master) = &*master {
+        for (_, domain) in domains.iter_mut() {
+            if let Body::SmmuV3(body) = &mut domain.body {
+                body.forget(master);
+            }
+        }
+    }
     let domain = match target {
         Translation::Domain(domain) => Some(domains.get_mut(domain.0).expect(KNOWN)),
         Translation::Blocked => None,
