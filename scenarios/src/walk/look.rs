@@ -31,6 +31,9 @@ const SMMUEN: u64 = 1;
 /// How often a table may be read for one list of leaves.
 const SHARED: u64 = 16;
 
+/// log2 of the smallest page.
+const PAGE_LG2: u8 = 12;
+
 /// How often `observe` is told.
 const OBSERVE_EVERY: u64 = 256;
 
@@ -224,7 +227,8 @@ impl Look<'_> {
 
     /// What is not mapped faults: both ends and the middle of each gap, and beyond the input size.
     fn gaps(&mut self, who: Who, tables: &Tables, leaves: &[TableLeaf], place: &str) {
-        let end = 1u64 << tables.input_bits();
+        // Where the lower half has no tables, a page of it stands for all.
+        let end = 1u64 << tables.input_bits().max(PAGE_LG2);
         let mut gaps = Vec::new();
         let mut from = 0;
         for leaf in leaves.iter().filter(|leaf| leaf.iova < end) {

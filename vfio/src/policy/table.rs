@@ -305,7 +305,7 @@ policy! {
         [Linux4_6 Left Remembered, Linux6_1 Aborted Remembered];
     /// Whether the SMMUv3 driver uses PCIe ATS, where SMMU and device have it.
     smmu3_ats: Smmu3Ats = "smmu3-ats",
-        "a recollection of arm-smmu-v3.c of 5.2, in which ATS came, of 6.1 and of 6.12",
+        "a recollection of arm-smmu-v3.c of 5.2, in which ATS came, of 6.1 and of 6.12; a tree of 5.12",
         [Linux4_6 Unused Remembered, Linux6_1 Renewed Remembered, Linux6_12 Kept Remembered];
     /// What becomes of streams of an SMMUv2 that are in no domain.
     smmu2_unattached: Smmu2Unattached = "smmu2-unattached",

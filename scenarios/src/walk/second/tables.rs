@@ -280,7 +280,7 @@ impl Tables {
         self.stage1.is_some() && self.stage2.is_some()
     }
 
-    /// Bits of an IOVA that the tables of the lower half translate.
+    /// Bits of an IOVA that the tables of the lower half translate; 0 where it has none.
     pub(crate) fn input_bits(&self) -> u8 {
         let form = match (&self.stage1, &self.stage2) {
             (Some(first), _) => first.halves[0].form.as_ref(),

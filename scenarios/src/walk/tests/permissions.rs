@@ -75,6 +75,10 @@ fn regimes_agree() {
     }
     // EPD0 acts as 0 in EL2, and stops everything elsewhere.
     agrees(&with(stage1(ste(2 << 30), limited(1 << 14, 0)), &[hyp]), LEAVES);
+    let made = stage1(ste(0), limited(1 << 14, 0));
+    let report = looked(&made);
+    assert_eq!((report.leaves, report.not_compared.len()), (0, 0), "{report}");
+    assert!(report.unmapped > 0 && report.differences.len() as u64 == LEAVES, "{report}");
     // A reserved StreamWorld is an STE that is ILLEGAL.
     let reserved = with(stage1(ste(3 << 30), limited(0, 0)), &[hyp]);
     let report = looked(&reserved);

@@ -65,8 +65,7 @@ const ALL: &str = "ATC 0x8 0x34";
 
 /// The acts with a device's cache, and where translation changes.
 fn about_ats(machine: &mut Machine) -> Vec<String> {
-    let wanted =
-        |act: &String| ["ATC", "control", "STE", "CD"].iter().any(|it| act.starts_with(it));
+    let wanted = |act: &String| [ALL, "control", "STE", "CD"].iter().any(|it| act.starts_with(it));
     let mut acts: Vec<_> = acts(machine).into_iter().filter(wanted).collect();
     acts.dedup();
     acts

@@ -71,7 +71,7 @@ impl Command {
 
     /// A device forgets what it holds of `size` bytes from `start` on: of the smallest span of a
     /// power of two of 4K, aligned to itself, that holds them all.
-    // arm_smmu_atc_inv_to_cmd: the bits in which the first and the last page differ; no size is all.
+    // arm_smmu_atc_inv_to_cmd: the bits in which first and last page differ; no size is all.
     pub(super) fn atc_inv(stream: StreamId, start: u64, size: u64) -> Self {
         let all = Self::atc_inv_all(stream);
         if size == 0 {
