@@ -10,8 +10,8 @@ use crate::recording::{Found, Topology};
 fn folder(name: &str, suites: &str, recordings: &[(&str, &[&str])]) -> PathBuf {
     let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/small/topo.jsonl");
     let topology = fs::read_to_string(small).unwrap();
-    let topology =
-        topology.replacen("{\"board\":{", &format!("{{\"board\":{{\"suites\":\"{suites}\","), 1);
+    let own = format!("\"suites\":\"{suites}\"");
+    let topology = topology.replace("\"suites\":\"small\"", &own);
     let folder = std::env::temp_dir().join(format!("passim-earlier-{name}-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("topo.jsonl"), topology).unwrap();
