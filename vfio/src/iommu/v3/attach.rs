@@ -39,8 +39,11 @@ impl SmmuV3 {
             }
             (Stage::Two(vmid), _) => {
                 let (geometry, root) = (domain.paging.geometry(), domain.paging.root());
-                let ste = ste_stage2(&self.features, &geometry, root, vmid, ats);
-                // 6.1 leaves doubleword 1 as it stands, but for EATS.
+                let mut ste = ste_stage2(&self.features, &geometry, root, vmid, ats);
+                if self.update == SteUpdate::Break {
+                    // 6.1 leaves doubleword 1 as it stands, but for EATS.
+                    ste[1] |= shcfg_incoming();
+                }
                 let fields = if ats { &[1, 2, 3][..] } else { &[2, 3] };
                 acts.extend(self.install(master, &ste, fields));
                 acts.extend(clear_cd(master));
