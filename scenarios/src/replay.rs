@@ -2,12 +2,14 @@
 //!
 //! It acts on the data of the lines alone, in their order. A first pass over the file finds out
 //! where pages lay (`placement`), because a recording says so only afterwards; the second does
-//! the work. It reads no `note` and knows no file by name.
+//! the work; recordings of the same boot that came before are read for what they left behind
+//! (`earlier`). It reads no `note` and knows no file by name.
 
 mod coherence;
 mod commands;
 mod compare;
 mod controller;
+mod earlier;
 mod expected;
 mod interrupts;
 mod listen;
@@ -36,10 +38,11 @@ use passim_vfio::kernel::Params;
 use crate::input_error::{InputError, InputKind};
 use crate::machine::{Machine, ReservedKind};
 use crate::recording::step::{ProcessNumber, Start};
-use crate::recording::{Found, Record, Recording};
+use crate::recording::{Found, Record, Recording, Topology};
 use crate::system::{Setup, System};
 use coherence::Coherence;
 use commands::Producers;
+use earlier::Earlier;
 use expected::Expected;
 use interrupts::MappedBar;
 use perform::Taken;
@@ -121,6 +124,8 @@ struct Replayer<'a> {
     coherence: Coherence,
     /// How far the command queues were at the last dump, by SMMU.
     producers: BTreeMap<usize, Producers>,
+    /// What ran before in the same boot.
+    earlier: Earlier,
     /// Operations of the random trace taken.
     random: u64,
     /// What the model answered in the present line, if anybody listens.
@@ -144,9 +149,11 @@ impl<'a> Replayer<'a> {
         if let Some(start) = &placements.start {
             setup.params = params(start, setup.params);
         }
-        let system = System::new(&machine, setup).map_err(|error| {
+        let mut system = System::new(&machine, setup).map_err(|error| {
             InputError::in_file(InputKind::Machine, &found.topology, error.to_string())
         })?;
+        let earlier = earlier::earlier(found, &Topology::read(&found.topology)?)?;
+        earlier.perform(&mut system);
         let file = found.recording.display().to_string();
         let mut report = FileReport::new(file, machine.name.clone(), profile.to_string());
         report.stands_for = stands_for.map(|kernel| kernel.to_string());
@@ -172,6 +179,7 @@ impl<'a> Replayer<'a> {
             moving: Vec::new(),
             coherence: Coherence::default(),
             producers: BTreeMap::new(),
+            earlier,
             random: 0,
             heard: None,
             refused: None,

@@ -37,7 +37,6 @@ use passim_vfio::Pid;
 use passim_vfio::call::{Answer, Arg, Call};
 use passim_vfio::policy::Profile;
 use passim_vfio::process::{Capabilities, Start};
-use passim_vfio::verdict::Verdict;
 
 use self::bare::Bare;
 use crate::chosen::{Chosen, NoSuch, meant_profile, preset};
@@ -186,8 +185,7 @@ impl Runner {
             Stage::Booted(running) => {
                 running.account = Account::default();
                 let mut lines = running.perform(op)?;
-                running.account.verdicts = running.system.kernel.take_verdicts();
-                lines.extend(running.account.verdicts.iter().map(Verdict::to_string));
+                lines.extend(running.brought_about());
                 Ok(lines)
             }
         }

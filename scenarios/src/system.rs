@@ -12,6 +12,7 @@ mod dma;
 mod edu;
 mod interrupts;
 mod message;
+mod outstanding;
 mod process;
 mod smmu;
 mod x86;
@@ -24,6 +25,7 @@ pub use board::{Board, Lost, LostCommand, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
 pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
+pub use outstanding::CarriedOn;
 pub use smmu::{Outcome, Smmu, Stalled, Terminated};
 pub use x86::Blocked;
 

@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | `stand`, `words` | what is the SMMU of the dump, and what its memory? |
 //! | `second` | what do its tables say, read a second time? |
-//! | `look` | does the SMMU say the same? |
+//! | `look`, `answer` | does the SMMU say the same? |
 //! | `expected` | and what did the recording expect? |
 //! | `queue` | are the dumped commands consumed? |
 //! | `command` | what is a command called, and which of its bits name somebody? |
@@ -18,6 +18,7 @@
 //! | `trace` | what does the SMMU answer to what an emulator's log saw? |
 //! | `scene` | and on the machine of a scenario? |
 
+mod answer;
 pub(crate) mod command;
 mod expected;
 mod look;

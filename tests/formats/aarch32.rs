@@ -45,8 +45,7 @@ fn hardware(config: &Config, memory: &Memory, input: u64) -> Answer {
         Ok(leaf) => Answer::Leaf {
             output: leaf.translate(input),
             size: 1 << leaf.lg2,
-            readable: leaf.unprivileged.contains(Perms::READ),
-            writable: leaf.unprivileged.contains(Perms::WRITE),
+            perms: leaf.unprivileged,
         },
         Err(Fault::Translation { level }) => Answer::Translation(level),
         Err(Fault::AddressSize { level }) => Answer::AddressSize(level),
@@ -59,7 +58,10 @@ fn hardware(config: &Config, memory: &Memory, input: u64) -> Answer {
 fn told(found: Result<Mapped, Stop>) -> Answer {
     match found {
         Ok(Mapped { pa, size, user, .. }) => {
-            Answer::Leaf { output: pa, size, readable: user.read, writable: user.write }
+            let letters =
+                [(user.read, Perms::READ), (user.write, Perms::WRITE), (user.fetch, Perms::EXEC)];
+            let perms = letters.into_iter().filter(|(is, _)| *is).map(|(_, perms)| perms);
+            Answer::Leaf { output: pa, size, perms: perms.collect() }
         }
         Err(Stop::Translation(level)) => Answer::Translation(level as i8),
         Err(Stop::AddressSize(level)) => Answer::AddressSize(level as i8),

@@ -145,8 +145,11 @@ impl<F: Format> ThroughBank<F> {
     }
 }
 
+/// A fetch of an instruction.
+const FETCH: Access = Access { instruction: true, ..Access::READ };
+
 /// What a leaf that permits nothing says: the SMMU does not tell where it leads.
-const CLOSED: Answer = Answer::Leaf { output: 0, size: 0, readable: false, writable: false };
+const CLOSED: Answer = Answer::Leaf { output: 0, size: 0, perms: Perms::empty() };
 
 impl<F: Format> Format for ThroughBank<F> {
     fn levels(&self) -> (i8, i8) {
@@ -186,14 +189,13 @@ impl<F: Format> Format for ThroughBank<F> {
     }
 
     fn hardware(&self, memory: &Memory, root: u64, input: u64) -> Answer {
-        for access in [Access::READ, Access::WRITE] {
+        for access in [Access::READ, Access::WRITE, FETCH] {
             match self.verdict(memory, root, input, access) {
                 Verdict::Translated(found) => {
                     return Answer::Leaf {
                         output: found.pa.get(),
                         size: 1 << found.lg2,
-                        readable: found.perms.contains(Perms::READ),
-                        writable: found.perms.contains(Perms::WRITE),
+                        perms: found.perms,
                     };
                 }
                 Verdict::Context(fault) => {
@@ -216,7 +218,7 @@ impl<F: Format> Format for ThroughBank<F> {
 
     fn oracle(&self, memory: &Memory, root: u64, input: u64) -> Answer {
         match self.shape.oracle(memory, root, input) {
-            Answer::Leaf { readable: false, writable: false, .. } => CLOSED,
+            Answer::Leaf { perms, .. } if perms.is_empty() => CLOSED,
             Answer::Abort(_) => Answer::Abort(0),
             answer => answer,
         }

@@ -1,12 +1,17 @@
 //! The suite: what it needs to know of a format, and what it does with it.
 
-use passim_model::{Memory, PhysAddr, Span};
+use passim_model::{Memory, Perms, PhysAddr, Span};
 use std::fmt::Debug;
 
 /// What a walk came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Answer {
-    Leaf { output: u64, size: u64, readable: bool, writable: bool },
+    /// A leaf, and what unprivileged accesses may do there.
+    Leaf {
+        output: u64,
+        size: u64,
+        perms: Perms,
+    },
     Translation(i8),
     AddressSize(i8),
     AccessFlag(i8),

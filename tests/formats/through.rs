@@ -125,8 +125,11 @@ impl ThroughSmmu {
     }
 }
 
+/// A fetch of an instruction.
+const FETCH: Access = Access { instruction: true, ..Access::READ };
+
 /// What a leaf that permits nothing says: the SMMU does not tell where it leads.
-const CLOSED: Answer = Answer::Leaf { output: 0, size: 0, readable: false, writable: false };
+const CLOSED: Answer = Answer::Leaf { output: 0, size: 0, perms: Perms::empty() };
 
 fn level_of(event: &Event) -> i8 {
     match event.detail {
@@ -184,14 +187,13 @@ impl Format for ThroughSmmu {
     }
 
     fn hardware(&self, memory: &Memory, _root: u64, input: u64) -> Answer {
-        for access in [Access::READ, Access::WRITE] {
+        for access in [Access::READ, Access::WRITE, FETCH] {
             match self.verdict(memory, input, access) {
                 Verdict::Translated(found) => {
                     return Answer::Leaf {
                         output: found.pa.get(),
                         size: 1 << found.lg2,
-                        readable: found.perms.contains(Perms::READ),
-                        writable: found.perms.contains(Perms::WRITE),
+                        perms: found.perms,
                     };
                 }
                 Verdict::Event(event) => match event.kind {
@@ -212,7 +214,7 @@ impl Format for ThroughSmmu {
 
     fn oracle(&self, memory: &Memory, root: u64, input: u64) -> Answer {
         match self.0.oracle(memory, root, input) {
-            Answer::Leaf { readable: false, writable: false, .. } => CLOSED,
+            Answer::Leaf { perms, .. } if perms.is_empty() => CLOSED,
             answer => answer,
         }
     }

@@ -5,6 +5,7 @@ use passim_model::pgtable::vmsav8::{Granule, Stage};
 use passim_model::pgtable::walk::{self, Config, Fault, PlainFetch};
 use passim_model::{Abort, Memory, Perms, PhysAddr};
 use passim_oracle as oracle;
+use passim_oracle::rights::Rules;
 use passim_oracle::walk::{Privilege, TablePermissions};
 
 /// One shape.
@@ -154,6 +155,7 @@ impl Vmsav8 {
             output_bits: self.output_bits as u8,
             privilege: Privilege::Unprivileged,
             table_permissions: TablePermissions::Honoured,
+            rules: Rules { xnx: true, ..Rules::default() },
         };
         match translate(&config, input, |at| word(memory, at)) {
             Ok(leaf) => of_leaf(&leaf),
@@ -170,8 +172,10 @@ fn word(memory: &Memory, at: u64) -> Option<u64> {
 }
 
 fn of_leaf(leaf: &oracle::walk::Leaf) -> Answer {
-    let oracle::walk::Leaf { pa, block_size, readable, writable } = *leaf;
-    Answer::Leaf { output: pa, size: block_size, readable, writable }
+    let oracle::walk::Leaf { pa, block_size, readable, writable, executable } = *leaf;
+    let letters = [(readable, Perms::READ), (writable, Perms::WRITE), (executable, Perms::EXEC)];
+    let perms = letters.into_iter().filter(|(is, _)| *is).map(|(_, perms)| perms).collect();
+    Answer::Leaf { output: pa, size: block_size, perms }
 }
 
 impl Format for Vmsav8 {
@@ -196,9 +200,11 @@ impl Format for Vmsav8 {
     }
 
     fn table(&self, level: i8, at: u64) -> u64 {
-        // Every other level limits: APTable[1], then APTable[0].
-        let limit = if self.stage == Stage::One && at & 0x1_0000 != 0 { 1 } else { 0 };
-        at | 3 | limit << (61 + (level & 1) as u64)
+        // Every other table limits: APTable[1] or APTable[0], and half of those XNTable too.
+        let limits = self.stage == Stage::One && at & 0x1_0000 != 0;
+        let bit = |is: bool, at: u32| u64::from(is) << at;
+        let xn = limits && at & 0x2_0000 != 0;
+        at | 3 | bit(limits, if level & 1 == 0 { 61 } else { 62 }) | bit(xn, 60)
     }
 
     fn kinds(&self, level: i8, seed: u64) -> Vec<u64> {
@@ -225,7 +231,9 @@ impl Format for Vmsav8 {
         ];
         for ap in 0..4 {
             kinds.push(output | 0x400 | ap << 6 | leaf);
-            kinds.push(output | high | 0x400 | ap << 6 | leaf | 3 << 53);
+            for xn in 1..4 {
+                kinds.push(output | high | 0x400 | ap << 6 | leaf | xn << 53);
+            }
         }
         // Beyond the output size, where that leaves a bit.
         kinds.push(1 << 47 | 0x440 | leaf);
@@ -245,8 +253,7 @@ impl Format for Vmsav8 {
             Ok(leaf) => Answer::Leaf {
                 output: leaf.translate(input),
                 size: 1 << leaf.lg2,
-                readable: leaf.unprivileged.contains(Perms::READ),
-                writable: leaf.unprivileged.contains(Perms::WRITE),
+                perms: leaf.unprivileged,
             },
             Err(Fault::Translation { level }) => Answer::Translation(level),
             Err(Fault::AddressSize { level }) => Answer::AddressSize(level),

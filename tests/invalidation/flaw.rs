@@ -20,6 +20,7 @@ const TLBI_NH_VA: u64 = 0x12;
 const TLBI_S12_VMALL: u64 = 0x28;
 const TLBI_S2_IPA: u64 = 0x2a;
 const TLBI_NSNH_ALL: u64 = 0x30;
+const ATC_INV: u64 = 0x40;
 const SYNC: u64 = 0x46;
 
 /// Fields of TLBI commands. IHI 0070 G.b 4.4.1.1.
@@ -63,11 +64,17 @@ pub(crate) enum Flaw {
     WrongLevel,
     /// Names another granule.
     WrongGranule,
+    /// Leaves out CMD_ATC_INV.
+    ForgetsDevice,
+    /// Names half of the span in CMD_ATC_INV.
+    ShortensDevice,
+    /// Names another stream in CMD_ATC_INV.
+    WrongDevice,
 }
 
 impl Flaw {
     /// Those that a running driver has occasion for.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::ForgetsAddresses,
         Self::ForgetsTag,
         Self::ForgetsSte,
@@ -80,11 +87,18 @@ impl Flaw {
         Self::LeavesOnly,
         Self::WrongLevel,
         Self::WrongGranule,
+        Self::ForgetsDevice,
+        Self::ShortensDevice,
+        Self::WrongDevice,
     ];
 
     /// Whether a driver of a setup may not have it.
     pub(crate) fn concerns(self, setup: Setup) -> bool {
         match self {
+            Self::ForgetsDevice | Self::ShortensDevice | Self::WrongDevice => setup.asks(),
+            // What is asked for is granted by the same TLB: of the others one is enough.
+            Self::ForgetsAddresses => true,
+            _ if setup.asks() => false,
             Self::ForgetsSte => !setup.covers_stream(),
             Self::ForgetsCd => setup == Setup::Emptied,
             Self::WrongVmid => !setup.is_stage2(),
@@ -151,6 +165,12 @@ fn spoilt(flaw: Flaw, [first, second]: [u64; 2], followed: bool) -> Option<[u64;
         Flaw::ForgetsConfiguration => forgotten(&[CFGI_ALL]),
         Flaw::ForgetsEverything => forgotten(&[TLBI_NSNH_ALL]),
         Flaw::ForgetsSync => forgotten(&[SYNC]),
+        Flaw::ForgetsDevice => forgotten(&[ATC_INV]),
+        // IHI 0070 G.b 4.5.1: Size is log2 of the span, 52 is everything.
+        Flaw::ShortensDevice if operation == ATC_INV && (1..52).contains(&(second & 0x3f)) => {
+            Some([first, second - 1])
+        }
+        Flaw::WrongDevice if operation == ATC_INV => Some([first ^ 1 << 32, second]),
         Flaw::Shortens if by_address => match second & TG {
             0 => followed.then_some(NOTHING),
             _ => halved(first).map(|first| [first, second]),

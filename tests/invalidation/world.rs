@@ -3,7 +3,8 @@
 use crate::flaw::{Armed, Between, Flaw, Habit};
 use crate::rig::{DEVICE, Rig, Spec, Stages, Type, bytes, ioctl};
 use passim::machine::Iommu;
-use passim_model::{Access, UserAddr};
+use passim::system::{Piece, Reach};
+use passim_model::{Access, Iova, UserAddr};
 use passim_smmu::choice::Completion;
 use passim_smmu::tlb::Retention;
 use passim_smmu::v3::Description;
@@ -33,10 +34,14 @@ pub(crate) enum Setup {
     /// As the first, and the kernel's own drivers bypass: outside the container the device's
     /// addresses pass.
     Passing,
+    /// As the first, and the device has ATS: it asks, and keeps what it is granted.
+    Asking,
+    /// The same on Linux 6.1.
+    AskingOlder,
 }
 
 impl Setup {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Stage1,
         Self::Older,
         Self::Singly,
@@ -44,10 +49,17 @@ impl Setup {
         Self::Nesting,
         Self::Emptied,
         Self::Passing,
+        Self::Asking,
+        Self::AskingOlder,
     ];
 
     pub(crate) fn is_stage2(self) -> bool {
         matches!(self, Self::Stage2 | Self::Nesting)
+    }
+
+    /// Whether the device has ATS.
+    pub(crate) fn asks(self) -> bool {
+        matches!(self, Self::Asking | Self::AskingOlder)
     }
 
     pub(crate) fn has_ranges(self) -> bool {
@@ -72,10 +84,10 @@ impl Setup {
 
     fn spec(self) -> Spec {
         let (profile, stages, kind) = match self {
-            Self::Stage1 | Self::Singly | Self::Emptied | Self::Passing => {
+            Self::Stage1 | Self::Singly | Self::Emptied | Self::Passing | Self::Asking => {
                 (Profile::Linux6_12, Stages::Both, Type::V2)
             }
-            Self::Older => (Profile::Linux6_1, Stages::Both, Type::V2),
+            Self::Older | Self::AskingOlder => (Profile::Linux6_1, Stages::Both, Type::V2),
             Self::Stage2 => (Profile::Linux6_12, Stages::Second, Type::V2),
             Self::Nesting => (Profile::Linux6_1, Stages::Both, Type::Nesting),
         };
@@ -177,6 +189,14 @@ impl World {
             if !setup.has_ranges() {
                 let singly = Description { range_invalidation: false, ..Description::VIRT };
                 smmu.ids = singly.id_registers().expect("nothing needs ranges");
+            }
+            if setup.asks() {
+                let asked = Description { ats: true, ..Description::VIRT };
+                smmu.ids = asked.id_registers().expect("nothing forbids ATS");
+                let mut functions = machine.functions.iter_mut();
+                let function = functions.find(|function| function.rid == DEVICE).expect("an edu");
+                // The capability is an extended one.
+                (function.ats, function.config_size) = (true, 0x1000);
             }
         });
         rig.area(ARENA, ARENA_PAGES * PAGE, MapKind::Anonymous);
@@ -307,6 +327,22 @@ impl World {
         Some(frame.get() + inside % PAGE)
     }
 
+    /// Where an access of the device ends.
+    fn reached(&mut self, iova: u64, access: Access) -> Option<u64> {
+        if !self.setup.asks() {
+            return self.rig.reaches(iova, access);
+        }
+        let (system, iova) = (&mut self.rig.system, Iova::new(iova));
+        let pieces = match access.is_write() {
+            true => system.dma_write(DEVICE, iova, &[0]),
+            false => system.dma_read(DEVICE, iova, &mut [0]),
+        };
+        match pieces.expect("a byte of a device").as_slice() {
+            [Piece { reach: Reach::Ram(at), .. }] => Some(at.get()),
+            _ => None,
+        }
+    }
+
     /// An access that does not end where it should, in words.
     pub(crate) fn difference(&mut self) -> Option<String> {
         for region in REGIONS {
@@ -314,7 +350,7 @@ impl World {
                 let iova = region + page * PAGE + 8;
                 for access in [Access::READ, Access::WRITE] {
                     let expected = self.expected(iova, access);
-                    let found = self.rig.reaches(iova, access);
+                    let found = self.reached(iova, access);
                     if found != expected {
                         let said = format!("{iova:#x} {access:?}: {found:x?}");
                         return Some(format!("{said} of {DEVICE}, mapped is {expected:x?}"));

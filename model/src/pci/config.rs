@@ -143,7 +143,7 @@ impl Config {
         self.bytes.get(at as usize).copied().unwrap_or(0)
     }
 
-    fn allow(&mut self, at: u32, width: Width, mask: u64) {
+    pub(super) fn allow(&mut self, at: u32, width: Width, mask: u64) {
         or_into(&mut self.writable, at, width, mask);
     }
 

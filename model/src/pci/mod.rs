@@ -4,13 +4,15 @@
 //! | --- | --- |
 //! | `wire` | where are the bits? |
 //! | [`config`] | which bits of configuration space take a store, and what do they read? |
+//! | `extended` | the extended capability of ATS |
 //! | [`msi`] | the MSI capability: what is sent for a vector, and what is kept? |
 //! | [`msix`] | the MSI-X table and its pending bits, in a BAR |
 //! | [`registers`] | all of it together: what follows from a store, who answers, `raise` |
 //!
 //! A message is a write of 32 bits like any other the function makes; it is returned, and whoever
 //! carries DMA carries it. Not here: what the function does besides (its other registers), pins,
-//! bridges (their registers hold what is stored; they pass on everything), extended capabilities.
+//! bridges (their registers hold what is stored; they pass on everything), extended capabilities
+//! but one.
 //!
 //! Made here, where the specifications leave it open:
 //!
@@ -24,6 +26,7 @@
 //! | a BAR moved away from where the machine placed it | answers nowhere |
 
 pub mod config;
+mod extended;
 pub mod msi;
 pub mod msix;
 pub mod registers;

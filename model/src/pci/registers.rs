@@ -29,6 +29,8 @@ pub struct Registers {
     power: Option<u32>,
     /// Offset of the PCI Express capability.
     express: Option<u32>,
+    /// Offset of the ATS control register.
+    ats: Option<u32>,
     is_virtual: bool,
 }
 
@@ -50,6 +52,7 @@ impl Registers {
             msix: function.msix.map(|at| Msix::new(&config, at.into())),
             power: config.capability(capability::POWER_MANAGEMENT),
             express: function.pcie.map(u32::from),
+            ats: None,
             is_virtual: false,
             config,
         }
@@ -60,6 +63,18 @@ impl Registers {
     /// and Memory Space Enable read zero. PCI Express 5.0 9.3.4.1.2, 9.3.4.1.11.
     pub fn of_virtual(function: &Function) -> Self {
         Self { is_virtual: true, ..Self::new(function) }
+    }
+
+    /// The same registers with the capability of Address Translation Services, if configuration
+    /// space has room for one.
+    pub fn with_ats(mut self) -> Self {
+        self.ats = self.config.give_ats();
+        self
+    }
+
+    /// Whether software lets the function ask for translations.
+    pub fn ats_is_enabled(&self) -> bool {
+        self.ats.is_some_and(|control| self.config.ats_is_enabled(control))
     }
 
     /// On whose behalf its transactions are.

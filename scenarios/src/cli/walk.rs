@@ -21,9 +21,10 @@ const MAX_PRINTED: usize = 20;
 #[derive(clap::Args)]
 #[command(after_help = "\
 With --dump alone, a dump's bytes become memory and its registers an SMMU; every leaf, what lies
-between the leaves, every `expect` line of the recordings and the queue's commands are put to it. What must be answered
-is read from the tables a second time, by a walk of another hand. Lines that expect something of
-other dumps are passed over.
+between the leaves, every `expect` line of the recordings and the queue's commands are put to it;
+so is every SubstreamID whose context descriptor the dump holds. What must be answered is read from
+the tables a second time, by a walk of another hand. Lines that expect something of other dumps are
+passed over.
 
 With --log, an emulator's log is followed: the SMMU must answer each lookup alike, or the emulator
 must be known to deviate there.

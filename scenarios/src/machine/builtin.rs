@@ -12,6 +12,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("plain-ats", include_str!("../../machines/plain-ats.toml")),
     ("overdrive", include_str!("../../machines/overdrive.toml")),
     ("plain-its", include_str!("../../machines/plain-its.toml")),
+    ("plain-stalls", include_str!("../../machines/plain-stalls.toml")),
     ("plain-v2m", include_str!("../../machines/plain-v2m.toml")),
     ("smmuv2-its", include_str!("../../machines/smmuv2-its.toml")),
     ("two-its", include_str!("../../machines/two-its.toml")),

@@ -63,6 +63,9 @@ pub struct Board {
     pub version: KernelVersion,
     /// Whether user space may not map a BAR through sysfs that a driver has claimed.
     pub io_strict_devmem: bool,
+    /// The suites that were recorded in this boot, in their order; none where that is not known.
+    #[serde(default, deserialize_with = "suites")]
+    pub suites: Vec<String>,
 }
 
 /// `6.12.95`.
@@ -311,6 +314,12 @@ fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KernelVersion, 
     let text = String::deserialize(deserializer)?;
     KernelVersion::parse(&text)
         .ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&text), &"a kernel version"))
+}
+
+/// Names with commas between them.
+fn suites<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 fn page_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PageSize, D::Error> {

@@ -32,10 +32,9 @@ pub(super) struct Compared {
 pub(super) enum Outcome {
     /// They did.
     Agreed,
-    /// But for a CMD_SYNC right after another, which waits for nothing: 6.1 issues two when it
-    /// makes a group's blocking domain, and whether that was before the recording began is not
-    /// recorded.
-    ButForSyncs,
+    /// But for pairs of CMD_SYNCs that the model has and the kernel has not: what 6.1 issues when a
+    /// group's blocking domain meets its first device, which may have been before the recording.
+    ButForBlockingDomains(Difference),
     /// They did not.
     Differed(Difference),
 }
@@ -63,8 +62,8 @@ impl Producers {
         let model = self.model_until(now, board, smmu)?;
         let outcome = if alike(&recorded, &model) {
             Outcome::Agreed
-        } else if alike(&without_repeats(&recorded), &without_repeats(&model)) {
-            Outcome::ButForSyncs
+        } else if alike_but_for_pairs(&recorded, &model) {
+            Outcome::ButForBlockingDomains(difference(&recorded, &model, place))
         } else {
             Outcome::Differed(difference(&recorded, &model, place))
         };
@@ -108,11 +107,24 @@ fn alike(recorded: &[Option<Kind>], model: &[Option<Kind>]) -> bool {
     recorded.len() == model.len() && recorded.iter().zip(model).all(same)
 }
 
-/// Without every CMD_SYNC that follows another.
-fn without_repeats(added: &[Option<Kind>]) -> Added {
-    let mut kept = added.to_vec();
-    kept.dedup_by(|next, before| next == before && next.is_some_and(Kind::is_sync));
-    kept
+/// Whether the model has two CMD_SYNCs more in some places, right after one, and else the same.
+// Dumps of 6.1: two SYNCs without a command, after those of the STEs that abort.
+fn alike_but_for_pairs(recorded: &[Option<Kind>], model: &[Option<Kind>]) -> bool {
+    let (Some(recorded), Some(model)) = (whole(recorded), whole(model)) else { return false };
+    let runs = |kinds: &[Kind]| {
+        let runs = kinds.chunk_by(|a, b| a == b).map(|run| (run[0], run.len()));
+        runs.collect::<Vec<_>>()
+    };
+    let (recorded, model) = (runs(&recorded), runs(&model));
+    let same = |(&(kind, count), &(other, more)): (&(Kind, usize), &(Kind, usize))| {
+        kind == other && (count == more || kind.is_sync() && count + 2 == more)
+    };
+    recorded.len() == model.len() && recorded.iter().zip(&model).all(same)
+}
+
+/// The commands, if all of them are known.
+fn whole(added: &[Option<Kind>]) -> Option<Vec<Kind>> {
+    added.iter().copied().collect()
 }
 
 fn difference(recorded: &[Option<Kind>], model: &[Option<Kind>], place: &Place) -> Difference {

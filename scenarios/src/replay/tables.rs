@@ -16,7 +16,10 @@ const MAX_READS: u64 = 1 << 26;
 /// Offsets of registers, IHI 0070 G.b 6.2.
 mod offset {
     pub(super) const IDR0: u64 = 0x0;
+    pub(super) const IDR1: u64 = 0x4;
+    pub(super) const IDR3: u64 = 0xc;
     pub(super) const IDR5: u64 = 0x14;
+    pub(super) const CR2: u64 = 0x2c;
     pub(super) const STRTAB_BASE: u64 = 0x80;
     pub(super) const STRTAB_BASE_CFG: u64 = 0x88;
 }
@@ -31,13 +34,16 @@ pub(super) fn leaves_of(
     let mut load = |offset, width| board.load(smmu.checked_add(offset)?, width).ok();
     let registers = Registers {
         idr0: load(offset::IDR0, Width::W32)?,
+        idr1: load(offset::IDR1, Width::W32)?,
+        idr3: load(offset::IDR3, Width::W32)?,
         idr5: load(offset::IDR5, Width::W32)?,
+        cr2: load(offset::CR2, Width::W32)?,
         strtab_base: load(offset::STRTAB_BASE, Width::W64)?,
         strtab_base_cfg: load(offset::STRTAB_BASE_CFG, Width::W32)?,
     };
     let memory = board.memory();
     let read = |at| memory.load_u64(PhysAddr::new(at)).ok();
-    match read_stream(&registers, stream, &read) {
+    match read_stream(&registers, stream, None, &read) {
         Reading::Tables(tables) => Some((tables.first_stage(), tables.leaves(&read, MAX_READS)?)),
         _ => None,
     }

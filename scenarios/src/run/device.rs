@@ -1,12 +1,13 @@
 //! What a device does: reads and writes on the bus.
 
-use passim_model::{Access, Endpoint, Iova, SubstreamId, Target};
+use passim_model::{Access, Direction, Endpoint, Iova, SubstreamId, Target};
 use passim_smmu::v3::{Explanation, Transaction};
+use passim_vfio::verdict::Verdict;
 
 use super::memory::bytes_text;
 use super::{Outcome, Runner, Running, Unperformable, outcome};
 use crate::op::{DeviceName, Op};
-use crate::system::{NoTransfer, Piece, Reach};
+use crate::system::{CarriedOn, NoTransfer, Piece, Reach};
 
 /// Most bytes one transfer has: a device's buffer.
 const MAX_BYTES: u64 = passim_model::device::BUFFER_BYTES as u64;
@@ -85,6 +86,36 @@ impl Running {
                 let missing = || Unperformable::new(format!("the machine has no device `{name}`"));
                 Ok(Endpoint::Platform(found.ok_or_else(missing)?.0))
             }
+        }
+    }
+
+    /// What an operation brought about beside its answer: transfers of devices that had stalled and
+    /// went on, and what the kernel found.
+    pub(super) fn brought_about(&mut self) -> Vec<String> {
+        let carried_on = self.system.board.take_carried_on();
+        let mut lines: Vec<_> = carried_on.iter().map(|it| self.carried_on(it)).collect();
+        self.account.verdicts = self.system.kernel.take_verdicts();
+        lines.extend(self.account.verdicts.iter().map(Verdict::to_string));
+        lines
+    }
+
+    /// `00:01.0 went on: 0x10008 -> A+0x8: 0x0`.
+    fn carried_on(&self, it: &CarriedOn) -> String {
+        let slots = self.system.board.slots().iter();
+        let mut slots = slots.filter(|slot| slot.registers.requester() == it.requester);
+        let who = match slots.next() {
+            Some(slot) => slot.rid.to_string(),
+            None => format!("stream {}", it.requester.stream),
+        };
+        let text = self.piece(&it.piece);
+        match (it.piece.reach, it.direction, it.bytes.len()) {
+            (Reach::Ram(_), Direction::Read, 1..=8) => {
+                format!("{who} went on: {text}: {}", bytes_text(&it.bytes))
+            }
+            (Reach::Terminated(_), ..) => {
+                format!("{who} went on: {}: {text}", it.piece.iova.start())
+            }
+            _ => format!("{who} went on: {text}"),
         }
     }
 

@@ -131,8 +131,8 @@ fn event(event: &Event) -> String {
             };
             text.push_str(&format!(" stage {stage} level {level}"));
         }
-        Detail::Ste(flaw) => text.push_str(&format!(" ({flaw:?})")),
-        Detail::Cd(flaw) => text.push_str(&format!(" ({flaw:?})")),
+        Detail::Ste(flaw) => text.push_str(&format!(" ({})", flaw.sentence())),
+        Detail::Cd(flaw) => text.push_str(&format!(" ({})", flaw.sentence())),
     }
     text
 }

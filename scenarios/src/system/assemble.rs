@@ -186,11 +186,13 @@ fn slots(machine: &Machine, topology: &Topology, smmus: usize) -> Vec<Slot> {
             true => Registers::of_virtual(function),
             false => Registers::new(function),
         };
+        let has_ats = facts.is_some_and(|facts| facts.ats);
+        let registers = if has_ats { registers.with_ats() } else { registers };
         Slot {
             rid,
             registers,
             smmu: smmu.filter(|smmu| *smmu < smmus),
-            ats: facts.filter(|facts| facts.ats).map(|_| Ats::default()),
+            ats: has_ats.then(Ats::default),
             pin: topology.pin(rid),
             edu: Edu::at(rid, topology),
         }

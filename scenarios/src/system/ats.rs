@@ -36,6 +36,10 @@ pub enum AtsState {
 pub struct Ats {
     atc: Atc,
     state: AtsState,
+    /// What its control register says.
+    enabled: bool,
+    /// Whether it is a broken device that answers no invalidation.
+    broken: bool,
     /// Answers to page requests that nobody has looked at yet, oldest first.
     responses: Vec<PageResponse>,
 }
@@ -61,6 +65,18 @@ impl Ats {
         }
         self.atc.set_silent(state == AtsState::Silent);
         self.state = state;
+    }
+
+    /// Software has stored to the control register, or it was reset.
+    pub(super) fn follow(&mut self, enabled: bool) {
+        if std::mem::replace(&mut self.enabled, enabled) == enabled {
+            return;
+        }
+        self.set(match (enabled, self.broken) {
+            (false, _) => AtsState::Off,
+            (true, false) => AtsState::On,
+            (true, true) => AtsState::Silent,
+        });
     }
 
     fn answered(&mut self, response: PageResponse) {
@@ -97,11 +113,17 @@ impl fmt::Display for NotGranted {
 }
 
 impl System {
-    /// Says what a function does about ATS; `None` if there is no such function, or it has no
-    /// cache of translations.
+    /// Says what a function does about ATS, whatever its control register says, until that
+    /// changes; one that is [silent](AtsState::Silent) stays so. `None` if there is no such
+    /// function, or it has no cache of translations.
     pub fn set_ats(&mut self, rid: Rid, state: AtsState) -> Option<()> {
         let index = self.board.slot_index(rid)?;
         let ats = self.board.slot_mut(index)?.ats.as_mut()?;
+        match state {
+            AtsState::On => ats.broken = false,
+            AtsState::Silent => ats.broken = true,
+            AtsState::Off => {}
+        }
         ats.set(state);
         Some(())
     }

@@ -20,6 +20,7 @@ use super::controller::Controller;
 use super::dma::Initiator;
 use super::edu::Edu;
 use super::message::{Arrival, Delivery};
+use super::outstanding::{CarriedOn, Outstanding};
 use super::smmu::Smmu;
 use super::x86::X86Unit;
 
@@ -56,6 +57,13 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Its translation services are as its registers have them.
+    pub(super) fn follow_ats(&mut self) {
+        if let Some(ats) = &mut self.ats {
+            ats.follow(self.registers.ats_is_enabled());
+        }
+    }
+
     /// Who its transactions come from.
     pub(super) fn initiator(&self) -> Initiator {
         Initiator { requester: self.registers.requester(), smmu: self.smmu, asks: None }
@@ -82,9 +90,13 @@ pub struct Board {
     cpu: Cpu,
     pace: Pace,
     effects: Vec<Effect>,
-    /// Whether functions answer invalidations; else whoever looks at the effects does.
+    /// Whether functions hear what SMMUs tell them; else whoever looks at the effects does.
     devices_answer: bool,
     deliveries: Vec<Delivery>,
+    /// Pieces of transfers that wait at an SMMU, oldest first.
+    pub(super) outstanding: Vec<Outstanding>,
+    /// Those that went on.
+    pub(super) carried_on: Vec<CarriedOn>,
 }
 
 /// What a board is made of.
@@ -129,10 +141,13 @@ impl Board {
             effects: Vec::new(),
             devices_answer: true,
             deliveries: Vec::new(),
+            outstanding: Vec::new(),
+            carried_on: Vec::new(),
         }
     }
 
-    /// Invalidations of devices' caches are from now on left to whoever takes the effects.
+    /// What SMMUs tell devices is from now on left to whoever takes the effects: invalidations of
+    /// their caches, and that a stalled transaction went on.
     pub fn leave_invalidations(&mut self) {
         self.devices_answer = false;
     }
@@ -203,6 +218,9 @@ impl Board {
     pub(super) fn reset_function(&mut self, rid: Rid) {
         if let Some(slot) = self.slot_index(rid).and_then(|index| self.slots.get_mut(index)) {
             slot.registers.reset();
+            slot.follow_ats();
+            let requester = slot.registers.requester();
+            self.forget_outstanding(&requester);
         }
     }
 
@@ -275,8 +293,8 @@ impl Board {
     }
 
     /// Does what an SMMU wants done: its messages are written, its wires pulse at the interrupt
-    /// controller, its invalidations reach devices; all else is kept for whoever looks. Whether an
-    /// invalidation ended.
+    /// controller, its invalidations reach devices, and transfers that had stalled go on; all else
+    /// is kept for whoever looks. Whether an invalidation ended.
     pub fn perform(&mut self, index: usize) -> bool {
         let mut ended = false;
         for effect in self.smmus[index].take_effects() {
@@ -301,7 +319,8 @@ impl Board {
                         self.effects.push(effect);
                     }
                 }
-                Effect::Resume(_) => self.effects.push(effect),
+                Effect::Resume(_) if !self.devices_answer => self.effects.push(effect),
+                Effect::Resume(_) => self.carry_on(index),
             }
         }
         ended

@@ -100,7 +100,8 @@ impl System {
     }
 
     /// A device reads into `bytes` from `iova` on. Pieces that do not reach RAM leave zeros
-    /// (measured on 6.1 and 6.12: a read that faults delivers zeros).
+    /// (measured on 6.1 and 6.12: a read that faults delivers zeros). Those that stall go on when
+    /// software says how: [`Board::take_carried_on`].
     ///
     /// # Errors
     /// [`NoTransfer`]; nothing has happened then.
@@ -117,7 +118,7 @@ impl System {
     }
 
     /// A device writes `bytes` from `iova` on. Pieces that reach neither RAM nor a doorbell are
-    /// dropped.
+    /// dropped; those that stall go on when software says how: [`Board::take_carried_on`].
     ///
     /// # Errors
     /// [`NoTransfer`]; nothing has happened then.
@@ -161,6 +162,7 @@ impl Board {
             {
                 piece.reach = Reach::Silence(pa);
             }
+            self.keep_read(initiator.smmu, initiator.requester, piece, (done, len));
             done += len;
         }
         Ok(pieces)
@@ -179,6 +181,7 @@ impl Board {
             let len = size_of_piece(piece);
             let piece_bytes = &bytes[done..done + len];
             piece.reach = self.write_piece(piece.reach, &initiator.requester, piece_bytes);
+            self.keep_write(initiator.smmu, initiator.requester, piece, piece_bytes);
             done += len;
         }
         Ok(pieces)

@@ -56,6 +56,10 @@ pub(super) struct Edu {
     destination: u64,
     count: u64,
     command: u64,
+    /// Pieces of the transfer that wait at an SMMU.
+    waiting: usize,
+    /// Whether the interrupt follows the transfer that waits.
+    interrupt_follows: bool,
 }
 
 /// A transfer it was told to make.
@@ -82,7 +86,16 @@ impl Edu {
             return None;
         }
         let device = Device::at(rid, topology)?;
-        Some(Self { device, status: 0, source: 0, destination: 0, count: 0, command: 0 })
+        Some(Self {
+            device,
+            status: 0,
+            source: 0,
+            destination: 0,
+            count: 0,
+            command: 0,
+            waiting: 0,
+            interrupt_follows: false,
+        })
     }
 
     /// Loads a register; `None` if nothing is known of it.
@@ -95,7 +108,7 @@ impl Edu {
             offset::SOURCE => Some(self.source),
             offset::DESTINATION => Some(self.destination),
             offset::COUNT => Some(self.count),
-            offset::COMMAND => Some(self.command),
+            offset::COMMAND => Some(self.command | Command::START.flag(self.waiting != 0)),
             _ => None,
         }
     }
@@ -104,6 +117,9 @@ impl Edu {
     pub(super) fn store(&mut self, bar: u8, at: u64, value: u64) -> Option<Work> {
         match at {
             _ if bar != BAR => {}
+            // While a transfer runs its registers are left alone.
+            offset::SOURCE | offset::DESTINATION | offset::COUNT | offset::COMMAND
+                if self.waiting != 0 => {}
             offset::RAISE => return self.interrupt(value),
             offset::ACKNOWLEDGE => self.status &= !value,
             offset::SOURCE => self.source = value,
@@ -146,9 +162,13 @@ impl Board {
         let follows = match work {
             Work::Interrupt => Some(Work::Interrupt),
             Work::Transfer { interrupt } => {
-                self.carry(function);
+                let waiting = self.carry(function);
                 let edu = self.slot_mut(function).and_then(|slot| slot.edu.as_mut());
-                edu.filter(|_| interrupt).and_then(|edu| edu.interrupt(Status::TRANSFER.mask()))
+                edu.and_then(|edu| {
+                    (edu.waiting, edu.interrupt_follows) = (waiting, interrupt);
+                    let is_over = interrupt && waiting == 0;
+                    is_over.then(|| edu.interrupt(Status::TRANSFER.mask())).flatten()
+                })
             }
         };
         if let Some(Work::Interrupt) = follows {
@@ -157,22 +177,20 @@ impl Board {
     }
 
     /// A read that faults delivers zeros, a write that faults is dropped (measured on 6.1 and
-    /// 6.12); so it is while the function may not make transactions.
-    fn carry(&mut self, function: usize) {
+    /// 6.12); so it is while the function may not make transactions. How many pieces wait.
+    fn carry(&mut self, function: usize) -> usize {
         let asks = self.asks(function).then_some(function);
-        let Some(slot) = self.slot_mut(function) else { return };
+        let Some(slot) = self.slot_mut(function) else { return 0 };
         let may_write = slot.registers.may_write();
         let initiator = Initiator { asks, ..slot.initiator() };
-        let Some(edu) = &slot.edu else { return };
-        let Some(Transfer { bus, offset, len, direction }) = edu.transfer() else { return };
+        let Some(edu) = &slot.edu else { return 0 };
+        let Some(Transfer { bus, offset, len, direction }) = edu.transfer() else { return 0 };
         let dma = edu.device.dma(bus, offset, len, direction);
-        match direction {
+        // Nothing that goes wrong on the bus comes back to this device.
+        let pieces = match direction {
             Direction::Write => {
                 let bytes = edu.device.outgoing(&dma).to_vec();
-                if may_write {
-                    // Nothing that goes wrong on the bus comes back to this device.
-                    let _ = self.dma_write(initiator, bus, &bytes);
-                }
+                may_write.then(|| self.dma_write(initiator, bus, &bytes))
             }
             Direction::Read => {
                 let mut bytes = vec![0; len];
@@ -181,7 +199,29 @@ impl Board {
                 if let Some(edu) = self.slot_mut(function).and_then(|slot| slot.edu.as_mut()) {
                     edu.device.incoming(&dma, came);
                 }
+                read
             }
+        };
+        let pieces = pieces.and_then(Result::ok).unwrap_or_default();
+        self.give_to_engine(function, initiator.smmu, &pieces, offset)
+    }
+
+    /// Bytes of a read that had stalled come into the buffer.
+    pub(super) fn came_in(&mut self, function: usize, from: Iova, offset: usize, bytes: &[u8]) {
+        let Some(edu) = self.slot_mut(function).and_then(|slot| slot.edu.as_mut()) else { return };
+        let dma = edu.device.dma(from, offset, bytes.len(), Direction::Read);
+        // The buffer has room: it was asked before the transfer began.
+        edu.device.incoming(&dma, bytes.get(..dma.len));
+    }
+
+    /// A piece that had stalled is over; with the last of them the transfer is.
+    pub(super) fn piece_over(&mut self, function: usize) {
+        let Some(edu) = self.slot_mut(function).and_then(|slot| slot.edu.as_mut()) else { return };
+        edu.waiting = edu.waiting.saturating_sub(1);
+        let is_over = edu.waiting == 0 && edu.interrupt_follows;
+        let follows = is_over.then(|| edu.interrupt(Status::TRANSFER.mask())).flatten();
+        if follows.is_some() {
+            self.raise(function, 0);
         }
     }
 }

@@ -1,4 +1,5 @@
 mod messages;
+mod stalls;
 
 use super::Outcome;
 use passim_model::{Access, Host, Iova, PhysAddr, Rid, Width};

@@ -8,7 +8,7 @@ use crate::recording::{Line, Recording};
 
 /// `expect` lines of recordings.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Expectations(Vec<Expectation>);
+pub struct Expectations(pub(super) Vec<Expectation>);
 
 /// One of them.
 #[derive(Clone, PartialEq, Debug)]

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use passim_model::{Access, DeviceId, Iova, Memory, PhysAddr, Requester, Rid, StreamId, Width};
+use passim_model::{
+    Access, DeviceId, Iova, Memory, PhysAddr, Requester, Rid, StreamId, SubstreamId, Width,
+};
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{Explanation, IdRegisters, Implementation, Outcome, Progress, Transaction};
 
@@ -161,9 +163,9 @@ impl Stand {
         self.smmu.take_effects();
     }
 
-    /// One access of a stream.
-    pub(super) fn translate(&mut self, stream: StreamId, iova: u64, access: Access) -> Outcome {
-        let txn = transaction(stream, iova, access);
+    /// One access.
+    pub(super) fn translate(&mut self, who: Who, iova: u64, access: Access) -> Outcome {
+        let txn = transaction(who, iova, access);
         self.smmu.translate(&mut self.memory, &txn)
     }
 
@@ -174,9 +176,24 @@ impl Stand {
     }
 }
 
-/// An access of a stream, without a SubstreamID.
-pub(super) fn transaction(stream: StreamId, iova: u64, access: Access) -> Transaction {
-    let requester = Requester { stream, substream: None, device: DeviceId::new(stream.get()) };
+/// Who accesses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Who {
+    pub(super) stream: StreamId,
+    pub(super) substream: Option<SubstreamId>,
+}
+
+impl Who {
+    /// A stream, without a SubstreamID.
+    pub(super) fn of(stream: StreamId) -> Self {
+        Self { stream, substream: None }
+    }
+}
+
+/// An access.
+pub(super) fn transaction(who: Who, iova: u64, access: Access) -> Transaction {
+    let Who { stream, substream } = who;
+    let requester = Requester { stream, substream, device: DeviceId::new(stream.get()) };
     Transaction { requester, iova: Iova::new(iova), access }
 }
 

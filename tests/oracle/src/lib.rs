@@ -1,6 +1,6 @@
 //! What must come out, computed the slow and obvious way; shares nothing with what it judges.
 //!
-//! Eight rooms, each answering one question by brute force:
+//! Nine rooms, each answering one question by brute force:
 //!
 //! - [`window`]: what a type1 container answers to MAP_DMA and UNMAP_DMA, and which page each IOVA
 //!   then reaches. Kept page by page; it knows no tree and no page table.
@@ -9,13 +9,14 @@
 //! - [`walk`]: a second reading of AArch64 translation tables (VMSAv8-64), from the architecture's
 //!   tables of index bits, block sizes and descriptor types.
 //! - [`wide`]: the same where descriptors hold 52-bit addresses (FEAT_LPA2).
+//! - [`rights`]: what a leaf of either permits.
 //! - [`dirty`]: the dirty bitmap as the kernel reports it, stale bits included.
 //! - [`iova`]: which page of a doorbell window a kernel hands out next.
 //! - [`doorbell`]: which doorbells are mapped for a domain, where, and who holds them.
 //! - [`aarch32`]: a second reading of the tables of AArch32, short descriptors and long ones.
 //!
-//! The rooms do not call one another either, but for two: `window` hands `leaves` a list of frames,
-//! and `doorbell` asks `iova` for pages. Nothing here is fast, and nothing is clever; where a
+//! The rooms do not call one another either, but for few: `window` hands `leaves` a list of frames,
+//! `doorbell` asks `iova` for pages, `walk` and `wide` ask `rights`. Nothing here is fast, and nothing is clever; where a
 //! shorter way existed, the longer one that can be read against the source was taken.
 //!
 //! Errors are positive Linux errno values, by the names below.
@@ -25,6 +26,7 @@ pub mod dirty;
 pub mod doorbell;
 pub mod iova;
 pub mod leaves;
+pub mod rights;
 pub mod walk;
 pub mod wide;
 pub mod window;

@@ -5,8 +5,9 @@
 //! levels may hold blocks, and what a descriptor's type bits say.
 //! Not for: choosing a table (TTBR0 or TTBR1, ASIDs, EPD), nesting (call it once per stage), DS=1
 //! (52-bit addresses with 4K and 16K), 128-bit descriptors, hardware update of AF and dirty state,
-//! memory attributes, execute permission.
+//! memory attributes.
 
+use crate::rights::{self, Rights, Rules};
 use crate::{Granule, Stage};
 
 /// How a table is to be read.
@@ -26,10 +27,12 @@ pub struct Config {
     pub output_bits: u8,
     /// Whether bits \[15:12\] of a 64K descriptor are address bits \[51:48\].
     pub high_address: HighAddress,
-    /// Stage 1: who asks. Ignored at stage 2.
+    /// Who asks.
     pub privilege: Privilege,
-    /// Stage 1: whether APTable counts. Ignored at stage 2, which has none.
+    /// Stage 1: whether APTable, XNTable and PXNTable count. Ignored at stage 2, which has none.
     pub table_permissions: TablePermissions,
+    /// What else decides permissions.
+    pub rules: Rules,
 }
 
 /// Meaning of bits \[15:12\] of descriptors with the 64K granule.
@@ -41,7 +44,7 @@ pub enum HighAddress {
     Present,
 }
 
-/// Privilege of a stage 1 access.
+/// Privilege of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Privilege {
     /// What a PCIe device without PASID is, unless its STE says otherwise.
@@ -53,7 +56,7 @@ pub enum Privilege {
 /// Whether table descriptors limit what lies below them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TablePermissions {
-    /// APTable counts.
+    /// APTable, XNTable and PXNTable count.
     Honoured,
     /// Switched off (HPD, HAD).
     Disabled,
@@ -70,6 +73,21 @@ pub struct Leaf {
     pub readable: bool,
     /// Permission bits let the access of [`Config::privilege`] write.
     pub writable: bool,
+    /// Permission bits let the access of [`Config::privilege`] fetch instructions.
+    pub executable: bool,
+}
+
+impl Leaf {
+    pub(crate) fn of(pa: u64, block_size: u64, rights: Rights) -> Self {
+        let Rights { read: readable, write: writable, fetch: executable } = rights;
+        Leaf { pa, block_size, readable, writable, executable }
+    }
+
+    /// The permissions together.
+    pub fn rights(&self) -> Rights {
+        let Leaf { readable: read, writable: write, executable: fetch, .. } = *self;
+        Rights { read, write, fetch }
+    }
 }
 
 /// Why a walk ended without a leaf.
@@ -171,6 +189,7 @@ impl Config {
             high_address,
             privilege: Privilege::Unprivileged,
             table_permissions: TablePermissions::Honoured,
+            rules: Rules::default(),
         }
     }
 
@@ -196,7 +215,8 @@ impl Config {
             return Err(Fault::AddressSize { level: 0 });
         }
         // With 52-bit addresses a small table is still aligned to 64 bytes.
-        let bytes = (self.entries(self.start_level) * 8).max(64);
+        let least = if self.high_address == HighAddress::Present { 64 } else { 16 };
+        let bytes = (self.entries(self.start_level) * 8).max(least);
         Ok(self.base / bytes * bytes)
     }
 
@@ -233,20 +253,11 @@ impl Config {
         }
     }
 
-    /// Readable and writable, from a leaf and the APTable bits (ORed) of the tables above it.
-    fn permissions(&self, descriptor: u64, ap_table: u64) -> (bool, bool) {
-        let (bit6, bit7) = (field(descriptor, 6, 6) == 1, field(descriptor, 7, 7) == 1);
+    /// What a leaf permits below tables whose descriptors combine to `tables` by OR.
+    fn rights(&self, descriptor: u64, tables: u64) -> Rights {
         match self.stage {
-            // S2AP[0] is read, S2AP[1] is write.
-            Stage::Two => (bit6, bit7),
-            // AP[1] is unprivileged access, AP[2] is read-only; APTable takes the same two away.
-            Stage::One => {
-                let open = match self.privilege {
-                    Privilege::Privileged => true,
-                    Privilege::Unprivileged => bit6 && ap_table & 1 == 0,
-                };
-                (open, open && !bit7 && ap_table & 2 == 0)
-            }
+            Stage::One => rights::stage1(self.rules, self.privilege, descriptor, tables),
+            Stage::Two => rights::stage2(self.rules, self.privilege, descriptor),
         }
     }
 }
@@ -280,7 +291,7 @@ pub fn translate(
         return Err(Fault::Translation { level: 0 });
     }
     let mut table = config.first_table()?;
-    let mut ap_table = 0;
+    let mut tables = 0;
     for level in config.start_level..=3 {
         let index = input / config.leaf_size(level) % config.entries(level);
         let pa = table + 8 * index;
@@ -290,7 +301,7 @@ pub fn translate(
             Meaning::Table(next) => {
                 table = next;
                 if config.table_permissions == TablePermissions::Honoured {
-                    ap_table |= field(descriptor, 62, 61);
+                    tables |= descriptor;
                 }
             }
             Meaning::Leaf(_) if field(descriptor, 10, 10) == 0 => {
@@ -298,13 +309,8 @@ pub fn translate(
             }
             Meaning::Leaf(address) => {
                 let block_size = config.leaf_size(level);
-                let (readable, writable) = config.permissions(descriptor, ap_table);
-                return Ok(Leaf {
-                    pa: address + input % block_size,
-                    block_size,
-                    readable,
-                    writable,
-                });
+                let rights = config.rights(descriptor, tables);
+                return Ok(Leaf::of(address + input % block_size, block_size, rights));
             }
         }
     }

@@ -7,7 +7,8 @@
 //! granule blocks at level 1.
 //! Not for: what `walk` is not for, and the 64K granule, which DS does not change.
 
-use crate::walk::{Leaf, Privilege, TablePermissions};
+use crate::rights::{self, Rights, Rules};
+use crate::walk::{Leaf, Privilege, TableLeaf, TablePermissions};
 use crate::{Granule, Stage};
 
 /// How a table is to be read.
@@ -25,10 +26,18 @@ pub struct Config {
     pub start_level: i8,
     /// Output address size in bits.
     pub output_bits: u8,
-    /// Stage 1: who asks. Ignored at stage 2.
+    /// Who asks.
     pub privilege: Privilege,
-    /// Stage 1: whether APTable counts. Ignored at stage 2, which has none.
+    /// Stage 1: whether APTable, XNTable and PXNTable count. Ignored at stage 2, which has none.
     pub table_permissions: TablePermissions,
+    /// What else decides permissions.
+    pub rules: Rules,
+}
+
+/// What a descriptor says at its level.
+enum Meaning {
+    Table(u64),
+    Leaf(u64),
 }
 
 /// Why a walk ended without a leaf.
@@ -64,57 +73,103 @@ pub fn translate(
         return Err(Fault::AddressSize(0));
     }
     let mut table = config.base;
-    let mut ap_table = 0;
+    let mut tables = 0;
     let mut level = config.start_level;
     loop {
         let low = low_bit(config.granule, level);
-        let top = if level == config.start_level {
-            config.input_bits
-        } else {
-            low_bit(config.granule, level - 1)
-        };
-        let index = (input % (1 << top)) >> low;
+        let index = (input % (1 << config.top(level))) >> low;
         let pa = table + 8 * index;
         let descriptor = read(pa).ok_or(Fault::Abort(pa))?;
-        let leaf = match (descriptor & 3, level) {
-            (3, 3) => true,
-            (3, _) => false,
-            (1, _) if has_blocks(config.granule, level) => true,
-            _ => return Err(Fault::Translation(level)),
-        };
-        let lowest = if leaf { low } else { low_bit(config.granule, 3) };
-        let address = field(descriptor, 49, lowest) << lowest | field(descriptor, 9, 8) << 50;
-        if address >> config.output_bits != 0 {
-            return Err(Fault::AddressSize(level));
-        }
-        if leaf {
-            if field(descriptor, 10, 10) == 0 {
+        match config.meaning(level, descriptor)? {
+            None => return Err(Fault::Translation(level)),
+            Some(Meaning::Leaf(_)) if field(descriptor, 10, 10) == 0 => {
                 return Err(Fault::Access(level));
             }
-            let (readable, writable) = permissions(config, descriptor, ap_table);
-            let block_size = 1 << low;
-            let pa = address + input % block_size;
-            return Ok(Leaf { pa, block_size, readable, writable });
+            Some(Meaning::Leaf(address)) => {
+                let rights = config.rights(descriptor, tables);
+                let block_size = 1 << low;
+                return Ok(Leaf::of(address + input % block_size, block_size, rights));
+            }
+            Some(Meaning::Table(next)) => table = next,
         }
         if config.table_permissions == TablePermissions::Honoured {
-            ap_table |= field(descriptor, 62, 61);
+            tables |= descriptor;
         }
-        table = address;
         level += 1;
     }
 }
 
-/// Readable and writable: S2AP at stage 2; AP and the APTable bits above at stage 1.
-fn permissions(config: &Config, descriptor: u64, ap_table: u64) -> (bool, bool) {
-    let (bit6, bit7) = (field(descriptor, 6, 6) == 1, field(descriptor, 7, 7) == 1);
-    if config.stage == Stage::Two {
-        return (bit6, bit7);
+/// Every leaf of the table in order of input address, access flag or not. As long as
+/// [`walk::all_leaves`](crate::walk::all_leaves) takes.
+///
+/// # Errors
+/// An abort or an address size fault anywhere in the table.
+///
+/// # Panics
+/// If the granule has no such start level.
+pub fn all_leaves(
+    config: &Config,
+    read: impl Fn(u64) -> Option<u64>,
+) -> Result<Vec<TableLeaf>, Fault> {
+    if config.base >> config.output_bits != 0 {
+        return Err(Fault::AddressSize(0));
     }
-    let open = match config.privilege {
-        Privilege::Privileged => true,
-        Privilege::Unprivileged => bit6 && ap_table & 1 == 0,
-    };
-    (open, open && !bit7 && ap_table & 2 == 0)
+    let mut leaves = Vec::new();
+    visit(config, &read, (config.start_level, config.base), 0, &mut leaves)?;
+    Ok(leaves)
+}
+
+fn visit(
+    config: &Config,
+    read: &impl Fn(u64) -> Option<u64>,
+    (level, table): (i8, u64),
+    iova: u64,
+    leaves: &mut Vec<TableLeaf>,
+) -> Result<(), Fault> {
+    let low = low_bit(config.granule, level);
+    let size = 1 << low;
+    for index in 0..1u64 << (config.top(level) - low) {
+        let pa = table + 8 * index;
+        let iova = iova + index * size;
+        let descriptor = read(pa).ok_or(Fault::Abort(pa))?;
+        match config.meaning(level, descriptor)? {
+            None => {}
+            Some(Meaning::Table(next)) => visit(config, read, (level + 1, next), iova, leaves)?,
+            Some(Meaning::Leaf(pa)) => leaves.push(TableLeaf { iova, pa, size, descriptor }),
+        }
+    }
+    Ok(())
+}
+
+impl Config {
+    /// First address bit above those that index a table at `level`.
+    fn top(&self, level: i8) -> u8 {
+        if level == self.start_level { self.input_bits } else { low_bit(self.granule, level - 1) }
+    }
+
+    /// What a descriptor says; `None` if nothing.
+    fn meaning(&self, level: i8, descriptor: u64) -> Result<Option<Meaning>, Fault> {
+        let leaf = match (descriptor & 3, level) {
+            (3, 3) => true,
+            (3, _) => false,
+            (1, _) if has_blocks(self.granule, level) => true,
+            _ => return Ok(None),
+        };
+        let lowest = low_bit(self.granule, if leaf { level } else { 3 });
+        let address = field(descriptor, 49, lowest) << lowest | field(descriptor, 9, 8) << 50;
+        if address >> self.output_bits != 0 {
+            return Err(Fault::AddressSize(level));
+        }
+        Ok(Some(if leaf { Meaning::Leaf(address) } else { Meaning::Table(address) }))
+    }
+
+    /// What a leaf permits below tables whose descriptors combine to `tables` by OR.
+    fn rights(&self, descriptor: u64, tables: u64) -> Rights {
+        match self.stage {
+            Stage::One => rights::stage1(self.rules, self.privilege, descriptor, tables),
+            Stage::Two => rights::stage2(self.rules, self.privilege, descriptor),
+        }
+    }
 }
 
 /// Lowest address bit that indexes a table at `level`.

@@ -146,8 +146,23 @@ fn move_group(
     Transition::new(works)
 }
 
+/// What domains keep of a device that leaves the one it is in.
+fn leave_domains(master: &Master, domains: &mut Slab<Domain>) {
+    let Master::SmmuV3(master) = master else { return };
+    for (_, domain) in domains.iter_mut() {
+        if let Body::SmmuV3(body) = &mut domain.body {
+            body.forget(master);
+        }
+    }
+}
+
 /// The acts after which a device that goes away reaches nothing.
-pub(super) fn forget_device(driver: &mut Driver, master: &mut Master) -> Worklist {
+pub(super) fn forget_device(
+    driver: &mut Driver,
+    master: &mut Master,
+    domains: &mut Slab<Domain>,
+) -> Worklist {
+    leave_domains(master, domains);
     match (driver, master) {
         (Driver::SmmuV3(smmu), Master::SmmuV3(master)) => {
             v3::Worklist::new(smmu.block(master)).into()
@@ -167,6 +182,7 @@ pub(super) fn move_device(
     domains: &mut Slab<Domain>,
     target: Translation,
 ) -> Worklist {
+    leave_domains(master, domains);
     let domain = match target {
         Translation::Domain(domain) => Some(domains.get_mut(domain.0).expect(KNOWN)),
         Translation::Blocked => None,

@@ -101,7 +101,7 @@ impl Iommu {
             self.drivers.get_mut(facts.driver).ok_or(BootError::NoDriver(facts.endpoint))?;
         let master = match driver {
             Driver::SmmuV3(smmu) => {
-                Master::SmmuV3(smmu.add_master(&facts.streams, frames, host)?)
+                Master::SmmuV3(smmu.add_master(&facts.streams, facts.config, frames, host)?)
             }
             Driver::SmmuV2(smmu) => {
                 let (master, work) = smmu.add_master(&facts.streams, facts.group)?;

@@ -78,6 +78,9 @@ pub struct DeviceFacts {
     pub group: u32,
     /// Which of the machine's IOMMUs translates for it: an index.
     pub driver: usize,
+    /// Where its configuration space is, if it is a PCI function and its root complex passes ATS
+    /// on.
+    pub config: Option<PhysAddr>,
 }
 
 /// All of it.
@@ -97,7 +100,7 @@ impl DeviceFacts {
         let grouped = topology.functions().iter().filter_map(|function| {
             let group = function.group?;
             let (endpoint, streams) = (function.rid.into(), vec![function.stream]);
-            Some(Self { endpoint, streams, group, driver })
+            Some(Self { endpoint, streams, group, driver, config: None })
         });
         let mut devices: Vec<_> = grouped.collect();
         devices.sort_by_key(|device| (device.group, device.endpoint));

@@ -1,5 +1,6 @@
 //! A device goes away while the machine runs.
 
+use super::attach::forget_device;
 use super::transition::{Part, Transition};
 use super::{Iommu, Owner};
 use passim_model::Endpoint;
@@ -22,8 +23,8 @@ impl Iommu {
         group.devices.retain(|member| *member != at);
         self.group_of.remove(&endpoint);
         let driver = group.driver;
-        let work =
-            super::attach::forget_device(&mut self.drivers[driver], &mut self.devices[at].master);
+        let master = &mut self.devices[at].master;
+        let work = forget_device(&mut self.drivers[driver], master, &mut self.domains);
         let mut transition = Transition::new([Part::Acts(driver, work)]);
         if !group.devices.is_empty() {
             return Some(transition);

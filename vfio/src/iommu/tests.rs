@@ -1,5 +1,6 @@
 //! What the driver sends and writes, against dumps and logs of real kernels.
 
+mod ats;
 mod beyond;
 mod board;
 mod bringup;

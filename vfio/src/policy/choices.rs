@@ -40,7 +40,7 @@ pub use self::core::{
 };
 pub use iommu::{
     BlockedState, ContextDescriptors, DefaultDomain, Smmu1Contexts, Smmu2Faults, Smmu2Unattached,
-    SmmuIntrRemap, SteUpdate,
+    Smmu3Ats, Smmu3Stalls, SmmuIntrRemap, SteUpdate,
 };
 pub use irqs::{GicV3Priority, LpiAffinity, LpiRanges, MsiDomains, V2mBlocks, WireService};
 pub use msi::{

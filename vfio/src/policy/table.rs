@@ -12,9 +12,9 @@ use super::{
     ItsDoorbellInfo, LpiAffinity, LpiRanges, MessageSafety, MissingDoorbellInfo, MsiDomains,
     MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, OverrideError, Profile, RangeEnd,
     ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Faults, Smmu2Unattached,
-    SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap,
-    UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, WindowProvider,
-    WireService, WrapErrno, ZeroPage, step_of,
+    Smmu3Ats, Smmu3Stalls, SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll,
+    UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange,
+    WindowProvider, WireService, WrapErrno, ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -299,6 +299,14 @@ policy! {
     ste_update: SteUpdate = "ste-update", "command queues in dumps of 6.1 and 6.12",
         [Linux4_6 Break Nearest, Linux6_1 Break Measured, Linux6_12 Hitless Measured,
          Linux7_2 Hitless Nearest];
+    /// What the SMMUv3 driver does with a transaction that stalled, for which nobody has a handler.
+    smmu3_stalls: Smmu3Stalls = "smmu3-stalls",
+        "a recollection of arm-smmu-v3.c before and after stalls came, in 5.14",
+        [Linux4_6 Left Remembered, Linux6_1 Aborted Remembered];
+    /// Whether the SMMUv3 driver uses PCIe ATS, where SMMU and device have it.
+    smmu3_ats: Smmu3Ats = "smmu3-ats",
+        "a recollection of arm-smmu-v3.c of 5.2, in which ATS came, of 6.1 and of 6.12; a tree of 5.12",
+        [Linux4_6 Unused Remembered, Linux6_1 Renewed Remembered, Linux6_12 Kept Remembered];
     /// What becomes of streams of an SMMUv2 that are in no domain.
     smmu2_unattached: Smmu2Unattached = "smmu2-unattached",
         "arm-smmu.c of 4.6 and 7.2; the default changed in 5.2",

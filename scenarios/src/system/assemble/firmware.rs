@@ -17,12 +17,14 @@ pub(super) fn firmware(machine: &Machine) -> Firmware {
         .filter_map(|function| {
             let (endpoint, streams) = (function.rid.into(), function.streams.clone());
             let (group, driver) = (function.group?, function.smmu?);
-            Some(DeviceFacts { endpoint, streams, group, driver })
+            // PCI Express 3.0, 7.2.2: 4 KiB for each function.
+            let config = machine.ecam.checked_add(u64::from(function.rid.get()) << 12);
+            Some(DeviceFacts { endpoint, streams, group, driver, config })
         })
         .chain((0..).zip(&machine.platforms).filter_map(|(number, platform)| {
             let (endpoint, streams) = (Endpoint::Platform(number), platform.streams.clone());
             let (group, driver) = (platform.group?, platform.smmu?);
-            Some(DeviceFacts { endpoint, streams, group, driver })
+            Some(DeviceFacts { endpoint, streams, group, driver, config: None })
         }))
         .collect();
     devices.sort_by_key(|device| (device.group, device.endpoint));

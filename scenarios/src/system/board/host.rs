@@ -105,6 +105,7 @@ impl Host for Board {
             (Target::Config, offset) => {
                 if let Some((function, register)) = self.configured(offset) {
                     let messages = self.slots[function].registers.store(register, width, value);
+                    self.slots[function].follow_ats();
                     self.send(function, messages);
                     self.drive_pin(function);
                 }

@@ -5,6 +5,38 @@ passim_model::layout! {
     pub(super) struct Idr0 {
         /// Bit 0 of TTF: tables of AArch32.
         TTF_AARCH32 = bit(2);
+        /// Bit 1 of TTF: tables of AArch64.
+        TTF_AARCH64 = bit(3);
+        /// EL2.
+        HYP = bit(9);
+        /// CD tables of two levels.
+        CD2L = bit(19);
+        /// Byte order of tables.
+        TTENDIAN = bits(22, 21);
+    }
+}
+passim_model::layout! {
+    /// SMMU_IDR1, IHI 0070 G.b 6.3.2.
+    pub(super) struct Idr1 {
+        /// SubstreamID bits.
+        SSIDSIZE = bits(10, 6);
+        /// STE.PRIVCFG and STE.INSTCFG count.
+        ATTR_PERMS_OVR = bit(26);
+    }
+}
+passim_model::layout! {
+    /// SMMU_IDR3, IHI 0070 G.b 6.3.4.
+    pub(super) struct Idr3 {
+        /// HAD counts.
+        HAD = bit(2);
+        /// Execution at stage 2 by privilege.
+        XNX = bit(4);
+        /// Small tables.
+        STT = bit(9);
+        /// E0PD counts.
+        E0PD = bit(13);
+        /// EPAN counts.
+        EPAN = bit(17);
     }
 }
 passim_model::layout! {
@@ -12,6 +44,15 @@ passim_model::layout! {
     pub(super) struct Idr5 {
         /// Output size.
         OAS = bits(2, 0);
+        /// 52-bit descriptors of small granules.
+        DS = bit(7);
+    }
+}
+passim_model::layout! {
+    /// SMMU_CR2, IHI 0070 G.b 6.3.12.
+    pub(super) struct Cr2 {
+        /// EL2 is a host's.
+        E2H = bit(0);
     }
 }
 passim_model::layout! {
@@ -86,6 +127,8 @@ passim_model::layout! {
         S2ENDI = bit(52);
         /// Access flag not looked at.
         S2AFFD = bit(53);
+        /// Tables of stage 1 are not in devices.
+        S2PTW = bit(54);
         /// Dirty state kept by hardware.
         S2HD = bit(55);
         /// Access flag kept by hardware.
@@ -95,10 +138,21 @@ passim_model::layout! {
 passim_model::layout! {
     /// STE, bits 255..192.
     pub(super) struct Ste3 {
+        /// Bit 2 of the start level.
+        SL0_2 = bit(2);
         /// 52-bit descriptors.
         S2DS = bit(3);
         /// Address of the first table.
         S2TTB = bits(51, 4);
+    }
+}
+passim_model::layout! {
+    /// Level 1 Context Descriptor, IHI 0070 G.b 5.3.
+    pub(super) struct L1Cd {
+        /// Valid.
+        V = bit(0);
+        /// The second level.
+        L2PTR = bits(51, 12);
     }
 }
 passim_model::layout! {
@@ -112,14 +166,26 @@ passim_model::layout! {
         EPD0 = bit(14);
         /// Big-endian.
         ENDI = bit(15);
+        /// 64 less the input bits of TTB1.
+        T1SZ = bits(21, 16);
+        /// Granule of TTB1.
+        TG1 = bits(23, 22);
+        /// No walks of TTB1.
+        EPD1 = bit(30);
         /// Valid.
         V = bit(31);
         /// Output size.
         IPS = bits(34, 32);
         /// Access flag not looked at.
         AFFD = bit(35);
+        /// What is writable is not executed.
+        WXN = bit(36);
+        /// What is writable without privilege is not executed with it.
+        UWXN = bit(37);
         /// Top byte ignored.
         TBI0 = bit(38);
+        /// Top byte ignored in the upper half.
+        TBI1 = bit(39);
         /// Privileged accesses keep out of unprivileged pages.
         PAN = bit(40);
         /// AArch64.
@@ -139,11 +205,19 @@ passim_model::layout! {
         E0PD0 = bit(2);
         /// Address of the first table.
         TTB0 = bits(51, 4);
+        /// For PAN, execution without privilege counts.
+        EPAN = bit(59);
     }
 }
 passim_model::layout! {
     /// CD, bits 191..128.
     pub(super) struct Cd2 {
+        /// Table descriptors of TTB1 limit nothing.
+        HAD1 = bit(1);
+        /// Unprivileged accesses keep out of TTB1.
+        E0PD1 = bit(2);
+        /// Address of the first table of the upper half.
+        TTB1 = bits(51, 4);
         /// 52-bit descriptors.
         DS = bit(58);
     }
@@ -153,3 +227,7 @@ passim_model::layout! {
 pub(super) const STE_LG2: u32 = 6;
 /// log2 of the bytes of a level 1 descriptor.
 pub(super) const L1STD_LG2: u32 = 3;
+/// log2 of the bytes of a CD.
+pub(super) const CD_LG2: u64 = 6;
+/// log2 of the bytes of a level 1 descriptor of CDs.
+pub(super) const L1CD_LG2: u64 = 3;

@@ -11,6 +11,7 @@ use super::log::{End, Lookup};
 use super::{Difference, Following};
 use crate::recording::dump::SmmuDump;
 use crate::walk::command::Ring;
+use crate::walk::stand::Who;
 
 passim_model::layout! {
     /// Doubleword 0 of a record, IHI 0070 G.b 7.3.
@@ -150,7 +151,7 @@ impl Following {
 
     fn ask(&mut self, lookup: &Lookup, iova: u64, access: Access) -> Answer {
         let stream = StreamId::new(lookup.stream);
-        match self.stand.translate(stream, iova, access) {
+        match self.stand.translate(Who::of(stream), iova, access) {
             Outcome::Translated(found) => Answer::Reaches(found.pa.get()),
             Outcome::Terminated(Terminated { cause: Cause::Event(event, _), .. }) => {
                 self.stand.empty_events();

@@ -36,8 +36,9 @@ const STAGE2: Tables<'_> = &[
     (0x1_00de_2000, 512, &[(1, 0x8000_077d), (2, 0x8020_077d)]),
 ];
 
+/// A leaf of the kind whose execution nothing forbids.
 fn leaf(pa: u64, block_size: u64, readable: bool, writable: bool) -> Result<Leaf, Fault> {
-    Ok(Leaf { pa, block_size, readable, writable })
+    Ok(Leaf { pa, block_size, readable, writable, executable: true })
 }
 
 #[test]

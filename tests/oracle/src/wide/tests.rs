@@ -12,6 +12,7 @@ fn config(granule: Granule, input_bits: u8, start_level: i8) -> Config {
         output_bits: 52,
         privilege: Privilege::Unprivileged,
         table_permissions: TablePermissions::Honoured,
+        rules: Rules::default(),
     }
 }
 
@@ -32,8 +33,16 @@ fn five_levels_of_4k() {
     let leaf = translate(&config(Granule::Size4K, 52, -1), input, memory(&words)).unwrap();
     // Bits 9:8 are 0b10: OA[51:50].
     assert_eq!((leaf.pa, leaf.block_size), (0xb_0000_1234_5567, 0x1000));
-    assert!(leaf.readable && leaf.writable);
+    assert!(leaf.readable && leaf.writable && leaf.executable);
+    let page = TableLeaf { iova: input & !0xfff, pa: leaf.pa & !0xfff, size: 0x1000, ..LEAF };
+    let all =
+        all_leaves(&config(Granule::Size4K, 52, -1), |at| Some(memory(&words)(at).unwrap_or(0)));
+    assert_eq!(all, Ok(vec![page]));
 }
+
+/// The leaf of [`five_levels_of_4k`], as far as it is known beforehand.
+const LEAF: TableLeaf =
+    TableLeaf { iova: 0, pa: 0, size: 0, descriptor: 0x0003_0000_1234_5000 | 0x643 | 0x400 };
 
 #[test]
 fn blocks_where_ds_adds_them() {

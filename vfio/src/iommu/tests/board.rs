@@ -159,6 +159,7 @@ pub(super) fn firmware() -> Firmware {
         streams: streams.iter().map(|stream| StreamId::new(*stream)).collect(),
         group,
         driver: 0,
+        config: None,
     };
     Firmware {
         drivers: vec![DriverFacts::SmmuV3 { base: PhysAddr::new(BASE) }],

@@ -104,6 +104,7 @@ fn senseless_firmware_is_refused() {
         streams: streams.iter().map(|stream| StreamId::new(*stream)).collect(),
         group,
         driver,
+        config: None,
     };
     let rid = Rid::parse("00:07.0").unwrap();
     let cases = [

@@ -28,6 +28,7 @@ fn mixed(policy: &Policy) -> Machine {
         streams: vec![StreamId::new(group)],
         group,
         driver: group as usize,
+        config: None,
     };
     let smmu = DriverFacts::SmmuV3 { base: PhysAddr::new(BASE) };
     let flat = DriverFacts::Flat { aperture, page_sizes };

@@ -163,6 +163,7 @@ fn a_flat_iommu_maps_without_hardware() {
         streams: vec![],
         group: 7,
         driver: 0,
+        config: None,
     };
     let firmware = Firmware {
         drivers: vec![DriverFacts::Flat { aperture, page_sizes }],

@@ -101,7 +101,7 @@ fn facts() -> SmmuV2Facts {
 
 fn device(group: u32, rid: u16, streams: &[u32]) -> DeviceFacts {
     let streams = streams.iter().map(|stream| StreamId::new(*stream)).collect();
-    DeviceFacts { endpoint: Rid::new(rid).into(), streams, group, driver: 0 }
+    DeviceFacts { endpoint: Rid::new(rid).into(), streams, group, driver: 0, config: None }
 }
 
 fn boot_with(

@@ -6,15 +6,19 @@ use super::entry::{Words, cd, shcfg_incoming, ste_abort, ste_bypass, ste_stage1,
 use super::queue::Ending;
 use super::work::{EntryKind, Work};
 use super::{Master, SmmuV3};
-use crate::policy::SteUpdate;
+use crate::policy::{Smmu3Ats, SteUpdate};
 use passim_model::{PhysAddr, StreamId};
 
 impl SmmuV3 {
     /// The acts that attach a device to a domain.
     pub(in crate::iommu) fn attach(&self, master: &mut Master, domain: &mut Domain) -> Vec<Work> {
+        let ats = self.uses_ats(master);
         let mut acts = Vec::new();
         if self.update == SteUpdate::Break && master.attached && !master.bypasses {
             // 6.1 leaves the old domain first.
+            if self.ats == Smmu3Ats::Renewed {
+                acts.extend(self.leave_ats(master));
+            }
             acts.extend(self.rest(master, ste_abort()));
         }
         acts.extend(self.publish_cd(domain));
@@ -28,32 +32,40 @@ impl SmmuV3 {
                     let tell = tell_cd(&master.streams);
                     acts.push(Work::Become { kind: EntryKind::Cd, at, target, tell });
                 }
-                acts.extend(self.install(master, &ste_stage1(&self.features, at), &[1]));
+                acts.extend(self.install(master, &ste_stage1(&self.features, at, ats), &[1]));
             }
             (Stage::One(_), None) => {
                 unreachable!("stage 1 has a CD table, of the domain or of the device")
             }
             (Stage::Two(vmid), _) => {
                 let (geometry, root) = (domain.paging.geometry(), domain.paging.root());
-                let ste = ste_stage2(&self.features, &geometry, root, vmid);
-                acts.extend(self.install(master, &ste, &[2, 3]));
+                let mut ste = ste_stage2(&self.features, &geometry, root, vmid, ats);
+                if self.update == SteUpdate::Break {
+                    // 6.1 leaves doubleword 1 as it stands, but for EATS.
+                    ste[1] |= shcfg_incoming();
+                }
+                let fields = if ats { &[1, 2, 3][..] } else { &[2, 3] };
+                acts.extend(self.install(master, &ste, fields));
                 acts.extend(clear_cd(master));
             }
         }
+        acts.extend(self.enter_ats(master, domain));
         acts
     }
 
     /// The acts that pass a device's addresses as they are.
     // arm-smmu-v3.c of 4.6: a domain of type DMA bypasses.
     pub(in crate::iommu) fn bypass(&self, master: &mut Master) -> Vec<Work> {
-        let mut acts = match self.update {
+        let mut acts = self.leave_ats(master);
+        acts.extend(match self.update {
             SteUpdate::Break => self.rest(master, ste_bypass()),
             SteUpdate::Hitless => {
                 let shareability =
                     if self.features.attribute_override { shcfg_incoming() } else { 0 };
                 self.install(master, &[ste_bypass(), shareability, 0, 0, 0, 0, 0, 0], &[])
             }
-        };
+        });
+        acts.extend(self.forget_in_device(master));
         master.attached = true;
         master.bypasses = true;
         acts.extend(clear_cd(master));
@@ -62,11 +74,13 @@ impl SmmuV3 {
 
     /// The acts that leave a device in no domain: everything it does aborts.
     pub(in crate::iommu) fn block(&self, master: &mut Master) -> Vec<Work> {
-        let mut acts = match self.update {
+        let mut acts = self.leave_ats(master);
+        acts.extend(match self.update {
             SteUpdate::Break if !master.attached => Vec::new(),
             SteUpdate::Break => self.rest(master, ste_abort()),
             SteUpdate::Hitless => self.install(master, &[ste_abort(), 0, 0, 0, 0, 0, 0, 0], &[]),
-        };
+        });
+        acts.extend(self.forget_in_device(master));
         master.attached = false;
         master.bypasses = false;
         acts.extend(clear_cd(master));

@@ -2,8 +2,9 @@
 
 use super::probe::SyncSignal;
 use super::wire::{
-    ARM_SMMU_MEMATTR_OIWB, ARM_SMMU_SH_ISH, CMDQ_SYNC_0_CS_IRQ, CMDQ_SYNC_0_CS_SEV, Cmdq0,
-    CmdqCfgi0, CmdqCfgi1, CmdqCfgiRange1, CmdqSync0, CmdqSync1, CmdqTlbi0, op,
+    ARM_SMMU_MEMATTR_OIWB, ARM_SMMU_SH_ISH, ATC_INV_SIZE_ALL, CMDQ_RESUME_0_RESP_ABORT,
+    CMDQ_SYNC_0_CS_IRQ, CMDQ_SYNC_0_CS_SEV, Cmdq0, CmdqAtc0, CmdqAtc1, CmdqCfgi0, CmdqCfgi1,
+    CmdqCfgiRange1, CmdqResume0, CmdqResume1, CmdqSync0, CmdqSync1, CmdqTlbi0, op,
 };
 use passim_model::{Asid, PhysAddr, StreamId, Vmid};
 
@@ -62,6 +63,34 @@ impl Command {
         Self([operation | CmdqTlbi0::VMID.of(vmid.get().into()), 0])
     }
 
+    /// A device forgets every translation it holds.
+    pub(super) fn atc_inv_all(stream: StreamId) -> Self {
+        let first = CmdqAtc0::OP.of(op::ATC_INV) | CmdqAtc0::SID.of(stream.get().into());
+        Self([first, CmdqAtc1::SIZE.of(ATC_INV_SIZE_ALL)])
+    }
+
+    /// A device forgets what it holds of `size` bytes from `start` on: of the smallest span of a
+    /// power of two of 4K, aligned to itself, that holds them all.
+    // arm_smmu_atc_inv_to_cmd: the bits in which first and last page differ; no size is all.
+    pub(super) fn atc_inv(stream: StreamId, start: u64, size: u64) -> Self {
+        let all = Self::atc_inv_all(stream);
+        if size == 0 {
+            return all;
+        }
+        let (first, last) = (start >> 12, start.wrapping_add(size - 1) >> 12);
+        let lg2 = u64::BITS - (first ^ last).leading_zeros();
+        let address = CmdqAtc1::ADDR.in_place(first >> lg2 << lg2 << 12);
+        Self([all.0[0], address | CmdqAtc1::SIZE.of(lg2.into())])
+    }
+
+    /// A stalled transaction ends, with an abort.
+    pub(super) fn resume_abort(stream: StreamId, tag: u64) -> Self {
+        let first = CmdqResume0::OP.of(op::RESUME)
+            | CmdqResume0::RESP.of(CMDQ_RESUME_0_RESP_ABORT)
+            | CmdqResume0::SID.of(stream.get().into());
+        Self([first, CmdqResume1::STAG.of(tag)])
+    }
+
     /// Complete everything before. `slot` is where in memory the command itself lies.
     // Dumps: 0xfc02046, SEV, inner shareable, write-back.
     pub(super) fn sync(signal: SyncSignal, slot: PhysAddr) -> Self {
@@ -78,3 +107,6 @@ impl Command {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

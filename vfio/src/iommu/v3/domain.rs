@@ -11,10 +11,10 @@ use crate::iommu::DomainKind;
 use crate::iommu::paging::Paging;
 use crate::iommu::rules::{DOMAIN_NO_ASID, DOMAIN_NO_MEMORY, DOMAIN_NO_VMID};
 use crate::policy::ContextDescriptors;
-use passim_model::pgtable::gather::Gather;
+use passim_model::pgtable::gather::{Gather, Invalidation};
 use passim_model::pgtable::table::{Geometry, Table};
 use passim_model::pgtable::vmsav8;
-use passim_model::{Asid, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Span, Vmid};
+use passim_model::{Asid, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Span, StreamId, Vmid};
 
 /// Input bits of stage 1.
 // Dumps of 6.1 and 6.12: T0SZ 16. 52 bits need IDR5.VAX and a kernel with 52-bit addresses.
@@ -47,6 +47,8 @@ pub(in crate::iommu) struct Domain {
     pub(super) cd: Option<PhysAddr>,
     /// Whether the SMMU may have seen it.
     pub(super) live: bool,
+    /// Streams of each device that keeps translations of it, the last to come first.
+    pub(super) asking: Vec<Vec<StreamId>>,
 }
 
 /// The shape of a domain's tables.
@@ -98,7 +100,8 @@ impl SmmuV3 {
             // start: those kernels finish a domain when they make it.
             Ok(table) => {
                 let live = self.descriptors == ContextDescriptors::PerDevice;
-                Ok(Domain { paging: Paging::new(table, self.beyond), stage, cd, live })
+                let paging = Paging::new(table, self.beyond);
+                Ok(Domain { paging, stage, cd, live, asking: Vec::new() })
             }
             Err(_) => {
                 if let Some(cd) = cd {
@@ -125,7 +128,8 @@ impl SmmuV3 {
     /// Forgets every translation of the domain.
     pub(in crate::iommu) fn flush(&self, domain: &Domain) -> Worklist {
         let commands = vec![domain.stage.tag().all()];
-        Worklist::new([Work::Submit { commands, ending: Ending::Sync }])
+        let tlb = Work::Submit { commands, ending: Ending::Sync };
+        Worklist::new([tlb].into_iter().chain(self.forget_in_devices(domain, None)))
     }
 
     /// The acts before a domain without devices can be taken apart.
@@ -159,6 +163,8 @@ impl SmmuV3 {
                 let ending = if n + 1 == batches { Ending::Sync } else { Ending::Open };
                 acts.push(Work::Submit { commands: batch.to_vec(), ending });
             }
+            let (Invalidation::Leaves(stale) | Invalidation::Walk(stale)) = invalidation;
+            acts.extend(self.forget_in_devices(domain, Some((stale.start, stale.size()))));
         }
         Worklist::new(acts)
     }

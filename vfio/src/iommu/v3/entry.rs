@@ -3,9 +3,9 @@
 use super::probe::{Features, Stalls};
 use super::wire::{
     ARM_SMMU_SH_ISH, CtxdescCd0, CtxdescCd1, STRTAB_STE_0_CFG_ABORT, STRTAB_STE_0_CFG_BYPASS,
-    STRTAB_STE_0_CFG_S1_TRANS, STRTAB_STE_0_CFG_S2_TRANS, STRTAB_STE_1_S1C_CACHE_WBRA,
-    STRTAB_STE_1_S1DSS_BYPASS, STRTAB_STE_1_S1DSS_SSID0, STRTAB_STE_1_SHCFG_INCOMING, StrtabL1Desc,
-    StrtabSte0, StrtabSte1, StrtabSte2, StrtabSte3,
+    STRTAB_STE_0_CFG_S1_TRANS, STRTAB_STE_0_CFG_S2_TRANS, STRTAB_STE_1_EATS_TRANS,
+    STRTAB_STE_1_S1C_CACHE_WBRA, STRTAB_STE_1_S1DSS_BYPASS, STRTAB_STE_1_S1DSS_SSID0,
+    STRTAB_STE_1_SHCFG_INCOMING, StrtabL1Desc, StrtabSte0, StrtabSte1, StrtabSte2, StrtabSte3,
 };
 use passim_model::pgtable::table::Geometry;
 use passim_model::pgtable::vmsav8::Granule;
@@ -34,8 +34,13 @@ pub(super) fn ste_bypass() -> u64 {
     StrtabSte0::V.of(1) | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_BYPASS)
 }
 
+/// Doubleword 1: whether the SMMU answers translation requests.
+fn eats(ats: bool) -> u64 {
+    StrtabSte1::EATS.of(if ats { STRTAB_STE_1_EATS_TRANS } else { 0 })
+}
+
 /// An STE that sends a stream to the CD at `cd`.
-pub(super) fn ste_stage1(features: &Features, cd: PhysAddr) -> Words {
+pub(super) fn ste_stage1(features: &Features, cd: PhysAddr, ats: bool) -> Words {
     let mut ste = [0; 8];
     ste[0] = StrtabSte0::V.of(1)
         | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_S1_TRANS)
@@ -44,7 +49,8 @@ pub(super) fn ste_stage1(features: &Features, cd: PhysAddr) -> Words {
         | StrtabSte1::S1CIR.of(STRTAB_STE_1_S1C_CACHE_WBRA)
         | StrtabSte1::S1COR.of(STRTAB_STE_1_S1C_CACHE_WBRA)
         | StrtabSte1::S1CSH.of(ARM_SMMU_SH_ISH)
-        | StrtabSte1::S1STALLD.flag(features.stalls == Stalls::Optional);
+        | StrtabSte1::S1STALLD.flag(features.stalls == Stalls::Optional)
+        | eats(ats);
     ste
 }
 
@@ -54,10 +60,11 @@ pub(super) fn ste_stage2(
     geometry: &Geometry,
     root: PhysAddr,
     vmid: Vmid,
+    ats: bool,
 ) -> Words {
     let mut ste = [0; 8];
     ste[0] = StrtabSte0::V.of(1) | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_S2_TRANS);
-    ste[1] = if features.attribute_override { shcfg_incoming() } else { 0 };
+    ste[1] = if features.attribute_override { shcfg_incoming() } else { 0 } | eats(ats);
     ste[2] = StrtabSte2::S2VMID.of(vmid.get().into())
         | StrtabSte2::S2T0SZ.of(u64::from(64 - geometry.input_bits))
         | StrtabSte2::S2SL0.of(start_level_code(geometry))

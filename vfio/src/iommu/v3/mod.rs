@@ -9,14 +9,18 @@
 //! | `entry` | what is written into STEs and CDs? |
 //! | `update` | in which order, while the SMMU may be reading? |
 //! | `attach` | which entries change when a device changes its domain? |
+//! | `ats` | which devices keep translations, and what must they forget? |
 //! | `domain` | tables, tags and what an unmap must tell |
 //! | `tlbi`, `command` | how are commands spelled? |
 //! | `queue`, `events` | how do commands reach the SMMU, and events the kernel? |
+//! | `stalls` | what becomes of transactions that stalled? |
 //! | `work` | which act comes next? |
 //!
 //! It writes what Linux writes, where and in the order Linux does, and knows the SMMU only through
-//! memory and registers. ATS, PASIDs, stalling devices, SVA and EL2 streams are not driven.
+//! memory and registers. Page requests, PASIDs, handlers of stalled faults, SVA and EL2 streams are
+//! not driven.
 
+mod ats;
 mod attach;
 mod command;
 mod domain;
@@ -26,6 +30,7 @@ mod ids;
 mod probe;
 mod queue;
 mod reset;
+mod stalls;
 mod streams;
 mod tlbi;
 mod update;
@@ -40,7 +45,8 @@ use super::finding::Findings;
 use super::synced::Synced;
 use super::{BootError, Finding};
 use crate::iommu::registers::Registers;
-use crate::policy::{BeyondInput, ContextDescriptors, SteUpdate};
+use crate::policy::{BeyondInput, ContextDescriptors, Smmu3Ats, Smmu3Stalls, SteUpdate};
+use ats::Ats;
 use command::Command;
 use events::EventQueue;
 use passim_model::{Frames, Host, PhysAddr, StreamId};
@@ -60,6 +66,10 @@ pub(super) struct SmmuV3 {
     descriptors: ContextDescriptors,
     update: SteUpdate,
     beyond: BeyondInput,
+    ats: Smmu3Ats,
+    stalls: Smmu3Stalls,
+    /// CMD_RESUMEs for which the queue had no room.
+    unresumed: Vec<Command>,
     findings: Findings,
 }
 
@@ -74,13 +84,17 @@ pub(super) struct Master {
     attached: bool,
     /// Whether that domain passes addresses as they are.
     bypasses: bool,
+    /// Its ATS, if device and SMMU have it.
+    ats: Option<Ats>,
 }
 
 impl SmmuV3 {
-    /// Takes a device in. Its streams abort until it is attached.
+    /// Takes a device in, with its configuration space if it may have ATS. Its streams abort until
+    /// it is attached.
     pub(super) fn add_master(
         &mut self,
         streams: &[StreamId],
+        config: Option<PhysAddr>,
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Result<Master, BootError> {
@@ -97,7 +111,9 @@ impl SmmuV3 {
             true => Some(domain::cd_frame(frames, host).ok_or(BootError::NoFrame)?),
             false => None,
         };
-        Ok(Master { streams: own, cd, attached: false, bypasses: false })
+        let config = config.filter(|_| self.features.ats && self.ats != Smmu3Ats::Unused);
+        let ats = config.and_then(|config| Ats::of(config, host));
+        Ok(Master { streams: own, cd, attached: false, bypasses: false, ats })
     }
 
     /// The wait for acts of this driver: nothing but the queue.
@@ -114,9 +130,11 @@ impl SmmuV3 {
         self.commands.recover(self.registers, &mut self.findings, host);
     }
 
-    /// The event queue's interrupt: takes every event out of the queue.
+    /// The event queue's interrupt: takes every event out of the queue, and ends what stalled.
     pub(super) fn event_interrupt(&mut self, host: &mut impl Host) -> Vec<[u64; 4]> {
-        self.events.drain(self.registers, &mut self.findings, host)
+        let events = self.events.drain(self.registers, &mut self.findings, host);
+        self.end_stalled(&events, host);
+        events
     }
 
     /// Bits of an ASID.

@@ -59,6 +59,8 @@ pub(super) struct Features {
     /// Output size of stage 2 in bits.
     pub(super) oas: u32,
     pub(super) granule: Granule,
+    /// log2 of the smallest granule: what a device with ATS may ask for at the least.
+    pub(super) unit_lg2: u32,
     pub(super) cmdq_lg2: u32,
     pub(super) evtq_lg2: u32,
     pub(super) priq_lg2: u32,
@@ -133,6 +135,7 @@ pub(super) fn probe(
         ias: if Idr0::TTF.get(idr0) == 0b11 { oas.max(40) } else { oas },
         oas,
         granule: granule(idr5, page).ok_or(BootError::NoGranule)?,
+        unit_lg2: offered(idr5).next().ok_or(BootError::NoGranule)?.lg2(),
         cmdq_lg2,
         evtq_lg2: queue(Idr1::EVTQS.get(idr1), EVENT_LG2),
         priq_lg2: queue(Idr1::PRIQS.get(idr1), PAGE_REQUEST_LG2),
@@ -173,11 +176,16 @@ fn output_bits(idr5: u64) -> u32 {
 /// The granule Linux chooses: the CPU's page size, else the largest smaller, else the smallest
 /// larger.
 fn granule(idr5: u64, page: PageSize) -> Option<Granule> {
-    let offered =
-        [(Idr5::GRAN4K, Granule::K4), (Idr5::GRAN16K, Granule::K16), (Idr5::GRAN64K, Granule::K64)];
-    let offered = offered.into_iter().filter(|(field, _)| field.is_set(idr5)).map(|(_, g)| g);
-    let (small, large): (Vec<_>, Vec<_>) = offered.partition(|granule| granule.page() <= page);
+    let (small, large): (Vec<_>, Vec<_>) =
+        offered(idr5).partition(|granule| granule.page() <= page);
     small.last().or(large.first()).copied()
+}
+
+/// The granules of the SMMU, smallest first.
+fn offered(idr5: u64) -> impl Iterator<Item = Granule> {
+    let granules =
+        [(Idr5::GRAN4K, Granule::K4), (Idr5::GRAN16K, Granule::K16), (Idr5::GRAN64K, Granule::K64)];
+    granules.into_iter().filter(move |(field, _)| field.is_set(idr5)).map(|(_, granule)| granule)
 }
 
 #[cfg(test)]

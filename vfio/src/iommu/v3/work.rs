@@ -7,7 +7,7 @@ use super::queue::{Ending, Submitted, Ticket};
 use super::update::{Round, hitless};
 use crate::iommu::finding::Finding;
 use crate::iommu::synced::Synced;
-use passim_model::{Host, PhysAddr};
+use passim_model::{Host, PhysAddr, Width};
 use std::collections::VecDeque;
 
 /// Which of the SMMU's tables an entry belongs to.
@@ -48,6 +48,13 @@ pub(in crate::iommu) enum Work {
         commands: Vec<Command>,
         /// Whether a SYNC follows.
         ending: Ending,
+    },
+    /// Store to a control register of a device's ATS.
+    Configure {
+        /// Where.
+        at: PhysAddr,
+        /// What.
+        value: u64,
     },
     /// Wait for a SYNC.
     Await(Ticket),
@@ -106,6 +113,10 @@ impl Worklist {
                         return Progress::Waiting;
                     }
                 },
+                Work::Configure { at, value } => {
+                    // A store nobody takes is lost.
+                    let _ = host.store(at, Width::W16, value);
+                }
                 Work::Await(ticket) => match smmu.completed(ticket, host) {
                     Some(proof) => self.proof = Some(proof),
                     None => {

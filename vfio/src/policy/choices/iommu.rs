@@ -44,6 +44,28 @@ choice! {
 }
 
 choice! {
+    /// What the SMMUv3 driver does with a transaction that stalled, for which nobody has a handler.
+    Smmu3Stalls {
+        /// It waits for ever: its event is only logged.
+        Left = "left",
+        /// CMD_RESUME ends it, with an abort, if it stalled at stage 1; at stage 2 it is left.
+        Aborted = "aborted",
+    }
+}
+
+choice! {
+    /// Whether the SMMUv3 driver uses PCIe ATS, where SMMU and device have it.
+    Smmu3Ats {
+        /// It does not know ATS.
+        Unused = "unused",
+        /// Switched off whenever a device leaves a domain, and on after it has entered the next.
+        Renewed = "renewed",
+        /// Left on from one domain to the next, and off where nothing translates.
+        Kept = "kept",
+    }
+}
+
+choice! {
     /// What becomes of streams of an SMMUv2 that are in no domain: the parameter `disable_bypass`
     /// of arm-smmu.
     Smmu2Unattached {

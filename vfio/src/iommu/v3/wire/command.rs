@@ -69,6 +69,46 @@ layout! {
 }
 
 layout! {
+    /// ATC_INV, doubleword 0.
+    pub(in crate::iommu::v3) struct CmdqAtc0 {
+        /// Operation.
+        OP = bits(7, 0);
+        /// Which device.
+        SID = bits(63, 32);
+    }
+}
+
+layout! {
+    /// ATC_INV, doubleword 1.
+    pub(in crate::iommu::v3) struct CmdqAtc1 {
+        /// log2 of the span in 4K.
+        SIZE = bits(5, 0);
+        /// First address.
+        ADDR = bits(63, 12);
+    }
+}
+
+layout! {
+    /// RESUME, doubleword 0.
+    pub(in crate::iommu::v3) struct CmdqResume0 {
+        /// Operation.
+        OP = bits(7, 0);
+        /// How the transaction goes on.
+        RESP = bits(13, 12);
+        /// Whose it is.
+        SID = bits(63, 32);
+    }
+}
+
+layout! {
+    /// RESUME, doubleword 1.
+    pub(in crate::iommu::v3) struct CmdqResume1 {
+        /// Which it is.
+        STAG = bits(15, 0);
+    }
+}
+
+layout! {
     /// SYNC, doubleword 0.
     pub(in crate::iommu::v3) struct CmdqSync0 {
         /// Operation.
@@ -92,6 +132,10 @@ layout! {
     }
 }
 
+/// `SIZE` of every address.
+pub(in crate::iommu::v3) const ATC_INV_SIZE_ALL: u64 = 52;
+/// `RESP`: the transaction aborts.
+pub(in crate::iommu::v3) const CMDQ_RESUME_0_RESP_ABORT: u64 = 2;
 /// `CS`: completion writes a message.
 pub(in crate::iommu::v3) const CMDQ_SYNC_0_CS_IRQ: u64 = 1;
 /// `CS`: completion wakes waiting CPUs.
@@ -111,5 +155,7 @@ pub(in crate::iommu::v3) mod op {
     pub(in crate::iommu::v3) const TLBI_S12_VMALL: u64 = 0x28;
     pub(in crate::iommu::v3) const TLBI_S2_IPA: u64 = 0x2a;
     pub(in crate::iommu::v3) const TLBI_NSNH_ALL: u64 = 0x30;
+    pub(in crate::iommu::v3) const ATC_INV: u64 = 0x40;
+    pub(in crate::iommu::v3) const RESUME: u64 = 0x44;
     pub(in crate::iommu::v3) const CMD_SYNC: u64 = 0x46;
 }

@@ -226,6 +226,31 @@ pub(in crate::iommu::v3) const CMDQ_ERR_CERROR_ABT_IDX: u64 = 2;
 /// `CMDQ_CONS.ERR`: an ATC invalidation timed out.
 pub(in crate::iommu::v3) const CMDQ_ERR_CERROR_ATC_INV_IDX: u64 = 3;
 
+/// `ID` of the events whose transactions may stall: F_TRANSLATION to F_PERMISSION.
+pub(in crate::iommu::v3) const EVT_ID_STALLING: core::ops::RangeInclusive<u64> = 0x10..=0x13;
+
+layout! {
+    /// An event, doubleword 0.
+    pub(in crate::iommu::v3) struct Evtq0 {
+        /// Which.
+        ID = bits(7, 0);
+        /// Whose.
+        SID = bits(63, 32);
+    }
+}
+
+layout! {
+    /// An event that may stall, doubleword 1.
+    pub(in crate::iommu::v3) struct Evtq1 {
+        /// Names the transaction.
+        STAG = bits(15, 0);
+        /// It waits.
+        STALL = bit(31);
+        /// Stage 2 faulted.
+        S2 = bit(39);
+    }
+}
+
 layout! {
     /// EVTQ_PROD and EVTQ_CONS, 6.3.95 and 6.3.96.
     pub(in crate::iommu::v3) struct EvtqIndex {

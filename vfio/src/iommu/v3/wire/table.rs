@@ -63,6 +63,8 @@ layout! {
 
 /// `S1DSS`: traffic without a substream uses CD 0.
 pub(in crate::iommu::v3) const STRTAB_STE_1_S1DSS_SSID0: u64 = 2;
+/// `EATS`: translation requests are answered, and the answers are final.
+pub(in crate::iommu::v3) const STRTAB_STE_1_EATS_TRANS: u64 = 1;
 /// `S1DSS`: traffic without a substream bypasses stage 1.
 pub(in crate::iommu::v3) const STRTAB_STE_1_S1DSS_BYPASS: u64 = 1;
 /// Cacheability: write-back, read- and write-allocate.

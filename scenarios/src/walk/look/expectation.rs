@@ -1,0 +1,93 @@
+//! What recordings expect of a dump, put to its SMMU.
+
+use passim_model::{Access, StreamId};
+use passim_oracle::Stage;
+use passim_oracle::walk::Privilege;
+use passim_smmu::v3::EventKind;
+
+use super::Look;
+use crate::recording::dump::Stream;
+use crate::walk::answer::{Answer, access_text};
+use crate::walk::expected::Expectation;
+use crate::walk::second::{Reading, Registers, Tables, read_stream};
+use crate::walk::stand::Who;
+
+impl Look<'_> {
+    /// An `expect` line: the page leads where it says, and allows what its flags say.
+    pub(super) fn expectation(
+        &mut self,
+        registers: &Registers,
+        streams: &[Stream],
+        it: &Expectation,
+    ) {
+        self.report.expectations += 1;
+        let (expect, before) = (&it.expect, self.report.differences.len());
+        let of_device: Vec<_> =
+            streams.iter().filter(|stream| stream.dev == expect.dev).map(|it| it.stream).collect();
+        if of_device.is_empty() {
+            let what = format!("{} of {}", expect.iova, expect.dev);
+            self.report.differs(what, "a stream of that device", "none is in the dump");
+        }
+        for stream in of_device {
+            match read_stream(registers, stream, None, &|at| self.stand.word(at)) {
+                Reading::Tables(tables) => {
+                    let allowed = self.allowed(&tables, expect.iova.get(), expect.flags);
+                    self.page(stream, it, allowed);
+                }
+                Reading::Unread(reason) => self.report.skip(reason),
+                other => {
+                    let what = format!("{} of {}", expect.iova, expect.dev);
+                    self.report.differs(what, expect.pa.to_string(), format!("{other:?}"));
+                }
+            }
+        }
+        for difference in &mut self.report.differences[before..] {
+            difference.line = Some((it.file.clone(), it.line));
+        }
+    }
+
+    /// What a line allows to read and to write. Of two stages the second is the one that mappings
+    /// are made in, and the first somebody else's: what that permits is read from its tables.
+    fn allowed(&self, tables: &Tables, iova: u64, flags: u32) -> (bool, bool) {
+        if !tables.are_nested() {
+            return allowed(tables.first_stage(), flags);
+        }
+        let (read, write) = allowed(Stage::Two, flags);
+        let word = |at| self.stand.word(at);
+        let first = tables.first_rights(iova, Privilege::Unprivileged, &word).unwrap_or_default();
+        (read && first.read, write && first.write)
+    }
+
+    fn page(&mut self, stream: StreamId, it: &Expectation, (read, write): (bool, bool)) {
+        let (iova, pa) = (it.expect.iova.get(), it.expect.pa.get());
+        for offset in [0, it.expect.size.saturating_sub(8)] {
+            for (access, is_allowed) in [(Access::READ, read), (Access::WRITE, write)] {
+                let (Some(iova), Some(pa)) = (iova.checked_add(offset), pa.checked_add(offset))
+                else {
+                    continue;
+                };
+                let found = self.ask(Who::of(stream), iova, access);
+                let agrees = match found {
+                    Answer::Reaches { pa: found, .. } => is_allowed && found == pa,
+                    Answer::Faults(kind, _) => !is_allowed && kind == EventKind::Permission,
+                    Answer::Silent => false,
+                };
+                if !agrees {
+                    let what = format!("{} at {iova:#x} of {}", access_text(access), it.expect.dev);
+                    let expected =
+                        if is_allowed { format!("{pa:#x}") } else { "F_PERMISSION".to_owned() };
+                    self.report.differs(what, expected, found.text());
+                }
+            }
+        }
+    }
+}
+
+/// What a mapping of these flags allows to read and to write. Measured on 6.1 and 6.12: stage 1
+/// has no way to forbid reading alone, stage 2 has.
+fn allowed(stage: Stage, flags: u32) -> (bool, bool) {
+    /// VFIO_DMA_MAP_FLAG_READ and VFIO_DMA_MAP_FLAG_WRITE.
+    const READ: u32 = 1 << 0;
+    const WRITE: u32 = 1 << 1;
+    (stage == Stage::One || flags & READ != 0, flags & WRITE != 0)
+}

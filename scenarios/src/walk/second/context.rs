@@ -1,0 +1,111 @@
+//! From an STE to the CD of a transaction.
+
+use passim_model::SubstreamId;
+
+use super::fields::{CD_LG2, Idr0, L1CD_LG2, L1Cd, Ste0, Ste1};
+use super::{Reading, Registers};
+
+/// The words of a CD that this reading looks at.
+pub(super) type Cd = [u64; 3];
+
+/// How the CDs of a stream lie.
+#[derive(Clone, Copy)]
+struct CdTable {
+    base: u64,
+    /// log2 of their number.
+    count_lg2: u64,
+    /// log2 of the CDs in a leaf, where there are two levels. IHI 0070 G.b 5.2, S1Fmt.
+    split: Option<u64>,
+}
+
+impl CdTable {
+    fn of(ste0: u64) -> Self {
+        let count_lg2 = Ste0::S1CDMAX.get(ste0);
+        let split = match Ste0::S1FMT.get(ste0) {
+            1 => Some(6),
+            2 => Some(10),
+            _ => None,
+        };
+        let split = split.filter(|_| count_lg2 != 0);
+        Self { base: Ste0::S1CONTEXTPTR.in_place(ste0), count_lg2, split }
+    }
+
+    /// Where the CD with this index lies.
+    fn at(&self, index: u64, through: &impl Fn(u64) -> Option<u64>) -> Result<u64, Reading> {
+        let Some(split) = self.split else { return Ok(self.base + (index << CD_LG2)) };
+        let at = self.base + (index >> split << L1CD_LG2);
+        let l1cd = through(at).ok_or(Reading::Unread(UNKNOWN))?;
+        if !L1Cd::V.is_set(l1cd) {
+            return Err(Reading::NoSubstream);
+        }
+        let leaf = L1Cd::L2PTR.in_place(l1cd) >> (split + CD_LG2) << (split + CD_LG2);
+        Ok(leaf + (index % (1 << split) << CD_LG2))
+    }
+}
+
+/// Why a CD that the dump lacks cannot be read.
+const UNKNOWN: &str = "its CD is not known";
+
+/// The CD of a transaction; `None` where STE.S1DSS lets it pass stage 1 by. IHI 0070 G.b 5.2.
+pub(super) fn select(
+    registers: &Registers,
+    [ste0, ste1]: [u64; 2],
+    substream: Option<SubstreamId>,
+    through: &impl Fn(u64) -> Option<u64>,
+) -> Result<Option<Cd>, Reading> {
+    let mut table = CdTable::of(ste0);
+    if !registers.have_substreams() {
+        table = CdTable { count_lg2: 0, split: None, ..table };
+    }
+    if table.split.is_some() && !Idr0::CD2L.is_set(registers.idr0) {
+        return Err(Reading::Nothing);
+    }
+    let substream = substream.map(|substream| u64::from(substream.get()));
+    let index = match (substream, Ste1::S1DSS.get(ste1)) {
+        (None, _) if table.count_lg2 == 0 => 0,
+        (Some(index), _) if table.count_lg2 == 0 || index >> table.count_lg2 != 0 => {
+            return Err(Reading::NoSubstream);
+        }
+        (Some(0), 2) => return Err(Reading::Disabled),
+        (Some(index), _) => index,
+        (None, 1) => return Ok(None),
+        (None, 2) => 0,
+        (None, _) => return Err(Reading::Disabled),
+    };
+    let at = table.at(index, through)?;
+    let mut words = Cd::default();
+    for (index, word) in (0u64..).zip(&mut words) {
+        *word = through(at + 8 * index).ok_or(Reading::Unread(UNKNOWN))?;
+    }
+    Ok(Some(words))
+}
+
+/// The indices of CDs that are known, and the first of each leaf that there is not.
+pub(super) fn contexts(ste0: u64, through: &impl Fn(u64) -> Option<u64>) -> Vec<u32> {
+    let table = CdTable::of(ste0);
+    let end = if table.count_lg2 == 0 { 0 } else { 1u32 << table.count_lg2.min(MAX_LG2) };
+    let mut known = Vec::new();
+    let mut index = 0;
+    while index < end {
+        let is_known = match table.at(u64::from(index), through) {
+            Ok(at) => Some(through(at).is_some()),
+            Err(Reading::NoSubstream) => {
+                known.push(index);
+                None
+            }
+            Err(_) => None,
+        };
+        if is_known == Some(true) {
+            known.push(index);
+        }
+        index += match (is_known, table.split) {
+            // Nothing more of a leaf that there is not.
+            (None, Some(split)) => 1 << split,
+            _ => 1,
+        };
+    }
+    known
+}
+
+/// IHI 0070 G.b 6.3.2, SSIDSIZE: bits of a SubstreamID at most.
+const MAX_LG2: u64 = 20;

@@ -1,0 +1,285 @@
+//! What CD and STE say of the tables of a stage.
+
+use passim_oracle::rights::Rules;
+use passim_oracle::walk::{self, Privilege, TablePermissions, start_level_of_sl0};
+use passim_oracle::{Granule, Stage, wide};
+
+use super::context::Cd;
+use super::fields::{Cd0, Cd1, Cd2, Idr0, Idr3, Idr5, Ste2, Ste3};
+use super::tables::{First, Flags, Form, Half, Second};
+use super::{Reading, Registers, World};
+
+/// What decides the tables of one half, or of stage 2.
+#[derive(Clone, Copy)]
+struct Shape {
+    stage: Stage,
+    granule: Granule,
+    base: u64,
+    input_bits: u8,
+    /// `None`: the only one that does without tables in a row.
+    start_level: Option<i8>,
+    output_bits: u8,
+    ds: bool,
+    table_permissions: TablePermissions,
+    rules: Rules,
+}
+
+/// Stage 1.
+pub(super) fn stage1(registers: &Registers, cd: &Cd, world: World) -> Result<First, Reading> {
+    let &[cd0, cd1, cd2] = cd;
+    if !Cd0::V.is_set(cd0) {
+        return Err(Reading::NoContext);
+    }
+    let two = world == World::Two;
+    // IHI 0070 G.b 5.4, EPD0 and EPD1: EL2 has TTB0 alone.
+    let disabled = [two && Cd0::EPD0.is_set(cd0), !two || Cd0::EPD1.is_set(cd0)];
+    let big_endian = Cd0::ENDI.is_set(cd0);
+    if disabled != [true; 2] && !has_order(registers, big_endian) {
+        return Err(Reading::NoContext);
+    }
+    has_format(registers, Cd0::AA64.is_set(cd0), Reading::NoContext)?;
+    let rules = Rules {
+        one_privilege: !two,
+        wxn: Cd0::WXN.is_set(cd0),
+        uwxn: Cd0::UWXN.is_set(cd0),
+        pan: two && Cd0::PAN.is_set(cd0),
+        epan: Idr3::EPAN.is_set(registers.idr3) && Cd1::EPAN.is_set(cd1),
+        ..Rules::default()
+    };
+    let ds = Idr5::DS.is_set(registers.idr5) && Cd2::DS.is_set(cd2);
+    let half = |size, granule: Option<Granule>, base, no_hierarchy: bool| {
+        let granule = granule.ok_or(Reading::Unread("a granule that is reserved"))?;
+        let permissions = match no_hierarchy && Idr3::HAD.is_set(registers.idr3) {
+            true => TablePermissions::Disabled,
+            false => TablePermissions::Honoured,
+        };
+        let ds = ds && granule != Granule::Size64K;
+        let shape = Shape {
+            stage: Stage::One,
+            granule,
+            base,
+            input_bits: input_bits(size, granule, ds)?,
+            start_level: None,
+            output_bits: output_bits(registers, Cd0::IPS.get(cd0), granule, ds),
+            ds,
+            table_permissions: permissions,
+            rules,
+        };
+        shape.form()
+    };
+    let lower = || {
+        let granule = granule0(Cd0::TG0.get(cd0));
+        half(Cd0::T0SZ.get(cd0), granule, Cd1::TTB0.in_place(cd1), Cd1::HAD0.is_set(cd1))
+    };
+    let upper = || {
+        let granule = granule1(Cd0::TG1.get(cd0));
+        half(Cd0::T1SZ.get(cd0), granule, Cd2::TTB1.in_place(cd2), Cd2::HAD1.is_set(cd2))
+    };
+    // IHI 0070 G.b 5.4, E0PD0: where there are two privileges.
+    let refuses = |is_set: bool| two && Idr3::E0PD.is_set(registers.idr3) && is_set;
+    let halves = [
+        Half {
+            form: (!disabled[0]).then(lower).transpose()?,
+            ignores_top_byte: Cd0::TBI0.is_set(cd0),
+            refuses_unprivileged: refuses(Cd1::E0PD0.is_set(cd1)),
+        },
+        Half {
+            form: (!disabled[1]).then(upper).transpose()?,
+            ignores_top_byte: Cd0::TBI1.is_set(cd0),
+            refuses_unprivileged: refuses(Cd2::E0PD1.is_set(cd2)),
+        },
+    ];
+    let access = Cd0::AFFD.is_set(cd0) || Cd0::HA.is_set(cd0);
+    let dirty = Cd0::HA.is_set(cd0) && Cd0::HD.is_set(cd0);
+    Ok(First { halves, flags: Flags { stage: Stage::One, access, dirty, big_endian } })
+}
+
+/// Stage 2.
+pub(super) fn stage2(registers: &Registers, ste2: u64, ste3: u64) -> Result<Second, Reading> {
+    has_format(registers, Ste2::S2AA64.is_set(ste2), Reading::Nothing)?;
+    let big_endian = Ste2::S2ENDI.is_set(ste2);
+    if !has_order(registers, big_endian) {
+        return Err(Reading::Nothing);
+    }
+    let granule = granule0(Ste2::S2TG.get(ste2));
+    let granule = granule.ok_or(Reading::Unread("a granule that is reserved"))?;
+    let ds = Idr5::DS.is_set(registers.idr5) && Ste3::S2DS.is_set(ste3);
+    let ds = ds && granule != Granule::Size64K;
+    let level = start_level(registers, granule, ds, (Ste2::S2SL0.get(ste2), Ste3::SL0_2.get(ste3)));
+    let level = level.ok_or(Reading::Unread("a start level that is reserved"))?;
+    let shape = Shape {
+        stage: Stage::Two,
+        granule,
+        base: Ste3::S2TTB.in_place(ste3),
+        input_bits: input_bits(Ste2::S2T0SZ.get(ste2), granule, ds)?,
+        start_level: Some(level),
+        output_bits: output_bits(registers, Ste2::S2PS.get(ste2), granule, ds),
+        ds,
+        table_permissions: TablePermissions::Disabled,
+        rules: Rules { xnx: Idr3::XNX.is_set(registers.idr3), ..Rules::default() },
+    };
+    let access = Ste2::S2AFFD.is_set(ste2) || Ste2::S2HA.is_set(ste2);
+    let dirty = Ste2::S2HA.is_set(ste2) && Ste2::S2HD.is_set(ste2);
+    let flags = Flags { stage: Stage::Two, access, dirty, big_endian };
+    Ok(Second { form: shape.form()?, flags })
+}
+
+impl Shape {
+    fn form(&self) -> Result<Form, Reading> {
+        let unsuited = Reading::Unread("an input size that does not suit granule and start level");
+        let in_a_row_lg2 = match self.stage {
+            Stage::One => 0,
+            Stage::Two => CONCATENATED_LG2,
+        };
+        let fits = |level: &i8| self.fits(*level, in_a_row_lg2);
+        let level = match self.start_level {
+            Some(level) => Some(level).filter(fits),
+            None => (-1..=3).find(fits),
+        };
+        let level = level.ok_or(unsuited)?;
+        let &Self { stage, granule, base, input_bits, output_bits, .. } = self;
+        let &Self { table_permissions, rules, .. } = self;
+        let privilege = Privilege::Unprivileged;
+        if !self.ds {
+            let config = match stage {
+                Stage::One => walk::Config::stage1(granule, base, input_bits, output_bits),
+                Stage::Two => {
+                    let level = u8::try_from(level).map_err(|_| unsuited)?;
+                    walk::Config::stage2(granule, base, input_bits, level, output_bits)
+                }
+            };
+            return Ok(Form::Narrow(walk::Config { table_permissions, rules, ..config }));
+        }
+        // IHI 0070 G.b 5.4, TTB0: aligned to the table, to 64 bytes where outputs have 52 bits.
+        let table_lg2 = input_bits - low_bit(granule, level) + 3;
+        let align_lg2 = table_lg2.max(if output_bits > 48 { 6 } else { 4 });
+        Ok(Form::Wide(wide::Config {
+            granule,
+            stage,
+            base: base >> align_lg2 << align_lg2,
+            input_bits,
+            start_level: level,
+            output_bits,
+            privilege,
+            table_permissions,
+            rules,
+        }))
+    }
+
+    /// Whether a walk can start at this level, with so many tables in a row. DDI 0487 D8.2: a level
+    /// resolves 3 bits fewer than a page has.
+    fn fits(&self, level: i8, in_a_row_lg2: u8) -> bool {
+        let first = match self.granule {
+            Granule::Size4K if self.ds => -1,
+            Granule::Size4K | Granule::Size16K => 0,
+            Granule::Size64K => 1,
+        };
+        let stride = page_lg2(self.granule) - 3;
+        (first..=3).contains(&level) && {
+            let low = low_bit(self.granule, level);
+            low < self.input_bits && self.input_bits - low <= stride + in_a_row_lg2
+        }
+    }
+}
+
+/// log2 of the most tables in a row at the start of stage 2. DDI 0487 D8.2.
+const CONCATENATED_LG2: u8 = 4;
+
+fn page_lg2(granule: Granule) -> u8 {
+    granule.bytes().trailing_zeros() as u8
+}
+
+/// Lowest address bit that a level from -1 to 3 resolves.
+fn low_bit(granule: Granule, level: i8) -> u8 {
+    let page = page_lg2(granule);
+    page + (3 - level) as u8 * (page - 3)
+}
+
+/// IHI 0070 G.b 6.3.1, TTENDIAN.
+fn has_order(registers: &Registers, big: bool) -> bool {
+    match Idr0::TTENDIAN.get(registers.idr0) {
+        2 => !big,
+        3 => big,
+        _ => true,
+    }
+}
+
+/// IHI 0070 G.b 6.3.1, TTF: which formats there are.
+fn has_format(registers: &Registers, aarch64: bool, illegal: Reading) -> Result<(), Reading> {
+    match aarch64 {
+        true if Idr0::TTF_AARCH64.is_set(registers.idr0) => Ok(()),
+        false if Idr0::TTF_AARCH32.is_set(registers.idr0) => {
+            Err(Reading::Unread("tables of AArch32, which the SMMU of the model has not"))
+        }
+        _ => Err(illegal),
+    }
+}
+
+/// IHI 0070 G.b 5.4: T0SZ is 16 to 39, less with 64K pages and more with small tables.
+fn input_bits(size: u64, granule: Granule, ds: bool) -> Result<u8, Reading> {
+    let least = if granule == Granule::Size64K || ds { 12 } else { 16 };
+    match (least..=48).contains(&size) {
+        true => Ok(64 - size as u8),
+        false => Err(Reading::Unread("an input size that is reserved")),
+    }
+}
+
+/// The level S2SL0 names, and S2SL0_2 beside it. IHI 0070 G.b 5.2; DDI 0487, VTCR_EL2.SL0 and SL2.
+fn start_level(
+    registers: &Registers,
+    granule: Granule,
+    ds: bool,
+    (sl0, sl0_2): (u64, u64),
+) -> Option<i8> {
+    match (granule, sl0) {
+        (Granule::Size4K, _) if ds && sl0_2 == 1 => (sl0 == 0).then_some(-1),
+        (Granule::Size4K, 3) => Idr3::STT.is_set(registers.idr3).then_some(3),
+        (Granule::Size16K, 3) => ds.then_some(0),
+        _ => start_level_of_sl0(granule, sl0 as u8).map(|level| level as i8),
+    }
+}
+
+/// IHI 0070 G.b 5.4, TG0 and 5.2, S2TG.
+fn granule0(field: u64) -> Option<Granule> {
+    match field {
+        0 => Some(Granule::Size4K),
+        1 => Some(Granule::Size64K),
+        2 => Some(Granule::Size16K),
+        _ => None,
+    }
+}
+
+/// IHI 0070 G.b 5.4, TG1, whose numbers are others.
+fn granule1(field: u64) -> Option<Granule> {
+    match field {
+        1 => Some(Granule::Size16K),
+        2 => Some(Granule::Size4K),
+        3 => Some(Granule::Size64K),
+        _ => None,
+    }
+}
+
+/// IHI 0070 G.b 5.4, IPS: no more than comes out, and 48 where descriptors hold no more.
+fn output_bits(registers: &Registers, field: u64, granule: Granule, ds: bool) -> u8 {
+    let bits = bits_of(field).min(bits_of(Idr5::OAS.get(registers.idr5)));
+    if granule == Granule::Size64K || ds { bits } else { bits.min(48) }
+}
+
+/// IHI 0070 G.b 6.3.6, OAS, and the fields that are numbered like it.
+fn bits_of(field: u64) -> u8 {
+    match field {
+        0 => 32,
+        1 => 36,
+        2 => 40,
+        3 => 42,
+        4 => 44,
+        5 => 48,
+        _ => 52,
+    }
+}
+
+/// IAS, IHI 0070 G.b 3.4: as many bits as come out, and 40 where AArch32 tables are known.
+pub(super) fn input_size(registers: &Registers) -> u8 {
+    let output = bits_of(Idr5::OAS.get(registers.idr5));
+    if Idr0::TTF_AARCH32.is_set(registers.idr0) { output.max(40) } else { output }
+}

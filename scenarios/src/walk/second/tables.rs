@@ -1,0 +1,375 @@
+//! Where the tables of a stream lead.
+
+use std::cell::Cell;
+
+use passim_oracle::rights::Rights;
+use passim_oracle::walk::{self, Leaf, Privilege, TableLeaf};
+use passim_oracle::{Stage, wide};
+
+/// The tables of a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Tables {
+    pub(super) stage1: Option<First>,
+    pub(super) stage2: Option<Second>,
+    /// Bits of an address that may reach stage 2 where there is no stage 1.
+    pub(super) input_bits: u8,
+    /// STE.PRIVCFG.
+    pub(super) privilege: Option<Privilege>,
+    /// STE.INSTCFG: whether every read is a fetch of instructions, or none.
+    pub(super) fetches: Option<bool>,
+}
+
+/// Stage 1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct First {
+    /// TTB0 and TTB1.
+    pub(super) halves: [Half; 2],
+    pub(super) flags: Flags,
+}
+
+/// A half of an address space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Half {
+    /// `None`: EPD, there are no tables.
+    pub(super) form: Option<Form>,
+    pub(super) ignores_top_byte: bool,
+    /// E0PD.
+    pub(super) refuses_unprivileged: bool,
+}
+
+/// Stage 2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Second {
+    pub(super) form: Form,
+    pub(super) flags: Flags,
+}
+
+/// How descriptors are spelled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// Without DS.
+    Narrow(walk::Config),
+    /// With DS.
+    Wide(wide::Config),
+}
+
+/// What hardware keeps in descriptors, or does not look at, and their byte order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Flags {
+    pub(super) stage: Stage,
+    /// An access flag of 0 is no fault.
+    pub(super) access: bool,
+    /// DBM makes a descriptor writable.
+    pub(super) dirty: bool,
+    pub(super) big_endian: bool,
+}
+
+/// What is asked of an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Asked {
+    pub(crate) privilege: Privilege,
+    pub(crate) wanted: Wanted,
+}
+
+/// What an access does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wanted {
+    Read,
+    Write,
+    /// Reads instructions.
+    Fetch,
+}
+
+/// Where an address leads an access that is permitted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Reached {
+    pub(crate) pa: u64,
+    /// Bytes of the smallest leaf on the way.
+    pub(crate) size: u64,
+}
+
+/// Why it leads nowhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Translation,
+    AddressSize,
+    Access,
+    Permission,
+    /// Memory that nobody knows.
+    Abort,
+}
+
+/// A fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Refused {
+    pub(crate) kind: Kind,
+    pub(crate) stage: Stage,
+    /// Level of the descriptor, where one decided.
+    pub(crate) level: Option<i8>,
+}
+
+impl Refused {
+    fn undecided(kind: Kind, stage: Stage) -> Self {
+        Self { kind, stage, level: None }
+    }
+}
+
+impl Wanted {
+    fn is_in(self, rights: Rights) -> bool {
+        match self {
+            Self::Read => rights.read,
+            Self::Write => rights.write,
+            Self::Fetch => rights.fetch,
+        }
+    }
+}
+
+impl Flags {
+    /// The descriptor in memory's word.
+    fn descriptor(self, word: u64) -> u64 {
+        if self.big_endian { word.swap_bytes() } else { word }
+    }
+
+    /// The descriptor as it acts.
+    fn seen(self, word: u64) -> u64 {
+        const ACCESS: u64 = 1 << 10;
+        const DIRTY: u64 = 1 << 51;
+        const WRITABLE: u64 = 1 << 7;
+        let word = self.descriptor(word);
+        let word = if self.access { word | ACCESS } else { word };
+        match self.stage {
+            _ if !self.dirty || word & DIRTY == 0 => word,
+            // AP[2] forbids, S2AP[1] allows.
+            Stage::One => word & !WRITABLE,
+            Stage::Two => word | WRITABLE,
+        }
+    }
+}
+
+impl Form {
+    fn input_bits(&self) -> u8 {
+        match self {
+            Self::Narrow(config) => config.input_bits,
+            Self::Wide(config) => config.input_bits,
+        }
+    }
+
+    /// What a walk for `input` comes to; `input` has no more than the input bits.
+    fn walk(
+        &self,
+        privilege: Privilege,
+        input: u64,
+        stage: Stage,
+        read: impl Fn(u64) -> Option<u64>,
+    ) -> Result<Leaf, Fault> {
+        let refused = |kind, level| Fault::Refused(Refused { kind, stage, level: Some(level) });
+        match *self {
+            Self::Narrow(config) => {
+                let config = walk::Config { privilege, ..config };
+                walk::translate(&config, input, read).map_err(|fault| match fault {
+                    walk::Fault::Translation { level } => refused(Kind::Translation, level as i8),
+                    walk::Fault::AddressSize { level } => refused(Kind::AddressSize, level as i8),
+                    walk::Fault::Access { level } => refused(Kind::Access, level as i8),
+                    walk::Fault::Abort { pa } => Fault::Abort(pa),
+                })
+            }
+            Self::Wide(config) => {
+                let config = wide::Config { privilege, ..config };
+                wide::translate(&config, input, read).map_err(|fault| match fault {
+                    wide::Fault::Translation(level) => refused(Kind::Translation, level),
+                    wide::Fault::AddressSize(level) => refused(Kind::AddressSize, level),
+                    wide::Fault::Access(level) => refused(Kind::Access, level),
+                    wide::Fault::Abort(pa) => Fault::Abort(pa),
+                })
+            }
+        }
+    }
+
+    fn leaves(&self, read: impl Fn(u64) -> Option<u64>) -> Option<Vec<TableLeaf>> {
+        match self {
+            Self::Narrow(config) => walk::all_leaves(config, read).ok(),
+            Self::Wide(config) => wide::all_leaves(config, read).ok(),
+        }
+    }
+}
+
+/// Why a walk found no leaf.
+enum Fault {
+    Refused(Refused),
+    /// The descriptor at this address could not be read.
+    Abort(u64),
+}
+
+impl Second {
+    fn walk(
+        &self,
+        ipa: u64,
+        privilege: Privilege,
+        read: &impl Fn(u64) -> Option<u64>,
+    ) -> Result<Leaf, Refused> {
+        if ipa >> self.form.input_bits() != 0 {
+            return Err(Refused::undecided(Kind::Translation, Stage::Two));
+        }
+        let seen = |at| Some(self.flags.seen(read(at)?));
+        self.form.walk(privilege, ipa, Stage::Two, seen).map_err(|fault| match fault {
+            Fault::Refused(refused) => refused,
+            Fault::Abort(_) => Refused::undecided(Kind::Abort, Stage::Two),
+        })
+    }
+
+    /// A word behind this stage, `None` where memory does not answer. A read of tables and CDs is
+    /// privileged data. IHI 0070 G.b 7.3.16.
+    pub(super) fn read(
+        &self,
+        ipa: u64,
+        read: &impl Fn(u64) -> Option<u64>,
+    ) -> Result<Option<u64>, Refused> {
+        let leaf = self.walk(ipa, Privilege::Privileged, read)?;
+        match leaf.readable {
+            true => Ok(read(leaf.pa)),
+            false => Err(Refused::undecided(Kind::Permission, Stage::Two)),
+        }
+    }
+}
+
+impl First {
+    fn walk(
+        &self,
+        stage2: Option<&Second>,
+        iova: u64,
+        privilege: Privilege,
+        read: &impl Fn(u64) -> Option<u64>,
+    ) -> Result<Leaf, Refused> {
+        let no_translation = Refused::undecided(Kind::Translation, Stage::One);
+        let upper = iova >> 55 & 1 == 1;
+        let half = &self.halves[usize::from(upper)];
+        // A top byte that is ignored counts as bit 55 does. IHI 0070 G.b 5.4, TBI.
+        let input = if half.ignores_top_byte { (iova << 8) as i64 >> 8 } else { iova as i64 };
+        let Some(form) = &half.form else { return Err(no_translation) };
+        if input >> form.input_bits() != if upper { -1 } else { 0 } {
+            return Err(no_translation);
+        }
+        if half.refuses_unprivileged && privilege == Privilege::Unprivileged {
+            return Err(no_translation);
+        }
+        let input = input as u64 & ((1 << form.input_bits()) - 1);
+        let through = |at| match stage2 {
+            None => read(at),
+            Some(second) => second.read(at, read).ok().flatten(),
+        };
+        let seen = |at| Some(self.flags.seen(through(at)?));
+        form.walk(privilege, input, Stage::One, seen).map_err(|fault| match fault {
+            Fault::Refused(refused) => refused,
+            // Perhaps the table itself lies where stage 2 does not lead.
+            Fault::Abort(pa) => match stage2.map(|second| second.read(pa, read)) {
+                Some(Err(refused)) => refused,
+                _ => Refused::undecided(Kind::Abort, Stage::One),
+            },
+        })
+    }
+}
+
+impl Tables {
+    /// Stage that turns an IOVA into what comes next.
+    pub(crate) fn first_stage(&self) -> Stage {
+        if self.stage1.is_some() { Stage::One } else { Stage::Two }
+    }
+
+    /// Whether both stages translate.
+    pub(crate) fn are_nested(&self) -> bool {
+        self.stage1.is_some() && self.stage2.is_some()
+    }
+
+    /// Bits of an IOVA that the tables of the lower half translate; 0 where it has none.
+    pub(crate) fn input_bits(&self) -> u8 {
+        let form = match (&self.stage1, &self.stage2) {
+            (Some(first), _) => first.halves[0].form.as_ref(),
+            (None, second) => second.as_ref().map(|second| &second.form),
+        };
+        form.map_or(0, Form::input_bits)
+    }
+
+    /// Every leaf of the first stage, by IOVA, those of TTB1 last; `None` if a table is not known,
+    /// or more than `most` words would be read: a table may lead back to itself.
+    pub(crate) fn leaves(
+        &self,
+        read: &impl Fn(u64) -> Option<u64>,
+        most: u64,
+    ) -> Option<Vec<TableLeaf>> {
+        let reads = Cell::new(0);
+        let bounded = |at| {
+            reads.set(reads.get() + 1);
+            read(at).filter(|_| reads.get() <= most)
+        };
+        let Some(first) = &self.stage1 else {
+            let Some(second) = &self.stage2 else { return Some(Vec::new()) };
+            return second.form.leaves(|at| Some(second.flags.descriptor(bounded(at)?)));
+        };
+        let mut leaves = Vec::new();
+        for (half, upper) in first.halves.iter().zip([false, true]) {
+            let Some(form) = &half.form else { continue };
+            let through = |at| {
+                let word = match &self.stage2 {
+                    None => bounded(at),
+                    Some(second) => second.read(at, &bounded).ok().flatten(),
+                };
+                Some(first.flags.descriptor(word?))
+            };
+            let above = if upper { u64::MAX << form.input_bits() } else { 0 };
+            let own = form.leaves(through)?.into_iter();
+            leaves.extend(own.map(|leaf| TableLeaf { iova: leaf.iova | above, ..leaf }));
+        }
+        Some(leaves)
+    }
+
+    /// Where an IOVA leads an access, in the order of IHI 0070 G.b 7.3.22: stage 1 and what it
+    /// permits before stage 2.
+    pub(crate) fn translate(
+        &self,
+        iova: u64,
+        asked: Asked,
+        read: &impl Fn(u64) -> Option<u64>,
+    ) -> Result<Reached, Refused> {
+        let Asked { privilege, wanted } = self.overridden(asked);
+        let no_permission = |stage| Refused::undecided(Kind::Permission, stage);
+        let mut reached = Reached { pa: iova, size: u64::MAX };
+        if let Some(first) = &self.stage1 {
+            let leaf = first.walk(self.stage2.as_ref(), iova, privilege, read)?;
+            if !wanted.is_in(leaf.rights()) {
+                return Err(no_permission(Stage::One));
+            }
+            reached = Reached { pa: leaf.pa, size: leaf.block_size };
+        } else if iova >> self.input_bits != 0 {
+            // IHI 0070 G.b 3.4: more than may pass a stage 1 that is not there.
+            return Err(Refused::undecided(Kind::AddressSize, Stage::One));
+        }
+        let Some(second) = &self.stage2 else { return Ok(reached) };
+        let leaf = second.walk(reached.pa, privilege, read)?;
+        if !wanted.is_in(leaf.rights()) {
+            return Err(no_permission(Stage::Two));
+        }
+        Ok(Reached { pa: leaf.pa, size: reached.size.min(leaf.block_size) })
+    }
+
+    /// What stage 1 permits an access; `None` where it refuses or there is none.
+    pub(crate) fn first_rights(
+        &self,
+        iova: u64,
+        privilege: Privilege,
+        read: &impl Fn(u64) -> Option<u64>,
+    ) -> Option<Rights> {
+        let privilege = self.privilege.unwrap_or(privilege);
+        let leaf = self.stage1.as_ref()?.walk(self.stage2.as_ref(), iova, privilege, read);
+        Some(leaf.ok()?.rights())
+    }
+
+    /// The access as STE.PRIVCFG and STE.INSTCFG make it; a write stays one.
+    fn overridden(&self, asked: Asked) -> Asked {
+        let wanted = match (asked.wanted, self.fetches) {
+            (Wanted::Read, Some(true)) => Wanted::Fetch,
+            (Wanted::Fetch, Some(false)) => Wanted::Read,
+            (wanted, _) => wanted,
+        };
+        Asked { privilege: self.privilege.unwrap_or(asked.privilege), wanted }
+    }
+}

@@ -1,0 +1,91 @@
+//! What a leaf of VMSAv8-64 permits, below the tables that limit it.
+//!
+//! For: reading, writing and executing at either privilege. Written from the tables of the Arm ARM
+//! (DDI 0487, D8.4): AP and S2AP for data, XN and PXN for instructions, what table descriptors take
+//! away, and what a regime forbids on top (WXN, UWXN, PAN).
+//! Not for: permission indirection, the permissions of AArch32.
+
+use crate::walk::Privilege;
+
+/// What an access may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Rights {
+    /// Data may be read.
+    pub read: bool,
+    /// Data may be written.
+    pub write: bool,
+    /// Instructions may be fetched, whether or not data may be read.
+    pub fetch: bool,
+}
+
+impl Rights {
+    /// What both permit.
+    pub fn and(self, other: Self) -> Self {
+        Rights {
+            read: self.read && other.read,
+            write: self.write && other.write,
+            fetch: self.fetch && other.fetch,
+        }
+    }
+}
+
+/// What decides permissions beside descriptors and the access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// Stage 1 of a regime that knows one privilege (EL2, EL3).
+    pub one_privilege: bool,
+    /// WXN: what may be written is not executed.
+    pub wxn: bool,
+    /// UWXN: what may be written without privilege is not executed with it.
+    pub uwxn: bool,
+    /// PAN: what may be read or written without privilege is neither with it.
+    pub pan: bool,
+    /// EPAN: for PAN, what may be executed without privilege counts as well.
+    pub epan: bool,
+    /// Stage 2: XN\[1:0\] tells privileges apart (FEAT_XNX). Without, XN\[1\] alone counts.
+    pub xnx: bool,
+}
+
+/// Stage 1: a leaf, and the bits of the tables above it combined by OR.
+pub fn stage1(rules: Rules, privilege: Privilege, leaf: u64, tables: u64) -> Rights {
+    let bit = |word: u64, at: u32| word >> at & 1 == 1;
+    let read_only = bit(leaf, 7) || bit(tables, 62);
+    let xn = bit(leaf, 54) || bit(tables, 60);
+    if rules.one_privilege {
+        // AP[1], APTable[0], PXN and PXNTable mean nothing here.
+        let write = !read_only;
+        return Rights { read: true, write, fetch: !xn && !(rules.wxn && write) };
+    }
+    let open = bit(leaf, 6) && !bit(tables, 61);
+    let pxn = bit(leaf, 53) || bit(tables, 59);
+    let user = Rights { read: open, write: open && !read_only, fetch: !xn };
+    match privilege {
+        Privilege::Unprivileged => {
+            Rights { fetch: user.fetch && !(rules.wxn && user.write), ..user }
+        }
+        Privilege::Privileged => {
+            let theirs = user.read || user.write || (rules.epan && user.fetch);
+            let kept_out = rules.pan && theirs;
+            let write = !read_only && !kept_out;
+            // What is writable without privilege is privileged-execute-never, UWXN or not.
+            let fetch = !pxn && !user.write && !(rules.uwxn && user.write);
+            Rights { read: !kept_out, write, fetch: fetch && !(rules.wxn && write) }
+        }
+    }
+}
+
+/// Stage 2.
+pub fn stage2(rules: Rules, privilege: Privilege, leaf: u64) -> Rights {
+    let bit = |at: u32| leaf >> at & 1 == 1;
+    let fetch = match (bit(54), bit(53), privilege) {
+        (high, _, _) if !rules.xnx => !high,
+        (false, false, _) => true,
+        (false, true, privilege) => privilege == Privilege::Unprivileged,
+        (true, false, _) => false,
+        (true, true, privilege) => privilege == Privilege::Privileged,
+    };
+    Rights { read: bit(6), write: bit(7), fetch }
+}
+
+#[cfg(test)]
+mod tests;
