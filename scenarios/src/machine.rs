@@ -256,8 +256,10 @@ pub struct Function {
     pub smmu: Option<usize>,
     /// StreamIDs of its DMA: its own first, then those of bridges that answer for it.
     pub streams: Vec<StreamId>,
-    /// What the ITS knows its messages by.
+    /// What an ITS knows its messages by.
     pub device_id: DeviceId,
+    /// Which ITS firmware names for its messages: an index into [`GicIts::its`].
+    pub its: usize,
     /// Reserved regions of its group.
     pub reserved: Vec<Reserved>,
     /// Message-signalled interrupts its driver holds at boot, ascending by interrupt number.
@@ -281,8 +283,10 @@ pub struct Platform {
     pub smmu: Option<usize>,
     /// StreamIDs of its DMA; at least one behind an SMMU.
     pub streams: Vec<StreamId>,
-    /// What the ITS knows its messages by.
+    /// What an ITS knows its messages by.
     pub device_id: DeviceId,
+    /// Which ITS firmware names for its messages: an index into [`GicIts::its`].
+    pub its: usize,
     /// Its register windows.
     pub regions: Vec<Span<PhysAddr>>,
     /// Its wired interrupts.

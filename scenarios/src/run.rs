@@ -41,7 +41,7 @@ use passim_vfio::process::{Capabilities, Start};
 use self::bare::Bare;
 use crate::chosen::{Chosen, NoSuch, meant_profile, preset};
 use crate::machine::Machine;
-use crate::op::{Number, Op, PaceName, Setting, YesNo};
+use crate::op::{ItsOp, Number, Op, PaceName, Setting, YesNo};
 use crate::replay::machine_named;
 use crate::script::{Place, Text};
 use crate::system::{Pace, Setup, System};
@@ -378,8 +378,8 @@ impl Running {
             | Op::Pending {} => self.messages(op),
             Op::Findings {} => Ok(self.findings()),
             Op::Hardware(op) => self.raw(op),
-            Op::Smmu(_) | Op::Its(_) => Err(Unperformable::new("a kernel drives this machine")
-                .hint("`bare NAME` builds one that no kernel runs on")),
+            Op::Its(ItsOp::ItsMappings { its }) => its::mappings(&self.system.board, *its),
+            Op::Smmu(_) | Op::Its(_) => Err(its::driven()),
             _ => self.calls(op),
         }
     }

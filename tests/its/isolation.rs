@@ -12,16 +12,21 @@ use std::path::Path;
 /// Functions of the boards that can send messages, and by which capability.
 const DEVICES: [(&str, &str); 3] = [("00:01.0", "msi"), ("00:02.0", "msix"), ("00:03.0", "msix")];
 
+/// The same of the board with two ITSs: one behind the first, two behind the second.
+const BEHIND_TWO: [(&str, &str); 3] = [("00:02.0", "msi"), ("80:01.0", "msix"), ("80:02.0", "msi")];
+
 /// One scenario under way.
 struct World {
     runner: Runner,
+    devices: [(&'static str, &'static str); 3],
     /// What was done.
     lines: Vec<String>,
 }
 
 impl World {
     fn new(machine: &str) -> Self {
-        let mut world = Self { runner: Runner::new(), lines: Vec::new() };
+        let devices = if machine.contains("two-its") { BEHIND_TWO } else { DEVICES };
+        let mut world = Self { runner: Runner::new(), devices, lines: Vec::new() };
         world.ask(machine);
         world
     }
@@ -35,21 +40,26 @@ impl World {
     }
 
     fn enable(&mut self, device: usize, vectors: usize) {
-        let (name, index) = DEVICES[device];
-        self.ask(&format!("attach dev={name}"));
+        self.enable_in(device, vectors, "");
+    }
+
+    /// Attaches a device to a container, its own without a word, and turns its vectors on.
+    fn enable_in(&mut self, device: usize, vectors: usize, container: &str) {
+        let (name, index) = self.devices[device];
+        self.ask(&format!("attach dev={name}{container}"));
         let index = if index == "msi" { " index=msi" } else { "" };
         self.ask(&format!("enable dev={name} vectors={vectors}{index}"));
     }
 
     /// The eventfd counters of a device.
     fn counters(&mut self, device: usize, vectors: usize) -> Vec<String> {
-        let name = DEVICES[device].0;
+        let name = self.devices[device].0;
         let ask = |vector| format!("eventfd dev={name} vector={vector}");
         (0..vectors).map(|vector| self.ask(&ask(vector))).collect()
     }
 }
 
-fn machine() -> impl Strategy<Value = String> {
+fn machine(name: &'static str) -> impl Strategy<Value = String> {
     let preset = prop_oneof![
         Just("arch-strict".to_owned()),
         Just("qemu".to_owned()),
@@ -57,7 +67,7 @@ fn machine() -> impl Strategy<Value = String> {
         Just("gic600".to_owned()),
         (0u32..1000).prop_map(|seed| format!("adversarial seed={seed}")),
     ];
-    preset.prop_map(|preset| format!("machine virt-its profile=linux-6.12 gic={preset}"))
+    preset.prop_map(move |preset| format!("machine {name} profile=linux-6.12 gic={preset}"))
 }
 
 proptest! {
@@ -65,7 +75,7 @@ proptest! {
 
     #[test]
     fn behind_an_its_a_device_raises_only_what_is_its_own(
-        machine in machine(),
+        machine in machine("virt-its"),
         attacker in 0usize..3,
         vectors in prop::collection::vec(1usize..5, 3),
         writes in prop::collection::vec(
@@ -85,6 +95,42 @@ proptest! {
         }
         for victim in (0..3).filter(|device| *device != attacker) {
             for counter in world.counters(victim, count(victim)) {
+                prop_assert_eq!(counter, "counter 0", "{}", world.lines.join("\n"));
+            }
+        }
+        prop_assert_eq!(world.ask("pending"), "nothing");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Two ITSs, and a container whose devices may write to the frames of both: each ITS finds only
+    /// the writer's own events.
+    #[test]
+    fn behind_two_itss_a_device_raises_only_what_is_its_own(
+        machine in machine("two-its"),
+        attacker in 0usize..3,
+        shared in any::<bool>(),
+        vectors in prop::collection::vec(1usize..4, 3),
+        writes in prop::collection::vec(
+            (0u64..2, prop_oneof![Just(0x40u64), 0u64..0x1000], any::<u32>(), any::<bool>()),
+            1..12,
+        ),
+    ) {
+        let mut world = World::new(&machine);
+        for device in 0..3 {
+            let container = if shared && device > 0 { " container=3" } else { "" };
+            world.enable_in(device, vectors[device], container);
+        }
+        let name = BEHIND_TWO[attacker].0;
+        for (page, offset, value, small) in writes {
+            let value = if small { value % 0x2010 } else { value };
+            let iova = 0x800_0000 + page * 0x1000 + offset / 4 * 4;
+            world.ask(&format!("write dev={name} iova={iova:#x} value={value} size=4"));
+        }
+        for victim in (0..3).filter(|device| *device != attacker) {
+            for counter in world.counters(victim, vectors[victim]) {
                 prop_assert_eq!(counter, "counter 0", "{}", world.lines.join("\n"));
             }
         }
@@ -147,7 +193,8 @@ fn functions_that_share_a_device_id_share_a_group() {
         let machine = passim::machine::builtin(machine).unwrap().unwrap();
         for a in &machine.functions {
             for b in &machine.functions {
-                let both = a.group.zip(b.group).filter(|_| a.device_id == b.device_id);
+                let both =
+                    a.group.zip(b.group).filter(|_| (a.its, a.device_id) == (b.its, b.device_id));
                 assert!(both.is_none_or(|(a, b)| a == b), "{} and {}", a.rid, b.rid);
             }
         }

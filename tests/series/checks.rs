@@ -1,5 +1,7 @@
 //! What holds after every step.
 
+use std::collections::BTreeSet;
+
 use passim::system::{Outcome, Reach};
 use passim_model::{Access, Endpoint, Host, Iova, Rid};
 use passim_vfio::policy::{ItsDoorbellInfo, MsiMapping};
@@ -16,7 +18,34 @@ pub(crate) fn all(world: &mut World) -> Result<(), String> {
     windows_are_nobodys_memory(world)?;
     references_are_vectors(world)?;
     devices_reach_what_is_mapped(world)?;
+    events_are_where_their_device_is(world)?;
     messages_translate(world)
+}
+
+/// The ITS that firmware names for a device has its events, each with the LPI the kernel gave it; and
+/// what an ITS has of events is that of its devices.
+fn events_are_where_their_device_is(world: &World) -> Result<(), String> {
+    let Some(gic) = world.system.board.gicv3() else { return Ok(()) };
+    let mut wanted = vec![BTreeSet::new(); gic.its().len()];
+    let users = world.open().into_iter().map(|(rid, _)| Endpoint::from(rid));
+    for device in users.chain(world.held.iter().copied()) {
+        let requester = world.system.topology().requester(device).ok_or("no such device")?;
+        let vectors = world.system.kernel.vectors(device).into_iter();
+        let sent = vectors.filter(|vector| vector.message.address != 0);
+        wanted[world.its_of(device)].extend(sent.map(|vector| (requester.device, vector.intid)));
+    }
+    for (at, (its, wanted)) in gic.its().iter().zip(wanted).enumerate() {
+        let found = its.mappings(world.system.board.memory()).map_err(|error| error.to_string())?;
+        let events = found
+            .devices
+            .iter()
+            .flat_map(|(&device, entry)| entry.events.values().map(move |&(lpi, _)| (device, lpi)));
+        let found: BTreeSet<_> = events.collect();
+        if found != wanted {
+            return Err(format!("its {at} has {found:?}, the kernel {wanted:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// Every device of a container reaches the memory that is mapped there, whatever IOMMU it is behind,
@@ -96,10 +125,13 @@ fn references_are_vectors(world: &World) -> Result<(), String> {
                     == Some(passim_vfio::iommu::Translation::Domain(domain))
             };
             let devices = world.open().into_iter().filter(inside);
-            let vectors: Vec<_> = devices.flat_map(|(rid, _)| kernel.vectors(rid)).collect();
+            let vectors = devices.flat_map(|(rid, _)| {
+                let vectors = kernel.vectors(rid).into_iter();
+                vectors.map(move |it| world.frame_of(rid, it.intid.get()))
+            });
+            let frames: Vec<_> = vectors.collect();
             for doorbell in kernel.iommu().doorbells(domain) {
-                let held =
-                    vectors.iter().filter(|it| world.frame_of(it.intid.get()) == Some(doorbell.pa));
+                let held = frames.iter().filter(|frame| **frame == Some(doorbell.pa));
                 let held = held.count() as u64;
                 if held != doorbell.references || held == 0 {
                     return Err(format!("{doorbell:?} is held by {held} vectors"));
@@ -135,7 +167,8 @@ fn messages_translate(world: &mut World) -> Result<(), String> {
                 return Err(format!("{rid} holds {held:x?} for {vector:?}"));
             }
             let at = Iova::new(vector.message.address);
-            let frame = world.frame_of(vector.intid.get()).map(|frame| frame.get() + SETSPI_NS);
+            let frame = world.frame_of(rid, vector.intid.get());
+            let frame = frame.map(|frame| frame.get() + SETSPI_NS);
             let outcome = world.system.translate(rid, at, Access::WRITE);
             let reached = match &outcome {
                 Some(Outcome::Translated(translated)) => Some(translated.pa.get()),

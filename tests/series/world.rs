@@ -65,6 +65,8 @@ pub(crate) struct World {
     pid: Pid,
     /// The pages doorbells are in, each with the interrupts messages to it become.
     frames: Vec<(PhysAddr, core::ops::Range<u32>)>,
+    /// The ITS of each device, where there are several.
+    its: BTreeMap<Endpoint, usize>,
     /// Devices on no bus that drivers of the kernel have.
     pub(crate) held: Vec<Endpoint>,
     /// Functions VFIO has, ascending, with their groups.
@@ -104,13 +106,15 @@ impl World {
                 });
                 frames.collect()
             }
-            // The drawn machines have one ITS.
             Gic::Its(gic) => {
                 gic.its.iter().map(|its| (PhysAddr::new(its.get() + ITS_FRAME), LPIS)).collect()
             }
         };
         let boards = (0..).map(Endpoint::Platform).zip(&machine.platforms);
         let held = boards.filter(|(_, device)| device.messages > 0).map(|(it, _)| it).collect();
+        let its = machine.functions.iter().map(|it| (Endpoint::from(it.rid), it.its));
+        let boards = (0..).map(Endpoint::Platform).zip(&machine.platforms);
+        let its = its.chain(boards.map(|(device, it)| (device, it.its))).collect();
         let (containers, attached) = ([None, None], BTreeMap::new());
         let eventfds = BTreeMap::new();
         let (translated, undone) = (BTreeSet::new(), false);
@@ -118,6 +122,7 @@ impl World {
             system,
             pid,
             frames,
+            its,
             held,
             functions,
             containers,
@@ -129,10 +134,16 @@ impl World {
         }
     }
 
-    /// The page that holds the doorbell of an interrupt, by its INTID.
-    pub(crate) fn frame_of(&self, intid: u32) -> Option<PhysAddr> {
-        let mut frames = self.frames.iter();
-        frames.find(|(_, intids)| intids.contains(&intid)).map(|(base, _)| *base)
+    /// The page that holds the doorbell of an interrupt of a device: of a GICv2m frame by its INTID,
+    /// of ITSs by the device.
+    pub(crate) fn frame_of(&self, device: impl Into<Endpoint>, intid: u32) -> Option<PhysAddr> {
+        let mut frames = self.frames.iter().filter(|(_, intids)| intids.contains(&intid));
+        frames.nth(self.its.get(&device.into()).copied()?).map(|(base, _)| *base)
+    }
+
+    /// The ITS of a device.
+    pub(crate) fn its_of(&self, device: Endpoint) -> usize {
+        self.its.get(&device).copied().unwrap_or(0)
     }
 
     /// Devices that are open, and their groups.

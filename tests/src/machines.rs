@@ -41,8 +41,9 @@ pub enum Slot {
 pub enum Gic {
     /// A GICv2, and the SPIs of each of its GICv2m frames; 1 to 4 of them.
     Frames(Vec<u32>),
-    /// A GICv3 with an ITS.
-    Its,
+    /// A GICv3 with this many ITSs, 1 or 2. Slots and devices on no bus belong to one after the
+    /// other.
+    Its(usize),
 }
 
 /// A device of the board that is on no bus.
@@ -122,7 +123,7 @@ pub fn plans() -> impl Strategy<Value = Plan> {
 fn gics() -> impl Strategy<Value = Gic> {
     prop_oneof![
         2 => proptest::collection::vec(1..=32u32, 1..=4).prop_map(Gic::Frames),
-        1 => Just(Gic::Its),
+        1 => (1..=2usize).prop_map(Gic::Its),
     ]
 }
 
@@ -177,10 +178,14 @@ impl Plan {
 
 impl Plan {
     fn gic_text(&self, text: &mut String) {
-        let Gic::Frames(frames) = &self.gic else {
-            *text += "\n[gic.its]\ndistributor = 0x0800_0000\n";
-            *text += "its = 0x0808_0000\nredistributors = 0x080a_0000\n";
-            return;
+        let frames = match &self.gic {
+            Gic::Frames(frames) => frames,
+            Gic::Its(count) => {
+                let places = ["0x0808_0000", "0x0900_0000"][..*count].join(", ");
+                *text += "\n[gic.its]\ndistributor = 0x0800_0000\n";
+                writeln!(text, "its = [{places}]\nredistributors = 0x080a_0000").unwrap();
+                return self.msi_map_text(*count, text);
+            }
         };
         *text +=
             "\n[gic.v2m]\ndistributor = 0x0800_0000\ncpu_interface = 0x0801_0000\nframes = [\n";
@@ -193,12 +198,41 @@ impl Plan {
         *text += "]\n";
     }
 
+    /// The ITS of each slot. DeviceIDs at the first are requester identifiers; at the second they
+    /// begin with 0 again, so that a number is a device of both.
+    fn msi_map_text(&self, itss: usize, text: &mut String) {
+        if itss < 2 {
+            return;
+        }
+        *text += "\n[msi_map]\nentries = [\n";
+        let mut next = 0;
+        for (index, (root, _)) in self.slots.iter().enumerate().filter(|(index, _)| index % 2 == 1)
+        {
+            let (root, device) = (root * BUSES, index + 1);
+            for (rid, count) in [(root << 8 | device << 3, 8), ((root + device) << 8, 0x100)] {
+                let range = format!("rid = {rid:#x}, count = {count:#x}");
+                writeln!(text, "{{ {range}, its = 1, device_id = {next:#x} }},").unwrap();
+                next += count;
+            }
+        }
+        *text += "]\n";
+    }
+
+    /// The ITS of a device on no bus.
+    fn its_of(&self, index: usize) -> usize {
+        match self.gic {
+            Gic::Its(count) => index % count,
+            Gic::Frames(_) => 0,
+        }
+    }
+
     /// Devices on no bus have streams and DeviceIDs that no function has.
     fn board_text(&self, text: &mut String) {
         for (index, (smmu, device)) in self.board.iter().enumerate() {
             let (base, id) = (0x0c00_0000 + 0x1_0000 * index, 0xf000 + index);
             write!(text, "\n[[platform]]\nname = \"{base:x}.engine\"\nsmmu = {smmu}\n").unwrap();
             write!(text, "streams = [{id:#x}]\ndevice_id = {id:#x}\n").unwrap();
+            writeln!(text, "its = {}", self.its_of(index)).unwrap();
             writeln!(text, "regions = [{{ base = {base:#x}, size = 0x1000 }}]").unwrap();
             match device {
                 BoardDevice::User(wires) => {

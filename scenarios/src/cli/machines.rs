@@ -53,6 +53,7 @@ struct FunctionEntry {
     smmu: Option<usize>,
     streams: Vec<u32>,
     device_id: u32,
+    its: usize,
     msi: Option<u32>,
     msix: Option<u32>,
     /// The physical function of a virtual one.
@@ -68,6 +69,7 @@ struct PlatformEntry {
     smmu: Option<usize>,
     streams: Vec<u32>,
     device_id: u32,
+    its: usize,
     messages: u32,
 }
 
@@ -204,6 +206,7 @@ fn machine_entry(machine: &Machine, groups: &Groups) -> MachineEntry {
         smmu: function.smmu,
         streams: function.streams.iter().map(|stream| stream.get()).collect(),
         device_id: function.device_id.get(),
+        its: function.its,
         msi: function.msi_vectors(),
         msix: function.msix_vectors(),
         physical: function.isolation.physical.map(|rid| rid.to_string()),
@@ -215,6 +218,7 @@ fn machine_entry(machine: &Machine, groups: &Groups) -> MachineEntry {
         smmu: platform.smmu,
         streams: platform.streams.iter().map(|stream| stream.get()).collect(),
         device_id: platform.device_id.get(),
+        its: platform.its,
         messages: platform.messages,
     });
     MachineEntry {

@@ -58,6 +58,9 @@ struct MachineFile {
     groups: Option<GroupsFile>,
     iommu_map: Option<MapFile<StreamRangeFile>>,
     msi_map: Option<MapFile<DeviceRangeFile>>,
+    /// Which ITS messages of functions go to that `msi_map` says nothing of.
+    #[serde(default)]
+    msi_parent: usize,
     #[serde(default)]
     function: Vec<FunctionFile>,
     #[serde(default)]
@@ -197,6 +200,7 @@ struct FunctionFile {
     smmu: Option<usize>,
     streams: Option<Vec<u32>>,
     device_id: Option<u32>,
+    its: Option<usize>,
     #[serde(default)]
     reserved: Vec<Spanned<ReservedFile>>,
     #[serde(default)]
@@ -299,12 +303,13 @@ impl MachineFile {
             ids: Ids {
                 streams: self.iommu_map.map(|map| map.into_map(source)).transpose()?,
                 devices: self.msi_map.map(|map| map.into_map(source)).transpose()?,
+                msi_parent: self.msi_parent,
             },
             groups: self.groups,
             functions: self.function,
             platforms: self.platform,
         };
-        let (functions, platforms) = devices.complete(&iommu, source)?;
+        let (functions, platforms) = devices.complete(&iommu, &gic, source)?;
         let mut irqs_allocated = self.irqs_allocated;
         irqs_allocated.sort_unstable();
         irqs_allocated.dedup();

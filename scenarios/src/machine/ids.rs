@@ -37,8 +37,10 @@ pub(super) struct Map<T> {
 pub(super) struct Ids {
     /// To an SMMU, by its index, and the StreamID of the first.
     pub(super) streams: Option<Map<(usize, u32)>>,
-    /// To a DeviceID.
-    pub(super) devices: Option<Map<u32>>,
+    /// To an ITS, by its index, and the DeviceID of the first.
+    pub(super) devices: Option<Map<(usize, u32)>>,
+    /// `msi-parent`: the ITS of what is in no range.
+    pub(super) msi_parent: usize,
 }
 
 impl<T> Map<T> {
@@ -58,11 +60,14 @@ impl Ids {
         Some((*smmu, StreamId::new(first.wrapping_add(distance))))
     }
 
-    /// What the ITS knows messages under `rid` by; an identifier that is in no range stays as it is.
-    pub(super) fn device_id(&self, rid: Rid) -> DeviceId {
-        let found = self.devices.as_ref().and_then(|map| map.find(rid));
-        DeviceId::new(
-            found.map_or(rid.get().into(), |(first, distance)| first.wrapping_add(distance)),
-        )
+    /// The ITS of messages under `rid`, and what it knows them by. An identifier that is in no range
+    /// stays as it is.
+    // 6.12 of/irq.c, of_msi_map_get_device_domain; without a domain of its own a function has that
+    // of its bus, which pci_host_bridge_of_msi_domain finds by `msi-parent`.
+    pub(super) fn message(&self, rid: Rid) -> (usize, DeviceId) {
+        match self.devices.as_ref().and_then(|map| map.find(rid)) {
+            Some(((its, first), distance)) => (*its, DeviceId::new(first.wrapping_add(distance))),
+            None => (self.msi_parent, DeviceId::new(rid.get().into())),
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! What the driver of an ITS has told it so far, in a scenario under way.
+//! What an ITS was told so far, and what it makes of it, in a scenario under way.
 
 use passim_model::{Host, PhysAddr, Width};
 
-use super::{Runner, Stage};
+use super::{Outcome, Runner, Stage, Unperformable};
+use crate::system::Board;
 
 /// GITS_CBASER, GITS_CWRITER. IHI 0069 H 12.18.
 const CBASER: u64 = 0x80;
@@ -26,4 +27,38 @@ impl Runner {
         };
         (0..end / 32).map_while(command).collect()
     }
+}
+
+/// What the tables of an ITS map, whoever wrote them.
+pub(super) fn mappings(board: &Board, its: Option<u16>) -> Outcome {
+    let all = board.gicv3().map_or(&[][..], |gic| gic.its());
+    let its = usize::from(its.unwrap_or(0));
+    let Some(found) = all.get(its) else {
+        return Err(Unperformable::new(format!("the machine has no ITS {its}"))
+            .hint(format!("it has {}, counted from 0", all.len())));
+    };
+    let mappings = match found.mappings(board.memory()) {
+        Ok(mappings) => mappings,
+        Err(error) => return Ok(vec![error.to_string()]),
+    };
+    let mut lines = Vec::new();
+    for (icid, cpu) in &mappings.collections {
+        lines.push(format!("collection {icid}: cpu {cpu}"));
+    }
+    for (device, entry) in &mappings.devices {
+        lines.push(format!("device {:#x}: {} bits", device.get(), entry.event_bits));
+        for (event, (lpi, icid)) in &entry.events {
+            lines.push(format!("  event {}: lpi {lpi}, collection {icid}", event.get()));
+        }
+    }
+    if lines.is_empty() {
+        lines.push("nothing".to_owned());
+    }
+    Ok(lines)
+}
+
+/// Hardware that a driver of the kernel has is not a scenario's to program.
+pub(super) fn driven() -> Unperformable {
+    Unperformable::new("a kernel drives this machine")
+        .hint("`bare NAME` builds one that no kernel runs on")
 }

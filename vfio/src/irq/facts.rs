@@ -1,6 +1,7 @@
 //! What firmware tells the kernel of interrupts before it starts.
 
 use passim_model::{Endpoint, IntId, PhysAddr};
+use std::collections::BTreeMap;
 
 /// A GICv2m frame as firmware describes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,14 +25,14 @@ pub enum GicFacts {
         /// The frames, in the order in which the kernel meets them.
         frames: Vec<FrameFacts>,
     },
-    /// A GICv3 with an ITS.
+    /// A GICv3 with ITSs.
     V3 {
         /// GICD.
         distributor: PhysAddr,
         /// The first GICR; those of the other CPUs follow.
         redistributors: PhysAddr,
-        /// GITS.
-        its: PhysAddr,
+        /// GITS of each, in the order in which the kernel meets them.
+        its: Vec<PhysAddr>,
     },
 }
 
@@ -71,6 +72,9 @@ pub struct InterruptFacts {
     /// Where configuration space is mapped: the register at `offset` of the function at `rid` is at
     /// `ecam + (rid << 12) + offset`.
     pub ecam: PhysAddr,
+    /// Devices whose messages go to another ITS than the first, and the place of theirs in the
+    /// list: `msi-map` or `msi-parent`.
+    pub msi_parents: BTreeMap<Endpoint, usize>,
     /// Messages held at boot.
     pub held: Vec<HeldFacts>,
     /// Linux interrupt numbers in use besides, ascending. Those of the SMMUs are among them.

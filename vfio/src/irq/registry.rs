@@ -37,11 +37,11 @@ pub(crate) fn registered(facts: &InterruptFacts) -> Vec<Doorbell> {
             let doorbell = |base| Doorbell { base, size: REGISTER_BYTES, remapping: false };
             bases.map(doorbell).collect()
         }
-        GicFacts::V3 { its, .. } => its
-            .checked_add(ITS_TRANSLATION_FRAME)
-            .map(|base| Doorbell { base, size: REGISTER_BYTES, remapping: true })
-            .into_iter()
-            .collect(),
+        GicFacts::V3 { its, .. } => {
+            let frames = its.iter().filter_map(|its| its.checked_add(ITS_TRANSLATION_FRAME));
+            let doorbell = |base| Doorbell { base, size: REGISTER_BYTES, remapping: true };
+            frames.map(doorbell).collect()
+        }
     }
 }
 

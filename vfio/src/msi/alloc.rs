@@ -42,7 +42,7 @@ impl Kernel {
             let refusal = rules::VECTORS_EXHAUSTED.refuse_for(Errno::ENOSPC, conflict);
             return Err(Shortage { available: 1, refusal });
         }
-        let id = self.device_id(device);
+        let id = self.known_as(device);
         let wanted = match device {
             Endpoint::Pci(rid) => {
                 self.prepared_vectors(rid, kind, count).max(self.aliasing_vectors(rid))
@@ -64,7 +64,7 @@ impl Kernel {
         number: Option<u32>,
         host: &mut impl Host,
     ) -> Result<Descriptor, Refusal> {
-        let id = self.device_id(device);
+        let id = self.known_as(device);
         let sources = self.msi.controller.alloc(id, usize::from(count));
         let sources = sources.map_err(|exhausted| refusal_of(exhausted, device))?;
         let intids: Vec<IntId> = sources.iter().map(|source| source.intid).collect();
@@ -138,8 +138,13 @@ impl Kernel {
         self.msi.controller.free(&sources, &mut self.frames, host);
     }
 
-    fn device_id(&self, device: Endpoint) -> DeviceId {
-        self.topology.requester(device).map_or_else(Default::default, |it| it.device)
+    /// The ITS of a device, and what that knows it by.
+    // 6.12 pci_msi_get_device_domain: the requester id finds the ITS in `msi-map`, then that ITS's
+    // pci_msi_domain_get_msi_rid finds the DeviceID in the same map.
+    fn known_as(&self, device: Endpoint) -> (usize, DeviceId) {
+        let its = self.msi.parents.get(&device).copied().unwrap_or(0);
+        let requester = self.topology.requester(device);
+        (its, requester.map_or_else(Default::default, |it| it.device))
     }
 
     /// Messages a platform device is prepared for, of which it wants `count`.
@@ -174,9 +179,9 @@ impl Kernel {
     /// Vectors of all functions that an ITS takes for one device, if there are several.
     // its_pci_msi_prepare: each function counts with the larger of MSI and MSI-X.
     fn aliasing_vectors(&self, rid: Rid) -> u32 {
-        let id = self.device_id(rid.into());
+        let id = self.known_as(rid.into());
         let functions = self.topology.functions().iter();
-        let aliases = functions.filter(|function| function.device_id == id);
+        let aliases = functions.filter(|function| self.known_as(function.rid.into()) == id);
         let counts = aliases.map(|function| {
             use crate::uapi::irq;
             let count = |index| crate::device::vectors(function, index);

@@ -31,8 +31,8 @@ pub(super) enum Controller {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Source {
     pub(super) intid: IntId,
-    /// With an ITS: what raises it.
-    event: Option<Event>,
+    /// With an ITS: which it is, and what raises it there.
+    event: Option<(usize, Event)>,
 }
 
 /// Why a controller gives no interrupts.
@@ -58,7 +58,7 @@ impl Controller {
                 Ok(if v2m.is_empty() { Self::Absent } else { Self::V2m(v2m) })
             }
             GicFacts::V3 { its, redistributors, .. } => {
-                let mut driver = Its::new(*its, policy.lpi_ranges);
+                let mut driver = Its::new(its, policy);
                 driver.boot(*redistributors, facts.cpus, policy, frames, host);
                 Ok(Self::Its(driver))
             }
@@ -87,10 +87,10 @@ impl Controller {
         }
     }
 
-    /// A device is going to have `wanted` messages.
+    /// A device, by its ITS and what that knows it by, is going to have `wanted` messages.
     pub(super) fn prepare(
         &mut self,
-        id: DeviceId,
+        id: (usize, DeviceId),
         wanted: u32,
         frames: &mut Frames,
         host: &mut impl Host,
@@ -105,7 +105,11 @@ impl Controller {
     }
 
     /// Interrupts for `count` messages of one descriptor.
-    pub(super) fn alloc(&mut self, id: DeviceId, count: usize) -> Result<Vec<Source>, Exhausted> {
+    pub(super) fn alloc(
+        &mut self,
+        id: (usize, DeviceId),
+        count: usize,
+    ) -> Result<Vec<Source>, Exhausted> {
         match self {
             Self::Absent => Err(Exhausted::Numbers),
             Self::V2m(v2m) => {
@@ -114,7 +118,7 @@ impl Controller {
             }
             Self::Its(its) => {
                 let events = its.alloc(id, count).ok_or(Exhausted::Numbers)?;
-                let source = |(event, intid)| Source { intid, event: Some(event) };
+                let source = |(event, intid)| Source { intid, event: Some((id.0, event)) };
                 Ok(events.into_iter().map(source).collect())
             }
         }
@@ -127,8 +131,10 @@ impl Controller {
             Self::Absent => {}
             Self::V2m(v2m) => v2m.free(first.intid, sources.len()),
             Self::Its(its) => {
-                let events: Vec<_> = sources.iter().filter_map(|source| source.event).collect();
-                its.free(&events, frames, host);
+                let Some((at, _)) = first.event else { return };
+                let events = sources.iter().filter_map(|source| source.event);
+                let events: Vec<_> = events.map(|(_, event)| event).collect();
+                its.free(at, &events, frames, host);
             }
         }
     }
@@ -209,7 +215,8 @@ impl Controller {
             Self::V2m(v2m) => Some(DoorbellInfo { at: v2m.doorbells(source.intid), size: SIZE }),
             Self::Its(_) if its == ItsDoorbellInfo::Off => None,
             Self::Its(its) => {
-                Some(DoorbellInfo { at: its.doorbell().into_iter().collect(), size: SIZE })
+                let doorbell = source.event.and_then(|(at, _)| its.doorbell(at));
+                Some(DoorbellInfo { at: doorbell.into_iter().collect(), size: SIZE })
             }
         }
     }

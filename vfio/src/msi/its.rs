@@ -5,13 +5,19 @@
 //! | `wire` | where are the bits? |
 //! | `registers` | how are they loaded and stored? |
 //! | `command`, `queue` | what is a command, and how is it performed? |
-//! | `table` | where does the ITS keep devices and collections? |
-//! | `hardware` | what is the ITS told? |
+//! | `table` | where does an ITS keep devices and collections? |
+//! | `node` | what is an ITS told? |
+//! | `cpus` | what do ITSs share: which LPI is held back, and which CPU has how many? |
+//!
+//! A machine may have several ITSs. Each has a queue, tables, collections and devices of its own; LPIs
+//! are the machine's, and so is how many of them go to a CPU. A device belongs to the ITS that
+//! firmware names for it, and all that concerns it is told to that one.
 //!
 //! The books hold where no ITS answers too; then nobody is told.
 
 mod command;
-mod hardware;
+mod cpus;
+mod node;
 mod queue;
 mod registers;
 mod table;
@@ -23,12 +29,14 @@ use super::lpi::Lpis;
 use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
+use crate::irq::redistributors;
 use crate::policy::{LpiRanges, Policy};
-use hardware::Hardware;
+use cpus::Cpus;
+use node::Node;
 use passim_model::{DeviceId, EventId, Frames, Host, IntId, PhysAddr, event};
 use std::collections::BTreeMap;
 
-/// Where an interrupt comes from, as the ITS sees it.
+/// Where an interrupt comes from, as its ITS sees it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Event {
     pub(super) device: DeviceId,
@@ -43,25 +51,37 @@ struct Device {
     shared: bool,
 }
 
+/// One ITS: Linux's `struct its_node`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct One {
+    base: PhysAddr,
+    devices: BTreeMap<DeviceId, Device>,
+    /// It answered.
+    node: Option<Node>,
+}
+
 /// The driver's books. See the [module](self).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Its {
-    base: PhysAddr,
-    devices: BTreeMap<DeviceId, Device>,
+    /// As firmware lists them.
+    all: Vec<One>,
     lpis: Lpis,
     ranges: LpiRanges,
-    /// An ITS that answered.
-    hardware: Option<Hardware>,
+    /// The CPUs whose LPIs are on: all of them, where any ITS answered.
+    cpus: Cpus,
 }
 
 impl Its {
-    /// The ITS with its registers at `base`.
-    pub(super) fn new(base: PhysAddr, ranges: LpiRanges) -> Self {
-        let (devices, lpis) = (BTreeMap::new(), Lpis::new(ranges));
-        Self { base, devices, lpis, ranges, hardware: None }
+    /// The ITSs with their registers at `bases`.
+    pub(super) fn new(bases: &[PhysAddr], policy: &Policy) -> Self {
+        let one = |&base| One { base, devices: BTreeMap::new(), node: None };
+        let ranges = policy.lpi_ranges;
+        let all = bases.iter().map(one).collect();
+        Self { all, lpis: Lpis::new(ranges), ranges, cpus: Cpus::new(policy) }
     }
 
-    /// Brings the ITS up, with the LPIs of the CPUs whose redistributors start at `first`.
+    /// Brings the ITSs up, with the LPIs of the CPUs whose redistributors start at `first`.
+    // 6.12 its_init: every ITS first, then the table of LPIs; CPUs follow as they come up.
     pub(super) fn boot(
         &mut self,
         first: PhysAddr,
@@ -70,45 +90,86 @@ impl Its {
         frames: &mut Frames,
         host: &mut impl Host,
     ) {
-        self.hardware = Hardware::boot(self.base, first, cpus, policy, frames, host);
-        if self.hardware.is_none() {
-            tracing::warn!(target: event::REGISTER, base = %self.base, "no its answers");
+        for one in &mut self.all {
+            one.node = Node::boot(one.base, frames, host);
+            if one.node.is_none() {
+                tracing::warn!(target: event::REGISTER, base = %one.base, "no its answers");
+            }
+        }
+        let any = self.all.iter().any(|one| one.node.is_some());
+        if any && self.boot_cpus(first, cpus, policy, frames, host).is_none() {
+            tracing::warn!(target: event::REGISTER, %first, "no lpis");
+            self.all.iter_mut().for_each(|one| one.node = None);
         }
     }
 
-    /// Makes a device that can raise `wanted` events, or takes the one that is there. `false` if
-    /// no LPI is left for it, or the ITS has no room.
+    /// The LPIs of every CPU, and its collection at every ITS. `None` if a register does not
+    /// answer, or there is no memory.
+    // 6.12 its_cpu_init: its_cpu_init_lpis, then its_cpu_init_collections, which goes through a list
+    // that each ITS was put at the head of: the one probed last is told first.
+    fn boot_cpus(
+        &mut self,
+        first: PhysAddr,
+        cpus: u32,
+        policy: &Policy,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Option<()> {
+        self.cpus.boot(policy, frames, host)?;
+        let all = redistributors(first, host).ok()?;
+        for redistributor in all.iter().take(cpus as usize) {
+            let collection = self.cpus.add(redistributor, frames, host)?;
+            for node in self.all.iter_mut().rev().filter_map(|one| one.node.as_mut()) {
+                node.add_collection(collection, redistributor, host);
+            }
+        }
+        self.cpus.any().then_some(())
+    }
+
+    /// Makes a device of an ITS that can raise `wanted` events, or takes the one that is there.
+    /// `false` if no LPI is left for it, the ITS has no room, or there is no such ITS.
     // 6.12 its_pci_msi_prepare: a power of two, and at least 32 for DeviceID 0, which systems that
-    // do not tell devices apart give to all.
+    // do not tell devices apart give to all. 4.9 and 4.13 its_create_device: LPIs for as many as are
+    // wanted; only the table is of a power of two.
     pub(super) fn prepare(
         &mut self,
-        id: DeviceId,
+        (its, id): (usize, DeviceId),
         wanted: u32,
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> bool {
-        if let Some(device) = self.devices.get_mut(&id) {
+        let Some(one) = self.all.get_mut(its) else { return false };
+        if let Some(device) = one.devices.get_mut(&id) {
             device.shared = true;
             return true;
         }
-        let least = if id.get() == 0 { 32 } else { 1 };
-        let wanted = wanted.max(least).next_power_of_two();
+        let wanted = match self.ranges {
+            LpiRanges::Chunks32 => wanted.max(1),
+            LpiRanges::FirstFit => {
+                let least = if id.get() == 0 { 32 } else { 1 };
+                wanted.max(least).next_power_of_two()
+            }
+        };
         let Some((first_lpi, count)) = self.lpis.alloc(wanted) else { return false };
-        if let Some(hardware) = &mut self.hardware
-            && hardware.map_device(id, wanted, frames, host).is_none()
+        if let Some(node) = &mut one.node
+            && node.map_device(id, wanted, frames, host).is_none()
         {
             self.lpis.free(first_lpi, count);
             return false;
         }
         let taken = vec![false; count as usize];
-        self.devices.insert(id, Device { first_lpi, taken, shared: false });
+        one.devices.insert(id, Device { first_lpi, taken, shared: false });
         true
     }
 
     /// Events of a prepared device for `count` messages, and their LPIs; `None` if it has no room.
     // 4.11 takes one after the other; 6.12 a block whose size and place are a power of two.
-    pub(super) fn alloc(&mut self, id: DeviceId, count: usize) -> Option<Vec<(Event, IntId)>> {
-        let device = self.devices.get_mut(&id)?;
+    pub(super) fn alloc(
+        &mut self,
+        (its, id): (usize, DeviceId),
+        count: usize,
+    ) -> Option<Vec<(Event, IntId)>> {
+        let device = self.all.get_mut(its)?.devices.get_mut(&id)?;
         let events: Vec<usize> = match self.ranges {
             LpiRanges::Chunks32 => {
                 let free = device.taken.iter().enumerate().filter(|(_, taken)| !**taken);
@@ -136,9 +197,15 @@ impl Its {
 
     /// Events that [`Its::alloc`] gave as one block are free again. A device without any goes,
     /// unless another function shares it.
-    pub(super) fn free(&mut self, events: &[Event], frames: &mut Frames, host: &mut impl Host) {
-        let Some(first) = events.first() else { return };
-        let Some(device) = self.devices.get_mut(&first.device) else { return };
+    pub(super) fn free(
+        &mut self,
+        its: usize,
+        events: &[Event],
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) {
+        let (Some(one), Some(first)) = (self.all.get_mut(its), events.first()) else { return };
+        let Some(device) = one.devices.get_mut(&first.device) else { return };
         let mut give = |at: usize| {
             if let Some(taken) = device.taken.get_mut(at) {
                 *taken = false;
@@ -153,54 +220,61 @@ impl Its {
         }
         if !device.shared && device.taken.iter().all(|taken| !taken) {
             self.lpis.free(device.first_lpi, device.taken.len() as u32);
-            self.devices.remove(&first.device);
-            if let Some(hardware) = &mut self.hardware {
-                hardware.unmap_device(first.device, frames, host);
+            one.devices.remove(&first.device);
+            if let Some(node) = &mut one.node {
+                node.unmap_device(first.device, frames, host);
             }
         }
+    }
+
+    /// An ITS that answered, and the CPUs it sends to.
+    fn node(&mut self, its: usize) -> Option<(&mut Node, &mut Cpus)> {
+        Some((self.all.get_mut(its)?.node.as_mut()?, &mut self.cpus))
     }
 
     /// An event raises its LPI from now on. Returns the CPU it goes to, where an ITS answers.
     pub(super) fn activate(
         &mut self,
-        event: Event,
+        (its, event): (usize, Event),
         lpi: IntId,
         pinned: Option<u16>,
         host: &mut impl Host,
     ) -> Option<u16> {
-        Some(self.hardware.as_mut()?.map_event(event, lpi, pinned, host))
+        let (node, cpus) = self.node(its)?;
+        Some(node.map_event(event, lpi, pinned, cpus, host))
     }
 
     /// An event raises nothing any more.
-    pub(super) fn deactivate(&mut self, event: Event, host: &mut impl Host) {
-        if let Some(hardware) = &mut self.hardware {
-            hardware.unmap_event(event, host);
+    pub(super) fn deactivate(&mut self, (its, event): (usize, Event), host: &mut impl Host) {
+        if let Some((node, cpus)) = self.node(its) {
+            node.unmap_event(event, cpus, host);
         }
     }
 
     /// Holds an event's LPI back, or lets it through.
     pub(super) fn set_masked(
         &mut self,
-        event: Event,
+        (its, event): (usize, Event),
         lpi: IntId,
         masked: bool,
         host: &mut impl Host,
     ) {
-        if let Some(hardware) = &mut self.hardware {
-            hardware.set_masked(event, lpi, masked, host);
+        if let Some((node, cpus)) = self.node(its) {
+            node.set_masked(event, lpi, masked, cpus, host);
         }
     }
 
     /// Sends an event to another CPU.
-    pub(super) fn move_to(&mut self, event: Event, cpu: u16, host: &mut impl Host) {
-        if let Some(hardware) = &mut self.hardware {
-            hardware.move_event(event, cpu, host);
+    pub(super) fn move_to(&mut self, (its, event): (usize, Event), cpu: u16, host: &mut impl Host) {
+        if let Some((node, cpus)) = self.node(its) {
+            node.move_event(event, cpu, cpus, host);
         }
     }
 
     /// Events in use.
     pub(super) fn in_use(&self) -> usize {
-        self.devices.values().flat_map(|device| &device.taken).filter(|taken| **taken).count()
+        let devices = self.all.iter().flat_map(|one| one.devices.values());
+        devices.flat_map(|device| &device.taken).filter(|taken| **taken).count()
     }
 
     /// What there is of LPIs, and what no device was given.
@@ -208,13 +282,13 @@ impl Its {
         self.lpis.supply()
     }
 
-    /// Where messages go.
-    pub(super) fn doorbell(&self) -> Option<PhysAddr> {
-        self.base.checked_add(GITS_TRANSLATER)
+    /// Where messages to an ITS go.
+    pub(super) fn doorbell(&self, its: usize) -> Option<PhysAddr> {
+        self.all.get(its)?.base.checked_add(GITS_TRANSLATER)
     }
 
     /// What raises this event, with a physical address.
-    pub(super) fn message(&self, event: Event) -> Message {
-        self.doorbell().map_or(Message::LOST, |at| Message::to(at, event.event.get()))
+    pub(super) fn message(&self, (its, event): (usize, Event)) -> Message {
+        self.doorbell(its).map_or(Message::LOST, |at| Message::to(at, event.event.get()))
     }
 }

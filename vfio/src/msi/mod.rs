@@ -63,6 +63,8 @@ pub(crate) struct Msi {
     controller: Controller,
     devices: BTreeMap<Endpoint, Vectors>,
     held: Vec<HeldFacts>,
+    /// Devices of another ITS than the first.
+    parents: BTreeMap<Endpoint, usize>,
     /// Why the last device to ask got fewer vectors than it asked for, if it did.
     shortage: Option<(Endpoint, Refusal)>,
 }
@@ -82,7 +84,8 @@ impl Msi {
             Controller::Absent
         });
         let (devices, held) = (BTreeMap::new(), facts.held.clone());
-        Self { controller, devices, held, shortage: None }
+        let parents = facts.msi_parents.clone();
+        Self { controller, devices, held, parents, shortage: None }
     }
 }
 

@@ -13,7 +13,7 @@ use super::super::groups::{self, Contradiction, Given};
 use super::super::hierarchy;
 use super::super::ids::Ids;
 use super::super::quantity::GroupNumber;
-use super::super::{Function, Iommu, Isolation, Platform};
+use super::super::{Function, Gic, Iommu, Isolation, Platform};
 use super::platform::PlatformFile;
 use super::{BarFile, FunctionFile, GroupsFile, HeldFile, config, isolation, refuse, reserved};
 use crate::input_error::{InputError, SourceText};
@@ -32,6 +32,7 @@ struct Stated {
     smmu: Option<usize>,
     streams: Option<Vec<u32>>,
     device_id: Option<u32>,
+    its: Option<usize>,
 }
 
 /// Functions under way, each with its place in the file.
@@ -58,6 +59,7 @@ impl Devices {
     pub(super) fn complete(
         self,
         iommu: &Iommu,
+        gic: &Gic,
         source: &SourceText,
     ) -> Result<(Vec<Function>, Vec<Platform>), InputError> {
         let mut found = Collected::default();
@@ -82,11 +84,25 @@ impl Devices {
         found
             .identify(&hierarchy, &self.ids, smmus)
             .map_err(|(rid, message)| refuse(source, at(rid.into()), message))?;
+        let its = match gic {
+            Gic::Its(gic) => gic.its.len(),
+            Gic::V2m(_) => 1,
+        };
+        let no_its = |place, its| {
+            refuse(source, place, format!("there is no ITS number {its}"))
+                .with_hint("ITSs are counted from 0 in the order of `its` of `[gic.its]`")
+        };
+        if let Some(function) = found.functions.iter().find(|function| function.its >= its) {
+            return Err(no_its(at(function.rid.into()), function.its));
+        }
         let Collected { mut functions, groups: mut given, .. } = found;
         functions.sort_by_key(|function| function.rid);
         let mut platforms = Vec::new();
         for (index, file) in (0..).zip(self.platforms) {
             let (place, file) = (file.span(), file.into_inner());
+            if let Some(wrong) = file.its.filter(|it| *it >= its) {
+                return Err(no_its(place, wrong));
+            }
             given.insert(Endpoint::Platform(index), file.group.into());
             places.insert(Endpoint::Platform(index), place.clone());
             platforms.push(file.into_platform(place, smmus, source)?);
@@ -128,9 +144,9 @@ impl Collected {
                 Some(streams) => streams.into_iter().map(StreamId::new).collect(),
                 None => known.streams,
             };
-            function.device_id = stated
-                .device_id
-                .map_or_else(|| ids.device_id(hierarchy.message_alias(rid)), DeviceId::new);
+            let (its, device_id) = ids.message(hierarchy.message_alias(rid));
+            function.its = stated.its.unwrap_or(its);
+            function.device_id = stated.device_id.map_or(device_id, DeviceId::new);
         }
         Ok(())
     }
@@ -141,20 +157,24 @@ impl FunctionFile {
     fn collect(mut self, found: &mut Collected, source: &SourceText) -> Result<(), InputError> {
         let (rid, place) = (self.bdf.get_ref().0, self.bdf.span());
         let sriov = self.sriov.take();
-        let stated =
-            Stated { smmu: self.smmu, streams: self.streams.take(), device_id: self.device_id };
+        let stated = Stated {
+            smmu: self.smmu,
+            streams: self.streams.take(),
+            device_id: self.device_id,
+            its: self.its,
+        };
         if stated.streams.as_ref().is_some_and(Vec::is_empty) {
             return Err(refuse(source, place, "a function has at least one stream"));
         }
         found.groups.insert(rid.into(), self.group.into());
-        let smmu = stated.smmu;
+        let (smmu, its) = (stated.smmu, stated.its);
         found.stated.insert(rid, stated);
         let function = self.into_function(source)?;
         let virtuals = sriov.map(|sriov| sriov.functions(&function)).transpose();
         let virtuals = virtuals.map_err(|message| refuse(source, place.clone(), message))?;
         for function in [function].into_iter().chain(virtuals.unwrap_or_default()) {
             if function.rid != rid {
-                found.stated.insert(function.rid, Stated { smmu, ..Stated::default() });
+                found.stated.insert(function.rid, Stated { smmu, its, ..Stated::default() });
             }
             found.functions.push(function);
             found.places.push(place.clone());
@@ -193,6 +213,7 @@ impl FunctionFile {
             smmu: self.smmu,
             streams: vec![StreamId::new(own)],
             device_id: DeviceId::new(own),
+            its: 0,
             reserved: reserved?,
             held,
             ats: self.ats,

@@ -64,6 +64,8 @@ pub(super) struct PlatformFile {
     streams: Vec<u32>,
     smmu: Option<usize>,
     device_id: Option<u32>,
+    /// `msi-parent`: which ITS, with that DeviceID.
+    pub(super) its: Option<usize>,
     /// How many messages it can send.
     #[serde(default)]
     messages: u32,
@@ -121,6 +123,7 @@ impl PlatformFile {
             driver: self.driver,
             smmu: behind,
             device_id: DeviceId::new(self.device_id.unwrap_or(0)),
+            its: self.its.unwrap_or(0),
             streams: self.streams.into_iter().map(StreamId::new).collect(),
             regions: regions?,
             wires: self.wires.into_wires(),
@@ -160,6 +163,8 @@ pub(super) struct StreamRangeFile {
 pub(super) struct DeviceRangeFile {
     rid: Quantity,
     count: u32,
+    #[serde(default)]
+    its: usize,
     device_id: u32,
 }
 
@@ -169,9 +174,9 @@ impl From<StreamRangeFile> for (Quantity, u32, (usize, u32)) {
     }
 }
 
-impl From<DeviceRangeFile> for (Quantity, u32, u32) {
+impl From<DeviceRangeFile> for (Quantity, u32, (usize, u32)) {
     fn from(file: DeviceRangeFile) -> Self {
-        (file.rid, file.count, file.device_id)
+        (file.rid, file.count, (file.its, file.device_id))
     }
 }
 

@@ -104,6 +104,7 @@ impl SriovFile {
             smmu: physical.smmu,
             streams: vec![StreamId::new(rid.get().into())],
             device_id: physical.device_id,
+            its: physical.its,
             reserved: physical.reserved.clone(),
             held: Vec::new(),
             isolation: Isolation { physical: Some(physical.rid), ..Isolation::default() },

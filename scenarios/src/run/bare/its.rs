@@ -10,6 +10,7 @@ use passim_gic::Size;
 use passim_gic::its::{Failure, TRANSLATER};
 use passim_model::{Abort, DeviceId, Host, IccRegister, PhysAddr, Requester, StreamId};
 
+use super::super::its::mappings;
 use super::super::messages::pending_v3;
 use super::super::{Outcome, Unperformable};
 use crate::machine::GicIts;
@@ -74,7 +75,7 @@ impl GicOnBoard<'_> {
                 let word = |word: &Option<Number>| word.map_or(0, |word| word.0);
                 self.submit(n(its), [dw0.0, word(dw1), word(dw2), word(dw3)], true)?
             }
-            ItsOp::ItsMappings { its } => return self.mappings(n(its)),
+            ItsOp::ItsMappings { its } => return mappings(self.board, *its),
             ItsOp::Message { .. } => self.message(op)?,
             ItsOp::Lpi { intid, value } => self.lpi(*intid, *value)?,
             ItsOp::Acknowledge { cpu } => taken(self.acknowledge(*cpu)),
@@ -231,30 +232,6 @@ impl GicOnBoard<'_> {
             line.push_str(&why);
         }
         Ok(line)
-    }
-
-    fn mappings(&mut self, its: u16) -> Outcome {
-        registers::its_base(self.gic, its)?;
-        let found = self.board.gicv3().and_then(|gic| gic.its().get(usize::from(its)));
-        let Some(found) = found else { return Ok(vec!["nothing".to_owned()]) };
-        let mappings = match found.mappings(self.board.memory()) {
-            Ok(mappings) => mappings,
-            Err(error) => return Ok(vec![error.to_string()]),
-        };
-        let mut lines = Vec::new();
-        for (icid, cpu) in &mappings.collections {
-            lines.push(format!("collection {icid}: cpu {cpu}"));
-        }
-        for (device, entry) in &mappings.devices {
-            lines.push(format!("device {:#x}: {} bits", device.get(), entry.event_bits));
-            for (event, (lpi, icid)) in &entry.events {
-                lines.push(format!("  event {}: lpi {lpi}, collection {icid}", event.get()));
-            }
-        }
-        if lines.is_empty() {
-            lines.push("nothing".to_owned());
-        }
-        Ok(lines)
     }
 
     fn message(&mut self, op: &ItsOp) -> Result<String, Unperformable> {

@@ -36,7 +36,7 @@ pub(super) fn interrupts(machine: &Machine) -> InterruptFacts {
         Gic::Its(gic) => GicFacts::V3 {
             distributor: gic.distributor,
             redistributors: gic.redistributors,
-            its: gic.its[0],
+            its: gic.its.clone(),
         },
         Gic::V2m(gic) => GicFacts::V2 {
             distributor: gic.distributor,
@@ -59,10 +59,15 @@ pub(super) fn interrupts(machine: &Machine) -> InterruptFacts {
             name: held.name.clone(),
         })
     });
+    let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), it.its));
+    let platforms = machine.platforms.iter().map(|platform| platform.its);
+    let platforms = (0..).map(Endpoint::Platform).zip(platforms);
+    let others = functions.chain(platforms).filter(|(_, its)| *its != 0);
     InterruptFacts {
         gic,
         cpus: machine.cpus,
         ecam: machine.ecam,
+        msi_parents: others.collect(),
         held: held.collect(),
         irqs_allocated: machine.irqs_allocated.clone(),
         smmus: smmu_wires(machine),

@@ -243,7 +243,7 @@ fn interrupts(build: &Build) -> InterruptFacts {
         true => GicFacts::V3 {
             distributor,
             redistributors: PhysAddr::new(0x080a_0000),
-            its: PhysAddr::new(ITS),
+            its: vec![PhysAddr::new(ITS)],
         },
         false => GicFacts::V2 {
             distributor,
@@ -261,6 +261,7 @@ fn interrupts(build: &Build) -> InterruptFacts {
         gic,
         cpus: build.cpus,
         ecam: PhysAddr::new(ECAM),
+        msi_parents: BTreeMap::new(),
         held: vec![held],
         irqs_allocated: vec![1, 2, 3, 5],
         smmus: Vec::new(),

@@ -3,7 +3,7 @@
 use super::super::its::Its;
 use super::super::lpi::Lpis;
 use crate::irq::InterruptView;
-use crate::policy::LpiRanges;
+use crate::policy::{LpiRanges, Profile};
 use passim_model::{Abort, DeviceId, Frames, Host, IntId, Memory, PageSize, PhysAddr, Width};
 
 /// A machine on which nothing answers.
@@ -51,11 +51,29 @@ fn chunks_have_32_lpis() {
     assert_eq!([lpis.alloc(40), lpis.alloc(2)], [Some((8288, 64)), Some((8192, 32))]);
 }
 
+fn books(bases: &[u64], profile: Profile) -> Its {
+    let bases: Vec<_> = bases.iter().map(|&base| PhysAddr::new(base)).collect();
+    Its::new(&bases, &profile.policy())
+}
+
+/// 65 events: three chunks of 32, or a range of 128. DeviceID 0 is special to the later kernel.
+#[test]
+fn a_power_of_two_of_lpis_is_a_later_habit() {
+    let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
+    for (profile, second) in [(Profile::Linux4_11, 8192 + 96), (Profile::Linux6_1, 8192 + 128)] {
+        let mut its = books(&[0x808_0000], profile);
+        let devices = [0x10, 0].map(|id| (0, DeviceId::new(id)));
+        assert!(its.prepare(devices[0], 65, &mut frames, &mut host));
+        assert!(its.prepare(devices[1], 1, &mut frames, &mut host));
+        assert_eq!(its.alloc(devices[1], 32).unwrap()[0].1, IntId::new(second));
+    }
+}
+
 #[test]
 fn events_are_numbered_within_their_device() {
-    let mut its = Its::new(PhysAddr::new(0x808_0000), LpiRanges::FirstFit);
+    let mut its = books(&[0x808_0000], Profile::Linux6_12);
     let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
-    let device = DeviceId::new(0x10);
+    let device = (0, DeviceId::new(0x10));
     assert!(its.prepare(device, 5, &mut frames, &mut host));
     let one = its.alloc(device, 1).unwrap();
     assert_eq!(one[0].1, IntId::new(8192));
@@ -64,17 +82,45 @@ fn events_are_numbered_within_their_device() {
     let events: Vec<_> = four.iter().map(|(event, _)| event.event.get()).collect();
     assert_eq!((events, four[0].1), (vec![4, 5, 6, 7], IntId::new(8196)));
     assert!(its.alloc(device, 4).is_none());
-    assert_eq!(its.message(four[1].0).address, 0x809_0040);
-    assert_eq!(its.message(four[1].0).data, 5);
-    its.free(&[one[0].0], &mut frames, &mut host);
+    assert_eq!(its.message((0, four[1].0)).address, 0x809_0040);
+    assert_eq!(its.message((0, four[1].0)).data, 5);
+    its.free(0, &[one[0].0], &mut frames, &mut host);
     let four: Vec<_> = four.iter().map(|(event, _)| *event).collect();
-    its.free(&four, &mut frames, &mut host);
+    its.free(0, &four, &mut frames, &mut host);
     assert_eq!(its.in_use(), 0);
     // The device went with its last event.
     assert!(its.alloc(device, 1).is_none());
-    let zero = DeviceId::new(0);
+    let zero = (0, DeviceId::new(0));
     assert!(its.prepare(zero, 1, &mut frames, &mut host));
     assert!(its.alloc(zero, 32).is_some());
+}
+
+/// The same DeviceID at two ITSs is two devices: events begin with 0 at each, LPIs are of one stock,
+/// and messages go to the frame of the device's own.
+#[test]
+fn itss_share_lpis_and_nothing_else() {
+    let mut its = books(&[0x808_0000, 0x900_0000], Profile::Linux6_12);
+    let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
+    let (here, there) = ((0, DeviceId::new(0x10)), (1, DeviceId::new(0x10)));
+    assert!(its.prepare(here, 4, &mut frames, &mut host));
+    assert!(its.alloc(there, 1).is_none());
+    assert!(its.prepare(there, 2, &mut frames, &mut host));
+    let (first, second) = (its.alloc(here, 1).unwrap()[0], its.alloc(there, 1).unwrap()[0]);
+    assert_eq!((first.1, second.1), (IntId::new(8192), IntId::new(8196)));
+    assert_eq!(first.0, second.0);
+    assert_eq!(its.message((0, first.0)).address, 0x809_0040);
+    assert_eq!(its.message((1, second.0)).address, 0x901_0040);
+    its.free(1, &[second.0], &mut frames, &mut host);
+    assert_eq!(its.in_use(), 1);
+    // The LPIs that one ITS's device gave back are another's; the device of the first stays.
+    assert!(its.alloc(there, 1).is_none());
+    assert!(its.alloc(here, 1).is_some());
+    let other = (0, DeviceId::new(0x18));
+    assert!(its.prepare(other, 2, &mut frames, &mut host));
+    assert_eq!(its.alloc(other, 1).unwrap()[0].1, IntId::new(8196));
+    // There is no third.
+    assert!(!its.prepare((2, DeviceId::new(0x10)), 1, &mut frames, &mut host));
+    assert!(its.alloc((2, DeviceId::new(0x10)), 1).is_none());
 }
 
 /// Lines of the recordings of 6.12 and 6.1.
