@@ -84,6 +84,9 @@ enum GranuleFile {
 enum ErratumFile {
     NoWideAccesses,
     BypassBecomesFault,
+    SecureAccesses,
+    SharedTags,
+    StalePrefetch,
 }
 
 /// SPI numbers, as a device tree counts them.
@@ -154,14 +157,22 @@ impl SmmuV2File {
         Ok(SmmuV2 {
             base: PhysAddr::new(base),
             description,
-            errata: Errata {
-                no_wide_accesses: self.errata.contains(&ErratumFile::NoWideAccesses),
-                bypass_becomes_fault: self.errata.contains(&ErratumFile::BypassBecomesFault),
-            },
+            errata: self.switches(),
             stream_match_mask: self.stream_match_mask.into(),
             global_fault: self.spis.global.map(|spi| spi.0),
             context_faults: self.spis.contexts.iter().map(|spi| spi.0).collect(),
         })
+    }
+
+    fn switches(&self) -> Errata {
+        let has = |erratum| self.errata.contains(&erratum);
+        Errata {
+            no_wide_accesses: has(ErratumFile::NoWideAccesses),
+            bypass_becomes_fault: has(ErratumFile::BypassBecomesFault),
+            secure_accesses: has(ErratumFile::SecureAccesses),
+            shared_tags: has(ErratumFile::SharedTags),
+            stale_prefetch: has(ErratumFile::StalePrefetch),
+        }
     }
 
     /// What translates, and how.
