@@ -7,10 +7,11 @@ use super::tlbi::Tagged;
 use super::wire::{
     ARM_32_LPAE_TCR_EAE, ARM_SMMU_TCR2_SEP_UPSTREAM, ARM_SMMU_VTCR_RES1, CBAR_S1_BPSHCFG_NSH,
     CBAR_S1_MEMATTR_WB, CBAR_TYPE_S1_TRANS_S2_BYPASS, CBAR_TYPE_S2_TRANS, CbSctlr, CbTcr, CbTcr2,
-    CbTtbr, CbVtcr, Cba2r, Cbar, cb, gr1,
+    CbTtbr, CbTtbrShort, CbVtcr, Cba2r, Cbar, V7S_NMRR, V7S_PRRR, cb, gr1,
 };
 use super::work::Work;
 use crate::iommu::facts::SmmuVersion;
+use crate::iommu::paging::Shape;
 use crate::policy::{Smmu1Contexts, Smmu2Faults};
 use passim_model::pgtable::table::Geometry;
 use passim_model::pgtable::vmsav8::{Granule, Stage};
@@ -29,13 +30,14 @@ impl SmmuV2 {
     /// The stores that bring a domain's bank up; none if that is done.
     // 6.12 arm-smmu.c, arm_smmu_write_context_bank. TCR goes before the TTBRs: it decides how they
     // are read.
-    pub(super) fn write_bank(&self, geometry: &Geometry, live: &mut Live) -> Vec<Work> {
+    pub(super) fn write_bank(&self, shape: &Shape, live: &mut Live) -> Vec<Work> {
         if core::mem::replace(&mut live.written, true) {
             return Vec::new();
         }
         let bank = usize::from(live.bank);
-        let tagged = Tagged { stage: geometry.stage, bank };
         let features = &self.features;
+        let stage = shape.stage();
+        let tagged = features.tagged(stage, bank);
         let mut acts = Vec::with_capacity(10);
         let mut store = |at, value| acts.push(Work::Store { at, value });
         if self.has_cba2r() {
@@ -43,28 +45,65 @@ impl SmmuV2 {
         }
         store(features.gr1(gr1::CBAR, bank), cbar(features, tagged, live.interrupt));
         let root = live.paging.root().get();
-        match geometry.stage {
-            Stage::One => {
-                if features.version == SmmuVersion::V2 {
-                    store(features.cb(bank, cb::TCR2), tcr2(features.format, geometry));
-                }
-                store(features.cb(bank, cb::TCR), tcr(features.format, geometry));
-                let asid = CbTtbr::ASID.of(tagged.asid());
-                let ttbr0 =
-                    Work::StoreWide { at: features.cb(bank, cb::TTBR0), value: asid | root };
-                acts.push(ttbr0);
-                acts.push(Work::StoreWide { at: features.cb(bank, cb::TTBR1), value: asid });
-                let mair = |at, value| Work::Store { at: features.cb(bank, at), value };
-                acts.extend([mair(cb::S1_MAIR0, MAIR), mair(cb::S1_MAIR1, 0)]);
+        match shape {
+            Shape::Short(_) => self.write_short(tagged, root, &mut acts),
+            Shape::Long(geometry) if stage == Stage::One => {
+                self.write_stage1(tagged, geometry, root, &mut acts);
             }
-            Stage::Two => {
+            Shape::Long(geometry) => {
                 store(features.cb(bank, cb::TCR), vtcr(geometry));
                 acts.push(Work::StoreWide { at: features.cb(bank, cb::TTBR0), value: root });
             }
         }
         let at = features.cb(bank, cb::SCTLR);
-        acts.push(Work::Store { at, value: sctlr(geometry.stage, self.faults) });
+        acts.push(Work::Store { at, value: sctlr(stage, self.faults) });
         acts
+    }
+
+    fn write_stage1(&self, tagged: Tagged, geometry: &Geometry, root: u64, acts: &mut Vec<Work>) {
+        let (features, bank) = (&self.features, tagged.bank);
+        let format = features.format(Stage::One);
+        let at = |register| features.cb(bank, register);
+        if features.version == SmmuVersion::V2 {
+            acts.push(Work::Store { at: at(cb::TCR2), value: tcr2(format, geometry) });
+        }
+        let asid = CbTtbr::ASID.of(tagged.asid());
+        acts.extend([
+            Work::Store { at: at(cb::TCR), value: tcr(format, geometry) },
+            Work::StoreWide { at: at(cb::TTBR0), value: asid | root },
+            Work::StoreWide { at: at(cb::TTBR1), value: asid },
+            Work::Store { at: at(cb::S1_MAIR0), value: MAIR },
+            Work::Store { at: at(cb::S1_MAIR1), value: 0 },
+        ]);
+    }
+
+    /// A bank with short descriptors.
+    // 6.12 io-pgtable-arm-v7s.c, arm_v7s_alloc_pgtable: TTBCR is 0, so that TTBR0 translates all.
+    fn write_short(&self, tagged: Tagged, root: u64, acts: &mut Vec<Work>) {
+        let (features, bank) = (&self.features, tagged.bank);
+        let at = |register| features.cb(bank, register);
+        if features.version == SmmuVersion::V2 {
+            acts.push(Work::Store { at: at(cb::TCR2), value: 0 });
+        }
+        let walks = match features.coherent_walks {
+            true => {
+                CbTtbrShort::NOS.of(1)
+                    | CbTtbrShort::IRGN_WBWA.of(1)
+                    | CbTtbrShort::ORGN.of(CACHE_WBWA)
+            }
+            false => 0,
+        };
+        acts.extend(
+            [
+                (cb::TCR, 0),
+                (cb::CONTEXTIDR, tagged.asid()),
+                (cb::TTBR0, root | CbTtbrShort::S.of(1) | walks),
+                (cb::TTBR1, 0),
+                (cb::S1_MAIR0, V7S_PRRR),
+                (cb::S1_MAIR1, V7S_NMRR),
+            ]
+            .map(|(register, value)| Work::Store { at: at(register), value }),
+        );
     }
 
     /// Whether the driver writes CBA2R.
@@ -80,7 +119,7 @@ impl SmmuV2 {
 
 fn cba2r(features: &Features, tagged: Tagged) -> u64 {
     let vmid = if features.vmid16 && tagged.stage == Stage::Two { tagged.vmid() } else { 0 };
-    Cba2r::VA64.flag(features.format == Format::Aarch64) | Cba2r::VMID16.of(vmid)
+    Cba2r::VA64.flag(features.format(tagged.stage) == Format::Aarch64) | Cba2r::VMID16.of(vmid)
 }
 
 fn cbar(features: &Features, tagged: Tagged, interrupt: u32) -> u64 {

@@ -132,9 +132,23 @@ impl SmmuV2 {
         self.heed(answer);
     }
 
+    // 6.12 arm-smmu-impl.c, mrvl_mmu500_writeq and mrvl_mmu500_readq: the upper half first.
     fn store_wide(&mut self, at: u64, value: u64, host: &mut impl Host) {
+        if self.workarounds.halves {
+            self.store(at + 4, value >> 32, host);
+            return self.store(at, value & u64::from(u32::MAX), host);
+        }
         let answer = self.registers.store_wide(at, value, host);
         self.heed(answer);
+    }
+
+    /// Loads 64 bits.
+    pub(super) fn load_wide(&self, at: u64, host: &mut impl Host) -> Result<u64, Abort> {
+        if self.workarounds.halves {
+            let high = self.registers.load(at + 4, host)?;
+            return Ok(high << 32 | self.registers.load(at, host)?);
+        }
+        self.registers.load_wide(at, host)
     }
 
     fn sweep(&mut self, sweep: Sweep, host: &mut impl Host) {
