@@ -24,7 +24,7 @@ pub use board::{Board, Lost, LostCommand, Pace, Slot};
 pub use dma::{NoTransfer, Piece, Reach};
 pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
-pub use smmu::{Outcome, Smmu, Stalled, Terminated};
+pub use smmu::{Explained, Outcome, Smmu, Stalled, Terminated};
 pub use x86::Blocked;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -157,6 +157,8 @@ fn stage_1_answers_alike() {
 fn stage_1_of_aarch32_answers_alike() {
     alike(Kind::Long, Kind::Both, Profile::Linux6_12, 400);
     alike(Kind::Ap806, Kind::Both, Profile::Linux6_12, 400);
+    alike(Kind::First, Kind::Both, Profile::Linux6_12, 200);
+    alike(Kind::First, Kind::Both, Profile::MsiV9, 200);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Mmu500Stage2,
     /// An MMU-401: stage 2.
     Mmu401,
+    /// An SMMUv1 with stage 1, which no product here is: long descriptors of AArch32.
+    First,
     /// An SMMUv2 with everything: stage 1.
     Everything,
     /// An MMU-500 under a 32-bit kernel with large physical addresses: long descriptors of AArch32.
@@ -46,7 +48,7 @@ pub(crate) enum Kind {
 impl Kind {
     /// Whether its input addresses have 32 bits.
     pub(crate) fn is_narrow(self) -> bool {
-        matches!(self, Self::Long | Self::Short | Self::Ap806)
+        matches!(self, Self::First | Self::Long | Self::Short | Self::Ap806)
     }
 
     /// What its kernel is, beside the profile.
@@ -151,6 +153,10 @@ fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
             second(description, SmmuVersion::V2, SmmuModel::Mmu500)
         }
         Kind::Mmu401 => second(Description::MMU_401, SmmuVersion::V1With64K, SmmuModel::Generic),
+        Kind::First => {
+            let description = Description { stage1: true, stage2_banks: 0, ..Description::MMU_400 };
+            second(description, SmmuVersion::V1, SmmuModel::Generic)
+        }
         Kind::Everything => second(Description::EVERYTHING, SmmuVersion::V2, SmmuModel::Generic),
         Kind::Both => third(0xd44_101b),
         Kind::Stage2 => third(0xd44_1019),

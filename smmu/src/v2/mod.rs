@@ -45,7 +45,7 @@ mod wire;
 
 pub use choice::{Choices, Completion, Conflict};
 pub use errata::Errata;
-pub use explain::{Explanation, Step, Verdict};
+pub use explain::{Explanation, Register, Spelled, Step, Verdict};
 pub use fault::Wires;
 pub use features::{Aarch32, Auxiliary, Contradiction, Description, FlagUpdates, Version};
 pub use outcome::{

@@ -56,6 +56,19 @@ impl Place {
         }
     }
 
+    /// Its offset from the base of the register window.
+    pub(crate) fn offset(self, description: &Description) -> u64 {
+        let page_lg2 = description.page_lg2();
+        match self {
+            Self::Global0(at) => at,
+            Self::Global1(at) => (1 << page_lg2) + at,
+            Self::Bank(bank, at) => {
+                (((1u64 << description.pages_lg2) + bank as u64) << page_lg2) + at
+            }
+            Self::Empty => description.window(),
+        }
+    }
+
     /// The place this is for an access that arrives as Secure. IHI 0062 D.c table 9-1: what both
     /// states have is the Secure state's here, and the Non-secure state's 0x400 further on.
     pub(crate) fn seen_by_secure(self) -> Self {

@@ -37,6 +37,7 @@ pub mod iova;
 pub mod mapping;
 pub mod msi;
 mod paging;
+mod progress;
 mod registers;
 mod removal;
 pub mod reserved;

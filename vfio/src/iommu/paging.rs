@@ -2,6 +2,7 @@
 //!
 //! Which SMMU reads them, and what it is told, its driver decides.
 
+pub(super) mod codes;
 mod run;
 mod shape;
 mod tables;

@@ -10,6 +10,7 @@ use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind, SourceText};
 use crate::op::DeviceName;
 use crate::script::{FromValue, Script, number};
+use crate::system::Explained;
 use crate::walk::{Stand, Told, explain_in_scenario, tell};
 
 /// The access to explain.
@@ -103,7 +104,7 @@ pub(super) fn in_dump(dumps: &[PathBuf], access: &Access) -> Result<Told, InputE
         iova: Iova::new(access.iova.unwrap_or_default()),
         access: access.asked(),
     };
-    Ok(tell(&asked, &stand.explain(&asked)))
+    Ok(tell(&asked, &Explained::V3(stand.explain(&asked))))
 }
 
 /// One translation on the machine of a scenario.

@@ -11,10 +11,10 @@ use super::wire::{
 };
 use super::work::Work;
 use crate::iommu::facts::SmmuVersion;
-use crate::iommu::paging::Shape;
+use crate::iommu::paging::{Shape, codes};
 use crate::policy::{Smmu1Contexts, Smmu2Faults};
 use passim_model::pgtable::table::Geometry;
-use passim_model::pgtable::vmsav8::{Granule, Stage};
+use passim_model::pgtable::vmsav8::Stage;
 
 /// The memory attributes stage-1 leaves choose from: non-cacheable, write-back, device, and inner
 /// non-cacheable with outer write-back.
@@ -142,7 +142,7 @@ fn cbar(features: &Features, tagged: Tagged, interrupt: u32) -> u64 {
 }
 
 fn tcr2(format: Format, geometry: &Geometry) -> u64 {
-    CbTcr2::PASIZE.of(size_code(geometry.output_bits))
+    CbTcr2::PASIZE.of(codes::size(geometry.output_bits))
         | CbTcr2::SEP.of(ARM_SMMU_TCR2_SEP_UPSTREAM)
         | CbTcr2::AS.flag(format == Format::Aarch64)
 }
@@ -155,7 +155,7 @@ fn tcr(format: Format, geometry: &Geometry) -> u64 {
         | CbTcr::IRGN0.of(CACHE_WBWA)
         | CbTcr::ORGN0.of(CACHE_WBWA)
         | CbTcr::SH0.of(SHARE_INNER)
-        | CbTcr::TG0.of(granule_code(geometry.granule))
+        | CbTcr::TG0.of(codes::granule(geometry.granule))
         | CbTcr::EPD1.of(1)
         | eae
 }
@@ -163,15 +163,14 @@ fn tcr(format: Format, geometry: &Geometry) -> u64 {
 /// TCR of stage 2. An AArch32 context takes the low four bits of T0SZ for a number with a sign and
 /// counts from 32: of 40 input bits both see what they should.
 fn vtcr(geometry: &Geometry) -> u64 {
-    let lowest = if geometry.granule == Granule::K4 { 2 } else { 3 };
     ARM_SMMU_VTCR_RES1
         | CbVtcr::T0SZ.of(u64::from(64 - geometry.input_bits))
-        | CbVtcr::SL0.of(u64::from(lowest - geometry.start_level.min(lowest)))
+        | CbVtcr::SL0.of(codes::start_level(geometry))
         | CbVtcr::IRGN0.of(CACHE_WBWA)
         | CbVtcr::ORGN0.of(CACHE_WBWA)
         | CbVtcr::SH0.of(SHARE_INNER)
-        | CbVtcr::TG0.of(granule_code(geometry.granule))
-        | CbVtcr::PS.of(size_code(geometry.output_bits))
+        | CbVtcr::TG0.of(codes::granule(geometry.granule))
+        | CbVtcr::PS.of(codes::size(geometry.output_bits))
 }
 
 fn sctlr(stage: Stage, faults: Smmu2Faults) -> u64 {
@@ -182,25 +181,4 @@ fn sctlr(stage: Stage, faults: Smmu2Faults) -> u64 {
         | CbSctlr::M.of(1)
         | CbSctlr::CFCFG.flag(faults == Smmu2Faults::Stall)
         | CbSctlr::S1_ASIDPNE.flag(stage == Stage::One)
-}
-
-/// TG0: 4K, 64K and 16K in this order.
-fn granule_code(granule: Granule) -> u64 {
-    match granule {
-        Granule::K4 => 0,
-        Granule::K64 => 1,
-        Granule::K16 => 2,
-    }
-}
-
-/// PASIZE and PS.
-fn size_code(bits: u32) -> u64 {
-    match bits {
-        ..=32 => 0,
-        33..=36 => 1,
-        37..=40 => 2,
-        41..=42 => 3,
-        43..=44 => 4,
-        _ => 5,
-    }
 }

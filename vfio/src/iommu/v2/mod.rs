@@ -33,7 +33,7 @@ mod wire;
 mod work;
 
 pub(super) use domain::Domain;
-pub(super) use work::{Progress, Worklist};
+pub(super) use work::Worklist;
 
 use super::finding::Findings;
 use super::registers::Registers;

@@ -12,11 +12,12 @@ use super::wire::{
     Acr, CB_ACTLR_CPRE, CBAR_TYPE_S1_TRANS_S2_BYPASS, Cbar, Cr0, S2CR_TYPE_BYPASS, S2cr, cb, gr0,
     gr1,
 };
-use super::work::{Progress, Scope, Work, Worklist, everything};
+use super::work::{Scope, Work, Worklist, everything};
 use crate::iommu::facts::{SmmuV2Facts, SmmuVersion};
 use crate::iommu::finding::Findings;
+use crate::iommu::progress::finish;
 use crate::iommu::registers::Registers;
-use crate::iommu::{BOOT_WAITS, BootError, DomainKind};
+use crate::iommu::{BootError, DomainKind};
 use crate::policy::{Policy, Smmu2Unattached};
 use passim_model::{Host, PageSize};
 
@@ -149,12 +150,6 @@ impl SmmuV2 {
         mut work: Worklist,
         host: &mut impl Host,
     ) -> Result<(), BootError> {
-        for _ in 0..BOOT_WAITS {
-            match work.advance(self, host) {
-                Progress::Done(_) => return Ok(()),
-                Progress::Waiting => host.relax(),
-            }
-        }
-        Err(BootError::CommandTimeout)
+        finish(host, |host| work.advance(self, host))
     }
 }

@@ -3,6 +3,7 @@
 use super::SmmuV2;
 use super::wire::{TlbStatus, cb, gr0};
 use crate::iommu::finding::Finding;
+use crate::iommu::progress::Progress;
 use crate::iommu::synced::Synced;
 use passim_model::{Abort, Host};
 use std::collections::VecDeque;
@@ -62,15 +63,6 @@ pub(in crate::iommu) struct Worklist {
     rest: VecDeque<Work>,
     /// From the last synchronisation.
     proof: Option<Synced>,
-}
-
-/// How far a worklist came.
-#[derive(PartialEq, Eq, Debug)]
-pub(in crate::iommu) enum Progress {
-    /// To its end.
-    Done(Synced),
-    /// An invalidation has to complete first.
-    Waiting,
 }
 
 /// What QEMU and hardware ignore: the operand of an operation that takes none.
