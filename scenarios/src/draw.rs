@@ -24,7 +24,7 @@ mod segments;
 mod space;
 
 use passim_model::{Access, Iova, SubstreamId};
-use passim_smmu::v3::{Explanation, Transaction};
+use passim_smmu::v3::Transaction;
 
 use crate::chosen::Chosen;
 use crate::input_error::InputError;
@@ -33,6 +33,7 @@ use crate::op::{DeviceName, Op};
 use crate::replay::machine_named;
 use crate::run::{Runner, Surroundings};
 use crate::script::Script;
+use crate::system;
 use page::{Line, Page};
 
 /// What a drawing is written as.
@@ -68,7 +69,7 @@ pub fn machine(machine: &Machine, form: Form) -> String {
 pub fn translation(
     title: &str,
     asked: &Transaction,
-    explanation: &Explanation,
+    explanation: &system::Explained,
     form: Form,
 ) -> String {
     let mut page = Page::new(title);
@@ -82,7 +83,7 @@ pub fn translation(
 ///
 /// # Errors
 /// A scenario that cannot be run to the line, or an access of a device that is not there or passes
-/// no SMMUv3.
+/// no SMMU.
 pub fn scenario(
     script: &Script,
     line: Option<u64>,
@@ -135,7 +136,7 @@ pub fn scenario(
     Ok(page.finish(form))
 }
 
-type Explained = (Transaction, Explanation);
+type Explained = (Transaction, system::Explained);
 
 fn explained(runner: &Runner, asked: &Asked) -> Result<Explained, crate::run::Unperformable> {
     let Asked { device, substream, iova, access } = asked;

@@ -19,6 +19,7 @@ use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamI
 use passim_smmu::tlb::{Geometry, Retention};
 use passim_smmu::v2::{Description, Errata};
 use passim_smmu::v3::{ConfigGeometry, IdRegisters};
+use passim_vfio::iommu::SmmuModel;
 use serde::Deserialize;
 
 use crate::chosen::Overrides;
@@ -145,6 +146,10 @@ pub struct SmmuV2 {
     pub description: Description,
     /// What does not do as the architecture says.
     pub errata: Errata,
+    /// What its driver takes it for.
+    pub model: SmmuModel,
+    /// The device tree's `calxeda,smmu-secure-config-access`.
+    pub secure_config_access: bool,
     /// The device tree's `stream-match-mask`: bits of StreamIDs that its driver has every stream
     /// match register ignore.
     pub stream_match_mask: u32,

@@ -26,7 +26,7 @@ pub use dma::{NoTransfer, Piece, Reach};
 pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
 pub use outstanding::CarriedOn;
-pub use smmu::{Outcome, Smmu, Stalled, Terminated};
+pub use smmu::{Explained, Outcome, Smmu, Stalled, Terminated};
 pub use x86::Blocked;
 
 use std::collections::{BTreeMap, BTreeSet};

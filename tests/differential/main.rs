@@ -3,6 +3,7 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `rig` | an SMMU of either kind, its driver, one device |
+//! | `exact` | the same, where the sizes of blocks differ: mappings go as they came |
 //!
 //! What is random is what a user of the IOMMU core does: pages and blocks mapped, unmapped in part,
 //! mapped again with other permissions; between any two steps the device tries addresses inside,
@@ -10,6 +11,7 @@
 //! caches of both keep everything as long as they may, so that what a driver forgets to invalidate, or
 //! to wait for, is an answer of its own.
 
+mod exact;
 mod rig;
 
 use passim_model::{Access, PageSize};
@@ -26,6 +28,8 @@ const PLACES: u64 = 6;
 /// The places begin here, and once more far above, below 40 bits, which is what every SMMU takes.
 const LOW: u64 = 0x4000_0000;
 const HIGH: u64 = 0xff_c000_0000;
+/// The same below 32 bits.
+const NARROW_HIGH: u64 = 0xc000_0000;
 
 /// One step of a user of the IOMMU core.
 #[derive(Clone, Copy, Debug)]
@@ -53,36 +57,41 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn base(high: bool) -> u64 {
-    if high { HIGH } else { LOW }
+fn base(high: bool, narrow: bool) -> u64 {
+    match (high, narrow) {
+        (false, _) => LOW,
+        (true, false) => HIGH,
+        (true, true) => NARROW_HIGH,
+    }
 }
 
 impl Step {
     /// The first, the last and some page between them that the step is about. Tried before it as
     /// well as after: what is cached then is what the step has to invalidate.
-    fn borders(self) -> Vec<u64> {
+    fn borders(self, narrow: bool) -> Vec<u64> {
         let (Self::Map { place, first, pages, high, .. }
         | Self::Unmap { place, first, pages, high }) = self
         else {
             return Vec::new();
         };
         let pages = pages.min(512 - first);
-        let page = |page: u64| base(high) + place * PLACE + (first + page) * 0x1000;
+        let page = |page: u64| base(high, narrow) + place * PLACE + (first + page) * 0x1000;
         vec![page(0), page(pages / 2), page(pages - 1)]
     }
 
-    fn perform(self, rig: &mut Rig) -> String {
+    fn perform(self, rig: &mut Rig, narrow: bool) -> String {
         match self {
             Self::Map { place, first, pages, write, read, high } => {
                 let offset = place * PLACE + first * 0x1000;
                 let size = pages.min(512 - first) * 0x1000;
-                let answer = rig.map(base(high) + offset, 0x6000_0000 + offset, size, read, write);
+                let answer =
+                    rig.map(base(high, narrow) + offset, 0x6000_0000 + offset, size, read, write);
                 answer.map_or_else(|refusal| refusal.errno.to_string(), |()| "mapped".to_owned())
             }
             Self::Unmap { place, first, pages, high } => {
                 let offset = place * PLACE + first * 0x1000;
                 let size = pages.min(512 - first) * 0x1000;
-                format!("{:#x}", rig.unmap(base(high) + offset, size))
+                format!("{:#x}", rig.unmap(base(high, narrow) + offset, size))
             }
             Self::Leave => {
                 rig.leave();
@@ -94,11 +103,11 @@ impl Step {
 }
 
 /// Addresses worth trying: borders of places and of pages in them, and what no table reaches.
-fn addresses() -> impl Strategy<Value = u64> {
+fn addresses(narrow: bool) -> impl Strategy<Value = u64> {
     let near = (0..=PLACES, 0..512u64, 0..0x1000u64, any::<bool>());
     prop_oneof![
-        8 => near.prop_map(|(place, page, byte, high)| {
-            base(high) + place * PLACE + page * 0x1000 + byte
+        8 => near.prop_map(move |(place, page, byte, high)| {
+            base(high, narrow) + place * PLACE + page * 0x1000 + byte
         }),
         1 => 0..1u64 << 40,
     ]
@@ -108,21 +117,23 @@ fn addresses() -> impl Strategy<Value = u64> {
 fn alike(second: Kind, third: Kind, profile: Profile, cases: u32) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[second as u8 + 1; 32]);
+    let narrow = second.is_narrow();
     let strategy = proptest::collection::vec(
-        (steps(), proptest::collection::vec((addresses(), any::<bool>()), 4..12)),
+        (steps(), proptest::collection::vec((addresses(narrow), any::<bool>()), 4..12)),
         1..12,
     );
     let holds = |script: Vec<(Step, Vec<(u64, bool)>)>| -> TestCaseResult {
         let mut second = Rig::new(second, profile, PageSize::K4, DomainKind::Paging);
         let mut third = Rig::new(third, profile, PageSize::K4, DomainKind::Paging);
         for (step, tries) in &script {
-            let borders = step.borders().into_iter().map(|iova| (iova, false));
+            let borders = step.borders(narrow).into_iter().map(|iova| (iova, false));
             for (iova, _) in borders.clone() {
                 let (first, other) =
                     (second.access(iova, Access::READ), third.access(iova, Access::READ));
                 prop_assert_eq!(first, other, "{:#x} before {:?}", iova, step);
             }
-            prop_assert_eq!(step.perform(&mut second), step.perform(&mut third), "{:?}", step);
+            let answers = [&mut second, &mut third].map(|rig| step.perform(rig, narrow));
+            prop_assert_eq!(&answers[0], &answers[1], "{:?}", step);
             for (iova, write) in borders.chain(tries.iter().copied()) {
                 let access = if write { Access::WRITE } else { Access::READ };
                 let (first, other) = (second.access(iova, access), third.access(iova, access));
@@ -141,6 +152,15 @@ fn stage_1_answers_alike() {
     alike(Kind::Everything, Kind::Both, Profile::Linux6_1, 300);
 }
 
+/// Long descriptors of AArch32, under 32-bit kernels and before an AP806.
+#[test]
+fn stage_1_of_aarch32_answers_alike() {
+    alike(Kind::Long, Kind::Both, Profile::Linux6_12, 400);
+    alike(Kind::Ap806, Kind::Both, Profile::Linux6_12, 400);
+    alike(Kind::First, Kind::Both, Profile::Linux6_12, 200);
+    alike(Kind::First, Kind::Both, Profile::MsiV9, 200);
+}
+
 #[test]
 fn stage_2_answers_alike() {
     alike(Kind::Mmu500Stage2, Kind::Stage2, Profile::Linux6_12, 400);
@@ -153,7 +173,7 @@ fn stage_2_answers_alike() {
 /// The property can tell: what is not mapped faults, and what is, is reached.
 #[test]
 fn answers_differ_where_mappings_do() {
-    for kind in [Kind::Mmu500, Kind::Mmu401, Kind::Both, Kind::Stage2] {
+    for kind in [Kind::Mmu500, Kind::Mmu401, Kind::Short, Kind::Ap806, Kind::Both, Kind::Stage2] {
         let mut rig = Rig::new(kind, Profile::Linux6_12, PageSize::K4, DomainKind::Paging);
         rig.map(LOW, 0x6000_0000, 0x20_0000, true, false).expect("nothing is there");
         assert_eq!(rig.access(LOW + 0x1234, Access::READ), Answer::At(0x6000_1234), "{kind:?}");

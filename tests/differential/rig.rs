@@ -17,6 +17,7 @@ use passim_vfio::iommu::{
     DeviceFacts, DomainId, DomainKind, DriverFacts, Firmware, Iommu, MapRequest, SmmuModel,
     SmmuV2Facts, SmmuVersion, Transition,
 };
+use passim_vfio::policy::{Policy, Smmu2Formats};
 use passim_vfio::step::Step;
 
 /// Which SMMU.
@@ -28,12 +29,36 @@ pub(crate) enum Kind {
     Mmu500Stage2,
     /// An MMU-401: stage 2.
     Mmu401,
+    /// An SMMUv1 with stage 1, which no product here is: long descriptors of AArch32.
+    First,
     /// An SMMUv2 with everything: stage 1.
     Everything,
+    /// An MMU-500 under a 32-bit kernel with large physical addresses: long descriptors of AArch32.
+    Long,
+    /// The same under one without: short descriptors.
+    Short,
+    /// The MMU-500 of an AP806, which has no accesses of 64 bits: long descriptors of AArch32.
+    Ap806,
     /// The recorded boards' SMMUv3: stage 1.
     Both,
     /// The same without stage 1.
     Stage2,
+}
+
+impl Kind {
+    /// Whether its input addresses have 32 bits.
+    pub(crate) fn is_narrow(self) -> bool {
+        matches!(self, Self::First | Self::Long | Self::Short | Self::Ap806)
+    }
+
+    /// What its kernel is, beside the profile.
+    fn adjust(self, policy: &mut Policy) {
+        match self {
+            Self::Long => policy.smmu2_formats = Smmu2Formats::Aarch32Long,
+            Self::Short => policy.smmu2_formats = Smmu2Formats::Aarch32Short,
+            _ => {}
+        }
+    }
 }
 
 /// What an access came to.
@@ -93,10 +118,12 @@ const GROUP: u32 = 5;
 
 fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
     let second = |description: Description, version, model| {
+        let no_wide_accesses = model == SmmuModel::Ap806;
         // What is not invalidated stays, and so does what nobody synchronises.
         let mut implementation = v2::Implementation::new(description);
         implementation.retention = Retention::Everything;
         implementation.choices.completion = Completion::WhenSynchronised;
+        implementation.errata.no_wide_accesses = no_wide_accesses;
         let smmu = SmmuV2::new(implementation);
         let facts = SmmuV2Facts {
             base: BASE,
@@ -104,6 +131,7 @@ fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
             model,
             stream_match_mask: 0,
             context_interrupts: description.banks.into(),
+            secure_config_access: false,
         };
         let window = smmu.window();
         (Smmu::from(smmu), window, DriverFacts::SmmuV2(facts))
@@ -116,12 +144,19 @@ fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
         (Smmu::from(smmu), 0x2_0000, DriverFacts::SmmuV3 { base: BASE })
     };
     match kind {
-        Kind::Mmu500 => second(Description::MMU_500, SmmuVersion::V2, SmmuModel::Mmu500),
+        Kind::Mmu500 | Kind::Long | Kind::Short => {
+            second(Description::MMU_500, SmmuVersion::V2, SmmuModel::Mmu500)
+        }
+        Kind::Ap806 => second(Description::MMU_500, SmmuVersion::V2, SmmuModel::Ap806),
         Kind::Mmu500Stage2 => {
             let description = Description { stage1: false, nested: false, ..Description::MMU_500 };
             second(description, SmmuVersion::V2, SmmuModel::Mmu500)
         }
         Kind::Mmu401 => second(Description::MMU_401, SmmuVersion::V1With64K, SmmuModel::Generic),
+        Kind::First => {
+            let description = Description { stage1: true, stage2_banks: 0, ..Description::MMU_400 };
+            second(description, SmmuVersion::V1, SmmuModel::Generic)
+        }
         Kind::Everything => second(Description::EVERYTHING, SmmuVersion::V2, SmmuModel::Generic),
         Kind::Both => third(0xd44_101b),
         Kind::Stage2 => third(0xd44_1019),
@@ -149,7 +184,9 @@ impl Rig {
             }],
         };
         let mut frames = Frames::new(page, [ram]);
-        let iommu = Iommu::boot(&firmware, &profile.policy(), page, &mut frames, &mut board);
+        let mut policy = profile.policy();
+        kind.adjust(&mut policy);
+        let iommu = Iommu::boot(&firmware, &policy, page, &mut frames, &mut board);
         let mut iommu = iommu.expect("it boots");
         let domain = iommu.alloc_domain(GROUP, domain, &mut frames, &mut board);
         let domain = domain.expect("there is memory for it");

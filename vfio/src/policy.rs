@@ -20,9 +20,10 @@ pub use choices::{
     FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator, ItsDoorbellInfo, LpiAffinity,
     LpiRanges, MessageSafety, MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping,
     NestingType, NotAContainer, RangeEnd, ReplayAperture, SecondWindow, ShortInfo, Smmu1Contexts,
-    Smmu2Faults, Smmu2Unattached, Smmu3Ats, Smmu3Stalls, SmmuIntrRemap, SteUpdate, SuperpageTest,
-    ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges,
-    VectorRange, WindowProvider, WireService, WrapErrno, ZeroPage,
+    Smmu2Ap806, Smmu2Cavium, Smmu2Faults, Smmu2Formats, Smmu2Mmu500, Smmu2Qualcomm,
+    Smmu2Unattached, Smmu3Ats, Smmu3Stalls, SmmuIntrRemap, SteUpdate, SuperpageTest, ThirdMapFlag,
+    UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, VectorRange,
+    WindowProvider, WireService, WrapErrno, ZeroPage,
 };
 pub use profiles::{Certainty, Profile, UnknownProfile};
 pub use table::{Policy, choices};

@@ -6,6 +6,7 @@ use passim_model::pgtable::vmsav8::Stage;
 use passim_smmu::v3::{Explanation, Step, Transaction};
 
 use super::figure::{Figure, Frame, LINE, PAD, area, card, card_size, link, text_width, words};
+use crate::system::Explained;
 use crate::walk::{Told, ToldStep, tell};
 
 /// Most fields of a box; the text command tells all.
@@ -16,12 +17,16 @@ const ACROSS: usize = 4;
 const BETWEEN: u32 = 36;
 
 /// The figure.
-pub(super) fn figure(asked: &Transaction, explanation: &Explanation) -> Figure {
+pub(super) fn figure(asked: &Transaction, explanation: &Explained) -> Figure {
     let told = tell(asked, explanation);
     let mut cards: Vec<(&'static str, Vec<String>)> =
         told.steps.iter().map(|step| (class(step), lines(step))).collect();
     cards.push((end_class(&told), end(&told)));
-    let parts = indices(asked, explanation);
+    let parts = match explanation {
+        Explained::V3(explanation) => indices(asked, explanation),
+        // Its formats cut addresses in several ways; the boxes say at which address each was read.
+        Explained::V2(_) => Vec::new(),
+    };
     let top = 2 * LINE + if parts.is_empty() { 0 } else { 4 * LINE };
     let (frames, width, height) = laid_out(&cards, top);
     let body = html! {
@@ -110,14 +115,14 @@ fn lines(step: &ToldStep) -> Vec<String> {
     if let Some(more) = step.fields.len().checked_sub(MAX_FIELDS).filter(|more| *more > 0) {
         lines.push(format!("and {more} fields more"));
     }
-    lines.push(step.section.to_owned());
+    lines.push(step.section.clone());
     lines
 }
 
 fn end(told: &Told) -> Vec<String> {
     let mut lines = vec!["verdict".to_owned()];
     lines.extend(told.verdict.split(", ").map(str::to_owned));
-    lines.push(format!("IHI 0070 G.b {}", told.section));
+    lines.push(told.section.clone());
     lines
 }
 

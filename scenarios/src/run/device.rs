@@ -1,13 +1,13 @@
 //! What a device does: reads and writes on the bus.
 
 use passim_model::{Access, Direction, Endpoint, Iova, SubstreamId, Target};
-use passim_smmu::v3::{Explanation, Transaction};
+use passim_smmu::v3::Transaction;
 use passim_vfio::verdict::Verdict;
 
 use super::memory::bytes_text;
 use super::{Outcome, Runner, Running, Unperformable, outcome};
 use crate::op::{DeviceName, Op};
-use crate::system::{CarriedOn, NoTransfer, Piece, Reach};
+use crate::system::{CarriedOn, Explained, NoTransfer, Piece, Reach};
 
 /// Most bytes one transfer has: a device's buffer.
 const MAX_BYTES: u64 = passim_model::device::BUFFER_BYTES as u64;
@@ -16,21 +16,21 @@ impl Runner {
     /// Explains what would become of one access of a device now, and how it is asked.
     ///
     /// # Errors
-    /// No machine, no such device, or one whose DMA passes no SMMUv3.
+    /// No machine, no such device, or one whose DMA passes no SMMU.
     pub(crate) fn explain_access(
         &self,
         device: &DeviceName,
         substream: Option<SubstreamId>,
         iova: Iova,
         access: Access,
-    ) -> Result<(Transaction, Explanation), Unperformable> {
+    ) -> Result<(Transaction, Explained), Unperformable> {
         let running =
             self.running().ok_or_else(|| Unperformable::new("there is no machine yet"))?;
         let endpoint = running.device_named(device)?;
         let explained = running.system.explain(endpoint, substream, iova, access);
         explained.map_err(no_transfer)?.ok_or_else(|| {
-            Unperformable::new(format!("the DMA of {device} passes no SMMUv3"))
-                .hint("only what an SMMUv3 of the machine translates can be explained")
+            Unperformable::new(format!("the DMA of {device} passes no SMMU"))
+                .hint("only what an SMMU of the machine translates can be explained")
         })
     }
 }

@@ -2,6 +2,7 @@
 
 mod host;
 mod lost;
+mod shared;
 
 pub use lost::{Lost, LostCommand};
 
@@ -75,6 +76,8 @@ pub struct Board {
     memory: Memory,
     map: AddressMap,
     smmus: Vec<Smmu>,
+    /// Which of the SMMUs that share a TLB has it now.
+    tlb_holder: Option<usize>,
     /// What an ITS knows the messages of each SMMU by, if it does.
     smmu_ids: Vec<Option<DeviceId>>,
     /// Ascending by requester identifier, as the topology has them.
@@ -130,6 +133,7 @@ impl Board {
             memory,
             map,
             smmus,
+            tlb_holder: None,
             smmu_ids,
             slots,
             x86,
@@ -179,6 +183,7 @@ impl Board {
 
     /// The SMMU with this index, and the memory it stands on.
     pub fn smmu_mut(&mut self, index: usize) -> Option<(&mut Smmu, &mut Memory)> {
+        self.hand_tlb_to(index);
         Some((self.smmus.get_mut(index)?, &mut self.memory))
     }
 
@@ -281,6 +286,7 @@ impl Board {
     }
 
     fn run(&mut self, index: usize) {
+        self.hand_tlb_to(index);
         for _ in 0..MAX_STEPS {
             match self.smmus[index].step(&mut self.memory) {
                 // An invalidation that ended may be what the queue waited for.

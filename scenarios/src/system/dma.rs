@@ -4,11 +4,10 @@ use passim_gic::Size;
 use passim_model::{
     Access, Direction, Endpoint, Host, Iova, PhysAddr, Requester, Span, SubstreamId, Target,
 };
-use passim_smmu::v3::Explanation;
 
 use super::ats::NotGranted;
 use super::message::Arrival;
-use super::smmu::{Outcome, Stalled, Terminated, Transaction, Translated};
+use super::smmu::{Explained, Outcome, Stalled, Terminated, Transaction, Translated};
 use super::x86::Blocked;
 use super::{Board, System};
 
@@ -90,9 +89,9 @@ impl System {
         substream: Option<SubstreamId>,
         iova: Iova,
         access: Access,
-    ) -> Result<Option<(Transaction, Explanation)>, NoTransfer> {
+    ) -> Result<Option<(Transaction, Explained)>, NoTransfer> {
         let Initiator { requester, smmu, .. } = self.initiator(device.into())?;
-        let Some(smmu) = smmu.and_then(|smmu| self.board.smmu(smmu)?.v3()) else { return Ok(None) };
+        let Some(smmu) = smmu.and_then(|smmu| self.board.smmu(smmu)) else { return Ok(None) };
         let requester = Requester { substream, ..requester };
         let txn = Transaction { requester, iova, access };
         let explanation = smmu.explain(self.board.memory(), &txn);

@@ -42,6 +42,15 @@ pub enum Stalled {
     V2(v2::Stalled),
 }
 
+/// A translation, explained by an SMMU of either kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Explained {
+    /// By an SMMUv3.
+    V3(v3::Explanation),
+    /// By an SMMUv2.
+    V2(v2::Explanation),
+}
+
 impl From<v3::Outcome> for Outcome {
     fn from(outcome: v3::Outcome) -> Self {
         match outcome {
@@ -128,6 +137,14 @@ impl Smmu {
         match self {
             Self::V3(smmu) => smmu.clear_caches(),
             Self::V2(smmu) => smmu.clear_caches(),
+        }
+    }
+
+    /// Explains what would become of a transaction now. Nothing changes by it.
+    pub fn explain(&self, memory: &Memory, transaction: &Transaction) -> Explained {
+        match self {
+            Self::V3(smmu) => Explained::V3(smmu.explain(memory, transaction)),
+            Self::V2(smmu) => Explained::V2(smmu.explain(memory, transaction)),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::script::Script;
 ///
 /// # Errors
 /// A scenario that cannot be run to the line, no machine there, no such device, or one whose DMA
-/// passes no SMMUv3.
+/// passes no SMMU.
 pub fn explain_in_scenario(
     script: &Script,
     line: Option<u64>,

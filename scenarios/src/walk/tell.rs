@@ -1,12 +1,22 @@
 //! One translation told step by step: for people, and as data for programs.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `smmuv2` | how is one of an SMMUv2 told? |
+
+mod smmuv2;
 
 use std::fmt;
 
 use passim_model::access::Privilege;
 use passim_model::pgtable::vmsav8::{Entry, Stage};
+use passim_model::pgtable::walk::Leaf;
 use passim_smmu::attributes::Attributes;
-use passim_smmu::v3::{Detail, Explanation, Path, Step, Transaction, Translated, Verdict};
+use passim_smmu::tlb::Translation;
+use passim_smmu::v3::{Detail, Explanation, Named, Path, Step, Transaction, Translated, Verdict};
 use serde::Serialize;
+
+use crate::system::Explained;
 
 /// A translation, told.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -17,8 +27,8 @@ pub struct Told {
     pub steps: Vec<ToldStep>,
     /// How it ends.
     pub verdict: String,
-    /// The section of IHI 0070 G.b that decides.
-    pub section: &'static str,
+    /// The section that decides, and its document.
+    pub section: String,
     /// Where it leads, if it goes on.
     pub address: Option<String>,
     /// The event, if it does not.
@@ -37,7 +47,7 @@ pub struct ToldStep {
     /// Their fields; those left out are 0.
     pub fields: Vec<Field>,
     /// Where it is written how they are read.
-    pub section: &'static str,
+    pub section: String,
 }
 
 /// A field of what was read.
@@ -52,14 +62,21 @@ pub struct Field {
 }
 
 /// Tells an explanation of an access.
-pub fn tell(asked: &Transaction, explanation: &Explanation) -> Told {
+pub fn tell(asked: &Transaction, explanation: &Explained) -> Told {
+    match explanation {
+        Explained::V3(explanation) => of_v3(asked, explanation),
+        Explained::V2(explanation) => smmuv2::told(asked, explanation),
+    }
+}
+
+fn of_v3(asked: &Transaction, explanation: &Explanation) -> Told {
     let verdict = &explanation.verdict;
     let iova = asked.iova.get();
     Told {
         asked: asked_text(asked),
         steps: explanation.steps.iter().map(ToldStep::of).collect(),
         verdict: verdict_text(iova, verdict),
-        section: verdict.section(),
+        section: format!("IHI 0070 G.b {}", verdict.section()),
         address: match verdict {
             Verdict::Translated(found) => Some(found.pa.to_string()),
             _ => None,
@@ -74,17 +91,15 @@ pub fn tell(asked: &Transaction, explanation: &Explanation) -> Told {
 impl ToldStep {
     fn of(step: &Step) -> Self {
         let (what, at, words) = parts(step);
-        let fields = step.fields().into_iter();
-        Self {
-            what,
-            at: at.map(|at| format!("{at:#x}")),
-            words: words.iter().map(|word| format!("{word:#x}")).collect(),
-            fields: fields
-                .map(|field| Field { name: field.name, value: field.value, meaning: field.meaning })
-                .collect(),
-            section: step.section(),
-        }
+        let (fields, section) = (fields(step.fields()), step.section().to_owned());
+        let words = words.iter().map(|word| format!("{word:#x}")).collect();
+        Self { what, at: at.map(|at| format!("{at:#x}")), words, fields, section }
     }
+}
+
+fn fields(named: Vec<Named>) -> Vec<Field> {
+    let field = |Named { name, value, meaning }| Field { name, value, meaning };
+    named.into_iter().map(field).collect()
 }
 
 /// What a step is, where it lies, and its words.
@@ -100,46 +115,52 @@ fn parts(step: &Step) -> (String, Option<u64>, Vec<u64>) {
         }
         Step::Cd { at, words } => ("CD".to_owned(), Some(at.get()), words.to_vec()),
         Step::CachedCd => ("CD: cached".to_owned(), None, Vec::new()),
-        Step::Hit { stage, entry } => {
-            let (input, output) = (entry.input, entry.output);
-            let size = bytes(u32::from(entry.lg2));
-            let what =
-                format!("{}: in the TLB: {input:#x} -> {output:#x}, {size}", stage_text(stage));
-            (what, None, Vec::new())
-        }
+        Step::Hit { stage, entry } => (hit_text(stage, &entry), None, Vec::new()),
         Step::CachedTable { stage, level, table } => {
             let what = format!("{}: table of level {level} remembered", stage_text(stage));
             (what, Some(table), Vec::new())
         }
         Step::Descriptor { stage, level, ipa, at, word, entry } => {
-            let mut what = format!("{} level {level}: ", stage_text(stage));
-            what.push_str(&match entry {
-                None => "descriptor".to_owned(),
-                Some(Entry::Invalid) => "invalid descriptor".to_owned(),
-                Some(Entry::Table(next)) => format!("table {next:#x}"),
-                Some(Entry::Leaf(output)) => format!("leaf {output:#x}"),
-            });
-            if let Some(ipa) = ipa {
-                what.push_str(&format!(", read at IPA {ipa:#x}"));
-            }
-            (what, Some(at.get()), vec![word])
+            (descriptor_text(stage, level, ipa, entry), Some(at.get()), vec![word])
         }
-        Step::Leaf { stage, leaf } => {
-            let what = format!(
-                "{}: {:#x}, {}, unprivileged {}, privileged {}",
-                stage_text(stage),
-                leaf.output,
-                bytes(leaf.lg2),
-                leaf.unprivileged,
-                leaf.privileged
-            );
-            (what, None, Vec::new())
-        }
-        Step::Update { at, set, clear } => {
-            let what = format!("hardware would set {set:#x} and clear {clear:#x}");
-            (what, Some(at.get()), Vec::new())
-        }
+        Step::Leaf { stage, leaf } => (leaf_text(stage, &leaf), None, Vec::new()),
+        Step::Update { at, set, clear } => (update_text(set, clear), Some(at.get()), Vec::new()),
     }
+}
+
+fn hit_text(stage: Stage, entry: &Translation) -> String {
+    let (input, output) = (entry.input, entry.output);
+    let size = bytes(u32::from(entry.lg2));
+    format!("{}: in the TLB: {input:#x} -> {output:#x}, {size}", stage_text(stage))
+}
+
+fn descriptor_text(stage: Stage, level: i8, ipa: Option<u64>, entry: Option<Entry>) -> String {
+    let mut what = format!("{} level {level}: ", stage_text(stage));
+    what.push_str(&match entry {
+        None => "descriptor".to_owned(),
+        Some(Entry::Invalid) => "invalid descriptor".to_owned(),
+        Some(Entry::Table(next)) => format!("table {next:#x}"),
+        Some(Entry::Leaf(output)) => format!("leaf {output:#x}"),
+    });
+    if let Some(ipa) = ipa {
+        what.push_str(&format!(", read at IPA {ipa:#x}"));
+    }
+    what
+}
+
+fn leaf_text(stage: Stage, leaf: &Leaf) -> String {
+    format!(
+        "{}: {:#x}, {}, unprivileged {}, privileged {}",
+        stage_text(stage),
+        leaf.output,
+        bytes(leaf.lg2),
+        leaf.unprivileged,
+        leaf.privileged
+    )
+}
+
+fn update_text(set: u64, clear: u64) -> String {
+    format!("hardware would set {set:#x} and clear {clear:#x}")
 }
 
 fn asked_text(asked: &Transaction) -> String {
@@ -216,7 +237,7 @@ impl fmt::Display for Told {
         for step in &self.steps {
             writeln!(f, "  {step}")?;
         }
-        write!(f, "verdict: {} (IHI 0070 G.b {})", self.verdict, self.section)
+        write!(f, "verdict: {} ({})", self.verdict, self.section)
     }
 }
 

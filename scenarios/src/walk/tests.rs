@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::stand::{Who, transaction};
 use super::{DumpReport, Expectations, Stand, look, tell};
 use crate::input_error::{InputError, SourceText};
+use crate::system::Explained;
 
 /// Where things lie in a dump made here; 64K apart, so that any table fits.
 mod at {
@@ -268,7 +269,8 @@ fn no_dump_makes_it_panic() {
             return Ok(());
         };
         let asked = transaction(Who::of(StreamId::new(8)), 0x1000, Access::READ);
-        assert!(!tell(&asked, &stand.explain(&asked)).to_string().is_empty());
+        let explained = Explained::V3(stand.explain(&asked));
+        assert!(!tell(&asked, &explained).to_string().is_empty());
         let report = look(&mut stand, &Expectations::default(), String::new(), |_| {});
         assert!(!report.to_string().is_empty());
         Ok(())

@@ -151,6 +151,11 @@ impl Bank {
         u64::from(self.tcr2)
     }
 
+    /// ACTLR.CPRE of an MMU-500.
+    pub(crate) fn prefetches(&self) -> bool {
+        Actlr::CPRE.is_set(u64::from(self.actlr))
+    }
+
     /// Whether FSR tells of a fault: any bit but Format's. IHI 0062 D.c 3.7.3.
     pub(crate) fn is_faulting(&self) -> bool {
         self.fsr != 0

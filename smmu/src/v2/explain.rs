@@ -1,20 +1,34 @@
-//! One translation, explained: the bank, every descriptor on the way, and how it ends.
+//! One translation, explained: the stream's entry, the banks and their registers, every descriptor
+//! on the way, and how it ends.
 //!
 //! The explanation is made by the same code that translates, told to write down what it reads. It
 //! changes nothing: TLB, fault registers, counters and memory stay as they are.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `registers` | which registers decide, and what do they read? |
+//! | `fields` | what do registers and descriptors say, field by field? |
+
+mod fields;
+mod registers;
+
+pub use registers::Register;
 
 use crate::tlb::Translation;
 use crate::v2::SmmuV2;
 use crate::v2::outcome::{ContextFault, GlobalFault, Path, Transaction, Translated};
 use crate::v2::translate::Stop;
-use crate::v3::explain::Log;
-use passim_model::pgtable::vmsav8::Stage;
-use passim_model::pgtable::walk::Leaf;
+use crate::v3::explain::{Log, decoded};
+use passim_model::pgtable::vmsav7s;
+use passim_model::pgtable::vmsav8::{Entry, Stage};
+use passim_model::pgtable::walk::{Config, Format, Leaf};
 use passim_model::{Memory, PhysAddr};
 
 /// One thing a translation read or found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
+    /// A register that has a part in it.
+    Register(Register),
     /// The stream names this context bank. IHI 0062 D.c 2.3.4.
     Bank(u8),
     /// Behind it is this bank, for stage 2. IHI 0062 D.c 10.2.1.
@@ -39,6 +53,8 @@ pub enum Step {
         at: PhysAddr,
         /// The descriptor, in the byte order of the bank; short ones have 32 bits.
         word: u64,
+        /// How it is spelled, and what it is; `None`: nothing that can be said of it.
+        spelled: Option<(Spelled, Entry)>,
     },
     /// The leaf a walk came to, decoded.
     Leaf {
@@ -56,6 +72,15 @@ pub enum Step {
         /// Bits cleared.
         clear: u64,
     },
+}
+
+/// The form of a descriptor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spelled {
+    /// 64 bits: AArch64's, and the long form of AArch32.
+    Long,
+    /// 32 bits.
+    Short,
 }
 
 /// How an explained translation ends.
@@ -98,8 +123,11 @@ pub struct Explanation {
 }
 
 /// Writes everything down.
+#[derive(Default)]
 struct Notes {
     steps: Vec<Step>,
+    /// The tables that are walked, by stage.
+    tables: [Option<Config>; 2],
 }
 
 impl Log for Notes {
@@ -108,7 +136,13 @@ impl Log for Notes {
     }
 
     fn descriptor(&mut self, stage: Stage, level: i8, ipa: Option<u64>, at: PhysAddr, word: u64) {
-        self.steps.push(Step::Descriptor { stage, level, ipa, at, word });
+        let tables = self.tables[usize::from(stage == Stage::Two)];
+        let spelled = tables.and_then(|tables| spelled(&tables, level, word));
+        self.steps.push(Step::Descriptor { stage, level, ipa, at, word, spelled });
+    }
+
+    fn walk(&mut self, tables: &Config) {
+        self.tables[usize::from(tables.stage == Stage::Two)] = Some(*tables);
     }
 
     fn leaf(&mut self, stage: Stage, leaf: &Leaf) {
@@ -116,15 +150,32 @@ impl Log for Notes {
     }
 }
 
+/// What a descriptor of these tables is.
+fn spelled(tables: &Config, level: i8, word: u64) -> Option<(Spelled, Entry)> {
+    match tables.format {
+        Format::Short { .. } => {
+            let level = u8::try_from(level).ok()?;
+            Some((Spelled::Short, vmsav7s::decode(word as u32, level)))
+        }
+        _ => Some((Spelled::Long, decoded(tables, level, word)?)),
+    }
+}
+
 impl SmmuV2 {
     /// Explains what would become of a transaction now. Nothing changes by it.
     pub fn explain(&self, memory: &Memory, txn: &Transaction) -> Explanation {
         let mut twin = self.clone();
-        let mut notes = Notes { steps: Vec::new() };
+        twin.land_prefetch();
+        let mut notes = Notes::default();
+        let entries = self.registers_of_stream(txn.requester.stream.get());
+        notes.steps.extend(entries.into_iter().map(Step::Register));
         if let Some(bank) = twin.bank_of(txn) {
             notes.steps.push(Step::Bank(bank as u8));
-            let second = twin.prepare(bank).ok().and_then(|()| twin.second_of(bank));
-            notes.steps.extend(second.map(|second| Step::SecondBank(second as u8)));
+            notes.steps.extend(self.registers_of_bank(bank).into_iter().map(Step::Register));
+            if let Some(second) = twin.prepare(bank).ok().and_then(|()| twin.second_of(bank)) {
+                notes.steps.push(Step::SecondBank(second as u8));
+                notes.steps.extend(self.registers_of_bank(second).into_iter().map(Step::Register));
+            }
         }
         let resolved = twin.resolve(memory, txn, &mut notes);
         let updates = twin.flag_writes.iter();

@@ -209,10 +209,12 @@ impl SmmuV2 {
         let named = match at {
             offset::TLBIIPAS2 if !stage1 && v2 => by_ipa(registers, bank, value, false),
             offset::TLBIIPAS2L if !stage1 && v2 => by_ipa(registers, bank, value, true),
+            // IHI 0062 D.c 16.1: registers are there in any version unless it says otherwise, and of
+            // those of the last level it does not.
             offset::TLBIVA if stage1 => by_address(registers, bank, value, (true, false)),
-            offset::TLBIVAL if stage1 && v2 => by_address(registers, bank, value, (true, true)),
+            offset::TLBIVAL if stage1 => by_address(registers, bank, value, (true, true)),
             offset::TLBIVAA if stage1 => by_address(registers, bank, value, (false, false)),
-            offset::TLBIVAAL if stage1 && v2 => by_address(registers, bank, value, (false, true)),
+            offset::TLBIVAAL if stage1 => by_address(registers, bank, value, (false, true)),
             offset::TLBIASID if stage1 => by_asid(registers, bank, value),
             offset::TLBIALL if stage1 => {
                 let (world, vmid, _) = context::tags_of(registers, bank);

@@ -15,6 +15,7 @@
 //! | `stall` | which transactions wait for software? |
 //! | `explain` | why does a translation come out as it does? |
 //! | `ats1` | where does an address lead, if software asks? |
+//! | `errata` | what does hardware do that it should not? |
 //!
 //! Walk, TLB and permissions are those of SMMUv3; what differs is how a transaction finds its
 //! regime, how invalidations arrive and how faults are told.
@@ -28,6 +29,7 @@ mod attributes;
 mod bank;
 mod choice;
 mod context;
+mod errata;
 mod explain;
 mod fault;
 mod features;
@@ -42,14 +44,14 @@ mod translate;
 mod wire;
 
 pub use choice::{Choices, Completion, Conflict};
-pub use explain::{Explanation, Step, Verdict};
+pub use errata::Errata;
+pub use explain::{Explanation, Register, Spelled, Step, Verdict};
 pub use fault::Wires;
 pub use features::{Aarch32, Auxiliary, Contradiction, Description, FlagUpdates, Version};
 pub use outcome::{
     Cause, ContextFault, ContextFaultKind, GlobalFault, GlobalFaultKind, Outcome, Path, Record,
     Resolved, Stalled, Terminated, Transaction, Translated, WaitsFor,
 };
-pub use regs::Errata;
 
 use crate::tlb::{Geometry, Retention, Space, Tlb, Translation};
 use crate::v3::front::Front;
@@ -106,6 +108,8 @@ pub struct SmmuV2 {
     /// What each bank amounts to, as far as that was worked out since a register changed.
     settings: Vec<Option<Result<Setting, GlobalFault>>>,
     tlb: Tlb,
+    /// What a prefetch under way brings ([`Errata::stale_prefetch`]).
+    prefetched: Option<errata::Prefetched>,
     front: Front,
     /// Changes of registers so far.
     changes: u64,
@@ -131,6 +135,7 @@ impl SmmuV2 {
             banks: vec![Bank::reset(&description); banks],
             settings: vec![None; banks],
             tlb: Tlb::new(implementation.tlb, implementation.retention),
+            prefetched: None,
             front: Front::new(implementation.tlb.sets_lg2),
             changes: 0,
             effects: Vec::new(),
@@ -166,7 +171,7 @@ impl SmmuV2 {
         if !self.arrives(offset, width) {
             return 0;
         }
-        let place = Place::of(offset, &self.implementation.description);
+        let place = self.place(offset);
         let low = u64::from(self.load_word(place));
         match width {
             Width::W8 | Width::W16 | Width::W32 => low,
@@ -182,7 +187,7 @@ impl SmmuV2 {
             return;
         }
         tracing::trace!(target: event::REGISTER, offset, value, "store");
-        let place = Place::of(offset, &self.implementation.description);
+        let place = self.place(offset);
         self.changes += 1;
         match width {
             Width::W8 | Width::W16 | Width::W32 => {
@@ -201,6 +206,14 @@ impl SmmuV2 {
         if !self.operate_at(memory, place, value) {
             self.store_word(place, value as u32);
             self.settings.fill(None);
+        }
+    }
+
+    fn place(&self, offset: u64) -> Place {
+        let place = Place::of(offset, &self.implementation.description);
+        match self.implementation.errata.secure_accesses {
+            true => place.seen_by_secure(),
+            false => place,
         }
     }
 
@@ -334,6 +347,7 @@ impl SmmuV2 {
 
     /// Empties the TLB. No store does this.
     pub fn clear_caches(&mut self) {
+        self.prefetched = None;
         self.tlb.clear();
     }
 }

@@ -1,6 +1,7 @@
 //! The global registers: where an offset leads, what is stored, what a load returns.
 
 use crate::v2::bank::{far_bits, mask32};
+use crate::v2::errata::Errata;
 use crate::v2::features::{Auxiliary, Description};
 use crate::v2::wire::bank::offset;
 use crate::v2::wire::global::{
@@ -55,6 +56,32 @@ impl Place {
         }
     }
 
+    /// Its offset from the base of the register window.
+    pub(crate) fn offset(self, description: &Description) -> u64 {
+        let page_lg2 = description.page_lg2();
+        match self {
+            Self::Global0(at) => at,
+            Self::Global1(at) => (1 << page_lg2) + at,
+            Self::Bank(bank, at) => {
+                (((1u64 << description.pages_lg2) + bank as u64) << page_lg2) + at
+            }
+            Self::Empty => description.window(),
+        }
+    }
+
+    /// The place this is for an access that arrives as Secure. IHI 0062 D.c table 9-1: what both
+    /// states have is the Secure state's here, and the Non-secure state's 0x400 further on.
+    pub(crate) fn seen_by_secure(self) -> Self {
+        let Self::Global0(at) = self else { return self };
+        match at {
+            0x400..0x600 if is_banked(at - 0x400) => Self::Global0(at - 0x400),
+            _ if is_banked(at) => Self::Empty,
+            // What is in progress is of no state.
+            NS_TLBGSYNC | NS_TLBGSTATUS => Self::Global0(at - 0x400),
+            _ => self,
+        }
+    }
+
     /// The place `by` bytes further on.
     pub(crate) fn plus(self, by: u64) -> Self {
         match self {
@@ -66,14 +93,12 @@ impl Place {
     }
 }
 
-/// Hardware that does not do what the architecture says. Each is what Linux works around.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Errata {
-    /// 64-bit accesses do not arrive: loads read zero, stores are lost (Marvell 582743).
-    pub no_wide_accesses: bool,
-    /// An S2CR stored with TYPE "bypass" becomes "fault", and one stored with TYPE "fault" is not
-    /// stored at all (firmware of some Qualcomm systems).
-    pub bypass_becomes_fault: bool,
+const NS_TLBGSYNC: u64 = 0x400 + gr0::TLBGSYNC;
+const NS_TLBGSTATUS: u64 = 0x400 + gr0::TLBGSTATUS;
+
+/// Whether each state has a register of its own at this offset of space 0. IHI 0062 D.c table 9-1.
+fn is_banked(at: u64) -> bool {
+    matches!(at, gr0::CR0 | gr0::CR2 | gr0::ACR | 0x40..0x60 | 0x100..0x140 | 0x180..0x18c)
 }
 
 /// The global registers.
@@ -198,7 +223,7 @@ impl Globals {
                 self.cr0 = self.cr0 & !fields | value & fields;
             }
             gr0::ACR if matches!(description.auxiliary, Auxiliary::Mmu500 { .. }) => {
-                self.acr = value & mask32(&[Acr::SMTNMB_TLBEN, Acr::CACHE_LOCK]);
+                self.acr = value & mask32(&[Acr::SMTNMB_TLBEN, Acr::S2CRB_TLBEN, Acr::CACHE_LOCK]);
             }
             gr0::GFAR => self.gfar = self.gfar >> 32 << 32 | u64::from(value),
             0x44 => {

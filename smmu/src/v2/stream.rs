@@ -49,6 +49,16 @@ pub(crate) fn implemented(globals: &Globals, description: &Description, stream: 
     stream & ((1 << bits) - 1)
 }
 
+/// The entries that have a StreamID, all of them.
+pub(crate) fn all(globals: &Globals, description: &Description, stream: u32) -> Vec<usize> {
+    let stream = implemented(globals, description, stream);
+    if !description.stream_matching {
+        return (stream as usize..globals.s2cr.len()).take(1).collect();
+    }
+    let has = |n: &usize| Pattern::of(globals, *n).is_some_and(|pattern| pattern.matches(stream));
+    (0..globals.smr.len()).filter(has).collect()
+}
+
 /// Finds the entry of a StreamID.
 pub(crate) fn find(
     globals: &Globals,

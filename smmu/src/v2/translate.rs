@@ -81,8 +81,14 @@ impl SmmuV2 {
         txn: &Transaction,
         ticket: Option<u64>,
     ) -> Outcome {
+        self.land_prefetch();
         let resolved = self.resolve(memory, txn, &mut Silent);
         self.write_flags(memory);
+        if let Ok(answer @ Translated { path: Path::Walk, .. }) = &resolved
+            && let Some(bank) = self.bank_of(txn)
+        {
+            self.prefetch(memory, bank, txn.iova.get(), answer.lg2.into());
+        }
         match resolved {
             Ok(answer) => Outcome::Translated(answer),
             Err(Stop::Global(fault)) => self.global_fault(txn, fault),

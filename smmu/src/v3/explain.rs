@@ -263,7 +263,7 @@ impl Log for Notes {
 }
 
 /// What a descriptor of these tables is.
-fn decoded(tables: &Config, level: i8, word: u64) -> Option<Entry> {
+pub(crate) fn decoded(tables: &Config, level: i8, word: u64) -> Option<Entry> {
     let form = Form { output_bits: tables.output_bits, ds: tables.ds };
     match (tables.format, tables.granule) {
         (Format::Short { .. }, _) => None,

@@ -2,7 +2,7 @@
 //!
 //! For: reading, writing and executing at either privilege. Written from the tables of the Arm ARM
 //! (DDI 0487, D8.4): AP and S2AP for data, XN and PXN for instructions, what table descriptors take
-//! away, and what a regime forbids on top (WXN, UWXN, PAN).
+//! away, and what a regime forbids on top (WXN, PAN).
 //! Not for: permission indirection, the permissions of AArch32.
 
 use crate::walk::Privilege;
@@ -36,8 +36,6 @@ pub struct Rules {
     pub one_privilege: bool,
     /// WXN: what may be written is not executed.
     pub wxn: bool,
-    /// UWXN: what may be written without privilege is not executed with it.
-    pub uwxn: bool,
     /// PAN: what may be read or written without privilege is neither with it.
     pub pan: bool,
     /// EPAN: for PAN, what may be executed without privilege counts as well.
@@ -54,7 +52,7 @@ pub fn stage1(rules: Rules, privilege: Privilege, leaf: u64, tables: u64) -> Rig
     if rules.one_privilege {
         // AP[1], APTable[0], PXN and PXNTable mean nothing here.
         let write = !read_only;
-        return Rights { read: true, write, fetch: !xn && !(rules.wxn && write) };
+        return Rights { read: true, write, fetch: !(xn || rules.wxn && write) };
     }
     let open = bit(leaf, 6) && !bit(tables, 61);
     let pxn = bit(leaf, 53) || bit(tables, 59);
@@ -67,8 +65,9 @@ pub fn stage1(rules: Rules, privilege: Privilege, leaf: u64, tables: u64) -> Rig
             let theirs = user.read || user.write || (rules.epan && user.fetch);
             let kept_out = rules.pan && theirs;
             let write = !read_only && !kept_out;
-            // What is writable without privilege is privileged-execute-never, UWXN or not.
-            let fetch = !pxn && !user.write && !(rules.uwxn && user.write);
+            // What is writable without privilege is privileged-execute-never; UWXN, which asks for
+            // that in AArch32, adds nothing.
+            let fetch = !pxn && !user.write;
             Rights { read: !kept_out, write, fetch: fetch && !(rules.wxn && write) }
         }
     }

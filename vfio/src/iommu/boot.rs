@@ -46,6 +46,8 @@ impl Iommu {
             cookies: 0,
             verdicts: Vec::new(),
         };
+        // ASIDs and VMIDs of Cavium's SMMUs so far.
+        let mut tags = 0;
         for facts in &firmware.drivers {
             let driver = match *facts {
                 DriverFacts::SmmuV3 { base } => {
@@ -54,7 +56,9 @@ impl Iommu {
                     Driver::SmmuV3(smmu)
                 }
                 DriverFacts::SmmuV2(facts) => {
-                    Driver::SmmuV2(SmmuV2::boot(&facts, policy, page, host)?)
+                    let smmu = SmmuV2::boot(&facts, policy, page, tags, host)?;
+                    tags = smmu.tags_kept().wrapping_add(tags);
+                    Driver::SmmuV2(smmu)
                 }
                 DriverFacts::Flat { aperture, page_sizes } => {
                     Driver::Flat(FlatDriver { aperture, page_sizes })

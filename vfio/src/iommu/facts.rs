@@ -44,6 +44,8 @@ pub struct SmmuV2Facts {
     pub stream_match_mask: u32,
     /// How many `interrupts` there are for context banks.
     pub context_interrupts: u32,
+    /// `calxeda,smmu-secure-config-access`: the CPU's accesses to the registers are Secure ones.
+    pub secure_config_access: bool,
 }
 
 /// Versions of the architecture before SMMUv3.
@@ -62,8 +64,14 @@ pub enum SmmuVersion {
 pub enum SmmuModel {
     /// None.
     Generic,
-    /// Arm's MMU-500.
+    /// Arm's MMU-500: `arm,mmu-500`.
     Mmu500,
+    /// The MMU-500 of Marvell's AP806: `marvell,ap806-smmu-500`.
+    Ap806,
+    /// Cavium's, in a ThunderX: `cavium,smmu-v2`.
+    Cavium,
+    /// One behind firmware of Qualcomm: `qcom,smmu-500`.
+    Qualcomm,
 }
 
 /// A device behind an IOMMU.

@@ -37,6 +37,7 @@ pub mod iova;
 pub mod mapping;
 pub mod msi;
 mod paging;
+mod progress;
 mod registers;
 mod removal;
 pub mod reserved;
@@ -64,7 +65,7 @@ use crate::verdict::Verdict;
 use domain::{Body, Domain, Purpose};
 use flat::{FlatDomain, FlatDriver};
 use group::Group;
-use passim_model::pgtable::table::Geometry;
+use paging::Shape;
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{
     Conflict, Endpoint, Errno, Frames, Host, Iova, PageSize, PageSizes, Refusal, Span,
@@ -216,7 +217,7 @@ impl Iommu {
             }
             Driver::SmmuV2(smmu) => {
                 let body = smmu.alloc_domain(kind);
-                let granule = body.geometry().granule.page();
+                let granule = body.shape().smallest();
                 (Body::SmmuV2(body), granule)
             }
             Driver::X86(x86) => (Body::X86(x86.alloc_domain(frames, host)?), self.page),
@@ -263,7 +264,7 @@ impl Iommu {
     /// Sizes a mapping of the domain may be made of: Linux's `pgsize_bitmap`.
     pub fn domain_page_sizes(&self, domain: DomainId) -> PageSizes {
         match self.shape(domain) {
-            Ok(geometry) => geometry.page_sizes(),
+            Ok(shape) => shape.page_sizes(),
             Err(driver) => driver.page_sizes,
         }
     }
@@ -271,8 +272,8 @@ impl Iommu {
     /// Addresses that can be mapped.
     pub fn aperture(&self, domain: DomainId) -> Span<Iova> {
         match self.shape(domain) {
-            Ok(geometry) => {
-                let last = Iova::new(geometry.last_input());
+            Ok(shape) => {
+                let last = Iova::new(shape.last_input());
                 Span::new(Iova::new(0), last).expect("it starts at 0")
             }
             Err(driver) => driver.aperture,
@@ -282,16 +283,16 @@ impl Iommu {
     /// Whether stage 2 of an SMMU translates.
     pub fn uses_stage2(&self, domain: DomainId) -> bool {
         let is_smmu = self.drivers[self.domain(domain).driver].is_smmu();
-        is_smmu && self.shape(domain).is_ok_and(|geometry| geometry.stage == Stage::Two)
+        is_smmu && self.shape(domain).is_ok_and(|shape| shape.stage() == Stage::Two)
     }
 
     /// The shape of a domain's tables, or the driver that has none.
-    fn shape(&self, domain: DomainId) -> Result<Geometry, &FlatDriver> {
+    fn shape(&self, domain: DomainId) -> Result<Shape, &FlatDriver> {
         let domain = self.domain(domain);
         match (&domain.body, &self.drivers[domain.driver]) {
-            (Body::SmmuV3(body), _) => Ok(body.geometry()),
-            (Body::SmmuV2(body), _) => Ok(body.geometry()),
-            (Body::X86(body), _) => Ok(body.geometry()),
+            (Body::SmmuV3(body), _) => Ok(Shape::Long(body.geometry())),
+            (Body::SmmuV2(body), _) => Ok(body.shape()),
+            (Body::X86(body), _) => Ok(Shape::Long(body.geometry())),
             (Body::Flat(_), Driver::Flat(driver)) => Err(driver),
             (Body::Flat(_), _) => unreachable!("{SAME_DRIVER}"),
         }

@@ -2,7 +2,13 @@
 //!
 //! Which SMMU reads them, and what it is told, its driver decides.
 
+pub(super) mod codes;
 mod run;
+mod shape;
+mod tables;
+
+pub(super) use shape::Shape;
+pub(super) use tables::{EitherTable, Tables};
 
 use super::MapRequest;
 use super::rules::{MAP_ALIGNMENT, MAP_EXISTS, MAP_NO_TABLE, MAP_RANGE, MAP_WITHOUT_ACCESS};
@@ -13,20 +19,22 @@ use passim_model::{Conflict, Errno, Frames, Host, Iova, Memory, Perms, PhysAddr,
 
 /// Tables, and what becomes of addresses beyond them.
 #[derive(Debug)]
-pub(super) struct Paging {
-    table: Table,
+pub(super) struct Paging<T = Table> {
+    table: T,
     beyond: BeyondInput,
 }
 
 impl Paging {
-    /// These tables.
-    pub(super) fn new(table: Table, beyond: BeyondInput) -> Self {
-        Self { table, beyond }
-    }
-
     /// Their shape.
     pub(super) fn geometry(&self) -> Geometry {
         self.table.geometry()
+    }
+}
+
+impl<T: Tables> Paging<T> {
+    /// These tables.
+    pub(super) fn new(table: T, beyond: BeyondInput) -> Self {
+        Self { table, beyond }
     }
 
     /// Address of the first table.
@@ -76,7 +84,7 @@ impl Paging {
         match self.beyond {
             BeyondInput::Erange => (at, rest),
             BeyondInput::Alias => {
-                let last = self.table.geometry().last_input();
+                let last = self.table.last_input();
                 let input = at & last;
                 (input, rest.min((last - input).saturating_add(1)))
             }
@@ -90,11 +98,11 @@ impl Paging {
                     return MAP_WITHOUT_ACCESS.refuse(Errno::EINVAL);
                 }
                 let value = request.iova.get() | request.output.get() | request.size;
-                let size = self.table.geometry().granule.page();
+                let size = self.table.smallest();
                 MAP_ALIGNMENT.refuse_for(Errno::EINVAL, Conflict::Misaligned { value, size })
             }
             MapError::OutOfRange => {
-                let last = Iova::new(self.table.geometry().last_input());
+                let last = Iova::new(self.table.last_input());
                 let conflict = Span::new(Iova::new(0), last).map(Conflict::Aperture);
                 MAP_RANGE.refuse_for(Errno::ERANGE, conflict.unwrap_or(Conflict::Request))
             }
@@ -130,6 +138,6 @@ impl Paging {
     /// `max` bytes.
     pub(super) fn run(&self, iova: Iova, max: u64, memory: &Memory) -> Option<(PhysAddr, u64)> {
         let (input, max) = self.piece(iova, 0, max);
-        run::run(&self.table, memory, input, max)
+        self.table.run(memory, input, max)
     }
 }

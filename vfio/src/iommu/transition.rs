@@ -5,6 +5,7 @@
 //! CMD_SYNC, never before.
 
 use super::domain::Domain;
+use super::progress::Progress;
 use super::synced::Synced;
 use super::{DomainId, Driver, Iommu, MapRequest, v2, v3, x86};
 use crate::step::{Queue, Step};
@@ -201,12 +202,12 @@ fn run(
 ) -> Step<Synced> {
     match (&mut iommu.drivers[driver], work) {
         (Driver::SmmuV3(smmu), Worklist::SmmuV3(work)) => match work.advance(smmu, host) {
-            v3::Progress::Done(proof) => Step::Done(proof),
-            v3::Progress::Waiting => Step::Waiting(Queue::SmmuCommands(driver)),
+            Progress::Done(proof) => Step::Done(proof),
+            Progress::Waiting => Step::Waiting(Queue::SmmuCommands(driver)),
         },
         (Driver::SmmuV2(smmu), Worklist::SmmuV2(work)) => match work.advance(smmu, host) {
-            v2::Progress::Done(proof) => Step::Done(proof),
-            v2::Progress::Waiting => Step::Waiting(Queue::SmmuInvalidations(driver)),
+            Progress::Done(proof) => Step::Done(proof),
+            Progress::Waiting => Step::Waiting(Queue::SmmuInvalidations(driver)),
         },
         (Driver::X86(_), Worklist::X86(work)) => Step::Done(work.finish(host)),
         (Driver::Flat(_) | Driver::X86(_), _) => Step::Done(Synced::without_hardware()),

@@ -39,8 +39,9 @@ pub use self::core::{
     VectorRange, ZeroPage,
 };
 pub use iommu::{
-    BlockedState, ContextDescriptors, DefaultDomain, Smmu1Contexts, Smmu2Faults, Smmu2Unattached,
-    Smmu3Ats, Smmu3Stalls, SmmuIntrRemap, SteUpdate,
+    BlockedState, ContextDescriptors, DefaultDomain, Smmu1Contexts, Smmu2Ap806, Smmu2Cavium,
+    Smmu2Faults, Smmu2Formats, Smmu2Mmu500, Smmu2Qualcomm, Smmu2Unattached, Smmu3Ats, Smmu3Stalls,
+    SmmuIntrRemap, SteUpdate,
 };
 pub use irqs::{GicV3Priority, LpiAffinity, LpiRanges, MsiDomains, V2mBlocks, WireService};
 pub use msi::{

@@ -11,10 +11,11 @@ use super::{
     DoorbellUnwind, EntryLimit, FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator,
     ItsDoorbellInfo, LpiAffinity, LpiRanges, MessageSafety, MissingDoorbellInfo, MsiDomains,
     MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, OverrideError, Profile, RangeEnd,
-    ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Faults, Smmu2Unattached,
-    Smmu3Ats, Smmu3Stalls, SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll,
-    UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange,
-    WindowProvider, WireService, WrapErrno, ZeroPage, step_of,
+    ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806, Smmu2Cavium,
+    Smmu2Faults, Smmu2Formats, Smmu2Mmu500, Smmu2Qualcomm, Smmu2Unattached, Smmu3Ats, Smmu3Stalls,
+    SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap,
+    UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, WindowProvider,
+    WireService, WrapErrno, ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -319,4 +320,24 @@ policy! {
     smmu1_contexts: Smmu1Contexts = "smmu1-contexts",
         "a recollection of arm-smmu.c of 4.6 and of the change in 4.7; 7.2",
         [Linux4_6 Aarch32 Remembered, MsiV10 ByFormat Remembered, Linux7_2 ByFormat Read];
+    /// Which form the driver gives the contexts of an SMMUv2.
+    smmu2_formats: Smmu2Formats = "smmu2-formats",
+        "arm_smmu_init_domain_context of 6.12; every kernel here is one of 64 bits",
+        [Linux4_6 Aarch64 Read];
+    /// What the driver makes of the registers that an MMU-500 has of its own.
+    smmu2_mmu500: Smmu2Mmu500 = "smmu2-mmu500",
+        "arm_mmu500_reset of 6.12; a recollection that it came with 4.7",
+        [Linux4_6 Untouched Remembered, MsiV10 NoPrefetch Remembered, Linux6_1 NoPrefetch Read];
+    /// How the driver reaches the registers of 64 bits of Marvell's AP806.
+    smmu2_ap806: Smmu2Ap806 = "smmu2-ap806",
+        "arm-smmu-impl.c of 6.12; came with 5.9",
+        [Linux4_6 Whole Inferred, Linux6_1 Halves Read];
+    /// Which ASIDs and VMIDs the driver gives contexts of Cavium's SMMUs.
+    smmu2_cavium: Smmu2Cavium = "smmu2-cavium",
+        "arm-smmu-impl.c of 6.12; a recollection that it came with 4.7",
+        [Linux4_6 OfTheBank Remembered, MsiV10 Apart Remembered, Linux6_1 Apart Read];
+    /// How the driver lets streams bypass an SMMU of Qualcomm.
+    smmu2_qualcomm: Smmu2Qualcomm = "smmu2-qualcomm",
+        "arm-smmu-qcom.c of 6.12; a recollection that it came with 5.11",
+        [Linux4_6 ByType Inferred, Linux6_1 ByBank Read];
 }

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use passim_model::access::{Access as Asked, Direction, Privilege};
 use passim_model::{DeviceId, Iova, Requester, StreamId, SubstreamId};
-use passim_smmu::v3::{Explanation, Transaction};
+use passim_smmu::v3::Transaction;
 
 use crate::chosen::Chosen;
 use crate::draw::Asked as Drawn;
 use crate::input_error::{InputError, InputKind, SourceText};
 use crate::op::DeviceName;
 use crate::script::{FromValue, Script, number};
+use crate::system::Explained;
 use crate::walk::{Stand, Told, explain_in_scenario, tell};
 
 /// The access to explain.
@@ -104,7 +105,7 @@ pub(super) fn in_dump(dumps: &[PathBuf], access: &Access) -> Result<Told, InputE
 pub(in crate::cli) fn of_dump(
     path: &Path,
     access: &Access,
-) -> Result<(Transaction, Explanation), InputError> {
+) -> Result<(Transaction, Explained), InputError> {
     let stand = Stand::read(path)?;
     let missing = |message: String| {
         let streams = stand.dump.streams.iter();
@@ -127,7 +128,7 @@ pub(in crate::cli) fn of_dump(
         iova: Iova::new(access.iova.unwrap_or_default()),
         access: access.asked(),
     };
-    let explanation = stand.explain(&asked);
+    let explanation = Explained::V3(stand.explain(&asked));
     Ok((asked, explanation))
 }
 

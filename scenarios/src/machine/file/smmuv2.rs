@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use passim_model::PhysAddr;
 use passim_smmu::v2::{Aarch32, Auxiliary, Description, Errata, Version};
+use passim_vfio::iommu::SmmuModel;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -43,6 +44,12 @@ pub(super) struct SmmuV2File {
     vmid16: Option<Spanned<bool>>,
     stall: Option<Spanned<bool>>,
     revision: Option<Spanned<u8>>,
+    /// What its driver takes it for, as a device tree says it. An MMU-500 unless said otherwise, if
+    /// it has that one's registers.
+    compatible: Option<Spanned<String>>,
+    /// As in a device tree: `calxeda,smmu-secure-config-access`.
+    #[serde(default)]
+    secure_config_access: bool,
     #[serde(default)]
     errata: Vec<ErratumFile>,
     #[serde(default, deserialize_with = "narrow")]
@@ -84,7 +91,18 @@ enum GranuleFile {
 enum ErratumFile {
     NoWideAccesses,
     BypassBecomesFault,
+    SecureAccesses,
+    SharedTags,
+    StalePrefetch,
 }
+
+/// The products that Linux's driver treats in their own ways, by the last name it looks for.
+const MODELS: &[(&str, SmmuModel)] = &[
+    ("arm,mmu-500", SmmuModel::Mmu500),
+    ("marvell,ap806-smmu-500", SmmuModel::Ap806),
+    ("cavium,smmu-v2", SmmuModel::Cavium),
+    ("qcom,smmu-500", SmmuModel::Qualcomm),
+];
 
 /// SPI numbers, as a device tree counts them.
 #[derive(Default, Deserialize)]
@@ -154,14 +172,45 @@ impl SmmuV2File {
         Ok(SmmuV2 {
             base: PhysAddr::new(base),
             description,
-            errata: Errata {
-                no_wide_accesses: self.errata.contains(&ErratumFile::NoWideAccesses),
-                bypass_becomes_fault: self.errata.contains(&ErratumFile::BypassBecomesFault),
-            },
+            errata: self.switches(),
+            model: self.model(&description, source)?,
+            secure_config_access: self.secure_config_access,
             stream_match_mask: self.stream_match_mask.into(),
             global_fault: self.spis.global.map(|spi| spi.0),
             context_faults: self.spis.contexts.iter().map(|spi| spi.0).collect(),
         })
+    }
+
+    fn model(
+        &self,
+        description: &Description,
+        source: &SourceText,
+    ) -> Result<SmmuModel, InputError> {
+        let Some(said) = &self.compatible else {
+            return Ok(match description.auxiliary {
+                Auxiliary::Mmu500 { .. } => SmmuModel::Mmu500,
+                Auxiliary::None => SmmuModel::Generic,
+            });
+        };
+        let name = said.get_ref();
+        let found = MODELS.iter().find(|(compatible, _)| compatible == name);
+        found.map(|(_, model)| *model).ok_or_else(|| {
+            let names: Vec<_> = MODELS.iter().map(|(name, _)| *name).collect();
+            let message = format!("no driver treats `{name}` in a way of its own");
+            refuse(source, said.span(), message)
+                .with_hint(format!("there are {}", names.join(", ")))
+        })
+    }
+
+    fn switches(&self) -> Errata {
+        let has = |erratum| self.errata.contains(&erratum);
+        Errata {
+            no_wide_accesses: has(ErratumFile::NoWideAccesses),
+            bypass_becomes_fault: has(ErratumFile::BypassBecomesFault),
+            secure_accesses: has(ErratumFile::SecureAccesses),
+            shared_tags: has(ErratumFile::SharedTags),
+            stale_prefetch: has(ErratumFile::StalePrefetch),
+        }
     }
 
     /// What translates, and how.

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use passim_model::{Endpoint, Iova, PageSize, PageSizes, Span};
-use passim_smmu::v2::{Auxiliary, Version};
-use passim_vfio::iommu::{DeviceFacts, DriverFacts, Firmware, SmmuModel, SmmuV2Facts, SmmuVersion};
+use passim_smmu::v2::Version;
+use passim_vfio::iommu::{DeviceFacts, DriverFacts, Firmware, SmmuV2Facts, SmmuVersion};
 use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
 
 use crate::machine::{self, Gic, Iommu, Machine, X86};
@@ -129,10 +129,8 @@ fn smmu_v2_facts(smmu: &machine::SmmuV2) -> SmmuV2Facts {
     SmmuV2Facts {
         base: smmu.base,
         version,
-        model: match smmu.description.auxiliary {
-            Auxiliary::Mmu500 { .. } => SmmuModel::Mmu500,
-            Auxiliary::None => SmmuModel::Generic,
-        },
+        model: smmu.model,
+        secure_config_access: smmu.secure_config_access,
         stream_match_mask: smmu.stream_match_mask,
         // A tree repeats the interrupt that several banks share.
         context_interrupts: match version {

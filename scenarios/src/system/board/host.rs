@@ -94,6 +94,7 @@ impl Host for Board {
         match self.map.find(at).ok_or(Abort(at))? {
             (Target::Smmu(index), offset) => {
                 let index = usize::from(index);
+                self.hand_tlb_to(index);
                 self.smmus[index].store(offset, width, value, &mut self.memory);
                 match self.pace {
                     Pace::Eager => self.run(index),
@@ -154,6 +155,7 @@ impl Host for Board {
             Pace::Eager => self.run_all(),
             Pace::Stepped => {
                 for index in 0..self.smmus.len() {
+                    self.hand_tlb_to(index);
                     self.smmus[index].step(&mut self.memory);
                     self.perform(index);
                 }

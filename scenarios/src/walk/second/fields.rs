@@ -180,8 +180,6 @@ passim_model::layout! {
         AFFD = bit(35);
         /// What is writable is not executed.
         WXN = bit(36);
-        /// What is writable without privilege is not executed with it.
-        UWXN = bit(37);
         /// Top byte ignored.
         TBI0 = bit(38);
         /// Top byte ignored in the upper half.

@@ -41,7 +41,6 @@ pub(super) fn stage1(registers: &Registers, cd: &Cd, world: World) -> Result<Fir
     let rules = Rules {
         one_privilege: !two,
         wxn: Cd0::WXN.is_set(cd0),
-        uwxn: Cd0::UWXN.is_set(cd0),
         pan: two && Cd0::PAN.is_set(cd0),
         epan: Idr3::EPAN.is_set(registers.idr3) && Cd1::EPAN.is_set(cd1),
         ..Rules::default()

@@ -1,5 +1,5 @@
+use crate::v2::Description;
 use crate::v2::testkit::*;
-use crate::v2::{Description, Errata, Implementation};
 
 #[test]
 fn vmids_of_16_bits() {
@@ -103,20 +103,4 @@ fn cache_lock_of_an_mmu_500() {
     board.w32(0x10, 1 << 8);
     board.bank32(BANK, 4, 0);
     assert_eq!((board.read_bank(BANK, 4), board.r32(0x10)), (0, 1 << 8));
-}
-
-#[test]
-fn errata() {
-    let with =
-        |errata| Board::cold(Implementation { errata, ..implementation(Description::MMU_500) });
-    let mut board = with(Errata { no_wide_accesses: true, ..Errata::default() });
-    board.bank64(BANK, 0x20, 0x1234_5000);
-    assert_eq!(board.read_bank(BANK, 0x20), 0);
-    board.bank32(BANK, 0x20, 0x1234_5000);
-    assert_eq!((board.read_bank(BANK, 0x20), board.read_bank64(BANK, 0x20)), (0x1234_5000, 0));
-    let mut board = with(Errata { bypass_becomes_fault: true, ..Errata::default() });
-    board.w32(0xc00, 1 << 16);
-    assert_eq!(board.r32(0xc00) >> 16 & 3, 2);
-    board.w32(0xc04, 2 << 16 | 5);
-    assert_eq!(board.r32(0xc04), 0);
 }

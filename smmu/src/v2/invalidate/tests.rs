@@ -177,13 +177,24 @@ fn smmu_v1_lacks_what_came_later() {
     board.stage1_long(BANK);
     board.pa(0x1_0000);
     board.put(LONG + 0x2000 + 0x10 * 8, &[0x4801_0f47]);
-    for register in [0x620, 0x628] {
-        board.bank32(BANK, register, 0x1_0000 | 7);
-    }
     board.w32(0xb8, 3);
     assert_eq!(board.pa(0x1_0000), OLD);
     board.bank32(BANK, 0x608, 0x1_0000);
     assert_eq!(board.pa(0x1_0000), NEW);
+}
+
+/// IHI 0062 D.c 16.1: what is not said to be of one version is of all.
+#[test]
+fn smmu_v1_has_the_operations_of_the_last_level() {
+    for register in [0x620, 0x628] {
+        let mut board = Board::with(implementation(Description::SMMU_V1));
+        board.stage1_long(BANK);
+        board.pa(0x1_0000);
+        board.put(LONG + 0x2000 + 0x10 * 8, &[0x4801_0f47]);
+        assert_eq!(board.pa(0x1_0000), OLD, "it is cached");
+        board.bank32(BANK, register, 0x1_0000 | 7);
+        assert_eq!(board.pa(0x1_0000), NEW);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use passim_model::layout;
 /// Offsets in global register space 0. IHI 0062 D.c table 9-1.
 pub(crate) mod gr0 {
     pub(crate) const CR0: u64 = 0x0;
+    pub(crate) const CR2: u64 = 0x8;
     pub(crate) const ACR: u64 = 0x10;
     pub(crate) const IDR0: u64 = 0x20;
     pub(crate) const IDR1: u64 = 0x24;
@@ -87,6 +88,8 @@ layout! {
     pub(crate) struct Acr {
         /// Unmatched streams have TLB entries.
         SMTNMB_TLBEN = bit(8);
+        /// Bypassing streams have TLB entries.
+        S2CRB_TLBEN = bit(10);
         /// ACTLR of the context banks cannot be written.
         CACHE_LOCK = bit(26);
     }

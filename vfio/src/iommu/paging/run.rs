@@ -1,6 +1,7 @@
 //! iova_to_phys, carried on over neighbours that are physically contiguous.
 
 use passim_model::pgtable::table::Table;
+use passim_model::pgtable::vmsav7s::table as short;
 use passim_model::pgtable::vmsav8::{Entry, LAST_LEVEL};
 use passim_model::{Memory, PhysAddr};
 
@@ -44,6 +45,28 @@ pub(super) fn run(table: &Table, memory: &Memory, input: u64, max: u64) -> Optio
             _ => break,
         }
         length += 1 << granule.level_lg2(place.level);
+    }
+    Some((PhysAddr::new(start), length.min(max)))
+}
+
+/// The same of short descriptors.
+pub(super) fn short_run(
+    table: &short::Table,
+    memory: &Memory,
+    input: u64,
+    max: u64,
+) -> Option<(PhysAddr, u64)> {
+    // Where an address leads, and how much of its leaf there is from there on.
+    let rest = |input: u64| {
+        let leaf = table.leaf(memory, input)?;
+        let inside = input - leaf.input;
+        Some((leaf.output + inside, (1 << leaf.lg2) - inside))
+    };
+    let (start, mut length) = rest(input)?;
+    while length < max {
+        let next = input.checked_add(length).and_then(rest);
+        let Some((_, more)) = next.filter(|(output, _)| *output == start + length) else { break };
+        length += more;
     }
     Some((PhysAddr::new(start), length.min(max)))
 }

@@ -93,6 +93,7 @@ fn facts() -> SmmuV2Facts {
     SmmuV2Facts {
         base: PhysAddr::new(BASE),
         version: SmmuVersion::V2,
+        secure_config_access: false,
         model: SmmuModel::Generic,
         stream_match_mask: 0,
         context_interrupts: 3,

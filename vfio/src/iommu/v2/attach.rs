@@ -8,9 +8,9 @@ use super::{Master, SmmuV2};
 impl SmmuV2 {
     /// The acts that attach a device to a domain, which [has a bank](Self::init_domain).
     pub(in crate::iommu) fn attach(&mut self, master: &Master, domain: &mut Domain) -> Vec<Work> {
-        let geometry = domain.geometry();
+        let shape = domain.shape();
         let live = domain.live.as_mut().expect("a domain has a bank before a device");
-        let mut acts = self.write_bank(&geometry, live);
+        let mut acts = self.write_bank(&shape, live);
         let bank = live.bank;
         acts.extend(self.map.send(&master.entries, Way::Bank(bank)));
         acts

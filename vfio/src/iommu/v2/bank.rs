@@ -7,13 +7,14 @@ use super::tlbi::Tagged;
 use super::wire::{
     ARM_32_LPAE_TCR_EAE, ARM_SMMU_TCR2_SEP_UPSTREAM, ARM_SMMU_VTCR_RES1, CBAR_S1_BPSHCFG_NSH,
     CBAR_S1_MEMATTR_WB, CBAR_TYPE_S1_TRANS_S2_BYPASS, CBAR_TYPE_S2_TRANS, CbSctlr, CbTcr, CbTcr2,
-    CbTtbr, CbVtcr, Cba2r, Cbar, cb, gr1,
+    CbTtbr, CbTtbrShort, CbVtcr, Cba2r, Cbar, V7S_NMRR, V7S_PRRR, cb, gr1,
 };
 use super::work::Work;
 use crate::iommu::facts::SmmuVersion;
+use crate::iommu::paging::{Shape, codes};
 use crate::policy::{Smmu1Contexts, Smmu2Faults};
 use passim_model::pgtable::table::Geometry;
-use passim_model::pgtable::vmsav8::{Granule, Stage};
+use passim_model::pgtable::vmsav8::Stage;
 
 /// The memory attributes stage-1 leaves choose from: non-cacheable, write-back, device, and inner
 /// non-cacheable with outer write-back.
@@ -29,13 +30,14 @@ impl SmmuV2 {
     /// The stores that bring a domain's bank up; none if that is done.
     // 6.12 arm-smmu.c, arm_smmu_write_context_bank. TCR goes before the TTBRs: it decides how they
     // are read.
-    pub(super) fn write_bank(&self, geometry: &Geometry, live: &mut Live) -> Vec<Work> {
+    pub(super) fn write_bank(&self, shape: &Shape, live: &mut Live) -> Vec<Work> {
         if core::mem::replace(&mut live.written, true) {
             return Vec::new();
         }
         let bank = usize::from(live.bank);
-        let tagged = Tagged { stage: geometry.stage, bank };
         let features = &self.features;
+        let stage = shape.stage();
+        let tagged = features.tagged(stage, bank);
         let mut acts = Vec::with_capacity(10);
         let mut store = |at, value| acts.push(Work::Store { at, value });
         if self.has_cba2r() {
@@ -43,28 +45,65 @@ impl SmmuV2 {
         }
         store(features.gr1(gr1::CBAR, bank), cbar(features, tagged, live.interrupt));
         let root = live.paging.root().get();
-        match geometry.stage {
-            Stage::One => {
-                if features.version == SmmuVersion::V2 {
-                    store(features.cb(bank, cb::TCR2), tcr2(features.format, geometry));
-                }
-                store(features.cb(bank, cb::TCR), tcr(features.format, geometry));
-                let asid = CbTtbr::ASID.of(tagged.asid());
-                let ttbr0 =
-                    Work::StoreWide { at: features.cb(bank, cb::TTBR0), value: asid | root };
-                acts.push(ttbr0);
-                acts.push(Work::StoreWide { at: features.cb(bank, cb::TTBR1), value: asid });
-                let mair = |at, value| Work::Store { at: features.cb(bank, at), value };
-                acts.extend([mair(cb::S1_MAIR0, MAIR), mair(cb::S1_MAIR1, 0)]);
+        match shape {
+            Shape::Short(_) => self.write_short(tagged, root, &mut acts),
+            Shape::Long(geometry) if stage == Stage::One => {
+                self.write_stage1(tagged, geometry, root, &mut acts);
             }
-            Stage::Two => {
+            Shape::Long(geometry) => {
                 store(features.cb(bank, cb::TCR), vtcr(geometry));
                 acts.push(Work::StoreWide { at: features.cb(bank, cb::TTBR0), value: root });
             }
         }
         let at = features.cb(bank, cb::SCTLR);
-        acts.push(Work::Store { at, value: sctlr(geometry.stage, self.faults) });
+        acts.push(Work::Store { at, value: sctlr(stage, self.faults) });
         acts
+    }
+
+    fn write_stage1(&self, tagged: Tagged, geometry: &Geometry, root: u64, acts: &mut Vec<Work>) {
+        let (features, bank) = (&self.features, tagged.bank);
+        let format = features.format(Stage::One);
+        let at = |register| features.cb(bank, register);
+        if features.version == SmmuVersion::V2 {
+            acts.push(Work::Store { at: at(cb::TCR2), value: tcr2(format, geometry) });
+        }
+        let asid = CbTtbr::ASID.of(tagged.asid());
+        acts.extend([
+            Work::Store { at: at(cb::TCR), value: tcr(format, geometry) },
+            Work::StoreWide { at: at(cb::TTBR0), value: asid | root },
+            Work::StoreWide { at: at(cb::TTBR1), value: asid },
+            Work::Store { at: at(cb::S1_MAIR0), value: MAIR },
+            Work::Store { at: at(cb::S1_MAIR1), value: 0 },
+        ]);
+    }
+
+    /// A bank with short descriptors.
+    // 6.12 io-pgtable-arm-v7s.c, arm_v7s_alloc_pgtable: TTBCR is 0, so that TTBR0 translates all.
+    fn write_short(&self, tagged: Tagged, root: u64, acts: &mut Vec<Work>) {
+        let (features, bank) = (&self.features, tagged.bank);
+        let at = |register| features.cb(bank, register);
+        if features.version == SmmuVersion::V2 {
+            acts.push(Work::Store { at: at(cb::TCR2), value: 0 });
+        }
+        let walks = match features.coherent_walks {
+            true => {
+                CbTtbrShort::NOS.of(1)
+                    | CbTtbrShort::IRGN_WBWA.of(1)
+                    | CbTtbrShort::ORGN.of(CACHE_WBWA)
+            }
+            false => 0,
+        };
+        acts.extend(
+            [
+                (cb::TCR, 0),
+                (cb::CONTEXTIDR, tagged.asid()),
+                (cb::TTBR0, root | CbTtbrShort::S.of(1) | walks),
+                (cb::TTBR1, 0),
+                (cb::S1_MAIR0, V7S_PRRR),
+                (cb::S1_MAIR1, V7S_NMRR),
+            ]
+            .map(|(register, value)| Work::Store { at: at(register), value }),
+        );
     }
 
     /// Whether the driver writes CBA2R.
@@ -80,7 +119,7 @@ impl SmmuV2 {
 
 fn cba2r(features: &Features, tagged: Tagged) -> u64 {
     let vmid = if features.vmid16 && tagged.stage == Stage::Two { tagged.vmid() } else { 0 };
-    Cba2r::VA64.flag(features.format == Format::Aarch64) | Cba2r::VMID16.of(vmid)
+    Cba2r::VA64.flag(features.format(tagged.stage) == Format::Aarch64) | Cba2r::VMID16.of(vmid)
 }
 
 fn cbar(features: &Features, tagged: Tagged, interrupt: u32) -> u64 {
@@ -103,7 +142,7 @@ fn cbar(features: &Features, tagged: Tagged, interrupt: u32) -> u64 {
 }
 
 fn tcr2(format: Format, geometry: &Geometry) -> u64 {
-    CbTcr2::PASIZE.of(size_code(geometry.output_bits))
+    CbTcr2::PASIZE.of(codes::size(geometry.output_bits))
         | CbTcr2::SEP.of(ARM_SMMU_TCR2_SEP_UPSTREAM)
         | CbTcr2::AS.flag(format == Format::Aarch64)
 }
@@ -116,7 +155,7 @@ fn tcr(format: Format, geometry: &Geometry) -> u64 {
         | CbTcr::IRGN0.of(CACHE_WBWA)
         | CbTcr::ORGN0.of(CACHE_WBWA)
         | CbTcr::SH0.of(SHARE_INNER)
-        | CbTcr::TG0.of(granule_code(geometry.granule))
+        | CbTcr::TG0.of(codes::granule(geometry.granule))
         | CbTcr::EPD1.of(1)
         | eae
 }
@@ -124,15 +163,14 @@ fn tcr(format: Format, geometry: &Geometry) -> u64 {
 /// TCR of stage 2. An AArch32 context takes the low four bits of T0SZ for a number with a sign and
 /// counts from 32: of 40 input bits both see what they should.
 fn vtcr(geometry: &Geometry) -> u64 {
-    let lowest = if geometry.granule == Granule::K4 { 2 } else { 3 };
     ARM_SMMU_VTCR_RES1
         | CbVtcr::T0SZ.of(u64::from(64 - geometry.input_bits))
-        | CbVtcr::SL0.of(u64::from(lowest - geometry.start_level.min(lowest)))
+        | CbVtcr::SL0.of(codes::start_level(geometry))
         | CbVtcr::IRGN0.of(CACHE_WBWA)
         | CbVtcr::ORGN0.of(CACHE_WBWA)
         | CbVtcr::SH0.of(SHARE_INNER)
-        | CbVtcr::TG0.of(granule_code(geometry.granule))
-        | CbVtcr::PS.of(size_code(geometry.output_bits))
+        | CbVtcr::TG0.of(codes::granule(geometry.granule))
+        | CbVtcr::PS.of(codes::size(geometry.output_bits))
 }
 
 fn sctlr(stage: Stage, faults: Smmu2Faults) -> u64 {
@@ -143,25 +181,4 @@ fn sctlr(stage: Stage, faults: Smmu2Faults) -> u64 {
         | CbSctlr::M.of(1)
         | CbSctlr::CFCFG.flag(faults == Smmu2Faults::Stall)
         | CbSctlr::S1_ASIDPNE.flag(stage == Stage::One)
-}
-
-/// TG0: 4K, 64K and 16K in this order.
-fn granule_code(granule: Granule) -> u64 {
-    match granule {
-        Granule::K4 => 0,
-        Granule::K64 => 1,
-        Granule::K16 => 2,
-    }
-}
-
-/// PASIZE and PS.
-fn size_code(bits: u32) -> u64 {
-    match bits {
-        ..=32 => 0,
-        33..=36 => 1,
-        37..=40 => 2,
-        41..=42 => 3,
-        43..=44 => 4,
-        _ => 5,
-    }
 }

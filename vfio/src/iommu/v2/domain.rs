@@ -6,17 +6,18 @@ use super::tlbi::{Tagged, acts};
 use super::work::{Work, Worklist};
 use crate::iommu::DomainKind;
 use crate::iommu::facts::SmmuVersion;
-use crate::iommu::paging::Paging;
+use crate::iommu::paging::{EitherTable, Paging, Shape};
 use crate::iommu::rules::{DOMAIN_NO_BANK, DOMAIN_NO_MEMORY};
 use passim_model::pgtable::gather::Gather;
-use passim_model::pgtable::table::{Geometry, Table};
+use passim_model::pgtable::table::Geometry;
+use passim_model::pgtable::vmsav7s::table::ALL_SIZES;
 use passim_model::pgtable::vmsav8::{Granule, Stage};
 use passim_model::{Conflict, Errno, Frames, Host, PageSize, PageSizes, Refusal};
 
 /// A domain.
 #[derive(Debug)]
 pub(in crate::iommu) struct Domain {
-    geometry: Geometry,
+    shape: Shape,
     /// What it has had since its first device came.
     pub(super) live: Option<Live>,
 }
@@ -27,29 +28,33 @@ pub(super) struct Live {
     pub(super) bank: u8,
     /// SMMUv1: which of the context interrupts.
     pub(super) interrupt: u32,
-    pub(super) paging: Paging,
+    pub(super) paging: Paging<EitherTable>,
     /// Whether the bank is written.
     pub(super) written: bool,
 }
 
 /// The shape of a domain's tables.
 // 6.12 arm-smmu.c, arm_smmu_init_domain_context: stage 1 where there is one, stage 2 for nesting.
-pub(super) fn geometry(features: &Features, kind: DomainKind, page: PageSize) -> Option<Geometry> {
+pub(super) fn shape(features: &Features, kind: DomainKind, page: PageSize) -> Option<Shape> {
     let stage2 = features.stage2 && (kind == DomainKind::Nested || !features.stage1);
     let (stage, mut input, mut output) = if stage2 {
         (Stage::Two, features.ipa_bits, features.pa_bits)
     } else {
         (Stage::One, features.va_bits, features.ipa_bits)
     };
-    let granule = match features.format {
+    let granule = match features.format(stage) {
         Format::Aarch64 => granule(features.page_sizes, page)?,
         Format::Aarch32Long => {
             input = input.min(if stage2 { 40 } else { 32 });
             output = output.min(40);
             Granule::K4
         }
+        Format::Aarch32Short => {
+            let sizes = features.page_sizes.bits() & ALL_SIZES.bits();
+            return Some(Shape::Short(PageSizes::from_bits(sizes)));
+        }
     };
-    Geometry::linux(stage, granule, input, output)
+    Geometry::linux(stage, granule, input, output).map(Shape::Long)
 }
 
 /// The CPU's page, or the largest smaller, or the smallest larger size of a block, if that is a
@@ -67,9 +72,9 @@ fn granule(sizes: PageSizes, page: PageSize) -> Option<Granule> {
 impl SmmuV2 {
     /// A domain without devices, tables and bank.
     pub(in crate::iommu) fn alloc_domain(&self, kind: DomainKind) -> Domain {
-        let geometry = geometry(&self.features, kind, self.page);
-        let geometry = geometry.expect("the geometries were tried at boot");
-        Domain { geometry, live: None }
+        let shape = shape(&self.features, kind, self.page);
+        let shape = shape.expect("the shapes were tried at boot");
+        Domain { shape, live: None }
     }
 
     /// Gives a domain a bank and tables, if it has none yet.
@@ -86,7 +91,7 @@ impl SmmuV2 {
         if domain.live.is_some() {
             return Ok(());
         }
-        let first = match domain.geometry.stage {
+        let first = match domain.shape.stage() {
             Stage::One => self.features.stage2_banks,
             Stage::Two => 0,
         };
@@ -97,7 +102,7 @@ impl SmmuV2 {
             DOMAIN_NO_BANK.refuse_for(Errno::ENOSPC, conflict)
         };
         let bank = free.map(|(bank, _)| bank).ok_or_else(no_bank)?;
-        let table = Table::new(domain.geometry, host.memory_mut(), frames)
+        let table = EitherTable::new(domain.shape, host.memory_mut(), frames)
             .map_err(|_| DOMAIN_NO_MEMORY.refuse(Errno::ENOMEM))?;
         self.banks[bank] = true;
         let interrupt = match self.features.version {
@@ -116,14 +121,14 @@ impl SmmuV2 {
     /// Forgets every translation of the domain; there are none before its bank is written.
     pub(in crate::iommu) fn flush(&self, domain: &Domain) -> Worklist {
         let written = domain.live.as_ref().is_some_and(|live| live.written);
-        let tagged = domain.tagged().filter(|_| written);
+        let tagged = self.tagged(domain).filter(|_| written);
         Worklist::new(tagged.map(|tagged| tagged.all(&self.features)).into_iter().flatten())
     }
 
     /// The acts before a domain without devices can be taken apart.
     // arm_smmu_destroy_domain_context: the bank is turned off, then the tables flush it.
     pub(in crate::iommu) fn retire(&self, domain: &Domain) -> Worklist {
-        let Some(tagged) = domain.tagged() else { return Worklist::default() };
+        let Some(tagged) = self.tagged(domain) else { return Worklist::default() };
         let off =
             Work::Store { at: self.features.cb(tagged.bank, super::wire::cb::SCTLR), value: 0 };
         Worklist::new([off].into_iter().chain(tagged.all(&self.features)))
@@ -139,31 +144,31 @@ impl SmmuV2 {
 
     /// The stores for what an unmap left.
     pub(in crate::iommu) fn invalidate(&self, domain: &Domain, gather: &Gather) -> Worklist {
-        match domain.tagged() {
+        match self.tagged(domain) {
             Some(tagged) => Worklist::new(acts(tagged, &self.features, gather.invalidations())),
             None => Worklist::default(),
         }
+    }
+
+    fn tagged(&self, domain: &Domain) -> Option<Tagged> {
+        let live = domain.live.as_ref()?;
+        Some(self.features.tagged(domain.shape.stage(), live.bank.into()))
     }
 }
 
 impl Domain {
     /// The shape of its tables.
-    pub(in crate::iommu) fn geometry(&self) -> Geometry {
-        self.geometry
+    pub(in crate::iommu) fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// Its tables, once it has had a device.
-    pub(in crate::iommu) fn paging(&self) -> Option<&Paging> {
+    pub(in crate::iommu) fn paging(&self) -> Option<&Paging<EitherTable>> {
         self.live.as_ref().map(|live| &live.paging)
     }
 
     /// Its tables, for changing.
-    pub(in crate::iommu) fn paging_mut(&mut self) -> Option<&mut Paging> {
+    pub(in crate::iommu) fn paging_mut(&mut self) -> Option<&mut Paging<EitherTable>> {
         self.live.as_mut().map(|live| &mut live.paging)
-    }
-
-    fn tagged(&self) -> Option<Tagged> {
-        let live = self.live.as_ref()?;
-        Some(Tagged { stage: self.geometry.stage, bank: live.bank.into() })
     }
 }

@@ -22,8 +22,10 @@ impl SmmuV2 {
     /// An interrupt line is up: every handler on it looks. The banks that have one are those in
     /// use.
     pub(in crate::iommu) fn fault_interrupt(&mut self, host: &mut impl Host) {
-        let in_use: Vec<_> =
-            self.banks.iter().enumerate().filter(|(_, taken)| **taken).map(|(at, _)| at).collect();
+        let bypass = self.map.bypass_bank().map(usize::from);
+        let in_use =
+            self.banks.iter().enumerate().filter(|(at, taken)| **taken && Some(*at) != bypass);
+        let in_use: Vec<_> = in_use.map(|(at, _)| at).collect();
         let outcome = self
             .global_fault(host)
             .and_then(|()| in_use.into_iter().try_for_each(|bank| self.context_fault(bank, host)));
@@ -34,19 +36,19 @@ impl SmmuV2 {
 
     // 6.12 arm-smmu.c, arm_smmu_global_fault.
     fn global_fault(&mut self, host: &mut impl Host) -> Result<(), Abort> {
-        let gfsr = self.registers.load(gr0::GFSR, host)?;
+        let gfsr = self.registers.load(self.features.gr0(gr0::GFSR), host)?;
         if gfsr == 0 {
             return Ok(());
         }
-        let syndrome0 = self.registers.load(gr0::GFSYNR0, host)?;
-        let syndrome1 = self.registers.load(gr0::GFSYNR1, host)?;
+        let syndrome0 = self.registers.load(self.features.gr0(gr0::GFSYNR0), host)?;
+        let syndrome1 = self.registers.load(self.features.gr0(gr0::GFSYNR1), host)?;
         let unidentified = Gfsr::USF.is_set(gfsr);
         self.findings.push(Finding::GlobalFault {
             status: gfsr as u32,
             unidentified,
             syndrome: [syndrome0 as u32, syndrome1 as u32],
         });
-        self.registers.store(gr0::GFSR, gfsr, host)
+        self.registers.store(self.features.gr0(gr0::GFSR), gfsr, host)
     }
 
     // arm_smmu_context_fault. While faults stall, the handler ends what waits: 4.6.
@@ -58,7 +60,7 @@ impl SmmuV2 {
             return Ok(());
         }
         let syndrome = registers.load(at(cb::FSYNR0), host)?;
-        let address = registers.load_wide(at(cb::FAR), host)?;
+        let address = self.load_wide(at(cb::FAR), host)?;
         let stream = registers.load(features.gr1(gr1::CBFRSYNRA, bank), host)?;
         self.findings.push(Finding::ContextFault {
             bank: bank as u8,

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `wire` | where are the fields, under Linux's names? |
 //! | `probe` | what can this SMMU do? |
+//! | `makers` | what do the SMMUs of single makers need? |
 //! | `reset` | how is it brought up? |
 //! | `streams` | which stream mapping entries has a device? |
 //! | `attach` | where do they send it? |
@@ -14,13 +15,14 @@
 //! | `work` | which act comes next? |
 //!
 //! It writes what Linux writes, where and in the order Linux does, and knows the SMMU only through
-//! memory and registers. Short descriptors are for 32-bit kernels, which are not modelled; nor are
-//! the drivers of single makers with their errata.
+//! memory and registers. Of a 32-bit kernel there is what it would make of contexts, if it is asked
+//! for (`smmu2-formats`): the rest of such a kernel is not modelled.
 
 mod attach;
 mod bank;
 mod domain;
 mod faults;
+mod makers;
 mod probe;
 mod reset;
 mod streams;
@@ -31,12 +33,13 @@ mod wire;
 mod work;
 
 pub(super) use domain::Domain;
-pub(super) use work::{Progress, Worklist};
+pub(super) use work::Worklist;
 
 use super::finding::Findings;
 use super::registers::Registers;
 use super::{BootError, Finding};
 use crate::policy::{BeyondInput, Smmu1Contexts, Smmu2Faults};
+use makers::Workarounds;
 use passim_model::{PageSize, StreamId};
 use probe::Features;
 use streams::StreamMap;
@@ -47,6 +50,7 @@ pub(super) struct SmmuV2 {
     registers: Registers,
     features: Features,
     map: StreamMap,
+    workarounds: Workarounds,
     /// Which context banks are in use.
     banks: Vec<bool>,
     /// How many context interrupts firmware tells of.
@@ -89,6 +93,11 @@ impl SmmuV2 {
         let entries = self.map.take(streams, mask, group)?;
         let acts: Vec<_> = entries.iter().flat_map(|index| self.map.write(*index)).collect();
         Ok((Master { entries }, Worklist::new(acts)))
+    }
+
+    /// How many ASIDs and VMIDs it keeps others of its maker from.
+    pub(super) fn tags_kept(&self) -> u16 {
+        if self.workarounds.tags_apart { self.features.banks as u16 } else { 0 }
     }
 
     /// What went wrong since last asked.

@@ -1,10 +1,13 @@
 //! What the identification registers say, as Linux reads them.
 
+use super::makers::Workarounds;
+use super::tlbi::Tagged;
 use super::wire::{Id0, Id1, Id2, Id7, Smr, gr0};
 use crate::iommu::BootError;
-use crate::iommu::facts::{SmmuModel, SmmuVersion};
+use crate::iommu::facts::{SmmuV2Facts, SmmuVersion};
 use crate::iommu::registers::Registers;
-use crate::policy::Smmu1Contexts;
+use crate::policy::{Policy, Smmu1Contexts, Smmu2Formats};
+use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Host, PageSizes};
 
 /// How tables are spelled.
@@ -14,6 +17,8 @@ pub(super) enum Format {
     Aarch64,
     /// AArch32, long descriptors: the same as AArch64 with 4K, in less address space.
     Aarch32Long,
+    /// AArch32, short descriptors. Stage 1 alone has them.
+    Aarch32Short,
 }
 
 /// How streams find their entry.
@@ -29,8 +34,7 @@ pub(super) enum StreamMapping {
 #[derive(Clone, Debug)]
 pub(super) struct Features {
     pub(super) version: SmmuVersion,
-    pub(super) model: SmmuModel,
-    /// ID7.MAJOR.
+    /// ID7.MAJOR, where it matters.
     pub(super) major: u64,
     pub(super) stage1: bool,
     pub(super) stage2: bool,
@@ -56,16 +60,40 @@ pub(super) struct Features {
     pub(super) ipa_bits: u32,
     /// Output size of stage 2 in bits.
     pub(super) pa_bits: u32,
-    /// The form contexts have.
+    /// The form contexts have, but for those of stage 1 that have short descriptors.
     pub(super) format: Format,
+    /// Whether contexts of stage 1 have short descriptors.
+    pub(super) short: bool,
     /// Sizes blocks could have, over all formats: Linux's `pgsize_bitmap` of the SMMU.
     pub(super) page_sizes: PageSizes,
+    /// ID0.CTTW: table walks go through the caches.
+    pub(super) coherent_walks: bool,
+    /// ASIDs and VMIDs that others of the same maker have.
+    pub(super) tag_base: u16,
+    /// Whether registers that the Secure state has, too, are elsewhere.
+    pub(super) secure_access: bool,
 }
 
 impl Features {
+    /// The form contexts of a stage have.
+    pub(super) fn format(&self, stage: Stage) -> Format {
+        if self.short && stage == Stage::One { Format::Aarch32Short } else { self.format }
+    }
+
+    /// The context of a stage in a bank, and whose its translations are.
+    pub(super) const fn tagged(&self, stage: Stage, bank: usize) -> Tagged {
+        Tagged { stage, bank, base: self.tag_base }
+    }
+
     /// Offset of a register of space 0.
+    // arm-smmu-impl.c, arm_smmu_gr0_ns.
     pub(super) const fn gr0(&self, register: u64) -> u64 {
-        register
+        match register {
+            gr0::CR0 | gr0::ACR | gr0::GFSR | gr0::GFSYNR0 | gr0::GFSYNR1 if self.secure_access => {
+                register + 0x400
+            }
+            _ => register,
+        }
     }
 
     /// Offset of the register of space 1 that belongs to this bank.
@@ -85,10 +113,12 @@ impl Features {
 // an MMU-500.
 pub(super) fn probe(
     registers: Registers,
-    (version, model): (SmmuVersion, SmmuModel),
-    contexts: Smmu1Contexts,
+    facts: &SmmuV2Facts,
+    policy: &Policy,
+    tag_base: u16,
     host: &mut impl Host,
 ) -> Result<Features, BootError> {
+    let (version, workarounds) = (facts.version, Workarounds::of(facts, policy));
     let id0 = registers.load(gr0::ID0, host)?;
     let (stage1, stage2) = (Id0::S1TS.is_set(id0), Id0::S2TS.is_set(id0));
     if !stage1 && !stage2 {
@@ -110,19 +140,19 @@ pub(super) fn probe(
         return Err(BootError::NoContextBanks);
     }
     let id2 = registers.load(gr0::ID2, host)?;
-    let major = match model {
-        SmmuModel::Mmu500 => Id7::MAJOR.get(registers.load(gr0::ID7, host)?),
-        SmmuModel::Generic => 0,
+    let major = match workarounds.no_prefetch {
+        true => Id7::MAJOR.get(registers.load(gr0::ID7, host)?),
+        false => 0,
     };
     let smr_mask = match mapping {
         StreamMapping::Matched => mask_bits(registers, groups, stream_mask, host)?,
         StreamMapping::Indexed => 0,
     };
-    let (format, page_sizes) = formats(version, contexts, id0, id2).ok_or(BootError::NoGranule)?;
+    let hidden = if workarounds.halves { AARCH64_FIELDS } else { 0 };
+    let formats = formats(version, policy, id0, id2 & !hidden).ok_or(BootError::NoGranule)?;
     let ipa_bits = size_bits(Id2::IAS.get(id2));
     Ok(Features {
         version,
-        model,
         major,
         stage1,
         stage2,
@@ -142,28 +172,40 @@ pub(super) fn probe(
         },
         ipa_bits,
         pa_bits: size_bits(Id2::OAS.get(id2)),
-        format,
-        page_sizes,
+        format: formats.format,
+        short: formats.short,
+        page_sizes: formats.sizes,
+        coherent_walks: Id0::CTTW.is_set(id0),
+        tag_base: if workarounds.tags_apart { tag_base } else { 0 },
+        secure_access: workarounds.secure_access,
     })
 }
 
-/// The form of contexts, and the sizes of blocks in any form the SMMU has.
+/// The fields that tell of AArch64 tables.
+const AARCH64_FIELDS: u64 = Id2::PTFS_4K.mask() | Id2::PTFS_16K.mask() | Id2::PTFS_64K.mask();
+
+/// The form of contexts.
+struct Formats {
+    format: Format,
+    short: bool,
+    /// The sizes of blocks in any form the SMMU has.
+    sizes: PageSizes,
+}
+
+/// The form of contexts, by what the SMMU has and what the kernel is.
 // arm-smmu.c of 6.12, arm_smmu_init_domain_context: a 64-bit kernel takes AArch64 wherever there
 // is any of it, and takes it for granted that it does what AArch32 does. So an MMU-401, which has
-// AArch64 for the sake of 64K, walks AArch64 tables of 4K.
-fn formats(
-    version: SmmuVersion,
-    contexts: Smmu1Contexts,
-    id0: u64,
-    id2: u64,
-) -> Option<(Format, PageSizes)> {
+// AArch64 for the sake of 64K, walks AArch64 tables of 4K. A 32-bit kernel takes it only where there
+// is nothing else.
+fn formats(version: SmmuVersion, policy: &Policy, id0: u64, id2: u64) -> Option<Formats> {
     const WITH_4K: u64 = 1 << 12 | 1 << 21 | 1 << 30;
     const WITH_16K: u64 = 1 << 14 | 1 << 25;
     const WITH_64K: u64 = 1 << 16 | 1 << 29;
     const SHORT: u64 = 1 << 12 | 1 << 16 | 1 << 20 | 1 << 24;
     let v2 = version == SmmuVersion::V2;
-    if !v2 && contexts == Smmu1Contexts::Aarch32 {
-        return Some((Format::Aarch32Long, PageSizes::from_bits(WITH_4K)));
+    if !v2 && policy.smmu1_contexts == Smmu1Contexts::Aarch32 {
+        let sizes = PageSizes::from_bits(WITH_4K);
+        return Some(Formats { format: Format::Aarch32Long, short: false, sizes });
     }
     let long = !v2 || !Id0::PTFS_NO_AARCH32.is_set(id0);
     let short = long && !Id0::PTFS_NO_AARCH32S.is_set(id0);
@@ -173,12 +215,15 @@ fn formats(
     let k64 = aarch64(Id2::PTFS_64K) || version == SmmuVersion::V1With64K;
     let bits = [(short, SHORT), (long || k4, WITH_4K), (k16, WITH_16K), (k64, WITH_64K)];
     let bits = bits.into_iter().filter(|(there, _)| *there).fold(0, |all, (_, sizes)| all | sizes);
+    let kernel = policy.smmu2_formats;
     let format = match (k4 || k16 || k64, long) {
+        (true, true) if kernel != Smmu2Formats::Aarch64 => Format::Aarch32Long,
         (true, _) => Format::Aarch64,
         (false, true) => Format::Aarch32Long,
         (false, false) => return None,
     };
-    Some((format, PageSizes::from_bits(bits)))
+    let short = short && kernel == Smmu2Formats::Aarch32Short;
+    Some(Formats { format, short, sizes: PageSizes::from_bits(bits) })
 }
 
 /// The codes of address sizes; Linux takes the others for 48.

@@ -4,15 +4,20 @@
 //! has an SMMUv2.
 
 use super::SmmuV2;
-use super::domain::geometry;
+use super::domain::shape;
+use super::makers::Workarounds;
 use super::probe::probe;
 use super::streams::{StreamMap, Way};
-use super::wire::{Acr, CB_ACTLR_CPRE, Cr0, cb, gr0};
-use super::work::{Progress, Scope, Work, Worklist, everything};
-use crate::iommu::facts::{SmmuModel, SmmuV2Facts, SmmuVersion};
+use super::wire::{
+    Acr, CB_ACTLR_CPRE, CBAR_TYPE_S1_TRANS_S2_BYPASS, Cbar, Cr0, S2CR_TYPE_BYPASS, S2cr, cb, gr0,
+    gr1,
+};
+use super::work::{Scope, Work, Worklist, everything};
+use crate::iommu::facts::{SmmuV2Facts, SmmuVersion};
 use crate::iommu::finding::Findings;
+use crate::iommu::progress::finish;
 use crate::iommu::registers::Registers;
-use crate::iommu::{BOOT_WAITS, BootError, DomainKind};
+use crate::iommu::{BootError, DomainKind};
 use crate::policy::{Policy, Smmu2Unattached};
 use passim_model::{Host, PageSize};
 
@@ -25,15 +30,15 @@ impl SmmuV2 {
         facts: &SmmuV2Facts,
         policy: &Policy,
         page: PageSize,
+        tag_base: u16,
         host: &mut impl Host,
     ) -> Result<Self, BootError> {
         let registers = Registers::new(facts.base);
-        let contexts = policy.smmu1_contexts;
-        let features = probe(registers, (facts.version, facts.model), contexts, host)?;
+        let features = probe(registers, facts, policy, tag_base, host)?;
         for kind in [DomainKind::Paging, DomainKind::Nested] {
             let (input_bits, output_bits) = (features.ipa_bits, features.pa_bits);
             let none = BootError::NoGeometry { input_bits, output_bits };
-            geometry(&features, kind, page).ok_or(none)?;
+            shape(&features, kind, page).ok_or(none)?;
         }
         // arm_smmu_device_probe: an SMMUv2 has an interrupt for each bank.
         let interrupts = facts.context_interrupts as usize;
@@ -48,15 +53,39 @@ impl SmmuV2 {
             context_interrupts: facts.context_interrupts,
             interrupts_given: 0,
             stream_match_mask: facts.stream_match_mask,
-            contexts,
+            contexts: policy.smmu1_contexts,
+            workarounds: Workarounds::of(facts, policy),
             faults: policy.smmu2_faults,
             beyond: policy.beyond_input,
             page,
             findings: Findings::default(),
             features,
         };
+        smmu.try_bypass(host)?;
         smmu.reset(policy.smmu2_unattached, host)?;
         Ok(smmu)
+    }
+
+    /// Tries whether an S2CR can say "bypass"; if not, the last context bank is kept to say it.
+    // 6.12 arm-smmu-qcom.c, qcom_smmu_cfg_probe. There, what firmware mapped is kept, too.
+    fn try_bypass(&mut self, host: &mut impl Host) -> Result<(), BootError> {
+        let (registers, features) = (self.registers, &self.features);
+        let Some(last) = features.banks.checked_sub(1).filter(|_| self.workarounds.bypass_by_bank)
+        else {
+            return Ok(());
+        };
+        let s2cr = gr0::S2CR + 4 * (features.groups as u64 - 1);
+        let asked = S2cr::TYPE.of(S2CR_TYPE_BYPASS) | S2cr::CBNDX.of(0xff);
+        registers.store(s2cr, asked, host)?;
+        if S2cr::TYPE.get(registers.load(s2cr, host)?) == S2CR_TYPE_BYPASS {
+            return Ok(());
+        }
+        registers.store(features.cb(last, cb::SCTLR), 0, host)?;
+        let cbar = Cbar::TYPE.of(CBAR_TYPE_S1_TRANS_S2_BYPASS);
+        registers.store(features.gr1(gr1::CBAR, last), cbar, host)?;
+        self.banks[last] = true;
+        self.map.bypass_through(last as u8);
+        Ok(())
     }
 
     fn reset(
@@ -66,8 +95,8 @@ impl SmmuV2 {
     ) -> Result<(), BootError> {
         let registers = self.registers;
         // What firmware left there.
-        let gfsr = registers.load(gr0::GFSR, host)?;
-        registers.store(gr0::GFSR, gfsr, host)?;
+        let gfsr = registers.load(self.features.gr0(gr0::GFSR), host)?;
+        registers.store(self.features.gr0(gr0::GFSR), gfsr, host)?;
         let mut acts = self.map.write_all();
         for bank in 0..self.features.banks {
             let at = |register| self.features.cb(bank, register);
@@ -76,7 +105,7 @@ impl SmmuV2 {
         }
         acts.extend(everything());
         self.finish(Worklist::new(acts), host)?;
-        let mut cr0 = registers.load(gr0::CR0, host)?;
+        let mut cr0 = registers.load(self.features.gr0(gr0::CR0), host)?;
         cr0 |= Cr0::GFRE.of(1)
             | Cr0::GFIE.of(1)
             | Cr0::GCFGFRE.of(1)
@@ -87,11 +116,11 @@ impl SmmuV2 {
         cr0 |= Cr0::USFCFG.flag(unattached == Smmu2Unattached::Fault)
             | Cr0::VMID16EN.flag(self.features.vmid16)
             | Cr0::EXIDENABLE.flag(self.features.extended_ids);
-        if self.features.model == SmmuModel::Mmu500 {
+        if self.workarounds.no_prefetch {
             self.tame_mmu500(host)?;
         }
         self.finish(Worklist::new([Work::Sync(Scope::Global)]), host)?;
-        registers.store(gr0::CR0, cr0, host)?;
+        registers.store(self.features.gr0(gr0::CR0), cr0, host)?;
         Ok(())
     }
 
@@ -101,12 +130,12 @@ impl SmmuV2 {
     // major revision 2 on.
     fn tame_mmu500(&mut self, host: &mut impl Host) -> Result<(), BootError> {
         let registers = self.registers;
-        let mut acr = registers.load(gr0::ACR, host)?;
+        let mut acr = registers.load(self.features.gr0(gr0::ACR), host)?;
         if self.features.major >= 2 {
             acr &= !Acr::CACHE_LOCK.mask();
         }
         acr |= Acr::SMTNMB_TLBEN.of(1) | Acr::S2CRB_TLBEN.of(1);
-        registers.store(gr0::ACR, acr, host)?;
+        registers.store(self.features.gr0(gr0::ACR), acr, host)?;
         for bank in 0..self.features.banks {
             let at = self.features.cb(bank, cb::ACTLR);
             let actlr = registers.load(at, host)?;
@@ -121,12 +150,6 @@ impl SmmuV2 {
         mut work: Worklist,
         host: &mut impl Host,
     ) -> Result<(), BootError> {
-        for _ in 0..BOOT_WAITS {
-            match work.advance(self, host) {
-                Progress::Done(_) => return Ok(()),
-                Progress::Waiting => host.relax(),
-            }
-        }
-        Err(BootError::CommandTimeout)
+        finish(host, |host| work.advance(self, host))
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct StreamMap {
     extended_ids: bool,
     /// What entries without users do.
     rest: Way,
+    /// The bank that is off, through which streams bypass where S2CR cannot say so.
+    bypass_bank: Option<u8>,
 }
 
 impl StreamMap {
@@ -55,11 +57,22 @@ impl StreamMap {
     pub(super) fn new(features: &Features, rest: Way) -> Self {
         let free = Entry { matches: None, way: rest, users: 0, group: 0 };
         Self {
+            bypass_bank: None,
             entries: vec![free; features.groups],
             mapping: features.mapping,
             extended_ids: features.extended_ids,
             rest,
         }
+    }
+
+    /// Streams bypass through this bank from now on.
+    pub(super) fn bypass_through(&mut self, bank: u8) {
+        self.bypass_bank = Some(bank);
+    }
+
+    /// The bank through which streams bypass, if it takes one.
+    pub(super) fn bypass_bank(&self) -> Option<u8> {
+        self.bypass_bank
     }
 
     /// Entries for these StreamIDs of a device, with the mask that firmware gives all of them;
@@ -176,10 +189,14 @@ impl StreamMap {
 
     fn write_way(&self, index: usize) -> Work {
         let entry = &self.entries[index];
-        let way = match entry.way {
-            Way::Bank(bank) => S2cr::TYPE.of(S2CR_TYPE_TRANS) | S2cr::CBNDX.of(bank.into()),
-            Way::Bypass => S2cr::TYPE.of(S2CR_TYPE_BYPASS),
-            Way::Fault => S2cr::TYPE.of(S2CR_TYPE_FAULT),
+        let through = |bank: u8| S2cr::TYPE.of(S2CR_TYPE_TRANS) | S2cr::CBNDX.of(bank.into());
+        let way = match (entry.way, self.bypass_bank) {
+            (Way::Bank(bank), _) | (Way::Bypass, Some(bank)) => through(bank),
+            (Way::Bypass, None) => S2cr::TYPE.of(S2CR_TYPE_BYPASS),
+            // 6.12 arm-smmu-qcom.c, qcom_smmu_write_s2cr: firmware that turns "bypass" into "fault"
+            // drops "fault".
+            (Way::Fault, Some(_)) => S2cr::TYPE.of(S2CR_TYPE_BYPASS) | S2cr::CBNDX.of(0xff),
+            (Way::Fault, None) => S2cr::TYPE.of(S2CR_TYPE_FAULT),
         };
         let valid = S2cr::EXIDVALID.flag(self.extended_ids && entry.matches.is_some());
         Work::Store { at: gr0::S2CR + 4 * index as u64, value: way | valid }

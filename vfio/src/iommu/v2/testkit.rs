@@ -1,14 +1,13 @@
 //! An SMMU as a probe might find it.
 
 use super::probe::{Features, Format, StreamMapping};
-use crate::iommu::facts::{SmmuModel, SmmuVersion};
+use crate::iommu::facts::SmmuVersion;
 use passim_model::PageSizes;
 
 /// An SMMUv2 with both stages, register pages of 4K, 16 of them, four stream match registers.
 pub(super) fn features() -> Features {
     Features {
         version: SmmuVersion::V2,
-        model: SmmuModel::Generic,
         major: 0,
         stage1: true,
         stage2: true,
@@ -26,6 +25,10 @@ pub(super) fn features() -> Features {
         ipa_bits: 40,
         pa_bits: 44,
         format: Format::Aarch64,
+        short: false,
         page_sizes: PageSizes::from_bits(0x4020_1000),
+        coherent_walks: true,
+        tag_base: 0,
+        secure_access: false,
     }
 }

@@ -13,18 +13,20 @@ pub(super) struct Tagged {
     pub(super) stage: Stage,
     /// The bank.
     pub(super) bank: usize,
+    /// How many ASIDs, and how many VMIDs, come before those of the SMMU.
+    pub(super) base: u16,
 }
 
 impl Tagged {
     /// The ASID of its translations.
-    // 4.6 and 6.12 arm-smmu.c: an ASID is the bank's number.
+    // 4.6 and 6.12 arm-smmu.c: an ASID is the bank's number, after those of other SMMUs of Cavium's.
     pub(super) fn asid(self) -> u64 {
-        self.bank as u64
+        u64::from(self.base) + self.bank as u64
     }
 
     /// The VMID of its translations: 0 is that of stage 1 alone.
     pub(super) fn vmid(self) -> u64 {
-        self.bank as u64 + 1
+        u64::from(self.base) + self.bank as u64 + 1
     }
 
     /// Forget everything.

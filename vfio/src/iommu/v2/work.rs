@@ -3,6 +3,7 @@
 use super::SmmuV2;
 use super::wire::{TlbStatus, cb, gr0};
 use crate::iommu::finding::Finding;
+use crate::iommu::progress::Progress;
 use crate::iommu::synced::Synced;
 use passim_model::{Abort, Host};
 use std::collections::VecDeque;
@@ -64,15 +65,6 @@ pub(in crate::iommu) struct Worklist {
     proof: Option<Synced>,
 }
 
-/// How far a worklist came.
-#[derive(PartialEq, Eq, Debug)]
-pub(in crate::iommu) enum Progress {
-    /// To its end.
-    Done(Synced),
-    /// An invalidation has to complete first.
-    Waiting,
-}
-
 /// What QEMU and hardware ignore: the operand of an operation that takes none.
 // arm-smmu.h of 6.12: a firmware that traps these stores wants another value than 0.
 const DUMMY: u64 = 0xffff_ffff;
@@ -132,9 +124,23 @@ impl SmmuV2 {
         self.heed(answer);
     }
 
+    // 6.12 arm-smmu-impl.c, mrvl_mmu500_writeq and mrvl_mmu500_readq: the upper half first.
     fn store_wide(&mut self, at: u64, value: u64, host: &mut impl Host) {
+        if self.workarounds.halves {
+            self.store(at + 4, value >> 32, host);
+            return self.store(at, value & u64::from(u32::MAX), host);
+        }
         let answer = self.registers.store_wide(at, value, host);
         self.heed(answer);
+    }
+
+    /// Loads 64 bits.
+    pub(super) fn load_wide(&self, at: u64, host: &mut impl Host) -> Result<u64, Abort> {
+        if self.workarounds.halves {
+            let high = self.registers.load(at + 4, host)?;
+            return Ok(high << 32 | self.registers.load(at, host)?);
+        }
+        self.registers.load_wide(at, host)
     }
 
     fn sweep(&mut self, sweep: Sweep, host: &mut impl Host) {

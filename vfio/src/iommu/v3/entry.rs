@@ -7,8 +7,8 @@ use super::wire::{
     STRTAB_STE_1_S1C_CACHE_WBRA, STRTAB_STE_1_S1DSS_BYPASS, STRTAB_STE_1_S1DSS_SSID0,
     STRTAB_STE_1_SHCFG_INCOMING, StrtabL1Desc, StrtabSte0, StrtabSte1, StrtabSte2, StrtabSte3,
 };
+use crate::iommu::paging::codes;
 use passim_model::pgtable::table::Geometry;
-use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Asid, PhysAddr, Vmid};
 
 /// The doublewords of an STE or a CD.
@@ -67,12 +67,12 @@ pub(super) fn ste_stage2(
     ste[1] = if features.attribute_override { shcfg_incoming() } else { 0 } | eats(ats);
     ste[2] = StrtabSte2::S2VMID.of(vmid.get().into())
         | StrtabSte2::S2T0SZ.of(u64::from(64 - geometry.input_bits))
-        | StrtabSte2::S2SL0.of(start_level_code(geometry))
+        | StrtabSte2::S2SL0.of(codes::start_level(geometry))
         | StrtabSte2::S2IR0.of(STRTAB_STE_1_S1C_CACHE_WBRA)
         | StrtabSte2::S2OR0.of(STRTAB_STE_1_S1C_CACHE_WBRA)
         | StrtabSte2::S2SH0.of(ARM_SMMU_SH_ISH)
-        | StrtabSte2::S2TG.of(granule_code(geometry.granule))
-        | StrtabSte2::S2PS.of(size_code(geometry.output_bits))
+        | StrtabSte2::S2TG.of(codes::granule(geometry.granule))
+        | StrtabSte2::S2PS.of(codes::size(geometry.output_bits))
         | StrtabSte2::S2AA64.of(1)
         | StrtabSte2::S2PTW.of(1)
         | StrtabSte2::S2R.of(1)
@@ -85,13 +85,13 @@ pub(super) fn ste_stage2(
 pub(super) fn cd(features: &Features, geometry: &Geometry, root: PhysAddr, asid: Asid) -> Words {
     let mut cd = [0; 8];
     cd[0] = CtxdescCd0::TCR_T0SZ.of(u64::from(64 - geometry.input_bits))
-        | CtxdescCd0::TCR_TG0.of(granule_code(geometry.granule))
+        | CtxdescCd0::TCR_TG0.of(codes::granule(geometry.granule))
         | CtxdescCd0::TCR_IRGN0.of(STRTAB_STE_1_S1C_CACHE_WBRA)
         | CtxdescCd0::TCR_ORGN0.of(STRTAB_STE_1_S1C_CACHE_WBRA)
         | CtxdescCd0::TCR_SH0.of(ARM_SMMU_SH_ISH)
         | CtxdescCd0::TCR_EPD1.of(1)
         | CtxdescCd0::V.of(1)
-        | CtxdescCd0::TCR_IPS.of(size_code(geometry.output_bits))
+        | CtxdescCd0::TCR_IPS.of(codes::size(geometry.output_bits))
         | CtxdescCd0::AA64.of(1)
         | CtxdescCd0::R.of(1)
         | CtxdescCd0::A.of(1)
@@ -106,34 +106,6 @@ pub(super) fn cd(features: &Features, geometry: &Geometry, root: PhysAddr, asid:
 /// A first-level descriptor for a second level of `1 << split` STEs at `table`.
 pub(super) fn l1_descriptor(table: PhysAddr, split: u32) -> u64 {
     StrtabL1Desc::SPAN.of(u64::from(split) + 1) | StrtabL1Desc::L2PTR.in_place(table.get())
-}
-
-/// TG0 and S2TG: 4K, 64K and 16K in this order.
-fn granule_code(granule: Granule) -> u64 {
-    match granule {
-        Granule::K4 => 0,
-        Granule::K64 => 1,
-        Granule::K16 => 2,
-    }
-}
-
-/// IPS and S2PS.
-fn size_code(bits: u32) -> u64 {
-    match bits {
-        ..=32 => 0,
-        33..=36 => 1,
-        37..=40 => 2,
-        41..=42 => 3,
-        43..=44 => 4,
-        45..=48 => 5,
-        _ => 6,
-    }
-}
-
-/// S2SL0: counted down from the last level with 16K and 64K, from the one before with 4K.
-fn start_level_code(geometry: &Geometry) -> u64 {
-    let lowest = if geometry.granule == Granule::K4 { 2 } else { 3 };
-    u64::from(lowest - geometry.start_level.min(lowest))
 }
 
 /// Which bits of an STE the SMMU looks at.

@@ -39,7 +39,7 @@ mod work;
 
 pub(super) use domain::Domain;
 pub(super) use ids::Ids;
-pub(super) use work::{Progress, Worklist};
+pub(super) use work::Worklist;
 
 use super::finding::Findings;
 use super::synced::Synced;

@@ -10,8 +10,9 @@ use super::probe::probe;
 use super::queue::{CommandQueue, Ending};
 use super::streams::{StreamTable, zeroed_frame};
 use super::wire::{ARM_SMMU_SH_ISH, Base, Cr0, Cr1, Cr2, Gbpa, IrqCtrl, offset};
-use super::work::{Progress, Work, Worklist};
+use super::work::{Work, Worklist};
 use super::{Findings, SmmuV3};
+use crate::iommu::progress::finish;
 use crate::iommu::registers::Registers;
 use crate::iommu::{BOOT_WAITS, BootError, DomainKind};
 use crate::policy::Policy;
@@ -187,13 +188,7 @@ impl SmmuV3 {
         mut work: Worklist,
         host: &mut impl Host,
     ) -> Result<(), BootError> {
-        for _ in 0..BOOT_WAITS {
-            match work.advance(self, host) {
-                Progress::Done(_) => return Ok(()),
-                Progress::Waiting => host.relax(),
-            }
-        }
-        Err(BootError::CommandTimeout)
+        finish(host, |host| work.advance(self, host))
     }
 }
 

@@ -6,6 +6,7 @@ use super::entry::{Words, cd_used, ste_used};
 use super::queue::{Ending, Submitted, Ticket};
 use super::update::{Round, hitless};
 use crate::iommu::finding::Finding;
+use crate::iommu::progress::Progress;
 use crate::iommu::synced::Synced;
 use passim_model::{Host, PhysAddr, Width};
 use std::collections::VecDeque;
@@ -66,15 +67,6 @@ pub(in crate::iommu) struct Worklist {
     rest: VecDeque<Work>,
     /// From the last SYNC.
     proof: Option<Synced>,
-}
-
-/// How far a worklist came.
-#[derive(PartialEq, Eq, Debug)]
-pub(in crate::iommu) enum Progress {
-    /// To its end.
-    Done(Synced),
-    /// The command queue has to move first.
-    Waiting,
 }
 
 impl Worklist {

@@ -98,6 +98,60 @@ choice! {
 }
 
 choice! {
+    /// Which form the driver gives the contexts of an SMMUv2: what kernel it is built into.
+    Smmu2Formats {
+        /// A kernel of 64 bits: AArch64 where the SMMU has any of it.
+        Aarch64 = "aarch64",
+        /// One of 32 bits with large physical addresses: long descriptors of AArch32 where the SMMU
+        /// has them.
+        Aarch32Long = "aarch32-long",
+        /// One of 32 bits without: short descriptors for stage 1 where the SMMU has them.
+        Aarch32Short = "aarch32-short",
+    }
+}
+
+choice! {
+    /// What the driver makes of the registers that an MMU-500 has of its own.
+    Smmu2Mmu500 {
+        /// Nothing.
+        Untouched = "untouched",
+        /// The prefetcher of every context bank is off: errata 841119 and 826419.
+        NoPrefetch = "no-prefetch",
+    }
+}
+
+choice! {
+    /// How the driver reaches the registers of 64 bits of Marvell's AP806: erratum 582743.
+    Smmu2Ap806 {
+        /// As those of any other.
+        Whole = "whole",
+        /// By two accesses of 32 bits; contexts are those of AArch32, which need no others.
+        Halves = "halves",
+    }
+}
+
+choice! {
+    /// Which ASIDs and VMIDs the driver gives contexts of Cavium's SMMUs: erratum 27704.
+    Smmu2Cavium {
+        /// The number of the bank, as for any other.
+        OfTheBank = "of-the-bank",
+        /// That, counted over all of Cavium's SMMUs, so that no two are alike.
+        Apart = "apart",
+    }
+}
+
+choice! {
+    /// How the driver lets streams bypass an SMMU of Qualcomm whose firmware turns S2CR's "bypass"
+    /// into "fault".
+    Smmu2Qualcomm {
+        /// By S2CR, as with any other.
+        ByType = "by-type",
+        /// Through a context bank kept for that, which is off, once a first S2CR showed it.
+        ByBank = "by-bank",
+    }
+}
+
+choice! {
     /// Whether the SMMU drivers call interrupts remapped: IOMMU_CAP_INTR_REMAP.
     SmmuIntrRemap {
         /// They do: a message is a memory write, and those are translated.

@@ -3,7 +3,7 @@
 use super::super::probe::{Features, Format};
 use super::super::testkit::features;
 use super::super::work::{Scope, Sweep, Work};
-use super::{Tagged, acts};
+use super::acts;
 use crate::iommu::facts::SmmuVersion;
 use passim_model::PageSize;
 use passim_model::pgtable::gather::Gather;
@@ -18,7 +18,7 @@ fn gather() -> Gather {
 }
 
 fn acts_of(features: &Features, stage: Stage) -> Vec<Work> {
-    acts(Tagged { stage, bank: 3 }, features, gather().invalidations())
+    acts(features.tagged(stage, 3), features, gather().invalidations())
 }
 
 fn sweep(at: u64, operand: u64, stride: u64, count: u64, wide: bool) -> Work {
@@ -65,7 +65,7 @@ fn stage_2_by_ipa_or_whole() {
 
 #[test]
 fn everything_of_a_domain() {
-    let all = |stage| Tagged { stage, bank: 3 }.all(&features());
+    let all = |stage| features().tagged(stage, 3).all(&features());
     let one = [Work::Store { at: BANK + 0x610, value: 3 }, Work::Sync(Scope::Bank(3))];
     assert_eq!(all(Stage::One), one);
     assert_eq!(all(Stage::Two), [Work::Store { at: 0x64, value: 4 }, Work::Sync(Scope::Global)]);

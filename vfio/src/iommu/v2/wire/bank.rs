@@ -11,6 +11,7 @@ pub(in crate::iommu::v2) mod cb {
     pub(in crate::iommu::v2) const TTBR0: u64 = 0x20;
     pub(in crate::iommu::v2) const TTBR1: u64 = 0x28;
     pub(in crate::iommu::v2) const TCR: u64 = 0x30;
+    pub(in crate::iommu::v2) const CONTEXTIDR: u64 = 0x34;
     pub(in crate::iommu::v2) const S1_MAIR0: u64 = 0x38;
     pub(in crate::iommu::v2) const S1_MAIR1: u64 = 0x3c;
     pub(in crate::iommu::v2) const FSR: u64 = 0x58;
@@ -115,6 +116,63 @@ layout! {
         ASID = bits(63, 48);
     }
 }
+
+layout! {
+    /// TTBR0 of a context with short descriptors, 16.5.40.
+    pub(in crate::iommu::v2) struct CbTtbrShort {
+        /// Walks are shareable.
+        S = bit(1);
+        /// Outer cacheability of walks.
+        ORGN = bits(4, 3);
+        /// Inner shareable rather than outer.
+        NOS = bit(5);
+        /// Inner cacheability of walks: the lower of its two bits, which are not side by side.
+        IRGN_WBWA = bit(6);
+    }
+}
+
+layout! {
+    /// PRRR, which is where MAIR0 is, 16.5.17: the fields that are used.
+    struct CbPrrr {
+        /// Type of memory 1: device.
+        TR1 = bits(3, 2);
+        /// Type of memory 4: normal.
+        TR4 = bits(9, 8);
+        /// Type of memory 7: normal.
+        TR7 = bits(15, 14);
+        /// Device memory with S = 0 is shareable.
+        DS0 = bit(16);
+        /// Device memory with S = 1 is shareable.
+        DS1 = bit(17);
+        /// Normal memory with S = 1 is shareable.
+        NS1 = bit(19);
+        /// Memory 7 is inner shareable, not outer.
+        NOS7 = bit(31);
+    }
+}
+
+layout! {
+    /// NMRR, which is where MAIR1 is, 16.5.16: the fields that are used.
+    struct CbNmrr {
+        /// Inner cacheability of memory 7.
+        IR7 = bits(15, 14);
+        /// Outer cacheability of memory 7.
+        OR7 = bits(31, 30);
+    }
+}
+
+/// Device, non-cacheable and write-back memory, at the places that their leaves' TEX\[0\], C and B
+/// name.
+pub(in crate::iommu::v2) const V7S_PRRR: u64 = CbPrrr::TR1.of(1)
+    | CbPrrr::TR4.of(2)
+    | CbPrrr::TR7.of(2)
+    | CbPrrr::DS0.of(1)
+    | CbPrrr::DS1.of(1)
+    | CbPrrr::NS1.of(1)
+    | CbPrrr::NOS7.of(1);
+
+/// Memory 7 is write-back, allocating.
+pub(in crate::iommu::v2) const V7S_NMRR: u64 = CbNmrr::IR7.of(1) | CbNmrr::OR7.of(1);
 
 layout! {
     /// FSR, 16.5.9.

@@ -1,0 +1,35 @@
+//! What io-pgtable says of long descriptors' shape: values that every kind of control register and
+//! table entry has, each in a place of its own.
+//!
+//! The places are the drivers': they are laid out by different specifications.
+
+use passim_model::pgtable::table::Geometry;
+use passim_model::pgtable::vmsav8::Granule;
+
+/// TG0 and S2TG: 4K, 64K and 16K in this order.
+pub(in crate::iommu) fn granule(granule: Granule) -> u64 {
+    match granule {
+        Granule::K4 => 0,
+        Granule::K64 => 1,
+        Granule::K16 => 2,
+    }
+}
+
+/// IPS, PS, PASize and S2PS.
+pub(in crate::iommu) fn size(bits: u32) -> u64 {
+    match bits {
+        ..=32 => 0,
+        33..=36 => 1,
+        37..=40 => 2,
+        41..=42 => 3,
+        43..=44 => 4,
+        45..=48 => 5,
+        _ => 6,
+    }
+}
+
+/// SL0 and S2SL0: counted down from the last level with 16K and 64K, from the one before with 4K.
+pub(in crate::iommu) fn start_level(geometry: &Geometry) -> u64 {
+    let lowest = if geometry.granule == Granule::K4 { 2 } else { 3 };
+    u64::from(lowest - geometry.start_level.min(lowest))
+}
