@@ -70,6 +70,7 @@ fn smmu_like(rig: &mut Rig) -> SmmuV3 {
     smmu
 }
 
+#[inline(always)]
 fn look(smmu: &mut SmmuV3, rig: &mut Rig, iova: u64) -> u64 {
     let stream = StreamId::new(8);
     let requester = Requester { stream, substream: None, device: DeviceId::new(8) };

@@ -54,8 +54,8 @@ impl fmt::Display for Ratio {
         let Self { goal: Goal { id, what, against, at_most }, ours, other } = self;
         let ratio = ours / other;
         let reached = if ratio <= *at_most { "reached" } else { "not reached" };
-        write!(f, "{id:<4} {ratio:>6.2}x  goal {at_most:>4}x  {reached:<11}  ")?;
-        write!(f, "{what}, of {against}: {ours:.1} ns, {other:.1} ns")
+        write!(f, "{id:<4} {ratio:>7.3}x  goal {at_most:>4}x  {reached:<11}  ")?;
+        write!(f, "{what}, of {against}: {ours:.2} ns, {other:.2} ns")
     }
 }
 

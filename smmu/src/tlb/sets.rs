@@ -163,6 +163,7 @@ impl Sets {
         }
         let alone = state.sizes & !SIZE == 0 && rest == 0;
         // Pages may come to the lane without more ado.
+        self.arrangement += u64::from(state.sizes & SIZE == 0);
         state.sizes |= SIZE;
         Some(Lane { tag: state.tag, spread: state.spread, alone })
     }

@@ -346,7 +346,8 @@ impl SmmuV3 {
         if known.at_hand != at_hand
             && let Some(lane) = self.tlb.lane(known.space, known.global)
         {
-            (known.at_hand, known.lane) = (at_hand, lane);
+            known.lane = lane;
+            known.at_hand = self.configs.changes() + self.tlb.arrangement();
         }
         let plain = self.streams.plain[at].as_mut();
         let Some(answer) = plain.and_then(|plain| plain.answer(known, memory, &mut self.tlb, txn))
