@@ -134,8 +134,9 @@ fn any_implementation() -> impl Strategy<Value = Implementation> {
         prop::sample::select(completions),
         prop::sample::select(retentions),
         prop::sample::select(conflicts),
+        prop::option::of(any_errata()),
     )
-        .prop_map(|(description, completion, retention, conflict)| {
+        .prop_map(|(description, completion, retention, conflict, errata)| {
             let description = Description {
                 banks: 4,
                 stage2_banks: description.stage2_banks.min(1),
@@ -146,8 +147,21 @@ fn any_implementation() -> impl Strategy<Value = Implementation> {
             };
             let choices = Choices { completion, conflict, ..Choices::default() };
             let tlb = Geometry { sets_lg2: 4, ways: 2, ..Geometry::default() };
-            Implementation { choices, retention, tlb, ..implementation(description) }
+            let errata = errata.unwrap_or_default();
+            Implementation { choices, retention, tlb, errata, ..implementation(description) }
         })
+}
+
+/// All but that accesses of 64 bits do not arrive: with that one, registers do not read alike by
+/// words and doublewords.
+fn any_errata() -> impl Strategy<Value = Errata> {
+    any::<[bool; 4]>().prop_map(|[bypass, secure, shared, prefetch]| Errata {
+        no_wide_accesses: false,
+        bypass_becomes_fault: bypass,
+        secure_accesses: secure,
+        shared_tags: shared,
+        stale_prefetch: prefetch,
+    })
 }
 
 impl SmmuV2 {

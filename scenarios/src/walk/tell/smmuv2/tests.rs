@@ -38,9 +38,9 @@ fn from_the_entry_to_the_page() {
         ("SMR0 at 0x800", "9.6.25"),
         ("S2CR0 at 0xc00", "9.6.23"),
         ("CBA2R", "10.2.2"),
-        ("CB2_SCTLR", "16.5.29"),
-        ("CB2_TCR at", "16.5.38"),
-        ("CB2_TTBR0", "16.5.40"),
+        ("CB1_SCTLR", "16.5.29"),
+        ("CB1_TCR at", "16.5.38"),
+        ("CB1_TTBR0", "16.5.40"),
     ] {
         let found = lines(&told, register);
         assert_eq!(found.len(), 1, "{register} in {told}");
@@ -59,9 +59,9 @@ fn short_descriptors_and_faults() {
     let scenario = MAPPED.replacen("profile", "set=\"smmu2-formats=aarch32-short\" profile", 1);
     let told = told(&scenario, "00:01.0", 0x1_2000);
     assert!(told.contains("VA64=0x0 (tables of AArch32)"), "{told}");
-    assert_eq!(lines(&told, "CB2_CONTEXTIDR").len(), 1, "{told}");
+    assert_eq!(lines(&told, "CB1_CONTEXTIDR").len(), 1, "{told}");
     assert_eq!(lines(&told, "stage 1 level 2: invalid descriptor").len(), 1, "{told}");
-    let verdict = "verdict: context fault of bank 2, FSR.TF, at level 2 (IHI 0062 D.c 3.7)";
+    let verdict = "verdict: context fault of bank 1, FSR.TF, at level 2 (IHI 0062 D.c 3.7)";
     assert!(told.ends_with(verdict), "{told}");
 }
 
