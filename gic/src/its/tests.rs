@@ -7,7 +7,7 @@
 //! | MOVALL moves every LPI of the machine (KVM) | `commands::movall_moves_what_is_pending_at_one_place_and_no_mapping` |
 //! | an unmapped collection breaks saving, or is not restored (KVM) | `migration::migration_with_an_unmapped_collection_14_to_16` |
 //! | what was unmapped comes back after a restore (KVM) | `migration::what_was_unmapped_stays_unmapped` |
-//! | sparse DeviceIDs break a restore (KVM) | `migration::distances_of_the_kvm_abi` |
+//! | sparse DeviceIDs break a restore (KVM) | `migration::a_distance_leads_from_page_to_page` |
 //! | the size in a device table entry is believed (KVM) | `errors::a_table_that_lies_about_its_size_is_not_believed` |
 //! | cached translations take one event for another (KVM) | `choices::a_cache_tells_events_and_devices_apart` |
 //! | LPIs are delivered after they were turned off (KVM) | `v3::tests::lpis::off_means_dropped_and_the_table_says_what_was_pending` |

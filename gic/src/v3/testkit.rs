@@ -97,6 +97,14 @@ impl Board {
         self.memory.write(at, &[byte[0] | 1 << (lpi % 8)]).unwrap();
     }
 
+    /// Clears the bit of an LPI in the pending table in memory.
+    pub(crate) fn clear_pending(&mut self, n: u16, lpi: u32) {
+        let at = PhysAddr::new(PENDING + 0x1_0000 * u64::from(n) + u64::from(lpi / 8));
+        let mut byte = [0];
+        self.memory.read(at, &mut byte).unwrap();
+        self.memory.write(at, &[byte[0] & !(1 << (lpi % 8))]).unwrap();
+    }
+
     /// An LPI becomes pending at a CPU, as an ITS would make it.
     pub(crate) fn pend(&mut self, n: u16, lpi: u32) -> bool {
         self.deliver(n, Packet::SetPending(IntId::new(lpi)))

@@ -49,29 +49,33 @@ mod files {
     pub(super) const lpis: &str = "gic/src/v3/tests/lpis.rs";
     pub(super) const v3: &str = "gic/src/v3/tests.rs";
     pub(super) const recorded: &str = "gic/src/its/tests/recorded.rs";
-    pub(super) const numbers: &str = "vfio/src/msi/tests/numbers.rs";
+    pub(super) const queue: &str = "vfio/src/msi/its/tests.rs";
 }
 
 bugs! {
     1 "KVM, CVE-2026-46316" "a reference of the wrong cache entry is dropped"
-        [] "" "The cache holds copies, and nothing is counted."
+        [choices a_cache_forgets_what_every_command_changes]
+        "forgetting an event forgets its neighbour" ""
     2 "KVM, CVE-2024-26598" "a hit of the cache takes no reference"
-        [] "" "As before."
+        [choices a_cache_forgets_what_every_command_changes]
+        "what is remembered of a device or a collection outlives it" ""
     3 "KVM" "MOVALL moves every LPI of the machine"
         [commands movall_moves_what_is_pending_at_one_place_and_no_mapping]
         "MOVALL empties every redistributor" ""
     4 "KVM" "MOVALL changes a target that tables do not say, so that saving reverts it"
-        [commands movall_moves_what_is_pending_at_one_place_and_no_mapping, oracle and_migrates_in_between]
-        "" ""
+        [commands movall_moves_what_is_pending_at_one_place_and_no_mapping,
+         oracle does_what_the_obvious_one_does]
+        "MOVALL turns messages too, in no table" ""
     5 "KVM" "saving an event of an unmapped collection crashes"
-        [migration migration_with_an_unmapped_collection_14_to_16, migration what_was_unmapped_stays_unmapped]
-        "" ""
+        [migration migration_with_an_unmapped_collection_14_to_16, oracle and_migrates_in_between]
+        "saving looks up the CPU of every event" ""
     6 "KVM" "MAPD without V, and DISCARD, leave their entries in memory"
         [commands an_unmapped_device_is_gone_from_memory_too,
          commands discard_takes_the_mapping_and_what_is_pending]
         "the entry is not written" ""
     7 "KVM" "reading tables underflows where DeviceIDs are sparse"
-        [migration distances_of_the_kvm_abi] "" ""
+        [migration a_distance_leads_from_page_to_page]
+        "distances are followed within a page of level 2" ""
     8 "KVM" "the size in a restored device entry is believed"
         [errors a_table_that_lies_about_its_size_is_not_believed]
         "the size in memory is taken as it is" ""
@@ -79,12 +83,15 @@ bugs! {
         [migration a_cleared_level_1_entry_does_not_hinder_saving]
         "a missing page is an error" ""
     10 "KVM" "unmapped collections are not restored"
-        [migration migration_with_an_unmapped_collection_14_to_16] "" ""
+        [migration migration_with_an_unmapped_collection_14_to_16]
+        "events of unmapped collections are not read back" ""
     11 "KVM" "two events share a key of the cache"
         [choices a_cache_tells_events_and_devices_apart]
         "the DeviceID is no part of the key" ""
     12 "KVM" "LPIs stay pending where LPIs are turned off"
-        [lpis off_means_dropped_and_the_table_says_what_was_pending] "" ""
+        [lpis off_means_dropped_and_the_table_says_what_was_pending,
+         lpis what_is_cleared_while_lpis_are_off_is_gone]
+        "pending LPIs are delivered while LPIs are off; they are kept until LPIs are on" ""
     13 "QEMU" "RDbase is compared with one too many"
         [errors every_error_has_its_syndrome] "RDbase may be the number of CPUs" ""
     14 "QEMU" "MAPTI takes INTID 1023; INV does nothing"
@@ -94,12 +101,14 @@ bugs! {
         [commands entries_of_level_1_have_an_address_and_nothing_else]
         "the mask is QEMU's" ""
     16 "QEMU" "moving an LPI compares bytes with bits"
-        [lpis numbers_that_are_no_lpi, lpis few_id_bits_leave_few_lpis_or_none] "" ""
+        [lpis numbers_that_are_no_lpi, lpis few_id_bits_leave_few_lpis_or_none]
+        "an eighth of the INTID is compared" ""
     17 "QEMU" "Stalled stays and Retry is ignored; MAPD without V is refused for its Size"
         [errors a_queue_stops_and_goes_on_with_retry, errors the_size_of_an_unmapping_is_looked_at_where_chosen]
         "Retry is ignored" ""
     18 "QEMU" "a vLPI's number is passed as its level"
-        [] "" "There are no virtual LPIs here."
+        [lpis moves_carry_what_is_pending_and_nothing_else, oracle does_what_the_obvious_one_does]
+        "an LPI's number is taken for whether it is pending when it is moved" ""
     19 "QEMU" "Quiescent never drops to 0"
         [registers quiescent] "Quiescent is always 1" ""
     20 "Xen" "INVALL of an unmapped collection crashes; MOVI loses pending; MAPC without V looks at RDbase"
@@ -123,13 +132,16 @@ bugs! {
     25 "cloud-hypervisor" "every CPU is saved with the pending table of CPU 0"
         [migration pending_lpis_travel] "GICR_PENDBASER of CPU 0 is saved for all" ""
     26 "Firecracker" "tables are missing from snapshots of what changed"
-        [] "" "Memory is saved whole; nothing tracks what changed."
+        [migration migration_12_and_13]
+        "tables are saved as they were before saving wrote them" ""
     27 "Linux" "an ITT for more events than an EventID has bits; a time-out without a cause"
-        [numbers events_are_numbered_within_their_device] "" ""
+        [errors every_error_has_its_syndrome, queue a_queue_that_has_stopped_is_not_waited_for]
+        "MAPD takes any Size; the driver looks until time is up" ""
     28 "Linux's selftests" "MAPC's RDbase is in the wrong place, and KVM takes it"
         [recorded the_recorded_queue_leaves_the_recorded_tables] "RDbase is read one bit higher" ""
     29 "bhyve" "the end of an interrupt that was disabled meanwhile is dropped"
-        [v3 an_interrupt_disabled_while_served_can_be_ended] "" ""
+        [v3 an_interrupt_disabled_while_served_can_be_ended]
+        "its end is dropped; GICD_ICENABLER enables" ""
 }
 
 /// The table of the documentation.

@@ -148,6 +148,28 @@ fn distances_of_the_kvm_abi() {
     assert_eq!(board.get(DEVICES2 + 8 * 3), 0);
 }
 
+/// Devices whose entries lie on pages far apart, with none between: a distance leads from one page to
+/// another, and where it is too long to be said, the search goes on entry by entry.
+#[test]
+fn a_distance_leads_from_page_to_page() {
+    let mut board = Board::new(Preset::KvmAbi0);
+    // Devices 0x8000 to 0x9fff.
+    board.put(DEVICES + 8 * 4, 1 << 63 | (DEVICES2 + 0x1_0000));
+    let devices = [3, 0x8001, 0x9fff];
+    for (device, lpi) in devices.into_iter().zip(8200..) {
+        let table = itt(lpi - 8200);
+        board.command([u64::from(device) << 32 | 0x08, 7, 1 << 63 | table, 0]);
+        board.configure(lpi, 0xa3);
+        board.mapti(device, 5, lpi, 1);
+    }
+    board.sync(1);
+    migrate(&mut board);
+    for (device, lpi) in devices.into_iter().zip(8200..) {
+        board.message(device, 5);
+        board.only(1, lpi);
+    }
+}
+
 #[test]
 fn qemu_tables_become_kvm_tables_and_back() {
     let mut board = Board::new(Preset::Qemu);

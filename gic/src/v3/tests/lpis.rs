@@ -79,6 +79,23 @@ fn off_means_dropped_and_the_table_says_what_was_pending() {
     }
 }
 
+/// While LPIs are off, what the table in memory says is all there is: what software clears there does
+/// not come back.
+#[test]
+fn what_is_cleared_while_lpis_are_off_is_gone() {
+    for preset in [Preset::Qemu, Preset::KvmAbi0, Preset::Gic600] {
+        let mut board = Board::new(preset);
+        for lpi in [8200, 8201] {
+            board.configure(lpi, 0xa3);
+            board.pend(2, lpi);
+        }
+        board.w32(r(2), 0x00, 0);
+        board.clear_pending(2, 8201);
+        board.w32(r(2), 0x00, 1);
+        assert_eq!(board.drain(2), [8200], "{}", preset.name());
+    }
+}
+
 #[test]
 fn once_on_stays_on_where_clearing_is_refused() {
     let mut board = Board::new(Preset::ArchStrict);

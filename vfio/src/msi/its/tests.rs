@@ -1,8 +1,50 @@
-//! Commands are the recorded ones.
+//! Commands are the recorded ones, and a queue that has stopped is not waited for.
 
 use super::Event;
 use super::command::Command;
-use passim_model::{DeviceId, EventId, IntId, PhysAddr};
+use super::queue::Queue;
+use super::registers::Registers;
+use passim_model::{Abort, DeviceId, EventId, Host, IntId, Memory, PhysAddr, Span, Width};
+
+const ITS: u64 = 0x808_0000;
+
+/// A machine whose ITS performs nothing, and how often it was asked how far it is.
+struct Idle {
+    memory: Memory,
+    creadr: u64,
+    looks: u32,
+}
+
+impl Host for Idle {
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+    fn load(&mut self, at: PhysAddr, _: Width) -> Result<u64, Abort> {
+        self.looks += u32::from(at.get() == ITS + 0x90);
+        Ok(self.creadr)
+    }
+    fn store(&mut self, _: PhysAddr, _: Width, _: u64) -> Result<(), Abort> {
+        Ok(())
+    }
+    fn relax(&mut self) {}
+}
+
+/// GITS_CREADR.Stalled says that nothing will come; without it the driver looks until time is up.
+#[test]
+fn a_queue_that_has_stopped_is_not_waited_for() {
+    for (creadr, looks) in [(1, 1), (0, 1 << 16), (0x21, 1), (0x20, 1)] {
+        let base = PhysAddr::new(0x4000_0000);
+        let mut memory = Memory::new();
+        memory.add_bank(Span::from_size(base, 0x1_0000).unwrap()).unwrap();
+        let mut host = Idle { memory, creadr, looks: 0 };
+        let mut queue = Queue::new(base, Registers(PhysAddr::new(ITS)), &mut host).unwrap();
+        queue.send(Command::Invall { collection: 0 }, None, &mut host);
+        assert_eq!(host.looks, looks, "GITS_CREADR {creadr:#x}");
+    }
+}
 
 /// The first commands of the recorded 6.12 board (`its`, dump `unsafe_0`): collections of two CPUs,
 /// then one message of 00:05.0 and of 00:06.0; the ends of a message of 00:01.0 (dump `unsafe_1`).
