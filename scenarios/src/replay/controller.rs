@@ -1,7 +1,8 @@
 //! The ITS of a recording: what the kernel told it, and what became of that in memory.
 //!
 //! A dump is compared in three ways. The commands in its queue are performed by an ITS of the
-//! model, on memory of its own, and must leave the tables of the dump. Those tables, as bytes, must
+//! model, on memory of its own, and must leave the tables of the dump; where the queue has wrapped,
+//! they must leave them as they are. Those tables, as bytes, must
 //! lead every event to the LPI and the CPU that the model's own tables lead it to. And what the
 //! model's own driver has told the model's ITS must be what the kernel told, in kind, order and
 //! every field but addresses.
@@ -207,19 +208,27 @@ fn mapped(place: &Place, kernel: &Mappings, model: &Mappings) -> Option<Differen
 }
 
 /// The commands of the dump, performed: they must leave its tables.
+///
+/// A queue that has wrapped lacks its first commands, and those between the last dump and the end of
+/// the queue, so there are no tables that its commands begin with. But commands say what is to be, not
+/// what is to change: performed once more on the tables that they left, they must leave them as they
+/// are. What is seen by that is every entry that a command since the wrap names; not seen is what
+/// only the lost ones named, nor whether one of them failed.
 fn performed(
     machine: &crate::machine::Machine,
     gic: &GicIts,
     place: &Place,
     recorded: &ItsDump,
 ) -> Option<Difference> {
-    // A queue that has wrapped holds its last commands only.
-    let complete = recorded.commands.first().is_some_and(|first| first[0] & 0xff == COMMANDS.0);
-    if !complete {
-        return None;
-    }
-    let outcome = Apart::before_commands(machine, gic, recorded)
-        .and_then(|mut apart| apart.perform(recorded).map(|()| apart))
+    let first = recorded.commands.first()?;
+    // A driver begins with the collection of the CPU that boots.
+    let wrapped = first[0] & 0xff != COMMANDS.0 || first[2] & 0xffff != 0;
+    let before = match wrapped {
+        false => Apart::before_commands(machine, gic, recorded),
+        true => Apart::from_tables(machine, gic, recorded),
+    };
+    let outcome = before
+        .and_then(|mut apart| apart.perform(recorded, wrapped).map(|()| apart))
         .and_then(|apart| apart.agrees(recorded));
     outcome.err().map(|why| place.differs("its commands leave its tables", why))
 }

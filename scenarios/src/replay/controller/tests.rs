@@ -3,8 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::performed;
+use crate::machine::{Gic, builtin};
 use crate::recording::Found;
+use crate::recording::dump::ItsDump;
 use crate::recording::read::read_whole;
+use crate::replay::compare::Place;
 use crate::replay::{Choices, replay};
 
 fn recorded() -> PathBuf {
@@ -75,4 +79,43 @@ fn commands_must_leave_the_tables() {
             .to_owned(),
     );
     assert!(found.contains(&left), "{found:?}");
+}
+
+/// The dump of the middle, as if its queue had wrapped after this many of its commands.
+fn wrapped(lost: usize) -> ItsDump {
+    let mut dump = ItsDump::read(&recorded().join("dumps/its_unsafe_1.json.zst")).unwrap();
+    dump.commands.drain(..lost);
+    dump
+}
+
+fn said(dump: &ItsDump) -> Option<String> {
+    let machine = builtin("virt-its").unwrap().unwrap();
+    let Gic::Its(gic) = machine.gic.clone() else { panic!("it has an ITS") };
+    let place = Place { line: 0, call: String::new() };
+    performed(&machine, &gic, &place, dump).map(|difference| difference.model)
+}
+
+/// Wherever a queue wraps, the commands since then leave the tables as they are.
+#[test]
+fn commands_since_a_wrap_leave_what_they_left() {
+    for lost in 0..wrapped(0).commands.len() {
+        assert_eq!(said(&wrapped(lost)), None, "{lost} commands are lost");
+    }
+}
+
+/// An entry that says something else than a command since the wrap is noticed, with the last command
+/// that names it and no later.
+#[test]
+fn tables_that_commands_since_a_wrap_would_not_leave_are_noticed() {
+    let commands = wrapped(0).commands;
+    // MAPTI of device 8.
+    let names = |command: &[u64; 4]| command[0] == 8 << 32 | 0x0a;
+    let last = commands.iter().rposition(names).unwrap();
+    for lost in 0..commands.len() {
+        let mut dump = wrapped(lost);
+        let itt = dump.itts.iter_mut().find(|itt| itt.device == 8).unwrap();
+        // Another LPI.
+        *itt.entries.get_mut(&0).unwrap() ^= 1 << 4;
+        assert_eq!(said(&dump).is_some(), lost <= last, "{lost} commands are lost");
+    }
 }
