@@ -258,16 +258,16 @@ policy! {
         [Linux4_6 Single Read, Linux6_1 AlignedInFrame Remembered, Linux6_12 AlignedSpi Read];
     /// How the ITS driver finds LPIs for a device.
     lpi_ranges: LpiRanges = "lpi-ranges",
-        "irq-gic-v3-its.c of 4.11 and 6.12; numbers of 6.1 and 6.12 recordings",
+        "irq-gic-v3-its.c of 4.9, 4.13 and 6.12; numbers of 6.1 and 6.12 recordings",
         [Linux4_6 Chunks32 Read, Linux6_1 FirstFit Measured, Linux7_2 FirstFit Read];
     /// Which CPU the ITS driver sends a new interrupt to.
     lpi_affinity: LpiAffinity = "lpi-affinity",
-        "a recollection of irq-gic-v3-its.c of 4.11; ITS commands in dumps of 6.1 and 6.12",
-        [Linux4_6 FirstCpu Remembered, Linux6_1 LeastLoaded Measured, Linux7_2 LeastLoaded Nearest];
+        "irq-gic-v3-its.c of 4.9 and 4.13; ITS commands in dumps of 6.1 and 6.12",
+        [Linux4_6 FirstCpu Read, Linux6_1 LeastLoaded Measured, Linux7_2 LeastLoaded Nearest];
     /// Which priority the GICv3 driver gives every interrupt.
     gicv3_priority: GicV3Priority = "gicv3-priority",
-        "a recollection of arm-gic-common.h of 4.11; LPI configuration in dumps of 6.1 and 6.12",
-        [Linux4_6 A0 Remembered, Linux6_1 A0 Measured, Linux6_12 C0 Measured, Linux7_2 C0 Nearest];
+        "LPI_PROP_DEFAULT_PRIO of 4.9; LPI configuration in dumps of 6.1 and 6.12",
+        [Linux4_6 A0 Read, Linux6_1 A0 Measured, Linux6_12 C0 Measured, Linux7_2 C0 Nearest];
     /// Which MSI domain a device's messages belong to.
     msi_domains: MsiDomains = "msi-domains", "/proc/interrupts of 6.1 and 6.12",
         [Linux4_6 Shared Nearest, Linux6_1 Shared Measured, Linux6_12 PerDevice Measured,
