@@ -146,6 +146,48 @@ fn maps_turn_requester_identifiers_into_streams_and_device_ids() {
     assert_eq!(message, "03:00.0 has a group, but is behind no SMMU");
 }
 
+/// One map says which ITS a requester identifier is sent to and what it is known by there. What is in
+/// no range goes to the ITS of `msi_parent` as it is; what is stated wins.
+#[test]
+fn maps_name_an_its() {
+    let its = "
+        [gic.its]
+        distributor = 0x0800_0000
+        redistributors = 0x080a_0000
+        its = [0x0808_0000, 0x0900_0000]
+        [msi_map]
+        entries = [{ rid = 0x0008, count = 8, its = 0, device_id = 0x40 }]
+        [[platform]]
+        name = \"dma\"
+        its = 1
+        device_id = 3
+        messages = 1
+    ";
+    let functions = [("00:01.0", ""), ("00:02.0", ""), ("00:03.0", "its = 0\ndevice_id = 9")];
+    let functions = functions.map(|(bdf, more)| express(bdf, 0, 0, more)).concat();
+    let head = &SMALL[..SMALL.find("[gic.v2m]").unwrap()];
+    let text = format!("msi_parent = 1\n{head}{its}{functions}");
+    let machine = parse(&text).unwrap();
+    let known = |bdf: &str| (at(&machine, bdf).its, at(&machine, bdf).device_id.get());
+    assert_eq!(
+        [known("00:01.0"), known("00:02.0"), known("00:03.0")],
+        [(0, 0x40), (1, 0x10), (0, 9)]
+    );
+    assert_eq!((machine.platforms[0].its, machine.platforms[0].device_id.get()), (1, 3));
+    let cases = [
+        ("msi_parent = 1", "msi_parent = 2"),
+        ("its = 0, device_id", "its = 2, device_id"),
+        ("its = 1\n", "its = 2\n"),
+    ];
+    for (was, is) in cases {
+        let error = parse(&text.replacen(was, is, 1)).unwrap_err();
+        assert_eq!(error.message(), "there is no ITS number 2", "{is}");
+    }
+    // GICv2m frames are one controller.
+    let error = parse(&format!("msi_parent = 1\n{SMALL}")).unwrap_err();
+    assert_eq!(error.message(), "there is no ITS number 1");
+}
+
 #[test]
 fn virtual_functions_are_functions() {
     let sriov = "
