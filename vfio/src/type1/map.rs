@@ -164,10 +164,7 @@ impl Kernel {
             }
             match self.map_run(&domains, &wanted, done, &mut slot, tasks, host) {
                 Ok(len) => done += len,
-                Err((refusal, mapped)) => {
-                    done += mapped;
-                    break Err(refusal);
-                }
+                Err(refusal) => break Err(refusal),
             }
         };
         match outcome {
@@ -191,8 +188,8 @@ impl Kernel {
     }
 
     /// Pins the physically contiguous run that starts `done` bytes into the mapping, and maps it
-    /// in every domain. The answer is its length in bytes; an error comes with the bytes that are
-    /// mapped all the same and must be taken back.
+    /// in every domain. The answer is its length in bytes. Where a domain refuses, those before it
+    /// lose the run again; what the others have at its addresses stays.
     fn map_run(
         &mut self,
         domains: &[DomainId],
@@ -201,7 +198,7 @@ impl Kernel {
         slot: &mut Slot,
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
-    ) -> Result<u64, (Refusal, u64)> {
+    ) -> Result<u64, Refusal> {
         let page = self.page;
         let left = (wanted.iova.size_minus_one() - done) / page.bytes() + 1;
         let at = UserAddr::new(wanted.vaddr.get() + done);
@@ -213,13 +210,13 @@ impl Kernel {
             .pin_run(slot.owner, at, most, access, &mut self.frames, host.memory_mut())
             .map_err(|fault| {
                 let conflict = Conflict::User(fault.address);
-                (rules::MAP_PAGE_FAULT.refuse_for(Errno::EFAULT, conflict), 0)
+                rules::MAP_PAGE_FAULT.refuse_for(Errno::EFAULT, conflict)
             })?;
         let counted = if run.counted { run.pages } else { 0 };
         if let Err(exceeded) = self.processes.charge(slot.owner, counted, slot.ipc_lock) {
             self.unpin_pages(run.frame, run.pages);
             let conflict = Conflict::Limit { limit: exceeded.limit, wanted: exceeded.wanted };
-            return Err((rules::MAP_MEMLOCK.refuse_for(Errno::ENOMEM, conflict), 0));
+            return Err(rules::MAP_MEMLOCK.refuse_for(Errno::ENOMEM, conflict));
         }
         slot.locked_pages += counted;
         let len = run.pages * page.bytes();
@@ -238,14 +235,19 @@ impl Kernel {
                 tasks.push(Task::Drop(self.iommu.sync(domain, gather)));
             }
             if let Err(refusal) = mapped {
-                if k > 0 {
-                    // The reference domain has the run: removing it takes it from every domain.
-                    return Err((refusal, len));
-                }
-                self.unpin_pages(run.frame, run.pages);
-                self.processes.uncharge(slot.owner, counted);
                 slot.locked_pages -= counted;
-                return Err((refusal, 0));
+                if k == 0 {
+                    self.unpin_pages(run.frame, run.pages);
+                    self.processes.uncharge(slot.owner, counted);
+                    return Err(refusal);
+                }
+                // 4.11 and 6.12 vfio_iommu_map: from the one before the refusing domain to the
+                // first. A doorbell that the refusing one has there is nobody's to unmap.
+                let own = Slot { locked_pages: counted, bitmap: None, ..slot.clone() };
+                let span = Span::from_size(iova, len).expect("a run has pages and does not wrap");
+                let took = domains[..k].to_vec();
+                tasks.push(Task::Remove(Removal::new(took, vec![(span, own)])));
+                return Err(refusal);
             }
         }
         Ok(len)
