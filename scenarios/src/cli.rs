@@ -4,6 +4,7 @@
 
 mod diff;
 mod docs;
+mod draw;
 mod explain;
 mod list;
 mod machines;
@@ -68,6 +69,7 @@ Examples:
   passim explain my.scn:12                  why line 12 was refused, and what is accepted
   passim walk --dump dumps/smmu_s1v2_4k.json
                                             what the SMMU makes of dumped tables
+  passim draw my.scn:12 --out my.html       the same as a picture: who reaches what, and how
   passim rules map-overlap                  what a rule demands, and where it is known from
 
 Exit code: 0 all agreed, 1 something differed, 2 bad input.";
@@ -95,6 +97,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Put dumped translation tables before the SMMU and compare what it answers
     Walk(walk::Arguments),
+    /// Draw a scenario as it stands after a line, or a machine, as one HTML page
+    Draw(draw::Arguments),
     /// List the built-in machines, or show one
     Machines(machines::Machines),
     /// List the kernel profiles, show one's choices, or what two differ in
@@ -116,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Diff(arguments) => diff::diff(arguments, &mut output),
         Command::Explain(arguments) => explain::explain(arguments, &mut output),
         Command::Walk(arguments) => walk::walk(arguments, &mut output),
+        Command::Draw(arguments) => draw::draw(arguments, &mut output),
         Command::Docs(arguments) => docs::docs(arguments, &mut output),
         Command::Machines(arguments) => machines::machines(arguments, &mut output),
         Command::Profiles(arguments) => profiles::profiles(arguments, &mut output),

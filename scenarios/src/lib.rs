@@ -12,6 +12,7 @@
 //! | [`diff`] | what does another kernel answer, and why? |
 //! | [`explain`] | why was a request refused, and what would be accepted? |
 //! | [`walk`] | what do dumped tables translate to, and why? |
+//! | [`draw`] | what does it look like? |
 //! | [`docs`] | what does the documentation list? |
 //! | [`cli`] | how is all this asked for from a shell? |
 //! | [`input_error`] | what is wrong with a file, and where? |
@@ -20,6 +21,7 @@ pub mod chosen;
 pub mod cli;
 pub mod diff;
 pub mod docs;
+pub mod draw;
 pub mod explain;
 pub mod input_error;
 mod ioctl;

@@ -282,3 +282,22 @@ fn a_log_of_an_emulator_is_followed() {
     assert!(text.contains("the emulator deviates 64 times"), "{text}");
     assert_eq!(ended(&passim(&["walk", "--log", &path("files/map/first.scn")])), Some(2));
 }
+
+#[test]
+fn a_picture_is_a_file_and_nothing_is_said() {
+    let file = scratch("drawn.html");
+    let out = file.display().to_string();
+    let scenario = path("files/map/first.scn:17");
+    let output = passim(&["draw", &scenario, "--out", &out]);
+    let drawn = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(ended(&output), Some(0));
+    assert!(output.stdout.is_empty() && output.stderr.is_empty());
+    assert!(drawn.starts_with("<!DOCTYPE html>") && drawn.contains("The access"));
+    let output = passim(&["draw", "no-such-machine", "--out", &out]);
+    assert_eq!(ended(&output), Some(2));
+    let output = passim(&["draw", &scenario, "--iova", "0x1000", "--out", &out]);
+    assert_eq!(ended(&output), Some(2), "whose access?");
+    let output = passim(&["draw", "virt-its", "--out", "/nonexistent/drawn.html"]);
+    assert_eq!(ended(&output), Some(2));
+}

@@ -1,6 +1,6 @@
 //! `passim walk`.
 
-mod explain;
+pub(super) mod explain;
 mod log;
 
 use std::path::{Path, PathBuf};

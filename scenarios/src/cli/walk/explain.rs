@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use passim_model::access::{Access as Asked, Direction, Privilege};
 use passim_model::{DeviceId, Iova, Requester, StreamId, SubstreamId};
-use passim_smmu::v3::Transaction;
+use passim_smmu::v3::{Explanation, Transaction};
 
 use crate::chosen::Chosen;
+use crate::draw::Asked as Drawn;
 use crate::input_error::{InputError, InputKind, SourceText};
 use crate::op::DeviceName;
 use crate::script::{FromValue, Script, number};
@@ -14,7 +15,7 @@ use crate::walk::{Stand, Told, explain_in_scenario, tell};
 
 /// The access to explain.
 #[derive(clap::Args)]
-pub(super) struct Access {
+pub(in crate::cli) struct Access {
     /// Its address, such as 0x1000 or 4K
     #[arg(long, value_parser = numeric)]
     iova: Option<u64>,
@@ -57,6 +58,20 @@ impl Access {
         self.iova.is_some()
     }
 
+    /// The access of a device of a scenario, if one is asked for.
+    pub(in crate::cli) fn of_device(&self) -> Result<Option<Drawn>, InputError> {
+        let (Some(iova), Some(device)) = (self.iova, self.dev.clone()) else {
+            if self.iova.is_none() && self.sid.is_none() {
+                return Ok(None);
+            }
+            let message = "an access of a scenario is one of a device";
+            return Err(InputError::in_file(InputKind::Argument, Path::new("--iova"), message)
+                .with_hint("say `--dev 00:01.0 --iova 0x1000`, with what the scenario has"));
+        };
+        let (substream, access) = (self.substream(), self.asked());
+        Ok(Some(Drawn { device, substream, iova: Iova::new(iova), access }))
+    }
+
     fn asked(&self) -> Asked {
         Asked {
             direction: if self.write { Direction::Write } else { Direction::Read },
@@ -81,6 +96,15 @@ pub(super) fn in_dump(dumps: &[PathBuf], access: &Access) -> Result<Told, InputE
         return Err(InputError::in_file(InputKind::Argument, Path::new("--dump"), message)
             .with_hint("name one dump"));
     };
+    let (asked, explanation) = of_dump(path, access)?;
+    Ok(tell(&asked, &explanation))
+}
+
+/// The same as it was found.
+pub(in crate::cli) fn of_dump(
+    path: &Path,
+    access: &Access,
+) -> Result<(Transaction, Explanation), InputError> {
     let stand = Stand::read(path)?;
     let missing = |message: String| {
         let streams = stand.dump.streams.iter();
@@ -103,7 +127,8 @@ pub(super) fn in_dump(dumps: &[PathBuf], access: &Access) -> Result<Told, InputE
         iova: Iova::new(access.iova.unwrap_or_default()),
         access: access.asked(),
     };
-    Ok(tell(&asked, &stand.explain(&asked)))
+    let explanation = stand.explain(&asked);
+    Ok((asked, explanation))
 }
 
 /// One translation on the machine of a scenario.

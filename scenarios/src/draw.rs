@@ -1,0 +1,168 @@
+//! Pictures of what stands where: one page, or one picture, that needs no other file and no network.
+//!
+//! A page shows the lines of a scenario with what happened, and the machine as it stands after them:
+//! devices, groups and what their accesses pass; each container's device addresses, beside the
+//! memory they lead to; where messages go; and one access, from the stream table to its end. Nothing
+//! is judged here: every word comes from where the text commands take it.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `page` | how do figures become a page? |
+//! | `figure` | what is drawn with? |
+//! | `board` | which devices are behind which SMMU, in which group? |
+//! | `segments` | what does each part of an address space belong to? |
+//! | `space` | how is an address space drawn? |
+//! | `messages` | where does each vector's message go? |
+//! | `chain` | how is a translation drawn? |
+
+mod board;
+mod chain;
+mod figure;
+mod messages;
+mod page;
+mod segments;
+mod space;
+
+use passim_model::{Access, Iova, SubstreamId};
+use passim_smmu::v3::{Explanation, Transaction};
+
+use crate::chosen::Chosen;
+use crate::input_error::InputError;
+use crate::machine::Machine;
+use crate::op::{DeviceName, Op};
+use crate::replay::machine_named;
+use crate::run::{Runner, Surroundings};
+use crate::script::Script;
+use page::{Line, Page};
+
+/// What a drawing is written as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// A page: the figures, and beside them the scenario's lines.
+    Html,
+    /// A picture: the figures alone.
+    Svg,
+}
+
+/// An access to draw: who makes it, where, and what it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// The device.
+    pub device: DeviceName,
+    /// Its SubstreamID.
+    pub substream: Option<SubstreamId>,
+    /// Its address.
+    pub iova: Iova,
+    /// What it is.
+    pub access: Access,
+}
+
+/// A page about a machine that nothing runs on.
+pub fn machine(machine: &Machine, form: Form) -> String {
+    let mut page = Page::new(&machine.name);
+    page.figure("The machine", board::figure(machine, None));
+    page.finish(form)
+}
+
+/// A page about one translation: of a dump, or wherever else it was explained.
+pub fn translation(
+    title: &str,
+    asked: &Transaction,
+    explanation: &Explanation,
+    form: Form,
+) -> String {
+    let mut page = Page::new(title);
+    page.figure("The access", chain::figure(asked, explanation));
+    page.finish(form)
+}
+
+/// A page about a scenario as it stands after `line` (or the operation above it, if what happened is
+/// there), or after the last line. An access that is asked for is drawn as it would go then; without
+/// one, that of the last operation, if it is a device's, as it went.
+///
+/// # Errors
+/// A scenario that cannot be run to the line, or an access of a device that is not there or passes
+/// no SMMUv3.
+pub fn scenario(
+    script: &Script,
+    line: Option<u64>,
+    chosen: &Chosen,
+    asked: Option<&Asked>,
+    form: Form,
+) -> Result<String, InputError> {
+    let mut runner = Runner::with(chosen.clone());
+    let mut page = Page::new(&script.source().path().display().to_string());
+    let mut last = None;
+    let mut own = None;
+    let mut stands_on = None;
+    for block in script.blocks() {
+        let at = script.line_of(block);
+        if line.is_some_and(|line| at > line) {
+            break;
+        }
+        let op = Op::read(script.source(), &block.invocation)?;
+        if let Op::Machine { name, .. } | Op::Bare { name, .. } = &op {
+            stands_on = machine_named(&name.0).ok();
+        }
+        own = access_of(&op, runner.surroundings().as_ref())
+            .and_then(|asked| explained(&runner, &asked).ok());
+        let outcome = runner.perform(&op).map_err(|error| error.at(script, block))?;
+        page.line(Line { number: at, operation: op.to_string(), outcome });
+        last = Some(block);
+    }
+    let drawn = match (asked, last) {
+        (Some(asked), Some(block)) => {
+            Some(explained(&runner, asked).map_err(|error| error.at(script, block))?)
+        }
+        _ => own,
+    };
+    if let Some((asked, explanation)) = &drawn {
+        page.figure("The access", chain::figure(asked, explanation));
+    }
+    let around = runner.surroundings();
+    if let Some(around) = &around {
+        for (number, here) in &around.containers {
+            let title = format!("Device addresses of container {number}");
+            page.figure(&title, space::figure(around, *number, here));
+        }
+        if let Some(figure) = messages::figure(around) {
+            page.figure("Messages", figure);
+        }
+    }
+    if let Some(machine) = &stands_on {
+        page.figure("The machine", board::figure(machine, around.as_ref()));
+    }
+    Ok(page.finish(form))
+}
+
+type Explained = (Transaction, Explanation);
+
+fn explained(runner: &Runner, asked: &Asked) -> Result<Explained, crate::run::Unperformable> {
+    let Asked { device, substream, iova, access } = asked;
+    runner.explain_access(device, *substream, *iova, *access)
+}
+
+/// The access an operation makes, if it is a device's.
+fn access_of(op: &Op, around: Option<&Surroundings>) -> Option<Asked> {
+    let asked = |device: &DeviceName, iova, access| Asked {
+        device: device.clone(),
+        substream: None,
+        iova,
+        access,
+    };
+    match op {
+        Op::Read { dev, iova, .. } => Some(asked(dev, *iova, Access::READ)),
+        Op::Write { dev, iova, .. } => Some(asked(dev, *iova, Access::WRITE)),
+        Op::Raise { dev, vector } => {
+            let DeviceName::Function(rid) = dev else { return None };
+            let function = around?.functions.get(rid)?;
+            let wanted = vector.unwrap_or(0);
+            let found = function.vectors.iter().find(|it| u32::from(it.vector) == wanted)?;
+            Some(asked(dev, Iova::new(found.message.address), Access::WRITE))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
