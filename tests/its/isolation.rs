@@ -119,9 +119,9 @@ proptest! {
         ),
     ) {
         let mut world = World::new(&machine);
-        for device in 0..3 {
+        for (device, &count) in vectors.iter().enumerate() {
             let container = if shared && device > 0 { " container=3" } else { "" };
-            world.enable_in(device, vectors[device], container);
+            world.enable_in(device, count, container);
         }
         let name = BEHIND_TWO[attacker].0;
         for (page, offset, value, small) in writes {
