@@ -54,7 +54,8 @@ pub fn stage1(rules: Rules, privilege: Privilege, leaf: u64, tables: u64) -> Rig
     if rules.one_privilege {
         // AP[1], APTable[0], PXN and PXNTable mean nothing here.
         let write = !read_only;
-        return Rights { read: true, write, fetch: !xn && !(rules.wxn && write) };
+        let forbidden = xn || rules.wxn && write;
+        return Rights { read: true, write, fetch: !forbidden };
     }
     let open = bit(leaf, 6) && !bit(tables, 61);
     let pxn = bit(leaf, 53) || bit(tables, 59);
@@ -68,7 +69,10 @@ pub fn stage1(rules: Rules, privilege: Privilege, leaf: u64, tables: u64) -> Rig
             let kept_out = rules.pan && theirs;
             let write = !read_only && !kept_out;
             // What is writable without privilege is privileged-execute-never, UWXN or not.
-            let fetch = !pxn && !user.write && !(rules.uwxn && user.write);
+            let mut fetch = !pxn && !user.write;
+            if rules.uwxn && user.write {
+                fetch = false;
+            }
             Rights { read: !kept_out, write, fetch: fetch && !(rules.wxn && write) }
         }
     }
