@@ -181,6 +181,7 @@ impl Rig {
                 streams: vec![StreamId::new(STREAM)],
                 group: GROUP,
                 driver: 0,
+                config: None,
             }],
         };
         let mut frames = Frames::new(page, [ram]);

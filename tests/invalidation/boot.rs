@@ -51,6 +51,7 @@ fn kernel(board: &mut Board, armed: &mut Armed, first_frame: u64, target: u64) {
             streams: vec![StreamId::new(STREAM)],
             group: GROUP,
             driver: 0,
+            config: None,
         }],
     };
     let mut frames = Frames::new(PageSize::K4, [span(first_frame, 0x1000_0000)]);
