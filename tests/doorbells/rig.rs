@@ -64,6 +64,7 @@ impl Rig {
                     streams: vec![StreamId::new(group)],
                     group,
                     driver: (group / DEVICES) as usize,
+                    config: None,
                 })
                 .collect(),
         };
