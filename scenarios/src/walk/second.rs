@@ -52,7 +52,7 @@ impl Registers {
 }
 
 /// What the structures of a stream amount to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Reading {
     /// No STE, one that is not valid, or one that names a format the SMMU lacks.
     Nothing,
@@ -67,7 +67,7 @@ pub(crate) enum Reading {
     /// STE.S1DSS stops it.
     Disabled,
     /// Tables.
-    Tables(Tables),
+    Tables(Box<Tables>),
     /// Something this reading knows too little of.
     Unread(&'static str),
 }
@@ -191,7 +191,8 @@ impl Ste {
             _ => None,
         };
         let input_bits = stages::input_size(registers);
-        Ok(Reading::Tables(Tables { stage1, stage2, input_bits, privilege, fetches }))
+        let tables = Tables { stage1, stage2, input_bits, privilege, fetches };
+        Ok(Reading::Tables(Box::new(tables)))
     }
 
     /// IHI 0070 G.b 5.2, STRW: it counts for stage 1 alone, and only where there is EL2.

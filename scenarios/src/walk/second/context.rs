@@ -39,7 +39,7 @@ impl CdTable {
             return Err(Reading::NoSubstream);
         }
         let leaf = L1Cd::L2PTR.in_place(l1cd) >> (split + CD_LG2) << (split + CD_LG2);
-        Ok(leaf + (index % (1 << split) << CD_LG2))
+        Ok(leaf + ((index % (1 << split)) << CD_LG2))
     }
 }
 

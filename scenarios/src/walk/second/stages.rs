@@ -126,7 +126,8 @@ pub(super) fn stage2(registers: &Registers, ste2: u64, ste3: u64) -> Result<Seco
 
 impl Shape {
     fn form(&self) -> Result<Form, Reading> {
-        let unsuited = Reading::Unread("an input size that does not suit granule and start level");
+        let unsuited =
+            || Reading::Unread("an input size that does not suit granule and start level");
         let in_a_row_lg2 = match self.stage {
             Stage::One => 0,
             Stage::Two => CONCATENATED_LG2,
@@ -136,7 +137,7 @@ impl Shape {
             Some(level) => Some(level).filter(fits),
             None => (-1..=3).find(fits),
         };
-        let level = level.ok_or(unsuited)?;
+        let level = level.ok_or_else(unsuited)?;
         let &Self { stage, granule, base, input_bits, output_bits, .. } = self;
         let &Self { table_permissions, rules, .. } = self;
         let privilege = Privilege::Unprivileged;
@@ -144,7 +145,7 @@ impl Shape {
             let config = match stage {
                 Stage::One => walk::Config::stage1(granule, base, input_bits, output_bits),
                 Stage::Two => {
-                    let level = u8::try_from(level).map_err(|_| unsuited)?;
+                    let level = u8::try_from(level).map_err(|_| unsuited())?;
                     walk::Config::stage2(granule, base, input_bits, level, output_bits)
                 }
             };
