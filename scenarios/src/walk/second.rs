@@ -191,7 +191,8 @@ impl Ste {
             _ => None,
         };
         let input_bits = stages::input_size(registers);
-        Ok(Reading::Tables(Box::new(Tables { stage1, stage2, input_bits, privilege, fetches })))
+        let tables = Tables { stage1, stage2, input_bits, privilege, fetches };
+        Ok(Reading::Tables(Box::new(tables)))
     }
 
     /// IHI 0070 G.b 5.2, STRW: it counts for stage 1 alone, and only where there is EL2.

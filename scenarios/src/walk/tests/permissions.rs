@@ -20,9 +20,7 @@ fn with(mut dump: Value, registers: &[(&str, u64)]) -> Value {
 
 /// Blocks of 2M with every AP and every XN and PXN, by their place in a table.
 fn blocks() -> Vec<(u64, u64)> {
-    (0..16)
-        .map(|n| (n, (0x4000_0000 + (n << 21)) | 0x701 | (n & 3) << 6 | (n >> 2) << 53))
-        .collect()
+    (0..16).map(|n| (n, 0x4000_0000 | n << 21 | 0x701 | (n & 3) << 6 | (n >> 2) << 53)).collect()
 }
 
 /// Those blocks below table descriptors with each of the limits, and with none.
@@ -125,10 +123,7 @@ fn permissions_of_two_stages_agree() {
     let upper: Vec<(u32, u64)> = (0..1).map(|n| (n, table(1) | 3)).collect();
     let lower: Vec<(u32, u64)> = (0..256u64)
         .map(|n| {
-            (
-                n as u32,
-                (0x4000_0000 + ((n & 15) << 21)) | 0x701 | (n >> 4 & 3) << 6 | (n >> 6) << 53,
-            )
+            (n as u32, 0x4000_0000 | (n & 15) << 21 | 0x701 | (n >> 4 & 3) << 6 | (n >> 6) << 53)
         })
         .collect();
     let [s0, _, s2, s3] = stage2(7, 25, 1, 0, table(4));
@@ -136,7 +131,7 @@ fn permissions_of_two_stages_agree() {
     // The first megabytes hold CD and tables of stage 1.
     let below: Vec<(u32, u64)> = vec![(0, 0x7fd)];
     let words: Vec<(u32, u64)> = (0..16u64)
-        .map(|n| (n as u32, (0x8000_0000 + (n << 21)) | 0x73d | (n & 3) << 6 | (n >> 2) << 53))
+        .map(|n| (n as u32, 0x8000_0000 | n << 21 | 0x73d | (n & 3) << 6 | (n >> 2) << 53))
         .collect();
     let tables: [Table<'_>; 5] = [
         (table(0), 1, 512, &upper),
