@@ -243,7 +243,10 @@ fn one_translation_of_a_dump_is_told() {
     let arguments = ["walk", "--dump", &dump, "--dev", "00:01.0", "--iova", "0", "--write"];
     let output = passim(&[arguments.as_slice(), &["--json"]].concat());
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&json["event"], &json["section"]), (&"F_PERMISSION".into(), &"7.3.16".into()));
+    assert_eq!(
+        (&json["event"], &json["section"]),
+        (&"F_PERMISSION".into(), &"IHI 0070 G.b 7.3.16".into())
+    );
     let output = passim(&["walk", "--dump", &dump, "--dev", "00:09.0", "--iova", "0"]);
     assert_eq!(ended(&output), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("0x8 (00:01.0)"));
