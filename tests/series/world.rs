@@ -7,7 +7,7 @@ use passim::system::{Setup, System};
 use passim_model::{Endpoint, Host, Iova, PhysAddr, Refusal, Rid, Span, UserAddr};
 use passim_vfio::call::{Answer, Arg, Call, MapKind, Protection};
 use passim_vfio::iommu::msi::DoorbellView;
-use passim_vfio::policy::{ApertureRollback, Policy, Profile};
+use passim_vfio::policy::{ApertureRollback, DoorbellUnwind, Policy, Profile};
 use passim_vfio::process::{Capabilities, Pid, Start};
 use passim_vfio::step::Step as Progress;
 use passim_vfio::uapi::ioctl;
@@ -423,7 +423,11 @@ impl World {
             }
         }
         let verdicts = self.system.kernel.take_verdicts();
-        self.overput |= verdicts.iter().any(|it| it.rule.name == "doorbell-put-twice");
+        let overput = verdicts.iter().any(|it| it.rule.name == "doorbell-put-twice");
+        if overput && self.system.kernel.policy().doorbell_unwind == DoorbellUnwind::AsIntended {
+            return Err("a doorbell was put twice where unwinding is as intended".to_owned());
+        }
+        self.overput |= overput;
         Ok(())
     }
 

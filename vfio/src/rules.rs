@@ -127,8 +127,12 @@ passim_model::rules! {
         "6.12 vfio_pci_core; outcomes measured on 6.12 with 64K pages";
     /// EINVAL.
     HOT_RESET_OWNED = "hot-reset-owned",
-        "Every function that is reset along is bound to VFIO, and its group shown if it is open.",
+        "Every function that is reset along is bound to VFIO, open or not, and its group shown.",
         "6.12 vfio_pci_core; not measured";
+    /// EPERM.
+    HOT_RESET_NOT_ISOLATED = "hot-reset-not-isolated",
+        "Every function that is reset along has a group.",
+        "6.12 vfio_pci_core, of information asked for with room enough; not measured";
     /// EINVAL.
     SET_IRQS_SHAPE = "set-irqs-shape",
         "Index, start, count, data type and size of the request fit together.",

@@ -199,7 +199,16 @@ impl Lpis {
 
     /// What is known of every LPI's configuration may be out of date.
     pub(crate) fn invalidate_all(&mut self, memory: &Memory) {
-        self.known.fill(0);
+        if self.choices.config == ConfigRead::AtMapping {
+            // What is known is read anew at once, as for one LPI; not when it is next needed.
+            for lpi in 0..self.known.len() as u32 {
+                if core::mem::take(&mut self.known[lpi as usize]) != 0 {
+                    self.configuration(lpi, memory);
+                }
+            }
+        } else {
+            self.known.fill(0);
+        }
         let pending: Vec<_> = self.pending.iter().collect();
         for lpi in pending {
             self.settle(lpi, memory);

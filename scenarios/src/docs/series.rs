@@ -21,7 +21,7 @@ fn row(patch: &Patch, files: &BTreeSet<String>) -> Vec<String> {
     let scenarios = patch.choices.iter().filter(|choice| files.contains(**choice));
     let scenarios = scenarios.map(|choice| format!("choices/{choice}.scn"));
     let own = patch.scenarios.iter().map(|file| (*file).to_owned());
-    let scenarios = own.chain(scenarios).map(|file| format!("[{file}](../scenarios/files/{file})"));
+    let scenarios = own.chain(scenarios).map(|file| link(&file));
     vec![
         format!("{}: {}", patch.number, patch.title),
         patch.changed.to_owned(),
@@ -55,7 +55,25 @@ fn history() -> String {
             format!("`{}`", pair[1]),
             pair[1].about().to_owned(),
             changed.collect::<Vec<_>>().join("<br>"),
+            shown(pair[1]).iter().map(|file| link(file)).collect::<Vec<_>>().join("<br>"),
         ]
     });
-    table(&["profile", "stands for", "what changed from the one before"], rows)
+    table(&["profile", "stands for", "what changed from the one before", "scenarios"], rows)
+}
+
+/// Scenarios that show what a revision changed.
+pub(super) fn shown(profile: Profile) -> &'static [&'static str] {
+    match profile {
+        Profile::MsiV8 => &["series/history.scn", "series/02-one-window-a-container.scn"],
+        Profile::MsiV9 => &["series/history.scn", "series/story/msi-v9.scn"],
+        Profile::MsiV10 | Profile::MsiV12 | Profile::MsiV14 | Profile::Linux4_11 => {
+            &["series/history.scn"]
+        }
+        Profile::Linux4_6 => &["series/story/linux-4.6.scn"],
+        Profile::Linux6_1 | Profile::Linux6_12 | Profile::Linux7_2 => &[],
+    }
+}
+
+fn link(file: &str) -> String {
+    format!("[{file}](../scenarios/files/{file})")
 }

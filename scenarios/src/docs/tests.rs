@@ -3,6 +3,8 @@ use std::path::Path;
 
 use super::bugs::BUGS;
 use super::rules::errnos;
+use passim_vfio::policy::Profile;
+
 use super::{PATCHES, between_marks, pages, table};
 use passim_vfio::policy::choices;
 
@@ -74,6 +76,19 @@ fn bugs_name_tests_that_exist() {
         for (file, name) in bug.tests {
             let text = std::fs::read_to_string(root.join(file)).unwrap();
             assert!(text.contains(&format!("fn {name}(")), "{file}: {name}");
+        }
+    }
+}
+
+#[test]
+fn every_revision_of_the_history_has_scenarios_that_exist_and_name_it() {
+    let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("files");
+    for profile in Profile::ALL.iter().filter(|profile| **profile <= Profile::Linux4_11) {
+        let shown = super::series::shown(*profile);
+        assert!(!shown.is_empty(), "{profile}");
+        for file in shown {
+            let text = std::fs::read_to_string(files.join(file)).unwrap();
+            assert!(text.contains(&format!("profile={profile}")), "{file}: {profile}");
         }
     }
 }

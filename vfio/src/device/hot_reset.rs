@@ -26,14 +26,21 @@ impl Kernel {
         let along = self.reset_along(rid)?;
         let needs = HEADER_BYTES + along.len() * ENTRY_BYTES;
         buffer.copy_out(4, &0u32.to_le_bytes())?;
+        let is_short = (argsz as usize) < needs;
+        if let Some(function) = along.iter().find(|it| it.group.is_none() && !is_short) {
+            // The count stays as the caller left it.
+            let conflict = Conflict::Device(function.rid);
+            return Err(rules::HOT_RESET_NOT_ISOLATED.refuse_for(Errno::EPERM, conflict));
+        }
         buffer.copy_out(8, &(along.len() as u32).to_le_bytes())?;
-        if (argsz as usize) < needs {
+        if is_short {
             let conflict = Conflict::Short { got: u64::from(argsz), needs: needs as u64 };
             return Err(rules::ARGSZ_SHORT.refuse_for(Errno::ENOSPC, conflict));
         }
         for (k, function) in along.into_iter().enumerate() {
             let mut entry = [0; ENTRY_BYTES];
-            entry[0..4].copy_from_slice(&function.group.unwrap_or(u32::MAX).to_le_bytes());
+            let group = function.group.expect("all have one, or it is refused");
+            entry[0..4].copy_from_slice(&group.to_le_bytes());
             entry[6] = function.rid.bus();
             entry[7] = (function.rid.get() & 0xff) as u8;
             buffer.copy_out(HEADER_BYTES + k * ENTRY_BYTES, &entry)?;
@@ -72,9 +79,9 @@ impl Kernel {
         let given = self.groups_given(pid, buffer.slice(HEADER_BYTES, count * 4)?)?;
         for rid in along {
             let function = self.function(rid);
+            // Open or not: a function is one of those that are asked about once it is bound.
             let is_held = function.group.is_some_and(|group| given.contains(&group));
-            let is_open = self.devices.contains_key(&rid);
-            if self.pci.driver(rid) != Some(VFIO_PCI) || is_open && !is_held {
+            if self.pci.driver(rid) != Some(VFIO_PCI) || !is_held {
                 let conflict = Conflict::Device(rid);
                 return Err(rules::HOT_RESET_OWNED.refuse_for(Errno::EINVAL, conflict));
             }

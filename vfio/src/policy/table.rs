@@ -334,8 +334,8 @@ policy! {
         [Linux4_6 Whole Inferred, Linux6_1 Halves Read];
     /// Which ASIDs and VMIDs the driver gives contexts of Cavium's SMMUs.
     smmu2_cavium: Smmu2Cavium = "smmu2-cavium",
-        "arm-smmu-impl.c of 6.12; a recollection that it came with 4.7",
-        [Linux4_6 OfTheBank Remembered, MsiV10 Apart Remembered, Linux6_1 Apart Read];
+        "arm-smmu-impl.c of 6.12; a recollection that it came with 4.6, and that 4.7 only put it elsewhere",
+        [Linux4_6 Apart Remembered, Linux6_1 Apart Read];
     /// How the driver lets streams bypass an SMMU of Qualcomm.
     smmu2_qualcomm: Smmu2Qualcomm = "smmu2-qualcomm",
         "arm-smmu-qcom.c of 6.12; a recollection that it came with 5.11",

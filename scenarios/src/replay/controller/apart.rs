@@ -72,10 +72,10 @@ impl Apart {
         }
         for itt in &dump.itts {
             for (event, entry) in &itt.entries {
-                let at = itt.at.get() + event * itt.entry_size;
+                let at = entry_of(itt, *event)?;
                 let bytes = entry.to_le_bytes();
                 let bytes = bytes.get(..itt.entry_size as usize).ok_or("a long entry")?;
-                apart.memory.write(PhysAddr::new(at), bytes).map_err(|error| error.to_string())?;
+                apart.memory.write(at, bytes).map_err(|error| error.to_string())?;
             }
         }
         Ok(apart)
@@ -161,7 +161,7 @@ impl Apart {
         for event in 0..1u64 << itt.event_bits.min(16) {
             let mut bytes = [0; 16];
             let entry = bytes.get_mut(..itt.entry_size as usize).ok_or("a long entry")?;
-            let at = PhysAddr::new(itt.at.get() + event * itt.entry_size);
+            let at = entry_of(itt, event)?;
             self.memory.read(at, entry).map_err(|error| error.to_string())?;
             let (own, theirs) = (u128::from_le_bytes(bytes), itt.entries.get(&event).copied());
             if own != theirs.unwrap_or(0) {
@@ -207,15 +207,24 @@ impl Apart {
     }
 }
 
+/// Where the entry of an event is.
+fn entry_of(itt: &Itt, event: u64) -> Result<PhysAddr, String> {
+    let offset = event.checked_mul(itt.entry_size);
+    let at = offset.and_then(|offset| itt.at.checked_add(offset));
+    at.ok_or_else(|| format!("event {event} is beyond all memory"))
+}
+
 /// Where an entry of a table is.
 fn place_of(table: &Table, number: u64) -> Result<PhysAddr, String> {
     let nowhere = || format!("entry {number} is in no page of its table");
     let Some(base) = table.at else { return Err(nowhere()) };
     if table.level1.is_empty() {
-        return base.checked_add(number * table.entry_size).ok_or_else(nowhere);
+        let offset = number.checked_mul(table.entry_size);
+        return offset.and_then(|offset| base.checked_add(offset)).ok_or_else(nowhere);
     }
     let in_page = table.page_size / table.entry_size.max(1);
     let level1 = table.level1.get(&(number / in_page.max(1))).ok_or_else(nowhere)?;
     let page = PhysAddr::new(level1 & 0x000f_ffff_ffff_f000);
-    page.checked_add(number % in_page.max(1) * table.entry_size).ok_or_else(nowhere)
+    let offset = (number % in_page.max(1)).checked_mul(table.entry_size);
+    offset.and_then(|offset| page.checked_add(offset)).ok_or_else(nowhere)
 }
