@@ -3,7 +3,7 @@
 use crate::choice::{OutOfRangeParameter, Prefetch, ReservedCommandFields};
 use crate::v3::testkit::{BOTH_STAGES, Board, CD0, COMMANDS, STAGE1, STREAM, implementation, pa};
 use crate::v3::{IdRegisters, Path, Progress, SmmuV3};
-use passim_model::{Effect, IntId, PhysAddr, StreamId};
+use passim_model::{Effect, IntId, PhysAddr, StreamId, SubstreamId};
 
 /// Whether a command is CERROR_ILL, and RD stays.
 #[track_caller]
@@ -242,6 +242,35 @@ fn parameters_beyond_the_size_are_a_choice() {
         pa(board.read(0x10_000));
         board.command(0x1_0008_0000_0003, 1);
         assert_eq!(board.smmu.cached_streams() == [StreamId::new(STREAM)], stays);
+    }
+}
+
+/// CMD_ATC_INV and CMD_PRI_RESP with PASID 0x43 where five bits are implemented.
+#[test]
+fn a_pasid_beyond_the_size_is_nobody_or_cut_but_not_absent() {
+    let ids = changed(|idr| {
+        idr[0] |= 1 << 16 | 1 << 10;
+        idr[1] |= 5 << 6;
+    });
+    for (choice, expected) in [
+        (OutOfRangeParameter::NoEffect, vec![]),
+        (OutOfRangeParameter::Truncate, vec![Some(SubstreamId::new(3)); 2]),
+    ] {
+        let mut built = implementation(ids);
+        built.choices.out_of_range = choice;
+        let mut board = Board::with(built);
+        board.effects();
+        board.command(0x8_0004_3840, 0);
+        board.command(0x8_0004_3841, 2 << 12);
+        let told = board.effects().into_iter().map(|effect| match effect {
+            Effect::InvalidateAtc(request) => request.substream,
+            Effect::RespondToPages(response) => response.substream,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!((told.collect::<Vec<_>>(), board.r32(0x60)), (expected, 0));
+        // Without SSV the field means nothing.
+        board.command(0x8_0004_3040, 0);
+        assert_eq!(board.effects().len(), 1);
     }
 }
 
