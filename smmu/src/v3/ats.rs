@@ -213,17 +213,20 @@ impl SmmuV3 {
         }
     }
 
-    /// Whether the PASID of a translated transaction is one of the stream's.
+    /// Whether a translated transaction, with its PASID or without one, has a place in the stream.
     fn translated_context(&self, txn: &Transaction) -> Result<(), Stop> {
+        // IHI 0070 G.b 7.3.7, 7.3.9: only where PASIDs of translated transactions are seen. Where
+        // they are not, one that had a PASID cannot be told from one that S1DSS disables.
+        if !self.features.pasid_translated {
+            return Ok(());
+        }
         let substream = txn.requester.substream;
         let Some(SteState::Translate(stream)) = self.configs.ste(txn.requester.stream) else {
             return Ok(());
         };
-        if substream.is_none() {
-            return Ok(());
-        }
         let context = match &stream.stage1 {
             Some(pointer) => config::select_context(pointer, substream).map(drop),
+            None if substream.is_none() => Ok(()),
             None => Err(ContextFault::BadSubstreamId),
         };
         context.map_err(|fault| {
