@@ -74,6 +74,27 @@ fn permissions_are_granted_as_asked() {
     assert_eq!(board.drain_events(), 0);
 }
 
+/// What is refused, and what nothing translates, has the size of the smallest translation unit.
+#[test]
+fn the_least_answer_is_the_smallest_granule() {
+    // TG0 of the CD beside the granules in IDR5: 4K, 16K, 64K.
+    for (granules, tg0, lg2) in [(0x70, 0, 12), (0x60, 2, 14), (0x40, 1, 16)] {
+        let mut ids = ids();
+        ids.idr[5] = ids.idr[5] & !0x70 | granules;
+        let mut board = Board::with(implementation(ids));
+        board.stage1_tables();
+        board.stage1(CD0 | tg0 << 6);
+        board.ste(STREAM, &[STE_STAGE1, 0xd6 | 1 << 28]);
+        assert_eq!(ask(&mut board, 1 << 47, true), grant(0, lg2, Perms::empty()));
+        assert_eq!(board.drain_events(), 0);
+        // S1DSS = 1: no PASID, no stage 1.
+        board.ste(STREAM, &[1 << 59 | STE_STAGE1, 1 | 1 << 28]);
+        board.command(0x8_0000_0003, 1);
+        let first = 0x1234_5678_u64 >> lg2 << lg2;
+        assert_eq!(ask(&mut board, 0x1234_5678, false), grant(first, lg2, RW));
+    }
+}
+
 /// The examples of IHI 0070 G.b 13.7.
 #[test]
 fn a_pasid_brings_privilege_and_execution() {
