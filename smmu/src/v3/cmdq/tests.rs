@@ -209,6 +209,33 @@ fn sync_signals_as_asked() {
     assert_eq!(board.smmu.counters().cpu_events, 1);
 }
 
+/// A full queue wakes who waits for room; one that never was full does not.
+#[test]
+fn room_in_a_full_queue_is_an_event() {
+    for (sev, expected) in [(0, 0), (1, 1)] {
+        let mut board = Board::with(implementation(changed(|idr| idr[0] |= sev << 14)));
+        for _ in 0..7 {
+            board.submit(0x46, 0);
+        }
+        board.run();
+        assert_eq!(board.smmu.counters().cpu_events, 0, "never full");
+        for _ in 0..8 {
+            board.submit(0x46, 0);
+        }
+        board.smmu.step(&mut board.memory);
+        assert_eq!(board.smmu.counters().cpu_events, expected);
+        board.run();
+        assert_eq!(board.smmu.counters().cpu_events, expected, "once");
+        // A command in error leaves the queue full.
+        board.submit(0xff, 0);
+        for _ in 0..7 {
+            board.submit(0x46, 0);
+        }
+        board.run();
+        assert_eq!((board.smmu.counters().cpu_events, board.r32(0x60)), (expected, 1));
+    }
+}
+
 fn cached(smmu: &SmmuV3) -> (usize, usize) {
     (smmu.cached_streams().len(), smmu.cached_contexts().len())
 }
