@@ -23,6 +23,13 @@ const OTHER_CD: u64 = testkit::CDS + 0x1000;
 /// Tables of the others, levels 0 to 3: where [`STREAM`] has its upper ones.
 const OTHER_TABLES: u64 = STAGE1 + 0x4000;
 
+/// The last of them.
+const OTHER_LAST_TABLE: u64 = OTHER_TABLES + 0x3000;
+
+/// Descriptors that updates of flags change, the first of four each.
+const WRITTEN: [u64; 5] =
+    [STAGE1, STAGE1 + 0x1000, STAGE1 + 0x2000, LAST_TABLE + 0x80, OTHER_LAST_TABLE + 0x80];
+
 /// What is looked at: pages, a block, nothing, beyond the input size, the other half, a top byte.
 const INPUTS: [u64; 9] = [
     0x1_0000,
@@ -131,6 +138,7 @@ enum Happening {
 
 fn happening() -> impl Strategy<Value = Happening> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let other_table = prop::sample::select(vec![OTHER_TABLE, OTHER_LAST_TABLE]);
     prop_oneof![
         16 => (prop::option::weighted(0.4, 0..2usize), 0..INPUTS.len(), flags).prop_map(
             |(other, input, (write, instruction, privileged))| {
@@ -139,10 +147,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         ),
         3 => (0..4u64, 0..PAGES.len())
             .prop_map(|(place, descriptor)| Happening::Page { place, descriptor }),
-        2 => (prop::sample::select(vec![OTHER_TABLE, OTHER_TABLES + 0x3000]), 0..4u64, 0..PAGES.len())
-            .prop_map(|(table, place, descriptor)| {
-                Happening::OtherPage { table, place, descriptor }
-            }),
+        2 => (other_table, 0..4u64, 0..PAGES.len()).prop_map(|(table, place, descriptor)| {
+            Happening::OtherPage { table, place, descriptor }
+        }),
         1 => (0..LIMITS.len()).prop_map(Happening::Limit),
         1 => prop::sample::select(vec![LAST_TABLE, OTHER_TABLE]).prop_map(Happening::Lead),
         1 => any::<bool>().prop_map(Happening::Cut),
@@ -207,7 +214,7 @@ fn board(sets_lg2: u8, ways: u8) -> Board {
     for below in [0x1000, 0x2000, 0x3000] {
         board.put(OTHER_TABLES + below - 0x1000, &[OTHER_TABLES + below + 3]);
     }
-    board.put(OTHER_TABLES + 0x3000 + 0x10 * 8, &[PAGES[0], PAGES[4], PAGES[9], PAGES[1]]);
+    board.put(OTHER_LAST_TABLE + 0x10 * 8, &[PAGES[0], PAGES[4], PAGES[9], PAGES[1]]);
     other_cd(&mut board, 2, false);
     for stream in OTHERS {
         board.ste(stream, &[OTHER_CD | STE_STAGE1 & 0x3f, 0xd6]);
@@ -245,7 +252,7 @@ proptest! {
             }
             prop_assert_eq!(plain.smmu.counters(), general.smmu.counters());
             prop_assert_eq!(plain.smmu.tlb_entries(), general.smmu.tlb_entries());
-            for table in [STAGE1, STAGE1 + 0x1000, STAGE1 + 0x2000, LAST_TABLE + 0x80, OTHER_TABLES + 0x3080] {
+            for table in WRITTEN {
                 let [one, other] = [&plain, &general].map(|board| {
                     [0, 8, 16, 24].map(|place| board.get(table + place))
                 });
