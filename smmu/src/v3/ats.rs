@@ -45,9 +45,6 @@ pub(crate) struct Invalidations {
     pub(crate) next_tag: u32,
 }
 
-/// log2 of the least an answer holds for. PCIe: the smallest translation unit is 4K.
-const PAGE_LG2: u32 = 12;
-
 impl SmmuV3 {
     /// Answers an ATS Translation Request. IHI 0070 G.b 3.9.1.2.
     pub fn translation_request(
@@ -76,7 +73,9 @@ impl SmmuV3 {
             Err(NoAts::StreamAborts) => return Completion::UnsupportedRequest,
             Err(NoAts::Error(stop)) => return self.ats_error(memory, stop),
         };
-        let empty = Grant { address: 0, lg2: PAGE_LG2, perms: Perms::empty(), privileged };
+        // IHI 0070 G.b 3.9.1.2: an answer that grants nothing is one translation unit.
+        let unit = self.features.translation_unit_lg2();
+        let empty = Grant { address: 0, lg2: unit, perms: Perms::empty(), privileged };
         // A request for writing is granted reading where writing is refused.
         let write = Access { privilege, ..Access::WRITE };
         let attempts = [write, access];
@@ -86,7 +85,9 @@ impl SmmuV3 {
             self.write_flags(memory);
             match found {
                 Ok(found) => {
-                    return Completion::Success(grant(&found, ats, overrides, execute, privileged));
+                    let perms = granted(found.answer.perms, overrides, execute);
+                    let (address, lg2) = range(&found, ats, unit);
+                    return Completion::Success(Grant { address, lg2, perms, privileged });
                 }
                 Err(Stop::Fault(fault, _)) if fault.kind == EventKind::Permission => {}
                 Err(Stop::Fault(fault, _)) if is_answered(fault.kind) => break,
@@ -213,17 +214,20 @@ impl SmmuV3 {
         }
     }
 
-    /// Whether the PASID of a translated transaction is one of the stream's.
+    /// Whether a translated transaction, with its PASID or without one, has a place in the stream.
     fn translated_context(&self, txn: &Transaction) -> Result<(), Stop> {
+        // IHI 0070 G.b 7.3.7, 7.3.9: only where PASIDs of translated transactions are seen. Where
+        // they are not, one that had a PASID cannot be told from one that S1DSS disables.
+        if !self.features.pasid_translated {
+            return Ok(());
+        }
         let substream = txn.requester.substream;
         let Some(SteState::Translate(stream)) = self.configs.ste(txn.requester.stream) else {
             return Ok(());
         };
-        if substream.is_none() {
-            return Ok(());
-        }
         let context = match &stream.stage1 {
             Some(pointer) => config::select_context(pointer, substream).map(drop),
+            None if substream.is_none() => Ok(()),
             None => Err(ContextFault::BadSubstreamId),
         };
         context.map_err(|fault| {
@@ -341,9 +345,8 @@ fn aborted(cause: Cause) -> Outcome {
     Outcome::Terminated(Terminated { response: Response::Abort, cause })
 }
 
-/// The data entry of an answer. IHI 0070 G.b 13.7.1.
-fn grant(found: &Found, ats: Ats, overrides: Overrides, execute: bool, privileged: bool) -> Grant {
-    let page = found.answer.perms;
+/// What an answer permits. IHI 0070 G.b 13.7.1.
+fn granted(page: Perms, overrides: Overrides, execute: bool) -> Perms {
     let (readable, executable) = (page.contains(Perms::READ), page.contains(Perms::EXEC));
     let (read, exec) = match overrides.instruction {
         None => (readable, readable && executable),
@@ -353,16 +356,21 @@ fn grant(found: &Found, ats: Ats, overrides: Overrides, execute: bool, privilege
     let mut perms = page & Perms::WRITE;
     perms.set(Perms::READ, read);
     perms.set(Perms::EXEC, execute && exec);
+    perms
+}
+
+/// The translated address of an answer, and log2 of the bytes it holds for.
+fn range(found: &Found, ats: Ats, unit: u32) -> (u64, u32) {
     let address = match ats {
         Ats::SplitStage => found.intermediate,
         Ats::Full | Ats::Disabled => found.answer.pa.get(),
     };
-    // Where nothing translates, the answer still names one page.
+    // Where nothing translates, the answer still names one translation unit.
     let lg2 = match found.answer.lg2 {
-        64 => PAGE_LG2,
+        64 => unit,
         lg2 => u32::from(lg2),
     };
-    Grant { address: address >> lg2 << lg2, lg2, perms, privileged }
+    (address >> lg2 << lg2, lg2)
 }
 
 #[cfg(test)]

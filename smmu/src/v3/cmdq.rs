@@ -51,6 +51,11 @@ impl SmmuV3 {
                 let errors = self.registers.cmdq_cons & CmdqCons::ERR.mask() as u32;
                 self.registers.cmdq_cons = errors | queue.next(cons);
                 self.counters.commands += 1;
+                // IHI 0070 G.b 4.1.2: who waits for room sleeps until an event. PROD and CONS are
+                // registers, so that anybody could have seen the queue full.
+                if queue.is_full(prod, cons) {
+                    self.cpu_event();
+                }
             }
             Err(error) => {
                 // IHI 0070 G.b 7.1: RD stays at the command, the reason comes first, then the

@@ -203,6 +203,13 @@ impl Features {
         }
     }
 
+    /// log2 of the smallest translation unit of ATS. IHI 0070 G.b 3.9.1: the smallest granule in
+    /// IDR5, which is what software programs devices to; AArch32 tables alone have pages of 4K.
+    pub(crate) fn translation_unit_lg2(&self) -> u32 {
+        let smallest = Granule::ALL.into_iter().find(|&granule| self.has(granule));
+        smallest.unwrap_or(Granule::K4).lg2()
+    }
+
     /// Intermediate address bits. IHI 0070 G.b 3.4: 40 at least where AArch32 tables exist.
     pub(crate) const fn ias(&self) -> u32 {
         if self.aarch32_tables && self.oas < 40 { 40 } else { self.oas }

@@ -130,7 +130,8 @@ pub struct Counters {
     pub commands: u64,
     /// Events written.
     pub events: u64,
-    /// Events sent to the CPUs by CMD_SYNC with SIG_SEV.
+    /// Events sent to the CPUs: by CMD_SYNC with SIG_SEV, and by a Command queue that was full and
+    /// has room again.
     pub cpu_events: u64,
     /// Descriptors updated by hardware (HTTU).
     pub flag_updates: u64,

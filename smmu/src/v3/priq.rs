@@ -38,11 +38,12 @@ impl SmmuV3 {
             }
             return self.answer_overflow(memory, request);
         }
+        let substreams = self.features.substream_bits != 0;
         let Ok(entry) = memory.words_mut(queue.entry(prod), PRI_WORDS) else {
             self.activate_error(Gerror::PRIQ_ABT_ERR);
             return refuse(request);
         };
-        entry.copy_from_slice(&words(request));
+        entry.copy_from_slice(&words(request, substreams));
         self.registers.priq_prod = prod & overflow | queue.next(prod);
         self.counters.page_requests += 1;
         // IHI 0070 G.b 6.3.36: LO chooses between the last of a group and a queue that fills.
@@ -96,12 +97,14 @@ fn refuse(request: &PageRequest) -> PageOutcome {
     })
 }
 
-fn words(request: &PageRequest) -> [u64; PRI_WORDS] {
+/// The record of a request. IHI 0070 G.b 8: an SMMU without substreams knows no PASID.
+fn words(request: &PageRequest, substreams: bool) -> [u64; PRI_WORDS] {
     let requester = &request.requester;
-    let tagged = requester.substream.is_some();
+    let substream = requester.substream.filter(|_| substreams);
+    let tagged = substream.is_some();
     [
         Pri0::STREAM_ID.of(u64::from(requester.stream.get()))
-            | Pri0::SUBSTREAM_ID.of(requester.substream.map_or(0, |id| u64::from(id.get())))
+            | Pri0::SUBSTREAM_ID.of(substream.map_or(0, |id| u64::from(id.get())))
             // IHI 0070 G.b 8: without a PASID, X and Priv are 0.
             | Pri0::PRIV.flag(tagged && request.privileged)
             | Pri0::X.flag(tagged && request.perms.contains(Perms::EXEC))

@@ -2,7 +2,7 @@
 
 use crate::v3::testkit::{
     BOTH_STAGES, Board, CD0, CDS, STAGE1, STAGE2, STE_STAGE1, STE_STAGE2, STREAM, event,
-    implementation, pa,
+    implementation, pa, written,
 };
 use crate::v3::{Cause, Detail, IdRegisters, Outcome, Progress, SteFlaw, Transaction};
 use passim_model::access::Privilege;
@@ -72,6 +72,27 @@ fn permissions_are_granted_as_asked() {
     assert_eq!(ask(&mut board, 0x12_000, false), grant(0, 12, Perms::empty()));
     assert_eq!(ask(&mut board, 1 << 50, true), grant(0, 12, Perms::empty()));
     assert_eq!(board.drain_events(), 0);
+}
+
+/// What is refused, and what nothing translates, has the size of the smallest translation unit.
+#[test]
+fn the_least_answer_is_the_smallest_granule() {
+    // TG0 of the CD beside the granules in IDR5: 4K, 16K, 64K.
+    for (granules, tg0, lg2) in [(0x70, 0, 12), (0x60, 2, 14), (0x40, 1, 16)] {
+        let mut ids = ids();
+        ids.idr[5] = ids.idr[5] & !0x70 | granules;
+        let mut board = Board::with(implementation(ids));
+        board.stage1_tables();
+        board.stage1(CD0 | tg0 << 6);
+        board.ste(STREAM, &[STE_STAGE1, 0xd6 | 1 << 28]);
+        assert_eq!(ask(&mut board, 1 << 47, true), grant(0, lg2, Perms::empty()));
+        assert_eq!(board.drain_events(), 0);
+        // S1DSS = 1: no PASID, no stage 1.
+        board.ste(STREAM, &[1 << 59 | STE_STAGE1, 1 | 1 << 28]);
+        board.command(0x8_0000_0003, 1);
+        let first = 0x1234_5678_u64 >> lg2 << lg2;
+        assert_eq!(ask(&mut board, 0x1234_5678, false), grant(first, lg2, RW));
+    }
 }
 
 /// The examples of IHI 0070 G.b 13.7.
@@ -184,6 +205,39 @@ fn translated_transactions_pass_unless_checked() {
     allowed.w32(0x20, 0xc);
     let (refused, _) = event(translated(&mut allowed, 0, Access::READ));
     assert_eq!(refused.kind.number(), 7);
+}
+
+/// S1DSS against a translated transaction, where the SMMU sees PASIDs in those (IDR3.PASIDTT) and
+/// where it does not.
+#[test]
+fn a_translated_transaction_obeys_the_default_substream() {
+    // S1DSS, PASID, what becomes of it if PASIDs are seen.
+    let cases = [
+        (0, None, Some("F_STREAM_DISABLED")),
+        (0, Some(1), None),
+        (1, None, None),
+        (2, None, None),
+        (2, Some(0), Some("F_STREAM_DISABLED")),
+        (3, None, Some("F_STREAM_DISABLED")),
+        (0, Some(2), Some("C_BAD_SUBSTREAMID")),
+    ];
+    for (seen, checked) in [(false, true), (true, false), (true, true)] {
+        let mut ids = ids();
+        ids.idr[3] |= u32::from(seen) << 16;
+        for (s1dss, pasid, expected) in cases {
+            let mut board = Board::with(implementation(ids));
+            board.reprogram(|board| board.w32(0x2c, 1 << 3));
+            board.w32(0x20, 0xd | u32::from(checked) << 4);
+            board.ste(STREAM, &[1 << 59 | STE_STAGE1, s1dss | 1 << 28]);
+            let (requester, iova) = (requester(pasid), Iova::new(0x1234_5678));
+            let txn = Transaction { requester, iova, access: Access::READ };
+            let outcome = board.smmu.translated(&mut board.memory, &txn);
+            match expected.filter(|_| seen && checked) {
+                Some(name) => assert_eq!(written(outcome), name, "S1DSS {s1dss}, {pasid:?}"),
+                None => assert_eq!(pa(outcome), 0x1234_5678, "S1DSS {s1dss}, {pasid:?}"),
+            }
+        }
+    }
 }
 
 #[test]

@@ -281,12 +281,8 @@ impl SmmuV3 {
                 };
                 require(f.pri)?;
                 let group = PriResp1::PRG_INDEX.get(w1) as u16;
-                let (stream, substream) = self.recipient(w0);
-                Ok(stream.map_or(Command::Nothing, |stream| Command::PriResp {
-                    stream,
-                    substream,
-                    group,
-                    code,
+                Ok(self.recipient(w0).map_or(Command::Nothing, |(stream, substream)| {
+                    Command::PriResp { stream, substream, group, code }
                 }))
             }
             opcode::RESUME | opcode::STALL_TERM => {
@@ -315,8 +311,7 @@ impl SmmuV3 {
         require(self.features.ats && size <= 52)?;
         let span = u64::MAX >> (52 - size);
         let address = AtcInv1::ADDRESS.in_place(w1);
-        let (stream, substream) = self.recipient(w0);
-        Ok(stream.map_or(Command::Nothing, |stream| Command::AtcInv {
+        Ok(self.recipient(w0).map_or(Command::Nothing, |(stream, substream)| Command::AtcInv {
             stream,
             substream,
             global: substream.is_some() && AtcInv0::GLOBAL.is_set(w0),
@@ -325,14 +320,19 @@ impl SmmuV3 {
         }))
     }
 
-    /// Whom CMD_ATC_INV and CMD_PRI_RESP speak to.
-    fn recipient(&self, w0: u64) -> (Option<StreamId>, Option<SubstreamId>) {
+    /// Whom CMD_ATC_INV and CMD_PRI_RESP speak to; nobody, where a number is beyond its size and
+    /// that means no effect.
+    fn recipient(&self, w0: u64) -> Option<(StreamId, Option<SubstreamId>)> {
         let f = &self.features;
-        let stream = self.in_size(Stream0::STREAM_ID.get(w0), f.stream_bits);
+        let stream = self.in_size(Stream0::STREAM_ID.get(w0), f.stream_bits)?;
         let tagged = Stream0::SSV.is_set(w0) && f.substream_bits != 0;
-        let substream = self.in_size(Stream0::SUBSTREAM_ID.get(w0), f.substream_bits);
-        let substream = substream.filter(|_| tagged).map(SubstreamId::new);
-        (stream.map(StreamId::new), substream)
+        // IHI 0070 G.b 4.1.7: the command has no effect, or one with a SubstreamID of the SMMU's
+        // choice. That it has none at all is neither.
+        let substream = match tagged {
+            true => Some(self.in_size(Stream0::SUBSTREAM_ID.get(w0), f.substream_bits)?),
+            false => None,
+        };
+        Some((StreamId::new(stream), substream.map(SubstreamId::new)))
     }
 
     /// CMD_RESUME and CMD_STALL_TERM.

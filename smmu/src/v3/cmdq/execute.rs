@@ -87,8 +87,13 @@ impl SmmuV3 {
                 self.message(address, data);
                 self.effects.extend(self.implementation.wires.command_sync.map(Effect::Wire));
             }
-            Signal::Event => self.counters.cpu_events += u64::from(self.features.sev),
+            Signal::Event => self.cpu_event(),
         }
+    }
+
+    /// Wakes CPUs in WFE, where the SMMU can.
+    pub(super) fn cpu_event(&mut self) {
+        self.counters.cpu_events += u64::from(self.features.sev);
     }
 
     fn invalidate(&mut self, command: Command) {

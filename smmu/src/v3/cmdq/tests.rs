@@ -3,7 +3,7 @@
 use crate::choice::{OutOfRangeParameter, Prefetch, ReservedCommandFields};
 use crate::v3::testkit::{BOTH_STAGES, Board, CD0, COMMANDS, STAGE1, STREAM, implementation, pa};
 use crate::v3::{IdRegisters, Path, Progress, SmmuV3};
-use passim_model::{Effect, IntId, PhysAddr, StreamId};
+use passim_model::{Effect, IntId, PhysAddr, StreamId, SubstreamId};
 
 /// Whether a command is CERROR_ILL, and RD stays.
 #[track_caller]
@@ -209,6 +209,33 @@ fn sync_signals_as_asked() {
     assert_eq!(board.smmu.counters().cpu_events, 1);
 }
 
+/// A full queue wakes who waits for room; one that never was full does not.
+#[test]
+fn room_in_a_full_queue_is_an_event() {
+    for (sev, expected) in [(0, 0), (1, 1)] {
+        let mut board = Board::with(implementation(changed(|idr| idr[0] |= sev << 14)));
+        for _ in 0..7 {
+            board.submit(0x46, 0);
+        }
+        board.run();
+        assert_eq!(board.smmu.counters().cpu_events, 0, "never full");
+        for _ in 0..8 {
+            board.submit(0x46, 0);
+        }
+        board.smmu.step(&mut board.memory);
+        assert_eq!(board.smmu.counters().cpu_events, expected);
+        board.run();
+        assert_eq!(board.smmu.counters().cpu_events, expected, "once");
+        // A command in error leaves the queue full.
+        board.submit(0xff, 0);
+        for _ in 0..7 {
+            board.submit(0x46, 0);
+        }
+        board.run();
+        assert_eq!((board.smmu.counters().cpu_events, board.r32(0x60)), (expected, 1));
+    }
+}
+
 fn cached(smmu: &SmmuV3) -> (usize, usize) {
     (smmu.cached_streams().len(), smmu.cached_contexts().len())
 }
@@ -242,6 +269,35 @@ fn parameters_beyond_the_size_are_a_choice() {
         pa(board.read(0x10_000));
         board.command(0x1_0008_0000_0003, 1);
         assert_eq!(board.smmu.cached_streams() == [StreamId::new(STREAM)], stays);
+    }
+}
+
+/// CMD_ATC_INV and CMD_PRI_RESP with PASID 0x43 where five bits are implemented.
+#[test]
+fn a_pasid_beyond_the_size_is_nobody_or_cut_but_not_absent() {
+    let ids = changed(|idr| {
+        idr[0] |= 1 << 16 | 1 << 10;
+        idr[1] |= 5 << 6;
+    });
+    for (choice, expected) in [
+        (OutOfRangeParameter::NoEffect, vec![]),
+        (OutOfRangeParameter::Truncate, vec![Some(SubstreamId::new(3)); 2]),
+    ] {
+        let mut built = implementation(ids);
+        built.choices.out_of_range = choice;
+        let mut board = Board::with(built);
+        board.effects();
+        board.command(0x8_0004_3840, 0);
+        board.command(0x8_0004_3841, 2 << 12);
+        let told = board.effects().into_iter().map(|effect| match effect {
+            Effect::InvalidateAtc(request) => request.substream,
+            Effect::RespondToPages(response) => response.substream,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!((told.collect::<Vec<_>>(), board.r32(0x60)), (expected, 0));
+        // Without SSV the field means nothing.
+        board.command(0x8_0004_3040, 0);
+        assert_eq!(board.effects().len(), 1);
     }
 }
 

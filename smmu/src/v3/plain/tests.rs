@@ -3,13 +3,32 @@
 use crate::tlb::{Geometry, Victim};
 use crate::v3::Implementation;
 use crate::v3::testkit::{
-    BOTH_STAGES, Board, CD0, STAGE1, STE_STAGE1, STE_STAGE2, STREAM, implementation,
+    self, BOTH_STAGES, Board, CD0, STAGE1, STE_STAGE1, STE_STAGE2, STREAM, implementation, pa,
 };
 use passim_model::access::{Access, Direction, Privilege};
 use proptest::prelude::*;
 
 /// The table of level 3: not where those above it are, so that a store there is none to them.
 const LAST_TABLE: u64 = STAGE1 + 0x1_3000;
+
+/// Another one, to which the table of level 2 may lead instead.
+const OTHER_TABLE: u64 = STAGE1 + 0x2_3000;
+
+/// Streams beside [`STREAM`], of one CD: one that is at hand next to it, one that is in its place.
+const OTHERS: [u32; 2] = [STREAM + 1, STREAM + 16];
+
+/// The CD of the others.
+const OTHER_CD: u64 = testkit::CDS + 0x1000;
+
+/// Tables of the others, levels 0 to 3: where [`STREAM`] has its upper ones.
+const OTHER_TABLES: u64 = STAGE1 + 0x4000;
+
+/// The last of them.
+const OTHER_LAST_TABLE: u64 = OTHER_TABLES + 0x3000;
+
+/// Descriptors that updates of flags change, the first of four each.
+const WRITTEN: [u64; 5] =
+    [STAGE1, STAGE1 + 0x1000, STAGE1 + 0x2000, LAST_TABLE + 0x80, OTHER_LAST_TABLE + 0x80];
 
 /// What is looked at: pages, a block, nothing, beyond the input size, the other half, a top byte.
 const INPUTS: [u64; 9] = [
@@ -25,8 +44,9 @@ const INPUTS: [u64; 9] = [
 ];
 
 /// Descriptors of level 3: as the testkit has it, read-only, global, privileged, without access
-/// flag, execute-never, other attributes, with bits that mean nothing here, none.
-const PAGES: [u64; 10] = [
+/// flag, execute-never, other attributes, with bits that mean nothing here, writable but clean for
+/// who updates flags, none.
+const PAGES: [u64; 11] = [
     0x4800_0f47,
     0x4800_1fc7,
     0x4800_2747,
@@ -36,6 +56,7 @@ const PAGES: [u64; 10] = [
     0x4800_6f4b,
     0x0588_0000_4800_7f47,
     0x0010_0000_4800_8f47,
+    0x0008_0000_4800_9bc7,
     0,
 ];
 
@@ -54,19 +75,34 @@ const CDS: [u64; 7] = [
     CD0 & !(1 << 45),
 ];
 
-/// Commands: by address, with and without leaf; by ASID; all; CFGI_STE, CFGI_CD.
-const COMMANDS: [(u64, u64); 6] = [
+/// Doubleword 0 of the CD of the others, which has an ASID of its own, and the flags in
+/// doubleword 1: as it is, with HA, with HA and HD, with HAFT as well.
+const OTHER_CDS: [(u64, u64); 4] = [
+    (CD0 ^ 1 << 48, 0),
+    (CD0 ^ 1 << 48 | 1 << 43, 0),
+    (CD0 ^ 1 << 48 | 3 << 42, 0),
+    (CD0 ^ 1 << 48 | 3 << 42, 1 << 3),
+];
+
+/// Commands: by address, with and without leaf; by ASID; all; CFGI_STE, CFGI_CD; the ASID of the
+/// others, CFGI_CD for each of them.
+const COMMANDS: [(u64, u64); 9] = [
     (0x0007_0000_0000_0012, 0x1_0001),
     (0x0007_0000_0000_0012, 0x1_1000),
     (0x0007_0000_0000_0011, 0),
     (0x30, 0),
     ((STREAM as u64) << 32 | 3, 1),
     ((STREAM as u64) << 32 | 5, 1),
+    (0x0006_0000_0000_0011, 0),
+    ((OTHERS[0] as u64) << 32 | 5, 1),
+    ((OTHERS[1] as u64) << 32 | 5, 1),
 ];
 
 #[derive(Clone, Copy, Debug)]
 enum Happening {
     Look {
+        /// [`STREAM`], or one of the [`OTHERS`].
+        other: Option<usize>,
         input: usize,
         write: bool,
         instruction: bool,
@@ -76,7 +112,24 @@ enum Happening {
         place: u64,
         descriptor: usize,
     },
+    /// The same in the other table, or in that of the others.
+    OtherPage {
+        table: u64,
+        place: u64,
+        descriptor: usize,
+    },
     Limit(usize),
+    /// The table of level 2 leads to the other one, or back.
+    Lead(u64),
+    /// The table of level 1 leads nowhere, or to that of level 2 again.
+    Cut(bool),
+    /// A word where tables lie that is none of them.
+    Beside(u64),
+    /// The CD of the others, and whether they walk the tables of [`STREAM`].
+    OtherCd {
+        cd: usize,
+        shared: bool,
+    },
     Cd(usize),
     /// STE.Config is bypass, stage 1, or both stages.
     Ste(usize),
@@ -85,13 +138,24 @@ enum Happening {
 
 fn happening() -> impl Strategy<Value = Happening> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let other_table = prop::sample::select(vec![OTHER_TABLE, OTHER_LAST_TABLE]);
     prop_oneof![
-        12 => (0..INPUTS.len(), flags).prop_map(|(input, (write, instruction, privileged))| {
-            Happening::Look { input, write, instruction, privileged }
-        }),
+        16 => (prop::option::weighted(0.4, 0..2usize), 0..INPUTS.len(), flags).prop_map(
+            |(other, input, (write, instruction, privileged))| {
+                Happening::Look { other, input, write, instruction, privileged }
+            }
+        ),
         3 => (0..4u64, 0..PAGES.len())
             .prop_map(|(place, descriptor)| Happening::Page { place, descriptor }),
+        2 => (other_table, 0..4u64, 0..PAGES.len()).prop_map(|(table, place, descriptor)| {
+            Happening::OtherPage { table, place, descriptor }
+        }),
         1 => (0..LIMITS.len()).prop_map(Happening::Limit),
+        1 => prop::sample::select(vec![LAST_TABLE, OTHER_TABLE]).prop_map(Happening::Lead),
+        1 => any::<bool>().prop_map(Happening::Cut),
+        1 => any::<u64>().prop_map(Happening::Beside),
+        1 => (0..OTHER_CDS.len(), any::<bool>())
+            .prop_map(|(cd, shared)| Happening::OtherCd { cd, shared }),
         1 => (0..CDS.len()).prop_map(Happening::Cd),
         1 => (0..3usize).prop_map(Happening::Ste),
         3 => (0..COMMANDS.len()).prop_map(Happening::Command),
@@ -104,6 +168,15 @@ fn apply(board: &mut Board, happening: Happening) {
         Happening::Page { place, descriptor } => {
             board.put(LAST_TABLE + (0x10 + place) * 8, &[PAGES[descriptor]]);
         }
+        Happening::OtherPage { table, place, descriptor } => {
+            board.put(table + (0x10 + place) * 8, &[PAGES[descriptor]]);
+        }
+        Happening::Lead(table) => board.put(STAGE1 + 0x2000, &[table + 3]),
+        Happening::Cut(cut) => {
+            board.put(STAGE1 + 0x1000, &[if cut { 0 } else { STAGE1 + 0x2003 }]);
+        }
+        Happening::Beside(word) => board.put(STAGE1 + 0x8000, &[word]),
+        Happening::OtherCd { cd, shared } => other_cd(board, cd, shared),
         Happening::Limit(limits) => {
             board.put(STAGE1 + 0x2000, &[(LAST_TABLE + 3) | LIMITS[limits]])
         }
@@ -120,14 +193,32 @@ fn apply(board: &mut Board, happening: Happening) {
     }
 }
 
+fn other_cd(board: &mut Board, cd: usize, shared: bool) {
+    let tables = if shared { STAGE1 } else { OTHER_TABLES };
+    let (cd0, flags) = OTHER_CDS[cd];
+    let words = [cd0, tables | flags, 0, 0xffff_ffff_f404_ff44, 0, 0, 0, 0];
+    board.put(OTHER_CD, &words);
+}
+
+/// A board whose SMMU updates flags, of table descriptors too.
 fn board(sets_lg2: u8, ways: u8) -> Board {
     let tlb = Geometry { sets_lg2, ways, victim: Victim::RoundRobin };
-    let mut board = Board::with(Implementation { tlb, ..implementation(BOTH_STAGES) });
+    let mut ids = BOTH_STAGES;
+    ids.idr[0] |= 3 << 6;
+    let mut board = Board::with(Implementation { tlb, ..implementation(ids) });
     board.stage1_tables();
     board.stage2_tables();
     board.put(STAGE1 + 0x2000, &[LAST_TABLE + 3]);
     board.put(LAST_TABLE + 0x10 * 8, &[PAGES[0], PAGES[1]]);
     board.stage1(CD0);
+    for below in [0x1000, 0x2000, 0x3000] {
+        board.put(OTHER_TABLES + below - 0x1000, &[OTHER_TABLES + below + 3]);
+    }
+    board.put(OTHER_LAST_TABLE + 0x10 * 8, &[PAGES[0], PAGES[4], PAGES[9], PAGES[1]]);
+    other_cd(&mut board, 2, false);
+    for stream in OTHERS {
+        board.ste(stream, &[OTHER_CD | STE_STAGE1 & 0x3f, 0xd6]);
+    }
     board
 }
 
@@ -142,7 +233,8 @@ proptest! {
         for happening in happenings {
             apply(&mut plain, happening);
             apply(&mut general, happening);
-            if let Happening::Look { input, write, instruction, privileged } = happening {
+            if let Happening::Look { other, input, write, instruction, privileged } = happening {
+                let stream = other.map_or(STREAM, |other| OTHERS[other]);
                 let direction = if write { Direction::Write } else { Direction::Read };
                 let privilege = match privileged {
                     true => Privilege::Privileged,
@@ -154,12 +246,18 @@ proptest! {
                 general.smmu.front.clear();
                 general.smmu.streams.clear();
                 let [one, other] = [&mut plain, &mut general].map(|board| {
-                    board.ask(STREAM, INPUTS[input], access)
+                    board.ask(stream, INPUTS[input], access)
                 });
                 prop_assert_eq!(one, other);
             }
             prop_assert_eq!(plain.smmu.counters(), general.smmu.counters());
             prop_assert_eq!(plain.smmu.tlb_entries(), general.smmu.tlb_entries());
+            for table in WRITTEN {
+                let [one, other] = [&plain, &general].map(|board| {
+                    [0, 8, 16, 24].map(|place| board.get(table + place))
+                });
+                prop_assert_eq!(one, other);
+            }
         }
     }
 }
@@ -179,4 +277,30 @@ fn the_third_page_of_a_stream_takes_a_shortcut() {
     board.ask(STREAM, 0x1_1000, Access::READ);
     assert_eq!((board.smmu.shortcuts_taken, board.smmu.glances), (1, 1));
     assert_eq!(board.smmu.counters().transactions, 4);
+}
+
+/// What leads to the last table is written without a command, by software and by the update of a
+/// flag for another stream; the shortcut is not taken.
+#[test]
+fn a_store_where_tables_lie_ends_the_shortcuts() {
+    let warm = || {
+        let mut board = board(4, 1);
+        board.put(LAST_TABLE + 0x12 * 8, &[PAGES[1]]);
+        board.put(OTHER_TABLE + 0x12 * 8, &[PAGES[1] + 0x10_0000]);
+        board.ask(STREAM, 0x1_0000, Access::READ);
+        board.ask(STREAM, 0x1_1000, Access::READ);
+        board
+    };
+    let mut undisturbed = warm();
+    assert_eq!(pa(undisturbed.ask(STREAM, 0x1_2000, Access::READ)), 0x4800_1000);
+    assert_eq!(undisturbed.smmu.shortcuts_taken, 1);
+    let mut led = warm();
+    led.put(STAGE1 + 0x2000, &[OTHER_TABLE + 3]);
+    assert_eq!(pa(led.ask(STREAM, 0x1_2000, Access::READ)), 0x4810_1000);
+    assert_eq!(led.smmu.shortcuts_taken, 0);
+    let mut flagged = warm();
+    pa(flagged.ask(OTHERS[0], 0x1_1000, Access::READ));
+    assert_eq!(flagged.smmu.counters().flag_updates, 1);
+    assert_eq!(pa(flagged.ask(STREAM, 0x1_2000, Access::READ)), 0x4800_1000);
+    assert_eq!(flagged.smmu.shortcuts_taken, 0);
 }

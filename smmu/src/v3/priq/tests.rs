@@ -12,9 +12,14 @@ const QUEUE: u64 = 0x4310_0000;
 
 /// PRI with substreams of five bits; messages too, if `msi`.
 fn board_of(pps: bool, msi: bool) -> Board {
+    board_with(5, pps, msi)
+}
+
+/// The same with substreams of so many bits.
+fn board_with(substream_bits: u32, pps: bool, msi: bool) -> Board {
     let mut ids = BOTH_STAGES;
     ids.idr[0] |= 1 << 16 | 1 << 10 | u32::from(msi) << 13 | 1 << 23;
-    ids.idr[1] |= 5 << 6 | 8 << 11;
+    ids.idr[1] |= substream_bits << 6 | 8 << 11;
     ids.idr[3] |= u32::from(pps) << 5;
     let mut board = Board::cold(implementation(ids));
     board.w64(0xc0, 1 << 62 | QUEUE | 2);
@@ -67,6 +72,16 @@ fn a_request_is_written_as_it_came() {
     ask(&mut board, &asked);
     assert_eq!(board.get(QUEUE + 16), 0x5000_0000_0000_0008);
     assert_eq!(board.effects(), [], "the queue was not empty");
+}
+
+#[test]
+fn without_substreams_no_record_has_a_pasid() {
+    let mut board = board_with(0, false, false);
+    let mut asked = request(Some(5), 0x1234_5fff, true, 0x1ab);
+    asked.perms = Perms::READ | Perms::EXEC;
+    asked.privileged = true;
+    assert_eq!(ask(&mut board, &asked), PageOutcome::Queued);
+    assert_eq!((board.get(QUEUE), board.get(QUEUE + 8)), (0x5000_0000_0000_0008, 0x1234_51ab));
 }
 
 #[test]
