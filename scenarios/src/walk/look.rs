@@ -71,6 +71,7 @@ pub fn look(
         idr1: stand.register("IDR1"),
         idr3: stand.register("IDR3"),
         idr5: stand.register("IDR5"),
+        aidr: stand.register("AIDR"),
         cr2: stand.register("CR2"),
         strtab_base: stand.register("STRTAB_BASE"),
         strtab_base_cfg: stand.register("STRTAB_BASE_CFG"),
@@ -255,8 +256,10 @@ impl Look<'_> {
     fn without_tables(&mut self, stream: &Stream, who: Who, reading: Reading) {
         let iova = 0x1000;
         let expected = match reading {
+            Reading::NoStream => Answer::Faults(EventKind::BadStreamId, None),
             Reading::Nothing => Answer::Faults(EventKind::BadSte, None),
             Reading::NoContext => Answer::Faults(EventKind::BadCd, None),
+            Reading::NoPath(refused) => Answer::expected_at_context(refused),
             Reading::NoSubstream => Answer::Faults(EventKind::BadSubstreamId, None),
             Reading::Disabled => Answer::Faults(EventKind::StreamDisabled, None),
             Reading::Aborts => Answer::Silent,

@@ -70,7 +70,7 @@ impl Look<'_> {
                 let agrees = match found {
                     Answer::Reaches { pa: found, .. } => is_allowed && found == pa,
                     Answer::Faults(kind, _) => !is_allowed && kind == EventKind::Permission,
-                    Answer::Silent => false,
+                    Answer::FaultsAtContext(..) | Answer::Silent => false,
                 };
                 if !agrees {
                     let what = format!("{} at {iova:#x} of {}", access_text(access), it.expect.dev);
