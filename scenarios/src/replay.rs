@@ -152,12 +152,13 @@ impl<'a> Replayer<'a> {
         let mut system = System::new(&machine, setup).map_err(|error| {
             InputError::in_file(InputKind::Machine, &found.topology, error.to_string())
         })?;
-        let earlier = earlier::earlier(found, &Topology::read(&found.topology)?)?;
+        let earlier = earlier::earlier(found, &Topology::read(&found.topology)?);
         earlier.perform(&mut system);
         let file = found.recording.display().to_string();
         let mut report = FileReport::new(file, machine.name.clone(), profile.to_string());
         report.stands_for = stands_for.map(|kernel| kernel.to_string());
         report.must_walk = placements.is_random;
+        report.notes.clone_from(&earlier.notes);
         // Without the places of its pages nobody can say what a device must reach.
         let is_walkable = placements.is_random && !placements.arena.is_empty();
         let expected = is_walkable.then(|| {

@@ -26,13 +26,12 @@ pub(super) struct Earlier {
     pub(super) claimed: Vec<u32>,
     /// The suites that ran before and are not recorded here, or that may have.
     pub(super) unrecorded: Vec<String>,
+    /// Recordings of these that cannot be read, and why.
+    pub(super) notes: Vec<String>,
 }
 
-/// What ran before a recording.
-///
-/// # Errors
-/// An earlier recording that cannot be read.
-pub(super) fn earlier(found: &Found, topology: &Topology) -> Result<Earlier, InputError> {
+/// What ran before a recording. An earlier recording that cannot be read is as good as none.
+pub(super) fn earlier(found: &Found, topology: &Topology) -> Earlier {
     let mut earlier = Earlier::default();
     let name = found.name();
     let suites = &topology.board.suites;
@@ -44,19 +43,33 @@ pub(super) fn earlier(found: &Found, topology: &Topology) -> Result<Earlier, Inp
         let files =
             ["jsonl", "jsonl.zst"].map(|extension| folder.join(format!("{suite}.{extension}")));
         match files.iter().find(|file| is_listed && file.is_file()) {
-            Some(file) => scan(file, &mut earlier.claimed)?,
+            Some(file) => match scan(file, &earlier.claimed) {
+                Ok(claimed) => earlier.claimed = claimed,
+                Err(error) => {
+                    earlier.notes.push(unreadable(suite, file, &error));
+                    earlier.unrecorded.push(suite.clone());
+                }
+            },
             None => earlier.unrecorded.push(suite.clone()),
         }
     }
-    Ok(earlier)
+    earlier
 }
 
-fn scan(file: &Path, claimed: &mut Vec<u32>) -> Result<(), InputError> {
+fn unreadable(suite: &str, file: &Path, error: &InputError) -> String {
+    let line = error.line().map_or_else(String::new, |line| format!(":{line}"));
+    let place = format!("{}{line}", file.display());
+    format!("{suite}, which ran before, counts as not recorded: {place}: {}", error.message())
+}
+
+/// What was claimed before and by this recording, which must be readable to its end.
+fn scan(file: &Path, before: &[u32]) -> Result<Vec<u32>, InputError> {
     let mut claims = Claims::default();
+    let mut claimed = before.to_vec();
     for record in Recording::open(file)? {
-        claims.line(&record?.content, claimed);
+        claims.line(&record?.content, &mut claimed);
     }
-    Ok(())
+    Ok(claimed)
 }
 
 /// Open files of groups, by process and descriptor.

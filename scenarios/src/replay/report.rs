@@ -48,6 +48,9 @@ pub struct FileReport {
     pub must_walk: bool,
     /// Windows walked.
     pub windows: u64,
+    /// What else is to be known of the comparison: files that should have been read and cannot be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Every difference, in the order of the lines.
     pub differences: Vec<Difference>,
 }
@@ -138,6 +141,7 @@ impl FileReport {
             misplaced: 0,
             must_walk: false,
             windows: 0,
+            notes: Vec::new(),
             differences: Vec::new(),
         }
     }
@@ -166,8 +170,14 @@ impl FileReport {
 
     /// Counts a line whose answer is not compared.
     pub(super) fn skipped(&mut self, kind: &str, reason: &'static str) {
+        self.skipped_times(kind, reason, 1);
+    }
+
+    /// Counts so many of something that is not compared.
+    pub(super) fn skipped_times(&mut self, kind: &str, reason: &'static str, times: u64) {
         let entry = self.not_compared.entry(kind.to_owned());
-        entry.or_insert(NotCompared { lines: 0, reason }).lines += 1;
+        let entry = entry.or_insert(NotCompared { lines: 0, reason });
+        entry.lines = entry.lines.saturating_add(times);
     }
 
     /// Counts `walked` looks through the SMMU, `agreed` of them as they must be.
@@ -223,7 +233,8 @@ impl fmt::Display for FileReport {
         counted(f, "repeats", self.repeats.iter().map(|(kind, lines)| (kind, *lines)))?;
         let skipped = self.not_compared.iter().map(|(kind, entry)| (kind, entry.lines));
         counted(f, "not compared", skipped)?;
-        counted(f, "of unknown kind", self.unknown.iter().map(|(kind, lines)| (kind, *lines)))
+        counted(f, "of unknown kind", self.unknown.iter().map(|(kind, lines)| (kind, *lines)))?;
+        self.notes.iter().try_for_each(|note| write!(f, "\n  note: {note}"))
     }
 }
 

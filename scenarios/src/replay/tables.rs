@@ -19,6 +19,7 @@ mod offset {
     pub(super) const IDR1: u64 = 0x4;
     pub(super) const IDR3: u64 = 0xc;
     pub(super) const IDR5: u64 = 0x14;
+    pub(super) const AIDR: u64 = 0x1c;
     pub(super) const CR2: u64 = 0x2c;
     pub(super) const STRTAB_BASE: u64 = 0x80;
     pub(super) const STRTAB_BASE_CFG: u64 = 0x88;
@@ -37,6 +38,7 @@ pub(super) fn leaves_of(
         idr1: load(offset::IDR1, Width::W32)?,
         idr3: load(offset::IDR3, Width::W32)?,
         idr5: load(offset::IDR5, Width::W32)?,
+        aidr: load(offset::AIDR, Width::W32)?,
         cr2: load(offset::CR2, Width::W32)?,
         strtab_base: load(offset::STRTAB_BASE, Width::W64)?,
         strtab_base_cfg: load(offset::STRTAB_BASE_CFG, Width::W32)?,

@@ -27,6 +27,15 @@ const MAX_PAGES: u64 = 1 << 16;
 const UNRECORDED: &str =
     "a suite that ran before in this boot, and may have made that domain, is not recorded here";
 
+/// Why nothing is said of commands.
+const NO_QUEUE: &str = "the dump lacks CMDQ_BASE or CMDQ_PROD";
+
+/// Why nothing is said of the commands of all but one SMMU, the first that a stream names.
+const ONE_QUEUE: &str = "a dump holds the command queue of one SMMU, and its streams name several";
+
+/// Why pages of a window are passed over.
+const TOO_MANY: &str = "of a window the first 65536 pages are looked at";
+
 /// Most differences one walk reports; the rest is counted.
 const MAX_REPORTED: usize = 4;
 
@@ -79,9 +88,18 @@ impl Replayer<'_> {
     /// What both drivers asked of the SMMU since the dump before.
     fn commands(&mut self, number: u64, dump: &Dump, recorded: &SmmuDump) {
         let functions = recorded.streams.iter().map(|stream| self.machine.function(stream.dev));
-        let Some(smmu) = functions.flatten().find_map(|function| function.smmu) else { return };
+        let mut smmus: Vec<_> = functions.flatten().filter_map(|function| function.smmu).collect();
+        let Some(&smmu) = smmus.first() else { return };
+        smmus.sort_unstable();
+        smmus.dedup();
+        if smmus.len() > 1 {
+            self.report.skipped("commands of further SMMUs of a dump", ONE_QUEUE);
+        }
         let board = &self.system.board;
-        let now = Producers::at(recorded, board, smmu);
+        if board.smmu(smmu).is_some_and(|smmu| smmu.v3().is_some()) && !has_queue(recorded) {
+            self.report.skipped("commands of a dump", NO_QUEUE);
+        }
+        let now = Producers::at(recorded, board, smmu).filter(|_| has_queue(recorded));
         if let (Some(before), Some(now)) = (self.producers.get(&smmu), now) {
             let call = format!("dump {}: commands since the dump before", dump.name);
             let place = Place { line: number, call };
@@ -192,7 +210,10 @@ impl Replayer<'_> {
                 }
                 let page = self.system.page();
                 let first = Iova::new(first).align_down(page.lg2()).get();
-                let pages = ((last - first) >> page.lg2()).saturating_add(1).min(MAX_PAGES);
+                let (pages, left) = pages(first, last, page.lg2());
+                if left > 0 {
+                    self.report.skipped_times("pages of a window", TOO_MANY, left);
+                }
                 for index in 0..pages {
                     let Some(iova) = first.checked_add(index << page.lg2()) else { break };
                     let reached = container.translate(iova, stage);
@@ -281,6 +302,17 @@ impl Replayer<'_> {
     }
 }
 
+/// Whether a dump says where the producer of its command queue was.
+fn has_queue(dump: &SmmuDump) -> bool {
+    ["CMDQ_BASE", "CMDQ_PROD"].iter().all(|name| dump.regs.contains_key(*name))
+}
+
+/// Pages from `first` to `last` that are looked at, and how many are not.
+fn pages(first: u64, last: u64, lg2: u32) -> (u64, u64) {
+    let all = ((last - first) >> lg2).saturating_add(1);
+    (all.min(MAX_PAGES), all.saturating_sub(MAX_PAGES))
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tlb {
     Kept,
@@ -315,3 +347,6 @@ fn granule(lg2: u32) -> Granule {
         _ => Granule::Size4K,
     }
 }
+
+#[cfg(test)]
+mod tests;

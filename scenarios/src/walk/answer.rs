@@ -5,15 +5,20 @@ use passim_model::access::Privilege;
 use passim_model::pgtable::vmsav8;
 use passim_oracle::Stage;
 use passim_oracle::walk::Privilege as Asker;
-use passim_smmu::v3::{Detail, Event, EventKind};
+use passim_smmu::v3::{Class, Detail, Event, EventKind};
 
 use super::second::{Asked, Kind, Reached, Refused, Wanted};
 
 /// What an answer amounts to, for comparing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Answer {
-    Reaches { pa: u64, lg2: u8 },
+    Reaches {
+        pa: u64,
+        lg2: u8,
+    },
     Faults(EventKind, Option<(Stage, Option<i8>)>),
+    /// Stage 2 refuses the fetch of the CD, at this level.
+    FaultsAtContext(EventKind, Option<i8>),
     Silent,
 }
 
@@ -26,14 +31,12 @@ impl Answer {
             }
             Err(refused) => refused,
         };
-        let kind = match kind {
-            Kind::Translation => EventKind::Translation,
-            Kind::AddressSize => EventKind::AddrSize,
-            Kind::Access => EventKind::Access,
-            Kind::Permission => EventKind::Permission,
-            Kind::Abort => EventKind::WalkEabt,
-        };
-        Self::Faults(kind, Some((stage, level)))
+        Self::Faults(event_of(kind), Some((stage, level)))
+    }
+
+    /// The answer where stage 2 refuses the fetch of a CD.
+    pub(super) fn expected_at_context(refused: Refused) -> Self {
+        Self::FaultsAtContext(event_of(refused.kind), refused.level)
     }
 
     /// The answer that an event tells.
@@ -46,7 +49,11 @@ impl Answer {
             Detail::Level(level) => Some(level),
             _ => None,
         };
-        Self::Faults(event.kind, Some((stage, level)))
+        let of_stage2 = stage == Stage::Two && event.ipa.is_some();
+        match event.class {
+            Class::Cd if of_stage2 => Self::FaultsAtContext(event.kind, level),
+            _ => Self::Faults(event.kind, Some((stage, level))),
+        }
     }
 
     /// Whether the answer is this one; what is not expected in particular may be anything.
@@ -59,6 +66,9 @@ impl Answer {
             ) => {
                 let same_level = level.is_none() || level == found_level;
                 kind == found && stage == found_stage && same_level
+            }
+            (Self::FaultsAtContext(kind, level), Self::FaultsAtContext(found, found_level)) => {
+                kind == found && (level.is_none() || level == found_level)
             }
             _ => self == found,
         }
@@ -74,12 +84,28 @@ impl Answer {
                     Some((Stage::One, level)) => (" of stage 1".to_owned(), level),
                     Some((Stage::Two, level)) => (" of stage 2".to_owned(), level),
                 };
-                let level = level.map_or_else(String::new, |level| format!(" at level {level}"));
-                format!("{}{stage}{level}", kind.name())
+                format!("{}{stage}{}", kind.name(), level_text(level))
+            }
+            Self::FaultsAtContext(kind, level) => {
+                format!("{} of stage 2{}, CLASS CD", kind.name(), level_text(level))
             }
             Self::Silent => "ended without a record".to_owned(),
         }
     }
+}
+
+fn event_of(kind: Kind) -> EventKind {
+    match kind {
+        Kind::Translation => EventKind::Translation,
+        Kind::AddressSize => EventKind::AddrSize,
+        Kind::Access => EventKind::Access,
+        Kind::Permission => EventKind::Permission,
+        Kind::Abort => EventKind::WalkEabt,
+    }
+}
+
+fn level_text(level: Option<i8>) -> String {
+    level.map_or_else(String::new, |level| format!(" at level {level}"))
 }
 
 /// The access, as a second reading knows it.

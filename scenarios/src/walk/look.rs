@@ -28,6 +28,9 @@ pub struct Progress {
 /// SMMU_CR0, IHI 0070 G.b 6.3.9.
 const SMMUEN: u64 = 1;
 
+/// SMMU_GBPA.ABORT, IHI 0070 G.b 6.3.14.
+const GBPA_ABORT: u64 = 1 << 20;
+
 /// How often a table may be read for one list of leaves.
 const SHARED: u64 = 16;
 
@@ -62,15 +65,12 @@ pub fn look(
     mut observe: impl FnMut(Progress),
 ) -> DumpReport {
     let mut report = DumpReport::new(file, stand.name.clone());
-    if stand.register("CR0") & SMMUEN == 0 {
-        report.skip("SMMU_CR0.SMMUEN is 0: nothing is translated");
-        return report;
-    }
     let registers = Registers {
         idr0: stand.register("IDR0"),
         idr1: stand.register("IDR1"),
         idr3: stand.register("IDR3"),
         idr5: stand.register("IDR5"),
+        aidr: stand.register("AIDR"),
         cr2: stand.register("CR2"),
         strtab_base: stand.register("STRTAB_BASE"),
         strtab_base_cfg: stand.register("STRTAB_BASE_CFG"),
@@ -79,7 +79,11 @@ pub fn look(
     let names = [stand.name.clone(), stand.dump.tag.clone().unwrap_or_default()];
     let all = streams.iter().map(|stream| stream.leaves.len() as u64).sum();
     let mut look = Look { stand, report: &mut report };
-    for stream in &streams {
+    let is_off = look.is_off();
+    if is_off {
+        look.while_off(&streams);
+    }
+    for stream in streams.iter().filter(|_| !is_off) {
         look.report.streams += 1;
         let reading = read_stream(&registers, stream.stream, None, &|at| look.stand.word(at));
         let mut observe = |done| observe(Progress { done, all });
@@ -91,7 +95,9 @@ pub fn look(
             look.requester(stream, who, reading, &mut observe);
         }
     }
-    look.unknown_stream(&registers);
+    if !is_off {
+        look.unknown_stream(&registers);
+    }
     let names = names.each_ref().map(String::as_str);
     for expectation in expectations.of(&names) {
         look.expectation(&registers, &streams, expectation);
@@ -106,6 +112,25 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// Whether the SMMU translates nothing.
+    fn is_off(&self) -> bool {
+        self.stand.register("CR0") & SMMUEN == 0
+    }
+
+    /// Streams of an SMMU that is off: every access passes as it is, or none does. IHI 0070 G.b
+    /// 3.11, 6.3.14.
+    fn while_off(&mut self, streams: &[Stream]) {
+        self.report.skip("SMMU_CR0.SMMUEN is 0: no table is read, GBPA decides");
+        for stream in streams {
+            self.report.streams += 1;
+            let reading = match self.stand.register("GBPA") & GBPA_ABORT {
+                0 => Reading::Bypasses,
+                _ => Reading::Aborts,
+            };
+            self.without_tables(stream, Who::of(stream.stream), reading);
+        }
+    }
+
     /// One access; what became of it.
     fn ask(&mut self, who: Who, iova: u64, access: Access) -> Answer {
         self.report.asked += 1;
@@ -255,8 +280,10 @@ impl Look<'_> {
     fn without_tables(&mut self, stream: &Stream, who: Who, reading: Reading) {
         let iova = 0x1000;
         let expected = match reading {
+            Reading::NoStream => Answer::Faults(EventKind::BadStreamId, None),
             Reading::Nothing => Answer::Faults(EventKind::BadSte, None),
             Reading::NoContext => Answer::Faults(EventKind::BadCd, None),
+            Reading::NoPath(refused) => Answer::expected_at_context(refused),
             Reading::NoSubstream => Answer::Faults(EventKind::BadSubstreamId, None),
             Reading::Disabled => Answer::Faults(EventKind::StreamDisabled, None),
             Reading::Aborts => Answer::Silent,

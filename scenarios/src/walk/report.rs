@@ -67,6 +67,11 @@ impl DumpReport {
         if self.differences.is_empty() { Verdict::Agreed } else { Verdict::Differed }
     }
 
+    /// How often something could not be compared.
+    pub fn times_not_compared(&self) -> u64 {
+        self.not_compared.values().sum()
+    }
+
     pub(super) fn differs(
         &mut self,
         asked: impl Into<String>,

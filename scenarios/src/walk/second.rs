@@ -2,17 +2,19 @@
 //!
 //! It goes the way the SMMU goes, from STRTAB_BASE over STE and CD to the first table, with a
 //! transcription of its own of the fields it needs, and leaves the tables to the oracle's walks. It
-//! has no caches and judges little: what it cannot read it says so. Not for translating.
+//! has no caches: what is ILLEGAL it says, and what it cannot read. Not for translating.
 //!
 //! | room | question it answers |
 //! | --- | --- |
 //! | `fields` | where are the fields? |
+//! | `legal` | which STEs and CDs are ILLEGAL? |
 //! | `context` | which CD is meant, and what does it say? |
 //! | `stages` | what do the fields of a stage say of its tables? |
 //! | `tables` | where do tables lead? |
 
 mod context;
 mod fields;
+mod legal;
 mod stages;
 mod tables;
 
@@ -20,7 +22,7 @@ use passim_model::{StreamId, SubstreamId};
 use passim_oracle::walk::Privilege;
 
 use context::contexts;
-use fields::{Base, BaseCfg, Idr0, Idr1, L1STD_LG2, L1Std, STE_LG2, Ste0, Ste1, Ste2};
+use fields::{Aidr, Base, BaseCfg, Idr0, Idr1, L1STD_LG2, L1Std, STE_LG2, Ste0, Ste1, Ste2};
 use stages::stage2;
 use tables::Second;
 
@@ -33,6 +35,7 @@ pub(crate) struct Registers {
     pub(crate) idr1: u64,
     pub(crate) idr3: u64,
     pub(crate) idr5: u64,
+    pub(crate) aidr: u64,
     pub(crate) cr2: u64,
     pub(crate) strtab_base: u64,
     pub(crate) strtab_base_cfg: u64,
@@ -41,8 +44,29 @@ pub(crate) struct Registers {
 impl Registers {
     /// The first StreamID the stream table has no room for.
     pub(crate) fn first_beyond(&self) -> Option<StreamId> {
-        let size = BaseCfg::LOG2SIZE.get(self.strtab_base_cfg);
+        let size = self.stream_bits();
         (size < 32).then(|| StreamId::new(1 << size))
+    }
+
+    /// Bits of the StreamIDs the stream table has room for. IHI 0070 G.b 6.3.25.
+    fn stream_bits(&self) -> u64 {
+        BaseCfg::LOG2SIZE.get(self.strtab_base_cfg).min(Idr1::SIDSIZE.get(self.idr1))
+    }
+
+    /// log2 of the STEs one level 1 descriptor may have; `None` where there is one level. IHI 0070
+    /// G.b 6.3.25: a SPLIT that is none of these acts as 6, and an FMT that is reserved as 0.
+    fn stream_split(&self) -> Option<u64> {
+        let config = self.strtab_base_cfg;
+        let is_two = BaseCfg::FMT.get(config) == 1 && Idr0::ST_LEVEL.get(self.idr0) == 1;
+        is_two.then(|| match BaseCfg::SPLIT.get(config) {
+            split @ (8 | 10) => split,
+            _ => 6,
+        })
+    }
+
+    /// SMMUv3.0, which leaves open what later versions forbid.
+    fn is_first_version(&self) -> bool {
+        Aidr::REVISION.get(self.aidr) == 0
     }
 
     /// Whether SubstreamIDs exist. IHI 0070 G.b 6.3.2.
@@ -54,14 +78,18 @@ impl Registers {
 /// What the structures of a stream amount to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Reading {
-    /// No STE, one that is not valid, or one that names a format the SMMU lacks.
+    /// The stream table has no STE for the stream.
+    NoStream,
+    /// The STE is not valid, or ILLEGAL.
     Nothing,
     /// STE.Config 0b0xx.
     Aborts,
     /// STE.Config 0b100, or STE.S1DSS lets stage 1 be passed by and there is no other.
     Bypasses,
-    /// The CD is not valid, or names a format the SMMU lacks.
+    /// The CD is not valid, or ILLEGAL.
     NoContext,
+    /// Stage 2 refuses the fetch of the CD.
+    NoPath(Refused),
     /// There is no CD for this SubstreamID.
     NoSubstream,
     /// STE.S1DSS stops it.
@@ -98,7 +126,7 @@ pub(crate) fn substreams(
     if Ste0::CONFIG.get(ste.words[0]) & STAGE_1 == 0 || !registers.have_substreams() {
         return Vec::new();
     }
-    let known = contexts(ste.words[0], &|at| ste.behind(&stage2, at, read));
+    let known = contexts(ste.words[0], &|at| Ste::behind(&stage2, at, read));
     known.into_iter().map(SubstreamId::new).collect()
 }
 
@@ -117,10 +145,11 @@ fn ste_of(
     stream: StreamId,
     read: &impl Fn(u64) -> Option<u64>,
 ) -> Result<Ste, Reading> {
-    let at = ste_address(registers, stream, read).ok_or(Reading::Nothing)?;
+    let at = ste_address(registers, stream, read)?;
     let mut words = [0; 4];
     for (index, word) in (0u64..).zip(&mut words) {
-        *word = at.checked_add(8 * index).and_then(read).ok_or(Reading::Nothing)?;
+        let read = at.checked_add(8 * index).and_then(read);
+        *word = read.ok_or(Reading::Unread("its STE is not known"))?;
     }
     if !Ste0::V.is_set(words[0]) {
         return Err(Reading::Nothing);
@@ -128,7 +157,7 @@ fn ste_of(
     match Ste0::CONFIG.get(words[0]) {
         0..4 => Err(Reading::Aborts),
         4 => Err(Reading::Bypasses),
-        _ => Ok(Ste { words }),
+        _ => legal::ste(registers, &words).map(|()| Ste { words }),
     }
 }
 
@@ -142,16 +171,17 @@ impl Ste {
         self.has(STAGE_2).then(|| stage2(registers, ste2, ste3)).transpose()
     }
 
-    /// A word of a structure or table of stage 1.
+    /// A word of a CD table, `None` where it is not known.
     fn behind(
-        &self,
         stage2: &Option<Second>,
         at: u64,
         read: &impl Fn(u64) -> Option<u64>,
-    ) -> Option<u64> {
-        match stage2 {
-            None => read(at),
-            Some(stage2) => stage2.read(at, read).ok().flatten(),
+    ) -> Result<Option<u64>, Refused> {
+        match stage2.as_ref().map(|stage2| stage2.read(at, read)) {
+            None => Ok(read(at)),
+            // A table of stage 2 is not known.
+            Some(Err(Refused { kind: Kind::Abort, .. })) => Ok(None),
+            Some(found) => found,
         }
     }
 
@@ -169,9 +199,13 @@ impl Ste {
             if stage2.is_some() && Ste2::S2PTW.is_set(ste2) {
                 return Err(Reading::Unread("STE.S2PTW, by which tables must not be in devices"));
             }
-            let through = |at: u64| self.behind(&stage2, at, read);
+            let through = |at: u64| Self::behind(&stage2, at, read);
             let words = context::select(registers, [ste0, ste1], substream, &through)?;
-            stage1 = words.map(|words| stages::stage1(registers, &words, world)).transpose()?;
+            let read = |cd| {
+                legal::cd(registers, ste1, &cd, world)?;
+                stages::stage1(registers, &cd, world)
+            };
+            stage1 = words.map(read).transpose()?;
         } else if substream.is_some() {
             return Err(Reading::NoSubstream);
         }
@@ -218,26 +252,40 @@ enum World {
     One,
 }
 
+/// Where the STE of a stream lies. The SMMU aligns both tables to their size, as the fields say it,
+/// whatever the low bits hold. IHI 0070 G.b 5.1, 6.3.24.
 fn ste_address(
     registers: &Registers,
     stream: StreamId,
     read: &impl Fn(u64) -> Option<u64>,
-) -> Option<u64> {
-    let table = Base::ADDR.in_place(registers.strtab_base);
-    let config = registers.strtab_base_cfg;
+) -> Result<u64, Reading> {
     let stream = u64::from(stream.get());
-    if stream >> BaseCfg::LOG2SIZE.get(config) != 0 {
-        return None;
+    if stream >> registers.stream_bits() != 0 {
+        return Err(Reading::NoStream);
     }
-    if BaseCfg::FMT.get(config) == 0 {
-        return table.checked_add(stream << STE_LG2);
-    }
-    let split = BaseCfg::SPLIT.get(config);
-    let l1std = read(table.checked_add(stream >> split << L1STD_LG2)?)?;
+    let size = BaseCfg::LOG2SIZE.get(registers.strtab_base_cfg) as u32;
+    let table = Base::ADDR.in_place(registers.strtab_base);
+    let within = |at: Option<u64>| {
+        let within = at.filter(|at| at >> stages::output_size(registers) == 0);
+        within.ok_or(Reading::Unread("its STE is beyond the output size, where SMMUs may differ"))
+    };
+    let Some(split) = registers.stream_split() else {
+        return within(aligned(table, size + STE_LG2).checked_add(stream << STE_LG2));
+    };
+    let table = aligned(table, (size + L1STD_LG2).saturating_sub(split as u32));
+    let at = within(table.checked_add(stream >> split << L1STD_LG2))?;
+    let l1std = read(at).ok_or(Reading::Unread("its level 1 descriptor is not known"))?;
     let index = stream & ((1 << split) - 1);
     let span = L1Std::SPAN.get(l1std);
-    if span == 0 || index >> (span - 1) != 0 {
-        return None;
+    // IHI 0070 G.b 5.1: 12 and more act as 0; none may reach beyond the split.
+    if span == 0 || span > 11 || span > split + 1 || index >> (span - 1) != 0 {
+        return Err(Reading::NoStream);
     }
-    L1Std::L2PTR.in_place(l1std).checked_add(index << STE_LG2)
+    let leaf = aligned(L1Std::L2PTR.in_place(l1std), span as u32 - 1 + STE_LG2);
+    within(leaf.checked_add(index << STE_LG2))
+}
+
+/// An address without its bits below 2^`lg2`.
+fn aligned(at: u64, lg2: u32) -> u64 {
+    at & u64::MAX.checked_shl(lg2).unwrap_or(0)
 }

@@ -26,7 +26,7 @@ fn found(folder: &Path, name: &str) -> Earlier {
     let read = Topology::read(&topology).unwrap();
     let recording = folder.join(format!("{name}.jsonl"));
     let found = Found { recording, topology, dumps: folder.join("dumps") };
-    earlier(&found, &read).unwrap()
+    earlier(&found, &read)
 }
 
 const START: &str = r#"{"step":"start","proc":0,"fds":[0,1,2],"memlock":8388608,"caps":"all","params":{"allow_unsafe_interrupts":"N","disable_hugepages":"N","dma_entry_limit":"65535"}}"#;
@@ -69,5 +69,20 @@ fn groups_that_earlier_suites_claimed_are_known() {
     // Nobody says when one ran that the list does not name.
     let unnamed = found(&folder, "five");
     assert_eq!((unnamed.claimed.len(), unnamed.unrecorded.len()), (0, 4));
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// A recording that breaks off is told of, and nothing of it counts: not even what it claimed.
+#[test]
+fn an_earlier_recording_that_cannot_be_read_counts_as_none() {
+    let good = [START.to_owned(), open("/dev/vfio/3", 3), claim(3, 0)];
+    let bad = [START.to_owned(), open("/dev/vfio/7", 4), claim(4, 0), "{\"step\":".to_owned()];
+    let good: Vec<_> = good.iter().map(String::as_str).collect();
+    let bad: Vec<_> = bad.iter().map(String::as_str).collect();
+    let recordings: [(&str, &[&str]); 3] = [("one", &good), ("two", &bad), ("three", &[])];
+    let folder = folder("broken", "one,two,three", &recordings);
+    let last = found(&folder, "three");
+    assert_eq!((last.claimed, last.unrecorded), (vec![3], vec!["two".to_owned()]));
+    assert!(matches!(&last.notes[..], [note] if note.contains("two.jsonl:4: ")));
     fs::remove_dir_all(folder).unwrap();
 }

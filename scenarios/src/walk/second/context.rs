@@ -3,7 +3,7 @@
 use passim_model::SubstreamId;
 
 use super::fields::{CD_LG2, Idr0, L1CD_LG2, L1Cd, Ste0, Ste1};
-use super::{Reading, Registers};
+use super::{Reading, Refused, Registers};
 
 /// The words of a CD that this reading looks at.
 pub(super) type Cd = [u64; 3];
@@ -31,16 +31,24 @@ impl CdTable {
     }
 
     /// Where the CD with this index lies.
-    fn at(&self, index: u64, through: &impl Fn(u64) -> Option<u64>) -> Result<u64, Reading> {
+    fn at(&self, index: u64, through: &impl Through) -> Result<u64, Reading> {
         let Some(split) = self.split else { return Ok(self.base + (index << CD_LG2)) };
         let at = self.base + (index >> split << L1CD_LG2);
-        let l1cd = through(at).ok_or(Reading::Unread(UNKNOWN))?;
+        let l1cd = word(at, through)?;
         if !L1Cd::V.is_set(l1cd) {
             return Err(Reading::NoSubstream);
         }
         let leaf = L1Cd::L2PTR.in_place(l1cd) >> (split + CD_LG2) << (split + CD_LG2);
         Ok(leaf + ((index % (1 << split)) << CD_LG2))
     }
+}
+
+/// Reads a word as the SMMU would, `None` where it is not known.
+pub(super) trait Through: Fn(u64) -> Result<Option<u64>, Refused> {}
+impl<F: Fn(u64) -> Result<Option<u64>, Refused>> Through for F {}
+
+fn word(at: u64, through: &impl Through) -> Result<u64, Reading> {
+    through(at).map_err(Reading::NoPath)?.ok_or(Reading::Unread(UNKNOWN))
 }
 
 /// Why a CD that the dump lacks cannot be read.
@@ -51,7 +59,7 @@ pub(super) fn select(
     registers: &Registers,
     [ste0, ste1]: [u64; 2],
     substream: Option<SubstreamId>,
-    through: &impl Fn(u64) -> Option<u64>,
+    through: &impl Through,
 ) -> Result<Option<Cd>, Reading> {
     let mut table = CdTable::of(ste0);
     if !registers.have_substreams() {
@@ -74,21 +82,21 @@ pub(super) fn select(
     };
     let at = table.at(index, through)?;
     let mut words = Cd::default();
-    for (index, word) in (0u64..).zip(&mut words) {
-        *word = through(at + 8 * index).ok_or(Reading::Unread(UNKNOWN))?;
+    for (index, read) in (0u64..).zip(&mut words) {
+        *read = word(at + 8 * index, through)?;
     }
     Ok(Some(words))
 }
 
 /// The indices of CDs that are known, and the first of each leaf that there is not.
-pub(super) fn contexts(ste0: u64, through: &impl Fn(u64) -> Option<u64>) -> Vec<u32> {
+pub(super) fn contexts(ste0: u64, through: &impl Through) -> Vec<u32> {
     let table = CdTable::of(ste0);
     let end = if table.count_lg2 == 0 { 0 } else { 1u32 << table.count_lg2.min(MAX_LG2) };
     let mut known = Vec::new();
     let mut index = 0;
     while index < end {
         let is_known = match table.at(u64::from(index), through) {
-            Ok(at) => Some(through(at).is_some()),
+            Ok(at) => Some(matches!(through(at), Ok(Some(_)))),
             Err(Reading::NoSubstream) => {
                 known.push(index);
                 None

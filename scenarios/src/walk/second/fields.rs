@@ -3,21 +3,43 @@
 passim_model::layout! {
     /// SMMU_IDR0, IHI 0070 G.b 6.3.1.
     pub(super) struct Idr0 {
+        /// Stage 2.
+        S2P = bit(0);
+        /// Stage 1.
+        S1P = bit(1);
         /// Bit 0 of TTF: tables of AArch32.
         TTF_AARCH32 = bit(2);
         /// Bit 1 of TTF: tables of AArch64.
         TTF_AARCH64 = bit(3);
+        /// What hardware keeps in descriptors.
+        HTTU = bits(7, 6);
         /// EL2.
         HYP = bit(9);
+        /// ATS.
+        ATS = bit(10);
+        /// No ATS of stage 1 alone.
+        NS1ATS = bit(11);
+        /// ASIDs of 16 bits.
+        ASID16 = bit(12);
+        /// VMIDs of 16 bits.
+        VMID16 = bit(18);
         /// CD tables of two levels.
         CD2L = bit(19);
         /// Byte order of tables.
         TTENDIAN = bits(22, 21);
+        /// Whether what faults may stall, must, or neither.
+        STALL_MODEL = bits(25, 24);
+        /// What is terminated is aborted.
+        TERM_MODEL = bit(26);
+        /// Stream tables of two levels.
+        ST_LEVEL = bits(28, 27);
     }
 }
 passim_model::layout! {
     /// SMMU_IDR1, IHI 0070 G.b 6.3.2.
     pub(super) struct Idr1 {
+        /// StreamID bits.
+        SIDSIZE = bits(5, 0);
         /// SubstreamID bits.
         SSIDSIZE = bits(10, 6);
         /// STE.PRIVCFG and STE.INSTCFG count.
@@ -44,8 +66,25 @@ passim_model::layout! {
     pub(super) struct Idr5 {
         /// Output size.
         OAS = bits(2, 0);
+        /// 4K granule.
+        GRAN4K = bit(4);
+        /// 16K granule.
+        GRAN16K = bit(5);
+        /// 64K granule.
+        GRAN64K = bit(6);
         /// 52-bit descriptors of small granules.
         DS = bit(7);
+        /// 128-bit descriptors.
+        D128 = bit(8);
+        /// Input size; 0: 48 bits.
+        VAX = bits(11, 10);
+    }
+}
+passim_model::layout! {
+    /// SMMU_AIDR, IHI 0070 G.b 6.3.8.
+    pub(super) struct Aidr {
+        /// Both numbers of the architecture; 0: SMMUv3.0.
+        REVISION = bits(7, 0);
     }
 }
 passim_model::layout! {
@@ -102,6 +141,10 @@ passim_model::layout! {
     pub(super) struct Ste1 {
         /// What comes without SubstreamID.
         S1DSS = bits(1, 0);
+        /// Nothing of stage 1 stalls.
+        S1STALLD = bit(27);
+        /// ATS.
+        EATS = bits(29, 28);
         /// StreamWorld.
         STRW = bits(31, 30);
         /// Privilege.
@@ -113,6 +156,8 @@ passim_model::layout! {
 passim_model::layout! {
     /// STE, bits 191..128.
     pub(super) struct Ste2 {
+        /// VMID.
+        S2VMID = bits(15, 0);
         /// 64 less the input bits.
         S2T0SZ = bits(37, 32);
         /// Start level.
@@ -133,6 +178,10 @@ passim_model::layout! {
         S2HD = bit(55);
         /// Access flag kept by hardware.
         S2HA = bit(56);
+        /// What faults stalls.
+        S2S = bit(57);
+        /// Access flags of table descriptors too.
+        S2HAFT = bit(59);
     }
 }
 passim_model::layout! {
@@ -192,6 +241,12 @@ passim_model::layout! {
         HD = bit(42);
         /// Access flag kept by hardware.
         HA = bit(43);
+        /// What faults stalls.
+        S = bit(44);
+        /// What is terminated is aborted.
+        A = bit(46);
+        /// ASID.
+        ASID = bits(63, 48);
     }
 }
 passim_model::layout! {
@@ -201,6 +256,8 @@ passim_model::layout! {
         HAD0 = bit(1);
         /// Unprivileged accesses keep out of TTB0.
         E0PD0 = bit(2);
+        /// Access flags of table descriptors too.
+        HAFT = bit(3);
         /// Address of the first table.
         TTB0 = bits(51, 4);
         /// For PAN, execution without privilege counts.

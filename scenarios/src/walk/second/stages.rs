@@ -27,9 +27,6 @@ struct Shape {
 /// Stage 1.
 pub(super) fn stage1(registers: &Registers, cd: &Cd, world: World) -> Result<First, Reading> {
     let &[cd0, cd1, cd2] = cd;
-    if !Cd0::V.is_set(cd0) {
-        return Err(Reading::NoContext);
-    }
     let two = world == World::Two;
     // IHI 0070 G.b 5.4, EPD0 and EPD1: EL2 has TTB0 alone.
     let disabled = [two && Cd0::EPD0.is_set(cd0), !two || Cd0::EPD1.is_set(cd0)];
@@ -47,7 +44,7 @@ pub(super) fn stage1(registers: &Registers, cd: &Cd, world: World) -> Result<Fir
     };
     let ds = Idr5::DS.is_set(registers.idr5) && Cd2::DS.is_set(cd2);
     let half = |size, granule: Option<Granule>, base, no_hierarchy: bool| {
-        let granule = granule.ok_or(Reading::Unread("a granule that is reserved"))?;
+        let granule = implemented(registers, granule).ok_or(Reading::NoContext)?;
         let permissions = match no_hierarchy && Idr3::HAD.is_set(registers.idr3) {
             true => TablePermissions::Disabled,
             false => TablePermissions::Honoured,
@@ -57,13 +54,18 @@ pub(super) fn stage1(registers: &Registers, cd: &Cd, world: World) -> Result<Fir
             stage: Stage::One,
             granule,
             base,
-            input_bits: input_bits(size, granule, ds)?,
+            input_bits: input_bits(registers, size, least0(registers, granule, ds), granule)
+                .map_err(|it| it.unwrap_or(Reading::NoContext))?,
             start_level: None,
             output_bits: output_bits(registers, Cd0::IPS.get(cd0), granule, ds),
             ds,
             table_permissions: permissions,
             rules,
         };
+        // IHI 0070 G.b 5.4, TTB0.
+        if base >> shape.output_bits != 0 {
+            return Err(Reading::NoContext);
+        }
         shape.form()
     };
     let lower = || {
@@ -101,22 +103,35 @@ pub(super) fn stage2(registers: &Registers, ste2: u64, ste3: u64) -> Result<Seco
         return Err(Reading::Nothing);
     }
     let granule = granule0(Ste2::S2TG.get(ste2));
-    let granule = granule.ok_or(Reading::Unread("a granule that is reserved"))?;
+    let granule = implemented(registers, granule).ok_or(Reading::Nothing)?;
     let ds = Idr5::DS.is_set(registers.idr5) && Ste3::S2DS.is_set(ste3);
     let ds = ds && granule != Granule::Size64K;
+    // IHI 0070 G.b 5.2, S2T0SZ: no more than IAS.
+    let least = if granule == Granule::Size64K || ds { 12 } else { 16 };
+    let least = if registers.is_first_version() { 0 } else { least };
+    let least = (64 - u64::from(input_size(registers))).max(least);
+    let input_bits = input_bits(registers, Ste2::S2T0SZ.get(ste2), least, granule)
+        .map_err(|it| it.unwrap_or(Reading::Nothing))?;
     let level = start_level(registers, granule, ds, (Ste2::S2SL0.get(ste2), Ste3::SL0_2.get(ste3)));
     let level = level.ok_or(Reading::Unread("a start level that is reserved"))?;
     let shape = Shape {
         stage: Stage::Two,
         granule,
         base: Ste3::S2TTB.in_place(ste3),
-        input_bits: input_bits(Ste2::S2T0SZ.get(ste2), granule, ds)?,
+        input_bits,
         start_level: Some(level),
         output_bits: output_bits(registers, Ste2::S2PS.get(ste2), granule, ds),
         ds,
         table_permissions: TablePermissions::Disabled,
         rules: Rules { xnx: Idr3::XNX.is_set(registers.idr3), ..Rules::default() },
     };
+    // IHI 0070 G.b 5.2.1: SMMUv3.0 leaves it to the walk.
+    if shape.base >> shape.output_bits != 0 {
+        return Err(match registers.is_first_version() {
+            true => Reading::Unread("STE.S2TTB is beyond the output size of stage 2"),
+            false => Reading::Nothing,
+        });
+    }
     let access = Ste2::S2AFFD.is_set(ste2) || Ste2::S2HA.is_set(ste2);
     let dirty = Ste2::S2HA.is_set(ste2) && Ste2::S2HD.is_set(ste2);
     let flags = Flags { stage: Stage::Two, access, dirty, big_endian };
@@ -208,6 +223,9 @@ fn has_order(registers: &Registers, big: bool) -> bool {
 fn has_format(registers: &Registers, aarch64: bool, illegal: Reading) -> Result<(), Reading> {
     match aarch64 {
         true if Idr0::TTF_AARCH64.is_set(registers.idr0) => Ok(()),
+        false if Idr5::D128.is_set(registers.idr5) => {
+            Err(Reading::Unread("128-bit descriptors, which the SMMU of the model has not"))
+        }
         false if Idr0::TTF_AARCH32.is_set(registers.idr0) => {
             Err(Reading::Unread("tables of AArch32, which the SMMU of the model has not"))
         }
@@ -215,13 +233,41 @@ fn has_format(registers: &Registers, aarch64: bool, illegal: Reading) -> Result<
     }
 }
 
-/// IHI 0070 G.b 5.4: T0SZ is 16 to 39, less with 64K pages and more with small tables.
-fn input_bits(size: u64, granule: Granule, ds: bool) -> Result<u8, Reading> {
-    let least = if granule == Granule::Size64K || ds { 12 } else { 16 };
-    match (least..=48).contains(&size) {
+/// IHI 0070 G.b 5.4: T0SZ and T1SZ are `least` to 39, more with small tables; `Err(None)` makes the
+/// structure ILLEGAL.
+fn input_bits(
+    registers: &Registers,
+    size: u64,
+    least: u64,
+    granule: Granule,
+) -> Result<u8, Option<Reading>> {
+    let most = match granule {
+        _ if !Idr3::STT.is_set(registers.idr3) => 39,
+        Granule::Size64K => 47,
+        Granule::Size4K | Granule::Size16K => 48,
+    };
+    match (least..=most).contains(&size) {
         true => Ok(64 - size as u8),
-        false => Err(Reading::Unread("an input size that is reserved")),
+        false if registers.is_first_version() => {
+            Err(Some(Reading::Unread("an input size of which SMMUv3.0 may make anything")))
+        }
+        false => Err(None),
     }
+}
+
+/// IHI 0070 G.b 5.4, T0SZ: 52 bits where IDR5.VAX has them, for 64K pages and 52-bit descriptors.
+fn least0(registers: &Registers, granule: Granule, ds: bool) -> u64 {
+    let is_large = granule == Granule::Size64K || ds;
+    if is_large && Idr5::VAX.get(registers.idr5) != 0 { 12 } else { 16 }
+}
+
+/// The granule, if the SMMU has it. IHI 0070 G.b 6.3.6.
+fn implemented(registers: &Registers, granule: Option<Granule>) -> Option<Granule> {
+    granule.filter(|granule| match granule {
+        Granule::Size4K => Idr5::GRAN4K.is_set(registers.idr5),
+        Granule::Size16K => Idr5::GRAN16K.is_set(registers.idr5),
+        Granule::Size64K => Idr5::GRAN64K.is_set(registers.idr5),
+    })
 }
 
 /// The level S2SL0 names, and S2SL0_2 beside it. IHI 0070 G.b 5.2; DDI 0487, VTCR_EL2.SL0 and SL2.
@@ -278,8 +324,13 @@ fn bits_of(field: u64) -> u8 {
     }
 }
 
+/// OAS, IHI 0070 G.b 6.3.6.
+pub(super) fn output_size(registers: &Registers) -> u8 {
+    bits_of(Idr5::OAS.get(registers.idr5))
+}
+
 /// IAS, IHI 0070 G.b 3.4: as many bits as come out, and 40 where AArch32 tables are known.
 pub(super) fn input_size(registers: &Registers) -> u8 {
-    let output = bits_of(Idr5::OAS.get(registers.idr5));
+    let output = output_size(registers);
     if Idr0::TTF_AARCH32.is_set(registers.idr0) { output.max(40) } else { output }
 }

@@ -62,3 +62,38 @@ fn two_stages() {
     read_only["streams"][0]["leaves"][0][3] = word;
     assert_eq!(differing(&expecting(&read_only, &[page(BOTH)])), NONE);
 }
+
+/// An SMMU that is off lets addresses pass as they are, or none; that is no page of a mapping.
+#[test]
+fn an_smmu_that_is_off_answers_no_line() {
+    let mut off = of_16k();
+    off["regs"]["CR0"] = serde_json::json!("0xc");
+    let mapped = (7 << 14, 0x8000_4000, 1 << 14, READ);
+    let itself = (7 << 14, 7 << 14, 1 << 14, BOTH);
+    let lines = |report: &DumpReport| {
+        let mut lines: Vec<_> =
+            report.differences.iter().map(|it| it.line.as_ref().unwrap().1).collect();
+        lines.dedup();
+        lines
+    };
+    let report = expecting(&off, &[mapped, itself]);
+    assert_eq!((lines(&report), report.expectations), (vec![1], 2), "{report}");
+    assert_eq!((report.streams, report.times_not_compared()), (1, 1));
+    off["regs"]["GBPA"] = super::hex(1 << 20);
+    assert_eq!(lines(&expecting(&off, &[itself])), [1]);
+    assert_eq!(looked(&off).differences, []);
+}
+
+/// A line that nothing was compared with does not agree.
+#[test]
+fn a_line_that_cannot_be_compared_differs() {
+    let mut unread = nested();
+    let word = super::stage2(7, 24, 1, 0, 0)[2] | 1 << 54;
+    unread["streams"][0]["ste"][2] = super::hex(word);
+    let report = expecting(&unread, &[(0x1000, 0x8_0000, 0x1000, BOTH)]);
+    let found: Vec<_> = report.differences.iter().map(|it| it.found.as_str()).collect();
+    assert!(matches!(found[..], [text] if text.contains("could not be compared: STE.S2PTW")));
+    // Whose size is more than there is.
+    let report = expecting(&of_16k(), &[(u64::MAX - 0xfff, 0, u64::MAX, BOTH)]);
+    assert!(report.differences.iter().any(|it| it.found.contains("could not be compared")));
+}

@@ -67,6 +67,10 @@ mod deviation {
         "one access recorded in parts of 4 bytes; one record for each transaction, IHI 0070 7.2";
     pub(super) const PERMISSION: &str =
         "an access that stage 2 does not permit left no record; F_PERMISSION, IHI 0070 7.3.16";
+    pub(super) const IF_IT_READ: &str = "an access left no record, which stage 2 does not permit \
+        if it read (the log does not say); F_PERMISSION, IHI 0070 7.3.16";
+    pub(super) const IF_IT_WROTE: &str = "an access left no record, which stage 2 does not permit \
+        if it wrote (the log does not say); F_PERMISSION, IHI 0070 7.3.16";
     pub(super) const BEYOND: &str =
         "an address beyond the input of stage 2 left no record; recorded, IHI 0070 3.4, 7.3.13";
 }
@@ -227,16 +231,34 @@ impl Following {
 
     /// The emulator refused, and recorded nothing.
     fn nothing(&mut self, lookup: &Lookup, iova: u64) {
-        let found = [Access::READ, Access::WRITE].map(|access| self.ask(lookup, iova, access));
-        let faults = found.iter().filter_map(|answer| match answer {
-            Answer::Faults(event) => Some(*event),
+        let deviation_of = |answer: Answer| match answer {
+            Answer::Faults(event) => known(&event, lookup),
             _ => None,
-        });
-        let deviation = faults.clone().find_map(|event| known(&event, lookup));
-        match deviation {
-            Some(name) => self.deviates(name),
-            None if found.contains(&Answer::Silent) => {}
-            None => {
+        };
+        if let Some(is_write) = lookup.is_write {
+            let access = if is_write { Access::WRITE } else { Access::READ };
+            let found = self.ask(lookup, iova, access);
+            return match deviation_of(found) {
+                Some(name) => self.deviates(name),
+                None if found == Answer::Silent => {}
+                None => {
+                    let expected = "refused without a record".to_owned();
+                    self.differs(lookup, asked(lookup, iova, access), expected, text(found));
+                }
+            };
+        }
+        let found = [Access::READ, Access::WRITE].map(|access| self.ask(lookup, iova, access));
+        match found.map(deviation_of) {
+            [Some(name), Some(other)] if name == other => self.deviates(name),
+            // One of both explains it; which it was the log does not say.
+            [Some(name), _] if name == deviation::PERMISSION => {
+                self.deviates(deviation::IF_IT_READ);
+            }
+            [_, Some(name)] if name == deviation::PERMISSION => {
+                self.deviates(deviation::IF_IT_WROTE);
+            }
+            _ if found.contains(&Answer::Silent) => {}
+            _ => {
                 let asked = asked(lookup, iova, Access::READ);
                 let found = found.map(text).join(", written ");
                 self.differs(lookup, asked, "refused without a record".to_owned(), found);

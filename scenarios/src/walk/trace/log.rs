@@ -32,6 +32,8 @@ pub(super) struct Lookup {
     pub(super) vmid: u64,
     /// The address.
     pub(super) iova: Option<u64>,
+    /// Whether it wrote, where the log says: most lines say nothing of the access.
+    pub(super) is_write: Option<bool>,
     /// Descriptors it read.
     pub(super) descriptors: Vec<Descriptor>,
     /// How it ended.
@@ -140,6 +142,7 @@ impl Reader {
                     asid: 0,
                     vmid: 0,
                     iova: None,
+                    is_write: None,
                     descriptors: Vec::new(),
                     end: End::Nothing,
                 });
@@ -156,6 +159,9 @@ impl Reader {
     /// A line about the lookup under way.
     fn of_lookup(&mut self, name: &str, text: &str) -> Option<()> {
         let Some(open) = &mut self.open else { return Some(()) };
+        if let Some(is_write) = value(text, "is_write=") {
+            open.is_write = Some(is_write != 0);
+        }
         let configuration = open.configuration.as_mut();
         match (name, configuration) {
             ("smmuv3_find_ste_2lvl", Some(configuration)) => {

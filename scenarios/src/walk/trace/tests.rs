@@ -111,6 +111,24 @@ fn what_stage_2_refused_in_silence_is_named() {
     let report = followed("silent", SILENT).unwrap();
     assert_eq!(report.differences, [], "{report}");
     assert_eq!((report.silent, report.deviations.len()), (2, 2), "{report}");
+    // The page may be read, and the log does not say that it was written.
+    let wrote = |report: &TraceReport| {
+        report.deviations.keys().any(|name| name.contains("if it wrote (the log does not say)"))
+    };
+    assert!(wrote(&report), "{report}");
+    let saying = |is_write: u32| {
+        let name = if is_write == 1 { "wrote" } else { "read" };
+        let (first, _) = SILENT.rsplit_once("123@456.789:smmuv3_config_cache_hit").unwrap();
+        let line =
+            format!("smmuv3_translate_abort n sid=0x8 STE abort iova:0x1000 is_write={is_write}\n");
+        followed(name, &[first, &line].concat()).unwrap()
+    };
+    let report = saying(1);
+    assert_eq!((report.differences.len(), report.deviations.len()), (0, 1), "{report}");
+    assert!(!wrote(&report), "{report}");
+    // A read is permitted: nothing explains the silence.
+    let report = saying(0);
+    assert_eq!((report.differences.len(), report.deviations.len()), (1, 0), "{report}");
 }
 
 #[test]
