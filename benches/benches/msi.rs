@@ -10,10 +10,13 @@
 #[allow(dead_code, reason = "the tests' rig, of which a part is used")]
 mod rig;
 
+mod apart;
+
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use apart::smmu_like;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use passim_benches::{Goal, timed};
 use passim_gic::choice::Preset;
@@ -21,11 +24,9 @@ use passim_gic::choice::its::Caching;
 use passim_gic::its::{Arrival, TRANSLATER};
 use passim_gic::v3::{Block, Implementation};
 use passim_gic::{Cpu, GicV3, Progress, Size};
-use passim_model::{
-    Access, DeviceId, Host, Iova, Memory, PhysAddr, Requester, Span, StreamId, Width,
-};
+use passim_model::{Access, DeviceId, Host, Iova, Memory, PhysAddr, Requester, Span, StreamId};
 use passim_smmu::SmmuV3;
-use passim_smmu::v3::{IdRegisters, Outcome, Transaction};
+use passim_smmu::v3::{Outcome, Transaction};
 use passim_structures::SplitMix64;
 use passim_vfio::call::MapKind;
 use rig::{Rig, Spec, bytes, ioctl};
@@ -42,7 +43,6 @@ const ITS: Block = Block::Its(0);
 /// Enough for 64k LPIs above 8192.
 const INTID_BITS: u32 = 17;
 const IOVA: u64 = 0x1000_0000;
-const SMMU: u64 = 0x0905_0000;
 
 const EVENTS: [u32; 5] = [1, 16, 256, 4096, 65536];
 
@@ -118,25 +118,7 @@ fn behind_smmu() -> (Rig, SmmuV3) {
     let mut rig = Rig::new(Spec::PLAIN);
     rig.area(ARENA, 0x1000, MapKind::Anonymous);
     assert!(rig.on_container(ioctl::MAP, bytes(&[32, 3], &[ARENA, IOVA, 0x1000])).ret.is_ok());
-    let mut load = |offset, width| {
-        rig.system.board.load(PhysAddr::new(SMMU + offset), width).expect("the SMMU answers")
-    };
-    let idr = core::array::from_fn(|index| load(4 * index as u64, Width::W32) as u32);
-    let ids = IdRegisters { idr, iidr: 0, aidr: load(0x1c, Width::W32) as u32 };
-    // CR1, CR2, STRTAB_BASE, STRTAB_BASE_CFG, CR0.
-    let registers = [
-        (0x28, Width::W32),
-        (0x2c, Width::W32),
-        (0x80, Width::W64),
-        (0x88, Width::W32),
-        (0x20, Width::W32),
-    ];
-    let registers = registers.map(|(offset, width)| (offset, width, load(offset, width)));
-    let built = passim_smmu::v3::Implementation { ids, ..Default::default() };
-    let mut smmu = SmmuV3::new(built);
-    for (offset, width, value) in registers {
-        smmu.store(offset, width, value, rig.system.board.memory_mut());
-    }
+    let smmu = smmu_like(&mut rig);
     (rig, smmu)
 }
 

@@ -9,14 +9,17 @@
 #[allow(dead_code, reason = "the tests' rig, of which a part is used")]
 mod rig;
 
+mod apart;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use apart::smmu_like;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use passim_benches::{Goal, timed};
-use passim_model::{Access, DeviceId, Host, Iova, PhysAddr, Requester, StreamId, Width};
+use passim_model::{Access, DeviceId, Host, Iova, Requester, StreamId};
 use passim_smmu::SmmuV3;
-use passim_smmu::v3::{IdRegisters, Implementation, Outcome, Transaction};
+use passim_smmu::v3::{Outcome, Transaction};
 use passim_structures::SplitMix64;
 use passim_vfio::call::MapKind;
 use rig::{Rig, Spec, bytes, ioctl};
@@ -24,7 +27,6 @@ use rig::{Rig, Spec, bytes, ioctl};
 const PAGES: u64 = 1024;
 const FIRST: u64 = 0x4000_0000;
 const ARENA: u64 = 0x1000_0000_0000;
-const SMMU: u64 = 0x0905_0000;
 
 /// A device whose pages are mapped one by one, and where each lies.
 fn mapped() -> Rig {
@@ -45,29 +47,6 @@ fn addresses() -> Vec<u64> {
     let order = numbers.order(PAGES as usize);
     let page = |at: usize| FIRST + ((at as u64) << 12);
     order.into_iter().map(|at| page(at) | numbers.below(0x200) << 3).collect()
-}
-
-/// An SMMU set up as the board's, with caches of its own.
-fn smmu_like(rig: &mut Rig) -> SmmuV3 {
-    let mut load = |offset, width| {
-        rig.system.board.load(PhysAddr::new(SMMU + offset), width).expect("the SMMU answers")
-    };
-    let idr = core::array::from_fn(|index| load(4 * index as u64, Width::W32) as u32);
-    let ids = IdRegisters { idr, iidr: 0, aidr: load(0x1c, Width::W32) as u32 };
-    // CR1, CR2, STRTAB_BASE, STRTAB_BASE_CFG, CR0.
-    let registers = [
-        (0x28, Width::W32),
-        (0x2c, Width::W32),
-        (0x80, Width::W64),
-        (0x88, Width::W32),
-        (0x20, Width::W32),
-    ];
-    let registers = registers.map(|(offset, width)| (offset, width, load(offset, width)));
-    let mut smmu = SmmuV3::new(Implementation { ids, ..Implementation::default() });
-    for (offset, width, value) in registers {
-        smmu.store(offset, width, value, rig.system.board.memory_mut());
-    }
-    smmu
 }
 
 #[inline(always)]
