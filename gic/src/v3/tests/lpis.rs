@@ -180,6 +180,18 @@ fn a_known_byte_is_kept_until_invalidated() {
 }
 
 #[test]
+fn all_that_is_known_from_mapping_is_read_anew_at_once() {
+    let mut board = Board::new(Preset::KvmAbi0);
+    board.configure(8192, 0xa2);
+    board.deliver(0, Packet::Invalidate(IntId::new(8192)));
+    board.configure(8192, 0xa3);
+    board.deliver(0, Packet::InvalidateAll);
+    board.configure(8192, 0xa2);
+    board.pend(0, 8192);
+    assert_eq!(board.waiting(0), Some(8192), "as it was when all was invalidated");
+}
+
+#[test]
 fn nothing_is_remembered_where_chosen() {
     let mut board = Board::new(Preset::Qemu);
     board.configure(8192, 0xa2);
