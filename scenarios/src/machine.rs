@@ -263,6 +263,9 @@ pub struct Function {
     pub smmu: Option<usize>,
     /// StreamIDs of its DMA: its own first, then those of bridges that answer for it.
     pub streams: Vec<StreamId>,
+    /// Which of them its transactions carry: its own, or that of the bridge nearest to the root
+    /// that answers for it.
+    pub stream: StreamId,
     /// What an ITS knows its messages by.
     pub device_id: DeviceId,
     /// Which ITS firmware names for its messages: an index into [`GicIts::its`].

@@ -201,6 +201,8 @@ operations! {
         opt kind: ContainerType = "type",
         /// Descriptor of a container that exists; a new one without it.
         opt container: Signed = "container",
+        /// Descriptor of its group, where a neighbour was attached: only the device is opened.
+        opt group: Signed = "group",
     }
     /// Closes what `attach` opened for a device: the device, then its group.
     Detach = "detach" {

@@ -209,6 +209,7 @@ fn functions(topology: &Topology, iommu: &Iommu) -> Result<Vec<Function>, InputE
         let known = hierarchy::streams(&hierarchy, &ids, rid)
             .map_err(|alias| at(line_of(rid), format!("{alias} is behind another SMMU")))?;
         function.streams = known.streams;
+        function.stream = hierarchy::sent_under(&hierarchy, rid, &function.streams);
         (function.its, function.device_id) = ids.message(hierarchy.message_alias(rid));
     }
     for line in topology.interrupts.iter().filter(|line| line.is_msi()) {
@@ -253,6 +254,7 @@ fn function(device: &PciDevice, config: &PciConfig) -> Option<Function> {
         reset_method: config.reset_method.clone(),
         smmu: Some(0),
         streams: vec![StreamId::new(own)],
+        stream: StreamId::new(own),
         device_id: DeviceId::new(own),
         its: 0,
         reserved: Vec::new(),

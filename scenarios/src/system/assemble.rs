@@ -386,7 +386,7 @@ fn function(facts: &machine::Function) -> Function {
         msix: facts.msix.map(u16::from),
         pcie: facts.pcie.map(u16::from),
         resettable: facts.reset_method.is_some(),
-        stream: facts.streams[0],
+        stream: facts.stream,
         device_id: facts.device_id,
     }
 }
