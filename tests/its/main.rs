@@ -3,4 +3,5 @@
 mod drawn;
 mod isolation;
 mod losses;
+mod mutants;
 mod presets;
