@@ -1,6 +1,6 @@
 //! Choices of redistributors about LPIs. IHI 0069 H 5.1, 12.10, 12.11.
 
-use super::Preset;
+use super::{Preset, adversarial};
 
 /// When a redistributor reads the configuration of an LPI from memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -138,12 +138,7 @@ impl Preset {
                 ..plain
             },
             Self::Gic600 => LpiChoices { pending_priority: PendingPriority::Sticks, ..plain },
-            Self::Adversarial(_) => LpiChoices {
-                config: ConfigRead::AtMapping,
-                pending_priority: PendingPriority::Sticks,
-                register_invalidation: RegisterInvalidation::OnStep,
-                ..plain
-            },
+            Self::Adversarial(seed) => adversarial::lpi(seed),
         }
     }
 }

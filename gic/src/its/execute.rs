@@ -8,11 +8,12 @@ use super::collection::NoCollection;
 use super::command::{Command, Source};
 use super::entry::{Dte, Ite};
 use super::error::{CommandError, Failure, Reason, Untranslated};
-use super::flight::Before;
+use super::flight::{Before, Late};
 use super::table::Missing;
 use crate::Cpu;
 use crate::choice::its::{
-    InvallScope, IttAtMapd, MapToUnmapped, RemapDevice, RemapEvent, SizeOfUnmap, UnmapCollection,
+    InvallScope, IttAtMapd, MapToUnmapped, Ordering, RemapDevice, RemapEvent, SizeOfUnmap,
+    UnmapCollection,
 };
 use crate::v3::Packet;
 use passim_model::{DeviceId, IntId, Memory, PhysAddr, Span};
@@ -127,8 +128,8 @@ impl Its {
         if checked && bits > features.event_bits {
             return Err(Reason::SizeOrTargetOutOfRange.into());
         }
-        let mapped = features.layout.dte(memory.load_u64(at)?).is_some();
-        if dte.is_some() && mapped && choices.remap_device == RemapDevice::Keep {
+        let old = self.mapped_as(at, memory)?;
+        if dte.is_some() && old.is_some() && choices.remap_device == RemapDevice::Keep {
             return Ok(());
         }
         if let (Some(dte), IttAtMapd::Zeroed) = (dte, choices.itt_at_mapd) {
@@ -139,10 +140,18 @@ impl Its {
         }
         memory.store_u64(at, features.layout.spell_dte(dte, 0))?;
         self.cache.forget_all();
+        if choices.ordering != Ordering::AtOnce && old != dte {
+            self.flight.leave(device, old);
+        }
         for members in self.members.values_mut() {
             members.retain(|source| source.device != device);
         }
         Ok(())
+    }
+
+    /// What a device table entry says.
+    fn mapped_as(&self, at: PhysAddr, memory: &Memory) -> Performed<Option<Dte>> {
+        Ok(self.implementation.features.layout.dte(memory.load_u64(at)?))
     }
 
     /// IHI 0069 H 5.3, MAPC.
@@ -159,10 +168,12 @@ impl Its {
         }
         match (old, new) {
             (Some(old), new) if Some(old) != new => {
-                self.send(old, Packet::Nothing, None, Some(Before::Collection(icid, true)));
+                let before = Late::Before(Before::Collection(icid, true));
+                self.send(old, Packet::Nothing, None, before);
             }
             (None, Some(new)) => {
-                self.send(new, Packet::Nothing, None, Some(Before::Collection(icid, false)));
+                let before = Late::Before(Before::Collection(icid, false));
+                self.send(new, Packet::Nothing, None, before);
             }
             _ => {}
         }
@@ -219,12 +230,15 @@ impl Its {
         self.cache.forget(source);
         self.join(source, old.map(|old| old.icid), Some(icid));
         if let (Some(old), Some(old_cpu)) = (old, old_cpu) {
-            let before = Before::Event(source, Some(IntId::new(old.intid)));
-            self.send(old_cpu, Packet::Nothing, Some(source), Some(before));
+            let before = Late::Before(Before::Event(source, Some(IntId::new(old.intid))));
+            self.send(old_cpu, Packet::Nothing, Some(source), before);
         }
         if let Some(cpu) = cpu {
-            let before = old.is_none().then_some(Before::Event(source, None));
-            self.send(cpu, Packet::Mapped(intid), Some(source), before);
+            let late = match old {
+                Some(_) => Late::No,
+                None => Late::Before(Before::Event(source, None)),
+            };
+            self.send(cpu, Packet::Mapped(intid), Some(source), late);
         }
         Ok(())
     }
@@ -245,11 +259,11 @@ impl Its {
         self.join(source, Some(ite.icid), Some(icid));
         let intid = IntId::new(ite.intid);
         if let Some(old) = old.filter(|old| *old != new) {
-            let before = Before::Event(source, Some(intid));
-            self.send(old, Packet::Move(intid, new), Some(source), Some(before));
+            let before = Late::Before(Before::Event(source, Some(intid)));
+            self.send(old, Packet::Move(intid, new), Some(source), before);
         }
         if old != Some(new) {
-            self.send(new, Packet::Mapped(intid), Some(source), None);
+            self.send(new, Packet::Mapped(intid), Some(source), Late::No);
         }
         Ok(())
     }
@@ -261,8 +275,8 @@ impl Its {
         self.implementation.features.layout.store_ite(at, None, 0, memory)?;
         self.cache.forget(source);
         self.join(source, ite.map(|ite| ite.icid), None);
-        let before = Before::Event(source, Some(intid));
-        self.send(cpu, Packet::ClearPending(intid), Some(source), Some(before));
+        let before = Late::Before(Before::Event(source, Some(intid)));
+        self.send(cpu, Packet::ClearPending(intid), Some(source), before);
         Ok(())
     }
 
@@ -277,8 +291,8 @@ impl Its {
         let (intid, cpu) = self.translate_named(source, memory)?;
         let packet = packet(intid);
         let message = matches!(packet, Packet::SetPending(_));
-        let before = (!message).then_some(Before::Event(source, Some(intid)));
-        self.send(cpu, packet, Some(source), before);
+        let late = if message { Late::No } else { Late::Overtaken };
+        self.send(cpu, packet, Some(source), late);
         Ok(())
     }
 
@@ -293,13 +307,12 @@ impl Its {
         match self.implementation.choices.invall_scope {
             InvallScope::Everywhere => {
                 for cpu in (0..self.cpus).map(Cpu::new) {
-                    self.send(cpu, Packet::InvalidateAll, None, None);
+                    self.send(cpu, Packet::InvalidateAll, None, Late::Overtaken);
                 }
             }
             InvallScope::Collection => {
                 let cpu = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
-                let before = Before::Collection(icid, true);
-                self.send(cpu, Packet::InvalidateAll, None, Some(before));
+                self.send(cpu, Packet::InvalidateAll, None, Late::Overtaken);
             }
         }
         Ok(())
@@ -310,15 +323,16 @@ impl Its {
         let (from, to) = (self.target(from), self.target(to));
         let (from, to) = from.zip(to).ok_or(Reason::ProcessorOutOfRange)?;
         if from != to {
-            self.send(from, Packet::MoveAll(to), None, None);
+            self.send(from, Packet::MoveAll(to), None, Late::Overtaken);
         }
         Ok(())
     }
 
-    /// IHI 0069 H 5.3, SYNC: everything sent to the redistributor has arrived.
+    /// IHI 0069 H 5.3, SYNC: everything sent to the redistributor has arrived, and messages see every
+    /// command there was.
     fn sync(&mut self, rdbase: u64) {
         if let Some(cpu) = self.target(rdbase) {
-            let arrived = self.flight.drain_to(cpu);
+            let arrived = self.flight.synchronise(cpu);
             self.due.extend(arrived.into_iter().map(|packet| (packet.to, packet.packet)));
         }
     }
