@@ -3,6 +3,7 @@
 //! | choice | `arch-strict` | `qemu` | `kvm-abi0` | `gic600` | `adversarial` |
 //! | --- | --- | --- | --- | --- | --- |
 //! | command errors | stall | skip | skip | stall | drawn |
+//! | redistributors not reached | as encoded | as encoded | as encoded | its own | as encoded |
 //! | memory errors | stall | stall | skip | stall | drawn |
 //! | restart | Retry | any store | Retry | Retry | Retry |
 //! | unknown commands | error | skip | skip | error | drawn |
@@ -40,6 +41,18 @@ pub enum CommandErrors {
     /// The queue stops at the command: GITS_CREADR.Stalled.
     #[default]
     Stall,
+}
+
+/// A command for a redistributor that does not exist, or whose LPIs are off.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum TargetErrors {
+    /// As the architecture encodes errors: MAPC and MOVALL fail where there is no redistributor; LPIs
+    /// that are off are no error.
+    #[default]
+    Architecture,
+    /// As GIC-600, with syndromes of its own (101206_0003_04, pages 82 to 85). Those that a
+    /// redistributor finds do not stop the queue.
+    Gic600,
 }
 
 /// What follows from a queue or a table that memory does not answer for.
@@ -265,6 +278,8 @@ pub enum Haste {
 pub struct ItsChoices {
     /// Commands that cannot be performed.
     pub command_errors: CommandErrors,
+    /// Redistributors that commands do not reach.
+    pub target_errors: TargetErrors,
     /// Memory that does not answer.
     pub memory_errors: MemoryErrors,
     /// Going on after a stop.
@@ -310,6 +325,7 @@ impl Preset {
     pub fn its(self) -> ItsChoices {
         let strict = ItsChoices {
             command_errors: CommandErrors::Stall,
+            target_errors: TargetErrors::Architecture,
             memory_errors: MemoryErrors::Stall,
             restart: Restart::RetryBit,
             unknown_commands: UnknownCommands::Error,
@@ -361,7 +377,11 @@ impl Preset {
                 caching: Caching::Translations { lg2: 12 },
                 ..replacing
             },
-            Self::Gic600 => ItsChoices { caching: Caching::Translations { lg2: 12 }, ..replacing },
+            Self::Gic600 => ItsChoices {
+                target_errors: TargetErrors::Gic600,
+                caching: Caching::Translations { lg2: 12 },
+                ..replacing
+            },
             Self::Adversarial(seed) => adversarial::its(seed, strict),
         }
     }

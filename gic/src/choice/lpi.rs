@@ -137,7 +137,12 @@ impl Preset {
                 move_to_disabled: MoveToDisabled::Lost,
                 ..plain
             },
-            Self::Gic600 => LpiChoices { pending_priority: PendingPriority::Sticks, ..plain },
+            // GIC-600AE TRM 101206_0003_04, page 83: MOVALL to where LPIs are off drops them.
+            Self::Gic600 => LpiChoices {
+                pending_priority: PendingPriority::Sticks,
+                move_to_disabled: MoveToDisabled::Lost,
+                ..plain
+            },
             Self::Adversarial(seed) => adversarial::lpi(seed),
         }
     }

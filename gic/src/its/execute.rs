@@ -13,7 +13,7 @@ use super::table::Missing;
 use crate::Cpu;
 use crate::choice::its::{
     InvallScope, IttAtMapd, MapToUnmapped, Ordering, RemapDevice, RemapEvent, SizeOfUnmap,
-    UnmapCollection,
+    TargetErrors, UnmapCollection,
 };
 use crate::v3::Packet;
 use passim_model::{DeviceId, IntId, Memory, PhysAddr, Span};
@@ -158,7 +158,8 @@ impl Its {
     fn mapc(&mut self, icid: u16, rdbase: u64, valid: bool, memory: &mut Memory) -> Performed {
         let new = self.target(rdbase).filter(|_| valid);
         if valid && new.is_none() {
-            return Err(Reason::SizeOrTargetOutOfRange.into());
+            let own = self.has_own_errors().then_some(Reason::NoTarget);
+            return Err(own.unwrap_or(Reason::SizeOrTargetOutOfRange).into());
         }
         let old = self.collection(icid, memory)?;
         self.set_collection(icid, new, memory)?;
@@ -177,7 +178,8 @@ impl Its {
             }
             _ => {}
         }
-        Ok(())
+        // The collection is mapped all the same.
+        new.map_or(Ok(()), |cpu| self.reaches(cpu))
     }
 
     /// The events of a collection lose it for good.
@@ -290,6 +292,13 @@ impl Its {
     ) -> Performed {
         let (intid, cpu) = self.translate_named(source, memory)?;
         let packet = packet(intid);
+        if matches!(packet, Packet::SetPending(_) | Packet::ClearPending(_)) {
+            self.reaches(cpu)?;
+        }
+        let beyond = self.reach.get(cpu.index()).is_some_and(|reach| intid.get() >= *reach);
+        if beyond && self.has_own_errors() && matches!(packet, Packet::ClearPending(_)) {
+            return Err(Reason::BeyondTarget.into());
+        }
         let message = matches!(packet, Packet::SetPending(_));
         let late = if message { Late::No } else { Late::Overtaken };
         self.send(cpu, packet, Some(source), late);
@@ -312,6 +321,7 @@ impl Its {
             }
             InvallScope::Collection => {
                 let cpu = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
+                self.reaches(cpu)?;
                 self.send(cpu, Packet::InvalidateAll, None, Late::Overtaken);
             }
         }
@@ -320,12 +330,25 @@ impl Its {
 
     /// IHI 0069 H 5.3, MOVALL: what is pending at one redistributor, and no mapping.
     fn movall(&mut self, from: u64, to: u64) -> Performed {
-        let (from, to) = (self.target(from), self.target(to));
-        let (from, to) = from.zip(to).ok_or(Reason::ProcessorOutOfRange)?;
+        let own = self.has_own_errors();
+        let or = |theirs| if own { theirs } else { Reason::ProcessorOutOfRange };
+        let from = self.target(from).ok_or(or(Reason::NoTarget))?;
+        let to = self.target(to).ok_or(or(Reason::NoDestination))?;
+        self.reaches(from)?;
         if from != to {
             self.send(from, Packet::MoveAll(to), None, Late::Overtaken);
         }
-        Ok(())
+        self.reaches(to).map_err(|_| Reason::DestinationLpisOff.into())
+    }
+
+    fn has_own_errors(&self) -> bool {
+        self.implementation.choices.target_errors == TargetErrors::Gic600
+    }
+
+    /// That the redistributor's LPIs are on, where it matters.
+    fn reaches(&self, cpu: Cpu) -> Performed {
+        let off = self.reach.get(cpu.index()) == Some(&0);
+        if off && self.has_own_errors() { Err(Reason::LpisOff.into()) } else { Ok(()) }
     }
 
     /// IHI 0069 H 5.3, SYNC: everything sent to the redistributor has arrived, and messages see every

@@ -100,6 +100,8 @@ pub struct Counters {
 pub struct Its {
     implementation: Implementation,
     cpus: u16,
+    /// By CPU, the INTIDs below which its redistributor has LPIs; 0 while they are off.
+    reach: Vec<u32>,
     registers: Registers,
     /// Collections the ITS holds itself, by ICID.
     held: Vec<Option<Cpu>>,
@@ -136,6 +138,15 @@ impl Its {
             counters: Counters::default(),
             implementation,
             cpus,
+            reach: vec![u32::MAX; usize::from(cpus)],
+        }
+    }
+
+    /// A redistributor has LPIs below this INTID from now on; 0 says that they are off. Until it is
+    /// said they have no end.
+    pub(crate) fn learn_reach(&mut self, cpu: Cpu, bound: u32) {
+        if let Some(reach) = self.reach.get_mut(cpu.index()) {
+            *reach = bound;
         }
     }
 
