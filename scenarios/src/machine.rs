@@ -3,6 +3,7 @@
 //! A [`Machine`] is read from a TOML file ([`Machine::parse`]), is one of those built in
 //! ([`builtin()`]), or follows from the topology of a recording ([`Machine::from_topology`]).
 
+mod built;
 mod builtin;
 mod capabilities;
 mod check;
@@ -25,6 +26,7 @@ use serde::Deserialize;
 
 use crate::chosen::Overrides;
 
+pub use built::GicBuilt;
 pub use builtin::{BUILTIN, builtin};
 pub use capabilities::BarOffset;
 pub use hierarchy::{Isolation, NoHierarchy};
@@ -197,6 +199,8 @@ pub struct GicIts {
     pub spis: u32,
     /// What it and its ITS choose where the architecture leaves a choice.
     pub preset: Preset,
+    /// What is built otherwise.
+    pub built: GicBuilt,
 }
 
 /// A GICv2 with GICv2m frames.
@@ -390,15 +394,6 @@ impl Iommu {
 }
 
 impl Machine {
-    /// The machine with a GICv3 that chooses otherwise; `false` if it has none.
-    pub fn choose_gic(&mut self, preset: Preset) -> bool {
-        match &mut self.gic {
-            Gic::Its(gic) => gic.preset = preset,
-            Gic::V2m(_) => return false,
-        }
-        true
-    }
-
     /// The function at `rid`.
     pub fn function(&self, rid: Rid) -> Option<&Function> {
         let index = self.functions.binary_search_by_key(&rid, |function| function.rid).ok()?;

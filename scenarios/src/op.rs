@@ -62,6 +62,8 @@ operations! {
         opt gic: Text = "gic",
         /// What chance is drawn from, for the preset `adversarial`.
         opt seed: Number = "seed",
+        /// How it and its ITSs are built: `"command-errors=report,event-bits=5,direct-lpi=on"`.
+        opt built: Setting = "built",
     }
     /// Builds a machine that nothing boots, in place of the one before: the scenario is its software.
     Bare = "bare" {
@@ -75,6 +77,8 @@ operations! {
         opt gic: Text = "gic",
         /// What chance is drawn from, for the preset `adversarial`.
         opt seed: Number = "seed",
+        /// How it and its ITSs are built: `"command-errors=report,event-bits=5,direct-lpi=on"`.
+        opt built: Setting = "built",
     }
     /// Starts a process; what follows is done by it.
     Process = "process" {

@@ -13,8 +13,8 @@ use super::check::{self, Flaw};
 use super::hierarchy;
 use super::ids::Ids;
 use super::{
-    Bar, CONFIG_BYTES, Function, Gic, GicIts, GicV2m, HeldVector, Iommu, Isolation, Machine,
-    Parameters, Reserved, ReservedKind, SmmuV3, SmmuWires, V2mFrame,
+    Bar, CONFIG_BYTES, Function, Gic, GicBuilt, GicIts, GicV2m, HeldVector, Iommu, Isolation,
+    Machine, Parameters, Reserved, ReservedKind, SmmuV3, SmmuWires, V2mFrame,
 };
 use crate::chosen::Overrides;
 use crate::input_error::{InputError, InputKind};
@@ -135,6 +135,7 @@ fn its() -> Gic {
         spis: board::SPIS,
         // The registers and table entries of the recordings are QEMU's.
         preset: Preset::Qemu,
+        built: GicBuilt::default(),
     })
 }
 

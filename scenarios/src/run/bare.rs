@@ -19,7 +19,7 @@ use crate::input_error::nearest;
 use crate::machine::{Gic, GicIts, Iommu, Machine};
 use crate::op::Op;
 use crate::script::Text;
-use crate::system::{Board, Pace};
+use crate::system::{Board, Lost, Pace};
 use its::GicOnBoard;
 
 /// A bare machine under way.
@@ -32,12 +32,17 @@ pub(super) struct Bare {
 }
 
 impl Bare {
-    /// `machine` as it stands after power-on.
-    pub(super) fn new(machine: &Machine, pace: Pace) -> Result<Self, Unperformable> {
+    /// `machine` as it stands after power-on; a command may be lost.
+    pub(super) fn new(
+        machine: &Machine,
+        pace: Pace,
+        lost: Option<Lost>,
+    ) -> Result<Self, Unperformable> {
         let board = Board::of(machine, pace);
         let mut board = board.map_err(|error| Unperformable::new(error.to_string()))?;
         // The scenario is the devices.
         board.leave_invalidations();
+        board.lose(lost);
         let smmus = machine.iommu.smmus().iter().map(|smmu| smmu.base).collect();
         let gic = match &machine.gic {
             Gic::Its(gic) => Some(gic.clone()),
@@ -57,6 +62,12 @@ impl Bare {
         }?;
         lines.extend(self.brought_about());
         Ok(lines)
+    }
+
+    /// The board, and where its ITSs are.
+    pub(super) fn itss(&mut self) -> (&mut Board, &[PhysAddr]) {
+        let Self { board, gic, .. } = self;
+        (board, gic.as_ref().map_or(&[], |gic| &gic.its))
     }
 
     fn gic(&mut self) -> Result<GicOnBoard<'_>, Unperformable> {
