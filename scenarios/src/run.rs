@@ -169,8 +169,8 @@ impl Runner {
                 self.stage = Stage::Booted(Box::new(boot(op, &self.chosen)?));
                 return Ok(vec!["ok".to_owned()]);
             }
-            Op::Bare { name, smmu, pace, gic, seed } => {
-                let machine = bare::with_smmus(machine_of(name)?, smmu.as_ref())?;
+            Op::Bare { name, smmu, choices, pace, gic, seed } => {
+                let machine = bare::with_smmus(machine_of(name)?, smmu.as_ref(), choices.as_ref())?;
                 let machine = self.chosen.machine(machine, gic.as_ref(), *seed)?;
                 let bare = Bare::new(&machine, pace_of(*pace))?;
                 self.stage = Stage::Bare(Box::new(bare));

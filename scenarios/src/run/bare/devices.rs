@@ -2,10 +2,11 @@
 
 use passim_model::ats::{InvalidationEnd, PageRequest, TranslationRequest};
 use passim_model::{
-    Access, DeviceId, Direction, Iova, Memory, Privilege, Requester, Span, StreamId, SubstreamId,
+    Access, DeviceId, Direction, Iova, Memory, Perms, Privilege, Requester, Span, StreamId,
+    SubstreamId,
 };
 use passim_smmu::SmmuV3;
-use passim_smmu::v3::Transaction;
+use passim_smmu::v3::{PageHint, Transaction};
 
 use super::super::{Outcome, Unperformable};
 use super::{Bare, words};
@@ -14,11 +15,42 @@ use crate::op::{AccessKind, AtcEnd, SmmuOp, YesNo};
 impl Bare {
     pub(super) fn on_devices(&mut self, op: &SmmuOp) -> Outcome {
         match op {
-            SmmuOp::Transaction { sid, ssid, iova, access, privileged, size, translated, smmu } => {
+            SmmuOp::Transaction {
+                sid,
+                ssid,
+                iova,
+                access,
+                privileged,
+                size,
+                translated,
+                unsupported,
+                smmu,
+            } => {
                 let access = access_of(*access, is_yes(*privileged));
                 let range = (*iova, size.map_or(1, |size| size.0));
                 let smmu = self.index(*smmu)?;
-                self.transaction(smmu, requester(*sid, *ssid), range, access, is_yes(*translated))
+                let kind = match (is_yes(*translated), is_yes(*unsupported)) {
+                    (false, false) => Kind::Usual,
+                    (true, false) => Kind::Translated,
+                    (false, true) => Kind::Unsupported,
+                    (true, true) => Kind::TranslatedUnsupported,
+                };
+                self.transaction(smmu, requester(*sid, *ssid), range, access, kind)
+            }
+            SmmuOp::Hint { sid, ssid, page, span, user, privileged, smmu } => {
+                let txn = Transaction {
+                    requester: requester(*sid, *ssid),
+                    iova: *page,
+                    access: Access::READ,
+                };
+                let hint = PageHint {
+                    span: span.unwrap_or(1),
+                    unprivileged: *user,
+                    privileged: privileged.unwrap_or(Perms::empty()),
+                };
+                let smmu = self.index(*smmu)?;
+                let (hardware, memory) = self.hardware(smmu)?;
+                Ok(vec![words::record_of_event(hardware.hint(memory, &txn, hint)).to_owned()])
             }
             SmmuOp::TranslationRequest { sid, ssid, iova, no_write, execute, privileged, smmu } => {
                 let request = TranslationRequest {
@@ -84,7 +116,7 @@ impl Bare {
         requester: Requester,
         (iova, size): (Iova, u64),
         access: Access,
-        translated: bool,
+        kind: Kind,
     ) -> Outcome {
         /// Most bytes of a transfer: a few pages show what a border does.
         const MOST: u64 = 1 << 16;
@@ -97,15 +129,27 @@ impl Bare {
         while let Some(at) = start.filter(|at| *at <= whole.last()) {
             let txn = Transaction { requester, iova: at, access };
             let (hardware, memory) = self.hardware(smmu)?;
-            let outcome = match translated {
-                true => hardware.translated(memory, &txn),
-                false => hardware.translate(memory, &txn),
-            };
-            lines.push(words::answer(at, &outcome));
+            lines.push(match kind {
+                Kind::Usual => words::answer(at, &hardware.translate(memory, &txn)),
+                Kind::Translated => words::answer(at, &hardware.translated(memory, &txn)),
+                Kind::Unsupported => words::unsupported(at, hardware.unsupported(memory, &txn)),
+                Kind::TranslatedUnsupported => {
+                    words::unsupported(at, hardware.translated_unsupported())
+                }
+            });
             start = Iova::new(at.get() | 0xfff).checked_add(1);
         }
         Ok(lines)
     }
+}
+
+/// What sort of transaction it is.
+#[derive(Clone, Copy)]
+enum Kind {
+    Usual,
+    Translated,
+    Unsupported,
+    TranslatedUnsupported,
 }
 
 fn requester(sid: u32, ssid: Option<u32>) -> Requester {
