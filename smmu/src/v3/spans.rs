@@ -90,3 +90,6 @@ impl Spans {
         streams
     }
 }
+
+#[cfg(test)]
+mod tests;
