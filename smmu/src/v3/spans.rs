@@ -4,8 +4,12 @@
 //! how far each reaches. A neighbour that is used in place of a stream's own STE is cached for that
 //! stream too, and goes when the STE it was taken from goes.
 
-use crate::v3::config::{ReadSte, SteWords};
+use crate::choice::ContiguousStes;
+use crate::v3::SmmuV3;
+use crate::v3::config::{ReadSte, SteFault, SteWords};
 use crate::v3::config_cache::ConfigCache;
+use crate::v3::outcome::Transaction;
+use crate::v3::translate::Stop;
 use crate::v3::wire::ste::{Ste0, Ste1};
 use passim_model::StreamId;
 use std::collections::BTreeMap;
@@ -50,20 +54,20 @@ impl Spans {
     }
 
     /// Forgets STEs that are not cached any more.
-    pub(crate) fn prune(&mut self, configs: &ConfigCache) {
+    fn prune(&mut self, configs: &ConfigCache) {
         self.read.retain(|stream, _| configs.ste(*stream).is_some());
     }
 
     /// A cached STE that stands for a stream whose own was not read. What was known of that
     /// stream's own is forgotten.
-    pub(crate) fn neighbour(&mut self, stream: StreamId) -> Option<SteWords> {
+    fn neighbour(&mut self, stream: StreamId) -> Option<SteWords> {
         self.read.remove(&stream);
         self.read.values().find(|span| span.covers(stream)).map(|span| span.words)
     }
 
     /// The stream of a cached STE that matches `stream` too and says something else than another
     /// one that does.
-    pub(crate) fn conflict(&self, configs: &ConfigCache, stream: StreamId) -> Option<StreamId> {
+    fn conflict(&self, configs: &ConfigCache, stream: StreamId) -> Option<StreamId> {
         let cached = self.read.iter().filter(|(owner, _)| configs.ste(**owner).is_some());
         let mut matching = cached.filter(|(_, span)| span.covers(stream));
         // A stream's own STE is named last: the other one is what software does not expect.
@@ -88,6 +92,26 @@ impl Spans {
             !self.read.contains_key(stream) && going.iter().any(|span| span.covers(*stream))
         });
         streams
+    }
+}
+
+impl SmmuV3 {
+    /// Whether the cached STEs that match a stream say the same, where that is looked for.
+    pub(crate) fn configuration_alone(&self, txn: &Transaction) -> Result<(), Stop> {
+        if self.implementation.choices.contiguous_stes != ContiguousStes::Detected {
+            return Ok(());
+        }
+        let conflict = self.spans.conflict(&self.configs, txn.requester.stream);
+        conflict.map_or(Ok(()), |other| Err(self.no_ste(txn, SteFault::Conflict(other))))
+    }
+
+    /// A cached STE that stands for a stream whose own is not cached, where any does.
+    pub(crate) fn neighbour_of(&mut self, stream: StreamId) -> Option<SteWords> {
+        if self.implementation.choices.contiguous_stes == ContiguousStes::Apart {
+            return None;
+        }
+        self.spans.prune(&self.configs);
+        self.spans.neighbour(stream)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::v3::features::Features;
 use crate::v3::front::NEVER;
 use crate::v3::outcome::{Cause, Outcome, Path, Terminated, Transaction, Translated};
 use crate::v3::stages::{Caching, ConfigThroughStages, Demand, Found, Refusal, Stages};
+use crate::v3::vms::no_vms;
 use crate::v3::wire::event::EventKind;
 use crate::v3::wire::regs::{Cr0, Cr2, Gbpa};
 use passim_model::access::{Access, Perms};
@@ -179,15 +180,6 @@ impl SmmuV3 {
         }
     }
 
-    /// Whether the cached STEs that match a stream say the same, where that is looked for.
-    pub(crate) fn configuration_alone(&self, txn: &Transaction) -> Result<(), Stop> {
-        if self.implementation.choices.contiguous_stes != ContiguousStes::Detected {
-            return Ok(());
-        }
-        let conflict = self.spans.conflict(&self.configs, txn.requester.stream);
-        conflict.map_or(Ok(()), |other| Err(self.no_ste(txn, SteFault::Conflict(other))))
-    }
-
     /// Reads a CD that is not cached, for a transaction that no stage translates.
     pub(crate) fn need_cd(
         &mut self,
@@ -284,14 +276,7 @@ impl SmmuV3 {
         stream: StreamId,
         log: &mut L,
     ) -> Result<(), SteFault> {
-        let shared = self.implementation.choices.contiguous_stes != ContiguousStes::Apart;
-        let neighbour = match shared {
-            true => {
-                self.spans.prune(&self.configs);
-                self.spans.neighbour(stream)
-            }
-            false => None,
-        };
+        let neighbour = self.neighbour_of(stream);
         let (registers, features) = (&self.registers, &self.features);
         let words = match neighbour {
             Some(words) => words,
@@ -305,7 +290,7 @@ impl SmmuV3 {
                     configs: &mut self.configs,
                 };
                 let ste = config::fetch_ste(source, stream, log)?;
-                if shared {
+                if self.implementation.choices.contiguous_stes != ContiguousStes::Apart {
                     self.spans.remember(stream, &ste);
                 }
                 ste.words
@@ -485,13 +470,6 @@ pub(crate) fn untranslated(address: u64, path: Path, attributes: Attributes) -> 
 #[cold]
 pub(crate) fn event(txn: &Transaction, kind: EventKind) -> Event {
     Event::new(kind, txn)
-}
-
-/// A VMS that memory did not give.
-#[cold]
-pub(crate) fn no_vms(txn: &Transaction, at: PhysAddr) -> Stop {
-    let event = Event { fetch: Some(at), ..event(txn, EventKind::VmsFetch) };
-    Stop::Fault(event, OnFault::ABORT_AND_RECORD)
 }
 
 /// The event of a refused translation.

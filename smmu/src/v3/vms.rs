@@ -3,8 +3,13 @@
 //! A VMS maps the PARTIDs that a guest's CDs name. Labels reach no memory system here, so what
 //! counts of a VMS is that it is read, and that reading it can fail.
 
+use crate::regime::OnFault;
 use crate::v3::config::ste::{CdPointer, Stream};
 use crate::v3::config::{self, Context};
+use crate::v3::eventq::Event;
+use crate::v3::outcome::Transaction;
+use crate::v3::translate::{Stop, event};
+use crate::v3::wire::event::EventKind;
 use passim_model::{Memory, PhysAddr, SubstreamId, Vmid};
 use std::collections::BTreeSet;
 
@@ -48,6 +53,13 @@ impl VmsCache {
         self.known.insert(stream.vmid);
         Ok(())
     }
+}
+
+/// A VMS that memory did not give.
+#[cold]
+pub(crate) fn no_vms(txn: &Transaction, at: PhysAddr) -> Stop {
+    let event = Event { fetch: Some(at), ..event(txn, EventKind::VmsFetch) };
+    Stop::Fault(event, OnFault::ABORT_AND_RECORD)
 }
 
 /// Whether a transaction gets its label from a CD. IHI 0070 G.b 5.2 (S1MPAM): not where S1DSS

@@ -29,29 +29,33 @@ impl Bare {
                 let access = access_of(*access, is_yes(*privileged));
                 let range = (*iova, size.map_or(1, |size| size.0));
                 let smmu = self.index(*smmu)?;
-                let kind = match (is_yes(*translated), is_yes(*unsupported)) {
-                    (false, false) => Kind::Usual,
-                    (true, false) => Kind::Translated,
-                    (false, true) => Kind::Unsupported,
-                    (true, true) => Kind::TranslatedUnsupported,
-                };
+                let kind = Kind::of(is_yes(*translated), is_yes(*unsupported));
                 self.transaction(smmu, requester(*sid, *ssid), range, access, kind)
             }
             SmmuOp::Hint { sid, ssid, page, span, user, privileged, smmu } => {
-                let txn = Transaction {
-                    requester: requester(*sid, *ssid),
-                    iova: *page,
-                    access: Access::READ,
-                };
                 let hint = PageHint {
                     span: span.unwrap_or(1),
                     unprivileged: *user,
                     privileged: privileged.unwrap_or(Perms::empty()),
                 };
                 let smmu = self.index(*smmu)?;
-                let (hardware, memory) = self.hardware(smmu)?;
-                Ok(vec![words::record_of_event(hardware.hint(memory, &txn, hint)).to_owned()])
+                self.hint(smmu, requester(*sid, *ssid), *page, hint)
             }
+            SmmuOp::PageRequests { smmu } => {
+                let smmu = self.index(*smmu)?;
+                self.page_requests(smmu)
+            }
+            SmmuOp::Events { smmu } => {
+                let smmu = self.index(*smmu)?;
+                self.events(smmu)
+            }
+            _ => self.on_ats(op),
+        }
+    }
+
+    /// Devices with a cache of their own.
+    fn on_ats(&mut self, op: &SmmuOp) -> Outcome {
+        match op {
             SmmuOp::TranslationRequest { sid, ssid, iova, no_write, execute, privileged, smmu } => {
                 let request = TranslationRequest {
                     requester: requester(*sid, *ssid),
@@ -92,16 +96,14 @@ impl Bare {
                 let outcome = hardware.page_request(memory, &request);
                 Ok(vec![words::page_outcome(&outcome)])
             }
-            SmmuOp::PageRequests { smmu } => {
-                let smmu = self.index(*smmu)?;
-                self.page_requests(smmu)
-            }
-            SmmuOp::Events { smmu } => {
-                let smmu = self.index(*smmu)?;
-                self.events(smmu)
-            }
             _ => unreachable!("what software does is not a device's"),
         }
+    }
+
+    fn hint(&mut self, smmu: usize, requester: Requester, iova: Iova, hint: PageHint) -> Outcome {
+        let txn = Transaction { requester, iova, access: Access::READ };
+        let (hardware, memory) = self.hardware(smmu)?;
+        Ok(vec![words::record_of_event(hardware.hint(memory, &txn, hint)).to_owned()])
     }
 
     fn hardware(&mut self, smmu: usize) -> Result<(&mut SmmuV3, &mut Memory), Unperformable> {
@@ -150,6 +152,17 @@ enum Kind {
     Translated,
     Unsupported,
     TranslatedUnsupported,
+}
+
+impl Kind {
+    fn of(translated: bool, unsupported: bool) -> Self {
+        match (translated, unsupported) {
+            (false, false) => Self::Usual,
+            (true, false) => Self::Translated,
+            (false, true) => Self::Unsupported,
+            (true, true) => Self::TranslatedUnsupported,
+        }
+    }
 }
 
 fn requester(sid: u32, ssid: Option<u32>) -> Requester {
