@@ -29,6 +29,7 @@ use crate::chosen::Overrides;
 pub use built::GicBuilt;
 pub use builtin::{BUILTIN, builtin};
 pub use capabilities::BarOffset;
+pub(crate) use file::set_smmu_choice;
 pub use hierarchy::{Isolation, NoHierarchy};
 
 /// Bytes of configuration space that a machine may spell out.

@@ -71,6 +71,8 @@ operations! {
         word name: Text = "a machine",
         /// What its SMMUs can do, in place of the machine's own: a built-in description.
         opt smmu: Text = "smmu",
+        /// What its SMMUs choose where they may, as in a machine file: `"overlap=detected"`.
+        opt choices: Setting = "choices",
         /// When hardware works: `eager` or `stepped`.
         opt pace: PaceName = "pace",
         /// What a GICv3 chooses where it has a choice: the name of a preset.

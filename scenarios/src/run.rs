@@ -170,8 +170,9 @@ impl Runner {
                 self.stage = Stage::Booted(Box::new(boot(op, &self.chosen)?));
                 return Ok(vec!["ok".to_owned()]);
             }
-            Op::Bare { name, smmu, pace, gic, seed, built } => {
-                let machine = bare::with_smmus(machine_of(name)?, smmu.as_ref())?;
+            Op::Bare { name, smmu, choices, pace, gic, seed, built } => {
+                let machine = machine_of(name)?;
+                let machine = bare::with_smmus(machine, smmu.as_ref(), choices.as_ref())?;
                 let gic = GicWanted { preset: gic.as_ref(), seed: *seed, built: built.as_ref() };
                 let machine = self.chosen.machine(machine, gic)?;
                 let bare = Bare::new(&machine, pace_of(*pace), self.chosen.lost)?;

@@ -161,7 +161,12 @@ fn smmu(idr0: u32) -> SmmuV3 {
         board::SMMU_WIRES.map(|wire| Some(IntId::new(wire)));
     SmmuV3 {
         base: board::SMMU,
-        ids: IdRegisters { idr: [idr0, idr1, idr2, idr3, idr4, idr5], iidr: 0, aidr: board::AIDR },
+        ids: IdRegisters {
+            idr: [idr0, idr1, idr2, idr3, idr4, idr5],
+            iidr: 0,
+            aidr: board::AIDR,
+            mpamidr: 0,
+        },
         wired: SmmuWires { event_queue, pri_queue, command_sync, global_error },
         retention: Retention::default(),
         tlb: Geometry::default(),

@@ -5,7 +5,7 @@ use passim_model::bits::Field;
 use passim_model::{Effect, Iova, SubstreamId};
 use passim_smmu::attributes::Shareability;
 use passim_smmu::v3::names::{Fields, PAGE_REQUEST, record_fields};
-use passim_smmu::v3::{Class, EventKind, Outcome, PageOutcome, Path, Resolved, Translated};
+use passim_smmu::v3::{Class, EventKind, Outcome, PageOutcome, Path, Record, Resolved, Translated};
 
 use crate::run::outcome;
 use crate::system::{Stalled, Terminated};
@@ -38,6 +38,22 @@ pub(super) fn answer(iova: Iova, outcome: &Outcome) -> String {
             format!("{iova}: {}", outcome::stalled(&Stalled::V3(*stalled)))
         }
     }
+}
+
+/// What becomes of a transaction that no bus can carry on.
+pub(super) fn unsupported(iova: Iova, record: Record) -> String {
+    let recorded = match record {
+        Record::Suppressed => "aborted, nothing recorded".to_owned(),
+        other => {
+            format!("{}, {}", EventKind::UnsupportedTransaction.name(), record_of_event(other))
+        }
+    };
+    format!("{iova}: {recorded}")
+}
+
+/// What became of the record of an event.
+pub(super) fn record_of_event(record: Record) -> &'static str {
+    outcome::record_text(record)
 }
 
 fn translated(translated: &Translated) -> String {
