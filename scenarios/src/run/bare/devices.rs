@@ -1,4 +1,4 @@
-//! Devices behind an SMMUv3: transactions, translation requests, page requests.
+//! Devices behind an SMMU: transactions; behind an SMMUv3 also translation requests and page requests.
 
 use passim_model::ats::{InvalidationEnd, PageRequest, TranslationRequest};
 use passim_model::{
@@ -10,6 +10,7 @@ use passim_smmu::v3::Transaction;
 use super::super::{Outcome, Unperformable};
 use super::{Bare, words};
 use crate::op::{AccessKind, AtcEnd, SmmuOp, YesNo};
+use crate::system::Smmu;
 
 impl Bare {
     pub(super) fn on_devices(&mut self, op: &SmmuOp) -> Outcome {
@@ -17,7 +18,7 @@ impl Bare {
             SmmuOp::Transaction { sid, ssid, iova, access, privileged, size, translated, smmu } => {
                 let access = access_of(*access, is_yes(*privileged));
                 let range = (*iova, size.map_or(1, |size| size.0));
-                let smmu = self.index(*smmu)?;
+                let smmu = smmu.unwrap_or(0) as usize;
                 self.transaction(smmu, requester(*sid, *ssid), range, access, is_yes(*translated))
             }
             SmmuOp::TranslationRequest { sid, ssid, iova, no_write, execute, privileged, smmu } => {
@@ -92,14 +93,22 @@ impl Bare {
             let message = "a transfer has 1 to 64K bytes and ends inside the address space";
             Unperformable::new(message).at_key("size")
         })?;
+        let count = self.board.smmus();
         let mut lines = Vec::new();
         let mut start = Some(whole.start());
         while let Some(at) = start.filter(|at| *at <= whole.last()) {
             let txn = Transaction { requester, iova: at, access };
-            let (hardware, memory) = self.hardware(smmu)?;
-            let outcome = match translated {
-                true => hardware.translated(memory, &txn),
-                false => hardware.translate(memory, &txn),
+            let (hardware, memory) = self.board.smmu_mut(smmu).ok_or_else(|| {
+                let message = format!("this machine has {count} SMMUs, counted from 0");
+                Unperformable::new(message).at_key("smmu")
+            })?;
+            let outcome = match (hardware, translated) {
+                (Smmu::V3(hardware), true) => hardware.translated(memory, &txn).into(),
+                (hardware, false) => hardware.translate(memory, &txn),
+                (Smmu::V2(_), true) => {
+                    let message = "an SMMUv2 takes no transactions that are translated";
+                    return Err(Unperformable::new(message).at_key("translated"));
+                }
             };
             lines.push(words::answer(at, &outcome));
             start = Iova::new(at.get() | 0xfff).checked_add(1);
