@@ -181,11 +181,7 @@ pub(super) fn probe(
         secure_access: workarounds.secure_access,
         sync: policy.smmu2_sync,
     };
-    match (policy.smmu2_entries, policy.smmu2_extended_ids) {
-        (Smmu2Entries::OfTheDomain, _) => features.demand_masks(registers, host)?,
-        (_, Smmu2ExtendedIds::Unused) => features.try_masks(registers, host)?,
-        (_, Smmu2ExtendedIds::Used) => {}
-    }
+    features.try_masks_at_probe(registers, policy, host)?;
     Ok(features)
 }
 
@@ -247,6 +243,20 @@ fn size_bits(code: u64) -> u32 {
 }
 
 impl Features {
+    /// What is tried of stream match registers before the reset.
+    fn try_masks_at_probe(
+        &mut self,
+        registers: Registers,
+        policy: &Policy,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        match (policy.smmu2_entries, policy.smmu2_extended_ids) {
+            (Smmu2Entries::OfTheDomain, _) => self.demand_masks(registers, host),
+            (_, Smmu2ExtendedIds::Unused) => self.try_masks(registers, host),
+            (_, Smmu2ExtendedIds::Used) => Ok(()),
+        }
+    }
+
     /// Tries which bits of StreamID and mask the stream match registers have, with the first of them,
     /// which is not valid meanwhile. It keeps what was stored.
     // 6.12 arm-smmu.c, arm_smmu_test_smr_masks: the first that is not in use, and at the start none
