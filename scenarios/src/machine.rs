@@ -19,7 +19,7 @@ use passim_gic::choice::Preset;
 use passim_model::topology::Wire;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
 use passim_smmu::tlb::{Geometry, Retention};
-use passim_smmu::v2::{Description, Errata};
+use passim_smmu::v2::{Completion, Description, Errata};
 use passim_smmu::v3::{ConfigGeometry, IdRegisters};
 use passim_vfio::iommu::SmmuModel;
 use serde::Deserialize;
@@ -149,6 +149,8 @@ pub struct SmmuV2 {
     pub base: PhysAddr,
     /// What it is built with.
     pub description: Description,
+    /// When its TLB invalidations take effect.
+    pub completion: Completion,
     /// What does not do as the architecture says.
     pub errata: Errata,
     /// What its driver takes it for.

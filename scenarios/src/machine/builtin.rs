@@ -15,6 +15,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("plain-stalls", include_str!("../../machines/plain-stalls.toml")),
     ("plain-v2m", include_str!("../../machines/plain-v2m.toml")),
     ("smmuv2-its", include_str!("../../machines/smmuv2-its.toml")),
+    ("smmuv2-kinds", include_str!("../../machines/smmuv2-kinds.toml")),
     ("smmuv2-makers", include_str!("../../machines/smmuv2-makers.toml")),
     ("two-its", include_str!("../../machines/two-its.toml")),
     ("two-its-same-ids", include_str!("../../machines/two-its-same-ids.toml")),

@@ -19,13 +19,13 @@ use crate::input_error::nearest;
 use crate::machine::{Gic, GicIts, Iommu, Machine, set_smmu_choice};
 use crate::op::{Op, Setting};
 use crate::script::Text;
-use crate::system::{Board, Lost, Pace};
+use crate::system::{Board, Lost, Pace, Smmu};
 use its::GicOnBoard;
 
 /// A bare machine under way.
 pub(super) struct Bare {
     board: Board,
-    /// Where the registers of each SMMU begin.
+    /// Where the registers of each SMMUv3 begin.
     smmus: Vec<PhysAddr>,
     /// Where its GICv3 is, if it has one.
     gic: Option<GicIts>,
@@ -82,11 +82,21 @@ impl Bare {
     /// What devices hear: what became of transactions that had stalled, and messages to them.
     fn brought_about(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
-        for index in 0..self.smmus.len() {
+        for index in 0..self.board.smmus() {
             self.board.perform(index);
-            let smmu = self.board.smmu_mut(index).and_then(|(smmu, _)| smmu.v3_mut());
-            let resolved = smmu.map_or_else(Vec::new, |smmu| smmu.take_resolved());
-            lines.extend(resolved.iter().map(words::resolved));
+            match self.board.smmu_mut(index) {
+                Some((Smmu::V3(smmu), _)) => lines.extend(
+                    smmu.take_resolved()
+                        .into_iter()
+                        .map(|it| words::resolved(&it.transaction, &it.outcome.into())),
+                ),
+                Some((Smmu::V2(smmu), _)) => lines.extend(
+                    smmu.take_resolved()
+                        .into_iter()
+                        .map(|it| words::resolved(&it.transaction, &it.outcome.into())),
+                ),
+                None => {}
+            }
         }
         lines.extend(self.board.take_effects().iter().filter_map(words::effect));
         lines

@@ -248,13 +248,16 @@ fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
 }
 
 fn smmu_v2_of(facts: &machine::SmmuV2) -> SmmuV2 {
+    let description = passim_smmu::v2::Implementation::new(facts.description);
+    let choices = passim_smmu::v2::Choices { completion: facts.completion, ..description.choices };
     SmmuV2::new(passim_smmu::v2::Implementation {
+        choices,
         wires: passim_smmu::v2::Wires {
             global: facts.global_fault,
             contexts: facts.context_faults.clone(),
         },
         errata: facts.errata,
-        ..passim_smmu::v2::Implementation::new(facts.description)
+        ..description
     })
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use passim_model::PhysAddr;
-use passim_smmu::v2::{Aarch32, Auxiliary, Description, Errata, Version};
+use passim_smmu::v2::{Aarch32, Auxiliary, Completion, Description, Errata, Version};
 use passim_vfio::iommu::SmmuModel;
 use serde::Deserialize;
 use toml::Spanned;
@@ -50,6 +50,9 @@ pub(super) struct SmmuV2File {
     /// As in a device tree: `calxeda,smmu-secure-config-access`.
     #[serde(default)]
     secure_config_access: bool,
+    /// When they take effect.
+    #[serde(default)]
+    invalidations: CompletionFile,
     #[serde(default)]
     errata: Vec<ErratumFile>,
     #[serde(default, deserialize_with = "narrow")]
@@ -84,6 +87,15 @@ enum GranuleFile {
     K16,
     #[serde(rename = "64K")]
     K64,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum CompletionFile {
+    #[default]
+    AtOnce,
+    OnStep,
+    WhenSynchronised,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -172,6 +184,11 @@ impl SmmuV2File {
         Ok(SmmuV2 {
             base: PhysAddr::new(base),
             description,
+            completion: match self.invalidations {
+                CompletionFile::AtOnce => Completion::AtOnce,
+                CompletionFile::OnStep => Completion::OnStep,
+                CompletionFile::WhenSynchronised => Completion::WhenSynchronised,
+            },
             errata: self.switches(),
             model: self.model(&description, source)?,
             secure_config_access: self.secure_config_access,

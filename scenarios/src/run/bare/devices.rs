@@ -1,4 +1,4 @@
-//! Devices behind an SMMUv3: transactions, translation requests, page requests.
+//! Devices behind an SMMU: transactions; behind an SMMUv3 also translation requests and page requests.
 
 use passim_model::ats::{InvalidationEnd, PageRequest, TranslationRequest};
 use passim_model::{
@@ -28,7 +28,8 @@ impl Bare {
             } => {
                 let access = access_of(*access, is_yes(*privileged));
                 let range = (*iova, size.map_or(1, |size| size.0));
-                let smmu = self.index(*smmu)?;
+                // An SMMUv2 is one as well.
+                let smmu = smmu.unwrap_or(0) as usize;
                 let kind = Kind::of(is_yes(*translated), is_yes(*unsupported));
                 self.transaction(smmu, requester(*sid, *ssid), range, access, kind)
             }
@@ -130,18 +131,31 @@ impl Bare {
         let mut start = Some(whole.start());
         while let Some(at) = start.filter(|at| *at <= whole.last()) {
             let txn = Transaction { requester, iova: at, access };
-            let (hardware, memory) = self.hardware(smmu)?;
-            lines.push(match kind {
-                Kind::Usual => words::answer(at, &hardware.translate(memory, &txn)),
-                Kind::Translated => words::answer(at, &hardware.translated(memory, &txn)),
-                Kind::Unsupported => words::unsupported(at, hardware.unsupported(memory, &txn)),
-                Kind::TranslatedUnsupported => {
-                    words::unsupported(at, hardware.translated_unsupported())
-                }
-            });
+            lines.push(self.one(smmu, &txn, kind)?);
             start = Iova::new(at.get() | 0xfff).checked_add(1);
         }
         Ok(lines)
+    }
+
+    fn one(&mut self, smmu: usize, txn: &Transaction, kind: Kind) -> Result<String, Unperformable> {
+        let at = txn.iova;
+        if let Kind::Usual = kind {
+            let count = self.board.smmus();
+            let (hardware, memory) = self.board.smmu_mut(smmu).ok_or_else(|| {
+                let message = format!("this machine has {count} SMMUs, counted from 0");
+                Unperformable::new(message).at_key("smmu")
+            })?;
+            return Ok(words::answer(at, &hardware.translate(memory, txn)));
+        }
+        let (hardware, memory) = self.hardware(smmu)?;
+        Ok(match kind {
+            Kind::Usual => unreachable!("answered above"),
+            Kind::Translated => words::answer(at, &hardware.translated(memory, txn).into()),
+            Kind::Unsupported => words::unsupported(at, hardware.unsupported(memory, txn)),
+            Kind::TranslatedUnsupported => {
+                words::unsupported(at, hardware.translated_unsupported())
+            }
+        })
     }
 }
 
