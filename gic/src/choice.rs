@@ -1,7 +1,8 @@
 //! Every place where the architecture of LPIs and of the ITS leaves a choice, each with a name.
 //!
-//! A choice that can be made differently is a type here; [`Preset`] names sets of them. The others
-//! are made once, in the code, and listed so that a reader finds all of them:
+//! A choice that can be made differently is a type here; [`Preset`] names sets of them, one of them
+//! drawn from a seed ([`adversarial`]). The others are made once, in the code, and listed so that a
+//! reader finds all of them:
 //!
 //! | choice (IHI 0069 H) | made here |
 //! | --- | --- |
