@@ -1,5 +1,5 @@
 use passim_model::{IntId, StreamId};
-use passim_smmu::v2::{Aarch32, Auxiliary, Description, Version};
+use passim_smmu::v2::{Aarch32, Auxiliary, Completion, Description, Version};
 
 use super::{SMALL, parse};
 use crate::machine::{Iommu, Machine, SmmuV2, builtin};
@@ -20,7 +20,7 @@ fn a_preset_may_be_built_otherwise() {
     let text = with(
         "base = 0xe000_0000\npreset = \"mmu-500\"\nbanks = 8\nregister_pages = 8\n\
          granules = [\"4K\"]\naarch32 = \"long\"\nrevision = 0x11\nstream_match_mask = 0x1f\n\
-         errata = [\"no-wide-accesses\"]\nspis = { global = 6, contexts = [7, 8] }",
+         errata = [\"no-wide-accesses\"]\ninvalidations = \"when-synchronised\"\nspis = { global = 6, contexts = [7, 8] }",
     );
     let machine = parse(&text).unwrap();
     let [smmu] = smmus(&machine) else { panic!("one SMMU") };
@@ -36,6 +36,7 @@ fn a_preset_may_be_built_otherwise() {
     };
     assert_eq!(smmu.description, expected);
     assert!(smmu.errata.no_wide_accesses && !smmu.errata.bypass_becomes_fault);
+    assert_eq!(smmu.completion, Completion::WhenSynchronised);
     assert_eq!((smmu.stream_match_mask, smmu.global_fault), (0x1f, Some(IntId::new(38))));
     assert_eq!(smmu.context_faults, [IntId::new(39), IntId::new(40)]);
 }
