@@ -46,8 +46,8 @@ pub struct System {
     smmu_of: BTreeMap<Endpoint, usize>,
     /// Functions that were taken out.
     unplugged: BTreeSet<Rid>,
-    /// Where the first ITS is, if there is one.
-    pub(crate) its: Option<PhysAddr>,
+    /// Where the ITSs are, as firmware lists them.
+    pub(crate) its: Vec<PhysAddr>,
 }
 
 impl System {

@@ -146,7 +146,12 @@ fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
         (Smmu::from(smmu), window, DriverFacts::SmmuV2(facts))
     };
     let third = |idr0| {
-        let ids = IdRegisters { idr: [idr0, 0x273_0010, 0, 0x1414, 0, 0x74], iidr: 0, aidr: 1 };
+        let ids = IdRegisters {
+            idr: [idr0, 0x273_0010, 0, 0x1414, 0, 0x74],
+            iidr: 0,
+            aidr: 1,
+            mpamidr: 0,
+        };
         let retention = Retention::Everything;
         let implementation = v3::Implementation { ids, retention, ..v3::Implementation::default() };
         let smmu = SmmuV3::new(implementation);

@@ -18,6 +18,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("smmuv2-kinds", include_str!("../../machines/smmuv2-kinds.toml")),
     ("smmuv2-makers", include_str!("../../machines/smmuv2-makers.toml")),
     ("two-its", include_str!("../../machines/two-its.toml")),
+    ("two-its-same-ids", include_str!("../../machines/two-its-same-ids.toml")),
     ("two-smmus", include_str!("../../machines/two-smmus.toml")),
     ("two-smmuv2s", include_str!("../../machines/two-smmuv2s.toml")),
     ("virt-gicv2m", include_str!("../../machines/virt-gicv2m.toml")),

@@ -97,6 +97,25 @@ operations! {
         opt size: Number = "size",
         /// Whether the device says that the address is translated already: ATS.
         opt translated: YesNo = "translated",
+        /// Whether it is of a kind that the bus cannot carry on.
+        opt unsupported: YesNo = "unsupported",
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+    /// A device hints at accesses to come, which nobody has to answer: E_PAGE_REQUEST.
+    Hint = "page-hint" {
+        /// StreamID.
+        key sid: u32 = "sid",
+        /// SubstreamID.
+        opt ssid: u32 = "ssid",
+        /// The first page.
+        key page: Iova = "page",
+        /// Pages of 4K; 1 without it.
+        opt span: u8 = "span",
+        /// What unprivileged accesses will need.
+        key user: Perms = "user",
+        /// What privileged accesses will need; nothing without it.
+        opt privileged: Perms = "priv",
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",
     }

@@ -12,14 +12,14 @@ mod smmu;
 mod words;
 
 use passim_model::PhysAddr;
-use passim_smmu::v3::Description;
+use passim_smmu::v3::{Description, IdRegisters};
 
 use super::{Outcome, Unperformable, raw};
 use crate::input_error::nearest;
-use crate::machine::{Gic, GicIts, Iommu, Machine};
-use crate::op::Op;
+use crate::machine::{Gic, GicIts, Iommu, Machine, set_smmu_choice};
+use crate::op::{Op, Setting};
 use crate::script::Text;
-use crate::system::{Board, Pace, Smmu};
+use crate::system::{Board, Lost, Pace, Smmu};
 use its::GicOnBoard;
 
 /// A bare machine under way.
@@ -32,12 +32,17 @@ pub(super) struct Bare {
 }
 
 impl Bare {
-    /// `machine` as it stands after power-on.
-    pub(super) fn new(machine: &Machine, pace: Pace) -> Result<Self, Unperformable> {
+    /// `machine` as it stands after power-on; a command may be lost.
+    pub(super) fn new(
+        machine: &Machine,
+        pace: Pace,
+        lost: Option<Lost>,
+    ) -> Result<Self, Unperformable> {
         let board = Board::of(machine, pace);
         let mut board = board.map_err(|error| Unperformable::new(error.to_string()))?;
         // The scenario is the devices.
         board.leave_invalidations();
+        board.lose(lost);
         let smmus = machine.iommu.smmus().iter().map(|smmu| smmu.base).collect();
         let gic = match &machine.gic {
             Gic::Its(gic) => Some(gic.clone()),
@@ -57,6 +62,12 @@ impl Bare {
         }?;
         lines.extend(self.brought_about());
         Ok(lines)
+    }
+
+    /// The board, and where its ITSs are.
+    pub(super) fn itss(&mut self) -> (&mut Board, &[PhysAddr]) {
+        let Self { board, gic, .. } = self;
+        (board, gic.as_ref().map_or(&[], |gic| &gic.its))
     }
 
     fn gic(&mut self) -> Result<GicOnBoard<'_>, Unperformable> {
@@ -92,30 +103,39 @@ impl Bare {
     }
 }
 
-/// The machine with SMMUs of the built-in description of that name.
+/// The machine with SMMUs of the built-in description of that name, and with these choices.
 pub(super) fn with_smmus(
     mut machine: Machine,
     description: Option<&Text>,
+    choices: Option<&Setting>,
 ) -> Result<Machine, Unperformable> {
-    let Some(Text(name)) = description else { return Ok(machine) };
+    let ids = description.map(described).transpose()?;
+    if ids.is_none() && choices.is_none() {
+        return Ok(machine);
+    }
+    let (Iommu::SmmuV3(smmus) | Iommu::Mixed(smmus, _)) = &mut machine.iommu else {
+        let key = if ids.is_some() { "smmu" } else { "choices" };
+        return Err(Unperformable::new("this machine has no SMMUv3").at_key(key));
+    };
+    for smmu in smmus {
+        smmu.ids = ids.unwrap_or(smmu.ids);
+        for (name, value) in choices.iter().flat_map(|Setting(set)| set) {
+            let set = set_smmu_choice(&mut smmu.choices, name, value);
+            set.map_err(|error| Unperformable::new(error).at_key("choices"))?;
+        }
+    }
+    Ok(machine)
+}
+
+/// The ID registers of a built-in description.
+fn described(Text(name): &Text) -> Result<IdRegisters, Unperformable> {
     let ids = Description::preset(name).and_then(|description| description.id_registers().ok());
-    let ids = ids.ok_or_else(|| {
+    ids.ok_or_else(|| {
         let known = Description::PRESETS.map(|(known, _)| known);
         let hint = match nearest(name, &known) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("descriptions: {}", known.join(", ")),
         };
         Unperformable::new(format!("there is no description `{name}`")).hint(hint).at_key("smmu")
-    })?;
-    match &mut machine.iommu {
-        Iommu::SmmuV3(smmus) | Iommu::Mixed(smmus, _) => {
-            for smmu in smmus {
-                smmu.ids = ids;
-            }
-            Ok(machine)
-        }
-        Iommu::Flat | Iommu::X86(_) | Iommu::SmmuV2(_) => {
-            Err(Unperformable::new("this machine has no SMMUv3").at_key("smmu"))
-        }
-    }
+    })
 }

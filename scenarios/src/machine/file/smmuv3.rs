@@ -3,6 +3,8 @@
 mod caches;
 mod features;
 
+pub(crate) use features::set_smmu_choice;
+
 use std::ops::Range;
 
 use passim_model::{DeviceId, PhysAddr};
@@ -57,7 +59,7 @@ impl SmmuFile {
     ) -> Result<SmmuV3, InputError> {
         let ids = match (self.idr, self.aidr, self.features) {
             (Some(idr), Some(aidr), None) => {
-                IdRegisters { idr: idr.into_inner(), iidr: 0, aidr: aidr.into_inner() }
+                IdRegisters { idr: idr.into_inner(), iidr: 0, aidr: aidr.into_inner(), mpamidr: 0 }
             }
             (None, None, Some(features)) => features::id_registers(&features, source)?,
             (idr, aidr, _) => {

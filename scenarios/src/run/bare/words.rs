@@ -5,7 +5,7 @@ use passim_model::bits::Field;
 use passim_model::{Effect, Iova, SubstreamId};
 use passim_smmu::attributes::Shareability;
 use passim_smmu::v3::names::{Fields, PAGE_REQUEST, record_fields};
-use passim_smmu::v3::{Class, EventKind, PageOutcome, Path, Transaction, Translated};
+use passim_smmu::v3::{Class, EventKind, PageOutcome, Path, Record, Transaction, Translated};
 
 use crate::run::outcome;
 use crate::system::Outcome;
@@ -34,6 +34,22 @@ pub(super) fn answer(iova: Iova, outcome: &Outcome) -> String {
         Outcome::Terminated(terminated) => format!("{iova}: {}", outcome::terminated(terminated)),
         Outcome::Stalled(stalled) => format!("{iova}: {}", outcome::stalled(stalled)),
     }
+}
+
+/// What becomes of a transaction that no bus can carry on.
+pub(super) fn unsupported(iova: Iova, record: Record) -> String {
+    let recorded = match record {
+        Record::Suppressed => "aborted, nothing recorded".to_owned(),
+        other => {
+            format!("{}, {}", EventKind::UnsupportedTransaction.name(), record_of_event(other))
+        }
+    };
+    format!("{iova}: {recorded}")
+}
+
+/// What became of the record of an event.
+pub(super) fn record_of_event(record: Record) -> &'static str {
+    outcome::record_text(record)
 }
 
 fn translated(translated: &Translated) -> String {
