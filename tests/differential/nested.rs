@@ -194,7 +194,7 @@ impl World {
                 _ => 3,
             };
             let far = if *kind == Kind::TooFar { 1 << 45 } else { 0 };
-            put(&mut memory, root + 8 * entry as u64, RAM + part * PART | far | low);
+            put(&mut memory, root + 8 * entry as u64, (RAM + part * PART) | far | low);
         }
         put(&mut memory, root + 16, stage1(self.block, RAM & !(block - 1), 1));
         for (n, (kind, part)) in (0..).zip(&self.pages) {
