@@ -100,8 +100,9 @@ fn test_program(package: &str, tree: &Path, build: &Path) -> Result<PathBuf, Str
         return Err(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let messages = output.stdout.split(|byte| *byte == b'\n');
-    let messages = messages.filter_map(|it| serde_json::from_slice::<serde_json::Value>(it).ok());
-    let program = messages.filter_map(|it| Some(PathBuf::from(it["executable"].as_str()?))).last();
+    let mut messages =
+        messages.filter_map(|it| serde_json::from_slice::<serde_json::Value>(it).ok());
+    let program = messages.find_map(|it| Some(PathBuf::from(it["executable"].as_str()?)));
     program.ok_or_else(|| format!("{package} has no unit tests"))
 }
 
