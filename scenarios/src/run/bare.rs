@@ -12,7 +12,7 @@ mod smmu;
 mod words;
 
 use passim_model::PhysAddr;
-use passim_smmu::v3::Description;
+use passim_smmu::v3::{Caches, Description};
 
 use super::{Outcome, Unperformable, raw};
 use crate::input_error::nearest;
@@ -89,7 +89,7 @@ pub(super) fn with_smmus(
 ) -> Result<Machine, Unperformable> {
     let Some(Text(name)) = description else { return Ok(machine) };
     let ids = Description::preset(name).and_then(|description| description.id_registers().ok());
-    let ids = ids.ok_or_else(|| {
+    let (ids, caches) = ids.zip(Caches::preset(name)).ok_or_else(|| {
         let known = Description::PRESETS.map(|(known, _)| known);
         let hint = match nearest(name, &known) {
             Some(meant) => format!("did you mean `{meant}`?"),
@@ -100,7 +100,7 @@ pub(super) fn with_smmus(
     match &mut machine.iommu {
         Iommu::SmmuV3(smmus) | Iommu::Mixed(smmus, _) => {
             for smmu in smmus {
-                smmu.ids = ids;
+                (smmu.ids, smmu.caches) = (ids, caches);
             }
             Ok(machine)
         }

@@ -5,12 +5,12 @@
 //! reads memory comes last.
 
 use crate::attributes::{Attributes, Replacement};
-use crate::choice::Overlap;
+use crate::cache::Retention;
 use crate::regime::{OnFault, Recording, Regime, Response};
 use crate::v3::SmmuV3;
 use crate::v3::config::cd::CdState;
 use crate::v3::config::ste::{Overrides, SteFlaw, SteState, Surroundings};
-use crate::v3::config::{self, CdFault, Context, ContextFault, SteFault};
+use crate::v3::config::{self, CdFault, Context, ContextFault, Fetched, SteFault};
 use crate::v3::config_cache::ConfigCache;
 use crate::v3::eventq::{Detail, Event, Record};
 use crate::v3::explain::{Log, Silent};
@@ -21,7 +21,7 @@ use crate::v3::stages::{Caching, ConfigThroughStages, Demand, Found, Refusal, St
 use crate::v3::wire::event::EventKind;
 use crate::v3::wire::regs::{Cr0, Cr2, Gbpa};
 use passim_model::access::{Access, Perms};
-use passim_model::{Ipa, Memory, PhysAddr, StreamId, SubstreamId};
+use passim_model::{Ipa, Memory, PhysAddr, Requester, StreamId, SubstreamId};
 
 /// Why a transaction does not go on, before anything is recorded.
 pub(crate) enum Stop {
@@ -134,6 +134,9 @@ impl SmmuV3 {
     ) -> Result<Found, Stop> {
         // Each round caches what the one before missed: an STE, then a CD.
         loop {
+            if self.caching.counts_config_uses {
+                self.count_uses(txn);
+            }
             let missing = match look_up(&self.configs, &self.features, txn) {
                 Lookup::Found(setting) => {
                     log.configuration(&self.configs, txn);
@@ -157,7 +160,7 @@ impl SmmuV3 {
                             let event = refused(&refusal, txn, access);
                             Stop::Fault(event, refusal.on_fault)
                         })?;
-                    if !overrides.change_access() && self.caching.overlap != Overlap::Detected {
+                    if !overrides.change_access() && self.caching.has_front() {
                         self.front.remember(self.epoch(), txn, &found.answer);
                     }
                     return Ok(found);
@@ -169,6 +172,19 @@ impl SmmuV3 {
                 }
             };
             self.fill(memory, txn, missing, log)?;
+        }
+    }
+
+    /// Takes note of the STE and the CD that a transaction uses, as far as they are cached.
+    #[cold]
+    fn count_uses(&mut self, txn: &Transaction) {
+        let Requester { stream, substream, .. } = txn.requester;
+        self.configs.touch_ste(stream);
+        if let Some(SteState::Translate(ste)) = self.configs.ste(stream)
+            && let Some(pointer) = &ste.stage1
+            && let Ok(Context::Cd(index)) = config::select_context(pointer, substream)
+        {
+            self.configs.touch_cd(stream, index);
         }
     }
 
@@ -291,16 +307,16 @@ impl SmmuV3 {
             stage2: ste.stage2.as_ref(),
             bits,
         };
-        let cached = pointer.split().and_then(|split| {
-            self.configs.level_one_of_cd(stream, index, split).map(|word| (split, word))
-        });
-        let cached = cached.map(|(_, word)| word);
-        let fetched = config::fetch_cd(&mut source, pointer, index, cached)?;
-        let state: CdState = config::cd::judge(&fetched.words, ste, &self.features, &mut self.tlb);
-        if let Some((split, word)) = pointer.split().zip(fetched.level_one) {
+        let split = pointer.split();
+        let cached = split.and_then(|split| self.configs.level_one_of_cd(stream, index, split));
+        let Fetched { words, level_one } = config::fetch_cd(&mut source, pointer, index, cached);
+        let judged =
+            |words| -> CdState { config::cd::judge(&words, ste, &self.features, &mut self.tlb) };
+        let state = words.map(judged);
+        if let Some((split, word)) = split.zip(level_one) {
             self.configs.insert_level_one_of_cd(stream, index, split, word);
         }
-        self.configs.insert_cd(stream, index, state);
+        self.configs.insert_cd(stream, index, state?);
         Ok(())
     }
 
@@ -445,7 +461,15 @@ pub(crate) fn refused(refusal: &Refusal, txn: &Transaction, access: Access) -> E
 
 /// How translations are cached in this implementation.
 pub(crate) fn caching(implementation: &crate::v3::Implementation) -> Caching {
-    Caching { overlap: implementation.choices.overlap, retention: implementation.retention }
+    let crate::v3::Implementation { caches, choices, retention, .. } = *implementation;
+    let sized = retention == Retention::Sized;
+    Caching {
+        overlap: choices.overlap,
+        retention,
+        keeps_tables: !sized || caches.tables.is_some(),
+        counts_tlb_uses: sized && caches.tlb.counts_uses(),
+        counts_config_uses: sized && (caches.stes.counts_uses() || caches.cds.counts_uses()),
+    }
 }
 
 #[cfg(test)]
