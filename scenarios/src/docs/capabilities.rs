@@ -19,7 +19,8 @@ const CACHES: &str = "
 No ID register tells of them. A machine file says otherwise with `tlb`, `walk_cache` and
 `config_caches` (`stes`, `cds`, `level_1_stes`, `level_1_cds`), each with `sets`, `ways`, `victim`
 (`round-robin`, `least-recently-used`, `random`) and, of a random victim, `seed`; `sets = 0` is no
-cache. With `caches = \"everything\"` each of them is there, and nothing gives way to anything.
+cache. With `caches = \"everything\"` each of them is there, and nothing gives way to anything. Of an
+SMMUv2 it says `tlb` and `walk_cache`.
 
 ";
 

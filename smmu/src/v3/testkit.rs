@@ -11,7 +11,7 @@ use passim_model::access::Access;
 use passim_model::{
     DeviceId, Effect, IntId, Iova, Memory, PhysAddr, Requester, Span, StreamId, SubstreamId, Width,
 };
-use proptest::prelude::*;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 /// Linear Stream table of 256 STEs.
 pub(crate) const STREAM_TABLE: u64 = 0x4100_0000;
@@ -65,7 +65,7 @@ pub(crate) fn small_caches() -> impl Strategy<Value = Caches> {
     ];
     let small = (0..4u8, 1..5u8, victim);
     let small = small.prop_map(|(sets_lg2, ways, victim)| Geometry { sets_lg2, ways, victim });
-    let maybe = prop::option::of(small.clone());
+    let maybe = proptest::option::of(small.clone());
     let all = (small.clone(), maybe.clone(), small.clone(), small, maybe.clone(), maybe);
     all.prop_map(|(tlb, tables, stes, cds, level_one_stes, level_one_cds)| Caches {
         tlb,
