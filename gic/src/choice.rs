@@ -16,6 +16,7 @@
 //! | first kilobyte of the pending table (5.1.2) | not used |
 //! | an SPI for any CPU (GICD_IROUTER, 12.9) | offered to all that do not decline; the first acknowledge has it |
 
+pub mod adversarial;
 pub mod its;
 pub mod lpi;
 

@@ -14,6 +14,7 @@
 //! outside: what a part wants done elsewhere is returned.
 
 pub mod access;
+mod chance;
 pub mod choice;
 pub mod its;
 mod priority;

@@ -24,7 +24,7 @@ pub struct Chosen {
     pub set: Vec<(String, String)>,
     /// What every GICv3 chooses where the architecture leaves a choice.
     pub gic: Option<Preset>,
-    /// A command that the ITS of every machine that boots does not see.
+    /// A command that an ITS of every machine does not see.
     pub lost: Option<Lost>,
 }
 

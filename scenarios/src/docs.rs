@@ -52,7 +52,11 @@ pub fn pages(folder: &Path) -> Result<Vec<Page>, InputError> {
             Page { path, text, is_current }
         })
         .collect();
-    let its = [("synchronisation", its::synchronisation(root)?), ("bugs", bugs::page())];
+    let its = [
+        ("drawn", its::drawn()),
+        ("synchronisation", its::synchronisation(root)?),
+        ("bugs", bugs::page()),
+    ];
     pages.push(marked(folder.join("series.md"), &series::tables(&choices))?);
     pages.push(marked(folder.join("its.md"), &its)?);
     Ok(pages)

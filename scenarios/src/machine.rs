@@ -3,6 +3,7 @@
 //! A [`Machine`] is read from a TOML file ([`Machine::parse`]), is one of those built in
 //! ([`builtin()`]), or follows from the topology of a recording ([`Machine::from_topology`]).
 
+mod built;
 mod builtin;
 mod capabilities;
 mod check;
@@ -18,15 +19,17 @@ use passim_gic::choice::Preset;
 use passim_model::topology::Wire;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
 use passim_smmu::cache::{Geometry, Retention};
-use passim_smmu::v2::{Description, Errata};
+use passim_smmu::v2::{Completion, Description, Errata};
 use passim_smmu::v3::{Caches, IdRegisters};
 use passim_vfio::iommu::SmmuModel;
 use serde::Deserialize;
 
 use crate::chosen::Overrides;
 
+pub use built::GicBuilt;
 pub use builtin::{BUILTIN, builtin};
 pub use capabilities::BarOffset;
+pub(crate) use file::set_smmu_choice;
 pub use hierarchy::{Isolation, NoHierarchy};
 
 /// Bytes of configuration space that a machine may spell out.
@@ -144,6 +147,8 @@ pub struct SmmuV2 {
     pub base: PhysAddr,
     /// What it is built with.
     pub description: Description,
+    /// When its TLB invalidations take effect.
+    pub completion: Completion,
     /// What does not do as the architecture says.
     pub errata: Errata,
     /// How large its TLB is.
@@ -199,6 +204,8 @@ pub struct GicIts {
     pub spis: u32,
     /// What it and its ITS choose where the architecture leaves a choice.
     pub preset: Preset,
+    /// What is built otherwise.
+    pub built: GicBuilt,
 }
 
 /// A GICv2 with GICv2m frames.
@@ -265,6 +272,9 @@ pub struct Function {
     pub smmu: Option<usize>,
     /// StreamIDs of its DMA: its own first, then those of bridges that answer for it.
     pub streams: Vec<StreamId>,
+    /// Which of them its transactions carry: its own, or that of the bridge nearest to the root
+    /// that answers for it.
+    pub stream: StreamId,
     /// What an ITS knows its messages by.
     pub device_id: DeviceId,
     /// Which ITS firmware names for its messages: an index into [`GicIts::its`].
@@ -389,15 +399,6 @@ impl Iommu {
 }
 
 impl Machine {
-    /// The machine with a GICv3 that chooses otherwise; `false` if it has none.
-    pub fn choose_gic(&mut self, preset: Preset) -> bool {
-        match &mut self.gic {
-            Gic::Its(gic) => gic.preset = preset,
-            Gic::V2m(_) => return false,
-        }
-        true
-    }
-
     /// The function at `rid`.
     pub fn function(&self, rid: Rid) -> Option<&Function> {
         let index = self.functions.binary_search_by_key(&rid, |function| function.rid).ok()?;

@@ -62,6 +62,8 @@ operations! {
         opt gic: Text = "gic",
         /// What chance is drawn from, for the preset `adversarial`.
         opt seed: Number = "seed",
+        /// How it and its ITSs are built: `"command-errors=report,event-bits=5,direct-lpi=on"`.
+        opt built: Setting = "built",
     }
     /// Builds a machine that nothing boots, in place of the one before: the scenario is its software.
     Bare = "bare" {
@@ -69,12 +71,16 @@ operations! {
         word name: Text = "a machine",
         /// What its SMMUs can do, in place of the machine's own: a built-in description.
         opt smmu: Text = "smmu",
+        /// What its SMMUs choose where they may, as in a machine file: `"overlap=detected"`.
+        opt choices: Setting = "choices",
         /// When hardware works: `eager` or `stepped`.
         opt pace: PaceName = "pace",
         /// What a GICv3 chooses where it has a choice: the name of a preset.
         opt gic: Text = "gic",
         /// What chance is drawn from, for the preset `adversarial`.
         opt seed: Number = "seed",
+        /// How it and its ITSs are built: `"command-errors=report,event-bits=5,direct-lpi=on"`.
+        opt built: Setting = "built",
     }
     /// Starts a process; what follows is done by it.
     Process = "process" {
@@ -201,6 +207,8 @@ operations! {
         opt kind: ContainerType = "type",
         /// Descriptor of a container that exists; a new one without it.
         opt container: Signed = "container",
+        /// Descriptor of its group, where a neighbour was attached: only the device is opened.
+        opt group: Signed = "group",
     }
     /// Closes what `attach` opened for a device: the device, then its group.
     Detach = "detach" {

@@ -39,9 +39,10 @@ use passim_vfio::policy::Profile;
 use passim_vfio::process::{Capabilities, Start};
 
 use self::bare::Bare;
-use crate::chosen::{Chosen, NoSuch, meant_profile, preset};
+use self::its::GicWanted;
+use crate::chosen::{Chosen, NoSuch, meant_profile};
 use crate::machine::Machine;
-use crate::op::{ItsOp, Number, Op, PaceName, Setting, YesNo};
+use crate::op::{ItsOp, Op, PaceName, Setting, YesNo};
 use crate::replay::machine_named;
 use crate::script::{Place, Text};
 use crate::system::{Pace, Setup, System};
@@ -169,10 +170,12 @@ impl Runner {
                 self.stage = Stage::Booted(Box::new(boot(op, &self.chosen)?));
                 return Ok(vec!["ok".to_owned()]);
             }
-            Op::Bare { name, smmu, pace, gic, seed } => {
-                let machine = bare::with_smmus(machine_of(name)?, smmu.as_ref())?;
-                let machine = self.chosen.machine(machine, gic.as_ref(), *seed)?;
-                let bare = Bare::new(&machine, pace_of(*pace))?;
+            Op::Bare { name, smmu, choices, pace, gic, seed, built } => {
+                let machine = machine_of(name)?;
+                let machine = bare::with_smmus(machine, smmu.as_ref(), choices.as_ref())?;
+                let gic = GicWanted { preset: gic.as_ref(), seed: *seed, built: built.as_ref() };
+                let machine = self.chosen.machine(machine, gic)?;
+                let bare = Bare::new(&machine, pace_of(*pace), self.chosen.lost)?;
                 self.stage = Stage::Bare(Box::new(bare));
                 return Ok(vec!["ok".to_owned()]);
             }
@@ -217,11 +220,13 @@ fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
         pace,
         gic,
         seed,
+        built,
     } = op
     else {
         unreachable!("called for `machine` alone");
     };
-    let machine = chosen.machine(machine_of(name)?, gic.as_ref(), *seed)?;
+    let gic = GicWanted { preset: gic.as_ref(), seed: *seed, built: built.as_ref() };
+    let machine = chosen.machine(machine_of(name)?, gic)?;
     let profile = match (chosen.profile, profile) {
         (Some(profile), _) => profile,
         (None, Some(name)) => profile_of(&name.0)?,
@@ -266,29 +271,6 @@ fn profile_of(name: &str) -> Result<Profile, Unperformable> {
     name.parse().map_err(|error: passim_vfio::policy::UnknownProfile| {
         Unperformable::new(error.to_string()).hint(meant_profile(name))
     })
-}
-
-impl Chosen {
-    /// The machine with the GICv3 that a line of a scenario asks for, or the caller, who comes
-    /// first.
-    fn machine(
-        &self,
-        mut machine: Machine,
-        gic: Option<&Text>,
-        seed: Option<Number>,
-    ) -> Result<Machine, Unperformable> {
-        let own = preset(gic.map(|name| name.0.as_str()), seed.map(|seed| seed.0))?;
-        if let Some(preset) = own
-            && !machine.choose_gic(preset)
-        {
-            return Err(Unperformable::new("this machine has no GICv3")
-                .hint("leave out `gic=`, or take a machine with `[gic.its]`"));
-        }
-        if let Some(preset) = self.gic {
-            machine.choose_gic(preset);
-        }
-        Ok(machine)
-    }
 }
 
 impl From<NoSuch> for Unperformable {

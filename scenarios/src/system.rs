@@ -46,8 +46,8 @@ pub struct System {
     smmu_of: BTreeMap<Endpoint, usize>,
     /// Functions that were taken out.
     unplugged: BTreeSet<Rid>,
-    /// Where the first ITS is, if there is one.
-    pub(crate) its: Option<PhysAddr>,
+    /// Where the ITSs are, as firmware lists them.
+    pub(crate) its: Vec<PhysAddr>,
 }
 
 impl System {
@@ -61,20 +61,26 @@ impl System {
         &self.topology
     }
 
-    /// The function at `rid` is gone: it does no DMA any more. The kernel is told by other means.
+    /// The function at `rid` is pulled out as soon as the kernel has let go of it, which is told by
+    /// other means: from then on it does no DMA.
     pub fn unplug(&mut self, rid: Rid) {
         self.unplugged.insert(rid);
     }
 
     /// The requester of a device that is there.
     fn requester(&self, device: Endpoint) -> Option<Requester> {
-        let gone = device.rid().is_some_and(|rid| self.unplugged.contains(&rid));
+        let gone = device.rid().is_some_and(|rid| self.is_gone(rid));
         if gone { None } else { self.topology.requester(device) }
     }
 
     /// Whether the machine has a function at `rid`.
     pub fn has(&self, rid: Rid) -> bool {
-        self.topology.function(rid).is_some() && !self.unplugged.contains(&rid)
+        self.topology.function(rid).is_some() && !self.is_gone(rid)
+    }
+
+    /// Who pulls a function out waits until the kernel has let go of it.
+    fn is_gone(&self, rid: Rid) -> bool {
+        self.unplugged.contains(&rid) && !self.kernel.has_function(rid)
     }
 }
 

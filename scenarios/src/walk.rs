@@ -10,6 +10,7 @@
 //! | `stand`, `words` | what is the SMMU of the dump, and what its memory? |
 //! | `second` | what do its tables say, read a second time? |
 //! | `look`, `answer` | does the SMMU say the same? |
+//! | `record` | what must a record say, and what may it? |
 //! | `expected` | and what did the recording expect? |
 //! | `queue` | are the dumped commands consumed? |
 //! | `command` | what is a command called, and which of its bits name somebody? |
@@ -23,6 +24,7 @@ pub(crate) mod command;
 mod expected;
 mod look;
 mod queue;
+mod record;
 mod report;
 mod scene;
 pub(crate) mod second;

@@ -15,7 +15,6 @@
 //! | structures cached (5.2.1, 5.4.1) | STE, CD, L1STD and L1CD in any state, also illegal ones, where there are caches of them ([`Caches`](crate::v3::Caches)) |
 //! | which entry of a full cache gives way (3.21) | as each cache is built: [`Victim`](crate::cache::Victim) |
 //! | a second level of TLB in front (16.2) | yes, by StreamID and page; it never outlives what it was made from |
-//! | STE.CONT (5.2) | not used: one cache entry, one STE |
 //! | over-invalidation of TLB and configuration (4.3, 4.4) | never: what a command need not remove stays |
 //! | translations cached (3.21.1) | also those whose permissions refused the access that filled them |
 //! | tables on the way (3.21.1) | cached where there is a walk cache; those of stage 1 behind stage 2 with the address that stage 2 makes of theirs, which no TLBI by IPA finds (4.4.3.1) |
@@ -23,6 +22,7 @@
 //! | TLB hit where EPD is set (5.4.1.1) | permitted; the miss faults |
 //! | VMID and ASID beyond the implemented size in commands (4.4) | the command has no effect |
 //! | queue and MSI addresses beyond OAS (3.4.3) | truncated |
+//! | S1ContextPtr not aligned to its table (5.2, S1Fmt) | the low bits act as zero |
 //! | S1ContextPtr beyond IAS with stage 2 (3.4.3) | C_BAD_STE |
 //! | L1CD.L2Ptr beyond IAS with stage 2 (3.4.3) | C_BAD_SUBSTREAMID |
 //! | IPA of a stage-1 event, SubstreamID without SSV (7.3) | zero |
@@ -40,6 +40,10 @@
 //! | ATS translated addresses beyond OAS (3.9.1.1) | the transaction is aborted, nothing is recorded |
 //! | attributes and overrides of translated transactions that bypass (13.6.2) | those of an incoming transaction |
 //! | dirty state of the final stage-2 leaf of a split-stage request (3.13.7.1) | marked by the request |
+//! | place of the VMS fetch (5.6.1, 7.3.20) | after the CD, for what needs it: both stages and S1MPAM |
+//! | cache of PARTID_MAP (5.6.2) | by VMID: CMD_CFGI_VMS_PIDM and CMD_CFGI_ALL empty it, CMD_CFGI_STE does not |
+//! | Reason of F_CFG_CONFLICT (7.3.18) | the StreamID of the other STE that matched |
+//! | STE.CONT beyond a second-level Stream table (5.2) | StreamIDs outside of the table are C_BAD_STREAMID |
 //! | external abort on a PRI queue write (8.2) | synchronous: an automatic response is sent |
 
 /// When a written control is acknowledged (CR0 to CR0ACK, IRQ_CTRL to IRQ_CTRLACK, GBPA.Update).
@@ -117,6 +121,18 @@ pub enum Overlap {
     Detected,
 }
 
+/// What STE.CONT does: one cached STE may stand for its neighbours. IHI 0070 G.b 5.2, 3.20.2.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ContiguousStes {
+    /// Nothing: one cache entry, one STE.
+    #[default]
+    Apart,
+    /// A cached STE is used for all of its span; of several that match, one is used.
+    Shared,
+    /// The same, and F_CFG_CONFLICT where several match that differ.
+    Detected,
+}
+
 /// The choices that can be made differently.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Choices {
@@ -134,4 +150,6 @@ pub struct Choices {
     pub out_of_range: OutOfRangeParameter,
     /// Several TLB entries for one address.
     pub overlap: Overlap,
+    /// STEs that stand for their neighbours.
+    pub contiguous_stes: ContiguousStes,
 }

@@ -421,6 +421,7 @@ pub(crate) fn scenario_text(case: &Case, machine: &Path) -> String {
         pace: None,
         gic: None,
         seed: None,
+        built: None,
     };
     let mut lines = vec![
         machine_op.to_string(),

@@ -4,6 +4,8 @@
 //! what its `machine` lines say; every two outcomes must differ. Choices without such a file, and
 //! values that nothing seen from outside tells apart, stand in lists that may only shrink.
 
+mod records;
+
 use passim::chosen::Chosen;
 use passim::input_error::SourceText;
 use passim::run::files::run_with;

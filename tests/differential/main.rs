@@ -3,6 +3,7 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `rig` | an SMMU of either kind, its driver, one device |
+//! | `nested` | both stages: tables and registers by hand |
 //! | `exact` | the same, where the sizes of blocks differ: mappings go as they came |
 //!
 //! What is random is what a user of the IOMMU core does: pages and blocks mapped, unmapped in part,
@@ -12,6 +13,7 @@
 //! to wait for, is an answer of its own.
 
 mod exact;
+mod nested;
 mod rig;
 
 use passim_model::{Access, PageSize};
@@ -22,13 +24,40 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 use rig::{Answer, Kind, Rig};
 
-/// Where mappings are made: a place is this many bytes from the next.
-const PLACE: u64 = 0x20_0000;
+/// How many places mappings are made in. Each is as large as a block of the level above pages.
 const PLACES: u64 = 6;
-/// The places begin here, and once more far above, below 40 bits, which is what every SMMU takes.
+
+/// Where mappings are made, by the granule of the tables.
+#[derive(Clone, Copy, Debug)]
+struct Ground {
+    page: PageSize,
+    /// Whether addresses have 32 bits.
+    narrow: bool,
+}
+
+impl Ground {
+    /// The places begin here, and once more far above, below 40 bits, which is what every SMMU takes,
+    /// or below 32.
+    fn base(self, high: bool) -> u64 {
+        match (high, self.narrow) {
+            (false, _) => LOW,
+            (true, false) => HIGH,
+            (true, true) => NARROW_HIGH,
+        }
+    }
+
+    /// Pages of a place.
+    fn pages(self) -> u64 {
+        self.page.bytes() / 8
+    }
+
+    fn at(self, high: bool, place: u64, page: u64) -> u64 {
+        self.base(high) + (place * self.pages() + page) * self.page.bytes()
+    }
+}
+
 const LOW: u64 = 0x4000_0000;
-const HIGH: u64 = 0xff_c000_0000;
-/// The same below 32 bits.
+const HIGH: u64 = 0xf0_0000_0000;
 const NARROW_HIGH: u64 = 0xc000_0000;
 
 /// One step of a user of the IOMMU core.
@@ -42,9 +71,10 @@ enum Step {
     Leave,
 }
 
-fn steps() -> impl Strategy<Value = Step> {
-    // A place has 512 pages of 4K; whole ones become blocks.
-    let span = || prop_oneof![(0..512u64, 1..64u64), Just((0, 512))];
+fn steps(ground: Ground) -> impl Strategy<Value = Step> {
+    // Pages of a place; whole ones become blocks.
+    let all = ground.pages();
+    let span = move || prop_oneof![(0..all, 1..64u64), Just((0, all))];
     prop_oneof![
         4 => (0..PLACES, span(), any::<(bool, bool, bool)>()).prop_map(|(place, span, bits)| {
             let ((first, pages), (write, high, both)) = (span, bits);
@@ -57,41 +87,32 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn base(high: bool, narrow: bool) -> u64 {
-    match (high, narrow) {
-        (false, _) => LOW,
-        (true, false) => HIGH,
-        (true, true) => NARROW_HIGH,
-    }
-}
-
 impl Step {
     /// The first, the last and some page between them that the step is about. Tried before it as
     /// well as after: what is cached then is what the step has to invalidate.
-    fn borders(self, narrow: bool) -> Vec<u64> {
+    fn borders(self, ground: Ground) -> Vec<u64> {
         let (Self::Map { place, first, pages, high, .. }
         | Self::Unmap { place, first, pages, high }) = self
         else {
             return Vec::new();
         };
-        let pages = pages.min(512 - first);
-        let page = |page: u64| base(high, narrow) + place * PLACE + (first + page) * 0x1000;
+        let pages = pages.min(ground.pages() - first);
+        let page = |page: u64| ground.at(high, place, first + page);
         vec![page(0), page(pages / 2), page(pages - 1)]
     }
 
-    fn perform(self, rig: &mut Rig, narrow: bool) -> String {
+    fn perform(self, rig: &mut Rig, ground: Ground) -> String {
         match self {
             Self::Map { place, first, pages, write, read, high } => {
-                let offset = place * PLACE + first * 0x1000;
-                let size = pages.min(512 - first) * 0x1000;
-                let answer =
-                    rig.map(base(high, narrow) + offset, 0x6000_0000 + offset, size, read, write);
+                let iova = ground.at(high, place, first);
+                let output = 0x6000_0000 + (iova - ground.base(high));
+                let size = pages.min(ground.pages() - first) * ground.page.bytes();
+                let answer = rig.map(iova, output, size, read, write);
                 answer.map_or_else(|refusal| refusal.errno.to_string(), |()| "mapped".to_owned())
             }
             Self::Unmap { place, first, pages, high } => {
-                let offset = place * PLACE + first * 0x1000;
-                let size = pages.min(512 - first) * 0x1000;
-                format!("{:#x}", rig.unmap(base(high, narrow) + offset, size))
+                let size = pages.min(ground.pages() - first) * ground.page.bytes();
+                format!("{:#x}", rig.unmap(ground.at(high, place, first), size))
             }
             Self::Leave => {
                 rig.leave();
@@ -103,36 +124,38 @@ impl Step {
 }
 
 /// Addresses worth trying: borders of places and of pages in them, and what no table reaches.
-fn addresses(narrow: bool) -> impl Strategy<Value = u64> {
-    let near = (0..=PLACES, 0..512u64, 0..0x1000u64, any::<bool>());
+fn addresses(ground: Ground) -> impl Strategy<Value = u64> {
+    let near = (0..=PLACES, 0..ground.pages(), 0..ground.page.bytes(), any::<bool>());
     prop_oneof![
-        8 => near.prop_map(move |(place, page, byte, high)| {
-            base(high, narrow) + place * PLACE + page * 0x1000 + byte
-        }),
+        8 => near.prop_map(move |(place, page, byte, high)| ground.at(high, place, page) + byte),
         1 => 0..1u64 << 40,
     ]
 }
 
-/// `second` against the SMMUv3 that translates by the same stage, `cases` times.
+/// `second` against the SMMUv3 that translates by the same stage, with pages of 4K, `cases` times.
 fn alike(second: Kind, third: Kind, profile: Profile, cases: u32) {
+    alike_with(PageSize::K4, (second, third), profile, cases);
+}
+
+fn alike_with(page: PageSize, (second, third): (Kind, Kind), profile: Profile, cases: u32) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[second as u8 + 1; 32]);
-    let narrow = second.is_narrow();
+    let ground = Ground { page, narrow: second.is_narrow() };
     let strategy = proptest::collection::vec(
-        (steps(), proptest::collection::vec((addresses(narrow), any::<bool>()), 4..12)),
+        (steps(ground), proptest::collection::vec((addresses(ground), any::<bool>()), 4..12)),
         1..12,
     );
     let holds = |script: Vec<(Step, Vec<(u64, bool)>)>| -> TestCaseResult {
-        let mut second = Rig::new(second, profile, PageSize::K4, DomainKind::Paging);
-        let mut third = Rig::new(third, profile, PageSize::K4, DomainKind::Paging);
+        let mut second = Rig::new(second, profile, page, DomainKind::Paging);
+        let mut third = Rig::new(third, profile, page, DomainKind::Paging);
         for (step, tries) in &script {
-            let borders = step.borders(narrow).into_iter().map(|iova| (iova, false));
+            let borders = step.borders(ground).into_iter().map(|iova| (iova, false));
             for (iova, _) in borders.clone() {
                 let (first, other) =
                     (second.access(iova, Access::READ), third.access(iova, Access::READ));
                 prop_assert_eq!(first, other, "{:#x} before {:?}", iova, step);
             }
-            let answers = [&mut second, &mut third].map(|rig| step.perform(rig, narrow));
+            let answers = [&mut second, &mut third].map(|rig| step.perform(rig, ground));
             prop_assert_eq!(&answers[0], &answers[1], "{:?}", step);
             for (iova, write) in borders.chain(tries.iter().copied()) {
                 let access = if write { Access::WRITE } else { Access::READ };
@@ -150,6 +173,25 @@ fn alike(second: Kind, third: Kind, profile: Profile, cases: u32) {
 fn stage_1_answers_alike() {
     alike(Kind::Mmu500, Kind::Both, Profile::Linux6_12, 600);
     alike(Kind::Everything, Kind::Both, Profile::Linux6_1, 300);
+}
+
+/// A kernel with larger pages takes the granule of its pages, and blocks of 32M and 512M.
+#[test]
+fn stage_1_with_larger_granules_answers_alike() {
+    let pair = (Kind::Everything, Kind::Both);
+    alike_with(PageSize::K16, pair, Profile::Linux6_12, 120);
+    alike_with(PageSize::K64, pair, Profile::Linux6_12, 120);
+    alike_with(PageSize::K64, (Kind::Mmu500, Kind::Both), Profile::MsiV9, 80);
+}
+
+#[test]
+fn stage_2_with_larger_granules_answers_alike() {
+    let pair = (Kind::EverythingStage2, Kind::Stage2);
+    alike_with(PageSize::K16, pair, Profile::Linux6_12, 120);
+    alike_with(PageSize::K64, pair, Profile::Linux6_12, 120);
+    alike_with(PageSize::K64, (Kind::Mmu500Stage2, Kind::Stage2), Profile::Linux6_12, 80);
+    // An MMU-401 has AArch64 for the sake of 64K.
+    alike_with(PageSize::K64, (Kind::Mmu401, Kind::Stage2), Profile::Linux6_12, 80);
 }
 
 /// Long descriptors of AArch32, under 32-bit kernels and before an AP806.

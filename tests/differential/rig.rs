@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     First,
     /// An SMMUv2 with everything: stage 1.
     Everything,
+    /// The same without stage 1.
+    EverythingStage2,
     /// An MMU-500 under a 32-bit kernel with large physical addresses: long descriptors of AArch32.
     Long,
     /// The same under one without: short descriptors.
@@ -61,7 +63,8 @@ impl Kind {
     }
 }
 
-/// What an access came to.
+/// What an access came to. Two SMMUs answer alike where these are equal, and those that only one of
+/// them can give are equal to nothing of the other's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Answer {
     /// It goes on, here.
@@ -74,8 +77,14 @@ pub(crate) enum Answer {
     AddressSize,
     /// F_ACCESS, FSR.AFF.
     AccessFlag,
-    /// Anything else.
-    Other,
+    /// A context fault of no class that both have.
+    OnlySecond(ContextFaultKind),
+    /// An event of no class that both have.
+    OnlyThird(EventKind),
+    /// Neither goes on nor is a context fault.
+    UntoldBySecond,
+    /// Neither goes on nor is an event.
+    UntoldByThird,
 }
 
 impl From<EventKind> for Answer {
@@ -85,7 +94,7 @@ impl From<EventKind> for Answer {
             EventKind::Permission => Self::Permission,
             EventKind::AddrSize => Self::AddressSize,
             EventKind::Access => Self::AccessFlag,
-            _ => Self::Other,
+            other => Self::OnlyThird(other),
         }
     }
 }
@@ -97,7 +106,7 @@ impl From<ContextFaultKind> for Answer {
             ContextFaultKind::Permission => Self::Permission,
             ContextFaultKind::AddressSize => Self::AddressSize,
             ContextFaultKind::AccessFlag => Self::AccessFlag,
-            _ => Self::Other,
+            other => Self::OnlySecond(other),
         }
     }
 }
@@ -137,7 +146,12 @@ fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
         (Smmu::from(smmu), window, DriverFacts::SmmuV2(facts))
     };
     let third = |idr0| {
-        let ids = IdRegisters { idr: [idr0, 0x273_0010, 0, 0x1414, 0, 0x74], iidr: 0, aidr: 1 };
+        let ids = IdRegisters {
+            idr: [idr0, 0x273_0010, 0, 0x1414, 0, 0x74],
+            iidr: 0,
+            aidr: 1,
+            mpamidr: 0,
+        };
         let retention = Retention::Everything;
         let implementation = v3::Implementation { ids, retention, ..v3::Implementation::default() };
         let smmu = SmmuV3::new(implementation);
@@ -158,6 +172,11 @@ fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
             second(description, SmmuVersion::V1, SmmuModel::Generic)
         }
         Kind::Everything => second(Description::EVERYTHING, SmmuVersion::V2, SmmuModel::Generic),
+        Kind::EverythingStage2 => {
+            let description =
+                Description { stage1: false, nested: false, ..Description::EVERYTHING };
+            second(description, SmmuVersion::V2, SmmuModel::Generic)
+        }
         Kind::Both => third(0xd44_101b),
         Kind::Stage2 => third(0xd44_1019),
     }
@@ -279,7 +298,12 @@ impl Rig {
                 waits_for: v2::WaitsFor::Resume(fault),
                 ..
             })) => fault.kind.into(),
-            _ => Answer::Other,
+            Outcome::Terminated(Terminated::V2(_)) | Outcome::Stalled(Stalled::V2(_)) => {
+                Answer::UntoldBySecond
+            }
+            Outcome::Terminated(Terminated::V3(_)) | Outcome::Stalled(Stalled::V3(_)) => {
+                Answer::UntoldByThird
+            }
         };
         self.iommu.fault_interrupt(0, &mut self.board);
         let _ = self.iommu.event_interrupt(0, &mut self.board);

@@ -47,7 +47,12 @@ impl Rig {
         map.place(ram, Target::Ram).expect("the only bank");
         // The recorded boards' SMMUs: both stages, or stage 2 only.
         let idr0 = if spec.second_stage { 0xd44_1019 } else { 0xd44_101b };
-        let ids = IdRegisters { idr: [idr0, 0x273_0010, 0, 0x1414, 0, 0x74], iidr: 0, aidr: 1 };
+        let ids = IdRegisters {
+            idr: [idr0, 0x273_0010, 0, 0x1414, 0, 0x74],
+            iidr: 0,
+            aidr: 1,
+            mpamidr: 0,
+        };
         let base = |index: u32| PhysAddr::new(0x905_0000 + u64::from(index) * SMMU_BYTES);
         for index in 0..spec.smmus {
             let registers = Span::from_size(base(index), SMMU_BYTES).expect("two pages");

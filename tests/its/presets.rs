@@ -4,6 +4,7 @@
 //! them hold under every preset, and under the one with chance from every seed.
 
 use passim::chosen::Chosen;
+use passim::docs::its::LIVES;
 use passim::input_error::SourceText;
 use passim::run::files::{find, run_with};
 use passim::script::Script;
@@ -51,8 +52,9 @@ fn linux_is_served_alike_under_every_preset() {
         let script = script(path);
         presets(4).for_each(|preset| holds(&script, preset));
     }
-    let whole = ["its/life.scn", "its/linux-6.12.scn", "its/msi-v9.scn", "its/attack.scn"];
-    for path in whole {
+    let lives = LIVES.map(|life| format!("its/{life}"));
+    let whole = ["its/linux-6.12.scn", "its/msi-v9.scn", "its/attack.scn"].map(str::to_owned);
+    for path in lives.iter().chain(&whole) {
         let script = script(&scenarios().join(path));
         // An even seed: EventIDs beyond a table are not cut, which the attack would show.
         presets(SEEDS).filter(is_even).for_each(|preset| holds(&script, preset));

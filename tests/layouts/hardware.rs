@@ -31,7 +31,7 @@ impl Board {
         let mut idr = IDR;
         idr[0] = idr0;
         let smmu = SmmuV3::new(Implementation {
-            ids: IdRegisters { idr, iidr: 0, aidr: AIDR },
+            ids: IdRegisters { idr, iidr: 0, aidr: AIDR, mpamidr: 0 },
             wires: Wires { event_queue: Some(IntId::new(106)), ..Wires::default() },
             gbpa: GBPA,
             ..Implementation::default()

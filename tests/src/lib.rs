@@ -11,3 +11,4 @@
 //! | `recordings` | does the model agree with recordings, and is a changed recording noticed? |
 
 pub mod machines;
+pub mod mutants;

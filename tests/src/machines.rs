@@ -100,31 +100,35 @@ const BUSES: usize = 0x40;
 
 /// Any machine.
 pub fn machines() -> impl Strategy<Value = Drawn> {
-    plans().prop_map(|plan| {
-        let text = plan.text();
-        let machine = Machine::parse(&SourceText::new("drawn.toml", text.as_str()));
-        let machine = machine.unwrap_or_else(|error| panic!("{error}\n{text}"));
-        Drawn { plan, text, machine }
-    })
+    plans(gics()).prop_map(|plan| plan.drawn())
 }
 
-/// Any plan.
-pub fn plans() -> impl Strategy<Value = Plan> {
+/// Any machine with a GICv3 and ITSs.
+pub fn machines_with_its() -> impl Strategy<Value = Drawn> {
+    plans(itss()).prop_map(|plan| plan.drawn())
+}
+
+/// Any plan with one of these interrupt controllers.
+pub fn plans(gics: impl Strategy<Value = Gic> + Clone + 'static) -> impl Strategy<Value = Plan> {
     let x86 = prop_oneof![3 => Just(false), 1 => Just(true)];
-    (1..=3usize, x86).prop_flat_map(|(smmus, x86)| {
+    (1..=3usize, x86).prop_flat_map(move |(smmus, x86)| {
         let slot = (0..smmus + usize::from(x86), slots());
         let slots = proptest::collection::vec(slot, 1..=8);
         let board = proptest::collection::vec((0..smmus, board_device()), 0..=2);
-        (Just((smmus, x86)), gics(), slots, board)
+        (Just((smmus, x86)), gics.clone(), slots, board)
             .prop_map(|((smmus, x86), gic, slots, board)| Plan { smmus, gic, x86, slots, board })
     })
 }
 
-fn gics() -> impl Strategy<Value = Gic> {
+fn gics() -> impl Strategy<Value = Gic> + Clone {
     prop_oneof![
         2 => proptest::collection::vec(1..=32u32, 1..=4).prop_map(Gic::Frames),
-        1 => (1..=2usize).prop_map(Gic::Its),
+        1 => itss(),
     ]
+}
+
+fn itss() -> impl Strategy<Value = Gic> + Clone {
+    (1..=2usize).prop_map(Gic::Its)
 }
 
 fn board_device() -> impl Strategy<Value = BoardDevice> {
@@ -144,6 +148,14 @@ fn slots() -> impl Strategy<Value = Slot> {
 }
 
 impl Plan {
+    /// The machine.
+    fn drawn(self) -> Drawn {
+        let text = self.text();
+        let machine = Machine::parse(&SourceText::new("drawn.toml", text.as_str()));
+        let machine = machine.unwrap_or_else(|error| panic!("{error}\n{text}"));
+        Drawn { plan: self, text, machine }
+    }
+
     /// The machine file.
     pub fn text(&self) -> String {
         let mut text = String::from("name = \"drawn\"\ncpus = 2\npage_size = \"4K\"\n\n");

@@ -86,6 +86,8 @@ pub struct Kernel {
     pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
     /// Devices whose interrupts an operation is changing.
     pub(crate) changing: BTreeSet<Endpoint>,
+    /// Functions whose removal waits for whoever uses them.
+    pub(crate) leaving: BTreeSet<passim_model::Rid>,
     /// What firmware says of virtual functions, ascending.
     pub(crate) virtuals: Vec<DeviceFacts>,
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
@@ -138,6 +140,7 @@ impl Kernel {
             ecam: boot.interrupts.ecam,
             devices: BTreeMap::new(),
             changing: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             virtuals: virtuals(boot.topology, boot.firmware),
             plain_files: Vec::new(),
             abandoned: 0,
@@ -212,6 +215,7 @@ impl Kernel {
                 _ => {}
             }
         }
+        self.go_on_with_removals(tasks);
     }
 
     /// Decides a call: its answer, and the tasks it leaves.

@@ -338,7 +338,8 @@ passim_model::rules! {
     /// EBUSY.
     REMOVE_IN_USE = "remove-in-use",
         "A device is removed while none of its files is open and, if it is the last that VFIO has of its group, the group's file is closed.",
-        "the kernel waits for the files to close; the model refuses instead of waiting for ever";
+        "4.6 vfio_del_group_dev, 6.12 vfio_unregister_group_dev: the kernel asks the user by the request \
+         eventfd and waits; the model says so at once, and removes the device when the files close";
     /// ERANGE.
     SRIOV_TOTAL = "sriov-total",
         "A physical function has no more virtual functions than its capability says.",

@@ -1,5 +1,6 @@
 //! Paths: what can be opened, read, written and followed.
 
+mod removal;
 mod virtuals;
 
 use crate::call::Answer;
@@ -11,7 +12,7 @@ use crate::process::Pid;
 use crate::rules;
 use crate::uapi::region;
 use passim_model::topology::BarKind;
-use passim_model::{Conflict, Endpoint, Errno, Host, Refusal, Rid};
+use passim_model::{Conflict, Errno, Host, Refusal, Rid};
 
 /// A plain file: its path. Its length and pages belong to the processes' memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -209,59 +210,6 @@ impl Kernel {
         self.let_go_of_messages(rid.into(), tasks, host);
         self.pci.unbind(rid);
         Ok(())
-    }
-
-    /// Takes a function away: what hot unplug does of itself, and a physical function when its
-    /// virtual ones are turned off.
-    // 6.12 pci-sysfs.c, remove_store: zero is taken and does nothing.
-    fn remove(&mut self, rid: Rid, value: &str, tasks: &mut Vec<Task>) -> Result<(), Refusal> {
-        if unsigned(value)? == 0 {
-            return Ok(());
-        }
-        self.judge_removal(rid)?;
-        if self.leads_to_others(rid) {
-            return Err(rules::NOT_MODELLED.refuse_for(Errno::EINVAL, Conflict::Device(rid)));
-        }
-        self.take_away(rid, tasks);
-        Ok(())
-    }
-
-    /// EBUSY if the kernel would wait for a user before it let go of the function.
-    pub(super) fn judge_removal(&self, rid: Rid) -> Result<(), Refusal> {
-        let in_use = rules::REMOVE_IN_USE.refuse_for(Errno::EBUSY, Conflict::Device(rid));
-        if self.devices.contains_key(&rid) {
-            return Err(in_use);
-        }
-        let number = self.iommu.group_of(rid);
-        if let Some(number) = number
-            && let Some(group) = self.groups.get(&number)
-            && (group.file.is_some() || group.container.is_some())
-        {
-            // 6.12 vfio/group.c, vfio_device_remove_group: the last one waits for the group's file.
-            let it = [Endpoint::from(rid)];
-            let functions = self.pci.vfio_members(number).map(Endpoint::from);
-            let served = functions.chain(self.platforms.vfio_members(number));
-            if served.eq(it) || self.iommu.group_devices(number).eq(it) {
-                return Err(in_use);
-            }
-        }
-        Ok(())
-    }
-
-    /// The function is gone.
-    pub(super) fn take_away(&mut self, rid: Rid, tasks: &mut Vec<Task>) {
-        self.pci.remove(rid);
-        tasks.extend(self.iommu.remove_device(rid).map(Task::Play));
-    }
-
-    /// Whether a bridge has functions behind it, which would go with it.
-    fn leads_to_others(&self, rid: Rid) -> bool {
-        let function = self.topology.function(rid);
-        // PCI-to-PCI bridge 1.2, 3.2.5.3: the secondary bus number is at 0x19.
-        let bridge = function.filter(|function| function.config_byte(0x0e) & 0x7f == 1);
-        let bus = bridge.map(|bridge| bridge.config_byte(0x19));
-        let mut others = self.topology.functions().iter();
-        others.any(|other| Some(other.rid.bus()) == bus && self.pci.exists(other.rid))
     }
 
     fn set_parameter(&mut self, name: &str, value: &str) -> Result<(), Refusal> {

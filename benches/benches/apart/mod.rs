@@ -18,7 +18,7 @@ pub(crate) fn smmu_like(rig: &mut Rig) -> SmmuV3 {
         rig.system.board.load(PhysAddr::new(SMMU + offset), width).expect("the SMMU answers")
     };
     let idr = core::array::from_fn(|index| load(4 * index as u64, Width::W32) as u32);
-    let ids = IdRegisters { idr, iidr: 0, aidr: load(0x1c, Width::W32) as u32 };
+    let ids = IdRegisters { idr, iidr: 0, aidr: load(0x1c, Width::W32) as u32, mpamidr: 0 };
     // CR1, CR2, STRTAB_BASE, STRTAB_BASE_CFG, CR0.
     let registers = [
         (0x28, Width::W32),

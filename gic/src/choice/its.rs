@@ -2,31 +2,33 @@
 //!
 //! | choice | `arch-strict` | `qemu` | `kvm-abi0` | `gic600` | `adversarial` |
 //! | --- | --- | --- | --- | --- | --- |
-//! | command errors | stall | skip | skip | stall | stall |
-//! | memory errors | stall | stall | skip | stall | stall |
+//! | command errors | stall | skip | skip | stall | drawn |
+//! | redistributors not reached | as encoded | as encoded | as encoded | its own | as encoded |
+//! | memory errors | stall | stall | skip | stall | drawn |
 //! | restart | Retry | any store | Retry | Retry | Retry |
-//! | unknown commands | error | skip | skip | error | error |
-//! | EventID beyond the table | ignored | ignored | ignored | ignored | by the seed |
-//! | MAPTI of a mapped event | keep | replace | keep | replace | replace |
+//! | unknown commands | error | skip | skip | error | drawn |
+//! | EventID beyond the table | ignored | ignored | ignored | ignored | drawn |
+//! | MAPTI of a mapped event | keep | replace | keep | replace | drawn |
 //! | MAPTI to an unmapped collection | allowed | allowed | allowed | allowed | allowed |
-//! | MAPD of a mapped device | keep | replace | replace | replace | replace |
-//! | table at MAPD | as it is | as it is | zeroed | as it is | as it is |
+//! | MAPD of a mapped device | keep | replace | replace | replace | drawn |
+//! | table at MAPD | as it is | as it is | zeroed | as it is | drawn |
 //! | Size of an unmapping MAPD | ignored | checked | ignored | ignored | ignored |
-//! | events of an unmapped collection | revive | revive | orphans | revive | revive |
+//! | events of an unmapped collection | revive | revive | orphans | revive | drawn |
 //! | INVALL | its collection | everywhere | its collection | its collection | its collection |
-//! | bases stored to while enabled | ignored | ignored | ignored | ignored | ignored |
-//! | CWRITER beyond the queue | ignored | stops | ignored | ignored | ignored |
+//! | bases stored to while enabled | ignored | ignored | ignored | ignored | drawn |
+//! | CWRITER beyond the queue | ignored | stops | ignored | ignored | drawn |
 //! | CREADR stored to | read-only | writable | read-only | read-only | read-only |
 //! | CBASER stored to | plain | plain | coarse | plain | plain |
-//! | Quiescent | when disabled | always | when idle | when disabled | when disabled |
+//! | Quiescent | when disabled | always | when idle | when disabled | drawn |
 //! | enabling without tables | takes place | takes place | ignored | takes place | takes place |
-//! | translations remembered | none | none | 4096 | 4096 | 16 |
+//! | translations remembered | none | none | 4096 | 4096 | drawn |
 //! | effects | at once | at once | at once | at once | up to the next SYNC |
 //!
 //! The columns of QEMU and KVM follow their sources; GIC-600's follows its manual where that
-//! speaks, and the architecture's plainest reading where it does not.
+//! speaks, and the architecture's plainest reading where it does not. What `adversarial` draws from
+//! is in [`adversarial`].
 
-use super::Preset;
+use super::{Preset, adversarial};
 
 /// What follows from a command that cannot be performed. IHI 0069 H 5.2 leaves it open.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -39,6 +41,18 @@ pub enum CommandErrors {
     /// The queue stops at the command: GITS_CREADR.Stalled.
     #[default]
     Stall,
+}
+
+/// A command for a redistributor that does not exist, or whose LPIs are off.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum TargetErrors {
+    /// As the architecture encodes errors: MAPC and MOVALL fail where there is no redistributor; LPIs
+    /// that are off are no error.
+    #[default]
+    Architecture,
+    /// As GIC-600, with syndromes of its own (101206_0003_04, pages 82 to 85). Those that a
+    /// redistributor finds do not stop the queue.
+    Gic600,
 }
 
 /// What follows from a queue or a table that memory does not answer for.
@@ -170,6 +184,8 @@ pub enum WriterBeyond {
     Ignored,
     /// Kept, and nothing is consumed until a good one is stored.
     Stops,
+    /// A good one is kept that nobody stored: the remainder by the size of the queue.
+    Wraps,
 }
 
 /// Stores to GITS_CREADR.
@@ -202,6 +218,9 @@ pub enum Quiescent {
     /// 1 while the ITS is disabled and everything it sent has arrived.
     #[default]
     WhenDisabled,
+    /// As [`WhenDisabled`](Self::WhenDisabled), and enabled, while there is no command to consume
+    /// and everything has arrived: UNKNOWN before GICv4.1.
+    WhenQuiet,
 }
 
 /// Enabling an ITS whose queue or tables are not valid.
@@ -236,7 +255,22 @@ pub enum Ordering {
     Late {
         /// The seed.
         seed: u64,
+        /// How soon.
+        haste: Haste,
     },
+}
+
+/// How soon what is late is done where no SYNC covers it. Time that passes does it all
+/// ([`Its::settle`](crate::Its::settle)).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Haste {
+    /// One in two steps and messages does one thing.
+    #[default]
+    Even,
+    /// One in sixteen.
+    Slow,
+    /// None.
+    Never,
 }
 
 /// The choices of an ITS that can be made differently.
@@ -244,6 +278,8 @@ pub enum Ordering {
 pub struct ItsChoices {
     /// Commands that cannot be performed.
     pub command_errors: CommandErrors,
+    /// Redistributors that commands do not reach.
+    pub target_errors: TargetErrors,
     /// Memory that does not answer.
     pub memory_errors: MemoryErrors,
     /// Going on after a stop.
@@ -289,6 +325,7 @@ impl Preset {
     pub fn its(self) -> ItsChoices {
         let strict = ItsChoices {
             command_errors: CommandErrors::Stall,
+            target_errors: TargetErrors::Architecture,
             memory_errors: MemoryErrors::Stall,
             restart: Restart::RetryBit,
             unknown_commands: UnknownCommands::Error,
@@ -340,13 +377,12 @@ impl Preset {
                 caching: Caching::Translations { lg2: 12 },
                 ..replacing
             },
-            Self::Gic600 => ItsChoices { caching: Caching::Translations { lg2: 12 }, ..replacing },
-            Self::Adversarial(seed) => ItsChoices {
-                event_beyond: if seed & 1 == 0 { EventBeyond::Ignored } else { EventBeyond::Cut },
-                caching: Caching::Translations { lg2: 4 },
-                ordering: Ordering::Late { seed },
+            Self::Gic600 => ItsChoices {
+                target_errors: TargetErrors::Gic600,
+                caching: Caching::Translations { lg2: 12 },
                 ..replacing
             },
+            Self::Adversarial(seed) => adversarial::its(seed, strict),
         }
     }
 }

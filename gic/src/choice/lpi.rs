@@ -1,6 +1,6 @@
 //! Choices of redistributors about LPIs. IHI 0069 H 5.1, 12.10, 12.11.
 
-use super::Preset;
+use super::{Preset, adversarial};
 
 /// When a redistributor reads the configuration of an LPI from memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -137,13 +137,13 @@ impl Preset {
                 move_to_disabled: MoveToDisabled::Lost,
                 ..plain
             },
-            Self::Gic600 => LpiChoices { pending_priority: PendingPriority::Sticks, ..plain },
-            Self::Adversarial(_) => LpiChoices {
-                config: ConfigRead::AtMapping,
+            // GIC-600AE TRM 101206_0003_04, page 83: MOVALL to where LPIs are off drops them.
+            Self::Gic600 => LpiChoices {
                 pending_priority: PendingPriority::Sticks,
-                register_invalidation: RegisterInvalidation::OnStep,
+                move_to_disabled: MoveToDisabled::Lost,
                 ..plain
             },
+            Self::Adversarial(seed) => adversarial::lpi(seed),
         }
     }
 }

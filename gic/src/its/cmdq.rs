@@ -58,9 +58,14 @@ impl Its {
     fn fail(&mut self, failure: Failure) {
         let choices = &self.implementation.choices;
         let stalls = match failure {
-            Failure::Command(_) => choices.command_errors == CommandErrors::Stall,
+            Failure::Command(error) => {
+                let stalling = choices.command_errors == CommandErrors::Stall;
+                stalling && !error.is_found_beyond_the_its()
+            }
             Failure::Memory(_) => choices.memory_errors == MemoryErrors::Stall,
         };
+        let reports = choices.command_errors == CommandErrors::Report;
+        let signalled = reports && matches!(failure, Failure::Command(_));
         let offset = self.registers.creadr;
         tracing::debug!(target: event::QUEUE, ?failure, offset, stalls, "failed");
         self.counters.errors += 1;
@@ -68,7 +73,7 @@ impl Its {
         if self.reports.len() == MOST_REPORTS {
             self.reports.pop_front();
         }
-        self.reports.push_back(Report { offset, failure, stalled: stalls });
+        self.reports.push_back(Report { offset, failure, stalled: stalls, signalled });
         if stalls {
             // CREADR stays at the command, so that software can put it right and retry.
             self.registers.stalled = true;

@@ -1,6 +1,7 @@
 //! Errors of commands, and their syndromes. IHI 0069 H 5.5.
 
 use super::command::Opcode;
+use super::wire::command::opcode;
 use core::fmt;
 use passim_model::PhysAddr;
 
@@ -29,6 +30,19 @@ pub enum Reason {
     IteInvalid,
     /// There is no such command here.
     Unsupported,
+    /// GIC-600's own: the redistributor does not exist. Of MOVALL, that which they leave.
+    NoTarget,
+    /// GIC-600's own: MOVALL to a redistributor that does not exist.
+    NoDestination,
+    /// GIC-600's own: the chip of the redistributor is offline. There is one chip here, so that no
+    /// command comes to this.
+    ChipOffline,
+    /// GIC-600's own: the LPIs of the redistributor are off. Of MOVALL, of that which they leave.
+    LpisOff,
+    /// GIC-600's own: MOVALL to a redistributor whose LPIs are off.
+    DestinationLpisOff,
+    /// GIC-600's own: the redistributor has no such LPI.
+    BeyondTarget,
 }
 
 impl Reason {
@@ -46,6 +60,13 @@ impl Reason {
             Self::IteInvalid => 0x10,
             // Implementation defined; Marvell's Odyssey has this value.
             Self::Unsupported => 0xff,
+            // GIC-600AE TRM 101206_0003_04, ITS command errors, pages 82 to 85.
+            Self::NoTarget => 0x20,
+            Self::NoDestination => 0x21,
+            Self::ChipOffline => 0x22,
+            Self::LpisOff => 0x23,
+            Self::DestinationLpisOff => 0x24,
+            Self::BeyondTarget => 0x26,
         }
     }
 }
@@ -65,6 +86,12 @@ impl Reason {
             Self::UnmappedCollection => "the collection is not mapped",
             Self::IteInvalid => "the event's collection is not mapped",
             Self::Unsupported => "no such command here",
+            Self::NoTarget => "the redistributor does not exist",
+            Self::NoDestination => "the redistributor they go to does not exist",
+            Self::ChipOffline => "the chip is offline",
+            Self::LpisOff => "the redistributor's LPIs are off",
+            Self::DestinationLpisOff => "LPIs are off where they go to",
+            Self::BeyondTarget => "the redistributor has no such LPI",
         }
     }
 }
@@ -79,6 +106,21 @@ pub struct CommandError {
 }
 
 impl CommandError {
+    /// Whether the queue goes on where others stop it. GIC-600AE TRM 101206_0003_04, pages 82 to 85,
+    /// column Stall: what a redistributor finds, not the ITS. MAPC to a core that does not exist is
+    /// found by the ITS.
+    pub(super) const fn is_found_beyond_the_its(self) -> bool {
+        match self.reason {
+            Reason::ChipOffline
+            | Reason::LpisOff
+            | Reason::DestinationLpisOff
+            | Reason::BeyondTarget
+            | Reason::NoDestination => true,
+            Reason::NoTarget => self.opcode == opcode::MOVALL,
+            _ => false,
+        }
+    }
+
     /// The 24-bit syndrome.
     pub const fn syndrome(self) -> u32 {
         // IHI 0069 H 5.5: CLEAR, whose number is 4, has 5 here.
@@ -127,6 +169,8 @@ pub struct Report {
     pub failure: Failure,
     /// Whether the queue stopped.
     pub stalled: bool,
+    /// Whether it is signalled to the system as an SError (GITS_TYPER.SEIS).
+    pub signalled: bool,
 }
 
 /// Why a message raised nothing.

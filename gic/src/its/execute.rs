@@ -8,11 +8,12 @@ use super::collection::NoCollection;
 use super::command::{Command, Source};
 use super::entry::{Dte, Ite};
 use super::error::{CommandError, Failure, Reason, Untranslated};
-use super::flight::Before;
+use super::flight::{Before, Late};
 use super::table::Missing;
 use crate::Cpu;
 use crate::choice::its::{
-    InvallScope, IttAtMapd, MapToUnmapped, RemapDevice, RemapEvent, SizeOfUnmap, UnmapCollection,
+    InvallScope, IttAtMapd, MapToUnmapped, Ordering, RemapDevice, RemapEvent, SizeOfUnmap,
+    TargetErrors, UnmapCollection,
 };
 use crate::v3::Packet;
 use passim_model::{DeviceId, IntId, Memory, PhysAddr, Span};
@@ -127,8 +128,8 @@ impl Its {
         if checked && bits > features.event_bits {
             return Err(Reason::SizeOrTargetOutOfRange.into());
         }
-        let mapped = features.layout.dte(memory.load_u64(at)?).is_some();
-        if dte.is_some() && mapped && choices.remap_device == RemapDevice::Keep {
+        let old = self.mapped_as(at, memory)?;
+        if dte.is_some() && old.is_some() && choices.remap_device == RemapDevice::Keep {
             return Ok(());
         }
         if let (Some(dte), IttAtMapd::Zeroed) = (dte, choices.itt_at_mapd) {
@@ -139,17 +140,26 @@ impl Its {
         }
         memory.store_u64(at, features.layout.spell_dte(dte, 0))?;
         self.cache.forget_all();
+        if choices.ordering != Ordering::AtOnce && old != dte {
+            self.flight.leave(device, old);
+        }
         for members in self.members.values_mut() {
             members.retain(|source| source.device != device);
         }
         Ok(())
     }
 
+    /// What a device table entry says.
+    fn mapped_as(&self, at: PhysAddr, memory: &Memory) -> Performed<Option<Dte>> {
+        Ok(self.implementation.features.layout.dte(memory.load_u64(at)?))
+    }
+
     /// IHI 0069 H 5.3, MAPC.
     fn mapc(&mut self, icid: u16, rdbase: u64, valid: bool, memory: &mut Memory) -> Performed {
         let new = self.target(rdbase).filter(|_| valid);
         if valid && new.is_none() {
-            return Err(Reason::SizeOrTargetOutOfRange.into());
+            let own = self.has_own_errors().then_some(Reason::NoTarget);
+            return Err(own.unwrap_or(Reason::SizeOrTargetOutOfRange).into());
         }
         let old = self.collection(icid, memory)?;
         self.set_collection(icid, new, memory)?;
@@ -159,14 +169,17 @@ impl Its {
         }
         match (old, new) {
             (Some(old), new) if Some(old) != new => {
-                self.send(old, Packet::Nothing, None, Some(Before::Collection(icid, true)));
+                let before = Late::Before(Before::Collection(icid, true));
+                self.send(old, Packet::Nothing, None, before);
             }
             (None, Some(new)) => {
-                self.send(new, Packet::Nothing, None, Some(Before::Collection(icid, false)));
+                let before = Late::Before(Before::Collection(icid, false));
+                self.send(new, Packet::Nothing, None, before);
             }
             _ => {}
         }
-        Ok(())
+        // The collection is mapped all the same.
+        new.map_or(Ok(()), |cpu| self.reaches(cpu))
     }
 
     /// The events of a collection lose it for good.
@@ -219,12 +232,15 @@ impl Its {
         self.cache.forget(source);
         self.join(source, old.map(|old| old.icid), Some(icid));
         if let (Some(old), Some(old_cpu)) = (old, old_cpu) {
-            let before = Before::Event(source, Some(IntId::new(old.intid)));
-            self.send(old_cpu, Packet::Nothing, Some(source), Some(before));
+            let before = Late::Before(Before::Event(source, Some(IntId::new(old.intid))));
+            self.send(old_cpu, Packet::Nothing, Some(source), before);
         }
         if let Some(cpu) = cpu {
-            let before = old.is_none().then_some(Before::Event(source, None));
-            self.send(cpu, Packet::Mapped(intid), Some(source), before);
+            let late = match old {
+                Some(_) => Late::No,
+                None => Late::Before(Before::Event(source, None)),
+            };
+            self.send(cpu, Packet::Mapped(intid), Some(source), late);
         }
         Ok(())
     }
@@ -245,11 +261,11 @@ impl Its {
         self.join(source, Some(ite.icid), Some(icid));
         let intid = IntId::new(ite.intid);
         if let Some(old) = old.filter(|old| *old != new) {
-            let before = Before::Event(source, Some(intid));
-            self.send(old, Packet::Move(intid, new), Some(source), Some(before));
+            let before = Late::Before(Before::Event(source, Some(intid)));
+            self.send(old, Packet::Move(intid, new), Some(source), before);
         }
         if old != Some(new) {
-            self.send(new, Packet::Mapped(intid), Some(source), None);
+            self.send(new, Packet::Mapped(intid), Some(source), Late::No);
         }
         Ok(())
     }
@@ -261,8 +277,8 @@ impl Its {
         self.implementation.features.layout.store_ite(at, None, 0, memory)?;
         self.cache.forget(source);
         self.join(source, ite.map(|ite| ite.icid), None);
-        let before = Before::Event(source, Some(intid));
-        self.send(cpu, Packet::ClearPending(intid), Some(source), Some(before));
+        let before = Late::Before(Before::Event(source, Some(intid)));
+        self.send(cpu, Packet::ClearPending(intid), Some(source), before);
         Ok(())
     }
 
@@ -276,9 +292,16 @@ impl Its {
     ) -> Performed {
         let (intid, cpu) = self.translate_named(source, memory)?;
         let packet = packet(intid);
+        if matches!(packet, Packet::SetPending(_) | Packet::ClearPending(_)) {
+            self.reaches(cpu)?;
+        }
+        let beyond = self.reach.get(cpu.index()).is_some_and(|reach| intid.get() >= *reach);
+        if beyond && self.has_own_errors() && matches!(packet, Packet::ClearPending(_)) {
+            return Err(Reason::BeyondTarget.into());
+        }
         let message = matches!(packet, Packet::SetPending(_));
-        let before = (!message).then_some(Before::Event(source, Some(intid)));
-        self.send(cpu, packet, Some(source), before);
+        let late = if message { Late::No } else { Late::Overtaken };
+        self.send(cpu, packet, Some(source), late);
         Ok(())
     }
 
@@ -293,13 +316,13 @@ impl Its {
         match self.implementation.choices.invall_scope {
             InvallScope::Everywhere => {
                 for cpu in (0..self.cpus).map(Cpu::new) {
-                    self.send(cpu, Packet::InvalidateAll, None, None);
+                    self.send(cpu, Packet::InvalidateAll, None, Late::Overtaken);
                 }
             }
             InvallScope::Collection => {
                 let cpu = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
-                let before = Before::Collection(icid, true);
-                self.send(cpu, Packet::InvalidateAll, None, Some(before));
+                self.reaches(cpu)?;
+                self.send(cpu, Packet::InvalidateAll, None, Late::Overtaken);
             }
         }
         Ok(())
@@ -307,18 +330,32 @@ impl Its {
 
     /// IHI 0069 H 5.3, MOVALL: what is pending at one redistributor, and no mapping.
     fn movall(&mut self, from: u64, to: u64) -> Performed {
-        let (from, to) = (self.target(from), self.target(to));
-        let (from, to) = from.zip(to).ok_or(Reason::ProcessorOutOfRange)?;
+        let own = self.has_own_errors();
+        let or = |theirs| if own { theirs } else { Reason::ProcessorOutOfRange };
+        let from = self.target(from).ok_or(or(Reason::NoTarget))?;
+        let to = self.target(to).ok_or(or(Reason::NoDestination))?;
+        self.reaches(from)?;
         if from != to {
-            self.send(from, Packet::MoveAll(to), None, None);
+            self.send(from, Packet::MoveAll(to), None, Late::Overtaken);
         }
-        Ok(())
+        self.reaches(to).map_err(|_| Reason::DestinationLpisOff.into())
     }
 
-    /// IHI 0069 H 5.3, SYNC: everything sent to the redistributor has arrived.
+    fn has_own_errors(&self) -> bool {
+        self.implementation.choices.target_errors == TargetErrors::Gic600
+    }
+
+    /// That the redistributor's LPIs are on, where it matters.
+    fn reaches(&self, cpu: Cpu) -> Performed {
+        let off = self.reach.get(cpu.index()) == Some(&0);
+        if off && self.has_own_errors() { Err(Reason::LpisOff.into()) } else { Ok(()) }
+    }
+
+    /// IHI 0069 H 5.3, SYNC: everything sent to the redistributor has arrived, and messages see every
+    /// command there was.
     fn sync(&mut self, rdbase: u64) {
         if let Some(cpu) = self.target(rdbase) {
-            let arrived = self.flight.drain_to(cpu);
+            let arrived = self.flight.synchronise(cpu);
             self.due.extend(arrived.into_iter().map(|packet| (packet.to, packet.packet)));
         }
     }

@@ -1,17 +1,22 @@
 //! Packets between the ITS and redistributors, and what messages may still see of the time before
 //! a command.
 //!
-//! The architecture promises the effect of a command only once a SYNC that names the redistributor
-//! is done (IHI 0069 H 5.2). Where [`Ordering::Late`](crate::choice::its::Ordering) is chosen,
-//! packets stay here until then, or until chance lets them arrive; and while the packet of a
-//! command is here, a message may be translated as before the command, as long as what it raises
-//! arrives before that packet does. Packets about one event arrive in the order in which they were
-//! sent; others may overtake, those about the same LPI of another event included.
+//! The architecture promises two things of a SYNC (IHI 0069 H 5.3, SYNC): everything for the
+//! redistributor that it names has arrived, and messages that come later see every command before
+//! it, whichever redistributor that was for. Where
+//! [`Ordering::Late`](crate::choice::its::Ordering) is chosen, packets stay here until a SYNC names
+//! their redistributor, or until chance lets them arrive. Until the next SYNC of any, a message may
+//! be translated as before a command whose packet is here, as long as what it raises arrives before
+//! that packet does; and as before a MAPD, which sends no packet. Packets about one event arrive in
+//! the order in which they were sent; others may overtake, those about the same LPI of another event
+//! included.
 
 use super::command::Source;
+use super::entry::Dte;
 use crate::Cpu;
+use crate::chance::Chance;
 use crate::v3::Packet;
-use passim_model::IntId;
+use passim_model::{DeviceId, IntId};
 
 /// What a message may still see.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,6 +27,17 @@ pub(super) enum Before {
     Collection(u16, bool),
 }
 
+/// What came before, or comes after, a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Late {
+    /// Messages do not overtake the packet.
+    No,
+    /// What a later message raises there may arrive first.
+    Overtaken,
+    /// A later message may be translated as before the command.
+    Before(Before),
+}
+
 /// A packet on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct InFlight {
@@ -29,50 +45,24 @@ pub(super) struct InFlight {
     pub(super) packet: Packet,
     /// The event it is about; `None` if it may be about any.
     pub(super) source: Option<Source>,
-    pub(super) before: Option<Before>,
+    pub(super) late: Late,
 }
 
-/// Chance, drawn from a seed.
-#[derive(Clone, Debug)]
-pub(super) struct Chance(u64);
-
-impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number (splitmix64).
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    /// True once in two.
-    pub(super) fn coin(&mut self) -> bool {
-        self.next() & 1 != 0
-    }
-
-    /// A number below `bound`, which is not 0.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-}
-
-/// Most packets on their way; the oldest arrives when there would be more.
+/// Most packets on their way, and most devices remembered as they were; the oldest goes when there
+/// would be more.
 const MOST: usize = 256;
 
 /// The packets on their way, in the order in which they were sent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flight {
     packets: Vec<InFlight>,
+    /// Devices as they were before a MAPD, which no SYNC has followed.
+    devices: Vec<(DeviceId, Option<Dte>)>,
 }
 
 impl Flight {
     pub(super) fn is_empty(&self) -> bool {
-        self.packets.is_empty()
+        self.packets.is_empty() && self.devices.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -85,26 +75,64 @@ impl Flight {
         (self.packets.len() > MOST).then(|| self.packets.remove(0))
     }
 
-    /// Everything for a redistributor, in order: a SYNC waits for it.
-    pub(super) fn drain_to(&mut self, cpu: Cpu) -> Vec<InFlight> {
+    /// A device is no longer mapped so.
+    pub(super) fn leave(&mut self, device: DeviceId, before: Option<Dte>) {
+        if self.devices.len() == MOST {
+            self.devices.remove(0);
+        }
+        self.devices.push((device, before));
+    }
+
+    /// How a device may have been mapped, by chance, before a MAPD that no SYNC has followed.
+    pub(super) fn device(&self, device: DeviceId, chance: &mut Chance) -> Option<Option<Dte>> {
+        let of = || self.devices.iter().filter(|(id, _)| *id == device);
+        let count = of().count();
+        if count == 0 {
+            return None;
+        }
+        of().nth(chance.below(count)).map(|(_, before)| *before)
+    }
+
+    /// Everything for a redistributor, in order: a SYNC waits for it. Of what messages saw before
+    /// commands, nothing is left.
+    pub(super) fn synchronise(&mut self, cpu: Cpu) -> Vec<InFlight> {
         let all = core::mem::take(&mut self.packets);
         let (arrived, rest) = all.into_iter().partition(|packet| packet.to == cpu);
         self.packets = rest;
+        for packet in &mut self.packets {
+            if matches!(packet.late, Late::Before(_)) {
+                packet.late = Late::No;
+            }
+        }
+        self.devices.clear();
         arrived
     }
 
-    /// Everything, in order.
-    pub(super) fn drain(&mut self) -> Vec<InFlight> {
-        core::mem::take(&mut self.packets)
+    /// Devices are as the table has them.
+    pub(super) fn forget_devices(&mut self) {
+        self.devices.clear();
     }
 
-    /// One packet, by chance: none that one before it, for the same redistributor and possibly the
-    /// same LPI, has to precede.
+    /// Everything, in an order that chance wants of those that are possible.
+    pub(super) fn drain(&mut self, chance: &mut Chance) -> Vec<InFlight> {
+        let mut arrived = Vec::with_capacity(self.packets.len());
+        while !self.is_empty() {
+            arrived.extend(self.take_one(chance));
+        }
+        arrived
+    }
+
+    /// By chance, takes one packet, or lets a device be as the table has it. No packet that one
+    /// before it, for the same redistributor and possibly the same LPI, has to precede.
     pub(super) fn take_one(&mut self, chance: &mut Chance) -> Option<InFlight> {
-        if self.packets.is_empty() {
+        if self.is_empty() {
             return None;
         }
-        let mut place = chance.below(self.packets.len());
+        let mut place = chance.below(self.packets.len() + self.devices.len());
+        if let Some(device) = place.checked_sub(self.packets.len()) {
+            self.devices.remove(device);
+            return None;
+        }
         // What has to precede a packet may itself have something that has to precede it.
         while let Some(earlier) = self.predecessor(place) {
             place = earlier;
@@ -129,7 +157,18 @@ impl Flight {
 
     /// The first packet on its way that lets a message see the time before its command.
     pub(super) fn before(&self, of: impl Fn(&Before) -> bool) -> Option<usize> {
-        self.packets.iter().position(|packet| packet.before.as_ref().is_some_and(&of))
+        self.packets.iter().position(|packet| match &packet.late {
+            Late::Before(before) => of(before),
+            Late::No | Late::Overtaken => false,
+        })
+    }
+
+    /// The first packet that what a message of `source` raises at `cpu` may overtake.
+    pub(super) fn overtaken(&self, source: Source, cpu: Cpu) -> Option<usize> {
+        self.packets.iter().position(|packet| {
+            let about = packet.source.is_none_or(|about| about == source);
+            packet.late == Late::Overtaken && packet.to == cpu && about
+        })
     }
 
     /// The packet at a place.

@@ -46,12 +46,13 @@ pub use features::Implementation;
 pub use features::PageSizes;
 pub use save::Saved;
 
-use crate::choice::its::Ordering;
+use crate::chance::Chance;
+use crate::choice::its::{Haste, Ordering};
 use crate::v3::Packet;
 use crate::{Cpu, Progress, Size};
 use cache::Cache;
 use command::Source;
-use flight::{Before, Chance, Flight, InFlight};
+use flight::{Flight, InFlight, Late};
 use passim_model::{Effect, IntId, Memory, event};
 use regs::{Consequence, Registers};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -60,6 +61,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub const ITS_BYTES: u64 = wire::offset::END;
 /// Offset of GITS_TRANSLATER, where messages are written to.
 pub const TRANSLATER: u64 = wire::offset::TRANSLATER;
+/// Of how many steps one lets something arrive that is slow.
+const SLOW: usize = 16;
 /// Most reports kept; the oldest is lost when there would be more.
 const MOST_REPORTS: usize = 64;
 
@@ -97,6 +100,8 @@ pub struct Counters {
 pub struct Its {
     implementation: Implementation,
     cpus: u16,
+    /// By CPU, the INTIDs below which its redistributor has LPIs; 0 while they are off.
+    reach: Vec<u32>,
     registers: Registers,
     /// Collections the ITS holds itself, by ICID.
     held: Vec<Option<Cpu>>,
@@ -118,7 +123,7 @@ impl Its {
         let implementation = implementation.in_range();
         let seed = match implementation.choices.ordering {
             Ordering::AtOnce => 0,
-            Ordering::Late { seed } => seed,
+            Ordering::Late { seed, .. } => seed,
         };
         Self {
             registers: Registers::reset(&implementation),
@@ -133,6 +138,15 @@ impl Its {
             counters: Counters::default(),
             implementation,
             cpus,
+            reach: vec![u32::MAX; usize::from(cpus)],
+        }
+    }
+
+    /// A redistributor has LPIs below this INTID from now on; 0 says that they are off. Until it is
+    /// said they have no end.
+    pub(crate) fn learn_reach(&mut self, cpu: Cpu, bound: u32) {
+        if let Some(reach) = self.reach.get_mut(cpu.index()) {
+            *reach = bound;
         }
     }
 
@@ -154,7 +168,10 @@ impl Its {
         tracing::trace!(target: event::REGISTER, offset, value, "store");
         match self.registers.store(offset, size, value, &self.implementation) {
             Consequence::None => {}
-            Consequence::Forget => self.cache.forget_all(),
+            Consequence::Forget => {
+                self.cache.forget_all();
+                self.flight.forget_devices();
+            }
         }
     }
 
@@ -175,7 +192,7 @@ impl Its {
 
     /// Lets everything arrive that is on its way, as it does in finite time without any SYNC.
     pub fn settle(&mut self) {
-        let arrived = self.flight.drain();
+        let arrived = self.flight.drain(&mut self.chance);
         self.due.extend(arrived.into_iter().map(|packet| (packet.to, packet.packet)));
     }
 
@@ -217,12 +234,12 @@ impl Its {
 
     /// Sends a packet: it arrives at once, or is on its way.
     #[inline]
-    fn send(&mut self, to: Cpu, packet: Packet, source: Option<Source>, before: Option<Before>) {
+    fn send(&mut self, to: Cpu, packet: Packet, source: Option<Source>, late: Late) {
         match self.implementation.choices.ordering {
             Ordering::AtOnce if packet == Packet::Nothing => {}
             Ordering::AtOnce => self.due.push((to, packet)),
             Ordering::Late { .. } => {
-                let crowded_out = self.flight.send(InFlight { to, packet, source, before });
+                let crowded_out = self.flight.send(InFlight { to, packet, source, late });
                 self.due.extend(crowded_out.map(|packet| (packet.to, packet.packet)));
             }
         }
@@ -230,7 +247,13 @@ impl Its {
 
     /// By chance, lets a packet arrive. Whether one did.
     fn let_one_arrive(&mut self) -> bool {
-        if !self.chance.coin() {
+        let now = match self.implementation.choices.ordering {
+            Ordering::AtOnce => true,
+            Ordering::Late { haste: Haste::Even, .. } => self.chance.coin(),
+            Ordering::Late { haste: Haste::Slow, .. } => self.chance.below(SLOW) == 0,
+            Ordering::Late { haste: Haste::Never, .. } => false,
+        };
+        if !now {
             return false;
         }
         let arrived = self.flight.take_one(&mut self.chance);

@@ -149,6 +149,7 @@ impl Registers {
             Quiescent::Always => true,
             Quiescent::WhenIdle => self.creadr == self.cwriter,
             Quiescent::WhenDisabled => !self.enabled && quiet,
+            Quiescent::WhenQuiet => quiet && (!self.enabled || self.creadr == self.cwriter),
         };
         Ctlr::ENABLED.flag(self.enabled) | Ctlr::QUIESCENT.flag(quiescent)
     }
@@ -264,6 +265,9 @@ impl Registers {
             return;
         }
         self.cwriter = Cwriter::OFFSET.in_place(value);
+        if beyond && choices.writer_beyond == WriterBeyond::Wraps {
+            self.cwriter %= self.queue_bytes();
+        }
         match choices.restart {
             Restart::RetryBit => {
                 if Cwriter::RETRY.is_set(value) {

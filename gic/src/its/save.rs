@@ -74,15 +74,17 @@ impl Its {
             let mappings =
                 Mappings::read(features.layout, Reading::ByDistance, tables, bits, memory)?;
             mappings.write(features.layout, tables, memory)?;
-            its.gather_members(&mappings);
         }
+        its.gather_members(memory);
         Ok(its)
     }
 
-    fn gather_members(&mut self, mappings: &Mappings) {
+    /// Which events each collection has; none if a table is not valid.
+    fn gather_members(&mut self, memory: &Memory) {
         if self.implementation.choices.unmap_collection != UnmapCollection::Orphans {
             return;
         }
+        let Ok(mappings) = self.mappings(memory) else { return };
         for (device, entry) in &mappings.devices {
             for (event, (_, icid)) in &entry.events {
                 let source = Source { device: *device, event: *event };

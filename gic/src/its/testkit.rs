@@ -4,7 +4,7 @@
 
 use super::{Arrival, Report};
 use crate::Size;
-use crate::choice::Preset;
+use crate::choice::{ItsChoices, Preset};
 use crate::v3::testkit as kit;
 use crate::v3::{Block, Implementation};
 use passim_model::{DeviceId, PhysAddr, Requester, StreamId};
@@ -81,6 +81,11 @@ impl Board {
         self.w64(ITS, 0x88, 0);
         self.w32(ITS, 0x00, 1);
         self.writer = 0;
+    }
+
+    /// What the ITS chooses.
+    pub(crate) fn choices(&self) -> ItsChoices {
+        self.gic.its()[0].implementation().choices
     }
 
     pub(crate) fn put(&mut self, at: u64, word: u64) {

@@ -4,7 +4,7 @@ use super::collection::NoCollection;
 use super::command::Source;
 use super::entry::{Dte, Ite};
 use super::error::Untranslated;
-use super::flight::{Before, InFlight};
+use super::flight::{Before, InFlight, Late};
 use super::table::Missing;
 use super::wire::offset;
 use super::{Arrival, Its};
@@ -67,11 +67,18 @@ impl Its {
                 found
             }
         };
-        self.send(cpu, Packet::SetPending(intid), Some(source), None);
-        Ok((intid, cpu))
+        let ahead = self.flight.overtaken(source, cpu);
+        match ahead.filter(|_| self.chance.coin()) {
+            Some(place) => Ok(self.raise_before(place, source, intid, cpu)),
+            None => {
+                self.send(cpu, Packet::SetPending(intid), Some(source), Late::No);
+                Ok((intid, cpu))
+            }
+        }
     }
 
-    /// By chance, translates as before a command whose packet has not arrived.
+    /// By chance, translates as before a command that no SYNC has followed. What comes to nothing
+    /// either way is said as it is now.
     fn raise_as_before(
         &mut self,
         source: Source,
@@ -80,11 +87,16 @@ impl Its {
         let of_event =
             self.flight.before(|before| matches!(before, Before::Event(of, _) if *of == source));
         if let Some(place) = of_event.filter(|_| self.chance.coin()) {
-            let InFlight { to, before, .. } = *self.flight.at(place)?;
-            let Some(Before::Event(_, Some(intid))) = before else {
+            let InFlight { to, late, .. } = *self.flight.at(place)?;
+            let Late::Before(Before::Event(_, Some(intid))) = late else {
                 return Some(Err(Untranslated::UnmappedEvent));
             };
             return Some(Ok(self.raise_before(place, source, intid, to)));
+        }
+        if let Some(before) = self.flight.device(source.device, &mut self.chance)
+            && self.chance.coin()
+        {
+            return self.raise_from(before, source, memory);
         }
         let (_, ite) = self.event(source, memory).ok()?;
         let ite = ite?;
@@ -92,13 +104,28 @@ impl Its {
             .flight
             .before(|before| matches!(before, Before::Collection(icid, _) if *icid == ite.icid));
         let place = of_collection.filter(|_| self.chance.coin())?;
-        let InFlight { to, before, .. } = *self.flight.at(place)?;
-        match before {
-            Some(Before::Collection(_, true)) => {
+        let InFlight { to, late, .. } = *self.flight.at(place)?;
+        match late {
+            Late::Before(Before::Collection(_, true)) => {
                 Some(Ok(self.raise_before(place, source, IntId::new(ite.intid), to)))
             }
             _ => Some(Err(Untranslated::UnmappedCollection)),
         }
+    }
+
+    /// Translates a message of a device that was mapped so before a MAPD: with the table of then,
+    /// as that is in memory now.
+    fn raise_from(
+        &mut self,
+        before: Option<Dte>,
+        source: Source,
+        memory: &Memory,
+    ) -> Option<Result<(IntId, Cpu), Untranslated>> {
+        let Some(dte) = before else { return Some(Err(Untranslated::UnmappedDevice)) };
+        let (_, ite) = self.event_of(dte, source, memory).ok()?;
+        let (intid, cpu) = self.place_of(ite, memory).ok()?;
+        self.send(cpu, Packet::SetPending(intid), Some(source), Late::No);
+        Some(Ok((intid, cpu)))
     }
 
     fn raise_before(
@@ -109,7 +136,7 @@ impl Its {
         to: Cpu,
     ) -> (IntId, Cpu) {
         let packet = Packet::SetPending(intid);
-        let packet = InFlight { to, packet, source: Some(source), before: None };
+        let packet = InFlight { to, packet, source: Some(source), late: Late::No };
         self.flight.send_before(place, packet);
         (intid, to)
     }
@@ -121,6 +148,11 @@ impl Its {
         memory: &Memory,
     ) -> Result<(IntId, Cpu), Untranslated> {
         let (_, ite) = self.event(source, memory)?;
+        self.place_of(ite, memory)
+    }
+
+    /// The LPI and CPU of an interrupt translation entry.
+    fn place_of(&self, ite: Option<Ite>, memory: &Memory) -> Result<(IntId, Cpu), Untranslated> {
         let ite = ite.ok_or(Untranslated::UnmappedEvent)?;
         match self.collection(ite.icid, memory) {
             Ok(Some(cpu)) => Ok((IntId::new(ite.intid), cpu)),
@@ -163,6 +195,16 @@ impl Its {
         memory: &Memory,
     ) -> Result<(PhysAddr, Option<Ite>), Untranslated> {
         let dte = self.device(source.device, memory)?;
+        self.event_of(dte, source, memory)
+    }
+
+    /// As [`Its::event`], of a device that is mapped so.
+    fn event_of(
+        &self,
+        dte: Dte,
+        source: Source,
+        memory: &Memory,
+    ) -> Result<(PhysAddr, Option<Ite>), Untranslated> {
         let mut n = u64::from(source.event.get());
         if n >> dte.bits != 0 {
             match self.implementation.choices.event_beyond {

@@ -183,13 +183,10 @@ impl Distributor {
                     }
                 }
             }
-            // IHI 0069 H 12.9: these take 16 bits too.
-            (gicd::SETSPI_NSR | gicd::SETSPI_SR, Size::Half | Size::Word) => {
-                self.message(size.cut(value), true);
-            }
-            (gicd::CLRSPI_NSR | gicd::CLRSPI_SR, Size::Half | Size::Word) => {
-                self.message(size.cut(value), false);
-            }
+            // IHI 0069 H 12.9: these take 16 bits too. GICD_SETSPI_SR and GICD_CLRSPI_SR ignore what
+            // is stored while GICD_CTLR.DS is 1 (DDI 0601 2025-09), which it always is here.
+            (gicd::SETSPI_NSR, Size::Half | Size::Word) => self.message(size.cut(value), true),
+            (gicd::CLRSPI_NSR, Size::Half | Size::Word) => self.message(size.cut(value), false),
             (_, Size::Word) => self.store_word(at, value as u32),
             _ => {}
         }

@@ -118,6 +118,11 @@ impl Lpis {
         (intid < self.bound).then(|| intid.checked_sub(FIRST_LPI)).flatten()
     }
 
+    /// INTIDs below this exist.
+    pub(crate) fn bound(&self) -> u32 {
+        self.bound
+    }
+
     /// Whether the LPI exists.
     pub(crate) fn exists(&self, intid: u32) -> bool {
         self.number(intid).is_some()

@@ -169,14 +169,16 @@ impl GicV3 {
         };
         let redistributors = implementation.affinities.iter().enumerate().map(redistributor);
         let cpus = implementation.affinities.len() as u16;
-        Self {
+        let mut gic = Self {
             redistributors: redistributors.collect(),
             its: implementation.its.iter().map(|spec| Its::new(*spec, cpus)).collect(),
             interfaces: vec![CpuInterface::new(intid_bits); implementation.affinities.len()],
             distributor,
             counters: Counters::default(),
             implementation,
-        }
+        };
+        (0..cpus).for_each(|n| gic.tell_reach(Cpu::new(n)));
+        gic
     }
 
     /// What the GIC is built as; numbers out of range have been put right.
@@ -233,12 +235,22 @@ impl GicV3 {
                         other.store_propbaser(propbaser);
                     }
                 }
+                self.tell_reach(cpu);
             }
             Block::Its(n) => {
                 if let Some(its) = self.its.get_mut(usize::from(n)) {
                     its.store(offset, size, value);
                 }
             }
+        }
+    }
+
+    /// ITSs learn which LPIs a CPU's redistributor has.
+    pub(super) fn tell_reach(&mut self, cpu: Cpu) {
+        let place = self.redistributors.get(cpu.index());
+        let bound = place.and_then(|place| place.lpis.as_ref()).map_or(0, |lpis| lpis.bound());
+        for its in &mut self.its {
+            its.learn_reach(cpu, bound);
         }
     }
 

@@ -4,6 +4,7 @@ use super::cpu::CpuInterface;
 use super::dist::Distributor;
 use super::redist::SavedRedistributor;
 use super::{GicV3, Implementation};
+use crate::Cpu;
 use crate::its::image::ImageError;
 use crate::its::{self, Its};
 use passim_model::Memory;
@@ -52,6 +53,7 @@ impl GicV3 {
         for (place, saved) in gic.redistributors.iter_mut().zip(&saved.redistributors) {
             place.restore(saved, memory);
         }
+        (0..cpus).for_each(|n| gic.tell_reach(Cpu::new(n)));
         Ok(gic)
     }
 }

@@ -80,6 +80,13 @@ fn spis_by_message() {
         board.w32(D, 0x40, stray);
     }
     assert_eq!(board.gic.busy(cpu(0)), []);
+    // GICD_SETSPI_SR and GICD_CLRSPI_SR: nothing, as there is one Security state.
+    edge(&mut board, 40, 0);
+    board.w32(D, 0x50, 40);
+    assert_eq!(board.waiting(0), None);
+    board.w32(D, 0x40, 40);
+    board.w32(D, 0x58, 40);
+    assert_eq!(board.waiting(0), Some(40));
     let mut without = Board::new(Preset::Qemu);
     edge(&mut without, 40, 0);
     without.w32(D, 0x40, 40);

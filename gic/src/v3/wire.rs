@@ -9,8 +9,6 @@ pub(crate) mod gicd {
     pub(crate) const IIDR: u64 = 0x0008;
     pub(crate) const SETSPI_NSR: u64 = 0x0040;
     pub(crate) const CLRSPI_NSR: u64 = 0x0048;
-    pub(crate) const SETSPI_SR: u64 = 0x0050;
-    pub(crate) const CLRSPI_SR: u64 = 0x0058;
     pub(crate) const IPRIORITYR: u64 = 0x0400;
     pub(crate) const ITARGETSR: u64 = 0x0800;
     pub(crate) const ICFGR: u64 = 0x0c00;

@@ -15,7 +15,7 @@ use crate::op::{Form, Op};
 use crate::run::files::{ScenarioReport, bless_file, find, run_with};
 use crate::run::junit;
 use crate::script::Script;
-use crate::system::{Lost, LostCommand};
+use crate::system::Lost;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,9 +52,9 @@ pub(super) struct Arguments {
     /// What chance is drawn from, for --gic adversarial
     #[arg(long, value_name = "NUMBER", requires = "gic")]
     seed: Option<u64>,
-    /// A command of Linux's ITS driver that the ITS does not see, such as SYNC:5, the fifth SYNC
-    /// since the machine was built
-    #[arg(long, value_name = "COMMAND:N", value_parser = lost, conflicts_with = "bless")]
+    /// A command that an ITS does not see, such as SYNC:5, the fifth SYNC since the machine was
+    /// built, or SYNC:5@1, that of the second ITS
+    #[arg(long, value_name = "COMMAND:N", conflicts_with = "bless")]
     lose: Option<Lost>,
 }
 
@@ -67,14 +67,6 @@ impl Arguments {
         })?;
         Ok(Chosen { gic, lost: self.lose, ..chosen })
     }
-}
-
-fn lost(text: &str) -> Result<Lost, String> {
-    let kind = |name: &str| LostCommand::ALL.into_iter().find(|kind| kind.name() == name);
-    let found = text.split_once(':').and_then(|(name, nth)| {
-        Some(Lost { command: kind(name)?, nth: nth.parse().ok().filter(|nth| *nth > 0)? })
-    });
-    found.ok_or_else(|| "say INV:N, INVALL:N or SYNC:N, with N from 1".to_owned())
 }
 
 /// What a scenario may say.

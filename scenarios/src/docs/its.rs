@@ -1,8 +1,11 @@
-//! Which commands of Linux's ITS driver are needed: found by losing each of them once.
+//! Which commands of an ITS's driver are needed: found by losing each of them once.
+
+mod why;
 
 use std::path::Path;
 
 use passim_gic::choice::Preset;
+use passim_gic::choice::adversarial::{DRAWN, LATE};
 
 use super::table;
 use crate::chosen::Chosen;
@@ -12,9 +15,14 @@ use crate::run::Runner;
 use crate::run::files::run_with;
 use crate::script::Script;
 use crate::system::{Lost, LostCommand};
+use why::Step;
+pub use why::Why;
 
 /// Most seeds that are tried before a command counts as not missed.
 pub const SEEDS: u64 = 32;
+
+/// The lives whose commands are lost, below `scenarios/files/its`.
+pub const LIVES: [&str; 3] = ["life.scn", "life-two-its.scn", "life-by-hand.scn"];
 
 /// A command that was lost, and what came of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,8 +33,12 @@ pub struct Loss {
     pub line: u64,
     /// What is said on that line.
     pub operation: String,
+    /// What the command says.
+    pub says: String,
     /// The command before it.
     pub after: String,
+    /// Whether it is needed, by what comes after it.
+    pub why: Why,
     /// The first seed under which something else happens than the scenario says, and what.
     pub missed: Option<Missed>,
 }
@@ -42,7 +54,7 @@ pub struct Missed {
     pub actual: String,
 }
 
-/// Loses every INV, INVALL and SYNC of a scenario, one at a time.
+/// Loses every command of a scenario, one at a time.
 ///
 /// # Errors
 /// What running it refuses.
@@ -72,31 +84,71 @@ fn missed(script: &Script, lost: Lost) -> Result<Option<Missed>, InputError> {
 /// The commands that can be lost, in the order in which they are sent.
 fn sent(script: &Script) -> Result<Vec<Loss>, InputError> {
     let mut runner = Runner::new();
-    let (mut known, mut found) = (0, Vec::new());
-    let mut counts = [0; LostCommand::ALL.len()];
+    let (mut steps, mut found) = (Vec::new(), Vec::new());
+    let mut known: Vec<Vec<[u64; 4]>> = Vec::new();
     for block in script.blocks() {
         let op = Op::read(script.source(), &block.invocation)?;
+        let operation = op.to_string();
         runner.perform(&op).map_err(|error| error.at(script, block))?;
-        let commands = runner.its_commands();
-        for n in known..commands.len() {
-            let number = commands[n][0] & 0xff;
-            let kinds = LostCommand::ALL.into_iter().zip(&mut counts);
-            let Some((command, count)) = { kinds }.find(|(kind, _)| kind.number() == number) else {
-                continue;
-            };
-            *count += 1;
-            let before = n.checked_sub(1).map_or_else(String::new, |n| text(&commands[n]));
-            found.push(Loss {
-                lost: Lost { command, nth: *count },
-                line: script.line_of(block),
-                operation: op.to_string(),
-                after: before,
-                missed: None,
-            });
+        steps.extend(configured(&operation));
+        let now = runner.its_commands();
+        known.resize(now.len(), Vec::new());
+        for (its, commands) in (0u16..).zip(&now) {
+            let old = &mut known[usize::from(its)];
+            for (n, words) in commands.iter().enumerate().skip(old.len()) {
+                steps.push(Step::Told { its, words: *words });
+                let Some(command) = LostCommand::numbered(words[0] & 0xff) else { continue };
+                let of_kind = commands[..=n].iter().filter(|it| it[0] & 0xff == command.number());
+                let before = n.checked_sub(1).map(|n| text(&commands[n]));
+                let lost = Lost { its, command, nth: of_kind.count() as u32 };
+                let line = script.line_of(block);
+                let operation = operation.clone();
+                found.push((steps.len() - 1, lost, line, operation, text(words), before));
+            }
+            old.clone_from(commands);
         }
-        known = commands.len();
+        steps.extend(looked(&operation));
     }
-    Ok(found)
+    let losses = found.into_iter().filter_map(|(n, lost, line, operation, says, before)| {
+        let (why, after) = (why::why(&steps, n)?, before.unwrap_or_default());
+        Some(Loss { lost, line, operation, says, after, why, missed: None })
+    });
+    Ok(losses.collect())
+}
+
+/// Whether an operation enables LPIs or disables them: a vector of a device, or a byte in the table.
+fn configured(operation: &str) -> Option<Step> {
+    let (verb, rest) = operation.split_once(' ').unwrap_or((operation, ""));
+    let enabled = match verb {
+        "enable" => true,
+        "disable" => false,
+        // The kernel's own devices.
+        "machine" => true,
+        "lpi" => {
+            let value = rest.split_once("value=0x")?.1;
+            u8::from_str_radix(value.split(' ').next()?, 16).ok()? & 1 != 0
+        }
+        _ => return None,
+    };
+    Some(Step::Configured { enabled })
+}
+
+/// Whether an operation shows what messages come to, or lets time pass.
+fn looked(operation: &str) -> Option<Step> {
+    let event = |key: &str| {
+        let mut words = operation.split(' ');
+        let said = words.find_map(|word| word.strip_prefix(key))?;
+        let hexadecimal = said.strip_prefix("0x").map(|digits| u64::from_str_radix(digits, 16));
+        hexadecimal.unwrap_or_else(|| said.parse()).ok()
+    };
+    match operation.split(' ').next()? {
+        "raise" => Some(Step::Look { event: event("vector=") }),
+        "write" => Some(Step::Look { event: event("value=") }),
+        "message" => Some(Step::Look { event: event("event=") }),
+        "take" | "pending" => Some(Step::Look { event: None }),
+        "settle" => Some(Step::Time),
+        _ => None,
+    }
 }
 
 /// `MAPTI of device 0x10 event 0`.
@@ -105,29 +157,57 @@ fn text(command: &[u64; 4]) -> String {
     let of = |name: &str| format!("{name} of device {device:#x} event {event}");
     match command[0] & 0xff {
         0x01 => of("MOVI"),
-        0x05 => "SYNC".to_owned(),
+        0x03 => of("INT"),
+        0x04 => of("CLEAR"),
+        0x05 => format!("SYNC of {:#x}", command[2] >> 16 & 0xf_ffff_ffff),
         0x08 if command[2] >> 63 == 0 => format!("MAPD without V of device {device:#x}"),
         0x08 => format!("MAPD of device {device:#x}"),
+        0x09 if command[2] >> 63 == 0 => format!("MAPC without V of {}", command[2] & 0xffff),
         0x09 => format!("MAPC of collection {}", command[2] & 0xffff),
         0x0a => of("MAPTI"),
+        0x0b => of("MAPI"),
         0x0c => of("INV"),
         0x0d => format!("INVALL of collection {}", command[2] & 0xffff),
+        0x0e => "MOVALL".to_owned(),
         0x0f => of("DISCARD"),
         other => format!("command {other:#x}"),
     }
 }
 
-/// The table of the documentation; `root` is the project's.
+/// The tables of the documentation, a life each; `root` is the project's.
 pub(super) fn synchronisation(root: &Path) -> Result<String, InputError> {
-    let path = root.join("scenarios/files/its/life.scn");
-    let script = Script::parse(SourceText::read(&path)?)?;
-    let rows = losses(&script)?.into_iter().map(|loss| {
-        let Loss { lost: Lost { command, nth }, line, operation, after, missed } = loss;
-        let seen = missed.map_or_else(
-            || "not missed".to_owned(),
-            |Missed { seed, line, actual }| format!("seed {seed}, line {line}: `{actual}`"),
-        );
-        vec![format!("{}:{nth}", command.name()), after, format!("{line}: `{operation}`"), seen]
+    let lives = LIVES.map(|life| {
+        let path = root.join("scenarios/files/its").join(life);
+        let script = Script::parse(SourceText::read(&path)?)?;
+        let rows = losses(&script)?.into_iter().map(|loss| {
+            let Loss { lost, line, operation, says, after, why, missed } = loss;
+            let seen = missed.map_or_else(
+                || "nothing".to_owned(),
+                |Missed { seed, line, actual }| format!("seed {seed}, line {line}: `{actual}`"),
+            );
+            let says = if after.is_empty() { says } else { format!("{says}, after {after}") };
+            let needed = if why.needed { "yes" } else { "no" };
+            let why = format!("{needed}: {}", why.text);
+            vec![lost.to_string(), says, format!("{line}: `{operation}`"), why, seen]
+        });
+        let head = &["lost", "which is", "sent by line", "needed", "what is seen without it"];
+        let link = format!("[{life}](../scenarios/files/its/{life})");
+        Ok(format!("{link}\n\n{}", table(head, rows)))
     });
-    Ok(table(&["lost", "which follows", "sent by line", "without it"], rows))
+    Ok(lives.into_iter().collect::<Result<Vec<_>, InputError>>()?.join("\n"))
+}
+
+/// What the preset with chance draws.
+pub(super) fn drawn() -> String {
+    let once = DRAWN.iter().map(|point| {
+        let home = format!("[`{}`](../gic/src/choice/{}.rs)", point.home, point.room);
+        vec![point.point.to_owned(), point.values.join(", "), home]
+    });
+    let each = LATE.iter().map(|point| {
+        let home = format!("[`{0}`](../gic/src/its/{0}.rs)", point.room);
+        vec![point.of.to_owned(), point.until.to_owned(), home]
+    });
+    let once = table(&["left open", "drawn once, with the seed", "where"], once);
+    let each = table(&["command", "drawn each time: until a SYNC covers it", "where"], each);
+    format!("{once}\n{each}")
 }

@@ -12,6 +12,8 @@ mod smmuv2;
 mod smmuv3;
 mod sriov;
 
+pub(crate) use smmuv3::set_smmu_choice;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;

@@ -107,6 +107,16 @@ pub(super) struct Known {
     pub(super) streams: Vec<StreamId>,
 }
 
+/// Which of its StreamIDs the transactions of the function at `rid` carry: the last, where a bridge
+/// to conventional PCI answers for it; its own otherwise.
+// PCI Express to PCI/PCI-X Bridge Specification 1.0, 2.3: the bridge takes ownership of what comes
+// from a conventional bus and sends it on under its secondary bus number, device 0, function 0.
+pub(super) fn sent_under(hierarchy: &Hierarchy, rid: Rid, streams: &[StreamId]) -> StreamId {
+    let answered_for = hierarchy.message_alias(rid) != rid;
+    let stream = if answered_for { streams.last() } else { streams.first() };
+    *stream.expect("a function has at least one")
+}
+
 /// The SMMU and the StreamIDs of the function at `rid`; the alias that leads to another SMMU than
 /// the function itself, if one does.
 pub(super) fn streams(hierarchy: &Hierarchy, ids: &Ids, rid: Rid) -> Result<Known, Rid> {

@@ -1,4 +1,5 @@
 use passim_gic::choice::Preset;
+use passim_gic::choice::its::CommandErrors;
 use passim_model::{IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
 
 use super::{
@@ -193,6 +194,18 @@ fn a_gicv3_chooses_as_its_preset_says() {
     let error = with("preset = \"gic600\"\nseed = 7").unwrap_err();
     assert_eq!(error.to_string(), "m.toml:16:8: only a preset with chance has a seed");
     assert_eq!(error.hint(), "`adversarial` does");
+    let built = |lines: &str| {
+        let Gic::Its(gic) = with(lines).unwrap() else { panic!("no ITS") };
+        (gic.built.command_errors, gic.built.event_bits, gic.built.direct_lpi)
+    };
+    assert_eq!(built(""), (None, None, None));
+    let said = built("command_errors = \"report\"\nevent_bits = 5\ndirect_lpi = true");
+    assert_eq!(said, (Some(CommandErrors::Report), Some(5), Some(true)));
+    let error = with("command_errors = \"panic\"").unwrap_err();
+    assert_eq!(error.to_string(), "m.toml:15:18: `command-errors` has no value `panic`");
+    assert_eq!(error.hint(), "it takes ignore, report, stall");
+    let error = with("event_bits = 33").unwrap_err();
+    assert_eq!(error.to_string(), "m.toml:15:14: `event-bits` has no value `33`");
 }
 
 #[test]

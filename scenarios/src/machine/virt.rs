@@ -13,8 +13,8 @@ use super::check::{self, Flaw};
 use super::hierarchy;
 use super::ids::Ids;
 use super::{
-    Bar, CONFIG_BYTES, Function, Gic, GicIts, GicV2m, HeldVector, Iommu, Isolation, Machine,
-    Parameters, Reserved, ReservedKind, SmmuV3, SmmuWires, V2mFrame,
+    Bar, CONFIG_BYTES, Function, Gic, GicBuilt, GicIts, GicV2m, HeldVector, Iommu, Isolation,
+    Machine, Parameters, Reserved, ReservedKind, SmmuV3, SmmuWires, V2mFrame,
 };
 use crate::chosen::Overrides;
 use crate::input_error::{InputError, InputKind};
@@ -135,6 +135,7 @@ fn its() -> Gic {
         spis: board::SPIS,
         // The registers and table entries of the recordings are QEMU's.
         preset: Preset::Qemu,
+        built: GicBuilt::default(),
     })
 }
 
@@ -160,7 +161,12 @@ fn smmu(idr0: u32) -> SmmuV3 {
         board::SMMU_WIRES.map(|wire| Some(IntId::new(wire)));
     SmmuV3 {
         base: board::SMMU,
-        ids: IdRegisters { idr: [idr0, idr1, idr2, idr3, idr4, idr5], iidr: 0, aidr: board::AIDR },
+        ids: IdRegisters {
+            idr: [idr0, idr1, idr2, idr3, idr4, idr5],
+            iidr: 0,
+            aidr: board::AIDR,
+            mpamidr: 0,
+        },
         wired: SmmuWires { event_queue, pri_queue, command_sync, global_error },
         retention: Retention::default(),
         caches: Caches::VIRT,
@@ -208,6 +214,7 @@ fn functions(topology: &Topology, iommu: &Iommu) -> Result<Vec<Function>, InputE
         let known = hierarchy::streams(&hierarchy, &ids, rid)
             .map_err(|alias| at(line_of(rid), format!("{alias} is behind another SMMU")))?;
         function.streams = known.streams;
+        function.stream = hierarchy::sent_under(&hierarchy, rid, &function.streams);
         (function.its, function.device_id) = ids.message(hierarchy.message_alias(rid));
     }
     for line in topology.interrupts.iter().filter(|line| line.is_msi()) {
@@ -252,6 +259,7 @@ fn function(device: &PciDevice, config: &PciConfig) -> Option<Function> {
         reset_method: config.reset_method.clone(),
         smmu: Some(0),
         streams: vec![StreamId::new(own)],
+        stream: StreamId::new(own),
         device_id: DeviceId::new(own),
         its: 0,
         reserved: Vec::new(),

@@ -1,5 +1,6 @@
 //! Operations of software that programs an SMMUv3 by hand, and of devices behind it: the names are
-//! those of IHI 0070. Everything becomes bytes in memory, stores to registers, and transactions.
+//! those of IHI 0070. Everything becomes bytes in memory, stores to registers, and transactions. Those
+//! an SMMUv2 takes as well; its registers are stored to by address.
 
 use passim_model::{Iova, Perms, PhysAddr};
 
@@ -80,7 +81,7 @@ operations! {
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",
     }
-    /// A device asks for one access; shows where it goes, or why it does not.
+    /// A device asks for one access of an SMMU of any kind; shows where it goes, or why it does not.
     Transaction = "transaction" {
         /// StreamID.
         key sid: u32 = "sid",
@@ -96,6 +97,25 @@ operations! {
         opt size: Number = "size",
         /// Whether the device says that the address is translated already: ATS.
         opt translated: YesNo = "translated",
+        /// Whether it is of a kind that the bus cannot carry on.
+        opt unsupported: YesNo = "unsupported",
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
+    /// A device hints at accesses to come, which nobody has to answer: E_PAGE_REQUEST.
+    Hint = "page-hint" {
+        /// StreamID.
+        key sid: u32 = "sid",
+        /// SubstreamID.
+        opt ssid: u32 = "ssid",
+        /// The first page.
+        key page: Iova = "page",
+        /// Pages of 4K; 1 without it.
+        opt span: u8 = "span",
+        /// What unprivileged accesses will need.
+        key user: Perms = "user",
+        /// What privileged accesses will need; nothing without it.
+        opt privileged: Perms = "priv",
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",
     }

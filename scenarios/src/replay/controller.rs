@@ -8,6 +8,7 @@
 //! every field but addresses.
 
 mod apart;
+mod excuse;
 mod fields;
 
 use std::collections::BTreeMap;
@@ -212,8 +213,9 @@ fn mapped(place: &Place, kernel: &Mappings, model: &Mappings) -> Option<Differen
 /// A queue that has wrapped lacks its first commands, and those between the last dump and the end of
 /// the queue, so there are no tables that its commands begin with. But commands say what is to be, not
 /// what is to change: performed once more on the tables that they left, they must leave them as they
-/// are. What is seen by that is every entry that a command since the wrap names; not seen is what
-/// only the lost ones named, nor whether one of them failed.
+/// are. What is seen by that is every entry that a command since the wrap names, and every command
+/// that fails though nothing it names was mapped by a lost one; not seen is what only the lost ones
+/// named, nor whether one of them failed.
 fn performed(
     machine: &crate::machine::Machine,
     gic: &GicIts,

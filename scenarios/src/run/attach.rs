@@ -18,7 +18,11 @@ enum Went<T> {
 impl Running {
     pub(super) fn attachment(&mut self, op: &Op) -> Outcome {
         match op {
-            Op::Attach { dev, kind, container } => {
+            Op::Attach { dev, group: Some(group), .. } => {
+                let group = Self::fd(group.0)?;
+                self.attach_neighbour(*dev, group)
+            }
+            Op::Attach { dev, kind, container, group: None } => {
                 let container = container.map(|fd| Self::fd(fd.0)).transpose()?;
                 self.attach(*dev, kind.unwrap_or(ContainerType::V2), container)
             }
@@ -84,16 +88,31 @@ impl Running {
                 return Ok(Went::No(line));
             }
         }
-        let arg = Arg::Bytes(format!("0000:{dev}\0").into_bytes());
-        let answer = self.ioctl(group, ioctl::GROUP_GET_DEVICE_FD, arg)?;
-        Ok(match went("GET_DEVICE_FD", &answer) {
+        Ok(match self.device_of(dev, group)? {
             Went::No(line) => Went::No(line),
             Went::On(device) => {
                 self.container.insert(self.current, container);
-                self.attached.insert(dev, Attached { process: self.current, group, device });
                 Went::On(format!("container {container}, group {group}, device {device}"))
             }
         })
+    }
+
+    /// Opens a device by its group's descriptor, through which a neighbour was opened.
+    fn attach_neighbour(&mut self, dev: Rid, group: i32) -> Outcome {
+        Ok(vec![match self.device_of(dev, group)? {
+            Went::No(line) => line,
+            Went::On(device) => format!("group {group}, device {device}"),
+        }])
+    }
+
+    fn device_of(&mut self, dev: Rid, group: i32) -> Result<Went<i32>, Unperformable> {
+        let arg = Arg::Bytes(format!("0000:{dev}\0").into_bytes());
+        let went = went("GET_DEVICE_FD", &self.ioctl(group, ioctl::GROUP_GET_DEVICE_FD, arg)?);
+        if let Went::On(device) = went {
+            let attached = Attached { process: self.current, group, device };
+            self.attached.insert(dev, attached);
+        }
+        Ok(went)
     }
 
     /// Takes descriptors that somebody else opened for what `attach` would have opened.
@@ -123,6 +142,11 @@ impl Running {
         self.attached.remove(&dev);
         let closed = self.call(Call::Close { fd: device })?;
         if closed.ret.is_err() {
+            return Ok(vec![outcome::plain(&closed)]);
+        }
+        let mut others = self.attached.values();
+        if others.any(|other| other.process == self.current && other.group == group) {
+            // A neighbour was opened through it.
             return Ok(vec![outcome::plain(&closed)]);
         }
         self.plain(Call::Close { fd: group })

@@ -12,32 +12,37 @@ mod smmu;
 mod words;
 
 use passim_model::PhysAddr;
-use passim_smmu::v3::{Caches, Description};
+use passim_smmu::v3::{Caches, Description, IdRegisters};
 
 use super::{Outcome, Unperformable, raw};
 use crate::input_error::nearest;
-use crate::machine::{Gic, GicIts, Iommu, Machine};
-use crate::op::Op;
+use crate::machine::{Gic, GicIts, Iommu, Machine, set_smmu_choice};
+use crate::op::{Op, Setting};
 use crate::script::Text;
-use crate::system::{Board, Pace};
+use crate::system::{Board, Lost, Pace, Smmu};
 use its::GicOnBoard;
 
 /// A bare machine under way.
 pub(super) struct Bare {
     board: Board,
-    /// Where the registers of each SMMU begin.
+    /// Where the registers of each SMMUv3 begin.
     smmus: Vec<PhysAddr>,
     /// Where its GICv3 is, if it has one.
     gic: Option<GicIts>,
 }
 
 impl Bare {
-    /// `machine` as it stands after power-on.
-    pub(super) fn new(machine: &Machine, pace: Pace) -> Result<Self, Unperformable> {
+    /// `machine` as it stands after power-on; a command may be lost.
+    pub(super) fn new(
+        machine: &Machine,
+        pace: Pace,
+        lost: Option<Lost>,
+    ) -> Result<Self, Unperformable> {
         let board = Board::of(machine, pace);
         let mut board = board.map_err(|error| Unperformable::new(error.to_string()))?;
         // The scenario is the devices.
         board.leave_invalidations();
+        board.lose(lost);
         let smmus = machine.iommu.smmus().iter().map(|smmu| smmu.base).collect();
         let gic = match &machine.gic {
             Gic::Its(gic) => Some(gic.clone()),
@@ -59,6 +64,12 @@ impl Bare {
         Ok(lines)
     }
 
+    /// The board, and where its ITSs are.
+    pub(super) fn itss(&mut self) -> (&mut Board, &[PhysAddr]) {
+        let Self { board, gic, .. } = self;
+        (board, gic.as_ref().map_or(&[], |gic| &gic.its))
+    }
+
     fn gic(&mut self) -> Result<GicOnBoard<'_>, Unperformable> {
         let Self { board, gic, .. } = self;
         let gic = gic.as_ref().ok_or_else(|| {
@@ -71,41 +82,60 @@ impl Bare {
     /// What devices hear: what became of transactions that had stalled, and messages to them.
     fn brought_about(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
-        for index in 0..self.smmus.len() {
+        for index in 0..self.board.smmus() {
             self.board.perform(index);
-            let smmu = self.board.smmu_mut(index).and_then(|(smmu, _)| smmu.v3_mut());
-            let resolved = smmu.map_or_else(Vec::new, |smmu| smmu.take_resolved());
-            lines.extend(resolved.iter().map(words::resolved));
+            match self.board.smmu_mut(index) {
+                Some((Smmu::V3(smmu), _)) => lines.extend(
+                    smmu.take_resolved()
+                        .into_iter()
+                        .map(|it| words::resolved(&it.transaction, &it.outcome.into())),
+                ),
+                Some((Smmu::V2(smmu), _)) => lines.extend(
+                    smmu.take_resolved()
+                        .into_iter()
+                        .map(|it| words::resolved(&it.transaction, &it.outcome.into())),
+                ),
+                None => {}
+            }
         }
         lines.extend(self.board.take_effects().iter().filter_map(words::effect));
         lines
     }
 }
 
-/// The machine with SMMUs of the built-in description of that name.
+/// The machine with SMMUs of the built-in description of that name, and with these choices.
 pub(super) fn with_smmus(
     mut machine: Machine,
     description: Option<&Text>,
+    choices: Option<&Setting>,
 ) -> Result<Machine, Unperformable> {
-    let Some(Text(name)) = description else { return Ok(machine) };
+    let built = description.map(described).transpose()?;
+    if built.is_none() && choices.is_none() {
+        return Ok(machine);
+    }
+    let (Iommu::SmmuV3(smmus) | Iommu::Mixed(smmus, _)) = &mut machine.iommu else {
+        let key = if built.is_some() { "smmu" } else { "choices" };
+        return Err(Unperformable::new("this machine has no SMMUv3").at_key(key));
+    };
+    for smmu in smmus {
+        (smmu.ids, smmu.caches) = built.unwrap_or((smmu.ids, smmu.caches));
+        for (name, value) in choices.iter().flat_map(|Setting(set)| set) {
+            let set = set_smmu_choice(&mut smmu.choices, name, value);
+            set.map_err(|error| Unperformable::new(error).at_key("choices"))?;
+        }
+    }
+    Ok(machine)
+}
+
+/// The ID registers of a built-in description, and its caches.
+fn described(Text(name): &Text) -> Result<(IdRegisters, Caches), Unperformable> {
     let ids = Description::preset(name).and_then(|description| description.id_registers().ok());
-    let (ids, caches) = ids.zip(Caches::preset(name)).ok_or_else(|| {
+    ids.zip(Caches::preset(name)).ok_or_else(|| {
         let known = Description::PRESETS.map(|(known, _)| known);
         let hint = match nearest(name, &known) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("descriptions: {}", known.join(", ")),
         };
         Unperformable::new(format!("there is no description `{name}`")).hint(hint).at_key("smmu")
-    })?;
-    match &mut machine.iommu {
-        Iommu::SmmuV3(smmus) | Iommu::Mixed(smmus, _) => {
-            for smmu in smmus {
-                (smmu.ids, smmu.caches) = (ids, caches);
-            }
-            Ok(machine)
-        }
-        Iommu::Flat | Iommu::X86(_) | Iommu::SmmuV2(_) => {
-            Err(Unperformable::new("this machine has no SMMUv3").at_key("smmu"))
-        }
-    }
+    })
 }

@@ -58,9 +58,7 @@ impl Running {
             Op::Unplug { dev } => {
                 let path = format!("/sys/bus/pci/devices/0000:{dev}/remove");
                 let answer = self.call(Call::WriteAttribute { path, value: "1".to_owned() })?;
-                if answer.ret.is_ok() {
-                    self.system.unplug(*dev);
-                }
+                self.system.unplug(*dev);
                 Ok(vec![outcome::plain(&answer)])
             }
             Op::Module { name } => {

@@ -3,6 +3,10 @@
 use passim_model::{Host, PhysAddr, Width};
 
 use super::{Outcome, Runner, Stage, Unperformable};
+use crate::chosen::{Chosen, preset};
+use crate::machine::{Gic, GicBuilt, Machine};
+use crate::op::{Number, Setting};
+use crate::script::Text;
 use crate::system::Board;
 
 /// GITS_CBASER, GITS_CWRITER. IHI 0069 H 12.18.
@@ -10,23 +14,66 @@ const CBASER: u64 = 0x80;
 const CWRITER: u64 = 0x88;
 
 impl Runner {
-    /// The commands in the queue of the first ITS, from its start to GITS_CWRITER; none without a
-    /// kernel that drives one.
-    pub fn its_commands(&mut self) -> Vec<[u64; 4]> {
-        let Stage::Booted(running) = &mut self.stage else { return Vec::new() };
-        let Some(its) = running.system.its else { return Vec::new() };
-        let board = &mut running.system.board;
-        let mut load = |offset| {
-            let at = its.checked_add(offset);
-            at.and_then(|at| board.load(at, Width::W64).ok()).unwrap_or(0)
+    /// The commands in the queue of each ITS, from its start to GITS_CWRITER. A queue that has
+    /// wrapped has lost its first ones.
+    pub fn its_commands(&mut self) -> Vec<Vec<[u64; 4]>> {
+        let (board, bases) = match &mut self.stage {
+            Stage::Empty => return Vec::new(),
+            Stage::Booted(running) => (&mut running.system.board, &running.system.its[..]),
+            Stage::Bare(bare) => bare.itss(),
         };
-        let (base, end) = (load(CBASER) & 0x000f_ffff_ffff_f000, load(CWRITER) & 0xf_ffe0);
-        let command = |n: u64| {
-            let at = PhysAddr::new(base).checked_add(32 * n)?;
-            board.memory().words(at, 4).ok()?.try_into().ok()
-        };
-        (0..end / 32).map_while(command).collect()
+        bases.iter().map(|&its| commands(board, its)).collect()
     }
+}
+
+/// The GICv3 that a line of a scenario asks for.
+#[derive(Clone, Copy)]
+pub(super) struct GicWanted<'a> {
+    pub(super) preset: Option<&'a Text>,
+    pub(super) seed: Option<Number>,
+    pub(super) built: Option<&'a Setting>,
+}
+
+impl Chosen {
+    /// The machine with the GICv3 that a line of a scenario asks for, or the caller, who comes
+    /// first.
+    pub(super) fn machine(
+        &self,
+        mut machine: Machine,
+        wanted: GicWanted<'_>,
+    ) -> Result<Machine, Unperformable> {
+        let GicWanted { preset: name, seed, built } = wanted;
+        let own = preset(name.map(|name| name.0.as_str()), seed.map(|seed| seed.0))?;
+        let mut over = GicBuilt::default();
+        for (key, value) in built.map_or(&[][..], |Setting(set)| set) {
+            over.set(key, value)?;
+        }
+        match &mut machine.gic {
+            Gic::Its(gic) => {
+                gic.preset = self.gic.or(own).unwrap_or(gic.preset);
+                gic.built = gic.built.under(over);
+            }
+            Gic::V2m(_) if own.is_some() || built.is_some() => {
+                return Err(Unperformable::new("this machine has no GICv3")
+                    .hint("leave out `gic=`, or take a machine with `[gic.its]`"));
+            }
+            Gic::V2m(_) => {}
+        }
+        Ok(machine)
+    }
+}
+
+fn commands(board: &mut Board, its: PhysAddr) -> Vec<[u64; 4]> {
+    let mut load = |offset| {
+        let at = its.checked_add(offset);
+        at.and_then(|at| board.load(at, Width::W64).ok()).unwrap_or(0)
+    };
+    let (base, end) = (load(CBASER) & 0x000f_ffff_ffff_f000, load(CWRITER) & 0xf_ffe0);
+    let command = |n: u64| {
+        let at = PhysAddr::new(base).checked_add(32 * n)?;
+        board.memory().words(at, 4).ok()?.try_into().ok()
+    };
+    (0..end / 32).map_while(command).collect()
 }
 
 /// What the tables of an ITS map, whoever wrote them.

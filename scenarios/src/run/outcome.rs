@@ -133,11 +133,15 @@ fn event(event: &Event) -> String {
         }
         Detail::Ste(flaw) => text.push_str(&format!(" ({})", flaw.sentence())),
         Detail::Cd(flaw) => text.push_str(&format!(" ({})", flaw.sentence())),
+        Detail::Conflict(other) => {
+            text.push_str(&format!(" (the STE of stream {:#x} matches too)", other.get()));
+        }
     }
     text
 }
 
-fn record_text(record: Record) -> &'static str {
+/// What became of a record.
+pub(super) fn record_text(record: Record) -> &'static str {
     match record {
         Record::Written => "recorded",
         Record::Suppressed => "not recorded",

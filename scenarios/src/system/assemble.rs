@@ -117,8 +117,8 @@ impl System {
         let smmu_of = smmu_of.filter_map(|(device, smmu)| Some((device, smmu?))).collect();
         let (page, unplugged) = (machine.page_size, BTreeSet::new());
         let its = match &machine.gic {
-            Gic::Its(gic) => gic.its.first().copied(),
-            Gic::V2m(_) => None,
+            Gic::Its(gic) => gic.its.clone(),
+            Gic::V2m(_) => Vec::new(),
         };
         Ok(Self { board, kernel, topology, page, smmu_of, unplugged, its })
     }
@@ -225,6 +225,7 @@ pub(crate) fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
     let spis = u16::try_from(facts.spis).unwrap_or(u16::MAX);
     let mut built = v3::Implementation::of(facts.preset, gicv3_cpus(machine), spis);
     built.its = vec![built.its[0]; facts.its.len()];
+    facts.built.apply(&mut built);
     GicV3::new(built)
 }
 
@@ -246,7 +247,10 @@ fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
 }
 
 fn smmu_v2_of(facts: &machine::SmmuV2) -> SmmuV2 {
+    let description = passim_smmu::v2::Implementation::new(facts.description);
+    let choices = passim_smmu::v2::Choices { completion: facts.completion, ..description.choices };
     SmmuV2::new(passim_smmu::v2::Implementation {
+        choices,
         wires: passim_smmu::v2::Wires {
             global: facts.global_fault,
             contexts: facts.context_faults.clone(),
@@ -254,7 +258,7 @@ fn smmu_v2_of(facts: &machine::SmmuV2) -> SmmuV2 {
         tlb: facts.tlb,
         tables: facts.tables,
         errata: facts.errata,
-        ..passim_smmu::v2::Implementation::new(facts.description)
+        ..description
     })
 }
 
@@ -387,7 +391,7 @@ fn function(facts: &machine::Function) -> Function {
         msix: facts.msix.map(u16::from),
         pcie: facts.pcie.map(u16::from),
         resettable: facts.reset_method.is_some(),
-        stream: facts.streams[0],
+        stream: facts.stream,
         device_id: facts.device_id,
     }
 }

@@ -241,8 +241,9 @@ impl Look<'_> {
 
     /// One access, as the second reading says.
     fn compare(&mut self, who: Who, tables: &Tables, iova: u64, access: Access, place: &str) {
-        let reached = tables.translate(iova, asked(access), &|at| self.stand.word(at));
-        let expected = Answer::expected(reached);
+        let asked = tables.overrides.apply(asked(access));
+        let reached = tables.translate(iova, asked, &|at| self.stand.word(at));
+        let expected = Answer::expected(reached, who, iova, asked);
         let found = self.ask(who, iova, access);
         if !expected.agrees(found) {
             let what = format!("{place}: {} at {iova:#x}", access_text(access));
@@ -250,25 +251,19 @@ impl Look<'_> {
         }
     }
 
-    /// What is not mapped faults: both ends and the middle of each gap, and beyond the input size.
+    /// What is not mapped faults: both ends and the middle of each gap of both halves, and what
+    /// neither half reaches.
     fn gaps(&mut self, who: Who, tables: &Tables, leaves: &[TableLeaf], place: &str) {
-        // Where the lower half has no tables, a page of it stands for all.
+        // Where a half has no tables, a page of it stands for all.
         let end = 1u64 << tables.input_bits().max(PAGE_LG2);
-        let mut gaps = Vec::new();
-        let mut from = 0;
-        for leaf in leaves.iter().filter(|leaf| leaf.iova < end) {
-            if from < leaf.iova {
-                gaps.push((from, leaf.iova - 8));
-            }
-            from = leaf.iova + leaf.size;
+        let mut asked = between(leaves, 0, end - 8);
+        asked.extend(BEYOND.map(|more| end | more));
+        if let Some(bits) = tables.upper_bits() {
+            let start = u64::MAX << bits.max(PAGE_LG2);
+            asked.extend(between(leaves, start, !7));
+            asked.push(start - 8);
         }
-        if from < end {
-            gaps.push((from, end - 8));
-        }
-        let inside = gaps
-            .into_iter()
-            .flat_map(|(first, last)| [first, first + (((last - first) / 2) & !7), last]);
-        for iova in inside.chain(BEYOND.map(|more| end | more)) {
+        for iova in asked {
             self.report.unmapped += 1;
             for access in [Access::READ, Access::WRITE] {
                 self.compare(who, tables, iova, access, place);
@@ -280,12 +275,14 @@ impl Look<'_> {
     fn without_tables(&mut self, stream: &Stream, who: Who, reading: Reading) {
         let iova = 0x1000;
         let expected = match reading {
-            Reading::NoStream => Answer::Faults(EventKind::BadStreamId, None),
-            Reading::Nothing => Answer::Faults(EventKind::BadSte, None),
-            Reading::NoContext => Answer::Faults(EventKind::BadCd, None),
-            Reading::NoPath(refused) => Answer::expected_at_context(refused),
-            Reading::NoSubstream => Answer::Faults(EventKind::BadSubstreamId, None),
-            Reading::Disabled => Answer::Faults(EventKind::StreamDisabled, None),
+            Reading::NoStream => Answer::misconfigured(EventKind::BadStreamId, who),
+            Reading::Nothing => Answer::misconfigured(EventKind::BadSte, who),
+            Reading::NoContext => Answer::misconfigured(EventKind::BadCd, who),
+            Reading::NoPath(refused, overrides) => {
+                Answer::expected(Err(refused), who, iova, overrides.apply(asked(Access::READ)))
+            }
+            Reading::NoSubstream => Answer::misconfigured(EventKind::BadSubstreamId, who),
+            Reading::Disabled => Answer::misconfigured(EventKind::StreamDisabled, who),
             Reading::Aborts => Answer::Silent,
             Reading::Bypasses => Answer::Reaches { pa: iova, lg2: 64 },
             Reading::Unread(reason) => return self.report.skip(reason),
@@ -301,13 +298,29 @@ impl Look<'_> {
     /// A StreamID that the stream table has no room for. IHI 0070 G.b 7.3.3.
     fn unknown_stream(&mut self, registers: &Registers) {
         let Some(stream) = registers.first_beyond() else { return };
-        let expected = Answer::Faults(EventKind::BadStreamId, None);
+        let expected = Answer::misconfigured(EventKind::BadStreamId, Who::of(stream));
         let found = self.ask(Who::of(stream), 0, Access::READ);
         if !expected.agrees(found) {
             let what = format!("stream {:#x}, beyond the stream table", stream.get());
             self.report.differs(what, expected.text(), found.text());
         }
     }
+}
+
+/// Both ends and the middle of what lies between leaves, from `first` to the word at `last`.
+fn between(leaves: &[TableLeaf], first: u64, last: u64) -> Vec<u64> {
+    let mut gaps = Vec::new();
+    let mut from = Some(first);
+    for leaf in leaves.iter().filter(|leaf| first <= leaf.iova && leaf.iova <= last) {
+        if let Some(start) = from.filter(|start| *start < leaf.iova) {
+            gaps.push((start, leaf.iova - 8));
+        }
+        // The last leaf of the upper half ends with the address space.
+        from = leaf.iova.checked_add(leaf.size);
+    }
+    gaps.extend(from.filter(|start| *start <= last).map(|start| (start, last)));
+    let of = |(first, last): (u64, u64)| [first, first + (((last - first) / 2) & !7), last];
+    gaps.into_iter().flat_map(of).collect()
 }
 
 fn place(stream: &Stream, who: Who) -> String {

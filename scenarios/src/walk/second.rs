@@ -22,11 +22,11 @@ use passim_model::{StreamId, SubstreamId};
 use passim_oracle::walk::Privilege;
 
 use context::contexts;
-use fields::{Aidr, Base, BaseCfg, Idr0, Idr1, L1STD_LG2, L1Std, STE_LG2, Ste0, Ste1, Ste2};
+use fields::{Aidr, Base, BaseCfg, Idr0, Idr1, Idr3, L1STD_LG2, L1Std, STE_LG2, Ste0, Ste1, Ste2};
 use stages::stage2;
 use tables::Second;
 
-pub(crate) use tables::{Asked, Kind, Reached, Refused, Tables, Wanted};
+pub(crate) use tables::{Asked, Kind, Overrides, Purpose, Reached, Refused, Tables, Wanted};
 
 /// Registers that say where and how to read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,7 +89,7 @@ pub(crate) enum Reading {
     /// The CD is not valid, or ILLEGAL.
     NoContext,
     /// Stage 2 refuses the fetch of the CD.
-    NoPath(Refused),
+    NoPath(Refused, Overrides),
     /// There is no CD for this SubstreamID.
     NoSubstream,
     /// STE.S1DSS stops it.
@@ -167,8 +167,17 @@ impl Ste {
     }
 
     fn stage2(&self, registers: &Registers) -> Result<Option<Second>, Reading> {
-        let [_, _, ste2, ste3] = self.words;
-        self.has(STAGE_2).then(|| stage2(registers, ste2, ste3)).transpose()
+        if !self.has(STAGE_2) {
+            return Ok(None);
+        }
+        let [_, ste1, ste2, ste3] = self.words;
+        let stage2 = stage2(registers, ste2, ste3)?;
+        Ok(Some(Second {
+            // IHI 0070 G.b 5.2, S2PTW: it is stage 1 whose tables are protected.
+            protects: self.has(STAGE_1) && Ste2::S2PTW.is_set(ste2),
+            forces: Idr3::FWB.is_set(registers.idr3) && Ste1::S2FWB.is_set(ste1),
+            ..stage2
+        }))
     }
 
     /// A word of a CD table, `None` where it is not known.
@@ -177,7 +186,7 @@ impl Ste {
         at: u64,
         read: &impl Fn(u64) -> Option<u64>,
     ) -> Result<Option<u64>, Refused> {
-        match stage2.as_ref().map(|stage2| stage2.read(at, read)) {
+        match stage2.as_ref().map(|stage2| stage2.read(at, Purpose::Context, read)) {
             None => Ok(read(at)),
             // A table of stage 2 is not known.
             Some(Err(Refused { kind: Kind::Abort, .. })) => Ok(None),
@@ -191,16 +200,15 @@ impl Ste {
         substream: Option<SubstreamId>,
         read: &impl Fn(u64) -> Option<u64>,
     ) -> Result<Reading, Reading> {
-        let [ste0, ste1, ste2, _] = self.words;
+        let [ste0, ste1, ..] = self.words;
         let stage2 = self.stage2(registers)?;
+        let overrides = self.overrides(registers);
         let world = self.world(registers)?;
         let mut stage1 = None;
         if self.has(STAGE_1) {
-            if stage2.is_some() && Ste2::S2PTW.is_set(ste2) {
-                return Err(Reading::Unread("STE.S2PTW, by which tables must not be in devices"));
-            }
             let through = |at: u64| Self::behind(&stage2, at, read);
-            let words = context::select(registers, [ste0, ste1], substream, &through)?;
+            let words = context::select(registers, [ste0, ste1], substream, &through);
+            let words = words.map_err(|unread| unread.reading(overrides))?;
             let read = |cd| {
                 legal::cd(registers, ste1, &cd, world)?;
                 stages::stage1(registers, &cd, world)
@@ -212,21 +220,28 @@ impl Ste {
         if stage1.is_none() && stage2.is_none() {
             return Err(Reading::Bypasses);
         }
-        // IHI 0070 G.b 5.2, PRIVCFG and INSTCFG: where IDR1 has them.
-        let overrides = Idr1::ATTR_PERMS_OVR.is_set(registers.idr1);
+        let input_bits = stages::input_size(registers);
+        let tables = Tables { stage1, stage2, input_bits, overrides };
+        Ok(Reading::Tables(Box::new(tables)))
+    }
+
+    /// IHI 0070 G.b 5.2, PRIVCFG and INSTCFG: where IDR1 has them.
+    fn overrides(&self, registers: &Registers) -> Overrides {
+        let [_, ste1, ..] = self.words;
+        if !Idr1::ATTR_PERMS_OVR.is_set(registers.idr1) {
+            return Overrides::default();
+        }
         let privilege = match Ste1::PRIVCFG.get(ste1) {
-            2 if overrides => Some(Privilege::Unprivileged),
-            3 if overrides => Some(Privilege::Privileged),
+            2 => Some(Privilege::Unprivileged),
+            3 => Some(Privilege::Privileged),
             _ => None,
         };
         let fetches = match Ste1::INSTCFG.get(ste1) {
-            2 if overrides => Some(false),
-            3 if overrides => Some(true),
+            2 => Some(false),
+            3 => Some(true),
             _ => None,
         };
-        let input_bits = stages::input_size(registers);
-        let tables = Tables { stage1, stage2, input_bits, privilege, fetches };
-        Ok(Reading::Tables(Box::new(tables)))
+        Overrides { privilege, fetches }
     }
 
     /// IHI 0070 G.b 5.2, STRW: it counts for stage 1 alone, and only where there is EL2.

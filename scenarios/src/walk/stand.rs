@@ -200,7 +200,7 @@ pub(super) fn transaction(who: Who, iova: u64, access: Access) -> Transaction {
 fn implementation(registers: &BTreeMap<String, u64>) -> Implementation {
     let word = |name: &str| registers.get(name).copied().unwrap_or(0) as u32;
     let idr = ["IDR0", "IDR1", "IDR2", "IDR3", "IDR4", "IDR5"].map(word);
-    let ids = IdRegisters { idr, iidr: word("IIDR"), aidr: word("AIDR") };
+    let ids = IdRegisters { idr, iidr: word("IIDR"), aidr: word("AIDR"), mpamidr: word("MPAMIDR") };
     Implementation { ids, gbpa: word("GBPA"), ..Implementation::default() }
 }
 

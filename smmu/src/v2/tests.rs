@@ -160,11 +160,9 @@ fn any_implementation() -> impl Strategy<Value = Implementation> {
         })
 }
 
-/// All but that accesses of 64 bits do not arrive: with that one, registers do not read alike by
-/// words and doublewords.
 fn any_errata() -> impl Strategy<Value = Errata> {
-    any::<[bool; 4]>().prop_map(|[bypass, secure, shared, prefetch]| Errata {
-        no_wide_accesses: false,
+    any::<[bool; 5]>().prop_map(|[narrow, bypass, secure, shared, prefetch]| Errata {
+        no_wide_accesses: narrow,
         bypass_becomes_fault: bypass,
         secure_accesses: secure,
         shared_tags: shared,
@@ -229,7 +227,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     /// Whatever is stored, accessed and stepped: no panic; every register reads the same twice, as
-    /// one word or as half of two; and reset leaves nothing.
+    /// one word or as half of two, of which nothing arrives where accesses of 64 bits do not; and reset
+    /// leaves nothing.
     #[test]
     fn any_stores_at_all(
         implementation in any_implementation(),
@@ -248,7 +247,9 @@ proptest! {
         prop_assert_eq!(&registers, &board.smmu.every_register());
         for offset in (0..board.smmu.window()).step_by(8) {
             let at = (offset / 4) as usize;
-            prop_assert_eq!(board.r64(offset), registers[at + 1] << 32 | registers[at]);
+            let halves = registers[at + 1] << 32 | registers[at];
+            let arrives = !implementation.errata.no_wide_accesses;
+            prop_assert_eq!(board.r64(offset), if arrives { halves } else { 0 });
         }
         // What nobody synchronises may stay; everything else ends.
         let mut budget = 10_000;

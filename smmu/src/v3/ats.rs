@@ -5,12 +5,13 @@ use crate::attributes::Attributes;
 use crate::regime::{OnFault, Response};
 use crate::v3::SmmuV3;
 use crate::v3::config::ste::{Ats, Overrides, SteState};
-use crate::v3::config::{self, ContextFault};
+use crate::v3::config::{self, Context, ContextFault};
 use crate::v3::eventq::{Detail, Event, PageHint, Record};
 use crate::v3::explain::Silent;
 use crate::v3::outcome::{Cause, Outcome, Path, Terminated, Transaction};
 use crate::v3::stages::{Demand, Found, Refusal, Stages};
 use crate::v3::translate::{Stop, event, refused, untranslated};
+use crate::v3::vms::no_vms;
 use crate::v3::wire::event::EventKind;
 use crate::v3::wire::regs::{Cr0, Cr2};
 use passim_model::access::{Access, Perms, Privilege};
@@ -123,13 +124,21 @@ impl SmmuV3 {
             Err(NoAts::StreamAborts) => return aborted(Cause::StreamAborts),
             Err(NoAts::Error(stop)) => return self.translated_error(memory, stop),
         };
-        if let Err(stop) = self.translated_context(&txn) {
+        let context = self.translated_context(memory, &txn);
+        self.write_flags(memory);
+        if let Err(stop) = context {
             return self.translated_error(memory, stop);
         }
         match ats {
             Ats::Full | Ats::Disabled => self.pass_translated(&txn),
             Ats::SplitStage => self.translated_second(memory, &txn, overrides),
         }
+    }
+
+    /// A translated transaction of a kind no bus can carry on: aborted, and not recorded, as
+    /// F_UUT of others is. IHI 0070 G.b 3.9.1.3.
+    pub fn translated_unsupported(&self) -> Record {
+        Record::Suppressed
     }
 
     /// How an ATS Invalidate Request ended ([`Effect::InvalidateAtc`](passim_model::Effect)).
@@ -159,6 +168,7 @@ impl SmmuV3 {
             return Err(NoAts::Forbidden);
         }
         let stream = txn.requester.stream;
+        self.configuration_alone(txn).map_err(NoAts::Error)?;
         if self.configs.ste(stream).is_none()
             && let Err(fault) = self.fill_ste(memory, stream, &mut Silent)
         {
@@ -203,19 +213,23 @@ impl SmmuV3 {
     }
 
     /// An error in the configuration of a translated transaction. IHI 0070 G.b 3.9.1.3: an abort,
-    /// and a record only if CR2.REC_CFG_ATS asks for it, whatever RECINVSID says.
+    /// and a record only if CR2.REC_CFG_ATS asks for it, whatever RECINVSID says. What stage 2
+    /// says of the fetch of a CD is a fault of translation, recorded as any.
     fn translated_error(&mut self, memory: &mut Memory, stop: Stop) -> Outcome {
         match stop {
             Stop::Silent => aborted(Cause::StreamAborts),
-            Stop::Fault(event, _) => {
+            Stop::Fault(event, _) if is_of_configuration(event.kind) => {
                 let record = self.record_if_asked(memory, &event);
                 aborted(Cause::Event(event, record))
             }
+            Stop::Fault(..) => Outcome::Terminated(self.terminate(memory, stop)),
         }
     }
 
-    /// Whether a translated transaction, with its PASID or without one, has a place in the stream.
-    fn translated_context(&self, txn: &Transaction) -> Result<(), Stop> {
+    /// Whether a translated transaction, with its PASID or without one, has a place in the stream,
+    /// in the order of IHI 0070 G.b 3.9.1.3. With a PASID that place is a CD, which is read for the
+    /// label it gives (17.3).
+    fn translated_context(&mut self, memory: &Memory, txn: &Transaction) -> Result<(), Stop> {
         // IHI 0070 G.b 7.3.7, 7.3.9: only where PASIDs of translated transactions are seen. Where
         // they are not, one that had a PASID cannot be told from one that S1DSS disables.
         if !self.features.pasid_translated {
@@ -225,18 +239,26 @@ impl SmmuV3 {
         let Some(SteState::Translate(stream)) = self.configs.ste(txn.requester.stream) else {
             return Ok(());
         };
+        let stream = *stream;
         let context = match &stream.stage1 {
-            Some(pointer) => config::select_context(pointer, substream).map(drop),
-            None if substream.is_none() => Ok(()),
+            Some(pointer) => config::select_context(pointer, substream),
+            None if substream.is_none() => Ok(Context::Bypass),
             None => Err(ContextFault::BadSubstreamId),
         };
-        context.map_err(|fault| {
+        let context = context.map_err(|fault| {
             let kind = match fault {
                 ContextFault::BadSubstreamId => EventKind::BadSubstreamId,
                 ContextFault::StreamDisabled => EventKind::StreamDisabled,
             };
             Stop::Fault(event(txn, kind), OnFault::ABORT_AND_RECORD)
-        })
+        })?;
+        match context {
+            Context::Cd(index) if substream.is_some() => {
+                self.need_cd(memory, txn, index)?;
+                self.vms.need(memory, &stream, substream).map_err(|at| no_vms(txn, at))
+            }
+            Context::Cd(_) | Context::Bypass => Ok(()),
+        }
     }
 
     /// A translated transaction that nothing translates further. IHI 0070 G.b 3.9.1.1.
@@ -306,6 +328,10 @@ impl SmmuV3 {
         if !self.registers.enabled(Cr0::SMMUEN) {
             return None;
         }
+        if let Err(stop) = self.configuration_alone(txn) {
+            self.ats_error(memory, stop);
+            return None;
+        }
         if self.configs.whole_ste(stream).is_none()
             && let Err(fault) = self.fill_ste(memory, stream, &mut Silent)
         {
@@ -338,6 +364,22 @@ fn is_answered(kind: EventKind) -> bool {
     matches!(
         kind,
         EventKind::Translation | EventKind::AddrSize | EventKind::Access | EventKind::Permission
+    )
+}
+
+/// Errors of configuration, and of reading it: CR2.REC_CFG_ATS says whether they are recorded.
+fn is_of_configuration(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::BadStreamId
+            | EventKind::SteFetch
+            | EventKind::BadSte
+            | EventKind::VmsFetch
+            | EventKind::ConfigConflict
+            | EventKind::BadSubstreamId
+            | EventKind::StreamDisabled
+            | EventKind::CdFetch
+            | EventKind::BadCd
     )
 }
 

@@ -1,7 +1,13 @@
 //! Which caches an SMMUv3 has, and how large they are: part of what it is built as, as its features
 //! are. No ID register tells.
 
-use crate::cache::Geometry;
+use crate::cache::{Geometry, Retention};
+use crate::v3::config::ste::SteState;
+use crate::v3::config::{self, Context};
+use crate::v3::outcome::Transaction;
+use crate::v3::stages::Caching;
+use crate::v3::{Implementation, SmmuV3};
+use passim_model::Requester;
 
 /// The caches of an SMMU. Where they keep everything
 /// ([`Retention::Everything`](crate::cache::Retention)), each is there and none has a size.
@@ -72,5 +78,33 @@ impl Caches {
 impl Default for Caches {
     fn default() -> Self {
         Self::VIRT
+    }
+}
+
+/// How translations are cached in this implementation.
+pub(crate) fn caching(implementation: &Implementation) -> Caching {
+    let Implementation { caches, choices, retention, .. } = *implementation;
+    let sized = retention == Retention::Sized;
+    Caching {
+        overlap: choices.overlap,
+        retention,
+        keeps_tables: !sized || caches.tables.is_some(),
+        counts_tlb_uses: sized && caches.tlb.counts_uses(),
+        counts_config_uses: sized && (caches.stes.counts_uses() || caches.cds.counts_uses()),
+    }
+}
+
+impl SmmuV3 {
+    /// Takes note of the STE and the CD that a transaction uses, as far as they are cached.
+    #[cold]
+    pub(crate) fn count_uses(&mut self, txn: &Transaction) {
+        let Requester { stream, substream, .. } = txn.requester;
+        self.configs.touch_ste(stream);
+        if let Some(SteState::Translate(ste)) = self.configs.ste(stream)
+            && let Some(pointer) = &ste.stage1
+            && let Ok(Context::Cd(index)) = config::select_context(pointer, substream)
+        {
+            self.configs.touch_cd(stream, index);
+        }
     }
 }

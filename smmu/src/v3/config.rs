@@ -22,6 +22,13 @@ pub(crate) type SteWords = [u64; STE_WORDS];
 /// The words of a CD.
 pub(crate) type CdWords = [u64; CD_WORDS];
 
+/// An STE as read.
+pub(crate) struct ReadSte {
+    pub(crate) words: SteWords,
+    /// log2 of the StreamIDs that STE.CONT can make it stand for: those of its table.
+    pub(crate) reach_lg2: u32,
+}
+
 /// Why no STE was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SteFault {
@@ -29,6 +36,8 @@ pub(crate) enum SteFault {
     BadStreamId,
     /// F_STE_FETCH at this address.
     Fetch(PhysAddr),
+    /// F_CFG_CONFLICT: this stream's STE matched too.
+    Conflict(StreamId),
 }
 
 /// Where STEs come from.
@@ -46,7 +55,7 @@ pub(crate) fn fetch_ste<L: Log>(
     source: SteSource<'_>,
     stream: StreamId,
     log: &mut L,
-) -> Result<SteWords, SteFault> {
+) -> Result<ReadSte, SteFault> {
     let SteSource { memory, registers, implementation, features, configs } = source;
     let table = registers.stream_table(features);
     let sid = u64::from(stream.get());
@@ -62,8 +71,9 @@ pub(crate) fn fetch_ste<L: Log>(
             StreamTableBeyondOas::FetchFault => Err(SteFault::Fetch(PhysAddr::new(address))),
         }
     };
-    let at = match table.split {
-        None => table.base + (sid << STE_LG2),
+    let (at, reach_lg2) = match table.split {
+        // IHI 0070 G.b 5.2 (CONT): the table caps the span.
+        None => (table.base + (sid << STE_LG2), table.log2size),
         Some(split) => {
             let l1 = physical(table.base + (sid >> split) * L1STD_BYTES)?;
             let descriptor = match configs.level_one_of_stream(stream, split) {
@@ -85,11 +95,11 @@ pub(crate) fn fetch_ste<L: Log>(
     let words = memory.words(at, STE_WORDS).map_err(|_| SteFault::Fetch(at))?;
     let words: SteWords = words.try_into().expect("as many words as asked for");
     log.ste(at, &words);
-    Ok(words)
+    Ok(ReadSte { words, reach_lg2 })
 }
 
-/// Address of the STE in the table an L1STD points to.
-fn second_level(descriptor: u64, split: u32, sid: u64) -> Result<u64, SteFault> {
+/// Address of the STE in the table an L1STD points to, and log2 of the STEs of that table.
+fn second_level(descriptor: u64, split: u32, sid: u64) -> Result<(u64, u32), SteFault> {
     let span = L1Std::SPAN.get(descriptor) as u32;
     let index = sid & !(u64::MAX << split);
     // IHI 0070 G.b 5.1 and 7.3.3: a Span of 0, a reserved one (12 and more) or one above
@@ -99,7 +109,7 @@ fn second_level(descriptor: u64, split: u32, sid: u64) -> Result<u64, SteFault> 
     }
     // IHI 0070 G.b 5.1: the pointer is aligned to the size of the table.
     let table = L1Std::L2PTR.in_place(descriptor) & (u64::MAX << (span - 1 + STE_LG2));
-    Ok(table + (index << STE_LG2))
+    Ok((table + (index << STE_LG2), span - 1))
 }
 
 /// Which context a transaction uses.

@@ -5,8 +5,8 @@ use crate::v3::config::ste::SteFlaw;
 use crate::v3::irq::Source;
 use crate::v3::outcome::Transaction;
 use crate::v3::wire::event::{
-    Class, EVENT_WORDS, Event0, Event1, Event1PageRequest, Event1TranslationRequest, Event2Page,
-    Event3Fetch, Event3Ipa, EventKind,
+    Class, EVENT_WORDS, Event0, Event1, Event1Conflict, Event1PageRequest,
+    Event1TranslationRequest, Event2Page, Event3Fetch, Event3Ipa, EventKind,
 };
 use crate::v3::wire::regs::{Cr0, EventqProd, Gerror};
 use crate::v3::{Requested, SmmuV3};
@@ -25,6 +25,8 @@ pub enum Detail {
     Cd(CdFlaw),
     /// The level of the descriptor that decided.
     Level(i8),
+    /// The stream whose STE matched too. The record has it as Reason.
+    Conflict(StreamId),
 }
 
 /// What E_PAGE_REQUEST tells: accesses that will come. IHI 0070 G.b 7.3.19.
@@ -135,6 +137,11 @@ impl Event {
                 words[2] = self.input.get();
                 words[3] = self.ipa_word();
             }
+            EventKind::ConfigConflict => {
+                if let Detail::Conflict(other) = self.detail {
+                    words[1] = Event1Conflict::REASON.of(u64::from(other.get()));
+                }
+            }
             EventKind::BadStreamId
             | EventKind::SteFetch
             | EventKind::BadSte
@@ -142,7 +149,6 @@ impl Event {
             | EventKind::BadSubstreamId
             | EventKind::CdFetch
             | EventKind::BadCd
-            | EventKind::ConfigConflict
             | EventKind::VmsFetch => {}
         }
         words

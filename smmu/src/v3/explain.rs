@@ -198,7 +198,7 @@ impl Verdict {
             Self::Event(event) => match event.detail {
                 Detail::Ste(_) => "5.2.2",
                 Detail::Cd(_) => "5.4.2",
-                Detail::None | Detail::Level(_) => event.kind.section(),
+                Detail::None | Detail::Level(_) | Detail::Conflict(_) => event.kind.section(),
             },
         }
     }

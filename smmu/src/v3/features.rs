@@ -6,7 +6,8 @@ mod description;
 pub use capability::{CAPABILITIES, Capability, Support};
 pub use description::{Contradiction, Description};
 
-use crate::v3::wire::regs::{Aidr, Idr0, Idr1, Idr3, Idr5};
+use crate::v3::regs::label_bits;
+use crate::v3::wire::regs::{Aidr, Idr0, Idr1, Idr3, Idr5, Mpamidr};
 use passim_model::pgtable::vmsav8::Granule;
 
 /// The values of the ID registers.
@@ -18,6 +19,8 @@ pub struct IdRegisters {
     pub iidr: u32,
     /// SMMU_AIDR.
     pub aidr: u32,
+    /// SMMU_MPAMIDR; counts with IDR3.MPAM.
+    pub mpamidr: u32,
 }
 
 /// IDR0.STALL_MODEL. IHI 0070 G.b 6.3.1.
@@ -93,6 +96,10 @@ pub(crate) struct Features {
     pub(crate) e0pd: bool,
     pub(crate) epan: bool,
     pub(crate) mpam: bool,
+    /// The bits of GMPAM that exist.
+    pub(crate) mpam_labels: u32,
+    /// Virtual machine structures exist. IHI 0070 G.b 5.6.1.
+    pub(crate) vms: bool,
     pub(crate) dpt: bool,
     pub(crate) force_write_back: bool,
     /// Responses to page requests carry the PASID of the request, whatever STE.PPAR says.
@@ -180,6 +187,11 @@ impl Features {
             e0pd: Idr3::E0PD.is_set(idr3),
             epan: Idr3::EPAN.is_set(idr3),
             mpam: Idr3::MPAM.is_set(idr3),
+            mpam_labels: label_bits(u64::from(ids.mpamidr)),
+            vms: Idr3::MPAM.is_set(idr3)
+                && Idr0::S1P.is_set(idr0)
+                && Idr0::S2P.is_set(idr0)
+                && Mpamidr::PARTID_MAX.get(u64::from(ids.mpamidr)) != 0,
             dpt: Idr3::DPT.is_set(idr3),
             force_write_back: Idr3::FWB.is_set(idr3),
             pasid_in_responses: Idr3::PPS.is_set(idr3),

@@ -6,7 +6,9 @@
 //! | `features` | what do the ID registers promise? |
 //! | `regs`, `queue` | which stores take effect, what does a load return, where is a queue entry? |
 //! | `config` | where are STE and CD, and what do they say? |
-//! | `caches`, `config_cache` | how large are the caches; which STEs and CDs are remembered? |
+//! | `caches` | which caches are there, and how large? |
+//! | `config_cache`, `spans` | which of them are remembered, and for whom? |
+//! | `vms` | when is a virtual machine structure read? |
 //! | `translate`, `stages`, `front`, `plain` | what becomes of a transaction? |
 //! | `stall` | which transactions wait for software? |
 //! | `ats`, `priq` | what is a device with a cache of its own told? |
@@ -16,7 +18,7 @@
 //! | `explain` | why does a translation come out as it does? |
 //!
 //! Not here: Secure and Realm interfaces, ATOS, AArch32 tables, 128-bit descriptors, permission
-//! indirection, MPAM, DPT, ECMDQ. [`IdRegisters::unmodelled`] says which of these a set of ID
+//! indirection, DPT, ECMDQ; of MPAM, where labels lead. [`IdRegisters::unmodelled`] says which of these a set of ID
 //! registers promises, [`CAPABILITIES`] why.
 
 mod ats;
@@ -35,11 +37,13 @@ mod plain;
 mod priq;
 mod queue;
 mod regs;
+mod spans;
 pub(crate) mod stages;
 mod stall;
 #[cfg(test)]
 mod testkit;
 mod translate;
+mod vms;
 pub(crate) mod wire;
 
 pub use ats::Requested;
@@ -87,8 +91,10 @@ use front::Front;
 use passim_model::{Effect, Memory, StreamId, Width, event};
 use plain::Streams;
 use regs::Registers;
+use spans::Spans;
 use stages::{Caching, FlagWrite};
 use stall::Stalls;
+use vms::VmsCache;
 use wire::regs::offset;
 
 /// What an SMMU is built as.
@@ -155,6 +161,9 @@ pub struct SmmuV3 {
     registers: Registers,
     tlb: Tlb,
     configs: ConfigCache,
+    /// Which cached STEs stand for their neighbours, where any do.
+    spans: Spans,
+    vms: VmsCache,
     front: Front,
     streams: Streams,
     effects: Vec<Effect>,
@@ -183,13 +192,15 @@ impl SmmuV3 {
             registers: Registers::reset(implementation.gbpa),
             tlb: Tlb::new(caches.tlb, caches.tables, retention),
             configs: ConfigCache::new(&caches, retention),
+            spans: Spans::default(),
+            vms: VmsCache::default(),
             front: Front::new(caches.tlb.sets_lg2),
             streams: Streams::new(),
             effects: Vec::new(),
             counters: Counters::default(),
             glances: 0,
             shortcuts_taken: 0,
-            caching: translate::caching(&implementation),
+            caching: caches::caching(&implementation),
             flag_writes: Vec::new(),
             stalls: Stalls::default(),
             invalidations: Invalidations::default(),
@@ -207,6 +218,8 @@ impl SmmuV3 {
             registers: self.registers.clone(),
             tlb: self.tlb.clone(),
             configs: self.configs.clone(),
+            spans: self.spans.clone(),
+            vms: self.vms.clone(),
             front: self.front.clone(),
             streams: self.streams.clone(),
             effects: Vec::new(),
@@ -314,6 +327,7 @@ impl SmmuV3 {
     pub fn clear_caches(&mut self) {
         self.tlb.clear();
         self.configs.clear();
+        self.vms.clear();
     }
 }
 

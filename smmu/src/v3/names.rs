@@ -13,9 +13,9 @@ pub use command::{COMMANDS, Command};
 pub use record::{RecordField, record_fields};
 pub use register::{REGISTERS, Register};
 
-use super::wire::cd::{CD_WORDS, Cd0, Cd1, Cd2, Cd3, L1Cd};
+use super::wire::cd::{CD_WORDS, Cd0, Cd1, Cd2, Cd3, Cd5, L1Cd};
 use super::wire::pri::{PRI_WORDS, Pri0, Pri1};
-use super::wire::ste::{L1Std, STE_WORDS, Ste0, Ste1, Ste2, Ste3};
+use super::wire::ste::{L1Std, STE_WORDS, Ste0, Ste1, Ste2, Ste3, Ste4, Ste5};
 use passim_model::bits::Field;
 
 /// Fields of one word and their names.
@@ -61,7 +61,14 @@ pub const L1STD: Structure = Structure { name: "L1STD", words: 1, fields: &[&[L1
 pub const STE: Structure = Structure {
     name: "STE",
     words: STE_WORDS,
-    fields: &[&[Ste0::FIELDS], &[Ste1::FIELDS], &[Ste2::FIELDS], &[Ste3::FIELDS]],
+    fields: &[
+        &[Ste0::FIELDS],
+        &[Ste1::FIELDS],
+        &[Ste2::FIELDS],
+        &[Ste3::FIELDS],
+        &[Ste4::FIELDS],
+        &[Ste5::FIELDS],
+    ],
 };
 
 /// L1CD. IHI 0070 G.b 5.3.
@@ -71,7 +78,7 @@ pub const L1CD: Structure = Structure { name: "L1CD", words: 1, fields: &[&[L1Cd
 pub const CD: Structure = Structure {
     name: "CD",
     words: CD_WORDS,
-    fields: &[&[Cd0::FIELDS], &[Cd1::FIELDS], &[Cd2::FIELDS], &[Cd3::FIELDS]],
+    fields: &[&[Cd0::FIELDS], &[Cd1::FIELDS], &[Cd2::FIELDS], &[Cd3::FIELDS], &[], &[Cd5::FIELDS]],
 };
 
 /// A record of the PRI queue. IHI 0070 G.b chapter 8.

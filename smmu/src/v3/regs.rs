@@ -4,6 +4,7 @@
 //! the business of the rooms that read them.
 
 mod fields;
+mod mpam;
 
 use crate::choice::Acknowledge;
 use crate::regime::World;
@@ -20,6 +21,8 @@ use fields::{
     GBPA_FIELDS, QUEUE_BASE_FIELDS, cr0_fields, cr2_fields, gerror_fields, irq_fields, mask,
     mask32, store_irq_config,
 };
+use mpam::Mpam;
+pub(crate) use mpam::label_bits;
 use passim_model::Vmid;
 use passim_model::bits::Field;
 
@@ -65,6 +68,7 @@ pub(crate) struct Registers {
     eventq_base: u64,
     pub(crate) eventq_prod: u32,
     pub(crate) eventq_cons: u32,
+    mpam: Mpam,
     priq_base: u64,
     pub(crate) priq_prod: u32,
     pub(crate) priq_cons: u32,
@@ -120,6 +124,7 @@ impl Registers {
             eventq_base: 0,
             eventq_prod: 0,
             eventq_cons: 0,
+            mpam: Mpam::default(),
             priq_base: 0,
             priq_prod: 0,
             priq_cons: 0,
@@ -171,6 +176,7 @@ impl Registers {
             offset::EVENTQ_IRQ_CFG2 => self.eventq_irq.attributes,
             offset::EVENTQ_PROD => self.event_pointer(self.eventq_prod, features),
             offset::EVENTQ_CONS => self.event_pointer(self.eventq_cons, features),
+            offset::MPAMIDR | offset::GMPAM | offset::GBPMPAM => self.mpam.load(at, ids),
             _ => self.load_pri(at, features),
         }
     }
@@ -214,6 +220,7 @@ impl Registers {
             | offset::EVENTQ_CONS => {
                 self.store_event_queue(at, value);
             }
+            offset::GMPAM | offset::GBPMPAM => self.mpam.store(at, value, features, ack),
             _ if features.pri => self.store_pri(at, value, features),
             _ => {}
         }
@@ -363,7 +370,7 @@ impl Registers {
         } else if let Some(value) = self.gbpa_update.take() {
             self.gbpa = value;
         } else {
-            return false;
+            return self.mpam.acknowledge_one();
         }
         true
     }

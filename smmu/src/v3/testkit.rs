@@ -37,7 +37,7 @@ pub(crate) const CD0: u64 = 0x7_e204_c000_3510;
 
 /// The ID registers of an emulated board with both stages.
 pub(crate) const BOTH_STAGES: IdRegisters =
-    IdRegisters { idr: [0xd44_101b, 0x273_0010, 0, 0x1414, 0, 0x74], iidr: 0, aidr: 1 };
+    IdRegisters { idr: [0xd44_101b, 0x273_0010, 0, 0x1414, 0, 0x74], iidr: 0, aidr: 1, mpamidr: 0 };
 
 pub(crate) struct Board {
     pub(crate) smmu: SmmuV3,

@@ -1,8 +1,8 @@
 //! The whole SMMU: a driver's way from reset to DMA, and whatever else may be thrown at it.
 
 use crate::choice::{
-    self, Acknowledge, Choices, OutOfRangeParameter, Overlap, Prefetch, ReservedCommandFields,
-    StreamTableBeyondOas,
+    self, Acknowledge, Choices, ContiguousStes, OutOfRangeParameter, Overlap, Prefetch,
+    ReservedCommandFields, StreamTableBeyondOas,
 };
 use crate::tlb::Retention;
 use crate::v3::testkit::{
@@ -199,15 +199,16 @@ fn built() -> impl Strategy<Value = Implementation> {
     ];
     let rest = (any::<u32>(), any::<u32>(), any::<u32>());
     let choices = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    let caches = (any::<bool>(), any::<bool>(), any::<bool>(), small_caches());
+    let caches = (any::<bool>(), any::<bool>(), any::<bool>(), small_caches(), 0..3usize);
     let choices = (choices, caches);
     (idr0, rest, prop::bool::weighted(0.7), choices).prop_map(|(idr0, rest, usual, picks)| {
         let mut ids = BOTH_STAGES;
         ids.idr[0] = idr0;
         if !usual {
             (ids.idr[1], ids.idr[3], ids.idr[5]) = rest;
+            ids.mpamidr = rest.0;
         }
-        let ((a, b, c, d, e), (late, everything, detected, caches)) = picks;
+        let ((a, b, c, d, e), (late, everything, detected, caches, contiguous)) = picks;
         let choices = Choices {
             acknowledge: if a { Acknowledge::OnStep } else { Acknowledge::AtOnce },
             completion: match late {
@@ -228,6 +229,11 @@ fn built() -> impl Strategy<Value = Implementation> {
                 false => OutOfRangeParameter::NoEffect,
             },
             overlap: if detected { Overlap::Detected } else { Overlap::SmallestWins },
+            contiguous_stes: [
+                ContiguousStes::Apart,
+                ContiguousStes::Shared,
+                ContiguousStes::Detected,
+            ][contiguous],
         };
         Implementation {
             retention: if everything { Retention::Everything } else { Retention::Sized },

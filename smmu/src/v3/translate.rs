@@ -5,11 +5,11 @@
 //! reads memory comes last.
 
 use crate::attributes::{Attributes, Replacement};
-use crate::cache::Retention;
+use crate::choice::ContiguousStes;
 use crate::regime::{OnFault, Recording, Regime, Response};
 use crate::v3::SmmuV3;
 use crate::v3::config::cd::CdState;
-use crate::v3::config::ste::{Overrides, SteFlaw, SteState, Surroundings};
+use crate::v3::config::ste::{Overrides, SteFlaw, SteState, Stream, Surroundings};
 use crate::v3::config::{self, CdFault, Context, ContextFault, Fetched, SteFault};
 use crate::v3::config_cache::ConfigCache;
 use crate::v3::eventq::{Detail, Event, Record};
@@ -17,11 +17,12 @@ use crate::v3::explain::{Log, Silent};
 use crate::v3::features::Features;
 use crate::v3::front::NEVER;
 use crate::v3::outcome::{Cause, Outcome, Path, Terminated, Transaction, Translated};
-use crate::v3::stages::{Caching, ConfigThroughStages, Demand, Found, Refusal, Stages};
+use crate::v3::stages::{ConfigThroughStages, Demand, Found, Refusal, Stages};
+use crate::v3::vms::no_vms;
 use crate::v3::wire::event::EventKind;
 use crate::v3::wire::regs::{Cr0, Cr2, Gbpa};
 use passim_model::access::{Access, Perms};
-use passim_model::{Ipa, Memory, PhysAddr, Requester, StreamId, SubstreamId};
+use passim_model::{Ipa, Memory, PhysAddr, StreamId, SubstreamId};
 
 /// Why a transaction does not go on, before anything is recorded.
 pub(crate) enum Stop {
@@ -42,6 +43,8 @@ struct Setting<'a> {
     overrides: Overrides,
     /// Bits of an address that may pass a bypassed stage 1.
     bypass_bits: u32,
+    /// The stream, where it has a VMS.
+    with_vms: Option<&'a Stream>,
 }
 
 enum Lookup<'a> {
@@ -132,6 +135,7 @@ impl SmmuV3 {
         txn: &Transaction,
         log: &mut L,
     ) -> Result<Found, Stop> {
+        self.configuration_alone(txn)?;
         // Each round caches what the one before missed: an STE, then a CD.
         loop {
             if self.caching.counts_config_uses {
@@ -140,6 +144,10 @@ impl SmmuV3 {
             let missing = match look_up(&self.configs, &self.features, txn) {
                 Lookup::Found(setting) => {
                     log.configuration(&self.configs, txn);
+                    if let Some(stream) = setting.with_vms {
+                        let read = self.vms.need(memory, stream, txn.requester.substream);
+                        read.map_err(|at| no_vms(txn, at))?;
+                    }
                     let overrides = setting.overrides;
                     let access = overrides.apply(txn.access);
                     let demand = Demand { access, attributes: overrides.memory };
@@ -175,16 +183,22 @@ impl SmmuV3 {
         }
     }
 
-    /// Takes note of the STE and the CD that a transaction uses, as far as they are cached.
-    #[cold]
-    fn count_uses(&mut self, txn: &Transaction) {
-        let Requester { stream, substream, .. } = txn.requester;
-        self.configs.touch_ste(stream);
-        if let Some(SteState::Translate(ste)) = self.configs.ste(stream)
-            && let Some(pointer) = &ste.stage1
-            && let Ok(Context::Cd(index)) = config::select_context(pointer, substream)
-        {
-            self.configs.touch_cd(stream, index);
+    /// Reads a CD that is not cached, for a transaction that no stage translates.
+    pub(crate) fn need_cd(
+        &mut self,
+        memory: &Memory,
+        txn: &Transaction,
+        index: u32,
+    ) -> Result<(), Stop> {
+        if self.configs.cd(txn.requester.stream, index).is_none() {
+            self.fill(memory, txn, Missing::Cd(index), &mut Silent)?;
+        }
+        match self.configs.cd(txn.requester.stream, index) {
+            Some(Err(flaw)) => {
+                let event = Event { detail: Detail::Cd(*flaw), ..event(txn, EventKind::BadCd) };
+                Err(Stop::Fault(event, OnFault::ABORT_AND_RECORD))
+            }
+            Some(Ok(_)) | None => Ok(()),
         }
     }
 
@@ -243,6 +257,11 @@ impl SmmuV3 {
                 let event = Event { fetch: Some(at), ..event(txn, EventKind::SteFetch) };
                 Stop::Fault(event, OnFault::ABORT_AND_RECORD)
             }
+            SteFault::Conflict(other) => {
+                let detail = Detail::Conflict(other);
+                let event = Event { detail, ..event(txn, EventKind::ConfigConflict) };
+                Stop::Fault(event, OnFault::ABORT_AND_RECORD)
+            }
         }
     }
 
@@ -260,16 +279,26 @@ impl SmmuV3 {
         stream: StreamId,
         log: &mut L,
     ) -> Result<(), SteFault> {
-        self.counters.ste_fetches += 1;
+        let neighbour = self.neighbour_of(stream);
         let (registers, features) = (&self.registers, &self.features);
-        let source = config::SteSource {
-            memory,
-            registers,
-            implementation: &self.implementation,
-            features,
-            configs: &mut self.configs,
+        let words = match neighbour {
+            Some(words) => words,
+            None => {
+                self.counters.ste_fetches += 1;
+                let source = config::SteSource {
+                    memory,
+                    registers,
+                    implementation: &self.implementation,
+                    features,
+                    configs: &mut self.configs,
+                };
+                let ste = config::fetch_ste(source, stream, log)?;
+                if self.implementation.choices.contiguous_stes != ContiguousStes::Apart {
+                    self.spans.remember(stream, &ste);
+                }
+                ste.words
+            }
         };
-        let words = config::fetch_ste(source, stream, log)?;
         let around = Surroundings {
             features,
             el2: registers.el2_world(),
@@ -384,6 +413,7 @@ fn look_up<'a>(configs: &'a ConfigCache, features: &Features, txn: &Transaction)
                 regime: Regime { stage1: None, stage2: None },
                 overrides: *overrides,
                 bypass_bits: features.oas,
+                with_vms: None,
             });
         }
     };
@@ -410,6 +440,7 @@ fn look_up<'a>(configs: &'a ConfigCache, features: &Features, txn: &Transaction)
         regime: Regime { stage1, stage2: stream.stage2.as_ref() },
         overrides: stream.overrides,
         bypass_bits: features.ias(),
+        with_vms: stream.vms.map(|_| stream),
     })
 }
 
@@ -456,19 +487,6 @@ pub(crate) fn refused(refusal: &Refusal, txn: &Transaction, access: Access) -> E
         table_write: refusal.table_write,
         detail: refusal.level.map_or(Detail::None, Detail::Level),
         ..event(txn, refusal.kind)
-    }
-}
-
-/// How translations are cached in this implementation.
-pub(crate) fn caching(implementation: &crate::v3::Implementation) -> Caching {
-    let crate::v3::Implementation { caches, choices, retention, .. } = *implementation;
-    let sized = retention == Retention::Sized;
-    Caching {
-        overlap: choices.overlap,
-        retention,
-        keeps_tables: !sized || caches.tables.is_some(),
-        counts_tlb_uses: sized && caches.tlb.counts_uses(),
-        counts_config_uses: sized && (caches.stes.counts_uses() || caches.cds.counts_uses()),
     }
 }
 

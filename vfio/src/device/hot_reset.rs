@@ -112,25 +112,41 @@ impl Kernel {
     /// number, or one that only virtual functions are on.
     // 6.12 pci.c, pci_bus_reset: a bus without a bridge is not reset. vfio_pci_core.c walks the bus.
     fn reset_along(&self, rid: Rid) -> Result<Vec<&Function>, Refusal> {
-        let there = || self.topology.functions().iter().filter(|it| self.pci.exists(it.rid));
-        let secondary = |function: &Function| {
-            // PCI-to-PCI bridge 1.2, 3.2.5.3: the secondary bus number is at 0x19.
-            let is_bridge = function.config_byte(0x0e) & 0x7f == 1;
-            is_bridge.then(|| function.config_byte(0x19))
-        };
-        if !there().any(|it| secondary(it) == Some(rid.bus())) {
+        let leads_there = |it: &Function| self.bus_behind(it) == Some(rid.bus());
+        if !self.there().any(leads_there) {
             // measured on 6.1 and 6.12: nothing above a root bus can reset it.
             let conflict = Conflict::Device(rid);
             return Err(rules::HOT_RESET_NO_SLOT.refuse_for(Errno::ENODEV, conflict));
         }
-        let mut buses = vec![rid.bus()];
-        // Buses are numbered from 0 to 255, so this ends.
-        for at in 0..=usize::from(u8::MAX) {
-            let Some(&bus) = buses.get(at) else { break };
-            let behind = there().filter(|it| it.rid.bus() == bus).filter_map(secondary);
-            let new: Vec<u8> = behind.filter(|bus| !buses.contains(bus)).collect();
-            buses.extend(new);
+        let mut along = Vec::new();
+        self.walk_bus(rid.bus(), &mut BTreeSet::new(), &mut along);
+        Ok(along)
+    }
+
+    /// The functions of a bus, each before those of the bus behind it. A bus that was `seen` is not
+    /// walked again, whatever bridges say.
+    // 6.12 pci/bus.c, pci_walk_bus: depth first.
+    fn walk_bus<'a>(&'a self, bus: u8, seen: &mut BTreeSet<u8>, along: &mut Vec<&'a Function>) {
+        if !seen.insert(bus) {
+            return;
         }
-        Ok(there().filter(|it| buses.contains(&it.rid.bus())).collect())
+        for function in self.there().filter(|it| it.rid.bus() == bus) {
+            along.push(function);
+            if let Some(behind) = self.bus_behind(function) {
+                self.walk_bus(behind, seen, along);
+            }
+        }
+    }
+
+    /// The functions that exist now.
+    fn there(&self) -> impl Iterator<Item = &Function> {
+        self.topology.functions().iter().filter(|it| self.pci.exists(it.rid))
+    }
+
+    /// The bus a bridge leads to.
+    fn bus_behind(&self, function: &Function) -> Option<u8> {
+        // PCI-to-PCI bridge 1.2, 3.2.5.3: the secondary bus number is at 0x19.
+        let is_bridge = function.config_byte(0x0e) & 0x7f == 1;
+        is_bridge.then(|| function.config_byte(0x19))
     }
 }

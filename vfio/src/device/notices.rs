@@ -58,4 +58,15 @@ impl Kernel {
         }
         Ok(0)
     }
+
+    /// Asks whoever has a function open to let go of it, if he said how.
+    // 4.6 vfio_del_group_dev and 6.12 vfio_unregister_group_dev: ops->request, at once and then every
+    // ten seconds; vfio_pci_request signals the eventfd of VFIO_PCI_REQ_IRQ_INDEX, and logs that
+    // nobody can be asked where there is none.
+    pub(crate) fn ask_back(&mut self, rid: Rid) {
+        let asked = self.devices.get(&rid).and_then(|device| device.irqs.request);
+        if let Some(file) = asked {
+            self.signal(file);
+        }
+    }
 }

@@ -38,7 +38,7 @@ impl Iommu {
             (_, blocking) => blocking,
         };
         if let Some(blocking) = blocking {
-            self.init_domain(blocking, frames, host)?;
+            self.init_domain(blocking, group, frames, host)?;
         }
         let group = self.groups.get_mut(&group).expect("it was found above");
         group.owner = Owner::User;
@@ -61,7 +61,8 @@ impl Iommu {
     /// # Errors
     /// ENODEV without such a group, EBUSY if it is attached already, EINVAL if it is behind
     /// another IOMMU; for the first group of a domain of an SMMUv2 also ENOSPC without a context
-    /// bank and ENOMEM.
+    /// bank and ENOMEM, and for any of them ENOSPC without stream mapping entries, where those come
+    /// with a domain.
     pub fn attach(
         &mut self,
         domain: DomainId,
@@ -82,27 +83,35 @@ impl Iommu {
         if !self.same_driver(domain, group) {
             return Err(rules::ATTACH_OTHER_SMMU.refuse_for(Errno::EINVAL, conflict));
         }
-        self.init_domain(domain, frames, host)?;
+        self.init_domain(domain, group, frames, host)?;
         let group = self.groups.get_mut(&group).expect("it was found above");
         let target = Translation::Domain(domain);
         Ok(move_group(&mut self.drivers, &mut self.devices, &mut self.domains, group, target))
     }
 
-    /// Gives a domain what it must have before its first device comes. Where addresses pass as they
-    /// are, that is nothing.
+    /// Gives a domain what it must have before devices come to it, and those of `group` what they
+    /// must have before they go to it. Where addresses pass as they are, that is nothing.
     pub(super) fn init_domain(
         &mut self,
         domain: DomainId,
+        group: u32,
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Result<(), Refusal> {
         let domain = self.domains.get_mut(domain.0).expect(KNOWN);
-        match (&mut self.drivers[domain.driver], &mut domain.body) {
-            (Driver::SmmuV2(smmu), Body::SmmuV2(body)) if !domain.bypasses => {
-                smmu.init_domain(body, frames, host)
+        let (Driver::SmmuV2(smmu), Body::SmmuV2(body), false) =
+            (&mut self.drivers[domain.driver], &mut domain.body, domain.bypasses)
+        else {
+            return Ok(());
+        };
+        smmu.init_domain(body, frames, host)?;
+        let devices = self.groups.get(&group).map_or(&[][..], |group| &group.devices);
+        for device in devices {
+            if let Master::SmmuV2(master) = &mut self.devices[*device].master {
+                smmu.take_entries(master)?;
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Detaches a group from its domain. A claimed group is blocked, another returns to its

@@ -120,9 +120,14 @@ impl Iommu {
         self.devices.push(Device { endpoint: facts.endpoint, master });
         let arrival = self.join(facts, device, frames, host)?;
         let default = self.groups[&facts.group].default;
-        self.init_domain(default, frames, host).map_err(|refusal| {
-            let memory = refusal.rule == &rules::DOMAIN_NO_MEMORY;
-            if memory { BootError::NoFrame } else { BootError::NoBank(facts.group) }
+        self.init_domain(default, facts.group, frames, host).map_err(|refusal| {
+            match (refusal.rule == &rules::DOMAIN_NO_MEMORY, facts.streams.first()) {
+                (true, _) => BootError::NoFrame,
+                (_, Some(stream)) if refusal.rule == &rules::DOMAIN_NO_ENTRY => {
+                    BootError::NoStreamEntry(*stream)
+                }
+                _ => BootError::NoBank(facts.group),
+            }
         })?;
         self.settle(facts.driver, device, default, arrival, host)
     }

@@ -195,6 +195,14 @@ pub enum BootError {
     /// Mask bits that stream match registers do not have.
     #[error("the stream match registers have not all bits of the mask {0:#x}")]
     StreamMask(u32),
+    /// Stream match registers that cannot mask every bit they compare.
+    #[error("the stream match registers compare the bits {ids:#x} and mask only {mask:#x}")]
+    NarrowMasks {
+        /// Bits of a StreamID.
+        ids: u32,
+        /// Bits of a mask.
+        mask: u32,
+    },
     /// No context bank for a group's default domain.
     #[error("no context bank is left for the default domain of group {0}")]
     NoBank(u32),

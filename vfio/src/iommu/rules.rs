@@ -55,6 +55,11 @@ passim_model::rules! {
         "A context bank of the SMMU is free when the first device of a domain comes; domains that \
          translate by stage 1 cannot have those with stage 2 only.",
         "4.6 and 6.12 arm-smmu";
+    /// attach: stream mapping entries.
+    DOMAIN_NO_ENTRY = "iommu-domain-no-entry",
+        "The SMMU has a stream mapping entry for each StreamID of the group's devices, where they get \
+         theirs with a domain.",
+        "arm-smmu before 4.9";
     /// map: tables.
     MAP_UNATTACHED = "iommu-map-unattached",
         "A domain of an SMMUv2 has tables from its first device on.",

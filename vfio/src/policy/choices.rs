@@ -39,8 +39,9 @@ pub use self::core::{
     VectorRange, ZeroPage,
 };
 pub use iommu::{
-    BlockedState, ContextDescriptors, DefaultDomain, Smmu1Contexts, Smmu2Ap806, Smmu2Cavium,
-    Smmu2Faults, Smmu2Formats, Smmu2Mmu500, Smmu2Qualcomm, Smmu2Unattached, Smmu3Ats, Smmu3Stalls,
+    BlockedState, ContextDescriptors, DefaultDomain, Smmu1Contexts, Smmu2Ap806, Smmu2Asids,
+    Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Mmu500,
+    Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Unattached, Smmu3Ats, Smmu3Stalls,
     SmmuIntrRemap, SteUpdate,
 };
 pub use irqs::{GicV3Priority, LpiAffinity, LpiRanges, MsiDomains, V2mBlocks, WireService};

@@ -11,8 +11,9 @@ use super::{
     DoorbellUnwind, EntryLimit, FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator,
     ItsDoorbellInfo, LpiAffinity, LpiRanges, MessageSafety, MissingDoorbellInfo, MsiDomains,
     MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, OverrideError, Profile, RangeEnd,
-    ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806, Smmu2Cavium,
-    Smmu2Faults, Smmu2Formats, Smmu2Mmu500, Smmu2Qualcomm, Smmu2Unattached, Smmu3Ats, Smmu3Stalls,
+    ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806, Smmu2Asids,
+    Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Mmu500,
+    Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Unattached, Smmu3Ats, Smmu3Stalls,
     SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap,
     UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, WindowProvider,
     WireService, WrapErrno, ZeroPage, step_of,
@@ -316,6 +317,26 @@ policy! {
     smmu2_faults: Smmu2Faults = "smmu2-faults",
         "a recollection of arm-smmu.c of 4.6 and of the change in 4.9; 7.2",
         [Linux4_6 Stall Remembered, MsiV14 Terminate Remembered, Linux7_2 Terminate Read];
+    /// When a device behind an SMMUv2 has stream mapping entries, and which.
+    smmu2_entries: Smmu2Entries = "smmu2-entries",
+        "arm-smmu.c of about 4.1, 4.5 and 4.12 in makers' trees; a recollection of 4.6, and that it changed in 4.9",
+        [Linux4_6 OfTheDomain Inferred, MsiV14 OfTheDevice Remembered, Linux6_1 OfTheDevice Read];
+    /// Whether the driver of SMMUv2s has 16 bits of StreamID, where the SMMU has.
+    smmu2_extended_ids: Smmu2ExtendedIds = "smmu2-extended-ids",
+        "arm-smmu.c of about 4.5 and 4.12 in makers' trees; a recollection that they came with 4.11",
+        [Linux4_6 Unused Inferred, Linux4_11 Used Remembered, Linux6_1 Used Read];
+    /// Which level of privilege streams have behind an entry that translates.
+    smmu2_privilege: Smmu2Privilege = "smmu2-privilege",
+        "arm-smmu.c of about 4.5 in a maker's tree, and of 6.12; a recollection that it changed in 4.11",
+        [Linux4_6 Unprivileged Inferred, Linux4_11 Incoming Remembered, Linux6_1 Incoming Read];
+    /// How many bits of an ASID a context bank of AArch64 compares.
+    smmu2_asids: Smmu2Asids = "smmu2-asids",
+        "arm-smmu.c of about 4.5 and 4.12 in makers' trees; a recollection that it changed in 4.12",
+        [Linux4_6 EightBits Inferred, Linux4_11 EightBits Remembered, Linux6_1 SixteenBits Read];
+    /// Whom the driver of SMMUv2s waits for after it has invalidated what one context bank has.
+    smmu2_sync: Smmu2Sync = "smmu2-sync",
+        "arm-smmu.c of about 4.1 and 4.12 in makers' trees; a recollection that it changed in 4.12",
+        [Linux4_6 Global Inferred, Linux4_11 Global Remembered, Linux6_1 OfTheBank Read];
     /// Which form the context banks of an SMMUv1 have.
     smmu1_contexts: Smmu1Contexts = "smmu1-contexts",
         "a recollection of arm-smmu.c of 4.6 and of the change in 4.7; 7.2",

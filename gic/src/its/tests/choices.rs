@@ -2,9 +2,9 @@
 
 use crate::Size;
 use crate::choice::Preset;
-use crate::choice::its::{BasesWhileEnabled, Caching, EventBeyond, Ordering};
+use crate::choice::its::{BasesWhileEnabled, Caching, EventBeyond, Haste, Ordering, WriterBeyond};
 use crate::its::Arrival;
-use crate::its::testkit::{Board, COLLECTIONS, DEVICES2, ITS, itt};
+use crate::its::testkit::{Board, COLLECTIONS, DEVICES2, ITS, QUEUE, itt};
 use crate::v3::{GicV3, Implementation};
 use passim_model::PhysAddr;
 
@@ -44,6 +44,18 @@ fn bases_may_be_taken_while_enabled() {
     board.w64(ITS, 0x108, 1 << 63 | COLLECTIONS | 2 << 8);
     board.message(2, 20);
     board.only(3, 8195);
+}
+
+#[test]
+fn a_writer_beyond_the_queue_may_wrap() {
+    let mut board = with(|spec| spec.its[0].choices.writer_beyond = WriterBeyond::Wraps);
+    board.w32(ITS, 0x00, 0);
+    board.w64(ITS, 0x80, 1 << 63 | QUEUE);
+    board.w64(ITS, 0x88, 0);
+    board.w32(ITS, 0x00, 1);
+    board.w64(ITS, 0x88, 0x1040);
+    assert_eq!(board.r64(ITS, 0x88), 0x40, "the queue has 0x1000 bytes");
+    assert_eq!(board.run(), 2, "whatever is there is consumed");
 }
 
 #[test]
@@ -192,7 +204,8 @@ fn the_same_seed_is_the_same_run() {
 
 #[test]
 fn late_packets_are_few() {
-    let mut board = with(|spec| spec.its[0].choices.ordering = Ordering::Late { seed: 1 });
+    let mut board =
+        with(|spec| spec.its[0].choices.ordering = Ordering::Late { seed: 1, haste: Haste::Even });
     board.map(2, 20, 8195, 3);
     for _ in 0..1000 {
         board.int(2, 20);

@@ -2,6 +2,7 @@
 
 use super::every_preset;
 use crate::choice::Preset;
+use crate::choice::its::{IttAtMapd, RemapDevice, RemapEvent, UnmapCollection};
 use crate::its::testkit::{Board, COLLECTIONS, DEVICES, DEVICES2, ITS, itt};
 use crate::its::{Arrival, Untranslated};
 
@@ -177,6 +178,7 @@ fn an_unmapped_device_is_gone_from_memory_too() {
         board.only(3, 8195);
         board.unmap_device(2);
         assert_eq!(board.get(DEVICES2 + 16), 0);
+        board.sync(0);
         assert!(matches!(board.message(2, 20), Arrival::Untranslated(_)), "no stale entry");
         board.unmap_device(2);
         board.unmap_device(5);
@@ -201,7 +203,7 @@ fn a_collection_that_moves_takes_its_events_along() {
 
 #[test]
 fn an_unmapped_collection_raises_nothing() {
-    every_preset(|mut board, preset| {
+    every_preset(|mut board, _| {
         board.map(2, 20, 8195, 3);
         board.unmap_collection(3);
         board.sync(3);
@@ -209,9 +211,10 @@ fn an_unmapped_collection_raises_nothing() {
         board.mapc(3, 0);
         board.sync(0);
         let after = board.message(2, 20);
-        if preset == Preset::KvmAbi0 {
+        if board.choices().unmap_collection == UnmapCollection::Orphans {
             assert!(matches!(after, Arrival::Untranslated(_)), "it has lost its collection");
             board.movi(2, 20, 3);
+            board.sync(0);
             board.message(2, 20);
         }
         board.only(0, 8195);
@@ -267,39 +270,40 @@ fn invall_reaches_all_of_a_collection() {
 
 #[test]
 fn mapping_what_is_mapped() {
-    every_preset(|mut board, preset| {
+    every_preset(|mut board, _| {
         board.map(2, 20, 8195, 3);
         board.configure(8200, 0xa3);
         board.mapti(2, 20, 8200, 1);
         board.sync(1);
         board.sync(3);
         board.message(2, 20);
-        let kept = matches!(preset, Preset::ArchStrict | Preset::KvmAbi0);
-        if kept {
-            board.only(3, 8195)
-        } else {
-            board.only(1, 8200)
-        }
+        let (cpu, lpi) = match board.choices().remap_event {
+            RemapEvent::Keep => (3, 8195),
+            RemapEvent::Replace => (1, 8200),
+        };
+        board.only(cpu, lpi);
         // A second MAPD with another table, which is zero.
         board.command([2 << 32 | 0x08, 7, 1 << 63 | itt(9), 0]);
+        board.sync(0);
         let after = board.message(2, 20);
-        match preset {
-            Preset::ArchStrict => board.only(3, 8195),
-            _ => assert!(matches!(after, Arrival::Untranslated(_))),
+        match board.choices().remap_device {
+            RemapDevice::Keep => board.only(cpu, lpi),
+            RemapDevice::Replace => assert!(matches!(after, Arrival::Untranslated(_))),
         }
     });
 }
 
 #[test]
 fn what_a_table_holds_at_mapd() {
-    every_preset(|mut board, preset| {
+    every_preset(|mut board, _| {
         board.map(2, 20, 8195, 3);
         board.unmap_device(2);
         board.mapd(2, 8);
+        board.sync(0);
         let after = board.message(2, 20);
-        match preset {
-            Preset::KvmAbi0 => assert!(matches!(after, Arrival::Untranslated(_)), "zeroed"),
-            _ => board.only(3, 8195),
+        match board.choices().itt_at_mapd {
+            IttAtMapd::Zeroed => assert!(matches!(after, Arrival::Untranslated(_))),
+            IttAtMapd::AsItIs => board.only(3, 8195),
         }
     });
 }

@@ -4,7 +4,8 @@
 
 use crate::choice::Preset;
 use crate::choice::its::{
-    EventBeyond, InvallScope, IttAtMapd, RemapDevice, RemapEvent, SizeOfUnmap, UnmapCollection,
+    EventBeyond, InvallScope, IttAtMapd, RemapDevice, RemapEvent, SizeOfUnmap, TargetErrors,
+    UnmapCollection,
 };
 use crate::its::testkit::{Board, ITS, ITTS, QUEUE};
 use crate::its::{Arrival, Failure, Untranslated};
@@ -133,7 +134,7 @@ impl Model {
 
     fn mapc(&mut self, icid: u16, cpu: u64, valid: bool) -> Answer {
         if valid && cpu >= CPUS {
-            return Err(0x01_0902);
+            return Err(if self.is_gic600() { 0x01_0920 } else { 0x01_0902 });
         }
         if icid > 15 {
             return Err(0x01_0903);
@@ -155,6 +156,10 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    fn is_gic600(&self) -> bool {
+        self.spec.its[0].choices.target_errors == TargetErrors::Gic600
     }
 
     fn mapti(&mut self, class: u32, device: u32, event: u32, lpi: u32, icid: u16) -> Answer {
@@ -235,7 +240,8 @@ impl Model {
             }
             Action::Movall { from, to } => {
                 if from >= CPUS || to >= CPUS {
-                    return Err(0x01_0e01);
+                    let own = if from >= CPUS { 0x01_0e20 } else { 0x01_0e21 };
+                    return Err(if self.is_gic600() { own } else { 0x01_0e01 });
                 }
                 if from != to {
                     let moved = core::mem::take(&mut self.pending[from as usize]);

@@ -21,12 +21,16 @@ const PARAMETERS: &[(&str, &[&str])] = &[
 
 pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op> {
     match op {
-        Op::Attach { dev, kind, container } => {
+        Op::Attach { dev, kind, container, group: None } => {
             let kinds = [ContainerType::V2, ContainerType::V1].into_iter();
-            let ops =
-                kinds.map(|kind| Op::Attach { dev: *dev, kind: Some(kind), container: *container });
+            let ops = kinds.map(|kind| Op::Attach {
+                dev: *dev,
+                kind: Some(kind),
+                container: *container,
+                group: None,
+            });
             let fds = around.container_fds.iter().map(|(fd, _)| Some(Signed(i64::from(*fd))));
-            let into = |container| Op::Attach { dev: *dev, kind: *kind, container };
+            let into = |container| Op::Attach { dev: *dev, kind: *kind, container, group: None };
             ops.chain(fds.chain([None]).filter(|fd| fd != container).map(into)).collect()
         }
         Op::Affinity { irq, cpu } => affinity(*irq, *cpu, refusal, around),

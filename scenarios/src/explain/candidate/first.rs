@@ -273,7 +273,7 @@ fn window(dev: Rid, pages: u64, around: &Surroundings) -> Ways {
         |iova: u64, size: u64, fd| Op::MsiWindow { iova: Iova::new(iova), size: Number(size), fd };
     let mut ways: Ways = rooms.iter().map(|room| vec![window(room.iova, room.size, fd)]).collect();
     if here.mappings.iter().any(|mapping| mapping.perms.is_empty()) {
-        let attach = Op::Attach { dev, kind: None, container: None };
+        let attach = Op::Attach { dev, kind: None, container: None, group: None };
         ways.push(vec![Op::Detach { dev }, attach, window(WINDOW, size, None)]);
     }
     ways
@@ -321,7 +321,7 @@ fn afresh(fd: Option<Signed>, kind: Option<ContainerType>, around: &Surroundings
     let devices: Vec<Rid> = members.map(|(dev, _)| *dev).collect();
     let Some(&first) = devices.first() else { return Vec::new() };
     let detach = devices.iter().map(|dev| Op::Detach { dev: *dev });
-    let attach = Op::Attach { dev: first, kind, container: None };
+    let attach = Op::Attach { dev: first, kind, container: None, group: None };
     vec![detach.chain([attach]).collect()]
 }
 

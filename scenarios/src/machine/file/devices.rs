@@ -144,6 +144,7 @@ impl Collected {
                 Some(streams) => streams.into_iter().map(StreamId::new).collect(),
                 None => known.streams,
             };
+            function.stream = hierarchy::sent_under(hierarchy, rid, &function.streams);
             let (its, device_id) = ids.message(hierarchy.message_alias(rid));
             function.its = stated.its.unwrap_or(its);
             function.device_id = stated.device_id.map_or(device_id, DeviceId::new);
@@ -212,6 +213,7 @@ impl FunctionFile {
             reset_method: self.reset_method,
             smmu: self.smmu,
             streams: vec![StreamId::new(own)],
+            stream: StreamId::new(own),
             device_id: DeviceId::new(own),
             its: 0,
             reserved: reserved?,

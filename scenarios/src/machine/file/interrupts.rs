@@ -9,7 +9,7 @@ use super::{SpiFile, refuse};
 use crate::chosen;
 use crate::input_error::{InputError, SourceText};
 use crate::machine::quantity::Quantity;
-use crate::machine::{Gic, GicIts, GicV2m, V2mFrame};
+use crate::machine::{Gic, GicBuilt, GicIts, GicV2m, V2mFrame};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
@@ -30,6 +30,12 @@ pub(super) struct ItsFile {
     preset: Option<Spanned<String>>,
     /// What chance is drawn from, for the preset that has any.
     seed: Option<Spanned<Quantity>>,
+    /// What follows from a command that an ITS cannot perform: `ignore`, `report` or `stall`.
+    command_errors: Option<Spanned<String>>,
+    /// Bits of an EventID.
+    event_bits: Option<Spanned<u32>>,
+    /// LPIs by register.
+    direct_lpi: Option<bool>,
 }
 
 /// One ITS, or several.
@@ -90,8 +96,9 @@ pub(super) fn gic(file: Spanned<GicFile>, source: &SourceText) -> Result<Gic, In
     let span = file.span();
     match file.into_inner() {
         GicFile::Its(file) => {
-            let preset = file.preset(source)?;
-            let gic = file.into_gic(preset).map_err(|message| refuse(source, span, message))?;
+            let (preset, built) = (file.preset(source)?, file.built(source)?);
+            let gic =
+                file.into_gic(preset, built).map_err(|message| refuse(source, span, message))?;
             Ok(Gic::Its(gic))
         }
         GicFile::V2m(file) => {
@@ -123,7 +130,19 @@ impl ItsFile {
         })
     }
 
-    fn into_gic(self, preset: Preset) -> Result<GicIts, &'static str> {
+    fn built(&self, source: &SourceText) -> Result<GicBuilt, InputError> {
+        let mut built = GicBuilt { direct_lpi: self.direct_lpi, ..GicBuilt::default() };
+        let bits = self.event_bits.as_ref().map(|bits| (bits.get_ref().to_string(), bits.span()));
+        let errors = self.command_errors.as_ref().map(|it| (it.get_ref().clone(), it.span()));
+        for (key, said) in [("event_bits", bits), ("command_errors", errors)] {
+            let Some((value, span)) = said else { continue };
+            let set = built.set(key, &value);
+            set.map_err(|wrong| refuse(source, span, wrong.message).with_hint(wrong.hint))?;
+        }
+        Ok(built)
+    }
+
+    fn into_gic(self, preset: Preset, built: GicBuilt) -> Result<GicIts, &'static str> {
         check_spis(self.spis)?;
         let its = self.its.addresses();
         if its.is_empty() {
@@ -135,6 +154,7 @@ impl ItsFile {
             its,
             spis: self.spis,
             preset,
+            built,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use passim_model::PhysAddr;
 use passim_smmu::cache::Geometry;
-use passim_smmu::v2::{Aarch32, Auxiliary, Description, Errata, Version};
+use passim_smmu::v2::{Aarch32, Auxiliary, Completion, Description, Errata, Version};
 use passim_vfio::iommu::SmmuModel;
 use serde::Deserialize;
 use toml::Spanned;
@@ -59,6 +59,9 @@ pub(super) struct SmmuV2File {
     tlb: Option<CacheFile>,
     /// How large the walk cache is; there is none without it.
     walk_cache: Option<CacheFile>,
+    /// When they take effect.
+    #[serde(default)]
+    invalidations: CompletionFile,
     #[serde(default)]
     errata: Vec<ErratumFile>,
     #[serde(default, deserialize_with = "narrow")]
@@ -93,6 +96,15 @@ enum GranuleFile {
     K16,
     #[serde(rename = "64K")]
     K64,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum CompletionFile {
+    #[default]
+    AtOnce,
+    OnStep,
+    WhenSynchronised,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -185,6 +197,11 @@ impl SmmuV2File {
         Ok(SmmuV2 {
             base: PhysAddr::new(base),
             description,
+            completion: match self.invalidations {
+                CompletionFile::AtOnce => Completion::AtOnce,
+                CompletionFile::OnStep => Completion::OnStep,
+                CompletionFile::WhenSynchronised => Completion::WhenSynchronised,
+            },
             errata: self.switches(),
             tlb: tlb.unwrap_or_default(),
             tables,

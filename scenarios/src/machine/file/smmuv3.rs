@@ -3,6 +3,8 @@
 mod caches;
 mod features;
 
+pub(crate) use features::set_smmu_choice;
+
 use std::ops::Range;
 
 use passim_model::{DeviceId, PhysAddr};
@@ -61,7 +63,7 @@ impl SmmuFile {
         let (ids, preset) = match (self.idr, self.aidr, self.features) {
             (Some(idr), Some(aidr), None) => {
                 let (idr, aidr) = (idr.into_inner(), aidr.into_inner());
-                (IdRegisters { idr, iidr: 0, aidr }, Caches::VIRT)
+                (IdRegisters { idr, iidr: 0, aidr, mpamidr: 0 }, Caches::VIRT)
             }
             (None, None, Some(features)) => features::built(&features, source)?,
             (idr, aidr, _) => {

@@ -103,6 +103,7 @@ impl SriovFile {
             reset_method: Some("flr".to_owned()),
             smmu: physical.smmu,
             streams: vec![StreamId::new(rid.get().into())],
+            stream: StreamId::new(rid.get().into()),
             device_id: physical.device_id,
             its: physical.its,
             reserved: physical.reserved.clone(),

@@ -98,7 +98,11 @@ fn a_stream_has_one_device() {
         [bridge.clone(), first, express("02:02.0", 0, 0, second)].concat()
     };
     let machine = parse(&with(&devices(""))).unwrap();
-    assert_eq!(at(&machine, "02:02.0").group, None);
+    let second = at(&machine, "02:02.0");
+    assert_eq!(second.group, None);
+    // Its own is known too; the bridge's is what it sends under.
+    let numbers: Vec<_> = second.streams.iter().map(|stream| stream.get()).collect();
+    assert_eq!((numbers, second.stream.get()), (vec![0x210, 0x200], 0x200));
     let (message, _) = complaint(&devices(BOUND));
     assert_eq!(
         message,

@@ -1,11 +1,12 @@
-//! Devices behind an SMMUv3: transactions, translation requests, page requests.
+//! Devices behind an SMMU: transactions; behind an SMMUv3 also translation requests and page requests.
 
 use passim_model::ats::{InvalidationEnd, PageRequest, TranslationRequest};
 use passim_model::{
-    Access, DeviceId, Direction, Iova, Memory, Privilege, Requester, Span, StreamId, SubstreamId,
+    Access, DeviceId, Direction, Iova, Memory, Perms, Privilege, Requester, Span, StreamId,
+    SubstreamId,
 };
 use passim_smmu::SmmuV3;
-use passim_smmu::v3::Transaction;
+use passim_smmu::v3::{PageHint, Transaction};
 
 use super::super::{Outcome, Unperformable};
 use super::{Bare, words};
@@ -14,12 +15,48 @@ use crate::op::{AccessKind, AtcEnd, SmmuOp, YesNo};
 impl Bare {
     pub(super) fn on_devices(&mut self, op: &SmmuOp) -> Outcome {
         match op {
-            SmmuOp::Transaction { sid, ssid, iova, access, privileged, size, translated, smmu } => {
+            SmmuOp::Transaction {
+                sid,
+                ssid,
+                iova,
+                access,
+                privileged,
+                size,
+                translated,
+                unsupported,
+                smmu,
+            } => {
                 let access = access_of(*access, is_yes(*privileged));
                 let range = (*iova, size.map_or(1, |size| size.0));
-                let smmu = self.index(*smmu)?;
-                self.transaction(smmu, requester(*sid, *ssid), range, access, is_yes(*translated))
+                // An SMMUv2 is one as well.
+                let smmu = smmu.unwrap_or(0) as usize;
+                let kind = Kind::of(is_yes(*translated), is_yes(*unsupported));
+                self.transaction(smmu, requester(*sid, *ssid), range, access, kind)
             }
+            SmmuOp::Hint { sid, ssid, page, span, user, privileged, smmu } => {
+                let hint = PageHint {
+                    span: span.unwrap_or(1),
+                    unprivileged: *user,
+                    privileged: privileged.unwrap_or(Perms::empty()),
+                };
+                let smmu = self.index(*smmu)?;
+                self.hint(smmu, requester(*sid, *ssid), *page, hint)
+            }
+            SmmuOp::PageRequests { smmu } => {
+                let smmu = self.index(*smmu)?;
+                self.page_requests(smmu)
+            }
+            SmmuOp::Events { smmu } => {
+                let smmu = self.index(*smmu)?;
+                self.events(smmu)
+            }
+            _ => self.on_ats(op),
+        }
+    }
+
+    /// Devices with a cache of their own.
+    fn on_ats(&mut self, op: &SmmuOp) -> Outcome {
+        match op {
             SmmuOp::TranslationRequest { sid, ssid, iova, no_write, execute, privileged, smmu } => {
                 let request = TranslationRequest {
                     requester: requester(*sid, *ssid),
@@ -60,16 +97,14 @@ impl Bare {
                 let outcome = hardware.page_request(memory, &request);
                 Ok(vec![words::page_outcome(&outcome)])
             }
-            SmmuOp::PageRequests { smmu } => {
-                let smmu = self.index(*smmu)?;
-                self.page_requests(smmu)
-            }
-            SmmuOp::Events { smmu } => {
-                let smmu = self.index(*smmu)?;
-                self.events(smmu)
-            }
             _ => unreachable!("what software does is not a device's"),
         }
+    }
+
+    fn hint(&mut self, smmu: usize, requester: Requester, iova: Iova, hint: PageHint) -> Outcome {
+        let txn = Transaction { requester, iova, access: Access::READ };
+        let (hardware, memory) = self.hardware(smmu)?;
+        Ok(vec![words::record_of_event(hardware.hint(memory, &txn, hint)).to_owned()])
     }
 
     fn hardware(&mut self, smmu: usize) -> Result<(&mut SmmuV3, &mut Memory), Unperformable> {
@@ -84,7 +119,7 @@ impl Bare {
         requester: Requester,
         (iova, size): (Iova, u64),
         access: Access,
-        translated: bool,
+        kind: Kind,
     ) -> Outcome {
         /// Most bytes of a transfer: a few pages show what a border does.
         const MOST: u64 = 1 << 16;
@@ -96,15 +131,51 @@ impl Bare {
         let mut start = Some(whole.start());
         while let Some(at) = start.filter(|at| *at <= whole.last()) {
             let txn = Transaction { requester, iova: at, access };
-            let (hardware, memory) = self.hardware(smmu)?;
-            let outcome = match translated {
-                true => hardware.translated(memory, &txn),
-                false => hardware.translate(memory, &txn),
-            };
-            lines.push(words::answer(at, &outcome));
+            lines.push(self.one(smmu, &txn, kind)?);
             start = Iova::new(at.get() | 0xfff).checked_add(1);
         }
         Ok(lines)
+    }
+
+    fn one(&mut self, smmu: usize, txn: &Transaction, kind: Kind) -> Result<String, Unperformable> {
+        let at = txn.iova;
+        if let Kind::Usual = kind {
+            let count = self.board.smmus();
+            let (hardware, memory) = self.board.smmu_mut(smmu).ok_or_else(|| {
+                let message = format!("this machine has {count} SMMUs, counted from 0");
+                Unperformable::new(message).at_key("smmu")
+            })?;
+            return Ok(words::answer(at, &hardware.translate(memory, txn)));
+        }
+        let (hardware, memory) = self.hardware(smmu)?;
+        Ok(match kind {
+            Kind::Usual => unreachable!("answered above"),
+            Kind::Translated => words::answer(at, &hardware.translated(memory, txn).into()),
+            Kind::Unsupported => words::unsupported(at, hardware.unsupported(memory, txn)),
+            Kind::TranslatedUnsupported => {
+                words::unsupported(at, hardware.translated_unsupported())
+            }
+        })
+    }
+}
+
+/// What sort of transaction it is.
+#[derive(Clone, Copy)]
+enum Kind {
+    Usual,
+    Translated,
+    Unsupported,
+    TranslatedUnsupported,
+}
+
+impl Kind {
+    fn of(translated: bool, unsupported: bool) -> Self {
+        match (translated, unsupported) {
+            (false, false) => Self::Usual,
+            (true, false) => Self::Translated,
+            (false, true) => Self::Unsupported,
+            (true, true) => Self::TranslatedUnsupported,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ mod command;
 mod registers;
 
 use passim_gic::Size;
-use passim_gic::its::{Failure, TRANSLATER};
+use passim_gic::its::{Report, TRANSLATER};
 use passim_model::{Abort, DeviceId, Host, IccRegister, PhysAddr, Requester, StreamId};
 
 use super::super::its::mappings;
@@ -222,7 +222,7 @@ impl GicOnBoard<'_> {
         }
         let creadr = self.load("GITS_CREADR", 0, its)?;
         let offset = creadr & !STALLED;
-        let why: Vec<_> = reports.iter().map(|report| failure(report.failure)).collect();
+        let why: Vec<_> = reports.iter().map(failure).collect();
         let mut line = match creadr & STALLED {
             0 => format!("creadr {offset:#x}"),
             _ => format!("stalled at {offset:#x}"),
@@ -324,6 +324,7 @@ fn taken(intid: Option<u64>) -> String {
     intid.map_or_else(|| "nothing (1023)".to_owned(), |intid| intid.to_string())
 }
 
-fn failure(failure: Failure) -> String {
-    failure.to_string()
+fn failure(report: &Report) -> String {
+    let signalled = if report.signalled { ", signalled as an SError" } else { "" };
+    format!("{}{signalled}", report.failure)
 }

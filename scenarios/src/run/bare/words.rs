@@ -5,10 +5,10 @@ use passim_model::bits::Field;
 use passim_model::{Effect, Iova, SubstreamId};
 use passim_smmu::attributes::Shareability;
 use passim_smmu::v3::names::{Fields, PAGE_REQUEST, record_fields};
-use passim_smmu::v3::{Class, EventKind, Outcome, PageOutcome, Path, Resolved, Translated};
+use passim_smmu::v3::{Class, EventKind, PageOutcome, Path, Record, Transaction, Translated};
 
 use crate::run::outcome;
-use crate::system::{Stalled, Terminated};
+use crate::system::Outcome;
 
 /// `0x9 SMMUEN=1 CMDQEN=1`: a register, and its fields that are not zero.
 pub(super) fn register(value: u64, fields: Fields) -> String {
@@ -31,13 +31,25 @@ fn shown(field: Field, word: u64) -> String {
 pub(super) fn answer(iova: Iova, outcome: &Outcome) -> String {
     match outcome {
         Outcome::Translated(translated) => format!("{iova} -> {}", self::translated(translated)),
-        Outcome::Terminated(terminated) => {
-            format!("{iova}: {}", outcome::terminated(&Terminated::V3(*terminated)))
-        }
-        Outcome::Stalled(stalled) => {
-            format!("{iova}: {}", outcome::stalled(&Stalled::V3(*stalled)))
-        }
+        Outcome::Terminated(terminated) => format!("{iova}: {}", outcome::terminated(terminated)),
+        Outcome::Stalled(stalled) => format!("{iova}: {}", outcome::stalled(stalled)),
     }
+}
+
+/// What becomes of a transaction that no bus can carry on.
+pub(super) fn unsupported(iova: Iova, record: Record) -> String {
+    let recorded = match record {
+        Record::Suppressed => "aborted, nothing recorded".to_owned(),
+        other => {
+            format!("{}, {}", EventKind::UnsupportedTransaction.name(), record_of_event(other))
+        }
+    };
+    format!("{iova}: {recorded}")
+}
+
+/// What became of the record of an event.
+pub(super) fn record_of_event(record: Record) -> &'static str {
+    outcome::record_text(record)
 }
 
 fn translated(translated: &Translated) -> String {
@@ -72,8 +84,7 @@ fn size(lg2: u32) -> String {
 }
 
 /// A transaction that had stalled.
-pub(super) fn resolved(resolved: &Resolved) -> String {
-    let Resolved { transaction, outcome, .. } = resolved;
+pub(super) fn resolved(transaction: &Transaction, outcome: &Outcome) -> String {
     let stream = transaction.requester.stream.get();
     format!("stream {stream:#x} went on: {}", answer(transaction.iova, outcome))
 }

@@ -4,6 +4,9 @@
 //! Just before the ITS is told of new commands, the one to be lost is overwritten in the queue by a
 //! SYNC for a redistributor that does not exist, which has no effect (IHI 0069 H 5.3.17).
 
+use std::fmt;
+use std::str::FromStr;
+
 use passim_gic::Size;
 use passim_model::PhysAddr;
 
@@ -11,45 +14,114 @@ use super::Board;
 
 /// A kind of command that can be lost.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[allow(missing_docs, reason = "each is the architecture's own name")]
 pub enum LostCommand {
-    /// INV.
-    Inv,
-    /// INVALL.
-    Invall,
-    /// SYNC.
+    Movi,
+    Int,
+    Clear,
     Sync,
+    Mapd,
+    Mapc,
+    Mapti,
+    Mapi,
+    Inv,
+    Invall,
+    Movall,
+    Discard,
 }
 
 impl LostCommand {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Inv, Self::Invall, Self::Sync];
+    /// Every kind, as the architecture numbers them.
+    pub const ALL: [Self; 12] = [
+        Self::Movi,
+        Self::Int,
+        Self::Clear,
+        Self::Sync,
+        Self::Mapd,
+        Self::Mapc,
+        Self::Mapti,
+        Self::Mapi,
+        Self::Inv,
+        Self::Invall,
+        Self::Movall,
+        Self::Discard,
+    ];
 
     /// The architecture's name.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Movi => "MOVI",
+            Self::Int => "INT",
+            Self::Clear => "CLEAR",
+            Self::Sync => "SYNC",
+            Self::Mapd => "MAPD",
+            Self::Mapc => "MAPC",
+            Self::Mapti => "MAPTI",
+            Self::Mapi => "MAPI",
             Self::Inv => "INV",
             Self::Invall => "INVALL",
-            Self::Sync => "SYNC",
+            Self::Movall => "MOVALL",
+            Self::Discard => "DISCARD",
         }
     }
 
     /// Bits 7 to 0 of the command. IHI 0069 H 5.3.
     pub const fn number(self) -> u64 {
         match self {
+            Self::Movi => 0x01,
+            Self::Int => 0x03,
+            Self::Clear => 0x04,
+            Self::Sync => 0x05,
+            Self::Mapd => 0x08,
+            Self::Mapc => 0x09,
+            Self::Mapti => 0x0a,
+            Self::Mapi => 0x0b,
             Self::Inv => 0x0c,
             Self::Invall => 0x0d,
-            Self::Sync => 0x05,
+            Self::Movall => 0x0e,
+            Self::Discard => 0x0f,
         }
+    }
+
+    /// The kind of this number.
+    pub fn numbered(number: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 }
 
-/// Which command is lost.
+/// Which command is lost. Written `SYNC:5`, or `SYNC:5@1` for the second ITS.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Lost {
+    /// Which ITS does not see it.
+    pub its: u16,
     /// Its kind.
     pub command: LostCommand,
     /// Which of the kind, counted from 1 since power-on; 0 for none any more.
     pub nth: u32,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.command.name(), self.nth)?;
+        if self.its == 0 { Ok(()) } else { write!(f, "@{}", self.its) }
+    }
+}
+
+impl FromStr for Lost {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (which, its) = text.split_once('@').unwrap_or((text, "0"));
+        let kind = |name: &str| LostCommand::ALL.into_iter().find(|kind| kind.name() == name);
+        let found = which.split_once(':').and_then(|(name, nth)| {
+            let nth = nth.parse().ok().filter(|nth| *nth > 0)?;
+            Some(Self { its: its.parse().ok()?, command: kind(name)?, nth })
+        });
+        found.ok_or_else(|| {
+            let names = LostCommand::ALL.map(LostCommand::name).join(", ");
+            format!("say SYNC:N, with N from 1, or SYNC:N@1 for the second ITS; commands: {names}")
+        })
+    }
 }
 
 /// GITS_CBASER, GITS_CWRITER. IHI 0069 H 12.18.
@@ -61,14 +133,15 @@ const NOBODY: [u64; 4] = [0x05, 0, 0x0000_000f_ffff_0000, 0];
 
 impl Board {
     /// Loses a command that comes later; `None` loses none.
-    pub(in crate::system) fn lose(&mut self, lost: Option<Lost>) {
+    pub(crate) fn lose(&mut self, lost: Option<Lost>) {
         self.lost = lost;
     }
 
     /// A CPU is about to store to a block of the interrupt controller: where this tells an ITS of
     /// new commands, one of them may have to go.
     pub(super) fn lose_command(&mut self, block: u16, offset: u64, value: u64) {
-        if self.lost.is_none() || offset != CWRITER || !self.controller.is_its(block) {
+        let lost = self.lost.is_some_and(|lost| lost.its == block);
+        if !lost || offset != CWRITER || !self.controller.is_its(block) {
             return;
         }
         let mut load = |offset| self.controller.load(block, offset, Size::Double, self.cpu);

@@ -81,8 +81,8 @@ impl Look<'_> {
                 let found = self.ask(Who::of(stream), iova, access);
                 let agrees = match found {
                     Answer::Reaches { pa: found, .. } => is_allowed && found == pa,
-                    Answer::Faults(kind, _) => !is_allowed && kind == EventKind::Permission,
-                    Answer::FaultsAtContext(..) | Answer::Silent => false,
+                    Answer::Faults { kind, .. } => !is_allowed && kind == EventKind::Permission,
+                    Answer::Silent => false,
                 };
                 if !agrees {
                     let what = format!("{} at {iova:#x} of {}", access_text(access), it.expect.dev);

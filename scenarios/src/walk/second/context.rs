@@ -3,7 +3,7 @@
 use passim_model::SubstreamId;
 
 use super::fields::{CD_LG2, Idr0, L1CD_LG2, L1Cd, Ste0, Ste1};
-use super::{Reading, Refused, Registers};
+use super::{Overrides, Reading, Refused, Registers};
 
 /// The words of a CD that this reading looks at.
 pub(super) type Cd = [u64; 3];
@@ -30,13 +30,21 @@ impl CdTable {
         Self { base: Ste0::S1CONTEXTPTR.in_place(ste0), count_lg2, split }
     }
 
+    /// log2 of the bytes of the table that S1ContextPtr leads to.
+    fn size_lg2(&self) -> u64 {
+        match self.split {
+            None => self.count_lg2 + CD_LG2,
+            Some(split) => self.count_lg2.saturating_sub(split) + L1CD_LG2,
+        }
+    }
+
     /// Where the CD with this index lies.
-    fn at(&self, index: u64, through: &impl Through) -> Result<u64, Reading> {
+    fn at(&self, index: u64, through: &impl Through) -> Result<u64, NoCd> {
         let Some(split) = self.split else { return Ok(self.base + (index << CD_LG2)) };
         let at = self.base + (index >> split << L1CD_LG2);
         let l1cd = word(at, through)?;
         if !L1Cd::V.is_set(l1cd) {
-            return Err(Reading::NoSubstream);
+            return Err(NoCd::For(Reading::NoSubstream));
         }
         let leaf = L1Cd::L2PTR.in_place(l1cd) >> (split + CD_LG2) << (split + CD_LG2);
         Ok(leaf + ((index % (1 << split)) << CD_LG2))
@@ -47,8 +55,26 @@ impl CdTable {
 pub(super) trait Through: Fn(u64) -> Result<Option<u64>, Refused> {}
 impl<F: Fn(u64) -> Result<Option<u64>, Refused>> Through for F {}
 
-fn word(at: u64, through: &impl Through) -> Result<u64, Reading> {
-    through(at).map_err(Reading::NoPath)?.ok_or(Reading::Unread(UNKNOWN))
+/// Why there is no CD.
+pub(super) enum NoCd {
+    /// Stage 2 refuses it.
+    Refused(Refused),
+    /// Because of something else.
+    For(Reading),
+}
+
+impl NoCd {
+    /// What the structures amount to, of an STE with these overrides.
+    pub(super) fn reading(self, overrides: Overrides) -> Reading {
+        match self {
+            Self::Refused(refused) => Reading::NoPath(refused, overrides),
+            Self::For(reading) => reading,
+        }
+    }
+}
+
+fn word(at: u64, through: &impl Through) -> Result<u64, NoCd> {
+    through(at).map_err(NoCd::Refused)?.ok_or(NoCd::For(Reading::Unread(UNKNOWN)))
 }
 
 /// Why a CD that the dump lacks cannot be read.
@@ -60,25 +86,30 @@ pub(super) fn select(
     [ste0, ste1]: [u64; 2],
     substream: Option<SubstreamId>,
     through: &impl Through,
-) -> Result<Option<Cd>, Reading> {
+) -> Result<Option<Cd>, NoCd> {
     let mut table = CdTable::of(ste0);
     if !registers.have_substreams() {
         table = CdTable { count_lg2: 0, split: None, ..table };
     }
     if table.split.is_some() && !Idr0::CD2L.is_set(registers.idr0) {
-        return Err(Reading::Nothing);
+        return Err(NoCd::For(Reading::Nothing));
+    }
+    // IHI 0070 G.b 5.2, S1Fmt: it is aligned to the size of the table.
+    if table.base & ((1 << table.size_lg2()) - 1) != 0 {
+        let reason = "STE.S1ContextPtr is not aligned to its table, where SMMUs may differ";
+        return Err(NoCd::For(Reading::Unread(reason)));
     }
     let substream = substream.map(|substream| u64::from(substream.get()));
     let index = match (substream, Ste1::S1DSS.get(ste1)) {
         (None, _) if table.count_lg2 == 0 => 0,
         (Some(index), _) if table.count_lg2 == 0 || index >> table.count_lg2 != 0 => {
-            return Err(Reading::NoSubstream);
+            return Err(NoCd::For(Reading::NoSubstream));
         }
-        (Some(0), 2) => return Err(Reading::Disabled),
+        (Some(0), 2) => return Err(NoCd::For(Reading::Disabled)),
         (Some(index), _) => index,
         (None, 1) => return Ok(None),
         (None, 2) => 0,
-        (None, _) => return Err(Reading::Disabled),
+        (None, _) => return Err(NoCd::For(Reading::Disabled)),
     };
     let at = table.at(index, through)?;
     let mut words = Cd::default();
@@ -97,7 +128,7 @@ pub(super) fn contexts(ste0: u64, through: &impl Through) -> Vec<u32> {
     while index < end {
         let is_known = match table.at(u64::from(index), through) {
             Ok(at) => Some(matches!(through(at), Ok(Some(_)))),
-            Err(Reading::NoSubstream) => {
+            Err(NoCd::For(Reading::NoSubstream)) => {
                 known.push(index);
                 None
             }

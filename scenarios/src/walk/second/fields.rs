@@ -53,6 +53,8 @@ passim_model::layout! {
         HAD = bit(2);
         /// Execution at stage 2 by privilege.
         XNX = bit(4);
+        /// Stage 2 may force memory types.
+        FWB = bit(8);
         /// Small tables.
         STT = bit(9);
         /// E0PD counts.
@@ -141,6 +143,8 @@ passim_model::layout! {
     pub(super) struct Ste1 {
         /// What comes without SubstreamID.
         S1DSS = bits(1, 0);
+        /// Memory types are forced by stage 2.
+        S2FWB = bit(25);
         /// Nothing of stage 1 stalls.
         S1STALLD = bit(27);
         /// ATS.

@@ -113,7 +113,8 @@ pub(super) fn stage2(registers: &Registers, ste2: u64, ste3: u64) -> Result<Seco
     let input_bits = input_bits(registers, Ste2::S2T0SZ.get(ste2), least, granule)
         .map_err(|it| it.unwrap_or(Reading::Nothing))?;
     let level = start_level(registers, granule, ds, (Ste2::S2SL0.get(ste2), Ste3::SL0_2.get(ste3)));
-    let level = level.ok_or(Reading::Unread("a start level that is reserved"))?;
+    // IHI 0070 G.b 5.2, S2SL0: one that is reserved, or does not suit S2T0SZ and S2TG, is ILLEGAL.
+    let level = level.ok_or(Reading::Nothing)?;
     let shape = Shape {
         stage: Stage::Two,
         granule,
@@ -135,13 +136,15 @@ pub(super) fn stage2(registers: &Registers, ste2: u64, ste3: u64) -> Result<Seco
     let access = Ste2::S2AFFD.is_set(ste2) || Ste2::S2HA.is_set(ste2);
     let dirty = Ste2::S2HA.is_set(ste2) && Ste2::S2HD.is_set(ste2);
     let flags = Flags { stage: Stage::Two, access, dirty, big_endian };
-    Ok(Second { form: shape.form()?, flags })
+    Ok(Second { form: shape.form()?, flags, protects: false, forces: false })
 }
 
 impl Shape {
     fn form(&self) -> Result<Form, Reading> {
-        let unsuited =
-            || Reading::Unread("an input size that does not suit granule and start level");
+        let unsuited = || match self.stage {
+            Stage::One => Reading::Unread("an input size that no level suits"),
+            Stage::Two => Reading::Nothing,
+        };
         let in_a_row_lg2 = match self.stage {
             Stage::One => 0,
             Stage::Two => CONCATENATED_LG2,
@@ -277,7 +280,11 @@ fn start_level(
     ds: bool,
     (sl0, sl0_2): (u64, u64),
 ) -> Option<i8> {
+    // DDI 0487, VTCR_EL2.SL0: 2 needs a table that large outputs alone need.
+    let output = output_size(registers);
+    let needed = if granule == Granule::Size16K { 42 } else { 44 };
     match (granule, sl0) {
+        _ if sl0 == 2 && output < needed => None,
         (Granule::Size4K, _) if ds && sl0_2 == 1 => (sl0 == 0).then_some(-1),
         (Granule::Size4K, 3) => Idr3::STT.is_set(registers.idr3).then_some(3),
         (Granule::Size16K, 3) => ds.then_some(0),

@@ -13,10 +13,28 @@ pub(crate) struct Tables {
     pub(super) stage2: Option<Second>,
     /// Bits of an address that may reach stage 2 where there is no stage 1.
     pub(super) input_bits: u8,
+    pub(crate) overrides: Overrides,
+}
+
+/// What an STE makes of accesses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Overrides {
     /// STE.PRIVCFG.
     pub(super) privilege: Option<Privilege>,
     /// STE.INSTCFG: whether every read is a fetch of instructions, or none.
     pub(super) fetches: Option<bool>,
+}
+
+impl Overrides {
+    /// The access as PRIVCFG and INSTCFG make it; a write stays one.
+    pub(crate) fn apply(&self, asked: Asked) -> Asked {
+        let wanted = match (asked.wanted, self.fetches) {
+            (Wanted::Read, Some(true)) => Wanted::Fetch,
+            (Wanted::Fetch, Some(false)) => Wanted::Read,
+            (wanted, _) => wanted,
+        };
+        Asked { privilege: self.privilege.unwrap_or(asked.privilege), wanted }
+    }
 }
 
 /// Stage 1.
@@ -42,6 +60,10 @@ pub(super) struct Half {
 pub(super) struct Second {
     pub(super) form: Form,
     pub(super) flags: Flags,
+    /// S2PTW, where there is a stage 1 whose tables it protects.
+    pub(super) protects: bool,
+    /// S2FWB.
+    pub(super) forces: bool,
 }
 
 /// How descriptors are spelled.
@@ -99,6 +121,17 @@ pub(crate) enum Kind {
     Abort,
 }
 
+/// What the address was for that a stage refused. IHI 0070 G.b 7.3.13, CLASS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// A CD.
+    Context,
+    /// A descriptor of stage 1.
+    Table,
+    /// What is put into the stage.
+    Input,
+}
+
 /// A fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Refused {
@@ -106,11 +139,21 @@ pub(crate) struct Refused {
     pub(crate) stage: Stage,
     /// Level of the descriptor, where one decided.
     pub(crate) level: Option<i8>,
+    pub(crate) purpose: Purpose,
+    /// The address put into stage 2, where that refused.
+    pub(crate) ipa: Option<u64>,
+    /// Where memory did not answer.
+    pub(crate) fetched: Option<u64>,
 }
 
 impl Refused {
     fn undecided(kind: Kind, stage: Stage) -> Self {
-        Self { kind, stage, level: None }
+        Self { kind, stage, level: None, purpose: Purpose::Input, ipa: None, fetched: None }
+    }
+
+    /// A descriptor that memory did not give.
+    fn aborted(stage: Stage, at: u64) -> Self {
+        Self { fetched: Some(at), ..Self::undecided(Kind::Abort, stage) }
     }
 }
 
@@ -162,7 +205,9 @@ impl Form {
         stage: Stage,
         read: impl Fn(u64) -> Option<u64>,
     ) -> Result<Leaf, Fault> {
-        let refused = |kind, level| Fault::Refused(Refused { kind, stage, level: Some(level) });
+        let refused = |kind, level| {
+            Fault::Refused(Refused { level: Some(level), ..Refused::undecided(kind, stage) })
+        };
         match *self {
             Self::Narrow(config) => {
                 let config = walk::Config { privilege, ..config };
@@ -201,34 +246,63 @@ enum Fault {
 }
 
 impl Second {
+    /// What `ipa` comes to, and the descriptor that says so.
     fn walk(
         &self,
         ipa: u64,
         privilege: Privilege,
         read: &impl Fn(u64) -> Option<u64>,
-    ) -> Result<Leaf, Refused> {
+    ) -> Result<(Leaf, u64), Refused> {
+        let refused = |refused| Refused { ipa: Some(ipa), ..refused };
         if ipa >> self.form.input_bits() != 0 {
-            return Err(Refused::undecided(Kind::Translation, Stage::Two));
+            return Err(refused(Refused::undecided(Kind::Translation, Stage::Two)));
         }
-        let seen = |at| Some(self.flags.seen(read(at)?));
-        self.form.walk(privilege, ipa, Stage::Two, seen).map_err(|fault| match fault {
-            Fault::Refused(refused) => refused,
-            Fault::Abort(_) => Refused::undecided(Kind::Abort, Stage::Two),
-        })
+        // The last descriptor that a walk reads is that of the leaf.
+        let last = Cell::new(0);
+        let seen = |at| {
+            last.set(self.flags.seen(read(at)?));
+            Some(last.get())
+        };
+        let leaf =
+            self.form.walk(privilege, ipa, Stage::Two, seen).map_err(|fault| match fault {
+                Fault::Refused(other) => refused(other),
+                Fault::Abort(at) => refused(Refused::aborted(Stage::Two, at)),
+            })?;
+        Ok((leaf, last.get()))
     }
 
-    /// A word behind this stage, `None` where memory does not answer. A read of tables and CDs is
-    /// privileged data. IHI 0070 G.b 7.3.16.
+    /// Where a table or a CD lies. A read of these is privileged data. IHI 0070 G.b 7.3.16.
+    fn reach(
+        &self,
+        ipa: u64,
+        purpose: Purpose,
+        read: &impl Fn(u64) -> Option<u64>,
+    ) -> Result<u64, Refused> {
+        let walked = self.walk(ipa, Privilege::Privileged, read);
+        let (leaf, word) = walked.map_err(|refused| Refused { purpose, ..refused })?;
+        if leaf.readable && !(self.protects && self.is_device(word)) {
+            return Ok(leaf.pa);
+        }
+        let refused = Refused::undecided(Kind::Permission, Stage::Two);
+        Err(Refused { purpose, ipa: Some(ipa), ..refused })
+    }
+
+    /// Whether a leaf makes Device memory of what is Normal at stage 1, as tables are. DDI 0487,
+    /// MemAttr of stage 2: bits 5:4 are 0; where memory types are forced, bit 4 is.
+    fn is_device(&self, word: u64) -> bool {
+        const BITS: u64 = 0b11 << 4;
+        const FORCED: u64 = 1 << 4;
+        word & if self.forces { FORCED } else { BITS } == 0
+    }
+
+    /// A word behind this stage, `None` where memory does not answer.
     pub(super) fn read(
         &self,
         ipa: u64,
+        purpose: Purpose,
         read: &impl Fn(u64) -> Option<u64>,
     ) -> Result<Option<u64>, Refused> {
-        let leaf = self.walk(ipa, Privilege::Privileged, read)?;
-        match leaf.readable {
-            true => Ok(read(leaf.pa)),
-            false => Err(Refused::undecided(Kind::Permission, Stage::Two)),
-        }
+        self.reach(ipa, purpose, read).map(read)
     }
 }
 
@@ -255,15 +329,19 @@ impl First {
         let input = input as u64 & ((1 << form.input_bits()) - 1);
         let through = |at| match stage2 {
             None => read(at),
-            Some(second) => second.read(at, read).ok().flatten(),
+            Some(second) => second.read(at, Purpose::Table, read).ok().flatten(),
         };
         let seen = |at| Some(self.flags.seen(through(at)?));
         form.walk(privilege, input, Stage::One, seen).map_err(|fault| match fault {
             Fault::Refused(refused) => refused,
             // Perhaps the table itself lies where stage 2 does not lead.
-            Fault::Abort(pa) => match stage2.map(|second| second.read(pa, read)) {
+            Fault::Abort(at) => match stage2.map(|second| second.reach(at, Purpose::Table, read)) {
                 Some(Err(refused)) => refused,
-                _ => Refused::undecided(Kind::Abort, Stage::One),
+                // IHI 0070 G.b 7.3.12: of this event alone stage 1 says that it was a table.
+                found => Refused {
+                    purpose: Purpose::Table,
+                    ..Refused::aborted(Stage::One, found.and_then(Result::ok).unwrap_or(at))
+                },
             },
         })
     }
@@ -289,6 +367,12 @@ impl Tables {
         form.map_or(0, Form::input_bits)
     }
 
+    /// The same of the upper half; `None` where there is no stage 1, whose alone it is.
+    pub(crate) fn upper_bits(&self) -> Option<u8> {
+        let upper = &self.stage1.as_ref()?.halves[1];
+        Some(upper.form.as_ref().map_or(0, Form::input_bits))
+    }
+
     /// Every leaf of the first stage, by IOVA, those of TTB1 last; `None` if a table is not known,
     /// or more than `most` words would be read: a table may lead back to itself.
     pub(crate) fn leaves(
@@ -311,7 +395,7 @@ impl Tables {
             let through = |at| {
                 let word = match &self.stage2 {
                     None => bounded(at),
-                    Some(second) => second.read(at, &bounded).ok().flatten(),
+                    Some(second) => second.read(at, Purpose::Table, &bounded).ok().flatten(),
                 };
                 Some(first.flags.descriptor(word?))
             };
@@ -322,15 +406,15 @@ impl Tables {
         Some(leaves)
     }
 
-    /// Where an IOVA leads an access, in the order of IHI 0070 G.b 7.3.22: stage 1 and what it
-    /// permits before stage 2.
+    /// Where an IOVA leads an access, as the STE makes it, in the order of IHI 0070 G.b 7.3.22:
+    /// stage 1 and what it permits before stage 2.
     pub(crate) fn translate(
         &self,
         iova: u64,
         asked: Asked,
         read: &impl Fn(u64) -> Option<u64>,
     ) -> Result<Reached, Refused> {
-        let Asked { privilege, wanted } = self.overridden(asked);
+        let Asked { privilege, wanted } = asked;
         let no_permission = |stage| Refused::undecided(Kind::Permission, stage);
         let mut reached = Reached { pa: iova, size: u64::MAX };
         if let Some(first) = &self.stage1 {
@@ -344,9 +428,9 @@ impl Tables {
             return Err(Refused::undecided(Kind::AddressSize, Stage::One));
         }
         let Some(second) = &self.stage2 else { return Ok(reached) };
-        let leaf = second.walk(reached.pa, privilege, read)?;
+        let (leaf, _) = second.walk(reached.pa, privilege, read)?;
         if !wanted.is_in(leaf.rights()) {
-            return Err(no_permission(Stage::Two));
+            return Err(Refused { ipa: Some(reached.pa), ..no_permission(Stage::Two) });
         }
         Ok(Reached { pa: leaf.pa, size: reached.size.min(leaf.block_size) })
     }
@@ -358,18 +442,8 @@ impl Tables {
         privilege: Privilege,
         read: &impl Fn(u64) -> Option<u64>,
     ) -> Option<Rights> {
-        let privilege = self.privilege.unwrap_or(privilege);
+        let privilege = self.overrides.privilege.unwrap_or(privilege);
         let leaf = self.stage1.as_ref()?.walk(self.stage2.as_ref(), iova, privilege, read);
         Some(leaf.ok()?.rights())
-    }
-
-    /// The access as STE.PRIVCFG and STE.INSTCFG make it; a write stays one.
-    fn overridden(&self, asked: Asked) -> Asked {
-        let wanted = match (asked.wanted, self.fetches) {
-            (Wanted::Read, Some(true)) => Wanted::Fetch,
-            (Wanted::Fetch, Some(false)) => Wanted::Read,
-            (wanted, _) => wanted,
-        };
-        Asked { privilege: self.privilege.unwrap_or(asked.privilege), wanted }
     }
 }

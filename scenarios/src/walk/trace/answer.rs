@@ -5,43 +5,14 @@ use std::collections::BTreeMap;
 use passim_model::access::{Direction, Privilege};
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Access, StreamId};
-use passim_smmu::v3::{Cause, Event, EventKind, Outcome, Terminated};
+use passim_smmu::v3::{Cause, Class, Event, EventKind, Outcome, Terminated};
 
 use super::log::{End, Lookup};
 use super::{Difference, Following};
 use crate::recording::dump::SmmuDump;
 use crate::walk::command::Ring;
+use crate::walk::record::{Record1, Record3};
 use crate::walk::stand::Who;
-
-passim_model::layout! {
-    /// Doubleword 0 of a record, IHI 0070 G.b 7.3.
-    struct Record0 {
-        /// Which event.
-        ID = bits(7, 0);
-    }
-}
-passim_model::layout! {
-    /// Doubleword 1 of a record, IHI 0070 G.b 7.3.
-    struct Record1 {
-        /// Privileged.
-        PNU = bit(33);
-        /// Instruction.
-        IND = bit(34);
-        /// Read.
-        RNW = bit(35);
-        /// Stage 2.
-        S2 = bit(39);
-        /// What the address was for.
-        CLASS = bits(41, 40);
-    }
-}
-passim_model::layout! {
-    /// Doubleword 3 of a record of stage 2, IHI 0070 G.b 7.3.13.
-    struct Record3 {
-        /// Page of the address put into stage 2.
-        IPA = bits(51, 12);
-    }
-}
 
 /// Records as dumps hold them, by how many came before.
 pub(super) struct Records {
@@ -71,6 +42,9 @@ mod deviation {
         if it read (the log does not say); F_PERMISSION, IHI 0070 7.3.16";
     pub(super) const IF_IT_WROTE: &str = "an access left no record, which stage 2 does not permit \
         if it wrote (the log does not say); F_PERMISSION, IHI 0070 7.3.16";
+    // Measured: every such record in the dumps of stage 2, as far as its offset is not 0.
+    pub(super) const OFFSET: &str = "an IPA recorded with its offset in the page, where bits 11:0 \
+        are RES0, IHI 0070 7.3.13";
     pub(super) const BEYOND: &str =
         "an address beyond the input of stage 2 left no record; recorded, IHI 0070 3.4, 7.3.13";
 }
@@ -201,11 +175,13 @@ impl Following {
         self.report.records += 1;
         let access = access_of(record);
         let found = self.ask(lookup, record[2], access);
-        let agrees = match found {
-            Answer::Faults(event) => event.kind.name() == name && alike(record, event.words()),
-            _ => false,
+        let likeness = match found {
+            Answer::Faults(event) if event.kind.name() == name => likeness(record, &event),
+            _ => Likeness::None,
         };
-        if !agrees {
+        if let Likeness::But(deviation) = likeness {
+            self.deviates(deviation);
+        } else if likeness == Likeness::None {
             let expected = format!("{name}, record {record:#x?}").replace('\n', "");
             let found = match found {
                 Answer::Faults(event) => {
@@ -298,19 +274,49 @@ fn access_of([_, second, ..]: [u64; 4]) -> Access {
     }
 }
 
-/// Whether two records say the same. Of the IPA only its page counts, and only at stage 2.
-fn alike(recorded: [u64; 4], model: [u64; 4]) -> bool {
-    let second = Record1::PNU.mask()
-        | Record1::IND.mask()
-        | Record1::RNW.mask()
-        | Record1::S2.mask()
-        | Record1::CLASS.mask();
-    let ipa = if Record1::S2.is_set(model[1]) { Record3::IPA.mask() } else { 0 };
-    Record0::ID.get(recorded[0]) == Record0::ID.get(model[0])
-        && recorded[0] == model[0]
-        && recorded[1] & second == model[1] & second
-        && recorded[2] == model[2]
-        && recorded[3] & ipa == model[3] & ipa
+/// How alike two records are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Likeness {
+    /// They say the same, in all that the architecture determines.
+    Same,
+    /// But for this deviation.
+    But(&'static str),
+    None,
+}
+
+fn likeness(recorded: [u64; 4], event: &Event) -> Likeness {
+    /// Doubleword 3, below the IPA.
+    const OFFSET: u64 = 0xfff;
+    let mut known = [u64::MAX; 4];
+    known[1] = determined(event);
+    // IHI 0070 G.b 7.3.13: the IPA of a fault of stage 1 is UNKNOWN.
+    if event.stage == Stage::One && event.kind != EventKind::WalkEabt {
+        known[3] = !Record3::IPA.mask();
+    }
+    let words = event.words();
+    let differing: [u64; 4] =
+        core::array::from_fn(|index| (recorded[index] ^ words[index]) & known[index]);
+    match differing {
+        [0, 0, 0, 0] => Likeness::Same,
+        [0, 0, 0, bits] if event.stage == Stage::Two && bits & !OFFSET == 0 => {
+            Likeness::But(deviation::OFFSET)
+        }
+        _ => Likeness::None,
+    }
+}
+
+/// The bits of doubleword 1 that are not UNKNOWN. IHI 0070 G.b 7.3.12 to 7.3.16: STAG is for what
+/// stalls, TTRnW for what stage 2 says of a descriptor of stage 1, NSIPA goes with the IPA.
+fn determined(event: &Event) -> u64 {
+    let of_stage2 = event.stage == Stage::Two;
+    let of_table = of_stage2 && event.class == Class::Tt && event.kind == EventKind::Permission;
+    let open = [
+        (event.stall.is_none(), Record1::STAG),
+        (!of_table, Record1::TTRNW),
+        (!of_stage2, Record1::NSIPA),
+    ];
+    let open = open.into_iter().filter(|(open, _)| *open);
+    !open.fold(0, |bits, (_, field)| bits | field.mask())
 }
 
 fn asked(lookup: &Lookup, iova: u64, access: Access) -> String {

@@ -5,7 +5,7 @@ use passim_model::access::Access;
 
 /// Width of StreamIDs, and how many entries.
 const BITS: u32 = 2;
-const ENTRIES: usize = 2;
+const ENTRIES: usize = 3;
 
 /// One entry as software means it: valid, id, mask.
 type Meant = (bool, u32, u32);
@@ -37,73 +37,81 @@ fn small() -> Description {
     }
 }
 
-/// Every combination of entries and stream, through the registers, against the definition.
+/// What is found of a stream under each choice, against the entries that match by the definition.
+fn agrees(globals: &Globals, description: &Description, expected: &[usize], stream: u32) {
+    let found = |choice| find(globals, description, choice, stream);
+    match *expected {
+        [] => assert_eq!(found(Conflict::Detected), Matched::None),
+        [only] => {
+            for choice in [Conflict::Detected, Conflict::First, Conflict::Last] {
+                assert_eq!(found(choice), Matched::Entry(only));
+            }
+        }
+        [first, .., last] => {
+            assert_eq!(found(Conflict::Detected), Matched::Conflict);
+            assert_eq!(found(Conflict::First), Matched::Entry(first));
+            assert_eq!(found(Conflict::Last), Matched::Entry(last));
+        }
+    }
+    // IHI 0062 9.6.1: where detection is promised, no choice hides it.
+    let promised = Description { conflict_detection: true, ..*description };
+    let noticed = find(globals, &promised, Conflict::First, stream);
+    assert_eq!(noticed == Matched::Conflict, expected.len() > 1);
+}
+
+/// Every combination of three entries and stream, through the registers, against the definition.
 #[test]
 fn every_combination_at_small_width() {
     let description = small();
     let mut board = Board::cold(implementation(description));
     let every = every_entry();
+    // How often so many of the entries matched: all of them at once, too.
+    let mut matched = [0u32; ENTRIES + 1];
+    let write = |board: &mut Board, n: u64, (valid, id, mask): Meant| {
+        board.w32(0x800 + 4 * n, u32::from(valid) << 31 | mask << 16 | id);
+    };
     for &first in &every {
+        write(&mut board, 0, first);
         for &second in &every {
-            let entries = [first, second];
-            for (n, &(valid, id, mask)) in (0..).zip(&entries) {
-                board.w32(0x800 + 4 * n, u32::from(valid) << 31 | mask << 16 | id);
-            }
-            let globals = board.smmu.globals_for_tests();
-            for stream in 0..1 << BITS {
-                let expected = matching(&entries, stream);
-                let found = |choice| find(globals, &description, choice, stream);
-                match expected[..] {
-                    [] => assert_eq!(found(Conflict::Detected), Matched::None),
-                    [only] => {
-                        for choice in [Conflict::Detected, Conflict::First, Conflict::Last] {
-                            assert_eq!(found(choice), Matched::Entry(only));
-                        }
-                    }
-                    [first, .., last] => {
-                        assert_eq!(found(Conflict::Detected), Matched::Conflict);
-                        assert_eq!(found(Conflict::First), Matched::Entry(first));
-                        assert_eq!(found(Conflict::Last), Matched::Entry(last));
-                    }
+            write(&mut board, 1, second);
+            for &third in &every {
+                write(&mut board, 2, third);
+                for stream in 0..1 << BITS {
+                    let expected = matching(&[first, second, third], stream);
+                    matched[expected.len()] += 1;
+                    agrees(board.smmu.globals_for_tests(), &description, &expected, stream);
                 }
-                // IHI 0062 9.6.1: where detection is promised, no choice hides it.
-                let promised = Description { conflict_detection: true, ..description };
-                let noticed = find(globals, &promised, Conflict::First, stream);
-                assert_eq!(noticed == Matched::Conflict, expected.len() > 1);
             }
         }
     }
+    assert!(matched.iter().all(|times| *times > 0), "{matched:?}");
 }
 
 /// The same with extended StreamIDs, where validity is in S2CR and bit 15 of the mask is a mask.
 #[test]
 fn every_combination_of_extended_ids() {
-    let description = Description { stream_entries: 2, ..Description::EVERYTHING };
+    let (stream_entries, conflict_detection) = (ENTRIES as u8, false);
+    let description = Description { stream_entries, conflict_detection, ..Description::EVERYTHING };
     let mut board = Board::cold(implementation(description));
     board.w32(0, 1 << 3 | 1);
     // The two bits at the top of a 16-bit StreamID.
     let shift = 14;
     let every = every_entry();
+    let write = |board: &mut Board, n: u64, (valid, id, mask): Meant| {
+        board.w32(0x800 + 4 * n, mask << (16 + shift) | id << shift);
+        board.w32(0xc00 + 4 * n, u32::from(valid) << 10);
+    };
     for &first in &every {
+        write(&mut board, 0, first);
         for &second in &every {
-            let entries = [first, second];
-            for (n, &(valid, id, mask)) in (0..).zip(&entries) {
-                board.w32(0x800 + 4 * n, mask << (16 + shift) | id << shift);
-                board.w32(0xc00 + 4 * n, u32::from(valid) << 10);
-            }
-            for stream in 0..1u32 << BITS {
-                let found = find(
-                    board.smmu.globals_for_tests(),
-                    &description,
-                    Conflict::Detected,
-                    stream << shift,
-                );
-                let expected = match matching(&entries, stream)[..] {
-                    [] => Matched::None,
-                    [only] => Matched::Entry(only),
-                    _ => Matched::Conflict,
-                };
-                assert_eq!(found, expected);
+            write(&mut board, 1, second);
+            for &third in &every {
+                write(&mut board, 2, third);
+                for stream in 0..1u32 << BITS {
+                    let expected = matching(&[first, second, third], stream);
+                    let globals = board.smmu.globals_for_tests();
+                    agrees(globals, &description, &expected, stream << shift);
+                }
             }
         }
     }
@@ -114,8 +122,8 @@ fn only_implemented_bits_are_stored() {
     let mut board = Board::cold(implementation(small()));
     board.w32(0x800, u32::MAX);
     assert_eq!(board.r32(0x800), 1 << 31 | 3 << 16 | 3);
-    board.w32(0x808, u32::MAX);
-    assert_eq!(board.r32(0x808), 0, "there is no third entry");
+    board.w32(0x80c, u32::MAX);
+    assert_eq!(board.r32(0x80c), 0, "there is no fourth entry");
     // IHI 0062 9.6.25: with EXIDENABLE all bits are EXID and EXMASK.
     let mut board = Board::cold(implementation(Description::EVERYTHING));
     board.w32(0x800, u32::MAX);

@@ -214,7 +214,8 @@ fn a_translated_transaction_obeys_the_default_substream() {
     // S1DSS, PASID, what becomes of it if PASIDs are seen.
     let cases = [
         (0, None, Some("F_STREAM_DISABLED")),
-        (0, Some(1), None),
+        // Its CD is read, and not valid.
+        (0, Some(1), Some("C_BAD_CD")),
         (1, None, None),
         (2, None, None),
         (2, Some(0), Some("F_STREAM_DISABLED")),

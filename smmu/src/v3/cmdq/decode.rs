@@ -60,6 +60,9 @@ pub(crate) enum Command {
     CfgiCdAll {
         stream: StreamId,
     },
+    CfgiVms {
+        vmid: Vmid,
+    },
     TlbiNhAll {
         vmid: Vmid,
     },
@@ -129,6 +132,7 @@ impl Command {
             Self::CfgiStes { .. }
             | Self::CfgiCd { .. }
             | Self::CfgiCdAll { .. }
+            | Self::CfgiVms { .. }
             | Self::TlbiNhAll { .. }
             | Self::TlbiNhAsid { .. }
             | Self::TlbiNhVa { .. }
@@ -269,7 +273,9 @@ impl SmmuV3 {
         let [w0, w1] = *words;
         match code {
             opcode::CFGI_VMS_PIDM => {
-                require(f.mpam && !Stream0::SSEC.is_set(w0)).map(|()| Command::Nothing)
+                require(f.vms && !Stream0::SSEC.is_set(w0))?;
+                let vmid = self.tag(Tlbi0::VMID.get(w0), f.vmid16).map(Vmid::new);
+                Ok(vmid.map_or(Command::Nothing, |vmid| Command::CfgiVms { vmid }))
             }
             opcode::ATC_INV => self.decode_atc_inv(w0, w1),
             opcode::PRI_RESP => {

@@ -12,7 +12,7 @@ use crate::v3::SmmuV3;
 use crate::v3::wire::regs::Cr0;
 use core::ops::RangeInclusive;
 use passim_model::ats::{Invalidation, PageResponse};
-use passim_model::{Asid, Effect, Memory, Vmid};
+use passim_model::{Asid, Effect, Memory, StreamId, Vmid};
 
 /// VMID of the regimes that have none.
 const NO_VMID: Vmid = Vmid::new(0);
@@ -50,13 +50,16 @@ impl SmmuV3 {
                     self.prefetch(memory, stream, substream);
                 }
             }
-            Command::CfgiStes { first, last, leaf } => {
-                self.configs.invalidate_streams(first, last, leaf);
-            }
+            Command::CfgiStes { first, last, leaf } => self.invalidate_stes(first, last, leaf),
             Command::CfgiCd { stream, substream, leaf } => {
                 self.configs.invalidate_cd(stream, substream.get(), leaf);
             }
             Command::CfgiCdAll { stream } => self.configs.invalidate_cds(stream),
+            // IHI 0070 G.b 5.6.2: CR0.VMW does not widen it.
+            Command::CfgiVms { vmid } => {
+                self.vms.invalidate(vmid);
+                self.configs.surroundings_changed();
+            }
             Command::AtcInv { stream, substream, global, first, last } => {
                 // IHI 0070 G.b 4.5.1: ignored while SMMUEN is 0.
                 if self.registers.enabled(Cr0::SMMUEN) {
@@ -76,6 +79,18 @@ impl SmmuV3 {
             Command::StallTerm { stream } => self.end_stalls(|stalled| stalled == stream),
             Command::Sync(_) | Command::Nothing => {}
             tlbi => self.invalidate(tlbi),
+        }
+    }
+
+    fn invalidate_stes(&mut self, first: StreamId, last: StreamId, leaf: bool) {
+        // IHI 0070 G.b 5.2 (CONT): one cache entry stands for several streams, and goes for all.
+        for stream in self.spans.borrowers(&self.configs, first, last) {
+            self.configs.invalidate_streams(stream, stream, true);
+        }
+        self.configs.invalidate_streams(first, last, leaf);
+        // IHI 0070 G.b 4.3.6: CMD_CFGI_ALL reaches what is cached by VMID too.
+        if (first.get(), last.get()) == (0, u32::MAX) {
+            self.vms.clear();
         }
     }
 

@@ -5,12 +5,12 @@ use crate::regime::{Endian, FlagUpdates, OnFault, Recording, Response, Stage2, W
 use crate::tlb::{Space, Tlb};
 use crate::v3::config::SteWords;
 use crate::v3::features::{Features, FlagUpdate, StallModel, TableEndian, address_bits};
-use crate::v3::wire::cd::CdTable;
-use crate::v3::wire::ste::{Config, DefaultSubstream, Ste0, Ste1, Ste2, Ste3};
-use passim_model::Vmid;
+use crate::v3::wire::cd::{CD_LG2, CdTable, L1CD_LG2};
+use crate::v3::wire::ste::{Config, DefaultSubstream, Ste0, Ste1, Ste2, Ste3, Ste5};
 use passim_model::access::{Access, Direction, Privilege};
 use passim_model::pgtable::vmsav8::{Granule, Stage};
 use passim_model::pgtable::walk;
+use passim_model::{PhysAddr, Vmid};
 
 /// Why an STE is ILLEGAL. Each is a rule of IHI 0070 G.b 5.2.2, in its order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -53,6 +53,8 @@ pub enum SteFlaw {
     S2Endi,
     /// S2VMID above 8 bits, IDR0.VMID16 = 0.
     S2Vmid,
+    /// VMSPtr beyond the output size.
+    VmsPtr,
 }
 
 /// Where the CDs of a stream are.
@@ -83,6 +85,8 @@ pub(crate) struct Stream {
     pub(crate) stalls_disabled: bool,
     pub(crate) overrides: Overrides,
     pub(crate) ats: Ats,
+    /// The virtual machine structure, where it is enabled.
+    pub(crate) vms: Option<PhysAddr>,
 }
 
 /// What EATS comes to. IHI 0070 G.b 5.2 (EATS).
@@ -229,6 +233,7 @@ fn read(words: &SteWords, around: &Surroundings<'_>, tlb: &mut Tlb) -> Result<St
         false => None,
     };
     require(vmid_fits, SteFlaw::S2Vmid)?;
+    let vms = vms(config, words, features)?;
     Ok(SteState::Translate(Stream {
         world,
         vmid: Vmid::new(vmid),
@@ -243,11 +248,22 @@ fn read(words: &SteWords, around: &Surroundings<'_>, tlb: &mut Tlb) -> Result<St
             2 if ats_checked => Ats::SplitStage,
             _ => Ats::Disabled,
         },
+        vms,
     }))
 }
 
 fn require(holds: bool, flaw: SteFlaw) -> Result<(), SteFlaw> {
     if holds { Ok(()) } else { Err(flaw) }
+}
+
+/// The VMS of a stream that has one. IHI 0070 G.b 5.2 (VMSPtr): both stages, and labels from CDs.
+fn vms(config: Config, words: &SteWords, f: &Features) -> Result<Option<PhysAddr>, SteFlaw> {
+    if !f.vms || config != Config::Nested || !Ste1::S1MPAM.is_set(words[1]) {
+        return Ok(None);
+    }
+    let at = Ste5::VMSPTR.in_place(words[5]);
+    require(f.in_oas(at), SteFlaw::VmsPtr)?;
+    Ok(Some(PhysAddr::new(at)))
 }
 
 fn check_eats(config: Config, w1: u64, w2: u64, features: &Features) -> Result<(), SteFlaw> {
@@ -293,6 +309,12 @@ fn cd_pointer(words: &SteWords, nested: bool, f: &Features) -> Result<CdPointer,
     let base = Ste0::S1CONTEXTPTR.in_place(w0);
     let size = if nested { f.ias() } else { f.oas };
     require(base >> size == 0, SteFlaw::S1ContextPtr)?;
+    // IHI 0070 G.b 5.2 (S1Fmt): a table is aligned to its size; what is below acts as zero here.
+    let table_lg2 = match table.split().filter(|_| count_lg2 != 0) {
+        None => count_lg2 + CD_LG2,
+        Some(split) => count_lg2.saturating_sub(split) + L1CD_LG2,
+    };
+    let base = base & (u64::MAX << table_lg2);
     let default_substream = DefaultSubstream::of(Ste1::S1DSS.get(w1));
     Ok(CdPointer { base, table, count_lg2, default_substream })
 }

@@ -281,7 +281,7 @@ impl Verdict {
         match event.detail {
             Detail::Ste(flaw) => Some(flaw.sentence()),
             Detail::Cd(flaw) => Some(flaw.sentence()),
-            Detail::None | Detail::Level(_) => None,
+            Detail::None | Detail::Level(_) | Detail::Conflict(_) => None,
         }
     }
 }
@@ -308,6 +308,7 @@ impl SteFlaw {
             Self::S2T0Sz => "STE.S2T0SZ is out of range",
             Self::S2Sl0 => "STE.S2SL0 does not fit S2T0SZ and S2TG",
             Self::S2Endi => "STE.S2ENDI is not in IDR0.TTENDIAN",
+            Self::VmsPtr => "STE.VMSPtr lies beyond the output size",
             Self::S2Vmid => "STE.S2VMID has more than 8 bits, and IDR0.VMID16 is 0",
         }
     }

@@ -4,7 +4,7 @@
 //! contradict one another, [`Description::check`] says which and why.
 
 use super::{FlagUpdate, IdRegisters, StallModel, TableEndian};
-use crate::v3::wire::regs::{Aidr, Idr0, Idr1, Idr3, Idr5, Iidr};
+use crate::v3::wire::regs::{Aidr, Idr0, Idr1, Idr3, Idr5, Iidr, Mpamidr};
 
 /// The features of an SMMU. Each field names the field of the ID registers it becomes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -71,6 +71,12 @@ pub struct Description {
     pub xnx: bool,
     /// IDR3.PPS: automatic responses carry the PASID.
     pub pasid_in_responses: bool,
+    /// IDR3.MPAM: labels for memory that is partitioned (v3.2 and later).
+    pub mpam: bool,
+    /// MPAMIDR.PARTID_MAX: the largest PARTID; counts with MPAM. 0: there is no VMS.
+    pub partid_max: u16,
+    /// MPAMIDR.PMG_MAX: the largest PMG; counts with MPAM.
+    pub pmg_max: u8,
     /// IDR3.FWB: stage 2 may force the memory type.
     pub force_write_back: bool,
     /// IDR3.STT: small translation tables.
@@ -140,6 +146,9 @@ impl Description {
         hierarchical_disable: true,
         xnx: true,
         pasid_in_responses: false,
+        mpam: false,
+        partid_max: 0,
+        pmg_max: 0,
         force_write_back: false,
         small_tables: false,
         range_invalidation: true,
@@ -191,6 +200,9 @@ impl Description {
         ats_errors: true,
         table_endian: TableEndian::Mixed,
         stream_bits: 32,
+        mpam: true,
+        partid_max: 63,
+        pmg_max: 3,
         force_write_back: true,
         small_tables: true,
         range_invalidation: true,
@@ -223,7 +235,10 @@ impl Description {
         self.check()?;
         let idr = [self.idr0(), self.idr1(), 0, self.idr3(), 0, self.idr5()];
         let aidr = Aidr::ARCH_MINOR_REV.of(u64::from(self.minor)) as u32;
-        Ok(IdRegisters { idr: idr.map(|word| word as u32), iidr: self.iidr, aidr })
+        let mpamidr = Mpamidr::PARTID_MAX.of(u64::from(self.partid_max))
+            | Mpamidr::PMG_MAX.of(u64::from(self.pmg_max));
+        let mpamidr = if self.mpam { mpamidr as u32 } else { 0 };
+        Ok(IdRegisters { idr: idr.map(|word| word as u32), iidr: self.iidr, aidr, mpamidr })
     }
 
     /// Whether the values go together.
@@ -250,6 +265,7 @@ impl Description {
                 "output_bits",
                 "52 bits came with version 3.1 (6.3.6)",
             ),
+            (self.minor >= 2 || !self.mpam, "mpam", "MPAM came with version 3.2 (6.3.4)"),
             (
                 self.stall_max != 0 || self.stall_model == StallModel::TerminateOnly,
                 "stall_max",
@@ -310,6 +326,7 @@ impl Description {
         Idr3::HAD.flag(self.hierarchical_disable)
             | Idr3::XNX.flag(self.xnx)
             | Idr3::PPS.flag(self.pasid_in_responses)
+            | Idr3::MPAM.flag(self.mpam)
             | Idr3::FWB.flag(self.force_write_back)
             | Idr3::STT.flag(self.small_tables)
             | Idr3::RIL.flag(self.range_invalidation)

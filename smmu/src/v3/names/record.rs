@@ -1,8 +1,8 @@
 //! Records of the Event queue, field by field. IHI 0070 G.b 7.3.
 
 use crate::v3::wire::event::{
-    Event0, Event1, Event1PageRequest, Event1TranslationRequest, Event2Address, Event2Page,
-    Event3Fetch, Event3Ipa, EventKind,
+    Event0, Event1, Event1Conflict, Event1PageRequest, Event1TranslationRequest, Event2Address,
+    Event2Page, Event3Fetch, Event3Ipa, EventKind,
 };
 use passim_model::bits::Field;
 
@@ -34,6 +34,7 @@ const TTRNW: &[RecordField] = &[at(1, "TTRnW", Event1::TTRNW)];
 const INPUT: &[RecordField] = &[at(2, "InputAddr", Event2Address::INPUT_ADDR)];
 const PAGE: &[RecordField] = &[at(2, "InputAddr", Event2Page::INPUT_ADDR)];
 const IPA: &[RecordField] = &[at(3, "IPA", Event3Ipa::IPA)];
+const REASON: &[RecordField] = &[at(1, "Reason", Event1Conflict::REASON)];
 const FETCH: &[RecordField] = &[at(3, "FetchAddr", Event3Fetch::FETCH_ADDR)];
 const REQUEST: &[RecordField] = &[
     at(1, "R", Event1TranslationRequest::R),
@@ -58,8 +59,8 @@ pub fn record_fields(kind: EventKind) -> impl Iterator<Item = RecordField> {
         EventKind::BadStreamId
         | EventKind::BadSte
         | EventKind::StreamDisabled
-        | EventKind::BadCd
-        | EventKind::ConfigConflict => &[SSV, SUBSTREAM],
+        | EventKind::BadCd => &[SSV, SUBSTREAM],
+        EventKind::ConfigConflict => &[SSV, SUBSTREAM, REASON],
         // IHI 0070 G.b 7.3.9: the SubstreamID is always valid, and no bit says so.
         EventKind::BadSubstreamId => &[SUBSTREAM],
         EventKind::SteFetch | EventKind::CdFetch | EventKind::VmsFetch => &[SSV, SUBSTREAM, FETCH],

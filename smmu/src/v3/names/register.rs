@@ -2,8 +2,9 @@
 
 use super::Fields;
 use crate::v3::wire::regs::{
-    Aidr, CmdqCons, CmdqProd, Cr0, Cr1, Cr2, EventqCons, EventqProd, Gbpa, Gerror, Idr0, Idr1,
-    Idr3, Idr5, Iidr, IrqCfg0, IrqCfg2, IrqCtrl, QueueBase, StrtabBase, StrtabBaseCfg, offset,
+    Aidr, CmdqCons, CmdqProd, Cr0, Cr1, Cr2, EventqCons, EventqProd, Gbpa, Gerror, Gmpam, Idr0,
+    Idr1, Idr3, Idr5, Iidr, IrqCfg0, IrqCfg2, IrqCtrl, Mpamidr, QueueBase, StrtabBase,
+    StrtabBaseCfg, offset,
 };
 use passim_model::Width;
 
@@ -63,6 +64,9 @@ pub const REGISTERS: &[Register] = &[
     double("PRIQ_IRQ_CFG0", offset::PRIQ_IRQ_CFG0, IrqCfg0::FIELDS),
     word("PRIQ_IRQ_CFG1", offset::PRIQ_IRQ_CFG1, &[]),
     word("PRIQ_IRQ_CFG2", offset::PRIQ_IRQ_CFG2, IrqCfg2::FIELDS),
+    word("MPAMIDR", offset::MPAMIDR, Mpamidr::FIELDS),
+    word("GMPAM", offset::GMPAM, Gmpam::FIELDS),
+    word("GBPMPAM", offset::GBPMPAM, Gmpam::FIELDS),
     word("EVENTQ_PROD", offset::EVENTQ_PROD, EventqProd::FIELDS),
     word("EVENTQ_CONS", offset::EVENTQ_CONS, EventqCons::FIELDS),
     word("PRIQ_PROD", offset::PRIQ_PROD, EventqProd::FIELDS),

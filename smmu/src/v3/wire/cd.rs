@@ -2,8 +2,10 @@
 
 use passim_model::layout;
 
+/// log2 of the bytes of a level-1 descriptor.
+pub(crate) const L1CD_LG2: u32 = 3;
 /// Bytes of a level-1 descriptor.
-pub(crate) const L1CD_BYTES: u64 = 8;
+pub(crate) const L1CD_BYTES: u64 = 1 << L1CD_LG2;
 /// log2 of the bytes of a CD.
 pub(crate) const CD_LG2: u32 = 6;
 /// Doublewords of a CD.
@@ -85,6 +87,14 @@ layout! {
     pub(crate) struct Cd3 {
         MAIR0 = bits(31, 0);
         MAIR1 = bits(63, 32);
+    }
+}
+
+layout! {
+    /// CD, doubleword 5.
+    pub(crate) struct Cd5 {
+        PARTID = bits(47, 32);
+        PMG = bits(55, 48);
     }
 }
 

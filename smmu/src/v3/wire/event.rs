@@ -45,6 +45,13 @@ layout! {
 }
 
 layout! {
+    /// Doubleword 1 of F_CFG_CONFLICT, 7.3.18: what Reason says is implementation defined.
+    pub(crate) struct Event1Conflict {
+        REASON = bits(31, 0);
+    }
+}
+
+layout! {
     /// Doubleword 1 of E_PAGE_REQUEST, 7.3.19.
     pub(crate) struct Event1PageRequest {
         UX = bit(34);
@@ -80,7 +87,7 @@ layout! {
 }
 
 layout! {
-    /// Doubleword 3 of records with a fetch address, 7.3.4, 7.3.10 and 7.3.12.
+    /// Doubleword 3 of records with a fetch address, 7.3.4, 7.3.10, 7.3.12 and 7.3.20.
     pub(crate) struct Event3Fetch {
         FETCH_ADDR = address(55, 3);
     }
@@ -122,11 +129,11 @@ pub enum EventKind {
     Permission = 0x13,
     /// F_TLB_CONFLICT, 7.3.17.
     TlbConflict = 0x20,
-    /// F_CFG_CONFLICT, 7.3.18. Never raised: one cache entry, one STE.
+    /// F_CFG_CONFLICT, 7.3.18.
     ConfigConflict = 0x21,
     /// E_PAGE_REQUEST, 7.3.19.
     PageRequest = 0x24,
-    /// F_VMS_FETCH, 7.3.20. Never raised: no VMS is fetched without MPAM.
+    /// F_VMS_FETCH, 7.3.20.
     VmsFetch = 0x25,
 }
 

@@ -38,6 +38,9 @@ pub(crate) mod offset {
     pub(crate) const PRIQ_IRQ_CFG0: u64 = 0xd0;
     pub(crate) const PRIQ_IRQ_CFG1: u64 = 0xd8;
     pub(crate) const PRIQ_IRQ_CFG2: u64 = 0xdc;
+    pub(crate) const MPAMIDR: u64 = 0x130;
+    pub(crate) const GMPAM: u64 = 0x138;
+    pub(crate) const GBPMPAM: u64 = 0x13c;
     pub(crate) const EVENTQ_PROD: u64 = 0x100a8;
     pub(crate) const EVENTQ_CONS: u64 = 0x100ac;
     pub(crate) const PRIQ_PROD: u64 = 0x100c8;
@@ -272,6 +275,24 @@ layout! {
         LOG2SIZE = bits(4, 0);
         ADDR = address(55, 5);
         ALLOCATE = bit(62);
+    }
+}
+
+layout! {
+    /// SMMU_MPAMIDR, 6.3.41.
+    pub(crate) struct Mpamidr {
+        PARTID_MAX = bits(15, 0);
+        PMG_MAX = bits(23, 16);
+    }
+}
+
+layout! {
+    /// SMMU_GMPAM and SMMU_GBPMPAM, 6.3.42 and 6.3.43; the fields of the second are GBP_PARTID and
+    /// GBP_PMG.
+    pub(crate) struct Gmpam {
+        SO_PARTID = bits(15, 0);
+        SO_PMG = bits(23, 16);
+        UPDATE = bit(31);
     }
 }
 

@@ -97,6 +97,25 @@ layout! {
     }
 }
 
+layout! {
+    /// STE, doubleword 4.
+    pub(crate) struct Ste4 {
+        PARTID = bits(31, 16);
+    }
+}
+
+layout! {
+    /// STE, doubleword 5.
+    pub(crate) struct Ste5 {
+        PMG = bits(7, 0);
+        MPAM_NS = bit(8);
+        ASSURED_ONLY = bit(9);
+        TL0 = bit(10);
+        TL1 = bit(11);
+        VMSPTR = address(55, 12);
+    }
+}
+
 /// STE.Config. 5.2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Config {

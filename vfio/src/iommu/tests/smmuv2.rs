@@ -162,12 +162,19 @@ fn reset_lets_unknown_streams_pass_or_fault() {
     {
         let board = boot_with(profile, facts(), [ID0, ID1, ID2], Vec::new()).unwrap().board;
         assert_eq!(board.at(0), cr0, "{profile:?}");
-        for entry in 0..4 {
+        // Masks are tried with the first register: before the reset, and later kernels after it.
+        let tried = if profile == Profile::Linux4_6 { 0 } else { 0x7fff_0000 };
+        assert_eq!((board.at(0x800), board.at(0xc00)), (tried, s2cr));
+        for entry in 1..4 {
             assert_eq!((board.at(0x800 + 4 * entry), board.at(0xc00 + 4 * entry)), (0, s2cr));
         }
         // Everything is invalidated and synchronised before CR0 is written.
         let offsets: Vec<_> = board.log.iter().map(|(offset, _)| *offset).collect();
-        assert!(offsets.ends_with(&[0x6c, 0x68, 0x70, 0x0]), "{offsets:x?}");
+        let reset = [0x6c, 0x68, 0x70, 0x0];
+        match profile {
+            Profile::Linux4_6 => assert!(offsets.ends_with(&reset), "{offsets:x?}"),
+            _ => assert!(offsets.ends_with(&[&reset[..], &[0x800; 2]].concat()), "{offsets:x?}"),
+        }
     }
 }
 
@@ -196,14 +203,16 @@ fn a_bank_of_stage_1() {
         let board = &machine.board;
         let [cbar, cba2r] = [0x1000, 0x1800].map(|space| board.at(space + 4 * bank));
         assert_eq!((cbar, cba2r), (0x1_f300, 1), "{profile:?}");
-        assert_eq!((board.bank(bank, 0x10), board.bank(bank, 0x30)), (0x3_8012, 0x80_3510));
+        // TCR2.AS is bit 4: from 4.12 on.
+        assert_eq!((board.bank(bank, 0x10), board.bank(bank, 0x30)), (0x3_8002, 0x80_3510));
         let (ttbr0, ttbr1) = (board.bank(bank, 0x20), board.bank(bank, 0x28));
         assert_eq!((ttbr0 >> 48, ttbr1), (bank, bank << 48));
         assert!(ttbr0 & 0xfff == 0 && ttbr0 & 0xffff_ffff_ffff >= RAM);
         assert_eq!((board.bank(bank, 0x38), board.bank(bank, 0x3c)), (0xf404_ff44, 0));
         assert_eq!(board.bank(bank, 0), sctlr, "{profile:?}");
-        // The stream goes there: SMR valid, S2CR translates.
-        assert_eq!((board.at(0x800), board.at(0xc00)), (0x8000_0008, bank));
+        // The stream goes there: SMR valid, S2CR translates, up to 4.10 without privilege.
+        let privilege = if profile == Profile::Linux4_6 { 2 << 24 } else { 0 };
+        assert_eq!((board.at(0x800), board.at(0xc00)), (0x8000_0008, privilege | bank));
         let last = Iova::new(0xffff_ffff_ffff);
         assert_eq!(machine.iommu.aperture(domain).last(), last);
     }
@@ -292,24 +301,90 @@ fn boards_that_cannot_be_driven() {
 
 #[test]
 fn an_unmap_waits_for_the_synchronisation() {
-    let mut machine = boot(Profile::Linux4_6, [ID0, ID1, ID2]);
+    // TLBGSYNC and TLBGSTATUS; TLBSYNC and TLBSTATUS of bank 2, the first being the kernel's own.
+    let cases = [(Profile::Linux4_6, 1, 0x70, 0x74), (Profile::Linux6_12, 2, 0x1_27f0, 0x1_27f4)];
+    for (profile, bank, sync, status) in cases {
+        let mut machine = boot(profile, [ID0, ID1, ID2]);
+        let domain = machine.alloc(DomainKind::Paging);
+        machine.attach(domain).unwrap();
+        machine.map(domain, 0x1000).unwrap();
+        let Machine { board, frames, iommu } = &mut machine;
+        board.log.clear();
+        let mut gather = Gather::new();
+        assert_eq!(iommu.unmap(domain, Iova::new(0x1000), 0x1000, &mut gather, board), 0x1000);
+        let mut invalidation = iommu.sync(domain, gather);
+        board.registers.insert(status, 1);
+        for _ in 0..3 {
+            let step = invalidation.step(iommu, frames, board);
+            assert!(matches!(step, Step::Waiting(Queue::SmmuInvalidations(0))), "{step:?}");
+        }
+        board.registers.insert(status, 0);
+        assert!(matches!(invalidation.step(iommu, frames, board), Step::Done(_)));
+        let page = (16 + bank) * 0x1000;
+        let expected = [(page + 0x620, bank << 48 | 1), (sync, 0xffff_ffff)];
+        assert_eq!(board.log, expected, "{profile:?}");
+    }
+}
+
+/// Of a bank: TTBR0 0x20, TTBR1 0x28, TCR 0x30, TCR2 0x10, MAIR0 0x38, MAIR1 0x3c, SCTLR 0.
+#[test]
+fn what_is_stored_first() {
+    let own = [
+        (Profile::Linux4_6, 1, [0x20, 0x28, 0x30, 0x10, 0x38, 0x3c, 0], [0x800, 0xc00].as_slice()),
+        (Profile::Linux6_12, 2, [0x10, 0x30, 0x20, 0x28, 0x38, 0x3c, 0], &[0xc00]),
+    ];
+    for (profile, bank, order, entries) in own {
+        let mut machine = boot(profile, [ID0, ID1, ID2]);
+        let domain = machine.alloc(DomainKind::Paging);
+        machine.board.log.clear();
+        machine.attach(domain).unwrap();
+        let stored = machine.board.log.iter().map(|(offset, _)| *offset);
+        let page = (16 + bank) * 0x1000;
+        // CBA2R, CBAR, the bank, then the stream.
+        let expected = [0x1800 + 4 * bank, 0x1000 + 4 * bank]
+            .into_iter()
+            .chain(order.map(|offset| page + offset))
+            .chain(entries.iter().copied());
+        assert_eq!(stored.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{profile:?}");
+    }
+}
+
+/// Up to 4.8 a device has entries while it is in a domain.
+#[test]
+fn entries_come_and_go_with_a_domain() {
+    let devices = vec![device(1, 8, &[1, 2, 3, 4, 5])];
+    let facts = SmmuV2Facts { stream_match_mask: 0x8000, ..facts() };
+    let mut machine = boot_with(Profile::Linux4_6, facts, [ID0, ID1, ID2], devices).unwrap();
+    let domain = machine.alloc(DomainKind::Paging);
+    let refused = machine.attach(domain).unwrap_err();
+    assert_eq!((refused.errno, refused.rule), (Errno::ENOSPC, &rules::DOMAIN_NO_ENTRY));
+    let devices = vec![device(1, 8, &[8])];
+    let mut machine = boot_with(Profile::Linux4_6, facts, [ID0, ID1, ID2], devices).unwrap();
+    assert_eq!((machine.board.at(0x800), machine.board.at(0xc00)), (0, 1 << 16));
     let domain = machine.alloc(DomainKind::Paging);
     machine.attach(domain).unwrap();
-    machine.map(domain, 0x1000).unwrap();
-    let Machine { board, frames, iommu } = &mut machine;
-    board.log.clear();
-    let mut gather = Gather::new();
-    assert_eq!(iommu.unmap(domain, Iova::new(0x1000), 0x1000, &mut gather, board), 0x1000);
-    let mut invalidation = iommu.sync(domain, gather);
-    // TLBSTATUS of bank 1.
-    board.registers.insert(0x1_17f4, 1);
-    for _ in 0..3 {
-        let step = invalidation.step(iommu, frames, board);
-        assert!(matches!(step, Step::Waiting(Queue::SmmuInvalidations(0))), "{step:?}");
-    }
-    board.registers.insert(0x1_17f4, 0);
-    assert!(matches!(invalidation.step(iommu, frames, board), Step::Done(_)));
-    assert_eq!(board.log, [(0x1_1620, 1 << 48 | 1), (0x1_17f0, 0xffff_ffff)]);
+    // The mask that firmware gives is not known.
+    assert_eq!(machine.board.at(0x800), 1 << 31 | 8);
+    let detached = machine.iommu.detach_to_blocked(1);
+    machine.finish(detached);
+    assert_eq!((machine.board.at(0x800), machine.board.at(0xc00)), (0x7fff_ffff, 1 << 16));
+}
+
+/// With 16 bits of StreamID the mask has 16, once CR0 says so.
+#[test]
+fn masks_of_extended_ids_are_tried_after_the_reset() {
+    let ids = [ID0 | 1 << 8, ID1, ID2];
+    let facts = SmmuV2Facts { stream_match_mask: 0x8000, ..facts() };
+    let devices = || vec![device(1, 8, &[0x4008])];
+    let machine = boot_with(Profile::Linux4_11, facts, ids, devices()).unwrap();
+    let log = &machine.board.log;
+    let at = |wanted: (u64, u64)| log.iter().position(|stored| *stored == wanted).unwrap();
+    let enabled = log.iter().position(|(offset, value)| *offset == 0 && value & 8 != 0).unwrap();
+    assert!(enabled < at((0x800, 0xffff)) && at((0x800, 0xffff)) < at((0x800, 0xffff_0000)));
+    assert_eq!(machine.board.at(0x800), 0x8000_4008);
+    // Before 4.11 nobody asks for them.
+    let machine = boot_with(Profile::Linux4_6, facts, ids, devices()).unwrap();
+    assert_eq!(machine.board.at(0) & 8, 0);
 }
 
 #[test]
@@ -318,7 +393,8 @@ fn handlers_read_tell_and_clear() {
         let mut machine = boot(profile, [ID0, ID1, ID2]);
         let domain = machine.alloc(DomainKind::Paging);
         machine.attach(domain).unwrap();
-        let bank = machine.board.at(0xc00);
+        let bank = machine.board.at(0xc00) & 0xff;
+
         let page = (16 + bank) * 0x1000;
         let registers = [(0x58, 0x4000_0002), (0x60, 0x12_3456), (0x68, 0x13)];
         let Machine { board, iommu, .. } = &mut machine;

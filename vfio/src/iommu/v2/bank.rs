@@ -12,7 +12,7 @@ use super::wire::{
 use super::work::Work;
 use crate::iommu::facts::SmmuVersion;
 use crate::iommu::paging::{Shape, codes};
-use crate::policy::{Smmu1Contexts, Smmu2Faults};
+use crate::policy::{Smmu1Contexts, Smmu2Asids, Smmu2Faults};
 use passim_model::pgtable::table::Geometry;
 use passim_model::pgtable::vmsav8::Stage;
 
@@ -29,7 +29,7 @@ const SHARE_INNER: u64 = 3;
 impl SmmuV2 {
     /// The stores that bring a domain's bank up; none if that is done.
     // 6.12 arm-smmu.c, arm_smmu_write_context_bank. TCR goes before the TTBRs: it decides how they
-    // are read.
+    // are read. About 4.5, arm_smmu_init_context_bank has it the other way round.
     pub(super) fn write_bank(&self, shape: &Shape, live: &mut Live) -> Vec<Work> {
         if core::mem::replace(&mut live.written, true) {
             return Vec::new();
@@ -51,8 +51,9 @@ impl SmmuV2 {
                 self.write_stage1(tagged, geometry, root, &mut acts);
             }
             Shape::Long(geometry) => {
-                store(features.cb(bank, cb::TCR), vtcr(geometry));
-                acts.push(Work::StoreWide { at: features.cb(bank, cb::TTBR0), value: root });
+                let control = Work::Store { at: features.cb(bank, cb::TCR), value: vtcr(geometry) };
+                let base = Work::StoreWide { at: features.cb(bank, cb::TTBR0), value: root };
+                self.in_order([None, Some(control)], [base], &mut acts);
             }
         }
         let at = features.cb(bank, cb::SCTLR);
@@ -60,18 +61,37 @@ impl SmmuV2 {
         acts
     }
 
+    /// The controls TCR2 and TCR, and what they are the controls of.
+    fn in_order<const N: usize>(
+        &self,
+        [tcr2, tcr]: [Option<Work>; 2],
+        bases: [Work; N],
+        acts: &mut Vec<Work>,
+    ) {
+        match self.asids {
+            Smmu2Asids::EightBits => acts.extend(bases.into_iter().chain(tcr).chain(tcr2)),
+            Smmu2Asids::SixteenBits => acts.extend(tcr2.into_iter().chain(tcr).chain(bases)),
+        }
+    }
+
     fn write_stage1(&self, tagged: Tagged, geometry: &Geometry, root: u64, acts: &mut Vec<Work>) {
         let (features, bank) = (&self.features, tagged.bank);
         let format = features.format(Stage::One);
         let at = |register| features.cb(bank, register);
-        if features.version == SmmuVersion::V2 {
-            acts.push(Work::Store { at: at(cb::TCR2), value: tcr2(format, geometry) });
-        }
+        let wide = format == Format::Aarch64 && self.asids == Smmu2Asids::SixteenBits;
+        let value = tcr2(geometry) | CbTcr2::AS.flag(wide);
+        let tcr2 = Work::Store { at: at(cb::TCR2), value };
         let asid = CbTtbr::ASID.of(tagged.asid());
-        acts.extend([
-            Work::Store { at: at(cb::TCR), value: tcr(format, geometry) },
+        let controls = [
+            (features.version == SmmuVersion::V2).then_some(tcr2),
+            Some(Work::Store { at: at(cb::TCR), value: tcr(format, geometry) }),
+        ];
+        let bases = [
             Work::StoreWide { at: at(cb::TTBR0), value: asid | root },
             Work::StoreWide { at: at(cb::TTBR1), value: asid },
+        ];
+        self.in_order(controls, bases, acts);
+        acts.extend([
             Work::Store { at: at(cb::S1_MAIR0), value: MAIR },
             Work::Store { at: at(cb::S1_MAIR1), value: 0 },
         ]);
@@ -141,10 +161,9 @@ fn cbar(features: &Features, tagged: Tagged, interrupt: u32) -> u64 {
         }
 }
 
-fn tcr2(format: Format, geometry: &Geometry) -> u64 {
+fn tcr2(geometry: &Geometry) -> u64 {
     CbTcr2::PASIZE.of(codes::size(geometry.output_bits))
         | CbTcr2::SEP.of(ARM_SMMU_TCR2_SEP_UPSTREAM)
-        | CbTcr2::AS.flag(format == Format::Aarch64)
 }
 
 /// TCR of stage 1. An AArch32 context has three bits of T0SZ where the driver writes 64 less the

@@ -38,7 +38,7 @@ pub(super) use work::Worklist;
 use super::finding::Findings;
 use super::registers::Registers;
 use super::{BootError, Finding};
-use crate::policy::{BeyondInput, Smmu1Contexts, Smmu2Faults};
+use crate::policy::{BeyondInput, Smmu1Contexts, Smmu2Asids, Smmu2Entries, Smmu2Faults};
 use makers::Workarounds;
 use passim_model::{PageSize, StreamId};
 use probe::Features;
@@ -59,6 +59,8 @@ pub(super) struct SmmuV2 {
     interrupts_given: u32,
     /// What firmware wants masked in every stream match register.
     stream_match_mask: u32,
+    entries: Smmu2Entries,
+    asids: Smmu2Asids,
     contexts: Smmu1Contexts,
     faults: Smmu2Faults,
     beyond: BeyondInput,
@@ -69,14 +71,16 @@ pub(super) struct SmmuV2 {
 /// A device, as this driver sees it.
 #[derive(Debug)]
 pub(super) struct Master {
-    /// Its stream mapping entries, one for each of its StreamIDs.
+    streams: Vec<StreamId>,
+    group: u32,
+    /// Its stream mapping entries, one for each of its StreamIDs, while it has any.
     entries: Vec<usize>,
 }
 
 impl SmmuV2 {
-    /// Takes a device in: it has stream mapping entries from now on.
+    /// Takes a device in. Unless its entries come with a domain, it has them from now on.
     // 6.12 arm-smmu.c, arm_smmu_probe_device: what is out of range is refused before entries are
-    // looked for. 4.6 takes them at the attach to the default domain, which comes next.
+    // looked for.
     pub(super) fn add_master(
         &mut self,
         streams: &[StreamId],
@@ -87,12 +91,16 @@ impl SmmuV2 {
         if let Some(stream) = streams.iter().find(|stream| beyond(stream.get())) {
             return Err(BootError::StreamOutOfRange(*stream));
         }
+        let streams = streams.to_vec();
+        if self.entries == Smmu2Entries::OfTheDomain {
+            return Ok((Master { streams, group, entries: Vec::new() }, Worklist::default()));
+        }
         if mask & !self.features.smr_mask != 0 {
             return Err(BootError::StreamMask(mask));
         }
-        let entries = self.map.take(streams, mask, group)?;
+        let entries = self.map.take(&streams, mask, group)?;
         let acts: Vec<_> = entries.iter().flat_map(|index| self.map.write(*index)).collect();
-        Ok((Master { entries }, Worklist::new(acts)))
+        Ok((Master { streams, group, entries }, Worklist::new(acts)))
     }
 
     /// How many ASIDs and VMIDs it keeps others of its maker from.

@@ -6,7 +6,9 @@ use super::wire::{Id0, Id1, Id2, Id7, Smr, gr0};
 use crate::iommu::BootError;
 use crate::iommu::facts::{SmmuV2Facts, SmmuVersion};
 use crate::iommu::registers::Registers;
-use crate::policy::{Policy, Smmu1Contexts, Smmu2Formats};
+use crate::policy::{
+    Policy, Smmu1Contexts, Smmu2Entries, Smmu2ExtendedIds, Smmu2Formats, Smmu2Sync,
+};
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Host, PageSizes};
 
@@ -72,6 +74,8 @@ pub(super) struct Features {
     pub(super) tag_base: u16,
     /// Whether registers that the Secure state has, too, are elsewhere.
     pub(super) secure_access: bool,
+    /// Whom synchronisations wait for.
+    pub(super) sync: Smmu2Sync,
 }
 
 impl Features {
@@ -107,8 +111,8 @@ impl Features {
     }
 }
 
-/// Reads the identification registers of the SMMU, and tries which mask bits its stream match
-/// registers have.
+/// Reads the identification registers of the SMMU. Which mask bits its stream match registers have
+/// is tried here only by a driver that does not know of extended StreamIDs.
 // arm-smmu.c of 4.6 and 6.12, arm_smmu_device_cfg_probe: ID0, ID1, ID2, then ID7 by the reset of
 // an MMU-500.
 pub(super) fn probe(
@@ -124,7 +128,8 @@ pub(super) fn probe(
     if !stage1 && !stage2 {
         return Err(BootError::NoTranslation);
     }
-    let extended_ids = Id0::EXIDS.is_set(id0);
+    let extended_ids =
+        Id0::EXIDS.is_set(id0) && policy.smmu2_extended_ids == Smmu2ExtendedIds::Used;
     let stream_bits = if extended_ids { 16 } else { Id0::NUMSIDB.get(id0) as u32 };
     let stream_mask = (1u32 << stream_bits) - 1;
     let (mapping, groups) = match Id0::SMS.is_set(id0) {
@@ -144,14 +149,10 @@ pub(super) fn probe(
         true => Id7::MAJOR.get(registers.load(gr0::ID7, host)?),
         false => 0,
     };
-    let smr_mask = match mapping {
-        StreamMapping::Matched => mask_bits(registers, groups, stream_mask, host)?,
-        StreamMapping::Indexed => 0,
-    };
     let hidden = if workarounds.halves { AARCH64_FIELDS } else { 0 };
     let formats = formats(version, policy, id0, id2 & !hidden).ok_or(BootError::NoGranule)?;
     let ipa_bits = size_bits(Id2::IAS.get(id2));
-    Ok(Features {
+    let mut features = Features {
         version,
         major,
         stage1,
@@ -161,7 +162,7 @@ pub(super) fn probe(
         mapping,
         groups,
         stream_mask,
-        smr_mask,
+        smr_mask: 0,
         banks,
         stage2_banks,
         page_lg2: if Id1::PAGESIZE.is_set(id1) { 16 } else { 12 },
@@ -178,7 +179,10 @@ pub(super) fn probe(
         coherent_walks: Id0::CTTW.is_set(id0),
         tag_base: if workarounds.tags_apart { tag_base } else { 0 },
         secure_access: workarounds.secure_access,
-    })
+        sync: policy.smmu2_sync,
+    };
+    features.try_masks_at_probe(registers, policy, host)?;
+    Ok(features)
 }
 
 /// The fields that tell of AArch64 tables.
@@ -238,17 +242,60 @@ fn size_bits(code: u64) -> u32 {
     }
 }
 
-/// Writes every bit of a StreamID into the last stream match register, as its mask, and reads what
-/// is left.
-// arm-smmu.c of 6.12, arm_smmu_test_smr_masks: the last, because boot loaders take the first. The
-// entry is not valid while it is tried.
-fn mask_bits(
-    registers: Registers,
-    groups: usize,
-    stream_mask: u32,
-    host: &mut impl Host,
-) -> Result<u32, BootError> {
-    let last = gr0::SMR + 4 * (groups as u64 - 1);
-    registers.store(last, Smr::MASK.of(stream_mask.into()), host)?;
-    Ok(Smr::MASK.get(registers.load(last, host)?) as u32)
+impl Features {
+    /// What is tried of stream match registers before the reset.
+    fn try_masks_at_probe(
+        &mut self,
+        registers: Registers,
+        policy: &Policy,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        match (policy.smmu2_entries, policy.smmu2_extended_ids) {
+            (Smmu2Entries::OfTheDomain, _) => self.demand_masks(registers, host),
+            (_, Smmu2ExtendedIds::Unused) => self.try_masks(registers, host),
+            (_, Smmu2ExtendedIds::Used) => Ok(()),
+        }
+    }
+
+    /// Tries which bits of StreamID and mask the stream match registers have, with the first of them,
+    /// which is not valid meanwhile. It keeps what was stored.
+    // 6.12 arm-smmu.c, arm_smmu_test_smr_masks: the first that is not in use, and at the start none
+    // is. Each by itself: where a mask bit is set, the bit of the StreamID need not be kept. With
+    // EXIDENABLE the mask has a bit more, so that comes before.
+    pub(super) fn try_masks(
+        &mut self,
+        registers: Registers,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        if self.mapping == StreamMapping::Indexed {
+            return Ok(());
+        }
+        registers.store(gr0::SMR, self.stream_mask.into(), host)?;
+        self.stream_mask = Smr::ID.get(registers.load(gr0::SMR, host)?) as u32;
+        registers.store(gr0::SMR, u64::from(self.stream_mask) << Smr::MASK.low(), host)?;
+        self.smr_mask = (registers.load(gr0::SMR, host)? >> Smr::MASK.low()) as u32;
+        Ok(())
+    }
+
+    /// Whatever bit is compared must be maskable, though no mask is ever used.
+    // About 4.5 arm-smmu.c, arm_smmu_device_cfg_probe.
+    fn demand_masks(
+        &mut self,
+        registers: Registers,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        if self.mapping == StreamMapping::Indexed {
+            return Ok(());
+        }
+        registers.store(gr0::SMR, SMR_BITS << Smr::MASK.low() | SMR_BITS, host)?;
+        let kept = registers.load(gr0::SMR, host)?;
+        let [mask, ids] = [kept >> Smr::MASK.low(), kept].map(|bits| (bits & SMR_BITS) as u32);
+        if mask & ids != ids {
+            return Err(BootError::NarrowMasks { ids, mask });
+        }
+        Ok(())
+    }
 }
+
+/// The bits of a StreamID, and of a mask, without extended StreamIDs.
+const SMR_BITS: u64 = 0x7fff;

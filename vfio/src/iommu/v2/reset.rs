@@ -7,7 +7,7 @@ use super::SmmuV2;
 use super::domain::shape;
 use super::makers::Workarounds;
 use super::probe::probe;
-use super::streams::{StreamMap, Way};
+use super::streams::StreamMap;
 use super::wire::{
     Acr, CB_ACTLR_CPRE, CBAR_TYPE_S1_TRANS_S2_BYPASS, Cbar, Cr0, S2CR_TYPE_BYPASS, S2cr, cb, gr0,
     gr1,
@@ -18,7 +18,7 @@ use crate::iommu::finding::Findings;
 use crate::iommu::progress::finish;
 use crate::iommu::registers::Registers;
 use crate::iommu::{BootError, DomainKind};
-use crate::policy::{Policy, Smmu2Unattached};
+use crate::policy::{Policy, Smmu2Entries, Smmu2ExtendedIds, Smmu2Unattached};
 use passim_model::{Host, PageSize};
 
 /// Every fault bit of FSR; each is cleared by a one.
@@ -48,11 +48,13 @@ impl SmmuV2 {
         }
         let mut smmu = Self {
             registers,
-            map: StreamMap::new(&features, Way::unattached(policy.smmu2_unattached)),
+            map: StreamMap::new(&features, policy),
             banks: vec![false; features.banks],
             context_interrupts: facts.context_interrupts,
             interrupts_given: 0,
             stream_match_mask: facts.stream_match_mask,
+            entries: policy.smmu2_entries,
+            asids: policy.smmu2_asids,
             contexts: policy.smmu1_contexts,
             workarounds: Workarounds::of(facts, policy),
             faults: policy.smmu2_faults,
@@ -63,6 +65,11 @@ impl SmmuV2 {
         };
         smmu.try_bypass(host)?;
         smmu.reset(policy.smmu2_unattached, host)?;
+        if policy.smmu2_entries == Smmu2Entries::OfTheDevice
+            && policy.smmu2_extended_ids == Smmu2ExtendedIds::Used
+        {
+            smmu.features.try_masks(registers, host)?;
+        }
         Ok(smmu)
     }
 

@@ -1,10 +1,12 @@
 //! The stream mapping table: which entries a device's StreamIDs have, and what becomes of them.
 
 use super::probe::{Features, StreamMapping};
-use super::wire::{S2CR_TYPE_BYPASS, S2CR_TYPE_FAULT, S2CR_TYPE_TRANS, S2cr, Smr, gr0};
+use super::wire::{
+    S2CR_PRIVCFG_UNPRIV, S2CR_TYPE_BYPASS, S2CR_TYPE_FAULT, S2CR_TYPE_TRANS, S2cr, Smr, gr0,
+};
 use super::work::Work;
 use crate::iommu::BootError;
-use crate::policy::Smmu2Unattached;
+use crate::policy::{Policy, Smmu2Privilege, Smmu2Unattached};
 use passim_model::StreamId;
 
 /// What becomes of an entry's streams.
@@ -48,13 +50,15 @@ pub(super) struct StreamMap {
     extended_ids: bool,
     /// What entries without users do.
     rest: Way,
+    privilege: Smmu2Privilege,
     /// The bank that is off, through which streams bypass where S2CR cannot say so.
     bypass_bank: Option<u8>,
 }
 
 impl StreamMap {
     /// A table without users.
-    pub(super) fn new(features: &Features, rest: Way) -> Self {
+    pub(super) fn new(features: &Features, policy: &Policy) -> Self {
+        let rest = Way::unattached(policy.smmu2_unattached);
         let free = Entry { matches: None, way: rest, users: 0, group: 0 };
         Self {
             bypass_bank: None,
@@ -62,6 +66,7 @@ impl StreamMap {
             mapping: features.mapping,
             extended_ids: features.extended_ids,
             rest,
+            privilege: policy.smmu2_privilege,
         }
     }
 
@@ -140,6 +145,66 @@ impl StreamMap {
         free.ok_or(BootError::NoStreamEntry(stream))
     }
 
+    /// An entry for each of these StreamIDs and without a mask, which devices of one group share.
+    /// They have to be [written](Self::enter).
+    ///
+    /// # Errors
+    /// Where entries run out; nothing is taken then.
+    // About 4.5 arm-smmu.c, arm_smmu_master_configure_smrs: the first that are free. A group has no
+    // StreamID twice (arm_smmu_init_pci_device); what other groups have is not looked at, and a
+    // StreamID in two groups matches twice.
+    pub(super) fn take_each(
+        &mut self,
+        streams: &[StreamId],
+        group: u32,
+    ) -> Result<Vec<usize>, BootError> {
+        let mut taken = Vec::with_capacity(streams.len());
+        for stream in streams {
+            let Some(index) = self.find_each(*stream, group) else {
+                self.give_back(&taken);
+                return Err(BootError::NoStreamEntry(*stream));
+            };
+            let matches = (self.mapping == StreamMapping::Matched).then_some((stream.get(), 0));
+            let entry = &mut self.entries[index];
+            *entry = Entry { matches, users: entry.users + 1, group, ..*entry };
+            taken.push(index);
+        }
+        Ok(taken)
+    }
+
+    fn find_each(&self, stream: StreamId, group: u32) -> Option<usize> {
+        if self.mapping == StreamMapping::Indexed {
+            return Some(stream.get() as usize);
+        }
+        let matches = Some((stream.get(), 0));
+        let own = |entry: &Entry| entry.group == group && entry.matches == matches;
+        let free = |entry: &Entry| entry.matches.is_none();
+        self.entries.iter().position(own).or_else(|| self.entries.iter().position(free))
+    }
+
+    /// Sends entries that were just taken their way: for whom first, then where to.
+    pub(super) fn enter(&mut self, indices: &[usize], way: Way) -> Vec<Work> {
+        let mut acts: Vec<_> =
+            indices.iter().filter_map(|index| self.write_match(*index)).collect();
+        acts.extend(self.send(indices, way));
+        acts
+    }
+
+    /// Gives entries back, and the stores after which they match nothing: where to first, then for
+    /// whom.
+    // About 4.5 arm-smmu.c, arm_smmu_domain_remove_master and arm_smmu_master_free_smrs: every bit of the
+    // register but VALID.
+    pub(super) fn leave(&mut self, taken: Vec<usize>) -> Vec<Work> {
+        let unused = self.give_back(&taken);
+        let mut acts: Vec<_> = unused.iter().map(|index| self.write_way(*index)).collect();
+        if self.mapping == StreamMapping::Matched {
+            let value = u64::from(u32::MAX) & !Smr::VALID.mask();
+            let none = |index: &usize| Work::Store { at: gr0::SMR + 4 * *index as u64, value };
+            acts.extend(unused.iter().map(none));
+        }
+        acts
+    }
+
     /// Gives entries back; those that nobody uses any more, which have to be
     /// [written](Self::write).
     pub(super) fn give_back(&mut self, taken: &[usize]) -> Vec<usize> {
@@ -169,17 +234,18 @@ impl StreamMap {
 
     /// The stores that bring an entry into the SMMU: where to first, then for whom.
     pub(super) fn write(&self, index: usize) -> Vec<Work> {
-        let mut acts = vec![self.write_way(index)];
-        if self.mapping == StreamMapping::Matched {
-            let entry = self.entries[index].matches;
-            let value = entry.map_or(0, |(id, mask)| {
-                // With 16-bit StreamIDs VALID is the mask's last bit, and S2CR says what is valid.
-                let valid = if self.extended_ids { 0 } else { Smr::VALID.of(1) };
-                Smr::ID.of(id.into()) | u64::from(mask) << Smr::MASK.low() | valid
-            });
-            acts.push(Work::Store { at: gr0::SMR + 4 * index as u64, value });
-        }
-        acts
+        [Some(self.write_way(index)), self.write_match(index)].into_iter().flatten().collect()
+    }
+
+    fn write_match(&self, index: usize) -> Option<Work> {
+        let entry = self.entries[index].matches;
+        let value = entry.map_or(0, |(id, mask)| {
+            // With 16-bit StreamIDs VALID is the mask's last bit, and S2CR says what is valid.
+            let valid = if self.extended_ids { 0 } else { Smr::VALID.of(1) };
+            Smr::ID.of(id.into()) | u64::from(mask) << Smr::MASK.low() | valid
+        });
+        let matched = self.mapping == StreamMapping::Matched;
+        matched.then_some(Work::Store { at: gr0::SMR + 4 * index as u64, value })
     }
 
     /// The stores for every entry.
@@ -189,7 +255,12 @@ impl StreamMap {
 
     fn write_way(&self, index: usize) -> Work {
         let entry = &self.entries[index];
-        let through = |bank: u8| S2cr::TYPE.of(S2CR_TYPE_TRANS) | S2cr::CBNDX.of(bank.into());
+        let privilege = match self.privilege {
+            Smmu2Privilege::Unprivileged => S2cr::PRIVCFG.of(S2CR_PRIVCFG_UNPRIV),
+            Smmu2Privilege::Incoming => 0,
+        };
+        let through =
+            |bank: u8| S2cr::TYPE.of(S2CR_TYPE_TRANS) | S2cr::CBNDX.of(bank.into()) | privilege;
         let way = match (entry.way, self.bypass_bank) {
             (Way::Bank(bank), _) | (Way::Bypass, Some(bank)) => through(bank),
             (Way::Bypass, None) => S2cr::TYPE.of(S2CR_TYPE_BYPASS),

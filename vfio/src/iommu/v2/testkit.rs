@@ -2,6 +2,7 @@
 
 use super::probe::{Features, Format, StreamMapping};
 use crate::iommu::facts::SmmuVersion;
+use crate::policy::Smmu2Sync;
 use passim_model::PageSizes;
 
 /// An SMMUv2 with both stages, register pages of 4K, 16 of them, four stream match registers.
@@ -30,5 +31,6 @@ pub(super) fn features() -> Features {
         coherent_walks: true,
         tag_base: 0,
         secure_access: false,
+        sync: Smmu2Sync::OfTheBank,
     }
 }

@@ -4,6 +4,7 @@ use super::probe::{Features, Format};
 use super::wire::{CbTlbi, CbTlbi32, cb, gr0};
 use super::work::{Scope, Sweep, Work};
 use crate::iommu::facts::SmmuVersion;
+use crate::policy::Smmu2Sync;
 use passim_model::pgtable::gather::{Invalidation, Stale};
 use passim_model::pgtable::vmsav8::Stage;
 
@@ -34,7 +35,7 @@ impl Tagged {
         match self.stage {
             Stage::One => {
                 let at = features.cb(self.bank, cb::S1_TLBIASID);
-                [Work::Store { at, value: self.asid() }, Work::Sync(Scope::Bank(self.bank))]
+                [Work::Store { at, value: self.asid() }, self.sync(features)]
             }
             Stage::Two => {
                 let at = features.gr0(gr0::TLBIVMID);
@@ -43,9 +44,11 @@ impl Tagged {
         }
     }
 
-    /// The synchronisation behind invalidations of single addresses.
+    /// The synchronisation behind invalidations that were stored to the bank; where it has none for
+    /// single addresses, the whole VMID went, and everybody is waited for.
     fn sync(self, features: &Features) -> Work {
-        let global = self.stage == Stage::Two && features.version != SmmuVersion::V2;
+        let whole = self.stage == Stage::Two && features.version != SmmuVersion::V2;
+        let global = whole || features.sync == Smmu2Sync::Global;
         Work::Sync(if global { Scope::Global } else { Scope::Bank(self.bank) })
     }
 

@@ -14,6 +14,6 @@ pub(super) use bank::{
 };
 pub(super) use global::{
     Acr, CB_ACTLR_CPRE, CBAR_S1_BPSHCFG_NSH, CBAR_S1_MEMATTR_WB, CBAR_TYPE_S1_TRANS_S2_BYPASS,
-    CBAR_TYPE_S2_TRANS, Cba2r, Cbar, Cr0, Gfsr, Id0, Id1, Id2, Id7, S2CR_TYPE_BYPASS,
-    S2CR_TYPE_FAULT, S2CR_TYPE_TRANS, S2cr, Smr, TlbStatus, gr0, gr1,
+    CBAR_TYPE_S2_TRANS, Cba2r, Cbar, Cr0, Gfsr, Id0, Id1, Id2, Id7, S2CR_PRIVCFG_UNPRIV,
+    S2CR_TYPE_BYPASS, S2CR_TYPE_FAULT, S2CR_TYPE_TRANS, S2cr, Smr, TlbStatus, gr0, gr1,
 };

@@ -2,6 +2,15 @@
 //!
 //! A device whose translations the SMMU answers keeps them; so whatever the TLB must forget, each
 //! such device of the domain must forget after it. Not here: page requests, PASIDs.
+//!
+//! The order of acts is that of arm-smmu-v3.c. 6.1: arm_smmu_detach_dev disables ATS at the device,
+//! invalidates all it holds, then writes the STE; arm_smmu_attach_dev writes the STE, enters the
+//! device in the domain's list, and arm_smmu_enable_ats invalidates in every device of the list
+//! before it enables the one. 6.12: arm_smmu_attach_prepare disables, the STE is written, and
+//! arm_smmu_attach_commit invalidates in this device, and enables it where it was off.
+//!
+//! Both ask the firmware whether the root complex passes ATS on (IOMMU_FWSPEC_PCI_RC_ATS, which 6.1
+//! has from ACPI alone); where a function has the capability, that is taken for granted here.
 
 use super::command::Command;
 use super::domain::Domain;
@@ -77,7 +86,7 @@ impl SmmuV3 {
     }
 
     /// The act after which a device whose ATS has ended holds nothing.
-    // 6.12 arm_smmu_attach_commit: after the STE says so.
+    // 6.12 arm_smmu_attach_commit, arm_smmu_atc_inv_master: after the STE says so.
     pub(super) fn forget_in_device(&self, master: &mut Master) -> Option<Work> {
         let ats = master.ats.as_mut().filter(|ats| ats.enabled)?;
         ats.enabled = false;
@@ -85,8 +94,9 @@ impl SmmuV3 {
     }
 
     /// The acts that begin ATS of a device once its STEs lead to `domain`.
-    // 6.1 arm_smmu_enable_ats: every device of the domain forgets. 6.12: this one does, and where
-    // it was on already that is all.
+    // 6.1 arm_smmu_enable_ats, arm_smmu_atc_inv_domain: every device of the domain forgets, the last
+    // that came first. 6.12 arm_smmu_enable_ats, arm_smmu_atc_inv_master: this one does, and where it
+    // was on already that is all.
     pub(super) fn enter_ats(&self, master: &mut Master, domain: &mut Domain) -> Vec<Work> {
         let Some(ats) = master.ats.as_mut().filter(|_| self.ats != Smmu3Ats::Unused) else {
             return Vec::new();

@@ -87,6 +87,60 @@ choice! {
 }
 
 choice! {
+    /// When a device behind an SMMUv2 has stream mapping entries, and which.
+    Smmu2Entries {
+        /// While it is in another domain than the kernel's own: one for each of its StreamIDs, which
+        /// no mask widens, and which is compared with nobody else's. When entries run out, attaching
+        /// fails.
+        OfTheDomain = "of-the-domain",
+        /// From when it is found: with the mask that firmware gives, shared with those of its group
+        /// whose streams it has, and never with a part of another's. When entries run out, the device
+        /// is not taken in.
+        OfTheDevice = "of-the-device",
+    }
+}
+
+choice! {
+    /// Whether the driver of SMMUv2s has 16 bits of StreamID, where the SMMU has.
+    Smmu2ExtendedIds {
+        /// It does not know of them.
+        Unused = "unused",
+        /// They are switched on at the reset; which bits a mask can have is tried after that.
+        Used = "used",
+    }
+}
+
+choice! {
+    /// Which level of privilege streams have behind an entry that translates.
+    Smmu2Privilege {
+        /// None: S2CR.PRIVCFG says "unprivileged".
+        Unprivileged = "unprivileged",
+        /// The one they came with.
+        Incoming = "incoming",
+    }
+}
+
+choice! {
+    /// How many bits of an ASID a context bank of AArch64 compares.
+    Smmu2Asids {
+        /// Eight: TCR2.AS is clear, and the TTBRs are stored before the TCRs.
+        EightBits = "eight-bits",
+        /// Sixteen: TCR2.AS is set, and is stored before the TTBRs, whose upper half it opens.
+        SixteenBits = "sixteen-bits",
+    }
+}
+
+choice! {
+    /// Whom the driver of SMMUv2s waits for after it has invalidated what one context bank has.
+    Smmu2Sync {
+        /// Everybody: sTLBGSYNC.
+        Global = "global",
+        /// The bank, with its own TLBSYNC; not where the whole VMID went.
+        OfTheBank = "of-the-bank",
+    }
+}
+
+choice! {
     /// Which form the context banks of an SMMUv1 have.
     Smmu1Contexts {
         /// That of AArch32: the driver does not know CBA2R there, and writes tables of AArch64 that

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use passim_smmu::choice::{
-    Acknowledge, Choices, Completion, OutOfRangeParameter, Overlap, Prefetch,
+    Acknowledge, Choices, Completion, ContiguousStes, OutOfRangeParameter, Overlap, Prefetch,
     ReservedCommandFields, StreamTableBeyondOas,
 };
 use passim_smmu::v3::{Caches, Description, FlagUpdate, IdRegisters, StallModel, TableEndian};
@@ -21,7 +21,7 @@ use crate::machine::file::refuse;
 pub(super) type Table = BTreeMap<Spanned<String>, Spanned<Value>>;
 
 /// Every key of `features` but `preset`.
-const FEATURES: [&str; 43] = [
+const FEATURES: [&str; 46] = [
     "minor",
     "iidr",
     "stage1",
@@ -53,6 +53,9 @@ const FEATURES: [&str; 43] = [
     "hierarchical_disable",
     "xnx",
     "pasid_in_responses",
+    "mpam",
+    "partid_max",
+    "pmg_max",
     "force_write_back",
     "small_tables",
     "range_invalidation",
@@ -125,6 +128,7 @@ fn flag<'a>(of: &'a mut Description, name: &str) -> Option<&'a mut bool> {
         "hierarchical_disable" => &mut of.hierarchical_disable,
         "xnx" => &mut of.xnx,
         "pasid_in_responses" => &mut of.pasid_in_responses,
+        "mpam" => &mut of.mpam,
         "force_write_back" => &mut of.force_write_back,
         "small_tables" => &mut of.small_tables,
         "range_invalidation" => &mut of.range_invalidation,
@@ -148,6 +152,7 @@ fn number<'a>(of: &'a mut Description, name: &str) -> Option<&'a mut u8> {
         "pri_queue_lg2" => &mut of.pri_queue_lg2,
         "bbm_level" => &mut of.bbm_level,
         "output_bits" => &mut of.output_bits,
+        "pmg_max" => &mut of.pmg_max,
         _ => return None,
     })
 }
@@ -175,6 +180,7 @@ fn set_feature(of: &mut Description, name: &str, value: &Value) -> Option<Result
     }
     Some(match name {
         "iidr" => whole(value).map(|value| of.iidr = value),
+        "partid_max" => whole(value).map(|value| of.partid_max = value),
         "stall_max" => whole(value).map(|value| of.stall_max = value),
         "granules" => granules(value).map(|value| of.granules = value),
         "flag_updates" => one_of(&UPDATES, value).map(|value| of.flag_updates = value),
@@ -235,9 +241,10 @@ pub(super) fn built(
 }
 
 /// Every key of `choices`.
-const CHOICES: [&str; 7] = [
+const CHOICES: [&str; 8] = [
     "acknowledge",
     "completion",
+    "contiguous_stes",
     "out_of_range",
     "overlap",
     "prefetch",
@@ -259,12 +266,18 @@ fn set_choice(of: &mut Choices, name: &str, value: &Value) -> Option<Result<(), 
         [("ignored", Prefetch::Ignored), ("configuration", Prefetch::Configuration)];
     const FIELDS: [(&str, ReservedCommandFields); 2] =
         [("ignored", ReservedCommandFields::Ignored), ("illegal", ReservedCommandFields::Illegal)];
+    const STES: [(&str, ContiguousStes); 3] = [
+        ("apart", ContiguousStes::Apart),
+        ("shared", ContiguousStes::Shared),
+        ("detected", ContiguousStes::Detected),
+    ];
     const TABLES: [(&str, StreamTableBeyondOas); 2] = [
         ("fetch-fault", StreamTableBeyondOas::FetchFault),
         ("truncate", StreamTableBeyondOas::Truncate),
     ];
     Some(match name {
         "acknowledge" => one_of(&CONTROLS, value).map(|value| of.acknowledge = value),
+        "contiguous_stes" => one_of(&STES, value).map(|value| of.contiguous_stes = value),
         "completion" => one_of(&COMPLETIONS, value).map(|value| of.completion = value),
         "out_of_range" => one_of(&NUMBERS, value).map(|value| of.out_of_range = value),
         "overlap" => one_of(&OVERLAPS, value).map(|value| of.overlap = value),
@@ -277,6 +290,17 @@ fn set_choice(of: &mut Choices, name: &str, value: &Value) -> Option<Result<(), 
         }
         _ => return None,
     })
+}
+
+/// Sets a choice to the value of that name.
+///
+/// # Errors
+/// There is no such choice, or it has no such value.
+pub(crate) fn set_smmu_choice(of: &mut Choices, name: &str, value: &str) -> Result<(), String> {
+    match set_choice(of, name, &Value::String(value.to_owned())) {
+        None => Err(format!("an SMMU has no choice `{name}`; known: {}", CHOICES.join(", "))),
+        Some(set) => set.map_err(|wanted| format!("`{name}` is {wanted}")),
+    }
 }
 
 /// The choices of a table `choices`.

@@ -178,11 +178,14 @@ fn a_two_level_cd_table_is_followed() {
     assert_eq!(written(ask(&mut board, 1)), "C_BAD_SUBSTREAMID");
     board.put(CDS, &[1 << 44 | 1]);
     assert_eq!(written(ask(&mut board, 1)), "C_BAD_SUBSTREAMID");
-    // An index that leaves the address space: the STE is to blame.
-    let top = (1 << 44) - 64;
-    board.ste(STREAM, &[10 << 59 | top | 0xb, 0]);
+    // A linear table of 2^10 CDs is aligned to 64K, whatever S1ContextPtr holds below; so is a
+    // table of 2^4 L1CDs, to 128 bytes.
+    board.ste(STREAM, &[10 << 59 | 0x4399_8040 | 0xb, 0]);
     board.command(0x4, 31);
-    assert_eq!(event(ask(&mut board, 1)).0.detail, Detail::Ste(SteFlaw::S1ContextPtr));
+    assert_eq!(pa(ask(&mut board, 1)), 0x4800_0000);
+    board.ste(STREAM, &[10 << 59 | (STE_STAGE1 + 0x40) | 1 << 4, 0]);
+    board.command(0x4, 31);
+    assert_eq!(pa(ask(&mut board, 65)), 0x4800_0000);
     // CD2L = 0: S1Fmt is illegal.
     let mut ids = with_substreams();
     ids.idr[0] &= !(1 << 19);

@@ -4,6 +4,7 @@ use super::super::testkit::features;
 use super::super::work::Work;
 use super::{StreamMap, Way};
 use crate::iommu::BootError;
+use crate::policy::{Policy, Profile, Smmu2Unattached};
 use passim_model::StreamId;
 use std::collections::BTreeSet;
 
@@ -11,7 +12,12 @@ use std::collections::BTreeSet;
 const BITS: u32 = 3;
 
 fn map() -> StreamMap {
-    StreamMap::new(&features(), Way::Fault)
+    StreamMap::new(&features(), &Profile::Linux6_12.policy())
+}
+
+/// Entries as they were before 4.9.
+fn old() -> StreamMap {
+    StreamMap::new(&features(), &Profile::Linux4_6.policy())
 }
 
 fn streams_of(id: u32, mask: u32) -> BTreeSet<u32> {
@@ -79,7 +85,47 @@ fn registers_hold_streams_and_where_they_go() {
     assert_eq!(map.write(0), [store(0xc00, 2 << 16), store(0x800, 0)]);
     // EXIDENABLE: 16 bits of StreamID, and S2CR says what is valid.
     let wide = super::Features { extended_ids: true, ..features() };
-    let mut map = StreamMap::new(&wide, Way::Bypass);
+    let policy = Profile::Linux6_12.policy();
+    let policy = Policy { smmu2_unattached: Smmu2Unattached::Bypass, ..policy };
+    let mut map = StreamMap::new(&wide, &policy);
     map.take(&[StreamId::new(0x8001)], 0, 1).unwrap();
     assert_eq!(map.write(0), [store(0xc00, 1 << 16 | 1 << 10), store(0x800, 0x8001)]);
+}
+
+#[test]
+fn entries_that_come_with_a_domain_are_one_a_stream() {
+    let mut map = old();
+    let [eight, nine] = [8, 9].map(StreamId::new);
+    assert_eq!(map.take_each(&[eight, nine], 1), Ok(vec![0, 1]));
+    // Devices of one group share; another group has an entry of its own, and both match.
+    assert_eq!(map.take_each(&[nine], 1), Ok(vec![1]));
+    assert_eq!(map.take_each(&[nine], 2), Ok(vec![2]));
+    // Nothing is taken of a device that finds one entry of two.
+    let more = [10, 11].map(StreamId::new);
+    assert_eq!(map.take_each(&more, 3), Err(BootError::NoStreamEntry(more[1])));
+    assert_eq!(map.take_each(&more[..1], 3), Ok(vec![3]));
+}
+
+/// S2CR.TYPE is bit 16, PRIVCFG bit 25, VALID of the SMR bit 31.
+#[test]
+fn entries_that_come_with_a_domain_are_written_with_it() {
+    let store = |at, value| Work::Store { at, value };
+    let mut map = old();
+    let taken = map.take_each(&[8, 9].map(StreamId::new), 1).unwrap();
+    let [matches, ways] = [0x800, 0xc00].map(|at| [at, at + 4]);
+    let came = [
+        store(matches[0], 1 << 31 | 8),
+        store(matches[1], 1 << 31 | 9),
+        store(ways[0], 2 << 24 | 3),
+        store(ways[1], 2 << 24 | 3),
+    ];
+    assert_eq!(map.enter(&taken, Way::Bank(3)), came);
+    let gone = [
+        store(ways[0], 1 << 16),
+        store(ways[1], 1 << 16),
+        store(matches[0], 0x7fff_ffff),
+        store(matches[1], 0x7fff_ffff),
+    ];
+    assert_eq!(map.leave(taken), gone);
+    assert_eq!(map.leave(Vec::new()), []);
 }

@@ -187,6 +187,8 @@ pub(in crate::iommu::v2) const S2CR_TYPE_TRANS: u64 = 0;
 pub(in crate::iommu::v2) const S2CR_TYPE_BYPASS: u64 = 1;
 /// Every access faults.
 pub(in crate::iommu::v2) const S2CR_TYPE_FAULT: u64 = 2;
+/// Unprivileged, whatever it was.
+pub(in crate::iommu::v2) const S2CR_PRIVCFG_UNPRIV: u64 = 2;
 
 layout! {
     /// CBAR, 10.2.1: what all types have.

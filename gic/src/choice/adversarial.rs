@@ -1,0 +1,237 @@
+//! What the preset `adversarial` draws from its seed: every point that the architecture leaves open
+//! and that software can see.
+//!
+//! Some points are drawn once, with the seed: an implementation makes them one way or another
+//! ([`DRAWN`]). The others are drawn at every step and at every message: what is late, and how late
+//! ([`LATE`]); those are the business of the rooms of [`its`](crate::its) that send packets and
+//! translate messages.
+//!
+//! Not drawn is what the architecture settles, whatever other implementations do: that MAPTI to an
+//! unmapped collection takes place, that GITS_CREADR is read-only, that GITS_CBASER clears it, that
+//! GITS_CWRITER.Retry and nothing else makes a stalled queue go on, and that GICR_PENDBASER.PTZ is
+//! believed and reads as zero.
+
+use super::its::{
+    BasesWhileEnabled, Caching, CommandErrors, EventBeyond, Haste, IttAtMapd, MemoryErrors,
+    Ordering, Quiescent, RemapDevice, RemapEvent, UnknownCommands, UnmapCollection, WriterBeyond,
+};
+use super::lpi::{
+    BaseWhileEnabled, ClearEnable, ConfigRead, MoveToDisabled, PendingHome, PendingPriority,
+    PendingZero, PropertyTable, RegisterInvalidation,
+};
+use super::{ItsChoices, LpiChoices};
+use crate::chance::Chance;
+
+/// A point that is drawn with the seed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Drawn {
+    /// The point, and where the architecture leaves it open.
+    pub point: &'static str,
+    /// The type of the choice.
+    pub home: &'static str,
+    /// Its room in `gic/src/choice`.
+    pub room: &'static str,
+    /// Its values that are drawn.
+    pub values: &'static [&'static str],
+}
+
+const fn drawn(
+    point: &'static str,
+    home: &'static str,
+    room: &'static str,
+    values: &'static [&'static str],
+) -> Drawn {
+    Drawn { point, home, room, values }
+}
+
+/// Every point that is drawn with the seed. References are to IHI 0069 H.
+pub const DRAWN: [Drawn; 20] = [
+    drawn(
+        "a command that cannot be performed (5.2)",
+        "CommandErrors",
+        "its",
+        &["Skip", "Report", "Stall"],
+    ),
+    drawn("a queue or table that does not answer (5.2)", "MemoryErrors", "its", &["Skip", "Stall"]),
+    drawn("a command that is none (5.3)", "UnknownCommands", "its", &["Skip", "Error"]),
+    drawn(
+        "bits of an EventID beyond the device's table (12.18, GITS_TRANSLATER)",
+        "EventBeyond",
+        "its",
+        &["Ignored", "Cut"],
+    ),
+    drawn("MAPTI of a mapped event (5.3)", "RemapEvent", "its", &["Keep", "Replace"]),
+    drawn("MAPD of a mapped device (5.3)", "RemapDevice", "its", &["Keep", "Replace"]),
+    drawn(
+        "a table that was not zeroed before MAPD (5.2)",
+        "IttAtMapd",
+        "its",
+        &["AsItIs", "Zeroed"],
+    ),
+    drawn(
+        "MAPC without V of a collection in use (5.3)",
+        "UnmapCollection",
+        "its",
+        &["Revives", "Orphans"],
+    ),
+    drawn(
+        "GITS_CBASER, GITS_BASER stored to while enabled (12.18)",
+        "BasesWhileEnabled",
+        "its",
+        &["Ignored", "Taken"],
+    ),
+    drawn(
+        "GITS_CWRITER beyond the queue (12.18)",
+        "WriterBeyond",
+        "its",
+        &["Ignored", "Stops", "Wraps"],
+    ),
+    drawn(
+        "GITS_CTLR.Quiescent while enabled (12.18)",
+        "Quiescent",
+        "its",
+        &["WhenDisabled", "WhenQuiet"],
+    ),
+    drawn("translations remembered (5.2)", "Caching", "its", &["Off", "Translations"]),
+    drawn(
+        "when configuration is read (5.1)",
+        "ConfigRead",
+        "lpi",
+        &["WhenPended", "UntilInvalidated", "AtMapping"],
+    ),
+    drawn(
+        "where pending state is while LPIs are on (5.1)",
+        "PendingHome",
+        "lpi",
+        &["Memory", "Redistributor"],
+    ),
+    drawn("clearing GICR_CTLR.EnableLPIs (12.11)", "ClearEnable", "lpi", &["Allowed", "Refused"]),
+    drawn(
+        "GICR_PROPBASER, GICR_PENDBASER stored to while LPIs are on (12.11)",
+        "BaseWhileEnabled",
+        "lpi",
+        &["Ignored", "Kept"],
+    ),
+    drawn(
+        "redistributors that differ in GICR_PROPBASER (12.11)",
+        "PropertyTable",
+        "lpi",
+        &["PerRedistributor", "Shared"],
+    ),
+    drawn(
+        "the priority of a pending LPI after an invalidation (5.1)",
+        "PendingPriority",
+        "lpi",
+        &["Follows", "Sticks"],
+    ),
+    drawn("MOVI, MOVALL to where LPIs are off (5.3)", "MoveToDisabled", "lpi", &["Stay", "Lost"]),
+    drawn(
+        "when GICR_INVLPIR and GICR_INVALLR are done (12.11)",
+        "RegisterInvalidation",
+        "lpi",
+        &["AtOnce", "OnStep"],
+    ),
+];
+
+/// A point that is drawn anew each time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Late {
+    /// The command, or what else it is about.
+    pub of: &'static str,
+    /// What may be seen until a SYNC covers it.
+    pub until: &'static str,
+    /// Its room in `gic/src/its`.
+    pub room: &'static str,
+}
+
+const fn late(of: &'static str, until: &'static str, room: &'static str) -> Late {
+    Late { of, until, room }
+}
+
+/// Every point that is drawn anew each time. IHI 0069 H 5.3 (SYNC): messages see every command
+/// before a SYNC, of whichever redistributor; at the redistributor it names, all that was sent has
+/// arrived.
+pub const LATE: [Late; 10] = [
+    late("MAPD that maps", "messages find the device unmapped", "translate"),
+    late(
+        "MAPD of a mapped device, or without V",
+        "messages are translated by the table of before, as that is in memory by now",
+        "translate",
+    ),
+    late("MAPC", "messages of its events go where the collection was, or nowhere", "translate"),
+    late("MAPTI of an unmapped event", "messages find the event unmapped", "translate"),
+    late("MAPTI of a mapped event", "messages raise the LPI of before", "translate"),
+    late("MOVI", "messages go where the event was; what is pending stays there", "translate"),
+    late("DISCARD", "messages raise the LPI; it stays pending", "translate"),
+    late("CLEAR, INV, INVALL, MOVALL", "done after what later messages raise has come", "flight"),
+    late("INT, and messages", "the LPI is not pending yet", "flight"),
+    late(
+        "everything on its way",
+        "arrives in another order, but for what is about one event; in one of two steps, in one of \
+         sixteen or in none, by the seed",
+        "flight",
+    ),
+];
+
+/// What is drawn for an ITS; the others are as in `plain`.
+pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
+    let mut chance = Chance::new(seed);
+    let haste = chance.pick([Haste::Even, Haste::Slow, Haste::Never, Haste::Never]);
+    let cache = |lg2| Caching::Translations { lg2 };
+    ItsChoices {
+        command_errors: chance.pick([
+            CommandErrors::Skip,
+            CommandErrors::Report,
+            CommandErrors::Stall,
+        ]),
+        memory_errors: chance.pick([MemoryErrors::Skip, MemoryErrors::Stall]),
+        unknown_commands: chance.pick([UnknownCommands::Skip, UnknownCommands::Error]),
+        // By whether the seed is odd, so that both are had at will.
+        event_beyond: [EventBeyond::Ignored, EventBeyond::Cut][(seed & 1) as usize],
+        remap_event: chance.pick([RemapEvent::Keep, RemapEvent::Replace]),
+        remap_device: chance.pick([RemapDevice::Keep, RemapDevice::Replace]),
+        itt_at_mapd: chance.pick([IttAtMapd::AsItIs, IttAtMapd::Zeroed]),
+        unmap_collection: chance.pick([UnmapCollection::Revives, UnmapCollection::Orphans]),
+        bases_while_enabled: chance.pick([BasesWhileEnabled::Ignored, BasesWhileEnabled::Taken]),
+        writer_beyond: chance.pick([
+            WriterBeyond::Ignored,
+            WriterBeyond::Stops,
+            WriterBeyond::Wraps,
+        ]),
+        quiescent: chance.pick([Quiescent::WhenDisabled, Quiescent::WhenQuiet]),
+        caching: chance.pick([Caching::Off, cache(0), cache(4), cache(12)]),
+        ordering: Ordering::Late { seed, haste },
+        ..plain
+    }
+}
+
+/// What is drawn for redistributors. Three in four read the configuration no sooner than they must.
+pub(super) fn lpi(seed: u64) -> LpiChoices {
+    use ConfigRead::{AtMapping, UntilInvalidated, WhenPended};
+    // Not the numbers that are drawn for the ITS.
+    let mut chance = Chance::new(!seed);
+    LpiChoices {
+        config: chance.pick([
+            AtMapping,
+            AtMapping,
+            AtMapping,
+            AtMapping,
+            AtMapping,
+            AtMapping,
+            UntilInvalidated,
+            WhenPended,
+        ]),
+        pending: chance.pick([PendingHome::Memory, PendingHome::Redistributor]),
+        ptz: PendingZero::Honoured,
+        clear_enable: chance.pick([ClearEnable::Allowed, ClearEnable::Refused]),
+        base_while_enabled: chance.pick([BaseWhileEnabled::Ignored, BaseWhileEnabled::Kept]),
+        property_table: chance.pick([PropertyTable::PerRedistributor, PropertyTable::Shared]),
+        pending_priority: chance.pick([PendingPriority::Follows, PendingPriority::Sticks]),
+        move_to_disabled: chance.pick([MoveToDisabled::Stay, MoveToDisabled::Lost]),
+        register_invalidation: chance
+            .pick([RegisterInvalidation::AtOnce, RegisterInvalidation::OnStep]),
+    }
+}
+
+#[cfg(test)]
+mod tests;

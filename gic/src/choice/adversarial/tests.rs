@@ -1,0 +1,75 @@
+//! Every value that is said to be drawn is drawn, and none besides.
+
+use super::{DRAWN, its, lpi};
+use crate::choice::Preset;
+use crate::choice::its::{Haste, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The name of a value, without what it holds.
+fn name(value: impl core::fmt::Debug) -> String {
+    format!("{value:?}").split(' ').next().unwrap().to_owned()
+}
+
+fn of_seed(seed: u64) -> [(&'static str, String); 20] {
+    let (i, l) = (its(seed, Preset::ArchStrict.its()), lpi(seed));
+    [
+        ("CommandErrors", name(i.command_errors)),
+        ("MemoryErrors", name(i.memory_errors)),
+        ("UnknownCommands", name(i.unknown_commands)),
+        ("EventBeyond", name(i.event_beyond)),
+        ("RemapEvent", name(i.remap_event)),
+        ("RemapDevice", name(i.remap_device)),
+        ("IttAtMapd", name(i.itt_at_mapd)),
+        ("UnmapCollection", name(i.unmap_collection)),
+        ("BasesWhileEnabled", name(i.bases_while_enabled)),
+        ("WriterBeyond", name(i.writer_beyond)),
+        ("Quiescent", name(i.quiescent)),
+        ("Caching", name(i.caching)),
+        ("ConfigRead", name(l.config)),
+        ("PendingHome", name(l.pending)),
+        ("ClearEnable", name(l.clear_enable)),
+        ("BaseWhileEnabled", name(l.base_while_enabled)),
+        ("PropertyTable", name(l.property_table)),
+        ("PendingPriority", name(l.pending_priority)),
+        ("MoveToDisabled", name(l.move_to_disabled)),
+        ("RegisterInvalidation", name(l.register_invalidation)),
+    ]
+}
+
+#[test]
+fn every_value_is_drawn_and_none_besides() {
+    let mut seen = BTreeMap::<_, BTreeSet<_>>::new();
+    for seed in 0..64 {
+        for (home, value) in of_seed(seed) {
+            seen.entry(home).or_default().insert(value);
+        }
+    }
+    for point in DRAWN {
+        let said: BTreeSet<_> = point.values.iter().map(|value| (*value).to_owned()).collect();
+        assert_eq!(seen.remove(point.home), Some(said), "{}", point.home);
+    }
+    assert_eq!(seen.into_keys().collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn every_haste_is_drawn() {
+    let haste = |seed| match its(seed, Preset::ArchStrict.its()).ordering {
+        Ordering::Late { haste, .. } => haste,
+        Ordering::AtOnce => panic!("seed {seed}"),
+    };
+    for wanted in [Haste::Even, Haste::Slow, Haste::Never] {
+        assert!((0..8).any(|seed| haste(seed) == wanted), "{wanted:?}");
+    }
+}
+
+#[test]
+fn other_points_are_as_the_architecture_has_them() {
+    let strict = Preset::ArchStrict.its();
+    for seed in 0..64 {
+        let drawn = its(seed, strict);
+        assert_eq!((drawn.restart, drawn.reader), (strict.restart, strict.reader));
+        assert_eq!((drawn.queue_base, drawn.enabling), (strict.queue_base, strict.enabling));
+        assert_eq!(drawn.map_to_unmapped, strict.map_to_unmapped);
+        assert_eq!(drawn.invall_scope, strict.invall_scope);
+    }
+}

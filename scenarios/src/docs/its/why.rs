@@ -1,0 +1,186 @@
+//! Whether a command of an ITS's driver is needed, from what comes after it: what IHI 0069 H 5.3
+//! says, and nothing of what an ITS makes of it.
+
+use crate::system::LostCommand;
+
+/// What happens in a scenario, as far as ITSs are concerned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    /// An ITS is told a command.
+    Told { its: u16, words: [u64; 4] },
+    /// LPIs are configured: enabled from now on, or disabled.
+    Configured { enabled: bool },
+    /// A device writes, this EventID if it is said, or a CPU takes what is there.
+    Look { event: Option<u64> },
+    /// Time passes: what is on its way arrives.
+    Time,
+}
+
+/// Whether a command is needed, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Why {
+    /// Without it something is seen that should not be.
+    pub needed: bool,
+    /// What that is, or what makes up for it.
+    pub text: &'static str,
+}
+
+const fn needed(text: &'static str) -> Why {
+    Why { needed: true, text }
+}
+
+const fn spare(text: &'static str) -> Why {
+    Why { needed: false, text }
+}
+
+/// A command, taken apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Told {
+    kind: Option<LostCommand>,
+    words: [u64; 4],
+}
+
+impl Told {
+    fn new(words: [u64; 4]) -> Self {
+        Self { kind: LostCommand::numbered(words[0] & 0xff), words }
+    }
+
+    fn is(self, kind: LostCommand) -> bool {
+        self.kind == Some(kind)
+    }
+
+    /// DeviceID and EventID.
+    fn event(self) -> (u64, u64) {
+        (self.words[0] >> 32, self.words[1] & 0xffff_ffff)
+    }
+
+    fn collection(self) -> u64 {
+        self.words[2] & 0xffff
+    }
+
+    /// RDbase, in place.
+    fn target(self) -> u64 {
+        self.words[2] & 0x000f_ffff_ffff_0000
+    }
+
+    fn maps(self) -> bool {
+        self.is(LostCommand::Mapti) || self.is(LostCommand::Mapi)
+    }
+
+    fn is_valid(self) -> bool {
+        self.words[2] >> 63 != 0
+    }
+}
+
+/// Whether the command at `n` is needed; `None` if there is none at `n`.
+pub(super) fn why(steps: &[Step], n: usize) -> Option<Why> {
+    let Step::Told { its, words } = *steps.get(n)? else { return None };
+    let lost = Told::new(words);
+    let told = |step: &Step| match *step {
+        Step::Told { its: at, words } if at == its => Some(Told::new(words)),
+        _ => None,
+    };
+    let looks = |step: &Step| matches!(step, Step::Look { .. });
+    let Some(look) = steps[n..].iter().position(looks) else {
+        return Some(spare("nobody looks any more"));
+    };
+    let Step::Look { event: looked_at } = steps[n + look] else { return None };
+    let follow = &steps[n + 1..n + look];
+    let then: Vec<_> = follow.iter().filter_map(told).collect();
+    let before = steps[..n].iter().rev().find_map(told);
+    let configured = steps[..n].iter().rev().find_map(|step| match *step {
+        Step::Configured { enabled } => Some(enabled),
+        _ => None,
+    });
+    let finite = follow.contains(&Step::Time);
+    let mapped = steps[..n].iter().any(|step| match *step {
+        Step::Told { words, .. } => Told::new(words).maps(),
+        _ => false,
+    });
+    let unmapped = then.iter().any(|it| it.is(LostCommand::Mapd) && !it.is_valid());
+    let elsewhere = looked_at.is_some_and(|event| event != lost.event().1);
+    Some(match lost.kind? {
+        LostCommand::Sync => of_sync(lost, before, configured.filter(|_| mapped), finite, &then),
+        LostCommand::Inv if follows(LostCommand::Discard, lost, &then) => {
+            spare("DISCARD of the event follows")
+        }
+        LostCommand::Inv | LostCommand::Invall => of_invalidation(configured.filter(|_| mapped)),
+        LostCommand::Mapd if lost.is_valid() => needed("the device's events cannot be mapped"),
+        LostCommand::Mapd => needed("messages are looked up in a table that is not the device's"),
+        LostCommand::Mapc if then.iter().any(|it| names(*it, lost.collection())) => {
+            needed("commands name a collection that is not mapped")
+        }
+        LostCommand::Mapc => needed("messages go where the collection was"),
+        LostCommand::Mapti | LostCommand::Mapi => needed("messages find no event"),
+        LostCommand::Movi => needed("messages go where the event was"),
+        LostCommand::Discard if unmapped && elsewhere => {
+            spare("MAPD without V follows, and the event's messages come when that is done")
+        }
+        LostCommand::Discard => needed("messages raise what is another's by now"),
+        LostCommand::Int if follows(LostCommand::Clear, lost, &then) => {
+            spare("CLEAR of the event follows")
+        }
+        LostCommand::Int => needed("nothing is pending"),
+        LostCommand::Clear => needed("the LPI is still pending"),
+        LostCommand::Movall => needed("what is pending is where it was"),
+    })
+}
+
+/// Whether a command about the same event follows.
+fn follows(kind: LostCommand, lost: Told, then: &[Told]) -> bool {
+    then.iter().any(|it| it.is(kind) && it.event() == lost.event())
+}
+
+fn names(command: Told, collection: u64) -> bool {
+    let kind = command.is(LostCommand::Invall) || command.is(LostCommand::Mapti);
+    kind && command.collection() == collection
+}
+
+/// INV and INVALL.
+fn of_invalidation(configured: Option<bool>) -> Why {
+    match configured {
+        None => spare("no event has been mapped yet"),
+        Some(true) => needed("the LPI stays disabled"),
+        Some(false) => needed("the LPI stays enabled"),
+    }
+}
+
+/// A SYNC is for what was sent to its redistributor, and for what messages see, for which any will
+/// do.
+fn of_sync(
+    lost: Told,
+    before: Option<Told>,
+    configured: Option<bool>,
+    finite: bool,
+    then: &[Told],
+) -> Why {
+    let again = |it: &Told| it.is(LostCommand::Sync);
+    let same = |it: &Told| again(it) && it.target() == lost.target();
+    let Some(before) = before else { return spare("there is nothing to wait for") };
+    if then.iter().any(same) {
+        return spare("another SYNC of the redistributor comes first");
+    }
+    let any = then.iter().any(again);
+    match before.kind {
+        Some(LostCommand::Sync) => spare("the SYNC before it did the same"),
+        Some(LostCommand::Inv | LostCommand::Invall) => match configured {
+            None => spare("no event has been mapped yet"),
+            Some(true) => spare("it takes effect in finite time, and what is pending waits for it"),
+            Some(false) if follows(LostCommand::Discard, before, then) => {
+                spare("DISCARD of the event follows")
+            }
+            Some(false) => needed("the LPI is still enabled"),
+        },
+        Some(LostCommand::Int) if finite => spare("the LPI is pending in finite time"),
+        Some(LostCommand::Int) => needed("the LPI is not pending yet"),
+        Some(LostCommand::Clear) => needed("the LPI is still pending"),
+        Some(LostCommand::Movall) => needed("what is pending is still where it was"),
+        _ if any => spare("messages heed any SYNC, and another comes first"),
+        Some(LostCommand::Movi) => needed("messages still go where the event was"),
+        Some(LostCommand::Discard) => needed("messages still raise the LPI"),
+        Some(LostCommand::Mapc) => needed("messages still go where the collection was"),
+        Some(LostCommand::Mapti | LostCommand::Mapi) => needed("messages find no event yet"),
+        Some(LostCommand::Mapd) => needed("messages are still looked up as before"),
+        None => spare("there is nothing to wait for"),
+    }
+}

@@ -1,0 +1,217 @@
+//! Whose interrupts a device can raise on machines that nobody drew up: one or two ITSs, functions
+//! behind bridges that answer for them, virtual functions, groups of several, containers shared or not.
+//!
+//! What an ITS tells devices apart by is the DeviceID. A device raises what has its own, and nothing
+//! else, whatever it writes and wherever.
+
+use passim::machine::{Function, Machine};
+use passim::op::Op;
+use passim::run::Runner;
+use passim_tests::machines::{Drawn, machines_with_its};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// Base class of bridges.
+const BRIDGE: u32 = 0x06;
+
+/// What one function does: the container it goes to, and how many vectors it turns on at most.
+type Use = (usize, usize);
+
+/// Where a device writes, and what.
+#[derive(Clone, Copy, Debug)]
+struct Write {
+    /// Page of the window, from its first.
+    page: u64,
+    /// Offset in it, and the length in bytes.
+    at: (u64, u64),
+    value: u32,
+}
+
+/// Containers that functions are spread over.
+const CONTAINERS: usize = 2;
+
+fn writes() -> impl Strategy<Value = Vec<Write>> {
+    let offset = prop_oneof![3 => Just(0x40u64), 1 => 0..0x1000u64];
+    let value = prop_oneof![4 => 0..20u32, 1 => 0x2000..0x2040u32, 1 => any::<u32>()];
+    let size = prop_oneof![4 => Just(4u64), 1 => prop::sample::select(vec![1u64, 2, 8])];
+    let write = (0..4u64, offset, size, value);
+    let write = write.prop_map(|(page, offset, size, value)| Write {
+        page,
+        at: (offset / size * size, size),
+        value,
+    });
+    prop::collection::vec(write, 1..24)
+}
+
+/// A scenario on a drawn machine.
+struct World<'a> {
+    machine: &'a Machine,
+    runner: Runner,
+    lines: Vec<String>,
+    /// By number, the descriptor of a container.
+    containers: [Option<u64>; CONTAINERS],
+    /// By number, the descriptor of a group and the container it is in.
+    groups: BTreeMap<u32, (u64, usize)>,
+    /// Functions that were attached, and the vectors each has on.
+    enabled: Vec<(&'a Function, usize)>,
+}
+
+impl<'a> World<'a> {
+    fn new(drawn: &'a Drawn, gic: &str) -> Self {
+        let place = std::thread::current().name().map_or(String::new(), |it| it.replace(':', "-"));
+        let file = format!("{}/{place}.toml", env!("CARGO_TARGET_TMPDIR"));
+        std::fs::write(&file, &drawn.text).expect("the folder of the build can be written to");
+        let (containers, groups) = ([None; CONTAINERS], BTreeMap::new());
+        let (machine, runner) = (&drawn.machine, Runner::new());
+        let (lines, enabled) = (Vec::new(), Vec::new());
+        let mut world = Self { machine, runner, lines, containers, groups, enabled };
+        let booted = world
+            .ask(&format!("machine {file} profile=linux-6.12 allow_unsafe_interrupts=y gic={gic}"));
+        assert_eq!(booted, "ok");
+        world
+    }
+
+    fn ask(&mut self, line: &str) -> String {
+        let op = Op::parse("drawn", line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let outcome = self.runner.perform(&op);
+        let outcome = outcome.unwrap_or_else(|error| panic!("{line}: {}", error.message));
+        self.lines.extend([line.to_owned(), format!("  {}", outcome.join("\n  "))]);
+        outcome.join("\n")
+    }
+
+    /// Gives every function that VFIO has to the process. One that a kernel refuses stays out.
+    fn attach(&mut self, uses: &[Use]) {
+        let functions = self.machine.functions.iter();
+        let functions = functions.filter(|it| it.driver.as_deref() == Some("vfio-pci"));
+        for (function, &(container, vectors)) in functions.zip(uses.iter().cycle()) {
+            let Some(group) = function.group else { continue };
+            if self.attach_one(function, group, container) {
+                self.enable(function, vectors);
+            }
+        }
+    }
+
+    fn attach_one(&mut self, function: &Function, group: u32, container: usize) -> bool {
+        let rid = function.rid;
+        let known = self.groups.get(&group).copied();
+        let into = match (known, self.containers[container]) {
+            (Some((group, _)), _) => format!(" group={group}"),
+            (None, Some(container)) => format!(" container={container}"),
+            (None, None) => String::new(),
+        };
+        let answer = self.ask(&format!("attach dev={rid}{into}"));
+        let number = |of: &str| {
+            let (_, rest) = answer.split_once(of)?;
+            rest.split([',', ' ']).next()?.parse::<u64>().ok()
+        };
+        if let Some(descriptor) = number("container ").filter(|_| answer.starts_with("container")) {
+            self.containers[container] = Some(descriptor);
+        }
+        match number("group ").filter(|_| answer.contains(", device ")) {
+            Some(descriptor) => {
+                self.groups.entry(group).or_insert((descriptor, container));
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn enable(&mut self, function: &'a Function, vectors: usize) {
+        let (index, vectors) = match function.msix {
+            Some(_) => ("", vectors),
+            None => (" index=msi", 1),
+        };
+        let line = format!("enable dev={} vectors={vectors}{index}", function.rid);
+        let on = self.ask(&line);
+        if on.starts_with("vector 0") {
+            self.enabled.push((function, vectors));
+        }
+    }
+
+    /// The eventfd counters of a function.
+    fn counters(&mut self, function: &Function, vectors: usize) -> Vec<String> {
+        let ask = |vector| format!("eventfd dev={} vector={vector}", function.rid);
+        (0..vectors).map(|vector| self.ask(&ask(vector))).collect()
+    }
+
+    /// Functions that can write; if there are any, those alone that share a DeviceID with one whose
+    /// vectors are on.
+    fn attackers(&self, namesakes: bool) -> Vec<&'a Function> {
+        let functions = self.machine.functions.iter().filter(|it| it.class >> 16 != BRIDGE);
+        let all: Vec<_> = functions.collect();
+        let shares = |it: &&&Function| {
+            let mut others = self.enabled.iter().filter(|(other, _)| other.rid != it.rid);
+            others.any(|(other, _)| other.device_id == it.device_id)
+        };
+        let shared: Vec<_> = all.iter().filter(shares).copied().collect();
+        if namesakes && !shared.is_empty() { shared } else { all }
+    }
+
+    /// Whether the window of a function's container has the doorbell of that ITS: then a vector of
+    /// something in it is on that goes there.
+    fn reaches(&self, function: &Function, its: usize) -> bool {
+        let container = |it: &Function| Some(self.groups.get(&it.group?)?.1);
+        let mut on = self.enabled.iter().filter(|(other, _)| other.its == its);
+        on.any(|(other, _)| container(function).is_some_and(|it| container(other) == Some(it)))
+    }
+
+    /// Writes, and returns whose counters are not zero.
+    fn attack(&mut self, attacker: &Function, writes: &[Write]) -> Vec<&'a Function> {
+        for Write { page, at: (offset, size), value } in writes {
+            let iova = 0x800_0000 + (page << 12) + offset;
+            let rid = attacker.rid;
+            self.ask(&format!("write dev={rid} iova={iova:#x} value={value} size={size}"));
+        }
+        let enabled = self.enabled.clone();
+        let mut raised = Vec::new();
+        for (function, vectors) in enabled {
+            if self.counters(function, vectors).iter().any(|counter| counter != "counter 0") {
+                raised.push(function);
+            }
+        }
+        raised
+    }
+}
+
+fn presets() -> impl Strategy<Value = String> {
+    let certain = ["arch-strict", "qemu", "kvm-abi0", "gic600"].map(str::to_owned).to_vec();
+    prop_oneof![
+        prop::sample::select(certain),
+        (0..1000u32).prop_map(|seed| format!("adversarial seed={seed}")),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_device_raises_only_what_has_its_device_id(
+        drawn in machines_with_its(),
+        preset in presets(),
+        uses in prop::collection::vec((0..CONTAINERS, 1..5usize), 8),
+        attacker in any::<prop::sample::Index>(),
+        namesake in any::<bool>(),
+        writes in writes(),
+    ) {
+        let mut world = World::new(&drawn, &preset);
+        world.attach(&uses);
+        let attackers = world.attackers(namesake);
+        let attacker = attackers[attacker.index(attackers.len())];
+        for victim in world.attack(attacker, &writes) {
+            let told = format!("{}\n{}", world.lines.join("\n"), drawn.text);
+            prop_assert_eq!(victim.device_id, attacker.device_id, "{}", told);
+            // Who has its identifier at its own ITS is in its group, for aliases make groups, or is
+            // what the bridge above it made the kernel give neither group nor driver. At another ITS
+            // it is a stranger, and within reach where anything in the attacker's container has that ITS.
+            if victim.its == attacker.its {
+                prop_assert!(attacker.group.is_none_or(|_| victim.group == attacker.group), "{}", told);
+            } else {
+                prop_assert!(world.reaches(attacker, victim.its), "{}", told);
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What the stories of the two machines that the series was tested on see of another kernel.
+//!
+//! Each story is run under pairs of kernels, as `passim diff` does, and every difference must come with
+//! choices of the policy that bring it about. Which choices those are is written down here for each
+//! machine and pair: no others, and each of them makes a difference that is seen. The story of the
+//! kernel before the series is not among them: under a later one its first attach is refused, and that
+//! is the reason of everything after it.
+
+use passim::diff::{Asked, DiffReport, Subject, diff};
+use passim::explain::Searched;
+use passim_vfio::Profile;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+const BEFORE: Profile = Profile::Linux4_6;
+const SERIES: Profile = Profile::MsiV9;
+const MERGED: Profile = Profile::Linux6_12;
+
+/// A machine, the kernel its story is written for, the other, and the choices that tell them apart in
+/// it.
+type Expected = (&'static str, Profile, Profile, &'static [&'static str]);
+
+const EXPECTED: &[Expected] = &[
+    (
+        "overdrive",
+        SERIES,
+        BEFORE,
+        &[
+            "info-layout",
+            "msi-info",
+            "msi-mapping",
+            "smmu-intr-remap",
+            "third-map-flag",
+            "window-provider",
+        ],
+    ),
+    (
+        "overdrive",
+        SERIES,
+        MERGED,
+        &[
+            "default-domain",
+            "entry-limit",
+            "iova-allocator",
+            "msi-domains",
+            "msi-info",
+            "msi-mapping",
+            "smmu2-faults",
+            "third-map-flag",
+            "window-provider",
+        ],
+    ),
+    (
+        "overdrive",
+        MERGED,
+        SERIES,
+        &[
+            "default-domain",
+            "msi-domains",
+            "msi-info",
+            "msi-mapping",
+            "smmu2-faults",
+            "smmu2-unattached",
+            "unmap-all",
+            "valid-ranges",
+            "window-provider",
+        ],
+    ),
+    (
+        "overdrive",
+        MERGED,
+        BEFORE,
+        &[
+            "default-domain",
+            "info-layout",
+            "msi-domains",
+            "msi-info",
+            "msi-mapping",
+            "smmu-intr-remap",
+            "smmu2-faults",
+            "smmu2-unattached",
+            "unmap-all",
+            "valid-ranges",
+            "window-provider",
+        ],
+    ),
+    (
+        "armada-7040",
+        SERIES,
+        BEFORE,
+        &[
+            "info-layout",
+            "msi-info",
+            "msi-mapping",
+            "smmu-intr-remap",
+            "third-map-flag",
+            "window-provider",
+        ],
+    ),
+    (
+        "armada-7040",
+        SERIES,
+        MERGED,
+        &[
+            "default-domain",
+            "entry-limit",
+            "iova-allocator",
+            "msi-info",
+            "msi-mapping",
+            "smmu2-faults",
+            "third-map-flag",
+            "window-provider",
+        ],
+    ),
+    (
+        "armada-7040",
+        MERGED,
+        SERIES,
+        &[
+            "default-domain",
+            "msi-info",
+            "msi-mapping",
+            "smmu2-ap806",
+            "smmu2-faults",
+            "window-provider",
+        ],
+    ),
+    (
+        "armada-7040",
+        MERGED,
+        BEFORE,
+        &[
+            "default-domain",
+            "info-layout",
+            "msi-info",
+            "msi-mapping",
+            "smmu-intr-remap",
+            "smmu2-ap806",
+            "smmu2-faults",
+            "window-provider",
+        ],
+    ),
+];
+
+fn story(machine: &str, profile: Profile) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/files/smmu2");
+    folder.join(machine).join(format!("{profile}.scn"))
+}
+
+/// What becomes of the story that was written for `a` under `b`.
+fn compared(machine: &str, a: Profile, b: Profile) -> DiffReport {
+    let found = Subject::find(&[story(machine, a)]);
+    let subject = found.unwrap_or_else(|error| panic!("{error}")).remove(0);
+    let asked = Asked { a, b, set: Vec::new(), searched: Searched(0) };
+    diff(&subject, &asked, |_| {}).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn check(machine: &str) {
+    let mut failures = Vec::new();
+    for (_, a, b, expected) in EXPECTED.iter().filter(|(name, ..)| *name == machine) {
+        let report = compared(machine, *a, *b);
+        assert!(!report.divergences.is_empty(), "{machine}: {a} and {b} say the same");
+        for divergence in &report.divergences {
+            let explained = divergence.because.0.iter().any(|set| !set.is_empty());
+            assert!(explained, "{machine}: {a} and {b}, line {}: no reason", divergence.line);
+        }
+        let sets = report.divergences.iter().flat_map(|divergence| &divergence.because.0);
+        let named: BTreeSet<_> = sets.flatten().map(|flip| flip.choice).collect();
+        let expected: BTreeSet<_> = expected.iter().copied().collect();
+        if named != expected {
+            failures.push(format!("{machine}, {a} and {b}: {named:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn every_difference_on_the_overdrive_has_its_choices() {
+    check("overdrive");
+}
+
+#[test]
+fn every_difference_on_the_armada_has_its_choices() {
+    check("armada-7040");
+}
