@@ -1,11 +1,12 @@
-//! Tables of the documentation that follow from what the program knows or does: choices, rules,
-//! patches, commands that a driver needs.
+//! Tables of the documentation that follow from what the program knows or does: capabilities,
+//! choices, rules, patches, commands that a driver needs.
 //!
 //! A file is either generated whole, or holds generated parts between marks of its own; what people
 //! wrote around those stays. `passim docs --write` writes them, and a test fails when they are not
 //! what it would write.
 
 pub mod bugs;
+mod capabilities;
 pub mod its;
 mod patches;
 mod policy;
@@ -38,7 +39,11 @@ pub struct Page {
 pub fn pages(folder: &Path) -> Result<Vec<Page>, InputError> {
     let root = folder.parent().unwrap_or(Path::new(""));
     let choices = choice_files(&root.join("scenarios/files/choices"));
-    let whole = [("policy.md", policy::page(&choices)), ("rules.md", rules::page())];
+    let whole = [
+        ("capabilities.md", capabilities::page()),
+        ("policy.md", policy::page(&choices)),
+        ("rules.md", rules::page()),
+    ];
     let mut pages: Vec<_> = whole
         .into_iter()
         .map(|(name, text)| {

@@ -18,9 +18,9 @@ mod virt;
 use passim_gic::choice::Preset;
 use passim_model::topology::Wire;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
-use passim_smmu::tlb::{Geometry, Retention};
+use passim_smmu::cache::{Geometry, Retention};
 use passim_smmu::v2::{Completion, Description, Errata};
-use passim_smmu::v3::{ConfigGeometry, IdRegisters};
+use passim_smmu::v3::{Caches, IdRegisters};
 use passim_vfio::iommu::SmmuModel;
 use serde::Deserialize;
 
@@ -134,10 +134,8 @@ pub struct SmmuV3 {
     pub device_id: Option<DeviceId>,
     /// How long what was cached is kept.
     pub retention: Retention,
-    /// How large its TLB is, where it is sized.
-    pub tlb: Geometry,
-    /// The same of what it keeps of STEs and CDs.
-    pub configs: ConfigGeometry,
+    /// Which caches it has and how large, where they are sized.
+    pub caches: Caches,
     /// What the architecture leaves open.
     pub choices: passim_smmu::Choices,
 }
@@ -153,6 +151,10 @@ pub struct SmmuV2 {
     pub completion: Completion,
     /// What does not do as the architecture says.
     pub errata: Errata,
+    /// How large its TLB is.
+    pub tlb: Geometry,
+    /// How large its walk cache is; `None`: it has none.
+    pub tables: Option<Geometry>,
     /// What its driver takes it for.
     pub model: SmmuModel,
     /// The device tree's `calxeda,smmu-secure-config-access`.

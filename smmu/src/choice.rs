@@ -12,11 +12,13 @@
 //! | GERRORN toggled where no error is active (6.3.20) | the error becomes active |
 //! | reset values said to be UNKNOWN (6.3) | zero; GBPA is a field of the implementation |
 //! | registers of features not implemented | RAZ/WI |
-//! | structures cached (5.2.1, 5.4.1) | STE and CD in any state, also illegal ones; L1STD and L1CD never |
+//! | structures cached (5.2.1, 5.4.1) | STE, CD, L1STD and L1CD in any state, also illegal ones, where there are caches of them ([`Caches`](crate::v3::Caches)) |
+//! | which entry of a full cache gives way (3.21) | as each cache is built: [`Victim`](crate::cache::Victim) |
 //! | a second level of TLB in front (16.2) | yes, by StreamID and page; it never outlives what it was made from |
 //! | over-invalidation of TLB and configuration (4.3, 4.4) | never: what a command need not remove stays |
 //! | translations cached (3.21.1) | also those whose permissions refused the access that filled them |
-//! | walk caches, level-1 descriptors, contiguous runs (3.21.1, 5.1, 5.3) | cached only where everything is kept ([`Retention`](crate::tlb::Retention)) |
+//! | tables on the way (3.21.1) | cached where there is a walk cache; those of stage 1 behind stage 2 with the address that stage 2 makes of theirs, which no TLBI by IPA finds (4.4.3.1) |
+//! | contiguous runs (3.21.1) | cached as one only where everything is kept ([`Retention`](crate::cache::Retention)) |
 //! | TLB hit where EPD is set (5.4.1.1) | permitted; the miss faults |
 //! | VMID and ASID beyond the implemented size in commands (4.4) | the command has no effect |
 //! | queue and MSI addresses beyond OAS (3.4.3) | truncated |

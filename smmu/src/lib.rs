@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`attributes`] | how is memory to be accessed: cached, shared, or as a device? |
 //! | [`regime`] | what do the configuration structures amount to? |
+//! | [`cache`] | how is a cache built: sets, ways, replacement? |
 //! | [`tlb`] | which translations are remembered, and what makes them forgotten? |
 //! | [`choice`] | where does the architecture leave a choice, and what is chosen? |
 //! | [`v2`] | SMMUv2 and SMMUv1: stream mapping, context banks, invalidation and faults by registers |
@@ -13,6 +14,7 @@
 //! nothing outside: interrupts and message writes are returned as effects.
 
 pub mod attributes;
+pub mod cache;
 pub mod choice;
 pub mod regime;
 pub mod tlb;

@@ -16,6 +16,8 @@ mod packed;
 mod sets;
 mod tables;
 
+pub use crate::cache::{Geometry, Retention, Victim};
+
 use crate::attributes::Attributes;
 use crate::regime::{LeafAttributes, World};
 use core::ops::RangeInclusive;
@@ -23,12 +25,12 @@ use everything::Everything;
 pub(crate) use packed::Packed;
 use passim_model::access::Perms;
 use passim_model::pgtable::vmsav8::Granule;
-use passim_model::pgtable::walk::Below;
 use passim_model::{Asid, Vmid};
 use sets::Sets;
 pub(crate) use sets::{LANE_LG2, Lane, Slot};
 use std::collections::BTreeMap;
 use tables::Tables;
+pub use tables::{Behind, Table};
 
 /// What a set of translations belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -97,48 +99,6 @@ pub struct Translation {
     pub leaf: LeafAttributes,
 }
 
-/// Which entry of a full set gives way.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Victim {
-    /// Each way in turn.
-    #[default]
-    RoundRobin,
-    /// The one used longest ago.
-    LeastRecentlyUsed,
-    /// A pseudo-random one; the sequence is always the same.
-    Random,
-}
-
-/// How large the TLB is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Geometry {
-    /// log2 of the number of sets; at most 20.
-    pub sets_lg2: u8,
-    /// Entries a set; at least 1, at most 16.
-    pub ways: u8,
-    /// Which entry of a full set gives way.
-    pub victim: Victim,
-}
-
-impl Default for Geometry {
-    /// 4096 entries, direct mapped.
-    fn default() -> Self {
-        Self { sets_lg2: 12, ways: 1, victim: Victim::RoundRobin }
-    }
-}
-
-/// How long what was cached is kept.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Retention {
-    /// As long as there is room.
-    #[default]
-    Sized,
-    /// Until it is invalidated, however much it is; and everything is cached that may be:
-    /// intermediate tables, level-1 descriptors, contiguous runs as one. What a driver forgets
-    /// to invalidate then always shows.
-    Everything,
-}
-
 /// What an invalidation by address names beside the address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Hint {
@@ -163,7 +123,7 @@ pub struct Tlb {
     sets: Sets,
     /// Where translations are kept instead, if none is ever replaced.
     everything: Option<Everything>,
-    tables: Option<Tables>,
+    tables: Tables,
     ids: BTreeMap<Space, SpaceId>,
     losses: u64,
 }
@@ -173,16 +133,15 @@ pub struct Tlb {
 pub struct Conflict;
 
 impl Tlb {
-    /// An empty TLB. Sizes beyond the limits of [`Geometry`] are brought inside them; with
-    /// [`Retention::Everything`] they do not count.
-    pub fn new(geometry: Geometry, retention: Retention) -> Self {
-        let (sets, everything, tables) = match retention {
-            Retention::Sized => (Sets::new(geometry), None, None),
-            Retention::Everything => {
-                let smallest = Geometry { sets_lg2: 0, ways: 1, ..geometry };
-                (Sets::new(smallest), Some(Everything::default()), Some(Tables::default()))
-            }
+    /// An empty TLB, and an empty cache of tables where one is given a size. Sizes beyond the
+    /// limits of [`Geometry`] are brought inside them; with [`Retention::Everything`] they do not
+    /// count.
+    pub fn new(geometry: Geometry, tables: Option<Geometry>, retention: Retention) -> Self {
+        let (sets, everything) = match retention {
+            Retention::Sized => (Sets::new(geometry.bounded()), None),
+            Retention::Everything => (Sets::new(Geometry::new(0, 1)), Some(Everything::default())),
         };
+        let tables = Tables::new(tables, retention);
         Self { sets, everything, tables, ids: BTreeMap::new(), losses: 0 }
     }
 
@@ -280,21 +239,19 @@ impl Tlb {
 
     /// The table nearest to the leaf that a walk for `input` can start from.
     #[inline]
-    pub fn table(&self, space: SpaceId, input: u64) -> Option<Below> {
-        self.tables.as_ref()?.nearest(space, input)
+    pub fn table(&mut self, space: SpaceId, input: u64) -> Option<Table> {
+        self.tables.nearest(space, input)
     }
 
     /// Whether tables are cached at all.
     #[inline]
     pub fn keeps_tables(&self) -> bool {
-        self.tables.is_some()
+        self.tables.are_kept()
     }
 
     /// Caches a table a walk for `input` came to, if tables are cached.
-    pub fn insert_table(&mut self, space: SpaceId, input: u64, granule: Granule, below: Below) {
-        if let Some(tables) = &mut self.tables {
-            tables.insert(space, input, granule, below);
-        }
+    pub fn insert_table(&mut self, space: SpaceId, input: u64, table: Table) {
+        self.tables.insert(space, input, table);
     }
 
     /// Drops every entry of the spaces in `range`.
@@ -305,9 +262,7 @@ impl Tlb {
                 None => self.sets.drop_space(id),
                 Some(all) => all.drop_space(id),
             }
-            if let Some(tables) = &mut self.tables {
-                tables.drop_space(id);
-            }
+            self.tables.drop_space(id);
         }
     }
 
@@ -322,8 +277,8 @@ impl Tlb {
                 None => self.sets.drop_addresses(id, first, last, hint),
                 Some(all) => all.drop_addresses(id, first, last, hint),
             }
-            if let Some(tables) = self.tables.as_mut().filter(|_| !hint.leaves_only) {
-                tables.drop_addresses(id, first, last, hint);
+            if !hint.leaves_only {
+                self.tables.drop_addresses(id, first, last, hint);
             }
         }
     }
@@ -335,9 +290,7 @@ impl Tlb {
             None => self.sets.clear(),
             Some(all) => *all = Everything::default(),
         }
-        if let Some(tables) = &mut self.tables {
-            *tables = Tables::default();
-        }
+        self.tables.clear();
     }
 
     /// What is cached, space by space in their order and by input address.

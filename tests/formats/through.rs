@@ -10,7 +10,7 @@ use passim_model::{
 use passim_smmu::SmmuV3;
 use passim_smmu::tlb::Geometry;
 use passim_smmu::v3::{
-    ConfigGeometry, Description, Detail, Event, EventKind, Implementation, Transaction, Verdict,
+    Caches, Description, Detail, Event, EventKind, Implementation, Transaction, Verdict,
 };
 
 /// A shape behind an SMMU.
@@ -107,11 +107,11 @@ impl ThroughSmmu {
     fn verdict(&self, memory: &Memory, input: u64, access: Access) -> Verdict {
         let description = Description { stream_bits: 2, ..Description::EVERYTHING };
         let ids = description.id_registers().expect("a description without contradictions");
+        let one = Geometry::new(0, 1);
         // The smallest caches there are: every walk is by an SMMU of its own.
         let mut smmu = SmmuV3::new(Implementation {
             ids,
-            tlb: Geometry { sets_lg2: 0, ..Geometry::default() },
-            configs: ConfigGeometry { stes_lg2: 0, cds_lg2: 0 },
+            caches: Caches { tlb: one, stes: one, cds: one, ..Caches::VIRT },
             ..Implementation::default()
         });
         let mut none = Memory::new();

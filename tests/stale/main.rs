@@ -10,6 +10,8 @@ mod driver;
 mod rig;
 
 use driver::{Flaw, Operation};
+use passim_smmu::cache::{Geometry, Victim};
+use passim_smmu::v3::Caches;
 use proptest::prelude::*;
 use rig::{Rig, Setup};
 
@@ -22,8 +24,56 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     prop::collection::vec(any::<u32>().prop_map(Operation::from_number), 1..60)
 }
 
+fn geometry() -> impl Strategy<Value = Geometry> {
+    let victim = prop_oneof![
+        Just(Victim::RoundRobin),
+        Just(Victim::LeastRecentlyUsed),
+        any::<u32>().prop_map(|seed| Victim::Random { seed }),
+    ];
+    let any = (0..6u8, 1..6u8, victim);
+    any.prop_map(|(sets_lg2, ways, victim)| Geometry { sets_lg2, ways, victim })
+}
+
+/// Caches of every size and replacement.
+fn caches() -> impl Strategy<Value = Caches> {
+    let maybe = || prop::option::of(geometry());
+    let all = (geometry(), maybe(), geometry(), geometry(), maybe(), maybe());
+    all.prop_map(|(tlb, tables, stes, cds, level_one_stes, level_one_cds)| Caches {
+        tlb,
+        tables,
+        stes,
+        cds,
+        level_one_stes,
+        level_one_cds,
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Eviction is a matter of speed: with caches of two geometries, and with none, a correct
+    /// driver's device ends at the same places.
+    #[test]
+    fn no_geometry_changes_an_answer(
+        setup in prop::sample::select(Setup::ALL.to_vec()),
+        one in caches(),
+        other in caches(),
+        operations in operations(),
+    ) {
+        let mut rigs = [one, other].map(|caches| Rig::sized(setup, caches));
+        let mut bare = Rig::sized(setup, Caches::VIRT);
+        for operation in operations {
+            bare.perform(operation, None);
+            let expected = bare.answers(true);
+            for rig in &mut rigs {
+                rig.perform(operation, None);
+                prop_assert_eq!(&rig.answers(false), &expected, "after {:?}", operation);
+            }
+        }
+        for rig in &mut rigs {
+            prop_assert_eq!(rig.difference(), None);
+        }
+    }
 
     #[test]
     fn a_correct_driver_never_shows_anything(

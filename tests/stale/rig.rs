@@ -1,4 +1,4 @@
-//! Memory, an SMMU that forgets nothing, tables, and a device that looks at every page.
+//! Memory, an SMMU, tables, and a device that looks at every page.
 
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::{Geometry, Mapping, MemoryType, Table};
@@ -9,8 +9,8 @@ use passim_model::{
 };
 use passim_oracle as oracle;
 use passim_smmu::SmmuV3;
-use passim_smmu::tlb::Retention;
-use passim_smmu::v3::{Description, Implementation, Outcome, Progress, Transaction};
+use passim_smmu::cache::Retention;
+use passim_smmu::v3::{Caches, Description, Implementation, Outcome, Progress, Transaction};
 
 /// Which stages translate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +70,17 @@ fn table(stage: Stage, memory: &mut Memory, frames: &mut Frames) -> Table {
 }
 
 impl Rig {
+    /// With an SMMU that forgets nothing.
     pub(crate) fn new(setup: Setup) -> Self {
+        Self::with(setup, Retention::Everything, Caches::EVERYTHING)
+    }
+
+    /// With an SMMU of these caches.
+    pub(crate) fn sized(setup: Setup, caches: Caches) -> Self {
+        Self::with(setup, Retention::Sized, caches)
+    }
+
+    fn with(setup: Setup, retention: Retention, caches: Caches) -> Self {
         let mut memory = Memory::new();
         let ram = Span::from_size(PhysAddr::new(0x4000_0000), 0x1000_0000).expect("a span");
         memory.add_bank(ram).expect("the one bank");
@@ -85,8 +95,8 @@ impl Rig {
             ..Description::EVERYTHING
         };
         let ids = description.id_registers().expect("a description without contradictions");
-        let retention = Retention::Everything;
-        let smmu = SmmuV3::new(Implementation { ids, retention, ..Implementation::default() });
+        let built = Implementation { ids, retention, caches, ..Implementation::default() };
+        let smmu = SmmuV3::new(built);
         let gather = Gather::new();
         let mut rig = Self {
             setup,
@@ -213,6 +223,23 @@ impl Rig {
             None => Some(first),
             Some(second) => leaf(second, first),
         }
+    }
+
+    /// Where each access that is looked at ends; `empty`: asked of empty caches.
+    pub(crate) fn answers(&mut self, empty: bool) -> Vec<Option<u64>> {
+        let pages = REGIONS.iter().flat_map(|region| (0..PAGES).map(move |page| (region, page)));
+        let accesses = pages.flat_map(|(region, page)| {
+            let iova = region + (page << 12) + 8;
+            [(iova, Access::READ), (iova, Access::WRITE)]
+        });
+        let all: Vec<_> = accesses.collect();
+        let ends = all.into_iter().map(|(iova, access)| {
+            if empty {
+                self.smmu.clear_caches();
+            }
+            self.reaches(iova, access)
+        });
+        ends.collect()
     }
 
     /// An access that does not end where it should, in words.

@@ -13,8 +13,8 @@ use crate::input_error::{InputError, InputKind};
 /// Which documentation.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Choices, rules and patches are listed in the documentation as the program knows them. Without
---write nothing is changed, and the exit code is 1 if a page is stale.
+Capabilities, choices, rules and patches are listed in the documentation as the program knows
+them. Without --write nothing is changed, and the exit code is 1 if a page is stale.
 
 Examples:
   passim docs              whether the pages are current

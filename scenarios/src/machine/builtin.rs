@@ -11,6 +11,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("mixed-iommus", include_str!("../../machines/mixed-iommus.toml")),
     ("plain-ats", include_str!("../../machines/plain-ats.toml")),
     ("overdrive", include_str!("../../machines/overdrive.toml")),
+    ("plain-caches", include_str!("../../machines/plain-caches.toml")),
     ("plain-its", include_str!("../../machines/plain-its.toml")),
     ("plain-stalls", include_str!("../../machines/plain-stalls.toml")),
     ("plain-v2m", include_str!("../../machines/plain-v2m.toml")),

@@ -3,6 +3,7 @@
 //! A number is an integer, or in quotes one with a unit: `0x4000_0000`, `"2G"`. A key that is not
 //! known is an error, so that a misspelt one is not silently its default.
 
+mod cache;
 mod devices;
 mod interrupts;
 mod isolation;

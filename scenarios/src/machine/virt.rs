@@ -6,8 +6,8 @@
 use passim_gic::choice::Preset;
 use passim_model::{DeviceId, IntId, Rid, Span, StreamId};
 use passim_smmu::Choices;
-use passim_smmu::tlb::{Geometry, Retention};
-use passim_smmu::v3::{ConfigGeometry, IdRegisters};
+use passim_smmu::tlb::Retention;
+use passim_smmu::v3::{Caches, IdRegisters};
 
 use super::check::{self, Flaw};
 use super::hierarchy;
@@ -169,8 +169,7 @@ fn smmu(idr0: u32) -> SmmuV3 {
         },
         wired: SmmuWires { event_queue, pri_queue, command_sync, global_error },
         retention: Retention::default(),
-        tlb: Geometry::default(),
-        configs: ConfigGeometry::default(),
+        caches: Caches::VIRT,
         choices: Choices::default(),
         device_id: None,
     }

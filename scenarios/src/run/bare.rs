@@ -12,7 +12,7 @@ mod smmu;
 mod words;
 
 use passim_model::PhysAddr;
-use passim_smmu::v3::{Description, IdRegisters};
+use passim_smmu::v3::{Caches, Description, IdRegisters};
 
 use super::{Outcome, Unperformable, raw};
 use crate::input_error::nearest;
@@ -109,16 +109,16 @@ pub(super) fn with_smmus(
     description: Option<&Text>,
     choices: Option<&Setting>,
 ) -> Result<Machine, Unperformable> {
-    let ids = description.map(described).transpose()?;
-    if ids.is_none() && choices.is_none() {
+    let built = description.map(described).transpose()?;
+    if built.is_none() && choices.is_none() {
         return Ok(machine);
     }
     let (Iommu::SmmuV3(smmus) | Iommu::Mixed(smmus, _)) = &mut machine.iommu else {
-        let key = if ids.is_some() { "smmu" } else { "choices" };
+        let key = if built.is_some() { "smmu" } else { "choices" };
         return Err(Unperformable::new("this machine has no SMMUv3").at_key(key));
     };
     for smmu in smmus {
-        smmu.ids = ids.unwrap_or(smmu.ids);
+        (smmu.ids, smmu.caches) = built.unwrap_or((smmu.ids, smmu.caches));
         for (name, value) in choices.iter().flat_map(|Setting(set)| set) {
             let set = set_smmu_choice(&mut smmu.choices, name, value);
             set.map_err(|error| Unperformable::new(error).at_key("choices"))?;
@@ -127,10 +127,10 @@ pub(super) fn with_smmus(
     Ok(machine)
 }
 
-/// The ID registers of a built-in description.
-fn described(Text(name): &Text) -> Result<IdRegisters, Unperformable> {
+/// The ID registers of a built-in description, and its caches.
+fn described(Text(name): &Text) -> Result<(IdRegisters, Caches), Unperformable> {
     let ids = Description::preset(name).and_then(|description| description.id_registers().ok());
-    ids.ok_or_else(|| {
+    ids.zip(Caches::preset(name)).ok_or_else(|| {
         let known = Description::PRESETS.map(|(known, _)| known);
         let hint = match nearest(name, &known) {
             Some(meant) => format!("did you mean `{meant}`?"),

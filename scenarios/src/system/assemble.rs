@@ -240,8 +240,7 @@ fn smmu_of(facts: &machine::SmmuV3) -> SmmuV3 {
         ids: facts.ids,
         wires: Wires { event_queue, pri_queue, command_sync, global_error },
         retention: facts.retention,
-        tlb: facts.tlb,
-        configs: facts.configs,
+        caches: facts.caches,
         choices: facts.choices,
         ..Implementation::default()
     })
@@ -256,6 +255,8 @@ fn smmu_v2_of(facts: &machine::SmmuV2) -> SmmuV2 {
             global: facts.global_fault,
             contexts: facts.context_faults.clone(),
         },
+        tlb: facts.tlb,
+        tables: facts.tables,
         errata: facts.errata,
         ..description
     })

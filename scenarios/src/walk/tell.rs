@@ -8,6 +8,7 @@ mod smmuv2;
 
 use std::fmt;
 
+use passim_model::PhysAddr;
 use passim_model::access::Privilege;
 use passim_model::pgtable::vmsav8::{Entry, Stage};
 use passim_model::pgtable::walk::Leaf;
@@ -109,16 +110,21 @@ fn parts(step: &Step) -> (String, Option<u64>, Vec<u64>) {
             ("level-1 Stream table descriptor".to_owned(), Some(at.get()), vec![word])
         }
         Step::Ste { at, words } => ("STE".to_owned(), Some(at.get()), words.to_vec()),
+        Step::CachedLevelOneStream { word } => {
+            ("level-1 Stream table descriptor: cached".to_owned(), None, vec![word])
+        }
         Step::CachedSte => ("STE: cached".to_owned(), None, Vec::new()),
         Step::LevelOneCd { at, word } => {
             ("level-1 CD table descriptor".to_owned(), Some(at.get()), vec![word])
         }
         Step::Cd { at, words } => ("CD".to_owned(), Some(at.get()), words.to_vec()),
+        Step::CachedLevelOneCd { word } => {
+            ("level-1 CD table descriptor: cached".to_owned(), None, vec![word])
+        }
         Step::CachedCd => ("CD: cached".to_owned(), None, Vec::new()),
         Step::Hit { stage, entry } => (hit_text(stage, &entry), None, Vec::new()),
-        Step::CachedTable { stage, level, table } => {
-            let what = format!("{}: table of level {level} remembered", stage_text(stage));
-            (what, Some(table), Vec::new())
+        Step::CachedTable { stage, level, table, behind } => {
+            (cached_table_text(stage, level, behind), Some(table), Vec::new())
         }
         Step::Descriptor { stage, level, ipa, at, word, entry } => {
             (descriptor_text(stage, level, ipa, entry), Some(at.get()), vec![word])
@@ -126,6 +132,12 @@ fn parts(step: &Step) -> (String, Option<u64>, Vec<u64>) {
         Step::Leaf { stage, leaf } => (leaf_text(stage, &leaf), None, Vec::new()),
         Step::Update { at, set, clear } => (update_text(set, clear), Some(at.get()), Vec::new()),
     }
+}
+
+fn cached_table_text(stage: Stage, level: u8, behind: Option<PhysAddr>) -> String {
+    let behind = behind.map(|at| format!(", behind stage 2 from {at} on"));
+    let behind = behind.unwrap_or_default();
+    format!("{}: in the walk cache: table of level {level}{behind}", stage_text(stage))
 }
 
 fn hit_text(stage: Stage, entry: &Translation) -> String {

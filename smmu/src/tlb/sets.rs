@@ -5,7 +5,8 @@
 //! could be in are visited: a space knows which page sizes it holds.
 
 use super::packed::{Between, Packed};
-use super::{Geometry, Hint, SpaceId, Translation, Victim, page};
+use super::{Geometry, Hint, SpaceId, Translation, page};
+use crate::cache::Replacement;
 
 /// A tag no entry carries.
 const DEAD: u64 = 0;
@@ -63,38 +64,29 @@ struct SpaceState {
 /// The store. See the [module](self).
 #[derive(Clone)]
 pub(super) struct Sets {
-    victim: Victim,
     ways: usize,
     /// Number of sets, less 1.
     set_mask: u64,
     slots: Box<[Slot]>,
-    /// When each slot was last used, where that decides anything.
-    used: Box<[u64]>,
+    replacement: Replacement,
     /// The addresses between the stages that no slot has room for; empty until there is one.
     elsewhere: Vec<u64>,
     spaces: Vec<SpaceState>,
     /// Advances with every new tag, and every size a space did not have.
     arrangement: u64,
-    /// Advances with every replacement or, where use decides, with every use.
-    clock: u64,
 }
 
 impl Sets {
+    /// An empty store of a geometry that is inside the limits.
     pub(super) fn new(geometry: Geometry) -> Self {
-        let sets_lg2 = geometry.sets_lg2.min(20);
-        let ways = usize::from(geometry.ways.clamp(1, 16));
-        let count = ways << sets_lg2;
-        let used = if geometry.victim == Victim::LeastRecentlyUsed { count } else { 0 };
         Self {
-            victim: geometry.victim,
-            ways,
-            set_mask: (1 << sets_lg2) - 1,
-            slots: vec![EMPTY; count].into_boxed_slice(),
-            used: vec![0; used].into_boxed_slice(),
+            ways: geometry.ways.into(),
+            set_mask: (1 << geometry.sets_lg2) - 1,
+            slots: vec![EMPTY; geometry.entries()].into_boxed_slice(),
+            replacement: Replacement::new(geometry),
             elsewhere: Vec::new(),
             spaces: Vec::new(),
             arrangement: 0,
-            clock: 0,
         }
     }
 
@@ -109,10 +101,7 @@ impl Sets {
     #[inline(always)]
     pub(super) fn lookup(&mut self, space: SpaceId, input: u64) -> Option<Translation> {
         let at = self.position(space, input)?;
-        if let Some(used) = self.used.get_mut(at) {
-            self.clock += 1;
-            *used = self.clock;
-        }
+        self.replacement.touch(at);
         Some(self.translation(at))
     }
 
@@ -229,11 +218,8 @@ impl Sets {
         let (tag, spread) = (state.tag, state.spread);
         let (at, replaces) =
             self.place_of(self.set_of(spread, page.input(), page.lg2()), tag, page);
-        self.clock += 1;
         self.slots[at] = Slot { tag, page };
-        if let Some(used) = self.used.get_mut(at) {
-            *used = self.clock;
-        }
+        self.replacement.touch(at);
         if let Some(intermediate) = elsewhere {
             self.elsewhere.resize(self.slots.len(), 0);
             self.elsewhere[at] = intermediate;
@@ -249,29 +235,14 @@ impl Sets {
     }
 
     /// Where in a set a page goes, and whether another gives way.
-    fn place_of(&self, set: usize, tag: u64, page: Packed) -> (usize, bool) {
+    fn place_of(&mut self, set: usize, tag: u64, page: Packed) -> (usize, bool) {
         let ways = &self.slots[set..set + self.ways];
         let same = |slot: &Slot| slot.tag == tag && slot.page.shares_name(page);
         let free = |slot: &Slot| !self.is_live(slot);
         let found = ways.iter().position(same).or_else(|| ways.iter().position(free));
-        (set + found.unwrap_or_else(|| self.victim(set)), found.is_none())
-    }
-
-    /// The way of a full set that gives way.
-    #[cold]
-    fn victim(&self, set: usize) -> usize {
-        let ways = self.ways;
-        match self.victim {
-            Victim::RoundRobin => self.clock as usize % ways,
-            Victim::LeastRecentlyUsed => {
-                let ages = self.used[set..set + ways].iter().enumerate();
-                ages.min_by_key(|&(_, used)| used).map_or(0, |(way, _)| way)
-            }
-            // A multiplicative step: every run sees the same sequence.
-            Victim::Random => {
-                let mixed = self.clock.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                (mixed >> 33) as usize % ways
-            }
+        match found {
+            Some(way) => (set + way, false),
+            None => (self.replacement.give_way(set), true),
         }
     }
 

@@ -2,23 +2,80 @@
 //!
 //! Kept by space and by what the descriptor that led to the table covers. IHI 0070 G.b 3.21.1: it
 //! is invalidated as a PE's is; 4.4.1.1: by address, unless only leaves are named.
+//!
+//! A table of stage 1 that lies behind a stage 2 is kept with the address that stage 2 makes of it,
+//! so that going on from it asks stage 2 nothing. Such an entry combines both stages: a TLBI by IPA
+//! need not find it (4.4.3.1), one of stage 1 does.
 
-use super::{Hint, SpaceId, page};
+use super::{Geometry, Hint, Retention, SpaceId, page};
+use crate::cache::{Cache, Key};
+use passim_model::PhysAddr;
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::pgtable::walk::Below;
-use std::collections::BTreeMap;
 
-#[derive(Clone, Copy)]
-struct Table {
-    granule: Granule,
-    below: Below,
+/// A table a walk came to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Table {
+    /// The granule of the walk.
+    pub granule: Granule,
+    /// The table.
+    pub below: Below,
+    /// Where stage 2 has the descriptors that a walk read from it, where it lies behind one.
+    pub behind: Option<Behind>,
+}
+
+/// A page of a table behind stage 2.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Behind {
+    /// An address of the page before stage 2.
+    pub ipa: u64,
+    /// The same address after it.
+    pub at: PhysAddr,
+    /// log2 of the bytes that stage 2 translates together.
+    pub lg2: u8,
+}
+
+impl Behind {
+    /// The physical address of a descriptor, if it is in this page.
+    pub fn physical(&self, ipa: u64) -> Option<PhysAddr> {
+        let inside = (1 << self.lg2) - 1;
+        let same = (self.ipa ^ ipa) & !inside == 0;
+        same.then(|| PhysAddr::new(self.at.get() & !inside | ipa & inside))
+    }
+}
+
+/// What a table is found by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    space: u32,
+    /// log2 of the bytes covered.
+    lg2: u8,
+    /// First input address covered.
+    first: u64,
+}
+
+impl Name {
+    fn of(space: SpaceId, lg2: u8, input: u64) -> Self {
+        Self { space: space.0, lg2, first: page(input, u32::from(lg2)) }
+    }
+}
+
+impl Key for Name {
+    /// Tables that cover what follows lie in sets that follow; levels and spaces start at different
+    /// sets.
+    #[inline]
+    fn spread(self) -> u64 {
+        let start = u64::from(self.space).wrapping_mul(0x9e37_79b1) + 5 * u64::from(self.lg2);
+        (self.first >> self.lg2).wrapping_add(start)
+    }
 }
 
 /// The walk cache. See the [module](self).
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Tables {
-    /// By space, log2 of the bytes covered, first input address covered.
-    tables: BTreeMap<(u32, u8, u64), Table>,
+    tables: Cache<Name, Table>,
+    /// By space. Bit n: tables that cover 2^n bytes were cached.
+    sizes: Vec<u64>,
 }
 
 /// log2 of the bytes a table of `level` translates.
@@ -27,34 +84,89 @@ fn covered_lg2(granule: Granule, level: u8) -> u8 {
 }
 
 impl Tables {
-    /// The table nearest to the leaf.
-    pub(super) fn nearest(&self, space: SpaceId, input: u64) -> Option<Below> {
-        // No table covers less than 4K of pages of 4K, and none more than 2^52 bytes.
-        (21..=52).find_map(|lg2: u8| {
-            let key = (space.0, lg2, page(input, u32::from(lg2)));
-            self.tables.get(&key).map(|table| table.below)
-        })
+    /// An empty walk cache of this size; none where no size is given and not everything is kept.
+    pub(super) fn new(geometry: Option<Geometry>, retention: Retention) -> Self {
+        Self { tables: Cache::new(geometry, retention), sizes: Vec::new() }
     }
 
-    pub(super) fn insert(&mut self, space: SpaceId, input: u64, granule: Granule, below: Below) {
-        let lg2 = covered_lg2(granule, below.level);
-        let key = (space.0, lg2, page(input, u32::from(lg2)));
-        self.tables.insert(key, Table { granule, below });
+    #[inline]
+    pub(super) fn are_kept(&self) -> bool {
+        self.tables.is_present()
+    }
+
+    fn sizes(&self, space: SpaceId) -> impl Iterator<Item = u8> + use<> {
+        sizes_of(self.sizes.get(space.0 as usize).copied().unwrap_or(0))
+    }
+
+    /// The table nearest to the leaf.
+    #[inline]
+    pub(super) fn nearest(&mut self, space: SpaceId, input: u64) -> Option<Table> {
+        let name = self
+            .sizes(space)
+            .map(|lg2| Name::of(space, lg2, input))
+            .find(|name| self.tables.get(*name).is_some())?;
+        self.tables.touch(name);
+        self.tables.get(name).copied()
+    }
+
+    pub(super) fn insert(&mut self, space: SpaceId, input: u64, table: Table) {
+        if self.are_kept() {
+            let lg2 = covered_lg2(table.granule, table.below.level);
+            let at = space.0 as usize;
+            self.sizes.resize(self.sizes.len().max(at + 1), 0);
+            self.sizes[at] |= 1 << lg2;
+            self.tables.insert(Name::of(space, lg2, input), table);
+        }
     }
 
     pub(super) fn drop_space(&mut self, space: SpaceId) {
-        self.tables.retain(|key, _| key.0 != space.0);
+        let sizes = self.sizes.get_mut(space.0 as usize);
+        if sizes.is_some_and(|sizes| core::mem::take(sizes) != 0) {
+            self.tables.drop_where(|name, _| name.space == space.0);
+        }
     }
 
     /// Drops the tables on the way to addresses of `first..=last`. With a level, those above the
     /// leaf's level only: the descriptor that led to a table is one level above the table.
     pub(super) fn drop_addresses(&mut self, space: SpaceId, first: u64, last: u64, hint: Hint) {
-        self.tables.retain(|&(owner, lg2, start), table| {
-            let end = start | ((1 << lg2) - 1);
-            let named = owner == space.0 && start <= last && first <= end;
-            let admitted = hint.granule.is_none_or(|granule| granule == table.granule)
-                && hint.level.is_none_or(|level| table.below.level <= level);
-            !(named && admitted)
-        });
+        let admits = |table: &Table| {
+            hint.granule.is_none_or(|granule| granule == table.granule)
+                && hint.level.is_none_or(|level| table.below.level <= level)
+        };
+        for lg2 in self.sizes(space) {
+            let (start, end) = (first >> lg2, last >> lg2);
+            // Where the range has more tables than there is room for, all are looked at.
+            if self.tables.slots().is_some_and(|slots| end - start < slots as u64) {
+                for region in start..=end {
+                    let name = Name::of(space, lg2, region << lg2);
+                    if self.tables.get(name).is_some_and(admits) {
+                        self.tables.remove(name);
+                    }
+                }
+            } else {
+                self.tables.drop_where(|name, table| {
+                    let covers = (start..=end).contains(&(name.first >> lg2));
+                    name.space == space.0 && name.lg2 == lg2 && covers && admits(table)
+                });
+            }
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.tables.drop_where(|_, _| true);
+        self.sizes.fill(0);
     }
 }
+
+/// The sizes of a set of bits, ascending.
+fn sizes_of(mut bits: u64) -> impl Iterator<Item = u8> {
+    core::iter::from_fn(move || {
+        let lg2 = bits.trailing_zeros() as u8;
+        let found = (bits != 0).then_some(lg2);
+        bits &= bits.wrapping_sub(1);
+        found
+    })
+}
+
+#[cfg(test)]
+mod tests;

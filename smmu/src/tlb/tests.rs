@@ -15,7 +15,7 @@ enum Op {
 }
 
 fn sized(sets_lg2: u8, ways: u8) -> Tlb {
-    Tlb::new(Geometry { sets_lg2, ways, ..Geometry::default() }, Retention::Sized)
+    Tlb::new(Geometry::new(sets_lg2, ways), None, Retention::Sized)
 }
 
 fn spaces() -> [Space; 4] {
@@ -92,7 +92,7 @@ impl Dense {
 
 /// Runs the same operations on both; `exact` if nothing can be pushed out.
 fn compare(geometry: Geometry, ops: &[Op], exact: bool) {
-    let mut tlb = Tlb::new(geometry, Retention::Sized);
+    let mut tlb = Tlb::new(geometry, None, Retention::Sized);
     let names = spaces();
     let ids = names.map(|name| tlb.space(name));
     let mut dense = Dense::default();

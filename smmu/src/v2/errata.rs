@@ -75,7 +75,7 @@ impl SmmuV2 {
         let Some(Ok(setting)) = &self.settings[bank] else { return };
         let next = (address >> lg2).checked_add(1).filter(|page| page.leading_zeros() >= lg2);
         let Some(next) = next.map(|page| page << lg2) else { return };
-        let mut apart = Tlb::new(Geometry::default(), Retention::Everything);
+        let mut apart = Tlb::new(Geometry::default(), None, Retention::Everything);
         let (mut counters, mut writes) = (Counters::default(), Vec::new());
         let demand =
             Demand { access: Access::READ, attributes: crate::attributes::Attributes::INCOMING };

@@ -14,14 +14,14 @@ mod registers;
 
 pub use registers::Register;
 
-use crate::tlb::Translation;
+use crate::tlb::{Table, Translation};
 use crate::v2::SmmuV2;
 use crate::v2::outcome::{ContextFault, GlobalFault, Path, Transaction, Translated};
 use crate::v2::translate::Stop;
 use crate::v3::explain::{Log, decoded};
 use passim_model::pgtable::vmsav7s;
 use passim_model::pgtable::vmsav8::{Entry, Stage};
-use passim_model::pgtable::walk::{Config, Format, Leaf};
+use passim_model::pgtable::walk::{Below, Config, Format, Leaf};
 use passim_model::{Memory, PhysAddr};
 
 /// One thing a translation read or found.
@@ -40,6 +40,15 @@ pub enum Step {
         stage: Stage,
         /// The entry.
         entry: Translation,
+    },
+    /// A table half-way down that the walk cache held: the walk starts there.
+    CachedTable {
+        /// Stage of the table.
+        stage: Stage,
+        /// Level of the table.
+        level: u8,
+        /// Its address, in the stage's output space.
+        table: u64,
     },
     /// A translation table descriptor.
     Descriptor {
@@ -143,6 +152,11 @@ impl Log for Notes {
 
     fn walk(&mut self, tables: &Config) {
         self.tables[usize::from(tables.stage == Stage::Two)] = Some(*tables);
+    }
+
+    fn table(&mut self, stage: Stage, table: &Table) {
+        let Below { level, table, .. } = table.below;
+        self.steps.push(Step::CachedTable { stage, level, table });
     }
 
     fn leaf(&mut self, stage: Stage, leaf: &Leaf) {

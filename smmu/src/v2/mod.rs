@@ -77,6 +77,8 @@ pub struct Implementation {
     pub wires: Wires,
     /// Size of the TLB.
     pub tlb: Geometry,
+    /// Size of the walk cache: tables that walks came to; `None`: there is none.
+    pub tables: Option<Geometry>,
     /// How long what was cached is kept.
     pub retention: Retention,
     /// What the architecture leaves open.
@@ -92,6 +94,7 @@ impl Implementation {
             description,
             wires: Wires::default(),
             tlb: Geometry::default(),
+            tables: None,
             retention: Retention::default(),
             choices: Choices::default(),
             errata: Errata::default(),
@@ -134,7 +137,7 @@ impl SmmuV2 {
             globals: Globals::reset(&description),
             banks: vec![Bank::reset(&description); banks],
             settings: vec![None; banks],
-            tlb: Tlb::new(implementation.tlb, implementation.retention),
+            tlb: Tlb::new(implementation.tlb, implementation.tables, implementation.retention),
             prefetched: None,
             front: Front::new(implementation.tlb.sets_lg2),
             changes: 0,

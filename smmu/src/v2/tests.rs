@@ -134,9 +134,9 @@ fn any_implementation() -> impl Strategy<Value = Implementation> {
         prop::sample::select(completions),
         prop::sample::select(retentions),
         prop::sample::select(conflicts),
-        prop::option::of(any_errata()),
+        (prop::option::of(any_errata()), any::<bool>()),
     )
-        .prop_map(|(description, completion, retention, conflict, errata)| {
+        .prop_map(|(description, completion, retention, conflict, (errata, tables))| {
             let description = Description {
                 banks: 4,
                 stage2_banks: description.stage2_banks.min(1),
@@ -148,7 +148,15 @@ fn any_implementation() -> impl Strategy<Value = Implementation> {
             let choices = Choices { completion, conflict, ..Choices::default() };
             let tlb = Geometry { sets_lg2: 4, ways: 2, ..Geometry::default() };
             let errata = errata.unwrap_or_default();
-            Implementation { choices, retention, tlb, errata, ..implementation(description) }
+            let tables = tables.then_some(Geometry::new(1, 2));
+            Implementation {
+                choices,
+                retention,
+                tlb,
+                tables,
+                errata,
+                ..implementation(description)
+            }
         })
 }
 

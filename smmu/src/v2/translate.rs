@@ -4,7 +4,7 @@
 //! the bank, the TLB and the tables.
 
 use crate::attributes::Attributes;
-use crate::choice::Overlap;
+use crate::cache::Retention;
 use crate::regime::Response;
 use crate::v2::SmmuV2;
 use crate::v2::attributes::Preset;
@@ -144,7 +144,7 @@ impl SmmuV2 {
         let demand = Demand { access, attributes };
         let found = through(&mut parts, setting, txn.iova.get(), demand);
         let Found { answer, .. } = found.map_err(|fault| Stop::Context(fault, access))?;
-        if !changed && self.caching.overlap != Overlap::Detected {
+        if !changed && self.caching.has_front() {
             self.front.remember(self.epoch(), txn, &answer);
         }
         Ok(answer)
@@ -453,7 +453,15 @@ fn kind_of_version(kind: ContextFaultKind, description: &Description) -> Context
 
 /// How translations are cached in this implementation.
 pub(crate) fn caching(implementation: &crate::v2::Implementation) -> Caching {
-    Caching { overlap: implementation.choices.overlap, retention: implementation.retention }
+    let crate::v2::Implementation { choices, retention, tlb, tables, .. } = *implementation;
+    let sized = retention == Retention::Sized;
+    Caching {
+        overlap: choices.overlap,
+        retention,
+        keeps_tables: !sized || tables.is_some(),
+        counts_tlb_uses: sized && tlb.counts_uses(),
+        counts_config_uses: false,
+    }
 }
 
 #[cfg(test)]

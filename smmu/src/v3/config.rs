@@ -76,9 +76,18 @@ pub(crate) fn fetch_ste<L: Log>(
         None => (table.base + (sid << STE_LG2), table.log2size),
         Some(split) => {
             let l1 = physical(table.base + (sid >> split) * L1STD_BYTES)?;
-            let read = || memory.load_u64(l1).map_err(|_| SteFault::Fetch(l1));
-            let descriptor = configs.level_one_of_stream(stream, split, read)?;
-            log.level_one_stream(l1, descriptor);
+            let descriptor = match configs.level_one_of_stream(stream, split) {
+                Some(descriptor) => {
+                    log.cached_level_one_stream(descriptor);
+                    descriptor
+                }
+                None => {
+                    let descriptor = memory.load_u64(l1).map_err(|_| SteFault::Fetch(l1))?;
+                    log.level_one_stream(l1, descriptor);
+                    configs.insert_level_one_of_stream(stream, split, descriptor);
+                    descriptor
+                }
+            };
             second_level(descriptor, split, sid)?
         }
     };
@@ -160,9 +169,9 @@ pub(crate) enum CdFault {
     Stage2(Refusal),
 }
 
-/// A CD as read, and the level-1 descriptor on the way.
+/// A CD as read, and the level-1 descriptor on the way, if it came so far.
 pub(crate) struct Fetched {
-    pub(crate) words: CdWords,
+    pub(crate) words: Result<CdWords, CdFault>,
     pub(crate) level_one: Option<u64>,
 }
 
@@ -172,17 +181,30 @@ pub(crate) fn fetch_cd<L: Log>(
     pointer: &CdPointer,
     index: u32,
     cached: Option<u64>,
-) -> Result<Fetched, CdFault> {
-    let index = u64::from(index);
-    let beyond = |address: u64, bits: u32| address >> bits != 0;
+) -> Fetched {
     let mut level_one = None;
+    let words = read_cd(source, pointer, index.into(), cached, &mut level_one);
+    Fetched { words, level_one }
+}
+
+fn read_cd<L: Log>(
+    source: &mut ConfigThroughStages<'_, L>,
+    pointer: &CdPointer,
+    index: u64,
+    cached: Option<u64>,
+    level_one: &mut Option<u64>,
+) -> Result<CdWords, CdFault> {
+    let beyond = |address: u64, bits: u32| address >> bits != 0;
     let at = match pointer.split() {
         Some(split) => {
             let descriptor = match cached {
-                Some(descriptor) => descriptor,
+                Some(descriptor) => {
+                    source.stages.log.cached_level_one_cd(descriptor);
+                    descriptor
+                }
                 None => read_level_one(source, pointer.base + (index >> split) * L1CD_BYTES)?,
             };
-            level_one = Some(descriptor);
+            *level_one = Some(descriptor);
             if !L1Cd::V.is_set(descriptor) {
                 return Err(CdFault::BadSubstreamId);
             }
@@ -207,7 +229,7 @@ pub(crate) fn fetch_cd<L: Log>(
     let words = words.map_err(|_| CdFault::Fetch(physical))?;
     let words: CdWords = words.try_into().expect("as many words as asked for");
     source.stages.log.cd(physical, &words);
-    Ok(Fetched { words, level_one })
+    Ok(words)
 }
 
 /// The level-1 descriptor at this address.

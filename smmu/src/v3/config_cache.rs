@@ -1,149 +1,66 @@
-//! The configuration caches: STEs by StreamID, CDs by StreamID and SubstreamID.
+//! The configuration caches: STEs by StreamID, CDs by StreamID and SubstreamID, and the level-1
+//! descriptors that lead to both.
 //!
-//! What is cached stays until a command names it, whatever memory says meanwhile. Caches of
-//! limited size are direct mapped; a structure pushed out is read again when it is next needed.
-//! Where everything is kept ([`Retention::Everything`]), so are the level-1 descriptors on the way.
+//! What is cached stays until a command names it, whatever memory says meanwhile. A structure that
+//! gave way to another is read again when it is next needed. IHI 0070 G.b 3.21.3: each kind may be
+//! cached apart; a command that names leaves only need not find level-1 descriptors.
 
-use crate::tlb::Retention;
+use crate::cache::{Cache, Key, Retention};
+use crate::v3::Caches;
 use crate::v3::config::cd::CdState;
 use crate::v3::config::ste::{Ste, SteState};
 use passim_model::StreamId;
-use std::collections::BTreeMap;
-
-/// How large the configuration caches are.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct ConfigGeometry {
-    /// log2 of the STEs held; at most 16.
-    pub stes_lg2: u8,
-    /// log2 of the CDs held; at most 16.
-    pub cds_lg2: u8,
-}
-
-impl Default for ConfigGeometry {
-    fn default() -> Self {
-        Self { stes_lg2: 8, cds_lg2: 8 }
-    }
-}
-
-/// What a cache slot is named by.
-trait Key: Copy + Ord {
-    /// A number that spreads over the slots.
-    fn spread(self) -> usize;
-}
 
 impl Key for StreamId {
     #[inline]
-    fn spread(self) -> usize {
-        self.get() as usize
+    fn spread(self) -> u64 {
+        self.get().into()
     }
 }
 
 impl Key for (StreamId, u32) {
     #[inline]
-    fn spread(self) -> usize {
+    fn spread(self) -> u64 {
         let (stream, index) = self;
-        stream.get().wrapping_add(index.wrapping_mul(0x9e37_79b1) >> 8) as usize
+        stream.get().wrapping_add(index.wrapping_mul(0x9e37_79b1) >> 8).into()
     }
 }
 
-/// One cache.
-#[derive(Clone)]
-enum Cache<K, V> {
-    /// Direct mapped; names lie apart from what they name, so that looking through them is quick.
-    Sized { names: Box<[Option<K>]>, values: Box<[Option<V>]> },
-    /// Without end.
-    Everything(BTreeMap<K, V>),
-}
-
-impl<K: Key, V> Cache<K, V> {
-    fn new(lg2: u8, retention: Retention) -> Self {
-        match retention {
-            Retention::Sized => {
-                let slots = 0..1usize << lg2.min(16);
-                let (names, values) = (slots.clone().map(|_| None), slots.map(|_| None));
-                Self::Sized { names: names.collect(), values: values.collect() }
-            }
-            Retention::Everything => Self::Everything(BTreeMap::new()),
-        }
-    }
-
-    #[inline]
-    fn get(&self, key: K) -> Option<&V> {
-        match self {
-            Self::Sized { names, values } => {
-                let at = key.spread() & (names.len() - 1);
-                if names[at] == Some(key) { values[at].as_ref() } else { None }
-            }
-            Self::Everything(map) => map.get(&key),
-        }
-    }
-
-    fn insert(&mut self, key: K, value: V) {
-        match self {
-            Self::Sized { names, values } => {
-                let at = key.spread() & (names.len() - 1);
-                (names[at], values[at]) = (Some(key), Some(value));
-            }
-            Self::Everything(map) => {
-                map.insert(key, value);
-            }
-        }
-    }
-
-    fn remove(&mut self, key: K) {
-        match self {
-            Self::Sized { names, .. } => {
-                let name = &mut names[key.spread() & (names.len() - 1)];
-                *name = name.filter(|name| *name != key);
-            }
-            Self::Everything(map) => {
-                map.remove(&key);
-            }
-        }
-    }
-
-    fn drop_where(&mut self, named: impl Fn(K) -> bool) {
-        match self {
-            Self::Sized { names, .. } => {
-                for name in names {
-                    *name = name.filter(|name| !named(*name));
-                }
-            }
-            Self::Everything(map) => map.retain(|key, _| !named(*key)),
-        }
-    }
-
-    /// How many slots there are, where there is a limit.
-    fn slots(&self) -> Option<usize> {
-        match self {
-            Self::Sized { names, .. } => Some(names.len()),
-            Self::Everything(_) => None,
-        }
-    }
-
-    fn keys(&self) -> Vec<K> {
-        let mut keys: Vec<K> = match self {
-            Self::Sized { names, .. } => names.iter().flatten().copied().collect(),
-            Self::Everything(map) => map.keys().copied().collect(),
-        };
-        keys.sort();
-        keys
-    }
-}
-
-/// A level-1 descriptor as read, and the split of its table.
-#[derive(Clone, Copy)]
-struct Descriptor {
+/// What a level-1 descriptor is found by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct LevelOne<Table> {
+    table: Table,
+    /// Which descriptor of the table.
+    number: u32,
+    /// log2 of the structures it leads to.
     split: u32,
-    word: u64,
 }
 
-/// Level-1 descriptors: of Stream tables by their first StreamID, of CD tables by StreamID and
-/// first SubstreamID.
-#[derive(Clone, Default)]
-struct LevelOne {
-    streams: BTreeMap<StreamId, Descriptor>,
-    contexts: BTreeMap<(StreamId, u32), Descriptor>,
+impl<Table> LevelOne<Table> {
+    /// The descriptor that leads to the structure with this index.
+    fn of(table: Table, index: u32, split: u32) -> Self {
+        Self { table, number: index >> split, split }
+    }
+
+    /// First and last index of what it leads to.
+    fn span(&self) -> (u32, u32) {
+        let first = self.number << self.split;
+        (first, first | ((1 << self.split) - 1))
+    }
+}
+
+/// Of the Stream table.
+impl Key for LevelOne<()> {
+    fn spread(self) -> u64 {
+        self.number.into()
+    }
+}
+
+/// Of a stream's CD table.
+impl Key for LevelOne<StreamId> {
+    fn spread(self) -> u64 {
+        (self.table, self.number).spread()
+    }
 }
 
 /// The caches. See the [module](self).
@@ -151,17 +68,19 @@ struct LevelOne {
 pub(crate) struct ConfigCache {
     stes: Cache<StreamId, Ste>,
     cds: Cache<(StreamId, u32), CdState>,
-    level_one: Option<LevelOne>,
+    level_one_stes: Cache<LevelOne<()>, u64>,
+    level_one_cds: Cache<LevelOne<StreamId>, u64>,
     changes: u64,
 }
 
 impl ConfigCache {
-    /// Empty caches. Sizes beyond the limits of [`ConfigGeometry`] are brought inside them.
-    pub(crate) fn new(geometry: ConfigGeometry, retention: Retention) -> Self {
+    /// Empty caches. Sizes beyond the limits of [`Geometry`](crate::cache::Geometry) are brought inside them.
+    pub(crate) fn new(sizes: &Caches, retention: Retention) -> Self {
         Self {
-            stes: Cache::new(geometry.stes_lg2, retention),
-            cds: Cache::new(geometry.cds_lg2, retention),
-            level_one: (retention == Retention::Everything).then(LevelOne::default),
+            stes: Cache::new(Some(sizes.stes), retention),
+            cds: Cache::new(Some(sizes.cds), retention),
+            level_one_stes: Cache::new(sizes.level_one_stes, retention),
+            level_one_cds: Cache::new(sizes.level_one_cds, retention),
             changes: 1,
         }
     }
@@ -208,29 +127,31 @@ impl ConfigCache {
         self.cds.insert((stream, index), state);
     }
 
-    /// The level-1 descriptor for `stream`, where such are cached; read with `read` otherwise.
-    pub(crate) fn level_one_of_stream<E>(
-        &mut self,
-        stream: StreamId,
-        split: u32,
-        read: impl FnOnce() -> Result<u64, E>,
-    ) -> Result<u64, E> {
-        let Some(cached) = &mut self.level_one else {
-            return read();
-        };
-        let first = StreamId::new(stream.get() >> split << split);
-        if let Some(&Descriptor { word, .. }) = cached.streams.get(&first) {
-            return Ok(word);
-        }
-        let word = read()?;
-        cached.streams.insert(first, Descriptor { split, word });
-        Ok(word)
+    /// Takes note that a transaction used the STE of a stream.
+    pub(crate) fn touch_ste(&mut self, stream: StreamId) {
+        self.stes.touch(stream);
     }
 
-    /// The cached level-1 descriptor for the CD with this index.
+    /// Takes note that a transaction used a CD of a stream.
+    pub(crate) fn touch_cd(&mut self, stream: StreamId, index: u32) {
+        self.cds.touch((stream, index));
+    }
+
+    /// The cached level-1 descriptor for the STE of `stream`.
+    pub(crate) fn level_one_of_stream(&mut self, stream: StreamId, split: u32) -> Option<u64> {
+        let name = LevelOne::of((), stream.get(), split);
+        self.level_one_stes.touch(name);
+        self.level_one_stes.get(name).copied()
+    }
+
+    /// Caches the level-1 descriptor for the STE of `stream`, where such are cached.
+    pub(crate) fn insert_level_one_of_stream(&mut self, stream: StreamId, split: u32, word: u64) {
+        self.level_one_stes.insert(LevelOne::of((), stream.get(), split), word);
+    }
+
+    /// The cached level-1 descriptor for the CD with this index. Whoever used it caches it again.
     pub(crate) fn level_one_of_cd(&self, stream: StreamId, index: u32, split: u32) -> Option<u64> {
-        let first = index >> split << split;
-        self.level_one.as_ref()?.contexts.get(&(stream, first)).map(|cached| cached.word)
+        self.level_one_cds.get(LevelOne::of(stream, index, split)).copied()
     }
 
     /// Caches the level-1 descriptor for the CD with this index, where such are cached.
@@ -241,10 +162,7 @@ impl ConfigCache {
         split: u32,
         word: u64,
     ) {
-        if let Some(cached) = &mut self.level_one {
-            let first = index >> split << split;
-            cached.contexts.insert((stream, first), Descriptor { split, word });
-        }
+        self.level_one_cds.insert(LevelOne::of(stream, index, split), word);
     }
 
     /// Drops the STEs and CDs of the streams `first..=last`; the level-1 descriptors that led to
@@ -257,17 +175,15 @@ impl ConfigCache {
                 self.stes.remove(StreamId::new(stream));
             }
         } else {
-            self.stes.drop_where(|stream| first <= stream && stream <= last);
+            self.stes.drop_where(|stream, _| first <= stream && stream <= last);
         }
-        self.cds.drop_where(|(stream, _)| first <= stream && stream <= last);
-        if let Some(cached) = &mut self.level_one {
-            cached.contexts.retain(|(stream, _), _| *stream < first || last < *stream);
-            if !leaf {
-                cached.streams.retain(|start, descriptor| {
-                    let end = start.get() | ((1 << descriptor.split) - 1);
-                    end < first.get() || last < *start
-                });
-            }
+        self.cds.drop_where(|(stream, _), _| first <= stream && stream <= last);
+        self.level_one_cds.drop_where(|name, _| first <= name.table && name.table <= last);
+        if !leaf {
+            self.level_one_stes.drop_where(|name, _| {
+                let (start, end) = name.span();
+                start <= last.get() && first.get() <= end
+            });
         }
     }
 
@@ -276,10 +192,10 @@ impl ConfigCache {
     pub(crate) fn invalidate_cd(&mut self, stream: StreamId, index: u32, leaf: bool) {
         self.changes += 1;
         self.cds.remove((stream, index));
-        if let Some(cached) = self.level_one.as_mut().filter(|_| !leaf) {
-            cached.contexts.retain(|&(owner, start), descriptor| {
-                let split = descriptor.split;
-                !(owner == stream && index >> split << split == start)
+        if !leaf {
+            self.level_one_cds.drop_where(|name, _| {
+                let (start, end) = name.span();
+                name.table == stream && start <= index && index <= end
             });
         }
     }
@@ -287,20 +203,17 @@ impl ConfigCache {
     /// Drops every CD of a stream, and the level-1 descriptors on the way. IHI 0070 G.b 4.3.4.
     pub(crate) fn invalidate_cds(&mut self, stream: StreamId) {
         self.changes += 1;
-        self.cds.drop_where(|(owner, _)| owner == stream);
-        if let Some(cached) = &mut self.level_one {
-            cached.contexts.retain(|(owner, _), _| *owner != stream);
-        }
+        self.cds.drop_where(|(owner, _), _| owner == stream);
+        self.level_one_cds.drop_where(|name, _| name.table == stream);
     }
 
     /// Drops everything.
     pub(crate) fn clear(&mut self) {
         self.changes += 1;
-        self.stes.drop_where(|_| true);
-        self.cds.drop_where(|_| true);
-        if let Some(cached) = &mut self.level_one {
-            *cached = LevelOne::default();
-        }
+        self.stes.drop_where(|_, _| true);
+        self.cds.drop_where(|_, _| true);
+        self.level_one_stes.drop_where(|_, _| true);
+        self.level_one_cds.drop_where(|_, _| true);
     }
 
     /// The streams whose STE is cached, ascending.

@@ -12,7 +12,7 @@ mod fields;
 
 pub use fields::Named;
 
-use crate::tlb::Translation;
+use crate::tlb::{Table, Translation};
 use crate::v3::SmmuV3;
 use crate::v3::config::ste::SteState;
 use crate::v3::config::{CdWords, SteWords};
@@ -33,6 +33,12 @@ pub(crate) trait Log {
     /// An STE was read.
     #[inline(always)]
     fn ste(&mut self, _at: PhysAddr, _words: &SteWords) {}
+    /// A level-1 Stream table descriptor was cached.
+    #[inline(always)]
+    fn cached_level_one_stream(&mut self, _word: u64) {}
+    /// A level-1 CD table descriptor was cached.
+    #[inline(always)]
+    fn cached_level_one_cd(&mut self, _word: u64) {}
     /// A level-1 CD table descriptor was read.
     #[inline(always)]
     fn level_one_cd(&mut self, _at: PhysAddr, _word: u64) {}
@@ -61,7 +67,7 @@ pub(crate) trait Log {
     }
     /// A walk starts at a table that was remembered.
     #[inline(always)]
-    fn table(&mut self, _stage: Stage, _below: &Below) {}
+    fn table(&mut self, _stage: Stage, _table: &Table) {}
     /// A walk came to a leaf.
     #[inline(always)]
     fn leaf(&mut self, _stage: Stage, _leaf: &Leaf) {}
@@ -89,6 +95,11 @@ pub enum Step {
         /// Its doublewords.
         words: SteWords,
     },
+    /// A level-1 Stream table descriptor was cached.
+    CachedLevelOneStream {
+        /// The descriptor.
+        word: u64,
+    },
     /// The STE was cached.
     CachedSte,
     /// A level-1 CD table descriptor. IHI 0070 G.b 5.3.
@@ -104,6 +115,11 @@ pub enum Step {
         at: PhysAddr,
         /// Its doublewords.
         words: CdWords,
+    },
+    /// A level-1 CD table descriptor was cached.
+    CachedLevelOneCd {
+        /// The descriptor.
+        word: u64,
     },
     /// The CD was cached.
     CachedCd,
@@ -123,6 +139,8 @@ pub enum Step {
         level: u8,
         /// Its address, in the stage's output space.
         table: u64,
+        /// Where stage 2 has the part of it that was read before, where it lies behind one.
+        behind: Option<PhysAddr>,
     },
     /// A translation table descriptor.
     Descriptor {
@@ -210,6 +228,14 @@ impl Log for Notes {
         self.steps.push(Step::LevelOneStream { at, word });
     }
 
+    fn cached_level_one_stream(&mut self, word: u64) {
+        self.steps.push(Step::CachedLevelOneStream { word });
+    }
+
+    fn cached_level_one_cd(&mut self, word: u64) {
+        self.steps.push(Step::CachedLevelOneCd { word });
+    }
+
     fn ste(&mut self, at: PhysAddr, words: &SteWords) {
         self.ste = true;
         self.steps.push(Step::Ste { at, words: *words });
@@ -252,9 +278,10 @@ impl Log for Notes {
         self.tables[usize::from(tables.stage == Stage::Two)] = Some(*tables);
     }
 
-    fn table(&mut self, stage: Stage, below: &Below) {
-        let Below { level, table, .. } = *below;
-        self.steps.push(Step::CachedTable { stage, level, table });
+    fn table(&mut self, stage: Stage, table: &Table) {
+        let Below { level, table: at, .. } = table.below;
+        let behind = table.behind.map(|behind| behind.at);
+        self.steps.push(Step::CachedTable { stage, level, table: at, behind });
     }
 
     fn leaf(&mut self, stage: Stage, leaf: &Leaf) {

@@ -6,6 +6,7 @@
 //! | `features` | what do the ID registers promise? |
 //! | `regs`, `queue` | which stores take effect, what does a load return, where is a queue entry? |
 //! | `config` | where are STE and CD, and what do they say? |
+//! | `caches` | which caches are there, and how large? |
 //! | `config_cache`, `spans` | which of them are remembered, and for whom? |
 //! | `vms` | when is a virtual machine structure read? |
 //! | `translate`, `stages`, `front`, `plain` | what becomes of a transaction? |
@@ -21,6 +22,7 @@
 //! registers promises, [`CAPABILITIES`] why.
 
 mod ats;
+mod caches;
 mod cmdq;
 mod config;
 mod config_cache;
@@ -45,9 +47,9 @@ mod vms;
 pub(crate) mod wire;
 
 pub use ats::Requested;
+pub use caches::Caches;
 pub use config::cd::CdFlaw;
 pub use config::ste::SteFlaw;
-pub use config_cache::ConfigGeometry;
 pub use eventq::Detail;
 pub use eventq::Event;
 pub use eventq::PageHint;
@@ -80,7 +82,7 @@ pub use wire::event::Class;
 pub use wire::event::EventKind;
 
 use crate::choice::Choices;
-use crate::tlb::{Geometry, Retention, Space, Tlb, Translation};
+use crate::tlb::{Retention, Space, Tlb, Translation};
 use ats::Invalidations;
 use cmdq::Command;
 use config_cache::ConfigCache;
@@ -102,10 +104,8 @@ pub struct Implementation {
     pub ids: IdRegisters,
     /// The wired interrupts.
     pub wires: Wires,
-    /// Size of the TLB.
-    pub tlb: Geometry,
-    /// Size of the configuration caches.
-    pub configs: ConfigGeometry,
+    /// Which caches there are, and how large.
+    pub caches: Caches,
     /// How long what was cached is kept.
     pub retention: Retention,
     /// GBPA after reset. IHI 0070 G.b 6.3.14: implementation defined.
@@ -186,20 +186,21 @@ pub struct SmmuV3 {
 impl SmmuV3 {
     /// An SMMU after reset.
     pub fn new(implementation: Implementation) -> Self {
+        let Implementation { caches, retention, .. } = implementation;
         Self {
             features: Features::of(&implementation.ids),
             registers: Registers::reset(implementation.gbpa),
-            tlb: Tlb::new(implementation.tlb, implementation.retention),
-            configs: ConfigCache::new(implementation.configs, implementation.retention),
+            tlb: Tlb::new(caches.tlb, caches.tables, retention),
+            configs: ConfigCache::new(&caches, retention),
             spans: Spans::default(),
             vms: VmsCache::default(),
-            front: Front::new(implementation.tlb.sets_lg2),
+            front: Front::new(caches.tlb.sets_lg2),
             streams: Streams::new(),
             effects: Vec::new(),
             counters: Counters::default(),
             glances: 0,
             shortcuts_taken: 0,
-            caching: translate::caching(&implementation),
+            caching: caches::caching(&implementation),
             flag_writes: Vec::new(),
             stalls: Stalls::default(),
             invalidations: Invalidations::default(),

@@ -30,7 +30,13 @@ use passim_model::{Memory, PhysAddr, StreamId};
 use shortcut::{Shortcuts, Trail};
 
 /// How translations are cached on the plain way.
-const PLAIN: Caching = Caching { overlap: Overlap::SmallestWins, retention: Retention::Sized };
+const PLAIN: Caching = Caching {
+    overlap: Overlap::SmallestWins,
+    retention: Retention::Sized,
+    keeps_tables: false,
+    counts_tlb_uses: false,
+    counts_config_uses: false,
+};
 
 /// Where a leaf descriptor holds its address, with every granule; the rest of it says what is
 /// permitted and how memory is accessed.
@@ -84,7 +90,7 @@ impl Known {
             && !overrides.change_access()
             && stage1.split == Split::Bit55
             && half.unprivileged == Unprivileged::Permitted
-            && caching == PLAIN;
+            && Caching { keeps_tables: false, counts_tlb_uses: false, ..caching } == PLAIN;
         let (stream, last) = (txn.requester.stream, !(u64::MAX << half.walk?.input_bits));
         let (space, global) = (stage1.space, stage1.global);
         plain.then_some(Self { epoch, stream, last, space, global, ..Self::NONE })
@@ -262,7 +268,9 @@ impl Streams {
         };
         self.known[at] = known;
         if !self.plain[at].as_ref().is_some_and(|plain| plain.is_of(regime)) {
-            self.plain[at] = Plain::of(regime).map(Box::new);
+            // A walk that may start half-way down is not plain.
+            let plain = Plain::of(regime).filter(|_| !caching.keeps_tables);
+            self.plain[at] = plain.map(Box::new);
         }
     }
 
@@ -361,7 +369,9 @@ impl SmmuV3 {
             }
             _ => self.counters.tlb_hits += 1,
         }
-        self.front.remember(self.epoch(), txn, &answer);
+        if self.caching.has_front() {
+            self.front.remember(self.epoch(), txn, &answer);
+        }
         Outcome::Translated(answer)
     }
 }

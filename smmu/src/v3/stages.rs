@@ -18,7 +18,7 @@ pub(crate) use refusal::Refusal;
 use crate::attributes::Attributes;
 use crate::choice::Overlap;
 use crate::regime::{Half, Regime, Stage1, Stage2, Unprivileged, granted};
-use crate::tlb::{Retention, SpaceId, Tlb, Translation};
+use crate::tlb::{Retention, SpaceId, Table, Tlb, Translation};
 use crate::v3::Counters;
 use crate::v3::explain::Log;
 use crate::v3::outcome::{Path, Translated};
@@ -27,7 +27,7 @@ use fetch::{Bare, Flags, Nested, NestedFault, Physical, Trail};
 use judging::{judge, must_mark};
 use passim_model::access::{Access, Perms, Privilege};
 use passim_model::pgtable::vmsav8::{Stage, Stage1Leaf, Stage2Leaf};
-use passim_model::pgtable::walk::{self, Below, Fault, Fetch, Leaf};
+use passim_model::pgtable::walk::{self, Fault, Fetch, Leaf};
 use passim_model::{Abort, Memory, PhysAddr};
 use refusal::{at_stage1, at_stage2, of_walk};
 
@@ -45,6 +45,22 @@ pub(crate) struct FlagWrite {
 pub(crate) struct Caching {
     pub(crate) overlap: Overlap,
     pub(crate) retention: Retention,
+    /// Whether tables are cached.
+    pub(crate) keeps_tables: bool,
+    /// Whether what gives way in the TLB depends on when it was used.
+    pub(crate) counts_tlb_uses: bool,
+    /// The same of STEs and CDs.
+    pub(crate) counts_config_uses: bool,
+}
+
+impl Caching {
+    /// Whether answers may be given by something in front of the caches, which they then do not
+    /// hear of.
+    #[inline]
+    pub(crate) fn has_front(&self) -> bool {
+        let counts_uses = self.counts_tlb_uses || self.counts_config_uses;
+        self.overlap != Overlap::Detected && !counts_uses
+    }
 }
 
 /// What translation needs beside the regime.
@@ -197,8 +213,8 @@ impl<L: Log> Stages<'_, L> {
         let input = address & !(u64::MAX << walk.input_bits);
         self.log.walk(walk);
         let start = self.tlb.table(stage1.space, address);
-        if let Some(below) = &start {
-            self.log.table(Stage::One, below);
+        if let Some(table) = &start {
+            self.log.table(Stage::One, table);
         }
         let trail = Trail::of(self.tlb, stage1.space, address, walk.granule);
         let order = stage1.endian;
@@ -220,7 +236,8 @@ impl<L: Log> Stages<'_, L> {
                 })
             }
             Some(stage2) => {
-                let mut source = Nested { stages: self, stage2, order, flags, trail };
+                let at = start.map(|table| (table.below, table.behind));
+                let mut source = Nested { stages: self, stage2, order, flags, trail, at };
                 let found = from(start, walk, input, &mut source);
                 found.map_err(|fault| match fault {
                     Fault::Fetch { cause: NestedFault::Refused(refusal), .. } => refusal,
@@ -333,8 +350,8 @@ impl<L: Log> Stages<'_, L> {
         self.counters.stage2_walks += 1;
         self.log.walk(&stage2.walk);
         let start = self.tlb.table(stage2.space, ipa);
-        if let Some(below) = &start {
-            self.log.table(Stage::Two, below);
+        if let Some(table) = &start {
+            self.log.table(Stage::Two, table);
         }
         let trail = Trail::of(self.tlb, stage2.space, ipa, stage2.walk.granule);
         let flags = Flags { updates: stage2.updates, stage: Stage::Two };
@@ -378,13 +395,14 @@ impl<L: Log> Stages<'_, L> {
         entry
     }
 
-    /// The physical address behind `ipa` for a read by the SMMU itself.
+    /// The physical address behind `ipa` for a read by the SMMU itself, and log2 of the bytes that
+    /// stage 2 translates together.
     fn read_through(
         &mut self,
         stage2: &Stage2,
         ipa: u64,
         class: Class,
-    ) -> Result<PhysAddr, Refusal> {
+    ) -> Result<(PhysAddr, u8), Refusal> {
         let entry = self.stage2(stage2, ipa, class, false)?;
         // IHI 0070 G.b 7.3.16: a read of tables and CDs is data, whatever the transaction is.
         let readable = entry.stage2[1].contains(Perms::READ);
@@ -395,7 +413,7 @@ impl<L: Log> Stages<'_, L> {
             let refusal = at_stage2(stage2, EventKind::Permission, ipa);
             return Err(Refusal { class, level: Some(entry.level as i8), ..refusal });
         }
-        Ok(PhysAddr::new(entry.output | ipa & low_bits(entry.lg2)))
+        Ok((PhysAddr::new(entry.output | ipa & low_bits(entry.lg2)), entry.lg2))
     }
 
     /// The physical address behind `ipa` for an update of a stage 1 descriptor. IHI 0070 G.b
@@ -444,14 +462,14 @@ pub(crate) fn entry_of(
 /// A walk from the first table, or from one that was remembered.
 #[inline(never)]
 fn from<F: Fetch>(
-    start: Option<Below>,
+    start: Option<Table>,
     walk: &walk::Config,
     input: u64,
     source: &mut F,
 ) -> Result<Leaf, Fault<F::Fault>> {
     match start {
         None => walk::walk(walk, input, source),
-        Some(below) => walk::resume(walk, input, &below, source),
+        Some(table) => walk::resume(walk, input, &table.below, source),
     }
 }
 

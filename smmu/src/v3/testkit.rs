@@ -2,14 +2,16 @@
 //!
 //! Everything is spelled as numbers. Nothing here uses the layouts under test.
 
+use crate::cache::{Geometry, Victim};
 use crate::v3::{
-    Cause, Event, IdRegisters, Implementation, Outcome, Progress, Record, SmmuV3, Transaction,
-    Translated, Wires,
+    Caches, Cause, Event, IdRegisters, Implementation, Outcome, Progress, Record, SmmuV3,
+    Transaction, Translated, Wires,
 };
 use passim_model::access::Access;
 use passim_model::{
     DeviceId, Effect, IntId, Iova, Memory, PhysAddr, Requester, Span, StreamId, SubstreamId, Width,
 };
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 /// Linear Stream table of 256 STEs.
 pub(crate) const STREAM_TABLE: u64 = 0x4100_0000;
@@ -52,6 +54,27 @@ pub(crate) fn implementation(ids: IdRegisters) -> Implementation {
         global_error: Some(IntId::new(109)),
     };
     Implementation { ids, wires, ..Implementation::default() }
+}
+
+/// Caches of every kind of replacement, so small that they forget.
+pub(crate) fn small_caches() -> impl Strategy<Value = Caches> {
+    let victim = prop_oneof![
+        Just(Victim::RoundRobin),
+        Just(Victim::LeastRecentlyUsed),
+        any::<u32>().prop_map(|seed| Victim::Random { seed }),
+    ];
+    let small = (0..4u8, 1..5u8, victim);
+    let small = small.prop_map(|(sets_lg2, ways, victim)| Geometry { sets_lg2, ways, victim });
+    let maybe = proptest::option::of(small.clone());
+    let all = (small.clone(), maybe.clone(), small.clone(), small, maybe.clone(), maybe);
+    all.prop_map(|(tlb, tables, stes, cds, level_one_stes, level_one_cds)| Caches {
+        tlb,
+        tables,
+        stes,
+        cds,
+        level_one_stes,
+        level_one_cds,
+    })
 }
 
 impl Board {

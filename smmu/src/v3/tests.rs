@@ -4,12 +4,12 @@ use crate::choice::{
     self, Acknowledge, Choices, ContiguousStes, OutOfRangeParameter, Overlap, Prefetch,
     ReservedCommandFields, StreamTableBeyondOas,
 };
-use crate::tlb::{Geometry, Retention, Victim};
+use crate::tlb::Retention;
 use crate::v3::testkit::{
     BOTH_STAGES, Board, CD0, CDS, COMMANDS, EVENTS, STAGE1, STAGE2, STE_STAGE1, STE_STAGE2, STREAM,
-    STREAM_TABLE, event, implementation, pa, went_on, written,
+    STREAM_TABLE, event, implementation, pa, small_caches, went_on, written,
 };
-use crate::v3::{ConfigGeometry, Implementation, Outcome, Path, Progress, Transaction};
+use crate::v3::{Implementation, Outcome, Path, Progress, Transaction};
 use passim_model::access::{Access, Direction, Privilege};
 use passim_model::ats::{Completion, InvalidationEnd, PageRequest, TranslationRequest};
 use passim_model::{
@@ -199,7 +199,7 @@ fn built() -> impl Strategy<Value = Implementation> {
     ];
     let rest = (any::<u32>(), any::<u32>(), any::<u32>());
     let choices = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    let caches = (any::<bool>(), any::<bool>(), any::<bool>(), 0..3usize, 0..3usize);
+    let caches = (any::<bool>(), any::<bool>(), any::<bool>(), small_caches(), 0..3usize);
     let choices = (choices, caches);
     (idr0, rest, prop::bool::weighted(0.7), choices).prop_map(|(idr0, rest, usual, picks)| {
         let mut ids = BOTH_STAGES;
@@ -208,7 +208,7 @@ fn built() -> impl Strategy<Value = Implementation> {
             (ids.idr[1], ids.idr[3], ids.idr[5]) = rest;
             ids.mpamidr = rest.0;
         }
-        let ((a, b, c, d, e), (late, everything, detected, victim, contiguous)) = picks;
+        let ((a, b, c, d, e), (late, everything, detected, caches, contiguous)) = picks;
         let choices = Choices {
             acknowledge: if a { Acknowledge::OnStep } else { Acknowledge::AtOnce },
             completion: match late {
@@ -235,11 +235,9 @@ fn built() -> impl Strategy<Value = Implementation> {
                 ContiguousStes::Detected,
             ][contiguous],
         };
-        let victim = [Victim::RoundRobin, Victim::LeastRecentlyUsed, Victim::Random][victim];
         Implementation {
-            tlb: Geometry { sets_lg2: 3, ways: 2, victim },
             retention: if everything { Retention::Everything } else { Retention::Sized },
-            configs: ConfigGeometry { stes_lg2: 2, cds_lg2: 2 },
+            caches,
             choices,
             ..implementation(ids)
         }
@@ -335,10 +333,14 @@ proptest! {
     /// forget answers as one whose caches are empty.
     #[test]
     fn forgetting_everything_is_having_no_caches(
+        caches in small_caches(),
         all in prop::collection::vec(happening(), 1..60),
         asks in prop::collection::vec((0..0x40_0000u64, any::<bool>()), 1..8),
     ) {
-        let mut board = Board::new();
+        let built = Implementation { caches, ..implementation(BOTH_STAGES) };
+        let mut board = Board::with(built);
+        board.stage1_tables();
+        board.stage2_tables();
         board.ste(STREAM, &[STE_STAGE1 | 4, 0xd6, STE_STAGE2[2], STE_STAGE2[3]]);
         board.put(CDS, &[CD0, STAGE1]);
         let tables = |happening: &&Happening| match happening {

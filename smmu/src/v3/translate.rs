@@ -5,19 +5,19 @@
 //! reads memory comes last.
 
 use crate::attributes::{Attributes, Replacement};
-use crate::choice::{ContiguousStes, Overlap};
+use crate::choice::ContiguousStes;
 use crate::regime::{OnFault, Recording, Regime, Response};
 use crate::v3::SmmuV3;
 use crate::v3::config::cd::CdState;
 use crate::v3::config::ste::{Overrides, SteFlaw, SteState, Stream, Surroundings};
-use crate::v3::config::{self, CdFault, Context, ContextFault, SteFault};
+use crate::v3::config::{self, CdFault, Context, ContextFault, Fetched, SteFault};
 use crate::v3::config_cache::ConfigCache;
 use crate::v3::eventq::{Detail, Event, Record};
 use crate::v3::explain::{Log, Silent};
 use crate::v3::features::Features;
 use crate::v3::front::NEVER;
 use crate::v3::outcome::{Cause, Outcome, Path, Terminated, Transaction, Translated};
-use crate::v3::stages::{Caching, ConfigThroughStages, Demand, Found, Refusal, Stages};
+use crate::v3::stages::{ConfigThroughStages, Demand, Found, Refusal, Stages};
 use crate::v3::vms::no_vms;
 use crate::v3::wire::event::EventKind;
 use crate::v3::wire::regs::{Cr0, Cr2, Gbpa};
@@ -138,6 +138,9 @@ impl SmmuV3 {
         self.configuration_alone(txn)?;
         // Each round caches what the one before missed: an STE, then a CD.
         loop {
+            if self.caching.counts_config_uses {
+                self.count_uses(txn);
+            }
             let missing = match look_up(&self.configs, &self.features, txn) {
                 Lookup::Found(setting) => {
                     log.configuration(&self.configs, txn);
@@ -165,7 +168,7 @@ impl SmmuV3 {
                             let event = refused(&refusal, txn, access);
                             Stop::Fault(event, refusal.on_fault)
                         })?;
-                    if !overrides.change_access() && self.caching.overlap != Overlap::Detected {
+                    if !overrides.change_access() && self.caching.has_front() {
                         self.front.remember(self.epoch(), txn, &found.answer);
                     }
                     return Ok(found);
@@ -333,16 +336,16 @@ impl SmmuV3 {
             stage2: ste.stage2.as_ref(),
             bits,
         };
-        let cached = pointer.split().and_then(|split| {
-            self.configs.level_one_of_cd(stream, index, split).map(|word| (split, word))
-        });
-        let cached = cached.map(|(_, word)| word);
-        let fetched = config::fetch_cd(&mut source, pointer, index, cached)?;
-        let state: CdState = config::cd::judge(&fetched.words, ste, &self.features, &mut self.tlb);
-        if let Some((split, word)) = pointer.split().zip(fetched.level_one) {
+        let split = pointer.split();
+        let cached = split.and_then(|split| self.configs.level_one_of_cd(stream, index, split));
+        let Fetched { words, level_one } = config::fetch_cd(&mut source, pointer, index, cached);
+        let judged =
+            |words| -> CdState { config::cd::judge(&words, ste, &self.features, &mut self.tlb) };
+        let state = words.map(judged);
+        if let Some((split, word)) = split.zip(level_one) {
             self.configs.insert_level_one_of_cd(stream, index, split, word);
         }
-        self.configs.insert_cd(stream, index, state);
+        self.configs.insert_cd(stream, index, state?);
         Ok(())
     }
 
@@ -485,11 +488,6 @@ pub(crate) fn refused(refusal: &Refusal, txn: &Transaction, access: Access) -> E
         detail: refusal.level.map_or(Detail::None, Detail::Level),
         ..event(txn, refusal.kind)
     }
-}
-
-/// How translations are cached in this implementation.
-pub(crate) fn caching(implementation: &crate::v3::Implementation) -> Caching {
-    Caching { overlap: implementation.choices.overlap, retention: implementation.retention }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use passim_model::PhysAddr;
+use passim_smmu::cache::Geometry;
 use passim_smmu::v2::{Aarch32, Auxiliary, Completion, Description, Errata, Version};
 use passim_vfio::iommu::SmmuModel;
 use serde::Deserialize;
@@ -10,8 +11,12 @@ use toml::Spanned;
 
 use super::super::SmmuV2;
 use super::super::quantity::{Quantity, narrow};
+use super::cache::CacheFile;
 use super::{SpiFile, refuse};
 use crate::input_error::{InputError, SourceText};
+
+/// log2 of the most sets of a walk cache.
+const MOST_TABLE_SETS_LG2: u8 = Geometry::MOST_SETS_OF_STRUCTURES_LG2;
 
 /// An SMMU. Whatever is not said is as the preset has it; the names are those of [`Description`].
 #[derive(Deserialize)]
@@ -50,6 +55,10 @@ pub(super) struct SmmuV2File {
     /// As in a device tree: `calxeda,smmu-secure-config-access`.
     #[serde(default)]
     secure_config_access: bool,
+    /// How large the TLB is.
+    tlb: Option<CacheFile>,
+    /// How large the walk cache is; there is none without it.
+    walk_cache: Option<CacheFile>,
     /// When they take effect.
     #[serde(default)]
     invalidations: CompletionFile,
@@ -181,6 +190,10 @@ impl SmmuV2File {
             let message = format!("{base:#x} is no multiple of a register page");
             return Err(refuse(source, self.base.span(), message));
         }
+        let sized = |cache: &CacheFile| cache.geometry(Geometry::MOST_SETS_LG2, source);
+        let tlb = self.tlb.as_ref().map(sized).transpose()?;
+        let tables = self.walk_cache.as_ref();
+        let tables = tables.map_or(Ok(None), |it| it.maybe(MOST_TABLE_SETS_LG2, source))?;
         Ok(SmmuV2 {
             base: PhysAddr::new(base),
             description,
@@ -190,6 +203,8 @@ impl SmmuV2File {
                 CompletionFile::WhenSynchronised => Completion::WhenSynchronised,
             },
             errata: self.switches(),
+            tlb: tlb.unwrap_or_default(),
+            tables,
             model: self.model(&description, source)?,
             secure_config_access: self.secure_config_access,
             stream_match_mask: self.stream_match_mask.into(),

@@ -9,11 +9,12 @@ use std::ops::Range;
 
 use passim_model::{DeviceId, PhysAddr};
 use passim_smmu::tlb::Retention;
-use passim_smmu::v3::IdRegisters;
+use passim_smmu::v3::{Caches, IdRegisters};
 use serde::Deserialize;
 use toml::Spanned;
 
-use self::caches::{ConfigCachesFile, TlbFile};
+use self::caches::{ConfigCachesFile, Sizes};
+use super::cache::CacheFile;
 use super::{SmmuSpisFile, SpiFile, refuse};
 use crate::input_error::{InputError, SourceText};
 use crate::machine::quantity::Quantity;
@@ -31,7 +32,9 @@ pub(super) struct SmmuFile {
     #[serde(default)]
     caches: CachesFile,
     /// How large the TLB is, where it is sized.
-    tlb: Option<Spanned<TlbFile>>,
+    tlb: Option<Spanned<CacheFile>>,
+    /// The same of the tables that walks came to.
+    walk_cache: Option<Spanned<CacheFile>>,
     /// The same of what is kept of STEs and CDs.
     config_caches: Option<Spanned<ConfigCachesFile>>,
     #[serde(default)]
@@ -57,28 +60,23 @@ impl SmmuFile {
         span: &Range<usize>,
         source: &SourceText,
     ) -> Result<SmmuV3, InputError> {
-        let ids = match (self.idr, self.aidr, self.features) {
+        let (ids, preset) = match (self.idr, self.aidr, self.features) {
             (Some(idr), Some(aidr), None) => {
-                IdRegisters { idr: idr.into_inner(), iidr: 0, aidr: aidr.into_inner(), mpamidr: 0 }
+                let (idr, aidr) = (idr.into_inner(), aidr.into_inner());
+                (IdRegisters { idr, iidr: 0, aidr, mpamidr: 0 }, Caches::VIRT)
             }
-            (None, None, Some(features)) => features::id_registers(&features, source)?,
+            (None, None, Some(features)) => features::built(&features, source)?,
             (idr, aidr, _) => {
                 let at = idr.map(|idr| idr.span()).or(aidr.map(|aidr| aidr.span()));
                 let message = "an SMMUv3 has either `features` or both `idr` and `aidr`";
                 return Err(refuse(source, at.unwrap_or_else(|| span.clone()), message));
             }
         };
-        if let CachesFile::Everything = self.caches {
-            let sizes = [
-                self.tlb.as_ref().map(Spanned::span),
-                self.config_caches.as_ref().map(Spanned::span),
-            ];
-            if let Some(span) = sizes.into_iter().flatten().next() {
-                return Err(caches::nothing_is_sized(span, source));
-            }
+        let Self { tlb, walk_cache, config_caches, .. } = self;
+        let sizes = Sizes { tlb, walk_cache, config_caches };
+        if let (CachesFile::Everything, Some(span)) = (self.caches, sizes.first()) {
+            return Err(caches::nothing_is_sized(span, source));
         }
-        let tlb = self.tlb.map(|tlb| tlb.get_ref().geometry(source)).transpose()?;
-        let configs = self.config_caches.map(|it| it.get_ref().geometry(source)).transpose()?;
         let wire = |spi: Option<SpiFile>| spi.map(|spi| spi.0);
         Ok(SmmuV3 {
             base: PhysAddr::new(self.base.0),
@@ -94,8 +92,7 @@ impl SmmuFile {
                 CachesFile::Sized => Retention::Sized,
                 CachesFile::Everything => Retention::Everything,
             },
-            tlb: tlb.unwrap_or_default(),
-            configs: configs.unwrap_or_default(),
+            caches: sizes.over(preset, source)?,
             choices: features::choices(&self.choices, source)?,
         })
     }

@@ -6,8 +6,8 @@ use passim_smmu::v2::{
 };
 
 use super::{
-    Told, ToldStep, asked_text, descriptor_text, fields, hit_text, leaf_text, translated,
-    update_text,
+    Told, ToldStep, asked_text, cached_table_text, descriptor_text, fields, hit_text, leaf_text,
+    translated, update_text,
 };
 
 /// Tells an explanation of an access.
@@ -48,6 +48,9 @@ fn parts(step: &Step) -> (String, Option<u64>, Option<u64>) {
         Step::Bank(bank) => (format!("context bank {bank}"), None, None),
         Step::SecondBank(bank) => (format!("behind it context bank {bank}"), None, None),
         Step::Hit { stage, entry } => (hit_text(stage, &entry), None, None),
+        Step::CachedTable { stage, level, table } => {
+            (cached_table_text(stage, level, None), Some(table), None)
+        }
         Step::Descriptor { stage, level, ipa, at, word, spelled } => {
             let entry = spelled.map(|(_, entry)| entry);
             (descriptor_text(stage, level, ipa, entry), Some(at.get()), Some(word))

@@ -18,7 +18,7 @@ impl Step {
             Self::Register(register) => format!("IHI 0062 D.c {}", register.section),
             Self::Bank(_) => "IHI 0062 D.c 2.3.4".to_owned(),
             Self::SecondBank(_) => "IHI 0062 D.c 10.2.1".to_owned(),
-            Self::Hit { .. } => "IHI 0062 D.c 5.1".to_owned(),
+            Self::Hit { .. } | Self::CachedTable { .. } => "IHI 0062 D.c 5.1".to_owned(),
             Self::Descriptor { spelled: Some((Spelled::Short, _)), .. } => {
                 "DDI 0406 B3.5.1".to_owned()
             }

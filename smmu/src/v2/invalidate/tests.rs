@@ -237,3 +237,18 @@ fn a_stage_2_bank_of_smmu_v1_has_no_sync() {
     board.w32(0x70, 0);
     assert_eq!((board.r32(0x74), board.settle(), board.r32(0x74)), (1, 1, 0));
 }
+
+#[test]
+fn a_walk_cache_of_a_size_keeps_tables_where_only_leaves_are_named() {
+    for (register, table) in [(0x620, 0x4800_1000), (0x600, 0x4900_1000), (0x618, 0x4900_1000)] {
+        let tables = Some(crate::cache::Geometry::new(1, 2));
+        let mut board =
+            Board::with(Implementation { tables, ..implementation(Description::EVERYTHING) });
+        board.pa(0x1_0000);
+        // Another table of level 3.
+        board.put(STAGE1 + 0x8000 + 0x11 * 8, &[0x4900_1f47]);
+        board.put(STAGE1 + 0x2000, &[STAGE1 + 0x8003]);
+        board.bank64(BANK, register, 7 << 48 | 0x11);
+        assert_eq!(board.pa(0x1_1000), table, "{register:#x}");
+    }
+}

@@ -193,7 +193,10 @@ impl Step {
             Self::Ste { .. } => "IHI 0070 G.b 5.2",
             Self::LevelOneCd { .. } => "IHI 0070 G.b 5.3",
             Self::Cd { .. } => "IHI 0070 G.b 5.4",
-            Self::CachedSte | Self::CachedCd => "IHI 0070 G.b 3.21.2",
+            Self::CachedLevelOneStream { .. }
+            | Self::CachedSte
+            | Self::CachedLevelOneCd { .. }
+            | Self::CachedCd => "IHI 0070 G.b 3.21.3",
             Self::Hit { .. } => "IHI 0070 G.b 3.17",
             Self::CachedTable { .. } => "IHI 0070 G.b 3.21.1",
             Self::Descriptor { .. } | Self::Leaf { .. } => "DDI 0487 D8.3",
@@ -204,8 +207,10 @@ impl Step {
     /// The fields of the words read, in the order of the structure.
     pub fn fields(&self) -> Vec<Named> {
         match self {
-            Self::LevelOneStream { word, .. } => named(L1STD, *word),
-            Self::LevelOneCd { word, .. } => named(L1CD, *word),
+            Self::LevelOneStream { word, .. } | Self::CachedLevelOneStream { word } => {
+                named(L1STD, *word)
+            }
+            Self::LevelOneCd { word, .. } | Self::CachedLevelOneCd { word } => named(L1CD, *word),
             Self::Ste { words, .. } => STE.iter().zip(words).flat_map(pair).collect(),
             Self::Cd { words, .. } => CD.iter().zip(words).flat_map(pair).collect(),
             Self::Descriptor { stage, word, entry: Some(entry), .. } => match (entry, stage) {

@@ -103,7 +103,8 @@ fn a_remembered_table_is_told() {
     board.stage1(CD0);
     pa(board.read(0x10_000));
     let told = explain(&board, 0x11_000);
-    let cached = Step::CachedTable { stage: Stage::One, level: 3, table: STAGE1 + 0x3000 };
+    let table = STAGE1 + 0x3000;
+    let cached = Step::CachedTable { stage: Stage::One, level: 3, table, behind: None };
     assert!(told.steps.contains(&cached), "{told:x?}");
     assert_eq!(levels(&told), [(Stage::One, 3, STAGE1 + 0x3088)]);
 }
@@ -145,4 +146,48 @@ fn a_broken_rule_is_named() {
     assert_eq!(explain(&board, 0).verdict.flaw(), Some("STE.V is 0"));
     board.ste(STREAM, &[1]);
     assert_eq!(explain(&board, 0).verdict.flaw(), None);
+}
+
+#[test]
+fn each_cache_is_named_where_it_answers() {
+    let mut ids = BOTH_STAGES;
+    ids.idr[0] |= 1 << 19;
+    ids.idr[1] |= 10 << 6;
+    let caches = crate::v3::Caches::EVERYTHING;
+    let mut board = Board::with(crate::v3::Implementation { caches, ..implementation(ids) });
+    board.stage1_tables();
+    board.reprogram(|board| {
+        board.w32(0x2c, 2);
+        board.w32(0x88, 1 << 16 | 8 << 6 | 16);
+        board.w64(0x80, 0x4110_0000);
+    });
+    let (l1std, l1cd) = (STREAM_TABLE | 9, 0x4399_0001);
+    board.put(0x4110_0000, &[l1std]);
+    // S1CDMax 10, S1Fmt 1; without a SubstreamID, substream 0 is meant.
+    board.ste(STREAM, &[10 << 59 | STE_STAGE1 | 1 << 4, 2]);
+    board.put(CDS, &[l1cd]);
+    board.put(0x4399_0000, &[CD0, STAGE1]);
+    pa(board.read(0x10_000));
+    let told = |board: &Board, page| {
+        let steps = explain(board, page).steps.into_iter();
+        steps.map(|step| format!("{step:?}").split([' ', '(']).next().unwrap().to_owned())
+    };
+    let all = |board: &Board, page| told(board, page).collect::<Vec<_>>();
+    assert_eq!(all(&board, 0x10_000), ["CachedSte", "CachedCd", "Hit"]);
+    assert_eq!(
+        all(&board, 0x11_000),
+        ["CachedSte", "CachedCd", "CachedTable", "Descriptor", "Leaf"]
+    );
+    board.command(0x8_0000_0005, 1);
+    let names = ["CachedSte", "CachedLevelOneCd", "Cd", "Hit"];
+    assert_eq!(all(&board, 0x10_000), names, "CFGI_CD, Leaf = 1");
+    board.command(0x8_0000_0005, 0);
+    assert_eq!(all(&board, 0x10_000), ["CachedSte", "LevelOneCd", "Cd", "Hit"]);
+    board.command(0x8_0000_0003, 1);
+    let names = ["CachedLevelOneStream", "Ste", "LevelOneCd", "Cd", "Hit"];
+    assert_eq!(all(&board, 0x10_000), names, "CFGI_STE, Leaf = 1");
+    board.command(0x8_0000_0003, 0);
+    assert_eq!(all(&board, 0x10_000), ["LevelOneStream", "Ste", "LevelOneCd", "Cd", "Hit"]);
+    let step = Step::CachedLevelOneStream { word: l1std };
+    assert!(!step.fields().is_empty() && step.section().ends_with("3.21.3"));
 }

@@ -75,11 +75,3 @@ fn capabilities_cover_the_id_registers() {
         assert_eq!(covered, u32::MAX, "IDR{register}: {:#x}", !covered);
     }
 }
-
-/// The table in the documentation is the one the data makes.
-#[test]
-fn the_capability_table_is_up_to_date() {
-    let written = include_str!("../../../CAPABILITIES.md");
-    let table = Description::capability_table();
-    assert!(written.ends_with(&table), "the table is now:\n{table}");
-}

@@ -1,10 +1,10 @@
 //! The plain way against the general one: two SMMUs that are asked the same.
 
-use crate::tlb::{Geometry, Victim};
-use crate::v3::Implementation;
+use crate::cache::{Geometry, Victim};
 use crate::v3::testkit::{
     self, BOTH_STAGES, Board, CD0, STAGE1, STE_STAGE1, STE_STAGE2, STREAM, implementation, pa,
 };
+use crate::v3::{Caches, Implementation};
 use passim_model::access::{Access, Direction, Privilege};
 use proptest::prelude::*;
 
@@ -201,11 +201,11 @@ fn other_cd(board: &mut Board, cd: usize, shared: bool) {
 }
 
 /// A board whose SMMU updates flags, of table descriptors too.
-fn board(sets_lg2: u8, ways: u8) -> Board {
-    let tlb = Geometry { sets_lg2, ways, victim: Victim::RoundRobin };
+fn board(tlb: Geometry, tables: Option<Geometry>) -> Board {
+    let caches = Caches { tlb, tables, ..Caches::VIRT };
     let mut ids = BOTH_STAGES;
     ids.idr[0] |= 3 << 6;
-    let mut board = Board::with(Implementation { tlb, ..implementation(ids) });
+    let mut board = Board::with(Implementation { caches, ..implementation(ids) });
     board.stage1_tables();
     board.stage2_tables();
     board.put(STAGE1 + 0x2000, &[LAST_TABLE + 3]);
@@ -228,8 +228,14 @@ proptest! {
         happenings in prop::collection::vec(happening(), 1..80),
         sets_lg2 in 0..6u8,
         ways in 1..3u8,
+        used in any::<bool>(),
+        tables in prop::option::of((0..3u8, 1..3u8)),
     ) {
-        let (mut plain, mut general) = (board(sets_lg2, ways), board(sets_lg2, ways));
+        let victim = if used { Victim::LeastRecentlyUsed } else { Victim::RoundRobin };
+        let tables = tables.map(|(sets_lg2, ways)| Geometry::new(sets_lg2, ways));
+        let [mut plain, mut general] = [(); 2].map(|()| {
+            board(Geometry { sets_lg2, ways, victim }, tables)
+        });
         for happening in happenings {
             apply(&mut plain, happening);
             apply(&mut general, happening);
@@ -266,7 +272,7 @@ proptest! {
 /// shortcut it found, and the first again.
 #[test]
 fn the_third_page_of_a_stream_takes_a_shortcut() {
-    let mut board = board(4, 1);
+    let mut board = board(Geometry::new(4, 1), None);
     board.ask(STREAM, 0x1_0000, Access::READ);
     board.ask(STREAM, 0x1_1000, Access::READ);
     assert_eq!((board.smmu.shortcuts_taken, board.smmu.glances), (0, 0));
@@ -284,7 +290,7 @@ fn the_third_page_of_a_stream_takes_a_shortcut() {
 #[test]
 fn a_store_where_tables_lie_ends_the_shortcuts() {
     let warm = || {
-        let mut board = board(4, 1);
+        let mut board = board(Geometry::new(4, 1), None);
         board.put(LAST_TABLE + 0x12 * 8, &[PAGES[1]]);
         board.put(OTHER_TABLE + 0x12 * 8, &[PAGES[1] + 0x10_0000]);
         board.ask(STREAM, 0x1_0000, Access::READ);

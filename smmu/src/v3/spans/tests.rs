@@ -1,9 +1,9 @@
 //! STE.CONT set as software must is nothing that can be seen.
 
 use crate::choice::{Choices, ContiguousStes};
-use crate::tlb::Retention;
+use crate::tlb::{Geometry, Retention};
 use crate::v3::testkit::{BOTH_STAGES, Board, CD0, STE_STAGE1, STREAM, implementation};
-use crate::v3::{ConfigGeometry, Implementation};
+use crate::v3::{Caches, Implementation};
 use passim_model::access::Access;
 use proptest::prelude::*;
 
@@ -40,7 +40,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 fn board(choice: ContiguousStes, retention: Retention) -> Board {
     let built = Implementation {
         choices: Choices { contiguous_stes: choice, ..Choices::default() },
-        configs: ConfigGeometry { stes_lg2: 3, cds_lg2: 3 },
+        caches: Caches { stes: Geometry::new(3, 1), cds: Geometry::new(3, 1), ..Caches::VIRT },
         retention,
         ..implementation(BOTH_STAGES)
     };

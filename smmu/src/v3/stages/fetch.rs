@@ -2,7 +2,7 @@
 
 use super::{FlagWrite, Refusal, Stages};
 use crate::regime::{Endian, FlagUpdates, Stage2};
-use crate::tlb::{SpaceId, Tlb};
+use crate::tlb::{Behind, SpaceId, Table, Tlb};
 use crate::v3::explain::Log;
 use crate::v3::wire::event::Class;
 use passim_model::bits::Field;
@@ -23,6 +23,12 @@ impl Trail {
     #[inline]
     pub(super) fn of(tlb: &Tlb, space: SpaceId, input: u64, granule: Granule) -> Option<Self> {
         tlb.keeps_tables().then_some(Self { space, input, granule })
+    }
+
+    /// Caches a table the walk came to.
+    fn leave(self, tlb: &mut Tlb, below: Below, behind: Option<Behind>) {
+        let Self { space, input, granule } = self;
+        tlb.insert_table(space, input, Table { granule, below, behind });
     }
 }
 
@@ -104,8 +110,8 @@ impl<L: Log> Fetch for Physical<'_, '_, L> {
             let set = self.order.read(flag.mask());
             self.stages.writes.push(FlagWrite { at: PhysAddr::new(at), set, clear: 0 });
         }
-        if let Some(Trail { space, input, granule }) = self.trail {
-            self.stages.tlb.insert_table(space, input, granule, below);
+        if let Some(trail) = self.trail {
+            trail.leave(self.stages.tlb, below, None);
         }
         Ok(())
     }
@@ -118,6 +124,27 @@ pub(super) struct Nested<'a, 'b, L> {
     pub(super) order: Endian,
     pub(super) flags: Flags,
     pub(super) trail: Option<Trail>,
+    /// The table the walk is at, if it is not the first, and what is known of where it lies.
+    pub(super) at: Option<(Below, Option<Behind>)>,
+}
+
+impl<L: Log> Nested<'_, '_, L> {
+    /// The physical address of a descriptor: as it is remembered with its table, or as stage 2
+    /// says now, which is then remembered.
+    fn physical(&mut self, ipa: u64) -> Result<PhysAddr, NestedFault> {
+        let known = self.at.and_then(|(_, behind)| behind?.physical(ipa));
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let found = self.stages.read_through(self.stage2, ipa, Class::Tt);
+        let (at, lg2) = found.map_err(NestedFault::Refused)?;
+        if let (Some(trail), Some((below, _))) = (self.trail, self.at) {
+            let behind = Some(Behind { ipa, at, lg2 });
+            trail.leave(self.stages.tlb, below, behind);
+            self.at = Some((below, behind));
+        }
+        Ok(at)
+    }
 }
 
 pub(super) enum NestedFault {
@@ -129,8 +156,7 @@ impl<L: Log> Fetch for Nested<'_, '_, L> {
     type Fault = NestedFault;
 
     fn fetch(&mut self, at: u64, level: i8) -> Result<u64, NestedFault> {
-        let physical = self.stages.read_through(self.stage2, at, Class::Tt);
-        let physical = physical.map_err(NestedFault::Refused)?;
+        let physical = self.physical(at)?;
         let word = self.stages.memory.load_u64(physical).map_err(NestedFault::Abort)?;
         let word = self.order.read(word);
         self.stages.log.descriptor(Stage::One, level, Some(at), physical, word);
@@ -138,8 +164,7 @@ impl<L: Log> Fetch for Nested<'_, '_, L> {
     }
 
     fn fetch_short(&mut self, at: u64, level: i8) -> Result<u32, NestedFault> {
-        let physical = self.stages.read_through(self.stage2, at, Class::Tt);
-        let physical = physical.map_err(NestedFault::Refused)?;
+        let physical = self.physical(at)?;
         let word = self.stages.memory.load_u64(physical).map_err(NestedFault::Abort)?;
         let word = self.order.read_short(word, at);
         self.stages.log.descriptor(Stage::One, level, Some(at), physical, u64::from(word));
@@ -153,9 +178,10 @@ impl<L: Log> Fetch for Nested<'_, '_, L> {
             let set = self.order.read(flag.mask());
             self.stages.writes.push(FlagWrite { at, set, clear: 0 });
         }
-        if let Some(Trail { space, input, granule }) = self.trail {
-            self.stages.tlb.insert_table(space, input, granule, below);
+        if let Some(trail) = self.trail {
+            trail.leave(self.stages.tlb, below, None);
         }
+        self.at = Some((below, None));
         Ok(())
     }
 }
@@ -173,7 +199,7 @@ impl<L: Log> ConfigThroughStages<'_, L> {
     pub(crate) fn physical(&mut self, at: u64) -> Result<PhysAddr, Refusal> {
         match self.stage2 {
             None => Ok(PhysAddr::new(at)),
-            Some(stage2) => self.stages.read_through(stage2, at, Class::Cd),
+            Some(stage2) => Ok(self.stages.read_through(stage2, at, Class::Cd)?.0),
         }
     }
 }

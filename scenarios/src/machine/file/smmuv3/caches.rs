@@ -1,72 +1,73 @@
-//! How large the caches of an SMMUv3 are: its TLB, and what it keeps of STEs and CDs.
+//! Which caches an SMMUv3 has, and how large they are, where a file says otherwise than the preset
+//! of its features.
 
 use std::ops::Range;
 
-use passim_smmu::tlb::{Geometry, Victim};
-use passim_smmu::v3::ConfigGeometry;
+use passim_smmu::cache::Geometry;
+use passim_smmu::v3::Caches;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::super::cache::CacheFile;
 use super::super::refuse;
 use crate::input_error::{InputError, SourceText};
 
-/// log2 of the most sets of a TLB.
-const MOST_SETS_LG2: u32 = 20;
-/// Most entries of a set.
-const MOST_WAYS: u32 = 16;
-/// log2 of the most STEs, and of the most CDs, that are held.
-const MOST_CONFIGS_LG2: u32 = 16;
+/// log2 of the most sets of the caches that hold structures.
+const MOST_SETS_LG2: u8 = Geometry::MOST_SETS_OF_STRUCTURES_LG2;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TlbFile {
-    sets: Spanned<u32>,
-    ways: Spanned<u32>,
-    #[serde(default)]
-    victim: VictimFile,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum VictimFile {
-    #[default]
-    RoundRobin,
-    LeastRecentlyUsed,
-    Random,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What a file says of the configuration caches; each as the preset has it, unless said otherwise.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct ConfigCachesFile {
-    stes: Spanned<u32>,
-    cds: Spanned<u32>,
+    stes: Option<CacheFile>,
+    cds: Option<CacheFile>,
+    level_1_stes: Option<CacheFile>,
+    level_1_cds: Option<CacheFile>,
 }
 
-impl TlbFile {
-    pub(super) fn geometry(&self, source: &SourceText) -> Result<Geometry, InputError> {
-        let ways = *self.ways.get_ref();
-        if !(1..=MOST_WAYS).contains(&ways) {
-            let message = format!("a set has 1 to {MOST_WAYS} ways, not {ways}");
-            return Err(refuse(source, self.ways.span(), message));
-        }
-        Ok(Geometry {
-            sets_lg2: lg2(&self.sets, MOST_SETS_LG2, "a TLB has sets", source)?,
-            ways: ways as u8,
-            victim: match self.victim {
-                VictimFile::RoundRobin => Victim::RoundRobin,
-                VictimFile::LeastRecentlyUsed => Victim::LeastRecentlyUsed,
-                VictimFile::Random => Victim::Random,
-            },
-        })
+/// Everything a file says of sizes.
+pub(super) struct Sizes {
+    pub(super) tlb: Option<Spanned<CacheFile>>,
+    pub(super) walk_cache: Option<Spanned<CacheFile>>,
+    pub(super) config_caches: Option<Spanned<ConfigCachesFile>>,
+}
+
+impl Sizes {
+    /// Where the first of them stands.
+    pub(super) fn first(&self) -> Option<Range<usize>> {
+        let all = [
+            self.tlb.as_ref().map(Spanned::span),
+            self.walk_cache.as_ref().map(Spanned::span),
+            self.config_caches.as_ref().map(Spanned::span),
+        ];
+        all.into_iter().flatten().min_by_key(|span| span.start)
     }
-}
 
-impl ConfigCachesFile {
-    pub(super) fn geometry(&self, source: &SourceText) -> Result<ConfigGeometry, InputError> {
-        Ok(ConfigGeometry {
-            stes_lg2: lg2(&self.stes, MOST_CONFIGS_LG2, "STEs are held", source)?,
-            cds_lg2: lg2(&self.cds, MOST_CONFIGS_LG2, "CDs are held", source)?,
-        })
+    /// The caches of a preset, with what the file says over it.
+    pub(super) fn over(&self, preset: Caches, source: &SourceText) -> Result<Caches, InputError> {
+        let mut caches = preset;
+        if let Some(tlb) = &self.tlb {
+            caches.tlb = tlb.get_ref().geometry(Geometry::MOST_SETS_LG2, source)?;
+        }
+        if let Some(tables) = &self.walk_cache {
+            caches.tables = tables.get_ref().maybe(MOST_SETS_LG2, source)?;
+        }
+        let Some(configs) = self.config_caches.as_ref().map(Spanned::get_ref) else {
+            return Ok(caches);
+        };
+        if let Some(stes) = &configs.stes {
+            caches.stes = stes.geometry(MOST_SETS_LG2, source)?;
+        }
+        if let Some(cds) = &configs.cds {
+            caches.cds = cds.geometry(MOST_SETS_LG2, source)?;
+        }
+        if let Some(descriptors) = &configs.level_1_stes {
+            caches.level_one_stes = descriptors.maybe(MOST_SETS_LG2, source)?;
+        }
+        if let Some(descriptors) = &configs.level_1_cds {
+            caches.level_one_cds = descriptors.maybe(MOST_SETS_LG2, source)?;
+        }
+        Ok(caches)
     }
 }
 
@@ -74,20 +75,6 @@ impl ConfigCachesFile {
 pub(super) fn nothing_is_sized(span: Range<usize>, source: &SourceText) -> InputError {
     refuse(source, span, "caches that keep everything have no size")
         .with_hint("leave out either this or `caches = \"everything\"`")
-}
-
-fn lg2(
-    number: &Spanned<u32>,
-    most: u32,
-    what: &str,
-    source: &SourceText,
-) -> Result<u8, InputError> {
-    let count = *number.get_ref();
-    if !count.is_power_of_two() || count.ilog2() > most {
-        let message = format!("{what} by a power of two up to {}, not {count}", 1u32 << most);
-        return Err(refuse(source, number.span(), message));
-    }
-    Ok(count.ilog2() as u8)
 }
 
 #[cfg(test)]

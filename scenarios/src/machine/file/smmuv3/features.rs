@@ -11,7 +11,7 @@ use passim_smmu::choice::{
     Acknowledge, Choices, Completion, ContiguousStes, OutOfRangeParameter, Overlap, Prefetch,
     ReservedCommandFields, StreamTableBeyondOas,
 };
-use passim_smmu::v3::{Description, FlagUpdate, IdRegisters, StallModel, TableEndian};
+use passim_smmu::v3::{Caches, Description, FlagUpdate, IdRegisters, StallModel, TableEndian};
 use toml::{Spanned, Value};
 
 use crate::input_error::{InputError, SourceText, nearest};
@@ -204,11 +204,11 @@ fn wrong(source: &SourceText, key: &str, at: Range<usize>, wanted: &str) -> Inpu
     refuse(source, at, format!("`{key}` is {wanted}"))
 }
 
-/// The ID registers of a table `features`.
-pub(super) fn id_registers(
+/// The ID registers of a table `features`, and the caches of its preset.
+pub(super) fn built(
     file: &Spanned<Table>,
     source: &SourceText,
-) -> Result<IdRegisters, InputError> {
+) -> Result<(IdRegisters, Caches), InputError> {
     let names = Description::PRESETS.map(|(name, _)| name);
     let presets = || format!("presets: {}", names.join(", "));
     let table = file.get_ref();
@@ -217,8 +217,9 @@ pub(super) fn id_registers(
         let error = refuse(source, file.span(), "`features` starts from a `preset`");
         return Err(error.with_hint(presets()));
     };
-    let known = name.get_ref().as_str().and_then(Description::preset);
-    let mut description = known.ok_or_else(|| {
+    let known = name.get_ref().as_str();
+    let known = known.and_then(|name| Description::preset(name).zip(Caches::preset(name)));
+    let (mut description, caches) = known.ok_or_else(|| {
         let error = refuse(source, name.span(), "there is no such preset");
         error.with_hint(presets())
     })?;
@@ -229,13 +230,14 @@ pub(super) fn id_registers(
             Some(Err(wanted)) => return Err(wrong(source, key.get_ref(), value.span(), &wanted)),
         }
     }
-    description.id_registers().map_err(|contradiction| {
+    let ids = description.id_registers().map_err(|contradiction| {
         // The key that is said to be wrong may stand in the preset alone.
         let key = table.iter().find(|(key, _)| key.get_ref() == contradiction.field);
         let at = key.map_or_else(|| file.span(), |(_, value)| value.span());
         let field = contradiction.field;
         refuse(source, at, format!("`{field}` cannot be so: {}", contradiction.why))
-    })
+    })?;
+    Ok((ids, caches))
 }
 
 /// Every key of `choices`.

@@ -1,12 +1,12 @@
 //! Caches that keep everything, overlaps that are noticed, wildcards, and the end of service.
 
 use crate::choice::Overlap;
-use crate::tlb::Retention;
+use crate::tlb::{Geometry, Retention};
 use crate::v3::testkit::{
-    BOTH_STAGES, Board, CD0, CDS, STAGE1, STE_STAGE1, STE_STAGE2, STREAM, STREAM_TABLE, event,
-    implementation, pa, written,
+    BOTH_STAGES, Board, CD0, CDS, STAGE1, STAGE2, STE_STAGE1, STE_STAGE2, STREAM, STREAM_TABLE,
+    event, implementation, pa, written,
 };
-use crate::v3::{Cause, Implementation, Outcome, PageHint, Record, Transaction};
+use crate::v3::{Caches, Cause, Implementation, Outcome, PageHint, Record, Transaction};
 use passim_model::{Access, DeviceId, Effect, Iova, Perms, PhysAddr, Requester, StreamId};
 
 fn keeping() -> Board {
@@ -239,4 +239,113 @@ fn a_cd_table_of_two_levels_is_remembered_with_its_level_1() {
     board.command(0x8_0000_1005, 0);
     let (fault, _) = event(ask(&mut board, 1));
     assert_eq!(fault.kind.name(), "C_BAD_SUBSTREAMID");
+}
+
+/// Stage 1 at IPAs that stage 2 leads elsewhere, page by page: the table of level 3 is at
+/// [`TABLE_IPA`], of which there are two versions.
+fn nested(caches: Caches, retention: Retention) -> Board {
+    let mut board =
+        Board::with(Implementation { caches, retention, ..implementation(BOTH_STAGES) });
+    board.stage1_tables();
+    board.stage2_tables();
+    board.put(STAGE1 + 0x2000, &[TABLE_IPA | 3]);
+    for (version, page) in [(0, 0x4801_0f47), (1, 0x4802_0f47)] {
+        let pages: Vec<u64> = (0..4).map(|n| page + (n << 12)).collect();
+        board.put(VERSIONS + (version << 12) + 0x10 * 8, &pages);
+    }
+    // The first gigabyte onto itself, but for two megabytes with the table.
+    let identity: Vec<u64> = (0..512).map(|n| (0x4000_0000 + (n << 21)) | 0x7fd).collect();
+    board.put(STAGE2 + 0x1008, &[STAGE2 + 0x8003]);
+    board.put(STAGE2 + 0x8000, &identity);
+    board.put(STAGE2 + 0x8000 + 0x38 * 8, &[STAGE2 + 0x9003]);
+    move_table(&mut board, 0);
+    board.ste(STREAM, &[STE_STAGE1 | 4, 0xd6, STE_STAGE2[2], STE_STAGE2[3]]);
+    board.put(CDS, &[CD0, STAGE1]);
+    board
+}
+
+/// IPA of the table of level 3.
+const TABLE_IPA: u64 = 0x4700_6000;
+/// Where its versions lie.
+const VERSIONS: u64 = 0x4a00_0000;
+
+fn move_table(board: &mut Board, version: u64) {
+    board.put(STAGE2 + 0x9000 + 6 * 8, &[(VERSIONS + (version << 12)) | 0x7ff]);
+}
+
+#[test]
+fn a_table_behind_stage_2_is_remembered_where_it_was() {
+    for retention in [Retention::Sized, Retention::Everything] {
+        let mut board = nested(Caches::EVERYTHING, retention);
+        assert_eq!(pa(board.read(0x10_000)), 0x4801_0000);
+        move_table(&mut board, 1);
+        // By IPA, tables of stage 2 included: what combines both stages stays (4.4.3.1).
+        board.command(0x3_0000_002a, TABLE_IPA);
+        assert_eq!(pa(board.read(0x11_000)), 0x4801_1000, "the table where it was");
+        // By VA, leaves only: the table stays; Leaf = 0, and it goes.
+        board.command(0x7_0003_0000_0012, 0x12_001);
+        assert_eq!(pa(board.read(0x12_000)), 0x4801_2000);
+        board.command(0x7_0003_0000_0012, 0x12_000);
+        assert_eq!(pa(board.read(0x12_000)), 0x4802_2000);
+        move_table(&mut board, 0);
+        board.command(0x3_0000_002a, TABLE_IPA);
+        assert_eq!(pa(board.read(0x13_000)), 0x4802_3000);
+        // All of stage 1 of the VMID.
+        board.command(0x3_0000_0010, 0);
+        assert_eq!(pa(board.read(0x13_000)), 0x4801_3000);
+    }
+}
+
+#[test]
+fn a_stage_2_that_moves_a_table_unasked_is_seen_by_what_is_not_remembered() {
+    let mut board = nested(Caches { tables: None, ..Caches::EVERYTHING }, Retention::Sized);
+    assert_eq!(pa(board.read(0x10_000)), 0x4801_0000);
+    move_table(&mut board, 1);
+    assert_eq!(pa(board.read(0x11_000)), 0x4801_1000, "stage 2 is in the TLB");
+    board.command(0x3_0000_002a, TABLE_IPA);
+    assert_eq!(pa(board.read(0x12_000)), 0x4802_2000);
+}
+
+#[test]
+fn the_walk_cache_of_a_size_forgets_tables_only() {
+    let tables = Some(Geometry::new(0, 1));
+    let tlb = Geometry::new(0, 1);
+    let built = Implementation {
+        caches: Caches { tables, tlb, ..Caches::VIRT },
+        ..implementation(BOTH_STAGES)
+    };
+    let mut board = Board::with(built);
+    board.stage1_tables();
+    board.stage1(CD0);
+    pa(board.read(0x10_000));
+    // Another table of level 3, and a block beside it.
+    board.put(STAGE1 + 0x8000 + 0x11 * 8, &[0x4900_1f47]);
+    board.put(STAGE1 + 0x2000, &[STAGE1 + 0x8003]);
+    assert_eq!(pa(board.read(0x11_000)), 0x4800_1000, "the old table is remembered");
+    // The way to the block leaves its own table of level 2 behind, in the only place.
+    assert_eq!(pa(board.read(0x20_0000)), 0x4820_0000);
+    assert_eq!(pa(board.read(0x11_000)), 0x4900_1000);
+}
+
+#[test]
+fn an_l1cd_that_leads_nowhere_is_remembered_too() {
+    let mut ids = BOTH_STAGES;
+    ids.idr[0] |= 1 << 19;
+    ids.idr[1] |= 10 << 6;
+    for retention in [Retention::Sized, Retention::Everything] {
+        let caches = Caches::EVERYTHING;
+        let built = Implementation { retention, caches, ..implementation(ids) };
+        let mut board = Board::with(built);
+        board.stage1_tables();
+        board.ste(STREAM, &[10 << 59 | STE_STAGE1 | 1 << 4, 0]);
+        let ask = |board: &mut Board| board.ask_as(STREAM, Some(1), 0x10_000, Access::READ);
+        assert_eq!(written(ask(&mut board)), "C_BAD_SUBSTREAMID");
+        board.put(CDS, &[0x4399_0001]);
+        board.put(0x4399_0040, &[CD0, STAGE1]);
+        // Leaf = 1, and of another of its CDs with Leaf = 0.
+        board.command(0x8_0000_1005, 1);
+        assert_eq!(written(ask(&mut board)), "C_BAD_SUBSTREAMID");
+        board.command(0x8_0000_2005, 0);
+        assert_eq!(pa(ask(&mut board)), 0x4800_0000);
+    }
 }

@@ -1,0 +1,110 @@
+//! Which caches an SMMUv3 has, and how large they are: part of what it is built as, as its features
+//! are. No ID register tells.
+
+use crate::cache::{Geometry, Retention};
+use crate::v3::config::ste::SteState;
+use crate::v3::config::{self, Context};
+use crate::v3::outcome::Transaction;
+use crate::v3::stages::Caching;
+use crate::v3::{Implementation, SmmuV3};
+use passim_model::Requester;
+
+/// The caches of an SMMU. Where they keep everything
+/// ([`Retention::Everything`](crate::cache::Retention)), each is there and none has a size.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Caches {
+    /// The TLB: complete translations of stage 1, of both stages, and of stage 2. Consecutive pages
+    /// of one size and space lie in consecutive sets.
+    pub tlb: Geometry,
+    /// The walk cache: tables that walks came to, of each stage and level; `None`: there is none.
+    pub tables: Option<Geometry>,
+    /// STEs. Consecutive StreamIDs lie in consecutive sets.
+    pub stes: Geometry,
+    /// CDs. With one SubstreamID, those of consecutive StreamIDs lie in consecutive sets.
+    pub cds: Geometry,
+    /// Level-1 Stream table descriptors, consecutive ones in consecutive sets; `None`: they are not
+    /// cached.
+    pub level_one_stes: Option<Geometry>,
+    /// Level-1 CD table descriptors; `None`: they are not cached.
+    pub level_one_cds: Option<Geometry>,
+}
+
+impl Caches {
+    /// As the `virt` board's emulator has them, in kind: complete translations, STEs and CDs, and
+    /// nothing half-way. The sizes are chosen for speed.
+    pub const VIRT: Self = Self {
+        tlb: Geometry::new(12, 1),
+        tables: None,
+        stes: Geometry::new(8, 1),
+        cds: Geometry::new(8, 1),
+        level_one_stes: None,
+        level_one_cds: None,
+    };
+
+    /// Of the kind of Arm's MMU-600, whose integrators choose: 256 translations, 1024 tables, 32
+    /// STEs and 32 CDs, each in four ways. That level-1 descriptors are read anew is a choice made
+    /// here.
+    pub const MMU_600: Self = Self {
+        tlb: Geometry::new(6, 4),
+        tables: Some(Geometry::new(8, 4)),
+        stes: Geometry::new(3, 4),
+        cds: Geometry::new(3, 4),
+        level_one_stes: None,
+        level_one_cds: None,
+    };
+
+    /// Every cache there can be.
+    pub const EVERYTHING: Self = Self {
+        tlb: Geometry::new(10, 4),
+        tables: Some(Geometry::new(8, 4)),
+        stes: Geometry::new(6, 4),
+        cds: Geometry::new(6, 4),
+        level_one_stes: Some(Geometry::new(4, 4)),
+        level_one_cds: Some(Geometry::new(4, 4)),
+    };
+
+    /// The built-in caches, by the names of the descriptions they go with
+    /// ([`Description::PRESETS`](super::Description::PRESETS)).
+    pub const PRESETS: [(&'static str, Self); 3] =
+        [("virt", Self::VIRT), ("mmu-600", Self::MMU_600), ("everything", Self::EVERYTHING)];
+
+    /// The built-in caches of this name.
+    pub fn preset(name: &str) -> Option<Self> {
+        let mut presets = Self::PRESETS.into_iter();
+        presets.find(|(preset, _)| *preset == name).map(|(_, caches)| caches)
+    }
+}
+
+impl Default for Caches {
+    fn default() -> Self {
+        Self::VIRT
+    }
+}
+
+/// How translations are cached in this implementation.
+pub(crate) fn caching(implementation: &Implementation) -> Caching {
+    let Implementation { caches, choices, retention, .. } = *implementation;
+    let sized = retention == Retention::Sized;
+    Caching {
+        overlap: choices.overlap,
+        retention,
+        keeps_tables: !sized || caches.tables.is_some(),
+        counts_tlb_uses: sized && caches.tlb.counts_uses(),
+        counts_config_uses: sized && (caches.stes.counts_uses() || caches.cds.counts_uses()),
+    }
+}
+
+impl SmmuV3 {
+    /// Takes note of the STE and the CD that a transaction uses, as far as they are cached.
+    #[cold]
+    pub(crate) fn count_uses(&mut self, txn: &Transaction) {
+        let Requester { stream, substream, .. } = txn.requester;
+        self.configs.touch_ste(stream);
+        if let Some(SteState::Translate(ste)) = self.configs.ste(stream)
+            && let Some(pointer) = &ste.stage1
+            && let Ok(Context::Cd(index)) = config::select_context(pointer, substream)
+        {
+            self.configs.touch_cd(stream, index);
+        }
+    }
+}
