@@ -8,6 +8,7 @@
 mod declare;
 mod hardware;
 mod its;
+mod line;
 mod smmu;
 mod translations;
 mod value;
@@ -22,12 +23,10 @@ pub use value::{
     DirtyAction, Hex, IrqIndex, Number, PaceName, Protection, Setting, WireLevel, YesNo,
 };
 
-use core::fmt;
-
 use passim_model::{Iova, Perms, Rid};
 
 use crate::input_error::{InputError, SourceText};
-use crate::script::{Args, Invocation, Place, Signed, Text, invocation, unknown_verb};
+use crate::script::{Args, Invocation, Place, Signed, Text, unknown_verb};
 
 operations! {
     /// One operation of a scenario. See the [module](self).
@@ -478,24 +477,6 @@ operations! {
     /// Shows what the kernel says of the machine's SMMUs since it was last asked: faults that
     /// interrupt handlers saw, commands refused, errors.
     Findings = "findings" {}
-}
-
-impl Op {
-    /// Reads an operation that stands in no file.
-    ///
-    /// # Errors
-    /// As [`Op::read`]; `name` stands for the file in the error.
-    pub fn parse(name: &str, line: &str) -> Result<Self, InputError> {
-        let source = SourceText::new(name, line);
-        Self::read(&source, &invocation(name, line)?)
-    }
-}
-
-/// One line, as [`Op::parse`] reads it.
-impl fmt::Display for Op {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.invocation().fmt(f)
-    }
 }
 
 #[cfg(test)]
