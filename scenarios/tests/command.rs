@@ -280,7 +280,7 @@ fn a_log_of_an_emulator_is_followed() {
     assert_eq!(ended(&output), Some(0));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((json["translations"].as_u64(), json["faults"].as_u64()), (Some(9), Some(105)));
-    assert_eq!(json["deviations"].as_object().unwrap().len(), 3, "{json}");
+    assert_eq!(json["deviations"].as_object().unwrap().len(), 4, "{json}");
     let text = String::from_utf8(passim(&["walk", "--log", &log]).stdout).unwrap();
     assert!(text.contains("the emulator deviates 64 times"), "{text}");
     assert_eq!(ended(&passim(&["walk", "--log", &path("files/map/first.scn")])), Some(2));

@@ -28,11 +28,11 @@ fn function(bdf: &str, header: u8, secondary: u8, port: u8) -> String {
     (config[0x0e], config[0x19], config[0x34]) = (header, secondary, 0x40);
     config[0x40..0x43].copy_from_slice(&[0x10, 0, port << 4 | 2]);
     let class = if header & 0x7f == 1 { 0x6_0400 } else { 0x1_0802 };
-    let driver = if class == 0x1_0802 { "driver = \"vfio-pci\"\n" } else { "" };
+    let driver = if class == 0x1_0802 { "vfio-pci" } else { "pcieport" };
     let config: String = config.iter().map(|byte| format!("{byte:02x}")).collect();
     format!(
-        "[[function]]\nbdf = \"{bdf}\"\nvendor = 1\ndevice = 1\nclass = {class:#x}\n{driver}\
-         pcie = 0x40\nconfig_size = 4096\nconfig = \"{config}\"\n"
+        "[[function]]\nbdf = \"{bdf}\"\nvendor = 1\ndevice = 1\nclass = {class:#x}\n\
+         driver = \"{driver}\"\npcie = 0x40\nconfig_size = 4096\nconfig = \"{config}\"\n"
     )
 }
 

@@ -44,7 +44,9 @@ pub use iommu::{
     Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Unattached, Smmu3Ats, Smmu3Stalls,
     SmmuIntrRemap, SteUpdate,
 };
-pub use irqs::{GicV3Priority, LpiAffinity, LpiRanges, MsiDomains, V2mBlocks, WireService};
+pub use irqs::{
+    GicV3Priority, LpiAffinity, LpiInvalidation, LpiRanges, MsiDomains, V2mBlocks, WireService,
+};
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,
     MsiMapping, SecondWindow, WindowProvider,

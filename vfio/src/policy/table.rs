@@ -9,11 +9,11 @@ use super::{
     ApertureRollback, BeyondInput, BlockedState, Choice, ChoiceEntry, ContextDescriptors,
     DefaultDomain, DeviceErrorFd, DirtyTracking, DmaCoherency, DomainAllocError, DoorbellError,
     DoorbellUnwind, EntryLimit, FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator,
-    ItsDoorbellInfo, LpiAffinity, LpiRanges, MessageSafety, MissingDoorbellInfo, MsiDomains,
-    MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, OverrideError, Profile, RangeEnd,
-    ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806, Smmu2Asids,
-    Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Mmu500,
-    Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Unattached, Smmu3Ats, Smmu3Stalls,
+    ItsDoorbellInfo, LpiAffinity, LpiInvalidation, LpiRanges, MessageSafety, MissingDoorbellInfo,
+    MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, OverrideError,
+    Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806,
+    Smmu2Asids, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats,
+    Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Unattached, Smmu3Ats, Smmu3Stalls,
     SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap,
     UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, WindowProvider,
     WireService, WrapErrno, ZeroPage, step_of,
@@ -266,6 +266,10 @@ policy! {
     lpi_affinity: LpiAffinity = "lpi-affinity",
         "irq-gic-v3-its.c of 4.9 and 4.13; ITS commands in dumps of 6.1 and 6.12",
         [Linux4_6 FirstCpu Read, Linux6_1 LeastLoaded Measured, Linux7_2 LeastLoaded Nearest];
+    /// How the ITS driver has a redistributor read an LPI's configuration anew.
+    lpi_invalidation: LpiInvalidation = "lpi-invalidation",
+        "irq-gic-v3-its.c of 4.9; the patches for GICR_INVLPIR and GICR_CTLR.IR, and a tree with both",
+        [Linux4_6 Command Read, Linux6_1 Register Inferred];
     /// Which priority the GICv3 driver gives every interrupt.
     gicv3_priority: GicV3Priority = "gicv3-priority",
         "LPI_PROP_DEFAULT_PRIO of 4.9; LPI configuration in dumps of 6.1 and 6.12",

@@ -227,6 +227,12 @@ fn errors_are_passed_over_where_chosen() {
             assert_eq!(board.r64(ITS, 0x90), board.writer, "CREADR has passed it");
             board.message(2, 20);
             board.only(3, 8195);
+            // Of two that were rung for at once the second is performed all the same.
+            board.write_command(words);
+            board.submit(of(0x03, 2, 20, 0));
+            board.run();
+            assert_eq!(board.r64(ITS, 0x90), board.writer, "CREADR has passed both");
+            board.only(3, 8195);
         }
     }
 }

@@ -4,12 +4,16 @@
 use super::registers::Registers;
 use super::table::zeroed;
 use super::wire::{
-    FIRST_LPI, GICR_CTLR_ENABLE_LPIS, INNER_SHAREABLE, LPI_NRBITS, LPI_TABLE_LG2, LpiProp,
-    Propbaser, RA_WA_WB, gicr,
+    FIRST_LPI, GICR_CTLR_ENABLE_LPIS, GICR_CTLR_IR, GICR_SYNCR_BUSY, GICR_TYPER_DIRECT_LPIS,
+    INNER_SHAREABLE, LPI_NRBITS, LPI_TABLE_LG2, LpiProp, Propbaser, RA_WA_WB, gicr,
 };
 use crate::irq::{Redistributor, default_priority};
-use crate::policy::{LpiAffinity, Policy};
+use crate::policy::{LpiAffinity, LpiInvalidation, Policy};
 use passim_model::{Frames, Host, IntId, PhysAddr};
+
+/// How often the driver looks whether an invalidation is done. 6.12 wait_for_syncr looks without
+/// end.
+const MOST_LOOKS: u32 = 1 << 16;
 
 /// The CPUs whose LPIs are on. See the [module](self).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +23,10 @@ pub(super) struct Cpus {
     /// By CPU: events that go there, of whichever ITS (6.12 `cpu_lpi_count`).
     loads: Vec<u32>,
     affinity: LpiAffinity,
+    /// By CPU: its redistributor.
+    redistributors: Vec<Registers>,
+    /// Whether every redistributor invalidates by register, and the kernel uses that.
+    direct: bool,
 }
 
 /// The configuration of an LPI that is held back.
@@ -30,7 +38,13 @@ fn masked(policy: &Policy) -> u8 {
 impl Cpus {
     /// None yet.
     pub(super) fn new(policy: &Policy) -> Self {
-        Self { properties: None, loads: Vec::new(), affinity: policy.lpi_affinity }
+        Self {
+            properties: None,
+            loads: Vec::new(),
+            affinity: policy.lpi_affinity,
+            redistributors: Vec::new(),
+            direct: policy.lpi_invalidation == LpiInvalidation::Register,
+        }
     }
 
     /// Every LPI is configured, and held back. 6.12 its_setup_lpi_prop_table.
@@ -66,8 +80,14 @@ impl Cpus {
         registers.store64(gicr::PENDBASER, pending | attributes, host)?;
         let ctlr = registers.load32(gicr::CTLR, host)?;
         registers.store32(gicr::CTLR, ctlr | GICR_CTLR_ENABLE_LPIS, host)?;
+        // 6.12 __gic_update_rdist_properties: what one of them lacks none has.
+        if self.direct {
+            let typer = registers.load64(gicr::TYPER, host)?;
+            self.direct = typer & GICR_TYPER_DIRECT_LPIS != 0 || ctlr & GICR_CTLR_IR != 0;
+        }
         let cpu = u16::try_from(self.loads.len()).ok()?;
         self.loads.push(0);
+        self.redistributors.push(registers);
         Some(cpu)
     }
 
@@ -95,6 +115,24 @@ impl Cpus {
         if let Some(load) = self.loads.get_mut(usize::from(cpu)) {
             *load = if more { *load + 1 } else { load.saturating_sub(1) };
         }
+    }
+
+    /// Has the redistributor of a CPU read the LPI's configuration anew, and waits for it. `false` if
+    /// that is not done by register.
+    // 6.12 direct_lpi_inv.
+    pub(super) fn invalidate(&self, cpu: u16, lpi: IntId, host: &mut impl Host) -> bool {
+        let registers = self.redistributors.get(usize::from(cpu)).filter(|_| self.direct);
+        let Some(&registers) = registers else { return false };
+        if registers.store64(gicr::INVLPIR, u64::from(lpi.get()), host).is_none() {
+            return true;
+        }
+        for _ in 0..MOST_LOOKS {
+            match registers.load32(gicr::SYNCR, host) {
+                Some(syncr) if syncr & GICR_SYNCR_BUSY != 0 => host.relax(),
+                _ => break,
+            }
+        }
+        true
     }
 
     /// Writes whether an LPI is held back. `None` if there is no such LPI.

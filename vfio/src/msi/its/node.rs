@@ -157,7 +157,7 @@ impl Node {
         host: &mut impl Host,
     ) {
         let Some(&collection) = self.mapped.get(&event) else { return };
-        if cpus.configure(lpi, masked, host).is_some() {
+        if cpus.configure(lpi, masked, host).is_some() && !cpus.invalidate(collection, lpi, host) {
             let sync = self.target(collection);
             self.queue.send(Command::Inv { event }, sync, host);
         }

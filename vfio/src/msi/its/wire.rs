@@ -20,6 +20,9 @@ pub(super) mod gits {
 /// Offsets in a redistributor: `GICR_*`.
 pub(super) mod gicr {
     pub(in crate::msi) const CTLR: u64 = 0x0000;
+    pub(in crate::msi) const TYPER: u64 = 0x0008;
+    pub(in crate::msi) const INVLPIR: u64 = 0x00a0;
+    pub(in crate::msi) const SYNCR: u64 = 0x00c0;
     pub(in crate::msi) const PROPBASER: u64 = 0x0070;
     pub(in crate::msi) const PENDBASER: u64 = 0x0078;
 }
@@ -30,6 +33,12 @@ pub(super) const GITS_BASER_NR_REGS: u64 = 8;
 pub(super) const GIC_PIDR2_ARCH: [u64; 2] = [0x3, 0x4];
 /// `GICR_CTLR_ENABLE_LPIS`.
 pub(super) const GICR_CTLR_ENABLE_LPIS: u64 = 1;
+/// `GICR_CTLR_IR`.
+pub(super) const GICR_CTLR_IR: u64 = 1 << 2;
+/// `GICR_TYPER_DirectLPIS`.
+pub(super) const GICR_TYPER_DIRECT_LPIS: u64 = 1 << 3;
+/// GICR_SYNCR: an invalidation is under way.
+pub(super) const GICR_SYNCR_BUSY: u64 = 1;
 /// `GIC_BASER_CACHE_RaWaWb`.
 pub(super) const RA_WA_WB: u64 = 7;
 /// `GIC_BASER_InnerShareable`.

@@ -33,6 +33,16 @@ choice! {
 }
 
 choice! {
+    /// How the ITS driver has a redistributor read an LPI's configuration anew.
+    LpiInvalidation {
+        /// By INV, whatever the redistributors can do.
+        Command = "command",
+        /// By GICR_INVLPIR, where all of them have it.
+        Register = "register",
+    }
+}
+
+choice! {
     /// Which priority the GICv3 driver gives every interrupt.
     GicV3Priority {
         /// 0xa0.
