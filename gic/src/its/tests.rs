@@ -35,6 +35,7 @@
 
 mod choices;
 mod commands;
+mod convert;
 mod errors;
 mod isolation;
 mod known_tests;

@@ -1,0 +1,75 @@
+//! Tables of any content, rewritten from one layout to the other and back.
+
+use crate::Cpu;
+use crate::its::entry::Layout;
+use crate::its::image::{self, Device, Mappings, Reading, Tables};
+use crate::v3::testkit::memory;
+use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const DEVICES: u64 = 0x4400_0000;
+const COLLECTIONS: u64 = 0x4500_0000;
+const ITTS: u64 = 0x4600_0000;
+/// Flat tables of one page of 64 KiB each: 8192 entries.
+const TABLES: Tables =
+    Tables { devices: 1 << 63 | DEVICES | 2 << 8, collections: 1 << 63 | COLLECTIONS | 2 << 8 };
+const BITS: (u32, u32) = (16, 16);
+
+/// Devices whose tables have room in either layout: up to four bits of EventID.
+fn mappings() -> impl Strategy<Value = Mappings> {
+    let event = (0u32..16, 8192u32..0x1_0000, 0u16..100);
+    let device = (0u32..8192, 1u32..=4, prop::collection::vec(event, 0..12));
+    let collections = prop::collection::btree_map(0u16..8192, 0u16..16, 0..20);
+    (prop::collection::vec(device, 0..20), collections).prop_map(|(devices, collections)| {
+        let mut mappings = Mappings::default();
+        for (place, (number, event_bits, drawn)) in (0u64..).zip(devices) {
+            let mut events = BTreeMap::new();
+            for (event, lpi, icid) in drawn {
+                events.insert(EventId::new(event % (1 << event_bits)), (IntId::new(lpi), icid));
+            }
+            let itt = PhysAddr::new(ITTS + 256 * place);
+            mappings.devices.insert(DeviceId::new(number), Device { itt, event_bits, events });
+        }
+        mappings.collections = collections.into_iter().map(|(n, cpu)| (n, Cpu::new(cpu))).collect();
+        mappings
+    })
+}
+
+/// Every byte of the tables. What lies behind an interrupt translation table of smaller entries is
+/// none of it.
+fn bytes(mappings: &Mappings, layout: Layout, memory: &Memory) -> Vec<u8> {
+    let devices = mappings.devices.values();
+    let itts = devices.map(|it| (it.itt.get(), (layout.ite_bytes() << it.event_bits) as usize));
+    let mut all = Vec::new();
+    for (base, len) in [(DEVICES, 0x1_0000), (COLLECTIONS, 0x1_0000)].into_iter().chain(itts) {
+        let mut bytes = vec![0; len];
+        memory.read(PhysAddr::new(base), &mut bytes).unwrap();
+        all.extend(bytes);
+    }
+    all
+}
+
+proptest! {
+    #[test]
+    fn there_and_back_is_where_one_was(mappings in mappings(), kvm_first in any::<bool>()) {
+        let (from, to) = match kvm_first {
+            true => (Layout::Kvm0, Layout::Qemu),
+            false => (Layout::Qemu, Layout::Kvm0),
+        };
+        let mut memory = memory();
+        mappings.write(from, TABLES, &mut memory).unwrap();
+        let before = bytes(&mappings, from, &memory);
+        for reading in [Reading::Every, Reading::ByDistance] {
+            // QEMU's entries say no distances.
+            if from == Layout::Kvm0 || reading == Reading::Every {
+                let read = Mappings::read(from, reading, TABLES, BITS, &memory);
+                prop_assert_eq!(read, Ok(mappings.clone()));
+            }
+        }
+        prop_assert_eq!(image::convert(from, to, TABLES, BITS, &mut memory), Ok(mappings.clone()));
+        let back = image::convert(to, from, TABLES, BITS, &mut memory);
+        prop_assert_eq!(back, Ok(mappings.clone()));
+        prop_assert!(bytes(&mappings, from, &memory) == before);
+    }
+}
