@@ -6,6 +6,7 @@
 //! | choice (IHI 0070 G.b) | made here |
 //! | --- | --- |
 //! | guarded registers written while guarded (6.3.9 to 6.3.30) | the write is ignored, as v3.2 demands and earlier versions permit |
+//! | a field of CR0 altered again before its Update completes (6.3.9) | ignored; the Update ends if the value before comes back |
 //! | 64-bit access to two adjacent 32-bit registers (6.2) | two 32-bit accesses, lower offset first |
 //! | page-0 offsets of EVENTQ_PROD and EVENTQ_CONS (6.2) | RAZ/WI; the registers are in page 1 |
 //! | ERR of CMDQ_CONS when written (6.3.28) | takes the written value |
