@@ -6,6 +6,7 @@
 //! | choice (IHI 0070 G.b) | made here |
 //! | --- | --- |
 //! | guarded registers written while guarded (6.3.9 to 6.3.30) | the write is ignored, as v3.2 demands and earlier versions permit |
+//! | a field of CR0 altered again before its Update completes (6.3.9) | ignored; the Update ends if the value before comes back |
 //! | 64-bit access to two adjacent 32-bit registers (6.2) | two 32-bit accesses, lower offset first |
 //! | page-0 offsets of EVENTQ_PROD and EVENTQ_CONS (6.2) | RAZ/WI; the registers are in page 1 |
 //! | ERR of CMDQ_CONS when written (6.3.28) | takes the written value |
@@ -16,7 +17,7 @@
 //! | which entry of a full cache gives way (3.21) | as each cache is built: [`Victim`](crate::cache::Victim) |
 //! | a second level of TLB in front (16.2) | yes, by StreamID and page; it never outlives what it was made from |
 //! | over-invalidation of TLB and configuration (4.3, 4.4) | never: what a command need not remove stays |
-//! | translations cached (3.21.1) | also those whose permissions refused the access that filled them |
+//! | translations cached (3.21.1) | also those whose permissions refused the access that filled them, unless their access flag is yet to be set |
 //! | tables on the way (3.21.1) | cached where there is a walk cache; those of stage 1 behind stage 2 with the address that stage 2 makes of theirs, which no TLBI by IPA finds (4.4.3.1) |
 //! | contiguous runs (3.21.1) | cached as one only where everything is kept ([`Retention`](crate::cache::Retention)) |
 //! | TLB hit where EPD is set (5.4.1.1) | permitted; the miss faults |

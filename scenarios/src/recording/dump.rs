@@ -9,7 +9,7 @@ use std::path::Path;
 
 use passim_model::{Iova, PhysAddr, Rid, StreamId};
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
 
 use super::at;
 use super::number;
@@ -144,10 +144,33 @@ impl SmmuDump {
     /// Reads a dump already in memory.
     ///
     /// # Errors
-    /// Not JSON, or a field missing or of another form.
+    /// Not JSON, a field missing or of another form, or the dump of another part.
     pub fn parse(source: &SourceText) -> Result<Self, InputError> {
-        parse(source)
+        parse(source).map_err(|error| of_another_part(source).unwrap_or(error))
     }
+}
+
+/// What tells the dumps of other parts from those of an SMMU.
+#[derive(Deserialize)]
+struct Parts {
+    regs: Option<IgnoredAny>,
+    gits: Option<IgnoredAny>,
+    gicv2m_frame: Option<IgnoredAny>,
+}
+
+/// Why no SMMU's dump was found, if it is that of another part.
+fn of_another_part(source: &SourceText) -> Option<InputError> {
+    let parts: Parts = serde_json::from_str(source.text()).ok()?;
+    let (key, part) = match parts {
+        Parts { regs: Some(_), .. } => return None,
+        Parts { gits: Some(_), .. } => ("\"gits\"", "an ITS"),
+        Parts { gicv2m_frame: Some(_), .. } => ("\"gicv2m_frame\"", "a GICv2m frame"),
+        Parts { .. } => return None,
+    };
+    let start = source.text().find(key).unwrap_or(0);
+    let message = format!("this is the dump of {part}, not of an SMMU");
+    let error = source.error(InputKind::Recording, start..start + key.len(), message);
+    Some(error.with_hint("the dump of an SMMU has its registers under \"regs\"; a replay of the recording compares those of interrupt controllers"))
 }
 
 /// A dump of a GICv2m frame.

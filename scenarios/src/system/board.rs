@@ -71,6 +71,16 @@ impl Slot {
     }
 }
 
+/// What became of a message of an SMMU.
+enum Written {
+    /// It arrived.
+    Taken,
+    /// It came to a part of which nothing is known.
+    Unknown,
+    /// Nothing answers there: an external abort.
+    Aborted,
+}
+
 /// Memory and hardware, as a CPU sees them.
 pub struct Board {
     memory: Memory,
@@ -303,50 +313,71 @@ impl Board {
     /// is kept for whoever looks. Whether an invalidation ended.
     pub fn perform(&mut self, index: usize) -> bool {
         let mut ended = false;
-        for effect in self.smmus[index].take_effects() {
-            match effect {
-                Effect::Write { at, data } => {
-                    if !self.write_word(at, data, index) {
-                        self.effects.push(effect);
-                    }
-                }
-                Effect::Wire(intid) => {
-                    if !self.controller.wire(intid, Signal::Pulse) {
-                        self.effects.push(effect);
-                    }
-                }
-                Effect::InvalidateAtc(_) if !self.devices_answer => self.effects.push(effect),
-                Effect::InvalidateAtc(request) => {
-                    self.invalidate_atc(index, &request);
-                    ended = true;
-                }
-                Effect::RespondToPages(response) => {
-                    if !self.respond(index, response) {
-                        self.effects.push(effect);
-                    }
-                }
-                Effect::Resume(_) if !self.devices_answer => self.effects.push(effect),
-                Effect::Resume(_) => self.carry_on(index),
+        // What is done may make the SMMU want more: a message that is aborted is a global error.
+        loop {
+            let effects = self.smmus[index].take_effects();
+            if effects.is_empty() {
+                return ended;
+            }
+            for effect in effects {
+                ended |= self.perform_one(index, effect);
             }
         }
-        ended
     }
 
-    /// An SMMU writes 32 bits to RAM or to a doorbell; `false` where neither is, or where the
-    /// doorbell asks who writes and the SMMU has no name there.
-    fn write_word(&mut self, at: PhysAddr, data: u32, smmu: usize) -> bool {
+    fn perform_one(&mut self, index: usize, effect: Effect) -> bool {
+        match effect {
+            Effect::Write { at, data } => match self.write_word(at, data, index) {
+                Written::Taken => {}
+                Written::Unknown => self.effects.push(effect),
+                Written::Aborted => {
+                    self.effects.push(effect);
+                    self.smmus[index].message_aborted(at, data);
+                }
+            },
+            Effect::Wire(intid) => {
+                if !self.controller.wire(intid, Signal::Pulse) {
+                    self.effects.push(effect);
+                }
+            }
+            Effect::InvalidateAtc(_) if !self.devices_answer => self.effects.push(effect),
+            Effect::InvalidateAtc(request) => {
+                self.invalidate_atc(index, &request);
+                return true;
+            }
+            Effect::RespondToPages(response) => {
+                if !self.respond(index, response) {
+                    self.effects.push(effect);
+                }
+            }
+            Effect::Resume(_) if !self.devices_answer => self.effects.push(effect),
+            Effect::Resume(_) => self.carry_on(index),
+        }
+        false
+    }
+
+    /// An SMMU writes 32 bits to RAM or to a doorbell. A doorbell may ask who writes, and the SMMU
+    /// may have no name there.
+    fn write_word(&mut self, at: PhysAddr, data: u32, smmu: usize) -> Written {
         let device = self.smmu_ids.get(smmu).copied().flatten();
         // What an SMMU writes itself is not translated, so that the StreamID says nothing.
         let stream = StreamId::default();
         let requester = device.map(|device| Requester { stream, substream: None, device });
         match self.map.find(at) {
-            Some((Target::Ram, _)) => self.memory.write(at, &data.to_le_bytes()).is_ok(),
+            Some((Target::Ram, _)) => match self.memory.write(at, &data.to_le_bytes()) {
+                Ok(()) => Written::Taken,
+                Err(_) => Written::Aborted,
+            },
             Some((Target::Interrupts(block), offset)) => {
                 let access = (offset, Size::Word, u64::from(data));
                 let memory = &mut self.memory;
-                self.controller.message(block, access, requester.as_ref(), memory).is_some()
+                match self.controller.message(block, access, requester.as_ref(), memory) {
+                    Some(_) => Written::Taken,
+                    None => Written::Unknown,
+                }
             }
-            _ => false,
+            Some(_) => Written::Unknown,
+            None => Written::Aborted,
         }
     }
 

@@ -15,7 +15,7 @@ pub(crate) type CommandWords = [u64; COMMAND_WORDS];
 
 impl SmmuV3 {
     /// Consumes the next command, if there is one and nothing keeps the queue.
-    pub(crate) fn consume(&mut self, memory: &Memory) -> Progress {
+    pub(crate) fn consume(&mut self, memory: &mut Memory) -> Progress {
         // IHI 0070 G.b 4.1.2: enabled, not empty, and no error waiting for its acknowledgement.
         let enabled = self.registers.enabled(Cr0::CMDQEN);
         if !enabled || self.registers.error_active(Gerror::CMDQ_ERR) {

@@ -71,6 +71,13 @@ pub(crate) fn fetch_ste<L: Log>(
             StreamTableBeyondOas::FetchFault => Err(SteFault::Fetch(PhysAddr::new(address))),
         }
     };
+    // IHI 0070 G.b 5.2.1: a failed fetch caches nothing; a descriptor that leads nowhere was read.
+    let mut fresh = None;
+    let remember = |configs: &mut ConfigCache, fresh: Option<(u32, u64)>| {
+        if let Some((split, descriptor)) = fresh {
+            configs.insert_level_one_of_stream(stream, split, descriptor);
+        }
+    };
     let (at, reach_lg2) = match table.split {
         // IHI 0070 G.b 5.2 (CONT): the table caps the span.
         None => (table.base + (sid << STE_LG2), table.log2size),
@@ -84,15 +91,22 @@ pub(crate) fn fetch_ste<L: Log>(
                 None => {
                     let descriptor = memory.load_u64(l1).map_err(|_| SteFault::Fetch(l1))?;
                     log.level_one_stream(l1, descriptor);
-                    configs.insert_level_one_of_stream(stream, split, descriptor);
+                    fresh = Some((split, descriptor));
                     descriptor
                 }
             };
-            second_level(descriptor, split, sid)?
+            match second_level(descriptor, split, sid) {
+                Ok(found) => found,
+                Err(fault) => {
+                    remember(configs, fresh);
+                    return Err(fault);
+                }
+            }
         }
     };
     let at = physical(at)?;
     let words = memory.words(at, STE_WORDS).map_err(|_| SteFault::Fetch(at))?;
+    remember(configs, fresh);
     let words: SteWords = words.try_into().expect("as many words as asked for");
     log.ste(at, &words);
     Ok(ReadSte { words, reach_lg2 })
@@ -169,7 +183,8 @@ pub(crate) enum CdFault {
     Stage2(Refusal),
 }
 
-/// A CD as read, and the level-1 descriptor on the way, if it came so far.
+/// A CD as read, and the level-1 descriptor that led to it, or nowhere. IHI 0070 G.b 5.4.1: none
+/// where a fetch failed.
 pub(crate) struct Fetched {
     pub(crate) words: Result<CdWords, CdFault>,
     pub(crate) level_one: Option<u64>,
@@ -184,7 +199,8 @@ pub(crate) fn fetch_cd<L: Log>(
 ) -> Fetched {
     let mut level_one = None;
     let words = read_cd(source, pointer, index.into(), cached, &mut level_one);
-    Fetched { words, level_one }
+    let failed = matches!(words, Err(CdFault::Fetch(_) | CdFault::Stage2(_)));
+    Fetched { words, level_one: level_one.filter(|_| !failed) }
 }
 
 fn read_cd<L: Log>(

@@ -36,6 +36,10 @@ impl SmmuV3 {
             if !overflown {
                 self.registers.priq_prod ^= overflow;
             }
+            // IHI 0070 G.b 6.3.36: with LO, also where the last of a group is lost to an overflow.
+            if self.registers.pri_interrupt_on_last() && request.last {
+                self.interrupt(Source::PriQueue);
+            }
             return self.answer_overflow(memory, request);
         }
         let substreams = self.features.substream_bits != 0;

@@ -185,7 +185,7 @@ impl Registers {
     pub(crate) fn store(&mut self, at: u64, value: u32, features: &Features, ack: Acknowledge) {
         match at {
             offset::CR0 => {
-                self.cr0 = value & cr0_fields(features);
+                self.cr0 = self.beside_pending(value & cr0_fields(features));
                 if ack == Acknowledge::AtOnce {
                     self.cr0ack = self.cr0;
                 }
@@ -226,6 +226,16 @@ impl Registers {
         }
     }
 
+    /// A value of CR0, with VMW as it was if that is still being changed to something else.
+    /// IHI 0070 G.b 6.3.9: a field altered again before its Update completes keeps the first value,
+    /// or ends the Update if what was there before comes back.
+    fn beside_pending(&self, value: u32) -> u32 {
+        let vmw = mask32(&[Cr0::VMW]);
+        let pending = (self.cr0 ^ self.cr0ack) & vmw != 0;
+        let ends = (value ^ self.cr0ack) & vmw == 0;
+        if pending && !ends { value & !vmw | self.cr0 & vmw } else { value }
+    }
+
     /// A load of the PRI queue's registers; RES0 without PRI (IHI 0070 G.b 6.3.33).
     fn load_pri(&self, at: u64, features: &Features) -> u32 {
         let pointer = |register: u32| {
@@ -263,7 +273,8 @@ impl Registers {
             offset::PRIQ_CONS => {
                 self.priq_cons = value & mask32(&[EventqCons::RD, EventqCons::OVACKFLG]);
             }
-            // IHI 0070 G.b 6.3.36: LO exists whether or not the SMMU sends messages.
+            // IHI 0070 G.b 6.3.1 (MSI): LO exists whether or not the SMMU sends messages, though
+            // 6.3.36 has a register for it only where it does.
             offset::PRIQ_IRQ_CFG0..=offset::PRIQ_IRQ_CFG2 if !self.irq_on(IrqCtrl::PRIQ_IRQEN) => {
                 let message = if features.msi { value } else { 0 };
                 let distance = at - offset::PRIQ_IRQ_CFG0;

@@ -2,16 +2,19 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
+//! | `entry` | what is cached of a leaf, or of one of each stage? |
 //! | `fetch` | where is a descriptor, and what does reading it change? |
 //! | `first` | what does stage 1 alone say, for an address translation operation? |
 //! | `judging` | does a translation permit the access? |
 //! | `refusal` | why was an address not translated? |
 
+mod entry;
 mod fetch;
 mod first;
 mod judging;
 mod refusal;
 
+pub(crate) use entry::entry_of;
 pub(crate) use fetch::ConfigThroughStages;
 pub(crate) use refusal::Refusal;
 
@@ -23,6 +26,7 @@ use crate::v3::Counters;
 use crate::v3::explain::Log;
 use crate::v3::outcome::{Path, Translated};
 use crate::v3::wire::event::{Class, EventKind};
+use entry::{combine, low_bits};
 use fetch::{Bare, Flags, Nested, NestedFault, Physical, Trail};
 use judging::{judge, must_mark};
 use passim_model::access::{Access, Perms, Privilege};
@@ -195,8 +199,11 @@ impl<L: Log> Stages<'_, L> {
             entry.stage1.iter_mut().for_each(|perms| perms.remove(Perms::WRITE));
             entry.clean = true;
         }
-        let space = if leaf.not_global { stage1.space } else { stage1.global };
-        self.tlb.insert(space, &entry);
+        // IHI 0070 G.b 3.13.2: what is cached has its access flag set, in memory as well.
+        if permitted || leaf.accessed || !stage1.updates.access {
+            let space = if leaf.not_global { stage1.space } else { stage1.global };
+            self.tlb.insert(space, &entry);
+        }
         judge(&entry, regime, address, demand, Path::Walk)
     }
 
@@ -429,36 +436,6 @@ impl<L: Log> Stages<'_, L> {
     }
 }
 
-/// A translation as one stage's leaf makes it.
-#[inline(always)]
-pub(crate) fn entry_of(
-    retention: Retention,
-    leaf: &Leaf,
-    walk: &walk::Config,
-    input: u64,
-    perms: [Perms; 2],
-) -> Translation {
-    let lg2 = match retention {
-        Retention::Sized => leaf.lg2,
-        Retention::Everything => leaf.lg2 + run_lg2(leaf, walk, input),
-    } as u8;
-    let output = leaf.output & !low_bits(lg2);
-    Translation {
-        input: input & !low_bits(lg2),
-        output,
-        intermediate: output,
-        lg2,
-        leaf_lg2: lg2,
-        level: leaf.level,
-        granule: walk.granule,
-        stage1: perms,
-        stage2: [Perms::all(); 2],
-        clean: false,
-        attributes: Attributes::INCOMING,
-        leaf: crate::regime::LeafAttributes::NONE,
-    }
-}
-
 /// A walk from the first table, or from one that was remembered.
 #[inline(never)]
 fn from<F: Fetch>(
@@ -471,30 +448,4 @@ fn from<F: Fetch>(
         None => walk::walk(walk, input, source),
         Some(table) => walk::resume(walk, input, &table.below, source),
     }
-}
-
-/// log2 of the run a leaf with the contiguous hint speaks for, in leaves; 0 where it has none, or
-/// where its place in the run differs before and after translation, which makes the hint wrong.
-fn run_lg2(leaf: &Leaf, walk: &walk::Config, input: u64) -> u32 {
-    let run = if leaf.contiguous { walk.granule.contiguous_lg2(leaf.level) } else { 0 };
-    let place = ((1 << run) - 1) << leaf.lg2;
-    if (leaf.output ^ input) & place == 0 { run } else { 0 }
-}
-
-/// Puts stage 2 behind a stage-1 translation: the smaller page of the two.
-fn combine(entry: &mut Translation, second: &Translation, address: u64, ipa: u64) {
-    let output = second.output | ipa & low_bits(second.lg2);
-    entry.lg2 = entry.lg2.min(second.lg2);
-    let inside = low_bits(entry.lg2);
-    entry.input = address & !inside;
-    entry.intermediate = ipa & !inside;
-    entry.output = output & !inside;
-    entry.stage2 = second.stage2;
-    entry.leaf = second.leaf;
-    entry.clean |= second.clean;
-}
-
-#[inline]
-const fn low_bits(lg2: u8) -> u64 {
-    (1 << lg2) - 1
 }

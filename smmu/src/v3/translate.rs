@@ -135,6 +135,7 @@ impl SmmuV3 {
         txn: &Transaction,
         log: &mut L,
     ) -> Result<Found, Stop> {
+        debug_assert!(self.flag_writes.is_empty(), "whoever makes updates writes them");
         self.configuration_alone(txn)?;
         // Each round caches what the one before missed: an STE, then a CD.
         loop {
@@ -353,7 +354,7 @@ impl SmmuV3 {
     /// with it. IHI 0070 G.b 4.2.
     pub(crate) fn prefetch(
         &mut self,
-        memory: &Memory,
+        memory: &mut Memory,
         stream: StreamId,
         substream: Option<SubstreamId>,
     ) {
@@ -374,6 +375,7 @@ impl SmmuV3 {
         {
             // A CD that cannot be read is not cached, and a prefetch tells nobody.
             let _ = self.fill_cd(memory, stream, index, &mut Silent);
+            self.write_flags(memory);
         }
     }
 

@@ -41,6 +41,19 @@ fn without_stage_1_there_is_no_cd() {
 }
 
 #[test]
+fn the_dump_of_another_part_is_named() {
+    for (text, part) in [
+        ("{\n\"tag\":\"x\",\"gits\":{\"CTLR\":\"0x1\"}}", "the dump of an ITS"),
+        ("{\n\"tag\":\"x\",\"gicv2m_frame\":\"0x8020000\"}", "the dump of a GICv2m frame"),
+    ] {
+        let error = parse(text.to_owned()).unwrap_err();
+        assert!(error.message().contains(part), "{error}");
+        assert_eq!((error.line(), error.column()), (Some(2), Some(11)));
+        assert!(error.hint().contains("\"regs\""), "{}", error.hint());
+    }
+}
+
+#[test]
 fn errors_name_line_and_column() {
     let error = parse(DUMP.replace("\"0x1701\"", "\"0x17z1\"")).unwrap_err();
     assert!(error.to_string().starts_with("smmu_t.json:5:95: invalid value"), "{error}");

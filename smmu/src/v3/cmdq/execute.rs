@@ -22,7 +22,7 @@ const MOST_INCOMPLETE: usize = 1 << 12;
 
 impl SmmuV3 {
     /// Performs a legal command, or keeps an invalidation for the CMD_SYNC that completes it.
-    pub(super) fn execute(&mut self, memory: &Memory, command: Command) {
+    pub(super) fn execute(&mut self, memory: &mut Memory, command: Command) {
         let late = self.implementation.choices.completion == Completion::WhenSynchronised;
         if late && command.invalidates() {
             self.incomplete.push(command);
@@ -41,7 +41,7 @@ impl SmmuV3 {
         }
     }
 
-    fn perform(&mut self, memory: &Memory, command: Command) {
+    fn perform(&mut self, memory: &mut Memory, command: Command) {
         match command {
             Command::Prefetch { stream, substream } => {
                 let wanted = self.implementation.choices.prefetch == Prefetch::Configuration;

@@ -86,6 +86,7 @@ fn without_substreams_no_record_has_a_pasid() {
 
 #[test]
 fn the_interrupt_may_mark_the_last_of_a_group() {
+    let wire = Effect::Wire(IntId::new(107));
     let mut board = board();
     board.w32(0x50, 0b101);
     board.w32(0xdc, 1 << 31);
@@ -94,7 +95,14 @@ fn the_interrupt_may_mark_the_last_of_a_group() {
     ask(&mut board, &request(None, 0, false, 1));
     assert_eq!(board.effects(), []);
     ask(&mut board, &request(None, 0, true, 1));
-    assert_eq!(board.effects(), [Effect::Wire(IntId::new(107))]);
+    assert_eq!(board.effects(), [wire]);
+    // Also where the queue has no room for it.
+    for _ in 0..3 {
+        ask(&mut board, &request(None, 0, false, 1));
+    }
+    assert_eq!(board.effects(), []);
+    ask(&mut board, &request(None, 0, true, 2));
+    assert_eq!((board.r32(0x100c8), board.effects()), (0x8000_0004, vec![wire]));
     let mut board = board_of(false, true);
     board.w32(0x50, 0b101);
     board.w64(0xd0, 0x4444_0000);

@@ -34,6 +34,27 @@ fn cr0_is_acknowledged_at_once_by_default() {
 }
 
 #[test]
+fn a_wildcard_altered_twice_keeps_its_first_value() {
+    let mut ids = BOTH_STAGES;
+    ids.idr[0] |= 1 << 17;
+    let mut built = implementation(ids);
+    built.choices.acknowledge = Acknowledge::OnStep;
+    let mut board = Board::cold(built);
+    board.w32(0x20, 1 << 6);
+    // IHI 0070 G.b 6.3.9: ignored until the Update is complete; fields beside it are not.
+    board.w32(0x20, 2 << 6 | 1 << 2);
+    assert_eq!((board.r32(0x20), board.r32(0x24)), (1 << 6 | 1 << 2, 0));
+    board.run();
+    assert_eq!(board.r32(0x24), 1 << 6 | 1 << 2);
+    board.w32(0x20, 2 << 6);
+    // What was there before ends the Update.
+    board.w32(0x20, 1 << 6);
+    board.w32(0x20, 3 << 6);
+    board.run();
+    assert_eq!((board.r32(0x20), board.r32(0x24)), (3 << 6, 3 << 6));
+}
+
+#[test]
 fn acknowledgement_can_take_steps() {
     let mut built = implementation(BOTH_STAGES);
     built.choices.acknowledge = Acknowledge::OnStep;

@@ -78,6 +78,9 @@ fn level_1_descriptors_stay_with_leaf_invalidations() {
         board.w32(0x88, 1 << 16 | 8 << 6 | 16);
         board.w64(0x80, 0x4110_0000);
     });
+    // IHI 0070 G.b 5.2.1: F_STE_FETCH leaves no L1STD behind.
+    board.put(0x4110_0000, &[0x8_0000_0000 | 9]);
+    assert_eq!(written(board.read(0x10_000)), "F_STE_FETCH");
     board.put(0x4110_0000, &[STREAM_TABLE | 9]);
     assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
     board.put(0x4110_0000, &[0]);
@@ -226,8 +229,12 @@ fn a_cd_table_of_two_levels_is_remembered_with_its_level_1() {
     let mut board = Board::with(built);
     board.stage1_tables();
     board.ste(STREAM, &[10 << 59 | STE_STAGE1 | 1 << 4, 0]);
-    board.put(CDS, &[0x4399_0001, 0]);
     board.put(0x4399_0000, &[CD0, STAGE1]);
+    // IHI 0070 G.b 5.4.1: F_CD_FETCH leaves no L1CD behind.
+    board.put(CDS, &[0x8_0000_0001, 0]);
+    let (fault, _) = event(board.ask_as(STREAM, Some(0), 0x10_000, Access::READ));
+    assert_eq!(fault.kind.name(), "F_CD_FETCH");
+    board.put(CDS, &[0x4399_0001, 0]);
     board.put(0x4399_0040, &[CD0, STAGE1]);
     let ask = |board: &mut Board, id| board.ask_as(STREAM, Some(id), 0x10_000, Access::READ);
     assert_eq!(pa(ask(&mut board, 0)), 0x4800_0000);
