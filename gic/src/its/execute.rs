@@ -185,7 +185,7 @@ impl Its {
     /// The events of a collection lose it for good.
     fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Performed {
         for source in self.members.remove(&icid).unwrap_or_default() {
-            let Ok((at, Some(ite))) = self.named_event(source, memory) else { continue };
+            let Ok((at, Some(ite))) = self.event(source, memory) else { continue };
             let orphan = Ite { icid: NO_COLLECTION, ..ite };
             self.implementation.features.layout.store_ite(at, Some(orphan), 0, memory)?;
         }
@@ -212,7 +212,7 @@ impl Its {
         if !self.has_collection(icid) {
             return Err(Reason::CollectionOutOfRange.into());
         }
-        let (at, old) = self.named_event(source, memory)?;
+        let (at, old) = self.event(source, memory)?;
         if !features.is_lpi(intid.get()) {
             return Err(Reason::PhysicalIdOutOfRange.into());
         }
@@ -251,7 +251,7 @@ impl Its {
         if !self.has_collection(icid) {
             return Err(Reason::CollectionOutOfRange.into());
         }
-        let (at, ite) = self.named_event(source, memory)?;
+        let (at, ite) = self.event(source, memory)?;
         let ite = ite.ok_or(Reason::UnmappedInterrupt)?;
         let new = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
         let old = self.collection(ite.icid, memory).unwrap_or(None);
@@ -272,7 +272,7 @@ impl Its {
 
     /// IHI 0069 H 5.3, DISCARD: the mapping goes, and pending with it.
     fn discard(&mut self, source: Source, memory: &mut Memory) -> Performed {
-        let (at, ite) = self.named_event(source, memory)?;
+        let (at, ite) = self.event(source, memory)?;
         let (intid, cpu) = self.translate_named(source, memory)?;
         self.implementation.features.layout.store_ite(at, None, 0, memory)?;
         self.cache.forget(source);
@@ -307,7 +307,6 @@ impl Its {
 
     fn translate_named(&self, source: Source, memory: &Memory) -> Performed<(IntId, Cpu)> {
         self.in_device_range(source.device)?;
-        self.named_event(source, memory)?;
         Ok(self.translate(source, memory)?)
     }
 
