@@ -104,9 +104,9 @@ impl Its {
         }
         let (_, ite) = self.event(source, memory).ok()?;
         let ite = ite?;
-        let of_collection = self
-            .flight
-            .before(|before| matches!(before, Before::Collection(icid, _) if *icid == ite.icid));
+        let of_collection = self.flight.before(
+            |before| matches!(before, Before::Collection(icid, _) if Some(*icid) == ite.icid),
+        );
         let place = of_collection.filter(|_| self.chance.coin())?;
         let InFlight { to, late, .. } = *self.flight.at(place)?;
         match late {
@@ -185,7 +185,7 @@ impl Its {
     /// The LPI and CPU of an interrupt translation entry.
     fn place_of(&self, ite: Option<Ite>, memory: &Memory) -> Result<(IntId, Cpu), Untranslated> {
         let ite = ite.ok_or(Untranslated::UnmappedEvent)?;
-        match self.collection(ite.icid, memory) {
+        match self.collection_of(ite, memory) {
             Ok(Some(cpu)) => Ok((IntId::new(ite.intid), cpu)),
             Ok(None) | Err(NoCollection::OutOfRange) => Err(Untranslated::UnmappedCollection),
             Err(NoCollection::Abort(at)) => Err(Untranslated::Abort(at)),
