@@ -14,6 +14,7 @@
 //! | table at MAPD | as it is | as it is | zeroed | as it is | drawn |
 //! | Size of an unmapping MAPD | ignored | checked | ignored | ignored | ignored |
 //! | events of an unmapped collection | revive | revive | orphans | revive | drawn |
+//! | MOVI out of an unmapped collection | allowed | allowed | refused | allowed | allowed |
 //! | INVALL | its collection | everywhere | its collection | its collection | its collection |
 //! | bases stored to while enabled | ignored | ignored | ignored | ignored | drawn |
 //! | CWRITER beyond the queue | ignored | stops | ignored | ignored | drawn |
@@ -21,6 +22,7 @@
 //! | CBASER stored to | plain | plain | coarse | plain | plain |
 //! | Quiescent | when disabled | always | when idle | when disabled | drawn |
 //! | enabling without tables | takes place | takes place | ignored | takes place | takes place |
+//! | tables when saved | as they are | as they are | distances | as they are | as they are |
 //! | translations remembered | none | none | 4096 | 4096 | drawn |
 //! | effects | at once | at once | at once | at once | up to the next SYNC |
 //!
@@ -154,6 +156,27 @@ pub enum UnmapCollection {
     Revives,
     /// They stay without a collection until they are moved or mapped anew.
     Orphans,
+}
+
+/// MOVI of an event whose own collection is not mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum MoveFrom {
+    /// Takes place.
+    #[default]
+    Allowed,
+    /// An error.
+    Refused,
+}
+
+/// What saving does to tables, which travel with memory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum TablesAtSave {
+    /// Nothing: they say what is mapped at any time.
+    #[default]
+    AsTheyAre,
+    /// Distances from one mapped entry to the next are written, in the layout that has them; who
+    /// restores reads by them, and what they do not lead to is not mapped.
+    Distances,
 }
 
 /// Which redistributors INVALL reaches.
@@ -300,6 +323,8 @@ pub struct ItsChoices {
     pub size_of_unmap: SizeOfUnmap,
     /// Unmapping a collection in use.
     pub unmap_collection: UnmapCollection,
+    /// Moving what is in none.
+    pub move_from_unmapped: MoveFrom,
     /// Reach of INVALL.
     pub invall_scope: InvallScope,
     /// Bases stored to while enabled.
@@ -314,6 +339,8 @@ pub struct ItsChoices {
     pub quiescent: Quiescent,
     /// Enabling without tables.
     pub enabling: Enabling,
+    /// Tables where the ITS is saved.
+    pub tables_at_save: TablesAtSave,
     /// The cache of translations.
     pub caching: Caching,
     /// When effects take place.
@@ -336,6 +363,7 @@ impl Preset {
             itt_at_mapd: IttAtMapd::AsItIs,
             size_of_unmap: SizeOfUnmap::Ignored,
             unmap_collection: UnmapCollection::Revives,
+            move_from_unmapped: MoveFrom::Allowed,
             invall_scope: InvallScope::Collection,
             bases_while_enabled: BasesWhileEnabled::Ignored,
             writer_beyond: WriterBeyond::Ignored,
@@ -343,6 +371,7 @@ impl Preset {
             queue_base: QueueBase::Plain,
             quiescent: Quiescent::WhenDisabled,
             enabling: Enabling::Always,
+            tables_at_save: TablesAtSave::AsTheyAre,
             caching: Caching::Off,
             ordering: Ordering::AtOnce,
         };
@@ -371,6 +400,8 @@ impl Preset {
                 remap_event: RemapEvent::Keep,
                 itt_at_mapd: IttAtMapd::Zeroed,
                 unmap_collection: UnmapCollection::Orphans,
+                move_from_unmapped: MoveFrom::Refused,
+                tables_at_save: TablesAtSave::Distances,
                 queue_base: QueueBase::Coarse,
                 quiescent: Quiescent::WhenIdle,
                 enabling: Enabling::NeedsTables,

@@ -1,7 +1,7 @@
 //! Collections: from an ICID to a CPU, held by the ITS or in memory. IHI 0069 H 5.2.
 
 use super::Its;
-use super::entry::Layout;
+use super::entry::{Ite, Layout};
 use super::table::{Missing, Table};
 use crate::Cpu;
 use passim_model::{Abort, Memory, PhysAddr};
@@ -39,6 +39,15 @@ impl Its {
             Layout::Kvm0 => room != 0,
             Layout::Qemu => u64::from(icid) < room,
         }
+    }
+
+    /// The CPU of an event's collection; `None` if that is not mapped, or there is none.
+    pub(super) fn collection_of(
+        &self,
+        ite: Ite,
+        memory: &Memory,
+    ) -> Result<Option<Cpu>, NoCollection> {
+        ite.icid.map_or(Ok(None), |icid| self.collection(icid, memory))
     }
 
     /// The CPU of a collection; `None` if it is not mapped.

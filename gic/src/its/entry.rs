@@ -26,8 +26,15 @@ pub(super) struct Dte {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Ite {
     pub(super) intid: u32,
-    pub(super) icid: u16,
+    /// `None` if it lost its collection for good.
+    pub(super) icid: Option<u16>,
 }
+
+/// Set in the INTID of an entry of the KVM ABI whose event lost its collection: there are 32 bits for
+/// an INTID, of which an ITS has 24 at most, and there is no ICID that is none's.
+const KVM_ORPHAN: u32 = 1 << 31;
+/// The vPEID of an entry of QEMU's whose event lost its collection. A physical LPI's is 0.
+const QEMU_ORPHAN: u64 = 0xffff;
 
 /// The doorbell of a physical LPI in QEMU's entries: none.
 const NO_DOORBELL: u64 = 1023;
@@ -82,6 +89,16 @@ impl Layout {
         KvmIte::NEXT.get(word)
     }
 
+    /// A device table entry that leads to the next by another distance.
+    pub(super) fn with_next_dte(word: u64, next: u64) -> u64 {
+        KvmDte::NEXT.set(word, next)
+    }
+
+    /// An interrupt translation entry that leads to the next by another distance.
+    pub(super) fn with_next_ite(word: u64, next: u64) -> u64 {
+        KvmIte::NEXT.set(word, next)
+    }
+
     /// The largest distances: of devices, of events.
     pub(super) const MOST_NEXT: (u64, u64) = ((1 << 14) - 1, (1 << 16) - 1);
 
@@ -115,11 +132,7 @@ impl Layout {
     #[inline]
     pub(super) fn load_ite(self, at: PhysAddr, memory: &Memory) -> Result<Option<Ite>, Abort> {
         match self {
-            Self::Kvm0 => {
-                let word = memory.load_u64(at)?;
-                let (intid, icid) = (KvmIte::INTID.get(word) as u32, KvmIte::ICID.get(word) as u16);
-                Ok((intid != 0).then_some(Ite { intid, icid }))
-            }
+            Self::Kvm0 => Ok(self.ite(memory.load_u64(at)?)),
             Self::Qemu => {
                 // Twelve bytes start on a doubleword or in the middle of one.
                 let first = memory.load_u64(at)?;
@@ -130,11 +143,28 @@ impl Layout {
                         first >> 32 | memory.load_u64(next)? << 32
                     }
                 };
-                let mapped = QemuIteLow::VALID.is_set(low) && QemuIteLow::PHYSICAL.is_set(low);
-                let intid = QemuIteLow::INTID.get(low) as u32;
-                Ok(mapped.then_some(Ite { intid, icid: QemuIteLow::ICID.get(low) as u16 }))
+                Ok(self.ite(low))
             }
         }
+    }
+
+    /// Reads the interrupt translation entry that begins with this doubleword.
+    #[inline]
+    pub(super) fn ite(self, low: u64) -> Option<Ite> {
+        let (mapped, intid, icid, orphan) = match self {
+            Self::Kvm0 => {
+                let intid = KvmIte::INTID.get(low) as u32;
+                let orphan = intid & KVM_ORPHAN != 0;
+                (intid != 0, intid & !KVM_ORPHAN, KvmIte::ICID.get(low), orphan)
+            }
+            Self::Qemu => {
+                let mapped = QemuIteLow::VALID.is_set(low) && QemuIteLow::PHYSICAL.is_set(low);
+                let orphan = QemuIteLow::VPEID.get(low) == QEMU_ORPHAN;
+                let intid = QemuIteLow::INTID.get(low) as u32;
+                (mapped, intid, QemuIteLow::ICID.get(low), orphan)
+            }
+        };
+        mapped.then_some(Ite { intid, icid: (!orphan).then_some(icid as u16) })
     }
 
     /// Writes the interrupt translation entry at `at`.
@@ -145,9 +175,13 @@ impl Layout {
         next: u64,
         memory: &mut Memory,
     ) -> Result<(), Abort> {
-        let (intid, icid) = ite.map_or((0, 0), |ite| (u64::from(ite.intid), u64::from(ite.icid)));
+        let intid = ite.map_or(0, |ite| u64::from(ite.intid));
+        let icid = ite.and_then(|ite| ite.icid);
+        let orphan = ite.is_some() && icid.is_none();
+        let icid = u64::from(icid.unwrap_or(0));
         match (self, ite.is_some()) {
             (Self::Kvm0, true) => {
+                let intid = intid | if orphan { u64::from(KVM_ORPHAN) } else { 0 };
                 let word = KvmIte::NEXT.of(next) | KvmIte::INTID.of(intid) | KvmIte::ICID.of(icid);
                 memory.store_u64(at, word)
             }
@@ -158,7 +192,8 @@ impl Layout {
                     let low = QemuIteLow::VALID.flag(true)
                         | QemuIteLow::PHYSICAL.flag(true)
                         | QemuIteLow::INTID.of(intid)
-                        | QemuIteLow::ICID.of(icid);
+                        | QemuIteLow::ICID.of(icid)
+                        | QemuIteLow::VPEID.of(if orphan { QEMU_ORPHAN } else { 0 });
                     let high = QemuIteHigh::DOORBELL.of(NO_DOORBELL) as u32;
                     bytes[..8].copy_from_slice(&low.to_le_bytes());
                     bytes[8..].copy_from_slice(&high.to_le_bytes());

@@ -12,8 +12,8 @@ use super::flight::{Before, Late};
 use super::table::Missing;
 use crate::Cpu;
 use crate::choice::its::{
-    InvallScope, IttAtMapd, MapToUnmapped, Ordering, RemapDevice, RemapEvent, SizeOfUnmap,
-    TargetErrors, UnmapCollection,
+    InvallScope, IttAtMapd, MapToUnmapped, MoveFrom, Ordering, RemapDevice, RemapEvent,
+    SizeOfUnmap, TargetErrors, UnmapCollection,
 };
 use crate::v3::Packet;
 use passim_model::{DeviceId, IntId, Memory, PhysAddr, Span};
@@ -185,8 +185,8 @@ impl Its {
     /// The events of a collection lose it for good.
     fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Performed {
         for source in self.members.remove(&icid).unwrap_or_default() {
-            let Ok((at, Some(ite))) = self.named_event(source, memory) else { continue };
-            let orphan = Ite { icid: NO_COLLECTION, ..ite };
+            let Ok((at, Some(ite))) = self.event(source, memory) else { continue };
+            let orphan = Ite { icid: None, ..ite };
             self.implementation.features.layout.store_ite(at, Some(orphan), 0, memory)?;
         }
         Ok(())
@@ -212,7 +212,7 @@ impl Its {
         if !self.has_collection(icid) {
             return Err(Reason::CollectionOutOfRange.into());
         }
-        let (at, old) = self.named_event(source, memory)?;
+        let (at, old) = self.event(source, memory)?;
         if !features.is_lpi(intid.get()) {
             return Err(Reason::PhysicalIdOutOfRange.into());
         }
@@ -224,13 +224,13 @@ impl Its {
             return Ok(());
         }
         let old_cpu = match old {
-            Some(old) => self.collection(old.icid, memory).unwrap_or(None),
+            Some(old) => self.collection_of(old, memory).unwrap_or(None),
             None => None,
         };
-        let ite = Ite { intid: intid.get(), icid };
+        let ite = Ite { intid: intid.get(), icid: Some(icid) };
         features.layout.store_ite(at, Some(ite), 0, memory)?;
         self.cache.forget(source);
-        self.join(source, old.map(|old| old.icid), Some(icid));
+        self.join(source, old.and_then(|old| old.icid), Some(icid));
         if let (Some(old), Some(old_cpu)) = (old, old_cpu) {
             let before = Late::Before(Before::Event(source, Some(IntId::new(old.intid))));
             self.send(old_cpu, Packet::Nothing, Some(source), before);
@@ -251,14 +251,17 @@ impl Its {
         if !self.has_collection(icid) {
             return Err(Reason::CollectionOutOfRange.into());
         }
-        let (at, ite) = self.named_event(source, memory)?;
+        let (at, ite) = self.event(source, memory)?;
         let ite = ite.ok_or(Reason::UnmappedInterrupt)?;
+        let old = self.collection_of(ite, memory).unwrap_or(None);
+        if old.is_none() && self.implementation.choices.move_from_unmapped == MoveFrom::Refused {
+            return Err(Reason::UnmappedCollection.into());
+        }
         let new = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
-        let old = self.collection(ite.icid, memory).unwrap_or(None);
-        let moved = Ite { icid, ..ite };
+        let moved = Ite { icid: Some(icid), ..ite };
         self.implementation.features.layout.store_ite(at, Some(moved), 0, memory)?;
         self.cache.forget(source);
-        self.join(source, Some(ite.icid), Some(icid));
+        self.join(source, ite.icid, Some(icid));
         let intid = IntId::new(ite.intid);
         if let Some(old) = old.filter(|old| *old != new) {
             let before = Late::Before(Before::Event(source, Some(intid)));
@@ -272,11 +275,11 @@ impl Its {
 
     /// IHI 0069 H 5.3, DISCARD: the mapping goes, and pending with it.
     fn discard(&mut self, source: Source, memory: &mut Memory) -> Performed {
-        let (at, ite) = self.named_event(source, memory)?;
+        let (at, ite) = self.event(source, memory)?;
         let (intid, cpu) = self.translate_named(source, memory)?;
         self.implementation.features.layout.store_ite(at, None, 0, memory)?;
         self.cache.forget(source);
-        self.join(source, ite.map(|ite| ite.icid), None);
+        self.join(source, ite.and_then(|ite| ite.icid), None);
         let before = Late::Before(Before::Event(source, Some(intid)));
         self.send(cpu, Packet::ClearPending(intid), Some(source), before);
         Ok(())
@@ -307,7 +310,6 @@ impl Its {
 
     fn translate_named(&self, source: Source, memory: &Memory) -> Performed<(IntId, Cpu)> {
         self.in_device_range(source.device)?;
-        self.named_event(source, memory)?;
         Ok(self.translate(source, memory)?)
     }
 
@@ -360,6 +362,3 @@ impl Its {
         }
     }
 }
-
-/// The ICID of an event without a collection, where such events are told apart.
-const NO_COLLECTION: u16 = 0xffff;

@@ -48,6 +48,20 @@ pub(super) struct InFlight {
     pub(super) late: Late,
 }
 
+impl InFlight {
+    /// Whether the packet has to arrive before one that was sent later: both may be about the same
+    /// event, and do something at the same redistributor.
+    fn precedes(&self, later: &Self) -> bool {
+        let same_event = match (self.source, later.source) {
+            (Some(a), Some(b)) => a == b,
+            _ => true,
+        };
+        let same_place =
+            self.to == later.to || reaches(self.packet, later.to) || reaches(later.packet, self.to);
+        same_event && same_place
+    }
+}
+
 /// Most packets on their way, and most devices remembered as they were; the oldest goes when there
 /// would be more.
 const MOST: usize = 256;
@@ -93,12 +107,22 @@ impl Flight {
         of().nth(chance.below(count)).map(|(_, before)| *before)
     }
 
-    /// Everything for a redistributor, in order: a SYNC waits for it. Of what messages saw before
-    /// commands, nothing is left.
+    /// Everything for a redistributor, and what has to arrive before that, in order: a SYNC waits
+    /// for it. Of what messages saw before commands, nothing is left.
     pub(super) fn synchronise(&mut self, cpu: Cpu) -> Vec<InFlight> {
         let all = core::mem::take(&mut self.packets);
-        let (arrived, rest) = all.into_iter().partition(|packet| packet.to == cpu);
-        self.packets = rest;
+        let mut waited_for: Vec<_> = all.iter().map(|packet| packet.to == cpu).collect();
+        for place in (0..all.len()).rev().filter(|place| !waited_for[*place]).collect::<Vec<_>>() {
+            let mut later = (place + 1..all.len()).filter(|later| waited_for[*later]);
+            waited_for[place] = later.any(|later| all[place].precedes(&all[later]));
+        }
+        let mut arrived = Vec::with_capacity(all.len());
+        for (packet, waited_for) in all.into_iter().zip(waited_for) {
+            match waited_for {
+                true => arrived.push(packet),
+                false => self.packets.push(packet),
+            }
+        }
         for packet in &mut self.packets {
             if matches!(packet.late, Late::Before(_)) {
                 packet.late = Late::No;
@@ -142,17 +166,8 @@ impl Flight {
 
     /// The first packet that has to arrive before the one at `place`.
     fn predecessor(&self, place: usize) -> Option<usize> {
-        let later = self.packets[place];
-        self.packets[..place].iter().position(|earlier| {
-            let same_event = match (earlier.source, later.source) {
-                (Some(a), Some(b)) => a == b,
-                _ => true,
-            };
-            let same_place = earlier.to == later.to
-                || reaches(earlier.packet, later.to)
-                || reaches(later.packet, earlier.to);
-            same_event && same_place
-        })
+        let later = &self.packets[place];
+        self.packets[..place].iter().position(|earlier| earlier.precedes(later))
     }
 
     /// The first packet on its way that lets a message see the time before its command.
@@ -176,9 +191,10 @@ impl Flight {
         self.packets.get(place)
     }
 
-    /// Sends a packet that arrives before the one at `place`.
-    pub(super) fn send_before(&mut self, place: usize, packet: InFlight) {
+    /// Sends a packet that arrives before the one at `place`. What had to arrive to make room.
+    pub(super) fn send_before(&mut self, place: usize, packet: InFlight) -> Option<InFlight> {
         self.packets.insert(place.min(self.packets.len()), packet);
+        (self.packets.len() > MOST).then(|| self.packets.remove(0))
     }
 }
 

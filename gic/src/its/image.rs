@@ -18,8 +18,8 @@ pub struct Device {
     pub itt: PhysAddr,
     /// Bits of an EventID.
     pub event_bits: u32,
-    /// Its mapped events: LPI and ICID.
-    pub events: BTreeMap<EventId, (IntId, u16)>,
+    /// Its mapped events: LPI and ICID, `None` of those that lost their collection for good.
+    pub events: BTreeMap<EventId, (IntId, Option<u16>)>,
 }
 
 /// Everything that the tables of an ITS map.
@@ -297,7 +297,7 @@ fn read_events(
     bits: u32,
     budget: &mut Budget,
     memory: &Memory,
-) -> Result<BTreeMap<EventId, (IntId, u16)>, ImageError> {
+) -> Result<BTreeMap<EventId, (IntId, Option<u16>)>, ImageError> {
     let mut events = BTreeMap::new();
     let mut n = 0;
     while n < 1u64 << bits {
@@ -322,7 +322,7 @@ fn write_events(
     layout: Layout,
     itt: PhysAddr,
     bits: u32,
-    events: &BTreeMap<EventId, (IntId, u16)>,
+    events: &BTreeMap<EventId, (IntId, Option<u16>)>,
     memory: &mut Memory,
 ) -> Result<(), ImageError> {
     let bytes = layout.ite_bytes() << bits;

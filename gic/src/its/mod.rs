@@ -11,6 +11,7 @@
 //! | `error` | why did a command fail, why did a message raise nothing? |
 //! | `flight` | what has been sent and has not arrived? |
 //! | [`image`], `save` | what do tables map, in whatever layout; how is an ITS saved? |
+//! | `distance` | how do the tables of the KVM ABI lead from entry to entry? |
 //!
 //! An ITS raises nothing itself: it sends [`Packet`]s to redistributors, which
 //! [`GicV3`](crate::v3::GicV3) delivers. Device, collection and interrupt translation tables are
@@ -22,6 +23,7 @@ mod cache;
 mod cmdq;
 mod collection;
 mod command;
+mod distance;
 mod entry;
 mod error;
 mod execute;

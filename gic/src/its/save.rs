@@ -1,11 +1,12 @@
 //! Saving an ITS and making another of it. Everything that is not in memory is in [`Saved`]; the
 //! tables are in memory and travel with it.
 
-use super::image::{ImageError, Mappings, Reading, Tables};
+use super::distance::Place;
+use super::image::{Device, ImageError, Mappings, Reading, Tables};
 use super::wire::{COLLECTIONS, DEVICES};
 use super::{Implementation, Its, Layout, Registers, Source};
 use crate::Cpu;
-use crate::choice::its::UnmapCollection;
+use crate::choice::its::{TablesAtSave, UnmapCollection};
 use passim_model::Memory;
 
 /// The registers of an ITS, and the collections it holds itself.
@@ -32,20 +33,29 @@ impl Its {
         Tables { devices: basers[DEVICES], collections: basers[COLLECTIONS] }
     }
 
-    /// Saves the ITS. What is on its way arrives first; take it with [`Its::take_packets`]. In the
-    /// layout that has distances the tables are rewritten to say them, and map the same.
+    /// Saves the ITS. What is on its way arrives first; take it with [`Its::take_packets`]. Where
+    /// [`TablesAtSave::Distances`] is chosen, distances are written to the tables, which map the
+    /// same.
     ///
-    /// # Errors
-    /// As [`Mappings::read`] and [`Mappings::write`].
-    pub fn save(&mut self, memory: &mut Memory) -> Result<Saved, ImageError> {
+    /// No guest can prevent it: what memory does not answer for is passed over.
+    pub fn save(&mut self, memory: &mut Memory) -> Saved {
         self.settle();
-        let layout = self.implementation.features.layout;
-        if layout == Layout::Kvm0 {
-            let mappings = self.mappings(memory)?;
-            mappings.write(layout, self.tables(), memory)?;
-            self.cache.forget_all();
+        if let Some(place) = self.distances() {
+            place.write(memory);
         }
-        Ok(self.save_registers())
+        self.save_registers()
+    }
+
+    /// The tables whose distances say what is mapped.
+    fn distances(&self) -> Option<Place> {
+        let Implementation { features, choices } = self.implementation;
+        let written = choices.tables_at_save == TablesAtSave::Distances;
+        if features.layout != Layout::Kvm0 || !written {
+            return None;
+        }
+        let (device_bits, event_bits) = (features.device_bits, features.event_bits);
+        let table = self.registers.devices()?;
+        Some(Place { table, device_bits, event_bits })
     }
 
     /// What of an ITS is not in memory.
@@ -53,30 +63,22 @@ impl Its {
         Saved { registers: self.registers.clone(), held: self.held.clone() }
     }
 
-    /// An ITS as one was when it was saved. In the layout that has distances, tables are read by
-    /// them, and what they do not lead to is no longer mapped.
-    ///
-    /// # Errors
-    /// As [`Mappings::read`] and [`Mappings::write`].
+    /// An ITS as one was when it was saved. Where [`TablesAtSave::Distances`] is chosen, tables are
+    /// read by them, and what they do not lead to is no longer mapped.
     pub fn restore(
         implementation: Implementation,
         cpus: u16,
         saved: &Saved,
         memory: &mut Memory,
-    ) -> Result<Self, ImageError> {
+    ) -> Self {
         let mut its = Self::new(implementation, cpus);
         its.registers = saved.registers.clone();
         its.held.clone_from(&saved.held);
-        let features = its.implementation.features;
-        if features.layout == Layout::Kvm0 {
-            let bits = (features.device_bits, features.event_bits);
-            let tables = its.tables();
-            let mappings =
-                Mappings::read(features.layout, Reading::ByDistance, tables, bits, memory)?;
-            mappings.write(features.layout, tables, memory)?;
+        if let Some(place) = its.distances() {
+            place.prune(memory);
         }
         its.gather_members(memory);
-        Ok(its)
+        its
     }
 
     /// Which events each collection has; none if a table is not valid.
@@ -84,12 +86,23 @@ impl Its {
         if self.implementation.choices.unmap_collection != UnmapCollection::Orphans {
             return;
         }
-        let Ok(mappings) = self.mappings(memory) else { return };
-        for (device, entry) in &mappings.devices {
-            for (event, (_, icid)) in &entry.events {
-                let source = Source { device: *device, event: *event };
-                self.members.entry(*icid).or_default().insert(source);
+        for (source, icid) in self.events(memory) {
+            if let Some(icid) = icid {
+                self.members.entry(icid).or_default().insert(source);
             }
         }
+    }
+
+    /// The mapped events and the collection of each, if it is in one.
+    fn events(&self, memory: &Memory) -> Vec<(Source, Option<u16>)> {
+        if let Some(place) = self.distances() {
+            return place.events(memory);
+        }
+        let mappings = self.mappings(memory).unwrap_or_default();
+        let of = |(device, it): (_, Device)| {
+            let events = it.events.into_iter();
+            events.map(move |(event, (_, icid))| (Source { device, event }, icid))
+        };
+        mappings.devices.into_iter().flat_map(of).collect()
     }
 }

@@ -53,9 +53,12 @@ impl Its {
         if !self.registers.enabled {
             return Err(Untranslated::Disabled);
         }
+        // From here on an event has one name, that by which commands know it.
+        let sent = source;
+        let source = self.cut(source, memory);
         if !self.flight.is_empty() {
             self.let_one_arrive();
-            if let Some(outcome) = self.raise_as_before(source, memory) {
+            if let Some(outcome) = self.raise_as_before(sent, source, memory) {
                 return outcome;
             }
         }
@@ -78,9 +81,10 @@ impl Its {
     }
 
     /// By chance, translates as before a command that no SYNC has followed. What comes to nothing
-    /// either way is said as it is now.
+    /// either way is said as it is now. `sent` is what the device wrote, `source` what that is now.
     fn raise_as_before(
         &mut self,
+        sent: Source,
         source: Source,
         memory: &Memory,
     ) -> Option<Result<(IntId, Cpu), Untranslated>> {
@@ -96,13 +100,13 @@ impl Its {
         if let Some(before) = self.flight.device(source.device, &mut self.chance)
             && self.chance.coin()
         {
-            return self.raise_from(before, source, memory);
+            return self.raise_from(before, sent, memory);
         }
         let (_, ite) = self.event(source, memory).ok()?;
         let ite = ite?;
-        let of_collection = self
-            .flight
-            .before(|before| matches!(before, Before::Collection(icid, _) if *icid == ite.icid));
+        let of_collection = self.flight.before(
+            |before| matches!(before, Before::Collection(icid, _) if Some(*icid) == ite.icid),
+        );
         let place = of_collection.filter(|_| self.chance.coin())?;
         let InFlight { to, late, .. } = *self.flight.at(place)?;
         match late {
@@ -118,10 +122,11 @@ impl Its {
     fn raise_from(
         &mut self,
         before: Option<Dte>,
-        source: Source,
+        sent: Source,
         memory: &Memory,
     ) -> Option<Result<(IntId, Cpu), Untranslated>> {
         let Some(dte) = before else { return Some(Err(Untranslated::UnmappedDevice)) };
+        let source = self.cut_to(dte, sent);
         let (_, ite) = self.event_of(dte, source, memory).ok()?;
         let (intid, cpu) = self.place_of(ite, memory).ok()?;
         self.send(cpu, Packet::SetPending(intid), Some(source), Late::No);
@@ -137,8 +142,34 @@ impl Its {
     ) -> (IntId, Cpu) {
         let packet = Packet::SetPending(intid);
         let packet = InFlight { to, packet, source: Some(source), late: Late::No };
-        self.flight.send_before(place, packet);
+        let crowded_out = self.flight.send_before(place, packet);
+        self.due.extend(crowded_out.map(|packet| (packet.to, packet.packet)));
         (intid, to)
+    }
+
+    /// The event that a message is taken for, where bits of its EventID are too many. A command's are
+    /// never cut.
+    #[inline]
+    fn cut(&self, sent: Source, memory: &Memory) -> Source {
+        match self.implementation.choices.event_beyond {
+            EventBeyond::Ignored => sent,
+            EventBeyond::Cut => match self.device(sent.device, memory) {
+                Ok(dte) => self.cut_to(dte, sent),
+                Err(_) => sent,
+            },
+        }
+    }
+
+    /// As [`Its::cut`], of a device that is mapped so.
+    fn cut_to(&self, dte: Dte, sent: Source) -> Source {
+        let all = u64::from(sent.event.get());
+        match self.implementation.choices.event_beyond {
+            EventBeyond::Ignored => sent,
+            EventBeyond::Cut => {
+                let event = EventId::new((all & ((1 << dte.bits) - 1)) as u32);
+                Source { event, ..sent }
+            }
+        }
     }
 
     /// The LPI and CPU of an event.
@@ -154,7 +185,7 @@ impl Its {
     /// The LPI and CPU of an interrupt translation entry.
     fn place_of(&self, ite: Option<Ite>, memory: &Memory) -> Result<(IntId, Cpu), Untranslated> {
         let ite = ite.ok_or(Untranslated::UnmappedEvent)?;
-        match self.collection(ite.icid, memory) {
+        match self.collection_of(ite, memory) {
             Ok(Some(cpu)) => Ok((IntId::new(ite.intid), cpu)),
             Ok(None) | Err(NoCollection::OutOfRange) => Err(Untranslated::UnmappedCollection),
             Err(NoCollection::Abort(at)) => Err(Untranslated::Abort(at)),
@@ -205,36 +236,11 @@ impl Its {
         source: Source,
         memory: &Memory,
     ) -> Result<(PhysAddr, Option<Ite>), Untranslated> {
-        let mut n = u64::from(source.event.get());
-        if n >> dte.bits != 0 {
-            match self.implementation.choices.event_beyond {
-                EventBeyond::Ignored => return Err(Untranslated::EventOutOfRange),
-                EventBeyond::Cut => n &= (1 << dte.bits) - 1,
-            }
-        }
-        self.entry_of(dte, n, memory)
-    }
-
-    /// As [`Its::event`], for a command: an EventID beyond the table is never cut.
-    pub(super) fn named_event(
-        &self,
-        source: Source,
-        memory: &Memory,
-    ) -> Result<(PhysAddr, Option<Ite>), Untranslated> {
-        let dte = self.device(source.device, memory)?;
         let n = u64::from(source.event.get());
         match n >> dte.bits {
-            0 => self.entry_of(dte, n, memory),
-            _ => Err(Untranslated::EventOutOfRange),
+            0 => {}
+            _ => return Err(Untranslated::EventOutOfRange),
         }
-    }
-
-    fn entry_of(
-        &self,
-        dte: Dte,
-        n: u64,
-        memory: &Memory,
-    ) -> Result<(PhysAddr, Option<Ite>), Untranslated> {
         let features = &self.implementation.features;
         let at = PhysAddr::new(dte.itt + n * features.layout.ite_bytes());
         let ite = features.layout.load_ite(at, memory);

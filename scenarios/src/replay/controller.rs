@@ -181,13 +181,14 @@ fn pending(board: &Board, place: &Place, recorded: &ItsDump) -> Option<Differenc
 }
 
 /// What is mapped for a device: bits of an EventID, and its events.
-type Shape = (u32, BTreeMap<EventId, (IntId, u16)>);
+type Shape = (u32, BTreeMap<EventId, (IntId, Option<u16>)>);
 
 /// `2 bits, 0: lpi 8194 in collection 1`.
 fn shape_text(shape: Option<&Shape>) -> String {
     let Some((bits, events)) = shape else { return "not mapped".to_owned() };
     let mut text = format!("{bits} bits");
     for (event, (lpi, icid)) in events {
+        let icid = icid.map_or("none".to_owned(), |icid| icid.to_string());
         text.push_str(&format!(", {}: lpi {lpi} in collection {icid}", event.get()));
     }
     text

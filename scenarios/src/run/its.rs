@@ -95,7 +95,8 @@ pub(super) fn mappings(board: &Board, its: Option<u16>) -> Outcome {
     for (device, entry) in &mappings.devices {
         lines.push(format!("device {:#x}: {} bits", device.get(), entry.event_bits));
         for (event, (lpi, icid)) in &entry.events {
-            lines.push(format!("  event {}: lpi {lpi}, collection {icid}", event.get()));
+            let of = icid.map_or("no collection".to_owned(), |icid| format!("collection {icid}"));
+            lines.push(format!("  event {}: lpi {lpi}, {of}", event.get()));
         }
     }
     if lines.is_empty() {

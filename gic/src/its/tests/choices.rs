@@ -92,14 +92,25 @@ fn a_cache_forgets_what_every_command_changes() {
             board.mapti(2, 20, 8195, 1);
         }),
     ];
+    // A message that is cut is the same event's: whichever was remembered, and whichever comes.
+    let sent = [20, 0x100 + 20, 0xff00 + 20];
     for (name, change) in changes {
-        let mut board = with(|spec| spec.its[0].choices.caching = Caching::Translations { lg2: 0 });
-        board.map(2, 20, 8195, 3);
-        board.message(2, 20);
-        board.only(3, 8195);
-        change(&mut board);
-        board.message(2, 20);
-        assert_eq!(board.drain(3), [], "{name}");
+        for (lg2, before, after) in [0, 4, 12]
+            .into_iter()
+            .flat_map(|lg2| sent.map(|before| (lg2, before)))
+            .flat_map(|(lg2, before)| sent.map(|after| (lg2, before, after)))
+        {
+            let mut board = with(|spec| {
+                spec.its[0].choices.caching = Caching::Translations { lg2 };
+                spec.its[0].choices.event_beyond = EventBeyond::Cut;
+            });
+            board.map(2, 20, 8195, 3);
+            board.message(2, before);
+            board.only(3, 8195);
+            change(&mut board);
+            board.message(2, after);
+            assert_eq!(board.drain(3), [], "{name}, {before:#x}, then {after:#x}");
+        }
     }
 }
 
@@ -212,6 +223,21 @@ fn late_packets_are_few() {
     }
     assert!(board.gic.its()[0].in_flight() <= 256);
     board.only(3, 8195);
+}
+
+/// Nor are messages that are translated as before a command.
+#[test]
+fn early_packets_are_few() {
+    for seed in 0..16 {
+        let haste = Haste::Never;
+        let mut board = with(|spec| spec.its[0].choices.ordering = Ordering::Late { seed, haste });
+        board.map(2, 20, 8195, 3);
+        board.movi(2, 20, 1);
+        for _ in 0..1000 {
+            board.message(2, 20);
+            assert!(board.gic.its()[0].in_flight() <= 256);
+        }
+    }
 }
 
 #[test]

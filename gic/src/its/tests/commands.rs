@@ -2,7 +2,7 @@
 
 use super::every_preset;
 use crate::choice::Preset;
-use crate::choice::its::{IttAtMapd, RemapDevice, RemapEvent, UnmapCollection};
+use crate::choice::its::{IttAtMapd, MoveFrom, RemapDevice, RemapEvent, UnmapCollection};
 use crate::its::testkit::{Board, COLLECTIONS, DEVICES, DEVICES2, ITS, itt};
 use crate::its::{Arrival, Untranslated};
 
@@ -213,7 +213,13 @@ fn an_unmapped_collection_raises_nothing() {
         let after = board.message(2, 20);
         if board.choices().unmap_collection == UnmapCollection::Orphans {
             assert!(matches!(after, Arrival::Untranslated(_)), "it has lost its collection");
-            board.movi(2, 20, 3);
+            match board.choices().move_from_unmapped {
+                MoveFrom::Allowed => board.movi(2, 20, 3),
+                MoveFrom::Refused => {
+                    board.unmap_device(2);
+                    board.map(2, 20, 8195, 3);
+                }
+            }
             board.sync(0);
             board.message(2, 20);
         }

@@ -198,6 +198,23 @@ fn a_sync_of_another_cpu_is_not_for_what_was_sent() {
     assert!(taken);
 }
 
+/// A SYNC takes with it what has to arrive before what it waits for: what MOVI carries to the CPU
+/// that the SYNC names is not left behind, to arrive there after DISCARD.
+#[test]
+fn a_sync_leaves_nothing_behind_that_comes_first() {
+    for seed in 0..256 {
+        let mut board = Board::new(Preset::Adversarial(seed));
+        board.map(2, 20, LPI, OLD);
+        board.int(2, 20);
+        board.sync(u64::from(OLD));
+        board.movi(2, 20, NEW);
+        board.discard(2, 20);
+        board.sync(u64::from(NEW));
+        board.settle();
+        assert_eq!([OLD, NEW].map(|n| board.pending_lpis(n)), [[], []], "seed {seed}");
+    }
+}
+
 /// A device's table is looked up as before its MAPD, until a SYNC; what that holds by now is what
 /// is raised: here another device's LPI, whose table was put where the first had its own.
 #[test]

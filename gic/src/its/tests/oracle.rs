@@ -4,8 +4,8 @@
 
 use crate::choice::Preset;
 use crate::choice::its::{
-    EventBeyond, InvallScope, IttAtMapd, RemapDevice, RemapEvent, SizeOfUnmap, TargetErrors,
-    UnmapCollection,
+    EventBeyond, InvallScope, IttAtMapd, MoveFrom, RemapDevice, RemapEvent, SizeOfUnmap,
+    TargetErrors, UnmapCollection,
 };
 use crate::its::testkit::{Board, ITS, ITTS, QUEUE};
 use crate::its::{Arrival, Failure, Untranslated};
@@ -190,8 +190,12 @@ impl Model {
         let entry = self.entry(0x01_0100, device, event)?;
         let (lpi, old) = *self.itts.get(&entry).ok_or(0x01_0107u32)?;
         let new = *self.collections.get(&icid).ok_or(0x01_0109u32)?;
-        self.itts.insert(entry, (lpi, Some(icid)));
         let old = old.and_then(|icid| self.collections.get(&icid)).copied();
+        // KVM moves nothing out of a collection that is not mapped.
+        if old.is_none() && self.spec.its[0].choices.move_from_unmapped == MoveFrom::Refused {
+            return Err(0x01_0109);
+        }
+        self.itts.insert(entry, (lpi, Some(icid)));
         let old = old.filter(|old| *old != new);
         if old.is_some_and(|old| self.pending[old as usize].remove(&lpi)) {
             self.pending[new as usize].insert(lpi);

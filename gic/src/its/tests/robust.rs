@@ -148,10 +148,8 @@ fn perform(board: &mut Board, action: Action) {
         }
         Action::Settle => board.settle(),
         Action::Migrate => {
-            let kit = &mut board.board;
-            if kit.gic.save(&mut kit.memory).is_ok() {
-                migrate(board);
-            }
+            // What tables mapped they map: saving fails for nothing that a guest wrote.
+            migrate(board);
         }
     }
 }

@@ -184,8 +184,8 @@ impl Apart {
         for (&device, entry) in &mapped.devices {
             for event in 0..1u32 << entry.event_bits.min(16) {
                 let to = entry.events.iter().find(|(id, _)| id.get() == event);
-                let expected =
-                    to.and_then(|(_, (lpi, icid))| Some((*lpi, *mapped.collections.get(icid)?)));
+                let expected = to
+                    .and_then(|(_, (lpi, icid))| Some((*lpi, *mapped.collections.get(&(*icid)?)?)));
                 let raised = self.message(device, event);
                 if raised != expected.filter(|(lpi, _)| lpi.get() >= FIRST_LPI) {
                     let shown = |it: Option<(IntId, Cpu)>| match it {
