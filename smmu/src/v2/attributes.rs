@@ -4,7 +4,7 @@
 //! that table 2-4 calls reserved mean what it says for SMMUv2, in SMMUv1 too, where any meaning
 //! would do.
 
-use crate::attributes::{Attributes, Cacheability, Shareability};
+use crate::attributes::{ALLOCATE, Attributes, Cacheability, Hints, Shareability};
 use crate::v2::wire::bank::Sctlr;
 use crate::v2::wire::global::{CbarBypass, Cr0, S2cr};
 
@@ -15,15 +15,6 @@ pub(crate) struct Preset {
     memory: Option<u64>,
     shareability: Option<Shareability>,
     hints: Hints,
-}
-
-/// A two-bit allocation field.
-const fn allocation(field: u64) -> Option<bool> {
-    match field {
-        2 => Some(true),
-        3 => Some(false),
-        _ => None,
-    }
 }
 
 /// SHCFG: outer, inner or non-shareable.
@@ -41,50 +32,6 @@ const fn memory_type(field: u64) -> u64 {
     match field {
         0b0100 | 0b1000 | 0b1100 => 0,
         _ => field,
-    }
-}
-
-/// R and W of a half of a MAIR byte.
-const READ_ALLOCATE: u8 = 0b10;
-const WRITE_ALLOCATE: u8 = 0b01;
-const ALLOCATE: u8 = READ_ALLOCATE | WRITE_ALLOCATE;
-
-/// RACFG and WACFG of one place: what they say of allocation, where they say anything.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Hints {
-    read: Option<bool>,
-    write: Option<bool>,
-}
-
-impl Hints {
-    const fn of(racfg: u64, wacfg: u64) -> Self {
-        Self { read: allocation(racfg), write: allocation(wacfg) }
-    }
-
-    /// Attributes of a Normal type with the hints, in both halves.
-    fn apply(self, attributes: Attributes) -> Attributes {
-        if attributes.is_device() {
-            return attributes;
-        }
-        let outer = self.half(attributes.memory >> 4, attributes.outer());
-        let memory = outer << 4 | self.half(attributes.memory & 0xf, attributes.inner());
-        Attributes { memory, ..attributes }
-    }
-
-    /// A half of a Normal type with the hints, where it is cached at all.
-    fn half(self, mut half: u8, cached: Cacheability) -> u8 {
-        if cached == Cacheability::NonCacheable {
-            return half;
-        }
-        for (hint, bit) in [(self.read, READ_ALLOCATE), (self.write, WRITE_ALLOCATE)] {
-            match hint {
-                Some(true) => half |= bit,
-                Some(false) => half &= !bit,
-                None => {}
-            }
-        }
-        // A transient type without allocation does not exist: DDI 0487, MAIR.
-        if half & ALLOCATE == 0 { half | 0b1000 } else { half }
     }
 }
 
