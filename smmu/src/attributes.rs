@@ -4,7 +4,10 @@
 //! and what the descriptors of the stages say. Memory types are spelled as MAIR spells them, one
 //! byte, outer nibble first; no register and no structure is known here.
 
+mod hints;
 mod short;
+
+pub(crate) use hints::Hints;
 
 use passim_model::bits::{Field, bit, bits};
 
@@ -52,7 +55,7 @@ pub struct Attributes {
 }
 
 /// RA and WA of a nibble of a Normal type.
-const ALLOCATE: u8 = 0b11;
+pub(crate) const ALLOCATE: u8 = 0b11;
 /// What tells a non-cacheable nibble.
 const NON_CACHEABLE: u8 = 0b0100;
 

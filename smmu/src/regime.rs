@@ -4,7 +4,7 @@
 //! STE and CD (SMMUv3) or S2CR, CBAR and the context bank (SMMUv2) are read, judged and turned
 //! into these types; translation looks at nothing else. No register and no layout is known here.
 
-use crate::attributes::{Attributes, Shareability};
+use crate::attributes::{Attributes, Hints, Shareability};
 use crate::tlb::SpaceId;
 use passim_model::access::{Access, Perms, Privilege};
 use passim_model::pgtable::vmsav7s;
@@ -330,6 +330,8 @@ pub struct Stage2 {
     pub xnx: bool,
     /// Shareability of every leaf, where descriptors have no room for it (DS).
     pub shareability: Option<Shareability>,
+    /// Whether leaves have allocation hints (SMMUv2).
+    pub hinted: bool,
     /// Where translations are cached.
     pub(crate) space: SpaceId,
 }
@@ -338,10 +340,10 @@ impl Stage2 {
     /// The memory attributes behind a leaf, of an access that comes with `incoming`.
     pub(crate) fn attributes(&self, incoming: Attributes, leaf: &LeafAttributes) -> Attributes {
         if self.force_write_back {
-            incoming.combine_forced(u64::from(leaf.mem_attr), leaf.shareability)
-        } else {
-            incoming.combine(u64::from(leaf.mem_attr), leaf.shareability)
+            return incoming.combine_forced(u64::from(leaf.mem_attr), leaf.shareability);
         }
+        let combined = incoming.combine(u64::from(leaf.mem_attr), leaf.shareability);
+        if self.hinted { Hints::of_leaf(leaf.hints()).apply(combined) } else { combined }
     }
 
     /// What a leaf says of attributes.
@@ -350,6 +352,7 @@ impl Stage2 {
         LeafAttributes {
             mem_attr: Stage2Leaf::MEM_ATTR.get(leaf.descriptor) as u8,
             shareability: self.shareability.unwrap_or(own),
+            hints: (leaf.descriptor >> LeafAttributes::HINTS_LOW) as u8,
             level: leaf.level,
         }
     }
@@ -368,13 +371,23 @@ pub struct LeafAttributes {
     pub mem_attr: u8,
     /// SH, or what stands for it.
     pub shareability: Shareability,
+    /// Bits 63:60, where SMMUv2 has allocation hints.
+    pub hints: u8,
     /// Its level.
     pub level: u8,
 }
 
 impl LeafAttributes {
     /// Of a translation without stage 2.
-    pub const NONE: Self = Self { mem_attr: 0, shareability: Shareability::Non, level: 0 };
+    pub const NONE: Self =
+        Self { mem_attr: 0, shareability: Shareability::Non, hints: 0, level: 0 };
+
+    const HINTS_LOW: u32 = 60;
+
+    /// The descriptor, as far as allocation hints go.
+    const fn hints(&self) -> u64 {
+        (self.hints as u64) << Self::HINTS_LOW
+    }
 }
 
 /// Everything that decides one translation.

@@ -44,6 +44,8 @@ passim_model::layout! {
         LEAF_SHAREABILITY = bits(51, 50);
         /// [`LeafAttributes::level`].
         LEAF_LEVEL = bits(54, 52);
+        /// [`LeafAttributes::hints`].
+        LEAF_HINTS = bits(58, 55);
     }
 }
 
@@ -114,7 +116,8 @@ impl Packed {
             | Details::MEMORY.of(attributes.memory.into())
             | Details::LEAF_MEM_ATTR.of(leaf.mem_attr.into())
             | Details::LEAF_SHAREABILITY.of(leaf.shareability as u64)
-            | Details::LEAF_LEVEL.of(leaf.level.into());
+            | Details::LEAF_LEVEL.of(leaf.level.into())
+            | Details::LEAF_HINTS.of(leaf.hints.into());
         Self { name: Self::name_of(input, translation.lg2.into()), output, details }
     }
 
@@ -165,6 +168,7 @@ impl Packed {
             leaf: LeafAttributes {
                 mem_attr: Details::LEAF_MEM_ATTR.get(details) as u8,
                 shareability: shareability(Details::LEAF_SHAREABILITY.get(details)),
+                hints: Details::LEAF_HINTS.get(details) as u8,
                 level: Details::LEAF_LEVEL.get(details) as u8,
             },
         }

@@ -65,7 +65,12 @@ fn translation(page_of: u64, size: usize, leaf: usize) -> Translation {
         stage2: [Perms::all(); 2],
         clean: false,
         attributes: Attributes::INCOMING,
-        leaf: LeafAttributes { mem_attr: 0xf, shareability: Shareability::Inner, level: 3 },
+        leaf: LeafAttributes {
+            mem_attr: 0xf,
+            shareability: Shareability::Inner,
+            hints: 0b1110,
+            level: 3,
+        },
     }
 }
 

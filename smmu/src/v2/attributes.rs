@@ -1,8 +1,10 @@
 //! Memory attributes that registers put in the place of incoming ones. IHI 0062 D.c 2.4.
 //!
-//! The fields are spelled otherwise than those of SMMUv3: 0 is "default" everywhere.
+//! The fields are spelled otherwise than those of SMMUv3: 0 is "default" almost everywhere. Values
+//! that table 2-4 calls reserved mean what it says for SMMUv2, in SMMUv1 too, where any meaning
+//! would do.
 
-use crate::attributes::{Attributes, Cacheability, Shareability};
+use crate::attributes::{ALLOCATE, Attributes, Cacheability, Hints, Shareability};
 use crate::v2::wire::bank::Sctlr;
 use crate::v2::wire::global::{CbarBypass, Cr0, S2cr};
 
@@ -12,17 +14,7 @@ pub(crate) struct Preset {
     /// MemAttr, where MTCFG is set.
     memory: Option<u64>,
     shareability: Option<Shareability>,
-    read_allocate: Option<bool>,
-    write_allocate: Option<bool>,
-}
-
-/// A two-bit allocation field.
-const fn allocation(field: u64) -> Option<bool> {
-    match field {
-        2 => Some(true),
-        3 => Some(false),
-        _ => None,
-    }
+    hints: Hints,
 }
 
 /// SHCFG: outer, inner or non-shareable.
@@ -35,17 +27,41 @@ const fn sharing(field: u64) -> Option<Shareability> {
     }
 }
 
-/// R and W of a half of a MAIR byte.
-const READ_ALLOCATE: u8 = 0b10;
-const WRITE_ALLOCATE: u8 = 0b01;
+/// MemAttr; IHI 0062 D.c table 2-4: what is reserved is strongly-ordered.
+const fn memory_type(field: u64) -> u64 {
+    match field {
+        0b0100 | 0b1000 | 0b1100 => 0,
+        _ => field,
+    }
+}
+
+/// The type that MemAttr puts in the place of `incoming`. IHI 0062 D.c 2.4.2
+/// (transform_by_register): allocation stays that of what came in where both are cached, and is
+/// none otherwise.
+fn replaced(field: u64, incoming: Attributes, shareability: Shareability) -> Attributes {
+    let found = Attributes::of_mem_attr(field, shareability);
+    let cached = |attributes: Attributes, cacheability: Cacheability| {
+        !attributes.is_device() && cacheability != Cacheability::NonCacheable
+    };
+    let half = |shift: u32, new: Cacheability, old: Cacheability| {
+        let own = found.memory >> shift & 0xf;
+        match (cached(found, new), cached(incoming, old)) {
+            (true, true) => own & !ALLOCATE | incoming.memory >> shift & ALLOCATE,
+            (true, false) => own & !ALLOCATE,
+            (false, _) => own,
+        }
+    };
+    let outer = half(4, found.outer(), incoming.outer());
+    let memory = outer << 4 | half(0, found.inner(), incoming.inner());
+    Attributes { memory, ..found }
+}
 
 impl Preset {
     fn of(memory: Option<u64>, [shcfg, racfg, wacfg]: [u64; 3]) -> Self {
         Self {
-            memory,
+            memory: memory.map(memory_type),
             shareability: sharing(shcfg),
-            read_allocate: allocation(racfg),
-            write_allocate: allocation(wacfg),
+            hints: Hints::of(racfg, wacfg),
         }
     }
 
@@ -71,57 +87,46 @@ impl Preset {
     /// `incoming` after the replacement.
     pub(crate) fn apply(self, incoming: Attributes) -> Attributes {
         let shareability = self.shareability.unwrap_or(incoming.shareability);
-        let mut found = match self.memory {
-            Some(field) => Attributes::of_mem_attr(field, shareability),
+        let found = match self.memory {
+            Some(field) => replaced(field, incoming, shareability),
             None => Attributes { shareability, ..incoming },
         };
-        if !found.is_device() {
-            let outer = self.hinted(found.memory >> 4, found.outer());
-            found.memory = outer << 4 | self.hinted(found.memory & 0xf, found.inner());
-        }
-        found.consistent()
-    }
-
-    /// A half of a Normal type with the hints, where it is cached at all.
-    fn hinted(self, mut half: u8, cached: Cacheability) -> u8 {
-        if cached == Cacheability::NonCacheable {
-            return half;
-        }
-        for (hint, bit) in
-            [(self.read_allocate, READ_ALLOCATE), (self.write_allocate, WRITE_ALLOCATE)]
-        {
-            match hint {
-                Some(true) => half |= bit,
-                Some(false) => half &= !bit,
-                None => {}
-            }
-        }
-        // A transient type without allocation does not exist: DDI 0487, MAIR.
-        if half & 0b0011 == 0 { half | 0b1000 } else { half }
+        self.hints.apply(found).consistent()
     }
 }
 
-/// What a bypassed stage 2 does to the attributes of stage 1: MemAttr and BPSHCFG of CBAR, or
-/// MemAttr and SHCFG of a stage-2 SCTLR with M = 0, combined with them.
+/// What a bypassed stage 2 does to the attributes of stage 1: MemAttr, RACFG and WACFG with BPSHCFG
+/// of CBAR, or with SHCFG of a stage-2 SCTLR with M = 0, combined with them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Combination {
     mem_attr: u64,
     shareability: Shareability,
+    hints: Hints,
 }
 
 impl Combination {
     pub(crate) fn of_cbar(cbar: u64) -> Self {
-        let shareability = sharing(CbarBypass::BPSHCFG.get(cbar)).unwrap_or(Shareability::Non);
-        Self { mem_attr: CbarBypass::MEM_ATTR.get(cbar), shareability }
+        // IHI 0062 D.c table 2-4: the reserved 0 is outer shareable.
+        let bpshcfg = CbarBypass::BPSHCFG.get(cbar);
+        Self {
+            mem_attr: memory_type(CbarBypass::MEM_ATTR.get(cbar)),
+            shareability: sharing(bpshcfg).unwrap_or(Shareability::Outer),
+            hints: Hints::of(CbarBypass::RACFG.get(cbar), CbarBypass::WACFG.get(cbar)),
+        }
     }
 
     pub(crate) fn of_sctlr(sctlr: u64) -> Self {
-        let shareability = sharing(Sctlr::SHCFG.get(sctlr)).unwrap_or(Shareability::Non);
-        Self { mem_attr: Sctlr::MEM_ATTR.get(sctlr), shareability }
+        Self {
+            mem_attr: memory_type(Sctlr::MEM_ATTR.get(sctlr)),
+            shareability: sharing(Sctlr::SHCFG.get(sctlr)).unwrap_or(Shareability::Non),
+            hints: Hints::of(Sctlr::RACFG.get(sctlr), Sctlr::WACFG.get(sctlr)),
+        }
     }
 
+    /// IHI 0062 D.c 2.4.2 (Combine): the stronger of each, but for allocation, where stage 2 has
+    /// the word if it says anything.
     pub(crate) fn apply(self, attributes: Attributes) -> Attributes {
-        attributes.combine(self.mem_attr, self.shareability)
+        self.hints.apply(attributes.combine(self.mem_attr, self.shareability)).consistent()
     }
 }
 

@@ -33,7 +33,7 @@
 //! | broadcast TLB maintenance (5.3) | none: IDR0.BTM reads 0 |
 //! | multiple matches where detection is guaranteed | always detected; otherwise [`Conflict`] |
 //! | S2CR.INSTCFG and writes (9.6.23) | not applied |
-//! | reserved values of MemAttr, SHCFG, RACFG, WACFG | as "default" |
+//! | what SMMUv1 leaves open of attributes (2.4, 2.4.1): reserved values, allocation of two stages | as SMMUv2 |
 
 /// When a TLB invalidation takes effect. IHI 0062 D.c 5.4.2: accepted and complete are two things;
 /// only a synchronisation tells that it is complete.

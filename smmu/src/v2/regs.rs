@@ -5,7 +5,7 @@ use crate::v2::errata::Errata;
 use crate::v2::features::{Auxiliary, Description};
 use crate::v2::wire::bank::offset;
 use crate::v2::wire::global::{
-    Acr, Cba2r, Cbar, CbarBypass, Cr0, Gfsr, Gfsynr0, Gfsynr1, S2cr, Smr, cbar_type, gr0, gr1,
+    Acr, Cba2r, Cbar, CbarBypass, CbarNested, Cr0, Gfsr, Gfsynr0, Gfsynr1, S2cr, Smr, gr0, gr1,
     s2cr_type,
 };
 use passim_model::bits::Field;
@@ -296,7 +296,7 @@ impl Globals {
         match at {
             gr1::CBAR..0x200 => {
                 if let Some(cbar) = self.cbar.get_mut(index(gr1::CBAR)) {
-                    *cbar = value & cbar_fields(value, description);
+                    *cbar = value & cbar_fields(description);
                 }
             }
             gr1::CBFRSYNRA..0x600 => {
@@ -348,29 +348,23 @@ fn cr0_fields(description: &Description) -> u32 {
     fields
 }
 
-/// The fields of CBAR with the TYPE that is stored. IHI 0062 D.c 10.2.1.
-fn cbar_fields(value: u32, description: &Description) -> u32 {
-    let mut fields = mask32(&[Cbar::TYPE]);
+/// The fields of CBAR, of all its formats. IHI 0062 D.c 9.5, 10.2.1: what a TYPE does not have and
+/// another does is kept for when TYPE changes.
+fn cbar_fields(description: &Description) -> u32 {
+    let fields = mask32(&[
+        Cbar::VMID,
+        Cbar::TYPE,
+        CbarBypass::BPSHCFG,
+        CbarBypass::HYPC,
+        CbarBypass::FB,
+        CbarBypass::MEM_ATTR,
+        CbarBypass::BSU,
+        CbarBypass::RACFG,
+        CbarBypass::WACFG,
+        CbarNested::CBNDX,
+    ]);
     // IHI 0062 D.c 3.6.2: SMMUv2 has an interrupt for each bank, and no index.
-    if !description.is_v2() {
-        fields |= mask32(&[Cbar::IRPTNDX]);
-    }
-    fields
-        | match Cbar::TYPE.get(u64::from(value)) {
-            cbar_type::STAGE2 => mask32(&[Cbar::VMID]),
-            cbar_type::STAGE1 => mask32(&[
-                Cbar::VMID,
-                CbarBypass::BPSHCFG,
-                CbarBypass::HYPC,
-                CbarBypass::FB,
-                CbarBypass::MEM_ATTR,
-                CbarBypass::BSU,
-                CbarBypass::RACFG,
-                CbarBypass::WACFG,
-            ]),
-            cbar_type::NESTED => mask32(&[Cbar::VMID, crate::v2::wire::global::CbarNested::CBNDX]),
-            _ => 0,
-        }
+    if description.is_v2() { fields } else { fields | mask32(&[Cbar::IRPTNDX]) }
 }
 
 /// IHI 0062 D.c 10.2.2: VA64 reads as one where there is nothing else.

@@ -246,18 +246,19 @@ pub(crate) enum Earlier {
     Terminates,
 }
 
-/// The access after S2CR.PRIVCFG and INSTCFG, and whether it is another. IHI 0062 D.c 9.6.23.
+/// The access after S2CR.PRIVCFG and INSTCFG, and whether it is another. IHI 0062 D.c 9.6.23, and
+/// table 2-4 for the reserved value 1.
 fn overridden(setting: &Setting, s2cr: u64, access: Access) -> (Access, bool) {
     let mut found = access;
     match S2cr::PRIVCFG.get(s2cr) {
-        2 => found.privilege = Privilege::Unprivileged,
+        1 | 2 => found.privilege = Privilege::Unprivileged,
         3 => found.privilege = Privilege::Privileged,
         _ => {}
     }
     // Writes are data.
     match S2cr::INSTCFG.get(s2cr) {
         2 => found.instruction = false,
-        3 => found.instruction = !access.is_write(),
+        1 | 3 => found.instruction = !access.is_write(),
         _ => {}
     }
     if setting.privileged {

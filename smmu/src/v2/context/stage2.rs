@@ -54,6 +54,7 @@ pub(super) fn of(registers: Registers<'_>, bank: usize, scheme: Scheme, tlb: &mu
         // XN[1] alone counts: IHI 0062 knows no other.
         xnx: false,
         shareability: None,
+        hinted: true,
         space,
     }
 }

@@ -334,3 +334,22 @@ fn global_faults_end_transactions_as_gfre_says() {
     board.w32(0, 1 << 10);
     assert_eq!(terminated(board.access_as(99, 0, Access::READ)).response, Response::RazWi);
 }
+
+#[test]
+fn leaves_of_stage_2_have_the_word_on_allocation() {
+    // RACFG in bits 61:60 and WACFG in bits 63:62: as before, the reserved 1, yes, no.
+    for (hints, memory) in [(0u64, 0xff), (0b0101, 0xff), (0b1010, 0xff), (0b1111, 0xcc)] {
+        let mut board = Board::new();
+        board.nest();
+        board.put(STAGE2 + 0x1008, &[0x4000_07fd | hints << 60]);
+        board.bank32(BANK, 0x38, 0x00ff_ffff);
+        assert_eq!(translated(board.read(0x1_0000)).attributes.memory, memory, "{hints:#x}");
+        assert_eq!(translated(board.read(0x1_0000)).attributes.memory, memory, "from the TLB");
+    }
+    // Stage 2 alone; read-allocate only, and only where the leaf says so.
+    let mut board = Board::new();
+    board.stage2_64(BANK);
+    board.put(STAGE2 + 0x3000 + 0x10 * 8, &[0xe000_0000_4900_07ff, 0x4900_17ff]);
+    assert_eq!(translated(board.read(0x1_0000)).attributes.memory, 0xee);
+    assert_eq!(translated(board.read(0x1_1000)).attributes.memory, 0xff);
+}

@@ -402,6 +402,7 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
         protected_walks: Ste2::S2PTW.is_set(w2),
         xnx: f.xnx,
         shareability: ds.then(|| Shareability::of(Ste2::S2SH0.get(w2))),
+        hinted: false,
         space: tlb.space(Space::Stage2 { vmid }),
     })
 }
