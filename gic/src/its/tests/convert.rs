@@ -26,7 +26,8 @@ fn mappings() -> impl Strategy<Value = Mappings> {
         for (place, (number, event_bits, drawn)) in (0u64..).zip(devices) {
             let mut events = BTreeMap::new();
             for (event, lpi, icid) in drawn {
-                events.insert(EventId::new(event % (1 << event_bits)), (IntId::new(lpi), icid));
+                events
+                    .insert(EventId::new(event % (1 << event_bits)), (IntId::new(lpi), Some(icid)));
             }
             let itt = PhysAddr::new(ITTS + 256 * place);
             mappings.devices.insert(DeviceId::new(number), Device { itt, event_bits, events });
