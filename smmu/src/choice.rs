@@ -118,7 +118,7 @@ pub enum Overlap {
     /// Nothing is noticed; the smallest page wins.
     #[default]
     SmallestWins,
-    /// F_TLB_CONFLICT.
+    /// F_TLB_CONFLICT, except where IDR3.BBML is 2: the smallest page wins there (3.21.1.3).
     Detected,
 }
 

@@ -143,6 +143,8 @@ crate::layout! {
         AF = bit(10);
         /// Not global: belongs to one ASID.
         NG = bit(11);
+        /// nT of a block: it takes the place of another size, and is not to conflict with it.
+        NT = bit(16);
         /// Dirty bit modifier.
         DBM = bit(51);
         /// Part of a run that translates alike.
@@ -169,6 +171,8 @@ crate::layout! {
         SH = bits(9, 8);
         /// Access flag.
         AF = bit(10);
+        /// nT of a block, as at stage 1.
+        NT = bit(16);
         /// Dirty bit modifier.
         DBM = bit(51);
         /// Part of a run that translates alike.

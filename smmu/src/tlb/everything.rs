@@ -19,10 +19,17 @@ impl Everything {
         self.sizes(space).find_map(|lg2| self.entries.get(&key(space, lg2, input)).copied())
     }
 
-    /// How many entries of a space translate `input`.
+    /// How many translations of `input` a space has. A page and a run that differ in the contiguous
+    /// hint alone are the same. IHI 0070 G.b 3.21.1.2.
     pub(super) fn matches(&self, space: SpaceId, input: u64) -> usize {
-        let found = |&lg2: &u8| self.entries.contains_key(&key(space, lg2, input));
-        self.sizes(space).filter(found).count()
+        let found = |lg2| self.entries.get(&key(space, lg2, input));
+        let mut seen: Vec<Translation> = Vec::new();
+        for entry in self.sizes(space).filter_map(found) {
+            if !seen.iter().any(|other| differ_in_hint(other, entry)) {
+                seen.push(*entry);
+            }
+        }
+        seen.len()
     }
 
     pub(super) fn insert(&mut self, space: SpaceId, translation: Translation) {
@@ -57,6 +64,20 @@ impl Everything {
         let sizes = self.sizes.get(&space.0).copied().unwrap_or(0);
         (0..64).filter(move |lg2| sizes >> lg2 & 1 != 0)
     }
+}
+
+/// Whether a leaf and the run it is a part of, say the same.
+fn differ_in_hint(leaf: &Translation, run: &Translation) -> bool {
+    let inside = run.input ^ leaf.input;
+    let shrunk = Translation {
+        input: leaf.input,
+        output: run.output | inside,
+        intermediate: run.intermediate | inside,
+        lg2: leaf.lg2,
+        leaf_lg2: leaf.leaf_lg2,
+        ..*run
+    };
+    shrunk == *leaf
 }
 
 fn key(space: SpaceId, lg2: u8, input: u64) -> Key {

@@ -459,6 +459,7 @@ pub(crate) fn caching(implementation: &crate::v2::Implementation) -> Caching {
     Caching {
         overlap: choices.overlap,
         retention,
+        heeds_nt: false,
         keeps_tables: !sized || tables.is_some(),
         counts_tlb_uses: sized && tlb.counts_uses(),
         counts_config_uses: false,

@@ -2,8 +2,10 @@
 //! are. No ID register tells.
 
 use crate::cache::{Geometry, Retention};
+use crate::choice::Overlap;
 use crate::v3::config::ste::SteState;
 use crate::v3::config::{self, Context};
+use crate::v3::features::Features;
 use crate::v3::outcome::Transaction;
 use crate::v3::stages::Caching;
 use crate::v3::{Implementation, SmmuV3};
@@ -82,12 +84,17 @@ impl Default for Caches {
 }
 
 /// How translations are cached in this implementation.
-pub(crate) fn caching(implementation: &Implementation) -> Caching {
+pub(crate) fn caching(implementation: &Implementation, features: &Features) -> Caching {
     let Implementation { caches, choices, retention, .. } = *implementation;
     let sized = retention == Retention::Sized;
     Caching {
-        overlap: choices.overlap,
+        overlap: match features.bbm_level {
+            // IHI 0070 G.b 3.21.1.3: F_TLB_CONFLICT is never reported.
+            2 => Overlap::SmallestWins,
+            _ => choices.overlap,
+        },
         retention,
+        heeds_nt: features.bbm_level == 1,
         keeps_tables: !sized || caches.tables.is_some(),
         counts_tlb_uses: sized && caches.tlb.counts_uses(),
         counts_config_uses: sized && (caches.stes.counts_uses() || caches.cds.counts_uses()),

@@ -93,6 +93,8 @@ pub(crate) struct Features {
     pub(crate) hierarchical_disable: bool,
     pub(crate) small_tables: bool,
     pub(crate) range_invalidation: bool,
+    /// What a change of block size without break leads to. IHI 0070 G.b 3.21.1.
+    pub(crate) bbm_level: u32,
     pub(crate) e0pd: bool,
     pub(crate) epan: bool,
     pub(crate) mpam: bool,
@@ -184,6 +186,7 @@ impl Features {
             hierarchical_disable: Idr3::HAD.is_set(idr3),
             small_tables: Idr3::STT.is_set(idr3),
             range_invalidation: Idr3::RIL.is_set(idr3),
+            bbm_level: Idr3::BBML.get(idr3) as u32,
             e0pd: Idr3::E0PD.is_set(idr3),
             epan: Idr3::EPAN.is_set(idr3),
             mpam: Idr3::MPAM.is_set(idr3),

@@ -187,8 +187,8 @@ impl SmmuV3 {
     /// An SMMU after reset.
     pub fn new(implementation: Implementation) -> Self {
         let Implementation { caches, retention, .. } = implementation;
+        let features = Features::of(&implementation.ids);
         Self {
-            features: Features::of(&implementation.ids),
             registers: Registers::reset(implementation.gbpa),
             tlb: Tlb::new(caches.tlb, caches.tables, retention),
             configs: ConfigCache::new(&caches, retention),
@@ -200,7 +200,8 @@ impl SmmuV3 {
             counters: Counters::default(),
             glances: 0,
             shortcuts_taken: 0,
-            caching: caches::caching(&implementation),
+            caching: caches::caching(&implementation, &features),
+            features,
             flag_writes: Vec::new(),
             stalls: Stalls::default(),
             invalidations: Invalidations::default(),

@@ -33,6 +33,7 @@ use shortcut::{Shortcuts, Trail};
 const PLAIN: Caching = Caching {
     overlap: Overlap::SmallestWins,
     retention: Retention::Sized,
+    heeds_nt: false,
     keeps_tables: false,
     counts_tlb_uses: false,
     counts_config_uses: false,

@@ -30,7 +30,7 @@ use entry::{combine, low_bits};
 use fetch::{Bare, Flags, Nested, NestedFault, Physical, Trail};
 use judging::{judge, must_mark};
 use passim_model::access::{Access, Perms, Privilege};
-use passim_model::pgtable::vmsav8::{Stage, Stage1Leaf, Stage2Leaf};
+use passim_model::pgtable::vmsav8::{LAST_LEVEL, Stage, Stage1Leaf, Stage2Leaf};
 use passim_model::pgtable::walk::{self, Fault, Fetch, Leaf};
 use passim_model::{Abort, Memory, PhysAddr};
 use refusal::{at_stage1, at_stage2, of_walk};
@@ -49,6 +49,8 @@ pub(crate) struct FlagWrite {
 pub(crate) struct Caching {
     pub(crate) overlap: Overlap,
     pub(crate) retention: Retention,
+    /// Whether a block with nT set is left out. IHI 0070 G.b 3.21.1.2.
+    pub(crate) heeds_nt: bool,
     /// Whether tables are cached.
     pub(crate) keeps_tables: bool,
     /// Whether what gives way in the TLB depends on when it was used.
@@ -63,7 +65,7 @@ impl Caching {
     #[inline]
     pub(crate) fn has_front(&self) -> bool {
         let counts_uses = self.counts_tlb_uses || self.counts_config_uses;
-        self.overlap != Overlap::Detected && !counts_uses
+        self.overlap != Overlap::Detected && !counts_uses && !self.heeds_nt
     }
 }
 
@@ -176,6 +178,7 @@ impl<L: Log> Stages<'_, L> {
         entry.attributes = stage1.attributes(half, &leaf);
         let perms = granted(access, unprivileged, privileged);
         let permitted = perms.contains(access.needs());
+        let mut kept = self.keeps(&leaf);
         if let Some(stage2) = regime.stage2 {
             // IHI 0070 G.b 7.3.22: the permission of stage 1 comes before stage 2.
             if !permitted {
@@ -191,6 +194,7 @@ impl<L: Log> Stages<'_, L> {
                 false => second,
             };
             combine(&mut entry, &second, address, ipa);
+            kept &= !self.caching.heeds_nt || self.tlb.lookup(stage2.space, ipa).is_some();
             entry.attributes = stage2.attributes(entry.attributes, &second.leaf);
         } else {
             self.mark(regime, &leaf, access, permitted)?;
@@ -200,7 +204,7 @@ impl<L: Log> Stages<'_, L> {
             entry.clean = true;
         }
         // IHI 0070 G.b 3.13.2: what is cached has its access flag set, in memory as well.
-        if permitted || leaf.accessed || !stage1.updates.access {
+        if kept && (permitted || leaf.accessed || !stage1.updates.access) {
             let space = if leaf.not_global { stage1.space } else { stage1.global };
             self.tlb.insert(space, &entry);
         }
@@ -374,8 +378,16 @@ impl<L: Log> Stages<'_, L> {
         })?;
         self.log.leaf(Stage::Two, &leaf);
         let entry = self.stage2_entry(stage2, &leaf, ipa, write);
-        self.tlb.insert(stage2.space, &entry);
+        if self.keeps(&leaf) {
+            self.tlb.insert(stage2.space, &entry);
+        }
         Ok(entry)
+    }
+
+    /// Whether the translation a leaf makes is cached.
+    fn keeps(&self, leaf: &Leaf) -> bool {
+        let block = leaf.level < LAST_LEVEL;
+        !(self.caching.heeds_nt && block && Stage1Leaf::NT.is_set(leaf.descriptor))
     }
 
     /// A stage 2 translation as its leaf makes it, and the leaf's flags as the access makes them.

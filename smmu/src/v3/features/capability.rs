@@ -120,7 +120,7 @@ pub const CAPABILITIES: [Capability; 59] = [
     has("IDR3.RIL", "range invalidation, level hints", (3, Idr3::RIL), 1),
     has("IDR3.BBML", "change of block size without break", (3, Idr3::BBML), 2),
     has("IDR3.E0PD", "E0PD", (3, Idr3::E0PD), 1),
-    lacks("IDR3.PTWNNC", "non-cacheable walks", (3, Idr3::PTWNNC), "no cache is modelled"),
+    has("IDR3.PTWNNC", "walks to Device memory are not refused", (3, Idr3::PTWNNC), 1),
     lacks("IDR3.DPT", "device permission table", (3, Idr3::DPT), NO_USER),
     has("IDR3.PASIDTT", "PASID with translated transactions", (3, Idr3::PASIDTT), 1),
     has("IDR3.EPAN", "EPAN", (3, Idr3::EPAN), 1),

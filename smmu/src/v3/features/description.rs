@@ -69,7 +69,7 @@ pub struct Description {
     pub hierarchical_disable: bool,
     /// IDR3.XNX: execution at stage 2 by privilege.
     pub xnx: bool,
-    /// IDR3.PPS: automatic responses carry the PASID.
+    /// IDR3.PPS: automatic responses carry the PASID; counts with PRI and SubstreamIDs.
     pub pasid_in_responses: bool,
     /// IDR3.MPAM: labels for memory that is partitioned (v3.2 and later).
     pub mpam: bool,
@@ -87,7 +87,7 @@ pub struct Description {
     pub bbm_level: u8,
     /// IDR3.E0PD.
     pub e0pd: bool,
-    /// IDR3.PASIDTT: translated transactions may carry a PASID.
+    /// IDR3.PASIDTT: translated transactions may carry a PASID; counts with ATS and SubstreamIDs.
     pub pasid_translated: bool,
     /// IDR3.EPAN.
     pub epan: bool,
@@ -102,6 +102,9 @@ pub struct Description {
     /// IDR5.STALL_MAX: stalled transactions that can wait at a time.
     pub stall_max: u16,
 }
+
+/// Whether something holds; if it does not, of which field, and why it has to.
+type Rule = (bool, &'static str, &'static str);
 
 /// Values of a description that do not go together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -246,7 +249,16 @@ impl Description {
     /// # Errors
     /// The first [`Contradiction`].
     pub fn check(&self) -> Result<(), Contradiction> {
-        let rules = [
+        let rules = self.rules().into_iter().chain(self.mandatory());
+        let broken = rules.into_iter().find(|(holds, ..)| !holds);
+        broken.map_or(Ok(()), |(_, field, why)| Err(Contradiction { field, why }))
+    }
+
+    /// What holds of every version: whether it does here, of which field, and why.
+    fn rules(&self) -> [Rule; 21] {
+        let both = self.stage1 && self.stage2;
+        let [k4, k16, k64] = self.granules;
+        [
             (self.minor <= 4, "minor", "the architecture goes up to version 3.4"),
             (self.stage1 || self.stage2, "stage1", "an SMMU has at least one stage"),
             (self.stream_bits <= 32, "stream_bits", "a StreamID has at most 32 bits"),
@@ -256,7 +268,7 @@ impl Description {
             (self.pri_queue_lg2 <= 19, "pri_queue_lg2", "a queue has at most 2^19 entries"),
             (self.bbm_level <= 2, "bbm_level", "BBML is 0, 1 or 2"),
             (self.ats || !self.pri, "pri", "IDR0.PRI is 0 where IDR0.ATS is 0 (6.3.1)"),
-            (self.stage1 || !self.hyp, "hyp", "the EL2 regimes are regimes of stage 1"),
+            (both || !self.hyp, "hyp", "the EL2 regimes need both stages (6.3.1)"),
             (self.stage1 || self.substream_bits == 0, "substream_bits", "needs stage 1"),
             (self.oas_code().is_some(), "output_bits", "32, 36, 40, 42, 44, 48 or 52"),
             (self.granules.contains(&true), "granules", "at least one granule is needed"),
@@ -271,9 +283,54 @@ impl Description {
                 "stall_max",
                 "where transactions stall, at least one can (6.3.6)",
             ),
-        ];
-        let broken = rules.into_iter().find(|(holds, ..)| !holds);
-        broken.map_or(Ok(()), |(_, field, why)| Err(Contradiction { field, why }))
+            (
+                self.stream_bits < 7 || self.two_level_stream,
+                "two_level_stream",
+                "StreamIDs of 7 bits and more need two-level Stream tables (3.3.1)",
+            ),
+            (k4 || k16 || !self.ds, "ds", "DS is about the 4K and 16K granules (6.3.6)"),
+            (self.large_va || !self.ds, "large_va", "DS needs VAX of 1 (6.3.6)"),
+            (
+                k64 || self.ds || !self.large_va,
+                "large_va",
+                "VAX of 1 needs the 64K granule or DS (6.3.6)",
+            ),
+            (
+                k64 || self.ds || self.output_bits < 52,
+                "output_bits",
+                "52 bits need the 64K granule or DS (6.3.6)",
+            ),
+        ]
+    }
+
+    /// What a version of the architecture demands, as [`Self::rules`] says it. IHI 0070 G.b 6.3.1,
+    /// 6.3.4.
+    fn mandatory(&self) -> [Rule; 9] {
+        let both = self.stage1 && self.stage2;
+        let before = |minor| self.minor < minor;
+        [
+            (
+                before(1) || !self.stage1 || self.hierarchical_disable,
+                "hierarchical_disable",
+                "version 3.1 has HAD where there is a stage 1",
+            ),
+            (
+                before(1) || !self.stage2 || self.xnx,
+                "xnx",
+                "version 3.1 has XNX where there is a stage 2",
+            ),
+            (before(2) || self.bbm_level != 0, "bbm_level", "version 3.2 has a BBML of 1 or 2"),
+            (before(2) || self.range_invalidation, "range_invalidation", "version 3.2 has RIL"),
+            (before(2) || self.force_write_back, "force_write_back", "version 3.2 has FWB"),
+            (before(2) || !both || self.hyp, "hyp", "version 3.2 with both stages has Hyp"),
+            (before(3) || self.e0pd, "e0pd", "version 3.3 has E0PD"),
+            (before(4) || self.epan, "epan", "version 3.4 has EPAN"),
+            (
+                before(4) || !self.stage2,
+                "minor",
+                "version 3.4 with a stage 2 has MTEPERM, which is not modelled",
+            ),
+        ]
     }
 
     fn idr0(&self) -> u64 {
@@ -289,6 +346,7 @@ impl Description {
             TableEndian::Little => 2,
             TableEndian::Big => 3,
         };
+        let both = self.stage1 && self.stage2;
         Idr0::S2P.flag(self.stage2)
             | Idr0::S1P.flag(self.stage1)
             | Idr0::TTF.of(AARCH64)
@@ -296,16 +354,16 @@ impl Description {
             | Idr0::HTTU.of(self.flag_updates as u64)
             | Idr0::HYP.flag(self.hyp)
             | Idr0::ATS.flag(self.ats)
-            | Idr0::NS1ATS.flag(self.ats && !self.split_stage_ats)
+            | Idr0::NS1ATS.flag(both && self.ats && !self.split_stage_ats)
             | Idr0::ASID16.flag(self.asid16)
             | Idr0::MSI.flag(self.msi)
             | Idr0::SEV.flag(self.sev)
             | Idr0::PRI.flag(self.pri)
-            | Idr0::VMW.flag(self.vmid_wildcards)
+            | Idr0::VMW.flag(self.stage2 && self.vmid_wildcards)
             | Idr0::VMID16.flag(self.vmid16)
             | Idr0::CD2L.flag(self.two_level_cd)
             | Idr0::TTENDIAN.of(endian)
-            | Idr0::ATSRECERR.flag(self.ats_errors)
+            | Idr0::ATSRECERR.flag(self.ats && self.ats_errors)
             | Idr0::STALL_MODEL.of(stall)
             | Idr0::TERM_MODEL.flag(!self.raz_wi)
             | Idr0::ST_LEVEL.flag(self.two_level_stream)
@@ -325,14 +383,16 @@ impl Description {
     fn idr3(&self) -> u64 {
         Idr3::HAD.flag(self.hierarchical_disable)
             | Idr3::XNX.flag(self.xnx)
-            | Idr3::PPS.flag(self.pasid_in_responses)
+            // RES0 where no request can have a PASID.
+            | Idr3::PPS.flag(self.pasid_in_responses && self.pri && self.substream_bits != 0)
             | Idr3::MPAM.flag(self.mpam)
             | Idr3::FWB.flag(self.force_write_back)
             | Idr3::STT.flag(self.small_tables)
             | Idr3::RIL.flag(self.range_invalidation)
             | Idr3::BBML.of(u64::from(self.bbm_level))
             | Idr3::E0PD.flag(self.e0pd)
-            | Idr3::PASIDTT.flag(self.pasid_translated)
+            | Idr3::PTWNNC.flag(self.minor >= 3 && self.stage2)
+            | Idr3::PASIDTT.flag(self.pasid_translated && self.ats && self.substream_bits != 0)
             | Idr3::EPAN.flag(self.epan)
     }
 

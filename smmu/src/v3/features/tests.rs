@@ -46,7 +46,7 @@ fn presets_promise_nothing_unmodelled_and_agree_with_what_was_measured() {
 
 #[test]
 fn contradictions_are_named() {
-    let base = Description::VIRT;
+    let (base, everything) = (Description::VIRT, Description::EVERYTHING);
     let cases = [
         (Description { pri: true, ..base }, "pri"),
         (Description { output_bits: 45, ..base }, "output_bits"),
@@ -55,10 +55,39 @@ fn contradictions_are_named() {
         (Description { stall_model: StallModel::Both, ..base }, "stall_max"),
         (Description { granules: [false; 3], ..base }, "granules"),
         (Description { minor: 0, output_bits: 52, ..base }, "output_bits"),
+        (Description { hierarchical_disable: false, ..base }, "hierarchical_disable"),
+        (Description { xnx: false, ..base }, "xnx"),
+        (Description { two_level_stream: false, ..base }, "two_level_stream"),
+        (Description { stage2: false, hyp: true, ..base }, "hyp"),
+        (Description { ds: true, ..base }, "large_va"),
+        (Description { granules: [true, true, false], large_va: true, ..base }, "large_va"),
+        (Description { granules: [true, true, false], output_bits: 52, ..base }, "output_bits"),
+        (Description { granules: [false, false, true], ..everything }, "ds"),
+        (Description { bbm_level: 0, ..everything }, "bbm_level"),
+        (Description { range_invalidation: false, ..everything }, "range_invalidation"),
+        (Description { force_write_back: false, ..everything }, "force_write_back"),
+        (Description { hyp: false, ..everything }, "hyp"),
+        (Description { e0pd: false, ..everything }, "e0pd"),
+        (Description { minor: 4, epan: false, ..everything }, "epan"),
+        (Description { minor: 4, ..everything }, "minor"),
     ];
     for (description, field) in cases {
         assert_eq!(description.id_registers().unwrap_err().field, field);
     }
+}
+
+#[test]
+fn fields_that_hang_on_others_are_res0_without_them() {
+    let everything = Description::EVERYTHING;
+    let idr = |description: Description| description.id_registers().unwrap().idr;
+    // PPS, PTWNNC and PASIDTT.
+    assert_eq!(idr(everything)[3] & (1 << 5 | 1 << 14 | 1 << 16), 1 << 5 | 1 << 14 | 1 << 16);
+    let flat = idr(Description { substream_bits: 0, ..everything });
+    assert_eq!(flat[3] & (1 << 5 | 1 << 16), 0);
+    let mute = idr(Description { ats: false, pri: false, ..everything });
+    assert_eq!((mute[0] & 1 << 23, mute[3] & (1 << 5 | 1 << 16)), (0, 0), "ATSRECERR too");
+    let first = idr(Description { stage2: false, hyp: false, ..everything });
+    assert_eq!((first[0] & 1 << 17, first[3] & 1 << 14), (0, 0), "VMW too");
 }
 
 /// Every bit of the ID registers is some capability's, or reserved.

@@ -107,10 +107,82 @@ fn nothing_makes_room_for_anything() {
     assert_eq!(board.smmu.tlb_entries().len(), 256);
 }
 
+/// An SMMU with this BBML that looks for conflicts.
+fn noticing(bbml: u32) -> Implementation {
+    let mut ids = BOTH_STAGES;
+    ids.idr[3] = ids.idr[3] & !(3 << 11) | bbml << 11;
+    let mut built = implementation(ids);
+    built.choices.overlap = Overlap::Detected;
+    built
+}
+
+#[test]
+fn bbml_2_resolves_what_would_be_a_conflict() {
+    for retention in [Retention::Sized, Retention::Everything] {
+        let mut board = Board::with(Implementation { retention, ..noticing(2) });
+        board.stage1_tables();
+        board.stage1(CD0);
+        assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
+        board.put(STAGE1 + 0x2000, &[0x4800_0f45]);
+        board.command(0x7_0000_0000_0012, 0x1f_f000);
+        assert_eq!(pa(board.read(0x11_000)), 0x4801_1000);
+        assert_eq!(pa(board.read(0x10_000)), 0x4800_0000, "of the smaller");
+    }
+}
+
+#[test]
+fn bbml_1_heeds_nt_and_takes_the_contiguous_bit_alone() {
+    for retention in [Retention::Sized, Retention::Everything] {
+        let mut board = Board::with(Implementation { retention, ..noticing(1) });
+        board.stage1_tables();
+        board.stage1(CD0);
+        assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
+        // A block with nT is used, and not cached.
+        board.put(STAGE1 + 0x2000, &[0x4801_0f45]);
+        board.command(0x7_0000_0000_0012, 0x1f_f000);
+        assert_eq!(pa(board.read(0x11_000)), 0x4801_1000);
+        assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
+        assert_eq!(board.smmu.tlb_entries().len(), 1);
+        // Without it there is a conflict.
+        board.put(STAGE1 + 0x2000, &[0x4800_0f45]);
+        assert_eq!(pa(board.read(0x11_000)), 0x4801_1000);
+        assert_eq!(written(board.read(0x10_000)), "F_TLB_CONFLICT");
+    }
+    let built = Implementation { retention: Retention::Everything, ..noticing(1) };
+    let mut board = Board::with(built);
+    board.stage1_tables();
+    board.stage1(CD0);
+    let run =
+        |hint: u64| (0..16).map(|n| hint << 52 | (0x4810_0f47 + (n << 12))).collect::<Vec<_>>();
+    board.put(STAGE1 + 0x3000 + 0x20 * 8, &run(0));
+    assert_eq!(pa(board.read(0x20_008)), 0x4810_0008);
+    board.put(STAGE1 + 0x3000 + 0x20 * 8, &run(1));
+    assert_eq!(pa(board.read(0x21_008)), 0x4810_1008);
+    assert_eq!(board.smmu.tlb_entries().len(), 2);
+    assert_eq!(pa(board.read(0x20_008)), 0x4810_0008);
+    // A run that leads elsewhere is a conflict.
+    board.put(STAGE1 + 0x3000 + 0x30 * 8, &[0x4830_0f47]);
+    assert_eq!(pa(board.read(0x30_000)), 0x4830_0000);
+    let other: Vec<u64> = (0..16).map(|n| 1 << 52 | (0x4840_0f47 + (n << 12))).collect();
+    board.put(STAGE1 + 0x3000 + 0x30 * 8, &other);
+    assert_eq!(pa(board.read(0x31_000)), 0x4840_1000);
+    assert_eq!(written(board.read(0x30_000)), "F_TLB_CONFLICT");
+}
+
+#[test]
+fn behind_stage_2_a_block_with_nt_is_not_cached_either() {
+    let mut board = Board::with(noticing(1));
+    board.stage1_tables();
+    board.stage2_tables();
+    board.ste(STREAM, &STE_STAGE2);
+    board.put(STAGE2 + 0x2000, &[0x4801_07fd]);
+    pa(board.read(0x10_000));
+    assert_eq!(board.smmu.tlb_entries(), []);
+}
+
 #[test]
 fn a_change_of_size_without_break_is_a_conflict() {
-    let mut built = implementation(BOTH_STAGES);
-    built.choices.overlap = Overlap::Detected;
+    let built = noticing(0);
     for retention in [Retention::Sized, Retention::Everything] {
         let mut board = Board::with(Implementation { retention, ..built });
         board.stage1_tables();
@@ -130,9 +202,7 @@ fn a_change_of_size_without_break_is_a_conflict() {
 
 #[test]
 fn a_conflict_at_stage_2_names_the_ipa() {
-    let mut built = implementation(BOTH_STAGES);
-    built.choices.overlap = Overlap::Detected;
-    let mut board = Board::with(built);
+    let mut board = Board::with(noticing(0));
     board.stage2_tables();
     board.ste(STREAM, &STE_STAGE2);
     pa(board.read(0x10_000));
