@@ -89,7 +89,7 @@ fn only_what_is_implemented_is_stored() {
         board.w32(0x54, u32::MAX);
         assert_eq!(board.r32(0x54), kept, "GFSYNR1");
         let page = if description.large_pages { 0x1_0000 } else { 0x1000 };
-        board.w32(page + 0x400 + 4 * BANK as u64, u32::MAX);
+        board.w32(page + 0x400 + 4 * BANK, u32::MAX);
         assert_eq!(board.frsynra(BANK), kept, "CBFRSYNRA");
     }
 }
