@@ -173,8 +173,13 @@ fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
         }
         Kind::Everything => second(Description::EVERYTHING, SmmuVersion::V2, SmmuModel::Generic),
         Kind::EverythingStage2 => {
-            let description =
-                Description { stage1: false, nested: false, ..Description::EVERYTHING };
+            let description = Description {
+                stage1: false,
+                nested: false,
+                // As IAS has it: without stage 1 there is nothing wider.
+                upstream_bits: 49,
+                ..Description::EVERYTHING
+            };
             second(description, SmmuVersion::V2, SmmuModel::Generic)
         }
         Kind::Both => third(0xd44_101b),

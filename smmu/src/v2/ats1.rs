@@ -104,7 +104,8 @@ impl SmmuV2 {
                 self.record_global(fault, &asked);
                 return self.operation_ended(operation);
             }
-            self.banks[bank].par = par::invalid(fault.kind);
+            self.banks[bank].par =
+                par::invalid(fault.kind, self.implementation.description.is_v2());
             return;
         }
         if let Some(second) = self.second_of(bank) {
@@ -184,12 +185,15 @@ impl SmmuV2 {
         address: u64,
     ) -> u64 {
         if let Err(GlobalFault { kind, .. }) = self.prepare(bank) {
-            return par::invalid(kind);
+            return par::invalid(kind, self.implementation.description.is_v2());
         }
         // IHI 0062 D.c 4.3: the index must be that of a stage-1 bank.
         let stage1 = matches!(&self.settings[bank], Some(Ok(setting)) if setting.is_stage1);
         if !stage1 {
-            return par::invalid(GlobalFaultKind::UnimplementedBank);
+            return par::invalid(
+                GlobalFaultKind::UnimplementedBank,
+                self.implementation.description.is_v2(),
+            );
         }
         match self.look(memory, bank, access, address, reach) {
             Ok(told) => told.encode(Register::Global),
@@ -246,11 +250,12 @@ fn answer(
     demand: Demand,
     reach: Reach,
 ) -> Result<Told, Stopped> {
+    let description = parts.description;
     let early = |kind| {
         Stopped::Told(ContextFault {
             bank: setting.first as u8,
             kind,
-            level: setting.scheme.first_level(),
+            level: setting.scheme.first_level(description),
             nested_in: None,
             on_stage1_walk: false,
             ipa: None,

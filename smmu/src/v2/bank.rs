@@ -1,7 +1,9 @@
 //! The registers of a context bank: what is stored, what a load returns.
 
 use crate::v2::features::{Auxiliary, Description, FlagUpdates};
-use crate::v2::wire::bank::{Actlr, Fsr, Sctlr, Sctlr2, Tcr2, Tcr2Long, TcrStage2, format, offset};
+use crate::v2::wire::bank::{
+    Actlr, Fsr, Fsynr0, Sctlr, Sctlr2, Tcr2, Tcr2Long, TcrStage2, Ttbr, format, offset,
+};
 use passim_model::bits::Field;
 
 /// Which registers a bank has.
@@ -29,11 +31,13 @@ impl Scheme {
         }
     }
 
-    /// PLVL of a fault before any level: IHI 0062 D.c 16.5.11.
-    pub(crate) const fn first_level(self) -> u8 {
+    /// PLVL of a fault before any level: IHI 0062 D.c 16.5.11. 17.3.1 says 1 for every stage-2 bank;
+    /// with AArch64 that contradicts the level-0 fault of 1.6.4 and 16.5.11, which is followed here
+    /// in both formats of a bank. PLVL of SMMUv1 has no 0.
+    pub(crate) fn first_level(self, description: &Description) -> u8 {
         match self {
-            Self::Aarch64 => 0,
-            Self::Short | Self::Long => 1,
+            Self::Aarch64 if description.is_v2() => 0,
+            Self::Aarch64 | Self::Short | Self::Long => 1,
         }
     }
 }
@@ -87,6 +91,7 @@ const SCTLR_STAGE1: u32 = SCTLR_BOTH
         Sctlr::UCI,
     ]);
 const SCTLR_STAGE2: u32 = SCTLR_BOTH | mask32(&[Sctlr2::PTW, Sctlr2::BSU, Sctlr2::FB]);
+const UCI: u32 = mask32(&[Sctlr::UCI]);
 const CFCFG: u32 = mask32(&[Sctlr::CFCFG]);
 
 /// The fault bits of FSR that exist with SMMUv1.
@@ -190,7 +195,7 @@ impl Bank {
             offset::ACTLR => self.actlr,
             offset::TCR2 => only(stage1 && v2, self.tcr2),
             offset::TTBR0 => low(self.ttbr[0]),
-            offset::TTBR0_HIGH => high(self.ttbr[0]),
+            offset::TTBR0_HIGH => high(self.ttbr[0] & ttbr0_fields(around)),
             offset::TTBR1 => only(stage1, low(self.ttbr[1])),
             offset::TTBR1_HIGH => only(stage1, high(self.ttbr[1])),
             offset::TCR => self.tcr_as_read(around),
@@ -202,7 +207,7 @@ impl Bank {
             offset::FSR => self.fsr | only(v2, Fsr::FORMAT.of(around.scheme.code()) as u32),
             offset::FAR => low(self.far),
             offset::FAR_HIGH => high(self.far),
-            offset::FSYNR0 => self.fsynr0,
+            offset::FSYNR0 => self.fsynr0 & fsynr0_fields(around),
             offset::IPAFAR => only(!stage1 && v2, low(self.ipafar_as_read(around))),
             offset::IPAFAR_HIGH => only(!stage1 && v2, high(self.ipafar_as_read(around))),
             _ => 0,
@@ -236,7 +241,9 @@ impl Bank {
             }
             offset::TCR2 if stage1 && v2 => self.tcr2 = value & tcr2_fields(description),
             offset::TTBR0 => set_low(&mut self.ttbr[0], value),
-            offset::TTBR0_HIGH => set_high(&mut self.ttbr[0], value),
+            offset::TTBR0_HIGH => {
+                set_high(&mut self.ttbr[0], value & high(ttbr0_fields(around)));
+            }
             offset::TTBR1 if stage1 => set_low(&mut self.ttbr[1], value),
             offset::TTBR1_HIGH if stage1 => set_high(&mut self.ttbr[1], value),
             offset::TCR => self.tcr = value & tcr_fields(around),
@@ -252,7 +259,7 @@ impl Bank {
             }
             offset::FAR => set_low(&mut self.far, value),
             offset::FAR_HIGH => set_high(&mut self.far, value & high(far_bits(description))),
-            offset::FSYNR0 => self.fsynr0 = value,
+            offset::FSYNR0 => self.fsynr0 = value & fsynr0_fields(around),
             offset::IPAFAR if !stage1 && v2 && description.nested => {
                 set_low(&mut self.ipafar, value);
             }
@@ -271,9 +278,33 @@ pub(crate) fn has_operations(around: &Around<'_>) -> bool {
 
 fn sctlr_fields(around: &Around<'_>) -> u32 {
     match around.format {
-        BankFormat::Stage1 => SCTLR_STAGE1,
+        // IHI 0062 D.c 16.5.29: UCI is of SMMUv2.
+        BankFormat::Stage1 if around.description.is_v2() => SCTLR_STAGE1,
+        BankFormat::Stage1 => SCTLR_STAGE1 & !UCI,
         BankFormat::Stage2 => SCTLR_STAGE2,
     }
+}
+
+/// IHI 0062 D.c 17.3.9: TTBR0 of stage 2 has no ASID.
+fn ttbr0_fields(around: &Around<'_>) -> u64 {
+    match around.format {
+        BankFormat::Stage1 => u64::MAX,
+        BankFormat::Stage2 => Ttbr::BASE.mask(),
+    }
+}
+
+/// IHI 0062 D.c 16.5.11, 17.3.1: what tells of stage 2 is in its banks alone, and of two stages
+/// where there are two.
+fn fsynr0_fields(around: &Around<'_>) -> u32 {
+    let mut fields =
+        mask32(&[Fsynr0::PLVL, Fsynr0::WNR, Fsynr0::PNU, Fsynr0::IND, Fsynr0::PTWF, Fsynr0::AFR]);
+    if around.format == BankFormat::Stage2 {
+        fields |= mask32(&[Fsynr0::NSATTR, Fsynr0::ATOF]);
+        if around.description.nested {
+            fields |= mask32(&[Fsynr0::NESTED, Fsynr0::S1PTWF, Fsynr0::S1CBNDX]);
+        }
+    }
+    fields
 }
 
 fn fsr_fields(description: &Description) -> u32 {

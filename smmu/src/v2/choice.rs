@@ -15,7 +15,7 @@
 //! | T0SZ out of range with VA64 = 1 (2.6.4) | brought inside 16 to 39 |
 //! | SL0 that does not go with T0SZ (2.6.4) | translation fault |
 //! | upstream addresses wider than UBS (1.6.4) | sign-compressed at 49 bits; what cannot be is an unsupported upstream transaction fault of the bank |
-//! | PLVL of an address out of range in a stage-2 bank (17.3.1) | 0 with AArch64, 1 with AArch32, as in a stage-1 bank |
+//! | PLVL of an address out of range in a stage-2 bank (17.3.1) | as in a stage-1 bank: 0 with AArch64, 1 with AArch32 and in SMMUv1 |
 //! | bits 11:0 of FAR, IPAFAR and GFAR (16.5.8) | those of the address |
 //! | FSYNR1, GFSYNR2, CR2, ACTLR, ACR | zero, but for the bits an MMU-500 defines |
 //! | external abort of data | the bus master's: not recorded here |

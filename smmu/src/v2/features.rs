@@ -362,6 +362,12 @@ impl Description {
                 "UBS is 32, 36, 40, 42, 44, 49 or 64",
             ),
             (
+                // As the fields spell them: 49 bits of UBS are 48 and a sign.
+                self.stage1 || !v2 || self.upstream_bits.min(63) & !1 == self.ipa_bits,
+                "upstream_bits",
+                "without stage 1, UBS says what IAS does (IHI 0062 1.6.1)",
+            ),
+            (
                 v2 || self.aarch32 != Aarch32::Absent,
                 "aarch32",
                 "SMMUv1 always has long descriptors",

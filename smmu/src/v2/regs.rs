@@ -233,7 +233,7 @@ impl Globals {
             gr0::GFSR => self.gfsr &= !(value & GFSR_FIELDS),
             gr0::GFSRRESTORE => self.gfsr = value & GFSR_FIELDS,
             gr0::GFSYNR0 => self.gfsynr0 = value & GFSYNR0_FIELDS,
-            gr0::GFSYNR1 => self.gfsynr1 = value & mask32(&[Gfsynr1::STREAM_ID]),
+            gr0::GFSYNR1 => self.gfsynr1 = value & stream_id_bits(description),
             gr0::GPAR if description.has_translation_operations() => {
                 self.gpar = self.gpar >> 32 << 32 | u64::from(value);
             }
@@ -301,7 +301,7 @@ impl Globals {
             }
             gr1::CBFRSYNRA..0x600 => {
                 if let Some(register) = self.cbfrsynra.get_mut(index(gr1::CBFRSYNRA)) {
-                    *register = value & mask32(&[Gfsynr1::STREAM_ID]);
+                    *register = value & stream_id_bits(description);
                 }
             }
             gr1::CBA2R..gr1::END => {
@@ -346,6 +346,12 @@ fn cr0_fields(description: &Description) -> u32 {
         }
     }
     fields
+}
+
+/// The bits of GFSYNR1 and CBFRSYNRA: a StreamID, as wide as they get. IHI 0062 D.c 9.6.18.
+fn stream_id_bits(description: &Description) -> u32 {
+    let bits = if description.has_extended_ids() { 16 } else { description.stream_bits };
+    Gfsynr1::STREAM_ID.in_place((1 << bits) - 1) as u32
 }
 
 /// The fields of CBAR, of all its formats. IHI 0062 D.c 9.5, 10.2.1: what a TYPE does not have and

@@ -59,6 +59,41 @@ fn reset_values() {
     assert_eq!(board.read_bank(BANK, 0), 0);
 }
 
+/// What registers keep of all ones: the fields this SMMU has, of all formats.
+#[test]
+fn only_what_is_implemented_is_stored() {
+    let nested = Description::EVERYTHING;
+    let not_nested = Description { nested: false, ..Description::EVERYTHING };
+    let v1 = Description::SMMU_V1;
+    // A bank of stage 1 or 2, the register in it, and what it reads as.
+    let cases = [
+        (nested, 1, 0x68, 0xc73),
+        (nested, 0, 0x68, 0xff_0f7f),
+        (not_nested, 0, 0x68, 0xf73),
+        (nested, 0, 0x24, 0xffff),
+        (nested, 1, 0x24, u32::MAX),
+        (nested, 1, 0x0, 0x4fdf_d7ff),
+        (v1, 1, 0x0, 0x0fdf_d7ff),
+        (v1, 0, 0x24, 0xffff),
+    ];
+    for (description, kind, register, kept) in cases {
+        let mut board = Board::cold(implementation(description));
+        board.cbar(BANK, kind << 16, 0);
+        board.bank32(BANK, register, u32::MAX);
+        assert_eq!(board.read_bank(BANK, register), kept, "{kind} {register:#x}");
+    }
+    let no_extended = Description { extended_ids: false, ..nested };
+    let narrow = Description { stream_bits: 10, ..v1 };
+    for (description, kept) in [(nested, 0xffff), (no_extended, 0x7fff), (narrow, 0x3ff)] {
+        let mut board = Board::cold(implementation(description));
+        board.w32(0x54, u32::MAX);
+        assert_eq!(board.r32(0x54), kept, "GFSYNR1");
+        let page = if description.large_pages { 0x1_0000 } else { 0x1000 };
+        board.w32(page + 0x400 + 4 * BANK, u32::MAX);
+        assert_eq!(board.frsynra(BANK), kept, "CBFRSYNRA");
+    }
+}
+
 fn is_translated(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Translated(_))
 }

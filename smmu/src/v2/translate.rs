@@ -272,11 +272,16 @@ pub(crate) fn untranslated(address: u64, path: Path, attributes: Attributes) -> 
 }
 
 /// The fault of a bank before any table is looked at.
-fn early(bank: usize, kind: ContextFaultKind, scheme: Scheme) -> ContextFault {
+fn early(
+    description: &Description,
+    bank: usize,
+    kind: ContextFaultKind,
+    scheme: Scheme,
+) -> ContextFault {
     ContextFault {
         bank: bank as u8,
         kind,
-        level: scheme.first_level(),
+        level: scheme.first_level(description),
         nested_in: None,
         on_stage1_walk: false,
         ipa: None,
@@ -303,7 +308,8 @@ pub(crate) fn through<L: Log>(
     address: u64,
     demand: Demand,
 ) -> Translation {
-    let early = |kind| Err(early(setting.first, kind, setting.scheme));
+    let description = parts.description;
+    let early = |kind| Err(early(description, setting.first, kind, setting.scheme));
     let v1 = !parts.description.is_v2();
     let Some(input) = on_the_bus(address, parts.description) else {
         // IHI 0062 D.c 3.7: SMMUv1 knows an address out of range as a translation fault.
@@ -335,7 +341,8 @@ pub(crate) fn both<L: Log>(
     input: u64,
     demand: Demand,
 ) -> Translation {
-    let early = |kind| Err(early(setting.first, kind, setting.scheme));
+    let description = parts.description;
+    let early = |kind| Err(early(description, setting.first, kind, setting.scheme));
     if setting.stage1.is_none() && beyond(input, setting.stage1_bits) {
         return early(ContextFaultKind::AddressSize);
     }
@@ -356,7 +363,7 @@ pub(crate) fn both<L: Log>(
         && let Some((bank, scheme)) = setting.second
         && beyond(found.answer.pa.get(), setting.stage2_bits)
     {
-        let fault = self::early(bank, ContextFaultKind::AddressSize, scheme);
+        let fault = self::early(description, bank, ContextFaultKind::AddressSize, scheme);
         let ipa = Some(Ipa::new(found.answer.pa.get()));
         return Err(ContextFault { nested_in: Some(setting.first as u8), ipa, ..fault });
     }
@@ -380,8 +387,9 @@ fn stage2_alone<L: Log>(
     input: u64,
     demand: Demand,
 ) -> Translation {
+    let description = parts.description;
     let early = |kind| {
-        let fault = early(setting.first, kind, setting.scheme);
+        let fault = early(description, setting.first, kind, setting.scheme);
         Err(ContextFault { ipa: Some(Ipa::new(input)), ..fault })
     };
     // IHI 0062 D.c 3.8.4.
@@ -434,10 +442,13 @@ pub(crate) fn told(
         None => None,
     };
     let level = refusal.level.and_then(|level| u8::try_from(level).ok());
+    let first = scheme.first_level(description);
+    // IHI 0062 D.c 16.5.11: PLVL of SMMUv1 has no 0.
+    let least = u8::from(!description.is_v2());
     ContextFault {
         bank: bank as u8,
         kind: kind_of_version(kind, description),
-        level: level.unwrap_or_else(|| scheme.first_level()),
+        level: level.unwrap_or(first).max(least),
         nested_in,
         on_stage1_walk: at_stage2 && nested_in.is_some() && refusal.class == Class::Tt,
         ipa: ipa.map(Ipa::new),

@@ -29,13 +29,13 @@ pub(super) struct Told {
     pub(super) v2: bool,
 }
 
-/// A context that cannot be used.
-pub(super) const fn invalid(kind: GlobalFaultKind) -> u64 {
+/// A context that cannot be used. SMMUv1 has no ICF: there F alone says so.
+pub(super) const fn invalid(kind: GlobalFaultKind, v2: bool) -> u64 {
     let why = match kind {
-        GlobalFaultKind::UnimplementedBank => ParFault::UCBF,
-        _ => ParFault::ICF,
+        GlobalFaultKind::UnimplementedBank => ParFault::UCBF.of(1),
+        _ => ParFault::ICF.flag(v2),
     };
-    ParFault::F.of(1) | why.of(1)
+    ParFault::F.of(1) | why
 }
 
 const fn field(kind: ContextFaultKind) -> Option<Field> {

@@ -31,6 +31,10 @@ fn registers_of_an_mmu_500() {
 #[test]
 fn contradictions_are_named() {
     let cases = [
+        (
+            Description { stage1: false, nested: false, upstream_bits: 64, ..Description::MMU_500 },
+            "upstream_bits",
+        ),
         (Description { stage1: false, ..Description::MMU_500 }, "nested"),
         (Description { stream_matching: false, ..Description::MMU_500 }, "stream_bits"),
         (Description { pages_lg2: 5, ..Description::MMU_500 }, "pages_lg2"),
