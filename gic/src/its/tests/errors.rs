@@ -234,7 +234,7 @@ fn gic600_has_syndromes_of_its_tables() {
     });
     let silent = [of(0x0a, 8192, 8300 << 32, 0), of(0x03, 8192, 1, 0)];
     for (level1, syndrome, commands) in
-        [(0, 0x01_0b04, &missing[..]), (1 << 63 | 0xf_0000_0000, 0x01_0b01, &silent[..])]
+        [(0, OF_GIC600[1], &missing[..]), (1 << 63 | 0xf_0000_0000, OF_GIC600[0], &silent[..])]
     {
         for words in commands {
             let mut board = board(Preset::Gic600);
