@@ -73,7 +73,9 @@ impl Its {
         if self.reports.len() == MOST_REPORTS {
             self.reports.pop_front();
         }
-        self.reports.push_back(Report { offset, failure, stalled: stalls, signalled });
+        let syndrome = failure.syndrome(choices.target_errors);
+        let report = Report { offset, failure, syndrome, stalled: stalls, signalled };
+        self.reports.push_back(report);
         if stalls {
             // CREADR stays at the command, so that software can put it right and retry.
             self.registers.stalled = true;

@@ -2,8 +2,9 @@
 
 use super::command::Opcode;
 use super::wire::command::opcode;
+use crate::choice::its::TargetErrors;
 use core::fmt;
-use passim_model::PhysAddr;
+use passim_model::{DeviceId, EventId, PhysAddr};
 
 /// Why a command cannot be performed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -43,6 +44,8 @@ pub enum Reason {
     DestinationLpisOff,
     /// GIC-600's own: the redistributor has no such LPI.
     BeyondTarget,
+    /// GIC-600's own: the entry of level 1 for the device is not valid.
+    NoDevicePage,
 }
 
 impl Reason {
@@ -67,6 +70,8 @@ impl Reason {
             Self::LpisOff => 0x23,
             Self::DestinationLpisOff => 0x24,
             Self::BeyondTarget => 0x26,
+            // Page 86, INVALID_ML_DEV_TABLE_ENTRY.
+            Self::NoDevicePage => 0x04,
         }
     }
 }
@@ -92,9 +97,16 @@ impl Reason {
             Self::LpisOff => "the redistributor's LPIs are off",
             Self::DestinationLpisOff => "LPIs are off where they go to",
             Self::BeyondTarget => "the redistributor has no such LPI",
+            Self::NoDevicePage => "the device table has no page for the device",
         }
     }
 }
+
+/// The class of GIC-600's errors that are no command's; MAPI has it too.
+const OF_THE_FRAME: u8 = 0x0b;
+/// GIC-600's syndrome of an access of the ITS that memory does not answer: ACE_LITE_ACCESS_FAILURE,
+/// GIC-600AE TRM 101206_0003_04, page 86.
+const ACCESS_FAILURE: u32 = 0x01_0b01;
 
 /// A command that could not be performed, and why.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -123,10 +135,12 @@ impl CommandError {
 
     /// The 24-bit syndrome.
     pub const fn syndrome(self) -> u32 {
-        // IHI 0069 H 5.5: CLEAR, whose number is 4, has 5 here.
-        let class = match self.opcode {
-            0x04 => 0x05,
-            other => other,
+        let class = match (self.reason, self.opcode) {
+            // Not the command's: GIC-600AE TRM 101206_0003_04, page 86.
+            (Reason::NoDevicePage, _) => OF_THE_FRAME,
+            // IHI 0069 H 5.5: CLEAR, whose number is 4, has 5 here.
+            (_, opcode::CLEAR) => 0x05,
+            (_, other) => other,
         };
         0x01_0000 | (class as u32) << 8 | self.reason.byte() as u32
     }
@@ -160,6 +174,18 @@ impl fmt::Display for Failure {
     }
 }
 
+impl Failure {
+    /// The 24-bit syndrome, if there is one: for memory that does not answer the architecture has
+    /// none, and GIC-600 has its own.
+    pub(super) const fn syndrome(self, errors: TargetErrors) -> Option<u32> {
+        match (self, errors) {
+            (Self::Command(error), _) => Some(error.syndrome()),
+            (Self::Memory(_), TargetErrors::Gic600) => Some(ACCESS_FAILURE),
+            (Self::Memory(_), TargetErrors::Architecture) => None,
+        }
+    }
+}
+
 /// A failed command.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Report {
@@ -167,6 +193,8 @@ pub struct Report {
     pub offset: u64,
     /// What happened.
     pub failure: Failure,
+    /// What the ITS says of it, 24 bits, if it has an encoding.
+    pub syndrome: Option<u32>,
     /// Whether the queue stopped.
     pub stalled: bool,
     /// Whether it is signalled to the system as an SError (GITS_TYPER.SEIS).
@@ -182,6 +210,8 @@ pub enum Untranslated {
     DeviceOutOfRange,
     /// The device is not mapped.
     UnmappedDevice,
+    /// The entry of level 1 for the device is not valid: where GIC-600 tells that apart.
+    NoDevicePage,
     /// The EventID is beyond the device's table.
     EventOutOfRange,
     /// The event is not mapped.
@@ -198,6 +228,7 @@ impl fmt::Display for Untranslated {
             Self::Disabled => "the ITS is disabled",
             Self::DeviceOutOfRange => Reason::DeviceOutOfRange.text(),
             Self::UnmappedDevice => Reason::UnmappedDevice.text(),
+            Self::NoDevicePage => Reason::NoDevicePage.text(),
             Self::EventOutOfRange => Reason::EventOutOfRange.text(),
             Self::UnmappedEvent => Reason::UnmappedInterrupt.text(),
             Self::UnmappedCollection => Reason::UnmappedCollection.text(),
@@ -212,10 +243,36 @@ impl Untranslated {
         match self {
             Self::Disabled | Self::Abort(_) => 0,
             Self::DeviceOutOfRange => 2,
-            Self::UnmappedDevice => 3,
+            Self::UnmappedDevice | Self::NoDevicePage => 3,
             Self::EventOutOfRange => 4,
             Self::UnmappedEvent => 5,
             Self::UnmappedCollection => 7,
         }
     }
+
+    /// What GIC-600 says of the device's write: as of INT, and of what is no command's as of that.
+    pub(super) fn of_a_write(self) -> Option<u32> {
+        let reason = match self {
+            Self::Disabled => return None,
+            Self::Abort(_) => return Some(ACCESS_FAILURE),
+            Self::DeviceOutOfRange => Reason::DeviceOutOfRange,
+            Self::UnmappedDevice => Reason::UnmappedDevice,
+            Self::NoDevicePage => Reason::NoDevicePage,
+            Self::EventOutOfRange => Reason::EventOutOfRange,
+            Self::UnmappedEvent => Reason::UnmappedInterrupt,
+            Self::UnmappedCollection => Reason::IteInvalid,
+        };
+        Some(CommandError { opcode: opcode::INT, reason }.syndrome())
+    }
+}
+
+/// A device's write that raised nothing, where the ITS reports such.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct FailedWrite {
+    /// Who wrote.
+    pub device: DeviceId,
+    /// What.
+    pub event: EventId,
+    /// What the ITS says of it, 24 bits.
+    pub syndrome: u32,
 }

@@ -45,6 +45,7 @@ impl From<Untranslated> for Trouble {
             Untranslated::Abort(at) => return Self::Abort(at),
             Untranslated::DeviceOutOfRange => Reason::DeviceOutOfRange,
             Untranslated::UnmappedDevice => Reason::UnmappedDevice,
+            Untranslated::NoDevicePage => Reason::NoDevicePage,
             Untranslated::EventOutOfRange => Reason::EventOutOfRange,
             Untranslated::UnmappedEvent | Untranslated::Disabled => Reason::UnmappedInterrupt,
             Untranslated::UnmappedCollection => Reason::IteInvalid,
@@ -119,6 +120,9 @@ impl Its {
         // A device without a page for its entry is out of range to MAPD; there is none to unmap.
         let at = match (entry, dte) {
             (Ok(at), _) => at,
+            (Err(Missing::NoPage), _) if self.has_own_errors() => {
+                return Err(Reason::NoDevicePage.into());
+            }
             (Err(Missing::NoPage), None) => return Ok(()),
             (Err(Missing::Abort(at)), _) => return Err(Trouble::Abort(at)),
             (Err(Missing::NoPage | Missing::Beyond), _) => {
@@ -343,7 +347,7 @@ impl Its {
         self.reaches(to).map_err(|_| Reason::DestinationLpisOff.into())
     }
 
-    fn has_own_errors(&self) -> bool {
+    pub(super) fn has_own_errors(&self) -> bool {
         self.implementation.choices.target_errors == TargetErrors::Gic600
     }
 

@@ -39,6 +39,7 @@ mod wire;
 pub use command::Opcode;
 pub use entry::Layout;
 pub use error::CommandError;
+pub use error::FailedWrite;
 pub use error::Failure;
 pub use error::Reason;
 pub use error::Report;
@@ -115,6 +116,7 @@ pub struct Its {
     /// Arrived, and not yet taken.
     due: Vec<(Cpu, Packet)>,
     reports: VecDeque<Report>,
+    failed_writes: VecDeque<FailedWrite>,
     effects: Vec<Effect>,
     counters: Counters,
 }
@@ -136,6 +138,7 @@ impl Its {
             chance: Chance::new(seed),
             due: Vec::new(),
             reports: VecDeque::new(),
+            failed_writes: VecDeque::new(),
             effects: Vec::new(),
             counters: Counters::default(),
             implementation,
@@ -212,6 +215,12 @@ impl Its {
     /// The failed commands since the last call, the last 64 at most.
     pub fn take_reports(&mut self) -> Vec<Report> {
         self.reports.drain(..).collect()
+    }
+
+    /// The writes of devices that raised nothing since the last call, the last 64 at most, where the
+    /// ITS reports them: as GIC-600 does ([`TargetErrors::Gic600`](crate::choice::its::TargetErrors)).
+    pub fn take_failed_writes(&mut self) -> Vec<FailedWrite> {
+        self.failed_writes.drain(..).collect()
     }
 
     /// What the ITS wants done elsewhere, in order: pulses on its error wire.

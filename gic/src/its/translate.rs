@@ -3,11 +3,11 @@
 use super::collection::NoCollection;
 use super::command::Source;
 use super::entry::{Dte, Ite};
-use super::error::Untranslated;
+use super::error::{FailedWrite, Untranslated};
 use super::flight::{Before, InFlight, Late};
 use super::table::Missing;
 use super::wire::offset;
-use super::{Arrival, Its};
+use super::{Arrival, Its, MOST_REPORTS};
 use crate::choice::its::EventBeyond;
 use crate::v3::Packet;
 use crate::{Cpu, Size};
@@ -44,9 +44,20 @@ impl Its {
                     let (device, event) = (source.device.get(), source.event.get());
                     self.registers.unmapped(device, event, why.syndrome());
                 }
+                self.report_write(source, why);
                 Arrival::Untranslated(why)
             }
         }
+    }
+
+    /// GIC-600 tells of a device's write what it tells of INT.
+    fn report_write(&mut self, source: Source, why: Untranslated) {
+        let Some(syndrome) = why.of_a_write().filter(|_| self.has_own_errors()) else { return };
+        if self.failed_writes.len() == MOST_REPORTS {
+            self.failed_writes.pop_front();
+        }
+        let Source { device, event } = source;
+        self.failed_writes.push_back(FailedWrite { device, event, syndrome });
     }
 
     fn raise(&mut self, source: Source, memory: &Memory) -> Result<(IntId, Cpu), Untranslated> {
@@ -209,6 +220,7 @@ impl Its {
     pub(super) fn device(&self, device: DeviceId, memory: &Memory) -> Result<Dte, Untranslated> {
         let at = self.device_entry(device, memory).map_err(|missing| match missing {
             Missing::Beyond => Untranslated::DeviceOutOfRange,
+            Missing::NoPage if self.has_own_errors() => Untranslated::NoDevicePage,
             Missing::NoPage => Untranslated::UnmappedDevice,
             Missing::Abort(at) => Untranslated::Abort(at),
         })?;

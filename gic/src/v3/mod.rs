@@ -74,10 +74,11 @@ impl Implementation {
     /// A GICv3 with one ITS that chooses as `preset` does, with affinities 0.0.0.0 to 0.0.0.15,
     /// 0.0.1.0 and so on.
     pub fn of(preset: Preset, cpus: u16, spis: u16) -> Self {
-        let iidr = match preset {
-            // KVM's vgic tells its revision here (`vgic-v3.c`); QEMU and the others name Arm.
-            Preset::KvmAbi0 => 0x4b00_343b,
-            _ => 0x0000_043b,
+        // KVM's distributor tells its revision, its redistributors do not (`vgic-mmio-v3.c`); QEMU and
+        // the others name Arm.
+        let (iidr, of_redistributors) = match preset {
+            Preset::KvmAbi0 => (0x4b00_343b, 0x4b00_043b),
+            _ => (0x0000_043b, 0x0000_043b),
         };
         // Without them the preset with chance is the one where every INV that software needs shows.
         let registers = !matches!(preset, Preset::Qemu | Preset::Adversarial(_));
@@ -91,12 +92,13 @@ impl Implementation {
                 num_lpis: 0,
             },
             redistributors: RedistributorFeatures {
-                iidr,
+                iidr: of_redistributors,
                 lpis: true,
                 direct_lpi: false,
                 invalidation_registers: registers,
                 dpgs: matches!(preset, Preset::ArchStrict | Preset::Gic600),
-                common_lpi_affinity: 1,
+                // KVM says of none that they share tables.
+                common_lpi_affinity: u8::from(preset != Preset::KvmAbi0),
             },
             choices: preset.lpi(),
             its: vec![its::Implementation::of(preset)],
@@ -322,6 +324,11 @@ impl GicV3 {
     /// The failed commands of an ITS since the last call, the last 64 at most.
     pub fn take_reports(&mut self, its: u16) -> Vec<its::Report> {
         self.its.get_mut(usize::from(its)).map_or(Vec::new(), Its::take_reports)
+    }
+
+    /// The writes of devices that an ITS reports since the last call: [`Its::take_failed_writes`].
+    pub fn take_failed_writes(&mut self, its: u16) -> Vec<its::FailedWrite> {
+        self.its.get_mut(usize::from(its)).map_or(Vec::new(), Its::take_failed_writes)
     }
 
     /// Something happens on the wire of an SPI. Numbers of no SPI are ignored.

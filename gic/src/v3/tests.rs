@@ -140,6 +140,17 @@ fn an_interrupt_disabled_while_served_can_be_ended() {
 }
 
 #[test]
+fn what_kvm_says_of_itself() {
+    let mut kvm = Board::new(Preset::KvmAbi0);
+    assert_eq!(kvm.r32(D, 0x0008), 0x4b00_343b, "GICD_IIDR, with the revision");
+    let first = Block::Redistributor(cpu(0));
+    assert_eq!(kvm.r32(first, 0x0004), 0x4b00_043b, "GICR_IIDR, without");
+    assert_eq!(kvm.r64(first, 0x0008) >> 24 & 3, 0, "CommonLPIAff");
+    let mut strict = Board::new(Preset::ArchStrict);
+    assert_eq!(strict.r64(first, 0x0008) >> 24 & 3, 1);
+}
+
+#[test]
 fn priorities_masks_and_ends() {
     let mut board = Board::new(Preset::ArchStrict);
     edge(&mut board, 40, 0);

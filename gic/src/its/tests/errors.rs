@@ -124,10 +124,15 @@ const ENCODINGS: [u32; 42] = [
     0x01_0f01, 0x01_0f04, 0x01_0f05, 0x01_0f07, // DISCARD
 ];
 
+/// Those of GIC-600 that are no command's, and that its manual prints with numbers of MAPI's (page 86):
+/// ACE_LITE_ACCESS_FAILURE, INVALID_ML_DEV_TABLE_ENTRY.
+const OF_GIC600: [u32; 2] = [0x01_0b01, 0x01_0b04];
+
 /// What is told of an error under a preset, if anything.
 fn under(preset: Preset, words: [u64; 4], encoding: u32) -> Option<u32> {
     match (preset, encoding) {
-        // Of a redistributor that does not exist GIC-600 has its own.
+        // Of redistributors and of entries of level 1 that do not exist GIC-600 has its own.
+        (Preset::Gic600, 0x01_0801) if words[0] >> 32 == 8192 => Some(0x01_0b04),
         (Preset::Gic600, 0x01_0902) => Some(0x01_0920),
         (Preset::Gic600, 0x01_0e01) => Some(if words[2] != 0 { 0x01_0e20 } else { 0x01_0e21 }),
         // QEMU reads everything anew, whatever the collection.
@@ -215,6 +220,63 @@ fn what_gic600_does_besides() {
     assert!(matches!(reports[..], [Report { stalled: true, .. }]));
     let said: Vec<_> = reports.iter().map(|report| report.failure.to_string()).collect();
     assert_eq!(said, ["MAPC: the redistributor does not exist (0x010920)"]);
+}
+
+/// An entry of level 1 that is not valid, whatever command names the device; and memory that does not
+/// answer. The queue stops.
+#[test]
+fn gic600_has_syndromes_of_its_tables() {
+    let missing = [0x08, 0x0a, 0x0b, 0x01, 0x03, 0x04, 0x0c, 0x0f].map(|opcode| match opcode {
+        0x08 => of(opcode, 8192, 7, 1 << 63 | 0x4600_0000),
+        0x0a => of(opcode, 8192, 8300 << 32, 0),
+        0x0b => of(opcode, 8192, 8300, 0),
+        _ => of(opcode, 8192, 20, 0),
+    });
+    let silent = [of(0x0a, 8192, 8300 << 32, 0), of(0x03, 8192, 1, 0)];
+    for (level1, syndrome, commands) in
+        [(0, OF_GIC600[1], &missing[..]), (1 << 63 | 0xf_0000_0000, OF_GIC600[0], &silent[..])]
+    {
+        for words in commands {
+            let mut board = board(Preset::Gic600);
+            board.put(super::super::testkit::DEVICES + 8, level1);
+            let reports = submit_and_run(&mut board, *words);
+            let [Report { stalled: true, syndrome: Some(said), .. }] = reports[..] else {
+                panic!("{words:x?}: {reports:?}");
+            };
+            assert_eq!(said, syndrome, "{words:x?}");
+            let mut others = self::board(Preset::ArchStrict);
+            others.put(super::super::testkit::DEVICES + 8, level1);
+            let said = submit_and_run(&mut others, *words).iter().find_map(|it| it.syndrome);
+            // MAPI of a device that is not mapped has the number everywhere.
+            let same = words[0] & 0xff == 0x0b && level1 == 0;
+            assert_eq!(said == Some(syndrome), same, "{words:x?}");
+        }
+    }
+}
+
+/// Of a device's write that raises nothing GIC-600 says what it says of INT.
+#[test]
+fn gic600_reports_writes_of_devices() {
+    let cases = [
+        (0x1_0000, 20, 0x01_0301),
+        (8192, 20, 0x01_0b04),
+        (3, 20, 0x01_0304),
+        (2, 256, 0x01_0305),
+        (2, 21, 0x01_0307),
+        (4, 1, 0x01_0310),
+    ];
+    for preset in [Preset::Gic600, Preset::ArchStrict] {
+        let mut board = board(preset);
+        for (device, event, syndrome) in cases {
+            board.message(device, event);
+            let said = board.board.gic.take_failed_writes(0);
+            let said: Vec<_> = said.iter().map(|it| (it.device.get(), it.syndrome)).collect();
+            let all = if preset == Preset::Gic600 { vec![(device, syndrome)] } else { vec![] };
+            assert_eq!(said, all);
+        }
+        board.message(2, 20);
+        assert_eq!(board.board.gic.take_failed_writes(0), []);
+    }
 }
 
 #[test]

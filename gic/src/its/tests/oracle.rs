@@ -91,7 +91,11 @@ impl Model {
 
     fn entry(&self, class: u32, device: u32, event: u32) -> Result<(u64, u32), u32> {
         if u64::from(device) >= DEVICES {
-            return Err(class | if device > 0xffff { 1 } else { 4 });
+            return Err(match device > 0xffff {
+                true => class | 1,
+                false if self.is_gic600() => 0x01_0b04,
+                false => class | 4,
+            });
         }
         let (itt, bits) = self.devices.get(&device).ok_or(class | 4)?;
         if u64::from(event) >= 1 << bits {
@@ -109,6 +113,9 @@ impl Model {
 
     fn mapd(&mut self, device: u32, bits: u64, itt: u64, valid: bool) -> Answer {
         let choices = self.spec.its[0].choices;
+        if (DEVICES..0x1_0000).contains(&u64::from(device)) && self.is_gic600() {
+            return Err(0x01_0b04);
+        }
         if device > 0xffff || valid && u64::from(device) >= DEVICES {
             return Err(0x01_0801);
         }
@@ -274,6 +281,7 @@ fn byte(why: Untranslated) -> u32 {
     match why {
         Untranslated::DeviceOutOfRange => 1,
         Untranslated::UnmappedDevice => 4,
+        Untranslated::NoDevicePage => 0x01_0b04,
         Untranslated::EventOutOfRange => 5,
         Untranslated::UnmappedEvent => 7,
         Untranslated::UnmappedCollection => 0x10,

@@ -7,7 +7,7 @@ mod command;
 mod registers;
 
 use passim_gic::Size;
-use passim_gic::its::{Report, TRANSLATER};
+use passim_gic::its::{Failure, Report, TRANSLATER};
 use passim_model::{Abort, DeviceId, Host, IccRegister, PhysAddr, Requester, StreamId};
 
 use super::super::its::mappings;
@@ -326,5 +326,10 @@ fn taken(intid: Option<u64>) -> String {
 
 fn failure(report: &Report) -> String {
     let signalled = if report.signalled { ", signalled as an SError" } else { "" };
-    format!("{}{signalled}", report.failure)
+    // Of a command that failed the text has it.
+    let own = match report.failure {
+        Failure::Memory(_) => report.syndrome.map(|it| format!(" ({it:#08x})")).unwrap_or_default(),
+        Failure::Command(_) => String::new(),
+    };
+    format!("{}{own}{signalled}", report.failure)
 }
