@@ -361,12 +361,7 @@ impl Description {
                 "upstream_bits",
                 "UBS is 32, 36, 40, 42, 44, 49 or 64",
             ),
-            (
-                // As the fields spell them: 49 bits of UBS are 48 and a sign.
-                self.stage1 || !v2 || self.upstream_bits.min(63) & !1 == self.ipa_bits,
-                "upstream_bits",
-                "without stage 1, UBS says what IAS does (IHI 0062 1.6.1)",
-            ),
+            (self.stage1 || !v2 || self.mirrors(), "upstream_bits", "UBS is IAS without stage 1"),
             (
                 v2 || self.aarch32 != Aarch32::Absent,
                 "aarch32",
@@ -396,6 +391,12 @@ impl Description {
         ];
         let broken = rules.into_iter().find(|(holds, _, _)| !holds);
         broken.map_or(Ok(()), |(_, field, why)| Err(Contradiction { field, why }))
+    }
+
+    /// Whether UBS and IAS say the same, as they do without stage 1. IHI 0062 1.6.1; as the fields
+    /// spell them 49 bits of UBS are 48 and a sign.
+    fn mirrors(&self) -> bool {
+        self.upstream_bits.min(63) & !1 == self.ipa_bits
     }
 
     /// The description with every number brought inside what the registers can say, so that an

@@ -219,7 +219,11 @@ fn the_priority_of_a_pending_lpi_sticks_where_chosen() {
 
 #[test]
 fn invalidation_by_register_may_take_its_time() {
-    let mut board = Board::new(Preset::Adversarial(1));
+    let plain = Implementation::of(Preset::Adversarial(1), 1, 32);
+    let redistributors =
+        RedistributorFeatures { invalidation_registers: true, ..plain.redistributors };
+    let mut board = Board::cold(Implementation { redistributors, ..plain });
+    board.boot();
     board.configure(8192, 0xa2);
     board.pend(0, 8192);
     board.configure(8192, 0xa3);
