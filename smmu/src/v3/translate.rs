@@ -8,7 +8,6 @@ use crate::attributes::{Attributes, Replacement};
 use crate::choice::ContiguousStes;
 use crate::regime::{OnFault, Recording, Regime, Response};
 use crate::v3::SmmuV3;
-use crate::v3::config::cd::CdState;
 use crate::v3::config::ste::{Overrides, SteFlaw, SteState, Stream, Surroundings};
 use crate::v3::config::{self, CdFault, Context, ContextFault, Fetched, SteFault};
 use crate::v3::config_cache::ConfigCache;
@@ -146,7 +145,7 @@ impl SmmuV3 {
                 Lookup::Found(setting) => {
                     log.configuration(&self.configs, txn);
                     if let Some(stream) = setting.with_vms {
-                        let read = self.vms.need(memory, stream, txn.requester.substream);
+                        let read = self.vms.need(memory, stream, &txn.requester, log);
                         read.map_err(|at| no_vms(txn, at))?;
                     }
                     let overrides = setting.overrides;
@@ -340,8 +339,7 @@ impl SmmuV3 {
         let split = pointer.split();
         let cached = split.and_then(|split| self.configs.level_one_of_cd(stream, index, split));
         let Fetched { words, level_one } = config::fetch_cd(&mut source, pointer, index, cached);
-        let judged =
-            |words| -> CdState { config::cd::judge(&words, ste, &self.features, &mut self.tlb) };
+        let judged = |words| config::cd::judge(&words, ste, &self.features, &mut self.tlb);
         let state = words.map(judged);
         if let Some((split, word)) = split.zip(level_one) {
             self.configs.insert_level_one_of_cd(stream, index, split, word);
