@@ -146,11 +146,21 @@ impl Attributes {
             (false, _) => self.meet(device, shareability).memory,
             (true, 1) if self.is_device() => self.memory,
             (true, 1) => nibble(Cacheability::NonCacheable) << 4 | NON_CACHEABLE,
-            (true, 2) => 0xff,
+            // Write-back, with the hints of stage 1 where it caches at all.
+            (true, 2) => self.hinted(4) << 4 | self.hinted(0),
             // Whatever stage 1 said; 0 is reserved and taken the same.
             (true, _) => self.memory,
         };
         Self { memory, shareability }.consistent()
+    }
+
+    /// One half as write-back, with its hints; allocating where it was not cached.
+    const fn hinted(self, shift: u32) -> u8 {
+        let half = self.memory >> shift & 0xf;
+        if self.is_device() || matches!(cacheability(half), Cacheability::NonCacheable) {
+            return nibble(Cacheability::WriteBack);
+        }
+        with_allocation(Cacheability::WriteBack, half & ALLOCATE, is_transient(half))
     }
 
     /// The stronger of each.
@@ -166,14 +176,42 @@ impl Attributes {
                     let stronger = cacheability(a).max(cacheability(b));
                     match stronger {
                         Cacheability::NonCacheable => NON_CACHEABLE,
-                        // No-allocate is the stronger hint.
-                        cached => nibble(cached) & !ALLOCATE | a & b & ALLOCATE,
+                        // No-allocate and transient are the stronger hints.
+                        cached => {
+                            let transient = is_transient(a) || is_transient(b);
+                            with_allocation(cached, a & b & ALLOCATE, transient)
+                        }
                     }
                 };
                 half(4) << 4 | half(0)
             }
         };
         Self { memory, shareability }.consistent()
+    }
+
+    /// These attributes with the allocation and transient hints of what came in: the stronger of
+    /// each, where both are cached. IHI 0070 G.b 13.4.2.
+    #[inline(always)]
+    pub(crate) fn with_hints_of(self, incoming: Self) -> Self {
+        if incoming.memory == Self::INCOMING.memory { self } else { self.hinted_by(incoming) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn hinted_by(self, incoming: Self) -> Self {
+        if self.is_device() || incoming.is_device() {
+            return self;
+        }
+        let half = |shift: u32| {
+            let (own, other) = (self.memory >> shift & 0xf, incoming.memory >> shift & 0xf);
+            let cached = [own, other].map(cacheability);
+            if cached.contains(&Cacheability::NonCacheable) {
+                return own;
+            }
+            let transient = is_transient(own) || is_transient(other);
+            with_allocation(cached[0], own & other & ALLOCATE, transient)
+        };
+        Self { memory: half(4) << 4 | half(0), ..self }
     }
 
     /// Device and entirely non-cacheable types are outer shareable. IHI 0070 G.b 13.1.7.
@@ -215,6 +253,8 @@ impl Replacement {
             None => incoming.shareability,
         };
         let mut found = match self.memory {
+            // IHI 0070 G.b 5.2 (MemAttr): reserved, and behave as Device-nGnRnE.
+            Some(4 | 8 | 12) => Attributes { memory: 0, shareability },
             Some(field) => Attributes::of_mem_attr(u64::from(field), shareability),
             None => Attributes { shareability, ..incoming },
         };
@@ -228,9 +268,18 @@ impl Replacement {
 
 /// One half of a Normal type with RA, WA and TR of `hints` (bits 2, 1 and 0).
 const fn with_hints(half: u8, hints: u8) -> u8 {
-    let allocate = hints >> 1 & ALLOCATE;
-    let transient = hints & 1 != 0 && allocate != 0;
-    match (cacheability(half), transient) {
+    with_allocation(cacheability(half), hints >> 1 & ALLOCATE, hints & 1 != 0)
+}
+
+/// Whether a half of a Normal type is transient. DDI 0487, MAIR: 0b00RW and 0b01RW, where RW is not
+/// 0.
+const fn is_transient(half: u8) -> bool {
+    half & 0b1000 == 0 && half & ALLOCATE != 0
+}
+
+/// A half of a Normal type; one that is transient allocates.
+const fn with_allocation(cacheability: Cacheability, allocate: u8, transient: bool) -> u8 {
+    match (cacheability, transient && allocate != 0) {
         (Cacheability::NonCacheable, _) => NON_CACHEABLE,
         (Cacheability::WriteBack, false) => 0b1100 | allocate,
         (Cacheability::WriteBack, true) => 0b0100 | allocate,

@@ -106,6 +106,7 @@ impl Vmsav8 {
             start_level: self.start_level,
             root,
             output_bits: self.output_bits,
+            implemented_bits: self.output_bits,
             ds: self.ds,
             hierarchical: true,
             access_flag_faults: true,

@@ -97,7 +97,7 @@ crate::layout! {
 /// What the shape of a descriptor depends on beside the granule.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Form {
-    /// Output address bits.
+    /// Output address bits there are, whatever a regime uses of them.
     pub output_bits: u32,
     /// DS: descriptors of the 4K and 16K granules hold addresses of 52 bits, and no shareability.
     pub ds: bool,

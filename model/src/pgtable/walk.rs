@@ -55,6 +55,10 @@ pub struct Config {
     /// Output address bits: effective IPS or PS. 52 only with the 64K granule or DS; without,
     /// the other granules count it as 48.
     pub output_bits: u32,
+    /// Output address bits there are, whatever a regime uses of them: they decide where
+    /// descriptors of the 64K granule hold OA\[51:48\] and have blocks at level 1.
+    // DDI 0487, pseudocode of LeafBase, NextTableBase and BlockDescSupported: PAMax.
+    pub implemented_bits: u32,
     /// DS: 52-bit descriptors of the 4K and 16K granules.
     pub ds: bool,
     /// Whether APTable, XNTable and PXNTable count (HAD = 0).
@@ -297,7 +301,8 @@ const LAST: i8 = LAST_LEVEL as i8;
 /// A walk on its way down.
 struct Descent<const G: u32, const DS: bool> {
     input: u64,
-    output_bits: u32,
+    /// What decides how a descriptor is spelled.
+    spelled_bits: u32,
     /// Address bits that no output has.
     beyond_output: u64,
     /// Where the next descriptor is.
@@ -323,7 +328,8 @@ impl<const G: u32, const DS: bool> Descent<G, DS> {
         };
         let inside = (1u64 << config.input_bits.min(63)) - 1;
         let beyond_output = u64::MAX << output_bits;
-        Self { input: input & inside, output_bits, beyond_output, at: 0, limits: 0 }
+        let spelled_bits = config.implemented_bits;
+        Self { input: input & inside, spelled_bits, beyond_output, at: 0, limits: 0 }
     }
 
     /// Walks down from this level. One copy of the step for each level, so that no level computes
@@ -368,7 +374,7 @@ impl<const G: u32, const DS: bool> Descent<G, DS> {
             Ok(descriptor) => descriptor,
             Err(cause) => return Err(Fault::Fetch { level, at, cause }),
         };
-        let form = Form { output_bits: self.output_bits, ds: DS };
+        let form = Form { output_bits: self.spelled_bits, ds: DS };
         match Vmsav8::<G>::decode_in(descriptor, level, form) {
             Entry::Invalid => Err(Fault::Translation { level }),
             Entry::Table(address) | Entry::Leaf(address) if address & self.beyond_output != 0 => {

@@ -318,7 +318,7 @@ impl Log for Notes {
 
 /// What a descriptor of these tables is.
 pub(crate) fn decoded(tables: &Config, level: i8, word: u64) -> Option<Entry> {
-    let form = Form { output_bits: tables.output_bits, ds: tables.ds };
+    let form = Form { output_bits: tables.implemented_bits, ds: tables.ds };
     match (tables.format, tables.granule) {
         (Format::Short { .. }, _) => None,
         (_, Granule::K4) => Some(Vmsav8::<12>::decode_in(word, level, form)),

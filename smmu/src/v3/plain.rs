@@ -16,6 +16,7 @@
 
 mod shortcut;
 
+use crate::attributes::Attributes;
 use crate::choice::Overlap;
 use crate::regime::{Endian, FlagUpdates, Half, Regime, Split, Stage1, Unprivileged};
 use crate::tlb::{Lane, Packed, Retention, SpaceId, Tlb};
@@ -89,6 +90,7 @@ impl Known {
         let half = &stage1.halves[0];
         let plain = txn.requester.substream.is_none()
             && !overrides.change_access()
+            && overrides.memory.memory == Attributes::INCOMING.memory
             && stage1.split == Split::Bit55
             && half.unprivileged == Unprivileged::Permitted
             && Caching { keeps_tables: false, counts_tlb_uses: false, ..caching } == PLAIN;

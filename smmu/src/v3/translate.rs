@@ -8,7 +8,7 @@ use crate::attributes::{Attributes, Replacement};
 use crate::choice::ContiguousStes;
 use crate::regime::{OnFault, Recording, Regime, Response};
 use crate::v3::SmmuV3;
-use crate::v3::config::ste::{Overrides, SteFlaw, SteState, Stream, Surroundings};
+use crate::v3::config::ste::{Overrides, SteState, Stream, Surroundings};
 use crate::v3::config::{self, CdFault, Context, ContextFault, Fetched, SteFault};
 use crate::v3::config_cache::ConfigCache;
 use crate::v3::eventq::{Detail, Event, Record};
@@ -218,11 +218,6 @@ impl SmmuV3 {
             }
             Missing::Cd(index) => self.fill_cd(memory, stream, index, log).map_err(|fault| {
                 match fault {
-                    CdFault::BadSte => {
-                        let detail = Detail::Ste(SteFlaw::S1ContextPtr);
-                        let event = Event { detail, ..event(txn, EventKind::BadSte) };
-                        Stop::Fault(event, OnFault::ABORT_AND_RECORD)
-                    }
                     CdFault::BadSubstreamId => {
                         // IHI 0070 G.b 7.3.9: without a SubstreamID, the index that was meant.
                         let substream = Some(SubstreamId::new(index));

@@ -19,6 +19,10 @@ struct Shape {
     /// `None`: the only one that does without tables in a row.
     start_level: Option<i8>,
     output_bits: u8,
+    /// The effective IPS or S2PS, whatever the granule makes of it.
+    effective_bits: u8,
+    /// SMMU_IDR5.OAS.
+    implemented_bits: u8,
     ds: bool,
     table_permissions: TablePermissions,
     rules: Rules,
@@ -58,6 +62,8 @@ pub(super) fn stage1(registers: &Registers, cd: &Cd, world: World) -> Result<Fir
                 .map_err(|it| it.unwrap_or(Reading::NoContext))?,
             start_level: None,
             output_bits: output_bits(registers, Cd0::IPS.get(cd0), granule, ds),
+            effective_bits: effective_bits(registers, Cd0::IPS.get(cd0)),
+            implemented_bits: bits_of(Idr5::OAS.get(registers.idr5)),
             ds,
             table_permissions: permissions,
             rules,
@@ -122,6 +128,8 @@ pub(super) fn stage2(registers: &Registers, ste2: u64, ste3: u64) -> Result<Seco
         input_bits,
         start_level: Some(level),
         output_bits: output_bits(registers, Ste2::S2PS.get(ste2), granule, ds),
+        effective_bits: effective_bits(registers, Ste2::S2PS.get(ste2)),
+        implemented_bits: bits_of(Idr5::OAS.get(registers.idr5)),
         ds,
         table_permissions: TablePermissions::Disabled,
         rules: Rules { xnx: Idr3::XNX.is_set(registers.idr3), ..Rules::default() },
@@ -155,7 +163,9 @@ impl Shape {
             None => (-1..=3).find(fits),
         };
         let level = level.ok_or_else(unsuited)?;
-        let &Self { stage, granule, base, input_bits, output_bits, .. } = self;
+        let &Self { stage, granule, input_bits, output_bits, .. } = self;
+        // IHI 0070 G.b 5.4, TTB0; 5.2, S2TTB: aligned to 64 bytes where the effective size is 52 bits.
+        let base = if self.effective_bits > 48 { self.base & !0x3f } else { self.base };
         let &Self { table_permissions, rules, .. } = self;
         let privilege = Privilege::Unprivileged;
         if !self.ds {
@@ -166,7 +176,13 @@ impl Shape {
                     walk::Config::stage2(granule, base, input_bits, level, output_bits)
                 }
             };
-            return Ok(Form::Narrow(walk::Config { table_permissions, rules, ..config }));
+            // DDI 0487, LeafBase: PAMax says where a descriptor of 64K holds its address.
+            let high_address = match self.implemented_bits > 48 {
+                true => walk::HighAddress::Present,
+                false => walk::HighAddress::Reserved,
+            };
+            let config = walk::Config { table_permissions, rules, high_address, ..config };
+            return Ok(Form::Narrow(config));
         }
         // IHI 0070 G.b 5.4, TTB0: aligned to the table, to 64 bytes where outputs have 52 bits.
         let table_lg2 = input_bits - low_bit(granule, level) + 3;
@@ -313,8 +329,13 @@ fn granule1(field: u64) -> Option<Granule> {
 }
 
 /// IHI 0070 G.b 5.4, IPS: no more than comes out, and 48 where descriptors hold no more.
+fn effective_bits(registers: &Registers, field: u64) -> u8 {
+    bits_of(field).min(bits_of(Idr5::OAS.get(registers.idr5)))
+}
+
+/// The same, as far as descriptors can express it.
 fn output_bits(registers: &Registers, field: u64, granule: Granule, ds: bool) -> u8 {
-    let bits = bits_of(field).min(bits_of(Idr5::OAS.get(registers.idr5)));
+    let bits = effective_bits(registers, field);
     if granule == Granule::Size64K || ds { bits } else { bits.min(48) }
 }
 

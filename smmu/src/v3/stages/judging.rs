@@ -33,7 +33,7 @@ fn permitted(
     }
     let pa = PhysAddr::new(entry.output | input & low_bits(entry.lg2));
     let attributes = match stage2 {
-        None => entry.attributes,
+        None => entry.attributes.with_hints_of(demand.attributes),
         Some(stage2) => stage2.attributes(demand.attributes, &entry.leaf),
     };
     Some(Translated { pa, perms, lg2: entry.lg2, path, attributes })
