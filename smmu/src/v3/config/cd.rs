@@ -8,7 +8,7 @@ use crate::regime::{
 use crate::tlb::{Space, Tlb};
 use crate::v3::config::CdWords;
 use crate::v3::config::ste::{
-    Stream, align_root, endian, granule0, level_lg2, max_size_offset, output_bits,
+    Stream, align_root, effective_bits, endian, granule0, level_lg2, max_size_offset, output_bits,
 };
 use crate::v3::features::{Features, FlagUpdate, StallModel};
 use crate::v3::wire::cd::{Cd0, Cd1, Cd2};
@@ -103,6 +103,7 @@ pub(crate) fn judge(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tl
             },
             stalls,
         },
+        heeds_hints: true,
         space,
         global,
     })
@@ -229,7 +230,8 @@ fn half(
     let in_range = least <= size_offset && size_offset <= max_size_offset(named, f);
     require(in_range, CdFlaw::TxSz)?;
     let granule = granule.ok_or(CdFlaw::Tg)?;
-    let output_bits = output_bits(Cd0::IPS.get(w0), granule, ds, f);
+    let effective = effective_bits(Cd0::IPS.get(w0), f);
+    let output_bits = output_bits(effective, granule, ds);
     let ttb = at.table.in_place(own);
     require(ttb >> output_bits == 0, CdFlaw::Ttb)?;
     let input_bits = 64 - size_offset;
@@ -240,8 +242,9 @@ fn half(
         granule,
         input_bits,
         start_level,
-        root: align_root(ttb, start_level, input_bits, granule, output_bits),
+        root: align_root(ttb, start_level, input_bits, granule, effective),
         output_bits,
+        implemented_bits: f.oas,
         hierarchical: !(f.hierarchical_disable && at.no_hierarchy.is_set(own)),
         access_flag_faults: !Cd0::AFFD.is_set(w0) && !updates.access,
         ds,
