@@ -16,7 +16,6 @@
 
 mod shortcut;
 
-use crate::attributes::Attributes;
 use crate::choice::Overlap;
 use crate::regime::{Endian, FlagUpdates, Half, Regime, Split, Stage1, Unprivileged};
 use crate::tlb::{Lane, Packed, Retention, SpaceId, Tlb};
@@ -90,7 +89,7 @@ impl Known {
         let half = &stage1.halves[0];
         let plain = txn.requester.substream.is_none()
             && !overrides.change_access()
-            && overrides.memory.memory == Attributes::INCOMING.memory
+            && !overrides.memory.has_hints()
             && stage1.split == Split::Bit55
             && half.unprivileged == Unprivileged::Permitted
             && Caching { keeps_tables: false, counts_tlb_uses: false, ..caching } == PLAIN;

@@ -181,7 +181,8 @@ fn hints_are_reported() {
 #[test]
 fn the_start_level_of_stage_2_may_have_a_wider_index() {
     // 40 bits, level 1: 1024 descriptors in two tables side by side.
-    let config = Config { input_bits: 40, start_level: 1, output_bits: 40, ..STAGE2 };
+    let config =
+        Config { input_bits: 40, start_level: 1, output_bits: 40, implemented_bits: 40, ..STAGE2 };
     let mut words = Words::default();
     words.0.insert(0x1000 + 8 * 1023, 0x7f_c000_0741);
     let input = (1 << 40) - 1;

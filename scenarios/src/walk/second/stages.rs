@@ -1,7 +1,7 @@
 //! What CD and STE say of the tables of a stage.
 
 use passim_oracle::rights::Rules;
-use passim_oracle::walk::{self, Privilege, TablePermissions, start_level_of_sl0};
+use passim_oracle::walk::{self, HighAddress, Privilege, TablePermissions, start_level_of_sl0};
 use passim_oracle::{Granule, Stage, wide};
 
 use super::context::Cd;
@@ -19,10 +19,7 @@ struct Shape {
     /// `None`: the only one that does without tables in a row.
     start_level: Option<i8>,
     output_bits: u8,
-    /// The effective IPS or S2PS, whatever the granule makes of it.
-    effective_bits: u8,
-    /// SMMU_IDR5.OAS.
-    implemented_bits: u8,
+    high_address: HighAddress,
     ds: bool,
     table_permissions: TablePermissions,
     rules: Rules,
@@ -57,13 +54,12 @@ pub(super) fn stage1(registers: &Registers, cd: &Cd, world: World) -> Result<Fir
         let shape = Shape {
             stage: Stage::One,
             granule,
-            base,
+            base: root(registers, base, Cd0::IPS.get(cd0)),
             input_bits: input_bits(registers, size, least0(registers, granule, ds), granule)
                 .map_err(|it| it.unwrap_or(Reading::NoContext))?,
             start_level: None,
             output_bits: output_bits(registers, Cd0::IPS.get(cd0), granule, ds),
-            effective_bits: effective_bits(registers, Cd0::IPS.get(cd0)),
-            implemented_bits: bits_of(Idr5::OAS.get(registers.idr5)),
+            high_address: high_address(registers),
             ds,
             table_permissions: permissions,
             rules,
@@ -124,12 +120,11 @@ pub(super) fn stage2(registers: &Registers, ste2: u64, ste3: u64) -> Result<Seco
     let shape = Shape {
         stage: Stage::Two,
         granule,
-        base: Ste3::S2TTB.in_place(ste3),
+        base: root(registers, Ste3::S2TTB.in_place(ste3), Ste2::S2PS.get(ste2)),
         input_bits,
         start_level: Some(level),
         output_bits: output_bits(registers, Ste2::S2PS.get(ste2), granule, ds),
-        effective_bits: effective_bits(registers, Ste2::S2PS.get(ste2)),
-        implemented_bits: bits_of(Idr5::OAS.get(registers.idr5)),
+        high_address: high_address(registers),
         ds,
         table_permissions: TablePermissions::Disabled,
         rules: Rules { xnx: Idr3::XNX.is_set(registers.idr3), ..Rules::default() },
@@ -163,10 +158,8 @@ impl Shape {
             None => (-1..=3).find(fits),
         };
         let level = level.ok_or_else(unsuited)?;
-        let &Self { stage, granule, input_bits, output_bits, .. } = self;
-        // IHI 0070 G.b 5.4, TTB0; 5.2, S2TTB: aligned to 64 bytes where the effective size is 52 bits.
-        let base = if self.effective_bits > 48 { self.base & !0x3f } else { self.base };
-        let &Self { table_permissions, rules, .. } = self;
+        let &Self { stage, granule, base, input_bits, output_bits, .. } = self;
+        let &Self { high_address, table_permissions, rules, .. } = self;
         let privilege = Privilege::Unprivileged;
         if !self.ds {
             let config = match stage {
@@ -176,12 +169,7 @@ impl Shape {
                     walk::Config::stage2(granule, base, input_bits, level, output_bits)
                 }
             };
-            // DDI 0487, LeafBase: PAMax says where a descriptor of 64K holds its address.
-            let high_address = match self.implemented_bits > 48 {
-                true => walk::HighAddress::Present,
-                false => walk::HighAddress::Reserved,
-            };
-            let config = walk::Config { table_permissions, rules, high_address, ..config };
+            let config = walk::Config { high_address, table_permissions, rules, ..config };
             return Ok(Form::Narrow(config));
         }
         // IHI 0070 G.b 5.4, TTB0: aligned to the table, to 64 bytes where outputs have 52 bits.
@@ -329,14 +317,21 @@ fn granule1(field: u64) -> Option<Granule> {
 }
 
 /// IHI 0070 G.b 5.4, IPS: no more than comes out, and 48 where descriptors hold no more.
-fn effective_bits(registers: &Registers, field: u64) -> u8 {
-    bits_of(field).min(bits_of(Idr5::OAS.get(registers.idr5)))
+fn output_bits(registers: &Registers, field: u64, granule: Granule, ds: bool) -> u8 {
+    let bits = bits_of(field).min(output_size(registers));
+    if granule == Granule::Size64K || ds { bits } else { bits.min(48) }
 }
 
-/// The same, as far as descriptors can express it.
-fn output_bits(registers: &Registers, field: u64, granule: Granule, ds: bool) -> u8 {
-    let bits = effective_bits(registers, field);
-    if granule == Granule::Size64K || ds { bits } else { bits.min(48) }
+/// A first table's address, IHI 0070 G.b 5.4, TTB0: where IPS and OAS have 52 bits, its lowest six
+/// bits count as zero.
+fn root(registers: &Registers, base: u64, field: u64) -> u64 {
+    if bits_of(field).min(output_size(registers)) > 48 { base & !63 } else { base }
+}
+
+/// Whether descriptors of the 64K granule have room for 52 bits: where so many are implemented,
+/// whatever IPS says. DDI 0487 D8.3.
+fn high_address(registers: &Registers) -> HighAddress {
+    if output_size(registers) > 48 { HighAddress::Present } else { HighAddress::Reserved }
 }
 
 /// IHI 0070 G.b 6.3.6, OAS, and the fields that are numbered like it.

@@ -103,6 +103,7 @@ pub(super) fn of(
         types,
         updates,
         on_fault: FAULTS,
+        heeds_hints: false,
         space: tlb.space(Space::Stage1 { world, vmid, asid }),
         global: tlb.space(Space::Global { world, vmid, aset: 0 }),
     }

@@ -115,6 +115,7 @@ fn read(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tlb) -> CdStat
             },
             stalls,
         },
+        heeds_hints: true,
         space,
         global,
     })
@@ -242,7 +243,7 @@ fn half(
     require(in_range, CdFlaw::TxSz)?;
     let granule = granule.ok_or(CdFlaw::Tg)?;
     let effective = effective_bits(Cd0::IPS.get(w0), f);
-    let output_bits = output_bits(Cd0::IPS.get(w0), granule, ds, f);
+    let output_bits = output_bits(effective, granule, ds);
     let ttb = at.table.in_place(own);
     require(ttb >> output_bits == 0, CdFlaw::Ttb)?;
     let input_bits = 64 - size_offset;

@@ -361,7 +361,7 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
     // IHI 0070 G.b 5.2 (S2DS): the 64K granule has no use for it.
     let ds = f.ds && Ste3::S2DS.is_set(w3) && granule != Granule::K64;
     let effective = effective_bits(Ste2::S2PS.get(w2), f);
-    let output_bits = output_bits(Ste2::S2PS.get(w2), granule, ds, f);
+    let output_bits = output_bits(effective, granule, ds);
     let ttb = Ste3::S2TTB.in_place(w3);
     require(ttb >> output_bits == 0, SteFlaw::S2Ttb)?;
     let t0sz = Ste2::S2T0SZ.get(w2) as u32;
@@ -412,7 +412,7 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
     })
 }
 
-/// The effective IPS or S2PS, whatever descriptors can express. IHI 0070 G.b 5.2 (S2PS), 5.4 (IPS).
+/// The effective IPS or S2PS: capped to OAS. IHI 0070 G.b 5.2 (S2PS), 5.4 (IPS).
 pub(crate) fn effective_bits(field: u64, features: &Features) -> u32 {
     let size = match (address_bits(field), features.minor) {
         // Reserved sizes act as the largest that is not.
@@ -422,11 +422,10 @@ pub(crate) fn effective_bits(field: u64, features: &Features) -> u32 {
     size.min(features.oas)
 }
 
-/// The bits an output may have: the effective IPS or S2PS, and 48 at most below the 64K granule without DS.
-/// IHI 0070 G.b 5.2 (S2PS), 5.4 (IPS).
-pub(crate) fn output_bits(field: u64, granule: Granule, ds: bool, features: &Features) -> u32 {
-    let size = effective_bits(field, features);
-    if granule == Granule::K64 || ds { size } else { size.min(48) }
+/// What outputs may have of an effective IPS or S2PS: below the 64K granule, and without DS, a
+/// descriptor holds 48 bits.
+pub(crate) fn output_bits(effective: u32, granule: Granule, ds: bool) -> u32 {
+    if granule == Granule::K64 || ds { effective } else { effective.min(48) }
 }
 
 /// Byte order asked for, if the SMMU has it.
@@ -473,15 +472,15 @@ fn concatenation_fits(level: i8, input_bits: u32, granule: Granule) -> bool {
 
 /// The start-level table's address. IHI 0070 G.b 5.2, 5.4: low bits below the alignment of the
 /// table act as zero, 64 bytes at least where the effective IPS or S2PS is 52 bits, whatever the
-/// granule makes of it.
+/// granule.
 pub(crate) fn align_root(
     ttb: u64,
     level: i8,
     input_bits: u32,
     granule: Granule,
-    effective_bits: u32,
+    effective: u32,
 ) -> u64 {
     let entries_lg2 = input_bits.saturating_sub(level_lg2(level, granule));
-    let least = if effective_bits > 48 { 6 } else { 4 };
+    let least = if effective > 48 { 6 } else { 4 };
     ttb & (u64::MAX << (entries_lg2 + 3).max(least))
 }
