@@ -326,6 +326,8 @@ pub struct Stage2 {
     pub updates: FlagUpdates,
     /// S2FWB: leaves may force the memory type.
     pub force_write_back: bool,
+    /// MTEPERM: MemAttr 4 is write-back, in an SMMU that reads no tags.
+    pub tag_permissions: bool,
     /// S2PTW: tables and CDs of stage 1 must not lie in Device memory.
     pub protected_walks: bool,
     /// Whether leaves distinguish privileges for execution.
@@ -351,8 +353,14 @@ impl Stage2 {
     /// What a leaf says of attributes.
     pub(crate) fn leaf_attributes(&self, leaf: &walk::Leaf) -> LeafAttributes {
         let own = Shareability::of(Stage2Leaf::SH.get(leaf.descriptor));
+        let mem_attr = match Stage2Leaf::MEM_ATTR.get(leaf.descriptor) as u8 {
+            // IHI 0070 G.b 3.23.1: NoTagAccess says nothing here, and the type is that of 15. With
+            // S2FWB bit 3 does not count anyway.
+            0b0100 if self.tag_permissions && !self.force_write_back => 0b1111,
+            other => other,
+        };
         LeafAttributes {
-            mem_attr: Stage2Leaf::MEM_ATTR.get(leaf.descriptor) as u8,
+            mem_attr,
             shareability: self.shareability.unwrap_or(own),
             hints: (leaf.descriptor >> LeafAttributes::HINTS_LOW) as u8,
             level: leaf.level,

@@ -115,6 +115,8 @@ pub(crate) struct Features {
     pub(crate) ds: bool,
     /// XN\[1:0\] of stage 2 distinguishes privileges.
     pub(crate) xnx: bool,
+    /// NoTagAccess in MemAttr of stage 2.
+    pub(crate) tag_permissions: bool,
     /// Stalled transactions that can wait at a time.
     pub(crate) stall_max: u32,
     /// Output address bits.
@@ -206,6 +208,7 @@ impl Features {
             pasid_translated: Idr3::PASIDTT.is_set(idr3),
             ds: Idr5::DS.is_set(idr5),
             xnx: Idr3::XNX.is_set(idr3),
+            tag_permissions: Idr3::MTEPERM.is_set(idr3),
             stall_max: Idr5::STALL_MAX.get(idr5) as u32,
             oas: address_bits(Idr5::OAS.get(idr5)).min(52),
             granules: [Idr5::GRAN4K, Idr5::GRAN16K, Idr5::GRAN64K].map(|bit| bit.is_set(idr5)),

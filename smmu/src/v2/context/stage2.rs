@@ -52,6 +52,7 @@ pub(super) fn of(registers: Registers<'_>, bank: usize, scheme: Scheme, tlb: &mu
         force_write_back: false,
         protected_walks: Sctlr2::PTW.is_set(sctlr),
         // XN[1] alone counts: IHI 0062 knows no other.
+        tag_permissions: false,
         xnx: false,
         shareability: None,
         hinted: true,

@@ -405,6 +405,7 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
         updates,
         force_write_back: fwb,
         protected_walks: Ste2::S2PTW.is_set(w2),
+        tag_permissions: f.tag_permissions,
         xnx: f.xnx,
         shareability: ds.then(|| Shareability::of(Ste2::S2SH0.get(w2))),
         hinted: false,

@@ -72,7 +72,7 @@ const NO_USER: &str = "neither the drivers of the model nor a recording use it";
 const NO_STORE: &str = "queues and tables lie in memory, as on every board known here";
 
 /// The features of SMMUv3 that ID registers tell, in their order. IHI 0070 G.b 6.3.1 to 6.3.6.
-pub const CAPABILITIES: [Capability; 59] = [
+pub const CAPABILITIES: [Capability; 61] = [
     has("IDR0.S2P", "stage 2", (0, Idr0::S2P), 1),
     has("IDR0.S1P", "stage 1", (0, Idr0::S1P), 1),
     lacks("IDR0.TTF[0]", "AArch32 tables", (0, Idr0::TTF_AARCH32), NO_LPAE),
@@ -125,7 +125,14 @@ pub const CAPABILITIES: [Capability; 59] = [
     has("IDR3.PASIDTT", "PASID with translated transactions", (3, Idr3::PASIDTT), 1),
     has("IDR3.EPAN", "EPAN", (3, Idr3::EPAN), 1),
     lacks("IDR3.S1PI, S2PI, S2PO", "permission indirection", (3, Idr3::INDIRECTION), NO_USER),
-    lacks("IDR3.THE, MTEPERM, AIE", "hardening, tags, more MAIRs", (3, Idr3::LATER), NO_USER),
+    lacks("IDR3.THE", "translation hardening", (3, Idr3::THE), NO_USER),
+    has(
+        "IDR3.MTEPERM",
+        "NoTagAccess at stage 2, which no tags make different",
+        (3, Idr3::MTEPERM),
+        1,
+    ),
+    lacks("IDR3.AIE", "more MAIRs", (3, Idr3::AIE), NO_USER),
     has("IDR5.OAS", "output address size", (5, Idr5::OAS), 6),
     has("IDR5.GRAN4K, 16K, 64K", "granules", (5, Idr5::GRANULES), 7),
     has("IDR5.DS", "52-bit descriptors of small granules", (5, Idr5::DS), 1),

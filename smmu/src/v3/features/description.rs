@@ -305,7 +305,7 @@ impl Description {
 
     /// What a version of the architecture demands, as [`Self::rules`] says it. IHI 0070 G.b 6.3.1,
     /// 6.3.4.
-    fn mandatory(&self) -> [Rule; 9] {
+    fn mandatory(&self) -> [Rule; 8] {
         let both = self.stage1 && self.stage2;
         let before = |minor| self.minor < minor;
         [
@@ -325,11 +325,6 @@ impl Description {
             (before(2) || !both || self.hyp, "hyp", "version 3.2 with both stages has Hyp"),
             (before(3) || self.e0pd, "e0pd", "version 3.3 has E0PD"),
             (before(4) || self.epan, "epan", "version 3.4 has EPAN"),
-            (
-                before(4) || !self.stage2,
-                "minor",
-                "version 3.4 with a stage 2 has MTEPERM, which is not modelled",
-            ),
         ]
     }
 
@@ -396,6 +391,8 @@ impl Description {
             | Idr3::PTWNNC.flag(self.minor >= 3 && self.stage2)
             | Idr3::PASIDTT.flag(self.pasid_translated && self.ats && self.substream_bits != 0)
             | Idr3::EPAN.flag(self.epan)
+            // IHI 0070 G.b 6.3.4: 1 from v3.4 on, where there is a stage 2.
+            | Idr3::MTEPERM.flag(self.minor >= 4 && self.stage2)
     }
 
     fn idr5(&self) -> u64 {

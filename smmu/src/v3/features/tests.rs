@@ -69,7 +69,6 @@ fn contradictions_are_named() {
         (Description { hyp: false, ..everything }, "hyp"),
         (Description { e0pd: false, ..everything }, "e0pd"),
         (Description { minor: 4, epan: false, ..everything }, "epan"),
-        (Description { minor: 4, ..everything }, "minor"),
     ];
     for (description, field) in cases {
         assert_eq!(description.id_registers().unwrap_err().field, field);
@@ -88,6 +87,14 @@ fn fields_that_hang_on_others_are_res0_without_them() {
     assert_eq!((mute[0] & 1 << 23, mute[3] & (1 << 5 | 1 << 16)), (0, 0), "ATSRECERR too");
     let first = idr(Description { stage2: false, hyp: false, ..everything });
     assert_eq!((first[0] & 1 << 17, first[3] & 1 << 14), (0, 0), "VMW too");
+    // HAD; MTEPERM, which v3.4 has.
+    let flat = Description { mpam: false, substream_bits: 0, ..everything };
+    let second = idr(Description { stage1: false, hyp: false, pri: false, ats: false, ..flat });
+    assert_eq!((idr(flat)[3] & 1 << 2, second[3] & 1 << 2), (1 << 2, 0));
+    let fourth = Description { minor: 4, ..everything };
+    assert_eq!((idr(everything)[3] >> 22 & 1, idr(fourth)[3] >> 22 & 1), (0, 1));
+    let first = Description { stage2: false, hyp: false, mpam: false, ..fourth };
+    assert_eq!(idr(first)[3] >> 22 & 1, 0);
 }
 
 /// Every bit of the ID registers is some capability's, or reserved.

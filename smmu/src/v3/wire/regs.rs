@@ -338,8 +338,6 @@ impl Idr0 {
 impl Idr3 {
     /// S1PI, S2PI and S2PO.
     pub(crate) const INDIRECTION: Field = bits(20, 18);
-    /// THE, MTEPERM and AIE.
-    pub(crate) const LATER: Field = bits(23, 21);
 }
 
 impl Idr5 {

@@ -110,3 +110,18 @@ fn protected_tables_must_not_lie_in_device_memory() {
     // S2, CLASS = CD: the CD is read first.
     assert_eq!(board.last_record()[1], 0x88_0000_0000);
 }
+
+/// IHI 0070 G.b 3.23.1. Without MTEPERM the type is one that VMSAv8-64 leaves open.
+#[test]
+fn no_tag_access_is_write_back() {
+    for (permissions, memory) in [(false, 0x00), (true, 0xff)] {
+        let mut ids = ids();
+        ids.idr[3] |= u32::from(permissions) << 22;
+        let mut board = Board::with(implementation(ids));
+        board.stage2_tables();
+        // S2AP 3, AF, inner shareable, MemAttr 4.
+        board.put(crate::v3::testkit::STAGE2 + 0x3000 + 0x10 * 8, &[0x4900_07d3]);
+        board.ste(STREAM, &STE_STAGE2);
+        assert_eq!(went_on(board.read(0x10_000)).attributes.memory, memory);
+    }
+}
