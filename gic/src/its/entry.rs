@@ -40,9 +40,6 @@ const QEMU_ORPHAN: u64 = 0xffff;
 const NO_DOORBELL: u64 = 1023;
 
 impl Layout {
-    /// Bytes of a device or collection table entry.
-    pub(super) const TABLE_ENTRY: u64 = 8;
-
     /// Bytes of an interrupt translation entry.
     pub const fn ite_bytes(self) -> u64 {
         match self {

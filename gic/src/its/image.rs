@@ -356,8 +356,7 @@ fn clear(table: Table, memory: &mut Memory) -> Result<(), ImageError> {
     while n < table.room() {
         match table.entry(n, memory) {
             Ok(at) => {
-                let bytes = table.in_page() * Layout::TABLE_ENTRY;
-                if let Some(span) = passim_model::Span::from_size(at, bytes) {
+                if let Some(span) = passim_model::Span::from_size(at, table.page_bytes()) {
                     memory.zero(span)?;
                 }
             }

@@ -17,14 +17,25 @@ pub struct Saved {
 }
 
 impl Its {
-    /// What the tables map now. Nothing of it if a table is not valid.
+    /// What the tables map now, and the collections that the ITS holds itself. Nothing of it if a
+    /// table is not valid.
     ///
     /// # Errors
     /// As [`Mappings::read`].
     pub fn mappings(&self, memory: &Memory) -> Result<Mappings, ImageError> {
         let features = &self.implementation.features;
         let bits = (features.device_bits, features.event_bits);
-        Mappings::read(features.layout, Reading::Every, self.tables(), bits, memory)
+        let layout = features.layout;
+        let mut mappings = Mappings::read(layout, Reading::Every, self.tables(), bits, memory)?;
+        // What a table says of collections that are held counts for nothing.
+        let held = (0u16..).zip(&self.held);
+        for (icid, cpu) in held {
+            match cpu {
+                Some(cpu) => mappings.collections.insert(icid, *cpu),
+                None => mappings.collections.remove(&icid),
+            };
+        }
+        Ok(mappings)
     }
 
     /// Where the tables are.

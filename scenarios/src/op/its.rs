@@ -62,7 +62,8 @@ operations! {
         /// `n` leaves GICR_CTLR.EnableLPIs alone.
         opt enable: YesNo = "enable",
     }
-    /// An ITS gets a queue of 64 KiB and flat tables of one page of 64 KiB, and is enabled.
+    /// An ITS gets a queue of 64 KiB and flat tables of 64 KiB, of the largest pages it takes, and is
+    /// enabled.
     ItsOn = "its-on" {
         /// The command queue: GITS_CBASER.
         key queue: PhysAddr = "queue",

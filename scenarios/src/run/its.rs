@@ -51,7 +51,7 @@ impl Chosen {
         match &mut machine.gic {
             Gic::Its(gic) => {
                 gic.preset = self.gic.or(own).unwrap_or(gic.preset);
-                gic.built = gic.built.under(over);
+                gic.built = gic.built.under(over).under(self.built);
             }
             Gic::V2m(_) if own.is_some() || built.is_some() => {
                 return Err(Unperformable::new("this machine has no GICv3")
