@@ -76,7 +76,7 @@ fn features() -> impl Strategy<Value = Vec<(String, String)>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 64,
+        cases: ProptestConfig::default().cases / 4,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -1,7 +1,7 @@
 //! Tables in memory: where the entry of a number is. IHI 0069 H 5.2, 12.19 (GITS_BASER).
 
 use super::wire::{Baser, LargePage, Level1, page_size};
-use passim_model::{Abort, Memory, PhysAddr};
+use passim_model::{Abort, Memory, PhysAddr, Span};
 
 /// A table as a GITS_BASER describes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +67,27 @@ impl Table {
             false => self.bytes / self.entry_bytes,
             true => (self.bytes >> LEVEL1_LG2) * self.in_page(),
         }
+    }
+
+    /// Bytes of an entry.
+    pub(super) fn entry_bytes(self) -> u64 {
+        self.entry_bytes
+    }
+
+    /// Bytes of an entry of level 1.
+    pub(super) fn level1_bytes(self) -> u64 {
+        1 << LEVEL1_LG2
+    }
+
+    /// The memory it lies in, level 1 and the pages that are there.
+    pub(super) fn spans(self, memory: &Memory) -> Vec<Span<PhysAddr>> {
+        let mut spans = vec![Span::from_size(PhysAddr::new(self.base), self.bytes)];
+        if self.indirect {
+            let pages = (0..self.bytes >> LEVEL1_LG2).map(|page| page * self.in_page());
+            let pages = pages.filter_map(|first| self.entry(first, memory).ok());
+            spans.extend(pages.map(|at| Span::from_size(at, self.page_bytes())));
+        }
+        spans.into_iter().flatten().collect()
     }
 
     /// Bytes of a page.

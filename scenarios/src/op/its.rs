@@ -157,5 +157,13 @@ operations! {
         key cpu: u16 = "cpu",
     }
     /// The GIC is saved, and another one made of what was saved and of memory.
-    Migrate = "migrate" {}
+    Migrate = "migrate" {
+        /// The preset of the other, whose tables are rewritten as it lays them out; the same without
+        /// it.
+        opt to: Text = "to",
+        /// Memory that no software uses, for tables that are too small for larger entries.
+        opt scratch: PhysAddr = "scratch",
+        /// Bytes of that memory; 64K without it.
+        opt size: Number = "size",
+    }
 }

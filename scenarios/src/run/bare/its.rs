@@ -10,7 +10,7 @@ use passim_gic::Size;
 use passim_gic::its::{Failure, Report, TRANSLATER};
 use passim_model::{Abort, DeviceId, Host, IccRegister, PhysAddr, Requester, StreamId};
 
-use super::super::its::mappings;
+use super::super::its::{convert, mappings};
 use super::super::messages::pending_v3;
 use super::super::{Outcome, Unperformable};
 use crate::machine::GicIts;
@@ -84,7 +84,10 @@ impl GicOnBoard<'_> {
                 "ok".to_owned()
             }
             ItsOp::Take { cpu } => self.take(*cpu),
-            ItsOp::Migrate {} => {
+            ItsOp::Migrate { to: Some(to), scratch, size } => {
+                return convert(self.board, to, (*scratch, *size));
+            }
+            ItsOp::Migrate { to: None, .. } => {
                 self.board.migrate_gic();
                 "ok".to_owned()
             }
