@@ -11,6 +11,7 @@ use crate::v3::config::ste::{
     Stream, align_root, effective_bits, endian, granule0, level_lg2, max_size_offset, output_bits,
 };
 use crate::v3::features::{Features, FlagUpdate, StallModel};
+use crate::v3::label::Named;
 use crate::v3::wire::cd::{Cd0, Cd1, Cd2};
 use passim_model::bits::Field;
 use passim_model::pgtable::vmsav8::{Granule, Stage};
@@ -44,6 +45,13 @@ pub enum CdFlaw {
     Ttb,
 }
 
+/// What a CD amounts to, and the label it names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Cd {
+    pub(crate) state: CdState,
+    pub(crate) label: Named,
+}
+
 /// What a CD amounts to.
 pub(crate) type CdState = Result<Stage1, CdFlaw>;
 
@@ -52,7 +60,11 @@ fn require(holds: bool, flaw: CdFlaw) -> Result<(), CdFlaw> {
 }
 
 /// Judges a CD reached through `stream` and reads it.
-pub(crate) fn judge(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tlb) -> CdState {
+pub(crate) fn judge(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tlb) -> Cd {
+    Cd { state: read(words, stream, f, tlb), label: Named::of_cd(words[5]) }
+}
+
+fn read(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tlb) -> CdState {
     let [w0, w1, w2, ..] = *words;
     require(Cd0::V.is_set(w0), CdFlaw::NotValid)?;
     let stalls = Cd0::S.is_set(w0);

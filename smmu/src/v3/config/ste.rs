@@ -5,6 +5,7 @@ use crate::regime::{Endian, FlagUpdates, OnFault, Recording, Response, Stage2, W
 use crate::tlb::{Space, Tlb};
 use crate::v3::config::SteWords;
 use crate::v3::features::{Features, FlagUpdate, StallModel, TableEndian, address_bits};
+use crate::v3::label::SteLabel;
 use crate::v3::wire::cd::{CD_LG2, CdTable, L1CD_LG2};
 use crate::v3::wire::ste::{Config, DefaultSubstream, Ste0, Ste1, Ste2, Ste3, Ste5};
 use passim_model::access::{Access, Direction, Privilege};
@@ -119,6 +120,7 @@ pub(crate) struct Ste {
     pub(crate) state: SteState,
     /// STE.PPAR: responses to page requests carry the PASID of the request.
     pub(crate) pasid_in_responses: bool,
+    pub(crate) label: SteLabel,
 }
 
 /// STE.PRIVCFG, STE.INSTCFG, and what replaces memory attributes. IHI 0070 G.b 5.2, 13.5.
@@ -201,7 +203,8 @@ pub(crate) fn judge(words: &SteWords, around: &Surroundings<'_>, tlb: &mut Tlb) 
         Ok(state) => state,
         Err(flaw) => SteState::Illegal(flaw),
     };
-    Ste { state, pasid_in_responses: Ste1::PPAR.is_set(words[1]) }
+    let pasid_in_responses = Ste1::PPAR.is_set(words[1]);
+    Ste { state, pasid_in_responses, label: SteLabel::of(words) }
 }
 
 fn read(words: &SteWords, around: &Surroundings<'_>, tlb: &mut Tlb) -> Result<SteState, SteFlaw> {
