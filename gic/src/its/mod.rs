@@ -50,6 +50,7 @@ pub use features::Features;
 pub use features::Implementation;
 pub use features::PageSizes;
 pub use save::Saved;
+pub(crate) use translate::Delivery;
 
 use crate::chance::Chance;
 use crate::choice::its::{Haste, Ordering};
@@ -209,12 +210,6 @@ impl Its {
     /// What has arrived at redistributors, in order.
     pub fn take_packets(&mut self) -> Vec<(Cpu, Packet)> {
         core::mem::take(&mut self.due)
-    }
-
-    /// The first thing that has arrived, if there is exactly one: the usual case, without a list.
-    #[inline]
-    pub(crate) fn take_only_packet(&mut self) -> Option<(Cpu, Packet)> {
-        if self.due.len() == 1 { self.due.pop() } else { None }
     }
 
     /// The failed commands since the last call, the last 64 at most.

@@ -39,7 +39,7 @@ pub use save::Saved;
 
 use crate::choice::lpi::PropertyTable;
 use crate::choice::{LpiChoices, Preset};
-use crate::its::{self, Arrival, Its};
+use crate::its::{self, Arrival, Delivery, Its};
 use crate::row::{ROW, bits_of};
 use crate::state::{State, Trigger};
 use crate::{Cpu, Progress, Signal, Size};
@@ -271,12 +271,12 @@ impl GicV3 {
         memory: &mut Memory,
     ) -> Arrival {
         let Some(its) = self.its.get_mut(usize::from(its)) else { return Arrival::Ignored };
-        let arrival = its.message(offset, size, value, requester, memory);
-        match its.take_only_packet() {
-            Some((cpu, packet)) => {
-                self.deliver(cpu, packet, memory);
+        let (arrival, delivery) = its.message(offset, size, value, requester, memory);
+        match (arrival, delivery) {
+            (Arrival::Raised { intid, cpu }, Delivery::Now) => {
+                self.pend(cpu, intid, memory);
             }
-            None => self.deliver_all(memory),
+            _ => self.deliver_all(memory),
         }
         arrival
     }
