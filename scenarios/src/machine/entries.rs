@@ -63,34 +63,53 @@ impl Streams {
                 hint: "say `group = \"none\"`, or give it an `smmu`".to_owned(),
             });
         };
-        // 6.12 arm-smmu.c, arm_smmu_device_group: each entry overwrites what the one before it said,
-        // so the last decides.
-        let mut joined = None;
-        for stream in streams {
-            let Some(first) = self.first(smmu, *stream) else {
-                joined = None;
-                continue;
-            };
-            joined = Some(first).filter(|first| *first != device);
-            if joined.is_some() && self.sharing.get(smmu) == Some(&Sharing::Refused) {
-                // Measured on 6.1 and 6.12: a device whose stream is another's gets neither group
-                // nor driver.
-                return Err(Contradiction {
-                    device,
-                    message: format!(
-                        "stream {stream} of {device} is already {first}'s: the kernel gives it \
-                         neither group nor driver"
-                    ),
-                    hint: "leave `driver` and `group` out for one of the two".to_owned(),
-                });
-            }
+        if self.sharing.get(smmu) == Some(&Sharing::Refused) {
+            self.refuse(device, smmu, streams)?;
         }
+        let joined = self.joined(device, smmu, streams);
         for stream in streams {
             if let Some(key) = self.key(smmu, *stream) {
                 self.first.entry(key).or_insert(device);
             }
         }
         Ok(joined)
+    }
+
+    /// The device before this one whose group it joins, or would join if it came.
+    // 6.12 arm-smmu.c, arm_smmu_device_group: each entry overwrites what the one before it said, so
+    // the last decides.
+    pub(super) fn joined(
+        &self,
+        device: Endpoint,
+        smmu: usize,
+        streams: &[StreamId],
+    ) -> Option<Endpoint> {
+        let Some(Sharing::Entries { .. }) = self.sharing.get(smmu) else { return None };
+        let last = self.first(smmu, *streams.last()?)?;
+        (last != device).then_some(last)
+    }
+
+    /// Measured on 6.1 and 6.12: a device whose stream is another's gets neither group nor driver.
+    fn refuse(
+        &self,
+        device: Endpoint,
+        smmu: usize,
+        streams: &[StreamId],
+    ) -> Result<(), Contradiction> {
+        for stream in streams {
+            let Some(first) = self.first(smmu, *stream).filter(|first| *first != device) else {
+                continue;
+            };
+            return Err(Contradiction {
+                device,
+                message: format!(
+                    "stream {stream} of {device} is already {first}'s: the kernel gives it neither \
+                     group nor driver"
+                ),
+                hint: "leave `driver` and `group` out for one of the two".to_owned(),
+            });
+        }
+        Ok(())
     }
 
     /// Who had the entry of a stream first.
