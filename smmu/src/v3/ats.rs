@@ -255,7 +255,8 @@ impl SmmuV3 {
         match context {
             Context::Cd(index) if substream.is_some() => {
                 self.need_cd(memory, txn, index)?;
-                self.vms.need(memory, &stream, substream).map_err(|at| no_vms(txn, at))
+                let read = self.vms.need(memory, &stream, &txn.requester, &mut Silent);
+                read.map_err(|at| no_vms(txn, at))
             }
             Context::Cd(_) | Context::Bypass => Ok(()),
         }
