@@ -1,6 +1,7 @@
 use passim_gic::choice::Preset;
 use passim_gic::choice::its::CommandErrors;
 use passim_model::{IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
+use passim_vfio::policy::Smmu2Entries;
 
 use super::{
     BUILTIN, BarOffset, Function, Gic, GicBuilt, Iommu, Machine, Parameters, Reserved,
@@ -95,7 +96,7 @@ fn built_in_machines_are_sound() {
     for (name, _) in BUILTIN {
         let machine = builtin(name).unwrap().unwrap();
         assert_eq!(machine.name, *name);
-        assert!(machine.isolation().is_some(), "{name}");
+        assert!(machine.isolation(Smmu2Entries::OfTheDevice).is_some(), "{name}");
     }
     for recorded in ["virt-gicv2m", "virt-its"] {
         let machine = builtin(recorded).unwrap().unwrap();
