@@ -195,7 +195,8 @@ fn commands(world: &World, kind: Kind, stale: &Stale) -> Vec<[u64; 2]> {
         (Kind::VmsPidm, _) => vec![[VMID << 32 | opcode, 0]],
         (_, Stale::Pages { table, page, pages, tables }) => {
             let walkers = (0..world.contexts.len()).filter(|k| world.contexts[*k] == *table);
-            let address = REGION + (page << 12) | u64::from(!tables) * LEAF;
+            let leaf = if *tables { 0 } else { LEAF };
+            let address = (REGION + (page << 12)) | leaf;
             let range = match (kind.is_by_address(), *pages) {
                 (false, _) => [0, 0],
                 (true, 1) => [0, address],
@@ -376,15 +377,17 @@ fn spoilt(kind: Kind, flaw: Flaw, right: &[[u64; 2]]) -> Option<Vec<[u64; 2]>> {
         Flaw::WrongAsid => each(&|[first, second]| [first ^ 1 << 55, second]),
         Flaw::WrongVmid => each(&|[first, second]| [first ^ 1 << 39, second]),
         Flaw::LeavesOnly => each(&|[first, second]| [first, second | LEAF]),
-        Flaw::WrongLevel => {
-            each(&|[first, second]| [first, second | u64::from(second & TG_4K != 0) * TTL_2])
-        }
-        Flaw::WrongGranule => {
-            each(&|[first, second]| [first, second | u64::from(second & TG_4K != 0) * TG_64K])
-        }
+        // Of a range: what one page is not said to be, it cannot be wrongly.
+        Flaw::WrongLevel => each(&|[first, second]| [first, in_range(second, TTL_2)]),
+        Flaw::WrongGranule => each(&|[first, second]| [first, in_range(second, TG_64K)]),
         // From 0x20 to 0x10.
         Flaw::WrongRegime => each(&|[first, second]| [first ^ 0x30, second]),
     }
+}
+
+/// These bits too, if the command is about a range.
+fn in_range(second: u64, bits: u64) -> u64 {
+    if second & TG_4K != 0 { second | bits } else { second }
 }
 
 /// NUM, and one page of it. IHI 0070 G.b 4.4.1.1.

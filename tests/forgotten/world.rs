@@ -379,13 +379,12 @@ impl World {
     /// An access that does not end where it should, in words.
     pub(crate) fn difference(&mut self) -> Option<String> {
         let substreams = if self.setup == Setup::Stage2 { 1 } else { SUBSTREAMS.len() };
-        for stream in 0..STREAMS.len() {
-            for n in 0..substreams {
+        for (stream, sid) in STREAMS.into_iter().enumerate() {
+            for (n, ssid) in SUBSTREAMS.into_iter().enumerate().take(substreams) {
                 for (page, write) in (0..PAGES).flat_map(|page| [(page, false), (page, true)]) {
                     let expected = self.expected(stream, n, page, write);
                     let found = self.found(stream, n, page, write);
                     if found != expected {
-                        let (sid, ssid) = (STREAMS[stream], SUBSTREAMS[n]);
                         return Some(format!(
                             "stream {sid:#x}, substream {ssid}, page {page}, write {write}: \
                              {found:x?}, configured is {expected:x?}"

@@ -229,7 +229,7 @@ pub(crate) fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
     let spis = u16::try_from(facts.spis).unwrap_or(u16::MAX);
     let mut built = v3::Implementation::of(facts.preset, gicv3_cpus(machine), spis);
     built.its = vec![built.its[0]; facts.its.len()];
-    facts.built.apply(&mut built);
+    facts.built.apply(&mut built, facts.redistributors);
     GicV3::new(built)
 }
 

@@ -25,11 +25,11 @@ mod table;
 mod tests;
 mod wire;
 
-use super::lpi::Lpis;
+use super::lpi::{Lpis, MOST_BITS};
 use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
-use crate::irq::redistributors;
+use crate::irq::{intid_bits, redistributors};
 use crate::policy::{LpiRanges, Policy};
 use cpus::Cpus;
 use node::Node;
@@ -77,14 +77,14 @@ impl Its {
         let one = |&base| One { base, devices: BTreeMap::new(), node: None };
         let ranges = policy.lpi_ranges;
         let all = bases.iter().map(one).collect();
-        Self { all, lpis: Lpis::new(ranges), ranges, cpus: Cpus::new(policy) }
+        Self { all, lpis: Lpis::new(ranges, MOST_BITS), ranges, cpus: Cpus::new(policy) }
     }
 
     /// Brings the ITSs up, with the LPIs of the CPUs whose redistributors start at `first`.
     // 6.12 its_init: every ITS first, then the table of LPIs; CPUs follow as they come up.
     pub(super) fn boot(
         &mut self,
-        first: PhysAddr,
+        (distributor, first): (PhysAddr, PhysAddr),
         cpus: u32,
         policy: &Policy,
         frames: &mut Frames,
@@ -97,7 +97,12 @@ impl Its {
             }
         }
         let any = self.all.iter().any(|one| one.node.is_some());
-        if any && self.boot_cpus(first, cpus, policy, frames, host).is_none() {
+        let bits = intid_bits(distributor, host);
+        if any && let Some(bits) = bits {
+            self.lpis = Lpis::new(self.ranges, bits);
+        }
+        let bits = bits.unwrap_or(MOST_BITS);
+        if any && self.boot_cpus((first, bits), cpus, policy, frames, host).is_none() {
             tracing::warn!(target: event::REGISTER, %first, "no lpis");
             self.all.iter_mut().for_each(|one| one.node = None);
         }
@@ -109,13 +114,13 @@ impl Its {
     // that each ITS was put at the head of: the one probed last is told first.
     fn boot_cpus(
         &mut self,
-        first: PhysAddr,
+        (first, bits): (PhysAddr, u32),
         cpus: u32,
         policy: &Policy,
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Option<()> {
-        self.cpus.boot(policy, frames, host)?;
+        self.cpus.boot((policy, bits), frames, host)?;
         let all = redistributors(first, host).ok()?;
         for redistributor in all.iter().take(cpus as usize) {
             let collection = self.cpus.add(redistributor, frames, host)?;
