@@ -3,7 +3,9 @@
 //!
 //! A kernel gives a group to a device behind an IOMMU when a driver is tried on it (measured on 6.1
 //! and 6.12: a function nobody tried to bind has none). So a function with a driver has the group
-//! that follows from the hierarchy, and one without has none, unless the machine says more.
+//! that follows from the hierarchy, and one without has none, unless the machine says more. Behind
+//! SMMUv2s the kernel has a say as well ([`Machine::grouped`]): whose streams share a stream mapping
+//! entry.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,21 +149,8 @@ pub(super) fn complete(
             of_class.push(None);
         }
         class_of.insert(device, class);
-        if let Given::Number(number) = said(device)
-            && of_class[class] != Some(number)
-        {
-            if let (Some(first), Some(with)) = (of_class[class], with) {
-                return Err(Contradiction {
-                    device,
-                    message: format!(
-                        "group {number}, but one stream mapping entry has streams of it and of \
-                         {with}, of group {first}"
-                    ),
-                    hint: KEEP.to_owned(),
-                });
-            }
-            numbers.claim(number, device)?;
-            of_class[class] = Some(number);
+        if let Given::Number(number) = said(device) {
+            give(number, device, with, &mut of_class[class], &mut numbers)?;
         }
     }
     one_group_an_entry(functions, platforms, &class_of, &streams)?;
@@ -175,6 +164,32 @@ pub(super) fn complete(
         platform.group = number(Endpoint::Platform(index));
     }
     Ok(())
+}
+
+/// Gives a class the number of a device of the board, which is in it because of `with`.
+fn give(
+    number: u32,
+    device: Endpoint,
+    with: Option<Endpoint>,
+    class: &mut Option<u32>,
+    numbers: &mut Numbers,
+) -> Result<(), Contradiction> {
+    match (*class, with) {
+        (Some(first), _) if first == number => Ok(()),
+        (Some(first), Some(with)) => Err(Contradiction {
+            device,
+            message: format!(
+                "group {number}, but one stream mapping entry has streams of it and of {with}, of \
+                 group {first}"
+            ),
+            hint: KEEP.to_owned(),
+        }),
+        _ => {
+            numbers.claim(number, device)?;
+            *class = Some(number);
+            Ok(())
+        }
+    }
 }
 
 /// Devices whose streams share an entry are of one group.
@@ -195,8 +210,8 @@ fn one_group_an_entry(
         .map(|(device, (smmu, own))| (device, smmu, own));
     for (device, smmu, own) in functions.chain(platforms) {
         let (Some(smmu), Some(class)) = (smmu, class_of.get(&device)) else { continue };
-        let others = own.iter().filter_map(|stream| streams.first(smmu, *stream));
-        for other in others.filter(|other| class_of.get(other) != Some(class)) {
+        let mut others = own.iter().filter_map(|stream| streams.first(smmu, *stream));
+        if let Some(other) = others.find(|other| class_of.get(other) != Some(class)) {
             return Err(Contradiction {
                 device,
                 message: format!(

@@ -28,6 +28,15 @@ pub(super) struct Devices {
     pub(super) platforms: Vec<Spanned<PlatformFile>>,
 }
 
+/// Devices with all that follows of them.
+pub(super) struct Completed {
+    /// Ascending.
+    pub(super) functions: Vec<Function>,
+    pub(super) platforms: Vec<Platform>,
+    /// What was said of their groups, if that is not all there is to know.
+    pub(super) said: Option<Said>,
+}
+
 /// What a file says of a function's identifiers; what it leaves out follows.
 #[derive(Clone, Default)]
 struct Stated {
@@ -57,14 +66,13 @@ impl From<Option<GroupNumber>> for Given {
 }
 
 impl Devices {
-    /// The functions, ascending, the platform devices, and what was said of their groups if that is
-    /// not all there is to know.
+    /// The devices, completed.
     pub(super) fn complete(
         self,
         iommu: &Iommu,
         gic: &Gic,
         source: &SourceText,
-    ) -> Result<(Vec<Function>, Vec<Platform>, Option<Said>), InputError> {
+    ) -> Result<Completed, InputError> {
         let mut found = Collected::default();
         for file in self.functions {
             file.collect(&mut found, source)?;
@@ -112,7 +120,7 @@ impl Devices {
         }
         if self.groups == Some(GroupsFile::Given) {
             groups::take(&mut functions, &mut platforms, &given);
-            return Ok((functions, platforms, None));
+            return Ok(Completed { functions, platforms, said: None });
         }
         let streams = Streams::new(iommu, Smmu2Entries::OfTheDomain);
         groups::complete(&mut functions, &mut platforms, &given, &hierarchy, streams).map_err(
@@ -121,7 +129,7 @@ impl Devices {
                 refuse(source, place, message).with_hint(hint)
             },
         )?;
-        Ok((functions, platforms, Some(given)))
+        Ok(Completed { functions, platforms, said: Some(given) })
     }
 }
 
