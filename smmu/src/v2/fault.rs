@@ -3,7 +3,7 @@
 
 use crate::regime::Response;
 use crate::v2::SmmuV2;
-use crate::v2::bank::{BankFormat, far_bits};
+use crate::v2::bank::{BankFormat, far_bits, gfar_bits};
 use crate::v2::context;
 use crate::v2::outcome::{
     Cause, ContextFault, ContextFaultKind, GlobalFault, GlobalFaultKind, Outcome, Record,
@@ -181,7 +181,7 @@ impl SmmuV2 {
         self.changes += 1;
         let record = if self.globals.gfsr() == 0 {
             self.globals.set_global_fault(gfsr_field(fault.kind));
-            self.globals.gfar = asked.address & far_bits(&self.implementation.description);
+            self.globals.gfar = asked.address & gfar_bits(&self.implementation.description);
             let privileged = asked.access.privilege == Privilege::Privileged;
             self.globals.gfsynr0 = (Gfsynr0::NESTED.flag(fault.nested)
                 | Gfsynr0::WNR.flag(asked.access.is_write())
