@@ -88,7 +88,8 @@ pub struct Kernel {
     pub(crate) changing: BTreeSet<Endpoint>,
     /// Functions whose removal waits for whoever uses them.
     pub(crate) leaving: BTreeSet<passim_model::Rid>,
-    /// What firmware says of virtual functions, ascending.
+    /// What firmware says of virtual functions, ascending; by groups that tell which of them belong
+    /// together, not by the kernel's.
     pub(crate) virtuals: Vec<DeviceFacts>,
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
     /// Operations given up because hardware did not answer.
@@ -110,13 +111,12 @@ impl Kernel {
         for span in &boot.set_aside {
             frames.set_aside(*span);
         }
-        let iommu = Iommu::boot(boot.firmware, &boot.policy, boot.page, &mut frames, host)?;
+        let firmware = boot.firmware.at_boot(boot.topology);
+        let iommu = Iommu::boot(&firmware, &boot.policy, boot.page, &mut frames, host)?;
         let mut verdicts = Vec::new();
         let irqs = Irqs::boot(boot.interrupts, boot.policy.gicv3_priority, host);
         let msi = Msi::boot(boot.interrupts, &boot.policy, &mut verdicts, &mut frames, host);
-        let functions = boot.topology.functions().iter().filter_map(|function| function.group);
-        let platforms = boot.topology.platforms().iter().filter_map(|device| device.group);
-        let numbers = functions.chain(platforms);
+        let numbers = boot.topology.groups_at_boot();
         let mut kernel = Self {
             page: boot.page,
             processes: Processes::new(
@@ -141,7 +141,7 @@ impl Kernel {
             devices: BTreeMap::new(),
             changing: BTreeSet::new(),
             leaving: BTreeSet::new(),
-            virtuals: virtuals(boot.topology, boot.firmware),
+            virtuals: boot.firmware.of_virtual(boot.topology),
             plain_files: Vec::new(),
             abandoned: 0,
             doorbells: registry::registered(boot.interrupts),
@@ -464,15 +464,6 @@ impl Kernel {
             _ => 0,
         }
     }
-}
-
-/// What firmware says of virtual functions, ascending.
-fn virtuals(topology: &Topology, firmware: &Firmware) -> Vec<DeviceFacts> {
-    let is_virtual =
-        |device: &&DeviceFacts| device.endpoint.rid().is_some_and(|rid| topology.is_virtual(rid));
-    let mut found: Vec<_> = firmware.devices.iter().filter(is_virtual).cloned().collect();
-    found.sort_by_key(|device| device.endpoint);
-    found
 }
 
 /// The refusal of a call by a process that has ended.

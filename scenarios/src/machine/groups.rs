@@ -86,10 +86,13 @@ pub(super) fn complete(
     let mut streams = Streams::default();
     let mut order = Vec::new();
     for function in functions.iter().filter(|it| met(it.rid.into(), it.smmu, &it.driver)) {
-        streams.take(function.rid.into(), function.smmu, &function.streams)?;
+        if !function.off {
+            streams.take(function.rid.into(), function.smmu, &function.streams)?;
+        }
         order.push(function.rid);
     }
     let groups = isolation_groups(hierarchy, order);
+    let off: BTreeSet<Rid> = functions.iter().filter(|it| it.off).map(|it| it.rid).collect();
     let mut numbers = Numbers::default();
     let mut of_class = Vec::new();
     for class in groups.all() {
@@ -107,16 +110,23 @@ pub(super) fn complete(
             platform.group = Some(number);
         }
     }
-    let of_class: Vec<_> =
-        of_class.into_iter().map(|number| number.unwrap_or_else(|| numbers.lowest())).collect();
-    for function in functions {
-        function.group = groups.of(function.rid).map(|class| of_class[class]);
+    let comes_later = |class: usize| groups.all()[class].iter().all(|rid| off.contains(rid));
+    for (class, number) in of_class.iter_mut().enumerate() {
+        if number.is_none() && !comes_later(class) {
+            *number = Some(numbers.lowest());
+        }
     }
     for (index, platform) in (0..).zip(platforms) {
         let device = Endpoint::Platform(index);
         if platform.group.is_none() && met(device, platform.smmu, &platform.driver) {
             platform.group = Some(numbers.lowest());
         }
+    }
+    // Groups of functions that are not turned on tell which of them belong together.
+    let of_class: Vec<_> =
+        of_class.into_iter().map(|number| number.unwrap_or_else(|| numbers.lowest())).collect();
+    for function in functions {
+        function.group = groups.of(function.rid).map(|class| of_class[class]);
     }
     Ok(())
 }

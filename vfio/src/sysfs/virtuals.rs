@@ -4,7 +4,8 @@ use super::unsigned;
 use crate::iommu::DeviceFacts;
 use crate::kernel::Kernel;
 use crate::operation::Task;
-use crate::pci::VFIO_PCI;
+use crate::pci::wire::{SriovCtrl, ext_cap_id, offset};
+use crate::pci::{Space, VFIO_PCI};
 use crate::rules;
 use passim_model::{Conflict, Errno, Host, Refusal, Rid};
 
@@ -46,7 +47,26 @@ impl Kernel {
         if !on.is_empty() {
             return Err(rules::SRIOV_ENABLED.refuse_for(Errno::EBUSY, conflict));
         }
+        self.enable(physical, wanted as u64, host);
         all[..wanted].iter().try_for_each(|rid| self.bring(*rid, tasks, host))
+    }
+
+    /// What the registers of the physical function say from now on: so many virtual ones, or none.
+    // 6.12 pci/iov.c, sriov_enable and sriov_disable: the number comes before the bits that turn
+    // functions on, and goes after them.
+    fn enable(&self, physical: Rid, number: u64, host: &mut impl Host) {
+        let space = Space::new(self.ecam, physical);
+        let Some(at) = space.extended(ext_cap_id::SRIOV, host) else { return };
+        let on = u64::from(number != 0);
+        let control = space.load16(at + offset::SRIOV_CTRL, host);
+        let control = SriovCtrl::MSE.set(SriovCtrl::VFE.set(control, on), on);
+        if number == 0 {
+            space.store16(at + offset::SRIOV_CTRL, control, host);
+        }
+        space.store16(at + offset::SRIOV_NUM_VF, number, host);
+        if number != 0 {
+            space.store16(at + offset::SRIOV_CTRL, control, host);
+        }
     }
 
     /// All virtual functions of a physical one are turned off.
@@ -63,9 +83,13 @@ impl Kernel {
         let on: Vec<Rid> = on.collect();
         // The kernel waits for each; what it would wait for is refused before anything goes.
         on.iter().try_for_each(|rid| self.judge_removal(*rid))?;
+        let any = !on.is_empty();
         for rid in on {
             self.let_go_of_messages(rid.into(), tasks, host);
             self.take_away(rid, tasks);
+        }
+        if any {
+            self.enable(physical, 0, host);
         }
         Ok(())
     }
@@ -102,7 +126,10 @@ impl Kernel {
     /// otherwise a new one, with the lowest number that is free.
     // 6.12 iommu.c: numbers come from an ida.
     fn group_for(&self, facts: &DeviceFacts) -> u32 {
-        let mates = self.topology.in_group(facts.group).map(|function| function.rid);
+        let others = self.topology.in_group(facts.group).map(|function| function.rid);
+        let others = others.filter(|rid| !self.topology.is_virtual(*rid));
+        let virtuals = self.virtuals.iter().filter(|other| other.group == facts.group);
+        let mates = others.chain(virtuals.filter_map(|other| other.endpoint.rid()));
         let shared = mates.filter(|rid| facts.endpoint != (*rid).into());
         let mut shared = shared.filter_map(|rid| self.iommu.group_of(rid));
         shared.next().unwrap_or_else(|| {
