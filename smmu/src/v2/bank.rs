@@ -366,7 +366,11 @@ fn fsynr0_fields(around: &Around<'_>) -> u32 {
     if around.format == BankFormat::Stage2 {
         fields |= mask32(&[Fsynr0::NSATTR, Fsynr0::ATOF]);
         if around.description.nested {
-            fields |= mask32(&[Fsynr0::NESTED, Fsynr0::S1PTWF, Fsynr0::S1CBNDX]);
+            fields |= mask32(&[Fsynr0::S1PTWF, Fsynr0::S1CBNDX]);
+        }
+        // IHI 0062 D.c 3.5.1: with SMMUv1 software cannot tell by the bank's registers.
+        if around.description.nested && around.description.is_v2() {
+            fields |= mask32(&[Fsynr0::NESTED]);
         }
     }
     fields

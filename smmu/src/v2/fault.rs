@@ -151,19 +151,22 @@ impl SmmuV2 {
         };
         self.counters.events += u64::from(record == Record::Written);
         tracing::trace!(target: event::TRANSLATE, ?fault, ?record, "context fault");
-        self.missing_interrupt(bank, asked);
+        self.missing_interrupt(fault, asked);
         self.update_lines();
         record
     }
 
     /// IHI 0062 D.c 3.6.2: SMMUv1, a context fault whose interrupt does not exist.
-    fn missing_interrupt(&mut self, bank: usize, asked: &Asked) {
+    fn missing_interrupt(&mut self, fault: &ContextFault, asked: &Asked) {
+        let bank = usize::from(fault.bank);
         let description = &self.implementation.description;
         let index = Cbar::IRPTNDX.get(self.globals.cbar(bank));
         let exists = index < u64::from(description.context_interrupts);
         if !description.is_v2() && !exists && self.banks[bank].interrupts() {
             let kind = GlobalFaultKind::UnimplementedInterrupt;
-            self.record_global(GlobalFault { kind, nested: false }, asked);
+            // IHI 0062 D.c 3.8.1: whether it is the bank of stage 2 behind a stage 1.
+            let nested = fault.nested_in.is_some();
+            self.record_global(GlobalFault { kind, nested }, asked);
         }
     }
 

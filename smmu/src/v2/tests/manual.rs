@@ -421,8 +421,8 @@ fn fsynr0(v: &View<'_>) -> u32 {
         (false, _) => both,
         // ATOF, NSATTR.
         (true, false) => both | 3 << 8,
-        // S1CBNDX, S1PTWF, NESTED.
-        (true, true) => both | 3 << 8 | 0xff << 16 | 3 << 2,
+        // S1CBNDX, S1PTWF; NESTED with SMMUv2 (3.5.1).
+        (true, true) => both | 3 << 8 | 0xff << 16 | 1 << 3 | u32::from(v.v2()) << 2,
     }
 }
 
