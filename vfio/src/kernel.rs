@@ -14,10 +14,12 @@ use crate::platform::Platforms;
 use crate::policy::Policy;
 use crate::process::{AreaKind, FileId, Pid, Processes, Start};
 use crate::rules;
+use crate::sysfs::Leave;
 use crate::uapi::{Buffer, ioctl};
 use crate::verdict::Verdict;
 use passim_model::{
-    Conflict, Endpoint, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Span, Topology, UserAddr,
+    Conflict, Endpoint, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Rid, Span, Topology,
+    UserAddr,
 };
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,8 +88,8 @@ pub struct Kernel {
     pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
     /// Devices whose interrupts an operation is changing.
     pub(crate) changing: BTreeSet<Endpoint>,
-    /// Functions whose removal waits for whoever uses them.
-    pub(crate) leaving: BTreeSet<passim_model::Rid>,
+    /// What waits until somebody who uses a function closes it, and whom it waits for.
+    pub(crate) leaving: BTreeMap<(Rid, Leave), Rid>,
     /// What firmware says of virtual functions, ascending; by groups that tell which of them belong
     /// together, not by the kernel's.
     pub(crate) virtuals: Vec<DeviceFacts>,
@@ -140,7 +142,7 @@ impl Kernel {
             ecam: boot.interrupts.ecam,
             devices: BTreeMap::new(),
             changing: BTreeSet::new(),
-            leaving: BTreeSet::new(),
+            leaving: BTreeMap::new(),
             virtuals: boot.firmware.of_virtual(boot.topology),
             plain_files: Vec::new(),
             abandoned: 0,
@@ -215,7 +217,7 @@ impl Kernel {
                 _ => {}
             }
         }
-        self.go_on_with_removals(tasks);
+        self.go_on_with_leaving(tasks, host);
     }
 
     /// Decides a call: its answer, and the tasks it leaves.

@@ -32,6 +32,7 @@
 //! | second tables of short descriptors | not cached |
 //! | address translation operations and the TLB (4.1) | they walk the tables and cache nothing of stage 1 |
 //! | broadcast TLB maintenance (5.3) | none: IDR0.BTM reads 0 |
+//! | EPD0 of HYPC (1.5.2, 16.5.38) | disables walks, as 1.5.2 says; 16.5.38 calls the bit UNK/SBZ |
 //! | multiple matches where detection is guaranteed | always detected; otherwise [`Conflict`] |
 //! | S2CR.INSTCFG and writes (9.6.23) | not applied |
 //! | what SMMUv1 leaves open of attributes (2.4, 2.4.1): reserved values, allocation of two stages | as SMMUv2 |

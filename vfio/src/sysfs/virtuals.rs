@@ -1,6 +1,6 @@
 //! `sriov_numvfs`: virtual functions are turned on and off.
 
-use super::unsigned;
+use super::{Leave, unsigned};
 use crate::iommu::DeviceFacts;
 use crate::kernel::Kernel;
 use crate::operation::Task;
@@ -15,7 +15,7 @@ impl Kernel {
     /// # Errors
     /// EINVAL by `attribute-value`, ERANGE by `sriov-total`, ENOENT by `path-absent` without the
     /// capability and by `sriov-no-driver`, EBUSY by `sriov-enabled` and, while somebody uses one,
-    /// by `remove-in-use`, ENOMEM by `sriov-no-room`.
+    /// by `remove-in-use`.
     // 6.12 pci/iov.c, sriov_numvfs_store.
     pub(super) fn set_virtual(
         &mut self,
@@ -42,7 +42,7 @@ impl Kernel {
             return Err(rules::SRIOV_NO_DRIVER.refuse_for(Errno::ENOENT, conflict));
         }
         if wanted == 0 {
-            return self.drop_virtual(physical, tasks, host);
+            return self.see_off(physical, Leave::Virtual, tasks, host);
         }
         if !on.is_empty() {
             return Err(rules::SRIOV_ENABLED.refuse_for(Errno::EBUSY, conflict));
@@ -72,23 +72,23 @@ impl Kernel {
     /// All virtual functions of a physical one are turned off.
     ///
     /// # Errors
-    /// EBUSY by `remove-in-use` while somebody uses one; all of them stay then.
+    /// EBUSY by `remove-in-use` with the first that somebody uses; those before it are gone.
+    // 6.12 pci/iov.c, sriov_disable: one after the other is removed, and the kernel waits for each;
+    // then the registers say that there is none.
     pub(super) fn drop_virtual(
         &mut self,
         physical: Rid,
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), (Rid, Refusal)> {
         let on = self.topology.virtual_of(physical).filter(|rid| self.pci.exists(*rid));
         let on: Vec<Rid> = on.collect();
-        // The kernel waits for each; what it would wait for is refused before anything goes.
-        on.iter().try_for_each(|rid| self.judge_removal(*rid))?;
-        let any = !on.is_empty();
-        for rid in on {
+        for &rid in &on {
+            self.judge_removal(rid).map_err(|refusal| (rid, refusal))?;
             self.let_go_of_messages(rid.into(), tasks, host);
             self.take_away(rid, tasks);
         }
-        if any {
+        if self.topology.virtual_of(physical).next().is_some() {
             self.enable(physical, 0, host);
         }
         Ok(())
@@ -105,12 +105,15 @@ impl Kernel {
         if let Some(facts) = facts {
             let group = self.group_for(&facts);
             let facts = DeviceFacts { group, ..facts };
-            let added = self.iommu.add_device(&facts, &mut self.frames, host);
-            added.map_err(|_| {
-                rules::SRIOV_NO_ROOM.refuse_for(Errno::ENOMEM, Conflict::Device(rid))
-            })?;
-            self.topology.set_group(rid, Some(group));
-            self.groups.entry(group).or_default();
+            let added = self.iommu.add_device(&facts, &mut self.frames, host).is_ok();
+            if added {
+                self.groups.entry(group).or_default();
+            } else {
+                // 4.6 add_iommu_group, 6.12 iommu_bus_notifier: whoever made the function does not
+                // hear that the IOMMU has no room for it. It is there, and in no group.
+                tasks.extend(self.iommu.remove_device(rid).map(Task::Play));
+            }
+            self.topology.set_group(rid, added.then_some(group));
         }
         let Some(function) = self.topology.function(rid) else { return Ok(()) };
         self.pci.add(function);
