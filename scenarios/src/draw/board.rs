@@ -73,7 +73,7 @@ fn groups(machine: &Machine, around: Option<&Surroundings>) -> (Vec<Group>, usiz
     let mut rows: Vec<(Option<u32>, Option<usize>, Row)> = Vec::new();
     for function in &machine.functions {
         let here = around.and_then(|around| around.functions.get(&function.rid));
-        if around.is_some() && here.is_none() {
+        if here.is_none() && (around.is_some() || function.off) {
             continue;
         }
         let driver = match here {

@@ -124,11 +124,14 @@ pub(super) fn complete(
     let mut order = Vec::new();
     let mut joins = BTreeMap::new();
     for function in functions.iter().filter(|it| met(it.rid.into(), it.smmu, &it.driver)) {
-        let with = streams.take(function.rid.into(), function.smmu, &function.streams)?;
-        joins.extend(with.and_then(Endpoint::rid).map(|with| (function.rid, with)));
+        if !function.off {
+            let with = streams.take(function.rid.into(), function.smmu, &function.streams)?;
+            joins.extend(with.and_then(Endpoint::rid).map(|with| (function.rid, with)));
+        }
         order.push(function.rid);
     }
     let groups = isolation_groups_behind(hierarchy, order, |rid| joins.get(&rid).copied());
+    let off: BTreeSet<Rid> = functions.iter().filter(|it| it.off).map(|it| it.rid).collect();
     let mut numbers = Numbers::default();
     let mut of_class = Vec::new();
     for class in groups.all() {
@@ -154,6 +157,14 @@ pub(super) fn complete(
         }
     }
     one_group_an_entry(functions, platforms, &class_of, &streams)?;
+    let is_off = |class: &Vec<Rid>| class.iter().all(|rid| off.contains(rid));
+    let comes_later = |class: usize| groups.all().get(class).is_some_and(is_off);
+    for (class, number) in of_class.iter_mut().enumerate() {
+        if number.is_none() && !comes_later(class) {
+            *number = Some(numbers.lowest());
+        }
+    }
+    // Groups of functions that are not turned on tell which of them belong together.
     let of_class: Vec<_> =
         of_class.into_iter().map(|number| number.unwrap_or_else(|| numbers.lowest())).collect();
     let number = |device: Endpoint| class_of.get(&device).map(|class| of_class[*class]);
@@ -202,7 +213,8 @@ fn one_group_an_entry(
     class_of: &BTreeMap<Endpoint, usize>,
     streams: &Streams,
 ) -> Result<(), Contradiction> {
-    let functions = functions.iter().map(|it| (Endpoint::from(it.rid), it.smmu, &it.streams));
+    let functions = functions.iter().filter(|it| !it.off);
+    let functions = functions.map(|it| (Endpoint::from(it.rid), it.smmu, &it.streams));
     let platforms = platforms.iter().map(|it| (it.smmu, &it.streams));
     let platforms = (0..)
         .map(Endpoint::Platform)

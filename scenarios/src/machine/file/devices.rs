@@ -15,9 +15,11 @@ use super::super::groups::{self, Contradiction, Given, Said};
 use super::super::hierarchy;
 use super::super::ids::Ids;
 use super::super::quantity::GroupNumber;
-use super::super::{Function, Gic, Iommu, Isolation, Platform};
+use super::super::{CONFIG_BYTES, Function, Gic, Iommu, Isolation, Platform};
 use super::platform::PlatformFile;
-use super::{BarFile, FunctionFile, GroupsFile, HeldFile, config, isolation, refuse, reserved};
+use super::{
+    BarFile, FunctionFile, GroupsFile, HeldFile, bytes, config, isolation, refuse, reserved,
+};
 use crate::input_error::{InputError, SourceText};
 
 /// What a file says of devices.
@@ -182,9 +184,12 @@ impl FunctionFile {
         found.groups.insert(rid.into(), self.group.into());
         let (smmu, its) = (stated.smmu, stated.its);
         found.stated.insert(rid, stated);
-        let function = self.into_function(source)?;
+        let mut function = self.into_function(source)?;
+        let wrong = |message| refuse(source, place.clone(), message);
+        function.sriov =
+            sriov.as_ref().map(|it| it.capability(&function)).transpose().map_err(wrong)?;
         let virtuals = sriov.map(|sriov| sriov.functions(&function)).transpose();
-        let virtuals = virtuals.map_err(|message| refuse(source, place.clone(), message))?;
+        let virtuals = virtuals.map_err(wrong)?;
         for function in [function].into_iter().chain(virtuals.unwrap_or_default()) {
             if function.rid != rid {
                 found.stated.insert(function.rid, Stated { smmu, its, ..Stated::default() });
@@ -199,6 +204,12 @@ impl FunctionFile {
         let (rid, place) = (self.bdf.get_ref().0, self.bdf.span());
         let wrong = |message: String| refuse(source, place.clone(), message);
         let config = self.config.map(|text| config(&text, source)).transpose()?;
+        let extended = self.extended.map(|text| bytes(&text, source)).transpose()?;
+        let extended = extended.unwrap_or_default();
+        if CONFIG_BYTES + extended.len() > self.config_size as usize {
+            let beyond = format!("{} bytes of extended configuration space", extended.len());
+            return Err(wrong(format!("{beyond} are more than config_size leaves")));
+        }
         let reserved: Result<Vec<_>, _> =
             self.reserved.iter().map(|region| reserved(region, source)).collect();
         let mut bars: Vec<_> = self.bars.iter().map(BarFile::to_bar).collect();
@@ -231,6 +242,9 @@ impl FunctionFile {
             reserved: reserved?,
             held,
             ats: self.ats,
+            extended,
+            sriov: None,
+            off: false,
             isolation: Isolation {
                 acs: acs.map_err(&wrong)?,
                 aliases: aliases.map_err(&wrong)?,
