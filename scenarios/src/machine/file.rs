@@ -312,7 +312,7 @@ impl MachineFile {
             functions: self.function,
             platforms: self.platform,
         };
-        let (functions, platforms) = devices.complete(&iommu, &gic, source)?;
+        let (functions, platforms, said) = devices.complete(&iommu, &gic, source)?;
         let mut irqs_allocated = self.irqs_allocated;
         irqs_allocated.sort_unstable();
         irqs_allocated.dedup();
@@ -342,6 +342,7 @@ impl MachineFile {
             platforms,
             intx: self.intx.map(|spis| spis.map(|spi| spi.0)),
             irqs_allocated,
+            said,
         })
     }
 

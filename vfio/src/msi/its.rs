@@ -25,11 +25,11 @@ mod table;
 mod tests;
 mod wire;
 
-use super::lpi::Lpis;
+use super::lpi::{Lpis, MOST_BITS};
 use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
-use crate::irq::redistributors;
+use crate::irq::{intid_bits, redistributors};
 use crate::policy::{ItsEvents, LpiRanges, Policy};
 use cpus::Cpus;
 use node::Node;
@@ -78,7 +78,7 @@ impl Its {
         let one = |&base| One { base, devices: BTreeMap::new(), node: None };
         let ranges = policy.lpi_ranges;
         let all = bases.iter().map(one).collect();
-        let (lpis, events) = (Lpis::new(ranges), policy.its_events);
+        let (lpis, events) = (Lpis::new(ranges, MOST_BITS), policy.its_events);
         Self { all, lpis, ranges, events, cpus: Cpus::new(policy) }
     }
 
@@ -86,7 +86,7 @@ impl Its {
     // 6.12 its_init: every ITS first, then the table of LPIs; CPUs follow as they come up.
     pub(super) fn boot(
         &mut self,
-        first: PhysAddr,
+        (distributor, first): (PhysAddr, PhysAddr),
         cpus: u32,
         policy: &Policy,
         frames: &mut Frames,
@@ -99,7 +99,12 @@ impl Its {
             }
         }
         let any = self.all.iter().any(|one| one.node.is_some());
-        if any && self.boot_cpus(first, cpus, policy, frames, host).is_none() {
+        let bits = intid_bits(distributor, host);
+        if any && let Some(bits) = bits {
+            self.lpis = Lpis::new(self.ranges, bits);
+        }
+        let bits = bits.unwrap_or(MOST_BITS);
+        if any && self.boot_cpus((first, bits), cpus, policy, frames, host).is_none() {
             tracing::warn!(target: event::REGISTER, %first, "no lpis");
             self.all.iter_mut().for_each(|one| one.node = None);
         }
@@ -111,13 +116,13 @@ impl Its {
     // that each ITS was put at the head of: the one probed last is told first.
     fn boot_cpus(
         &mut self,
-        first: PhysAddr,
+        (first, bits): (PhysAddr, u32),
         cpus: u32,
         policy: &Policy,
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Option<()> {
-        self.cpus.boot(policy, frames, host)?;
+        self.cpus.boot((policy, bits), frames, host)?;
         let all = redistributors(first, host).ok()?;
         for redistributor in all.iter().take(cpus as usize) {
             let collection = self.cpus.add(redistributor, frames, host)?;

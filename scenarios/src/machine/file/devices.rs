@@ -6,10 +6,12 @@ use std::ops::Range;
 
 use passim_model::topology::hierarchy::Hierarchy;
 use passim_model::{DeviceId, Endpoint, Rid, StreamId};
+use passim_vfio::policy::Smmu2Entries;
 use toml::Spanned;
 
 use super::super::check::{self, Flaw};
-use super::super::groups::{self, Contradiction, Given};
+use super::super::entries::Streams;
+use super::super::groups::{self, Contradiction, Given, Said};
 use super::super::hierarchy;
 use super::super::ids::Ids;
 use super::super::quantity::GroupNumber;
@@ -55,13 +57,14 @@ impl From<Option<GroupNumber>> for Given {
 }
 
 impl Devices {
-    /// The functions, ascending, and the platform devices.
+    /// The functions, ascending, the platform devices, and what was said of their groups if that is
+    /// not all there is to know.
     pub(super) fn complete(
         self,
         iommu: &Iommu,
         gic: &Gic,
         source: &SourceText,
-    ) -> Result<(Vec<Function>, Vec<Platform>), InputError> {
+    ) -> Result<(Vec<Function>, Vec<Platform>, Option<Said>), InputError> {
         let mut found = Collected::default();
         for file in self.functions {
             file.collect(&mut found, source)?;
@@ -109,15 +112,16 @@ impl Devices {
         }
         if self.groups == Some(GroupsFile::Given) {
             groups::take(&mut functions, &mut platforms, &given);
-        } else {
-            groups::complete(&mut functions, &mut platforms, &given, &hierarchy).map_err(
-                |Contradiction { device, message, hint }| {
-                    let place = places.get(&device).cloned().unwrap_or(0..0);
-                    refuse(source, place, message).with_hint(hint)
-                },
-            )?;
+            return Ok((functions, platforms, None));
         }
-        Ok((functions, platforms))
+        let streams = Streams::new(iommu, Smmu2Entries::OfTheDomain);
+        groups::complete(&mut functions, &mut platforms, &given, &hierarchy, streams).map_err(
+            |Contradiction { device, message, hint }| {
+                let place = places.get(&device).cloned().unwrap_or(0..0);
+                refuse(source, place, message).with_hint(hint)
+            },
+        )?;
+        Ok((functions, platforms, Some(given)))
     }
 }
 
