@@ -7,6 +7,7 @@ mod built;
 mod builtin;
 mod capabilities;
 mod check;
+mod entries;
 mod file;
 mod groups;
 mod hierarchy;
@@ -16,6 +17,7 @@ mod quantity;
 mod virt;
 
 use passim_gic::choice::Preset;
+use passim_model::pci::Sriov;
 use passim_model::topology::Wire;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
 use passim_smmu::cache::{Geometry, Retention};
@@ -30,6 +32,7 @@ pub use built::GicBuilt;
 pub use builtin::{BUILTIN, builtin};
 pub use capabilities::BarOffset;
 pub(crate) use file::set_smmu_choice;
+pub use groups::GroupConflict;
 pub use hierarchy::{Isolation, NoHierarchy};
 
 /// Bytes of configuration space that a machine may spell out.
@@ -69,6 +72,8 @@ pub struct Machine {
     pub intx: Option<[IntId; 4]>,
     /// Linux interrupt numbers in use at boot, ascending; a new vector gets the lowest free one.
     pub irqs_allocated: Vec<u32>,
+    /// What its file says of groups, where they follow from the rest.
+    said: Option<groups::Said>,
 }
 
 /// Parameters of the module `vfio_iommu_type1`.
@@ -287,6 +292,12 @@ pub struct Function {
     pub isolation: Isolation,
     /// Whether it has a cache of translations: PCIe ATS.
     pub ats: bool,
+    /// Its extended configuration space, from 0x100 on, as far as it is given.
+    pub extended: Vec<u8>,
+    /// Its SR-IOV capability.
+    pub sriov: Option<Sriov>,
+    /// Whether it is a virtual function that is not turned on at boot.
+    pub off: bool,
 }
 
 /// A device of the board that is on no bus.

@@ -22,7 +22,7 @@ pub(crate) use assemble::gicv3;
 pub use assemble::{AssemblyError, Setup};
 pub use ats::{Ats, AtsState, NotGranted};
 pub use board::{Board, Lost, LostCommand, Pace, Slot};
-pub use dma::{NoTransfer, Piece, Reach};
+pub use dma::{DeviceWrite, NoTransfer, Piece, Reach};
 pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
 pub use outstanding::CarriedOn;
@@ -80,7 +80,8 @@ impl System {
 
     /// Who pulls a function out waits until the kernel has let go of it.
     fn is_gone(&self, rid: Rid) -> bool {
-        self.unplugged.contains(&rid) && !self.kernel.has_function(rid)
+        let pulled = self.unplugged.contains(&rid) && !self.kernel.has_function(rid);
+        pulled || self.board.slot(rid).is_some_and(|slot| !self.board.is_there(slot))
     }
 }
 

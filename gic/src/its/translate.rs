@@ -274,6 +274,7 @@ impl Its {
         let at = PhysAddr::new(dte.itt + n * features.layout.ite_bytes());
         let ite = features.layout.load_ite(at, memory);
         let ite = ite.map_err(|abort| Untranslated::Abort(abort.0))?;
-        Ok((at, ite.filter(|ite| features.is_lpi(ite.intid))))
+        let ite = ite.filter(|ite| features.is_lpi(ite.intid));
+        Ok((at, ite.or_else(|| self.orphans.at(at))))
     }
 }

@@ -110,6 +110,7 @@ impl Machine {
             platforms: Vec::new(),
             intx: None,
             irqs_allocated: topology.irqs_allocated.clone(),
+            said: None,
         })
     }
 }
@@ -266,6 +267,9 @@ fn function(device: &PciDevice, config: &PciConfig) -> Option<Function> {
         held: Vec::new(),
         isolation: Isolation::default(),
         ats: false,
+        extended: Vec::new(),
+        sriov: None,
+        off: false,
     })
 }
 

@@ -6,11 +6,13 @@ mod shared;
 
 pub use lost::{Lost, LostCommand};
 
+use passim_gic::choice::Preset;
 use passim_gic::its::Report;
+use passim_gic::its::image::{Converted, ImageError};
 use passim_gic::{Cpu, GicV2, GicV3, Signal, Size};
 use passim_model::pci::Registers;
 use passim_model::{
-    AddressMap, DeviceId, Effect, IntId, Memory, PhysAddr, Requester, Rid, StreamId, Target,
+    AddressMap, DeviceId, Effect, IntId, Memory, PhysAddr, Requester, Rid, Span, StreamId, Target,
 };
 use passim_smmu::v3::Progress;
 
@@ -54,6 +56,8 @@ pub struct Slot {
     pub(super) pin: Option<IntId>,
     /// What its other registers do, if that is known.
     pub(super) edu: Option<Edu>,
+    /// Of a virtual function its physical one, and which of that one's it is.
+    pub(super) physical: Option<(Rid, u16)>,
 }
 
 impl Slot {
@@ -218,6 +222,14 @@ impl Board {
 
     pub(super) fn slot_index(&self, rid: Rid) -> Option<usize> {
         self.slots.binary_search_by_key(&rid, |slot| slot.rid).ok()
+    }
+
+    /// Whether the function is there: of virtual ones only those that the physical one's
+    /// registers turn on. PCI Express 5.0 9.3.3.3.1.
+    pub(super) fn is_there(&self, slot: &Slot) -> bool {
+        let Some((physical, number)) = slot.physical else { return true };
+        let on = self.slot(physical).and_then(|slot| slot.registers.virtual_functions());
+        on.is_none_or(|on| number < on)
     }
 
     pub(super) fn slots_mut(&mut self) -> &mut [Slot] {
@@ -436,6 +448,19 @@ impl Board {
     /// to another host. On a machine without a GICv3 nothing happens.
     pub fn migrate_gic(&mut self) {
         self.controller.migrate(&mut self.memory);
+    }
+
+    /// As [`Board::migrate_gic`], to a host whose GICv3 chooses as `preset` does and lays tables out as
+    /// that does; `None` on a machine without a GICv3.
+    ///
+    /// # Errors
+    /// As [`GicV3::convert`].
+    pub fn convert_gic(
+        &mut self,
+        preset: Preset,
+        scratch: Option<Span<PhysAddr>>,
+    ) -> Option<Result<Vec<Option<Converted>>, ImageError>> {
+        self.controller.convert(preset, scratch, &mut self.memory)
     }
 
     /// The first CPU that has an interrupt to take, and which.

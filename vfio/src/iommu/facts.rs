@@ -80,7 +80,8 @@ pub struct DeviceFacts {
     /// Which device.
     pub endpoint: Endpoint,
     /// Every StreamID its transactions may carry, its own first, then its aliases: a function
-    /// behind a PCI bridge also appears under the bridge's. No other device may have them.
+    /// behind a PCI bridge also appears under the bridge's. Behind an SMMUv3 no other device may have
+    /// them; behind an SMMUv2 those of its group may, and up to 4.8 anybody.
     pub streams: Vec<StreamId>,
     /// Its IOMMU group.
     pub group: u32,
@@ -99,6 +100,27 @@ pub struct Firmware {
     /// The devices, in the order in which the kernel meets them. It decides the order of ASIDs,
     /// of devices within a group, and of the first commands.
     pub devices: Vec<DeviceFacts>,
+}
+
+impl Firmware {
+    /// What it says of the devices that are there when the kernel boots.
+    pub(crate) fn at_boot(&self, topology: &Topology) -> Self {
+        let there = |device: &&DeviceFacts| {
+            device.endpoint.rid().is_none_or(|rid| topology.is_there_at_boot(rid))
+        };
+        let devices = self.devices.iter().filter(there).cloned().collect();
+        Self { drivers: self.drivers.clone(), devices }
+    }
+
+    /// What it says of virtual functions, ascending.
+    pub(crate) fn of_virtual(&self, topology: &Topology) -> Vec<DeviceFacts> {
+        let is_virtual = |device: &&DeviceFacts| {
+            device.endpoint.rid().is_some_and(|rid| topology.is_virtual(rid))
+        };
+        let mut found: Vec<_> = self.devices.iter().filter(is_virtual).cloned().collect();
+        found.sort_by_key(|device| device.endpoint);
+        found
+    }
 }
 
 impl DeviceFacts {
@@ -178,9 +200,17 @@ pub enum BootError {
     /// ID1: more banks for stage 2 than there are.
     #[error("the SMMU has more context banks for stage 2 than it has banks")]
     NoContextBanks,
-    /// An SMMUv2 whose context banks have too few interrupts.
+    /// An SMMU without context interrupts, or an SMMUv2 with fewer than context banks.
     #[error("the SMMU has {interrupts} context interrupts for {banks} context banks")]
     TooFewContextInterrupts {
+        /// Interrupts.
+        interrupts: usize,
+        /// Banks.
+        banks: usize,
+    },
+    /// An SMMUv2 with more context interrupts than context banks.
+    #[error("the SMMU has {interrupts} context interrupts, and only {banks} context banks")]
+    TooManyContextInterrupts {
         /// Interrupts.
         interrupts: usize,
         /// Banks.
