@@ -1,7 +1,8 @@
 //! Priorities: the bits that exist, the part that decides preemption, and what is being served.
 //! Arm IHI 0048 B.b 3.3; GICv3 has the same rules.
 
-/// Implemented bits of a priority: the upper five, as GIC-400, and QEMU's and KVM's GICv3.
+/// Implemented bits of a priority: the upper five, as GIC-400, KVM's GICv3, and the CPU interface of
+/// QEMU's; QEMU orders LPIs by six, and interrupts of the distributor by all eight.
 const IMPLEMENTED: u8 = 0xf8;
 /// Number of those bits.
 pub(crate) const BITS: u32 = 5;

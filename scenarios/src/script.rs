@@ -15,7 +15,7 @@ mod parse;
 mod value;
 
 pub use ast::{Arg, Block, Invocation, Item, ItemKind, Script, Word};
-pub use compare::{Difference, compare};
+pub use compare::{Difference, compare, same};
 pub use number::number;
 pub use parse::{MAX_LINE_BYTES, invocation};
 pub use value::{Args, FieldValues, FromValue, List, Place, Signed, Text, unknown_verb};

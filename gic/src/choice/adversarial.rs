@@ -13,11 +13,12 @@
 
 use super::its::{
     BasesWhileEnabled, Caching, CommandErrors, EventBeyond, Haste, IttAtMapd, MemoryErrors,
-    Ordering, Quiescent, RemapDevice, RemapEvent, UnknownCommands, UnmapCollection, WriterBeyond,
+    MoveFrom, Ordering, Quiescent, RemapDevice, RemapEvent, UnknownCommands, UnmapCollection,
+    WriterBeyond,
 };
 use super::lpi::{
-    BaseWhileEnabled, ClearEnable, ConfigRead, MoveToDisabled, PendingHome, PendingPriority,
-    PendingZero, PropertyTable, RegisterInvalidation,
+    BaseWhileEnabled, ClearEnable, ConfigRead, InvlpirReach, MoveToDisabled, PendingAtDisable,
+    PendingHome, PendingPriority, PendingZero, PropertyTable, RegisterInvalidation,
 };
 use super::{ItsChoices, LpiChoices};
 use crate::chance::Chance;
@@ -45,7 +46,7 @@ const fn drawn(
 }
 
 /// Every point that is drawn with the seed. References are to IHI 0069 H.
-pub const DRAWN: [Drawn; 20] = [
+pub const DRAWN: [Drawn; 21] = [
     drawn(
         "a command that cannot be performed (5.2)",
         "CommandErrors",
@@ -73,6 +74,12 @@ pub const DRAWN: [Drawn; 20] = [
         "UnmapCollection",
         "its",
         &["Revives", "Orphans"],
+    ),
+    drawn(
+        "MOVI of an event whose collection is not mapped (5.3)",
+        "MoveFrom",
+        "its",
+        &["Allowed", "Refused"],
     ),
     drawn(
         "GITS_CBASER, GITS_BASER stored to while enabled (12.18)",
@@ -201,6 +208,7 @@ pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
         quiescent: chance.pick([Quiescent::WhenDisabled, Quiescent::WhenQuiet]),
         caching: chance.pick([Caching::Off, cache(0), cache(4), cache(12)]),
         ordering: Ordering::Late { seed, haste },
+        move_from_unmapped: chance.pick([MoveFrom::Allowed, MoveFrom::Refused]),
         ..plain
     }
 }
@@ -226,6 +234,8 @@ pub(super) fn lpi(seed: u64) -> LpiChoices {
         clear_enable: chance.pick([ClearEnable::Allowed, ClearEnable::Refused]),
         base_while_enabled: chance.pick([BaseWhileEnabled::Ignored, BaseWhileEnabled::Kept]),
         property_table: chance.pick([PropertyTable::PerRedistributor, PropertyTable::Shared]),
+        pending_at_disable: PendingAtDisable::Written,
+        invlpir: InvlpirReach::Own,
         pending_priority: chance.pick([PendingPriority::Follows, PendingPriority::Sticks]),
         move_to_disabled: chance.pick([MoveToDisabled::Stay, MoveToDisabled::Lost]),
         register_invalidation: chance

@@ -10,7 +10,8 @@ pub enum ConfigRead {
     /// When it is first needed, and not again before it is invalidated.
     #[default]
     UntilInvalidated,
-    /// When the LPI is mapped, and not again before it is invalidated.
+    /// When the LPI is mapped, and not again before it is invalidated: what is known goes with the
+    /// LPI where that is moved to.
     AtMapping,
 }
 
@@ -61,8 +62,29 @@ pub enum PropertyTable {
     /// Yes.
     #[default]
     PerRedistributor,
-    /// A store to one is a store to all.
+    /// A store to one that takes it is a store to all. Where LPIs are on, configuration is read by it
+    /// from then on, of as many LPIs as before.
     Shared,
+}
+
+/// What becomes of pending LPIs where EnableLPIs is cleared and they are held by the redistributor.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum PendingAtDisable {
+    /// The table in memory says of them.
+    #[default]
+    Written,
+    /// They are lost: the table stays as it is.
+    Lost,
+}
+
+/// Which LPIs a store to GICR_INVLPIR reaches.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum InvlpirReach {
+    /// Those of this redistributor.
+    #[default]
+    Own,
+    /// Those of any.
+    Any,
 }
 
 /// What an invalidation does to the priority of an LPI that is pending.
@@ -110,6 +132,10 @@ pub struct LpiChoices {
     pub base_while_enabled: BaseWhileEnabled,
     /// GICR_PROPBASER of several redistributors.
     pub property_table: PropertyTable,
+    /// Pending LPIs where LPIs are turned off.
+    pub pending_at_disable: PendingAtDisable,
+    /// Reach of INVLPIR.
+    pub invlpir: InvlpirReach,
     /// Priorities of pending LPIs.
     pub pending_priority: PendingPriority,
     /// Moves to where LPIs are off.
@@ -134,6 +160,8 @@ impl Preset {
             Self::KvmAbi0 => LpiChoices {
                 config: ConfigRead::AtMapping,
                 property_table: PropertyTable::Shared,
+                pending_at_disable: PendingAtDisable::Lost,
+                invlpir: InvlpirReach::Any,
                 move_to_disabled: MoveToDisabled::Lost,
                 ..plain
             },

@@ -35,11 +35,9 @@ impl Its {
         if icid < u16::from(features.held_collections) {
             return true;
         }
-        let room = self.registers.collections().map_or(0, Table::room);
-        match features.layout {
-            Layout::Kvm0 => room != 0,
-            Layout::Qemu => u64::from(icid) < room,
-        }
+        // Also of a list, which would have room for any few: KVM's vgic_its_check_id, and GIC-600,
+        // whose table is flat (101206_0003_04, page 82: outside the range by GITS_BASER1).
+        u64::from(icid) < self.registers.collections().map_or(0, Table::room)
     }
 
     /// The CPU of an event's collection; `None` if that is not mapped, or there is none.

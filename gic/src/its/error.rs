@@ -276,3 +276,9 @@ pub struct FailedWrite {
     /// What the ITS says of it, 24 bits.
     pub syndrome: u32,
 }
+
+impl FailedWrite {
+    /// What is said where LPIs are off: INT_LPI_OFF, of GIC-600AE TRM 101206_0003_04, page 85.
+    pub(super) const LPIS_OFF: u32 =
+        CommandError { opcode: opcode::INT, reason: Reason::LpisOff }.syndrome();
+}

@@ -12,8 +12,8 @@ use super::flight::{Before, Late};
 use super::table::Missing;
 use crate::Cpu;
 use crate::choice::its::{
-    InvallScope, IttAtMapd, MapToUnmapped, MoveFrom, Ordering, RemapDevice, RemapEvent,
-    SizeOfUnmap, TargetErrors, UnmapCollection,
+    InvallScope, IttAtMapd, LpiBound, MapToUnmapped, MoveFrom, Ordering, RemapCollection,
+    RemapDevice, RemapEvent, SizeOfUnmap, TargetErrors, UnmapCollection, WithoutCollection,
 };
 use crate::v3::Packet;
 use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Span};
@@ -181,6 +181,7 @@ impl Its {
         }
         match (old, new) {
             (Some(old), new) if Some(old) != new => {
+                self.follow(icid, old, new, memory);
                 let before = Late::Before(Before::Collection(icid, true));
                 self.send(old, Packet::Nothing, None, before);
             }
@@ -204,9 +205,29 @@ impl Its {
         Ok(())
     }
 
+    /// The LPIs of a collection's events go where that goes, if it is anywhere.
+    fn follow(&mut self, icid: u16, old: Cpu, new: Option<Cpu>, memory: &Memory) {
+        let follows = RemapCollection::PendingFollows;
+        let to = new.filter(|_| self.implementation.choices.remap_collection == follows);
+        let Some((to, members)) = to.zip(self.members.get(&icid).cloned()) else { return };
+        for source in members {
+            let Ok((_, Some(ite))) = self.event(source, memory) else { continue };
+            if ite.icid == Some(icid) {
+                self.send(old, Packet::Move(IntId::new(ite.intid), to), Some(source), Late::No);
+            }
+        }
+    }
+
+    /// Whether something is done to the events of a collection with it.
+    pub(super) fn keeps_members(&self) -> bool {
+        let choices = &self.implementation.choices;
+        choices.unmap_collection == UnmapCollection::Orphans
+            || choices.remap_collection == RemapCollection::PendingFollows
+    }
+
     /// The event is in this collection, or in none.
     fn join(&mut self, source: Source, old: Option<u16>, new: Option<u16>) {
-        if self.implementation.choices.unmap_collection != UnmapCollection::Orphans {
+        if !self.keeps_members() {
             return;
         }
         if let Some(members) = old.and_then(|icid| self.members.get_mut(&icid)) {
@@ -225,7 +246,8 @@ impl Its {
             return Err(Reason::CollectionOutOfRange.into());
         }
         let (at, old) = self.event(source, memory)?;
-        if !features.is_lpi(intid.get()) {
+        let bounded = choices.lpi_bound == LpiBound::OfThePropertyTable;
+        if !features.is_lpi(intid.get()) || bounded && intid.get() >= self.configured {
             return Err(Reason::PhysicalIdOutOfRange.into());
         }
         let cpu = self.collection(icid, memory)?;
@@ -246,6 +268,9 @@ impl Its {
         if let (Some(old), Some(old_cpu)) = (old, old_cpu) {
             let before = Late::Before(Before::Event(source, Some(IntId::new(old.intid))));
             self.send(old_cpu, Packet::Nothing, Some(source), before);
+        }
+        if cpu.is_none() && choices.map_to_unmapped == MapToUnmapped::Told {
+            self.send_all(Packet::Mapped(intid), Some(source), Late::No);
         }
         if let Some(cpu) = cpu {
             let late = match old {
@@ -279,8 +304,10 @@ impl Its {
             let before = Late::Before(Before::Event(source, Some(intid)));
             self.send(old, Packet::Move(intid, new), Some(source), before);
         }
-        if old != Some(new) {
-            self.send(new, Packet::Mapped(intid), Some(source), Late::No);
+        match old {
+            Some(old) if old == new => {}
+            Some(_) => self.send(new, Packet::Moved(intid), Some(source), Late::No),
+            None => self.send(new, Packet::Mapped(intid), Some(source), Late::No),
         }
         Ok(())
     }
@@ -305,7 +332,14 @@ impl Its {
         packet: impl Fn(IntId) -> Packet,
         memory: &Memory,
     ) -> Performed {
-        let (intid, cpu) = self.translate_named(source, memory)?;
+        let place = self.translate_named(source, memory);
+        let everywhere = WithoutCollection::Everywhere;
+        if let Err(Trouble::Reason(Reason::IteInvalid)) = place
+            && self.implementation.choices.without_collection == everywhere
+        {
+            return self.of_event_without_collection(source, packet, memory);
+        }
+        let (intid, cpu) = place?;
         let packet = packet(intid);
         if matches!(packet, Packet::SetPending(_) | Packet::ClearPending(_)) {
             self.reaches(cpu)?;
@@ -320,6 +354,31 @@ impl Its {
         Ok(())
     }
 
+    /// CLEAR and INV of an event that is in no mapped collection: its LPI may be anywhere. INT has
+    /// nowhere to go.
+    fn of_event_without_collection(
+        &mut self,
+        source: Source,
+        packet: impl Fn(IntId) -> Packet,
+        memory: &Memory,
+    ) -> Performed {
+        let (_, ite) = self.event(source, memory)?;
+        let ite = ite.ok_or(Reason::UnmappedInterrupt)?;
+        match packet(IntId::new(ite.intid)) {
+            Packet::SetPending(_) => Err(Reason::IteInvalid.into()),
+            packet => {
+                self.send_all(packet, Some(source), Late::Overtaken);
+                Ok(())
+            }
+        }
+    }
+
+    fn send_all(&mut self, packet: Packet, source: Option<Source>, late: Late) {
+        for cpu in (0..self.cpus).map(Cpu::new) {
+            self.send(cpu, packet, source, late);
+        }
+    }
+
     fn translate_named(&self, source: Source, memory: &Memory) -> Performed<(IntId, Cpu)> {
         self.in_device_range(source.device)?;
         Ok(self.translate(source, memory)?)
@@ -329,9 +388,7 @@ impl Its {
     fn invall(&mut self, icid: u16, memory: &Memory) -> Performed {
         match self.implementation.choices.invall_scope {
             InvallScope::Everywhere => {
-                for cpu in (0..self.cpus).map(Cpu::new) {
-                    self.send(cpu, Packet::InvalidateAll, None, Late::Overtaken);
-                }
+                self.send_all(Packet::InvalidateAll, None, Late::Overtaken);
             }
             InvallScope::Collection => {
                 let cpu = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;

@@ -109,10 +109,12 @@ pub struct Its {
     cpus: u16,
     /// By CPU, the INTIDs below which its redistributor has LPIs; 0 while they are off.
     reach: Vec<u32>,
+    /// INTIDs below this have a byte of configuration, by GICR_PROPBASER.
+    configured: u32,
     registers: Registers,
     /// Collections the ITS holds itself, by ICID.
     held: Vec<Option<Cpu>>,
-    /// The events of each collection, where unmapping it orphans them.
+    /// The events of each collection, where mapping or unmapping it does something to them.
     members: BTreeMap<u16, BTreeSet<Source>>,
     orphans: Orphans,
     cache: Cache,
@@ -150,6 +152,7 @@ impl Its {
             implementation,
             cpus,
             reach: vec![u32::MAX; usize::from(cpus)],
+            configured: u32::MAX,
         }
     }
 
@@ -159,6 +162,12 @@ impl Its {
         if let Some(reach) = self.reach.get_mut(cpu.index()) {
             *reach = bound;
         }
+    }
+
+    /// GICR_PROPBASER has configuration of LPIs below this INTID, on or not. Until it is said they
+    /// have no end.
+    pub(crate) fn learn_configured(&mut self, bound: u32) {
+        self.configured = bound;
     }
 
     /// What the ITS is built as; numbers out of range have been put right.

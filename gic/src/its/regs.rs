@@ -205,8 +205,10 @@ impl Registers {
             }
             offset::CREADR => {
                 let writable = implementation.choices.reader == Reader::Writable;
-                if writable && !self.enabled {
+                if writable {
                     self.creadr = Creadr::OFFSET.in_place(size.merge(self.creadr, at, value));
+                    // Nothing is looked for before GITS_CWRITER is stored to, or the ITS enabled.
+                    self.halted |= implementation.choices.restart == Restart::AnyStore;
                 }
             }
             offset::BASER..offset::BASER_END if open => {

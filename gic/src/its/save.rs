@@ -8,7 +8,7 @@ use super::orphans::Orphans;
 use super::wire::{COLLECTIONS, DEVICES};
 use super::{Implementation, Its, Layout, Registers, Source};
 use crate::Cpu;
-use crate::choice::its::{TablesAtSave, UnmapCollection};
+use crate::choice::its::TablesAtSave;
 use passim_model::{Memory, PhysAddr, Span};
 
 /// The registers of an ITS, the collections it holds itself, and the events that lost theirs.
@@ -137,7 +137,7 @@ impl Its {
 
     /// Which events each collection has; none if a table is not valid.
     fn gather_members(&mut self, memory: &Memory) {
-        if self.implementation.choices.unmap_collection != UnmapCollection::Orphans {
+        if !self.keeps_members() {
             return;
         }
         for (source, icid) in self.events(memory) {

@@ -48,6 +48,9 @@ impl Its {
         match outcome {
             Ok((intid, cpu, delivery)) => {
                 self.counters.messages += 1;
+                if self.reach.get(cpu.index()) == Some(&0) {
+                    self.report_write(source, FailedWrite::LPIS_OFF);
+                }
                 (Arrival::Raised { intid, cpu }, delivery)
             }
             Err(why) => {
@@ -57,15 +60,19 @@ impl Its {
                     let (device, event) = (source.device.get(), source.event.get());
                     self.registers.unmapped(device, event, why.syndrome());
                 }
-                self.report_write(source, why);
+                if let Some(syndrome) = why.of_a_write() {
+                    self.report_write(source, syndrome);
+                }
                 (Arrival::Untranslated(why), Delivery::Packets)
             }
         }
     }
 
     /// GIC-600 tells of a device's write what it tells of INT.
-    fn report_write(&mut self, source: Source, why: Untranslated) {
-        let Some(syndrome) = why.of_a_write().filter(|_| self.has_own_errors()) else { return };
+    fn report_write(&mut self, source: Source, syndrome: u32) {
+        if !self.has_own_errors() {
+            return;
+        }
         if self.failed_writes.len() == MOST_REPORTS {
             self.failed_writes.pop_front();
         }

@@ -236,6 +236,36 @@ impl Lpis {
         self.invalidate(intid, memory);
     }
 
+    /// The LPI comes here, moved. Where configuration is read when an LPI is mapped, what was known
+    /// comes with it ([`Lpis::take_over`]).
+    pub(crate) fn moved_here(&mut self, intid: u32, memory: &Memory) {
+        if self.choices.config != ConfigRead::AtMapping {
+            self.welcome(intid, memory);
+        }
+    }
+
+    /// What is known of an LPI's configuration: 0, or the byte with [`KNOWN`].
+    pub(crate) fn known(&self, intid: u32) -> u8 {
+        self.number(intid).map_or(0, |lpi| self.known[lpi as usize])
+    }
+
+    /// An LPI is moved here, of which so much is known where it was. Whether it exists here.
+    pub(crate) fn take_over(&mut self, intid: u32, known: u8, memory: &Memory) -> bool {
+        let Some(lpi) = self.number(intid) else { return false };
+        if self.choices.config == ConfigRead::AtMapping {
+            self.known[lpi as usize] = known;
+            if self.is_pending(lpi) {
+                self.settle(lpi, memory);
+            }
+        }
+        true
+    }
+
+    /// Configuration is read from this table from now on.
+    pub(crate) fn configure_from(&mut self, table: PhysAddr) {
+        self.configuration = table;
+    }
+
     /// The configuration byte, from memory or as it is known.
     fn configuration(&mut self, lpi: u32, memory: &Memory) -> u8 {
         let known = self.known[lpi as usize];

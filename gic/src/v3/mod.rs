@@ -37,7 +37,7 @@ pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
 pub use save::Saved;
 
-use crate::choice::lpi::PropertyTable;
+use crate::choice::lpi::{InvlpirReach, PropertyTable};
 use crate::choice::{LpiChoices, Preset};
 use crate::its::{self, Arrival, Delivery, Its};
 use crate::row::{ROW, bits_of};
@@ -47,7 +47,7 @@ use cpu::CpuInterface;
 use dist::{Distributor, Route};
 use passim_model::{Effect, IntId, Memory, Requester, event};
 use redist::Redistributor;
-use wire::{FIRST_LPI, gicr};
+use wire::{FIRST_LPI, LpiRegister, gicr};
 
 /// Most CPUs of a GICv3 here.
 pub const MOST_CPUS: usize = 512;
@@ -233,13 +233,7 @@ impl GicV3 {
             Block::Redistributor(cpu) => {
                 let Some(redistributor) = self.redistributors.get_mut(cpu.index()) else { return };
                 redistributor.store(offset, size, value, memory);
-                let (propbaser, _) = redistributor.bases();
-                let shared = self.implementation.choices.property_table == PropertyTable::Shared;
-                if shared && (gicr::PROPBASER..gicr::PROPBASER_END).contains(&offset) {
-                    for other in &mut self.redistributors {
-                        other.store_propbaser(propbaser);
-                    }
-                }
+                self.tell_others(cpu, offset, size, value, memory);
                 self.tell_reach(cpu);
             }
             Block::Its(n) => {
@@ -250,12 +244,39 @@ impl GicV3 {
         }
     }
 
-    /// ITSs learn which LPIs a CPU's redistributor has.
+    /// What a store to one redistributor is to the others.
+    fn tell_others(&mut self, cpu: Cpu, at: u64, size: Size, value: u64, memory: &Memory) {
+        let Some(stored) = self.redistributors.get(cpu.index()) else { return };
+        let choices = &self.implementation.choices;
+        let (propbaser, _) = stored.bases();
+        let shared = choices.property_table == PropertyTable::Shared
+            && (gicr::PROPBASER..gicr::PROPBASER_END).contains(&at);
+        let invalidated = choices.invlpir == InvlpirReach::Any
+            && at == gicr::INVLPIR
+            && matches!(size, Size::Word | Size::Double)
+            && stored.invalidates();
+        if !shared && !invalidated {
+            return;
+        }
+        let others = self.redistributors.iter_mut().enumerate();
+        for (_, other) in others.filter(|(n, _)| *n != cpu.index()) {
+            if shared {
+                other.share_propbaser(propbaser);
+            }
+            if let Some(lpis) = other.lpis.as_mut().filter(|_| invalidated) {
+                lpis.invalidate(LpiRegister::INTID.get(value) as u32, memory);
+            }
+        }
+    }
+
+    /// ITSs learn which LPIs a CPU's redistributor has, and of which there is configuration.
     pub(super) fn tell_reach(&mut self, cpu: Cpu) {
         let place = self.redistributors.get(cpu.index());
         let bound = place.and_then(|place| place.lpis.as_ref()).map_or(0, |lpis| lpis.bound());
+        let configured = self.redistributors.iter().map(Redistributor::configured).max();
         for its in &mut self.its {
             its.learn_reach(cpu, bound);
+            its.learn_configured(configured.unwrap_or(0));
         }
     }
 

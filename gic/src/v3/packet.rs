@@ -21,8 +21,10 @@ pub enum Packet {
     Move(IntId, Cpu),
     /// Whatever is pending is pending there instead: MOVALL.
     MoveAll(Cpu),
-    /// An LPI has been mapped here, and its configuration may be read: MAPTI, MOVI.
+    /// An LPI has been mapped here, and its configuration may be read: MAPTI.
     Mapped(IntId),
+    /// An LPI has been moved here, and its configuration may be read: MOVI.
+    Moved(IntId),
     /// Something changed that concerns this redistributor, which has nothing to do: MAPC.
     Nothing,
 }
@@ -35,7 +37,8 @@ impl Packet {
             | Self::ClearPending(intid)
             | Self::Invalidate(intid)
             | Self::Move(intid, _)
-            | Self::Mapped(intid) => Some(intid),
+            | Self::Mapped(intid)
+            | Self::Moved(intid) => Some(intid),
             Self::InvalidateAll | Self::MoveAll(_) | Self::Nothing => None,
         }
     }
@@ -59,6 +62,7 @@ impl GicV3 {
             Packet::Invalidate(intid) => lpis.invalidate(intid.get(), memory),
             Packet::InvalidateAll => lpis.invalidate_all(memory),
             Packet::Mapped(intid) => lpis.welcome(intid.get(), memory),
+            Packet::Moved(intid) => lpis.moved_here(intid.get(), memory),
             Packet::MoveAll(to) => {
                 for intid in lpis.pending() {
                     self.move_lpi(IntId::new(intid), cpu, to, memory);
@@ -79,12 +83,17 @@ impl GicV3 {
         pended
     }
 
-    /// Moves one LPI, if it is pending. Whether it moved.
+    /// Moves what is known of one LPI, and, if it is pending, that. Whether it was and moved.
     fn move_lpi(&mut self, intid: IntId, from: Cpu, to: Cpu, memory: &mut Memory) -> bool {
-        let target = self.redistributors.get(to.index()).and_then(|place| place.lpis.as_ref());
-        let able = target.is_some_and(|lpis| lpis.exists(intid.get()));
+        if from == to {
+            return false;
+        }
+        let source = self.redistributors.get(from.index()).and_then(|place| place.lpis.as_ref());
+        let known = source.map_or(0, |lpis| lpis.known(intid.get()));
+        let target = self.redistributors.get_mut(to.index()).and_then(|place| place.lpis.as_mut());
+        let able = target.is_some_and(|lpis| lpis.take_over(intid.get(), known, memory));
         let lost = self.implementation.choices.move_to_disabled == MoveToDisabled::Lost;
-        if from == to || !able && !lost {
+        if !able && !lost {
             return false;
         }
         let source = self.redistributors.get_mut(from.index());
@@ -94,7 +103,7 @@ impl GicV3 {
         }
         let target = self.redistributors.get_mut(to.index());
         if let Some(lpis) = target.and_then(|place| place.lpis.as_mut()) {
-            lpis.welcome(intid.get(), memory);
+            lpis.moved_here(intid.get(), memory);
         }
         self.pend(to, intid, memory)
     }

@@ -6,7 +6,9 @@ use super::wire::{
     Waker, gicr,
 };
 use crate::choice::LpiChoices;
-use crate::choice::lpi::{BaseWhileEnabled, ClearEnable, PendingZero, RegisterInvalidation};
+use crate::choice::lpi::{
+    BaseWhileEnabled, ClearEnable, PendingAtDisable, PendingZero, RegisterInvalidation,
+};
 use crate::priority;
 use crate::row::{BitRegister, Row};
 use crate::{Cpu, Size};
@@ -265,6 +267,23 @@ impl Redistributor {
         }
     }
 
+    /// GICR_PROPBASER as a store to another's makes it, where all have one.
+    pub(super) fn share_propbaser(&mut self, value: u64) {
+        if !self.features.lpis {
+            return;
+        }
+        self.propbaser = value;
+        if let Some(lpis) = &mut self.lpis {
+            lpis.configure_from(PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(value)));
+        }
+    }
+
+    /// INTIDs below this have a byte of configuration, by GICR_PROPBASER.
+    pub(super) fn configured(&self) -> u32 {
+        let bits = Propbaser::ID_BITS.get(self.propbaser) as u32 + 1;
+        1 << bits.min(self.intid_bits)
+    }
+
     /// GICR_PENDBASER as a store makes it.
     pub(super) fn store_pendbaser(&mut self, value: u64) {
         if self.features.lpis && self.bases_open() {
@@ -290,10 +309,12 @@ impl Redistributor {
             (true, None) if self.features.lpis => self.enable_lpis(memory),
             (false, Some(lpis)) if self.choices.clear_enable == ClearEnable::Allowed => {
                 // IHI 0069 H 12.11 (GICR_CTLR): after this the table in memory is up to date, and
-                // nothing of it is delivered.
+                // nothing of it is delivered. KVM's vgic_flush_pending_lpis writes none.
                 self.past_aborts += lpis.aborts();
                 self.invalidations.clear();
-                lpis.disable(memory);
+                if self.choices.pending_at_disable == PendingAtDisable::Written {
+                    lpis.disable(memory);
+                }
             }
             (_, before) => self.lpis = before,
         }
@@ -324,8 +345,13 @@ impl Redistributor {
         self.lpis.as_mut().is_some_and(|lpis| lpis.clear_pending(intid, memory))
     }
 
+    /// Whether a store to INVLPIR or INVALLR does anything now.
+    pub(super) fn invalidates(&self) -> bool {
+        self.has_invalidation_registers() && self.lpis.is_some()
+    }
+
     fn ask(&mut self, invalidation: Invalidation, memory: &Memory) {
-        if !self.has_invalidation_registers() || self.lpis.is_none() {
+        if !self.invalidates() {
             return;
         }
         match self.choices.register_invalidation {

@@ -9,7 +9,7 @@ use super::{Runner, Unperformable};
 use crate::chosen::Chosen;
 use crate::input_error::{Colour, InputError, InputKind, SourceText};
 use crate::op::Op;
-use crate::script::{Arg, Block, Script, compare};
+use crate::script::{Arg, Block, Script, compare, same};
 
 /// What a scenario file's name ends with.
 pub const EXTENSION: &str = "scn";
@@ -138,7 +138,7 @@ pub fn run_with(script: &Script, chosen: &Chosen) -> Result<ScenarioReport, Inpu
         let op = Op::read(script.source(), &block.invocation)?;
         let actual = runner.perform(&op).map_err(|error| error.at(script, block))?;
         report.operations += 1;
-        if compare(&block.expected, &actual).is_some() {
+        if !same(&block.expected, &actual) {
             report.differences.push(OutcomeDifference {
                 line: script.line_of(block),
                 operation: op.to_string(),

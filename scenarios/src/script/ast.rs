@@ -38,6 +38,8 @@ pub enum ItemKind {
 pub struct Block {
     /// The operation.
     pub invocation: Invocation,
+    /// Its line, 1-based.
+    pub line: u64,
     /// What happened, a line each, without indentation and line feed.
     pub expected: Vec<String>,
     /// Bytes of the indented lines; empty, at the end of the operation's line, without any.
@@ -82,8 +84,7 @@ impl Script {
 
     /// Line of a block's operation, 1-based.
     pub fn line_of(&self, block: &Block) -> u64 {
-        let before = &self.source.text()[..block.invocation.span().start];
-        before.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1
+        block.line
     }
 
     /// Everything in the file, in order.

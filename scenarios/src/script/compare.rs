@@ -19,6 +19,15 @@ enum Side {
     ActualOnly,
 }
 
+/// Most lines of a side that are looked at for what they have in common: that takes time by the
+/// square of them.
+const MOST_ALIGNED: usize = 1 << 11;
+
+/// Whether both are the same, line by line.
+pub fn same(expected: &[String], actual: &[String]) -> bool {
+    lines(expected).eq(lines(actual))
+}
+
 /// Compares line by line; `None` if both are the same.
 pub fn compare(expected: &[String], actual: &[String]) -> Option<Difference> {
     let expected: Vec<String> = lines(expected).collect();
@@ -26,6 +35,27 @@ pub fn compare(expected: &[String], actual: &[String]) -> Option<Difference> {
     if expected == actual {
         return None;
     }
+    let head = expected.iter().zip(&actual).take_while(|(a, b)| a == b).count();
+    let (both, expected, actual) = (&expected[..head], &expected[head..], &actual[head..]);
+    let alike = expected.iter().rev().zip(actual.iter().rev()).take_while(|(a, b)| a == b);
+    let tail = alike.count();
+    let (expected, rest) = expected.split_at(expected.len() - tail);
+    let actual = &actual[..actual.len() - tail];
+
+    let mut drawn: Vec<(Side, String)> = Vec::new();
+    drawn.extend(both.iter().map(|line| (Side::Both, line.clone())));
+    if expected.len().max(actual.len()) > MOST_ALIGNED {
+        drawn.extend(expected.iter().map(|line| (Side::ExpectedOnly, line.clone())));
+        drawn.extend(actual.iter().map(|line| (Side::ActualOnly, line.clone())));
+    } else {
+        drawn.extend(aligned(expected, actual));
+    }
+    drawn.extend(rest.iter().map(|line| (Side::Both, line.clone())));
+    Some(Difference { lines: drawn })
+}
+
+/// The lines of both, with what they have in common once.
+fn aligned(expected: &[String], actual: &[String]) -> Vec<(Side, String)> {
     let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
     let actual: Vec<&str> = actual.iter().map(String::as_str).collect();
     let diff = TextDiff::from_slices(&expected, &actual);
@@ -37,7 +67,7 @@ pub fn compare(expected: &[String], actual: &[String]) -> Option<Difference> {
         };
         (side, change.value().to_owned())
     });
-    Some(Difference { lines: lines.collect() })
+    lines.collect()
 }
 
 impl Difference {

@@ -30,7 +30,7 @@ impl Script {
     pub fn parse(source: SourceText) -> Result<Self, InputError> {
         let mut items: Vec<Item> = Vec::new();
         let mut start = 0;
-        for line in source.text().split_inclusive('\n') {
+        for (number, line) in (1..).zip(source.text().split_inclusive('\n')) {
             let span = start..start + line.len();
             start = span.end;
             let text = line.strip_suffix('\n').unwrap_or(line);
@@ -58,7 +58,8 @@ impl Script {
             } else {
                 let invocation = line_of_words(text, span.start).map_err(refuse)?;
                 let expected_span = span.end..span.end;
-                ItemKind::Block(Block { invocation, expected: Vec::new(), expected_span })
+                let (line, expected) = (number, Vec::new());
+                ItemKind::Block(Block { invocation, line, expected, expected_span })
             };
             items.push(Item { span, kind });
         }

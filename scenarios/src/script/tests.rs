@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::{
     Args, Invocation, ItemKind, List, Place, Script, Signed, Text, compare, invocation, number,
-    unknown_verb,
+    same, unknown_verb,
 };
 use crate::input_error::{Colour, InputError, SourceText};
 
@@ -172,6 +172,25 @@ fn differences_show_both_sides() {
     assert!(difference.render(Colour::Ansi).contains("\u{1b}[31m- b\u{1b}[0m\n"));
 }
 
+#[test]
+fn long_outcomes_are_told_apart_without_aligning_them() {
+    let lines = |what: &str| (0..3000).map(|n| format!("{what} {n}")).collect::<Vec<_>>();
+    let around = |middle: Vec<String>| [outcome(&["head"]), middle, outcome(&["tail"])].concat();
+    let (expected, actual) = (around(lines("was")), around(lines("is")));
+    let drawn = compare(&expected, &actual).unwrap().render(Colour::Plain);
+    let drawn: Vec<_> = drawn.lines().collect();
+    assert_eq!(drawn.len(), 6002);
+    assert_eq!([drawn[0], drawn[1], drawn[3000]], ["  head", "- was 0", "- was 2999"]);
+    assert_eq!([drawn[3001], drawn[6000], drawn[6001]], ["+ is 0", "+ is 2999", "  tail"]);
+}
+
+#[test]
+fn an_operation_knows_its_line() {
+    let script = script("# one\n\nmap\n  ok\nunmap\n").unwrap();
+    let lines: Vec<_> = script.blocks().map(|block| script.line_of(block)).collect();
+    assert_eq!(lines, [3, 5]);
+}
+
 proptest! {
     #[test]
     fn any_text_is_refused_or_printed_back(text in any::<String>()) {
@@ -212,6 +231,7 @@ proptest! {
         prop_assert_eq!(again.bless(&outcomes), blessed);
         let expected = &again.blocks().next().unwrap().expected;
         prop_assert_eq!(compare(expected, &outcomes[0]), None);
+        prop_assert!(same(expected, &outcomes[0]));
     }
 
     #[test]

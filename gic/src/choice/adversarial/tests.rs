@@ -10,7 +10,7 @@ fn name(value: impl core::fmt::Debug) -> String {
     format!("{value:?}").split(' ').next().unwrap().to_owned()
 }
 
-fn of_seed(seed: u64) -> [(&'static str, String); 20] {
+fn of_seed(seed: u64) -> [(&'static str, String); 21] {
     let (i, l) = (its(seed, Preset::ArchStrict.its()), lpi(seed));
     [
         ("CommandErrors", name(i.command_errors)),
@@ -21,6 +21,7 @@ fn of_seed(seed: u64) -> [(&'static str, String); 20] {
         ("RemapDevice", name(i.remap_device)),
         ("IttAtMapd", name(i.itt_at_mapd)),
         ("UnmapCollection", name(i.unmap_collection)),
+        ("MoveFrom", name(i.move_from_unmapped)),
         ("BasesWhileEnabled", name(i.bases_while_enabled)),
         ("WriterBeyond", name(i.writer_beyond)),
         ("Quiescent", name(i.quiescent)),

@@ -4,8 +4,8 @@
 
 use crate::choice::Preset;
 use crate::choice::its::{
-    EventBeyond, InvallScope, IttAtMapd, MoveFrom, RemapDevice, RemapEvent, SizeOfUnmap,
-    TargetErrors, UnmapCollection,
+    EventBeyond, InvallScope, IttAtMapd, MoveFrom, RemapCollection, RemapDevice, RemapEvent,
+    SizeOfUnmap, TargetErrors, UnmapCollection, WithoutCollection,
 };
 use crate::its::testkit::{Board, ITS, ITTS, QUEUE};
 use crate::its::{Arrival, Failure, Untranslated};
@@ -156,23 +156,42 @@ impl Model {
         if icid > 15 {
             return Err(0x01_0903);
         }
+        let choices = self.spec.its[0].choices;
         if valid {
-            self.collections.insert(icid, cpu);
+            let old = self.collections.insert(icid, cpu).filter(|old| *old != cpu);
+            let follows = choices.remap_collection == RemapCollection::PendingFollows;
+            if let Some(old) = old.filter(|_| follows) {
+                for at in self.events_of(icid) {
+                    let lpi = self.itts[&at].0;
+                    if self.pending[old as usize].remove(&lpi) {
+                        self.pending[cpu as usize].insert(lpi);
+                    }
+                }
+            }
             return Ok(());
         }
         self.collections.remove(&icid);
-        if self.spec.its[0].choices.unmap_collection == UnmapCollection::Orphans {
-            // KVM forgets the collection of the events it can still reach by a device.
-            let reachable: Vec<_> = self.devices.values().copied().collect();
-            for ((itt, event), (_, of)) in &mut self.itts {
-                let reached =
-                    |&(table, bits): &(u64, u64)| table == *itt && u64::from(*event) < 1 << bits;
-                if *of == Some(icid) && reachable.iter().any(reached) {
-                    *of = None;
-                }
+        if choices.unmap_collection == UnmapCollection::Orphans {
+            for at in self.events_of(icid) {
+                self.itts.get_mut(&at).unwrap().1 = None;
             }
         }
         Ok(())
+    }
+
+    /// What KVM knows as a collection's: the events that it can still reach by a device.
+    fn events_of(&self, icid: u16) -> Vec<(u64, u32)> {
+        let reached = |itt: u64, event: u32| {
+            self.devices.values().any(|&(of, bits)| of == itt && u64::from(event) < 1 << bits)
+        };
+        let all = self.itts.iter();
+        all.filter(|((itt, event), (_, of))| *of == Some(icid) && reached(*itt, *event))
+            .map(|(at, _)| *at)
+            .collect()
+    }
+
+    fn needs_no_collection(&self) -> bool {
+        self.spec.its[0].choices.without_collection == WithoutCollection::Everywhere
     }
 
     fn is_gic600(&self) -> bool {
@@ -208,7 +227,7 @@ impl Model {
         let (lpi, old) = *self.itts.get(&entry).ok_or(0x01_0107u32)?;
         let new = *self.collections.get(&icid).ok_or(0x01_0109u32)?;
         let old = old.and_then(|icid| self.collections.get(&icid)).copied();
-        // KVM moves nothing out of a collection that is not mapped.
+        // Hardly anything moves out of a collection that is not mapped.
         if old.is_none() && self.spec.its[0].choices.move_from_unmapped == MoveFrom::Refused {
             return Err(0x01_0109);
         }
@@ -236,12 +255,24 @@ impl Model {
                     self.pending[cpu].insert(lpi);
                 })
             }
-            Action::Clear { device, event } => {
-                self.lpi(0x01_0500, device, event).map(|(lpi, cpu)| {
+            Action::Clear { device, event } => match self.lpi(0x01_0500, device, event) {
+                Ok((lpi, cpu)) => {
                     self.pending[cpu].remove(&lpi);
-                })
-            }
-            Action::Inv { device, event } => self.lpi(0x01_0c00, device, event).map(|_| ()),
+                    Ok(())
+                }
+                Err(0x01_0510) if self.needs_no_collection() => {
+                    let (lpi, _) = self.itts[&self.entry(0x01_0500, device, event)?];
+                    for pending in &mut self.pending {
+                        pending.remove(&lpi);
+                    }
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Action::Inv { device, event } => match self.lpi(0x01_0c00, device, event) {
+                Err(0x01_0c10) if self.needs_no_collection() => Ok(()),
+                other => other.map(|_| ()),
+            },
             Action::Discard { device, event } => {
                 let (lpi, cpu) = self.lpi(0x01_0f00, device, event)?;
                 let entry = self.entry(0x01_0f00, device, event)?;

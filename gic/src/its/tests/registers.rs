@@ -76,12 +76,18 @@ fn the_queue_base_clears_the_reader() {
 fn the_reader_is_read_only_unless_chosen() {
     every_preset(|mut board, preset| {
         let reader = board.r64(ITS, 0x90);
+        let stored = |value| if preset == Preset::Qemu { value } else { reader };
         board.w64(ITS, 0x90, 0x40);
-        assert_eq!(board.r64(ITS, 0x90), reader, "while enabled");
+        assert_eq!(board.r64(ITS, 0x90), stored(0x40), "while enabled");
+        board.run();
+        assert_eq!(board.r64(ITS, 0x90), stored(0x40), "nothing is looked for by that");
+        let writer = board.writer;
+        board.w64(ITS, 0x88, writer);
+        board.run();
+        assert_eq!(board.r64(ITS, 0x90), reader, "but by GITS_CWRITER");
         board.w32(ITS, 0x00, 0);
         board.w64(ITS, 0x90, 0x60);
-        let expected = if preset == Preset::Qemu { 0x60 } else { reader };
-        assert_eq!(board.r64(ITS, 0x90), expected);
+        assert_eq!(board.r64(ITS, 0x90), stored(0x60));
     });
 }
 

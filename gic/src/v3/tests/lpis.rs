@@ -71,11 +71,14 @@ fn off_means_dropped_and_the_table_says_what_was_pending() {
         board.eoi(2, 8200);
         board.w32(r(2), 0x00, 0);
         assert_eq!(board.r32(r(2), 0x00) & 1, 0);
-        assert_eq!((board.pending_bit(2, 8200), board.pending_bit(2, 8201)), (false, true));
+        // KVM writes no table, and reads it when LPIs are turned on again.
+        let written = preset != Preset::KvmAbi0;
+        assert_eq!((board.pending_bit(2, 8200), board.pending_bit(2, 8201)), (false, written));
         assert!(!board.pend(2, 8200));
         assert_eq!(board.waiting(2), None);
         board.w32(r(2), 0x00, 1);
-        assert_eq!(board.drain(2), [8201], "{}", preset.name());
+        let left = if written { vec![8201] } else { vec![] };
+        assert_eq!(board.drain(2), left, "{}", preset.name());
     }
 }
 
@@ -83,7 +86,7 @@ fn off_means_dropped_and_the_table_says_what_was_pending() {
 /// not come back.
 #[test]
 fn what_is_cleared_while_lpis_are_off_is_gone() {
-    for preset in [Preset::Qemu, Preset::KvmAbi0, Preset::Gic600] {
+    for preset in [Preset::Qemu, Preset::Gic600] {
         let mut board = Board::new(preset);
         for lpi in [8200, 8201] {
             board.configure(lpi, 0xa3);
