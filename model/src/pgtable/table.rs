@@ -28,7 +28,7 @@ mod leaves;
 mod pages;
 
 pub use attributes::MemoryType;
-pub use geometry::Geometry;
+pub use geometry::{Concatenation, Geometry};
 pub use leaves::{Leaves, MappedLeaf};
 
 use pages::Pages;

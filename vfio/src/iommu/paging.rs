@@ -12,10 +12,20 @@ pub(super) use tables::{EitherTable, Tables};
 
 use super::MapRequest;
 use super::rules::{MAP_ALIGNMENT, MAP_EXISTS, MAP_NO_TABLE, MAP_RANGE, MAP_WITHOUT_ACCESS};
-use crate::policy::BeyondInput;
+use crate::policy::{BeyondInput, Stage2Roots};
 use passim_model::pgtable::gather::Gather;
-use passim_model::pgtable::table::{Geometry, MapError, Mapping, Table};
+use passim_model::pgtable::table::{Concatenation, Geometry, MapError, Mapping, Table};
 use passim_model::{Conflict, Errno, Frames, Host, Iova, Memory, Perms, PhysAddr, Refusal, Span};
+
+impl Stage2Roots {
+    /// As the shape of tables has it.
+    pub(super) const fn rule(self) -> Concatenation {
+        match self {
+            Self::WherePossible => Concatenation::WherePossible,
+            Self::WhereNeeded => Concatenation::WhereNeeded,
+        }
+    }
+}
 
 /// Tables, and what becomes of addresses beyond them.
 #[derive(Debug)]

@@ -14,10 +14,10 @@ use super::{
     OverrideError, Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts,
     Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds,
     Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
-    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Ats, Smmu3Stalls, SmmuIntrRemap, Stage1Attributes,
-    SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder,
-    V2mBlocks, ValidRanges, ValueEntry, VectorRange, WalkAttributes, WindowProvider, WireService,
-    WrapErrno, ZeroPage, step_of,
+    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Ats, Smmu3Ranges, Smmu3Stalls, Smmu3Sync,
+    SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, Step, SuperpageTest, ThirdMapFlag,
+    UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry,
+    VectorRange, WalkAttributes, WindowProvider, WireService, WrapErrno, ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -327,6 +327,18 @@ policy! {
     walk_attributes: WalkAttributes = "walk-attributes",
         "io-pgtable-arm.c of 4.x and 6.x; changed with 5.3",
         [Linux4_6 Cached Inferred, Linux6_1 ByCoherence Read];
+    /// When tables of stage 2 start one level lower than they could, several side by side.
+    stage2_roots: Stage2Roots = "stage2-roots",
+        "io-pgtable-arm.c of 4.x, 6.x and 7.2; changed with 6.14, and whether 6.12.y followed is not known",
+        [Linux4_6 WherePossible Read, Linux6_12 WherePossible Inferred, Linux7_2 WhereNeeded Read];
+    /// Whether the driver of SMMUv3s invalidates ranges by one command.
+    smmu3_ranges: Smmu3Ranges = "smmu3-ranges",
+        "arm-smmu-v3.c of about 4.10; dumps of 6.1 and 6.12; came with 5.7",
+        [Linux4_6 Unused Read, Linux6_1 Used Measured];
+    /// What a CMD_SYNC says beside that it shall wake who waits.
+    smmu3_sync: Smmu3Sync = "smmu3-sync",
+        "arm-smmu-v3.c of about 4.10; dumps of 6.1 and 6.12; changed with 4.15",
+        [Linux4_6 Bare Read, Linux6_1 Message Measured];
     /// What becomes of streams of an SMMUv2 that are in no domain.
     smmu2_unattached: Smmu2Unattached = "smmu2-unattached",
         "arm-smmu.c of 4.6 and 7.2; the default changed in 5.2",

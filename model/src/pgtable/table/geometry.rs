@@ -21,17 +21,41 @@ pub struct Geometry {
     pub concatenated_lg2: u32,
 }
 
+/// When Linux has stage 2 start one level lower than it could, with several tables side by side.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Concatenation {
+    /// Wherever that saves level 0, and takes no more tables than there may be.
+    WherePossible,
+    /// Where the architecture has no other start level.
+    WhereNeeded,
+}
+
 impl Geometry {
-    /// The shape Linux gives tables of `input_bits` and `output_bits` (its `ias` and `oas`).
+    /// The shape Linux gives tables of `input_bits` and `output_bits` (its `ias` and `oas`), with
+    /// concatenation where it is needed.
     ///
-    /// `None` where there is no such shape: more than 52 bits of either (48 but for the 64K
-    /// granule), an input no larger than a page, or more tables to concatenate than stage 2
-    /// allows.
+    /// `None` as of [`Self::of_linux`].
     pub const fn linux(
         stage: Stage,
         granule: Granule,
         input_bits: u32,
         output_bits: u32,
+    ) -> Option<Self> {
+        let rule = Concatenation::WhereNeeded;
+        Self::of_linux(stage, granule, input_bits, output_bits, rule)
+    }
+
+    /// The shape Linux gives tables of `input_bits` and `output_bits` (its `ias` and `oas`).
+    ///
+    /// `None` where there is no such shape: more than 52 bits of either (48 but for the 64K
+    /// granule), an input no larger than a page, or more tables to concatenate than stage 2
+    /// allows.
+    pub const fn of_linux(
+        stage: Stage,
+        granule: Granule,
+        input_bits: u32,
+        output_bits: u32,
+        rule: Concatenation,
     ) -> Option<Self> {
         let widest = granule.expressible_output_bits(u32::MAX);
         if input_bits > widest || output_bits > widest || input_bits <= granule.lg2() {
@@ -39,9 +63,13 @@ impl Geometry {
         }
         let mut start_level = Config::start_level_for(granule, input_bits);
         let mut concatenated_lg2 = 0;
-        if matches!(stage, Stage::Two)
-            && must_concatenate(granule, start_level, input_bits, output_bits)
-        {
+        let concatenates = match rule {
+            Concatenation::WherePossible => can_concatenate(granule, start_level, input_bits),
+            Concatenation::WhereNeeded => {
+                must_concatenate(granule, start_level, input_bits, output_bits)
+            }
+        };
+        if matches!(stage, Stage::Two) && concatenates {
             concatenated_lg2 = input_bits - granule.level_lg2(start_level);
             start_level += 1;
         }
@@ -93,6 +121,11 @@ impl Geometry {
             && self.input_bits <= 52
             && self.output_bits <= 52
     }
+}
+
+/// Whether stage 2 can do without level 0, with several tables side by side.
+const fn can_concatenate(granule: Granule, start_level: u8, input_bits: u32) -> bool {
+    start_level == 0 && input_bits - granule.level_lg2(0) <= MAX_CONCATENATED_LG2
 }
 
 /// Whether stage 2 has to start one level lower, with several tables side by side.

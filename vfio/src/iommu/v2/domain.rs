@@ -54,7 +54,7 @@ pub(super) fn shape(features: &Features, kind: DomainKind, page: PageSize) -> Op
             return Some(Shape::Short(PageSizes::from_bits(sizes)));
         }
     };
-    Geometry::linux(stage, granule, input, output).map(Shape::Long)
+    Geometry::of_linux(stage, granule, input, output, features.roots.rule()).map(Shape::Long)
 }
 
 /// The CPU's page, or the largest smaller, or the smallest larger size of a block, if that is a

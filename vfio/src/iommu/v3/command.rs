@@ -98,6 +98,9 @@ impl Command {
             | CmdqSync0::MSH.of(ARM_SMMU_SH_ISH)
             | CmdqSync0::MSIATTR.of(ARM_SMMU_MEMATTR_OIWB);
         match signal {
+            SyncSignal::Bare => {
+                Self([CmdqSync0::OP.of(op::CMD_SYNC) | CmdqSync0::CS.of(CMDQ_SYNC_0_CS_SEV), 0])
+            }
             SyncSignal::Consumed => Self([common | CmdqSync0::CS.of(CMDQ_SYNC_0_CS_SEV), 0]),
             // The message is 0: the low half of the command, which is not.
             SyncSignal::Message => Self([

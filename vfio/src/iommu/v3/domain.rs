@@ -61,7 +61,7 @@ pub(super) fn geometry(features: &Features, kind: DomainKind) -> Option<Geometry
     };
     // What 4K and 16K descriptors cannot express is not offered.
     let fit = |bits| features.granule.expressible_output_bits(bits);
-    Geometry::linux(stage, features.granule, fit(input), fit(output))
+    Geometry::of_linux(stage, features.granule, fit(input), fit(output), features.roots.rule())
 }
 
 impl SmmuV3 {

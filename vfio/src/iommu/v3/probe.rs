@@ -3,7 +3,9 @@
 use super::wire::{Idr0, Idr1, Idr3, Idr5, offset};
 use crate::iommu::BootError;
 use crate::iommu::registers::Registers;
-use crate::policy::{Policy, Stage1Attributes, WalkAttributes};
+use crate::policy::{
+    Policy, Smmu3Ranges, Smmu3Sync, Stage1Attributes, Stage2Roots, WalkAttributes,
+};
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Host, PageSize};
 
@@ -33,6 +35,8 @@ pub(super) enum Stalls {
 /// How a CPU learns that a CMD_SYNC is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SyncSignal {
+    /// By CMDQ_CONS passing it; the command knows of no messages.
+    Bare,
     /// By CMDQ_CONS passing it.
     Consumed,
     /// By a message over the command itself.
@@ -54,6 +58,8 @@ pub(super) struct Features {
     pub(super) cached_walks: bool,
     /// Memory attributes stage 1 chooses from.
     pub(super) attributes: Stage1Attributes,
+    /// Where tables of stage 2 start.
+    pub(super) roots: Stage2Roots,
     pub(super) stream_table: StreamTableShape,
     pub(super) sync_signal: SyncSignal,
     pub(super) asid_bits: u32,
@@ -125,7 +131,7 @@ pub(super) fn probe(
         hyp: Idr0::HYP.is_set(idr0),
         ats: Idr0::ATS.is_set(idr0),
         pri: Idr0::PRI.is_set(idr0),
-        range_invalidation: Idr3::RIL.is_set(idr3),
+        range_invalidation: Idr3::RIL.is_set(idr3) && policy.smmu3_ranges == Smmu3Ranges::Used,
         attribute_override: Idr1::ATTR_TYPES_OVR.is_set(idr1),
         stalls: match Idr0::STALL_MODEL.get(idr0) {
             0 => Stalls::Optional,
@@ -134,8 +140,13 @@ pub(super) fn probe(
         },
         cached_walks: Idr0::COHACC.is_set(idr0) || policy.walk_attributes == WalkAttributes::Cached,
         attributes: policy.stage1_attributes,
+        roots: policy.stage2_roots,
         stream_table,
-        sync_signal: if message { SyncSignal::Message } else { SyncSignal::Consumed },
+        sync_signal: match policy.smmu3_sync {
+            Smmu3Sync::Bare => SyncSignal::Bare,
+            Smmu3Sync::Message if message => SyncSignal::Message,
+            Smmu3Sync::Message => SyncSignal::Consumed,
+        },
         asid_bits: if Idr0::ASID16.is_set(idr0) { 16 } else { 8 },
         vmid_bits: if Idr0::VMID16.is_set(idr0) { 16 } else { 8 },
         sid_bits,

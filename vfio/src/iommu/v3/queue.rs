@@ -122,7 +122,9 @@ impl CommandQueue {
     ) -> Option<Synced> {
         if self.consumed < ticket.0 {
             match self.signal {
-                SyncSignal::Consumed => self.read_consumed(registers, findings, host),
+                SyncSignal::Bare | SyncSignal::Consumed => {
+                    self.read_consumed(registers, findings, host)
+                }
                 SyncSignal::Message => self.read_message(ticket, host),
             }
         }
@@ -147,7 +149,7 @@ impl CommandQueue {
         let step = self.wrapped(cons.wrapping_sub(self.consumed));
         if step <= self.produced - self.consumed {
             self.consumed += step;
-        } else if self.signal == SyncSignal::Consumed {
+        } else if self.signal != SyncSignal::Message {
             // Beyond what was ever produced: believing it would complete what is not. (Where
             // messages tell, the index may lag behind them, and says nothing.)
             findings.push(Finding::ConsumerIndex(cons as u32));

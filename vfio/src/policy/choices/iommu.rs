@@ -86,6 +86,36 @@ choice! {
 }
 
 choice! {
+    /// When tables of stage 2 start one level lower than they could, several side by side.
+    Stage2Roots {
+        /// Wherever that saves level 0.
+        WherePossible = "where-possible",
+        /// Where the architecture has no other start level.
+        WhereNeeded = "where-needed",
+    }
+}
+
+choice! {
+    /// Whether the driver of SMMUv3s invalidates ranges by one command, where the SMMU can.
+    Smmu3Ranges {
+        /// Page by page.
+        Unused = "unused",
+        /// As few commands as name the range.
+        Used = "used",
+    }
+}
+
+choice! {
+    /// What a CMD_SYNC of the driver says beside that it shall wake who waits.
+    Smmu3Sync {
+        /// Nothing; completion is seen in CMDQ_CONS.
+        Bare = "bare",
+        /// How a message would be written, and where, if the SMMU has messages that are coherent.
+        Message = "message",
+    }
+}
+
+choice! {
     /// What becomes of streams of an SMMUv2 that are in no domain: the parameter `disable_bypass`
     /// of arm-smmu.
     Smmu2Unattached {
