@@ -8,7 +8,7 @@ pub mod groups;
 pub mod hierarchy;
 
 use crate::{DeviceId, Endpoint, IntId, PhysAddr, Requester, Rid, Span, StreamId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a base address register decodes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -138,6 +138,8 @@ pub struct Topology {
     platforms: Vec<Platform>,
     pins: BTreeMap<Rid, IntId>,
     physical: BTreeMap<Rid, Rid>,
+    /// Virtual functions that are not there at boot.
+    off: BTreeSet<Rid>,
 }
 
 /// Two functions claim one requester identifier.
@@ -180,9 +182,32 @@ impl Topology {
         Self { physical, ..self }
     }
 
+    /// The same with these virtual functions off when the machine boots.
+    pub fn with_off(self, off: BTreeSet<Rid>) -> Self {
+        Self { off, ..self }
+    }
+
+    /// Whether the function is there when the machine boots; not so virtual ones that nobody has
+    /// turned on.
+    pub fn is_there_at_boot(&self, rid: Rid) -> bool {
+        !self.off.contains(&rid)
+    }
+
+    /// The groups of the devices that are there when the machine boots.
+    pub fn groups_at_boot(&self) -> impl Iterator<Item = u32> + '_ {
+        let functions = self.functions.iter().filter(|it| self.is_there_at_boot(it.rid));
+        let platforms = self.platforms.iter().map(|device| device.group);
+        functions.map(|function| function.group).chain(platforms).flatten()
+    }
+
     /// The virtual functions of a physical one, ascending.
     pub fn virtual_of(&self, physical: Rid) -> impl Iterator<Item = Rid> + '_ {
         self.physical.iter().filter(move |(_, it)| **it == physical).map(|(rid, _)| *rid)
+    }
+
+    /// The physical function of a virtual one.
+    pub fn physical_of(&self, rid: Rid) -> Option<Rid> {
+        self.physical.get(&rid).copied()
     }
 
     /// Whether the function is a virtual one.

@@ -17,6 +17,7 @@ mod quantity;
 mod virt;
 
 use passim_gic::choice::Preset;
+use passim_model::pci::Sriov;
 use passim_model::topology::Wire;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
 use passim_smmu::cache::{Geometry, Retention};
@@ -291,6 +292,12 @@ pub struct Function {
     pub isolation: Isolation,
     /// Whether it has a cache of translations: PCIe ATS.
     pub ats: bool,
+    /// Its extended configuration space, from 0x100 on, as far as it is given.
+    pub extended: Vec<u8>,
+    /// Its SR-IOV capability.
+    pub sriov: Option<Sriov>,
+    /// Whether it is a virtual function that is not turned on at boot.
+    pub off: bool,
 }
 
 /// A device of the board that is on no bus.

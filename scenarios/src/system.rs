@@ -80,7 +80,8 @@ impl System {
 
     /// Who pulls a function out waits until the kernel has let go of it.
     fn is_gone(&self, rid: Rid) -> bool {
-        self.unplugged.contains(&rid) && !self.kernel.has_function(rid)
+        let pulled = self.unplugged.contains(&rid) && !self.kernel.has_function(rid);
+        pulled || self.board.slot(rid).is_some_and(|slot| !self.board.is_there(slot))
     }
 }
 

@@ -14,10 +14,12 @@ use crate::platform::Platforms;
 use crate::policy::Policy;
 use crate::process::{AreaKind, FileId, Pid, Processes, Start};
 use crate::rules;
+use crate::sysfs::Leave;
 use crate::uapi::{Buffer, ioctl};
 use crate::verdict::Verdict;
 use passim_model::{
-    Conflict, Endpoint, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Span, Topology, UserAddr,
+    Conflict, Endpoint, Errno, Frames, Host, PageSize, PhysAddr, Refusal, Rid, Span, Topology,
+    UserAddr,
 };
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,9 +88,10 @@ pub struct Kernel {
     pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
     /// Devices whose interrupts an operation is changing.
     pub(crate) changing: BTreeSet<Endpoint>,
-    /// Functions whose removal waits for whoever uses them.
-    pub(crate) leaving: BTreeSet<passim_model::Rid>,
-    /// What firmware says of virtual functions, ascending.
+    /// What waits until somebody who uses a function closes it, and whom it waits for.
+    pub(crate) leaving: BTreeMap<(Rid, Leave), Rid>,
+    /// What firmware says of virtual functions, ascending; by groups that tell which of them belong
+    /// together, not by the kernel's.
     pub(crate) virtuals: Vec<DeviceFacts>,
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
     /// Operations given up because hardware did not answer.
@@ -110,13 +113,12 @@ impl Kernel {
         for span in &boot.set_aside {
             frames.set_aside(*span);
         }
-        let iommu = Iommu::boot(boot.firmware, &boot.policy, boot.page, &mut frames, host)?;
+        let firmware = boot.firmware.at_boot(boot.topology);
+        let iommu = Iommu::boot(&firmware, &boot.policy, boot.page, &mut frames, host)?;
         let mut verdicts = Vec::new();
         let irqs = Irqs::boot(boot.interrupts, boot.policy.gicv3_priority, host);
         let msi = Msi::boot(boot.interrupts, &boot.policy, &mut verdicts, &mut frames, host);
-        let functions = boot.topology.functions().iter().filter_map(|function| function.group);
-        let platforms = boot.topology.platforms().iter().filter_map(|device| device.group);
-        let numbers = functions.chain(platforms);
+        let numbers = boot.topology.groups_at_boot();
         let mut kernel = Self {
             page: boot.page,
             processes: Processes::new(
@@ -140,8 +142,8 @@ impl Kernel {
             ecam: boot.interrupts.ecam,
             devices: BTreeMap::new(),
             changing: BTreeSet::new(),
-            leaving: BTreeSet::new(),
-            virtuals: virtuals(boot.topology, boot.firmware),
+            leaving: BTreeMap::new(),
+            virtuals: boot.firmware.of_virtual(boot.topology),
             plain_files: Vec::new(),
             abandoned: 0,
             doorbells: registry::registered(boot.interrupts),
@@ -215,7 +217,7 @@ impl Kernel {
                 _ => {}
             }
         }
-        self.go_on_with_removals(tasks);
+        self.go_on_with_leaving(tasks, host);
     }
 
     /// Decides a call: its answer, and the tasks it leaves.
@@ -464,15 +466,6 @@ impl Kernel {
             _ => 0,
         }
     }
-}
-
-/// What firmware says of virtual functions, ascending.
-fn virtuals(topology: &Topology, firmware: &Firmware) -> Vec<DeviceFacts> {
-    let is_virtual =
-        |device: &&DeviceFacts| device.endpoint.rid().is_some_and(|rid| topology.is_virtual(rid));
-    let mut found: Vec<_> = firmware.devices.iter().filter(is_virtual).cloned().collect();
-    found.sort_by_key(|device| device.endpoint);
-    found
 }
 
 /// The refusal of a call by a process that has ended.

@@ -47,7 +47,8 @@ impl Pci {
             modules.iter().map(|name| name.replace('_', "-")).collect();
         loaded.insert(VFIO_PCI.to_owned());
         let mut bindings = BTreeMap::new();
-        for function in topology.functions() {
+        let there = |function: &&Function| topology.is_there_at_boot(function.rid);
+        for function in topology.functions().iter().filter(there) {
             let driver = function.boot_driver.clone();
             loaded.extend(driver.clone());
             let native = driver.clone().filter(|name| name != VFIO_PCI);

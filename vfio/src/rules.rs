@@ -334,7 +334,8 @@ passim_model::rules! {
     /// EBUSY.
     UNBIND_IN_USE = "unbind-in-use",
         "A device is taken from VFIO while none of its files is open.",
-        "the kernel waits for the files to close; the model refuses instead of waiting for ever";
+        "6.12 vfio_unregister_group_dev: the kernel asks the user by the request eventfd and waits; the model \
+         says so at once, and takes the device from its driver when the files close";
     /// EBUSY.
     REMOVE_IN_USE = "remove-in-use",
         "A device is removed while none of its files is open and, if it is the last that VFIO has of its group, the group's file is closed.",
@@ -352,10 +353,6 @@ passim_model::rules! {
     SRIOV_ENABLED = "sriov-enabled",
         "Virtual functions are turned off before another number of them is turned on.",
         "6.12 pci/iov.c, sriov_numvfs_store";
-    /// ENOMEM.
-    SRIOV_NO_ROOM = "sriov-no-room",
-        "The IOMMU has room for every virtual function that is turned on.",
-        "6.12 iommu.c: a device that cannot be probed";
     /// EINVAL.
     PROBE_DMA_OWNED = "probe-dma-owned",
         "A driver that does its own DMA binds only while the group is in no container.",

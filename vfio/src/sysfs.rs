@@ -3,6 +3,8 @@
 mod removal;
 mod virtuals;
 
+pub(crate) use removal::Leave;
+
 use crate::call::Answer;
 use crate::file::FileKind;
 use crate::kernel::Kernel;
@@ -12,7 +14,7 @@ use crate::process::Pid;
 use crate::rules;
 use crate::uapi::region;
 use passim_model::topology::BarKind;
-use passim_model::{Conflict, Errno, Host, Refusal, Rid};
+use passim_model::{Errno, Host, Refusal, Rid};
 
 /// A plain file: its path. Its length and pages belong to the processes' memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -153,7 +155,7 @@ impl Kernel {
             match attribute {
                 "driver_override" => self.pci.override_driver(rid, value),
                 "driver/unbind" => self.unbind(rid, value, tasks, host)?,
-                "remove" => self.remove(rid, value, tasks)?,
+                "remove" => self.remove(rid, value, tasks, host)?,
                 "sriov_numvfs" => self.set_virtual(rid, value, tasks, host)?,
                 _ => return Err(absent()),
             }
@@ -201,15 +203,7 @@ impl Kernel {
         if self.named_function(value)? != rid {
             return Err(rules::ATTRIBUTE_VALUE.refuse(Errno::ENODEV));
         }
-        if self.devices.contains_key(&rid) {
-            return Err(rules::UNBIND_IN_USE.refuse_for(Errno::EBUSY, Conflict::Device(rid)));
-        }
-        // 6.12 vfio_pci_core_unregister_device, and drivers of network cards alike: virtual
-        // functions go with the driver of the physical one.
-        self.drop_virtual(rid, tasks, host)?;
-        self.let_go_of_messages(rid.into(), tasks, host);
-        self.pci.unbind(rid);
-        Ok(())
+        self.see_off(rid, Leave::Driver, tasks, host)
     }
 
     fn set_parameter(&mut self, name: &str, value: &str) -> Result<(), Refusal> {

@@ -183,6 +183,11 @@ impl Kernel {
         self.pci.exists(rid)
     }
 
+    /// The group of a function, as the kernel gave it; of one that is gone, the last it was in.
+    pub fn group_of_function(&self, rid: Rid) -> Option<u32> {
+        self.topology.function(rid)?.group
+    }
+
     /// The driver a function is bound to.
     pub fn driver_of(&self, rid: Rid) -> Option<&str> {
         self.pci.driver(rid)
@@ -253,6 +258,7 @@ impl Kernel {
     pub fn take_verdicts(&mut self) -> Vec<Verdict> {
         let mut all = core::mem::take(&mut self.verdicts);
         all.extend(self.iommu.take_verdicts());
+        all.extend(self.msi.take_verdicts());
         all
     }
 

@@ -72,6 +72,27 @@ impl Config {
         Some(at + ATS_CONTROL)
     }
 
+    /// The header of a capability of `bytes` bytes at `start`, behind the last of the list; nothing
+    /// without room for it.
+    pub(super) fn chain(&mut self, start: u32, identifier: u64, bytes: u32) -> Option<()> {
+        let inside = start >= FIRST && start.is_multiple_of(4) && start + bytes <= self.size();
+        if self.size() < SIZE || !inside {
+            return None;
+        }
+        if self.u32(FIRST) == 0 && start != FIRST {
+            // PCI Express 5.0 7.9.28.1: a null capability, which has but a header.
+            self.set(FIRST, Width::W32, Header::VERSION.of(1));
+        }
+        if let Err(last) = self.extended(identifier)
+            && last != start
+        {
+            let before = self.u32(last);
+            self.set(last, Width::W32, Header::NEXT.set(before, start.into()));
+        }
+        self.set(start, Width::W32, Header::ID.of(identifier) | Header::VERSION.of(1));
+        Some(())
+    }
+
     /// A capability of eight bytes behind the last, where nothing is.
     fn append(&mut self, last: u32) -> Option<u32> {
         let header = Header::ID.of(ATS) | Header::VERSION.of(1);

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `wire` | where are the bits? |
 //! | [`config`] | which bits of configuration space take a store, and what do they read? |
-//! | `extended` | the extended capability of ATS |
+//! | `extended` | the list of extended capabilities, and that of ATS in it |
+//! | [`sriov`] | the extended capability by which virtual functions come and go |
 //! | [`msi`] | the MSI capability: what is sent for a vector, and what is kept? |
 //! | [`msix`] | the MSI-X table and its pending bits, in a BAR |
 //! | [`registers`] | all of it together: what follows from a store, who answers, `raise` |
@@ -12,7 +13,7 @@
 //! A message is a write of 32 bits like any other the function makes; it is returned, and whoever
 //! carries DMA carries it. Not here: what the function does besides (its other registers), pins,
 //! bridges (their registers hold what is stored; they pass on everything), extended capabilities
-//! but one.
+//! but two.
 //!
 //! Made here, where the specifications leave it open:
 //!
@@ -30,12 +31,14 @@ mod extended;
 pub mod msi;
 pub mod msix;
 pub mod registers;
+pub mod sriov;
 mod wire;
 
 pub use config::Config;
 pub use msi::Msi;
 pub use msix::{Entry, Msix};
 pub use registers::Registers;
+pub use sriov::Sriov;
 
 use crate::{Iova, Requester};
 use core::fmt;

@@ -4,7 +4,7 @@ use super::wire::{
     Command, DeviceControl, PowerCapabilities, PowerControl, Status, capability, express, header,
     power,
 };
-use super::{Config, Lost, Message, Msi, Msix, Raised};
+use super::{Config, Lost, Message, Msi, Msix, Raised, Sriov};
 use crate::topology::{BarKind, Function};
 use crate::{Requester, Width};
 
@@ -31,6 +31,8 @@ pub struct Registers {
     express: Option<u32>,
     /// Offset of the ATS control register.
     ats: Option<u32>,
+    /// Offset of the SR-IOV capability.
+    sriov: Option<u32>,
     is_virtual: bool,
 }
 
@@ -53,6 +55,7 @@ impl Registers {
             power: config.capability(capability::POWER_MANAGEMENT),
             express: function.pcie.map(u32::from),
             ats: None,
+            sriov: None,
             is_virtual: false,
             config,
         }
@@ -70,6 +73,18 @@ impl Registers {
     pub fn with_ats(mut self) -> Self {
         self.ats = self.config.give_ats();
         self
+    }
+
+    /// The same registers with the SR-IOV capability, if configuration space has room for it.
+    pub fn with_virtual(mut self, facts: &Sriov) -> Self {
+        self.sriov = self.config.give_virtual(facts);
+        self
+    }
+
+    /// How many virtual functions software has turned on, the first ones; `None` without the
+    /// capability.
+    pub fn virtual_functions(&self) -> Option<u16> {
+        Some(self.config.virtual_functions(self.sriov?))
     }
 
     /// Whether software lets the function ask for translations.
@@ -196,6 +211,9 @@ impl Registers {
     /// on, and nothing is pending.
     pub fn reset(&mut self) {
         self.config.reset();
+        if let Some(at) = self.sriov {
+            self.config.reset_virtual(at);
+        }
         self.set_wants_service(false);
         if let Some(msi) = &self.msi {
             msi.reset(&mut self.config);

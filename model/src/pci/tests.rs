@@ -18,7 +18,7 @@ const ALL_MASKED: u64 = 0x4000;
 const MSI_CONTROL: u32 = MSI as u32 + 2;
 
 /// A function with every capability: MSI of eight vectors, 64 bits, maskable; MSI-X of 65.
-fn function() -> Function {
+pub(super) fn function() -> Function {
     let mut config = vec![0; 0x100];
     config[0x00..0x04].copy_from_slice(&[0x34, 0x12, 0xe8, 0x11]);
     config[0x06] = 0x10;

@@ -96,20 +96,19 @@ impl Streams {
         smmu: usize,
         streams: &[StreamId],
     ) -> Result<(), Contradiction> {
-        for stream in streams {
-            let Some(first) = self.first(smmu, *stream).filter(|first| *first != device) else {
-                continue;
-            };
-            return Err(Contradiction {
-                device,
-                message: format!(
-                    "stream {stream} of {device} is already {first}'s: the kernel gives it neither \
-                     group nor driver"
-                ),
-                hint: "leave `driver` and `group` out for one of the two".to_owned(),
-            });
-        }
-        Ok(())
+        let taken = |stream: &StreamId| {
+            let first = self.first(smmu, *stream).filter(|first| *first != device)?;
+            Some((*stream, first))
+        };
+        let Some((stream, first)) = streams.iter().find_map(taken) else { return Ok(()) };
+        Err(Contradiction {
+            device,
+            message: format!(
+                "stream {stream} of {device} is already {first}'s: the kernel gives it neither group \
+                 nor driver"
+            ),
+            hint: "leave `driver` and `group` out for one of the two".to_owned(),
+        })
     }
 
     /// Who had the entry of a stream first.

@@ -23,7 +23,7 @@ use passim_vfio::Profile;
 use serde::Deserialize;
 use toml::Spanned;
 
-use self::devices::Devices;
+use self::devices::{Completed, Devices};
 use self::interrupts::{GicFile, gic};
 use self::platform::{DeviceRangeFile, MapFile, PlatformFile, StreamRangeFile};
 use self::smmuv2::SmmuV2File;
@@ -193,6 +193,8 @@ struct FunctionFile {
     #[serde(default = "conventional_config_size")]
     config_size: u32,
     config: Option<Spanned<String>>,
+    /// Extended configuration space, from 0x100 on.
+    extended: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "optional_narrow")]
     msi: Option<u8>,
     #[serde(default, deserialize_with = "optional_narrow")]
@@ -312,7 +314,7 @@ impl MachineFile {
             functions: self.function,
             platforms: self.platform,
         };
-        let (functions, platforms, said) = devices.complete(&iommu, &gic, source)?;
+        let Completed { functions, platforms, said } = devices.complete(&iommu, &gic, source)?;
         let mut irqs_allocated = self.irqs_allocated;
         irqs_allocated.sort_unstable();
         irqs_allocated.dedup();
@@ -442,15 +444,19 @@ fn reserved(file: &Spanned<ReservedFile>, source: &SourceText) -> Result<Reserve
     Ok(Reserved { span, kind: *kind })
 }
 
-/// Hexadecimal digits, white space between them ignored; what is not given is 0.
+/// Hexadecimal digits, white space between them ignored.
+fn bytes(text: &Spanned<String>, source: &SourceText) -> Result<Vec<u8>, InputError> {
+    let digits: String = text.get_ref().split_whitespace().collect();
+    hex::decode(&digits)
+        .map_err(|error| refuse(source, text.span(), format!("not bytes in hexadecimal: {error}")))
+}
+
+/// The first bytes of configuration space; what is not given is 0.
 fn config(
     text: &Spanned<String>,
     source: &SourceText,
 ) -> Result<Box<[u8; CONFIG_BYTES]>, InputError> {
-    let digits: String = text.get_ref().split_whitespace().collect();
-    let bytes = hex::decode(&digits).map_err(|error| {
-        refuse(source, text.span(), format!("not bytes in hexadecimal: {error}"))
-    })?;
+    let bytes = bytes(text, source)?;
     let mut config = Box::new([0; CONFIG_BYTES]);
     let Some(given) = config.get_mut(..bytes.len()) else {
         let message =

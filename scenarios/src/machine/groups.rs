@@ -3,7 +3,9 @@
 //!
 //! A kernel gives a group to a device behind an IOMMU when a driver is tried on it (measured on 6.1
 //! and 6.12: a function nobody tried to bind has none). So a function with a driver has the group
-//! that follows from the hierarchy, and one without has none, unless the machine says more.
+//! that follows from the hierarchy, and one without has none, unless the machine says more. Behind
+//! SMMUv2s the kernel has a say as well ([`Machine::grouped`]): whose streams share a stream mapping
+//! entry.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -122,11 +124,14 @@ pub(super) fn complete(
     let mut order = Vec::new();
     let mut joins = BTreeMap::new();
     for function in functions.iter().filter(|it| met(it.rid.into(), it.smmu, &it.driver)) {
-        let with = streams.take(function.rid.into(), function.smmu, &function.streams)?;
-        joins.extend(with.and_then(Endpoint::rid).map(|with| (function.rid, with)));
+        if !function.off {
+            let with = streams.take(function.rid.into(), function.smmu, &function.streams)?;
+            joins.extend(with.and_then(Endpoint::rid).map(|with| (function.rid, with)));
+        }
         order.push(function.rid);
     }
     let groups = isolation_groups_behind(hierarchy, order, |rid| joins.get(&rid).copied());
+    let off: BTreeSet<Rid> = functions.iter().filter(|it| it.off).map(|it| it.rid).collect();
     let mut numbers = Numbers::default();
     let mut of_class = Vec::new();
     for class in groups.all() {
@@ -147,24 +152,19 @@ pub(super) fn complete(
             of_class.push(None);
         }
         class_of.insert(device, class);
-        if let Given::Number(number) = said(device)
-            && of_class[class] != Some(number)
-        {
-            if let (Some(first), Some(with)) = (of_class[class], with) {
-                return Err(Contradiction {
-                    device,
-                    message: format!(
-                        "group {number}, but one stream mapping entry has streams of it and of \
-                         {with}, of group {first}"
-                    ),
-                    hint: KEEP.to_owned(),
-                });
-            }
-            numbers.claim(number, device)?;
-            of_class[class] = Some(number);
+        if let Given::Number(number) = said(device) {
+            give(number, device, with, &mut of_class[class], &mut numbers)?;
         }
     }
     one_group_an_entry(functions, platforms, &class_of, &streams)?;
+    let is_off = |class: &Vec<Rid>| class.iter().all(|rid| off.contains(rid));
+    let comes_later = |class: usize| groups.all().get(class).is_some_and(is_off);
+    for (class, number) in of_class.iter_mut().enumerate() {
+        if number.is_none() && !comes_later(class) {
+            *number = Some(numbers.lowest());
+        }
+    }
+    // Groups of functions that are not turned on tell which of them belong together.
     let of_class: Vec<_> =
         of_class.into_iter().map(|number| number.unwrap_or_else(|| numbers.lowest())).collect();
     let number = |device: Endpoint| class_of.get(&device).map(|class| of_class[*class]);
@@ -177,6 +177,32 @@ pub(super) fn complete(
     Ok(())
 }
 
+/// Gives a class the number of a device of the board, which is in it because of `with`.
+fn give(
+    number: u32,
+    device: Endpoint,
+    with: Option<Endpoint>,
+    class: &mut Option<u32>,
+    numbers: &mut Numbers,
+) -> Result<(), Contradiction> {
+    match (*class, with) {
+        (Some(first), _) if first == number => Ok(()),
+        (Some(first), Some(with)) => Err(Contradiction {
+            device,
+            message: format!(
+                "group {number}, but one stream mapping entry has streams of it and of {with}, of \
+                 group {first}"
+            ),
+            hint: KEEP.to_owned(),
+        }),
+        _ => {
+            numbers.claim(number, device)?;
+            *class = Some(number);
+            Ok(())
+        }
+    }
+}
+
 /// Devices whose streams share an entry are of one group.
 // 6.12 arm-smmu.c, arm_smmu_device_group: EINVAL for one between two groups. It does not notice one
 // that shares its first entry and not its last; two groups are then sent where the last of them was
@@ -187,7 +213,8 @@ fn one_group_an_entry(
     class_of: &BTreeMap<Endpoint, usize>,
     streams: &Streams,
 ) -> Result<(), Contradiction> {
-    let functions = functions.iter().map(|it| (Endpoint::from(it.rid), it.smmu, &it.streams));
+    let functions = functions.iter().filter(|it| !it.off);
+    let functions = functions.map(|it| (Endpoint::from(it.rid), it.smmu, &it.streams));
     let platforms = platforms.iter().map(|it| (it.smmu, &it.streams));
     let platforms = (0..)
         .map(Endpoint::Platform)
@@ -195,8 +222,8 @@ fn one_group_an_entry(
         .map(|(device, (smmu, own))| (device, smmu, own));
     for (device, smmu, own) in functions.chain(platforms) {
         let (Some(smmu), Some(class)) = (smmu, class_of.get(&device)) else { continue };
-        let others = own.iter().filter_map(|stream| streams.first(smmu, *stream));
-        for other in others.filter(|other| class_of.get(other) != Some(class)) {
+        let mut others = own.iter().filter_map(|stream| streams.first(smmu, *stream));
+        if let Some(other) = others.find(|other| class_of.get(other) != Some(class)) {
             return Err(Contradiction {
                 device,
                 message: format!(

@@ -267,6 +267,9 @@ fn function(device: &PciDevice, config: &PciConfig) -> Option<Function> {
         held: Vec::new(),
         isolation: Isolation::default(),
         ats: false,
+        extended: Vec::new(),
+        sriov: None,
+        off: false,
     })
 }
 

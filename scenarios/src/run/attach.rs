@@ -32,10 +32,10 @@ impl Running {
     }
 
     fn attach(&mut self, dev: Rid, kind: ContainerType, container: Option<i32>) -> Outcome {
-        let function = self.system.topology().function(dev);
-        let function = function
-            .ok_or_else(|| Unperformable::new(format!("the machine has no function at {dev}")))?;
-        let Some(group) = function.group else {
+        if self.system.topology().function(dev).is_none() {
+            return Err(Unperformable::new(format!("the machine has no function at {dev}")));
+        }
+        let Some(group) = self.system.kernel.group_of_function(dev) else {
             return Err(Unperformable::new(format!("{dev} has no IOMMU group")));
         };
         let mut opened = Vec::new();
@@ -122,7 +122,7 @@ impl Running {
         self.container.extend(containers.map(|(fd, _)| (self.current, *fd)).next());
         for (device, file) in &files {
             let OpenFile::Device(Endpoint::Pci(rid)) = file else { continue };
-            let of = self.system.topology().function(*rid).and_then(|function| function.group);
+            let of = self.system.kernel.group_of_function(*rid);
             let group = files.iter().find(|(_, file)| match file {
                 OpenFile::Group(number) => Some(*number) == of,
                 _ => false,

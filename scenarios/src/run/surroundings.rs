@@ -131,7 +131,8 @@ impl Running {
         let known = known.filter(|function| kernel.has_function(function.rid));
         let devices = known.clone().map(|function| function.rid);
         let platforms = self.system.topology().platforms().iter().map(|device| device.group);
-        let groups = known.clone().map(|function| function.group).chain(platforms).flatten();
+        let groups = known.clone().map(|function| kernel.group_of_function(function.rid));
+        let groups = groups.chain(platforms).flatten();
         let own = self.areas.iter().filter(|(_, area)| area.process == self.current);
         Surroundings {
             page: kernel.page(),
@@ -162,7 +163,7 @@ impl Running {
         let kernel = &self.system.kernel;
         let (irqs, on) = kernel.irqs_of_device(function.rid);
         FunctionHere {
-            group: function.group,
+            group: kernel.group_of_function(function.rid),
             driver: kernel.driver_of(function.rid).map(str::to_owned),
             irqs,
             on,

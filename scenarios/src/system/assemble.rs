@@ -2,8 +2,6 @@
 
 mod firmware;
 
-use std::collections::BTreeSet;
-
 use passim_gic::its::ITS_BYTES;
 use passim_gic::v3::REDISTRIBUTOR_BYTES;
 use passim_gic::{GicV2, GicV3, v2, v2m, v3};
@@ -11,7 +9,7 @@ use passim_model::bus::Overlap;
 use passim_model::memory::BankError;
 use passim_model::pci::Registers;
 use passim_model::topology::{BarKind, Function, Platform, SameRid};
-use passim_model::{AddressMap, DeviceId, Endpoint, Memory, PhysAddr, Span, Target, Topology};
+use passim_model::{AddressMap, DeviceId, Endpoint, Memory, PhysAddr, Rid, Span, Target, Topology};
 use passim_smmu::v3::{Implementation, Wires};
 use passim_smmu::{SmmuV2, SmmuV3};
 use passim_vfio::iommu::BootError;
@@ -119,7 +117,8 @@ impl System {
         let platforms = (0..).map(Endpoint::Platform).zip(platforms);
         let smmu_of = functions.chain(platforms);
         let smmu_of = smmu_of.filter_map(|(device, smmu)| Some((device, smmu?))).collect();
-        let (page, unplugged) = (machine.page_size, BTreeSet::new());
+        let off = machine.functions.iter().filter(|it| it.off).map(|it| it.rid);
+        let (page, unplugged) = (machine.page_size, off.collect());
         let its = match &machine.gic {
             Gic::Its(gic) => gic.its.clone(),
             Gic::V2m(_) => Vec::new(),
@@ -191,6 +190,8 @@ fn slots(machine: &Machine, topology: &Topology, smmus: usize) -> Vec<Slot> {
             false => Registers::new(function),
         };
         let has_ats = facts.is_some_and(|facts| facts.ats);
+        let sriov = facts.and_then(|facts| facts.sriov.as_ref());
+        let registers = sriov.map_or(registers.clone(), |it| registers.with_virtual(it));
         let registers = if has_ats { registers.with_ats() } else { registers };
         Slot {
             rid,
@@ -199,9 +200,17 @@ fn slots(machine: &Machine, topology: &Topology, smmus: usize) -> Vec<Slot> {
             ats: has_ats.then(Ats::default),
             pin: topology.pin(rid),
             edu: Edu::at(rid, topology),
+            physical: physical(topology, rid),
         }
     };
     topology.functions().iter().map(slot).collect()
+}
+
+/// The physical function of a virtual one, and which of its virtual functions it is.
+fn physical(topology: &Topology, rid: Rid) -> Option<(Rid, u16)> {
+    let of = topology.physical_of(rid)?;
+    let number = topology.virtual_of(of).position(|it| it == rid)?;
+    Some((of, u16::try_from(number).ok()?))
 }
 
 fn controller(machine: &Machine) -> Controller {
@@ -356,8 +365,9 @@ fn topology(machine: &Machine) -> Result<Topology, SameRid> {
     let platforms = machine.platforms.iter().map(platform).collect();
     let physical = |it: &machine::Function| Some((it.rid, it.isolation.physical?));
     let physical = machine.functions.iter().filter_map(physical).collect();
+    let off = machine.functions.iter().filter(|it| it.off).map(|it| it.rid).collect();
     let topology = topology.with_platforms(platforms).with_pins(machine.pins());
-    Ok(topology.with_virtual(physical))
+    Ok(topology.with_virtual(physical).with_off(off))
 }
 
 fn platform(facts: &machine::Platform) -> Platform {
@@ -381,6 +391,7 @@ fn function(facts: &machine::Function) -> Function {
         let kind = if bar.is_io() { BarKind::Io } else { BarKind::Memory };
         Some(passim_model::topology::Bar { index: bar.index, span, kind })
     });
+    let config = facts.config.iter().flat_map(|config| config.iter().chain(&facts.extended));
     Function {
         rid: facts.rid,
         vendor: facts.vendor,
@@ -389,7 +400,7 @@ fn function(facts: &machine::Function) -> Function {
         group: facts.group,
         boot_driver: facts.driver.clone(),
         bars: bars.collect(),
-        config: facts.config.as_ref().map_or_else(Vec::new, |config| config.to_vec()),
+        config: config.copied().collect(),
         config_size: facts.config_size,
         msi: facts.msi.map(u16::from),
         msix: facts.msix.map(u16::from),

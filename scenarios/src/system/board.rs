@@ -56,6 +56,8 @@ pub struct Slot {
     pub(super) pin: Option<IntId>,
     /// What its other registers do, if that is known.
     pub(super) edu: Option<Edu>,
+    /// Of a virtual function its physical one, and which of that one's it is.
+    pub(super) physical: Option<(Rid, u16)>,
 }
 
 impl Slot {
@@ -220,6 +222,14 @@ impl Board {
 
     pub(super) fn slot_index(&self, rid: Rid) -> Option<usize> {
         self.slots.binary_search_by_key(&rid, |slot| slot.rid).ok()
+    }
+
+    /// Whether the function is there: of virtual ones only those that the physical one's
+    /// registers turn on. PCI Express 5.0 9.3.3.3.1.
+    pub(super) fn is_there(&self, slot: &Slot) -> bool {
+        let Some((physical, number)) = slot.physical else { return true };
+        let on = self.slot(physical).and_then(|slot| slot.registers.virtual_functions());
+        on.is_none_or(|on| number < on)
     }
 
     pub(super) fn slots_mut(&mut self) -> &mut [Slot] {

@@ -19,8 +19,7 @@ impl System {
         answer
     }
 
-    /// Virtual functions come and go as their physical function's driver has it. The registers it
-    /// says so in lie beyond the 256 bytes of configuration space that machines describe.
+    /// Virtual functions come and go as their physical function's driver has it.
     fn switch_virtual(&mut self) {
         let functions = self.topology.functions().iter().map(|function| function.rid);
         let virtuals: Vec<_> = functions.filter(|rid| self.topology.is_virtual(*rid)).collect();

@@ -1,8 +1,9 @@
 //! The registers of a context bank: what is stored, what a load returns.
 
-use crate::v2::features::{Auxiliary, Description, FlagUpdates};
+use crate::v2::features::{Aarch32, Auxiliary, Description, FlagUpdates};
 use crate::v2::wire::bank::{
-    Actlr, Fsr, Fsynr0, Sctlr, Sctlr2, Tcr2, Tcr2Long, TcrStage2, Ttbr, format, offset,
+    Actlr, Fsr, Fsynr0, Par, ParFault, Sctlr, Sctlr2, Tcr, Tcr2, Tcr2Long, TcrLong, TcrShort,
+    TcrStage2, Ttbr, TtbrLong, format, offset,
 };
 use passim_model::bits::Field;
 
@@ -92,7 +93,42 @@ const SCTLR_STAGE1: u32 = SCTLR_BOTH
     ]);
 const SCTLR_STAGE2: u32 = SCTLR_BOTH | mask32(&[Sctlr2::PTW, Sctlr2::BSU, Sctlr2::FB]);
 const UCI: u32 = mask32(&[Sctlr::UCI]);
+const PTW: u32 = mask32(&[Sctlr2::PTW]);
 const CFCFG: u32 = mask32(&[Sctlr::CFCFG]);
+
+const TCR_SHORT: u32 = mask32(&[TcrShort::T0SZ, TcrShort::PD0, TcrShort::PD1, TcrShort::EAE]);
+const TCR_LONG: u32 = mask32(&[
+    TcrLong::T0SZ,
+    TcrLong::EPD0,
+    TcrLong::IRGN0,
+    TcrLong::ORGN0,
+    TcrLong::SH0,
+    TcrLong::T1SZ,
+    TcrLong::A1,
+    TcrLong::EPD1,
+    TcrLong::IRGN1,
+    TcrLong::ORGN1,
+    TcrLong::SH1,
+    TcrLong::EAE,
+]);
+const TCR_AARCH64: u32 = mask32(&[
+    Tcr::T0SZ,
+    Tcr::EPD0,
+    Tcr::IRGN0,
+    Tcr::ORGN0,
+    Tcr::SH0,
+    Tcr::TG0,
+    Tcr::T1SZ,
+    Tcr::A1,
+    Tcr::EPD1,
+    Tcr::IRGN1,
+    Tcr::ORGN1,
+    Tcr::SH1,
+    Tcr::TG1,
+]);
+const TCR_STAGE2_LONG: u32 =
+    mask32(&[Tcr2Long::T0SZ, Tcr2Long::SL0, Tcr2Long::IRGN0, Tcr2Long::ORGN0, Tcr2Long::SH0]);
+const TCR_STAGE2: u32 = mask32(&[TcrStage2::T0SZ, TcrStage2::TG0, TcrStage2::PASIZE]);
 
 /// The fault bits of FSR that exist with SMMUv1.
 const FSR_V1: u32 =
@@ -126,12 +162,19 @@ fn high(register: u64) -> u32 {
     (register >> 32) as u32
 }
 
-fn set_low(register: &mut u64, value: u32) {
-    *register = *register & !u64::from(u32::MAX) | u64::from(value);
+/// Stores the fields there are. What is not there in the bank's format stays for when it is.
+fn keep(register: &mut u32, value: u32, fields: u32) {
+    *register = *register & !fields | value & fields;
 }
 
-fn set_high(register: &mut u64, value: u32) {
-    *register = *register & u64::from(u32::MAX) | u64::from(value) << 32;
+fn keep_low(register: &mut u64, value: u32, fields: u64) {
+    let fields = fields & u64::from(u32::MAX);
+    *register = *register & !fields | u64::from(value) & fields;
+}
+
+fn keep_high(register: &mut u64, value: u32, fields: u64) {
+    let fields = fields >> 32 << 32;
+    *register = *register & !fields | u64::from(value) << 32 & fields;
 }
 
 impl Bank {
@@ -194,10 +237,10 @@ impl Bank {
             }
             offset::ACTLR => self.actlr,
             offset::TCR2 => only(stage1 && v2, self.tcr2),
-            offset::TTBR0 => low(self.ttbr[0]),
-            offset::TTBR0_HIGH => high(self.ttbr[0] & ttbr0_fields(around)),
-            offset::TTBR1 => only(stage1, low(self.ttbr[1])),
-            offset::TTBR1_HIGH => only(stage1, high(self.ttbr[1])),
+            offset::TTBR0 => low(self.ttbr[0] & ttbr_fields(around)),
+            offset::TTBR0_HIGH => high(self.ttbr[0] & ttbr_fields(around)),
+            offset::TTBR1 => only(stage1, low(self.ttbr[1] & ttbr_fields(around))),
+            offset::TTBR1_HIGH => only(stage1, high(self.ttbr[1] & ttbr_fields(around))),
             offset::TCR => self.tcr_as_read(around),
             offset::CONTEXTIDR => only(stage1, self.contextidr),
             offset::MAIR0 => only(stage1, self.mair[0]),
@@ -216,9 +259,10 @@ impl Bank {
 
     /// IHI 0062 D.c 17.3.8: stage 2 of AArch32 has EAE fixed to 1.
     fn tcr_as_read(&self, around: &Around<'_>) -> u32 {
+        let tcr = self.tcr & tcr_fields(around);
         match (around.format, around.scheme) {
-            (BankFormat::Stage2, Scheme::Long) => self.tcr | mask32(&[Tcr2Long::EAE]),
-            _ => self.tcr,
+            (BankFormat::Stage2, Scheme::Long) => tcr | mask32(&[Tcr2Long::EAE]),
+            _ => tcr,
         }
     }
 
@@ -234,37 +278,39 @@ impl Bank {
         match at {
             offset::SCTLR => {
                 let fields = sctlr_fields(around) & if around.stalls { u32::MAX } else { !CFCFG };
-                self.sctlr = self.sctlr & !fields | value & fields;
+                keep(&mut self.sctlr, value, fields);
             }
             offset::ACTLR if around.actlr_writable => {
                 self.actlr = value & mask32(&[Actlr::CPRE]);
             }
             offset::TCR2 if stage1 && v2 => self.tcr2 = value & tcr2_fields(description),
-            offset::TTBR0 => set_low(&mut self.ttbr[0], value),
-            offset::TTBR0_HIGH => {
-                set_high(&mut self.ttbr[0], value & high(ttbr0_fields(around)));
+            offset::TTBR0 => keep_low(&mut self.ttbr[0], value, ttbr_fields(around)),
+            offset::TTBR0_HIGH => keep_high(&mut self.ttbr[0], value, ttbr_fields(around)),
+            offset::TTBR1 if stage1 => keep_low(&mut self.ttbr[1], value, ttbr_fields(around)),
+            offset::TTBR1_HIGH if stage1 => {
+                keep_high(&mut self.ttbr[1], value, ttbr_fields(around));
             }
-            offset::TTBR1 if stage1 => set_low(&mut self.ttbr[1], value),
-            offset::TTBR1_HIGH if stage1 => set_high(&mut self.ttbr[1], value),
-            offset::TCR => self.tcr = value & tcr_fields(around),
+            offset::TCR => keep(&mut self.tcr, value, tcr_fields_stored(around)),
             offset::CONTEXTIDR if stage1 => self.contextidr = value,
             offset::MAIR0 if stage1 => self.mair[0] = value,
             offset::MAIR1 if stage1 => self.mair[1] = value,
-            offset::PAR if has_operations(around) => set_low(&mut self.par, value),
-            offset::PAR_HIGH if has_operations(around) => set_high(&mut self.par, value),
+            offset::PAR if has_operations(around) => keep_low(&mut self.par, value, u64::MAX),
+            offset::PAR_HIGH if has_operations(around) => {
+                keep_high(&mut self.par, value, par_fields(description));
+            }
             // IHI 0062 D.c 16.5.9: write one to clear, but for SS.
             offset::FSR => self.fsr &= !(value & fsr_fields(description)),
             offset::FSRRESTORE => {
                 self.fsr = self.fsr & SS | value & fsr_fields(description);
             }
-            offset::FAR => set_low(&mut self.far, value),
-            offset::FAR_HIGH => set_high(&mut self.far, value & high(far_bits(description))),
+            offset::FAR => keep_low(&mut self.far, value, u64::MAX),
+            offset::FAR_HIGH => keep_high(&mut self.far, value, far_bits(description)),
             offset::FSYNR0 => self.fsynr0 = value & fsynr0_fields(around),
             offset::IPAFAR if !stage1 && v2 && description.nested => {
-                set_low(&mut self.ipafar, value);
+                keep_low(&mut self.ipafar, value, u64::MAX);
             }
             offset::IPAFAR_HIGH if !stage1 && v2 && description.nested => {
-                set_high(&mut self.ipafar, value & high(far_bits(description)));
+                keep_high(&mut self.ipafar, value, far_bits(description));
             }
             _ => {}
         }
@@ -281,16 +327,35 @@ fn sctlr_fields(around: &Around<'_>) -> u32 {
         // IHI 0062 D.c 16.5.29: UCI is of SMMUv2.
         BankFormat::Stage1 if around.description.is_v2() => SCTLR_STAGE1,
         BankFormat::Stage1 => SCTLR_STAGE1 & !UCI,
-        BankFormat::Stage2 => SCTLR_STAGE2,
+        BankFormat::Stage2 if around.description.nested => SCTLR_STAGE2,
+        // IHI 0062 D.c 17.3.3: without a stage 1 before it there is no walk to protect.
+        BankFormat::Stage2 => SCTLR_STAGE2 & !PTW,
     }
 }
 
-/// IHI 0062 D.c 17.3.9: TTBR0 of stage 2 has no ASID.
-fn ttbr0_fields(around: &Around<'_>) -> u64 {
+/// IHI 0062 D.c 16.5.40, 17.3.9: as many bits of address as the larger of IAS and OAS; an ASID of
+/// 16 bits where there are AArch64 tables, of 8 with long descriptors alone, none at stage 2.
+fn ttbr_fields(around: &Around<'_>) -> u64 {
+    let bits = address_bits(around.description);
+    let (base, asid) = match around.description.has_aarch64() {
+        true => (Ttbr::BASE.mask(), Ttbr::ASID.mask()),
+        false => (TtbrLong::BASE.mask(), TtbrLong::ASID.mask()),
+    };
     match around.format {
-        BankFormat::Stage1 => u64::MAX,
-        BankFormat::Stage2 => Ttbr::BASE.mask(),
+        BankFormat::Stage1 => base & bits | asid,
+        BankFormat::Stage2 => base & bits,
     }
+}
+
+/// The bits of the longest addresses that tables lead to.
+fn address_bits(description: &Description) -> u64 {
+    (1 << description.ias().max(description.oas())) - 1
+}
+
+/// PAR and GPAR, the formats together: IHI 0062 D.c 16.5.14. All bits of the lower half.
+pub(crate) fn par_fields(description: &Description) -> u64 {
+    let fault = ParFault::PLVL.mask() | ParFault::STAGE.mask();
+    u64::from(u32::MAX) | Par::PA.mask() & address_bits(description) | Par::MATTR.mask() | fault
 }
 
 /// IHI 0062 D.c 16.5.11, 17.3.1: what tells of stage 2 is in its banks alone, and of two stages
@@ -301,7 +366,11 @@ fn fsynr0_fields(around: &Around<'_>) -> u32 {
     if around.format == BankFormat::Stage2 {
         fields |= mask32(&[Fsynr0::NSATTR, Fsynr0::ATOF]);
         if around.description.nested {
-            fields |= mask32(&[Fsynr0::NESTED, Fsynr0::S1PTWF, Fsynr0::S1CBNDX]);
+            fields |= mask32(&[Fsynr0::S1PTWF, Fsynr0::S1CBNDX]);
+        }
+        // IHI 0062 D.c 3.5.1: with SMMUv1 software cannot tell by the bank's registers.
+        if around.description.nested && around.description.is_v2() {
+            fields |= mask32(&[Fsynr0::NESTED]);
         }
     }
     fields
@@ -325,31 +394,46 @@ fn tcr2_fields(description: &Description) -> u32 {
     fields
 }
 
+/// The fields of TCR, of all formats that the bank may be switched between.
 fn tcr_fields(around: &Around<'_>) -> u32 {
-    if around.format == BankFormat::Stage1 {
-        // All three formats together leave no bit.
-        return u32::MAX;
+    let description = around.description;
+    let aarch64 = description.has_aarch64();
+    match around.format {
+        BankFormat::Stage1 if aarch64 => TCR_LONG | TCR_SHORT | TCR_AARCH64,
+        BankFormat::Stage1 if description.aarch32 == Aarch32::LongAndShort => TCR_LONG | TCR_SHORT,
+        BankFormat::Stage1 => TCR_LONG,
+        BankFormat::Stage2 if !aarch64 => TCR_STAGE2_LONG,
+        BankFormat::Stage2 => {
+            let mut fields = TCR_STAGE2_LONG | TCR_STAGE2;
+            if description.is_v2() && description.flag_updates >= FlagUpdates::Access {
+                fields |= mask32(&[TcrStage2::HA]);
+            }
+            if description.is_v2() && description.flag_updates == FlagUpdates::Dirty {
+                fields |= mask32(&[TcrStage2::HD]);
+            }
+            fields
+        }
     }
-    let mut fields = mask32(&[
-        TcrStage2::T0SZ,
-        TcrStage2::SL0,
-        TcrStage2::IRGN0,
-        TcrStage2::ORGN0,
-        TcrStage2::SH0,
-        TcrStage2::TG0,
-        TcrStage2::PASIZE,
-    ]);
-    if around.description.flag_updates >= FlagUpdates::Access {
-        fields |= mask32(&[TcrStage2::HA]);
-    }
-    if around.description.flag_updates == FlagUpdates::Dirty {
-        fields |= mask32(&[TcrStage2::HD]);
-    }
-    fields
 }
 
-/// The address bits that FAR, IPAFAR and GFAR keep. IHI 0062 D.c 16.5.8.
+/// IHI 0062 D.c 17.3.8: with long descriptors, stores to bit 4 of a stage-2 TCR are ignored.
+fn tcr_fields_stored(around: &Around<'_>) -> u32 {
+    match (around.format, around.scheme) {
+        (BankFormat::Stage2, Scheme::Long) => tcr_fields(around) & !(1 << 4),
+        _ => tcr_fields(around),
+    }
+}
+
+/// The address bits that FAR and IPAFAR keep. IHI 0062 D.c 16.5.8, 17.3.2.
 pub(crate) fn far_bits(description: &Description) -> u64 {
-    let bits = description.ubs().max(description.ias());
+    ones(description.ubs().max(description.ias()))
+}
+
+/// The address bits that GFAR keeps. IHI 0062 D.c 9.6.14.
+pub(crate) fn gfar_bits(description: &Description) -> u64 {
+    ones(description.ubs())
+}
+
+fn ones(bits: u32) -> u64 {
     if bits >= u64::BITS { u64::MAX } else { (1 << bits) - 1 }
 }

@@ -8,7 +8,8 @@
 //! | reset values said to be UNKNOWN (9.2, 16.2) | zero |
 //! | unimplemented registers (3.9) | RAZ/WI; there are no configuration access faults |
 //! | registers of the Secure state (table 9-1) | RAZ/WI: accesses are Non-secure, and IDR0.SES reads 0 |
-//! | bits of reserved fields (16.4) | not stored; fields of another format of the same register are |
+//! | bits of reserved fields (9.5, 16.4) | not stored; fields of another format of the same register are |
+//! | registers and fields that a bank of the other stage has (17.1) | read as zero and ignore stores; what was stored while they were there is there again when they are |
 //! | NSCFG, MONC, IRPTNDX with one interrupt a bank | RAZ/WI |
 //! | CBAR.TYPE of a bank with one stage (10.2.1) | writable; a TYPE the bank cannot do is an invalid context fault |
 //! | granule that is reserved or not implemented (16.5.38) | the smallest that is implemented |
@@ -23,7 +24,7 @@
 //! | FSR.SS as a cause of the interrupt (3.6.3) | no: the fault bits are |
 //! | retry on a write to CBAR or CBA2R (3.7.3) | no: RESUME alone |
 //! | where a retried transaction starts again (16.5.28) | at stream mapping |
-//! | global stall while a bank is stalled (3.7.5) | transactions wait for the oldest stalled bank |
+//! | global stall while banks are stalled (3.7.5) | transactions wait for the stalled bank of the lowest number, and then for the next |
 //! | StreamIDs wider than the implemented bits | the bits do not exist; 16 bits only with EXIDENABLE |
 //! | accesses of other sizes than the register's (9.1) | a 32-bit store to an operation of 64 bits is extended with zeros, one to its upper half ignored; a 64-bit access to two registers is two accesses |
 //! | over-invalidation | never: what an operation need not remove stays |
@@ -31,6 +32,7 @@
 //! | second tables of short descriptors | not cached |
 //! | address translation operations and the TLB (4.1) | they walk the tables and cache nothing of stage 1 |
 //! | broadcast TLB maintenance (5.3) | none: IDR0.BTM reads 0 |
+//! | EPD0 of HYPC (1.5.2, 16.5.38) | disables walks, as 1.5.2 says; 16.5.38 calls the bit UNK/SBZ |
 //! | multiple matches where detection is guaranteed | always detected; otherwise [`Conflict`] |
 //! | S2CR.INSTCFG and writes (9.6.23) | not applied |
 //! | what SMMUv1 leaves open of attributes (2.4, 2.4.1): reserved values, allocation of two stages | as SMMUv2 |

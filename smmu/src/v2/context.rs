@@ -54,7 +54,7 @@ pub(crate) struct Setting {
     pub(crate) stage2_bits: u32,
     /// How a bus address becomes the input of stage 1.
     pub(crate) sign: SignExtension,
-    /// Whether every access is privileged (HYPC).
+    /// Whether every access is privileged: HYPC, and not E2HC (IHI 0062 D.c 2.10).
     pub(crate) privileged: bool,
     /// What the bank makes of attributes while stage 1 is off.
     pub(crate) off: Preset,
@@ -185,7 +185,7 @@ pub(crate) fn setting(
         stage1_bits,
         stage2_bits: stage2::output_bits(description, behind_scheme),
         sign: stage1::sign_extension(registers, first, scheme),
-        privileged: hypervisor(registers, first).is_some(),
+        privileged: hypervisor(registers, first) == Some(World::El2),
         off: Preset::of_sctlr(sctlr),
         combination,
     })

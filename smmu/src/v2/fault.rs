@@ -3,7 +3,7 @@
 
 use crate::regime::Response;
 use crate::v2::SmmuV2;
-use crate::v2::bank::{BankFormat, far_bits};
+use crate::v2::bank::{BankFormat, far_bits, gfar_bits};
 use crate::v2::context;
 use crate::v2::outcome::{
     Cause, ContextFault, ContextFaultKind, GlobalFault, GlobalFaultKind, Outcome, Record,
@@ -151,19 +151,22 @@ impl SmmuV2 {
         };
         self.counters.events += u64::from(record == Record::Written);
         tracing::trace!(target: event::TRANSLATE, ?fault, ?record, "context fault");
-        self.missing_interrupt(bank, asked);
+        self.missing_interrupt(fault, asked);
         self.update_lines();
         record
     }
 
     /// IHI 0062 D.c 3.6.2: SMMUv1, a context fault whose interrupt does not exist.
-    fn missing_interrupt(&mut self, bank: usize, asked: &Asked) {
+    fn missing_interrupt(&mut self, fault: &ContextFault, asked: &Asked) {
+        let bank = usize::from(fault.bank);
         let description = &self.implementation.description;
         let index = Cbar::IRPTNDX.get(self.globals.cbar(bank));
         let exists = index < u64::from(description.context_interrupts);
         if !description.is_v2() && !exists && self.banks[bank].interrupts() {
             let kind = GlobalFaultKind::UnimplementedInterrupt;
-            self.record_global(GlobalFault { kind, nested: false }, asked);
+            // IHI 0062 D.c 3.8.1: whether it is the bank of stage 2 behind a stage 1.
+            let nested = fault.nested_in.is_some();
+            self.record_global(GlobalFault { kind, nested }, asked);
         }
     }
 
@@ -181,7 +184,7 @@ impl SmmuV2 {
         self.changes += 1;
         let record = if self.globals.gfsr() == 0 {
             self.globals.set_global_fault(gfsr_field(fault.kind));
-            self.globals.gfar = asked.address & far_bits(&self.implementation.description);
+            self.globals.gfar = asked.address & gfar_bits(&self.implementation.description);
             let privileged = asked.access.privilege == Privilege::Privileged;
             self.globals.gfsynr0 = (Gfsynr0::NESTED.flag(fault.nested)
                 | Gfsynr0::WNR.flag(asked.access.is_write())

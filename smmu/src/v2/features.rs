@@ -179,7 +179,10 @@ impl Description {
     /// plain SMMUv1, and `arm,mmu-401` for one that has them.
     pub const MMU_400: Self = Self { version: Version::V1, granules: [false; 3], ..Self::MMU_401 };
 
-    /// An MMU-500 r2p0: SMMUv2, both stages, 48 bits, 64K register pages.
+    /// An MMU-500 r2p0: SMMUv2, both stages, 48 bits, 64K register pages. No address translation
+    /// operations: the boot log of a Tegra186 (OE4T/meta-tegra, issue 1142), which names the features
+    /// that Linux finds in IDR0, has none; it has 128 stream mapping entries and 64 banks. That log
+    /// has no coherent walks either, but CTTW is what a board ties it to.
     pub const MMU_500: Self = Self {
         version: Version::V2,
         stage1: true,
@@ -191,7 +194,7 @@ impl Description {
         extended_ids: false,
         coherent: true,
         aarch32: Aarch32::LongAndShort,
-        translation_operations: true,
+        translation_operations: false,
         context_interrupts: 1,
         banks: 64,
         stage2_banks: 0,
@@ -215,6 +218,7 @@ impl Description {
     /// Everything that is modelled.
     pub const EVERYTHING: Self = Self {
         extended_ids: true,
+        translation_operations: true,
         banks: 128,
         stage2_banks: 4,
         large_pages: false,

@@ -35,14 +35,15 @@ enum Origin {
 #[derive(Clone, Debug)]
 struct Accepted {
     number: u64,
-    origin: Origin,
     named: Vec<Named>,
 }
 
 /// Operations that are accepted and not complete, and the SYNCs that wait for them.
 #[derive(Clone, Default)]
 pub(crate) struct Invalidations {
-    accepted: VecDeque<Accepted>,
+    /// Those of the global space, and those of each bank, in the order of their numbers.
+    global: VecDeque<Accepted>,
+    banks: Vec<VecDeque<Accepted>>,
     /// How many operations there were.
     count: u64,
     /// The last operation that a global SYNC waits for.
@@ -53,28 +54,42 @@ pub(crate) struct Invalidations {
 
 impl Invalidations {
     pub(crate) fn new(banks: usize) -> Self {
-        Self { bank_syncs: vec![0; banks], ..Self::default() }
+        Self { banks: vec![VecDeque::new(); banks], bank_syncs: vec![0; banks], ..Self::default() }
     }
 
-    /// Whether a SYNC waits for this operation.
-    fn waited_for(&self, accepted: &Accepted) -> bool {
-        let by_bank = match accepted.origin {
-            Origin::Global => false,
-            Origin::Bank(bank) => accepted.number <= self.bank_syncs[bank],
-        };
-        by_bank || accepted.number <= self.global_sync
+    /// The first operation of each queue: its number, where it was stored to, and the last number
+    /// that a SYNC waits for there.
+    fn first(&self) -> impl Iterator<Item = (u64, Origin, u64)> + '_ {
+        let global = self.global.front().map(|it| (it.number, Origin::Global, self.global_sync));
+        let banks = self.banks.iter().enumerate().filter_map(|(bank, queue)| {
+            let sync = self.bank_syncs[bank].max(self.global_sync);
+            Some((queue.front()?.number, Origin::Bank(bank), sync))
+        });
+        global.into_iter().chain(banks)
+    }
+
+    /// Takes the oldest operation whose time has come.
+    fn take(&mut self, only_waited_for: bool) -> Option<Accepted> {
+        let due = self.first().filter(|(number, _, sync)| !only_waited_for || number <= sync);
+        let (_, origin, _) = due.min_by_key(|(number, _, _)| *number)?;
+        self.queue(origin).pop_front()
+    }
+
+    fn queue(&mut self, origin: Origin) -> &mut VecDeque<Accepted> {
+        match origin {
+            Origin::Global => &mut self.global,
+            Origin::Bank(bank) => &mut self.banks[bank],
+        }
     }
 
     /// TLBGSTATUS.GSACTIVE.
     pub(crate) fn global_active(&self) -> bool {
-        self.accepted.front().is_some_and(|accepted| accepted.number <= self.global_sync)
+        self.first().any(|(number, _, _)| number <= self.global_sync)
     }
 
     /// TLBSTATUS.SACTIVE of a bank.
     pub(crate) fn bank_active(&self, bank: usize) -> bool {
-        self.accepted.iter().any(|accepted| {
-            accepted.origin == Origin::Bank(bank) && accepted.number <= self.bank_syncs[bank]
-        })
+        self.banks[bank].front().is_some_and(|first| first.number <= self.bank_syncs[bank])
     }
 
     pub(crate) fn sync_all(&mut self) {
@@ -124,7 +139,7 @@ impl SmmuV2 {
             return;
         }
         let number = self.invalidations.count;
-        self.invalidations.accepted.push_back(Accepted { number, origin, named });
+        self.invalidations.queue(origin).push_back(Accepted { number, named });
     }
 
     fn complete(&mut self, named: &[Named]) {
@@ -143,12 +158,7 @@ impl SmmuV2 {
     pub(crate) fn complete_one(&mut self) -> Progress {
         let only_waited_for =
             self.implementation.choices.completion == Completion::WhenSynchronised;
-        let invalidations = &self.invalidations;
-        let due = invalidations
-            .accepted
-            .iter()
-            .position(|accepted| !only_waited_for || invalidations.waited_for(accepted));
-        let Some(accepted) = due.and_then(|at| self.invalidations.accepted.remove(at)) else {
+        let Some(accepted) = self.invalidations.take(only_waited_for) else {
             return Progress::Idle;
         };
         self.complete(&accepted.named);

@@ -1,12 +1,12 @@
 //! The global registers: where an offset leads, what is stored, what a load returns.
 
-use crate::v2::bank::{far_bits, mask32};
+use crate::v2::bank::{gfar_bits, mask32, par_fields};
 use crate::v2::errata::Errata;
 use crate::v2::features::{Auxiliary, Description};
 use crate::v2::wire::bank::offset;
 use crate::v2::wire::global::{
-    Acr, Cba2r, Cbar, CbarBypass, CbarNested, Cr0, Gfsr, Gfsynr0, Gfsynr1, S2cr, Smr, gr0, gr1,
-    s2cr_type,
+    Acr, Cba2r, Cbar, CbarBypass, CbarNested, Cr0, Gfsr, Gfsynr0, Gfsynr1, S2cr, Smr, SmrExtended,
+    gr0, gr1, s2cr_type,
 };
 use passim_model::bits::Field;
 
@@ -118,9 +118,6 @@ pub(crate) struct Globals {
     pub(crate) cbfrsynra: Vec<u32>,
 }
 
-/// The fault bits of GFSR that can be set here.
-const GFSR_FIELDS: u32 =
-    mask32(&[Gfsr::ICF, Gfsr::USF, Gfsr::SMCF, Gfsr::UCBF, Gfsr::UCIF, Gfsr::EF, Gfsr::MULTI]);
 const GFSYNR0_FIELDS: u32 =
     mask32(&[Gfsynr0::NESTED, Gfsynr0::WNR, Gfsynr0::PNU, Gfsynr0::IND, Gfsynr0::ATS]);
 
@@ -227,21 +224,22 @@ impl Globals {
             }
             gr0::GFAR => self.gfar = self.gfar >> 32 << 32 | u64::from(value),
             0x44 => {
-                let high = u64::from(value) << 32 & far_bits(description);
+                let high = u64::from(value) << 32 & gfar_bits(description);
                 self.gfar = self.gfar & u64::from(u32::MAX) | high;
             }
-            gr0::GFSR => self.gfsr &= !(value & GFSR_FIELDS),
-            gr0::GFSRRESTORE => self.gfsr = value & GFSR_FIELDS,
+            gr0::GFSR => self.gfsr &= !(value & gfsr_fields(description)),
+            gr0::GFSRRESTORE => self.gfsr = value & gfsr_fields(description),
             gr0::GFSYNR0 => self.gfsynr0 = value & GFSYNR0_FIELDS,
             gr0::GFSYNR1 => self.gfsynr1 = value & stream_id_bits(description),
             gr0::GPAR if description.has_translation_operations() => {
                 self.gpar = self.gpar >> 32 << 32 | u64::from(value);
             }
             0x184 if description.has_translation_operations() => {
-                self.gpar = self.gpar & u64::from(u32::MAX) | u64::from(value) << 32;
+                let high = u64::from(value) << 32 & par_fields(description);
+                self.gpar = self.gpar & u64::from(u32::MAX) | high;
             }
             gr0::SMR..0xa00 if description.stream_matching => {
-                let fields = self.smr_fields(description);
+                let fields = smr_fields(description);
                 if let Some(smr) = self.smr.get_mut(entry(gr0::SMR)) {
                     *smr = value & fields;
                 }
@@ -251,15 +249,6 @@ impl Globals {
             }
             _ => {}
         }
-    }
-
-    /// The bits of SMR that exist: as many of ID and MASK as StreamIDs have. IHI 0062 D.c 9.6.25.
-    fn smr_fields(&self, description: &Description) -> u32 {
-        if self.has(Cr0::EXIDENABLE) {
-            return u32::MAX;
-        }
-        let id = Smr::ID.in_place((1 << description.stream_bits) - 1);
-        (id | Smr::MASK.of(id) | Smr::VALID.mask()) as u32
     }
 
     fn store_s2cr(&mut self, entry: usize, value: u32, description: &Description, errata: Errata) {
@@ -312,6 +301,23 @@ impl Globals {
             _ => {}
         }
     }
+}
+
+/// The fields of GFSR. IHI 0062 D.c 9.6.15: PF is the Secure state's, UUT of SMMUv2, and without
+/// configuration access faults there is no CAF.
+fn gfsr_fields(description: &Description) -> u32 {
+    let fields = [Gfsr::ICF, Gfsr::USF, Gfsr::SMCF, Gfsr::UCBF, Gfsr::UCIF, Gfsr::EF, Gfsr::MULTI];
+    mask32(&fields) | if description.is_v2() { mask32(&[Gfsr::UUT]) } else { 0 }
+}
+
+/// The bits of SMR: as many of ID and MASK as StreamIDs have. IHI 0062 D.c 9.6.25; where there is the
+/// extended format as well, 9.5 keeps all bits of both.
+fn smr_fields(description: &Description) -> u32 {
+    if description.has_extended_ids() {
+        return mask32(&[SmrExtended::EXID, SmrExtended::EXMASK]);
+    }
+    let id = Smr::ID.in_place((1 << description.stream_bits) - 1);
+    (id | Smr::MASK.of(id) | Smr::VALID.mask()) as u32
 }
 
 /// The fields of CR0 that there is something behind, or that software may keep.

@@ -8,6 +8,7 @@ use crate::v2::outcome::{
 };
 use crate::v2::{Progress, SmmuV2};
 use passim_model::{Effect, Memory};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is held up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,7 +50,13 @@ struct Waiting {
 /// Everything that waits, oldest first.
 #[derive(Clone, Default)]
 pub(crate) struct Stalls {
-    waiting: Vec<Waiting>,
+    /// By its place in the line.
+    waiting: BTreeMap<u64, Waiting>,
+    /// Places of those whose turn it is.
+    turns: BTreeSet<u64>,
+    /// How many operations of each bank wait.
+    operations: BTreeMap<usize, u32>,
+    next_place: u64,
     next_ticket: u64,
     resolved: Vec<Resolved>,
 }
@@ -57,10 +64,29 @@ pub(crate) struct Stalls {
 impl Stalls {
     /// Whether an operation of this bank waits. ATSR.ACTIVE.
     pub(crate) fn operation_of(&self, bank: usize) -> bool {
-        self.waiting.iter().any(|waiting| match waiting.held {
-            Held::Operation(operation) => operation.bank == bank,
-            Held::Transaction(_) => false,
-        })
+        self.operations.contains_key(&bank)
+    }
+
+    fn enter(&mut self, waiting: Waiting) {
+        if let Held::Operation(operation) = waiting.held {
+            *self.operations.entry(operation.bank).or_default() += 1;
+        }
+        self.waiting.insert(self.next_place, waiting);
+        self.next_place += 1;
+    }
+
+    fn leave(&mut self, place: u64) -> Option<Waiting> {
+        self.turns.remove(&place);
+        let waiting = self.waiting.remove(&place)?;
+        if let Held::Operation(operation) = waiting.held
+            && let Some(count) = self.operations.get_mut(&operation.bank)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.operations.remove(&operation.bank);
+            }
+        }
+        Some(waiting)
     }
 }
 
@@ -71,7 +97,7 @@ impl SmmuV2 {
             self.stalls.next_ticket += 1;
             self.stalls.next_ticket
         });
-        self.stalls.waiting.push(Waiting { ticket, held, waits });
+        self.stalls.enter(Waiting { ticket, held, waits });
         let waits_for = match waits {
             Waits::Resume(fault) => WaitsFor::Resume(fault),
             Waits::Bank(bank) => WaitsFor::Bank(bank as u8),
@@ -99,7 +125,7 @@ impl SmmuV2 {
         let transactions = self
             .stalls
             .waiting
-            .iter()
+            .values()
             .filter(|waiting| matches!(waiting.held, Held::Transaction(_)));
         transactions.map(|waiting| waiting.ticket).collect()
     }
@@ -111,7 +137,7 @@ impl SmmuV2 {
         }
         self.banks[bank].set_stalled(false);
         let mut ended = None;
-        for (at, waiting) in self.stalls.waiting.iter_mut().enumerate() {
+        for (&at, waiting) in &mut self.stalls.waiting {
             if waiting.waits.bank() != Some(bank) {
                 continue;
             }
@@ -119,10 +145,11 @@ impl SmmuV2 {
                 ended = Some(at);
             } else {
                 waiting.waits = Waits::Turn;
+                self.stalls.turns.insert(at);
             }
         }
-        let Some(at) = ended else { return };
-        let Waiting { ticket, held, .. } = self.stalls.waiting.remove(at);
+        let ended = ended.and_then(|at| self.stalls.leave(at));
+        let Some(Waiting { ticket, held, .. }) = ended else { return };
         match held {
             Held::Transaction(transaction) => {
                 // IHI 0062 D.c 3.7.3: not recorded again.
@@ -141,11 +168,10 @@ impl SmmuV2 {
 
     /// Lets one of those whose turn it is try again.
     pub(crate) fn retry_one(&mut self, memory: &mut Memory) -> Progress {
-        let mut waiting = self.stalls.waiting.iter();
-        let Some(at) = waiting.position(|waiting| waiting.waits == Waits::Turn) else {
+        let first = self.stalls.turns.first().copied();
+        let Some(Waiting { ticket, held, .. }) = first.and_then(|at| self.stalls.leave(at)) else {
             return Progress::Idle;
         };
-        let Waiting { ticket, held, .. } = self.stalls.waiting.remove(at);
         match held {
             Held::Transaction(transaction) => {
                 let outcome = self.attempt(memory, &transaction, Some(ticket));

@@ -102,6 +102,27 @@ pub struct Firmware {
     pub devices: Vec<DeviceFacts>,
 }
 
+impl Firmware {
+    /// What it says of the devices that are there when the kernel boots.
+    pub(crate) fn at_boot(&self, topology: &Topology) -> Self {
+        let there = |device: &&DeviceFacts| {
+            device.endpoint.rid().is_none_or(|rid| topology.is_there_at_boot(rid))
+        };
+        let devices = self.devices.iter().filter(there).cloned().collect();
+        Self { drivers: self.drivers.clone(), devices }
+    }
+
+    /// What it says of virtual functions, ascending.
+    pub(crate) fn of_virtual(&self, topology: &Topology) -> Vec<DeviceFacts> {
+        let is_virtual = |device: &&DeviceFacts| {
+            device.endpoint.rid().is_some_and(|rid| topology.is_virtual(rid))
+        };
+        let mut found: Vec<_> = self.devices.iter().filter(is_virtual).cloned().collect();
+        found.sort_by_key(|device| device.endpoint);
+        found
+    }
+}
+
 impl DeviceFacts {
     /// The functions of `topology` that have a group, all behind IOMMU `driver`, by ascending
     /// group and requester identifier, each with its one StreamID.

@@ -30,7 +30,7 @@ use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
 use crate::irq::{intid_bits, redistributors};
-use crate::policy::{LpiRanges, Policy};
+use crate::policy::{ItsEvents, LpiRanges, Policy};
 use cpus::Cpus;
 use node::Node;
 use passim_model::{DeviceId, EventId, Frames, Host, IntId, PhysAddr, event};
@@ -67,6 +67,7 @@ pub(super) struct Its {
     all: Vec<One>,
     lpis: Lpis,
     ranges: LpiRanges,
+    events: ItsEvents,
     /// The CPUs whose LPIs are on: all of them, where any ITS answered.
     cpus: Cpus,
 }
@@ -77,7 +78,8 @@ impl Its {
         let one = |&base| One { base, devices: BTreeMap::new(), node: None };
         let ranges = policy.lpi_ranges;
         let all = bases.iter().map(one).collect();
-        Self { all, lpis: Lpis::new(ranges, MOST_BITS), ranges, cpus: Cpus::new(policy) }
+        let (lpis, events) = (Lpis::new(ranges, MOST_BITS), policy.its_events);
+        Self { all, lpis, ranges, events, cpus: Cpus::new(policy) }
     }
 
     /// Brings the ITSs up, with the LPIs of the CPUs whose redistributors start at `first`.
@@ -154,6 +156,12 @@ impl Its {
                 let least = if id.get() == 0 { 32 } else { 1 };
                 wanted.max(least).next_power_of_two()
             }
+        };
+        // 7.2 its_create_device, since ce9e40a9a5e5: the table and the LPIs are for no more than there
+        // are EventIDs, and who wants more is told when it asks for those.
+        let wanted = match (&one.node, self.events) {
+            (Some(node), ItsEvents::OfTheIts) => node.nameable(wanted),
+            _ => wanted,
         };
         let Some((first_lpi, count)) = self.lpis.alloc(wanted) else { return false };
         if let Some(node) = &mut one.node
@@ -274,6 +282,12 @@ impl Its {
         if let Some((node, cpus)) = self.node(its) {
             node.move_event(event, cpu, cpus, host);
         }
+    }
+
+    /// The commands that ITSs got no further than, since last asked.
+    pub(super) fn take_stops(&mut self) -> Vec<PhysAddr> {
+        let nodes = self.all.iter_mut().filter_map(|one| one.node.as_mut());
+        nodes.flat_map(Node::take_stops).collect()
     }
 
     /// Events in use.

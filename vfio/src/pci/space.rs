@@ -1,6 +1,6 @@
 //! Configuration space, as the kernel accesses it: through memory, register by register.
 
-use super::wire::{Command, PmCtrl, Status, cap_id, offset};
+use super::wire::{Command, ExtHeader, PmCtrl, Status, cap_id, offset};
 use passim_model::{Host, PhysAddr, Rid, Width};
 
 /// A function's configuration space. Where nothing answers, loads give ones and stores are lost,
@@ -102,6 +102,27 @@ impl Space {
                 return Some(u16::from(at));
             }
             at = self.load8(u16::from(at) + offset::CAP_NEXT, host) & !3;
+        }
+        None
+    }
+
+    /// Where an extended capability is, looked up in the list.
+    pub(crate) fn extended(self, id: u16, host: &mut impl Host) -> Option<u16> {
+        const FIRST: u16 = 0x100;
+        let mut at = FIRST;
+        // A list of more than these capabilities, eight bytes each, goes round in circles.
+        for _ in 0..(0x1000 - FIRST) / 8 {
+            let header = self.load32(at, host);
+            if header == 0 || header == 0xffff_ffff {
+                return None;
+            }
+            if ExtHeader::ID.get(header) == u64::from(id) {
+                return Some(at);
+            }
+            at = (ExtHeader::NEXT.get(header) << 2) as u16;
+            if at < FIRST {
+                return None;
+            }
         }
         None
     }

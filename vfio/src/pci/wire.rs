@@ -34,6 +34,9 @@ pub(crate) mod offset {
 
     pub(crate) const MSIX_FLAGS: u16 = 0x2;
     pub(crate) const MSIX_TABLE: u16 = 0x4;
+
+    pub(crate) const SRIOV_CTRL: u16 = 0x08;
+    pub(crate) const SRIOV_NUM_VF: u16 = 0x10;
 }
 
 /// Ids of capabilities: `PCI_CAP_ID_*`.
@@ -93,6 +96,15 @@ layout! {
         INTERRUPT = bit(3);
         /// There is a list of capabilities.
         CAP_LIST = bit(4);
+    }
+}
+layout! {
+    /// `PCI_SRIOV_CTRL`.
+    pub(crate) struct SriovCtrl {
+        /// `PCI_SRIOV_CTRL_VFE`.
+        VFE = bit(0);
+        /// `PCI_SRIOV_CTRL_MSE`.
+        MSE = bit(3);
     }
 }
 layout! {

@@ -46,7 +46,8 @@ pub use iommu::{
     WalkAttributes,
 };
 pub use irqs::{
-    GicV3Priority, LpiAffinity, LpiInvalidation, LpiRanges, MsiDomains, V2mBlocks, WireService,
+    GicV3Priority, ItsEvents, LpiAffinity, LpiInvalidation, LpiRanges, MsiDomains, V2mBlocks,
+    WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,

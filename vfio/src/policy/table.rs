@@ -9,15 +9,15 @@ use super::{
     ApertureRollback, BeyondInput, BlockedState, Choice, ChoiceEntry, ContextDescriptors,
     DefaultDomain, DeviceErrorFd, DirtyTracking, DmaCoherency, DomainAllocError, DoorbellError,
     DoorbellUnwind, EntryLimit, FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator,
-    ItsDoorbellInfo, LpiAffinity, LpiInvalidation, LpiRanges, MessageSafety, MissingDoorbellInfo,
-    MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, OverrideError,
-    Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806,
-    Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults,
-    Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync,
-    Smmu2Tags, Smmu2Unattached, Smmu3Ats, Smmu3Stalls, SmmuIntrRemap, Stage1Attributes, SteUpdate,
-    Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks,
-    ValidRanges, ValueEntry, VectorRange, WalkAttributes, WindowProvider, WireService, WrapErrno,
-    ZeroPage, step_of,
+    ItsDoorbellInfo, ItsEvents, LpiAffinity, LpiInvalidation, LpiRanges, MessageSafety,
+    MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer,
+    OverrideError, Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts,
+    Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds,
+    Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
+    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Ats, Smmu3Stalls, SmmuIntrRemap, Stage1Attributes,
+    SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder,
+    V2mBlocks, ValidRanges, ValueEntry, VectorRange, WalkAttributes, WindowProvider, WireService,
+    WrapErrno, ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -263,6 +263,11 @@ policy! {
     lpi_ranges: LpiRanges = "lpi-ranges",
         "irq-gic-v3-its.c of 4.9, 4.13 and 6.12; numbers of 6.1 and 6.12 recordings",
         [Linux4_6 Chunks32 Read, Linux6_1 FirstFit Measured, Linux7_2 FirstFit Read];
+    /// How many events the ITS driver lets a device have.
+    its_events: ItsEvents = "its-events",
+        "irq-gic-v3-its.c of 7.2, and of 4.9 for those before; the change in review for 6.12-stable of March 2026",
+        [Linux4_6 AsWanted Read, Linux6_1 AsWanted Nearest, Linux6_12 OfTheIts Inferred,
+         Linux7_2 OfTheIts Read];
     /// Which CPU the ITS driver sends a new interrupt to.
     lpi_affinity: LpiAffinity = "lpi-affinity",
         "irq-gic-v3-its.c of 4.9 and 4.13; ITS commands in dumps of 6.1 and 6.12",

@@ -1,14 +1,26 @@
-//! `remove`: a function goes, or the kernel asks whoever uses it and waits.
+//! Functions that leave: `remove`, `unbind` and `sriov_numvfs`, for each of which the kernel asks
+//! whoever uses the function and waits.
 //!
-//! A removal that has to wait is answered at once, by a refusal that names what it waits for: nobody
-//! here sleeps in a system call. It is not forgotten, though: the function goes when the last of those
-//! files is closed.
+//! What has to wait is answered at once, by a refusal that names what it waits for: nobody here
+//! sleeps in a system call. It is not forgotten, though: it goes on when the last of those files is
+//! closed.
 
 use super::unsigned;
 use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::rules;
-use passim_model::{Conflict, Endpoint, Errno, Refusal, Rid};
+use passim_model::{Conflict, Endpoint, Errno, Host, Refusal, Rid};
+
+/// What a function leaves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Leave {
+    /// The machine.
+    Machine,
+    /// Its driver.
+    Driver,
+    /// Of a physical function: its virtual ones leave the machine.
+    Virtual,
+}
 
 impl Kernel {
     /// Takes a function away: what hot unplug does of itself, and a physical function when its
@@ -19,6 +31,7 @@ impl Kernel {
         rid: Rid,
         value: &str,
         tasks: &mut Vec<Task>,
+        host: &mut impl Host,
     ) -> Result<(), Refusal> {
         if unsigned(value)? == 0 {
             return Ok(());
@@ -26,24 +39,73 @@ impl Kernel {
         if self.leads_to_others(rid) {
             return Err(rules::NOT_MODELLED.refuse_for(Errno::EINVAL, Conflict::Device(rid)));
         }
-        if let Err(refusal) = self.judge_removal(rid) {
-            self.ask_back(rid);
-            self.leaving.insert(rid);
-            return Err(refusal);
-        }
-        self.take_away(rid, tasks);
-        Ok(())
+        self.see_off(rid, Leave::Machine, tasks, host)
     }
 
-    /// Files were closed: functions whose removal waited for that go.
-    pub(crate) fn go_on_with_removals(&mut self, tasks: &mut Vec<Task>) {
-        let waiting: Vec<_> = self.leaving.iter().copied().collect();
-        for rid in waiting {
-            if self.judge_removal(rid).is_ok() {
-                self.leaving.remove(&rid);
-                self.take_away(rid, tasks);
+    /// A function leaves, or whoever uses it is asked to give it back.
+    ///
+    /// # Errors
+    /// EBUSY by `unbind-in-use` and `remove-in-use`; it goes on when files are closed.
+    pub(super) fn see_off(
+        &mut self,
+        rid: Rid,
+        what: Leave,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
+        let Err((user, refusal)) = self.try_to_leave(rid, what, tasks, host) else {
+            self.leaving.remove(&(rid, what));
+            return Ok(());
+        };
+        self.ask_back(user);
+        self.leaving.insert((rid, what), user);
+        Err(refusal)
+    }
+
+    /// Files were closed: what waited for that goes on, at most up to the next that is in use.
+    pub(crate) fn go_on_with_leaving(&mut self, tasks: &mut Vec<Task>, host: &mut impl Host) {
+        let waiting: Vec<_> = self.leaving.iter().map(|(key, user)| (*key, *user)).collect();
+        for ((rid, what), user) in waiting {
+            match self.try_to_leave(rid, what, tasks, host) {
+                Ok(()) => {
+                    self.leaving.remove(&(rid, what));
+                }
+                Err((next, _)) if next != user => {
+                    self.ask_back(next);
+                    self.leaving.insert((rid, what), next);
+                }
+                Err(_) => {}
             }
         }
+    }
+
+    /// As far as it goes; else who is in the way, and the refusal that says so.
+    fn try_to_leave(
+        &mut self,
+        rid: Rid,
+        what: Leave,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<(), (Rid, Refusal)> {
+        match what {
+            Leave::Machine => {
+                self.judge_removal(rid).map_err(|refusal| (rid, refusal))?;
+                self.take_away(rid, tasks);
+            }
+            Leave::Virtual => self.drop_virtual(rid, tasks, host)?,
+            Leave::Driver => {
+                // 6.12 vfio_pci_core_unregister_device, and drivers of network cards alike: virtual
+                // functions go first, and with the driver of the physical one.
+                self.drop_virtual(rid, tasks, host)?;
+                if self.devices.contains_key(&rid) {
+                    let conflict = Conflict::Device(rid);
+                    return Err((rid, rules::UNBIND_IN_USE.refuse_for(Errno::EBUSY, conflict)));
+                }
+                self.let_go_of_messages(rid.into(), tasks, host);
+                self.pci.unbind(rid);
+            }
+        }
+        Ok(())
     }
 
     /// EBUSY if the kernel would wait for a user before it let go of the function.
@@ -70,7 +132,7 @@ impl Kernel {
 
     /// The function is gone.
     pub(super) fn take_away(&mut self, rid: Rid, tasks: &mut Vec<Task>) {
-        self.leaving.remove(&rid);
+        self.leaving.retain(|(leaving, _), _| *leaving != rid);
         self.pci.remove(rid);
         tasks.extend(self.iommu.remove_device(rid).map(Task::Play));
     }

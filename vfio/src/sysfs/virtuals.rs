@@ -1,10 +1,11 @@
 //! `sriov_numvfs`: virtual functions are turned on and off.
 
-use super::unsigned;
+use super::{Leave, unsigned};
 use crate::iommu::DeviceFacts;
 use crate::kernel::Kernel;
 use crate::operation::Task;
-use crate::pci::VFIO_PCI;
+use crate::pci::wire::{SriovCtrl, ext_cap_id, offset};
+use crate::pci::{Space, VFIO_PCI};
 use crate::rules;
 use passim_model::{Conflict, Errno, Host, Refusal, Rid};
 
@@ -14,7 +15,7 @@ impl Kernel {
     /// # Errors
     /// EINVAL by `attribute-value`, ERANGE by `sriov-total`, ENOENT by `path-absent` without the
     /// capability and by `sriov-no-driver`, EBUSY by `sriov-enabled` and, while somebody uses one,
-    /// by `remove-in-use`, ENOMEM by `sriov-no-room`.
+    /// by `remove-in-use`.
     // 6.12 pci/iov.c, sriov_numvfs_store.
     pub(super) fn set_virtual(
         &mut self,
@@ -41,31 +42,54 @@ impl Kernel {
             return Err(rules::SRIOV_NO_DRIVER.refuse_for(Errno::ENOENT, conflict));
         }
         if wanted == 0 {
-            return self.drop_virtual(physical, tasks, host);
+            return self.see_off(physical, Leave::Virtual, tasks, host);
         }
         if !on.is_empty() {
             return Err(rules::SRIOV_ENABLED.refuse_for(Errno::EBUSY, conflict));
         }
+        self.enable(physical, wanted as u64, host);
         all[..wanted].iter().try_for_each(|rid| self.bring(*rid, tasks, host))
+    }
+
+    /// What the registers of the physical function say from now on: so many virtual ones, or none.
+    // 6.12 pci/iov.c, sriov_enable and sriov_disable: the number comes before the bits that turn
+    // functions on, and goes after them.
+    fn enable(&self, physical: Rid, number: u64, host: &mut impl Host) {
+        let space = Space::new(self.ecam, physical);
+        let Some(at) = space.extended(ext_cap_id::SRIOV, host) else { return };
+        let on = u64::from(number != 0);
+        let control = space.load16(at + offset::SRIOV_CTRL, host);
+        let control = SriovCtrl::MSE.set(SriovCtrl::VFE.set(control, on), on);
+        if number == 0 {
+            space.store16(at + offset::SRIOV_CTRL, control, host);
+        }
+        space.store16(at + offset::SRIOV_NUM_VF, number, host);
+        if number != 0 {
+            space.store16(at + offset::SRIOV_CTRL, control, host);
+        }
     }
 
     /// All virtual functions of a physical one are turned off.
     ///
     /// # Errors
-    /// EBUSY by `remove-in-use` while somebody uses one; all of them stay then.
+    /// EBUSY by `remove-in-use` with the first that somebody uses; those before it are gone.
+    // 6.12 pci/iov.c, sriov_disable: one after the other is removed, and the kernel waits for each;
+    // then the registers say that there is none.
     pub(super) fn drop_virtual(
         &mut self,
         physical: Rid,
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), (Rid, Refusal)> {
         let on = self.topology.virtual_of(physical).filter(|rid| self.pci.exists(*rid));
         let on: Vec<Rid> = on.collect();
-        // The kernel waits for each; what it would wait for is refused before anything goes.
-        on.iter().try_for_each(|rid| self.judge_removal(*rid))?;
-        for rid in on {
+        for &rid in &on {
+            self.judge_removal(rid).map_err(|refusal| (rid, refusal))?;
             self.let_go_of_messages(rid.into(), tasks, host);
             self.take_away(rid, tasks);
+        }
+        if self.topology.virtual_of(physical).next().is_some() {
+            self.enable(physical, 0, host);
         }
         Ok(())
     }
@@ -81,12 +105,15 @@ impl Kernel {
         if let Some(facts) = facts {
             let group = self.group_for(&facts);
             let facts = DeviceFacts { group, ..facts };
-            let added = self.iommu.add_device(&facts, &mut self.frames, host);
-            added.map_err(|_| {
-                rules::SRIOV_NO_ROOM.refuse_for(Errno::ENOMEM, Conflict::Device(rid))
-            })?;
-            self.topology.set_group(rid, Some(group));
-            self.groups.entry(group).or_default();
+            let added = self.iommu.add_device(&facts, &mut self.frames, host).is_ok();
+            if added {
+                self.groups.entry(group).or_default();
+            } else {
+                // 4.6 add_iommu_group, 6.12 iommu_bus_notifier: whoever made the function does not
+                // hear that the IOMMU has no room for it. It is there, and in no group.
+                tasks.extend(self.iommu.remove_device(rid).map(Task::Play));
+            }
+            self.topology.set_group(rid, added.then_some(group));
         }
         let Some(function) = self.topology.function(rid) else { return Ok(()) };
         self.pci.add(function);
@@ -102,7 +129,10 @@ impl Kernel {
     /// otherwise a new one, with the lowest number that is free.
     // 6.12 iommu.c: numbers come from an ida.
     fn group_for(&self, facts: &DeviceFacts) -> u32 {
-        let mates = self.topology.in_group(facts.group).map(|function| function.rid);
+        let others = self.topology.in_group(facts.group).map(|function| function.rid);
+        let others = others.filter(|rid| !self.topology.is_virtual(*rid));
+        let virtuals = self.virtuals.iter().filter(|other| other.group == facts.group);
+        let mates = others.chain(virtuals.filter_map(|other| other.endpoint.rid()));
         let shared = mates.filter(|rid| facts.endpoint != (*rid).into());
         let mut shared = shared.filter_map(|rid| self.iommu.group_of(rid));
         shared.next().unwrap_or_else(|| {

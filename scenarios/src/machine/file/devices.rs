@@ -15,9 +15,11 @@ use super::super::groups::{self, Contradiction, Given, Said};
 use super::super::hierarchy;
 use super::super::ids::Ids;
 use super::super::quantity::GroupNumber;
-use super::super::{Function, Gic, Iommu, Isolation, Platform};
+use super::super::{CONFIG_BYTES, Function, Gic, Iommu, Isolation, Platform};
 use super::platform::PlatformFile;
-use super::{BarFile, FunctionFile, GroupsFile, HeldFile, config, isolation, refuse, reserved};
+use super::{
+    BarFile, FunctionFile, GroupsFile, HeldFile, bytes, config, isolation, refuse, reserved,
+};
 use crate::input_error::{InputError, SourceText};
 
 /// What a file says of devices.
@@ -26,6 +28,15 @@ pub(super) struct Devices {
     pub(super) groups: Option<GroupsFile>,
     pub(super) functions: Vec<FunctionFile>,
     pub(super) platforms: Vec<Spanned<PlatformFile>>,
+}
+
+/// Devices with all that follows of them.
+pub(super) struct Completed {
+    /// Ascending.
+    pub(super) functions: Vec<Function>,
+    pub(super) platforms: Vec<Platform>,
+    /// What was said of their groups, if that is not all there is to know.
+    pub(super) said: Option<Said>,
 }
 
 /// What a file says of a function's identifiers; what it leaves out follows.
@@ -57,14 +68,13 @@ impl From<Option<GroupNumber>> for Given {
 }
 
 impl Devices {
-    /// The functions, ascending, the platform devices, and what was said of their groups if that is
-    /// not all there is to know.
+    /// The devices, completed.
     pub(super) fn complete(
         self,
         iommu: &Iommu,
         gic: &Gic,
         source: &SourceText,
-    ) -> Result<(Vec<Function>, Vec<Platform>, Option<Said>), InputError> {
+    ) -> Result<Completed, InputError> {
         let mut found = Collected::default();
         for file in self.functions {
             file.collect(&mut found, source)?;
@@ -112,7 +122,7 @@ impl Devices {
         }
         if self.groups == Some(GroupsFile::Given) {
             groups::take(&mut functions, &mut platforms, &given);
-            return Ok((functions, platforms, None));
+            return Ok(Completed { functions, platforms, said: None });
         }
         let streams = Streams::new(iommu, Smmu2Entries::OfTheDomain);
         groups::complete(&mut functions, &mut platforms, &given, &hierarchy, streams).map_err(
@@ -121,7 +131,7 @@ impl Devices {
                 refuse(source, place, message).with_hint(hint)
             },
         )?;
-        Ok((functions, platforms, Some(given)))
+        Ok(Completed { functions, platforms, said: Some(given) })
     }
 }
 
@@ -174,9 +184,12 @@ impl FunctionFile {
         found.groups.insert(rid.into(), self.group.into());
         let (smmu, its) = (stated.smmu, stated.its);
         found.stated.insert(rid, stated);
-        let function = self.into_function(source)?;
+        let mut function = self.into_function(source)?;
+        let wrong = |message| refuse(source, place.clone(), message);
+        function.sriov =
+            sriov.as_ref().map(|it| it.capability(&function)).transpose().map_err(wrong)?;
         let virtuals = sriov.map(|sriov| sriov.functions(&function)).transpose();
-        let virtuals = virtuals.map_err(|message| refuse(source, place.clone(), message))?;
+        let virtuals = virtuals.map_err(wrong)?;
         for function in [function].into_iter().chain(virtuals.unwrap_or_default()) {
             if function.rid != rid {
                 found.stated.insert(function.rid, Stated { smmu, its, ..Stated::default() });
@@ -191,6 +204,12 @@ impl FunctionFile {
         let (rid, place) = (self.bdf.get_ref().0, self.bdf.span());
         let wrong = |message: String| refuse(source, place.clone(), message);
         let config = self.config.map(|text| config(&text, source)).transpose()?;
+        let extended = self.extended.map(|text| bytes(&text, source)).transpose()?;
+        let extended = extended.unwrap_or_default();
+        if CONFIG_BYTES + extended.len() > self.config_size as usize {
+            let beyond = format!("{} bytes of extended configuration space", extended.len());
+            return Err(wrong(format!("{beyond} are more than config_size leaves")));
+        }
         let reserved: Result<Vec<_>, _> =
             self.reserved.iter().map(|region| reserved(region, source)).collect();
         let mut bars: Vec<_> = self.bars.iter().map(BarFile::to_bar).collect();
@@ -223,6 +242,9 @@ impl FunctionFile {
             reserved: reserved?,
             held,
             ats: self.ats,
+            extended,
+            sriov: None,
+            off: false,
             isolation: Isolation {
                 acs: acs.map_err(&wrong)?,
                 aliases: aliases.map_err(&wrong)?,

@@ -1,9 +1,10 @@
 //! Virtual functions: a `sriov` table of a function becomes functions of their own.
 
+use passim_model::pci::Sriov;
 use passim_model::{Rid, StreamId};
 use serde::Deserialize;
 
-use super::super::quantity::{Quantity, narrow};
+use super::super::quantity::{Quantity, narrow, optional_narrow};
 use super::super::{Bar, CONFIG_BYTES, Function, Isolation};
 use super::BarFile;
 
@@ -17,9 +18,18 @@ pub(super) struct SriovFile {
     /// VF Stride.
     #[serde(deserialize_with = "narrow")]
     stride: u16,
-    /// NumVFs: how many are enabled.
-    #[serde(deserialize_with = "narrow")]
+    /// TotalVFs: how many there can be; as many as are enabled, if nothing is said.
+    #[serde(default, deserialize_with = "optional_narrow")]
+    total: Option<u16>,
+    /// How many of them the driver of the physical function enables at most.
+    #[serde(default, deserialize_with = "optional_narrow")]
+    allowed: Option<u16>,
+    /// NumVFs: how many are enabled at boot.
+    #[serde(default, deserialize_with = "narrow")]
     enabled: u16,
+    /// Where in extended configuration space the capability lies.
+    #[serde(default, deserialize_with = "optional_narrow")]
+    at: Option<u16>,
     /// VF Device ID.
     #[serde(deserialize_with = "narrow")]
     device: u16,
@@ -49,23 +59,65 @@ const PCIE_AT: u8 = 0xa0;
 const MOST: u16 = 511;
 
 impl SriovFile {
+    /// TotalVFs.
+    fn total(&self) -> u16 {
+        self.total.unwrap_or(self.enabled)
+    }
+
+    /// How many there can be while this machine runs.
+    fn most(&self) -> u16 {
+        self.allowed.unwrap_or(self.total())
+    }
+
+    /// The capability of `physical`.
+    ///
+    /// # Errors
+    /// Words for what is wrong.
+    pub(super) fn capability(&self, physical: &Function) -> Result<Sriov, String> {
+        let (total, most) = (self.total(), self.most());
+        if total > MOST || (total > 1 && self.stride == 0) || self.offset == 0 {
+            return Err(format!(
+                "sriov: {total} virtual functions from offset {} with stride {} cannot be",
+                self.offset, self.stride
+            ));
+        }
+        if self.enabled > most || most > total {
+            let enabled = self.enabled;
+            return Err(format!("sriov: {enabled} enabled, {most} allowed, {total} in total"));
+        }
+        let mut bars = [(0, 0); 6];
+        for bar in self.bars.iter().map(BarFile::to_bar) {
+            let Some(register) = bars.get_mut(usize::from(bar.index)) else {
+                return Err(format!("sriov: there is no VF BAR {}", bar.index));
+            };
+            let writable = !bar.size.wrapping_sub(1);
+            // PCI 3.0 6.2.5.1: the low four bits say of what kind it is.
+            let kind = bar.flags & 0xf;
+            *register = ((bar.start | kind) as u32, writable as u32 & !0xf);
+            if kind & 0b110 == 0b100
+                && let Some(upper) = bars.get_mut(usize::from(bar.index) + 1)
+            {
+                *upper = ((bar.start >> 32) as u32, (writable >> 32) as u32);
+            }
+        }
+        // Behind what is given, or first in the list.
+        let first = if physical.extended.is_empty() { 0x100 } else { 0x160 };
+        let at = self.at.unwrap_or(first);
+        let (offset, stride, device) = (self.offset, self.stride, self.device);
+        Ok(Sriov { at, total, enabled: self.enabled, offset, stride, device, bars })
+    }
+
     /// The virtual functions of `physical`.
     ///
     /// # Errors
     /// Words for what is wrong.
     pub(super) fn functions(self, physical: &Function) -> Result<Vec<Function>, String> {
-        if self.enabled > MOST || (self.enabled > 1 && self.stride == 0) || self.offset == 0 {
-            return Err(format!(
-                "sriov: {} virtual functions from offset {} with stride {} cannot be",
-                self.enabled, self.offset, self.stride
-            ));
-        }
         if let Some(msix) = self.msix
             && (msix.vectors == 0 || msix.vectors > 2048 || msix.bar > 5)
         {
             return Err("sriov: an MSI-X table has 1 to 2048 vectors, in BAR 0 to 5".to_owned());
         }
-        (0..self.enabled).map(|index| self.function(physical, index)).collect()
+        (0..self.most()).map(|index| self.function(physical, index)).collect()
     }
 
     fn function(&self, physical: &Function, index: u16) -> Result<Function, String> {
@@ -110,6 +162,9 @@ impl SriovFile {
             held: Vec::new(),
             isolation: Isolation { physical: Some(physical.rid), ..Isolation::default() },
             ats: physical.ats,
+            extended: Vec::new(),
+            sriov: None,
+            off: index >= self.enabled,
         })
     }
 

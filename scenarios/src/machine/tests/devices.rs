@@ -215,7 +215,18 @@ fn virtual_functions_are_functions() {
     assert_eq!(last.isolation.physical, Rid::parse("00:01.0"));
     assert_eq!((last.streams[0].get(), last.device_id.get()), (0x8c, 0x8c));
     assert_eq!(last.msix_pba().unwrap().offset, 0x2000);
+    // Two more that nobody has turned on come behind everything that is there.
+    let more = devices.replacen("enabled = 3", "total = 6\nallowed = 5\nenabled = 3", 1);
+    let machine = parse(&with(&more)).unwrap();
+    assert_eq!(groups(&machine), [0, 1, 2, 3, 4, 5].map(Some));
+    let off: Vec<_> = machine.functions.iter().filter(|it| it.off).map(|it| it.rid).collect();
+    assert_eq!(off, [Rid::parse("00:11.6").unwrap(), Rid::parse("00:12.0").unwrap()]);
+    let capability = at(&machine, "00:01.0").sriov.clone().unwrap();
+    assert_eq!((capability.at, capability.total, capability.enabled), (0x100, 6, 3));
+    assert_eq!(capability.bars[3], (0x2000_0000, 0xffff_c000));
     let cases = [
+        ("enabled = 3", "total = 2\nenabled = 3", "3 enabled, 2 allowed, 2 in total"),
+        ("index = 3", "index = 6", "there is no VF BAR 6"),
         ("offset = 128", "offset = 0", "cannot be"),
         ("enabled = 3", "enabled = 512", "cannot be"),
         ("vectors = 3", "vectors = 0", "an MSI-X table has 1 to 2048 vectors"),

@@ -19,7 +19,8 @@ impl Board {
     fn configured(&self, offset: u64) -> Option<(usize, u32)> {
         let rid = u16::try_from(offset >> CONFIG_LG2).ok()?;
         let register = (offset & ((1 << CONFIG_LG2) - 1)) as u32;
-        Some((self.slot_index(Rid::new(rid))?, register))
+        let index = self.slot_index(Rid::new(rid))?;
+        self.is_there(&self.slots[index]).then_some((index, register))
     }
 
     fn load_bar(&mut self, function: usize, bar: u8, offset: u64, width: Width) -> u64 {

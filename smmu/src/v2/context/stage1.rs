@@ -97,7 +97,9 @@ pub(super) fn of(
         endian: if Sctlr::E.is_set(sctlr) { Endian::Big } else { Endian::Little },
         limits: PermissionLimits {
             write_implies_never_execute: Sctlr::WXN.is_set(sctlr),
-            unprivileged_write_implies_never_execute: Sctlr::UWXN.is_set(sctlr),
+            // IHI 0062 D.c 2.8.1: a hypervisor's context has no unprivileged accesses.
+            unprivileged_write_implies_never_execute: world != World::El2
+                && Sctlr::UWXN.is_set(sctlr),
             ..PermissionLimits::default()
         },
         types,
@@ -192,9 +194,9 @@ impl Build<'_> {
         };
         let (less0, less1) = (TcrLong::T0SZ.get(tcr) as u32, TcrLong::T1SZ.get(tcr) as u32);
         let [lower, upper] = self.bank.ttbr;
-        // IHI 0062 D.c 2.8.1: a hypervisor's context has TTBR0 alone.
+        // IHI 0062 D.c 2.8.1: a hypervisor's context has TTBR0 alone; 1.5.2: and heeds EPD0.
         if self.world == World::El2 {
-            let halves = [half(lower, false, less0), NO_HALF];
+            let halves = [half(lower, TcrLong::EPD0.is_set(tcr), less0), NO_HALF];
             return (halves, Split::Size { lower: less0, upper: 0 }, self.mair());
         }
         let halves = [
@@ -234,7 +236,8 @@ impl Build<'_> {
                 dirty_state: updates.dirty,
             };
             let root = aligned(Ttbr::BASE.in_place(self.bank.ttbr[i]), &config);
-            let disabled = disabled.is_set(tcr) && !one_half;
+            // IHI 0062 D.c 1.5.2: a hypervisor's context heeds EPD0, too.
+            let disabled = disabled.is_set(tcr);
             let ignored = top_byte.is_set(tcr2);
             halves[i] = Half {
                 walk: (!disabled).then_some(Config { root, ..config }),

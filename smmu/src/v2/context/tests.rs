@@ -1,5 +1,6 @@
-use crate::v2::Description;
 use crate::v2::testkit::*;
+use crate::v2::{ContextFaultKind, Description, Outcome};
+use passim_model::access::{Access, Privilege};
 
 #[test]
 fn vmids_of_16_bits() {
@@ -103,4 +104,74 @@ fn cache_lock_of_an_mmu_500() {
     board.w32(0x10, 1 << 8);
     board.bank32(BANK, 4, 0);
     assert_eq!((board.read_bank(BANK, 4), board.r32(0x10)), (0, 1 << 8));
+}
+
+/// CBAR of a stage-1 bank with bit 10: HYPC, or E2HC while CR0.HYPMODE is set.
+const HYPERVISOR: u32 = 1 << 16 | 0xf << 12 | 1 << 10 | 3 << 8 | 3;
+/// CR0 with HYPMODE, and otherwise as [`Board::on`] has it.
+const HYPMODE: u32 = 1 << 30 | 1 << 21 | 1 << 10 | 1 << 2 | 1 << 1;
+
+fn fetch(board: &mut Board, iova: u64) -> Outcome {
+    let privilege = Privilege::Privileged;
+    board.access_as(STREAM, iova, Access { instruction: true, privilege, ..Access::READ })
+}
+
+/// IHI 0062 2.10: but for invalidation, E2HC is as EL1 and EL0, and what is said of HYPC is not
+/// said of it.
+#[test]
+fn of_hypervisors_only_hypc_knows_no_unprivileged_accesses() {
+    let mut board = Board::new();
+    // For the privileged alone.
+    board.put(STAGE1 + 0x3000 + 0x13 * 8, &[0x4800_3f07]);
+    board.cbar(BANK, HYPERVISOR, 1);
+    assert_eq!(board.pa(0x1_3000), 0x4800_3000);
+    board.w32(0, HYPMODE);
+    assert_eq!(kind(board.fault(0x1_3000)), (ContextFaultKind::Permission, 3));
+    board.clear_fsr(BANK);
+    assert_eq!(board.pa(0x1_0000), 0x4800_0000);
+}
+
+/// IHI 0062 2.8.1.
+#[test]
+fn uwxn_is_not_for_hypc() {
+    let mut board = Board::new();
+    board.bank32(BANK, 0, SCTLR | 1 << 10);
+    assert_eq!(kind(faulted(fetch(&mut board, 0x1_0000)).0), (ContextFaultKind::Permission, 3));
+    board.clear_fsr(BANK);
+    board.cbar(BANK, HYPERVISOR, 1);
+    assert_eq!(translated(fetch(&mut board, 0x1_0000)).pa.get(), 0x4800_0000);
+}
+
+/// IHI 0062 1.5.2.
+#[test]
+fn hypc_heeds_epd0() {
+    let mut board = Board::new();
+    board.cbar(BANK, HYPERVISOR, 1);
+    board.bank32(BANK, 0x30, TCR64 | 1 << 7);
+    assert_eq!(kind(board.fault(0x1_0000)), (ContextFaultKind::Translation, 0));
+    board.clear_fsr(BANK);
+    board.stage1_long(BANK);
+    board.cbar(BANK, HYPERVISOR, 0);
+    assert_eq!(board.pa(0x1_0000), 0x4800_0000);
+    board.bank32(BANK, 0x30, 1 << 31 | 1 << 7);
+    board.w32(0x6c, 0);
+    assert_eq!(kind(board.fault(0x1_0000)), (ContextFaultKind::Translation, 1));
+}
+
+/// IHI 0062 3.8.1, 3.5.1: the global fault of an interrupt that is not there says whose it would
+/// be; what an SMMUv1 keeps of the context fault does not say that it is of two stages.
+#[test]
+fn a_fault_of_stage_2_behind_stage_1_without_an_interrupt() {
+    let mut board = Board::with(implementation(Description::SMMU_V1));
+    board.stage1_long(BANK);
+    board.cbar(SECOND, 200 << 24 | 3, 0);
+    board.bank32(SECOND, 0x30, 1 << 6 | 8);
+    board.bank64(SECOND, 0x20, STAGE2 + 0x8000);
+    board.bank32(SECOND, 0, SCTLR);
+    board.cbar(BANK, 3 << 16 | (SECOND as u32) << 8 | 3, 0);
+    let fault = board.fault(0x1_0000);
+    assert_eq!((fault.bank, fault.nested_in), (SECOND as u8, Some(BANK as u8)));
+    assert_eq!(board.read_bank(SECOND, 0x58), 1 << 1);
+    assert_eq!(board.read_bank(SECOND, 0x68), (BANK as u32) << 16 | 1 << 8 | 1 << 3 | 1);
+    assert_eq!((board.r32(0x48), board.r32(0x50)), (1 << 4, 1));
 }

@@ -23,7 +23,7 @@ fn registers_of_an_mmu_401() {
 #[test]
 fn registers_of_an_mmu_500() {
     let [idr0, idr1, idr2, .., idr7] = Description::MMU_500.ids();
-    assert_eq!(idr0, 0x7 << 28 | 1 << 27 | 1 << 16 | 1 << 14 | 15 << 9 | 128);
+    assert_eq!(idr0, 0x7 << 28 | 1 << 27 | 1 << 26 | 1 << 16 | 1 << 14 | 15 << 9 | 128);
     assert_eq!(idr1, 1 << 31 | 6 << 28 | 1 << 15 | 64);
     assert_eq!((idr2, idr7), (1 << 14 | 1 << 12 | 5 << 8 | 5 << 4 | 5, 0x20));
 }

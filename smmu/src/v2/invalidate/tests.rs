@@ -252,3 +252,18 @@ fn a_walk_cache_of_a_size_keeps_tables_where_only_leaves_are_named() {
         assert_eq!(board.pa(0x1_1000), table, "{register:#x}");
     }
 }
+
+/// However many nobody synchronises, a step does not look through them.
+#[test]
+fn very_many_that_nobody_waits_for() {
+    const MANY: usize = 100_000;
+    let mut board = with(Completion::WhenSynchronised);
+    for _ in 0..MANY {
+        board.bank64(BANK, 0x600, 7 << 48 | 0x10);
+        assert_eq!(board.settle(), 0);
+    }
+    board.bank32(BANK, 0x7f0, 0);
+    assert_eq!(board.read_bank(BANK, 0x7f4), 1);
+    assert_eq!(board.settle(), MANY);
+    assert_eq!(board.read_bank(BANK, 0x7f4), 0);
+}

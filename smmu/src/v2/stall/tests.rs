@@ -194,3 +194,21 @@ fn stalld_switches_global_stalling_off() {
     board.w32(0, 0);
     assert_eq!(board.r32(0) & 1 << 8, 0);
 }
+
+/// However many wait, a step looks at one of them.
+#[test]
+fn very_many_wait_and_go_on() {
+    const MANY: usize = 100_000;
+    let mut board = stalling();
+    for _ in 0..MANY {
+        assert!(matches!(board.read(0x1_3000), Outcome::Stalled(_)));
+        assert_eq!(board.settle(), 0);
+    }
+    board.put(STAGE1 + 0x3000 + 0x13 * 8, &[0x4800_3f47]);
+    board.clear_fsr(BANK);
+    board.bank32(BANK, 0x8, 0);
+    assert_eq!((board.settle(), board.smmu.stalled().len()), (MANY, 0));
+    let resolved = board.smmu.take_resolved();
+    assert!(resolved.iter().map(|it| it.ticket).is_sorted(), "oldest first");
+    assert!(resolved.iter().all(|it| matches!(it.outcome, Outcome::Translated(_))));
+}

@@ -79,6 +79,8 @@ layout! {
     pub(super) struct Typer {
         /// `GITS_TYPER_ITT_ENTRY_SIZE`, less one.
         ITT_ENTRY_SIZE = bits(7, 4);
+        /// `GITS_TYPER_IDBITS`: bits of an EventID, less one.
+        IDBITS = bits(12, 8);
         /// `GITS_TYPER_DEVBITS`, less one.
         DEVBITS = bits(17, 13);
         /// `GITS_TYPER_PTA`.
