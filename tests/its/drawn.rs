@@ -136,30 +136,51 @@ impl<'a> World<'a> {
         (0..vectors).map(|vector| self.ask(&ask(vector))).collect()
     }
 
-    /// Functions that can write; if there are any, those alone that share a DeviceID with one whose
-    /// vectors are on.
+    /// Functions that can write; where `namesakes` are wanted and there are any, those alone that share
+    /// a DeviceID with one whose vectors are on, at another ITS before all.
     fn attackers(&self, namesakes: bool) -> Vec<&'a Function> {
         let functions = self.machine.functions.iter().filter(|it| it.class >> 16 != BRIDGE);
         let all: Vec<_> = functions.collect();
-        let shares = |it: &&&Function| {
+        let shares = |it: &Function, elsewhere: bool| {
             let mut others = self.enabled.iter().filter(|(other, _)| other.rid != it.rid);
-            others.any(|(other, _)| other.device_id == it.device_id)
+            others.any(|(other, _)| {
+                other.device_id == it.device_id
+                    && (!elsewhere || other.its != it.its && self.reaches(it, other.its))
+            })
         };
-        let shared: Vec<_> = all.iter().filter(shares).copied().collect();
-        if namesakes && !shared.is_empty() { shared } else { all }
+        for elsewhere in [true, false] {
+            let some: Vec<_> = all.iter().filter(|it| shares(it, elsewhere)).copied().collect();
+            if namesakes && !some.is_empty() {
+                return some;
+            }
+        }
+        all
     }
 
     /// Whether the window of a function's container has the doorbell of that ITS: then a vector of
     /// something in it is on that goes there.
     fn reaches(&self, function: &Function, its: usize) -> bool {
-        let container = |it: &Function| Some(self.groups.get(&it.group?)?.1);
         let mut on = self.enabled.iter().filter(|(other, _)| other.its == its);
-        on.any(|(other, _)| container(function).is_some_and(|it| container(other) == Some(it)))
+        let container = self.container(function);
+        on.any(|(other, _)| container.is_some() && self.container(other) == container)
     }
 
-    /// Writes, and returns whose counters are not zero.
+    /// The container whose window a function writes through: that of its group, or where the kernel
+    /// gave it none, that of who has the same StreamID, as behind a bridge that answers for both.
+    fn container(&self, function: &Function) -> Option<usize> {
+        let same = |other: &&Function| {
+            let alike = (other.smmu, other.stream) == (function.smmu, function.stream);
+            other.group.is_some() && alike
+        };
+        let group = function.group.or_else(|| self.machine.functions.iter().find(same)?.group);
+        Some(self.groups.get(&group?)?.1)
+    }
+
+    /// Writes, last the first event of whoever has one to every page of the window that may have a
+    /// doorbell; and returns whose counters are not zero.
     fn attack(&mut self, attacker: &Function, writes: &[Write]) -> Vec<&'a Function> {
-        for Write { page, at: (offset, size), value } in writes {
+        let first = (0..2).map(|page| Write { page, at: (0x40, 4), value: 0 });
+        for Write { page, at: (offset, size), value } in writes.iter().copied().chain(first) {
             let iova = 0x800_0000 + (page << 12) + offset;
             let rid = attacker.rid;
             self.ask(&format!("write dev={rid} iova={iova:#x} value={value} size={size}"));
@@ -238,8 +259,10 @@ fn raises_what_is_its_own(case: &Case, delivered: &Delivered) -> Result<(), Test
 /// And it does raise something: in a share of the cases its own, an alias's, a namesake's.
 #[test]
 fn a_device_raises_only_what_has_its_device_id() {
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    let cases_run = config.cases;
+    // So many that the rarest share, two in a hundred, is never near its bound.
+    let cases_run = 4 * ProptestConfig::default().cases;
+    let config =
+        ProptestConfig { cases: cases_run, failure_persistence: None, ..ProptestConfig::default() };
     let delivered = Delivered::default();
     let mut runner = TestRunner::new(config);
     let outcome = runner.run(&cases(), |case| raises_what_is_its_own(&case, &delivered));
@@ -247,7 +270,7 @@ fn a_device_raises_only_what_has_its_device_id() {
     let Delivered { cases, own, alias, namesake } = delivered;
     let said = format!("{cases:?} cases: own {own:?}, alias {alias:?}, namesake {namesake:?}");
     assert_eq!(cases.get(), cases_run);
-    for (kind, least) in [(own, 20), (alias, 50), (namesake, 100)] {
+    for (kind, least) in [(own, 20), (alias, 50), (namesake, 200)] {
         assert!(kind.get() >= cases_run / least, "{said}");
     }
 }
