@@ -1,147 +1,174 @@
 //! What does it cost to deliver a message: a device's write until its LPI is pending?
 //!
-//! Devices write 1 to 64k different events in random order; before each round nothing is pending.
-//! The ITS reads its three entries for every message, or remembers translations; the write comes
-//! straight to GITS_TRANSLATER, or through an SMMU that has the doorbell's page in its TLB. Last,
-//! messages whose LPI is pending already. One iteration is every event once; only ratios within one
-//! run mean anything.
+//! A device of a machine that Linux runs writes 1 to 64k different EventIDs in random order; before
+//! each round nothing is pending. A write is one call of what the machine does with every message:
+//! through the SMMU, where the kernel has mapped the doorbell, to GITS_TRANSLATER, to a redistributor;
+//! or without an SMMU to where the doorbell is. The ITS reads its three entries for every message, or
+//! remembers translations. Last, messages whose LPI is pending already. One iteration is every event
+//! once; only ratios within one run mean anything.
 
 #[path = "../../tests/agree/rig.rs"]
 #[allow(dead_code, reason = "the tests' rig, of which a part is used")]
 mod rig;
 
-mod apart;
-
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use apart::smmu_like;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use passim::machine::Gic;
+use passim::system::{Arrival, DeviceWrite, Reach};
 use passim_benches::{Goal, timed};
 use passim_gic::choice::Preset;
-use passim_gic::choice::its::Caching;
-use passim_gic::its::{Arrival, TRANSLATER};
-use passim_gic::v3::{Block, Implementation};
-use passim_gic::{Cpu, GicV3, Progress, Size};
-use passim_model::{Access, DeviceId, Host, Iova, Memory, PhysAddr, Requester, Span, StreamId};
-use passim_smmu::SmmuV3;
-use passim_smmu::v3::{Outcome, Transaction};
+use passim_model::{Host, Iova, PhysAddr, Requester, Width};
 use passim_structures::SplitMix64;
-use passim_vfio::call::MapKind;
-use rig::{Rig, Spec, bytes, ioctl};
+use passim_vfio::call::{Arg, Call};
+use rig::{DEVICE, Rig, Spec};
 
-const RAM: u64 = 0x4000_0000;
+/// Where the machine's distributor, first redistributor and ITS are.
+const GICD: u64 = 0x0800_0000;
+const GICR: u64 = 0x080a_0000;
+const GITS: u64 = 0x0808_0000;
+/// GITS_TRANSLATER.
+const DOORBELL: u64 = GITS + 0x1_0040;
+/// Tables, in RAM that the kernel does not use: it takes from the end.
 const CONFIGURATION: u64 = 0x4100_0000;
 const PENDING: u64 = 0x4200_0000;
 const QUEUE: u64 = 0x4300_0000;
 const DEVICES: u64 = 0x4400_0000;
 const COLLECTIONS: u64 = 0x4500_0000;
 const ITT: u64 = 0x4600_0000;
-const DEVICE: u32 = 8;
-const ITS: Block = Block::Its(0);
 /// Enough for 64k LPIs above 8192.
-const INTID_BITS: u32 = 17;
-const IOVA: u64 = 0x1000_0000;
+const INTID_BITS: u64 = 17;
+/// VFIO_DEVICE_SET_IRQS.
+const SET_IRQS: u32 = 0x3b6e;
 
 const EVENTS: [u32; 5] = [1, 16, 256, 4096, 65536];
 
-/// A GICv3 whose ITS maps events of one device to LPIs of one CPU.
-struct Gic {
-    gic: GicV3,
-    memory: Memory,
+/// How a message comes to GITS_TRANSLATER.
+#[derive(Clone, Copy)]
+enum Way {
+    /// At the physical address, through no SMMU.
+    Straight,
+    /// Through the SMMU that the device is behind.
+    Smmu,
+}
+
+/// A machine whose ITS maps events of one device to LPIs of one CPU.
+struct Board {
+    rig: Rig,
+    requester: Requester,
+    smmu: Option<usize>,
+    /// Where the kernel told the device to write.
+    doorbell: Iova,
+    /// GITS_CWRITER.
     writer: u64,
 }
 
-impl Gic {
-    fn new(caching: Caching, events: u32) -> Self {
-        let mut built = Implementation::of(Preset::Gic600, 1, 32);
-        built.distributor.intid_bits = INTID_BITS;
-        built.its[0].features.intid_bits = INTID_BITS;
-        built.its[0].choices.caching = caching;
-        let mut memory = Memory::new();
-        let ram = Span::from_size(PhysAddr::new(RAM), 0x1000_0000).expect("RAM ends");
-        memory.add_bank(ram).expect("the first bank");
+impl Board {
+    /// `cache` as a machine file has it.
+    fn new(cache: &str, events: u32) -> Self {
+        let mut rig = Rig::with_ram(Spec::PLAIN, |machine| {
+            let Gic::Its(gic) = &mut machine.gic else { panic!("a machine with an ITS") };
+            gic.preset = Preset::Gic600;
+            for (key, value) in [("intid-bits", "17"), ("cache", cache)] {
+                gic.built.set(key, value).expect("keys of a GICv3");
+            }
+        });
+        enable(&mut rig);
+        let slot = rig.system.board.slot(DEVICE).expect("the machine has it");
+        let (requester, smmu) = (slot.registers.requester(), slot.smmu);
+        let msi = slot.registers.msi().expect("a device with MSI");
+        let doorbell = msi.programmed(slot.registers.config()).address;
+        let mut board = Self { rig, requester, smmu, doorbell, writer: 0 };
+        board.take_over(events);
+        board
+    }
+
+    /// What Linux told the GIC is gone, and what the bench needs is told.
+    fn take_over(&mut self, events: u32) {
         let all = vec![0xa3; (1 << INTID_BITS) - 8192];
+        let memory = self.rig.system.board.memory_mut();
         memory.write(PhysAddr::new(CONFIGURATION), &all).expect("in RAM");
-        let mut gic = Self { gic: GicV3::new(built), memory, writer: 0 };
-        gic.store(Block::Distributor, 0, Size::Word, 2);
-        gic.store(gic.cpu(), 0x70, Size::Double, CONFIGURATION | u64::from(INTID_BITS - 1));
-        gic.empty();
-        gic.store(ITS, 0x100, Size::Double, 1 << 63 | DEVICES | 2 << 8);
-        gic.store(ITS, 0x108, Size::Double, 1 << 63 | COLLECTIONS | 2 << 8);
-        gic.store(ITS, 0x80, Size::Double, 1 << 63 | QUEUE | 15);
-        gic.store(ITS, 0x88, Size::Double, 0);
-        gic.store(ITS, 0, Size::Word, 1);
-        gic.command([u64::from(DEVICE) << 32 | 0x08, 15, 1 << 63 | ITT, 0]);
-        gic.command([0x09, 0, 1 << 63, 0]);
+        self.store(GITS, Width::W32, 0);
+        self.store(GICR, Width::W32, 0);
+        self.store(GICD, Width::W32, 2);
+        self.store(GICR + 0x70, Width::W64, CONFIGURATION | (INTID_BITS - 1));
+        self.empty();
+        self.store(GITS + 0x100, Width::W64, 1 << 63 | DEVICES | 2 << 8);
+        self.store(GITS + 0x108, Width::W64, 1 << 63 | COLLECTIONS | 2 << 8);
+        self.store(GITS + 0x80, Width::W64, 1 << 63 | QUEUE | 15);
+        self.store(GITS + 0x88, Width::W64, 0);
+        self.store(GITS, Width::W32, 1);
+        let device = u64::from(self.requester.device.get()) << 32;
+        self.command([device | 0x08, 15, 1 << 63 | ITT, 0]);
+        self.command([0x09, 0, 1 << 63, 0]);
         for event in 0..u64::from(events) {
-            gic.command([u64::from(DEVICE) << 32 | 0x0a, (8192 + event) << 32 | event, 0, 0]);
+            self.command([device | 0x0a, (8192 + event) << 32 | event, 0, 0]);
         }
-        gic
     }
 
-    fn cpu(&self) -> Block {
-        Block::Redistributor(Cpu::default())
-    }
-
-    fn store(&mut self, block: Block, at: u64, size: Size, value: u64) {
-        self.gic.store(block, at, size, value, &mut self.memory);
+    fn store(&mut self, at: u64, width: Width, value: u64) {
+        self.rig.system.board.store(PhysAddr::new(at), width, value).expect("a register");
     }
 
     fn command(&mut self, words: [u64; 4]) {
+        let memory = self.rig.system.board.memory_mut();
         for (at, word) in (0..).step_by(8).zip(words) {
-            self.memory.store_u64(PhysAddr::new(QUEUE + self.writer + at), word).expect("in RAM");
+            memory.store_u64(PhysAddr::new(QUEUE + self.writer + at), word).expect("in RAM");
         }
         self.writer = (self.writer + 32) % 0x1_0000;
-        self.store(ITS, 0x88, Size::Double, self.writer);
-        while self.gic.step(&mut self.memory) == Progress::Worked {}
+        self.store(GITS + 0x88, Width::W64, self.writer);
     }
 
     /// Nothing is pending: LPIs are turned off, and on with GICR_PENDBASER.PTZ.
     fn empty(&mut self) {
-        self.store(self.cpu(), 0x00, Size::Word, 0);
-        self.store(self.cpu(), 0x78, Size::Double, 1 << 62 | PENDING);
-        self.store(self.cpu(), 0x00, Size::Word, 1);
+        self.store(GICR, Width::W32, 0);
+        self.store(GICR + 0x78, Width::W64, 1 << 62 | PENDING);
+        self.store(GICR, Width::W32, 1);
     }
 
-    fn message(&mut self, event: u32) -> Arrival {
-        let (stream, device) = (StreamId::new(DEVICE), DeviceId::new(DEVICE));
-        let from = Requester { stream, substream: None, device };
-        self.gic.message(0, TRANSLATER, Size::Word, event.into(), &from, &mut self.memory)
+    /// The device writes an EventID.
+    fn message(&mut self, way: Way, event: u32) -> Reach {
+        let (smmu, at) = match way {
+            Way::Straight => (None, Iova::new(DOORBELL)),
+            Way::Smmu => (self.smmu, self.doorbell),
+        };
+        let (requester, bytes) = (self.requester, &event.to_le_bytes());
+        self.rig.system.board.device_write(DeviceWrite { requester, smmu, at, bytes })
+    }
+
+    /// Every event raises its own LPI, whichever way it comes.
+    fn check(&mut self, order: &[u32]) {
+        for (way, &event) in [Way::Straight, Way::Smmu].iter().cycle().zip(order) {
+            let reach = self.message(*way, event);
+            let raised = match reach {
+                Reach::Doorbell(_, Arrival::Lpi(intid, _)) => intid.get() == 8192 + event,
+                _ => false,
+            };
+            assert!(raised, "event {event}: {reach:?}");
+        }
     }
 }
 
-/// A device with one page mapped, in place of that of a doorbell, and the SMMU it is behind.
-fn behind_smmu() -> (Rig, SmmuV3) {
-    const ARENA: u64 = 0x1000_0000_0000;
-    let mut rig = Rig::new(Spec::PLAIN);
-    rig.area(ARENA, 0x1000, MapKind::Anonymous);
-    assert!(rig.on_container(ioctl::MAP, bytes(&[32, 3], &[ARENA, IOVA, 0x1000])).ret.is_ok());
-    let smmu = smmu_like(&mut rig);
-    (rig, smmu)
-}
-
-fn translate(smmu: &mut SmmuV3, rig: &mut Rig) -> PhysAddr {
-    let stream = StreamId::new(8);
-    let requester = Requester { stream, substream: None, device: DeviceId::new(8) };
-    let iova = Iova::new(IOVA | 0x40);
-    let transaction = Transaction { requester, iova, access: Access::WRITE };
-    match smmu.translate(rig.system.board.memory_mut(), &transaction) {
-        Outcome::Translated(translated) => translated.pa,
-        other => panic!("{other:?}"),
-    }
+/// The device's one message, enabled as VFIO does it: the kernel maps the doorbell.
+fn enable(rig: &mut Rig) {
+    let answer = rig.call(Call::EventFd);
+    let eventfd = answer.ret.expect("a descriptor is free") as u32;
+    // argsz, flags (an eventfd, that triggers), MSI, the first, one.
+    let words = [24, 1 << 2 | 1 << 5, 1, 0, 1, eventfd].map(u32::to_le_bytes).concat();
+    let answer = rig.ioctl(rig.device, SET_IRQS, Arg::Bytes(words));
+    assert!(answer.ret.is_ok(), "{:?}", answer.ret);
 }
 
 /// So many rounds of every event; only the messages are timed.
-fn rounds(gic: &mut Gic, order: &[u32], rounds: u64, mut before: impl FnMut()) -> Duration {
+fn rounds(board: &mut Board, way: Way, order: &[u32], rounds: u64) -> Duration {
     let mut spent = Duration::ZERO;
     for _ in 0..rounds {
-        gic.empty();
+        board.empty();
         let start = Instant::now();
         for &event in order {
-            before();
-            black_box(gic.message(event));
+            black_box(board.message(way, event));
         }
         spent += start.elapsed();
     }
@@ -155,22 +182,22 @@ const DELIVERY: Goal = Goal {
     at_most: 5.0,
 };
 
+fn order_of(events: u32) -> Vec<u32> {
+    let order = SplitMix64::new(1).order(events as usize);
+    order.into_iter().map(|event| event as u32).collect()
+}
+
 /// The ratio, measured in turns: the ITS remembers translations.
 fn ratios(_: &mut Criterion) {
     const COUNT: u32 = 256;
-    let order = SplitMix64::new(1).order(COUNT as usize);
-    let order: Vec<_> = order.into_iter().map(|event| event as u32).collect();
-    let mut gic = Gic::new(Caching::Translations { lg2: 17 }, COUNT);
-    let (mut rig, mut smmu) = behind_smmu();
+    let order = order_of(COUNT);
+    let mut board = Board::new("131072", COUNT);
+    board.check(&order);
     let words: Vec<_> = (0..COUNT / 64).map(|_| AtomicU64::new(0)).collect();
     let ratio = DELIVERY.race(
         2000,
         COUNT.into(),
-        || {
-            rounds(&mut gic, &order, 1, || {
-                black_box(translate(&mut smmu, &mut rig));
-            })
-        },
+        || rounds(&mut board, Way::Smmu, &order, 1),
         || {
             timed(|| {
                 for &event in &order {
@@ -188,36 +215,25 @@ fn deliver(c: &mut Criterion) {
     group.sample_size(10);
     group.warm_up_time(Duration::from_millis(300));
     group.measurement_time(Duration::from_secs(1));
-    let cachings = [("entries", Caching::Off), ("cache", Caching::Translations { lg2: 17 })];
     for events in EVENTS {
-        let order = SplitMix64::new(1).order(events as usize);
-        let order: Vec<_> = order.into_iter().map(|event| event as u32).collect();
+        let order = order_of(events);
         group.throughput(Throughput::Elements(events.into()));
-        for (name, caching) in cachings {
-            let mut gic = Gic::new(caching, events);
-            assert!(
-                order.iter().all(|&event| matches!(gic.message(event), Arrival::Raised { .. }))
-            );
+        for (name, cache) in [("entries", "off"), ("cache", "131072")] {
+            let mut board = Board::new(cache, events);
+            board.check(&order);
             group.bench_function(BenchmarkId::new(name, events), |b| {
-                b.iter_custom(|n| rounds(&mut gic, &order, n, || {}));
+                b.iter_custom(|n| rounds(&mut board, Way::Straight, &order, n));
             });
-            let (mut rig, mut smmu) = behind_smmu();
             group.bench_function(BenchmarkId::new(format!("smmu and {name}"), events), |b| {
-                b.iter_custom(|n| {
-                    rounds(&mut gic, &order, n, || {
-                        black_box(translate(&mut smmu, &mut rig));
-                    })
-                });
+                b.iter_custom(|n| rounds(&mut board, Way::Smmu, &order, n));
             });
         }
-        let mut gic = Gic::new(cachings[1].1, events);
-        for &event in &order {
-            gic.message(event);
-        }
+        let mut board = Board::new("131072", events);
+        board.check(&order);
         group.bench_function(BenchmarkId::new("already pending", events), |b| {
             b.iter(|| {
                 for &event in &order {
-                    black_box(gic.message(event));
+                    black_box(board.message(Way::Straight, event));
                 }
             });
         });

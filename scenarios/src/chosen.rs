@@ -10,6 +10,7 @@ use passim_gic::choice::Preset;
 use passim_vfio::policy::{OverrideError, Policy, Profile, choices};
 
 use crate::input_error::{InputError, InputKind, nearest};
+use crate::machine::GicBuilt;
 use crate::system::Lost;
 
 /// What a caller chose over what a scenario or a recording says.
@@ -24,6 +25,8 @@ pub struct Chosen {
     pub set: Vec<(String, String)>,
     /// What every GICv3 chooses where the architecture leaves a choice.
     pub gic: Option<Preset>,
+    /// How every GICv3 is built, over what its machine or scenario says.
+    pub built: GicBuilt,
     /// A command that an ITS of every machine does not see.
     pub lost: Option<Lost>,
 }

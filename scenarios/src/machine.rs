@@ -7,6 +7,7 @@ mod built;
 mod builtin;
 mod capabilities;
 mod check;
+mod entries;
 mod file;
 mod groups;
 mod hierarchy;
@@ -31,6 +32,7 @@ pub use built::GicBuilt;
 pub use builtin::{BUILTIN, builtin};
 pub use capabilities::BarOffset;
 pub(crate) use file::set_smmu_choice;
+pub use groups::GroupConflict;
 pub use hierarchy::{Isolation, NoHierarchy};
 
 /// Bytes of configuration space that a machine may spell out.
@@ -70,6 +72,8 @@ pub struct Machine {
     pub intx: Option<[IntId; 4]>,
     /// Linux interrupt numbers in use at boot, ascending; a new vector gets the lowest free one.
     pub irqs_allocated: Vec<u32>,
+    /// What its file says of groups, where they follow from the rest.
+    said: Option<groups::Said>,
 }
 
 /// Parameters of the module `vfio_iommu_type1`.

@@ -61,7 +61,7 @@ operations! {
         opt gic: Text = "gic",
         /// What chance is drawn from, for the preset `adversarial`.
         opt seed: Number = "seed",
-        /// How it and its ITSs are built: `"command-errors=report,event-bits=5,direct-lpi=on"`.
+        /// How it and its ITSs are built, by the keys of docs/its.md: `"targets=address,event-bits=5"`.
         opt built: Setting = "built",
     }
     /// Builds a machine that nothing boots, in place of the one before: the scenario is its software.
@@ -78,7 +78,7 @@ operations! {
         opt gic: Text = "gic",
         /// What chance is drawn from, for the preset `adversarial`.
         opt seed: Number = "seed",
-        /// How it and its ITSs are built: `"command-errors=report,event-bits=5,direct-lpi=on"`.
+        /// How it and its ITSs are built, by the keys of docs/its.md: `"targets=address,event-bits=5"`.
         opt built: Setting = "built",
     }
     /// Starts a process; what follows is done by it.

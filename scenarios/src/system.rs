@@ -22,7 +22,7 @@ pub(crate) use assemble::gicv3;
 pub use assemble::{AssemblyError, Setup};
 pub use ats::{Ats, AtsState, NotGranted};
 pub use board::{Board, Lost, LostCommand, Pace, Slot};
-pub use dma::{NoTransfer, Piece, Reach};
+pub use dma::{DeviceWrite, NoTransfer, Piece, Reach};
 pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
 pub use outstanding::CarriedOn;

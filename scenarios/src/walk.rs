@@ -36,7 +36,7 @@ mod words;
 pub use expected::{Expectations, expectations};
 pub use look::{Progress, look};
 pub use report::{Difference, DumpReport};
-pub use scene::explain_in_scenario;
+pub use scene::{explain_in_scenario, explain_transaction_in_scenario};
 pub use stand::Stand;
 pub use tell::{Field, Told, ToldStep, tell};
 pub use trace::{TraceReport, follow};

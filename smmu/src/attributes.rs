@@ -56,6 +56,8 @@ pub struct Attributes {
 
 /// RA and WA of a nibble of a Normal type.
 pub(crate) const ALLOCATE: u8 = 0b11;
+/// What a transient nibble of a cacheable type lacks.
+const NOT_TRANSIENT: u8 = 0b1000;
 /// What tells a non-cacheable nibble.
 const NON_CACHEABLE: u8 = 0b0100;
 
@@ -118,7 +120,9 @@ impl Attributes {
         cacheability(self.memory >> 4)
     }
 
-    /// The type a four-bit MemAttr names, without FWB. IHI 0070 G.b 5.2 (MemAttr).
+    /// The type a four-bit MemAttr names, without FWB. IHI 0070 G.b 5.2 (MemAttr): a Normal type
+    /// without an inner half is Device-nGnRnE. That is said of STE.MemAttr and GBPA.MemAttr; a
+    /// descriptor of stage 2, of which VMSAv8-64 leaves it open, is read the same.
     pub fn of_mem_attr(field: u64, shareability: Shareability) -> Self {
         let half = |code: u64| match code {
             1 => Cacheability::NonCacheable,
@@ -128,6 +132,7 @@ impl Attributes {
         let (outer, inner) = (OUTER.get(field), INNER.get(field));
         let memory = match outer {
             0 => (inner as u8) << 2,
+            _ if inner == 0 => 0,
             _ => nibble(half(outer)) << 4 | nibble(half(inner)),
         };
         Self { memory, shareability }.consistent()
@@ -146,11 +151,44 @@ impl Attributes {
             (false, _) => self.meet(device, shareability).memory,
             (true, 1) if self.is_device() => self.memory,
             (true, 1) => nibble(Cacheability::NonCacheable) << 4 | NON_CACHEABLE,
-            (true, 2) => 0xff,
+            (true, 2) => self.forced_half(4) << 4 | self.forced_half(0),
             // Whatever stage 1 said; 0 is reserved and taken the same.
             (true, _) => self.memory,
         };
         Self { memory, shareability }.consistent()
+    }
+
+    /// The write-back half behind stage 2 that forces it: the hints are those of stage 1, if it
+    /// has any.
+    fn forced_half(self, shift: u32) -> u8 {
+        let half = self.memory >> shift & 0xf;
+        match cacheability(half) {
+            _ if self.is_device() => nibble(Cacheability::WriteBack),
+            Cacheability::NonCacheable => nibble(Cacheability::WriteBack),
+            _ => with_hints(nibble(Cacheability::WriteBack), hints(half)),
+        }
+    }
+
+    /// Whether a cached half does not allocate, or is transient: the hints that can change what a
+    /// stage 1 gives.
+    pub(crate) fn has_hints(self) -> bool {
+        Self::INCOMING.with_hints_of(self) != Self::INCOMING
+    }
+
+    /// A type that a stage 1 gave, of an access that came with hints of its own. IHI 0070 G.b
+    /// 13.4.2: they are not discarded with the rest of what came in, if that was cached.
+    pub fn with_hints_of(self, incoming: Self) -> Self {
+        if self.is_device() || incoming.is_device() {
+            return self;
+        }
+        let half = |shift: u32| {
+            let (own, other) = (self.memory >> shift & 0xf, incoming.memory >> shift & 0xf);
+            match cacheability(other) {
+                Cacheability::NonCacheable => own,
+                _ => with_hints(own, stronger_hints(own, other)),
+            }
+        };
+        Self { memory: half(4) << 4 | half(0), ..self }
     }
 
     /// The stronger of each.
@@ -164,11 +202,7 @@ impl Attributes {
                 let half = |shift: u32| {
                     let (a, b) = (self.memory >> shift & 0xf, other.memory >> shift & 0xf);
                     let stronger = cacheability(a).max(cacheability(b));
-                    match stronger {
-                        Cacheability::NonCacheable => NON_CACHEABLE,
-                        // No-allocate is the stronger hint.
-                        cached => nibble(cached) & !ALLOCATE | a & b & ALLOCATE,
-                    }
+                    with_hints(nibble(stronger), stronger_hints(a, b))
                 };
                 half(4) << 4 | half(0)
             }
@@ -224,6 +258,17 @@ impl Replacement {
         }
         found.consistent()
     }
+}
+
+/// RA, WA and TR of one half of a cached Normal type, as ALLOCCFG has them: bits 2, 1 and 0.
+const fn hints(half: u8) -> u8 {
+    (half & ALLOCATE) << 1 | (half & NOT_TRANSIENT == 0) as u8
+}
+
+/// The hints of two halves of cached types. IHI 0070 G.b 13.1.5: no-allocate and transient are the
+/// stronger.
+const fn stronger_hints(a: u8, b: u8) -> u8 {
+    (a & b & ALLOCATE) << 1 | (a & b & NOT_TRANSIENT == 0) as u8
 }
 
 /// One half of a Normal type with RA, WA and TR of `hints` (bits 2, 1 and 0).

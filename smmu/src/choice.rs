@@ -39,6 +39,7 @@
 //! | SSV = 1 in CMD_ATC_INV and CMD_PRI_RESP without SubstreamIDs (4.5.1, 4.5.2) | acts as 0 |
 //! | write permission in answers to requests that write nothing (13.7.1) | granted where the page is dirty or not tracked |
 //! | ATS translated addresses beyond OAS (3.9.1.1) | the transaction is aborted, nothing is recorded |
+//! | a transaction marked translated, without ATS (5.2 EATS) | is one like any other |
 //! | attributes and overrides of translated transactions that bypass (13.6.2) | those of an incoming transaction |
 //! | dirty state of the final stage-2 leaf of a split-stage request (3.13.7.1) | marked by the request |
 //! | place of the VMS fetch (5.6.1, 7.3.20) | after the CD, for what needs it: both stages and S1MPAM |

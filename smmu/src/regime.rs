@@ -214,6 +214,8 @@ pub struct Stage1 {
     pub updates: FlagUpdates,
     /// What follows a fault.
     pub on_fault: OnFault,
+    /// Whether the allocation hints of what comes in count beside those of leaves (SMMUv3).
+    pub heeds_hints: bool,
     /// Where translations of this ASID are cached.
     pub(crate) space: SpaceId,
     /// Where global translations are cached.

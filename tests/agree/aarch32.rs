@@ -116,6 +116,7 @@ fn config(format: Format, stage: Stage, input_bits: u32, start_level: u8) -> Con
         start_level: start_level as i8,
         root: 0,
         output_bits: 40,
+        implemented_bits: 40,
         hierarchical: true,
         access_flag_faults: true,
         ds: false,
@@ -133,6 +134,7 @@ fn short_descriptors_are_read_alike() {
         let config = Config {
             root: u64::from(root),
             output_bits,
+            implemented_bits: output_bits,
             access_flag_faults: flag_faults,
             ..config(Format::Short { simplified: afe }, Stage::One, 32 - n, 1)
         };
@@ -157,6 +159,7 @@ fn long_descriptors_are_read_alike() {
         let config = Config {
             root: base,
             output_bits,
+            implemented_bits: output_bits,
             access_flag_faults: faults,
             ..config(Format::Long, Stage::One, 32 - t0sz, start)
         };

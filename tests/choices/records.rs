@@ -88,3 +88,27 @@ fn there_are_nineteen_records() {
     let names: BTreeSet<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
     assert_eq!(names.len(), 19);
 }
+
+/// Global errors of what is not modelled: enhanced Command queues, device permission tables.
+const UNMODELLED_ERRORS: [&str; 2] = ["CMDQP_ERR", "DPT_ERR"];
+
+#[test]
+fn every_global_error_is_shown() {
+    let mut files = Vec::new();
+    scenarios(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/files/smmu"), &mut files);
+    // What `smmu-register GERROR` answered.
+    let mut shown = BTreeSet::<String>::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for pair in lines.windows(2).filter(|pair| pair[0] == "smmu-register GERROR") {
+            let names = pair[1].split_whitespace().filter_map(|word| word.strip_suffix("=1"));
+            shown.extend(names.map(str::to_owned));
+        }
+    }
+    let registers = passim_smmu::v3::names::REGISTERS;
+    let gerror = registers.iter().find(|register| register.name == "GERROR").expect("it exists");
+    let names = gerror.fields.iter().map(|(name, _)| *name);
+    let missing: Vec<_> = names.filter(|name| !shown.contains(*name)).collect();
+    assert_eq!(missing, UNMODELLED_ERRORS, "GERROR's fields that stand in no scenario");
+}

@@ -33,6 +33,7 @@ fn config(format: walk::Format, stage: Stage, bits: (u32, u32), level: i8, root:
         start_level: level,
         root,
         output_bits: bits.1,
+        implemented_bits: bits.1,
         ds: false,
         hierarchical: true,
         access_flag_faults: true,

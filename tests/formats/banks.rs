@@ -81,7 +81,7 @@ impl ThroughBank<Vmsav8> {
     }
 
     fn is_expressible(shape: &Vmsav8) -> bool {
-        let sizes = (25..=48).contains(&shape.input_bits) && shape.output_bits <= 48;
+        let sizes = (25..=48).contains(&shape.input_bits) && shape.implemented_bits <= 48;
         sizes && (shape.stage == Stage::One || Self::sl0(shape).is_some())
     }
 

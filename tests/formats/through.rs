@@ -25,7 +25,9 @@ const STREAM: u32 = 1;
 impl ThroughSmmu {
     /// The shapes that STE and CD can express, of these.
     pub(crate) fn of(shapes: Vec<Vmsav8>) -> Vec<Self> {
-        shapes.into_iter().filter(Self::is_expressible).map(Self).collect()
+        // The SMMU has 52 bits of output, whatever IPS or S2PS says.
+        let wide = |shape| Vmsav8 { implemented_bits: 52, ..shape };
+        shapes.into_iter().filter(Self::is_expressible).map(wide).map(Self).collect()
     }
 
     fn is_expressible(shape: &Vmsav8) -> bool {

@@ -6,7 +6,7 @@ use passim_model::pgtable::walk::{self, Config, Fault, PlainFetch};
 use passim_model::{Abort, Memory, Perms, PhysAddr};
 use passim_oracle as oracle;
 use passim_oracle::rights::Rules;
-use passim_oracle::walk::{Privilege, TablePermissions};
+use passim_oracle::walk::{HighAddress, Privilege, TablePermissions};
 
 /// One shape.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Vmsav8 {
     pub(crate) input_bits: u32,
     pub(crate) start_level: i8,
     pub(crate) output_bits: u32,
+    /// At least as many; they decide what descriptors of the 64K granule look like.
+    pub(crate) implemented_bits: u32,
     pub(crate) ds: bool,
 }
 
@@ -35,7 +37,11 @@ impl Vmsav8 {
             for input_bits in granule.lg2() + 1..=most {
                 for output_bits in [40, 48, 52] {
                     let level = Config::start_level_for(granule, input_bits) as i8;
-                    shapes.push(Self::new(Stage::One, granule, input_bits, level, output_bits));
+                    let shape = Self::new(Stage::One, granule, input_bits, level, output_bits);
+                    shapes.push(shape);
+                    if granule == Granule::K64 && output_bits < 52 {
+                        shapes.push(Self { implemented_bits: 52, ..shape });
+                    }
                 }
             }
         }
@@ -85,7 +91,8 @@ impl Vmsav8 {
         start_level: i8,
         output_bits: u32,
     ) -> Self {
-        Self { stage, granule, input_bits, start_level, output_bits, ds: false }
+        let implemented_bits = output_bits;
+        Self { stage, granule, input_bits, start_level, output_bits, implemented_bits, ds: false }
     }
 
     /// Whether the start level exists, resolves something, and needs no more than `1 << most`
@@ -106,6 +113,7 @@ impl Vmsav8 {
             start_level: self.start_level,
             root,
             output_bits: self.output_bits,
+            implemented_bits: self.implemented_bits,
             ds: self.ds,
             hierarchical: true,
             access_flag_faults: true,
@@ -135,13 +143,18 @@ impl Vmsav8 {
             Granule::K4 | Granule::K16 => self.output_bits.min(48),
         } as u8;
         let (granule, bits) = (self.oracle_granule(), self.input_bits as u8);
-        match self.stage {
+        let config = match self.stage {
             Stage::One => oracle::walk::Config::stage1(granule, root, bits, output),
             Stage::Two => {
                 let level = self.start_level as u8;
                 oracle::walk::Config::stage2(granule, root, bits, level, output)
             }
-        }
+        };
+        let high_address = match self.implemented_bits {
+            52 => HighAddress::Present,
+            _ => HighAddress::Reserved,
+        };
+        oracle::walk::Config { high_address, ..config }
     }
 
     fn wide_answer(&self, memory: &Memory, root: u64, input: u64) -> Answer {

@@ -9,6 +9,8 @@ use passim::op::Op;
 use passim::run::Runner;
 use passim_tests::machines::{Drawn, machines_with_its};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// Base class of bridges.
@@ -181,37 +183,71 @@ fn presets() -> impl Strategy<Value = String> {
     ]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 96,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+/// One case: a machine, what its functions do, and what one of them writes.
+type Case = (Drawn, String, Vec<Use>, prop::sample::Index, bool, Vec<Write>);
 
-    #[test]
-    fn a_device_raises_only_what_has_its_device_id(
-        drawn in machines_with_its(),
-        preset in presets(),
-        uses in prop::collection::vec((0..CONTAINERS, 1..5usize), 8),
-        attacker in any::<prop::sample::Index>(),
-        namesake in any::<bool>(),
-        writes in writes(),
-    ) {
-        let mut world = World::new(&drawn, &preset);
-        world.attach(&uses);
-        let attackers = world.attackers(namesake);
-        let attacker = attackers[attacker.index(attackers.len())];
-        for victim in world.attack(attacker, &writes) {
-            let told = format!("{}\n{}", world.lines.join("\n"), drawn.text);
-            prop_assert_eq!(victim.device_id, attacker.device_id, "{}", told);
-            // Who has its identifier at its own ITS is in its group, for aliases make groups, or is
-            // what the bridge above it made the kernel give neither group nor driver. At another ITS
-            // it is a stranger, and within reach where anything in the attacker's container has that ITS.
-            if victim.its == attacker.its {
-                prop_assert!(attacker.group.is_none_or(|_| victim.group == attacker.group), "{}", told);
-            } else {
-                prop_assert!(world.reaches(attacker, victim.its), "{}", told);
-            }
+fn cases() -> impl Strategy<Value = Case> {
+    let uses = prop::collection::vec((0..CONTAINERS, 1..5usize), 8);
+    let attacker = any::<prop::sample::Index>();
+    (machines_with_its(), presets(), uses, attacker, any::<bool>(), writes())
+}
+
+/// In how many cases a message was delivered, and whose it was.
+#[derive(Default)]
+struct Delivered {
+    cases: Cell<u32>,
+    /// The attacker's own.
+    own: Cell<u32>,
+    /// That of another function that the same ITS knows by the same identifier.
+    alias: Cell<u32>,
+    /// That of one which another ITS knows by it.
+    namesake: Cell<u32>,
+}
+
+fn one_more(of: &Cell<u32>, happened: bool) {
+    of.set(of.get() + u32::from(happened));
+}
+
+fn raises_what_is_its_own(case: &Case, delivered: &Delivered) -> Result<(), TestCaseError> {
+    let (drawn, preset, uses, attacker, namesake, writes) = case;
+    let mut world = World::new(drawn, preset);
+    world.attach(uses);
+    let attackers = world.attackers(*namesake);
+    let attacker = attackers[attacker.index(attackers.len())];
+    let raised = world.attack(attacker, writes);
+    for victim in &raised {
+        let told = format!("{}\n{}", world.lines.join("\n"), drawn.text);
+        prop_assert_eq!(victim.device_id, attacker.device_id, "{}", told);
+        // Who has its identifier at its own ITS is in its group, for aliases make groups, or is
+        // what the bridge above it made the kernel give neither group nor driver. At another ITS
+        // it is a stranger, and within reach where anything in the attacker's container has that ITS.
+        if victim.its == attacker.its {
+            prop_assert!(attacker.group.is_none_or(|_| victim.group == attacker.group), "{}", told);
+        } else {
+            prop_assert!(world.reaches(attacker, victim.its), "{}", told);
         }
+    }
+    let any = |is: &dyn Fn(&Function) -> bool| raised.iter().any(|it| is(it));
+    one_more(&delivered.cases, true);
+    one_more(&delivered.own, any(&|it| it.rid == attacker.rid));
+    one_more(&delivered.alias, any(&|it| it.rid != attacker.rid && it.its == attacker.its));
+    one_more(&delivered.namesake, any(&|it| it.its != attacker.its));
+    Ok(())
+}
+
+/// And it does raise something: in a share of the cases its own, an alias's, a namesake's.
+#[test]
+fn a_device_raises_only_what_has_its_device_id() {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let cases_run = config.cases;
+    let delivered = Delivered::default();
+    let mut runner = TestRunner::new(config);
+    let outcome = runner.run(&cases(), |case| raises_what_is_its_own(&case, &delivered));
+    outcome.unwrap_or_else(|error| panic!("{error}\n{runner}"));
+    let Delivered { cases, own, alias, namesake } = delivered;
+    let said = format!("{cases:?} cases: own {own:?}, alias {alias:?}, namesake {namesake:?}");
+    assert_eq!(cases.get(), cases_run);
+    for (kind, least) in [(own, 20), (alias, 50), (namesake, 100)] {
+        assert!(kind.get() >= cases_run / least, "{said}");
     }
 }

@@ -36,10 +36,10 @@ fn events_are_where_their_device_is(world: &World) -> Result<(), String> {
     }
     for (at, (its, wanted)) in gic.its().iter().zip(wanted).enumerate() {
         let found = its.mappings(world.system.board.memory()).map_err(|error| error.to_string())?;
-        let events = found
-            .devices
-            .iter()
-            .flat_map(|(&device, entry)| entry.events.values().map(move |&(lpi, _)| (device, lpi)));
+        let events =
+            found.mappings.devices.iter().flat_map(|(&device, entry)| {
+                entry.events.values().map(move |&(lpi, _)| (device, lpi))
+            });
         let found: BTreeSet<_> = events.collect();
         if found != wanted {
             return Err(format!("its {at} has {found:?}, the kernel {wanted:?}"));

@@ -9,6 +9,7 @@ use passim::machine::Machine;
 use passim::recording::Topology;
 use passim_model::Rid;
 use passim_model::topology::groups::isolation_groups;
+use passim_vfio::policy::Smmu2Entries;
 
 /// Every topology at hand.
 fn topologies() -> Vec<PathBuf> {
@@ -47,7 +48,7 @@ fn recorded_groups_follow_from_the_hierarchy() {
     for path in paths {
         let topology = Topology::parse(SourceText::read(&path).unwrap()).unwrap();
         let machine = Machine::from_topology(&topology).unwrap();
-        let computed = machine.isolation().unwrap();
+        let computed = machine.isolation(Smmu2Entries::OfTheDevice).unwrap();
         let sets: BTreeSet<BTreeSet<Rid>> =
             computed.all().iter().map(|group| group.iter().copied().collect()).collect();
         assert_eq!(sets, recorded(&machine), "{}", path.display());

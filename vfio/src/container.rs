@@ -102,7 +102,7 @@ impl Kernel {
             }
             _ => return Err(rules::IOMMU_TYPE_UNSUPPORTED.refuse_for(Errno::ENODEV, conflict)),
         };
-        if nesting && self.policy.nesting_type == NestingType::Refused {
+        if nesting && this.groups.iter().any(|group| self.iommu.refuses_nesting(*group)) {
             return Err(rules::NESTING_REFUSED.refuse_for(Errno::EPERM, conflict));
         }
         let limit = self.params.dma_entry_limit;

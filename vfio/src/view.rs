@@ -258,6 +258,7 @@ impl Kernel {
     pub fn take_verdicts(&mut self) -> Vec<Verdict> {
         let mut all = core::mem::take(&mut self.verdicts);
         all.extend(self.iommu.take_verdicts());
+        all.extend(self.msi.take_verdicts());
         all
     }
 

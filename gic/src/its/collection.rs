@@ -5,6 +5,7 @@ use super::entry::{Ite, Layout};
 use super::table::{Missing, Table};
 use crate::Cpu;
 use passim_model::{Abort, Memory, PhysAddr};
+use std::collections::BTreeSet;
 
 /// Why a collection cannot be looked up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,7 +72,7 @@ impl Its {
             Layout::Kvm0 => find(table, layout, icid, memory)?.map_or(0, |(_, word)| word),
         };
         // What memory says of CPUs that do not exist is no mapping.
-        Ok(layout.cte(word).map(|(_, cpu)| cpu).filter(|cpu| cpu.get() < self.cpus))
+        Ok(layout.cte(word).and_then(|(_, cpu)| cpu).filter(|cpu| cpu.get() < self.cpus))
     }
 
     /// Maps or unmaps a collection that the ITS has.
@@ -105,6 +106,28 @@ impl Its {
                 None => remove(table, icid, memory),
             },
         }
+    }
+}
+
+/// Enters collections in a list that are not mapped and not in it, as far as there is room: whoever
+/// reads the KVM ABI takes no event of a collection that the list does not have.
+// Linux vgic-its.c, vgic_its_restore_ite: EINVAL; vgic_its_save_cte writes them.
+pub(super) fn name_unmapped(table: Table, icids: BTreeSet<u16>, memory: &mut Memory) {
+    let mut icids = icids;
+    let mut end = 0;
+    while end < MOST {
+        let Ok(Some(word)) = load(table, end, memory) else { return };
+        let Some((icid, _)) = Layout::Kvm0.cte(word) else { break };
+        icids.remove(&icid);
+        end += 1;
+    }
+    for icid in icids {
+        let word = Layout::spell_unmapped_cte(icid);
+        if !matches!(store(table, end, word, memory), Ok(true)) {
+            return;
+        }
+        end += 1;
+        let _ = store(table, end, 0, memory);
     }
 }
 

@@ -52,7 +52,7 @@ impl Place {
             store(entry.at, word, memory);
         }
         for part in self.parts(&entries) {
-            let mapped = mapped(&part, memory);
+            let mapped = mapped(&part.place, memory);
             for (place, (at, word)) in mapped.iter().enumerate() {
                 let next = mapped.get(place + 1).map_or(0, |(next, _)| (next - at) / ITE_BYTES);
                 let word = Layout::with_next_ite(*word, next.min(Layout::MOST_NEXT.1));
@@ -73,12 +73,11 @@ impl Place {
                 false => store(entry.at, 0, memory),
             }
         }
-        for part in self.parts(&left) {
-            let mapped = mapped(&part, memory);
-            let tables = left.iter().filter_map(|entry| self.table_of(entry));
-            let starts = tables.map(|table| table.start).filter(|start| part.contains(start));
+        for Part { place, tables } in self.parts(&left) {
+            let mapped = mapped(&place, memory);
             let steps = mapped.iter().map(|(at, word)| (at / ITE_BYTES, Layout::next_ite(*word)));
-            let reached = follow(steps, starts.map(|start| start / ITE_BYTES));
+            let starts = tables.iter().map(|(_, table)| table.start / ITE_BYTES);
+            let reached = follow(steps, starts);
             for ((at, _), _) in mapped.iter().zip(reached).filter(|(_, reached)| !reached) {
                 store(PhysAddr::new(*at), 0, memory);
             }
@@ -89,18 +88,14 @@ impl Place {
     pub(super) fn events(self, memory: &Memory) -> Vec<(Source, Option<u16>)> {
         let entries = self.entries(memory);
         let mut events = Vec::new();
-        for part in self.parts(&entries) {
-            let mapped = mapped(&part, memory);
-            for entry in &entries {
-                let Some(table) = self.table_of(entry).filter(|it| part.contains(&it.start)) else {
-                    continue;
-                };
+        for Part { place, tables } in self.parts(&entries) {
+            let mapped = mapped(&place, memory);
+            for (device, table) in tables {
                 let first = mapped.partition_point(|(at, _)| *at < table.start);
                 for (at, word) in mapped[first..].iter().take_while(|(at, _)| *at < table.end) {
                     if events.len() as u64 == MOST {
                         return events;
                     }
-                    let device = DeviceId::new(entry.device as u32);
                     let event = EventId::new(((at - table.start) / ITE_BYTES) as u32);
                     let icid = Layout::Kvm0.ite(*word).and_then(|ite| ite.icid);
                     events.push((Source { device, event }, icid));
@@ -134,23 +129,35 @@ impl Place {
         entries
     }
 
-    fn table_of(self, entry: &Entry) -> Option<Range<u64>> {
-        entry.table(self.event_bits)
-    }
-
-    /// The memory that tables of interrupts lie in: those that overlap are one.
-    fn parts(self, entries: &[Entry]) -> Vec<Range<u64>> {
-        let mut tables: Vec<_> = entries.iter().filter_map(|it| self.table_of(it)).collect();
-        tables.sort_by_key(|table| (table.start, table.end));
-        let mut parts: Vec<Range<u64>> = Vec::new();
-        for table in tables {
-            match parts.last_mut().filter(|part| table.start < part.end) {
-                Some(part) => part.end = part.end.max(table.end),
-                None => parts.push(table),
+    /// The memory that tables of interrupts lie in: those that overlap are in one part.
+    fn parts(self, entries: &[Entry]) -> Vec<Part> {
+        let table = |it: &Entry| {
+            let table = it.table(self.event_bits)?;
+            Some((DeviceId::new(it.device as u32), table))
+        };
+        let mut tables: Vec<_> = entries.iter().filter_map(table).collect();
+        tables.sort_by_key(|(_, table)| (table.start, table.end));
+        let mut parts: Vec<Part> = Vec::new();
+        for (device, table) in tables {
+            match parts.last_mut().filter(|part| table.start < part.place.end) {
+                Some(part) => {
+                    part.place.end = part.place.end.max(table.end);
+                    part.tables.push((device, table));
+                }
+                None => {
+                    let place = table.clone();
+                    parts.push(Part { place, tables: vec![(device, table)] });
+                }
             }
         }
         parts
     }
+}
+
+/// Memory that tables of interrupts lie in, and those tables.
+struct Part {
+    place: Range<u64>,
+    tables: Vec<(DeviceId, Range<u64>)>,
 }
 
 const ITE_BYTES: u64 = Layout::Kvm0.ite_bytes();

@@ -3,6 +3,7 @@
 
 use super::wire::{KvmCte, KvmDte, KvmIte, QemuCte, QemuDte, QemuIteHigh, QemuIteLow};
 use crate::Cpu;
+use crate::v3::MOST_CPUS;
 use passim_model::{Abort, Memory, PhysAddr};
 
 /// How entries are laid out.
@@ -26,23 +27,18 @@ pub(super) struct Dte {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Ite {
     pub(super) intid: u32,
-    /// `None` if it lost its collection for good.
+    /// `None` if it lost its collection for good, which no table says.
     pub(super) icid: Option<u16>,
 }
 
-/// Set in the INTID of an entry of the KVM ABI whose event lost its collection: there are 32 bits for
-/// an INTID, of which an ITS has 24 at most, and there is no ICID that is none's.
-const KVM_ORPHAN: u32 = 1 << 31;
-/// The vPEID of an entry of QEMU's whose event lost its collection. A physical LPI's is 0.
-const QEMU_ORPHAN: u64 = 0xffff;
+/// The RDbase of a collection in the KVM ABI that events name and nobody has mapped: KVM's
+/// `COLLECTION_NOT_MAPPED`.
+const KVM_NOT_MAPPED: u64 = 0xffff_ffff;
 
 /// The doorbell of a physical LPI in QEMU's entries: none.
 const NO_DOORBELL: u64 = 1023;
 
 impl Layout {
-    /// Bytes of a device or collection table entry.
-    pub(super) const TABLE_ENTRY: u64 = 8;
-
     /// Bytes of an interrupt translation entry.
     pub const fn ite_bytes(self) -> u64 {
         match self {
@@ -102,17 +98,24 @@ impl Layout {
     /// The largest distances: of devices, of events.
     pub(super) const MOST_NEXT: (u64, u64) = ((1 << 14) - 1, (1 << 16) - 1);
 
-    /// Reads a collection table entry: whose, in the layout that says it, and the CPU.
-    pub(super) fn cte(self, word: u64) -> Option<(u16, Cpu)> {
+    /// Reads a collection table entry: whose, in the layout that says it, and the CPU; `None` of a
+    /// number that no CPU can have, as the KVM ABI has it where the collection is not mapped.
+    pub(super) fn cte(self, word: u64) -> Option<(u16, Option<Cpu>)> {
         let (valid, icid, rdbase) = match self {
             Self::Kvm0 => {
                 (KvmCte::VALID.is_set(word), KvmCte::ICID.get(word), KvmCte::RDBASE.get(word))
             }
             Self::Qemu => (QemuCte::VALID.is_set(word), 0, QemuCte::RDBASE.get(word)),
         };
-        // A number no CPU has stays one no CPU has.
-        let cpu = Cpu::new(u16::try_from(rdbase).unwrap_or(u16::MAX));
+        let cpu = (rdbase < MOST_CPUS as u64).then_some(Cpu::new(rdbase as u16));
         valid.then_some((icid as u16, cpu))
+    }
+
+    /// Spells the entry of a collection that is not mapped, in the KVM ABI.
+    pub(super) fn spell_unmapped_cte(icid: u16) -> u64 {
+        KvmCte::VALID.flag(true)
+            | KvmCte::RDBASE.of(KVM_NOT_MAPPED)
+            | KvmCte::ICID.of(u64::from(icid))
     }
 
     /// Spells a collection table entry.
@@ -151,49 +154,41 @@ impl Layout {
     /// Reads the interrupt translation entry that begins with this doubleword.
     #[inline]
     pub(super) fn ite(self, low: u64) -> Option<Ite> {
-        let (mapped, intid, icid, orphan) = match self {
+        let (mapped, intid, icid) = match self {
             Self::Kvm0 => {
                 let intid = KvmIte::INTID.get(low) as u32;
-                let orphan = intid & KVM_ORPHAN != 0;
-                (intid != 0, intid & !KVM_ORPHAN, KvmIte::ICID.get(low), orphan)
+                (intid != 0, intid, KvmIte::ICID.get(low))
             }
             Self::Qemu => {
                 let mapped = QemuIteLow::VALID.is_set(low) && QemuIteLow::PHYSICAL.is_set(low);
-                let orphan = QemuIteLow::VPEID.get(low) == QEMU_ORPHAN;
-                let intid = QemuIteLow::INTID.get(low) as u32;
-                (mapped, intid, QemuIteLow::ICID.get(low), orphan)
+                (mapped, QemuIteLow::INTID.get(low) as u32, QemuIteLow::ICID.get(low))
             }
         };
-        mapped.then_some(Ite { intid, icid: (!orphan).then_some(icid as u16) })
+        mapped.then_some(Ite { intid, icid: Some(icid as u16) })
     }
 
-    /// Writes the interrupt translation entry at `at`.
+    /// Writes the interrupt translation entry at `at`: of an LPI and an ICID, or of no mapped event.
     pub(super) fn store_ite(
         self,
         at: PhysAddr,
-        ite: Option<Ite>,
+        ite: Option<(u32, u16)>,
         next: u64,
         memory: &mut Memory,
     ) -> Result<(), Abort> {
-        let intid = ite.map_or(0, |ite| u64::from(ite.intid));
-        let icid = ite.and_then(|ite| ite.icid);
-        let orphan = ite.is_some() && icid.is_none();
-        let icid = u64::from(icid.unwrap_or(0));
-        match (self, ite.is_some()) {
-            (Self::Kvm0, true) => {
-                let intid = intid | if orphan { u64::from(KVM_ORPHAN) } else { 0 };
+        let spelled = |(intid, icid)| (u64::from(intid), u64::from(icid));
+        match (self, ite.map(spelled)) {
+            (Self::Kvm0, Some((intid, icid))) => {
                 let word = KvmIte::NEXT.of(next) | KvmIte::INTID.of(intid) | KvmIte::ICID.of(icid);
                 memory.store_u64(at, word)
             }
-            (Self::Kvm0, false) => memory.store_u64(at, 0),
+            (Self::Kvm0, None) => memory.store_u64(at, 0),
             (Self::Qemu, mapped) => {
                 let mut bytes = [0; 12];
-                if mapped {
+                if let Some((intid, icid)) = mapped {
                     let low = QemuIteLow::VALID.flag(true)
                         | QemuIteLow::PHYSICAL.flag(true)
                         | QemuIteLow::INTID.of(intid)
-                        | QemuIteLow::ICID.of(icid)
-                        | QemuIteLow::VPEID.of(if orphan { QEMU_ORPHAN } else { 0 });
+                        | QemuIteLow::ICID.of(icid);
                     let high = QemuIteHigh::DOORBELL.of(NO_DOORBELL) as u32;
                     bytes[..8].copy_from_slice(&low.to_le_bytes());
                     bytes[8..].copy_from_slice(&high.to_le_bytes());

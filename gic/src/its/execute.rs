@@ -16,7 +16,7 @@ use crate::choice::its::{
     SizeOfUnmap, TargetErrors, UnmapCollection,
 };
 use crate::v3::Packet;
-use passim_model::{DeviceId, IntId, Memory, PhysAddr, Span};
+use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Span};
 
 /// What a command comes to before its number is put to an error.
 type Performed<T = ()> = Result<T, Trouble>;
@@ -141,14 +141,22 @@ impl Its {
             if let Some(span) = Span::from_size(PhysAddr::new(dte.itt), bytes) {
                 memory.zero(span)?;
             }
+            self.orphans.forget(dte, features.layout);
+        }
+        if let Some(old) = old.filter(|old| Some(*old) != dte) {
+            self.orphans.forget(old, features.layout);
         }
         memory.store_u64(at, features.layout.spell_dte(dte, 0))?;
         self.cache.forget_all();
         if choices.ordering != Ordering::AtOnce && old != dte {
             self.flight.leave(device, old);
         }
+        let source = |event| Source { device, event: EventId::new(event) };
         for members in self.members.values_mut() {
-            members.retain(|source| source.device != device);
+            let gone: Vec<_> = members.range(source(0)..=source(u32::MAX)).copied().collect();
+            gone.iter().for_each(|source| {
+                members.remove(source);
+            });
         }
         Ok(())
     }
@@ -191,7 +199,7 @@ impl Its {
         for source in self.members.remove(&icid).unwrap_or_default() {
             let Ok((at, Some(ite))) = self.event(source, memory) else { continue };
             let orphan = Ite { icid: None, ..ite };
-            self.implementation.features.layout.store_ite(at, Some(orphan), 0, memory)?;
+            self.write_event(at, Some(orphan), memory)?;
         }
         Ok(())
     }
@@ -232,7 +240,7 @@ impl Its {
             None => None,
         };
         let ite = Ite { intid: intid.get(), icid: Some(icid) };
-        features.layout.store_ite(at, Some(ite), 0, memory)?;
+        self.write_event(at, Some(ite), memory)?;
         self.cache.forget(source);
         self.join(source, old.and_then(|old| old.icid), Some(icid));
         if let (Some(old), Some(old_cpu)) = (old, old_cpu) {
@@ -263,7 +271,7 @@ impl Its {
         }
         let new = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
         let moved = Ite { icid: Some(icid), ..ite };
-        self.implementation.features.layout.store_ite(at, Some(moved), 0, memory)?;
+        self.write_event(at, Some(moved), memory)?;
         self.cache.forget(source);
         self.join(source, ite.icid, Some(icid));
         let intid = IntId::new(ite.intid);
@@ -281,7 +289,7 @@ impl Its {
     fn discard(&mut self, source: Source, memory: &mut Memory) -> Performed {
         let (at, ite) = self.event(source, memory)?;
         let (intid, cpu) = self.translate_named(source, memory)?;
-        self.implementation.features.layout.store_ite(at, None, 0, memory)?;
+        self.write_event(at, None, memory)?;
         self.cache.forget(source);
         self.join(source, ite.and_then(|ite| ite.icid), None);
         let before = Late::Before(Before::Event(source, Some(intid)));

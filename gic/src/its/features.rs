@@ -1,7 +1,7 @@
 //! What an ITS is built as, and what it says of itself. IHI 0069 H 12.18 (GITS_TYPER).
 
 use super::entry::Layout;
-use super::wire::Typer;
+use super::wire::{Typer, page_size};
 use crate::Cpu;
 use crate::choice::{ItsChoices, Preset};
 use passim_model::{IntId, PhysAddr};
@@ -11,8 +11,26 @@ use passim_model::{IntId, PhysAddr};
 pub enum PageSizes {
     /// 4, 16 and 64 KiB.
     All,
-    /// 64 KiB; GITS_BASER.Page_Size is fixed.
+    /// 4 KiB alone, and so on: GITS_BASER.Page_Size is fixed.
+    K4,
+    /// 16 KiB.
+    K16,
+    /// 64 KiB.
     K64,
+}
+
+impl PageSizes {
+    /// GITS_BASER.Page_Size where it is stored as this.
+    pub(super) const fn kept(self, stored: u64) -> u64 {
+        match self {
+            // The value 3 is reserved and counts as 64 KiB (IHI 0069 H 12.19).
+            Self::All if stored > page_size::K64 => page_size::K64,
+            Self::All => stored,
+            Self::K4 => page_size::K4,
+            Self::K16 => page_size::K16,
+            Self::K64 => page_size::K64,
+        }
+    }
 }
 
 /// The features of an ITS.
@@ -43,6 +61,9 @@ pub struct Features {
     pub statusr: bool,
     /// Pages of tables.
     pub page_sizes: PageSizes,
+    /// Bytes of an entry of the device and of the collection table (GITS_BASER.Entry_Size): 8, 16 or
+    /// 32, of which the layout says what the first 8 are. Those of events have the layout's.
+    pub table_entry_bytes: u8,
     /// Device tables may have two levels.
     pub indirect_devices: bool,
     /// Collection tables may have two levels.
@@ -74,6 +95,7 @@ impl Implementation {
             unmapped_messages: false,
             statusr: false,
             page_sizes: PageSizes::All,
+            table_entry_bytes: 8,
             indirect_devices: true,
             indirect_collections: true,
         };
@@ -107,6 +129,11 @@ impl Implementation {
             device_bits: self.features.device_bits.clamp(1, 32),
             collection_bits: self.features.collection_bits.map(|bits| bits.clamp(1, 16)),
             intid_bits: self.features.intid_bits.clamp(14, 24),
+            table_entry_bytes: match self.features.table_entry_bytes {
+                0..=8 => 8,
+                9..=16 => 16,
+                _ => 32,
+            },
             ..self.features
         };
         Self { features, ..self }

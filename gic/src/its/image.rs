@@ -4,12 +4,18 @@
 //! `Documentation/virt/kvm/devices/arm-vgic-its.rst`) and QEMU's (`hw/intc/gicv3_internal.h`).
 //! A machine saved by one and read by the other lacks exactly this.
 
-use super::entry::{Dte, Ite, Layout};
+mod convert;
+
+pub(crate) use convert::Plan;
+pub(super) use convert::plan;
+pub use convert::{Converted, convert};
+
+use super::entry::{Dte, Layout};
 use super::table::{Missing, Table};
 use crate::Cpu;
 use core::fmt;
-use passim_model::{Abort, DeviceId, EventId, IntId, Memory, PhysAddr};
-use std::collections::BTreeMap;
+use passim_model::{Abort, DeviceId, EventId, IntId, Memory, PhysAddr, Span};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A mapped device.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,7 +24,8 @@ pub struct Device {
     pub itt: PhysAddr,
     /// Bits of an EventID.
     pub event_bits: u32,
-    /// Its mapped events: LPI and ICID, `None` of those that lost their collection for good.
+    /// Its mapped events: LPI and ICID; `None` of those that lost their collection for good, which no
+    /// table says.
     pub events: BTreeMap<EventId, (IntId, Option<u16>)>,
 }
 
@@ -29,6 +36,30 @@ pub struct Mappings {
     pub devices: BTreeMap<DeviceId, Device>,
     /// The mapped collections, and the CPU of each.
     pub collections: BTreeMap<u16, Cpu>,
+}
+
+/// A part of a table that memory did not answer for. Nothing of it is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Silent {
+    /// Of which table.
+    pub of: Kind,
+    /// Where, as far as it was looked at.
+    pub span: Span<PhysAddr>,
+}
+
+impl fmt::Display for Silent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} table does not answer at {}", self.of, self.span)
+    }
+}
+
+/// What tables map, and what of them is not known.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Found {
+    /// What they map.
+    pub mappings: Mappings,
+    /// What did not answer, in the order in which it was looked for.
+    pub silent: Vec<Silent>,
 }
 
 /// Where tables are: the values of the GITS_BASER registers for devices and collections.
@@ -59,8 +90,11 @@ pub enum ImageError {
     /// There is no room for an entry.
     #[error("the {0} table has no room for number {1}")]
     NoRoom(Kind, u32),
-    /// The interrupt translation table of a device is too small for entries of the new layout.
-    #[error("the table of device {device} has {has} bytes, and {wants} are needed")]
+    /// The interrupt translation table of a device is too small for entries of the new layout, and
+    /// there is no other place for it.
+    #[error(
+        "the table of device {device} has {has} bytes, {wants} are needed, and no scratch memory is left"
+    )]
     IttTooSmall {
         /// The device.
         device: DeviceId,
@@ -72,6 +106,9 @@ pub enum ImageError {
     /// The tables map more than an ITS could have been told to.
     #[error("the tables map more than {MOST_ENTRIES} entries")]
     TooLarge,
+    /// The scratch memory is in use, or is not memory.
+    #[error("the scratch memory {0} is in use by a table, or not memory")]
+    Scratch(Span<PhysAddr>),
 }
 
 /// A table, in errors.
@@ -81,6 +118,8 @@ pub enum Kind {
     Device,
     /// Of collections.
     Collection,
+    /// Of the events of a device.
+    Event,
 }
 
 impl fmt::Display for Kind {
@@ -88,6 +127,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Device => "device",
             Self::Collection => "collection",
+            Self::Event => "interrupt translation",
         })
     }
 }
@@ -102,58 +142,84 @@ impl From<Abort> for ImageError {
 const MOST_ENTRIES: u64 = 1 << 22;
 /// Collections, at most.
 const MOST_COLLECTIONS: u64 = 1 << 16;
-/// The alignment of an interrupt translation table: no other lies closer.
-const ITT_LEAST: u64 = 256;
+/// Memory answers, or does not, in pieces of so many bytes.
+const PIECE: u64 = 4096;
 
-/// How many more entries may be looked at.
-struct Budget(u64);
-
-impl Budget {
-    fn spend(&mut self) -> Result<(), ImageError> {
-        self.0 = self.0.checked_sub(1).ok_or(ImageError::TooLarge)?;
-        Ok(())
-    }
+/// A reading under way.
+struct Reader<'a> {
+    layout: Layout,
+    reading: Reading,
+    memory: &'a Memory,
+    /// How many more entries may be looked at.
+    budget: u64,
+    silent: Vec<Silent>,
 }
 
-impl Mappings {
-    /// Reads tables, of DeviceIDs and EventIDs of so many bits.
-    ///
-    /// # Errors
-    /// [`ImageError::Abort`] and [`ImageError::TooLarge`].
-    pub fn read(
-        layout: Layout,
-        reading: Reading,
-        tables: Tables,
-        (device_bits, event_bits): (u32, u32),
-        memory: &Memory,
-    ) -> Result<Self, ImageError> {
-        let mut mappings = Self::default();
-        let mut budget = Budget(MOST_ENTRIES);
-        if let Some(table) = Table::of(tables.collections) {
-            mappings.collections = read_collections(layout, table, memory)?;
+impl Reader<'_> {
+    fn spend(&mut self) -> Result<(), ImageError> {
+        self.budget = self.budget.checked_sub(1).ok_or(ImageError::TooLarge)?;
+        Ok(())
+    }
+
+    /// There is no memory at `at`; where the next piece begins.
+    fn pass(&mut self, of: Kind, at: u64) -> u64 {
+        let last = at | (PIECE - 1);
+        let (start, end) = (PhysAddr::new(at), PhysAddr::new(last));
+        let before = self.silent.last_mut().filter(|it| {
+            it.of == of && it.span.last().get().checked_add(1) == Some(at & !(PIECE - 1))
+        });
+        let whole = before.as_ref().map_or(start, |before| before.span.start());
+        let span = Span::new(whole, end).expect("a piece ends where it starts, or later");
+        match before {
+            Some(before) => before.span = span,
+            None => self.silent.push(Silent { of, span }),
         }
-        let Some(table) = Table::of(tables.devices) else { return Ok(mappings) };
+        last.saturating_add(1)
+    }
+
+    /// Entries of a table whose entry `n` lies at `at`, where there is no memory, until there may be
+    /// some.
+    fn skip(&mut self, of: Kind, at: PhysAddr, entry_bytes: u64) -> u64 {
+        let next = self.pass(of, at.get());
+        (next - at.get()).div_ceil(entry_bytes).max(1)
+    }
+
+    fn devices(
+        &mut self,
+        table: Table,
+        (device_bits, event_bits): (u32, u32),
+    ) -> Result<BTreeMap<DeviceId, Device>, ImageError> {
+        let mut devices = BTreeMap::new();
         let bound = table.room().min(1 << device_bits.min(32));
         let mut n = 0;
         while n < bound {
-            let word = match table.entry(n, memory) {
-                Ok(at) => memory.load_u64(at)?,
+            self.spend()?;
+            let at = match table.entry(n, self.memory) {
+                Ok(at) => at,
                 // Nothing on this page, which is not there.
                 Err(Missing::NoPage) => {
                     n = (n / table.in_page() + 1) * table.in_page();
                     continue;
                 }
                 Err(Missing::Beyond) => break,
-                Err(Missing::Abort(at)) => return Err(Abort(at).into()),
+                // The entry of level 1: as many pages as those of a piece lead to.
+                Err(Missing::Abort(at)) => {
+                    let pages = self.skip(Kind::Device, at, table.level1_bytes());
+                    n = (n / table.in_page() + pages) * table.in_page();
+                    continue;
+                }
             };
-            budget.spend()?;
+            let Ok(word) = self.memory.load_u64(at) else {
+                n += self.skip(Kind::Device, at, table.entry_bytes());
+                continue;
+            };
             let mut distance = 1;
-            if let Some(dte) = layout.dte(word) {
+            if let Some(dte) = self.layout.dte(word) {
                 let bits = dte.bits.min(event_bits);
-                let events = read_events(layout, reading, dte.itt, bits, &mut budget, memory)?;
+                let events = self.events(dte.itt, bits)?;
                 let device = Device { itt: PhysAddr::new(dte.itt), event_bits: bits, events };
-                mappings.devices.insert(DeviceId::new(n as u32), device);
-                if reading == Reading::ByDistance {
+                devices.insert(DeviceId::new(n as u32), device);
+                if self.reading == Reading::ByDistance {
                     distance = Layout::next_dte(word);
                 }
             }
@@ -162,11 +228,118 @@ impl Mappings {
             }
             n += distance;
         }
-        Ok(mappings)
+        Ok(devices)
+    }
+
+    fn collections(&mut self, table: Table) -> BTreeMap<u16, Cpu> {
+        let mut collections = BTreeMap::new();
+        let mut listed = BTreeSet::new();
+        let mut n = 0;
+        while n < table.room().min(MOST_COLLECTIONS) {
+            let word = match table.entry(n, self.memory) {
+                Ok(at) => match self.memory.load_u64(at) {
+                    Ok(word) => word,
+                    // A list has ended where nobody can read on.
+                    Err(_) => {
+                        n += self.skip(Kind::Collection, at, table.entry_bytes());
+                        match self.layout {
+                            Layout::Kvm0 => break,
+                            Layout::Qemu => continue,
+                        }
+                    }
+                },
+                Err(Missing::NoPage | Missing::Beyond) => 0,
+                Err(Missing::Abort(at)) => {
+                    let pages = self.skip(Kind::Collection, at, table.level1_bytes());
+                    n = (n / table.in_page() + pages) * table.in_page();
+                    match self.layout {
+                        Layout::Kvm0 => break,
+                        Layout::Qemu => continue,
+                    }
+                }
+            };
+            match (self.layout, self.layout.cte(word)) {
+                // Of two entries for one collection the first is found.
+                (Layout::Kvm0, Some((icid, cpu))) => {
+                    if let Some(cpu) = cpu.filter(|_| listed.insert(icid)) {
+                        collections.insert(icid, cpu);
+                    }
+                }
+                (Layout::Kvm0, None) => break,
+                (Layout::Qemu, Some((_, Some(cpu)))) => {
+                    collections.insert(n as u16, cpu);
+                }
+                (Layout::Qemu, _) => {}
+            }
+            n += 1;
+        }
+        collections
+    }
+
+    fn events(
+        &mut self,
+        itt: u64,
+        bits: u32,
+    ) -> Result<BTreeMap<EventId, (IntId, Option<u16>)>, ImageError> {
+        let mut events = BTreeMap::new();
+        let bytes = self.layout.ite_bytes();
+        let mut n = 0;
+        while n < 1u64 << bits {
+            self.spend()?;
+            let at = PhysAddr::new(itt + n * bytes);
+            let ite = match self.layout.load_ite(at, self.memory) {
+                Ok(ite) => ite,
+                Err(Abort(silent)) => {
+                    // An entry may begin before what does not answer.
+                    let next = self.pass(Kind::Event, silent.get());
+                    n += (next - at.get()).div_ceil(bytes).max(1);
+                    continue;
+                }
+            };
+            let mut distance = 1;
+            if let Some(ite) = ite {
+                events.insert(EventId::new(n as u32), (IntId::new(ite.intid), ite.icid));
+                if self.reading == Reading::ByDistance {
+                    distance = self.memory.load_u64(at).map_or(1, Layout::next_ite);
+                }
+            }
+            if distance == 0 {
+                break;
+            }
+            n += distance;
+        }
+        Ok(events)
+    }
+}
+
+impl Mappings {
+    /// Reads tables, of DeviceIDs and EventIDs of so many bits. What does not answer counts as empty,
+    /// and is told.
+    ///
+    /// # Errors
+    /// [`ImageError::TooLarge`].
+    pub fn read(
+        layout: Layout,
+        reading: Reading,
+        tables: Tables,
+        bits: (u32, u32),
+        memory: &Memory,
+    ) -> Result<Found, ImageError> {
+        let (budget, silent) = (MOST_ENTRIES, Vec::new());
+        let mut reader = Reader { layout, reading, memory, budget, silent };
+        let mut mappings = Self::default();
+        if let Some(table) = Table::of(tables.collections) {
+            mappings.collections = reader.collections(table);
+        }
+        if let Some(table) = Table::of(tables.devices) {
+            mappings.devices = reader.devices(table, bits)?;
+        }
+        Ok(Found { mappings, silent: reader.silent })
     }
 
     /// Writes tables: what they held before is gone, what distances there are lead from each
-    /// mapped entry to the next.
+    /// mapped entry to the next. In the KVM ABI collections that are not mapped are listed, where
+    /// events are in them; events that are in none cannot be said, and are not mapped.
     ///
     /// # Errors
     /// [`ImageError::Abort`] and [`ImageError::NoRoom`].
@@ -182,7 +355,7 @@ impl Mappings {
             return Err(ImageError::NoRoom(Kind::Collection, u32::from(*icid)));
         }
         if let Some(table) = Table::of(tables.devices) {
-            clear(table, memory)?;
+            clear(table, memory);
         }
         for (device, next) in with_distance(self.devices.keys(), |id| id.get()) {
             let number = device.get();
@@ -207,115 +380,33 @@ impl Mappings {
         table: Table,
         memory: &mut Memory,
     ) -> Result<(), ImageError> {
-        clear(table, memory)?;
-        for (place, (icid, cpu)) in self.collections.iter().enumerate() {
+        clear(table, memory);
+        let mapped = self.collections.iter();
+        let mapped = mapped.map(|(icid, cpu)| (*icid, layout.spell_cte(*icid, *cpu)));
+        let named = self.unmapped_collections().into_iter().filter(|_| layout == Layout::Kvm0);
+        let named = named.map(|icid| (icid, Layout::spell_unmapped_cte(icid)));
+        for (place, (icid, word)) in mapped.chain(named).enumerate() {
             let n = match layout {
                 Layout::Kvm0 => place as u64,
-                Layout::Qemu => u64::from(*icid),
+                Layout::Qemu => u64::from(icid),
             };
             match table.entry(n, memory) {
-                Ok(at) => memory.store_u64(at, layout.spell_cte(*icid, *cpu))?,
+                Ok(at) => memory.store_u64(at, word)?,
                 Err(Missing::Abort(at)) => return Err(Abort(at).into()),
                 Err(Missing::NoPage | Missing::Beyond) => {
-                    return Err(ImageError::NoRoom(Kind::Collection, u32::from(*icid)));
+                    return Err(ImageError::NoRoom(Kind::Collection, u32::from(icid)));
                 }
             }
         }
         Ok(())
     }
 
-    /// That every device's table has room for entries of the layout `to`, when it was made for
-    /// those of `from`. A table is as large as its entries, and never smaller than its alignment.
-    ///
-    /// # Errors
-    /// [`ImageError::IttTooSmall`] with the first device that has no room.
-    pub fn fits(&self, from: Layout, to: Layout) -> Result<(), ImageError> {
-        for (device, entry) in &self.devices {
-            let has = (from.ite_bytes() << entry.event_bits).max(ITT_LEAST);
-            let wants = to.ite_bytes() << entry.event_bits;
-            if wants > has {
-                return Err(ImageError::IttTooSmall { device: *device, has, wants });
-            }
-        }
-        Ok(())
+    /// Collections that events are in and nobody has mapped.
+    fn unmapped_collections(&self) -> BTreeSet<u16> {
+        let events = self.devices.values().flat_map(|device| device.events.values());
+        let icids = events.filter_map(|(_, icid)| *icid);
+        icids.filter(|icid| !self.collections.contains_key(icid)).collect()
     }
-}
-
-/// Rewrites tables in place from one layout to the other.
-///
-/// # Errors
-/// As [`Mappings::read`], [`Mappings::fits`] and [`Mappings::write`]; nothing is written unless
-/// the first two succeed.
-pub fn convert(
-    from: Layout,
-    to: Layout,
-    tables: Tables,
-    bits: (u32, u32),
-    memory: &mut Memory,
-) -> Result<Mappings, ImageError> {
-    let reading = match from {
-        Layout::Kvm0 => Reading::ByDistance,
-        Layout::Qemu => Reading::Every,
-    };
-    let mappings = Mappings::read(from, reading, tables, bits, memory)?;
-    mappings.fits(from, to)?;
-    mappings.write(to, tables, memory)?;
-    Ok(mappings)
-}
-
-fn read_collections(
-    layout: Layout,
-    table: Table,
-    memory: &Memory,
-) -> Result<BTreeMap<u16, Cpu>, ImageError> {
-    let mut collections = BTreeMap::new();
-    for n in 0..table.room().min(MOST_COLLECTIONS) {
-        let word = match table.entry(n, memory) {
-            Ok(at) => memory.load_u64(at)?,
-            Err(Missing::NoPage | Missing::Beyond) => 0,
-            Err(Missing::Abort(at)) => return Err(Abort(at).into()),
-        };
-        match (layout, layout.cte(word)) {
-            (Layout::Kvm0, Some((icid, cpu))) => {
-                // Of two entries for one collection the first is found.
-                collections.entry(icid).or_insert(cpu);
-            }
-            (Layout::Kvm0, None) => break,
-            (Layout::Qemu, Some((_, cpu))) => {
-                collections.insert(n as u16, cpu);
-            }
-            (Layout::Qemu, None) => {}
-        }
-    }
-    Ok(collections)
-}
-
-fn read_events(
-    layout: Layout,
-    reading: Reading,
-    itt: u64,
-    bits: u32,
-    budget: &mut Budget,
-    memory: &Memory,
-) -> Result<BTreeMap<EventId, (IntId, Option<u16>)>, ImageError> {
-    let mut events = BTreeMap::new();
-    let mut n = 0;
-    while n < 1u64 << bits {
-        budget.spend()?;
-        let at = PhysAddr::new(itt + n * layout.ite_bytes());
-        let mut distance = 1;
-        if let Some(ite) = layout.load_ite(at, memory)? {
-            events.insert(EventId::new(n as u32), (IntId::new(ite.intid), ite.icid));
-            if reading == Reading::ByDistance {
-                distance = Layout::next_ite(memory.load_u64(at)?);
-            }
-        }
-        if distance == 0 {
-            break;
-        }
-        n += distance;
-    }
-    Ok(events)
 }
 
 fn write_events(
@@ -325,15 +416,13 @@ fn write_events(
     events: &BTreeMap<EventId, (IntId, Option<u16>)>,
     memory: &mut Memory,
 ) -> Result<(), ImageError> {
-    let bytes = layout.ite_bytes() << bits;
-    if let Some(span) = passim_model::Span::from_size(itt, bytes) {
-        memory.zero(span)?;
-    }
-    for (event, next) in with_distance(events.keys(), |id| id.get()) {
-        let (intid, icid) = events[event];
+    zero(itt, layout.ite_bytes() << bits, memory);
+    let said =
+        events.iter().filter_map(|(event, (lpi, icid))| Some((*event, (lpi.get(), (*icid)?))));
+    let said: BTreeMap<_, _> = said.collect();
+    for (event, next) in with_distance(said.keys(), |id| id.get()) {
         let at = PhysAddr::new(itt.get() + u64::from(event.get()) * layout.ite_bytes());
-        let ite = Ite { intid: intid.get(), icid };
-        layout.store_ite(at, Some(ite), next.min(Layout::MOST_NEXT.1), memory)?;
+        layout.store_ite(at, Some(said[event]), next.min(Layout::MOST_NEXT.1), memory)?;
     }
     Ok(())
 }
@@ -350,22 +439,29 @@ fn with_distance<'a, K: 'a>(
     (0..keys.len()).map(|i| (keys[i], next(i))).collect()
 }
 
+/// Zeroes memory, as far as there is any.
+fn zero(start: PhysAddr, bytes: u64, memory: &mut Memory) {
+    let mut at = start.get();
+    let end = at.saturating_add(bytes);
+    while at < end {
+        let stop = (at | (PIECE - 1)).min(end - 1);
+        if let Some(span) = Span::new(PhysAddr::new(at), PhysAddr::new(stop)) {
+            let _ = memory.zero(span);
+        }
+        let Some(next) = stop.checked_add(1) else { return };
+        at = next;
+    }
+}
+
 /// Zeroes a table, of two levels the pages that are there.
-fn clear(table: Table, memory: &mut Memory) -> Result<(), ImageError> {
+fn clear(table: Table, memory: &mut Memory) {
     let mut n = 0;
     while n < table.room() {
         match table.entry(n, memory) {
-            Ok(at) => {
-                let bytes = table.in_page() * Layout::TABLE_ENTRY;
-                if let Some(span) = passim_model::Span::from_size(at, bytes) {
-                    memory.zero(span)?;
-                }
-            }
-            Err(Missing::NoPage) => {}
+            Ok(at) => zero(at, table.page_bytes(), memory),
+            Err(Missing::NoPage | Missing::Abort(_)) => {}
             Err(Missing::Beyond) => break,
-            Err(Missing::Abort(at)) => return Err(Abort(at).into()),
         }
         n += table.in_page();
     }
-    Ok(())
 }

@@ -10,6 +10,7 @@
 //! | `cmdq`, `command`, `execute` | which commands are there, and what do they do? |
 //! | `error` | why did a command fail, why did a message raise nothing? |
 //! | `flight` | what has been sent and has not arrived? |
+//! | `orphans` | which events have lost their collection? |
 //! | [`image`], `save` | what do tables map, in whatever layout; how is an ITS saved? |
 //! | `distance` | how do the tables of the KVM ABI lead from entry to entry? |
 //!
@@ -30,6 +31,7 @@ mod execute;
 mod features;
 mod flight;
 pub mod image;
+mod orphans;
 mod regs;
 mod save;
 mod table;
@@ -48,6 +50,7 @@ pub use features::Features;
 pub use features::Implementation;
 pub use features::PageSizes;
 pub use save::Saved;
+pub(crate) use translate::Delivery;
 
 use crate::chance::Chance;
 use crate::choice::its::{Haste, Ordering};
@@ -56,6 +59,7 @@ use crate::{Cpu, Progress, Size};
 use cache::Cache;
 use command::Source;
 use flight::{Flight, InFlight, Late};
+use orphans::Orphans;
 use passim_model::{Effect, IntId, Memory, event};
 use regs::{Consequence, Registers};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -110,6 +114,7 @@ pub struct Its {
     held: Vec<Option<Cpu>>,
     /// The events of each collection, where unmapping it orphans them.
     members: BTreeMap<u16, BTreeSet<Source>>,
+    orphans: Orphans,
     cache: Cache,
     flight: Flight,
     chance: Chance,
@@ -133,6 +138,7 @@ impl Its {
             registers: Registers::reset(&implementation),
             held: vec![None; usize::from(implementation.features.held_collections)],
             members: BTreeMap::new(),
+            orphans: Orphans::default(),
             cache: Cache::new(implementation.choices.caching),
             flight: Flight::default(),
             chance: Chance::new(seed),
@@ -204,12 +210,6 @@ impl Its {
     /// What has arrived at redistributors, in order.
     pub fn take_packets(&mut self) -> Vec<(Cpu, Packet)> {
         core::mem::take(&mut self.due)
-    }
-
-    /// The first thing that has arrived, if there is exactly one: the usual case, without a list.
-    #[inline]
-    pub(crate) fn take_only_packet(&mut self) -> Option<(Cpu, Packet)> {
-        if self.due.len() == 1 { self.due.pop() } else { None }
     }
 
     /// The failed commands since the last call, the last 64 at most.

@@ -3,11 +3,11 @@
 //! A store changes registers and nothing else; what follows from it (commands, translations) is
 //! the business of the rooms that read them.
 
-use super::features::{Features, Implementation, PageSizes};
+use super::features::{Features, Implementation};
 use super::table::Table;
 use super::wire::{
     BASERS, Baser, COLLECTIONS, Cbaser, Creadr, Ctlr, Cwriter, DEVICES, PIDR2_V3, Statusr, Umsir,
-    offset, page_size, table_type,
+    offset, table_type,
 };
 use crate::Size;
 use crate::choice::its::{
@@ -312,13 +312,10 @@ fn baser(n: usize, value: u64, features: &Features) -> u64 {
         ],
     );
     let mut word = Baser::TYPE.set(kept, kind);
-    word = Baser::ENTRY_SIZE.set(word, super::entry::Layout::TABLE_ENTRY - 1);
+    word = Baser::ENTRY_SIZE.set(word, u64::from(features.table_entry_bytes) - 1);
     if !indirect {
         word = Baser::INDIRECT.set(word, 0);
     }
-    // The value 3 is reserved and counts as 64 KiB (IHI 0069 H 12.19).
-    if features.page_sizes == PageSizes::K64 || Baser::PAGE_SIZE.get(word) > page_size::K64 {
-        word = Baser::PAGE_SIZE.set(word, page_size::K64);
-    }
-    word
+    let page = features.page_sizes.kept(Baser::PAGE_SIZE.get(word));
+    Baser::PAGE_SIZE.set(word, page)
 }

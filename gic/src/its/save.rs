@@ -1,30 +1,72 @@
 //! Saving an ITS and making another of it. Everything that is not in memory is in [`Saved`]; the
 //! tables are in memory and travel with it.
 
+use super::collection::name_unmapped;
 use super::distance::Place;
-use super::image::{Device, ImageError, Mappings, Reading, Tables};
+use super::image::{Device, Found, ImageError, Mappings, Plan, Reading, Tables, plan};
+use super::orphans::Orphans;
 use super::wire::{COLLECTIONS, DEVICES};
 use super::{Implementation, Its, Layout, Registers, Source};
 use crate::Cpu;
 use crate::choice::its::{TablesAtSave, UnmapCollection};
-use passim_model::Memory;
+use passim_model::{Memory, PhysAddr, Span};
 
-/// The registers of an ITS, and the collections it holds itself.
+/// The registers of an ITS, the collections it holds itself, and the events that lost theirs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Saved {
     registers: Registers,
     held: Vec<Option<Cpu>>,
+    orphans: Orphans,
+}
+
+impl Saved {
+    /// How the tables are to be laid out otherwise; `None` if they need not be. What is known of their
+    /// entries beside them is so already.
+    ///
+    /// # Errors
+    /// As [`convert`](super::image::convert).
+    pub(crate) fn plan(
+        &mut self,
+        (from, to): (&Implementation, &Implementation),
+        scratch: Option<Span<PhysAddr>>,
+        memory: &Memory,
+    ) -> Result<Option<Plan>, ImageError> {
+        let features = from.features;
+        let layouts = (features.layout, to.features.layout);
+        if layouts.0 == layouts.1 {
+            return Ok(None);
+        }
+        let bits = (features.device_bits, features.event_bits);
+        let basers = &self.registers.basers;
+        let tables = Tables { devices: basers[DEVICES], collections: basers[COLLECTIONS] };
+        let plan = plan(layouts, tables, bits, scratch, memory)?;
+        self.orphans = self.orphans.rewritten(plan.converted(), layouts);
+        Ok(Some(plan))
+    }
 }
 
 impl Its {
-    /// What the tables map now. Nothing of it if a table is not valid.
+    /// What the tables map now, the collections that the ITS holds itself, and the events that lost
+    /// theirs. Nothing of a table that is not valid, and of memory that does not answer.
     ///
     /// # Errors
     /// As [`Mappings::read`].
-    pub fn mappings(&self, memory: &Memory) -> Result<Mappings, ImageError> {
+    pub fn mappings(&self, memory: &Memory) -> Result<Found, ImageError> {
         let features = &self.implementation.features;
         let bits = (features.device_bits, features.event_bits);
-        Mappings::read(features.layout, Reading::Every, self.tables(), bits, memory)
+        let layout = features.layout;
+        let mut found = Mappings::read(layout, Reading::Every, self.tables(), bits, memory)?;
+        let mappings = &mut found.mappings;
+        mappings.collections.retain(|_, cpu| cpu.get() < self.cpus);
+        // What a table says of collections that are held counts for nothing.
+        for (icid, cpu) in (0u16..).zip(&self.held) {
+            match cpu {
+                Some(cpu) => mappings.collections.insert(icid, *cpu),
+                None => mappings.collections.remove(&icid),
+            };
+        }
+        self.add_orphans(mappings);
+        Ok(found)
     }
 
     /// Where the tables are.
@@ -42,8 +84,18 @@ impl Its {
         self.settle();
         if let Some(place) = self.distances() {
             place.write(memory);
+            self.name_collections(place, memory);
         }
         self.save_registers()
+    }
+
+    /// Enters the collections of events in their table, where nobody has mapped them.
+    fn name_collections(&self, place: Place, memory: &mut Memory) {
+        let Some(table) = self.registers.collections() else { return };
+        let events = place.events(memory).into_iter();
+        let held = self.held.len();
+        let icids = events.filter_map(|(_, icid)| icid).filter(|icid| usize::from(*icid) >= held);
+        name_unmapped(table, icids.collect(), memory);
     }
 
     /// The tables whose distances say what is mapped.
@@ -60,7 +112,8 @@ impl Its {
 
     /// What of an ITS is not in memory.
     pub(crate) fn save_registers(&self) -> Saved {
-        Saved { registers: self.registers.clone(), held: self.held.clone() }
+        let Self { registers, held, orphans, .. } = self;
+        Saved { registers: registers.clone(), held: held.clone(), orphans: orphans.clone() }
     }
 
     /// An ITS as one was when it was saved. Where [`TablesAtSave::Distances`] is chosen, tables are
@@ -74,6 +127,7 @@ impl Its {
         let mut its = Self::new(implementation, cpus);
         its.registers = saved.registers.clone();
         its.held.clone_from(&saved.held);
+        its.orphans.clone_from(&saved.orphans);
         if let Some(place) = its.distances() {
             place.prune(memory);
         }
@@ -98,7 +152,7 @@ impl Its {
         if let Some(place) = self.distances() {
             return place.events(memory);
         }
-        let mappings = self.mappings(memory).unwrap_or_default();
+        let mappings = self.mappings(memory).unwrap_or_default().mappings;
         let of = |(device, it): (_, Device)| {
             let events = it.events.into_iter();
             events.map(move |(event, (_, icid))| (Source { device, event }, icid))

@@ -1,8 +1,7 @@
 //! Tables in memory: where the entry of a number is. IHI 0069 H 5.2, 12.19 (GITS_BASER).
 
-use super::entry::Layout;
 use super::wire::{Baser, LargePage, Level1, page_size};
-use passim_model::{Abort, Memory, PhysAddr};
+use passim_model::{Abort, Memory, PhysAddr, Span};
 
 /// A table as a GITS_BASER describes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,6 +11,7 @@ pub(super) struct Table {
     /// Bytes of the table, of its first level if it has two.
     bytes: u64,
     indirect: bool,
+    entry_bytes: u64,
 }
 
 /// Why a number has no entry.
@@ -33,6 +33,8 @@ impl From<Abort> for Missing {
 
 /// log2 of the bytes of an entry of level 1.
 const LEVEL1_LG2: u32 = 3;
+/// Bytes of an entry, at least.
+const LEAST_ENTRY: u64 = 8;
 
 impl Table {
     /// Reads a GITS_BASER; `None` if there is no table.
@@ -54,27 +56,55 @@ impl Table {
             page_lg2,
             bytes: (Baser::SIZE.get(baser) + 1) << page_lg2,
             indirect: Baser::INDIRECT.is_set(baser),
+            // None is smaller: a value of no register of an ITS here.
+            entry_bytes: (Baser::ENTRY_SIZE.get(baser) + 1).max(LEAST_ENTRY).next_power_of_two(),
         })
     }
 
     /// How many entries there is room for.
     pub(super) fn room(self) -> u64 {
         match self.indirect {
-            false => self.bytes / Layout::TABLE_ENTRY,
+            false => self.bytes / self.entry_bytes,
             true => (self.bytes >> LEVEL1_LG2) * self.in_page(),
         }
     }
 
+    /// Bytes of an entry.
+    pub(super) fn entry_bytes(self) -> u64 {
+        self.entry_bytes
+    }
+
+    /// Bytes of an entry of level 1.
+    pub(super) fn level1_bytes(self) -> u64 {
+        1 << LEVEL1_LG2
+    }
+
+    /// The memory it lies in, level 1 and the pages that are there.
+    pub(super) fn spans(self, memory: &Memory) -> Vec<Span<PhysAddr>> {
+        let mut spans = vec![Span::from_size(PhysAddr::new(self.base), self.bytes)];
+        if self.indirect {
+            let pages = (0..self.bytes >> LEVEL1_LG2).map(|page| page * self.in_page());
+            let pages = pages.filter_map(|first| self.entry(first, memory).ok());
+            spans.extend(pages.map(|at| Span::from_size(at, self.page_bytes())));
+        }
+        spans.into_iter().flatten().collect()
+    }
+
+    /// Bytes of a page.
+    pub(super) fn page_bytes(self) -> u64 {
+        1 << self.page_lg2
+    }
+
     /// Entries of a page.
     pub(super) fn in_page(self) -> u64 {
-        (1 << self.page_lg2) / Layout::TABLE_ENTRY
+        self.page_bytes() / self.entry_bytes
     }
 
     /// Where entry `n` is.
     #[inline]
     pub(super) fn entry(self, n: u64, memory: &Memory) -> Result<PhysAddr, Missing> {
         if !self.indirect {
-            let offset = n * Layout::TABLE_ENTRY;
+            let offset = n * self.entry_bytes;
             return match offset < self.bytes {
                 true => Ok(PhysAddr::new(self.base + offset)),
                 false => Err(Missing::Beyond),
@@ -89,6 +119,6 @@ impl Table {
             return Err(Missing::NoPage);
         }
         let page = Level1::PHYSICAL_ADDRESS.in_place(level1) & (u64::MAX << self.page_lg2);
-        Ok(PhysAddr::new(page + n % self.in_page() * Layout::TABLE_ENTRY))
+        Ok(PhysAddr::new(page + n % self.in_page() * self.entry_bytes))
     }
 }

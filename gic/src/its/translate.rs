@@ -8,34 +8,47 @@ use super::flight::{Before, InFlight, Late};
 use super::table::Missing;
 use super::wire::offset;
 use super::{Arrival, Its, MOST_REPORTS};
-use crate::choice::its::EventBeyond;
+use crate::choice::its::{EventBeyond, Ordering};
 use crate::v3::Packet;
 use crate::{Cpu, Size};
 use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Requester, event};
 
+/// How the LPI of a message gets to its redistributor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Delivery {
+    /// At once: nothing is ahead of it, and nothing else is due.
+    Now,
+    /// With the packets that are due, if any are.
+    Packets,
+}
+
+type Raised = (IntId, Cpu, Delivery);
+
 impl Its {
     /// A message arrives at an offset from where the ITS starts. Who sent it travels beside it:
-    /// nothing a device writes can name another device.
-    pub fn message(
+    /// nothing a device writes can name another device. Beside what comes of it, whether its LPI is
+    /// for the caller to make pending, at once.
+    #[inline]
+    pub(crate) fn message(
         &mut self,
         at: u64,
         size: Size,
         value: u64,
         requester: &Requester,
         memory: &Memory,
-    ) -> Arrival {
+    ) -> (Arrival, Delivery) {
         // IHI 0069 H 12.19 (GITS_TRANSLATER): 32 bits, or 16 of which the rest is zero.
         if at != offset::TRANSLATER || !matches!(size, Size::Half | Size::Word) {
-            return Arrival::Ignored;
+            return (Arrival::Ignored, Delivery::Packets);
         }
         let event = EventId::new(size.cut(value) as u32);
         let source = Source { device: requester.device, event };
         let outcome = self.raise(source, memory);
         tracing::debug!(target: event::TRANSLATE, ?source, ?outcome, "message");
         match outcome {
-            Ok((intid, cpu)) => {
+            Ok((intid, cpu, delivery)) => {
                 self.counters.messages += 1;
-                Arrival::Raised { intid, cpu }
+                (Arrival::Raised { intid, cpu }, delivery)
             }
             Err(why) => {
                 self.counters.untranslated += 1;
@@ -45,7 +58,7 @@ impl Its {
                     self.registers.unmapped(device, event, why.syndrome());
                 }
                 self.report_write(source, why);
-                Arrival::Untranslated(why)
+                (Arrival::Untranslated(why), Delivery::Packets)
             }
         }
     }
@@ -60,7 +73,8 @@ impl Its {
         self.failed_writes.push_back(FailedWrite { device, event, syndrome });
     }
 
-    fn raise(&mut self, source: Source, memory: &Memory) -> Result<(IntId, Cpu), Untranslated> {
+    #[inline]
+    fn raise(&mut self, source: Source, memory: &Memory) -> Result<Raised, Untranslated> {
         if !self.registers.enabled {
             return Err(Untranslated::Disabled);
         }
@@ -70,7 +84,7 @@ impl Its {
         if !self.flight.is_empty() {
             self.let_one_arrive();
             if let Some(outcome) = self.raise_as_before(sent, source, memory) {
-                return outcome;
+                return outcome.map(|(intid, cpu)| (intid, cpu, Delivery::Packets));
             }
         }
         let (intid, cpu) = match self.cache.find(source) {
@@ -81,14 +95,17 @@ impl Its {
                 found
             }
         };
+        if self.implementation.choices.ordering == Ordering::AtOnce {
+            return Ok((intid, cpu, Delivery::Now));
+        }
         let ahead = self.flight.overtaken(source, cpu);
         match ahead.filter(|_| self.chance.coin()) {
-            Some(place) => Ok(self.raise_before(place, source, intid, cpu)),
-            None => {
-                self.send(cpu, Packet::SetPending(intid), Some(source), Late::No);
-                Ok((intid, cpu))
+            Some(place) => {
+                self.raise_before(place, source, intid, cpu);
             }
+            None => self.send(cpu, Packet::SetPending(intid), Some(source), Late::No),
         }
+        Ok((intid, cpu, Delivery::Packets))
     }
 
     /// By chance, translates as before a command that no SYNC has followed. What comes to nothing
@@ -257,6 +274,7 @@ impl Its {
         let at = PhysAddr::new(dte.itt + n * features.layout.ite_bytes());
         let ite = features.layout.load_ite(at, memory);
         let ite = ite.map_err(|abort| Untranslated::Abort(abort.0))?;
-        Ok((at, ite.filter(|ite| features.is_lpi(ite.intid))))
+        let ite = ite.filter(|ite| features.is_lpi(ite.intid));
+        Ok((at, ite.or_else(|| self.orphans.at(at))))
     }
 }

@@ -2,51 +2,69 @@
 
 const LG2: u32 = 6;
 const BITS: u32 = 1 << LG2;
+/// Levels of the widest set there is: six bits of an `id` a level.
+const LEVELS: usize = u32::BITS.div_ceil(LG2) as usize;
 
 /// A set of numbers below a bound: bits, and above each 64 words of them a word that says which
 /// are not empty.
 #[derive(Clone, Debug)]
 pub(crate) struct IdSet {
+    bound: u32,
     /// The members first; each further level summarises the one before. The last is one word.
-    levels: Vec<Vec<u64>>,
+    words: Vec<u64>,
+    /// Where in these each level starts.
+    starts: [u32; LEVELS],
+    /// How many levels there are.
+    levels: usize,
 }
 
 impl IdSet {
     /// An empty set of numbers below `bound`.
     pub(crate) fn new(bound: u32) -> Self {
-        let mut words = (bound.max(1) as usize).div_ceil(BITS as usize);
-        let mut levels = vec![vec![0; words]];
-        while words > 1 {
-            words = words.div_ceil(BITS as usize);
-            levels.push(vec![0; words]);
+        let (mut starts, mut levels, mut all) = ([0; LEVELS], 0, 0);
+        let mut words = bound.max(1);
+        loop {
+            words = words.div_ceil(BITS);
+            starts[levels] = all;
+            levels += 1;
+            all += words;
+            if words == 1 {
+                break Self { bound, words: vec![0; all as usize], starts, levels };
+            }
         }
-        Self { levels }
     }
 
     /// Whether `id` is a member.
     #[inline]
     pub(crate) fn contains(&self, id: u32) -> bool {
-        let word = self.levels[0].get((id >> LG2) as usize);
-        word.is_some_and(|word| word >> (id % BITS) & 1 != 0)
+        id < self.bound && self.words[(id >> LG2) as usize] >> (id % BITS) & 1 != 0
     }
 
     /// Adds `id`, which must be below the bound. Whether it is new.
     #[inline]
     pub(crate) fn insert(&mut self, id: u32) -> bool {
-        if self.contains(id) {
-            return false;
+        debug_assert!(id < self.bound, "{id} is below {}", self.bound);
+        let word = &mut self.words[(id >> LG2) as usize];
+        let before = *word;
+        *word |= 1 << (id % BITS);
+        if before == 0 {
+            self.summarise(id);
         }
+        before >> (id % BITS) & 1 == 0
+    }
+
+    /// Says above that the word of `id` is not empty.
+    fn summarise(&mut self, id: u32) {
         let mut at = id;
-        for level in &mut self.levels {
-            let word = &mut level[(at >> LG2) as usize];
-            let was_empty = *word == 0;
+        for &start in &self.starts[1..self.levels] {
+            at >>= LG2;
+            let word = &mut self.words[(start + (at >> LG2)) as usize];
+            let before = *word;
             *word |= 1 << (at % BITS);
-            if !was_empty {
+            if before != 0 {
                 break;
             }
-            at >>= LG2;
         }
-        true
     }
 
     /// Removes `id`. Whether it was a member.
@@ -56,8 +74,8 @@ impl IdSet {
             return false;
         }
         let mut at = id;
-        for level in &mut self.levels {
-            let word = &mut level[(at >> LG2) as usize];
+        for &start in &self.starts[..self.levels] {
+            let word = &mut self.words[(start + (at >> LG2)) as usize];
             *word &= !(1 << (at % BITS));
             if *word != 0 {
                 break;
@@ -70,20 +88,20 @@ impl IdSet {
     /// The lowest member.
     #[inline]
     pub(crate) fn first(&self) -> Option<u32> {
-        let mut at = 0usize;
-        for level in self.levels.iter().rev() {
-            let word = level[at];
+        let mut at = 0;
+        for &start in self.starts[..self.levels].iter().rev() {
+            let word = self.words[(start + at) as usize];
             if word == 0 {
                 return None;
             }
-            at = at << LG2 | word.trailing_zeros() as usize;
+            at = at << LG2 | word.trailing_zeros();
         }
-        Some(at as u32)
+        Some(at)
     }
 
     /// Whether there is no member.
     pub(crate) fn is_empty(&self) -> bool {
-        self.levels.last().is_none_or(|top| top[0] == 0)
+        self.words.last() == Some(&0)
     }
 
     /// The members, ascending.
@@ -96,7 +114,8 @@ impl IdSet {
 
     /// The words that hold a member, each with its index.
     pub(crate) fn words(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
-        let words = self.levels[0].iter().enumerate();
+        let members = self.bound.max(1).div_ceil(BITS) as usize;
+        let words = self.words[..members].iter().enumerate();
         words.filter(|(_, word)| **word != 0).map(|(n, word)| (n as u32, *word))
     }
 }

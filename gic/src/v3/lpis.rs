@@ -2,9 +2,9 @@
 //! their configuration. IHI 0069 H 5.1.
 //!
 //! Configuration and pending tables are bytes in memory. What is kept here is a copy of them, by
-//! the rules of [`crate::choice::lpi`]: which bytes are known, and a set of the pending LPIs; of
-//! these, the enabled ones are in one set a priority, so that the most urgent is found without
-//! looking at the others.
+//! the rules of [`crate::choice::lpi`]: which bytes are known, and where each pending LPI waits.
+//! The enabled ones wait in one set a priority, so that the most urgent is found without looking at
+//! the others; those that are not enabled wait in a set of their own.
 
 use super::Line;
 use super::ids::IdSet;
@@ -17,6 +17,8 @@ use passim_model::{Memory, PhysAddr};
 
 /// Priorities that can be told apart.
 const PRIORITIES: usize = 1 << priority::BITS;
+/// Where pending LPIs wait that are not enabled: after those of every priority.
+const DISABLED: usize = PRIORITIES;
 /// Marks a known configuration byte: bit 1, which is RES1 in the table.
 const KNOWN: u8 = 1 << 1;
 
@@ -28,13 +30,12 @@ pub(crate) struct Lpis {
     bound: u32,
     configuration: PhysAddr,
     table: PhysAddr,
-    /// By INTID less [`FIRST_LPI`], as are the following.
-    pending: IdSet,
-    /// The pending ones that are enabled, by priority.
-    ready: [Option<Box<IdSet>>; PRIORITIES],
+    /// The pending LPIs, each in one set: of its priority, or [`DISABLED`]. By INTID less
+    /// [`FIRST_LPI`], as are the following.
+    waiting: [Option<IdSet>; PRIORITIES + 1],
     /// Which of these are not empty.
-    occupied: u32,
-    /// In which of them each LPI is, plus one; 0 for none.
+    occupied: u64,
+    /// In which of them each LPI is, plus one; 0 for one that is not pending.
     place: Vec<u8>,
     /// Configuration bytes with [`KNOWN`] set; 0 for unknown.
     known: Vec<u8>,
@@ -60,8 +61,7 @@ impl Lpis {
             bound,
             configuration,
             table,
-            pending: IdSet::new(count),
-            ready: [const { None }; PRIORITIES],
+            waiting: [const { None }; PRIORITIES + 1],
             occupied: 0,
             place: vec![0; count as usize],
             known: vec![0; count as usize],
@@ -81,7 +81,6 @@ impl Lpis {
             while bits != 0 {
                 let lpi = word * 64 + bits.trailing_zeros() - FIRST_LPI;
                 bits &= bits - 1;
-                self.pending.insert(lpi);
                 self.settle(lpi, memory);
             }
         }
@@ -98,8 +97,8 @@ impl Lpis {
             return;
         }
         let mut words = vec![0u64; (self.bound / 64) as usize];
-        for (n, word) in self.pending.words() {
-            words[(n + FIRST_LPI / 64) as usize] = word;
+        for (n, word) in self.waiting.iter().flatten().flat_map(IdSet::words) {
+            words[(n + FIRST_LPI / 64) as usize] |= word;
         }
         for n in FIRST_LPI / 64..self.bound / 64 {
             let wanted = words[n as usize];
@@ -132,16 +131,16 @@ impl Lpis {
     pub(crate) fn line(&self, intid: u32) -> Option<Line> {
         let lpi = self.number(intid)?;
         let known = u64::from(self.known[lpi as usize]);
-        let place = self.place[lpi as usize];
-        let pending = self.pending.contains(lpi);
-        let priority = match place.checked_sub(1) {
+        let place = self.place[lpi as usize].checked_sub(1);
+        let level = place.filter(|place| usize::from(*place) != DISABLED);
+        let priority = match level {
             Some(level) => level << 3,
             None => priority::implemented(LpiConfiguration::PRIORITY.in_place(known) as u8),
         };
         Some(Line {
-            state: if pending { State::Pending } else { State::Inactive },
+            state: if place.is_some() { State::Pending } else { State::Inactive },
             trigger: Trigger::Edge,
-            enabled: place != 0 || LpiConfiguration::ENABLE.is_set(known),
+            enabled: level.is_some() || LpiConfiguration::ENABLE.is_set(known),
             group1: true,
             priority,
         })
@@ -149,7 +148,19 @@ impl Lpis {
 
     /// The pending LPIs, ascending.
     pub(crate) fn pending(&self) -> Vec<u32> {
-        self.pending.iter().map(|lpi| lpi + FIRST_LPI).collect()
+        self.waiting().into_iter().map(|lpi| lpi + FIRST_LPI).collect()
+    }
+
+    /// As [`Lpis::pending`], by the numbers used here.
+    fn waiting(&self) -> Vec<u32> {
+        let sets = self.waiting.iter().flatten();
+        let mut all: Vec<_> = sets.flat_map(IdSet::iter).collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn is_pending(&self, lpi: u32) -> bool {
+        self.place[lpi as usize] != 0
     }
 
     /// Loads and stores of the tables that nothing answered.
@@ -161,7 +172,7 @@ impl Lpis {
     #[inline]
     pub(crate) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
-        if self.pending.insert(lpi) {
+        if !self.is_pending(lpi) {
             self.mirror(lpi, true, memory);
             self.settle(lpi, memory);
         }
@@ -171,7 +182,7 @@ impl Lpis {
     /// The LPI is no longer pending. Whether it was.
     pub(crate) fn clear_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
-        if !self.pending.remove(lpi) {
+        if !self.is_pending(lpi) {
             return false;
         }
         self.mirror(lpi, false, memory);
@@ -182,11 +193,11 @@ impl Lpis {
     /// The most urgent LPI that can be taken, and its priority.
     #[inline]
     pub(crate) fn highest(&self) -> Option<(u8, u32)> {
-        if self.occupied == 0 {
+        let level = self.occupied.trailing_zeros();
+        if level as usize >= DISABLED {
             return None;
         }
-        let level = self.occupied.trailing_zeros();
-        let first = self.ready[level as usize].as_ref().and_then(|set| set.first())?;
+        let first = self.waiting[level as usize].as_ref().and_then(IdSet::first)?;
         Some(((level << 3) as u8, first + FIRST_LPI))
     }
 
@@ -197,7 +208,7 @@ impl Lpis {
         if self.choices.config == ConfigRead::AtMapping {
             self.configuration(lpi, memory);
         }
-        if self.pending.contains(lpi) {
+        if self.is_pending(lpi) {
             self.settle(lpi, memory);
         }
     }
@@ -214,8 +225,7 @@ impl Lpis {
         } else {
             self.known.fill(0);
         }
-        let pending: Vec<_> = self.pending.iter().collect();
-        for lpi in pending {
+        for lpi in self.waiting() {
             self.settle(lpi, memory);
         }
     }
@@ -240,41 +250,37 @@ impl Lpis {
         byte
     }
 
-    /// Puts a pending LPI where its configuration says.
+    /// Puts an LPI that is pending where its configuration says.
     fn settle(&mut self, lpi: u32, memory: &Memory) {
         let byte = u64::from(self.configuration(lpi, memory));
         let priority = priority::implemented(LpiConfiguration::PRIORITY.in_place(byte) as u8);
-        let mut wanted = match LpiConfiguration::ENABLE.is_set(byte) {
-            true => (priority >> 3) + 1,
-            false => 0,
+        let wanted = match LpiConfiguration::ENABLE.is_set(byte) {
+            true => usize::from(priority >> 3),
+            false => DISABLED,
         };
-        let now = self.place[lpi as usize];
-        let sticks = self.choices.pending_priority == PendingPriority::Sticks;
-        if sticks && wanted != 0 && now != 0 {
-            wanted = now;
+        if let Some(now) = self.place[lpi as usize].checked_sub(1).map(usize::from) {
+            let sticks = self.choices.pending_priority == PendingPriority::Sticks
+                && wanted != DISABLED
+                && now != DISABLED;
+            if now == wanted || sticks {
+                return;
+            }
+            self.unplace(lpi);
         }
-        if now == wanted {
-            return;
-        }
-        self.unplace(lpi);
-        if let Some(level) = wanted.checked_sub(1) {
-            let count = self.place.len() as u32;
-            let set =
-                self.ready[usize::from(level)].get_or_insert_with(|| IdSet::new(count).into());
-            set.insert(lpi);
-            self.occupied |= 1 << level;
-            self.place[lpi as usize] = wanted;
-        }
+        let count = self.place.len() as u32;
+        self.waiting[wanted].get_or_insert_with(|| IdSet::new(count)).insert(lpi);
+        self.occupied |= 1 << wanted;
+        self.place[lpi as usize] = wanted as u8 + 1;
     }
 
-    /// Takes an LPI out of the set it is in.
+    /// Takes an LPI out of the set it is in: it is no longer pending.
     fn unplace(&mut self, lpi: u32) {
-        let Some(level) = self.place[lpi as usize].checked_sub(1) else { return };
+        let Some(place) = self.place[lpi as usize].checked_sub(1) else { return };
         self.place[lpi as usize] = 0;
-        if let Some(set) = &mut self.ready[usize::from(level)] {
+        if let Some(set) = &mut self.waiting[usize::from(place)] {
             set.remove(lpi);
             if set.is_empty() {
-                self.occupied &= !(1 << level);
+                self.occupied &= !(1 << place);
             }
         }
     }

@@ -39,7 +39,7 @@ pub use save::Saved;
 
 use crate::choice::lpi::PropertyTable;
 use crate::choice::{LpiChoices, Preset};
-use crate::its::{self, Arrival, Its};
+use crate::its::{self, Arrival, Delivery, Its};
 use crate::row::{ROW, bits_of};
 use crate::state::{State, Trigger};
 use crate::{Cpu, Progress, Signal, Size};
@@ -75,9 +75,11 @@ impl Implementation {
     /// 0.0.1.0 and so on.
     pub fn of(preset: Preset, cpus: u16, spis: u16) -> Self {
         // KVM's distributor tells its revision, its redistributors do not (`vgic-mmio-v3.c`); QEMU and
-        // the others name Arm.
+        // the others name Arm and no product.
         let (iidr, of_redistributors) = match preset {
             Preset::KvmAbi0 => (0x4b00_343b, 0x4b00_043b),
+            // As GITS_IIDR: product 2, r1p6 (100336, GICD_IIDR, GICR_IIDR).
+            Preset::Gic600 => (0x0201_743b, 0x0201_743b),
             _ => (0x0000_043b, 0x0000_043b),
         };
         // Without them the preset with chance is the one where every INV that software needs shows.
@@ -269,12 +271,12 @@ impl GicV3 {
         memory: &mut Memory,
     ) -> Arrival {
         let Some(its) = self.its.get_mut(usize::from(its)) else { return Arrival::Ignored };
-        let arrival = its.message(offset, size, value, requester, memory);
-        match its.take_only_packet() {
-            Some((cpu, packet)) => {
-                self.deliver(cpu, packet, memory);
+        let (arrival, delivery) = its.message(offset, size, value, requester, memory);
+        match (arrival, delivery) {
+            (Arrival::Raised { intid, cpu }, Delivery::Now) => {
+                self.pend(cpu, intid, memory);
             }
-            None => self.deliver_all(memory),
+            _ => self.deliver_all(memory),
         }
         arrival
     }

@@ -72,7 +72,7 @@ impl GicV3 {
 
     /// An LPI becomes pending at a CPU's redistributor. Whether it could.
     #[inline]
-    fn pend(&mut self, cpu: Cpu, intid: IntId, memory: &mut Memory) -> bool {
+    pub(super) fn pend(&mut self, cpu: Cpu, intid: IntId, memory: &mut Memory) -> bool {
         let place = self.redistributors.get_mut(cpu.index());
         let pended = place.is_some_and(|place| place.set_pending(intid.get(), memory));
         self.counters.lpis_dropped += u64::from(!pended);

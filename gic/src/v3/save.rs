@@ -5,8 +5,9 @@ use super::dist::Distributor;
 use super::redist::SavedRedistributor;
 use super::{GicV3, Implementation};
 use crate::Cpu;
+use crate::its::image::{Converted, ImageError};
 use crate::its::{self, Its};
-use passim_model::Memory;
+use passim_model::{Memory, PhysAddr, Span};
 
 /// Everything of a GICv3 that is not in memory.
 #[derive(Clone, Debug)]
@@ -44,5 +45,37 @@ impl GicV3 {
         }
         (0..cpus).for_each(|n| gic.tell_reach(Cpu::new(n)));
         gic
+    }
+
+    /// Becomes a GIC of another implementation with as many CPUs and ITSs, as where a machine moves
+    /// from one host to another whose ITSs lay tables out otherwise: saved, its tables rewritten, and
+    /// restored. Returns what came of the tables of each ITS, `None` where their layout is the same.
+    ///
+    /// Tables of interrupts that are too small for larger entries go to `scratch`, memory that no
+    /// software uses and that stays the ITS's.
+    ///
+    /// # Errors
+    /// [`ImageError`]; the GIC is as it was, and its tables are but where they have no room for an
+    /// entry.
+    pub fn convert(
+        &mut self,
+        to: Implementation,
+        scratch: Option<Span<PhysAddr>>,
+        memory: &mut Memory,
+    ) -> Result<Vec<Option<Converted>>, ImageError> {
+        let mut saved = self.save(memory);
+        let (mut plans, mut scratch) = (Vec::new(), scratch);
+        let pairs = self.implementation.its.iter().zip(&to.its);
+        for (saved, pair) in saved.its.iter_mut().zip(pairs) {
+            let plan = saved.plan(pair, scratch, memory)?;
+            scratch = plan.as_ref().map_or(scratch, |plan| plan.converted().scratch);
+            plans.push(plan);
+        }
+        let mut all = Vec::new();
+        for plan in plans {
+            all.push(plan.map(|plan| plan.write(memory)).transpose()?);
+        }
+        *self = Self::restore(to, &saved, memory);
+        Ok(all)
     }
 }

@@ -123,6 +123,7 @@ impl Table {
             start_level: self.geometry.start_level as i8,
             root: self.root.get(),
             output_bits: self.geometry.output_bits,
+            implemented_bits: self.geometry.output_bits,
             hierarchical: true,
             access_flag_faults: true,
             ds: false,

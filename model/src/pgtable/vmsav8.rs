@@ -97,7 +97,9 @@ crate::layout! {
 /// What the shape of a descriptor depends on beside the granule.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Form {
-    /// Output address bits.
+    /// Output address bits that are implemented. DDI 0487 D8.3: IPS bounds what a descriptor of the
+    /// 64K granule may hold; whether it has room for 52 bits, and whether blocks of 4T exist, is
+    /// the implementation's.
     pub output_bits: u32,
     /// DS: descriptors of the 4K and 16K granules hold addresses of 52 bits, and no shareability.
     pub ds: bool,
@@ -358,7 +360,7 @@ impl<const G: u32> Vmsav8<G> {
             }
             Granule::K4 => Address4K::OA.in_place(descriptor),
             Granule::K16 => Address16K::OA.in_place(descriptor),
-            // DDI 0487 D8.3: bits [15:12] hold OA[51:48] only where outputs have 52 bits;
+            // DDI 0487 D8.3: bits [15:12] hold OA[51:48] only where 52 bits are implemented;
             // otherwise they are RES0 and do not count.
             Granule::K64 if output_bits > PLAIN_OUTPUT_BITS => {
                 let high = Address64K::OA_51_48.get(descriptor);

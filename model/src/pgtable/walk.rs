@@ -55,6 +55,9 @@ pub struct Config {
     /// Output address bits: effective IPS or PS. 52 only with the 64K granule or DS; without,
     /// the other granules count it as 48.
     pub output_bits: u32,
+    /// Output address bits that are implemented: OAS, PAMax. They decide what descriptors of the
+    /// 64K granule look like; `output_bits` only what they may hold.
+    pub implemented_bits: u32,
     /// DS: 52-bit descriptors of the 4K and 16K granules.
     pub ds: bool,
     /// Whether APTable, XNTable and PXNTable count (HAD = 0).
@@ -297,7 +300,7 @@ const LAST: i8 = LAST_LEVEL as i8;
 /// A walk on its way down.
 struct Descent<const G: u32, const DS: bool> {
     input: u64,
-    output_bits: u32,
+    form: Form,
     /// Address bits that no output has.
     beyond_output: u64,
     /// Where the next descriptor is.
@@ -323,7 +326,8 @@ impl<const G: u32, const DS: bool> Descent<G, DS> {
         };
         let inside = (1u64 << config.input_bits.min(63)) - 1;
         let beyond_output = u64::MAX << output_bits;
-        Self { input: input & inside, output_bits, beyond_output, at: 0, limits: 0 }
+        let form = Form { output_bits: config.implemented_bits, ds: DS };
+        Self { input: input & inside, form, beyond_output, at: 0, limits: 0 }
     }
 
     /// Walks down from this level. One copy of the step for each level, so that no level computes
@@ -368,8 +372,7 @@ impl<const G: u32, const DS: bool> Descent<G, DS> {
             Ok(descriptor) => descriptor,
             Err(cause) => return Err(Fault::Fetch { level, at, cause }),
         };
-        let form = Form { output_bits: self.output_bits, ds: DS };
-        match Vmsav8::<G>::decode_in(descriptor, level, form) {
+        match Vmsav8::<G>::decode_in(descriptor, level, self.form) {
             Entry::Invalid => Err(Fault::Translation { level }),
             Entry::Table(address) | Entry::Leaf(address) if address & self.beyond_output != 0 => {
                 Err(Fault::AddressSize { level })

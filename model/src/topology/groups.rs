@@ -4,7 +4,8 @@
 //! at one function after the other, in the order in which the kernel meets them, and a function
 //! either joins the group of one that came before or founds its own. The order therefore matters
 //! where one function would have to join two groups; the kernel does not merge groups, and neither
-//! does this.
+//! does this. What an IOMMU cannot tell apart is asked of its driver before
+//! ([`isolation_groups_behind`]).
 
 use super::hierarchy::{Hierarchy, Node};
 use crate::Rid;
@@ -29,6 +30,8 @@ pub enum Because {
     Alias,
     /// Both are functions of one device and nothing keeps them apart.
     Functions,
+    /// The SMMU sends both the same way: one stream mapping entry has streams of both.
+    Entry,
 }
 
 /// A function joined the group of another one.
@@ -60,6 +63,9 @@ impl fmt::Display for Join {
             }
             Because::Alias => {
                 write!(f, "{rid} with {with}: one sends under the other's identifier")
+            }
+            Because::Entry => {
+                write!(f, "{rid} with {with}: one stream mapping entry has streams of both")
             }
             Because::Functions => {
                 write!(f, "{rid} with {with}: functions of one device without ACS")
@@ -117,12 +123,26 @@ impl Groups {
 /// The isolation groups of the functions in `order`, which meet the kernel in that order. Those
 /// that are not in it get no group, and no function that `hierarchy` does not know.
 pub fn isolation_groups(hierarchy: &Hierarchy, order: impl IntoIterator<Item = Rid>) -> Groups {
+    isolation_groups_behind(hierarchy, order, |_| None)
+}
+
+/// The same behind IOMMUs whose drivers may know better: `sharing` names, of each function in its
+/// turn, one that came before and that its IOMMU cannot tell from it; the hierarchy is asked only
+/// where there is none.
+// 6.12 arm-smmu.c, arm_smmu_device_group.
+pub fn isolation_groups_behind(
+    hierarchy: &Hierarchy,
+    order: impl IntoIterator<Item = Rid>,
+    mut sharing: impl FnMut(Rid) -> Option<Rid>,
+) -> Groups {
     let mut groups = Groups::default();
     for rid in order {
         if hierarchy.node(rid).is_none() || groups.of(rid).is_some() {
             continue;
         }
-        match (Search { hierarchy, groups: &groups }).find(rid) {
+        let shared = sharing(rid).filter(|other| groups.of(*other).is_some());
+        let shared = shared.map(|other| (other, Because::Entry));
+        match shared.or_else(|| Search { hierarchy, groups: &groups }.find(rid)) {
             Some((with, because)) => {
                 let group = groups.of(with).expect("a search ends at a member of a group");
                 groups.groups[group].push(rid);

@@ -1,6 +1,9 @@
 //! `passim machines`: what a machine has, and why its devices are grouped as they are.
 
+use std::borrow::Cow;
+
 use passim_model::topology::groups::Groups;
+use passim_vfio::policy::{Profile, Smmu2Entries};
 use serde::Serialize;
 
 use super::Ended;
@@ -84,8 +87,11 @@ pub(super) fn machines(arguments: &Machines, output: &mut Output) -> Ended {
             Ok(machine) => machine,
             Err(error) => return output.refused(&error),
         };
+        let shared = entries_of(&machine);
+        // One whose file says otherwise shows what its file says.
+        let machine = machine.grouped(shared).unwrap_or(Cow::Borrowed(&machine));
         output.text(&machine_line(&machine));
-        let groups = machine.isolation().unwrap_or_default();
+        let groups = machine.isolation(shared).unwrap_or_default();
         if arguments.name.is_some() {
             for function in &machine.functions {
                 output.text(&function_line(function));
@@ -101,6 +107,13 @@ pub(super) fn machines(arguments: &Machines, output: &mut Output) -> Ended {
     }
     output.json(&entries);
     Ended::Agreed
+}
+
+/// Which stream mapping entries the kernel has that the machine runs.
+fn entries_of(machine: &Machine) -> Smmu2Entries {
+    let mut policy = machine.profile.parse::<Profile>().unwrap_or_default().policy();
+    machine.choices.apply(&mut policy);
+    policy.smmu2_entries
 }
 
 fn machine_line(machine: &Machine) -> String {

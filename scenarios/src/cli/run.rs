@@ -8,9 +8,10 @@ use serde::Serialize;
 use super::Ended;
 use super::output::{Output, counted};
 use super::progress::Bar;
-use super::setting::Settings;
+use super::setting::{Settings, setting};
 use crate::chosen::{Chosen, preset};
 use crate::input_error::{InputError, InputKind, SourceText};
+use crate::machine::GicBuilt;
 use crate::op::{Form, Op};
 use crate::run::files::{ScenarioReport, bless_file, find, run_with};
 use crate::run::junit;
@@ -38,7 +39,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Write what happens into the files in place of what they say
-    #[arg(long, conflicts_with_all = ["profile", "set", "gic"])]
+    #[arg(long, conflicts_with_all = ["profile", "set", "gic", "built"])]
     bless: bool,
     /// A kernel profile, in place of those the scenarios name
     #[arg(long, value_name = "NAME")]
@@ -52,6 +53,9 @@ pub(super) struct Arguments {
     /// What chance is drawn from, for --gic adversarial
     #[arg(long, value_name = "NUMBER", requires = "gic")]
     seed: Option<u64>,
+    /// How every GICv3 is built, such as targets=address; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    built: Vec<(String, String)>,
     /// A command that an ITS does not see, such as SYNC:5, the fifth SYNC since the machine was
     /// built, or SYNC:5@1, that of the second ITS
     #[arg(long, value_name = "COMMAND:N", conflicts_with = "bless")]
@@ -65,7 +69,14 @@ impl Arguments {
             InputError::in_file(InputKind::Argument, Path::new("--gic"), wrong.message)
                 .with_hint(wrong.hint)
         })?;
-        Ok(Chosen { gic, lost: self.lose, ..chosen })
+        let mut built = GicBuilt::default();
+        for (key, value) in &self.built {
+            built.set(key, value).map_err(|wrong| {
+                InputError::in_file(InputKind::Argument, Path::new("--built"), wrong.message)
+                    .with_hint(wrong.hint)
+            })?;
+        }
+        Ok(Chosen { gic, built, lost: self.lose, ..chosen })
     }
 }
 

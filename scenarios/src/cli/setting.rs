@@ -11,8 +11,12 @@ pub(super) struct Settings {
     pub(super) set: Vec<(String, String)>,
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("say CHOICE=VALUE, such as zero-page=pinned")?;
+/// A name and a value.
+///
+/// # Errors
+/// There is no `=`, in words.
+pub(super) fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("say NAME=VALUE, such as zero-page=pinned")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

@@ -34,14 +34,15 @@ must be known to deviate there.
 
 With --iova, one translation is explained: every structure and every descriptor with its fields,
 what was found in caches, and how it ends, in a dump or on the machine of a scenario as it stands
-after a line.
+after a line; of a bare machine by its StreamID.
 
 Examples:
   passim walk --dump dumps/smmu_s1v2_mixed.json
   passim walk --dump dumps/smmu_s1v2_mixed.json --expect dump.jsonl
   passim walk --dump dumps/smmu_s1v2_mixed.json --sid 8 --iova 0x1000 --write
   passim walk --log qemu-trace.log.zst
-  passim walk scenarios/files/map/first.scn:13 --dev 00:01.0 --iova 0x10008")]
+  passim walk scenarios/files/map/first.scn:13 --dev 00:01.0 --iova 0x10008
+  passim walk scenarios/files/smmu/corners/lpa2.scn --sid 8 --iova 0x10000")]
 pub(super) struct Arguments {
     /// A scenario, or a line of one, on whose machine to explain a translation
     #[arg(value_name = "SCENARIO[:LINE]", conflicts_with_all = ["dump", "expect"])]

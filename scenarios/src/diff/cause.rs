@@ -121,8 +121,7 @@ impl<'a> Experiment<'a> {
                 profile: Some(self.asked.a),
                 under: under.collect(),
                 set: self.asked.set.clone(),
-                gic: None,
-                lost: None,
+                ..Chosen::default()
             };
             let last = self.parted.last().map_or(0, |(at, _)| *at);
             let moments = self.subject.run(&chosen, Until::Moments(last + 1), |done, steps| {

@@ -67,6 +67,9 @@ pub(super) fn figure(machine: &Machine, around: Option<&Surroundings>) -> Figure
 }
 
 fn groups(machine: &Machine, around: Option<&Surroundings>) -> (Vec<Group>, usize) {
+    // As the kernel that runs made them.
+    let grouped = around.and_then(|around| machine.grouped(around.policy.smmu2_entries).ok());
+    let machine = grouped.as_deref().unwrap_or(machine);
     let mut rows: Vec<(Option<u32>, Option<usize>, Row)> = Vec::new();
     for function in &machine.functions {
         let here = around.and_then(|around| around.functions.get(&function.rid));

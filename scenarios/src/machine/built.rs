@@ -1,27 +1,68 @@
 //! How the interrupt controllers of a GICv3 are built, over what its preset says.
 
-use passim_gic::choice::its::CommandErrors;
+use passim_gic::choice::its::{Caching, CommandErrors};
+use passim_gic::its::{Layout, PageSizes};
 use passim_gic::v3;
+use passim_model::PhysAddr;
 
 use crate::chosen::NoSuch;
 use crate::input_error::nearest;
 
-/// What of a GICv3 is built otherwise than its preset has it.
+/// What of a GICv3 is built otherwise than its preset has it; `None` as that has it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct GicBuilt {
     /// What follows from a command that an ITS cannot perform.
     pub command_errors: Option<CommandErrors>,
+    /// Translations that an ITS remembers.
+    pub cache: Option<Caching>,
     /// Bits of an EventID, 1 to 32: GITS_TYPER.ID_bits.
     pub event_bits: Option<u32>,
+    /// Bits of a DeviceID, 1 to 32: GITS_TYPER.Devbits.
+    pub device_bits: Option<u32>,
+    /// Bits of an ICID, 1 to 16: GITS_TYPER.CIDbits; `Some(None)` for 16 without GITS_TYPER.CIL.
+    pub collection_bits: Option<Option<u32>>,
+    /// Bits of an INTID, 14 to 24: GICD_TYPER.IDbits, and the most that MAPTI takes.
+    pub intid_bits: Option<u32>,
+    /// Collections that an ITS holds itself, the first ICIDs: GITS_TYPER.HCC.
+    pub held_collections: Option<u8>,
+    /// Whether commands name redistributors by address: GITS_TYPER.PTA.
+    pub by_address: Option<bool>,
+    /// Pages that tables are made of: GITS_BASER.Page_Size.
+    pub table_pages: Option<PageSizes>,
+    /// Bytes of an entry of the device and of the collection table: GITS_BASER.Entry_Size.
+    pub table_entry: Option<u8>,
+    /// Whether the device table and the collection table may have two levels: GITS_BASER.Indirect.
+    pub two_level: Option<(bool, bool)>,
+    /// How entries are laid out, and with it GITS_TYPER.ITT_entry_size.
+    pub entries: Option<Layout>,
+    /// Whether messages that cannot be translated are recorded: GITS_TYPER.UMSI.
+    pub unmapped_messages: Option<bool>,
     /// LPIs by register: GICR_TYPER.DirectLPI.
     pub direct_lpi: Option<bool>,
+    /// GICR_INVLPIR and GICR_INVALLR without the others: GICR_CTLR.IR.
+    pub invalidation_registers: Option<bool>,
+    /// SPIs by message: GICD_TYPER.MBIS.
+    pub message_spis: Option<bool>,
 }
 
 /// The keys, each with the values it takes.
-const KEYS: [(&str, &[&str]); 3] = [
+const KEYS: [(&str, &[&str]); 16] = [
     ("command-errors", &["ignore", "report", "stall"]),
+    ("cache", &["off", "a power of two up to 1048576"]),
     ("event-bits", &["1 to 32"]),
+    ("device-bits", &["1 to 32"]),
+    ("collection-bits", &["none", "1 to 16"]),
+    ("intid-bits", &["14 to 24"]),
+    ("held-collections", &["0 to 255"]),
+    ("targets", &["number", "address"]),
+    ("table-pages", &["all", "4K", "16K", "64K"]),
+    ("table-entry", &["8", "16", "32"]),
+    ("two-level", &["none", "devices", "both"]),
+    ("entries", &["kvm", "qemu"]),
+    ("unmapped-messages", &["on", "off"]),
     ("direct-lpi", &["on", "off"]),
+    ("invalidation-registers", &["on", "off"]),
+    ("message-spis", &["on", "off"]),
 ];
 
 impl GicBuilt {
@@ -31,55 +72,132 @@ impl GicBuilt {
     /// There is no such key, or it has no such value.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), NoSuch> {
         let known = key.replace('_', "-");
-        match known.as_str() {
-            "command-errors" => self.command_errors = Some(command_errors(value)?),
-            "event-bits" => {
-                let bits = value.parse().ok().filter(|bits| (1..=32).contains(bits));
-                self.event_bits = Some(bits.ok_or_else(|| no_value("event-bits", value))?);
-            }
-            "direct-lpi" => {
-                self.direct_lpi = Some(match value {
-                    "on" => true,
-                    "off" => false,
-                    _ => return Err(no_value("direct-lpi", value)),
-                });
-            }
-            _ => return Err(no_key(key)),
+        if !KEYS.iter().any(|(key, _)| *key == known) {
+            return Err(no_key(key));
         }
-        Ok(())
+        self.take(&known, value).ok_or_else(|| no_value(&known, value))
+    }
+
+    /// Sets one of the keys; `None` if it has no such value.
+    fn take(&mut self, key: &str, value: &str) -> Option<()> {
+        match key {
+            "command-errors" => self.command_errors = Some(command_errors(value)?),
+            "cache" => self.cache = Some(caching(value)?),
+            "event-bits" => self.event_bits = Some(number(value, 1, 32)?),
+            "device-bits" => self.device_bits = Some(number(value, 1, 32)?),
+            "collection-bits" => {
+                let none = value == "none";
+                self.collection_bits = Some(if none { None } else { Some(number(value, 1, 16)?) });
+            }
+            "intid-bits" => self.intid_bits = Some(number(value, 14, 24)?),
+            "held-collections" => self.held_collections = Some(number(value, 0, 255)? as u8),
+            "targets" => self.by_address = Some(one_of(value, ["number", "address"])? == 1),
+            "table-pages" => {
+                let sizes = [PageSizes::All, PageSizes::K4, PageSizes::K16, PageSizes::K64];
+                self.table_pages = Some(sizes[one_of(value, ["all", "4K", "16K", "64K"])?]);
+            }
+            "table-entry" => {
+                self.table_entry = Some([8, 16, 32][one_of(value, ["8", "16", "32"])?]);
+            }
+            "two-level" => {
+                let tables = one_of(value, ["none", "devices", "both"])?;
+                self.two_level = Some((tables > 0, tables > 1));
+            }
+            "entries" => {
+                let layouts = [Layout::Kvm0, Layout::Qemu];
+                self.entries = Some(layouts[one_of(value, ["kvm", "qemu"])?]);
+            }
+            "unmapped-messages" => self.unmapped_messages = Some(is_on(value)?),
+            "direct-lpi" => self.direct_lpi = Some(is_on(value)?),
+            "invalidation-registers" => self.invalidation_registers = Some(is_on(value)?),
+            "message-spis" => self.message_spis = Some(is_on(value)?),
+            _ => return None,
+        }
+        Some(())
     }
 
     /// What is set in `over` counts, and the rest as it is.
     pub fn under(self, over: Self) -> Self {
         Self {
             command_errors: over.command_errors.or(self.command_errors),
+            cache: over.cache.or(self.cache),
             event_bits: over.event_bits.or(self.event_bits),
+            device_bits: over.device_bits.or(self.device_bits),
+            collection_bits: over.collection_bits.or(self.collection_bits),
+            intid_bits: over.intid_bits.or(self.intid_bits),
+            held_collections: over.held_collections.or(self.held_collections),
+            by_address: over.by_address.or(self.by_address),
+            table_pages: over.table_pages.or(self.table_pages),
+            table_entry: over.table_entry.or(self.table_entry),
+            two_level: over.two_level.or(self.two_level),
+            entries: over.entries.or(self.entries),
+            unmapped_messages: over.unmapped_messages.or(self.unmapped_messages),
             direct_lpi: over.direct_lpi.or(self.direct_lpi),
+            invalidation_registers: over.invalidation_registers.or(self.invalidation_registers),
+            message_spis: over.message_spis.or(self.message_spis),
         }
     }
 
-    /// Builds it so.
-    pub(crate) fn apply(self, built: &mut v3::Implementation) {
+    /// Builds it so, with the first redistributor at this address.
+    pub(crate) fn apply(self, built: &mut v3::Implementation, redistributors: PhysAddr) {
         for its in &mut built.its {
-            its.choices.command_errors = self.command_errors.unwrap_or(its.choices.command_errors);
-            its.features.event_bits = self.event_bits.unwrap_or(its.features.event_bits);
+            set(&mut its.choices.command_errors, self.command_errors);
+            set(&mut its.choices.caching, self.cache);
+            let features = &mut its.features;
+            set(&mut features.event_bits, self.event_bits);
+            set(&mut features.device_bits, self.device_bits);
+            set(&mut features.collection_bits, self.collection_bits);
+            set(&mut features.intid_bits, self.intid_bits);
+            set(&mut features.held_collections, self.held_collections);
+            let at = self.by_address.map(|by_address| by_address.then_some(redistributors));
+            set(&mut features.redistributors_at, at);
+            set(&mut features.page_sizes, self.table_pages);
+            set(&mut features.table_entry_bytes, self.table_entry);
+            set(&mut features.indirect_devices, self.two_level.map(|(devices, _)| devices));
+            set(&mut features.indirect_collections, self.two_level.map(|(_, both)| both));
+            set(&mut features.layout, self.entries);
+            set(&mut features.unmapped_messages, self.unmapped_messages);
+            set(&mut features.statusr, self.unmapped_messages);
         }
+        set(&mut built.distributor.intid_bits, self.intid_bits);
+        set(&mut built.distributor.message_spis, self.message_spis);
         let redistributors = &mut built.redistributors;
-        redistributors.direct_lpi = self.direct_lpi.unwrap_or(redistributors.direct_lpi);
+        set(&mut redistributors.direct_lpi, self.direct_lpi);
+        set(&mut redistributors.invalidation_registers, self.invalidation_registers);
+    }
+}
+
+fn set<T>(place: &mut T, said: Option<T>) {
+    if let Some(said) = said {
+        *place = said;
     }
 }
 
 /// The reaction to command errors of this name: `ignore`, `report` (as an SError) or `stall`.
-///
-/// # Errors
-/// There is none.
-fn command_errors(name: &str) -> Result<CommandErrors, NoSuch> {
-    match name {
-        "ignore" => Ok(CommandErrors::Skip),
-        "report" => Ok(CommandErrors::Report),
-        "stall" => Ok(CommandErrors::Stall),
-        _ => Err(no_value("command-errors", name)),
+fn command_errors(name: &str) -> Option<CommandErrors> {
+    let reactions = [CommandErrors::Skip, CommandErrors::Report, CommandErrors::Stall];
+    Some(reactions[one_of(name, ["ignore", "report", "stall"])?])
+}
+
+fn caching(value: &str) -> Option<Caching> {
+    if value == "off" {
+        return Some(Caching::Off);
     }
+    let count = number(value, 1, 1 << 20)?;
+    count.is_power_of_two().then(|| Caching::Translations { lg2: count.ilog2() as u8 })
+}
+
+fn is_on(value: &str) -> Option<bool> {
+    Some(one_of(value, ["on", "off"])? == 0)
+}
+
+fn number(value: &str, least: u32, most: u32) -> Option<u32> {
+    value.parse().ok().filter(|number| (least..=most).contains(number))
+}
+
+/// The place of a word among others.
+fn one_of<const N: usize>(value: &str, known: [&str; N]) -> Option<usize> {
+    known.iter().position(|known| *known == value)
 }
 
 fn no_key(key: &str) -> NoSuch {

@@ -23,7 +23,7 @@ use passim_vfio::Profile;
 use serde::Deserialize;
 use toml::Spanned;
 
-use self::devices::Devices;
+use self::devices::{Completed, Devices};
 use self::interrupts::{GicFile, gic};
 use self::platform::{DeviceRangeFile, MapFile, PlatformFile, StreamRangeFile};
 use self::smmuv2::SmmuV2File;
@@ -314,7 +314,7 @@ impl MachineFile {
             functions: self.function,
             platforms: self.platform,
         };
-        let (functions, platforms) = devices.complete(&iommu, &gic, source)?;
+        let Completed { functions, platforms, said } = devices.complete(&iommu, &gic, source)?;
         let mut irqs_allocated = self.irqs_allocated;
         irqs_allocated.sort_unstable();
         irqs_allocated.dedup();
@@ -344,6 +344,7 @@ impl MachineFile {
             platforms,
             intx: self.intx.map(|spis| spis.map(|spi| spi.0)),
             irqs_allocated,
+            said,
         })
     }
 

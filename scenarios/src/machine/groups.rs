@@ -3,15 +3,20 @@
 //!
 //! A kernel gives a group to a device behind an IOMMU when a driver is tried on it (measured on 6.1
 //! and 6.12: a function nobody tried to bind has none). So a function with a driver has the group
-//! that follows from the hierarchy, and one without has none, unless the machine says more.
+//! that follows from the hierarchy, and one without has none, unless the machine says more. Behind
+//! SMMUv2s the kernel has a say as well ([`Machine::grouped`]): whose streams share a stream mapping
+//! entry.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use passim_model::topology::groups::{Groups, isolation_groups};
+use passim_model::topology::groups::{Groups, isolation_groups_behind};
 use passim_model::topology::hierarchy::Hierarchy;
-use passim_model::{Endpoint, Rid, StreamId};
+use passim_model::{Endpoint, Rid};
+use passim_vfio::policy::Smmu2Entries;
 
-use super::{Function, Machine, Platform};
+use super::entries::Streams;
+use super::{Function, Iommu, Machine, Platform};
 
 /// What a machine file says of a device's group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -39,21 +44,53 @@ pub(super) struct Contradiction {
 const KEEP: &str = "leave `group` out, or say `groups = \"given\"` at the top to keep yours";
 
 impl Machine {
-    /// The isolation groups that follow from the hierarchy for the functions that have a group, by
-    /// ascending requester identifier; `None` if there is no hierarchy.
-    pub fn isolation(&self) -> Option<Groups> {
+    /// The isolation groups that follow from the hierarchy, and from the driver of SMMUv2s that has
+    /// these entries, for the functions that have a group, by ascending requester identifier; `None`
+    /// if there is no hierarchy.
+    pub fn isolation(&self, entries: Smmu2Entries) -> Option<Groups> {
         let grouped = self.functions.iter().filter(|function| function.group.is_some());
         let hierarchy = self.hierarchy().ok()?;
-        Some(isolation_groups(&hierarchy, grouped.map(|function| function.rid)))
+        let mut streams = Streams::new(&self.iommu, entries);
+        let order = grouped.clone().map(|function| function.rid);
+        let joins: BTreeMap<_, _> = grouped
+            .filter_map(|it| {
+                let with = streams.take(it.rid.into(), it.smmu, &it.streams).ok()??;
+                Some((it.rid, with.rid()?))
+            })
+            .collect();
+        Some(isolation_groups_behind(&hierarchy, order, |rid| joins.get(&rid).copied()))
+    }
+
+    /// The machine with the groups that a kernel makes whose driver of SMMUv2s has these entries: a
+    /// file's are those of one that has them with the domain, and compares nobody's with another's.
+    ///
+    /// # Errors
+    /// [`GroupConflict`]: what the file says of groups is not what that kernel makes.
+    pub fn grouped(&self, entries: Smmu2Entries) -> Result<Cow<'_, Self>, GroupConflict> {
+        let (Some(said), Iommu::SmmuV2(_), Ok(hierarchy), Smmu2Entries::OfTheDevice) =
+            (&self.said, &self.iommu, self.hierarchy(), entries)
+        else {
+            return Ok(Cow::Borrowed(self));
+        };
+        let mut machine = self.clone();
+        let streams = Streams::new(&self.iommu, entries);
+        let Self { functions, platforms, .. } = &mut machine;
+        complete(functions, platforms, said, &hierarchy, streams)
+            .map_err(|Contradiction { message, .. }| GroupConflict(message))?;
+        Ok(Cow::Owned(machine))
     }
 }
 
+/// What a machine says of groups is not what a kernel makes of it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct GroupConflict(String);
+
+/// What a machine file says of the groups of devices.
+pub(super) type Said = BTreeMap<Endpoint, Given>;
+
 /// Takes the groups as they are given.
-pub(super) fn take(
-    functions: &mut [Function],
-    platforms: &mut [Platform],
-    given: &BTreeMap<Endpoint, Given>,
-) {
+pub(super) fn take(functions: &mut [Function], platforms: &mut [Platform], given: &Said) {
     let number = |device: Endpoint| match given.get(&device) {
         Some(Given::Number(number)) => Some(*number),
         _ => None,
@@ -74,8 +111,9 @@ pub(super) fn take(
 pub(super) fn complete(
     functions: &mut [Function],
     platforms: &mut [Platform],
-    given: &BTreeMap<Endpoint, Given>,
+    given: &Said,
     hierarchy: &Hierarchy,
+    mut streams: Streams,
 ) -> Result<(), Contradiction> {
     let said = |device: Endpoint| given.get(&device).copied().unwrap_or_default();
     let met = |device: Endpoint, smmu: Option<usize>, driver: &Option<String>| match said(device) {
@@ -83,50 +121,118 @@ pub(super) fn complete(
         Given::Number(_) => true,
         Given::Nothing => driver.is_some() && smmu.is_some(),
     };
-    let mut streams = Streams::default();
     let mut order = Vec::new();
+    let mut joins = BTreeMap::new();
     for function in functions.iter().filter(|it| met(it.rid.into(), it.smmu, &it.driver)) {
         if !function.off {
-            streams.take(function.rid.into(), function.smmu, &function.streams)?;
+            let with = streams.take(function.rid.into(), function.smmu, &function.streams)?;
+            joins.extend(with.and_then(Endpoint::rid).map(|with| (function.rid, with)));
         }
         order.push(function.rid);
     }
-    let groups = isolation_groups(hierarchy, order);
+    let groups = isolation_groups_behind(hierarchy, order, |rid| joins.get(&rid).copied());
     let off: BTreeSet<Rid> = functions.iter().filter(|it| it.off).map(|it| it.rid).collect();
     let mut numbers = Numbers::default();
     let mut of_class = Vec::new();
     for class in groups.all() {
         of_class.push(number_of(class, &groups, &said, &mut numbers)?);
     }
-    for (index, platform) in (0..).zip(platforms.iter_mut()) {
+    let mut class_of: BTreeMap<Endpoint, usize> = BTreeMap::new();
+    for function in functions.iter() {
+        class_of.extend(groups.of(function.rid).map(|class| (function.rid.into(), class)));
+    }
+    for (index, platform) in (0..).zip(platforms.iter()) {
         let device = Endpoint::Platform(index);
-        platform.group = None;
         if !met(device, platform.smmu, &platform.driver) {
             continue;
         }
-        streams.take(device, platform.smmu, &platform.streams)?;
+        let with = streams.take(device, platform.smmu, &platform.streams)?;
+        let class = with.and_then(|with| class_of.get(&with).copied()).unwrap_or(of_class.len());
+        if class == of_class.len() {
+            of_class.push(None);
+        }
+        class_of.insert(device, class);
         if let Given::Number(number) = said(device) {
-            numbers.claim(number, device)?;
-            platform.group = Some(number);
+            give(number, device, with, &mut of_class[class], &mut numbers)?;
         }
     }
-    let comes_later = |class: usize| groups.all()[class].iter().all(|rid| off.contains(rid));
+    one_group_an_entry(functions, platforms, &class_of, &streams)?;
+    let is_off = |class: &Vec<Rid>| class.iter().all(|rid| off.contains(rid));
+    let comes_later = |class: usize| groups.all().get(class).is_some_and(is_off);
     for (class, number) in of_class.iter_mut().enumerate() {
         if number.is_none() && !comes_later(class) {
             *number = Some(numbers.lowest());
         }
     }
-    for (index, platform) in (0..).zip(platforms) {
-        let device = Endpoint::Platform(index);
-        if platform.group.is_none() && met(device, platform.smmu, &platform.driver) {
-            platform.group = Some(numbers.lowest());
-        }
-    }
     // Groups of functions that are not turned on tell which of them belong together.
     let of_class: Vec<_> =
         of_class.into_iter().map(|number| number.unwrap_or_else(|| numbers.lowest())).collect();
+    let number = |device: Endpoint| class_of.get(&device).map(|class| of_class[*class]);
     for function in functions {
-        function.group = groups.of(function.rid).map(|class| of_class[class]);
+        function.group = number(function.rid.into());
+    }
+    for (index, platform) in (0..).zip(platforms) {
+        platform.group = number(Endpoint::Platform(index));
+    }
+    Ok(())
+}
+
+/// Gives a class the number of a device of the board, which is in it because of `with`.
+fn give(
+    number: u32,
+    device: Endpoint,
+    with: Option<Endpoint>,
+    class: &mut Option<u32>,
+    numbers: &mut Numbers,
+) -> Result<(), Contradiction> {
+    match (*class, with) {
+        (Some(first), _) if first == number => Ok(()),
+        (Some(first), Some(with)) => Err(Contradiction {
+            device,
+            message: format!(
+                "group {number}, but one stream mapping entry has streams of it and of {with}, of \
+                 group {first}"
+            ),
+            hint: KEEP.to_owned(),
+        }),
+        _ => {
+            numbers.claim(number, device)?;
+            *class = Some(number);
+            Ok(())
+        }
+    }
+}
+
+/// Devices whose streams share an entry are of one group.
+// 6.12 arm-smmu.c, arm_smmu_device_group: EINVAL for one between two groups. It does not notice one
+// that shares its first entry and not its last; two groups are then sent where the last of them was
+// attached, which is not modelled.
+fn one_group_an_entry(
+    functions: &[Function],
+    platforms: &[Platform],
+    class_of: &BTreeMap<Endpoint, usize>,
+    streams: &Streams,
+) -> Result<(), Contradiction> {
+    let functions = functions.iter().filter(|it| !it.off);
+    let functions = functions.map(|it| (Endpoint::from(it.rid), it.smmu, &it.streams));
+    let platforms = platforms.iter().map(|it| (it.smmu, &it.streams));
+    let platforms = (0..)
+        .map(Endpoint::Platform)
+        .zip(platforms)
+        .map(|(device, (smmu, own))| (device, smmu, own));
+    for (device, smmu, own) in functions.chain(platforms) {
+        let (Some(smmu), Some(class)) = (smmu, class_of.get(&device)) else { continue };
+        let mut others = own.iter().filter_map(|stream| streams.first(smmu, *stream));
+        if let Some(other) = others.find(|other| class_of.get(other) != Some(class)) {
+            return Err(Contradiction {
+                device,
+                message: format!(
+                    "one stream mapping entry has streams of {device} and of {other}, which are not \
+                     of one group: the kernel gives {device} neither group nor driver"
+                ),
+                hint: "leave `driver` and `group` out for one of the two".to_owned(),
+            });
+        }
     }
     Ok(())
 }
@@ -192,43 +298,5 @@ impl Numbers {
         let number = (0..).find(free).expect("a machine has fewer devices than numbers");
         self.handed_out.insert(number);
         number
-    }
-}
-
-/// Who has which stream.
-#[derive(Default)]
-struct Streams(BTreeMap<(usize, StreamId), Endpoint>);
-
-impl Streams {
-    /// Measured on 6.1 and 6.12: a device whose stream is another's gets neither group nor driver.
-    fn take(
-        &mut self,
-        device: Endpoint,
-        smmu: Option<usize>,
-        streams: &[StreamId],
-    ) -> Result<(), Contradiction> {
-        let Some(smmu) = smmu else {
-            return Err(Contradiction {
-                device,
-                message: format!("{device} has a group, but is behind no SMMU"),
-                hint: "say `group = \"none\"`, or give it an `smmu`".to_owned(),
-            });
-        };
-        for stream in streams {
-            match self.0.insert((smmu, *stream), device) {
-                Some(other) if other != device => {
-                    return Err(Contradiction {
-                        device,
-                        message: format!(
-                            "stream {stream} of {device} is already {other}'s: the kernel gives it \
-                             neither group nor driver"
-                        ),
-                        hint: "leave `driver` and `group` out for one of the two".to_owned(),
-                    });
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }

@@ -1,9 +1,11 @@
 use passim_gic::choice::Preset;
 use passim_gic::choice::its::CommandErrors;
 use passim_model::{IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
+use passim_vfio::policy::Smmu2Entries;
 
 use super::{
-    BUILTIN, BarOffset, Function, Gic, Iommu, Machine, Parameters, Reserved, ReservedKind, builtin,
+    BUILTIN, BarOffset, Function, Gic, GicBuilt, Iommu, Machine, Parameters, Reserved,
+    ReservedKind, builtin,
 };
 use crate::input_error::{InputError, SourceText};
 
@@ -94,7 +96,7 @@ fn built_in_machines_are_sound() {
     for (name, _) in BUILTIN {
         let machine = builtin(name).unwrap().unwrap();
         assert_eq!(machine.name, *name);
-        assert!(machine.isolation().is_some(), "{name}");
+        assert!(machine.isolation(Smmu2Entries::OfTheDevice).is_some(), "{name}");
     }
     for recorded in ["virt-gicv2m", "virt-its"] {
         let machine = builtin(recorded).unwrap().unwrap();
@@ -206,7 +208,39 @@ fn a_gicv3_chooses_as_its_preset_says() {
     assert_eq!(error.hint(), "it takes ignore, report, stall");
     let error = with("event_bits = 33").unwrap_err();
     assert_eq!(error.to_string(), "m.toml:15:14: `event-bits` has no value `33`");
+    let Gic::Its(gic) = with(FEATURES).unwrap() else { panic!("no ITS") };
+    let said = "cache=16,device-bits=20,collection-bits=none,intid-bits=14,held-collections=2,\
+                targets=address,table-pages=4K,table-entry=16,two-level=devices,entries=kvm,\
+                unmapped-messages=off,invalidation-registers=on,message-spis=off";
+    let mut expected = GicBuilt::default();
+    for (key, value) in said.split(',').map(|key| key.split_once('=').unwrap()) {
+        expected.set(key, value).unwrap();
+    }
+    assert_eq!(gic.built, expected);
+    let error = with("targets = \"addresses\"").unwrap_err();
+    assert_eq!(error.to_string(), "m.toml:15:11: `targets` has no value `addresses`");
+    assert_eq!(error.hint(), "it takes number, address");
+    let error = with("held_collections = 256").unwrap_err();
+    assert_eq!(error.to_string(), "m.toml:15:20: `held-collections` has no value `256`");
+    assert!(with("two_levels = \"both\"").unwrap_err().to_string().contains("two_levels"));
 }
+
+/// Every feature that a machine file says of an ITS by its own key.
+const FEATURES: &str = "
+cache = 16
+device_bits = 20
+collection_bits = \"none\"
+intid_bits = 14
+held_collections = 2
+targets = \"address\"
+table_pages = \"4K\"
+table_entry = 16
+two_level = \"devices\"
+entries = \"kvm\"
+unmapped_messages = false
+invalidation_registers = true
+message_spis = false
+";
 
 #[test]
 fn what_is_not_known_is_refused() {

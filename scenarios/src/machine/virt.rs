@@ -110,6 +110,7 @@ impl Machine {
             platforms: Vec::new(),
             intx: None,
             irqs_allocated: topology.irqs_allocated.clone(),
+            said: None,
         })
     }
 }

@@ -62,7 +62,8 @@ operations! {
         /// `n` leaves GICR_CTLR.EnableLPIs alone.
         opt enable: YesNo = "enable",
     }
-    /// An ITS gets a queue of 64 KiB and flat tables of one page of 64 KiB, and is enabled.
+    /// An ITS gets a queue of 64 KiB and flat tables of 64 KiB, of the largest pages it takes, and is
+    /// enabled.
     ItsOn = "its-on" {
         /// The command queue: GITS_CBASER.
         key queue: PhysAddr = "queue",
@@ -156,5 +157,13 @@ operations! {
         key cpu: u16 = "cpu",
     }
     /// The GIC is saved, and another one made of what was saved and of memory.
-    Migrate = "migrate" {}
+    Migrate = "migrate" {
+        /// The preset of the other, whose tables are rewritten as it lays them out; the same without
+        /// it.
+        opt to: Text = "to",
+        /// Memory that no software uses, for tables that are too small for larger entries.
+        opt scratch: PhysAddr = "scratch",
+        /// Bytes of that memory; 64K without it.
+        opt size: Number = "size",
+    }
 }

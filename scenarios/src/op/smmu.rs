@@ -164,6 +164,11 @@ operations! {
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",
     }
+    /// Something in the SMMU breaks for good: service failure mode.
+    Break = "smmu-break" {
+        /// Which SMMU of the machine; 0 without it.
+        opt smmu: u32 = "smmu",
+    }
     /// Takes all requests from the PRI queue, and acknowledges an overflow.
     PageRequests = "page-requests" {
         /// Which SMMU of the machine; 0 without it.

@@ -59,7 +59,7 @@ impl Replayer<'_> {
         match Apart::from_tables(&self.machine, &gic, &recorded) {
             Ok(mut apart) => {
                 let theirs = apart.mappings();
-                wrong.extend(mapped(&place, &theirs, &own.unwrap_or_default()));
+                wrong.extend(mapped(&place, &theirs, &own.unwrap_or_default().mappings));
                 wrong.extend(apart.translate(&place, &theirs));
             }
             Err(why) => wrong.push(place.differs("tables in memory", why)),

@@ -51,6 +51,10 @@ impl Bare {
         Ok(Self { board, smmus, gic })
     }
 
+    pub(super) fn board(&self) -> &Board {
+        &self.board
+    }
+
     pub(super) fn perform(&mut self, op: &Op) -> Outcome {
         let mut lines = match op {
             Op::Hardware(op) => raw::on_board(&mut self.board, op),

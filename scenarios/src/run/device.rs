@@ -1,11 +1,11 @@
 //! What a device does: reads and writes on the bus.
 
-use passim_model::{Access, Direction, Endpoint, Iova, SubstreamId, Target};
+use passim_model::{Access, Direction, Endpoint, Host, Iova, SubstreamId, Target};
 use passim_smmu::v3::Transaction;
 use passim_vfio::verdict::Verdict;
 
 use super::memory::bytes_text;
-use super::{Outcome, Runner, Running, Unperformable, outcome};
+use super::{Outcome, Runner, Running, Stage, Unperformable, outcome};
 use crate::op::{DeviceName, Op};
 use crate::system::{CarriedOn, Explained, NoTransfer, Piece, Reach};
 
@@ -24,14 +24,35 @@ impl Runner {
         iova: Iova,
         access: Access,
     ) -> Result<(Transaction, Explained), Unperformable> {
-        let running =
-            self.running().ok_or_else(|| Unperformable::new("there is no machine yet"))?;
+        let running = self.running().ok_or_else(|| match &self.stage {
+            Stage::Bare(_) => Unperformable::new("this machine is bare: it knows no devices")
+                .hint("say `--sid 8`: whose StreamID it is"),
+            _ => Unperformable::new("there is no machine yet"),
+        })?;
         let endpoint = running.device_named(device)?;
         let explained = running.system.explain(endpoint, substream, iova, access);
         explained.map_err(no_transfer)?.ok_or_else(|| {
             Unperformable::new(format!("the DMA of {device} passes no SMMU"))
                 .hint("only what an SMMU of the machine translates can be explained")
         })
+    }
+
+    /// Explains what would become of a transaction at the first SMMU of the machine now, whoever
+    /// makes it. Of a bare machine nothing else is known.
+    ///
+    /// # Errors
+    /// No machine, or one without an SMMU.
+    pub(crate) fn explain_transaction(
+        &self,
+        transaction: &Transaction,
+    ) -> Result<Explained, Unperformable> {
+        let board = match &self.stage {
+            Stage::Empty => return Err(Unperformable::new("there is no machine yet")),
+            Stage::Bare(bare) => bare.board(),
+            Stage::Booted(running) => &running.system.board,
+        };
+        let smmu = board.smmu(0).ok_or_else(|| Unperformable::new("this machine has no SMMU"))?;
+        Ok(smmu.explain(board.memory(), transaction))
     }
 }
 

@@ -1,9 +1,10 @@
 //! What an ITS was told so far, and what it makes of it, in a scenario under way.
 
-use passim_model::{Host, PhysAddr, Width};
+use passim_gic::its::image::{Converted, Found, Silent};
+use passim_model::{Host, PhysAddr, Span, Width};
 
 use super::{Outcome, Runner, Stage, Unperformable};
-use crate::chosen::{Chosen, preset};
+use crate::chosen::{Chosen, NoSuch, preset};
 use crate::machine::{Gic, GicBuilt, Machine};
 use crate::op::{Number, Setting};
 use crate::script::Text;
@@ -51,7 +52,7 @@ impl Chosen {
         match &mut machine.gic {
             Gic::Its(gic) => {
                 gic.preset = self.gic.or(own).unwrap_or(gic.preset);
-                gic.built = gic.built.under(over);
+                gic.built = gic.built.under(over).under(self.built);
             }
             Gic::V2m(_) if own.is_some() || built.is_some() => {
                 return Err(Unperformable::new("this machine has no GICv3")
@@ -84,11 +85,11 @@ pub(super) fn mappings(board: &Board, its: Option<u16>) -> Outcome {
         return Err(Unperformable::new(format!("the machine has no ITS {its}"))
             .hint(format!("it has {}, counted from 0", all.len())));
     };
-    let mappings = match found.mappings(board.memory()) {
-        Ok(mappings) => mappings,
+    let Found { mappings, silent } = match found.mappings(board.memory()) {
+        Ok(found) => found,
         Err(error) => return Ok(vec![error.to_string()]),
     };
-    let mut lines = Vec::new();
+    let mut lines: Vec<_> = silent.iter().map(Silent::to_string).collect();
     for (icid, cpu) in &mappings.collections {
         lines.push(format!("collection {icid}: cpu {cpu}"));
     }
@@ -101,6 +102,40 @@ pub(super) fn mappings(board: &Board, its: Option<u16>) -> Outcome {
     }
     if lines.is_empty() {
         lines.push("nothing".to_owned());
+    }
+    Ok(lines)
+}
+
+/// The GIC moves to a host that lays tables out otherwise.
+pub(super) fn convert(
+    board: &mut Board,
+    to: &Text,
+    (scratch, size): (Option<PhysAddr>, Option<Number>),
+) -> Outcome {
+    /// Bytes of scratch memory, if nobody says how many.
+    const SCRATCH: u64 = 0x1_0000;
+    let no_preset = |wrong: NoSuch| Unperformable::new(wrong.message).hint(wrong.hint).at_key("to");
+    let to = preset(Some(&to.0), None).map_err(no_preset)?.unwrap_or_default();
+    let size = size.map_or(SCRATCH, |size| size.0);
+    let scratch = scratch.map(|start| {
+        let span = Span::from_size(start, size);
+        span.ok_or_else(|| {
+            Unperformable::new("no memory is there, or it ends nowhere").at_key("size")
+        })
+    });
+    let converted = match board.convert_gic(to, scratch.transpose()?) {
+        None => return Err(Unperformable::new("the machine has no GICv3")),
+        Some(Err(error)) => return Ok(vec![error.to_string()]),
+        Some(Ok(converted)) => converted,
+    };
+    let mut lines = vec!["ok".to_owned()];
+    for Converted { mappings, silent, moved, .. } in converted.iter().flatten() {
+        lines.extend(silent.iter().map(Silent::to_string));
+        for (device, before) in moved {
+            let now = mappings.devices.get(device).map_or(*before, |device| device.itt);
+            let device = device.get();
+            lines.push(format!("the table of device {device:#x} at {before} is at {now} now"));
+        }
     }
     Ok(lines)
 }

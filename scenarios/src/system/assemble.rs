@@ -24,7 +24,7 @@ use super::controller::Controller;
 use super::edu::Edu;
 use super::x86::X86Unit;
 use super::{Board, BoardDevice, Lost, Pace, Slot, System};
-use crate::machine::{self, Gic, GicIts, Iommu, Machine, X86};
+use crate::machine::{self, Gic, GicIts, GroupConflict, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
 const SMMU_BYTES: u64 = 0x2_0000;
@@ -79,6 +79,9 @@ pub enum AssemblyError {
     /// A part leaves the address space.
     #[error("the part at {0} leaves the address space")]
     Beyond(PhysAddr),
+    /// What is said of groups is not what this kernel makes.
+    #[error(transparent)]
+    Groups(#[from] GroupConflict),
     /// The kernel did not boot.
     #[error("the kernel does not boot: {0}")]
     Boot(#[from] BootError),
@@ -90,6 +93,7 @@ impl System {
     /// # Errors
     /// [`AssemblyError`]: the machine's facts do not go together.
     pub fn new(machine: &Machine, setup: Setup) -> Result<Self, AssemblyError> {
+        let machine = &*machine.grouped(setup.policy.smmu2_entries)?;
         let topology = topology(machine)?;
         let mut board = Board::with(machine, &topology, setup.pace)?;
         board.lose(setup.lost);
@@ -234,7 +238,7 @@ pub(crate) fn gicv3(machine: &Machine, facts: &GicIts) -> GicV3 {
     let spis = u16::try_from(facts.spis).unwrap_or(u16::MAX);
     let mut built = v3::Implementation::of(facts.preset, gicv3_cpus(machine), spis);
     built.its = vec![built.its[0]; facts.its.len()];
-    facts.built.apply(&mut built);
+    facts.built.apply(&mut built, facts.redistributors);
     GicV3::new(built)
 }
 

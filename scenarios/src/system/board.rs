@@ -6,11 +6,13 @@ mod shared;
 
 pub use lost::{Lost, LostCommand};
 
+use passim_gic::choice::Preset;
 use passim_gic::its::Report;
+use passim_gic::its::image::{Converted, ImageError};
 use passim_gic::{Cpu, GicV2, GicV3, Signal, Size};
 use passim_model::pci::Registers;
 use passim_model::{
-    AddressMap, DeviceId, Effect, IntId, Memory, PhysAddr, Requester, Rid, StreamId, Target,
+    AddressMap, DeviceId, Effect, IntId, Memory, PhysAddr, Requester, Rid, Span, StreamId, Target,
 };
 use passim_smmu::v3::Progress;
 
@@ -446,6 +448,19 @@ impl Board {
     /// to another host. On a machine without a GICv3 nothing happens.
     pub fn migrate_gic(&mut self) {
         self.controller.migrate(&mut self.memory);
+    }
+
+    /// As [`Board::migrate_gic`], to a host whose GICv3 chooses as `preset` does and lays tables out as
+    /// that does; `None` on a machine without a GICv3.
+    ///
+    /// # Errors
+    /// As [`GicV3::convert`].
+    pub fn convert_gic(
+        &mut self,
+        preset: Preset,
+        scratch: Option<Span<PhysAddr>>,
+    ) -> Option<Result<Vec<Option<Converted>>, ImageError>> {
+        self.controller.convert(preset, scratch, &mut self.memory)
     }
 
     /// The first CPU that has an interrupt to take, and which.

@@ -1,10 +1,12 @@
 //! The interrupt controller on the board: which of its blocks answers where, and which CPU it
 //! interrupts.
 
-use passim_gic::its::Report;
+use passim_gic::choice::Preset;
+use passim_gic::its::image::{Converted, ImageError};
+use passim_gic::its::{self, Report};
 use passim_gic::v3::{self, SystemRegister};
 use passim_gic::{Cpu, GicV2, GicV3, Its, Progress, Signal, Size, v2};
-use passim_model::{Effect, IccRegister, IntId, Memory, Requester};
+use passim_model::{Effect, IccRegister, IntId, Memory, PhysAddr, Requester, Span};
 
 use super::message::Arrival;
 
@@ -260,6 +262,26 @@ impl Controller {
         let Some(gic) = self.v3_mut() else { return };
         let saved = gic.save(memory);
         *gic = GicV3::restore(gic.implementation().clone(), &saved, memory);
+    }
+
+    /// As [`Controller::migrate`], to one that chooses as `preset` does and has its tables as that
+    /// has them; `None` without a GICv3.
+    pub(super) fn convert(
+        &mut self,
+        preset: Preset,
+        scratch: Option<Span<PhysAddr>>,
+        memory: &mut Memory,
+    ) -> Option<Result<Vec<Option<Converted>>, ImageError>> {
+        let gic = self.v3_mut()?;
+        let theirs = its::Implementation::of(preset);
+        let mut to = gic.implementation().clone();
+        to.choices = preset.lpi();
+        for its in &mut to.its {
+            its.choices = theirs.choices;
+            its.features.layout = theirs.features.layout;
+            its.features.iidr = theirs.features.iidr;
+        }
+        Some(gic.convert(to, scratch, memory))
     }
 
     fn pulse(&mut self) {

@@ -53,6 +53,19 @@ pub enum NoTransfer {
     Size,
 }
 
+/// A write of a device that is one transaction: a message, or data within a page of 4K.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeviceWrite<'a> {
+    /// Who writes.
+    pub requester: Requester,
+    /// The SMMU it passes; `None` for none, where addresses are physical.
+    pub smmu: Option<usize>,
+    /// Where to.
+    pub at: Iova,
+    /// What.
+    pub bytes: &'a [u8],
+}
+
 /// Who starts a transaction: what it carries, and which SMMU it passes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Initiator {
@@ -184,6 +197,18 @@ impl Board {
             done += len;
         }
         Ok(pieces)
+    }
+
+    /// A device writes: through its SMMU, to RAM or to a doorbell, which makes an interrupt of it. It
+    /// is pending, or on its way, when this returns; no CPU has taken it.
+    pub fn device_write(&mut self, write: DeviceWrite<'_>) -> Reach {
+        let DeviceWrite { requester, smmu, at, bytes } = write;
+        let reach = self.reach(smmu, requester, at, Access::WRITE);
+        let reach = self.write_piece(reach, &requester, bytes);
+        if let Some(iova) = Span::from_size(at, bytes.len() as u64) {
+            self.keep_write(smmu, requester, &Piece { iova, reach }, bytes);
+        }
+        reach
     }
 
     /// Bytes of a requester arrive where a write was translated to.

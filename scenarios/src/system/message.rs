@@ -5,9 +5,9 @@ use std::fmt;
 use passim_gic::Cpu;
 use passim_gic::its::{self, Untranslated};
 use passim_model::pci::{Lost, Message, Raised};
-use passim_model::{Access, Endpoint, IntId, Span};
+use passim_model::{Endpoint, IntId};
 
-use super::dma::{Piece, Reach};
+use super::dma::{DeviceWrite, Reach};
 use super::{Board, NoTransfer, System};
 
 /// A message that was sent, and where it ended.
@@ -93,12 +93,9 @@ impl Board {
 
     /// Takes a message of a device through its SMMU to where it goes.
     fn take_away(&mut self, from: Endpoint, smmu: Option<usize>, message: Message) -> Delivery {
-        let reach = self.reach(smmu, message.requester, message.at, Access::WRITE);
-        let bytes = message.data.to_le_bytes();
-        let reach = self.write_piece(reach, &message.requester, &bytes);
-        if let Some(iova) = Span::from_size(message.at, bytes.len() as u64) {
-            self.keep_write(smmu, message.requester, &Piece { iova, reach }, &bytes);
-        }
+        let Message { requester, at, data, .. } = message;
+        let reach =
+            self.device_write(DeviceWrite { requester, smmu, at, bytes: &data.to_le_bytes() });
         let delivery = Delivery { from, message, reach };
         tracing::debug!(target: passim_model::event::TRANSLATE, ?delivery, "message");
         self.note(delivery);

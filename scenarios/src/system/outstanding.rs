@@ -84,7 +84,7 @@ impl Board {
         piece: &Piece,
         bytes: &[u8],
     ) {
-        self.keep(smmu, requester, piece, Cargo::Write(bytes.to_vec()));
+        self.keep(smmu, requester, piece, || Cargo::Write(bytes.to_vec()));
     }
 
     /// A piece of a read, from `offset` of the transfer on, keeps its place, if it stalled.
@@ -95,13 +95,19 @@ impl Board {
         piece: &Piece,
         (offset, len): (usize, usize),
     ) {
-        self.keep(smmu, requester, piece, Cargo::Read { len, offset });
+        self.keep(smmu, requester, piece, || Cargo::Read { len, offset });
     }
 
-    fn keep(&mut self, smmu: Option<usize>, requester: Requester, piece: &Piece, cargo: Cargo) {
+    fn keep(
+        &mut self,
+        smmu: Option<usize>,
+        requester: Requester,
+        piece: &Piece,
+        cargo: impl FnOnce() -> Cargo,
+    ) {
         let (Some(smmu), Reach::Stalled(stalled)) = (smmu, &piece.reach) else { return };
         let ticket = stalled.ticket();
-        let (iova, engine) = (piece.iova, None);
+        let (iova, engine, cargo) = (piece.iova, None, cargo());
         self.outstanding.push(Outstanding { smmu, ticket, requester, iova, cargo, engine });
     }
 

@@ -141,6 +141,7 @@ fn config(root: u64) -> Config {
         start_level: Config::start_level_for(granule, input_bits) as i8,
         root,
         output_bits: ADDRESS_BITS,
+        implemented_bits: ADDRESS_BITS,
         ds: false,
         hierarchical: true,
         access_flag_faults: true,

@@ -1,13 +1,15 @@
 //! A translation on the machine of a scenario, as it stands after a line.
 
 use passim_model::{Access, Iova, SubstreamId};
+use passim_smmu::v3::Transaction;
 
 use super::tell::{Told, tell};
 use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind};
 use crate::op::{DeviceName, Op};
-use crate::run::Runner;
+use crate::run::{Runner, Unperformable};
 use crate::script::Script;
+use crate::system::Explained;
 
 /// Explains one access of a device of a scenario, after `line` (or the operation above it, if
 /// what happened is there), or after the last line. Nothing changes by it.
@@ -22,6 +24,31 @@ pub fn explain_in_scenario(
     device: &DeviceName,
     asked: (Option<SubstreamId>, Iova, Access),
 ) -> Result<Told, InputError> {
+    let (substream, iova, access) = asked;
+    at_line(script, line, chosen, |runner| runner.explain_access(device, substream, iova, access))
+}
+
+/// The same of a transaction at the first SMMU of the machine, which may be a bare one.
+///
+/// # Errors
+/// As [`explain_in_scenario`]; no SMMU.
+pub fn explain_transaction_in_scenario(
+    script: &Script,
+    line: Option<u64>,
+    chosen: &Chosen,
+    transaction: &Transaction,
+) -> Result<Told, InputError> {
+    at_line(script, line, chosen, |runner| {
+        Ok((*transaction, runner.explain_transaction(transaction)?))
+    })
+}
+
+fn at_line(
+    script: &Script,
+    line: Option<u64>,
+    chosen: &Chosen,
+    explained: impl FnOnce(&Runner) -> Result<(Transaction, Explained), Unperformable>,
+) -> Result<Told, InputError> {
     let mut runner = Runner::with(chosen.clone());
     let mut last = None;
     for block in script.blocks() {
@@ -32,9 +59,7 @@ pub fn explain_in_scenario(
         runner.perform(&op).map_err(|error| error.at(script, block))?;
         last = Some(block);
     }
-    let (substream, iova, access) = asked;
-    let explained = runner.explain_access(device, substream, iova, access);
-    let (asked, explanation) = explained.map_err(|error| match last {
+    let (asked, explanation) = explained(&runner).map_err(|error| match last {
         Some(block) => error.at(script, block),
         None => {
             let path = script.source().path();

@@ -14,7 +14,9 @@ use passim_model::pgtable::vmsav8::{Entry, Stage};
 use passim_model::pgtable::walk::Leaf;
 use passim_smmu::attributes::Attributes;
 use passim_smmu::tlb::Translation;
-use passim_smmu::v3::{Detail, Explanation, Named, Path, Step, Transaction, Translated, Verdict};
+use passim_smmu::v3::{
+    Detail, Explanation, Label, Named, Path, Step, Transaction, Translated, Verdict,
+};
 use serde::Serialize;
 
 use crate::system::Explained;
@@ -76,7 +78,7 @@ fn of_v3(asked: &Transaction, explanation: &Explanation) -> Told {
     Told {
         asked: asked_text(asked),
         steps: explanation.steps.iter().map(ToldStep::of).collect(),
-        verdict: verdict_text(iova, verdict),
+        verdict: verdict_text(iova, verdict) + &label_text(explanation.label),
         section: format!("IHI 0070 G.b {}", verdict.section()),
         address: match verdict {
             Verdict::Translated(found) => Some(found.pa.to_string()),
@@ -122,6 +124,10 @@ fn parts(step: &Step) -> (String, Option<u64>, Vec<u64>) {
             ("level-1 CD table descriptor: cached".to_owned(), None, vec![word])
         }
         Step::CachedCd => ("CD: cached".to_owned(), None, Vec::new()),
+        Step::PartidMap { at, words } => {
+            ("VMS: PARTID_MAP".to_owned(), Some(at.get()), words.to_vec())
+        }
+        Step::CachedPartidMap => ("VMS: PARTID_MAP: cached".to_owned(), None, Vec::new()),
         Step::Hit { stage, entry } => (hit_text(stage, &entry), None, Vec::new()),
         Step::CachedTable { stage, level, table, behind } => {
             (cached_table_text(stage, level, behind), Some(table), Vec::new())
@@ -227,6 +233,13 @@ fn translated(iova: u64, found: &Translated) -> String {
         Path::Walk => format!("by a walk, {}", bytes(u32::from(*lg2))),
     };
     format!("{iova:#x} -> {pa}, {perms}, {path}, memory type {memory:#04x} {shareability:?}")
+}
+
+/// The MPAM label, where there is one.
+fn label_text(label: Option<Label>) -> String {
+    let Some(Label { partid, pmg }) = label else { return String::new() };
+    let number = |number: Option<u16>| number.map_or("UNKNOWN".to_owned(), |n| format!("{n:#x}"));
+    format!(", PARTID {} PMG {}", number(partid), number(pmg.map(u16::from)))
 }
 
 fn bytes(lg2: u32) -> String {

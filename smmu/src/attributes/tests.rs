@@ -50,6 +50,17 @@ fn the_stronger_wins() {
     assert_eq!(WB.combine(0b0101, Shareability::Non).memory, 0x44);
     let quiet = Attributes { memory: 0xee, ..WB };
     assert_eq!(quiet.combine(0b1111, Shareability::Non).memory, 0xee, "hints of stage 1 stay");
+    // IHI 0070 G.b 13.4.3: stage 2 has no hints, so that transient stays, unless nothing is left to
+    // allocate.
+    let of = |memory| Attributes { memory, ..WB };
+    for (memory, behind) in [(0x77, 0x77), (0x33, 0x33), (0x17, 0x17), (0xcc, 0xcc), (0x47, 0x47)] {
+        assert_eq!(of(memory).combine(0b1111, Shareability::Non).memory, behind, "{memory:#x}");
+    }
+    assert_eq!(
+        of(0x77).combine(0b1010, Shareability::Non).memory,
+        0x33,
+        "write-through, transient"
+    );
 }
 
 #[test]
@@ -58,6 +69,10 @@ fn fwb_forces() {
     let forced = |first: Attributes, code| first.combine_forced(code, Shareability::Inner).memory;
     assert_eq!(forced(nc, 0b0110), 0xff);
     assert_eq!(forced(device(0), 0b0110), 0xff);
+    // The hints are those of stage 1, where it is cached.
+    for (memory, behind) in [(0xcc, 0xcc), (0x77, 0x77), (0xbb, 0xff), (0x88, 0xcc), (0x4c, 0xfc)] {
+        assert_eq!(forced(Attributes { memory, ..WB }, 0b0110), behind, "{memory:#x}");
+    }
     assert_eq!(forced(WB, 0b0101), 0x44);
     assert_eq!(forced(device(8), 0b0101), 0x08);
     assert_eq!(forced(nc, 0b0111), 0x44);
@@ -79,6 +94,36 @@ fn configuration_replaces() {
     assert_eq!(Replacement::of(0, false, 1, 0b1110).apply(device(4)), device(4));
     // Device stays outer shareable whatever SHCFG says.
     assert_eq!(Replacement::of(0, true, 0, 0).apply(WB), device(0));
+}
+
+/// IHI 0070 G.b 13.4.2: what comes in cached brings its hints through stage 1.
+#[test]
+fn hints_of_what_comes_in_count_beside_those_of_stage_1() {
+    let of = |memory| Attributes { memory, ..WB };
+    let cases = [
+        (0xff, 0xff, 0xff),
+        (0xff, 0xcc, 0xcc),
+        (0xff, 0x77, 0x77),
+        (0xbb, 0x77, 0x33),
+        (0xee, 0xdd, 0xcc),
+        (0x44, 0xcc, 0x44),
+        (0xff, 0x44, 0xff),
+        (0x04, 0xcc, 0x04),
+        (0xff, 0x04, 0xff),
+    ];
+    for (own, incoming, both) in cases {
+        let found = of(own).with_hints_of(of(incoming)).memory;
+        assert_eq!(found, both, "{own:#x} with {incoming:#x}");
+        assert!(of(incoming).has_hints() || both == own, "{incoming:#x}");
+    }
+}
+
+/// IHI 0070 G.b 5.2 (MemAttr): a Normal type without an inner half.
+#[test]
+fn reserved_types_of_an_ste_are_device_types() {
+    for field in [4, 8, 12] {
+        assert_eq!(Attributes::of_mem_attr(field, Shareability::Inner), device(0x00), "{field}");
+    }
 }
 
 /// IHI 0070 G.b 5.4: the bytes of MAIR that VMSAv8-64 leaves open.

@@ -64,6 +64,10 @@ impl SmmuV3 {
         if self.failed {
             return Completion::CompleterAbort;
         }
+        // IHI 0070 G.b 5.2 (EATS): without ATS no request can be made, and nobody records one.
+        if !self.features.ats {
+            return Completion::UnsupportedRequest;
+        }
         let (ats, overrides) = match self.ats_stream(memory, &txn) {
             Ok(found) => found,
             Err(NoAts::Forbidden) => {
@@ -100,6 +104,11 @@ impl SmmuV3 {
 
     /// A transaction whose address an ATS answer gave. IHI 0070 G.b 3.9.1.3.
     pub fn translated(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
+        // IHI 0070 G.b 5.2 (EATS): without ATS no translated traffic is passed. Who has none does
+        // not look at what a device says of an address (PCI Express, AT is then reserved).
+        if !self.features.ats {
+            return self.translate(memory, txn);
+        }
         let mut txn = *txn;
         // IHI 0070 G.b 3.9.1.3: without PASIDTT, or without a PASID, it is unprivileged data.
         if !self.features.pasid_translated || txn.requester.substream.is_none() {
@@ -255,7 +264,8 @@ impl SmmuV3 {
         match context {
             Context::Cd(index) if substream.is_some() => {
                 self.need_cd(memory, txn, index)?;
-                self.vms.need(memory, &stream, substream).map_err(|at| no_vms(txn, at))
+                let read = self.vms.need(memory, &stream, &txn.requester, &mut Silent);
+                read.map_err(|at| no_vms(txn, at))
             }
             Context::Cd(_) | Context::Bypass => Ok(()),
         }

@@ -173,8 +173,6 @@ pub(crate) fn select_context(
 /// Why no CD was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum CdFault {
-    /// C_BAD_STE: S1ContextPtr, or an index applied to it, is out of range.
-    BadSte,
     /// C_BAD_SUBSTREAMID: no second-level table, or one out of range.
     BadSubstreamId,
     /// F_CD_FETCH at this address.
@@ -210,7 +208,6 @@ fn read_cd<L: Log>(
     cached: Option<u64>,
     level_one: &mut Option<u64>,
 ) -> Result<CdWords, CdFault> {
-    let beyond = |address: u64, bits: u32| address >> bits != 0;
     let at = match pointer.split() {
         Some(split) => {
             let descriptor = match cached {
@@ -227,18 +224,13 @@ fn read_cd<L: Log>(
             // IHI 0070 G.b 5.3: a leaf table is aligned to its size.
             let leaf = L1Cd::L2PTR.in_place(descriptor) & (u64::MAX << (split + CD_LG2));
             let at = leaf + ((index & !(u64::MAX << split)) << CD_LG2);
-            if beyond(at, source.bits) {
+            if at >> source.bits != 0 {
                 return Err(CdFault::BadSubstreamId);
             }
             at
         }
-        None => {
-            let at = pointer.base + (index << CD_LG2);
-            if beyond(at, source.bits) {
-                return Err(CdFault::BadSte);
-            }
-            at
-        }
+        // The table lies inside the address size, being aligned: an STE is ILLEGAL otherwise.
+        None => pointer.base + (index << CD_LG2),
     };
     let physical = source.physical(at).map_err(CdFault::Stage2)?;
     let words = source.stages.memory.words(physical, CD_WORDS);
@@ -253,10 +245,6 @@ fn read_level_one<L: Log>(
     source: &mut ConfigThroughStages<'_, L>,
     at: u64,
 ) -> Result<u64, CdFault> {
-    // IHI 0070 G.b 3.4.3, note 1: out of range is C_BAD_STE from v3.1 on.
-    if at >> source.bits != 0 {
-        return Err(CdFault::BadSte);
-    }
     let physical = source.physical(at).map_err(CdFault::Stage2)?;
     let load = source.stages.memory.load_u64(physical);
     let descriptor = load.map_err(|_| CdFault::Fetch(physical))?;

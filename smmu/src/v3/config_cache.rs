@@ -7,8 +7,9 @@
 
 use crate::cache::{Cache, Key, Retention};
 use crate::v3::Caches;
-use crate::v3::config::cd::CdState;
+use crate::v3::config::cd::{Cd, CdState};
 use crate::v3::config::ste::{Ste, SteState};
+use crate::v3::label::Named;
 use passim_model::StreamId;
 
 impl Key for StreamId {
@@ -67,7 +68,7 @@ impl Key for LevelOne<StreamId> {
 #[derive(Clone)]
 pub(crate) struct ConfigCache {
     stes: Cache<StreamId, Ste>,
-    cds: Cache<(StreamId, u32), CdState>,
+    cds: Cache<(StreamId, u32), Cd>,
     level_one_stes: Cache<LevelOne<()>, u64>,
     level_one_cds: Cache<LevelOne<StreamId>, u64>,
     changes: u64,
@@ -112,7 +113,12 @@ impl ConfigCache {
     /// The cached CD of a stream.
     #[inline]
     pub(crate) fn cd(&self, stream: StreamId, index: u32) -> Option<&CdState> {
-        self.cds.get((stream, index))
+        self.cds.get((stream, index)).map(|cd| &cd.state)
+    }
+
+    /// The label that the cached CD of a stream names.
+    pub(crate) fn label_of_cd(&self, stream: StreamId, index: u32) -> Option<Named> {
+        self.cds.get((stream, index)).map(|cd| cd.label)
     }
 
     /// Caches an STE. CDs of the stream go: they were judged under the STE that was here before.
@@ -122,9 +128,9 @@ impl ConfigCache {
     }
 
     /// Caches a CD.
-    pub(crate) fn insert_cd(&mut self, stream: StreamId, index: u32, state: CdState) {
+    pub(crate) fn insert_cd(&mut self, stream: StreamId, index: u32, cd: Cd) {
         self.changes += 1;
-        self.cds.insert((stream, index), state);
+        self.cds.insert((stream, index), cd);
     }
 
     /// Takes note that a transaction used the STE of a stream.

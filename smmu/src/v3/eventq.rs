@@ -236,6 +236,11 @@ impl SmmuV3 {
     pub fn hint(&mut self, memory: &mut Memory, txn: &Transaction, hint: PageHint) -> Record {
         let requested = Requested::Pages(hint);
         let event = Event { requested, ..Event::new(EventKind::PageRequest, txn) };
+        // IHI 0070 G.b 7.2.1: with SMMUEN = 0 only what says so of itself is recorded, and 7.3.19
+        // does not.
+        if !self.registers.enabled(Cr0::SMMUEN) {
+            return Record::Suppressed;
+        }
         self.record(memory, &event)
     }
 

@@ -18,8 +18,10 @@ use crate::v3::config::ste::SteState;
 use crate::v3::config::{CdWords, SteWords};
 use crate::v3::config_cache::ConfigCache;
 use crate::v3::eventq::{Detail, Event};
+use crate::v3::label::Label;
 use crate::v3::outcome::{Transaction, Translated};
 use crate::v3::translate::Stop;
+use crate::v3::vms::{PARTID_MAP_WORDS, PartidMap};
 use crate::v3::wire::regs::Cr0;
 use passim_model::pgtable::vmsav8::{Entry, Form, Granule, Stage, Vmsav8};
 use passim_model::pgtable::walk::{Below, Config, Format, Leaf};
@@ -42,6 +44,12 @@ pub(crate) trait Log {
     /// A level-1 CD table descriptor was read.
     #[inline(always)]
     fn level_one_cd(&mut self, _at: PhysAddr, _word: u64) {}
+    /// A PARTID_MAP was read.
+    #[inline(always)]
+    fn partid_map(&mut self, _at: PhysAddr, _map: &PartidMap) {}
+    /// A PARTID_MAP was cached.
+    #[inline(always)]
+    fn cached_partid_map(&mut self) {}
     /// A CD was read.
     #[inline(always)]
     fn cd(&mut self, _at: PhysAddr, _words: &CdWords) {}
@@ -123,6 +131,15 @@ pub enum Step {
     },
     /// The CD was cached.
     CachedCd,
+    /// The PARTID_MAP of a virtual machine structure. IHI 0070 G.b 5.6.
+    PartidMap {
+        /// Where.
+        at: PhysAddr,
+        /// Its doublewords.
+        words: [u64; PARTID_MAP_WORDS],
+    },
+    /// The PARTID_MAP was cached.
+    CachedPartidMap,
     /// A translation in the TLB: of stage 1, both stages together where both translate, or of
     /// stage 2 alone.
     Hit {
@@ -211,6 +228,8 @@ pub struct Explanation {
     pub steps: Vec<Step>,
     /// How it ends.
     pub verdict: Verdict,
+    /// The MPAM label it goes on with, where it does and IDR3.MPAM is 1. IHI 0070 G.b 17.2.
+    pub label: Option<Label>,
 }
 
 /// Writes everything down.
@@ -243,6 +262,14 @@ impl Log for Notes {
 
     fn level_one_cd(&mut self, at: PhysAddr, word: u64) {
         self.steps.push(Step::LevelOneCd { at, word });
+    }
+
+    fn partid_map(&mut self, at: PhysAddr, map: &PartidMap) {
+        self.steps.push(Step::PartidMap { at, words: map.words() });
+    }
+
+    fn cached_partid_map(&mut self) {
+        self.steps.push(Step::CachedPartidMap);
     }
 
     fn cd(&mut self, at: PhysAddr, words: &CdWords) {
@@ -291,7 +318,7 @@ impl Log for Notes {
 
 /// What a descriptor of these tables is.
 pub(crate) fn decoded(tables: &Config, level: i8, word: u64) -> Option<Entry> {
-    let form = Form { output_bits: tables.output_bits, ds: tables.ds };
+    let form = Form { output_bits: tables.implemented_bits, ds: tables.ds };
     match (tables.format, tables.granule) {
         (Format::Short { .. }, _) => None,
         (_, Granule::K4) => Some(Vmsav8::<12>::decode_in(word, level, form)),
@@ -304,7 +331,8 @@ impl SmmuV3 {
     /// Explains what would become of a transaction now. Nothing changes by it.
     pub fn explain(&self, memory: &Memory, txn: &Transaction) -> Explanation {
         if !self.registers.enabled(Cr0::SMMUEN) {
-            return Explanation { steps: Vec::new(), verdict: Verdict::Disabled };
+            let (steps, verdict, label) = (Vec::new(), Verdict::Disabled, self.label(txn));
+            return Explanation { steps, verdict, label };
         }
         let mut twin = self.twin();
         let mut notes = Notes::default();
@@ -321,7 +349,9 @@ impl SmmuV3 {
             Err(Stop::Silent) => Verdict::StreamAborts,
             Err(Stop::Fault(event, _)) => Verdict::Event(event),
         };
-        Explanation { steps, verdict }
+        let goes_on = matches!(verdict, Verdict::Translated(_));
+        let label = if goes_on { twin.label(txn) } else { None };
+        Explanation { steps, verdict, label }
     }
 }
 

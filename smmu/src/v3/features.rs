@@ -98,6 +98,9 @@ pub(crate) struct Features {
     pub(crate) e0pd: bool,
     pub(crate) epan: bool,
     pub(crate) mpam: bool,
+    /// The largest PARTID and PMG.
+    pub(crate) partid_max: u16,
+    pub(crate) pmg_max: u8,
     /// The bits of GMPAM that exist.
     pub(crate) mpam_labels: u32,
     /// Virtual machine structures exist. IHI 0070 G.b 5.6.1.
@@ -190,6 +193,8 @@ impl Features {
             e0pd: Idr3::E0PD.is_set(idr3),
             epan: Idr3::EPAN.is_set(idr3),
             mpam: Idr3::MPAM.is_set(idr3),
+            partid_max: Mpamidr::PARTID_MAX.get(u64::from(ids.mpamidr)) as u16,
+            pmg_max: Mpamidr::PMG_MAX.get(u64::from(ids.mpamidr)) as u8,
             mpam_labels: label_bits(u64::from(ids.mpamidr)),
             vms: Idr3::MPAM.is_set(idr3)
                 && Idr0::S1P.is_set(idr0)

@@ -8,7 +8,7 @@
 //! | `config` | where are STE and CD, and what do they say? |
 //! | `caches` | which caches are there, and how large? |
 //! | `config_cache`, `spans` | which of them are remembered, and for whom? |
-//! | `vms` | when is a virtual machine structure read? |
+//! | `vms`, `label` | when is a virtual machine structure read, and which MPAM label has a transaction? |
 //! | `translate`, `stages`, `front`, `plain` | what becomes of a transaction? |
 //! | `stall` | which transactions wait for software? |
 //! | `ats`, `priq` | what is a device with a cache of its own told? |
@@ -18,7 +18,7 @@
 //! | `explain` | why does a translation come out as it does? |
 //!
 //! Not here: Secure and Realm interfaces, ATOS, AArch32 tables, 128-bit descriptors, permission
-//! indirection, DPT, ECMDQ; of MPAM, where labels lead. [`IdRegisters::unmodelled`] says which of these a set of ID
+//! indirection, DPT, ECMDQ; of MPAM, the memory system that labels lead to. [`IdRegisters::unmodelled`] says which of these a set of ID
 //! registers promises, [`CAPABILITIES`] why.
 
 mod ats;
@@ -31,6 +31,7 @@ pub(crate) mod explain;
 mod features;
 pub(crate) mod front;
 mod irq;
+mod label;
 pub mod names;
 mod outcome;
 mod plain;
@@ -69,6 +70,7 @@ pub use features::Support;
 pub use features::TableEndian;
 pub use features::Unmodelled;
 pub use irq::Wires;
+pub use label::Label;
 pub use outcome::Cause;
 pub use outcome::Outcome;
 pub use outcome::Path;
@@ -193,7 +195,7 @@ impl SmmuV3 {
             tlb: Tlb::new(caches.tlb, caches.tables, retention),
             configs: ConfigCache::new(&caches, retention),
             spans: Spans::default(),
-            vms: VmsCache::default(),
+            vms: VmsCache::new(retention),
             front: Front::new(caches.tlb.sets_lg2),
             streams: Streams::new(),
             effects: Vec::new(),

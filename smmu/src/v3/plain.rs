@@ -89,6 +89,7 @@ impl Known {
         let half = &stage1.halves[0];
         let plain = txn.requester.substream.is_none()
             && !overrides.change_access()
+            && !overrides.memory.has_hints()
             && stage1.split == Split::Bit55
             && half.unprivileged == Unprivileged::Permitted
             && Caching { keeps_tables: false, counts_tlb_uses: false, ..caching } == PLAIN;

@@ -10,6 +10,7 @@ use crate::v3::outcome::{Cause, Outcome, Resolved, Stalled, Terminated, Transact
 use crate::v3::wire::regs::Cr0;
 use crate::v3::{Progress, SmmuV3};
 use passim_model::{Effect, Memory, StreamId};
+use std::collections::BTreeSet;
 
 /// What a stalled transaction waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,16 +36,48 @@ struct Waiting {
 #[derive(Clone, Default)]
 pub(crate) struct Stalls {
     waiting: Vec<Waiting>,
+    stags: Stags,
     next_ticket: u64,
     resolved: Vec<Resolved>,
+}
+
+/// Which STAGs are free: those that came back, and all from `fresh` on.
+#[derive(Clone, Default)]
+struct Stags {
+    returned: BTreeSet<u16>,
+    fresh: u32,
+}
+
+impl Stags {
+    /// The lowest that nobody has, below `most`.
+    fn lowest(&self, most: u32) -> Option<u16> {
+        let fresh = (self.fresh < most.clamp(1, 1 << 16)).then_some(self.fresh as u16);
+        self.returned.first().copied().or(fresh)
+    }
+
+    /// Gives away the lowest one.
+    fn take(&mut self, lowest: u16) {
+        if !self.returned.remove(&lowest) {
+            self.fresh = u32::from(lowest) + 1;
+        }
+    }
+
+    fn give_back(&mut self, stag: Option<u16>) {
+        self.returned.extend(stag);
+    }
 }
 
 impl Stalls {
     /// The lowest STAG nobody has, below `most`.
     fn free_stag(&self, most: u32) -> Option<u16> {
-        let most = most.clamp(1, 1 << 16);
-        let taken = |stag: u16| self.waiting.iter().any(|waiting| waiting.stag == Some(stag));
-        (0..most).map(|stag| stag as u16).find(|&stag| !taken(stag))
+        self.stags.lowest(most)
+    }
+
+    /// Takes a transaction from those that wait, and its STAG from it.
+    fn remove(&mut self, at: usize) -> Waiting {
+        let waiting = self.waiting.remove(at);
+        self.stags.give_back(waiting.stag);
+        waiting
     }
 
     fn resolve(&mut self, waiting: &Waiting, outcome: Outcome) {
@@ -80,6 +113,9 @@ impl SmmuV3 {
             // IHI 0070 G.b 7.2.2: a record lost to an abort is lost; the transaction waits on.
             Some(_) => (Waits::Command, self.record(memory, &event)),
         };
+        if let Some(stag) = stag {
+            self.stalls.stags.take(stag);
+        }
         self.stalls.waiting.push(Waiting { ticket, transaction: *txn, stag, waits });
         Outcome::Stalled(Stalled { ticket, event, record })
     }
@@ -107,7 +143,7 @@ impl SmmuV3 {
         let Some(at) = at else {
             return Progress::Idle;
         };
-        let waiting = self.stalls.waiting.remove(at);
+        let waiting = self.stalls.remove(at);
         let outcome = self.translate_behind(memory, &waiting.transaction, Some(waiting.ticket));
         if !matches!(outcome, Outcome::Stalled(_)) {
             self.stalls.resolve(&waiting, outcome);
@@ -130,11 +166,12 @@ impl SmmuV3 {
             None => {
                 // IHI 0070 G.b 4.7.1: the STAG may be used again.
                 let waiting = &mut self.stalls.waiting[at];
-                waiting.stag = None;
+                let stag = waiting.stag.take();
                 waiting.waits = Waits::Turn;
+                self.stalls.stags.give_back(stag);
             }
             Some(response) => {
-                let waiting = self.stalls.waiting.remove(at);
+                let waiting = self.stalls.remove(at);
                 self.stalls.end(&waiting, response);
                 self.effects.push(Effect::Resume(stream));
             }
@@ -150,6 +187,7 @@ impl SmmuV3 {
         self.stalls.waiting = kept;
         let ended: Vec<Waiting> = ended;
         for waiting in &ended {
+            self.stalls.stags.give_back(waiting.stag);
             self.stalls.end(waiting, Response::Abort);
             self.effects.push(Effect::Resume(stream(waiting)));
         }

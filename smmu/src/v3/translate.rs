@@ -8,8 +8,7 @@ use crate::attributes::{Attributes, Replacement};
 use crate::choice::ContiguousStes;
 use crate::regime::{OnFault, Recording, Regime, Response};
 use crate::v3::SmmuV3;
-use crate::v3::config::cd::CdState;
-use crate::v3::config::ste::{Overrides, SteFlaw, SteState, Stream, Surroundings};
+use crate::v3::config::ste::{Overrides, SteState, Stream, Surroundings};
 use crate::v3::config::{self, CdFault, Context, ContextFault, Fetched, SteFault};
 use crate::v3::config_cache::ConfigCache;
 use crate::v3::eventq::{Detail, Event, Record};
@@ -146,7 +145,7 @@ impl SmmuV3 {
                 Lookup::Found(setting) => {
                     log.configuration(&self.configs, txn);
                     if let Some(stream) = setting.with_vms {
-                        let read = self.vms.need(memory, stream, txn.requester.substream);
+                        let read = self.vms.need(memory, stream, &txn.requester, log);
                         read.map_err(|at| no_vms(txn, at))?;
                     }
                     let overrides = setting.overrides;
@@ -219,11 +218,6 @@ impl SmmuV3 {
             }
             Missing::Cd(index) => self.fill_cd(memory, stream, index, log).map_err(|fault| {
                 match fault {
-                    CdFault::BadSte => {
-                        let detail = Detail::Ste(SteFlaw::S1ContextPtr);
-                        let event = Event { detail, ..event(txn, EventKind::BadSte) };
-                        Stop::Fault(event, OnFault::ABORT_AND_RECORD)
-                    }
                     CdFault::BadSubstreamId => {
                         // IHI 0070 G.b 7.3.9: without a SubstreamID, the index that was meant.
                         let substream = Some(SubstreamId::new(index));
@@ -340,8 +334,7 @@ impl SmmuV3 {
         let split = pointer.split();
         let cached = split.and_then(|split| self.configs.level_one_of_cd(stream, index, split));
         let Fetched { words, level_one } = config::fetch_cd(&mut source, pointer, index, cached);
-        let judged =
-            |words| -> CdState { config::cd::judge(&words, ste, &self.features, &mut self.tlb) };
+        let judged = |words| config::cd::judge(&words, ste, &self.features, &mut self.tlb);
         let state = words.map(judged);
         if let Some((split, word)) = split.zip(level_one) {
             self.configs.insert_level_one_of_cd(stream, index, split, word);

@@ -1,56 +1,111 @@
 //! Virtual machine structures: when one is read, and what is remembered. IHI 0070 G.b 5.6.
 //!
-//! A VMS maps the PARTIDs that a guest's CDs name. Labels reach no memory system here, so what
-//! counts of a VMS is that it is read, and that reading it can fail.
+//! A VMS maps the PARTIDs that a guest's CDs name. It is read where it is needed, which can fail;
+//! what the map says counts where a translation is explained. See [`label`](super::label).
+//!
+//! What was read is cached by VMID. An SMMU that keeps everything caches it by stream as well: the
+//! architecture permits both, and a change of the map has to be told for both (5.6.2).
 
+use crate::cache::Retention;
 use crate::regime::OnFault;
-use crate::v3::config::ste::{CdPointer, Stream};
-use crate::v3::config::{self, Context};
+use crate::v3::config::ste::Stream;
 use crate::v3::eventq::Event;
+use crate::v3::explain::Log;
+use crate::v3::label::cd_used;
 use crate::v3::outcome::Transaction;
 use crate::v3::translate::{Stop, event};
 use crate::v3::wire::event::EventKind;
-use passim_model::{Memory, PhysAddr, SubstreamId, Vmid};
-use std::collections::BTreeSet;
+use passim_model::{Memory, PhysAddr, Requester, StreamId, Vmid};
+use std::collections::BTreeMap;
 
 /// Doublewords of PARTID_MAP: 32 PARTIDs of 16 bits.
-const PARTID_MAP_WORDS: usize = 8;
+pub(crate) const PARTID_MAP_WORDS: usize = 8;
 
-/// The PARTID_MAPs that are cached, by VMID.
-#[derive(Clone, Debug, Default)]
+/// From virtual PARTIDs to physical ones. IHI 0070 G.b 5.6 (PARTID_MAP).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct PartidMap([u64; PARTID_MAP_WORDS]);
+
+impl PartidMap {
+    /// The PARTID that CD.PARTID means; of that five bits count. IHI 0070 G.b 17.2.
+    pub(crate) fn physical(&self, partid: u16) -> u16 {
+        let index = usize::from(partid & 0x1f);
+        (self.0[index / 4] >> (16 * (index % 4))) as u16
+    }
+
+    pub(crate) const fn words(&self) -> [u64; PARTID_MAP_WORDS] {
+        self.0
+    }
+}
+
+/// The PARTID_MAPs that are cached.
+#[derive(Clone, Debug)]
 pub(crate) struct VmsCache {
-    known: BTreeSet<Vmid>,
+    of_vmid: BTreeMap<Vmid, PartidMap>,
+    /// `None` where nothing is cached by stream.
+    of_stream: Option<BTreeMap<StreamId, PartidMap>>,
 }
 
 impl VmsCache {
+    pub(crate) fn new(retention: Retention) -> Self {
+        let by_stream = retention == Retention::Everything;
+        Self { of_vmid: BTreeMap::new(), of_stream: by_stream.then(BTreeMap::new) }
+    }
+
     /// CMD_CFGI_VMS_PIDM.
     pub(crate) fn invalidate(&mut self, vmid: Vmid) {
-        self.known.remove(&vmid);
+        self.of_vmid.remove(&vmid);
+    }
+
+    /// CMD_CFGI_STE and CMD_CFGI_STE_RANGE: what is cached by stream.
+    pub(crate) fn forget_streams(&mut self, first: StreamId, last: StreamId) {
+        if let Some(known) = &mut self.of_stream {
+            known.retain(|stream, _| *stream < first || last < *stream);
+        }
     }
 
     /// Drops everything.
     pub(crate) fn clear(&mut self) {
-        self.known.clear();
+        self.of_vmid.clear();
+        self.of_stream.iter_mut().for_each(BTreeMap::clear);
+    }
+
+    /// The map that a stream of this VMID goes by, if it is cached.
+    pub(crate) fn map(&self, stream: StreamId, vmid: Vmid) -> Option<PartidMap> {
+        let own = self.of_stream.as_ref().and_then(|known| known.get(&stream));
+        own.or_else(|| self.of_vmid.get(&vmid)).copied()
     }
 
     /// Reads the PARTID_MAP that a transaction needs, unless it is cached.
     ///
     /// # Errors
     /// Where memory did not answer.
-    pub(crate) fn need(
+    pub(crate) fn need<L: Log>(
         &mut self,
         memory: &Memory,
         stream: &Stream,
-        substream: Option<SubstreamId>,
+        requester: &Requester,
+        log: &mut L,
     ) -> Result<(), PhysAddr> {
-        let Some(at) = stream.vms.filter(|_| uses_stage1(stream.stage1.as_ref(), substream)) else {
-            return Ok(());
-        };
-        if self.known.contains(&stream.vmid) {
+        let Some(at) = stream.vms else { return Ok(()) };
+        if cd_used(stream.stage1.as_ref(), requester.substream).is_none() {
             return Ok(());
         }
-        memory.words(at, PARTID_MAP_WORDS).map_err(|_| at)?;
-        self.known.insert(stream.vmid);
+        let map = match self.map(requester.stream, stream.vmid) {
+            Some(map) => {
+                log.cached_partid_map();
+                map
+            }
+            None => {
+                let words = memory.words(at, PARTID_MAP_WORDS).map_err(|_| at)?;
+                let map = PartidMap(words.try_into().expect("as many words as asked for"));
+                log.partid_map(at, &map);
+                self.of_vmid.insert(stream.vmid, map);
+                map
+            }
+        };
+        if let Some(known) = &mut self.of_stream {
+            known.insert(requester.stream, map);
+        }
         Ok(())
     }
 }
@@ -60,11 +115,4 @@ impl VmsCache {
 pub(crate) fn no_vms(txn: &Transaction, at: PhysAddr) -> Stop {
     let event = Event { fetch: Some(at), ..event(txn, EventKind::VmsFetch) };
     Stop::Fault(event, OnFault::ABORT_AND_RECORD)
-}
-
-/// Whether a transaction gets its label from a CD. IHI 0070 G.b 5.2 (S1MPAM): not where S1DSS
-/// bypasses stage 1.
-fn uses_stage1(pointer: Option<&CdPointer>, substream: Option<SubstreamId>) -> bool {
-    let context = pointer.map(|pointer| config::select_context(pointer, substream));
-    matches!(context, Some(Ok(Context::Cd(_))))
 }

@@ -214,8 +214,8 @@ impl Config {
         if self.base >> self.output_bits != 0 {
             return Err(Fault::AddressSize { level: 0 });
         }
-        // With 52-bit addresses a small table is still aligned to 64 bytes.
-        let least = if self.high_address == HighAddress::Present { 64 } else { 16 };
+        // Where outputs have 52 bits a small table is still aligned to 64 bytes.
+        let least = if self.output_bits > 48 { 64 } else { 16 };
         let bytes = (self.entries(self.start_level) * 8).max(least);
         Ok(self.base / bytes * bytes)
     }

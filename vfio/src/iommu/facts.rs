@@ -80,7 +80,8 @@ pub struct DeviceFacts {
     /// Which device.
     pub endpoint: Endpoint,
     /// Every StreamID its transactions may carry, its own first, then its aliases: a function
-    /// behind a PCI bridge also appears under the bridge's. No other device may have them.
+    /// behind a PCI bridge also appears under the bridge's. Behind an SMMUv3 no other device may have
+    /// them; behind an SMMUv2 those of its group may, and up to 4.8 anybody.
     pub streams: Vec<StreamId>,
     /// Its IOMMU group.
     pub group: u32,
@@ -199,9 +200,17 @@ pub enum BootError {
     /// ID1: more banks for stage 2 than there are.
     #[error("the SMMU has more context banks for stage 2 than it has banks")]
     NoContextBanks,
-    /// An SMMUv2 whose context banks have too few interrupts.
+    /// An SMMU without context interrupts, or an SMMUv2 with fewer than context banks.
     #[error("the SMMU has {interrupts} context interrupts for {banks} context banks")]
     TooFewContextInterrupts {
+        /// Interrupts.
+        interrupts: usize,
+        /// Banks.
+        banks: usize,
+    },
+    /// An SMMUv2 with more context interrupts than context banks.
+    #[error("the SMMU has {interrupts} context interrupts, and only {banks} context banks")]
+    TooManyContextInterrupts {
         /// Interrupts.
         interrupts: usize,
         /// Banks.

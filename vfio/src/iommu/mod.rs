@@ -195,10 +195,18 @@ impl Iommu {
         host: &mut impl Host,
     ) -> Result<DomainId, Refusal> {
         let driver = self.group(group)?.driver;
-        if kind == DomainKind::Nested && self.nesting == NestingType::Refused {
+        if kind == DomainKind::Nested && self.refuses_nesting(group) {
             return Err(rules::DOMAIN_NESTING_REFUSED.refuse(Errno::EPERM));
         }
         self.domain_of_driver(driver, kind, Purpose::User, frames, host)
+    }
+
+    /// Whether the driver of a group's IOMMU makes no domain for nesting, though type1 asks for one.
+    // 6.12: a domain says EPERM once it belongs to an SMMU. arm-smmu-v3.c finishes it when it is
+    // allocated, arm-smmu.c when it meets its first device.
+    pub(crate) fn refuses_nesting(&self, group: u32) -> bool {
+        let driver = self.driver_of(group).and_then(|driver| self.drivers.get(driver));
+        self.nesting == NestingType::Refused && !matches!(driver, Some(Driver::SmmuV2(_)))
     }
 
     fn domain_of_driver(

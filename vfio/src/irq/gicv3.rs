@@ -72,6 +72,13 @@ pub(crate) fn redistributors(
     Ok(found)
 }
 
+/// Bits of an INTID, as the distributor says; `None` where it does not answer.
+// 6.12 its_init: GICD_TYPER_ID_BITS.
+pub(crate) fn intid_bits(distributor: PhysAddr, host: &mut impl Host) -> Option<u32> {
+    let typer = load(distributor, dist::TYPER, host).ok()?;
+    Some(DistTyper::ID_BITS.get(typer) as u32 + 1)
+}
+
 /// The priority of every interrupt.
 pub(crate) fn default_priority(priority: GicV3Priority) -> u64 {
     match priority {

@@ -57,9 +57,10 @@ impl Controller {
                 let v2m = V2m::boot(v2m_frames, &facts.doorbells_per_cpu, policy.v2m_blocks, host)?;
                 Ok(if v2m.is_empty() { Self::Absent } else { Self::V2m(v2m) })
             }
-            GicFacts::V3 { its, redistributors, .. } => {
+            GicFacts::V3 { its, redistributors, distributor } => {
                 let mut driver = Its::new(its, policy);
-                driver.boot(*redistributors, facts.cpus, policy, frames, host);
+                let gic = (*distributor, *redistributors);
+                driver.boot(gic, facts.cpus, policy, frames, host);
                 Ok(Self::Its(driver))
             }
         }

@@ -25,12 +25,12 @@ mod table;
 mod tests;
 mod wire;
 
-use super::lpi::Lpis;
+use super::lpi::{Lpis, MOST_BITS};
 use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
-use crate::irq::redistributors;
-use crate::policy::{LpiRanges, Policy};
+use crate::irq::{intid_bits, redistributors};
+use crate::policy::{ItsEvents, LpiRanges, Policy};
 use cpus::Cpus;
 use node::Node;
 use passim_model::{DeviceId, EventId, Frames, Host, IntId, PhysAddr, event};
@@ -67,6 +67,7 @@ pub(super) struct Its {
     all: Vec<One>,
     lpis: Lpis,
     ranges: LpiRanges,
+    events: ItsEvents,
     /// The CPUs whose LPIs are on: all of them, where any ITS answered.
     cpus: Cpus,
 }
@@ -77,14 +78,15 @@ impl Its {
         let one = |&base| One { base, devices: BTreeMap::new(), node: None };
         let ranges = policy.lpi_ranges;
         let all = bases.iter().map(one).collect();
-        Self { all, lpis: Lpis::new(ranges), ranges, cpus: Cpus::new(policy) }
+        let (lpis, events) = (Lpis::new(ranges, MOST_BITS), policy.its_events);
+        Self { all, lpis, ranges, events, cpus: Cpus::new(policy) }
     }
 
     /// Brings the ITSs up, with the LPIs of the CPUs whose redistributors start at `first`.
     // 6.12 its_init: every ITS first, then the table of LPIs; CPUs follow as they come up.
     pub(super) fn boot(
         &mut self,
-        first: PhysAddr,
+        (distributor, first): (PhysAddr, PhysAddr),
         cpus: u32,
         policy: &Policy,
         frames: &mut Frames,
@@ -97,7 +99,12 @@ impl Its {
             }
         }
         let any = self.all.iter().any(|one| one.node.is_some());
-        if any && self.boot_cpus(first, cpus, policy, frames, host).is_none() {
+        let bits = intid_bits(distributor, host);
+        if any && let Some(bits) = bits {
+            self.lpis = Lpis::new(self.ranges, bits);
+        }
+        let bits = bits.unwrap_or(MOST_BITS);
+        if any && self.boot_cpus((first, bits), cpus, policy, frames, host).is_none() {
             tracing::warn!(target: event::REGISTER, %first, "no lpis");
             self.all.iter_mut().for_each(|one| one.node = None);
         }
@@ -109,13 +116,13 @@ impl Its {
     // that each ITS was put at the head of: the one probed last is told first.
     fn boot_cpus(
         &mut self,
-        first: PhysAddr,
+        (first, bits): (PhysAddr, u32),
         cpus: u32,
         policy: &Policy,
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Option<()> {
-        self.cpus.boot(policy, frames, host)?;
+        self.cpus.boot((policy, bits), frames, host)?;
         let all = redistributors(first, host).ok()?;
         for redistributor in all.iter().take(cpus as usize) {
             let collection = self.cpus.add(redistributor, frames, host)?;
@@ -149,6 +156,12 @@ impl Its {
                 let least = if id.get() == 0 { 32 } else { 1 };
                 wanted.max(least).next_power_of_two()
             }
+        };
+        // 7.2 its_create_device, since ce9e40a9a5e5: the table and the LPIs are for no more than there
+        // are EventIDs, and who wants more is told when it asks for those.
+        let wanted = match (&one.node, self.events) {
+            (Some(node), ItsEvents::OfTheIts) => node.nameable(wanted),
+            _ => wanted,
         };
         let Some((first_lpi, count)) = self.lpis.alloc(wanted) else { return false };
         if let Some(node) = &mut one.node
@@ -269,6 +282,12 @@ impl Its {
         if let Some((node, cpus)) = self.node(its) {
             node.move_event(event, cpu, cpus, host);
         }
+    }
+
+    /// The commands that ITSs got no further than, since last asked.
+    pub(super) fn take_stops(&mut self) -> Vec<PhysAddr> {
+        let nodes = self.all.iter_mut().filter_map(|one| one.node.as_mut());
+        nodes.flat_map(Node::take_stops).collect()
     }
 
     /// Events in use.

@@ -7,20 +7,26 @@ use crate::policy::LpiRanges;
 const FIRST: u32 = 8192;
 /// LPIs of one chunk.
 const CHUNK: u32 = 32;
-/// Past the last: the driver uses 16 bits at most. 6.12 irq-gic-v3-its.c, ITS_MAX_LPI_NRBITS.
-const END: u32 = 1 << 16;
+/// The driver uses so many bits at most. 6.12 irq-gic-v3-its.c, ITS_MAX_LPI_NRBITS.
+pub(super) const MOST_BITS: u32 = 16;
 
 /// LPIs that are free.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Lpis {
     ranges: LpiRanges,
+    /// Past the last.
+    end: u32,
     /// Free ranges, as first and end, ascending and never adjacent.
     free: Vec<(u32, u32)>,
 }
 
 impl Lpis {
-    pub(super) fn new(ranges: LpiRanges) -> Self {
-        Self { ranges, free: vec![(FIRST, END)] }
+    /// All that there are where an INTID has so many bits.
+    // 6.12 its_lpi_init.
+    pub(super) fn new(ranges: LpiRanges, bits: u32) -> Self {
+        let end = 1 << bits.min(MOST_BITS);
+        let free = if end > FIRST { vec![(FIRST, end)] } else { Vec::new() };
+        Self { ranges, end, free }
     }
 
     /// LPIs for `wanted` events: the first, and how many there are. Fewer than wanted where there
@@ -54,7 +60,7 @@ impl Lpis {
         let lengths = self.free.iter().map(|(first, end)| end - first);
         MessageSupply {
             lpis: true,
-            total: END - FIRST,
+            total: self.end.saturating_sub(FIRST),
             free: lengths.clone().sum(),
             longest: lengths.max().unwrap_or(0),
         }

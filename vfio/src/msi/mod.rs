@@ -87,6 +87,17 @@ impl Msi {
         let parents = facts.msi_parents.clone();
         Self { controller, devices, held, parents, shortage: None }
     }
+
+    /// What the drivers of controllers logged, and no caller was told.
+    pub(crate) fn take_verdicts(&mut self) -> Vec<Verdict> {
+        let (severity, rule) = (Severity::Warning, &rules::ITS_QUEUE_STOPPED);
+        let stops = match &mut self.controller {
+            Controller::Its(its) => its.take_stops(),
+            Controller::Absent | Controller::V2m(_) => Vec::new(),
+        };
+        let told = |at| Verdict { severity, rule, conflict: Conflict::Physical(at) };
+        stops.into_iter().map(told).collect()
+    }
 }
 
 /// What a refusal about a device collided with.

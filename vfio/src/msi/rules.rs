@@ -46,6 +46,10 @@ passim_model::rules! {
     INTERRUPT_LEAKED = "interrupt-leaked",
         "An interrupt whose doorbell cannot be mapped is free again.",
         "from reading 6.12 and 7.2: gicv2m and the ITS driver return with the bit set";
+    /// A verdict: the kernel logs it, and goes on as if the commands had been performed.
+    ITS_QUEUE_STOPPED = "its-queue-stopped",
+        "An ITS performs the commands in its queue while the driver waits for them.",
+        "irq-gic-v3-its.c of 6.12: its_wait_for_range_completion gives up after a second";
     /// A verdict: there are no messages.
     FRAME_INVALID = "frame-invalid",
         "A GICv2m frame claims SPIs, from 32 on and up to 1018.",

@@ -40,12 +40,14 @@ pub use self::core::{
 };
 pub use iommu::{
     BlockedState, ContextDescriptors, DefaultDomain, Smmu1Contexts, Smmu2Ap806, Smmu2Asids,
-    Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Mmu500,
-    Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Unattached, Smmu3Ats, Smmu3Stalls,
-    SmmuIntrRemap, SteUpdate,
+    Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats,
+    Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags,
+    Smmu2Unattached, Smmu3Ats, Smmu3Stalls, SmmuIntrRemap, Stage1Attributes, SteUpdate,
+    WalkAttributes,
 };
 pub use irqs::{
-    GicV3Priority, LpiAffinity, LpiInvalidation, LpiRanges, MsiDomains, V2mBlocks, WireService,
+    GicV3Priority, ItsEvents, LpiAffinity, LpiInvalidation, LpiRanges, MsiDomains, V2mBlocks,
+    WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,

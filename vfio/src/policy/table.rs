@@ -9,14 +9,15 @@ use super::{
     ApertureRollback, BeyondInput, BlockedState, Choice, ChoiceEntry, ContextDescriptors,
     DefaultDomain, DeviceErrorFd, DirtyTracking, DmaCoherency, DomainAllocError, DoorbellError,
     DoorbellUnwind, EntryLimit, FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator,
-    ItsDoorbellInfo, LpiAffinity, LpiInvalidation, LpiRanges, MessageSafety, MissingDoorbellInfo,
-    MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, OverrideError,
-    Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806,
-    Smmu2Asids, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats,
-    Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Unattached, Smmu3Ats, Smmu3Stalls,
-    SmmuIntrRemap, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap,
-    UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, WindowProvider,
-    WireService, WrapErrno, ZeroPage, step_of,
+    ItsDoorbellInfo, ItsEvents, LpiAffinity, LpiInvalidation, LpiRanges, MessageSafety,
+    MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer,
+    OverrideError, Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts,
+    Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds,
+    Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
+    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Ats, Smmu3Stalls, SmmuIntrRemap, Stage1Attributes,
+    SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder,
+    V2mBlocks, ValidRanges, ValueEntry, VectorRange, WalkAttributes, WindowProvider, WireService,
+    WrapErrno, ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -99,7 +100,7 @@ policy! {
          Linux7_2 Ebadfd Read];
     /// What SET_IOMMU does with the nesting type.
     nesting_type: NestingType = "nesting-type",
-        "measured on 6.1 and 6.12; vfio_iommu_type1.c of 4.6 and 7.2",
+        "measured on 6.1 and 6.12 with SMMUv3s; vfio_iommu_type1.c of 4.6 and 7.2; arm-smmu.c of 6.11",
         [Linux4_6 Stage2 Read, Linux6_1 Stage2 Measured, Linux6_12 Refused Measured,
          Linux7_2 Hidden Read];
     /// To what size each capability of GET_INFO is rounded up.
@@ -262,6 +263,11 @@ policy! {
     lpi_ranges: LpiRanges = "lpi-ranges",
         "irq-gic-v3-its.c of 4.9, 4.13 and 6.12; numbers of 6.1 and 6.12 recordings",
         [Linux4_6 Chunks32 Read, Linux6_1 FirstFit Measured, Linux7_2 FirstFit Read];
+    /// How many events the ITS driver lets a device have.
+    its_events: ItsEvents = "its-events",
+        "irq-gic-v3-its.c of 7.2, and of 4.9 for those before; the change in review for 6.12-stable of March 2026",
+        [Linux4_6 AsWanted Read, Linux6_1 AsWanted Nearest, Linux6_12 OfTheIts Inferred,
+         Linux7_2 OfTheIts Read];
     /// Which CPU the ITS driver sends a new interrupt to.
     lpi_affinity: LpiAffinity = "lpi-affinity",
         "irq-gic-v3-its.c of 4.9 and 4.13; ITS commands in dumps of 6.1 and 6.12",
@@ -313,6 +319,14 @@ policy! {
     smmu3_ats: Smmu3Ats = "smmu3-ats",
         "a recollection of arm-smmu-v3.c of 5.2, in which ATS came, of 6.1 and of 6.12; a tree of 5.12",
         [Linux4_6 Unused Remembered, Linux6_1 Renewed Remembered, Linux6_12 Kept Remembered];
+    /// Which memory attributes leaves of stage 1 choose from.
+    stage1_attributes: Stage1Attributes = "stage1-attributes",
+        "io-pgtable-arm.c of 4.x and 6.x; the fourth came with 5.3; dumps of 6.1 and 6.12",
+        [Linux4_6 Three Inferred, Linux6_1 Four Measured, Linux7_2 Four Nearest];
+    /// How table walks of an SMMU whose walks are not coherent go to memory.
+    walk_attributes: WalkAttributes = "walk-attributes",
+        "io-pgtable-arm.c of 4.x and 6.x; changed with 5.3",
+        [Linux4_6 Cached Inferred, Linux6_1 ByCoherence Read];
     /// What becomes of streams of an SMMUv2 that are in no domain.
     smmu2_unattached: Smmu2Unattached = "smmu2-unattached",
         "arm-smmu.c of 4.6 and 7.2; the default changed in 5.2",
@@ -337,6 +351,14 @@ policy! {
     smmu2_asids: Smmu2Asids = "smmu2-asids",
         "arm-smmu.c of about 4.5 and 4.12 in makers' trees; a recollection that it changed in 4.12",
         [Linux4_6 EightBits Inferred, Linux4_11 EightBits Remembered, Linux6_1 SixteenBits Read];
+    /// Which ASID and which VMID a context of an SMMUv2 has.
+    smmu2_tags: Smmu2Tags = "smmu2-tags",
+        "arm-smmu.c of about 4.9, 4.12 and 6.x in makers' trees; a recollection that it changed in 4.12",
+        [Linux4_6 Both Inferred, MsiV14 Both Read, Linux4_11 Both Remembered, Linux6_1 One Read];
+    /// How many context interrupts an SMMUv2 has, for its driver to take it.
+    smmu2_interrupts: Smmu2Interrupts = "smmu2-interrupts",
+        "arm-smmu.c of about 4.1, 4.12 and 6.x; changed with 4.16",
+        [Linux4_6 AsManyAsBanks Inferred, Linux6_1 AtLeastBanks Read];
     /// Whom the driver of SMMUv2s waits for after it has invalidated what one context bank has.
     smmu2_sync: Smmu2Sync = "smmu2-sync",
         "arm-smmu.c of about 4.1 and 4.12 in makers' trees; a recollection that it changed in 4.12",
@@ -353,6 +375,10 @@ policy! {
     smmu2_mmu500: Smmu2Mmu500 = "smmu2-mmu500",
         "arm_mmu500_reset of 6.12; a recollection that it came with 4.7",
         [Linux4_6 Untouched Remembered, MsiV10 NoPrefetch Remembered, Linux6_1 NoPrefetch Read];
+    /// Which streams that bypass an MMU-500 may have TLB entries.
+    smmu2_bypass_entries: Smmu2BypassEntries = "smmu2-bypass-entries",
+        "arm-smmu.c of about 4.9 and 4.12, arm-smmu-impl.c of 6.12; changed with 4.10 and 4.17",
+        [Linux4_6 AsReset Inferred, MsiV14 AsReset Read, Linux4_11 Unmatched Inferred, Linux6_1 All Read];
     /// How the driver reaches the registers of 64 bits of Marvell's AP806.
     smmu2_ap806: Smmu2Ap806 = "smmu2-ap806",
         "arm-smmu-impl.c of 6.12; came with 5.9",

@@ -4,12 +4,12 @@ use super::every_preset;
 use super::known_tests::set_up;
 use crate::choice::Preset;
 use crate::choice::lpi::ClearEnable;
-use crate::its::image::{self, ImageError, Mappings, Reading};
+use crate::its::image::{self, ImageError, Mappings, Reading, Silent};
 use crate::its::testkit::{Board, COLLECTIONS, DEVICES, DEVICES2, itt};
 use crate::its::{Its, Layout};
 use crate::v3::testkit::cpu;
 use crate::v3::{Block, GicV3, Implementation};
-use passim_model::{DeviceId, EventId, IntId};
+use passim_model::{DeviceId, EventId, IntId, PhysAddr, Span};
 
 /// The machine stops, memory and registers travel, and another goes on.
 pub(crate) fn migrate(board: &mut Board) {
@@ -103,9 +103,9 @@ fn what_was_unmapped_stays_unmapped() {
         board.discard(2, 20);
         board.unmap_device(4);
         board.unmap_collection(2);
-        let before = board.gic.its()[0].mappings(&board.memory).unwrap();
+        let before = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
         migrate(&mut board);
-        let after = board.gic.its()[0].mappings(&board.memory).unwrap();
+        let after = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
         assert_eq!(before, after);
         let mapped: Vec<_> = after.devices.keys().map(|device| device.get()).collect();
         assert_eq!(mapped, [2]);
@@ -135,7 +135,8 @@ fn distances_of_the_kvm_abi() {
     let tables = kit.gic.its()[0].tables();
     let read = |reading| {
         let bits = (16, 16);
-        let mappings = Mappings::read(Layout::Kvm0, reading, tables, bits, &kit.memory).unwrap();
+        let found = Mappings::read(Layout::Kvm0, reading, tables, bits, &kit.memory).unwrap();
+        let mappings = found.mappings;
         mappings.devices.keys().map(|device| device.get()).collect::<Vec<_>>()
     };
     assert_eq!(read(Reading::ByDistance), [2, 300, 500]);
@@ -143,7 +144,7 @@ fn distances_of_the_kvm_abi() {
     let implementation = *kit.gic.its()[0].implementation();
     let saved = kit.gic.its()[0].save_registers();
     let its = Its::restore(implementation, 4, &saved, &mut kit.memory);
-    let mappings = its.mappings(&kit.memory).unwrap();
+    let mappings = its.mappings(&kit.memory).unwrap().mappings;
     assert!(!mappings.devices.contains_key(&DeviceId::new(3)));
     assert_eq!(board.get(DEVICES2 + 8 * 3), 0);
 }
@@ -179,19 +180,19 @@ fn qemu_tables_become_kvm_tables_and_back() {
     board.mapti(2, 15, 8195, 3);
     board.mapti(0x18, 7, 8200, 2);
     let tables = board.gic.its()[0].tables();
-    let before = board.gic.its()[0].mappings(&board.memory).unwrap();
+    let before = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
     let memory = &mut board.board.memory;
     let bits = (16, 16);
-    let there = image::convert(Layout::Qemu, Layout::Kvm0, tables, bits, memory).unwrap();
-    assert_eq!(there, before);
+    let there = image::convert((Layout::Qemu, Layout::Kvm0), tables, bits, None, memory).unwrap();
+    assert_eq!(there.mappings, before);
     assert_eq!(board.get(DEVICES2 + 16), 1 << 63 | 0x16 << 49 | itt(2) >> 8 << 5 | 3);
     assert_eq!(board.get(itt(2)), 15 << 48 | 8194 << 16 | 1);
     assert_eq!(board.get(itt(2) + 8 * 15), 8195 << 16 | 3);
     assert_eq!(board.get(COLLECTIONS + 24), 1 << 63 | 3 << 16 | 3);
     let memory = &mut board.board.memory;
-    let back = image::convert(Layout::Kvm0, Layout::Qemu, tables, bits, memory).unwrap();
-    assert_eq!(back, before);
-    let device = &back.devices[&DeviceId::new(2)];
+    let back = image::convert((Layout::Kvm0, Layout::Qemu), tables, bits, None, memory).unwrap();
+    assert_eq!(back.mappings, before);
+    let device = &back.mappings.devices[&DeviceId::new(2)];
     assert_eq!(device.events[&EventId::new(15)], (IntId::new(8195), Some(3)));
     board.configure(8195, 0xa3);
     board.message(2, 15);
@@ -203,15 +204,110 @@ fn a_table_made_for_smaller_entries_is_not_overrun() {
     let mut board = Board::new(Preset::KvmAbi0);
     board.mapd(2, 5);
     board.mapti(2, 0, 8194, 1);
+    board.mapti(2, 31, 8195, 2);
     migrate(&mut board);
     let tables = board.gic.its()[0].tables();
+    let (layouts, bits) = ((Layout::Kvm0, Layout::Qemu), (16, 16));
     let memory = &mut board.board.memory;
-    let refused = image::convert(Layout::Kvm0, Layout::Qemu, tables, (16, 16), memory);
     let device = DeviceId::new(2);
-    assert_eq!(refused, Err(ImageError::IttTooSmall { device, has: 256, wants: 384 }));
+    let too_small = ImageError::IttTooSmall { device, has: 256, wants: 384 };
+    let refused = image::convert(layouts, tables, bits, None, memory);
+    assert_eq!(refused, Err(too_small));
+    // Nor is there room where what is aligned of it is a byte short.
+    let scratch = |at, bytes| Span::from_size(PhysAddr::new(at), bytes).unwrap();
+    let few = Some(scratch(0x4800_0001, 638));
+    assert_eq!(image::convert(layouts, tables, bits, few, memory), Err(too_small));
+    // What is used already is not given, and what is no memory.
+    for wrong in [scratch(itt(2), 4096), scratch(DEVICES2 + 8, 8), scratch(0xf_0000_0000, 4096)] {
+        let refused = image::convert(layouts, tables, bits, Some(wrong), memory);
+        assert_eq!(refused, Err(ImageError::Scratch(wrong)));
+    }
     board.configure(8194, 0xa3);
     board.message(2, 0);
     board.only(1, 8194);
+}
+
+/// The table goes to where there is room; every event with it.
+#[test]
+fn a_table_that_does_not_fit_moves() {
+    let mut board = Board::new(Preset::KvmAbi0);
+    board.mapd(2, 5);
+    board.mapd(3, 4);
+    for event in 0..32 {
+        board.mapti(2, event, 8200 + event, (event % 4) as u16);
+    }
+    board.mapti(3, 15, 8300, 3);
+    migrate(&mut board);
+    let before = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
+    let tables = board.gic.its()[0].tables();
+    let scratch = Span::from_size(PhysAddr::new(0x4800_0001), 640);
+    let (layouts, bits) = ((Layout::Kvm0, Layout::Qemu), (16, 16));
+    let memory = &mut board.board.memory;
+    let converted = image::convert(layouts, tables, bits, scratch, memory).unwrap();
+    assert_eq!(converted.silent, []);
+    let moved: Vec<_> = converted.moved.into_iter().collect();
+    assert_eq!(moved, [(DeviceId::new(2), PhysAddr::new(itt(2)))]);
+    let read = Mappings::read(Layout::Qemu, Reading::Every, tables, bits, memory).unwrap();
+    let mut expected = before;
+    let place = PhysAddr::new(0x4800_0100);
+    expected.devices.get_mut(&DeviceId::new(2)).unwrap().itt = place;
+    assert_eq!(read.mappings, expected);
+    assert_eq!(converted.mappings, expected);
+}
+
+/// What does not answer is told, and the rest is read.
+#[test]
+fn reading_passes_over_what_does_not_answer() {
+    for preset in [Preset::Qemu, Preset::KvmAbi0] {
+        let mut board = Board::new(preset);
+        board.map(2, 20, 8195, 3);
+        let silent = |board: &Board| {
+            let found = board.gic.its()[0].mappings(&board.memory).unwrap();
+            assert!(found.mappings.devices.contains_key(&DeviceId::new(2)));
+            found.silent.iter().map(Silent::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(silent(&board), [""; 0]);
+        board.put(DEVICES + 8, 1 << 63 | 0xf_0000_0000);
+        let said = ["the device table does not answer at [0xf00000000, 0xf0000ffff]"];
+        assert_eq!(silent(&board), said);
+        board.put(DEVICES + 8, 0);
+        let itt = 0xf_0000_0000u64 >> 8;
+        let word = match preset {
+            Preset::KvmAbi0 => 1 << 63 | itt << 5 | 7,
+            _ => itt << 6 | 7 << 1 | 1,
+        };
+        board.put(DEVICES2 + 24, word);
+        let said =
+            ["the interrupt translation table does not answer at [0xf00000000, 0xf00000fff]"];
+        assert_eq!(silent(&board), said);
+    }
+}
+
+/// A collection that events are in and nobody has mapped is in KVM's list, with a number that no
+/// CPU has; and counts as unmapped.
+#[test]
+fn unmapped_collections_are_listed_where_kvm_lists_them() {
+    let mut board = Board::new(Preset::KvmAbi0);
+    board.map(2, 20, 8195, 3);
+    board.mapti(2, 21, 8196, 7);
+    board.mapti(2, 22, 8197, 7);
+    migrate(&mut board);
+    // Four are mapped; the list has ended after the fifth.
+    assert_eq!(board.get(COLLECTIONS + 8 * 4), 1 << 63 | 0xffff_ffff << 16 | 7);
+    assert_eq!(board.get(COLLECTIONS + 8 * 5), 0);
+    let found = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
+    assert!(!found.collections.contains_key(&7));
+    board.message(2, 21);
+    board.nothing();
+    // A second time nothing comes to it, and mapping it works as ever.
+    migrate(&mut board);
+    assert_eq!(board.get(COLLECTIONS + 8 * 5), 0);
+    board.mapc(7, 2);
+    board.sync(2);
+    assert_eq!(board.get(COLLECTIONS + 8 * 4), 1 << 63 | 2 << 16 | 7);
+    board.configure(8196, 0xa3);
+    board.message(2, 21);
+    board.only(2, 8196);
 }
 
 #[test]
@@ -220,7 +316,7 @@ fn a_cleared_level_1_entry_does_not_hinder_saving() {
         board.map(2, 20, 8195, 3);
         board.put(DEVICES, 0);
         migrate(&mut board);
-        assert!(board.gic.its()[0].mappings(&board.memory).unwrap().devices.is_empty());
+        assert!(board.gic.its()[0].mappings(&board.memory).unwrap().mappings.devices.is_empty());
         board.message(2, 20);
         board.nothing();
     });
@@ -329,9 +425,11 @@ fn orphans_never_come_back() {
         board.message(2, 20);
         board.nothing();
     }
-    let mappings = board.gic.its()[0].mappings(&board.memory).unwrap();
+    let mappings = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
     let events = &mappings.devices[&DeviceId::new(2)].events;
     assert_eq!(events[&EventId::new(20)], (IntId::new(8195), None));
+    // No table says so, for none can: the entry maps nothing.
+    assert_eq!(board.get(itt(2) + 8 * 20), 0);
     // Nor can it be moved into one.
     board.submit([2 << 32 | 0x01, 20, 3, 0]);
     board.run();

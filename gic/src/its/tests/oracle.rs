@@ -126,7 +126,8 @@ impl Model {
             return Err(0x01_0802);
         }
         if !valid {
-            self.devices.remove(&device);
+            let old = self.devices.remove(&device);
+            self.forget_orphans(old);
             return Ok(());
         }
         if self.devices.contains_key(&device) && choices.remap_device == RemapDevice::Keep {
@@ -135,8 +136,17 @@ impl Model {
         if choices.itt_at_mapd == IttAtMapd::Zeroed {
             self.itts.retain(|&(of, event), _| of != itt || u64::from(event) >= 1 << bits);
         }
-        self.devices.insert(device, (itt, bits));
+        let old = self.devices.insert(device, (itt, bits));
+        self.forget_orphans(old.filter(|old| *old != (itt, bits)));
         Ok(())
+    }
+
+    /// Events that lost their collection are known by no table: they go with their device's.
+    fn forget_orphans(&mut self, table: Option<(u64, u64)>) {
+        let Some((itt, bits)) = table else { return };
+        self.itts.retain(|&(of, event), (_, icid)| {
+            of != itt || u64::from(event) >= 1 << bits || icid.is_some()
+        });
     }
 
     fn mapc(&mut self, icid: u16, cpu: u64, valid: bool) -> Answer {

@@ -100,7 +100,7 @@ fn the_recorded_queue_leaves_the_recorded_tables() {
         for (at, word) in TABLES {
             assert_eq!(board.memory.load_u64(PhysAddr::new(at)), Ok(word), "{at:#x}");
         }
-        let mappings = board.gic.its()[0].mappings(&board.memory).unwrap();
+        let mappings = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
         let mapped: Vec<_> = mappings.devices.keys().map(|device| device.get()).collect();
         assert_eq!((mapped, mappings.collections.len()), (vec![8, 40, 48], 2));
         // The message whose eventfd was read: data 0, through the doorbell, from 00:01.0.

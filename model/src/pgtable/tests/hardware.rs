@@ -26,6 +26,7 @@ const STAGE1: Config = Config {
     start_level: 0,
     root: 0x1000,
     output_bits: 44,
+    implemented_bits: 44,
     hierarchical: true,
     access_flag_faults: true,
     ds: false,
@@ -180,7 +181,8 @@ fn hints_are_reported() {
 #[test]
 fn the_start_level_of_stage_2_may_have_a_wider_index() {
     // 40 bits, level 1: 1024 descriptors in two tables side by side.
-    let config = Config { input_bits: 40, start_level: 1, output_bits: 40, ..STAGE2 };
+    let config =
+        Config { input_bits: 40, start_level: 1, output_bits: 40, implemented_bits: 40, ..STAGE2 };
     let mut words = Words::default();
     words.0.insert(0x1000 + 8 * 1023, 0x7f_c000_0741);
     let input = (1 << 40) - 1;
@@ -226,6 +228,7 @@ fn any_config() -> impl Strategy<Value = Config> {
             start_level,
             root,
             output_bits: bits.1,
+            implemented_bits: bits.1,
             hierarchical: flags.0,
             access_flag_faults: flags.1,
             ds: flags.2,

@@ -132,6 +132,7 @@ impl Table {
             start_level: FIRST_LEVEL as i8,
             root: self.root.get(),
             output_bits: INPUT_BITS,
+            implemented_bits: INPUT_BITS,
             hierarchical: true,
             access_flag_faults: true,
             ds: false,

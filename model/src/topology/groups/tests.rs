@@ -1,5 +1,5 @@
 use super::super::hierarchy::{Acs, Alias, Hierarchy, Malformed, Node, Port};
-use super::{Because, Groups, isolation_groups};
+use super::{Because, Groups, isolation_groups, isolation_groups_behind};
 use crate::Rid;
 
 fn rid(text: &str) -> Rid {
@@ -200,6 +200,25 @@ fn aliases_are_followed_through_neighbours_without_a_group() {
     assert_eq!(order(["00:01.0", "00:03.0", "00:02.0"]), 1);
     let some = isolation_groups(&hierarchy, ["00:02.0", "07:00.0", "00:02.0"].map(rid));
     assert_eq!(members(&some), [["00:02.0"]]);
+}
+
+/// What the IOMMU cannot tell apart is asked before the hierarchy, and those after it find the group
+/// that came of it.
+#[test]
+fn an_entry_that_is_shared_makes_one_group() {
+    let [one, other] = ["00:01.0", "00:02.0"].map(rid);
+    let nodes = [node("00:01.0", Port::Endpoint), many(node("00:02.0", Port::Endpoint))];
+    let nodes = [&nodes[..], &[many(node("00:02.1", Port::Endpoint))]].concat();
+    let hierarchy = Hierarchy::new(nodes).unwrap();
+    let order = ["00:01.0", "00:02.0", "00:02.1"].map(rid);
+    let sharing = |rid| (rid == other).then_some(one);
+    let found = isolation_groups_behind(&hierarchy, order, sharing);
+    assert_eq!(members(&found), [["00:01.0", "00:02.0", "00:02.1"]]);
+    let joins = [other, rid("00:02.1")].map(|rid| found.join(rid).unwrap().because);
+    assert_eq!(joins, [Because::Entry, Because::Functions]);
+    // One that has not come yet has no group to join.
+    let early = isolation_groups_behind(&hierarchy, [other, one], sharing);
+    assert_eq!(members(&early), [["00:02.0"], ["00:01.0"]]);
 }
 
 /// The kernel does not look down from a bridge.

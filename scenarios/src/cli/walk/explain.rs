@@ -12,7 +12,7 @@ use crate::input_error::{InputError, InputKind, SourceText};
 use crate::op::DeviceName;
 use crate::script::{FromValue, Script, number};
 use crate::system::Explained;
-use crate::walk::{Stand, Told, explain_in_scenario, tell};
+use crate::walk::{Stand, Told, explain_in_scenario, explain_transaction_in_scenario, tell};
 
 /// The access to explain.
 #[derive(clap::Args)]
@@ -20,7 +20,7 @@ pub(in crate::cli) struct Access {
     /// Its address, such as 0x1000 or 4K
     #[arg(long, value_parser = numeric)]
     iova: Option<u64>,
-    /// StreamID, of a dump
+    /// StreamID, of a dump or of the first SMMU of a scenario's machine
     #[arg(long, value_parser = identifier, conflicts_with = "dev", requires = "iova")]
     sid: Option<u32>,
     /// The device
@@ -85,6 +85,15 @@ impl Access {
         }
     }
 
+    fn transaction(&self, stream: StreamId) -> Transaction {
+        let device = DeviceId::new(stream.get());
+        Transaction {
+            requester: Requester { stream, substream: self.substream(), device },
+            iova: Iova::new(self.iova.unwrap_or_default()),
+            access: self.asked(),
+        }
+    }
+
     fn substream(&self) -> Option<SubstreamId> {
         self.ssid.map(SubstreamId::new)
     }
@@ -122,12 +131,7 @@ pub(in crate::cli) fn of_dump(
         (None, Some(other)) => return Err(missing(format!("the dump has no stream of {other}"))),
         (None, None) => return Err(missing("whose translation is meant?".to_owned())),
     };
-    let device = DeviceId::new(stream.get());
-    let asked = Transaction {
-        requester: Requester { stream, substream: access.substream(), device },
-        iova: Iova::new(access.iova.unwrap_or_default()),
-        access: access.asked(),
-    };
+    let asked = access.transaction(stream);
     let explanation = Explained::V3(stand.explain(&asked));
     Ok((asked, explanation))
 }
@@ -140,8 +144,13 @@ pub(super) fn in_scenario(place: &str, access: &Access) -> Result<Told, InputErr
         Some((path, line)) => (Path::new(path), Some(line)),
         None => (Path::new(place), None),
     };
+    if let (Some(_), Some(sid)) = (access.iova, access.sid) {
+        let script = Script::parse(SourceText::read(path)?)?;
+        let transaction = access.transaction(StreamId::new(sid));
+        return explain_transaction_in_scenario(&script, line, &Chosen::default(), &transaction);
+    }
     let (Some(iova), Some(dev)) = (access.iova, &access.dev) else {
-        let message = "a translation needs --dev and --iova";
+        let message = "a translation needs --iova, and --dev or --sid";
         return Err(InputError::in_file(InputKind::Argument, path, message)
             .with_hint("say `--dev 00:01.0 --iova 0x1000`, with what the scenario has"));
     };

@@ -14,6 +14,7 @@ fn every_key_is_set_by_its_name() {
         command_errors: Some(CommandErrors::Report),
         event_bits: Some(5),
         direct_lpi: Some(true),
+        ..GicBuilt::default()
     };
     assert_eq!(built, expected);
     let mut other = GicBuilt::default();

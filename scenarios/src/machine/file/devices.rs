@@ -6,10 +6,12 @@ use std::ops::Range;
 
 use passim_model::topology::hierarchy::Hierarchy;
 use passim_model::{DeviceId, Endpoint, Rid, StreamId};
+use passim_vfio::policy::Smmu2Entries;
 use toml::Spanned;
 
 use super::super::check::{self, Flaw};
-use super::super::groups::{self, Contradiction, Given};
+use super::super::entries::Streams;
+use super::super::groups::{self, Contradiction, Given, Said};
 use super::super::hierarchy;
 use super::super::ids::Ids;
 use super::super::quantity::GroupNumber;
@@ -26,6 +28,15 @@ pub(super) struct Devices {
     pub(super) groups: Option<GroupsFile>,
     pub(super) functions: Vec<FunctionFile>,
     pub(super) platforms: Vec<Spanned<PlatformFile>>,
+}
+
+/// Devices with all that follows of them.
+pub(super) struct Completed {
+    /// Ascending.
+    pub(super) functions: Vec<Function>,
+    pub(super) platforms: Vec<Platform>,
+    /// What was said of their groups, if that is not all there is to know.
+    pub(super) said: Option<Said>,
 }
 
 /// What a file says of a function's identifiers; what it leaves out follows.
@@ -57,13 +68,13 @@ impl From<Option<GroupNumber>> for Given {
 }
 
 impl Devices {
-    /// The functions, ascending, and the platform devices.
+    /// The devices, completed.
     pub(super) fn complete(
         self,
         iommu: &Iommu,
         gic: &Gic,
         source: &SourceText,
-    ) -> Result<(Vec<Function>, Vec<Platform>), InputError> {
+    ) -> Result<Completed, InputError> {
         let mut found = Collected::default();
         for file in self.functions {
             file.collect(&mut found, source)?;
@@ -111,15 +122,16 @@ impl Devices {
         }
         if self.groups == Some(GroupsFile::Given) {
             groups::take(&mut functions, &mut platforms, &given);
-        } else {
-            groups::complete(&mut functions, &mut platforms, &given, &hierarchy).map_err(
-                |Contradiction { device, message, hint }| {
-                    let place = places.get(&device).cloned().unwrap_or(0..0);
-                    refuse(source, place, message).with_hint(hint)
-                },
-            )?;
+            return Ok(Completed { functions, platforms, said: None });
         }
-        Ok((functions, platforms))
+        let streams = Streams::new(iommu, Smmu2Entries::OfTheDomain);
+        groups::complete(&mut functions, &mut platforms, &given, &hierarchy, streams).map_err(
+            |Contradiction { device, message, hint }| {
+                let place = places.get(&device).cloned().unwrap_or(0..0);
+                refuse(source, place, message).with_hint(hint)
+            },
+        )?;
+        Ok(Completed { functions, platforms, said: Some(given) })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The interrupt controller of a machine file: `[gic.its]` or `[gic.v2m]`.
 
+use std::fmt;
+
 use passim_gic::choice::Preset;
 use passim_model::{IntId, PhysAddr};
 use serde::Deserialize;
@@ -14,7 +16,7 @@ use crate::machine::{Gic, GicBuilt, GicIts, GicV2m, V2mFrame};
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum GicFile {
-    Its(ItsFile),
+    Its(Box<ItsFile>),
     V2m(V2mFile),
 }
 
@@ -30,12 +32,43 @@ pub(super) struct ItsFile {
     preset: Option<Spanned<String>>,
     /// What chance is drawn from, for the preset that has any.
     seed: Option<Spanned<Quantity>>,
-    /// What follows from a command that an ITS cannot perform: `ignore`, `report` or `stall`.
-    command_errors: Option<Spanned<String>>,
-    /// Bits of an EventID.
-    event_bits: Option<Spanned<u32>>,
-    /// LPIs by register.
-    direct_lpi: Option<bool>,
+    /// How it is built otherwise than the preset has it: [`GicBuilt`].
+    command_errors: Option<Spanned<Said>>,
+    cache: Option<Spanned<Said>>,
+    event_bits: Option<Spanned<Said>>,
+    device_bits: Option<Spanned<Said>>,
+    collection_bits: Option<Spanned<Said>>,
+    intid_bits: Option<Spanned<Said>>,
+    held_collections: Option<Spanned<Said>>,
+    targets: Option<Spanned<Said>>,
+    table_pages: Option<Spanned<Said>>,
+    table_entry: Option<Spanned<Said>>,
+    two_level: Option<Spanned<Said>>,
+    entries: Option<Spanned<Said>>,
+    unmapped_messages: Option<Spanned<Said>>,
+    direct_lpi: Option<Spanned<Said>>,
+    invalidation_registers: Option<Spanned<Said>>,
+    message_spis: Option<Spanned<Said>>,
+}
+
+/// A value of a key, as a scenario would write it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Said {
+    Flag(bool),
+    Number(i64),
+    Word(String),
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(true) => f.write_str("on"),
+            Self::Flag(false) => f.write_str("off"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Word(word) => f.write_str(word),
+        }
+    }
 }
 
 /// One ITS, or several.
@@ -131,13 +164,30 @@ impl ItsFile {
     }
 
     fn built(&self, source: &SourceText) -> Result<GicBuilt, InputError> {
-        let mut built = GicBuilt { direct_lpi: self.direct_lpi, ..GicBuilt::default() };
-        let bits = self.event_bits.as_ref().map(|bits| (bits.get_ref().to_string(), bits.span()));
-        let errors = self.command_errors.as_ref().map(|it| (it.get_ref().clone(), it.span()));
-        for (key, said) in [("event_bits", bits), ("command_errors", errors)] {
-            let Some((value, span)) = said else { continue };
-            let set = built.set(key, &value);
-            set.map_err(|wrong| refuse(source, span, wrong.message).with_hint(wrong.hint))?;
+        let said = [
+            ("command-errors", &self.command_errors),
+            ("cache", &self.cache),
+            ("event-bits", &self.event_bits),
+            ("device-bits", &self.device_bits),
+            ("collection-bits", &self.collection_bits),
+            ("intid-bits", &self.intid_bits),
+            ("held-collections", &self.held_collections),
+            ("targets", &self.targets),
+            ("table-pages", &self.table_pages),
+            ("table-entry", &self.table_entry),
+            ("two-level", &self.two_level),
+            ("entries", &self.entries),
+            ("unmapped-messages", &self.unmapped_messages),
+            ("direct-lpi", &self.direct_lpi),
+            ("invalidation-registers", &self.invalidation_registers),
+            ("message-spis", &self.message_spis),
+        ];
+        let mut built = GicBuilt::default();
+        for (key, value) in said {
+            let Some(value) = value else { continue };
+            built.set(key, &value.get_ref().to_string()).map_err(|wrong| {
+                refuse(source, value.span(), wrong.message).with_hint(wrong.hint)
+            })?;
         }
         Ok(built)
     }

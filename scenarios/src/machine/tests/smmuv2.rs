@@ -1,5 +1,6 @@
 use passim_model::{IntId, StreamId};
 use passim_smmu::v2::{Aarch32, Auxiliary, Completion, Description, Version};
+use passim_vfio::policy::Smmu2Entries;
 
 use super::{SMALL, parse};
 use crate::machine::{Iommu, Machine, SmmuV2, builtin};
@@ -89,4 +90,52 @@ fn the_machines_of_the_series_are_as_their_device_trees_say() {
     let armada = builtin("armada-7040").unwrap().unwrap();
     let streams: Vec<_> = armada.functions.iter().map(|function| function.streams[0]).collect();
     assert_eq!(streams, [0x480, 0x4a0, 0x4a1].map(StreamId::new));
+}
+
+/// Groups of the functions, and of the platform devices.
+fn groups(machine: &Machine) -> [Vec<Option<u32>>; 2] {
+    let functions = machine.functions.iter().map(|function| function.group).collect();
+    [functions, machine.platforms.iter().map(|platform| platform.group).collect()]
+}
+
+#[test]
+fn devices_that_share_an_entry_are_one_group_where_entries_are_theirs() {
+    let machine = builtin("smmuv2-shared").unwrap().unwrap();
+    let apart = [vec![Some(0), Some(1), Some(2), Some(3)], vec![Some(4), Some(5)]];
+    assert_eq!(groups(&machine), apart);
+    assert_eq!(groups(&machine.grouped(Smmu2Entries::OfTheDomain).unwrap()), apart);
+    let shared = machine.grouped(Smmu2Entries::OfTheDevice).unwrap();
+    assert_eq!(groups(&shared), [vec![Some(0), Some(0), Some(1), Some(1)], vec![Some(1), Some(2)]]);
+    // Others are what they were.
+    let armada = builtin("armada-7040").unwrap().unwrap();
+    assert_eq!(*armada.grouped(Smmu2Entries::OfTheDevice).unwrap(), armada);
+}
+
+/// Three devices of the board, of which the second has a stream of each of the others.
+#[test]
+fn a_device_between_two_groups_is_refused() {
+    let smmu =
+        with("base = 0xe000_0000\npreset = \"mmu-500\"\nspis = { global = 6, contexts = [7] }");
+    let device = |name: &str, streams: &str, rest: &str| {
+        format!("[[platform]]\nname = \"{name}\"\nstreams = {streams}\ndriver = \"x\"\n{rest}\n")
+    };
+    let conflict = |devices: &[String]| {
+        let machine = parse(&format!("{smmu}\n{}", devices.concat())).unwrap();
+        machine.grouped(Smmu2Entries::OfTheDevice).err().map(|conflict| conflict.to_string())
+    };
+    let [first, second] = [device("a", "[1]", ""), device("b", "[2]", "")];
+    assert_eq!(conflict(&[first.clone(), second.clone()]), None);
+    let between = conflict(&[first.clone(), second.clone(), device("c", "[1, 2]", "")]).unwrap();
+    assert!(
+        between.ends_with("the kernel gives platform device 2 neither group nor driver"),
+        "{between}"
+    );
+    // The last of its entries decides: a free one hides the first from the driver.
+    assert!(conflict(&[first.clone(), device("c", "[1, 3]", "")]).is_some());
+    assert_eq!(conflict(&[first, device("c", "[3, 1]", "")]), None);
+    // Numbers that are given apart contradict it.
+    let numbered = [device("a", "[1]", "group = 4"), device("c", "[1]", "group = 5")];
+    assert!(conflict(&numbered).unwrap().starts_with("group 5, but one stream mapping entry"));
+    let one = [device("a", "[1]", ""), device("c", "[1]", "group = 5")];
+    assert_eq!(conflict(&one), None);
 }

@@ -95,7 +95,7 @@ impl Apart {
     /// What the tables map.
     pub(super) fn mappings(&self) -> Mappings {
         let its = self.gic.its().first();
-        its.and_then(|its| its.mappings(&self.memory).ok()).unwrap_or_default()
+        its.and_then(|its| its.mappings(&self.memory).ok()).unwrap_or_default().mappings
     }
 
     /// Performs every command of the dump, one after the other. What software did to memory between

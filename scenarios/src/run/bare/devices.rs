@@ -50,6 +50,12 @@ impl Bare {
                 let smmu = self.index(*smmu)?;
                 self.events(smmu)
             }
+            SmmuOp::Break { smmu } => {
+                let smmu = self.index(*smmu)?;
+                self.hardware(smmu)?.0.fail();
+                self.board.settle();
+                Ok(Vec::new())
+            }
             _ => self.on_ats(op),
         }
     }
@@ -90,7 +96,7 @@ impl Bare {
                     perms: *prot,
                     privileged: is_yes(*privileged),
                     last: is_yes(*last),
-                    group: group.unwrap_or(0) & 0x1ff,
+                    group: group_of(*group)?,
                 };
                 let smmu = self.index(*smmu)?;
                 let (hardware, memory) = self.hardware(smmu)?;
@@ -198,4 +204,15 @@ fn access_of(access: Option<AccessKind>, privileged: bool) -> Access {
         _ => Direction::Read,
     };
     Access { direction, privilege, instruction: access == Some(AccessKind::Fetch) }
+}
+
+/// A Page Request Group Index: nine bits. PCI Express 3.0, ATS 4.2.
+fn group_of(group: Option<u16>) -> Result<u16, Unperformable> {
+    match group.unwrap_or(0) {
+        group @ 0..0x200 => Ok(group),
+        group => {
+            Err(Unperformable::new(format!("{group} is more than a group's nine bits"))
+                .at_key("group"))
+        }
+    }
 }

@@ -10,7 +10,7 @@ use passim_gic::Size;
 use passim_gic::its::{Failure, Report, TRANSLATER};
 use passim_model::{Abort, DeviceId, Host, IccRegister, PhysAddr, Requester, StreamId};
 
-use super::super::its::mappings;
+use super::super::its::{convert, mappings};
 use super::super::messages::pending_v3;
 use super::super::{Outcome, Unperformable};
 use crate::machine::GicIts;
@@ -28,8 +28,8 @@ const STALLED: u64 = 1;
 const QUEUE_64K: u64 = 1 << 63 | 15;
 /// Bytes of that queue.
 const QUEUE_BYTES: u64 = 0x1_0000;
-/// GITS_BASER: one page of 64 KiB, and Valid.
-const TABLE_64K: u64 = 1 << 63 | 2 << 8;
+/// GITS_BASER: Page_Size of 64 KiB.
+const PAGES_64K: u64 = 2 << 8;
 
 /// A board and where its GICv3 is.
 pub(super) struct GicOnBoard<'a> {
@@ -84,7 +84,10 @@ impl GicOnBoard<'_> {
                 "ok".to_owned()
             }
             ItsOp::Take { cpu } => self.take(*cpu),
-            ItsOp::Migrate {} => {
+            ItsOp::Migrate { to: Some(to), scratch, size } => {
+                return convert(self.board, to, (*scratch, *size));
+            }
+            ItsOp::Migrate { to: None, .. } => {
                 self.board.migrate_gic();
                 "ok".to_owned()
             }
@@ -174,7 +177,15 @@ impl GicOnBoard<'_> {
                 4 => collections,
                 _ => continue,
             };
-            self.store(&name, 0, its, TABLE_64K | table.get() & 0xffff_ffff_0000)?;
+            // 64 KiB, of the largest pages that there are: as many, less one.
+            self.store(&name, 0, its, PAGES_64K)?;
+            let (code, pages) = match self.load(&name, 0, its)? >> 8 & 3 {
+                0 => (0, 15),
+                1 => (1 << 8, 3),
+                _ => (PAGES_64K, 0),
+            };
+            let table = table.get() & 0xffff_ffff_0000;
+            self.store(&name, 0, its, 1 << 63 | code | pages | table)?;
         }
         let queue = queue.get() & 0x000f_ffff_ffff_f000;
         self.store("GITS_CBASER", 0, its, QUEUE_64K | queue)?;

@@ -1,7 +1,7 @@
 //! What CD and STE say of the tables of a stage.
 
 use passim_oracle::rights::Rules;
-use passim_oracle::walk::{self, Privilege, TablePermissions, start_level_of_sl0};
+use passim_oracle::walk::{self, HighAddress, Privilege, TablePermissions, start_level_of_sl0};
 use passim_oracle::{Granule, Stage, wide};
 
 use super::context::Cd;
@@ -19,6 +19,7 @@ struct Shape {
     /// `None`: the only one that does without tables in a row.
     start_level: Option<i8>,
     output_bits: u8,
+    high_address: HighAddress,
     ds: bool,
     table_permissions: TablePermissions,
     rules: Rules,
@@ -53,11 +54,12 @@ pub(super) fn stage1(registers: &Registers, cd: &Cd, world: World) -> Result<Fir
         let shape = Shape {
             stage: Stage::One,
             granule,
-            base,
+            base: root(registers, base, Cd0::IPS.get(cd0)),
             input_bits: input_bits(registers, size, least0(registers, granule, ds), granule)
                 .map_err(|it| it.unwrap_or(Reading::NoContext))?,
             start_level: None,
             output_bits: output_bits(registers, Cd0::IPS.get(cd0), granule, ds),
+            high_address: high_address(registers),
             ds,
             table_permissions: permissions,
             rules,
@@ -118,10 +120,11 @@ pub(super) fn stage2(registers: &Registers, ste2: u64, ste3: u64) -> Result<Seco
     let shape = Shape {
         stage: Stage::Two,
         granule,
-        base: Ste3::S2TTB.in_place(ste3),
+        base: root(registers, Ste3::S2TTB.in_place(ste3), Ste2::S2PS.get(ste2)),
         input_bits,
         start_level: Some(level),
         output_bits: output_bits(registers, Ste2::S2PS.get(ste2), granule, ds),
+        high_address: high_address(registers),
         ds,
         table_permissions: TablePermissions::Disabled,
         rules: Rules { xnx: Idr3::XNX.is_set(registers.idr3), ..Rules::default() },
@@ -156,7 +159,7 @@ impl Shape {
         };
         let level = level.ok_or_else(unsuited)?;
         let &Self { stage, granule, base, input_bits, output_bits, .. } = self;
-        let &Self { table_permissions, rules, .. } = self;
+        let &Self { high_address, table_permissions, rules, .. } = self;
         let privilege = Privilege::Unprivileged;
         if !self.ds {
             let config = match stage {
@@ -166,7 +169,8 @@ impl Shape {
                     walk::Config::stage2(granule, base, input_bits, level, output_bits)
                 }
             };
-            return Ok(Form::Narrow(walk::Config { table_permissions, rules, ..config }));
+            let config = walk::Config { high_address, table_permissions, rules, ..config };
+            return Ok(Form::Narrow(config));
         }
         // IHI 0070 G.b 5.4, TTB0: aligned to the table, to 64 bytes where outputs have 52 bits.
         let table_lg2 = input_bits - low_bit(granule, level) + 3;
@@ -314,8 +318,20 @@ fn granule1(field: u64) -> Option<Granule> {
 
 /// IHI 0070 G.b 5.4, IPS: no more than comes out, and 48 where descriptors hold no more.
 fn output_bits(registers: &Registers, field: u64, granule: Granule, ds: bool) -> u8 {
-    let bits = bits_of(field).min(bits_of(Idr5::OAS.get(registers.idr5)));
+    let bits = bits_of(field).min(output_size(registers));
     if granule == Granule::Size64K || ds { bits } else { bits.min(48) }
+}
+
+/// A first table's address, IHI 0070 G.b 5.4, TTB0: where IPS and OAS have 52 bits, its lowest six
+/// bits count as zero.
+fn root(registers: &Registers, base: u64, field: u64) -> u64 {
+    if bits_of(field).min(output_size(registers)) > 48 { base & !63 } else { base }
+}
+
+/// Whether descriptors of the 64K granule have room for 52 bits: where so many are implemented,
+/// whatever IPS says. DDI 0487 D8.3.
+fn high_address(registers: &Registers) -> HighAddress {
+    if output_size(registers) > 48 { HighAddress::Present } else { HighAddress::Reserved }
 }
 
 /// IHI 0070 G.b 6.3.6, OAS, and the fields that are numbered like it.

@@ -105,6 +105,7 @@ pub(super) fn of(
         types,
         updates,
         on_fault: FAULTS,
+        heeds_hints: false,
         space: tlb.space(Space::Stage1 { world, vmid, asid }),
         global: tlb.space(Space::Global { world, vmid, aset: 0 }),
     }
@@ -156,6 +157,7 @@ impl Build<'_> {
             start_level: vmsav7l::stage1_start_level(input_bits) as i8,
             root: 0,
             output_bits: self.output_bits,
+            implemented_bits: self.output_bits,
             hierarchical: true,
             access_flag_faults: self.flag_faults(),
             ds: false,
@@ -226,6 +228,7 @@ impl Build<'_> {
                 start_level: Config::start_level_for(granule, input_bits) as i8,
                 root: 0,
                 output_bits: self.output_bits.min(size_of(Tcr2::PASIZE.get(tcr2))),
+                implemented_bits: self.output_bits,
                 // IHI 0062 D.c 16.5.39: HAD is not used by a hypervisor's context.
                 hierarchical: one_half || !no_hierarchy.is_set(tcr2),
                 access_flag_faults: self.flag_faults() && !updates.access,

@@ -88,6 +88,7 @@ impl SmmuV3 {
             self.configs.invalidate_streams(stream, stream, true);
         }
         self.configs.invalidate_streams(first, last, leaf);
+        self.vms.forget_streams(first, last);
         // IHI 0070 G.b 4.3.6: CMD_CFGI_ALL reaches what is cached by VMID too.
         if (first.get(), last.get()) == (0, u32::MAX) {
             self.vms.clear();

@@ -8,9 +8,10 @@ use crate::regime::{
 use crate::tlb::{Space, Tlb};
 use crate::v3::config::CdWords;
 use crate::v3::config::ste::{
-    Stream, align_root, endian, granule0, level_lg2, max_size_offset, output_bits,
+    Stream, align_root, effective_bits, endian, granule0, level_lg2, max_size_offset, output_bits,
 };
 use crate::v3::features::{Features, FlagUpdate, StallModel};
+use crate::v3::label::Named;
 use crate::v3::wire::cd::{Cd0, Cd1, Cd2};
 use passim_model::bits::Field;
 use passim_model::pgtable::vmsav8::{Granule, Stage};
@@ -44,6 +45,13 @@ pub enum CdFlaw {
     Ttb,
 }
 
+/// What a CD amounts to, and the label it names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Cd {
+    pub(crate) state: CdState,
+    pub(crate) label: Named,
+}
+
 /// What a CD amounts to.
 pub(crate) type CdState = Result<Stage1, CdFlaw>;
 
@@ -52,7 +60,11 @@ fn require(holds: bool, flaw: CdFlaw) -> Result<(), CdFlaw> {
 }
 
 /// Judges a CD reached through `stream` and reads it.
-pub(crate) fn judge(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tlb) -> CdState {
+pub(crate) fn judge(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tlb) -> Cd {
+    Cd { state: read(words, stream, f, tlb), label: Named::of_cd(words[5]) }
+}
+
+fn read(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tlb) -> CdState {
     let [w0, w1, w2, ..] = *words;
     require(Cd0::V.is_set(w0), CdFlaw::NotValid)?;
     let stalls = Cd0::S.is_set(w0);
@@ -103,6 +115,7 @@ pub(crate) fn judge(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tl
             },
             stalls,
         },
+        heeds_hints: true,
         space,
         global,
     })
@@ -229,7 +242,8 @@ fn half(
     let in_range = least <= size_offset && size_offset <= max_size_offset(named, f);
     require(in_range, CdFlaw::TxSz)?;
     let granule = granule.ok_or(CdFlaw::Tg)?;
-    let output_bits = output_bits(Cd0::IPS.get(w0), granule, ds, f);
+    let effective = effective_bits(Cd0::IPS.get(w0), f);
+    let output_bits = output_bits(effective, granule, ds);
     let ttb = at.table.in_place(own);
     require(ttb >> output_bits == 0, CdFlaw::Ttb)?;
     let input_bits = 64 - size_offset;
@@ -240,8 +254,9 @@ fn half(
         granule,
         input_bits,
         start_level,
-        root: align_root(ttb, start_level, input_bits, granule, output_bits),
+        root: align_root(ttb, start_level, input_bits, granule, effective),
         output_bits,
+        implemented_bits: f.oas,
         hierarchical: !(f.hierarchical_disable && at.no_hierarchy.is_set(own)),
         access_flag_faults: !Cd0::AFFD.is_set(w0) && !updates.access,
         ds,

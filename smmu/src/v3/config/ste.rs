@@ -5,6 +5,7 @@ use crate::regime::{Endian, FlagUpdates, OnFault, Recording, Response, Stage2, W
 use crate::tlb::{Space, Tlb};
 use crate::v3::config::SteWords;
 use crate::v3::features::{Features, FlagUpdate, StallModel, TableEndian, address_bits};
+use crate::v3::label::SteLabel;
 use crate::v3::wire::cd::{CD_LG2, CdTable, L1CD_LG2};
 use crate::v3::wire::ste::{Config, DefaultSubstream, Ste0, Ste1, Ste2, Ste3, Ste5};
 use passim_model::access::{Access, Direction, Privilege};
@@ -119,6 +120,7 @@ pub(crate) struct Ste {
     pub(crate) state: SteState,
     /// STE.PPAR: responses to page requests carry the PASID of the request.
     pub(crate) pasid_in_responses: bool,
+    pub(crate) label: SteLabel,
 }
 
 /// STE.PRIVCFG, STE.INSTCFG, and what replaces memory attributes. IHI 0070 G.b 5.2, 13.5.
@@ -201,7 +203,8 @@ pub(crate) fn judge(words: &SteWords, around: &Surroundings<'_>, tlb: &mut Tlb) 
         Ok(state) => state,
         Err(flaw) => SteState::Illegal(flaw),
     };
-    Ste { state, pasid_in_responses: Ste1::PPAR.is_set(words[1]) }
+    let pasid_in_responses = Ste1::PPAR.is_set(words[1]);
+    Ste { state, pasid_in_responses, label: SteLabel::of(words) }
 }
 
 fn read(words: &SteWords, around: &Surroundings<'_>, tlb: &mut Tlb) -> Result<SteState, SteFlaw> {
@@ -357,7 +360,8 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
     let granule = granule0(Ste2::S2TG.get(w2), f).ok_or(SteFlaw::S2Tg)?;
     // IHI 0070 G.b 5.2 (S2DS): the 64K granule has no use for it.
     let ds = f.ds && Ste3::S2DS.is_set(w3) && granule != Granule::K64;
-    let output_bits = output_bits(Ste2::S2PS.get(w2), granule, ds, f);
+    let effective = effective_bits(Ste2::S2PS.get(w2), f);
+    let output_bits = output_bits(effective, granule, ds);
     let ttb = Ste3::S2TTB.in_place(w3);
     require(ttb >> output_bits == 0, SteFlaw::S2Ttb)?;
     let t0sz = Ste2::S2T0SZ.get(w2) as u32;
@@ -382,8 +386,9 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
             granule,
             input_bits,
             start_level,
-            root: align_root(ttb, start_level, input_bits, granule, output_bits),
+            root: align_root(ttb, start_level, input_bits, granule, effective),
             output_bits,
+            implemented_bits: f.oas,
             hierarchical: false,
             access_flag_faults: !Ste2::S2AFFD.is_set(w2) && !updates.access,
             ds,
@@ -407,16 +412,20 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
     })
 }
 
-/// The effective IPS or S2PS: capped to OAS, and to 48 bits below the 64K granule without DS.
-/// IHI 0070 G.b 5.2 (S2PS), 5.4 (IPS).
-pub(crate) fn output_bits(field: u64, granule: Granule, ds: bool, features: &Features) -> u32 {
+/// The effective IPS or S2PS: capped to OAS. IHI 0070 G.b 5.2 (S2PS), 5.4 (IPS).
+pub(crate) fn effective_bits(field: u64, features: &Features) -> u32 {
     let size = match (address_bits(field), features.minor) {
         // Reserved sizes act as the largest that is not.
         (size, 0) => size.min(48),
         (size, _) => size.min(52),
     };
-    let size = size.min(features.oas);
-    if granule == Granule::K64 || ds { size } else { size.min(48) }
+    size.min(features.oas)
+}
+
+/// What outputs may have of an effective IPS or S2PS: below the 64K granule, and without DS, a
+/// descriptor holds 48 bits.
+pub(crate) fn output_bits(effective: u32, granule: Granule, ds: bool) -> u32 {
+    if granule == Granule::K64 || ds { effective } else { effective.min(48) }
 }
 
 /// Byte order asked for, if the SMMU has it.
@@ -462,15 +471,16 @@ fn concatenation_fits(level: i8, input_bits: u32, granule: Granule) -> bool {
 }
 
 /// The start-level table's address. IHI 0070 G.b 5.2, 5.4: low bits below the alignment of the
-/// table act as zero, 64 bytes at least where outputs have 52 bits.
+/// table act as zero, 64 bytes at least where the effective IPS or S2PS is 52 bits, whatever the
+/// granule.
 pub(crate) fn align_root(
     ttb: u64,
     level: i8,
     input_bits: u32,
     granule: Granule,
-    output_bits: u32,
+    effective: u32,
 ) -> u64 {
     let entries_lg2 = input_bits.saturating_sub(level_lg2(level, granule));
-    let least = if output_bits > 48 { 6 } else { 4 };
+    let least = if effective > 48 { 6 } else { 4 };
     ttb & (u64::MAX << (entries_lg2 + 3).max(least))
 }

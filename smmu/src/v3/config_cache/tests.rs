@@ -1,8 +1,9 @@
 use super::*;
 use crate::cache::{Geometry, Victim};
 use crate::v3::config::cd::CdFlaw;
+use crate::v3::label::SteLabel;
 
-const ABORT: Ste = Ste { state: SteState::Abort, pasid_in_responses: false };
+const ABORT: Ste = Ste { state: SteState::Abort, pasid_in_responses: false, label: SteLabel::NONE };
 
 fn stream(number: u32) -> StreamId {
     StreamId::new(number)
@@ -13,7 +14,8 @@ fn cache() -> ConfigCache {
     let mut cache = ConfigCache::new(&sizes, Retention::Sized);
     for number in 0..4 {
         cache.insert_ste(stream(number), ABORT);
-        cache.insert_cd(stream(number), 0, Err(CdFlaw::NotValid));
+        let label = crate::v3::label::Named::default();
+        cache.insert_cd(stream(number), 0, Cd { state: Err(CdFlaw::NotValid), label });
     }
     cache
 }

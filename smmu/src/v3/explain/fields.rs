@@ -6,8 +6,8 @@ use super::{Step, Verdict};
 use crate::v3::config::cd::CdFlaw;
 use crate::v3::config::ste::SteFlaw;
 use crate::v3::eventq::Detail;
-use crate::v3::wire::cd::{Cd0, Cd1, Cd2, L1Cd};
-use crate::v3::wire::ste::{L1Std, Ste0, Ste1, Ste2, Ste3};
+use crate::v3::wire::cd::{Cd0, Cd1, Cd2, Cd5, L1Cd};
+use crate::v3::wire::ste::{L1Std, Ste0, Ste1, Ste2, Ste3, Ste4, Ste5};
 use passim_model::bits::Field;
 use passim_model::pgtable::vmsav8::{Entry, Stage, Stage1Leaf, Stage2Leaf, TableLimits};
 
@@ -40,7 +40,7 @@ const L1STD: Layout = &[("Span", L1Std::SPAN, Always), ("L2Ptr", L1Std::L2PTR, A
 
 const L1CD: Layout = &[("V", L1Cd::V, Always), ("L2Ptr", L1Cd::L2PTR, Address)];
 
-const STE: [Layout; 4] = [
+const STE: [Layout; 6] = [
     &[
         ("V", Ste0::V, Always),
         ("Config", Ste0::CONFIG, Always),
@@ -98,9 +98,11 @@ const STE: [Layout; 4] = [
         ("S2TTB", Ste3::S2TTB, Address),
         ("S2SKL", Ste3::S2SKL, Set),
     ],
+    &[("PARTID", Ste4::PARTID, Set)],
+    &[("PMG", Ste5::PMG, Set), ("VMSPtr", Ste5::VMSPTR, Address)],
 ];
 
-const CD: [Layout; 3] = [
+const CD: [Layout; 6] = [
     &[
         ("V", Cd0::V, Always),
         ("ASID", Cd0::ASID, Always),
@@ -148,6 +150,9 @@ const CD: [Layout; 3] = [
         ("PIE", Cd2::PIE, Set),
         ("HWU1", Cd2::HWU1, Set),
     ],
+    &[],
+    &[],
+    &[("PARTID", Cd5::PARTID, Set), ("PMG", Cd5::PMG, Set)],
 ];
 
 const TABLE: Layout = &[
@@ -197,6 +202,8 @@ impl Step {
             | Self::CachedSte
             | Self::CachedLevelOneCd { .. }
             | Self::CachedCd => "IHI 0070 G.b 3.21.3",
+            Self::PartidMap { .. } => "IHI 0070 G.b 5.6",
+            Self::CachedPartidMap => "IHI 0070 G.b 5.6.2",
             Self::Hit { .. } => "IHI 0070 G.b 3.17",
             Self::CachedTable { .. } => "IHI 0070 G.b 3.21.1",
             Self::Descriptor { .. } | Self::Leaf { .. } => "DDI 0487 D8.3",
@@ -223,6 +230,8 @@ impl Step {
             Self::Descriptor { entry: None, .. }
             | Self::CachedSte
             | Self::CachedCd
+            | Self::PartidMap { .. }
+            | Self::CachedPartidMap
             | Self::Hit { .. }
             | Self::CachedTable { .. }
             | Self::Leaf { .. }

@@ -191,3 +191,58 @@ fn each_cache_is_named_where_it_answers() {
     let step = Step::CachedLevelOneStream { word: l1std };
     assert!(!step.fields().is_empty() && step.section().ends_with("3.21.3"));
 }
+
+/// The ID registers with MPAM: PARTIDs up to 31, PMGs up to 3.
+fn with_labels() -> crate::v3::IdRegisters {
+    let mut ids = BOTH_STAGES;
+    ids.idr[3] |= 1 << 7;
+    ids.mpamidr = 3 << 16 | 31;
+    ids
+}
+
+#[test]
+fn a_label_is_told_and_where_it_comes_from() {
+    use crate::v3::Label;
+    let label = |partid, pmg| Some(Label { partid, pmg });
+    let mut board = Board::with(implementation(with_labels()));
+    // GBPMPAM while the SMMU is off.
+    board.w32(0x13c, 1 << 31 | 2 << 16 | 7);
+    board.w32(0x20, 0);
+    assert_eq!(explain(&board, 0).label, label(Some(7), Some(2)));
+    board.boot();
+    // STE.PARTID and STE.PMG: bypass, and stage 1 without S1MPAM.
+    board.ste(STREAM, &[1 | 4 << 1, 0, 0, 0, 5 << 16, 1]);
+    assert_eq!(explain(&board, 0).label, label(Some(5), Some(1)));
+    board.stage1_tables();
+    board.stage1(CD0);
+    board.put(CDS + 40, &[9 << 32 | 3 << 48]);
+    board.ste(STREAM, &[STE_STAGE1, 2, 0, 0, 5 << 16, 1]);
+    assert_eq!(explain(&board, 0x10_000).label, label(Some(5), Some(1)));
+    // CD.PARTID and CD.PMG; above the largest they are UNKNOWN.
+    board.ste(STREAM, &[STE_STAGE1, 1 << 26 | 2, 0, 0, 5 << 16, 1]);
+    assert_eq!(explain(&board, 0x10_000).label, label(Some(9), Some(3)));
+    board.put(CDS + 40, &[32 << 32 | 4 << 48]);
+    assert_eq!(explain(&board, 0x10_000).label, label(None, None));
+    // What does not go on has none.
+    assert_eq!(explain(&board, 0xf_0000_0000).label, None);
+}
+
+#[test]
+fn a_virtual_partid_is_mapped() {
+    use crate::v3::Label;
+    let mut board = Board::with(implementation(with_labels()));
+    board.stage1_tables();
+    board.stage2_tables();
+    board.stage1(CD0);
+    // Of a virtual PARTID five bits count: 0x27 is 7, the last of the second doubleword.
+    board.put(CDS + 40, &[0x27 << 32 | 3 << 48]);
+    let vms = 0x4800_0000;
+    board.put(vms, &[0, 0x0011_0000_0000_0000]);
+    let [w0, _, w2, w3] = STE_STAGE2;
+    let ste = [STE_STAGE1 | w0 & 0xe, 1 << 26 | 2, w2, w3, 5 << 16, vms];
+    board.ste(STREAM, &ste);
+    let told = explain(&board, 0x10_000);
+    let read = told.steps.iter().find(|step| matches!(step, Step::PartidMap { .. }));
+    assert!(matches!(read, Some(Step::PartidMap { at, .. }) if at.get() == vms), "{told:x?}");
+    assert_eq!(told.label, Some(Label { partid: Some(0x11), pmg: Some(3) }));
+}

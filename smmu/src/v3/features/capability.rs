@@ -114,7 +114,7 @@ pub const CAPABILITIES: [Capability; 59] = [
     lacks("IDR3.PBHA", "page-based hardware attributes", (3, Idr3::PBHA), "nothing reads them"),
     has("IDR3.XNX", "execution at stage 2 by privilege", (3, Idr3::XNX), 1),
     has("IDR3.PPS", "PASID in automatic responses", (3, Idr3::PPS), 1),
-    has("IDR3.MPAM", "VMS fetches; PARTID and PMG reach no memory system", (3, Idr3::MPAM), 1),
+    has("IDR3.MPAM", "PARTID and PMG, as far as `passim walk`", (3, Idr3::MPAM), 1),
     has("IDR3.FWB", "forced write-back at stage 2", (3, Idr3::FWB), 1),
     has("IDR3.STT", "small translation tables", (3, Idr3::STT), 1),
     has("IDR3.RIL", "range invalidation, level hints", (3, Idr3::RIL), 1),

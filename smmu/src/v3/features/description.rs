@@ -381,7 +381,9 @@ impl Description {
     }
 
     fn idr3(&self) -> u64 {
-        Idr3::HAD.flag(self.hierarchical_disable)
+        // IHI 0070 G.b 6.3.4: HAD is 0 where IDR0.S1P is. Of XNX, FWB, E0PD and EPAN the text says no
+        // such thing.
+        Idr3::HAD.flag(self.hierarchical_disable && self.stage1)
             | Idr3::XNX.flag(self.xnx)
             // RES0 where no request can have a PASID.
             | Idr3::PPS.flag(self.pasid_in_responses && self.pri && self.substream_bits != 0)

@@ -30,16 +30,20 @@ pub(super) const GBPA_FIELDS: u32 = (Gbpa::MEM_ATTR.mask()
 
 /// The fields of GERRORN that there is something to acknowledge in.
 pub(super) fn gerror_fields(features: &Features) -> u32 {
-    let always = [
-        Gerror::CMDQ_ERR,
-        Gerror::EVENTQ_ABT_ERR,
-        Gerror::MSI_CMDQ_ABT_ERR,
-        Gerror::MSI_EVENTQ_ABT_ERR,
-        Gerror::MSI_GERROR_ABT_ERR,
-        Gerror::SFM_ERR,
+    let (pri, msi) = (features.pri, features.msi);
+    // IHI 0070 G.b 6.3.20: the others are RES0 without IDR0.PRI, and without IDR0.MSI.
+    let fields = [
+        (true, Gerror::CMDQ_ERR),
+        (true, Gerror::EVENTQ_ABT_ERR),
+        (pri, Gerror::PRIQ_ABT_ERR),
+        (msi, Gerror::MSI_CMDQ_ABT_ERR),
+        (msi, Gerror::MSI_EVENTQ_ABT_ERR),
+        (pri && msi, Gerror::MSI_PRIQ_ABT_ERR),
+        (msi, Gerror::MSI_GERROR_ABT_ERR),
+        (true, Gerror::SFM_ERR),
     ];
-    let pri = [Gerror::PRIQ_ABT_ERR, Gerror::MSI_PRIQ_ABT_ERR];
-    mask32(&always) | if features.pri { mask32(&pri) } else { 0 }
+    let present = fields.into_iter().filter(|(present, _)| *present);
+    present.fold(0, |bits, (_, field)| bits | mask32(&[field]))
 }
 
 /// The fields of IRQ_CTRL.

@@ -2,6 +2,7 @@
 //!
 //! They are kept and read back; no memory system is modelled that the labels would reach.
 
+use super::Registers;
 use crate::choice::Acknowledge;
 use crate::v3::features::{Features, IdRegisters};
 use crate::v3::wire::regs::{Gmpam, Mpamidr, offset};
@@ -59,6 +60,13 @@ impl Mpam {
             }
         }
         false
+    }
+}
+
+impl Registers {
+    /// GBPMPAM: the label of what passes while SMMUEN is 0. IHI 0070 G.b 6.3.43.
+    pub(crate) fn bypass_label(&self) -> u32 {
+        self.mpam.bypass.value
     }
 }
 

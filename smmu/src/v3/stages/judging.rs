@@ -52,7 +52,10 @@ pub(super) fn judge(
     let ipa = entry.intermediate | offset;
     // With stage 1, the entry's attributes are those of both stages.
     let alone = regime.stage2.filter(|_| regime.stage1.is_none());
-    if let Some(answer) = permitted(entry, input, demand, alone, path) {
+    if let Some(mut answer) = permitted(entry, input, demand, alone, path) {
+        if regime.stage1.is_some_and(|stage1| stage1.heeds_hints) {
+            answer.attributes = answer.attributes.with_hints_of(demand.attributes);
+        }
         return Ok(Found { answer, intermediate: ipa });
     }
     Err(not_permitted(entry, regime, ipa, demand.access))

@@ -3,6 +3,7 @@
 //!
 //! The places are the drivers': they are laid out by different specifications.
 
+use crate::policy::Stage1Attributes;
 use passim_model::pgtable::table::Geometry;
 use passim_model::pgtable::vmsav8::Granule;
 
@@ -25,6 +26,16 @@ pub(in crate::iommu) fn size(bits: u32) -> u64 {
         43..=44 => 4,
         45..=48 => 5,
         _ => 6,
+    }
+}
+
+/// MAIR's lower half: the memory attributes that leaves of stage 1 choose from, non-cacheable,
+/// write-back and device, and later inner non-cacheable with outer write-back.
+// io-pgtable-arm.c; 0xf404ff44 in the CDs of dumps of 6.1 and 6.12.
+pub(in crate::iommu) const fn mair(attributes: Stage1Attributes) -> u32 {
+    match attributes {
+        Stage1Attributes::Three => 0x0004_ff44,
+        Stage1Attributes::Four => 0xf404_ff44,
     }
 }
 

@@ -181,15 +181,37 @@ fn reset_lets_unknown_streams_pass_or_fault() {
 /// ACR.CACHE_LOCK is bit 26; ACTLR.CPRE bit 1.
 #[test]
 fn the_prefetcher_of_an_mmu_500_is_turned_off() {
+    // In the order in which the bits of ACR became known; before 5.4 ahead of the invalidations.
+    let (before, after) = (true, false);
+    for (profile, acr, first) in [
+        (Profile::Linux4_6, 1 << 26, None),
+        (Profile::MsiV14, 0, Some(before)),
+        (Profile::Linux4_11, 0x100, Some(before)),
+        (Profile::Linux6_12, 0x500, Some(after)),
+    ] {
+        let board = board_of_mmu500(profile, 2);
+        let at = |offset| board.log.iter().position(|(stored, _)| *stored == offset);
+        assert_eq!(board.at(0x10), acr, "{profile:?}");
+        assert_eq!(board.bank(1, 4), if first.is_some() { 1 } else { 3 }, "{profile:?}");
+        let orders = [0x10, 0x1_1004].map(|offset| at(offset).map(|at_it| Some(at_it) < at(0x6c)));
+        assert_eq!(orders, [first; 2], "{profile:?}");
+    }
+    // Revision 1 has no lock to take off.
+    assert_eq!(board_of_mmu500(Profile::MsiV14, 1).log.iter().filter(|it| it.0 == 0x10).count(), 0);
+    assert_eq!(board_of_mmu500(Profile::Linux4_11, 1).at(0x10), 1 << 26 | 0x100);
+}
+
+/// The reset of an MMU-500 of this major revision, locked and with the prefetcher of bank 1 on.
+fn board_of_mmu500(profile: Profile, major: u64) -> Board {
     let mut board = Board::new([ID0, ID1, ID2]);
-    board.registers.extend([(0x10, 1 << 26), (0x1_1004, 3)]);
+    board.registers.extend([(0x10, 1 << 26), (0x1_1004, 3), (0x3c, major << 4)]);
     let ram = Span::from_size(PhysAddr::new(RAM), 0x100_0000).unwrap();
     let mut frames = Frames::new(PageSize::K4, [ram]);
     let smmu = SmmuV2Facts { model: SmmuModel::Mmu500, ..facts() };
     let firmware = Firmware { drivers: vec![DriverFacts::SmmuV2(smmu)], devices: Vec::new() };
-    let policy = Profile::Linux6_12.policy();
+    let policy = profile.policy();
     Iommu::boot(&firmware, &policy, PageSize::K4, &mut frames, &mut board).unwrap();
-    assert_eq!((board.at(0x10), board.bank(1, 4)), (0x500, 1));
+    board
 }
 
 #[test]
@@ -208,7 +230,8 @@ fn a_bank_of_stage_1() {
         let (ttbr0, ttbr1) = (board.bank(bank, 0x20), board.bank(bank, 0x28));
         assert_eq!((ttbr0 >> 48, ttbr1), (bank, bank << 48));
         assert!(ttbr0 & 0xfff == 0 && ttbr0 & 0xffff_ffff_ffff >= RAM);
-        assert_eq!((board.bank(bank, 0x38), board.bank(bank, 0x3c)), (0xf404_ff44, 0));
+        // The fourth attribute is 5.3's.
+        assert_eq!((board.bank(bank, 0x38), board.bank(bank, 0x3c)), (0x0004_ff44, 0));
         assert_eq!(board.bank(bank, 0), sctlr, "{profile:?}");
         // The stream goes there: SMR valid, S2CR translates, up to 4.10 without privilege.
         let privilege = if profile == Profile::Linux4_6 { 2 << 24 } else { 0 };
@@ -220,10 +243,11 @@ fn a_bank_of_stage_1() {
 
 #[test]
 fn a_bank_of_stage_2() {
-    // Without S1TS, in the last case as SMMUv1: output 40 bits, 4.6 writes no CBA2R.
+    // Without S1TS, in the last case as SMMUv1: output 40 bits, 4.6 writes no CBA2R. Nor has ID0 CTTW:
+    // later kernels have walks that are not cacheable, and outer shareable.
     let cases = [
-        (SmmuVersion::V2, 0x1542, Profile::Linux6_12, 1, 0x8004_3598, 2),
-        (SmmuVersion::V1With64K, 0x22, Profile::Linux6_12, 1, 0x8002_3558, 2),
+        (SmmuVersion::V2, 0x1542, Profile::Linux6_12, 1, 0x8004_2098, 2),
+        (SmmuVersion::V1With64K, 0x22, Profile::Linux6_12, 1, 0x8002_2058, 2),
         (SmmuVersion::V1With64K, 0x22, Profile::Linux4_6, 0, 0x8002_3558, 1),
     ];
     for (version, id2, profile, cba2r, tcr, vmid) in cases {
@@ -270,6 +294,20 @@ fn banks_and_tables_come_with_the_first_device() {
     assert_eq!(machine.board.at(0xc00), 2);
 }
 
+/// CBAR.VMID of a domain for nesting, on an SMMU with both stages: bank 0, for which there is no VMID but
+/// 0 from 4.12 on.
+#[test]
+fn a_domain_for_nesting_has_stage_2() {
+    for (profile, vmid) in
+        [(Profile::Linux4_11, 1), (Profile::Linux6_1, 0), (Profile::Linux6_12, 0)]
+    {
+        let mut machine = boot(profile, [ID0, ID1, ID2]);
+        let domain = machine.alloc(DomainKind::Nested);
+        machine.attach(domain).unwrap();
+        assert_eq!((machine.board.at(0xc00), machine.board.at(0x1000)), (0, vmid), "{profile:?}");
+    }
+}
+
 #[test]
 fn boards_that_cannot_be_driven() {
     let one = || vec![device(1, 8, &[8])];
@@ -284,6 +322,16 @@ fn boards_that_cannot_be_driven() {
     let few = SmmuV2Facts { context_interrupts: 2, ..facts() };
     let interrupts = BootError::TooFewContextInterrupts { interrupts: 2, banks: 3 };
     assert_eq!(error(few, plain, one()), interrupts);
+    // An SMMUv1 has any number but none.
+    let version = SmmuVersion::V1With64K;
+    let none = SmmuV2Facts { context_interrupts: 0, version, ..facts() };
+    let interrupts = BootError::TooFewContextInterrupts { interrupts: 0, banks: 3 };
+    assert_eq!(error(none, plain, one()), interrupts);
+    // Up to 4.15 an SMMUv2 has no more than banks.
+    let many = SmmuV2Facts { context_interrupts: 4, ..facts() };
+    assert!(boot_with(Profile::Linux6_12, many, plain, one()).is_ok());
+    let interrupts = BootError::TooManyContextInterrupts { interrupts: 4, banks: 3 };
+    assert_eq!(boot_with(Profile::Linux4_11, many, plain, one()).err(), Some(interrupts));
     let masked = SmmuV2Facts { stream_match_mask: 0x8000, ..facts() };
     assert_eq!(error(masked, plain, one()), BootError::StreamMask(0x8000));
     let wide = vec![device(1, 8, &[0x8000])];

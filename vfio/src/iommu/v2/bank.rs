@@ -16,15 +16,19 @@ use crate::policy::{Smmu1Contexts, Smmu2Asids, Smmu2Faults};
 use passim_model::pgtable::table::Geometry;
 use passim_model::pgtable::vmsav8::Stage;
 
-/// The memory attributes stage-1 leaves choose from: non-cacheable, write-back, device, and inner
-/// non-cacheable with outer write-back.
-// 6.12 io-pgtable-arm.c, as in the CDs that dumps of 6.1 and 6.12 hold: 0xf404ff44.
-const MAIR: u64 = 0xf404_ff44;
-
 /// Walks through the caches: write-back, allocating.
 const CACHE_WBWA: u64 = 1;
 /// Inner shareable.
 const SHARE_INNER: u64 = 3;
+/// Outer shareable.
+const SHARE_OUTER: u64 = 2;
+
+/// Cacheability and shareability of walks.
+// 6.x io-pgtable-arm.c: what is not coherent is not cacheable, and outer shareable, as whatever is
+// not cacheable.
+const fn walks(features: &Features) -> (u64, u64) {
+    if features.cached_walks { (CACHE_WBWA, SHARE_INNER) } else { (0, SHARE_OUTER) }
+}
 
 impl SmmuV2 {
     /// The stores that bring a domain's bank up; none if that is done.
@@ -51,7 +55,8 @@ impl SmmuV2 {
                 self.write_stage1(tagged, geometry, root, &mut acts);
             }
             Shape::Long(geometry) => {
-                let control = Work::Store { at: features.cb(bank, cb::TCR), value: vtcr(geometry) };
+                let value = vtcr(features, geometry);
+                let control = Work::Store { at: features.cb(bank, cb::TCR), value };
                 let base = Work::StoreWide { at: features.cb(bank, cb::TTBR0), value: root };
                 self.in_order([None, Some(control)], [base], &mut acts);
             }
@@ -81,10 +86,10 @@ impl SmmuV2 {
         let wide = format == Format::Aarch64 && self.asids == Smmu2Asids::SixteenBits;
         let value = tcr2(geometry) | CbTcr2::AS.flag(wide);
         let tcr2 = Work::Store { at: at(cb::TCR2), value };
-        let asid = CbTtbr::ASID.of(tagged.asid());
+        let asid = CbTtbr::ASID.of(tagged.asid);
         let controls = [
             (features.version == SmmuVersion::V2).then_some(tcr2),
-            Some(Work::Store { at: at(cb::TCR), value: tcr(format, geometry) }),
+            Some(Work::Store { at: at(cb::TCR), value: tcr(features, geometry) }),
         ];
         let bases = [
             Work::StoreWide { at: at(cb::TTBR0), value: asid | root },
@@ -92,7 +97,7 @@ impl SmmuV2 {
         ];
         self.in_order(controls, bases, acts);
         acts.extend([
-            Work::Store { at: at(cb::S1_MAIR0), value: MAIR },
+            Work::Store { at: at(cb::S1_MAIR0), value: codes::mair(self.attributes).into() },
             Work::Store { at: at(cb::S1_MAIR1), value: 0 },
         ]);
     }
@@ -105,7 +110,7 @@ impl SmmuV2 {
         if features.version == SmmuVersion::V2 {
             acts.push(Work::Store { at: at(cb::TCR2), value: 0 });
         }
-        let walks = match features.coherent_walks {
+        let walks = match features.cached_walks {
             true => {
                 CbTtbrShort::NOS.of(1)
                     | CbTtbrShort::IRGN_WBWA.of(1)
@@ -116,7 +121,7 @@ impl SmmuV2 {
         acts.extend(
             [
                 (cb::TCR, 0),
-                (cb::CONTEXTIDR, tagged.asid()),
+                (cb::CONTEXTIDR, tagged.asid),
                 (cb::TTBR0, root | CbTtbrShort::S.of(1) | walks),
                 (cb::TTBR1, 0),
                 (cb::S1_MAIR0, V7S_PRRR),
@@ -138,7 +143,7 @@ impl SmmuV2 {
 }
 
 fn cba2r(features: &Features, tagged: Tagged) -> u64 {
-    let vmid = if features.vmid16 && tagged.stage == Stage::Two { tagged.vmid() } else { 0 };
+    let vmid = if features.vmid16 { tagged.vmid } else { 0 };
     Cba2r::VA64.flag(features.format(tagged.stage) == Format::Aarch64) | Cba2r::VMID16.of(vmid)
 }
 
@@ -155,7 +160,7 @@ fn cbar(features: &Features, tagged: Tagged, interrupt: u32) -> u64 {
                     | Cbar::S1_MEMATTR.of(CBAR_S1_MEMATTR_WB)
             }
             Stage::Two => {
-                let vmid = if features.vmid16 { 0 } else { tagged.vmid() };
+                let vmid = if features.vmid16 { 0 } else { tagged.vmid };
                 Cbar::TYPE.of(CBAR_TYPE_S2_TRANS) | Cbar::VMID.of(vmid)
             }
         }
@@ -168,26 +173,28 @@ fn tcr2(geometry: &Geometry) -> u64 {
 
 /// TCR of stage 1. An AArch32 context has three bits of T0SZ where the driver writes 64 less the
 /// input size in six: of 32 input bits both see what they should.
-fn tcr(format: Format, geometry: &Geometry) -> u64 {
-    let eae = if format == Format::Aarch32Long { ARM_32_LPAE_TCR_EAE } else { 0 };
+fn tcr(features: &Features, geometry: &Geometry) -> u64 {
+    let long = features.format(Stage::One) == Format::Aarch32Long;
+    let (cache, share) = walks(features);
     CbTcr::T0SZ.of(u64::from(64 - geometry.input_bits))
-        | CbTcr::IRGN0.of(CACHE_WBWA)
-        | CbTcr::ORGN0.of(CACHE_WBWA)
-        | CbTcr::SH0.of(SHARE_INNER)
+        | CbTcr::IRGN0.of(cache)
+        | CbTcr::ORGN0.of(cache)
+        | CbTcr::SH0.of(share)
         | CbTcr::TG0.of(codes::granule(geometry.granule))
         | CbTcr::EPD1.of(1)
-        | eae
+        | if long { ARM_32_LPAE_TCR_EAE } else { 0 }
 }
 
 /// TCR of stage 2. An AArch32 context takes the low four bits of T0SZ for a number with a sign and
 /// counts from 32: of 40 input bits both see what they should.
-fn vtcr(geometry: &Geometry) -> u64 {
+fn vtcr(features: &Features, geometry: &Geometry) -> u64 {
+    let (cache, share) = walks(features);
     ARM_SMMU_VTCR_RES1
         | CbVtcr::T0SZ.of(u64::from(64 - geometry.input_bits))
         | CbVtcr::SL0.of(codes::start_level(geometry))
-        | CbVtcr::IRGN0.of(CACHE_WBWA)
-        | CbVtcr::ORGN0.of(CACHE_WBWA)
-        | CbVtcr::SH0.of(SHARE_INNER)
+        | CbVtcr::IRGN0.of(cache)
+        | CbVtcr::ORGN0.of(cache)
+        | CbVtcr::SH0.of(share)
         | CbVtcr::TG0.of(codes::granule(geometry.granule))
         | CbVtcr::PS.of(codes::size(geometry.output_bits))
 }

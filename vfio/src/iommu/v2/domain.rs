@@ -109,7 +109,7 @@ impl SmmuV2 {
             SmmuVersion::V2 => 0,
             SmmuVersion::V1 | SmmuVersion::V1With64K => {
                 self.interrupts_given = self.interrupts_given.wrapping_add(1);
-                self.interrupts_given % self.context_interrupts.max(1)
+                self.interrupts_given % self.context_interrupts
             }
         };
         let paging = Paging::new(table, self.beyond);

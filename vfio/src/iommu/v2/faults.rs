@@ -6,8 +6,8 @@ use crate::iommu::finding::Finding;
 use crate::policy::Smmu2Faults;
 use passim_model::{Abort, Host};
 
-/// The faults FSR may name.
-const FAULTS: u64 = CbFsr::TF.mask()
+/// The faults FSR may name; each is cleared by a one.
+pub(super) const FAULTS: u64 = CbFsr::TF.mask()
     | CbFsr::AFF.mask()
     | CbFsr::PF.mask()
     | CbFsr::EF.mask()

@@ -14,9 +14,15 @@
 //! | `faults` | what does an interrupt handler do? |
 //! | `work` | which act comes next? |
 //!
-//! It writes what Linux writes, where and in the order Linux does, and knows the SMMU only through
-//! memory and registers. Of a 32-bit kernel there is what it would make of contexts, if it is asked
-//! for (`smmu2-formats`): the rest of such a kernel is not modelled.
+//! It writes what Linux writes, where and in the order Linux does, as far as arm-smmu.c was read: of
+//! about 4.1, 4.5, 4.9, 4.12 and of 6.x. It knows the SMMU only through memory and registers. Of a
+//! 32-bit kernel there is what it would make of contexts, if it is asked for (`smmu2-formats`): the
+//! rest of such a kernel is not modelled.
+//!
+//! Of older kernels these are not here: a synchronisation behind every block of an unmap (up to 4.14);
+//! StreamIDs that are requester identifiers, whatever firmware's map says, and entries that belong to
+//! a group until it is detached (both up to 4.8); and what contexts of AArch32 had otherwise up to 5.5,
+//! PASize 0 in TCR2 and PD1 with short descriptors.
 
 mod attach;
 mod bank;
@@ -38,7 +44,10 @@ pub(super) use work::Worklist;
 use super::finding::Findings;
 use super::registers::Registers;
 use super::{BootError, Finding};
-use crate::policy::{BeyondInput, Smmu1Contexts, Smmu2Asids, Smmu2Entries, Smmu2Faults};
+use crate::policy::{
+    BeyondInput, Smmu1Contexts, Smmu2Asids, Smmu2BypassEntries, Smmu2Entries, Smmu2Faults,
+    Stage1Attributes,
+};
 use makers::Workarounds;
 use passim_model::{PageSize, StreamId};
 use probe::Features;
@@ -61,6 +70,8 @@ pub(super) struct SmmuV2 {
     stream_match_mask: u32,
     entries: Smmu2Entries,
     asids: Smmu2Asids,
+    attributes: Stage1Attributes,
+    bypass_entries: Smmu2BypassEntries,
     contexts: Smmu1Contexts,
     faults: Smmu2Faults,
     beyond: BeyondInput,

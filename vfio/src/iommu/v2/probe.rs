@@ -7,7 +7,8 @@ use crate::iommu::BootError;
 use crate::iommu::facts::{SmmuV2Facts, SmmuVersion};
 use crate::iommu::registers::Registers;
 use crate::policy::{
-    Policy, Smmu1Contexts, Smmu2Entries, Smmu2ExtendedIds, Smmu2Formats, Smmu2Sync,
+    Policy, Smmu1Contexts, Smmu2Entries, Smmu2ExtendedIds, Smmu2Formats, Smmu2Sync, Smmu2Tags,
+    WalkAttributes,
 };
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Host, PageSizes};
@@ -68,10 +69,12 @@ pub(super) struct Features {
     pub(super) short: bool,
     /// Sizes blocks could have, over all formats: Linux's `pgsize_bitmap` of the SMMU.
     pub(super) page_sizes: PageSizes,
-    /// ID0.CTTW: table walks go through the caches.
-    pub(super) coherent_walks: bool,
+    /// Whether table walks are told to go through the caches.
+    pub(super) cached_walks: bool,
     /// ASIDs and VMIDs that others of the same maker have.
     pub(super) tag_base: u16,
+    /// Which of them a context has.
+    pub(super) tags: Smmu2Tags,
     /// Whether registers that the Secure state has, too, are elsewhere.
     pub(super) secure_access: bool,
     /// Whom synchronisations wait for.
@@ -85,8 +88,18 @@ impl Features {
     }
 
     /// The context of a stage in a bank, and whose its translations are.
+    // 4.6 arm-smmu.c: ASID and VMID follow from the bank each time they are needed. From 4.12 on,
+    // arm_smmu_init_domain_context gives a context one number, which lies where both are looked for;
+    // whether it is an ASID or a VMID is asked of the SMMU's stages, so that a domain for nesting has
+    // what would be an ASID.
     pub(super) const fn tagged(&self, stage: Stage, bank: usize) -> Tagged {
-        Tagged { stage, bank, base: self.tag_base }
+        let number = self.tag_base as u64 + bank as u64;
+        let (asid, vmid) = match self.tags {
+            Smmu2Tags::Both => (number, number + 1),
+            Smmu2Tags::One if self.stage1 => (number, number),
+            Smmu2Tags::One => (number + 1, number + 1),
+        };
+        Tagged { stage, bank, asid, vmid }
     }
 
     /// Offset of a register of space 0.
@@ -176,8 +189,9 @@ pub(super) fn probe(
         format: formats.format,
         short: formats.short,
         page_sizes: formats.sizes,
-        coherent_walks: Id0::CTTW.is_set(id0),
+        cached_walks: Id0::CTTW.is_set(id0) || policy.walk_attributes == WalkAttributes::Cached,
         tag_base: if workarounds.tags_apart { tag_base } else { 0 },
+        tags: policy.smmu2_tags,
         secure_access: workarounds.secure_access,
         sync: policy.smmu2_sync,
     };

@@ -1,12 +1,13 @@
 //! Bringing an SMMU up.
 //!
-//! The order of stores is the one arm_smmu_device_reset has in 4.6 and 6.12 alike; no recording
-//! has an SMMUv2.
+//! The order of stores is that of arm_smmu_device_reset, as far as it was read: of about 4.5, 4.9,
+//! 4.12 and of 6.12. No recording has an SMMUv2.
 
 use super::SmmuV2;
 use super::domain::shape;
+use super::faults::FAULTS;
 use super::makers::Workarounds;
-use super::probe::probe;
+use super::probe::{Features, probe};
 use super::streams::StreamMap;
 use super::wire::{
     Acr, CB_ACTLR_CPRE, CBAR_TYPE_S1_TRANS_S2_BYPASS, Cbar, Cr0, S2CR_TYPE_BYPASS, S2cr, cb, gr0,
@@ -18,11 +19,28 @@ use crate::iommu::finding::Findings;
 use crate::iommu::progress::finish;
 use crate::iommu::registers::Registers;
 use crate::iommu::{BootError, DomainKind};
-use crate::policy::{Policy, Smmu2Entries, Smmu2ExtendedIds, Smmu2Unattached};
+use crate::policy::{
+    Policy, Smmu2BypassEntries, Smmu2Entries, Smmu2ExtendedIds, Smmu2Interrupts, Smmu2Unattached,
+};
 use passim_model::{Host, PageSize};
 
-/// Every fault bit of FSR; each is cleared by a one.
-const FSR_ALL: u64 = 0xffff_ffff;
+/// Whether the context interrupts that firmware tells of are enough, and not too many.
+// arm_smmu_device_probe: none at all is too few for any; an SMMUv2 has one for each bank.
+fn judge_interrupts(
+    features: &Features,
+    facts: &SmmuV2Facts,
+    policy: &Policy,
+) -> Result<(), BootError> {
+    let (interrupts, banks) = (facts.context_interrupts as usize, features.banks);
+    let v2 = features.version == SmmuVersion::V2;
+    if interrupts == 0 || v2 && interrupts < banks {
+        return Err(BootError::TooFewContextInterrupts { interrupts, banks });
+    }
+    if v2 && interrupts > banks && policy.smmu2_interrupts == Smmu2Interrupts::AsManyAsBanks {
+        return Err(BootError::TooManyContextInterrupts { interrupts, banks });
+    }
+    Ok(())
+}
 
 impl SmmuV2 {
     /// Probes the SMMU that firmware tells of, and turns it on.
@@ -40,12 +58,7 @@ impl SmmuV2 {
             let none = BootError::NoGeometry { input_bits, output_bits };
             shape(&features, kind, page).ok_or(none)?;
         }
-        // arm_smmu_device_probe: an SMMUv2 has an interrupt for each bank.
-        let interrupts = facts.context_interrupts as usize;
-        if features.version == SmmuVersion::V2 && interrupts < features.banks {
-            let banks = features.banks;
-            return Err(BootError::TooFewContextInterrupts { interrupts, banks });
-        }
+        judge_interrupts(&features, facts, policy)?;
         let mut smmu = Self {
             registers,
             map: StreamMap::new(&features, policy),
@@ -55,6 +68,8 @@ impl SmmuV2 {
             stream_match_mask: facts.stream_match_mask,
             entries: policy.smmu2_entries,
             asids: policy.smmu2_asids,
+            attributes: policy.stage1_attributes,
+            bypass_entries: policy.smmu2_bypass_entries,
             contexts: policy.smmu1_contexts,
             workarounds: Workarounds::of(facts, policy),
             faults: policy.smmu2_faults,
@@ -104,14 +119,21 @@ impl SmmuV2 {
         // What firmware left there.
         let gfsr = registers.load(self.features.gr0(gr0::GFSR), host)?;
         registers.store(self.features.gr0(gr0::GFSR), gfsr, host)?;
-        let mut acts = self.map.write_all();
+        self.finish(Worklist::new(self.map.write_all(self.entries)), host)?;
+        let tamed_last = self.bypass_entries == Smmu2BypassEntries::All;
+        if self.workarounds.no_prefetch && !tamed_last {
+            self.unlock_mmu500(host)?;
+        }
         for bank in 0..self.features.banks {
             let at = |register| self.features.cb(bank, register);
-            acts.push(Work::Store { at: at(cb::SCTLR), value: 0 });
-            acts.push(Work::Store { at: at(cb::FSR), value: FSR_ALL });
+            let off = Work::Store { at: at(cb::SCTLR), value: 0 };
+            let no_fault = Work::Store { at: at(cb::FSR), value: FAULTS };
+            self.finish(Worklist::new([off, no_fault]), host)?;
+            if self.workarounds.no_prefetch && !tamed_last {
+                self.end_prefetch(bank, host)?;
+            }
         }
-        acts.extend(everything());
-        self.finish(Worklist::new(acts), host)?;
+        self.finish(Worklist::new(everything()), host)?;
         let mut cr0 = registers.load(self.features.gr0(gr0::CR0), host)?;
         cr0 |= Cr0::GFRE.of(1)
             | Cr0::GFIE.of(1)
@@ -123,31 +145,41 @@ impl SmmuV2 {
         cr0 |= Cr0::USFCFG.flag(unattached == Smmu2Unattached::Fault)
             | Cr0::VMID16EN.flag(self.features.vmid16)
             | Cr0::EXIDENABLE.flag(self.features.extended_ids);
-        if self.workarounds.no_prefetch {
-            self.tame_mmu500(host)?;
+        if self.workarounds.no_prefetch && tamed_last {
+            self.unlock_mmu500(host)?;
+            for bank in 0..self.features.banks {
+                self.end_prefetch(bank, host)?;
+            }
         }
         self.finish(Worklist::new([Work::Sync(Scope::Global)]), host)?;
         registers.store(self.features.gr0(gr0::CR0), cr0, host)?;
         Ok(())
     }
 
-    /// The prefetcher of an MMU-500 is turned off, because of its errata; for that the lock on its
-    /// control registers has to go first.
-    // 6.12 arm-smmu-impl.c, arm_mmu500_reset: errata 841119 and 826419. The lock is there from
-    // major revision 2 on.
-    fn tame_mmu500(&mut self, host: &mut impl Host) -> Result<(), BootError> {
-        let registers = self.registers;
-        let mut acr = registers.load(self.features.gr0(gr0::ACR), host)?;
-        if self.features.major >= 2 {
-            acr &= !Acr::CACHE_LOCK.mask();
-        }
-        acr |= Acr::SMTNMB_TLBEN.of(1) | Acr::S2CRB_TLBEN.of(1);
-        registers.store(self.features.gr0(gr0::ACR), acr, host)?;
-        for bank in 0..self.features.banks {
-            let at = self.features.cb(bank, cb::ACTLR);
-            let actlr = registers.load(at, host)?;
-            registers.store(at, actlr & !CB_ACTLR_CPRE, host)?;
-        }
+    /// Takes off the lock on the control registers of an MMU-500, which is there from major revision
+    /// 2 on, and lets streams that bypass have TLB entries.
+    // 6.12 arm-smmu-impl.c, arm_mmu500_reset.
+    fn unlock_mmu500(&mut self, host: &mut impl Host) -> Result<(), BootError> {
+        let locked = self.features.major >= 2;
+        let entries = match self.bypass_entries {
+            Smmu2BypassEntries::AsReset if !locked => return Ok(()),
+            Smmu2BypassEntries::AsReset => 0,
+            Smmu2BypassEntries::Unmatched => Acr::SMTNMB_TLBEN.of(1),
+            Smmu2BypassEntries::All => Acr::SMTNMB_TLBEN.of(1) | Acr::S2CRB_TLBEN.of(1),
+        };
+        let lock = if locked { Acr::CACHE_LOCK.mask() } else { 0 };
+        let at = self.features.gr0(gr0::ACR);
+        let acr = self.registers.load(at, host)?;
+        self.registers.store(at, acr & !lock | entries, host)?;
+        Ok(())
+    }
+
+    /// Turns the prefetcher of a context bank of an MMU-500 off, because of its errata.
+    // 6.12 arm-smmu-impl.c, arm_mmu500_reset: errata 841119 and 826419.
+    fn end_prefetch(&mut self, bank: usize, host: &mut impl Host) -> Result<(), BootError> {
+        let at = self.features.cb(bank, cb::ACTLR);
+        let actlr = self.registers.load(at, host)?;
+        self.registers.store(at, actlr & !CB_ACTLR_CPRE, host)?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::wire::{
 };
 use super::work::Work;
 use crate::iommu::BootError;
-use crate::policy::{Policy, Smmu2Privilege, Smmu2Unattached};
+use crate::policy::{Policy, Smmu2Entries, Smmu2Privilege, Smmu2Unattached};
 use passim_model::StreamId;
 
 /// What becomes of an entry's streams.
@@ -35,6 +35,8 @@ impl Way {
 struct Entry {
     /// StreamID and mask, while it is matched.
     matches: Option<(u32, u32)>,
+    /// StreamID and mask that its register keeps when it is not matched any more.
+    kept: (u32, u32),
     way: Way,
     /// StreamIDs of devices that use it.
     users: u32,
@@ -59,7 +61,7 @@ impl StreamMap {
     /// A table without users.
     pub(super) fn new(features: &Features, policy: &Policy) -> Self {
         let rest = Way::unattached(policy.smmu2_unattached);
-        let free = Entry { matches: None, way: rest, users: 0, group: 0 };
+        let free = Entry { matches: None, kept: (0, 0), way: rest, users: 0, group: 0 };
         Self {
             bypass_bank: None,
             entries: vec![free; features.groups],
@@ -114,7 +116,7 @@ impl StreamMap {
                 entry.matches = Some((stream.get(), mask));
             }
         } else if entry.group != group {
-            // 6.12 arm-smmu.c, arm_smmu_device_group.
+            // Groups are said beforehand; 6.12 arm-smmu.c, arm_smmu_device_group, makes it one.
             return Err(BootError::StreamTaken(stream));
         }
         entry.users += 1;
@@ -213,7 +215,9 @@ impl StreamMap {
             let entry = &mut self.entries[*index];
             entry.users = entry.users.saturating_sub(1);
             if entry.users == 0 {
-                *entry = Entry { matches: None, way: self.rest, users: 0, group: 0 };
+                // 6.12 arm-smmu.c, arm_smmu_free_sme: what the entry was for stays in its register.
+                let kept = entry.matches.unwrap_or(entry.kept);
+                *entry = Entry { matches: None, kept, way: self.rest, users: 0, group: 0 };
                 unused.push(*index);
             }
         }
@@ -238,19 +242,29 @@ impl StreamMap {
     }
 
     fn write_match(&self, index: usize) -> Option<Work> {
-        let entry = self.entries[index].matches;
-        let value = entry.map_or(0, |(id, mask)| {
-            // With 16-bit StreamIDs VALID is the mask's last bit, and S2CR says what is valid.
-            let valid = if self.extended_ids { 0 } else { Smr::VALID.of(1) };
-            Smr::ID.of(id.into()) | u64::from(mask) << Smr::MASK.low() | valid
-        });
+        let entry = &self.entries[index];
+        let (id, mask) = entry.matches.unwrap_or(entry.kept);
+        // With 16-bit StreamIDs VALID is the mask's last bit, and S2CR says what is valid.
+        let valid = Smr::VALID.flag(entry.matches.is_some() && !self.extended_ids);
+        let value = Smr::ID.of(id.into()) | u64::from(mask) << Smr::MASK.low() | valid;
         let matched = self.mapping == StreamMapping::Matched;
         matched.then_some(Work::Store { at: gr0::SMR + 4 * index as u64, value })
     }
 
-    /// The stores for every entry.
-    pub(super) fn write_all(&self) -> Vec<Work> {
-        (0..self.entries.len()).flat_map(|index| self.write(index)).collect()
+    /// The stores for every entry at the reset.
+    // Until 4.8 arm-smmu.c, arm_smmu_device_reset: the register that matches comes first, and is
+    // stored to whether there is one or not.
+    pub(super) fn write_all(&self, entries: Smmu2Entries) -> Vec<Work> {
+        let all = 0..self.entries.len();
+        match entries {
+            Smmu2Entries::OfTheDevice => all.flat_map(|index| self.write(index)).collect(),
+            Smmu2Entries::OfTheDomain => all
+                .flat_map(|index| {
+                    let at = gr0::SMR + 4 * index as u64;
+                    [Work::Store { at, value: 0 }, self.write_way(index)]
+                })
+                .collect(),
+        }
     }
 
     fn write_way(&self, index: usize) -> Work {

@@ -2,7 +2,7 @@
 
 use super::probe::{Features, Format, StreamMapping};
 use crate::iommu::facts::SmmuVersion;
-use crate::policy::Smmu2Sync;
+use crate::policy::{Smmu2Sync, Smmu2Tags};
 use passim_model::PageSizes;
 
 /// An SMMUv2 with both stages, register pages of 4K, 16 of them, four stream match registers.
@@ -28,8 +28,9 @@ pub(super) fn features() -> Features {
         format: Format::Aarch64,
         short: false,
         page_sizes: PageSizes::from_bits(0x4020_1000),
-        coherent_walks: true,
+        cached_walks: true,
         tag_base: 0,
+        tags: Smmu2Tags::One,
         secure_access: false,
         sync: Smmu2Sync::OfTheBank,
     }

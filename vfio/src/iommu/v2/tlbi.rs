@@ -14,32 +14,23 @@ pub(super) struct Tagged {
     pub(super) stage: Stage,
     /// The bank.
     pub(super) bank: usize,
-    /// How many ASIDs, and how many VMIDs, come before those of the SMMU.
-    pub(super) base: u16,
+    /// The ASID of its translations.
+    pub(super) asid: u64,
+    /// The VMID of its translations.
+    pub(super) vmid: u64,
 }
 
 impl Tagged {
-    /// The ASID of its translations.
-    // 4.6 and 6.12 arm-smmu.c: an ASID is the bank's number, after those of other SMMUs of Cavium's.
-    pub(super) fn asid(self) -> u64 {
-        u64::from(self.base) + self.bank as u64
-    }
-
-    /// The VMID of its translations: 0 is that of stage 1 alone.
-    pub(super) fn vmid(self) -> u64 {
-        u64::from(self.base) + self.bank as u64 + 1
-    }
-
     /// Forget everything.
     pub(super) fn all(self, features: &Features) -> [Work; 2] {
         match self.stage {
             Stage::One => {
                 let at = features.cb(self.bank, cb::S1_TLBIASID);
-                [Work::Store { at, value: self.asid() }, self.sync(features)]
+                [Work::Store { at, value: self.asid }, self.sync(features)]
             }
             Stage::Two => {
                 let at = features.gr0(gr0::TLBIVMID);
-                [Work::Store { at, value: self.vmid() }, Work::Sync(Scope::Global)]
+                [Work::Store { at, value: self.vmid }, Work::Sync(Scope::Global)]
             }
         }
     }
@@ -59,14 +50,14 @@ impl Tagged {
         Work::Sweep(match (self.stage, wide) {
             (Stage::One, true) => Sweep {
                 at: at(cb::S1_TLBIVAL, cb::S1_TLBIVA),
-                operand: stale.start >> 12 | CbTlbi::ASID.of(self.asid()),
+                operand: stale.start >> 12 | CbTlbi::ASID.of(self.asid),
                 stride: block >> 12,
                 count,
                 wide,
             },
             (Stage::One, false) => Sweep {
                 at: at(cb::S1_TLBIVAL, cb::S1_TLBIVA),
-                operand: CbTlbi32::VA.in_place(stale.start) | CbTlbi32::ASID.of(self.asid()),
+                operand: CbTlbi32::VA.in_place(stale.start) | CbTlbi32::ASID.of(self.asid),
                 stride: block,
                 count,
                 wide,
@@ -74,7 +65,7 @@ impl Tagged {
             // Without TLBIIPAS2 the whole VMID goes, once for each block.
             (Stage::Two, _) if features.version != SmmuVersion::V2 => Sweep {
                 at: features.gr0(gr0::TLBIVMID),
-                operand: self.vmid(),
+                operand: self.vmid,
                 stride: 0,
                 count: if leaves { count } else { 1 },
                 wide: false,

@@ -2,10 +2,11 @@
 
 use super::probe::{Features, Stalls};
 use super::wire::{
-    ARM_SMMU_SH_ISH, CtxdescCd0, CtxdescCd1, STRTAB_STE_0_CFG_ABORT, STRTAB_STE_0_CFG_BYPASS,
-    STRTAB_STE_0_CFG_S1_TRANS, STRTAB_STE_0_CFG_S2_TRANS, STRTAB_STE_1_EATS_TRANS,
-    STRTAB_STE_1_S1C_CACHE_WBRA, STRTAB_STE_1_S1DSS_BYPASS, STRTAB_STE_1_S1DSS_SSID0,
-    STRTAB_STE_1_SHCFG_INCOMING, StrtabL1Desc, StrtabSte0, StrtabSte1, StrtabSte2, StrtabSte3,
+    ARM_SMMU_SH_ISH, ARM_SMMU_SH_OSH, CtxdescCd0, CtxdescCd1, STRTAB_STE_0_CFG_ABORT,
+    STRTAB_STE_0_CFG_BYPASS, STRTAB_STE_0_CFG_S1_TRANS, STRTAB_STE_0_CFG_S2_TRANS,
+    STRTAB_STE_1_EATS_TRANS, STRTAB_STE_1_S1C_CACHE_NC, STRTAB_STE_1_S1C_CACHE_WBRA,
+    STRTAB_STE_1_S1DSS_BYPASS, STRTAB_STE_1_S1DSS_SSID0, STRTAB_STE_1_SHCFG_INCOMING, StrtabL1Desc,
+    StrtabSte0, StrtabSte1, StrtabSte2, StrtabSte3,
 };
 use crate::iommu::paging::codes;
 use passim_model::pgtable::table::Geometry;
@@ -14,10 +15,13 @@ use passim_model::{Asid, PhysAddr, Vmid};
 /// The doublewords of an STE or a CD.
 pub(in crate::iommu) type Words = [u64; 8];
 
-/// The memory attributes stage-1 leaves choose from: non-cacheable, write-back, device, and
-/// inner non-cacheable with outer write-back. The upper half is the kernel's sign extension.
-// Dumps of 6.1 and 6.12: 0xfffffffff404ff44.
-const CTXDESC_CD_3_MAIR: u64 = 0xffff_ffff_f404_ff44;
+/// Cacheability and shareability of walks.
+fn walks(features: &Features) -> (u64, u64) {
+    match features.cached_walks {
+        true => (STRTAB_STE_1_S1C_CACHE_WBRA, ARM_SMMU_SH_ISH),
+        false => (STRTAB_STE_1_S1C_CACHE_NC, ARM_SMMU_SH_OSH),
+    }
+}
 
 /// Doubleword 1 of an STE that aborts or bypasses, as 6.1 leaves it behind.
 pub(super) fn shcfg_incoming() -> u64 {
@@ -63,14 +67,15 @@ pub(super) fn ste_stage2(
     ats: bool,
 ) -> Words {
     let mut ste = [0; 8];
+    let (cache, share) = walks(features);
     ste[0] = StrtabSte0::V.of(1) | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_S2_TRANS);
     ste[1] = if features.attribute_override { shcfg_incoming() } else { 0 } | eats(ats);
     ste[2] = StrtabSte2::S2VMID.of(vmid.get().into())
         | StrtabSte2::S2T0SZ.of(u64::from(64 - geometry.input_bits))
         | StrtabSte2::S2SL0.of(codes::start_level(geometry))
-        | StrtabSte2::S2IR0.of(STRTAB_STE_1_S1C_CACHE_WBRA)
-        | StrtabSte2::S2OR0.of(STRTAB_STE_1_S1C_CACHE_WBRA)
-        | StrtabSte2::S2SH0.of(ARM_SMMU_SH_ISH)
+        | StrtabSte2::S2IR0.of(cache)
+        | StrtabSte2::S2OR0.of(cache)
+        | StrtabSte2::S2SH0.of(share)
         | StrtabSte2::S2TG.of(codes::granule(geometry.granule))
         | StrtabSte2::S2PS.of(codes::size(geometry.output_bits))
         | StrtabSte2::S2AA64.of(1)
@@ -84,11 +89,12 @@ pub(super) fn ste_stage2(
 /// A CD for the stage-1 tables at `root`.
 pub(super) fn cd(features: &Features, geometry: &Geometry, root: PhysAddr, asid: Asid) -> Words {
     let mut cd = [0; 8];
+    let (cache, share) = walks(features);
     cd[0] = CtxdescCd0::TCR_T0SZ.of(u64::from(64 - geometry.input_bits))
         | CtxdescCd0::TCR_TG0.of(codes::granule(geometry.granule))
-        | CtxdescCd0::TCR_IRGN0.of(STRTAB_STE_1_S1C_CACHE_WBRA)
-        | CtxdescCd0::TCR_ORGN0.of(STRTAB_STE_1_S1C_CACHE_WBRA)
-        | CtxdescCd0::TCR_SH0.of(ARM_SMMU_SH_ISH)
+        | CtxdescCd0::TCR_IRGN0.of(cache)
+        | CtxdescCd0::TCR_ORGN0.of(cache)
+        | CtxdescCd0::TCR_SH0.of(share)
         | CtxdescCd0::TCR_EPD1.of(1)
         | CtxdescCd0::V.of(1)
         | CtxdescCd0::TCR_IPS.of(codes::size(geometry.output_bits))
@@ -99,7 +105,8 @@ pub(super) fn cd(features: &Features, geometry: &Geometry, root: PhysAddr, asid:
         | CtxdescCd0::S.flag(features.stalls == Stalls::Forced)
         | CtxdescCd0::ASID.of(asid.get().into());
     cd[1] = CtxdescCd1::TTB0.in_place(root.get());
-    cd[3] = CTXDESC_CD_3_MAIR;
+    // Dumps of 6.1 and 6.12: 0xfffffffff404ff44. The upper half is the kernel's sign extension.
+    cd[3] = i64::from(codes::mair(features.attributes).cast_signed()).cast_unsigned();
     cd
 }
 

@@ -3,6 +3,7 @@
 use super::wire::{Idr0, Idr1, Idr3, Idr5, offset};
 use crate::iommu::BootError;
 use crate::iommu::registers::Registers;
+use crate::policy::{Policy, Stage1Attributes, WalkAttributes};
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Host, PageSize};
 
@@ -49,6 +50,10 @@ pub(super) struct Features {
     pub(super) range_invalidation: bool,
     pub(super) attribute_override: bool,
     pub(super) stalls: Stalls,
+    /// Whether table walks are told to go through the caches.
+    pub(super) cached_walks: bool,
+    /// Memory attributes stage 1 chooses from.
+    pub(super) attributes: Stage1Attributes,
     pub(super) stream_table: StreamTableShape,
     pub(super) sync_signal: SyncSignal,
     pub(super) asid_bits: u32,
@@ -85,6 +90,7 @@ pub(super) const BATCH: usize = 64;
 /// The order of loads is the kernel's: IDR0, IDR1, IDR3, IDR5, IIDR (measured on 6.1 and 6.12).
 pub(super) fn probe(
     registers: Registers,
+    policy: &Policy,
     page: PageSize,
     host: &mut impl Host,
 ) -> Result<Features, BootError> {
@@ -126,6 +132,8 @@ pub(super) fn probe(
             2 => Stalls::Forced,
             _ => Stalls::No,
         },
+        cached_walks: Idr0::COHACC.is_set(idr0) || policy.walk_attributes == WalkAttributes::Cached,
+        attributes: policy.stage1_attributes,
         stream_table,
         sync_signal: if message { SyncSignal::Message } else { SyncSignal::Consumed },
         asid_bits: if Idr0::ASID16.is_set(idr0) { 16 } else { 8 },

@@ -31,7 +31,7 @@ impl SmmuV3 {
         host: &mut impl Host,
     ) -> Result<Self, BootError> {
         let registers = Registers::new(base);
-        let features = probe(registers, page, host)?;
+        let features = probe(registers, policy, page, host)?;
         for kind in [DomainKind::Paging, DomainKind::Nested] {
             let (input_bits, output_bits) = (features.ias, features.oas);
             let none = BootError::NoGeometry { input_bits, output_bits };

@@ -5,9 +5,10 @@ use super::registers::Registers;
 use super::table::zeroed;
 use super::wire::{
     FIRST_LPI, GICR_CTLR_ENABLE_LPIS, GICR_CTLR_IR, GICR_SYNCR_BUSY, GICR_TYPER_DIRECT_LPIS,
-    INNER_SHAREABLE, LPI_NRBITS, LPI_TABLE_LG2, LpiProp, Propbaser, RA_WA_WB, gicr,
+    INNER_SHAREABLE, LPI_TABLE_LG2, LpiProp, Propbaser, RA_WA_WB, gicr,
 };
 use crate::irq::{Redistributor, default_priority};
+use crate::msi::lpi::MOST_BITS;
 use crate::policy::{LpiAffinity, LpiInvalidation, Policy};
 use passim_model::{Frames, Host, IntId, PhysAddr};
 
@@ -20,6 +21,8 @@ const MOST_LOOKS: u32 = 1 << 16;
 pub(super) struct Cpus {
     /// The LPI configuration table.
     properties: Option<PhysAddr>,
+    /// Bits of an INTID (6.12 `lpi_id_bits`).
+    bits: u32,
     /// By CPU: events that go there, of whichever ITS (6.12 `cpu_lpi_count`).
     loads: Vec<u32>,
     affinity: LpiAffinity,
@@ -40,6 +43,7 @@ impl Cpus {
     pub(super) fn new(policy: &Policy) -> Self {
         Self {
             properties: None,
+            bits: MOST_BITS,
             loads: Vec::new(),
             affinity: policy.lpi_affinity,
             redistributors: Vec::new(),
@@ -50,10 +54,11 @@ impl Cpus {
     /// Every LPI is configured, and held back. 6.12 its_setup_lpi_prop_table.
     pub(super) fn boot(
         &mut self,
-        policy: &Policy,
+        (policy, bits): (&Policy, u32),
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Option<()> {
+        self.bits = bits.min(MOST_BITS);
         let properties = zeroed(LPI_TABLE_LG2, frames, host)?;
         let bytes = vec![masked(policy); 1 << LPI_TABLE_LG2];
         host.memory_mut().write(properties, &bytes).ok()?;
@@ -73,7 +78,7 @@ impl Cpus {
         let attributes = Propbaser::INNER_CACHEABILITY.of(RA_WA_WB)
             | Propbaser::SHAREABILITY.of(INNER_SHAREABLE);
         let properties = Propbaser::ADDRESS.in_place(self.properties?.get())
-            | Propbaser::IDBITS.of(u64::from(LPI_NRBITS - 1));
+            | Propbaser::IDBITS.of(u64::from(self.bits - 1));
         registers.store64(gicr::PROPBASER, properties | attributes, host)?;
         // measured on 6.1 and 6.12, dumps of the ITS: PTZ is not written, though the table is zero.
         let pending = Propbaser::ADDRESS.in_place(pending.get());

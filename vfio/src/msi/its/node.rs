@@ -29,6 +29,8 @@ pub(super) struct Node {
     queue: Queue,
     devices: Table,
     itt_entry_bytes: u64,
+    /// EventIDs there are, up to `1 << 32`.
+    event_ids: u64,
     /// Commands name a redistributor by its address, not by its number.
     by_address: bool,
     /// By CPU: what commands call its redistributor, in place.
@@ -59,11 +61,22 @@ impl Node {
             queue,
             devices,
             itt_entry_bytes: Typer::ITT_ENTRY_SIZE.get(typer) + 1,
+            event_ids: 2 << Typer::IDBITS.get(typer),
             by_address: Typer::PTA.is_set(typer),
             collections: Vec::new(),
             itts: BTreeMap::new(),
             mapped: BTreeMap::new(),
         })
+    }
+
+    /// The commands that the ITS got no further than, since last asked.
+    pub(super) fn take_stops(&mut self) -> Vec<PhysAddr> {
+        self.queue.take_stops()
+    }
+
+    /// Of `wanted` events, those that EventIDs can name.
+    pub(super) fn nameable(&self, wanted: u32) -> u32 {
+        u32::try_from(self.event_ids).map_or(wanted, |all| wanted.min(all))
     }
 
     /// A CPU's collection. 6.12 its_cpu_init_collection.

@@ -20,6 +20,10 @@ pub(super) struct Queue {
     base: PhysAddr,
     /// Offset of the next command.
     write: u64,
+    /// Where the ITS went no further; later commands that wait there say nothing new.
+    stopped: Option<PhysAddr>,
+    /// The same, of each time nobody was told of yet.
+    untold: Vec<PhysAddr>,
 }
 
 impl Queue {
@@ -33,19 +37,31 @@ impl Queue {
             | Cbaser::VALID.flag(true);
         registers.store64(gits::CBASER, cbaser, host)?;
         registers.store64(gits::CWRITER, 0, host)?;
-        Some(Self { registers, base, write: 0 })
+        Some(Self { registers, base, write: 0, stopped: None, untold: Vec::new() })
     }
 
     /// Has a command performed, and a SYNC after it if a target is given.
     pub(super) fn send(&mut self, command: Command, sync: Option<u64>, host: &mut impl Host) {
         let sync = sync.map(|target| Command::Sync { target });
-        let done = self.write(command, host)
+        let told = self.write(command, host)
             && sync.is_none_or(|sync| self.write(sync, host))
-            && self.registers.store64(gits::CWRITER, self.write, host).is_some()
-            && self.wait(host);
-        if !done {
-            tracing::warn!(target: event::QUEUE, ?command, "its: the command is not performed");
+            && self.registers.store64(gits::CWRITER, self.write, host).is_some();
+        let reached = if told { self.wait(host) } else { Err(self.write) };
+        let Err(offset) = reached else {
+            self.stopped = None;
+            return;
+        };
+        tracing::warn!(target: event::QUEUE, ?command, "its: the command is not performed");
+        let at = PhysAddr::new(self.base.get() + offset);
+        if self.stopped.replace(at) != Some(at) {
+            self.untold.push(at);
         }
+    }
+
+    /// The commands that the ITS got no further than, since last asked. Where it does not say what
+    /// it has got to, the place after the last.
+    pub(super) fn take_stops(&mut self) -> Vec<PhysAddr> {
+        core::mem::take(&mut self.untold)
     }
 
     fn write(&mut self, command: Command, host: &mut impl Host) -> bool {
@@ -57,18 +73,21 @@ impl Queue {
         true
     }
 
-    /// Waits until everything is performed; `false` if the queue has stopped or time is up.
-    fn wait(&self, host: &mut impl Host) -> bool {
+    /// Waits until everything is performed. Where the queue has stopped or time is up, the offset
+    /// that the ITS has got to.
+    fn wait(&self, host: &mut impl Host) -> Result<(), u64> {
+        let mut reached = self.write;
         for _ in 0..MOST_LOOKS {
-            let Some(creadr) = self.registers.load64(gits::CREADR, host) else { return false };
-            if Creadr::OFFSET.in_place(creadr) == self.write {
-                return true;
+            let Some(creadr) = self.registers.load64(gits::CREADR, host) else { break };
+            reached = Creadr::OFFSET.in_place(creadr);
+            if reached == self.write {
+                return Ok(());
             }
             if Creadr::STALLED.is_set(creadr) {
-                return false;
+                break;
             }
             host.relax();
         }
-        false
+        Err(reached)
     }
 }

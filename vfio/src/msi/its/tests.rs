@@ -43,6 +43,12 @@ fn a_queue_that_has_stopped_is_not_waited_for() {
         let mut queue = Queue::new(base, Registers(PhysAddr::new(ITS)), &mut host).unwrap();
         queue.send(Command::Invall { collection: 0 }, None, &mut host);
         assert_eq!(host.looks, looks, "GITS_CREADR {creadr:#x}");
+        let stops = queue.take_stops();
+        let told = if creadr & 0x20 == 0 { vec![base] } else { vec![] };
+        assert_eq!(stops, told, "GITS_CREADR {creadr:#x}");
+        queue.send(Command::Invall { collection: 0 }, None, &mut host);
+        let later = if creadr & 0x20 == 0 { vec![] } else { vec![PhysAddr::new(0x4000_0020)] };
+        assert_eq!(queue.take_stops(), later, "once for each place");
     }
 }
 

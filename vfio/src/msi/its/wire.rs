@@ -53,8 +53,6 @@ pub(super) const ITS_ITT_ALIGN: u64 = 256;
 pub(super) const GITS_LVL1_ENTRY_SIZE: u64 = 8;
 /// `GITS_BASER_PAGES_MAX`.
 pub(super) const GITS_BASER_PAGES_MAX: u64 = 256;
-/// `ITS_MAX_LPI_NRBITS`.
-pub(super) const LPI_NRBITS: u32 = 16;
 /// `LPI_PROPBASE_SZ` and `LPI_PENDBASE_SZ`, as log2.
 pub(super) const LPI_TABLE_LG2: u32 = 16;
 /// First LPI, which the first byte of the configuration table is for.
@@ -81,6 +79,8 @@ layout! {
     pub(super) struct Typer {
         /// `GITS_TYPER_ITT_ENTRY_SIZE`, less one.
         ITT_ENTRY_SIZE = bits(7, 4);
+        /// `GITS_TYPER_IDBITS`: bits of an EventID, less one.
+        IDBITS = bits(12, 8);
         /// `GITS_TYPER_DEVBITS`, less one.
         DEVBITS = bits(17, 13);
         /// `GITS_TYPER_PTA`.

@@ -27,7 +27,7 @@ impl Host for Silence {
 
 #[test]
 fn lpis_are_found_from_below() {
-    let mut lpis = Lpis::new(LpiRanges::FirstFit);
+    let mut lpis = Lpis::new(LpiRanges::FirstFit, 16);
     // Two held at boot, then five for a function, as recorded.
     assert_eq!([lpis.alloc(1), lpis.alloc(1)], [Some((8192, 1)), Some((8193, 1))]);
     assert_eq!(lpis.alloc(8), Some((8194, 8)));
@@ -45,7 +45,7 @@ fn lpis_are_found_from_below() {
 
 #[test]
 fn chunks_have_32_lpis() {
-    let mut lpis = Lpis::new(LpiRanges::Chunks32);
+    let mut lpis = Lpis::new(LpiRanges::Chunks32, 16);
     assert_eq!([lpis.alloc(1), lpis.alloc(33)], [Some((8192, 32)), Some((8224, 64))]);
     lpis.free(8192, 32);
     assert_eq!([lpis.alloc(40), lpis.alloc(2)], [Some((8288, 64)), Some((8192, 32))]);

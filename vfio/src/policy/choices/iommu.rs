@@ -66,6 +66,26 @@ choice! {
 }
 
 choice! {
+    /// Which memory attributes leaves of stage 1 choose from, in MAIR of a context bank or of a CD.
+    Stage1Attributes {
+        /// Non-cacheable, write-back and device.
+        Three = "three",
+        /// Those, and inner non-cacheable with outer write-back.
+        Four = "four",
+    }
+}
+
+choice! {
+    /// How table walks of an SMMU whose walks are not coherent go to memory.
+    WalkAttributes {
+        /// As those of any other: write-back, inner shareable.
+        Cached = "cached",
+        /// Non-cacheable, outer shareable.
+        ByCoherence = "by-coherence",
+    }
+}
+
+choice! {
     /// What becomes of streams of an SMMUv2 that are in no domain: the parameter `disable_bypass`
     /// of arm-smmu.
     Smmu2Unattached {
@@ -131,6 +151,28 @@ choice! {
 }
 
 choice! {
+    /// Which ASID and which VMID a context of an SMMUv2 has.
+    Smmu2Tags {
+        /// Both: the number of its bank is the ASID, one more the VMID. A context of stage 1 has the
+        /// VMID where it has 16 bits.
+        Both = "both",
+        /// One number for both: that of the bank, and one more where the SMMU has stage 2 only. Where it
+        /// has both stages, the VMID of a domain for nesting is the number of its bank, 0 in the first.
+        One = "one",
+    }
+}
+
+choice! {
+    /// How many context interrupts an SMMUv2 has, for its driver to take it.
+    Smmu2Interrupts {
+        /// As many as context banks.
+        AsManyAsBanks = "as-many-as-banks",
+        /// No fewer; what is beyond is left alone.
+        AtLeastBanks = "at-least-banks",
+    }
+}
+
+choice! {
     /// Whom the driver of SMMUv2s waits for after it has invalidated what one context bank has.
     Smmu2Sync {
         /// Everybody: sTLBGSYNC.
@@ -171,6 +213,19 @@ choice! {
         Untouched = "untouched",
         /// The prefetcher of every context bank is off: errata 841119 and 826419.
         NoPrefetch = "no-prefetch",
+    }
+}
+
+choice! {
+    /// Which streams that bypass an MMU-500 may have TLB entries, by its ACR.
+    Smmu2BypassEntries {
+        /// As it comes: ACR is stored only to take off the lock, which is there from revision 2 on.
+        AsReset = "as-reset",
+        /// Those that match no entry.
+        Unmatched = "unmatched",
+        /// Those, and the ones that S2CR lets bypass. With the kernels of then, what an MMU-500 needs
+        /// comes behind the invalidations of the reset; before, it comes where each register is met.
+        All = "all",
     }
 }
 

@@ -23,6 +23,16 @@ choice! {
 }
 
 choice! {
+    /// How many events the ITS driver lets a device have.
+    ItsEvents {
+        /// As many as it wants, whether or not an EventID can tell them apart.
+        AsWanted = "as-wanted",
+        /// No more than the ITS has EventIDs.
+        OfTheIts = "of-the-its",
+    }
+}
+
+choice! {
     /// Which CPU the ITS driver sends a new interrupt to.
     LpiAffinity {
         /// The first.

@@ -1,5 +1,6 @@
 //! Entries by the definition: an entry is the set of streams it matches.
 
+use super::super::probe::StreamMapping;
 use super::super::testkit::features;
 use super::super::work::Work;
 use super::{StreamMap, Way};
@@ -82,7 +83,8 @@ fn registers_hold_streams_and_where_they_go() {
     assert_eq!(map.send(&taken, Way::Bank(5)), []);
     assert_eq!(map.send(&taken, Way::Bypass), [store(0xc00, 1 << 16)]);
     map.give_back(&taken);
-    assert_eq!(map.write(0), [store(0xc00, 2 << 16), store(0x800, 0)]);
+    // Not valid any more; the StreamID and its mask stay.
+    assert_eq!(map.write(0), [store(0xc00, 2 << 16), store(0x800, 0x1f << 16 | 0x480)]);
     // EXIDENABLE: 16 bits of StreamID, and S2CR says what is valid.
     let wide = super::Features { extended_ids: true, ..features() };
     let policy = Profile::Linux6_12.policy();
@@ -90,6 +92,19 @@ fn registers_hold_streams_and_where_they_go() {
     let mut map = StreamMap::new(&wide, &policy);
     map.take(&[StreamId::new(0x8001)], 0, 1).unwrap();
     assert_eq!(map.write(0), [store(0xc00, 1 << 16 | 1 << 10), store(0x800, 0x8001)]);
+}
+
+/// Before 4.9 the register that matches comes first, even where there is none.
+#[test]
+fn a_reset_stores_every_entry() {
+    let store = |at, value| Work::Store { at, value };
+    let indexed = super::Features { mapping: StreamMapping::Indexed, groups: 2, ..features() };
+    let [old, new] = [Profile::Linux4_6, Profile::Linux6_12].map(Profile::policy);
+    let all = |policy: &Policy| StreamMap::new(&indexed, policy).write_all(policy.smmu2_entries);
+    let bypass = 1 << 16;
+    let before = [store(0x800, 0), store(0xc00, bypass), store(0x804, 0), store(0xc04, bypass)];
+    assert_eq!(all(&old), before);
+    assert_eq!(all(&new), [store(0xc00, 2 << 16), store(0xc04, 2 << 16)]);
 }
 
 #[test]

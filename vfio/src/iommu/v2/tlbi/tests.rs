@@ -5,6 +5,7 @@ use super::super::testkit::features;
 use super::super::work::{Scope, Sweep, Work};
 use super::acts;
 use crate::iommu::facts::SmmuVersion;
+use crate::policy::Smmu2Tags;
 use passim_model::PageSize;
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::vmsav8::Stage;
@@ -56,7 +57,7 @@ fn stage_2_by_ipa_or_whole() {
     assert_eq!(acts_of(&features(), Stage::Two), expected);
     // SMMUv1 has no TLBIIPAS2 and no TLBSYNC in such a bank: TLBIVMID, the VMID being the bank's
     // number and one.
-    let first = Features { version: SmmuVersion::V1With64K, ..features() };
+    let first = Features { version: SmmuVersion::V1With64K, stage1: false, ..features() };
     let all = Work::Sync(Scope::Global);
     let expected =
         [sweep(0x64, 4, 0, 1, false), all.clone(), sweep(0x64, 4, 0, 2, false), all.clone()];
@@ -66,7 +67,14 @@ fn stage_2_by_ipa_or_whole() {
 #[test]
 fn everything_of_a_domain() {
     let all = |stage| features().tagged(stage, 3).all(&features());
+    let whole = |vmid| [Work::Store { at: 0x64, value: vmid }, Work::Sync(Scope::Global)];
     let one = [Work::Store { at: BANK + 0x610, value: 3 }, Work::Sync(Scope::Bank(3))];
     assert_eq!(all(Stage::One), one);
-    assert_eq!(all(Stage::Two), [Work::Store { at: 0x64, value: 4 }, Work::Sync(Scope::Global)]);
+    // Stage 2 of an SMMU that has both, which is for nesting: the number is that of an ASID. Without
+    // stage 1, and before 4.12, it is one more.
+    assert_eq!(all(Stage::Two), whole(3));
+    let alone = Features { stage1: false, ..features() };
+    assert_eq!(alone.tagged(Stage::Two, 3).all(&alone), whole(4));
+    let before = Features { tags: Smmu2Tags::Both, ..features() };
+    assert_eq!(before.tagged(Stage::Two, 3).all(&before), whole(4));
 }

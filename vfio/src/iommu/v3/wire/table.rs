@@ -69,8 +69,12 @@ pub(in crate::iommu::v3) const STRTAB_STE_1_EATS_TRANS: u64 = 1;
 pub(in crate::iommu::v3) const STRTAB_STE_1_S1DSS_BYPASS: u64 = 1;
 /// Cacheability: write-back, read- and write-allocate.
 pub(in crate::iommu::v3) const STRTAB_STE_1_S1C_CACHE_WBRA: u64 = 1;
+/// Not cacheable.
+pub(in crate::iommu::v3) const STRTAB_STE_1_S1C_CACHE_NC: u64 = 0;
 /// Shareability: inner.
 pub(in crate::iommu::v3) const ARM_SMMU_SH_ISH: u64 = 3;
+/// Outer shareable.
+pub(in crate::iommu::v3) const ARM_SMMU_SH_OSH: u64 = 2;
 /// `SHCFG`: as the traffic says.
 pub(in crate::iommu::v3) const STRTAB_STE_1_SHCFG_INCOMING: u64 = 1;
 

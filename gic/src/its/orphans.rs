@@ -1,0 +1,87 @@
+//! Events that lost their collection for good, where that is chosen
+//! ([`UnmapCollection::Orphans`](crate::choice::its::UnmapCollection)).
+//!
+//! No layout of tables can say it: an entry names a collection, or maps nothing. So an ITS knows them
+//! by where their entries were, which say that nothing is mapped; they travel beside the registers.
+
+use super::Its;
+use super::entry::{Dte, Ite, Layout};
+use super::image::{Converted, Mappings};
+use passim_model::{Abort, EventId, IntId, Memory, PhysAddr};
+use std::collections::BTreeMap;
+
+/// The LPIs of such events, by the places of their entries.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Orphans(BTreeMap<PhysAddr, u32>);
+
+impl Orphans {
+    /// The event whose entry was there.
+    #[inline]
+    pub(super) fn at(&self, at: PhysAddr) -> Option<Ite> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.get(&at).map(|&intid| Ite { intid, icid: None })
+    }
+
+    /// Those of a table are none any more.
+    pub(super) fn forget(&mut self, dte: Dte, layout: Layout) {
+        if self.0.is_empty() {
+            return;
+        }
+        let gone: Vec<_> = self.of(dte.itt, dte.bits, layout).map(|(at, _)| at).collect();
+        for at in gone {
+            self.0.remove(&at);
+        }
+    }
+
+    /// Those of tables that have been rewritten.
+    pub(super) fn rewritten(&self, converted: &Converted, (from, to): (Layout, Layout)) -> Self {
+        let mut all = BTreeMap::new();
+        for (device, entry) in &converted.mappings.devices {
+            let now = entry.itt.get();
+            let before = converted.moved.get(device).map_or(now, |before| before.get());
+            for (at, intid) in self.of(before, entry.event_bits, from) {
+                let event = (at.get() - before) / from.ite_bytes();
+                all.insert(PhysAddr::new(now + event * to.ite_bytes()), intid);
+            }
+        }
+        Self(all)
+    }
+
+    /// Those of a table of EventIDs of so many bits.
+    fn of(&self, itt: u64, bits: u32, layout: Layout) -> impl Iterator<Item = (PhysAddr, u32)> {
+        let last = itt.saturating_add((layout.ite_bytes() << bits) - 1);
+        self.0.range(PhysAddr::new(itt)..=PhysAddr::new(last)).map(|(&at, &intid)| (at, intid))
+    }
+}
+
+impl Its {
+    /// Writes the entry of an event.
+    pub(super) fn write_event(
+        &mut self,
+        at: PhysAddr,
+        ite: Option<Ite>,
+        memory: &mut Memory,
+    ) -> Result<(), Abort> {
+        let said = ite.and_then(|ite| Some((ite.intid, ite.icid?)));
+        self.implementation.features.layout.store_ite(at, said, 0, memory)?;
+        match ite.filter(|_| said.is_none()) {
+            Some(orphan) => self.orphans.0.insert(at, orphan.intid),
+            None => self.orphans.0.remove(&at),
+        };
+        Ok(())
+    }
+
+    /// Enters them among what tables map.
+    pub(super) fn add_orphans(&self, mappings: &mut Mappings) {
+        let layout = self.implementation.features.layout;
+        for device in mappings.devices.values_mut() {
+            let itt = device.itt.get();
+            for (at, intid) in self.orphans.of(itt, device.event_bits, layout) {
+                let event = EventId::new(((at.get() - itt) / layout.ite_bytes()) as u32);
+                device.events.entry(event).or_insert((IntId::new(intid), None));
+            }
+        }
+    }
+}
