@@ -6,13 +6,13 @@
 //! and 16M.
 
 use super::rig::{Kind, Rig};
-use super::{LOW, NARROW_HIGH};
+use super::{LOW, NARROW_HIGH, runner};
 use passim_model::{Access, PageSize};
 use passim_vfio::Profile;
 use passim_vfio::iommu::DomainKind;
 use proptest::prelude::{Just, any, prop_assert_eq, prop_oneof};
 use proptest::strategy::Strategy;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
+use proptest::test_runner::TestCaseResult;
 
 /// One step: a mapping comes, or one of those that are there goes.
 #[derive(Clone, Copy, Debug)]
@@ -120,10 +120,8 @@ fn holds(script: &[(Step, Vec<(u64, bool)>)]) -> TestCaseResult {
 
 #[test]
 fn short_descriptors_answer_alike() {
-    let config = Config { cases: 600, failure_persistence: None, ..Config::default() };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]);
     let tries = proptest::collection::vec((place(), any::<bool>()), 2..8);
     let strategy = proptest::collection::vec((steps(), tries), 1..16);
-    let outcome = TestRunner::new_with_rng(config, rng).run(&strategy, |script| holds(&script));
+    let outcome = runner(600, 9).run(&strategy, |script| holds(&script));
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }

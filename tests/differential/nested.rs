@@ -6,12 +6,13 @@
 //! class of the fault, its stage, whether it was met on the way to a descriptor of stage 1, and the
 //! page that stage 2 was asked for.
 
+use super::runner;
 use passim_model::{Access, DeviceId, Iova, Memory, PhysAddr, Requester, Span, StreamId, Width};
 use passim_smmu::v2::{self, ContextFaultKind};
 use passim_smmu::v3::{self, Class, EventKind, Transaction};
 use passim_smmu::{SmmuV2, SmmuV3};
 use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof};
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
+use proptest::test_runner::TestCaseResult;
 
 /// Memory, of which the lowest part is as stage 1 means it.
 const RAM: u64 = 0x1000_0000;
@@ -360,11 +361,8 @@ fn holds(world: &World, seen: &mut [u32; 4]) -> TestCaseResult {
 
 #[test]
 fn both_stages_answer_alike() {
-    let config = Config { cases: 1500, failure_persistence: None, ..Config::default() };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[12; 32]);
     let seen = core::cell::RefCell::new([0u32; 4]);
-    let outcome = TestRunner::new_with_rng(config, rng)
-        .run(&world(), |world| holds(&world, &mut seen.borrow_mut()));
+    let outcome = runner(1500, 12).run(&world(), |world| holds(&world, &mut seen.borrow_mut()));
     outcome.unwrap_or_else(|error| panic!("{error}"));
     // It says something: many accesses go on, and many are ended by either stage, or by memory.
     assert!(seen.borrow().iter().all(|times| *times > 500), "{seen:?}");

@@ -53,6 +53,11 @@ impl Kind {
         matches!(self, Self::First | Self::Long | Self::Short | Self::Ap806)
     }
 
+    /// Whether it takes input addresses of 48 bits, and gives output addresses of 44.
+    pub(crate) fn is_wide(self) -> bool {
+        matches!(self, Self::Mmu500 | Self::Everything | Self::Both)
+    }
+
     /// What its kernel is, beside the profile.
     fn adjust(self, policy: &mut Policy) {
         match self {
