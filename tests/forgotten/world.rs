@@ -349,7 +349,7 @@ impl World {
     fn expected(&self, stream: usize, n: usize, page: u64, write: bool) -> Option<End> {
         let context = self.context(stream, n)?;
         let table = self.contexts[context];
-        let label = (self.setup == Setup::Labelled)
+        let label = (self.setup == Setup::Labelled && !write)
             .then(|| Label { partid: Some(self.partid_map[context]), pmg: Some(context as u8) });
         if let Some(target) = self.blocks[table] {
             return Some((target + (page << 12) + 8, label));

@@ -393,44 +393,46 @@ pub struct ItsChoices {
     pub ordering: Ordering,
 }
 
+/// What is closest to the letter, and where that leaves it open, the simplest.
+const STRICT: ItsChoices = ItsChoices {
+    command_errors: CommandErrors::Stall,
+    target_errors: TargetErrors::Architecture,
+    memory_errors: MemoryErrors::Stall,
+    restart: Restart::RetryBit,
+    unknown_commands: UnknownCommands::Error,
+    event_beyond: EventBeyond::Ignored,
+    remap_event: RemapEvent::Keep,
+    map_to_unmapped: MapToUnmapped::Allowed,
+    lpi_bound: LpiBound::OfTheIts,
+    remap_device: RemapDevice::Keep,
+    itt_at_mapd: IttAtMapd::AsItIs,
+    size_of_unmap: SizeOfUnmap::Ignored,
+    unmap_collection: UnmapCollection::Revives,
+    remap_collection: RemapCollection::PendingStays,
+    without_collection: WithoutCollection::Refused,
+    move_from_unmapped: MoveFrom::Refused,
+    invall_scope: InvallScope::Collection,
+    bases_while_enabled: BasesWhileEnabled::Ignored,
+    writer_beyond: WriterBeyond::Ignored,
+    reader: Reader::ReadOnly,
+    queue_base: QueueBase::Plain,
+    quiescent: Quiescent::WhenDisabled,
+    enabling: Enabling::Always,
+    tables_at_save: TablesAtSave::AsTheyAre,
+    caching: Caching::Off,
+    ordering: Ordering::AtOnce,
+};
+
 impl Preset {
     /// What the preset chooses for an ITS.
     pub fn its(self) -> ItsChoices {
-        let strict = ItsChoices {
-            command_errors: CommandErrors::Stall,
-            target_errors: TargetErrors::Architecture,
-            memory_errors: MemoryErrors::Stall,
-            restart: Restart::RetryBit,
-            unknown_commands: UnknownCommands::Error,
-            event_beyond: EventBeyond::Ignored,
-            remap_event: RemapEvent::Keep,
-            map_to_unmapped: MapToUnmapped::Allowed,
-            lpi_bound: LpiBound::OfTheIts,
-            remap_device: RemapDevice::Keep,
-            itt_at_mapd: IttAtMapd::AsItIs,
-            size_of_unmap: SizeOfUnmap::Ignored,
-            unmap_collection: UnmapCollection::Revives,
-            remap_collection: RemapCollection::PendingStays,
-            without_collection: WithoutCollection::Refused,
-            move_from_unmapped: MoveFrom::Refused,
-            invall_scope: InvallScope::Collection,
-            bases_while_enabled: BasesWhileEnabled::Ignored,
-            writer_beyond: WriterBeyond::Ignored,
-            reader: Reader::ReadOnly,
-            queue_base: QueueBase::Plain,
-            quiescent: Quiescent::WhenDisabled,
-            enabling: Enabling::Always,
-            tables_at_save: TablesAtSave::AsTheyAre,
-            caching: Caching::Off,
-            ordering: Ordering::AtOnce,
-        };
         let replacing = ItsChoices {
             remap_event: RemapEvent::Replace,
             remap_device: RemapDevice::Replace,
-            ..strict
+            ..STRICT
         };
         match self {
-            Self::ArchStrict => strict,
+            Self::ArchStrict => STRICT,
             Self::Qemu => ItsChoices {
                 command_errors: CommandErrors::Skip,
                 restart: Restart::AnyStore,
@@ -465,7 +467,7 @@ impl Preset {
                 caching: Caching::Translations { lg2: 12 },
                 ..replacing
             },
-            Self::Adversarial(seed) => adversarial::its(seed, strict),
+            Self::Adversarial(seed) => adversarial::its(seed, STRICT),
         }
     }
 }

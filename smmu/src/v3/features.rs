@@ -198,10 +198,7 @@ impl Features {
             partid_max: Mpamidr::PARTID_MAX.get(u64::from(ids.mpamidr)) as u16,
             pmg_max: Mpamidr::PMG_MAX.get(u64::from(ids.mpamidr)) as u8,
             mpam_labels: label_bits(u64::from(ids.mpamidr)),
-            vms: Idr3::MPAM.is_set(idr3)
-                && Idr0::S1P.is_set(idr0)
-                && Idr0::S2P.is_set(idr0)
-                && Mpamidr::PARTID_MAX.get(u64::from(ids.mpamidr)) != 0,
+            vms: ids.has_vms(),
             dpt: Idr3::DPT.is_set(idr3),
             force_write_back: Idr3::FWB.is_set(idr3),
             pasid_in_responses: Idr3::PPS.is_set(idr3),
@@ -261,6 +258,15 @@ pub struct Unmodelled {
 }
 
 impl IdRegisters {
+    /// Whether virtual machine structures exist. IHI 0070 G.b 5.6: with both stages, and more
+    /// than one PARTID to map.
+    fn has_vms(&self) -> bool {
+        let [idr0, idr3] = [self.idr[0], self.idr[3]].map(u64::from);
+        let stages = Idr0::S1P.is_set(idr0) && Idr0::S2P.is_set(idr0);
+        let partids = Mpamidr::PARTID_MAX.get(u64::from(self.mpamidr)) != 0;
+        Idr3::MPAM.is_set(idr3) && stages && partids
+    }
+
     /// The features promised that this model does not have: what depends on them behaves as if
     /// the field had its modelled value, except that software may turn it on.
     pub fn unmodelled(&self) -> Vec<Unmodelled> {

@@ -334,11 +334,11 @@ policy! {
     /// Whether the driver of SMMUv3s invalidates ranges by one command.
     smmu3_ranges: Smmu3Ranges = "smmu3-ranges",
         "arm-smmu-v3.c of about 4.10; dumps of 6.1 and 6.12; came with 5.7",
-        [Linux4_6 Unused Read, Linux6_1 Used Measured];
+        [Linux4_6 Unused Read, Linux6_1 Used Measured, Linux7_2 Used Nearest];
     /// What a CMD_SYNC says beside that it shall wake who waits.
     smmu3_sync: Smmu3Sync = "smmu3-sync",
         "arm-smmu-v3.c of about 4.10; dumps of 6.1 and 6.12; changed with 4.15",
-        [Linux4_6 Bare Read, Linux6_1 Message Measured];
+        [Linux4_6 Bare Read, Linux6_1 Message Measured, Linux7_2 Message Nearest];
     /// What becomes of streams of an SMMUv2 that are in no domain.
     smmu2_unattached: Smmu2Unattached = "smmu2-unattached",
         "arm-smmu.c of 4.6 and 7.2; the default changed in 5.2",

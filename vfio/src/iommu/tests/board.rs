@@ -100,7 +100,7 @@ impl Board {
     /// The commands eaten since last asked, as in the recordings.
     pub(super) fn commands(&mut self) -> String {
         let spell = |[first, second]: [u64; 2]| match (first, second) {
-            (0xfc0_2046, 0) => "S".to_owned(),
+            (0xfc0_2046 | 0x2046, 0) => "S".to_owned(),
             _ => format!("{first:x}:{second:x}"),
         };
         let words: Vec<_> = self.eaten.drain(..).map(spell).collect();

@@ -126,6 +126,17 @@ impl Features {
     }
 }
 
+/// How streams find their entry, and how many entries there are.
+fn entries(id0: u64, stream_bits: u32) -> Result<(StreamMapping, usize), BootError> {
+    if !Id0::SMS.is_set(id0) {
+        return Ok((StreamMapping::Indexed, 1 << stream_bits));
+    }
+    match Id0::NUMSMRG.get(id0) as usize {
+        0 => Err(BootError::NoStreamEntries),
+        groups => Ok((StreamMapping::Matched, groups)),
+    }
+}
+
 /// Reads the identification registers of the SMMU. Which mask bits its stream match registers have
 /// is tried here only by a driver that does not know of extended StreamIDs.
 // arm-smmu.c of 4.6 and 6.12, arm_smmu_device_cfg_probe: ID0, ID1, ID2, then ID7 by the reset of
@@ -147,13 +158,7 @@ pub(super) fn probe(
         Id0::EXIDS.is_set(id0) && policy.smmu2_extended_ids == Smmu2ExtendedIds::Used;
     let stream_bits = if extended_ids { 16 } else { Id0::NUMSIDB.get(id0) as u32 };
     let stream_mask = (1u32 << stream_bits) - 1;
-    let (mapping, groups) = match Id0::SMS.is_set(id0) {
-        true => (StreamMapping::Matched, Id0::NUMSMRG.get(id0) as usize),
-        false => (StreamMapping::Indexed, 1 << stream_bits),
-    };
-    if groups == 0 {
-        return Err(BootError::NoStreamEntries);
-    }
+    let (mapping, groups) = entries(id0, stream_bits)?;
     let id1 = registers.load(gr0::ID1, host)?;
     let (banks, stage2_banks) = (Id1::NUMCB.get(id1) as usize, Id1::NUMS2CB.get(id1) as usize);
     if stage2_banks > banks {
