@@ -1,7 +1,6 @@
 //! The physical address map: which part answers at an address.
 
 use crate::{PhysAddr, Span};
-use rangemap::RangeInclusiveMap;
 
 /// What answers at a physical address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -29,9 +28,11 @@ pub enum Target {
 }
 
 /// Where each part answers. Ranges never overlap.
+// A list, since every access of a device is looked up here, and a board has a few dozen parts.
 #[derive(Clone, Default)]
 pub struct AddressMap {
-    regions: RangeInclusiveMap<u64, (Target, PhysAddr)>,
+    /// Ascending.
+    regions: Vec<(Span<PhysAddr>, Target)>,
 }
 
 /// Two parts claim the same address.
@@ -55,28 +56,28 @@ impl AddressMap {
     /// Places `target` at `span`.
     ///
     /// # Errors
-    /// [`Overlap`] if another part already answers inside `span`. (The underlying map would
-    /// overwrite it.)
+    /// [`Overlap`] if another part already answers inside `span`.
     pub fn place(&mut self, span: Span<PhysAddr>, target: Target) -> Result<(), Overlap> {
-        let range = span.start().get()..=span.last().get();
-        if let Some((_, &(other, _))) = self.regions.overlapping(&range).next() {
+        let at = self.regions.partition_point(|(other, _)| other.last() < span.start());
+        if let Some(&(there, other)) = self.regions.get(at)
+            && there.overlaps(span)
+        {
             return Err(Overlap { span, target, other });
         }
-        self.regions.insert(range, (target, span.start()));
+        self.regions.insert(at, (span, target));
         Ok(())
     }
 
     /// The part that answers at `at`, and the offset of `at` from where that part starts.
+    #[inline]
     pub fn find(&self, at: PhysAddr) -> Option<(Target, u64)> {
-        let &(target, base) = self.regions.get(&at.get())?;
-        Some((target, at.get() - base.get()))
+        let place = self.regions.partition_point(|(span, _)| span.last() < at);
+        let &(span, target) = self.regions.get(place)?;
+        Some((target, at.get().checked_sub(span.start().get())?))
     }
 
     /// Every region, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (Span<PhysAddr>, Target)> + '_ {
-        self.regions.iter().filter_map(|(range, &(target, _))| {
-            let span = Span::new(PhysAddr::new(*range.start()), PhysAddr::new(*range.end()))?;
-            Some((span, target))
-        })
+        self.regions.iter().copied()
     }
 }
