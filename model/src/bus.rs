@@ -81,3 +81,6 @@ impl AddressMap {
         self.regions.iter().copied()
     }
 }
+
+#[cfg(test)]
+mod tests;
