@@ -6,6 +6,7 @@ use crate::v3::testkit::{
     written,
 };
 use crate::v3::{IdRegisters, Path};
+use passim_model::Access;
 
 fn ids() -> IdRegisters {
     let mut ids = BOTH_STAGES;
@@ -124,4 +125,17 @@ fn no_tag_access_is_write_back() {
         board.ste(STREAM, &STE_STAGE2);
         assert_eq!(went_on(board.read(0x10_000)).attributes.memory, memory);
     }
+}
+
+/// IHI 0070 G.b 13.4.2: hints that ALLOCCFG puts in the place of what comes in are combined with
+/// those of the leaf, walked and from the TLB; a stream without them does not meet them.
+#[test]
+fn hints_before_stage_1_are_not_discarded() {
+    let mut board = board();
+    let memory = |outcome| went_on(outcome).attributes.memory;
+    // ALLOCCFG = 8: neither reads nor writes allocate.
+    board.ste(STREAM, &[STE_STAGE1, 0xd6 | 8 << 37]);
+    assert_eq!([memory(board.read(0x10_000)), memory(board.read(0x10_000))], [0xcc, 0xcc]);
+    board.ste(STREAM + 1, &[STE_STAGE1, 0xd6]);
+    assert_eq!(memory(board.ask(STREAM + 1, 0x10_000, Access::READ)), 0xff);
 }
