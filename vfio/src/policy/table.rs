@@ -14,10 +14,12 @@ use super::{
     OverrideError, Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts,
     Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds,
     Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
-    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Ats, Smmu3Ranges, Smmu3Stalls, Smmu3Sync,
-    SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, Step, SuperpageTest, ThirdMapFlag,
-    UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry,
-    VectorRange, WalkAttributes, WindowProvider, WireService, WrapErrno, ZeroPage, step_of,
+    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Asids, Smmu3Ats, Smmu3Forced, Smmu3Invalidations,
+    Smmu3Overflow, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls, Smmu3Substreams,
+    Smmu3Sync, Smmu3Unattached, SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, Step,
+    SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks,
+    ValidRanges, ValueEntry, VectorRange, WalkAttributes, WindowProvider, WireService, WrapErrno,
+    ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -317,8 +319,8 @@ policy! {
         [Linux4_6 Left Remembered, Linux6_1 Aborted Remembered];
     /// Whether the SMMUv3 driver uses PCIe ATS, where SMMU and device have it.
     smmu3_ats: Smmu3Ats = "smmu3-ats",
-        "a recollection of arm-smmu-v3.c of 5.2, in which ATS came, of 6.1 and of 6.12; a tree of 5.12",
-        [Linux4_6 Unused Remembered, Linux6_1 Renewed Remembered, Linux6_12 Kept Remembered];
+        "arm-smmu-v3.c of about 4.14; a recollection of 5.2, in which ATS came, of 6.1 and of 6.12; a tree of 5.12",
+        [Linux4_6 Unguarded Read, Linux6_1 Renewed Remembered, Linux6_12 Kept Remembered];
     /// Which memory attributes leaves of stage 1 choose from.
     stage1_attributes: Stage1Attributes = "stage1-attributes",
         "io-pgtable-arm.c of 4.x and 6.x; the fourth came with 5.3; dumps of 6.1 and 6.12",
@@ -339,6 +341,43 @@ policy! {
     smmu3_sync: Smmu3Sync = "smmu3-sync",
         "arm-smmu-v3.c of about 4.10; dumps of 6.1 and 6.12; changed with 4.15",
         [Linux4_6 Bare Read, Linux6_1 Message Measured, Linux7_2 Message Nearest];
+    /// In what the SMMUv3 driver keeps what a domain must invalidate.
+    smmu3_invalidations: Smmu3Invalidations = "smmu3-invalidations",
+        "arm-smmu-v3.c of about 4.14, of 6.x and with the arrays of invalidations, which came after 6.18",
+        [Linux4_6 List Inferred, Linux4_11 List Read, Linux7_2 Array Read];
+    /// How many entries the queues of an SMMUv3 have.
+    smmu3_queues: Smmu3Queues = "smmu3-queues",
+        "arm-smmu-v3.c of about 4.14; dumps of 6.1 and 6.12; a recollection that it changed in 5.0",
+        [Linux4_6 Short Inferred, Linux4_11 Short Read, Linux6_1 LargestBlock Measured,
+         Linux7_2 LargestBlock Nearest];
+    /// What becomes of streams of an SMMUv3 that are in no domain.
+    smmu3_unattached: Smmu3Unattached = "smmu3-unattached",
+        "arm-smmu-v3.c of about 4.14; dumps of 6.1 and 6.12; the default changed in 5.2",
+        [Linux4_6 Bypass Inferred, Linux4_11 Bypass Read, Linux6_1 Abort Measured, Linux7_2 Abort Nearest];
+    /// Whose ASIDs an SMMUv3 has.
+    smmu3_asids: Smmu3Asids = "smmu3-asids",
+        "arm-smmu-v3.c of about 4.14 and of 6.x",
+        [Linux4_6 OfTheSmmu Inferred, Linux4_11 OfTheSmmu Read, Linux6_1 OfTheMachine Read];
+    /// When an overflow of an SMMUv3's Event queue is acknowledged.
+    smmu3_overflow: Smmu3Overflow = "smmu3-overflow",
+        "arm-smmu-v3.c of about 4.14 and of 6.x; changed in 6.4 and in kernels kept beside it",
+        [Linux4_6 WithTheNextEvent Inferred, Linux4_11 WithTheNextEvent Read, Linux6_1 AtOnce Read];
+    /// How an SMMUv3 is brought up.
+    smmu3_reset: Smmu3Reset = "smmu3-reset",
+        "arm-smmu-v3.c of about 4.14; an emulator's log of 6.1 and 6.12",
+        [Linux4_6 Early Inferred, Linux4_11 Early Read, Linux6_1 Late Measured, Linux7_2 Late Nearest];
+    /// Which translation regime stage 1 of an SMMUv3 is of.
+    smmu3_regime: Smmu3Regime = "smmu3-regime",
+        "dumps of 6.1 and 6.12, which ran at EL1; arm-smmu-v3.c of 6.x for the other",
+        [Linux4_6 El1 Inferred, Linux4_11 El1 Read, Linux6_1 El1 Measured, Linux7_2 El1 Nearest];
+    /// Whether the SMMUv3 driver has heard of SubstreamIDs.
+    smmu3_substreams: Smmu3Substreams = "smmu3-substreams",
+        "arm-smmu-v3.c of about 4.14; command queues in dumps of 6.1; changed with 5.6",
+        [Linux4_6 Unknown Inferred, Linux4_11 Unknown Read, Linux6_1 Known Measured, Linux7_2 Known Nearest];
+    /// What becomes of an SMMUv3 that always stalls.
+    smmu3_forced: Smmu3Forced = "smmu3-forced",
+        "arm-smmu-v3.c of about 4.12 and 4.14, and the change for stage 2 in 6.12; CD.S came in 4.15",
+        [Linux4_6 AsOptional Read, Linux6_1 Stage1 Read, Linux6_12 Both Read];
     /// What becomes of streams of an SMMUv2 that are in no domain.
     smmu2_unattached: Smmu2Unattached = "smmu2-unattached",
         "arm-smmu.c of 4.6 and 7.2; the default changed in 5.2",

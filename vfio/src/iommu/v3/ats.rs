@@ -18,7 +18,7 @@ use super::queue::Ending;
 use super::wire::{AtsControl, ExtendedHeader, PCI_EXT_CAP_ID_ATS, config};
 use super::work::Work;
 use super::{Master, SmmuV3};
-use crate::policy::Smmu3Ats;
+use crate::policy::{Smmu3Ats, Smmu3Invalidations};
 use passim_model::{Host, PhysAddr, StreamId, Width};
 
 /// ATS of a device that has it.
@@ -62,7 +62,7 @@ fn enabling(unit_lg2: u32) -> u64 {
 impl SmmuV3 {
     /// Whether a device of a domain that translates uses ATS.
     pub(super) fn uses_ats(&self, master: &Master) -> bool {
-        self.ats != Smmu3Ats::Unused && master.ats.is_some()
+        self.ats != Smmu3Ats::Unguarded && master.ats.is_some()
     }
 
     /// The act that lets a device ask.
@@ -98,7 +98,7 @@ impl SmmuV3 {
     // that came first. 6.12 arm_smmu_enable_ats, arm_smmu_atc_inv_master: this one does, and where it
     // was on already that is all.
     pub(super) fn enter_ats(&self, master: &mut Master, domain: &mut Domain) -> Vec<Work> {
-        let Some(ats) = master.ats.as_mut().filter(|_| self.ats != Smmu3Ats::Unused) else {
+        let Some(ats) = master.ats.as_mut().filter(|_| self.ats != Smmu3Ats::Unguarded) else {
             return Vec::new();
         };
         domain.asking.insert(0, master.streams.clone());
@@ -122,12 +122,15 @@ impl SmmuV3 {
         if domain.asking.is_empty() {
             return None;
         }
-        let streams = domain.asking.iter().flatten();
+        let mut streams: Vec<_> = domain.asking.iter().flatten().collect();
+        if self.invalidations == Smmu3Invalidations::Array {
+            streams.sort_unstable();
+        }
         let command = |stream: &StreamId| match what {
             None => Command::atc_inv_all(*stream),
             Some((start, size)) => Command::atc_inv(*stream, start, size),
         };
-        let commands = streams.map(command).collect();
+        let commands = streams.into_iter().map(command).collect();
         Some(Work::Submit { commands, ending: Ending::Sync })
     }
 }

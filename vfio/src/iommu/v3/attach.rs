@@ -2,11 +2,11 @@
 
 use super::command::Command;
 use super::domain::{Domain, Stage};
-use super::entry::{Words, cd, shcfg_incoming, ste_abort, ste_bypass, ste_stage1, ste_stage2};
+use super::entry::{Words, cd, shcfg_incoming, ste_bypass, ste_of_nobody, ste_stage1, ste_stage2};
 use super::queue::Ending;
 use super::work::{EntryKind, Work};
 use super::{Master, SmmuV3};
-use crate::policy::{Smmu3Ats, SteUpdate};
+use crate::policy::{Smmu3Ats, Smmu3Substreams, Smmu3Unattached, SteUpdate};
 use passim_model::{PhysAddr, StreamId};
 
 impl SmmuV3 {
@@ -14,12 +14,13 @@ impl SmmuV3 {
     pub(in crate::iommu) fn attach(&self, master: &mut Master, domain: &mut Domain) -> Vec<Work> {
         let ats = self.uses_ats(master);
         let mut acts = Vec::new();
-        if self.update == SteUpdate::Break && master.attached && !master.bypasses {
-            // 6.1 leaves the old domain first.
+        // 6.1 leaves a domain that translates first; 4.14 leaves any.
+        let leaves = !master.bypasses || self.unattached == Smmu3Unattached::Bypass;
+        if self.update == SteUpdate::Break && master.attached && leaves {
             if self.ats == Smmu3Ats::Renewed {
                 acts.extend(self.leave_ats(master));
             }
-            acts.extend(self.rest(master, ste_abort()));
+            acts.extend(self.rest(master, ste_of_nobody(self.unattached)));
         }
         acts.extend(self.publish_cd(domain));
         master.attached = true;
@@ -32,7 +33,9 @@ impl SmmuV3 {
                     let tell = tell_cd(&master.streams);
                     acts.push(Work::Become { kind: EntryKind::Cd, at, target, tell });
                 }
-                acts.extend(self.install(master, &ste_stage1(&self.features, at, ats), &[1]));
+                let ats = ats || self.ats == Smmu3Ats::Unguarded;
+                let ste = ste_stage1(&self.features, at, ats, self.substreams);
+                acts.extend(self.install(master, &ste, &[1]));
             }
             (Stage::One(_), None) => {
                 unreachable!("stage 1 has a CD table, of the domain or of the device")
@@ -72,13 +75,14 @@ impl SmmuV3 {
         acts
     }
 
-    /// The acts that leave a device in no domain: everything it does aborts.
+    /// The acts that leave a device in no domain.
     pub(in crate::iommu) fn block(&self, master: &mut Master) -> Vec<Work> {
         let mut acts = self.leave_ats(master);
+        let nobody = ste_of_nobody(self.unattached);
         acts.extend(match self.update {
             SteUpdate::Break if !master.attached => Vec::new(),
-            SteUpdate::Break => self.rest(master, ste_abort()),
-            SteUpdate::Hitless => self.install(master, &[ste_abort(), 0, 0, 0, 0, 0, 0, 0], &[]),
+            SteUpdate::Break => self.rest(master, nobody),
+            SteUpdate::Hitless => self.install(master, &[nobody, 0, 0, 0, 0, 0, 0, 0], &[]),
         });
         acts.extend(self.forget_in_device(master));
         master.attached = false;
@@ -124,7 +128,7 @@ impl SmmuV3 {
     }
 
     /// Writes the CD of a domain that owns one, when its first device comes. No STE leads there
-    /// yet, so there is nobody to tell; the SYNCs are sent all the same.
+    /// yet, so there is nobody to tell; kernels that know substreams send the SYNCs all the same.
     // Dumps of 6.1: two SYNCs without a command before the first CFGI_STE of a domain.
     fn publish_cd(&self, domain: &mut Domain) -> Vec<Work> {
         let first = !core::mem::replace(&mut domain.live, true);
@@ -132,7 +136,11 @@ impl SmmuV3 {
             (Stage::One(asid), Some(at)) if first => {
                 let geometry = domain.paging.geometry();
                 let words = cd(&self.features, &geometry, domain.paging.root(), asid);
-                let fields = (1..4).map(|index| (index, words[index])).collect();
+                let fields: Vec<_> = (1..4).map(|index| (index, words[index])).collect();
+                if self.substreams == Smmu3Substreams::Unknown {
+                    let stores = fields.into_iter().chain([(0, words[0])]).collect();
+                    return vec![Work::Store { at, stores }];
+                }
                 vec![
                     Work::Round { at, stores: fields, tell: Vec::new() },
                     Work::Round { at, stores: vec![(0, words[0])], tell: Vec::new() },

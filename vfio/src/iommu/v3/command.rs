@@ -53,7 +53,16 @@ impl Command {
 
     /// Forget the stage-1 translations of one ASID.
     pub(super) fn tlbi_nh_asid(asid: Asid) -> Self {
-        let operation = CmdqTlbi0::OP.of(op::TLBI_NH_ASID);
+        Self::tlbi_asid(op::TLBI_NH_ASID, asid)
+    }
+
+    /// Forget the translations of one ASID of EL2-E2H.
+    pub(super) fn tlbi_el2_asid(asid: Asid) -> Self {
+        Self::tlbi_asid(op::TLBI_EL2_ASID, asid)
+    }
+
+    fn tlbi_asid(operation: u64, asid: Asid) -> Self {
+        let operation = CmdqTlbi0::OP.of(operation);
         Self([operation | CmdqTlbi0::ASID.of(asid.get().into()), 0])
     }
 

@@ -30,8 +30,9 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    fn tag(self) -> Tag {
+    fn tag(self, features: &Features) -> Tag {
         match self {
+            Self::One(asid) if features.e2h => Tag::El2(asid),
             Self::One(asid) => Tag::Asid(asid),
             Self::Two(vmid) => Tag::Vmid(vmid),
         }
@@ -77,7 +78,11 @@ impl SmmuV3 {
         let geometry = self.geometry(kind);
         let stage = match geometry.stage {
             vmsav8::Stage::One => {
-                let asid = asids.alloc().ok_or(DOMAIN_NO_ASID.refuse(Errno::EBUSY))?;
+                let (asids, none) = match &mut self.asids {
+                    Some(own) => (own, Errno::ENOSPC),
+                    None => (&mut *asids, Errno::EBUSY),
+                };
+                let asid = asids.alloc().ok_or(DOMAIN_NO_ASID.refuse(none))?;
                 Stage::One(Asid::new(asid))
             }
             vmsav8::Stage::Two => {
@@ -115,7 +120,7 @@ impl SmmuV3 {
 
     fn free_tag(&mut self, stage: Stage, asids: &mut Ids) {
         match stage {
-            Stage::One(asid) => asids.free(asid.get()),
+            Stage::One(asid) => self.asids.as_mut().unwrap_or(asids).free(asid.get()),
             Stage::Two(vmid) => self.vmids.free(vmid.get()),
         }
     }
@@ -127,7 +132,7 @@ impl SmmuV3 {
 
     /// Forgets every translation of the domain.
     pub(in crate::iommu) fn flush(&self, domain: &Domain) -> Worklist {
-        let commands = vec![domain.stage.tag().all()];
+        let commands = vec![domain.stage.tag(&self.features).all()];
         let tlb = Work::Submit { commands, ending: Ending::Sync };
         Worklist::new([tlb].into_iter().chain(self.forget_in_devices(domain, None)))
     }
@@ -155,9 +160,9 @@ impl SmmuV3 {
     pub(in crate::iommu) fn invalidate(&self, domain: &Domain, gather: &Gather) -> Worklist {
         let mut acts = Vec::new();
         let granule = domain.paging.geometry().granule;
-        let ranges = self.features.range_invalidation;
+        let (ranges, tag) = (self.features.range_invalidation, domain.stage.tag(&self.features));
         for invalidation in gather.invalidations() {
-            let commands = commands(domain.stage.tag(), granule, ranges, invalidation);
+            let commands = commands(tag, granule, (ranges, self.invalidations), invalidation);
             let batches = commands.len().div_ceil(super::probe::BATCH);
             for (n, batch) in commands.chunks(super::probe::BATCH).enumerate() {
                 let ending = if n + 1 == batches { Ending::Sync } else { Ending::Open };

@@ -5,10 +5,11 @@ use super::wire::{
     ARM_SMMU_SH_ISH, ARM_SMMU_SH_OSH, CtxdescCd0, CtxdescCd1, STRTAB_STE_0_CFG_ABORT,
     STRTAB_STE_0_CFG_BYPASS, STRTAB_STE_0_CFG_S1_TRANS, STRTAB_STE_0_CFG_S2_TRANS,
     STRTAB_STE_1_EATS_TRANS, STRTAB_STE_1_S1C_CACHE_NC, STRTAB_STE_1_S1C_CACHE_WBRA,
-    STRTAB_STE_1_S1DSS_BYPASS, STRTAB_STE_1_S1DSS_SSID0, STRTAB_STE_1_SHCFG_INCOMING, StrtabL1Desc,
-    StrtabSte0, StrtabSte1, StrtabSte2, StrtabSte3,
+    STRTAB_STE_1_S1DSS_BYPASS, STRTAB_STE_1_S1DSS_SSID0, STRTAB_STE_1_SHCFG_INCOMING,
+    STRTAB_STE_1_STRW_EL2, StrtabL1Desc, StrtabSte0, StrtabSte1, StrtabSte2, StrtabSte3,
 };
 use crate::iommu::paging::codes;
+use crate::policy::{Smmu3Substreams, Smmu3Unattached};
 use passim_model::pgtable::table::Geometry;
 use passim_model::{Asid, PhysAddr, Vmid};
 
@@ -33,6 +34,14 @@ pub(super) fn ste_abort() -> u64 {
     StrtabSte0::V.of(1) | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_ABORT)
 }
 
+/// Doubleword 0 of the STE of a stream that is in no domain.
+pub(super) fn ste_of_nobody(unattached: Smmu3Unattached) -> u64 {
+    match unattached {
+        Smmu3Unattached::Bypass => ste_bypass(),
+        Smmu3Unattached::Abort => ste_abort(),
+    }
+}
+
 /// Doubleword 0 of an STE that passes addresses as they are.
 pub(super) fn ste_bypass() -> u64 {
     StrtabSte0::V.of(1) | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_BYPASS)
@@ -44,15 +53,25 @@ fn eats(ats: bool) -> u64 {
 }
 
 /// An STE that sends a stream to the CD at `cd`.
-pub(super) fn ste_stage1(features: &Features, cd: PhysAddr, ats: bool) -> Words {
+pub(super) fn ste_stage1(
+    features: &Features,
+    cd: PhysAddr,
+    ats: bool,
+    substreams: Smmu3Substreams,
+) -> Words {
     let mut ste = [0; 8];
     ste[0] = StrtabSte0::V.of(1)
         | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_S1_TRANS)
         | StrtabSte0::S1CTXPTR.in_place(cd.get());
-    ste[1] = StrtabSte1::S1DSS.of(STRTAB_STE_1_S1DSS_SSID0)
+    let none = match substreams {
+        Smmu3Substreams::Unknown => 0,
+        Smmu3Substreams::Known => STRTAB_STE_1_S1DSS_SSID0,
+    };
+    ste[1] = StrtabSte1::S1DSS.of(none)
         | StrtabSte1::S1CIR.of(STRTAB_STE_1_S1C_CACHE_WBRA)
         | StrtabSte1::S1COR.of(STRTAB_STE_1_S1C_CACHE_WBRA)
         | StrtabSte1::S1CSH.of(ARM_SMMU_SH_ISH)
+        | StrtabSte1::STRW.of(if features.e2h { STRTAB_STE_1_STRW_EL2 } else { 0 })
         | StrtabSte1::S1STALLD.flag(features.stalls == Stalls::Optional)
         | eats(ats);
     ste
@@ -81,7 +100,7 @@ pub(super) fn ste_stage2(
         | StrtabSte2::S2AA64.of(1)
         | StrtabSte2::S2PTW.of(1)
         | StrtabSte2::S2R.of(1)
-        | StrtabSte2::S2S.flag(features.stalls == Stalls::Forced);
+        | StrtabSte2::S2S.flag(features.stage2_stalls);
     ste[3] = StrtabSte3::S2TTB.in_place(root.get());
     ste
 }

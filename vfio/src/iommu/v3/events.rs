@@ -3,6 +3,7 @@
 use super::wire::{EvtqIndex, offset};
 use crate::iommu::finding::{Finding, Findings};
 use crate::iommu::registers::Registers;
+use crate::policy::Smmu3Overflow;
 use passim_model::{Abort, Host, PhysAddr};
 
 /// The event queue.
@@ -14,14 +15,15 @@ pub(super) struct EventQueue {
     consumer: u64,
     /// The overflow flag last acknowledged.
     overflow: u64,
+    acknowledges: Smmu3Overflow,
 }
 
 const EVENT_BYTES: u64 = 32;
 
 impl EventQueue {
     /// An empty queue of `1 << lg2` events at `base`.
-    pub(super) fn new(base: PhysAddr, lg2: u32) -> Self {
-        Self { base, lg2, consumer: 0, overflow: 0 }
+    pub(super) fn new(base: PhysAddr, lg2: u32, acknowledges: Smmu3Overflow) -> Self {
+        Self { base, lg2, consumer: 0, overflow: 0, acknowledges }
     }
 
     /// Takes out every event there is, and acknowledges an overflow.
@@ -60,7 +62,9 @@ impl EventQueue {
         let overflow = EvtqIndex::OVERFLOW.in_place(producer);
         if overflow != self.overflow {
             self.overflow = overflow;
-            registers.store(offset::EVTQ_CONS, self.consumer | overflow, host)?;
+            if self.acknowledges == Smmu3Overflow::AtOnce {
+                registers.store(offset::EVTQ_CONS, self.consumer | overflow, host)?;
+            }
         }
         Ok(())
     }

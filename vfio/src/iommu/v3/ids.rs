@@ -1,9 +1,9 @@
-//! ASIDs and VMIDs: always the lowest free number from 1 on.
+//! ASIDs and VMIDs: always the lowest free number.
 
-/// Numbers from 1 to a limit.
+/// Numbers up to a limit.
 #[derive(Debug)]
 pub(in crate::iommu) struct Ids {
-    /// Bit n is number n; 0 is taken for good.
+    /// Bit n is number n; where 0 is none, it is taken for good.
     taken: Vec<u64>,
     last: u32,
 }
@@ -12,6 +12,11 @@ impl Ids {
     /// Numbers of `bits` bits, at most 16, 0 excepted.
     pub(in crate::iommu) fn new(bits: u32) -> Self {
         Self { taken: vec![1], last: (1 << bits.min(16)) - 1 }
+    }
+
+    /// Numbers of `bits` bits, at most 16, from 0 on.
+    pub(super) fn with_zero(bits: u32) -> Self {
+        Self { taken: Vec::new(), ..Self::new(bits) }
     }
 
     /// No number of more than `bits` bits from now on.

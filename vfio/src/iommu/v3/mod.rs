@@ -17,8 +17,7 @@
 //! | `work` | which act comes next? |
 //!
 //! It writes what Linux writes, where and in the order Linux does, and knows the SMMU only through
-//! memory and registers. Page requests, PASIDs, handlers of stalled faults, SVA and EL2 streams are
-//! not driven.
+//! memory and registers. Page requests, PASIDs, handlers of stalled faults and SVA are not driven.
 
 mod ats;
 mod attach;
@@ -45,7 +44,10 @@ use super::finding::Findings;
 use super::synced::Synced;
 use super::{BootError, Finding};
 use crate::iommu::registers::Registers;
-use crate::policy::{BeyondInput, ContextDescriptors, Smmu3Ats, Smmu3Stalls, SteUpdate};
+use crate::policy::{
+    BeyondInput, ContextDescriptors, Smmu3Ats, Smmu3Invalidations, Smmu3Queues, Smmu3Reset,
+    Smmu3Stalls, Smmu3Substreams, Smmu3Unattached, SteUpdate,
+};
 use ats::Ats;
 use command::Command;
 use events::EventQueue;
@@ -63,6 +65,13 @@ pub(super) struct SmmuV3 {
     commands: CommandQueue,
     events: EventQueue,
     vmids: Ids,
+    /// ASIDs, where they are not the machine's.
+    asids: Option<Ids>,
+    invalidations: Smmu3Invalidations,
+    substreams: Smmu3Substreams,
+    queues: Smmu3Queues,
+    reset: Smmu3Reset,
+    unattached: Smmu3Unattached,
     descriptors: ContextDescriptors,
     update: SteUpdate,
     beyond: BeyondInput,
@@ -111,7 +120,7 @@ impl SmmuV3 {
             true => Some(domain::cd_frame(frames, host).ok_or(BootError::NoFrame)?),
             false => None,
         };
-        let config = config.filter(|_| self.features.ats && self.ats != Smmu3Ats::Unused);
+        let config = config.filter(|_| self.features.ats && self.ats != Smmu3Ats::Unguarded);
         let ats = config.and_then(|config| Ats::of(config, host));
         Ok(Master { streams: own, cd, attached: false, bypasses: false, ats })
     }

@@ -4,7 +4,8 @@ use super::wire::{Idr0, Idr1, Idr3, Idr5, offset};
 use crate::iommu::BootError;
 use crate::iommu::registers::Registers;
 use crate::policy::{
-    Policy, Smmu3Ranges, Smmu3Sync, Stage1Attributes, Stage2Roots, WalkAttributes,
+    Policy, Smmu3Forced, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Sync,
+    Stage1Attributes, Stage2Roots, WalkAttributes,
 };
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Host, PageSize};
@@ -49,11 +50,15 @@ pub(super) struct Features {
     pub(super) stage1: bool,
     pub(super) stage2: bool,
     pub(super) hyp: bool,
+    /// Whether stage 1 is of the regime EL2-E2H, as the kernel is.
+    pub(super) e2h: bool,
     pub(super) ats: bool,
     pub(super) pri: bool,
     pub(super) range_invalidation: bool,
     pub(super) attribute_override: bool,
     pub(super) stalls: Stalls,
+    /// Whether stage 2 stalls where stalls are forced.
+    pub(super) stage2_stalls: bool,
     /// Whether table walks are told to go through the caches.
     pub(super) cached_walks: bool,
     /// Memory attributes stage 1 chooses from.
@@ -84,6 +89,9 @@ const fn queue_bytes_lg2(page: PageSize) -> u32 {
     page.lg2() + 8
 }
 
+/// log2 of the bytes of a queue of the kernels whose queues are short.
+const SHORT_QUEUE_LG2: u32 = 12;
+
 const COMMAND_LG2: u32 = 4;
 const EVENT_LG2: u32 = 5;
 const PAGE_REQUEST_LG2: u32 = 4;
@@ -93,7 +101,8 @@ pub(super) const BATCH: usize = 64;
 
 /// Reads the identification registers of the SMMU.
 ///
-/// The order of loads is the kernel's: IDR0, IDR1, IDR3, IDR5, IIDR (measured on 6.1 and 6.12).
+/// The order of loads is the kernel's: IDR0, IDR1, IDR3, IDR5, IIDR (measured on 6.1 and 6.12);
+/// early kernels know neither IDR3 nor errata.
 pub(super) fn probe(
     registers: Registers,
     policy: &Policy,
@@ -102,23 +111,38 @@ pub(super) fn probe(
 ) -> Result<Features, BootError> {
     let idr0 = registers.load(offset::IDR0, host)?;
     let idr1 = registers.load(offset::IDR1, host)?;
-    let idr3 = registers.load(offset::IDR3, host)?;
+    let idr3 = match policy.smmu3_reset {
+        Smmu3Reset::Early => 0,
+        Smmu3Reset::Late => registers.load(offset::IDR3, host)?,
+    };
     let idr5 = registers.load(offset::IDR5, host)?;
-    // Names errata, of which none is modelled.
-    registers.load(offset::IIDR, host)?;
+    if policy.smmu3_reset == Smmu3Reset::Late {
+        // Names errata, of which none is modelled.
+        registers.load(offset::IIDR, host)?;
+    }
 
     check(idr0, idr1)?;
-    let limit = queue_bytes_lg2(page);
+    let limit = match policy.smmu3_queues {
+        Smmu3Queues::Short => SHORT_QUEUE_LG2,
+        Smmu3Queues::LargestBlock => queue_bytes_lg2(page),
+    };
     let queue = |size: u64, entry_lg2: u32| (size as u32).min(limit - entry_lg2);
     let cmdq_lg2 = queue(Idr1::CMDQS.get(idr1), COMMAND_LG2);
-    if 1 << cmdq_lg2 <= BATCH {
+    let least = match policy.smmu3_queues {
+        Smmu3Queues::Short => 1,
+        Smmu3Queues::LargestBlock => BATCH,
+    };
+    if 1 << cmdq_lg2 <= least {
         return Err(BootError::CommandQueueTooSmall);
     }
     let sid_bits = Idr1::SIDSIZE.get(idr1) as u32;
     if sid_bits > 32 {
         return Err(BootError::StreamIdSize(sid_bits));
     }
-    let oas = output_bits(idr5);
+    let oas = match policy.smmu3_reset {
+        Smmu3Reset::Early => output_bits(idr5).min(48),
+        Smmu3Reset::Late => output_bits(idr5),
+    };
     let stream_table = if Idr0::ST_LVL.get(idr0) == 1 && sid_bits > STRTAB_SPLIT {
         StreamTableShape::TwoLevel
     } else {
@@ -129,15 +153,18 @@ pub(super) fn probe(
         stage1: Idr0::S1P.is_set(idr0),
         stage2: Idr0::S2P.is_set(idr0),
         hyp: Idr0::HYP.is_set(idr0),
+        e2h: Idr0::HYP.is_set(idr0) && policy.smmu3_regime == Smmu3Regime::El2E2h,
         ats: Idr0::ATS.is_set(idr0),
         pri: Idr0::PRI.is_set(idr0),
         range_invalidation: Idr3::RIL.is_set(idr3) && policy.smmu3_ranges == Smmu3Ranges::Used,
         attribute_override: Idr1::ATTR_TYPES_OVR.is_set(idr1),
         stalls: match Idr0::STALL_MODEL.get(idr0) {
             0 => Stalls::Optional,
+            2 if policy.smmu3_forced == Smmu3Forced::AsOptional => Stalls::Optional,
             2 => Stalls::Forced,
             _ => Stalls::No,
         },
+        stage2_stalls: Idr0::STALL_MODEL.get(idr0) == 2 && policy.smmu3_forced == Smmu3Forced::Both,
         cached_walks: Idr0::COHACC.is_set(idr0) || policy.walk_attributes == WalkAttributes::Cached,
         attributes: policy.stage1_attributes,
         roots: policy.stage2_roots,

@@ -219,7 +219,11 @@ impl CommandQueue {
         findings.push(Finding::RefusedCommand { index, command, reason });
         // A fetch is tried again, an ATC timeout is over; the rest would be refused for ever.
         if matches!(reason, CommandError::Illegal | CommandError::Unknown(_)) {
-            overwrite(slot, Command::sync(SyncSignal::Consumed, slot), findings, host);
+            let silent = match self.signal {
+                SyncSignal::Message => SyncSignal::Consumed,
+                other => other,
+            };
+            overwrite(slot, Command::sync(silent, slot), findings, host);
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{Findings, SmmuV3};
 use crate::iommu::progress::finish;
 use crate::iommu::registers::Registers;
 use crate::iommu::{BOOT_WAITS, BootError, DomainKind};
-use crate::policy::Policy;
+use crate::policy::{Policy, Smmu3Asids, Smmu3Reset};
 use passim_model::{Frames, Host, PageSize, PhysAddr};
 
 /// Cacheability of queues and tables: write-back.
@@ -43,12 +43,21 @@ impl SmmuV3 {
             true => Some(zeroed_frame(features.priq_lg2 + 4, frames, host)?),
             false => None,
         };
-        let streams = StreamTable::new(&features, policy.ste_update, frames, host)?;
+        let streams = StreamTable::new(&features, policy, frames, host)?;
         let mut smmu = Self {
             registers,
             commands: CommandQueue::new(commands, features.cmdq_lg2, features.sync_signal),
-            events: EventQueue::new(events, features.evtq_lg2),
+            events: EventQueue::new(events, features.evtq_lg2, policy.smmu3_overflow),
             vmids: Ids::new(features.vmid_bits),
+            asids: match policy.smmu3_asids {
+                Smmu3Asids::OfTheSmmu => Some(Ids::with_zero(features.asid_bits)),
+                Smmu3Asids::OfTheMachine => None,
+            },
+            invalidations: policy.smmu3_invalidations,
+            substreams: policy.smmu3_substreams,
+            queues: policy.smmu3_queues,
+            reset: policy.smmu3_reset,
+            unattached: policy.smmu3_unattached,
             descriptors: policy.context_descriptors,
             update: policy.ste_update,
             beyond: policy.beyond_input,
@@ -89,7 +98,8 @@ impl SmmuV3 {
             | Cr1::QUEUE_OC.of(CR1_CACHE_WB)
             | Cr1::QUEUE_IC.of(CR1_CACHE_WB);
         registers.store(offset::CR1, cr1, host)?;
-        let cr2 = Cr2::PTM.of(1) | Cr2::RECINVSID.of(1);
+        let e2h = Cr2::E2H.flag(self.features.e2h || self.reset == Smmu3Reset::Early);
+        let cr2 = Cr2::PTM.of(1) | Cr2::RECINVSID.of(1) | e2h;
         registers.store(offset::CR2, cr2, host)?;
         let (base, config) = self.streams.registers();
         registers.store_wide(offset::STRTAB_BASE, base, host)?;
@@ -107,9 +117,14 @@ impl SmmuV3 {
     /// Nothing that was cached before may be used.
     fn forget_everything(&mut self, host: &mut impl Host) -> Result<(), BootError> {
         let el2 = self.features.hyp.then(Command::tlbi_el2_all);
-        let commands = [Some(Command::cfgi_all()), el2, Some(Command::tlbi_nsnh_all())];
-        let submit = |command| Work::Submit { commands: vec![command], ending: Ending::Sync };
-        let work = Worklist::new(commands.into_iter().flatten().map(submit));
+        let tlb = el2.into_iter().chain([Command::tlbi_nsnh_all()]);
+        let tlb: Vec<_> = match self.reset {
+            Smmu3Reset::Early => vec![tlb.collect()],
+            Smmu3Reset::Late => tlb.map(|command| vec![command]).collect(),
+        };
+        let batches = [vec![Command::cfgi_all()]].into_iter().chain(tlb);
+        let submit = |commands| Work::Submit { commands, ending: Ending::Sync };
+        let work = Worklist::new(batches.map(submit));
         self.finish(work, host)
     }
 
@@ -140,7 +155,7 @@ impl SmmuV3 {
             irqs |= IrqCtrl::PRIQ_IRQEN.of(1);
             self.acknowledged(offset::CR0, offset::CR0ACK, cr0, host)?;
         }
-        if self.features.ats {
+        if self.features.ats && self.reset == Smmu3Reset::Late {
             cr0 |= Cr0::ATSCHK.of(1);
             self.acknowledged(offset::CR0, offset::CR0ACK, cr0, host)?;
         }

@@ -19,7 +19,8 @@ impl SmmuV3 {
         if self.features.stalls != Stalls::Forced || self.stalls == Smmu3Stalls::Left {
             return;
         }
-        self.unresumed.extend(events.iter().filter_map(resume));
+        let stage2 = self.features.stage2_stalls;
+        self.unresumed.extend(events.iter().filter_map(|event| resume(event, stage2)));
         let commands = core::mem::take(&mut self.unresumed);
         for (at, command) in commands.iter().enumerate() {
             // Linux waits for room; here what finds none is tried with the next event.
@@ -31,11 +32,12 @@ impl SmmuV3 {
     }
 }
 
-/// The command an event calls for. Stage 2 is taken to be complete: what stalls there is left.
-fn resume(event: &[u64; 4]) -> Option<Command> {
+/// The command an event calls for. Kernels under which `stage2` does not stall take its tables to be
+/// complete: what stalls there is left.
+fn resume(event: &[u64; 4], stage2: bool) -> Option<Command> {
     let [first, second, ..] = *event;
     let is_fault = EVT_ID_STALLING.contains(&Evtq0::ID.get(first));
-    let calls = is_fault && Evtq1::STALL.is_set(second) && !Evtq1::S2.is_set(second);
+    let calls = is_fault && Evtq1::STALL.is_set(second) && (stage2 || !Evtq1::S2.is_set(second));
     let stream = StreamId::new(Evtq0::SID.get(first) as u32);
     calls.then(|| Command::resume_abort(stream, Evtq1::STAG.get(second)))
 }

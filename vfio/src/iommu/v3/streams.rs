@@ -1,10 +1,10 @@
 //! The stream table: where each stream's STE is.
 
-use super::entry::{Words, l1_descriptor, shcfg_incoming, ste_abort};
+use super::entry::{Words, l1_descriptor, shcfg_incoming, ste_of_nobody};
 use super::probe::{Features, STRTAB_SPLIT, StreamTableShape};
 use super::wire::{Base, StrtabBaseCfg};
 use crate::iommu::BootError;
-use crate::policy::SteUpdate;
+use crate::policy::{Policy, SteUpdate};
 use passim_model::{Frames, Host, PageSize, PhysAddr, Span, StreamId};
 
 /// log2 of the bytes of an STE and of a first-level descriptor.
@@ -35,14 +35,14 @@ pub(super) struct StreamTable {
     sid_bits: u32,
     /// Second levels by first-level index.
     second: Vec<Option<PhysAddr>>,
-    update: SteUpdate,
+    nobody: Words,
 }
 
 impl StreamTable {
-    /// An empty table: every stream aborts.
+    /// An empty table: every stream is nobody's.
     pub(super) fn new(
         features: &Features,
-        update: SteUpdate,
+        policy: &Policy,
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Result<Self, BootError> {
@@ -55,10 +55,15 @@ impl StreamTable {
             }
         };
         let base = zeroed_frame(lg2, frames, host)?;
-        let table =
-            Self { base, shape, sid_bits: features.sid_bits, second: vec![None; second], update };
+        let table = Self {
+            base,
+            shape,
+            sid_bits: features.sid_bits,
+            second: vec![None; second],
+            nobody: initial_ste(policy),
+        };
         if shape == StreamTableShape::Linear {
-            table.abort_all(base, features.sid_bits, host)?;
+            table.fill_with_nobody(base, features.sid_bits, host)?;
         }
         Ok(table)
     }
@@ -103,7 +108,7 @@ impl StreamTable {
         let index = number >> STRTAB_SPLIT;
         if self.second[index as usize].is_none() {
             let table = zeroed_frame(STRTAB_SPLIT + STE_LG2, frames, host)?;
-            self.abort_all(table, STRTAB_SPLIT, host)?;
+            self.fill_with_nobody(table, STRTAB_SPLIT, host)?;
             let descriptor = PhysAddr::new(self.base.get() + (index << L1_LG2));
             host.memory_mut().store_u64(descriptor, l1_descriptor(table, STRTAB_SPLIT))?;
             self.second[index as usize] = Some(table);
@@ -125,22 +130,26 @@ impl StreamTable {
         PhysAddr::new(table.get() + (index << STE_LG2))
     }
 
-    /// Fills `1 << lg2` STEs at `table` with aborts.
-    fn abort_all(&self, table: PhysAddr, lg2: u32, host: &mut impl Host) -> Result<(), BootError> {
-        let ste = initial_ste(self.update);
+    /// Fills `1 << lg2` STEs at `table` with those of nobody.
+    fn fill_with_nobody(
+        &self,
+        table: PhysAddr,
+        lg2: u32,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
         for index in 0..1u64 << lg2 {
             let at = PhysAddr::new(table.get() + (index << STE_LG2));
-            host.memory_mut().words_mut(at, 8)?.copy_from_slice(&ste);
+            host.memory_mut().words_mut(at, 8)?.copy_from_slice(&self.nobody);
         }
         Ok(())
     }
 }
 
 /// The STE of a stream nobody has attached yet.
-fn initial_ste(update: SteUpdate) -> Words {
-    let second = match update {
+fn initial_ste(policy: &Policy) -> Words {
+    let second = match policy.ste_update {
         SteUpdate::Break => shcfg_incoming(),
         SteUpdate::Hitless => 0,
     };
-    [ste_abort(), second, 0, 0, 0, 0, 0, 0]
+    [ste_of_nobody(policy.smmu3_unattached), second, 0, 0, 0, 0, 0, 0]
 }

@@ -2,6 +2,7 @@
 
 use super::command::Command;
 use super::wire::{CmdqTlbi0, CmdqTlbi1, op};
+use crate::policy::Smmu3Invalidations;
 use passim_model::pgtable::gather::{Invalidation, Stale};
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Asid, Vmid};
@@ -11,6 +12,8 @@ use passim_model::{Asid, Vmid};
 pub(in crate::iommu) enum Tag {
     /// Stage 1.
     Asid(Asid),
+    /// Stage 1 of the regime EL2-E2H.
+    El2(Asid),
     /// Stage 2.
     Vmid(Vmid),
 }
@@ -20,6 +23,7 @@ impl Tag {
     pub(super) fn all(self) -> Command {
         match self {
             Self::Asid(asid) => Command::tlbi_nh_asid(asid),
+            Self::El2(asid) => Command::tlbi_el2_asid(asid),
             Self::Vmid(vmid) => Command::tlbi_s12_vmall(vmid),
         }
     }
@@ -29,6 +33,9 @@ impl Tag {
         match self {
             Self::Asid(asid) => {
                 CmdqTlbi0::OP.of(op::TLBI_NH_VA) | CmdqTlbi0::ASID.of(asid.get().into())
+            }
+            Self::El2(asid) => {
+                CmdqTlbi0::OP.of(op::TLBI_EL2_VA) | CmdqTlbi0::ASID.of(asid.get().into())
             }
             Self::Vmid(vmid) => {
                 CmdqTlbi0::OP.of(op::TLBI_S2_IPA) | CmdqTlbi0::VMID.of(vmid.get().into())
@@ -41,7 +48,7 @@ impl Tag {
 pub(super) fn commands(
     tag: Tag,
     granule: Granule,
-    range_invalidation: bool,
+    (range_invalidation, kept): (bool, Smmu3Invalidations),
     invalidation: Invalidation,
 ) -> Vec<Command> {
     let (stale, leaf) = match invalidation {
@@ -52,7 +59,7 @@ pub(super) fn commands(
     if range_invalidation {
         ranges(tag, granule, stale, second)
     } else {
-        blocks(tag, granule, stale, second)
+        blocks(tag, kept, stale, second)
     }
 }
 
@@ -83,11 +90,12 @@ fn ranges(tag: Tag, granule: Granule, stale: Stale, second: u64) -> Vec<Command>
     commands
 }
 
-/// One command a block; more than a table's worth becomes one command for the whole tag.
-// 7.2 arm-smmu-v3; for older kernels not recorded, no board without ranges was.
-fn blocks(tag: Tag, granule: Granule, stale: Stale, second: u64) -> Vec<Command> {
-    let count = stale.size() >> stale.block.lg2();
-    if count > 1 << granule.index_bits() {
+/// One command a block; where there is a cap, one command for the whole tag from there on.
+// 7.2 arm_smmu_inv_size_too_big: the cap is an eighth of the block's size, in blocks.
+fn blocks(tag: Tag, kept: Smmu3Invalidations, stale: Stale, second: u64) -> Vec<Command> {
+    let lg2 = stale.block.lg2();
+    let count = stale.size() >> lg2;
+    if kept == Smmu3Invalidations::Array && count >= 1 << (lg2 - 3) {
         return vec![tag.all()];
     }
     let block = |n: u64| CmdqTlbi1::VA.in_place(stale.start + (n << stale.block.lg2()));

@@ -8,6 +8,7 @@ use super::update::{Round, hitless};
 use crate::iommu::finding::Finding;
 use crate::iommu::progress::Progress;
 use crate::iommu::synced::Synced;
+use crate::policy::Smmu3Queues;
 use passim_model::{Host, PhysAddr, Width};
 use std::collections::VecDeque;
 
@@ -31,6 +32,13 @@ pub(in crate::iommu) enum Work {
         stores: Round,
         /// What to tell; a SYNC follows.
         tell: Vec<Command>,
+    },
+    /// Store these doublewords of an entry that the SMMU does not see yet.
+    Store {
+        /// First doubleword of the entry.
+        at: PhysAddr,
+        /// What to store.
+        stores: Round,
     },
     /// Bring the entry at `at` to `target`, in as many rounds as its present value asks for.
     Become {
@@ -87,6 +95,7 @@ impl Worklist {
                     smmu.store_round(at, &stores, host);
                     self.rest.push_front(Work::Submit { commands: tell, ending: Ending::Sync });
                 }
+                Work::Store { at, stores } => smmu.store_round(at, &stores, host),
                 Work::Become { kind, at, target, tell } => {
                     let used = match kind {
                         EntryKind::Ste => ste_used,
@@ -96,6 +105,11 @@ impl Worklist {
                     for stores in rounds.into_iter().rev() {
                         self.rest.push_front(Work::Round { at, stores, tell: tell.clone() });
                     }
+                }
+                Work::Submit { mut commands, ending } if smmu.splits(&commands, ending) => {
+                    let rest = commands.split_off(1);
+                    self.rest.push_front(Work::Submit { commands: rest, ending });
+                    self.rest.push_front(Work::Submit { commands, ending: Ending::Open });
                 }
                 Work::Submit { commands, ending } => match smmu.submit(&commands, ending, host) {
                     Submitted::Open => {}
@@ -123,6 +137,13 @@ impl Worklist {
 }
 
 impl SmmuV3 {
+    /// Whether the first of these commands goes into the queue by itself: kernels whose queues are
+    /// short insert one command after another.
+    fn splits(&self, commands: &[Command], ending: Ending) -> bool {
+        let more = commands.len() > 1 || ending == Ending::Sync && !commands.is_empty();
+        more && self.queues == Smmu3Queues::Short
+    }
+
     fn store_round(&mut self, at: PhysAddr, stores: &Round, host: &mut impl Host) {
         for (index, value) in stores {
             let at = PhysAddr::new(at.get() + *index as u64 * 8);

@@ -48,7 +48,7 @@ choice! {
     Smmu3Stalls {
         /// It waits for ever: its event is only logged.
         Left = "left",
-        /// CMD_RESUME ends it, with an abort, if it stalled at stage 1; at stage 2 it is left.
+        /// CMD_RESUME ends it, with an abort. At stage 2 it is left by those who do not set S2S.
         Aborted = "aborted",
     }
 }
@@ -56,8 +56,9 @@ choice! {
 choice! {
     /// Whether the SMMUv3 driver uses PCIe ATS, where SMMU and device have it.
     Smmu3Ats {
-        /// It does not know ATS.
-        Unused = "unused",
+        /// It is switched on at no device. But STEs of stage 1 let everyone be answered, and what
+        /// says that it is translated passes unchecked.
+        Unguarded = "unguarded",
         /// Switched off whenever a device leaves a domain, and on after it has entered the next.
         Renewed = "renewed",
         /// Left on from one domain to the next, and off where nothing translates.
@@ -112,6 +113,106 @@ choice! {
         Bare = "bare",
         /// How a message would be written, and where, if the SMMU has messages that are coherent.
         Message = "message",
+    }
+}
+
+choice! {
+    /// In what the driver of SMMUv3s keeps what a domain must invalidate.
+    Smmu3Invalidations {
+        /// A list of devices: their caches forget in the order of the list, the last that came
+        /// first, after every block of a range was forgotten by a command of its own.
+        List = "list",
+        /// A sorted array: caches forget in the order of StreamIDs; and of a range of so many
+        /// blocks as an eighth of a block has bytes, the whole domain is forgotten.
+        Array = "array",
+    }
+}
+
+choice! {
+    /// How many entries the driver of SMMUv3s gives its queues, and how it fills the Command queue.
+    Smmu3Queues {
+        /// 4 KiB a queue at most. CMDQ_PROD is stored to after every command.
+        Short = "short",
+        /// As many as the SMMU takes and the largest contiguous block holds. CMDQ_PROD is stored
+        /// to after a batch.
+        LargestBlock = "largest-block",
+    }
+}
+
+choice! {
+    /// What becomes of streams of an SMMUv3 that are in no domain, or between two: the parameter
+    /// `disable_bypass` of arm-smmu-v3.
+    Smmu3Unattached {
+        /// Addresses pass as they are.
+        Bypass = "bypass",
+        /// Every access aborts.
+        Abort = "abort",
+    }
+}
+
+choice! {
+    /// Whose ASIDs the driver of SMMUv3s gives out.
+    Smmu3Asids {
+        /// Each SMMU's own, from 0 on; ENOSPC where there is none.
+        OfTheSmmu = "of-the-smmu",
+        /// One set for all, from 1 on; EBUSY where there is none.
+        OfTheMachine = "of-the-machine",
+    }
+}
+
+choice! {
+    /// When the driver of SMMUv3s acknowledges that its Event queue had overflowed.
+    Smmu3Overflow {
+        /// With the next event that it takes.
+        WithTheNextEvent = "with-the-next-event",
+        /// When it has emptied the queue.
+        AtOnce = "at-once",
+    }
+}
+
+choice! {
+    /// How the driver of SMMUv3s brings one up.
+    Smmu3Reset {
+        /// CR2.E2H is set; 52 bits of output are taken for 48; one SYNC follows both TLBIs; ATSCHK
+        /// stays clear.
+        Early = "early",
+        /// CR2.E2H is clear; 52 bits are 52; each TLBI has its SYNC; ATSCHK is set where there is
+        /// ATS.
+        Late = "late",
+    }
+}
+
+choice! {
+    /// Which translation regime the driver of SMMUv3s uses for stage 1.
+    Smmu3Regime {
+        /// EL1, by STE.STRW 0 and TLBI_NH commands.
+        El1 = "el1",
+        /// EL2-E2H where the SMMU has it (IDR0.Hyp), by CR2.E2H, STE.STRW 0b10 and TLBI_EL2
+        /// commands: a kernel since 5.13 that runs at EL2, as hosts of KVM do.
+        El2E2h = "el2-e2h",
+    }
+}
+
+choice! {
+    /// Whether the driver of SMMUv3s has heard of SubstreamIDs, for whose sake it treats CDs with
+    /// more care.
+    Smmu3Substreams {
+        /// S1DSS is 0, and no SYNC follows a CD that is written before any STE leads to it.
+        Unknown = "unknown",
+        /// S1DSS names CD 0, and a SYNC follows each half of such a CD.
+        Known = "known",
+    }
+}
+
+choice! {
+    /// What the driver makes of an SMMUv3 that always stalls (IDR0.STALL_MODEL 0b10).
+    Smmu3Forced {
+        /// One that may stall: STE.S1STALLD is set, CD.S is not. Both are illegal.
+        AsOptional = "as-optional",
+        /// CD.S is set; STE.S2S is not, which is illegal.
+        Stage1 = "stage-1",
+        /// CD.S and STE.S2S are set.
+        Both = "both-stages",
     }
 }
 

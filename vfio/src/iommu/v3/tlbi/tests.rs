@@ -1,4 +1,5 @@
 use super::{Tag, commands};
+use crate::policy::Smmu3Invalidations;
 use passim_model::pgtable::gather::{Invalidation, Stale};
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Asid, PageSize, Vmid};
@@ -10,7 +11,16 @@ fn stale(start: u64, size: u64, block: PageSize) -> Stale {
 }
 
 fn spelled(tag: Tag, ranges: bool, invalidation: Invalidation) -> Vec<[u64; 2]> {
-    let commands = commands(tag, Granule::K4, ranges, invalidation);
+    kept(Smmu3Invalidations::List, tag, ranges, invalidation)
+}
+
+fn kept(
+    invalidations: Smmu3Invalidations,
+    tag: Tag,
+    ranges: bool,
+    invalidation: Invalidation,
+) -> Vec<[u64; 2]> {
+    let commands = commands(tag, Granule::K4, (ranges, invalidations), invalidation);
     commands.into_iter().map(|command| command.0).collect()
 }
 
@@ -64,5 +74,21 @@ fn without_ranges_each_block_has_its_command() {
     let expected = [[0x7_0000_0000_0012, 0x20_0001], [0x7_0000_0000_0012, 0x40_0001]];
     assert_eq!(spelled(asid, false, leaves), expected);
     let many = Invalidation::Leaves(stale(0, 513 << 12, K4));
-    assert_eq!(spelled(asid, false, many), [[0x7_0000_0000_0011, 0]]);
+    assert_eq!(spelled(asid, false, many).len(), 513);
+}
+
+/// arm_smmu_inv_size_too_big of 7.2: an eighth of the block's size, in blocks.
+#[test]
+fn an_array_forgets_the_domain_instead_of_very_many_blocks() {
+    let asid = Tag::Asid(Asid::new(7));
+    let all = [[0x7_0000_0000_0011, 0]];
+    let of = |pages: u64, block: PageSize| {
+        let leaves = Invalidation::Leaves(stale(0, pages * block.bytes(), block));
+        kept(Smmu3Invalidations::Array, asid, false, leaves)
+    };
+    assert_eq!(of(511, K4).len(), 511);
+    assert_eq!(of(512, K4), all);
+    let block = PageSize::from_lg2(21).unwrap();
+    assert_eq!(of(512, block).len(), 512);
+    assert_eq!(of(1 << 18, block), all);
 }

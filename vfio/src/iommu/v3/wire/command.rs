@@ -152,6 +152,8 @@ pub(in crate::iommu::v3) mod op {
     pub(in crate::iommu::v3) const TLBI_NH_ASID: u64 = 0x11;
     pub(in crate::iommu::v3) const TLBI_NH_VA: u64 = 0x12;
     pub(in crate::iommu::v3) const TLBI_EL2_ALL: u64 = 0x20;
+    pub(in crate::iommu::v3) const TLBI_EL2_ASID: u64 = 0x21;
+    pub(in crate::iommu::v3) const TLBI_EL2_VA: u64 = 0x22;
     pub(in crate::iommu::v3) const TLBI_S12_VMALL: u64 = 0x28;
     pub(in crate::iommu::v3) const TLBI_S2_IPA: u64 = 0x2a;
     pub(in crate::iommu::v3) const TLBI_NSNH_ALL: u64 = 0x30;

@@ -63,6 +63,7 @@ layout! {
 
 /// `S1DSS`: traffic without a substream uses CD 0.
 pub(in crate::iommu::v3) const STRTAB_STE_1_S1DSS_SSID0: u64 = 2;
+pub(in crate::iommu::v3) const STRTAB_STE_1_STRW_EL2: u64 = 2;
 /// `EATS`: translation requests are answered, and the answers are final.
 pub(in crate::iommu::v3) const STRTAB_STE_1_EATS_TRANS: u64 = 1;
 /// `S1DSS`: traffic without a substream bypasses stage 1.
