@@ -23,9 +23,10 @@ pub use choices::{
     SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries,
     Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts,
     Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Ats,
-    Smmu3Ranges, Smmu3Stalls, Smmu3Sync, SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate,
-    SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks,
-    ValidRanges, VectorRange, WalkAttributes, WindowProvider, WireService, WrapErrno, ZeroPage,
+    Smmu3LongRanges, Smmu3Privilege, Smmu3Ranges, Smmu3Stalls, Smmu3Sync, SmmuIntrRemap,
+    Stage1Attributes, Stage2Roots, SteUpdate, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapSync,
+    UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, VectorRange, WalkAttributes,
+    WindowProvider, WireService, WrapErrno, ZeroPage,
 };
 pub use profiles::{Certainty, Profile, UnknownProfile};
 pub use table::{Policy, choices};

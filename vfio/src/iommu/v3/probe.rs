@@ -1,10 +1,12 @@
 //! What the identification registers say, as Linux reads them.
 
+use super::tlbi::Spelling;
 use super::wire::{Idr0, Idr1, Idr3, Idr5, offset};
 use crate::iommu::BootError;
 use crate::iommu::registers::Registers;
 use crate::policy::{
-    Policy, Smmu3Ranges, Smmu3Sync, Stage1Attributes, Stage2Roots, WalkAttributes,
+    Policy, Smmu3Privilege, Smmu3Ranges, Smmu3Sync, Stage1Attributes, Stage2Roots, UnmapSync,
+    WalkAttributes,
 };
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Host, PageSize};
@@ -51,7 +53,12 @@ pub(super) struct Features {
     pub(super) hyp: bool,
     pub(super) ats: bool,
     pub(super) pri: bool,
-    pub(super) range_invalidation: bool,
+    /// How invalidations name ranges.
+    pub(super) spelling: Spelling,
+    /// When invalidations are waited for.
+    pub(super) unmap_sync: UnmapSync,
+    /// What STEs of stage 1 say of privilege.
+    pub(super) privilege: Smmu3Privilege,
     pub(super) attribute_override: bool,
     pub(super) stalls: Stalls,
     /// Whether table walks are told to go through the caches.
@@ -131,7 +138,12 @@ pub(super) fn probe(
         hyp: Idr0::HYP.is_set(idr0),
         ats: Idr0::ATS.is_set(idr0),
         pri: Idr0::PRI.is_set(idr0),
-        range_invalidation: Idr3::RIL.is_set(idr3) && policy.smmu3_ranges == Smmu3Ranges::Used,
+        spelling: match policy.smmu3_ranges {
+            Smmu3Ranges::Used if Idr3::RIL.is_set(idr3) => Spelling::Ranges,
+            _ => Spelling::Blocks(policy.smmu3_long_ranges),
+        },
+        unmap_sync: policy.unmap_sync,
+        privilege: policy.smmu3_privilege,
         attribute_override: Idr1::ATTR_TYPES_OVR.is_set(idr1),
         stalls: match Idr0::STALL_MODEL.get(idr0) {
             0 => Stalls::Optional,

@@ -2,6 +2,7 @@
 
 use super::command::Command;
 use super::wire::{CmdqTlbi0, CmdqTlbi1, op};
+use crate::policy::Smmu3LongRanges;
 use passim_model::pgtable::gather::{Invalidation, Stale};
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Asid, Vmid};
@@ -37,11 +38,20 @@ impl Tag {
     }
 }
 
+/// How commands name ranges.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Spelling {
+    /// By their size.
+    Ranges,
+    /// By their blocks; and where there are many?
+    Blocks(Smmu3LongRanges),
+}
+
 /// The commands for one invalidation, in order, without the SYNC.
 pub(super) fn commands(
     tag: Tag,
     granule: Granule,
-    range_invalidation: bool,
+    spelling: Spelling,
     invalidation: Invalidation,
 ) -> Vec<Command> {
     let (stale, leaf) = match invalidation {
@@ -49,10 +59,9 @@ pub(super) fn commands(
         Invalidation::Walk(stale) => (stale, 0),
     };
     let second = CmdqTlbi1::LEAF.of(leaf);
-    if range_invalidation {
-        ranges(tag, granule, stale, second)
-    } else {
-        blocks(tag, granule, stale, second)
+    match spelling {
+        Spelling::Ranges => ranges(tag, granule, stale, second),
+        Spelling::Blocks(long) => blocks(tag, long, stale, second),
     }
 }
 
@@ -83,15 +92,16 @@ fn ranges(tag: Tag, granule: Granule, stale: Stale, second: u64) -> Vec<Command>
     commands
 }
 
-/// One command a block; more than a table's worth becomes one command for the whole tag.
-// 7.2 arm-smmu-v3; for older kernels not recorded, no board without ranges was.
-fn blocks(tag: Tag, granule: Granule, stale: Stale, second: u64) -> Vec<Command> {
-    let count = stale.size() >> stale.block.lg2();
-    if count > 1 << granule.index_bits() {
+/// One command a block, or one for the whole tag.
+// arm_smmu_inv_size_too_big of 7.x: from as many blocks on as a table of such blocks would have
+// entries. No board without ranges was recorded.
+fn blocks(tag: Tag, long: Smmu3LongRanges, stale: Stale, second: u64) -> Vec<Command> {
+    if long == Smmu3LongRanges::WholeTag && stale.blocks() >= 1 << (stale.block.lg2() - 3) {
         return vec![tag.all()];
     }
-    let block = |n: u64| CmdqTlbi1::VA.in_place(stale.start + (n << stale.block.lg2()));
-    (0..count).map(|n| Command([tag.addresses(), second | block(n)])).collect()
+    let command =
+        |block: Stale| Command([tag.addresses(), second | CmdqTlbi1::VA.in_place(block.start)]);
+    stale.each_block().map(command).collect()
 }
 
 #[cfg(test)]

@@ -116,6 +116,38 @@ choice! {
 }
 
 choice! {
+    /// What the driver of SMMUv3s does with a range that has more blocks than a table, where it uses
+    /// no range commands.
+    Smmu3LongRanges {
+        /// One command a block, as for any other.
+        BlockByBlock = "block-by-block",
+        /// One command for everything that has the domain's tag.
+        WholeTag = "whole-tag",
+    }
+}
+
+choice! {
+    /// Which level of privilege streams have behind an STE of stage 1: PRIVCFG.
+    Smmu3Privilege {
+        /// The one they came with.
+        Incoming = "incoming",
+        /// None.
+        Unprivileged = "unprivileged",
+    }
+}
+
+choice! {
+    /// When the driver of an SMMU waits for the invalidations that unmapping asks for.
+    UnmapSync {
+        /// Behind every block; behind a table that was unlinked twice.
+        EachBlock = "each-block",
+        /// Once, behind everything that was gathered. A table that was unlinked is waited for by
+        /// itself.
+        Gathered = "gathered",
+    }
+}
+
+choice! {
     /// What becomes of streams of an SMMUv2 that are in no domain: the parameter `disable_bypass`
     /// of arm-smmu.
     Smmu2Unattached {
