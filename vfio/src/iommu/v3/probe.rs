@@ -45,6 +45,17 @@ pub(super) enum SyncSignal {
     Message,
 }
 
+impl SyncSignal {
+    /// As this kernel has it, with an SMMU that can send coherent messages, or cannot.
+    fn of(sync: Smmu3Sync, message: bool) -> Self {
+        match sync {
+            Smmu3Sync::Bare => Self::Bare,
+            Smmu3Sync::Message if message => Self::Message,
+            Smmu3Sync::Message => Self::Consumed,
+        }
+    }
+}
+
 /// What one SMMU can do and Linux makes use of.
 #[derive(Clone, Debug)]
 pub(super) struct Features {
@@ -154,11 +165,7 @@ pub(super) fn probe(
         attributes: policy.stage1_attributes,
         roots: policy.stage2_roots,
         stream_table,
-        sync_signal: match policy.smmu3_sync {
-            Smmu3Sync::Bare => SyncSignal::Bare,
-            Smmu3Sync::Message if message => SyncSignal::Message,
-            Smmu3Sync::Message => SyncSignal::Consumed,
-        },
+        sync_signal: SyncSignal::of(policy.smmu3_sync, message),
         asid_bits: if Idr0::ASID16.is_set(idr0) { 16 } else { 8 },
         vmid_bits: if Idr0::VMID16.is_set(idr0) { 16 } else { 8 },
         sid_bits,
