@@ -40,6 +40,8 @@ pub enum Effect {
         at: PhysAddr,
         /// What.
         data: u32,
+        /// What the part that wants it knows it by; it is to be told if the write is aborted.
+        tag: u32,
     },
     /// Stalled transactions of this stream may go on.
     Resume(StreamId),

@@ -46,6 +46,7 @@
 //! | cache of PARTID_MAP (5.6.2) | by VMID: CMD_CFGI_VMS_PIDM and CMD_CFGI_ALL empty it, CMD_CFGI_STE does not |
 //! | Reason of F_CFG_CONFLICT (7.3.18) | the StreamID of the other STE that matched |
 //! | STE.CONT beyond a second-level Stream table (5.2) | StreamIDs outside of the table are C_BAD_STREAMID |
+//! | a message to a PCI function that does not claim it (3.18.1: MSI_*_ABT_ERR follows an abort response, and no section says who gives one) | PCI writes are posted: the machine answers nothing, and GERROR says nothing |
 //! | external abort on a PRI queue write (8.2) | synchronous: an automatic response is sent |
 
 /// When a written control is acknowledged (CR0 to CR0ACK, IRQ_CTRL to IRQ_CTRLACK, GBPA.Update).

@@ -6,6 +6,7 @@
 //! | `fetch` | where is a descriptor, and what does reading it change? |
 //! | `first` | what does stage 1 alone say, for an address translation operation? |
 //! | `log` | what is written down of it, for somebody who asks why? |
+//! | `marking` | what does it change in descriptors? |
 //! | `judging` | does a translation permit the access? |
 //! | `refusal` | why was an address not translated? |
 
@@ -14,11 +15,13 @@ mod fetch;
 mod first;
 mod judging;
 mod log;
+mod marking;
 mod refusal;
 
 pub(crate) use entry::entry_of;
 pub(crate) use fetch::ConfigThroughStages;
 pub(crate) use log::{Log, Silent};
+pub(crate) use marking::FlagWrite;
 pub(crate) use refusal::{About, Kind, Refusal};
 
 use crate::attributes::Attributes;
@@ -30,20 +33,12 @@ use crate::transaction::{Path, Translated};
 use entry::{combine, low_bits};
 use fetch::{Bare, Flags, Nested, NestedFault, Physical, Trail};
 use judging::{judge, must_mark};
+use marking::Marking;
 use passim_model::access::{Access, Perms, Privilege};
 use passim_model::pgtable::vmsav8::{LAST_LEVEL, Stage, Stage1Leaf, Stage2Leaf};
 use passim_model::pgtable::walk::{self, Fault, Fetch, Leaf};
 use passim_model::{Abort, Memory, PhysAddr};
 use refusal::{at_stage1, at_stage2, of_walk};
-
-/// A change of a descriptor that a translation makes (HTTU): bits set and cleared as they lie in
-/// memory. IHI 0070 G.b 3.13: the update is atomic.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct FlagWrite {
-    pub(crate) at: PhysAddr,
-    pub(crate) set: u64,
-    pub(crate) clear: u64,
-}
 
 /// How translations are cached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -187,8 +182,13 @@ impl<L: Log> Stages<'_, L> {
                 return Err(Refusal { level: Some(leaf.level as i8), ..refusal });
             }
             let ipa = entry.intermediate | address & low_bits(entry.lg2);
-            let second = self.final_stage2(stage2, ipa, access)?;
-            self.mark(regime, &leaf, access, permitted)?;
+            let marking = self.marking(regime, &leaf, access, permitted)?;
+            let second = self.final_stage2(stage2, ipa, access).inspect_err(|_| {
+                // IHI 0070 G.b 3.13.2: the leaf was fetched, whatever becomes of the access.
+                self.writes.extend(marking.and_then(|marking| marking.accessed(stage1.endian)));
+            });
+            let second = second?;
+            self.writes.extend(marking.map(|marking| marking.whole(stage1.endian)));
             // Only now is it sure that the write will be done.
             let second = match must_mark(&second, access) {
                 true => self.stage2(stage2, ipa, About::Input, true)?,
@@ -198,7 +198,8 @@ impl<L: Log> Stages<'_, L> {
             kept &= !self.caching.heeds_nt || self.tlb.lookup(stage2.space, ipa).is_some();
             entry.attributes = stage2.attributes(entry.attributes, &second.leaf);
         } else {
-            self.mark(regime, &leaf, access, permitted)?;
+            let marking = self.marking(regime, &leaf, access, permitted)?;
+            self.writes.extend(marking.map(|marking| marking.whole(stage1.endian)));
         }
         if leaf.clean && !(access.is_write() && permitted) {
             entry.stage1.iter_mut().for_each(|perms| perms.remove(Perms::WRITE));
@@ -262,33 +263,30 @@ impl<L: Log> Stages<'_, L> {
         }
     }
 
-    /// Updates the flags of a stage 1 leaf that a permitted access finds wanting.
+    /// What a permitted access has to update in a stage 1 leaf, which stage 2 permits.
     ///
     /// Where the permission refuses, nothing is updated: IHI 0070 G.b 3.13.2 leaves that open.
-    fn mark(
+    /// 7.3.22: what stage 2 says of a table comes before what it says of the output.
+    fn marking(
         &mut self,
         regime: &Regime<'_>,
         leaf: &Leaf,
         access: Access,
         permitted: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Marking>, Refusal> {
         let Some(stage1) = regime.stage1.filter(|_| permitted) else {
-            return Ok(());
+            return Ok(None);
         };
-        let dirties = access.is_write() && leaf.clean;
+        let dirty = access.is_write() && leaf.clean;
         let accessed = stage1.updates.access && !leaf.accessed;
-        if !dirties && !accessed {
-            return Ok(());
+        if !dirty && !accessed {
+            return Ok(None);
         }
-        let clear = if dirties { Stage1Leaf::AP_READ_ONLY.mask() } else { 0 };
         let at = match regime.stage2 {
             None => PhysAddr::new(leaf.at),
             Some(stage2) => self.write_through(stage2, leaf.at)?,
         };
-        let order = stage1.endian;
-        let set = order.read(Stage1Leaf::AF.mask());
-        self.writes.push(FlagWrite { at, set, clear: order.read(clear) });
-        Ok(())
+        Ok(Some(Marking { at, accessed, dirty }))
     }
 
     /// Stage 2 alone.

@@ -18,15 +18,11 @@ mod world;
 use driver::{Driver, Operation};
 use kind::{ELSEWHERE, Flaw, Kind};
 use passim_smmu::choice::Completion;
+use passim_tests::mistakes::{self, Habit, Length, Mistaken, Numbers, Run};
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
 use world::{Setup, World};
 
-/// Most operations between the first mistake and an access that shows it.
-const BOUND: usize = 800;
-/// Operations before the first, so that there is something to go stale.
-const WARM_UP: usize = 16;
-/// Most operations of a run.
-const LONGEST: usize = 2400;
+const LENGTH: Length = Length { warm_up: 16, longest: 2400, bound: 800 };
 /// Runs of each row.
 const SEEDS: u64 = 6;
 
@@ -56,60 +52,31 @@ proptest! {
     }
 }
 
-/// Numbers that look random, and are the same in every run.
-struct Numbers(u64);
+/// A world and the driver that spoils it.
+struct Spoiled {
+    world: World,
+    driver: Driver,
+    flaw: Flaw,
+}
 
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        let mut half = || {
-            self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-            self.0 >> 32
-        };
-        half() << 32 | half()
+impl Mistaken for Spoiled {
+    fn operate(&mut self, numbers: &mut Numbers, may: bool) -> bool {
+        self.driver.flaw = may.then_some(self.flaw);
+        self.driver.spoiled = false;
+        let operation = Operation::from_number(self.world.setup, numbers.next_u64());
+        self.driver.perform(&mut self.world, operation);
+        self.driver.spoiled
     }
-}
 
-/// How often a driver makes its mistake.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Habit {
-    Once,
-    Always,
-}
-
-/// What came of a run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Run {
-    /// The flaw found no occasion.
-    NoOccasion,
-    /// It showed in time: so many operations after its first occasion.
-    Found(usize),
-    /// It did not: what was not forgotten was not cached, or went with something else.
-    Harmless,
+    fn difference(&mut self) -> Option<String> {
+        self.world.difference()
+    }
 }
 
 fn run(setup: Setup, favourite: Kind, flaw: Flaw, habit: Habit, seed: u64) -> Run {
-    let mut numbers = Numbers(seed);
-    let mut world = World::new(setup, Completion::WhenSynchronised);
-    let mut driver = Driver { favourite, flaw: None, spoiled: false };
-    for _ in 0..WARM_UP {
-        driver.perform(&mut world, Operation::from_number(setup, numbers.next()));
-        assert_eq!(world.difference(), None, "nothing is wrong yet");
-    }
-    driver.flaw = Some(flaw);
-    let mut since = 0;
-    for _ in 0..LONGEST {
-        driver.perform(&mut world, Operation::from_number(setup, numbers.next()));
-        if driver.spoiled && habit == Habit::Once {
-            driver.flaw = None;
-        }
-        match (driver.spoiled, world.difference()) {
-            (false, difference) => assert_eq!(difference, None, "nothing is wrong yet"),
-            (true, Some(_)) => return Run::Found(since),
-            (true, None) if since == BOUND => return Run::Harmless,
-            (true, None) => since += 1,
-        }
-    }
-    Run::NoOccasion
+    let world = World::new(setup, Completion::WhenSynchronised);
+    let driver = Driver { favourite, flaw: None, spoiled: false };
+    mistakes::run(&mut Spoiled { world, driver, flaw }, habit, LENGTH, seed)
 }
 
 /// The rows of the table of which the runs are not as they should be, in words.
@@ -131,7 +98,7 @@ fn missed(habit: Habit, as_should_be: impl Fn(&[Run]) -> bool) -> Vec<String> {
 
 #[test]
 fn a_habit_is_always_found_out() {
-    let missed = missed(Habit::Always, |runs| runs.iter().all(|run| matches!(run, Run::Found(_))));
+    let missed = missed(Habit::Always, |runs| runs.iter().all(|run| run.is_found()));
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
@@ -139,7 +106,7 @@ fn a_habit_is_always_found_out() {
 /// with it; but not always.
 #[test]
 fn a_single_mistake_is_found_out_sooner_or_later() {
-    let missed = missed(Habit::Once, |runs| runs.iter().any(|run| matches!(run, Run::Found(_))));
+    let missed = missed(Habit::Once, |runs| runs.iter().any(|run| run.is_found()));
     assert!(missed.is_empty(), "{missed:#?}");
 }
 

@@ -3,8 +3,8 @@
 //! values that say where an access must end.
 
 use passim_model::pgtable::gather::Gather;
-use passim_model::pgtable::table::{Geometry, Mapping, MemoryType, Table};
-use passim_model::pgtable::vmsav8::{Granule, Stage};
+use passim_model::pgtable::table::{Mapping, MemoryType, Table};
+use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{
     Access, DeviceId, Frames, Iova, Memory, PageSize, Perms, PhysAddr, Requester, Span, StreamId,
     SubstreamId, Width,
@@ -12,9 +12,8 @@ use passim_model::{
 use passim_smmu::SmmuV3;
 use passim_smmu::cache::Retention;
 use passim_smmu::choice::{Choices, Completion};
-use passim_smmu::v3::{
-    Caches, Description, Implementation, Label, Outcome, Progress, TableEndian, Transaction,
-};
+use passim_smmu::v3::{Caches, Implementation, Label, Outcome, Transaction};
+use passim_tests::bare::{self, Commands, DESCRIPTION, empty_table, put};
 
 /// What translates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,13 +112,7 @@ pub(crate) struct World {
     pub(crate) blocks: Vec<Option<u64>>,
     second: Option<Table>,
     pub(crate) partid_map: [u16; 4],
-    prod: u64,
-}
-
-fn new_table(stage: Stage, memory: &mut Memory, frames: &mut Frames) -> Table {
-    let bits = if stage == Stage::One { 39 } else { 44 };
-    let geometry = Geometry::linux(stage, Granule::K4, bits, 44).expect("a shape of Linux's");
-    Table::new(geometry, memory, frames).expect("room for a root")
+    commands: Commands,
 }
 
 /// ASID of a context; VMID where translation is stage 2's.
@@ -129,20 +122,15 @@ pub(crate) fn tag(context: usize) -> u64 {
 
 impl World {
     pub(crate) fn new(setup: Setup, completion: Completion) -> Self {
-        let mut memory = Memory::new();
-        let ram = Span::from_size(PhysAddr::new(0x4000_0000), 0x1000_0000).expect("a span");
-        memory.add_bank(ram).expect("the one bank");
+        let mut memory = bare::memory();
         let span = Span::from_size(PhysAddr::new(TABLES), TABLE_BYTES).expect("a span");
         let mut frames = Frames::new(PageSize::K4, [span]);
         let stage = if setup == Setup::Stage2 { Stage::Two } else { Stage::One };
-        let tables = (0..3).map(|_| new_table(stage, &mut memory, &mut frames)).collect();
+        let tables = (0..3).map(|_| empty_table(stage, &mut memory, &mut frames)).collect();
         let second =
-            (setup == Setup::Labelled).then(|| new_table(Stage::Two, &mut memory, &mut frames));
-        let little = TableEndian::Little;
-        let description =
-            Description { table_endian: little, output_bits: 44, ..Description::EVERYTHING };
+            (setup == Setup::Labelled).then(|| empty_table(Stage::Two, &mut memory, &mut frames));
         let smmu = SmmuV3::new(Implementation {
-            ids: description.id_registers().expect("a description without contradictions"),
+            ids: DESCRIPTION.id_registers().expect("a description without contradictions"),
             retention: Retention::Everything,
             caches: Caches::EVERYTHING,
             choices: Choices { completion, ..Choices::default() },
@@ -174,7 +162,7 @@ impl World {
             blocks: vec![None; 3],
             second,
             partid_map: [9, 8, 7, 6],
-            prod: 0,
+            commands: Commands::new(COMMANDS, QUEUE_LG2),
         };
         world.boot();
         world
@@ -206,7 +194,7 @@ impl World {
             (0x80, Width::W64, LEVEL_ONE),
             // FMT 1, SPLIT 6, LOG2SIZE 8.
             (0x88, Width::W32, 1 << 16 | u64::from(SPLIT) << 6 | 8),
-            (0x90, Width::W64, COMMANDS | QUEUE_LG2),
+            (0x90, Width::W64, self.commands.base()),
             (0x20, Width::W32, 0x9),
         ] {
             self.smmu.store(offset, width, value, &mut self.memory);
@@ -223,9 +211,7 @@ impl World {
     }
 
     fn put(&mut self, at: u64, words: &[u64]) {
-        for (at, word) in (at..).step_by(8).zip(words) {
-            self.memory.store_u64(PhysAddr::new(at), *word).expect("RAM");
-        }
+        put(&mut self.memory, at, words);
     }
 
     pub(crate) fn write_level_one(&mut self, descriptor: usize) {
@@ -285,12 +271,7 @@ impl World {
 
     /// Gives the SMMU a command and time to consume it.
     pub(crate) fn command(&mut self, words: [u64; 2]) {
-        let index = self.prod & ((1 << QUEUE_LG2) - 1);
-        self.put(COMMANDS + 16 * index, &words);
-        self.prod = (self.prod + 1) & ((2 << QUEUE_LG2) - 1);
-        self.smmu.store(0x98, Width::W32, self.prod, &mut self.memory);
-        while self.smmu.step(&mut self.memory) == Progress::Worked {}
-        assert_eq!(self.smmu.load(0x60, Width::W32), 0, "{words:x?} is legal");
+        self.commands.give(words, &mut self.smmu, &mut self.memory);
     }
 
     pub(crate) fn map(&mut self, table: usize, page: u64, target: u64, writable: bool) {

@@ -1,6 +1,6 @@
 //! What a kernel must forget when it starts on an SMMU that another one left running.
 
-use crate::flaw::{Armed, Between, Flaw, Habit, SMMU};
+use crate::flaw::{Armed, Between, Flaw, SMMU};
 use passim::system::{Board, Outcome, Pace};
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::MemoryType;
@@ -12,6 +12,7 @@ use passim_smmu::SmmuV3;
 use passim_smmu::choice::{Choices, Completion};
 use passim_smmu::tlb::Retention;
 use passim_smmu::v3::{Description, Implementation, Transaction};
+use passim_tests::mistakes::Habit;
 use passim_vfio::iommu::{DeviceFacts, DomainKind, DriverFacts, Firmware, Iommu, MapRequest};
 use passim_vfio::policy::Profile;
 use passim_vfio::step::Step;

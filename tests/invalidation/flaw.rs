@@ -2,6 +2,7 @@
 
 use passim::system::Board;
 use passim_model::{Abort, Host, IccRegister, Memory, PhysAddr, Width};
+use passim_tests::mistakes::Habit;
 
 use crate::world::Setup;
 
@@ -106,13 +107,6 @@ impl Flaw {
             _ => true,
         }
     }
-}
-
-/// How often.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Habit {
-    Once,
-    Always,
 }
 
 /// A flaw that waits for an occasion.

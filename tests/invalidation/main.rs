@@ -17,16 +17,12 @@ mod flaw;
 mod rig;
 mod world;
 
-use flaw::{Flaw, Habit};
+use flaw::Flaw;
+use passim_tests::mistakes::{self, Habit, Length, Mistaken, Numbers, Run};
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
 use world::{Operation, Setup, World};
 
-/// Most operations between the first altered command and an access that shows it.
-const BOUND: usize = 60;
-/// Operations before the first, so that there is something to go stale.
-const WARM_UP: usize = 8;
-/// Most operations of a run.
-const LONGEST: usize = 240;
+const LENGTH: Length = Length { warm_up: 8, longest: 240, bound: 60 };
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
     prop::collection::vec(any::<u32>().prop_map(Operation::from_number), 1..40)
@@ -49,52 +45,30 @@ proptest! {
     }
 }
 
-/// Numbers that look random, and are the same in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u32 {
-        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        (self.0 >> 32) as u32
-    }
+/// A world whose commands are altered with this flaw, once it may be.
+struct Altered {
+    world: World,
+    flaw: Option<Flaw>,
+    habit: Habit,
 }
 
-/// What came of a run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Run {
-    /// The flaw found no occasion.
-    NoOccasion,
-    /// It showed in time: so many operations after its first occasion.
-    Found(usize),
-    /// It did not: what was not invalidated was not cached, or went with something else.
-    Harmless,
+impl Mistaken for Altered {
+    fn operate(&mut self, numbers: &mut Numbers, may: bool) -> bool {
+        if let Some(flaw) = self.flaw.take_if(|_| may) {
+            self.world.arm(flaw, self.habit);
+        }
+        self.world.perform(Operation::from_number(numbers.next_u32()));
+        self.world.altered() != 0
+    }
+
+    fn difference(&mut self) -> Option<String> {
+        self.world.difference()
+    }
 }
 
 fn run(setup: Setup, flaw: Flaw, habit: Habit, seed: u64) -> Run {
-    let mut numbers = Numbers(seed);
-    let mut world = World::new(setup);
-    for _ in 0..WARM_UP {
-        world.perform(Operation::from_number(numbers.next()));
-        assert_eq!(world.difference(), None, "nothing is altered yet");
-    }
-    world.arm(flaw, habit);
-    let mut since = 0;
-    for _ in 0..LONGEST {
-        world.perform(Operation::from_number(numbers.next()));
-        let difference = world.difference();
-        if world.altered() == 0 {
-            assert_eq!(difference, None, "nothing was altered");
-            continue;
-        }
-        if difference.is_some() {
-            return Run::Found(since);
-        }
-        since += 1;
-        if since > BOUND {
-            return Run::Harmless;
-        }
-    }
-    Run::NoOccasion
+    let altered = &mut Altered { world: World::new(setup), flaw: Some(flaw), habit };
+    mistakes::run(altered, habit, LENGTH, seed)
 }
 
 fn each(mut look: impl FnMut(Setup, Flaw)) {
@@ -115,7 +89,7 @@ fn runs(setup: Setup, flaw: Flaw, habit: Habit) -> Vec<Run> {
 fn a_habit_is_always_found_out() {
     each(|setup, flaw| {
         let runs = runs(setup, flaw, Habit::Always);
-        let found = runs.iter().all(|run| matches!(run, Run::Found(_)));
+        let found = runs.iter().all(|run| run.is_found());
         assert!(found, "{setup:?}, {flaw:?}: {runs:?}");
     });
 }
@@ -133,7 +107,7 @@ fn a_single_flaw_is_found_out_sooner_or_later() {
             _ => false,
         };
         let runs = runs(setup, flaw, Habit::Once);
-        let found = runs.iter().any(|run| matches!(run, Run::Found(_)));
+        let found = runs.iter().any(|run| run.is_found());
         assert!(found || repeated, "{setup:?}, {flaw:?}: {runs:?}");
     });
 }

@@ -1,6 +1,6 @@
 //! A process with a device, what it has mapped, and a device that looks at every page.
 
-use crate::flaw::{Armed, Between, Flaw, Habit};
+use crate::flaw::{Armed, Between, Flaw};
 use crate::rig::{DEVICE, Rig, Spec, Stages, Type, bytes, ioctl};
 use passim::machine::Iommu;
 use passim::system::{Piece, Reach};
@@ -8,6 +8,7 @@ use passim_model::{Access, Iova, UserAddr};
 use passim_smmu::choice::Completion;
 use passim_smmu::tlb::Retention;
 use passim_smmu::v3::Description;
+use passim_tests::mistakes::Habit;
 use passim_vfio::Profile;
 use passim_vfio::call::{Answer, Arg, Call, MapKind};
 use passim_vfio::iommu::Finding;

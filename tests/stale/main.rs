@@ -12,13 +12,11 @@ mod rig;
 use driver::{Flaw, Operation};
 use passim_smmu::cache::{Geometry, Victim};
 use passim_smmu::v3::Caches;
+use passim_tests::mistakes::{self, Habit, Length, Mistaken, Numbers, Run};
 use proptest::prelude::*;
 use rig::{Rig, Setup};
 
-/// Most operations between a flaw and an access that shows it.
-const BOUND: usize = 150;
-/// Operations before the flaw, so that there is something to go stale.
-const WARM_UP: usize = 12;
+const LENGTH: Length = Length { warm_up: 12, longest: 800, bound: 150 };
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
     prop::collection::vec(any::<u32>().prop_map(Operation::from_number), 1..60)
@@ -88,57 +86,26 @@ proptest! {
     }
 }
 
-/// Numbers that look random, and are the same in every run.
-struct Numbers(u64);
+/// A rig whose driver has a flaw.
+struct Flawed {
+    rig: Rig,
+    flaw: Flaw,
+}
 
-impl Numbers {
-    fn next(&mut self) -> u32 {
-        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        (self.0 >> 32) as u32
+impl Mistaken for Flawed {
+    fn operate(&mut self, numbers: &mut Numbers, may: bool) -> bool {
+        // A stream that is detached caches nothing.
+        let flaw = (may && self.rig.attached).then_some(self.flaw);
+        self.rig.perform(Operation::from_number(numbers.next_u32()), flaw)
     }
-}
 
-/// How often a driver makes its mistake.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Habit {
-    Once,
-    Always,
-}
-
-/// What came of a run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Run {
-    /// The flaw found no occasion.
-    NoOccasion,
-    /// It showed in time.
-    Found,
-    /// It did not: what was not invalidated was not cached, or went with something else.
-    Harmless,
+    fn difference(&mut self) -> Option<String> {
+        self.rig.difference()
+    }
 }
 
 fn run(setup: Setup, flaw: Flaw, habit: Habit, seed: u64) -> Run {
-    let mut numbers = Numbers(seed);
-    let mut rig = Rig::new(setup);
-    let mut since = None;
-    for round in 0..WARM_UP + 800 {
-        let operation = Operation::from_number(numbers.next());
-        let again = since.is_none() || habit == Habit::Always;
-        // A stream that is detached caches nothing.
-        let armed = (round >= WARM_UP && again && rig.attached).then_some(flaw);
-        let spoiled = rig.perform(operation, armed);
-        since = match since {
-            None => spoiled.then_some(0),
-            Some(count) => Some(count + 1),
-        };
-        match (since, rig.difference()) {
-            (None, Some(difference)) => panic!("without a flaw: {difference}"),
-            (None, None) => {}
-            (Some(_), Some(_)) => return Run::Found,
-            (Some(count), None) if count == BOUND => return Run::Harmless,
-            (Some(_), None) => {}
-        }
-    }
-    Run::NoOccasion
+    mistakes::run(&mut Flawed { rig: Rig::new(setup), flaw }, habit, LENGTH, seed)
 }
 
 fn each(mut look: impl FnMut(Setup, Flaw)) {
@@ -158,7 +125,7 @@ fn a_habit_is_always_found_out() {
         for seed in 0..16 {
             let run = run(setup, flaw, Habit::Always, seed);
             assert_ne!(run, Run::Harmless, "{setup:?}, {flaw:?}, seed {seed}");
-            found += usize::from(run == Run::Found);
+            found += usize::from(run.is_found());
         }
         assert!(found >= 12, "{setup:?}, {flaw:?}: an occasion in {found} runs of 16");
     });
@@ -170,7 +137,7 @@ fn a_habit_is_always_found_out() {
 fn a_single_flaw_is_found_out_more_often_than_not() {
     each(|setup, flaw| {
         let runs = (0..16).map(|seed| run(setup, flaw, Habit::Once, seed));
-        let found = runs.filter(|run| *run == Run::Found).count();
+        let found = runs.filter(|run| run.is_found()).count();
         assert!(found >= 8, "{setup:?}, {flaw:?}: found in {found} runs of 16");
     });
 }

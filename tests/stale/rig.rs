@@ -1,8 +1,8 @@
 //! Memory, an SMMU, tables, and a device that looks at every page.
 
 use passim_model::pgtable::gather::Gather;
-use passim_model::pgtable::table::{Geometry, Mapping, MemoryType, Table};
-use passim_model::pgtable::vmsav8::{Granule, Stage};
+use passim_model::pgtable::table::{Mapping, MemoryType, Table};
+use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{
     Access, DeviceId, Frames, Iova, Memory, PageSize, Perms, PhysAddr, Requester, Span, StreamId,
     Width,
@@ -10,7 +10,8 @@ use passim_model::{
 use passim_oracle as oracle;
 use passim_smmu::SmmuV3;
 use passim_smmu::cache::Retention;
-use passim_smmu::v3::{Caches, Description, Implementation, Outcome, Progress, Transaction};
+use passim_smmu::v3::{Caches, Implementation, Outcome, Transaction};
+use passim_tests::bare::{self, Commands, DESCRIPTION, empty_table, put};
 
 /// Which stages translate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,13 +61,7 @@ pub(crate) struct Rig {
     pub(crate) gather: Gather,
     /// Whether the STE lets transactions through at all.
     pub(crate) attached: bool,
-    prod: u64,
-}
-
-fn table(stage: Stage, memory: &mut Memory, frames: &mut Frames) -> Table {
-    let bits = if stage == Stage::One { 39 } else { 44 };
-    let geometry = Geometry::linux(stage, Granule::K4, bits, 44).expect("a shape of Linux's");
-    Table::new(geometry, memory, frames).expect("room for a root")
+    commands: Commands,
 }
 
 impl Rig {
@@ -81,20 +76,14 @@ impl Rig {
     }
 
     fn with(setup: Setup, retention: Retention, caches: Caches) -> Self {
-        let mut memory = Memory::new();
-        let ram = Span::from_size(PhysAddr::new(0x4000_0000), 0x1000_0000).expect("a span");
-        memory.add_bank(ram).expect("the one bank");
+        let mut memory = bare::memory();
         let span = Span::from_size(PhysAddr::new(TABLES), TABLE_BYTES).expect("a span");
         let mut frames = Frames::new(PageSize::K4, [span]);
         let stage = if setup == Setup::Stage2 { Stage::Two } else { Stage::One };
-        let first = [0; 2].map(|_| table(stage, &mut memory, &mut frames));
-        let second = (setup == Setup::Nested).then(|| table(Stage::Two, &mut memory, &mut frames));
-        let description = Description {
-            table_endian: passim_smmu::v3::TableEndian::Little,
-            output_bits: 44,
-            ..Description::EVERYTHING
-        };
-        let ids = description.id_registers().expect("a description without contradictions");
+        let first = [0; 2].map(|_| empty_table(stage, &mut memory, &mut frames));
+        let second =
+            (setup == Setup::Nested).then(|| empty_table(Stage::Two, &mut memory, &mut frames));
+        let ids = DESCRIPTION.id_registers().expect("a description without contradictions");
         let built = Implementation { ids, retention, caches, ..Implementation::default() };
         let smmu = SmmuV3::new(built);
         let gather = Gather::new();
@@ -108,7 +97,7 @@ impl Rig {
             second,
             gather,
             attached: true,
-            prod: 0,
+            commands: Commands::new(COMMANDS, QUEUE_LG2),
         };
         rig.boot();
         rig
@@ -128,7 +117,7 @@ impl Rig {
         for (offset, width, value) in [
             (0x80, Width::W64, STREAMS),
             (0x88, Width::W32, 4),
-            (0x90, Width::W64, COMMANDS | QUEUE_LG2),
+            (0x90, Width::W64, self.commands.base()),
             (0x20, Width::W32, 0x9),
         ] {
             self.smmu.store(offset, width, value, &mut self.memory);
@@ -146,9 +135,7 @@ impl Rig {
     }
 
     fn put(&mut self, at: u64, words: &[u64]) {
-        for (at, word) in (at..).step_by(8).zip(words) {
-            self.memory.store_u64(PhysAddr::new(at), *word).expect("RAM");
-        }
+        put(&mut self.memory, at, words);
     }
 
     /// The CD: T0SZ 25 (39 bits), EPD1, V, IPS 44, AA64, R, A, ASET, ASID.
@@ -178,12 +165,7 @@ impl Rig {
 
     /// Gives the SMMU a command and time to consume it.
     pub(crate) fn command(&mut self, words: [u64; 2]) {
-        let index = self.prod & ((1 << QUEUE_LG2) - 1);
-        self.put(COMMANDS + 16 * index, &words);
-        self.prod = (self.prod + 1) & ((2 << QUEUE_LG2) - 1);
-        self.smmu.store(0x98, Width::W32, self.prod, &mut self.memory);
-        while self.smmu.step(&mut self.memory) == Progress::Worked {}
-        assert_eq!(self.smmu.load(0x60, Width::W32), 0, "{words:x?} is legal");
+        self.commands.give(words, &mut self.smmu, &mut self.memory);
     }
 
     /// Where a read, or a write, of the device ends.

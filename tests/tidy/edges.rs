@@ -12,7 +12,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ("passim-oracle", &[]),
     ("passim-structures", &[]),
     ("passim", &["passim-model", "passim-smmu", "passim-gic", "passim-vfio", "passim-oracle"]),
-    ("passim-tests", &["passim"]),
+    ("passim-tests", &["passim", "passim-model", "passim-smmu"]),
     ("passim-benches", &[]),
 ];
 

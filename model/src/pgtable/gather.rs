@@ -22,6 +22,20 @@ impl Stale {
     pub fn size(self) -> u64 {
         self.last - self.start + 1
     }
+
+    /// How many blocks the range has.
+    pub fn blocks(self) -> u64 {
+        self.size() >> self.block.lg2()
+    }
+
+    /// Each block by itself, in order.
+    pub fn each_block(self) -> impl Iterator<Item = Self> {
+        let of = move |n: u64| {
+            let start = self.start + (n << self.block.lg2());
+            Self { start, last: start + self.block.mask(), block: self.block }
+        };
+        (0..self.blocks()).map(of)
+    }
 }
 
 /// One thing to be invalidated.

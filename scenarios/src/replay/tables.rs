@@ -23,6 +23,7 @@ mod offset {
     pub(super) const CR2: u64 = 0x2c;
     pub(super) const STRTAB_BASE: u64 = 0x80;
     pub(super) const STRTAB_BASE_CFG: u64 = 0x88;
+    pub(super) const MPAMIDR: u64 = 0x130;
 }
 
 /// Every leaf of the tables of `stream`, in order of IOVA, and their stage; `None` where nothing
@@ -39,6 +40,7 @@ pub(super) fn leaves_of(
         idr3: load(offset::IDR3, Width::W32)?,
         idr5: load(offset::IDR5, Width::W32)?,
         aidr: load(offset::AIDR, Width::W32)?,
+        mpamidr: load(offset::MPAMIDR, Width::W32)?,
         cr2: load(offset::CR2, Width::W32)?,
         strtab_base: load(offset::STRTAB_BASE, Width::W64)?,
         strtab_base_cfg: load(offset::STRTAB_BASE_CFG, Width::W32)?,

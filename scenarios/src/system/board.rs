@@ -78,7 +78,8 @@ impl Slot {
 enum Written {
     /// It arrived.
     Taken,
-    /// It came to a part of which nothing is known.
+    /// It came to a part of which nothing is known, or to a PCI function that does not claim it:
+    /// writes to PCI are posted, so that nothing answers them, and no abort either.
     Unknown,
     /// Nothing answers there: an external abort.
     Aborted,
@@ -349,12 +350,12 @@ impl Board {
 
     fn perform_one(&mut self, index: usize, effect: Effect) -> bool {
         match effect {
-            Effect::Write { at, data } => match self.write_word(at, data, index) {
+            Effect::Write { at, data, tag } => match self.write_word(at, data, index) {
                 Written::Taken => {}
                 Written::Unknown => self.effects.push(effect),
                 Written::Aborted => {
                     self.effects.push(effect);
-                    self.smmus[index].message_aborted(at, data);
+                    self.smmus[index].message_aborted(tag);
                 }
             },
             Effect::Wire(intid) => {

@@ -1,6 +1,6 @@
 //! An SMMU on the board, of either kind, and what becomes of a transaction at it.
 
-use passim_model::{Effect, Memory, PhysAddr, Width};
+use passim_model::{Effect, Memory, Width};
 use passim_smmu::v3::Progress;
 pub(super) use passim_smmu::v3::{Transaction, Translated};
 use passim_smmu::{SmmuV2, SmmuV3, v2, v3};
@@ -141,10 +141,10 @@ impl Smmu {
         }
     }
 
-    /// A message it sent was aborted. Those of an SMMUv2 are wires, which nothing aborts.
-    pub(super) fn message_aborted(&mut self, at: PhysAddr, data: u32) {
+    /// The message it sent with this tag was aborted. Those of an SMMUv2 are wires, which nothing aborts.
+    pub(super) fn message_aborted(&mut self, tag: u32) {
         match self {
-            Self::V3(smmu) => smmu.message_aborted(at, data),
+            Self::V3(smmu) => smmu.message_aborted(tag),
             Self::V2(_) => {}
         }
     }

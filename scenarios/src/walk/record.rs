@@ -88,7 +88,7 @@ impl Record {
         let of_stage2 = refused.stage == Stage::Two;
         let class = match refused.purpose {
             Purpose::Context => 0,
-            Purpose::Table => 1,
+            Purpose::Table | Purpose::Update => 1,
             Purpose::Input => 2,
         };
         let is_set = |field: passim_model::bits::Field, set: bool| field.of(u64::from(set));
@@ -104,11 +104,12 @@ impl Record {
             open |= Record1::TTRNW.mask();
             (Record3Fetch::FETCH.in_place(refused.fetched.unwrap_or(0)), u64::MAX)
         } else {
-            let of_table = kind == EventKind::Permission && refused.purpose == Purpose::Table;
-            match of_table && of_stage2 {
-                // 7.3.16: a table that stage 2 lets nobody read.
-                true => second |= Record1::TTRNW.mask(),
-                false => open |= Record1::TTRNW.mask(),
+            // 7.3.16: a table that stage 2 lets nobody read, or nobody write.
+            let permission = kind == EventKind::Permission && of_stage2;
+            match refused.purpose {
+                Purpose::Table if permission => second |= Record1::TTRNW.mask(),
+                Purpose::Update if permission => {}
+                _ => open |= Record1::TTRNW.mask(),
             }
             // 7.3.13: UNKNOWN at stage 1.
             let ipa = Record3::IPA.in_place(refused.ipa.unwrap_or(0));

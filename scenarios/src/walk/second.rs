@@ -22,7 +22,11 @@ use passim_model::{StreamId, SubstreamId};
 use passim_oracle::walk::Privilege;
 
 use context::contexts;
-use fields::{Aidr, Base, BaseCfg, Idr0, Idr1, Idr3, L1STD_LG2, L1Std, STE_LG2, Ste0, Ste1, Ste2};
+use fields::{
+    Aidr, Base, BaseCfg, Idr0, Idr1, Idr3, L1STD_LG2, L1Std, Mpamidr, STE_LG2, Ste0, Ste1, Ste2,
+    Ste5,
+};
+use legal::Pointer;
 use stages::stage2;
 use tables::Second;
 
@@ -36,6 +40,7 @@ pub(crate) struct Registers {
     pub(crate) idr3: u64,
     pub(crate) idr5: u64,
     pub(crate) aidr: u64,
+    pub(crate) mpamidr: u64,
     pub(crate) cr2: u64,
     pub(crate) strtab_base: u64,
     pub(crate) strtab_base_cfg: u64,
@@ -96,6 +101,8 @@ pub(crate) enum Reading {
     Disabled,
     /// Tables.
     Tables(Box<Tables>),
+    /// Either, where the architecture leaves it open.
+    Either(Box<[Reading; 2]>),
     /// Something this reading knows too little of.
     Unread(&'static str),
 }
@@ -123,16 +130,19 @@ pub(crate) fn substreams(
 ) -> Vec<SubstreamId> {
     let Ok(ste) = ste_of(registers, stream, read) else { return Vec::new() };
     let Ok(stage2) = ste.stage2(registers) else { return Vec::new() };
-    if Ste0::CONFIG.get(ste.words[0]) & STAGE_1 == 0 || !registers.have_substreams() {
+    let leads = ste.has(STAGE_1) && ste.pointer(registers) == Pointer::Within;
+    if !leads || !registers.have_substreams() {
         return Vec::new();
     }
-    let known = contexts(ste.words[0], &|at| Ste::behind(&stage2, at, read));
+    let known = contexts(registers, ste.words[0], &|at| Ste::behind(&stage2, at, read));
     known.into_iter().map(SubstreamId::new).collect()
 }
 
 /// STE.Config: stage 1, stage 2.
 const STAGE_1: u64 = 1;
 const STAGE_2: u64 = 2;
+/// Both translate.
+const BOTH: u64 = 7;
 
 /// A valid STE that translates.
 struct Ste {
@@ -157,8 +167,37 @@ fn ste_of(
     match Ste0::CONFIG.get(words[0]) {
         0..4 => Err(Reading::Aborts),
         4 => Err(Reading::Bypasses),
-        _ => legal::ste(registers, &words).map(|()| Ste { words }),
+        _ => {
+            legal::ste(registers, &words)?;
+            machine_structure(registers, words, at, read)?;
+            Ok(Ste { words })
+        }
     }
+}
+
+/// Whether the structure of the virtual machine, if the STE at `at` leads to one, is one. IHI 0070
+/// G.b 5.2, VMSPtr: with both stages, and labels from CDs, of which there is more than one.
+fn machine_structure(
+    registers: &Registers,
+    [ste0, ste1, ..]: [u64; 4],
+    at: u64,
+    read: &impl Fn(u64) -> Option<u64>,
+) -> Result<(), Reading> {
+    let both = Ste0::CONFIG.get(ste0) == BOTH;
+    let labels =
+        Idr3::MPAM.is_set(registers.idr3) && Mpamidr::PARTID_MAX.get(registers.mpamidr) != 0;
+    if !both || !labels || !Ste1::S1MPAM.is_set(ste1) {
+        return Ok(());
+    }
+    let word = at.checked_add(8 * 5).and_then(read);
+    let word = word.ok_or(Reading::Unread("its STE.VMSPtr is not known"))?;
+    let structure = Ste5::VMSPTR.in_place(word);
+    if structure >> stages::output_size(registers) != 0 {
+        return Err(Reading::Nothing);
+    }
+    // What it says is labels; but without it there is no translation.
+    let known = read(structure).map(|_| ());
+    known.ok_or(Reading::Unread("the structure of its virtual machine is not known"))
 }
 
 impl Ste {
@@ -194,7 +233,31 @@ impl Ste {
         }
     }
 
+    fn pointer(&self, registers: &Registers) -> Pointer {
+        legal::context_pointer(registers, self.words[0], self.has(STAGE_2))
+    }
+
     fn reading(
+        &self,
+        registers: &Registers,
+        substream: Option<SubstreamId>,
+        read: &impl Fn(u64) -> Option<u64>,
+    ) -> Result<Reading, Reading> {
+        match self.pointer(registers) {
+            _ if !self.has(STAGE_1) => self.followed(registers, substream, read),
+            Pointer::Within => self.followed(registers, substream, read),
+            Pointer::Illegal => Err(Reading::Nothing),
+            Pointer::Cut => Err(Reading::Unread("STE.S1ContextPtr is too large for SMMUv3.0")),
+            Pointer::Beyond => {
+                let followed = self.followed(registers, substream, read);
+                let followed = followed.unwrap_or_else(|reading| reading);
+                Ok(Reading::Either(Box::new([Reading::Nothing, followed])))
+            }
+        }
+    }
+
+    /// What an STE amounts to whose pointers are followed.
+    fn followed(
         &self,
         registers: &Registers,
         substream: Option<SubstreamId>,

@@ -68,7 +68,10 @@ pub(crate) fn fetch_ste<L: ConfigLog>(
         match implementation.choices.stream_table_beyond_oas {
             StreamTableBeyondOas::Truncate => Ok(PhysAddr::new(features.truncate(address))),
             StreamTableBeyondOas::FetchFault if in_range => Ok(PhysAddr::new(address)),
-            StreamTableBeyondOas::FetchFault => Err(SteFault::Fetch(PhysAddr::new(address))),
+            // IHI 0070 G.b 7.3.4: of FetchAddr there are as many bits as of output addresses.
+            StreamTableBeyondOas::FetchFault => {
+                Err(SteFault::Fetch(PhysAddr::new(features.truncate(address))))
+            }
         }
     };
     // IHI 0070 G.b 5.2.1: a failed fetch caches nothing; a descriptor that leads nowhere was read.

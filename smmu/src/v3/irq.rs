@@ -1,7 +1,6 @@
 //! Interrupts and global errors. IHI 0070 G.b 3.18 and 7.5.
 
 use crate::v3::SmmuV3;
-use crate::v3::regs::IrqConfig;
 use crate::v3::wire::regs::{Gerror, IrqCtrl};
 use passim_model::bits::Field;
 use passim_model::{Effect, IntId, PhysAddr};
@@ -27,38 +26,56 @@ pub(crate) enum Source {
     GlobalError,
 }
 
+/// Who sends a message, by the numbers that messages are tagged with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sender {
+    CommandSync = 0,
+    EventQueue = 1,
+    PriQueue = 2,
+    GlobalError = 3,
+}
+
+impl Sender {
+    const ALL: [(Self, Field); 4] = [
+        (Self::CommandSync, Gerror::MSI_CMDQ_ABT_ERR),
+        (Self::EventQueue, Gerror::MSI_EVENTQ_ABT_ERR),
+        (Self::PriQueue, Gerror::MSI_PRIQ_ABT_ERR),
+        (Self::GlobalError, Gerror::MSI_GERROR_ABT_ERR),
+    ];
+}
+
 impl SmmuV3 {
     /// Raises an interrupt, if it is enabled: a pulse on its wire and a message, where the SMMU
     /// has the one and the other. IHI 0070 G.b 3.18.2.
     pub(crate) fn interrupt(&mut self, source: Source) {
-        let (enable, config, wire) = match source {
-            Source::EventQueue => (
-                IrqCtrl::EVENTQ_IRQEN,
-                self.registers.eventq_irq,
-                self.implementation.wires.event_queue,
-            ),
+        let (registers, wires) = (&self.registers, self.implementation.wires);
+        let (enable, config, wire, sender) = match source {
+            Source::EventQueue => {
+                (IrqCtrl::EVENTQ_IRQEN, registers.eventq_irq, wires.event_queue, Sender::EventQueue)
+            }
             Source::PriQueue => {
-                (IrqCtrl::PRIQ_IRQEN, self.registers.priq_irq, self.implementation.wires.pri_queue)
+                (IrqCtrl::PRIQ_IRQEN, registers.priq_irq, wires.pri_queue, Sender::PriQueue)
             }
             Source::GlobalError => (
                 IrqCtrl::GERROR_IRQEN,
-                self.registers.gerror_irq,
-                self.implementation.wires.global_error,
+                registers.gerror_irq,
+                wires.global_error,
+                Sender::GlobalError,
             ),
         };
         if !self.registers.irq_enabled(enable) {
             return;
         }
-        self.message(config.address, config.data);
+        self.message(sender, config.address, config.data);
         self.effects.extend(wire.map(Effect::Wire));
     }
 
     /// Sends a message, if the SMMU sends messages and the address is not zero.
-    pub(crate) fn message(&mut self, address: u64, data: u32) {
+    pub(crate) fn message(&mut self, sender: Sender, address: u64, data: u32) {
         if self.features.msi && address != 0 {
             // IHI 0070 G.b 3.4.3: the address is cut to the output size, after the check for zero.
             let at = PhysAddr::new(self.features.truncate(address));
-            self.effects.push(Effect::Write { at, data });
+            self.effects.push(Effect::Write { at, data, tag: sender as u32 });
         }
     }
 
@@ -70,24 +87,13 @@ impl SmmuV3 {
         }
     }
 
-    /// A message this SMMU sent was aborted: the global error of its sender becomes active.
-    /// IHI 0070 G.b 3.18.1, 7.5.
-    ///
-    /// The sender is the queue, or GERROR, whose registers name this address and data; failing
-    /// that, a CMD_SYNC.
-    pub fn message_aborted(&mut self, at: PhysAddr, data: u32) {
-        let registers = &self.registers;
-        let named = |config: &IrqConfig| {
-            self.features.truncate(config.address) == at.get() && config.data == data
-        };
-        let senders = [
-            (&registers.gerror_irq, Gerror::MSI_GERROR_ABT_ERR),
-            (&registers.eventq_irq, Gerror::MSI_EVENTQ_ABT_ERR),
-            (&registers.priq_irq, Gerror::MSI_PRIQ_ABT_ERR),
-        ];
-        let sender = senders.into_iter().find(|(config, _)| named(config));
-        let error = sender.map_or(Gerror::MSI_CMDQ_ABT_ERR, |(_, error)| error);
-        self.activate_error(error);
+    /// The message that the SMMU sent with this tag was answered with an abort: the global error of its
+    /// sender becomes active. A tag that no message has is passed over. IHI 0070 G.b 3.18.1, 7.5.
+    pub fn message_aborted(&mut self, tag: u32) {
+        let sender = Sender::ALL.into_iter().find(|(sender, _)| *sender as u32 == tag);
+        if let Some((_, error)) = sender {
+            self.activate_error(error);
+        }
     }
 
     /// Something in the SMMU broke for good: service failure mode. From now on, until reset,

@@ -19,7 +19,7 @@ use crate::v3::wire::regs::{
 };
 use fields::{
     GBPA_FIELDS, QUEUE_BASE_FIELDS, cr0_fields, cr2_fields, gerror_fields, irq_fields, mask,
-    mask32, store_irq_config,
+    mask32, store_irq_config, strtab_fields,
 };
 use mpam::Mpam;
 pub(crate) use mpam::label_bits;
@@ -211,7 +211,7 @@ impl Registers {
                 store_irq_config(&mut self.eventq_irq, at - offset::EVENTQ_IRQ_CFG0, value);
             }
             offset::STRTAB_BASE | offset::STRTAB_BASE_HIGH | offset::STRTAB_BASE_CFG => {
-                self.store_table(at, value)
+                self.store_table(at, value, features)
             }
             offset::CMDQ_BASE..=offset::CMDQ_CONS => self.store_command_queue(at, value),
             offset::EVENTQ_BASE
@@ -319,7 +319,7 @@ impl Registers {
         }
     }
 
-    fn store_table(&mut self, at: u64, value: u32) {
+    fn store_table(&mut self, at: u64, value: u32, features: &Features) {
         if self.on(Cr0::SMMUEN) {
             return;
         }
@@ -327,8 +327,7 @@ impl Registers {
         match at {
             offset::STRTAB_BASE => Word::Low.store(&mut self.strtab_base, value, &fields),
             offset::STRTAB_BASE_CFG => {
-                let fields = [StrtabBaseCfg::LOG2SIZE, StrtabBaseCfg::SPLIT, StrtabBaseCfg::FMT];
-                self.strtab_base_cfg = value & mask32(&fields);
+                self.strtab_base_cfg = value & strtab_fields(features);
             }
             _ => Word::High.store(&mut self.strtab_base, value, &fields),
         }

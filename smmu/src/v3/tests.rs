@@ -109,7 +109,7 @@ enum Happening {
     /// The end of an invalidation.
     Ended(u32, bool),
     /// A message of the SMMU that nobody took.
-    Lost(u64, u32),
+    Lost(u32),
 }
 
 fn register() -> impl Strategy<Value = u64> {
@@ -185,7 +185,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (stream, substream, iova, any::<bool>(), any::<bool>())
             .prop_map(|(s, sub, iova, a, b)| Happening::Ats(s, sub, iova, a, b)),
         1 => (0..4u32, any::<bool>()).prop_map(|(tag, late)| Happening::Ended(tag, late)),
-        1 => (any::<u64>(), any::<u32>()).prop_map(|(at, data)| Happening::Lost(at, data)),
+        1 => (0..5u32).prop_map(Happening::Lost),
     ]
 }
 
@@ -276,7 +276,7 @@ fn apply(board: &mut Board, happening: &Happening) {
             let end = if late { InvalidationEnd::TimedOut } else { InvalidationEnd::Completed };
             board.smmu.invalidation_ended(tag, end);
         }
-        Happening::Lost(at, data) => board.smmu.message_aborted(PhysAddr::new(at), data),
+        Happening::Lost(tag) => board.smmu.message_aborted(tag),
     }
     board.smmu.take_resolved();
 }

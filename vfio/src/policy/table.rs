@@ -14,12 +14,12 @@ use super::{
     OverrideError, Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts,
     Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds,
     Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
-    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Asids, Smmu3Ats, Smmu3Forced, Smmu3Invalidations,
-    Smmu3Overflow, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls, Smmu3Substreams,
-    Smmu3Sync, Smmu3Unattached, SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, Step,
-    SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks,
-    ValidRanges, ValueEntry, VectorRange, WalkAttributes, WindowProvider, WireService, WrapErrno,
-    ZeroPage, step_of,
+    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Asids, Smmu3Ats, Smmu3Forced, Smmu3LongRanges,
+    Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls,
+    Smmu3Substreams, Smmu3Sync, Smmu3Unattached, SmmuIntrRemap, Stage1Attributes, Stage2Roots,
+    SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapSync, UnmapWrap, UserAddresses,
+    V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, WalkAttributes, WindowProvider,
+    WireService, WrapErrno, ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -337,14 +337,23 @@ policy! {
     smmu3_ranges: Smmu3Ranges = "smmu3-ranges",
         "arm-smmu-v3.c of about 4.10; dumps of 6.1 and 6.12; came with 5.7",
         [Linux4_6 Unused Read, Linux6_1 Used Measured, Linux7_2 Used Nearest];
+    /// What becomes of a range with more blocks than a table, where no range commands are used.
+    smmu3_long_ranges: Smmu3LongRanges = "smmu3-long-ranges",
+        "arm-smmu-v3.c of about 4.15; the patch that brought the limit, which 6.12 lacks",
+        [Linux4_6 BlockByBlock Read, Linux7_2 WholeTag Read];
+    /// Which level of privilege streams have behind an STE of stage 1.
+    smmu3_privilege: Smmu3Privilege = "smmu3-privilege",
+        "arm-smmu-v3.c of about 4.4 and 4.15; a recollection that 4.9 and 4.10 overrode it; dumps of 6.1 and 6.12",
+        [Linux4_6 Incoming Inferred, MsiV14 Unprivileged Remembered, Linux4_11 Incoming Remembered,
+         Linux6_1 Incoming Measured, Linux7_2 Incoming Nearest];
+    /// When the driver of an SMMU waits for the invalidations that unmapping asks for.
+    unmap_sync: UnmapSync = "unmap-sync",
+        "io-pgtable-arm.c of about 4.9; dumps of 6.1 and 6.12; changed with 4.15",
+        [Linux4_6 EachBlock Read, Linux6_1 Gathered Measured, Linux7_2 Gathered Nearest];
     /// What a CMD_SYNC says beside that it shall wake who waits.
     smmu3_sync: Smmu3Sync = "smmu3-sync",
         "arm-smmu-v3.c of about 4.10; dumps of 6.1 and 6.12; changed with 4.15",
         [Linux4_6 Bare Read, Linux6_1 Message Measured, Linux7_2 Message Nearest];
-    /// In what the SMMUv3 driver keeps what a domain must invalidate.
-    smmu3_invalidations: Smmu3Invalidations = "smmu3-invalidations",
-        "arm-smmu-v3.c of about 4.14, of 6.x and with the arrays of invalidations, which came after 6.18",
-        [Linux4_6 List Inferred, Linux4_11 List Read, Linux7_2 Array Read];
     /// How many entries the queues of an SMMUv3 have.
     smmu3_queues: Smmu3Queues = "smmu3-queues",
         "arm-smmu-v3.c of about 4.14; dumps of 6.1 and 6.12; a recollection that it changed in 5.0",

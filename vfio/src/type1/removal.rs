@@ -6,6 +6,7 @@
 use super::Slot;
 use crate::iommu::{DomainId, Invalidation, Synced};
 use crate::kernel::Kernel;
+use crate::policy::UnmapSync;
 use crate::step::Step;
 use passim_model::pgtable::gather::Gather;
 use passim_model::{Host, Iova, PhysAddr, Span};
@@ -99,7 +100,8 @@ impl Removal {
 }
 
 impl Current {
-    /// Unmaps up to [`RUNS_PER_SYNC`] physically contiguous runs from the reference domain.
+    /// Unmaps physically contiguous runs from the reference domain: up to [`RUNS_PER_SYNC`] of them,
+    /// or one, where nothing is gathered.
     fn unmap_runs(
         &mut self,
         domain: DomainId,
@@ -108,8 +110,13 @@ impl Current {
         host: &mut impl Host,
     ) {
         let page = kernel.page;
+        // vfio_unmap_unpin of 4.x: iommu_unmap and the unpinning of one run after the other.
+        let most = match kernel.policy.unmap_sync {
+            UnmapSync::EachBlock => 1,
+            UnmapSync::Gathered => RUNS_PER_SYNC,
+        };
         while let Some(rest) = self.rest
-            && self.runs.len() < RUNS_PER_SYNC
+            && self.runs.len() < most
         {
             let at = rest.start();
             let room = rest.size_minus_one().saturating_add(1);

@@ -136,7 +136,9 @@ pub(super) fn effect(effect: &Effect) -> Option<String> {
             Some(format!("page response: {}", page_response(response)))
         }
         Effect::Wire(intid) => Some(format!("interrupt {intid} that nobody takes")),
-        Effect::Write { at, data } => Some(format!("a write of {data:#x} to {at}, which is lost")),
+        Effect::Write { at, data, .. } => {
+            Some(format!("a write of {data:#x} to {at}, which is lost"))
+        }
         Effect::Resume(_) => None,
     }
 }

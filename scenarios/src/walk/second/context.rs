@@ -3,7 +3,7 @@
 use passim_model::SubstreamId;
 
 use super::fields::{CD_LG2, Idr0, L1CD_LG2, L1Cd, Ste0, Ste1};
-use super::{Overrides, Reading, Refused, Registers};
+use super::{Overrides, Reading, Refused, Registers, STAGE_2, stages};
 
 /// The words of a CD that this reading looks at.
 pub(super) type Cd = [u64; 3];
@@ -16,10 +16,29 @@ struct CdTable {
     count_lg2: u64,
     /// log2 of the CDs in a leaf, where there are two levels. IHI 0070 G.b 5.2, S1Fmt.
     split: Option<u64>,
+    /// Bits of the addresses in it.
+    bits: u8,
+    /// What a pointer beyond them amounts to.
+    beyond: Beyond,
+}
+
+/// IHI 0070 G.b 3.4.3, L1CD.L2Ptr.
+#[derive(Clone, Copy)]
+enum Beyond {
+    /// C_BAD_SUBSTREAMID.
+    NoSubstream,
+    /// That, or what comes of the address: cut, or refused by stage 2.
+    Open,
 }
 
 impl CdTable {
-    fn of(ste0: u64) -> Self {
+    fn of(registers: &Registers, ste0: u64) -> Self {
+        let second = Ste0::CONFIG.get(ste0) & STAGE_2 != 0;
+        let (bits, beyond) = match second {
+            true => (stages::input_size(registers), Beyond::Open),
+            false if registers.is_first_version() => (stages::output_size(registers), Beyond::Open),
+            false => (stages::output_size(registers), Beyond::NoSubstream),
+        };
         let count_lg2 = Ste0::S1CDMAX.get(ste0);
         let split = match Ste0::S1FMT.get(ste0) {
             1 => Some(6),
@@ -27,7 +46,7 @@ impl CdTable {
             _ => None,
         };
         let split = split.filter(|_| count_lg2 != 0);
-        Self { base: Ste0::S1CONTEXTPTR.in_place(ste0), count_lg2, split }
+        Self { base: Ste0::S1CONTEXTPTR.in_place(ste0), count_lg2, split, bits, beyond }
     }
 
     /// log2 of the bytes of the table that S1ContextPtr leads to.
@@ -47,6 +66,11 @@ impl CdTable {
             return Err(NoCd::For(Reading::NoSubstream));
         }
         let leaf = L1Cd::L2PTR.in_place(l1cd) >> (split + CD_LG2) << (split + CD_LG2);
+        match self.beyond {
+            _ if leaf >> self.bits == 0 => {}
+            Beyond::NoSubstream => return Err(NoCd::For(Reading::NoSubstream)),
+            Beyond::Open => return Err(NoCd::For(Reading::Unread(BEYOND))),
+        }
         Ok(leaf + ((index % (1 << split)) << CD_LG2))
     }
 }
@@ -77,6 +101,9 @@ fn word(at: u64, through: &impl Through) -> Result<u64, NoCd> {
     through(at).map_err(NoCd::Refused)?.ok_or(NoCd::For(Reading::Unread(UNKNOWN)))
 }
 
+/// Why one whose level 1 descriptor leads too far is not judged.
+const BEYOND: &str = "L1CD.L2Ptr is too large, where SMMUs may differ";
+
 /// Why a CD that the dump lacks cannot be read.
 const UNKNOWN: &str = "its CD is not known";
 
@@ -87,7 +114,7 @@ pub(super) fn select(
     substream: Option<SubstreamId>,
     through: &impl Through,
 ) -> Result<Option<Cd>, NoCd> {
-    let mut table = CdTable::of(ste0);
+    let mut table = CdTable::of(registers, ste0);
     if !registers.have_substreams() {
         table = CdTable { count_lg2: 0, split: None, ..table };
     }
@@ -120,8 +147,8 @@ pub(super) fn select(
 }
 
 /// The indices of CDs that are known, and the first of each leaf that there is not.
-pub(super) fn contexts(ste0: u64, through: &impl Through) -> Vec<u32> {
-    let table = CdTable::of(ste0);
+pub(super) fn contexts(registers: &Registers, ste0: u64, through: &impl Through) -> Vec<u32> {
+    let table = CdTable::of(registers, ste0);
     let end = if table.count_lg2 == 0 { 0 } else { 1u32 << table.count_lg2.min(MAX_LG2) };
     let mut known = Vec::new();
     let mut index = 0;

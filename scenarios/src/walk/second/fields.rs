@@ -53,6 +53,8 @@ passim_model::layout! {
         HAD = bit(2);
         /// Execution at stage 2 by privilege.
         XNX = bit(4);
+        /// Labels, and where STE.VMSPtr leads.
+        MPAM = bit(7);
         /// Stage 2 may force memory types.
         FWB = bit(8);
         /// Small tables.
@@ -87,6 +89,13 @@ passim_model::layout! {
     pub(super) struct Aidr {
         /// Both numbers of the architecture; 0: SMMUv3.0.
         REVISION = bits(7, 0);
+    }
+}
+passim_model::layout! {
+    /// SMMU_MPAMIDR, IHI 0070 G.b 6.3.41.
+    pub(super) struct Mpamidr {
+        /// The largest partition.
+        PARTID_MAX = bits(15, 0);
     }
 }
 passim_model::layout! {
@@ -145,6 +154,8 @@ passim_model::layout! {
         S1DSS = bits(1, 0);
         /// Memory types are forced by stage 2.
         S2FWB = bit(25);
+        /// Labels are those of CDs, by a table of the virtual machine.
+        S1MPAM = bit(26);
         /// Nothing of stage 1 stalls.
         S1STALLD = bit(27);
         /// ATS.
@@ -197,6 +208,13 @@ passim_model::layout! {
         S2DS = bit(3);
         /// Address of the first table.
         S2TTB = bits(51, 4);
+    }
+}
+passim_model::layout! {
+    /// STE, bits 383..320.
+    pub(super) struct Ste5 {
+        /// The structure of the virtual machine.
+        VMSPTR = bits(55, 12);
     }
 }
 passim_model::layout! {

@@ -35,10 +35,7 @@ pub(super) fn ste(registers: &Registers, words: &[u64; 4]) -> Result<(), Reading
         second && second_is_illegal(registers, ste2),
         wide && !Idr0::VMID16.is_set(idr0) && Idr0::S2P.is_set(idr0) && !of_el2,
     ];
-    if flaws.contains(&true) {
-        return Err(Reading::Nothing);
-    }
-    if first { context_pointer(registers, ste0, second) } else { Ok(()) }
+    if flaws.contains(&true) { Err(Reading::Nothing) } else { Ok(()) }
 }
 
 fn first_is_illegal(registers: &Registers, [ste0, ste1]: [u64; 2]) -> bool {
@@ -52,17 +49,28 @@ fn second_is_illegal(registers: &Registers, ste2: u64) -> bool {
     stalls_wrongly(registers, Ste2::S2S.is_set(ste2)) || keeps_too_much(registers, flags)
 }
 
-/// IHI 0070 G.b 3.4.3: SMMUv3.0 may truncate what lies beyond the output size; an IPA beyond its
-/// size may be refused by the STE or by stage 2.
-fn context_pointer(registers: &Registers, ste0: u64, second: bool) -> Result<(), Reading> {
+/// Whether STE.S1ContextPtr is a pointer at all. IHI 0070 G.b 3.4.3: SMMUv3.0 may truncate what lies
+/// beyond the output size; an IPA beyond its size may be refused by the STE or by stage 2.
+pub(super) fn context_pointer(registers: &Registers, ste0: u64, second: bool) -> Pointer {
     let bits = if second { stages::input_size(registers) } else { stages::output_size(registers) };
-    if Ste0::S1CONTEXTPTR.in_place(ste0) >> bits == 0 {
-        return Ok(());
+    match Ste0::S1CONTEXTPTR.in_place(ste0) >> bits {
+        0 => Pointer::Within,
+        _ if second => Pointer::Beyond,
+        _ if registers.is_first_version() => Pointer::Cut,
+        _ => Pointer::Illegal,
     }
-    match second || registers.is_first_version() {
-        true => Err(Reading::Unread("STE.S1ContextPtr is too large, where SMMUs may differ")),
-        false => Err(Reading::Nothing),
-    }
+}
+
+/// What a pointer of an STE is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pointer {
+    Within,
+    /// Beyond the sizes, in a version that may cut it.
+    Cut,
+    /// Beyond the output size.
+    Illegal,
+    /// An IPA beyond its size.
+    Beyond,
 }
 
 /// A CD, `Err` if it may not be what it is.

@@ -93,8 +93,9 @@ pub(super) fn stage1(registers: &Registers, cd: &Cd, world: World) -> Result<Fir
         },
     ];
     let access = Cd0::AFFD.is_set(cd0) || Cd0::HA.is_set(cd0);
-    let dirty = Cd0::HA.is_set(cd0) && Cd0::HD.is_set(cd0);
-    Ok(First { halves, flags: Flags { stage: Stage::One, access, dirty, big_endian } })
+    let sets_access = Cd0::HA.is_set(cd0);
+    let dirty = sets_access && Cd0::HD.is_set(cd0);
+    Ok(First { halves, flags: Flags { stage: Stage::One, access, sets_access, dirty, big_endian } })
 }
 
 /// Stage 2.
@@ -137,8 +138,9 @@ pub(super) fn stage2(registers: &Registers, ste2: u64, ste3: u64) -> Result<Seco
         });
     }
     let access = Ste2::S2AFFD.is_set(ste2) || Ste2::S2HA.is_set(ste2);
-    let dirty = Ste2::S2HA.is_set(ste2) && Ste2::S2HD.is_set(ste2);
-    let flags = Flags { stage: Stage::Two, access, dirty, big_endian };
+    let sets_access = Ste2::S2HA.is_set(ste2);
+    let dirty = sets_access && Ste2::S2HD.is_set(ste2);
+    let flags = Flags { stage: Stage::Two, access, sets_access, dirty, big_endian };
     Ok(Second { form: shape.form()?, flags, protects: false, forces: false })
 }
 

@@ -81,6 +81,8 @@ pub(super) struct Flags {
     pub(super) stage: Stage,
     /// An access flag of 0 is no fault.
     pub(super) access: bool,
+    /// Hardware sets an access flag of 0.
+    pub(super) sets_access: bool,
     /// DBM makes a descriptor writable.
     pub(super) dirty: bool,
     pub(super) big_endian: bool,
@@ -128,6 +130,8 @@ pub(crate) enum Purpose {
     Context,
     /// A descriptor of stage 1.
     Table,
+    /// The same, to be written.
+    Update,
     /// What is put into the stage.
     Input,
 }
@@ -167,17 +171,26 @@ impl Wanted {
     }
 }
 
+/// AF, DBM, and AP[2] or S2AP[1] of a leaf.
+const ACCESS: u64 = 1 << 10;
+const DIRTY: u64 = 1 << 51;
+const WRITABLE: u64 = 1 << 7;
+
 impl Flags {
     /// The descriptor in memory's word.
     fn descriptor(self, word: u64) -> u64 {
         if self.big_endian { word.swap_bytes() } else { word }
     }
 
+    /// Whether hardware writes a leaf of stage 1, of this word, for an access.
+    fn writes(self, word: u64, wanted: Wanted) -> bool {
+        let word = self.descriptor(word);
+        let clean = word & WRITABLE != 0 && word & DIRTY != 0;
+        self.sets_access && word & ACCESS == 0 || self.dirty && clean && wanted == Wanted::Write
+    }
+
     /// The descriptor as it acts.
     fn seen(self, word: u64) -> u64 {
-        const ACCESS: u64 = 1 << 10;
-        const DIRTY: u64 = 1 << 51;
-        const WRITABLE: u64 = 1 << 7;
         let word = self.descriptor(word);
         let word = if self.access { word | ACCESS } else { word };
         match self.stage {
@@ -287,6 +300,15 @@ impl Second {
         Err(Refused { purpose, ipa: Some(ipa), ..refused })
     }
 
+    /// Whether a descriptor of stage 1 may be updated. IHI 0070 G.b 3.13.5, 7.3.16.
+    fn lets_write(&self, ipa: u64, read: &impl Fn(u64) -> Option<u64>) -> Result<(), Refused> {
+        let walked = self.walk(ipa, Privilege::Privileged, read);
+        let (leaf, _) = walked.map_err(|refused| Refused { purpose: Purpose::Table, ..refused })?;
+        let refused = Refused::undecided(Kind::Permission, Stage::Two);
+        let purpose = Purpose::Update;
+        if leaf.writable { Ok(()) } else { Err(Refused { purpose, ipa: Some(ipa), ..refused }) }
+    }
+
     /// Whether a leaf makes Device memory of what is Normal at stage 1, as tables are. DDI 0487,
     /// MemAttr of stage 2: bits 5:4 are 0; where memory types are forced, bit 4 is.
     fn is_device(&self, word: u64) -> bool {
@@ -313,7 +335,7 @@ impl First {
         iova: u64,
         privilege: Privilege,
         read: &impl Fn(u64) -> Option<u64>,
-    ) -> Result<Leaf, Refused> {
+    ) -> Result<(Leaf, Descriptor), Refused> {
         let no_translation = Refused::undecided(Kind::Translation, Stage::One);
         let upper = iova >> 55 & 1 == 1;
         let half = &self.halves[usize::from(upper)];
@@ -331,8 +353,14 @@ impl First {
             None => read(at),
             Some(second) => second.read(at, Purpose::Table, read).ok().flatten(),
         };
-        let seen = |at| Some(self.flags.seen(through(at)?));
-        form.walk(privilege, input, Stage::One, seen).map_err(|fault| match fault {
+        // The last descriptor that a walk reads is that of the leaf.
+        let last = Cell::new(Descriptor::default());
+        let seen = |at| {
+            let word = through(at)?;
+            last.set(Descriptor { at, word });
+            Some(self.flags.seen(word))
+        };
+        let leaf = form.walk(privilege, input, Stage::One, seen).map_err(|fault| match fault {
             Fault::Refused(refused) => refused,
             // Perhaps the table itself lies where stage 2 does not lead.
             Fault::Abort(at) => match stage2.map(|second| second.reach(at, Purpose::Table, read)) {
@@ -343,8 +371,16 @@ impl First {
                     ..Refused::aborted(Stage::One, found.and_then(Result::ok).unwrap_or(at))
                 },
             },
-        })
+        })?;
+        Ok((leaf, last.get()))
     }
+}
+
+/// A descriptor of stage 1, where it lies before stage 2, and as it lies there.
+#[derive(Clone, Copy, Default)]
+struct Descriptor {
+    at: u64,
+    word: u64,
 }
 
 impl Tables {
@@ -418,9 +454,14 @@ impl Tables {
         let no_permission = |stage| Refused::undecided(Kind::Permission, stage);
         let mut reached = Reached { pa: iova, size: u64::MAX };
         if let Some(first) = &self.stage1 {
-            let leaf = first.walk(self.stage2.as_ref(), iova, privilege, read)?;
+            let (leaf, descriptor) = first.walk(self.stage2.as_ref(), iova, privilege, read)?;
             if !wanted.is_in(leaf.rights()) {
                 return Err(no_permission(Stage::One));
+            }
+            if let Some(second) = &self.stage2
+                && first.flags.writes(descriptor.word, wanted)
+            {
+                second.lets_write(descriptor.at, read)?;
             }
             reached = Reached { pa: leaf.pa, size: leaf.block_size };
         } else if iova >> self.input_bits != 0 {
@@ -444,6 +485,6 @@ impl Tables {
     ) -> Option<Rights> {
         let privilege = self.overrides.privilege.unwrap_or(privilege);
         let leaf = self.stage1.as_ref()?.walk(self.stage2.as_ref(), iova, privilege, read);
-        Some(leaf.ok()?.rights())
+        Some(leaf.ok()?.0.rights())
     }
 }

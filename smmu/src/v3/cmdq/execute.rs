@@ -9,6 +9,7 @@ use crate::choice::{Completion, Prefetch};
 use crate::regime::World;
 use crate::tlb::Space;
 use crate::v3::SmmuV3;
+use crate::v3::irq::Sender;
 use crate::v3::wire::regs::Cr0;
 use core::ops::RangeInclusive;
 use passim_model::ats::{Invalidation, PageResponse};
@@ -100,7 +101,7 @@ impl SmmuV3 {
             Signal::None => {}
             // IHI 0070 G.b 4.7.3: not governed by IRQ_CTRL.
             Signal::Interrupt { address, data } => {
-                self.message(address, data);
+                self.message(Sender::CommandSync, address, data);
                 self.effects.extend(self.implementation.wires.command_sync.map(Effect::Wire));
             }
             Signal::Event => self.cpu_event(),

@@ -201,7 +201,7 @@ fn sync_signals_as_asked() {
     assert_eq!(board.smmu.counters().cpu_events, 0, "IDR0.SEV = 0");
     let mut board = Board::with(implementation(changed(|idr| idr[0] |= 1 << 13 | 1 << 14)));
     board.command(0xabcd_0000_1046, 0x4123_4563);
-    let message = Effect::Write { at: PhysAddr::new(0x4123_4560), data: 0xabcd };
+    let message = Effect::Write { at: PhysAddr::new(0x4123_4560), data: 0xabcd, tag: 0 };
     assert_eq!(board.effects(), [message, wire]);
     board.command(0xabcd_0000_1046, 0);
     assert_eq!(board.effects(), [wire], "address zero sends nothing");

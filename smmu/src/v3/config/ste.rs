@@ -280,7 +280,8 @@ fn check_eats(config: Config, w1: u64, w2: u64, features: &Features) -> Result<(
         2 => config == Config::Nested && !stalls && !features.ns1ats,
         3 if features.dpt => {
             let used = features.stage1 && features.hyp && config == Config::Stage1;
-            !(used && Ste1::STRW.get(w1) != 0)
+            let of_el2 = used && Ste1::STRW.get(w1) != 0;
+            !(of_el2 || stalls && stage2)
         }
         _ => true,
     };

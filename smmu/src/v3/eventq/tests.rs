@@ -90,9 +90,9 @@ fn messages_go_where_they_are_configured() {
     board.w32(0x70, 0x77);
     board.boot();
     fault(&mut board, 0);
-    let to = |at, data| Effect::Write { at: PhysAddr::new(at), data };
+    let to = |at, data, tag| Effect::Write { at: PhysAddr::new(at), data, tag };
     let wire = |id| Effect::Wire(IntId::new(id));
-    assert_eq!(board.effects(), [to(0x809_0040, 0x1234), wire(106)]);
+    assert_eq!(board.effects(), [to(0x809_0040, 0x1234, 1), wire(106)]);
     board.command(0, 0);
-    assert_eq!(board.effects(), [to(0x809_0044, 0x77), wire(109)]);
+    assert_eq!(board.effects(), [to(0x809_0044, 0x77, 3), wire(109)]);
 }

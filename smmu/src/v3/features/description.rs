@@ -249,7 +249,7 @@ impl Description {
     /// # Errors
     /// The first [`Contradiction`].
     pub fn check(&self) -> Result<(), Contradiction> {
-        let rules = self.rules().into_iter().chain(self.mandatory());
+        let rules = self.rules().into_iter().chain(self.mandatory()).chain(self.too_new());
         let broken = rules.into_iter().find(|(holds, ..)| !holds);
         broken.map_or(Ok(()), |(_, field, why)| Err(Contradiction { field, why }))
     }
@@ -277,7 +277,7 @@ impl Description {
                 "output_bits",
                 "52 bits came with version 3.1 (6.3.6)",
             ),
-            (self.minor >= 2 || !self.mpam, "mpam", "MPAM came with version 3.2 (6.3.4)"),
+            (self.minor > 0 || !self.large_va, "large_va", "VAX came with version 3.1 (6.3.6)"),
             (
                 self.stall_max != 0 || self.stall_model == StallModel::TerminateOnly,
                 "stall_max",
@@ -325,6 +325,28 @@ impl Description {
             (before(2) || !both || self.hyp, "hyp", "version 3.2 with both stages has Hyp"),
             (before(3) || self.e0pd, "e0pd", "version 3.3 has E0PD"),
             (before(4) || self.epan, "epan", "version 3.4 has EPAN"),
+        ]
+    }
+
+    /// What a version cannot have yet: a later one may be had in part, if it is the next. IHI 0070
+    /// G.b 2.4, 2.5, 2.8, 2.9.
+    fn too_new(&self) -> [Rule; 11] {
+        const OF_2: &str = "is of version 3.2, which 3.1 may have in part, and 3.0 not (2.4, 2.9)";
+        const OF_3: &str = "is of version 3.3, which 3.2 may have in part, and 3.1 not (2.5, 2.9)";
+        const OF_4: &str = "is of version 3.4, which 3.3 may have in part, and 3.2 not (2.8, 2.9)";
+        let may = |version: u8| self.minor.saturating_add(1) >= version;
+        [
+            (may(2) || self.bbm_level == 0, "bbm_level", OF_2),
+            (may(2) || !self.range_invalidation, "range_invalidation", OF_2),
+            (may(2) || !self.small_tables, "small_tables", OF_2),
+            (may(2) || !self.mpam, "mpam", OF_2),
+            (may(2) || !self.force_write_back, "force_write_back", OF_2),
+            (may(3) || !self.e0pd, "e0pd", OF_3),
+            (may(3) || !self.ats_errors, "ats_errors", OF_3),
+            (may(4) || !self.ds, "ds", OF_4),
+            (may(4) || !self.epan, "epan", OF_4),
+            (may(4) || !self.pasid_translated, "pasid_translated", OF_4),
+            (may(4) || self.flag_updates != FlagUpdate::Tables, "flag_updates", OF_4),
         ]
     }
 
@@ -379,7 +401,8 @@ impl Description {
         // IHI 0070 G.b 6.3.4: HAD is 0 where IDR0.S1P is. Of XNX, FWB, E0PD and EPAN the text says no
         // such thing.
         Idr3::HAD.flag(self.hierarchical_disable && self.stage1)
-            | Idr3::XNX.flag(self.xnx)
+            // RES0 in version 3.0.
+            | Idr3::XNX.flag(self.xnx && self.minor >= 1)
             // RES0 where no request can have a PASID.
             | Idr3::PPS.flag(self.pasid_in_responses && self.pri && self.substream_bits != 0)
             | Idr3::MPAM.flag(self.mpam)
@@ -397,13 +420,16 @@ impl Description {
 
     fn idr5(&self) -> u64 {
         let [k4, k16, k64] = self.granules;
+        // IHI 0070 G.b 6.3.6: RES0 where nothing stalls.
+        let stalls = self.stall_model != StallModel::TerminateOnly;
+        let stall_max = if stalls { self.stall_max } else { 0 };
         Idr5::OAS.of(self.oas_code().unwrap_or(0))
             | Idr5::GRAN4K.flag(k4)
             | Idr5::GRAN16K.flag(k16)
             | Idr5::GRAN64K.flag(k64)
             | Idr5::DS.flag(self.ds)
             | Idr5::VAX.flag(self.large_va)
-            | Idr5::STALL_MAX.of(u64::from(self.stall_max))
+            | Idr5::STALL_MAX.of(u64::from(stall_max))
     }
 
     fn oas_code(&self) -> Option<u64> {

@@ -69,10 +69,33 @@ fn contradictions_are_named() {
         (Description { hyp: false, ..everything }, "hyp"),
         (Description { e0pd: false, ..everything }, "e0pd"),
         (Description { minor: 4, epan: false, ..everything }, "epan"),
+        (Description { minor: 0, ..base }, "bbm_level"),
+        (Description { minor: 0, bbm_level: 0, ..base }, "range_invalidation"),
+        (Description { e0pd: true, ..base }, "e0pd"),
+        (Description { ats: true, ats_errors: true, ..base }, "ats_errors"),
+        (Description { minor: 2, ..everything }, "ds"),
+        (Description { flag_updates: FlagUpdate::Tables, ..base }, "flag_updates"),
     ];
     for (description, field) in cases {
         assert_eq!(description.id_registers().unwrap_err().field, field);
     }
+}
+
+/// IHI 0070 G.b 2.9: of the next version a part may be there, of the one after that nothing.
+#[test]
+fn the_next_version_may_be_had_in_part() {
+    let next = Description { mpam: true, small_tables: true, ..Description::VIRT };
+    assert!(next.id_registers().is_ok());
+    let first = Description {
+        minor: 0,
+        bbm_level: 0,
+        range_invalidation: false,
+        stall_max: 64,
+        ..Description::VIRT
+    };
+    let idr = first.id_registers().unwrap().idr;
+    // XNX, of which that version has nothing, and STALL_MAX, where nothing stalls.
+    assert_eq!((idr[3] >> 4 & 1, idr[5] >> 16), (0, 0));
 }
 
 #[test]

@@ -109,9 +109,9 @@ fn the_interrupt_may_mark_the_last_of_a_group() {
     board.w32(0xd8, 77);
     board.w32(0x50, 0b111);
     ask(&mut board, &request(None, 0, false, 1));
-    let message = Effect::Write { at: PhysAddr::new(0x4444_0000), data: 77 };
+    let message = Effect::Write { at: PhysAddr::new(0x4444_0000), data: 77, tag: 2 };
     assert_eq!(board.effects(), [message, Effect::Wire(IntId::new(107))]);
-    board.smmu.message_aborted(PhysAddr::new(0x4444_0000), 77);
+    board.smmu.message_aborted(2);
     assert_eq!(board.r32(0x60), 1 << 6);
 }
 

@@ -2,7 +2,9 @@
 
 use super::{IrqConfig, Word};
 use crate::v3::features::Features;
-use crate::v3::wire::regs::{Cr0, Cr2, Gbpa, Gerror, IrqCfg0, IrqCfg2, IrqCtrl, QueueBase};
+use crate::v3::wire::regs::{
+    Cr0, Cr2, Gbpa, Gerror, IrqCfg0, IrqCfg2, IrqCtrl, QueueBase, StrtabBaseCfg,
+};
 use passim_model::bits::Field;
 
 /// The bits of these fields.
@@ -44,6 +46,13 @@ pub(super) fn gerror_fields(features: &Features) -> u32 {
     ];
     let present = fields.into_iter().filter(|(present, _)| *present);
     present.fold(0, |bits, (_, field)| bits | mask32(&[field]))
+}
+
+/// The fields of STRTAB_BASE_CFG. IHI 0070 G.b 6.3.25: two of them are about two levels.
+pub(super) fn strtab_fields(features: &Features) -> u32 {
+    let size = mask32(&[StrtabBaseCfg::LOG2SIZE]);
+    let levels = mask32(&[StrtabBaseCfg::SPLIT, StrtabBaseCfg::FMT]);
+    if features.two_level_stream { size | levels } else { size }
 }
 
 /// The fields of IRQ_CTRL.

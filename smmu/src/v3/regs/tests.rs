@@ -184,6 +184,18 @@ fn message_configuration_exists_with_msi_and_is_guarded() {
     assert_eq!((board.r64(0x68), board.r64(0xb0)), (0x00ff_ffff_ffff_fffc, 0));
 }
 
+/// IHI 0070 G.b 6.3.25: FMT and SPLIT are about two levels.
+#[test]
+fn linear_stream_tables_have_a_size_alone() {
+    let mut ids = BOTH_STAGES;
+    ids.idr[0] &= !(3 << 27);
+    for (ids, kept) in [(BOTH_STAGES, 0x3_07ff), (ids, 0x3f)] {
+        let mut board = Board::cold(implementation(ids));
+        board.w32(0x88, !0);
+        assert_eq!(board.r32(0x88), kept);
+    }
+}
+
 #[test]
 fn what_is_not_there_reads_as_zero() {
     let mut board = cold();

@@ -19,8 +19,7 @@
 //! 32-bit kernel there is what it would make of contexts, if it is asked for (`smmu2-formats`): the
 //! rest of such a kernel is not modelled.
 //!
-//! Of older kernels these are not here: a synchronisation behind every block of an unmap (up to 4.14);
-//! StreamIDs that are requester identifiers, whatever firmware's map says, and entries that belong to
+//! Of older kernels these are not here: StreamIDs that are requester identifiers, whatever firmware's map says, and entries that belong to
 //! a group until it is detached (both up to 4.8); and what contexts of AArch32 had otherwise up to 5.5,
 //! PASize 0 in TCR2 and PD1 with short descriptors.
 

@@ -8,7 +8,7 @@ use crate::iommu::facts::{SmmuV2Facts, SmmuVersion};
 use crate::iommu::registers::Registers;
 use crate::policy::{
     Policy, Smmu1Contexts, Smmu2Entries, Smmu2ExtendedIds, Smmu2Formats, Smmu2Sync, Smmu2Tags,
-    Stage2Roots, WalkAttributes,
+    Stage2Roots, UnmapSync, WalkAttributes,
 };
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Host, PageSizes};
@@ -71,6 +71,8 @@ pub(super) struct Features {
     pub(super) page_sizes: PageSizes,
     /// Where tables of stage 2 start.
     pub(super) roots: Stage2Roots,
+    /// When invalidations are waited for.
+    pub(super) unmap_sync: UnmapSync,
     /// Whether table walks are told to go through the caches.
     pub(super) cached_walks: bool,
     /// ASIDs and VMIDs that others of the same maker have.
@@ -197,6 +199,7 @@ pub(super) fn probe(
         short: formats.short,
         page_sizes: formats.sizes,
         roots: policy.stage2_roots,
+        unmap_sync: policy.unmap_sync,
         cached_walks: Id0::CTTW.is_set(id0) || policy.walk_attributes == WalkAttributes::Cached,
         tag_base: if workarounds.tags_apart { tag_base } else { 0 },
         tags: policy.smmu2_tags,

@@ -2,7 +2,7 @@
 
 use super::probe::{Features, Format, StreamMapping};
 use crate::iommu::facts::SmmuVersion;
-use crate::policy::{Smmu2Sync, Smmu2Tags, Stage2Roots};
+use crate::policy::{Smmu2Sync, Smmu2Tags, Stage2Roots, UnmapSync};
 use passim_model::PageSizes;
 
 /// An SMMUv2 with both stages, register pages of 4K, 16 of them, four stream match registers.
@@ -29,6 +29,7 @@ pub(super) fn features() -> Features {
         short: false,
         page_sizes: PageSizes::from_bits(0x4020_1000),
         roots: Stage2Roots::WhereNeeded,
+        unmap_sync: UnmapSync::Gathered,
         cached_walks: true,
         tag_base: 0,
         tags: Smmu2Tags::One,

@@ -4,7 +4,7 @@ use super::probe::{Features, Format};
 use super::wire::{CbTlbi, CbTlbi32, cb, gr0};
 use super::work::{Scope, Sweep, Work};
 use crate::iommu::facts::SmmuVersion;
-use crate::policy::Smmu2Sync;
+use crate::policy::{Smmu2Sync, UnmapSync};
 use passim_model::pgtable::gather::{Invalidation, Stale};
 use passim_model::pgtable::vmsav8::Stage;
 
@@ -45,7 +45,7 @@ impl Tagged {
 
     fn sweep(self, features: &Features, stale: Stale, leaves: bool) -> Work {
         let (wide, block) = (features.format == Format::Aarch64, stale.block.bytes());
-        let count = stale.size() >> stale.block.lg2();
+        let count = stale.blocks();
         let at = |leaf, walk| features.cb(self.bank, if leaves { leaf } else { walk });
         Work::Sweep(match (self.stage, wide) {
             (Stage::One, true) => Sweep {
@@ -82,8 +82,9 @@ impl Tagged {
 }
 
 /// The stores for what an unmap left. A table that was unlinked is waited for at once, leaves all
-/// together.
-// 6.12 arm-smmu.c: tlb_flush_walk and tlb_add_page; iotlb_sync at the end.
+/// together, or one by one.
+// 6.12 arm-smmu.c: tlb_flush_walk and tlb_add_page; iotlb_sync at the end. io-pgtable-arm.c of 4.x:
+// arm_lpae_unmap waits behind each block, also where the unlinking of a table has waited already.
 pub(super) fn acts(
     tagged: Tagged,
     features: &Features,
@@ -91,14 +92,21 @@ pub(super) fn acts(
 ) -> Vec<Work> {
     let mut acts = Vec::new();
     let mut waiting = false;
+    let each = features.unmap_sync == UnmapSync::EachBlock;
     for invalidation in invalidations {
         match invalidation {
+            Invalidation::Leaves(stale) if each => {
+                for block in stale.each_block() {
+                    acts.extend([tagged.sweep(features, block, true), tagged.sync(features)]);
+                }
+            }
             Invalidation::Leaves(stale) => {
                 acts.push(tagged.sweep(features, stale, true));
                 waiting = true;
             }
             Invalidation::Walk(stale) => {
                 acts.extend([tagged.sweep(features, stale, false), tagged.sync(features)]);
+                acts.extend(each.then(|| tagged.sync(features)));
                 waiting = false;
             }
         }

@@ -18,7 +18,7 @@ use super::queue::Ending;
 use super::wire::{AtsControl, ExtendedHeader, PCI_EXT_CAP_ID_ATS, config};
 use super::work::Work;
 use super::{Master, SmmuV3};
-use crate::policy::{Smmu3Ats, Smmu3Invalidations};
+use crate::policy::{Smmu3Ats, Smmu3LongRanges};
 use passim_model::{Host, PhysAddr, StreamId, Width};
 
 /// ATS of a device that has it.
@@ -123,7 +123,7 @@ impl SmmuV3 {
             return None;
         }
         let mut streams: Vec<_> = domain.asking.iter().flatten().collect();
-        if self.invalidations == Smmu3Invalidations::Array {
+        if self.long_ranges == Smmu3LongRanges::WholeTag {
             streams.sort_unstable();
         }
         let command = |stream: &StreamId| match what {

@@ -10,7 +10,7 @@ use super::work::{Work, Worklist};
 use crate::iommu::DomainKind;
 use crate::iommu::paging::Paging;
 use crate::iommu::rules::{DOMAIN_NO_ASID, DOMAIN_NO_MEMORY, DOMAIN_NO_VMID};
-use crate::policy::ContextDescriptors;
+use crate::policy::{ContextDescriptors, UnmapSync};
 use passim_model::pgtable::gather::{Gather, Invalidation};
 use passim_model::pgtable::table::{Geometry, Table};
 use passim_model::pgtable::vmsav8;
@@ -159,19 +159,41 @@ impl SmmuV3 {
     /// The commands for what an unmap left.
     pub(in crate::iommu) fn invalidate(&self, domain: &Domain, gather: &Gather) -> Worklist {
         let mut acts = Vec::new();
-        let granule = domain.paging.geometry().granule;
-        let (ranges, tag) = (self.features.range_invalidation, domain.stage.tag(&self.features));
         for invalidation in gather.invalidations() {
-            let commands = commands(tag, granule, (ranges, self.invalidations), invalidation);
-            let batches = commands.len().div_ceil(super::probe::BATCH);
-            for (n, batch) in commands.chunks(super::probe::BATCH).enumerate() {
-                let ending = if n + 1 == batches { Ending::Sync } else { Ending::Open };
-                acts.push(Work::Submit { commands: batch.to_vec(), ending });
+            match (self.features.unmap_sync, invalidation) {
+                (UnmapSync::Gathered, _) => self.forget(domain, invalidation, &mut acts),
+                (UnmapSync::EachBlock, Invalidation::Leaves(stale)) => {
+                    for block in stale.each_block() {
+                        self.forget(domain, Invalidation::Leaves(block), &mut acts);
+                    }
+                }
+                // io-pgtable-arm.c of 4.x: __arm_lpae_unmap waits before it frees the table, and
+                // arm_lpae_unmap behind that, as behind everything.
+                (UnmapSync::EachBlock, Invalidation::Walk(_)) => {
+                    self.forget(domain, invalidation, &mut acts);
+                    acts.push(Work::Submit { commands: Vec::new(), ending: Ending::Sync });
+                }
             }
-            let (Invalidation::Leaves(stale) | Invalidation::Walk(stale)) = invalidation;
-            acts.extend(self.forget_in_devices(domain, Some((stale.start, stale.size()))));
         }
         Worklist::new(acts)
+    }
+
+    /// The acts of one invalidation, with the SYNC behind it.
+    fn forget(&self, domain: &Domain, invalidation: Invalidation, acts: &mut Vec<Work>) {
+        let granule = domain.paging.geometry().granule;
+        let commands = commands(
+            domain.stage.tag(&self.features),
+            granule,
+            self.features.spelling,
+            invalidation,
+        );
+        let batches = commands.len().div_ceil(super::probe::BATCH);
+        for (n, batch) in commands.chunks(super::probe::BATCH).enumerate() {
+            let ending = if n + 1 == batches { Ending::Sync } else { Ending::Open };
+            acts.push(Work::Submit { commands: batch.to_vec(), ending });
+        }
+        let (Invalidation::Leaves(stale) | Invalidation::Walk(stale)) = invalidation;
+        acts.extend(self.forget_in_devices(domain, Some((stale.start, stale.size()))));
     }
 }
 

@@ -4,12 +4,13 @@ use super::probe::{Features, Stalls};
 use super::wire::{
     ARM_SMMU_SH_ISH, ARM_SMMU_SH_OSH, CtxdescCd0, CtxdescCd1, STRTAB_STE_0_CFG_ABORT,
     STRTAB_STE_0_CFG_BYPASS, STRTAB_STE_0_CFG_S1_TRANS, STRTAB_STE_0_CFG_S2_TRANS,
-    STRTAB_STE_1_EATS_TRANS, STRTAB_STE_1_S1C_CACHE_NC, STRTAB_STE_1_S1C_CACHE_WBRA,
-    STRTAB_STE_1_S1DSS_BYPASS, STRTAB_STE_1_S1DSS_SSID0, STRTAB_STE_1_SHCFG_INCOMING,
-    STRTAB_STE_1_STRW_EL2, StrtabL1Desc, StrtabSte0, StrtabSte1, StrtabSte2, StrtabSte3,
+    STRTAB_STE_1_EATS_TRANS, STRTAB_STE_1_PRIVCFG_UNPRIV, STRTAB_STE_1_S1C_CACHE_NC,
+    STRTAB_STE_1_S1C_CACHE_WBRA, STRTAB_STE_1_S1DSS_BYPASS, STRTAB_STE_1_S1DSS_SSID0,
+    STRTAB_STE_1_SHCFG_INCOMING, STRTAB_STE_1_STRW_EL2, StrtabL1Desc, StrtabSte0, StrtabSte1,
+    StrtabSte2, StrtabSte3,
 };
 use crate::iommu::paging::codes;
-use crate::policy::{Smmu3Substreams, Smmu3Unattached};
+use crate::policy::{Smmu3Privilege, Smmu3Substreams, Smmu3Unattached};
 use passim_model::pgtable::table::Geometry;
 use passim_model::{Asid, PhysAddr, Vmid};
 
@@ -73,6 +74,10 @@ pub(super) fn ste_stage1(
         | StrtabSte1::S1CSH.of(ARM_SMMU_SH_ISH)
         | StrtabSte1::STRW.of(if features.e2h { STRTAB_STE_1_STRW_EL2 } else { 0 })
         | StrtabSte1::S1STALLD.flag(features.stalls == Stalls::Optional)
+        | StrtabSte1::PRIVCFG.of(match features.privilege {
+            Smmu3Privilege::Incoming => 0,
+            Smmu3Privilege::Unprivileged => STRTAB_STE_1_PRIVCFG_UNPRIV,
+        })
         | eats(ats);
     ste
 }
@@ -142,6 +147,7 @@ pub(super) fn ste_used(ste: &Words) -> Words {
         return used;
     }
     used[0] |= StrtabSte0::CFG.mask();
+    used[1] = StrtabSte1::PRIVCFG.mask();
     let config = StrtabSte0::CFG.get(ste[0]);
     if config & 0b101 == 0b101 {
         used[0] |=

@@ -18,6 +18,9 @@
 //!
 //! It writes what Linux writes, where and in the order Linux does, and knows the SMMU only through
 //! memory and registers. Page requests, PASIDs, handlers of stalled faults and SVA are not driven.
+//!
+//! Of older kernels this is not here: that each block of a physically contiguous run is waited for
+//! before the descriptor of the next is cleared.
 
 mod ats;
 mod attach;
@@ -45,7 +48,7 @@ use super::synced::Synced;
 use super::{BootError, Finding};
 use crate::iommu::registers::Registers;
 use crate::policy::{
-    BeyondInput, ContextDescriptors, Smmu3Ats, Smmu3Invalidations, Smmu3Queues, Smmu3Reset,
+    BeyondInput, ContextDescriptors, Smmu3Ats, Smmu3LongRanges, Smmu3Queues, Smmu3Reset,
     Smmu3Stalls, Smmu3Substreams, Smmu3Unattached, SteUpdate,
 };
 use ats::Ats;
@@ -67,8 +70,8 @@ pub(super) struct SmmuV3 {
     vmids: Ids,
     /// ASIDs, where they are not the machine's.
     asids: Option<Ids>,
-    invalidations: Smmu3Invalidations,
     substreams: Smmu3Substreams,
+    long_ranges: Smmu3LongRanges,
     queues: Smmu3Queues,
     reset: Smmu3Reset,
     unattached: Smmu3Unattached,

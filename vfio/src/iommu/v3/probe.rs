@@ -1,11 +1,12 @@
 //! What the identification registers say, as Linux reads them.
 
+use super::tlbi::Spelling;
 use super::wire::{Idr0, Idr1, Idr3, Idr5, offset};
 use crate::iommu::BootError;
 use crate::iommu::registers::Registers;
 use crate::policy::{
-    Policy, Smmu3Forced, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Sync,
-    Stage1Attributes, Stage2Roots, WalkAttributes,
+    Policy, Smmu3Forced, Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset,
+    Smmu3Sync, Stage1Attributes, Stage2Roots, UnmapSync, WalkAttributes,
 };
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Host, PageSize};
@@ -44,6 +45,17 @@ pub(super) enum SyncSignal {
     Message,
 }
 
+impl SyncSignal {
+    /// As this kernel has it, with an SMMU that can send coherent messages, or cannot.
+    fn of(sync: Smmu3Sync, message: bool) -> Self {
+        match sync {
+            Smmu3Sync::Bare => Self::Bare,
+            Smmu3Sync::Message if message => Self::Message,
+            Smmu3Sync::Message => Self::Consumed,
+        }
+    }
+}
+
 /// What one SMMU can do and Linux makes use of.
 #[derive(Clone, Debug)]
 pub(super) struct Features {
@@ -54,7 +66,12 @@ pub(super) struct Features {
     pub(super) e2h: bool,
     pub(super) ats: bool,
     pub(super) pri: bool,
-    pub(super) range_invalidation: bool,
+    /// How invalidations name ranges.
+    pub(super) spelling: Spelling,
+    /// When invalidations are waited for.
+    pub(super) unmap_sync: UnmapSync,
+    /// What STEs of stage 1 say of privilege.
+    pub(super) privilege: Smmu3Privilege,
     pub(super) attribute_override: bool,
     pub(super) stalls: Stalls,
     /// Whether stage 2 stalls where stalls are forced.
@@ -156,7 +173,12 @@ pub(super) fn probe(
         e2h: Idr0::HYP.is_set(idr0) && policy.smmu3_regime == Smmu3Regime::El2E2h,
         ats: Idr0::ATS.is_set(idr0),
         pri: Idr0::PRI.is_set(idr0),
-        range_invalidation: Idr3::RIL.is_set(idr3) && policy.smmu3_ranges == Smmu3Ranges::Used,
+        spelling: match policy.smmu3_ranges {
+            Smmu3Ranges::Used if Idr3::RIL.is_set(idr3) => Spelling::Ranges,
+            _ => Spelling::Blocks(policy.smmu3_long_ranges),
+        },
+        unmap_sync: policy.unmap_sync,
+        privilege: policy.smmu3_privilege,
         attribute_override: Idr1::ATTR_TYPES_OVR.is_set(idr1),
         stalls: match Idr0::STALL_MODEL.get(idr0) {
             0 => Stalls::Optional,
@@ -169,11 +191,7 @@ pub(super) fn probe(
         attributes: policy.stage1_attributes,
         roots: policy.stage2_roots,
         stream_table,
-        sync_signal: match policy.smmu3_sync {
-            Smmu3Sync::Bare => SyncSignal::Bare,
-            Smmu3Sync::Message if message => SyncSignal::Message,
-            Smmu3Sync::Message => SyncSignal::Consumed,
-        },
+        sync_signal: SyncSignal::of(policy.smmu3_sync, message),
         asid_bits: if Idr0::ASID16.is_set(idr0) { 16 } else { 8 },
         vmid_bits: if Idr0::VMID16.is_set(idr0) { 16 } else { 8 },
         sid_bits,

@@ -2,7 +2,7 @@
 
 use super::command::Command;
 use super::wire::{CmdqTlbi0, CmdqTlbi1, op};
-use crate::policy::Smmu3Invalidations;
+use crate::policy::Smmu3LongRanges;
 use passim_model::pgtable::gather::{Invalidation, Stale};
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Asid, Vmid};
@@ -44,11 +44,20 @@ impl Tag {
     }
 }
 
+/// How commands name ranges.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Spelling {
+    /// By their size.
+    Ranges,
+    /// By their blocks; and where there are many?
+    Blocks(Smmu3LongRanges),
+}
+
 /// The commands for one invalidation, in order, without the SYNC.
 pub(super) fn commands(
     tag: Tag,
     granule: Granule,
-    (range_invalidation, kept): (bool, Smmu3Invalidations),
+    spelling: Spelling,
     invalidation: Invalidation,
 ) -> Vec<Command> {
     let (stale, leaf) = match invalidation {
@@ -56,10 +65,9 @@ pub(super) fn commands(
         Invalidation::Walk(stale) => (stale, 0),
     };
     let second = CmdqTlbi1::LEAF.of(leaf);
-    if range_invalidation {
-        ranges(tag, granule, stale, second)
-    } else {
-        blocks(tag, kept, stale, second)
+    match spelling {
+        Spelling::Ranges => ranges(tag, granule, stale, second),
+        Spelling::Blocks(long) => blocks(tag, long, stale, second),
     }
 }
 
@@ -90,16 +98,16 @@ fn ranges(tag: Tag, granule: Granule, stale: Stale, second: u64) -> Vec<Command>
     commands
 }
 
-/// One command a block; where there is a cap, one command for the whole tag from there on.
-// 7.2 arm_smmu_inv_size_too_big: the cap is an eighth of the block's size, in blocks.
-fn blocks(tag: Tag, kept: Smmu3Invalidations, stale: Stale, second: u64) -> Vec<Command> {
-    let lg2 = stale.block.lg2();
-    let count = stale.size() >> lg2;
-    if kept == Smmu3Invalidations::Array && count >= 1 << (lg2 - 3) {
+/// One command a block, or one for the whole tag.
+// arm_smmu_inv_size_too_big of 7.x: from as many blocks on as a table of such blocks would have
+// entries. No board without ranges was recorded.
+fn blocks(tag: Tag, long: Smmu3LongRanges, stale: Stale, second: u64) -> Vec<Command> {
+    if long == Smmu3LongRanges::WholeTag && stale.blocks() >= 1 << (stale.block.lg2() - 3) {
         return vec![tag.all()];
     }
-    let block = |n: u64| CmdqTlbi1::VA.in_place(stale.start + (n << stale.block.lg2()));
-    (0..count).map(|n| Command([tag.addresses(), second | block(n)])).collect()
+    let command =
+        |block: Stale| Command([tag.addresses(), second | CmdqTlbi1::VA.in_place(block.start)]);
+    stale.each_block().map(command).collect()
 }
 
 #[cfg(test)]

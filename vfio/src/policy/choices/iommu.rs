@@ -117,14 +117,36 @@ choice! {
 }
 
 choice! {
-    /// In what the driver of SMMUv3s keeps what a domain must invalidate.
-    Smmu3Invalidations {
-        /// A list of devices: their caches forget in the order of the list, the last that came
-        /// first, after every block of a range was forgotten by a command of its own.
-        List = "list",
-        /// A sorted array: caches forget in the order of StreamIDs; and of a range of so many
-        /// blocks as an eighth of a block has bytes, the whole domain is forgotten.
-        Array = "array",
+    /// What the driver of SMMUv3s does with a range that has more blocks than a table, where it uses
+    /// no range commands.
+    Smmu3LongRanges {
+        /// One command a block, as for any other. Devices with caches of translations forget in the
+        /// order of a list, the last that came first.
+        BlockByBlock = "block-by-block",
+        /// One command for everything that has the domain's tag. Devices with caches of
+        /// translations forget in the order of their StreamIDs: all of it lies in a sorted array.
+        WholeTag = "whole-tag",
+    }
+}
+
+choice! {
+    /// Which level of privilege streams have behind an STE of stage 1: PRIVCFG.
+    Smmu3Privilege {
+        /// The one they came with.
+        Incoming = "incoming",
+        /// None.
+        Unprivileged = "unprivileged",
+    }
+}
+
+choice! {
+    /// When the driver of an SMMU waits for the invalidations that unmapping asks for.
+    UnmapSync {
+        /// Behind every block; behind a table that was unlinked twice.
+        EachBlock = "each-block",
+        /// Once, behind everything that was gathered. A table that was unlinked is waited for by
+        /// itself.
+        Gathered = "gathered",
     }
 }
 

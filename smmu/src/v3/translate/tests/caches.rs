@@ -267,10 +267,11 @@ fn messages_that_nobody_takes_are_global_errors() {
     board.boot();
     let door = PhysAddr::new(0x4444_0000);
     board.effects();
-    for (data, bit) in [(2, 5), (3, 4), (1, 7)] {
-        board.smmu.message_aborted(door, data);
-        assert_eq!(board.r32(0x60) >> bit & 1, 1, "{data}");
-        let told = board.effects().contains(&Effect::Write { at: door, data: 1 });
+    // Of the Event queue, a CMD_SYNC, and GERROR; nobody else sends any.
+    for (tag, bit) in [(1, 5), (0, 4), (3, 7)] {
+        board.smmu.message_aborted(tag);
+        assert_eq!(board.r32(0x60) >> bit & 1, 1, "{tag}");
+        let told = board.effects().contains(&Effect::Write { at: door, data: 1, tag: 3 });
         assert_eq!(told, bit != 7, "an error about GERROR's own message sends none");
     }
 }

@@ -5,7 +5,7 @@ use super::super::testkit::features;
 use super::super::work::{Scope, Sweep, Work};
 use super::acts;
 use crate::iommu::facts::SmmuVersion;
-use crate::policy::Smmu2Tags;
+use crate::policy::{Smmu2Tags, UnmapSync};
 use passim_model::PageSize;
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::vmsav8::Stage;
@@ -62,6 +62,23 @@ fn stage_2_by_ipa_or_whole() {
     let expected =
         [sweep(0x64, 4, 0, 1, false), all.clone(), sweep(0x64, 4, 0, 2, false), all.clone()];
     assert_eq!(acts_of(&first, Stage::Two), expected);
+}
+
+/// Behind a table that was unlinked twice: before it is freed, and behind the call as a whole.
+#[test]
+fn old_kernels_wait_for_each_block() {
+    let features = Features { unmap_sync: UnmapSync::EachBlock, ..features() };
+    let own = Work::Sync(Scope::Bank(3));
+    let expected = [
+        sweep(BANK + 0x600, 3 << 48 | 0x12_3400, 1, 512, true),
+        own.clone(),
+        own.clone(),
+        sweep(BANK + 0x620, 3 << 48 | 0x12_3456, 1, 1, true),
+        own.clone(),
+        sweep(BANK + 0x620, 3 << 48 | 0x12_3457, 1, 1, true),
+        own,
+    ];
+    assert_eq!(acts_of(&features, Stage::One), expected);
 }
 
 #[test]

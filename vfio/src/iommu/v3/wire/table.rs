@@ -58,6 +58,7 @@ layout! {
         STRW = bits(31, 30);
         /// Shareability of bypassing traffic.
         SHCFG = bits(45, 44);
+        PRIVCFG = bits(49, 48);
     }
 }
 
@@ -76,6 +77,8 @@ pub(in crate::iommu::v3) const STRTAB_STE_1_S1C_CACHE_NC: u64 = 0;
 pub(in crate::iommu::v3) const ARM_SMMU_SH_ISH: u64 = 3;
 /// Outer shareable.
 pub(in crate::iommu::v3) const ARM_SMMU_SH_OSH: u64 = 2;
+/// `PRIVCFG`: unprivileged, whatever the traffic says.
+pub(in crate::iommu::v3) const STRTAB_STE_1_PRIVCFG_UNPRIV: u64 = 2;
 /// `SHCFG`: as the traffic says.
 pub(in crate::iommu::v3) const STRTAB_STE_1_SHCFG_INCOMING: u64 = 1;
 

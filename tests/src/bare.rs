@@ -1,0 +1,78 @@
+//! An SMMUv3 on bare memory, which a test drives by itself.
+
+use passim_model::pgtable::table::{Geometry, Table};
+use passim_model::pgtable::vmsav8::{Granule, Stage};
+use passim_model::{Frames, Memory, PhysAddr, Span, Width};
+use passim_smmu::SmmuV3;
+use passim_smmu::v3::{Description, Progress, TableEndian};
+
+/// Everything an SMMUv3 can have, with the addresses that [`empty_table`] has.
+pub const DESCRIPTION: Description =
+    Description { table_endian: TableEndian::Little, output_bits: 44, ..Description::EVERYTHING };
+
+/// 256M of RAM from 0x4000_0000 on.
+///
+/// # Panics
+/// Never: there is room.
+pub fn memory() -> Memory {
+    let mut memory = Memory::new();
+    let ram = Span::from_size(PhysAddr::new(0x4000_0000), 0x1000_0000).expect("a span");
+    memory.add_bank(ram).expect("the one bank");
+    memory
+}
+
+/// Stores doublewords from `at` on.
+///
+/// # Panics
+/// If there is no memory.
+pub fn put(memory: &mut Memory, at: u64, words: &[u64]) {
+    for (at, word) in (at..).step_by(8).zip(words) {
+        memory.store_u64(PhysAddr::new(at), *word).expect("RAM");
+    }
+}
+
+/// An empty table of pages of 4K, for 39 bits of input at stage 1, and 44 at stage 2.
+///
+/// # Panics
+/// Without a frame for it.
+pub fn empty_table(stage: Stage, memory: &mut Memory, frames: &mut Frames) -> Table {
+    let bits = if stage == Stage::One { 39 } else { 44 };
+    let geometry = Geometry::linux(stage, Granule::K4, bits, 44).expect("a shape of Linux's");
+    Table::new(geometry, memory, frames).expect("room for a root")
+}
+
+/// A Command queue, from the side that fills it.
+#[derive(Clone, Debug)]
+pub struct Commands {
+    at: u64,
+    size_lg2: u64,
+    prod: u64,
+}
+
+const CMDQ_PROD: u64 = 0x98;
+const GERROR: u64 = 0x60;
+
+impl Commands {
+    /// An empty one at `at`, with two to the power of `size_lg2` entries.
+    pub const fn new(at: u64, size_lg2: u64) -> Self {
+        Self { at, size_lg2, prod: 0 }
+    }
+
+    /// SMMU_CMDQ_BASE for it.
+    pub const fn base(&self) -> u64 {
+        self.at | self.size_lg2
+    }
+
+    /// Gives the SMMU a command and time to consume it.
+    ///
+    /// # Panics
+    /// If the SMMU does not take it.
+    pub fn give(&mut self, words: [u64; 2], smmu: &mut SmmuV3, memory: &mut Memory) {
+        let index = self.prod & ((1 << self.size_lg2) - 1);
+        put(memory, self.at + 16 * index, &words);
+        self.prod = (self.prod + 1) & ((2 << self.size_lg2) - 1);
+        smmu.store(CMDQ_PROD, Width::W32, self.prod, memory);
+        while smmu.step(memory) == Progress::Worked {}
+        assert_eq!(smmu.load(GERROR, Width::W32), 0, "{words:x?} is legal");
+    }
+}
