@@ -149,6 +149,7 @@ impl Kernel {
             doorbells: registry::registered(boot.interrupts),
             verdicts,
         };
+        kernel.judge_bound_at_boot();
         kernel.hold_at_boot(host);
         Ok(kernel)
     }

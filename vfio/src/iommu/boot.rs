@@ -11,9 +11,10 @@ use super::x86::X86;
 use super::{
     Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, Master, Purpose, msi, rules,
 };
-use crate::policy::{BlockedState, Policy};
-use passim_model::{Frames, Host, PageSize};
+use crate::policy::{BlockedState, PciStreams, Policy};
+use passim_model::{Frames, Host, PageSize, StreamId};
 use slab::Slab;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bits of an ASID at most.
@@ -36,6 +37,7 @@ impl Iommu {
             page,
             blocked: policy.blocked_state,
             nesting: policy.nesting_type,
+            pci_streams: policy.pci_streams,
             msi: msi::Choices::of(policy),
             drivers: Vec::with_capacity(firmware.drivers.len()),
             asids: Ids::new(ASID_BITS),
@@ -77,7 +79,7 @@ impl Iommu {
         }
         let mut streams = BTreeSet::new();
         for facts in &firmware.devices {
-            let own: BTreeSet<_> = facts.streams.iter().copied().collect();
+            let own: BTreeSet<_> = iommu.streams_of(facts).iter().copied().collect();
             // An SMMUv2's entries may be shared within a group.
             let shares = matches!(iommu.drivers.get(facts.driver), Some(Driver::SmmuV2(_)));
             for stream in own {
@@ -101,27 +103,29 @@ impl Iommu {
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Result<(), BootError> {
+        let streams = self.streams_of(facts);
         let driver =
             self.drivers.get_mut(facts.driver).ok_or(BootError::NoDriver(facts.endpoint))?;
         let master = match driver {
             Driver::SmmuV3(smmu) => {
-                Master::SmmuV3(smmu.add_master(&facts.streams, facts.config, frames, host)?)
+                Master::SmmuV3(smmu.add_master(&streams, facts.config, frames, host)?)
             }
             Driver::SmmuV2(smmu) => {
-                let (master, work) = smmu.add_master(&facts.streams, facts.group)?;
+                let (master, work) = smmu.add_master(&streams, facts.group)?;
                 smmu.finish(work, host)?;
                 Master::SmmuV2(master)
             }
-            Driver::X86(x86) => Master::X86(x86.master(&facts.streams)),
+            Driver::X86(x86) => Master::X86(x86.master(&streams)),
             Driver::Flat(_) => Master::Flat,
         };
         let device = self.devices.len();
         self.group_of.entry(facts.endpoint).or_insert(facts.group);
-        self.devices.push(Device { endpoint: facts.endpoint, master });
+        let (endpoint, coherent) = (facts.endpoint, facts.coherent);
+        self.devices.push(Device { endpoint, coherent, master });
         let arrival = self.join(facts, device, frames, host)?;
         let default = self.groups[&facts.group].default;
         self.init_domain(default, facts.group, frames, host).map_err(|refusal| {
-            match (refusal.rule == &rules::DOMAIN_NO_MEMORY, facts.streams.first()) {
+            match (refusal.rule == &rules::DOMAIN_NO_MEMORY, streams.first()) {
                 (true, _) => BootError::NoFrame,
                 (_, Some(stream)) if refusal.rule == &rules::DOMAIN_NO_ENTRY => {
                     BootError::NoStreamEntry(*stream)
@@ -130,6 +134,24 @@ impl Iommu {
             }
         })?;
         self.settle(facts.driver, device, default, arrival, host)
+    }
+
+    /// What the driver of its SMMU takes a device's StreamIDs to be.
+    // Up to 4.8 arm-smmu.c and arm-smmu-v3.c, __arm_smmu_get_pci_sid: all aliases are gone through, and
+    // the last stays.
+    pub(super) fn streams_of<'a>(&self, facts: &'a DeviceFacts) -> Cow<'a, [StreamId]> {
+        match (self.pci_streams, facts.requester) {
+            (PciStreams::RequesterId, Some(rid)) => vec![StreamId::new(rid.get().into())].into(),
+            _ => Cow::Borrowed(&facts.streams),
+        }
+    }
+
+    /// The group that a device which comes belongs to because of its StreamIDs alone.
+    pub(crate) fn group_by_streams(&self, facts: &DeviceFacts) -> Option<u32> {
+        match self.drivers.get(facts.driver)? {
+            Driver::SmmuV2(smmu) => smmu.group_of(&self.streams_of(facts)),
+            _ => None,
+        }
     }
 
     /// Puts a device into its group.

@@ -1,6 +1,6 @@
 //! What a machine's firmware and buses tell the kernel before it starts.
 
-use passim_model::{Endpoint, Iova, PageSizes, PhysAddr, Span, StreamId, Topology};
+use passim_model::{Endpoint, Iova, PageSizes, PhysAddr, Rid, Span, StreamId, Topology};
 
 /// One IOMMU and the driver for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +46,8 @@ pub struct SmmuV2Facts {
     pub context_interrupts: u32,
     /// `calxeda,smmu-secure-config-access`: the CPU's accesses to the registers are Secure ones.
     pub secure_config_access: bool,
+    /// `dma-coherent`: its walks are coherent, whatever ID0 says.
+    pub coherent: bool,
 }
 
 /// Versions of the architecture before SMMUv3.
@@ -83,6 +85,10 @@ pub struct DeviceFacts {
     /// behind a PCI bridge also appears under the bridge's. Behind an SMMUv3 no other device may have
     /// them; behind an SMMUv2 those of its group may, and up to 4.8 anybody.
     pub streams: Vec<StreamId>,
+    /// The last of the requester identifiers that its transactions may carry: its own, unless a quirk
+    /// or a bridge has it appear under another. None where only StreamIDs are known: of a device of
+    /// the board.
+    pub requester: Option<Rid>,
     /// Its IOMMU group.
     pub group: u32,
     /// Which of the machine's IOMMUs translates for it: an index.
@@ -90,6 +96,8 @@ pub struct DeviceFacts {
     /// Where its configuration space is, if it is a PCI function and its root complex passes ATS
     /// on.
     pub config: Option<PhysAddr>,
+    /// `dma-coherent`, of the device or of its host bridge: the caches of CPUs see what it does.
+    pub coherent: bool,
 }
 
 /// All of it.
@@ -130,7 +138,8 @@ impl DeviceFacts {
         let grouped = topology.functions().iter().filter_map(|function| {
             let group = function.group?;
             let (endpoint, streams) = (function.rid.into(), vec![function.stream]);
-            Some(Self { endpoint, streams, group, driver, config: None })
+            let (requester, config) = (None, None);
+            Some(Self { endpoint, streams, requester, group, driver, config, coherent: true })
         });
         let mut devices: Vec<_> = grouped.collect();
         devices.sort_by_key(|device| (device.group, device.endpoint));

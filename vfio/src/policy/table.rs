@@ -11,13 +11,14 @@ use super::{
     DoorbellUnwind, EntryLimit, FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator,
     ItsDoorbellInfo, ItsEvents, LpiAffinity, LpiInvalidation, LpiRanges, MessageSafety,
     MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer,
-    OverrideError, Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts,
-    Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds,
-    Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
-    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Ats, Smmu3Ranges, Smmu3Stalls, Smmu3Sync,
-    SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, Step, SuperpageTest, ThirdMapFlag,
-    UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry,
-    VectorRange, WalkAttributes, WindowProvider, WireService, WrapErrno, ZeroPage, step_of,
+    OverrideError, PciStreams, Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo,
+    Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries,
+    Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege,
+    Smmu2Qualcomm, Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Ats, Smmu3Ranges, Smmu3Stalls,
+    Smmu3Sync, SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, Step, SuperpageTest,
+    ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges,
+    ValueEntry, VectorRange, VfioCoherence, WalkAttributes, WindowProvider, WireService, WrapErrno,
+    ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -112,6 +113,10 @@ policy! {
         "measured on 6.1 and 6.12; 7.2 from reading",
         [Linux4_6 WholeFields Read, Linux6_1 WholeFields Measured, Linux6_12 Bytes Measured,
          Linux7_2 Bytes Read];
+    /// Whether VFIO wants accesses of a device to be coherent with the caches of CPUs.
+    vfio_coherence: VfioCoherence = "vfio-coherence",
+        "vfio_main.c of 6.1 and 6.12; a recollection that it came with 5.19",
+        [Linux4_6 Unasked Remembered, Linux6_1 Required Read];
     /// Whether pinning an untouched page for reading meets the zero page.
     zero_page: ZeroPage = "zero-page", "measured on 6.1 and 6.12",
         [Linux4_6 Pinned Nearest, Linux6_1 Pinned Measured, Linux6_12 Unshared Measured,
@@ -303,6 +308,10 @@ policy! {
         "ASIDs and commands in dumps of 6.1 and 6.12; the state itself from reading",
         [Linux4_6 DefaultDomain Read, Linux6_1 EmptyDomain Measured, Linux6_12 Abort Measured,
          Linux7_2 Abort Read];
+    /// Which StreamIDs a PCI function has for the driver of an SMMU.
+    pci_streams: PciStreams = "pci-streams",
+        "arm-smmu.c of about 4.5 and 4.9 in makers' trees; a recollection that arm-smmu-v3.c changed with it",
+        [Linux4_6 RequesterId Inferred, MsiV14 IommuMap Remembered, Linux6_1 IommuMap Read];
     /// Who owns a context descriptor table.
     context_descriptors: ContextDescriptors = "context-descriptors", "dumps of 6.1 and 6.12",
         [Linux4_6 PerDomain Nearest, Linux6_1 PerDomain Measured, Linux6_12 PerDevice Measured,

@@ -125,10 +125,14 @@ impl Kernel {
         Ok(())
     }
 
-    /// The group a function comes into: where others are that it cannot be told apart from, theirs;
-    /// otherwise a new one, with the lowest number that is free.
+    /// The group a function comes into: of whom it shares a stream mapping entry with; where others
+    /// are that it cannot be told apart from, theirs; otherwise a new one, with the lowest number that
+    /// is free.
     // 6.12 iommu.c: numbers come from an ida.
     fn group_for(&self, facts: &DeviceFacts) -> u32 {
+        if let Some(group) = self.iommu.group_by_streams(facts) {
+            return group;
+        }
         let others = self.topology.in_group(facts.group).map(|function| function.rid);
         let others = others.filter(|rid| !self.topology.is_virtual(*rid));
         let virtuals = self.virtuals.iter().filter(|other| other.group == facts.group);

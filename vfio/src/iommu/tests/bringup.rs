@@ -105,6 +105,8 @@ fn senseless_firmware_is_refused() {
         group,
         driver,
         config: None,
+        requester: None,
+        coherent: true,
     };
     let rid = Rid::parse("00:07.0").unwrap();
     let cases = [

@@ -94,6 +94,7 @@ fn facts() -> SmmuV2Facts {
         base: PhysAddr::new(BASE),
         version: SmmuVersion::V2,
         secure_config_access: false,
+        coherent: true,
         model: SmmuModel::Generic,
         stream_match_mask: 0,
         context_interrupts: 3,
@@ -102,7 +103,15 @@ fn facts() -> SmmuV2Facts {
 
 fn device(group: u32, rid: u16, streams: &[u32]) -> DeviceFacts {
     let streams = streams.iter().map(|stream| StreamId::new(*stream)).collect();
-    DeviceFacts { endpoint: Rid::new(rid).into(), streams, group, driver: 0, config: None }
+    DeviceFacts {
+        endpoint: Rid::new(rid).into(),
+        streams,
+        requester: None,
+        group,
+        driver: 0,
+        config: None,
+        coherent: true,
+    }
 }
 
 fn boot_with(
@@ -243,8 +252,8 @@ fn a_bank_of_stage_1() {
 
 #[test]
 fn a_bank_of_stage_2() {
-    // Without S1TS, in the last case as SMMUv1: output 40 bits, 4.6 writes no CBA2R. Nor has ID0 CTTW:
-    // later kernels have walks that are not cacheable, and outer shareable.
+    // Without S1TS, in the last case as SMMUv1: output 40 bits, 4.6 writes no CBA2R. Nor is it
+    // coherent: later kernels have walks that are not cacheable, and outer shareable.
     let cases = [
         (SmmuVersion::V2, 0x1542, Profile::Linux6_12, 1, 0x8004_2058, 2),
         // Two tables of level 1 are not needed for 40 bits of input where 44 come out.
@@ -253,7 +262,7 @@ fn a_bank_of_stage_2() {
         (SmmuVersion::V1With64K, 0x22, Profile::Linux4_6, 0, 0x8002_3558, 1),
     ];
     for (version, id2, profile, cba2r, tcr, vmid) in cases {
-        let facts = SmmuV2Facts { version, ..facts() };
+        let facts = SmmuV2Facts { version, coherent: false, ..facts() };
         let ids = [ID0 & !(1 << 30), ID1, id2];
         let mut machine = boot_with(profile, facts, ids, vec![device(1, 8, &[8])]).unwrap();
         let domain = machine.alloc(DomainKind::Paging);
@@ -435,6 +444,36 @@ fn masks_of_extended_ids_are_tried_after_the_reset() {
     // Before 4.11 nobody asks for them.
     let machine = boot_with(Profile::Linux4_6, facts, ids, devices()).unwrap();
     assert_eq!(machine.board.at(0) & 8, 0);
+}
+
+/// Up to 4.8 a function's StreamID is its requester identifier, or its last alias's; whoever has none
+/// keeps what firmware names.
+#[test]
+fn old_drivers_do_not_read_the_map() {
+    let devices = || {
+        let behind_a_bridge =
+            DeviceFacts { requester: Some(Rid::new(0x200)), ..device(2, 0x210, &[0x4b0, 0x4a0]) };
+        let of_the_board =
+            DeviceFacts { endpoint: passim_model::Endpoint::Platform(0), ..device(3, 0, &[0x444]) };
+        let own = DeviceFacts { requester: Some(Rid::new(0x100)), ..device(1, 0x100, &[0x480]) };
+        vec![own, behind_a_bridge, of_the_board]
+    };
+    let entries = |profile: Profile, set: &str| {
+        let mut board = Board::new([ID0, ID1, ID2]);
+        let mut policy = profile.policy();
+        policy.set("smmu2-entries", "of-the-device").unwrap();
+        policy.set("default-domain", "bypass").unwrap();
+        policy.set("pci-streams", set).unwrap();
+        let ram = Span::from_size(PhysAddr::new(RAM), 0x100_0000).unwrap();
+        let mut frames = Frames::new(PageSize::K4, [ram]);
+        let firmware = Firmware { drivers: vec![DriverFacts::SmmuV2(facts())], devices: devices() };
+        Iommu::boot(&firmware, &policy, PageSize::K4, &mut frames, &mut board).unwrap();
+        [0, 1, 2, 3].map(|entry| board.at(0x800 + 4 * entry))
+    };
+    let old = entries(Profile::Linux4_6, "requester-id");
+    assert_eq!(old, [0x8000_0100, 0x8000_0200, 0x8000_0444, 0]);
+    let new = entries(Profile::Linux4_6, "iommu-map");
+    assert_eq!(new, [0x8000_0480, 0x8000_04b0, 0x8000_04a0, 0x8000_0444]);
 }
 
 #[test]

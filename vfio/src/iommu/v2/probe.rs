@@ -71,6 +71,9 @@ pub(super) struct Features {
     pub(super) page_sizes: PageSizes,
     /// Where tables of stage 2 start.
     pub(super) roots: Stage2Roots,
+    /// Whether table walks are coherent.
+    // From 4.8 on firmware says so, and ID0.CTTW is only printed. Before, nothing depends on it.
+    pub(super) coherent: bool,
     /// Whether table walks are told to go through the caches.
     pub(super) cached_walks: bool,
     /// ASIDs and VMIDs that others of the same maker have.
@@ -197,7 +200,8 @@ pub(super) fn probe(
         short: formats.short,
         page_sizes: formats.sizes,
         roots: policy.stage2_roots,
-        cached_walks: Id0::CTTW.is_set(id0) || policy.walk_attributes == WalkAttributes::Cached,
+        coherent: facts.coherent,
+        cached_walks: facts.coherent || policy.walk_attributes == WalkAttributes::Cached,
         tag_base: if workarounds.tags_apart { tag_base } else { 0 },
         tags: policy.smmu2_tags,
         secure_access: workarounds.secure_access,

@@ -24,6 +24,17 @@ choice! {
 }
 
 choice! {
+    /// Which StreamIDs a PCI function has for the driver of an SMMU.
+    PciStreams {
+        /// One, its requester identifier, or that of the last alias it has: firmware has no map from
+        /// the one to the other.
+        RequesterId = "requester-id",
+        /// Those that firmware's `iommu-map` makes of its requester identifier and its aliases.
+        IommuMap = "iommu-map",
+    }
+}
+
+choice! {
     /// Who owns a context descriptor table.
     ContextDescriptors {
         /// The domain: devices of one domain share a CD.
