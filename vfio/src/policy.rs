@@ -22,11 +22,11 @@ pub use choices::{
     MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, PciStreams, RangeEnd,
     ReplayAperture, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806, Smmu2Asids,
     Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats,
-    Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags,
-    Smmu2Unattached, Smmu3Ats, Smmu3Ranges, Smmu3Stalls, Smmu3Sync, SmmuIntrRemap,
-    Stage1Attributes, Stage2Roots, SteUpdate, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap,
-    UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, VectorRange, VfioCoherence,
-    WalkAttributes, WindowProvider, WireService, WrapErrno, ZeroPage,
+    Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync,
+    Smmu2Tags, Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Ats, Smmu3Ranges, Smmu3Stalls,
+    Smmu3Sync, SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, SuperpageTest,
+    ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges,
+    VectorRange, VfioCoherence, WalkAttributes, WindowProvider, WireService, WrapErrno, ZeroPage,
 };
 pub use profiles::{Certainty, Profile, UnknownProfile};
 pub use table::{Policy, choices};

@@ -41,9 +41,10 @@ pub use self::core::{
 pub use iommu::{
     BlockedState, ContextDescriptors, DefaultDomain, PciStreams, Smmu1Contexts, Smmu2Ap806,
     Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults,
-    Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync,
-    Smmu2Tags, Smmu2Unattached, Smmu3Ats, Smmu3Ranges, Smmu3Stalls, Smmu3Sync, SmmuIntrRemap,
-    Stage1Attributes, Stage2Roots, SteUpdate, WalkAttributes,
+    Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
+    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Ats, Smmu3Ranges,
+    Smmu3Stalls, Smmu3Sync, SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate,
+    WalkAttributes,
 };
 pub use irqs::{
     GicV3Priority, ItsEvents, LpiAffinity, LpiInvalidation, LpiRanges, MsiDomains, V2mBlocks,

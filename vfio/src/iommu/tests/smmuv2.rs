@@ -478,7 +478,13 @@ fn old_drivers_do_not_read_the_map() {
 
 #[test]
 fn handlers_read_tell_and_clear() {
-    for (profile, resumes) in [(Profile::Linux4_6, true), (Profile::Linux6_12, false)] {
+    // 4.6 says neither FSR nor the stream, which 5.2 was the first to say.
+    let cases = [
+        (Profile::Linux4_6, true, None, None),
+        (Profile::Linux4_11, false, Some(0x4000_0002), None),
+        (Profile::Linux6_12, false, Some(0x4000_0002), Some(8)),
+    ];
+    for (profile, resumes, status, stream) in cases {
         let mut machine = boot(profile, [ID0, ID1, ID2]);
         let domain = machine.alloc(DomainKind::Paging);
         machine.attach(domain).unwrap();
@@ -493,10 +499,10 @@ fn handlers_read_tell_and_clear() {
         iommu.fault_interrupt(0, board);
         let context = Finding::ContextFault {
             bank: bank as u8,
-            status: 0x4000_0002,
+            status,
             address: 0x12_3456,
             syndrome: 0x13,
-            stream: 8,
+            stream,
         };
         let global = Finding::GlobalFault { status: 2, unidentified: true, syndrome: [2, 9] };
         assert_eq!(iommu.take_findings(0), [global, context], "{profile:?}");

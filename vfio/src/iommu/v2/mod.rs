@@ -45,7 +45,7 @@ use super::registers::Registers;
 use super::{BootError, Finding};
 use crate::policy::{
     BeyondInput, Smmu1Contexts, Smmu2Asids, Smmu2BypassEntries, Smmu2Entries, Smmu2Faults,
-    Stage1Attributes,
+    Smmu2Messages, Smmu2WideLoads, Stage1Attributes,
 };
 use makers::Workarounds;
 use passim_model::{PageSize, StreamId};
@@ -73,6 +73,8 @@ pub(super) struct SmmuV2 {
     bypass_entries: Smmu2BypassEntries,
     contexts: Smmu1Contexts,
     faults: Smmu2Faults,
+    messages: Smmu2Messages,
+    wide_loads: Smmu2WideLoads,
     beyond: BeyondInput,
     page: PageSize,
     findings: Findings,

@@ -8,7 +8,7 @@ use crate::iommu::facts::{SmmuV2Facts, SmmuVersion};
 use crate::iommu::registers::Registers;
 use crate::policy::{
     Policy, Smmu1Contexts, Smmu2Entries, Smmu2ExtendedIds, Smmu2Formats, Smmu2Sync, Smmu2Tags,
-    Stage2Roots, WalkAttributes,
+    Smmu2Vmids, Stage2Roots, WalkAttributes,
 };
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Host, PageSizes};
@@ -180,7 +180,9 @@ pub(super) fn probe(
         major,
         stage1,
         stage2,
-        vmid16: version == SmmuVersion::V2 && Id2::VMID16.is_set(id2),
+        vmid16: version == SmmuVersion::V2
+            && policy.smmu2_vmids == Smmu2Vmids::SixteenBits
+            && Id2::VMID16.is_set(id2),
         extended_ids,
         mapping,
         groups,

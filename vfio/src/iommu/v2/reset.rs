@@ -73,6 +73,8 @@ impl SmmuV2 {
             contexts: policy.smmu1_contexts,
             workarounds: Workarounds::of(facts, policy),
             faults: policy.smmu2_faults,
+            messages: policy.smmu2_messages,
+            wide_loads: policy.smmu2_wide_loads,
             beyond: policy.beyond_input,
             page,
             findings: Findings::default(),

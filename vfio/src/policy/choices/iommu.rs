@@ -204,6 +204,38 @@ choice! {
 }
 
 choice! {
+    /// How many bits of a VMID contexts of an SMMUv2 have, where the SMMU has 16.
+    Smmu2Vmids {
+        /// Eight, in CBAR, which such an SMMU does not look at.
+        EightBits = "eight-bits",
+        /// Sixteen, in CBA2R.
+        SixteenBits = "sixteen-bits",
+    }
+}
+
+choice! {
+    /// How the driver of SMMUv2s loads registers of 64 bits.
+    Smmu2WideLoads {
+        /// By halves, the lower first.
+        Halves = "halves",
+        /// Whole, but where a workaround has it otherwise.
+        Whole = "whole",
+    }
+}
+
+choice! {
+    /// What the driver of SMMUv2s says of a context fault.
+    Smmu2Messages {
+        /// The address, FSYNR0 and the bank.
+        Address = "address",
+        /// FSR as well.
+        Status = "status",
+        /// And CBFRSYNRA: whose transaction it was.
+        Stream = "stream",
+    }
+}
+
+choice! {
     /// How many context interrupts an SMMUv2 has, for its driver to take it.
     Smmu2Interrupts {
         /// As many as context banks.
