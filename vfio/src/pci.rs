@@ -130,12 +130,6 @@ impl Pci {
         let Some(driver) = wanted.filter(|name| self.loaded.contains(*name)) else {
             return Ok(());
         };
-        if binding.group.is_none() && driver == VFIO_PCI {
-            // measured on 6.1 and 6.12: a function whose stream is another's gets neither a group
-            // nor a driver, and the write succeeds. Its own driver does without an IOMMU (6.12
-            // of/iommu.c, of_iommu_configure).
-            return Ok(());
-        }
         if owned && !LEAVE_DMA_ALONE.contains(&driver.as_str()) {
             return Err(rules::PROBE_DMA_OWNED.refuse_for(Errno::EINVAL, Conflict::Device(rid)));
         }

@@ -9,10 +9,12 @@ use super::v2::SmmuV2;
 use super::v3::{Ids, SmmuV3};
 use super::x86::X86;
 use super::{
-    Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, Master, Purpose, msi, rules,
+    BOOT_WAITS, Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, LeftOut, Master, Purpose,
+    msi, rules,
 };
 use crate::policy::{BlockedState, PciStreams, Policy};
-use passim_model::{Frames, Host, PageSize, StreamId};
+use crate::step::Step;
+use passim_model::{Endpoint, Frames, Host, PageSize, StreamId};
 use slab::Slab;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +49,7 @@ impl Iommu {
             domains: Slab::new(),
             cookies: 0,
             verdicts: Vec::new(),
+            left_out: Vec::new(),
         };
         // ASIDs and VMIDs of Cavium's SMMUs so far.
         let mut tags = 0;
@@ -79,17 +82,68 @@ impl Iommu {
         }
         let mut streams = BTreeSet::new();
         for facts in &firmware.devices {
-            let own: BTreeSet<_> = iommu.streams_of(facts).iter().copied().collect();
-            // An SMMUv2's entries may be shared within a group.
-            let shares = matches!(iommu.drivers.get(facts.driver), Some(Driver::SmmuV2(_)));
-            for stream in own {
-                if !shares && !streams.insert((facts.driver, stream)) {
-                    return Err(BootError::StreamTaken(stream));
+            match iommu.take_in(facts, &mut streams, frames, host) {
+                Err(error) if error.is_of_a_device() => {
+                    iommu.leave_out(facts, error);
                 }
+                taken => taken?,
             }
-            iommu.add_device(facts, frames, host)?;
         }
         Ok(iommu)
+    }
+
+    /// Takes in a device that is there when the machine boots, unless another had one of its StreamIDs
+    /// before.
+    fn take_in(
+        &mut self,
+        facts: &DeviceFacts,
+        streams: &mut BTreeSet<(usize, StreamId)>,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        let own: BTreeSet<_> = self.streams_of(facts).iter().copied().collect();
+        // An SMMUv2's entries may be shared within a group.
+        let shares = matches!(self.drivers.get(facts.driver), Some(Driver::SmmuV2(_)));
+        for stream in own {
+            if !shares && !streams.insert((facts.driver, stream)) {
+                return Err(BootError::StreamTaken(stream));
+            }
+        }
+        let before = self.devices.len();
+        self.add_device(facts, frames, host).or_else(|error| {
+            if self.devices.len() > before && error.is_of_a_device() {
+                self.take_out(facts.endpoint, frames, host)?;
+            }
+            Err(error)
+        })
+    }
+
+    /// Takes out a device that came as far as its group, and no further.
+    fn take_out(
+        &mut self,
+        device: Endpoint,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        let Some(mut work) = self.remove_device(device) else { return Ok(()) };
+        for _ in 0..BOOT_WAITS {
+            match work.step(self, frames, host) {
+                Step::Done(_) => return Ok(()),
+                _ => host.relax(),
+            }
+        }
+        Err(BootError::CommandTimeout)
+    }
+
+    /// Devices that no driver took, and why, in the order in which that was found.
+    pub fn left_out(&self) -> impl Iterator<Item = (Endpoint, BootError)> + '_ {
+        self.left_out.iter().map(|it| (it.device, it.error))
+    }
+
+    /// Notes that a device was not taken in.
+    pub(crate) fn leave_out(&mut self, facts: &DeviceFacts, error: BootError) {
+        let (device, driver) = (facts.endpoint, facts.driver);
+        self.left_out.push(LeftOut { device, driver, error, told: false });
     }
 
     /// Takes a device in and attaches it to the default domain of its group, which is made if the

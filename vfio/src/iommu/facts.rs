@@ -147,8 +147,8 @@ impl DeviceFacts {
     }
 }
 
-/// Why the machine's IOMMUs could not be brought up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+/// Why the machine's IOMMUs could not be brought up, or a device not be taken in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum BootError {
     /// A register or a table did not answer.
     #[error("{0}")]
@@ -248,6 +248,24 @@ pub enum BootError {
     /// No ASID or VMID for a group's default domain.
     #[error("no ASID or VMID is left for the default domain of group {0}")]
     NoTag(u32),
+}
+
+impl BootError {
+    /// Whether it is about a single device, which has no group then; everything else goes on.
+    // 6.12 of/iommu.c, of_iommu_configure: whatever an IOMMU's driver says of a device, it is not
+    // passed on.
+    pub(super) const fn is_of_a_device(self) -> bool {
+        matches!(
+            self,
+            Self::StreamOutOfRange(_)
+                | Self::StreamTaken(_)
+                | Self::StreamConflict(_)
+                | Self::NoStreamEntry(_)
+                | Self::StreamMask(_)
+                | Self::NoBank(_)
+                | Self::NoTag(_)
+        )
+    }
 }
 
 impl From<passim_model::Abort> for BootError {

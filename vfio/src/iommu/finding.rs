@@ -1,7 +1,8 @@
 //! What went wrong between driver and SMMU without any call being refused.
 
+use super::BootError;
 use core::fmt;
-use passim_model::Abort;
+use passim_model::{Abort, Endpoint};
 
 /// Why the SMMU refused a command: CMDQ_CONS.ERR.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -36,6 +37,8 @@ pub enum Finding {
     ConsumerIndex(u32),
     /// A register, a table or a queue did not answer.
     NoAnswer(Abort),
+    /// Its driver did not take a device in, which has no group then.
+    LeftOut(Endpoint, BootError),
     /// A context bank of an SMMUv2 tells of a fault, as far as its driver looks and says.
     ContextFault {
         /// The bank.
@@ -99,6 +102,7 @@ impl fmt::Display for Finding {
             Self::GlobalError(active) => write!(f, "global error {active:#x}"),
             Self::ConsumerIndex(cons) => write!(f, "CMDQ_CONS {cons:#x} is ahead of CMDQ_PROD"),
             Self::NoAnswer(abort) => write!(f, "{abort}"),
+            Self::LeftOut(device, error) => write!(f, "{device} is left out: {error}"),
             Self::ContextFault { bank, status, address, syndrome, stream } => {
                 write!(f, "context fault: ")?;
                 if let Some(status) = status {

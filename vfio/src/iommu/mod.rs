@@ -131,6 +131,17 @@ pub struct Iommu {
     /// How many cookies there were.
     cookies: u64,
     verdicts: Vec<Verdict>,
+    left_out: Vec<LeftOut>,
+}
+
+/// A device that a driver did not take.
+#[derive(Debug)]
+struct LeftOut {
+    device: Endpoint,
+    driver: usize,
+    error: BootError,
+    /// Whether somebody was told.
+    told: bool,
 }
 
 /// What is known of groups.
@@ -244,7 +255,7 @@ impl Iommu {
                 (Body::SmmuV3(body), granule)
             }
             Driver::SmmuV2(smmu) => {
-                let body = smmu.alloc_domain(kind);
+                let body = smmu.alloc_domain(kind)?;
                 let granule = body.shape().smallest();
                 (Body::SmmuV2(body), granule)
             }
@@ -369,11 +380,19 @@ impl Iommu {
 
     /// What went wrong with the IOMMU with index `driver` since last asked.
     pub fn take_findings(&mut self, driver: usize) -> Vec<Finding> {
-        match self.drivers.get_mut(driver) {
+        let untold = self.left_out.iter_mut().filter(|it| it.driver == driver && !it.told);
+        let mut findings: Vec<_> = untold
+            .map(|it| {
+                it.told = true;
+                Finding::LeftOut(it.device, it.error)
+            })
+            .collect();
+        findings.extend(match self.drivers.get_mut(driver) {
             Some(Driver::SmmuV3(smmu)) => smmu.take_findings(),
             Some(Driver::SmmuV2(smmu)) => smmu.take_findings(),
             _ => Vec::new(),
-        }
+        });
+        findings
     }
 }
 

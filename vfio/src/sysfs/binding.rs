@@ -60,18 +60,22 @@ impl Kernel {
     }
 
     /// Whether VFIO takes a device that its driver is tried on.
-    // 6.1 vfio_main.c, vfio_group_find_or_alloc; 6.12 vfio_main.c, __vfio_register_dev. There is no way
-    // for a process to make up for caches that do not see what its device does.
+    // 4.6 vfio_pci.c, vfio_pci_probe, and 6.1 vfio_main.c, vfio_group_find_or_alloc: a device has a
+    // group. 6.1 there and 6.12 __vfio_register_dev: a process could not make up for caches that do not
+    // see what its device does.
     fn vfio_takes(&mut self, device: Endpoint) -> bool {
         let required = self.policy.vfio_coherence == VfioCoherence::Required;
-        if !required || self.iommu.keeps_coherent(device) {
+        let rule = if self.iommu.group_of(device).is_none() {
+            &rules::DEVICE_WITHOUT_GROUP
+        } else if required && !self.iommu.keeps_coherent(device) {
+            &rules::DEVICE_NOT_COHERENT
+        } else {
             return true;
-        }
+        };
         let conflict = match device {
             Endpoint::Pci(rid) => Conflict::Device(rid),
             Endpoint::Platform(number) => Conflict::Platform(number),
         };
-        let rule = &rules::DEVICE_NOT_COHERENT;
         self.verdicts.push(Verdict { severity: Severity::Unbound, rule, conflict });
         false
     }

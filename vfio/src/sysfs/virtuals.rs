@@ -105,15 +105,16 @@ impl Kernel {
         if let Some(facts) = facts {
             let group = self.group_for(&facts);
             let facts = DeviceFacts { group, ..facts };
-            let added = self.iommu.add_device(&facts, &mut self.frames, host).is_ok();
-            if added {
-                self.groups.entry(group).or_default();
-            } else {
+            let added = self.iommu.add_device(&facts, &mut self.frames, host);
+            if let Err(error) = added {
                 // 4.6 add_iommu_group, 6.12 iommu_bus_notifier: whoever made the function does not
                 // hear that the IOMMU has no room for it. It is there, and in no group.
+                self.iommu.leave_out(&facts, error);
                 tasks.extend(self.iommu.remove_device(rid).map(Task::Play));
+            } else {
+                self.groups.entry(group).or_default();
             }
-            self.topology.set_group(rid, added.then_some(group));
+            self.topology.set_group(rid, added.is_ok().then_some(group));
         }
         let Some(function) = self.topology.function(rid) else { return Ok(()) };
         self.pci.add(function);
