@@ -55,6 +55,9 @@ pub struct Machine {
     pub io_strict_devmem: bool,
     /// Where the configuration space of its PCI functions is mapped, 4 KiB each: ECAM.
     pub ecam: PhysAddr,
+    /// The device tree's `dma-coherent`, of the host bridge: the caches of CPUs see what PCI functions
+    /// do.
+    pub dma_coherent: bool,
     /// Parameters of `vfio_iommu_type1` at boot.
     pub parameters: Parameters,
     /// Banks of RAM, ascending, apart from one another; at least one.
@@ -164,6 +167,8 @@ pub struct SmmuV2 {
     pub model: SmmuModel,
     /// The device tree's `calxeda,smmu-secure-config-access`.
     pub secure_config_access: bool,
+    /// The device tree's `dma-coherent`: its driver takes its walks to be coherent.
+    pub dma_coherent: bool,
     /// The device tree's `stream-match-mask`: bits of StreamIDs that its driver has every stream
     /// match register ignore.
     pub stream_match_mask: u32,
@@ -327,6 +332,8 @@ pub struct Platform {
     pub message_table: Option<PhysAddr>,
     /// Whether there is a way to reset it.
     pub resettable: bool,
+    /// The device tree's `dma-coherent`: the caches of CPUs see what it does.
+    pub dma_coherent: bool,
     /// Messages its driver holds at boot, ascending by interrupt number.
     pub held: Vec<HeldVector>,
 }

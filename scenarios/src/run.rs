@@ -167,8 +167,10 @@ impl Runner {
         }
         match op {
             Op::Machine { .. } => {
-                self.stage = Stage::Booted(Box::new(boot(op, &self.chosen)?));
-                return Ok(vec!["ok".to_owned()]);
+                let mut running = Box::new(boot(op, &self.chosen)?);
+                let said = running.brought_about();
+                self.stage = Stage::Booted(running);
+                return Ok(["ok".to_owned()].into_iter().chain(said).collect());
             }
             Op::Bare { name, smmu, choices, pace, gic, seed, built } => {
                 let machine = machine_of(name)?;

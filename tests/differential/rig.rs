@@ -146,6 +146,7 @@ fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
             stream_match_mask: 0,
             context_interrupts: description.banks.into(),
             secure_config_access: false,
+            coherent: description.coherent,
         };
         let window = smmu.window();
         (Smmu::from(smmu), window, DriverFacts::SmmuV2(facts))
@@ -211,6 +212,8 @@ impl Rig {
                 group: GROUP,
                 driver: 0,
                 config: None,
+                requester: None,
+                coherent: true,
             }],
         };
         let mut frames = Frames::new(page, [ram]);

@@ -70,6 +70,8 @@ impl Rig {
                     group,
                     driver: (group / DEVICES) as usize,
                     config: None,
+                    requester: None,
+                    coherent: true,
                 })
                 .collect(),
         };

@@ -53,6 +53,8 @@ fn kernel(board: &mut Board, armed: &mut Armed, first_frame: u64, target: u64) {
             group: GROUP,
             driver: 0,
             config: None,
+            requester: None,
+            coherent: true,
         }],
     };
     let mut frames = Frames::new(PageSize::K4, [span(first_frame, 0x1000_0000)]);

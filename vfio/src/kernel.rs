@@ -115,10 +115,15 @@ impl Kernel {
         }
         let firmware = boot.firmware.at_boot(boot.topology);
         let iommu = Iommu::boot(&firmware, &boot.policy, boot.page, &mut frames, host)?;
+        let mut topology = boot.topology.clone();
+        for rid in iommu.left_out().filter_map(|(device, _)| device.rid()) {
+            topology.set_group(rid, None);
+        }
         let mut verdicts = Vec::new();
         let irqs = Irqs::boot(boot.interrupts, boot.policy.gicv3_priority, host);
         let msi = Msi::boot(boot.interrupts, &boot.policy, &mut verdicts, &mut frames, host);
-        let numbers = boot.topology.groups_at_boot();
+        let numbers: Vec<u32> = topology.groups_at_boot().collect();
+        let (pci, platforms) = (Pci::boot(&topology, &boot.modules), Platforms::boot(&topology));
         let mut kernel = Self {
             page: boot.page,
             processes: Processes::new(
@@ -129,13 +134,13 @@ impl Kernel {
             policy: boot.policy,
             params: boot.params,
             io_strict_devmem: boot.io_strict_devmem,
-            topology: boot.topology.clone(),
+            topology,
             frames,
             files: Files::default(),
             containers: Slab::new(),
-            groups: numbers.map(|number| (number, Group::default())).collect(),
-            pci: Pci::boot(boot.topology, &boot.modules),
-            platforms: Platforms::boot(boot.topology),
+            groups: numbers.into_iter().map(|number| (number, Group::default())).collect(),
+            pci,
+            platforms,
             iommu,
             irqs,
             msi,
@@ -149,6 +154,7 @@ impl Kernel {
             doorbells: registry::registered(boot.interrupts),
             verdicts,
         };
+        kernel.judge_bound_at_boot();
         kernel.hold_at_boot(host);
         Ok(kernel)
     }

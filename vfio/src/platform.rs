@@ -31,7 +31,7 @@ struct OpenPlatform {
     wires: Vec<Wire>,
 }
 
-/// Driver bindings of platform devices, which stay as they are at boot, and those that are open.
+/// Driver bindings of platform devices, which stay as they are after boot, and those that are open.
 pub(crate) struct Platforms {
     bindings: Vec<(u16, u32, String)>,
     open: BTreeMap<u16, OpenPlatform>,
@@ -56,6 +56,17 @@ impl Platforms {
     /// Members of a group that are bound to VFIO, ascending.
     pub(crate) fn vfio_members(&self, group: u32) -> impl Iterator<Item = Endpoint> + '_ {
         self.members(group, true)
+    }
+
+    /// Those that are bound to VFIO, ascending.
+    pub(crate) fn served(&self) -> impl Iterator<Item = Endpoint> + '_ {
+        let served = self.bindings.iter().filter(|(.., driver)| driver == VFIO_PLATFORM);
+        served.map(|(number, ..)| Endpoint::Platform(*number))
+    }
+
+    /// Takes the driver off a device.
+    pub(crate) fn unbind(&mut self, device: Endpoint) {
+        self.bindings.retain(|(number, ..)| Endpoint::Platform(*number) != device);
     }
 
     /// A member of the group whose driver does its own DMA, if there is one.

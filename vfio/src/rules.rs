@@ -354,6 +354,15 @@ passim_model::rules! {
         "Virtual functions are turned off before another number of them is turned on.",
         "6.12 pci/iov.c, sriov_numvfs_store";
     /// EINVAL.
+    DEVICE_WITHOUT_GROUP = "device-without-group",
+        "VFIO serves a device that an IOMMU's driver has taken in, and that so has a group.",
+        "4.6 vfio_pci_probe, 6.1 vfio_group_find_or_alloc; measured on 6.1 and 6.12: the write to \
+         drivers_probe does not say so";
+    /// EINVAL.
+    DEVICE_NOT_COHERENT = "device-not-coherent",
+        "VFIO serves a device whose accesses CPU caches see, by its own dma-coherent or its SMMU's.",
+        "6.1 vfio_group_find_or_alloc, 6.12 __vfio_register_dev: IOMMU_CAP_CACHE_COHERENCY";
+    /// EINVAL.
     PROBE_DMA_OWNED = "probe-dma-owned",
         "A driver that does its own DMA binds only while the group is in no container.",
         "measured on 6.1 and 6.12";

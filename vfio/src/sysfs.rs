@@ -1,5 +1,6 @@
 //! Paths: what can be opened, read, written and followed.
 
+mod binding;
 mod removal;
 mod virtuals;
 
@@ -9,7 +10,6 @@ use crate::call::Answer;
 use crate::file::FileKind;
 use crate::kernel::Kernel;
 use crate::operation::Task;
-use crate::pci::VFIO_PCI;
 use crate::process::Pid;
 use crate::rules;
 use crate::uapi::region;
@@ -143,14 +143,7 @@ impl Kernel {
             self.set_parameter(name, value)?;
         } else if path == "/sys/bus/pci/drivers_probe" {
             let rid = self.named_function(value)?;
-            let group = self.topology.function(rid).and_then(|function| function.group);
-            let owner = group.and_then(|group| self.groups.get(&group));
-            let owned = owner.is_some_and(|group| group.container.is_some());
-            let bound = self.pci.driver(rid).is_some();
-            self.pci.probe(rid, owned)?;
-            if !bound && self.has_native_driver(rid) {
-                self.hold_messages(rid.into(), None, tasks, host);
-            }
+            self.probe_function(rid, tasks, host)?;
         } else if let Some((rid, attribute)) = self.pci_attribute(path) {
             match attribute {
                 "driver_override" => self.pci.override_driver(rid, value),
@@ -166,13 +159,6 @@ impl Kernel {
             return Err(absent());
         }
         Ok(0)
-    }
-
-    /// Whether a function is bound to the driver it had at boot, and that is not VFIO's.
-    pub(super) fn has_native_driver(&self, rid: Rid) -> bool {
-        let driver = self.pci.driver(rid).filter(|&driver| driver != VFIO_PCI);
-        let function = self.topology.function(rid);
-        driver.is_some() && function.is_some_and(|it| it.boot_driver.as_deref() == driver)
     }
 
     /// The function whose whole name is written to an attribute of the PCI bus.

@@ -13,6 +13,8 @@ use passim_model::{Conflict, Rule};
 pub enum Severity {
     /// Nobody would notice by looking at this call.
     Finding,
+    /// A driver does not bind, and who had it probed is not told.
+    Unbound,
     /// The kernel prints a warning and goes on.
     Warning,
     /// The kernel dereferences nothing: the caller is killed, and what it had locked stays locked.
@@ -24,6 +26,7 @@ impl Severity {
     pub const fn phrase(self) -> &'static str {
         match self {
             Self::Finding => "the kernel goes wrong here",
+            Self::Unbound => "the driver does not bind here",
             Self::Warning => "the kernel would warn here",
             Self::Oops => "the kernel would oops here",
         }

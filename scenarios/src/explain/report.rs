@@ -125,6 +125,7 @@ impl From<&Verdict> for Remark {
         Self {
             severity: match verdict.severity {
                 Severity::Finding => "finding",
+                Severity::Unbound => "unbound",
                 Severity::Warning => "warning",
                 Severity::Oops => "oops",
             },

@@ -18,6 +18,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("smmuv2-its", include_str!("../../machines/smmuv2-its.toml")),
     ("smmuv2-kinds", include_str!("../../machines/smmuv2-kinds.toml")),
     ("smmuv2-makers", include_str!("../../machines/smmuv2-makers.toml")),
+    ("smmuv2-not-coherent", include_str!("../../machines/smmuv2-not-coherent.toml")),
     ("smmuv2-shared", include_str!("../../machines/smmuv2-shared.toml")),
     ("smmuv2-spare-interrupts", include_str!("../../machines/smmuv2-spare-interrupts.toml")),
     ("two-its", include_str!("../../machines/two-its.toml")),

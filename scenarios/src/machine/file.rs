@@ -52,6 +52,8 @@ struct MachineFile {
     io_strict_devmem: bool,
     #[serde(default = "virt_ecam")]
     ecam: Quantity,
+    /// As in a device tree, of the host bridge, but there unless it is said.
+    dma_coherent: Option<bool>,
     #[serde(default)]
     vfio_iommu_type1: ParametersFile,
     ram: Vec<Spanned<BankFile>>,
@@ -328,6 +330,7 @@ impl MachineFile {
             page_size,
             io_strict_devmem: self.io_strict_devmem,
             ecam: PhysAddr::new(self.ecam.0),
+            dma_coherent: self.dma_coherent.unwrap_or(true),
             parameters: Parameters {
                 allow_unsafe_interrupts: parameters
                     .allow_unsafe_interrupts

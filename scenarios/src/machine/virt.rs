@@ -102,6 +102,7 @@ impl Machine {
             page_size: board.page,
             io_strict_devmem: board.io_strict_devmem,
             ecam: board::ECAM,
+            dma_coherent: true,
             parameters: Parameters::default(),
             ram: vec![ram],
             iommu,

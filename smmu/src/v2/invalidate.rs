@@ -199,8 +199,12 @@ impl SmmuV2 {
                 stage1_spaces(World::El1, vmid()).into_iter().map(whole).collect()
             }
             gr0::TLBIVAH => hyp_address(TlbiVa32::VA.in_place(value), false),
-            gr0::TLBIVAH64 if v2 => hyp_address(address_of(value), false),
-            gr0::TLBIVALH64 if v2 => hyp_address(address_of(value), true),
+            gr0::TLBIVAH64 | gr0::TLBIVALH64 if v2 => {
+                // IHI 0062 D.c 9.6.33: AArch32's addresses end with bit 31, and those above are as zero.
+                let (wide, leaves) = (address_of(value), at == gr0::TLBIVALH64);
+                let narrow = wide & u64::from(u32::MAX);
+                [wide, narrow].into_iter().flat_map(|at| hyp_address(at, leaves)).collect()
+            }
             _ => return false,
         };
         self.accept(Origin::Global, named);

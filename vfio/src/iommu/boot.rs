@@ -9,11 +9,14 @@ use super::v2::SmmuV2;
 use super::v3::{Ids, SmmuV3};
 use super::x86::X86;
 use super::{
-    Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, Master, Purpose, msi, rules,
+    BOOT_WAITS, Body, Device, DomainId, DomainKind, Driver, Iommu, KNOWN, LeftOut, Master, Purpose,
+    msi, rules,
 };
-use crate::policy::{BlockedState, Policy};
-use passim_model::{Frames, Host, PageSize};
+use crate::policy::{BlockedState, PciStreams, Policy};
+use crate::step::Step;
+use passim_model::{Endpoint, Frames, Host, PageSize, StreamId};
 use slab::Slab;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bits of an ASID at most.
@@ -36,6 +39,7 @@ impl Iommu {
             page,
             blocked: policy.blocked_state,
             nesting: policy.nesting_type,
+            pci_streams: policy.pci_streams,
             msi: msi::Choices::of(policy),
             drivers: Vec::with_capacity(firmware.drivers.len()),
             asids: Ids::new(ASID_BITS),
@@ -45,6 +49,7 @@ impl Iommu {
             domains: Slab::new(),
             cookies: 0,
             verdicts: Vec::new(),
+            left_out: Vec::new(),
         };
         // ASIDs and VMIDs of Cavium's SMMUs so far.
         let mut tags = 0;
@@ -77,17 +82,68 @@ impl Iommu {
         }
         let mut streams = BTreeSet::new();
         for facts in &firmware.devices {
-            let own: BTreeSet<_> = facts.streams.iter().copied().collect();
-            // An SMMUv2's entries may be shared within a group.
-            let shares = matches!(iommu.drivers.get(facts.driver), Some(Driver::SmmuV2(_)));
-            for stream in own {
-                if !shares && !streams.insert((facts.driver, stream)) {
-                    return Err(BootError::StreamTaken(stream));
+            match iommu.take_in(facts, &mut streams, frames, host) {
+                Err(error) if error.is_of_a_device() => {
+                    iommu.leave_out(facts, error);
                 }
+                taken => taken?,
             }
-            iommu.add_device(facts, frames, host)?;
         }
         Ok(iommu)
+    }
+
+    /// Takes in a device that is there when the machine boots, unless another had one of its StreamIDs
+    /// before.
+    fn take_in(
+        &mut self,
+        facts: &DeviceFacts,
+        streams: &mut BTreeSet<(usize, StreamId)>,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        let own: BTreeSet<_> = self.streams_of(facts).iter().copied().collect();
+        // An SMMUv2's entries may be shared within a group.
+        let shares = matches!(self.drivers.get(facts.driver), Some(Driver::SmmuV2(_)));
+        for stream in own {
+            if !shares && !streams.insert((facts.driver, stream)) {
+                return Err(BootError::StreamTaken(stream));
+            }
+        }
+        let before = self.devices.len();
+        self.add_device(facts, frames, host).or_else(|error| {
+            if self.devices.len() > before && error.is_of_a_device() {
+                self.take_out(facts.endpoint, frames, host)?;
+            }
+            Err(error)
+        })
+    }
+
+    /// Takes out a device that came as far as its group, and no further.
+    fn take_out(
+        &mut self,
+        device: Endpoint,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Result<(), BootError> {
+        let Some(mut work) = self.remove_device(device) else { return Ok(()) };
+        for _ in 0..BOOT_WAITS {
+            match work.step(self, frames, host) {
+                Step::Done(_) => return Ok(()),
+                _ => host.relax(),
+            }
+        }
+        Err(BootError::CommandTimeout)
+    }
+
+    /// Devices that no driver took, and why, in the order in which that was found.
+    pub fn left_out(&self) -> impl Iterator<Item = (Endpoint, BootError)> + '_ {
+        self.left_out.iter().map(|it| (it.device, it.error))
+    }
+
+    /// Notes that a device was not taken in.
+    pub(crate) fn leave_out(&mut self, facts: &DeviceFacts, error: BootError) {
+        let (device, driver) = (facts.endpoint, facts.driver);
+        self.left_out.push(LeftOut { device, driver, error, told: false });
     }
 
     /// Takes a device in and attaches it to the default domain of its group, which is made if the
@@ -101,27 +157,29 @@ impl Iommu {
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Result<(), BootError> {
+        let streams = self.streams_of(facts);
         let driver =
             self.drivers.get_mut(facts.driver).ok_or(BootError::NoDriver(facts.endpoint))?;
         let master = match driver {
             Driver::SmmuV3(smmu) => {
-                Master::SmmuV3(smmu.add_master(&facts.streams, facts.config, frames, host)?)
+                Master::SmmuV3(smmu.add_master(&streams, facts.config, frames, host)?)
             }
             Driver::SmmuV2(smmu) => {
-                let (master, work) = smmu.add_master(&facts.streams, facts.group)?;
+                let (master, work) = smmu.add_master(&streams, facts.group)?;
                 smmu.finish(work, host)?;
                 Master::SmmuV2(master)
             }
-            Driver::X86(x86) => Master::X86(x86.master(&facts.streams)),
+            Driver::X86(x86) => Master::X86(x86.master(&streams)),
             Driver::Flat(_) => Master::Flat,
         };
         let device = self.devices.len();
         self.group_of.entry(facts.endpoint).or_insert(facts.group);
-        self.devices.push(Device { endpoint: facts.endpoint, master });
+        let (endpoint, coherent) = (facts.endpoint, facts.coherent);
+        self.devices.push(Device { endpoint, coherent, master });
         let arrival = self.join(facts, device, frames, host)?;
         let default = self.groups[&facts.group].default;
         self.init_domain(default, facts.group, frames, host).map_err(|refusal| {
-            match (refusal.rule == &rules::DOMAIN_NO_MEMORY, facts.streams.first()) {
+            match (refusal.rule == &rules::DOMAIN_NO_MEMORY, streams.first()) {
                 (true, _) => BootError::NoFrame,
                 (_, Some(stream)) if refusal.rule == &rules::DOMAIN_NO_ENTRY => {
                     BootError::NoStreamEntry(*stream)
@@ -130,6 +188,24 @@ impl Iommu {
             }
         })?;
         self.settle(facts.driver, device, default, arrival, host)
+    }
+
+    /// What the driver of its SMMU takes a device's StreamIDs to be.
+    // Up to 4.8 arm-smmu.c and arm-smmu-v3.c, __arm_smmu_get_pci_sid: all aliases are gone through, and
+    // the last stays.
+    pub(super) fn streams_of<'a>(&self, facts: &'a DeviceFacts) -> Cow<'a, [StreamId]> {
+        match (self.pci_streams, facts.requester) {
+            (PciStreams::RequesterId, Some(rid)) => vec![StreamId::new(rid.get().into())].into(),
+            _ => Cow::Borrowed(&facts.streams),
+        }
+    }
+
+    /// The group that a device which comes belongs to because of its StreamIDs alone.
+    pub(crate) fn group_by_streams(&self, facts: &DeviceFacts) -> Option<u32> {
+        match self.drivers.get(facts.driver)? {
+            Driver::SmmuV2(smmu) => smmu.group_of(&self.streams_of(facts)),
+            _ => None,
+        }
     }
 
     /// Puts a device into its group.

@@ -1,6 +1,6 @@
 //! What a machine's firmware and buses tell the kernel before it starts.
 
-use passim_model::{Endpoint, Iova, PageSizes, PhysAddr, Span, StreamId, Topology};
+use passim_model::{Endpoint, Iova, PageSizes, PhysAddr, Rid, Span, StreamId, Topology};
 
 /// One IOMMU and the driver for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +46,8 @@ pub struct SmmuV2Facts {
     pub context_interrupts: u32,
     /// `calxeda,smmu-secure-config-access`: the CPU's accesses to the registers are Secure ones.
     pub secure_config_access: bool,
+    /// `dma-coherent`: its walks are coherent, whatever ID0 says.
+    pub coherent: bool,
 }
 
 /// Versions of the architecture before SMMUv3.
@@ -83,6 +85,10 @@ pub struct DeviceFacts {
     /// behind a PCI bridge also appears under the bridge's. Behind an SMMUv3 no other device may have
     /// them; behind an SMMUv2 those of its group may, and up to 4.8 anybody.
     pub streams: Vec<StreamId>,
+    /// The last of the requester identifiers that its transactions may carry: its own, unless a quirk
+    /// or a bridge has it appear under another. None where only StreamIDs are known: of a device of
+    /// the board.
+    pub requester: Option<Rid>,
     /// Its IOMMU group.
     pub group: u32,
     /// Which of the machine's IOMMUs translates for it: an index.
@@ -90,6 +96,8 @@ pub struct DeviceFacts {
     /// Where its configuration space is, if it is a PCI function and its root complex passes ATS
     /// on.
     pub config: Option<PhysAddr>,
+    /// `dma-coherent`, of the device or of its host bridge: the caches of CPUs see what it does.
+    pub coherent: bool,
 }
 
 /// All of it.
@@ -130,7 +138,8 @@ impl DeviceFacts {
         let grouped = topology.functions().iter().filter_map(|function| {
             let group = function.group?;
             let (endpoint, streams) = (function.rid.into(), vec![function.stream]);
-            Some(Self { endpoint, streams, group, driver, config: None })
+            let (requester, config) = (None, None);
+            Some(Self { endpoint, streams, requester, group, driver, config, coherent: true })
         });
         let mut devices: Vec<_> = grouped.collect();
         devices.sort_by_key(|device| (device.group, device.endpoint));
@@ -138,8 +147,8 @@ impl DeviceFacts {
     }
 }
 
-/// Why the machine's IOMMUs could not be brought up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+/// Why the machine's IOMMUs could not be brought up, or a device not be taken in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum BootError {
     /// A register or a table did not answer.
     #[error("{0}")]
@@ -239,6 +248,24 @@ pub enum BootError {
     /// No ASID or VMID for a group's default domain.
     #[error("no ASID or VMID is left for the default domain of group {0}")]
     NoTag(u32),
+}
+
+impl BootError {
+    /// Whether it is about a single device, which has no group then; everything else goes on.
+    // 6.12 of/iommu.c, of_iommu_configure: whatever an IOMMU's driver says of a device, it is not
+    // passed on.
+    pub(super) const fn is_of_a_device(self) -> bool {
+        matches!(
+            self,
+            Self::StreamOutOfRange(_)
+                | Self::StreamTaken(_)
+                | Self::StreamConflict(_)
+                | Self::NoStreamEntry(_)
+                | Self::StreamMask(_)
+                | Self::NoBank(_)
+                | Self::NoTag(_)
+        )
+    }
 }
 
 impl From<passim_model::Abort> for BootError {

@@ -1,7 +1,8 @@
 //! What went wrong between driver and SMMU without any call being refused.
 
+use super::BootError;
 use core::fmt;
-use passim_model::Abort;
+use passim_model::{Abort, Endpoint};
 
 /// Why the SMMU refused a command: CMDQ_CONS.ERR.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -36,18 +37,20 @@ pub enum Finding {
     ConsumerIndex(u32),
     /// A register, a table or a queue did not answer.
     NoAnswer(Abort),
-    /// A context bank of an SMMUv2 tells of a fault.
+    /// Its driver did not take a device in, which has no group then.
+    LeftOut(Endpoint, BootError),
+    /// A context bank of an SMMUv2 tells of a fault, as far as its driver looks and says.
     ContextFault {
         /// The bank.
         bank: u8,
         /// FSR.
-        status: u32,
+        status: Option<u32>,
         /// FAR: the address.
         address: u64,
         /// FSYNR0.
         syndrome: u32,
         /// CBFRSYNRA: the stream.
-        stream: u32,
+        stream: Option<u32>,
     },
     /// An SMMUv2 tells of a fault that belongs to no context bank.
     GlobalFault {
@@ -60,7 +63,7 @@ pub enum Finding {
     },
 }
 
-/// Findings nobody has asked for yet. A wait that goes on in vain repeats itself only once.
+/// Findings nobody has asked for yet. A wait that goes on in vain is told once.
 #[derive(Debug, Default)]
 pub(super) struct Findings(Vec<Finding>);
 
@@ -68,9 +71,11 @@ pub(super) struct Findings(Vec<Finding>);
 const KEPT: usize = 4096;
 
 impl Findings {
-    /// Adds one, unless it repeats the one before or too many wait already.
+    /// Adds one, unless it is of a wait and repeats the one before, or too many wait already.
     pub(super) fn push(&mut self, finding: Finding) {
-        if self.0.last() != Some(&finding) && self.0.len() < KEPT {
+        let of_a_wait = matches!(finding, Finding::NoAnswer(_) | Finding::ConsumerIndex(_));
+        let repeats = of_a_wait && self.0.last() == Some(&finding);
+        if !repeats && self.0.len() < KEPT {
             self.0.push(finding);
         }
     }
@@ -97,11 +102,18 @@ impl fmt::Display for Finding {
             Self::GlobalError(active) => write!(f, "global error {active:#x}"),
             Self::ConsumerIndex(cons) => write!(f, "CMDQ_CONS {cons:#x} is ahead of CMDQ_PROD"),
             Self::NoAnswer(abort) => write!(f, "{abort}"),
-            Self::ContextFault { bank, status, address, syndrome, stream } => write!(
-                f,
-                "context fault: FSR {status:#x}, address {address:#x}, FSYNR0 {syndrome:#x}, \
-                 stream {stream:#x}, bank {bank}"
-            ),
+            Self::LeftOut(device, error) => write!(f, "{device} is left out: {error}"),
+            Self::ContextFault { bank, status, address, syndrome, stream } => {
+                write!(f, "context fault: ")?;
+                if let Some(status) = status {
+                    write!(f, "FSR {status:#x}, ")?;
+                }
+                write!(f, "address {address:#x}, FSYNR0 {syndrome:#x}, ")?;
+                if let Some(stream) = stream {
+                    write!(f, "stream {stream:#x}, ")?;
+                }
+                write!(f, "bank {bank}")
+            }
             Self::GlobalFault { status, unidentified, syndrome: [first, second] } => {
                 let what = if unidentified { "unknown stream" } else { "global fault" };
                 write!(f, "{what}: GFSR {status:#x}, GFSYNR0 {first:#x}, GFSYNR1 {second:#x}")

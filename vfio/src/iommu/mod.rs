@@ -60,7 +60,7 @@ pub use reserved::{ReservedKind, ReservedRegion};
 pub use synced::Synced;
 pub use transition::{Invalidation, Transition};
 
-use crate::policy::{BlockedState, NestingType};
+use crate::policy::{BlockedState, NestingType, PciStreams};
 use crate::verdict::Verdict;
 use domain::{Body, Domain, Purpose};
 use flat::{FlatDomain, FlatDriver};
@@ -107,6 +107,8 @@ enum Master {
 #[derive(Debug)]
 struct Device {
     endpoint: Endpoint,
+    /// Whether the caches of CPUs see what it does.
+    coherent: bool,
     master: Master,
 }
 
@@ -116,6 +118,7 @@ pub struct Iommu {
     page: PageSize,
     blocked: BlockedState,
     nesting: NestingType,
+    pci_streams: PciStreams,
     msi: msi::Choices,
     drivers: Vec<Driver>,
     /// ASIDs are counted for all SMMUs together.
@@ -128,6 +131,17 @@ pub struct Iommu {
     /// How many cookies there were.
     cookies: u64,
     verdicts: Vec<Verdict>,
+    left_out: Vec<LeftOut>,
+}
+
+/// A device that a driver did not take.
+#[derive(Debug)]
+struct LeftOut {
+    device: Endpoint,
+    driver: usize,
+    error: BootError,
+    /// Whether somebody was told.
+    told: bool,
 }
 
 /// What is known of groups.
@@ -167,6 +181,23 @@ impl Iommu {
     /// Who has a group.
     pub fn owner(&self, group: u32) -> Option<Owner> {
         self.groups.get(&group).map(|group| group.owner)
+    }
+
+    /// Whether accesses of a device that has a group can be coherent with the caches of CPUs:
+    /// IOMMU_CAP_CACHE_COHERENCY.
+    // 6.12 arm-smmu.c, arm_smmu_capable: where walks are coherent, so is all else, and where the device
+    // is, its accesses are behind the SMMU. arm-smmu-v3.c asks for the walks only.
+    pub(crate) fn keeps_coherent(&self, device: impl Into<Endpoint>) -> bool {
+        let endpoint = device.into();
+        let driver = self.group_of(endpoint).and_then(|group| self.driver_of(group));
+        let mut devices = self.devices.iter().rev();
+        let coherent =
+            devices.find(|device| device.endpoint == endpoint).is_some_and(|it| it.coherent);
+        match driver.and_then(|driver| self.drivers.get(driver)) {
+            Some(Driver::SmmuV3(smmu)) => smmu.walks_are_coherent(),
+            Some(Driver::SmmuV2(smmu)) => smmu.walks_are_coherent() || coherent,
+            _ => true,
+        }
     }
 
     /// The domain the kernel's own drivers use for a group.
@@ -224,7 +255,7 @@ impl Iommu {
                 (Body::SmmuV3(body), granule)
             }
             Driver::SmmuV2(smmu) => {
-                let body = smmu.alloc_domain(kind);
+                let body = smmu.alloc_domain(kind)?;
                 let granule = body.shape().smallest();
                 (Body::SmmuV2(body), granule)
             }
@@ -349,11 +380,19 @@ impl Iommu {
 
     /// What went wrong with the IOMMU with index `driver` since last asked.
     pub fn take_findings(&mut self, driver: usize) -> Vec<Finding> {
-        match self.drivers.get_mut(driver) {
+        let untold = self.left_out.iter_mut().filter(|it| it.driver == driver && !it.told);
+        let mut findings: Vec<_> = untold
+            .map(|it| {
+                it.told = true;
+                Finding::LeftOut(it.device, it.error)
+            })
+            .collect();
+        findings.extend(match self.drivers.get_mut(driver) {
             Some(Driver::SmmuV3(smmu)) => smmu.take_findings(),
             Some(Driver::SmmuV2(smmu)) => smmu.take_findings(),
             _ => Vec::new(),
-        }
+        });
+        findings
     }
 }
 

@@ -42,6 +42,10 @@ passim_model::rules! {
     DOMAIN_NO_MEMORY = "iommu-domain-no-memory",
         "There is memory for a domain's first table and its context descriptor.",
         "6.12 arm-smmu-v3";
+    /// alloc: a shape of tables.
+    DOMAIN_NO_SHAPE = "iommu-domain-no-shape",
+        "There are tables for the SMMU's sizes of input and output at the stage that is asked for.",
+        "6.12 io-pgtable-arm: no tables, and ENOMEM when the first device comes";
     /// alloc: ASIDs.
     DOMAIN_NO_ASID = "iommu-domain-no-asid",
         "An ASID is free; they are counted for all SMMUs together, from 1.",

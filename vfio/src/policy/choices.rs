@@ -36,16 +36,16 @@ mod type1;
 
 pub use self::core::{
     DeviceErrorFd, InfoAlignment, NestingType, NotAContainer, ShortInfo, UserAddresses,
-    VectorRange, ZeroPage,
+    VectorRange, VfioCoherence, ZeroPage,
 };
 pub use iommu::{
-    BlockedState, ContextDescriptors, DefaultDomain, Smmu1Contexts, Smmu2Ap806, Smmu2Asids,
-    Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats,
-    Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags,
-    Smmu2Unattached, Smmu3Asids, Smmu3Ats, Smmu3Forced, Smmu3LongRanges, Smmu3Overflow,
-    Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls,
-    Smmu3Substreams, Smmu3Sync, Smmu3Unattached, SmmuIntrRemap, Stage1Attributes, Stage2Roots,
-    SteUpdate, UnmapSync, WalkAttributes,
+    BlockedState, ContextDescriptors, DefaultDomain, PciStreams, Smmu1Contexts, Smmu2Ap806,
+    Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults,
+    Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
+    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Asids, Smmu3Ats,
+    Smmu3Forced, Smmu3LongRanges, Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges,
+    Smmu3Regime, Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync, Smmu3Unattached,
+    SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, UnmapSync, WalkAttributes,
 };
 pub use irqs::{
     GicV3Priority, ItsEvents, LpiAffinity, LpiInvalidation, LpiRanges, MsiDomains, V2mBlocks,

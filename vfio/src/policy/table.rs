@@ -11,15 +11,16 @@ use super::{
     DoorbellUnwind, EntryLimit, FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator,
     ItsDoorbellInfo, ItsEvents, LpiAffinity, LpiInvalidation, LpiRanges, MessageSafety,
     MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer,
-    OverrideError, Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts,
-    Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds,
-    Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
-    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Asids, Smmu3Ats, Smmu3Forced, Smmu3LongRanges,
-    Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls,
+    OverrideError, PciStreams, Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo,
+    Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries,
+    Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500,
+    Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids,
+    Smmu2WideLoads, Smmu3Asids, Smmu3Ats, Smmu3Forced, Smmu3LongRanges, Smmu3Overflow,
+    Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls,
     Smmu3Substreams, Smmu3Sync, Smmu3Unattached, SmmuIntrRemap, Stage1Attributes, Stage2Roots,
     SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapSync, UnmapWrap, UserAddresses,
-    V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, WalkAttributes, WindowProvider,
-    WireService, WrapErrno, ZeroPage, step_of,
+    V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, VfioCoherence, WalkAttributes,
+    WindowProvider, WireService, WrapErrno, ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -114,6 +115,10 @@ policy! {
         "measured on 6.1 and 6.12; 7.2 from reading",
         [Linux4_6 WholeFields Read, Linux6_1 WholeFields Measured, Linux6_12 Bytes Measured,
          Linux7_2 Bytes Read];
+    /// Whether VFIO wants accesses of a device to be coherent with the caches of CPUs.
+    vfio_coherence: VfioCoherence = "vfio-coherence",
+        "vfio_main.c of 6.1 and 6.12; a recollection that it came with 5.19",
+        [Linux4_6 Unasked Remembered, Linux6_1 Required Read];
     /// Whether pinning an untouched page for reading meets the zero page.
     zero_page: ZeroPage = "zero-page", "measured on 6.1 and 6.12",
         [Linux4_6 Pinned Nearest, Linux6_1 Pinned Measured, Linux6_12 Unshared Measured,
@@ -297,14 +302,18 @@ policy! {
         [Linux4_6 Claimed Read, MsiV8 NotClaimed Read];
     /// What the domain of the kernel's own drivers does.
     default_domain: DefaultDomain = "default-domain",
-        "arm-smmu.c of 4.6; dumps of 6.1 and 6.12",
-        [Linux4_6 Bypass Read, MsiV10 Bypass Nearest, Linux4_11 Translated Inferred,
+        "arm-smmu.c of 4.6 and of about 4.9; dumps of 6.1 and 6.12",
+        [Linux4_6 Bypass Read, MsiV10 Bypass Nearest, MsiV14 Translated Inferred,
          Linux6_1 Translated Measured, Linux7_2 Translated Read];
     /// What translates for a group whose owner has no container type yet.
     blocked_state: BlockedState = "blocked-state",
         "ASIDs and commands in dumps of 6.1 and 6.12; the state itself from reading",
         [Linux4_6 DefaultDomain Read, Linux6_1 EmptyDomain Measured, Linux6_12 Abort Measured,
          Linux7_2 Abort Read];
+    /// Which StreamIDs a PCI function has for the driver of an SMMU.
+    pci_streams: PciStreams = "pci-streams",
+        "arm-smmu.c of 4.6 in the series' own tree, of about 4.9 in a maker's; a recollection that arm-smmu-v3.c changed with it",
+        [Linux4_6 RequesterId Read, MsiV14 IommuMap Remembered, Linux6_1 IommuMap Read];
     /// Who owns a context descriptor table.
     context_descriptors: ContextDescriptors = "context-descriptors", "dumps of 6.1 and 6.12",
         [Linux4_6 PerDomain Nearest, Linux6_1 PerDomain Measured, Linux6_12 PerDevice Measured,
@@ -393,32 +402,44 @@ policy! {
         [Linux4_6 Bypass Read, MsiV10 Bypass Nearest, Linux6_1 Fault Remembered, Linux7_2 Fault Read];
     /// What a context fault of an SMMUv2 does to the transaction.
     smmu2_faults: Smmu2Faults = "smmu2-faults",
-        "a recollection of arm-smmu.c of 4.6 and of the change in 4.9; 7.2",
-        [Linux4_6 Stall Remembered, MsiV14 Terminate Remembered, Linux7_2 Terminate Read];
+        "arm-smmu.c of 4.6 and of about 4.8 in the series' own trees, and of 7.2",
+        [Linux4_6 Stall Read, MsiV10 Stall Nearest, MsiV14 Terminate Inferred, Linux7_2 Terminate Read];
     /// When a device behind an SMMUv2 has stream mapping entries, and which.
     smmu2_entries: Smmu2Entries = "smmu2-entries",
-        "arm-smmu.c of about 4.1, 4.5 and 4.12 in makers' trees; a recollection of 4.6, and that it changed in 4.9",
-        [Linux4_6 OfTheDomain Inferred, MsiV14 OfTheDevice Remembered, Linux6_1 OfTheDevice Read];
+        "arm-smmu.c of 4.6 in the series' own tree, of about 4.12 in a maker's; a recollection that it changed in 4.9",
+        [Linux4_6 OfTheDomain Read, MsiV14 OfTheDevice Remembered, Linux6_1 OfTheDevice Read];
     /// Whether the driver of SMMUv2s has 16 bits of StreamID, where the SMMU has.
     smmu2_extended_ids: Smmu2ExtendedIds = "smmu2-extended-ids",
-        "arm-smmu.c of about 4.5 and 4.12 in makers' trees; a recollection that they came with 4.11",
-        [Linux4_6 Unused Inferred, Linux4_11 Used Remembered, Linux6_1 Used Read];
+        "arm-smmu.c of 4.6 in the series' own tree, of about 4.12 in a maker's; a recollection that they came with 4.11",
+        [Linux4_6 Unused Read, Linux4_11 Used Remembered, Linux6_1 Used Read];
     /// Which level of privilege streams have behind an entry that translates.
     smmu2_privilege: Smmu2Privilege = "smmu2-privilege",
-        "arm-smmu.c of about 4.5 in a maker's tree, and of 6.12; a recollection that it changed in 4.11",
-        [Linux4_6 Unprivileged Inferred, Linux4_11 Incoming Remembered, Linux6_1 Incoming Read];
+        "arm-smmu.c of 4.6 in the series' own tree, and of 6.12; a recollection that it changed in 4.11",
+        [Linux4_6 Unprivileged Read, Linux4_11 Incoming Remembered, Linux6_1 Incoming Read];
     /// How many bits of an ASID a context bank of AArch64 compares.
     smmu2_asids: Smmu2Asids = "smmu2-asids",
-        "arm-smmu.c of about 4.5 and 4.12 in makers' trees; a recollection that it changed in 4.12",
-        [Linux4_6 EightBits Inferred, Linux4_11 EightBits Remembered, Linux6_1 SixteenBits Read];
+        "arm-smmu.c of 4.6 in the series' own tree, of about 4.12 in a maker's; a recollection that it changed in 4.12",
+        [Linux4_6 EightBits Read, Linux4_11 EightBits Remembered, Linux6_1 SixteenBits Read];
     /// Which ASID and which VMID a context of an SMMUv2 has.
     smmu2_tags: Smmu2Tags = "smmu2-tags",
         "arm-smmu.c of about 4.9, 4.12 and 6.x in makers' trees; a recollection that it changed in 4.12",
         [Linux4_6 Both Inferred, MsiV14 Both Read, Linux4_11 Both Remembered, Linux6_1 One Read];
     /// How many context interrupts an SMMUv2 has, for its driver to take it.
     smmu2_interrupts: Smmu2Interrupts = "smmu2-interrupts",
-        "arm-smmu.c of about 4.1, 4.12 and 6.x; changed with 4.16",
-        [Linux4_6 AsManyAsBanks Inferred, Linux6_1 AtLeastBanks Read];
+        "arm-smmu.c of 4.6 in the series' own tree, of about 4.12 and 6.x; changed with 4.16",
+        [Linux4_6 AsManyAsBanks Read, Linux6_1 AtLeastBanks Read];
+    /// How many bits of a VMID contexts of an SMMUv2 have, where the SMMU has 16.
+    smmu2_vmids: Smmu2Vmids = "smmu2-vmids",
+        "arm-smmu.c of 4.6 in the series' own tree; a recollection that it changed in 4.7; 6.12",
+        [Linux4_6 EightBits Read, MsiV10 SixteenBits Remembered, Linux6_1 SixteenBits Read];
+    /// How the driver of SMMUv2s loads registers of 64 bits.
+    smmu2_wide_loads: Smmu2WideLoads = "smmu2-wide-loads",
+        "arm-smmu.c of about 4.1 and 4.5; a recollection that it changed in 4.7; 6.12",
+        [Linux4_6 Halves Read, MsiV10 Whole Remembered, Linux6_1 Whole Read];
+    /// What the driver of SMMUv2s says of a context fault.
+    smmu2_messages: Smmu2Messages = "smmu2-messages",
+        "arm-smmu.c of 4.6 and of about 4.8 in the series' own trees, and of 6.12; a recollection of 5.2",
+        [Linux4_6 Address Read, MsiV10 Address Nearest, MsiV14 Status Inferred, Linux6_1 Stream Read];
     /// Whom the driver of SMMUv2s waits for after it has invalidated what one context bank has.
     smmu2_sync: Smmu2Sync = "smmu2-sync",
         "arm-smmu.c of about 4.1 and 4.12 in makers' trees; a recollection that it changed in 4.12",
@@ -433,20 +454,20 @@ policy! {
         [Linux4_6 Aarch64 Read];
     /// What the driver makes of the registers that an MMU-500 has of its own.
     smmu2_mmu500: Smmu2Mmu500 = "smmu2-mmu500",
-        "arm_mmu500_reset of 6.12; a recollection that it came with 4.7",
-        [Linux4_6 Untouched Remembered, MsiV10 NoPrefetch Remembered, Linux6_1 NoPrefetch Read];
+        "arm-smmu.c of 4.6 in the series' own tree; arm_mmu500_reset of 6.12; a recollection that it came with 4.7",
+        [Linux4_6 Untouched Read, MsiV10 NoPrefetch Remembered, Linux6_1 NoPrefetch Read];
     /// Which streams that bypass an MMU-500 may have TLB entries.
     smmu2_bypass_entries: Smmu2BypassEntries = "smmu2-bypass-entries",
         "arm-smmu.c of about 4.9 and 4.12, arm-smmu-impl.c of 6.12; changed with 4.10 and 4.17",
-        [Linux4_6 AsReset Inferred, MsiV14 AsReset Read, Linux4_11 Unmatched Inferred, Linux6_1 All Read];
+        [Linux4_6 AsReset Read, MsiV14 AsReset Read, Linux4_11 Unmatched Inferred, Linux6_1 All Read];
     /// How the driver reaches the registers of 64 bits of Marvell's AP806.
     smmu2_ap806: Smmu2Ap806 = "smmu2-ap806",
         "arm-smmu-impl.c of 6.12; came with 5.9",
         [Linux4_6 Whole Inferred, Linux6_1 Halves Read];
     /// Which ASIDs and VMIDs the driver gives contexts of Cavium's SMMUs.
     smmu2_cavium: Smmu2Cavium = "smmu2-cavium",
-        "arm-smmu-impl.c of 6.12; a recollection that it came with 4.6, and that 4.7 only put it elsewhere",
-        [Linux4_6 Apart Remembered, Linux6_1 Apart Read];
+        "arm-smmu.c of 4.6 in the series' own tree; a recollection that it came with 4.7; 6.12",
+        [Linux4_6 OfTheBank Read, MsiV10 Apart Remembered, Linux6_1 Apart Read];
     /// How the driver lets streams bypass an SMMU of Qualcomm.
     smmu2_qualcomm: Smmu2Qualcomm = "smmu2-qualcomm",
         "arm-smmu-qcom.c of 6.12; a recollection that it came with 5.11",

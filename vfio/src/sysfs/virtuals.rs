@@ -105,15 +105,16 @@ impl Kernel {
         if let Some(facts) = facts {
             let group = self.group_for(&facts);
             let facts = DeviceFacts { group, ..facts };
-            let added = self.iommu.add_device(&facts, &mut self.frames, host).is_ok();
-            if added {
-                self.groups.entry(group).or_default();
-            } else {
+            let added = self.iommu.add_device(&facts, &mut self.frames, host);
+            if let Err(error) = added {
                 // 4.6 add_iommu_group, 6.12 iommu_bus_notifier: whoever made the function does not
                 // hear that the IOMMU has no room for it. It is there, and in no group.
+                self.iommu.leave_out(&facts, error);
                 tasks.extend(self.iommu.remove_device(rid).map(Task::Play));
+            } else {
+                self.groups.entry(group).or_default();
             }
-            self.topology.set_group(rid, added.then_some(group));
+            self.topology.set_group(rid, added.is_ok().then_some(group));
         }
         let Some(function) = self.topology.function(rid) else { return Ok(()) };
         self.pci.add(function);
@@ -125,10 +126,14 @@ impl Kernel {
         Ok(())
     }
 
-    /// The group a function comes into: where others are that it cannot be told apart from, theirs;
-    /// otherwise a new one, with the lowest number that is free.
+    /// The group a function comes into: of whom it shares a stream mapping entry with; where others
+    /// are that it cannot be told apart from, theirs; otherwise a new one, with the lowest number that
+    /// is free.
     // 6.12 iommu.c: numbers come from an ida.
     fn group_for(&self, facts: &DeviceFacts) -> u32 {
+        if let Some(group) = self.iommu.group_by_streams(facts) {
+            return group;
+        }
         let others = self.topology.in_group(facts.group).map(|function| function.rid);
         let others = others.filter(|rid| !self.topology.is_virtual(*rid));
         let virtuals = self.virtuals.iter().filter(|other| other.group == facts.group);

@@ -78,6 +78,8 @@ pub(super) struct PlatformFile {
     wires: WiresFile,
     #[serde(default)]
     resettable: bool,
+    /// As in a device tree, but there unless it is said.
+    dma_coherent: Option<bool>,
     driver: Option<String>,
     pub(super) group: Option<GroupNumber>,
     #[serde(default)]
@@ -130,6 +132,7 @@ impl PlatformFile {
             messages: self.messages,
             message_table: self.message_table.map(|at| PhysAddr::new(at.0)),
             resettable: self.resettable,
+            dma_coherent: self.dma_coherent.unwrap_or(true),
             held,
         })
     }

@@ -33,6 +33,8 @@ pub(super) struct SmmuV2File {
     stream_bits: Option<Spanned<u8>>,
     extended_ids: Option<Spanned<bool>>,
     coherent: Option<Spanned<bool>>,
+    /// As in a device tree; as the register says it unless it is said.
+    dma_coherent: Option<bool>,
     aarch32: Option<Spanned<Aarch32File>>,
     translation_operations: Option<Spanned<bool>>,
     banks: Option<Spanned<u8>>,
@@ -207,6 +209,7 @@ impl SmmuV2File {
             tables,
             model: self.model(&description, source)?,
             secure_config_access: self.secure_config_access,
+            dma_coherent: self.dma_coherent.unwrap_or(description.coherent),
             stream_match_mask: self.stream_match_mask.into(),
             global_fault: self.spis.global.map(|spi| spi.0),
             context_faults: self.spis.contexts.iter().map(|spi| spi.0).collect(),

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use passim_model::{Endpoint, Iova, PageSize, PageSizes, Span};
+use passim_model::topology::hierarchy::Hierarchy;
+use passim_model::{Endpoint, Iova, PageSize, PageSizes, Rid, Span};
 use passim_smmu::v2::Version;
 use passim_vfio::iommu::{DeviceFacts, DriverFacts, Firmware, SmmuV2Facts, SmmuVersion};
 use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
@@ -11,6 +12,7 @@ use passim_vfio::irq::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWire
 use crate::machine::{self, Gic, Iommu, Machine, X86};
 
 pub(super) fn firmware(machine: &Machine) -> Firmware {
+    let hierarchy = machine.hierarchy().ok();
     let mut devices: Vec<DeviceFacts> = machine
         .functions
         .iter()
@@ -19,16 +21,26 @@ pub(super) fn firmware(machine: &Machine) -> Firmware {
             let (group, driver) = (function.group?, function.smmu?);
             // PCI Express 3.0, 7.2.2: 4 KiB for each function.
             let config = machine.ecam.checked_add(u64::from(function.rid.get()) << 12);
-            Some(DeviceFacts { endpoint, streams, group, driver, config })
+            let requester = Some(requester_of(hierarchy.as_ref(), function.rid));
+            let coherent = machine.dma_coherent;
+            Some(DeviceFacts { endpoint, streams, requester, group, driver, config, coherent })
         })
         .chain((0..).zip(&machine.platforms).filter_map(|(number, platform)| {
             let (endpoint, streams) = (Endpoint::Platform(number), platform.streams.clone());
             let (group, driver) = (platform.group?, platform.smmu?);
-            Some(DeviceFacts { endpoint, streams, group, driver, config: None })
+            let (requester, config) = (None, None);
+            let coherent = platform.dma_coherent;
+            Some(DeviceFacts { endpoint, streams, requester, group, driver, config, coherent })
         }))
         .collect();
     devices.sort_by_key(|device| (device.group, device.endpoint));
     Firmware { drivers: drivers(machine), devices }
+}
+
+/// What its bus knows a function by, who may be behind a bridge that answers for it.
+fn requester_of(hierarchy: Option<&Hierarchy>, rid: Rid) -> Rid {
+    let aliases = hierarchy.map(|hierarchy| hierarchy.aliases(rid));
+    aliases.and_then(|aliases| aliases.last().map(|alias| alias.rid)).unwrap_or(rid)
 }
 
 pub(super) fn interrupts(machine: &Machine) -> InterruptFacts {
@@ -131,6 +143,7 @@ fn smmu_v2_facts(smmu: &machine::SmmuV2) -> SmmuV2Facts {
         version,
         model: smmu.model,
         secure_config_access: smmu.secure_config_access,
+        coherent: smmu.dma_coherent,
         stream_match_mask: smmu.stream_match_mask,
         // A tree repeats the interrupt that several banks share.
         context_interrupts: match version {

@@ -96,6 +96,23 @@ fn hypervisor_contexts_have_operations_of_their_own() {
     }
 }
 
+/// IHI 0062 9.6.33: of a hypervisor of AArch32, bits 55:32 count as zero.
+#[test]
+fn wide_operands_of_a_narrow_hypervisor() {
+    for (register, operand, reaches) in
+        [(0xc0, 0x10_0010u64, true), (0xb0, 0x10_0010, true), (0xc0, 0x10_0011, false)]
+    {
+        let mut board = with(Completion::AtOnce);
+        board.stage1_long(BANK);
+        board.cbar(BANK, 1 << 16 | 1 << 10 | 0xf << 12 | 3 << 8 | 3, 0);
+        board.pa(0x1_0000);
+        board.put(LONG + 0x2000 + 0x10 * 8, &[0x4801_0f47]);
+        board.w64(register, operand);
+        let expected = if reaches { NEW } else { OLD };
+        assert_eq!(board.pa(0x1_0000), expected, "{register:#x} {operand:#x}");
+    }
+}
+
 #[test]
 fn stage_2_by_ipa() {
     let mut board = with(Completion::AtOnce);

@@ -140,6 +140,28 @@ fn what_a_bank_that_is_off_lets_through() {
     assert_eq!(kind(fault), (ContextFaultKind::Translation, 1));
 }
 
+/// IHI 0062 1.5.2: what is not representable downstream is an address size fault in AArch32 as well.
+#[test]
+fn aarch32_outputs_end_with_the_bus() {
+    for (ipa, output, passes) in [(40, 40, true), (40, 32, false), (32, 40, false)] {
+        let description = Description {
+            ipa_bits: ipa,
+            output_bits: output,
+            nested: false,
+            ..Description::EVERYTHING
+        };
+        let mut board = Board::with(implementation(description));
+        board.stage1_long(BANK);
+        board.put(LONG + 0x2000 + 0x10 * 8, &[0x1_5000_0f47]);
+        if passes {
+            assert_eq!(board.pa(0x1_0000), 0x1_5000_0000);
+        } else {
+            let fault = kind(board.fault(0x1_0000));
+            assert_eq!(fault, (ContextFaultKind::AddressSize, 3), "{ipa} {output}");
+        }
+    }
+}
+
 #[test]
 fn the_two_halves_of_aarch32() {
     let mut board = Board::new();

@@ -160,6 +160,8 @@ pub(super) fn firmware() -> Firmware {
         group,
         driver: 0,
         config: None,
+        requester: None,
+        coherent: true,
     };
     Firmware {
         drivers: vec![DriverFacts::SmmuV3 { base: PhysAddr::new(BASE) }],

@@ -63,7 +63,6 @@ fn what_linux_does_not_drive_is_refused() {
         (0x4, 0x273_0010 | 1 << 30, BootError::PresetTables),
         (0x4, 0x273_0010 & !(0x1f << 21) | 6 << 21, BootError::CommandQueueTooSmall),
         (0x4, 0x273_0010 | 0x3f, BootError::StreamIdSize(0x3f)),
-        (0x4, 0x273_0000 | 9, BootError::StreamOutOfRange(StreamId::new(0x210))),
         (0x14, 0x4, BootError::NoGranule),
     ];
     for (offset, value, error) in refused {
@@ -105,11 +104,12 @@ fn senseless_firmware_is_refused() {
         group,
         driver,
         config: None,
+        requester: None,
+        coherent: true,
     };
     let rid = Rid::parse("00:07.0").unwrap();
     let cases = [
         (device(9, &[0x38], 2), BootError::NoDriver(rid.into())),
-        (device(9, &[0x20], 0), BootError::StreamTaken(StreamId::new(0x20))),
         (device(2, &[], 1), BootError::SplitGroup(2)),
     ];
     let aperture = Span::new(Iova::new(0), Iova::new(0xffff_ffff)).unwrap();
@@ -121,6 +121,11 @@ fn senseless_firmware_is_refused() {
         firmware.devices.push(device);
         assert_eq!(boot_firmware(&firmware).err(), Some(error));
     }
+    // A StreamID that another device has is that device's; this one has no group, and the rest goes on.
+    let mut shared = firmware();
+    shared.devices.push(device(9, &[0x20], 0));
+    let left_out: Vec<_> = boot_firmware(&shared).unwrap().left_out().collect();
+    assert_eq!(left_out, [(rid.into(), BootError::StreamTaken(StreamId::new(0x20)))]);
     // One StreamID twice on one device is a bridge that presents its own function's.
     let mut firmware = firmware();
     firmware.drivers.push(flat);

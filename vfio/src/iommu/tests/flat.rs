@@ -29,6 +29,8 @@ fn mixed(policy: &Policy) -> Machine {
         group,
         driver: group as usize,
         config: None,
+        requester: None,
+        coherent: true,
     };
     let smmu = DriverFacts::SmmuV3 { base: PhysAddr::new(BASE) };
     let flat = DriverFacts::Flat { aperture, page_sizes };

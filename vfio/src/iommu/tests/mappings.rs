@@ -164,6 +164,8 @@ fn a_flat_iommu_maps_without_hardware() {
         group: 7,
         driver: 0,
         config: None,
+        requester: None,
+        coherent: true,
     };
     let firmware = Firmware {
         drivers: vec![DriverFacts::Flat { aperture, page_sizes }],

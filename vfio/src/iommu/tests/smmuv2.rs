@@ -94,6 +94,7 @@ fn facts() -> SmmuV2Facts {
         base: PhysAddr::new(BASE),
         version: SmmuVersion::V2,
         secure_config_access: false,
+        coherent: true,
         model: SmmuModel::Generic,
         stream_match_mask: 0,
         context_interrupts: 3,
@@ -102,7 +103,15 @@ fn facts() -> SmmuV2Facts {
 
 fn device(group: u32, rid: u16, streams: &[u32]) -> DeviceFacts {
     let streams = streams.iter().map(|stream| StreamId::new(*stream)).collect();
-    DeviceFacts { endpoint: Rid::new(rid).into(), streams, group, driver: 0, config: None }
+    DeviceFacts {
+        endpoint: Rid::new(rid).into(),
+        streams,
+        requester: None,
+        group,
+        driver: 0,
+        config: None,
+        coherent: true,
+    }
 }
 
 fn boot_with(
@@ -243,8 +252,8 @@ fn a_bank_of_stage_1() {
 
 #[test]
 fn a_bank_of_stage_2() {
-    // Without S1TS, in the last case as SMMUv1: output 40 bits, 4.6 writes no CBA2R. Nor has ID0 CTTW:
-    // later kernels have walks that are not cacheable, and outer shareable.
+    // Without S1TS, in the last case as SMMUv1: output 40 bits, 4.6 writes no CBA2R. Nor is it
+    // coherent: later kernels have walks that are not cacheable, and outer shareable.
     let cases = [
         (SmmuVersion::V2, 0x1542, Profile::Linux6_12, 1, 0x8004_2058, 2),
         // Two tables of level 1 are not needed for 40 bits of input where 44 come out.
@@ -253,7 +262,7 @@ fn a_bank_of_stage_2() {
         (SmmuVersion::V1With64K, 0x22, Profile::Linux4_6, 0, 0x8002_3558, 1),
     ];
     for (version, id2, profile, cba2r, tcr, vmid) in cases {
-        let facts = SmmuV2Facts { version, ..facts() };
+        let facts = SmmuV2Facts { version, coherent: false, ..facts() };
         let ids = [ID0 & !(1 << 30), ID1, id2];
         let mut machine = boot_with(profile, facts, ids, vec![device(1, 8, &[8])]).unwrap();
         let domain = machine.alloc(DomainKind::Paging);
@@ -334,16 +343,30 @@ fn boards_that_cannot_be_driven() {
     assert!(boot_with(Profile::Linux6_12, many, plain, one()).is_ok());
     let interrupts = BootError::TooManyContextInterrupts { interrupts: 4, banks: 3 };
     assert_eq!(boot_with(Profile::Linux4_11, many, plain, one()).err(), Some(interrupts));
+    // What is wrong with a device concerns that device alone.
+    let left_out = |facts, ids, devices| {
+        let machine = boot_with(Profile::Linux6_12, facts, ids, devices).expect("it boots");
+        let left_out: Vec<_> = machine.iommu.left_out().collect();
+        assert_eq!(left_out.len(), 1);
+        assert_eq!(machine.iommu.group_of(left_out[0].0), None);
+        left_out[0].1
+    };
     let masked = SmmuV2Facts { stream_match_mask: 0x8000, ..facts() };
-    assert_eq!(error(masked, plain, one()), BootError::StreamMask(0x8000));
+    assert_eq!(left_out(masked, plain, one()), BootError::StreamMask(0x8000));
     let wide = vec![device(1, 8, &[0x8000])];
-    assert_eq!(error(facts(), plain, wide), BootError::StreamOutOfRange(stream(0x8000)));
+    assert_eq!(left_out(facts(), plain, wide), BootError::StreamOutOfRange(stream(0x8000)));
     let many = vec![device(1, 8, &[1, 2, 3, 4, 5])];
-    assert_eq!(error(facts(), plain, many), BootError::NoStreamEntry(stream(5)));
+    assert_eq!(left_out(facts(), plain, many), BootError::NoStreamEntry(stream(5)));
     let shared = vec![device(1, 8, &[8]), device(2, 9, &[8])];
-    assert_eq!(error(facts(), plain, shared), BootError::StreamTaken(stream(8)));
+    assert_eq!(left_out(facts(), plain, shared), BootError::StreamTaken(stream(8)));
     let groups = vec![device(1, 8, &[8]), device(2, 9, &[9]), device(3, 10, &[10])];
-    assert_eq!(error(facts(), plain, groups), BootError::NoBank(3));
+    assert_eq!(left_out(facts(), plain, groups), BootError::NoBank(3));
+    // A domain for nesting that no tables fit is refused when it is asked for: 48 bits of input and 40 of
+    // output, which 7.2 does not concatenate tables for.
+    let narrow = boot_with(Profile::Linux7_2, facts(), [ID0, ID1, 0x1525], one()).unwrap();
+    let Machine { mut board, mut frames, mut iommu } = narrow;
+    let refused = iommu.alloc_domain(1, DomainKind::Nested, &mut frames, &mut board).unwrap_err();
+    assert_eq!((refused.errno, refused.rule), (Errno::ENOMEM, &rules::DOMAIN_NO_SHAPE));
     // Within a group an entry may be shared.
     let shared = vec![device(1, 8, &[8]), device(1, 9, &[9, 8])];
     assert!(boot_with(Profile::Linux6_12, facts(), plain, shared).is_ok());
@@ -437,9 +460,45 @@ fn masks_of_extended_ids_are_tried_after_the_reset() {
     assert_eq!(machine.board.at(0) & 8, 0);
 }
 
+/// Up to 4.8 a function's StreamID is its requester identifier, or its last alias's; whoever has none
+/// keeps what firmware names.
+#[test]
+fn old_drivers_do_not_read_the_map() {
+    let devices = || {
+        let behind_a_bridge =
+            DeviceFacts { requester: Some(Rid::new(0x200)), ..device(2, 0x210, &[0x4b0, 0x4a0]) };
+        let of_the_board =
+            DeviceFacts { endpoint: passim_model::Endpoint::Platform(0), ..device(3, 0, &[0x444]) };
+        let own = DeviceFacts { requester: Some(Rid::new(0x100)), ..device(1, 0x100, &[0x480]) };
+        vec![own, behind_a_bridge, of_the_board]
+    };
+    let entries = |profile: Profile, set: &str| {
+        let mut board = Board::new([ID0, ID1, ID2]);
+        let mut policy = profile.policy();
+        policy.set("smmu2-entries", "of-the-device").unwrap();
+        policy.set("default-domain", "bypass").unwrap();
+        policy.set("pci-streams", set).unwrap();
+        let ram = Span::from_size(PhysAddr::new(RAM), 0x100_0000).unwrap();
+        let mut frames = Frames::new(PageSize::K4, [ram]);
+        let firmware = Firmware { drivers: vec![DriverFacts::SmmuV2(facts())], devices: devices() };
+        Iommu::boot(&firmware, &policy, PageSize::K4, &mut frames, &mut board).unwrap();
+        [0, 1, 2, 3].map(|entry| board.at(0x800 + 4 * entry))
+    };
+    let old = entries(Profile::Linux4_6, "requester-id");
+    assert_eq!(old, [0x8000_0100, 0x8000_0200, 0x8000_0444, 0]);
+    let new = entries(Profile::Linux4_6, "iommu-map");
+    assert_eq!(new, [0x8000_0480, 0x8000_04b0, 0x8000_04a0, 0x8000_0444]);
+}
+
 #[test]
 fn handlers_read_tell_and_clear() {
-    for (profile, resumes) in [(Profile::Linux4_6, true), (Profile::Linux6_12, false)] {
+    // 4.6 says neither FSR nor the stream, which 5.2 was the first to say.
+    let cases = [
+        (Profile::Linux4_6, true, None, None),
+        (Profile::Linux4_11, false, Some(0x4000_0002), None),
+        (Profile::Linux6_12, false, Some(0x4000_0002), Some(8)),
+    ];
+    for (profile, resumes, status, stream) in cases {
         let mut machine = boot(profile, [ID0, ID1, ID2]);
         let domain = machine.alloc(DomainKind::Paging);
         machine.attach(domain).unwrap();
@@ -454,10 +513,10 @@ fn handlers_read_tell_and_clear() {
         iommu.fault_interrupt(0, board);
         let context = Finding::ContextFault {
             bank: bank as u8,
-            status: 0x4000_0002,
+            status,
             address: 0x12_3456,
             syndrome: 0x13,
-            stream: 8,
+            stream,
         };
         let global = Finding::GlobalFault { status: 2, unidentified: true, syndrome: [2, 9] };
         assert_eq!(iommu.take_findings(0), [global, context], "{profile:?}");
@@ -480,8 +539,13 @@ proptest! {
             SmmuV2Facts { version: versions[version], context_interrupts: 255, ..facts() };
         let profile = if old { Profile::Linux4_6 } else { Profile::Linux6_12 };
         let ids = ids.map(u64::from);
-        if let Ok(mut machine) = boot_with(profile, facts, ids, vec![device(1, 8, &[0])]) {
-            let domain = machine.alloc(DomainKind::Paging);
+        let Ok(mut machine) = boot_with(profile, facts, ids, vec![device(1, 8, &[0])]) else {
+            return Ok(());
+        };
+        for kind in [DomainKind::Nested, DomainKind::Paging] {
+            let Machine { board, frames, iommu } = &mut machine;
+            // There is no group where the device is left out, and no domain where it has no tables.
+            let Ok(domain) = iommu.alloc_domain(1, kind, frames, board) else { continue };
             if machine.attach(domain).is_ok() {
                 let _ = machine.map(domain, 0x1000);
             }

@@ -7,7 +7,7 @@ use super::work::{Work, Worklist};
 use crate::iommu::DomainKind;
 use crate::iommu::facts::SmmuVersion;
 use crate::iommu::paging::{EitherTable, Paging, Shape};
-use crate::iommu::rules::{DOMAIN_NO_BANK, DOMAIN_NO_MEMORY};
+use crate::iommu::rules::{DOMAIN_NO_BANK, DOMAIN_NO_MEMORY, DOMAIN_NO_SHAPE};
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::Geometry;
 use passim_model::pgtable::vmsav7s::table::ALL_SIZES;
@@ -71,10 +71,13 @@ fn granule(sizes: PageSizes, page: PageSize) -> Option<Granule> {
 
 impl SmmuV2 {
     /// A domain without devices, tables and bank.
-    pub(in crate::iommu) fn alloc_domain(&self, kind: DomainKind) -> Domain {
+    ///
+    /// # Errors
+    /// ENOMEM where no tables have its sizes, which Linux finds when the first device comes.
+    pub(in crate::iommu) fn alloc_domain(&self, kind: DomainKind) -> Result<Domain, Refusal> {
         let shape = shape(&self.features, kind, self.page);
-        let shape = shape.expect("the shapes were tried at boot");
-        Domain { shape, live: None }
+        let shape = shape.ok_or_else(|| DOMAIN_NO_SHAPE.refuse(Errno::ENOMEM))?;
+        Ok(Domain { shape, live: None })
     }
 
     /// Gives a domain a bank and tables, if it has none yet.

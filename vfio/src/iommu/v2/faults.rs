@@ -3,7 +3,7 @@
 use super::SmmuV2;
 use super::wire::{CbFsr, Gfsr, RESUME_TERMINATE, cb, gr0, gr1};
 use crate::iommu::finding::Finding;
-use crate::policy::Smmu2Faults;
+use crate::policy::{Smmu2Faults, Smmu2Messages, Smmu2WideLoads};
 use passim_model::{Abort, Host};
 
 /// The faults FSR may name; each is cleared by a one.
@@ -51,7 +51,8 @@ impl SmmuV2 {
         self.registers.store(self.features.gr0(gr0::GFSR), gfsr, host)
     }
 
-    // arm_smmu_context_fault. While faults stall, the handler ends what waits: 4.6.
+    // arm_smmu_context_fault. While faults stall, the handler ends what waits: 4.6. That one says
+    // neither FSR nor whose transaction it was.
     fn context_fault(&mut self, bank: usize, host: &mut impl Host) -> Result<(), Abort> {
         let (registers, features) = (self.registers, &self.features);
         let at = |register| features.cb(bank, register);
@@ -60,15 +61,23 @@ impl SmmuV2 {
             return Ok(());
         }
         let syndrome = registers.load(at(cb::FSYNR0), host)?;
-        let address = self.load_wide(at(cb::FAR), host)?;
-        let stream = registers.load(features.gr1(gr1::CBFRSYNRA, bank), host)?;
-        self.findings.push(Finding::ContextFault {
-            bank: bank as u8,
-            status: fsr as u32,
-            address,
-            syndrome: syndrome as u32,
-            stream: stream as u32,
-        });
+        let address = match self.wide_loads {
+            Smmu2WideLoads::Halves => {
+                let low = registers.load(at(cb::FAR), host)?;
+                registers.load(at(cb::FAR) + 4, host)? << 32 | low
+            }
+            Smmu2WideLoads::Whole => self.load_wide(at(cb::FAR), host)?,
+        };
+        let (status, stream) = match self.messages {
+            Smmu2Messages::Address => (None, None),
+            Smmu2Messages::Status => (Some(fsr as u32), None),
+            Smmu2Messages::Stream => {
+                let stream = registers.load(features.gr1(gr1::CBFRSYNRA, bank), host)?;
+                (Some(fsr as u32), Some(stream as u32))
+            }
+        };
+        let (bank, syndrome) = (bank as u8, syndrome as u32);
+        self.findings.push(Finding::ContextFault { bank, status, address, syndrome, stream });
         registers.store(at(cb::FSR), fsr, host)?;
         if self.faults == Smmu2Faults::Stall && CbFsr::SS.is_set(fsr) {
             registers.store(at(cb::RESUME), RESUME_TERMINATE, host)?;

@@ -19,8 +19,8 @@
 //! 32-bit kernel there is what it would make of contexts, if it is asked for (`smmu2-formats`): the
 //! rest of such a kernel is not modelled.
 //!
-//! Of older kernels these are not here: StreamIDs that are requester identifiers, whatever firmware's map says, and entries that belong to
-//! a group until it is detached (both up to 4.8); and what contexts of AArch32 had otherwise up to 5.5,
+//! Of older kernels these are not here: entries that belong to a group until it is detached (up to
+//! 4.8); and what contexts of AArch32 had otherwise up to 5.5,
 //! PASize 0 in TCR2 and PD1 with short descriptors.
 
 mod attach;
@@ -45,7 +45,7 @@ use super::registers::Registers;
 use super::{BootError, Finding};
 use crate::policy::{
     BeyondInput, Smmu1Contexts, Smmu2Asids, Smmu2BypassEntries, Smmu2Entries, Smmu2Faults,
-    Stage1Attributes,
+    Smmu2Messages, Smmu2WideLoads, Stage1Attributes,
 };
 use makers::Workarounds;
 use passim_model::{PageSize, StreamId};
@@ -73,6 +73,8 @@ pub(super) struct SmmuV2 {
     bypass_entries: Smmu2BypassEntries,
     contexts: Smmu1Contexts,
     faults: Smmu2Faults,
+    messages: Smmu2Messages,
+    wide_loads: Smmu2WideLoads,
     beyond: BeyondInput,
     page: PageSize,
     findings: Findings,
@@ -97,7 +99,14 @@ impl SmmuV2 {
         group: u32,
     ) -> Result<(Master, Worklist), BootError> {
         let mask = self.stream_match_mask;
-        let beyond = |id: u32| id & !self.features.stream_mask != 0;
+        let beyond = |id: u32| match self.entries {
+            // About 4.5, register_smmu_master: only what is an index is looked at, and of that not what
+            // a PCI function has, which is refused here all the same.
+            Smmu2Entries::OfTheDomain => {
+                self.map.is_indexed() && id as usize >= self.features.groups
+            }
+            Smmu2Entries::OfTheDevice => id & !self.features.stream_mask != 0,
+        };
         if let Some(stream) = streams.iter().find(|stream| beyond(stream.get())) {
             return Err(BootError::StreamOutOfRange(*stream));
         }
@@ -111,6 +120,22 @@ impl SmmuV2 {
         let entries = self.map.take(&streams, mask, group)?;
         let acts: Vec<_> = entries.iter().flat_map(|index| self.map.write(*index)).collect();
         Ok((Master { streams, group, entries }, Worklist::new(acts)))
+    }
+
+    /// The group of whoever has the entry that these StreamIDs of a device that comes would have.
+    // 6.12 arm-smmu.c, arm_smmu_device_group: of several entries the last decides.
+    pub(super) fn group_of(&self, streams: &[StreamId]) -> Option<u32> {
+        match self.entries {
+            Smmu2Entries::OfTheDomain => None,
+            Smmu2Entries::OfTheDevice => {
+                self.map.group_of(*streams.last()?, self.stream_match_mask)
+            }
+        }
+    }
+
+    /// Whether its walks are coherent: ARM_SMMU_FEAT_COHERENT_WALK.
+    pub(super) fn walks_are_coherent(&self) -> bool {
+        self.features.coherent
     }
 
     /// How many ASIDs and VMIDs it keeps others of its maker from.

@@ -8,7 +8,7 @@ use crate::iommu::facts::{SmmuV2Facts, SmmuVersion};
 use crate::iommu::registers::Registers;
 use crate::policy::{
     Policy, Smmu1Contexts, Smmu2Entries, Smmu2ExtendedIds, Smmu2Formats, Smmu2Sync, Smmu2Tags,
-    Stage2Roots, UnmapSync, WalkAttributes,
+    Smmu2Vmids, Stage2Roots, UnmapSync, WalkAttributes,
 };
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Host, PageSizes};
@@ -73,6 +73,9 @@ pub(super) struct Features {
     pub(super) roots: Stage2Roots,
     /// When invalidations are waited for.
     pub(super) unmap_sync: UnmapSync,
+    /// Whether table walks are coherent.
+    // From 4.8 on firmware says so, and ID0.CTTW is only printed. Before, nothing depends on it.
+    pub(super) coherent: bool,
     /// Whether table walks are told to go through the caches.
     pub(super) cached_walks: bool,
     /// ASIDs and VMIDs that others of the same maker have.
@@ -179,7 +182,9 @@ pub(super) fn probe(
         major,
         stage1,
         stage2,
-        vmid16: version == SmmuVersion::V2 && Id2::VMID16.is_set(id2),
+        vmid16: version == SmmuVersion::V2
+            && policy.smmu2_vmids == Smmu2Vmids::SixteenBits
+            && Id2::VMID16.is_set(id2),
         extended_ids,
         mapping,
         groups,
@@ -200,7 +205,8 @@ pub(super) fn probe(
         page_sizes: formats.sizes,
         roots: policy.stage2_roots,
         unmap_sync: policy.unmap_sync,
-        cached_walks: Id0::CTTW.is_set(id0) || policy.walk_attributes == WalkAttributes::Cached,
+        coherent: facts.coherent,
+        cached_walks: facts.coherent || policy.walk_attributes == WalkAttributes::Cached,
         tag_base: if workarounds.tags_apart { tag_base } else { 0 },
         tags: policy.smmu2_tags,
         secure_access: workarounds.secure_access,

@@ -53,11 +53,10 @@ impl SmmuV2 {
     ) -> Result<Self, BootError> {
         let registers = Registers::new(facts.base);
         let features = probe(registers, facts, policy, tag_base, host)?;
-        for kind in [DomainKind::Paging, DomainKind::Nested] {
-            let (input_bits, output_bits) = (features.ipa_bits, features.pa_bits);
-            let none = BootError::NoGeometry { input_bits, output_bits };
-            shape(&features, kind, page).ok_or(none)?;
-        }
+        // What the kernel's own domains need; one for nesting is tried when somebody asks for it.
+        let (input_bits, output_bits) = (features.ipa_bits, features.pa_bits);
+        let none = BootError::NoGeometry { input_bits, output_bits };
+        shape(&features, DomainKind::Paging, page).ok_or(none)?;
         judge_interrupts(&features, facts, policy)?;
         let mut smmu = Self {
             registers,
@@ -73,6 +72,8 @@ impl SmmuV2 {
             contexts: policy.smmu1_contexts,
             workarounds: Workarounds::of(facts, policy),
             faults: policy.smmu2_faults,
+            messages: policy.smmu2_messages,
+            wide_loads: policy.smmu2_wide_loads,
             beyond: policy.beyond_input,
             page,
             findings: Findings::default(),

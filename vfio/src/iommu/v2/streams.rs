@@ -82,6 +82,17 @@ impl StreamMap {
         self.bypass_bank
     }
 
+    /// Whether StreamIDs are the numbers of entries.
+    pub(super) fn is_indexed(&self) -> bool {
+        self.mapping == StreamMapping::Indexed
+    }
+
+    /// The group of whoever uses the entry that has, or would have, these streams.
+    pub(super) fn group_of(&self, stream: StreamId, mask: u32) -> Option<u32> {
+        let entry = self.entries.get(self.find(stream, mask).ok()?)?;
+        (entry.users > 0).then_some(entry.group)
+    }
+
     /// Entries for these StreamIDs of a device, with the mask that firmware gives all of them;
     /// those that were not used before have to be [written](Self::write).
     ///

@@ -30,6 +30,7 @@ pub(super) fn features() -> Features {
         page_sizes: PageSizes::from_bits(0x4020_1000),
         roots: Stage2Roots::WhereNeeded,
         unmap_sync: UnmapSync::Gathered,
+        coherent: true,
         cached_walks: true,
         tag_base: 0,
         tags: Smmu2Tags::One,

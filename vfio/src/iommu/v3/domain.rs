@@ -9,7 +9,7 @@ use super::tlbi::{Tag, commands};
 use super::work::{Work, Worklist};
 use crate::iommu::DomainKind;
 use crate::iommu::paging::Paging;
-use crate::iommu::rules::{DOMAIN_NO_ASID, DOMAIN_NO_MEMORY, DOMAIN_NO_VMID};
+use crate::iommu::rules::{DOMAIN_NO_ASID, DOMAIN_NO_MEMORY, DOMAIN_NO_SHAPE, DOMAIN_NO_VMID};
 use crate::policy::{ContextDescriptors, UnmapSync};
 use passim_model::pgtable::gather::{Gather, Invalidation};
 use passim_model::pgtable::table::{Geometry, Table};
@@ -75,7 +75,7 @@ impl SmmuV3 {
         host: &mut impl Host,
     ) -> Result<Domain, Refusal> {
         let no_memory = || DOMAIN_NO_MEMORY.refuse(Errno::ENOMEM);
-        let geometry = self.geometry(kind);
+        let geometry = self.geometry(kind)?;
         let stage = match geometry.stage {
             vmsav8::Stage::One => {
                 let (asids, none) = match &mut self.asids {
@@ -125,9 +125,12 @@ impl SmmuV3 {
         }
     }
 
-    /// The shape of tables of `kind`; [`SmmuV3::boot`] has seen that there is one.
-    pub(in crate::iommu) fn geometry(&self, kind: DomainKind) -> Geometry {
-        geometry(&self.features, kind).expect("the geometries were tried at boot")
+    /// The shape of tables of `kind`.
+    ///
+    /// # Errors
+    /// ENOMEM where no tables have its sizes.
+    fn geometry(&self, kind: DomainKind) -> Result<Geometry, Refusal> {
+        geometry(&self.features, kind).ok_or_else(|| DOMAIN_NO_SHAPE.refuse(Errno::ENOMEM))
     }
 
     /// Forgets every translation of the domain.

@@ -128,6 +128,11 @@ impl SmmuV3 {
         Ok(Master { streams: own, cd, attached: false, bypasses: false, ats })
     }
 
+    /// Whether its walks are coherent: ARM_SMMU_FEAT_COHERENCY.
+    pub(super) fn walks_are_coherent(&self) -> bool {
+        self.features.coherent
+    }
+
     /// The wait for acts of this driver: nothing but the queue.
     fn submit(&mut self, commands: &[Command], ending: Ending, host: &mut impl Host) -> Submitted {
         self.commands.submit(self.registers, commands, ending, &mut self.findings, host)

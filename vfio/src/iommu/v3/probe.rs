@@ -78,6 +78,8 @@ pub(super) struct Features {
     pub(super) stage2_stalls: bool,
     /// Whether table walks are told to go through the caches.
     pub(super) cached_walks: bool,
+    /// Whether its accesses to tables are coherent: IDR0.COHACC.
+    pub(super) coherent: bool,
     /// Memory attributes stage 1 chooses from.
     pub(super) attributes: Stage1Attributes,
     /// Where tables of stage 2 start.
@@ -187,6 +189,7 @@ pub(super) fn probe(
             _ => Stalls::No,
         },
         stage2_stalls: Idr0::STALL_MODEL.get(idr0) == 2 && policy.smmu3_forced == Smmu3Forced::Both,
+        coherent: Idr0::COHACC.is_set(idr0),
         cached_walks: Idr0::COHACC.is_set(idr0) || policy.walk_attributes == WalkAttributes::Cached,
         attributes: policy.stage1_attributes,
         roots: policy.stage2_roots,

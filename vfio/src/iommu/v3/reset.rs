@@ -32,11 +32,10 @@ impl SmmuV3 {
     ) -> Result<Self, BootError> {
         let registers = Registers::new(base);
         let features = probe(registers, policy, page, host)?;
-        for kind in [DomainKind::Paging, DomainKind::Nested] {
-            let (input_bits, output_bits) = (features.ias, features.oas);
-            let none = BootError::NoGeometry { input_bits, output_bits };
-            geometry(&features, kind).ok_or(none)?;
-        }
+        // What the kernel's own domains need; one for nesting is tried when somebody asks for it.
+        let (input_bits, output_bits) = (features.ias, features.oas);
+        let none = BootError::NoGeometry { input_bits, output_bits };
+        geometry(&features, DomainKind::Paging).ok_or(none)?;
         let commands = zeroed_frame(features.cmdq_lg2 + 4, frames, host)?;
         let events = zeroed_frame(features.evtq_lg2 + 5, frames, host)?;
         let requests = match features.pri {

@@ -105,3 +105,13 @@ choice! {
         Einval = "einval",
     }
 }
+
+choice! {
+    /// Whether VFIO wants accesses of a device to be coherent with the caches of CPUs.
+    VfioCoherence {
+        /// It does not ask.
+        Unasked = "unasked",
+        /// It serves no other: its driver does not bind.
+        Required = "required",
+    }
+}

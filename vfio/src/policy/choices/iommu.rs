@@ -24,6 +24,17 @@ choice! {
 }
 
 choice! {
+    /// Which StreamIDs a PCI function has for the driver of an SMMU.
+    PciStreams {
+        /// One, its requester identifier, or that of the last alias it has: firmware has no map from
+        /// the one to the other.
+        RequesterId = "requester-id",
+        /// Those that firmware's `iommu-map` makes of its requester identifier and its aliases.
+        IommuMap = "iommu-map",
+    }
+}
+
+choice! {
     /// Who owns a context descriptor table.
     ContextDescriptors {
         /// The domain: devices of one domain share a CD.
@@ -312,6 +323,38 @@ choice! {
         /// One number for both: that of the bank, and one more where the SMMU has stage 2 only. Where it
         /// has both stages, the VMID of a domain for nesting is the number of its bank, 0 in the first.
         One = "one",
+    }
+}
+
+choice! {
+    /// How many bits of a VMID contexts of an SMMUv2 have, where the SMMU has 16.
+    Smmu2Vmids {
+        /// Eight, in CBAR, which such an SMMU does not look at.
+        EightBits = "eight-bits",
+        /// Sixteen, in CBA2R.
+        SixteenBits = "sixteen-bits",
+    }
+}
+
+choice! {
+    /// How the driver of SMMUv2s loads registers of 64 bits.
+    Smmu2WideLoads {
+        /// By halves, the lower first.
+        Halves = "halves",
+        /// Whole, but where a workaround has it otherwise.
+        Whole = "whole",
+    }
+}
+
+choice! {
+    /// What the driver of SMMUv2s says of a context fault.
+    Smmu2Messages {
+        /// The address, FSYNR0 and the bank.
+        Address = "address",
+        /// FSR as well.
+        Status = "status",
+        /// And CBFRSYNRA: whose transaction it was.
+        Stream = "stream",
     }
 }
 
