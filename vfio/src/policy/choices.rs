@@ -35,8 +35,8 @@ mod msi;
 mod type1;
 
 pub use self::core::{
-    DeviceErrorFd, InfoAlignment, NestingType, NotAContainer, ShortInfo, UserAddresses,
-    VectorRange, ZeroPage,
+    BarAccess, DeviceErrorFd, DeviceName, EmptyHotReset, HotResetRefusal, InfoAlignment,
+    LastDevice, NestingType, NotAContainer, ShortInfo, UserAddresses, VectorRange, ZeroPage,
 };
 pub use iommu::{
     BlockedState, ContextDescriptors, DefaultDomain, Smmu1Contexts, Smmu2Ap806, Smmu2Asids,
