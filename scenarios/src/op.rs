@@ -10,6 +10,7 @@ mod hardware;
 mod its;
 mod line;
 mod smmu;
+mod transfers;
 mod translations;
 mod value;
 
@@ -17,6 +18,7 @@ pub use declare::{Argument, Form, Verb};
 pub use hardware::HardwareOp;
 pub use its::ItsOp;
 pub use smmu::SmmuOp;
+pub use transfers::TransferOp;
 pub use translations::TranslationOp;
 pub use value::{
     AccessKind, AreaKind, AtcEnd, AtsName, CommandName, ContainerType, DescriptorKind, DeviceName,
@@ -36,6 +38,8 @@ operations! {
         Hardware(HardwareOp),
         /// The GICv3 of a bare machine.
         Its(ItsOp),
+        /// Regions of devices, and registers in sysfs.
+        Transfer(TransferOp),
         /// Devices that keep translations.
         Translation(TranslationOp),
         /// On an SMMUv3 that the scenario programs.

@@ -20,6 +20,7 @@ mod messages;
 mod outcome;
 mod raw;
 mod surroundings;
+mod transfers;
 mod translations;
 mod under_way;
 
@@ -354,6 +355,7 @@ impl Running {
             | Op::Affinity { .. }
             | Op::Interrupts {} => self.interrupts(op),
             Op::Read { .. } | Op::Write { .. } => self.device(op),
+            Op::Transfer(op) => self.transfers(op),
             Op::Translation(op) => self.translations(op),
             Op::Raise { .. }
             | Op::Wire { .. }

@@ -16,6 +16,8 @@ pub enum FileKind {
     Container(usize),
     /// `/dev/vfio/N`.
     Group(u32),
+    /// `/dev/vfio/N`, whose group is gone with its last device.
+    LostGroup,
     /// A device, opened through its group.
     Device {
         /// The function.

@@ -3,6 +3,8 @@
 use crate::file::FileKind;
 use crate::kernel::Kernel;
 use crate::operation::Task;
+use crate::pci::VFIO_PCI;
+use crate::policy::{DeviceName, LastDevice};
 use crate::process::{FileId, Pid};
 use crate::rules;
 use crate::uapi::{Buffer, Header, group_status, ioctl};
@@ -19,11 +21,47 @@ pub(crate) struct Group {
     pub(crate) device_files: u32,
 }
 
+/// EINVAL if argsz is below what GET_STATUS writes.
+fn judge_status(buffer: &Buffer) -> Result<(), Refusal> {
+    let header = Header::read(buffer)?;
+    if header.argsz < 8 {
+        let conflict = Conflict::Short { got: u64::from(header.argsz), needs: 8 };
+        return Err(rules::ARGSZ_SHORT.refuse_for(Errno::EINVAL, conflict));
+    }
+    Ok(())
+}
+
 fn conflict_of(device: Endpoint) -> Conflict {
     match device {
         Endpoint::Pci(rid) => Conflict::Device(rid),
         Endpoint::Platform(number) => Conflict::Platform(number),
     }
+}
+
+/// Whether a token follows a name, behind blanks; `None` if anything else does. Of a UUID only the
+/// form matters.
+fn has_token(mut rest: &str) -> Option<bool> {
+    const KEY: &str = "vf_token=";
+    const UUID_BYTES: usize = 36;
+    let mut given = false;
+    while !rest.is_empty() {
+        if let Some(behind) = rest.strip_prefix(' ') {
+            rest = behind;
+            continue;
+        }
+        let token = rest.strip_prefix(KEY).filter(|_| !given)?;
+        let (uuid, behind) = token.split_at_checked(UUID_BYTES)?;
+        let is_digit = |(at, byte): (usize, u8)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        };
+        if !uuid.bytes().enumerate().all(is_digit) {
+            return None;
+        }
+        given = true;
+        rest = behind;
+    }
+    Some(given)
 }
 
 impl Kernel {
@@ -66,12 +104,35 @@ impl Kernel {
         }
     }
 
-    fn group_status(&mut self, number: u32, buffer: &mut Buffer) -> Result<i64, Refusal> {
-        let header = Header::read(buffer)?;
-        if header.argsz < 8 {
-            let conflict = Conflict::Short { got: u64::from(header.argsz), needs: 8 };
-            return Err(rules::ARGSZ_SHORT.refuse_for(Errno::EINVAL, conflict));
+    /// Serves an ioctl on the file of a group that is gone.
+    // 6.12 vfio/group.c: what it would be asked of is looked at first.
+    pub(crate) fn lost_group_ioctl(
+        &self,
+        pid: Pid,
+        request: u32,
+        buffer: &Buffer,
+    ) -> Result<i64, Refusal> {
+        match request {
+            ioctl::GROUP_GET_STATUS => judge_status(buffer)?,
+            ioctl::GROUP_SET_CONTAINER => {
+                self.container_file(pid, buffer)?;
+            }
+            ioctl::GROUP_UNSET_CONTAINER => {
+                return Err(rules::GROUP_NOT_ATTACHED.refuse(Errno::EINVAL));
+            }
+            ioctl::GROUP_GET_DEVICE_FD => {
+                buffer.text(self.page.bytes() as usize)?;
+            }
+            _ => {
+                let conflict = Conflict::Unknown(u64::from(request));
+                return Err(rules::IOCTL_UNKNOWN.refuse_for(Errno::ENOTTY, conflict));
+            }
         }
+        Err(rules::GROUP_LOST.refuse(Errno::ENODEV))
+    }
+
+    fn group_status(&mut self, number: u32, buffer: &mut Buffer) -> Result<i64, Refusal> {
+        judge_status(buffer)?;
         // measured on 6.1 and 6.12: a group in a container reports both flags, whatever its
         // members are bound to (the kernel keeps them from changing then).
         let flags = if self.groups[&number].container.is_some() {
@@ -95,11 +156,8 @@ impl Kernel {
     ) -> Result<i64, Refusal> {
         // measured on 6.1 and 6.12: NULL, then a bad descriptor, then already attached, then no
         // container, then not viable.
-        let fd = i32::from_le_bytes(buffer.copy_in::<4>(0)?);
+        let (fd, file) = self.container_file(pid, buffer)?;
         let bad_fd = Conflict::Fd(i64::from(fd));
-        let Some(file) = self.processes.get(pid).and_then(|process| process.file(fd)) else {
-            return Err(rules::CONTAINER_FD_BAD.refuse_for(Errno::EBADF, bad_fd));
-        };
         if self.groups[&number].container.is_some() {
             return Err(rules::GROUP_ATTACHED.refuse_for(Errno::EINVAL, Conflict::Group(number)));
         }
@@ -112,6 +170,15 @@ impl Kernel {
         }
         self.join(number, container, tasks, host)?;
         Ok(0)
+    }
+
+    /// The descriptor that SET_CONTAINER names, and its file, whatever that is.
+    fn container_file(&self, pid: Pid, buffer: &Buffer) -> Result<(i32, FileId), Refusal> {
+        let fd = i32::from_le_bytes(buffer.copy_in::<4>(0)?);
+        let file = self.processes.get(pid).and_then(|process| process.file(fd));
+        let bad_fd = Conflict::Fd(i64::from(fd));
+        let file = file.ok_or(rules::CONTAINER_FD_BAD.refuse_for(Errno::EBADF, bad_fd))?;
+        Ok((fd, file))
     }
 
     fn unset_container(&mut self, number: u32, tasks: &mut Vec<Task>) -> Result<i64, Refusal> {
@@ -137,12 +204,10 @@ impl Kernel {
         buffer: &Buffer,
         host: &mut impl Host,
     ) -> Result<i64, Refusal> {
-        // A longer name is cut by nobody: the kernel takes up to a page.
-        let name = buffer.text(4096)?;
-        // measured on 6.1 and 6.12: an unknown name is ENODEV even without a container. Names are
-        // compared whole, so a name without its PCI domain is unknown.
-        let named = |rid: &Rid| format!("0000:{rid}") == name;
-        let function = self.pci.vfio_members(number).find(named).map(Endpoint::from);
+        let name = buffer.text(self.page.bytes() as usize)?;
+        // measured on 6.1 and 6.12: an unknown name is ENODEV even without a container, and so is
+        // one without its PCI domain.
+        let function = self.function_named(number, &name)?.map(Endpoint::from);
         let Some(device) = function.or_else(|| self.platform_named(number, &name)) else {
             return Err(
                 rules::DEVICE_NOT_IN_GROUP.refuse_for(Errno::ENODEV, Conflict::Group(number))
@@ -170,6 +235,58 @@ impl Kernel {
             group.device_files += 1;
         }
         self.install(pid, file)
+    }
+
+    /// The function of a group that VFIO serves under this name.
+    ///
+    /// # Errors
+    /// EINVAL by `device-name-options`.
+    // 6.12 vfio_pci_core.c, vfio_pci_core_match and vfio_pci_validate_vf_token.
+    fn function_named(&self, number: u32, name: &str) -> Result<Option<Rid>, Refusal> {
+        for rid in self.pci.vfio_members(number) {
+            let Some(rest) = name.strip_prefix(&format!("0000:{rid}")) else { continue };
+            if rest.is_empty() {
+                return Ok(Some(rid));
+            }
+            if self.policy.device_name == DeviceName::Whole || !rest.starts_with(' ') {
+                continue;
+            }
+            // Of a physical function, or of a virtual one whose physical one VFIO serves too.
+            let physical = self.topology.physical_of(rid);
+            let takes_token = match physical {
+                Some(physical) => self.pci.driver(physical) == Some(VFIO_PCI),
+                None => self.topology.virtual_of(rid).next().is_some(),
+            };
+            let has_token = has_token(rest);
+            if has_token.is_none_or(|given| given && !takes_token) {
+                let conflict = Conflict::Device(rid);
+                return Err(rules::DEVICE_NAME_OPTIONS.refuse_for(Errno::EINVAL, conflict));
+            }
+            return Ok(Some(rid));
+        }
+        Ok(None)
+    }
+
+    /// A device leaves VFIO. With the last one goes the group: it leaves its container, and its
+    /// open file is good for nothing any more.
+    // 6.12 vfio/group.c, vfio_device_remove_group.
+    pub(crate) fn give_up_group(&mut self, leaver: Endpoint, tasks: &mut Vec<Task>) {
+        let Some(number) = self.group_given_up(leaver) else { return };
+        let Some(group) = self.groups.get_mut(&number) else { return };
+        let file = group.file.take();
+        self.leave(number, tasks);
+        if let Some(kind) = file.and_then(|file| self.files.kind_mut(file)) {
+            *kind = FileKind::LostGroup;
+        }
+    }
+
+    /// The group that goes when a device leaves VFIO.
+    pub(crate) fn group_given_up(&self, leaver: Endpoint) -> Option<u32> {
+        let number = self.iommu.group_of(leaver)?;
+        let functions = self.pci.vfio_members(number).map(Endpoint::from);
+        let is_last = functions.chain(self.platforms.vfio_members(number)).eq([leaver]);
+        let goes = self.policy.last_device == LastDevice::GroupGoes;
+        (is_last && goes).then_some(number)
     }
 
     /// A member of the group whose driver does its own DMA, if there is one.

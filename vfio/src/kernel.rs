@@ -320,6 +320,7 @@ impl Kernel {
             Some(FileKind::Group(number)) => {
                 self.group_ioctl(pid, number, request, &mut buffer, tasks, host)
             }
+            Some(FileKind::LostGroup) => self.lost_group_ioctl(pid, request, &buffer),
             Some(FileKind::Device { rid, .. }) => {
                 self.device_ioctl(pid, rid, request, &mut buffer, tasks, host)
             }

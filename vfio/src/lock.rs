@@ -10,6 +10,7 @@ use crate::process::{AreaKind, FileId, Pid};
 use crate::step::Queue;
 use crate::uapi::ioctl;
 use passim_model::Endpoint;
+use std::collections::BTreeSet;
 
 /// A lock that is held over the steps of a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -69,6 +70,9 @@ impl Kernel {
                 let last = va.get().saturating_add(*len).saturating_add(self.page.mask());
                 mapped_in(va.get(), last).collect()
             }
+            Call::WriteAttribute { path, .. } => {
+                return self.containers_given_up(path).into_iter().map(Lock::Container).collect();
+            }
             Call::Exit => {
                 process.files().map(|(_, file)| file).chain(mapped_in(0, u64::MAX)).collect()
             }
@@ -82,6 +86,18 @@ impl Kernel {
         locks.sort_unstable();
         locks.dedup();
         locks
+    }
+
+    /// The containers that groups may leave because a function, or the virtual ones that go with
+    /// it, leave VFIO, ascending.
+    fn containers_given_up(&self, path: &str) -> BTreeSet<usize> {
+        let Some((rid, "remove" | "driver/unbind" | "sriov_numvfs")) = self.pci_attribute(path)
+        else {
+            return BTreeSet::new();
+        };
+        let leavers = self.topology.virtual_of(rid).chain([rid]);
+        let groups = leavers.filter_map(|rid| self.group_given_up(rid.into()));
+        groups.filter_map(|number| self.groups.get(&number)?.container).collect()
     }
 
     /// The device that a file is.

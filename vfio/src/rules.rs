@@ -12,6 +12,10 @@ passim_model::rules! {
         "The caller's structure lies in memory it may use.",
         "measured on 6.1 and 6.12: a null pointer is EFAULT";
     /// EINVAL.
+    TEXT_END = "text-end",
+        "A text ends within a page.",
+        "6.12 strndup_user; not measured";
+    /// EINVAL.
     ARGSZ_SHORT = "argsz-short",
         "argsz covers every field the call reads.",
         "linux/vfio.h; measured on 6.1 and 6.12";
@@ -91,6 +95,14 @@ passim_model::rules! {
     ATTACH_VADDR_INVALID = "attach-vaddr-invalid",
         "A group joins a container only while every mapping's vaddr is valid.",
         "measured on 6.1 and 6.12";
+    /// ENODEV.
+    GROUP_LOST = "group-lost",
+        "The group of an open file has a device that is bound to VFIO.",
+        "6.12 vfio/group.c, vfio_device_remove_group; not measured";
+    /// EINVAL.
+    DEVICE_NAME_OPTIONS = "device-name-options",
+        "Behind the name of a function stands nothing but the token of one with virtual functions.",
+        "6.12 vfio_pci_core; not measured";
     /// ENODEV.
     DEVICE_NOT_IN_GROUP = "device-not-in-group",
         "The name is that of a device of this group that is bound to VFIO.",
@@ -338,7 +350,7 @@ passim_model::rules! {
          says so at once, and takes the device from its driver when the files close";
     /// EBUSY.
     REMOVE_IN_USE = "remove-in-use",
-        "A device is removed while none of its files is open and, if it is the last that VFIO has of its group, the group's file is closed.",
+        "A device is removed while none of its files is open, and no file of a group that would outlive it.",
         "4.6 vfio_del_group_dev, 6.12 vfio_unregister_group_dev: the kernel asks the user by the request \
          eventfd and waits; the model says so at once, and removes the device when the files close";
     /// ERANGE.

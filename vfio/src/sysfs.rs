@@ -13,7 +13,6 @@ use crate::operation::Task;
 use crate::process::Pid;
 use crate::rules;
 use crate::uapi::region;
-use passim_model::topology::BarKind;
 use passim_model::{Errno, Host, Refusal, Rid};
 
 /// A plain file: its path. Its length and pages belong to the processes' memory.
@@ -110,7 +109,7 @@ impl Kernel {
     }
 
     /// The function and attribute a path below a PCI device's directory names.
-    fn pci_attribute<'a>(&self, path: &'a str) -> Option<(Rid, &'a str)> {
+    pub(crate) fn pci_attribute<'a>(&self, path: &'a str) -> Option<(Rid, &'a str)> {
         let (name, attribute) = path.strip_prefix(PCI_DEVICES)?.split_once('/')?;
         let rid = name.starts_with("0000:").then(|| Rid::parse(name))??;
         self.pci.exists(rid).then_some((rid, attribute))
@@ -121,10 +120,9 @@ impl Kernel {
             return Some(FileKind::Config(rid));
         }
         let bar: u8 = attribute.strip_prefix("resource")?.parse().ok()?;
-        let found = self.topology.function(rid)?.bar(bar)?;
+        self.topology.function(rid)?.bar(bar)?;
         // The expansion ROM has a file of its own, which is not mapped.
-        let mappable = found.kind == BarKind::Memory && u32::from(bar) < region::ROM;
-        mappable.then_some(FileKind::Resource { rid, bar })
+        (u32::from(bar) < region::ROM).then_some(FileKind::Resource { rid, bar })
     }
 
     /// Writes a sysfs attribute.

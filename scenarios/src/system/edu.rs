@@ -1,7 +1,7 @@
 //! QEMU's educational device: a DMA engine with registers and an interrupt.
 //!
-//! QEMU docs/specs/edu.rst. The factorial and its status register are not here. Its interrupt is
-//! vector 0; without MSI it would be a pin, of which nothing is here.
+//! QEMU docs/specs/edu.rst. Its interrupt is vector 0; without MSI it would be a pin, of which nothing
+//! is here.
 
 use passim_model::device::{BUFFER_BYTES, Device};
 use passim_model::{Direction, Iova, PhysAddr, Rid, Topology, Width};
@@ -17,6 +17,10 @@ const BAR: u8 = 0;
 
 /// Offsets in it.
 mod offset {
+    pub(super) const IDENTIFICATION: u64 = 0x00;
+    pub(super) const LIVENESS: u64 = 0x04;
+    pub(super) const FACTORIAL: u64 = 0x08;
+    pub(super) const CONTROL: u64 = 0x20;
     pub(super) const STATUS: u64 = 0x24;
     pub(super) const RAISE: u64 = 0x60;
     pub(super) const ACKNOWLEDGE: u64 = 0x64;
@@ -25,6 +29,9 @@ mod offset {
     pub(super) const COUNT: u64 = 0x90;
     pub(super) const COMMAND: u64 = 0x98;
 }
+
+/// Version 1.0, and the device's own number.
+const IDENTIFICATION: u64 = 0x0100_00ed;
 
 passim_model::layout! {
     /// The command register.
@@ -38,10 +45,20 @@ passim_model::layout! {
     }
 }
 passim_model::layout! {
-    /// The interrupt status register, of whose bits only one has a meaning of its own.
+    /// The interrupt status register, of whose bits two have a meaning of their own.
     struct Status {
+        /// The factorial is there.
+        FACTORIAL = bit(0);
         /// A transfer is over.
         TRANSFER = bit(8);
+    }
+}
+
+passim_model::layout! {
+    /// The status register; a factorial is there at once, so that none is ever being computed.
+    struct Control {
+        /// Raise the interrupt when the factorial is there.
+        INTERRUPT = bit(7);
     }
 }
 
@@ -51,6 +68,10 @@ const BUFFER: u64 = 0x4_0000;
 /// The device.
 pub(super) struct Edu {
     device: Device,
+    /// What was written to see whether anybody is there, inverted.
+    liveness: u64,
+    factorial: u64,
+    control: u64,
     status: u64,
     source: u64,
     destination: u64,
@@ -60,6 +81,16 @@ pub(super) struct Edu {
     waiting: usize,
     /// Whether the interrupt follows the transfer that waits.
     interrupt_follows: bool,
+}
+
+/// The factorial, modulo 2^32.
+fn factorial(of: u32) -> u32 {
+    /// The least number whose factorial 2^32 divides.
+    const VANISHES: u32 = 34;
+    match of {
+        VANISHES.. => 0,
+        _ => (1..=of).fold(1, u32::wrapping_mul),
+    }
 }
 
 /// A transfer it was told to make.
@@ -88,6 +119,9 @@ impl Edu {
         let device = Device::at(rid, topology)?;
         Some(Self {
             device,
+            liveness: 0,
+            factorial: 0,
+            control: 0,
             status: 0,
             source: 0,
             destination: 0,
@@ -98,37 +132,54 @@ impl Edu {
         })
     }
 
-    /// Loads a register; `None` if nothing is known of it.
-    pub(super) fn load(&self, bar: u8, at: u64) -> Option<u64> {
-        match at {
-            _ if bar != BAR => None,
-            offset::STATUS => Some(self.status),
-            // Write-only.
-            offset::RAISE | offset::ACKNOWLEDGE => Some(0),
-            offset::SOURCE => Some(self.source),
-            offset::DESTINATION => Some(self.destination),
-            offset::COUNT => Some(self.count),
-            offset::COMMAND => Some(self.command | Command::START.flag(self.waiting != 0)),
-            _ => None,
-        }
+    /// Whether a register takes an access of that width. Those of the DMA engine have 8 bytes.
+    // edu.rst: all accesses below 0x80 have 4 bytes, others 4 or 8.
+    fn takes(at: u64, width: Width) -> bool {
+        width == Width::W32 || (width == Width::W64 && at >= offset::SOURCE)
+    }
+
+    /// Loads a register. Ones where there is none to be read, and where it is not as wide as that.
+    pub(super) fn load(&self, bar: u8, at: u64, width: Width) -> Option<u64> {
+        Some(match at {
+            _ if bar != BAR => return None,
+            _ if !Self::takes(at, width) => u64::MAX,
+            offset::IDENTIFICATION => IDENTIFICATION,
+            offset::LIVENESS => self.liveness,
+            offset::FACTORIAL => self.factorial,
+            offset::CONTROL => self.control,
+            offset::STATUS => self.status,
+            offset::SOURCE => self.source,
+            offset::DESTINATION => self.destination,
+            offset::COUNT => self.count,
+            offset::COMMAND => self.command | Command::START.flag(self.waiting != 0),
+            _ => u64::MAX,
+        })
     }
 
     /// Stores to a register, and says what follows.
-    pub(super) fn store(&mut self, bar: u8, at: u64, value: u64) -> Option<Work> {
+    pub(super) fn store(&mut self, bar: u8, at: u64, width: Width, value: u64) -> Option<Work> {
         match at {
-            _ if bar != BAR => {}
+            _ if bar != BAR || !Self::takes(at, width) => {}
             // While a transfer runs its registers are left alone.
             offset::SOURCE | offset::DESTINATION | offset::COUNT | offset::COMMAND
                 if self.waiting != 0 => {}
+            offset::LIVENESS => self.liveness = !value & u64::from(u32::MAX),
+            offset::FACTORIAL => {
+                self.factorial = factorial(value as u32).into();
+                let interrupt = Control::INTERRUPT.is_set(self.control);
+                return interrupt.then(|| self.interrupt(Status::FACTORIAL.mask())).flatten();
+            }
+            offset::CONTROL => self.control = value & Control::INTERRUPT.mask(),
             offset::RAISE => return self.interrupt(value),
             offset::ACKNOWLEDGE => self.status &= !value,
             offset::SOURCE => self.source = value,
             offset::DESTINATION => self.destination = value,
             offset::COUNT => self.count = value,
-            offset::COMMAND => {
+            // A command that does not start anything is not taken.
+            offset::COMMAND if Command::START.is_set(value) => {
                 self.command = value & !Command::START.mask();
                 let interrupt = Command::INTERRUPT.is_set(value);
-                return Command::START.is_set(value).then_some(Work::Transfer { interrupt });
+                return Some(Work::Transfer { interrupt });
             }
             _ => {}
         }

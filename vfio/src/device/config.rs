@@ -53,8 +53,11 @@ impl Chunk {
         self.at - self.start
     }
 
-    fn touches(&self, at: u16, len: u16) -> bool {
-        self.at < at + len && at < self.at + self.width.bytes() as u16
+    /// Whether it begins at most here and ends at least in front of it.
+    // 6.12 vfio_msi_config_write: what ends in front of the flags writes them as well.
+    fn reaches(&self, within: u16) -> bool {
+        let end = self.within() + self.width.bytes() as u16;
+        self.within() <= within && within <= end
     }
 
     /// Every bit of the chunk.
@@ -197,10 +200,6 @@ fn enter(space: Space, at: u16, state: u64, host: &mut impl Host) {
 /// # Errors
 /// EFAULT by `config-end`.
 fn place(function: &Function, offset: u64, len: usize) -> Result<core::ops::Range<u16>, Refusal> {
-    if len == 0 {
-        // 6.12 vfio_pci_core_read, vfio_pci_core_write: nothing is looked at.
-        return Ok(0..0);
-    }
     let at = offset & ((1 << region::OFFSET_LG2) - 1);
     let size = u64::from(function.config_size.min(4096));
     let end = at.checked_add(len as u64).filter(|end| *end <= size && at < size);
@@ -293,6 +292,7 @@ impl Kernel {
             (chunk.writable & chunk.copied, chunk.writable & !chunk.copied & chunk.mask());
         let width = chunk.width.bytes() as u16;
         let before = config.get(chunk.at, width);
+        let was_disabled = Command::INTX_DISABLE.is_set(config.word(offset::COMMAND));
         let control = config.word(chunk.start.saturating_add(offset::EXP_DEVCTL));
         config.set(chunk.at, width, before & !to_copy | value & to_copy);
         if to_device != 0 {
@@ -307,12 +307,13 @@ impl Kernel {
                     let kept = config.word(offset::COMMAND) & !decodes;
                     config.set_word(offset::COMMAND, kept | value & decodes);
                 }
-                if chunk.touches(offset::COMMAND, 2) {
-                    let disabled = self.pin_is_disabled(rid);
+                // 6.12 vfio_basic_config_write: what the bit was set to before is nothing new.
+                let disabled = self.pin_is_disabled(rid);
+                if disabled != was_disabled {
                     self.set_pin_masked(rid, disabled, host);
                 }
             }
-            Owner::Capability(cap_id::MSI) if chunk.touches(chunk.start + offset::MSI_FLAGS, 1) => {
+            Owner::Capability(cap_id::MSI) if chunk.reaches(offset::MSI_FLAGS) => {
                 self.write_msi_flags(rid, chunk.start + offset::MSI_FLAGS, host);
             }
             Owner::Capability(cap_id::PM) if chunk.within() == offset::PM_CTRL => {

@@ -6,9 +6,9 @@
 use super::rules as device_rules;
 use crate::file::FileKind;
 use crate::kernel::Kernel;
-use crate::process::Pid;
+use crate::process::{FileId, Pid};
 use crate::rules;
-use crate::uapi::{Buffer, Header, feature};
+use crate::uapi::{Buffer, Header, feature, region};
 use passim_model::{Conflict, Errno, Refusal, Rid};
 
 impl Kernel {
@@ -47,9 +47,7 @@ impl Kernel {
         if asked & feature::SET == 0 || (argsz as usize) - feature::HEADER_BYTES < payload {
             return Err(refused());
         }
-        if payload > 0 {
-            self.judge_wakeup(pid, buffer)?;
-        }
+        let wakeup = if payload > 0 { Some(self.wakeup(pid, buffer)?) } else { None };
         let is_entry = flags & feature::MASK != feature::LOW_POWER_EXIT;
         let Some(state) = self.devices.get_mut(&rid) else { return Ok(0) };
         if is_entry && state.may_sleep {
@@ -58,22 +56,47 @@ impl Kernel {
             );
         }
         state.may_sleep = is_entry;
+        state.wakeup = wakeup;
+        if let Some(file) = wakeup {
+            self.files.take(file);
+        }
         Ok(0)
     }
 
-    /// The descriptor to be signalled when the host wakes the device: an eventfd, and nothing else
-    /// in the structure.
-    fn judge_wakeup(&self, pid: Pid, buffer: &Buffer) -> Result<(), Refusal> {
-        let bytes = buffer.copy_in::<{ feature::WAKEUP_BYTES }>(feature::HEADER_BYTES)?;
-        if bytes[4..] != [0; 4] {
-            return Err(device_rules::FEATURE_SET_ONLY.refuse(Errno::EINVAL));
+    /// A call on the device's file finds it awake. Who asked to be told is told, and lets it sleep
+    /// no more.
+    // 6.12 vfio_pci_core_runtime_resume. That a device sleeps by the next call is the usual case:
+    // it goes to sleep as soon as some CPU has time for that.
+    pub(super) fn wake(&mut self, rid: Rid) {
+        let Some(state) = self.devices.get_mut(&rid) else { return };
+        let Some(file) = state.wakeup.take() else { return };
+        state.may_sleep = false;
+        self.signal(file);
+        // Nothing is released with an eventfd.
+        self.files.drop_reference(file);
+    }
+
+    /// A region is read or written; what names none wakes nobody.
+    pub(super) fn wake_for_region(&mut self, rid: Rid, offset: u64) {
+        if offset >> region::OFFSET_LG2 <= u64::from(region::VGA) {
+            self.wake(rid);
         }
+    }
+
+    /// What is to be signalled when the device is woken. What follows in the structure is not
+    /// looked at.
+    // 6.12 vfio_pci_core_pm_entry_with_wakeup.
+    fn wakeup(&self, pid: Pid, buffer: &Buffer) -> Result<FileId, Refusal> {
+        let bytes = buffer.copy_in::<{ feature::WAKEUP_BYTES }>(feature::HEADER_BYTES)?;
         let fd = i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         let conflict = Conflict::Fd(i64::from(fd));
         let refuse = |errno| device_rules::IRQ_EVENTFD.refuse_for(errno, conflict);
+        if fd < 0 {
+            return Err(refuse(Errno::EINVAL));
+        }
         let file = self.file(pid, fd).map_err(|_| refuse(Errno::EBADF))?;
         match self.files.kind(file) {
-            Some(FileKind::EventFd { .. }) => Ok(()),
+            Some(FileKind::EventFd { .. }) => Ok(file),
             _ => Err(refuse(Errno::EINVAL)),
         }
     }

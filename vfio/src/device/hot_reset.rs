@@ -6,6 +6,7 @@ use super::judge_argsz;
 use crate::file::FileKind;
 use crate::kernel::Kernel;
 use crate::pci::VFIO_PCI;
+use crate::policy::{EmptyHotReset, HotResetRefusal};
 use crate::process::Pid;
 use crate::rules;
 use crate::uapi::{Buffer, Header};
@@ -25,9 +26,12 @@ impl Kernel {
         judge_argsz(argsz, HEADER_BYTES)?;
         let along = self.reset_along(rid)?;
         let needs = HEADER_BYTES + along.len() * ENTRY_BYTES;
-        buffer.copy_out(4, &0u32.to_le_bytes())?;
         let is_short = (argsz as usize) < needs;
-        if let Some(function) = along.iter().find(|it| it.group.is_none() && !is_short) {
+        let refused = along.iter().find(|it| it.group.is_none() && !is_short);
+        if refused.is_none() || self.policy.hot_reset_refusal == HotResetRefusal::ClearsFlags {
+            buffer.copy_out(4, &0u32.to_le_bytes())?;
+        }
+        if let Some(function) = refused {
             // The count stays as the caller left it.
             let conflict = Conflict::Device(function.rid);
             return Err(rules::HOT_RESET_NOT_ISOLATED.refuse_for(Errno::EPERM, conflict));
@@ -69,11 +73,11 @@ impl Kernel {
             let conflict = Conflict::Limit { limit: limit as u64, wanted: count as u64 };
             rules::HOT_RESET_GROUPS.refuse_for(Errno::EINVAL, conflict)
         };
-        if count == 0 {
+        if count == 0 && self.policy.empty_hot_reset == EmptyHotReset::AtOnce {
             return Err(too_many(0));
         }
         let along: Vec<Rid> = self.reset_along(rid)?.iter().map(|function| function.rid).collect();
-        if count > along.len() {
+        if count == 0 || count > along.len() {
             return Err(too_many(along.len()));
         }
         let given = self.groups_given(pid, buffer.slice(HEADER_BYTES, count * 4)?)?;
@@ -97,11 +101,13 @@ impl Kernel {
             let refuse = |errno| rules::HOT_RESET_GROUP_FILE.refuse_for(errno, conflict);
             let file = self.file(pid, fd).map_err(|_| refuse(Errno::EBADF))?;
             match self.files.kind(file) {
-                Some(&FileKind::Group(number)) => Ok(number),
+                Some(&FileKind::Group(number)) => Ok(Some(number)),
+                Some(FileKind::LostGroup) => Ok(None),
                 _ => Err(refuse(Errno::EINVAL)),
             }
         };
-        descriptors.chunks_exact(4).map(group).collect()
+        let groups: Result<Vec<_>, _> = descriptors.chunks_exact(4).map(group).collect();
+        Ok(groups?.into_iter().flatten().collect())
     }
 
     /// The functions that a reset of the bus of `rid` resets: those on it and on the buses behind

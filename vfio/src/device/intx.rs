@@ -113,10 +113,21 @@ impl Kernel {
         Ok(())
     }
 
-    /// Masks or unmasks the pin, at the device.
+    /// Masks or unmasks the pin, at the device; while its user has disabled it, it stays masked.
+    /// Where interrupts do not come by the pin, the device's bit only follows what its user says.
+    // 6.12 vfio_pci_intrs.c, __vfio_pci_intx_mask and vfio_pci_intx_unmask_handler.
     pub(super) fn set_pin_masked(&mut self, rid: Rid, masked: bool, host: &mut impl Host) {
+        let disabled = self.pin_is_disabled(rid);
+        // PCI Express SR-IOV 1.1, 3.4.1.3: the bit is 0 in a virtual function, which has no pin.
+        let has_bit = !self.topology.is_virtual(rid);
         let irqs = self.irqs_of(rid);
-        if irqs.mode != Mode::Pin || irqs.intx.masked == masked {
+        if irqs.mode != Mode::Pin {
+            if has_bit {
+                Space::new(self.ecam, rid).set_intx(!masked, host);
+            }
+            return;
+        }
+        if irqs.intx.masked == masked || (disabled && !masked) {
             return;
         }
         if !masked && Space::new(self.ecam, rid).wants_service(host) {

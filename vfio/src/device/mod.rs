@@ -31,7 +31,7 @@ pub mod rules;
 use crate::call::Answer;
 use crate::kernel::Kernel;
 use crate::operation::Task;
-use crate::process::Pid;
+use crate::process::{FileId, Pid};
 use crate::rules as vfio_rules;
 use crate::uapi::{Buffer, Header, ioctl, irq, region};
 use config::VirtualConfig;
@@ -53,10 +53,12 @@ pub(crate) struct DeviceState {
     irqs: DeviceIrqs,
     /// Its configuration space, where that is not the real one.
     config: VirtualConfig,
-    /// The command register before it was opened.
+    /// The command register when it had been enabled for the first file.
     command: u64,
     /// Its user lets it sleep while nobody accesses it.
     may_sleep: bool,
+    /// What is signalled when it is woken.
+    wakeup: Option<FileId>,
 }
 
 /// Message vectors of a function.
@@ -95,6 +97,7 @@ impl Kernel {
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) -> Result<i64, Refusal> {
+        self.wake(rid);
         match request {
             ioctl::DEVICE_GET_INFO => self.device_info(rid, buffer),
             ioctl::DEVICE_GET_REGION_INFO => self.region_info(rid, buffer),
@@ -127,6 +130,11 @@ impl Kernel {
         len: usize,
         host: &mut impl Host,
     ) -> Answer {
+        if len == 0 {
+            // 6.12 vfio_pci_core_read: before anything is looked at.
+            return Answer::value(0);
+        }
+        self.wake_for_region(rid, offset);
         match offset >> region::OFFSET_LG2 == u64::from(region::CONFIG) {
             true => self.read_virtual_config(rid, offset, len, host),
             false => self.read_bar(rid, offset, len, host),
@@ -141,6 +149,11 @@ impl Kernel {
         bytes: &[u8],
         host: &mut impl Host,
     ) -> Result<i64, Refusal> {
+        if bytes.is_empty() {
+            // 6.12 vfio_pci_core_write: before anything is looked at.
+            return Ok(0);
+        }
+        self.wake_for_region(rid, offset);
         match offset >> region::OFFSET_LG2 == u64::from(region::CONFIG) {
             true => self.write_virtual_config(rid, offset, bytes, host),
             false => self.write_bar(rid, offset, bytes, host),

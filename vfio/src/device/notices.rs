@@ -46,10 +46,14 @@ impl Kernel {
             }
             (Data::Descriptors(fds), _) => {
                 let fd = *fds.first().ok_or(refused)?;
-                let strange = fd < -1 && self.policy.device_error_fd == DeviceErrorFd::Einval;
-                if strange {
+                if fd < -1 {
                     let conflict = Conflict::Fd(i64::from(fd));
-                    return Err(rules::IRQ_EVENTFD.refuse_for(Errno::EINVAL, conflict));
+                    return match self.policy.device_error_fd {
+                        DeviceErrorFd::Ignored => Ok(0),
+                        DeviceErrorFd::Einval => {
+                            Err(rules::IRQ_EVENTFD.refuse_for(Errno::EINVAL, conflict))
+                        }
+                    };
                 }
                 let file = if fd < 0 { None } else { Some(self.hold_eventfd(pid, fd)?) };
                 let old = core::mem::replace(self.notice(rid, index), file);

@@ -33,7 +33,9 @@ impl Kernel {
         let has = |kind| function.bars.iter().any(|bar| bar.index < 6 && bar.kind == kind);
         let decodes =
             Command::MEMORY.flag(has(BarKind::Memory)) | Command::IO.flag(has(BarKind::Io));
-        space.set_command(Command::INTX_DISABLE.set(command | decodes, 0), host);
+        // 6.12 vfio_pci_core_enable: as the kernel enables a function it is saved.
+        let command = Command::INTX_DISABLE.set(command | decodes, 0);
+        space.set_command(command, host);
         let mut config = VirtualConfig::read(function, space, host);
         if self.topology.is_virtual(rid) {
             config.complete_virtual(function);
@@ -68,13 +70,16 @@ impl Kernel {
             Mode::Pin => self.turn_intx_off(rid, tasks, host),
             Mode::Messages(_) => self.turn_messages_off(rid, tasks, host),
         }
+        let wakeup = self.devices.get_mut(&rid).and_then(|state| state.wakeup.take());
         let irqs = self.irqs_of(rid);
-        let notices = irqs.error.take().into_iter().chain(irqs.request.take());
+        let notices = irqs.error.take().into_iter().chain(irqs.request.take()).chain(wakeup);
         let notices: Vec<_> = notices.collect();
         self.drop_files(notices, tasks, host);
         if let Some(state) = self.devices.remove(&rid) {
             let space = Space::new(self.ecam, rid);
-            space.set_command(state.command, host);
+            // 6.12 vfio_pci_core_disable: what was saved comes back, and a function that is disabled
+            // loses nothing but the bus.
+            space.set_command(Command::MASTER.set(state.command, 0), host);
             space.set_power(ASLEEP, host);
         }
     }

@@ -7,12 +7,13 @@ use crate::kernel::Kernel;
 use crate::msi::table_place;
 use crate::pci::Space;
 use crate::pci::wire::{Command, entry};
+use crate::policy::BarAccess;
 use crate::process::{AreaKind, FileId, Pid};
 use crate::rules;
 use crate::uapi::{irq, region};
 use core::ops::Range;
 use passim_model::topology::{Bar, BarKind};
-use passim_model::{Conflict, Errno, Host, PhysAddr, Refusal, Rid, Width};
+use passim_model::{Conflict, Errno, Host, PhysAddr, Refusal, Rid, UserAddr, Width};
 
 /// What a transfer touches of a BAR.
 struct Part {
@@ -21,6 +22,8 @@ struct Part {
     at: Range<u64>,
     /// Offsets at which the MSI-X table lies, which no one sees.
     hidden: Range<u64>,
+    /// How wide an access may be.
+    widest: BarAccess,
 }
 
 impl Part {
@@ -33,6 +36,9 @@ impl Part {
         let end = if at < self.hidden.start { self.hidden.start } else { self.at.end };
         let left = end.min(self.at.end) - at;
         match (left, at) {
+            (8.., at) if self.widest == BarAccess::EightBytes && at.is_multiple_of(8) => {
+                Ok(Width::W64)
+            }
             (4.., at) if at.is_multiple_of(4) => Ok(Width::W32),
             (2.., at) if at.is_multiple_of(2) => Ok(Width::W16),
             _ => Ok(Width::W8),
@@ -208,16 +214,42 @@ impl Kernel {
         let table = table_place(function).filter(|(index, _)| *index == number);
         let entries = u64::from(super::vectors(function, irq::MSIX));
         let hidden = table.map_or(0..0, |(_, at)| at..at + entries * entry::BYTES);
-        let space = Space::new(self.ecam, rid);
-        // 6.12 __vfio_pci_memory_enabled: not in D3hot either; a virtual function has no such bit.
-        let decodes = self.topology.is_virtual(rid) || Command::MEMORY.is_set(space.command(host));
-        if !decodes || space.is_asleep(host) {
+        if !self.decodes_memory(rid, host) {
             let conflict = Conflict::Device(rid);
             return Err(device_rules::MEMORY_OFF.refuse_for(Errno::EIO, conflict));
         }
         self.claim(rid, number);
         let end = size.min(at.saturating_add(len as u64));
-        Ok(Part { base: bar.span.start(), at: at..end, hidden })
+        let widest = self.policy.bar_access;
+        Ok(Part { base: bar.span.start(), at: at..end, hidden, widest })
+    }
+
+    /// Whether a function answers at its BARs.
+    // 6.12 __vfio_pci_memory_enabled: not in D3hot either; a virtual function has no such bit.
+    fn decodes_memory(&self, rid: Rid, host: &mut impl Host) -> bool {
+        let space = Space::new(self.ecam, rid);
+        let decodes = self.topology.is_virtual(rid) || Command::MEMORY.is_set(space.command(host));
+        decodes && !space.is_asleep(host)
+    }
+
+    /// How many of the `pages` from `at` on can be reached, as far as that is up to devices: up to
+    /// the first in a BAR that was mapped by a device's file and does not answer.
+    // 6.12 vfio_pci_mmap_fault: nor does one whose user lets it sleep.
+    pub(crate) fn pages_that_answer(
+        &self,
+        pid: Pid,
+        at: UserAddr,
+        pages: u64,
+        host: &mut impl Host,
+    ) -> u64 {
+        for (before, file) in self.processes.device_files(pid, at, pages) {
+            let Some(&FileKind::Device { rid, .. }) = self.files.kind(file) else { continue };
+            let may_sleep = self.devices.get(&rid).is_some_and(|state| state.may_sleep);
+            if may_sleep || !self.decodes_memory(rid, host) {
+                return before;
+            }
+        }
+        pages
     }
 
     /// Reads a BAR through the device file. The MSI-X table reads as ones.

@@ -35,8 +35,9 @@ mod msi;
 mod type1;
 
 pub use self::core::{
-    DeviceErrorFd, InfoAlignment, NestingType, NotAContainer, ShortInfo, UserAddresses,
-    VectorRange, VfioCoherence, ZeroPage,
+    BarAccess, DeviceErrorFd, DeviceName, EmptyHotReset, HotResetRefusal, InfoAlignment,
+    LastDevice, NestingType, NotAContainer, ShortInfo, UserAddresses, VectorRange, VfioCoherence,
+    ZeroPage,
 };
 pub use iommu::{
     BlockedState, ContextDescriptors, DefaultDomain, PciStreams, Smmu1Contexts, Smmu2Ap806,

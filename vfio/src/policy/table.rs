@@ -6,10 +6,11 @@ use super::Profile::{
     Linux4_6, Linux4_11, Linux6_1, Linux6_12, Linux7_2, MsiV8, MsiV9, MsiV10, MsiV12, MsiV14,
 };
 use super::{
-    ApertureRollback, BeyondInput, BlockedState, Choice, ChoiceEntry, ContextDescriptors,
-    DefaultDomain, DeviceErrorFd, DirtyTracking, DmaCoherency, DomainAllocError, DoorbellError,
-    DoorbellUnwind, EntryLimit, FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator,
-    ItsDoorbellInfo, ItsEvents, LpiAffinity, LpiInvalidation, LpiRanges, MessageSafety,
+    ApertureRollback, BarAccess, BeyondInput, BlockedState, Choice, ChoiceEntry,
+    ContextDescriptors, DefaultDomain, DeviceErrorFd, DeviceName, DirtyTracking, DmaCoherency,
+    DomainAllocError, DoorbellError, DoorbellUnwind, EmptyHotReset, EntryLimit, FindDma,
+    GicV3Priority, HotResetRefusal, InfoAlignment, InfoLayout, IovaAllocator, ItsDoorbellInfo,
+    ItsEvents, LastDevice, LpiAffinity, LpiInvalidation, LpiRanges, MessageSafety,
     MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer,
     OverrideError, PciStreams, Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo,
     Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries,
@@ -134,9 +135,30 @@ policy! {
         [Linux4_6 Before Read, Linux6_1 Before Measured, Linux6_12 Each Measured,
          Linux7_2 Each Nearest];
     /// What SET_IRQS of an error or request interrupt makes of a descriptor below -1.
-    device_error_fd: DeviceErrorFd = "device-error-fd", "measured on 6.1 and 6.12",
-        [Linux4_6 TakenOff Nearest, Linux6_1 TakenOff Measured, Linux6_12 Einval Measured,
+    device_error_fd: DeviceErrorFd = "device-error-fd",
+        "measured on 6.1 and 6.12; vfio_pci_intrs.c of 5.x for what stays",
+        [Linux4_6 Ignored Nearest, Linux6_1 Ignored Measured, Linux6_12 Einval Measured,
          Linux7_2 Einval Nearest];
+    /// How wide an access of a BAR through a device's file is at most.
+    bar_access: BarAccess = "bar-access",
+        "vfio_pci_rdwr.c of 6.12; the change for 6.11",
+        [Linux4_6 FourBytes Inferred, Linux6_12 EightBytes Read];
+    /// What GET_DEVICE_FD takes for the name of a PCI function.
+    device_name: DeviceName = "device-name",
+        "vfio_pci_core.c of 6.12; a recollection that it came with 5.7",
+        [Linux4_6 Whole Inferred, Linux6_1 WithOptions Inferred, Linux6_12 WithOptions Read];
+    /// What GET_PCI_HOT_RESET_INFO writes back where it refuses a function without a group.
+    hot_reset_refusal: HotResetRefusal = "hot-reset-refusal",
+        "vfio_pci_core.c of 5.x; the changes for 6.6 and 6.10",
+        [Linux4_6 ClearsFlags Inferred, Linux6_12 Nothing Read];
+    /// When PCI_HOT_RESET of no group is refused.
+    empty_hot_reset: EmptyHotReset = "empty-hot-reset",
+        "vfio_pci.c of 5.x; the changes for 6.0 and 6.6",
+        [Linux4_6 BehindTheSlot Inferred, Linux6_1 BehindTheSlot Read, Linux6_12 AtOnce Read];
+    /// What becomes of an open group whose last device leaves VFIO.
+    last_device: LastDevice = "last-device",
+        "vfio/group.c of 6.12; the change for 6.1",
+        [Linux4_6 GroupStays Inferred, Linux6_1 GroupGoes Read];
 
     // Type1: what a request may ask.
     /// What bit 2 of MAP_DMA's flags asks for.

@@ -6,7 +6,7 @@
 use super::fault::{AddressSpace, Cause, Fault, Pages, Ram};
 use super::file_pages::Cached;
 use super::pin::PinAccess;
-use super::{Area, AreaKind, Pid, Processes};
+use super::{Area, AreaKind, FileId, Pid, Processes};
 use passim_model::{Frames, Memory, PhysAddr, Refusal, Span, UserAddr};
 
 /// What an address of a process means.
@@ -108,6 +108,28 @@ impl Processes {
             Ok(Resolved::Ram(address)) => Some(address.align_down(self.pages.page.lg2())),
             _ => None,
         }
+    }
+
+    /// Areas of devices in the `pages` from `at` on, ascending: how many pages lie in front of each,
+    /// and whose it is.
+    pub(crate) fn device_files(
+        &self,
+        pid: Pid,
+        at: UserAddr,
+        pages: u64,
+    ) -> impl Iterator<Item = (u64, FileId)> + '_ {
+        let lg2 = self.pages.page.lg2();
+        let first = at.align_down(lg2);
+        let span = pages.checked_mul(self.pages.page.bytes());
+        let span = span.and_then(|len| Span::from_size(first, len));
+        let areas = self.get(pid).zip(span).into_iter();
+        let areas = areas.flat_map(|(process, span)| process.space.areas.overlapping(span));
+        areas.filter_map(move |area| match area.kind {
+            AreaKind::Device { file, .. } => {
+                Some((area.span.start().offset_from(first).unwrap_or(0) >> lg2, file))
+            }
+            _ => None,
+        })
     }
 
     /// Reads user memory, and says how many bytes came before a fault.

@@ -8,6 +8,7 @@
 use super::unsigned;
 use crate::kernel::Kernel;
 use crate::operation::Task;
+use crate::policy::LastDevice;
 use crate::rules;
 use passim_model::{Conflict, Endpoint, Errno, Host, Refusal, Rid};
 
@@ -102,6 +103,7 @@ impl Kernel {
                     return Err((rid, rules::UNBIND_IN_USE.refuse_for(Errno::EBUSY, conflict)));
                 }
                 self.let_go_of_messages(rid.into(), tasks, host);
+                self.give_up_group(rid.into(), tasks);
                 self.pci.unbind(rid);
             }
         }
@@ -115,11 +117,12 @@ impl Kernel {
             return Err(in_use);
         }
         let number = self.iommu.group_of(rid);
-        if let Some(number) = number
+        if self.policy.last_device == LastDevice::GroupStays
+            && let Some(number) = number
             && let Some(group) = self.groups.get(&number)
             && (group.file.is_some() || group.container.is_some())
         {
-            // 6.12 vfio/group.c, vfio_device_remove_group: the last one waits for the group's file.
+            // 4.6 vfio.c: a group that is in use keeps its IOMMU group.
             let it = [Endpoint::from(rid)];
             let functions = self.pci.vfio_members(number).map(Endpoint::from);
             let served = functions.chain(self.platforms.vfio_members(number));
@@ -133,6 +136,7 @@ impl Kernel {
     /// The function is gone.
     pub(super) fn take_away(&mut self, rid: Rid, tasks: &mut Vec<Task>) {
         self.leaving.retain(|(leaving, _), _| *leaving != rid);
+        self.give_up_group(rid.into(), tasks);
         self.pci.remove(rid);
         tasks.extend(self.iommu.remove_device(rid).map(Task::Play));
     }

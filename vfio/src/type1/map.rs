@@ -205,13 +205,17 @@ impl Kernel {
         let access =
             if wanted.perms.contains(Perms::WRITE) { PinAccess::Write } else { PinAccess::Read };
         let most = if self.params.disable_hugepages { 1 } else { left };
-        let run = self
+        let unreachable = |at| rules::MAP_PAGE_FAULT.refuse_for(Errno::EFAULT, Conflict::User(at));
+        let mut run = self
             .processes
             .pin_run(slot.owner, at, most, access, &mut self.frames, host.memory_mut())
-            .map_err(|fault| {
-                let conflict = Conflict::User(fault.address);
-                rules::MAP_PAGE_FAULT.refuse_for(Errno::EFAULT, conflict)
-            })?;
+            .map_err(|fault| unreachable(fault.address))?;
+        if !run.counted {
+            run.pages = self.pages_that_answer(slot.owner, at, run.pages, host);
+            if run.pages == 0 {
+                return Err(unreachable(at));
+            }
+        }
         let counted = if run.counted { run.pages } else { 0 };
         if let Err(exceeded) = self.processes.charge(slot.owner, counted, slot.ipc_lock) {
             self.unpin_pages(run.frame, run.pages);

@@ -78,16 +78,21 @@ impl Buffer {
         self.written.clone()
     }
 
-    /// A text of at most `max` bytes that ends with a zero byte, or at `max`.
+    /// A text that ends with a zero byte, among the first `max` bytes.
     ///
     /// # Errors
-    /// EFAULT by `user-pointer` where the memory ends before either.
+    /// EINVAL by `text-end` where it does not, EFAULT by `user-pointer` where the memory ends
+    /// before that is known.
     pub fn text(&self, max: usize) -> Result<String, Refusal> {
         let bytes = self.bytes.as_deref().ok_or_else(Self::fault)?;
         let piece = &bytes[..bytes.len().min(max)];
         match piece.iter().position(|&byte| byte == 0) {
             Some(end) => Ok(String::from_utf8_lossy(&piece[..end]).into_owned()),
-            None if bytes.len() >= max => Ok(String::from_utf8_lossy(piece).into_owned()),
+            None if bytes.len() >= max => {
+                let wanted = max as u64 + 1;
+                let conflict = Conflict::Limit { limit: max as u64, wanted };
+                Err(rules::TEXT_END.refuse_for(Errno::EINVAL, conflict))
+            }
             None => Err(Self::fault()),
         }
     }

@@ -60,5 +60,6 @@ fn memory_that_ends_early_faults_and_is_not_written() {
     assert!(Buffer::null().copy_in::<1>(0).is_err());
     assert!(Buffer::new(b"abc".to_vec()).text(8).is_err());
     assert_eq!(Buffer::new(b"abc\0d".to_vec()).text(8).unwrap(), "abc");
-    assert_eq!(Buffer::new(b"abcdefghij".to_vec()).text(8).unwrap(), "abcdefgh");
+    assert_eq!(Buffer::new(b"abcdefg\0".to_vec()).text(8).unwrap(), "abcdefg");
+    assert_eq!(Buffer::new(b"abcdefghij".to_vec()).text(8).unwrap_err().errno, Errno::EINVAL);
 }

@@ -29,7 +29,7 @@ impl Board {
             return all_ones(width);
         }
         let of_messages = slot.registers.load_bar(bar, offset, width);
-        let own = || slot.edu.as_ref().and_then(|edu| edu.load(bar, offset));
+        let own = || slot.edu.as_ref().and_then(|edu| edu.load(bar, offset, width));
         // Registers of which nothing is known read as zero.
         of_messages.or_else(own).unwrap_or(0) & all_ones(width)
     }
@@ -43,7 +43,7 @@ impl Board {
         if let Some(messages) = slot.registers.store_bar(bar, offset, width, value) {
             self.send(function, messages);
         } else if let Some(edu) = &mut slot.edu
-            && let Some(work) = edu.store(bar, offset, value)
+            && let Some(work) = edu.store(bar, offset, width, value)
         {
             self.work(function, work);
         }
@@ -53,7 +53,8 @@ impl Board {
     pub fn knows(&self, rid: Rid, bar: u8, offset: u64) -> bool {
         self.slot(rid).is_some_and(|slot| {
             let of_messages = slot.registers.load_bar(bar, offset, Width::W8).is_some();
-            of_messages || slot.edu.as_ref().is_some_and(|edu| edu.load(bar, offset).is_some())
+            of_messages
+                || slot.edu.as_ref().is_some_and(|edu| edu.load(bar, offset, Width::W32).is_some())
         })
     }
 }

@@ -99,8 +99,8 @@ choice! {
 choice! {
     /// What SET_IRQS of an error or request interrupt makes of a descriptor below -1.
     DeviceErrorFd {
-        /// The same as -1: the eventfd is taken off.
-        TakenOff = "taken-off",
+        /// Nothing: the eventfd that was set stays.
+        Ignored = "ignored",
         /// EINVAL.
         Einval = "einval",
     }
@@ -113,5 +113,57 @@ choice! {
         Unasked = "unasked",
         /// It serves no other: its driver does not bind.
         Required = "required",
+    }
+}
+
+choice! {
+    /// How wide an access of a BAR through a device's file is at most.
+    BarAccess {
+        /// 4 bytes.
+        FourBytes = "four-bytes",
+        /// 8 bytes.
+        EightBytes = "eight-bytes",
+    }
+}
+
+choice! {
+    /// What GET_DEVICE_FD takes for the name of a PCI function.
+    DeviceName {
+        /// Its name, whole.
+        Whole = "whole",
+        /// Its name, and behind blanks a token that virtual functions ask for: EINVAL for anything
+        /// else there.
+        WithOptions = "with-options",
+    }
+}
+
+choice! {
+    /// What GET_PCI_HOT_RESET_INFO writes back where it refuses a function without a group.
+    HotResetRefusal {
+        /// The flags, 0.
+        ClearsFlags = "clears-flags",
+        /// Nothing.
+        Nothing = "nothing",
+    }
+}
+
+choice! {
+    /// When PCI_HOT_RESET of no group is refused.
+    EmptyHotReset {
+        /// Where the function can be reset this way at all.
+        BehindTheSlot = "behind-the-slot",
+        /// Before anything else is looked at.
+        AtOnce = "at-once",
+    }
+}
+
+choice! {
+    /// What becomes of an open group whose last device leaves VFIO.
+    LastDevice {
+        /// It stays as it is, in its container, for as long as its file is open.
+        GroupStays = "group-stays",
+        /// It leaves its container, and its open file is good for nothing any more. A device that
+        /// comes back is in another group of the same number.
+        GroupGoes = "group-goes",
     }
 }
