@@ -2,6 +2,7 @@
 
 use super::wire::{Baser, LargePage, Level1, page_size};
 use passim_model::{Abort, Memory, PhysAddr, Span};
+use std::collections::BTreeSet;
 
 /// A table as a GITS_BASER describes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,6 +89,25 @@ impl Table {
             spans.extend(pages.map(|at| Span::from_size(at, self.page_bytes())));
         }
         spans.into_iter().flatten().collect()
+    }
+
+    /// Zeroes the first `entries`, and what shares a page with them, as far as there is memory.
+    pub(super) fn zero(self, entries: u64, memory: &mut Memory) {
+        let size = self.bytes.min(entries * self.entry_bytes);
+        if !self.indirect {
+            if let Some(span) = Span::from_size(PhysAddr::new(self.base), size) {
+                let _ = memory.zero(span);
+            }
+            return;
+        }
+        let pages = entries.div_ceil(self.in_page()).min(self.bytes >> LEVEL1_LG2);
+        // Entries of level 1 may name the same page.
+        let pages: BTreeSet<_> =
+            (0..pages).filter_map(|page| self.entry(page * self.in_page(), memory).ok()).collect();
+        let spans = pages.into_iter().filter_map(|at| Span::from_size(at, self.page_bytes()));
+        for span in spans {
+            let _ = memory.zero(span);
+        }
     }
 
     /// Bytes of a page.

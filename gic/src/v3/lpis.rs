@@ -10,13 +10,15 @@ use super::Line;
 use super::ids::IdSet;
 use super::wire::{FIRST_LPI, LpiConfiguration};
 use crate::choice::LpiChoices;
-use crate::choice::lpi::{ConfigRead, PendingHome, PendingPriority};
+use crate::choice::lpi::{ConfigRead, PendingHome, PendingPriority, PendingScan};
 use crate::priority;
 use crate::state::{State, Trigger};
 use passim_model::{Memory, PhysAddr};
 
-/// Priorities that can be told apart.
-const PRIORITIES: usize = 1 << priority::BITS;
+/// Bits of a byte of configuration below its priority.
+const BELOW_PRIORITY: u32 = u8::BITS - LpiConfiguration::PRIORITY.width();
+/// Priorities that can be told apart: a set for each that a byte of configuration can say.
+const PRIORITIES: usize = 1 << LpiConfiguration::PRIORITY.width();
 /// Where pending LPIs wait that are not enabled: after those of every priority.
 const DISABLED: usize = PRIORITIES;
 /// Marks a known configuration byte: bit 1, which is RES1 in the table.
@@ -33,7 +35,7 @@ pub(crate) struct Lpis {
     /// The pending LPIs, each in one set: of its priority, or [`DISABLED`]. By INTID less
     /// [`FIRST_LPI`], as are the following.
     waiting: [Option<IdSet>; PRIORITIES + 1],
-    /// Which of these are not empty.
+    /// Which of these are not empty, but for the last.
     occupied: u64,
     /// In which of them each LPI is, plus one; 0 for one that is not pending.
     place: Vec<u8>,
@@ -41,6 +43,11 @@ pub(crate) struct Lpis {
     known: Vec<u8>,
     /// Loads and stores of the tables that nothing answered.
     aborts: u64,
+}
+
+/// The first INTID that has too many bits.
+fn bound(intid_bits: u32) -> u32 {
+    1 << intid_bits.min(24)
 }
 
 impl Lpis {
@@ -54,7 +61,7 @@ impl Lpis {
         read_pending: bool,
         memory: &mut Memory,
     ) -> Self {
-        let bound = 1u32 << intid_bits.min(24);
+        let bound = bound(intid_bits);
         let count = bound.saturating_sub(FIRST_LPI);
         let mut lpis = Self {
             choices,
@@ -83,6 +90,27 @@ impl Lpis {
                 bits &= bits - 1;
                 self.settle(lpi, memory);
             }
+        }
+    }
+
+    /// Whether the pending table is read again and again.
+    fn scans(&self) -> bool {
+        self.choices.pending == PendingHome::Memory
+            && self.choices.pending_scan == PendingScan::Repeated
+    }
+
+    /// What the pending table says now is pending, with its configuration as memory has it.
+    fn scan(&mut self, memory: &Memory) {
+        self.waiting.fill(None);
+        self.occupied = 0;
+        self.place.fill(0);
+        self.read_pending(memory);
+    }
+
+    /// As [`Lpis::scan`], where that is done at all.
+    pub(crate) fn look_again(&mut self, memory: &Memory) {
+        if self.scans() {
+            self.scan(memory);
         }
     }
 
@@ -134,8 +162,8 @@ impl Lpis {
         let place = self.place[lpi as usize].checked_sub(1);
         let level = place.filter(|place| usize::from(*place) != DISABLED);
         let priority = match level {
-            Some(level) => level << 3,
-            None => priority::implemented(LpiConfiguration::PRIORITY.in_place(known) as u8),
+            Some(level) => level << BELOW_PRIORITY,
+            None => self.priority(known as u8),
         };
         Some(Line {
             state: if place.is_some() { State::Pending } else { State::Inactive },
@@ -172,7 +200,13 @@ impl Lpis {
     #[inline]
     pub(crate) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
-        if !self.is_pending(lpi) {
+        if self.scans() {
+            // QEMU's set_pending_table_bit: what memory says is pending is nothing new, and is found
+            // when the table is next read.
+            if self.mirror(lpi, true, memory) {
+                self.settle(lpi, memory);
+            }
+        } else if !self.is_pending(lpi) {
             self.mirror(lpi, true, memory);
             self.settle(lpi, memory);
         }
@@ -182,6 +216,15 @@ impl Lpis {
     /// The LPI is no longer pending. Whether it was.
     pub(crate) fn clear_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
+        if self.scans() {
+            let first = self.highest().is_some_and(|(_, first)| first == intid);
+            let was = self.mirror(lpi, false, memory) || self.is_pending(lpi);
+            self.unplace(lpi);
+            if first {
+                self.scan(memory);
+            }
+            return was;
+        }
         if !self.is_pending(lpi) {
             return false;
         }
@@ -198,12 +241,15 @@ impl Lpis {
             return None;
         }
         let first = self.waiting[level as usize].as_ref().and_then(IdSet::first)?;
-        Some(((level << 3) as u8, first + FIRST_LPI))
+        Some(((level << BELOW_PRIORITY) as u8, first + FIRST_LPI))
     }
 
     /// What is known of the LPI's configuration may be out of date.
     pub(crate) fn invalidate(&mut self, intid: u32, memory: &Memory) {
         let Some(lpi) = self.number(intid) else { return };
+        if self.scans() {
+            return self.scan(memory);
+        }
         self.known[lpi as usize] = 0;
         if self.choices.config == ConfigRead::AtMapping {
             self.configuration(lpi, memory);
@@ -215,6 +261,9 @@ impl Lpis {
 
     /// What is known of every LPI's configuration may be out of date.
     pub(crate) fn invalidate_all(&mut self, memory: &Memory) {
+        if self.scans() {
+            return self.scan(memory);
+        }
         if self.choices.config == ConfigRead::AtMapping {
             // What is known is read anew at once, as for one LPI; not when it is next needed.
             for lpi in 0..self.known.len() as u32 {
@@ -233,7 +282,10 @@ impl Lpis {
     /// The LPI comes here, mapped or moved: what was known of it when it was here before is of no
     /// use, since invalidations have gone where it was meanwhile.
     pub(crate) fn welcome(&mut self, intid: u32, memory: &Memory) {
-        self.invalidate(intid, memory);
+        // Where the table is read again and again nothing is known to be of use.
+        if !self.scans() {
+            self.invalidate(intid, memory);
+        }
     }
 
     /// The LPI comes here, moved. Where configuration is read when an LPI is mapped, what was known
@@ -261,6 +313,30 @@ impl Lpis {
         true
     }
 
+    /// The pending table is this one from now on; what it says is found when it is next read.
+    pub(crate) fn pend_in(&mut self, table: PhysAddr) {
+        self.table = table;
+    }
+
+    /// There are so many bits of an INTID from now on.
+    pub(crate) fn resize(&mut self, intid_bits: u32) {
+        let bound = bound(intid_bits);
+        if bound == self.bound {
+            return;
+        }
+        let waits = |lpi| (lpi, usize::from(self.place[lpi as usize]) - 1);
+        let waiting: Vec<_> = self.waiting().into_iter().map(waits).collect();
+        let count = bound.saturating_sub(FIRST_LPI);
+        self.bound = bound;
+        self.waiting.fill(None);
+        self.occupied = 0;
+        self.place = vec![0; count as usize];
+        self.known = vec![0; count as usize];
+        for (lpi, place) in waiting.into_iter().filter(|(lpi, _)| *lpi < count) {
+            self.place_in(place, lpi);
+        }
+    }
+
     /// Configuration is read from this table from now on.
     pub(crate) fn configure_from(&mut self, table: PhysAddr) {
         self.configuration = table;
@@ -280,12 +356,17 @@ impl Lpis {
         byte
     }
 
+    /// The priority that a byte of configuration says, as far as its bits exist.
+    fn priority(&self, byte: u8) -> u8 {
+        let stored = LpiConfiguration::PRIORITY.in_place(u64::from(byte)) as u8;
+        priority::kept(stored, self.choices.priority_bits)
+    }
+
     /// Puts an LPI that is pending where its configuration says.
     fn settle(&mut self, lpi: u32, memory: &Memory) {
-        let byte = u64::from(self.configuration(lpi, memory));
-        let priority = priority::implemented(LpiConfiguration::PRIORITY.in_place(byte) as u8);
-        let wanted = match LpiConfiguration::ENABLE.is_set(byte) {
-            true => usize::from(priority >> 3),
+        let byte = self.configuration(lpi, memory);
+        let wanted = match LpiConfiguration::ENABLE.is_set(u64::from(byte)) {
+            true => usize::from(self.priority(byte) >> BELOW_PRIORITY),
             false => DISABLED,
         };
         if let Some(now) = self.place[lpi as usize].checked_sub(1).map(usize::from) {
@@ -297,9 +378,15 @@ impl Lpis {
             }
             self.unplace(lpi);
         }
+        self.place_in(wanted, lpi);
+    }
+
+    /// Puts an LPI that is in no set in this one: it is pending.
+    fn place_in(&mut self, wanted: usize, lpi: u32) {
         let count = self.place.len() as u32;
         self.waiting[wanted].get_or_insert_with(|| IdSet::new(count)).insert(lpi);
-        self.occupied |= 1 << wanted;
+        // The one set beyond 64 is of those that are not enabled, which nobody looks for here.
+        self.occupied |= 1u64.checked_shl(wanted as u32).unwrap_or(0);
         self.place[lpi as usize] = wanted as u8 + 1;
     }
 
@@ -310,24 +397,29 @@ impl Lpis {
         if let Some(set) = &mut self.waiting[usize::from(place)] {
             set.remove(lpi);
             if set.is_empty() {
-                self.occupied &= !(1 << place);
+                self.occupied &= !1u64.checked_shl(u32::from(place)).unwrap_or(0);
             }
         }
     }
 
-    /// Writes a pending bit through to memory, where it lives there.
+    /// Writes a pending bit through to memory, where it lives there. Whether memory said otherwise,
+    /// or did not answer.
     #[inline]
-    fn mirror(&mut self, lpi: u32, pending: bool, memory: &mut Memory) {
+    fn mirror(&mut self, lpi: u32, pending: bool, memory: &mut Memory) -> bool {
         if self.choices.pending != PendingHome::Memory {
-            return;
+            return true;
         }
         let intid = lpi + FIRST_LPI;
         let offset = u64::from(intid / 64) * 8;
         let bit = 1u64 << (intid % 64);
-        let Some(word) = self.load(memory, self.table, offset) else { return };
+        let Some(word) = self.load(memory, self.table, offset) else { return true };
         let new = if pending { word | bit } else { word & !bit };
+        if new == word {
+            return false;
+        }
         let at = PhysAddr::new(self.table.get() + offset);
         self.aborts += u64::from(memory.store_u64(at, new).is_err());
+        true
     }
 
     /// A doubleword of a table.

@@ -33,12 +33,14 @@ mod wire;
 pub use cpu::SystemRegister;
 pub use cpu::Waiting;
 pub use dist::Features as DistributorFeatures;
+pub use dist::OneOfN;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
 pub use save::Saved;
 
 use crate::choice::lpi::{InvlpirReach, PropertyTable};
 use crate::choice::{LpiChoices, Preset};
+use crate::identification;
 use crate::its::{self, Arrival, Delivery, Its};
 use crate::row::{ROW, bits_of};
 use crate::state::{State, Trigger};
@@ -82,6 +84,8 @@ impl Implementation {
             Preset::Gic600 => (0x0201_743b, 0x0201_743b),
             _ => (0x0000_043b, 0x0000_043b),
         };
+        let arm = matches!(preset, Preset::Qemu | Preset::Gic600);
+        let identification = |ours| if arm { ours } else { identification::REVISION };
         // Without them the preset with chance is the one where every INV that software needs shows.
         let registers = !matches!(preset, Preset::Qemu | Preset::Adversarial(_));
         Self {
@@ -92,6 +96,14 @@ impl Implementation {
                 message_spis: matches!(preset, Preset::ArchStrict | Preset::Gic600),
                 intid_bits: 16,
                 num_lpis: 0,
+                // KVM's vgic_mmio_read_v3_misc; vgic_mmio_write_irouter drops all but 24 bits.
+                affinity3: preset != Preset::KvmAbi0,
+                one_of_n: match preset {
+                    Preset::Qemu => OneOfN::Denied,
+                    Preset::KvmAbi0 => OneOfN::Absent,
+                    _ => OneOfN::Offered,
+                },
+                identification: identification(identification::ARM_DISTRIBUTOR),
             },
             redistributors: RedistributorFeatures {
                 iidr: of_redistributors,
@@ -99,8 +111,12 @@ impl Implementation {
                 direct_lpi: false,
                 invalidation_registers: registers,
                 dpgs: matches!(preset, Preset::ArchStrict | Preset::Gic600),
-                // KVM says of none that they share tables.
-                common_lpi_affinity: u8::from(preset != Preset::KvmAbi0),
+                // Under KVM, and in Rockchip's RK3588 (GICR_TYPER is 0x21), all share a table.
+                common_lpi_affinity: match preset {
+                    Preset::KvmAbi0 | Preset::Gic600 => 0,
+                    _ => 1,
+                },
+                identification: identification(identification::ARM_REDISTRIBUTOR),
             },
             choices: preset.lpi(),
             its: vec![its::Implementation::of(preset)],
@@ -163,7 +179,8 @@ impl GicV3 {
             implementation.affinities.push(0);
         }
         let lpis = implementation.redistributors.lpis;
-        let distributor = Distributor::new(implementation.distributor, lpis);
+        let bits = implementation.choices.priority_bits;
+        let distributor = Distributor::new(implementation.distributor, lpis, bits);
         implementation.distributor = *distributor.features();
         let intid_bits = implementation.distributor.intid_bits;
         let last = implementation.affinities.len() - 1;
@@ -239,6 +256,7 @@ impl GicV3 {
             Block::Its(n) => {
                 if let Some(its) = self.its.get_mut(usize::from(n)) {
                     its.store(offset, size, value);
+                    its.empty_tables(memory);
                 }
             }
         }

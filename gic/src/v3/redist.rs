@@ -2,13 +2,14 @@
 
 use super::lpis::Lpis;
 use super::wire::{
-    LpiRegister, PIDR2_V3, Pendbaser, Propbaser, RedistributorCtlr, RedistributorTyper, Syncr,
-    Waker, gicr,
+    LpiRegister, Pendbaser, Propbaser, RedistributorCtlr, RedistributorTyper, Syncr, Waker, gicr,
 };
-use crate::choice::LpiChoices;
+use crate::attributes;
 use crate::choice::lpi::{
     BaseWhileEnabled, ClearEnable, PendingAtDisable, PendingZero, RegisterInvalidation,
 };
+use crate::choice::{Attributes, LpiChoices};
+use crate::identification::{self, Identification};
 use crate::priority;
 use crate::row::{BitRegister, Row};
 use crate::{Cpu, Size};
@@ -30,8 +31,10 @@ pub struct Features {
     pub invalidation_registers: bool,
     /// A CPU can decline SPIs that any CPU could take (GICR_TYPER.DPGS).
     pub dpgs: bool,
-    /// GICR_TYPER.CommonLPIAff.
+    /// GICR_TYPER.CommonLPIAff: which redistributors must share a configuration table, 0 for all.
     pub common_lpi_affinity: u8,
+    /// GICR_PIDR4 and its siblings.
+    pub identification: Identification,
 }
 
 /// An invalidation that INVLPIR or INVALLR asked for.
@@ -103,7 +106,11 @@ impl Redistributor {
             intid_bits,
             ctlr: 0,
             asleep: true,
-            propbaser: 0,
+            // Out of reset as vgic-its.c has it, INITIAL_PROPBASER_VALUE, where that is what is kept.
+            propbaser: match choices.attributes {
+                Attributes::Cacheable if features.lpis => attributes::KVM_PROPBASER,
+                _ => 0,
+            },
             pendbaser: 0,
             row,
             lpis: None,
@@ -162,7 +169,10 @@ impl Redistributor {
                 Waker::PROCESSOR_SLEEP.flag(self.asleep) | Waker::CHILDREN_ASLEEP.flag(self.asleep)
             }
             (gicr::SYNCR, Size::Word) => Syncr::BUSY.flag(!self.invalidations.is_empty()),
-            (gicr::PIDR2, Size::Word) => u64::from(PIDR2_V3),
+            (gicr::IDENTIFICATION..gicr::SGI_BASE, Size::Word) => {
+                let distance = at - gicr::IDENTIFICATION;
+                identification::register(&self.features.identification, distance)
+            }
             _ => 0,
         }
     }
@@ -230,12 +240,13 @@ impl Redistributor {
     }
 
     fn store_private(&mut self, at: u64, size: Size, value: u64) {
+        let bits = self.choices.priority_bits;
         match (at, size) {
             (gicr::IPRIORITYR..gicr::IPRIORITYR_END, Size::Byte | Size::Word) => {
                 let first = (at - gicr::IPRIORITYR) as usize;
                 let bytes = value.to_le_bytes();
                 for (i, byte) in bytes.into_iter().take(size.bytes() as usize).enumerate() {
-                    self.row.priority[first + i] = priority::implemented(byte);
+                    self.row.priority[first + i] = priority::kept(byte, bits);
                 }
             }
             (gicr::ICFGR1, Size::Word) => self.row.store_triggers(true, value as u32, u32::MAX),
@@ -250,7 +261,21 @@ impl Redistributor {
 
     /// Whether stores to the table bases are taken now.
     fn bases_open(&self) -> bool {
-        self.lpis.is_none() || self.choices.base_while_enabled == BaseWhileEnabled::Kept
+        self.lpis.is_none() || self.choices.base_while_enabled != BaseWhileEnabled::Ignored
+    }
+
+    /// LPIs that are on, where they use tables as the registers name them at any time.
+    fn follows_bases(&mut self) -> Option<&mut Lpis> {
+        let used = self.choices.base_while_enabled == BaseWhileEnabled::Used;
+        self.lpis.as_mut().filter(|_| used)
+    }
+
+    /// What is kept of the attributes of a table.
+    fn made_of(&self, stored: u64) -> u64 {
+        match self.choices.attributes {
+            Attributes::Kept => stored,
+            Attributes::Cacheable => attributes::cacheable(stored, attributes::GICR),
+        }
     }
 
     /// GICR_PROPBASER as a store makes it.
@@ -263,7 +288,14 @@ impl Redistributor {
                 Propbaser::PHYSICAL_ADDRESS,
                 Propbaser::OUTER_CACHE,
             ];
-            self.propbaser = fields.iter().fold(0, |word, field| word | field.in_place(value));
+            let stored = fields.iter().fold(0, |word, field| word | field.in_place(value));
+            let stored = self.made_of(stored);
+            self.propbaser = stored;
+            let bits = (Propbaser::ID_BITS.get(stored) as u32 + 1).min(self.intid_bits);
+            if let Some(lpis) = self.follows_bases() {
+                lpis.configure_from(PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(stored)));
+                lpis.resize(bits);
+            }
         }
     }
 
@@ -294,7 +326,12 @@ impl Redistributor {
                 Pendbaser::OUTER_CACHE,
                 Pendbaser::PTZ,
             ];
-            self.pendbaser = fields.iter().fold(0, |word, field| word | field.in_place(value));
+            let stored = fields.iter().fold(0, |word, field| word | field.in_place(value));
+            let stored = self.made_of(stored);
+            self.pendbaser = stored;
+            if let Some(lpis) = self.follows_bases() {
+                lpis.pend_in(PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(stored)));
+            }
         }
     }
 
@@ -316,7 +353,12 @@ impl Redistributor {
                     lpis.disable(memory);
                 }
             }
-            (_, before) => self.lpis = before,
+            (_, mut before) => {
+                if let Some(lpis) = before.as_mut().filter(|_| on) {
+                    lpis.look_again(memory);
+                }
+                self.lpis = before;
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 use passim_gic::choice::Preset;
 use passim_gic::its::image::{Converted, ImageError};
-use passim_gic::its::{self, Report};
+use passim_gic::its::{self, FailedWrite, Report};
 use passim_gic::v3::{self, SystemRegister};
 use passim_gic::{Cpu, GicV2, GicV3, Its, Progress, Signal, Size, v2};
 use passim_model::{Effect, IccRegister, IntId, Memory, PhysAddr, Requester, Span};
@@ -257,6 +257,11 @@ impl Controller {
         self.v3_mut().map_or(Vec::new(), |gic| gic.take_reports(its))
     }
 
+    /// The writes of devices that an ITS reports since the last call.
+    pub(super) fn take_failed_writes(&mut self, its: u16) -> Vec<FailedWrite> {
+        self.v3_mut().map_or(Vec::new(), |gic| gic.take_failed_writes(its))
+    }
+
     /// Saves the GICv3, and makes another of it.
     pub(super) fn migrate(&mut self, memory: &mut Memory) {
         let Some(gic) = self.v3_mut() else { return };
@@ -320,5 +325,7 @@ fn system_register(register: IccRegister) -> SystemRegister {
         IccRegister::Igrpen1 => SystemRegister::Igrpen1,
         IccRegister::Iar1 => SystemRegister::Iar1,
         IccRegister::Eoir1 => SystemRegister::Eoir1,
+        IccRegister::Dir => SystemRegister::Dir,
+        IccRegister::Rpr => SystemRegister::Rpr,
     }
 }

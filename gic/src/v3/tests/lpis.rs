@@ -153,14 +153,14 @@ fn bases_while_on() {
     assert_eq!(kept.r64(r(0), 0x70), 0x4800_000f);
     let mut ignored = Board::new(Preset::KvmAbi0);
     ignored.w64(r(0), 0x70, 0x4800_0000 | 15);
-    assert_eq!(ignored.r64(r(0), 0x70), CONFIGURATION | 15);
+    assert_eq!(ignored.r64(r(0), 0x70), 3 << 7 | CONFIGURATION | 15);
 }
 
 #[test]
 fn one_property_table_for_all_where_chosen() {
     let mut shared = Board::cold(Implementation::of(Preset::KvmAbi0, 2, 32));
     shared.w64(r(1), 0x70, CONFIGURATION | 15);
-    assert_eq!(shared.r64(r(0), 0x70), CONFIGURATION | 15);
+    assert_eq!(shared.r64(r(0), 0x70), 3 << 7 | CONFIGURATION | 15);
     let mut own = Board::cold(Implementation::of(Preset::ArchStrict, 2, 32));
     own.w64(r(1), 0x70, CONFIGURATION | 15);
     assert_eq!(own.r64(r(0), 0x70), 0);

@@ -83,6 +83,17 @@ impl GicOnBoard<'_> {
                 self.end(*cpu, u64::from(*intid));
                 "ok".to_owned()
             }
+            ItsOp::IccLoad { register, cpu } => {
+                let register = registers::icc(&register.0)?;
+                self.board.run_on(*cpu);
+                Number(self.board.read_icc(register)).to_string()
+            }
+            ItsOp::IccStore { register, value, cpu } => {
+                let register = registers::icc(&register.0)?;
+                self.board.run_on(*cpu);
+                self.board.write_icc(register, value.0);
+                "ok".to_owned()
+            }
             ItsOp::Take { cpu } => self.take(*cpu),
             ItsOp::Migrate { to: Some(to), scratch, size } => {
                 return convert(self.board, to, (*scratch, *size));
@@ -264,10 +275,14 @@ impl GicOnBoard<'_> {
             substream: None,
             device: DeviceId::new(*device),
         };
-        Ok(match self.board.message(at, &requester, size, event.0) {
+        let mut line = match self.board.message(at, &requester, size, event.0) {
             Some(arrival) => arrival.to_string(),
             None => "no doorbell is there".to_owned(),
-        })
+        };
+        for failed in self.board.take_failed_writes(its.unwrap_or(0)) {
+            line.push_str(&format!(", reported as {:#08x}", failed.syndrome));
+        }
+        Ok(line)
     }
 
     fn lpi(&mut self, intid: u32, value: Option<Number>) -> Result<String, Unperformable> {
