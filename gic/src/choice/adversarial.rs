@@ -19,7 +19,7 @@ use super::its::{
 };
 use super::lpi::{
     BaseWhileEnabled, ClearEnable, ConfigRead, InvlpirReach, MoveToDisabled, PendingAtDisable,
-    PendingHome, PendingPriority, PendingScan, PendingZero, PriorityBits, PropertyTable,
+    PendingHome, PendingOf, PendingPriority, PendingScan, PendingZero, PriorityBits, PropertyTable,
     RegisterInvalidation,
 };
 use super::{Attributes, ItsChoices, LpiChoices};
@@ -106,7 +106,7 @@ pub const DRAWN: [Drawn; 21] = [
         "when configuration is read (5.1)",
         "ConfigRead",
         "lpi",
-        &["WhenPended", "UntilInvalidated", "AtMapping"],
+        &["WhenPended", "UntilInvalidated", "AtMapping", "AtEnabling"],
     ),
     drawn(
         "where pending state is while LPIs are on (5.1)",
@@ -217,7 +217,7 @@ pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
 
 /// What is drawn for redistributors. Three in four read the configuration no sooner than they must.
 pub(super) fn lpi(seed: u64) -> LpiChoices {
-    use ConfigRead::{AtMapping, UntilInvalidated, WhenPended};
+    use ConfigRead::{AtEnabling, AtMapping, UntilInvalidated, WhenPended};
     // Not the numbers that are drawn for the ITS.
     let mut chance = Chance::new(!seed);
     LpiChoices {
@@ -225,14 +225,15 @@ pub(super) fn lpi(seed: u64) -> LpiChoices {
             AtMapping,
             AtMapping,
             AtMapping,
-            AtMapping,
-            AtMapping,
-            AtMapping,
+            AtEnabling,
+            AtEnabling,
+            AtEnabling,
             UntilInvalidated,
             WhenPended,
         ]),
         pending: chance.pick([PendingHome::Memory, PendingHome::Redistributor]),
         pending_scan: PendingScan::AtEnabling,
+        pending_of: PendingOf::All,
         ptz: PendingZero::Honoured,
         clear_enable: chance.pick([ClearEnable::Allowed, ClearEnable::Refused]),
         base_while_enabled: chance.pick([BaseWhileEnabled::Ignored, BaseWhileEnabled::Kept]),

@@ -32,8 +32,10 @@
 //! | translations remembered | none | none | 4096 | 4096 | drawn |
 //! | effects | at once | at once | at once | at once | up to the next SYNC |
 //!
-//! The columns of QEMU and KVM follow their sources, but for what KVM's MOVALL does wrong (it turns
-//! later messages too): that is among the defects that tests look for, not a choice. MOVI out of an
+//! The columns of QEMU and KVM follow their sources, but for this of KVM's: MOVALL turns later messages
+//! too, which is among the defects that tests look for; DISCARD leaves an LPI pending that is; a table
+//! that moves while it is valid, as when a kernel starts another, takes along what it mapped; and what
+//! moves to a CPU whose LPIs are off is taken there all the same, where here it is lost. MOVI out of an
 //! unmapped collection is refused by every implementation that could be read, gem5's rendering of the
 //! architecture's pseudocode among them; GIC-600's follows its manual where that
 //! speaks, and the architecture's plainest reading where it does not. What `adversarial` draws from

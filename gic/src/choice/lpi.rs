@@ -5,6 +5,7 @@
 //! | configuration is read | once | when pended | at mapping | once | drawn |
 //! | pending state is in | the redistributor | memory | the redistributor | the redistributor | drawn |
 //! | the pending table is read | at enabling | repeatedly | at enabling | at enabling | at enabling |
+//! | it is believed of | all | all | mapped LPIs | all | all |
 //! | PTZ | honoured | ignored | honoured | honoured | honoured |
 //! | clearing EnableLPIs | refused | allowed | allowed | allowed | drawn |
 //! | bases stored to while LPIs are on | ignored | used | ignored | ignored | drawn |
@@ -27,6 +28,9 @@ pub enum ConfigRead {
     /// When it is first needed, and not again before it is invalidated.
     #[default]
     UntilInvalidated,
+    /// When LPIs are turned on, of every LPI, and not again before it is invalidated or moved here:
+    /// mapping an LPI is no invalidation.
+    AtEnabling,
     /// When the LPI is mapped, and not again before it is invalidated: what is known goes with the
     /// LPI where that is moved to.
     AtMapping,
@@ -53,6 +57,17 @@ pub enum PendingScan {
     /// most urgent one is no longer pending: what software wrote there is pending from then on, and the
     /// configuration of all that is pending is read.
     Repeated,
+}
+
+/// Of which LPIs the pending table is believed when LPIs are turned on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum PendingOf {
+    /// Of all.
+    #[default]
+    All,
+    /// Of those that an ITS maps to the CPU; of others when they are mapped, and what it says of them is
+    /// cleared there.
+    Mapped,
 }
 
 /// What GICR_PENDBASER.PTZ does.
@@ -168,6 +183,8 @@ pub struct LpiChoices {
     pub pending: PendingHome,
     /// When it is looked for.
     pub pending_scan: PendingScan,
+    /// Which LPIs it says that of.
+    pub pending_of: PendingOf,
     /// GICR_PENDBASER.PTZ.
     pub ptz: PendingZero,
     /// Clearing EnableLPIs.
@@ -211,6 +228,9 @@ impl Preset {
             },
             Self::KvmAbi0 => LpiChoices {
                 config: ConfigRead::AtMapping,
+                // its_sync_lpi_pending_table goes through the LPIs there are, vgic_add_lpi looks for the
+                // bit of one that comes.
+                pending_of: PendingOf::Mapped,
                 property_table: PropertyTable::Shared,
                 attributes: Attributes::Cacheable,
                 pending_at_disable: PendingAtDisable::Lost,

@@ -203,8 +203,11 @@ impl Its {
     pub(super) fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Performed {
         for source in self.members.remove(&icid).unwrap_or_default() {
             let Ok((at, Some(ite))) = self.event(source, memory) else { continue };
-            let orphan = Ite { icid: None, ..ite };
-            self.write_event(at, Some(orphan), memory)?;
+            // Where tables overlap it may have been moved under another name.
+            if ite.icid == Some(icid) {
+                let orphan = Ite { icid: None, ..ite };
+                self.write_event(at, Some(orphan), memory)?;
+            }
         }
         Ok(())
     }

@@ -37,6 +37,19 @@ const LEVEL1_LG2: u32 = 3;
 /// Bytes of an entry, at least.
 const LEAST_ENTRY: u64 = 8;
 
+/// Bytes of the pieces in which [`zeros`] looks.
+pub(super) const PIECE: u64 = 4096;
+
+/// How many entries of so many bytes there are from `at` on, to the end of a piece of memory, that
+/// are zero in every byte. None where memory does not answer.
+pub(super) fn zeros(at: PhysAddr, entry_bytes: u64, memory: &Memory) -> u64 {
+    let first = at.get() & !7;
+    let count = PIECE - first % PIECE;
+    let words = memory.words(PhysAddr::new(first), (count / 8) as usize).unwrap_or(&[]);
+    let zero = words.iter().position(|word| *word != 0).unwrap_or(words.len());
+    (8 * zero as u64).saturating_sub(at.get() - first) / entry_bytes
+}
+
 impl Table {
     /// Reads a GITS_BASER; `None` if there is no table.
     pub(super) fn of(baser: u64) -> Option<Self> {

@@ -10,10 +10,11 @@ use super::Line;
 use super::ids::IdSet;
 use super::wire::{FIRST_LPI, LpiConfiguration};
 use crate::choice::LpiChoices;
-use crate::choice::lpi::{ConfigRead, PendingHome, PendingPriority, PendingScan};
+use crate::choice::lpi::{ConfigRead, PendingHome, PendingOf, PendingPriority, PendingScan};
 use crate::priority;
 use crate::state::{State, Trigger};
 use passim_model::{Memory, PhysAddr};
+use std::collections::BTreeSet;
 
 /// Bits of a byte of configuration below its priority.
 const BELOW_PRIORITY: u32 = u8::BITS - LpiConfiguration::PRIORITY.width();
@@ -45,19 +46,27 @@ pub(crate) struct Lpis {
     aborts: u64,
 }
 
+/// What LPIs are read from while they are on, which registers may say otherwise by then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct InUse {
+    /// Bits of an INTID.
+    pub(crate) intid_bits: u32,
+    /// The configuration table.
+    pub(crate) configuration: PhysAddr,
+    /// The pending table.
+    pub(crate) pending: PhysAddr,
+}
+
 /// The first INTID that has too many bits.
 fn bound(intid_bits: u32) -> u32 {
     1 << intid_bits.min(24)
 }
 
 impl Lpis {
-    /// LPIs are turned on: `intid_bits` of INTIDs, with the tables at these addresses. The pending
-    /// table is read if `read_pending`.
+    /// LPIs are turned on, with these tables. The pending table is read if `read_pending`.
     pub(crate) fn enable(
         choices: LpiChoices,
-        intid_bits: u32,
-        configuration: PhysAddr,
-        table: PhysAddr,
+        InUse { intid_bits, configuration, pending: table }: InUse,
         read_pending: bool,
         memory: &mut Memory,
     ) -> Self {
@@ -74,10 +83,48 @@ impl Lpis {
             known: vec![0; count as usize],
             aborts: 0,
         };
+        if choices.config == ConfigRead::AtEnabling {
+            for lpi in 0..count {
+                lpis.configuration(lpi, memory);
+            }
+        }
         if read_pending && count != 0 {
             lpis.read_pending(memory);
         }
         lpis
+    }
+
+    /// What is in use.
+    pub(crate) fn in_use(&self) -> InUse {
+        let intid_bits = self.bound.trailing_zeros();
+        InUse { intid_bits, configuration: self.configuration, pending: self.table }
+    }
+
+    /// Of what is pending, only these stay so.
+    pub(crate) fn keep(&mut self, mapped: &BTreeSet<u32>) {
+        for lpi in self.waiting() {
+            if !mapped.contains(&(lpi + FIRST_LPI)) {
+                self.unplace(lpi);
+            }
+        }
+    }
+
+    /// Where the pending table is believed of LPIs that are mapped: this one is mapped now, and what
+    /// the table says of it is consumed.
+    fn learn_pending(&mut self, lpi: u32, memory: &mut Memory) {
+        let intid = lpi + FIRST_LPI;
+        let at = self.table.checked_add(u64::from(intid / 64) * 8);
+        let Some((at, word)) = at.and_then(|at| Some((at, memory.load_u64(at).ok()?))) else {
+            self.aborts += 1;
+            return;
+        };
+        let bit = 1u64 << (intid % 64);
+        if word & bit != 0 {
+            self.aborts += u64::from(memory.store_u64(at, word & !bit).is_err());
+            if !self.is_pending(lpi) {
+                self.settle(lpi, memory);
+            }
+        }
     }
 
     fn read_pending(&mut self, memory: &Memory) {
@@ -117,6 +164,21 @@ impl Lpis {
     /// LPIs are turned off: the pending table holds what is pending.
     pub(crate) fn disable(mut self, memory: &mut Memory) {
         self.write_pending(memory);
+    }
+
+    /// Makes the pending table in memory say of what is pending that it is not: what was read of it is
+    /// consumed.
+    pub(crate) fn consume_pending(&mut self, memory: &mut Memory) {
+        for (n, word) in self.waiting.iter().flatten().flat_map(IdSet::words) {
+            let at = self.table.checked_add(u64::from(n + FIRST_LPI / 64) * 8);
+            let Some((at, held)) = at.and_then(|at| Some((at, memory.load_u64(at).ok()?))) else {
+                continue;
+            };
+            if held & word != 0 {
+                let stored = memory.store_u64(at, held & !word);
+                self.aborts += u64::from(stored.is_err());
+            }
+        }
     }
 
     /// Makes the pending table in memory say what is pending.
@@ -251,7 +313,7 @@ impl Lpis {
             return self.scan(memory);
         }
         self.known[lpi as usize] = 0;
-        if self.choices.config == ConfigRead::AtMapping {
+        if self.reads_at_once() {
             self.configuration(lpi, memory);
         }
         if self.is_pending(lpi) {
@@ -259,13 +321,18 @@ impl Lpis {
         }
     }
 
+    /// Whether what is told to be out of date is read anew at once, not when it is next needed.
+    fn reads_at_once(&self) -> bool {
+        matches!(self.choices.config, ConfigRead::AtMapping | ConfigRead::AtEnabling)
+    }
+
     /// What is known of every LPI's configuration may be out of date.
     pub(crate) fn invalidate_all(&mut self, memory: &Memory) {
         if self.scans() {
             return self.scan(memory);
         }
-        if self.choices.config == ConfigRead::AtMapping {
-            // What is known is read anew at once, as for one LPI; not when it is next needed.
+        if self.reads_at_once() {
+            // What is known, as for one LPI.
             for lpi in 0..self.known.len() as u32 {
                 if core::mem::take(&mut self.known[lpi as usize]) != 0 {
                     self.configuration(lpi, memory);
@@ -279,12 +346,34 @@ impl Lpis {
         }
     }
 
-    /// The LPI comes here, mapped or moved: what was known of it when it was here before is of no
-    /// use, since invalidations have gone where it was meanwhile.
-    pub(crate) fn welcome(&mut self, intid: u32, memory: &Memory) {
-        // Where the table is read again and again nothing is known to be of use.
+    /// The LPI comes here, mapped: what was known of it when it was here before is of no use, since
+    /// invalidations have gone where it was meanwhile.
+    pub(crate) fn welcome(&mut self, intid: u32, memory: &mut Memory) {
+        // MAPTI is no invalidation where bytes are read whenever LPIs are on.
+        if self.choices.config != ConfigRead::AtEnabling {
+            self.come(intid, memory);
+        }
+        if self.choices.pending_of == PendingOf::Mapped
+            && let Some(lpi) = self.number(intid)
+        {
+            self.learn_pending(lpi, memory);
+        }
+    }
+
+    /// Nothing of old is known of an LPI that comes.
+    fn come(&mut self, intid: u32, memory: &Memory) {
+        // Where the table is read again and again nothing is known at all.
         if !self.scans() {
             self.invalidate(intid, memory);
+        }
+    }
+
+    /// The LPI goes elsewhere, and invalidations with it.
+    pub(crate) fn leave(&mut self, intid: u32) {
+        if self.choices.config == ConfigRead::AtEnabling
+            && let Some(lpi) = self.number(intid)
+        {
+            self.known[lpi as usize] = 0;
         }
     }
 
@@ -292,7 +381,7 @@ impl Lpis {
     /// comes with it ([`Lpis::take_over`]).
     pub(crate) fn moved_here(&mut self, intid: u32, memory: &Memory) {
         if self.choices.config != ConfigRead::AtMapping {
-            self.welcome(intid, memory);
+            self.come(intid, memory);
         }
     }
 

@@ -104,6 +104,10 @@ impl GicV3 {
             return false;
         }
         let source = self.redistributors.get_mut(from.index());
+        if let Some(lpis) = source.and_then(|place| place.lpis.as_mut()) {
+            lpis.leave(intid.get());
+        }
+        let source = self.redistributors.get_mut(from.index());
         let pending = source.is_some_and(|place| place.clear_pending(intid.get(), memory));
         if !pending {
             return false;

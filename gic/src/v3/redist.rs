@@ -1,6 +1,6 @@
 //! A redistributor: the registers of one CPU's SGIs, PPIs and LPIs. IHI 0069 H 12.10, 12.11.
 
-use super::lpis::Lpis;
+use super::lpis::{InUse, Lpis};
 use super::wire::{
     LpiRegister, Pendbaser, Propbaser, RedistributorCtlr, RedistributorTyper, Syncr, Waker, gicr,
 };
@@ -72,7 +72,8 @@ pub(super) struct Redistributor {
 pub(super) struct SavedRedistributor {
     ctlr: u64,
     asleep: bool,
-    lpis_on: bool,
+    /// Where LPIs are on, what they use.
+    in_use: Option<InUse>,
     propbaser: u64,
     pendbaser: u64,
     row: Row,
@@ -364,16 +365,14 @@ impl Redistributor {
 
     fn enable_lpis(&mut self, memory: &mut Memory) {
         let asked = Propbaser::ID_BITS.get(self.propbaser) as u32 + 1;
+        let in_use = InUse {
+            intid_bits: asked.min(self.intid_bits),
+            configuration: PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(self.propbaser)),
+            pending: PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(self.pendbaser)),
+        };
         let zero = Pendbaser::PTZ.is_set(self.pendbaser);
         let honoured = self.choices.ptz == PendingZero::Honoured;
-        self.lpis = Some(Lpis::enable(
-            self.choices,
-            asked.min(self.intid_bits),
-            PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(self.propbaser)),
-            PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(self.pendbaser)),
-            !(zero && honoured),
-            memory,
-        ));
+        self.lpis = Some(Lpis::enable(self.choices, in_use, !(zero && honoured), memory));
     }
 
     /// An LPI becomes pending. Whether it could: LPIs are on and it exists.
@@ -431,7 +430,7 @@ impl Redistributor {
         SavedRedistributor {
             ctlr: self.ctlr,
             asleep: self.asleep,
-            lpis_on: self.lpis.is_some(),
+            in_use: self.lpis.as_ref().map(Lpis::in_use),
             propbaser: self.propbaser,
             pendbaser: self.pendbaser,
             row: self.row.clone(),
@@ -444,10 +443,19 @@ impl Redistributor {
         self.asleep = saved.asleep;
         self.propbaser = saved.propbaser;
         self.row = saved.row.clone();
-        self.pendbaser = Pendbaser::PTZ.set(saved.pendbaser, 0);
-        if saved.lpis_on {
-            self.enable_lpis(memory);
+        if let Some(in_use) = saved.in_use {
+            self.lpis = Some(Lpis::enable(self.choices, in_use, true, memory));
         }
         self.pendbaser = saved.pendbaser;
+    }
+
+    /// What restoring has read of the pending table is consumed, where nothing else would: what has been
+    /// taken would be pending once more when LPIs are turned on again.
+    // KVM's vgic_v3_lpi_sync_pending_status.
+    pub(super) fn consume_pending(&mut self, memory: &mut Memory) {
+        let lost = self.choices.pending_at_disable == PendingAtDisable::Lost;
+        if let Some(lpis) = self.lpis.as_mut().filter(|_| lost) {
+            lpis.consume_pending(memory);
+        }
     }
 }

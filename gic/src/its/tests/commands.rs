@@ -12,6 +12,7 @@ fn mapi_is_mapti_with_the_event_as_lpi() {
         board.configure(8195, 0xa3);
         board.mapd(2, 16);
         board.command([2 << 32 | 0x0b, 8195, 1, 0]);
+        board.inv(2, 8195);
         board.sync(1);
         board.message(2, 8195);
         board.only(1, 8195);
@@ -193,6 +194,8 @@ fn a_collection_that_moves_takes_its_events_along() {
         board.map(4, 1, 8200, 2);
         board.mapc(3, 1);
         board.sync(3);
+        // The other redistributor may have read their configuration before they came.
+        board.invall(3);
         board.sync(1);
         board.message(2, 20);
         board.only(1, 8195);
@@ -291,6 +294,7 @@ fn mapping_what_is_mapped() {
         board.map(2, 20, 8195, 3);
         board.configure(8200, 0xa3);
         board.mapti(2, 20, 8200, 1);
+        board.inv(2, 20);
         board.sync(1);
         board.sync(3);
         board.message(2, 20);

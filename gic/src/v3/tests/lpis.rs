@@ -141,6 +141,11 @@ fn the_table_is_read_without_pending_zero() {
         board.preset_pending(1, 8301);
         board.preset_pending(1, 8191);
         board.boot();
+        if preset == Preset::KvmAbi0 {
+            // Nothing is mapped to them.
+            assert_eq!(board.pending_lpis(1), [0; 0]);
+            return;
+        }
         assert_eq!(board.pending_lpis(1), [8300, 8301]);
         assert_eq!(board.drain(1), [8300]);
     });
