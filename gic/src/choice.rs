@@ -7,7 +7,7 @@
 //! | choice (IHI 0069 H) | made here |
 //! | --- | --- |
 //! | reset values said to be UNKNOWN | zero |
-//! | shareability and cacheability fields | kept, without effect |
+//! | shareability and cacheability fields ([`Attributes`]) | without effect, whatever is kept of them |
 //! | LPI configuration and pending tables that abort | the LPI counts as disabled; nothing is stored; counted |
 //! | LPIs that reach a redistributor whose LPIs are off (5.1) | dropped |
 //! | SYNC to a redistributor that does not exist (5.3) | without effect |
@@ -23,6 +23,18 @@ pub mod lpi;
 
 pub use its::ItsChoices;
 pub use lpi::LpiChoices;
+
+/// What is kept of shareability and cacheability that is stored with the address of a queue or a table:
+/// software reads there what hardware made of its wish (IHI 0069 H 12.11, 12.18).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Attributes {
+    /// All of it.
+    #[default]
+    Kept,
+    /// What is not cacheable is inner read-allocate write-back, what is outer shareable is inner
+    /// shareable; of the outer cacheability, that it is as the inner, or that there is none.
+    Cacheable,
+}
 
 /// A named set of choices, for redistributors and ITSs alike.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]

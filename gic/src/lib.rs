@@ -14,8 +14,10 @@
 //! outside: what a part wants done elsewhere is returned.
 
 pub mod access;
+mod attributes;
 mod chance;
 pub mod choice;
+pub mod identification;
 pub mod its;
 mod priority;
 mod row;

@@ -1,8 +1,10 @@
 //! Priorities: the bits that exist, the part that decides preemption, and what is being served.
 //! Arm IHI 0048 B.b 3.3; GICv3 has the same rules.
 
+use crate::choice::lpi::PriorityBits;
+
 /// Implemented bits of a priority: the upper five, as GIC-400, KVM's GICv3, and the CPU interface of
-/// QEMU's; QEMU orders LPIs by six, and interrupts of the distributor by all eight.
+/// QEMU's. For more there is [`PriorityBits`].
 const IMPLEMENTED: u8 = 0xf8;
 /// Number of those bits.
 pub(crate) const BITS: u32 = 5;
@@ -14,6 +16,14 @@ pub(crate) const IDLE: u8 = 0xff;
 /// `value` cut to the bits that exist.
 pub(crate) const fn implemented(value: u8) -> u8 {
     value & IMPLEMENTED
+}
+
+/// `value` cut to as many bits as are kept where it is stored.
+pub(crate) const fn kept(value: u8, bits: PriorityBits) -> u8 {
+    match bits {
+        PriorityBits::Five => implemented(value),
+        PriorityBits::Stored => value,
+    }
 }
 
 /// A stored binary point: three bits, not below the least.

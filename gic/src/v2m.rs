@@ -1,6 +1,6 @@
 //! GICv2m: a frame of registers that turns message writes into SPIs.
 //!
-//! One frame is 4 KiB and knows a run of SPIs; a store of a number of that run to MSI_SETSPI_NS
+//! One frame is 4 KiB, Graviton's 8 KiB, and knows a run of SPIs; a store of a number of that run to MSI_SETSPI_NS
 //! raises that SPI for an instant. A frame looks at nobody: any requester whose write arrives can
 //! raise any SPI of the run, which is why this chip does not isolate devices.
 //!
@@ -79,10 +79,19 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Bytes of the frame.
+    /// Bytes of a frame, but for Graviton's: [`Frame::bytes`].
     pub const BYTES: u64 = 0x1000;
     /// Offset of MSI_SETSPI_NS, where messages are written to.
     pub const SETSPI_NS: u64 = offset::MSI_SETSPI_NS;
+
+    /// Bytes of a frame whose messages mean this. Graviton's has room for every SPI (Linux
+    /// `irq-gic-v2m.c`, acpi_parse_madt_msi, has 8 KiB).
+    pub const fn bytes(meaning: Meaning) -> u64 {
+        match meaning {
+            Meaning::InOffset => 2 * Self::BYTES,
+            Meaning::IntId | Meaning::FromBase | Meaning::FromFirstSpi => Self::BYTES,
+        }
+    }
 
     /// A frame built as `implementation` says.
     pub const fn new(implementation: Implementation) -> Self {
@@ -125,7 +134,8 @@ impl Frame {
     /// MSI_SETSPI_NS takes 32 bits, or 16 of which the upper half is zero; of the data the low ten
     /// bits count. A number outside the frame's run is ignored.
     pub fn store(&self, at: u64, size: Size, value: u64) -> Option<IntId> {
-        if !matches!(size, Size::Half | Size::Word) || !size.aligns(at) || at >= Self::BYTES {
+        let beyond = at >= Self::bytes(self.implementation.meaning);
+        if !matches!(size, Size::Half | Size::Word) || !size.aligns(at) || beyond {
             return None;
         }
         let data = wire::SPI.get(size.cut(value)) as u32;

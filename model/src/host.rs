@@ -44,6 +44,10 @@ pub enum IccRegister {
     Iar1,
     /// ICC_EOIR1_EL1: a write ends.
     Eoir1,
+    /// ICC_DIR_EL1: a write deactivates, where an end does not.
+    Dir,
+    /// ICC_RPR_EL1: the priority that is being served.
+    Rpr,
 }
 
 /// INTID of "nothing waits": what ICC_IAR1_EL1 reads as where no interrupt is. IHI 0069 H 2.2.1.

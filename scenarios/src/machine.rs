@@ -17,6 +17,7 @@ mod quantity;
 mod virt;
 
 use passim_gic::choice::Preset;
+use passim_gic::v2m::Meaning;
 use passim_model::pci::Sriov;
 use passim_model::topology::Wire;
 use passim_model::{DeviceId, IntId, Iova, PageSize, PhysAddr, Rid, Span, StreamId};
@@ -244,6 +245,8 @@ pub struct V2mFrame {
     pub first: IntId,
     /// How many.
     pub count: u32,
+    /// Whose it is, by which a message means an SPI.
+    pub meaning: Meaning,
     /// What firmware says in place of MSI_TYPER: the device tree's `arm,msi-base-spi`, which is an
     /// INTID, and `arm,msi-num-spis`.
     pub properties: Option<(IntId, u32)>,

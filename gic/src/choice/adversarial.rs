@@ -9,7 +9,8 @@
 //! Not drawn is what the architecture settles, whatever other implementations do: that MAPTI to an
 //! unmapped collection takes place, that GITS_CREADR is read-only, that GITS_CBASER clears it, that
 //! GITS_CWRITER.Retry and nothing else makes a stalled queue go on, and that GICR_PENDBASER.PTZ is
-//! believed and reads as zero.
+//! believed and reads as zero. Nor is drawn what only software sees that writes to a pending table in
+//! use, which it must not, and how many bits of a priority there are.
 
 use super::its::{
     BasesWhileEnabled, Caching, CommandErrors, EventBeyond, Haste, IttAtMapd, MemoryErrors,
@@ -18,9 +19,10 @@ use super::its::{
 };
 use super::lpi::{
     BaseWhileEnabled, ClearEnable, ConfigRead, InvlpirReach, MoveToDisabled, PendingAtDisable,
-    PendingHome, PendingPriority, PendingZero, PropertyTable, RegisterInvalidation,
+    PendingHome, PendingOf, PendingPriority, PendingScan, PendingZero, PriorityBits, PropertyTable,
+    RegisterInvalidation,
 };
-use super::{ItsChoices, LpiChoices};
+use super::{Attributes, ItsChoices, LpiChoices};
 use crate::chance::Chance;
 
 /// A point that is drawn with the seed.
@@ -104,7 +106,7 @@ pub const DRAWN: [Drawn; 21] = [
         "when configuration is read (5.1)",
         "ConfigRead",
         "lpi",
-        &["WhenPended", "UntilInvalidated", "AtMapping"],
+        &["WhenPended", "UntilInvalidated", "AtMapping", "AtEnabling"],
     ),
     drawn(
         "where pending state is while LPIs are on (5.1)",
@@ -215,7 +217,7 @@ pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
 
 /// What is drawn for redistributors. Three in four read the configuration no sooner than they must.
 pub(super) fn lpi(seed: u64) -> LpiChoices {
-    use ConfigRead::{AtMapping, UntilInvalidated, WhenPended};
+    use ConfigRead::{AtEnabling, AtMapping, UntilInvalidated, WhenPended};
     // Not the numbers that are drawn for the ITS.
     let mut chance = Chance::new(!seed);
     LpiChoices {
@@ -223,19 +225,23 @@ pub(super) fn lpi(seed: u64) -> LpiChoices {
             AtMapping,
             AtMapping,
             AtMapping,
-            AtMapping,
-            AtMapping,
-            AtMapping,
+            AtEnabling,
+            AtEnabling,
+            AtEnabling,
             UntilInvalidated,
             WhenPended,
         ]),
         pending: chance.pick([PendingHome::Memory, PendingHome::Redistributor]),
+        pending_scan: PendingScan::AtEnabling,
+        pending_of: PendingOf::All,
         ptz: PendingZero::Honoured,
         clear_enable: chance.pick([ClearEnable::Allowed, ClearEnable::Refused]),
         base_while_enabled: chance.pick([BaseWhileEnabled::Ignored, BaseWhileEnabled::Kept]),
         property_table: chance.pick([PropertyTable::PerRedistributor, PropertyTable::Shared]),
+        attributes: Attributes::Kept,
         pending_at_disable: PendingAtDisable::Written,
         invlpir: InvlpirReach::Own,
+        priority_bits: PriorityBits::Five,
         pending_priority: chance.pick([PendingPriority::Follows, PendingPriority::Sticks]),
         move_to_disabled: chance.pick([MoveToDisabled::Stay, MoveToDisabled::Lost]),
         register_invalidation: chance

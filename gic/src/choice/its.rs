@@ -14,13 +14,16 @@
 //! | MAPD of a mapped device | keep | replace | replace | replace | drawn |
 //! | table at MAPD | as it is | as it is | zeroed | as it is | drawn |
 //! | Size of an unmapping MAPD | ignored | checked | ignored | ignored | ignored |
+//! | RDbase of an unmapping MAPC | ignored | ignored | checked | ignored | ignored |
 //! | events of an unmapped collection | revive | revive | orphans | revive | drawn |
 //! | MAPC of a mapped collection | pending stays | pending stays | pending follows | pending stays | pending stays |
 //! | MOVI out of an unmapped collection | refused | refused | refused | refused | drawn |
 //! | CLEAR, INV without a collection | refused | refused | everywhere | refused | refused |
 //! | INVALL | its collection | everywhere | its collection | its collection | its collection |
 //! | bases stored to while enabled | ignored | ignored | ignored | ignored | drawn |
+//! | a table without Valid | stays | stays | emptied | stays | stays |
 //! | CWRITER beyond the queue | ignored | stops | ignored | ignored | drawn |
+//! | attributes of queue and tables | kept | kept | cacheable | kept | kept |
 //! | CREADR stored to | read-only | writable | read-only | read-only | read-only |
 //! | CBASER stored to | plain | plain | coarse | plain | plain |
 //! | Quiescent | when disabled | always | when idle | when disabled | drawn |
@@ -29,14 +32,23 @@
 //! | translations remembered | none | none | 4096 | 4096 | drawn |
 //! | effects | at once | at once | at once | at once | up to the next SYNC |
 //!
-//! The columns of QEMU and KVM follow their sources, but for what KVM's MOVALL does wrong (it turns
-//! later messages too): that is among the defects that tests look for, not a choice. MOVI out of an
+//! The columns of QEMU and KVM follow their sources, but for this of KVM's: MOVALL turns later messages
+//! too, which is among the defects that tests look for; DISCARD leaves an LPI pending that is; a table
+//! that moves while it is valid, as when a kernel starts another, takes along what it mapped; and what
+//! moves to a CPU whose LPIs are off is taken there all the same, where here it is lost. MOVI out of an
 //! unmapped collection is refused by every implementation that could be read, gem5's rendering of the
 //! architecture's pseudocode among them; GIC-600's follows its manual where that
 //! speaks, and the architecture's plainest reading where it does not. What `adversarial` draws from
 //! is in [`adversarial`].
 
-use super::{Preset, adversarial};
+mod settled;
+
+pub use settled::{
+    Enabling, InvalidTable, InvallScope, LpiBound, QueueBase, Reader, RemapCollection, Restart,
+    SizeOfUnmap, TablesAtSave, TargetErrors, TargetOfUnmap, WithoutCollection,
+};
+
+use super::{Attributes, Preset, adversarial};
 
 /// What follows from a command that cannot be performed. IHI 0069 H 5.2 leaves it open.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -51,18 +63,6 @@ pub enum CommandErrors {
     Stall,
 }
 
-/// A command for a redistributor that does not exist, or whose LPIs are off.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum TargetErrors {
-    /// As the architecture encodes errors: MAPC and MOVALL fail where there is no redistributor; LPIs
-    /// that are off are no error.
-    #[default]
-    Architecture,
-    /// As GIC-600, with syndromes of its own (101206_0003_04, pages 82 to 85). Those that a
-    /// redistributor finds do not stop the queue.
-    Gic600,
-}
-
 /// What follows from a queue or a table that memory does not answer for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum MemoryErrors {
@@ -71,17 +71,6 @@ pub enum MemoryErrors {
     /// The queue stops at the command.
     #[default]
     Stall,
-}
-
-/// What makes a stopped queue go on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Restart {
-    /// GITS_CWRITER.Retry.
-    #[default]
-    RetryBit,
-    /// Any store to GITS_CWRITER, or one that enables the ITS; Stalled stays until GITS_CBASER is
-    /// stored to.
-    AnyStore,
 }
 
 /// A command whose number is none, or that belongs to a feature that is absent.
@@ -127,16 +116,6 @@ pub enum MapToUnmapped {
     Refused,
 }
 
-/// LPIs that MAPTI and MAPI take.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum LpiBound {
-    /// Those of as many bits as the ITS has.
-    #[default]
-    OfTheIts,
-    /// Of these, those of as many bits as GICR_PROPBASER.IDbits says, whether LPIs are on or not.
-    OfThePropertyTable,
-}
-
 /// MAPD of a device that is mapped; UNPREDICTABLE without an unmapping before.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum RemapDevice {
@@ -157,16 +136,6 @@ pub enum IttAtMapd {
     Zeroed,
 }
 
-/// The field Size of a MAPD that unmaps.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum SizeOfUnmap {
-    /// Not looked at.
-    #[default]
-    Ignored,
-    /// Must be in range.
-    Checked,
-}
-
 /// What becomes of the events of a collection that is unmapped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum UnmapCollection {
@@ -177,26 +146,6 @@ pub enum UnmapCollection {
     Orphans,
 }
 
-/// MAPC of a collection that is mapped to another redistributor.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum RemapCollection {
-    /// What is pending stays where it is: software moves it, by MOVALL.
-    #[default]
-    PendingStays,
-    /// What is pending of its events goes along.
-    PendingFollows,
-}
-
-/// CLEAR and INV of an event whose collection is not mapped.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum WithoutCollection {
-    /// An error: there is no redistributor to tell.
-    #[default]
-    Refused,
-    /// Take place wherever the LPI is.
-    Everywhere,
-}
-
 /// MOVI of an event whose own collection is not mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum MoveFrom {
@@ -205,27 +154,6 @@ pub enum MoveFrom {
     Allowed,
     /// An error.
     Refused,
-}
-
-/// What saving does to tables, which travel with memory.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum TablesAtSave {
-    /// Nothing: they say what is mapped at any time.
-    #[default]
-    AsTheyAre,
-    /// Distances from one mapped entry to the next are written, in the layout that has them; who
-    /// restores reads by them, and what they do not lead to is not mapped.
-    Distances,
-}
-
-/// Which redistributors INVALL reaches.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum InvallScope {
-    /// That of the collection, which must be mapped.
-    #[default]
-    Collection,
-    /// All, whatever the collection.
-    Everywhere,
 }
 
 /// Stores to GITS_CBASER and GITS_BASER while the ITS is enabled; UNPREDICTABLE.
@@ -250,27 +178,6 @@ pub enum WriterBeyond {
     Wraps,
 }
 
-/// Stores to GITS_CREADR.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Reader {
-    /// Read-only.
-    #[default]
-    ReadOnly,
-    /// Taken; an ITS that is enabled looks for commands from there on with the next store to
-    /// GITS_CWRITER.
-    Writable,
-}
-
-/// A store to GITS_CBASER.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum QueueBase {
-    /// Clears GITS_CREADR.
-    #[default]
-    Plain,
-    /// Clears GITS_CWRITER too, and the address is cut to 64 KiB.
-    Coarse,
-}
-
 /// GITS_CTLR.Quiescent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Quiescent {
@@ -284,16 +191,6 @@ pub enum Quiescent {
     /// As [`WhenDisabled`](Self::WhenDisabled), and enabled, while there is no command to consume
     /// and everything has arrived: UNKNOWN before GICv4.1.
     WhenQuiet,
-}
-
-/// Enabling an ITS whose queue or tables are not valid.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Enabling {
-    /// Takes place.
-    #[default]
-    Always,
-    /// Ignored.
-    NeedsTables,
 }
 
 /// Translations that are remembered.
@@ -363,6 +260,8 @@ pub struct ItsChoices {
     pub itt_at_mapd: IttAtMapd,
     /// Size of a MAPD that unmaps.
     pub size_of_unmap: SizeOfUnmap,
+    /// What a MAPC names that unmaps.
+    pub target_of_unmap: TargetOfUnmap,
     /// Unmapping a collection in use.
     pub unmap_collection: UnmapCollection,
     /// Mapping a mapped collection.
@@ -375,6 +274,10 @@ pub struct ItsChoices {
     pub invall_scope: InvallScope,
     /// Bases stored to while enabled.
     pub bases_while_enabled: BasesWhileEnabled,
+    /// Tables that are no longer valid.
+    pub invalid_table: InvalidTable,
+    /// Attributes of the queue and of tables.
+    pub attributes: Attributes,
     /// GITS_CWRITER beyond the queue.
     pub writer_beyond: WriterBeyond,
     /// Stores to GITS_CREADR.
@@ -407,12 +310,15 @@ const STRICT: ItsChoices = ItsChoices {
     remap_device: RemapDevice::Keep,
     itt_at_mapd: IttAtMapd::AsItIs,
     size_of_unmap: SizeOfUnmap::Ignored,
+    target_of_unmap: TargetOfUnmap::Ignored,
     unmap_collection: UnmapCollection::Revives,
     remap_collection: RemapCollection::PendingStays,
     without_collection: WithoutCollection::Refused,
     move_from_unmapped: MoveFrom::Refused,
     invall_scope: InvallScope::Collection,
     bases_while_enabled: BasesWhileEnabled::Ignored,
+    invalid_table: InvalidTable::Stays,
+    attributes: Attributes::Kept,
     writer_beyond: WriterBeyond::Ignored,
     reader: Reader::ReadOnly,
     queue_base: QueueBase::Plain,
@@ -452,9 +358,12 @@ impl Preset {
                 map_to_unmapped: MapToUnmapped::Told,
                 lpi_bound: LpiBound::OfThePropertyTable,
                 itt_at_mapd: IttAtMapd::Zeroed,
+                target_of_unmap: TargetOfUnmap::Checked,
                 unmap_collection: UnmapCollection::Orphans,
                 remap_collection: RemapCollection::PendingFollows,
                 without_collection: WithoutCollection::Everywhere,
+                invalid_table: InvalidTable::Emptied,
+                attributes: Attributes::Cacheable,
                 tables_at_save: TablesAtSave::Distances,
                 queue_base: QueueBase::Coarse,
                 quiescent: Quiescent::WhenIdle,

@@ -1,6 +1,24 @@
 //! Choices of redistributors about LPIs. IHI 0069 H 5.1, 12.10, 12.11.
+//!
+//! | choice | `arch-strict` | `qemu` | `kvm-abi0` | `gic600` | `adversarial` |
+//! | --- | --- | --- | --- | --- | --- |
+//! | configuration is read | once | when pended | at mapping | once | drawn |
+//! | pending state is in | the redistributor | memory | the redistributor | the redistributor | drawn |
+//! | the pending table is read | at enabling | repeatedly | at enabling | at enabling | at enabling |
+//! | it is believed of | all | all | mapped LPIs | all | all |
+//! | PTZ | honoured | ignored | honoured | honoured | honoured |
+//! | clearing EnableLPIs | refused | allowed | allowed | allowed | drawn |
+//! | bases stored to while LPIs are on | ignored | used | ignored | ignored | drawn |
+//! | GICR_PROPBASER | each its own | each its own | shared | each its own | drawn |
+//! | attributes of tables | kept | kept | cacheable | kept | kept |
+//! | pending LPIs at disabling | written | in memory | lost | written | written |
+//! | INVLPIR reaches | its own | its own | any | its own | its own |
+//! | bits of a priority | five | six, eight | five | five | five |
+//! | priority of a pending LPI | follows | follows | follows | sticks | drawn |
+//! | MOVI, MOVALL to where LPIs are off | stay | stay | lost | lost | drawn |
+//! | INVLPIR and INVALLR are done | at once | at once | at once | at once | drawn |
 
-use super::{Preset, adversarial};
+use super::{Attributes, Preset, adversarial};
 
 /// When a redistributor reads the configuration of an LPI from memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -10,6 +28,9 @@ pub enum ConfigRead {
     /// When it is first needed, and not again before it is invalidated.
     #[default]
     UntilInvalidated,
+    /// When LPIs are turned on, of every LPI, and not again before it is invalidated or moved here:
+    /// mapping an LPI is no invalidation.
+    AtEnabling,
     /// When the LPI is mapped, and not again before it is invalidated: what is known goes with the
     /// LPI where that is moved to.
     AtMapping,
@@ -23,6 +44,30 @@ pub enum PendingHome {
     /// In the redistributor; the table is written when LPIs are turned off.
     #[default]
     Redistributor,
+}
+
+/// When the pending table is read, where pending state lives in it; elsewhere it is read when LPIs
+/// are turned on, and no more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum PendingScan {
+    /// When LPIs are turned on.
+    #[default]
+    AtEnabling,
+    /// And whole again when that is asked for anew, when an LPI is invalidated, for MOVALL, and when the
+    /// most urgent one is no longer pending: what software wrote there is pending from then on, and the
+    /// configuration of all that is pending is read.
+    Repeated,
+}
+
+/// Of which LPIs the pending table is believed when LPIs are turned on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum PendingOf {
+    /// Of all.
+    #[default]
+    All,
+    /// Of those that an ITS maps to the CPU; of others when they are mapped, and what it says of them is
+    /// cleared there.
+    Mapped,
 }
 
 /// What GICR_PENDBASER.PTZ does.
@@ -45,15 +90,16 @@ pub enum ClearEnable {
     Refused,
 }
 
-/// What a store to GICR_PROPBASER or GICR_PENDBASER does while LPIs are on. Either way the tables
-/// in use are those of the moment LPIs were turned on.
+/// What a store to GICR_PROPBASER or GICR_PENDBASER does while LPIs are on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum BaseWhileEnabled {
     /// It is ignored.
     #[default]
     Ignored,
-    /// The register takes it.
+    /// The register takes it; the tables in use are those of the moment LPIs were turned on.
     Kept,
+    /// The register takes it, and the table it names is in use from then on.
+    Used,
 }
 
 /// Whether each redistributor has a GICR_PROPBASER of its own.
@@ -85,6 +131,17 @@ pub enum InvlpirReach {
     Own,
     /// Those of any.
     Any,
+}
+
+/// Bits of a priority that exist. The CPU interface has five either way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum PriorityBits {
+    /// Five, of every interrupt.
+    #[default]
+    Five,
+    /// All that can be stored: eight of an interrupt of the distributor, SGIs and PPIs among them, and
+    /// six of an LPI.
+    Stored,
 }
 
 /// What an invalidation does to the priority of an LPI that is pending.
@@ -124,6 +181,10 @@ pub struct LpiChoices {
     pub config: ConfigRead,
     /// Where pending lives.
     pub pending: PendingHome,
+    /// When it is looked for.
+    pub pending_scan: PendingScan,
+    /// Which LPIs it says that of.
+    pub pending_of: PendingOf,
     /// GICR_PENDBASER.PTZ.
     pub ptz: PendingZero,
     /// Clearing EnableLPIs.
@@ -132,10 +193,14 @@ pub struct LpiChoices {
     pub base_while_enabled: BaseWhileEnabled,
     /// GICR_PROPBASER of several redistributors.
     pub property_table: PropertyTable,
+    /// Attributes of the tables.
+    pub attributes: Attributes,
     /// Pending LPIs where LPIs are turned off.
     pub pending_at_disable: PendingAtDisable,
     /// Reach of INVLPIR.
     pub invlpir: InvlpirReach,
+    /// Bits of priorities.
+    pub priority_bits: PriorityBits,
     /// Priorities of pending LPIs.
     pub pending_priority: PendingPriority,
     /// Moves to where LPIs are off.
@@ -150,16 +215,24 @@ impl Preset {
         let plain = LpiChoices::default();
         match self {
             Self::ArchStrict => LpiChoices { clear_enable: ClearEnable::Refused, ..plain },
+            // arm_gicv3_redist.c: update_for_all_lpis runs over the whole table; both bases are read
+            // from the registers each time; an LPI has LPI_PRIORITY_MASK, 0xfc.
             Self::Qemu => LpiChoices {
                 config: ConfigRead::WhenPended,
                 pending: PendingHome::Memory,
+                pending_scan: PendingScan::Repeated,
                 ptz: PendingZero::Ignored,
-                base_while_enabled: BaseWhileEnabled::Kept,
+                base_while_enabled: BaseWhileEnabled::Used,
+                priority_bits: PriorityBits::Stored,
                 ..plain
             },
             Self::KvmAbi0 => LpiChoices {
                 config: ConfigRead::AtMapping,
+                // its_sync_lpi_pending_table goes through the LPIs there are, vgic_add_lpi looks for the
+                // bit of one that comes.
+                pending_of: PendingOf::Mapped,
                 property_table: PropertyTable::Shared,
+                attributes: Attributes::Cacheable,
                 pending_at_disable: PendingAtDisable::Lost,
                 invlpir: InvlpirReach::Any,
                 move_to_disabled: MoveToDisabled::Lost,

@@ -9,12 +9,14 @@
 
 use super::command::Source;
 use super::entry::Layout;
-use super::table::{Missing, Table};
+use super::table::{Missing, Table, zeros};
 use core::ops::Range;
 use passim_model::{DeviceId, EventId, Memory, PhysAddr};
 
-/// Entries of a device table looked at, and events found, at most.
+/// Devices, and events, at most.
 const MOST: u64 = 1 << 22;
+/// Pages of a device table that are looked at where they hold nothing, at most.
+const MOST_EMPTY: u64 = 1 << 24;
 /// Bytes that one read covers.
 const PIECE: u64 = 1 << 16;
 
@@ -107,11 +109,16 @@ impl Place {
 
     /// The valid entries of the device table, by DeviceID.
     fn entries(self, memory: &Memory) -> Vec<Entry> {
-        let (mut entries, mut looked_at, mut device) = (Vec::new(), 0, 0);
+        let (mut entries, mut empty, mut device) = (Vec::new(), 0, 0);
         let bound = self.table.room().min(1 << self.device_bits.min(32));
-        while device < bound && looked_at < MOST {
-            looked_at += 1;
+        while device < bound && empty < MOST_EMPTY && (entries.len() as u64) < MOST {
             let at = self.table.entry(device, memory);
+            let zeros = at.map_or(0, |at| zeros(at, self.table.entry_bytes(), memory));
+            if zeros != 0 {
+                empty += 1;
+                device += zeros;
+                continue;
+            }
             match at.and_then(|at| Ok((at, memory.load_u64(at)?))) {
                 Ok((at, word)) => {
                     if Layout::Kvm0.dte(word).is_some() {
@@ -122,6 +129,7 @@ impl Place {
                 Err(Missing::Beyond) => break,
                 // There is nothing on this page, which is not there.
                 Err(Missing::NoPage | Missing::Abort(_)) => {
+                    empty += 1;
                     device = (device / self.table.in_page() + 1) * self.table.in_page();
                 }
             }
@@ -171,6 +179,7 @@ fn mapped(part: &Range<u64>, memory: &Memory) -> Vec<(u64, u64)> {
         while at < end {
             let stop = end.min((at / PIECE + 1) * PIECE);
             let words = memory.words(PhysAddr::new(at), ((stop - at) / ITE_BYTES) as usize);
+            let words = words.ok().filter(|words| words.iter().any(|word| *word != 0));
             let places = (at..stop).step_by(ITE_BYTES as usize);
             let of_piece = places.zip(words.unwrap_or(&[]).iter().copied());
             mapped.extend(of_piece.filter(|(_, word)| Layout::Kvm0.ite(*word).is_some()));

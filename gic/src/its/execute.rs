@@ -13,7 +13,8 @@ use super::table::Missing;
 use crate::Cpu;
 use crate::choice::its::{
     InvallScope, IttAtMapd, LpiBound, MapToUnmapped, MoveFrom, Ordering, RemapCollection,
-    RemapDevice, RemapEvent, SizeOfUnmap, TargetErrors, UnmapCollection, WithoutCollection,
+    RemapDevice, RemapEvent, SizeOfUnmap, TargetErrors, TargetOfUnmap, UnmapCollection,
+    WithoutCollection,
 };
 use crate::v3::Packet;
 use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Span};
@@ -168,11 +169,14 @@ impl Its {
 
     /// IHI 0069 H 5.3, MAPC.
     fn mapc(&mut self, icid: u16, rdbase: u64, valid: bool, memory: &mut Memory) -> Performed {
-        let new = self.target(rdbase).filter(|_| valid);
-        if valid && new.is_none() {
+        let target = self.target(rdbase);
+        let unmapping = self.implementation.choices.target_of_unmap;
+        let checked = valid || unmapping == TargetOfUnmap::Checked;
+        if checked && target.is_none() {
             let own = self.has_own_errors().then_some(Reason::NoTarget);
             return Err(own.unwrap_or(Reason::SizeOrTargetOutOfRange).into());
         }
+        let new = target.filter(|_| valid);
         let old = self.collection(icid, memory)?;
         self.set_collection(icid, new, memory)?;
         self.cache.forget_all();
@@ -196,11 +200,14 @@ impl Its {
     }
 
     /// The events of a collection lose it for good.
-    fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Performed {
+    pub(super) fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Performed {
         for source in self.members.remove(&icid).unwrap_or_default() {
             let Ok((at, Some(ite))) = self.event(source, memory) else { continue };
-            let orphan = Ite { icid: None, ..ite };
-            self.write_event(at, Some(orphan), memory)?;
+            // Where tables overlap it may have been moved under another name.
+            if ite.icid == Some(icid) {
+                let orphan = Ite { icid: None, ..ite };
+                self.write_event(at, Some(orphan), memory)?;
+            }
         }
         Ok(())
     }

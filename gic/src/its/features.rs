@@ -1,9 +1,11 @@
 //! What an ITS is built as, and what it says of itself. IHI 0069 H 12.18 (GITS_TYPER).
 
 use super::entry::Layout;
-use super::wire::{Typer, page_size};
+use super::wire::{Baser, Typer, page_size};
 use crate::Cpu;
+use crate::attributes;
 use crate::choice::{ItsChoices, Preset};
+use crate::identification::{self, Identification};
 use passim_model::{IntId, PhysAddr};
 
 /// Which pages tables can be made of.
@@ -38,6 +40,10 @@ impl PageSizes {
 pub struct Features {
     /// GITS_IIDR.
     pub iidr: u32,
+    /// GITS_PIDR4 and its siblings.
+    pub identification: Identification,
+    /// GITS_BASER of devices and of collections after reset, but for what is fixed: UNKNOWN.
+    pub baser_reset: u64,
     /// How entries are laid out in memory.
     pub layout: Layout,
     /// Bits of an EventID, 1 to 32.
@@ -84,6 +90,8 @@ impl Implementation {
     pub fn of(preset: Preset) -> Self {
         let plain = Features {
             iidr: 0x0000_043b,
+            identification: identification::REVISION,
+            baser_reset: 0,
             layout: Layout::Qemu,
             event_bits: 16,
             device_bits: 16,
@@ -101,9 +109,17 @@ impl Implementation {
         };
         let features = match preset {
             Preset::ArchStrict => Features { unmapped_messages: true, statusr: true, ..plain },
-            Preset::Qemu => plain,
+            Preset::Qemu => Features {
+                identification: identification::ARM_ITS,
+                // arm_gicv3_its.c, gicv3_its_reset_hold.
+                baser_reset: Baser::PAGE_SIZE.of(page_size::K64),
+                ..plain
+            },
             Preset::KvmAbi0 => Features {
                 iidr: 0x4b00_043b,
+                identification: identification::KVM_ITS,
+                // vgic-its.c, INITIAL_BASER_VALUE.
+                baser_reset: attributes::KVM_BASER | Baser::PAGE_SIZE.of(page_size::K64),
                 layout: Layout::Kvm0,
                 collection_bits: None,
                 page_sizes: PageSizes::K64,
@@ -113,6 +129,7 @@ impl Implementation {
             // GIC-600 TRM 100336: 8-byte entries, collections in a flat table.
             Preset::Gic600 => Features {
                 iidr: 0x0201_743b,
+                identification: identification::ARM_ITS,
                 layout: Layout::Kvm0,
                 indirect_collections: false,
                 ..plain

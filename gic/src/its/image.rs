@@ -11,7 +11,7 @@ pub(super) use convert::plan;
 pub use convert::{Converted, convert};
 
 use super::entry::{Dte, Layout};
-use super::table::{Missing, Table};
+use super::table::{Missing, PIECE, Table, zeros};
 use crate::Cpu;
 use core::fmt;
 use passim_model::{Abort, DeviceId, EventId, IntId, Memory, PhysAddr, Span};
@@ -103,8 +103,10 @@ pub enum ImageError {
         /// What the layout needs.
         wants: u64,
     },
-    /// The tables map more than an ITS could have been told to.
-    #[error("the tables map more than {MOST_ENTRIES} entries")]
+    /// The tables hold more than is read of any, or have room for it.
+    #[error(
+        "the tables hold more than {MOST_ENTRIES} entries, or have room for {MOST_PIECES} pages of them"
+    )]
     TooLarge,
     /// The scratch memory is in use, or is not memory.
     #[error("the scratch memory {0} is in use by a table, or not memory")]
@@ -138,26 +140,32 @@ impl From<Abort> for ImageError {
     }
 }
 
-/// Entries looked at, at most.
+/// Entries that are not zero, at most.
 const MOST_ENTRIES: u64 = 1 << 22;
+/// Pieces of memory looked at, at most.
+const MOST_PIECES: u64 = 1 << 24;
 /// Collections, at most.
 const MOST_COLLECTIONS: u64 = 1 << 16;
-/// Memory answers, or does not, in pieces of so many bytes.
-const PIECE: u64 = 4096;
-
 /// A reading under way.
 struct Reader<'a> {
     layout: Layout,
     reading: Reading,
     memory: &'a Memory,
     /// How many more entries may be looked at.
-    budget: u64,
+    entries: u64,
+    /// How many more pieces of memory that hold none, or are not there.
+    pieces: u64,
     silent: Vec<Silent>,
 }
 
 impl Reader<'_> {
     fn spend(&mut self) -> Result<(), ImageError> {
-        self.budget = self.budget.checked_sub(1).ok_or(ImageError::TooLarge)?;
+        self.entries = self.entries.checked_sub(1).ok_or(ImageError::TooLarge)?;
+        Ok(())
+    }
+
+    fn pass_piece(&mut self) -> Result<(), ImageError> {
+        self.pieces = self.pieces.checked_sub(1).ok_or(ImageError::TooLarge)?;
         Ok(())
     }
 
@@ -188,27 +196,35 @@ impl Reader<'_> {
         &mut self,
         table: Table,
         (device_bits, event_bits): (u32, u32),
-    ) -> Result<BTreeMap<DeviceId, Device>, ImageError> {
-        let mut devices = BTreeMap::new();
+        devices: &mut BTreeMap<DeviceId, Device>,
+    ) -> Result<(), ImageError> {
         let bound = table.room().min(1 << device_bits.min(32));
         let mut n = 0;
         while n < bound {
-            self.spend()?;
             let at = match table.entry(n, self.memory) {
                 Ok(at) => at,
                 // Nothing on this page, which is not there.
                 Err(Missing::NoPage) => {
+                    self.pass_piece()?;
                     n = (n / table.in_page() + 1) * table.in_page();
                     continue;
                 }
                 Err(Missing::Beyond) => break,
                 // The entry of level 1: as many pages as those of a piece lead to.
                 Err(Missing::Abort(at)) => {
+                    self.pass_piece()?;
                     let pages = self.skip(Kind::Device, at, table.level1_bytes());
                     n = (n / table.in_page() + pages) * table.in_page();
                     continue;
                 }
             };
+            let zeros = zeros(at, table.entry_bytes(), self.memory);
+            if zeros != 0 {
+                self.pass_piece()?;
+                n += zeros;
+                continue;
+            }
+            self.spend()?;
             let Ok(word) = self.memory.load_u64(at) else {
                 n += self.skip(Kind::Device, at, table.entry_bytes());
                 continue;
@@ -228,7 +244,7 @@ impl Reader<'_> {
             }
             n += distance;
         }
-        Ok(devices)
+        Ok(())
     }
 
     fn collections(&mut self, table: Table) -> BTreeMap<u16, Cpu> {
@@ -285,8 +301,14 @@ impl Reader<'_> {
         let bytes = self.layout.ite_bytes();
         let mut n = 0;
         while n < 1u64 << bits {
-            self.spend()?;
             let at = PhysAddr::new(itt + n * bytes);
+            let zeros = zeros(at, bytes, self.memory);
+            if zeros != 0 {
+                self.pass_piece()?;
+                n += zeros;
+                continue;
+            }
+            self.spend()?;
             let ite = match self.layout.load_ite(at, self.memory) {
                 Ok(ite) => ite,
                 Err(Abort(silent)) => {
@@ -325,16 +347,29 @@ impl Mappings {
         bits: (u32, u32),
         memory: &Memory,
     ) -> Result<Found, ImageError> {
-        let (budget, silent) = (MOST_ENTRIES, Vec::new());
-        let mut reader = Reader { layout, reading, memory, budget, silent };
+        let (found, read) = Self::read_most(layout, reading, tables, bits, memory);
+        read.map(|()| found)
+    }
+
+    /// As [`Mappings::read`]: what was found, also where that is not all.
+    pub(super) fn read_most(
+        layout: Layout,
+        reading: Reading,
+        tables: Tables,
+        bits: (u32, u32),
+        memory: &Memory,
+    ) -> (Found, Result<(), ImageError>) {
+        let (entries, pieces, silent) = (MOST_ENTRIES, MOST_PIECES, Vec::new());
+        let mut reader = Reader { layout, reading, memory, entries, pieces, silent };
         let mut mappings = Self::default();
         if let Some(table) = Table::of(tables.collections) {
             mappings.collections = reader.collections(table);
         }
-        if let Some(table) = Table::of(tables.devices) {
-            mappings.devices = reader.devices(table, bits)?;
-        }
-        Ok(Found { mappings, silent: reader.silent })
+        let read = match Table::of(tables.devices) {
+            Some(table) => reader.devices(table, bits, &mut mappings.devices),
+            None => Ok(()),
+        };
+        (Found { mappings, silent: reader.silent }, read)
     }
 
     /// Writes tables: what they held before is gone, what distances there are lead from each

@@ -12,6 +12,7 @@
 //! | `flight` | what has been sent and has not arrived? |
 //! | `orphans` | which events have lost their collection? |
 //! | [`image`], `save` | what do tables map, in whatever layout; how is an ITS saved? |
+//! | `emptied` | what becomes of a table that is no longer valid? |
 //! | `distance` | how do the tables of the KVM ABI lead from entry to entry? |
 //!
 //! An ITS raises nothing itself: it sends [`Packet`]s to redistributors, which
@@ -25,6 +26,7 @@ mod cmdq;
 mod collection;
 mod command;
 mod distance;
+mod emptied;
 mod entry;
 mod error;
 mod execute;
@@ -63,6 +65,7 @@ use orphans::Orphans;
 use passim_model::{Effect, IntId, Memory, event};
 use regs::{Consequence, Registers};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use table::Table;
 
 /// Bytes of an ITS: the control frame and the translation frame, 64 KiB each.
 pub const ITS_BYTES: u64 = wire::offset::END;
@@ -126,6 +129,8 @@ pub struct Its {
     failed_writes: VecDeque<FailedWrite>,
     effects: Vec<Effect>,
     counters: Counters,
+    /// Tables that are to be emptied, by what is kept of stores to a GITS_BASER.
+    emptied: Vec<(usize, Option<Table>)>,
 }
 
 impl Its {
@@ -149,6 +154,7 @@ impl Its {
             failed_writes: VecDeque::new(),
             effects: Vec::new(),
             counters: Counters::default(),
+            emptied: Vec::new(),
             implementation,
             cpus,
             reach: vec![u32::MAX; usize::from(cpus)],
@@ -187,17 +193,18 @@ impl Its {
     pub fn store(&mut self, offset: u64, size: Size, value: u64) {
         tracing::trace!(target: event::REGISTER, offset, value, "store");
         match self.registers.store(offset, size, value, &self.implementation) {
-            Consequence::None => {}
-            Consequence::Forget => {
-                self.cache.forget_all();
-                self.flight.forget_devices();
-            }
+            Consequence::None => return,
+            Consequence::Forget => {}
+            Consequence::Empty(n, table) => self.emptied.push((n, table)),
         }
+        self.cache.forget_all();
+        self.flight.forget_devices();
     }
 
     /// Does one thing that waits: lets a packet arrive, or consumes one command. Where packets may
     /// be late, `Idle` says that nothing happens now, not that nothing is on its way.
     pub fn step(&mut self, memory: &mut Memory) -> Progress {
+        self.empty_tables(memory);
         let consumed = self.consume(memory);
         if consumed == Progress::Worked || self.flight.is_empty() {
             return consumed;

@@ -6,13 +6,17 @@
 use super::features::{Features, Implementation};
 use super::table::Table;
 use super::wire::{
-    BASERS, Baser, COLLECTIONS, Cbaser, Creadr, Ctlr, Cwriter, DEVICES, PIDR2_V3, Statusr, Umsir,
-    offset, table_type,
+    BASERS, Baser, COLLECTIONS, Cbaser, Creadr, Ctlr, Cwriter, DEVICES, Statusr, Umsir, offset,
+    table_type,
 };
 use crate::Size;
+use crate::attributes;
+use crate::choice::Attributes;
 use crate::choice::its::{
-    BasesWhileEnabled, CommandErrors, Enabling, QueueBase, Quiescent, Reader, Restart, WriterBeyond,
+    BasesWhileEnabled, CommandErrors, Enabling, InvalidTable, QueueBase, Quiescent, Reader,
+    Restart, WriterBeyond,
 };
+use crate::identification;
 use passim_model::PhysAddr;
 use passim_model::bits::Field;
 
@@ -41,6 +45,8 @@ pub(super) enum Consequence {
     None,
     /// What is remembered of tables is of no use any more.
     Forget,
+    /// That, and the table of this GITS_BASER, if it was valid, is emptied.
+    Empty(usize, Option<Table>),
 }
 
 /// What software may do with an offset.
@@ -70,7 +76,7 @@ impl Registers {
             umsir: 0,
         };
         for n in [DEVICES, COLLECTIONS] {
-            registers.basers[n] = baser(n, 0, &implementation.features);
+            registers.basers[n] = baser(n, implementation.features.baser_reset, implementation);
         }
         registers
     }
@@ -138,7 +144,11 @@ impl Registers {
             offset::CWRITER => self.cwriter,
             offset::CREADR => self.creadr | Creadr::STALLED.flag(self.stalled),
             offset::BASER..offset::BASER_END => self.basers[(at - offset::BASER) as usize / 8],
-            offset::PIDR2 => u64::from(PIDR2_V3),
+            offset::IDENTIFICATION..offset::TRANSLATION => {
+                let from = (at & !7) - offset::IDENTIFICATION;
+                let register = |at| identification::register(&features.identification, at);
+                register(from) | register(from + 4) << 32
+            }
             _ => 0,
         };
         size.part(word, at)
@@ -214,8 +224,16 @@ impl Registers {
             offset::BASER..offset::BASER_END if open => {
                 let n = (at - offset::BASER) as usize / 8;
                 let merged = size.merge(self.basers[n], at, value);
-                self.basers[n] = baser(n, merged, features);
-                return Consequence::Forget;
+                let (before, emptied) =
+                    (Table::of(self.basers[n]), implementation.choices.invalid_table);
+                self.basers[n] = baser(n, merged, implementation);
+                let valid = Baser::VALID.is_set(self.basers[n]);
+                return match (emptied, n) {
+                    (InvalidTable::Emptied, DEVICES | COLLECTIONS) if !valid => {
+                        Consequence::Empty(n, before)
+                    }
+                    _ => Consequence::Forget,
+                };
             }
             _ => {}
         }
@@ -250,6 +268,9 @@ impl Registers {
                 Cbaser::VALID,
             ],
         );
+        if implementation.choices.attributes == Attributes::Cacheable {
+            self.cbaser = attributes::cacheable(self.cbaser, attributes::GITS);
+        }
         // IHI 0069 H 12.18 (GITS_CREADR): cleared by a store to GITS_CBASER, Stalled with it.
         self.creadr = 0;
         self.stalled = false;
@@ -294,7 +315,8 @@ impl Registers {
 }
 
 /// A GITS_BASER as a store makes it.
-fn baser(n: usize, value: u64, features: &Features) -> u64 {
+fn baser(n: usize, value: u64, implementation: &Implementation) -> u64 {
+    let features = &implementation.features;
     let (kind, indirect) = match n {
         DEVICES => (table_type::DEVICES, features.indirect_devices),
         COLLECTIONS => (table_type::COLLECTIONS, features.indirect_collections),
@@ -317,6 +339,9 @@ fn baser(n: usize, value: u64, features: &Features) -> u64 {
     word = Baser::ENTRY_SIZE.set(word, u64::from(features.table_entry_bytes) - 1);
     if !indirect {
         word = Baser::INDIRECT.set(word, 0);
+    }
+    if implementation.choices.attributes == Attributes::Cacheable {
+        word = attributes::cacheable(word, attributes::GITS);
     }
     let page = features.page_sizes.kept(Baser::PAGE_SIZE.get(word));
     Baser::PAGE_SIZE.set(word, page)

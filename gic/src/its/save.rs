@@ -9,7 +9,7 @@ use super::wire::{COLLECTIONS, DEVICES};
 use super::{Implementation, Its, Layout, Registers, Source};
 use crate::Cpu;
 use crate::choice::its::TablesAtSave;
-use passim_model::{Memory, PhysAddr, Span};
+use passim_model::{Memory, PhysAddr, Span, event};
 
 /// The registers of an ITS, the collections it holds itself, and the events that lost theirs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,10 +52,17 @@ impl Its {
     /// # Errors
     /// As [`Mappings::read`].
     pub fn mappings(&self, memory: &Memory) -> Result<Found, ImageError> {
+        let (found, read) = self.most_mappings(memory);
+        read.map(|()| found)
+    }
+
+    /// As [`Its::mappings`]: what was found, also where that is not all.
+    fn most_mappings(&self, memory: &Memory) -> (Found, Result<(), ImageError>) {
         let features = &self.implementation.features;
         let bits = (features.device_bits, features.event_bits);
         let layout = features.layout;
-        let mut found = Mappings::read(layout, Reading::Every, self.tables(), bits, memory)?;
+        let (mut found, read) =
+            Mappings::read_most(layout, Reading::Every, self.tables(), bits, memory);
         let mappings = &mut found.mappings;
         mappings.collections.retain(|_, cpu| cpu.get() < self.cpus);
         // What a table says of collections that are held counts for nothing.
@@ -66,7 +73,15 @@ impl Its {
             };
         }
         self.add_orphans(mappings);
-        Ok(found)
+        (found, read)
+    }
+
+    /// The LPIs of mapped events whose collection is at a CPU.
+    pub(crate) fn lpis_of(&self, cpu: Cpu, memory: &Memory) -> Vec<u32> {
+        let Mappings { devices, collections, .. } = self.most_mappings(memory).0.mappings;
+        let events = devices.into_values().flat_map(|device| device.events.into_values());
+        let here = |icid: Option<u16>| icid.and_then(|icid| collections.get(&icid)) == Some(&cpu);
+        events.filter(|(_, icid)| here(*icid)).map(|(intid, _)| intid.get()).collect()
     }
 
     /// Where the tables are.
@@ -152,7 +167,10 @@ impl Its {
         if let Some(place) = self.distances() {
             return place.events(memory);
         }
-        let mappings = self.mappings(memory).unwrap_or_default().mappings;
+        let (Found { mappings, .. }, read) = self.most_mappings(memory);
+        if let Err(error) = read {
+            tracing::warn!(target: event::QUEUE, %error, "not every event is known by its collection");
+        }
         let of = |(device, it): (_, Device)| {
             let events = it.events.into_iter();
             events.map(move |(event, (_, icid))| (Source { device, event }, icid))

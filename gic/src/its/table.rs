@@ -2,6 +2,7 @@
 
 use super::wire::{Baser, LargePage, Level1, page_size};
 use passim_model::{Abort, Memory, PhysAddr, Span};
+use std::collections::BTreeSet;
 
 /// A table as a GITS_BASER describes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +36,19 @@ impl From<Abort> for Missing {
 const LEVEL1_LG2: u32 = 3;
 /// Bytes of an entry, at least.
 const LEAST_ENTRY: u64 = 8;
+
+/// Bytes of the pieces in which [`zeros`] looks.
+pub(super) const PIECE: u64 = 4096;
+
+/// How many entries of so many bytes there are from `at` on, to the end of a piece of memory, that
+/// are zero in every byte. None where memory does not answer.
+pub(super) fn zeros(at: PhysAddr, entry_bytes: u64, memory: &Memory) -> u64 {
+    let first = at.get() & !7;
+    let count = PIECE - first % PIECE;
+    let words = memory.words(PhysAddr::new(first), (count / 8) as usize).unwrap_or(&[]);
+    let zero = words.iter().position(|word| *word != 0).unwrap_or(words.len());
+    (8 * zero as u64).saturating_sub(at.get() - first) / entry_bytes
+}
 
 impl Table {
     /// Reads a GITS_BASER; `None` if there is no table.
@@ -88,6 +102,25 @@ impl Table {
             spans.extend(pages.map(|at| Span::from_size(at, self.page_bytes())));
         }
         spans.into_iter().flatten().collect()
+    }
+
+    /// Zeroes the first `entries`, and what shares a page with them, as far as there is memory.
+    pub(super) fn zero(self, entries: u64, memory: &mut Memory) {
+        let size = self.bytes.min(entries * self.entry_bytes);
+        if !self.indirect {
+            if let Some(span) = Span::from_size(PhysAddr::new(self.base), size) {
+                let _ = memory.zero(span);
+            }
+            return;
+        }
+        let pages = entries.div_ceil(self.in_page()).min(self.bytes >> LEVEL1_LG2);
+        // Entries of level 1 may name the same page.
+        let pages: BTreeSet<_> =
+            (0..pages).filter_map(|page| self.entry(page * self.in_page(), memory).ok()).collect();
+        let spans = pages.into_iter().filter_map(|at| Span::from_size(at, self.page_bytes()));
+        for span in spans {
+            let _ = memory.zero(span);
+        }
     }
 
     /// Bytes of a page.

@@ -20,7 +20,6 @@ pub(crate) mod offset {
     pub(crate) const BASER_END: u64 = 0x0140;
     /// First of the identification registers.
     pub(crate) const IDENTIFICATION: u64 = 0xffd0;
-    pub(crate) const PIDR2: u64 = 0xffe8;
     /// The control frame ends and the translation frame starts.
     pub(crate) const TRANSLATION: u64 = 0x1_0000;
     pub(crate) const TRANSLATER: u64 = 0x1_0040;
@@ -33,8 +32,6 @@ pub(crate) const DEVICES: usize = 0;
 pub(crate) const COLLECTIONS: usize = 1;
 /// How many BASERs there are.
 pub(crate) const BASERS: usize = 8;
-/// PIDR2 of a GICv3: ArchRev 3 in bits 7 to 4.
-pub(crate) const PIDR2_V3: u32 = 0x3b;
 
 layout! {
     /// GITS_CTLR.

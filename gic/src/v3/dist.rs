@@ -1,6 +1,8 @@
 //! The distributor: SPIs, wired and by message, and where they go. IHI 0069 H 12.8, 12.9.
 
-use super::wire::{DistributorCtlr, DistributorTyper, Irouter, MessageSpi, PIDR2_V3, gicd};
+use super::wire::{DistributorCtlr, DistributorTyper, Irouter, MessageSpi, gicd};
+use crate::choice::lpi::PriorityBits;
+use crate::identification::{self, Identification};
 use crate::priority;
 use crate::row::{BitRegister, ROW, Row, bits_of};
 use crate::{Signal, Size};
@@ -23,6 +25,26 @@ pub struct Features {
     /// log2 of the LPIs less one, where they are fewer than the INTIDs allow
     /// (GICD_TYPER.num_LPIs); 0 otherwise.
     pub num_lpis: u32,
+    /// There are affinities of four levels (GICD_TYPER.A3V). Without, the upper word of GICD_IROUTER
+    /// reads as zero, and no CPU has an affinity 3 but zero.
+    pub affinity3: bool,
+    /// SPIs that any CPU may take.
+    pub one_of_n: OneOfN,
+    /// GICD_PIDR4 and its siblings.
+    pub identification: Identification,
+}
+
+/// SPIs that any CPU may take: GICD_IROUTER.Interrupt_Routing_Mode.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum OneOfN {
+    /// There are such.
+    #[default]
+    Offered,
+    /// There are none, as GICD_TYPER.No1N says. The bit is kept, and the CPU of that affinity has the
+    /// SPI.
+    Denied,
+    /// There are none, and nothing says so but that the bit reads as zero.
+    Absent,
 }
 
 /// The distributor.
@@ -30,6 +52,7 @@ pub struct Features {
 pub(super) struct Distributor {
     features: Features,
     lpis: bool,
+    priority_bits: PriorityBits,
     ctlr: u64,
     /// The SPIs, from 32 on.
     rows: Vec<Row>,
@@ -47,12 +70,13 @@ pub(super) enum Route {
 }
 
 impl Distributor {
-    pub(super) fn new(features: Features, lpis: bool) -> Self {
+    pub(super) fn new(features: Features, lpis: bool, priority_bits: PriorityBits) -> Self {
         let spis = features.spis.min(992).next_multiple_of(32);
         let intid_bits = features.intid_bits.clamp(14, 24);
         Self {
             features: Features { spis, intid_bits, ..features },
             lpis,
+            priority_bits,
             ctlr: 0,
             rows: vec![Row::new(0); usize::from(spis) / ROW as usize],
             routes: vec![0; usize::from(spis)],
@@ -86,7 +110,8 @@ impl Distributor {
     /// Where an SPI may go.
     pub(super) fn route(&self, spi: u32) -> Option<Route> {
         let register = *self.routes.get(spi.checked_sub(ROW)? as usize)?;
-        Some(match Irouter::MODE.is_set(register) {
+        let any = self.features.one_of_n == OneOfN::Offered;
+        Some(match any && Irouter::MODE.is_set(register) {
             true => Route::Any,
             false => {
                 let low = Irouter::AFF_LOW.get(register) as u32;
@@ -142,7 +167,8 @@ impl Distributor {
                     | DistributorTyper::MBIS.flag(features.message_spis)
                     | DistributorTyper::LPIS.flag(self.lpis)
                     | DistributorTyper::ID_BITS.of(u64::from(features.intid_bits - 1))
-                    | DistributorTyper::A3V.flag(true)
+                    | DistributorTyper::A3V.flag(features.affinity3)
+                    | DistributorTyper::NO_1_N.flag(features.one_of_n == OneOfN::Denied)
             }
             gicd::IIDR => u64::from(self.features.iidr),
             gicd::ICFGR..gicd::IGRPMODR => {
@@ -150,7 +176,9 @@ impl Distributor {
                 let row = self.row(n as usize / 2);
                 row.map_or(0, |row| u64::from(row.load_triggers(!n.is_multiple_of(2), u32::MAX)))
             }
-            gicd::PIDR2 => u64::from(PIDR2_V3),
+            gicd::IDENTIFICATION..gicd::END => {
+                identification::register(&self.features.identification, at - gicd::IDENTIFICATION)
+            }
             _ => 0,
         };
         word as u32
@@ -165,21 +193,24 @@ impl Distributor {
             (gicd::IROUTER..gicd::IROUTER_END, Size::Word | Size::Double) => {
                 let n = (at - gicd::IROUTER) / 8;
                 let spi = n.checked_sub(u64::from(ROW));
+                let aff3 = Some(Irouter::AFF3).filter(|_| self.features.affinity3);
+                let mode = Some(Irouter::MODE);
+                let mode = mode.filter(|_| self.features.one_of_n != OneOfN::Absent);
                 if let Some(register) = spi.and_then(|spi| self.routes.get_mut(spi as usize)) {
                     let merged = size.merge(*register, at, value);
-                    let fields = [Irouter::AFF_LOW, Irouter::MODE, Irouter::AFF3];
-                    *register = fields.iter().fold(0, |word, field| word | field.in_place(merged));
+                    let fields = [Some(Irouter::AFF_LOW), mode, aff3].into_iter().flatten();
+                    *register = fields.fold(0, |word, field| word | field.in_place(merged));
                 }
             }
             (gicd::IPRIORITYR..gicd::ITARGETSR, Size::Byte | Size::Word) => {
                 let first = (at - gicd::IPRIORITYR) as usize;
-                let bytes = value.to_le_bytes();
+                let (bytes, bits) = (value.to_le_bytes(), self.priority_bits);
                 for (i, byte) in bytes.into_iter().take(size.bytes() as usize).enumerate() {
                     let intid = first + i;
                     let n = intid / ROW as usize;
                     let exists = Self::existing(n) >> (intid % ROW as usize) & 1 != 0;
                     if let Some(row) = self.row_mut(n).filter(|_| exists) {
-                        row.priority[intid % ROW as usize] = priority::implemented(byte);
+                        row.priority[intid % ROW as usize] = priority::kept(byte, bits);
                     }
                 }
             }

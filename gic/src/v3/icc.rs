@@ -1,17 +1,28 @@
 //! Acknowledge, end, deactivate, ask: what system registers do to interrupts. IHI 0069 H 4.1, 12.2.
 
+use super::GicV3;
 use super::cpu::{SystemRegister, Waiting};
 use super::wire::{FIRST_LPI, SPURIOUS, SgiRequest};
-use super::{GicV3, State};
 use crate::Cpu;
 use crate::row::ROW;
 use passim_model::{IntId, Memory, event};
 
+/// What nobody reads: that nothing waits.
+fn of_nobody(register: SystemRegister) -> u64 {
+    match register {
+        SystemRegister::Iar0
+        | SystemRegister::Iar1
+        | SystemRegister::Hppir0
+        | SystemRegister::Hppir1 => u64::from(SPURIOUS),
+        _ => 0,
+    }
+}
+
 impl GicV3 {
-    /// A CPU reads a system register; registers that are only written, and CPUs that do not exist,
-    /// read as zero. A read of ICC_IAR acknowledges what it returns.
+    /// A CPU reads a system register; registers that are only written read as zero, and of CPUs that do
+    /// not exist all but those that say that nothing waits. A read of ICC_IAR acknowledges what it returns.
     pub fn read(&mut self, cpu: Cpu, register: SystemRegister, memory: &mut Memory) -> u64 {
-        let Some(interface) = self.interfaces.get(cpu.index()) else { return 0 };
+        let Some(interface) = self.interfaces.get(cpu.index()) else { return of_nobody(register) };
         match register {
             SystemRegister::Iar0 => u64::from(self.acknowledge(cpu, false, memory)),
             SystemRegister::Iar1 => u64::from(self.acknowledge(cpu, true, memory)),
@@ -57,16 +68,12 @@ impl GicV3 {
         intid
     }
 
-    fn is_active(&self, cpu: Cpu, intid: u32) -> bool {
-        let line = self.line(cpu, IntId::new(intid));
-        line.is_some_and(|line| matches!(line.state, State::Active | State::ActivePending))
-    }
-
-    /// The priority drops; with EOImode 0 an interrupt that is active is deactivated. One that is
-    /// neither an LPI nor active ends nothing.
+    /// The priority drops, whether the interrupt is still active or not; with EOImode 0 it is
+    /// deactivated. INTIDs that are no interrupt's end nothing.
+    // IHI 0069 H 12.2 (ICC_EOIR1_EL1); QEMU's icc_eoir_write does not look at the state either.
     fn end(&mut self, cpu: Cpu, intid: u32, group1: bool) {
         let lpi = intid >= FIRST_LPI;
-        if !lpi && !self.is_active(cpu, intid) {
+        if !lpi && self.line(cpu, IntId::new(intid)).is_none() {
             return;
         }
         let deactivates = self.interfaces[cpu.index()].end(group1);

@@ -10,13 +10,16 @@ use super::Line;
 use super::ids::IdSet;
 use super::wire::{FIRST_LPI, LpiConfiguration};
 use crate::choice::LpiChoices;
-use crate::choice::lpi::{ConfigRead, PendingHome, PendingPriority};
+use crate::choice::lpi::{ConfigRead, PendingHome, PendingOf, PendingPriority, PendingScan};
 use crate::priority;
 use crate::state::{State, Trigger};
 use passim_model::{Memory, PhysAddr};
+use std::collections::BTreeSet;
 
-/// Priorities that can be told apart.
-const PRIORITIES: usize = 1 << priority::BITS;
+/// Bits of a byte of configuration below its priority.
+const BELOW_PRIORITY: u32 = u8::BITS - LpiConfiguration::PRIORITY.width();
+/// Priorities that can be told apart: a set for each that a byte of configuration can say.
+const PRIORITIES: usize = 1 << LpiConfiguration::PRIORITY.width();
 /// Where pending LPIs wait that are not enabled: after those of every priority.
 const DISABLED: usize = PRIORITIES;
 /// Marks a known configuration byte: bit 1, which is RES1 in the table.
@@ -33,7 +36,7 @@ pub(crate) struct Lpis {
     /// The pending LPIs, each in one set: of its priority, or [`DISABLED`]. By INTID less
     /// [`FIRST_LPI`], as are the following.
     waiting: [Option<IdSet>; PRIORITIES + 1],
-    /// Which of these are not empty.
+    /// Which of these are not empty, but for the last.
     occupied: u64,
     /// In which of them each LPI is, plus one; 0 for one that is not pending.
     place: Vec<u8>,
@@ -43,18 +46,31 @@ pub(crate) struct Lpis {
     aborts: u64,
 }
 
+/// What LPIs are read from while they are on, which registers may say otherwise by then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct InUse {
+    /// Bits of an INTID.
+    pub(crate) intid_bits: u32,
+    /// The configuration table.
+    pub(crate) configuration: PhysAddr,
+    /// The pending table.
+    pub(crate) pending: PhysAddr,
+}
+
+/// The first INTID that has too many bits.
+fn bound(intid_bits: u32) -> u32 {
+    1 << intid_bits.min(24)
+}
+
 impl Lpis {
-    /// LPIs are turned on: `intid_bits` of INTIDs, with the tables at these addresses. The pending
-    /// table is read if `read_pending`.
+    /// LPIs are turned on, with these tables. The pending table is read if `read_pending`.
     pub(crate) fn enable(
         choices: LpiChoices,
-        intid_bits: u32,
-        configuration: PhysAddr,
-        table: PhysAddr,
+        InUse { intid_bits, configuration, pending: table }: InUse,
         read_pending: bool,
         memory: &mut Memory,
     ) -> Self {
-        let bound = 1u32 << intid_bits.min(24);
+        let bound = bound(intid_bits);
         let count = bound.saturating_sub(FIRST_LPI);
         let mut lpis = Self {
             choices,
@@ -67,10 +83,48 @@ impl Lpis {
             known: vec![0; count as usize],
             aborts: 0,
         };
+        if choices.config == ConfigRead::AtEnabling {
+            for lpi in 0..count {
+                lpis.configuration(lpi, memory);
+            }
+        }
         if read_pending && count != 0 {
             lpis.read_pending(memory);
         }
         lpis
+    }
+
+    /// What is in use.
+    pub(crate) fn in_use(&self) -> InUse {
+        let intid_bits = self.bound.trailing_zeros();
+        InUse { intid_bits, configuration: self.configuration, pending: self.table }
+    }
+
+    /// Of what is pending, only these stay so.
+    pub(crate) fn keep(&mut self, mapped: &BTreeSet<u32>) {
+        for lpi in self.waiting() {
+            if !mapped.contains(&(lpi + FIRST_LPI)) {
+                self.unplace(lpi);
+            }
+        }
+    }
+
+    /// Where the pending table is believed of LPIs that are mapped: this one is mapped now, and what
+    /// the table says of it is consumed.
+    fn learn_pending(&mut self, lpi: u32, memory: &mut Memory) {
+        let intid = lpi + FIRST_LPI;
+        let at = self.table.checked_add(u64::from(intid / 64) * 8);
+        let Some((at, word)) = at.and_then(|at| Some((at, memory.load_u64(at).ok()?))) else {
+            self.aborts += 1;
+            return;
+        };
+        let bit = 1u64 << (intid % 64);
+        if word & bit != 0 {
+            self.aborts += u64::from(memory.store_u64(at, word & !bit).is_err());
+            if !self.is_pending(lpi) {
+                self.settle(lpi, memory);
+            }
+        }
     }
 
     fn read_pending(&mut self, memory: &Memory) {
@@ -86,9 +140,45 @@ impl Lpis {
         }
     }
 
+    /// Whether the pending table is read again and again.
+    fn scans(&self) -> bool {
+        self.choices.pending == PendingHome::Memory
+            && self.choices.pending_scan == PendingScan::Repeated
+    }
+
+    /// What the pending table says now is pending, with its configuration as memory has it.
+    fn scan(&mut self, memory: &Memory) {
+        self.waiting.fill(None);
+        self.occupied = 0;
+        self.place.fill(0);
+        self.read_pending(memory);
+    }
+
+    /// As [`Lpis::scan`], where that is done at all.
+    pub(crate) fn look_again(&mut self, memory: &Memory) {
+        if self.scans() {
+            self.scan(memory);
+        }
+    }
+
     /// LPIs are turned off: the pending table holds what is pending.
     pub(crate) fn disable(mut self, memory: &mut Memory) {
         self.write_pending(memory);
+    }
+
+    /// Makes the pending table in memory say of what is pending that it is not: what was read of it is
+    /// consumed.
+    pub(crate) fn consume_pending(&mut self, memory: &mut Memory) {
+        for (n, word) in self.waiting.iter().flatten().flat_map(IdSet::words) {
+            let at = self.table.checked_add(u64::from(n + FIRST_LPI / 64) * 8);
+            let Some((at, held)) = at.and_then(|at| Some((at, memory.load_u64(at).ok()?))) else {
+                continue;
+            };
+            if held & word != 0 {
+                let stored = memory.store_u64(at, held & !word);
+                self.aborts += u64::from(stored.is_err());
+            }
+        }
     }
 
     /// Makes the pending table in memory say what is pending.
@@ -134,8 +224,8 @@ impl Lpis {
         let place = self.place[lpi as usize].checked_sub(1);
         let level = place.filter(|place| usize::from(*place) != DISABLED);
         let priority = match level {
-            Some(level) => level << 3,
-            None => priority::implemented(LpiConfiguration::PRIORITY.in_place(known) as u8),
+            Some(level) => level << BELOW_PRIORITY,
+            None => self.priority(known as u8),
         };
         Some(Line {
             state: if place.is_some() { State::Pending } else { State::Inactive },
@@ -172,7 +262,13 @@ impl Lpis {
     #[inline]
     pub(crate) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
-        if !self.is_pending(lpi) {
+        if self.scans() {
+            // QEMU's set_pending_table_bit: what memory says is pending is nothing new, and is found
+            // when the table is next read.
+            if self.mirror(lpi, true, memory) {
+                self.settle(lpi, memory);
+            }
+        } else if !self.is_pending(lpi) {
             self.mirror(lpi, true, memory);
             self.settle(lpi, memory);
         }
@@ -182,6 +278,15 @@ impl Lpis {
     /// The LPI is no longer pending. Whether it was.
     pub(crate) fn clear_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
+        if self.scans() {
+            let first = self.highest().is_some_and(|(_, first)| first == intid);
+            let was = self.mirror(lpi, false, memory) || self.is_pending(lpi);
+            self.unplace(lpi);
+            if first {
+                self.scan(memory);
+            }
+            return was;
+        }
         if !self.is_pending(lpi) {
             return false;
         }
@@ -198,14 +303,17 @@ impl Lpis {
             return None;
         }
         let first = self.waiting[level as usize].as_ref().and_then(IdSet::first)?;
-        Some(((level << 3) as u8, first + FIRST_LPI))
+        Some(((level << BELOW_PRIORITY) as u8, first + FIRST_LPI))
     }
 
     /// What is known of the LPI's configuration may be out of date.
     pub(crate) fn invalidate(&mut self, intid: u32, memory: &Memory) {
         let Some(lpi) = self.number(intid) else { return };
+        if self.scans() {
+            return self.scan(memory);
+        }
         self.known[lpi as usize] = 0;
-        if self.choices.config == ConfigRead::AtMapping {
+        if self.reads_at_once() {
             self.configuration(lpi, memory);
         }
         if self.is_pending(lpi) {
@@ -213,10 +321,18 @@ impl Lpis {
         }
     }
 
+    /// Whether what is told to be out of date is read anew at once, not when it is next needed.
+    fn reads_at_once(&self) -> bool {
+        matches!(self.choices.config, ConfigRead::AtMapping | ConfigRead::AtEnabling)
+    }
+
     /// What is known of every LPI's configuration may be out of date.
     pub(crate) fn invalidate_all(&mut self, memory: &Memory) {
-        if self.choices.config == ConfigRead::AtMapping {
-            // What is known is read anew at once, as for one LPI; not when it is next needed.
+        if self.scans() {
+            return self.scan(memory);
+        }
+        if self.reads_at_once() {
+            // What is known, as for one LPI.
             for lpi in 0..self.known.len() as u32 {
                 if core::mem::take(&mut self.known[lpi as usize]) != 0 {
                     self.configuration(lpi, memory);
@@ -230,17 +346,42 @@ impl Lpis {
         }
     }
 
-    /// The LPI comes here, mapped or moved: what was known of it when it was here before is of no
-    /// use, since invalidations have gone where it was meanwhile.
-    pub(crate) fn welcome(&mut self, intid: u32, memory: &Memory) {
-        self.invalidate(intid, memory);
+    /// The LPI comes here, mapped: what was known of it when it was here before is of no use, since
+    /// invalidations have gone where it was meanwhile.
+    pub(crate) fn welcome(&mut self, intid: u32, memory: &mut Memory) {
+        // MAPTI is no invalidation where bytes are read whenever LPIs are on.
+        if self.choices.config != ConfigRead::AtEnabling {
+            self.come(intid, memory);
+        }
+        if self.choices.pending_of == PendingOf::Mapped
+            && let Some(lpi) = self.number(intid)
+        {
+            self.learn_pending(lpi, memory);
+        }
+    }
+
+    /// Nothing of old is known of an LPI that comes.
+    fn come(&mut self, intid: u32, memory: &Memory) {
+        // Where the table is read again and again nothing is known at all.
+        if !self.scans() {
+            self.invalidate(intid, memory);
+        }
+    }
+
+    /// The LPI goes elsewhere, and invalidations with it.
+    pub(crate) fn leave(&mut self, intid: u32) {
+        if self.choices.config == ConfigRead::AtEnabling
+            && let Some(lpi) = self.number(intid)
+        {
+            self.known[lpi as usize] = 0;
+        }
     }
 
     /// The LPI comes here, moved. Where configuration is read when an LPI is mapped, what was known
     /// comes with it ([`Lpis::take_over`]).
     pub(crate) fn moved_here(&mut self, intid: u32, memory: &Memory) {
         if self.choices.config != ConfigRead::AtMapping {
-            self.welcome(intid, memory);
+            self.come(intid, memory);
         }
     }
 
@@ -259,6 +400,30 @@ impl Lpis {
             }
         }
         true
+    }
+
+    /// The pending table is this one from now on; what it says is found when it is next read.
+    pub(crate) fn pend_in(&mut self, table: PhysAddr) {
+        self.table = table;
+    }
+
+    /// There are so many bits of an INTID from now on.
+    pub(crate) fn resize(&mut self, intid_bits: u32) {
+        let bound = bound(intid_bits);
+        if bound == self.bound {
+            return;
+        }
+        let waits = |lpi| (lpi, usize::from(self.place[lpi as usize]) - 1);
+        let waiting: Vec<_> = self.waiting().into_iter().map(waits).collect();
+        let count = bound.saturating_sub(FIRST_LPI);
+        self.bound = bound;
+        self.waiting.fill(None);
+        self.occupied = 0;
+        self.place = vec![0; count as usize];
+        self.known = vec![0; count as usize];
+        for (lpi, place) in waiting.into_iter().filter(|(lpi, _)| *lpi < count) {
+            self.place_in(place, lpi);
+        }
     }
 
     /// Configuration is read from this table from now on.
@@ -280,12 +445,17 @@ impl Lpis {
         byte
     }
 
+    /// The priority that a byte of configuration says, as far as its bits exist.
+    fn priority(&self, byte: u8) -> u8 {
+        let stored = LpiConfiguration::PRIORITY.in_place(u64::from(byte)) as u8;
+        priority::kept(stored, self.choices.priority_bits)
+    }
+
     /// Puts an LPI that is pending where its configuration says.
     fn settle(&mut self, lpi: u32, memory: &Memory) {
-        let byte = u64::from(self.configuration(lpi, memory));
-        let priority = priority::implemented(LpiConfiguration::PRIORITY.in_place(byte) as u8);
-        let wanted = match LpiConfiguration::ENABLE.is_set(byte) {
-            true => usize::from(priority >> 3),
+        let byte = self.configuration(lpi, memory);
+        let wanted = match LpiConfiguration::ENABLE.is_set(u64::from(byte)) {
+            true => usize::from(self.priority(byte) >> BELOW_PRIORITY),
             false => DISABLED,
         };
         if let Some(now) = self.place[lpi as usize].checked_sub(1).map(usize::from) {
@@ -297,9 +467,15 @@ impl Lpis {
             }
             self.unplace(lpi);
         }
+        self.place_in(wanted, lpi);
+    }
+
+    /// Puts an LPI that is in no set in this one: it is pending.
+    fn place_in(&mut self, wanted: usize, lpi: u32) {
         let count = self.place.len() as u32;
         self.waiting[wanted].get_or_insert_with(|| IdSet::new(count)).insert(lpi);
-        self.occupied |= 1 << wanted;
+        // The one set beyond 64 is of those that are not enabled, which nobody looks for here.
+        self.occupied |= 1u64.checked_shl(wanted as u32).unwrap_or(0);
         self.place[lpi as usize] = wanted as u8 + 1;
     }
 
@@ -310,24 +486,29 @@ impl Lpis {
         if let Some(set) = &mut self.waiting[usize::from(place)] {
             set.remove(lpi);
             if set.is_empty() {
-                self.occupied &= !(1 << place);
+                self.occupied &= !1u64.checked_shl(u32::from(place)).unwrap_or(0);
             }
         }
     }
 
-    /// Writes a pending bit through to memory, where it lives there.
+    /// Writes a pending bit through to memory, where it lives there. Whether memory said otherwise,
+    /// or did not answer.
     #[inline]
-    fn mirror(&mut self, lpi: u32, pending: bool, memory: &mut Memory) {
+    fn mirror(&mut self, lpi: u32, pending: bool, memory: &mut Memory) -> bool {
         if self.choices.pending != PendingHome::Memory {
-            return;
+            return true;
         }
         let intid = lpi + FIRST_LPI;
         let offset = u64::from(intid / 64) * 8;
         let bit = 1u64 << (intid % 64);
-        let Some(word) = self.load(memory, self.table, offset) else { return };
+        let Some(word) = self.load(memory, self.table, offset) else { return true };
         let new = if pending { word | bit } else { word & !bit };
+        if new == word {
+            return false;
+        }
         let at = PhysAddr::new(self.table.get() + offset);
         self.aborts += u64::from(memory.store_u64(at, new).is_err());
+        true
     }
 
     /// A doubleword of a table.

@@ -8,6 +8,7 @@
 //! | `dist` | which SPIs wait, and where may they go? |
 //! | `redist` | what do a redistributor's registers say and do? |
 //! | `lpis`, `ids` | which LPIs are pending, and which is the most urgent? |
+//! | `between` | what do redistributors and ITSs learn of one another? |
 //! | `packet` | what may an ITS ask of a redistributor? |
 //! | `save` | what is there to save beside memory? |
 //! | `cpu`, `icc` | what does a CPU take, and when is it done with it? |
@@ -18,6 +19,7 @@
 //! Not here: two security states, legacy operation, extended INTIDs (ESPI, EPPI), virtual
 //! interfaces, GICv4. Choices are in [`crate::choice`].
 
+mod between;
 mod cpu;
 mod dist;
 mod icc;
@@ -33,12 +35,13 @@ mod wire;
 pub use cpu::SystemRegister;
 pub use cpu::Waiting;
 pub use dist::Features as DistributorFeatures;
+pub use dist::OneOfN;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
 pub use save::Saved;
 
-use crate::choice::lpi::{InvlpirReach, PropertyTable};
 use crate::choice::{LpiChoices, Preset};
+use crate::identification;
 use crate::its::{self, Arrival, Delivery, Its};
 use crate::row::{ROW, bits_of};
 use crate::state::{State, Trigger};
@@ -47,7 +50,7 @@ use cpu::CpuInterface;
 use dist::{Distributor, Route};
 use passim_model::{Effect, IntId, Memory, Requester, event};
 use redist::Redistributor;
-use wire::{FIRST_LPI, LpiRegister, gicr};
+use wire::{FIRST_LPI, gicr};
 
 /// Most CPUs of a GICv3 here.
 pub const MOST_CPUS: usize = 512;
@@ -82,6 +85,8 @@ impl Implementation {
             Preset::Gic600 => (0x0201_743b, 0x0201_743b),
             _ => (0x0000_043b, 0x0000_043b),
         };
+        let arm = matches!(preset, Preset::Qemu | Preset::Gic600);
+        let identification = |ours| if arm { ours } else { identification::REVISION };
         // Without them the preset with chance is the one where every INV that software needs shows.
         let registers = !matches!(preset, Preset::Qemu | Preset::Adversarial(_));
         Self {
@@ -92,6 +97,14 @@ impl Implementation {
                 message_spis: matches!(preset, Preset::ArchStrict | Preset::Gic600),
                 intid_bits: 16,
                 num_lpis: 0,
+                // KVM's vgic_mmio_read_v3_misc; vgic_mmio_write_irouter drops all but 24 bits.
+                affinity3: preset != Preset::KvmAbi0,
+                one_of_n: match preset {
+                    Preset::Qemu => OneOfN::Denied,
+                    Preset::KvmAbi0 => OneOfN::Absent,
+                    _ => OneOfN::Offered,
+                },
+                identification: identification(identification::ARM_DISTRIBUTOR),
             },
             redistributors: RedistributorFeatures {
                 iidr: of_redistributors,
@@ -99,8 +112,12 @@ impl Implementation {
                 direct_lpi: false,
                 invalidation_registers: registers,
                 dpgs: matches!(preset, Preset::ArchStrict | Preset::Gic600),
-                // KVM says of none that they share tables.
-                common_lpi_affinity: u8::from(preset != Preset::KvmAbi0),
+                // Under KVM, and in Rockchip's RK3588 (GICR_TYPER is 0x21), all share a table.
+                common_lpi_affinity: match preset {
+                    Preset::KvmAbi0 | Preset::Gic600 => 0,
+                    _ => 1,
+                },
+                identification: identification(identification::ARM_REDISTRIBUTOR),
             },
             choices: preset.lpi(),
             its: vec![its::Implementation::of(preset)],
@@ -163,7 +180,8 @@ impl GicV3 {
             implementation.affinities.push(0);
         }
         let lpis = implementation.redistributors.lpis;
-        let distributor = Distributor::new(implementation.distributor, lpis);
+        let bits = implementation.choices.priority_bits;
+        let distributor = Distributor::new(implementation.distributor, lpis, bits);
         implementation.distributor = *distributor.features();
         let intid_bits = implementation.distributor.intid_bits;
         let last = implementation.affinities.len() - 1;
@@ -232,51 +250,20 @@ impl GicV3 {
             Block::Distributor => self.distributor.store(offset, size, value),
             Block::Redistributor(cpu) => {
                 let Some(redistributor) = self.redistributors.get_mut(cpu.index()) else { return };
+                let off = redistributor.lpis.is_none();
                 redistributor.store(offset, size, value, memory);
+                if off && redistributor.lpis.is_some() {
+                    self.believe_mapped(cpu, memory);
+                }
                 self.tell_others(cpu, offset, size, value, memory);
                 self.tell_reach(cpu);
             }
             Block::Its(n) => {
                 if let Some(its) = self.its.get_mut(usize::from(n)) {
                     its.store(offset, size, value);
+                    its.empty_tables(memory);
                 }
             }
-        }
-    }
-
-    /// What a store to one redistributor is to the others.
-    fn tell_others(&mut self, cpu: Cpu, at: u64, size: Size, value: u64, memory: &Memory) {
-        let Some(stored) = self.redistributors.get(cpu.index()) else { return };
-        let choices = &self.implementation.choices;
-        let (propbaser, _) = stored.bases();
-        let shared = choices.property_table == PropertyTable::Shared
-            && (gicr::PROPBASER..gicr::PROPBASER_END).contains(&at);
-        let invalidated = choices.invlpir == InvlpirReach::Any
-            && at == gicr::INVLPIR
-            && matches!(size, Size::Word | Size::Double)
-            && stored.invalidates();
-        if !shared && !invalidated {
-            return;
-        }
-        let others = self.redistributors.iter_mut().enumerate();
-        for (_, other) in others.filter(|(n, _)| *n != cpu.index()) {
-            if shared {
-                other.share_propbaser(propbaser);
-            }
-            if let Some(lpis) = other.lpis.as_mut().filter(|_| invalidated) {
-                lpis.invalidate(LpiRegister::INTID.get(value) as u32, memory);
-            }
-        }
-    }
-
-    /// ITSs learn which LPIs a CPU's redistributor has, and of which there is configuration.
-    pub(super) fn tell_reach(&mut self, cpu: Cpu) {
-        let place = self.redistributors.get(cpu.index());
-        let bound = place.and_then(|place| place.lpis.as_ref()).map_or(0, |lpis| lpis.bound());
-        let configured = self.redistributors.iter().map(Redistributor::configured).max();
-        for its in &mut self.its {
-            its.learn_reach(cpu, bound);
-            its.learn_configured(configured.unwrap_or(0));
         }
     }
 
@@ -397,6 +384,18 @@ impl GicV3 {
             group1: row.group1 >> bit & 1 != 0,
             priority: row.priority[bit as usize],
         })
+    }
+
+    /// The first eight CPUs that may take an SPI, one bit each.
+    pub fn targets(&self, spi: IntId) -> u8 {
+        let Some(route) = self.distributor.route(spi.get()) else { return 0 };
+        let affinities = self.implementation.affinities.iter().take(8).enumerate();
+        let takes = |affinity: u32| match route {
+            Route::To(to) => to == affinity,
+            Route::Any => true,
+        };
+        let named = affinities.filter(|(_, affinity)| takes(**affinity));
+        named.fold(0, |cpus, (n, _)| cpus | 1 << n)
     }
 
     /// The SGIs, PPIs and SPIs that are not inactive, as this CPU sees them, ascending.

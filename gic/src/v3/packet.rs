@@ -64,8 +64,15 @@ impl GicV3 {
             Packet::Mapped(intid) => lpis.welcome(intid.get(), memory),
             Packet::Moved(intid) => lpis.moved_here(intid.get(), memory),
             Packet::MoveAll(to) => {
-                for intid in lpis.pending() {
+                lpis.look_again(memory);
+                // From the last on: the most urgent of those that are left seldom goes, which some
+                // read the whole table for.
+                for intid in lpis.pending().into_iter().rev() {
                     self.move_lpi(IntId::new(intid), cpu, to, memory);
+                }
+                let place = self.redistributors.get_mut(to.index());
+                if let Some(lpis) = place.and_then(|place| place.lpis.as_mut()) {
+                    lpis.look_again(memory);
                 }
                 return true;
             }
@@ -95,6 +102,10 @@ impl GicV3 {
         let lost = self.implementation.choices.move_to_disabled == MoveToDisabled::Lost;
         if !able && !lost {
             return false;
+        }
+        let source = self.redistributors.get_mut(from.index());
+        if let Some(lpis) = source.and_then(|place| place.lpis.as_mut()) {
+            lpis.leave(intid.get());
         }
         let source = self.redistributors.get_mut(from.index());
         let pending = source.is_some_and(|place| place.clear_pending(intid.get(), memory));

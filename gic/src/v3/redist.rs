@@ -1,14 +1,15 @@
 //! A redistributor: the registers of one CPU's SGIs, PPIs and LPIs. IHI 0069 H 12.10, 12.11.
 
-use super::lpis::Lpis;
+use super::lpis::{InUse, Lpis};
 use super::wire::{
-    LpiRegister, PIDR2_V3, Pendbaser, Propbaser, RedistributorCtlr, RedistributorTyper, Syncr,
-    Waker, gicr,
+    LpiRegister, Pendbaser, Propbaser, RedistributorCtlr, RedistributorTyper, Syncr, Waker, gicr,
 };
-use crate::choice::LpiChoices;
+use crate::attributes;
 use crate::choice::lpi::{
     BaseWhileEnabled, ClearEnable, PendingAtDisable, PendingZero, RegisterInvalidation,
 };
+use crate::choice::{Attributes, LpiChoices};
+use crate::identification::{self, Identification};
 use crate::priority;
 use crate::row::{BitRegister, Row};
 use crate::{Cpu, Size};
@@ -30,8 +31,10 @@ pub struct Features {
     pub invalidation_registers: bool,
     /// A CPU can decline SPIs that any CPU could take (GICR_TYPER.DPGS).
     pub dpgs: bool,
-    /// GICR_TYPER.CommonLPIAff.
+    /// GICR_TYPER.CommonLPIAff: which redistributors must share a configuration table, 0 for all.
     pub common_lpi_affinity: u8,
+    /// GICR_PIDR4 and its siblings.
+    pub identification: Identification,
 }
 
 /// An invalidation that INVLPIR or INVALLR asked for.
@@ -69,7 +72,8 @@ pub(super) struct Redistributor {
 pub(super) struct SavedRedistributor {
     ctlr: u64,
     asleep: bool,
-    lpis_on: bool,
+    /// Where LPIs are on, what they use.
+    in_use: Option<InUse>,
     propbaser: u64,
     pendbaser: u64,
     row: Row,
@@ -103,7 +107,11 @@ impl Redistributor {
             intid_bits,
             ctlr: 0,
             asleep: true,
-            propbaser: 0,
+            // Out of reset as vgic-its.c has it, INITIAL_PROPBASER_VALUE, where that is what is kept.
+            propbaser: match choices.attributes {
+                Attributes::Cacheable if features.lpis => attributes::KVM_PROPBASER,
+                _ => 0,
+            },
             pendbaser: 0,
             row,
             lpis: None,
@@ -162,7 +170,10 @@ impl Redistributor {
                 Waker::PROCESSOR_SLEEP.flag(self.asleep) | Waker::CHILDREN_ASLEEP.flag(self.asleep)
             }
             (gicr::SYNCR, Size::Word) => Syncr::BUSY.flag(!self.invalidations.is_empty()),
-            (gicr::PIDR2, Size::Word) => u64::from(PIDR2_V3),
+            (gicr::IDENTIFICATION..gicr::SGI_BASE, Size::Word) => {
+                let distance = at - gicr::IDENTIFICATION;
+                identification::register(&self.features.identification, distance)
+            }
             _ => 0,
         }
     }
@@ -230,12 +241,13 @@ impl Redistributor {
     }
 
     fn store_private(&mut self, at: u64, size: Size, value: u64) {
+        let bits = self.choices.priority_bits;
         match (at, size) {
             (gicr::IPRIORITYR..gicr::IPRIORITYR_END, Size::Byte | Size::Word) => {
                 let first = (at - gicr::IPRIORITYR) as usize;
                 let bytes = value.to_le_bytes();
                 for (i, byte) in bytes.into_iter().take(size.bytes() as usize).enumerate() {
-                    self.row.priority[first + i] = priority::implemented(byte);
+                    self.row.priority[first + i] = priority::kept(byte, bits);
                 }
             }
             (gicr::ICFGR1, Size::Word) => self.row.store_triggers(true, value as u32, u32::MAX),
@@ -250,7 +262,21 @@ impl Redistributor {
 
     /// Whether stores to the table bases are taken now.
     fn bases_open(&self) -> bool {
-        self.lpis.is_none() || self.choices.base_while_enabled == BaseWhileEnabled::Kept
+        self.lpis.is_none() || self.choices.base_while_enabled != BaseWhileEnabled::Ignored
+    }
+
+    /// LPIs that are on, where they use tables as the registers name them at any time.
+    fn follows_bases(&mut self) -> Option<&mut Lpis> {
+        let used = self.choices.base_while_enabled == BaseWhileEnabled::Used;
+        self.lpis.as_mut().filter(|_| used)
+    }
+
+    /// What is kept of the attributes of a table.
+    fn made_of(&self, stored: u64) -> u64 {
+        match self.choices.attributes {
+            Attributes::Kept => stored,
+            Attributes::Cacheable => attributes::cacheable(stored, attributes::GICR),
+        }
     }
 
     /// GICR_PROPBASER as a store makes it.
@@ -263,7 +289,14 @@ impl Redistributor {
                 Propbaser::PHYSICAL_ADDRESS,
                 Propbaser::OUTER_CACHE,
             ];
-            self.propbaser = fields.iter().fold(0, |word, field| word | field.in_place(value));
+            let stored = fields.iter().fold(0, |word, field| word | field.in_place(value));
+            let stored = self.made_of(stored);
+            self.propbaser = stored;
+            let bits = (Propbaser::ID_BITS.get(stored) as u32 + 1).min(self.intid_bits);
+            if let Some(lpis) = self.follows_bases() {
+                lpis.configure_from(PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(stored)));
+                lpis.resize(bits);
+            }
         }
     }
 
@@ -294,7 +327,12 @@ impl Redistributor {
                 Pendbaser::OUTER_CACHE,
                 Pendbaser::PTZ,
             ];
-            self.pendbaser = fields.iter().fold(0, |word, field| word | field.in_place(value));
+            let stored = fields.iter().fold(0, |word, field| word | field.in_place(value));
+            let stored = self.made_of(stored);
+            self.pendbaser = stored;
+            if let Some(lpis) = self.follows_bases() {
+                lpis.pend_in(PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(stored)));
+            }
         }
     }
 
@@ -316,22 +354,25 @@ impl Redistributor {
                     lpis.disable(memory);
                 }
             }
-            (_, before) => self.lpis = before,
+            (_, mut before) => {
+                if let Some(lpis) = before.as_mut().filter(|_| on) {
+                    lpis.look_again(memory);
+                }
+                self.lpis = before;
+            }
         }
     }
 
     fn enable_lpis(&mut self, memory: &mut Memory) {
         let asked = Propbaser::ID_BITS.get(self.propbaser) as u32 + 1;
+        let in_use = InUse {
+            intid_bits: asked.min(self.intid_bits),
+            configuration: PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(self.propbaser)),
+            pending: PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(self.pendbaser)),
+        };
         let zero = Pendbaser::PTZ.is_set(self.pendbaser);
         let honoured = self.choices.ptz == PendingZero::Honoured;
-        self.lpis = Some(Lpis::enable(
-            self.choices,
-            asked.min(self.intid_bits),
-            PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(self.propbaser)),
-            PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(self.pendbaser)),
-            !(zero && honoured),
-            memory,
-        ));
+        self.lpis = Some(Lpis::enable(self.choices, in_use, !(zero && honoured), memory));
     }
 
     /// An LPI becomes pending. Whether it could: LPIs are on and it exists.
@@ -389,7 +430,7 @@ impl Redistributor {
         SavedRedistributor {
             ctlr: self.ctlr,
             asleep: self.asleep,
-            lpis_on: self.lpis.is_some(),
+            in_use: self.lpis.as_ref().map(Lpis::in_use),
             propbaser: self.propbaser,
             pendbaser: self.pendbaser,
             row: self.row.clone(),
@@ -402,10 +443,19 @@ impl Redistributor {
         self.asleep = saved.asleep;
         self.propbaser = saved.propbaser;
         self.row = saved.row.clone();
-        self.pendbaser = Pendbaser::PTZ.set(saved.pendbaser, 0);
-        if saved.lpis_on {
-            self.enable_lpis(memory);
+        if let Some(in_use) = saved.in_use {
+            self.lpis = Some(Lpis::enable(self.choices, in_use, true, memory));
         }
         self.pendbaser = saved.pendbaser;
+    }
+
+    /// What restoring has read of the pending table is consumed, where nothing else would: what has been
+    /// taken would be pending once more when LPIs are turned on again.
+    // KVM's vgic_v3_lpi_sync_pending_status.
+    pub(super) fn consume_pending(&mut self, memory: &mut Memory) {
+        let lost = self.choices.pending_at_disable == PendingAtDisable::Lost;
+        if let Some(lpis) = self.lpis.as_mut().filter(|_| lost) {
+            lpis.consume_pending(memory);
+        }
     }
 }

@@ -43,6 +43,10 @@ impl GicV3 {
         for (place, saved) in gic.redistributors.iter_mut().zip(&saved.redistributors) {
             place.restore(saved, memory);
         }
+        for n in 0..cpus {
+            gic.believe_mapped(Cpu::new(n), memory);
+            gic.redistributors[usize::from(n)].consume_pending(memory);
+        }
         (0..cpus).for_each(|n| gic.tell_reach(Cpu::new(n)));
         gic
     }

@@ -30,7 +30,7 @@ fn edge(board: &mut Board, spi: u32, affinity: u64) {
 fn what_a_driver_reads() {
     let mut board = Board::new(Preset::Qemu);
     assert_eq!(board.r32(D, 0x0000), 0x53, "both groups, ARE, DS");
-    assert_eq!(board.r32(D, 0x0004), 0x17a_0002, "64 SPIs, LPIs, 16 bits, A3V");
+    assert_eq!(board.r32(D, 0x0004), 0x37a_0002, "64 SPIs, LPIs, 16 bits, A3V, No1N");
     assert_eq!((board.r32(D, 0xffe8), board.r32(r(0), 0xffe8)), (0x3b, 0x3b));
     assert_eq!(board.r64(r(0), 0x08), 0x0100_0001);
     assert_eq!(board.r64(r(3), 0x08), 0x3_0100_0311, "the last");

@@ -15,7 +15,9 @@ pub(crate) mod gicd {
     pub(crate) const IGRPMODR: u64 = 0x0d00;
     pub(crate) const IROUTER: u64 = 0x6000;
     pub(crate) const IROUTER_END: u64 = 0x8000;
-    pub(crate) const PIDR2: u64 = 0xffe8;
+    /// First of the identification registers.
+    pub(crate) const IDENTIFICATION: u64 = 0xffd0;
+    pub(crate) const END: u64 = 0x1_0000;
 }
 
 /// Offsets in a redistributor, of which the second 64 KiB hold SGIs and PPIs. IHI 0069 H 12.10.
@@ -34,7 +36,8 @@ pub(crate) mod gicr {
     pub(crate) const INVLPIR: u64 = 0x00a0;
     pub(crate) const INVALLR: u64 = 0x00b0;
     pub(crate) const SYNCR: u64 = 0x00c0;
-    pub(crate) const PIDR2: u64 = 0xffe8;
+    /// First of the identification registers.
+    pub(crate) const IDENTIFICATION: u64 = 0xffd0;
     pub(crate) const SGI_BASE: u64 = 0x1_0000;
     pub(crate) const IPRIORITYR: u64 = 0x0400;
     pub(crate) const IPRIORITYR_END: u64 = 0x0420;
@@ -248,5 +251,3 @@ layout! {
 pub(crate) const FIRST_LPI: u32 = 8192;
 /// INTID of "nothing waits".
 pub(crate) const SPURIOUS: u32 = 1023;
-/// PIDR2 of a GICv3: ArchRev 3 in bits 7 to 4.
-pub(crate) const PIDR2_V3: u32 = 0x3b;

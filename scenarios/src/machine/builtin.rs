@@ -25,6 +25,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("two-its-same-ids", include_str!("../../machines/two-its-same-ids.toml")),
     ("two-smmus", include_str!("../../machines/two-smmus.toml")),
     ("two-smmuv2s", include_str!("../../machines/two-smmuv2s.toml")),
+    ("v2m-graviton", include_str!("../../machines/v2m-graviton.toml")),
+    ("v2m-makers", include_str!("../../machines/v2m-makers.toml")),
     ("virt-gicv2m", include_str!("../../machines/virt-gicv2m.toml")),
     ("virt-its", include_str!("../../machines/virt-its.toml")),
     ("x86-like", include_str!("../../machines/x86-like.toml")),

@@ -4,6 +4,7 @@
 //! known here for QEMU's `virt`, and a board of another name is an error, not a guess.
 
 use passim_gic::choice::Preset;
+use passim_gic::v2m::Meaning;
 use passim_model::{DeviceId, IntId, Rid, Span, StreamId};
 use passim_smmu::Choices;
 use passim_smmu::tlb::Retention;
@@ -151,6 +152,7 @@ fn v2m() -> Gic {
             base: board::V2M_FRAME,
             first: IntId::new(board::V2M_FIRST),
             count: board::V2M_COUNT,
+            meaning: Meaning::IntId,
             properties: None,
         }],
         doorbells_per_cpu: Vec::new(),

@@ -151,6 +151,22 @@ operations! {
         /// Which interrupt.
         key intid: u32 = "intid",
     }
+    /// A CPU reads a register of its interface by its name. Reading ICC_IAR1_EL1 acknowledges.
+    IccLoad = "icc-load" {
+        /// Such as ICC_RPR_EL1.
+        key register: Text = "register",
+        /// Which CPU.
+        key cpu: u16 = "cpu",
+    }
+    /// A CPU writes a register of its interface by its name.
+    IccStore = "icc-store" {
+        /// Such as ICC_CTLR_EL1 or ICC_DIR_EL1.
+        key register: Text = "register",
+        /// What to write.
+        key value: Number = "value",
+        /// Which CPU.
+        key cpu: u16 = "cpu",
+    }
     /// A CPU acknowledges and ends everything that waits for it.
     Take = "take" {
         /// Which CPU.

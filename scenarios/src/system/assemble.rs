@@ -3,6 +3,7 @@
 mod firmware;
 
 use passim_gic::its::ITS_BYTES;
+use passim_gic::v2m::Meaning;
 use passim_gic::v3::REDISTRIBUTOR_BYTES;
 use passim_gic::{GicV2, GicV3, v2, v2m, v3};
 use passim_model::bus::Overlap;
@@ -220,7 +221,13 @@ fn controller(machine: &Machine) -> Controller {
     };
     let frames = facts.frames.iter().map(|frame| {
         let count = u16::try_from(frame.count).unwrap_or(u16::MAX);
-        v2m::Implementation::new(frame.first, count)
+        let of = match frame.meaning {
+            Meaning::IntId => v2m::Implementation::new,
+            Meaning::FromBase => v2m::Implementation::xgene,
+            Meaning::FromFirstSpi => v2m::Implementation::ns2,
+            Meaning::InOffset => v2m::Implementation::graviton,
+        };
+        of(frame.first, count)
     });
     let cpus = u16::try_from(machine.cpus).unwrap_or(v2::MOST_CPUS);
     let spis = u16::try_from(facts.spis).unwrap_or(u16::MAX);
@@ -294,7 +301,8 @@ fn place_interrupts(map: &mut AddressMap, machine: &Machine) -> Result<(), Assem
             blocks
         }
         Gic::V2m(v2m) => {
-            let frames = v2m.frames.iter().map(|frame| (frame.base, v2m::Frame::BYTES));
+            let frames =
+                v2m.frames.iter().map(|frame| (frame.base, v2m::Frame::bytes(frame.meaning)));
             let distributor = (v2m.distributor, DISTRIBUTOR_BYTES);
             let interface = (v2m.cpu_interface, CPU_INTERFACE_BYTES);
             frames.chain([distributor, interface]).collect()

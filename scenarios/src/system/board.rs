@@ -7,8 +7,8 @@ mod shared;
 pub use lost::{Lost, LostCommand};
 
 use passim_gic::choice::Preset;
-use passim_gic::its::Report;
 use passim_gic::its::image::{Converted, ImageError};
+use passim_gic::its::{FailedWrite, Report};
 use passim_gic::{Cpu, GicV2, GicV3, Signal, Size};
 use passim_model::pci::Registers;
 use passim_model::{
@@ -454,6 +454,11 @@ impl Board {
     /// The failed commands of an ITS since the last call.
     pub fn take_reports(&mut self, its: u16) -> Vec<Report> {
         self.controller.take_reports(its)
+    }
+
+    /// The writes of devices that an ITS reports since the last call.
+    pub fn take_failed_writes(&mut self, its: u16) -> Vec<FailedWrite> {
+        self.controller.take_failed_writes(its)
     }
 
     /// Saves the GICv3 and makes another of what was saved and of memory, as where a machine moves

@@ -3,12 +3,23 @@
 
 use passim_gic::choice::Preset;
 use passim_gic::its::image::{Converted, ImageError};
-use passim_gic::its::{self, Report};
+use passim_gic::its::{self, FailedWrite, Report};
+use passim_gic::state::State;
 use passim_gic::v3::{self, SystemRegister};
 use passim_gic::{Cpu, GicV2, GicV3, Its, Progress, Signal, Size, v2};
 use passim_model::{Effect, IccRegister, IntId, Memory, PhysAddr, Requester, Span};
 
 use super::message::Arrival;
+
+/// GICD_SETSPI_NSR and GICR_SETLPIR, GICD_CLRSPI_NSR and GICR_CLRLPIR. IHI 0069 H 12.8, 12.10.
+const SET_NSR: u64 = 0x40;
+const CLEAR_NSR: u64 = 0x48;
+/// GICD_SETSPI_NSR.INTID.
+const SPI_BITS: u32 = 0x1fff;
+
+fn is_pending(state: State) -> bool {
+    matches!(state, State::Pending | State::ActivePending)
+}
 
 /// Most steps a GICv3 is given at a time. A queue of 2^15 commands ends below it.
 const MAX_STEPS: u32 = 1 << 20;
@@ -173,8 +184,17 @@ impl Controller {
 
     /// Whether devices may write to the block, and it is known what comes of it.
     pub(super) fn is_doorbell(&self, number: u16) -> bool {
-        let block = self.block(number);
-        matches!(block, Some(Block::V2(v2::Block::Frame(_)) | Block::V3(v3::Block::Its(_))))
+        let built = self.v3().map(GicV3::implementation);
+        match self.block(number) {
+            Some(Block::V2(v2::Block::Frame(_)) | Block::V3(v3::Block::Its(_))) => true,
+            Some(Block::V3(v3::Block::Distributor)) => {
+                built.is_some_and(|built| built.distributor.message_spis)
+            }
+            Some(Block::V3(v3::Block::Redistributor(_))) => {
+                built.is_some_and(|built| built.redistributors.direct_lpi)
+            }
+            _ => false,
+        }
     }
 
     /// A device writes: what came of it. `None` if nothing is known of the block, or of who
@@ -201,7 +221,36 @@ impl Controller {
                 }
                 Some(arrival.into())
             }
-            Block::V2(_) | Block::V3(_) => None,
+            Block::V3(block) => {
+                let rung = self.is_doorbell(number);
+                rung.then(|| self.message_by_register(block, (offset, size, value), memory))
+            }
+            Block::V2(_) => None,
+        }
+    }
+
+    /// A device writes where a GICv3 without an ITS takes messages: IHI 0069 H 12.9 (GICD_SETSPI_NSR,
+    /// GICD_CLRSPI_NSR), 12.11 (GICR_SETLPIR, GICR_CLRLPIR). Nobody asks who it is.
+    fn message_by_register(
+        &mut self,
+        block: v3::Block,
+        (offset, size, value): (u64, Size, u64),
+        memory: &mut Memory,
+    ) -> Arrival {
+        let Some(gic) = self.v3_mut().filter(|_| matches!(offset, SET_NSR | CLEAR_NSR)) else {
+            return Arrival::Ignored;
+        };
+        gic.store(block, offset, size, value, memory);
+        let (intid, cpu) = match block {
+            v3::Block::Redistributor(cpu) => (size.cut(value) as u32, cpu),
+            _ => (size.cut(value) as u32 & SPI_BITS, Cpu::default()),
+        };
+        let intid = IntId::new(intid);
+        let pending = gic.line(cpu, intid).filter(|line| is_pending(line.state));
+        match (block, pending) {
+            (_, None) => Arrival::Ignored,
+            (v3::Block::Redistributor(cpu), Some(_)) => Arrival::Lpi(intid, cpu),
+            (_, Some(_)) => Arrival::Pending(intid, gic.targets(intid)),
         }
     }
 
@@ -255,6 +304,11 @@ impl Controller {
     /// The failed commands of an ITS since the last call.
     pub(super) fn take_reports(&mut self, its: u16) -> Vec<Report> {
         self.v3_mut().map_or(Vec::new(), |gic| gic.take_reports(its))
+    }
+
+    /// The writes of devices that an ITS reports since the last call.
+    pub(super) fn take_failed_writes(&mut self, its: u16) -> Vec<FailedWrite> {
+        self.v3_mut().map_or(Vec::new(), |gic| gic.take_failed_writes(its))
     }
 
     /// Saves the GICv3, and makes another of it.
@@ -320,5 +374,7 @@ fn system_register(register: IccRegister) -> SystemRegister {
         IccRegister::Igrpen1 => SystemRegister::Igrpen1,
         IccRegister::Iar1 => SystemRegister::Iar1,
         IccRegister::Eoir1 => SystemRegister::Eoir1,
+        IccRegister::Dir => SystemRegister::Dir,
+        IccRegister::Rpr => SystemRegister::Rpr,
     }
 }

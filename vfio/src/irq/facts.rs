@@ -11,6 +11,9 @@ pub struct FrameFacts {
     /// First SPI (an INTID) and number of SPIs, in place of what MSI_TYPER says: the properties
     /// `arm,msi-base-spi` and `arm,msi-num-spis`.
     pub spis: Option<(IntId, u32)>,
+    /// ACPI's tables are Amazon's (OEM ID `AMAZON`): the frame is Graviton's, though nothing in it
+    /// says so.
+    pub amazon: bool,
 }
 
 /// The interrupt controller.

@@ -4,7 +4,7 @@ use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::{MsiTyper, V2M_MSI_IIDR, V2M_MSI_SETSPI_NS, V2M_MSI_TYPER, iidr};
 use crate::irq::FrameFacts;
-use crate::policy::V2mBlocks;
+use crate::policy::{AmazonFrames, V2mBlocks};
 use passim_model::{Host, IntId, PhysAddr, Width};
 
 /// First SPI. `V2M_MIN_SPI`.
@@ -20,6 +20,8 @@ enum Erratum {
     FromFirst,
     /// NS2: the number counts from the first SPI of all.
     FromSpis,
+    /// Graviton: nothing; the address says it. `GICV2M_GRAVITON_ADDRESS_ONLY`.
+    AddressOnly,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,9 +40,14 @@ pub(super) struct V2m {
     blocks: V2mBlocks,
 }
 
+/// Where in a frame of Graviton's an SPI is written to.
+fn offset_of(spi: IntId) -> u64 {
+    u64::from(spi.get() - MIN_SPI) << 3
+}
+
 impl Frame {
     /// Reads what the frame has; `None` if it claims numbers that are no SPIs.
-    fn probe(facts: &FrameFacts, host: &mut impl Host) -> Option<Self> {
+    fn probe(facts: &FrameFacts, amazon: AmazonFrames, host: &mut impl Host) -> Option<Self> {
         let mut register = |at| {
             let value = host.load(facts.base.checked_add(at)?, Width::W32).ok()?;
             Some(value & u64::from(u32::MAX))
@@ -59,6 +66,7 @@ impl Frame {
             return None;
         }
         let erratum = match identity {
+            _ if facts.amazon && amazon == AmazonFrames::ByAddress => Erratum::AddressOnly,
             iidr::XGENE_GICV2M => Erratum::FromFirst,
             iidr::BCM_NS2_GICV2M => Erratum::FromSpis,
             _ => Erratum::None,
@@ -85,13 +93,16 @@ impl V2m {
     pub(super) fn boot(
         frames: &[FrameFacts],
         per_cpu: &[PhysAddr],
-        blocks: V2mBlocks,
+        (blocks, amazon): (V2mBlocks, AmazonFrames),
         host: &mut impl Host,
     ) -> Result<Self, PhysAddr> {
         let mut probed = Vec::with_capacity(frames.len());
         for facts in frames {
-            probed.push(Frame::probe(facts, host).ok_or(facts.base)?);
+            probed.push(Frame::probe(facts, amazon, host).ok_or(facts.base)?);
         }
+        // acpi_parse_madt_msi takes MSI_FLAG_MULTI_PCI_MSI from the domain of all frames.
+        let alone = probed.iter().any(|frame: &Frame| frame.erratum == Erratum::AddressOnly);
+        let blocks = if alone { V2mBlocks::Single } else { blocks };
         Ok(Self { frames: probed, per_cpu: per_cpu.to_vec(), blocks })
     }
 
@@ -169,7 +180,11 @@ impl V2m {
         self.frames
             .iter()
             .find(|frame| frame.has(spi))
-            .map(|frame| frame.base)
+            .map(|frame| match frame.erratum {
+                // Each SPI has an address of its own, the frame's page or the next.
+                Erratum::AddressOnly => PhysAddr::new(frame.base.get() | offset_of(spi) & !0xfff),
+                _ => frame.base,
+            })
             .into_iter()
             .collect()
     }
@@ -184,6 +199,10 @@ impl V2m {
             Erratum::None => spi.get(),
             Erratum::FromFirst => spi.get() - frame.first,
             Erratum::FromSpis => spi.get() - MIN_SPI,
+            // gicv2m_get_msi_addr.
+            Erratum::AddressOnly => {
+                return Message::to(PhysAddr::new(base.get() | offset_of(spi)), 0);
+            }
         };
         base.checked_add(V2M_MSI_SETSPI_NS).map_or(Message::LOST, |at| Message::to(at, data))
     }

@@ -6,7 +6,7 @@ use super::Profile::{
     Linux4_6, Linux4_11, Linux6_1, Linux6_12, Linux7_2, MsiV8, MsiV9, MsiV10, MsiV12, MsiV14,
 };
 use super::{
-    ApertureRollback, BarAccess, BeyondInput, BlockedState, Choice, ChoiceEntry,
+    AmazonFrames, ApertureRollback, BarAccess, BeyondInput, BlockedState, Choice, ChoiceEntry,
     ContextDescriptors, DefaultDomain, DeviceErrorFd, DeviceName, DirtyTracking, DmaCoherency,
     DomainAllocError, DoorbellError, DoorbellUnwind, EmptyHotReset, EntryLimit, FindDma,
     GicV3Priority, HotResetRefusal, InfoAlignment, InfoLayout, IovaAllocator, ItsDoorbellInfo,
@@ -288,6 +288,10 @@ policy! {
     v2m_blocks: V2mBlocks = "v2m-blocks",
         "irq-gic-v2m.c of v8 and v11; of 6.12.107 and, for its history, 7.2",
         [Linux4_6 Single Read, Linux6_1 AlignedInFrame Remembered, Linux6_12 AlignedSpi Read];
+    /// How the GICv2m driver writes to frames of Amazon's Graviton, where an SPI has an address.
+    amazon_frames: AmazonFrames = "amazon-frames",
+        "irq-gic-v2m.c of v8; the patch for Graviton of June 2019 (5.3), and trees with it",
+        [Linux4_6 AsOthers Read, Linux6_1 ByAddress Inferred, Linux7_2 ByAddress Inferred];
     /// How the ITS driver finds LPIs for a device.
     lpi_ranges: LpiRanges = "lpi-ranges",
         "irq-gic-v3-its.c of 4.9, 4.13 and 6.12; numbers of 6.1 and 6.12 recordings",

@@ -5,7 +5,7 @@
 use crate::choice::Preset;
 use crate::choice::its::{
     EventBeyond, InvallScope, IttAtMapd, MoveFrom, RemapCollection, RemapDevice, RemapEvent,
-    SizeOfUnmap, TargetErrors, UnmapCollection, WithoutCollection,
+    SizeOfUnmap, TargetErrors, TargetOfUnmap, UnmapCollection, WithoutCollection,
 };
 use crate::its::testkit::{Board, ITS, ITTS, QUEUE};
 use crate::its::{Arrival, Failure, Untranslated};
@@ -150,13 +150,13 @@ impl Model {
     }
 
     fn mapc(&mut self, icid: u16, cpu: u64, valid: bool) -> Answer {
-        if valid && cpu >= CPUS {
+        let choices = self.spec.its[0].choices;
+        if (valid || choices.target_of_unmap == TargetOfUnmap::Checked) && cpu >= CPUS {
             return Err(if self.is_gic600() { 0x01_0920 } else { 0x01_0902 });
         }
         if icid > 15 {
             return Err(0x01_0903);
         }
-        let choices = self.spec.its[0].choices;
         if valid {
             let old = self.collections.insert(icid, cpu).filter(|old| *old != cpu);
             let follows = choices.remap_collection == RemapCollection::PendingFollows;

@@ -141,6 +141,11 @@ fn the_table_is_read_without_pending_zero() {
         board.preset_pending(1, 8301);
         board.preset_pending(1, 8191);
         board.boot();
+        if preset == Preset::KvmAbi0 {
+            // Nothing is mapped to them.
+            assert_eq!(board.pending_lpis(1), [0; 0]);
+            return;
+        }
         assert_eq!(board.pending_lpis(1), [8300, 8301]);
         assert_eq!(board.drain(1), [8300]);
     });
@@ -153,14 +158,14 @@ fn bases_while_on() {
     assert_eq!(kept.r64(r(0), 0x70), 0x4800_000f);
     let mut ignored = Board::new(Preset::KvmAbi0);
     ignored.w64(r(0), 0x70, 0x4800_0000 | 15);
-    assert_eq!(ignored.r64(r(0), 0x70), CONFIGURATION | 15);
+    assert_eq!(ignored.r64(r(0), 0x70), 3 << 7 | CONFIGURATION | 15);
 }
 
 #[test]
 fn one_property_table_for_all_where_chosen() {
     let mut shared = Board::cold(Implementation::of(Preset::KvmAbi0, 2, 32));
     shared.w64(r(1), 0x70, CONFIGURATION | 15);
-    assert_eq!(shared.r64(r(0), 0x70), CONFIGURATION | 15);
+    assert_eq!(shared.r64(r(0), 0x70), 3 << 7 | CONFIGURATION | 15);
     let mut own = Board::cold(Implementation::of(Preset::ArchStrict, 2, 32));
     own.w64(r(1), 0x70, CONFIGURATION | 15);
     assert_eq!(own.r64(r(0), 0x70), 0);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use passim_gic::choice::Preset;
+use passim_gic::v2m::Meaning;
 use passim_model::{IntId, PhysAddr};
 use serde::Deserialize;
 use toml::Spanned;
@@ -115,10 +116,31 @@ pub(super) struct FrameFile {
     base: Quantity,
     first_spi: SpiFile,
     spis: u32,
+    /// Whose it is: a frame as GICv2m has it without it.
+    #[serde(default)]
+    kind: FrameKind,
     /// `arm,msi-base-spi`, an INTID unlike `first_spi`; together with the next or not at all.
     msi_base_spi: Option<u32>,
     /// `arm,msi-num-spis`.
     msi_num_spis: Option<u32>,
+}
+
+/// Who made a frame, and with that how messages name an SPI.
+#[derive(Clone, Copy, Default, Deserialize)]
+enum FrameKind {
+    /// By its number.
+    #[default]
+    #[serde(rename = "plain")]
+    Plain,
+    /// From the frame's first on.
+    #[serde(rename = "x-gene")]
+    XGene,
+    /// From the first of all on.
+    #[serde(rename = "ns2")]
+    Ns2,
+    /// By where it is written to.
+    #[serde(rename = "graviton")]
+    Graviton,
 }
 
 /// The interrupt controller.
@@ -250,6 +272,12 @@ impl FrameFile {
             _ => return Err("`msi_base_spi` and `msi_num_spis` are given together"),
         };
         let base = PhysAddr::new(self.base.0);
-        Ok(V2mFrame { base, first, count: self.spis, properties })
+        let meaning = match self.kind {
+            FrameKind::Plain => Meaning::IntId,
+            FrameKind::XGene => Meaning::FromBase,
+            FrameKind::Ns2 => Meaning::FromFirstSpi,
+            FrameKind::Graviton => Meaning::InOffset,
+        };
+        Ok(V2mFrame { base, first, count: self.spis, meaning, properties })
     }
 }

@@ -78,12 +78,32 @@ impl GicOnBoard<'_> {
             ItsOp::ItsMappings { its } => return mappings(self.board, *its),
             ItsOp::Message { .. } => self.message(op)?,
             ItsOp::Lpi { intid, value } => self.lpi(*intid, *value)?,
-            ItsOp::Acknowledge { cpu } => taken(self.acknowledge(*cpu)),
+            ItsOp::Acknowledge { cpu } => {
+                self.existing(*cpu)?;
+                taken(self.acknowledge(*cpu))
+            }
             ItsOp::End { cpu, intid } => {
+                self.existing(*cpu)?;
                 self.end(*cpu, u64::from(*intid));
                 "ok".to_owned()
             }
-            ItsOp::Take { cpu } => self.take(*cpu),
+            ItsOp::IccLoad { register, cpu } => {
+                let register = registers::icc(&register.0)?;
+                self.existing(*cpu)?;
+                self.board.run_on(*cpu);
+                Number(self.board.read_icc(register)).to_string()
+            }
+            ItsOp::IccStore { register, value, cpu } => {
+                let register = registers::icc(&register.0)?;
+                self.existing(*cpu)?;
+                self.board.run_on(*cpu);
+                self.board.write_icc(register, value.0);
+                "ok".to_owned()
+            }
+            ItsOp::Take { cpu } => {
+                self.existing(*cpu)?;
+                self.take(*cpu)
+            }
             ItsOp::Migrate { to: Some(to), scratch, size } => {
                 return convert(self.board, to, (*scratch, *size));
             }
@@ -93,6 +113,17 @@ impl GicOnBoard<'_> {
             }
         };
         Ok(vec![line])
+    }
+
+    /// Whose interface is meant must be there.
+    fn existing(&self, cpu: u16) -> Result<(), Unperformable> {
+        let count = self.board.gicv3().map_or(0, |gic| gic.cpus().count());
+        match usize::from(cpu) < count {
+            true => Ok(()),
+            false => Err(Unperformable::new(format!("there is no cpu {cpu}"))
+                .hint(format!("the machine has {count}, from 0 on"))
+                .at_key("cpu")),
+        }
     }
 
     pub(super) fn pending(&self) -> Outcome {
@@ -264,10 +295,14 @@ impl GicOnBoard<'_> {
             substream: None,
             device: DeviceId::new(*device),
         };
-        Ok(match self.board.message(at, &requester, size, event.0) {
+        let mut line = match self.board.message(at, &requester, size, event.0) {
             Some(arrival) => arrival.to_string(),
             None => "no doorbell is there".to_owned(),
-        })
+        };
+        for failed in self.board.take_failed_writes(its.unwrap_or(0)) {
+            line.push_str(&format!(", reported as {:#08x}", failed.syndrome));
+        }
+        Ok(line)
     }
 
     fn lpi(&mut self, intid: u32, value: Option<Number>) -> Result<String, Unperformable> {

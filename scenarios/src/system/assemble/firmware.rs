@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use passim_gic::v2m::Meaning;
 use passim_model::topology::hierarchy::Hierarchy;
 use passim_model::{Endpoint, Iova, PageSize, PageSizes, Rid, Span};
 use passim_smmu::v2::Version;
@@ -56,7 +57,11 @@ pub(super) fn interrupts(machine: &Machine) -> InterruptFacts {
             frames: gic
                 .frames
                 .iter()
-                .map(|frame| FrameFacts { base: frame.base, spis: frame.properties })
+                .map(|frame| FrameFacts {
+                    base: frame.base,
+                    spis: frame.properties,
+                    amazon: frame.meaning == Meaning::InOffset,
+                })
                 .collect(),
         },
     };

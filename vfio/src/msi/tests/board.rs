@@ -236,8 +236,11 @@ impl Build {
 
 /// What firmware says of interrupts: some numbers are in use, one message is held.
 fn interrupts(build: &Build) -> InterruptFacts {
-    let frames =
-        build.frames.iter().map(|(base, ..)| FrameFacts { base: PhysAddr::new(*base), spis: None });
+    let frames = build.frames.iter().map(|(base, ..)| FrameFacts {
+        base: PhysAddr::new(*base),
+        spis: None,
+        amazon: false,
+    });
     let distributor = PhysAddr::new(GICD);
     let gic = match build.frames.is_empty() {
         true => GicFacts::V3 {

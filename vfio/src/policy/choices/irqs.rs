@@ -13,6 +13,16 @@ choice! {
 }
 
 choice! {
+    /// How the GICv2m driver writes to frames of Amazon's Graviton, where an SPI has an address.
+    AmazonFrames {
+        /// As to others.
+        AsOthers = "as-others",
+        /// To the SPI's address; more than one message of MSI is not offered.
+        ByAddress = "by-address",
+    }
+}
+
+choice! {
     /// How the ITS driver finds LPIs for a device.
     LpiRanges {
         /// Chunks of 32 from 8192 on.

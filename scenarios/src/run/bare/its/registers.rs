@@ -1,6 +1,6 @@
 //! Registers of a GICv3 by their names. IHI 0069 H 12.8 to 12.19.
 
-use passim_model::{PhysAddr, Width};
+use passim_model::{IccRegister, PhysAddr, Width};
 
 use super::super::super::Unperformable;
 use crate::input_error::nearest;
@@ -23,7 +23,11 @@ const REGISTERS: &[(&str, Block, u64, Width)] = &[
     ("GICD_IIDR", Distributor, 0x0008, W32),
     ("GICD_SETSPI_NSR", Distributor, 0x0040, W32),
     ("GICD_CLRSPI_NSR", Distributor, 0x0048, W32),
+    ("GICD_PIDR4", Distributor, 0xffd0, W32),
+    ("GICD_PIDR0", Distributor, 0xffe0, W32),
+    ("GICD_PIDR1", Distributor, 0xffe4, W32),
     ("GICD_PIDR2", Distributor, 0xffe8, W32),
+    ("GICD_CIDR3", Distributor, 0xfffc, W32),
     ("GICR_CTLR", Redistributor, 0x0000, W32),
     ("GICR_IIDR", Redistributor, 0x0004, W32),
     ("GICR_TYPER", Redistributor, 0x0008, W64),
@@ -35,6 +39,9 @@ const REGISTERS: &[(&str, Block, u64, Width)] = &[
     ("GICR_INVLPIR", Redistributor, 0x00a0, W64),
     ("GICR_INVALLR", Redistributor, 0x00b0, W64),
     ("GICR_SYNCR", Redistributor, 0x00c0, W32),
+    ("GICR_PIDR4", Redistributor, 0xffd0, W32),
+    ("GICR_PIDR0", Redistributor, 0xffe0, W32),
+    ("GICR_PIDR2", Redistributor, 0xffe8, W32),
     ("GITS_CTLR", Its, 0x0000, W32),
     ("GITS_IIDR", Its, 0x0004, W32),
     ("GITS_TYPER", Its, 0x0008, W64),
@@ -51,9 +58,36 @@ const REGISTERS: &[(&str, Block, u64, Width)] = &[
     ("GITS_BASER5", Its, 0x0128, W64),
     ("GITS_BASER6", Its, 0x0130, W64),
     ("GITS_BASER7", Its, 0x0138, W64),
+    ("GITS_PIDR4", Its, 0xffd0, W32),
+    ("GITS_PIDR0", Its, 0xffe0, W32),
+    ("GITS_PIDR1", Its, 0xffe4, W32),
     ("GITS_PIDR2", Its, 0xffe8, W32),
+    ("GITS_CIDR0", Its, 0xfff0, W32),
+    ("GITS_CIDR3", Its, 0xfffc, W32),
     ("GITS_TRANSLATER", Its, 0x1_0040, W32),
 ];
+
+const ICC: &[(&str, IccRegister)] = &[
+    ("ICC_SRE_EL1", IccRegister::Sre),
+    ("ICC_PMR_EL1", IccRegister::Pmr),
+    ("ICC_BPR1_EL1", IccRegister::Bpr1),
+    ("ICC_CTLR_EL1", IccRegister::Ctlr),
+    ("ICC_IGRPEN1_EL1", IccRegister::Igrpen1),
+    ("ICC_IAR1_EL1", IccRegister::Iar1),
+    ("ICC_EOIR1_EL1", IccRegister::Eoir1),
+    ("ICC_DIR_EL1", IccRegister::Dir),
+    ("ICC_RPR_EL1", IccRegister::Rpr),
+];
+
+/// Which register of a CPU interface is meant.
+pub(super) fn icc(name: &str) -> Result<IccRegister, Unperformable> {
+    let found = ICC.iter().find(|(known, _)| *known == name);
+    found.map(|(_, register)| *register).ok_or_else(|| {
+        let names: Vec<_> = ICC.iter().map(|(name, _)| *name).collect();
+        let message = format!("no register of a CPU interface is called `{name}`");
+        Unperformable::new(message).hint(format!("they are {}", names.join(", ")))
+    })
+}
 
 /// Bytes of a redistributor.
 const REDISTRIBUTOR_BYTES: u64 = 0x2_0000;

@@ -1,0 +1,137 @@
+//! Choices that `adversarial` does not draw: what the architecture settles and some implementation does
+//! otherwise, and what software that keeps to the architecture does not see.
+
+/// A command for a redistributor that does not exist, or whose LPIs are off.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum TargetErrors {
+    /// As the architecture encodes errors: MAPC and MOVALL fail where there is no redistributor; LPIs
+    /// that are off are no error.
+    #[default]
+    Architecture,
+    /// As GIC-600, with syndromes of its own (101206_0003_04, pages 82 to 85). Those that a
+    /// redistributor finds do not stop the queue.
+    Gic600,
+}
+
+/// What makes a stopped queue go on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Restart {
+    /// GITS_CWRITER.Retry.
+    #[default]
+    RetryBit,
+    /// Any store to GITS_CWRITER, or one that enables the ITS; Stalled stays until GITS_CBASER is
+    /// stored to.
+    AnyStore,
+}
+
+/// LPIs that MAPTI and MAPI take.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum LpiBound {
+    /// Those of as many bits as the ITS has.
+    #[default]
+    OfTheIts,
+    /// Of these, those of as many bits as GICR_PROPBASER.IDbits says, whether LPIs are on or not.
+    OfThePropertyTable,
+}
+
+/// The field Size of a MAPD that unmaps.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum SizeOfUnmap {
+    /// Not looked at.
+    #[default]
+    Ignored,
+    /// Must be in range.
+    Checked,
+}
+
+/// The redistributor that a MAPC names which unmaps.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum TargetOfUnmap {
+    /// Not looked at.
+    #[default]
+    Ignored,
+    /// Must exist.
+    Checked,
+}
+
+/// MAPC of a collection that is mapped to another redistributor.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum RemapCollection {
+    /// What is pending stays where it is: software moves it, by MOVALL.
+    #[default]
+    PendingStays,
+    /// What is pending of its events goes along.
+    PendingFollows,
+}
+
+/// CLEAR and INV of an event whose collection is not mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum WithoutCollection {
+    /// An error: there is no redistributor to tell.
+    #[default]
+    Refused,
+    /// Take place wherever the LPI is.
+    Everywhere,
+}
+
+/// What saving does to tables, which travel with memory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum TablesAtSave {
+    /// Nothing: they say what is mapped at any time.
+    #[default]
+    AsTheyAre,
+    /// Distances from one mapped entry to the next are written, in the layout that has them; who
+    /// restores reads by them, and what they do not lead to is not mapped.
+    Distances,
+}
+
+/// Which redistributors INVALL reaches.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum InvallScope {
+    /// That of the collection, which must be mapped.
+    #[default]
+    Collection,
+    /// All, whatever the collection.
+    Everywhere,
+}
+
+/// A table whose GITS_BASER is stored to without Valid.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum InvalidTable {
+    /// It stays as it is: valid again, it maps what it did.
+    #[default]
+    Stays,
+    /// What it maps is unmapped for good: the table is zeroed; events lose their collections.
+    Emptied,
+}
+
+/// Stores to GITS_CREADR.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Reader {
+    /// Read-only.
+    #[default]
+    ReadOnly,
+    /// Taken; an ITS that is enabled looks for commands from there on with the next store to
+    /// GITS_CWRITER.
+    Writable,
+}
+
+/// A store to GITS_CBASER.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum QueueBase {
+    /// Clears GITS_CREADR.
+    #[default]
+    Plain,
+    /// Clears GITS_CWRITER too, and the address is cut to 64 KiB.
+    Coarse,
+}
+
+/// Enabling an ITS whose queue or tables are not valid.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Enabling {
+    /// Takes place.
+    #[default]
+    Always,
+    /// Ignored.
+    NeedsTables,
+}

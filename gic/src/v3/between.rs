@@ -1,0 +1,67 @@
+//! What redistributors and ITSs learn of one another, beside packets: bases that they share, LPIs that
+//! there are, LPIs that are mapped.
+
+use super::GicV3;
+use super::redist::Redistributor;
+use super::wire::{LpiRegister, gicr};
+use crate::choice::lpi::{InvlpirReach, PendingOf, PropertyTable};
+use crate::{Cpu, Size};
+use passim_model::Memory;
+
+impl GicV3 {
+    /// LPIs of a CPU have just been read as pending: where the table is believed of those that are mapped
+    /// alone, the others are not.
+    pub(super) fn believe_mapped(&mut self, cpu: Cpu, memory: &Memory) {
+        if self.implementation.choices.pending_of != PendingOf::Mapped {
+            return;
+        }
+        let mapped = self.its.iter().flat_map(|its| its.lpis_of(cpu, memory)).collect();
+        let place = self.redistributors.get_mut(cpu.index());
+        if let Some(lpis) = place.and_then(|place| place.lpis.as_mut()) {
+            lpis.keep(&mapped);
+        }
+    }
+
+    /// What a store to one redistributor is to the others.
+    pub(super) fn tell_others(
+        &mut self,
+        cpu: Cpu,
+        at: u64,
+        size: Size,
+        value: u64,
+        memory: &Memory,
+    ) {
+        let Some(stored) = self.redistributors.get(cpu.index()) else { return };
+        let choices = &self.implementation.choices;
+        let (propbaser, _) = stored.bases();
+        let shared = choices.property_table == PropertyTable::Shared
+            && (gicr::PROPBASER..gicr::PROPBASER_END).contains(&at);
+        let invalidated = choices.invlpir == InvlpirReach::Any
+            && at == gicr::INVLPIR
+            && matches!(size, Size::Word | Size::Double)
+            && stored.invalidates();
+        if !shared && !invalidated {
+            return;
+        }
+        let others = self.redistributors.iter_mut().enumerate();
+        for (_, other) in others.filter(|(n, _)| *n != cpu.index()) {
+            if shared {
+                other.share_propbaser(propbaser);
+            }
+            if let Some(lpis) = other.lpis.as_mut().filter(|_| invalidated) {
+                lpis.invalidate(LpiRegister::INTID.get(value) as u32, memory);
+            }
+        }
+    }
+
+    /// ITSs learn which LPIs a CPU's redistributor has, and of which there is configuration.
+    pub(super) fn tell_reach(&mut self, cpu: Cpu) {
+        let place = self.redistributors.get(cpu.index());
+        let bound = place.and_then(|place| place.lpis.as_ref()).map_or(0, |lpis| lpis.bound());
+        let configured = self.redistributors.iter().map(Redistributor::configured).max();
+        for its in &mut self.its {
+            its.learn_reach(cpu, bound);
+            its.learn_configured(configured.unwrap_or(0));
+        }
+    }
+}
