@@ -15,7 +15,11 @@ use passim_smmu::v3::{
 
 /// A shape behind an SMMU.
 #[derive(Debug)]
-pub(crate) struct ThroughSmmu(Vmsav8);
+pub(crate) struct ThroughSmmu {
+    shape: Vmsav8,
+    /// What IPS or S2PS says, which the SMMU cuts to what it has.
+    said_bits: u32,
+}
 
 /// Where STE and CD lie.
 const STREAMS: u64 = 0x1_0000;
@@ -25,9 +29,21 @@ const STREAM: u32 = 1;
 impl ThroughSmmu {
     /// The shapes that STE and CD can express, of these.
     pub(crate) fn of(shapes: Vec<Vmsav8>) -> Vec<Self> {
-        // The SMMU has 52 bits of output, whatever IPS or S2PS says.
-        let wide = |shape| Vmsav8 { implemented_bits: 52, ..shape };
-        shapes.into_iter().filter(Self::is_expressible).map(wide).map(Self).collect()
+        let shapes = shapes.into_iter().filter(Self::is_expressible);
+        shapes.flat_map(Self::behind).collect()
+    }
+
+    /// The SMMUs that read a shape so: one that has 52 bits of output, whatever IPS or S2PS says,
+    /// and for 64K one that has 48, though they say 52. It is what it has that decides about OA bits
+    /// 51 to 48 in bits 15 to 12, and about blocks of level 1.
+    fn behind(shape: Vmsav8) -> Vec<Self> {
+        let wide = Vmsav8 { implemented_bits: 52, ..shape };
+        let mut all = vec![Self { shape: wide, said_bits: shape.output_bits }];
+        if shape.granule == Granule::K64 && shape.output_bits == 48 && shape.input_bits <= 48 {
+            let narrow = Vmsav8 { implemented_bits: 48, ..shape };
+            all.push(Self { shape: narrow, said_bits: 52 });
+        }
+        all
     }
 
     fn is_expressible(shape: &Vmsav8) -> bool {
@@ -45,7 +61,7 @@ impl ThroughSmmu {
 
     /// IPS or S2PS.
     fn size_code(&self) -> u64 {
-        match self.0.output_bits {
+        match self.said_bits {
             40 => 2,
             48 => 5,
             _ => 6,
@@ -54,7 +70,7 @@ impl ThroughSmmu {
 
     /// TG0 or S2TG.
     fn granule_code(&self) -> u64 {
-        match self.0.granule {
+        match self.shape.granule {
             Granule::K4 => 0,
             Granule::K64 => 1,
             Granule::K16 => 2,
@@ -62,13 +78,13 @@ impl ThroughSmmu {
     }
 
     fn size_offset(&self) -> u64 {
-        64 - u64::from(self.0.input_bits)
+        64 - u64::from(self.shape.input_bits)
     }
 
     /// The STE, and the CD where stage 1 is meant.
     fn structures(&self, root: u64) -> ([u64; 4], [u64; 4]) {
-        let ds = u64::from(self.0.ds);
-        match self.0.stage {
+        let ds = u64::from(self.shape.ds);
+        match self.shape.stage {
             Stage::One => {
                 // EPD1, V, AA64, R, A, ASET; DS is bit 58 of the third doubleword.
                 let word0 = 0x1_e200_c000_0000 & !(7 << 32)
@@ -93,7 +109,7 @@ impl ThroughSmmu {
 
     /// S2SL0 and S2SL0_2.
     fn start_code(&self) -> (u64, u64) {
-        match (self.0.granule, self.0.start_level) {
+        match (self.shape.granule, self.shape.start_level) {
             (Granule::K4, -1) => (0, 1),
             (Granule::K4, 0) => (2, 0),
             (Granule::K4, 1) => (1, 0),
@@ -107,7 +123,12 @@ impl ThroughSmmu {
     }
 
     fn verdict(&self, memory: &Memory, input: u64, access: Access) -> Verdict {
-        let description = Description { stream_bits: 2, ..Description::EVERYTHING };
+        let everything = Description { stream_bits: 2, ..Description::EVERYTHING };
+        let description = match self.shape.implemented_bits {
+            // DS and VAX come with 52 bits, as far as is asked for here.
+            48 => Description { output_bits: 48, ..everything },
+            _ => everything,
+        };
         let ids = description.id_registers().expect("a description without contradictions");
         let one = Geometry::new(0, 1);
         // The smallest caches there are: every walk is by an SMMU of its own.
@@ -142,35 +163,35 @@ fn level_of(event: &Event) -> i8 {
 
 impl Format for ThroughSmmu {
     fn levels(&self) -> (i8, i8) {
-        self.0.levels()
+        self.shape.levels()
     }
 
     fn input_bits(&self) -> u32 {
-        self.0.input_bits()
+        self.shape.input_bits()
     }
 
     fn entry_lg2(&self, level: i8) -> u32 {
-        self.0.entry_lg2(level)
+        self.shape.entry_lg2(level)
     }
 
     fn word_lg2(&self) -> u32 {
-        self.0.word_lg2()
+        self.shape.word_lg2()
     }
 
     fn table_lg2(&self) -> u32 {
-        self.0.table_lg2()
+        self.shape.table_lg2()
     }
 
     fn table(&self, level: i8, at: u64) -> u64 {
-        self.0.table(level, at)
+        self.shape.table(level, at)
     }
 
     fn kinds(&self, level: i8, seed: u64) -> Vec<u64> {
-        self.0.kinds(level, seed)
+        self.shape.kinds(level, seed)
     }
 
     fn put(&self, memory: &mut Memory, at: u64, entry: u64) {
-        self.0.put(memory, at, entry);
+        self.shape.put(memory, at, entry);
     }
 
     fn prepare(&self, memory: &mut Memory, root: u64) {
@@ -215,7 +236,7 @@ impl Format for ThroughSmmu {
     }
 
     fn oracle(&self, memory: &Memory, root: u64, input: u64) -> Answer {
-        match self.0.oracle(memory, root, input) {
+        match self.shape.oracle(memory, root, input) {
             Answer::Leaf { perms, .. } if perms.is_empty() => CLOSED,
             answer => answer,
         }

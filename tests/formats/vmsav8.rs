@@ -56,8 +56,14 @@ impl Vmsav8 {
             for input_bits in granule.lg2() + 1..=most {
                 for level in 0..=3 {
                     let shape = Self::new(Stage::Two, granule, input_bits, level, 48);
-                    if shape.is_possible(4) {
-                        shapes.push(shape);
+                    if !shape.is_possible(4) {
+                        continue;
+                    }
+                    shapes.push(shape);
+                    if granule == Granule::K64 {
+                        shapes.push(Self { implemented_bits: 52, ..shape });
+                        shapes.push(Self { implemented_bits: 52, output_bits: 40, ..shape });
+                        shapes.push(Self { implemented_bits: 52, output_bits: 52, ..shape });
                     }
                 }
             }
