@@ -8,6 +8,9 @@
 //! | [`choice`] | where does the architecture leave a choice, and what is chosen? |
 //! | [`v2`] | GICv2: distributor and CPU interfaces, and the frames beside them |
 //! | [`v3`] | GICv3: distributor, redistributors with LPIs, CPU interfaces |
+//! | `priority` | which priorities are there, and which of them preempt? |
+//! | `row` | which bits do 32 interrupts have in a register? |
+//! | `chance` | what is drawn where a choice is by chance? |
 //! | [`its`] | ITS: which LPI does a message raise, and whose is it? |
 //!
 //! This crate knows memory, and nothing of who writes registers and tables. It performs nothing

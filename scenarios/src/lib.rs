@@ -5,6 +5,7 @@
 //! | [`machine`] | what is a machine made of? |
 //! | [`system`] | how does it run, and what do devices reach? |
 //! | [`op`], [`script`] | what does a line of a scenario say? |
+//! | `ioctl` | which numbers and structures have ioctls with lines of their own? |
 //! | [`run`] | what happens when it is done? |
 //! | [`chosen`] | which kernel, with which choices? |
 //! | [`recording`] | what did a real kernel do? |

@@ -213,6 +213,14 @@ operations! {
         /// Descriptor of its group, where a neighbour was attached: only the device is opened.
         opt group: Signed = "group",
     }
+    /// Has a driver inside the kernel attach a device's group to the domain another device is in, and
+    /// detach it again: what VFIO asks for each domain of a container, and keeps to itself.
+    TryDomain = "try-domain" {
+        /// The device.
+        key dev: DeviceName = "dev",
+        /// The other.
+        key of: DeviceName = "of",
+    }
     /// Closes what `attach` opened for a device: the device, then its group.
     Detach = "detach" {
         /// The device.

@@ -339,7 +339,7 @@ impl Running {
             | Op::Locked {}
             | Op::SetRlimit { .. }
             | Op::DropCap {} => self.memory(op),
-            Op::Attach { .. } | Op::Detach { .. } => self.attachment(op),
+            Op::Attach { .. } | Op::Detach { .. } | Op::TryDomain { .. } => self.attachment(op),
             Op::Info { .. }
             | Op::Doorbells { .. }
             | Op::Status { .. }

@@ -227,7 +227,8 @@ fn stage_1_of_aarch32_answers_alike() {
     alike(Kind::Long, Kind::Both, Profile::Linux6_12, 400);
     alike(Kind::Ap806, Kind::Both, Profile::Linux6_12, 400);
     alike(Kind::First, Kind::Both, Profile::Linux6_12, 200);
-    alike(Kind::First, Kind::Both, Profile::MsiV9, 200);
+    // Up to 4.6 the driver writes what an SMMUv1 does not read as it is meant: not alike.
+    alike(Kind::First, Kind::Both, Profile::MsiV10, 200);
 }
 
 #[test]

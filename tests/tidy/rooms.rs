@@ -59,3 +59,52 @@ fn the_measure_sees_functions() {
         functions(text).into_iter().map(|(line, _, length)| (line, length)).collect();
     assert_eq!(seen, [(1, 3), (5, 5)]);
 }
+
+/// The modules that a file declares, but for those of tests.
+fn modules(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut of_tests = false;
+    for line in text.lines() {
+        let words: Vec<_> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["mod", name] | [_, "mod", name] if name.ends_with(';') && !line.starts_with(' ') => {
+                let name = name.trim_end_matches(';');
+                if !of_tests && !["tests", "testkit"].contains(&name) {
+                    found.push(name);
+                }
+                of_tests = false;
+            }
+            [first, ..] if first.starts_with("#[") => of_tests |= line.contains("cfg(test)"),
+            _ => of_tests = false,
+        }
+    }
+    found
+}
+
+/// Where a file says which question each of its rooms answers, it says so of every one.
+#[test]
+fn tables_of_rooms_name_every_room() {
+    let mut left_out = Vec::new();
+    for (name, text) in files("rs") {
+        let table: Vec<_> = text.lines().filter(|line| line.starts_with("//! | ")).collect();
+        if !table.iter().any(|line| line.starts_with("//! | room |")) {
+            continue;
+        }
+        let names = |room: &str| {
+            let forms = ["`", "::", "mod@"].map(|before| format!("{before}{room}`"));
+            let in_full = format!("(mod@{room})");
+            table
+                .iter()
+                .any(|line| forms.iter().any(|form| line.contains(form)) || line.contains(&in_full))
+        };
+        let absent = modules(&text).into_iter().filter(|room| !names(room));
+        left_out.extend(absent.map(|room| format!("{name}: {room}")));
+    }
+    assert!(left_out.is_empty(), "rooms without a line:\n{}", left_out.join("\n"));
+}
+
+#[test]
+fn the_list_of_rooms_is_seen() {
+    let text = "mod a;\npub mod b;\n#[cfg(test)]\nmod c;\npub(crate) mod d;\nmod tests;\n";
+    assert_eq!(modules(text), ["a", "b", "d"]);
+}

@@ -8,12 +8,14 @@
 //! | `lock` | which calls wait for one another? |
 //! | [`policy`] | in what do kernels differ, and which is this one? |
 //! | [`rules`] | by which checks does VFIO refuse? |
+//! | `memory` | what does a process load and store, and where do its pages lie? |
 //! | [`process`] | what does a process have: descriptors, areas, frames, limits? |
 //! | [`uapi`] | which bytes does a process pass, and what do they ask? |
 //! | `container`, `group` | who is in which container, who may be opened? |
 //! | [`device`] | what does a device file show, and what do its interrupts signal? |
 //! | [`file`](mod@file), `pci`, `platform`, `sysfs` | what is behind a descriptor, a driver's name, a path? |
 //! | [`type1`] | may this be mapped, what is unmapped, which pages are pinned? |
+//! | `in_kernel` | what does the IOMMU core answer a driver that is not VFIO? |
 //! | [`iommu`] | which domain translates for a group, and what does its driver tell the SMMU? |
 //! | [`irq`] | how does an interrupt find who serves it? |
 //! | [`msi`] | how does a device come to messages? |
@@ -29,6 +31,7 @@ mod container;
 pub mod device;
 pub mod file;
 mod group;
+mod in_kernel;
 pub mod iommu;
 pub mod irq;
 pub mod kernel;

@@ -17,6 +17,7 @@ mod at {
     pub(super) const INITIAL: u32 = 0x0c;
     pub(super) const TOTAL: u32 = 0x0e;
     pub(super) const NUMBER: u32 = 0x10;
+    pub(super) const DEPENDENCY: u32 = 0x12;
     pub(super) const OFFSET: u32 = 0x14;
     pub(super) const STRIDE: u32 = 0x16;
     pub(super) const DEVICE: u32 = 0x1a;
@@ -55,6 +56,8 @@ pub struct Sriov {
     pub offset: u16,
     /// VF Stride.
     pub stride: u16,
+    /// Function Dependency Link: the function itself, where it depends on no other.
+    pub dependency: u8,
     /// VF Device ID.
     pub device: u16,
     /// The registers VF BAR0 to VF BAR5, each with the bits that software may store to.
@@ -70,6 +73,7 @@ impl Config {
         set(at::INITIAL, facts.total);
         set(at::TOTAL, facts.total);
         set(at::NUMBER, facts.enabled);
+        set(at::DEPENDENCY, facts.dependency.into());
         set(at::OFFSET, facts.offset);
         set(at::STRIDE, facts.stride);
         set(at::DEVICE, facts.device);

@@ -2,8 +2,8 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | [`Geometry`] | which levels, which sizes? |
-//! | [`MemoryType`] | which attributes has a leaf? |
+//! | `geometry` ([`Geometry`]) | which levels, which sizes? |
+//! | `attributes` ([`MemoryType`]) | which attributes has a leaf? |
 //! | `blocks` | what is written where for a run of equal blocks? |
 //! | `leaves` | what is mapped? |
 //! | `pages` | which pages belong to the tables? |

@@ -27,7 +27,15 @@ impl Running {
                 self.attach(*dev, kind.unwrap_or(ContainerType::V2), container)
             }
             Op::Detach { dev } => self.detach(*dev),
-            _ => unreachable!("only `attach` and `detach` come here"),
+            Op::TryDomain { dev, of } => {
+                let (dev, of) = (self.device_named(dev)?, self.device_named(of)?);
+                match self.system.try_domain_of(dev, of) {
+                    None => Err(Unperformable::new("the other device is in no domain")),
+                    Some(Ok(())) => Ok(vec!["attached, and detached again".to_owned()]),
+                    Some(Err(refusal)) => Ok(vec![outcome::refusal(&refusal)]),
+                }
+            }
+            _ => unreachable!("only `attach`, `detach` and `try-domain` come here"),
         }
     }
 

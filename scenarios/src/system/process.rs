@@ -1,6 +1,6 @@
 //! What CPUs do: calls and accesses of processes, registers; after each, interrupts are served.
 
-use passim_model::{Abort, Host, PhysAddr, Refusal, UserAddr, Width};
+use passim_model::{Abort, Endpoint, Host, PhysAddr, Refusal, UserAddr, Width};
 use passim_vfio::Pid;
 use passim_vfio::call::{Answer, Call};
 
@@ -15,6 +15,21 @@ impl System {
         if virtuals {
             self.switch_virtual();
         }
+        self.deliver();
+        answer
+    }
+
+    /// What a driver inside the kernel is answered that attaches a device's group to the domain that
+    /// another device is in; `None` if that one is in none.
+    ///
+    /// # Errors
+    /// As [`passim_vfio::Kernel::try_domain_of`].
+    pub fn try_domain_of(
+        &mut self,
+        device: Endpoint,
+        other: Endpoint,
+    ) -> Option<Result<(), Refusal>> {
+        let answer = self.kernel.try_domain_of(device, other, &mut self.board);
         self.deliver();
         answer
     }

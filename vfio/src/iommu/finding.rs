@@ -37,6 +37,13 @@ pub enum Finding {
     ConsumerIndex(u32),
     /// A register, a table or a queue did not answer.
     NoAnswer(Abort),
+    /// An SMMUv2 that was asked where an address leads says that it faults.
+    OperationFault {
+        /// The bank that was asked.
+        bank: u8,
+        /// PAR.
+        par: u64,
+    },
     /// Its driver did not take a device in, which has no group then.
     LeftOut(Endpoint, BootError),
     /// A context bank of an SMMUv2 tells of a fault, as far as its driver looks and says.
@@ -102,6 +109,9 @@ impl fmt::Display for Finding {
             Self::GlobalError(active) => write!(f, "global error {active:#x}"),
             Self::ConsumerIndex(cons) => write!(f, "CMDQ_CONS {cons:#x} is ahead of CMDQ_PROD"),
             Self::NoAnswer(abort) => write!(f, "{abort}"),
+            Self::OperationFault { bank, par } => {
+                write!(f, "translation operation: fault, PAR {par:#x}, bank {bank}")
+            }
             Self::LeftOut(device, error) => write!(f, "{device} is left out: {error}"),
             Self::ContextFault { bank, status, address, syndrome, stream } => {
                 write!(f, "context fault: ")?;

@@ -99,6 +99,24 @@ impl Iommu {
         }
     }
 
+    /// The same as the driver finds it, which asks the SMMU where that one says so itself: what it
+    /// answers, its caches included.
+    pub fn iova_to_phys(
+        &mut self,
+        domain: DomainId,
+        iova: Iova,
+        max: u64,
+        host: &mut impl Host,
+    ) -> Option<(PhysAddr, u64)> {
+        let body = &self.domains.get(domain.0).expect(KNOWN);
+        match (&mut self.drivers[body.driver], &body.body) {
+            (Driver::SmmuV2(smmu), Body::SmmuV2(body)) if smmu.asks_for(body) => {
+                smmu.ask_run(body, iova, max, host)
+            }
+            _ => self.iova_run(domain, iova, max, host.memory()),
+        }
+    }
+
     /// What VFIO does with a fresh domain to learn whether the IOMMU makes superpages of its own
     /// accord: two pages are mapped at 0 and unmapped one by one, each followed by its own
     /// invalidation (measured on 6.1 and 6.12). Tables stay behind.

@@ -19,6 +19,7 @@
 //! | [`finding`] | what went wrong with the SMMU? |
 //! | `v3` | what does arm-smmu-v3 write? |
 //! | `v2` | what does arm-smmu write? |
+//! | `progress` | how far did acts come, and what if hardware does not move? |
 //! | `registers` | how are they loaded and stored? |
 //! | `flat` | what if there is no hardware? |
 //! | [`rules`] | which check refused? |

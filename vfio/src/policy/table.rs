@@ -472,8 +472,8 @@ policy! {
         [Linux4_6 Global Inferred, Linux4_11 Global Remembered, Linux6_1 OfTheBank Read];
     /// Which form the context banks of an SMMUv1 have.
     smmu1_contexts: Smmu1Contexts = "smmu1-contexts",
-        "a recollection of arm-smmu.c of 4.6 and of the change in 4.7; 7.2",
-        [Linux4_6 Aarch32 Remembered, MsiV10 ByFormat Remembered, Linux7_2 ByFormat Read];
+        "arm-smmu.c of 4.6 in the series' own tree; a recollection of the change in 4.7; 7.2",
+        [Linux4_6 Aarch32 Read, MsiV10 ByFormat Remembered, Linux7_2 ByFormat Read];
     /// Which form the driver gives the contexts of an SMMUv2.
     smmu2_formats: Smmu2Formats = "smmu2-formats",
         "arm_smmu_init_domain_context of 6.12; every kernel here is one of 64 bits",

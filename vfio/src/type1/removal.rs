@@ -120,7 +120,7 @@ impl Current {
         {
             let at = rest.start();
             let room = rest.size_minus_one().saturating_add(1);
-            let found = kernel.iommu.iova_run(domain, at, room, host.memory());
+            let found = kernel.iommu.iova_to_phys(domain, at, room, host);
             let gone = match found {
                 Some((frame, len)) => {
                     let gone = kernel.iommu.unmap(domain, at, len, gather, host);

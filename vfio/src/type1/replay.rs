@@ -72,7 +72,7 @@ impl Kernel {
         while let Some(rest) = next {
             let iova = rest.start();
             let room = rest.size_minus_one().saturating_add(1);
-            let run = self.iommu.iova_run(reference, iova, room, host.memory());
+            let run = self.iommu.iova_to_phys(reference, iova, room, host);
             if let Some((output, size)) = run {
                 let memory_type = MemoryType::Normal;
                 let request = MapRequest { iova, output, size, perms, memory_type };

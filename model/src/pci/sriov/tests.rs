@@ -7,7 +7,16 @@ fn facts() -> Sriov {
     let mut bars = [(0, 0); 6];
     bars[0] = (0x4080_000c, 0xffff_c000);
     bars[1] = (0, 0xffff_ffff);
-    Sriov { at: 0x160, total: 64, enabled: 3, offset: 128, stride: 2, device: 0x1515, bars }
+    Sriov {
+        at: 0x160,
+        total: 64,
+        enabled: 3,
+        offset: 128,
+        stride: 2,
+        dependency: 1,
+        device: 0x1515,
+        bars,
+    }
 }
 
 /// A function with a capability at 0x100 and nothing behind it.
@@ -24,7 +33,7 @@ fn the_capability_says_what_there_can_be() {
     let word = |at| registers.load(at, Width::W16);
     assert_eq!(registers.load(0x100, Width::W32), 0x1602_0001, "the list goes on");
     assert_eq!(registers.load(0x160, Width::W32), 0x0001_0010);
-    assert_eq!((word(0x16c), word(0x16e), word(0x170)), (64, 64, 3));
+    assert_eq!((word(0x16c), word(0x16e), word(0x170), word(0x172)), (64, 64, 3, 1));
     assert_eq!((word(0x174), word(0x176), word(0x17a)), (128, 2, 0x1515));
     assert_eq!(registers.load(0x184, Width::W32), 0x4080_000c);
 }

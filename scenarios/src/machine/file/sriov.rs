@@ -104,7 +104,9 @@ impl SriovFile {
         let first = if physical.extended.is_empty() { 0x100 } else { 0x160 };
         let at = self.at.unwrap_or(first);
         let (offset, stride, device) = (self.offset, self.stride, self.device);
-        Ok(Sriov { at, total, enabled: self.enabled, offset, stride, device, bars })
+        // PCI Express 5.0 9.3.3.8: each function of these cards stands by itself.
+        let dependency = physical.rid.function();
+        Ok(Sriov { at, total, enabled: self.enabled, offset, stride, dependency, device, bars })
     }
 
     /// The virtual functions of `physical`.

@@ -278,6 +278,38 @@ fn a_bank_of_stage_2() {
     }
 }
 
+/// 4.6 arm-smmu.c knows stage 1 of AArch64 only, and writes it into an SMMUv1, which reads TTBCR with
+/// EAE clear as one of short descriptors. From 4.7 on it is of long descriptors.
+#[test]
+fn stage_1_of_an_smmuv1() {
+    for (profile, tcr) in [(Profile::Linux4_6, 0x80_3518), (Profile::Linux6_12, 0x8080_3520)] {
+        let version = SmmuVersion::V1;
+        let facts = SmmuV2Facts { version, ..facts() };
+        let ids = [ID0, ID1, 0x22];
+        let mut machine = boot_with(profile, facts, ids, vec![device(1, 8, &[8])]).unwrap();
+        let domain = machine.alloc(DomainKind::Paging);
+        machine.attach(domain).unwrap();
+        let bank = machine.board.at(0xc00) & 0xff;
+        assert_eq!(machine.board.bank(bank, 0x30), tcr, "{profile:?}");
+        let last = if profile == Profile::Linux4_6 { 0xff_ffff_ffff } else { 0xffff_ffff };
+        assert_eq!(machine.iommu.aperture(domain).last(), Iova::new(last));
+        // TLBIVAL takes 32 bits there, whatever the tables are.
+        machine.map(domain, 0x1000).unwrap();
+        machine.board.log.clear();
+        let mut gather = Gather::default();
+        let Machine { board, frames, iommu } = &mut machine;
+        iommu.unmap(domain, Iova::new(0x1000), 0x1000, &mut gather, board);
+        let mut sync = iommu.sync(domain, gather);
+        assert!(matches!(sync.step(iommu, frames, board), Step::Done(_)));
+        let page = (16 + bank) * 0x1000;
+        assert!(
+            board.log.contains(&(page + 0x620, 0x1000 | bank)),
+            "{profile:?}: {:x?}",
+            board.log
+        );
+    }
+}
+
 #[test]
 fn banks_and_tables_come_with_the_first_device() {
     let mut machine = boot(Profile::Linux4_11, [ID0, ID1, ID2]);
@@ -488,6 +520,45 @@ fn old_drivers_do_not_read_the_map() {
     assert_eq!(old, [0x8000_0100, 0x8000_0200, 0x8000_0444, 0]);
     let new = entries(Profile::Linux4_6, "iommu-map");
     assert_eq!(new, [0x8000_0480, 0x8000_04b0, 0x8000_04a0, 0x8000_0444]);
+}
+
+/// arm_smmu_iova_to_phys_hard: the answer has 40 bits, a fault leads nowhere, and who takes too long is
+/// not waited for.
+#[test]
+fn the_smmu_is_asked_where_addresses_lead() {
+    for profile in [Profile::Linux4_6, Profile::Linux6_12] {
+        let mut machine = boot(profile, [ID0, ID1, ID2]);
+        let domain = machine.alloc(DomainKind::Paging);
+        machine.attach(domain).unwrap();
+        machine.map(domain, 0x1000).unwrap();
+        let page = (16 + (machine.board.at(0xc00) & 0xff)) * 0x1000;
+        let asked = |machine: &mut Machine, par: u64, active: u64| {
+            let Machine { board, iommu, .. } = machine;
+            let halves = [(0x50, par), (0x54, par >> 32), (0x8f0, active)];
+            board.registers.extend(halves.map(|(offset, value)| (page + offset, value)));
+            board.log.clear();
+            let run = iommu.iova_to_phys(domain, Iova::new(0x1008), 8, board);
+            assert_eq!(board.log, [(page + 0x800, 0x1000)], "{profile:?}");
+            run.map(|(at, length)| (at.get(), length))
+        };
+        let par = 0xff00_0112_3456_7980;
+        assert_eq!(asked(&mut machine, par, 0), Some((0x12_3456_7008, 8)), "{profile:?}");
+        assert_eq!(asked(&mut machine, par, 1), Some((RAM + 8, 8)), "{profile:?}");
+        assert_eq!(asked(&mut machine, 0x3, 0), None, "{profile:?}");
+        let bank = (page / 0x1000 - 16) as u8;
+        assert_eq!(machine.iommu.take_findings(0), [Finding::OperationFault { bank, par: 3 }]);
+    }
+    // Stage 2 is looked up in the tables, and so is stage 1 without operations (ID0.ATOSNS).
+    for (id0, kind) in [(ID0, DomainKind::Nested), (ID0 | 1 << 26, DomainKind::Paging)] {
+        let mut machine = boot(Profile::Linux6_12, [id0, ID1, ID2]);
+        let domain = machine.alloc(kind);
+        machine.attach(domain).unwrap();
+        machine.map(domain, 0x1000).unwrap();
+        machine.board.log.clear();
+        let Machine { board, iommu, .. } = &mut machine;
+        let run = iommu.iova_to_phys(domain, Iova::new(0x1008), 8, board);
+        assert_eq!((run, board.log.len()), (Some((PhysAddr::new(RAM + 8), 8)), 0));
+    }
 }
 
 #[test]

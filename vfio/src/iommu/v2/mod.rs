@@ -11,6 +11,7 @@
 //! | `domain` | tables and a context bank, from when on? |
 //! | `bank` | what is written into a context bank? |
 //! | `tlbi` | how are invalidations spelled? |
+//! | `ask` | where does the SMMU say that an address leads? |
 //! | `faults` | what does an interrupt handler do? |
 //! | `work` | which act comes next? |
 //!
@@ -23,6 +24,7 @@
 //! 4.8); and what contexts of AArch32 had otherwise up to 5.5,
 //! PASize 0 in TCR2 and PD1 with short descriptors.
 
+mod ask;
 mod attach;
 mod bank;
 mod domain;

@@ -67,6 +67,11 @@ pub(super) struct Features {
     pub(super) format: Format,
     /// Whether contexts of stage 1 have short descriptors.
     pub(super) short: bool,
+    /// Whether it says itself where addresses lead at stage 1: ARM_SMMU_FEAT_TRANS_OPS.
+    pub(super) translation_operations: bool,
+    /// Whether invalidations of AArch64 contexts take operands of 64 bits.
+    // 4.6 arm-smmu.c, arm_smmu_tlb_inv_range_nosync: not of an SMMUv1, whatever its tables are.
+    pub(super) wide_operands: bool,
     /// Sizes blocks could have, over all formats: Linux's `pgsize_bitmap` of the SMMU.
     pub(super) page_sizes: PageSizes,
     /// Where tables of stage 2 start.
@@ -202,6 +207,9 @@ pub(super) fn probe(
         pa_bits: size_bits(Id2::OAS.get(id2)),
         format: formats.format,
         short: formats.short,
+        translation_operations: stage1 && (version != SmmuVersion::V2 || !Id0::ATOSNS.is_set(id0)),
+        wide_operands: version == SmmuVersion::V2
+            || policy.smmu1_contexts == Smmu1Contexts::ByFormat,
         page_sizes: formats.sizes,
         roots: policy.stage2_roots,
         unmap_sync: policy.unmap_sync,
@@ -240,7 +248,7 @@ fn formats(version: SmmuVersion, policy: &Policy, id0: u64, id2: u64) -> Option<
     let v2 = version == SmmuVersion::V2;
     if !v2 && policy.smmu1_contexts == Smmu1Contexts::Aarch32 {
         let sizes = PageSizes::from_bits(WITH_4K);
-        return Some(Formats { format: Format::Aarch32Long, short: false, sizes });
+        return Some(Formats { format: Format::Aarch64, short: false, sizes });
     }
     let long = !v2 || !Id0::PTFS_NO_AARCH32.is_set(id0);
     let short = long && !Id0::PTFS_NO_AARCH32S.is_set(id0);

@@ -27,6 +27,8 @@ pub(super) fn features() -> Features {
         pa_bits: 44,
         format: Format::Aarch64,
         short: false,
+        translation_operations: false,
+        wide_operands: true,
         page_sizes: PageSizes::from_bits(0x4020_1000),
         roots: Stage2Roots::WhereNeeded,
         unmap_sync: UnmapSync::Gathered,

@@ -44,7 +44,8 @@ impl Tagged {
     }
 
     fn sweep(self, features: &Features, stale: Stale, leaves: bool) -> Work {
-        let (wide, block) = (features.format == Format::Aarch64, stale.block.bytes());
+        let (wide, block) =
+            (features.format == Format::Aarch64 && features.wide_operands, stale.block.bytes());
         let count = stale.blocks();
         let at = |leaf, walk| features.cb(self.bank, if leaves { leaf } else { walk });
         Work::Sweep(match (self.stage, wide) {

@@ -8,9 +8,9 @@ mod bank;
 mod global;
 
 pub(super) use bank::{
-    ARM_32_LPAE_TCR_EAE, ARM_SMMU_TCR2_SEP_UPSTREAM, ARM_SMMU_VTCR_RES1, CbFsr, CbSctlr, CbTcr,
-    CbTcr2, CbTlbi, CbTlbi32, CbTtbr, CbTtbrShort, CbVtcr, RESUME_TERMINATE, V7S_NMRR, V7S_PRRR,
-    cb,
+    ARM_32_LPAE_TCR_EAE, ARM_SMMU_TCR2_SEP_UPSTREAM, ARM_SMMU_VTCR_RES1, Atsr, CbFsr, CbSctlr,
+    CbTcr, CbTcr2, CbTlbi, CbTlbi32, CbTtbr, CbTtbrShort, CbVtcr, Par, RESUME_TERMINATE, V7S_NMRR,
+    V7S_PRRR, cb,
 };
 pub(super) use global::{
     Acr, CB_ACTLR_CPRE, CBAR_S1_BPSHCFG_NSH, CBAR_S1_MEMATTR_WB, CBAR_TYPE_S1_TRANS_S2_BYPASS,

@@ -11,6 +11,7 @@
 //! | `attach` | which entries change when a device changes its domain? |
 //! | `ats` | which devices keep translations, and what must they forget? |
 //! | `domain` | tables, tags and what an unmap must tell |
+//! | `ids` | which ASID or VMID is free? |
 //! | `tlbi`, `command` | how are commands spelled? |
 //! | `queue`, `events` | how do commands reach the SMMU, and events the kernel? |
 //! | `stalls` | what becomes of transactions that stalled? |

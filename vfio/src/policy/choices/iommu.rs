@@ -381,8 +381,8 @@ choice! {
 choice! {
     /// Which form the context banks of an SMMUv1 have.
     Smmu1Contexts {
-        /// That of AArch32: the driver does not know CBA2R there, and writes tables of AArch64 that
-        /// both read alike.
+        /// That of AArch32: the driver does not know CBA2R there, and writes tables and controls of
+        /// AArch64 all the same. At stage 2 both read them alike; at stage 1 nothing is reached.
         Aarch32 = "aarch32",
         /// That of AArch64 where the SMMU has any of it, as an MMU-401 does.
         ByFormat = "by-format",

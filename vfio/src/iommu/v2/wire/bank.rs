@@ -17,6 +17,7 @@ pub(in crate::iommu::v2) mod cb {
     pub(in crate::iommu::v2) const FSR: u64 = 0x58;
     pub(in crate::iommu::v2) const FAR: u64 = 0x60;
     pub(in crate::iommu::v2) const FSYNR0: u64 = 0x68;
+    pub(in crate::iommu::v2) const PAR: u64 = 0x50;
     pub(in crate::iommu::v2) const S1_TLBIVA: u64 = 0x600;
     pub(in crate::iommu::v2) const S1_TLBIASID: u64 = 0x610;
     pub(in crate::iommu::v2) const S1_TLBIVAL: u64 = 0x620;
@@ -24,6 +25,24 @@ pub(in crate::iommu::v2) mod cb {
     pub(in crate::iommu::v2) const S2_TLBIIPAS2L: u64 = 0x638;
     pub(in crate::iommu::v2) const TLBSYNC: u64 = 0x7f0;
     pub(in crate::iommu::v2) const TLBSTATUS: u64 = 0x7f4;
+    pub(in crate::iommu::v2) const ATS1PR: u64 = 0x800;
+    pub(in crate::iommu::v2) const ATSR: u64 = 0x8f0;
+}
+
+layout! {
+    /// ATSR, chapter 4.
+    pub(in crate::iommu::v2) struct Atsr {
+        /// An operation is under way.
+        ACTIVE = bit(0);
+    }
+}
+
+layout! {
+    /// PAR, 16.5.14.
+    pub(in crate::iommu::v2) struct Par {
+        /// It ended in a fault.
+        F = bit(0);
+    }
 }
 
 layout! {
