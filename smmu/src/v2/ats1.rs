@@ -11,6 +11,8 @@
 mod par;
 
 use crate::attributes::Attributes;
+use crate::stages::Silent;
+use crate::stages::{Demand, Stages};
 use crate::v2::SmmuV2;
 use crate::v2::bank::Scheme;
 use crate::v2::context::Setting;
@@ -20,8 +22,6 @@ use crate::v2::stall::{Held, Waits};
 use crate::v2::translate::{Earlier, Parts, both, on_the_bus, told};
 use crate::v2::wire::bank::offset;
 use crate::v2::wire::global::{Cbar, Gats, cbar_type, gr0};
-use crate::v3::explain::Silent;
-use crate::v3::stages::{Demand, Stages};
 use par::{Register, Told};
 use passim_model::Memory;
 use passim_model::access::{Access, Direction, Privilege};

@@ -9,15 +9,15 @@
 //! | Cavium 27704: equal ASIDs and VMIDs of several SMMUs | one TLB for all of them |
 //! | MMU-500 841119, 826419: prefetch and invalidations | a prefetch under way, one an SMMU, is missed by every invalidation until the next transaction |
 
+use crate::progress::Counters;
 use crate::regime::Stage1;
+use crate::stages::Silent;
+use crate::stages::{Demand, Stages};
 use crate::tlb::{Geometry, Retention, SpaceId, Tlb, Translation};
 use crate::v2::SmmuV2;
 use crate::v2::context::Setting;
 use crate::v2::outcome::Path;
 use crate::v2::translate::{Parts, through};
-use crate::v3::Counters;
-use crate::v3::explain::Silent;
-use crate::v3::stages::{Demand, Stages};
 use passim_model::Memory;
 use passim_model::access::Access;
 

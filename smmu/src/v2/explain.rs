@@ -14,11 +14,12 @@ mod registers;
 
 pub use registers::Register;
 
+use crate::descriptor::decoded;
+use crate::stages::Log;
 use crate::tlb::{Table, Translation};
 use crate::v2::SmmuV2;
 use crate::v2::outcome::{ContextFault, GlobalFault, Path, Transaction, Translated};
 use crate::v2::translate::Stop;
-use crate::v3::explain::{Log, decoded};
 use passim_model::pgtable::vmsav7s;
 use passim_model::pgtable::vmsav8::{Entry, Stage};
 use passim_model::pgtable::walk::{Below, Config, Format, Leaf};

@@ -9,7 +9,7 @@
 //! | `stream` | which stream mapping entry has a StreamID? |
 //! | `context` | what do CBAR and a context bank amount to? |
 //! | `attributes` | which memory attributes do registers put in the place of others? |
-//! | `translate` | what becomes of a transaction? |
+//! | `translate`, `outcome` | what becomes of a transaction? |
 //! | `invalidate` | which translations does a TLBI name, and when is it complete? |
 //! | `fault` | how is software told? |
 //! | `stall` | which transactions wait for software? |
@@ -17,8 +17,8 @@
 //! | `ats1` | where does an address lead, if software asks? |
 //! | `errata` | what does hardware do that it should not? |
 //!
-//! Walk, TLB and permissions are those of SMMUv3; what differs is how a transaction finds its
-//! regime, how invalidations arrive and how faults are told.
+//! Walk, TLB and permissions ([`crate::tlb`], `stages`, `front`) are shared with SMMUv3; what
+//! differs is how a transaction finds its regime, how invalidations arrive and how faults are told.
 //!
 //! Not here: the Secure interface, the Extended Stream Matching and Compressed Indexing
 //! extensions, privileged access never (DIPANS), performance monitors, configuration access
@@ -53,10 +53,10 @@ pub use outcome::{
     Resolved, Stalled, Terminated, Transaction, Translated, WaitsFor,
 };
 
+use crate::front::Front;
+pub use crate::progress::{Counters, Progress};
+use crate::stages::{Caching, FlagWrite};
 use crate::tlb::{Geometry, Retention, Space, Tlb, Translation};
-use crate::v3::front::Front;
-use crate::v3::stages::{Caching, FlagWrite};
-pub use crate::v3::{Counters, Progress};
 use bank::{Around, Bank, BankFormat, has_operations};
 use context::{Registers, Setting};
 use invalidate::Invalidations;
@@ -330,6 +330,12 @@ impl SmmuV2 {
             Progress::Worked => Progress::Worked,
             Progress::Idle => self.retry_one(memory),
         }
+    }
+
+    /// Whether [`Self::take_effects`] would return any.
+    #[inline]
+    pub fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
     }
 
     /// What the SMMU wants done elsewhere, in order: interrupts that rose, streams that go on.

@@ -1,7 +1,7 @@
 //! What becomes of a transaction, and what a fault is.
 
 use crate::regime::Response;
-pub use crate::v3::{Path, Transaction, Translated};
+pub use crate::transaction::{Path, Transaction, Translated};
 use passim_model::Ipa;
 
 /// A fault of a context bank. IHI 0062 D.c 3.7.

@@ -5,7 +5,10 @@
 
 use crate::attributes::Attributes;
 use crate::cache::Retention;
+use crate::front::NEVER;
 use crate::regime::Response;
+use crate::stages::{About, Caching, Demand, FlagWrite, Found, Kind, Refusal, Stages};
+use crate::stages::{Log, Silent};
 use crate::v2::SmmuV2;
 use crate::v2::attributes::Preset;
 use crate::v2::bank::Scheme;
@@ -18,10 +21,6 @@ use crate::v2::outcome::{
 use crate::v2::stall::{Held, Waits};
 use crate::v2::stream::{self, Matched};
 use crate::v2::wire::global::{Cr0, S2cr, s2cr_type};
-use crate::v3::explain::{Log, Silent};
-use crate::v3::front::NEVER;
-use crate::v3::stages::{Caching, Demand, FlagWrite, Found, Refusal, Stages};
-use crate::v3::wire::event::{Class, EventKind};
 use passim_model::access::{Access, Perms, Privilege};
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Ipa, Memory, PhysAddr};
@@ -420,12 +419,12 @@ pub(crate) fn told(
     input: u64,
 ) -> ContextFault {
     let kind = match refusal.kind {
-        EventKind::Access => ContextFaultKind::AccessFlag,
-        EventKind::Permission => ContextFaultKind::Permission,
-        EventKind::WalkEabt => ContextFaultKind::External,
-        EventKind::TlbConflict => ContextFaultKind::TlbConflict,
-        EventKind::AddrSize => ContextFaultKind::AddressSize,
-        _ => ContextFaultKind::Translation,
+        Kind::AccessFlag => ContextFaultKind::AccessFlag,
+        Kind::Permission => ContextFaultKind::Permission,
+        Kind::WalkAbort => ContextFaultKind::External,
+        Kind::Conflict => ContextFaultKind::TlbConflict,
+        Kind::AddressSize => ContextFaultKind::AddressSize,
+        Kind::Translation => ContextFaultKind::Translation,
     };
     let external = kind == ContextFaultKind::External;
     // IHI 0062 D.c 3.10: an external abort belongs to stage 2, where there is one.
@@ -450,7 +449,7 @@ pub(crate) fn told(
         kind: kind_of_version(kind, description),
         level: level.unwrap_or(first).max(least),
         nested_in,
-        on_stage1_walk: at_stage2 && nested_in.is_some() && refusal.class == Class::Tt,
+        on_stage1_walk: at_stage2 && nested_in.is_some() && refusal.about == About::Table,
         ipa: ipa.map(Ipa::new),
     }
 }

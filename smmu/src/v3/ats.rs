@@ -3,14 +3,16 @@
 
 use crate::attributes::Attributes;
 use crate::regime::{OnFault, Response};
+use crate::stages::Silent;
+use crate::stages::{Demand, Found, Refusal, Stages};
+use crate::transaction::{Path, Transaction};
 use crate::v3::SmmuV3;
 use crate::v3::config::ste::{Ats, Overrides, SteState};
 use crate::v3::config::{self, Context, ContextFault};
+use crate::v3::eventq::refused;
 use crate::v3::eventq::{Detail, Event, PageHint, Record};
-use crate::v3::explain::Silent;
-use crate::v3::outcome::{Cause, Outcome, Path, Terminated, Transaction};
-use crate::v3::stages::{Demand, Found, Refusal, Stages};
-use crate::v3::translate::{Stop, event, refused, untranslated};
+use crate::v3::outcome::{Cause, Outcome, Terminated};
+use crate::v3::translate::{Stop, event, untranslated};
 use crate::v3::vms::no_vms;
 use crate::v3::wire::event::EventKind;
 use crate::v3::wire::regs::{Cr0, Cr2};

@@ -3,11 +3,11 @@
 
 use crate::cache::{Geometry, Retention};
 use crate::choice::Overlap;
+use crate::stages::Caching;
+use crate::transaction::Transaction;
 use crate::v3::config::ste::SteState;
 use crate::v3::config::{self, Context};
 use crate::v3::features::Features;
-use crate::v3::outcome::Transaction;
-use crate::v3::stages::Caching;
 use crate::v3::{Implementation, SmmuV3};
 use passim_model::Requester;
 

@@ -6,12 +6,12 @@ pub(crate) mod cd;
 pub(crate) mod ste;
 
 use crate::choice::StreamTableBeyondOas;
+use crate::stages::{ConfigThroughStages, Refusal};
 use crate::v3::Implementation;
 use crate::v3::config_cache::ConfigCache;
-use crate::v3::explain::Log;
+use crate::v3::explain::ConfigLog;
 use crate::v3::features::Features;
 use crate::v3::regs::Registers;
-use crate::v3::stages::{ConfigThroughStages, Refusal};
 use crate::v3::wire::cd::{CD_LG2, CD_WORDS, L1CD_BYTES, L1Cd};
 use crate::v3::wire::ste::{DefaultSubstream, L1STD_BYTES, L1Std, STE_LG2, STE_WORDS};
 use passim_model::{Memory, PhysAddr, StreamId, SubstreamId};
@@ -51,7 +51,7 @@ pub(crate) struct SteSource<'a> {
 }
 
 /// Reads the STE of `stream`.
-pub(crate) fn fetch_ste<L: Log>(
+pub(crate) fn fetch_ste<L: ConfigLog>(
     source: SteSource<'_>,
     stream: StreamId,
     log: &mut L,
@@ -189,7 +189,7 @@ pub(crate) struct Fetched {
 }
 
 /// Reads the CD with this index; `cached` is its level-1 descriptor, if that is known.
-pub(crate) fn fetch_cd<L: Log>(
+pub(crate) fn fetch_cd<L: ConfigLog>(
     source: &mut ConfigThroughStages<'_, L>,
     pointer: &CdPointer,
     index: u32,
@@ -201,7 +201,7 @@ pub(crate) fn fetch_cd<L: Log>(
     Fetched { words, level_one: level_one.filter(|_| !failed) }
 }
 
-fn read_cd<L: Log>(
+fn read_cd<L: ConfigLog>(
     source: &mut ConfigThroughStages<'_, L>,
     pointer: &CdPointer,
     index: u64,
@@ -241,7 +241,7 @@ fn read_cd<L: Log>(
 }
 
 /// The level-1 descriptor at this address.
-fn read_level_one<L: Log>(
+fn read_level_one<L: ConfigLog>(
     source: &mut ConfigThroughStages<'_, L>,
     at: u64,
 ) -> Result<u64, CdFault> {

@@ -1,9 +1,17 @@
 //! The Event queue: what a record says and when it is written. IHI 0070 G.b 7.2 to 7.4.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `refused` | which event tells why an address was not translated? |
 
+mod refused;
+
+pub(crate) use refused::refused;
+
+use crate::transaction::Transaction;
 use crate::v3::config::cd::CdFlaw;
 use crate::v3::config::ste::SteFlaw;
 use crate::v3::irq::Source;
-use crate::v3::outcome::Transaction;
 use crate::v3::wire::event::{
     Class, EVENT_WORDS, Event0, Event1, Event1Conflict, Event1PageRequest,
     Event1TranslationRequest, Event2Page, Event3Fetch, Event3Ipa, EventKind,

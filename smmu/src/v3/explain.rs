@@ -10,25 +10,26 @@
 
 mod fields;
 
-pub use fields::Named;
-
+use crate::descriptor::decoded;
+use crate::stages::{Log, Silent};
 use crate::tlb::{Table, Translation};
+use crate::transaction::{Transaction, Translated};
 use crate::v3::SmmuV3;
 use crate::v3::config::ste::SteState;
 use crate::v3::config::{CdWords, SteWords};
 use crate::v3::config_cache::ConfigCache;
 use crate::v3::eventq::{Detail, Event};
 use crate::v3::label::Label;
-use crate::v3::outcome::{Transaction, Translated};
 use crate::v3::translate::Stop;
 use crate::v3::vms::{PARTID_MAP_WORDS, PartidMap};
 use crate::v3::wire::regs::Cr0;
-use passim_model::pgtable::vmsav8::{Entry, Form, Granule, Stage, Vmsav8};
-use passim_model::pgtable::walk::{Below, Config, Format, Leaf};
+use passim_model::pgtable::vmsav8::{Entry, Stage};
+use passim_model::pgtable::walk::{Below, Config, Leaf};
 use passim_model::{Memory, PhysAddr};
 
-/// What is written down of a translation on its way. Nothing, unless somebody looks.
-pub(crate) trait Log {
+/// What is written down of the configuration that a translation finds, beside its way through the
+/// stages. Nothing, unless somebody looks.
+pub(crate) trait ConfigLog: Log {
     /// A level-1 Stream table descriptor was read.
     #[inline(always)]
     fn level_one_stream(&mut self, _at: PhysAddr, _word: u64) {}
@@ -56,35 +57,9 @@ pub(crate) trait Log {
     /// The configuration was found in the caches, or put there.
     #[inline(always)]
     fn configuration(&mut self, _configs: &ConfigCache, _txn: &Transaction) {}
-    /// A translation was found in the TLB.
-    #[inline(always)]
-    fn hit(&mut self, _stage: Stage, _entry: &Translation) {}
-    /// A walk of these tables begins.
-    #[inline(always)]
-    fn walk(&mut self, _tables: &Config) {}
-    /// A descriptor was read; `ipa`: where it lies before stage 2.
-    #[inline(always)]
-    fn descriptor(
-        &mut self,
-        _stage: Stage,
-        _level: i8,
-        _ipa: Option<u64>,
-        _at: PhysAddr,
-        _word: u64,
-    ) {
-    }
-    /// A walk starts at a table that was remembered.
-    #[inline(always)]
-    fn table(&mut self, _stage: Stage, _table: &Table) {}
-    /// A walk came to a leaf.
-    #[inline(always)]
-    fn leaf(&mut self, _stage: Stage, _leaf: &Leaf) {}
 }
 
-/// Writes nothing down.
-pub(crate) struct Silent;
-
-impl Log for Silent {}
+impl ConfigLog for Silent {}
 
 /// One thing a translation read or found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -242,7 +217,7 @@ struct Notes {
     tables: [Option<Config>; 2],
 }
 
-impl Log for Notes {
+impl ConfigLog for Notes {
     fn level_one_stream(&mut self, at: PhysAddr, word: u64) {
         self.steps.push(Step::LevelOneStream { at, word });
     }
@@ -290,7 +265,9 @@ impl Log for Notes {
             self.steps.push(Step::CachedCd);
         }
     }
+}
 
+impl Log for Notes {
     fn hit(&mut self, stage: Stage, entry: &Translation) {
         self.steps.push(Step::Hit { stage, entry: *entry });
     }
@@ -313,17 +290,6 @@ impl Log for Notes {
 
     fn leaf(&mut self, stage: Stage, leaf: &Leaf) {
         self.steps.push(Step::Leaf { stage, leaf: *leaf });
-    }
-}
-
-/// What a descriptor of these tables is.
-pub(crate) fn decoded(tables: &Config, level: i8, word: u64) -> Option<Entry> {
-    let form = Form { output_bits: tables.implemented_bits, ds: tables.ds };
-    match (tables.format, tables.granule) {
-        (Format::Short { .. }, _) => None,
-        (_, Granule::K4) => Some(Vmsav8::<12>::decode_in(word, level, form)),
-        (_, Granule::K16) => Some(Vmsav8::<14>::decode_in(word, level, form)),
-        (_, Granule::K64) => Some(Vmsav8::<16>::decode_in(word, level, form)),
     }
 }
 

@@ -3,11 +3,11 @@
 //! No memory system is modelled that they would reach; they are told where a translation is
 //! explained, and nowhere else.
 
+use crate::transaction::Transaction;
 use crate::v3::SmmuV3;
 use crate::v3::config::ste::{CdPointer, Ste, SteState};
 use crate::v3::config::{self, Context};
 use crate::v3::features::Features;
-use crate::v3::outcome::Transaction;
 use crate::v3::wire::cd::Cd5;
 use crate::v3::wire::regs::{Cr0, Gmpam};
 use crate::v3::wire::ste::{Ste1, Ste4, Ste5};

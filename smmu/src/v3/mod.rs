@@ -9,7 +9,7 @@
 //! | `caches` | which caches are there, and how large? |
 //! | `config_cache`, `spans` | which of them are remembered, and for whom? |
 //! | `vms`, `label` | when is a virtual machine structure read, and which MPAM label has a transaction? |
-//! | `translate`, `stages`, `front`, `plain` | what becomes of a transaction? |
+//! | `translate`, `plain`, `outcome` | what becomes of a transaction? |
 //! | `stall` | which transactions wait for software? |
 //! | `ats`, `priq` | what is a device with a cache of its own told? |
 //! | `cmdq` | what does a command do? |
@@ -29,7 +29,6 @@ mod config_cache;
 mod eventq;
 pub(crate) mod explain;
 mod features;
-pub(crate) mod front;
 mod irq;
 mod label;
 pub mod names;
@@ -39,7 +38,6 @@ mod priq;
 mod queue;
 mod regs;
 mod spans;
-pub(crate) mod stages;
 mod stall;
 #[cfg(test)]
 mod testkit;
@@ -47,6 +45,9 @@ mod translate;
 mod vms;
 pub(crate) mod wire;
 
+pub use crate::named::Named;
+pub use crate::progress::{Counters, Progress};
+pub use crate::transaction::{Path, Transaction, Translated};
 pub use ats::Requested;
 pub use caches::Caches;
 pub use config::cd::CdFlaw;
@@ -56,7 +57,6 @@ pub use eventq::Event;
 pub use eventq::PageHint;
 pub use eventq::Record;
 pub use explain::Explanation;
-pub use explain::Named;
 pub use explain::Step;
 pub use explain::Verdict;
 pub use features::CAPABILITIES;
@@ -73,28 +73,25 @@ pub use irq::Wires;
 pub use label::Label;
 pub use outcome::Cause;
 pub use outcome::Outcome;
-pub use outcome::Path;
 pub use outcome::Resolved;
 pub use outcome::Stalled;
 pub use outcome::Terminated;
-pub use outcome::Transaction;
-pub use outcome::Translated;
 pub use priq::PageOutcome;
 pub use wire::event::Class;
 pub use wire::event::EventKind;
 
 use crate::choice::Choices;
+use crate::front::Front;
+use crate::stages::{Caching, FlagWrite};
 use crate::tlb::{Retention, Space, Tlb, Translation};
 use ats::Invalidations;
 use cmdq::Command;
 use config_cache::ConfigCache;
 use features::Features;
-use front::Front;
 use passim_model::{Effect, Memory, StreamId, Width, event};
 use plain::Streams;
 use regs::Registers;
 use spans::Spans;
-use stages::{Caching, FlagWrite};
 use stall::Stalls;
 use vms::VmsCache;
 use wire::regs::offset;
@@ -114,46 +111,6 @@ pub struct Implementation {
     pub gbpa: u32,
     /// What the architecture leaves open.
     pub choices: Choices,
-}
-
-/// How often things happened since reset.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Counters {
-    /// Transactions put to [`SmmuV3::translate`].
-    pub transactions: u64,
-    /// Transactions answered from the TLB.
-    pub tlb_hits: u64,
-    /// Transactions that were not.
-    pub tlb_misses: u64,
-    /// Walks of stage-1 tables.
-    pub walks: u64,
-    /// Walks of stage-2 tables.
-    pub stage2_walks: u64,
-    /// STEs looked for in memory.
-    pub ste_fetches: u64,
-    /// CDs looked for in memory.
-    pub cd_fetches: u64,
-    /// Commands consumed.
-    pub commands: u64,
-    /// Events written.
-    pub events: u64,
-    /// Events sent to the CPUs: by CMD_SYNC with SIG_SEV, and by a Command queue that was full and
-    /// has room again.
-    pub cpu_events: u64,
-    /// Descriptors updated by hardware (HTTU).
-    pub flag_updates: u64,
-    /// Page requests written to the PRI queue.
-    pub page_requests: u64,
-}
-
-/// Whether a step changed anything.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Progress {
-    /// One thing was done; there may be more.
-    Worked,
-    /// There is nothing to do until a register is stored to, or an invalidation of a device's
-    /// cache ends.
-    Idle,
 }
 
 /// An SMMUv3. See the [module](self).
@@ -292,6 +249,12 @@ impl SmmuV3 {
             Progress::Worked => Progress::Worked,
             Progress::Idle => self.consume(memory),
         }
+    }
+
+    /// Whether [`Self::take_effects`] would return any.
+    #[inline]
+    pub fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
     }
 
     /// What the SMMU wants done elsewhere, in order: interrupts, and writes of messages.

@@ -18,11 +18,12 @@ mod shortcut;
 
 use crate::choice::Overlap;
 use crate::regime::{Endian, FlagUpdates, Half, Regime, Split, Stage1, Unprivileged};
+use crate::stages::{Caching, entry_of};
 use crate::tlb::{Lane, Packed, Retention, SpaceId, Tlb};
+use crate::transaction::{Path, Transaction, Translated};
 use crate::v3::SmmuV3;
 use crate::v3::config::ste::Overrides;
-use crate::v3::outcome::{Outcome, Path, Transaction, Translated};
-use crate::v3::stages::{Caching, entry_of};
+use crate::v3::outcome::Outcome;
 use passim_model::access::Access;
 use passim_model::pgtable::vmsav8::{LAST_LEVEL, Stage1Leaf};
 use passim_model::pgtable::walk::{self, Config, Format, Found};

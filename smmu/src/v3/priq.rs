@@ -1,8 +1,8 @@
 //! The PRI queue: page requests of devices, and automatic responses. IHI 0070 G.b chapter 8.
 
+use crate::transaction::Transaction;
 use crate::v3::SmmuV3;
 use crate::v3::irq::Source;
-use crate::v3::outcome::Transaction;
 use crate::v3::wire::pri::{PRI_WORDS, Pri0, Pri1};
 use crate::v3::wire::regs::{Cr0, EventqProd, Gerror};
 use passim_model::Memory;

@@ -5,10 +5,10 @@
 //! stream too, and goes when the STE it was taken from goes.
 
 use crate::choice::ContiguousStes;
+use crate::transaction::Transaction;
 use crate::v3::SmmuV3;
 use crate::v3::config::{ReadSte, SteFault, SteWords};
 use crate::v3::config_cache::ConfigCache;
-use crate::v3::outcome::Transaction;
 use crate::v3::translate::Stop;
 use crate::v3::wire::ste::{Ste0, Ste1};
 use passim_model::StreamId;

@@ -5,8 +5,9 @@
 //! [`SmmuV3::take_resolved`].
 
 use crate::regime::Response;
+use crate::transaction::Transaction;
 use crate::v3::eventq::{Event, Record};
-use crate::v3::outcome::{Cause, Outcome, Resolved, Stalled, Terminated, Transaction};
+use crate::v3::outcome::{Cause, Outcome, Resolved, Stalled, Terminated};
 use crate::v3::wire::regs::Cr0;
 use crate::v3::{Progress, SmmuV3};
 use passim_model::{Effect, Memory, StreamId};

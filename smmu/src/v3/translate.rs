@@ -6,22 +6,24 @@
 
 use crate::attributes::{Attributes, Replacement};
 use crate::choice::ContiguousStes;
+use crate::front::NEVER;
 use crate::regime::{OnFault, Recording, Regime, Response};
+use crate::stages::Silent;
+use crate::stages::{ConfigThroughStages, Demand, Found, Refusal, Stages};
+use crate::transaction::{Path, Transaction, Translated};
 use crate::v3::SmmuV3;
 use crate::v3::config::ste::{Overrides, SteState, Stream, Surroundings};
 use crate::v3::config::{self, CdFault, Context, ContextFault, Fetched, SteFault};
 use crate::v3::config_cache::ConfigCache;
-use crate::v3::eventq::{Detail, Event, Record};
-use crate::v3::explain::{Log, Silent};
+use crate::v3::eventq::{Detail, Event, Record, refused};
+use crate::v3::explain::ConfigLog;
 use crate::v3::features::Features;
-use crate::v3::front::NEVER;
-use crate::v3::outcome::{Cause, Outcome, Path, Terminated, Transaction, Translated};
-use crate::v3::stages::{ConfigThroughStages, Demand, Found, Refusal, Stages};
+use crate::v3::outcome::{Cause, Outcome, Terminated};
 use crate::v3::vms::no_vms;
 use crate::v3::wire::event::EventKind;
 use crate::v3::wire::regs::{Cr0, Cr2, Gbpa};
 use passim_model::access::{Access, Perms};
-use passim_model::{Ipa, Memory, PhysAddr, StreamId, SubstreamId};
+use passim_model::{Memory, PhysAddr, StreamId, SubstreamId};
 
 /// Why a transaction does not go on, before anything is recorded.
 pub(crate) enum Stop {
@@ -128,7 +130,7 @@ impl SmmuV3 {
     }
 
     /// The answer to a transaction while SMMUEN is 1; nothing is recorded, and memory not changed.
-    pub(crate) fn resolve<L: Log>(
+    pub(crate) fn resolve<L: ConfigLog>(
         &mut self,
         memory: &Memory,
         txn: &Transaction,
@@ -203,7 +205,7 @@ impl SmmuV3 {
     }
 
     /// Reads what the caches miss.
-    fn fill<L: Log>(
+    fn fill<L: ConfigLog>(
         &mut self,
         memory: &Memory,
         txn: &Transaction,
@@ -268,7 +270,7 @@ impl SmmuV3 {
         }
     }
 
-    pub(crate) fn fill_ste<L: Log>(
+    pub(crate) fn fill_ste<L: ConfigLog>(
         &mut self,
         memory: &Memory,
         stream: StreamId,
@@ -304,7 +306,7 @@ impl SmmuV3 {
         Ok(())
     }
 
-    fn fill_cd<L: Log>(
+    fn fill_cd<L: ConfigLog>(
         &mut self,
         memory: &Memory,
         stream: StreamId,
@@ -441,7 +443,7 @@ fn look_up<'a>(configs: &'a ConfigCache, features: &Features, txn: &Transaction)
 
 /// Takes an address through the stages that are not bypassed.
 #[inline]
-fn through<L: Log>(
+fn through<L: ConfigLog>(
     stages: &mut Stages<'_, L>,
     regime: &Regime<'_>,
     input: u64,
@@ -468,21 +470,6 @@ pub(crate) fn untranslated(address: u64, path: Path, attributes: Attributes) -> 
 #[cold]
 pub(crate) fn event(txn: &Transaction, kind: EventKind) -> Event {
     Event::new(kind, txn)
-}
-
-/// The event of a refused translation.
-#[cold]
-pub(crate) fn refused(refusal: &Refusal, txn: &Transaction, access: Access) -> Event {
-    Event {
-        access,
-        stage: refusal.stage,
-        class: refusal.class,
-        ipa: refusal.ipa.map(Ipa::new),
-        fetch: refusal.fetch,
-        table_write: refusal.table_write,
-        detail: refusal.level.map_or(Detail::None, Detail::Level),
-        ..event(txn, refusal.kind)
-    }
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@
 
 use crate::cache::Retention;
 use crate::regime::OnFault;
+use crate::transaction::Transaction;
 use crate::v3::config::ste::Stream;
 use crate::v3::eventq::Event;
-use crate::v3::explain::Log;
+use crate::v3::explain::ConfigLog;
 use crate::v3::label::cd_used;
-use crate::v3::outcome::Transaction;
 use crate::v3::translate::{Stop, event};
 use crate::v3::wire::event::EventKind;
 use passim_model::{Memory, PhysAddr, Requester, StreamId, Vmid};
@@ -79,7 +79,7 @@ impl VmsCache {
     ///
     /// # Errors
     /// Where memory did not answer.
-    pub(crate) fn need<L: Log>(
+    pub(crate) fn need<L: ConfigLog>(
         &mut self,
         memory: &Memory,
         stream: &Stream,

@@ -4,8 +4,8 @@
 
 use super::registers::{Layout, Register};
 use super::{Spelled, Step};
-use crate::v3;
-use crate::v3::Named;
+use crate::descriptor;
+use crate::named::Named;
 use passim_model::pgtable::vmsav7s::{
     Kind, LargePage, Section, SmallPage, Supersection, TableEntry,
 };
@@ -34,9 +34,8 @@ impl Step {
             Self::Descriptor { word, level, spelled: Some((Spelled::Short, entry)), .. } => {
                 short_fields(word, level, entry)
             }
-            Self::Descriptor { stage, level, ipa, at, word, spelled: Some((_, entry)) } => {
-                // Long descriptors are read as an SMMUv3 reads them.
-                v3::Step::Descriptor { stage, level, ipa, at, word, entry: Some(entry) }.fields()
+            Self::Descriptor { stage, word, spelled: Some((_, entry)), .. } => {
+                descriptor::fields(stage, word, entry)
             }
             _ => Vec::new(),
         }

@@ -3,38 +3,14 @@
 //! Fields that are 0 are left out, except where 0 says something of its own.
 
 use super::{Step, Verdict};
+use crate::descriptor;
+use crate::named::{Layout, Named, Shown, named};
 use crate::v3::config::cd::CdFlaw;
 use crate::v3::config::ste::SteFlaw;
 use crate::v3::eventq::Detail;
 use crate::v3::wire::cd::{Cd0, Cd1, Cd2, Cd5, L1Cd};
 use crate::v3::wire::ste::{L1Std, Ste0, Ste1, Ste2, Ste3, Ste4, Ste5};
-use passim_model::bits::Field;
-use passim_model::pgtable::vmsav8::{Entry, Stage, Stage1Leaf, Stage2Leaf, TableLimits};
-
-/// A field and its value.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Named {
-    /// The field, as the specification prints it.
-    pub name: &'static str,
-    /// Its value, shifted down to bit 0; an address in place.
-    pub value: u64,
-    /// What the value says, where a word says more than the number.
-    pub meaning: Option<String>,
-}
-
-/// How a field is shown.
-#[derive(Clone, Copy)]
-enum Shown {
-    /// Unless it is 0.
-    Set,
-    /// Always.
-    Always,
-    /// As an address.
-    Address,
-}
 use Shown::{Address, Always, Set};
-
-type Layout = &'static [(&'static str, Field, Shown)];
 
 const L1STD: Layout = &[("Span", L1Std::SPAN, Always), ("L2Ptr", L1Std::L2PTR, Address)];
 
@@ -155,41 +131,6 @@ const CD: [Layout; 6] = [
     &[("PARTID", Cd5::PARTID, Set), ("PMG", Cd5::PMG, Set)],
 ];
 
-const TABLE: Layout = &[
-    ("PXNTable", TableLimits::PXN_TABLE, Set),
-    ("XNTable", TableLimits::XN_TABLE, Set),
-    ("APTable[0]", TableLimits::AP_TABLE_NO_UNPRIVILEGED, Set),
-    ("APTable[1]", TableLimits::AP_TABLE_READ_ONLY, Set),
-    ("NSTable", TableLimits::NS_TABLE, Set),
-];
-
-const STAGE1: Layout = &[
-    ("AttrIndx", Stage1Leaf::ATTR_INDX, Always),
-    ("NS", Stage1Leaf::NS, Set),
-    ("AP[1]", Stage1Leaf::AP_UNPRIVILEGED, Always),
-    ("AP[2]", Stage1Leaf::AP_READ_ONLY, Always),
-    ("SH", Stage1Leaf::SH, Set),
-    ("AF", Stage1Leaf::AF, Always),
-    ("nG", Stage1Leaf::NG, Set),
-    ("DBM", Stage1Leaf::DBM, Set),
-    ("Contiguous", Stage1Leaf::CONTIGUOUS, Set),
-    ("PXN", Stage1Leaf::PXN, Set),
-    ("UXN", Stage1Leaf::XN, Set),
-    ("software", Stage1Leaf::SOFTWARE, Set),
-];
-
-const STAGE2: Layout = &[
-    ("MemAttr", Stage2Leaf::MEM_ATTR, Always),
-    ("S2AP[0]", Stage2Leaf::S2AP_READ, Always),
-    ("S2AP[1]", Stage2Leaf::S2AP_WRITE, Always),
-    ("SH", Stage2Leaf::SH, Set),
-    ("AF", Stage2Leaf::AF, Always),
-    ("DBM", Stage2Leaf::DBM, Set),
-    ("Contiguous", Stage2Leaf::CONTIGUOUS, Set),
-    ("XN", Stage2Leaf::XN, Set),
-    ("software", Stage2Leaf::SOFTWARE, Set),
-];
-
 impl Step {
     /// The section that says how it is read: of IHI 0070 G.b, or of DDI 0487.
     pub fn section(&self) -> &'static str {
@@ -215,18 +156,16 @@ impl Step {
     pub fn fields(&self) -> Vec<Named> {
         match self {
             Self::LevelOneStream { word, .. } | Self::CachedLevelOneStream { word } => {
-                named(L1STD, *word)
+                named(L1STD, *word, meaning)
             }
-            Self::LevelOneCd { word, .. } | Self::CachedLevelOneCd { word } => named(L1CD, *word),
+            Self::LevelOneCd { word, .. } | Self::CachedLevelOneCd { word } => {
+                named(L1CD, *word, meaning)
+            }
             Self::Ste { words, .. } => STE.iter().zip(words).flat_map(pair).collect(),
             Self::Cd { words, .. } => CD.iter().zip(words).flat_map(pair).collect(),
-            Self::Descriptor { stage, word, entry: Some(entry), .. } => match (entry, stage) {
-                (Entry::Invalid, _) => Vec::new(),
-                (Entry::Table(_), Stage::One) => named(TABLE, *word),
-                (Entry::Table(_), Stage::Two) => Vec::new(),
-                (Entry::Leaf(_), Stage::One) => named(STAGE1, *word),
-                (Entry::Leaf(_), Stage::Two) => named(STAGE2, *word),
-            },
+            Self::Descriptor { stage, word, entry: Some(entry), .. } => {
+                descriptor::fields(*stage, *word, *entry)
+            }
             Self::Descriptor { entry: None, .. }
             | Self::CachedSte
             | Self::CachedCd
@@ -241,17 +180,7 @@ impl Step {
 }
 
 fn pair((layout, word): (&Layout, &u64)) -> Vec<Named> {
-    named(layout, *word)
-}
-
-fn named(layout: Layout, word: u64) -> Vec<Named> {
-    let shown =
-        layout.iter().filter(|(_, field, shown)| matches!(shown, Always) || field.is_set(word));
-    let named = |&(name, field, shown): &(&'static str, Field, Shown)| {
-        let value = if matches!(shown, Address) { field.in_place(word) } else { field.get(word) };
-        Named { name, value, meaning: meaning(name, value) }
-    };
-    shown.map(named).collect()
+    named(layout, *word, meaning)
 }
 
 /// What a value says, where that is worth a word.
@@ -267,10 +196,6 @@ fn meaning(name: &str, value: u64) -> Option<String> {
         ("TG0" | "S2TG", 0) | ("TG1", 2) => "4K",
         ("TG0" | "S2TG", 1) | ("TG1", 3) => "64K",
         ("TG0" | "S2TG", 2) | ("TG1", 1) => "16K",
-        ("AP[1]", 0) => "privileged accesses only",
-        ("AP[1]", _) => "unprivileged accesses too",
-        ("AP[2]", 0) => "read and write",
-        ("AP[2]", _) => "read-only",
         ("T0SZ" | "T1SZ" | "S2T0SZ", size) => {
             return Some(format!("{} bits", 64u64.saturating_sub(size)));
         }

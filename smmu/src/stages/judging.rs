@@ -1,11 +1,10 @@
 //! What a translation answers to an access.
 
 use super::refusal::{at_stage1, at_stage2};
-use super::{Demand, Found, Refusal, low_bits};
+use super::{Demand, Found, Kind, Refusal, low_bits};
 use crate::regime::{Regime, Stage2, granted};
 use crate::tlb::Translation;
-use crate::v3::outcome::{Path, Translated};
-use crate::v3::wire::event::EventKind;
+use crate::transaction::{Path, Translated};
 use passim_model::PhysAddr;
 use passim_model::access::Access;
 
@@ -69,14 +68,14 @@ fn not_permitted(entry: &Translation, regime: &Regime<'_>, ipa: u64, access: Acc
     let level = Some(entry.level as i8);
     match (regime.stage1, regime.stage2) {
         (Some(stage1), _) if !first.contains(access.needs()) => {
-            Refusal { level, ..at_stage1(stage1, EventKind::Permission) }
+            Refusal { level, ..at_stage1(stage1, Kind::Permission) }
         }
         (first, Some(stage2)) => {
             let own = Some(entry.leaf.level as i8);
             let level = if first.is_none() { level } else { own };
-            Refusal { level, ..at_stage2(stage2, EventKind::Permission, ipa) }
+            Refusal { level, ..at_stage2(stage2, Kind::Permission, ipa) }
         }
-        (Some(stage1), None) => at_stage1(stage1, EventKind::Permission),
+        (Some(stage1), None) => at_stage1(stage1, Kind::Permission),
         (None, None) => unreachable!("a translation is made by at least one stage"),
     }
 }

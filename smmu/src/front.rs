@@ -5,7 +5,7 @@
 //! epoch is no answer.
 
 use crate::attributes::Attributes;
-use crate::v3::outcome::{Path, Transaction, Translated};
+use crate::transaction::{Path, Transaction, Translated};
 use passim_model::PhysAddr;
 use passim_model::access::{Perms, Privilege};
 

@@ -1,11 +1,10 @@
 //! Stage 1 alone, past the TLB: what an address translation operation asks for.
 
 use super::refusal::at_stage1;
-use super::{Refusal, Stages};
+use super::{Kind, Refusal, Stages};
 use crate::attributes::Attributes;
 use crate::regime::{Stage1, Stage2, granted};
-use crate::v3::explain::Log;
-use crate::v3::wire::event::EventKind;
+use crate::stages::Log;
 use passim_model::access::Access;
 use passim_model::pgtable::walk::Leaf;
 
@@ -32,16 +31,16 @@ impl<L: Log> Stages<'_, L> {
     ) -> Result<First, Refusal> {
         let refuse = |kind| at_stage1(stage1, kind);
         let Ok((half, address)) = stage1.select(input) else {
-            return Err(refuse(EventKind::Translation));
+            return Err(refuse(Kind::Translation));
         };
         let Some(walk) = &half.walk else {
-            return Err(refuse(EventKind::Translation));
+            return Err(refuse(Kind::Translation));
         };
         let leaf = self.walk_stage1(stage1, stage2, walk, address)?;
         let (unprivileged, privileged) = stage1.permissions(&leaf);
         if !granted(access, unprivileged, privileged).contains(access.needs()) {
             let level = Some(leaf.level as i8);
-            return Err(Refusal { level, ..refuse(EventKind::Permission) });
+            return Err(Refusal { level, ..refuse(Kind::Permission) });
         }
         let attributes = stage1.attributes(half, &leaf);
         Ok(First { leaf, output: leaf.translate(address), attributes })

@@ -1,17 +1,44 @@
 //! Why an address was not translated.
 
 use crate::regime::{OnFault, Stage1, Stage2};
-use crate::v3::wire::event::{Class, EventKind};
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::pgtable::walk::Fault;
 use passim_model::{Abort, PhysAddr};
 
+/// What is wrong. Each version of the SMMU has a name of its own for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Nothing is mapped there, or no table can be.
+    Translation,
+    /// An address has more bits than there are.
+    AddressSize,
+    /// The access flag is clear.
+    AccessFlag,
+    /// The access is not permitted.
+    Permission,
+    /// Memory did not answer where a descriptor lies.
+    WalkAbort,
+    /// The TLB holds several translations.
+    Conflict,
+}
+
+/// What the address that was not translated is the address of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum About {
+    /// A context descriptor.
+    Context,
+    /// A stage-1 descriptor.
+    Table,
+    /// What the transaction came with.
+    Input,
+}
+
 /// Why an address was not translated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Refusal {
-    pub(crate) kind: EventKind,
+    pub(crate) kind: Kind,
     pub(crate) stage: Stage,
-    pub(crate) class: Class,
+    pub(crate) about: About,
     /// The address put into stage 2.
     pub(crate) ipa: Option<u64>,
     pub(crate) fetch: Option<PhysAddr>,
@@ -26,9 +53,9 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// What no configuration governs: an abort, recorded.
     const PLAIN: Self = Self {
-        kind: EventKind::AddrSize,
+        kind: Kind::AddressSize,
         stage: Stage::One,
-        class: Class::In,
+        about: About::Input,
         ipa: None,
         fetch: None,
         descriptor: None,
@@ -47,33 +74,33 @@ impl Refusal {
     /// Several TLB entries for one address. IHI 0070 G.b 3.20.1.
     #[cold]
     pub(crate) fn conflict(stage: Stage, ipa: Option<u64>) -> Self {
-        Self { kind: EventKind::TlbConflict, stage, ipa, ..Self::PLAIN }
+        Self { kind: Kind::Conflict, stage, ipa, ..Self::PLAIN }
     }
 
     /// A stage-1 descriptor whose address did not answer. IHI 0070 G.b 7.3.12: CLASS is TT.
     #[cold]
     pub(super) fn aborted(stage1: &Stage1, level: i8, descriptor: u64, Abort(at): Abort) -> Self {
         Self {
-            class: Class::Tt,
+            about: About::Table,
             fetch: Some(at),
             descriptor: Some(descriptor),
             level: Some(level),
             on_fault: OnFault::ABORT_AND_RECORD,
-            ..at_stage1(stage1, EventKind::WalkEabt)
+            ..at_stage1(stage1, Kind::WalkAbort)
         }
     }
 }
 
 #[cold]
-pub(super) fn at_stage1(stage1: &Stage1, kind: EventKind) -> Refusal {
+pub(super) fn at_stage1(stage1: &Stage1, kind: Kind) -> Refusal {
     Refusal { kind, on_fault: stage1.on_fault, ..Refusal::PLAIN }
 }
 
 #[cold]
-pub(super) fn at_stage2(stage2: &Stage2, kind: EventKind, ipa: u64) -> Refusal {
+pub(super) fn at_stage2(stage2: &Stage2, kind: Kind, ipa: u64) -> Refusal {
     // IHI 0070 G.b 5.5: only the four translation faults follow the fault configuration.
     let on_fault =
-        if kind == EventKind::WalkEabt { OnFault::ABORT_AND_RECORD } else { stage2.on_fault };
+        if kind == Kind::WalkAbort { OnFault::ABORT_AND_RECORD } else { stage2.on_fault };
     Refusal { kind, stage: Stage::Two, ipa: Some(ipa), on_fault, ..Refusal::PLAIN }
 }
 
@@ -81,10 +108,10 @@ pub(super) fn at_stage2(stage2: &Stage2, kind: EventKind, ipa: u64) -> Refusal {
 #[cold]
 pub(super) fn of_walk<F>(stage1: &Stage1, fault: &Fault<F>) -> Refusal {
     let (kind, level) = match *fault {
-        Fault::Translation { level } => (EventKind::Translation, level),
-        Fault::AddressSize { level } => (EventKind::AddrSize, level),
-        Fault::AccessFlag { level } => (EventKind::Access, level),
-        Fault::Fetch { level, .. } => (EventKind::WalkEabt, level),
+        Fault::Translation { level } => (Kind::Translation, level),
+        Fault::AddressSize { level } => (Kind::AddressSize, level),
+        Fault::AccessFlag { level } => (Kind::AccessFlag, level),
+        Fault::Fetch { level, .. } => (Kind::WalkAbort, level),
     };
     Refusal { level: Some(level), ..at_stage1(stage1, kind) }
 }

@@ -1,10 +1,9 @@
 //! Where descriptors are read: in memory, or behind stage 2; and what reading one changes.
 
-use super::{FlagWrite, Refusal, Stages};
+use super::{About, FlagWrite, Refusal, Stages};
 use crate::regime::{Endian, FlagUpdates, Stage2};
+use crate::stages::Log;
 use crate::tlb::{Behind, SpaceId, Table, Tlb};
-use crate::v3::explain::Log;
-use crate::v3::wire::event::Class;
 use passim_model::bits::Field;
 use passim_model::pgtable::vmsav8::{Granule, Stage, Stage1Leaf, Stage2Leaf};
 use passim_model::pgtable::walk::{Below, Fetch};
@@ -136,7 +135,7 @@ impl<L: Log> Nested<'_, '_, L> {
         if let Some(known) = known {
             return Ok(known);
         }
-        let found = self.stages.read_through(self.stage2, ipa, Class::Tt);
+        let found = self.stages.read_through(self.stage2, ipa, About::Table);
         let (at, lg2) = found.map_err(NestedFault::Refused)?;
         if let (Some(trail), Some((below, _))) = (self.trail, self.at) {
             let behind = Some(Behind { ipa, at, lg2 });
@@ -199,7 +198,7 @@ impl<L: Log> ConfigThroughStages<'_, L> {
     pub(crate) fn physical(&mut self, at: u64) -> Result<PhysAddr, Refusal> {
         match self.stage2 {
             None => Ok(PhysAddr::new(at)),
-            Some(stage2) => Ok(self.stages.read_through(stage2, at, Class::Cd)?.0),
+            Some(stage2) => Ok(self.stages.read_through(stage2, at, About::Context)?.0),
         }
     }
 }

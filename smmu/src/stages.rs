@@ -5,6 +5,7 @@
 //! | `entry` | what is cached of a leaf, or of one of each stage? |
 //! | `fetch` | where is a descriptor, and what does reading it change? |
 //! | `first` | what does stage 1 alone say, for an address translation operation? |
+//! | `log` | what is written down of it, for somebody who asks why? |
 //! | `judging` | does a translation permit the access? |
 //! | `refusal` | why was an address not translated? |
 
@@ -12,20 +13,20 @@ mod entry;
 mod fetch;
 mod first;
 mod judging;
+mod log;
 mod refusal;
 
 pub(crate) use entry::entry_of;
 pub(crate) use fetch::ConfigThroughStages;
-pub(crate) use refusal::Refusal;
+pub(crate) use log::{Log, Silent};
+pub(crate) use refusal::{About, Kind, Refusal};
 
 use crate::attributes::Attributes;
 use crate::choice::Overlap;
+use crate::progress::Counters;
 use crate::regime::{Half, Regime, Stage1, Stage2, Unprivileged, granted};
 use crate::tlb::{Retention, SpaceId, Table, Tlb, Translation};
-use crate::v3::Counters;
-use crate::v3::explain::Log;
-use crate::v3::outcome::{Path, Translated};
-use crate::v3::wire::event::{Class, EventKind};
+use crate::transaction::{Path, Translated};
 use entry::{combine, low_bits};
 use fetch::{Bare, Flags, Nested, NestedFault, Physical, Trail};
 use judging::{judge, must_mark};
@@ -108,11 +109,11 @@ impl<L: Log> Stages<'_, L> {
         let refuse = |kind| at_stage1(stage1, kind);
         // IHI 0070 G.b 7.3.22: the range check comes before the walk.
         let Ok((half, address)) = stage1.select(input) else {
-            return Err(refuse(EventKind::Translation));
+            return Err(refuse(Kind::Translation));
         };
         let unprivileged = demand.access.privilege == Privilege::Unprivileged;
         if half.unprivileged == Unprivileged::Refused && unprivileged {
-            return Err(refuse(EventKind::Translation));
+            return Err(refuse(Kind::Translation));
         }
         if self.caching.overlap == Overlap::Detected {
             self.check_stage1(stage1, address)?;
@@ -127,7 +128,7 @@ impl<L: Log> Stages<'_, L> {
         self.counters.tlb_misses += 1;
         // IHI 0070 G.b 5.4.1.1: EPD makes the miss a fault.
         if half.walk.is_none() {
-            return Err(refuse(EventKind::Translation));
+            return Err(refuse(Kind::Translation));
         }
         self.fill(&regime, half, address, demand)
     }
@@ -182,7 +183,7 @@ impl<L: Log> Stages<'_, L> {
         if let Some(stage2) = regime.stage2 {
             // IHI 0070 G.b 7.3.22: the permission of stage 1 comes before stage 2.
             if !permitted {
-                let refusal = at_stage1(stage1, EventKind::Permission);
+                let refusal = at_stage1(stage1, Kind::Permission);
                 return Err(Refusal { level: Some(leaf.level as i8), ..refusal });
             }
             let ipa = entry.intermediate | address & low_bits(entry.lg2);
@@ -190,7 +191,7 @@ impl<L: Log> Stages<'_, L> {
             self.mark(regime, &leaf, access, permitted)?;
             // Only now is it sure that the write will be done.
             let second = match must_mark(&second, access) {
-                true => self.stage2(stage2, ipa, Class::In, true)?,
+                true => self.stage2(stage2, ipa, About::Input, true)?,
                 false => second,
             };
             combine(&mut entry, &second, address, ipa);
@@ -308,7 +309,7 @@ impl<L: Log> Stages<'_, L> {
             return judge(&entry, &regime, input, demand, Path::Hit);
         }
         self.counters.tlb_misses += 1;
-        let entry = self.stage2(stage2, input, Class::In, demand.access.is_write())?;
+        let entry = self.stage2(stage2, input, About::Input, demand.access.is_write())?;
         judge(&entry, &regime, input, demand, Path::Walk)
     }
 
@@ -320,12 +321,12 @@ impl<L: Log> Stages<'_, L> {
         ipa: u64,
         access: Access,
     ) -> Result<Translation, Refusal> {
-        let entry = self.stage2(stage2, ipa, Class::In, false)?;
+        let entry = self.stage2(stage2, ipa, About::Input, false)?;
         let perms = granted(access, entry.stage2[0], entry.stage2[1]);
         if perms.contains(access.needs()) || must_mark(&entry, access) {
             return Ok(entry);
         }
-        let refusal = at_stage2(stage2, EventKind::Permission, ipa);
+        let refusal = at_stage2(stage2, Kind::Permission, ipa);
         Err(Refusal { level: Some(entry.level as i8), ..refusal })
     }
 
@@ -343,7 +344,7 @@ impl<L: Log> Stages<'_, L> {
         &mut self,
         stage2: &Stage2,
         ipa: u64,
-        class: Class,
+        about: About,
         write: bool,
     ) -> Result<Translation, Refusal> {
         self.check_stage2(stage2, ipa)?;
@@ -353,10 +354,10 @@ impl<L: Log> Stages<'_, L> {
             self.log.hit(Stage::Two, &entry);
             return Ok(entry);
         }
-        let refuse = |kind, level| Refusal { level, class, ..at_stage2(stage2, kind, ipa) };
+        let refuse = |kind, level| Refusal { level, about, ..at_stage2(stage2, kind, ipa) };
         // IHI 0070 G.b 3.4: an IPA beyond S2T0SZ is a translation fault.
         if ipa >> stage2.walk.input_bits != 0 {
-            return Err(refuse(EventKind::Translation, None));
+            return Err(refuse(Kind::Translation, None));
         }
         self.counters.stage2_walks += 1;
         self.log.walk(&stage2.walk);
@@ -370,11 +371,11 @@ impl<L: Log> Stages<'_, L> {
         let found = from(start, &stage2.walk, ipa, &mut source);
         let leaf = found.map_err(|fault| match fault {
             Fault::Fetch { level, cause: Abort(at), .. } => {
-                Refusal { fetch: Some(at), ..refuse(EventKind::WalkEabt, Some(level)) }
+                Refusal { fetch: Some(at), ..refuse(Kind::WalkAbort, Some(level)) }
             }
-            Fault::Translation { level } => refuse(EventKind::Translation, Some(level)),
-            Fault::AddressSize { level } => refuse(EventKind::AddrSize, Some(level)),
-            Fault::AccessFlag { level } => refuse(EventKind::Access, Some(level)),
+            Fault::Translation { level } => refuse(Kind::Translation, Some(level)),
+            Fault::AddressSize { level } => refuse(Kind::AddressSize, Some(level)),
+            Fault::AccessFlag { level } => refuse(Kind::AccessFlag, Some(level)),
         })?;
         self.log.leaf(Stage::Two, &leaf);
         let entry = self.stage2_entry(stage2, &leaf, ipa, write);
@@ -420,17 +421,17 @@ impl<L: Log> Stages<'_, L> {
         &mut self,
         stage2: &Stage2,
         ipa: u64,
-        class: Class,
+        about: About,
     ) -> Result<(PhysAddr, u8), Refusal> {
-        let entry = self.stage2(stage2, ipa, class, false)?;
+        let entry = self.stage2(stage2, ipa, about, false)?;
         // IHI 0070 G.b 7.3.16: a read of tables and CDs is data, whatever the transaction is.
         let readable = entry.stage2[1].contains(Perms::READ);
         // IHI 0070 G.b 5.2 (S2PTW): nor may it reach Device memory, if that is protected.
         let device = stage2.protected_walks
             && stage2.attributes(Attributes::INCOMING, &entry.leaf).is_device();
         if !readable || device {
-            let refusal = at_stage2(stage2, EventKind::Permission, ipa);
-            return Err(Refusal { class, level: Some(entry.level as i8), ..refusal });
+            let refusal = at_stage2(stage2, Kind::Permission, ipa);
+            return Err(Refusal { about, level: Some(entry.level as i8), ..refusal });
         }
         Ok((PhysAddr::new(entry.output | ipa & low_bits(entry.lg2)), entry.lg2))
     }
@@ -438,11 +439,11 @@ impl<L: Log> Stages<'_, L> {
     /// The physical address behind `ipa` for an update of a stage 1 descriptor. IHI 0070 G.b
     /// 3.13.5: stage 2 must permit the write.
     fn write_through(&mut self, stage2: &Stage2, ipa: u64) -> Result<PhysAddr, Refusal> {
-        let entry = self.stage2(stage2, ipa, Class::Tt, true)?;
+        let entry = self.stage2(stage2, ipa, About::Table, true)?;
         if !entry.stage2[1].contains(Perms::WRITE) {
-            let refusal = at_stage2(stage2, EventKind::Permission, ipa);
+            let refusal = at_stage2(stage2, Kind::Permission, ipa);
             let level = Some(entry.level as i8);
-            return Err(Refusal { class: Class::Tt, table_write: true, level, ..refusal });
+            return Err(Refusal { about: About::Table, table_write: true, level, ..refusal });
         }
         Ok(PhysAddr::new(entry.output | ipa & low_bits(entry.lg2)))
     }

@@ -1,0 +1,41 @@
+//! Whether anything was done, and how often things were.
+
+/// How often things happened since reset.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Counters {
+    /// Transactions put to the SMMU.
+    pub transactions: u64,
+    /// Transactions answered from the TLB.
+    pub tlb_hits: u64,
+    /// Transactions that were not.
+    pub tlb_misses: u64,
+    /// Walks of stage-1 tables.
+    pub walks: u64,
+    /// Walks of stage-2 tables.
+    pub stage2_walks: u64,
+    /// STEs looked for in memory.
+    pub ste_fetches: u64,
+    /// CDs looked for in memory.
+    pub cd_fetches: u64,
+    /// Commands consumed.
+    pub commands: u64,
+    /// Events written.
+    pub events: u64,
+    /// Events sent to the CPUs: by CMD_SYNC with SIG_SEV, and by a Command queue that was full and
+    /// has room again.
+    pub cpu_events: u64,
+    /// Descriptors updated by hardware (HTTU).
+    pub flag_updates: u64,
+    /// Page requests written to the PRI queue.
+    pub page_requests: u64,
+}
+
+/// Whether a step changed anything.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Progress {
+    /// One thing was done; there may be more.
+    Worked,
+    /// There is nothing to do until a register is stored to, or an invalidation of a device's
+    /// cache ends.
+    Idle,
+}
