@@ -132,6 +132,11 @@ operations! {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
     }
+    /// Shows what an ITS has reported of writes of devices since it was last shown: as GIC-600 does.
+    FailedWrites = "failed-writes" {
+        /// Which ITS; 0 without it.
+        opt its: u16 = "its",
+    }
     /// Writes the configuration byte of an LPI into the table of CPU 0, or shows it.
     Lpi = "lpi" {
         /// Which.

@@ -7,7 +7,7 @@ mod command;
 mod registers;
 
 use passim_gic::Size;
-use passim_gic::its::{Failure, Report, TRANSLATER};
+use passim_gic::its::{FailedWrite, Failure, Report, TRANSLATER};
 use passim_model::{Abort, DeviceId, Host, IccRegister, PhysAddr, Requester, StreamId};
 
 use super::super::its::{convert, mappings};
@@ -77,6 +77,7 @@ impl GicOnBoard<'_> {
             }
             ItsOp::ItsMappings { its } => return mappings(self.board, *its),
             ItsOp::Message { .. } => self.message(op)?,
+            ItsOp::FailedWrites { its } => return Ok(self.failed_writes(n(its))),
             ItsOp::Lpi { intid, value } => self.lpi(*intid, *value)?,
             ItsOp::Acknowledge { cpu } => {
                 self.existing(*cpu)?;
@@ -295,14 +296,23 @@ impl GicOnBoard<'_> {
             substream: None,
             device: DeviceId::new(*device),
         };
-        let mut line = match self.board.message(at, &requester, size, event.0) {
+        Ok(match self.board.message(at, &requester, size, event.0) {
             Some(arrival) => arrival.to_string(),
             None => "no doorbell is there".to_owned(),
+        })
+    }
+
+    /// `device 0x2, event 20: 0x010307`: what an ITS said of each.
+    fn failed_writes(&mut self, its: u16) -> Vec<String> {
+        let failed = self.board.take_failed_writes(its).into_iter();
+        let line = |FailedWrite { device, event, syndrome }| {
+            format!("device {:#x}, event {event}: {syndrome:#08x}", device.get())
         };
-        for failed in self.board.take_failed_writes(its.unwrap_or(0)) {
-            line.push_str(&format!(", reported as {:#08x}", failed.syndrome));
+        let mut lines: Vec<_> = failed.map(line).collect();
+        if lines.is_empty() {
+            lines.push("none".to_owned());
         }
-        Ok(line)
+        lines
     }
 
     fn lpi(&mut self, intid: u32, value: Option<Number>) -> Result<String, Unperformable> {
