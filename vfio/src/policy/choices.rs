@@ -36,7 +36,8 @@ mod type1;
 
 pub use self::core::{
     BarAccess, DeviceErrorFd, DeviceName, EmptyHotReset, HotResetRefusal, InfoAlignment,
-    LastDevice, NestingType, NotAContainer, ShortInfo, UserAddresses, VectorRange, ZeroPage,
+    LastDevice, NestingType, NotAContainer, ResourceMappings, ShortInfo, UserAddresses,
+    VectorRange, ZeroPage,
 };
 pub use iommu::{
     BlockedState, ContextDescriptors, DefaultDomain, Smmu1Contexts, Smmu2Ap806, Smmu2Asids,
