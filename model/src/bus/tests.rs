@@ -8,6 +8,7 @@ proptest! {
     #[test]
     fn each_address_has_the_part_that_was_placed_there_first(
         wanted in prop::collection::vec((0u64..200, 1u64..20), 1..40),
+        looked_up in prop::collection::vec(0u64..230, 0..60),
     ) {
         let mut map = AddressMap::new();
         let mut placed: Vec<(Span<PhysAddr>, Target)> = Vec::new();
@@ -27,6 +28,10 @@ proptest! {
             let there = placed.iter().find(|(span, _)| span.contains(at));
             let there = there.map(|(span, it)| (*it, at.get() - span.start().get()));
             prop_assert_eq!(map.find(at), there);
+        }
+        // What was looked up before, wherever it was, changes no answer.
+        for at in looked_up.into_iter().map(PhysAddr::new) {
+            prop_assert_eq!(map.look_up(at), map.find(at));
         }
         placed.sort_by_key(|(span, _)| span.start());
         prop_assert!(map.iter().eq(placed));

@@ -184,6 +184,17 @@ impl Board {
         &self.map
     }
 
+    /// As [`Board::map`], to be looked up in one access after another.
+    pub(super) fn map_mut(&mut self) -> &mut AddressMap {
+        &mut self.map
+    }
+
+    /// Whether the SMMU with this index wants something done elsewhere ([`Board::perform`]).
+    #[inline]
+    pub(super) fn wants_anything(&self, smmu: usize) -> bool {
+        self.smmus.get(smmu).is_some_and(Smmu::has_effects)
+    }
+
     /// What a block of the interrupt controller is called, by its number on the bus.
     pub fn block_name(&self, block: u16) -> String {
         self.controller.block_name(block)

@@ -204,7 +204,9 @@ impl Board {
     pub fn device_write(&mut self, write: DeviceWrite<'_>) -> Reach {
         let DeviceWrite { requester, smmu, at, bytes } = write;
         let reach = self.reach(smmu, requester, at, Access::WRITE);
-        let reach = self.write_piece(reach, &requester, bytes);
+        if !matches!(reach, Reach::Stalled(_)) {
+            return self.write_piece(reach, &requester, bytes);
+        }
         if let Some(iova) = Span::from_size(at, bytes.len() as u64) {
             self.keep_write(smmu, requester, &Piece { iova, reach }, bytes);
         }
@@ -221,7 +223,7 @@ impl Board {
         match reach {
             Reach::Ram(pa) if self.memory_mut().write(pa, bytes).is_err() => Reach::Silence(pa),
             Reach::Part(pa, Target::Interrupts(block)) => {
-                let Some((_, offset)) = self.map().find(pa) else { return reach };
+                let Some((_, offset)) = self.map_mut().look_up(pa) else { return reach };
                 match self.ring(block, offset, sized(bytes), requester) {
                     Some(arrival) => Reach::Doorbell(pa, arrival),
                     None => reach,
@@ -276,7 +278,9 @@ impl Board {
     ) -> Option<Outcome> {
         let (hardware, memory) = self.smmu_mut(smmu)?;
         let outcome = hardware.translate(memory, &Transaction { requester, iova, access });
-        self.perform(smmu);
+        if self.wants_anything(smmu) {
+            self.perform(smmu);
+        }
         Some(outcome)
     }
 
@@ -299,7 +303,7 @@ impl Board {
     }
 
     /// Where a transaction to `at` ends, given what its SMMU says, if it passes one.
-    pub(super) fn land(&self, outcome: Option<Outcome>, at: Iova) -> Reach {
+    pub(super) fn land(&mut self, outcome: Option<Outcome>, at: Iova) -> Reach {
         let pa = match outcome {
             None => PhysAddr::new(at.get()),
             Some(Outcome::Translated(Translated { pa, .. })) => pa,
@@ -310,8 +314,8 @@ impl Board {
     }
 
     /// What answers at a physical address.
-    fn answering(&self, pa: PhysAddr) -> Reach {
-        match self.map().find(pa) {
+    fn answering(&mut self, pa: PhysAddr) -> Reach {
+        match self.map_mut().look_up(pa) {
             Some((Target::Ram, _)) => Reach::Ram(pa),
             Some((target, _)) => Reach::Part(pa, target),
             None => Reach::Silence(pa),

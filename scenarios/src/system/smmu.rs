@@ -124,6 +124,15 @@ impl Smmu {
         }
     }
 
+    /// Whether it wants anything done elsewhere.
+    #[inline]
+    pub(super) fn has_effects(&self) -> bool {
+        match self {
+            Self::V3(smmu) => smmu.has_effects(),
+            Self::V2(smmu) => smmu.has_effects(),
+        }
+    }
+
     /// What it wants done elsewhere.
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
         match self {

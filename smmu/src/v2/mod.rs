@@ -332,6 +332,12 @@ impl SmmuV2 {
         }
     }
 
+    /// Whether [`Self::take_effects`] would return any.
+    #[inline]
+    pub fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
     /// What the SMMU wants done elsewhere, in order: interrupts that rose, streams that go on.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         core::mem::take(&mut self.effects)

@@ -251,6 +251,12 @@ impl SmmuV3 {
         }
     }
 
+    /// Whether [`Self::take_effects`] would return any.
+    #[inline]
+    pub fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
     /// What the SMMU wants done elsewhere, in order: interrupts, and writes of messages.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         core::mem::take(&mut self.effects)

@@ -69,7 +69,7 @@ impl Host for Board {
     }
 
     fn load(&mut self, at: PhysAddr, width: Width) -> Result<u64, Abort> {
-        match self.map.find(at).ok_or(Abort(at))? {
+        match self.map.look_up(at).ok_or(Abort(at))? {
             (Target::Smmu(index), offset) => Ok(self.smmus[usize::from(index)].load(offset, width)),
             (Target::Config, offset) => Ok(match self.configured(offset) {
                 Some((function, register)) => self.slots[function].registers.load(register, width),
@@ -93,7 +93,7 @@ impl Host for Board {
     }
 
     fn store(&mut self, at: PhysAddr, width: Width, value: u64) -> Result<(), Abort> {
-        match self.map.find(at).ok_or(Abort(at))? {
+        match self.map.look_up(at).ok_or(Abort(at))? {
             (Target::Smmu(index), offset) => {
                 let index = usize::from(index);
                 self.hand_tlb_to(index);
