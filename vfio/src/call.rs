@@ -38,6 +38,8 @@ pub enum Protection {
     None,
     /// Read.
     Read,
+    /// Write, which lets a CPU read as well.
+    Write,
     /// Read and write.
     ReadWrite,
 }

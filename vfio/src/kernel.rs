@@ -83,6 +83,7 @@ pub struct Kernel {
     pub(crate) iommu: Iommu,
     pub(crate) irqs: Irqs,
     pub(crate) msi: Msi,
+    pub(crate) told: crate::told::Told,
     /// Where configuration space is mapped.
     pub(crate) ecam: PhysAddr,
     pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
@@ -144,6 +145,7 @@ impl Kernel {
             iommu,
             irqs,
             msi,
+            told: Default::default(),
             ecam: boot.interrupts.ecam,
             devices: BTreeMap::new(),
             changing: BTreeSet::new(),
@@ -452,8 +454,7 @@ impl Kernel {
         if let Some(FileKind::EventFd(count)) = self.files.kind_mut(file) {
             *count = count.saturating_add(value);
         }
-        self.wires_told(file, host);
-        self.pins_told(file, host);
+        self.told_by(file, host);
         Ok(8)
     }
 

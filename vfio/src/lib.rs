@@ -18,6 +18,7 @@
 //! | `in_kernel` | what does the IOMMU core answer a driver that is not VFIO? |
 //! | [`iommu`] | which domain translates for a group, and what does its driver tell the SMMU? |
 //! | [`irq`] | how does an interrupt find who serves it? |
+//! | `told` | what follows when an eventfd is signalled that the kernel waits for? |
 //! | [`msi`] | how does a device come to messages? |
 //! | [`verdict`] | what does a kernel do that no return value tells? |
 //! | [`view`] | how does the kernel's state look from outside? |
@@ -46,6 +47,7 @@ pub mod process;
 pub mod rules;
 pub mod step;
 mod sysfs;
+mod told;
 pub mod type1;
 pub mod uapi;
 pub mod verdict;

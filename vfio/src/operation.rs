@@ -106,6 +106,7 @@ impl Kernel {
             let mut tasks = Vec::new();
             tracing::debug!(target: event::VFIO, pid = pid.index(), ?call, "call");
             let answer = self.decide(pid, call, &mut tasks, host);
+            self.follow_up(host);
             tracing::debug!(target: event::VFIO, ret = ?answer.ret, tasks = tasks.len(), "decided");
             if tasks.is_empty() {
                 locks.clear();

@@ -155,8 +155,8 @@ passim_model::rules! {
         "6.12 vfio; measured: argsz 0 is EINVAL";
     /// EINVAL.
     IOEVENTFD_SHAPE = "ioeventfd-shape",
-        "An ioeventfd names a size, an offset and a descriptor.",
-        "6.12 vfio_pci; measured: argsz 0 is EINVAL";
+        "An ioeventfd names a size of 1, 2, 4 or 8 bytes, and a descriptor or -1.",
+        "6.12 vfio_pci_core; not measured";
     /// ENOTTY or EINVAL.
     NOT_MODELLED = "not-modelled",
         "The model serves this part of the interface.",

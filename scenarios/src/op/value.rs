@@ -142,11 +142,13 @@ words! {
         File = "file",
     }
     /// Protection of an area.
-    Protection, "none, r or r|w" {
+    Protection, "none, r, w or r|w" {
         /// No access.
         None = "none",
         /// Read.
         Read = "r",
+        /// Write.
+        Write = "w",
         /// Read and write.
         ReadWrite = "r|w",
     }

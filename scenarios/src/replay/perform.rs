@@ -430,6 +430,7 @@ fn protection(prot: Prot) -> Protection {
     match prot {
         Prot::None => Protection::None,
         Prot::Read => Protection::Read,
-        Prot::Write | Prot::ReadWrite => Protection::ReadWrite,
+        Prot::Write => Protection::Write,
+        Prot::ReadWrite => Protection::ReadWrite,
     }
 }

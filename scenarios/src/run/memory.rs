@@ -135,6 +135,7 @@ fn protection(prot: op::Protection) -> Protection {
     match prot {
         op::Protection::None => Protection::None,
         op::Protection::Read => Protection::Read,
+        op::Protection::Write => Protection::Write,
         op::Protection::ReadWrite => Protection::ReadWrite,
     }
 }

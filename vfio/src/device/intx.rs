@@ -110,6 +110,11 @@ impl Kernel {
             return Err(rules::IRQ_UNMASK_TAKEN.refuse_for(Errno::EBUSY, conflict));
         }
         self.irqs_of(rid).intx.unmask = Some(file);
+        self.wait_for(file);
+        if self.is_signalled(file) {
+            // 6.12 vfio_virqfd_enable: what was signalled before counts, and stays in the counter.
+            self.set_pin_masked(rid, false, host);
+        }
         Ok(())
     }
 
@@ -176,17 +181,14 @@ impl Kernel {
         }
     }
 
-    /// An eventfd was signalled that unmasks pins: they are. Its counter is taken.
-    // 6.12 virqfd.c: who waits on the eventfd reads it.
-    pub(crate) fn pins_told(&mut self, file: FileId, host: &mut impl Host) {
+    /// An eventfd was signalled that may unmask pins: they are, if it does any.
+    pub(crate) fn pins_told(&mut self, file: FileId, host: &mut impl Host) -> bool {
         let told = self.devices.iter().filter(|(_, it)| it.irqs.intx.unmask == Some(file));
         let told: Vec<Rid> = told.map(|(rid, _)| *rid).collect();
-        if !told.is_empty() {
-            self.take_counter(file);
-        }
-        for rid in told.into_iter().filter(|rid| !self.pin_is_disabled(*rid)).collect::<Vec<_>>() {
+        for &rid in &told {
             self.set_pin_masked(rid, false, host);
         }
+        !told.is_empty()
     }
 
     /// Turns the pin off.

@@ -7,6 +7,7 @@
 //! | `feature` | may it sleep while nobody uses it? |
 //! | `regions` | which BARs may be mapped, and what does reading and writing them do? |
 //! | `config` | what does its configuration space show, what does a write change? |
+//! | `ioeventfd` | which registers are written when an eventfd is signalled? |
 //! | `irqs` | SET_IRQS: is the request well formed, and who is asked? |
 //! | `messages` | SET_IRQS of MSI and MSI-X |
 //! | `intx` | SET_IRQS of the pin |
@@ -21,6 +22,7 @@ mod feature;
 mod hot_reset;
 mod info;
 mod intx;
+mod ioeventfd;
 mod irqs;
 mod messages;
 mod notices;
@@ -33,7 +35,7 @@ use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::process::{FileId, Pid};
 use crate::rules as vfio_rules;
-use crate::uapi::{Buffer, Header, ioctl, irq, region};
+use crate::uapi::{Buffer, ioctl, irq, region};
 use config::VirtualConfig;
 use irqs::DeviceIrqs;
 pub(crate) use irqs::{Action, Data, Request};
@@ -59,6 +61,8 @@ pub(crate) struct DeviceState {
     may_sleep: bool,
     /// What is signalled when it is woken.
     wakeup: Option<FileId>,
+    /// Registers that are written when eventfds are signalled.
+    ioeventfds: Vec<ioeventfd::IoEventFd>,
 }
 
 /// Message vectors of a function.
@@ -106,12 +110,7 @@ impl Kernel {
             ioctl::DEVICE_RESET => self.reset(rid),
             ioctl::DEVICE_GET_PCI_HOT_RESET_INFO => self.hot_reset_info(rid, buffer),
             ioctl::DEVICE_PCI_HOT_RESET => self.hot_reset(pid, rid, buffer),
-            ioctl::DEVICE_IOEVENTFD => {
-                if Header::read(buffer)?.argsz < 32 {
-                    return Err(vfio_rules::IOEVENTFD_SHAPE.refuse(Errno::EINVAL));
-                }
-                Err(vfio_rules::NOT_MODELLED.refuse(Errno::EINVAL))
-            }
+            ioctl::DEVICE_IOEVENTFD => self.set_ioeventfd(pid, rid, buffer),
             ioctl::DEVICE_FEATURE => self.device_feature(pid, rid, buffer),
             _ => Err(vfio_rules::IOCTL_UNKNOWN
                 .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),

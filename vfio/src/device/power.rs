@@ -70,9 +70,14 @@ impl Kernel {
             Mode::Pin => self.turn_intx_off(rid, tasks, host),
             Mode::Messages(_) => self.turn_messages_off(rid, tasks, host),
         }
-        let wakeup = self.devices.get_mut(&rid).and_then(|state| state.wakeup.take());
+        let state = self.devices.get_mut(&rid);
+        let (wakeup, written) = state.map_or((None, Vec::new()), |state| {
+            (state.wakeup.take(), core::mem::take(&mut state.ioeventfds))
+        });
+        let written = written.into_iter().map(|it| it.file);
         let irqs = self.irqs_of(rid);
-        let notices = irqs.error.take().into_iter().chain(irqs.request.take()).chain(wakeup);
+        let notices =
+            irqs.error.take().into_iter().chain(irqs.request.take()).chain(wakeup).chain(written);
         let notices: Vec<_> = notices.collect();
         self.drop_files(notices, tasks, host);
         if let Some(state) = self.devices.remove(&rid) {

@@ -7,13 +7,13 @@ use crate::kernel::Kernel;
 use crate::msi::table_place;
 use crate::pci::Space;
 use crate::pci::wire::{Command, entry};
-use crate::policy::BarAccess;
+use crate::policy::{BarAccess, ResourceMappings};
 use crate::process::{AreaKind, FileId, Pid};
 use crate::rules;
 use crate::uapi::{irq, region};
 use core::ops::Range;
 use passim_model::topology::{Bar, BarKind};
-use passim_model::{Conflict, Errno, Host, PhysAddr, Refusal, Rid, UserAddr, Width};
+use passim_model::{Conflict, Errno, Host, PhysAddr, Refusal, Rid, Span, UserAddr, Width};
 
 /// What a transfer touches of a BAR.
 struct Part {
@@ -178,9 +178,24 @@ impl Kernel {
         }
     }
 
-    fn claim(&mut self, rid: Rid, bar: u8) {
-        if let Some(state) = self.devices.get_mut(&rid) {
-            state.claimed.insert(bar);
+    pub(super) fn claim(&mut self, rid: Rid, bar: u8) {
+        let state = self.devices.get_mut(&rid);
+        if state.is_none_or(|state| !state.claimed.insert(bar)) || !self.io_strict_devmem {
+            return;
+        }
+        let bar = self.topology.function(rid).and_then(|function| function.bar(bar));
+        let lg2 = self.page.lg2();
+        let pages = bar.and_then(|bar| {
+            let last = PhysAddr::new(bar.span.last().get() | self.page.mask());
+            Span::new(bar.span.start().align_down(lg2), last)
+        });
+        if let Some(pages) = pages
+            && self.policy.resource_mappings == ResourceMappings::Revoked
+        {
+            // 6.12 kernel/resource.c, revoke_iomem: whoever mapped it through sysfs has it no more.
+            let files = &self.files;
+            let is_resource = |file| matches!(files.kind(file), Some(FileKind::Resource { .. }));
+            self.processes.revoke(pages, is_resource);
         }
     }
 
@@ -226,7 +241,7 @@ impl Kernel {
 
     /// Whether a function answers at its BARs.
     // 6.12 __vfio_pci_memory_enabled: not in D3hot either; a virtual function has no such bit.
-    fn decodes_memory(&self, rid: Rid, host: &mut impl Host) -> bool {
+    pub(super) fn decodes_memory(&self, rid: Rid, host: &mut impl Host) -> bool {
         let space = Space::new(self.ecam, rid);
         let decodes = self.topology.is_virtual(rid) || Command::MEMORY.is_set(space.command(host));
         decodes && !space.is_asleep(host)

@@ -53,4 +53,20 @@ passim_model::rules! {
     LOW_POWER_TWICE = "low-power-twice",
         "A device that may sleep already is not let sleep again.",
         "from reading 6.12 vfio_pci_core; not measured";
+    /// EINVAL.
+    IOEVENTFD_PLACE = "ioeventfd-place",
+        "What an ioeventfd writes lies in a BAR, and not in the MSI-X table.",
+        "from reading 6.12 vfio_pci; not measured";
+    /// EEXIST.
+    IOEVENTFD_TAKEN = "ioeventfd-taken",
+        "One eventfd has the same written to the same place.",
+        "from reading 6.12 vfio_pci; not measured";
+    /// ENODEV.
+    IOEVENTFD_ABSENT = "ioeventfd-absent",
+        "What shall no longer be written has an ioeventfd.",
+        "from reading 6.12 vfio_pci; not measured";
+    /// ENOSPC.
+    IOEVENTFD_LIMIT = "ioeventfd-limit",
+        "A device has at most 1000 ioeventfds.",
+        "from reading 6.12 vfio_pci; not measured";
 }

@@ -1,9 +1,7 @@
 //! A CPU takes its interrupts, and whoever asked for them is served.
 
 use super::lines::{Service, SmmuWire};
-use crate::file::FileKind;
 use crate::kernel::Kernel;
-use crate::process::FileId;
 use crate::rules;
 use passim_model::{Conflict, Errno, Host, IntId, Refusal, event};
 
@@ -19,6 +17,7 @@ impl Kernel {
         for _ in 0..MOST_AT_ONCE {
             let Some(taken) = self.irqs.acknowledge(host) else { break };
             self.serve(taken.intid, cpu, host);
+            self.follow_up(host);
             self.irqs.end(taken, host);
         }
         host.run_on(0);
@@ -41,14 +40,6 @@ impl Kernel {
             Some(Service::Driver) => {}
             Some(Service::Wire) => self.serve_wire(intid, host),
             None => tracing::warn!(target: event::VFIO, %intid, "an interrupt nobody serves"),
-        }
-    }
-
-    /// Adds one to an eventfd's counter.
-    // 6.12 eventfd.c: a full counter stays full.
-    pub(crate) fn signal(&mut self, file: FileId) {
-        if let Some(FileKind::EventFd(count)) = self.files.kind_mut(file) {
-            *count = count.saturating_add(1);
         }
     }
 

@@ -192,6 +192,13 @@ impl Kernel {
         }
         let old = core::mem::replace(place, file);
         self.drop_files(old, tasks, host);
+        if let Some(file) = file {
+            self.wait_for(file);
+            // 6.12 vfio_virqfd_enable: what was signalled before counts, and stays in the counter.
+            if self.is_signalled(file) {
+                self.set_wire_masked(number, index, masks, host);
+            }
+        }
         Ok(0)
     }
 
@@ -244,9 +251,8 @@ impl Kernel {
         self.serve_pins(intid, host);
     }
 
-    /// An eventfd was signalled that masks or unmasks wires: they are. Its counter is taken.
-    // 6.12 virqfd.c: who waits on the eventfd reads it.
-    pub(crate) fn wires_told(&mut self, file: FileId, host: &mut impl Host) {
+    /// An eventfd was signalled that may mask or unmask wires: they are, if it does any.
+    pub(crate) fn wires_told(&mut self, file: FileId, host: &mut impl Host) -> bool {
         let mut told = Vec::new();
         for (&number, device) in &self.platforms.open {
             for (wire, index) in device.wires.iter().zip(0u32..) {
@@ -255,11 +261,9 @@ impl Kernel {
                 told.extend(named.map(|(_, masks)| (number, index, masks)));
             }
         }
-        if !told.is_empty() {
-            self.take_counter(file);
-        }
-        for (number, index, masks) in told {
+        for &(number, index, masks) in &told {
             self.set_wire_masked(number, index, masks, host);
         }
+        !told.is_empty()
     }
 }

@@ -36,8 +36,8 @@ mod type1;
 
 pub use self::core::{
     BarAccess, DeviceErrorFd, DeviceName, EmptyHotReset, HotResetRefusal, InfoAlignment,
-    LastDevice, NestingType, NotAContainer, ShortInfo, UserAddresses, VectorRange, VfioCoherence,
-    ZeroPage,
+    LastDevice, NestingType, NotAContainer, ResourceMappings, ShortInfo, UserAddresses,
+    VectorRange, VfioCoherence, ZeroPage,
 };
 pub use iommu::{
     BlockedState, ContextDescriptors, DefaultDomain, PciStreams, Smmu1Contexts, Smmu2Ap806,

@@ -12,16 +12,17 @@ use super::{
     GicV3Priority, HotResetRefusal, InfoAlignment, InfoLayout, IovaAllocator, ItsDoorbellInfo,
     ItsEvents, LastDevice, LpiAffinity, LpiInvalidation, LpiRanges, MessageSafety,
     MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer,
-    OverrideError, PciStreams, Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo,
-    Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries,
-    Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500,
-    Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids,
-    Smmu2WideLoads, Smmu3Asids, Smmu3Ats, Smmu3Forced, Smmu3LongRanges, Smmu3Overflow,
-    Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls,
-    Smmu3Substreams, Smmu3Sync, Smmu3Unattached, SmmuIntrRemap, Stage1Attributes, Stage2Roots,
-    SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapSync, UnmapWrap, UserAddresses,
-    V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, VfioCoherence, WalkAttributes,
-    WindowProvider, WireService, WrapErrno, ZeroPage, step_of,
+    OverrideError, PciStreams, Profile, RangeEnd, ReplayAperture, ResourceMappings, Row,
+    SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries,
+    Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts,
+    Smmu2Messages, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags,
+    Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Asids, Smmu3Ats, Smmu3Forced,
+    Smmu3LongRanges, Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime,
+    Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync, Smmu3Unattached, SmmuIntrRemap,
+    Stage1Attributes, Stage2Roots, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll,
+    UnmapSync, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry,
+    VectorRange, VfioCoherence, WalkAttributes, WindowProvider, WireService, WrapErrno, ZeroPage,
+    step_of,
 };
 
 macro_rules! policy {
@@ -155,6 +156,10 @@ policy! {
     empty_hot_reset: EmptyHotReset = "empty-hot-reset",
         "vfio_pci.c of 5.x; the changes for 6.0 and 6.6",
         [Linux4_6 BehindTheSlot Inferred, Linux6_1 BehindTheSlot Read, Linux6_12 AtOnce Read];
+    /// What becomes of a BAR that is mapped through sysfs when VFIO uses it first.
+    resource_mappings: ResourceMappings = "resource-mappings",
+        "kernel/resource.c and pci-sysfs.c of 6.x; changed with 5.12",
+        [Linux4_6 Stay Inferred, Linux6_1 Revoked Read];
     /// What becomes of an open group whose last device leaves VFIO.
     last_device: LastDevice = "last-device",
         "vfio/group.c of 6.12; the change for 6.1",

@@ -47,6 +47,7 @@ impl Pages {
                     Cached::BeyondEnd => return Err(Cause::BeyondEnd),
                 }
             }
+            AreaKind::Device { .. } if area.revoked => return Err(Cause::Device),
             AreaKind::Device { base, .. } => {
                 let address = base.get().wrapping_add(area.offset_of(at));
                 return Ok(Resolved::Device(PhysAddr::new(address)));
@@ -107,6 +108,13 @@ impl Processes {
         match self.pages.resolve(space, space.areas.find(at)?, at) {
             Ok(Resolved::Ram(address)) => Some(address.align_down(self.pages.page.lg2())),
             _ => None,
+        }
+    }
+
+    /// Takes registers away from every process that has them mapped through one of these files.
+    pub(crate) fn revoke(&mut self, registers: Span<PhysAddr>, of: impl Fn(FileId) -> bool) {
+        for process in self.list.iter_mut().flatten() {
+            process.space.areas.revoke(registers, &of);
         }
     }
 

@@ -66,6 +66,8 @@ pub struct Area {
     pub kind: AreaKind,
     /// Whether mlock counts its pages.
     pub locked: bool,
+    /// Device registers that were taken away: the area stays, and nothing is in it any more.
+    pub revoked: bool,
     /// Which mmap made it; pieces of one area share it.
     origin: u64,
 }
@@ -76,7 +78,16 @@ impl Area {
         match self.prot {
             Protection::None => false,
             Protection::Read => access == PinAccess::Read,
-            Protection::ReadWrite => true,
+            Protection::Write | Protection::ReadWrite => true,
+        }
+    }
+
+    /// Whether it may be pinned for that. Who asks for reading asks for that very right.
+    // 6.12 mm/gup.c, check_vma_flags.
+    pub(super) fn lets_pin(&self, access: PinAccess) -> bool {
+        match self.prot {
+            Protection::Write => access == PinAccess::Write,
+            _ => self.allows(access),
         }
     }
 
@@ -171,7 +182,7 @@ impl Areas {
         if matches!(kind, AreaKind::Device { .. }) {
             self.pieces.insert(origin, 1);
         }
-        let area = Area { span, prot, kind, locked: false, origin };
+        let area = Area { span, prot, kind, locked: false, revoked: false, origin };
         self.by_start.insert(span.start(), area);
     }
 
@@ -261,6 +272,21 @@ impl Areas {
         let locked = self.overlapping(span).filter(|area| area.locked);
         let common = locked.filter_map(|area| area.span.intersection(span));
         common.map(|common| (common.size_minus_one() >> page.lg2()) + 1).sum()
+    }
+
+    /// Takes registers away where areas of these files show them.
+    pub(super) fn revoke(&mut self, registers: Span<PhysAddr>, of: impl Fn(FileId) -> bool) {
+        let shown = |area: &Area| {
+            let AreaKind::Device { base, file } = area.kind else { return None };
+            let shown = Span::new(base, base.checked_add(area.span.size_minus_one())?)?;
+            let common = shown.intersection(registers).filter(|_| of(file))?;
+            let first = area.span.start().checked_add(common.start().offset_from(base)?)?;
+            Span::new(first, first.checked_add(common.size_minus_one())?)
+        };
+        let taken: Vec<_> = self.iter().filter_map(shown).collect();
+        for span in taken {
+            self.change(span, |area| area.revoked = true);
+        }
     }
 
     /// The areas as a forked child has them: none locked.

@@ -173,6 +173,7 @@ impl Pages {
         ram: &mut Ram<'_>,
     ) -> Result<Met, Cause> {
         match area.kind {
+            AreaKind::Device { .. } if area.revoked => Err(Cause::Device),
             AreaKind::Device { base, .. } => {
                 let address = base.get().wrapping_add(area.offset_of(at));
                 Ok(Met::Reserved(PhysAddr::new(address).align_down(self.page.lg2())))

@@ -6,7 +6,7 @@
 
 use super::access::allowed;
 use super::areas::{Area, AreaKind};
-use super::fault::{Cause, Fault, Met, Pages, Ram};
+use super::fault::{AddressSpace, Cause, Fault, Met, Pages, Ram};
 use super::{Pid, Process, Processes};
 use passim_model::{Frames, Memory, PhysAddr, UserAddr};
 
@@ -50,7 +50,7 @@ impl Processes {
         let (pages, process) =
             self.parts(pid).ok_or(Fault { address: at, cause: Cause::NoArea })?;
         let mut ram = Ram { frames, memory };
-        let area = allowed(&process.space, at, access)?;
+        let area = pinnable(&process.space, at, access)?;
         let mut run = pin_first(pages, process, &area, at, access, &mut ram)
             .map_err(|cause| Fault { address: at, cause })?;
         while run.pages < most {
@@ -71,6 +71,15 @@ impl Processes {
     /// How often the frame is pinned.
     pub fn pins(&self, frame: PhysAddr) -> u32 {
         self.pages.uses.pins(frame.align_down(self.pages.page.lg2()))
+    }
+}
+
+/// The area at `at`, if it may be pinned.
+fn pinnable(space: &AddressSpace, at: UserAddr, access: PinAccess) -> Result<Area, Fault> {
+    let area = allowed(space, at, access)?;
+    match area.lets_pin(access) {
+        true => Ok(area),
+        false => Err(Fault { address: at, cause: Cause::Protection }),
     }
 }
 
@@ -118,9 +127,10 @@ fn extend(
     let (Some(here), Some(expected)) = (at.checked_add(len), run.frame.checked_add(len)) else {
         return 0;
     };
-    let Ok(area) = allowed(&process.space, here, access) else { return 0 };
+    let Ok(area) = pinnable(&process.space, here, access) else { return 0 };
     let left = (most - run.pages).min(pages_left(&area, here, lg2));
     match area.kind {
+        AreaKind::Device { .. } if area.revoked => 0,
         AreaKind::Device { base, .. } => {
             let frame = base.get().wrapping_add(area.offset_of(here));
             if run.counted || PhysAddr::new(frame).align_down(lg2) != expected { 0 } else { left }

@@ -29,7 +29,9 @@ fn store(system: &mut System, at: u64, value: u64) {
 }
 
 fn load(system: &mut System, at: u64) -> u64 {
-    system.load(PhysAddr::new(BAR + at), Width::W64).unwrap()
+    // Registers below 0x80 have four bytes.
+    let width = if at < 0x80 { Width::W32 } else { Width::W64 };
+    system.load(PhysAddr::new(BAR + at), width).unwrap()
 }
 
 /// A command behind the driver's own.

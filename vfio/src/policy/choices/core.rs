@@ -167,3 +167,14 @@ choice! {
         GroupGoes = "group-goes",
     }
 }
+
+choice! {
+    /// What becomes of a BAR that is mapped through sysfs when VFIO uses it first, where the kernel
+    /// is configured to refuse such mappings then (CONFIG_IO_STRICT_DEVMEM).
+    ResourceMappings {
+        /// It stays mapped.
+        Stay = "stay",
+        /// Nothing is mapped there any more.
+        Revoked = "revoked",
+    }
+}

@@ -29,6 +29,7 @@ fn op() -> impl Strategy<Value = (usize, Op)> {
         prop_oneof![
             1 => Just(Protection::None),
             1 => Just(Protection::Read),
+            1 => Just(Protection::Write),
             3 => Just(Protection::ReadWrite),
         ]
     };
@@ -121,7 +122,7 @@ impl Both {
 
     fn store(&mut self, who: usize, page: u64, value: u64) -> Result<(), Errno> {
         let dense = self.spaces[who].pages.get_mut(&page).ok_or(Errno::EFAULT)?;
-        if dense.prot != Protection::ReadWrite {
+        if !matches!(dense.prot, Protection::Write | Protection::ReadWrite) {
             return Err(Errno::EFAULT);
         }
         match &mut dense.content {
@@ -282,6 +283,7 @@ impl Both {
         let allowed = dense.is_some_and(|dense| match dense.prot {
             Protection::None => false,
             Protection::Read => access == PinAccess::Read,
+            Protection::Write => access == PinAccess::Write,
             Protection::ReadWrite => true,
         });
         assert_eq!(run.is_some(), allowed);
