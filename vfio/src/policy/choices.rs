@@ -46,8 +46,8 @@ pub use iommu::{
     Stage1Attributes, Stage2Roots, SteUpdate, WalkAttributes,
 };
 pub use irqs::{
-    GicV3Priority, ItsEvents, LpiAffinity, LpiInvalidation, LpiRanges, MsiDomains, V2mBlocks,
-    WireService,
+    GicV3Priority, ItsAliases, ItsEvents, ItsInvall, ItsLife, ItsSharing, ItsTables, LpiAffinity,
+    LpiInvalidation, LpiRanges, MsiActivation, MsiDomains, V2mBlocks, WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,
