@@ -19,14 +19,14 @@ pub use choices::{
     DirtyTracking, DmaCoherency, DomainAllocError, DoorbellError, DoorbellUnwind, EntryLimit,
     FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator, ItsAliases, ItsDoorbellInfo,
     ItsEvents, ItsInvall, ItsLife, ItsSharing, ItsTables, LpiAffinity, LpiInvalidation, LpiRanges,
-    MessageSafety, MissingDoorbellInfo, MsiActivation, MsiDomains, MsiFailure, MsiInfo, MsiMapping,
-    NestingType, NotAContainer, RangeEnd, ReplayAperture, SecondWindow, ShortInfo, Smmu1Contexts,
-    Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds,
-    Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
-    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Ats, Smmu3Ranges, Smmu3Stalls, Smmu3Sync,
-    SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, SuperpageTest, ThirdMapFlag, UnmapAll,
-    UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, VectorRange, WalkAttributes,
-    WindowProvider, WireService, WrapErrno, ZeroPage,
+    MessageSafety, MissingDoorbellInfo, MsiActivation, MsiAlias, MsiDomains, MsiFailure, MsiInfo,
+    MsiMapping, NestingType, NotAContainer, RangeEnd, ReplayAperture, SecondWindow, ShortInfo,
+    Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries,
+    Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege,
+    Smmu2Qualcomm, Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu3Ats, Smmu3Ranges, Smmu3Stalls,
+    Smmu3Sync, SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, SuperpageTest,
+    ThirdMapFlag, UnmapAll, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges,
+    VectorRange, WalkAttributes, WindowProvider, WireService, WrapErrno, ZeroPage,
 };
 pub use profiles::{Certainty, Profile, UnknownProfile};
 pub use table::{Policy, choices};

@@ -164,6 +164,9 @@ impl Kernel {
     // 6.12 pci_msi_get_device_domain: the requester id finds the ITS in `msi-map`, then that ITS's
     // pci_msi_domain_get_msi_rid finds the DeviceID in the same map.
     fn known_as(&self, device: Endpoint) -> (usize, DeviceId) {
+        if let Some(&alias) = self.msi.last_aliases.get(&device) {
+            return alias;
+        }
         let its = self.msi.parents.get(&device).copied().unwrap_or(0);
         let requester = self.topology.requester(device);
         (its, requester.map_or_else(Default::default, |it| it.device))

@@ -50,11 +50,11 @@ pub use vectors::MessageKind;
 pub use view::{MessageSupply, VectorView};
 
 use crate::irq::{HeldFacts, InterruptFacts};
-use crate::policy::Policy;
+use crate::policy::{MsiAlias, Policy};
 use crate::verdict::{Severity, Verdict};
 use controller::Controller;
 use its::Stop;
-use passim_model::{Conflict, Endpoint, Frames, Host, Refusal};
+use passim_model::{Conflict, DeviceId, Endpoint, Frames, Host, Refusal};
 use std::collections::BTreeMap;
 use vectors::Vectors;
 
@@ -68,6 +68,8 @@ pub(crate) struct Msi {
     domains: BTreeMap<Endpoint, MessageKind>,
     /// Devices of another ITS than the first.
     parents: BTreeMap<Endpoint, usize>,
+    /// Devices that a kernel knows by another identifier, if it goes by their last alias.
+    last_aliases: BTreeMap<Endpoint, (usize, DeviceId)>,
     /// Why the last device to ask got fewer vectors than it asked for, if it did.
     shortage: Option<(Endpoint, Refusal)>,
 }
@@ -89,7 +91,11 @@ impl Msi {
         let (devices, held) = (BTreeMap::new(), facts.held.clone());
         let parents = facts.msi_parents.clone();
         let domains = BTreeMap::new();
-        Self { controller, devices, held, domains, parents, shortage: None }
+        let last_aliases = match policy.msi_alias {
+            MsiAlias::Last => facts.last_aliases.clone(),
+            MsiAlias::Elsewhere => BTreeMap::new(),
+        };
+        Self { controller, devices, held, domains, parents, last_aliases, shortage: None }
     }
 
     /// What the drivers of controllers logged, and no caller was told.

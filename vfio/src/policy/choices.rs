@@ -47,7 +47,7 @@ pub use iommu::{
 };
 pub use irqs::{
     GicV3Priority, ItsAliases, ItsEvents, ItsInvall, ItsLife, ItsSharing, ItsTables, LpiAffinity,
-    LpiInvalidation, LpiRanges, MsiActivation, MsiDomains, V2mBlocks, WireService,
+    LpiInvalidation, LpiRanges, MsiActivation, MsiAlias, MsiDomains, V2mBlocks, WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,

@@ -10,12 +10,12 @@ use super::{
     DefaultDomain, DeviceErrorFd, DirtyTracking, DmaCoherency, DomainAllocError, DoorbellError,
     DoorbellUnwind, EntryLimit, FindDma, GicV3Priority, InfoAlignment, InfoLayout, IovaAllocator,
     ItsAliases, ItsDoorbellInfo, ItsEvents, ItsInvall, ItsLife, ItsSharing, ItsTables, LpiAffinity,
-    LpiInvalidation, LpiRanges, MessageSafety, MissingDoorbellInfo, MsiActivation, MsiDomains,
-    MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, OverrideError, Profile, RangeEnd,
-    ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806, Smmu2Asids,
-    Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats,
-    Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags,
-    Smmu2Unattached, Smmu3Ats, Smmu3Ranges, Smmu3Stalls, Smmu3Sync, SmmuIntrRemap,
+    LpiInvalidation, LpiRanges, MessageSafety, MissingDoorbellInfo, MsiActivation, MsiAlias,
+    MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, OverrideError,
+    Profile, RangeEnd, ReplayAperture, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806,
+    Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults,
+    Smmu2Formats, Smmu2Interrupts, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync,
+    Smmu2Tags, Smmu2Unattached, Smmu3Ats, Smmu3Ranges, Smmu3Stalls, Smmu3Sync, SmmuIntrRemap,
     Stage1Attributes, Stage2Roots, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll,
     UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange,
     WalkAttributes, WindowProvider, WireService, WrapErrno, ZeroPage, step_of,
@@ -306,6 +306,10 @@ policy! {
     msi_domains: MsiDomains = "msi-domains", "/proc/interrupts of 6.1 and 6.12",
         [Linux4_6 Shared Nearest, Linux6_1 Shared Measured, Linux6_12 PerDevice Measured,
          Linux7_2 PerDevice Nearest];
+    /// By which of the identifiers under which a function may send an ITS is told of it.
+    msi_alias: MsiAlias = "msi-alias",
+        "get_msi_id_cb of 4.6, and of kernels since the change that names devices with phantom functions",
+        [Linux4_6 Last Read, MsiV14 Last Nearest, Linux4_11 Last Inferred, Linux6_1 Elsewhere Read];
     /// When a vector of PCI gets its message, and the ITS its event.
     msi_activation: MsiActivation = "msi-activation",
         "the changes of 4.8, 5.11 and 5.13 to kernel/irq/msi.c; MSI-X tables in recordings of 6.1 and 6.12",

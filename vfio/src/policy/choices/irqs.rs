@@ -128,6 +128,16 @@ choice! {
 }
 
 choice! {
+    /// By which of the identifiers under which a function may send an ITS is told of it.
+    MsiAlias {
+        /// The last, be it one that the function itself has for its DMA alone.
+        Last = "last",
+        /// The last that comes from another bus or names one; its own, if none does.
+        Elsewhere = "elsewhere",
+    }
+}
+
+choice! {
     /// When a vector of PCI gets its message, and the ITS its event.
     MsiActivation {
         /// When somebody requests the vector.
