@@ -140,6 +140,17 @@ pub struct Topology {
     physical: BTreeMap<Rid, Rid>,
     /// Virtual functions that are not there at boot.
     off: BTreeSet<Rid>,
+    /// By function: the bridges above it, the nearest first.
+    bridges: BTreeMap<Rid, Vec<Above>>,
+}
+
+/// A bridge above a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Above {
+    /// The bridge.
+    pub bridge: Rid,
+    /// Whether it may answer for what the function sends, with an identifier of its own.
+    pub answers: bool,
 }
 
 /// Two functions claim one requester identifier.
@@ -185,6 +196,22 @@ impl Topology {
     /// The same with these virtual functions off when the machine boots.
     pub fn with_off(self, off: BTreeSet<Rid>) -> Self {
         Self { off, ..self }
+    }
+
+    /// The same with these bridges above its functions, those that are nearest first.
+    pub fn with_bridges(self, bridges: BTreeMap<Rid, Vec<Above>>) -> Self {
+        Self { bridges, ..self }
+    }
+
+    /// The bridges above a function, the nearest first.
+    pub fn bridges_above(&self, rid: Rid) -> &[Above] {
+        self.bridges.get(&rid).map_or(&[], Vec::as_slice)
+    }
+
+    /// The functions behind a bridge, ascending.
+    pub fn behind(&self, bridge: Rid) -> impl Iterator<Item = &Function> + '_ {
+        let is_behind = move |rid| self.bridges_above(rid).iter().any(|it| it.bridge == bridge);
+        self.functions.iter().filter(move |function| is_behind(function.rid))
     }
 
     /// Whether the function is there when the machine boots; not so virtual ones that nobody has

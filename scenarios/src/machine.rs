@@ -292,6 +292,9 @@ pub struct Function {
     pub device_id: DeviceId,
     /// Which ITS firmware names for its messages: an index into [`GicIts::its`].
     pub its: usize,
+    /// The same, and a DeviceID, for a kernel that goes by the last requester identifier under which
+    /// the function may send.
+    pub last_alias: (usize, DeviceId),
     /// Reserved regions of its group.
     pub reserved: Vec<Reserved>,
     /// Message-signalled interrupts its driver holds at boot, ascending by interrupt number.

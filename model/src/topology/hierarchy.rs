@@ -291,6 +291,11 @@ impl Hierarchy {
             .fold(rid, |known, alias| if elsewhere(&alias, known) { alias.rid } else { known })
     }
 
+    /// The last requester identifier under which transactions of the function at `rid` may arrive.
+    pub fn last_alias(&self, rid: Rid) -> Rid {
+        self.aliases(rid).last().map_or(rid, |alias| alias.rid)
+    }
+
     /// Whether the function at `rid` keeps its transactions from its neighbours, as far as it could
     /// do otherwise.
     // 6.12 pci.c, pci_acs_enabled.

@@ -15,6 +15,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("plain-its", include_str!("../../machines/plain-its.toml")),
     ("plain-stalls", include_str!("../../machines/plain-stalls.toml")),
     ("plain-v2m", include_str!("../../machines/plain-v2m.toml")),
+    ("shared-ids", include_str!("../../machines/shared-ids.toml")),
     ("smmuv2-its", include_str!("../../machines/smmuv2-its.toml")),
     ("smmuv2-kinds", include_str!("../../machines/smmuv2-kinds.toml")),
     ("smmuv2-makers", include_str!("../../machines/smmuv2-makers.toml")),

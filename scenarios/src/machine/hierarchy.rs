@@ -1,7 +1,9 @@
 //! The PCI hierarchy of a machine's functions.
 
+use passim_model::topology::Above;
 use passim_model::topology::hierarchy::{Acs, Hierarchy, Malformed, Node, Port};
 use passim_model::{Rid, StreamId};
+use std::collections::BTreeMap;
 
 use super::ids::Ids;
 use super::{Function, Machine};
@@ -54,6 +56,18 @@ impl Machine {
     /// [`NoHierarchy`]; never for a machine that was read.
     pub fn hierarchy(&self) -> Result<Hierarchy, NoHierarchy> {
         of_functions(&self.functions)
+    }
+
+    /// The bridges above each of its functions, the nearest first; none where there is no
+    /// hierarchy.
+    pub(crate) fn bridges_above(&self) -> BTreeMap<Rid, Vec<Above>> {
+        let Ok(hierarchy) = self.hierarchy() else { return BTreeMap::new() };
+        let above = |rid| {
+            let answering: Vec<Rid> = hierarchy.aliases(rid).iter().map(|alias| alias.by).collect();
+            let bridges = hierarchy.bridges_above(rid);
+            bridges.map(|bridge| Above { bridge, answers: answering.contains(&bridge) }).collect()
+        };
+        self.functions.iter().map(|function| (function.rid, above(function.rid))).collect()
     }
 }
 

@@ -220,6 +220,7 @@ fn functions(topology: &Topology, iommu: &Iommu) -> Result<Vec<Function>, InputE
         function.streams = known.streams;
         function.stream = hierarchy::sent_under(&hierarchy, rid, &function.streams);
         (function.its, function.device_id) = ids.message(hierarchy.message_alias(rid));
+        function.last_alias = ids.message(hierarchy.last_alias(rid));
     }
     for line in topology.interrupts.iter().filter(|line| line.is_msi()) {
         hold(&mut functions, line).ok_or_else(|| {
@@ -266,6 +267,7 @@ fn function(device: &PciDevice, config: &PciConfig) -> Option<Function> {
         stream: StreamId::new(own),
         device_id: DeviceId::new(own),
         its: 0,
+        last_alias: (0, DeviceId::new(own)),
         reserved: Vec::new(),
         held: Vec::new(),
         isolation: Isolation::default(),

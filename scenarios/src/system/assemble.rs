@@ -375,7 +375,7 @@ fn topology(machine: &Machine) -> Result<Topology, SameRid> {
     let physical = machine.functions.iter().filter_map(physical).collect();
     let off = machine.functions.iter().filter(|it| it.off).map(|it| it.rid).collect();
     let topology = topology.with_platforms(platforms).with_pins(machine.pins());
-    Ok(topology.with_virtual(physical).with_off(off))
+    Ok(topology.with_virtual(physical).with_off(off).with_bridges(machine.bridges_above()))
 }
 
 fn platform(facts: &machine::Platform) -> Platform {

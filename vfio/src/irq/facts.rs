@@ -1,6 +1,6 @@
 //! What firmware tells the kernel of interrupts before it starts.
 
-use passim_model::{Endpoint, IntId, PhysAddr};
+use passim_model::{DeviceId, Endpoint, IntId, PhysAddr};
 use std::collections::BTreeMap;
 
 /// A GICv2m frame as firmware describes it.
@@ -78,6 +78,9 @@ pub struct InterruptFacts {
     /// Devices whose messages go to another ITS than the first, and the place of theirs in the
     /// list: `msi-map` or `msi-parent`.
     pub msi_parents: BTreeMap<Endpoint, usize>,
+    /// Functions that have another place in `msi-map` by the last identifier that they may send
+    /// under, and which ITS and DeviceID that is.
+    pub last_aliases: BTreeMap<Endpoint, (usize, DeviceId)>,
     /// Messages held at boot.
     pub held: Vec<HeldFacts>,
     /// Linux interrupt numbers in use besides, ascending. Those of the SMMUs are among them.

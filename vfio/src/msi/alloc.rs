@@ -9,8 +9,9 @@ use super::{conflict_of, rules};
 use crate::irq::Title;
 use crate::kernel::Kernel;
 use crate::operation::Task;
-use crate::policy::{LpiRanges, MsiDomains, MsiMapping};
+use crate::policy::{ItsAliases, ItsLife, LpiRanges, MsiDomains, MsiMapping};
 use crate::verdict::{Severity, Verdict};
+use passim_model::topology::Function;
 use passim_model::{Conflict, DeviceId, Endpoint, Errno, Host, IntId, PhysAddr, Refusal, Rid};
 
 /// An allocation that did not get all it asked for.
@@ -42,16 +43,37 @@ impl Kernel {
             let refusal = rules::VECTORS_EXHAUSTED.refuse_for(Errno::ENOSPC, conflict);
             return Err(Shortage { available: 1, refusal });
         }
+        if self.msi.domains.get(&device) == Some(&kind) {
+            return Ok(());
+        }
+        self.end_domain(device, host);
         let id = self.known_as(device);
         let wanted = match device {
-            Endpoint::Pci(rid) => {
-                self.prepared_vectors(rid, kind, count).max(self.aliasing_vectors(rid))
-            }
-            Endpoint::Platform(_) => self.prepared_messages(count),
+            Endpoint::Pci(rid) => self.with_aliases(rid, self.prepared_vectors(rid, kind, count)),
+            Endpoint::Platform(_) => (self.prepared_messages(count), false),
         };
         let prepared = self.msi.controller.prepare(id, wanted, &mut self.frames, host);
-        prepared
-            .map_err(|exhausted| Shortage { available: 0, refusal: refusal_of(exhausted, device) })
+        let domain = self.policy.its_life == ItsLife::Domain;
+        prepared.map_err(|exhausted| {
+            let refusal = match domain {
+                // 6.16 msi_create_device_irq_domain: there is no domain then.
+                true => rules::DEVICE_NO_LPIS.refuse_for(Errno::ENODEV, conflict),
+                false => refusal_of(exhausted, device),
+            };
+            Shortage { available: 0, refusal }
+        })?;
+        if domain {
+            self.msi.domains.insert(device, kind);
+        }
+        Ok(())
+    }
+
+    /// A device's own MSI domain is gone, if it has one.
+    pub(super) fn end_domain(&mut self, device: Endpoint, host: &mut impl Host) {
+        if self.msi.domains.remove(&device).is_some() {
+            let id = self.known_as(device);
+            self.msi.controller.release(id, &mut self.frames, host);
+        }
     }
 
     /// One descriptor, `count` vectors of MSI or one other message, whose doorbells nobody holds
@@ -142,6 +164,9 @@ impl Kernel {
     // 6.12 pci_msi_get_device_domain: the requester id finds the ITS in `msi-map`, then that ITS's
     // pci_msi_domain_get_msi_rid finds the DeviceID in the same map.
     fn known_as(&self, device: Endpoint) -> (usize, DeviceId) {
+        if let Some(&alias) = self.msi.last_aliases.get(&device) {
+            return alias;
+        }
         let its = self.msi.parents.get(&device).copied().unwrap_or(0);
         let requester = self.topology.requester(device);
         (its, requester.map_or_else(Default::default, |it| it.device))
@@ -163,32 +188,39 @@ impl Kernel {
     /// Vectors a device is prepared for, of which `count` are wanted now.
     // measured: 6.12, whose devices have domains of their own, prepares for the whole MSI-X table
     // (its dump msix_nvme: MAPD with 7 bits before the first four vectors of 65); 6.1 for what is
-    // wanted (2 bits).
+    // wanted (2 bits). 6.16 makes domains of MSI for the most there can be, too.
     fn prepared_vectors(&self, rid: Rid, kind: MessageKind, count: u16) -> u32 {
-        use crate::uapi::irq;
-        let table = match (kind, self.policy.msi_domains) {
-            (MessageKind::Msix, MsiDomains::PerDevice) => {
-                let function = self.topology.function(rid);
-                function.map_or(0, |function| crate::device::vectors(function, irq::MSIX))
-            }
+        let all = match (kind, self.policy.msi_domains) {
+            (MessageKind::Msix, MsiDomains::PerDevice) => self.most_vectors(rid.into(), kind),
+            _ if self.policy.its_life == ItsLife::Domain => self.most_vectors(rid.into(), kind),
             _ => 0,
         };
-        table.max(u32::from(count))
+        all.max(u32::from(count))
     }
 
-    /// Vectors of all functions that an ITS takes for one device, if there are several.
-    // its_pci_msi_prepare: each function counts with the larger of MSI and MSI-X.
-    fn aliasing_vectors(&self, rid: Rid) -> u32 {
-        let id = self.known_as(rid.into());
-        let functions = self.topology.functions().iter();
-        let aliases = functions.filter(|function| self.known_as(function.rid.into()) == id);
-        let counts = aliases.map(|function| {
+    /// Vectors a function is prepared for where it wants so many, and whether a bridge may answer
+    /// for it. Functions that firmware gives one DeviceID do not count.
+    // 4.4 and 5.12 its_pci_msi_prepare: each function counts with the larger of MSI and MSI-X.
+    fn with_aliases(&self, rid: Rid, wanted: u32) -> (u32, bool) {
+        let most = |function: &Function| {
             use crate::uapi::irq;
             let count = |index| crate::device::vectors(function, index);
             count(irq::MSI).max(count(irq::MSIX))
-        });
-        let counts: Vec<u32> = counts.collect();
-        if counts.len() > 1 { counts.iter().sum() } else { 0 }
+        };
+        let above = self.topology.bridges_above(rid).iter();
+        let mut answer = above.filter(|above| above.answers).map(|above| above.bridge);
+        match self.policy.its_aliases {
+            ItsAliases::Bridges => {
+                let bridges: Vec<_> = answer.filter_map(|at| self.topology.function(at)).collect();
+                let more: u32 = bridges.iter().copied().map(most).sum();
+                (wanted.saturating_add(more), !bridges.is_empty())
+            }
+            ItsAliases::Behind => {
+                let Some(uppermost) = answer.next_back() else { return (wanted, false) };
+                let all: u32 = self.topology.behind(uppermost).map(most).sum();
+                (wanted.max(all), true)
+            }
+        }
     }
 
     /// What `/proc/interrupts` calls a vector.

@@ -1,5 +1,6 @@
 //! From an interrupt to the message its device sends.
 
+use super::controller::Source;
 use super::message::Message;
 use super::registers::write_board;
 use super::rules;
@@ -45,8 +46,7 @@ impl Kernel {
         let Some(vectors) = self.msi.devices.get(&device) else { return };
         let Some((descriptor, at)) = vectors.place(vector) else { return };
         let seen = vectors.descriptors[descriptor].vectors[at].clone();
-        let pinned = self.irqs.line(seen.irq).and_then(|line| line.pinned);
-        if let Some(cpu) = self.msi.controller.activate(seen.source, pinned, host) {
+        if let Some(cpu) = self.msi.controller.activate(seen.source, host) {
             self.irqs.goes_to(seen.irq, cpu);
         }
         let message = self.compose(device, &seen, host);
@@ -127,10 +127,19 @@ impl Kernel {
         let found = found.find(|(_, _, vector)| vector.irq == irq && vector.active);
         let Some((device, number, vector)) = found else { return };
         if self.msi.controller.moves_events() {
-            let (source, cpu) = (vector.source, self.irqs.line(irq).map_or(0, |line| line.cpu));
-            self.msi.controller.move_to(source, cpu, host);
+            let source = vector.source;
+            self.settle_target(irq, source, host);
         } else {
             self.activate(device, number, host);
+        }
+    }
+
+    /// Has an ITS send an interrupt to the CPU it was told to go to, or to one that the ITS driver
+    /// finds.
+    pub(super) fn settle_target(&mut self, irq: u32, source: Source, host: &mut impl Host) {
+        let pinned = self.irqs.line(irq).and_then(|line| line.pinned);
+        if let Some(cpu) = self.msi.controller.set_affinity(source, pinned, host) {
+            self.irqs.goes_to(irq, cpu);
         }
     }
 }

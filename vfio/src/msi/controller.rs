@@ -89,11 +89,12 @@ impl Controller {
         }
     }
 
-    /// A device, by its ITS and what that knows it by, is going to have `wanted` messages.
+    /// A device, by its ITS and what that knows it by, is going to have so many messages; whether a
+    /// bridge may answer for it.
     pub(super) fn prepare(
         &mut self,
         id: (usize, DeviceId),
-        wanted: u32,
+        wanted: (u32, bool),
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Result<(), Exhausted> {
@@ -103,6 +104,18 @@ impl Controller {
                 false => Err(Exhausted::Device),
             },
             Self::Absent | Self::V2m(_) => Ok(()),
+        }
+    }
+
+    /// A device that had [`Controller::prepare`]d for messages is done with them.
+    pub(super) fn release(
+        &mut self,
+        id: (usize, DeviceId),
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) {
+        if let Self::Its(its) = self {
+            its.release(id, frames, host);
         }
     }
 
@@ -141,16 +154,10 @@ impl Controller {
         }
     }
 
-    /// An interrupt is going to be raised by messages; `pinned` is the CPU it was told to go to.
-    /// Returns the CPU that an ITS sends it to.
-    pub(super) fn activate(
-        &mut self,
-        source: Source,
-        pinned: Option<u16>,
-        host: &mut impl Host,
-    ) -> Option<u16> {
+    /// An interrupt is going to be raised by messages. Returns the CPU that an ITS sends it to.
+    pub(super) fn activate(&mut self, source: Source, host: &mut impl Host) -> Option<u16> {
         match (self, source.event) {
-            (Self::Its(its), Some(event)) => its.activate(event, source.intid, pinned, host),
+            (Self::Its(its), Some(event)) => its.activate(event, source.intid, host),
             _ => None,
         }
     }
@@ -169,10 +176,16 @@ impl Controller {
         }
     }
 
-    /// Sends an LPI to another CPU.
-    pub(super) fn move_to(&mut self, source: Source, cpu: u16, host: &mut impl Host) {
-        if let (Self::Its(its), Some(event)) = (self, source.event) {
-            its.move_to(event, cpu, host);
+    /// Has an ITS send an LPI to the CPU it was told to go to, or to another. Returns which.
+    pub(super) fn set_affinity(
+        &mut self,
+        source: Source,
+        pinned: Option<u16>,
+        host: &mut impl Host,
+    ) -> Option<u16> {
+        match (self, source.event) {
+            (Self::Its(its), Some(event)) => its.set_affinity(event, pinned, host),
+            _ => None,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::irq::Service;
 use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::pci::Space;
+use crate::policy::MsiActivation;
 use passim_model::{Endpoint, Host};
 
 impl Kernel {
@@ -41,8 +42,9 @@ impl Kernel {
             }
             registers.space.set_intx(true, host);
         }
-        for vector in 0..count {
-            self.deactivate(device, vector, host);
+        // 5.13: before that, what nobody had requested was freed as it was.
+        if self.policy.msi_activation == MsiActivation::All {
+            (0..count).for_each(|vector| self.deactivate(device, vector, host));
         }
         self.msi.devices.remove(&device);
         self.free_vectors(&vectors, tasks, host);
@@ -62,6 +64,7 @@ impl Kernel {
     }
 
     /// Somebody serves a vector from now on: its message stands in the device, unmasked.
+    // 4.4 __setup_irq, 6.12 irq_startup: where it goes is settled after it was let through.
     pub(crate) fn request_vector(
         &mut self,
         device: Endpoint,
@@ -80,6 +83,7 @@ impl Kernel {
         self.irqs.request(irq, service, name, host);
         self.msi.controller.set_masked(source, false, host);
         self.mask_vector(device, kind, vector, false, host);
+        self.settle_target(irq, source, host);
     }
 
     /// Nobody serves a vector any more: it is masked, and its message gone. Returns who did.

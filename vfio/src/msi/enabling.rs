@@ -9,6 +9,7 @@ use super::vectors::{MessageKind, Vectors};
 use super::{conflict_of, rules};
 use crate::kernel::Kernel;
 use crate::operation::Task;
+use crate::policy::MsiActivation;
 use crate::step::Step;
 use crate::uapi::irq;
 use passim_model::{Endpoint, Errno, Host, Refusal};
@@ -79,7 +80,7 @@ impl Kernel {
     }
 
     /// How many messages of a kind a device can send at most.
-    fn most_vectors(&self, device: Endpoint, kind: MessageKind) -> u32 {
+    pub(super) fn most_vectors(&self, device: Endpoint, kind: MessageKind) -> u32 {
         let index = match kind {
             MessageKind::Msi => irq::MSI,
             MessageKind::Msix => irq::MSIX,
@@ -132,7 +133,7 @@ impl Kernel {
     }
 
     /// Goes as far as it can. `Done` says how many vectors there are: every one has an interrupt,
-    /// its message stands in the device, and it is masked.
+    /// its message stands in the device where it gets that early, and it is masked.
     ///
     /// # Errors
     /// In `Done`: ENODEV by `msi-no-domain`, ENOSPC by `vectors-exhausted`, and what mapping
@@ -217,7 +218,8 @@ impl Kernel {
         self.attempt(enabling, host)
     }
 
-    /// All are there: their messages are written, and the device may send them.
+    /// All are there: their messages are written as far as that is due, and the device may send
+    /// them.
     fn finish_enabling(&mut self, enabling: &mut Enabling, host: &mut impl Host) -> u32 {
         let Enabling { device, kind, count, .. } = *enabling;
         let empty = Vectors { kind, descriptors: Vec::new() };
@@ -228,7 +230,15 @@ impl Kernel {
             if let (Some(registers), MessageKind::Msi) = (registers, kind) {
                 registers.mask_msi(vector, true, host);
             }
-            self.activate(device, vector, host);
+            // MSI_FLAG_ACTIVATE_EARLY is set by the domains of PCI alone.
+            let due = match (self.policy.msi_activation, kind) {
+                (MsiActivation::Request, _) | (_, MessageKind::Platform) => false,
+                (MsiActivation::First, MessageKind::Msi) => vector == 0,
+                (MsiActivation::First, MessageKind::Msix) | (MsiActivation::All, _) => true,
+            };
+            if due {
+                self.activate(device, vector, host);
+            }
         }
         if let Some(registers) = registers {
             registers.space.set_intx(false, host);

@@ -64,7 +64,8 @@ impl Kernel {
         }
     }
 
-    /// The driver of a device gives its messages back.
+    /// The driver of a device leaves it, and gives its messages back.
+    // 6.16 msi_device_data_release: so does the domain, whatever driver it was.
     pub(crate) fn let_go_of_messages(
         &mut self,
         holder: Endpoint,
@@ -72,12 +73,12 @@ impl Kernel {
         host: &mut impl Host,
     ) {
         let held: Vec<u16> = self.held_by(holder).map(|held| held.vector).collect();
-        if held.is_empty() {
-            return;
+        if !held.is_empty() {
+            for vector in held {
+                self.release_vector(holder, vector, host);
+            }
+            self.disable_messages(holder, tasks, host);
         }
-        for vector in held {
-            self.release_vector(holder, vector, host);
-        }
-        self.disable_messages(holder, tasks, host);
+        self.end_domain(holder, host);
     }
 }

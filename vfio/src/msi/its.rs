@@ -30,10 +30,11 @@ use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
 use crate::irq::{intid_bits, redistributors};
-use crate::policy::{ItsEvents, LpiRanges, Policy};
+use crate::policy::{ItsEvents, ItsLife, ItsSharing, LpiRanges, Policy};
 use cpus::Cpus;
 use node::Node;
 use passim_model::{DeviceId, EventId, Frames, Host, IntId, PhysAddr, event};
+pub(super) use queue::Stop;
 use std::collections::BTreeMap;
 
 /// Where an interrupt comes from, as its ITS sees it.
@@ -47,7 +48,7 @@ pub(super) struct Event {
 struct Device {
     first_lpi: u32,
     taken: Vec<bool>,
-    /// It was met again under another function: it stays.
+    /// Several functions send under it, or may: it stays.
     shared: bool,
 }
 
@@ -68,6 +69,8 @@ pub(super) struct Its {
     lpis: Lpis,
     ranges: LpiRanges,
     events: ItsEvents,
+    sharing: ItsSharing,
+    life: ItsLife,
     /// The CPUs whose LPIs are on: all of them, where any ITS answered.
     cpus: Cpus,
 }
@@ -79,7 +82,8 @@ impl Its {
         let ranges = policy.lpi_ranges;
         let all = bases.iter().map(one).collect();
         let (lpis, events) = (Lpis::new(ranges, MOST_BITS), policy.its_events);
-        Self { all, lpis, ranges, events, cpus: Cpus::new(policy) }
+        let (sharing, life) = (policy.its_sharing, policy.its_life);
+        Self { all, lpis, ranges, events, sharing, life, cpus: Cpus::new(policy) }
     }
 
     /// Brings the ITSs up, with the LPIs of the CPUs whose redistributors start at `first`.
@@ -93,7 +97,7 @@ impl Its {
         host: &mut impl Host,
     ) {
         for one in &mut self.all {
-            one.node = Node::boot(one.base, frames, host);
+            one.node = Node::boot(one.base, policy.its_tables, frames, host);
             if one.node.is_none() {
                 tracing::warn!(target: event::REGISTER, base = %one.base, "no its answers");
             }
@@ -127,27 +131,30 @@ impl Its {
         for redistributor in all.iter().take(cpus as usize) {
             let collection = self.cpus.add(redistributor, frames, host)?;
             for node in self.all.iter_mut().rev().filter_map(|one| one.node.as_mut()) {
-                node.add_collection(collection, redistributor, host);
+                node.add_collection(collection, redistributor, policy.its_invall, host);
             }
         }
         self.cpus.any().then_some(())
     }
 
-    /// Makes a device of an ITS that can raise `wanted` events, or takes the one that is there.
-    /// `false` if no LPI is left for it, the ITS has no room, or there is no such ITS.
+    /// Makes a device of an ITS that can raise `wanted` events, or takes the one that is there. A
+    /// bridge may answer for the function: `proxied`. `false` if no LPI is left for it, the ITS has
+    /// no room, or there is no such ITS.
     // 6.12 its_pci_msi_prepare: a power of two, and at least 32 for DeviceID 0, which systems that
     // do not tell devices apart give to all. 4.9 and 4.13 its_create_device: LPIs for as many as are
-    // wanted; only the table is of a power of two.
+    // wanted; only the table is of a power of two. 5.12 its_msi_prepare: who comes again shares the
+    // device, and who comes by a bridge from the start.
     pub(super) fn prepare(
         &mut self,
         (its, id): (usize, DeviceId),
-        wanted: u32,
+        (wanted, proxied): (u32, bool),
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> bool {
+        let stays = self.sharing == ItsSharing::Never;
         let Some(one) = self.all.get_mut(its) else { return false };
         if let Some(device) = one.devices.get_mut(&id) {
-            device.shared = true;
+            device.shared = stays;
             return true;
         }
         let wanted = match self.ranges {
@@ -171,7 +178,7 @@ impl Its {
             return false;
         }
         let taken = vec![false; count as usize];
-        one.devices.insert(id, Device { first_lpi, taken, shared: false });
+        one.devices.insert(id, Device { first_lpi, taken, shared: stays && proxied });
         true
     }
 
@@ -208,8 +215,8 @@ impl Its {
         Some(named.collect())
     }
 
-    /// Events that [`Its::alloc`] gave as one block are free again. A device without any goes,
-    /// unless another function shares it.
+    /// Events that [`Its::alloc`] gave as one block are free again. A device without any goes, if
+    /// events are what keeps it.
     pub(super) fn free(
         &mut self,
         its: usize,
@@ -231,12 +238,31 @@ impl Its {
                 (at..at + events.len().next_power_of_two()).for_each(give);
             }
         }
-        if !device.shared && device.taken.iter().all(|taken| !taken) {
-            self.lpis.free(device.first_lpi, device.taken.len() as u32);
-            one.devices.remove(&first.device);
-            if let Some(node) = &mut one.node {
-                node.unmap_device(first.device, frames, host);
-            }
+        if let Some(node) = &mut one.node {
+            events.iter().for_each(|event| node.forget_event(*event, &mut self.cpus));
+        }
+        if self.life == ItsLife::Events {
+            self.release((its, first.device), frames, host);
+        }
+    }
+
+    /// A device goes, unless other functions share it or an event is in use.
+    // 4.4 its_irq_domain_free; 6.16 its_msi_teardown.
+    pub(super) fn release(
+        &mut self,
+        (its, id): (usize, DeviceId),
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) {
+        let Some(one) = self.all.get_mut(its) else { return };
+        let Some(device) = one.devices.get(&id) else { return };
+        if device.shared || device.taken.iter().any(|taken| *taken) {
+            return;
+        }
+        self.lpis.free(device.first_lpi, device.taken.len() as u32);
+        one.devices.remove(&id);
+        if let Some(node) = &mut one.node {
+            node.unmap_device(id, frames, host);
         }
     }
 
@@ -250,11 +276,10 @@ impl Its {
         &mut self,
         (its, event): (usize, Event),
         lpi: IntId,
-        pinned: Option<u16>,
         host: &mut impl Host,
     ) -> Option<u16> {
         let (node, cpus) = self.node(its)?;
-        Some(node.map_event(event, lpi, pinned, cpus, host))
+        Some(node.map_event(event, lpi, cpus, host))
     }
 
     /// An event raises nothing any more.
@@ -277,15 +302,20 @@ impl Its {
         }
     }
 
-    /// Sends an event to another CPU.
-    pub(super) fn move_to(&mut self, (its, event): (usize, Event), cpu: u16, host: &mut impl Host) {
-        if let Some((node, cpus)) = self.node(its) {
-            node.move_event(event, cpu, cpus, host);
-        }
+    /// Sends an event to the CPU it was told to go to, or to that which the driver chooses. Returns
+    /// which, where an ITS answers.
+    pub(super) fn set_affinity(
+        &mut self,
+        (its, event): (usize, Event),
+        pinned: Option<u16>,
+        host: &mut impl Host,
+    ) -> Option<u16> {
+        let (node, cpus) = self.node(its)?;
+        node.set_affinity(event, pinned, cpus, host)
     }
 
-    /// The commands that ITSs got no further than, since last asked.
-    pub(super) fn take_stops(&mut self) -> Vec<PhysAddr> {
+    /// What commands to ITSs came to nothing by, since last asked.
+    pub(super) fn take_stops(&mut self) -> Vec<Stop> {
         let nodes = self.all.iter_mut().filter_map(|one| one.node.as_mut());
         nodes.flat_map(Node::take_stops).collect()
     }

@@ -50,10 +50,11 @@ pub use vectors::MessageKind;
 pub use view::{MessageSupply, VectorView};
 
 use crate::irq::{HeldFacts, InterruptFacts};
-use crate::policy::Policy;
+use crate::policy::{MsiAlias, Policy};
 use crate::verdict::{Severity, Verdict};
 use controller::Controller;
-use passim_model::{Conflict, Endpoint, Frames, Host, Refusal};
+use its::Stop;
+use passim_model::{Conflict, DeviceId, Endpoint, Frames, Host, Refusal};
 use std::collections::BTreeMap;
 use vectors::Vectors;
 
@@ -63,8 +64,12 @@ pub(crate) struct Msi {
     controller: Controller,
     devices: BTreeMap<Endpoint, Vectors>,
     held: Vec<HeldFacts>,
+    /// Devices with an MSI domain of their own that the controller was told of.
+    domains: BTreeMap<Endpoint, MessageKind>,
     /// Devices of another ITS than the first.
     parents: BTreeMap<Endpoint, usize>,
+    /// Devices that a kernel knows by another identifier, if it goes by their last alias.
+    last_aliases: BTreeMap<Endpoint, (usize, DeviceId)>,
     /// Why the last device to ask got fewer vectors than it asked for, if it did.
     shortage: Option<(Endpoint, Refusal)>,
 }
@@ -85,17 +90,27 @@ impl Msi {
         });
         let (devices, held) = (BTreeMap::new(), facts.held.clone());
         let parents = facts.msi_parents.clone();
-        Self { controller, devices, held, parents, shortage: None }
+        let domains = BTreeMap::new();
+        let last_aliases = match policy.msi_alias {
+            MsiAlias::Last => facts.last_aliases.clone(),
+            MsiAlias::Elsewhere => BTreeMap::new(),
+        };
+        Self { controller, devices, held, domains, parents, last_aliases, shortage: None }
     }
 
     /// What the drivers of controllers logged, and no caller was told.
     pub(crate) fn take_verdicts(&mut self) -> Vec<Verdict> {
-        let (severity, rule) = (Severity::Warning, &rules::ITS_QUEUE_STOPPED);
         let stops = match &mut self.controller {
             Controller::Its(its) => its.take_stops(),
             Controller::Absent | Controller::V2m(_) => Vec::new(),
         };
-        let told = |at| Verdict { severity, rule, conflict: Conflict::Physical(at) };
+        let told = |stop| {
+            let (rule, at) = match stop {
+                Stop::Waiting(at) => (&rules::ITS_QUEUE_STOPPED, at),
+                Stop::Full(at) => (&rules::ITS_QUEUE_FULL, at),
+            };
+            Verdict { severity: Severity::Warning, rule, conflict: Conflict::Physical(at) }
+        };
         stops.into_iter().map(told).collect()
     }
 }

@@ -17,10 +17,10 @@ passim_model::rules! {
     VECTORS_EXHAUSTED = "vectors-exhausted",
         "The interrupt controller has an interrupt left.",
         "irq-gic-v2m.c of v8; irq-gic-v3-its.c of 4.11 and 6.12";
-    /// ENOMEM.
+    /// ENOMEM, or ENODEV by policy.
     DEVICE_NO_LPIS = "device-no-lpis",
         "The ITS driver has LPIs left for another device.",
-        "irq-gic-v3-its.c of 4.11 and 6.12: making a device";
+        "irq-gic-v3-its.c of 4.11 and 6.12: making a device; the changes of 6.16: making a domain";
     /// EINVAL.
     SPI_BEYOND = "spi-beyond",
         "The distributor has the SPI that the frame claims.",
@@ -50,6 +50,10 @@ passim_model::rules! {
     ITS_QUEUE_STOPPED = "its-queue-stopped",
         "An ITS performs the commands in its queue while the driver waits for them.",
         "irq-gic-v3-its.c of 6.12: its_wait_for_range_completion gives up after a second";
+    /// A verdict: the kernel logs it, and drops the command.
+    ITS_QUEUE_FULL = "its-queue-full",
+        "An ITS's command queue has room for the next command within a second.",
+        "irq-gic-v3-its.c of 4.4, 5.12 and 6.12: its_allocate_entry gives up after a second";
     /// A verdict: there are no messages.
     FRAME_INVALID = "frame-invalid",
         "A GICv2m frame claims SPIs, from 32 on and up to 1018.",

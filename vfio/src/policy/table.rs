@@ -9,20 +9,20 @@ use super::{
     AmazonFrames, ApertureRollback, BarAccess, BeyondInput, BlockedState, Choice, ChoiceEntry,
     ContextDescriptors, DefaultDomain, DeviceErrorFd, DeviceName, DirtyTracking, DmaCoherency,
     DomainAllocError, DoorbellError, DoorbellUnwind, EmptyHotReset, EntryLimit, FindDma,
-    GicV3Priority, HotResetRefusal, InfoAlignment, InfoLayout, IovaAllocator, ItsDoorbellInfo,
-    ItsEvents, LastDevice, LpiAffinity, LpiInvalidation, LpiRanges, MessageSafety,
-    MissingDoorbellInfo, MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer,
-    OverrideError, PciStreams, Profile, RangeEnd, ReplayAperture, ResourceMappings, Row,
-    SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries,
-    Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts,
-    Smmu2Messages, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags,
-    Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Asids, Smmu3Ats, Smmu3Forced,
-    Smmu3LongRanges, Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime,
-    Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync, Smmu3Unattached, SmmuIntrRemap,
-    Stage1Attributes, Stage2Roots, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll,
-    UnmapSync, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry,
-    VectorRange, VfioCoherence, WalkAttributes, WindowProvider, WireService, WrapErrno, ZeroPage,
-    step_of,
+    GicV3Priority, HotResetRefusal, InfoAlignment, InfoLayout, IovaAllocator, ItsAliases,
+    ItsDoorbellInfo, ItsEvents, ItsInvall, ItsLife, ItsSharing, ItsTables, LastDevice, LpiAffinity,
+    LpiInvalidation, LpiRanges, MessageSafety, MissingDoorbellInfo, MsiActivation, MsiAlias,
+    MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, OverrideError,
+    PciStreams, Profile, RangeEnd, ReplayAperture, ResourceMappings, Row, SecondWindow, ShortInfo,
+    Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries,
+    Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500,
+    Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids,
+    Smmu2WideLoads, Smmu3Asids, Smmu3Ats, Smmu3Forced, Smmu3LongRanges, Smmu3Overflow,
+    Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls,
+    Smmu3Substreams, Smmu3Sync, Smmu3Unattached, SmmuIntrRemap, Stage1Attributes, Stage2Roots,
+    SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapSync, UnmapWrap, UserAddresses,
+    V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, VfioCoherence, WalkAttributes,
+    WindowProvider, WireService, WrapErrno, ZeroPage, step_of,
 };
 
 macro_rules! policy {
@@ -306,9 +306,30 @@ policy! {
         "irq-gic-v3-its.c of 7.2, and of 4.9 for those before; the change in review for 6.12-stable of March 2026",
         [Linux4_6 AsWanted Read, Linux6_1 AsWanted Nearest, Linux6_12 OfTheIts Inferred,
          Linux7_2 OfTheIts Read];
-    /// Which CPU the ITS driver sends a new interrupt to.
+    /// Whether the ITS driver waits for redistributors to have forgotten what they knew of LPIs.
+    its_invall: ItsInvall = "its-invall",
+        "its_build_invall_cmd of 4.4, 4.12 and 5.12, and the fix of 5.16; ITS commands in dumps of 6.1 and 6.12",
+        [Linux4_6 Alone Read, Linux6_1 Synced Measured, Linux7_2 Synced Nearest];
+    /// How long the ITS driver keeps a device mapped that is the only one under its DeviceID.
+    its_life: ItsLife = "its-life",
+        "MAPD in dumps of 6.1 and 6.12; the changes of 6.16: its_msi_teardown, and msi_prepare for each domain",
+        [Linux4_6 Events Read, Linux6_1 Events Measured, Linux7_2 Domain Read];
+    /// How the ITS driver lays the table of devices out.
+    its_tables: ItsTables = "its-tables",
+        "its_alloc_tables of 4.4 and 4.12, the change of 4.8; GITS_BASER in dumps of 6.1 and 6.12",
+        [Linux4_6 Flat Read, MsiV12 Flat Nearest, MsiV14 TwoLevel Inferred, Linux4_11 TwoLevel Read,
+         Linux6_1 TwoLevel Measured, Linux7_2 TwoLevel Nearest];
+    /// When the ITS driver unmaps a DeviceID that several functions send under.
+    its_sharing: ItsSharing = "its-sharing",
+        "its_irq_domain_free and its_msi_prepare of 4.4, 4.12 and 5.12; the change of 5.11 for bridges",
+        [Linux4_6 LastEvent Read, Linux6_1 Never Read];
+    /// How many events the ITS driver gives a function for which a bridge answers.
+    its_aliases: ItsAliases = "its-aliases",
+        "its_pci_msi_prepare of 4.4 to 4.15; of 5.0, 5.11 and 7.2",
+        [Linux4_6 Bridges Read, Linux6_1 Behind Read];
+    /// Which CPU the ITS driver sends an interrupt to.
     lpi_affinity: LpiAffinity = "lpi-affinity",
-        "irq-gic-v3-its.c of 4.9 and 4.13; ITS commands in dumps of 6.1 and 6.12",
+        "its_set_affinity of 4.4, 4.9, 4.13 and 5.12; ITS commands in dumps of 6.1 and 6.12",
         [Linux4_6 FirstCpu Read, Linux6_1 LeastLoaded Measured, Linux7_2 LeastLoaded Nearest];
     /// How the ITS driver has a redistributor read an LPI's configuration anew.
     lpi_invalidation: LpiInvalidation = "lpi-invalidation",
@@ -322,6 +343,15 @@ policy! {
     msi_domains: MsiDomains = "msi-domains", "/proc/interrupts of 6.1 and 6.12",
         [Linux4_6 Shared Nearest, Linux6_1 Shared Measured, Linux6_12 PerDevice Measured,
          Linux7_2 PerDevice Nearest];
+    /// By which of the identifiers under which a function may send an ITS is told of it.
+    msi_alias: MsiAlias = "msi-alias",
+        "get_msi_id_cb of 4.6, and of kernels since the change that names devices with phantom functions",
+        [Linux4_6 Last Read, MsiV14 Last Nearest, Linux4_11 Last Inferred, Linux6_1 Elsewhere Read];
+    /// When a vector of PCI gets its message, and the ITS its event.
+    msi_activation: MsiActivation = "msi-activation",
+        "the changes of 4.8, 5.11 and 5.13 to kernel/irq/msi.c; MSI-X tables in recordings of 6.1 and 6.12",
+        [Linux4_6 Request Read, MsiV12 Request Nearest, MsiV14 First Inferred, Linux4_11 First Read,
+         Linux6_1 All Measured, Linux7_2 All Nearest];
     /// How long vfio-platform handles the interrupts of a device's wires.
     wire_handlers: WireService = "wire-handlers",
         "vfio_platform_irq.c of 4.10 and 6.12; changed for CVE-2024-26813, and in 6.1.84",

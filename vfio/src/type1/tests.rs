@@ -85,6 +85,7 @@ fn world(version: Version, limit: u32, capabilities: Capabilities, memlock: u64)
         cpus: 1,
         ecam: PhysAddr::new(0x40_1000_0000),
         msi_parents: Default::default(),
+        last_aliases: Default::default(),
         held: Vec::new(),
         irqs_allocated: Vec::new(),
         smmus: Vec::new(),

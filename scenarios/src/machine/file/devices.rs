@@ -162,6 +162,9 @@ impl Collected {
             let (its, device_id) = ids.message(hierarchy.message_alias(rid));
             function.its = stated.its.unwrap_or(its);
             function.device_id = stated.device_id.map_or(device_id, DeviceId::new);
+            let (its, device_id) = ids.message(hierarchy.last_alias(rid));
+            let device_id = stated.device_id.map_or(device_id, DeviceId::new);
+            function.last_alias = (stated.its.unwrap_or(its), device_id);
         }
         Ok(())
     }
@@ -239,6 +242,7 @@ impl FunctionFile {
             stream: StreamId::new(own),
             device_id: DeviceId::new(own),
             its: 0,
+            last_alias: (0, DeviceId::new(own)),
             reserved: reserved?,
             held,
             ats: self.ats,

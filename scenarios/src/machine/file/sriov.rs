@@ -160,6 +160,7 @@ impl SriovFile {
             stream: StreamId::new(rid.get().into()),
             device_id: physical.device_id,
             its: physical.its,
+            last_alias: physical.last_alias,
             reserved: physical.reserved.clone(),
             held: Vec::new(),
             isolation: Isolation { physical: Some(physical.rid), ..Isolation::default() },

@@ -79,12 +79,16 @@ pub(super) fn interrupts(machine: &Machine) -> InterruptFacts {
     let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), it.its));
     let platforms = machine.platforms.iter().map(|platform| platform.its);
     let platforms = (0..).map(Endpoint::Platform).zip(platforms);
+    let functions_known =
+        machine.functions.iter().map(|it| (it.rid, it.last_alias, (it.its, it.device_id)));
+    let last_aliases = functions_known.filter(|(_, last, known)| last != known);
     let others = functions.chain(platforms).filter(|(_, its)| *its != 0);
     InterruptFacts {
         gic,
         cpus: machine.cpus,
         ecam: machine.ecam,
         msi_parents: others.collect(),
+        last_aliases: last_aliases.map(|(rid, last, _)| (rid.into(), last)).collect(),
         held: held.collect(),
         irqs_allocated: machine.irqs_allocated.clone(),
         smmus: smmu_wires(machine),

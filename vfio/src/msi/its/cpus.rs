@@ -2,10 +2,10 @@
 //! `gic_rdists`, `its_cpu_init_lpis` and `its_select_cpu` of `irq-gic-v3-its.c`.
 
 use super::registers::Registers;
-use super::table::zeroed;
+use super::table::{cacheability, zeroed};
 use super::wire::{
     FIRST_LPI, GICR_CTLR_ENABLE_LPIS, GICR_CTLR_IR, GICR_SYNCR_BUSY, GICR_TYPER_DIRECT_LPIS,
-    INNER_SHAREABLE, LPI_TABLE_LG2, LpiProp, Propbaser, RA_WA_WB, gicr,
+    INNER_SHAREABLE, LPI_TABLE_LG2, LpiProp, Propbaser, gicr,
 };
 use crate::irq::{Redistributor, default_priority};
 use crate::msi::lpi::MOST_BITS;
@@ -26,6 +26,8 @@ pub(super) struct Cpus {
     /// By CPU: events that go there, of whichever ITS (6.12 `cpu_lpi_count`).
     loads: Vec<u32>,
     affinity: LpiAffinity,
+    /// Of the memory that redistributors are given.
+    cacheability: u64,
     /// By CPU: its redistributor.
     redistributors: Vec<Registers>,
     /// Whether every redistributor invalidates by register, and the kernel uses that.
@@ -46,6 +48,7 @@ impl Cpus {
             bits: MOST_BITS,
             loads: Vec::new(),
             affinity: policy.lpi_affinity,
+            cacheability: cacheability(policy.its_tables),
             redistributors: Vec::new(),
             direct: policy.lpi_invalidation == LpiInvalidation::Register,
         }
@@ -75,7 +78,7 @@ impl Cpus {
     ) -> Option<u16> {
         let registers = Registers(redistributor.base);
         let pending = zeroed(LPI_TABLE_LG2, frames, host)?;
-        let attributes = Propbaser::INNER_CACHEABILITY.of(RA_WA_WB)
+        let attributes = Propbaser::INNER_CACHEABILITY.of(self.cacheability)
             | Propbaser::SHAREABILITY.of(INNER_SHAREABLE);
         let properties = Propbaser::ADDRESS.in_place(self.properties?.get())
             | Propbaser::IDBITS.of(u64::from(self.bits - 1));
@@ -101,7 +104,7 @@ impl Cpus {
         !self.loads.is_empty()
     }
 
-    /// The CPU a new event goes to. 6.12 its_select_cpu: of those it may go to, the first with the
+    /// The CPU an event goes to. 6.12 its_select_cpu: of those it may go to, the first with the
     /// fewest.
     pub(super) fn select(&self, pinned: Option<u16>) -> u16 {
         let loads = (0u16..).zip(self.loads.iter().copied());
@@ -113,6 +116,11 @@ impl Cpus {
         };
         let there = |cpu: &u16| usize::from(*cpu) < self.loads.len();
         pinned.filter(there).unwrap_or_else(least)
+    }
+
+    /// Whether the ITS is told where an event goes each time that is settled.
+    pub(super) fn says_each_time(&self) -> bool {
+        self.affinity == LpiAffinity::FirstCpu
     }
 
     /// One event more goes to a CPU, or one less.

@@ -4,11 +4,12 @@
 use super::Event;
 use super::command::Command;
 use super::cpus::Cpus;
-use super::queue::Queue;
+use super::queue::{Queue, Stop};
 use super::registers::Registers;
 use super::table::{self, Table, zeroed};
 use super::wire::{Ctlr, GIC_PIDR2_ARCH, ITS_CMD_QUEUE_LG2, ITS_ITT_ALIGN, Pidr2, Typer, gits};
 use crate::irq::Redistributor;
+use crate::policy::{ItsInvall, ItsTables};
 use passim_model::{DeviceId, Frames, Host, IntId, PageSize, PhysAddr};
 use std::collections::BTreeMap;
 
@@ -43,7 +44,12 @@ pub(super) struct Node {
 impl Node {
     /// Brings the ITS up. `None` if a register does not answer as an ITS's, or there is no memory.
     // 6.12 its_probe_one.
-    pub(super) fn boot(its: PhysAddr, frames: &mut Frames, host: &mut impl Host) -> Option<Self> {
+    pub(super) fn boot(
+        its: PhysAddr,
+        tables: ItsTables,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Option<Self> {
         let registers = Registers(its);
         let arch = Pidr2::ARCH.get(registers.load32(gits::PIDR2, host)?);
         if !GIC_PIDR2_ARCH.contains(&arch) {
@@ -53,8 +59,8 @@ impl Node {
         let typer = registers.load64(gits::TYPER, host)?;
         let queue = zeroed(ITS_CMD_QUEUE_LG2, frames, host)?;
         let device_bits = Typer::DEVBITS.get(typer) as u32 + 1;
-        let devices = table::alloc_all(registers, device_bits, frames, host)?;
-        let queue = Queue::new(queue, registers, host)?;
+        let devices = table::alloc_all((registers, tables), device_bits, frames, host)?;
+        let queue = Queue::new(queue, table::cacheability(tables), registers, host)?;
         let ctlr = registers.load32(gits::CTLR, host)?;
         registers.store32(gits::CTLR, ctlr | Ctlr::ENABLE.flag(true), host)?;
         Some(Self {
@@ -69,8 +75,8 @@ impl Node {
         })
     }
 
-    /// The commands that the ITS got no further than, since last asked.
-    pub(super) fn take_stops(&mut self) -> Vec<PhysAddr> {
+    /// What commands came to nothing by, since last asked.
+    pub(super) fn take_stops(&mut self) -> Vec<Stop> {
         self.queue.take_stops()
     }
 
@@ -84,6 +90,7 @@ impl Node {
         &mut self,
         collection: u16,
         redistributor: &Redistributor,
+        invall: ItsInvall,
         host: &mut impl Host,
     ) {
         let target = match self.by_address {
@@ -92,7 +99,8 @@ impl Node {
         };
         self.collections.push(target);
         self.queue.send(Command::Mapc { collection, target }, Some(target), host);
-        self.queue.send(Command::Invall { collection }, Some(target), host);
+        let sync = Some(target).filter(|_| invall == ItsInvall::Synced);
+        self.queue.send(Command::Invall { collection }, sync, host);
     }
 
     /// A device gets a table for `wanted` events, and is mapped. `None` if that cannot be.
@@ -132,19 +140,19 @@ impl Node {
         self.collections.get(usize::from(collection)).copied()
     }
 
-    /// An event raises an LPI from now on. Returns the CPU it goes to.
+    /// An event raises an LPI from now on. Returns the CPU it goes to, whatever it was told before.
+    // 4.4 and 5.12 its_irq_domain_activate.
     pub(super) fn map_event(
         &mut self,
         event: Event,
         lpi: IntId,
-        pinned: Option<u16>,
         cpus: &mut Cpus,
         host: &mut impl Host,
     ) -> u16 {
         if let Some(&mapped) = self.mapped.get(&event) {
             return mapped;
         }
-        let collection = cpus.select(pinned);
+        let collection = cpus.select(None);
         cpus.weigh(collection, true);
         self.mapped.insert(event, collection);
         let sync = self.target(collection);
@@ -158,6 +166,13 @@ impl Node {
         cpus.weigh(collection, false);
         let sync = self.target(collection);
         self.queue.send(Command::Discard { event }, sync, host);
+    }
+
+    /// Nobody knows an event any more, whether or not it still raises something.
+    pub(super) fn forget_event(&mut self, event: Event, cpus: &mut Cpus) {
+        if let Some(collection) = self.mapped.remove(&event) {
+            cpus.weigh(collection, false);
+        }
     }
 
     /// Holds an event's LPI back, or lets it through.
@@ -176,24 +191,26 @@ impl Node {
         }
     }
 
-    /// An event goes to another CPU. The SYNC is for the redistributor it leaves (6.12
-    /// its_build_movi_cmd).
-    pub(super) fn move_event(
+    /// Sends an event to the CPU it was told to go to, or to that which the driver chooses, and
+    /// returns which. The SYNC is for the redistributor it leaves (6.12 its_build_movi_cmd).
+    // 5.12 its_set_affinity: the event does not count where it is; 4.4: MOVI goes out each time.
+    pub(super) fn set_affinity(
         &mut self,
         event: Event,
-        cpu: u16,
+        pinned: Option<u16>,
         cpus: &mut Cpus,
         host: &mut impl Host,
-    ) {
-        let there = self.target(cpu).is_some();
-        let Some(old) = self.mapped.get(&event).copied().filter(|&old| there && old != cpu) else {
-            return;
-        };
-        let sync = self.target(old);
-        self.queue.send(Command::Movi { event, collection: cpu }, sync, host);
+    ) -> Option<u16> {
+        let old = *self.mapped.get(&event)?;
         cpus.weigh(old, false);
+        let cpu = cpus.select(pinned);
         cpus.weigh(cpu, true);
-        self.mapped.insert(event, cpu);
+        if cpu != old || cpus.says_each_time() {
+            let sync = self.target(old);
+            self.queue.send(Command::Movi { event, collection: cpu }, sync, host);
+            self.mapped.insert(event, cpu);
+        }
+        Some(cpu)
     }
 }
 

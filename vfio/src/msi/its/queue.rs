@@ -1,17 +1,25 @@
 //! The ITS's command queue, seen from the side that fills it: Linux's `its_send_single_command`.
 //!
-//! Every command is waited for, so the queue is never full.
+//! Every command is waited for, but not for ever: what an ITS does not perform stays in the queue, and
+//! may fill it. Then commands are dropped; nothing that waits is overwritten.
 
 use super::command::Command;
 use super::registers::Registers;
-use super::wire::{
-    COMMAND_BYTES, Cbaser, Creadr, INNER_SHAREABLE, ITS_CMD_QUEUE_LG2, RA_WA_WB, gits,
-};
+use super::wire::{COMMAND_BYTES, Cbaser, Creadr, INNER_SHAREABLE, ITS_CMD_QUEUE_LG2, gits};
 use passim_model::{Host, PhysAddr, event};
 
 /// How often the driver looks whether a command is done. 6.12 its_wait_for_range_completion: a
 /// second.
 const MOST_LOOKS: u32 = 1 << 16;
+
+/// A wait for the ITS that came to nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::msi) enum Stop {
+    /// The ITS got no further than the command at this place.
+    Waiting(PhysAddr),
+    /// A command that would have been put at this place was dropped: the queue is full.
+    Full(PhysAddr),
+}
 
 /// The queue. See the [module](self).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,18 +28,24 @@ pub(super) struct Queue {
     base: PhysAddr,
     /// Offset of the next command.
     write: u64,
-    /// Where the ITS went no further; later commands that wait there say nothing new.
-    stopped: Option<PhysAddr>,
+    /// What the last command came to, if to nothing; the next that comes to the same says nothing
+    /// new.
+    stopped: Option<Stop>,
     /// The same, of each time nobody was told of yet.
-    untold: Vec<PhysAddr>,
+    untold: Vec<Stop>,
 }
 
 impl Queue {
     /// An empty queue in zeroed memory at `base`, told to the ITS.
-    pub(super) fn new(base: PhysAddr, registers: Registers, host: &mut impl Host) -> Option<Self> {
+    pub(super) fn new(
+        base: PhysAddr,
+        cacheability: u64,
+        registers: Registers,
+        host: &mut impl Host,
+    ) -> Option<Self> {
         const PAGES: u64 = 1 << (ITS_CMD_QUEUE_LG2 - 12);
         let cbaser = Cbaser::ADDRESS.in_place(base.get())
-            | Cbaser::INNER_CACHEABILITY.of(RA_WA_WB)
+            | Cbaser::INNER_CACHEABILITY.of(cacheability)
             | Cbaser::SHAREABILITY.of(INNER_SHAREABLE)
             | Cbaser::SIZE.of(PAGES - 1)
             | Cbaser::VALID.flag(true);
@@ -40,47 +54,67 @@ impl Queue {
         Some(Self { registers, base, write: 0, stopped: None, untold: Vec::new() })
     }
 
-    /// Has a command performed, and a SYNC after it if a target is given.
+    /// Has a command performed, and a SYNC after it if a target is given. What there is no room for
+    /// is dropped.
+    // 6.12 BUILD_SINGLE_CMD_FUNC: a SYNC that cannot be had does not keep the command back.
     pub(super) fn send(&mut self, command: Command, sync: Option<u64>, host: &mut impl Host) {
-        let sync = sync.map(|target| Command::Sync { target });
-        let told = self.write(command, host)
-            && sync.is_none_or(|sync| self.write(sync, host))
-            && self.registers.store64(gits::CWRITER, self.write, host).is_some();
-        let reached = if told { self.wait(host) } else { Err(self.write) };
-        let Err(offset) = reached else {
+        let stop = match self.put(command, host) {
+            Err(stop) => Some(stop),
+            Ok(()) => {
+                let sync = sync.map(|target| Command::Sync { target });
+                let full = sync.and_then(|sync| self.put(sync, host).err());
+                full.or(self.post(host).err())
+            }
+        };
+        let Some(stop) = stop else {
             self.stopped = None;
             return;
         };
-        tracing::warn!(target: event::QUEUE, ?command, "its: the command is not performed");
-        let at = PhysAddr::new(self.base.get() + offset);
-        if self.stopped.replace(at) != Some(at) {
-            self.untold.push(at);
+        tracing::warn!(target: event::QUEUE, ?command, ?stop, "its: the command is not performed");
+        if self.stopped.replace(stop) != Some(stop) {
+            self.untold.push(stop);
         }
     }
 
-    /// The commands that the ITS got no further than, since last asked. Where it does not say what
-    /// it has got to, the place after the last.
-    pub(super) fn take_stops(&mut self) -> Vec<PhysAddr> {
+    /// What commands came to nothing by, since last asked. Where the ITS does not say what it has
+    /// got to, that is the place after the last.
+    pub(super) fn take_stops(&mut self) -> Vec<Stop> {
         core::mem::take(&mut self.untold)
     }
 
-    fn write(&mut self, command: Command, host: &mut impl Host) -> bool {
-        let at = PhysAddr::new(self.base.get() + self.write);
-        let words = command.words();
-        let Ok(place) = host.memory_mut().words_mut(at, words.len()) else { return false };
-        place.copy_from_slice(&words);
-        self.write = (self.write + COMMAND_BYTES) % (1 << ITS_CMD_QUEUE_LG2);
-        true
+    fn place(&self, offset: u64) -> PhysAddr {
+        PhysAddr::new(self.base.get() + offset)
     }
 
-    /// Waits until everything is performed. Where the queue has stopped or time is up, the offset
-    /// that the ITS has got to.
-    fn wait(&self, host: &mut impl Host) -> Result<(), u64> {
+    /// Puts a command at the end of the queue, once there is room.
+    // 6.12 its_allocate_entry, its_queue_full.
+    fn put(&mut self, command: Command, host: &mut impl Host) -> Result<(), Stop> {
+        let at = self.place(self.write);
+        let next = (self.write + COMMAND_BYTES) % (1 << ITS_CMD_QUEUE_LG2);
+        self.look(host, |reached, _| reached != next).map_err(|_| Stop::Full(at))?;
+        let words = command.words();
+        let place = host.memory_mut().words_mut(at, words.len());
+        place.map_err(|_| Stop::Waiting(at))?.copy_from_slice(&words);
+        self.write = next;
+        Ok(())
+    }
+
+    /// Tells the ITS of what was put, and waits until all of it is performed.
+    fn post(&mut self, host: &mut impl Host) -> Result<(), Stop> {
+        let told = self.registers.store64(gits::CWRITER, self.write, host);
+        told.ok_or(Stop::Waiting(self.place(self.write)))?;
+        let done = self.look(host, |reached, write| reached == write);
+        done.map_err(|reached| Stop::Waiting(self.place(reached)))
+    }
+
+    /// Looks how far the ITS is, until that is enough. Where the queue has stopped or time is up, the
+    /// offset that the ITS has got to.
+    fn look(&self, host: &mut impl Host, enough: impl Fn(u64, u64) -> bool) -> Result<(), u64> {
         let mut reached = self.write;
         for _ in 0..MOST_LOOKS {
             let Some(creadr) = self.registers.load64(gits::CREADR, host) else { break };
             reached = Creadr::OFFSET.in_place(creadr);
-            if reached == self.write {
+            if enough(reached, self.write) {
                 return Ok(());
             }
             if Creadr::STALLED.is_set(creadr) {

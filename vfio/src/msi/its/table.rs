@@ -3,8 +3,10 @@
 use super::registers::Registers;
 use super::wire::{
     BASER_PAGE_SIZES, Baser, GITS_BASER_NR_REGS, GITS_BASER_PAGES_MAX, GITS_BASER_TYPE_COLLECTION,
-    GITS_BASER_TYPE_DEVICE, GITS_LVL1_ENTRY_SIZE, INNER_SHAREABLE, LVL1_VALID, RA_WA_WB, gits,
+    GITS_BASER_TYPE_DEVICE, GITS_LVL1_ENTRY_SIZE, INNER_SHAREABLE, LVL1_VALID, RA_WA_WB, WA_WB,
+    gits,
 };
+use crate::policy::ItsTables;
 use passim_model::{DeviceId, Frames, Host, PageSize, PhysAddr, Span};
 
 /// A table in memory.
@@ -17,6 +19,8 @@ pub(super) struct Table {
     page_lg2: u32,
     entry_bytes: u64,
     indirect: bool,
+    /// Whether anybody looks if there is a place for a device.
+    checked: bool,
 }
 
 /// A zeroed block.
@@ -27,9 +31,28 @@ pub(super) fn zeroed(lg2: u32, frames: &mut Frames, host: &mut impl Host) -> Opt
     Some(base)
 }
 
+/// The cacheability of memory that an ITS and redistributors are given.
+pub(super) fn cacheability(tables: ItsTables) -> u64 {
+    match tables {
+        ItsTables::Flat => WA_WB,
+        ItsTables::TwoLevel => RA_WA_WB,
+    }
+}
+
+/// The largest block the page allocator gives: MAX_PAGE_ORDER of arm64, which is a level 2 block of
+/// pages of 64 KiB, and for smaller ones as its Kconfig has it.
+fn largest(frames: &Frames) -> u64 {
+    let order = match frames.smallest().lg2() {
+        12 => 10,
+        14 => 11,
+        _ => 13,
+    };
+    frames.smallest().bytes() << order
+}
+
 /// Gives the ITS a table for every kind it asks for, and returns that of devices.
 pub(super) fn alloc_all(
-    registers: Registers,
+    (registers, tables): (Registers, ItsTables),
     device_bits: u32,
     frames: &mut Frames,
     host: &mut impl Host,
@@ -39,10 +62,16 @@ pub(super) fn alloc_all(
         let offset = gits::BASER + n * 8;
         match Baser::TYPE.get(registers.load64(offset, host)?) {
             GITS_BASER_TYPE_DEVICE => {
-                devices = Some(Table::alloc(registers, offset, Some(device_bits), frames, host)?);
+                devices = Some(Table::alloc(
+                    (registers, tables),
+                    offset,
+                    Some(device_bits),
+                    frames,
+                    host,
+                )?);
             }
             GITS_BASER_TYPE_COLLECTION => {
-                Table::alloc(registers, offset, None, frames, host)?;
+                Table::alloc((registers, tables), offset, None, frames, host)?;
             }
             _ => {}
         }
@@ -66,9 +95,9 @@ fn page_size(registers: Registers, offset: u64, host: &mut impl Host) -> Option<
 impl Table {
     /// A table for entries of so many bits of number, or of one page.
     // 6.12 its_parse_indirect_baser: two levels where one would take more than two pages and the
-    // register can say so.
+    // register can say so; no more than the page allocator gives, here and in 4.4 its_alloc_tables.
     fn alloc(
-        registers: Registers,
+        (registers, tables): (Registers, ItsTables),
         offset: u64,
         bits: Option<u32>,
         frames: &mut Frames,
@@ -82,7 +111,7 @@ impl Table {
         let mut bytes = page;
         if let Some(bits) = bits {
             let flat = entry_bytes << bits;
-            if flat > page * 2 {
+            if flat > page * 2 && tables == ItsTables::TwoLevel {
                 let wanted = Baser::INDIRECT.set(value, 1);
                 registers.store64(offset, wanted, host)?;
                 indirect = Baser::INDIRECT.is_set(registers.load64(offset, host)?);
@@ -93,7 +122,8 @@ impl Table {
                 false => flat,
             };
         }
-        let bytes = bytes.next_power_of_two().clamp(page, page * GITS_BASER_PAGES_MAX);
+        let bytes = bytes.next_power_of_two().min(largest(frames));
+        let bytes = bytes.clamp(page, page * GITS_BASER_PAGES_MAX);
         let base = zeroed(bytes.ilog2(), frames, host)?;
         // GITS_BASER_PHYS_52_to_48: with pages of 64 KiB the bits below the page are the highest.
         let address = match page_lg2 {
@@ -104,16 +134,17 @@ impl Table {
             | Baser::PAGES.of(bytes / page - 1)
             | Baser::PAGE_SIZE.of(code)
             | Baser::SHAREABILITY.of(INNER_SHAREABLE)
-            | Baser::INNER_CACHEABILITY.of(RA_WA_WB)
+            | Baser::INNER_CACHEABILITY.of(cacheability(tables))
             | Baser::INDIRECT.flag(indirect)
             | Baser::VALID.flag(true);
         registers.store64(offset, baser, host)?;
-        Some(Self { base, bytes, page_lg2, entry_bytes, indirect })
+        let checked = tables == ItsTables::TwoLevel;
+        Some(Self { base, bytes, page_lg2, entry_bytes, indirect, checked })
     }
 
     /// Makes sure there is an entry for a device. `None` if the table has no place for it, or
     /// there is no memory.
-    // 6.12 its_alloc_table_entry.
+    // 6.12 its_alloc_table_entry; 4.4 its_create_device does not ask.
     pub(super) fn cover(
         &self,
         device: DeviceId,
@@ -122,7 +153,7 @@ impl Table {
     ) -> Option<()> {
         let id = u64::from(device.get());
         if !self.indirect {
-            return (id < self.bytes / self.entry_bytes).then_some(());
+            return (!self.checked || id < self.bytes / self.entry_bytes).then_some(());
         }
         let index = id >> ((1u64 << self.page_lg2) / self.entry_bytes).ilog2();
         if index >= self.bytes / GITS_LVL1_ENTRY_SIZE {

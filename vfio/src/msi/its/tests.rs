@@ -2,7 +2,7 @@
 
 use super::Event;
 use super::command::Command;
-use super::queue::Queue;
+use super::queue::{Queue, Stop};
 use super::registers::Registers;
 use passim_model::{Abort, DeviceId, EventId, Host, IntId, Memory, PhysAddr, Span, Width};
 
@@ -32,23 +32,66 @@ impl Host for Idle {
     fn relax(&mut self) {}
 }
 
+/// A machine whose ITS has got to `creadr`, and an empty queue.
+fn idle(base: PhysAddr, creadr: u64) -> (Idle, Queue) {
+    let mut memory = Memory::new();
+    memory.add_bank(Span::from_size(base, 0x1_0000).unwrap()).unwrap();
+    let mut host = Idle { memory, creadr, looks: 0 };
+    let queue = Queue::new(base, 7, Registers(PhysAddr::new(ITS)), &mut host).unwrap();
+    (host, queue)
+}
+
+const BASE: PhysAddr = PhysAddr::new(0x4000_0000);
+const INVALL: Command = Command::Invall { collection: 0 };
+
 /// GITS_CREADR.Stalled says that nothing will come; without it the driver looks until time is up.
 #[test]
 fn a_queue_that_has_stopped_is_not_waited_for() {
-    for (creadr, looks) in [(1, 1), (0, 1 << 16), (0x21, 1), (0x20, 1)] {
-        let base = PhysAddr::new(0x4000_0000);
-        let mut memory = Memory::new();
-        memory.add_bank(Span::from_size(base, 0x1_0000).unwrap()).unwrap();
-        let mut host = Idle { memory, creadr, looks: 0 };
-        let mut queue = Queue::new(base, Registers(PhysAddr::new(ITS)), &mut host).unwrap();
-        queue.send(Command::Invall { collection: 0 }, None, &mut host);
-        assert_eq!(host.looks, looks, "GITS_CREADR {creadr:#x}");
-        let stops = queue.take_stops();
-        let told = if creadr & 0x20 == 0 { vec![base] } else { vec![] };
-        assert_eq!(stops, told, "GITS_CREADR {creadr:#x}");
-        queue.send(Command::Invall { collection: 0 }, None, &mut host);
-        let later = if creadr & 0x20 == 0 { vec![] } else { vec![PhysAddr::new(0x4000_0020)] };
-        assert_eq!(queue.take_stops(), later, "once for each place");
+    for (creadr, looks) in [(1, 1), (0, 1 << 16)] {
+        let (mut host, mut queue) = idle(BASE, creadr);
+        queue.send(INVALL, None, &mut host);
+        assert_eq!(host.looks, 1 + looks, "one for the room: GITS_CREADR {creadr:#x}");
+        assert_eq!(queue.take_stops(), [Stop::Waiting(BASE)]);
+        queue.send(INVALL, None, &mut host);
+        assert_eq!(queue.take_stops(), [], "once for each place");
+        host.creadr = 0x40;
+        queue.send(INVALL, None, &mut host);
+        host.creadr = 0x61;
+        queue.send(INVALL, None, &mut host);
+        let places = [0x40, 0x60].map(|offset| Stop::Waiting(PhysAddr::new(0x4000_0000 + offset)));
+        assert_eq!(queue.take_stops(), places);
+    }
+}
+
+/// What waits is not written over, however many commands come, wherever the ITS has stopped.
+#[test]
+fn a_queue_that_is_full_takes_no_command() {
+    for stopped in [0x20, 0x8000, 0xffc0] {
+        let (mut host, mut queue) = idle(BASE, 1);
+        let first = Command::Invall { collection: 7 };
+        for _ in 0..stopped / 32 {
+            queue.send(INVALL, None, &mut host);
+        }
+        host.creadr = stopped | 1;
+        queue.take_stops();
+        queue.send(first, None, &mut host);
+        for _ in 0..2045 {
+            queue.send(INVALL, None, &mut host);
+        }
+        assert_eq!(queue.take_stops(), [Stop::Waiting(PhysAddr::new(0x4000_0000 + stopped))]);
+        // One place is left: the SYNC is dropped and the command goes.
+        queue.send(INVALL, Some(0), &mut host);
+        let full = Stop::Full(PhysAddr::new(0x4000_0000 + stopped - 32));
+        assert_eq!(queue.take_stops(), [full]);
+        queue.send(INVALL, None, &mut host);
+        assert_eq!(queue.take_stops(), [], "once");
+        let at = PhysAddr::new(0x4000_0000 + stopped);
+        assert_eq!(host.memory.load_u64(at).unwrap(), first.words()[0]);
+        assert_eq!(host.memory.load_u64(PhysAddr::new(at.get() + 16)).unwrap(), first.words()[2]);
+        // The ITS goes on, and so do commands.
+        host.creadr = stopped + 32;
+        queue.send(first, None, &mut host);
+        assert_eq!(queue.take_stops(), [Stop::Waiting(PhysAddr::new(0x4000_0000 + stopped + 32))]);
     }
 }
 

@@ -41,6 +41,8 @@ pub(super) const GICR_TYPER_DIRECT_LPIS: u64 = 1 << 3;
 pub(super) const GICR_SYNCR_BUSY: u64 = 1;
 /// `GIC_BASER_CACHE_RaWaWb`.
 pub(super) const RA_WA_WB: u64 = 7;
+/// `GIC_BASER_CACHE_WaWb`.
+pub(super) const WA_WB: u64 = 5;
 /// `GIC_BASER_InnerShareable`.
 pub(super) const INNER_SHAREABLE: u64 = 1;
 /// `ITS_CMD_QUEUE_SZ`.

@@ -265,6 +265,7 @@ fn interrupts(build: &Build) -> InterruptFacts {
         cpus: build.cpus,
         ecam: PhysAddr::new(ECAM),
         msi_parents: BTreeMap::new(),
+        last_aliases: BTreeMap::new(),
         held: vec![held],
         irqs_allocated: vec![1, 2, 3, 5],
         smmus: Vec::new(),

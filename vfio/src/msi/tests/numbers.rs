@@ -63,8 +63,8 @@ fn a_power_of_two_of_lpis_is_a_later_habit() {
     for (profile, second) in [(Profile::Linux4_11, 8192 + 96), (Profile::Linux6_1, 8192 + 128)] {
         let mut its = books(&[0x808_0000], profile);
         let devices = [0x10, 0].map(|id| (0, DeviceId::new(id)));
-        assert!(its.prepare(devices[0], 65, &mut frames, &mut host));
-        assert!(its.prepare(devices[1], 1, &mut frames, &mut host));
+        assert!(its.prepare(devices[0], (65, false), &mut frames, &mut host));
+        assert!(its.prepare(devices[1], (1, false), &mut frames, &mut host));
         assert_eq!(its.alloc(devices[1], 32).unwrap()[0].1, IntId::new(second));
     }
 }
@@ -74,7 +74,7 @@ fn events_are_numbered_within_their_device() {
     let mut its = books(&[0x808_0000], Profile::Linux6_12);
     let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
     let device = (0, DeviceId::new(0x10));
-    assert!(its.prepare(device, 5, &mut frames, &mut host));
+    assert!(its.prepare(device, (5, false), &mut frames, &mut host));
     let one = its.alloc(device, 1).unwrap();
     assert_eq!(one[0].1, IntId::new(8192));
     // Four messages of MSI lie on a multiple of four; of the eight events one is taken.
@@ -91,7 +91,7 @@ fn events_are_numbered_within_their_device() {
     // The device went with its last event.
     assert!(its.alloc(device, 1).is_none());
     let zero = (0, DeviceId::new(0));
-    assert!(its.prepare(zero, 1, &mut frames, &mut host));
+    assert!(its.prepare(zero, (1, false), &mut frames, &mut host));
     assert!(its.alloc(zero, 32).is_some());
 }
 
@@ -102,9 +102,9 @@ fn itss_share_lpis_and_nothing_else() {
     let mut its = books(&[0x808_0000, 0x900_0000], Profile::Linux6_12);
     let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
     let (here, there) = ((0, DeviceId::new(0x10)), (1, DeviceId::new(0x10)));
-    assert!(its.prepare(here, 4, &mut frames, &mut host));
+    assert!(its.prepare(here, (4, false), &mut frames, &mut host));
     assert!(its.alloc(there, 1).is_none());
-    assert!(its.prepare(there, 2, &mut frames, &mut host));
+    assert!(its.prepare(there, (2, false), &mut frames, &mut host));
     let (first, second) = (its.alloc(here, 1).unwrap()[0], its.alloc(there, 1).unwrap()[0]);
     assert_eq!((first.1, second.1), (IntId::new(8192), IntId::new(8196)));
     assert_eq!(first.0, second.0);
@@ -116,10 +116,10 @@ fn itss_share_lpis_and_nothing_else() {
     assert!(its.alloc(there, 1).is_none());
     assert!(its.alloc(here, 1).is_some());
     let other = (0, DeviceId::new(0x18));
-    assert!(its.prepare(other, 2, &mut frames, &mut host));
+    assert!(its.prepare(other, (2, false), &mut frames, &mut host));
     assert_eq!(its.alloc(other, 1).unwrap()[0].1, IntId::new(8196));
     // There is no third.
-    assert!(!its.prepare((2, DeviceId::new(0x10)), 1, &mut frames, &mut host));
+    assert!(!its.prepare((2, DeviceId::new(0x10)), (1, false), &mut frames, &mut host));
     assert!(its.alloc((2, DeviceId::new(0x10)), 1).is_none());
 }
 

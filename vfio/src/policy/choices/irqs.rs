@@ -43,12 +43,67 @@ choice! {
 }
 
 choice! {
-    /// Which CPU the ITS driver sends a new interrupt to.
+    /// Which CPU the ITS driver sends an interrupt to.
     LpiAffinity {
-        /// The first.
+        /// The first, or the one that was said; it is told to the ITS each time, also where the
+        /// interrupt goes there already.
         FirstCpu = "first-cpu",
-        /// The first of those with the fewest.
+        /// The first of those with the fewest others, or the one that was said.
         LeastLoaded = "least-loaded",
+    }
+}
+
+choice! {
+    /// Whether the ITS driver waits for redistributors to have forgotten what they knew of LPIs
+    /// before a CPU's collection was mapped.
+    ItsInvall {
+        /// It does not: no SYNC follows INVALL.
+        Alone = "alone",
+        /// It does: SYNC follows INVALL.
+        Synced = "synced",
+    }
+}
+
+choice! {
+    /// How long the ITS driver keeps a device mapped that is the only one under its DeviceID.
+    ItsLife {
+        /// As long as an event of it is in use; it is made for what is allocated.
+        Events = "events",
+        /// As long as the device has an MSI domain of that kind: until its driver leaves, or turns
+        /// on messages of another kind; it is made for all the device can have.
+        Domain = "domain",
+    }
+}
+
+choice! {
+    /// How the ITS driver lays the table of devices out.
+    ItsTables {
+        /// In one level, as large as all DeviceIDs take; and it asks for no allocation when its
+        /// memory is read.
+        Flat = "flat",
+        /// In two levels, where one would take more than two pages and the ITS can have two.
+        TwoLevel = "two-level",
+    }
+}
+
+choice! {
+    /// When the ITS driver unmaps a DeviceID that several functions send under.
+    ItsSharing {
+        /// With the last event in use.
+        LastEvent = "last-event",
+        /// Never, once two functions have come under it, or one for which a bridge answers.
+        Never = "never",
+    }
+}
+
+choice! {
+    /// How many events the ITS driver gives a function for which a bridge answers.
+    ItsAliases {
+        /// As many as it wants, and as many more as the bridges that answer have vectors.
+        Bridges = "bridges",
+        /// As many as all functions behind the uppermost of those bridges have vectors, or as it
+        /// wants if that is more.
+        Behind = "behind",
     }
 }
 
@@ -79,6 +134,29 @@ choice! {
         Shared = "shared",
         /// One of the device itself, with the vector's place as number.
         PerDevice = "per-device",
+    }
+}
+
+choice! {
+    /// By which of the identifiers under which a function may send an ITS is told of it.
+    MsiAlias {
+        /// The last, be it one that the function itself has for its DMA alone.
+        Last = "last",
+        /// The last that comes from another bus or names one; its own, if none does.
+        Elsewhere = "elsewhere",
+    }
+}
+
+choice! {
+    /// When a vector of PCI gets its message, and the ITS its event.
+    MsiActivation {
+        /// When somebody requests the vector.
+        Request = "request",
+        /// When it is allocated, but of several of MSI only the first; what nobody has requested by
+        /// the end is freed as it is.
+        First = "first",
+        /// When it is allocated; what nobody has requested by the end is taken back.
+        All = "all",
     }
 }
 
