@@ -92,10 +92,8 @@ pub(super) fn stage1(registers: &Registers, cd: &Cd, world: World) -> Result<Fir
             refuses_unprivileged: refuses(Cd2::E0PD1.is_set(cd2)),
         },
     ];
-    let access = Cd0::AFFD.is_set(cd0) || Cd0::HA.is_set(cd0);
-    let sets_access = Cd0::HA.is_set(cd0);
-    let dirty = sets_access && Cd0::HD.is_set(cd0);
-    Ok(First { halves, flags: Flags { stage: Stage::One, access, sets_access, dirty, big_endian } })
+    let kept = [&Cd0::AFFD, &Cd0::HA, &Cd0::HD].map(|flag| flag.is_set(cd0));
+    Ok(First { halves, flags: Flags::of(Stage::One, kept, big_endian) })
 }
 
 /// Stage 2.
@@ -137,10 +135,8 @@ pub(super) fn stage2(registers: &Registers, ste2: u64, ste3: u64) -> Result<Seco
             false => Reading::Nothing,
         });
     }
-    let access = Ste2::S2AFFD.is_set(ste2) || Ste2::S2HA.is_set(ste2);
-    let sets_access = Ste2::S2HA.is_set(ste2);
-    let dirty = sets_access && Ste2::S2HD.is_set(ste2);
-    let flags = Flags { stage: Stage::Two, access, sets_access, dirty, big_endian };
+    let kept = [&Ste2::S2AFFD, &Ste2::S2HA, &Ste2::S2HD].map(|flag| flag.is_set(ste2));
+    let flags = Flags::of(Stage::Two, kept, big_endian);
     Ok(Second { form: shape.form()?, flags, protects: false, forces: false })
 }
 

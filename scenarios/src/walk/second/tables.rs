@@ -177,6 +177,12 @@ const DIRTY: u64 = 1 << 51;
 const WRITABLE: u64 = 1 << 7;
 
 impl Flags {
+    /// As AFFD, HA and HD have it, or those of stage 2. Without HA hardware keeps nothing.
+    pub(super) fn of(stage: Stage, [ignored, sets, dirty]: [bool; 3], big_endian: bool) -> Self {
+        let (access, dirty) = (ignored || sets, sets && dirty);
+        Self { stage, access, sets_access: sets, dirty, big_endian }
+    }
+
     /// The descriptor in memory's word.
     fn descriptor(self, word: u64) -> u64 {
         if self.big_endian { word.swap_bytes() } else { word }
