@@ -205,7 +205,7 @@ pub(super) fn probe(
         pa_bits: size_bits(Id2::OAS.get(id2)),
         format: formats.format,
         short: formats.short,
-        translation_operations: stage1 && (version != SmmuVersion::V2 || !Id0::ATOSNS.is_set(id0)),
+        translation_operations: has_operations(version, id0),
         wide_operands: version == SmmuVersion::V2
             || policy.smmu1_contexts == Smmu1Contexts::ByFormat,
         page_sizes: formats.sizes,
@@ -219,6 +219,11 @@ pub(super) fn probe(
     };
     features.try_masks_at_probe(registers, policy, host)?;
     Ok(features)
+}
+
+/// Whether the SMMU says where addresses lead at stage 1. Before SMMUv2 whoever has stage 1 does.
+fn has_operations(version: SmmuVersion, id0: u64) -> bool {
+    Id0::S1TS.is_set(id0) && (version != SmmuVersion::V2 || !Id0::ATOSNS.is_set(id0))
 }
 
 /// The fields that tell of AArch64 tables.
