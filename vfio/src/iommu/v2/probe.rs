@@ -187,9 +187,7 @@ pub(super) fn probe(
         major,
         stage1,
         stage2,
-        vmid16: version == SmmuVersion::V2
-            && policy.smmu2_vmids == Smmu2Vmids::SixteenBits
-            && Id2::VMID16.is_set(id2),
+        vmid16: has_wide_vmids(version, policy, id2),
         extended_ids,
         mapping,
         groups,
@@ -207,7 +205,7 @@ pub(super) fn probe(
         pa_bits: size_bits(Id2::OAS.get(id2)),
         format: formats.format,
         short: formats.short,
-        translation_operations: stage1 && (version != SmmuVersion::V2 || !Id0::ATOSNS.is_set(id0)),
+        translation_operations: has_operations(version, id0),
         wide_operands: version == SmmuVersion::V2
             || policy.smmu1_contexts == Smmu1Contexts::ByFormat,
         page_sizes: formats.sizes,
@@ -222,6 +220,17 @@ pub(super) fn probe(
     };
     features.try_masks_at_probe(registers, policy, host)?;
     Ok(features)
+}
+
+/// Whether the SMMU says where addresses lead at stage 1. Before SMMUv2 whoever has stage 1 does.
+fn has_operations(version: SmmuVersion, id0: u64) -> bool {
+    Id0::S1TS.is_set(id0) && (version != SmmuVersion::V2 || !Id0::ATOSNS.is_set(id0))
+}
+
+/// Whether contexts have VMIDs of 16 bits.
+fn has_wide_vmids(version: SmmuVersion, policy: &Policy, id2: u64) -> bool {
+    let known = policy.smmu2_vmids == Smmu2Vmids::SixteenBits;
+    known && version == SmmuVersion::V2 && Id2::VMID16.is_set(id2)
 }
 
 /// The fields that tell of AArch64 tables.
