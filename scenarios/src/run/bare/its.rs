@@ -106,7 +106,7 @@ impl GicOnBoard<'_> {
                 self.take(*cpu)
             }
             ItsOp::Migrate { to: Some(to), scratch, size } => {
-                return convert(self.board, to, (*scratch, *size));
+                return convert(self.board, (to, self.gic.built), (*scratch, *size));
             }
             ItsOp::Migrate { to: None, .. } => {
                 self.board.migrate_gic();
