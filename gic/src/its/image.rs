@@ -160,13 +160,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn spend(&mut self) -> Result<(), ImageError> {
-        self.entries = self.entries.checked_sub(1).ok_or(ImageError::TooLarge)?;
-        Ok(())
+        self.entries.checked_sub(1).map(|left| self.entries = left).ok_or(ImageError::TooLarge)
     }
 
     fn pass_piece(&mut self) -> Result<(), ImageError> {
-        self.pieces = self.pieces.checked_sub(1).ok_or(ImageError::TooLarge)?;
-        Ok(())
+        self.pieces.checked_sub(1).map(|left| self.pieces = left).ok_or(ImageError::TooLarge)
     }
 
     /// There is no memory at `at`; where the next piece begins.

@@ -6,6 +6,8 @@
 //! The enabled ones wait in one set a priority, so that the most urgent is found without looking at
 //! the others; those that are not enabled wait in a set of their own.
 
+mod pending;
+
 use super::Line;
 use super::ids::IdSet;
 use super::wire::{FIRST_LPI, LpiConfiguration};
@@ -14,7 +16,6 @@ use crate::choice::lpi::{ConfigRead, PendingHome, PendingOf, PendingPriority, Pe
 use crate::priority;
 use crate::state::{State, Trigger};
 use passim_model::{Memory, PhysAddr};
-use std::collections::BTreeSet;
 
 /// Bits of a byte of configuration below its priority.
 const BELOW_PRIORITY: u32 = u8::BITS - LpiConfiguration::PRIORITY.width();
@@ -100,33 +101,6 @@ impl Lpis {
         InUse { intid_bits, configuration: self.configuration, pending: self.table }
     }
 
-    /// Of what is pending, only these stay so.
-    pub(crate) fn keep(&mut self, mapped: &BTreeSet<u32>) {
-        for lpi in self.waiting() {
-            if !mapped.contains(&(lpi + FIRST_LPI)) {
-                self.unplace(lpi);
-            }
-        }
-    }
-
-    /// Where the pending table is believed of LPIs that are mapped: this one is mapped now, and what
-    /// the table says of it is consumed.
-    fn learn_pending(&mut self, lpi: u32, memory: &mut Memory) {
-        let intid = lpi + FIRST_LPI;
-        let at = self.table.checked_add(u64::from(intid / 64) * 8);
-        let Some((at, word)) = at.and_then(|at| Some((at, memory.load_u64(at).ok()?))) else {
-            self.aborts += 1;
-            return;
-        };
-        let bit = 1u64 << (intid % 64);
-        if word & bit != 0 {
-            self.aborts += u64::from(memory.store_u64(at, word & !bit).is_err());
-            if !self.is_pending(lpi) {
-                self.settle(lpi, memory);
-            }
-        }
-    }
-
     fn read_pending(&mut self, memory: &Memory) {
         for word in FIRST_LPI / 64..self.bound / 64 {
             let Some(mut bits) = self.load(memory, self.table, u64::from(word) * 8) else {
@@ -164,42 +138,6 @@ impl Lpis {
     /// LPIs are turned off: the pending table holds what is pending.
     pub(crate) fn disable(mut self, memory: &mut Memory) {
         self.write_pending(memory);
-    }
-
-    /// Makes the pending table in memory say of what is pending that it is not: what was read of it is
-    /// consumed.
-    pub(crate) fn consume_pending(&mut self, memory: &mut Memory) {
-        for (n, word) in self.waiting.iter().flatten().flat_map(IdSet::words) {
-            let at = self.table.checked_add(u64::from(n + FIRST_LPI / 64) * 8);
-            let Some((at, held)) = at.and_then(|at| Some((at, memory.load_u64(at).ok()?))) else {
-                continue;
-            };
-            if held & word != 0 {
-                let stored = memory.store_u64(at, held & !word);
-                self.aborts += u64::from(stored.is_err());
-            }
-        }
-    }
-
-    /// Makes the pending table in memory say what is pending.
-    pub(crate) fn write_pending(&mut self, memory: &mut Memory) {
-        if self.choices.pending == PendingHome::Memory {
-            return;
-        }
-        let mut words = vec![0u64; (self.bound / 64) as usize];
-        for (n, word) in self.waiting.iter().flatten().flat_map(IdSet::words) {
-            words[(n + FIRST_LPI / 64) as usize] |= word;
-        }
-        for n in FIRST_LPI / 64..self.bound / 64 {
-            let wanted = words[n as usize];
-            let offset = u64::from(n) * 8;
-            // A word that says it already is left alone: it may not even be memory.
-            if self.load(memory, self.table, offset) != Some(wanted) {
-                let at = self.table.checked_add(offset);
-                let stored = at.map(|at| memory.store_u64(at, wanted));
-                self.aborts += u64::from(!matches!(stored, Some(Ok(()))));
-            }
-        }
     }
 
     /// The LPI's number here, if it exists.

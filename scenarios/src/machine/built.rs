@@ -1,5 +1,6 @@
 //! How the interrupt controllers of a GICv3 are built, over what its preset says.
 
+use passim_gic::choice::ItsChoices;
 use passim_gic::choice::its::{Caching, CommandErrors};
 use passim_gic::its::{Layout, PageSizes};
 use passim_gic::v3;
@@ -138,11 +139,16 @@ impl GicBuilt {
         }
     }
 
+    /// What an ITS chooses, of what is said of that.
+    pub(crate) fn choose(self, choices: &mut ItsChoices) {
+        set(&mut choices.command_errors, self.command_errors);
+        set(&mut choices.caching, self.cache);
+    }
+
     /// Builds it so, with the first redistributor at this address.
     pub(crate) fn apply(self, built: &mut v3::Implementation, redistributors: PhysAddr) {
         for its in &mut built.its {
-            set(&mut its.choices.command_errors, self.command_errors);
-            set(&mut its.choices.caching, self.cache);
+            self.choose(&mut its.choices);
             let features = &mut its.features;
             set(&mut features.event_bits, self.event_bits);
             set(&mut features.device_bits, self.device_bits);

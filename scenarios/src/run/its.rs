@@ -109,7 +109,7 @@ pub(super) fn mappings(board: &Board, its: Option<u16>) -> Outcome {
 /// The GIC moves to a host that lays tables out otherwise.
 pub(super) fn convert(
     board: &mut Board,
-    to: &Text,
+    (to, built): (&Text, GicBuilt),
     (scratch, size): (Option<PhysAddr>, Option<Number>),
 ) -> Outcome {
     /// Bytes of scratch memory, if nobody says how many.
@@ -123,7 +123,7 @@ pub(super) fn convert(
             Unperformable::new("no memory is there, or it ends nowhere").at_key("size")
         })
     });
-    let converted = match board.convert_gic(to, scratch.transpose()?) {
+    let converted = match board.convert_gic((to, built), scratch.transpose()?) {
         None => return Err(Unperformable::new("the machine has no GICv3")),
         Some(Err(error)) => return Ok(vec![error.to_string()]),
         Some(Ok(converted)) => converted,

@@ -10,6 +10,7 @@ use passim_gic::{Cpu, GicV2, GicV3, Its, Progress, Signal, Size, v2};
 use passim_model::{Effect, IccRegister, IntId, Memory, PhysAddr, Requester, Span};
 
 use super::message::Arrival;
+use crate::machine::GicBuilt;
 
 /// GICD_SETSPI_NSR and GICR_SETLPIR, GICD_CLRSPI_NSR and GICR_CLRLPIR. IHI 0069 H 12.8, 12.10.
 const SET_NSR: u64 = 0x40;
@@ -318,11 +319,12 @@ impl Controller {
         *gic = GicV3::restore(gic.implementation().clone(), &saved, memory);
     }
 
-    /// As [`Controller::migrate`], to one that chooses as `preset` does and has its tables as that
+    /// As [`Controller::migrate`], to one that chooses as `preset` does, but for what it is built to
+    /// choose, and has its tables as that
     /// has them; `None` without a GICv3.
     pub(super) fn convert(
         &mut self,
-        preset: Preset,
+        (preset, built): (Preset, GicBuilt),
         scratch: Option<Span<PhysAddr>>,
         memory: &mut Memory,
     ) -> Option<Result<Vec<Option<Converted>>, ImageError>> {
@@ -332,8 +334,10 @@ impl Controller {
         to.choices = preset.lpi();
         for its in &mut to.its {
             its.choices = theirs.choices;
+            built.choose(&mut its.choices);
             its.features.layout = theirs.features.layout;
             its.features.iidr = theirs.features.iidr;
+            its.features.identification = theirs.features.identification;
         }
         Some(gic.convert(to, scratch, memory))
     }

@@ -88,25 +88,13 @@ impl GicOnBoard<'_> {
                 self.end(*cpu, u64::from(*intid));
                 "ok".to_owned()
             }
-            ItsOp::IccLoad { register, cpu } => {
-                let register = registers::icc(&register.0)?;
-                self.existing(*cpu)?;
-                self.board.run_on(*cpu);
-                Number(self.board.read_icc(register)).to_string()
-            }
-            ItsOp::IccStore { register, value, cpu } => {
-                let register = registers::icc(&register.0)?;
-                self.existing(*cpu)?;
-                self.board.run_on(*cpu);
-                self.board.write_icc(register, value.0);
-                "ok".to_owned()
-            }
+            ItsOp::IccLoad { .. } | ItsOp::IccStore { .. } => self.icc(op)?,
             ItsOp::Take { cpu } => {
                 self.existing(*cpu)?;
                 self.take(*cpu)
             }
             ItsOp::Migrate { to: Some(to), scratch, size } => {
-                return convert(self.board, to, (*scratch, *size));
+                return convert(self.board, (to, self.gic.built), (*scratch, *size));
             }
             ItsOp::Migrate { to: None, .. } => {
                 self.board.migrate_gic();
@@ -114,6 +102,25 @@ impl GicOnBoard<'_> {
             }
         };
         Ok(vec![line])
+    }
+
+    /// A register of a CPU's interface.
+    fn icc(&mut self, op: &ItsOp) -> Result<String, Unperformable> {
+        let (name, cpu, value) = match op {
+            ItsOp::IccLoad { register, cpu } => (register, *cpu, None),
+            ItsOp::IccStore { register, value, cpu } => (register, *cpu, Some(value.0)),
+            _ => unreachable!("called for these two"),
+        };
+        let register = registers::icc(&name.0)?;
+        self.existing(cpu)?;
+        self.board.run_on(cpu);
+        Ok(match value {
+            None => Number(self.board.read_icc(register)).to_string(),
+            Some(value) => {
+                self.board.write_icc(register, value);
+                "ok".to_owned()
+            }
+        })
     }
 
     /// Whose interface is meant must be there.
