@@ -91,6 +91,7 @@ impl Kernel {
         match what {
             Leave::Machine => {
                 self.judge_removal(rid).map_err(|refusal| (rid, refusal))?;
+                self.let_go_of_messages(rid.into(), tasks, host);
                 self.take_away(rid, tasks);
             }
             Leave::Virtual => self.drop_virtual(rid, tasks, host)?,
