@@ -41,7 +41,7 @@ impl From<Ended> for ExitCode {
     }
 }
 
-/// A model of Arm device passthrough: SMMUv3 below, Linux VFIO type1 above.
+/// A model of Arm device passthrough: SMMUs and interrupt controllers below, Linux VFIO above.
 #[derive(Parser)]
 #[command(name = "passim", version, after_help = EXAMPLES)]
 struct Arguments {

@@ -59,10 +59,15 @@ fn enabling(unit_lg2: u32) -> u64 {
     AtsControl::ENABLE.of(1) | AtsControl::STU.of(u64::from(unit_lg2.saturating_sub(12)))
 }
 
+/// Whether the driver switches ATS of devices on.
+pub(super) fn switches(ats: Smmu3Ats) -> bool {
+    matches!(ats, Smmu3Ats::Renewed | Smmu3Ats::Kept)
+}
+
 impl SmmuV3 {
     /// Whether a device of a domain that translates uses ATS.
     pub(super) fn uses_ats(&self, master: &Master) -> bool {
-        self.ats != Smmu3Ats::Unguarded && master.ats.is_some()
+        switches(self.ats) && master.ats.is_some()
     }
 
     /// The act that lets a device ask.
@@ -98,7 +103,7 @@ impl SmmuV3 {
     // that came first. 6.12 arm_smmu_enable_ats, arm_smmu_atc_inv_master: this one does, and where it
     // was on already that is all.
     pub(super) fn enter_ats(&self, master: &mut Master, domain: &mut Domain) -> Vec<Work> {
-        let Some(ats) = master.ats.as_mut().filter(|_| self.ats != Smmu3Ats::Unguarded) else {
+        let Some(ats) = master.ats.as_mut().filter(|_| switches(self.ats)) else {
             return Vec::new();
         };
         domain.asking.insert(0, master.streams.clone());

@@ -52,7 +52,7 @@ use crate::policy::{
     BeyondInput, ContextDescriptors, Smmu3Ats, Smmu3LongRanges, Smmu3Queues, Smmu3Reset,
     Smmu3Stalls, Smmu3Substreams, Smmu3Unattached, SteUpdate,
 };
-use ats::Ats;
+use ats::{Ats, switches};
 use command::Command;
 use events::EventQueue;
 use passim_model::{Frames, Host, PhysAddr, StreamId};
@@ -124,7 +124,7 @@ impl SmmuV3 {
             true => Some(domain::cd_frame(frames, host).ok_or(BootError::NoFrame)?),
             false => None,
         };
-        let config = config.filter(|_| self.features.ats && self.ats != Smmu3Ats::Unguarded);
+        let config = config.filter(|_| self.features.ats && switches(self.ats));
         let ats = config.and_then(|config| Ats::of(config, host));
         Ok(Master { streams: own, cd, attached: false, bypasses: false, ats })
     }

@@ -67,6 +67,8 @@ choice! {
 choice! {
     /// Whether the SMMUv3 driver uses PCIe ATS, where SMMU and device have it.
     Smmu3Ats {
+        /// Not at all: a kernel built without PCI_ATS.
+        Unused = "unused",
         /// It is switched on at no device. But STEs of stage 1 let everyone be answered, and what
         /// says that it is translated passes unchecked.
         Unguarded = "unguarded",
