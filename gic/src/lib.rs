@@ -11,6 +11,8 @@
 //! | `priority` | which priorities are there, and which of them preempt? |
 //! | `row` | which bits do 32 interrupts have in a register? |
 //! | `chance` | what is drawn where a choice is by chance? |
+//! | [`identification`] | which part is it, by the registers at the end of its frame? |
+//! | `attributes` | which memory attributes do registers keep? |
 //! | [`its`] | ITS: which LPI does a message raise, and whose is it? |
 //!
 //! This crate knows memory, and nothing of who writes registers and tables. It performs nothing

@@ -22,6 +22,8 @@ const STEPS: u32 = 8;
 struct Rig {
     system: System,
     pid: Pid,
+    /// One for each vector there may be.
+    eventfds: Vec<i32>,
 }
 
 impl Rig {
@@ -34,7 +36,7 @@ impl Rig {
         let mut system = System::new(&machine, setup).expect("it boots");
         let capabilities = Capabilities::all();
         let pid = system.kernel.spawn(&Start { fds: vec![0, 1, 2], memlock: 0, capabilities });
-        let mut rig = Self { system, pid };
+        let mut rig = Self { system, pid, eventfds: Vec::new() };
         rig.run(Call::Open { path: "/dev/vfio/vfio".to_owned() });
         for (device, group) in DEVICES.into_iter().zip([4, 6]) {
             let number = rig.system.topology().function(device).and_then(|it| it.group);
@@ -50,6 +52,10 @@ impl Rig {
         let header = Header { argsz: 32, flags: 4 };
         let window = MapRequest { header, vaddr: 0, iova: WINDOW, size: pages << 12 };
         rig.ioctl(3, ioctl::IOMMU_MAP_DMA, Arg::Bytes(window.to_bytes()));
+        for _ in 0..4 {
+            let eventfd = rig.run(Call::EventFd).ret.expect("a descriptor is free");
+            rig.eventfds.push(eventfd as i32);
+        }
         rig
     }
 
@@ -63,12 +69,14 @@ impl Rig {
         self.run(Call::Ioctl { fd, request, arg })
     }
 
-    /// SET_IRQS of MSI-X: so many vectors on, signalling nothing.
+    /// SET_IRQS of MSI-X: so many vectors on, each with an eventfd: with the series a message is
+    /// composed when its interrupt is requested.
     fn enabling(&self, device: usize, vectors: u32) -> Operation {
         let header = Header { argsz: IrqSet::BYTES as u32 + 4 * vectors, flags: 4 | 32 };
         let set = IrqSet { header, index: 2, start: 0, count: vectors };
         let mut bytes = set.to_bytes().to_vec();
-        bytes.extend(std::iter::repeat_n(0xff, 4 * vectors as usize));
+        let eventfds = self.eventfds[2 * device..].iter().take(vectors as usize);
+        bytes.extend(eventfds.flat_map(|eventfd| eventfd.to_le_bytes()));
         let (fd, request) = (FILES[device], ioctl::DEVICE_SET_IRQS);
         let call = Call::Ioctl { fd, request, arg: Arg::Bytes(bytes) };
         self.system.kernel.begin(self.pid, call)

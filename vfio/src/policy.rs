@@ -7,11 +7,13 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `choices` | which values does a choice have? |
+//! | `rows` | what is the table made into: values, names, overrides, listings? |
 //! | `table` | which value has it in which kernel, and how is that known? |
 //! | `profiles` | which kernels are there? |
 
 mod choices;
 mod profiles;
+mod rows;
 mod table;
 
 pub use choices::{

@@ -7,6 +7,7 @@ use crate::choice::its::{
     EventBeyond, InvallScope, IttAtMapd, MoveFrom, RemapCollection, RemapDevice, RemapEvent,
     SizeOfUnmap, TargetErrors, TargetOfUnmap, UnmapCollection, WithoutCollection,
 };
+use crate::choice::lpi::PendingOf;
 use crate::its::testkit::{Board, ITS, ITTS, QUEUE};
 use crate::its::{Arrival, Failure, Untranslated};
 use crate::v3::Implementation;
@@ -74,6 +75,8 @@ struct Model {
     itts: BTreeMap<(u64, u32), (u32, Option<u16>)>,
     collections: BTreeMap<u16, u64>,
     pending: [BTreeSet<u32>; CPUS as usize],
+    /// What pending tables in memory say and nobody has believed yet.
+    unread: [BTreeSet<u32>; CPUS as usize],
 }
 
 type Answer = Result<(), u32>;
@@ -86,6 +89,34 @@ impl Model {
             itts: BTreeMap::new(),
             collections: BTreeMap::new(),
             pending: Default::default(),
+            unread: Default::default(),
+        }
+    }
+
+    /// The machine has moved. Where pending tables are believed of mapped LPIs alone, as KVM does, what
+    /// was pending without being mapped is so no more, until the LPI is mapped.
+    fn migrated(&mut self) {
+        if self.spec.choices.pending_of != PendingOf::Mapped {
+            return;
+        }
+        for cpu in 0..CPUS {
+            let events = self.devices.values().flat_map(|(itt, bits)| {
+                self.itts.range((*itt, 0)..(*itt, 1 << bits)).map(|(_, mapped)| *mapped)
+            });
+            let here = |icid: Option<u16>| icid.and_then(|icid| self.collections.get(&icid));
+            let mapped: BTreeSet<u32> =
+                events.filter(|(_, icid)| here(*icid) == Some(&cpu)).map(|(lpi, _)| lpi).collect();
+            let pending = &mut self.pending[cpu as usize];
+            self.unread[cpu as usize] = pending.difference(&mapped).copied().collect();
+            pending.retain(|lpi| mapped.contains(lpi));
+        }
+    }
+
+    /// An LPI was mapped to a collection.
+    fn believe(&mut self, lpi: u32, icid: u16) {
+        let Some(cpu) = self.collections.get(&icid) else { return };
+        if self.unread[*cpu as usize].remove(&lpi) {
+            self.pending[*cpu as usize].insert(lpi);
         }
     }
 
@@ -212,6 +243,7 @@ impl Model {
         let keep = self.spec.its[0].choices.remap_event == RemapEvent::Keep;
         if !keep || !self.itts.contains_key(&entry) {
             self.itts.insert(entry, (lpi, Some(icid)));
+            self.believe(lpi, icid);
         }
         Ok(())
     }
@@ -446,6 +478,7 @@ fn run(preset: Preset, actions: &[Action], migrations: bool) -> Result<(), TestC
         }
         if migrations && n % 5 == 4 {
             super::migration::migrate(&mut board);
+            model.migrated();
         }
         for cpu in 0..CPUS as u16 {
             let expected: Vec<_> = model.pending[usize::from(cpu)].iter().copied().collect();

@@ -63,6 +63,11 @@ impl Told {
         self.words[2] & 0x000f_ffff_ffff_0000
     }
 
+    /// The LPI an event is mapped to.
+    fn lpi(self) -> u64 {
+        if self.is(LostCommand::Mapi) { self.event().1 } else { self.words[1] >> 32 }
+    }
+
     fn maps(self) -> bool {
         self.is(LostCommand::Mapti) || self.is(LostCommand::Mapi)
     }
@@ -102,7 +107,7 @@ pub(super) fn why(steps: &[Step], n: usize) -> Option<Why> {
     Some(match lost.kind? {
         LostCommand::Sync => of_sync(lost, before, configured.filter(|_| mapped), finite, &then),
         LostCommand::Inv if follows(LostCommand::Discard, lost, &then) => {
-            spare("DISCARD of the event follows")
+            of_given_back(lost, &steps[..n], &steps[n + 1..], told)
         }
         LostCommand::Inv | LostCommand::Invall => of_invalidation(configured.filter(|_| mapped)),
         LostCommand::Mapd if lost.is_valid() => needed("the device's events cannot be mapped"),
@@ -124,6 +129,38 @@ pub(super) fn why(steps: &[Step], n: usize) -> Option<Why> {
         LostCommand::Clear => needed("the LPI is still pending"),
         LostCommand::Movall => needed("what is pending is where it was"),
     })
+}
+
+/// An LPI that is masked and given back: neither DISCARD nor MAPTI makes a redistributor read its
+/// configuration again (IHI 0069 H 5.1.1), so that it matters what the next event to raise it meets.
+fn of_given_back(
+    lost: Told,
+    before: &[Step],
+    after: &[Step],
+    told: impl Fn(&Step) -> Option<Told>,
+) -> Why {
+    let earlier = || before.iter().rev().filter_map(&told).filter(|it| it.event() == lost.event());
+    let mapped = earlier().find(|it| it.maps());
+    let Some(lpi) = mapped.map(Told::lpi) else { return spare("DISCARD of the event follows") };
+    let placed = earlier().find(|it| it.maps() || it.is(LostCommand::Movi));
+    let has_it = |step: &Step| told(step).filter(|it| it.maps() && it.lpi() == lpi);
+    let Some((at, next)) = after.iter().enumerate().find_map(|(n, step)| Some((n, has_it(step)?)))
+    else {
+        return spare("nothing has the LPI after that");
+    };
+    if placed.map(Told::collection) != Some(next.collection()) {
+        return spare("whose the LPI is next is at another redistributor");
+    }
+    for step in &after[at + 1..] {
+        match (told(step), step) {
+            (Some(it), _) if it.is(LostCommand::Inv) && it.event() == next.event() => break,
+            (_, Step::Look { event: Some(event) }) if *event == next.event().1 => {
+                return needed("whose the LPI is next finds it enabled");
+            }
+            _ => {}
+        }
+    }
+    spare("the INV of whose the LPI is next comes before a message does")
 }
 
 /// Whether a command about the same event follows.

@@ -141,19 +141,7 @@ pub(super) fn probe(
     }
 
     check(idr0, idr1)?;
-    let limit = match policy.smmu3_queues {
-        Smmu3Queues::Short => SHORT_QUEUE_LG2,
-        Smmu3Queues::LargestBlock => queue_bytes_lg2(page),
-    };
-    let queue = |size: u64, entry_lg2: u32| (size as u32).min(limit - entry_lg2);
-    let cmdq_lg2 = queue(Idr1::CMDQS.get(idr1), COMMAND_LG2);
-    let least = match policy.smmu3_queues {
-        Smmu3Queues::Short => 1,
-        Smmu3Queues::LargestBlock => BATCH,
-    };
-    if 1 << cmdq_lg2 <= least {
-        return Err(BootError::CommandQueueTooSmall);
-    }
+    let [cmdq_lg2, evtq_lg2, priq_lg2] = queues(idr1, policy.smmu3_queues, page)?;
     let sid_bits = Idr1::SIDSIZE.get(idr1) as u32;
     if sid_bits > 32 {
         return Err(BootError::StreamIdSize(sid_bits));
@@ -182,12 +170,7 @@ pub(super) fn probe(
         unmap_sync: policy.unmap_sync,
         privilege: policy.smmu3_privilege,
         attribute_override: Idr1::ATTR_TYPES_OVR.is_set(idr1),
-        stalls: match Idr0::STALL_MODEL.get(idr0) {
-            0 => Stalls::Optional,
-            2 if policy.smmu3_forced == Smmu3Forced::AsOptional => Stalls::Optional,
-            2 => Stalls::Forced,
-            _ => Stalls::No,
-        },
+        stalls: stalls(idr0, policy.smmu3_forced),
         stage2_stalls: Idr0::STALL_MODEL.get(idr0) == 2 && policy.smmu3_forced == Smmu3Forced::Both,
         coherent: Idr0::COHACC.is_set(idr0),
         cached_walks: Idr0::COHACC.is_set(idr0) || policy.walk_attributes == WalkAttributes::Cached,
@@ -204,9 +187,34 @@ pub(super) fn probe(
         granule: granule(idr5, page).ok_or(BootError::NoGranule)?,
         unit_lg2: offered(idr5).next().ok_or(BootError::NoGranule)?.lg2(),
         cmdq_lg2,
-        evtq_lg2: queue(Idr1::EVTQS.get(idr1), EVENT_LG2),
-        priq_lg2: queue(Idr1::PRIQS.get(idr1), PAGE_REQUEST_LG2),
+        evtq_lg2,
+        priq_lg2,
     })
+}
+
+/// log2 of the entries of the three queues.
+fn queues(idr1: u64, queues: Smmu3Queues, page: PageSize) -> Result<[u32; 3], BootError> {
+    let (limit, least) = match queues {
+        Smmu3Queues::Short => (SHORT_QUEUE_LG2, 1),
+        Smmu3Queues::LargestBlock => (queue_bytes_lg2(page), BATCH),
+    };
+    let queue = |size: u64, entry_lg2: u32| (size as u32).min(limit - entry_lg2);
+    let commands = queue(Idr1::CMDQS.get(idr1), COMMAND_LG2);
+    if 1 << commands <= least {
+        return Err(BootError::CommandQueueTooSmall);
+    }
+    let events = queue(Idr1::EVTQS.get(idr1), EVENT_LG2);
+    Ok([commands, events, queue(Idr1::PRIQS.get(idr1), PAGE_REQUEST_LG2)])
+}
+
+/// Whether the SMMU stalls, as this kernel sees it.
+fn stalls(idr0: u64, forced: Smmu3Forced) -> Stalls {
+    match Idr0::STALL_MODEL.get(idr0) {
+        0 => Stalls::Optional,
+        2 if forced == Smmu3Forced::AsOptional => Stalls::Optional,
+        2 => Stalls::Forced,
+        _ => Stalls::No,
+    }
 }
 
 /// Refuses an SMMU Linux would not drive.
