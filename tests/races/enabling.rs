@@ -168,7 +168,7 @@ fn some_orders_lose_a_reference_as_coded() {
 fn calls_about_one_device_exclude_one_another() {
     let mut rig = Rig::new(16, DoorbellUnwind::AsCoded);
     let mut first = rig.enabling(0, 1);
-    let Rig { system, pid } = &mut rig;
+    let Rig { system, pid, .. } = &mut rig;
     assert_eq!(system.kernel.step(&mut first, &mut system.board), Step::Unlocked);
     assert_eq!(first.point(), Some("doorbell-before-map"));
     let close = Call::Close { fd: FILES[0] };
