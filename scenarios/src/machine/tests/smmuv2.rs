@@ -84,7 +84,7 @@ fn mistakes_are_found_where_they_are() {
 fn the_machines_of_the_series_are_as_their_device_trees_say() {
     let overdrive = builtin("overdrive").unwrap().unwrap();
     let windows: Vec<_> = smmus(&overdrive).iter().map(|smmu| smmu.base.get()).collect();
-    assert_eq!(windows, [0xe0a0_0000, 0xe020_0000]);
+    assert_eq!(windows, [0xe0a0_0000, 0xe020_0000, 0xe0c0_0000]);
     assert_eq!(smmus(&overdrive)[0].global_fault, Some(IntId::new(333 + 32)));
     assert!(!smmus(&overdrive)[0].description.stage1);
     let armada = builtin("armada-7040").unwrap().unwrap();
