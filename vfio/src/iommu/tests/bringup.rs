@@ -139,3 +139,22 @@ fn senseless_firmware_is_refused() {
     let refused = iommu.attach(domain, 9, &mut frames, &mut board).unwrap_err();
     assert_eq!((refused.errno, refused.rule), (Errno::EINVAL, &rules::ATTACH_OTHER_SMMU));
 }
+
+/// Early kernels take a Command queue of two entries: they insert one command after another, and ring
+/// for each.
+#[test]
+fn a_short_queue_is_filled_command_by_command() {
+    let mut board = Board::new(BOTH_STAGES);
+    // IDR1.CMDQS = 1.
+    board.registers.insert(0x4, 0x273_0010 & !(0x1f << 21) | 1 << 21);
+    let mut machine = Machine::boot_with(Profile::Linux4_11, PageSize::K4, board).unwrap();
+    assert_eq!(machine.board.register(0x90) & 0x1f, 1);
+    let log = machine.board.log.iter();
+    let rung: Vec<_> = log.filter(|(kind, at, _)| (*kind, *at) == ('w', 0x98)).collect();
+    assert!(rung.len() > 2, "CFGI_ALL, its SYNC and more");
+    for pair in rung[1..].windows(2) {
+        assert_eq!(pair[1].2, (pair[0].2 + 1) & 3, "{pair:x?}");
+    }
+    open(&mut machine, 2, DomainKind::Paging);
+    assert_eq!(machine.board.ste(0x8)[0] & 0xf, 0xb);
+}
