@@ -1,4 +1,7 @@
 //! Containers: which groups are in one, and which backend serves it.
+//!
+//! What a backend decides is [`type1`](crate::type1)'s, and who may bring a group along is that of
+//! `group`.
 
 use crate::kernel::Kernel;
 use crate::operation::Task;

@@ -1,4 +1,7 @@
 //! Groups: opening, status, joining and leaving a container, handing out devices.
+//!
+//! Whether the container takes the group is decided in [`type1`](crate::type1); what an open device
+//! does, in [`device`](crate::device).
 
 use crate::file::FileKind;
 use crate::kernel::Kernel;

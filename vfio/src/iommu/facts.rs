@@ -1,4 +1,7 @@
 //! What a machine's firmware and buses tell the kernel before it starts.
+//!
+//! Facts only: device trees and ACPI tables are not parsed, and no table of firmware lies in
+//! memory.
 
 use passim_model::{Endpoint, Iova, PageSizes, PhysAddr, Rid, Span, StreamId, Topology};
 
@@ -42,7 +45,7 @@ pub struct SmmuV2Facts {
     pub model: SmmuModel,
     /// `stream-match-mask`: bits of StreamIDs that every stream match register ignores.
     pub stream_match_mask: u32,
-    /// How many `interrupts` there are for context banks.
+    /// How many `interrupts` there are for context banks; the global ones are not counted.
     pub context_interrupts: u32,
     /// `calxeda,smmu-secure-config-access`: the CPU's accesses to the registers are Secure ones.
     pub secure_config_access: bool,
@@ -82,12 +85,12 @@ pub struct DeviceFacts {
     /// Which device.
     pub endpoint: Endpoint,
     /// Every StreamID its transactions may carry, its own first, then its aliases: a function
-    /// behind a PCI bridge also appears under the bridge's. Behind an SMMUv3 no other device may have
-    /// them; behind an SMMUv2 those of its group may, and up to 4.8 anybody.
+    /// behind a PCI bridge also appears under the bridge's. Behind an SMMUv3 no other device may
+    /// have them; behind an SMMUv2 those of its group may, and up to 4.8 anybody.
     pub streams: Vec<StreamId>,
-    /// The last of the requester identifiers that its transactions may carry: its own, unless a quirk
-    /// or a bridge has it appear under another. None where only StreamIDs are known: of a device of
-    /// the board.
+    /// The last of the requester identifiers that its transactions may carry: its own, unless a
+    /// quirk or a bridge has it appear under another. None where only StreamIDs are known: of a
+    /// device of the board.
     pub requester: Option<Rid>,
     /// Its IOMMU group.
     pub group: u32,

@@ -95,8 +95,8 @@ fn events_are_numbered_within_their_device() {
     assert!(its.alloc(zero, 32).is_some());
 }
 
-/// The same DeviceID at two ITSs is two devices: events begin with 0 at each, LPIs are of one stock,
-/// and messages go to the frame of the device's own.
+/// The same DeviceID at two ITSs is two devices: events begin with 0 at each, LPIs are of one
+/// stock, and messages go to the frame of the device's own.
 #[test]
 fn itss_share_lpis_and_nothing_else() {
     let mut its = books(&[0x808_0000, 0x900_0000], Profile::Linux6_12);
