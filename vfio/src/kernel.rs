@@ -334,8 +334,7 @@ impl Kernel {
             Some(FileKind::Platform { number, .. }) => {
                 self.platform_ioctl(pid, number, request, &mut buffer, tasks, host)
             }
-            _ => Err(rules::IOCTL_UNKNOWN
-                .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
+            _ => Err(rules::unknown_ioctl(request)),
         };
         let written = buffer.written();
         let mut answer = Answer { ret, bytes: buffer.into_bytes() };

@@ -135,14 +135,25 @@ impl Firmware {
 }
 
 impl DeviceFacts {
+    /// A device behind IOMMU `driver` with these StreamIDs, of which nothing else is known: its
+    /// accesses are coherent, and it has no ATS.
+    pub fn with_streams(
+        endpoint: impl Into<Endpoint>,
+        streams: impl IntoIterator<Item = StreamId>,
+        group: u32,
+        driver: usize,
+    ) -> Self {
+        let (endpoint, streams) = (endpoint.into(), streams.into_iter().collect());
+        let (requester, config) = (None, None);
+        Self { endpoint, streams, requester, group, driver, config, coherent: true }
+    }
+
     /// The functions of `topology` that have a group, all behind IOMMU `driver`, by ascending
     /// group and requester identifier, each with its one StreamID.
     pub fn of_topology(topology: &Topology, driver: usize) -> Vec<Self> {
         let grouped = topology.functions().iter().filter_map(|function| {
             let group = function.group?;
-            let (endpoint, streams) = (function.rid.into(), vec![function.stream]);
-            let (requester, config) = (None, None);
-            Some(Self { endpoint, streams, requester, group, driver, config, coherent: true })
+            Some(Self::with_streams(function.rid, [function.stream], group, driver))
         });
         let mut devices: Vec<_> = grouped.collect();
         devices.sort_by_key(|device| (device.group, device.endpoint));

@@ -98,16 +98,11 @@ fn boot_firmware(firmware: &crate::iommu::Firmware) -> Result<Iommu, BootError> 
 
 #[test]
 fn senseless_firmware_is_refused() {
-    let device = |group, streams: &[u32], driver| DeviceFacts {
-        endpoint: Rid::parse("00:07.0").unwrap().into(),
-        streams: streams.iter().map(|stream| StreamId::new(*stream)).collect(),
-        group,
-        driver,
-        config: None,
-        requester: None,
-        coherent: true,
-    };
     let rid = Rid::parse("00:07.0").unwrap();
+    let device = |group, streams: &[u32], driver| {
+        let streams = streams.iter().copied().map(StreamId::new);
+        DeviceFacts::with_streams(rid, streams, group, driver)
+    };
     let cases = [
         (device(9, &[0x38], 2), BootError::NoDriver(rid.into())),
         (device(2, &[], 1), BootError::SplitGroup(2)),

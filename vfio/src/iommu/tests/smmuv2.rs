@@ -102,16 +102,8 @@ fn facts() -> SmmuV2Facts {
 }
 
 fn device(group: u32, rid: u16, streams: &[u32]) -> DeviceFacts {
-    let streams = streams.iter().map(|stream| StreamId::new(*stream)).collect();
-    DeviceFacts {
-        endpoint: Rid::new(rid).into(),
-        streams,
-        requester: None,
-        group,
-        driver: 0,
-        config: None,
-        coherent: true,
-    }
+    let streams = streams.iter().copied().map(StreamId::new);
+    DeviceFacts::with_streams(Rid::new(rid), streams, group, 0)
 }
 
 fn boot_with(

@@ -4,26 +4,8 @@ use super::super::its::Its;
 use super::super::lpi::Lpis;
 use crate::irq::InterruptView;
 use crate::policy::{LpiRanges, Profile};
-use passim_model::{Abort, DeviceId, Frames, Host, IntId, Memory, PageSize, PhysAddr, Width};
-
-/// A machine on which nothing answers.
-struct Silence(Memory);
-
-impl Host for Silence {
-    fn memory(&self) -> &Memory {
-        &self.0
-    }
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.0
-    }
-    fn load(&mut self, at: PhysAddr, _: Width) -> Result<u64, Abort> {
-        Err(Abort(at))
-    }
-    fn store(&mut self, at: PhysAddr, _: Width, _: u64) -> Result<(), Abort> {
-        Err(Abort(at))
-    }
-    fn relax(&mut self) {}
-}
+use crate::testkit::Silence;
+use passim_model::{DeviceId, Frames, IntId, Memory, PageSize, PhysAddr};
 
 #[test]
 fn lpis_are_found_from_below() {
