@@ -25,7 +25,7 @@ mod table;
 mod tests;
 mod wire;
 
-use super::lpi::{Lpis, MOST_BITS};
+use super::lpi::{Lpis, MOST_BITS, numbered, told};
 use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
@@ -97,7 +97,7 @@ impl Its {
         host: &mut impl Host,
     ) {
         for one in &mut self.all {
-            one.node = Node::boot(one.base, policy.its_tables, frames, host);
+            one.node = Node::boot(one.base, table::Choices::of(policy), frames, host);
             if one.node.is_none() {
                 tracing::warn!(target: event::REGISTER, base = %one.base, "no its answers");
             }
@@ -105,9 +105,9 @@ impl Its {
         let any = self.all.iter().any(|one| one.node.is_some());
         let bits = intid_bits(distributor, host);
         if any && let Some(bits) = bits {
-            self.lpis = Lpis::new(self.ranges, bits);
+            self.lpis = Lpis::new(self.ranges, numbered(policy.lpi_bits, bits));
         }
-        let bits = bits.unwrap_or(MOST_BITS);
+        let bits = told(policy.lpi_bits, bits.unwrap_or(MOST_BITS));
         if any && self.boot_cpus((first, bits), cpus, policy, frames, host).is_none() {
             tracing::warn!(target: event::REGISTER, %first, "no lpis");
             self.all.iter_mut().for_each(|one| one.node = None);
@@ -183,7 +183,8 @@ impl Its {
     }
 
     /// Events of a prepared device for `count` messages, and their LPIs; `None` if it has no room.
-    // 4.11 takes one after the other; 6.12 a block whose size and place are a power of two.
+    // 4.11 takes one after the other, and what it took of too few is nobody's and never free again;
+    // 6.12 takes a block whose size and place are a power of two.
     pub(super) fn alloc(
         &mut self,
         (its, id): (usize, DeviceId),
@@ -204,15 +205,12 @@ impl Its {
                 (first..first + count).collect()
             }
         };
-        if events.len() < count {
-            return None;
-        }
-        let named = events.into_iter().map(|at| {
-            device.taken[at] = true;
+        events.iter().for_each(|&at| device.taken[at] = true);
+        let named = events.iter().map(|&at| {
             let event = Event { device: id, event: EventId::new(at as u32) };
             (event, IntId::new(device.first_lpi + at as u32))
         });
-        Some(named.collect())
+        (events.len() == count).then(|| named.collect())
     }
 
     /// Events that [`Its::alloc`] gave as one block are free again. A device without any goes, if
