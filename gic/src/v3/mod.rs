@@ -148,7 +148,7 @@ pub struct Line {
     pub enabled: bool,
     /// Whether it is in Group 1.
     pub group1: bool,
-    /// Its priority.
+    /// Its priority; lower numbers are more urgent.
     pub priority: u8,
 }
 
@@ -234,9 +234,10 @@ impl GicV3 {
         }
     }
 
-    /// Stores to a register. Offsets that name no register, and CPUs that do not exist, are
-    /// ignored. Turning LPIs on reads their tables, turning them off writes the pending one.
-    /// Commands of an ITS are consumed by [`GicV3::step`], not here.
+    /// Stores to a register, at an offset in bytes from where `block` starts. Offsets that name no
+    /// register, and CPUs that do not exist, are ignored. Turning LPIs on reads their tables,
+    /// turning them off writes the pending one. Commands of an ITS are consumed by [`GicV3::step`],
+    /// not here.
     pub fn store(
         &mut self,
         block: Block,
@@ -267,8 +268,8 @@ impl GicV3 {
         }
     }
 
-    /// A device writes to an ITS, at an offset from where the ITS starts. The DeviceID is the
-    /// requester's.
+    /// A device writes to an ITS, at an offset in bytes from where the ITS starts: GITS_TRANSLATER
+    /// is at [`its::TRANSLATER`]. The DeviceID is the requester's.
     pub fn message(
         &mut self,
         its: u16,

@@ -1,4 +1,7 @@
 //! The board: memory, what answers at each address, and the parts that answer.
+//!
+//! Not here: what a device does (`dma`, `message`), and the kernel, which knows the board as its
+//! [`Host`](passim_model::Host).
 
 mod host;
 mod lost;
@@ -468,8 +471,8 @@ impl Board {
         self.controller.migrate(&mut self.memory);
     }
 
-    /// As [`Board::migrate_gic`], to a host whose GICv3 chooses as a preset does, but for what it is built
-    /// to choose, and lays tables out as that does; `None` on a machine without a GICv3.
+    /// As [`Board::migrate_gic`], to a host whose GICv3 chooses as a preset does, but for what it
+    /// is built to choose, and lays tables out as that does; `None` on a machine without a GICv3.
     ///
     /// # Errors
     /// As [`GicV3::convert`].

@@ -230,8 +230,9 @@ impl Controller {
         }
     }
 
-    /// A device writes where a GICv3 without an ITS takes messages: IHI 0069 H 12.9 (GICD_SETSPI_NSR,
-    /// GICD_CLRSPI_NSR), 12.11 (GICR_SETLPIR, GICR_CLRLPIR). Nobody asks who it is.
+    /// A device writes where a GICv3 without an ITS takes messages: IHI 0069 H 12.9
+    /// (GICD_SETSPI_NSR, GICD_CLRSPI_NSR), 12.11 (GICR_SETLPIR, GICR_CLRLPIR). Nobody asks who it
+    /// is.
     fn message_by_register(
         &mut self,
         block: v3::Block,
@@ -319,9 +320,8 @@ impl Controller {
         *gic = GicV3::restore(gic.implementation().clone(), &saved, memory);
     }
 
-    /// As [`Controller::migrate`], to one that chooses as `preset` does, but for what it is built to
-    /// choose, and has its tables as that
-    /// has them; `None` without a GICv3.
+    /// As [`Controller::migrate`], to one that chooses as `preset` does, but for what it is built
+    /// to choose, and has its tables as that has them; `None` without a GICv3.
     pub(super) fn convert(
         &mut self,
         (preset, built): (Preset, GicBuilt),

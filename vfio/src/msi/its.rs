@@ -9,8 +9,8 @@
 //! | `node` | what is an ITS told? |
 //! | `cpus` | what do ITSs share: which LPI is held back, and which CPU has how many? |
 //!
-//! A machine may have several ITSs. Each has a queue, tables, collections and devices of its own; LPIs
-//! are the machine's, and so is how many of them go to a CPU. A device belongs to the ITS that
+//! A machine may have several ITSs. Each has a queue, tables, collections and devices of its own;
+//! LPIs are the machine's, and so is how many of them go to a CPU. A device belongs to the ITS that
 //! firmware names for it, and all that concerns it is told to that one.
 //!
 //! The books hold where no ITS answers too; then nobody is told.
@@ -116,8 +116,8 @@ impl Its {
 
     /// The LPIs of every CPU, and its collection at every ITS. `None` if a register does not
     /// answer, or there is no memory.
-    // 6.12 its_cpu_init: its_cpu_init_lpis, then its_cpu_init_collections, which goes through a list
-    // that each ITS was put at the head of: the one probed last is told first.
+    // 6.12 its_cpu_init: its_cpu_init_lpis, then its_cpu_init_collections, which goes through a
+    // list that each ITS was put at the head of: the one probed last is told first.
     fn boot_cpus(
         &mut self,
         (first, bits): (PhysAddr, u32),
@@ -141,9 +141,9 @@ impl Its {
     /// bridge may answer for the function: `proxied`. `false` if no LPI is left for it, the ITS has
     /// no room, or there is no such ITS.
     // 6.12 its_pci_msi_prepare: a power of two, and at least 32 for DeviceID 0, which systems that
-    // do not tell devices apart give to all. 4.9 and 4.13 its_create_device: LPIs for as many as are
-    // wanted; only the table is of a power of two. 5.12 its_msi_prepare: who comes again shares the
-    // device, and who comes by a bridge from the start.
+    // do not tell devices apart give to all. 4.9 and 4.13 its_create_device: LPIs for as many as
+    // are wanted; only the table is of a power of two. 5.12 its_msi_prepare: who comes again shares
+    // the device, and who comes by a bridge from the start.
     pub(super) fn prepare(
         &mut self,
         (its, id): (usize, DeviceId),
@@ -164,8 +164,8 @@ impl Its {
                 wanted.max(least).next_power_of_two()
             }
         };
-        // 7.2 its_create_device, since ce9e40a9a5e5: the table and the LPIs are for no more than there
-        // are EventIDs, and who wants more is told when it asks for those.
+        // 7.2 its_create_device, since ce9e40a9a5e5: the table and the LPIs are for no more than
+        // there are EventIDs, and who wants more is told when it asks for those.
         let wanted = match (&one.node, self.events) {
             (Some(node), ItsEvents::OfTheIts) => node.nameable(wanted),
             _ => wanted,

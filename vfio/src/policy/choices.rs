@@ -1,4 +1,6 @@
 //! The values each choice may take, by the part that asks.
+//!
+//! Which kernel has which is the table's; no value says anything by itself.
 
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident {

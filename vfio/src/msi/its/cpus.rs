@@ -1,5 +1,5 @@
-//! What all ITSs of a machine share: the configuration of every LPI, and the CPUs LPIs go to. Linux's
-//! `gic_rdists`, `its_cpu_init_lpis` and `its_select_cpu` of `irq-gic-v3-its.c`.
+//! What all ITSs of a machine share: the configuration of every LPI, and the CPUs LPIs go to.
+//! Linux's `gic_rdists`, `its_cpu_init_lpis` and `its_select_cpu` of `irq-gic-v3-its.c`.
 
 use super::registers::Registers;
 use super::table::{cacheability, zeroed};
@@ -130,8 +130,8 @@ impl Cpus {
         }
     }
 
-    /// Has the redistributor of a CPU read the LPI's configuration anew, and waits for it. `false` if
-    /// that is not done by register.
+    /// Has the redistributor of a CPU read the LPI's configuration anew, and waits for it. `false`
+    /// if that is not done by register.
     // 6.12 direct_lpi_inv.
     pub(super) fn invalidate(&self, cpu: u16, lpi: IntId, host: &mut impl Host) -> bool {
         let registers = self.redistributors.get(usize::from(cpu)).filter(|_| self.direct);
