@@ -8,6 +8,7 @@
 //! | `dist` | which SPIs wait, and where may they go? |
 //! | `redist` | what do a redistributor's registers say and do? |
 //! | `lpis`, `ids` | which LPIs are pending, and which is the most urgent? |
+//! | `places` | where is an LPI that has a state of its own? |
 //! | `between` | what do redistributors and ITSs learn of one another? |
 //! | `packet` | what may an ITS ask of a redistributor? |
 //! | `save` | what is there to save beside memory? |
@@ -26,6 +27,7 @@ mod icc;
 mod ids;
 mod lpis;
 mod packet;
+mod places;
 mod redist;
 mod save;
 #[cfg(test)]
@@ -49,6 +51,7 @@ use crate::{Cpu, Progress, Signal, Size};
 use cpu::CpuInterface;
 use dist::{Distributor, Route};
 use passim_model::{Effect, IntId, Memory, Requester, event};
+use places::Places;
 use redist::Redistributor;
 use wire::{FIRST_LPI, gicr};
 
@@ -169,6 +172,7 @@ pub struct GicV3 {
     redistributors: Vec<Redistributor>,
     interfaces: Vec<CpuInterface>,
     its: Vec<Its>,
+    places: Places,
     counters: Counters,
 }
 
@@ -197,6 +201,7 @@ impl GicV3 {
             its: implementation.its.iter().map(|spec| Its::new(*spec, cpus)).collect(),
             interfaces: vec![CpuInterface::new(intid_bits); implementation.affinities.len()],
             distributor,
+            places: Places::new(implementation.choices.state, intid_bits),
             counters: Counters::default(),
             implementation,
         };
@@ -251,19 +256,21 @@ impl GicV3 {
             Block::Distributor => self.distributor.store(offset, size, value),
             Block::Redistributor(cpu) => {
                 let Some(redistributor) = self.redistributors.get_mut(cpu.index()) else { return };
-                let off = redistributor.lpis.is_none();
+                let off = !redistributor.is_on();
                 redistributor.store(offset, size, value, memory);
-                if off && redistributor.lpis.is_some() {
-                    self.believe_mapped(cpu, memory);
+                if off && redistributor.is_on() && redistributor.reads_pending() {
+                    self.believe_table(cpu, memory);
                 }
                 self.tell_others(cpu, offset, size, value, memory);
                 self.tell_reach(cpu);
+                self.forget_loose();
             }
             Block::Its(n) => {
                 if let Some(its) = self.its.get_mut(usize::from(n)) {
                     its.store(offset, size, value);
                     its.empty_tables(memory);
                 }
+                self.deliver_all(memory);
             }
         }
     }
@@ -367,8 +374,8 @@ impl GicV3 {
         Counters { lpi_table_aborts: aborts, ..self.counters }
     }
 
-    /// One interrupt, as this CPU sees it; `None` where it does not exist, LPIs while they are off
-    /// included.
+    /// One interrupt, as this CPU sees it; `None` where it does not exist, LPIs while they are off and
+    /// not held included.
     pub fn line(&self, cpu: Cpu, intid: IntId) -> Option<Line> {
         let redistributor = self.redistributors.get(cpu.index())?;
         let intid = intid.get();
