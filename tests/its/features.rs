@@ -61,7 +61,7 @@ fn features() -> impl Strategy<Value = Vec<(String, String)>> {
         word("table-pages", &["all", "4K", "16K", "64K"]),
         word("table-entry", &["8", "16", "32"]),
         word("two-level", &["none", "devices", "both"]),
-        word("entries", &["kvm", "qemu"]),
+        word("entries", &["kvm", "qemu", "gic600"]),
         word("unmapped-messages", on_off),
         word("direct-lpi", on_off),
         word("invalidation-registers", on_off),

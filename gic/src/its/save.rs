@@ -39,7 +39,10 @@ impl Saved {
         let bits = (features.device_bits, features.event_bits);
         let basers = &self.registers.basers;
         let tables = Tables { devices: basers[DEVICES], collections: basers[COLLECTIONS] };
-        let plan = plan(layouts, tables, bits, scratch, memory)?;
+        let plan = plan(layouts, tables, (bits, features.intid_bits), scratch, memory)?;
+        let Tables { devices, collections } = tables.laid_out(layouts);
+        (self.registers.basers[DEVICES], self.registers.basers[COLLECTIONS]) =
+            (devices, collections);
         self.orphans = self.orphans.rewritten(plan.converted(), layouts);
         Ok(Some(plan))
     }

@@ -120,7 +120,7 @@ impl Implementation {
                 identification: identification(identification::ARM_REDISTRIBUTOR),
             },
             choices: preset.lpi(),
-            its: vec![its::Implementation::of(preset)],
+            its: vec![its::Implementation::of(preset).for_cpus(cpus)],
         }
     }
 }

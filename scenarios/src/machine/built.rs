@@ -59,7 +59,7 @@ const KEYS: [(&str, &[&str]); 16] = [
     ("table-pages", &["all", "4K", "16K", "64K"]),
     ("table-entry", &["8", "16", "32"]),
     ("two-level", &["none", "devices", "both"]),
-    ("entries", &["kvm", "qemu"]),
+    ("entries", &["kvm", "qemu", "gic600"]),
     ("unmapped-messages", &["on", "off"]),
     ("direct-lpi", &["on", "off"]),
     ("invalidation-registers", &["on", "off"]),
@@ -105,8 +105,8 @@ impl GicBuilt {
                 self.two_level = Some((tables > 0, tables > 1));
             }
             "entries" => {
-                let layouts = [Layout::Kvm0, Layout::Qemu];
-                self.entries = Some(layouts[one_of(value, ["kvm", "qemu"])?]);
+                let layouts = [Layout::Kvm0, Layout::Qemu, Layout::Gic600];
+                self.entries = Some(layouts[one_of(value, ["kvm", "qemu", "gic600"])?]);
             }
             "unmapped-messages" => self.unmapped_messages = Some(is_on(value)?),
             "direct-lpi" => self.direct_lpi = Some(is_on(value)?),
