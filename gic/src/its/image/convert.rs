@@ -38,7 +38,7 @@ pub(crate) struct Plan {
     converted: Converted,
 }
 
-/// Rewrites tables from one layout to another: in place, but for tables of interrupts that have no
+/// Rewrites tables from one layout to another, of KVM's as it saves them: in place, but for tables of interrupts that have no
 /// room for larger entries, which go to `scratch` if there is any.
 ///
 /// # Errors
@@ -51,21 +51,23 @@ pub fn convert(
     scratch: Option<Span<PhysAddr>>,
     memory: &mut Memory,
 ) -> Result<Converted, ImageError> {
-    plan(layouts, tables, (bits, MOST_INTID_BITS), scratch, memory)?.write(memory)
+    let reading = match layouts.0 {
+        Layout::Kvm0 => Reading::ByDistance,
+        Layout::Qemu | Layout::Gic600 => Reading::Every,
+    };
+    let bits = (bits, MOST_INTID_BITS);
+    plan(layouts, reading, tables, bits, scratch, memory)?.write(memory)
 }
 
 /// As [`convert`], of which nothing is written yet. What has an INTID of more bits is not mapped.
 pub(in crate::its) fn plan(
     (from, to): (Layout, Layout),
+    reading: Reading,
     tables: Tables,
     (bits, intid_bits): ((u32, u32), u32),
     scratch: Option<Span<PhysAddr>>,
     memory: &Memory,
 ) -> Result<Plan, ImageError> {
-    let reading = match from {
-        Layout::Kvm0 => Reading::ByDistance,
-        Layout::Qemu | Layout::Gic600 => Reading::Every,
-    };
     let Found { mut mappings, silent } = Mappings::read(from, reading, tables, bits, memory)?;
     for device in mappings.devices.values_mut() {
         device.events.retain(|_, (lpi, _)| u64::from(lpi.get()) >> intid_bits == 0);

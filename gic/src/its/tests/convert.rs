@@ -1,10 +1,13 @@
 //! Tables of any content, rewritten from one layout to another and back.
 
 use crate::Cpu;
+use crate::choice::Preset;
 use crate::its::entry::Layout;
 use crate::its::image::{self, Device, Found, Mappings, Reading, Tables};
+use crate::its::testkit::Board;
+use crate::v3;
 use crate::v3::testkit::memory;
-use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr};
+use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Span};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -76,5 +79,47 @@ proptest! {
         let back = image::convert((to, from), tables, BITS, None, &mut memory).unwrap();
         prop_assert_eq!(back.mappings, mappings.clone());
         prop_assert!(bytes(&mappings, from, &memory) == before);
+    }
+}
+
+/// Whoever a GIC was, and whoever it becomes: what was mapped is, whether the tables of before say
+/// distances or not.
+#[test]
+fn a_gic_moves_to_any_other() {
+    let layouts = [Layout::Kvm0, Layout::Qemu, Layout::Gic600];
+    let kinds = || {
+        let presets = Preset::ALL.into_iter().take(4).chain([Preset::Adversarial(2)]);
+        presets.flat_map(move |preset| layouts.map(|layout| (preset, layout)))
+    };
+    let built = |(preset, layout)| {
+        let mut built = v3::Implementation::of(preset, 4, 32);
+        built.its[0].features.layout = layout;
+        built
+    };
+    for from in kinds() {
+        for to in kinds() {
+            let mut board = Board::with(built(from));
+            for (device, event, lpi, icid) in
+                [(2, 0, 8195, 1), (2, 5, 8196, 2), (3, 1, 8197, 3), (9, 15, 8198, 0)]
+            {
+                board.configure(lpi, 0xa3);
+                if event != 5 {
+                    board.mapd(device, 4);
+                }
+                board.mapti(device, event, lpi, icid);
+                board.inv(device, event);
+                board.sync(u64::from(icid));
+            }
+            let mapped = |board: &Board| board.gic.its()[0].mappings(&board.memory).unwrap();
+            let before = mapped(&board);
+            let kit = &mut board.board;
+            let scratch = Span::from_size(PhysAddr::new(0x47f0_0000), 0x1_0000);
+            kit.gic.convert(built(to), scratch, &mut kit.memory).unwrap();
+            assert_eq!(mapped(&board), before, "{from:?} {to:?}");
+            board.message(2, 5);
+            board.only(2, 8196);
+            board.message(9, 15);
+            board.only(0, 8198);
+        }
     }
 }
