@@ -30,6 +30,11 @@ pub struct Features {
     pub affinity3: bool,
     /// SPIs that any CPU may take.
     pub one_of_n: OneOfN,
+    /// SGIs that ICC_SGI1R_EL1 asks for.
+    pub sgi1r: SgiGroups,
+    /// SGIs can be asked for of CPUs with an affinity 0 of 16 and more (GICD_TYPER.RSS,
+    /// ICC_CTLR_EL1.RSS). Where there are such CPUs, they can.
+    pub range_selector: bool,
     /// GICD_PIDR4 and its siblings.
     pub identification: Identification,
 }
@@ -45,6 +50,17 @@ pub enum OneOfN {
     Denied,
     /// There are none, and nothing says so but that the bit reads as zero.
     Absent,
+}
+
+/// SGIs that a write to ICC_SGI1R_EL1 makes pending, by the group they are configured in at the target.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum SgiGroups {
+    /// Of either group: IHI 0069 H, Forwarding an SGI to a target PE, where there is one Security state,
+    /// as Linux reads it (`vgic-mmio-v3.c`, vgic_v3_queue_sgi).
+    #[default]
+    Either,
+    /// Of Group 1 alone: QEMU's gicv3_redist_send_sgi.
+    Own,
 }
 
 /// The distributor.
@@ -168,6 +184,7 @@ impl Distributor {
                     | DistributorTyper::LPIS.flag(self.lpis)
                     | DistributorTyper::ID_BITS.of(u64::from(features.intid_bits - 1))
                     | DistributorTyper::A3V.flag(features.affinity3)
+                    | DistributorTyper::RSS.flag(features.range_selector)
                     | DistributorTyper::NO_1_N.flag(features.one_of_n == OneOfN::Denied)
             }
             gicd::IIDR => u64::from(self.features.iidr),

@@ -36,6 +36,7 @@ pub use cpu::SystemRegister;
 pub use cpu::Waiting;
 pub use dist::Features as DistributorFeatures;
 pub use dist::OneOfN;
+pub use dist::SgiGroups;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
 pub use save::Saved;
@@ -104,6 +105,11 @@ impl Implementation {
                     Preset::KvmAbi0 => OneOfN::Absent,
                     _ => OneOfN::Offered,
                 },
+                sgi1r: match preset {
+                    Preset::Qemu => SgiGroups::Own,
+                    _ => SgiGroups::Either,
+                },
+                range_selector: false,
                 identification: identification(identification::ARM_DISTRIBUTOR),
             },
             redistributors: RedistributorFeatures {
@@ -179,6 +185,8 @@ impl GicV3 {
         if implementation.affinities.is_empty() {
             implementation.affinities.push(0);
         }
+        let far = implementation.affinities.iter().any(|affinity| affinity & 0xff >= 16);
+        implementation.distributor.range_selector |= far;
         let lpis = implementation.redistributors.lpis;
         let bits = implementation.choices.priority_bits;
         let distributor = Distributor::new(implementation.distributor, lpis, bits);
@@ -192,10 +200,12 @@ impl GicV3 {
         };
         let redistributors = implementation.affinities.iter().enumerate().map(redistributor);
         let cpus = implementation.affinities.len() as u16;
+        let ranges = implementation.distributor.range_selector;
+        let interface = CpuInterface::new(intid_bits, ranges);
         let mut gic = Self {
             redistributors: redistributors.collect(),
             its: implementation.its.iter().map(|spec| Its::new(*spec, cpus)).collect(),
-            interfaces: vec![CpuInterface::new(intid_bits); implementation.affinities.len()],
+            interfaces: vec![interface; implementation.affinities.len()],
             distributor,
             counters: Counters::default(),
             implementation,

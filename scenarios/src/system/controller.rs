@@ -255,6 +255,11 @@ impl Controller {
         }
     }
 
+    /// Something happens on a wire of one CPU's own; `false` without a GICv3.
+    pub(super) fn wire_private(&mut self, cpu: Cpu, ppi: IntId, signal: Signal) -> bool {
+        self.v3_mut().map(|gic| gic.wire_private(cpu, ppi, signal)).is_some()
+    }
+
     /// Something happens on a wire; `false` if there is no controller to see it.
     pub(super) fn wire(&mut self, intid: IntId, signal: Signal) -> bool {
         if let Some(gic) = self.v2_mut() {
@@ -373,12 +378,23 @@ fn system_register(register: IccRegister) -> SystemRegister {
     match register {
         IccRegister::Sre => SystemRegister::Sre,
         IccRegister::Pmr => SystemRegister::Pmr,
+        IccRegister::Bpr0 => SystemRegister::Bpr0,
         IccRegister::Bpr1 => SystemRegister::Bpr1,
         IccRegister::Ctlr => SystemRegister::Ctlr,
+        IccRegister::Igrpen0 => SystemRegister::Igrpen0,
         IccRegister::Igrpen1 => SystemRegister::Igrpen1,
+        IccRegister::Iar0 => SystemRegister::Iar0,
         IccRegister::Iar1 => SystemRegister::Iar1,
+        IccRegister::Eoir0 => SystemRegister::Eoir0,
         IccRegister::Eoir1 => SystemRegister::Eoir1,
+        IccRegister::Hppir0 => SystemRegister::Hppir0,
+        IccRegister::Hppir1 => SystemRegister::Hppir1,
         IccRegister::Dir => SystemRegister::Dir,
         IccRegister::Rpr => SystemRegister::Rpr,
+        IccRegister::Ap0r0 => SystemRegister::Ap0r0,
+        IccRegister::Ap1r0 => SystemRegister::Ap1r0,
+        IccRegister::Sgi0r => SystemRegister::Sgi0r,
+        IccRegister::Sgi1r => SystemRegister::Sgi1r,
+        IccRegister::Asgi1r => SystemRegister::Asgi1r,
     }
 }

@@ -6,15 +6,15 @@
 mod command;
 mod registers;
 
-use passim_gic::Size;
 use passim_gic::its::{FailedWrite, Failure, Report, TRANSLATER};
-use passim_model::{Abort, DeviceId, Host, IccRegister, PhysAddr, Requester, StreamId};
+use passim_gic::{Signal, Size};
+use passim_model::{Abort, DeviceId, Host, IccRegister, IntId, PhysAddr, Requester, StreamId};
 
 use super::super::its::{convert, mappings};
 use super::super::messages::pending_v3;
 use super::super::{Outcome, Unperformable};
 use crate::machine::GicIts;
-use crate::op::{CommandName, ItsOp, Number, YesNo};
+use crate::op::{CommandName, ItsOp, Number, WireLevel, YesNo};
 use crate::system::Board;
 use command::Given;
 
@@ -89,6 +89,7 @@ impl GicOnBoard<'_> {
                 "ok".to_owned()
             }
             ItsOp::IccLoad { .. } | ItsOp::IccStore { .. } => self.icc(op)?,
+            ItsOp::GicWire { intid, level, cpu } => self.wire(*intid, *level, *cpu)?,
             ItsOp::Take { cpu } => {
                 self.existing(*cpu)?;
                 self.take(*cpu)
@@ -121,6 +122,37 @@ impl GicOnBoard<'_> {
                 "ok".to_owned()
             }
         })
+    }
+
+    /// Something happens on a wire.
+    fn wire(
+        &mut self,
+        intid: u32,
+        level: WireLevel,
+        cpu: Option<u16>,
+    ) -> Result<String, Unperformable> {
+        let signal = match level {
+            WireLevel::High => Signal::High,
+            WireLevel::Low => Signal::Low,
+            WireLevel::Pulse => Signal::Pulse,
+        };
+        let number = IntId::new(intid);
+        match intid {
+            16..32 => {
+                let cpu = cpu.unwrap_or(0);
+                self.existing(cpu)?;
+                self.board.wire_private(cpu, number, signal);
+            }
+            32..1020 => {
+                self.board.wire(number, signal);
+            }
+            _ => {
+                return Err(Unperformable::new(format!("interrupt {intid} has no wire"))
+                    .hint("PPIs are 16 to 31, SPIs 32 to 1019")
+                    .at_key("intid"));
+            }
+        }
+        Ok("ok".to_owned())
     }
 
     /// Whose interface is meant must be there.
