@@ -30,3 +30,6 @@ pub use facts::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
 pub(crate) use gicv3::{Redistributor, default_priority, intid_bits, redistributors};
 pub(crate) use lines::{Irqs, Service, Title};
 pub use view::InterruptView;
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use passim_gic::its::{FailedWrite, Failure, Report, TRANSLATER};
 use passim_gic::{Signal, Size};
 use passim_model::{Abort, DeviceId, Host, IccRegister, IntId, PhysAddr, Requester, StreamId};
 
-use super::super::its::{convert, mappings};
+use super::super::its::{convert, driven, mappings};
 use super::super::messages::pending_v3;
 use super::super::{Outcome, Unperformable};
 use crate::machine::GicIts;
@@ -39,6 +39,30 @@ pub(super) struct GicOnBoard<'a> {
 
 fn abort(abort: Abort) -> Unperformable {
     Unperformable::new(abort.to_string())
+}
+
+/// A register of a CPU's interface, where a kernel drives the machine: nothing is taken from it.
+pub(in crate::run) fn interface_of_kernel(board: &mut Board, name: &str, cpu: u16) -> Outcome {
+    let register = registers::icc(name)?;
+    if matches!(register, IccRegister::Iar0 | IccRegister::Iar1) {
+        return Err(driven());
+    }
+    existing(board, cpu)?;
+    board.run_on(cpu);
+    let value = board.read_icc(register);
+    board.run_on(0);
+    Ok(vec![Number(value).to_string()])
+}
+
+/// Whose interface is meant must be there.
+fn existing(board: &Board, cpu: u16) -> Result<(), Unperformable> {
+    let count = board.gicv3().map_or(0, |gic| gic.cpus().count());
+    match usize::from(cpu) < count {
+        true => Ok(()),
+        false => Err(Unperformable::new(format!("there is no cpu {cpu}"))
+            .hint(format!("the machine has {count}, from 0 on"))
+            .at_key("cpu")),
+    }
 }
 
 impl GicOnBoard<'_> {
@@ -155,15 +179,8 @@ impl GicOnBoard<'_> {
         Ok("ok".to_owned())
     }
 
-    /// Whose interface is meant must be there.
     fn existing(&self, cpu: u16) -> Result<(), Unperformable> {
-        let count = self.board.gicv3().map_or(0, |gic| gic.cpus().count());
-        match usize::from(cpu) < count {
-            true => Ok(()),
-            false => Err(Unperformable::new(format!("there is no cpu {cpu}"))
-                .hint(format!("the machine has {count}, from 0 on"))
-                .at_key("cpu")),
-        }
+        existing(self.board, cpu)
     }
 
     pub(super) fn pending(&self) -> Outcome {

@@ -88,6 +88,8 @@ pub(super) const ICC_SRE_EL1_SRE: u64 = 1;
 pub(super) const DEFAULT_PMR_VALUE: u64 = 0xf0;
 /// `ICC_CTLR_EL1_EOImode_drop_dir`.
 pub(super) const ICC_CTLR_EL1_EOIMODE_DROP_DIR: u64 = 0;
+/// `ICC_CTLR_EL1_EOImode_drop`.
+pub(super) const ICC_CTLR_EL1_EOIMODE_DROP: u64 = 1 << 1;
 /// First shared interrupt.
 pub(super) const FIRST_SPI: u32 = 32;
 /// From here on, four acknowledged numbers are none of a device's.
