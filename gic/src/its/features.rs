@@ -55,6 +55,9 @@ pub struct Features {
     pub collection_bits: Option<u32>,
     /// Bits of an INTID, 14 to 24 and no more than an entry has room for.
     pub intid_bits: u32,
+    /// log2 of the LPIs less one, where they are fewer than the INTIDs allow (GICD_TYPER.num_LPIs); 0
+    /// otherwise. Those of a GICv3 have its distributor's.
+    pub num_lpis: u32,
     /// Collections the ITS holds itself; their ICIDs come first.
     pub held_collections: u8,
     /// `Some` if commands name redistributors by address (GITS_TYPER.PTA): where the first is. The
@@ -99,6 +102,7 @@ impl Implementation {
             device_bits: 16,
             collection_bits: Some(16),
             intid_bits: 16,
+            num_lpis: 0,
             held_collections: 0,
             redistributors_at: None,
             error_wire: None,
@@ -170,6 +174,7 @@ impl Implementation {
             device_bits: self.features.device_bits.clamp(1, 32),
             collection_bits: collection_bits.map(|bits| bits.clamp(1, most_icids)),
             intid_bits: self.features.intid_bits.clamp(14, layout.intid_bits().min(24)),
+            num_lpis: self.features.num_lpis.min(31),
             table_entry_bytes: match self.features.table_entry_bytes {
                 0..=8 => 8,
                 9..=16 => 16,
@@ -207,7 +212,9 @@ impl Features {
 
     /// Whether the number is an LPI's that an event may be mapped to.
     pub(super) const fn is_lpi(&self, intid: u32) -> bool {
-        intid >= 8192 && (intid as u64) < 1 << self.intid_bits
+        // IHI 0069 H 12.9 (GICD_TYPER.num_LPIs): two to the power of the field plus one.
+        let few = self.num_lpis == 0 || (intid as u64) < 8192 + (2 << self.num_lpis);
+        intid >= 8192 && (intid as u64) < 1 << self.intid_bits && few
     }
 
     /// The CPU that a command means by RDbase, given in place, of `cpus`.

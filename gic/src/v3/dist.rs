@@ -23,7 +23,8 @@ pub struct Features {
     /// Bits of an INTID, 14 to 24 (GICD_TYPER.IDbits + 1).
     pub intid_bits: u32,
     /// log2 of the LPIs less one, where they are fewer than the INTIDs allow
-    /// (GICD_TYPER.num_LPIs); 0 otherwise.
+    /// (GICD_TYPER.num_LPIs); 0 otherwise. Commands map no others; a redistributor takes what is asked of
+    /// it by register.
     pub num_lpis: u32,
     /// There are affinities of four levels (GICD_TYPER.A3V). Without, the upper word of GICD_IROUTER
     /// reads as zero, and no CPU has an affinity 3 but zero.
@@ -90,7 +91,12 @@ impl Distributor {
         let spis = features.spis.min(992).next_multiple_of(32);
         let intid_bits = features.intid_bits.clamp(14, 24);
         Self {
-            features: Features { spis, intid_bits, ..features },
+            features: Features {
+                spis,
+                intid_bits,
+                num_lpis: features.num_lpis.min(31),
+                ..features
+            },
             lpis,
             priority_bits,
             ctlr: 0,

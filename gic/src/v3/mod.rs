@@ -185,6 +185,9 @@ impl GicV3 {
         if implementation.affinities.is_empty() {
             implementation.affinities.push(0);
         }
+        for its in &mut implementation.its {
+            its.features.num_lpis = implementation.distributor.num_lpis;
+        }
         let far = implementation.affinities.iter().any(|affinity| affinity & 0xff >= 16);
         implementation.distributor.range_selector |= far;
         let lpis = implementation.redistributors.lpis;

@@ -241,17 +241,19 @@ impl Controller {
         let Some(gic) = self.v3_mut().filter(|_| matches!(offset, SET_NSR | CLEAR_NSR)) else {
             return Arrival::Ignored;
         };
-        gic.store(block, offset, size, value, memory);
         let (intid, cpu) = match block {
             v3::Block::Redistributor(cpu) => (size.cut(value) as u32, cpu),
             _ => (size.cut(value) as u32 & SPI_BITS, Cpu::default()),
         };
         let intid = IntId::new(intid);
-        let pending = gic.line(cpu, intid).filter(|line| is_pending(line.state));
-        match (block, pending) {
-            (_, None) => Arrival::Ignored,
-            (v3::Block::Redistributor(cpu), Some(_)) => Arrival::Lpi(intid, cpu),
-            (_, Some(_)) => Arrival::Pending(intid, gic.targets(intid)),
+        let waits = |gic: &GicV3| gic.line(cpu, intid).is_some_and(|line| is_pending(line.state));
+        let before = waits(gic);
+        gic.store(block, offset, size, value, memory);
+        match (block, waits(gic)) {
+            (_, false) if before => Arrival::TakenBack(intid),
+            (_, false) => Arrival::Ignored,
+            (v3::Block::Redistributor(cpu), true) => Arrival::Lpi(intid, cpu),
+            (_, true) => Arrival::Pending(intid, gic.targets(intid)),
         }
     }
 

@@ -81,6 +81,14 @@ pub(crate) fn intid_bits(distributor: PhysAddr, host: &mut impl Host) -> Option<
     Some(DistTyper::ID_BITS.get(typer) as u32 + 1)
 }
 
+/// How many LPIs the distributor says that there are; `None` where it leaves that to the bits.
+// 6.12 its_lpi_init: a number of two, which is the field's zero, counts for nothing.
+pub(crate) fn num_lpis(distributor: PhysAddr, host: &mut impl Host) -> Option<u32> {
+    let typer = load(distributor, dist::TYPER, host).ok()?;
+    let lpis = 2u64 << DistTyper::NUM_LPIS.get(typer);
+    u32::try_from(lpis).ok().filter(|lpis| *lpis > 2)
+}
+
 /// The priority of every interrupt.
 pub(crate) fn default_priority(priority: GicV3Priority) -> u64 {
     match priority {

@@ -347,6 +347,14 @@ impl GicOnBoard<'_> {
             1 => Size::Byte,
             _ => return Err(Unperformable::new("a message has 1, 2, 4 or 8 bytes")),
         };
+        if size.cut(event.0) != event.0 {
+            return Err(Unperformable::new(format!(
+                "{event} has more than {} bytes",
+                size.bytes()
+            ))
+            .hint("`size=` says how many there are")
+            .at_key("event"));
+        }
         let requester = Requester {
             stream: StreamId::new(*device),
             substream: None,

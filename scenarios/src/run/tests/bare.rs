@@ -60,6 +60,14 @@ fn values_that_do_not_fit_are_refused() {
     assert_eq!(error("transaction sid=0 iova=0 size=0").1, 26);
     assert_eq!(error("transaction sid=0 iova=0 smmu=1").1, 26);
     assert_eq!(error("ste at=0x0 v=1").1, 1);
+    let bits = "1 to 32: the field Size is one less";
+    for bad in ["0", "33"] {
+        let line = format!("its-command MAPD device=2 itt=0x46000000 bits={bad}");
+        assert_eq!(error(&line), told(2, 43, bits));
+    }
+    let size = "`size=` says how many there are";
+    assert_eq!(error("message device=2 event=0x100000000"), told(2, 18, size));
+    assert_eq!(error("message device=2 event=0x10000 size=2"), told(2, 18, size));
 }
 
 #[test]

@@ -55,6 +55,8 @@ layout! {
     pub(super) struct DistTyper {
         /// `GICD_TYPER_IRQS`: rows of 32 interrupts, less one.
         IRQS = bits(4, 0);
+        /// `GICD_TYPER_NUM_LPIS`: log2 of the LPIs, less one.
+        NUM_LPIS = bits(15, 11);
         /// `GICD_TYPER_ID_BITS`: bits of an INTID, less one.
         ID_BITS = bits(23, 19);
     }
