@@ -33,15 +33,34 @@ impl Saved {
     ) -> Result<Option<Plan>, ImageError> {
         let features = from.features;
         let layouts = (features.layout, to.features.layout);
-        if layouts.0 == layouts.1 {
+        // Distances are there where they have been written; whoever reads by them needs them.
+        let reading = match from.says_distances() {
+            true => Reading::ByDistance,
+            false => Reading::Every,
+        };
+        let missed = to.says_distances() && !from.says_distances();
+        if layouts.0 == layouts.1 && !missed {
             return Ok(None);
         }
         let bits = (features.device_bits, features.event_bits);
         let basers = &self.registers.basers;
         let tables = Tables { devices: basers[DEVICES], collections: basers[COLLECTIONS] };
-        let plan = plan(layouts, tables, bits, scratch, memory)?;
+        let bits = (bits, features.intid_bits);
+        let plan = plan(layouts, reading, tables, bits, scratch, memory)?;
+        let Tables { devices, collections } = tables.laid_out(layouts);
+        (self.registers.basers[DEVICES], self.registers.basers[COLLECTIONS]) =
+            (devices, collections);
         self.orphans = self.orphans.rewritten(plan.converted(), layouts);
         Ok(Some(plan))
+    }
+}
+
+impl Implementation {
+    /// Whether distances say what is mapped: they are written where the ITS is saved, and followed where
+    /// it is restored.
+    fn says_distances(&self) -> bool {
+        let written = self.choices.tables_at_save == TablesAtSave::Distances;
+        written && self.features.layout == Layout::Kvm0
     }
 }
 
@@ -107,11 +126,10 @@ impl Its {
 
     /// The tables whose distances say what is mapped.
     fn distances(&self) -> Option<Place> {
-        let Implementation { features, choices } = self.implementation;
-        let written = choices.tables_at_save == TablesAtSave::Distances;
-        if features.layout != Layout::Kvm0 || !written {
+        if !self.implementation.says_distances() {
             return None;
         }
+        let features = self.implementation.features;
         let (device_bits, event_bits) = (features.device_bits, features.event_bits);
         let table = self.registers.devices()?;
         Some(Place { table, device_bits, event_bits })

@@ -38,6 +38,7 @@ pub use cpu::SystemRegister;
 pub use cpu::Waiting;
 pub use dist::Features as DistributorFeatures;
 pub use dist::OneOfN;
+pub use dist::SgiGroups;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
 pub use save::Saved;
@@ -107,6 +108,11 @@ impl Implementation {
                     Preset::KvmAbi0 => OneOfN::Absent,
                     _ => OneOfN::Offered,
                 },
+                sgi1r: match preset {
+                    Preset::Qemu => SgiGroups::Own,
+                    _ => SgiGroups::Either,
+                },
+                range_selector: false,
                 identification: identification(identification::ARM_DISTRIBUTOR),
             },
             redistributors: RedistributorFeatures {
@@ -123,7 +129,7 @@ impl Implementation {
                 identification: identification(identification::ARM_REDISTRIBUTOR),
             },
             choices: preset.lpi(),
-            its: vec![its::Implementation::of(preset)],
+            its: vec![its::Implementation::of(preset).for_cpus(cpus)],
         }
     }
 }
@@ -183,6 +189,11 @@ impl GicV3 {
         if implementation.affinities.is_empty() {
             implementation.affinities.push(0);
         }
+        for its in &mut implementation.its {
+            its.features.num_lpis = implementation.distributor.num_lpis;
+        }
+        let far = implementation.affinities.iter().any(|affinity| affinity & 0xff >= 16);
+        implementation.distributor.range_selector |= far;
         let lpis = implementation.redistributors.lpis;
         let bits = implementation.choices.priority_bits;
         let distributor = Distributor::new(implementation.distributor, lpis, bits);
@@ -196,10 +207,12 @@ impl GicV3 {
         };
         let redistributors = implementation.affinities.iter().enumerate().map(redistributor);
         let cpus = implementation.affinities.len() as u16;
+        let ranges = implementation.distributor.range_selector;
+        let interface = CpuInterface::new(intid_bits, ranges);
         let mut gic = Self {
             redistributors: redistributors.collect(),
             its: implementation.its.iter().map(|spec| Its::new(*spec, cpus)).collect(),
-            interfaces: vec![CpuInterface::new(intid_bits); implementation.affinities.len()],
+            interfaces: vec![interface; implementation.affinities.len()],
             distributor,
             places: Places::new(implementation.choices.state, intid_bits),
             counters: Counters::default(),

@@ -437,8 +437,13 @@ impl Board {
     }
 
     /// Something happens on a wire of a device on the board; `false` if it leads nowhere.
-    pub(super) fn wire(&mut self, intid: IntId, signal: Signal) -> bool {
+    pub(crate) fn wire(&mut self, intid: IntId, signal: Signal) -> bool {
         self.controller.wire(intid, signal)
+    }
+
+    /// Something happens on a wire of one CPU's own; `false` if it leads nowhere.
+    pub(crate) fn wire_private(&mut self, cpu: u16, ppi: IntId, signal: Signal) -> bool {
+        self.controller.wire_private(Cpu::new(cpu), ppi, signal)
     }
 
     /// A device writes to a block of the interrupt controller from outside of any SMMU. `None` if

@@ -29,7 +29,7 @@ use super::lpi::{Lpis, MOST_BITS, numbered, told};
 use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
-use crate::irq::{intid_bits, redistributors};
+use crate::irq::{intid_bits, num_lpis, redistributors};
 use crate::policy::{ItsEvents, ItsLife, ItsSharing, LpiRanges, Policy};
 use cpus::Cpus;
 use node::Node;
@@ -81,7 +81,7 @@ impl Its {
         let one = |&base| One { base, devices: BTreeMap::new(), node: None };
         let ranges = policy.lpi_ranges;
         let all = bases.iter().map(one).collect();
-        let (lpis, events) = (Lpis::new(ranges, MOST_BITS), policy.its_events);
+        let (lpis, events) = (Lpis::new(ranges, MOST_BITS, None), policy.its_events);
         let (sharing, life) = (policy.its_sharing, policy.its_life);
         Self { all, lpis, ranges, events, sharing, life, cpus: Cpus::new(policy) }
     }
@@ -105,7 +105,8 @@ impl Its {
         let any = self.all.iter().any(|one| one.node.is_some());
         let bits = intid_bits(distributor, host);
         if any && let Some(bits) = bits {
-            self.lpis = Lpis::new(self.ranges, numbered(policy.lpi_bits, bits));
+            let bits = numbered(policy.lpi_bits, bits);
+            self.lpis = Lpis::new(self.ranges, bits, num_lpis(distributor, host));
         }
         let bits = told(policy.lpi_bits, bits.unwrap_or(MOST_BITS));
         if any && self.boot_cpus((first, bits), cpus, policy, frames, host).is_none() {

@@ -41,10 +41,14 @@ pub(super) struct Lpis {
 }
 
 impl Lpis {
-    /// All that there are where an INTID has so many bits, up to 24.
-    // 6.12 its_lpi_init.
-    pub(super) fn new(ranges: LpiRanges, bits: u32) -> Self {
-        let end = 1 << bits;
+    /// All that there are where an INTID has so many bits, up to 24, or those that the distributor
+    /// says.
+    // 6.12 its_lpi_init: a number that the bits do not allow counts for nothing. Since 4.19, as the
+    // ranges that are not chunks.
+    pub(super) fn new(ranges: LpiRanges, bits: u32, said: Option<u32>) -> Self {
+        let all = (1u32 << bits).saturating_sub(FIRST);
+        let said = said.filter(|said| ranges == LpiRanges::FirstFit && *said <= all);
+        let end = FIRST + said.unwrap_or(all);
         let free = if end > FIRST { vec![(FIRST, end)] } else { Vec::new() };
         Self { ranges, end, free }
     }

@@ -352,6 +352,7 @@ fn saving_passes_over_what_does_not_answer() {
             let word = match layout {
                 Layout::Kvm0 => 1 << 63 | itt << 5 | 7,
                 Layout::Qemu => itt << 6 | 7 << 1 | 1,
+                Layout::Gic600 => 1 << 63 | itt << 8 | 7,
             };
             board.put(DEVICES2 + 8 * device, word);
         }
@@ -398,7 +399,7 @@ fn events_of_a_shared_table_travel() {
         let mut word = board.get(DEVICES2 + 16);
         // By hand, for MAPD may zero it: device 3 with two bits less.
         let size = match board.gic.its()[0].implementation().features.layout {
-            Layout::Kvm0 => 0,
+            Layout::Kvm0 | Layout::Gic600 => 0,
             Layout::Qemu => 1,
         };
         word -= 2 << size;
