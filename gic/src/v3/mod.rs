@@ -299,6 +299,37 @@ impl GicV3 {
         requester: &Requester,
         memory: &mut Memory,
     ) -> Arrival {
+        match self.message_at_hand(its, (offset, size, value), requester, memory) {
+            Some((intid, cpu)) => Arrival::Raised { intid, cpu },
+            None => self.message_behind((its, offset, size), value, requester, memory),
+        }
+    }
+
+    /// As [`GicV3::message`], where it is plain to see what comes of it: the LPI that is pending now,
+    /// and the CPU. Else nothing has happened.
+    #[inline(always)]
+    pub fn message_at_hand(
+        &mut self,
+        its: u16,
+        (offset, size, value): (u64, Size, u64),
+        requester: &Requester,
+        memory: &mut Memory,
+    ) -> Option<(IntId, Cpu)> {
+        let its = self.its.get_mut(usize::from(its))?;
+        let (intid, cpu) = its.message_at_hand(offset, size, value, requester)?;
+        self.pend(cpu, intid, memory);
+        Some((intid, cpu))
+    }
+
+    /// As [`GicV3::message`], the general way.
+    #[inline(never)]
+    pub(crate) fn message_behind(
+        &mut self,
+        (its, offset, size): (u16, u64, Size),
+        value: u64,
+        requester: &Requester,
+        memory: &mut Memory,
+    ) -> Arrival {
         let Some(its) = self.its.get_mut(usize::from(its)) else { return Arrival::Ignored };
         let (arrival, delivery) = its.message(offset, size, value, requester, memory);
         match (arrival, delivery) {

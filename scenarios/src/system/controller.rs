@@ -198,6 +198,24 @@ impl Controller {
         }
     }
 
+    /// A device writes a word to an ITS, and it is plain to see what comes of it
+    /// ([`GicV3::message_at_hand`]); else nothing has happened.
+    #[inline(always)]
+    pub(super) fn message_at_hand(
+        &mut self,
+        number: u16,
+        (offset, value): (u64, u32),
+        requester: &Requester,
+        memory: &mut Memory,
+    ) -> Option<(IntId, Cpu)> {
+        // ITSs are the first of its blocks.
+        let Self::V3 { gic, stirred, rung } = self else { return None };
+        let access = (offset, Size::Word, value.into());
+        let raised = gic.message_at_hand(number, access, requester, memory)?;
+        (*stirred, *rung) = (true, true);
+        Some(raised)
+    }
+
     /// A device writes: what came of it. `None` if nothing is known of the block, or of who
     /// writes where that decides.
     pub(super) fn message(
