@@ -119,8 +119,8 @@ policy! {
         [Linux4_6 Unchecked Read, Linux6_1 Checked Measured, Linux7_2 Checked Read];
     /// What the tables do with an address beyond their input size.
     beyond_input: BeyondInput = "beyond-input",
-        "not known for 4.6; io-pgtable-arm.c of later kernels refuses",
-        [Linux4_6 Erange Nearest, Linux6_1 Erange Read];
+        "io-pgtable-arm.c of 4.12, and of one before 4.6: arm_lpae_map does not look; that of 4.18 and 6.12 does",
+        [Linux4_6 Alias Inferred, Linux6_1 Erange Read];
     /// What a MAP or UNMAP whose range wraps is refused with.
     wrap_errno: WrapErrno = "wrap-errno", "measured on 6.1 and 6.12; 7.2 from reading",
         [Linux4_6 Einval Read, Linux6_1 Einval Measured, Linux7_2 Eoverflow Read];
