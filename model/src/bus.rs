@@ -86,16 +86,28 @@ impl AddressMap {
     #[inline]
     pub fn look_up(&mut self, at: PhysAddr) -> Option<(Target, u64)> {
         let [last, before] = self.recent;
-        for place in [last, before] {
-            if let Some(&(span, target)) = self.regions.get(place)
-                && span.contains(at)
-            {
-                self.recent = [place, if place == last { before } else { last }];
-                return Some((target, at.get() - span.start().get()));
-            }
+        if let Some(found) = self.holds(last, at) {
+            return Some(found);
         }
+        if let Some(found) = self.holds(before, at) {
+            self.recent = [before, last];
+            return Some(found);
+        }
+        self.look_elsewhere(at)
+    }
+
+    /// The part in this place, if it answers at `at`.
+    #[inline(always)]
+    fn holds(&self, place: usize, at: PhysAddr) -> Option<(Target, u64)> {
+        let &(span, target) = self.regions.get(place)?;
+        span.contains(at).then(|| (target, at.get() - span.start().get()))
+    }
+
+    /// As [`AddressMap::look_up`], where neither of the last two answers.
+    #[inline(never)]
+    fn look_elsewhere(&mut self, at: PhysAddr) -> Option<(Target, u64)> {
         let place = self.regions.partition_point(|(span, _)| span.last() < at);
-        self.recent = [place, last];
+        self.recent = [place, self.recent[0]];
         self.find_at(place, at)
     }
 

@@ -61,6 +61,8 @@ pub struct Machine {
     pub choices: Overrides,
     /// Number of CPUs, at least 1.
     pub cpus: u32,
+    /// Whether the kernel is started in EL2, where it may be a hypervisor.
+    pub in_el2: bool,
     /// The kernel's page: 4K, 16K or 64K.
     pub page_size: PageSize,
     /// Whether user space may not map a BAR through sysfs that a driver has claimed.

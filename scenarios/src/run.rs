@@ -375,6 +375,9 @@ impl Running {
             Op::Findings {} => Ok(self.findings()),
             Op::Hardware(op) => self.raw(op),
             Op::Its(ItsOp::ItsMappings { its }) => its::mappings(&self.system.board, *its),
+            Op::Its(ItsOp::IccLoad { register, cpu }) => {
+                bare::interface_of_kernel(&mut self.system.board, &register.0, *cpu)
+            }
             Op::Smmu(_) | Op::Its(_) => Err(its::driven()),
             _ => self.calls(op),
         }

@@ -302,6 +302,6 @@ impl Kernel {
 
     /// Whether a call has to wait before it can begin, because another holds the lock it needs.
     pub fn must_wait(&self, pid: Pid, call: &Call) -> bool {
-        self.locks_of(pid, call).into_iter().any(|lock| self.is_locked(lock))
+        self.locks_of(pid, call).iter().any(|lock| self.is_locked(lock))
     }
 }

@@ -77,6 +77,8 @@ pub struct Table {
     geometry: Geometry,
     /// The sizes its leaves can have.
     sizes: PageSizes,
+    /// Last input address that is taken.
+    last_input: u64,
     root: PhysAddr,
     /// Every page below the root.
     pages: Pages,
@@ -102,7 +104,19 @@ impl Table {
         let span = Span::from_size(root, size.bytes()).expect("a frame does not wrap");
         memory.zero(span).expect("frames are RAM");
         let pages = Pages::new(geometry.granule.page());
-        Ok(Self { geometry, sizes: geometry.page_sizes(), root, pages })
+        let (sizes, last_input) = (geometry.page_sizes(), geometry.last_input());
+        Ok(Self { geometry, sizes, last_input, root, pages })
+    }
+
+    /// From now on inputs beyond the geometry's are taken as far as indices go, as by software that
+    /// does not look. What is mapped there no hardware finds.
+    pub fn take_whatever_is_indexed(&mut self) {
+        self.last_input = self.geometry.last_indexed();
+    }
+
+    /// Last input address that is taken.
+    pub fn last_input(&self) -> u64 {
+        self.last_input
     }
 
     /// The shape.
@@ -174,11 +188,9 @@ impl Table {
             return Err(MapError::Misaligned);
         }
         let last = |start: u64| start.checked_add(size - 1);
-        let fits = |start: u64, bits: u32| last(start).is_some_and(|last| last >> bits == 0);
-        if !fits(input, self.geometry.input_bits) || !fits(output.get(), self.output_bits()) {
-            return Err(MapError::OutOfRange);
-        }
-        Ok(())
+        let is_input = last(input).is_some_and(|last| last <= self.last_input);
+        let is_output = last(output.get()).is_some_and(|last| last >> self.output_bits() == 0);
+        if is_input && is_output { Ok(()) } else { Err(MapError::OutOfRange) }
     }
 
     /// Output bits that descriptors can express.

@@ -4,7 +4,7 @@
 
 use passim_model::PhysAddr;
 
-use super::{Argument, CommandName, Form, Number, Verb, YesNo};
+use super::{Argument, CommandName, Form, Number, Verb, WireLevel, YesNo};
 use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, Invocation, Text, unknown_verb};
 
@@ -13,7 +13,7 @@ operations! {
     enum ItsOp;
     /// Loads a register of a GICv3 by its name.
     GicLoad = "gic-load" {
-        /// Such as GITS_CBASER, GICR_PROPBASER or GICD_CTLR.
+        /// Such as GITS_CBASER, GICR_PROPBASER or GICD_IROUTER42.
         key register: Text = "register",
         /// Whose redistributor; 0 without it.
         opt cpu: u16 = "cpu",
@@ -22,7 +22,7 @@ operations! {
     }
     /// Stores to a register of a GICv3 by its name.
     GicStore = "gic-store" {
-        /// Such as GITS_CBASER, GICR_PROPBASER or GICD_CTLR.
+        /// Such as GITS_CBASER, GICR_PROPBASER or GICD_IROUTER42.
         key register: Text = "register",
         /// What to store.
         key value: Number = "value",
@@ -158,16 +158,25 @@ operations! {
         /// Which interrupt.
         key intid: u32 = "intid",
     }
+    /// Something happens on a wire of a GICv3: on a PPI's, INTIDs 16 to 31, or an SPI's.
+    GicWire = "gic-wire" {
+        /// Which interrupt.
+        key intid: u32 = "intid",
+        /// `high`, `low`, or `pulse`.
+        key level: WireLevel = "level",
+        /// Of a PPI, whose; 0 without it.
+        opt cpu: u16 = "cpu",
+    }
     /// A CPU reads a register of its interface by its name. Reading ICC_IAR1_EL1 acknowledges.
     IccLoad = "icc-load" {
-        /// Such as ICC_RPR_EL1.
+        /// Such as ICC_RPR_EL1 or ICC_HPPIR0_EL1.
         key register: Text = "register",
         /// Which CPU.
         key cpu: u16 = "cpu",
     }
     /// A CPU writes a register of its interface by its name.
     IccStore = "icc-store" {
-        /// Such as ICC_CTLR_EL1 or ICC_DIR_EL1.
+        /// Such as ICC_CTLR_EL1, ICC_DIR_EL1 or ICC_SGI1R_EL1.
         key register: Text = "register",
         /// What to write.
         key value: Number = "value",

@@ -93,6 +93,7 @@ impl Smmu {
     }
 
     /// The SMMUv3 it is, to be worked on; `None` for one of the other kind.
+    #[inline]
     pub fn v3_mut(&mut self) -> Option<&mut SmmuV3> {
         match self {
             Self::V3(smmu) => Some(smmu),

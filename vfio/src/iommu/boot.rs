@@ -72,7 +72,7 @@ impl Iommu {
                 }
                 DriverFacts::X86 { base, messages, remaps_interrupts } => {
                     let said = (messages, remaps_interrupts);
-                    Driver::X86(X86::boot(base, said, policy.beyond_input, frames, host)?)
+                    Driver::X86(X86::boot(base, said, frames, host)?)
                 }
             };
             if let Driver::Flat(flat) = &driver

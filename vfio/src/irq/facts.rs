@@ -74,6 +74,8 @@ pub struct InterruptFacts {
     pub gic: GicFacts,
     /// Number of CPUs, at least 1.
     pub cpus: u32,
+    /// The kernel is started in EL2, where it may be a hypervisor: Linux's `is_hyp_mode_available`.
+    pub in_el2: bool,
     /// Physical address at which configuration space is mapped: the register at `offset` of the
     /// function at `rid` is at `ecam + (rid << 12) + offset`.
     pub ecam: PhysAddr,

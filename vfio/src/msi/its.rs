@@ -25,11 +25,11 @@ mod table;
 mod tests;
 mod wire;
 
-use super::lpi::{Lpis, MOST_BITS};
+use super::lpi::{Lpis, MOST_BITS, numbered, told};
 use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
-use crate::irq::{intid_bits, redistributors};
+use crate::irq::{intid_bits, num_lpis, redistributors};
 use crate::policy::{ItsEvents, ItsLife, ItsSharing, LpiRanges, Policy};
 use cpus::Cpus;
 use node::Node;
@@ -81,7 +81,7 @@ impl Its {
         let one = |&base| One { base, devices: BTreeMap::new(), node: None };
         let ranges = policy.lpi_ranges;
         let all = bases.iter().map(one).collect();
-        let (lpis, events) = (Lpis::new(ranges, MOST_BITS), policy.its_events);
+        let (lpis, events) = (Lpis::new(ranges, MOST_BITS, None), policy.its_events);
         let (sharing, life) = (policy.its_sharing, policy.its_life);
         Self { all, lpis, ranges, events, sharing, life, cpus: Cpus::new(policy) }
     }
@@ -97,7 +97,7 @@ impl Its {
         host: &mut impl Host,
     ) {
         for one in &mut self.all {
-            one.node = Node::boot(one.base, policy.its_tables, frames, host);
+            one.node = Node::boot(one.base, table::Choices::of(policy), frames, host);
             if one.node.is_none() {
                 tracing::warn!(target: event::REGISTER, base = %one.base, "no its answers");
             }
@@ -105,9 +105,10 @@ impl Its {
         let any = self.all.iter().any(|one| one.node.is_some());
         let bits = intid_bits(distributor, host);
         if any && let Some(bits) = bits {
-            self.lpis = Lpis::new(self.ranges, bits);
+            let bits = numbered(policy.lpi_bits, bits);
+            self.lpis = Lpis::new(self.ranges, bits, num_lpis(distributor, host));
         }
-        let bits = bits.unwrap_or(MOST_BITS);
+        let bits = told(policy.lpi_bits, bits.unwrap_or(MOST_BITS));
         if any && self.boot_cpus((first, bits), cpus, policy, frames, host).is_none() {
             tracing::warn!(target: event::REGISTER, %first, "no lpis");
             self.all.iter_mut().for_each(|one| one.node = None);
@@ -183,7 +184,8 @@ impl Its {
     }
 
     /// Events of a prepared device for `count` messages, and their LPIs; `None` if it has no room.
-    // 4.11 takes one after the other; 6.12 a block whose size and place are a power of two.
+    // 4.11 takes one after the other, and what it took of too few is nobody's and never free again;
+    // 6.12 takes a block whose size and place are a power of two.
     pub(super) fn alloc(
         &mut self,
         (its, id): (usize, DeviceId),
@@ -204,15 +206,12 @@ impl Its {
                 (first..first + count).collect()
             }
         };
-        if events.len() < count {
-            return None;
-        }
-        let named = events.into_iter().map(|at| {
-            device.taken[at] = true;
+        events.iter().for_each(|&at| device.taken[at] = true);
+        let named = events.iter().map(|&at| {
             let event = Event { device: id, event: EventId::new(at as u32) };
             (event, IntId::new(device.first_lpi + at as u32))
         });
-        Some(named.collect())
+        (events.len() == count).then(|| named.collect())
     }
 
     /// Events that [`Its::alloc`] gave as one block are free again. A device without any goes, if

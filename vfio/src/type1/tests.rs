@@ -66,6 +66,7 @@ fn world(version: Version, limit: u32, capabilities: Capabilities, memlock: u64)
             frames: Vec::new(),
         },
         cpus: 1,
+        in_el2: false,
         ecam: PhysAddr::new(0x40_1000_0000),
         msi_parents: Default::default(),
         last_aliases: Default::default(),

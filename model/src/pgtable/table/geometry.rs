@@ -101,6 +101,13 @@ impl Geometry {
         (1 << self.input_bits) - 1
     }
 
+    /// Last input address that indices into the tables can tell from those below: at least
+    /// [`Self::last_input`], and more where the first table does not fill its page.
+    pub const fn last_indexed(&self) -> u64 {
+        let lg2 = self.granule.level_lg2(self.start_level);
+        (1 << (lg2 + self.granule.index_bits() + self.concatenated_lg2)) - 1
+    }
+
     /// Bytes set aside for the first table: whole pages, all concatenated ones.
     pub(super) const fn root_size(&self) -> PageSize {
         match PageSize::from_lg2(self.granule.lg2() + self.concatenated_lg2) {

@@ -48,7 +48,7 @@ impl Cpus {
             bits: MOST_BITS,
             loads: Vec::new(),
             affinity: policy.lpi_affinity,
-            cacheability: cacheability(policy.its_tables),
+            cacheability: cacheability(policy),
             redistributors: Vec::new(),
             direct: policy.lpi_invalidation == LpiInvalidation::Register,
         }
@@ -61,7 +61,7 @@ impl Cpus {
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Option<()> {
-        self.bits = bits.min(MOST_BITS);
+        self.bits = bits;
         let properties = zeroed(LPI_TABLE_LG2, frames, host)?;
         let bytes = vec![masked(policy); 1 << LPI_TABLE_LG2];
         host.memory_mut().write(properties, &bytes).ok()?;

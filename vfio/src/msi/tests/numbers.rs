@@ -8,8 +8,18 @@ use crate::testkit::Silence;
 use passim_model::{DeviceId, Frames, IntId, Memory, PageSize, PhysAddr};
 
 #[test]
+fn as_many_lpis_as_the_distributor_says() {
+    let total = |ranges, bits, said| Lpis::new(ranges, bits, said).supply().total;
+    assert_eq!(total(LpiRanges::FirstFit, 16, None), 0xe000);
+    assert_eq!(total(LpiRanges::FirstFit, 16, Some(4)), 4);
+    assert_eq!(total(LpiRanges::FirstFit, 16, Some(0x1_0000)), 0xe000, "more than the bits allow");
+    assert_eq!(total(LpiRanges::Chunks32, 16, Some(4)), 0xe000, "nobody looks");
+    assert_eq!(total(LpiRanges::FirstFit, 13, None), 0);
+}
+
+#[test]
 fn lpis_are_found_from_below() {
-    let mut lpis = Lpis::new(LpiRanges::FirstFit, 16);
+    let mut lpis = Lpis::new(LpiRanges::FirstFit, 16, None);
     // Two held at boot, then five for a function, as recorded.
     assert_eq!([lpis.alloc(1), lpis.alloc(1)], [Some((8192, 1)), Some((8193, 1))]);
     assert_eq!(lpis.alloc(8), Some((8194, 8)));
@@ -27,7 +37,7 @@ fn lpis_are_found_from_below() {
 
 #[test]
 fn chunks_have_32_lpis() {
-    let mut lpis = Lpis::new(LpiRanges::Chunks32, 16);
+    let mut lpis = Lpis::new(LpiRanges::Chunks32, 16, None);
     assert_eq!([lpis.alloc(1), lpis.alloc(33)], [Some((8192, 32)), Some((8224, 64))]);
     lpis.free(8192, 32);
     assert_eq!([lpis.alloc(40), lpis.alloc(2)], [Some((8288, 64)), Some((8192, 32))]);

@@ -127,7 +127,9 @@ choice! {
     BeyondInput {
         /// ERANGE.
         Erange = "erange",
-        /// The address is taken modulo the input size.
+        /// Nobody looks: of the address counts what indices into the tables hold. Where the first
+        /// table fills its page that is the input size, and an address beyond is one below; else
+        /// entries behind the first table are written, which no SMMU reads.
         Alias = "alias",
     }
 }
