@@ -169,10 +169,10 @@ impl fmt::Display for Nearest {
                 lines.iter().try_for_each(|line| write!(f, "\n  {line}"))
             }
             Self::None { because, tries: 0, .. } => {
-                write!(f, "there is no request near it to try: {because}")
+                write!(f, "no other request was tried: {because}")
             }
             Self::None { because, tried, .. } => {
-                write!(f, "no request near it is accepted: {because}")?;
+                write!(f, "no request near it was found that is accepted: {because}")?;
                 if !tried.is_empty() {
                     f.write_str("\n  tried, the nearest first:")?;
                 }

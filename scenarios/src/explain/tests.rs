@@ -1,3 +1,4 @@
+mod near;
 mod order;
 
 use super::{Explanation, Nearest, explain};
