@@ -40,7 +40,7 @@ pub struct Mapping {
     pub input: u64,
     /// Where it leads, in the stage's output space.
     pub output: PhysAddr,
-    /// Bytes.
+    /// Bytes, at least one granule.
     pub size: u64,
     /// What is allowed: READ, WRITE or both. EXEC does not count.
     pub perms: Perms,
@@ -51,16 +51,18 @@ pub struct Mapping {
 /// Why a mapping was not made. Nothing of the request remains mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum MapError {
-    /// An address or size that no block size divides, or no permission asked for.
+    /// An address or size that the smallest block does not divide, a size of 0, or neither READ nor
+    /// WRITE asked for.
     #[error("not a multiple of the smallest block, or neither readable nor writable")]
     Misaligned,
-    /// Input or output address beyond the tables' range.
+    /// The request begins or ends beyond [`Geometry::input_bits`], or what it leads to beyond the
+    /// output bits that descriptors can hold.
     #[error("beyond the input or output addresses of the tables")]
     OutOfRange,
     /// A leaf is already there, or something that no map wrote.
     #[error("{at:#x} is already mapped")]
     Exists {
-        /// First input address of the leaf.
+        /// First input address of what the descriptor in the way covers.
         at: u64,
     },
     /// No frame for a table.
@@ -122,7 +124,7 @@ impl Table {
         self.geometry
     }
 
-    /// Address of the first table.
+    /// Physical address of the first table; concatenated ones follow it.
     pub fn root(&self) -> PhysAddr {
         self.root
     }
@@ -219,7 +221,8 @@ impl Table {
         }
     }
 
-    /// Where `input` leads, whatever its permissions. Beyond the tables' range: nowhere.
+    /// Where `input` (in the stage's input space) leads, whatever its permissions; `None` where no
+    /// leaf translates it.
     pub fn lookup(&self, memory: &Memory, input: u64) -> Option<PhysAddr> {
         let leaf = self.leaf(memory, input)?;
         Some(PhysAddr::new(leaf.output + (input - leaf.input)))

@@ -1,8 +1,8 @@
 //! The driver of an IOMMU as on x86, as far as that decides where DMA goes: a table of devices and
 //! tables of domains, in memory.
 //!
-//! It is neither VT-d nor AMD-Vi: their tables have other shapes. Here each requester identifier has
-//! a doubleword of one table, and tables of domains are spelled as those of stage 2. The unit
+//! It is neither VT-d nor AMD-Vi: their tables have other shapes. Here each requester identifier
+//! has a doubleword of one table, and tables of domains are spelled as those of stage 2. The unit
 //! remembers nothing, so that a change counts as soon as it is in memory.
 
 use super::paging::Paging;

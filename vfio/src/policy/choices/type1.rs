@@ -37,7 +37,8 @@ choice! {
         Nothing = "nothing",
         /// A flag: REQUIRE_MSI_MAP.
         RequireMsiMap = "require-msi-map",
-        /// A capability of 48 bytes: reserved, aperture, size and alignment; 16 pages are asked for.
+        /// A capability of 48 bytes: reserved, aperture, size and alignment; 16 pages are asked
+        /// for.
         Geometry16Pages = "geometry-16-pages",
         /// A capability of 40 bytes: flags, order, size and aperture; the size follows from the
         /// doorbells there are.
