@@ -64,7 +64,7 @@ fn of_answer(answered: &Answered) -> Option<Hardware> {
     match answered {
         Answered::Message(Arrival::Untranslated(why)) => Some(its::of_message(*why)),
         Answered::Message(Arrival::Ignored) => Some(its::ignored()),
-        Answered::Message(Arrival::Lpi(..) | Arrival::Pending(..)) => None,
+        Answered::Message(Arrival::Lpi(..) | Arrival::Pending(..) | Arrival::TakenBack(_)) => None,
         Answered::Command(report) => Some(its::of_command(report)),
         Answered::Terminated(Terminated::V3(terminated)) => Some(terminated_v3(terminated)),
         Answered::Terminated(Terminated::V2(terminated)) => Some(terminated_v2(terminated)),

@@ -75,7 +75,7 @@ fn calls_ask_for_what_scenarios_are_refused_by() {
 fn recordings_have_the_lines_that_are_named() {
     let folder = root().join("tests/recordings");
     let mut first: BTreeMap<(&str, String), (String, u64)> = BTreeMap::new();
-    for found in find(&[folder.clone()]).unwrap() {
+    for found in find(std::slice::from_ref(&folder)).unwrap() {
         let name = found.recording.strip_prefix(&folder).unwrap().display().to_string();
         // Those of other pages say the same, and are long.
         let is_first = ["linux-6.1-4k/", "linux-6.12-4k/"].iter().any(|it| name.starts_with(it));

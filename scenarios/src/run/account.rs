@@ -51,7 +51,8 @@ impl Answered {
 
     /// Whether what was asked for was done.
     pub fn is_done(&self) -> bool {
-        matches!(self, Self::Message(Arrival::Lpi(..) | Arrival::Pending(..)))
+        let Self::Message(arrival) = self else { return false };
+        matches!(arrival, Arrival::Lpi(..) | Arrival::Pending(..) | Arrival::TakenBack(_))
     }
 }
 

@@ -84,7 +84,8 @@ pub(in crate::explain) fn otherwise(
     if waits {
         for cpu in cpus(subject) {
             let sync = sync(its, cpu);
-            let Some(Moment { outcome: then, .. }) = subject.performed(&[sync.clone()], op, None)
+            let Some(Moment { outcome: then, .. }) =
+                subject.performed(std::slice::from_ref(&sync), op, None)
             else {
                 continue;
             };
