@@ -1,4 +1,7 @@
 //! The physical address map: which part answers at an address.
+//!
+//! It says who, not what: the machine asks the part. What a device writes to is looked up here only
+//! once the SMMU has made a physical address of it.
 
 use crate::{PhysAddr, Span};
 
@@ -16,7 +19,7 @@ pub enum Target {
     Bar {
         /// Index of the function in the topology.
         function: u16,
-        /// Number of the BAR.
+        /// Number of the BAR, 0 to 5.
         bar: u8,
     },
     /// An interrupt controller block with this index.
@@ -37,7 +40,7 @@ pub struct AddressMap {
     recent: [usize; 2],
 }
 
-/// Two parts claim the same address.
+/// Two parts claim the same physical address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{target:?} at {span} overlaps {other:?}")]
 pub struct Overlap {
@@ -70,7 +73,8 @@ impl AddressMap {
         Ok(())
     }
 
-    /// The part that answers at `at`, and the offset of `at` from where that part starts.
+    /// The part that answers at `at`, and the bytes from where that part starts to `at`; `None`
+    /// where nothing answers.
     #[inline]
     pub fn find(&self, at: PhysAddr) -> Option<(Target, u64)> {
         let place = self.regions.partition_point(|(span, _)| span.last() < at);

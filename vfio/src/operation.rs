@@ -81,7 +81,7 @@ impl Operation {
 }
 
 impl Kernel {
-    /// A system call of `pid`, not begun.
+    /// A system call of `pid`, not begun: [`Kernel::step`] takes it on.
     pub fn begin(&self, pid: Pid, call: Call) -> Operation {
         Operation::new(pid, call)
     }

@@ -1,4 +1,7 @@
 //! The board: memory, what answers at each address, and the parts that answer.
+//!
+//! Not here: what a device does (`dma`, `message`), and the kernel, which knows the board as its
+//! [`Host`](passim_model::Host).
 
 mod doorbell;
 mod host;
@@ -423,8 +426,13 @@ impl Board {
     }
 
     /// Something happens on a wire of a device on the board; `false` if it leads nowhere.
-    pub(super) fn wire(&mut self, intid: IntId, signal: Signal) -> bool {
+    pub(crate) fn wire(&mut self, intid: IntId, signal: Signal) -> bool {
         self.controller.wire(intid, signal)
+    }
+
+    /// Something happens on a wire of one CPU's own; `false` if it leads nowhere.
+    pub(crate) fn wire_private(&mut self, cpu: u16, ppi: IntId, signal: Signal) -> bool {
+        self.controller.wire_private(Cpu::new(cpu), ppi, signal)
     }
 
     /// The failed commands of an ITS since the last call.
@@ -443,8 +451,8 @@ impl Board {
         self.controller.migrate(&mut self.memory);
     }
 
-    /// As [`Board::migrate_gic`], to a host whose GICv3 chooses as a preset does, but for what it is built
-    /// to choose, and lays tables out as that does; `None` on a machine without a GICv3.
+    /// As [`Board::migrate_gic`], to a host whose GICv3 chooses as a preset does, but for what it
+    /// is built to choose, and lays tables out as that does; `None` on a machine without a GICv3.
     ///
     /// # Errors
     /// As [`GicV3::convert`].

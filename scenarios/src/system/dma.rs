@@ -1,4 +1,6 @@
 //! A device's access: through its SMMU to whatever answers there.
+//!
+//! What the SMMU makes of it is `smmu`'s; a piece that stalls goes on in `outstanding`.
 
 use passim_gic::Size;
 use passim_model::{
@@ -199,8 +201,8 @@ impl Board {
         Ok(pieces)
     }
 
-    /// A device writes: through its SMMU, to RAM or to a doorbell, which makes an interrupt of it. It
-    /// is pending, or on its way, when this returns; no CPU has taken it.
+    /// A device writes: through its SMMU, to RAM or to a doorbell, which makes an interrupt of it.
+    /// It is pending, or on its way, when this returns; no CPU has taken it.
     #[inline]
     pub fn device_write(&mut self, write: DeviceWrite<'_>) -> Reach {
         let DeviceWrite { requester, smmu, at, bytes } = write;

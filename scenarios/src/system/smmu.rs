@@ -142,7 +142,8 @@ impl Smmu {
         }
     }
 
-    /// The message it sent with this tag was aborted. Those of an SMMUv2 are wires, which nothing aborts.
+    /// The message it sent with this tag was aborted. Those of an SMMUv2 are wires, which nothing
+    /// aborts.
     pub(super) fn message_aborted(&mut self, tag: u32) {
         match self {
             Self::V3(smmu) => smmu.message_aborted(tag),

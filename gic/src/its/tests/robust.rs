@@ -95,7 +95,8 @@ impl Start {
 fn other(layout: Layout) -> Layout {
     match layout {
         Layout::Qemu => Layout::Kvm0,
-        Layout::Kvm0 => Layout::Qemu,
+        Layout::Kvm0 => Layout::Gic600,
+        Layout::Gic600 => Layout::Qemu,
     }
 }
 
