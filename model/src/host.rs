@@ -1,4 +1,7 @@
-//! The one door between the Linux side and the hardware.
+//! The one door between the Linux side and the hardware: memory, registers, and nothing else.
+//!
+//! Drivers are written against [`Host`]; the machine is one. What answers at an address is the
+//! address map's ([`AddressMap`](crate::AddressMap)).
 
 use crate::{Abort, Memory, PhysAddr};
 

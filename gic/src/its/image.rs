@@ -23,9 +23,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A mapped device.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Device {
-    /// Where its interrupt translation table is.
+    /// Physical address of its interrupt translation table, a multiple of 256 bytes.
     pub itt: PhysAddr,
-    /// Bits of an EventID.
+    /// Bits of an EventID, 1 to 32: the table has `1 << event_bits` entries.
     pub event_bits: u32,
     /// Its mapped events: LPI and ICID; `None` of those that lost their collection for good, which no
     /// table says.
@@ -68,9 +68,9 @@ pub struct Found {
 /// Where tables are: the values of the GITS_BASER registers for devices and collections.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Tables {
-    /// Of devices.
+    /// GITS_BASER of devices, as a load of it reads.
     pub devices: u64,
-    /// Of collections.
+    /// GITS_BASER of collections, as a load of it reads.
     pub collections: u64,
 }
 

@@ -95,14 +95,6 @@ impl Its {
         (found, read)
     }
 
-    /// The LPIs of mapped events whose collection is at a CPU.
-    pub(crate) fn lpis_of(&self, cpu: Cpu, memory: &Memory) -> Vec<u32> {
-        let Mappings { devices, collections, .. } = self.most_mappings(memory).0.mappings;
-        let events = devices.into_values().flat_map(|device| device.events.into_values());
-        let here = |icid: Option<u16>| icid.and_then(|icid| collections.get(&icid)) == Some(&cpu);
-        events.filter(|(_, icid)| here(*icid)).map(|(intid, _)| intid.get()).collect()
-    }
-
     /// Where the tables are.
     pub fn tables(&self) -> Tables {
         let basers = &self.registers.basers;
@@ -165,6 +157,7 @@ impl Its {
             place.prune(memory);
         }
         its.gather_members(memory);
+        its.gather_told(memory);
         its
     }
 
@@ -181,7 +174,7 @@ impl Its {
     }
 
     /// The mapped events and the collection of each, if it is in one.
-    fn events(&self, memory: &Memory) -> Vec<(Source, Option<u16>)> {
+    pub(super) fn events(&self, memory: &Memory) -> Vec<(Source, Option<u16>)> {
         if let Some(place) = self.distances() {
             return place.events(memory);
         }

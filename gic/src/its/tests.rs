@@ -43,6 +43,7 @@ mod known_tests;
 mod late;
 mod migration;
 mod oracle;
+mod per_lpi;
 mod recorded;
 mod registers;
 mod robust;

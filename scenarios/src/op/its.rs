@@ -1,6 +1,6 @@
-//! Operations on the GICv3 of a bare machine: registers by their names, commands as bytes in a queue,
-//! messages of devices. Everything is stores to registers and bytes in memory, as software makes
-//! them; nothing here knows what the hardware thinks of it.
+//! Operations on the GICv3 of a bare machine: registers by their names, commands as bytes in a
+//! queue, messages of devices. Everything is stores to registers and bytes in memory, as software
+//! makes them; nothing here knows what the hardware thinks of it.
 
 use passim_model::PhysAddr;
 
@@ -47,7 +47,8 @@ operations! {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
     }
-    /// A CPU takes interrupts, LPIs with their configuration and their pending bits in these tables.
+    /// A CPU takes interrupts, LPIs with their configuration and their pending bits in these
+    /// tables.
     LpisOn = "lpis-on" {
         /// Whose.
         key cpu: u16 = "cpu",
@@ -62,8 +63,8 @@ operations! {
         /// `n` leaves GICR_CTLR.EnableLPIs alone.
         opt enable: YesNo = "enable",
     }
-    /// An ITS gets a queue of 64 KiB and flat tables of 64 KiB, of the largest pages it takes, and is
-    /// enabled.
+    /// An ITS gets a queue of 64 KiB and flat tables of 64 KiB, of the largest pages it takes, and
+    /// is enabled.
     ItsOn = "its-on" {
         /// The command queue: GITS_CBASER.
         key queue: PhysAddr = "queue",
@@ -132,7 +133,8 @@ operations! {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
     }
-    /// Shows what an ITS has reported of writes of devices since it was last shown: as GIC-600 does.
+    /// Shows what an ITS has reported of writes of devices since it was last shown: as GIC-600
+    /// does.
     FailedWrites = "failed-writes" {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
@@ -188,8 +190,8 @@ operations! {
     }
     /// The GIC is saved, and another one made of what was saved and of memory.
     Migrate = "migrate" {
-        /// The preset of the other, whose tables are rewritten as it lays them out; the same without
-        /// it.
+        /// The preset of the other, whose tables are rewritten as it lays them out; the same
+        /// without it.
         opt to: Text = "to",
         /// Memory that no software uses, for tables that are too small for larger entries.
         opt scratch: PhysAddr = "scratch",

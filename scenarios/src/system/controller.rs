@@ -198,6 +198,24 @@ impl Controller {
         }
     }
 
+    /// A device writes a word to an ITS, and it is plain to see what comes of it
+    /// ([`GicV3::message_at_hand`]); else nothing has happened.
+    #[inline(always)]
+    pub(super) fn message_at_hand(
+        &mut self,
+        number: u16,
+        (offset, value): (u64, u32),
+        requester: &Requester,
+        memory: &mut Memory,
+    ) -> Option<(IntId, Cpu)> {
+        // ITSs are the first of its blocks.
+        let Self::V3 { gic, stirred, rung } = self else { return None };
+        let access = (offset, Size::Word, value.into());
+        let raised = gic.message_at_hand(number, access, requester, memory)?;
+        (*stirred, *rung) = (true, true);
+        Some(raised)
+    }
+
     /// A device writes: what came of it. `None` if nothing is known of the block, or of who
     /// writes where that decides.
     pub(super) fn message(
@@ -230,8 +248,9 @@ impl Controller {
         }
     }
 
-    /// A device writes where a GICv3 without an ITS takes messages: IHI 0069 H 12.9 (GICD_SETSPI_NSR,
-    /// GICD_CLRSPI_NSR), 12.11 (GICR_SETLPIR, GICR_CLRLPIR). Nobody asks who it is.
+    /// A device writes where a GICv3 without an ITS takes messages: IHI 0069 H 12.9
+    /// (GICD_SETSPI_NSR, GICD_CLRSPI_NSR), 12.11 (GICR_SETLPIR, GICR_CLRLPIR). Nobody asks who it
+    /// is.
     fn message_by_register(
         &mut self,
         block: v3::Block,
@@ -326,9 +345,8 @@ impl Controller {
         *gic = GicV3::restore(gic.implementation().clone(), &saved, memory);
     }
 
-    /// As [`Controller::migrate`], to one that chooses as `preset` does, but for what it is built to
-    /// choose, and has its tables as that
-    /// has them; `None` without a GICv3.
+    /// As [`Controller::migrate`], to one that chooses as `preset` does, but for what it is built
+    /// to choose, and has its tables as that has them; `None` without a GICv3.
     pub(super) fn convert(
         &mut self,
         (preset, built): (Preset, GicBuilt),

@@ -1,4 +1,7 @@
 //! Messages: what a function sends goes the way of its DMA, and ends somewhere.
+//!
+//! Not here: whether the function sends at all, which its registers say
+//! ([`Raised`](passim_model::pci::Raised)).
 
 use std::fmt;
 

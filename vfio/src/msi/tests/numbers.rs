@@ -4,26 +4,8 @@ use super::super::its::Its;
 use super::super::lpi::Lpis;
 use crate::irq::InterruptView;
 use crate::policy::{LpiRanges, Profile};
-use passim_model::{Abort, DeviceId, Frames, Host, IntId, Memory, PageSize, PhysAddr, Width};
-
-/// A machine on which nothing answers.
-struct Silence(Memory);
-
-impl Host for Silence {
-    fn memory(&self) -> &Memory {
-        &self.0
-    }
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.0
-    }
-    fn load(&mut self, at: PhysAddr, _: Width) -> Result<u64, Abort> {
-        Err(Abort(at))
-    }
-    fn store(&mut self, at: PhysAddr, _: Width, _: u64) -> Result<(), Abort> {
-        Err(Abort(at))
-    }
-    fn relax(&mut self) {}
-}
+use crate::testkit::Silence;
+use passim_model::{DeviceId, Frames, IntId, Memory, PageSize, PhysAddr};
 
 #[test]
 fn as_many_lpis_as_the_distributor_says() {
@@ -105,8 +87,8 @@ fn events_are_numbered_within_their_device() {
     assert!(its.alloc(zero, 32).is_some());
 }
 
-/// The same DeviceID at two ITSs is two devices: events begin with 0 at each, LPIs are of one stock,
-/// and messages go to the frame of the device's own.
+/// The same DeviceID at two ITSs is two devices: events begin with 0 at each, LPIs are of one
+/// stock, and messages go to the frame of the device's own.
 #[test]
 fn itss_share_lpis_and_nothing_else() {
     let mut its = books(&[0x808_0000, 0x900_0000], Profile::Linux6_12);
