@@ -6,7 +6,7 @@
 //! | configuration is read | once | when pended | at mapping | once | drawn |
 //! | pending state is in | the redistributor | memory | the redistributor | the redistributor | drawn |
 //! | the pending table is read | at enabling | repeatedly | at enabling | at enabling | at enabling |
-//! | PTZ | honoured | ignored | honoured | honoured | honoured |
+//! | PTZ | honoured | ignored | honoured | honoured | drawn |
 //! | clearing EnableLPIs | refused | allowed | allowed | allowed | drawn |
 //! | bases stored to while LPIs are on | ignored | used | ignored | ignored | drawn |
 //! | GICR_PROPBASER | each its own | each its own | shared | each its own | drawn |
@@ -86,6 +86,8 @@ pub enum PendingZero {
     Honoured,
     /// The table is read all the same; the bit is kept.
     Ignored,
+    /// The table is read all the same; the bit reads as zero.
+    Doubted,
 }
 
 /// Whether GICR_CTLR.EnableLPIs can be cleared (GICR_CTLR.CES).

@@ -76,7 +76,7 @@ impl Its {
     }
 
     /// As [`Its::mappings`]: what was found, also where that is not all.
-    pub(super) fn most_mappings(&self, memory: &Memory) -> (Found, Result<(), ImageError>) {
+    pub fn most_mappings(&self, memory: &Memory) -> (Found, Result<(), ImageError>) {
         let features = &self.implementation.features;
         let bits = (features.device_bits, features.event_bits);
         let layout = features.layout;

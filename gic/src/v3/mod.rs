@@ -12,6 +12,7 @@
 //! | `between` | what do redistributors and ITSs learn of one another? |
 //! | `packet` | what may an ITS ask of a redistributor? |
 //! | `save` | what is there to save beside memory? |
+//! | `view` | which interrupts are under way, as one looks from outside? |
 //! | `cpu`, `icc` | what does a CPU take, and when is it done with it? |
 //!
 //! One security state (GICD_CTLR.DS is fixed at 1) with affinity routing only (ARE is fixed at 1):
@@ -32,6 +33,7 @@ mod redist;
 mod save;
 #[cfg(test)]
 pub(crate) mod testkit;
+mod view;
 mod wire;
 
 pub use cpu::SystemRegister;
@@ -46,7 +48,7 @@ pub use save::Saved;
 use crate::choice::{LpiChoices, Preset};
 use crate::identification;
 use crate::its::{self, Arrival, Delivery, Its};
-use crate::row::{ROW, bits_of};
+use crate::row::ROW;
 use crate::state::{State, Trigger};
 use crate::{Cpu, Progress, Signal, Size};
 use cpu::CpuInterface;
@@ -448,20 +450,6 @@ impl GicV3 {
         };
         let named = affinities.filter(|(_, affinity)| takes(**affinity));
         named.fold(0, |cpus, (n, _)| cpus | 1 << n)
-    }
-
-    /// The SGIs, PPIs and SPIs that are not inactive, as this CPU sees them, ascending.
-    pub fn busy(&self, cpu: Cpu) -> Vec<(IntId, State)> {
-        let own = self.redistributors.get(cpu.index()).map(|place| (0, &place.row));
-        let spis = (1..32).filter_map(|n| Some((n as u32 * ROW, self.distributor.row(n)?)));
-        own.into_iter()
-            .chain(spis)
-            .flat_map(|(first, row)| {
-                let states = row.states;
-                bits_of(states.pending() | states.active)
-                    .map(move |bit| (IntId::new(first + bit), states.state(bit)))
-            })
-            .collect()
     }
 
     /// The most urgent interrupt that waits for a CPU, of the groups asked for.

@@ -146,7 +146,7 @@ impl Redistributor {
     /// Whether turning LPIs on reads the pending table.
     pub(in crate::v3) fn reads_pending(&self) -> bool {
         let zero = Pendbaser::PTZ.is_set(self.pendbaser);
-        !zero || self.choices.ptz == PendingZero::Ignored
+        !zero || self.choices.ptz != PendingZero::Honoured
     }
 
     fn enable_lpis(&mut self, memory: &mut Memory) {
