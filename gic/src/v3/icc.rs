@@ -1,6 +1,7 @@
 //! Acknowledge, end, deactivate, ask: what system registers do to interrupts. IHI 0069 H 4.1, 12.2.
 
 use super::GicV3;
+use super::Groups;
 use super::cpu::{SystemRegister, Waiting};
 use super::wire::{FIRST_LPI, SPURIOUS, SgiRequest};
 use crate::Cpu;
@@ -98,6 +99,7 @@ impl GicV3 {
             | (SgiRequest::AFF1.get(value) as u32) << 8;
         let range = SgiRequest::RS.get(value) as u32;
         let list = SgiRequest::TARGET_LIST.get(value);
+        let either = self.implementation.distributor.groups == Groups::Together;
         for target in self.cpus() {
             let affinity = self.implementation.affinities[target.index()];
             let named = match SgiRequest::IRM.is_set(value) {
@@ -108,7 +110,8 @@ impl GicV3 {
                 }
             };
             let row = &mut self.redistributors[target.index()].row;
-            if named && (row.group1 >> sgi & 1 != 0) == group1 {
+            let of_group1 = row.group1 >> sgi & 1 != 0;
+            if named && (of_group1 == group1 || either && group1) {
                 row.states = row.states.set_pending(1 << sgi);
             }
         }

@@ -37,9 +37,11 @@ mod wire;
 pub use cpu::SystemRegister;
 pub use cpu::Waiting;
 pub use dist::Features as DistributorFeatures;
+pub use dist::Groups;
 pub use dist::OneOfN;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
+pub use redist::Sleep;
 pub use save::Saved;
 
 use crate::choice::{LpiChoices, Preset};
@@ -88,6 +90,7 @@ impl Implementation {
             Preset::Gic600 => (0x0201_743b, 0x0201_743b),
             _ => (0x0000_043b, 0x0000_043b),
         };
+        let kvm = preset == Preset::KvmAbi0;
         let arm = matches!(preset, Preset::Qemu | Preset::Gic600);
         let identification = |ours| if arm { ours } else { identification::REVISION };
         // Without them the preset with chance is the one where every INV that software needs shows.
@@ -101,12 +104,15 @@ impl Implementation {
                 intid_bits: 16,
                 num_lpis: 0,
                 // KVM's vgic_mmio_read_v3_misc; vgic_mmio_write_irouter drops all but 24 bits.
-                affinity3: preset != Preset::KvmAbi0,
+                affinity3: !kvm,
                 one_of_n: match preset {
                     Preset::Qemu => OneOfN::Denied,
                     Preset::KvmAbi0 => OneOfN::Absent,
                     _ => OneOfN::Offered,
                 },
+                groups: if kvm { Groups::Together } else { Groups::Apart },
+                // vgic_v3_dist_registers: vgic_mmio_read_rao.
+                statusr: if kvm { u32::MAX } else { 0 },
                 identification: identification(identification::ARM_DISTRIBUTOR),
             },
             redistributors: RedistributorFeatures {
@@ -120,6 +126,14 @@ impl Implementation {
                     Preset::KvmAbi0 | Preset::Gic600 => 0,
                     _ => 1,
                 },
+                // QEMU keeps gicr_waker and does not look at it.
+                sleep: match preset {
+                    Preset::Qemu => Sleep::Stored,
+                    Preset::KvmAbi0 => Sleep::Absent,
+                    _ => Sleep::Obeyed,
+                },
+                // vgic_mmio_write_config.
+                fixed_triggers: kvm,
                 identification: identification(identification::ARM_REDISTRIBUTOR),
             },
             choices: preset.lpi(),
@@ -192,7 +206,8 @@ impl GicV3 {
         let redistributor = |(n, &affinity): (usize, &u32)| {
             let (features, choices) = (implementation.redistributors, implementation.choices);
             let cpu = Cpu::new(n as u16);
-            Redistributor::new(features, choices, cpu, affinity, n == last, intid_bits)
+            let groups = implementation.distributor.groups;
+            Redistributor::new(features, choices, cpu, affinity, n == last, (intid_bits, groups))
         };
         let redistributors = implementation.affinities.iter().enumerate().map(redistributor);
         let cpus = implementation.affinities.len() as u16;

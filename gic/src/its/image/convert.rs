@@ -48,21 +48,21 @@ pub fn convert(
     scratch: Option<Span<PhysAddr>>,
     memory: &mut Memory,
 ) -> Result<Converted, ImageError> {
-    plan(layouts, tables, bits, scratch, memory)?.write(memory)
+    let reading = match layouts.0 {
+        Layout::Kvm0 => Reading::ByDistance,
+        Layout::Qemu => Reading::Every,
+    };
+    plan((layouts, reading), tables, bits, scratch, memory)?.write(memory)
 }
 
 /// As [`convert`], of which nothing is written yet.
 pub(in crate::its) fn plan(
-    (from, to): (Layout, Layout),
+    ((from, to), reading): ((Layout, Layout), Reading),
     tables: Tables,
     bits: (u32, u32),
     scratch: Option<Span<PhysAddr>>,
     memory: &Memory,
 ) -> Result<Plan, ImageError> {
-    let reading = match from {
-        Layout::Kvm0 => Reading::ByDistance,
-        Layout::Qemu => Reading::Every,
-    };
     let Found { mut mappings, silent } = Mappings::read(from, reading, tables, bits, memory)?;
     if let Some(scratch) = scratch {
         is_free(scratch, from, tables, &mappings, memory)?;
