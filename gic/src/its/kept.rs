@@ -8,7 +8,7 @@
 use super::Its;
 use super::command::Source;
 use super::entry::{Dte, Ite, Layout};
-use super::image::{Device, Found, Mappings, Reading, with_distance};
+use super::image::{Device, Found, Mappings, with_distance};
 use super::orphans::Orphans;
 use super::table::{Table, clear, zero};
 use crate::Cpu;
@@ -161,14 +161,21 @@ impl Its {
         let features = self.implementation.features;
         let bits = (features.device_bits, features.event_bits);
         let tables = self.tables();
-        let (found, _) =
-            Mappings::read_most(features.layout, Reading::ByDistance, tables, bits, memory);
+        let reading = self.implementation.reading();
+        let (found, _) = Mappings::read_most(features.layout, reading, tables, bits, memory);
         self.orphans = Orphans::default();
-        let listed = self.registers.collections().map(|table| table.listed(memory));
+        let listed = self.registers.collections().filter(|_| features.layout.lists_collections());
+        let listed = listed.map(|table| table.listed(memory));
         let Some(kept) = &mut self.kept else { return };
         for (icid, cpu) in listed.unwrap_or_default() {
             kept.name_collection(icid);
             if let Some(cpu) = cpu.filter(|cpu| cpu.get() < self.cpus) {
+                kept.map_collection(icid, cpu);
+            }
+        }
+        // An array of them has no order.
+        for (icid, cpu) in found.mappings.collections {
+            if kept.collection(icid).is_none() && cpu.get() < self.cpus {
                 kept.map_collection(icid, cpu);
             }
         }
@@ -185,15 +192,27 @@ impl Its {
 
 impl Kept {
     fn write_collections(&self, layout: Layout, table: Table, memory: &mut Memory) {
-        let words = self.collections.iter().map(|(icid, cpu)| match cpu {
-            Some(cpu) => layout.spell_cte(*icid, *cpu),
-            None => Layout::spell_unmapped_cte(*icid),
-        });
-        // Where there is room for it the list ends with an entry of none.
-        for (n, word) in (0u64..).zip(words.chain([0])) {
+        if !layout.lists_collections() {
+            clear(table, memory);
+        }
+        let mut end = 0;
+        for (icid, cpu) in &self.collections {
+            let (n, word) = match (layout.lists_collections(), cpu) {
+                (true, Some(cpu)) => (end, layout.spell_cte(*icid, *cpu)),
+                (true, None) => (end, Layout::spell_unmapped_cte(*icid)),
+                (false, Some(cpu)) => (u64::from(*icid), layout.spell_cte(*icid, *cpu)),
+                (false, None) => continue,
+            };
+            end += 1;
             if let Ok(at) = table.entry(n, memory) {
-                let _ = memory.store_u64(at, word);
+                let _ = layout.store_cte(at, word, memory);
             }
+        }
+        // Where there is room for it a list ends with an entry of none.
+        if let Ok(at) = table.entry(end, memory)
+            && layout.lists_collections()
+        {
+            let _ = layout.store_cte(at, 0, memory);
         }
     }
 }

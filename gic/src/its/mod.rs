@@ -91,7 +91,7 @@ pub enum Arrival {
     Raised {
         /// Which.
         intid: IntId,
-        /// Where.
+        /// The CPU whose redistributor it is for.
         cpu: Cpu,
     },
 }

@@ -4,7 +4,7 @@
 use super::image::{Device, Found, ImageError, Mappings, Plan, Reading, Tables, plan};
 use super::orphans::Orphans;
 use super::wire::{COLLECTIONS, DEVICES};
-use super::{Implementation, Its, Registers, Source};
+use super::{Implementation, Its, Layout, Registers, Source};
 use crate::Cpu;
 use crate::choice::its::TableHome;
 use passim_model::{Memory, PhysAddr, Span, event};
@@ -44,16 +44,29 @@ impl Saved {
         if layouts.0 == layouts.1 && homes.0 == homes.1 {
             return Ok(None);
         }
-        let reading = match homes.0 {
-            TableHome::Memory => Reading::Every,
-            TableHome::Its => Reading::ByDistance,
-        };
+        let reading = from.reading();
         let bits = (features.device_bits, features.event_bits);
         let basers = &self.registers.basers;
         let tables = Tables { devices: basers[DEVICES], collections: basers[COLLECTIONS] };
-        let plan = plan((layouts, reading), tables, bits, scratch, memory)?;
+        let bits = (bits, features.intid_bits);
+        let plan = plan(layouts, reading, tables, bits, scratch, memory)?;
+        let Tables { devices, collections } = tables.laid_out(layouts);
+        (self.registers.basers[DEVICES], self.registers.basers[COLLECTIONS]) =
+            (devices, collections);
         self.orphans = self.orphans.rewritten(plan.converted(), layouts);
         Ok(Some(plan))
+    }
+}
+
+impl Implementation {
+    /// How the tables of a saved ITS are read: by distances, where the ITS had them itself and its layout
+    /// says any.
+    pub(super) fn reading(&self) -> Reading {
+        let Self { features, choices } = self;
+        match (choices.table_home, features.layout) {
+            (TableHome::Its, Layout::Kvm0) => Reading::ByDistance,
+            _ => Reading::Every,
+        }
     }
 }
 

@@ -37,6 +37,7 @@ mod choices;
 mod commands;
 mod convert;
 mod errors;
+mod gic600;
 mod isolation;
 mod known_tests;
 mod late;

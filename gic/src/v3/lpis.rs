@@ -217,9 +217,23 @@ impl Lpis {
     }
 
     /// The LPI becomes pending. Whether it exists.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
+        if self.choices.pending == PendingHome::Memory {
+            self.set_pending_in_memory(lpi, memory);
+        } else if !self.is_pending(lpi) {
+            let wanted = self.wanted(lpi, memory);
+            self.place_in(wanted, lpi);
+        } else if self.is_shelved(lpi) {
+            self.settle(lpi, memory);
+        }
+        true
+    }
+
+    /// As [`Lpis::set_pending`], where pending lives in memory.
+    #[inline(never)]
+    fn set_pending_in_memory(&mut self, lpi: u32, memory: &mut Memory) {
         if self.scans() {
             // QEMU's set_pending_table_bit: what memory says is pending is nothing new, and is found
             // when the table is next read.
@@ -230,7 +244,6 @@ impl Lpis {
             self.mirror(lpi, true, memory);
             self.settle(lpi, memory);
         }
-        true
     }
 
     /// The LPI is no longer pending. Whether it was.
@@ -390,6 +403,7 @@ impl Lpis {
     }
 
     /// The configuration byte, from memory or as it is known.
+    #[inline]
     fn configuration(&mut self, lpi: u32, memory: &Memory) -> u8 {
         let known = self.known[lpi as usize];
         if known != 0 {
@@ -409,13 +423,19 @@ impl Lpis {
         priority::kept(stored, self.choices.priority_bits)
     }
 
-    /// Puts an LPI that is pending where its configuration says.
-    fn settle(&mut self, lpi: u32, memory: &Memory) {
+    /// Where an LPI waits that is pending, as its configuration says.
+    #[inline]
+    fn wanted(&mut self, lpi: u32, memory: &Memory) -> usize {
         let byte = self.configuration(lpi, memory);
-        let wanted = match LpiConfiguration::ENABLE.is_set(u64::from(byte)) {
+        match LpiConfiguration::ENABLE.is_set(u64::from(byte)) {
             true => usize::from(self.priority(byte) >> BELOW_PRIORITY),
             false => DISABLED,
-        };
+        }
+    }
+
+    /// Puts an LPI that is pending where its configuration says.
+    fn settle(&mut self, lpi: u32, memory: &Memory) {
+        let wanted = self.wanted(lpi, memory);
         if let Some(now) = self.place[lpi as usize].checked_sub(1).map(usize::from) {
             let sticks = self.choices.pending_priority == PendingPriority::Sticks
                 && wanted != DISABLED
@@ -429,6 +449,7 @@ impl Lpis {
     }
 
     /// Puts an LPI that is in no set in this one: it is pending.
+    #[inline]
     fn place_in(&mut self, wanted: usize, lpi: u32) {
         let count = self.place.len() as u32;
         self.waiting[wanted].get_or_insert_with(|| IdSet::new(count)).insert(lpi);

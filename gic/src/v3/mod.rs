@@ -9,6 +9,7 @@
 //! | `redist` | what do a redistributor's registers say and do? |
 //! | `lpis`, `ids` | which LPIs are pending, and which is the most urgent? |
 //! | `places` | where is an LPI that has a state of its own? |
+//! | `presets` | what is a GIC built as that chooses as somebody's does? |
 //! | `between` | what do redistributors and ITSs learn of one another? |
 //! | `packet` | what may an ITS ask of a redistributor? |
 //! | `save` | what is there to save beside memory? |
@@ -28,6 +29,7 @@ mod ids;
 mod lpis;
 mod packet;
 mod places;
+mod presets;
 mod redist;
 mod save;
 #[cfg(test)]
@@ -39,13 +41,13 @@ pub use cpu::Waiting;
 pub use dist::Features as DistributorFeatures;
 pub use dist::Groups;
 pub use dist::OneOfN;
+pub use dist::SgiGroups;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
 pub use redist::Sleep;
 pub use save::Saved;
 
-use crate::choice::{LpiChoices, Preset};
-use crate::identification;
+use crate::choice::LpiChoices;
 use crate::its::{self, Arrival, Delivery, Its};
 use crate::row::{ROW, bits_of};
 use crate::state::{State, Trigger};
@@ -78,70 +80,6 @@ pub struct Implementation {
     pub its: Vec<its::Implementation>,
 }
 
-impl Implementation {
-    /// A GICv3 with one ITS that chooses as `preset` does, with affinities 0.0.0.0 to 0.0.0.15,
-    /// 0.0.1.0 and so on.
-    pub fn of(preset: Preset, cpus: u16, spis: u16) -> Self {
-        // KVM's distributor tells its revision, its redistributors do not (`vgic-mmio-v3.c`); QEMU and
-        // the others name Arm and no product.
-        let (iidr, of_redistributors) = match preset {
-            Preset::KvmAbi0 => (0x4b00_343b, 0x4b00_043b),
-            // As GITS_IIDR: product 2, r1p6 (100336, GICD_IIDR, GICR_IIDR).
-            Preset::Gic600 => (0x0201_743b, 0x0201_743b),
-            _ => (0x0000_043b, 0x0000_043b),
-        };
-        let kvm = preset == Preset::KvmAbi0;
-        let arm = matches!(preset, Preset::Qemu | Preset::Gic600);
-        let identification = |ours| if arm { ours } else { identification::REVISION };
-        // Without them the preset with chance is the one where every INV that software needs shows.
-        let registers = !matches!(preset, Preset::Qemu | Preset::Adversarial(_));
-        Self {
-            affinities: (0..u32::from(cpus)).map(|n| n >> 4 << 8 | n & 0xf).collect(),
-            distributor: DistributorFeatures {
-                spis,
-                iidr,
-                message_spis: matches!(preset, Preset::ArchStrict | Preset::Gic600),
-                intid_bits: 16,
-                num_lpis: 0,
-                // KVM's vgic_mmio_read_v3_misc; vgic_mmio_write_irouter drops all but 24 bits.
-                affinity3: !kvm,
-                one_of_n: match preset {
-                    Preset::Qemu => OneOfN::Denied,
-                    Preset::KvmAbi0 => OneOfN::Absent,
-                    _ => OneOfN::Offered,
-                },
-                groups: if kvm { Groups::Together } else { Groups::Apart },
-                // vgic_v3_dist_registers: vgic_mmio_read_rao.
-                statusr: if kvm { u32::MAX } else { 0 },
-                identification: identification(identification::ARM_DISTRIBUTOR),
-            },
-            redistributors: RedistributorFeatures {
-                iidr: of_redistributors,
-                lpis: true,
-                direct_lpi: false,
-                invalidation_registers: registers,
-                dpgs: matches!(preset, Preset::ArchStrict | Preset::Gic600),
-                // Under KVM, and in Rockchip's RK3588 (GICR_TYPER is 0x21), all share a table.
-                common_lpi_affinity: match preset {
-                    Preset::KvmAbi0 | Preset::Gic600 => 0,
-                    _ => 1,
-                },
-                // QEMU keeps gicr_waker and does not look at it.
-                sleep: match preset {
-                    Preset::Qemu => Sleep::Stored,
-                    Preset::KvmAbi0 => Sleep::Absent,
-                    _ => Sleep::Obeyed,
-                },
-                // vgic_mmio_write_config.
-                fixed_triggers: kvm,
-                identification: identification(identification::ARM_REDISTRIBUTOR),
-            },
-            choices: preset.lpi(),
-            its: vec![its::Implementation::of(preset)],
-        }
-    }
-}
-
 /// A block of registers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Block {
@@ -165,7 +103,7 @@ pub struct Line {
     pub enabled: bool,
     /// Whether it is in Group 1.
     pub group1: bool,
-    /// Its priority.
+    /// Its priority; lower numbers are more urgent.
     pub priority: u8,
 }
 
@@ -197,6 +135,11 @@ impl GicV3 {
         if implementation.affinities.is_empty() {
             implementation.affinities.push(0);
         }
+        for its in &mut implementation.its {
+            its.features.num_lpis = implementation.distributor.num_lpis;
+        }
+        let far = implementation.affinities.iter().any(|affinity| affinity & 0xff >= 16);
+        implementation.distributor.range_selector |= far;
         let lpis = implementation.redistributors.lpis;
         let bits = implementation.choices.priority_bits;
         let distributor = Distributor::new(implementation.distributor, lpis, bits);
@@ -211,10 +154,12 @@ impl GicV3 {
         };
         let redistributors = implementation.affinities.iter().enumerate().map(redistributor);
         let cpus = implementation.affinities.len() as u16;
+        let ranges = implementation.distributor.range_selector;
+        let interface = CpuInterface::new(intid_bits, ranges);
         let mut gic = Self {
             redistributors: redistributors.collect(),
             its: implementation.its.iter().map(|spec| Its::new(*spec, cpus)).collect(),
-            interfaces: vec![CpuInterface::new(intid_bits); implementation.affinities.len()],
+            interfaces: vec![interface; implementation.affinities.len()],
             distributor,
             places: Places::new(implementation.choices.state, intid_bits),
             counters: Counters::default(),
@@ -254,9 +199,10 @@ impl GicV3 {
         }
     }
 
-    /// Stores to a register. Offsets that name no register, and CPUs that do not exist, are
-    /// ignored. Turning LPIs on reads their tables, turning them off writes the pending one.
-    /// Commands of an ITS are consumed by [`GicV3::step`], not here.
+    /// Stores to a register, at an offset in bytes from where `block` starts. Offsets that name no
+    /// register, and CPUs that do not exist, are ignored. Turning LPIs on reads their tables,
+    /// turning them off writes the pending one. Commands of an ITS are consumed by [`GicV3::step`],
+    /// not here.
     pub fn store(
         &mut self,
         block: Block,
@@ -289,13 +235,44 @@ impl GicV3 {
         }
     }
 
-    /// A device writes to an ITS, at an offset from where the ITS starts. The DeviceID is the
-    /// requester's.
+    /// A device writes to an ITS, at an offset in bytes from where the ITS starts: GITS_TRANSLATER
+    /// is at [`its::TRANSLATER`]. The DeviceID is the requester's.
     pub fn message(
         &mut self,
         its: u16,
         offset: u64,
         size: Size,
+        value: u64,
+        requester: &Requester,
+        memory: &mut Memory,
+    ) -> Arrival {
+        match self.message_at_hand(its, (offset, size, value), requester, memory) {
+            Some((intid, cpu)) => Arrival::Raised { intid, cpu },
+            None => self.message_behind((its, offset, size), value, requester, memory),
+        }
+    }
+
+    /// As [`GicV3::message`], where it is plain to see what comes of it: the LPI that is pending now,
+    /// and the CPU. Else nothing has happened.
+    #[inline(always)]
+    pub fn message_at_hand(
+        &mut self,
+        its: u16,
+        (offset, size, value): (u64, Size, u64),
+        requester: &Requester,
+        memory: &mut Memory,
+    ) -> Option<(IntId, Cpu)> {
+        let its = self.its.get_mut(usize::from(its))?;
+        let (intid, cpu) = its.message_at_hand(offset, size, value, requester)?;
+        self.pend(cpu, intid, memory);
+        Some((intid, cpu))
+    }
+
+    /// As [`GicV3::message`], the general way.
+    #[inline(never)]
+    pub(crate) fn message_behind(
+        &mut self,
+        (its, offset, size): (u16, u64, Size),
         value: u64,
         requester: &Requester,
         memory: &mut Memory,

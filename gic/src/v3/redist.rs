@@ -34,7 +34,8 @@ pub struct Features {
     pub invalidation_registers: bool,
     /// A CPU can decline SPIs that any CPU could take (GICR_TYPER.DPGS).
     pub dpgs: bool,
-    /// GICR_TYPER.CommonLPIAff: which redistributors must share a configuration table, 0 for all.
+    /// GICR_TYPER.CommonLPIAff, 2 bits: which redistributors must share a configuration table, 0
+    /// for all.
     pub common_lpi_affinity: u8,
     /// GICR_WAKER.
     pub sleep: Sleep,

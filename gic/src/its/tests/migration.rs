@@ -276,7 +276,7 @@ fn reading_passes_over_what_does_not_answer() {
         let itt = 0xf_0000_0000u64 >> 8;
         let word = match layout {
             Layout::Kvm0 => 1 << 63 | itt << 5 | 7,
-            Layout::Qemu => itt << 6 | 7 << 1 | 1,
+            _ => itt << 6 | 7 << 1 | 1,
         };
         board.put(DEVICES2 + 24, word);
         let said =
@@ -354,6 +354,7 @@ fn saving_passes_over_what_does_not_answer() {
             let word = match layout {
                 Layout::Kvm0 => 1 << 63 | itt << 5 | 7,
                 Layout::Qemu => itt << 6 | 7 << 1 | 1,
+                Layout::Gic600 => 1 << 63 | itt << 8 | 7,
             };
             board.put(DEVICES2 + 8 * device, word);
         }
@@ -401,7 +402,7 @@ fn events_of_a_shared_table_travel() {
         let mut word = board.get(DEVICES2 + 16);
         // By hand, for MAPD may zero it: device 3 with two bits less.
         let size = match board.gic.its()[0].implementation().features.layout {
-            Layout::Kvm0 => 0,
+            Layout::Kvm0 | Layout::Gic600 => 0,
             Layout::Qemu => 1,
         };
         word -= 2 << size;
