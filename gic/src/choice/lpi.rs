@@ -10,7 +10,7 @@
 //! | clearing EnableLPIs | refused | allowed | allowed | allowed | drawn |
 //! | bases stored to while LPIs are on | ignored | used | ignored | ignored | drawn |
 //! | GICR_PROPBASER | each its own | each its own | shared | each its own | drawn |
-//! | attributes of tables | kept | kept | cacheable | kept | kept |
+//! | attributes of tables | kept | raw | cacheable | kept | kept |
 //! | pending LPIs at disabling | written | in memory | shelved | written | written |
 //! | INVLPIR reaches | its own | its own | any | its own | its own |
 //! | bits of a priority | five | six, eight | five | five | five |
@@ -244,6 +244,7 @@ impl Preset {
                 pending: PendingHome::Memory,
                 pending_scan: PendingScan::Repeated,
                 ptz: PendingZero::Ignored,
+                attributes: Attributes::Raw,
                 base_while_enabled: BaseWhileEnabled::Used,
                 priority_bits: PriorityBits::Stored,
                 ..plain
