@@ -4,7 +4,8 @@
 //! Configuration and pending tables are bytes in memory. What is kept here is a copy of them, by
 //! the rules of [`crate::choice::lpi`]: which bytes are known, and where each pending LPI waits.
 //! The enabled ones wait in one set a priority, so that the most urgent is found without looking at
-//! the others; those that are not enabled wait in a set of their own.
+//! the others; those that are not enabled wait in a set of their own. What no table says of all this is
+//! saved with registers.
 
 mod pending;
 mod remembered;
