@@ -49,9 +49,9 @@ pub use iommu::{
     SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, UnmapSync, WalkAttributes,
 };
 pub use irqs::{
-    AmazonFrames, GicV3Priority, ItsAliases, ItsEvents, ItsInvall, ItsLife, ItsSharing, ItsTables,
-    LpiAffinity, LpiInvalidation, LpiRanges, MsiActivation, MsiAlias, MsiDomains, V2mBlocks,
-    WireService,
+    AmazonFrames, GicV3Priority, ItsAliases, ItsEvents, ItsInvall, ItsLife, ItsQueueWait,
+    ItsSharing, ItsTables, IttMemory, LpiAffinity, LpiInvalidation, LpiRanges, MsiActivation,
+    MsiAffinity, MsiAlias, MsiDomains, MsiUnmask, MsixVectors, V2mBlocks, WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,

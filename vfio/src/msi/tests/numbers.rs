@@ -51,6 +51,22 @@ fn chunks_have_32_lpis() {
     assert_eq!([lpis.alloc(40), lpis.alloc(2)], [Some((8288, 64)), Some((8192, 32))]);
 }
 
+/// 4.11 its_lpi_alloc_chunks: one chunk less, until there are so many side by side.
+#[test]
+fn chunks_run_out_one_after_the_other() {
+    let mut lpis = Lpis::new(LpiRanges::Chunks32, 14);
+    assert_eq!(lpis.alloc(8192 - 5 * 32), Some((8192, 8192 - 5 * 32)));
+    assert_eq!(lpis.alloc(32), Some((16384 - 5 * 32, 32)));
+    assert_eq!(lpis.alloc(5 * 32), Some((16384 - 4 * 32, 4 * 32)), "four are left");
+    assert_eq!(lpis.alloc(1), None);
+    // Of two holes the first that is large enough, and the first of those that are less.
+    lpis.free(16384 - 4 * 32, 32);
+    lpis.free(16384 - 2 * 32, 2 * 32);
+    assert_eq!(lpis.alloc(3 * 32), Some((16384 - 2 * 32, 2 * 32)));
+    assert_eq!(lpis.alloc(3 * 32), Some((16384 - 4 * 32, 32)));
+    assert_eq!(lpis.alloc(3 * 32), None);
+}
+
 fn books(bases: &[u64], profile: Profile) -> Its {
     let bases: Vec<_> = bases.iter().map(|&base| PhysAddr::new(base)).collect();
     Its::new(&bases, &profile.policy())
