@@ -11,6 +11,7 @@
 //! | `error` | why did a command fail, why did a message raise nothing? |
 //! | `flight` | what has been sent and has not arrived? |
 //! | `orphans` | which events have lost their collection? |
+//! | `told` | which LPI did an event map to? |
 //! | [`image`], `save` | what do tables map, in whatever layout; how is an ITS saved? |
 //! | `emptied` | what becomes of a table that is no longer valid? |
 //! | `distance` | how do the tables of the KVM ABI lead from entry to entry? |
@@ -37,6 +38,7 @@ mod orphans;
 mod regs;
 mod save;
 mod table;
+mod told;
 mod translate;
 mod wire;
 
@@ -87,7 +89,7 @@ pub enum Arrival {
     Raised {
         /// Which.
         intid: IntId,
-        /// Where.
+        /// The CPU whose redistributor it is for.
         cpu: Cpu,
     },
 }
@@ -120,6 +122,8 @@ pub struct Its {
     /// The events of each collection, where mapping or unmapping it does something to them.
     members: BTreeMap<u16, BTreeSet<Source>>,
     orphans: Orphans,
+    /// The LPIs of events, where redistributors are told of each.
+    told: BTreeMap<Source, IntId>,
     cache: Cache,
     flight: Flight,
     chance: Chance,
@@ -146,6 +150,7 @@ impl Its {
             held: vec![None; usize::from(implementation.features.held_collections)],
             members: BTreeMap::new(),
             orphans: Orphans::default(),
+            told: BTreeMap::new(),
             cache: Cache::new(implementation.choices.caching),
             flight: Flight::default(),
             chance: Chance::new(seed),

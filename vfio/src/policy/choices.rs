@@ -1,4 +1,6 @@
 //! The values each choice may take, by the part that asks.
+//!
+//! Which kernel has which is the table's; no value says anything by itself.
 
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident {
@@ -49,9 +51,10 @@ pub use iommu::{
     SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, UnmapSync, WalkAttributes,
 };
 pub use irqs::{
-    AmazonFrames, GicV3Priority, ItsAliases, ItsEvents, ItsInvall, ItsLife, ItsQueueWait,
-    ItsSharing, ItsTables, IttMemory, LpiAffinity, LpiInvalidation, LpiRanges, MsiActivation,
-    MsiAffinity, MsiAlias, MsiDomains, MsiUnmask, MsixVectors, V2mBlocks, WireService,
+    AmazonFrames, GicV3Priority, ItsAliases, ItsCacheability, ItsEvents, ItsFlatCheck, ItsInvall,
+    ItsLife, ItsPages, ItsQueueWait, ItsSharing, ItsTables, IttMemory, LpiAffinity, LpiBits,
+    LpiInvalidation, LpiRanges, MsiActivation, MsiAffinity, MsiAlias, MsiDomains, MsiUnmask,
+    MsixVectors, V2mBlocks, WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,

@@ -10,7 +10,7 @@ use super::registers::Registers;
 use super::table::{self, Table, zeroed};
 use super::wire::{Ctlr, GIC_PIDR2_ARCH, ITS_CMD_QUEUE_LG2, Pidr2, Typer, gits};
 use crate::irq::Redistributor;
-use crate::policy::{ItsInvall, Policy};
+use crate::policy::{ItsInvall, ItsQueueWait};
 use passim_model::{DeviceId, Frames, Host, IntId, PhysAddr};
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ impl Node {
     // 6.12 its_probe_one.
     pub(super) fn boot(
         its: PhysAddr,
-        policy: &Policy,
+        (choices, wait): (table::Choices, ItsQueueWait),
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Option<Self> {
@@ -63,10 +63,8 @@ impl Node {
         let typer = registers.load64(gits::TYPER, host)?;
         let queue = zeroed(ITS_CMD_QUEUE_LG2, frames, host)?;
         let device_bits = Typer::DEVBITS.get(typer) as u32 + 1;
-        let tables = policy.its_tables;
-        let devices = table::alloc_all((registers, tables), device_bits, frames, host)?;
-        let attributes = (table::cacheability(tables), policy.its_queue_wait);
-        let queue = Queue::new(queue, attributes, registers, host)?;
+        let devices = table::alloc_all((registers, choices), device_bits, frames, host)?;
+        let queue = Queue::new(queue, (choices.cacheability, wait), registers, host)?;
         let ctlr = registers.load32(gits::CTLR, host)?;
         registers.store32(gits::CTLR, ctlr | Ctlr::ENABLE.flag(true), host)?;
         Some(Self {
