@@ -103,6 +103,21 @@ fn events_are_numbered_within_their_device() {
     assert!(its.alloc(zero, 32).is_some());
 }
 
+/// Three messages of MSI have a block of four events; with them all of it is free, and the device goes.
+#[test]
+fn a_block_is_free_again_whole() {
+    let mut its = books(&[0x808_0000], Profile::Linux6_12);
+    let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
+    let device = (0, DeviceId::new(0x10));
+    assert!(its.prepare(device, (3, false), &mut frames, &mut host));
+    let three = its.alloc(device, 3).unwrap();
+    assert_eq!((three.len(), its.in_use()), (3, 4));
+    let three: Vec<_> = three.iter().map(|(event, _)| *event).collect();
+    its.free(0, &three, &mut frames, &mut host);
+    assert_eq!(its.in_use(), 0);
+    assert!(its.alloc(device, 1).is_none(), "there is no such device");
+}
+
 /// The same DeviceID at two ITSs is two devices: events begin with 0 at each, LPIs are of one
 /// stock, and messages go to the frame of the device's own.
 #[test]
