@@ -6,7 +6,9 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `calls`, `attach`, `info`, `interrupts`, `memory`, `transfers` | what does a process ask? |
+//! | [`files`], [`junit`] | which files are run, and how is it reported? |
+//! | `calls`, `attach`, `interrupts`, `memory`, `transfers` | what does a process ask? |
+//! | `info`, `iommu_info` | what do containers, groups and devices say of themselves? |
 //! | `device`, `translations`, `messages` | what does a device do? |
 //! | `raw`, [`its`], `bare` | what is asked of hardware past the kernel, or without one? |
 //! | `under_way` | which calls have stopped on their way? |
