@@ -45,6 +45,7 @@ mod oracle;
 mod recorded;
 mod registers;
 mod robust;
+mod spelled;
 
 use super::testkit::Board;
 use super::{Arrival, Untranslated};

@@ -36,6 +36,7 @@ pub use cpu::SystemRegister;
 pub use cpu::Waiting;
 pub use dist::Features as DistributorFeatures;
 pub use dist::OneOfN;
+pub use lpis::Configured;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
 pub use save::Saved;
@@ -245,7 +246,7 @@ impl GicV3 {
         value: u64,
         memory: &mut Memory,
     ) {
-        tracing::trace!(target: event::REGISTER, ?block, offset, value, "store");
+        tracing::trace!(target: event::REGISTER, ?block, "store {value:#x} at {offset:#x}");
         match block {
             Block::Distributor => self.distributor.store(offset, size, value),
             Block::Redistributor(cpu) => {
