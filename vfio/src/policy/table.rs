@@ -17,8 +17,8 @@ use super::{
     Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries,
     Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500,
     Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids,
-    Smmu2WideLoads, Smmu3Asids, Smmu3Ats, Smmu3Forced, Smmu3LongRanges, Smmu3Overflow,
-    Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls,
+    Smmu2WideLoads, Smmu3Asids, Smmu3Ats, Smmu3Forced, Smmu3LongRanges, Smmu3Messages,
+    Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls,
     Smmu3Substreams, Smmu3Sync, Smmu3Unattached, SmmuIntrRemap, Stage1Attributes, Stage2Roots,
     SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapSync, UnmapWrap, UserAddresses,
     V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, VfioCoherence, WalkAttributes,
@@ -388,6 +388,10 @@ policy! {
     smmu3_forced: Smmu3Forced = "smmu3-forced",
         "arm-smmu-v3.c of about 4.12 and 4.14, and the change for stage 2 in 6.12; CD.S came in 4.15",
         [Linux4_6 AsOptional Read, Linux6_1 Stage1 Read, Linux6_12 Both Read];
+    /// What the driver of SMMUv3s says of an event.
+    smmu3_messages: Smmu3Messages = "smmu3-messages",
+        "arm-smmu-v3.c of a 4.x before 4.17, a change of 2021 to it, and one after 6.12; a recollection that it changed in 6.14",
+        [Linux4_6 Raw Read, Linux6_1 Raw Remembered, Linux7_2 Fields Nearest];
     /// What becomes of streams of an SMMUv2 that are in no domain.
     smmu2_unattached: Smmu2Unattached = "smmu2-unattached",
         "arm-smmu.c of 4.6 and 7.2; the default changed in 5.2",
