@@ -365,6 +365,9 @@ impl Running {
             Op::Findings {} => Ok(self.findings()),
             Op::Hardware(op) => self.raw(op),
             Op::Its(ItsOp::ItsMappings { its }) => its::mappings(&self.system.board, *its),
+            Op::Its(ItsOp::ItsQueue { its, last }) => {
+                its::queue(&mut self.system.board, &self.system.its, *its, *last)
+            }
             Op::Smmu(_) | Op::Its(_) => Err(its::driven()),
             _ => self.calls(op),
         }

@@ -10,7 +10,7 @@ use passim_gic::Size;
 use passim_gic::its::{FailedWrite, Failure, Report, TRANSLATER};
 use passim_model::{Abort, DeviceId, Host, IccRegister, PhysAddr, Requester, StreamId};
 
-use super::super::its::{convert, mappings};
+use super::super::its::{convert, mappings, queue};
 use super::super::messages::pending_v3;
 use super::super::{Outcome, Unperformable};
 use crate::machine::GicIts;
@@ -76,6 +76,9 @@ impl GicOnBoard<'_> {
                 self.submit(n(its), [dw0.0, word(dw1), word(dw2), word(dw3)], true)?
             }
             ItsOp::ItsMappings { its } => return mappings(self.board, *its),
+            ItsOp::ItsQueue { its, last } => {
+                return queue(self.board, &self.gic.its, *its, *last);
+            }
             ItsOp::Message { .. } => self.message(op)?,
             ItsOp::FailedWrites { its } => return Ok(self.failed_writes(n(its))),
             ItsOp::Lpi { intid, value } => self.lpi(*intid, *value)?,
