@@ -1,4 +1,7 @@
 //! What a device asks for, and what a translation allows.
+//!
+//! Words only: which descriptor allows what is the page tables' business
+//! ([`pgtable`](crate::pgtable)), and which fault a refusal becomes that of the SMMU.
 
 use core::fmt;
 
@@ -41,7 +44,7 @@ pub enum Direction {
     Write,
 }
 
-/// Privilege a transaction claims.
+/// Privilege a transaction claims: PnU, by IHI 0070's name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Privilege {
     /// As PCIe traffic without a PASID prefix always is.
@@ -68,7 +71,7 @@ impl Access {
     /// An unprivileged data write.
     pub const WRITE: Self = Self { direction: Direction::Write, ..Self::READ };
 
-    /// The permission this access needs.
+    /// The permission this access needs: EXEC of a fetch, READ or WRITE of data.
     pub const fn needs(self) -> Perms {
         match (self.direction, self.instruction) {
             (Direction::Write, _) => Perms::WRITE,

@@ -44,7 +44,7 @@ macro_rules! address {
                 self.0.checked_sub(base.0)
             }
 
-            /// Whether the address is a multiple of `1 << lg2`.
+            /// Whether the address is a multiple of `1 << lg2` bytes; only 0 is, of 64 and more.
             pub const fn is_aligned(self, lg2: u32) -> bool {
                 self.0 & low_mask(lg2) == 0
             }

@@ -5,12 +5,12 @@
 
 use crate::{Iova, Perms, Requester, StreamId, SubstreamId};
 
-/// An ATS Translation Request for one page.
+/// An ATS Translation Request for one page. PCI Express 5.0 10.2.2.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TranslationRequest {
     /// Who asks.
     pub requester: Requester,
-    /// The untranslated address.
+    /// The untranslated address, in the device's input space; the low 12 bits do not count.
     pub iova: Iova,
     /// NW: the device will not write.
     pub no_write: bool,
@@ -20,7 +20,7 @@ pub struct TranslationRequest {
     pub privileged: bool,
 }
 
-/// An ATS Translation Completion.
+/// An ATS Translation Completion. PCI Express 5.0 10.2.3.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Completion {
     /// Success: what the device may do, which may be nothing.
@@ -34,8 +34,8 @@ pub enum Completion {
 /// The data entry of a successful completion.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Grant {
-    /// First translated address of the range, on the bus: a physical address, or an intermediate
-    /// one where stage 2 stays with the SMMU.
+    /// First translated address of the range, on the bus, a multiple of `1 << lg2`: a physical
+    /// address, or an intermediate one where stage 2 stays with the SMMU.
     pub address: u64,
     /// log2 of the bytes the answer holds for; at least 12.
     pub lg2: u32,
@@ -45,20 +45,21 @@ pub struct Grant {
     pub privileged: bool,
 }
 
-/// An ATS Invalidate Request.
+/// An ATS Invalidate Request. PCI Express 5.0 10.3.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Invalidation {
-    /// Names the request in the answer.
+    /// Names the request in the answer. The model's own: wider than the five bits of an ITag, so
+    /// that any number may be on their way.
     pub tag: u32,
     /// To whom.
     pub stream: StreamId,
     /// PASID, where the request carries one.
     pub substream: Option<SubstreamId>,
-    /// Whether translations of every PASID are meant.
+    /// Whether translations of every PASID are meant; only with a PASID.
     pub global: bool,
-    /// First untranslated address.
+    /// First untranslated address, in the device's input space.
     pub first: u64,
-    /// Last untranslated address.
+    /// Last untranslated address, inside.
     pub last: u64,
 }
 
@@ -73,12 +74,12 @@ pub enum InvalidationEnd {
     TimedOut,
 }
 
-/// A PRI Page Request, or a Stop Marker: `last` alone, with a PASID.
+/// A PRI Page Request, or a Stop Marker: `last` alone, with a PASID. PCI Express 5.0 10.4.1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PageRequest {
     /// Who asks.
     pub requester: Requester,
-    /// The page; bits 11 to 0 do not count.
+    /// The page, untranslated; bits 11 to 0 do not count.
     pub page: Iova,
     /// What is asked for.
     pub perms: Perms,
@@ -98,14 +99,14 @@ impl PageRequest {
     }
 }
 
-/// A PRG Response.
+/// A PRG Response. PCI Express 5.0 10.4.2.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PageResponse {
     /// To whom.
     pub stream: StreamId,
     /// PASID, where the response carries one.
     pub substream: Option<SubstreamId>,
-    /// Page Request Group Index.
+    /// Page Request Group Index, 9 bits.
     pub group: u16,
     /// How it went.
     pub code: ResponseCode,

@@ -11,18 +11,27 @@ pub struct Field {
     is_address: bool,
 }
 
-/// The field `[high:low]`, as specifications print it.
+/// The field `[high:low]`, as specifications print it: both bits belong to it.
+///
+/// # Panics
+/// Unless `low <= high <= 63`; in a `const`, where layouts are, that fails to compile.
 pub const fn bits(high: u32, low: u32) -> Field {
     assert!(high < 64 && low <= high, "a field lies inside a 64-bit word");
     Field { high, low, is_address: false }
 }
 
 /// The field `[high:low]` of an address, whose bits stand where they stand in the address.
+///
+/// # Panics
+/// As [`bits`].
 pub const fn address(high: u32, low: u32) -> Field {
     Field { is_address: true, ..bits(high, low) }
 }
 
 /// The single-bit field `[n]`.
+///
+/// # Panics
+/// As [`bits`].
 pub const fn bit(n: u32) -> Field {
     bits(n, n)
 }
@@ -43,12 +52,12 @@ impl Field {
         self.is_address
     }
 
-    /// The highest bit.
+    /// The highest bit, inside, 0 to 63.
     pub const fn high(self) -> u32 {
         self.high
     }
 
-    /// The lowest bit.
+    /// The lowest bit, inside, 0 to 63.
     pub const fn low(self) -> u32 {
         self.low
     }

@@ -1,4 +1,7 @@
 //! The physical address map: which part answers at an address.
+//!
+//! It says who, not what: the machine asks the part. What a device writes to is looked up here only
+//! once the SMMU has made a physical address of it.
 
 use crate::{PhysAddr, Span};
 
@@ -16,7 +19,7 @@ pub enum Target {
     Bar {
         /// Index of the function in the topology.
         function: u16,
-        /// Number of the BAR.
+        /// Number of the BAR, 0 to 5.
         bar: u8,
     },
     /// An interrupt controller block with this index.
@@ -37,7 +40,7 @@ pub struct AddressMap {
     recent: [usize; 2],
 }
 
-/// Two parts claim the same address.
+/// Two parts claim the same physical address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{target:?} at {span} overlaps {other:?}")]
 pub struct Overlap {
@@ -70,7 +73,8 @@ impl AddressMap {
         Ok(())
     }
 
-    /// The part that answers at `at`, and the offset of `at` from where that part starts.
+    /// The part that answers at `at`, and the bytes from where that part starts to `at`; `None`
+    /// where nothing answers.
     #[inline]
     pub fn find(&self, at: PhysAddr) -> Option<(Target, u64)> {
         let place = self.regions.partition_point(|(span, _)| span.last() < at);
@@ -82,16 +86,28 @@ impl AddressMap {
     #[inline]
     pub fn look_up(&mut self, at: PhysAddr) -> Option<(Target, u64)> {
         let [last, before] = self.recent;
-        for place in [last, before] {
-            if let Some(&(span, target)) = self.regions.get(place)
-                && span.contains(at)
-            {
-                self.recent = [place, if place == last { before } else { last }];
-                return Some((target, at.get() - span.start().get()));
-            }
+        if let Some(found) = self.holds(last, at) {
+            return Some(found);
         }
+        if let Some(found) = self.holds(before, at) {
+            self.recent = [before, last];
+            return Some(found);
+        }
+        self.look_elsewhere(at)
+    }
+
+    /// The part in this place, if it answers at `at`.
+    #[inline(always)]
+    fn holds(&self, place: usize, at: PhysAddr) -> Option<(Target, u64)> {
+        let &(span, target) = self.regions.get(place)?;
+        span.contains(at).then(|| (target, at.get() - span.start().get()))
+    }
+
+    /// As [`AddressMap::look_up`], where neither of the last two answers.
+    #[inline(never)]
+    fn look_elsewhere(&mut self, at: PhysAddr) -> Option<(Target, u64)> {
         let place = self.regions.partition_point(|(span, _)| span.last() < at);
-        self.recent = [place, last];
+        self.recent = [place, self.recent[0]];
         self.find_at(place, at)
     }
 

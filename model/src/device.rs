@@ -21,7 +21,7 @@ pub struct Dma {
     pub at: Iova,
     /// First byte in the device's buffer.
     pub offset: usize,
-    /// Bytes.
+    /// Bytes; `offset + len` is at most [`BUFFER_BYTES`].
     pub len: usize,
     /// Read: from memory into the buffer.
     pub direction: Direction,
@@ -66,12 +66,18 @@ impl Device {
     }
 
     /// The bytes a write transfer sends.
+    ///
+    /// # Panics
+    /// If the transfer leaves the buffer, as none that [`Self::dma`] made does.
     pub fn outgoing(&self, dma: &Dma) -> &[u8] {
         &self.buffer[dma.offset..dma.offset + dma.len]
     }
 
     /// A read transfer came back with `bytes`; a faulting one delivers zeros (measured on 6.1 and
     /// 6.12: a read that faults overwrites the device's buffer with zeros).
+    ///
+    /// # Panics
+    /// If the transfer leaves the buffer, or `bytes` are not [`Dma::len`].
     pub fn incoming(&mut self, dma: &Dma, bytes: Option<&[u8]>) {
         let place = &mut self.buffer[dma.offset..dma.offset + dma.len];
         match bytes {

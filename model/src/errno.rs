@@ -1,4 +1,6 @@
-//! Error numbers a Linux system call returns: the generic table every arm64 kernel uses.
+//! Error numbers a Linux system call returns: the generic table every arm64 kernel uses
+//! (`include/uapi/asm-generic/errno.h` and `errno-base.h`). Which check gives which is the
+//! [`Rule`](crate::Rule)'s.
 
 use core::fmt;
 

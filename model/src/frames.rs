@@ -29,7 +29,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// All of `ram` is free, in blocks of `smallest` and up.
+    /// All of `ram` is free, in blocks of `smallest` and up. No two spans of it may overlap.
     pub fn new(smallest: PageSize, ram: impl IntoIterator<Item = Span<PhysAddr>>) -> Self {
         let mut fresh: Vec<_> = ram.into_iter().collect();
         fresh.sort_unstable();
@@ -76,8 +76,8 @@ impl Frames {
         self.set_aside.contains(&at.get())
     }
 
-    /// A free block of `size`, aligned to its size; `None` if there is none. Sizes below the
-    /// smallest are served by the smallest.
+    /// A free block of `size`, aligned to its size: its first physical address; `None` if there is
+    /// none, as for more than 16 GiB. Sizes below the smallest are served by the smallest.
     pub fn alloc(&mut self, size: PageSize) -> Option<PhysAddr> {
         let size = size.max(self.smallest);
         let block = match self.freed.get_mut(size.lg2() as usize)?.pop() {

@@ -1,4 +1,7 @@
-//! The one door between the Linux side and the hardware.
+//! The one door between the Linux side and the hardware: memory, registers, and nothing else.
+//!
+//! Drivers are written against [`Host`]; the machine is one. What answers at an address is the
+//! address map's ([`AddressMap`](crate::AddressMap)).
 
 use crate::{Abort, Memory, PhysAddr};
 
@@ -34,20 +37,52 @@ pub enum IccRegister {
     Sre,
     /// ICC_PMR_EL1: the priority mask.
     Pmr,
-    /// ICC_BPR1_EL1: the binary point.
+    /// ICC_BPR0_EL1: the binary point of Group 0.
+    Bpr0,
+    /// ICC_BPR1_EL1: the binary point of Group 1.
     Bpr1,
     /// ICC_CTLR_EL1.
     Ctlr,
+    /// ICC_IGRPEN0_EL1: interrupts of Group 0 come.
+    Igrpen0,
     /// ICC_IGRPEN1_EL1: interrupts of Group 1 come.
     Igrpen1,
-    /// ICC_IAR1_EL1: a read acknowledges.
+    /// ICC_IAR0_EL1: a read acknowledges, of Group 0.
+    Iar0,
+    /// ICC_IAR1_EL1: a read acknowledges, of Group 1.
     Iar1,
-    /// ICC_EOIR1_EL1: a write ends.
+    /// ICC_EOIR0_EL1: a write ends, of Group 0.
+    Eoir0,
+    /// ICC_EOIR1_EL1: a write ends, of Group 1.
     Eoir1,
+    /// ICC_HPPIR0_EL1: what waits, of Group 0.
+    Hppir0,
+    /// ICC_HPPIR1_EL1: what waits, of Group 1.
+    Hppir1,
     /// ICC_DIR_EL1: a write deactivates, where an end does not.
     Dir,
     /// ICC_RPR_EL1: the priority that is being served.
     Rpr,
+    /// ICC_AP0R0_EL1: priorities that are being served, of Group 0.
+    Ap0r0,
+    /// ICC_AP1R0_EL1: priorities that are being served, of Group 1.
+    Ap1r0,
+    /// ICC_SGI0R_EL1: a write asks for an SGI of Group 0.
+    Sgi0r,
+    /// ICC_SGI1R_EL1: a write asks for an SGI.
+    Sgi1r,
+    /// ICC_ASGI1R_EL1: a write asks for an SGI of the other Security state.
+    Asgi1r,
+}
+
+impl IccRegister {
+    /// What it reads as where there is no such interface: that nothing waits, or zero.
+    pub const fn of_nobody(self) -> u64 {
+        match self {
+            Self::Iar0 | Self::Iar1 | Self::Hppir0 | Self::Hppir1 => ICC_SPURIOUS,
+            _ => 0,
+        }
+    }
 }
 
 /// INTID of "nothing waits": what ICC_IAR1_EL1 reads as where no interrupt is. IHI 0069 H 2.2.1.
@@ -85,10 +120,7 @@ pub trait Host {
     /// Reads a system register of the CPU's interface to a GICv3. Where there is none, nothing
     /// waits and all else is zero.
     fn read_icc(&mut self, register: IccRegister) -> u64 {
-        match register {
-            IccRegister::Iar1 => ICC_SPURIOUS,
-            _ => 0,
-        }
+        register.of_nobody()
     }
 
     /// Writes a system register of the CPU's interface to a GICv3. Where there is none, nothing

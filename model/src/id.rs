@@ -1,4 +1,7 @@
 //! Identifiers that travel beside addresses. Many are equal in number; none is another's type.
+//!
+//! A type holds what its widest register could: how many bits a machine's part has implemented, and
+//! what becomes of a number beyond them, is that part's.
 
 use core::fmt;
 
@@ -35,23 +38,23 @@ macro_rules! id {
 }
 
 id! {
-    /// What an SMMU looks a transaction up by.
+    /// What an SMMU looks a transaction up by: up to 32 bits (IHI 0070 SMMU_IDR1.SIDSIZE).
     StreamId(u32), "{:#x}"
 }
 id! {
-    /// SubstreamID: PASID of PCIe, selects a CD.
+    /// SubstreamID: PASID of PCIe, selects a CD. Up to 20 bits (IHI 0070 SMMU_IDR1.SSIDSIZE).
     SubstreamId(u32), "{:#x}"
 }
 id! {
-    /// What an ITS looks a message up by.
+    /// What an ITS looks a message up by: up to 32 bits (IHI 0069 GITS_TYPER.Devbits).
     DeviceId(u32), "{:#x}"
 }
 id! {
-    /// Message number within a device, as an ITS sees it.
+    /// Message number within a device, as an ITS sees it: up to 32 bits (GITS_TYPER.ID_bits).
     EventId(u32), "{}"
 }
 id! {
-    /// Interrupt number of a GIC.
+    /// Interrupt number of a GIC: SPIs from 32 to 1019, LPIs from 8192 on (IHI 0069 2.2).
     IntId(u32), "{}"
 }
 id! {
@@ -87,22 +90,22 @@ impl Rid {
         self.0
     }
 
-    /// Bus number.
+    /// Bus number, 0 to 255.
     pub const fn bus(self) -> u8 {
         (self.0 >> 8) as u8
     }
 
-    /// Device number on the bus.
+    /// Device number on the bus, 0 to 31.
     pub const fn device(self) -> u8 {
         (self.0 >> 3) as u8 & 0x1f
     }
 
-    /// Function number of the device.
+    /// Function number of the device, 0 to 7.
     pub const fn function(self) -> u8 {
         self.0 as u8 & 7
     }
 
-    /// Reads `00:01.0` or `0000:00:01.0` (domain 0 only).
+    /// Reads `00:01.0` or `0000:00:01.0`, hexadecimal (domain 0 only); `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix("0000:").unwrap_or(text);
         let (bus, rest) = text.split_once(':')?;

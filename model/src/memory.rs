@@ -69,11 +69,11 @@ impl Memory {
         Self { banks: Vec::new(), stamp: watch::fresh_stamp() }
     }
 
-    /// Adds RAM at `span`.
+    /// Adds RAM at `span`, all zero.
     ///
     /// # Errors
-    /// If the range overlaps an earlier bank, is not made of whole 64 KiB chunks, or is larger
-    /// than 1 TiB or beyond 52 bits.
+    /// [`BankError`]: the range overlaps an earlier bank, is not made of whole 64 KiB chunks, or is
+    /// larger than 1 TiB or beyond 52 bits.
     pub fn add_bank(&mut self, span: Span<PhysAddr>) -> Result<(), BankError> {
         if span.last().get() >> 52 != 0 || span.size_minus_one() >= 1 << 40 {
             return Err(BankError::TooLarge(span));
@@ -237,7 +237,7 @@ impl Memory {
     /// Writes zero over `span`; chunks never written stay without storage.
     ///
     /// # Errors
-    /// [`Abort`] with the first address that is not RAM.
+    /// [`Abort`] with the first address that is not RAM; what lies before it is zero.
     pub fn zero(&mut self, span: Span<PhysAddr>) -> Result<(), Abort> {
         let mut at = span.start();
         loop {

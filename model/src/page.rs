@@ -1,4 +1,7 @@
 //! Page sizes: one of them, and the bitmap Linux calls `pgsize_bitmap`.
+//!
+//! Sizes of pages, blocks and granules are powers of two, always in bytes. Which of them a set of
+//! tables can map is its [`Geometry`](crate::pgtable::table::Geometry)'s.
 
 use core::fmt;
 

@@ -33,14 +33,15 @@ pub enum Conflict {
     Range(Span<Iova>),
     /// The request leaves this valid range.
     Aperture(Span<Iova>),
-    /// A counter: how much there may be, and how much there would have been.
+    /// A counter, in the unit of its rule (pages, mappings, vectors): how much there may be, and
+    /// how much there would have been.
     Limit {
         /// The most that is allowed.
         limit: u64,
         /// What the request would have made it.
         wanted: u64,
     },
-    /// A value that is not a multiple of a size.
+    /// A value, in bytes, that is not a multiple of a size.
     Misaligned {
         /// The offending address or size.
         value: u64,
@@ -95,7 +96,7 @@ impl fmt::Display for Conflict {
 /// A kernel's refusal: what it returns, and why.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Refusal {
-    /// What the system call returns.
+    /// What the system call fails with.
     pub errno: Errno,
     /// The check that refused.
     pub rule: &'static Rule,

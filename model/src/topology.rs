@@ -39,7 +39,7 @@ pub struct Function {
     pub vendor: u16,
     /// Device identifier.
     pub device: u16,
-    /// Class code, 24 bits.
+    /// Class code, 24 bits: class, subclass and interface, from the top.
     pub class: u32,
     /// IOMMU group, where the kernel gave it one.
     pub group: Option<u32>,
@@ -48,21 +48,21 @@ pub struct Function {
     /// Its resources.
     pub bars: Vec<Bar>,
     /// Configuration space as the registers stand when nobody has the device open; at least the
-    /// first 256 bytes.
+    /// first 256 bytes, or none where a header is to follow from the fields above.
     pub config: Vec<u8>,
     /// Size of its configuration space in bytes: 256, or 4096 for PCI Express.
     pub config_size: u32,
-    /// Offset of the MSI capability.
+    /// Offset of the MSI capability in configuration space, in bytes.
     pub msi: Option<u16>,
-    /// Offset of the MSI-X capability.
+    /// Offset of the MSI-X capability in configuration space, in bytes.
     pub msix: Option<u16>,
-    /// Offset of the PCI Express capability.
+    /// Offset of the PCI Express capability in configuration space, in bytes.
     pub pcie: Option<u16>,
     /// Whether the kernel knows a way to reset it.
     pub resettable: bool,
-    /// What the SMMU sees.
+    /// What the SMMU looks its transactions up by.
     pub stream: StreamId,
-    /// What the ITS sees.
+    /// What the ITS looks its messages up by.
     pub device_id: DeviceId,
 }
 
@@ -77,12 +77,13 @@ impl Function {
         self.bars.iter().find(|bar| bar.index == index)
     }
 
-    /// A byte of the configuration space at boot; what lies beyond what is known reads 0.
+    /// A byte of the configuration space at boot, `offset` bytes from its start; what lies beyond
+    /// what is known reads 0.
     pub fn config_byte(&self, offset: u32) -> u8 {
         self.config.get(offset as usize).copied().unwrap_or(0)
     }
 
-    /// Sixteen little-endian bits of the configuration space at boot.
+    /// Sixteen little-endian bits of the configuration space at boot, from `offset` bytes on.
     pub fn config_u16(&self, offset: u32) -> u16 {
         u16::from_le_bytes([self.config_byte(offset), self.config_byte(offset + 1)])
     }
@@ -112,14 +113,15 @@ pub struct Platform {
     pub wires: Vec<Wire>,
     /// Number of messages it can send; 0 for a device that sends none.
     pub messages: u32,
-    /// Where it learns them: 16 bytes for each, of which the first twelve are the address, low
-    /// half first, and the data. `None` for a device whose registers nothing is known of.
+    /// Physical address of where it learns them: 16 bytes for each, of which the first twelve are
+    /// the address, low half first, and the data. `None` for a device whose registers nothing is
+    /// known of.
     pub message_table: Option<PhysAddr>,
     /// Whether the kernel knows a way to reset it.
     pub resettable: bool,
-    /// What the SMMU sees.
+    /// What the SMMU looks its transactions up by.
     pub stream: StreamId,
-    /// What the ITS sees.
+    /// What the ITS looks its messages up by.
     pub device_id: DeviceId,
 }
 
@@ -171,7 +173,7 @@ impl Topology {
         }
     }
 
-    /// The same with these platform devices, at most 65536 of them.
+    /// The same with these platform devices; beyond 65536 they are left out.
     pub fn with_platforms(self, mut platforms: Vec<Platform>) -> Self {
         platforms.truncate(1 << 16);
         Self { platforms, ..self }
@@ -182,8 +184,9 @@ impl Topology {
         Self { pins, ..self }
     }
 
-    /// Where the pin of a function arrives at the interrupt controller, if it does. Several may
-    /// share one.
+    /// Where the pin of a function (the one of INTA# to INTD# that its Interrupt Pin register
+    /// names) arrives at the interrupt controller, if it does. Several functions may share one
+    /// interrupt.
     pub fn pin(&self, rid: Rid) -> Option<IntId> {
         self.pins.get(&rid).copied()
     }

@@ -4,6 +4,12 @@
 //! A file is either generated whole, or holds generated parts between marks of its own; what people
 //! wrote around those stays. `passim docs --write` writes them, and a test fails when they are not
 //! what it would write.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `capabilities` | `capabilities.md`: what can an SMMUv3 be built with? |
+//! | `policy`, `rules`, `series`, `patches` | `policy.md`, `rules.md`, `series.md`: what differs between kernels, and by what are requests refused? |
+//! | [`its`], [`bugs`] | `its.md`: which commands does a driver need, and which known bugs are looked for? |
 
 pub mod bugs;
 mod capabilities;

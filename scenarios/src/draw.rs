@@ -1,9 +1,10 @@
-//! Pictures of what stands where: one page, or one picture, that needs no other file and no network.
+//! Pictures of what stands where: one page, or one picture, that needs no other file and no
+//! network.
 //!
-//! A page shows the lines of a scenario with what happened, and the machine as it stands after them:
-//! devices, groups and what their accesses pass; each container's device addresses, beside the
-//! memory they lead to; where messages go; and one access, from the stream table to its end. Nothing
-//! is judged here: every word comes from where the text commands take it.
+//! A page shows the lines of a scenario with what happened, and the machine as it stands after
+//! them: devices, groups and what their accesses pass; each container's device addresses, beside
+//! the memory they lead to; where messages go; and one access, from the stream table to its end.
+//! Nothing is judged here: every word comes from where the text commands take it.
 //!
 //! | room | question it answers |
 //! | --- | --- |
@@ -78,9 +79,9 @@ pub fn translation(
     page.finish(form)
 }
 
-/// A page about a scenario as it stands after `line` (or the operation above it, if what happened is
-/// there), or after the last line. An access that is asked for is drawn as it would go then; without
-/// one, that of the last operation, if it is a device's, as it went.
+/// A page about a scenario as it stands after `line` (or the operation above it, if what happened
+/// is there), or after the last line. An access that is asked for is drawn as it would go then;
+/// without one, that of the last operation, if it is a device's, as it went.
 ///
 /// # Errors
 /// A scenario that cannot be run to the line, or an access of a device that is not there or passes

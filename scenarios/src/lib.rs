@@ -5,6 +5,7 @@
 //! | [`machine`] | what is a machine made of? |
 //! | [`system`] | how does it run, and what do devices reach? |
 //! | [`op`], [`script`] | what does a line of a scenario say? |
+//! | `below` | which files are in a folder? |
 //! | `ioctl` | which numbers and structures have ioctls with lines of their own? |
 //! | [`run`] | what happens when it is done? |
 //! | [`chosen`] | which kernel, with which choices? |
@@ -18,6 +19,7 @@
 //! | [`cli`] | how is all this asked for from a shell? |
 //! | [`input_error`] | what is wrong with a file, and where? |
 
+mod below;
 pub mod chosen;
 pub mod cli;
 pub mod diff;

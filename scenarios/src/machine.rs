@@ -2,6 +2,17 @@
 //!
 //! A [`Machine`] is read from a TOML file ([`Machine::parse`]), is one of those built in
 //! ([`builtin()`]), or follows from the topology of a recording ([`Machine::from_topology`]).
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `file`, `quantity` | what does a machine file say? |
+//! | `builtin` | which machines come with the program? |
+//! | `virt` | what is a machine that a recording was made on? |
+//! | `check` | what must hold of any of them? |
+//! | `ids`, `pins` | which StreamID, DeviceID and interrupt has a function? |
+//! | `hierarchy`, `groups`, `entries` | who is in one group with whom, and why? |
+//! | `capabilities` | what do the bytes of its configuration space say of a function? |
+//! | `built` | how is a GICv3 built, over its preset? |
 
 mod built;
 mod builtin;
@@ -50,14 +61,16 @@ pub struct Machine {
     pub choices: Overrides,
     /// Number of CPUs, at least 1.
     pub cpus: u32,
+    /// Whether the kernel is started in EL2, where it may be a hypervisor.
+    pub in_el2: bool,
     /// The kernel's page: 4K, 16K or 64K.
     pub page_size: PageSize,
     /// Whether user space may not map a BAR through sysfs that a driver has claimed.
     pub io_strict_devmem: bool,
     /// Where the configuration space of its PCI functions is mapped, 4 KiB each: ECAM.
     pub ecam: PhysAddr,
-    /// The device tree's `dma-coherent`, of the host bridge: the caches of CPUs see what PCI functions
-    /// do.
+    /// The device tree's `dma-coherent`, of the host bridge: the caches of CPUs see what PCI
+    /// functions do.
     pub dma_coherent: bool,
     /// Parameters of `vfio_iommu_type1` at boot.
     pub parameters: Parameters,
@@ -224,7 +237,7 @@ pub struct GicIts {
 pub struct GicV2m {
     /// GICD.
     pub distributor: PhysAddr,
-    /// GICC.
+    /// GICC: 8 KiB.
     pub cpu_interface: PhysAddr,
     /// SPIs of the distributor, a multiple of 32 up to 992.
     pub spis: u32,
@@ -273,11 +286,11 @@ pub struct Function {
     pub config_size: u32,
     /// Its first bytes while nobody has the device open; `None` leaves them to whoever builds it.
     pub config: Option<Box<[u8; CONFIG_BYTES]>>,
-    /// Offset of the MSI capability.
+    /// Offset of the MSI capability in configuration space, in bytes.
     pub msi: Option<u8>,
-    /// Offset of the MSI-X capability.
+    /// Offset of the MSI-X capability in configuration space, in bytes.
     pub msix: Option<u8>,
-    /// Offset of the PCI Express capability.
+    /// Offset of the PCI Express capability in configuration space, in bytes.
     pub pcie: Option<u8>,
     /// Ways to reset it, `None` without any.
     pub reset_method: Option<String>,
@@ -292,8 +305,8 @@ pub struct Function {
     pub device_id: DeviceId,
     /// Which ITS firmware names for its messages: an index into [`GicIts::its`].
     pub its: usize,
-    /// The same, and a DeviceID, for a kernel that goes by the last requester identifier under which
-    /// the function may send.
+    /// The same, and a DeviceID, for a kernel that goes by the last requester identifier under
+    /// which the function may send.
     pub last_alias: (usize, DeviceId),
     /// Reserved regions of its group.
     pub reserved: Vec<Reserved>,
@@ -388,7 +401,7 @@ pub enum ReservedKind {
 pub struct HeldVector {
     /// Linux interrupt number.
     pub irq: u32,
-    /// Vector of the function.
+    /// Vector of the function, counted from 0.
     pub vector: u16,
     /// Who asked for it.
     pub name: String,

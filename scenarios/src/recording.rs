@@ -4,6 +4,14 @@
 //! `topo.jsonl` (the machine when it began) and `dumps/` (tables and queues at certain steps).
 //! This room only reads. What a line asks of the model, and whether an answer agrees, is decided
 //! where recordings are replayed.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | [`find`](mod@find), [`read`](mod@read) | which files are meant, and what are their lines? |
+//! | [`line`](mod@line), [`step`] | what did a process ask, and what happened between its calls? |
+//! | [`topo`] | what was the machine? |
+//! | [`dump`], [`interrupts`] | what stood in memory, registers and `/proc/interrupts`? |
+//! | `number`, `at` | how is a number written, and where does a line go wrong? |
 
 mod at;
 pub mod dump;

@@ -4,6 +4,18 @@
 //! where pages lay (`placement`), because a recording says so only afterwards; the second does
 //! the work; recordings of the same boot that came before are read for what they left behind
 //! (`earlier`). It reads no `note` and knows no file by name.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `coherence`, `select` | do the lines go together, and on which machine are they replayed? |
+//! | `placement`, `earlier` | where did pages lie, and what did the boot leave behind? |
+//! | `perform`, `requests`, `compare` | what does a line ask, and is the answer the same? |
+//! | `interrupts` | what does a recording say of messages? |
+//! | `walk`, `tables`, `expected` | what do devices reach, by the dumps and by the oracle? |
+//! | `commands`, `controller` | were SMMU and ITS asked for the same? |
+//! | `nearest` | what would the model have accepted? |
+//! | `listen`, `words` | what does the model answer, whatever the recording says? |
+//! | `report` | how is it told? |
 
 mod coherence;
 mod commands;
@@ -54,7 +66,7 @@ const WALK_EVERY: u64 = 1000;
 /// How far a replay is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
-    /// Lines taken.
+    /// Lines taken so far.
     pub line: u64,
     /// Lines of the file.
     pub lines: u64,

@@ -3,6 +3,14 @@
 //! A scenario begins with `machine`. Everything after it acts on that machine, in the name of the
 //! process that is current. What happened is text, one line or a few; comparing it with what the
 //! file says, and blessing the file, is [`files`]'.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `calls`, `attach`, `info`, `interrupts`, `memory`, `transfers` | what does a process ask? |
+//! | `device`, `translations`, `messages` | what does a device do? |
+//! | `raw`, [`its`], `bare` | what is asked of hardware past the kernel, or without one? |
+//! | `under_way` | which calls have stopped on their way? |
+//! | `outcome`, `account`, `surroundings` | how is it told, and what did it stand among? |
 
 mod account;
 mod attach;
@@ -367,6 +375,9 @@ impl Running {
             Op::Its(ItsOp::ItsMappings { its }) => its::mappings(&self.system.board, *its),
             Op::Its(ItsOp::ItsQueue { its, last }) => {
                 its::queue(&mut self.system.board, &self.system.its, *its, *last)
+            }
+            Op::Its(ItsOp::IccLoad { register, cpu }) => {
+                bare::interface_of_kernel(&mut self.system.board, &register.0, *cpu)
             }
             Op::Smmu(_) | Op::Its(_) => Err(its::driven()),
             _ => self.calls(op),

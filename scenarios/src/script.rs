@@ -6,6 +6,13 @@
 //!
 //! This room knows the form only. Which verbs there are, what their values mean and what happens
 //! is for those who run a scenario.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `parse`, `ast` | what does a file say, byte by byte? |
+//! | `value`, `number` | what is an argument's value? |
+//! | `compare` | is what happened what the file says? |
+//! | `bless` | how is what happened written down? |
 
 mod ast;
 mod bless;

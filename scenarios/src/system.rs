@@ -2,6 +2,21 @@
 //!
 //! This is the one place where hardware and Linux side meet. The board answers the kernel's loads
 //! and stores and performs what parts want done elsewhere; devices reach memory only through it.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `assemble` | how do facts become a machine that runs? |
+//! | `board` | what answers at an address, and who does what parts want done? |
+//! | `smmu`, `x86` | what becomes of an access at the IOMMU it goes through? |
+//! | `dma` | where does a device's access go from there? |
+//! | `ats` | what does a device with translations of its own keep, and when does it ask? |
+//! | `outstanding` | what becomes of a transfer that stalled? |
+//! | `message` | where does a message end? |
+//! | `controller`, `interrupts` | which CPU is interrupted, and by what? |
+//! | `process` | what do CPUs do: calls, loads and stores of processes? |
+//! | `edu`, `aboard` | which registers have QEMU's educational device, and devices on no bus? |
+//!
+//! Not here: what hardware decides by itself (`smmu`, `gic`), and what the kernel does (`vfio`).
 
 mod aboard;
 mod assemble;

@@ -91,7 +91,8 @@ impl Attributes {
     /// shared. IHI 0070 G.b 13.1.3, 13.6.1.
     pub const INCOMING: Self = Self { memory: 0xff, shareability: Shareability::Inner };
 
-    /// The attributes a stage 1 descriptor names: MAIR's byte `index`.
+    /// The attributes a stage 1 descriptor names: MAIR's byte `index`, of which bits 2:0 count. DDI
+    /// 0487 D8.6.
     pub const fn of_mair(mair: u64, index: u64, shareability: Shareability) -> Self {
         let byte = (mair >> (8 * (index & 7))) as u8;
         // IHI 0070 G.b 5.4 (MAIR0, MAIR1): a Device type has two bits, whatever RW says, and a
@@ -233,7 +234,7 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// The fields as they stand in an STE or GBPA.
+    /// The fields as they stand in an STE or GBPA, shifted down to bit 0.
     pub fn of(mem_attr: u64, mtcfg: bool, shcfg: u64, alloccfg: u64) -> Self {
         Self {
             memory: mtcfg.then_some(mem_attr as u8),

@@ -1,8 +1,8 @@
 //! How caches are built: sets, ways, and which way of a full set gives way.
 //!
 //! Every cache of an SMMU has a [`Geometry`] of its own. What is cached, and what makes it
-//! forgotten, is the business of the rooms that hold one: [`tlb`](crate::tlb), and the configuration
-//! caches of SMMUv3.
+//! forgotten, is the business of the rooms that hold one: [`tlb`](crate::tlb), and the
+//! configuration caches of SMMUv3.
 //!
 //! | room | question it answers |
 //! | --- | --- |
@@ -51,7 +51,7 @@ impl Geometry {
     /// Most entries of a set.
     pub const MOST_WAYS: u8 = 16;
 
-    /// So many sets, by their logarithm, of so many ways, each of which gives way in turn.
+    /// `1 << sets_lg2` sets of `ways` ways, each of which gives way in turn.
     pub const fn new(sets_lg2: u8, ways: u8) -> Self {
         Self { sets_lg2, ways, victim: Victim::RoundRobin }
     }

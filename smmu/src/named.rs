@@ -1,6 +1,8 @@
 //! A word, field by field, by the names the specification prints.
 //!
 //! Fields that are 0 are left out, except where 0 says something of its own.
+//!
+//! Not here: the names themselves, which layouts have.
 
 use passim_model::bits::Field;
 
@@ -9,7 +11,7 @@ use passim_model::bits::Field;
 pub struct Named {
     /// The field, as the specification prints it.
     pub name: &'static str,
-    /// Its value, shifted down to bit 0; an address in place.
+    /// Its value, shifted down to bit 0; of an address, its bits in place.
     pub value: u64,
     /// What the value says, where a word says more than the number.
     pub meaning: Option<String>,

@@ -1,6 +1,8 @@
 //! Whether anything was done, and how often things were.
+//!
+//! For reports and comparisons only: nothing an SMMU does depends on a count.
 
-/// How often things happened since reset.
+/// How often things happened since reset. None is a register: no architected counter is modelled.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Counters {
     /// Transactions put to the SMMU.

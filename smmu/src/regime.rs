@@ -230,8 +230,8 @@ impl Stage1 {
     /// The half `input` belongs to, and the address the tables see.
     ///
     /// # Errors
-    /// [`OutOfRange`] if the bits above the input size do not repeat each other, or if the address
-    /// lies between the halves.
+    /// [`OutOfRange`] if the bits above the input size do not repeat each other, if the address
+    /// lies between the halves, or, of AArch32, has more than 32 bits.
     #[inline]
     pub fn select(&self, input: u64) -> Result<(&Half, u64), OutOfRange> {
         if let Split::Size { lower, upper } = self.split {
@@ -377,13 +377,13 @@ impl Stage2 {
 /// What a stage 2 leaf says beside its address and permissions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LeafAttributes {
-    /// MemAttr.
+    /// MemAttr, 4 bits.
     pub mem_attr: u8,
     /// SH, or what stands for it.
     pub shareability: Shareability,
-    /// Bits 63:60, where SMMUv2 has allocation hints.
+    /// Bits 63:60 of the descriptor, shifted down to bit 0, where SMMUv2 has allocation hints.
     pub hints: u8,
-    /// Its level.
+    /// Its level, 0 to 3.
     pub level: u8,
 }
 

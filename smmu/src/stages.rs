@@ -9,6 +9,9 @@
 //! | `marking` | what does it change in descriptors? |
 //! | `judging` | does a translation permit the access? |
 //! | `refusal` | why was an address not translated? |
+//!
+//! Not here: how a stream comes to its regime, and how a fault is told; SMMUv2 and SMMUv3 do both
+//! in their own ways.
 
 mod entry;
 mod fetch;

@@ -72,9 +72,9 @@ impl SpaceId {
 /// One translation, as complete as its stream asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Translation {
-    /// First input address of the page.
+    /// First input address of the page, in the input space of the first stage that translates.
     pub input: u64,
-    /// First output address of the page.
+    /// First output address of the page: physical, or intermediate where stage 1 is cached alone.
     pub output: u64,
     /// What lies between the stages: first intermediate address of the page. The input where
     /// stage 1 is absent, the output where stage 2 is.
@@ -83,7 +83,7 @@ pub struct Translation {
     pub lg2: u8,
     /// log2 of the leaf of the first stage.
     pub leaf_lg2: u8,
-    /// Level of the leaf of the first stage.
+    /// Level of the leaf of the first stage, 0 to 3.
     pub level: u8,
     /// Granule of the first stage.
     pub granule: Granule,
@@ -156,7 +156,8 @@ impl Tlb {
         id
     }
 
-    /// How often anything may have been taken out.
+    /// How often anything may have been taken out: as long as it stays the same, what was cached
+    /// still is.
     #[inline]
     pub fn losses(&self) -> u64 {
         self.losses
@@ -266,8 +267,8 @@ impl Tlb {
         }
     }
 
-    /// Drops the entries of the spaces in `range` that translate an address of `first..=last`
-    /// and that the hint admits.
+    /// Drops the entries of the spaces in `range` that translate an address of `first..=last`, in
+    /// the input space of the first stage, and that the hint admits.
     ///
     /// A leaf of the first stage of which pieces are cached goes as a whole.
     pub fn invalidate(&mut self, range: RangeInclusive<Space>, first: u64, last: u64, hint: Hint) {

@@ -33,7 +33,7 @@ pub enum Path {
 /// A transaction that may go on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Translated {
-    /// Where.
+    /// Where: the physical address of the transaction's own byte, not of its page.
     pub pa: PhysAddr,
     /// What accesses of this privilege may do here.
     pub perms: Perms,

@@ -24,8 +24,9 @@ mod tables;
 mod twin;
 mod window;
 
+use passim_tests::cases;
 use proptest::strategy::Strategy;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestError, TestRng, TestRunner};
+use proptest::test_runner::{TestCaseResult, TestError};
 
 /// Runs `cases` cases of a fixed seed; `told` describes the smallest that fails.
 fn explore<S: Strategy>(
@@ -35,15 +36,7 @@ fn explore<S: Strategy>(
     holds: impl Fn(S::Value) -> TestCaseResult,
     told: impl Fn(&S::Value) -> String,
 ) {
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: 2_000,
-        max_shrink_time: 20_000,
-        ..Config::default()
-    };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
-    match TestRunner::new_with_rng(config, rng).run(strategy, holds) {
+    match cases::drawn(cases::few(cases), seed).run(strategy, holds) {
         Ok(()) => {}
         Err(TestError::Fail(reason, case)) => panic!("{reason}\n{}", told(&case)),
         Err(TestError::Abort(reason)) => panic!("no cases: {reason}"),

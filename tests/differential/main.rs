@@ -18,11 +18,12 @@ mod rig;
 
 use passim_model::access::{Direction, Privilege};
 use passim_model::{Access, PageSize};
+use passim_tests::cases;
 use passim_vfio::Profile;
 use passim_vfio::iommu::DomainKind;
 use proptest::prelude::{Just, any, prop_assert_eq, prop_oneof};
 use proptest::strategy::Strategy;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
+use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use rig::{Answer, Kind, Rig};
 
 /// How many places mappings are made in. Each is as large as a block of the level above pages.
@@ -151,12 +152,10 @@ fn accesses(privileged_fetches: bool) -> impl Strategy<Value = Access> {
 
 /// `cases` that are the same each time; or, if PROPTEST_CASES says how many, that many others.
 pub(crate) fn runner(cases: u32, seed: u8) -> TestRunner {
-    let config = Config { failure_persistence: None, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_some() {
-        return TestRunner::new(config);
+        return TestRunner::new(Config { failure_persistence: None, ..Config::default() });
     }
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
-    TestRunner::new_with_rng(Config { cases, ..config }, rng)
+    cases::drawn(Config { cases, ..Config::default() }, seed)
 }
 
 /// `second` against the SMMUv3 that translates by the same stage, with pages of 4K, `cases` times.

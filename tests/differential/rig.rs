@@ -204,18 +204,9 @@ impl Rig {
         let registers = Span::from_size(BASE, window).expect("it ends below RAM");
         map.place(registers, Target::Smmu(0)).expect("it ends below RAM");
         let mut board = Board::bare(memory, map, vec![smmu], Pace::Eager);
-        let firmware = Firmware {
-            drivers: vec![facts],
-            devices: vec![DeviceFacts {
-                endpoint: Rid::new(STREAM as u16).into(),
-                streams: vec![StreamId::new(STREAM)],
-                group: GROUP,
-                driver: 0,
-                config: None,
-                requester: None,
-                coherent: true,
-            }],
-        };
+        let rid = Rid::new(STREAM as u16);
+        let device = DeviceFacts::with_streams(rid, [StreamId::new(STREAM)], GROUP, 0);
+        let firmware = Firmware { drivers: vec![facts], devices: vec![device] };
         let mut frames = Frames::new(page, [ram]);
         let mut policy = profile.policy();
         kind.adjust(&mut policy);

@@ -12,8 +12,9 @@ mod domains;
 mod races;
 mod rig;
 
+use passim_tests::cases;
 use proptest::strategy::Strategy;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
+use proptest::test_runner::{Config, TestCaseResult};
 
 /// Runs `cases` cases of a fixed seed.
 fn explore<S: Strategy>(
@@ -22,9 +23,8 @@ fn explore<S: Strategy>(
     strategy: &S,
     holds: impl Fn(S::Value) -> TestCaseResult,
 ) {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
-    if let Err(failure) = TestRunner::new_with_rng(config, rng).run(strategy, holds) {
+    let config = Config { cases, ..Config::default() };
+    if let Err(failure) = cases::drawn(config, seed).run(strategy, holds) {
         panic!("{failure}");
     }
 }

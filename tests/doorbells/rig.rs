@@ -64,14 +64,10 @@ impl Rig {
         let firmware = Firmware {
             drivers: (0..spec.smmus).map(|n| DriverFacts::SmmuV3 { base: base(n) }).collect(),
             devices: (0..spec.smmus * DEVICES)
-                .map(|group| DeviceFacts {
-                    endpoint: Self::rid(group).into(),
-                    streams: vec![StreamId::new(group)],
-                    group,
-                    driver: (group / DEVICES) as usize,
-                    config: None,
-                    requester: None,
-                    coherent: true,
+                .map(|group| {
+                    let driver = (group / DEVICES) as usize;
+                    let streams = [StreamId::new(group)];
+                    DeviceFacts::with_streams(Self::rid(group), streams, group, driver)
                 })
                 .collect(),
         };

@@ -3,17 +3,16 @@
 //! values that say where an access must end.
 
 use passim_model::pgtable::gather::Gather;
-use passim_model::pgtable::table::{Mapping, MemoryType, Table};
+use passim_model::pgtable::table::Table;
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{
-    Access, DeviceId, Frames, Iova, Memory, PageSize, Perms, PhysAddr, Requester, Span, StreamId,
-    SubstreamId, Width,
+    Access, DeviceId, Frames, Iova, Memory, Requester, StreamId, SubstreamId, Width,
 };
 use passim_smmu::SmmuV3;
 use passim_smmu::cache::Retention;
 use passim_smmu::choice::{Choices, Completion};
 use passim_smmu::v3::{Caches, Implementation, Label, Outcome, Transaction};
-use passim_tests::bare::{self, Commands, DESCRIPTION, empty_table, put};
+use passim_tests::bare::{self, Commands, DESCRIPTION, empty_table, normal, put};
 
 /// What translates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,8 +63,6 @@ const QUEUE_LG2: u64 = 8;
 const VMS: u64 = 0x4002_0000;
 const STES: u64 = 0x4010_0000;
 const CD_TABLES: u64 = 0x4020_0000;
-const TABLES: u64 = 0x4400_0000;
-const TABLE_BYTES: u64 = 32 << 20;
 const PHYSICAL: u64 = 0x9000_0000;
 const BLOCK: u64 = 2 << 20;
 
@@ -123,8 +120,7 @@ pub(crate) fn tag(context: usize) -> u64 {
 impl World {
     pub(crate) fn new(setup: Setup, completion: Completion) -> Self {
         let mut memory = bare::memory();
-        let span = Span::from_size(PhysAddr::new(TABLES), TABLE_BYTES).expect("a span");
-        let mut frames = Frames::new(PageSize::K4, [span]);
+        let mut frames = bare::frames();
         let stage = if setup == Setup::Stage2 { Stage::Two } else { Stage::One };
         let tables = (0..3).map(|_| empty_table(stage, &mut memory, &mut frames)).collect();
         let second =
@@ -203,9 +199,7 @@ impl World {
 
     fn map_second(&mut self, at: u64) {
         let second = self.second.as_mut().expect("there is a stage 2");
-        let perms = Perms::READ | Perms::WRITE;
-        let (output, memory_type) = (PhysAddr::new(at), MemoryType::Normal);
-        let mapping = Mapping { input: at, output, size: BLOCK, perms, memory_type };
+        let mapping = normal(at, at, BLOCK, true);
         let done = second.map(&mut self.memory, &mut self.frames, &mapping, &mut self.gather);
         assert_eq!(done, Ok(()));
     }
@@ -287,10 +281,7 @@ impl World {
     }
 
     fn map_leaf(&mut self, table: usize, input: u64, output: u64, size: u64, writable: bool) {
-        let mut perms = Perms::READ;
-        perms.set(Perms::WRITE, writable);
-        let (output, memory_type) = (PhysAddr::new(output), MemoryType::Normal);
-        let mapping = Mapping { input, output, size, perms, memory_type };
+        let mapping = normal(input, output, size, writable);
         let (memory, frames) = (&mut self.memory, &mut self.frames);
         let done = self.tables[table].map(memory, frames, &mapping, &mut self.gather);
         assert_eq!(done, Ok(()), "nothing is in the way");

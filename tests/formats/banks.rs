@@ -2,10 +2,11 @@
 //! registers of a context bank say the shape in their own words.
 
 use crate::aarch32::{Vmsav7l, Vmsav7s};
+use crate::behind::{Behind, Reader, leaf};
 use crate::suite::{Answer, Format};
 use crate::vmsav8::Vmsav8;
 use passim_model::pgtable::vmsav8::{Granule, Stage};
-use passim_model::{Access, DeviceId, Iova, Memory, Perms, Requester, StreamId, Width};
+use passim_model::{Access, DeviceId, Iova, Memory, Requester, StreamId, Width};
 use passim_smmu::SmmuV2;
 use passim_smmu::tlb::Geometry;
 use passim_smmu::v2::{ContextFaultKind, Description, Implementation, Transaction, Verdict};
@@ -36,7 +37,7 @@ const SIMPLIFIED: u32 = 1 << 2;
 
 impl ThroughBank<Vmsav7s> {
     /// Short descriptors.
-    pub(crate) fn of_short(shapes: Vec<Vmsav7s>) -> Vec<Self> {
+    pub(crate) fn of_short(shapes: Vec<Vmsav7s>) -> Vec<Behind<Self>> {
         let through = |shape: Vmsav7s| {
             let registers = Registers {
                 stage: Stage::One,
@@ -46,7 +47,7 @@ impl ThroughBank<Vmsav7s> {
                 tcr2: 0,
                 address_bits: shape.output_bits as u8,
             };
-            Self { shape, registers }
+            Behind(Self { shape, registers })
         };
         shapes.into_iter().map(through).collect()
     }
@@ -54,7 +55,7 @@ impl ThroughBank<Vmsav7s> {
 
 impl ThroughBank<Vmsav7l> {
     /// Long descriptors of either stage.
-    pub(crate) fn of_long(shapes: Vec<Vmsav7l>) -> Vec<Self> {
+    pub(crate) fn of_long(shapes: Vec<Vmsav7l>) -> Vec<Behind<Self>> {
         let through = |shape: Vmsav7l| {
             let tcr = match shape.stage {
                 // EAE, EPD1, T0SZ.
@@ -68,7 +69,7 @@ impl ThroughBank<Vmsav7l> {
             let address_bits = shape.output_bits as u8;
             let (stage, va64, sctlr) = (shape.stage, 0, SCTLR);
             let registers = Registers { stage, va64, sctlr, tcr, tcr2: 0, address_bits };
-            Self { shape, registers }
+            Behind(Self { shape, registers })
         };
         shapes.into_iter().map(through).collect()
     }
@@ -76,8 +77,9 @@ impl ThroughBank<Vmsav7l> {
 
 impl ThroughBank<Vmsav8> {
     /// AArch64: what TCR can express of these.
-    pub(crate) fn of_aarch64(shapes: Vec<Vmsav8>) -> Vec<Self> {
-        shapes.into_iter().filter(Self::is_expressible).map(Self::new).collect()
+    pub(crate) fn of_aarch64(shapes: Vec<Vmsav8>) -> Vec<Behind<Self>> {
+        let shapes = shapes.into_iter().filter(Self::is_expressible);
+        shapes.map(|shape| Behind(Self::new(shape))).collect()
     }
 
     fn is_expressible(shape: &Vmsav8) -> bool {
@@ -145,82 +147,37 @@ impl<F: Format> ThroughBank<F> {
     }
 }
 
-/// A fetch of an instruction.
-const FETCH: Access = Access { instruction: true, ..Access::READ };
+impl<F: Format> Reader for ThroughBank<F> {
+    type Shape = F;
 
-/// What a leaf that permits nothing says: the SMMU does not tell where it leads.
-const CLOSED: Answer = Answer::Leaf { output: 0, size: 0, perms: Perms::empty() };
-
-impl<F: Format> Format for ThroughBank<F> {
-    fn levels(&self) -> (i8, i8) {
-        self.shape.levels()
+    fn shape(&self) -> &F {
+        &self.shape
     }
 
-    fn input_bits(&self) -> u32 {
-        self.shape.input_bits()
-    }
-
-    fn entry_lg2(&self, level: i8) -> u32 {
-        self.shape.entry_lg2(level)
-    }
-
-    fn word_lg2(&self) -> u32 {
-        self.shape.word_lg2()
-    }
-
-    fn table_lg2(&self) -> u32 {
-        self.shape.table_lg2()
-    }
-
-    fn table(&self, level: i8, at: u64) -> u64 {
-        self.shape.table(level, at)
-    }
-
-    fn kinds(&self, level: i8, seed: u64) -> Vec<u64> {
-        self.shape.kinds(level, seed)
-    }
-
-    fn put(&self, memory: &mut Memory, at: u64, entry: u64) {
-        self.shape.put(memory, at, entry);
-    }
-
-    fn every(&self) -> u64 {
-        29
-    }
-
-    fn hardware(&self, memory: &Memory, root: u64, input: u64) -> Answer {
-        for access in [Access::READ, Access::WRITE, FETCH] {
-            match self.verdict(memory, root, input, access) {
-                Verdict::Translated(found) => {
-                    return Answer::Leaf {
-                        output: found.pa.get(),
-                        size: 1 << found.lg2,
-                        perms: found.perms,
-                    };
-                }
-                Verdict::Context(fault) => {
-                    let level = fault.level as i8;
-                    match fault.kind {
-                        ContextFaultKind::Permission => {}
-                        ContextFaultKind::Translation => return Answer::Translation(level),
-                        ContextFaultKind::AddressSize => return Answer::AddressSize(level),
-                        ContextFaultKind::AccessFlag => return Answer::AccessFlag(level),
-                        // No register says which descriptor it was.
-                        ContextFaultKind::External => return Answer::Abort(0),
-                        other => panic!("{self:x?}: {other:?}"),
-                    }
-                }
-                other => panic!("{self:x?}: {other:?}"),
-            }
+    fn ask(&self, memory: &Memory, root: u64, input: u64, access: Access) -> Option<Answer> {
+        let fault = match self.verdict(memory, root, input, access) {
+            Verdict::Translated(found) => return Some(leaf(&found)),
+            Verdict::Context(fault) => fault,
+            other => panic!("{self:x?}: {other:?}"),
+        };
+        let level = fault.level as i8;
+        match fault.kind {
+            ContextFaultKind::Permission => None,
+            ContextFaultKind::Translation => Some(Answer::Translation(level)),
+            ContextFaultKind::AddressSize => Some(Answer::AddressSize(level)),
+            ContextFaultKind::AccessFlag => Some(Answer::AccessFlag(level)),
+            ContextFaultKind::External => Some(ABORT),
+            other => panic!("{self:x?}: {other:?}"),
         }
-        CLOSED
     }
 
-    fn oracle(&self, memory: &Memory, root: u64, input: u64) -> Answer {
-        match self.shape.oracle(memory, root, input) {
-            Answer::Leaf { perms, .. } if perms.is_empty() => CLOSED,
-            Answer::Abort(_) => Answer::Abort(0),
+    fn as_told(answer: Answer) -> Answer {
+        match answer {
+            Answer::Abort(_) => ABORT,
             answer => answer,
         }
     }
 }
+
+/// No register says which descriptor it was that memory did not answer for.
+const ABORT: Answer = Answer::Abort(0);

@@ -3,6 +3,7 @@
 
 mod aarch32;
 mod banks;
+mod behind;
 mod suite;
 mod through;
 mod vmsav8;

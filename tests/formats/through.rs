@@ -1,12 +1,11 @@
 //! The same tables, reached as a transaction reaches them: STE and CD say the shape in their own
 //! words, and the SMMU's answer is compared with the oracle's.
 
+use crate::behind::{Behind, Reader, leaf};
 use crate::suite::{Answer, Format};
 use crate::vmsav8::Vmsav8;
 use passim_model::pgtable::vmsav8::{Granule, Stage};
-use passim_model::{
-    Access, DeviceId, Iova, Memory, Perms, PhysAddr, Requester, Span, StreamId, Width,
-};
+use passim_model::{Access, DeviceId, Iova, Memory, PhysAddr, Requester, Span, StreamId, Width};
 use passim_smmu::SmmuV3;
 use passim_smmu::tlb::Geometry;
 use passim_smmu::v3::{
@@ -28,15 +27,15 @@ const STREAM: u32 = 1;
 
 impl ThroughSmmu {
     /// The shapes that STE and CD can express, of these.
-    pub(crate) fn of(shapes: Vec<Vmsav8>) -> Vec<Self> {
+    pub(crate) fn of(shapes: Vec<Vmsav8>) -> Vec<Behind<Self>> {
         let shapes = shapes.into_iter().filter(Self::is_expressible);
-        shapes.flat_map(Self::behind).collect()
+        shapes.flat_map(Self::readers).map(Behind).collect()
     }
 
     /// The SMMUs that read a shape so: one that has 52 bits of output, whatever IPS or S2PS says,
     /// and for 64K one that has 48, though they say 52. It is what it has that decides about OA bits
     /// 51 to 48 in bits 15 to 12, and about blocks of level 1.
-    fn behind(shape: Vmsav8) -> Vec<Self> {
+    fn readers(shape: Vmsav8) -> Vec<Self> {
         let wide = Vmsav8 { implemented_bits: 52, ..shape };
         let mut all = vec![Self { shape: wide, said_bits: shape.output_bits }];
         if shape.granule == Granule::K64 && shape.output_bits == 48 && shape.input_bits <= 48 {
@@ -148,12 +147,6 @@ impl ThroughSmmu {
     }
 }
 
-/// A fetch of an instruction.
-const FETCH: Access = Access { instruction: true, ..Access::READ };
-
-/// What a leaf that permits nothing says: the SMMU does not tell where it leads.
-const CLOSED: Answer = Answer::Leaf { output: 0, size: 0, perms: Perms::empty() };
-
 fn level_of(event: &Event) -> i8 {
     match event.detail {
         Detail::Level(level) => level,
@@ -161,37 +154,11 @@ fn level_of(event: &Event) -> i8 {
     }
 }
 
-impl Format for ThroughSmmu {
-    fn levels(&self) -> (i8, i8) {
-        self.shape.levels()
-    }
+impl Reader for ThroughSmmu {
+    type Shape = Vmsav8;
 
-    fn input_bits(&self) -> u32 {
-        self.shape.input_bits()
-    }
-
-    fn entry_lg2(&self, level: i8) -> u32 {
-        self.shape.entry_lg2(level)
-    }
-
-    fn word_lg2(&self) -> u32 {
-        self.shape.word_lg2()
-    }
-
-    fn table_lg2(&self) -> u32 {
-        self.shape.table_lg2()
-    }
-
-    fn table(&self, level: i8, at: u64) -> u64 {
-        self.shape.table(level, at)
-    }
-
-    fn kinds(&self, level: i8, seed: u64) -> Vec<u64> {
-        self.shape.kinds(level, seed)
-    }
-
-    fn put(&self, memory: &mut Memory, at: u64, entry: u64) {
-        self.shape.put(memory, at, entry);
+    fn shape(&self) -> &Vmsav8 {
+        &self.shape
     }
 
     fn prepare(&self, memory: &mut Memory, root: u64) {
@@ -200,45 +167,24 @@ impl Format for ThroughSmmu {
         let (ste, cd) = self.structures(root);
         for (base, words) in [(STREAMS + 64 * u64::from(STREAM), ste), (CD, cd)] {
             for (at, word) in (base..).step_by(8).zip(words) {
-                self.put(memory, at, word);
+                self.shape.put(memory, at, word);
             }
         }
     }
 
-    fn every(&self) -> u64 {
-        29
-    }
-
-    fn hardware(&self, memory: &Memory, _root: u64, input: u64) -> Answer {
-        for access in [Access::READ, Access::WRITE, FETCH] {
-            match self.verdict(memory, input, access) {
-                Verdict::Translated(found) => {
-                    return Answer::Leaf {
-                        output: found.pa.get(),
-                        size: 1 << found.lg2,
-                        perms: found.perms,
-                    };
-                }
-                Verdict::Event(event) => match event.kind {
-                    EventKind::Permission => {}
-                    EventKind::Translation => return Answer::Translation(level_of(&event)),
-                    EventKind::AddrSize => return Answer::AddressSize(level_of(&event)),
-                    EventKind::Access => return Answer::AccessFlag(level_of(&event)),
-                    EventKind::WalkEabt => {
-                        return Answer::Abort(event.fetch.expect("an address").get());
-                    }
-                    other => panic!("{self:x?}: {other:?}, {:?}", event.detail),
-                },
-                other => panic!("{self:x?}: {other:?}"),
-            }
-        }
-        CLOSED
-    }
-
-    fn oracle(&self, memory: &Memory, root: u64, input: u64) -> Answer {
-        match self.shape.oracle(memory, root, input) {
-            Answer::Leaf { perms, .. } if perms.is_empty() => CLOSED,
-            answer => answer,
+    fn ask(&self, memory: &Memory, _root: u64, input: u64, access: Access) -> Option<Answer> {
+        let event = match self.verdict(memory, input, access) {
+            Verdict::Translated(found) => return Some(leaf(&found)),
+            Verdict::Event(event) => event,
+            other => panic!("{self:x?}: {other:?}"),
+        };
+        match event.kind {
+            EventKind::Permission => None,
+            EventKind::Translation => Some(Answer::Translation(level_of(&event))),
+            EventKind::AddrSize => Some(Answer::AddressSize(level_of(&event))),
+            EventKind::Access => Some(Answer::AccessFlag(level_of(&event))),
+            EventKind::WalkEabt => Some(Answer::Abort(event.fetch.expect("an address").get())),
+            other => panic!("{self:x?}: {other:?}, {:?}", event.detail),
         }
     }
 }

@@ -45,17 +45,11 @@ fn board() -> Board {
 /// A kernel that boots, with the frames from `first_frame` on, and attaches the device to a domain
 /// that maps one page to `target`.
 fn kernel(board: &mut Board, armed: &mut Armed, first_frame: u64, target: u64) {
+    let rid = Rid::new(STREAM as u16);
+    let device = DeviceFacts::with_streams(rid, [StreamId::new(STREAM)], GROUP, 0);
     let firmware = Firmware {
         drivers: vec![DriverFacts::SmmuV3 { base: PhysAddr::new(SMMU) }],
-        devices: vec![DeviceFacts {
-            endpoint: Rid::new(STREAM as u16).into(),
-            streams: vec![StreamId::new(STREAM)],
-            group: GROUP,
-            driver: 0,
-            config: None,
-            requester: None,
-            coherent: true,
-        }],
+        devices: vec![device],
     };
     let mut frames = Frames::new(PageSize::K4, [span(first_frame, 0x1000_0000)]);
     let mut host = Between { board, armed };

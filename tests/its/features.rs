@@ -56,19 +56,20 @@ fn features() -> impl Strategy<Value = Vec<(String, String)>> {
         number("device-bits", 16, 32),
         word("collection-bits", &["none", "1", "2", "3", "15", "16"]),
         number("intid-bits", 14, 24),
+        word("lpis", &["512", "4096", "65536"]),
         word("held-collections", &["0", "1", "2", "3", "255"]),
         word("targets", &["number", "address"]),
         word("table-pages", &["all", "4K", "16K", "64K"]),
         word("table-entry", &["8", "16", "32"]),
         word("two-level", &["none", "devices", "both"]),
-        word("entries", &["kvm", "qemu"]),
+        word("entries", &["kvm", "qemu", "gic600"]),
         word("unmapped-messages", on_off),
         word("direct-lpi", on_off),
         word("invalidation-registers", on_off),
         word("message-spis", on_off),
     ];
     let rare = any::<u8>();
-    (keys, prop::collection::vec(any::<bool>(), 15), rare).prop_map(|(keys, kept, rare)| {
+    (keys, prop::collection::vec(any::<bool>(), 16), rare).prop_map(|(keys, kept, rare)| {
         let all = rare % 4 == 0;
         keys.into_iter().zip(kept).filter(|(_, kept)| all || *kept).map(|(key, _)| key).collect()
     })

@@ -12,8 +12,9 @@ mod calls;
 mod hardware;
 mod values;
 
+use passim_tests::cases;
 use proptest::strategy::Strategy;
-use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+use proptest::test_runner::TestError;
 use std::time::{Duration, Instant};
 
 /// Longest one case may take, on a slow and busy machine.
@@ -21,15 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Puts `cases` cases of a fixed seed to `survive`.
 fn attack<S: Strategy>(cases: u32, seed: u8, strategy: &S, survive: impl Fn(S::Value)) {
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: 2_000,
-        max_shrink_time: 20_000,
-        ..Config::default()
-    };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
-    let result = TestRunner::new_with_rng(config, rng).run(strategy, |case| {
+    let result = cases::drawn(cases::few(cases), seed).run(strategy, |case| {
         let begun = Instant::now();
         survive(case);
         assert!(begun.elapsed() < PATIENCE, "{:?} for one case", begun.elapsed());

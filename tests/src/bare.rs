@@ -1,8 +1,8 @@
 //! An SMMUv3 on bare memory, which a test drives by itself.
 
-use passim_model::pgtable::table::{Geometry, Table};
+use passim_model::pgtable::table::{Geometry, Mapping, MemoryType, Table};
 use passim_model::pgtable::vmsav8::{Granule, Stage};
-use passim_model::{Frames, Memory, PhysAddr, Span, Width};
+use passim_model::{Frames, Memory, PageSize, Perms, PhysAddr, Span, Width};
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{Description, Progress, TableEndian};
 
@@ -19,6 +19,28 @@ pub fn memory() -> Memory {
     let ram = Span::from_size(PhysAddr::new(0x4000_0000), 0x1000_0000).expect("a span");
     memory.add_bank(ram).expect("the one bank");
     memory
+}
+
+/// Where [`frames`] are: first physical address.
+pub const TABLES: u64 = 0x4400_0000;
+/// Bytes of them.
+pub const TABLE_BYTES: u64 = 32 << 20;
+
+/// Frames for translation tables, of the RAM that [`memory`] has.
+///
+/// # Panics
+/// Never: there is room.
+pub fn frames() -> Frames {
+    let span = Span::from_size(PhysAddr::new(TABLES), TABLE_BYTES).expect("a span");
+    Frames::new(PageSize::K4, [span])
+}
+
+/// A mapping of normal memory that may be read, and written to if `writable`.
+pub fn normal(input: u64, output: u64, size: u64, writable: bool) -> Mapping {
+    let mut perms = Perms::READ;
+    perms.set(Perms::WRITE, writable);
+    let (output, memory_type) = (PhysAddr::new(output), MemoryType::Normal);
+    Mapping { input, output, size, perms, memory_type }
 }
 
 /// Stores doublewords from `at` on.

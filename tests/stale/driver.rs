@@ -2,9 +2,8 @@
 
 use crate::rig::{ASID, BLOCK, DATA, PAGES, PHYSICAL, REGIONS, Rig, Setup, VMID};
 use passim_model::pgtable::gather::Gather;
-use passim_model::pgtable::table::{Mapping, MemoryType};
 use passim_model::pgtable::walk::{PlainFetch, walk};
-use passim_model::{Perms, PhysAddr};
+use passim_tests::bare::normal;
 
 /// One thing the driver does.
 #[derive(Clone, Copy, Debug)]
@@ -239,11 +238,7 @@ impl Rig {
     }
 
     fn map(&mut self, input: u64, target: u64, writable: bool) {
-        let mut perms = Perms::READ;
-        perms.set(Perms::WRITE, writable);
-        let output = PhysAddr::new(self.output(target));
-        let memory_type = MemoryType::Normal;
-        let mapping = Mapping { input, output, size: 0x1000, perms, memory_type };
+        let mapping = normal(input, self.output(target), 0x1000, writable);
         let table = &mut self.first[self.current];
         // What is there already stays: the driver would have had to unmap it.
         let _ = table.map(&mut self.memory, &mut self.frames, &mapping, &mut self.gather);
@@ -293,10 +288,7 @@ impl Rig {
                 invalidations.push(Invalidation::Pages { first, pages: 1, tables: false });
             }
         }
-        let output = PhysAddr::new(PHYSICAL + (target & 7) * BLOCK);
-        let perms = Perms::READ | Perms::WRITE;
-        let memory_type = MemoryType::Normal;
-        let mapping = Mapping { input: region, output, size: BLOCK, perms, memory_type };
+        let mapping = normal(region, PHYSICAL + (target & 7) * BLOCK, BLOCK, true);
         let done = table.map(memory, &mut self.frames, &mapping, gather);
         assert_eq!(done, Ok(()), "nothing is in the way");
         if !block {

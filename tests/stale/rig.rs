@@ -1,17 +1,16 @@
 //! Memory, an SMMU, tables, and a device that looks at every page.
 
 use passim_model::pgtable::gather::Gather;
-use passim_model::pgtable::table::{Mapping, MemoryType, Table};
+use passim_model::pgtable::table::Table;
 use passim_model::pgtable::vmsav8::Stage;
-use passim_model::{
-    Access, DeviceId, Frames, Iova, Memory, PageSize, Perms, PhysAddr, Requester, Span, StreamId,
-    Width,
-};
+use passim_model::{Access, DeviceId, Frames, Iova, Memory, PhysAddr, Requester, StreamId, Width};
 use passim_oracle as oracle;
 use passim_smmu::SmmuV3;
 use passim_smmu::cache::Retention;
 use passim_smmu::v3::{Caches, Implementation, Outcome, Transaction};
-use passim_tests::bare::{self, Commands, DESCRIPTION, empty_table, put};
+use passim_tests::bare::{
+    self, Commands, DESCRIPTION, TABLE_BYTES, TABLES, empty_table, normal, put,
+};
 
 /// Which stages translate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,9 +30,6 @@ const COMMANDS: u64 = 0x4001_0000;
 const CD: u64 = 0x4002_0000;
 /// log2 of the Command queue's entries.
 const QUEUE_LG2: u64 = 8;
-/// Page tables, IPA and physical address alike.
-const TABLES: u64 = 0x4400_0000;
-const TABLE_BYTES: u64 = 32 << 20;
 /// What stage 1 leads to where there is a stage 2: IPAs of 64 pages.
 pub(crate) const DATA: u64 = 0x8000_0000;
 /// Where data lie in the end.
@@ -77,8 +73,7 @@ impl Rig {
 
     fn with(setup: Setup, retention: Retention, caches: Caches) -> Self {
         let mut memory = bare::memory();
-        let span = Span::from_size(PhysAddr::new(TABLES), TABLE_BYTES).expect("a span");
-        let mut frames = Frames::new(PageSize::K4, [span]);
+        let mut frames = bare::frames();
         let stage = if setup == Setup::Stage2 { Stage::Two } else { Stage::One };
         let first = [0; 2].map(|_| empty_table(stage, &mut memory, &mut frames));
         let second =
@@ -126,10 +121,7 @@ impl Rig {
 
     pub(crate) fn map_second(&mut self, input: u64, output: u64, size: u64) {
         let second = self.second.as_mut().expect("there is a stage 2");
-        let perms = Perms::READ | Perms::WRITE;
-        let target = PhysAddr::new(output);
-        let memory_type = MemoryType::Normal;
-        let mapping = Mapping { input, output: target, size, perms, memory_type };
+        let mapping = normal(input, output, size, true);
         let done = second.map(&mut self.memory, &mut self.frames, &mapping, &mut self.gather);
         assert_eq!(done, Ok(()));
     }

@@ -1,4 +1,7 @@
 //! System calls as values: what a process asks of the kernel, and what it gets back.
+//!
+//! Not here: what a call does. The argument of an ioctl is bytes or a number; [`uapi`](crate::uapi)
+//! says which structure it is.
 
 use passim_model::{Refusal, UserAddr};
 
@@ -8,7 +11,7 @@ pub enum Arg {
     /// A number: the value itself, or, for a call that wants a structure, its address.
     Value(u64),
     /// A structure, given by its bytes. They stand for memory the process owns; what lies behind
-    /// them does not exist.
+    /// them does not exist: EFAULT by `user-pointer`.
     Bytes(Vec<u8>),
 }
 
@@ -17,7 +20,8 @@ pub enum Arg {
 pub enum MapKind {
     /// Anonymous private memory; pages appear when first written.
     Anonymous,
-    /// Anonymous private memory backed by huge pages of `1 << lg2` bytes; each appears whole when first written.
+    /// Anonymous private memory backed by huge pages of `1 << lg2` bytes; each appears whole when
+    /// first written.
     HugeTlb {
         /// log2 of the huge page.
         lg2: u32,
@@ -91,7 +95,8 @@ pub enum Call {
     Pread {
         /// Descriptor.
         fd: i32,
-        /// File offset.
+        /// File offset in bytes; of a device file, `region << OFFSET_LG2` and the place in that
+        /// region ([`region`](crate::uapi::region)).
         offset: u64,
         /// Bytes wanted.
         len: usize,
@@ -177,7 +182,7 @@ pub enum Call {
 /// What a system call returned.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
-    /// The return value, or the refusal whose errno it carries.
+    /// The return value, never negative, or the refusal whose errno it carries.
     pub ret: Result<i64, Refusal>,
     /// The caller's structure after an ioctl, or what was read. Empty where there is neither.
     pub bytes: Vec<u8>,

@@ -1,4 +1,7 @@
 //! Containers: which groups are in one, and which backend serves it.
+//!
+//! What a backend decides is [`type1`](crate::type1)'s, and who may bring a group along is that of
+//! `group`.
 
 use crate::kernel::Kernel;
 use crate::operation::Task;
@@ -50,8 +53,7 @@ impl Kernel {
             ioctl::IOMMU_DIRTY_PAGES if self.policy.dirty_tracking == DirtyTracking::Present => {
                 self.dirty_pages(pid, container, buffer, host.memory_mut())
             }
-            _ => Err(rules::IOCTL_UNKNOWN
-                .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
+            _ => Err(rules::unknown_ioctl(request)),
         }
     }
 

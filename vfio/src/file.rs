@@ -2,6 +2,8 @@
 //!
 //! A file lives as long as something refers to it: descriptors of any process, areas that map it,
 //! and, for a group, the device files opened through it.
+//!
+//! Numbers that processes have for files are [`process`](crate::process)'s.
 
 use crate::process::FileId;
 use passim_model::Rid;

@@ -1,4 +1,7 @@
 //! Groups: opening, status, joining and leaving a container, handing out devices.
+//!
+//! Whether the container takes the group is decided in [`type1`](crate::type1); what an open device
+//! does, in [`device`](crate::device).
 
 use crate::file::FileKind;
 use crate::kernel::Kernel;
@@ -99,8 +102,7 @@ impl Kernel {
             ioctl::GROUP_SET_CONTAINER => self.set_container(pid, number, buffer, tasks, host),
             ioctl::GROUP_UNSET_CONTAINER => self.unset_container(number, tasks),
             ioctl::GROUP_GET_DEVICE_FD => self.device_fd(pid, number, buffer, host),
-            _ => Err(rules::IOCTL_UNKNOWN
-                .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
+            _ => Err(rules::unknown_ioctl(request)),
         }
     }
 
@@ -123,10 +125,7 @@ impl Kernel {
             ioctl::GROUP_GET_DEVICE_FD => {
                 buffer.text(self.page.bytes() as usize)?;
             }
-            _ => {
-                let conflict = Conflict::Unknown(u64::from(request));
-                return Err(rules::IOCTL_UNKNOWN.refuse_for(Errno::ENOTTY, conflict));
-            }
+            _ => return Err(rules::unknown_ioctl(request)),
         }
         Err(rules::GROUP_LOST.refuse(Errno::ENODEV))
     }

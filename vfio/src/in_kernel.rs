@@ -1,8 +1,8 @@
 //! What drivers inside the kernel ask of the IOMMU core, without VFIO between.
 //!
-//! VFIO tries a container's domains one after the other for a group that comes, and takes no refusal for
-//! an answer before all of them refused, so that no process sees what each of them said. This is what a
-//! driver that asks once would see.
+//! VFIO tries a container's domains one after the other for a group that comes, and takes no
+//! refusal for an answer before all of them refused, so that no process sees what each of them
+//! said. This is what a driver that asks once would see.
 
 use crate::iommu::{Transition, Translation};
 use crate::kernel::Kernel;
@@ -13,13 +13,13 @@ use passim_model::{Endpoint, Errno, Host, Refusal};
 const WAITS: usize = 1 << 16;
 
 impl Kernel {
-    /// What `iommu_attach_group` answers a driver that attaches the group of `device` to the domain that
-    /// the group of `other` is in; `None` if that one is in none. Where it is attached, it is detached
-    /// again at once.
+    /// What `iommu_attach_group` answers a driver that attaches the group of `device` to the domain
+    /// that the group of `other` is in; `None` if that one is in none. Where it is attached, it is
+    /// detached again at once.
     ///
     /// # Errors
-    /// As [`Iommu::attach`](crate::iommu::Iommu::attach): EBUSY, EINVAL for a domain of another SMMU,
-    /// ENOSPC, ENOMEM; and ENODEV for a device without a group.
+    /// As [`Iommu::attach`](crate::iommu::Iommu::attach): EBUSY, EINVAL for a domain of another
+    /// SMMU, ENOSPC, ENOMEM; and ENODEV for a device without a group.
     pub fn try_domain_of(
         &mut self,
         device: Endpoint,

@@ -1,4 +1,6 @@
 //! The kernel: its parts, and which of them serves which system call.
+//!
+//! Which call goes where, and nothing of what it does there.
 
 use crate::call::{Answer, Arg, Call, MapKind, Protection};
 use crate::container::Container;
@@ -31,7 +33,7 @@ pub struct Params {
     pub allow_unsafe_interrupts: bool,
     /// Pin page by page.
     pub disable_hugepages: bool,
-    /// Mappings a container takes.
+    /// Mappings a container takes, where the kernel has the parameter: `entry-limit`.
     pub dma_entry_limit: u32,
 }
 
@@ -46,11 +48,11 @@ impl Default for Params {
 pub struct Boot<'a> {
     /// The CPU's page size.
     pub page: PageSize,
-    /// Usable RAM.
+    /// Usable RAM, by physical address; no two spans overlap.
     pub ram: Vec<Span<PhysAddr>>,
     /// Frames of RAM whose use is given from outside.
     pub set_aside: Vec<Span<PhysAddr>>,
-    /// PCI functions.
+    /// PCI functions and platform devices.
     pub topology: &'a Topology,
     /// Interrupt controllers, and the messages held at boot.
     pub interrupts: &'a InterruptFacts,
@@ -62,7 +64,8 @@ pub struct Boot<'a> {
     pub params: Params,
     /// Modules loaded besides those of the drivers that are bound.
     pub modules: Vec<String>,
-    /// Whether a claimed PCI resource may still be mapped through sysfs: CONFIG_IO_STRICT_DEVMEM.
+    /// Whether the kernel refuses to map a claimed PCI resource through sysfs:
+    /// CONFIG_IO_STRICT_DEVMEM.
     pub io_strict_devmem: bool,
 }
 
@@ -108,7 +111,8 @@ impl Kernel {
     /// controller and lets the drivers that are bound take their messages.
     ///
     /// # Errors
-    /// [`BootError`] if an IOMMU does not come up.
+    /// [`BootError`] if an IOMMU does not come up, or a device names none of them. A device that
+    /// its driver alone refuses is [left out](Iommu::left_out).
     pub fn boot(boot: Boot<'_>, host: &mut impl Host) -> Result<Self, BootError> {
         let mut frames = Frames::new(boot.page, boot.ram.iter().copied());
         for span in &boot.set_aside {
@@ -175,7 +179,8 @@ impl Kernel {
         pid
     }
 
-    /// A copy of `parent`: the same files, its memory copied on write.
+    /// A copy of `parent`: the same files, its memory copied on write. `None` as of
+    /// [`Processes::fork`].
     pub fn fork(&mut self, parent: Pid, host: &mut impl Host) -> Option<Pid> {
         let (child, files) = self.processes.fork(parent, &mut self.frames, host.memory_mut())?;
         for file in files {
@@ -329,8 +334,7 @@ impl Kernel {
             Some(FileKind::Platform { number, .. }) => {
                 self.platform_ioctl(pid, number, request, &mut buffer, tasks, host)
             }
-            _ => Err(rules::IOCTL_UNKNOWN
-                .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
+            _ => Err(rules::unknown_ioctl(request)),
         };
         let written = buffer.written();
         let mut answer = Answer { ret, bytes: buffer.into_bytes() };

@@ -47,6 +47,8 @@ pub mod process;
 pub mod rules;
 pub mod step;
 mod sysfs;
+#[cfg(test)]
+mod testkit;
 mod told;
 pub mod type1;
 pub mod uapi;

@@ -33,11 +33,50 @@ impl Lock {
     }
 }
 
+/// The locks of a call, each once and in their order.
+#[derive(Debug)]
+pub(crate) enum Locks {
+    /// One or none, as of most calls.
+    One(Option<Lock>),
+    /// Any number.
+    Many(Vec<Lock>),
+}
+
+impl Locks {
+    /// None.
+    pub(crate) const NONE: Self = Self::One(None);
+
+    /// Each of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Lock> + use<'_> {
+        let locks = match self {
+            Self::One(lock) => lock.as_slice(),
+            Self::Many(locks) => locks,
+        };
+        locks.iter().copied()
+    }
+
+    /// This one is not among them any more.
+    pub(crate) fn remove(&mut self, lock: Lock) {
+        match self {
+            Self::One(one) => *one = one.filter(|one| *one != lock),
+            Self::Many(locks) => locks.retain(|one| *one != lock),
+        }
+    }
+}
+
+impl FromIterator<Lock> for Locks {
+    fn from_iter<I: IntoIterator<Item = Lock>>(locks: I) -> Self {
+        let mut locks: Vec<_> = locks.into_iter().collect();
+        locks.sort_unstable();
+        locks.dedup();
+        Self::Many(locks)
+    }
+}
+
 impl Kernel {
-    /// The locks a call may take, each once and in their order: those of what it asks something
-    /// of, and of what it may release.
-    pub(crate) fn locks_of(&self, pid: Pid, call: &Call) -> Vec<Lock> {
-        let Some(process) = self.processes.get(pid) else { return Vec::new() };
+    /// The locks a call may take: those of what it asks something of, and of what it may release.
+    pub(crate) fn locks_of(&self, pid: Pid, call: &Call) -> Locks {
+        let Some(process) = self.processes.get(pid) else { return Locks::NONE };
         let mapped_in = |first: u64, last: u64| {
             let areas = process.areas().filter(move |area| {
                 area.span.start().get() <= last && area.span.last().get() >= first
@@ -52,13 +91,13 @@ impl Kernel {
                 let asked = process.file(*fd);
                 if let Some(device) = asked.and_then(|file| self.device_behind(file)) {
                     let changes = *request == ioctl::DEVICE_SET_IRQS;
-                    return changes.then_some(Lock::Device(device)).into_iter().collect();
+                    return Locks::One(changes.then_some(Lock::Device(device)));
                 }
                 // Which container a group joins may stand in memory that changes until the call
                 // begins: any the process has.
                 if *request != ioctl::GROUP_SET_CONTAINER {
                     let container = asked.and_then(|file| self.container_behind(file));
-                    return container.map(Lock::Container).into_iter().collect();
+                    return Locks::One(container.map(Lock::Container));
                 }
                 let files = process.files().map(|(_, file)| file);
                 let is_container =
@@ -76,16 +115,13 @@ impl Kernel {
             Call::Exit => {
                 process.files().map(|(_, file)| file).chain(mapped_in(0, u64::MAX)).collect()
             }
-            _ => Vec::new(),
+            _ => return Locks::NONE,
         };
         let locks = files.into_iter().flat_map(|file| {
             let container = self.container_behind(file).map(Lock::Container);
             container.into_iter().chain(self.device_behind(file).map(Lock::Device))
         });
-        let mut locks: Vec<_> = locks.collect();
-        locks.sort_unstable();
-        locks.dedup();
-        locks
+        locks.collect()
     }
 
     /// The containers that groups may leave because a function, or the virtual ones that go with

@@ -1,4 +1,7 @@
 //! A process's memory as its CPU uses it: loads, stores, and where its pages lie.
+//!
+//! Loads and stores of registers go through [`Host`](passim_model::Host). Not here: areas and how
+//! pages appear ([`process`](crate::process)).
 
 use crate::kernel::Kernel;
 use crate::process::{Cause, Fault, Misplaced, NotMoved, Pid, PinAccess, Resolved};
@@ -91,8 +94,8 @@ impl Kernel {
         }
     }
 
-    /// Says where `pages` pages from `va` on will lie when they are next populated: in the frames
-    /// from `frame` on, which were set aside at boot.
+    /// Says where `pages` pages (of the CPU's size) from `va` on will lie when they are next
+    /// populated: in the frames from the physical address `frame` on, which were set aside at boot.
     pub fn plan_pages(&mut self, pid: Pid, va: UserAddr, frame: PhysAddr, pages: u64) {
         self.processes.plan(pid, va, frame, pages);
     }

@@ -12,7 +12,7 @@ use crate::call::{Answer, Call};
 use crate::device::SetMessages;
 use crate::iommu::{DomainId, Invalidation, Synced, Transition};
 use crate::kernel::Kernel;
-use crate::lock::Lock;
+use crate::lock::{Lock, Locks};
 use crate::process::Pid;
 use crate::rules;
 use crate::step::Step;
@@ -52,7 +52,7 @@ enum State {
     /// Not begun, or waiting for a container's lock before it begins.
     Asked { pid: Pid, call: Call },
     /// Decided; tasks remain.
-    Decided { answer: Answer, locks: Vec<Lock>, tasks: VecDeque<Task> },
+    Decided { answer: Answer, locks: Locks, tasks: VecDeque<Task> },
     /// The answer was handed out.
     Finished,
 }
@@ -81,7 +81,7 @@ impl Operation {
 }
 
 impl Kernel {
-    /// A system call of `pid`, not begun.
+    /// A system call of `pid`, not begun: [`Kernel::step`] takes it on.
     pub fn begin(&self, pid: Pid, call: Call) -> Operation {
         Operation::new(pid, call)
     }
@@ -93,12 +93,12 @@ impl Kernel {
     pub fn step(&mut self, operation: &mut Operation, host: &mut impl Host) -> Step<Answer> {
         if let State::Asked { pid, call } = &operation.state {
             let mut locks = self.locks_of(*pid, call);
-            if locks.iter().any(|&lock| self.is_lost(lock)) {
+            if locks.iter().any(|lock| self.is_lost(lock)) {
                 operation.state = State::Finished;
                 let refusal = rules::LOCK_NEVER_FREE.refuse(Errno::EINTR);
                 return Step::Done(Answer::refused(refusal));
             }
-            if let Some(lock) = locks.iter().find(|&&lock| self.is_locked(lock)) {
+            if let Some(lock) = locks.iter().find(|lock| self.is_locked(*lock)) {
                 return Step::Waiting(lock.queue());
             }
             let asked = std::mem::replace(&mut operation.state, State::Finished);
@@ -109,9 +109,9 @@ impl Kernel {
             self.follow_up(host);
             tracing::debug!(target: event::VFIO, ret = ?answer.ret, tasks = tasks.len(), "decided");
             if tasks.is_empty() {
-                locks.clear();
+                locks = Locks::NONE;
             }
-            for &lock in &locks {
+            for lock in locks.iter() {
                 self.set_locked(lock, true);
             }
             let tasks = tasks.into();
@@ -123,7 +123,7 @@ impl Kernel {
         loop {
             if let Some(Task::Forget { container }) = tasks.front() {
                 // Its number may be another container's before this call is over.
-                locks.retain(|lock| *lock != Lock::Container(*container));
+                locks.remove(Lock::Container(*container));
             }
             match self.step_task(tasks, answer, host) {
                 Step::Done(true) => break,
@@ -132,7 +132,7 @@ impl Kernel {
                 Step::Unlocked => return Step::Unlocked,
             }
         }
-        for lock in std::mem::take(locks) {
+        for lock in std::mem::replace(locks, Locks::NONE).iter() {
             self.set_locked(lock, false);
         }
         let answer = std::mem::replace(answer, Answer::value(0));
@@ -162,7 +162,7 @@ impl Kernel {
     pub fn abandon(&mut self, operation: Operation) -> Answer {
         match operation.state {
             State::Decided { answer, locks, tasks } => {
-                for lock in locks {
+                for lock in locks.iter() {
                     self.set_locked(lock, false);
                 }
                 tracing::warn!(target: event::IOMMU, left = tasks.len(), "hardware does not answer");

@@ -117,8 +117,7 @@ impl Kernel {
                 let conflict = Conflict::Platform(number);
                 Err(rules::RESET_UNSUPPORTED.refuse_for(Errno::EINVAL, conflict))
             }
-            _ => Err(rules::IOCTL_UNKNOWN
-                .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
+            _ => Err(rules::unknown_ioctl(request)),
         }
     }
 

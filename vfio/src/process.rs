@@ -155,7 +155,7 @@ impl Process {
         self.capabilities.contains(Capabilities::IPC_LOCK)
     }
 
-    /// RLIMIT_MEMLOCK in bytes.
+    /// RLIMIT_MEMLOCK, the soft limit, in bytes.
     pub fn memlock(&self) -> u64 {
         self.memlock
     }
@@ -165,7 +165,7 @@ impl Process {
         self.memlock >> self.page.lg2()
     }
 
-    /// Pages it has locked and pinned.
+    /// Pages (of the CPU's size) it has locked and pinned.
     pub fn locked_pages(&self) -> u64 {
         self.locked_pages
     }

@@ -3,7 +3,7 @@
 //! The rules of processes and of the IOMMU core stand in their own rooms; [`all`] lists
 //! everything.
 
-use passim_model::Rule;
+use passim_model::{Conflict, Errno, Refusal, Rule};
 
 passim_model::rules! {
     // Any call that takes a structure.
@@ -378,6 +378,11 @@ passim_model::rules! {
     PROBE_DMA_OWNED = "probe-dma-owned",
         "A driver that does its own DMA binds only while the group is in no container.",
         "measured on 6.1 and 6.12";
+}
+
+/// ENOTTY by `ioctl-unknown`: of a request that files of this kind do not serve.
+pub(crate) fn unknown_ioctl(request: u32) -> Refusal {
+    IOCTL_UNKNOWN.refuse_for(Errno::ENOTTY, Conflict::Unknown(request.into()))
 }
 
 /// Every rule of the Linux side, by room, in declaration order.

@@ -20,9 +20,9 @@ pub enum Step<T> {
 /// What an operation waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Queue {
-    /// The command queue of the SMMU with this index: free room, or a CMD_SYNC.
+    /// The command queue of the SMMUv3 with this index among the IOMMUs: free room, or a CMD_SYNC.
     SmmuCommands(usize),
-    /// The invalidations that the SMMUv2 with this index has accepted: TLBSYNC.
+    /// The invalidations that the SMMUv2 with this index among the IOMMUs has accepted: TLBSYNC.
     SmmuInvalidations(usize),
     /// The lock of the container with this index.
     ContainerLock(usize),

@@ -1,4 +1,7 @@
 //! Paths: what can be opened, read, written and followed.
+//!
+//! Paths are known by their text: there is no file system behind them, and what has no name here is
+//! ENOENT.
 
 mod binding;
 mod removal;

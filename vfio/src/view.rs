@@ -1,5 +1,7 @@
 //! The kernel's state, looked at from outside: for reports, explanations and checks; and the
 //! doors through which interrupts and modules come in from there.
+//!
+//! What is read here is a copy: changing it changes nothing, and no path of a call goes through it.
 
 use crate::call::Call;
 use crate::file::FileKind;
@@ -21,15 +23,16 @@ pub struct ContainerView {
     pub number: usize,
     /// Its groups, the last to join first.
     pub groups: Vec<u32>,
-    /// Its rules, once it has a type.
+    /// Its rules, once it has a type: `None` before.
     pub version: Option<Version>,
     /// Its domains, the last made first.
     pub domains: Vec<DomainId>,
     /// How many mappings it holds.
     pub mappings: usize,
-    /// How many more it takes.
+    /// How many mappings more it takes; 0 before it has a type.
     pub entries_left: u32,
-    /// Where mappings may lie.
+    /// IOVAs at which mappings may lie, ascending: the valid ranges that GET_INFO tells of. Empty
+    /// before it has a type.
     pub windows: Vec<Span<Iova>>,
 }
 
@@ -53,7 +56,7 @@ pub enum OpenFile {
 pub struct MappingView {
     /// What it is for.
     pub kind: SlotKind,
-    /// Device addresses.
+    /// Addresses of the device, both ends inside.
     pub iova: Span<Iova>,
     /// First byte in the owner's memory.
     pub vaddr: UserAddr,
@@ -61,7 +64,7 @@ pub struct MappingView {
     pub perms: Perms,
     /// Whose memory.
     pub owner: Pid,
-    /// Whether the vaddr is valid.
+    /// Whether the vaddr is valid: not so between UNMAP and MAP with the VADDR flag.
     pub vaddr_valid: bool,
 }
 
@@ -98,7 +101,7 @@ impl Kernel {
         backend.slots.iter().map(view).collect()
     }
 
-    /// The container a device's group is in.
+    /// The container a function's group is in; `None` where it is in none.
     pub fn container_of_device(&self, rid: Rid) -> Option<usize> {
         let group = self.topology.function(rid)?.group?;
         self.groups.get(&group)?.container
@@ -133,8 +136,8 @@ impl Kernel {
         files.map(what).collect()
     }
 
-    /// The most a process may pin and lock, in pages, and whether that binds it: it does not who
-    /// holds CAP_IPC_LOCK.
+    /// The most a process may pin and lock, in pages of the CPU's size, and whether that binds it:
+    /// it does not who holds CAP_IPC_LOCK. `None` for a process that has ended.
     pub fn memlock_pages(&self, pid: Pid) -> Option<(u64, bool)> {
         let process = self.processes.get(pid)?;
         Some((process.memlock_pages(), !process.ipc_lock()))
@@ -224,7 +227,7 @@ impl Kernel {
     }
 
     /// The event queue interrupt of the SMMU with index `smmu`: its events are taken out and
-    /// returned, oldest first.
+    /// returned, oldest first, each as the four doublewords of its record (IHI 0070 7.3).
     pub fn event_interrupt(&mut self, smmu: usize, host: &mut impl Host) -> Vec<[u64; 4]> {
         self.iommu.event_interrupt(smmu, host)
     }
@@ -267,7 +270,7 @@ impl Kernel {
         self.pci.load(name);
     }
 
-    /// The frame a process's page lies in, if it is present.
+    /// The physical address of the frame a process's page lies in, if it is present and in RAM.
     pub fn frame_of(&self, pid: Pid, va: UserAddr) -> Option<PhysAddr> {
         let resolved = self.processes.resolve(pid, va, PinAccess::Read).ok()?;
         match resolved {
@@ -276,7 +279,7 @@ impl Kernel {
         }
     }
 
-    /// Whether something pins the page in this frame.
+    /// Whether something pins the page in the frame at this physical address.
     pub fn is_pinned(&self, frame: PhysAddr) -> bool {
         self.processes.pins(frame) > 0
     }
@@ -286,7 +289,8 @@ impl Kernel {
         self.processes.get(pid).map_or(0, |process| process.locked_kib())
     }
 
-    /// Bytes of RAM the kernel has handed out: pages of processes, tables and queues.
+    /// Bytes of RAM the kernel has handed out and not got back: pages of processes, tables and
+    /// queues.
     pub fn frames_in_use(&self) -> u64 {
         self.frames.in_use()
     }
@@ -298,6 +302,6 @@ impl Kernel {
 
     /// Whether a call has to wait before it can begin, because another holds the lock it needs.
     pub fn must_wait(&self, pid: Pid, call: &Call) -> bool {
-        self.locks_of(pid, call).into_iter().any(|lock| self.is_locked(lock))
+        self.locks_of(pid, call).iter().any(|lock| self.is_locked(lock))
     }
 }

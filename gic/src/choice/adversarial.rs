@@ -8,8 +8,8 @@
 //!
 //! Not drawn is what the architecture settles, whatever other implementations do: that MAPTI to an
 //! unmapped collection takes place, that GITS_CREADR is read-only, that GITS_CBASER clears it, that
-//! GITS_CWRITER.Retry and nothing else makes a stalled queue go on, and that GICR_PENDBASER.PTZ is
-//! believed and reads as zero. Nor is drawn what only software sees that writes to a pending table in
+//! GITS_CWRITER.Retry and nothing else makes a stalled queue go on, that no LPI is taken where LPIs
+//! are off, and that GICR_PENDBASER.PTZ is believed and reads as zero. Nor is drawn what only software sees that writes to a pending table in
 //! use, which it must not, and how many bits of a priority there are.
 
 use super::its::{
@@ -18,9 +18,9 @@ use super::its::{
     WriterBeyond,
 };
 use super::lpi::{
-    BaseWhileEnabled, ClearEnable, ConfigRead, InvlpirReach, MoveToDisabled, PendingAtDisable,
-    PendingHome, PendingOf, PendingPriority, PendingScan, PendingZero, PriorityBits, PropertyTable,
-    RegisterInvalidation,
+    BaseWhileEnabled, ClearEnable, ConfigRead, InvlpirReach, LpiState, MoveToDisabled,
+    PendingAtDisable, PendingHome, PendingPriority, PendingScan, PendingZero, PriorityBits,
+    PropertyTable, RegisterInvalidation,
 };
 use super::{Attributes, ItsChoices, LpiChoices};
 use crate::chance::Chance;
@@ -221,6 +221,7 @@ pub(super) fn lpi(seed: u64) -> LpiChoices {
     // Not the numbers that are drawn for the ITS.
     let mut chance = Chance::new(!seed);
     LpiChoices {
+        state: LpiState::PerRedistributor,
         config: chance.pick([
             AtMapping,
             AtMapping,
@@ -233,7 +234,6 @@ pub(super) fn lpi(seed: u64) -> LpiChoices {
         ]),
         pending: chance.pick([PendingHome::Memory, PendingHome::Redistributor]),
         pending_scan: PendingScan::AtEnabling,
-        pending_of: PendingOf::All,
         ptz: PendingZero::Honoured,
         clear_enable: chance.pick([ClearEnable::Allowed, ClearEnable::Refused]),
         base_while_enabled: chance.pick([BaseWhileEnabled::Ignored, BaseWhileEnabled::Kept]),

@@ -17,6 +17,7 @@
 //! | RDbase of an unmapping MAPC | ignored | ignored | checked | ignored | ignored |
 //! | events of an unmapped collection | revive | revive | orphans | revive | drawn |
 //! | MAPC of a mapped collection | pending stays | pending stays | pending follows | pending stays | pending stays |
+//! | DISCARD of what is pending | clears | clears | tells | clears | clears |
 //! | MOVI out of an unmapped collection | refused | refused | refused | refused | drawn |
 //! | CLEAR, INV without a collection | refused | refused | everywhere | refused | refused |
 //! | INVALL | its collection | everywhere | its collection | its collection | its collection |
@@ -44,8 +45,9 @@
 mod settled;
 
 pub use settled::{
-    Enabling, InvalidTable, InvallScope, LpiBound, QueueBase, Reader, RemapCollection, Restart,
-    SizeOfUnmap, TablesAtSave, TargetErrors, TargetOfUnmap, WithoutCollection,
+    Enabling, EventsOfLpis, InvalidTable, InvallScope, LpiBound, QueueBase, Reader,
+    RemapCollection, Restart, SizeOfUnmap, TablesAtSave, TargetErrors, TargetOfUnmap,
+    WithoutCollection,
 };
 
 use super::{Attributes, Preset, adversarial};
@@ -266,6 +268,8 @@ pub struct ItsChoices {
     pub unmap_collection: UnmapCollection,
     /// Mapping a mapped collection.
     pub remap_collection: RemapCollection,
+    /// What redistributors learn of events.
+    pub events_of_lpis: EventsOfLpis,
     /// Commands about events that are in none.
     pub without_collection: WithoutCollection,
     /// Moving what is in none.
@@ -313,6 +317,7 @@ const STRICT: ItsChoices = ItsChoices {
     target_of_unmap: TargetOfUnmap::Ignored,
     unmap_collection: UnmapCollection::Revives,
     remap_collection: RemapCollection::PendingStays,
+    events_of_lpis: EventsOfLpis::Untold,
     without_collection: WithoutCollection::Refused,
     move_from_unmapped: MoveFrom::Refused,
     invall_scope: InvallScope::Collection,
@@ -361,6 +366,7 @@ impl Preset {
                 target_of_unmap: TargetOfUnmap::Checked,
                 unmap_collection: UnmapCollection::Orphans,
                 remap_collection: RemapCollection::PendingFollows,
+                events_of_lpis: EventsOfLpis::Told,
                 without_collection: WithoutCollection::Everywhere,
                 invalid_table: InvalidTable::Emptied,
                 attributes: Attributes::Cacheable,

@@ -2,23 +2,42 @@
 //!
 //! | choice | `arch-strict` | `qemu` | `kvm-abi0` | `gic600` | `adversarial` |
 //! | --- | --- | --- | --- | --- | --- |
+//! | the state of an LPI is | a redistributor's | a redistributor's | its own | a redistributor's | a redistributor's |
 //! | configuration is read | once | when pended | at mapping | once | drawn |
 //! | pending state is in | the redistributor | memory | the redistributor | the redistributor | drawn |
 //! | the pending table is read | at enabling | repeatedly | at enabling | at enabling | at enabling |
-//! | it is believed of | all | all | mapped LPIs | all | all |
 //! | PTZ | honoured | ignored | honoured | honoured | honoured |
 //! | clearing EnableLPIs | refused | allowed | allowed | allowed | drawn |
 //! | bases stored to while LPIs are on | ignored | used | ignored | ignored | drawn |
 //! | GICR_PROPBASER | each its own | each its own | shared | each its own | drawn |
 //! | attributes of tables | kept | kept | cacheable | kept | kept |
-//! | pending LPIs at disabling | written | in memory | lost | written | written |
+//! | pending LPIs at disabling | written | in memory | shelved | written | written |
 //! | INVLPIR reaches | its own | its own | any | its own | its own |
 //! | bits of a priority | five | six, eight | five | five | five |
 //! | priority of a pending LPI | follows | follows | follows | sticks | drawn |
-//! | MOVI, MOVALL to where LPIs are off | stay | stay | lost | lost | drawn |
+//! | MOVI, MOVALL to where LPIs are off | stay | stay | move | lost | drawn |
 //! | INVLPIR and INVALLR are done | at once | at once | at once | at once | drawn |
 
 use super::{Attributes, Preset, adversarial};
+
+/// Whose the state of an LPI is: whether it is pending, and what is known of its configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum LpiState {
+    /// That of the redistributor that messages and commands bring it to.
+    #[default]
+    PerRedistributor,
+    /// The LPI's own, which is at one CPU, for as long as an event maps to it or it waits for that CPU.
+    ///
+    /// An LPI that was there is brought by the first event: what the pending table of the CPU says of
+    /// it is read and cleared there, and its configuration is read. Messages of other events raise it
+    /// where it is, if LPIs are on where they would go; MOVI, MAPC and MOVALL take it elsewhere.
+    /// Commands find it whether LPIs are on or not, and it is taken where it waits. Turning LPIs on
+    /// reads the table for the LPIs that are there, and what is shelved anywhere waits again. Saving
+    /// writes what is pending of each, and nothing of LPIs that are not; who restores learns of each
+    /// from the event that maps to it.
+    // Linux's struct vgic_irq: pending_latch, target_vcpu, and a count of references.
+    PerLpi,
+}
 
 /// When a redistributor reads the configuration of an LPI from memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -57,17 +76,6 @@ pub enum PendingScan {
     /// most urgent one is no longer pending: what software wrote there is pending from then on, and the
     /// configuration of all that is pending is read.
     Repeated,
-}
-
-/// Of which LPIs the pending table is believed when LPIs are turned on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum PendingOf {
-    /// Of all.
-    #[default]
-    All,
-    /// Of those that an ITS maps to the CPU; of others when they are mapped, and what it says of them is
-    /// cleared there.
-    Mapped,
 }
 
 /// What GICR_PENDBASER.PTZ does.
@@ -119,8 +127,9 @@ pub enum PendingAtDisable {
     /// The table in memory says of them.
     #[default]
     Written,
-    /// They are lost: the table stays as it is.
-    Lost,
+    /// The table stays as it is. They are pending, and none is taken before a message, an
+    /// invalidation or the turning on of LPIs is about it again.
+    Shelved,
 }
 
 /// Which LPIs a store to GICR_INVLPIR reaches.
@@ -162,6 +171,8 @@ pub enum MoveToDisabled {
     Stay,
     /// They are lost.
     Lost,
+    /// They are pending there, and taken, as if LPIs were on.
+    Move,
 }
 
 /// When INVLPIR and INVALLR are done.
@@ -177,14 +188,14 @@ pub enum RegisterInvalidation {
 /// The choices of redistributors that can be made differently.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct LpiChoices {
+    /// Whose the state of an LPI is.
+    pub state: LpiState,
     /// When the configuration is read.
     pub config: ConfigRead,
     /// Where pending lives.
     pub pending: PendingHome,
     /// When it is looked for.
     pub pending_scan: PendingScan,
-    /// Which LPIs it says that of.
-    pub pending_of: PendingOf,
     /// GICR_PENDBASER.PTZ.
     pub ptz: PendingZero,
     /// Clearing EnableLPIs.
@@ -209,6 +220,15 @@ pub struct LpiChoices {
     pub register_invalidation: RegisterInvalidation,
 }
 
+impl LpiChoices {
+    /// Whether a redistributor holds LPIs while they are off.
+    pub(crate) fn holds_while_off(&self) -> bool {
+        self.state == LpiState::PerLpi
+            || self.pending_at_disable == PendingAtDisable::Shelved
+            || self.move_to_disabled == MoveToDisabled::Move
+    }
+}
+
 impl Preset {
     /// What the preset chooses for redistributors.
     pub fn lpi(self) -> LpiChoices {
@@ -227,15 +247,16 @@ impl Preset {
                 ..plain
             },
             Self::KvmAbi0 => LpiChoices {
+                // vgic_add_lpi, update_affinity, vgic_put_irq.
+                state: LpiState::PerLpi,
                 config: ConfigRead::AtMapping,
-                // its_sync_lpi_pending_table goes through the LPIs there are, vgic_add_lpi looks for the
-                // bit of one that comes.
-                pending_of: PendingOf::Mapped,
                 property_table: PropertyTable::Shared,
                 attributes: Attributes::Cacheable,
-                pending_at_disable: PendingAtDisable::Lost,
+                // vgic_flush_pending_lpis takes them off the list of the CPU and leaves pending_latch.
+                pending_at_disable: PendingAtDisable::Shelved,
                 invlpir: InvlpirReach::Any,
-                move_to_disabled: MoveToDisabled::Lost,
+                // vgic_target_oracle does not ask whether LPIs are on.
+                move_to_disabled: MoveToDisabled::Move,
                 ..plain
             },
             // GIC-600AE TRM 101206_0003_04, page 83: MOVALL to where LPIs are off drops them.

@@ -3,11 +3,12 @@
 use super::command::Source;
 use crate::Cpu;
 use crate::choice::its::Caching;
+use core::num::NonZeroU64;
 use passim_model::IntId;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    epoch: u64,
+    epoch: NonZeroU64,
     source: Source,
     intid: IntId,
     cpu: Cpu,
@@ -19,7 +20,7 @@ struct Entry {
 pub(super) struct Cache {
     entries: Box<[Option<Entry>]>,
     /// Entries of another epoch are forgotten.
-    epoch: u64,
+    epoch: NonZeroU64,
 }
 
 impl Cache {
@@ -28,22 +29,20 @@ impl Cache {
             Caching::Off => 0,
             Caching::Translations { lg2 } => 1 << lg2.min(20),
         };
-        Self { entries: vec![None; slots].into_boxed_slice(), epoch: 0 }
+        Self { entries: vec![None; slots].into_boxed_slice(), epoch: NonZeroU64::MIN }
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot(&self, source: Source) -> usize {
         let spread = u64::from(source.device.get()).wrapping_mul(0x9e37_79b1);
-        spread.wrapping_add(u64::from(source.event.get())) as usize & (self.entries.len() - 1)
+        spread.wrapping_add(u64::from(source.event.get())) as usize
+            & self.entries.len().wrapping_sub(1)
     }
 
     /// What is remembered of an event.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, source: Source) -> Option<(IntId, Cpu)> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        let entry = self.entries[self.slot(source)].as_ref()?;
+        let entry = self.entries.get(self.slot(source))?.as_ref()?;
         let known = entry.epoch == self.epoch && entry.source == source;
         known.then_some((entry.intid, entry.cpu))
     }
@@ -67,7 +66,7 @@ impl Cache {
 
     /// Forgets everything.
     pub(super) fn forget_all(&mut self) {
-        self.epoch += 1;
+        self.epoch = self.epoch.saturating_add(1);
     }
 
     /// How many translations are remembered.

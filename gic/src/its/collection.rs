@@ -65,9 +65,9 @@ impl Its {
             return Err(NoCollection::OutOfRange);
         };
         let layout = self.implementation.features.layout;
-        let word = match layout {
-            Layout::Qemu => load(table, u64::from(icid), memory)?.unwrap_or(0),
-            Layout::Kvm0 => find(table, layout, icid, memory)?.map_or(0, |(_, word)| word),
+        let word = match layout.lists_collections() {
+            false => load(table, layout, u64::from(icid), memory)?.unwrap_or(0),
+            true => find(table, layout, icid, memory)?.map_or(0, |(_, word)| word),
         };
         // What memory says of CPUs that do not exist is no mapping.
         Ok(layout.cte(word).and_then(|(_, cpu)| cpu).filter(|cpu| cpu.get() < self.cpus))
@@ -88,18 +88,18 @@ impl Its {
             return Err(NoCollection::OutOfRange);
         };
         let layout = self.implementation.features.layout;
-        match layout {
-            Layout::Qemu => {
+        match layout.lists_collections() {
+            false => {
                 let word = cpu.map_or(0, |cpu| layout.spell_cte(icid, cpu));
                 match table.entry(u64::from(icid), memory) {
-                    Ok(at) => Ok(memory.store_u64(at, word)?),
+                    Ok(at) => Ok(layout.store_cte(at, word, memory)?),
                     // No page to say so in, and nothing to unmap.
                     Err(Missing::NoPage) if cpu.is_none() => Ok(()),
                     Err(Missing::NoPage | Missing::Beyond) => Err(NoCollection::OutOfRange),
                     Err(Missing::Abort(at)) => Err(NoCollection::Abort(at)),
                 }
             }
-            Layout::Kvm0 => match cpu {
+            true => match cpu {
                 Some(cpu) => put(table, icid, layout.spell_cte(icid, cpu), memory),
                 None => remove(table, icid, memory),
             },
@@ -114,7 +114,7 @@ pub(super) fn name_unmapped(table: Table, icids: BTreeSet<u16>, memory: &mut Mem
     let mut icids = icids;
     let mut end = 0;
     while end < MOST {
-        let Ok(Some(word)) = load(table, end, memory) else { return };
+        let Ok(Some(word)) = load(table, Layout::Kvm0, end, memory) else { return };
         let Some((icid, _)) = Layout::Kvm0.cte(word) else { break };
         icids.remove(&icid);
         end += 1;
@@ -130,19 +130,24 @@ pub(super) fn name_unmapped(table: Table, icids: BTreeSet<u16>, memory: &mut Mem
 }
 
 /// The word of an entry; `None` if there is no room for it.
-fn load(table: Table, n: u64, memory: &Memory) -> Result<Option<u64>, NoCollection> {
+fn load(
+    table: Table,
+    layout: Layout,
+    n: u64,
+    memory: &Memory,
+) -> Result<Option<u64>, NoCollection> {
     match table.entry(n, memory) {
-        Ok(at) => Ok(Some(memory.load_u64(at)?)),
+        Ok(at) => Ok(Some(layout.load_cte(at, memory)?)),
         Err(Missing::NoPage | Missing::Beyond) => Ok(None),
         Err(Missing::Abort(at)) => Err(NoCollection::Abort(at)),
     }
 }
 
-/// Stores the word of an entry, if there is room for it.
+/// Stores the word of an entry of a list, if there is room for it.
 fn store(table: Table, n: u64, word: u64, memory: &mut Memory) -> Result<bool, NoCollection> {
     match table.entry(n, memory) {
         Ok(at) => {
-            memory.store_u64(at, word)?;
+            Layout::Kvm0.store_cte(at, word, memory)?;
             Ok(true)
         }
         Err(Missing::NoPage | Missing::Beyond) => Ok(false),
@@ -158,7 +163,7 @@ fn find(
     memory: &Memory,
 ) -> Result<Option<(u64, u64)>, NoCollection> {
     for n in 0..MOST {
-        let Some(word) = load(table, n, memory)? else { break };
+        let Some(word) = load(table, layout, n, memory)? else { break };
         match layout.cte(word) {
             Some((found, _)) if found == icid => return Ok(Some((n, word))),
             Some(_) => {}
@@ -171,8 +176,8 @@ fn find(
 /// How many entries a list has.
 fn length(table: Table, memory: &Memory) -> Result<u64, NoCollection> {
     for n in 0..MOST {
-        let end = load(table, n, memory)?.is_none_or(|word| Layout::Kvm0.cte(word).is_none());
-        if end {
+        let word = load(table, Layout::Kvm0, n, memory)?;
+        if word.is_none_or(|word| Layout::Kvm0.cte(word).is_none()) {
             return Ok(n);
         }
     }
@@ -200,7 +205,7 @@ fn put(table: Table, icid: u16, word: u64, memory: &mut Memory) -> Result<(), No
 fn remove(table: Table, icid: u16, memory: &mut Memory) -> Result<(), NoCollection> {
     let Some((n, _)) = find(table, Layout::Kvm0, icid, memory)? else { return Ok(()) };
     let last = length(table, memory)?.saturating_sub(1);
-    if let Some(word) = load(table, last, memory)? {
+    if let Some(word) = load(table, Layout::Kvm0, last, memory)? {
         store(table, n, word, memory)?;
         store(table, last, 0, memory)?;
     }

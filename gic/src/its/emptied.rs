@@ -27,6 +27,7 @@ impl Its {
             table.zero(entries, memory);
         }
         self.members.clear();
+        self.tell_all();
         self.orphans = Orphans::default();
     }
 

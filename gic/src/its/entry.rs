@@ -1,7 +1,11 @@
 //! The entries of tables, in the layouts of those whose tables are read and written. The
-//! architecture leaves the layout to the implementation (IHI 0069 H 5.2).
+//! architecture leaves the layout to the implementation (IHI 0069 H 5.2), and what is said of it are
+//! sizes: GITS_TYPER.ITT_entry_size and GITS_BASER.Entry_Size. Of GIC-600 no more is known than those;
+//! where its entries have what is chosen here.
 
-use super::wire::{KvmCte, KvmDte, KvmIte, QemuCte, QemuDte, QemuIteHigh, QemuIteLow};
+use super::wire::{
+    KvmCte, KvmDte, KvmIte, QemuCte, QemuDte, QemuIteHigh, QemuIteLow, SmallCte, SmallDte, SmallIte,
+};
 use crate::Cpu;
 use crate::v3::MOST_CPUS;
 use passim_model::{Abort, IntId, Memory, PhysAddr};
@@ -13,6 +17,11 @@ pub enum Layout {
     Kvm0,
     /// QEMU's: 8 bytes, interrupt translation entries 12; the collection table is an array.
     Qemu,
+    /// As large as GIC-600's: 8 bytes of a device, 2 of a collection, 4 of an event; the collection
+    /// table is an array. Where the fields are is this model's own choice, for Arm does not publish it;
+    /// that they fit is no accident: valid, 16 bits of an LPI and the 14 of an ICID that GIC-600 can have
+    /// at most (GIC-600AE TRM 101206_0003_04, table 3-9) are 31 bits.
+    Gic600,
 }
 
 /// A device: where its interrupt translation table is.
@@ -39,7 +48,8 @@ const KVM_NOT_MAPPED: u64 = 0xffff_ffff;
 const NO_DOORBELL: u64 = 1023;
 
 impl Layout {
-    /// The layout whose interrupt translation entries have so many bytes.
+    /// The layout whose interrupt translation entries have so many bytes, of those that somebody else
+    /// writes.
     pub const fn of_ite_bytes(bytes: u64) -> Option<Self> {
         match bytes {
             8 => Some(Self::Kvm0),
@@ -59,6 +69,47 @@ impl Layout {
         match self {
             Self::Kvm0 => 8,
             Self::Qemu => 12,
+            // 101206_0003_04, table 5-38: ITTEntrySize is 3 in every configuration.
+            Self::Gic600 => 4,
+        }
+    }
+
+    /// Bytes of an entry of the device table, where nothing makes it larger.
+    pub const fn dte_bytes(self) -> u64 {
+        8
+    }
+
+    /// Bytes of an entry of the collection table, where nothing makes it larger.
+    pub const fn cte_bytes(self) -> u64 {
+        match self {
+            Self::Kvm0 | Self::Qemu => 8,
+            Self::Gic600 => 2,
+        }
+    }
+
+    /// Bits of an INTID that an entry of an event has room for.
+    pub const fn intid_bits(self) -> u32 {
+        match self {
+            Self::Kvm0 => KvmIte::INTID.width(),
+            Self::Qemu => QemuIteLow::INTID.width(),
+            Self::Gic600 => SmallIte::INTID.width(),
+        }
+    }
+
+    /// Bits of an ICID that an entry of an event has room for.
+    pub const fn icid_bits(self) -> u32 {
+        match self {
+            Self::Kvm0 => KvmIte::ICID.width(),
+            Self::Qemu => QemuIteLow::ICID.width(),
+            Self::Gic600 => SmallIte::ICID.width(),
+        }
+    }
+
+    /// Whether the collection table is a list, in which a collection has no place of its own.
+    pub(super) const fn lists_collections(self) -> bool {
+        match self {
+            Self::Kvm0 => true,
+            Self::Qemu | Self::Gic600 => false,
         }
     }
 
@@ -70,6 +121,9 @@ impl Layout {
             }
             Self::Qemu => {
                 (QemuDte::VALID.is_set(word), QemuDte::ITT.get(word), QemuDte::SIZE.get(word))
+            }
+            Self::Gic600 => {
+                (SmallDte::VALID.is_set(word), SmallDte::ITT.get(word), SmallDte::SIZE.get(word))
             }
         };
         valid.then_some(Dte { itt: itt << 8, bits: size as u32 + 1 })
@@ -87,6 +141,9 @@ impl Layout {
                     | KvmDte::SIZE.of(size)
             }
             Self::Qemu => QemuDte::VALID.flag(true) | QemuDte::ITT.of(itt) | QemuDte::SIZE.of(size),
+            Self::Gic600 => {
+                SmallDte::VALID.flag(true) | SmallDte::ITT.of(itt) | SmallDte::SIZE.of(size)
+            }
         }
     }
 
@@ -121,6 +178,7 @@ impl Layout {
                 (KvmCte::VALID.is_set(word), KvmCte::ICID.get(word), KvmCte::RDBASE.get(word))
             }
             Self::Qemu => (QemuCte::VALID.is_set(word), 0, QemuCte::RDBASE.get(word)),
+            Self::Gic600 => (SmallCte::VALID.is_set(word), 0, SmallCte::TARGET.get(word)),
         };
         let cpu = (rdbase < MOST_CPUS as u64).then_some(Cpu::new(rdbase as u16));
         valid.then_some((icid as u16, cpu))
@@ -143,6 +201,32 @@ impl Layout {
                     | KvmCte::ICID.of(u64::from(icid))
             }
             Self::Qemu => QemuCte::VALID.flag(true) | QemuCte::RDBASE.of(rdbase),
+            Self::Gic600 => SmallCte::VALID.flag(true) | SmallCte::TARGET.of(rdbase),
+        }
+    }
+
+    /// Reads the collection table entry at `at`, for [`Layout::cte`].
+    #[inline]
+    pub(super) fn load_cte(self, at: PhysAddr, memory: &Memory) -> Result<u64, Abort> {
+        match self {
+            Self::Kvm0 | Self::Qemu => memory.load_u64(at),
+            Self::Gic600 => {
+                let shift = at.offset_in(3) * 8;
+                Ok(memory.load_u64(at)? >> shift & u64::from(u16::MAX))
+            }
+        }
+    }
+
+    /// Writes a collection table entry that was spelled, 0 for none.
+    pub(super) fn store_cte(
+        self,
+        at: PhysAddr,
+        word: u64,
+        memory: &mut Memory,
+    ) -> Result<(), Abort> {
+        match self {
+            Self::Kvm0 | Self::Qemu => memory.store_u64(at, word),
+            Self::Gic600 => memory.write(at, &(word as u16).to_le_bytes()),
         }
     }
 
@@ -163,10 +247,14 @@ impl Layout {
                 };
                 Ok(self.ite(low))
             }
+            Self::Gic600 => {
+                let shift = at.offset_in(3) * 8;
+                Ok(self.ite(memory.load_u64(at)? >> shift))
+            }
         }
     }
 
-    /// Reads the interrupt translation entry that begins with this doubleword.
+    /// Reads the interrupt translation entry that begins with this doubleword, or is its lower half.
     #[inline]
     pub(super) fn ite(self, low: u64) -> Option<Ite> {
         let (mapped, intid, icid) = match self {
@@ -177,6 +265,10 @@ impl Layout {
             Self::Qemu => {
                 let mapped = QemuIteLow::VALID.is_set(low) && QemuIteLow::PHYSICAL.is_set(low);
                 (mapped, QemuIteLow::INTID.get(low) as u32, QemuIteLow::ICID.get(low))
+            }
+            Self::Gic600 => {
+                let intid = SmallIte::INTID.get(low) as u32;
+                (SmallIte::VALID.is_set(low), intid, SmallIte::ICID.get(low))
             }
         };
         mapped.then_some(Ite { intid, icid: Some(icid as u16) })
@@ -209,6 +301,12 @@ impl Layout {
                     bytes[8..].copy_from_slice(&high.to_le_bytes());
                 }
                 memory.write(at, &bytes)
+            }
+            (Self::Gic600, mapped) => {
+                let spelled = mapped.map_or(0, |(intid, icid)| {
+                    SmallIte::VALID.flag(true) | SmallIte::ICID.of(icid) | SmallIte::INTID.of(intid)
+                });
+                memory.write(at, &(spelled as u32).to_le_bytes())
             }
         }
     }

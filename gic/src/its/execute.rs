@@ -152,6 +152,7 @@ impl Its {
         if choices.ordering != Ordering::AtOnce && old != dte {
             self.flight.leave(device, old);
         }
+        self.tell_device(device);
         let source = |event| Source { device, event: EventId::new(event) };
         for members in self.members.values_mut() {
             let gone: Vec<_> = members.range(source(0)..=source(u32::MAX)).copied().collect();
@@ -183,9 +184,9 @@ impl Its {
         if !valid && self.implementation.choices.unmap_collection == UnmapCollection::Orphans {
             self.orphan(icid, memory)?;
         }
+        self.follow(icid, old, new, memory);
         match (old, new) {
             (Some(old), new) if Some(old) != new => {
-                self.follow(icid, old, new, memory);
                 let before = Late::Before(Before::Collection(icid, true));
                 self.send(old, Packet::Nothing, None, before);
             }
@@ -213,10 +214,14 @@ impl Its {
     }
 
     /// The LPIs of a collection's events go where that goes, if it is anywhere.
-    fn follow(&mut self, icid: u16, old: Cpu, new: Option<Cpu>, memory: &Memory) {
+    fn follow(&mut self, icid: u16, old: Option<Cpu>, new: Option<Cpu>, memory: &Memory) {
+        // Who tells redistributors of events tells of these too where an LPI may be elsewhere.
+        let told = self.tells();
+        let old = if told { old.or(new) } else { old.filter(|old| Some(*old) != new) };
         let follows = RemapCollection::PendingFollows;
         let to = new.filter(|_| self.implementation.choices.remap_collection == follows);
-        let Some((to, members)) = to.zip(self.members.get(&icid).cloned()) else { return };
+        let members = self.members.get(&icid);
+        let Some(((old, to), members)) = old.zip(to).zip(members.cloned()) else { return };
         for source in members {
             let Ok((_, Some(ite))) = self.event(source, memory) else { continue };
             if ite.icid == Some(icid) {
@@ -276,8 +281,9 @@ impl Its {
             let before = Late::Before(Before::Event(source, Some(IntId::new(old.intid))));
             self.send(old_cpu, Packet::Nothing, Some(source), before);
         }
-        if cpu.is_none() && choices.map_to_unmapped == MapToUnmapped::Told {
-            self.send_all(Packet::Mapped(intid), Some(source), Late::No);
+        let told = self.tells() || choices.map_to_unmapped == MapToUnmapped::Told;
+        if cpu.is_none() && told {
+            self.send(Cpu::new(0), Packet::MappedNowhere(intid), Some(source), Late::No);
         }
         if let Some(cpu) = cpu {
             let late = match old {
@@ -286,6 +292,7 @@ impl Its {
             };
             self.send(cpu, Packet::Mapped(intid), Some(source), late);
         }
+        self.tell(source, Some(intid));
         Ok(())
     }
 
@@ -307,13 +314,16 @@ impl Its {
         self.cache.forget(source);
         self.join(source, ite.icid, Some(icid));
         let intid = IntId::new(ite.intid);
-        if let Some(old) = old.filter(|old| *old != new) {
+        if let Some(old) = old.filter(|old| *old != new || self.tells()) {
             let before = Late::Before(Before::Event(source, Some(intid)));
             self.send(old, Packet::Move(intid, new), Some(source), before);
         }
         match old {
             Some(old) if old == new => {}
             Some(_) => self.send(new, Packet::Moved(intid), Some(source), Late::No),
+            None if self.tells() => {
+                self.send(new, Packet::Move(intid, new), Some(source), Late::No)
+            }
             None => self.send(new, Packet::Mapped(intid), Some(source), Late::No),
         }
         Ok(())
@@ -327,7 +337,9 @@ impl Its {
         self.cache.forget(source);
         self.join(source, ite.and_then(|ite| ite.icid), None);
         let before = Late::Before(Before::Event(source, Some(intid)));
-        self.send(cpu, Packet::ClearPending(intid), Some(source), before);
+        let packet = if self.tells() { Packet::Nothing } else { Packet::ClearPending(intid) };
+        self.send(cpu, packet, Some(source), before);
+        self.tell(source, None);
         Ok(())
     }
 

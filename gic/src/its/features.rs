@@ -1,7 +1,7 @@
 //! What an ITS is built as, and what it says of itself. IHI 0069 H 12.18 (GITS_TYPER).
 
 use super::entry::Layout;
-use super::wire::{Baser, Typer, page_size};
+use super::wire::{Baser, COLLECTIONS, Typer, page_size};
 use crate::Cpu;
 use crate::attributes;
 use crate::choice::{ItsChoices, Preset};
@@ -50,10 +50,14 @@ pub struct Features {
     pub event_bits: u32,
     /// Bits of a DeviceID, 1 to 32.
     pub device_bits: u32,
-    /// Bits of an ICID, 1 to 16; `None` for 16 without GITS_TYPER.CIL.
+    /// Bits of an ICID, 1 to 16 and no more than an entry has room for; `None` for 16 without
+    /// GITS_TYPER.CIL.
     pub collection_bits: Option<u32>,
-    /// Bits of an INTID, 14 to 24.
+    /// Bits of an INTID, 14 to 24 and no more than an entry has room for.
     pub intid_bits: u32,
+    /// log2 of the LPIs less one, where they are fewer than the INTIDs allow (GICD_TYPER.num_LPIs); 0
+    /// otherwise. Those of a GICv3 have its distributor's.
+    pub num_lpis: u32,
     /// Collections the ITS holds itself; their ICIDs come first.
     pub held_collections: u8,
     /// `Some` if commands name redistributors by address (GITS_TYPER.PTA): where the first is. The
@@ -67,8 +71,9 @@ pub struct Features {
     pub statusr: bool,
     /// Pages of tables.
     pub page_sizes: PageSizes,
-    /// Bytes of an entry of the device and of the collection table (GITS_BASER.Entry_Size): 8, 16 or
-    /// 32, of which the layout says what the first 8 are. Those of events have the layout's.
+    /// Bytes of an entry of the device and of the collection table (GITS_BASER.Entry_Size): 8 for what
+    /// the layout has, or 16 or 32, of which the first are the layout's. Those of events have the
+    /// layout's.
     pub table_entry_bytes: u8,
     /// Device tables may have two levels.
     pub indirect_devices: bool,
@@ -97,6 +102,7 @@ impl Implementation {
             device_bits: 16,
             collection_bits: Some(16),
             intid_bits: 16,
+            num_lpis: 0,
             held_collections: 0,
             redistributors_at: None,
             error_wire: None,
@@ -126,14 +132,18 @@ impl Implementation {
                 indirect_collections: false,
                 ..plain
             },
-            // GIC-600 TRM 100336: collections in a flat table. What its entries look like nobody says;
-            // of Rockchip's RK3588 it is known how large they are (GITS_TYPER 0x130001ef31, and Linux's
-            // log: 4 bytes for an event, 8 for a device, 2 for a collection, of which there are 16).
-            // Here they are laid out, and are as large, as KVM's.
+            // GIC-600 TRM 100336_0106, GITS_TYPER: 4 bytes for an event, no PTA, SEIS, HCC or CCT, and
+            // CIL; how many bits identifiers have is configured. These are Rockchip's RK3588's, of eight
+            // CPUs, whose GITS_TYPER is 0x130001ef31 and GITS_IIDR 0x0201743b. Entries of devices have 8
+            // bytes (table 4-35: GITS_BASER0 resets to 0x0107000000000000), those of collections 2, in a
+            // flat table: so Linux logs them of RK3568, RK3588, Qualcomm's SM8350 and Ampere's Altra
+            // alike, `Devices (indirect, esz 8, psz 64K)`, `Interrupt Collections (flat, esz 2, psz 64K)`.
+            // The manual prints 0 for GITS_BASER1 out of reset, where a driver finds type and size.
             Preset::Gic600 => Features {
                 iidr: 0x0201_743b,
                 identification: identification::ARM_ITS,
-                layout: Layout::Kvm0,
+                layout: Layout::Gic600,
+                collection_bits: Some(4),
                 indirect_collections: false,
                 ..plain
             },
@@ -142,13 +152,29 @@ impl Implementation {
         Self { features, choices: preset.its() }
     }
 
+    /// The implementation with a collection for each of so many CPUs, as whoever configures an ITS sees
+    /// to.
+    pub(crate) fn for_cpus(mut self, cpus: u16) -> Self {
+        let wanted = u16::BITS - cpus.saturating_sub(1).leading_zeros();
+        if let Some(bits) = &mut self.features.collection_bits {
+            *bits = wanted.max(*bits);
+        }
+        self
+    }
+
     /// The implementation with every number in range.
     pub(super) fn in_range(self) -> Self {
+        let layout = self.features.layout;
+        let most_icids = layout.icid_bits();
+        // Without CIL there are 16 bits of an ICID, for which there must be room.
+        let collection_bits =
+            self.features.collection_bits.or((most_icids < 16).then_some(most_icids));
         let features = Features {
             event_bits: self.features.event_bits.clamp(1, 32),
             device_bits: self.features.device_bits.clamp(1, 32),
-            collection_bits: self.features.collection_bits.map(|bits| bits.clamp(1, 16)),
-            intid_bits: self.features.intid_bits.clamp(14, 24),
+            collection_bits: collection_bits.map(|bits| bits.clamp(1, most_icids)),
+            intid_bits: self.features.intid_bits.clamp(14, layout.intid_bits().min(24)),
+            num_lpis: self.features.num_lpis.min(31),
             table_entry_bytes: match self.features.table_entry_bytes {
                 0..=8 => 8,
                 9..=16 => 16,
@@ -172,9 +198,23 @@ impl Features {
         }
     }
 
+    /// Bytes of an entry of the table of this GITS_BASER.
+    pub(super) fn entry_bytes(&self, n: usize) -> u64 {
+        let own = match n {
+            COLLECTIONS => self.layout.cte_bytes(),
+            _ => self.layout.dte_bytes(),
+        };
+        match self.table_entry_bytes {
+            0..=8 => own,
+            larger => u64::from(larger),
+        }
+    }
+
     /// Whether the number is an LPI's that an event may be mapped to.
     pub(super) const fn is_lpi(&self, intid: u32) -> bool {
-        intid >= 8192 && (intid as u64) < 1 << self.intid_bits
+        // IHI 0069 H 12.9 (GICD_TYPER.num_LPIs): two to the power of the field plus one.
+        let few = self.num_lpis == 0 || (intid as u64) < 8192 + (2 << self.num_lpis);
+        intid >= 8192 && (intid as u64) < 1 << self.intid_bits && few
     }
 
     /// The CPU that a command means by RDbase, given in place, of `cpus`.

@@ -1,17 +1,20 @@
 //! What tables say, free of how they say it: read in one layout, written in another.
 //!
 //! The layouts are KVM's save and restore ABI revision 0 (Linux
-//! `Documentation/virt/kvm/devices/arm-vgic-its.rst`) and QEMU's (`hw/intc/gicv3_internal.h`).
-//! A machine saved by one and read by the other lacks exactly this.
+//! `Documentation/virt/kvm/devices/arm-vgic-its.rst`), QEMU's (`hw/intc/gicv3_internal.h`), and one with
+//! entries as large as GIC-600's. A machine saved by one and read by another lacks exactly this.
 
 mod convert;
+mod error;
 
 pub(crate) use convert::Plan;
 pub(super) use convert::plan;
 pub use convert::{Converted, convert};
+pub use error::{ImageError, Kind};
 
 use super::entry::{Dte, Layout};
 use super::table::{Missing, PIECE, Table, zeros};
+use super::wire::Baser;
 use crate::Cpu;
 use core::fmt;
 use passim_model::{Abort, DeviceId, EventId, IntId, Memory, PhysAddr, Span};
@@ -20,9 +23,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A mapped device.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Device {
-    /// Where its interrupt translation table is.
+    /// Physical address of its interrupt translation table, a multiple of 256 bytes.
     pub itt: PhysAddr,
-    /// Bits of an EventID.
+    /// Bits of an EventID, 1 to 32: the table has `1 << event_bits` entries.
     pub event_bits: u32,
     /// Its mapped events: LPI and ICID; `None` of those that lost their collection for good, which no
     /// table says.
@@ -65,10 +68,33 @@ pub struct Found {
 /// Where tables are: the values of the GITS_BASER registers for devices and collections.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Tables {
-    /// Of devices.
+    /// GITS_BASER of devices, as a load of it reads.
     pub devices: u64,
-    /// Of collections.
+    /// GITS_BASER of collections, as a load of it reads.
     pub collections: u64,
+}
+
+impl Tables {
+    fn of_devices(self, layout: Layout) -> Option<Table> {
+        Table::of_entries(self.devices, layout.dte_bytes())
+    }
+
+    fn of_collections(self, layout: Layout) -> Option<Table> {
+        Table::of_entries(self.collections, layout.cte_bytes())
+    }
+
+    /// The registers of an ITS that lays the tables out otherwise: entries that were as large as their
+    /// layout has them are as large as the other has them.
+    pub(super) fn laid_out(self, (from, to): (Layout, Layout)) -> Self {
+        let resized = |baser, (from, to): (u64, u64)| {
+            let own = Baser::ENTRY_SIZE.get(baser) < from;
+            if own { Baser::ENTRY_SIZE.set(baser, to - 1) } else { baser }
+        };
+        Self {
+            devices: resized(self.devices, (from.dte_bytes(), to.dte_bytes())),
+            collections: resized(self.collections, (from.cte_bytes(), to.cte_bytes())),
+        }
+    }
 }
 
 /// How the mapped entries of a table are found.
@@ -79,65 +105,6 @@ pub enum Reading {
     /// By the distances from one to the next, as the KVM ABI has it. What no distance leads to is
     /// not seen.
     ByDistance,
-}
-
-/// Why tables cannot be read or written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum ImageError {
-    /// Memory did not answer.
-    #[error("{0}")]
-    Abort(Abort),
-    /// There is no room for an entry.
-    #[error("the {0} table has no room for number {1}")]
-    NoRoom(Kind, u32),
-    /// The interrupt translation table of a device is too small for entries of the new layout, and
-    /// there is no other place for it.
-    #[error(
-        "the table of device {device} has {has} bytes, {wants} are needed, and no scratch memory is left"
-    )]
-    IttTooSmall {
-        /// The device.
-        device: DeviceId,
-        /// What its owner had to allocate, at least.
-        has: u64,
-        /// What the layout needs.
-        wants: u64,
-    },
-    /// The tables hold more than is read of any, or have room for it.
-    #[error(
-        "the tables hold more than {MOST_ENTRIES} entries, or have room for {MOST_PIECES} pages of them"
-    )]
-    TooLarge,
-    /// The scratch memory is in use, or is not memory.
-    #[error("the scratch memory {0} is in use by a table, or not memory")]
-    Scratch(Span<PhysAddr>),
-}
-
-/// A table, in errors.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Kind {
-    /// Of devices.
-    Device,
-    /// Of collections.
-    Collection,
-    /// Of the events of a device.
-    Event,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Device => "device",
-            Self::Collection => "collection",
-            Self::Event => "interrupt translation",
-        })
-    }
-}
-
-impl From<Abort> for ImageError {
-    fn from(abort: Abort) -> Self {
-        Self::Abort(abort)
-    }
 }
 
 /// Entries that are not zero, at most.
@@ -248,42 +215,43 @@ impl Reader<'_> {
     fn collections(&mut self, table: Table) -> BTreeMap<u16, Cpu> {
         let mut collections = BTreeMap::new();
         let mut listed = BTreeSet::new();
+        let list = self.layout.lists_collections();
         let mut n = 0;
         while n < table.room().min(MOST_COLLECTIONS) {
             let word = match table.entry(n, self.memory) {
-                Ok(at) => match self.memory.load_u64(at) {
+                Ok(at) => match self.layout.load_cte(at, self.memory) {
                     Ok(word) => word,
                     // A list has ended where nobody can read on.
                     Err(_) => {
                         n += self.skip(Kind::Collection, at, table.entry_bytes());
-                        match self.layout {
-                            Layout::Kvm0 => break,
-                            Layout::Qemu => continue,
+                        if list {
+                            break;
                         }
+                        continue;
                     }
                 },
                 Err(Missing::NoPage | Missing::Beyond) => 0,
                 Err(Missing::Abort(at)) => {
                     let pages = self.skip(Kind::Collection, at, table.level1_bytes());
                     n = (n / table.in_page() + pages) * table.in_page();
-                    match self.layout {
-                        Layout::Kvm0 => break,
-                        Layout::Qemu => continue,
+                    if list {
+                        break;
                     }
+                    continue;
                 }
             };
-            match (self.layout, self.layout.cte(word)) {
+            match (list, self.layout.cte(word)) {
                 // Of two entries for one collection the first is found.
-                (Layout::Kvm0, Some((icid, cpu))) => {
+                (true, Some((icid, cpu))) => {
                     if let Some(cpu) = cpu.filter(|_| listed.insert(icid)) {
                         collections.insert(icid, cpu);
                     }
                 }
-                (Layout::Kvm0, None) => break,
-                (Layout::Qemu, Some((_, Some(cpu)))) => {
+                (true, None) => break,
+                (false, Some((_, Some(cpu)))) => {
                     collections.insert(n as u16, cpu);
                 }
-                (Layout::Qemu, _) => {}
+                (false, _) => {}
             }
             n += 1;
         }
@@ -360,10 +328,10 @@ impl Mappings {
         let (entries, pieces, silent) = (MOST_ENTRIES, MOST_PIECES, Vec::new());
         let mut reader = Reader { layout, reading, memory, entries, pieces, silent };
         let mut mappings = Self::default();
-        if let Some(table) = Table::of(tables.collections) {
+        if let Some(table) = tables.of_collections(layout) {
             mappings.collections = reader.collections(table);
         }
-        let read = match Table::of(tables.devices) {
+        let read = match tables.of_devices(layout) {
             Some(table) => reader.devices(table, bits, &mut mappings.devices),
             None => Ok(()),
         };
@@ -382,18 +350,18 @@ impl Mappings {
         tables: Tables,
         memory: &mut Memory,
     ) -> Result<(), ImageError> {
-        if let Some(table) = Table::of(tables.collections) {
+        if let Some(table) = tables.of_collections(layout) {
             self.write_collections(layout, table, memory)?;
         } else if let Some(icid) = self.collections.keys().next() {
             return Err(ImageError::NoRoom(Kind::Collection, u32::from(*icid)));
         }
-        if let Some(table) = Table::of(tables.devices) {
+        if let Some(table) = tables.of_devices(layout) {
             clear(table, memory);
         }
         for (device, next) in with_distance(self.devices.keys(), |id| id.get()) {
             let number = device.get();
             let no_room = ImageError::NoRoom(Kind::Device, number);
-            let table = Table::of(tables.devices).ok_or(no_room)?;
+            let table = tables.of_devices(layout).ok_or(no_room)?;
             let at = match table.entry(u64::from(number), memory) {
                 Ok(at) => at,
                 Err(Missing::Abort(at)) => return Err(Abort(at).into()),
@@ -416,15 +384,12 @@ impl Mappings {
         clear(table, memory);
         let mapped = self.collections.iter();
         let mapped = mapped.map(|(icid, cpu)| (*icid, layout.spell_cte(*icid, *cpu)));
-        let named = self.unmapped_collections().into_iter().filter(|_| layout == Layout::Kvm0);
+        let named = self.unmapped_collections().into_iter().filter(|_| layout.lists_collections());
         let named = named.map(|icid| (icid, Layout::spell_unmapped_cte(icid)));
         for (place, (icid, word)) in mapped.chain(named).enumerate() {
-            let n = match layout {
-                Layout::Kvm0 => place as u64,
-                Layout::Qemu => u64::from(icid),
-            };
+            let n = if layout.lists_collections() { place as u64 } else { u64::from(icid) };
             match table.entry(n, memory) {
-                Ok(at) => memory.store_u64(at, word)?,
+                Ok(at) => layout.store_cte(at, word, memory)?,
                 Err(Missing::Abort(at)) => return Err(Abort(at).into()),
                 Err(Missing::NoPage | Missing::Beyond) => {
                     return Err(ImageError::NoRoom(Kind::Collection, u32::from(icid)));

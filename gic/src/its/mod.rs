@@ -12,6 +12,7 @@
 //! | `spell` | what is a command called, and what do its fields say? |
 //! | `flight` | what has been sent and has not arrived? |
 //! | `orphans` | which events have lost their collection? |
+//! | `told` | which LPI did an event map to? |
 //! | [`image`], `save` | what do tables map, in whatever layout; how is an ITS saved? |
 //! | `emptied` | what becomes of a table that is no longer valid? |
 //! | `distance` | how do the tables of the KVM ABI lead from entry to entry? |
@@ -39,6 +40,7 @@ mod regs;
 mod save;
 mod spell;
 mod table;
+mod told;
 mod translate;
 mod wire;
 
@@ -90,7 +92,7 @@ pub enum Arrival {
     Raised {
         /// Which.
         intid: IntId,
-        /// Where.
+        /// The CPU whose redistributor it is for.
         cpu: Cpu,
     },
 }
@@ -123,6 +125,8 @@ pub struct Its {
     /// The events of each collection, where mapping or unmapping it does something to them.
     members: BTreeMap<u16, BTreeSet<Source>>,
     orphans: Orphans,
+    /// The LPIs of events, where redistributors are told of each.
+    told: BTreeMap<Source, IntId>,
     cache: Cache,
     flight: Flight,
     chance: Chance,
@@ -149,6 +153,7 @@ impl Its {
             held: vec![None; usize::from(implementation.features.held_collections)],
             members: BTreeMap::new(),
             orphans: Orphans::default(),
+            told: BTreeMap::new(),
             cache: Cache::new(implementation.choices.caching),
             flight: Flight::default(),
             chance: Chance::new(seed),

@@ -336,7 +336,7 @@ fn baser(n: usize, value: u64, implementation: &Implementation) -> u64 {
         ],
     );
     let mut word = Baser::TYPE.set(kept, kind);
-    word = Baser::ENTRY_SIZE.set(word, u64::from(features.table_entry_bytes) - 1);
+    word = Baser::ENTRY_SIZE.set(word, features.entry_bytes(n) - 1);
     if !indirect {
         word = Baser::INDIRECT.set(word, 0);
     }

@@ -33,15 +33,34 @@ impl Saved {
     ) -> Result<Option<Plan>, ImageError> {
         let features = from.features;
         let layouts = (features.layout, to.features.layout);
-        if layouts.0 == layouts.1 {
+        // Distances are there where they have been written; whoever reads by them needs them.
+        let reading = match from.says_distances() {
+            true => Reading::ByDistance,
+            false => Reading::Every,
+        };
+        let missed = to.says_distances() && !from.says_distances();
+        if layouts.0 == layouts.1 && !missed {
             return Ok(None);
         }
         let bits = (features.device_bits, features.event_bits);
         let basers = &self.registers.basers;
         let tables = Tables { devices: basers[DEVICES], collections: basers[COLLECTIONS] };
-        let plan = plan(layouts, tables, bits, scratch, memory)?;
+        let bits = (bits, features.intid_bits);
+        let plan = plan(layouts, reading, tables, bits, scratch, memory)?;
+        let Tables { devices, collections } = tables.laid_out(layouts);
+        (self.registers.basers[DEVICES], self.registers.basers[COLLECTIONS]) =
+            (devices, collections);
         self.orphans = self.orphans.rewritten(plan.converted(), layouts);
         Ok(Some(plan))
+    }
+}
+
+impl Implementation {
+    /// Whether distances say what is mapped: they are written where the ITS is saved, and followed where
+    /// it is restored.
+    fn says_distances(&self) -> bool {
+        let written = self.choices.tables_at_save == TablesAtSave::Distances;
+        written && self.features.layout == Layout::Kvm0
     }
 }
 
@@ -57,7 +76,7 @@ impl Its {
     }
 
     /// As [`Its::mappings`]: what was found, also where that is not all.
-    fn most_mappings(&self, memory: &Memory) -> (Found, Result<(), ImageError>) {
+    pub(super) fn most_mappings(&self, memory: &Memory) -> (Found, Result<(), ImageError>) {
         let features = &self.implementation.features;
         let bits = (features.device_bits, features.event_bits);
         let layout = features.layout;
@@ -74,14 +93,6 @@ impl Its {
         }
         self.add_orphans(mappings);
         (found, read)
-    }
-
-    /// The LPIs of mapped events whose collection is at a CPU.
-    pub(crate) fn lpis_of(&self, cpu: Cpu, memory: &Memory) -> Vec<u32> {
-        let Mappings { devices, collections, .. } = self.most_mappings(memory).0.mappings;
-        let events = devices.into_values().flat_map(|device| device.events.into_values());
-        let here = |icid: Option<u16>| icid.and_then(|icid| collections.get(&icid)) == Some(&cpu);
-        events.filter(|(_, icid)| here(*icid)).map(|(intid, _)| intid.get()).collect()
     }
 
     /// Where the tables are.
@@ -115,11 +126,10 @@ impl Its {
 
     /// The tables whose distances say what is mapped.
     fn distances(&self) -> Option<Place> {
-        let Implementation { features, choices } = self.implementation;
-        let written = choices.tables_at_save == TablesAtSave::Distances;
-        if features.layout != Layout::Kvm0 || !written {
+        if !self.implementation.says_distances() {
             return None;
         }
+        let features = self.implementation.features;
         let (device_bits, event_bits) = (features.device_bits, features.event_bits);
         let table = self.registers.devices()?;
         Some(Place { table, device_bits, event_bits })
@@ -147,6 +157,7 @@ impl Its {
             place.prune(memory);
         }
         its.gather_members(memory);
+        its.gather_told(memory);
         its
     }
 
@@ -163,7 +174,7 @@ impl Its {
     }
 
     /// The mapped events and the collection of each, if it is in one.
-    fn events(&self, memory: &Memory) -> Vec<(Source, Option<u16>)> {
+    pub(super) fn events(&self, memory: &Memory) -> Vec<(Source, Option<u16>)> {
         if let Some(place) = self.distances() {
             return place.events(memory);
         }

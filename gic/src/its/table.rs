@@ -35,7 +35,7 @@ impl From<Abort> for Missing {
 /// log2 of the bytes of an entry of level 1.
 const LEVEL1_LG2: u32 = 3;
 /// Bytes of an entry, at least.
-const LEAST_ENTRY: u64 = 8;
+const LEAST_ENTRY: u64 = 2;
 
 /// Bytes of the pieces in which [`zeros`] looks.
 pub(super) const PIECE: u64 = 4096;
@@ -53,6 +53,12 @@ pub(super) fn zeros(at: PhysAddr, entry_bytes: u64, memory: &Memory) -> u64 {
 impl Table {
     /// Reads a GITS_BASER; `None` if there is no table.
     pub(super) fn of(baser: u64) -> Option<Self> {
+        Self::of_entries(baser, LEAST_ENTRY)
+    }
+
+    /// As [`Table::of`], with entries of so many bytes where the register says less, as no register of
+    /// an ITS here does.
+    pub(super) fn of_entries(baser: u64, least: u64) -> Option<Self> {
         if !Baser::VALID.is_set(baser) {
             return None;
         }
@@ -70,8 +76,7 @@ impl Table {
             page_lg2,
             bytes: (Baser::SIZE.get(baser) + 1) << page_lg2,
             indirect: Baser::INDIRECT.is_set(baser),
-            // None is smaller: a value of no register of an ITS here.
-            entry_bytes: (Baser::ENTRY_SIZE.get(baser) + 1).max(LEAST_ENTRY).next_power_of_two(),
+            entry_bytes: (Baser::ENTRY_SIZE.get(baser) + 1).max(least).next_power_of_two(),
         })
     }
 

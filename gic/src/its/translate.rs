@@ -25,10 +25,40 @@ pub(crate) enum Delivery {
 type Raised = (IntId, Cpu, Delivery);
 
 impl Its {
+    /// The LPI and CPU of a message, where that is plain to see: it is remembered, and what it raises is
+    /// pending at once. What [`Its::message`] would come to, in short; where that is anything else,
+    /// nothing is done.
+    #[inline(always)]
+    pub(crate) fn message_at_hand(
+        &mut self,
+        at: u64,
+        size: Size,
+        value: u64,
+        requester: &Requester,
+    ) -> Option<(IntId, Cpu)> {
+        let choices = &self.implementation.choices;
+        let plain = (at, size) == (offset::TRANSLATER, Size::Word)
+            && self.registers.enabled
+            && choices.event_beyond == EventBeyond::Ignored
+            && choices.ordering == Ordering::AtOnce
+            && !tracing::level_enabled!(tracing::Level::DEBUG);
+        if !plain {
+            return None;
+        }
+        debug_assert!(self.flight.is_empty(), "everything has arrived at once");
+        let source = Source { device: requester.device, event: EventId::new(value as u32) };
+        let (intid, cpu) = self.cache.find(source)?;
+        if self.reach.get(cpu.index()) == Some(&0) {
+            return None;
+        }
+        self.counters.messages += 1;
+        Some((intid, cpu))
+    }
+
     /// A message arrives at an offset from where the ITS starts. Who sent it travels beside it:
     /// nothing a device writes can name another device. Beside what comes of it, whether its LPI is
     /// for the caller to make pending, at once.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn message(
         &mut self,
         at: u64,

@@ -292,3 +292,36 @@ layout! {
         DOORBELL = bits(23, 0);
     }
 }
+layout! {
+    /// A device table entry of 8 bytes, as GIC-600's has (GIC-600 TRM 100336_0106, table 4-35:
+    /// GITS_BASER0 resets to 0x0107000000000000). The arrangement is ours.
+    pub(crate) struct SmallDte {
+        /// The device is mapped.
+        VALID = bit(63);
+        /// Bits 51 to 8 of the address of the table, in place.
+        ITT = bits(51, 8);
+        /// Bits of an EventID, less one.
+        SIZE = bits(4, 0);
+    }
+}
+layout! {
+    /// A collection table entry of 2 bytes, as Linux finds GIC-600's to have. The arrangement is ours.
+    pub(crate) struct SmallCte {
+        /// The collection is mapped.
+        VALID = bit(15);
+        /// Processor number.
+        TARGET = bits(14, 0);
+    }
+}
+layout! {
+    /// An interrupt translation entry of 4 bytes, as GIC-600's has (100336_0106, GITS_TYPER). The
+    /// arrangement is ours.
+    pub(crate) struct SmallIte {
+        /// The event is mapped.
+        VALID = bit(31);
+        /// Which collection.
+        ICID = bits(29, 16);
+        /// Which LPI.
+        INTID = bits(15, 0);
+    }
+}

@@ -124,7 +124,7 @@ pub struct Line {
     pub enabled: bool,
     /// Whether it is in Group 1.
     pub group1: bool,
-    /// Its priority.
+    /// Its priority; lower numbers are more urgent.
     pub priority: u8,
     /// One bit a CPU it goes to.
     pub targets: u8,
@@ -184,8 +184,8 @@ impl GicV2 {
         }
     }
 
-    /// `cpu` stores to a register. Offsets that name no register, and CPUs that do not exist, are
-    /// ignored.
+    /// `cpu` stores to a register, at an offset in bytes from where `block` starts. Offsets that
+    /// name no register, and CPUs that do not exist, are ignored.
     pub fn store(&mut self, block: Block, offset: u64, size: Size, value: u64, cpu: Cpu) {
         if let Block::Frame(n) = block {
             self.message(n, offset, size, value);
@@ -205,7 +205,8 @@ impl GicV2 {
         }
     }
 
-    /// Anybody, such as a device, stores to a frame: the SPI it raised, if any.
+    /// Anybody, such as a device, stores to a frame (by its place in [`Implementation::frames`]),
+    /// at an offset in bytes from where the frame starts: the SPI it raised, if any.
     pub fn message(&mut self, frame: u16, offset: u64, size: Size, value: u64) -> Option<IntId> {
         let spi = self.frames.get(usize::from(frame))?.store(offset, size, value)?;
         tracing::debug!(target: event::TRANSLATE, frame, spi = spi.get(), "message");

@@ -4,24 +4,11 @@
 use super::GicV3;
 use super::redist::Redistributor;
 use super::wire::{LpiRegister, gicr};
-use crate::choice::lpi::{InvlpirReach, PendingOf, PropertyTable};
+use crate::choice::lpi::{InvlpirReach, PropertyTable};
 use crate::{Cpu, Size};
 use passim_model::Memory;
 
 impl GicV3 {
-    /// LPIs of a CPU have just been read as pending: where the table is believed of those that are mapped
-    /// alone, the others are not.
-    pub(super) fn believe_mapped(&mut self, cpu: Cpu, memory: &Memory) {
-        if self.implementation.choices.pending_of != PendingOf::Mapped {
-            return;
-        }
-        let mapped = self.its.iter().flat_map(|its| its.lpis_of(cpu, memory)).collect();
-        let place = self.redistributors.get_mut(cpu.index());
-        if let Some(lpis) = place.and_then(|place| place.lpis.as_mut()) {
-            lpis.keep(&mapped);
-        }
-    }
-
     /// What a store to one redistributor is to the others.
     pub(super) fn tell_others(
         &mut self,
@@ -52,12 +39,16 @@ impl GicV3 {
                 lpis.invalidate(LpiRegister::INTID.get(value) as u32, memory);
             }
         }
+        if invalidated {
+            self.invalidate_in_place(LpiRegister::INTID.get(value) as u32, memory);
+        }
     }
 
     /// ITSs learn which LPIs a CPU's redistributor has, and of which there is configuration.
     pub(super) fn tell_reach(&mut self, cpu: Cpu) {
         let place = self.redistributors.get(cpu.index());
-        let bound = place.and_then(|place| place.lpis.as_ref()).map_or(0, |lpis| lpis.bound());
+        let on = place.filter(|place| place.is_on()).and_then(|place| place.lpis.as_ref());
+        let bound = on.map_or(0, |lpis| lpis.bound());
         let configured = self.redistributors.iter().map(Redistributor::configured).max();
         for its in &mut self.its {
             its.learn_reach(cpu, bound);

@@ -19,8 +19,10 @@ pub enum SystemRegister {
     Dir,
     /// ICC_SGI0R_EL1: ask for a Group 0 SGI.
     Sgi0r,
-    /// ICC_SGI1R_EL1: ask for a Group 1 SGI.
+    /// ICC_SGI1R_EL1: ask for an SGI, of the groups that [`SgiGroups`](super::SgiGroups) says.
     Sgi1r,
+    /// ICC_ASGI1R_EL1: ask for an SGI of the other Security state. With one there is, a Group 0 SGI.
+    Asgi1r,
     /// ICC_IAR0_EL1: acknowledge, Group 0.
     Iar0,
     /// ICC_IAR1_EL1: acknowledge, Group 1.
@@ -68,10 +70,11 @@ pub(super) struct CpuInterface {
     enabled: [bool; 2],
     served: [Served; 2],
     intid_bits: u32,
+    range_selector: bool,
 }
 
 impl CpuInterface {
-    pub(super) fn new(intid_bits: u32) -> Self {
+    pub(super) fn new(intid_bits: u32, range_selector: bool) -> Self {
         Self {
             pmr: 0,
             ctlr: 0,
@@ -79,6 +82,7 @@ impl CpuInterface {
             enabled: [false; 2],
             served: [Served::default(); 2],
             intid_bits,
+            range_selector,
         }
     }
 
@@ -133,6 +137,7 @@ impl CpuInterface {
                     | IccCtlr::PRI_BITS.of(u64::from(priority::BITS - 1))
                     | IccCtlr::ID_BITS.of(u64::from(self.intid_bits > 16))
                     | IccCtlr::A3V.flag(true)
+                    | IccCtlr::RSS.flag(self.range_selector)
             }
             // IHI 0069 H 12.2 (ICC_SRE_EL1): SRE, DFB and DIB, all fixed.
             SystemRegister::Sre => 0b111,
@@ -152,6 +157,7 @@ impl CpuInterface {
             SystemRegister::Dir
             | SystemRegister::Sgi0r
             | SystemRegister::Sgi1r
+            | SystemRegister::Asgi1r
             | SystemRegister::Eoir0
             | SystemRegister::Eoir1 => 0,
         }

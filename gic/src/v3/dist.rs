@@ -23,13 +23,19 @@ pub struct Features {
     /// Bits of an INTID, 14 to 24 (GICD_TYPER.IDbits + 1).
     pub intid_bits: u32,
     /// log2 of the LPIs less one, where they are fewer than the INTIDs allow
-    /// (GICD_TYPER.num_LPIs); 0 otherwise.
+    /// (GICD_TYPER.num_LPIs); 0 otherwise. Commands map no others; a redistributor takes what is asked of
+    /// it by register.
     pub num_lpis: u32,
     /// There are affinities of four levels (GICD_TYPER.A3V). Without, the upper word of GICD_IROUTER
     /// reads as zero, and no CPU has an affinity 3 but zero.
     pub affinity3: bool,
     /// SPIs that any CPU may take.
     pub one_of_n: OneOfN,
+    /// SGIs that ICC_SGI1R_EL1 asks for.
+    pub sgi1r: SgiGroups,
+    /// SGIs can be asked for of CPUs with an affinity 0 of 16 and more (GICD_TYPER.RSS,
+    /// ICC_CTLR_EL1.RSS). Where there are such CPUs, they can.
+    pub range_selector: bool,
     /// GICD_PIDR4 and its siblings.
     pub identification: Identification,
 }
@@ -45,6 +51,17 @@ pub enum OneOfN {
     Denied,
     /// There are none, and nothing says so but that the bit reads as zero.
     Absent,
+}
+
+/// SGIs that a write to ICC_SGI1R_EL1 makes pending, by the group they are configured in at the target.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum SgiGroups {
+    /// Of either group: IHI 0069 H, Forwarding an SGI to a target PE, where there is one Security state,
+    /// as Linux reads it (`vgic-mmio-v3.c`, vgic_v3_queue_sgi).
+    #[default]
+    Either,
+    /// Of Group 1 alone: QEMU's gicv3_redist_send_sgi.
+    Own,
 }
 
 /// The distributor.
@@ -74,7 +91,12 @@ impl Distributor {
         let spis = features.spis.min(992).next_multiple_of(32);
         let intid_bits = features.intid_bits.clamp(14, 24);
         Self {
-            features: Features { spis, intid_bits, ..features },
+            features: Features {
+                spis,
+                intid_bits,
+                num_lpis: features.num_lpis.min(31),
+                ..features
+            },
             lpis,
             priority_bits,
             ctlr: 0,
@@ -168,6 +190,7 @@ impl Distributor {
                     | DistributorTyper::LPIS.flag(self.lpis)
                     | DistributorTyper::ID_BITS.of(u64::from(features.intid_bits - 1))
                     | DistributorTyper::A3V.flag(features.affinity3)
+                    | DistributorTyper::RSS.flag(features.range_selector)
                     | DistributorTyper::NO_1_N.flag(features.one_of_n == OneOfN::Denied)
             }
             gicd::IIDR => u64::from(self.features.iidr),

@@ -2,6 +2,7 @@
 
 use super::GicV3;
 use super::cpu::{SystemRegister, Waiting};
+use super::dist::SgiGroups;
 use super::wire::{FIRST_LPI, SPURIOUS, SgiRequest};
 use crate::Cpu;
 use crate::row::ROW;
@@ -44,8 +45,12 @@ impl GicV3 {
             SystemRegister::Eoir0 => self.end(cpu, value as u32, false),
             SystemRegister::Eoir1 => self.end(cpu, value as u32, true),
             SystemRegister::Dir if interface.ends_apart() => self.deactivate(cpu, value as u32),
-            SystemRegister::Sgi0r => self.ask(cpu, value, false),
-            SystemRegister::Sgi1r => self.ask(cpu, value, true),
+            // IHI 0069 H, Forwarding an SGI to a target PE, where GICD_CTLR.DS is 1.
+            SystemRegister::Sgi0r | SystemRegister::Asgi1r => self.ask(cpu, value, (true, false)),
+            SystemRegister::Sgi1r => {
+                let either = self.implementation.distributor.sgi1r == SgiGroups::Either;
+                self.ask(cpu, value, (either, true));
+            }
             _ => interface.write(register, value),
         }
     }
@@ -62,6 +67,7 @@ impl GicV3 {
             if let Some(redistributor) = self.redistributors.get_mut(cpu.index()) {
                 redistributor.clear_pending(intid, memory);
             }
+            self.forget_loose();
         } else if let Some(row) = self.row_mut(cpu, intid) {
             row.states = row.states.acknowledge(1 << (intid % ROW));
         }
@@ -88,14 +94,16 @@ impl GicV3 {
         }
     }
 
-    /// IHI 0069 H 12.2 (ICC_SGI1R_EL1): an SGI of the group, for the CPUs named, where it is
-    /// configured in that group.
-    fn ask(&mut self, cpu: Cpu, value: u64, group1: bool) {
+    /// IHI 0069 H 12.2 (ICC_SGI1R_EL1): an SGI, for the CPUs named, where it is configured in one of
+    /// the groups: 0, 1.
+    fn ask(&mut self, cpu: Cpu, value: u64, groups: (bool, bool)) {
         let sgi = SgiRequest::INTID.get(value) as u32;
         let cluster = (SgiRequest::AFF3.get(value) as u32) << 24
             | (SgiRequest::AFF2.get(value) as u32) << 16
             | (SgiRequest::AFF1.get(value) as u32) << 8;
-        let range = SgiRequest::RS.get(value) as u32;
+        // IHI 0069 H 12.2 (ICC_SGI1R_EL1): without ICC_CTLR_EL1.RSS the field is RES0.
+        let ranges = self.implementation.distributor.range_selector;
+        let range = if ranges { SgiRequest::RS.get(value) as u32 } else { 0 };
         let list = SgiRequest::TARGET_LIST.get(value);
         for target in self.cpus() {
             let affinity = self.implementation.affinities[target.index()];
@@ -107,7 +115,8 @@ impl GicV3 {
                 }
             };
             let row = &mut self.redistributors[target.index()].row;
-            if named && (row.group1 >> sgi & 1 != 0) == group1 {
+            let asked = if row.group1 >> sgi & 1 != 0 { groups.1 } else { groups.0 };
+            if named && asked {
                 row.states = row.states.set_pending(1 << sgi);
             }
         }

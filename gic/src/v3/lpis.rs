@@ -12,7 +12,7 @@ use super::Line;
 use super::ids::IdSet;
 use super::wire::{FIRST_LPI, LpiConfiguration};
 use crate::choice::LpiChoices;
-use crate::choice::lpi::{ConfigRead, PendingHome, PendingOf, PendingPriority, PendingScan};
+use crate::choice::lpi::{ConfigRead, LpiState, PendingHome, PendingPriority, PendingScan};
 use crate::priority;
 use crate::state::{State, Trigger};
 use passim_model::{Memory, PhysAddr};
@@ -23,6 +23,8 @@ const BELOW_PRIORITY: u32 = u8::BITS - LpiConfiguration::PRIORITY.width();
 const PRIORITIES: usize = 1 << LpiConfiguration::PRIORITY.width();
 /// Where pending LPIs wait that are not enabled: after those of every priority.
 const DISABLED: usize = PRIORITIES;
+/// Where pending LPIs are that do not wait, enabled or not, before they are looked at again.
+const SHELVED: usize = DISABLED + 1;
 /// Marks a known configuration byte: bit 1, which is RES1 in the table.
 const KNOWN: u8 = 1 << 1;
 
@@ -34,10 +36,10 @@ pub(crate) struct Lpis {
     bound: u32,
     configuration: PhysAddr,
     table: PhysAddr,
-    /// The pending LPIs, each in one set: of its priority, or [`DISABLED`]. By INTID less
+    /// The pending LPIs, each in one set: of its priority, [`DISABLED`] or [`SHELVED`]. By INTID less
     /// [`FIRST_LPI`], as are the following.
-    waiting: [Option<IdSet>; PRIORITIES + 1],
-    /// Which of these are not empty, but for the last.
+    waiting: [Option<IdSet>; PRIORITIES + 2],
+    /// Which of these are not empty, but for the last two.
     occupied: u64,
     /// In which of them each LPI is, plus one; 0 for one that is not pending.
     place: Vec<u8>,
@@ -85,32 +87,50 @@ impl Lpis {
     /// LPIs are turned on, with these tables. The pending table is read if `read_pending`.
     pub(crate) fn enable(
         choices: LpiChoices,
-        InUse { intid_bits, configuration, pending: table }: InUse,
+        in_use: InUse,
         read_pending: bool,
         memory: &mut Memory,
     ) -> Self {
+        let mut lpis = Self::held(choices, in_use);
+        lpis.turn_on(read_pending, memory);
+        lpis
+    }
+
+    /// LPIs that are held while they are off: nothing is pending.
+    pub(crate) fn held(
+        choices: LpiChoices,
+        InUse { intid_bits, configuration, pending: table }: InUse,
+    ) -> Self {
         let bound = bound(intid_bits);
-        let count = bound.saturating_sub(FIRST_LPI);
-        let mut lpis = Self {
+        let count = bound.saturating_sub(FIRST_LPI) as usize;
+        Self {
             choices,
             bound,
             configuration,
             table,
-            waiting: [const { None }; PRIORITIES + 1],
+            waiting: [const { None }; PRIORITIES + 2],
             occupied: 0,
-            place: vec![0; count as usize],
-            known: vec![0; count as usize],
+            place: vec![0; count],
+            known: vec![0; count],
             aborts: 0,
-        };
-        if choices.config == ConfigRead::AtEnabling {
+        }
+    }
+
+    /// LPIs are turned on. The pending table is read if `read_pending`, but for LPIs that have a state
+    /// of their own, of which that is known elsewhere.
+    pub(crate) fn turn_on(&mut self, read_pending: bool, memory: &mut Memory) {
+        let count = self.known.len() as u32;
+        if self.choices.config == ConfigRead::AtEnabling {
+            self.known.fill(0);
             for lpi in 0..count {
-                lpis.configuration(lpi, memory);
+                self.configuration(lpi, memory);
             }
         }
-        if read_pending && count != 0 {
-            lpis.read_pending(memory);
+        let of_all = self.choices.state == LpiState::PerRedistributor;
+        if read_pending && of_all && count != 0 {
+            self.read_pending(memory);
+            self.unshelve(memory);
         }
-        lpis
     }
 
     /// What is in use.
@@ -178,7 +198,7 @@ impl Lpis {
         let lpi = self.number(intid)?;
         let known = u64::from(self.known[lpi as usize]);
         let place = self.place[lpi as usize].checked_sub(1);
-        let level = place.filter(|place| usize::from(*place) != DISABLED);
+        let level = place.filter(|place| usize::from(*place) < DISABLED);
         let priority = match level {
             Some(level) => level << BELOW_PRIORITY,
             None => self.priority(known as u8),
@@ -215,20 +235,31 @@ impl Lpis {
     }
 
     /// The LPI becomes pending. Whether it exists.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
+        if self.choices.pending == PendingHome::Memory {
+            self.set_pending_in_memory(lpi, memory);
+        } else if !self.is_pending(lpi) {
+            let wanted = self.wanted(lpi, memory);
+            self.place_in(wanted, lpi);
+        }
+        true
+    }
+
+    /// As [`Lpis::set_pending`], where pending lives in memory.
+    #[inline(never)]
+    fn set_pending_in_memory(&mut self, lpi: u32, memory: &mut Memory) {
         if self.scans() {
             // QEMU's set_pending_table_bit: what memory says is pending is nothing new, and is found
             // when the table is next read.
             if self.mirror(lpi, true, memory) {
                 self.settle(lpi, memory);
             }
-        } else if !self.is_pending(lpi) {
+        } else if !self.is_pending(lpi) || self.is_shelved(lpi) {
             self.mirror(lpi, true, memory);
             self.settle(lpi, memory);
         }
-        true
     }
 
     /// The LPI is no longer pending. Whether it was.
@@ -309,7 +340,7 @@ impl Lpis {
         if self.choices.config != ConfigRead::AtEnabling {
             self.come(intid, memory);
         }
-        if self.choices.pending_of == PendingOf::Mapped
+        if self.choices.state == LpiState::PerLpi
             && let Some(lpi) = self.number(intid)
         {
             self.learn_pending(lpi, memory);
@@ -388,6 +419,7 @@ impl Lpis {
     }
 
     /// The configuration byte, from memory or as it is known.
+    #[inline]
     fn configuration(&mut self, lpi: u32, memory: &Memory) -> u8 {
         let known = self.known[lpi as usize];
         if known != 0 {
@@ -407,17 +439,23 @@ impl Lpis {
         priority::kept(stored, self.choices.priority_bits)
     }
 
-    /// Puts an LPI that is pending where its configuration says.
-    fn settle(&mut self, lpi: u32, memory: &Memory) {
+    /// Where an LPI waits that is pending, as its configuration says.
+    #[inline]
+    fn wanted(&mut self, lpi: u32, memory: &Memory) -> usize {
         let byte = self.configuration(lpi, memory);
-        let wanted = match LpiConfiguration::ENABLE.is_set(u64::from(byte)) {
+        match LpiConfiguration::ENABLE.is_set(u64::from(byte)) {
             true => usize::from(self.priority(byte) >> BELOW_PRIORITY),
             false => DISABLED,
-        };
+        }
+    }
+
+    /// Puts an LPI that is pending where its configuration says.
+    fn settle(&mut self, lpi: u32, memory: &Memory) {
+        let wanted = self.wanted(lpi, memory);
         if let Some(now) = self.place[lpi as usize].checked_sub(1).map(usize::from) {
             let sticks = self.choices.pending_priority == PendingPriority::Sticks
                 && wanted != DISABLED
-                && now != DISABLED;
+                && now < DISABLED;
             if now == wanted || sticks {
                 return;
             }
@@ -427,10 +465,11 @@ impl Lpis {
     }
 
     /// Puts an LPI that is in no set in this one: it is pending.
+    #[inline]
     fn place_in(&mut self, wanted: usize, lpi: u32) {
         let count = self.place.len() as u32;
         self.waiting[wanted].get_or_insert_with(|| IdSet::new(count)).insert(lpi);
-        // The one set beyond 64 is of those that are not enabled, which nobody looks for here.
+        // The sets beyond 64 are of those that nobody looks for here.
         self.occupied |= 1u64.checked_shl(wanted as u32).unwrap_or(0);
         self.place[lpi as usize] = wanted as u8 + 1;
     }

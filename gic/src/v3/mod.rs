@@ -8,6 +8,7 @@
 //! | `dist` | which SPIs wait, and where may they go? |
 //! | `redist` | what do a redistributor's registers say and do? |
 //! | `lpis`, `ids` | which LPIs are pending, and which is the most urgent? |
+//! | `places` | where is an LPI that has a state of its own? |
 //! | `between` | what do redistributors and ITSs learn of one another? |
 //! | `packet` | what may an ITS ask of a redistributor? |
 //! | `save` | what is there to save beside memory? |
@@ -26,6 +27,7 @@ mod icc;
 mod ids;
 mod lpis;
 mod packet;
+mod places;
 mod redist;
 mod save;
 #[cfg(test)]
@@ -36,6 +38,7 @@ pub use cpu::SystemRegister;
 pub use cpu::Waiting;
 pub use dist::Features as DistributorFeatures;
 pub use dist::OneOfN;
+pub use dist::SgiGroups;
 pub use lpis::Configured;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
@@ -50,6 +53,7 @@ use crate::{Cpu, Progress, Signal, Size};
 use cpu::CpuInterface;
 use dist::{Distributor, Route};
 use passim_model::{Effect, IntId, Memory, Requester, event};
+use places::Places;
 use redist::Redistributor;
 use wire::{FIRST_LPI, gicr};
 
@@ -105,6 +109,11 @@ impl Implementation {
                     Preset::KvmAbi0 => OneOfN::Absent,
                     _ => OneOfN::Offered,
                 },
+                sgi1r: match preset {
+                    Preset::Qemu => SgiGroups::Own,
+                    _ => SgiGroups::Either,
+                },
+                range_selector: false,
                 identification: identification(identification::ARM_DISTRIBUTOR),
             },
             redistributors: RedistributorFeatures {
@@ -121,7 +130,7 @@ impl Implementation {
                 identification: identification(identification::ARM_REDISTRIBUTOR),
             },
             choices: preset.lpi(),
-            its: vec![its::Implementation::of(preset)],
+            its: vec![its::Implementation::of(preset).for_cpus(cpus)],
         }
     }
 }
@@ -149,7 +158,7 @@ pub struct Line {
     pub enabled: bool,
     /// Whether it is in Group 1.
     pub group1: bool,
-    /// Its priority.
+    /// Its priority; lower numbers are more urgent.
     pub priority: u8,
 }
 
@@ -170,6 +179,7 @@ pub struct GicV3 {
     redistributors: Vec<Redistributor>,
     interfaces: Vec<CpuInterface>,
     its: Vec<Its>,
+    places: Places,
     counters: Counters,
 }
 
@@ -180,6 +190,11 @@ impl GicV3 {
         if implementation.affinities.is_empty() {
             implementation.affinities.push(0);
         }
+        for its in &mut implementation.its {
+            its.features.num_lpis = implementation.distributor.num_lpis;
+        }
+        let far = implementation.affinities.iter().any(|affinity| affinity & 0xff >= 16);
+        implementation.distributor.range_selector |= far;
         let lpis = implementation.redistributors.lpis;
         let bits = implementation.choices.priority_bits;
         let distributor = Distributor::new(implementation.distributor, lpis, bits);
@@ -193,11 +208,14 @@ impl GicV3 {
         };
         let redistributors = implementation.affinities.iter().enumerate().map(redistributor);
         let cpus = implementation.affinities.len() as u16;
+        let ranges = implementation.distributor.range_selector;
+        let interface = CpuInterface::new(intid_bits, ranges);
         let mut gic = Self {
             redistributors: redistributors.collect(),
             its: implementation.its.iter().map(|spec| Its::new(*spec, cpus)).collect(),
-            interfaces: vec![CpuInterface::new(intid_bits); implementation.affinities.len()],
+            interfaces: vec![interface; implementation.affinities.len()],
             distributor,
+            places: Places::new(implementation.choices.state, intid_bits),
             counters: Counters::default(),
             implementation,
         };
@@ -235,9 +253,10 @@ impl GicV3 {
         }
     }
 
-    /// Stores to a register. Offsets that name no register, and CPUs that do not exist, are
-    /// ignored. Turning LPIs on reads their tables, turning them off writes the pending one.
-    /// Commands of an ITS are consumed by [`GicV3::step`], not here.
+    /// Stores to a register, at an offset in bytes from where `block` starts. Offsets that name no
+    /// register, and CPUs that do not exist, are ignored. Turning LPIs on reads their tables,
+    /// turning them off writes the pending one. Commands of an ITS are consumed by [`GicV3::step`],
+    /// not here.
     pub fn store(
         &mut self,
         block: Block,
@@ -251,30 +270,63 @@ impl GicV3 {
             Block::Distributor => self.distributor.store(offset, size, value),
             Block::Redistributor(cpu) => {
                 let Some(redistributor) = self.redistributors.get_mut(cpu.index()) else { return };
-                let off = redistributor.lpis.is_none();
+                let off = !redistributor.is_on();
                 redistributor.store(offset, size, value, memory);
-                if off && redistributor.lpis.is_some() {
-                    self.believe_mapped(cpu, memory);
+                if off && redistributor.is_on() && redistributor.reads_pending() {
+                    self.believe_table(cpu, memory);
                 }
                 self.tell_others(cpu, offset, size, value, memory);
                 self.tell_reach(cpu);
+                self.forget_loose();
             }
             Block::Its(n) => {
                 if let Some(its) = self.its.get_mut(usize::from(n)) {
                     its.store(offset, size, value);
                     its.empty_tables(memory);
                 }
+                self.deliver_all(memory);
             }
         }
     }
 
-    /// A device writes to an ITS, at an offset from where the ITS starts. The DeviceID is the
-    /// requester's.
+    /// A device writes to an ITS, at an offset in bytes from where the ITS starts: GITS_TRANSLATER
+    /// is at [`its::TRANSLATER`]. The DeviceID is the requester's.
     pub fn message(
         &mut self,
         its: u16,
         offset: u64,
         size: Size,
+        value: u64,
+        requester: &Requester,
+        memory: &mut Memory,
+    ) -> Arrival {
+        match self.message_at_hand(its, (offset, size, value), requester, memory) {
+            Some((intid, cpu)) => Arrival::Raised { intid, cpu },
+            None => self.message_behind((its, offset, size), value, requester, memory),
+        }
+    }
+
+    /// As [`GicV3::message`], where it is plain to see what comes of it: the LPI that is pending now,
+    /// and the CPU. Else nothing has happened.
+    #[inline(always)]
+    pub fn message_at_hand(
+        &mut self,
+        its: u16,
+        (offset, size, value): (u64, Size, u64),
+        requester: &Requester,
+        memory: &mut Memory,
+    ) -> Option<(IntId, Cpu)> {
+        let its = self.its.get_mut(usize::from(its))?;
+        let (intid, cpu) = its.message_at_hand(offset, size, value, requester)?;
+        self.pend(cpu, intid, memory);
+        Some((intid, cpu))
+    }
+
+    /// As [`GicV3::message`], the general way.
+    #[inline(never)]
+    pub(crate) fn message_behind(
+        &mut self,
+        (its, offset, size): (u16, u64, Size),
         value: u64,
         requester: &Requester,
         memory: &mut Memory,
@@ -367,8 +419,8 @@ impl GicV3 {
         Counters { lpi_table_aborts: aborts, ..self.counters }
     }
 
-    /// One interrupt, as this CPU sees it; `None` where it does not exist, LPIs while they are off
-    /// included.
+    /// One interrupt, as this CPU sees it; `None` where it does not exist, LPIs while they are off and
+    /// not held included.
     pub fn line(&self, cpu: Cpu, intid: IntId) -> Option<Line> {
         let redistributor = self.redistributors.get(cpu.index())?;
         let intid = intid.get();

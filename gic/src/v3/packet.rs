@@ -23,6 +23,10 @@ pub enum Packet {
     MoveAll(Cpu),
     /// An LPI has been mapped here, and its configuration may be read: MAPTI.
     Mapped(IntId),
+    /// An LPI has been mapped to a collection that is not, and its configuration may be read: MAPTI.
+    MappedNowhere(IntId),
+    /// An event maps to the LPI no more: DISCARD, MAPD.
+    Released(IntId),
     /// An LPI has been moved here, and its configuration may be read: MOVI.
     Moved(IntId),
     /// Something changed that concerns this redistributor, which has nothing to do: MAPC.
@@ -38,6 +42,8 @@ impl Packet {
             | Self::Invalidate(intid)
             | Self::Move(intid, _)
             | Self::Mapped(intid)
+            | Self::MappedNowhere(intid)
+            | Self::Released(intid)
             | Self::Moved(intid) => Some(intid),
             Self::InvalidateAll | Self::MoveAll(_) | Self::Nothing => None,
         }
@@ -48,9 +54,22 @@ impl GicV3 {
     /// A packet arrives at a CPU's redistributor. Whether it found what it is about: LPIs on, and
     /// the LPI there.
     pub fn deliver(&mut self, cpu: Cpu, packet: Packet, memory: &mut Memory) -> bool {
+        let found = self.deliver_to_place(cpu, packet, memory);
+        let found = found.unwrap_or_else(|| self.deliver_to(cpu, packet, memory));
+        self.forget_loose();
+        found
+    }
+
+    /// A packet arrives, about LPIs whose state is the redistributor's.
+    fn deliver_to(&mut self, cpu: Cpu, packet: Packet, memory: &mut Memory) -> bool {
         match packet {
             Packet::SetPending(intid) => return self.pend(cpu, intid, memory),
             Packet::Move(intid, to) => return self.move_lpi(intid, cpu, to, memory),
+            Packet::MappedNowhere(intid) => {
+                let all = self.redistributors.iter_mut().filter_map(|place| place.lpis.as_mut());
+                all.for_each(|lpis| lpis.welcome(intid.get(), memory));
+                return true;
+            }
             _ => {}
         }
         let place = self.redistributors.get_mut(cpu.index());
@@ -76,7 +95,11 @@ impl GicV3 {
                 }
                 return true;
             }
-            Packet::SetPending(_) | Packet::Move(..) | Packet::Nothing => {}
+            Packet::SetPending(_)
+            | Packet::Move(..)
+            | Packet::MappedNowhere(_)
+            | Packet::Released(_)
+            | Packet::Nothing => {}
         }
         packet.intid().is_none_or(|intid| lpis.exists(intid.get()))
     }
@@ -84,8 +107,10 @@ impl GicV3 {
     /// An LPI becomes pending at a CPU's redistributor. Whether it could.
     #[inline]
     pub(super) fn pend(&mut self, cpu: Cpu, intid: IntId, memory: &mut Memory) -> bool {
-        let place = self.redistributors.get_mut(cpu.index());
-        let pended = place.is_some_and(|place| place.set_pending(intid.get(), memory));
+        let pended = self.pend_elsewhere(cpu, intid.get(), memory).unwrap_or_else(|| {
+            let place = self.redistributors.get_mut(cpu.index());
+            place.is_some_and(|place| place.set_pending(intid.get(), memory))
+        });
         self.counters.lpis_dropped += u64::from(!pended);
         pended
     }
@@ -97,9 +122,12 @@ impl GicV3 {
         }
         let source = self.redistributors.get(from.index()).and_then(|place| place.lpis.as_ref());
         let known = source.map_or(0, |lpis| lpis.known(intid.get()));
-        let target = self.redistributors.get_mut(to.index()).and_then(|place| place.lpis.as_mut());
+        let off = self.implementation.choices.move_to_disabled;
+        let target = self.redistributors.get_mut(to.index());
+        let target = target.filter(|place| place.is_on() || off == MoveToDisabled::Move);
+        let target = target.and_then(|place| place.lpis.as_mut());
         let able = target.is_some_and(|lpis| lpis.take_over(intid.get(), known, memory));
-        let lost = self.implementation.choices.move_to_disabled == MoveToDisabled::Lost;
+        let lost = off == MoveToDisabled::Lost;
         if !able && !lost {
             return false;
         }
@@ -115,6 +143,9 @@ impl GicV3 {
         let target = self.redistributors.get_mut(to.index());
         if let Some(lpis) = target.and_then(|place| place.lpis.as_mut()) {
             lpis.moved_here(intid.get(), memory);
+            if off == MoveToDisabled::Move {
+                return lpis.set_pending(intid.get(), memory);
+            }
         }
         self.pend(to, intid, memory)
     }

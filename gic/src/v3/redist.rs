@@ -1,19 +1,21 @@
 //! A redistributor: the registers of one CPU's SGIs, PPIs and LPIs. IHI 0069 H 12.10, 12.11.
 
-use super::lpis::{InUse, Lpis};
+mod tables;
+
+pub(super) use tables::SavedRedistributor;
+
+use super::lpis::Lpis;
 use super::wire::{
-    LpiRegister, Pendbaser, Propbaser, RedistributorCtlr, RedistributorTyper, Syncr, Waker, gicr,
+    LpiRegister, Pendbaser, RedistributorCtlr, RedistributorTyper, Syncr, Waker, gicr,
 };
 use crate::attributes;
-use crate::choice::lpi::{
-    BaseWhileEnabled, ClearEnable, PendingAtDisable, PendingZero, RegisterInvalidation,
-};
+use crate::choice::lpi::{ClearEnable, PendingZero, RegisterInvalidation};
 use crate::choice::{Attributes, LpiChoices};
 use crate::identification::{self, Identification};
 use crate::priority;
 use crate::row::{BitRegister, Row};
 use crate::{Cpu, Size};
-use passim_model::{Memory, PhysAddr};
+use passim_model::Memory;
 
 /// SGIs, whose trigger cannot be changed.
 const SGI_BITS: u32 = 0xffff;
@@ -31,7 +33,8 @@ pub struct Features {
     pub invalidation_registers: bool,
     /// A CPU can decline SPIs that any CPU could take (GICR_TYPER.DPGS).
     pub dpgs: bool,
-    /// GICR_TYPER.CommonLPIAff: which redistributors must share a configuration table, 0 for all.
+    /// GICR_TYPER.CommonLPIAff, 2 bits: which redistributors must share a configuration table, 0
+    /// for all.
     pub common_lpi_affinity: u8,
     /// GICR_PIDR4 and its siblings.
     pub identification: Identification,
@@ -59,24 +62,14 @@ pub(super) struct Redistributor {
     pendbaser: u64,
     /// SGIs and PPIs.
     pub(super) row: Row,
-    /// While LPIs are on.
+    /// While LPIs are on, and where they are held while they are off.
     pub(super) lpis: Option<Lpis>,
+    /// Whether they are on.
+    on: bool,
     /// Asked for and not done.
     invalidations: Vec<Invalidation>,
     /// Aborts of the time before LPIs were last turned off.
     past_aborts: u64,
-}
-
-/// Everything of a redistributor that is not in memory.
-#[derive(Clone, Debug)]
-pub(super) struct SavedRedistributor {
-    ctlr: u64,
-    asleep: bool,
-    /// Where LPIs are on, what they use.
-    in_use: Option<InUse>,
-    propbaser: u64,
-    pendbaser: u64,
-    row: Row,
 }
 
 /// Most invalidations waiting; more are one of everything.
@@ -100,7 +93,7 @@ impl Redistributor {
             | RedistributorTyper::AFFINITY.of(u64::from(affinity));
         let mut row = Row::new(0);
         row.states.edge = SGI_BITS;
-        Self {
+        let mut new = Self {
             features,
             choices,
             typer,
@@ -115,9 +108,18 @@ impl Redistributor {
             pendbaser: 0,
             row,
             lpis: None,
+            on: false,
             invalidations: Vec::new(),
             past_aborts: 0,
-        }
+        };
+        new.lpis = new.holds().then(|| Lpis::held(choices, new.held()));
+        new
+    }
+
+    /// Whether LPIs are on.
+    #[inline]
+    pub(super) fn is_on(&self) -> bool {
+        self.on
     }
 
     /// Whether the CPU takes nothing now. IHI 0069 H 11.1.
@@ -181,7 +183,7 @@ impl Redistributor {
     fn load_ctlr(&self) -> u64 {
         let clears = self.choices.clear_enable == ClearEnable::Allowed;
         self.ctlr
-            | RedistributorCtlr::ENABLE_LPIS.flag(self.lpis.is_some())
+            | RedistributorCtlr::ENABLE_LPIS.flag(self.on)
             | RedistributorCtlr::CES.flag(self.features.lpis && clears)
             | RedistributorCtlr::IR.flag(self.features.invalidation_registers)
     }
@@ -260,125 +262,10 @@ impl Redistributor {
         }
     }
 
-    /// Whether stores to the table bases are taken now.
-    fn bases_open(&self) -> bool {
-        self.lpis.is_none() || self.choices.base_while_enabled != BaseWhileEnabled::Ignored
-    }
-
-    /// LPIs that are on, where they use tables as the registers name them at any time.
-    fn follows_bases(&mut self) -> Option<&mut Lpis> {
-        let used = self.choices.base_while_enabled == BaseWhileEnabled::Used;
-        self.lpis.as_mut().filter(|_| used)
-    }
-
-    /// What is kept of the attributes of a table.
-    fn made_of(&self, stored: u64) -> u64 {
-        match self.choices.attributes {
-            Attributes::Kept => stored,
-            Attributes::Cacheable => attributes::cacheable(stored, attributes::GICR),
-        }
-    }
-
-    /// GICR_PROPBASER as a store makes it.
-    pub(super) fn store_propbaser(&mut self, value: u64) {
-        if self.features.lpis && self.bases_open() {
-            let fields = [
-                Propbaser::ID_BITS,
-                Propbaser::INNER_CACHE,
-                Propbaser::SHAREABILITY,
-                Propbaser::PHYSICAL_ADDRESS,
-                Propbaser::OUTER_CACHE,
-            ];
-            let stored = fields.iter().fold(0, |word, field| word | field.in_place(value));
-            let stored = self.made_of(stored);
-            self.propbaser = stored;
-            let bits = (Propbaser::ID_BITS.get(stored) as u32 + 1).min(self.intid_bits);
-            if let Some(lpis) = self.follows_bases() {
-                lpis.configure_from(PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(stored)));
-                lpis.resize(bits);
-            }
-        }
-    }
-
-    /// GICR_PROPBASER as a store to another's makes it, where all have one.
-    pub(super) fn share_propbaser(&mut self, value: u64) {
-        if !self.features.lpis {
-            return;
-        }
-        self.propbaser = value;
-        if let Some(lpis) = &mut self.lpis {
-            lpis.configure_from(PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(value)));
-        }
-    }
-
-    /// INTIDs below this have a byte of configuration, by GICR_PROPBASER.
-    pub(super) fn configured(&self) -> u32 {
-        let bits = Propbaser::ID_BITS.get(self.propbaser) as u32 + 1;
-        1 << bits.min(self.intid_bits)
-    }
-
-    /// GICR_PENDBASER as a store makes it.
-    pub(super) fn store_pendbaser(&mut self, value: u64) {
-        if self.features.lpis && self.bases_open() {
-            let fields = [
-                Pendbaser::INNER_CACHE,
-                Pendbaser::SHAREABILITY,
-                Pendbaser::PHYSICAL_ADDRESS,
-                Pendbaser::OUTER_CACHE,
-                Pendbaser::PTZ,
-            ];
-            let stored = fields.iter().fold(0, |word, field| word | field.in_place(value));
-            let stored = self.made_of(stored);
-            self.pendbaser = stored;
-            if let Some(lpis) = self.follows_bases() {
-                lpis.pend_in(PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(stored)));
-            }
-        }
-    }
-
-    fn store_ctlr(&mut self, value: u64, memory: &mut Memory) {
-        if self.features.dpgs {
-            let groups =
-                [RedistributorCtlr::DPG0, RedistributorCtlr::DPG1NS, RedistributorCtlr::DPG1S];
-            self.ctlr = groups.iter().fold(0, |word, field| word | field.in_place(value));
-        }
-        let on = RedistributorCtlr::ENABLE_LPIS.is_set(value);
-        match (on, self.lpis.take()) {
-            (true, None) if self.features.lpis => self.enable_lpis(memory),
-            (false, Some(lpis)) if self.choices.clear_enable == ClearEnable::Allowed => {
-                // IHI 0069 H 12.11 (GICR_CTLR): after this the table in memory is up to date, and
-                // nothing of it is delivered. KVM's vgic_flush_pending_lpis writes none.
-                self.past_aborts += lpis.aborts();
-                self.invalidations.clear();
-                if self.choices.pending_at_disable == PendingAtDisable::Written {
-                    lpis.disable(memory);
-                }
-            }
-            (_, mut before) => {
-                if let Some(lpis) = before.as_mut().filter(|_| on) {
-                    lpis.look_again(memory);
-                }
-                self.lpis = before;
-            }
-        }
-    }
-
-    fn enable_lpis(&mut self, memory: &mut Memory) {
-        let asked = Propbaser::ID_BITS.get(self.propbaser) as u32 + 1;
-        let in_use = InUse {
-            intid_bits: asked.min(self.intid_bits),
-            configuration: PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(self.propbaser)),
-            pending: PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(self.pendbaser)),
-        };
-        let zero = Pendbaser::PTZ.is_set(self.pendbaser);
-        let honoured = self.choices.ptz == PendingZero::Honoured;
-        self.lpis = Some(Lpis::enable(self.choices, in_use, !(zero && honoured), memory));
-    }
-
     /// An LPI becomes pending. Whether it could: LPIs are on and it exists.
     #[inline]
     pub(super) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
-        self.lpis.as_mut().is_some_and(|lpis| lpis.set_pending(intid, memory))
+        self.on && self.lpis.as_mut().is_some_and(|lpis| lpis.set_pending(intid, memory))
     }
 
     /// An LPI is no longer pending. Whether it was.
@@ -388,7 +275,7 @@ impl Redistributor {
 
     /// Whether a store to INVLPIR or INVALLR does anything now.
     pub(super) fn invalidates(&self) -> bool {
-        self.has_invalidation_registers() && self.lpis.is_some()
+        self.has_invalidation_registers() && self.on
     }
 
     fn ask(&mut self, invalidation: Invalidation, memory: &Memory) {
@@ -420,42 +307,5 @@ impl Redistributor {
         let next = self.invalidations.remove(0);
         self.invalidate(next, memory);
         true
-    }
-
-    /// What is to be saved; the pending table in memory is up to date then.
-    pub(super) fn save(&mut self, memory: &mut Memory) -> SavedRedistributor {
-        if let Some(lpis) = &mut self.lpis {
-            lpis.write_pending(memory);
-        }
-        SavedRedistributor {
-            ctlr: self.ctlr,
-            asleep: self.asleep,
-            in_use: self.lpis.as_ref().map(Lpis::in_use),
-            propbaser: self.propbaser,
-            pendbaser: self.pendbaser,
-            row: self.row.clone(),
-        }
-    }
-
-    /// As it was saved: the pending table is read, whatever PTZ promised when LPIs were turned on.
-    pub(super) fn restore(&mut self, saved: &SavedRedistributor, memory: &mut Memory) {
-        self.ctlr = saved.ctlr;
-        self.asleep = saved.asleep;
-        self.propbaser = saved.propbaser;
-        self.row = saved.row.clone();
-        if let Some(in_use) = saved.in_use {
-            self.lpis = Some(Lpis::enable(self.choices, in_use, true, memory));
-        }
-        self.pendbaser = saved.pendbaser;
-    }
-
-    /// What restoring has read of the pending table is consumed, where nothing else would: what has been
-    /// taken would be pending once more when LPIs are turned on again.
-    // KVM's vgic_v3_lpi_sync_pending_status.
-    pub(super) fn consume_pending(&mut self, memory: &mut Memory) {
-        let lost = self.choices.pending_at_disable == PendingAtDisable::Lost;
-        if let Some(lpis) = self.lpis.as_mut().filter(|_| lost) {
-            lpis.consume_pending(memory);
-        }
     }
 }

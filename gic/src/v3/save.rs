@@ -24,6 +24,7 @@ impl GicV3 {
     pub fn save(&mut self, memory: &mut Memory) -> Saved {
         self.settle(memory);
         let its = self.its.iter_mut().map(|its| its.save(memory)).collect();
+        self.write_places(memory);
         let places = self.redistributors.iter_mut();
         let redistributors = places.map(|place| place.save(memory)).collect();
         let (distributor, interfaces) = (self.distributor.clone(), self.interfaces.clone());
@@ -31,7 +32,8 @@ impl GicV3 {
     }
 
     /// A GIC as one of the same `implementation` was when it was saved. Pending LPIs are read from
-    /// memory; so is every configuration byte, when it is needed.
+    /// memory; so is every configuration byte, when it is needed, or at once of LPIs that have a state
+    /// of their own.
     pub fn restore(implementation: Implementation, saved: &Saved, memory: &mut Memory) -> Self {
         let mut gic = Self::new(implementation);
         gic.distributor = saved.distributor.clone();
@@ -43,10 +45,7 @@ impl GicV3 {
         for (place, saved) in gic.redistributors.iter_mut().zip(&saved.redistributors) {
             place.restore(saved, memory);
         }
-        for n in 0..cpus {
-            gic.believe_mapped(Cpu::new(n), memory);
-            gic.redistributors[usize::from(n)].consume_pending(memory);
-        }
+        gic.gather_places(memory);
         (0..cpus).for_each(|n| gic.tell_reach(Cpu::new(n)));
         gic
     }

@@ -110,6 +110,56 @@ fn sgis_and_ppis() {
     assert_eq!(board.waiting(2), Some(27));
 }
 
+/// With one Security state ICC_SGI1R_EL1 asks for SGIs of either group, and the other two registers for
+/// those of Group 0. Under QEMU each group has its own.
+#[test]
+fn sgis_of_either_group() {
+    for preset in Preset::ALL.into_iter().take(4) {
+        let mut board = Board::new(preset);
+        board.w32(D, 0x00, 3);
+        board.gic.write(cpu(1), SystemRegister::Igrpen0, 1);
+        for (register, sgi, comes) in [
+            (SystemRegister::Sgi0r, 4, true),
+            (SystemRegister::Sgi0r, 5, false),
+            (SystemRegister::Asgi1r, 4, true),
+            (SystemRegister::Asgi1r, 5, false),
+            (SystemRegister::Sgi1r, 4, preset != Preset::Qemu),
+            (SystemRegister::Sgi1r, 5, true),
+        ] {
+            // SGI 4 in Group 0, 5 in Group 1.
+            board.w32(r(1), 0x1_0080, !(1 << 4));
+            board.w32(r(1), 0x1_0100, 1 << 4 | 1 << 5);
+            board.gic.write(cpu(0), register, sgi << 24 | 0b10);
+            let waiting = board.waiting(1);
+            assert_eq!(waiting == Some(sgi as u32), comes, "{preset:?} {register:?} {sgi}");
+            board.w32(r(1), 0x1_0280, u32::MAX);
+            assert_eq!(board.waiting(1), None);
+        }
+    }
+}
+
+/// Affinities 0 of 16 and more are reached by a field that says which sixteen; where there are none, the
+/// field counts for nothing.
+#[test]
+fn sgis_of_another_sixteen() {
+    for (affinities, typer, ctlr, asked) in
+        [([0, 17], 1, 0x4_8400, [None, Some(5)]), ([0, 1], 0, 0x8400, [None, Some(5)])]
+    {
+        let mut spec = Implementation::of(Preset::ArchStrict, 2, 32);
+        spec.affinities = affinities.to_vec();
+        let mut board = Board::cold(spec);
+        board.boot();
+        assert_eq!(board.r32(D, 0x04) >> 26 & 1, typer);
+        assert_eq!(board.gic.read(cpu(0), SystemRegister::Ctlr, &mut board.memory), ctlr);
+        for n in [0, 1] {
+            board.w32(r(n), 0x1_0100, 1 << 5);
+        }
+        // 17 is bit 1 of the second sixteen.
+        board.gic.write(cpu(0), SystemRegister::Sgi1r, 1 << 44 | 5 << 24 | 0b10);
+        assert_eq!([board.waiting(0), board.waiting(1)], asked, "{affinities:?}");
+    }
+}
+
 #[test]
 fn a_sleeping_cpu_takes_nothing() {
     let mut board = Board::cold(Implementation::of(Preset::ArchStrict, 1, 32));

@@ -86,6 +86,8 @@ layout! {
         A3V = bit(24);
         /// No routing to any one of several CPUs.
         NO_1_N = bit(25);
+        /// SGIs for affinities 0 of 16 and more.
+        RSS = bit(26);
     }
 }
 layout! {
@@ -225,6 +227,8 @@ layout! {
         ID_BITS = bits(13, 11);
         /// Affinity 3 in SGIs.
         A3V = bit(15);
+        /// SGIs for affinities 0 of 16 and more.
+        RSS = bit(18);
     }
 }
 layout! {

@@ -21,7 +21,8 @@ pub struct Atc {
 /// What a device does with an address of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Lookup {
-    /// Goes to this address on the bus, marked as translated.
+    /// Goes to this address on the bus, marked as translated: physical, or intermediate where stage
+    /// 2 stays with the SMMU.
     Translated(u64),
     /// The cached answer does not permit the access.
     Refused,
@@ -35,12 +36,14 @@ impl Atc {
         Self::default()
     }
 
-    /// Whether the device leaves invalidations unanswered from now on, as a broken one does.
+    /// Whether the device leaves invalidations unanswered from now on, as a broken one does: it
+    /// drops nothing, and they end as [`InvalidationEnd::TimedOut`].
     pub fn set_silent(&mut self, silent: bool) {
         self.silent = silent;
     }
 
-    /// Takes the answer to a request. PCIe: only a grant of some access may be cached.
+    /// Takes the answer to a request. PCIe: only a grant of some access may be cached, so any other
+    /// answer leaves the cache as it is.
     pub fn fill(&mut self, request: &TranslationRequest, completion: &Completion) {
         if let Completion::Success(grant) = completion
             && !grant.perms.is_empty()
@@ -67,7 +70,7 @@ impl Atc {
         }
     }
 
-    /// Serves an invalidation: every entry that overlaps the span goes, whatever its size.
+    /// Serves an invalidation: every entry that shares an address with it goes, whatever its size.
     pub fn invalidate(&mut self, request: &Invalidation) -> InvalidationEnd {
         if self.silent {
             return InvalidationEnd::TimedOut;

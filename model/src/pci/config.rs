@@ -42,12 +42,12 @@ impl Config {
         config
     }
 
-    /// Bytes of it: 256 or 4096.
+    /// Bytes of it: 256 or 4096, as [`Function::config_size`] says.
     pub fn size(&self) -> u32 {
         self.bytes.len() as u32
     }
 
-    /// Loads a register. What lies beyond its end reads as all ones.
+    /// Loads a register, `at` bytes from the start. What lies beyond its end reads as all ones.
     pub fn load(&self, at: u32, width: Width) -> u64 {
         let byte = |n: u64| {
             let at = u64::from(at) + n;
@@ -56,7 +56,8 @@ impl Config {
         (0..width.bytes()).map(byte).sum()
     }
 
-    /// Stores to a register: bits that are read-only keep their value.
+    /// Stores to a register, `at` bytes from the start: bits that are read-only keep their value,
+    /// and what lies beyond the end is lost.
     pub fn store(&mut self, at: u32, width: Width, value: u64) {
         for n in 0..width.bytes() as usize {
             let (at, new) = (at as usize + n, (value >> (8 * n)) as u8);

@@ -50,7 +50,7 @@ pub struct Message {
     pub requester: Requester,
     /// Where to, a bus address.
     pub at: Iova,
-    /// What.
+    /// What; of MSI, the upper 16 bits are zero (PCI 3.0 6.8.1.6).
     pub data: u32,
 }
 

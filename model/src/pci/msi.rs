@@ -18,9 +18,10 @@ pub struct Msi {
 /// Address and data as the registers hold them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Programmed {
-    /// Message address.
+    /// Message address, on the bus; its upper half is 0 where the capability has none.
     pub address: Iova,
-    /// Message data, of 16 bits.
+    /// Message data: of a message, the low bits that software allotted are the vector's (PCI 3.0
+    /// 6.8.1.6).
     pub data: u16,
 }
 

@@ -14,7 +14,7 @@ pub struct Entry {
     pub address: Iova,
     /// Message data.
     pub data: u32,
-    /// Vector control: bit 0 masks the vector.
+    /// Vector control: bit 0 masks the vector, the others are 0.
     pub control: u32,
 }
 
@@ -55,9 +55,9 @@ impl Entry {
 /// A place in a BAR.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Place {
-    /// Number of the BAR.
+    /// Number of the BAR: 0 to 5, or 6 and 7, which no function has.
     pub bar: u8,
-    /// Bytes from its start.
+    /// Bytes from its start, a multiple of 8.
     pub offset: u64,
 }
 
@@ -107,12 +107,12 @@ impl Msix {
         self.pba
     }
 
-    /// The table.
+    /// The table: 1 to 2048 vectors.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// Whether a vector is pending.
+    /// Whether a vector is pending; not so one that the table has not.
     pub fn is_pending(&self, vector: u16) -> bool {
         let word = self.pending.get(usize::from(vector) / 64);
         word.is_some_and(|word| word >> (vector % 64) & 1 != 0)

@@ -1,4 +1,7 @@
 //! A function's registers together: what follows from a store, who answers, what is sent.
+//!
+//! Messages are returned, and whoever called carries them. Not here: whether anybody on the way may
+//! reach the registers; that is the machine's address map and the kernel's VFIO.
 
 use super::wire::{
     Command, DeviceControl, PowerCapabilities, PowerControl, Status, capability, express, header,
@@ -81,8 +84,8 @@ impl Registers {
         self
     }
 
-    /// How many virtual functions software has turned on, the first ones; `None` without the
-    /// capability.
+    /// How many virtual functions software has turned on, the first ones, at most TotalVFs; `None`
+    /// without the capability.
     pub fn virtual_functions(&self) -> Option<u16> {
         Some(self.config.virtual_functions(self.sriov?))
     }
@@ -141,8 +144,9 @@ impl Registers {
         PowerControl::STATE.get(self.config.u16(at + power::CONTROL))
     }
 
-    /// Whether a BAR answers where the machine placed it: its space is enabled, the function is in
-    /// D0, and the register still holds that address.
+    /// Whether a BAR (0 to 5) answers where the machine placed it: its space is enabled, the
+    /// function is in D0, and the register still holds that address. A virtual function has no such
+    /// register: it answers while it is in D0.
     pub fn answers(&self, bar: u8) -> bool {
         let Some(decoder) = self.decoders.iter().find(|decoder| decoder.index == bar) else {
             return false;
@@ -159,12 +163,15 @@ impl Registers {
             && self.config.bar_address(decoder.register) == decoder.start
     }
 
-    /// Loads from configuration space, at an offset in bytes.
+    /// Loads from configuration space, `at` bytes from its start, as [`Config::load`].
     pub fn load(&self, at: u32, width: Width) -> u64 {
         self.config.load(at, width)
     }
 
-    /// Stores to configuration space. Messages that are due then go out.
+    /// Stores to configuration space, `at` bytes from its start, and does what follows: a power
+    /// state is entered or not (PCI PM 1.2 3.2.4), a reset happens (PCI Express 3.0 7.8.4).
+    /// Returned are messages that were pending and that nothing holds back any more, by ascending
+    /// vector.
     pub fn store(&mut self, at: u32, width: Width, value: u64) -> Vec<Message> {
         let state = self.power.map(|at| self.power_state(at));
         self.config.store(at, width, value);
@@ -223,13 +230,15 @@ impl Registers {
         }
     }
 
-    /// Loads from a BAR; `None` where neither the MSI-X table nor its pending bits lie.
+    /// Loads from a BAR (0 to 5), `offset` bytes from its start; `None` where neither the MSI-X
+    /// table nor its pending bits lie. Whether the BAR [answers](Self::answers) is not asked.
     pub fn load_bar(&self, bar: u8, offset: u64, width: Width) -> Option<u64> {
         self.msix.as_ref()?.load(bar, offset, width)
     }
 
-    /// Stores to a BAR; `None` where neither the MSI-X table nor its pending bits lie. Messages
-    /// that are due then go out.
+    /// Stores to a BAR (0 to 5), `offset` bytes from its start; `None` where neither the MSI-X
+    /// table nor its pending bits lie. Returned are messages as of [`Self::store`]. Whether the BAR
+    /// [answers](Self::answers) is not asked.
     pub fn store_bar(
         &mut self,
         bar: u8,
@@ -240,7 +249,8 @@ impl Registers {
         self.msix.as_mut()?.store(bar, offset, width, value).then(|| self.release())
     }
 
-    /// The function signals a vector.
+    /// The function signals a vector, counted from 0: of MSI-X where that is enabled, of MSI
+    /// otherwise.
     pub fn raise(&mut self, vector: u16) -> Raised {
         let may_write = self.may_write();
         let Self { requester, config, msi, msix, .. } = self;

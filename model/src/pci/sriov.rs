@@ -46,15 +46,15 @@ const PAGES_4K: u64 = 1;
 /// The capability, as the machine stands at boot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sriov {
-    /// Where it lies in configuration space.
+    /// Where it lies in configuration space: bytes from the start, 0x100 or more.
     pub at: u16,
-    /// TotalVFs and InitialVFs.
+    /// TotalVFs and InitialVFs: how many virtual functions there can be.
     pub total: u16,
-    /// NumVFs; VF Enable and VF MSE are set if it is not 0.
+    /// NumVFs at boot; VF Enable and VF MSE are set if it is not 0.
     pub enabled: u16,
-    /// First VF Offset.
+    /// First VF Offset: from the function's requester identifier to that of its first virtual one.
     pub offset: u16,
-    /// VF Stride.
+    /// VF Stride: from the requester identifier of a virtual function to that of the next.
     pub stride: u16,
     /// Function Dependency Link: the function itself, where it depends on no other.
     pub dependency: u8,

@@ -9,7 +9,7 @@ use crate::{Frames, PageSize, PhysAddr};
 /// Input addresses of which hardware may still hold translations.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Stale {
-    /// First input address.
+    /// First input address, in the input space of the tables' stage.
     pub start: u64,
     /// Last input address, inside.
     pub last: u64,
@@ -18,7 +18,7 @@ pub struct Stale {
 }
 
 impl Stale {
-    /// Bytes in the range.
+    /// Bytes in the range. Fewer than 2^64: no tables have more than 52 bits of input.
     pub fn size(self) -> u64 {
         self.last - self.start + 1
     }

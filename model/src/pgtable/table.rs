@@ -40,7 +40,7 @@ pub struct Mapping {
     pub input: u64,
     /// Where it leads, in the stage's output space.
     pub output: PhysAddr,
-    /// Bytes.
+    /// Bytes, at least one granule.
     pub size: u64,
     /// What is allowed: READ, WRITE or both. EXEC does not count.
     pub perms: Perms,
@@ -51,16 +51,18 @@ pub struct Mapping {
 /// Why a mapping was not made. Nothing of the request remains mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum MapError {
-    /// An address or size that no block size divides, or no permission asked for.
+    /// An address or size that the smallest block does not divide, a size of 0, or neither READ nor
+    /// WRITE asked for.
     #[error("not a multiple of the smallest block, or neither readable nor writable")]
     Misaligned,
-    /// Input or output address beyond the tables' range.
+    /// The request begins or ends beyond [`Geometry::input_bits`], or what it leads to beyond the
+    /// output bits that descriptors can hold.
     #[error("beyond the input or output addresses of the tables")]
     OutOfRange,
     /// A leaf is already there, or something that no map wrote.
     #[error("{at:#x} is already mapped")]
     Exists {
-        /// First input address of the leaf.
+        /// First input address of what the descriptor in the way covers.
         at: u64,
     },
     /// No frame for a table.
@@ -75,6 +77,8 @@ pub struct Table {
     geometry: Geometry,
     /// The sizes its leaves can have.
     sizes: PageSizes,
+    /// Last input address that is taken.
+    last_input: u64,
     root: PhysAddr,
     /// Every page below the root.
     pages: Pages,
@@ -100,7 +104,19 @@ impl Table {
         let span = Span::from_size(root, size.bytes()).expect("a frame does not wrap");
         memory.zero(span).expect("frames are RAM");
         let pages = Pages::new(geometry.granule.page());
-        Ok(Self { geometry, sizes: geometry.page_sizes(), root, pages })
+        let (sizes, last_input) = (geometry.page_sizes(), geometry.last_input());
+        Ok(Self { geometry, sizes, last_input, root, pages })
+    }
+
+    /// From now on inputs beyond the geometry's are taken as far as indices go, as by software that
+    /// does not look. What is mapped there no hardware finds.
+    pub fn take_whatever_is_indexed(&mut self) {
+        self.last_input = self.geometry.last_indexed();
+    }
+
+    /// Last input address that is taken.
+    pub fn last_input(&self) -> u64 {
+        self.last_input
     }
 
     /// The shape.
@@ -108,7 +124,7 @@ impl Table {
         self.geometry
     }
 
-    /// Address of the first table.
+    /// Physical address of the first table; concatenated ones follow it.
     pub fn root(&self) -> PhysAddr {
         self.root
     }
@@ -172,11 +188,9 @@ impl Table {
             return Err(MapError::Misaligned);
         }
         let last = |start: u64| start.checked_add(size - 1);
-        let fits = |start: u64, bits: u32| last(start).is_some_and(|last| last >> bits == 0);
-        if !fits(input, self.geometry.input_bits) || !fits(output.get(), self.output_bits()) {
-            return Err(MapError::OutOfRange);
-        }
-        Ok(())
+        let is_input = last(input).is_some_and(|last| last <= self.last_input);
+        let is_output = last(output.get()).is_some_and(|last| last >> self.output_bits() == 0);
+        if is_input && is_output { Ok(()) } else { Err(MapError::OutOfRange) }
     }
 
     /// Output bits that descriptors can express.
@@ -207,7 +221,8 @@ impl Table {
         }
     }
 
-    /// Where `input` leads, whatever its permissions. Beyond the tables' range: nowhere.
+    /// Where `input` (in the stage's input space) leads, whatever its permissions; `None` where no
+    /// leaf translates it.
     pub fn lookup(&self, memory: &Memory, input: u64) -> Option<PhysAddr> {
         let leaf = self.leaf(memory, input)?;
         Some(PhysAddr::new(leaf.output + (input - leaf.input)))

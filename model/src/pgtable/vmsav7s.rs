@@ -180,7 +180,7 @@ impl Kind {
     pub const ALL: [Self; 4] =
         [Self::SmallPage, Self::LargePage, Self::Section, Self::Supersection];
 
-    /// What kind of leaf a descriptor of `level` is, if it is one.
+    /// What kind of leaf a descriptor of `level` (1 or 2) is, if it is one.
     pub const fn of(descriptor: u32, level: u8) -> Option<Self> {
         let word = descriptor as u64;
         match (level, Descriptor::TYPE.get(word)) {
@@ -262,9 +262,9 @@ struct LeafFields {
 /// What a leaf says beside its address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Attributes {
-    /// AP\[2:0\].
+    /// AP\[2:0\], 3 bits.
     pub ap: u8,
-    /// TEX\[2:0\].
+    /// TEX\[2:0\], 3 bits.
     pub tex: u8,
     /// C.
     pub c: bool,
@@ -352,7 +352,7 @@ const fn supersection_address(word: u64) -> u64 {
         | Supersection::OA.in_place(word)
 }
 
-/// Reads a descriptor of `level`.
+/// Reads a descriptor of `level` (1 or 2).
 pub const fn decode(descriptor: u32, level: u8) -> Entry {
     let word = descriptor as u64;
     match Kind::of(descriptor, level) {
@@ -365,7 +365,8 @@ pub const fn decode(descriptor: u32, level: u8) -> Entry {
     }
 }
 
-/// The descriptor of a second table at `address`.
+/// The descriptor of a second table at `address`, a multiple of 1 KiB below 4 GiB; it limits
+/// nothing.
 pub const fn table(address: u64) -> u32 {
     (Descriptor::TYPE.of(1) | TableEntry::TABLE.in_place(address)) as u32
 }

@@ -97,9 +97,9 @@ crate::layout! {
 /// What the shape of a descriptor depends on beside the granule.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Form {
-    /// Output address bits that are implemented. DDI 0487 D8.3: IPS bounds what a descriptor of the
-    /// 64K granule may hold; whether it has room for 52 bits, and whether blocks of 4T exist, is
-    /// the implementation's.
+    /// Output address bits that are implemented, up to 52. DDI 0487 D8.3: IPS bounds what a
+    /// descriptor of the 64K granule may hold; whether it has room for 52 bits, and whether blocks
+    /// of 4T exist, is the implementation's.
     pub output_bits: u32,
     /// DS: descriptors of the 4K and 16K granules hold addresses of 52 bits, and no shareability.
     pub ds: bool,
@@ -326,7 +326,7 @@ impl<const G: u32> Vmsav8<G> {
         Self::GRANULE.level_lg2(level)
     }
 
-    /// The level whose descriptors cover `1 << lg2` bytes.
+    /// The level whose descriptors cover `1 << lg2` bytes; `lg2` is at least `G`.
     #[inline]
     pub const fn level_of(lg2: u32) -> u8 {
         LAST_LEVEL - ((lg2 - G) / Self::INDEX_BITS) as u8
@@ -409,7 +409,7 @@ impl<const G: u32> Vmsav8<G> {
         }
     }
 
-    /// The descriptor of a table at `address`, which limits nothing.
+    /// The descriptor of a table at `address` (stage's output space), which limits nothing.
     #[inline]
     pub const fn table(address: u64) -> u64 {
         Descriptor::VALID.of(1) | Descriptor::TABLE_OR_PAGE.of(1) | Self::place(address)

@@ -50,7 +50,8 @@ pub struct Config {
     pub input_bits: u32,
     /// Level at which the walk starts; -1 exists with DS and the 4K granule.
     pub start_level: i8,
-    /// Address of the first table, in the stage's output space; concatenated tables follow it.
+    /// Address of the first table, in the stage's output space; concatenated tables follow it. The
+    /// caller has aligned it, but for short descriptors.
     pub root: u64,
     /// Output address bits: effective IPS or PS. 52 only with the 64K granule or DS; without,
     /// the other granules count it as 48.
@@ -147,11 +148,11 @@ pub trait Fetch {
 /// A table a walk came to: enough to go on from there another time.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Below {
-    /// Level of the table.
+    /// Level of the table, 0 to 3.
     pub level: u8,
     /// Its address, in the stage's output space.
     pub table: u64,
-    /// The descriptors passed, combined by `|`.
+    /// The table descriptors passed, [`Self::descriptor`] among them, combined by `|`.
     pub limits: u64,
     /// The descriptor that led here.
     pub descriptor: u64,

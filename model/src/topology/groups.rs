@@ -1,10 +1,10 @@
 //! Isolation groups: functions that cannot be kept apart, and why.
 //!
-//! [`isolation_groups`] decides as Linux's `pci_device_group` does, from 4.6 to 6.12 alike: it looks
-//! at one function after the other, in the order in which the kernel meets them, and a function
-//! either joins the group of one that came before or founds its own. The order therefore matters
-//! where one function would have to join two groups; the kernel does not merge groups, and neither
-//! does this. What an IOMMU cannot tell apart is asked of its driver before
+//! [`isolation_groups`] decides as Linux's `pci_device_group` does, from 4.6 to 6.12 alike: it
+//! looks at one function after the other, in the order in which the kernel meets them, and a
+//! function either joins the group of one that came before or founds its own. The order therefore
+//! matters where one function would have to join two groups; the kernel does not merge groups, and
+//! neither does this. What an IOMMU cannot tell apart is asked of its driver before
 //! ([`isolation_groups_behind`]).
 
 use super::hierarchy::{Hierarchy, Node};

@@ -115,7 +115,7 @@ pub struct Node {
     /// under that of its secondary bus, a PCI Express one under its own (Linux
     /// `PCI_DEV_FLAG_PCIE_BRIDGE_ALIAS`).
     pub swapped_alias: bool,
-    /// The physical function of a virtual one.
+    /// The physical function of a virtual one; `None` for all others.
     pub physical: Option<Rid>,
 }
 
@@ -168,7 +168,8 @@ impl Hierarchy {
     /// The hierarchy of these functions. A bus to which nothing leads is a root bus.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`]: two functions or two bridges claim one place or bus, a bus leads back to
+    /// itself, or a virtual function's physical one is missing.
     pub fn new(mut nodes: Vec<Node>) -> Result<Self, Malformed> {
         nodes.sort_by_key(|node| node.rid);
         if let Some(pair) = nodes.windows(2).find(|pair| pair[0].rid == pair[1].rid) {

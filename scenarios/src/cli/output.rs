@@ -1,4 +1,6 @@
 //! Where text goes, and in which dress.
+//!
+//! Not here: what is said.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! What came of comparing two kernels, for people and for programs.
+//!
+//! Nothing is run or judged here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -109,8 +109,8 @@ impl Subject {
         }
     }
 
-    /// What a kernel accepts in place of what it refused in a line, by a search that runs the subject
-    /// to that line again.
+    /// What a kernel accepts in place of what it refused in a line, by a search that runs the
+    /// subject to that line again.
     pub(super) fn nearest(&self, chosen: &Chosen, line: u64) -> Option<Nearest> {
         match self {
             Self::Scenario(script) => explain(script, line, chosen).ok()?.nearest,

@@ -116,7 +116,8 @@ fn sent(script: &Script) -> Result<Vec<Loss>, InputError> {
     Ok(losses.collect())
 }
 
-/// Whether an operation enables LPIs or disables them: a vector of a device, or a byte in the table.
+/// Whether an operation enables LPIs or disables them: a vector of a device, or a byte in the
+/// table.
 fn configured(operation: &str) -> Option<Step> {
     let (verb, rest) = operation.split_once(' ').unwrap_or((operation, ""));
     let enabled = match verb {

@@ -45,8 +45,8 @@ pub(super) fn figure(asked: &Transaction, explanation: &Explained) -> Figure {
     Figure { width: width.max(bar).max(text_width(&told.asked) + 2 * PAD), height, body }
 }
 
-/// Where the boxes stand: in rows as high as their highest, in columns as wide as their widest. Also
-/// how wide and how high it all is.
+/// Where the boxes stand: in rows as high as their highest, in columns as wide as their widest.
+/// Also how wide and how high it all is.
 fn laid_out(cards: &[(&'static str, Vec<String>)], top: u32) -> (Vec<Frame>, u32, u32) {
     let sizes: Vec<_> = cards.iter().map(|(_, lines)| card_size(lines)).collect();
     let wide = |column: usize| {

@@ -92,8 +92,8 @@ pub(super) fn link(from: (u32, u32), to: (u32, u32), class: &str) -> Markup {
     html! { path d=(d) class=(class) {} }
 }
 
-/// An area between a part of one edge and a part of another: `from` and `to` are each an x, an upper
-/// and a lower y.
+/// An area between a part of one edge and a part of another: `from` and `to` are each an x, an
+/// upper and a lower y.
 pub(super) fn band(from: (u32, u32, u32), to: (u32, u32, u32), class: &str) -> Markup {
     let middle = from.0.midpoint(to.0);
     let d = format!(

@@ -9,12 +9,13 @@ use passim_vfio::rules;
 
 use crate::op::Op;
 
-/// MAP_DMA of memory. Measured on 6.1 and 6.12.
+/// MAP_DMA of memory. Measured on 6.1 and 6.12. A container without a type has nobody who would read
+/// the structure: that is looked at before anything the caller wrote.
 static MAP: &[&Rule] = &[
+    &rules::CONTAINER_WITHOUT_IOMMU,
     &rules::USER_POINTER,
     &rules::ARGSZ_SHORT,
     &rules::FLAGS_UNKNOWN,
-    &rules::CONTAINER_WITHOUT_IOMMU,
     &rules::MAP_NO_PERMISSION,
     &rules::MAP_ALIGNMENT,
     &rules::MAP_WRAP,
@@ -27,10 +28,10 @@ static MAP: &[&Rule] = &[
 
 /// MAP_DMA that exchanges a vaddr. Measured on 6.1 and 6.12.
 static MAP_VADDR: &[&Rule] = &[
+    &rules::CONTAINER_WITHOUT_IOMMU,
     &rules::USER_POINTER,
     &rules::ARGSZ_SHORT,
     &rules::FLAGS_UNKNOWN,
-    &rules::CONTAINER_WITHOUT_IOMMU,
     &rules::MAP_NO_PERMISSION,
     &rules::MAP_ALIGNMENT,
     &rules::MAP_WRAP,
@@ -40,10 +41,10 @@ static MAP_VADDR: &[&Rule] = &[
 
 /// MAP_DMA of a window. Patch 4/7 of part 3.
 static WINDOW: &[&Rule] = &[
+    &rules::CONTAINER_WITHOUT_IOMMU,
     &rules::USER_POINTER,
     &rules::ARGSZ_SHORT,
     &rules::FLAGS_UNKNOWN,
-    &rules::CONTAINER_WITHOUT_IOMMU,
     &rules::WINDOW_ALIGNMENT,
     &rules::WINDOW_WRAP,
     &rules::WINDOW_OVERLAP,
@@ -51,11 +52,11 @@ static WINDOW: &[&Rule] = &[
 
 /// UNMAP_DMA. Measured on 6.1 and 6.12.
 static UNMAP: &[&Rule] = &[
+    &rules::CONTAINER_WITHOUT_IOMMU,
     &rules::USER_POINTER,
     &rules::ARGSZ_SHORT,
     &rules::FLAGS_UNKNOWN,
     &rules::UNMAP_FLAGS_CONFLICT,
-    &rules::CONTAINER_WITHOUT_IOMMU,
     &rules::UNMAP_ALIGNMENT,
     &rules::UNMAP_ALL_RANGE,
     &rules::UNMAP_WRAP,

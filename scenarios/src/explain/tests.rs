@@ -1,3 +1,5 @@
+mod order;
+
 use super::{Explanation, Nearest, explain};
 use crate::chosen::Chosen;
 use crate::input_error::{InputError, SourceText};

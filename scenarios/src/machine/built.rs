@@ -24,6 +24,8 @@ pub struct GicBuilt {
     pub collection_bits: Option<Option<u32>>,
     /// Bits of an INTID, 14 to 24: GICD_TYPER.IDbits, and the most that MAPTI takes.
     pub intid_bits: Option<u32>,
+    /// LPIs, a power of two from 4 on, where they are fewer than the INTIDs allow: GICD_TYPER.num_LPIs.
+    pub lpis: Option<u32>,
     /// Collections that an ITS holds itself, the first ICIDs: GITS_TYPER.HCC.
     pub held_collections: Option<u8>,
     /// Whether commands name redistributors by address: GITS_TYPER.PTA.
@@ -47,19 +49,20 @@ pub struct GicBuilt {
 }
 
 /// The keys, each with the values it takes.
-const KEYS: [(&str, &[&str]); 16] = [
+const KEYS: [(&str, &[&str]); 17] = [
     ("command-errors", &["ignore", "report", "stall"]),
     ("cache", &["off", "a power of two up to 1048576"]),
     ("event-bits", &["1 to 32"]),
     ("device-bits", &["1 to 32"]),
     ("collection-bits", &["none", "1 to 16"]),
     ("intid-bits", &["14 to 24"]),
+    ("lpis", &["a power of two from 4 to 16777216"]),
     ("held-collections", &["0 to 255"]),
     ("targets", &["number", "address"]),
     ("table-pages", &["all", "4K", "16K", "64K"]),
     ("table-entry", &["8", "16", "32"]),
     ("two-level", &["none", "devices", "both"]),
-    ("entries", &["kvm", "qemu"]),
+    ("entries", &["kvm", "qemu", "gic600"]),
     ("unmapped-messages", &["on", "off"]),
     ("direct-lpi", &["on", "off"]),
     ("invalidation-registers", &["on", "off"]),
@@ -91,6 +94,11 @@ impl GicBuilt {
                 self.collection_bits = Some(if none { None } else { Some(number(value, 1, 16)?) });
             }
             "intid-bits" => self.intid_bits = Some(number(value, 14, 24)?),
+            "lpis" => {
+                let lpis = number(value, 4, 1 << 24)?;
+                self.lpis = lpis.is_power_of_two().then_some(lpis);
+                self.lpis?;
+            }
             "held-collections" => self.held_collections = Some(number(value, 0, 255)? as u8),
             "targets" => self.by_address = Some(one_of(value, ["number", "address"])? == 1),
             "table-pages" => {
@@ -105,8 +113,8 @@ impl GicBuilt {
                 self.two_level = Some((tables > 0, tables > 1));
             }
             "entries" => {
-                let layouts = [Layout::Kvm0, Layout::Qemu];
-                self.entries = Some(layouts[one_of(value, ["kvm", "qemu"])?]);
+                let layouts = [Layout::Kvm0, Layout::Qemu, Layout::Gic600];
+                self.entries = Some(layouts[one_of(value, ["kvm", "qemu", "gic600"])?]);
             }
             "unmapped-messages" => self.unmapped_messages = Some(is_on(value)?),
             "direct-lpi" => self.direct_lpi = Some(is_on(value)?),
@@ -126,6 +134,7 @@ impl GicBuilt {
             device_bits: over.device_bits.or(self.device_bits),
             collection_bits: over.collection_bits.or(self.collection_bits),
             intid_bits: over.intid_bits.or(self.intid_bits),
+            lpis: over.lpis.or(self.lpis),
             held_collections: over.held_collections.or(self.held_collections),
             by_address: over.by_address.or(self.by_address),
             table_pages: over.table_pages.or(self.table_pages),
@@ -167,6 +176,7 @@ impl GicBuilt {
         }
         set(&mut built.distributor.intid_bits, self.intid_bits);
         set(&mut built.distributor.message_spis, self.message_spis);
+        set(&mut built.distributor.num_lpis, self.lpis.map(|lpis| lpis.ilog2() - 1));
         let redistributors = &mut built.redistributors;
         set(&mut redistributors.direct_lpi, self.direct_lpi);
         set(&mut redistributors.invalidation_registers, self.invalidation_registers);

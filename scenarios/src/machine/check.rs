@@ -1,4 +1,7 @@
 //! What must hold of a machine wherever it came from.
+//!
+//! What a file may say is [`file`](super::file)'s; here is what holds for built-in machines and
+//! recorded ones as well.
 
 use std::collections::BTreeSet;
 

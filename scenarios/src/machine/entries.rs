@@ -45,8 +45,8 @@ impl Streams {
         Self { sharing, first: BTreeMap::new() }
     }
 
-    /// A device has these streams from now on. The answer is the one before it whose group it joins,
-    /// because an entry has streams of both.
+    /// A device has these streams from now on. The answer is the one before it whose group it
+    /// joins, because an entry has streams of both.
     ///
     /// # Errors
     /// [`Contradiction`]: it is behind no SMMU, or one that has it left out.

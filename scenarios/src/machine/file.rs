@@ -47,6 +47,8 @@ struct MachineFile {
     #[serde(default)]
     policy: BTreeMap<Spanned<String>, Spanned<String>>,
     cpus: Spanned<u32>,
+    #[serde(default)]
+    in_el2: bool,
     page_size: Spanned<Quantity>,
     #[serde(default)]
     io_strict_devmem: bool,
@@ -327,6 +329,7 @@ impl MachineFile {
             profile: self.profile.into_inner(),
             choices,
             cpus: self.cpus.into_inner(),
+            in_el2: self.in_el2,
             page_size,
             io_strict_devmem: self.io_strict_devmem,
             ecam: PhysAddr::new(self.ecam.0),

@@ -4,8 +4,8 @@
 //! A kernel gives a group to a device behind an IOMMU when a driver is tried on it (measured on 6.1
 //! and 6.12: a function nobody tried to bind has none). So a function with a driver has the group
 //! that follows from the hierarchy, and one without has none, unless the machine says more. Behind
-//! SMMUv2s the kernel has a say as well ([`Machine::grouped`]): whose streams share a stream mapping
-//! entry.
+//! SMMUv2s the kernel has a say as well ([`Machine::grouped`]): whose streams share a stream
+//! mapping entry.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,8 +45,8 @@ const KEEP: &str = "leave `group` out, or say `groups = \"given\"` at the top to
 
 impl Machine {
     /// The isolation groups that follow from the hierarchy, and from the driver of SMMUv2s that has
-    /// these entries, for the functions that have a group, by ascending requester identifier; `None`
-    /// if there is no hierarchy.
+    /// these entries, for the functions that have a group, by ascending requester identifier;
+    /// `None` if there is no hierarchy.
     pub fn isolation(&self, entries: Smmu2Entries) -> Option<Groups> {
         let grouped = self.functions.iter().filter(|function| function.group.is_some());
         let hierarchy = self.hierarchy().ok()?;

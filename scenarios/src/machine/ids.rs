@@ -60,8 +60,8 @@ impl Ids {
         Some((*smmu, StreamId::new(first.wrapping_add(distance))))
     }
 
-    /// The ITS of messages under `rid`, and what it knows them by. An identifier that is in no range
-    /// stays as it is.
+    /// The ITS of messages under `rid`, and what it knows them by. An identifier that is in no
+    /// range stays as it is.
     // 6.12 of/irq.c, of_msi_map_get_device_domain; without a domain of its own a function has that
     // of its bus, which pci_host_bridge_of_msi_domain finds by `msi-parent`.
     pub(super) fn message(&self, rid: Rid) -> (usize, DeviceId) {

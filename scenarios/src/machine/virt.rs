@@ -100,6 +100,8 @@ impl Machine {
             profile: format!("linux-{}.{}", board.version.major, board.version.minor),
             choices: Overrides::default(),
             cpus: board.cpus,
+            // QEMU's virt without `virtualization=on`.
+            in_el2: false,
             page_size: board.page,
             io_strict_devmem: board.io_strict_devmem,
             ecam: board::ECAM,

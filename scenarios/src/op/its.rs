@@ -1,10 +1,10 @@
-//! Operations on the GICv3 of a bare machine: registers by their names, commands as bytes in a queue,
-//! messages of devices. Everything is stores to registers and bytes in memory, as software makes
-//! them; nothing here knows what the hardware thinks of it.
+//! Operations on the GICv3 of a bare machine: registers by their names, commands as bytes in a
+//! queue, messages of devices. Everything is stores to registers and bytes in memory, as software
+//! makes them; nothing here knows what the hardware thinks of it.
 
 use passim_model::PhysAddr;
 
-use super::{Argument, CommandName, Form, Number, Verb, YesNo};
+use super::{Argument, CommandName, Form, Number, Verb, WireLevel, YesNo};
 use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, Invocation, Text, unknown_verb};
 
@@ -13,7 +13,7 @@ operations! {
     enum ItsOp;
     /// Loads a register of a GICv3 by its name.
     GicLoad = "gic-load" {
-        /// Such as GITS_CBASER, GICR_PROPBASER or GICD_CTLR.
+        /// Such as GITS_CBASER, GICR_PROPBASER or GICD_IROUTER42.
         key register: Text = "register",
         /// Whose redistributor; 0 without it.
         opt cpu: u16 = "cpu",
@@ -22,7 +22,7 @@ operations! {
     }
     /// Stores to a register of a GICv3 by its name.
     GicStore = "gic-store" {
-        /// Such as GITS_CBASER, GICR_PROPBASER or GICD_CTLR.
+        /// Such as GITS_CBASER, GICR_PROPBASER or GICD_IROUTER42.
         key register: Text = "register",
         /// What to store.
         key value: Number = "value",
@@ -47,7 +47,8 @@ operations! {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
     }
-    /// A CPU takes interrupts, LPIs with their configuration and their pending bits in these tables.
+    /// A CPU takes interrupts, LPIs with their configuration and their pending bits in these
+    /// tables.
     LpisOn = "lpis-on" {
         /// Whose.
         key cpu: u16 = "cpu",
@@ -62,8 +63,8 @@ operations! {
         /// `n` leaves GICR_CTLR.EnableLPIs alone.
         opt enable: YesNo = "enable",
     }
-    /// An ITS gets a queue of 64 KiB and flat tables of 64 KiB, of the largest pages it takes, and is
-    /// enabled.
+    /// An ITS gets a queue of 64 KiB and flat tables of 64 KiB, of the largest pages it takes, and
+    /// is enabled.
     ItsOn = "its-on" {
         /// The command queue: GITS_CBASER.
         key queue: PhysAddr = "queue",
@@ -139,7 +140,8 @@ operations! {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
     }
-    /// Shows what an ITS has reported of writes of devices since it was last shown: as GIC-600 does.
+    /// Shows what an ITS has reported of writes of devices since it was last shown: as GIC-600
+    /// does.
     FailedWrites = "failed-writes" {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
@@ -163,16 +165,25 @@ operations! {
         /// Which interrupt.
         key intid: u32 = "intid",
     }
+    /// Something happens on a wire of a GICv3: on a PPI's, INTIDs 16 to 31, or an SPI's.
+    GicWire = "gic-wire" {
+        /// Which interrupt.
+        key intid: u32 = "intid",
+        /// `high`, `low`, or `pulse`.
+        key level: WireLevel = "level",
+        /// Of a PPI, whose; 0 without it.
+        opt cpu: u16 = "cpu",
+    }
     /// A CPU reads a register of its interface by its name. Reading ICC_IAR1_EL1 acknowledges.
     IccLoad = "icc-load" {
-        /// Such as ICC_RPR_EL1.
+        /// Such as ICC_RPR_EL1 or ICC_HPPIR0_EL1.
         key register: Text = "register",
         /// Which CPU.
         key cpu: u16 = "cpu",
     }
     /// A CPU writes a register of its interface by its name.
     IccStore = "icc-store" {
-        /// Such as ICC_CTLR_EL1 or ICC_DIR_EL1.
+        /// Such as ICC_CTLR_EL1, ICC_DIR_EL1 or ICC_SGI1R_EL1.
         key register: Text = "register",
         /// What to write.
         key value: Number = "value",
@@ -186,8 +197,8 @@ operations! {
     }
     /// The GIC is saved, and another one made of what was saved and of memory.
     Migrate = "migrate" {
-        /// The preset of the other, whose tables are rewritten as it lays them out; the same without
-        /// it.
+        /// The preset of the other, whose tables are rewritten as it lays them out; the same
+        /// without it.
         opt to: Text = "to",
         /// Memory that no software uses, for tables that are too small for larger entries.
         opt scratch: PhysAddr = "scratch",

@@ -1,6 +1,6 @@
 //! Operations of software that programs an SMMUv3 by hand, and of devices behind it: the names are
-//! those of IHI 0070. Everything becomes bytes in memory, stores to registers, and transactions. Those
-//! an SMMUv2 takes as well; its registers are stored to by address.
+//! those of IHI 0070. Everything becomes bytes in memory, stores to registers, and transactions.
+//! Those an SMMUv2 takes as well; its registers are stored to by address.
 
 use passim_model::{Iova, Perms, PhysAddr};
 
@@ -81,7 +81,8 @@ operations! {
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",
     }
-    /// A device asks for one access of an SMMU of any kind; shows where it goes, or why it does not.
+    /// A device asks for one access of an SMMU of any kind; shows where it goes, or why it does
+    /// not.
     Transaction = "transaction" {
         /// StreamID.
         key sid: u32 = "sid",

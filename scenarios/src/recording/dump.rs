@@ -1,4 +1,5 @@
-//! Dumps: of an interrupt controller in `its`, and of the SMMU: its registers, stream table entries, tables and queues at one moment.
+//! Dumps: of an interrupt controller in `its`, and of the SMMU: its registers, stream table
+//! entries, tables and queues at one moment.
 
 mod its;
 
@@ -112,7 +113,7 @@ pub struct TablePage {
     /// Where it lies.
     #[serde(deserialize_with = "number::address")]
     pub pa: PhysAddr,
-    /// Its level.
+    /// Its level, 0 to 3.
     pub level: u8,
     /// Number of its entries.
     #[serde(rename = "n")]
@@ -145,7 +146,7 @@ pub struct Queue {
     /// Where it lies.
     #[serde(deserialize_with = "number::address")]
     pub pa: PhysAddr,
-    /// Number of its slots.
+    /// Number of its slots: commands it has room for.
     #[serde(rename = "n", deserialize_with = "number::unsigned")]
     pub slots: u64,
     /// Index of the producer, without the wrap flag.

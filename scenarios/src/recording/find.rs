@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::below::files;
 use crate::input_error::{InputError, InputKind, is_standard_input};
 
 /// Name of the file that describes the machine of the recordings beside it.
@@ -11,9 +12,6 @@ pub const TOPOLOGY: &str = "topo.jsonl";
 
 /// Name of the folder of dumps beside recordings.
 pub const DUMPS: &str = "dumps";
-
-/// Deepest nesting of folders searched.
-const MAX_DEPTH: usize = 32;
 
 /// A recording, with what lies beside it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -84,29 +82,15 @@ fn beside(recording: PathBuf) -> Result<Found, InputError> {
 }
 
 fn below(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
-    let mut recordings = Vec::new();
-    let mut folders = vec![(folder.to_owned(), 0)];
-    while let Some((folder, depth)) = folders.pop() {
-        let unreadable = |error| InputError::unreadable(&folder, &error);
-        for entry in fs::read_dir(&folder).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            let path = entry.path();
-            let name = file_name(&path);
-            // A symbolic link to a folder is not followed, so the search cannot turn in a circle.
-            if entry.file_type().map_err(unreadable)?.is_dir() {
-                if name != DUMPS && depth < MAX_DEPTH {
-                    folders.push((path, depth + 1));
-                }
-            } else if stem(&name).is_some() && name != TOPOLOGY {
-                recordings.push(path);
-            }
-        }
-    }
+    let enters = |folder: &Path| file_name(folder) != DUMPS;
+    let recordings = files(folder, enters, |file| {
+        let name = file_name(file);
+        stem(&name).is_some() && name != TOPOLOGY
+    })?;
     if recordings.is_empty() {
         return Err(InputError::in_file(InputKind::Recording, folder, "no recordings here")
             .with_hint("recordings are files named `<name>.jsonl` or `<name>.jsonl.zst`"));
     }
-    recordings.sort();
     Ok(recordings)
 }
 

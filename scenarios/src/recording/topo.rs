@@ -127,13 +127,13 @@ pub struct PciConfig {
     pub bars: Vec<Bar>,
     /// Bytes of configuration space: 256 or 4096.
     pub config_size: u32,
-    /// Offset of the MSI capability.
+    /// Offset of the MSI capability in configuration space, in bytes.
     #[serde(deserialize_with = "number::optional")]
     pub msi: Option<u8>,
-    /// Offset of the MSI-X capability.
+    /// Offset of the MSI-X capability in configuration space, in bytes.
     #[serde(deserialize_with = "number::optional")]
     pub msix: Option<u8>,
-    /// Offset of the PCI Express capability.
+    /// Offset of the PCI Express capability in configuration space, in bytes.
     #[serde(deserialize_with = "number::optional")]
     pub pcie: Option<u8>,
     /// Ways the kernel knows to reset it, `None` without any.

@@ -215,12 +215,12 @@ fn mapped(place: &Place, kernel: &Mappings, model: &Mappings) -> Option<Differen
 
 /// The commands of the dump, performed: they must leave its tables.
 ///
-/// A queue that has wrapped lacks its first commands, and those between the last dump and the end of
-/// the queue, so there are no tables that its commands begin with. But commands say what is to be, not
-/// what is to change: performed once more on the tables that they left, they must leave them as they
-/// are. What is seen by that is every entry that a command since the wrap names, and every command
-/// that fails though nothing it names was mapped by a lost one; not seen is what only the lost ones
-/// named, nor whether one of them failed.
+/// A queue that has wrapped lacks its first commands, and those between the last dump and the end
+/// of the queue, so there are no tables that its commands begin with. But commands say what is to
+/// be, not what is to change: performed once more on the tables that they left, they must leave
+/// them as they are. What is seen by that is every entry that a command since the wrap names, and
+/// every command that fails though nothing it names was mapped by a lost one; not seen is what only
+/// the lost ones named, nor whether one of them failed.
 fn performed(
     machine: &crate::machine::Machine,
     gic: &GicIts,

@@ -1,4 +1,6 @@
 //! Through the hardware: what devices reach, against dumps and against the oracle.
+//!
+//! Not here: whether the dumps hold together by themselves ([`crate::walk`]).
 
 use std::fmt::Write as _;
 

@@ -21,6 +21,7 @@ use crate::op::{Op, Setting};
 use crate::script::Text;
 use crate::system::{Board, Lost, Pace, Smmu};
 use its::GicOnBoard;
+pub(super) use its::interface_of_kernel;
 
 /// A bare machine under way.
 pub(super) struct Bare {

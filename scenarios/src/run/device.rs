@@ -1,4 +1,6 @@
 //! What a device does: reads and writes on the bus.
+//!
+//! Messages are `messages`'; what a device that keeps translations asks for, `translations`'.
 
 use passim_model::{Access, Direction, Endpoint, Host, Iova, SubstreamId, Target};
 use passim_smmu::v3::Transaction;

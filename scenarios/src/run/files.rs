@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Runner, Unperformable};
+use crate::below::files;
 use crate::chosen::Chosen;
 use crate::input_error::{Colour, InputError, InputKind, SourceText, is_standard_input};
 use crate::op::Op;
@@ -13,9 +14,6 @@ use crate::script::{Arg, Block, Script, compare, same};
 
 /// What a scenario file's name ends with.
 pub const EXTENSION: &str = "scn";
-
-/// Deepest nesting of folders searched.
-const MAX_DEPTH: usize = 32;
 
 /// The scenarios that `paths` name: a file stands for itself, a folder for every `.scn` below it,
 /// in the order of their names.
@@ -36,29 +34,13 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, InputError> {
 }
 
 fn below(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
-    let mut scenarios = Vec::new();
-    let mut folders = vec![(folder.to_owned(), 0)];
-    while let Some((folder, depth)) = folders.pop() {
-        let unreadable = |error| InputError::unreadable(&folder, &error);
-        for entry in fs::read_dir(&folder).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            let path = entry.path();
-            // A link to a folder is not followed, so the search cannot turn in a circle.
-            if entry.file_type().map_err(unreadable)?.is_dir() {
-                if depth < MAX_DEPTH {
-                    folders.push((path, depth + 1));
-                }
-            } else if path.extension().is_some_and(|extension| extension == EXTENSION) {
-                scenarios.push(path);
-            }
-        }
-    }
+    let is_scenario = |file: &Path| file.extension().is_some_and(|it| it == EXTENSION);
+    let scenarios = files(folder, |_| true, is_scenario)?;
     if scenarios.is_empty() {
         let message = "no scenarios here";
         return Err(InputError::in_file(InputKind::Scenario, folder, message)
             .with_hint(format!("scenarios are files named `<name>.{EXTENSION}`")));
     }
-    scenarios.sort();
     Ok(scenarios)
 }
 

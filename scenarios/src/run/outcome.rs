@@ -1,4 +1,6 @@
 //! What happened, in words a scenario holds.
+//!
+//! Not here: what an SMMU or an ITS of a bare machine did (`bare`).
 
 use passim_model::{Conflict, Refusal};
 use passim_smmu::regime::Response;

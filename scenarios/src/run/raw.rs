@@ -1,4 +1,6 @@
 //! Below the kernel: registers and memory.
+//!
+//! On a machine that Linux runs: a bare one has `bare`.
 
 use passim_model::{Abort, Host, Width};
 

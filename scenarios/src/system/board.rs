@@ -1,5 +1,9 @@
 //! The board: memory, what answers at each address, and the parts that answer.
+//!
+//! Not here: what a device does (`dma`, `message`), and the kernel, which knows the board as its
+//! [`Host`](passim_model::Host).
 
+mod doorbell;
 mod host;
 mod lost;
 mod shared;
@@ -14,6 +18,7 @@ use passim_model::pci::Registers;
 use passim_model::{
     AddressMap, DeviceId, Effect, IntId, Memory, PhysAddr, Requester, Rid, Span, StreamId, Target,
 };
+use passim_smmu::SmmuV3;
 use passim_smmu::v3::Progress;
 
 use super::aboard::BoardDevice;
@@ -21,7 +26,7 @@ use super::ats::Ats;
 use super::controller::Controller;
 use super::dma::Initiator;
 use super::edu::Edu;
-use super::message::{Arrival, Delivery};
+use super::message::Delivery;
 use super::outstanding::{CarriedOn, Outstanding};
 use super::smmu::Smmu;
 use super::x86::X86Unit;
@@ -211,6 +216,12 @@ impl Board {
     pub fn smmu_mut(&mut self, index: usize) -> Option<(&mut Smmu, &mut Memory)> {
         self.hand_tlb_to(index);
         Some((self.smmus.get_mut(index)?, &mut self.memory))
+    }
+
+    /// The SMMU with this index, if it is an SMMUv3, which shares nothing with others.
+    #[inline]
+    pub(super) fn smmu_at_hand(&mut self, index: usize) -> Option<&mut SmmuV3> {
+        self.smmus.get_mut(index)?.v3_mut()
     }
 
     /// Number of SMMUs.
@@ -405,25 +416,6 @@ impl Board {
         }
     }
 
-    /// A write by somebody other than a CPU to a block of the interrupt controller: what came of
-    /// it. `None` if nothing is known of the block.
-    pub(super) fn ring(
-        &mut self,
-        block: u16,
-        offset: u64,
-        (size, value): (Option<Size>, u64),
-        requester: &Requester,
-    ) -> Option<Arrival> {
-        match size {
-            Some(size) => {
-                let access = (offset, size, value);
-                self.controller.message(block, access, Some(requester), &mut self.memory)
-            }
-            // A doorbell takes no transfer of another size.
-            None => self.controller.is_doorbell(block).then_some(Arrival::Ignored),
-        }
-    }
-
     /// A function may assert its pin now, or not any more: the wire is high as long as one of those
     /// that share it does.
     pub(super) fn drive_pin(&mut self, function: usize) {
@@ -434,22 +426,13 @@ impl Board {
     }
 
     /// Something happens on a wire of a device on the board; `false` if it leads nowhere.
-    pub(super) fn wire(&mut self, intid: IntId, signal: Signal) -> bool {
+    pub(crate) fn wire(&mut self, intid: IntId, signal: Signal) -> bool {
         self.controller.wire(intid, signal)
     }
 
-    /// A device writes to a block of the interrupt controller from outside of any SMMU. `None` if
-    /// nothing there takes writes of devices.
-    pub fn message(
-        &mut self,
-        at: PhysAddr,
-        requester: &Requester,
-        size: Size,
-        value: u64,
-    ) -> Option<Arrival> {
-        let (Target::Interrupts(block), offset) = self.map.find(at)? else { return None };
-        let access = (offset, size, value);
-        self.controller.message(block, access, Some(requester), &mut self.memory)
+    /// Something happens on a wire of one CPU's own; `false` if it leads nowhere.
+    pub(crate) fn wire_private(&mut self, cpu: u16, ppi: IntId, signal: Signal) -> bool {
+        self.controller.wire_private(Cpu::new(cpu), ppi, signal)
     }
 
     /// The failed commands of an ITS since the last call.
@@ -468,8 +451,8 @@ impl Board {
         self.controller.migrate(&mut self.memory);
     }
 
-    /// As [`Board::migrate_gic`], to a host whose GICv3 chooses as a preset does, but for what it is built
-    /// to choose, and lays tables out as that does; `None` on a machine without a GICv3.
+    /// As [`Board::migrate_gic`], to a host whose GICv3 chooses as a preset does, but for what it
+    /// is built to choose, and lays tables out as that does; `None` on a machine without a GICv3.
     ///
     /// # Errors
     /// As [`GicV3::convert`].

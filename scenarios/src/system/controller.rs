@@ -198,6 +198,24 @@ impl Controller {
         }
     }
 
+    /// A device writes a word to an ITS, and it is plain to see what comes of it
+    /// ([`GicV3::message_at_hand`]); else nothing has happened.
+    #[inline(always)]
+    pub(super) fn message_at_hand(
+        &mut self,
+        number: u16,
+        (offset, value): (u64, u32),
+        requester: &Requester,
+        memory: &mut Memory,
+    ) -> Option<(IntId, Cpu)> {
+        // ITSs are the first of its blocks.
+        let Self::V3 { gic, stirred, rung } = self else { return None };
+        let access = (offset, Size::Word, value.into());
+        let raised = gic.message_at_hand(number, access, requester, memory)?;
+        (*stirred, *rung) = (true, true);
+        Some(raised)
+    }
+
     /// A device writes: what came of it. `None` if nothing is known of the block, or of who
     /// writes where that decides.
     pub(super) fn message(
@@ -230,8 +248,9 @@ impl Controller {
         }
     }
 
-    /// A device writes where a GICv3 without an ITS takes messages: IHI 0069 H 12.9 (GICD_SETSPI_NSR,
-    /// GICD_CLRSPI_NSR), 12.11 (GICR_SETLPIR, GICR_CLRLPIR). Nobody asks who it is.
+    /// A device writes where a GICv3 without an ITS takes messages: IHI 0069 H 12.9
+    /// (GICD_SETSPI_NSR, GICD_CLRSPI_NSR), 12.11 (GICR_SETLPIR, GICR_CLRLPIR). Nobody asks who it
+    /// is.
     fn message_by_register(
         &mut self,
         block: v3::Block,
@@ -241,18 +260,25 @@ impl Controller {
         let Some(gic) = self.v3_mut().filter(|_| matches!(offset, SET_NSR | CLEAR_NSR)) else {
             return Arrival::Ignored;
         };
-        gic.store(block, offset, size, value, memory);
         let (intid, cpu) = match block {
             v3::Block::Redistributor(cpu) => (size.cut(value) as u32, cpu),
             _ => (size.cut(value) as u32 & SPI_BITS, Cpu::default()),
         };
         let intid = IntId::new(intid);
-        let pending = gic.line(cpu, intid).filter(|line| is_pending(line.state));
-        match (block, pending) {
-            (_, None) => Arrival::Ignored,
-            (v3::Block::Redistributor(cpu), Some(_)) => Arrival::Lpi(intid, cpu),
-            (_, Some(_)) => Arrival::Pending(intid, gic.targets(intid)),
+        let waits = |gic: &GicV3| gic.line(cpu, intid).is_some_and(|line| is_pending(line.state));
+        let before = waits(gic);
+        gic.store(block, offset, size, value, memory);
+        match (block, waits(gic)) {
+            (_, false) if before => Arrival::TakenBack(intid),
+            (_, false) => Arrival::Ignored,
+            (v3::Block::Redistributor(cpu), true) => Arrival::Lpi(intid, cpu),
+            (_, true) => Arrival::Pending(intid, gic.targets(intid)),
         }
+    }
+
+    /// Something happens on a wire of one CPU's own; `false` without a GICv3.
+    pub(super) fn wire_private(&mut self, cpu: Cpu, ppi: IntId, signal: Signal) -> bool {
+        self.v3_mut().map(|gic| gic.wire_private(cpu, ppi, signal)).is_some()
     }
 
     /// Something happens on a wire; `false` if there is no controller to see it.
@@ -319,9 +345,8 @@ impl Controller {
         *gic = GicV3::restore(gic.implementation().clone(), &saved, memory);
     }
 
-    /// As [`Controller::migrate`], to one that chooses as `preset` does, but for what it is built to
-    /// choose, and has its tables as that
-    /// has them; `None` without a GICv3.
+    /// As [`Controller::migrate`], to one that chooses as `preset` does, but for what it is built
+    /// to choose, and has its tables as that has them; `None` without a GICv3.
     pub(super) fn convert(
         &mut self,
         (preset, built): (Preset, GicBuilt),
@@ -373,12 +398,23 @@ fn system_register(register: IccRegister) -> SystemRegister {
     match register {
         IccRegister::Sre => SystemRegister::Sre,
         IccRegister::Pmr => SystemRegister::Pmr,
+        IccRegister::Bpr0 => SystemRegister::Bpr0,
         IccRegister::Bpr1 => SystemRegister::Bpr1,
         IccRegister::Ctlr => SystemRegister::Ctlr,
+        IccRegister::Igrpen0 => SystemRegister::Igrpen0,
         IccRegister::Igrpen1 => SystemRegister::Igrpen1,
+        IccRegister::Iar0 => SystemRegister::Iar0,
         IccRegister::Iar1 => SystemRegister::Iar1,
+        IccRegister::Eoir0 => SystemRegister::Eoir0,
         IccRegister::Eoir1 => SystemRegister::Eoir1,
+        IccRegister::Hppir0 => SystemRegister::Hppir0,
+        IccRegister::Hppir1 => SystemRegister::Hppir1,
         IccRegister::Dir => SystemRegister::Dir,
         IccRegister::Rpr => SystemRegister::Rpr,
+        IccRegister::Ap0r0 => SystemRegister::Ap0r0,
+        IccRegister::Ap1r0 => SystemRegister::Ap1r0,
+        IccRegister::Sgi0r => SystemRegister::Sgi0r,
+        IccRegister::Sgi1r => SystemRegister::Sgi1r,
+        IccRegister::Asgi1r => SystemRegister::Asgi1r,
     }
 }

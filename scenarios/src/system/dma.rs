@@ -1,4 +1,6 @@
 //! A device's access: through its SMMU to whatever answers there.
+//!
+//! What the SMMU makes of it is `smmu`'s; a piece that stalls goes on in `outstanding`.
 
 use passim_gic::Size;
 use passim_model::{
@@ -199,10 +201,26 @@ impl Board {
         Ok(pieces)
     }
 
-    /// A device writes: through its SMMU, to RAM or to a doorbell, which makes an interrupt of it. It
-    /// is pending, or on its way, when this returns; no CPU has taken it.
+    /// A device writes: through its SMMU, to RAM or to a doorbell, which makes an interrupt of it.
+    /// It is pending, or on its way, when this returns; no CPU has taken it.
+    #[inline]
     pub fn device_write(&mut self, write: DeviceWrite<'_>) -> Reach {
         let DeviceWrite { requester, smmu, at, bytes } = write;
+        let Some(pa) = self.glance(smmu, requester, at, Access::WRITE) else {
+            return self.device_write_behind(&write);
+        };
+        if let Ok(word) = <[u8; 4]>::try_from(bytes)
+            && let Some(arrival) = self.ring_at_hand(pa, u32::from_le_bytes(word), &requester)
+        {
+            return Reach::Doorbell(pa, arrival);
+        }
+        self.write_to(pa, &requester, bytes)
+    }
+
+    /// As [`Board::device_write`], where it is not plain to see where the write goes.
+    #[inline(never)]
+    fn device_write_behind(&mut self, write: &DeviceWrite<'_>) -> Reach {
+        let &DeviceWrite { requester, smmu, at, bytes } = write;
         let reach = self.reach(smmu, requester, at, Access::WRITE);
         if !matches!(reach, Reach::Stalled(_)) {
             return self.write_piece(reach, &requester, bytes);
@@ -221,15 +239,26 @@ impl Board {
         bytes: &[u8],
     ) -> Reach {
         match reach {
-            Reach::Ram(pa) if self.memory_mut().write(pa, bytes).is_err() => Reach::Silence(pa),
-            Reach::Part(pa, Target::Interrupts(block)) => {
-                let Some((_, offset)) = self.map_mut().look_up(pa) else { return reach };
-                match self.ring(block, offset, sized(bytes), requester) {
-                    Some(arrival) => Reach::Doorbell(pa, arrival),
-                    None => reach,
-                }
+            Reach::Ram(pa) | Reach::Part(pa, Target::Interrupts(_)) => {
+                self.write_to(pa, requester, bytes)
             }
             other => other,
+        }
+    }
+
+    /// Bytes of a requester arrive at a physical address.
+    #[inline(never)]
+    fn write_to(&mut self, pa: PhysAddr, requester: &Requester, bytes: &[u8]) -> Reach {
+        match self.map_mut().look_up(pa) {
+            Some((Target::Interrupts(block), offset)) => {
+                match self.ring(block, offset, sized(bytes), requester) {
+                    Some(arrival) => Reach::Doorbell(pa, arrival),
+                    None => Reach::Part(pa, Target::Interrupts(block)),
+                }
+            }
+            Some((Target::Ram, _)) if self.memory_mut().write(pa, bytes).is_ok() => Reach::Ram(pa),
+            Some((Target::Ram, _)) | None => Reach::Silence(pa),
+            Some((target, _)) => Reach::Part(pa, target),
         }
     }
 
@@ -267,6 +296,24 @@ impl Board {
             }
         }
         Ok(pieces)
+    }
+
+    /// Where an access leads, if that is plain to see: it passes no SMMU, or one that has it at a
+    /// glance. Else nothing has happened.
+    #[inline]
+    fn glance(
+        &mut self,
+        smmu: Option<usize>,
+        requester: Requester,
+        iova: Iova,
+        access: Access,
+    ) -> Option<PhysAddr> {
+        match smmu {
+            None => Some(PhysAddr::new(iova.get())),
+            Some(index) => {
+                self.smmu_at_hand(index)?.glance(&Transaction { requester, iova, access })
+            }
+        }
     }
 
     fn translate(
@@ -325,15 +372,15 @@ impl Board {
 
 /// The bytes of a write as one access, if there is one of that size.
 fn sized(bytes: &[u8]) -> (Option<Size>, u64) {
-    let size = match bytes.len() {
-        1 => Size::Byte,
-        2 => Size::Half,
-        4 => Size::Word,
-        8 => Size::Double,
-        _ => return (None, 0),
-    };
-    let byte = |value, byte: &u8| value << 8 | u64::from(*byte);
-    (Some(size), bytes.iter().rev().fold(0, byte))
+    match *bytes {
+        [a, b, c, d] => (Some(Size::Word), u32::from_le_bytes([a, b, c, d]).into()),
+        [a, b] => (Some(Size::Half), u16::from_le_bytes([a, b]).into()),
+        [a] => (Some(Size::Byte), a.into()),
+        [a, b, c, d, e, f, g, h] => {
+            (Some(Size::Double), u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+        }
+        _ => (None, 0),
+    }
 }
 
 fn size_of_piece(piece: &Piece) -> usize {

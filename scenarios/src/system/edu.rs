@@ -1,7 +1,7 @@
 //! QEMU's educational device: a DMA engine with registers and an interrupt.
 //!
-//! QEMU docs/specs/edu.rst. Its interrupt is vector 0; without MSI it would be a pin, of which nothing
-//! is here.
+//! QEMU docs/specs/edu.rst. Its interrupt is vector 0 of MSI. Where MSI is off, QEMU's asserts its
+//! pin instead, and this one does nothing.
 
 use passim_model::device::{BUFFER_BYTES, Device};
 use passim_model::{Direction, Iova, PhysAddr, Rid, Topology, Width};

@@ -1,4 +1,7 @@
 //! Messages: what a function sends goes the way of its DMA, and ends somewhere.
+//!
+//! Not here: whether the function sends at all, which its registers say
+//! ([`Raised`](passim_model::pci::Raised)).
 
 use std::fmt;
 
@@ -43,6 +46,8 @@ pub enum Arrival {
     Lpi(IntId, Cpu),
     /// An ITS has no translation for it.
     Untranslated(Untranslated),
+    /// It is not pending any more.
+    TakenBack(IntId),
     /// The doorbell ignored what was written.
     Ignored,
 }
@@ -72,6 +77,7 @@ impl fmt::Display for Arrival {
             }
             Self::Lpi(intid, cpu) => write!(f, "lpi {intid} sent to cpu {cpu}"),
             Self::Untranslated(why) => write!(f, "not translated by the its: {why}"),
+            Self::TakenBack(intid) => write!(f, "{intid} taken back"),
             Self::Ignored => f.write_str("ignored by the frame"),
         }
     }

@@ -19,8 +19,8 @@ impl System {
         answer
     }
 
-    /// What a driver inside the kernel is answered that attaches a device's group to the domain that
-    /// another device is in; `None` if that one is in none.
+    /// What a driver inside the kernel is answered that attaches a device's group to the domain
+    /// that another device is in; `None` if that one is in none.
     ///
     /// # Errors
     /// As [`passim_vfio::Kernel::try_domain_of`].

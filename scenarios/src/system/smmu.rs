@@ -93,6 +93,7 @@ impl Smmu {
     }
 
     /// The SMMUv3 it is, to be worked on; `None` for one of the other kind.
+    #[inline]
     pub fn v3_mut(&mut self) -> Option<&mut SmmuV3> {
         match self {
             Self::V3(smmu) => Some(smmu),
@@ -141,7 +142,8 @@ impl Smmu {
         }
     }
 
-    /// The message it sent with this tag was aborted. Those of an SMMUv2 are wires, which nothing aborts.
+    /// The message it sent with this tag was aborted. Those of an SMMUv2 are wires, which nothing
+    /// aborts.
     pub(super) fn message_aborted(&mut self, tag: u32) {
         match self {
             Self::V3(smmu) => smmu.message_aborted(tag),

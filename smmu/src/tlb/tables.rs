@@ -27,7 +27,7 @@ pub struct Table {
 /// A page of a table behind stage 2.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Behind {
-    /// An address of the page before stage 2.
+    /// An intermediate address of the page: its place before stage 2.
     pub ipa: u64,
     /// The same address after it.
     pub at: PhysAddr,
@@ -36,7 +36,7 @@ pub struct Behind {
 }
 
 impl Behind {
-    /// The physical address of a descriptor, if it is in this page.
+    /// The physical address of a descriptor at this intermediate one, if it is in this page.
     pub fn physical(&self, ipa: u64) -> Option<PhysAddr> {
         let inside = (1 << self.lg2) - 1;
         let same = (self.ipa ^ ipa) & !inside == 0;

@@ -3,6 +3,8 @@
 //! The fields are spelled otherwise than those of SMMUv3: 0 is "default" almost everywhere. Values
 //! that table 2-4 calls reserved mean what it says for SMMUv2, in SMMUv1 too, where any meaning
 //! would do.
+//!
+//! What descriptors say of memory is [`attributes`](crate::attributes)'.
 
 use crate::attributes::{ALLOCATE, Attributes, Cacheability, Hints, Shareability};
 use crate::v2::wire::bank::Sctlr;

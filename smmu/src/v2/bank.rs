@@ -1,4 +1,6 @@
 //! The registers of a context bank: what is stored, what a load returns.
+//!
+//! What the registers amount to is `context`'s; stores that are operations never come here.
 
 use crate::v2::features::{Aarch32, Auxiliary, Description, FlagUpdates};
 use crate::v2::wire::bank::{
@@ -32,9 +34,9 @@ impl Scheme {
         }
     }
 
-    /// PLVL of a fault before any level: IHI 0062 D.c 16.5.11. 17.3.1 says 1 for every stage-2 bank;
-    /// with AArch64 that contradicts the level-0 fault of 1.6.4 and 16.5.11, which is followed here
-    /// in both formats of a bank. PLVL of SMMUv1 has no 0.
+    /// PLVL of a fault before any level: IHI 0062 D.c 16.5.11. 17.3.1 says 1 for every stage-2
+    /// bank; with AArch64 that contradicts the level-0 fault of 1.6.4 and 16.5.11, which is
+    /// followed here in both formats of a bank. PLVL of SMMUv1 has no 0.
     pub(crate) fn first_level(self, description: &Description) -> u8 {
         match self {
             Self::Aarch64 if description.is_v2() => 0,

@@ -44,7 +44,8 @@ pub enum Completion {
     /// With the store itself.
     #[default]
     AtOnce,
-    /// By a later [`SmmuV2::step`](crate::v2::SmmuV2::step), one a step, in the order of the stores.
+    /// By a later [`SmmuV2::step`](crate::v2::SmmuV2::step), one a step, in the order of the
+    /// stores.
     OnStep,
     /// As late as can be: by a step, and only once a synchronisation waits for it. An invalidation
     /// that nobody synchronises leaves its translations in use.

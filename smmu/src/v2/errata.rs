@@ -1,7 +1,7 @@
 //! What hardware does that it should not: the errata that Linux works around, each a switch.
 //!
-//! What is public of them is what the workarounds say. How an erratum comes about, where that shows,
-//! is a choice made here:
+//! What is public of them is what the workarounds say. How an erratum comes about, where that
+//! shows, is a choice made here:
 //!
 //! | erratum | made here |
 //! | --- | --- |
@@ -66,7 +66,8 @@ impl SmmuV2 {
         }
     }
 
-    /// Fetches the page after `address` ahead, if a walk found this page, which has `1 << lg2` bytes.
+    /// Fetches the page after `address` ahead, if a walk found this page, which has `1 << lg2`
+    /// bytes.
     pub(crate) fn prefetch(&mut self, memory: &Memory, bank: usize, address: u64, lg2: u32) {
         let errata = self.implementation.errata;
         if !errata.stale_prefetch || !self.banks[bank].prefetches() {

@@ -46,7 +46,7 @@ pub enum Step {
     CachedTable {
         /// Stage of the table.
         stage: Stage,
-        /// Level of the table.
+        /// Level of the table, 0 to 3.
         level: u8,
         /// Its address, in the stage's output space.
         table: u64,
@@ -55,7 +55,7 @@ pub enum Step {
     Descriptor {
         /// Stage of the table.
         stage: Stage,
-        /// Level of the table.
+        /// Level of the table, 0 to 3.
         level: i8,
         /// Where it lies before stage 2, where it lies behind one.
         ipa: Option<u64>,

@@ -19,7 +19,7 @@ use passim_model::bits::Field;
 use passim_model::{Effect, IntId, event};
 use std::collections::BTreeSet;
 
-/// The interrupt lines. Each is level-triggered.
+/// The interrupt lines, by the INTIDs they lead to. Each is level-triggered.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Wires {
     /// A global fault is recorded.
@@ -243,8 +243,8 @@ impl SmmuV2 {
     }
 }
 
-/// FSYNR0. IHI 0062 D.c 16.5.11, 17.3.1: a stage-2 bank says that the transaction is Non-secure, which
-/// all are; in a stage-1 bank the bit is reserved.
+/// FSYNR0. IHI 0062 D.c 16.5.11, 17.3.1: a stage-2 bank says that the transaction is Non-secure,
+/// which all are; in a stage-1 bank the bit is reserved.
 fn syndrome(fault: &ContextFault, asked: &Asked, stage2: bool) -> u32 {
     let external = fault.kind == ContextFaultKind::External;
     let word = Fsynr0::PLVL.of(u64::from(fault.level))

@@ -88,7 +88,8 @@ pub struct Description {
     pub conflict_detection: bool,
     /// IDR1.PAGESIZE: register pages of 64K rather than 4K.
     pub large_pages: bool,
-    /// IDR1.NUMPAGENDXB + 1: log2 of the pages of the global space, and of the banks' space; 1 to 8.
+    /// IDR1.NUMPAGENDXB + 1: log2 of the pages of the global space, and of the banks' space; 1 to
+    /// 8.
     pub pages_lg2: u8,
     /// IDR1.HAFDBS.
     pub flag_updates: FlagUpdates,
@@ -110,7 +111,7 @@ pub struct Description {
     pub stall: bool,
     /// Whether CR0.GSE exists. 3.7.5.
     pub global_stall: bool,
-    /// IDR7: major and minor revision.
+    /// IDR7: major revision in bits 7:4, minor in 3:0.
     pub revision: u8,
     /// Implementation defined registers.
     pub auxiliary: Auxiliary,
@@ -180,9 +181,9 @@ impl Description {
     pub const MMU_400: Self = Self { version: Version::V1, granules: [false; 3], ..Self::MMU_401 };
 
     /// An MMU-500 r2p0: SMMUv2, both stages, 48 bits, 64K register pages. No address translation
-    /// operations: the boot log of a Tegra186 (OE4T/meta-tegra, issue 1142), which names the features
-    /// that Linux finds in IDR0, has none; it has 128 stream mapping entries and 64 banks. That log
-    /// has no coherent walks either, but CTTW is what a board ties it to.
+    /// operations: the boot log of a Tegra186 (OE4T/meta-tegra, issue 1142), which names the
+    /// features that Linux finds in IDR0, has none; it has 128 stream mapping entries and 64 banks.
+    /// That log has no coherent walks either, but CTTW is what a board ties it to.
     pub const MMU_500: Self = Self {
         version: Version::V2,
         stage1: true,

@@ -200,7 +200,8 @@ impl SmmuV2 {
             }
             gr0::TLBIVAH => hyp_address(TlbiVa32::VA.in_place(value), false),
             gr0::TLBIVAH64 | gr0::TLBIVALH64 if v2 => {
-                // IHI 0062 D.c 9.6.33: AArch32's addresses end with bit 31, and those above are as zero.
+                // IHI 0062 D.c 9.6.33: AArch32's addresses end with bit 31, and those above are as
+                // zero.
                 let (wide, leaves) = (address_of(value), at == gr0::TLBIVALH64);
                 let narrow = wide & u64::from(u32::MAX);
                 [wide, narrow].into_iter().flat_map(|at| hyp_address(at, leaves)).collect()
@@ -211,7 +212,8 @@ impl SmmuV2 {
         true
     }
 
-    /// A store to a context bank, if it is an invalidation. IHI 0062 D.c 16.5.30 to 16.5.35, 17.3.4.
+    /// A store to a context bank, if it is an invalidation. IHI 0062 D.c 16.5.30 to 16.5.35,
+    /// 17.3.4.
     pub(crate) fn invalidate_in_bank(&mut self, bank: usize, at: u64, value: u64) -> bool {
         let registers = Registers {
             description: &self.implementation.description,
@@ -223,8 +225,8 @@ impl SmmuV2 {
         let named = match at {
             offset::TLBIIPAS2 if !stage1 && v2 => by_ipa(registers, bank, value, false),
             offset::TLBIIPAS2L if !stage1 && v2 => by_ipa(registers, bank, value, true),
-            // IHI 0062 D.c 16.1: registers are there in any version unless it says otherwise, and of
-            // those of the last level it does not.
+            // IHI 0062 D.c 16.1: registers are there in any version unless it says otherwise, and
+            // of those of the last level it does not.
             offset::TLBIVA if stage1 => by_address(registers, bank, value, (true, false)),
             offset::TLBIVAL if stage1 => by_address(registers, bank, value, (true, true)),
             offset::TLBIVAA if stage1 => by_address(registers, bank, value, (false, false)),

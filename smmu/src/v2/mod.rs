@@ -163,13 +163,14 @@ impl SmmuV2 {
         &self.implementation
     }
 
-    /// Bytes of the register window.
+    /// Bytes of the register window: the global space and that of context banks, of equal size
+    /// (IDR1.PAGESIZE, NUMPAGENDXB).
     pub fn window(&self) -> u64 {
         self.implementation.description.window()
     }
 
     /// Loads a register. `offset` is in bytes from the base of the register window. Offsets that
-    /// name no register, and misaligned ones, read as zero.
+    /// name no register, misaligned ones, and accesses of 8 or 16 bits read as zero.
     pub fn load(&self, offset: u64, width: Width) -> u64 {
         if !self.arrives(offset, width) {
             return 0;
@@ -182,9 +183,9 @@ impl SmmuV2 {
         }
     }
 
-    /// Stores to a register. Offsets that name no register, misaligned ones, and registers that
-    /// are read-only ignore it. An address translation operation is done before this returns; an
-    /// invalidation as [`Completion`] says.
+    /// Stores to a register. Offsets that name no register, misaligned ones, accesses of 8 or 16
+    /// bits, and registers that are read-only ignore it. An address translation operation is done
+    /// before this returns; an invalidation as [`Completion`] says.
     pub fn store(&mut self, offset: u64, width: Width, value: u64, memory: &mut Memory) {
         if !self.arrives(offset, width) {
             return;

@@ -1,4 +1,6 @@
 //! What becomes of a transaction, and what a fault is.
+//!
+//! Names and numbers only: which fault it is, `translate` decides; how it is told, `fault`.
 
 use crate::regime::Response;
 pub use crate::transaction::{Path, Transaction, Translated};
@@ -30,7 +32,7 @@ pub struct ContextFault {
     pub bank: u8,
     /// What it is.
     pub kind: ContextFaultKind,
-    /// FSYNR0.PLVL: the level of the tables.
+    /// FSYNR0.PLVL: the level of the tables, 0 to 3.
     pub level: u8,
     /// The stage-1 bank of a pair whose stage 2 faults.
     pub nested_in: Option<u8>,

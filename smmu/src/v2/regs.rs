@@ -310,8 +310,8 @@ fn gfsr_fields(description: &Description) -> u32 {
     mask32(&fields) | if description.is_v2() { mask32(&[Gfsr::UUT]) } else { 0 }
 }
 
-/// The bits of SMR: as many of ID and MASK as StreamIDs have. IHI 0062 D.c 9.6.25; where there is the
-/// extended format as well, 9.5 keeps all bits of both.
+/// The bits of SMR: as many of ID and MASK as StreamIDs have. IHI 0062 D.c 9.6.25; where there is
+/// the extended format as well, 9.5 keeps all bits of both.
 fn smr_fields(description: &Description) -> u32 {
     if description.has_extended_ids() {
         return mask32(&[SmrExtended::EXID, SmrExtended::EXMASK]);

@@ -273,8 +273,8 @@ fn apply(board: &mut Board, step: &Step) {
 
 proptest! {
     /// Whatever is stored, accessed and stepped: no panic; every register reads the same twice, as
-    /// one word or as half of two, of which nothing arrives where accesses of 64 bits do not; and reset
-    /// leaves nothing.
+    /// one word or as half of two, of which nothing arrives where accesses of 64 bits do not; and
+    /// reset leaves nothing.
     #[test]
     fn any_stores_at_all(
         implementation in any_implementation(),

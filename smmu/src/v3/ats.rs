@@ -1,5 +1,8 @@
 //! ATS: translation requests, translated transactions, and the ends of invalidations.
 //! IHI 0070 G.b 3.9.1, 13.6 and 13.7.
+//!
+//! Not here: what a device keeps of the answers ([`Atc`](passim_model::device::Atc)), and page
+//! requests (`priq`).
 
 use crate::attributes::Attributes;
 use crate::regime::{OnFault, Response};
@@ -49,7 +52,8 @@ pub(crate) struct Invalidations {
 }
 
 impl SmmuV3 {
-    /// Answers an ATS Translation Request. IHI 0070 G.b 3.9.1.2.
+    /// Answers an ATS Translation Request: errors are recorded before this returns, and become
+    /// [`Completion::UnsupportedRequest`] or [`Completion::CompleterAbort`]. IHI 0070 G.b 3.9.1.2.
     pub fn translation_request(
         &mut self,
         memory: &mut Memory,
@@ -104,7 +108,8 @@ impl SmmuV3 {
         Completion::Success(empty)
     }
 
-    /// A transaction whose address an ATS answer gave. IHI 0070 G.b 3.9.1.3.
+    /// A transaction whose address an ATS answer gave. IHI 0070 G.b 3.9.1.3. An SMMU without ATS
+    /// translates it as any other.
     pub fn translated(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
         // IHI 0070 G.b 5.2 (EATS): without ATS no translated traffic is passed. Who has none does
         // not look at what a device says of an address (PCI Express, AT is then reserved).
@@ -152,9 +157,10 @@ impl SmmuV3 {
         Record::Suppressed
     }
 
-    /// How an ATS Invalidate Request ended ([`Effect::InvalidateAtc`](passim_model::Effect)).
-    /// CMD_SYNC waits for it; one that timed out stops the queue at the next CMD_SYNC. A tag that
-    /// nobody waits for means nothing. IHI 0070 G.b 3.9.1.4, 3.9.1.5.
+    /// How the ATS Invalidate Request with this tag ended
+    /// ([`Effect::InvalidateAtc`](passim_model::Effect)). CMD_SYNC waits for it; one that timed out
+    /// stops the queue at the next CMD_SYNC. A tag that nobody waits for means nothing. IHI 0070
+    /// G.b 3.9.1.4, 3.9.1.5.
     pub fn invalidation_ended(&mut self, tag: u32, end: InvalidationEnd) {
         let waiting = &mut self.invalidations.waiting;
         let Some(at) = waiting.iter().position(|&waits| waits == tag) else {

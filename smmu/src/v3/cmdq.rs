@@ -1,5 +1,7 @@
 //! The Command queue: consumption, one command at a time, and its errors.
 //! IHI 0070 G.b 4.1 and 7.1.
+//!
+//! Not here: what a command means (`decode`) and does (`execute`).
 
 mod decode;
 mod execute;

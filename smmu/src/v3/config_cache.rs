@@ -75,7 +75,8 @@ pub(crate) struct ConfigCache {
 }
 
 impl ConfigCache {
-    /// Empty caches. Sizes beyond the limits of [`Geometry`](crate::cache::Geometry) are brought inside them.
+    /// Empty caches. Sizes beyond the limits of [`Geometry`](crate::cache::Geometry) are brought
+    /// inside them.
     pub(crate) fn new(sizes: &Caches, retention: Retention) -> Self {
         Self {
             stes: Cache::new(Some(sizes.stes), retention),

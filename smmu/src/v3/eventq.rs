@@ -40,7 +40,7 @@ pub enum Detail {
 /// What E_PAGE_REQUEST tells: accesses that will come. IHI 0070 G.b 7.3.19.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PageHint {
-    /// Pages of 4K from the address on.
+    /// Pages of 4K from the address on: the record's Span, 8 bits.
     pub span: u8,
     /// What unprivileged accesses will need.
     pub unprivileged: Perms,
@@ -99,7 +99,8 @@ impl Event {
         }
     }
 
-    /// The record. IHI 0070 G.b 7.3.2 to 7.3.20; fields that do not belong to the event are zero.
+    /// The record, as four doublewords in memory's order. IHI 0070 G.b 7.3.2 to 7.3.20; fields that
+    /// do not belong to the event are zero.
     pub fn words(&self) -> [u64; EVENT_WORDS] {
         let mut words = [0; EVENT_WORDS];
         words[0] = Event0::ID.of(u64::from(self.kind.number()))

@@ -246,7 +246,8 @@ impl Features {
     }
 }
 
-/// A feature the ID registers promise and this model does not have.
+/// A feature the ID registers promise and this model does not have. Values are those of the field,
+/// shifted down to bit 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Unmodelled {
     /// The field of the ID registers.

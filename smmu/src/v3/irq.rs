@@ -1,11 +1,13 @@
 //! Interrupts and global errors. IHI 0070 G.b 3.18 and 7.5.
+//!
+//! Not here: what a message becomes on its way; the machine carries it.
 
 use crate::v3::SmmuV3;
 use crate::v3::wire::regs::{Gerror, IrqCtrl};
 use passim_model::bits::Field;
 use passim_model::{Effect, IntId, PhysAddr};
 
-/// The wired interrupts, where they exist. Each is edge-triggered.
+/// The wired interrupts, by the INTIDs they lead to, where they exist. Each is edge-triggered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Wires {
     /// The Event queue became non-empty.
@@ -87,8 +89,9 @@ impl SmmuV3 {
         }
     }
 
-    /// The message that the SMMU sent with this tag was answered with an abort: the global error of its
-    /// sender becomes active. A tag that no message has is passed over. IHI 0070 G.b 3.18.1, 7.5.
+    /// The message that the SMMU sent with this tag was answered with an abort: the global error of
+    /// its sender becomes active. A tag that no message has is passed over. IHI 0070 G.b 3.18.1,
+    /// 7.5.
     pub fn message_aborted(&mut self, tag: u32) {
         let sender = Sender::ALL.into_iter().find(|(sender, _)| *sender as u32 == tag);
         if let Some((_, error)) = sender {

@@ -94,8 +94,8 @@ impl SmmuV3 {
         let index = cd_used(stream.stage1.as_ref(), txn.requester.substream);
         let Some(index) = index.filter(|_| label.from_cd) else { return Some(own) };
         let mut named = self.configs.label_of_cd(txn.requester.stream, index)?;
-        // IHI 0070 G.b 17.2: where both stages translate, CD.PARTID\[4:0\] is a virtual one. Without
-        // a VMS (PARTID_MAX is 0) there is no map to go through.
+        // IHI 0070 G.b 17.2: where both stages translate, CD.PARTID\[4:0\] is a virtual one.
+        // Without a VMS (PARTID_MAX is 0) there is no map to go through.
         if let Some(map) = stream.vms.and_then(|_| self.vms.map(txn.requester.stream, stream.vmid))
         {
             named.partid = map.physical(named.partid);

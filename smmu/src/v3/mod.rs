@@ -18,8 +18,9 @@
 //! | `explain` | why does a translation come out as it does? |
 //!
 //! Not here: Secure and Realm interfaces, ATOS, AArch32 tables, 128-bit descriptors, permission
-//! indirection, DPT, ECMDQ; of MPAM, the memory system that labels lead to. [`IdRegisters::unmodelled`] says which of these a set of ID
-//! registers promises, [`CAPABILITIES`] why.
+//! indirection, DPT, ECMDQ; of MPAM, the memory system that labels lead to.
+//! [`IdRegisters::unmodelled`] says which of these a set of ID registers promises, [`CAPABILITIES`]
+//! why.
 
 mod ats;
 mod caches;
@@ -195,7 +196,8 @@ impl SmmuV3 {
         }
     }
 
-    /// Back to the state after reset: registers, caches, counters, and effects not yet taken.
+    /// Back to the state after reset: registers, caches, counters, what stalled, and effects not
+    /// yet taken.
     pub fn reset(&mut self) {
         *self = Self::new(self.implementation);
     }
@@ -206,7 +208,7 @@ impl SmmuV3 {
     }
 
     /// Loads a register. `offset` is in bytes from page 0; page 1 starts at 0x10000. Offsets that
-    /// name no register, and misaligned ones, read as zero.
+    /// name no register, misaligned ones, and accesses of 8 or 16 bits read as zero.
     pub fn load(&self, offset: u64, width: Width) -> u64 {
         let word =
             |at| u64::from(self.registers.load(at, &self.implementation.ids, &self.features));
@@ -217,8 +219,9 @@ impl SmmuV3 {
         }
     }
 
-    /// Stores to a register. Offsets that name no register, misaligned ones, and registers that
-    /// are read-only now ignore it. Commands are consumed by [`SmmuV3::step`], not here.
+    /// Stores to a register. Offsets that name no register, misaligned ones, accesses of 8 or 16
+    /// bits, and registers that are read-only now ignore it. Commands are consumed by
+    /// [`SmmuV3::step`], not here.
     pub fn store(&mut self, offset: u64, width: Width, value: u64, _memory: &mut Memory) {
         let Some(at) = words_of(offset, width) else {
             return;
@@ -258,7 +261,8 @@ impl SmmuV3 {
         !self.effects.is_empty()
     }
 
-    /// What the SMMU wants done elsewhere, in order: interrupts, and writes of messages.
+    /// What the SMMU wants done elsewhere, in order: interrupts, writes of messages, streams that
+    /// may go on, ATS Invalidate Requests and PRG Responses.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         core::mem::take(&mut self.effects)
     }
@@ -290,7 +294,8 @@ impl SmmuV3 {
         self.configs.contexts()
     }
 
-    /// Empties the TLB and the configuration caches. No command and no store does this.
+    /// Empties the TLB, the configuration caches and what is known of virtual machine structures.
+    /// No command and no store does all of this.
     pub fn clear_caches(&mut self) {
         self.tlb.clear();
         self.configs.clear();

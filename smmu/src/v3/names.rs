@@ -37,7 +37,7 @@ pub struct Structure {
 pub struct StructureField {
     /// Its name.
     pub name: &'static str,
-    /// The doubleword it lies in.
+    /// The doubleword it lies in, from 0 on.
     pub word: usize,
     /// Where in it.
     pub field: Field,

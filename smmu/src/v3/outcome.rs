@@ -1,4 +1,6 @@
 //! What becomes of a transaction.
+//!
+//! Names only: `translate` decides which it is.
 
 use super::eventq::{Event, Record};
 use crate::regime::Response;

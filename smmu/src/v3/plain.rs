@@ -298,23 +298,47 @@ impl SmmuV3 {
         self.configs.changes() + self.tlb.arrangement()
     }
 
+    /// The stream of a transaction, if it is at hand.
+    #[inline(always)]
+    fn stream_at_hand(&self, txn: &Transaction) -> Option<&Known> {
+        let known = &self.streams.known[Streams::place(txn)];
+        (known.at_hand == self.at_hand() && known.serves(txn)).then_some(known)
+    }
+
+    /// The page in the TLB that permits an access of a stream at hand.
+    #[inline(always)]
+    fn page_at_hand(&self, known: &Known, txn: &Transaction) -> Option<&Packed> {
+        let input = txn.iova.get();
+        let page = self.tlb.place(&known.lane, input)?.page(&known.lane, input)?;
+        page.permits(txn.access).then_some(page)
+    }
+
     /// Translates a transaction, by a glance at the TLB if it can be.
     #[inline(always)]
     pub(crate) fn at_a_glance(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
-        let known = &self.streams.known[Streams::place(txn)];
-        if known.at_hand != self.at_hand() || !known.serves(txn) {
+        let Some(known) = self.stream_at_hand(txn) else {
             return self.translate_missed(memory, txn);
-        }
-        let input = txn.iova.get();
-        let place = self.tlb.place(&known.lane, input);
-        if let Some(page) = place.and_then(|slot| slot.page(&known.lane, input))
-            && page.permits(txn.access)
-        {
-            let answer = answer(page, input, txn.access, Path::Hit);
+        };
+        if let Some(page) = self.page_at_hand(known, txn) {
+            let answer = answer(page, txn.iova.get(), txn.access, Path::Hit);
             self.glances += 1;
             return Outcome::Translated(answer);
         }
         self.translate_shortly(memory, txn)
+    }
+
+    /// Where a transaction goes on to, if a glance at the TLB tells and nothing waits to be done
+    /// elsewhere ([`Self::has_effects`]). It has been translated then, as by [`Self::translate`]; else
+    /// nothing has happened.
+    #[inline]
+    pub fn glance(&mut self, txn: &Transaction) -> Option<PhysAddr> {
+        if self.has_effects() {
+            return None;
+        }
+        let page = self.page_at_hand(self.stream_at_hand(txn)?, txn)?;
+        let pa = PhysAddr::new(page.translate(txn.iova.get()));
+        self.glances += 1;
+        Some(pa)
     }
 
     /// What becomes of a transaction of a stream at hand that the TLB does not answer at a glance.
@@ -343,22 +367,33 @@ impl SmmuV3 {
         self.counters.transactions += 1;
         if let Some(answer) = self.front.answer(self.epoch(), txn) {
             self.counters.tlb_hits += 1;
+            self.bring_to_hand(txn);
             return Outcome::Translated(answer);
         }
         self.translate_plainly(memory, txn)
     }
 
-    fn translate_plainly(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
-        let (epoch, at_hand, at) = (self.setting_epoch(), self.at_hand(), Streams::place(txn));
-        let known = &mut self.streams.known[at];
-        if known.epoch != epoch || !known.serves(txn) {
-            return self.translate_behind(memory, txn, None);
-        }
-        if known.at_hand != at_hand
+    /// Has the stream of a transaction at hand for the next, if it was learnt.
+    #[inline]
+    fn bring_to_hand(&mut self, txn: &Transaction) {
+        let (epoch, at_hand) = (self.setting_epoch(), self.at_hand());
+        let known = &mut self.streams.known[Streams::place(txn)];
+        if known.epoch == epoch
+            && known.serves(txn)
+            && known.at_hand != at_hand
             && let Some(lane) = self.tlb.lane(known.space, known.global)
         {
             known.lane = lane;
             known.at_hand = self.configs.changes() + self.tlb.arrangement();
+        }
+    }
+
+    fn translate_plainly(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
+        self.bring_to_hand(txn);
+        let (epoch, at) = (self.setting_epoch(), Streams::place(txn));
+        let known = &self.streams.known[at];
+        if known.epoch != epoch || !known.serves(txn) {
+            return self.translate_behind(memory, txn, None);
         }
         let plain = self.streams.plain[at].as_mut();
         let Some(answer) = plain.and_then(|plain| plain.answer(known, memory, &mut self.tlb, txn))

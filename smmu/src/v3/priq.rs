@@ -1,4 +1,6 @@
 //! The PRI queue: page requests of devices, and automatic responses. IHI 0070 G.b chapter 8.
+//!
+//! Not here: software's answers, which are commands (`cmdq`).
 
 use crate::transaction::Transaction;
 use crate::v3::SmmuV3;
@@ -21,7 +23,8 @@ pub enum PageOutcome {
 }
 
 impl SmmuV3 {
-    /// A device asks for pages.
+    /// A device asks for pages. What becomes of the request is told at once; software's own answer
+    /// comes later, as [`Effect::RespondToPages`](passim_model::Effect). IHI 0070 G.b 8.1, 8.2.
     pub fn page_request(&mut self, memory: &mut Memory, request: &PageRequest) -> PageOutcome {
         // IHI 0070 G.b 8.2: SMMUEN = 0 implies PRIQEN = 0.
         let enabled = self.registers.enabled(Cr0::PRIQEN) && self.registers.enabled(Cr0::SMMUEN);

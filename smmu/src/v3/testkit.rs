@@ -204,6 +204,14 @@ impl Board {
         self.ask_as(stream, None, iova, access)
     }
 
+    /// Where a glance tells that a transaction goes.
+    pub(crate) fn glance(&mut self, stream: u32, iova: u64, access: Access) -> Option<u64> {
+        let (stream, device) = (StreamId::new(stream), DeviceId::new(stream));
+        let requester = Requester { stream, substream: None, device };
+        let txn = Transaction { requester, iova: Iova::new(iova), access };
+        self.smmu.glance(&txn).map(PhysAddr::get)
+    }
+
     pub(crate) fn ask_as(
         &mut self,
         stream: u32,

@@ -116,7 +116,8 @@ impl Kernel {
     /// # Errors
     /// ENODEV by `hot-reset-no-slot` where no bridge leads to that bus: a root bus, whatever its
     /// number, or one that only virtual functions are on.
-    // 6.12 pci.c, pci_bus_reset: a bus without a bridge is not reset. vfio_pci_core.c walks the bus.
+    // 6.12 pci.c, pci_bus_reset: a bus without a bridge is not reset. vfio_pci_core.c walks the
+    // bus.
     fn reset_along(&self, rid: Rid) -> Result<Vec<&Function>, Refusal> {
         let leads_there = |it: &Function| self.bus_behind(it) == Some(rid.bus());
         if !self.there().any(leads_there) {

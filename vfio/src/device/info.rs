@@ -1,4 +1,6 @@
 //! What a device file says of its device: regions, interrupts, resets.
+//!
+//! Not here: who is reset along with a device (`hot_reset`).
 
 use crate::kernel::Kernel;
 use crate::msi::table_place;

@@ -1,8 +1,8 @@
 //! VFIO_DEVICE_SET_IRQS of the pin.
 //!
-//! Several functions may share the wire behind their pins, so it is never held back at the interrupt
-//! controller: each function is asked whether it was it, and told to be quiet by a bit of its
-//! command register until it is unmasked. Where the machine does not say where a pin leads, it
+//! Several functions may share the wire behind their pins, so it is never held back at the
+//! interrupt controller: each function is asked whether it was it, and told to be quiet by a bit of
+//! its command register until it is unmasked. Where the machine does not say where a pin leads, it
 //! only signals what a request to trigger it signals.
 
 use super::irqs::{Action, Data, Mode, Request};

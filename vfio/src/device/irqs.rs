@@ -1,4 +1,6 @@
 //! VFIO_DEVICE_SET_IRQS: is the request well formed, and which interrupt is it about?
+//!
+//! Not here: what becomes of it, which `messages`, `intx` and `notices` say.
 
 use super::intx::Intx;
 use super::{rules, vectors};

@@ -112,8 +112,7 @@ impl Kernel {
             ioctl::DEVICE_PCI_HOT_RESET => self.hot_reset(pid, rid, buffer),
             ioctl::DEVICE_IOEVENTFD => self.set_ioeventfd(pid, rid, buffer),
             ioctl::DEVICE_FEATURE => self.device_feature(pid, rid, buffer),
-            _ => Err(vfio_rules::IOCTL_UNKNOWN
-                .refuse_for(Errno::ENOTTY, Conflict::Unknown(u64::from(request)))),
+            _ => Err(vfio_rules::unknown_ioctl(request)),
         }
     }
 

@@ -1,4 +1,7 @@
 //! VFIO_DEVICE_SET_IRQS of what the kernel tells a user: errors, and that it wants a device back.
+//!
+//! Nothing here finds an error of PCI Express: its eventfd is signalled only by a request to
+//! trigger it.
 
 use super::irqs::{Data, Request};
 use super::rules;
@@ -64,9 +67,9 @@ impl Kernel {
     }
 
     /// Asks whoever has a function open to let go of it, if he said how.
-    // 4.6 vfio_del_group_dev and 6.12 vfio_unregister_group_dev: ops->request, at once and then every
-    // ten seconds; vfio_pci_request signals the eventfd of VFIO_PCI_REQ_IRQ_INDEX, and logs that
-    // nobody can be asked where there is none.
+    // 4.6 vfio_del_group_dev and 6.12 vfio_unregister_group_dev: ops->request, at once and then
+    // every ten seconds; vfio_pci_request signals the eventfd of VFIO_PCI_REQ_IRQ_INDEX, and logs
+    // that nobody can be asked where there is none.
     pub(crate) fn ask_back(&mut self, rid: Rid) {
         let asked = self.devices.get(&rid).and_then(|device| device.irqs.request);
         if let Some(file) = asked {

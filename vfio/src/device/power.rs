@@ -82,8 +82,8 @@ impl Kernel {
         self.drop_files(notices, tasks, host);
         if let Some(state) = self.devices.remove(&rid) {
             let space = Space::new(self.ecam, rid);
-            // 6.12 vfio_pci_core_disable: what was saved comes back, and a function that is disabled
-            // loses nothing but the bus.
+            // 6.12 vfio_pci_core_disable: what was saved comes back, and a function that is
+            // disabled loses nothing but the bus.
             space.set_command(Command::MASTER.set(state.command, 0), host);
             space.set_power(ASLEEP, host);
         }

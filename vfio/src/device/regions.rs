@@ -1,4 +1,6 @@
 //! Regions: which BARs may be mapped, and what reading and writing them does.
+//!
+//! Configuration space is `config`'s; the legacy ranges of VGA are nowhere modelled.
 
 use super::rules as device_rules;
 use crate::call::Answer;

@@ -1,4 +1,6 @@
 //! Who translates for a group, and how that changes.
+//!
+//! What changes is decided here; that hardware follows is [`transition`](super::transition)'s.
 
 use super::domain::{Body, Domain};
 use super::group::Group;

@@ -1,4 +1,6 @@
 //! Bringing the IOMMUs up, and every group to its default domain.
+//!
+//! Not here: what is stored to registers on the way, which each driver has in its `reset`.
 
 use super::attach::move_device;
 use super::facts::{BootError, DeviceFacts, DriverFacts, Firmware};
@@ -70,7 +72,7 @@ impl Iommu {
                 }
                 DriverFacts::X86 { base, messages, remaps_interrupts } => {
                     let said = (messages, remaps_interrupts);
-                    Driver::X86(X86::boot(base, said, policy.beyond_input, frames, host)?)
+                    Driver::X86(X86::boot(base, said, frames, host)?)
                 }
             };
             if let Driver::Flat(flat) = &driver
@@ -92,8 +94,8 @@ impl Iommu {
         Ok(iommu)
     }
 
-    /// Takes in a device that is there when the machine boots, unless another had one of its StreamIDs
-    /// before.
+    /// Takes in a device that is there when the machine boots, unless another had one of its
+    /// StreamIDs before.
     fn take_in(
         &mut self,
         facts: &DeviceFacts,
@@ -191,8 +193,8 @@ impl Iommu {
     }
 
     /// What the driver of its SMMU takes a device's StreamIDs to be.
-    // Up to 4.8 arm-smmu.c and arm-smmu-v3.c, __arm_smmu_get_pci_sid: all aliases are gone through, and
-    // the last stays.
+    // Up to 4.8 arm-smmu.c and arm-smmu-v3.c, __arm_smmu_get_pci_sid: all aliases are gone through,
+    // and the last stays.
     pub(super) fn streams_of<'a>(&self, facts: &'a DeviceFacts) -> Cow<'a, [StreamId]> {
         match (self.pci_streams, facts.requester) {
             (PciStreams::RequesterId, Some(rid)) => vec![StreamId::new(rid.get().into())].into(),

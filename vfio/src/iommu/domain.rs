@@ -1,4 +1,7 @@
 //! Domains: what translates, whoever drives it.
+//!
+//! What is mapped in one is [`mapping`](super::mapping)'s, and how its tables look that of
+//! `paging`.
 
 use super::flat::FlatDomain;
 use super::msi::Cookie;
@@ -13,7 +16,7 @@ pub enum DomainKind {
     Nested,
 }
 
-/// A domain, by number. It is used only until it is freed.
+/// A domain, by number. It is used only until it is freed: calls that name it after that panic.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DomainId(pub(super) usize);
 

@@ -1,4 +1,7 @@
 //! What a machine's firmware and buses tell the kernel before it starts.
+//!
+//! Facts only: device trees and ACPI tables are not parsed, and no table of firmware lies in
+//! memory.
 
 use passim_model::{Endpoint, Iova, PageSizes, PhysAddr, Rid, Span, StreamId, Topology};
 
@@ -42,7 +45,7 @@ pub struct SmmuV2Facts {
     pub model: SmmuModel,
     /// `stream-match-mask`: bits of StreamIDs that every stream match register ignores.
     pub stream_match_mask: u32,
-    /// How many `interrupts` there are for context banks.
+    /// How many `interrupts` there are for context banks; the global ones are not counted.
     pub context_interrupts: u32,
     /// `calxeda,smmu-secure-config-access`: the CPU's accesses to the registers are Secure ones.
     pub secure_config_access: bool,
@@ -82,12 +85,12 @@ pub struct DeviceFacts {
     /// Which device.
     pub endpoint: Endpoint,
     /// Every StreamID its transactions may carry, its own first, then its aliases: a function
-    /// behind a PCI bridge also appears under the bridge's. Behind an SMMUv3 no other device may have
-    /// them; behind an SMMUv2 those of its group may, and up to 4.8 anybody.
+    /// behind a PCI bridge also appears under the bridge's. Behind an SMMUv3 no other device may
+    /// have them; behind an SMMUv2 those of its group may, and up to 4.8 anybody.
     pub streams: Vec<StreamId>,
-    /// The last of the requester identifiers that its transactions may carry: its own, unless a quirk
-    /// or a bridge has it appear under another. None where only StreamIDs are known: of a device of
-    /// the board.
+    /// The last of the requester identifiers that its transactions may carry: its own, unless a
+    /// quirk or a bridge has it appear under another. None where only StreamIDs are known: of a
+    /// device of the board.
     pub requester: Option<Rid>,
     /// Its IOMMU group.
     pub group: u32,
@@ -132,14 +135,25 @@ impl Firmware {
 }
 
 impl DeviceFacts {
+    /// A device behind IOMMU `driver` with these StreamIDs, of which nothing else is known: its
+    /// accesses are coherent, and it has no ATS.
+    pub fn with_streams(
+        endpoint: impl Into<Endpoint>,
+        streams: impl IntoIterator<Item = StreamId>,
+        group: u32,
+        driver: usize,
+    ) -> Self {
+        let (endpoint, streams) = (endpoint.into(), streams.into_iter().collect());
+        let (requester, config) = (None, None);
+        Self { endpoint, streams, requester, group, driver, config, coherent: true }
+    }
+
     /// The functions of `topology` that have a group, all behind IOMMU `driver`, by ascending
     /// group and requester identifier, each with its one StreamID.
     pub fn of_topology(topology: &Topology, driver: usize) -> Vec<Self> {
         let grouped = topology.functions().iter().filter_map(|function| {
             let group = function.group?;
-            let (endpoint, streams) = (function.rid.into(), vec![function.stream]);
-            let (requester, config) = (None, None);
-            Some(Self { endpoint, streams, requester, group, driver, config, coherent: true })
+            Some(Self::with_streams(function.rid, [function.stream], group, driver))
         });
         let mut devices: Vec<_> = grouped.collect();
         devices.sort_by_key(|device| (device.group, device.endpoint));

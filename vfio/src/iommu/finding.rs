@@ -1,4 +1,6 @@
 //! What went wrong between driver and SMMU without any call being refused.
+//!
+//! What a kernel does wrong by itself is a [`Verdict`](crate::verdict::Verdict) instead.
 
 use super::BootError;
 use super::v3::said;
@@ -25,7 +27,7 @@ pub enum CommandError {
 pub enum Finding {
     /// The SMMU refused a command.
     RefusedCommand {
-        /// Index in the queue.
+        /// Index in the queue: CMDQ_CONS.RD without its wrap bit.
         index: u32,
         /// The command as it stood in memory.
         command: [u64; 2],

@@ -1,4 +1,6 @@
 //! Groups: devices that cannot be told apart by an IOMMU, and who has them.
+//!
+//! Which devices make a group is decided before: [`groups`](passim_model::topology::groups).
 
 use super::DomainId;
 use super::reserved::ReservedRegion;

@@ -1,4 +1,7 @@
 //! Mapping, unmapping, looking up.
+//!
+//! Ranges are taken as they come: what a process may map, and that no mapping is cut in two, is
+//! type1's.
 
 use super::domain::{Body, DomainId};
 use super::transition::{Invalidation, Transition, Worklist, superpage_test};
@@ -10,11 +13,11 @@ use passim_model::{Errno, Frames, Host, Iova, Memory, Perms, PhysAddr, Refusal};
 /// What is to be mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MapRequest {
-    /// First I/O address.
+    /// First I/O address, a multiple of the domain's smallest page size.
     pub iova: Iova,
-    /// Where it leads.
+    /// Where it leads: a physical address, a multiple of the same.
     pub output: PhysAddr,
-    /// Bytes.
+    /// Bytes, a multiple of the same.
     pub size: u64,
     /// What devices may do.
     pub perms: Perms,
@@ -28,8 +31,9 @@ impl Iommu {
     /// after an error: it has to go through [`Iommu::sync`] before the call that mapped returns.
     ///
     /// # Errors
-    /// ENODEV for a domain of an SMMUv2 that has had no device, EINVAL if misaligned, empty or without access, ERANGE outside the aperture, EEXIST where
-    /// something is mapped, ENOMEM without a frame for a table. Nothing of it is mapped then.
+    /// ENODEV for a domain of an SMMUv2 that has had no device, EINVAL if misaligned, empty or
+    /// without access, ERANGE outside the aperture, EEXIST where something is mapped, ENOMEM
+    /// without a frame for a table. Nothing of it is mapped then.
     pub fn map(
         &mut self,
         domain: DomainId,
@@ -51,8 +55,8 @@ impl Iommu {
         }
     }
 
-    /// Unmaps up to the first hole; returns how many bytes were. What hardware may still hold is
-    /// added to `gather`.
+    /// Unmaps `size` bytes from `iova` on, up to the first hole; returns how many bytes were, which
+    /// may be 0. What hardware may still hold is added to `gather`.
     pub fn unmap(
         &mut self,
         domain: DomainId,
@@ -82,8 +86,9 @@ impl Iommu {
         Invalidation::new(domain.driver, work, gather)
     }
 
-    /// Where `iova` leads, and for how many bytes it goes on without a break in physical
-    /// addresses, at most `max`. Reads the tables in memory; permissions do not count.
+    /// Where `iova` leads, and for how many bytes it goes on without a break in physical addresses,
+    /// at most `max`; `None` where nothing is mapped. Reads the tables in memory; permissions do
+    /// not count.
     pub fn iova_run(
         &self,
         domain: DomainId,

@@ -24,8 +24,8 @@
 //! | `flat` | what if there is no hardware? |
 //! | [`rules`] | which check refused? |
 //!
-//! Not here: who may map what, and who may set an MSI window (type1). An IOVA becomes a physical address here
-//! only by reading the same tables the hardware reads.
+//! Not here: who may map what, and who may set an MSI window (type1). An IOVA becomes a physical
+//! address here only by reading the same tables the hardware reads.
 
 mod attach;
 mod boot;
@@ -186,8 +186,8 @@ impl Iommu {
 
     /// Whether accesses of a device that has a group can be coherent with the caches of CPUs:
     /// IOMMU_CAP_CACHE_COHERENCY.
-    // 6.12 arm-smmu.c, arm_smmu_capable: where walks are coherent, so is all else, and where the device
-    // is, its accesses are behind the SMMU. arm-smmu-v3.c asks for the walks only.
+    // 6.12 arm-smmu.c, arm_smmu_capable: where walks are coherent, so is all else, and where the
+    // device is, its accesses are behind the SMMU. arm-smmu-v3.c asks for the walks only.
     pub(crate) fn keeps_coherent(&self, device: impl Into<Endpoint>) -> bool {
         let endpoint = device.into();
         let driver = self.group_of(endpoint).and_then(|group| self.driver_of(group));
@@ -233,7 +233,8 @@ impl Iommu {
         self.domain_of_driver(driver, kind, Purpose::User, frames, host)
     }
 
-    /// Whether the driver of a group's IOMMU makes no domain for nesting, though type1 asks for one.
+    /// Whether the driver of a group's IOMMU makes no domain for nesting, though type1 asks for
+    /// one.
     // 6.12: a domain says EPERM once it belongs to an SMMU. arm-smmu-v3.c finishes it when it is
     // allocated, arm-smmu.c when it meets its first device.
     pub(crate) fn refuses_nesting(&self, group: u32) -> bool {
@@ -309,7 +310,8 @@ impl Iommu {
         }
     }
 
-    /// Addresses that can be mapped.
+    /// Addresses that can be mapped: from 0 to the last that the tables' first stage takes as
+    /// input, both inside; what firmware said, where there are no tables.
     pub fn aperture(&self, domain: DomainId) -> Span<Iova> {
         match self.shape(domain) {
             Ok(shape) => {
@@ -363,7 +365,8 @@ impl Iommu {
     }
 
     /// The event queue interrupt of the IOMMU with index `driver`: takes all events out of the
-    /// queue and returns them, oldest first.
+    /// queue and returns them, oldest first, each as the four doublewords of its record (IHI 0070
+    /// 7.3). None where there is no such queue.
     /// What Linux says of each becomes a [finding](Self::take_findings).
     pub fn event_interrupt(&mut self, driver: usize, host: &mut impl Host) -> Vec<[u64; 4]> {
         let Self { drivers, devices, groups, group_of, .. } = self;
@@ -392,7 +395,7 @@ impl Iommu {
         }
     }
 
-    /// What went wrong with the IOMMU with index `driver` since last asked.
+    /// What went wrong with the IOMMU with index `driver` since last asked, oldest first.
     pub fn take_findings(&mut self, driver: usize) -> Vec<Finding> {
         let untold = self.left_out.iter_mut().filter(|it| it.driver == driver && !it.told);
         let mut findings: Vec<_> = untold

@@ -43,7 +43,10 @@ impl Paging {
 
 impl<T: Tables> Paging<T> {
     /// These tables.
-    pub(super) fn new(table: T, beyond: BeyondInput) -> Self {
+    pub(super) fn new(mut table: T, beyond: BeyondInput) -> Self {
+        if beyond == BeyondInput::Alias {
+            table.take_whatever_is_indexed();
+        }
         Self { table, beyond }
     }
 
@@ -88,7 +91,7 @@ impl<T: Tables> Paging<T> {
 
     /// Where in the tables the rest of a range from `iova` on lies when `done` of its `size` bytes
     /// are dealt with, and how many bytes of it lie there side by side: all, unless addresses
-    /// beyond the input size begin again at 0.
+    /// beyond what indices hold begin again at 0.
     fn piece(&self, iova: Iova, done: u64, size: u64) -> (u64, u64) {
         let (at, rest) = (iova.get().wrapping_add(done), size - done);
         match self.beyond {

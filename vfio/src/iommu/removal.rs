@@ -1,4 +1,6 @@
 //! A device goes away while the machine runs.
+//!
+//! Not here: who is asked before it goes, which is [`sysfs`](crate::sysfs)'.
 
 use super::attach::forget_device;
 use super::transition::{Part, Transition};

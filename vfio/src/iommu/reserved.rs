@@ -1,4 +1,6 @@
 //! Addresses of a group that mappings must leave alone.
+//!
+//! Which IOVAs are left to a container is type1's (`windows`).
 
 use passim_model::{Iova, Span};
 

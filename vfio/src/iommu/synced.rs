@@ -1,8 +1,11 @@
 //! The proof that an invalidation is complete.
+//!
+//! Not here: what had to be invalidated, which each driver's `tlbi` says.
 
 /// What was invalidated before is gone from the SMMU: pages may be unpinned, frames reused.
 ///
-/// Only a completed CMD_SYNC or TLBSYNC gives it, or a driver without hardware. It can be shown, not copied.
+/// Only a completed CMD_SYNC or TLBSYNC gives it, or a driver without hardware. It can be shown,
+/// not copied.
 #[derive(PartialEq, Eq, Debug)]
 #[must_use = "it is what unpinning asks for"]
 pub struct Synced {

@@ -88,7 +88,7 @@ impl Invalidation {
     }
 }
 
-/// A group changing its domain, or a domain going away.
+/// A group changing its domain, or a domain going away: [stepped](Self::step) until it is done.
 #[must_use = "the change happens only by stepping"]
 #[derive(Debug)]
 pub struct Transition {

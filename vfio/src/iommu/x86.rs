@@ -1,8 +1,8 @@
 //! The driver of an IOMMU as on x86, as far as that decides where DMA goes: a table of devices and
 //! tables of domains, in memory.
 //!
-//! It is neither VT-d nor AMD-Vi: their tables have other shapes. Here each requester identifier has
-//! a doubleword of one table, and tables of domains are spelled as those of stage 2. The unit
+//! It is neither VT-d nor AMD-Vi: their tables have other shapes. Here each requester identifier
+//! has a doubleword of one table, and tables of domains are spelled as those of stage 2. The unit
 //! remembers nothing, so that a change counts as soon as it is in memory.
 
 use super::paging::Paging;
@@ -41,7 +41,6 @@ mod entry {
 pub(super) struct X86 {
     devices: PhysAddr,
     geometry: Geometry,
-    beyond: BeyondInput,
     /// Where hardware takes messages from the bus.
     pub(super) messages: Span<Iova>,
     /// Whether it claims IOMMU_CAP_INTR_REMAP.
@@ -74,7 +73,6 @@ impl X86 {
     pub(super) fn boot(
         base: PhysAddr,
         (messages, remaps_interrupts): (Span<Iova>, bool),
-        beyond: BeyondInput,
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Result<Self, BootError> {
@@ -87,7 +85,7 @@ impl X86 {
         if let Some(at) = base.checked_add(register::DEVICES) {
             host.store(at, Width::W64, table).map_err(BootError::NoAnswer)?;
         }
-        Ok(Self { devices, geometry, beyond, messages, remaps_interrupts })
+        Ok(Self { devices, geometry, messages, remaps_interrupts })
     }
 
     /// A device that comes: nothing of it passes yet.
@@ -108,7 +106,8 @@ impl X86 {
     ) -> Result<Domain, Refusal> {
         let table = Table::new(self.geometry, host.memory_mut(), frames);
         let table = table.map_err(|_| DOMAIN_NO_MEMORY.refuse(Errno::ENOMEM))?;
-        Ok(Domain { paging: Paging::new(table, self.beyond) })
+        // No io-pgtable is behind it: `beyond-input` says nothing of such an IOMMU.
+        Ok(Domain { paging: Paging::new(table, BeyondInput::Erange) })
     }
 
     /// A device reaches what a domain maps.

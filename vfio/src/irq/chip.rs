@@ -35,10 +35,12 @@ impl Chip {
     ) -> Result<Self, Abort> {
         match &facts.gic {
             GicFacts::V2 { distributor, cpu_interface, .. } => {
-                GicV2::boot(*distributor, *cpu_interface, cpus, host).map(Self::V2)
+                let at = (*distributor, *cpu_interface);
+                GicV2::boot(at, cpus, facts.in_el2, host).map(Self::V2)
             }
             GicFacts::V3 { distributor, redistributors, .. } => {
-                GicV3::boot(*distributor, *redistributors, cpus, priority, host).map(Self::V3)
+                let at = (*distributor, *redistributors);
+                GicV3::boot(at, cpus, priority, facts.in_el2, host).map(Self::V3)
             }
         }
     }
@@ -100,7 +102,8 @@ impl Chip {
         }
     }
 
-    /// Takes what waits for the CPU this runs on; `None` if nothing does.
+    /// Takes what waits for the CPU this runs on; `None` if nothing does. In EL2 the priority drops
+    /// before it is served.
     pub(super) fn acknowledge(&self, host: &mut impl Host) -> Result<Option<Taken>, Abort> {
         match self {
             Self::V2(gic) => gic.acknowledge(host),

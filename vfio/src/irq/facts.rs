@@ -1,4 +1,6 @@
 //! What firmware tells the kernel of interrupts before it starts.
+//!
+//! As in [`iommu::facts`](crate::iommu::facts): facts only, no tables of firmware.
 
 use passim_model::{DeviceId, Endpoint, IntId, PhysAddr};
 use std::collections::BTreeMap;
@@ -6,7 +8,7 @@ use std::collections::BTreeMap;
 /// A GICv2m frame as firmware describes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FrameFacts {
-    /// Where its 4 KiB of registers begin.
+    /// Physical address at which its 4 KiB of registers begin.
     pub base: PhysAddr,
     /// First SPI (an INTID) and number of SPIs, in place of what MSI_TYPER says: the properties
     /// `arm,msi-base-spi` and `arm,msi-num-spis`.
@@ -21,20 +23,20 @@ pub struct FrameFacts {
 pub enum GicFacts {
     /// A GICv2 with GICv2m frames.
     V2 {
-        /// GICD.
+        /// Physical address of GICD.
         distributor: PhysAddr,
-        /// GICC.
+        /// Physical address of GICC.
         cpu_interface: PhysAddr,
         /// The frames, in the order in which the kernel meets them.
         frames: Vec<FrameFacts>,
     },
     /// A GICv3 with ITSs.
     V3 {
-        /// GICD.
+        /// Physical address of GICD.
         distributor: PhysAddr,
-        /// The first GICR; those of the other CPUs follow.
+        /// Physical address of the first GICR; those of the other CPUs follow.
         redistributors: PhysAddr,
-        /// GITS of each, in the order in which the kernel meets them.
+        /// Physical address of GITS of each, in the order in which the kernel meets them.
         its: Vec<PhysAddr>,
     },
 }
@@ -46,7 +48,7 @@ pub struct HeldFacts {
     pub holder: Endpoint,
     /// Linux interrupt number; `None` for the lowest free one.
     pub irq: Option<u32>,
-    /// Vector of the device.
+    /// Vector of the device, counted from 0.
     pub vector: u16,
     /// Who asked for it, as `/proc/interrupts` has it.
     pub name: String,
@@ -72,8 +74,10 @@ pub struct InterruptFacts {
     pub gic: GicFacts,
     /// Number of CPUs, at least 1.
     pub cpus: u32,
-    /// Where configuration space is mapped: the register at `offset` of the function at `rid` is at
-    /// `ecam + (rid << 12) + offset`.
+    /// The kernel is started in EL2, where it may be a hypervisor: Linux's `is_hyp_mode_available`.
+    pub in_el2: bool,
+    /// Physical address at which configuration space is mapped: the register at `offset` of the
+    /// function at `rid` is at `ecam + (rid << 12) + offset`.
     pub ecam: PhysAddr,
     /// Devices whose messages go to another ITS than the first, and the place of theirs in the
     /// list: `msi-map` or `msi-parent`.
@@ -87,7 +91,7 @@ pub struct InterruptFacts {
     pub irqs_allocated: Vec<u32>,
     /// Interrupts of the SMMUs.
     pub smmus: Vec<SmmuWireFacts>,
-    /// Doorbells of a controller that has one for every CPU: the address CPU n's messages go to
-    /// takes the place of that of the GICv2m frame. Empty for every controller that exists.
+    /// Doorbells of a controller that has one for every CPU: the physical address CPU n's messages
+    /// go to takes the place of that of the GICv2m frame. Empty for every controller that exists.
     pub doorbells_per_cpu: Vec<PhysAddr>,
 }

@@ -17,6 +17,8 @@ pub(super) struct GicV2 {
     lines: u32,
     /// `gic_cpu_map`: the bit of GICD_ITARGETSR that is each CPU's.
     targets: Vec<u8>,
+    /// An end of interrupt drops the priority, and deactivates nothing.
+    split: bool,
 }
 
 fn at(base: PhysAddr, offset: u64) -> Result<PhysAddr, Abort> {
@@ -29,12 +31,13 @@ impl GicV2 {
     /// # Errors
     /// [`Abort`] where no register answers.
     pub(super) fn boot(
-        distributor: PhysAddr,
-        cpu_interface: PhysAddr,
+        (distributor, cpu_interface): (PhysAddr, PhysAddr),
         cpus: u16,
+        split: bool,
         host: &mut impl Host,
     ) -> Result<Self, Abort> {
-        let mut gic = Self { distributor, cpu_interface, lines: 0, targets: Vec::new() };
+        let targets = Vec::new();
+        let mut gic = Self { distributor, cpu_interface, lines: 0, targets, split };
         host.run_on(0);
         let rows = DistCtr::GIC_IRQS.get(gic.load(dist::CTR, host)?) as u32 + 1;
         gic.lines = (rows * 32).min(FIRST_SPECIAL as u32);
@@ -78,7 +81,8 @@ impl GicV2 {
         }
         self.store_cpu(cpu::PRIMASK, GICC_INT_PRI_THRESHOLD, host)?;
         let bypass = CpuCtrl::DIS_BYPASS.in_place(self.load_cpu(cpu::CTRL, host)?);
-        self.store_cpu(cpu::CTRL, bypass | CpuCtrl::ENABLE.flag(true), host)
+        let mode = CpuCtrl::EOI_MODE_NS.flag(self.split);
+        self.store_cpu(cpu::CTRL, bypass | mode | CpuCtrl::ENABLE.flag(true), host)
     }
 
     /// `gic_get_cpumask`: the targets of a banked interrupt are the CPU that reads them. Reads 0
@@ -130,17 +134,24 @@ impl GicV2 {
         Ok(true)
     }
 
-    /// Takes what waits for the CPU this runs on; `None` if nothing does.
+    /// Takes what waits for the CPU this runs on; `None` if nothing does. Where the two are apart the
+    /// priority drops at once.
+    // 4.4 and 6.12 gic_handle_irq.
     pub(super) fn acknowledge(&self, host: &mut impl Host) -> Result<Option<Taken>, Abort> {
         let acknowledge = self.load_cpu(cpu::INTACK, host)?;
         let number = IntAck::INT_ID.get(acknowledge);
+        if number < FIRST_SPECIAL && self.split {
+            self.store_cpu(cpu::EOI, acknowledge, host)?;
+        }
         let taken = Taken { intid: IntId::new(number as u32), acknowledge };
         Ok((number < FIRST_SPECIAL).then_some(taken))
     }
 
     /// What was taken is served.
+    // gic_eoi_irq, gic_eoimode1_eoi_irq.
     pub(super) fn end(&self, taken: Taken, host: &mut impl Host) -> Result<(), Abort> {
-        self.store_cpu(cpu::EOI, taken.acknowledge, host)
+        let register = if self.split { cpu::DEACTIVATE } else { cpu::EOI };
+        self.store_cpu(register, taken.acknowledge, host)
     }
 
     fn load(&self, offset: u64, host: &mut impl Host) -> Result<u64, Abort> {

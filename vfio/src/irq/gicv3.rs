@@ -8,8 +8,8 @@ use crate::policy::GicV3Priority;
 use passim_model::{Abort, Host, IccRegister, IntId, PhysAddr, Width};
 use wire::{
     DEFAULT_PMR_VALUE, DistCtlr, DistTyper, FIRST_LPI, FIRST_SPECIAL, FIRST_SPI, GICR_STRIDE,
-    GICR_STRIDE_VLPIS, ICC_CTLR_EL1_EOIMODE_DROP_DIR, ICC_SRE_EL1_SRE, RedistTyper, SGI_BASE,
-    Waker, array, dist, redist,
+    GICR_STRIDE_VLPIS, ICC_CTLR_EL1_EOIMODE_DROP, ICC_CTLR_EL1_EOIMODE_DROP_DIR, ICC_SRE_EL1_SRE,
+    RedistTyper, SGI_BASE, Waker, array, dist, redist,
 };
 
 /// Most redistributors looked at: a region that never says it ends is no region.
@@ -36,6 +36,8 @@ pub(super) struct GicV3 {
     lines: u32,
     redistributors: Vec<Redistributor>,
     priority: u64,
+    /// An end of interrupt drops the priority, and deactivates nothing.
+    split: bool,
 }
 
 fn at(base: PhysAddr, offset: u64) -> Result<PhysAddr, Abort> {
@@ -79,6 +81,14 @@ pub(crate) fn intid_bits(distributor: PhysAddr, host: &mut impl Host) -> Option<
     Some(DistTyper::ID_BITS.get(typer) as u32 + 1)
 }
 
+/// How many LPIs the distributor says that there are; `None` where it leaves that to the bits.
+// 6.12 its_lpi_init: a number of two, which is the field's zero, counts for nothing.
+pub(crate) fn num_lpis(distributor: PhysAddr, host: &mut impl Host) -> Option<u32> {
+    let typer = load(distributor, dist::TYPER, host).ok()?;
+    let lpis = 2u64 << DistTyper::NUM_LPIS.get(typer);
+    u32::try_from(lpis).ok().filter(|lpis| *lpis > 2)
+}
+
 /// The priority of every interrupt.
 pub(crate) fn default_priority(priority: GicV3Priority) -> u64 {
     match priority {
@@ -93,10 +103,10 @@ impl GicV3 {
     /// # Errors
     /// [`Abort`] where no register answers.
     pub(super) fn boot(
-        distributor: PhysAddr,
-        first: PhysAddr,
+        (distributor, first): (PhysAddr, PhysAddr),
         cpus: u16,
         priority: GicV3Priority,
+        split: bool,
         host: &mut impl Host,
     ) -> Result<Self, Abort> {
         host.run_on(0);
@@ -104,12 +114,13 @@ impl GicV3 {
         redistributors.truncate(usize::from(cpus));
         let rows = DistTyper::IRQS.get(load(distributor, dist::TYPER, host)?) as u32 + 1;
         let lines = (rows * 32).min(FIRST_SPECIAL);
-        let gic = Self { distributor, lines, redistributors, priority: default_priority(priority) };
+        let priority = default_priority(priority);
+        let gic = Self { distributor, lines, redistributors, priority, split };
         gic.boot_distributor(host)?;
         for (cpu, redistributor) in (0..cpus).zip(&gic.redistributors) {
             host.run_on(cpu);
             gic.boot_redistributor(redistributor.base, host)?;
-            boot_interface(host);
+            boot_interface(split, host);
         }
         host.run_on(0);
         Ok(gic)
@@ -228,25 +239,38 @@ impl GicV3 {
         Ok(true)
     }
 
-    /// Takes what waits for the CPU this runs on; `None` if nothing does.
+    /// Takes what waits for the CPU this runs on; `None` if nothing does. Where the two are apart the
+    /// priority drops at once.
+    // 4.4 gic_handle_irq, 6.12 gic_complete_ack: supports_deactivate(_key), which is
+    // is_hyp_mode_available.
     pub(super) fn acknowledge(&self, host: &mut impl Host) -> Option<Taken> {
         let acknowledge = host.read_icc(IccRegister::Iar1);
         let intid = acknowledge as u32 & 0x00ff_ffff;
         let special = (FIRST_SPECIAL..FIRST_SPECIAL + 4).contains(&intid);
+        if !special && self.split {
+            host.write_icc(IccRegister::Eoir1, acknowledge);
+        }
         (!special).then_some(Taken { intid: IntId::new(intid), acknowledge })
     }
 
     /// What was taken is served.
+    // gic_eoi_irq, and gic_eoimode1_eoi_irq: an LPI has nothing to deactivate. Nothing here is forwarded
+    // to a virtual CPU, which would deactivate it itself.
     pub(super) fn end(&self, taken: Taken, host: &mut impl Host) {
-        host.write_icc(IccRegister::Eoir1, taken.acknowledge);
+        match self.split {
+            false => host.write_icc(IccRegister::Eoir1, taken.acknowledge),
+            true if self.is_lpi(taken.intid) => {}
+            true => host.write_icc(IccRegister::Dir, taken.acknowledge),
+        }
     }
 }
 
-// 6.12 gic_cpu_sys_reg_init, without EL2: an end of interrupt deactivates too.
-fn boot_interface(host: &mut impl Host) {
+// 6.12 gic_cpu_sys_reg_init: in EL2 an end of interrupt drops the priority alone.
+fn boot_interface(split: bool, host: &mut impl Host) {
     host.write_icc(IccRegister::Sre, ICC_SRE_EL1_SRE);
     host.write_icc(IccRegister::Pmr, DEFAULT_PMR_VALUE);
     host.write_icc(IccRegister::Bpr1, 0);
-    host.write_icc(IccRegister::Ctlr, ICC_CTLR_EL1_EOIMODE_DROP_DIR);
+    let mode = if split { ICC_CTLR_EL1_EOIMODE_DROP } else { ICC_CTLR_EL1_EOIMODE_DROP_DIR };
+    host.write_icc(IccRegister::Ctlr, mode);
     host.write_icc(IccRegister::Igrpen1, 1);
 }

@@ -1,5 +1,7 @@
 //! Interrupts the kernel has a number for: where they come from, who serves them, on which CPU,
 //! and how often they came.
+//!
+//! Which number an interrupt gets is `number`'s; what a controller is told, `chip`'s.
 
 use super::chip::{Chip, Taken};
 use super::facts::InterruptFacts;

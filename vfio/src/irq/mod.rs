@@ -27,6 +27,9 @@ pub mod view;
 mod wire;
 
 pub use facts::{FrameFacts, GicFacts, HeldFacts, InterruptFacts, SmmuWireFacts};
-pub(crate) use gicv3::{Redistributor, default_priority, intid_bits, redistributors};
+pub(crate) use gicv3::{Redistributor, default_priority, intid_bits, num_lpis, redistributors};
 pub(crate) use lines::{Irqs, Service, Title};
 pub use view::InterruptView;
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,6 @@
 //! A CPU takes its interrupts, and whoever asked for them is served.
+//!
+//! What an eventfd's signal brings about besides is `told`'s.
 
 use super::lines::{Service, SmmuWire};
 use crate::kernel::Kernel;

@@ -1,4 +1,6 @@
 //! `/proc/interrupts`.
+//!
+//! Lines of timers, IPIs and the kernel's other drivers are not there: nothing here raises them.
 
 use super::lines::Service;
 use crate::file::FileKind;
@@ -14,7 +16,7 @@ pub struct InterruptView {
     pub irq: u32,
     /// The controller's number: an SPI or an LPI.
     pub intid: IntId,
-    /// How often each CPU took it.
+    /// How often each CPU took it, by CPU number.
     pub counts: Vec<u64>,
     /// The chip nearest to the device.
     pub chip: String,
@@ -61,7 +63,8 @@ impl Kernel {
         view.collect()
     }
 
-    /// The counter of the eventfd that an interrupt of the controller signals, if it signals one.
+    /// The counter of the eventfd that the interrupt with this INTID signals; `None` if it signals
+    /// none.
     pub fn eventfd_of(&self, intid: IntId) -> Option<u64> {
         let (_, line) = self.irqs.lines().find(|(_, line)| line.intid == intid)?;
         match line.service {

@@ -24,6 +24,7 @@ pub(super) mod cpu {
     pub(in crate::irq) const PRIMASK: u64 = 0x04;
     pub(in crate::irq) const INTACK: u64 = 0x0c;
     pub(in crate::irq) const EOI: u64 = 0x10;
+    pub(in crate::irq) const DEACTIVATE: u64 = 0x1000;
 }
 
 layout! {
@@ -40,6 +41,8 @@ layout! {
         ENABLE = bit(0);
         /// `GICC_DIS_BYPASS_MASK`.
         DIS_BYPASS = bits(8, 5);
+        /// `GIC_CPU_CTRL_EOImodeNS`.
+        EOI_MODE_NS = bit(9);
     }
 }
 layout! {

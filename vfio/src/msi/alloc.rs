@@ -1,5 +1,7 @@
 //! Interrupts for the messages of a device: what Linux's `msi_domain_alloc_irqs` does for each
 //! descriptor.
+//!
+//! Not here: what the device is told (`compose`), and when it is switched on (`enabling`).
 
 use super::controller::{Exhausted, Source};
 use super::flags::MsiFlags;

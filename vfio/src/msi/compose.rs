@@ -1,4 +1,7 @@
 //! From an interrupt to the message its device sends.
+//!
+//! Where an address leads is the IOMMU core's; which registers take the message, those of
+//! `registers`.
 
 use super::controller::Source;
 use super::message::Message;

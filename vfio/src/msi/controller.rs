@@ -1,4 +1,6 @@
 //! Where messages go: the driver behind the MSI domains, whichever it is.
+//!
+//! Not here: interrupts once they have come, which are the drivers' in [`irq`](crate::irq).
 
 use super::flags::{self, Bus, MsiFlags};
 use super::its::{Event, Its};
@@ -12,7 +14,7 @@ use passim_model::{DeviceId, Frames, Host, IntId, PhysAddr};
 /// A doorbell description: `struct msi_doorbell_info`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DoorbellInfo {
-    /// One for every possible CPU, or one for all of them.
+    /// Physical address of one for every possible CPU, or of one for all of them.
     pub at: Vec<PhysAddr>,
     /// Bytes of one.
     pub size: u64,

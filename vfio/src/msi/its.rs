@@ -9,8 +9,8 @@
 //! | `node` | what is an ITS told? |
 //! | `cpus` | what do ITSs share: which LPI is held back, and which CPU has how many? |
 //!
-//! A machine may have several ITSs. Each has a queue, tables, collections and devices of its own; LPIs
-//! are the machine's, and so is how many of them go to a CPU. A device belongs to the ITS that
+//! A machine may have several ITSs. Each has a queue, tables, collections and devices of its own;
+//! LPIs are the machine's, and so is how many of them go to a CPU. A device belongs to the ITS that
 //! firmware names for it, and all that concerns it is told to that one.
 //!
 //! The books hold where no ITS answers too; then nobody is told.
@@ -25,11 +25,11 @@ mod table;
 mod tests;
 mod wire;
 
-use super::lpi::{Lpis, MOST_BITS};
+use super::lpi::{Lpis, MOST_BITS, numbered, told};
 use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
-use crate::irq::{intid_bits, redistributors};
+use crate::irq::{intid_bits, num_lpis, redistributors};
 use crate::policy::{ItsEvents, ItsLife, ItsSharing, LpiRanges, Policy};
 use cpus::Cpus;
 use node::Node;
@@ -81,7 +81,7 @@ impl Its {
         let one = |&base| One { base, devices: BTreeMap::new(), node: None };
         let ranges = policy.lpi_ranges;
         let all = bases.iter().map(one).collect();
-        let (lpis, events) = (Lpis::new(ranges, MOST_BITS), policy.its_events);
+        let (lpis, events) = (Lpis::new(ranges, MOST_BITS, None), policy.its_events);
         let (sharing, life) = (policy.its_sharing, policy.its_life);
         Self { all, lpis, ranges, events, sharing, life, cpus: Cpus::new(policy) }
     }
@@ -97,7 +97,7 @@ impl Its {
         host: &mut impl Host,
     ) {
         for one in &mut self.all {
-            one.node = Node::boot(one.base, policy.its_tables, frames, host);
+            one.node = Node::boot(one.base, table::Choices::of(policy), frames, host);
             if one.node.is_none() {
                 tracing::warn!(target: event::REGISTER, base = %one.base, "no its answers");
             }
@@ -105,9 +105,10 @@ impl Its {
         let any = self.all.iter().any(|one| one.node.is_some());
         let bits = intid_bits(distributor, host);
         if any && let Some(bits) = bits {
-            self.lpis = Lpis::new(self.ranges, bits);
+            let bits = numbered(policy.lpi_bits, bits);
+            self.lpis = Lpis::new(self.ranges, bits, num_lpis(distributor, host));
         }
-        let bits = bits.unwrap_or(MOST_BITS);
+        let bits = told(policy.lpi_bits, bits.unwrap_or(MOST_BITS));
         if any && self.boot_cpus((first, bits), cpus, policy, frames, host).is_none() {
             tracing::warn!(target: event::REGISTER, %first, "no lpis");
             self.all.iter_mut().for_each(|one| one.node = None);
@@ -116,8 +117,8 @@ impl Its {
 
     /// The LPIs of every CPU, and its collection at every ITS. `None` if a register does not
     /// answer, or there is no memory.
-    // 6.12 its_cpu_init: its_cpu_init_lpis, then its_cpu_init_collections, which goes through a list
-    // that each ITS was put at the head of: the one probed last is told first.
+    // 6.12 its_cpu_init: its_cpu_init_lpis, then its_cpu_init_collections, which goes through a
+    // list that each ITS was put at the head of: the one probed last is told first.
     fn boot_cpus(
         &mut self,
         (first, bits): (PhysAddr, u32),
@@ -141,9 +142,9 @@ impl Its {
     /// bridge may answer for the function: `proxied`. `false` if no LPI is left for it, the ITS has
     /// no room, or there is no such ITS.
     // 6.12 its_pci_msi_prepare: a power of two, and at least 32 for DeviceID 0, which systems that
-    // do not tell devices apart give to all. 4.9 and 4.13 its_create_device: LPIs for as many as are
-    // wanted; only the table is of a power of two. 5.12 its_msi_prepare: who comes again shares the
-    // device, and who comes by a bridge from the start.
+    // do not tell devices apart give to all. 4.9 and 4.13 its_create_device: LPIs for as many as
+    // are wanted; only the table is of a power of two. 5.12 its_msi_prepare: who comes again shares
+    // the device, and who comes by a bridge from the start.
     pub(super) fn prepare(
         &mut self,
         (its, id): (usize, DeviceId),
@@ -164,8 +165,8 @@ impl Its {
                 wanted.max(least).next_power_of_two()
             }
         };
-        // 7.2 its_create_device, since ce9e40a9a5e5: the table and the LPIs are for no more than there
-        // are EventIDs, and who wants more is told when it asks for those.
+        // 7.2 its_create_device, since ce9e40a9a5e5: the table and the LPIs are for no more than
+        // there are EventIDs, and who wants more is told when it asks for those.
         let wanted = match (&one.node, self.events) {
             (Some(node), ItsEvents::OfTheIts) => node.nameable(wanted),
             _ => wanted,
@@ -183,7 +184,8 @@ impl Its {
     }
 
     /// Events of a prepared device for `count` messages, and their LPIs; `None` if it has no room.
-    // 4.11 takes one after the other; 6.12 a block whose size and place are a power of two.
+    // 4.11 takes one after the other, and what it took of too few is nobody's and never free again;
+    // 6.12 takes a block whose size and place are a power of two.
     pub(super) fn alloc(
         &mut self,
         (its, id): (usize, DeviceId),
@@ -204,15 +206,12 @@ impl Its {
                 (first..first + count).collect()
             }
         };
-        if events.len() < count {
-            return None;
-        }
-        let named = events.into_iter().map(|at| {
-            device.taken[at] = true;
+        events.iter().for_each(|&at| device.taken[at] = true);
+        let named = events.iter().map(|&at| {
             let event = Event { device: id, event: EventId::new(at as u32) };
             (event, IntId::new(device.first_lpi + at as u32))
         });
-        Some(named.collect())
+        (events.len() == count).then(|| named.collect())
     }
 
     /// Events that [`Its::alloc`] gave as one block are free again. A device without any goes, if

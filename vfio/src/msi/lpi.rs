@@ -1,14 +1,34 @@
 //! Which LPIs are whose: Linux's `its_lpi_alloc`.
 
 use super::view::MessageSupply;
-use crate::policy::LpiRanges;
+use crate::policy::{LpiBits, LpiRanges};
 
 /// The first LPI.
 const FIRST: u32 = 8192;
 /// LPIs of one chunk.
 const CHUNK: u32 = 32;
-/// The driver uses so many bits at most. 6.12 irq-gic-v3-its.c, ITS_MAX_LPI_NRBITS.
+/// The driver uses so many bits at most. 6.12 irq-gic-v3-its.c, ITS_MAX_LPI_NRBITS; 4.11 LPI_NRBITS.
 pub(super) const MOST_BITS: u32 = 16;
+/// Bits that GICD_TYPER.IDbits can say.
+const ALL_BITS: u32 = 24;
+
+/// Bits of an INTID that redistributors are told of, where the distributor has so many.
+// 4.11 its_cpu_init_lpis: LPI_NRBITS, which is a constant; 6.12 lpi_id_bits.
+pub(super) fn told(choice: LpiBits, bits: u32) -> u32 {
+    match choice {
+        LpiBits::Sixteen => MOST_BITS,
+        LpiBits::Implemented => bits.min(MOST_BITS),
+    }
+}
+
+/// Bits of an INTID by which LPIs are given out.
+// 4.11 its_lpi_init is given the distributor's, and no limit; 6.12 lpi_id_bits.
+pub(super) fn numbered(choice: LpiBits, bits: u32) -> u32 {
+    match choice {
+        LpiBits::Sixteen => bits.min(ALL_BITS),
+        LpiBits::Implemented => bits.min(MOST_BITS),
+    }
+}
 
 /// LPIs that are free.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,10 +41,14 @@ pub(super) struct Lpis {
 }
 
 impl Lpis {
-    /// All that there are where an INTID has so many bits.
-    // 6.12 its_lpi_init.
-    pub(super) fn new(ranges: LpiRanges, bits: u32) -> Self {
-        let end = 1 << bits.min(MOST_BITS);
+    /// All that there are where an INTID has so many bits, up to 24, or those that the distributor
+    /// says.
+    // 6.12 its_lpi_init: a number that the bits do not allow counts for nothing. Since 4.19, as the
+    // ranges that are not chunks.
+    pub(super) fn new(ranges: LpiRanges, bits: u32, said: Option<u32>) -> Self {
+        let all = (1u32 << bits).saturating_sub(FIRST);
+        let said = said.filter(|said| ranges == LpiRanges::FirstFit && *said <= all);
+        let end = FIRST + said.unwrap_or(all);
         let free = if end > FIRST { vec![(FIRST, end)] } else { Vec::new() };
         Self { ranges, end, free }
     }

@@ -1,13 +1,16 @@
 //! A message: what a device writes where to interrupt.
+//!
+//! The driver's own words: a message of the model's hardware is [`passim_model::pci::Message`].
 
 use passim_model::PhysAddr;
 
 /// `struct msi_msg`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Message {
-    /// Where the device writes. What that address means is up to whoever translates for it.
+    /// Where the device writes, on the bus. What that address means is up to whoever translates for
+    /// it.
     pub address: u64,
-    /// What it writes.
+    /// What it writes: 32 bits.
     pub data: u32,
 }
 

@@ -8,7 +8,7 @@ use passim_model::{Endpoint, IntId, Refusal};
 /// One vector of a device whose messages are on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VectorView {
-    /// Its place: entry of the MSI-X table, or number of the message.
+    /// Its place, from 0 on: entry of the MSI-X table, or number of the message.
     pub vector: u16,
     /// How it is sent.
     pub kind: MessageKind,

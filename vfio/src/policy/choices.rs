@@ -1,4 +1,6 @@
 //! The values each choice may take, by the part that asks.
+//!
+//! Which kernel has which is the table's; no value says anything by itself.
 
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident {
@@ -49,9 +51,9 @@ pub use iommu::{
     SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, UnmapSync, WalkAttributes,
 };
 pub use irqs::{
-    AmazonFrames, GicV3Priority, ItsAliases, ItsEvents, ItsInvall, ItsLife, ItsSharing, ItsTables,
-    LpiAffinity, LpiInvalidation, LpiRanges, MsiActivation, MsiAlias, MsiDomains, V2mBlocks,
-    WireService,
+    AmazonFrames, GicV3Priority, ItsAliases, ItsCacheability, ItsEvents, ItsFlatCheck, ItsInvall,
+    ItsLife, ItsPages, ItsSharing, ItsTables, LpiAffinity, LpiBits, LpiInvalidation, LpiRanges,
+    MsiActivation, MsiAlias, MsiDomains, V2mBlocks, WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,

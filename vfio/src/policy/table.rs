@@ -10,19 +10,20 @@ use super::{
     ContextDescriptors, DefaultDomain, DeviceErrorFd, DeviceName, DirtyTracking, DmaCoherency,
     DomainAllocError, DoorbellError, DoorbellUnwind, EmptyHotReset, EntryLimit, FindDma,
     GicV3Priority, HotResetRefusal, InfoAlignment, InfoLayout, IovaAllocator, ItsAliases,
-    ItsDoorbellInfo, ItsEvents, ItsInvall, ItsLife, ItsSharing, ItsTables, LastDevice, LpiAffinity,
-    LpiInvalidation, LpiRanges, MessageSafety, MissingDoorbellInfo, MsiActivation, MsiAlias,
-    MsiDomains, MsiFailure, MsiInfo, MsiMapping, NestingType, NotAContainer, OverrideError,
-    PciStreams, Profile, RangeEnd, ReplayAperture, ResourceMappings, Row, SecondWindow, ShortInfo,
-    Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries,
-    Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500,
-    Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids,
-    Smmu2WideLoads, Smmu3Asids, Smmu3Ats, Smmu3Forced, Smmu3LongRanges, Smmu3Messages,
-    Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls,
-    Smmu3Substreams, Smmu3Sync, Smmu3Unattached, SmmuIntrRemap, Stage1Attributes, Stage2Roots,
-    SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapSync, UnmapWrap, UserAddresses,
-    V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry, VectorRange, VfioCoherence, WalkAttributes,
-    WindowProvider, WireService, WrapErrno, ZeroPage, step_of,
+    ItsCacheability, ItsDoorbellInfo, ItsEvents, ItsFlatCheck, ItsInvall, ItsLife, ItsPages,
+    ItsSharing, ItsTables, LastDevice, LpiAffinity, LpiBits, LpiInvalidation, LpiRanges,
+    MessageSafety, MissingDoorbellInfo, MsiActivation, MsiAlias, MsiDomains, MsiFailure, MsiInfo,
+    MsiMapping, NestingType, NotAContainer, OverrideError, PciStreams, Profile, RangeEnd,
+    ReplayAperture, ResourceMappings, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806,
+    Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults,
+    Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
+    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Asids, Smmu3Ats,
+    Smmu3Forced, Smmu3LongRanges, Smmu3Messages, Smmu3Overflow, Smmu3Privilege, Smmu3Queues,
+    Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync, Smmu3Unattached,
+    SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, Step, SuperpageTest, ThirdMapFlag,
+    UnmapAll, UnmapSync, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges,
+    ValueEntry, VectorRange, VfioCoherence, WalkAttributes, WindowProvider, WireService, WrapErrno,
+    ZeroPage, step_of,
 };
 
 use super::rows::policy;
@@ -118,8 +119,8 @@ policy! {
         [Linux4_6 Unchecked Read, Linux6_1 Checked Measured, Linux7_2 Checked Read];
     /// What the tables do with an address beyond their input size.
     beyond_input: BeyondInput = "beyond-input",
-        "not known for 4.6; io-pgtable-arm.c of later kernels refuses",
-        [Linux4_6 Erange Nearest, Linux6_1 Erange Read];
+        "io-pgtable-arm.c of 4.12, and of one before 4.6: arm_lpae_map does not look; that of 4.18 and 6.12 does",
+        [Linux4_6 Alias Inferred, Linux6_1 Erange Read];
     /// What a MAP or UNMAP whose range wraps is refused with.
     wrap_errno: WrapErrno = "wrap-errno", "measured on 6.1 and 6.12; 7.2 from reading",
         [Linux4_6 Einval Read, Linux6_1 Einval Measured, Linux7_2 Eoverflow Read];
@@ -212,8 +213,8 @@ policy! {
         [Linux4_6 AsCoded Remembered];
     /// What a failed doorbell mapping makes of the allocation's errno.
     doorbell_error: DoorbellError = "doorbell-error",
-        "a recollection of part 2; another has ENOSPC; prepare returns ENOMEM in 6.12",
-        [Linux4_6 Original Remembered, Linux6_1 Original Read];
+        "a recollection of part 2; another has ENOSPC; __msi_domain_alloc_irqs of 5.17 and 6.12",
+        [Linux4_6 Original Remembered, Linux6_1 Enospc Read];
     /// What the device is programmed with when its doorbell is not mapped.
     msi_failure: MsiFailure = "msi-failure", "part 2 of the series; dma-iommu.c of 4.11",
         [Linux4_6 Physical Read, MsiV8 Physical Remembered, MsiV12 AllOnes Inferred,
@@ -250,6 +251,23 @@ policy! {
         "its_alloc_tables of 4.4 and 4.12, the change of 4.8; GITS_BASER in dumps of 6.1 and 6.12",
         [Linux4_6 Flat Read, MsiV12 Flat Nearest, MsiV14 TwoLevel Inferred, Linux4_11 TwoLevel Read,
          Linux6_1 TwoLevel Measured, Linux7_2 TwoLevel Nearest];
+    /// How the ITS driver finds the size of a table's pages.
+    its_pages: ItsPages = "its-pages",
+        "its_alloc_tables and its_setup_baser of 4.4, and of 4.7 and 4.11 in the series' own trees; of 6.12",
+        [Linux4_6 Divided Read, Linux6_1 Probed Read];
+    /// How memory is cached that the ITS driver gives an ITS and redistributors.
+    its_cacheability: ItsCacheability = "its-cacheability",
+        "irq-gic-v3-its.c of 4.4, of 4.11 in the series' own tree; registers in dumps of 6.1 and 6.12",
+        [Linux4_6 WriteAllocate Read, Linux6_1 ReadWriteAllocate Measured,
+         Linux7_2 ReadWriteAllocate Nearest];
+    /// Whether the ITS driver asks if a table of one level has a place for a DeviceID.
+    its_flat_check: ItsFlatCheck = "its-flat-check",
+        "its_create_device of 4.4, and of 4.7 in the series' own tree; its_alloc_table_entry of 6.12",
+        [Linux4_6 Unasked Inferred, MsiV10 Asked Read, Linux6_1 Asked Read];
+    /// How many bits of an INTID the ITS driver counts with.
+    lpi_bits: LpiBits = "lpi-bits",
+        "LPI_NRBITS and its_lpi_init of 4.4, and of 4.7 and 4.11 in the series' own trees; lpi_id_bits of 6.12",
+        [Linux4_6 Sixteen Read, Linux6_1 Implemented Read];
     /// When the ITS driver unmaps a DeviceID that several functions send under.
     its_sharing: ItsSharing = "its-sharing",
         "its_irq_domain_free and its_msi_prepare of 4.4, 4.12 and 5.12; the change of 5.11 for bridges",

@@ -102,7 +102,8 @@ impl Processes {
         resolved.map_err(|cause| Fault { address: at, cause })
     }
 
-    /// The frame that holds `at`, whatever the area allows: where the page is present and in RAM.
+    /// The physical address of the frame that holds `at`, whatever the area allows: where the page
+    /// is present and in RAM.
     pub fn frame_of(&self, pid: Pid, at: UserAddr) -> Option<PhysAddr> {
         let space = &self.get(pid)?.space;
         match self.pages.resolve(space, space.areas.find(at)?, at) {
@@ -118,8 +119,8 @@ impl Processes {
         }
     }
 
-    /// Areas of devices in the `pages` from `at` on, ascending: how many pages lie in front of each,
-    /// and whose it is.
+    /// Areas of devices in the `pages` from `at` on, ascending: how many pages lie in front of
+    /// each, and whose it is.
     pub(crate) fn device_files(
         &self,
         pid: Pid,

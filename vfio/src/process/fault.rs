@@ -1,4 +1,6 @@
 //! How pages appear: on first use, on the first write after a fork, in a huge page, in a file.
+//!
+//! Which addresses are mapped at all is `areas`'; what may be pinned, `pin`'s.
 
 use super::areas::{Area, AreaKind, Areas};
 use super::file_pages::{Cached, PageCache};

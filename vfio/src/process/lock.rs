@@ -1,4 +1,6 @@
 //! Locked memory: what mlock locks and what pinning charges, against one limit.
+//!
+//! Not here: which pages VFIO charges for, which type1 decides as it pins.
 
 use super::areas::{AreaKind, Locking, Reached};
 use super::fault::Ram;
@@ -32,7 +34,7 @@ impl Processes {
         Ok(())
     }
 
-    /// Takes a charge back. Nothing happens for a process that has ended.
+    /// Takes a charge of `pages` back. Nothing happens for a process that has ended.
     pub fn uncharge(&mut self, pid: Pid, pages: u64) {
         if let Some((_, process)) = self.parts(pid) {
             process.locked_pages = process.locked_pages.saturating_sub(pages);

@@ -1,4 +1,6 @@
 //! mmap, munmap and mprotect; the length of plain files; and where pages are put from outside.
+//!
+//! Not here: what a page holds when it appears (`fault`).
 
 use super::areas::Reached;
 use super::fault::{Misplaced, Ram};
@@ -163,8 +165,8 @@ impl Processes {
         self.pages.cache.len(number)
     }
 
-    /// Changes the length of a plain file. Pages beyond it are gone for everyone who maps them,
-    /// but for devices; the rest of the last page reads 0.
+    /// Changes the length of a plain file to `len` bytes. Pages beyond it are gone for everyone who
+    /// maps them, but for devices; the rest of the last page reads 0.
     pub fn truncate(&mut self, number: usize, len: u64, frames: &mut Frames, memory: &mut Memory) {
         let pages = &mut self.pages;
         let end = pages.cache.truncate(number, len, pages.page, &mut pages.uses, frames);

@@ -22,9 +22,9 @@ pub enum PinAccess {
 /// Physically contiguous pages that were pinned together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Run {
-    /// The first frame.
+    /// Physical address of the first frame.
     pub frame: PhysAddr,
-    /// How many; at least 1.
+    /// How many pages of the CPU's size; at least 1.
     pub pages: u64,
     /// Whether they count as locked memory. The shared zero page and device memory do not; no
     /// reference to them is held, and giving them back does nothing.
@@ -63,12 +63,13 @@ impl Processes {
         Ok(run)
     }
 
-    /// Gives back one pinned page. `false`, and nothing else, for a frame without pins.
+    /// Gives back one pin of the page at this physical address. `false`, and nothing else, for a
+    /// frame without pins.
     pub fn unpin(&mut self, frame: PhysAddr, frames: &mut Frames) -> bool {
         self.pages.uses.unpin(frame.align_down(self.pages.page.lg2()), frames)
     }
 
-    /// How often the frame is pinned.
+    /// How often the frame at this physical address is pinned.
     pub fn pins(&self, frame: PhysAddr) -> u32 {
         self.pages.uses.pins(frame.align_down(self.pages.page.lg2()))
     }

@@ -1,6 +1,7 @@
 //! Drivers come to devices: as a function is probed, and at boot.
 //!
-//! Not here: which driver a function asks for, and what that one is called, is [`Pci`](crate::pci::Pci)'s.
+//! Not here: which driver a function asks for, and what that one is called, is
+//! [`Pci`](crate::pci::Pci)'s.
 
 use crate::kernel::Kernel;
 use crate::operation::Task;
@@ -16,8 +17,8 @@ impl Kernel {
     /// # Errors
     /// EINVAL by `probe-dma-owned`. That VFIO does not take the function is no error: a
     /// [verdict](Kernel::take_verdicts) tells.
-    // 6.12 dd.c, really_probe and __device_attach_driver: what a driver's probe returns is not what the
-    // write returns.
+    // 6.12 dd.c, really_probe and __device_attach_driver: what a driver's probe returns is not what
+    // the write returns.
     pub(super) fn probe_function(
         &mut self,
         rid: Rid,
@@ -61,8 +62,8 @@ impl Kernel {
 
     /// Whether VFIO takes a device that its driver is tried on.
     // 4.6 vfio_pci.c, vfio_pci_probe, and 6.1 vfio_main.c, vfio_group_find_or_alloc: a device has a
-    // group. 6.1 there and 6.12 __vfio_register_dev: a process could not make up for caches that do not
-    // see what its device does.
+    // group. 6.1 there and 6.12 __vfio_register_dev: a process could not make up for caches that do
+    // not see what its device does.
     fn vfio_takes(&mut self, device: Endpoint) -> bool {
         let required = self.policy.vfio_coherence == VfioCoherence::Required;
         let rule = if self.iommu.group_of(device).is_none() {

@@ -127,8 +127,8 @@ impl Kernel {
     }
 
     /// The group a function comes into: of whom it shares a stream mapping entry with; where others
-    /// are that it cannot be told apart from, theirs; otherwise a new one, with the lowest number that
-    /// is free.
+    /// are that it cannot be told apart from, theirs; otherwise a new one, with the lowest number
+    /// that is free.
     // 6.12 iommu.c: numbers come from an ida.
     fn group_for(&self, facts: &DeviceFacts) -> u32 {
         if let Some(group) = self.iommu.group_by_streams(facts) {

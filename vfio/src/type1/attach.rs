@@ -1,4 +1,7 @@
 //! A group joins a container's domains, or leaves them.
+//!
+//! Not here: whether the group may be used at all (`group`), and what the new domain learns
+//! (`replay`).
 
 use super::{DomainEntry, SlotKind, Type1, at_least_a_page, removal::Removal, windows::Windows};
 use crate::iommu::{DomainId, DomainKind, ReservedKind};

@@ -1,4 +1,6 @@
 //! MAP_DMA: the checks in their order, then pages pinned and mapped run by run.
+//!
+//! Windows for doorbells go on in `register`; what a later domain learns, in `replay`.
 
 use super::removal::Removal;
 use super::{Slot, SlotBitmap, SlotKind, Version};

@@ -14,6 +14,9 @@
 //! | `info` | what does GET_INFO say? |
 //! | `msi_info` | and what of messages? |
 //! | `dirty` | which bits does a dirty report set? |
+//!
+//! Not here: page tables and what the SMMU is told, which the IOMMU core has; and who may be in the
+//! container.
 
 mod attach;
 mod dirty;
@@ -60,7 +63,7 @@ pub enum SlotKind {
     ReservedMsi,
 }
 
-/// One mapping.
+/// One mapping: `struct vfio_dma`. Its range of IOVAs is kept by [`Slots`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Slot {
     /// What it is for.
@@ -73,7 +76,7 @@ pub struct Slot {
     pub owner: Pid,
     /// Whether the owner held CAP_IPC_LOCK when it became the owner.
     pub ipc_lock: bool,
-    /// Pages counted in the owner's VmLck.
+    /// Pages (of the CPU's size) counted in the owner's VmLck.
     pub locked_pages: u64,
     /// False between UNMAP and MAP with the VADDR flag.
     pub vaddr_valid: bool,
@@ -170,7 +173,8 @@ impl Type1 {
     }
 }
 
-/// Linux vfio_iommu_type1, from reading: sizes below the CPU's page cannot be mapped alone; they count as one CPU page.
+/// Linux vfio_iommu_type1, from reading: sizes below the CPU's page cannot be mapped alone; they
+/// count as one CPU page.
 pub(crate) fn at_least_a_page(sizes: PageSizes, cpu_page: PageSize) -> PageSizes {
     let below = sizes.bits() & cpu_page.mask();
     if below == 0 {

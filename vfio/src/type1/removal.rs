@@ -100,8 +100,8 @@ impl Removal {
 }
 
 impl Current {
-    /// Unmaps physically contiguous runs from the reference domain: up to [`RUNS_PER_SYNC`] of them,
-    /// or one, where nothing is gathered.
+    /// Unmaps physically contiguous runs from the reference domain: up to [`RUNS_PER_SYNC`] of
+    /// them, or one, where nothing is gathered.
     fn unmap_runs(
         &mut self,
         domain: DomainId,

@@ -82,8 +82,12 @@ impl Search {
 
     fn walk(self, slots: &Slots<Slot>, span: Span<Iova>) -> Taken {
         let kind = |id| slots.get(id).map_or(SlotKind::User, |slot: &Slot| slot.kind);
-        let (user, windows): (Vec<Hit>, Vec<Hit>) =
-            self.all(slots, span).into_iter().partition(|&(id, _)| kind(id) == SlotKind::User);
+        let is_user = |&(id, _): &Hit| kind(id) == SlotKind::User;
+        let hits = self.all(slots, span);
+        if hits.iter().all(is_user) {
+            return Taken { hits, null: None, left: 0 };
+        }
+        let (user, windows): (Vec<Hit>, Vec<Hit>) = hits.into_iter().partition(is_user);
         let (FindDma::AsCoded, Some(&window)) = (self.find, windows.first()) else {
             return Taken { hits: user, null: None, left: 0 };
         };

@@ -7,35 +7,18 @@ use crate::kernel::{Boot, Kernel, Params};
 use crate::lock::Lock;
 use crate::policy::Profile;
 use crate::process::{Capabilities, Pid, Start};
+use crate::testkit::Silence;
 use crate::uapi::{Header, MapRequest, UnmapRequest, ioctl};
 use passim_model::topology::{Bar, BarKind, Function};
 use passim_model::{
-    Abort, DeviceId, Errno, Host, Iova, Memory, PageSize, PageSizes, PhysAddr, Rid, Span, StreamId,
-    Topology, UserAddr, Width,
+    DeviceId, Errno, Iova, Memory, PageSize, PageSizes, PhysAddr, Rid, Span, StreamId, Topology,
+    UserAddr,
 };
-
-/// RAM and no registers: the flat driver needs none.
-struct Ram(Memory);
-
-impl Host for Ram {
-    fn memory(&self) -> &Memory {
-        &self.0
-    }
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.0
-    }
-    fn load(&mut self, at: PhysAddr, _: Width) -> Result<u64, Abort> {
-        Err(Abort(at))
-    }
-    fn store(&mut self, at: PhysAddr, _: Width, _: u64) -> Result<(), Abort> {
-        Err(Abort(at))
-    }
-    fn relax(&mut self) {}
-}
 
 struct World {
     kernel: Kernel,
-    host: Ram,
+    /// The flat driver needs no registers.
+    host: Silence,
     pid: Pid,
     container: i32,
 }
@@ -68,7 +51,7 @@ fn world(version: Version, limit: u32, capabilities: Capabilities, memlock: u64)
     let ram = Span::from_size(PhysAddr::new(0x4000_0000), 0x400_0000).unwrap();
     let mut memory = Memory::new();
     memory.add_bank(ram).unwrap();
-    let mut host = Ram(memory);
+    let mut host = Silence(memory);
     let topology = Topology::new(vec![function()]).unwrap();
     let aperture = Span::new(Iova::new(0), Iova::new((1 << 48) - 1)).unwrap();
     let page_sizes = PageSizes::from_bits(0x4020_1000);
@@ -83,6 +66,7 @@ fn world(version: Version, limit: u32, capabilities: Capabilities, memlock: u64)
             frames: Vec::new(),
         },
         cpus: 1,
+        in_el2: false,
         ecam: PhysAddr::new(0x40_1000_0000),
         msi_parents: Default::default(),
         last_aliases: Default::default(),

@@ -1,4 +1,6 @@
 //! UNMAP_DMA: the checks in their order, and which mappings a range takes away.
+//!
+//! What becomes of a mapping that is taken is `removal`'s.
 
 use super::removal::Removal;
 use super::search::{Hit, Taken};

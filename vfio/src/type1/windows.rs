@@ -1,4 +1,7 @@
-//! Which IOVAs are valid: the apertures of the domains, less every reserved region.
+//! Which IOVAs are valid: what the apertures of all domains have in common, less every reserved
+//! region.
+//!
+//! The window for doorbells is another thing: a slot, which `register` makes.
 
 use crate::iommu::ReservedRegion;
 use passim_model::{Iova, Span};

@@ -28,7 +28,7 @@ impl Buffer {
         rules::USER_POINTER.refuse_for(Errno::EFAULT, Conflict::User(UserAddr::new(0)))
     }
 
-    /// Copies in `N` bytes from `offset` on.
+    /// Copies in `N` bytes from byte `offset` on.
     ///
     /// # Errors
     /// EFAULT by `user-pointer` where the memory ends before.
@@ -39,7 +39,7 @@ impl Buffer {
         Ok(piece.try_into().expect("the piece has N bytes"))
     }
 
-    /// `len` bytes from `offset` on.
+    /// `len` bytes from byte `offset` on.
     ///
     /// # Errors
     /// EFAULT by `user-pointer` where the memory ends before.
@@ -58,7 +58,7 @@ impl Buffer {
         if self.bytes.is_none() || there < bytes { Err(Self::fault()) } else { Ok(()) }
     }
 
-    /// Copies `bytes` out to `offset`.
+    /// Copies `bytes` out to byte `offset`.
     ///
     /// # Errors
     /// EFAULT by `user-pointer` where the memory ends before; then nothing is written.
@@ -73,7 +73,7 @@ impl Buffer {
         Ok(())
     }
 
-    /// From the first to behind the last byte that was copied out; empty if none was.
+    /// Offsets from the first to behind the last byte that was copied out; empty if none was.
     pub fn written(&self) -> Range<usize> {
         self.written.clone()
     }

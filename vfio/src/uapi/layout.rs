@@ -14,7 +14,7 @@ fn u64_at(bytes: &[u8], offset: usize) -> u64 {
 /// What every structure begins with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
-    /// What the caller says the structure's size is.
+    /// What the caller says the structure's size is, in bytes.
     pub argsz: u32,
     /// Flags.
     pub flags: u32,
@@ -25,16 +25,16 @@ impl Header {
         Self { argsz: u32_at(bytes, 0), flags: u32_at(bytes, 4) }
     }
 
-    /// Reads argsz and flags.
+    /// Reads argsz and flags, 8 bytes.
     ///
     /// # Errors
-    /// EFAULT.
+    /// EFAULT by `user-pointer` where the memory ends before.
     pub fn read(buffer: &Buffer) -> Result<Self, Refusal> {
         Ok(Self::of(&buffer.copy_in::<8>(0)?))
     }
 }
 
-/// Size of `struct vfio_iommu_type1_dma_map`.
+/// Size of `struct vfio_iommu_type1_dma_map`, in bytes.
 pub const MAP_BYTES: usize = 32;
 
 /// `struct vfio_iommu_type1_dma_map`.
@@ -42,9 +42,9 @@ pub const MAP_BYTES: usize = 32;
 pub struct MapRequest {
     /// argsz and flags.
     pub header: Header,
-    /// Process memory.
+    /// First byte of process memory: a user address, not yet judged.
     pub vaddr: u64,
-    /// Device address.
+    /// First address of the device, not yet judged.
     pub iova: u64,
     /// Bytes.
     pub size: u64,
@@ -54,7 +54,7 @@ impl MapRequest {
     /// Reads all 32 bytes.
     ///
     /// # Errors
-    /// EFAULT.
+    /// EFAULT by `user-pointer` where the memory ends before.
     pub fn read(buffer: &Buffer) -> Result<Self, Refusal> {
         let bytes = buffer.copy_in::<MAP_BYTES>(0)?;
         Ok(Self {
@@ -77,7 +77,7 @@ impl MapRequest {
     }
 }
 
-/// Size of `struct vfio_iommu_type1_dma_unmap` without its optional bitmap.
+/// Size of `struct vfio_iommu_type1_dma_unmap` without its optional bitmap, in bytes.
 pub const UNMAP_BYTES: usize = 24;
 
 /// `struct vfio_iommu_type1_dma_unmap`.
@@ -85,20 +85,20 @@ pub const UNMAP_BYTES: usize = 24;
 pub struct UnmapRequest {
     /// argsz and flags.
     pub header: Header,
-    /// Device address.
+    /// First address of the device, not yet judged.
     pub iova: u64,
     /// Bytes.
     pub size: u64,
 }
 
 impl UnmapRequest {
-    /// Offset of `size`, the one field that is written back.
+    /// Offset of `size` in bytes: the one field that is written back.
     pub const SIZE_OFFSET: usize = 16;
 
     /// Reads the first 24 bytes.
     ///
     /// # Errors
-    /// EFAULT.
+    /// EFAULT by `user-pointer` where the memory ends before.
     pub fn read(buffer: &Buffer) -> Result<Self, Refusal> {
         let bytes = buffer.copy_in::<UNMAP_BYTES>(0)?;
         Ok(Self { header: Header::of(&bytes), iova: u64_at(&bytes, 8), size: u64_at(&bytes, 16) })
@@ -115,7 +115,7 @@ impl UnmapRequest {
     }
 }
 
-/// Size of `struct vfio_bitmap`.
+/// Size of `struct vfio_bitmap`, in bytes.
 pub const BITMAP_BYTES: usize = 24;
 
 /// `struct vfio_bitmap`: where dirty bits go.
@@ -125,7 +125,7 @@ pub struct Bitmap {
     pub pgsize: u64,
     /// Bytes at `data`.
     pub size: u64,
-    /// Where the bits go.
+    /// Where the bits go: bit n, counted through its doublewords, is page n of the range.
     pub data: UserAddr,
 }
 
@@ -141,15 +141,15 @@ impl Bitmap {
     /// Reads the bitmap that follows an [`UnmapRequest`].
     ///
     /// # Errors
-    /// EFAULT.
+    /// EFAULT by `user-pointer` where the memory ends before.
     pub fn read_after_unmap(buffer: &Buffer) -> Result<Self, Refusal> {
         Ok(Self::of(&buffer.copy_in::<BITMAP_BYTES>(UNMAP_BYTES)?))
     }
 }
 
-/// Size of `struct vfio_iommu_type1_dirty_bitmap` without its payload.
+/// Size of `struct vfio_iommu_type1_dirty_bitmap` without its payload, in bytes.
 pub const DIRTY_HEADER_BYTES: usize = 8;
-/// Size of `struct vfio_iommu_type1_dirty_bitmap_get`, the payload of GET_BITMAP.
+/// Size of `struct vfio_iommu_type1_dirty_bitmap_get`, the payload of GET_BITMAP, in bytes.
 pub const DIRTY_RANGE_BYTES: usize = 40;
 
 /// `struct vfio_iommu_type1_dirty_bitmap`: argsz and flags.
@@ -158,7 +158,7 @@ pub type DirtyHeader = Header;
 /// `struct vfio_iommu_type1_dirty_bitmap_get`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DirtyRange {
-    /// Device address.
+    /// First address of the device, not yet judged.
     pub iova: u64,
     /// Bytes.
     pub size: u64,
@@ -170,7 +170,7 @@ impl DirtyRange {
     /// Reads the payload behind the header.
     ///
     /// # Errors
-    /// EFAULT.
+    /// EFAULT by `user-pointer` where the memory ends before.
     pub fn read(buffer: &Buffer) -> Result<Self, Refusal> {
         let bytes = buffer.copy_in::<DIRTY_RANGE_BYTES>(DIRTY_HEADER_BYTES)?;
         Ok(Self {
@@ -186,11 +186,11 @@ impl DirtyRange {
 pub struct DeviceInfo {
     /// argsz and flags.
     pub header: Header,
-    /// Regions.
+    /// How many region indexes there are, from 0 on.
     pub regions: u32,
-    /// Interrupt indexes.
+    /// How many interrupt indexes there are, from 0 on.
     pub irqs: u32,
-    /// Offset of the first capability.
+    /// Bytes from the start of the structure to the first capability; 0 without any.
     pub cap_offset: u32,
 }
 
@@ -212,24 +212,24 @@ impl DeviceInfo {
 pub struct RegionInfo {
     /// argsz and flags.
     pub header: Header,
-    /// Which region.
+    /// Which region: 0 to [`region::COUNT`](super::region::COUNT) - 1 of a PCI function.
     pub index: u32,
-    /// Offset of the first capability.
+    /// Bytes from the start of the structure to the first capability; 0 without any.
     pub cap_offset: u32,
     /// Bytes.
     pub size: u64,
-    /// Where the region starts in the device file.
+    /// Where the region starts in the device file, in bytes.
     pub offset: u64,
 }
 
 impl RegionInfo {
-    /// Size of the structure.
+    /// Size of the structure, in bytes.
     pub const BYTES: usize = 32;
 
     /// Reads all 32 bytes.
     ///
     /// # Errors
-    /// EFAULT.
+    /// EFAULT by `user-pointer` where the memory ends before.
     pub fn read(buffer: &Buffer) -> Result<Self, Refusal> {
         let bytes = buffer.copy_in::<{ Self::BYTES }>(0)?;
         Ok(Self {
@@ -259,20 +259,20 @@ impl RegionInfo {
 pub struct IrqInfo {
     /// argsz and flags.
     pub header: Header,
-    /// Which interrupt.
+    /// Which interrupt: 0 to [`irq::COUNT`](super::irq::COUNT) - 1 of a PCI function.
     pub index: u32,
     /// How many vectors.
     pub count: u32,
 }
 
 impl IrqInfo {
-    /// Size of the structure.
+    /// Size of the structure, in bytes.
     pub const BYTES: usize = 16;
 
     /// Reads all 16 bytes.
     ///
     /// # Errors
-    /// EFAULT.
+    /// EFAULT by `user-pointer` where the memory ends before.
     pub fn read(buffer: &Buffer) -> Result<Self, Refusal> {
         let bytes = buffer.copy_in::<{ Self::BYTES }>(0)?;
         let (index, count) = (u32_at(&bytes, 8), u32_at(&bytes, 12));
@@ -295,22 +295,22 @@ impl IrqInfo {
 pub struct IrqSet {
     /// argsz and flags.
     pub header: Header,
-    /// Which interrupt.
+    /// Which interrupt, as of [`IrqInfo::index`].
     pub index: u32,
-    /// First of the block.
+    /// First vector of the block, from 0 on.
     pub start: u32,
-    /// How many.
+    /// How many vectors; 0 with DATA_NONE and ACTION_TRIGGER turns the interrupt off.
     pub count: u32,
 }
 
 impl IrqSet {
-    /// Size of the structure; its data follows.
+    /// Size of the structure, in bytes; its data follows.
     pub const BYTES: usize = 20;
 
     /// Reads all 20 bytes.
     ///
     /// # Errors
-    /// EFAULT.
+    /// EFAULT by `user-pointer` where the memory ends before.
     pub fn read(buffer: &Buffer) -> Result<Self, Refusal> {
         let bytes = buffer.copy_in::<{ Self::BYTES }>(0)?;
         Ok(Self {

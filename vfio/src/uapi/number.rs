@@ -179,7 +179,7 @@ pub mod region {
     pub const FLAG_CAPS: u32 = 1 << 3;
     /// Capability: the region with the MSI-X table may be mapped whole.
     pub const CAP_MSIX_MAPPABLE: u16 = 3;
-    /// log2 of the distance between regions in the file.
+    /// log2 of the distance between regions in the device file, in bytes: `VFIO_PCI_OFFSET_SHIFT`.
     pub const OFFSET_LG2: u32 = 40;
 }
 
@@ -229,7 +229,7 @@ pub mod irq {
 
 /// Flags of VFIO_DEVICE_FEATURE, and the features that are told apart.
 pub mod feature {
-    /// argsz and flags.
+    /// Bytes of argsz and flags, behind which a feature's data begins.
     pub const HEADER_BYTES: usize = 8;
     /// Which feature.
     pub const MASK: u32 = 0xffff;

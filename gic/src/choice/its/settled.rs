@@ -64,6 +64,18 @@ pub enum RemapCollection {
     PendingFollows,
 }
 
+/// Whether redistributors learn which LPIs events map to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum EventsOfLpis {
+    /// Only where an LPI is mapped to: DISCARD clears that it is pending, and no other command does
+    /// anything to the LPI of an event that goes.
+    #[default]
+    Untold,
+    /// They are told of every event that comes, moves and goes, and of none besides: DISCARD clears
+    /// nothing itself.
+    Told,
+}
+
 /// CLEAR and INV of an event whose collection is not mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum WithoutCollection {

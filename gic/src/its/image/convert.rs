@@ -1,16 +1,19 @@
-//! Tables rewritten from one layout to the other.
+//! Tables rewritten from one layout to another.
 //!
-//! Tables of devices and collections stay where they are: their entries have the same size in both.
-//! Those of interrupts have entries of 8 bytes in one and of 12 in the other, and the software that
+//! Tables of devices and collections stay where they are. Entries of devices have the same size in all;
+//! those of collections have 2 bytes in one, so that a table of that many has room for a quarter of the
+//! others'. Tables of interrupts have entries of 4, 8 or 12 bytes, and the software that
 //! made them left room for the entries that GITS_TYPER told it of. Where there is not enough, whoever
 //! converts has to give memory that the software does not use; the table goes there, and stays until
-//! the device is mapped anew.
+//! the device is mapped anew. Numbers that no entry of the new layout has room for are refused.
 
 use super::super::entry::Layout;
-use super::super::table::Table;
-use super::{Device, Found, ImageError, Mappings, Reading, Silent, Tables};
+use super::{Device, Found, ImageError, Kind, Mappings, Reading, Silent, Tables};
 use passim_model::{DeviceId, Memory, PhysAddr, Span};
 use std::collections::BTreeMap;
+
+/// IHI 0069 H 2.2: no INTID has more.
+const MOST_INTID_BITS: u32 = 24;
 
 /// The alignment of an interrupt translation table: no other lies closer.
 const ITT_LEAST: u64 = 256;
@@ -35,12 +38,12 @@ pub(crate) struct Plan {
     converted: Converted,
 }
 
-/// Rewrites tables from one layout to the other: in place, but for tables of interrupts that have no
+/// Rewrites tables from one layout to another, of KVM's as it saves them: in place, but for tables of interrupts that have no
 /// room for larger entries, which go to `scratch` if there is any.
 ///
 /// # Errors
-/// As [`Mappings::read`] and [`Mappings::write`], [`ImageError::IttTooSmall`] and
-/// [`ImageError::Scratch`]; nothing is written but where [`Mappings::write`] fails.
+/// As [`Mappings::read`] and [`Mappings::write`], [`ImageError::IttTooSmall`], [`ImageError::TooWide`]
+/// and [`ImageError::Scratch`]; nothing is written but where [`Mappings::write`] fails.
 pub fn convert(
     layouts: (Layout, Layout),
     tables: Tables,
@@ -48,26 +51,33 @@ pub fn convert(
     scratch: Option<Span<PhysAddr>>,
     memory: &mut Memory,
 ) -> Result<Converted, ImageError> {
-    plan(layouts, tables, bits, scratch, memory)?.write(memory)
+    let reading = match layouts.0 {
+        Layout::Kvm0 => Reading::ByDistance,
+        Layout::Qemu | Layout::Gic600 => Reading::Every,
+    };
+    let bits = (bits, MOST_INTID_BITS);
+    plan(layouts, reading, tables, bits, scratch, memory)?.write(memory)
 }
 
-/// As [`convert`], of which nothing is written yet.
+/// As [`convert`], of which nothing is written yet. What has an INTID of more bits is not mapped.
 pub(in crate::its) fn plan(
     (from, to): (Layout, Layout),
+    reading: Reading,
     tables: Tables,
-    bits: (u32, u32),
+    (bits, intid_bits): ((u32, u32), u32),
     scratch: Option<Span<PhysAddr>>,
     memory: &Memory,
 ) -> Result<Plan, ImageError> {
-    let reading = match from {
-        Layout::Kvm0 => Reading::ByDistance,
-        Layout::Qemu => Reading::Every,
-    };
     let Found { mut mappings, silent } = Mappings::read(from, reading, tables, bits, memory)?;
+    for device in mappings.devices.values_mut() {
+        device.events.retain(|_, (lpi, _)| u64::from(lpi.get()) >> intid_bits == 0);
+    }
     if let Some(scratch) = scratch {
         is_free(scratch, from, tables, &mappings, memory)?;
     }
+    fits(&mappings, to)?;
     let (moved, scratch) = make_room(&mut mappings, (from, to), scratch)?;
+    let tables = tables.laid_out((from, to));
     Ok(Plan { to, tables, converted: Converted { mappings, silent, moved, scratch } })
 }
 
@@ -87,6 +97,22 @@ impl Plan {
     }
 }
 
+/// That there is room in entries for every number.
+fn fits(mappings: &Mappings, to: Layout) -> Result<(), ImageError> {
+    let wide = |of, what, number: u32, bits: u32| match u64::from(number) >> bits {
+        0 => Ok(()),
+        _ => Err(ImageError::TooWide { of, what, number }),
+    };
+    for icid in mappings.collections.keys() {
+        wide(Kind::Collection, "collection", u32::from(*icid), to.icid_bits())?;
+    }
+    for (lpi, icid) in mappings.devices.values().flat_map(|device| device.events.values()) {
+        wide(Kind::Event, "lpi", lpi.get(), to.intid_bits())?;
+        wide(Kind::Event, "collection", u32::from(icid.unwrap_or(0)), to.icid_bits())?;
+    }
+    Ok(())
+}
+
 /// That the scratch memory is memory, and nothing of the tables lies in it.
 fn is_free(
     scratch: Span<PhysAddr>,
@@ -97,7 +123,7 @@ fn is_free(
 ) -> Result<(), ImageError> {
     let wrong = ImageError::Scratch(scratch);
     let is_memory = memory.banks().any(|bank| bank.covers(scratch));
-    let of = [tables.devices, tables.collections].into_iter().filter_map(Table::of);
+    let of = [tables.of_devices(from), tables.of_collections(from)].into_iter().flatten();
     let tables = of.flat_map(|table| table.spans(memory));
     let itts = mappings
         .devices

@@ -125,7 +125,7 @@ fn an_lpi_that_comes_back_is_not_configured_as_when_it_left() {
 
 #[test]
 fn movall_moves_what_is_pending_at_one_place_and_no_mapping() {
-    every_preset(|mut board, _| {
+    every_preset(|mut board, preset| {
         for (event, icid) in [(0, 0), (1, 0), (2, 1), (3, 2)] {
             board.map(2 + event, event, 8192 + event, icid);
             board.configure(8192 + event, 0xa2);
@@ -144,7 +144,9 @@ fn movall_moves_what_is_pending_at_one_place_and_no_mapping() {
         board.sync(0);
         board.message(2, 0);
         board.settle();
-        assert_eq!(board.drain(0), [8192], "the mapping has not moved");
+        // Nor has it under KVM, where the LPI is elsewhere.
+        let at = if preset == Preset::KvmAbi0 { 2 } else { 0 };
+        assert_eq!(board.drain(at), [8192], "the mapping has not moved");
     });
 }
 

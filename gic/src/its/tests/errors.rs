@@ -451,3 +451,18 @@ fn a_table_that_lies_about_its_size_is_not_believed() {
         Arrival::Untranslated(crate::its::Untranslated::EventOutOfRange)
     );
 }
+
+/// GICD_TYPER.num_LPIs: 16 of them, of which the last is 8207.
+#[test]
+fn no_more_lpis_than_the_distributor_says() {
+    let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);
+    spec.distributor.num_lpis = 3;
+    let mut board = Board::with(spec);
+    assert_eq!(board.r32(Block::Distributor, 0x04) >> 11 & 0x1f, 3);
+    board.map(2, 20, 8207, 3);
+    board.message(2, 20);
+    board.only(3, 8207);
+    board.submit([2 << 32 | 0x0a, 8208 << 32 | 21, 3, 0]);
+    board.run();
+    assert_eq!(board.reports()[0].syndrome, Some(0x01_0a06));
+}

@@ -7,7 +7,7 @@ use crate::choice::its::{
     EventBeyond, InvallScope, IttAtMapd, MoveFrom, RemapCollection, RemapDevice, RemapEvent,
     SizeOfUnmap, TargetErrors, TargetOfUnmap, UnmapCollection, WithoutCollection,
 };
-use crate::choice::lpi::PendingOf;
+use crate::choice::lpi::LpiState;
 use crate::its::testkit::{Board, ITS, ITTS, QUEUE};
 use crate::its::{Arrival, Failure, Untranslated};
 use crate::v3::Implementation;
@@ -75,8 +75,24 @@ struct Model {
     itts: BTreeMap<(u64, u32), (u32, Option<u16>)>,
     collections: BTreeMap<u16, u64>,
     pending: [BTreeSet<u32>; CPUS as usize],
-    /// What pending tables in memory say and nobody has believed yet.
-    unread: [BTreeSet<u32>; CPUS as usize],
+    /// The LPIs that there are, where they have a state of their own: by how many events, and at which
+    /// CPU; and what pending tables in memory say.
+    lpis: BTreeMap<u32, Lpi>,
+    tables: [BTreeSet<u32>; CPUS as usize],
+}
+
+#[derive(Clone, Copy, Default)]
+struct Lpi {
+    events: u32,
+    cpu: Option<u64>,
+    /// Where there is no CPU.
+    pending: bool,
+    shelved: bool,
+}
+
+/// Of the LPIs that events are mapped to here, these are enabled.
+fn is_enabled(lpi: u32) -> bool {
+    (8192..8208).contains(&lpi)
 }
 
 type Answer = Result<(), u32>;
@@ -89,34 +105,108 @@ impl Model {
             itts: BTreeMap::new(),
             collections: BTreeMap::new(),
             pending: Default::default(),
-            unread: Default::default(),
+            lpis: BTreeMap::new(),
+            tables: Default::default(),
         }
     }
 
-    /// The machine has moved. Where pending tables are believed of mapped LPIs alone, as KVM does, what
-    /// was pending without being mapped is so no more, until the LPI is mapped.
+    fn has_lpis(&self) -> bool {
+        self.spec.choices.state == LpiState::PerLpi
+    }
+
+    /// The machine has moved. Where LPIs have a state of their own, as under KVM, tables say what is
+    /// pending of each, and are believed of those that events map to, where their collections are.
     fn migrated(&mut self) {
-        if self.spec.choices.pending_of != PendingOf::Mapped {
+        if !self.has_lpis() {
             return;
         }
-        for cpu in 0..CPUS {
-            let events = self.devices.values().flat_map(|(itt, bits)| {
-                self.itts.range((*itt, 0)..(*itt, 1 << bits)).map(|(_, mapped)| *mapped)
-            });
-            let here = |icid: Option<u16>| icid.and_then(|icid| self.collections.get(&icid));
-            let mapped: BTreeSet<u32> =
-                events.filter(|(_, icid)| here(*icid) == Some(&cpu)).map(|(lpi, _)| lpi).collect();
-            let pending = &mut self.pending[cpu as usize];
-            self.unread[cpu as usize] = pending.difference(&mapped).copied().collect();
-            pending.retain(|lpi| mapped.contains(lpi));
+        for (lpi, Lpi { cpu, .. }) in core::mem::take(&mut self.lpis) {
+            let Some(cpu) = cpu.map(|cpu| cpu as usize) else { continue };
+            match self.pending[cpu].remove(&lpi) {
+                true => self.tables[cpu].insert(lpi),
+                false => self.tables[cpu].remove(&lpi),
+            };
+        }
+        for (itt, bits) in self.devices.clone().into_values() {
+            let events = self.itts.range((itt, 0)..(itt, 1 << bits));
+            for (lpi, icid) in events.map(|(_, mapped)| *mapped).collect::<Vec<_>>() {
+                self.arrive(lpi, icid);
+            }
         }
     }
 
-    /// An LPI was mapped to a collection.
-    fn believe(&mut self, lpi: u32, icid: u16) {
-        let Some(cpu) = self.collections.get(&icid) else { return };
-        if self.unread[*cpu as usize].remove(&lpi) {
-            self.pending[*cpu as usize].insert(lpi);
+    /// An event maps to this LPI.
+    fn arrive(&mut self, lpi: u32, icid: Option<u16>) {
+        if !self.has_lpis() {
+            return;
+        }
+        let cpu = icid.and_then(|icid| self.collections.get(&icid)).copied();
+        let new = !self.lpis.contains_key(&lpi);
+        let known = self.lpis.entry(lpi).or_insert(Lpi { cpu, ..Lpi::default() });
+        known.events += 1;
+        let cpu = cpu.map(|cpu| cpu as usize).filter(|_| new);
+        if let Some(cpu) = cpu.filter(|cpu| self.tables[*cpu].remove(&lpi)) {
+            self.pending[cpu].insert(lpi);
+        }
+    }
+
+    /// An event less maps to this LPI: by none it is there only while it waits for a CPU.
+    fn release(&mut self, lpi: u32) {
+        let Some(known) = self.lpis.get_mut(&lpi) else { return };
+        known.events -= 1;
+        self.forget(lpi);
+    }
+
+    fn forget(&mut self, lpi: u32) {
+        let Some(&Lpi { events: 0, cpu, shelved, .. }) = self.lpis.get(&lpi) else { return };
+        let pending = cpu.map(|cpu| &mut self.pending[cpu as usize]);
+        match pending {
+            Some(pending) if pending.contains(&lpi) && is_enabled(lpi) && !shelved => {}
+            pending => {
+                pending.map(|pending| pending.remove(&lpi));
+                self.lpis.remove(&lpi);
+            }
+        }
+    }
+
+    /// The events of a device map to nothing any more.
+    fn release_device(&mut self, table: Option<(u64, u64)>) {
+        let Some((itt, bits)) = table.filter(|_| self.has_lpis()) else { return };
+        let events = self.itts.range((itt, 0)..(itt, 1 << bits));
+        for lpi in events.map(|(_, (lpi, _))| *lpi).collect::<Vec<_>>() {
+            self.release(lpi);
+        }
+    }
+
+    /// An LPI is pending where it is, or at this CPU.
+    fn pend(&mut self, lpi: u32, cpu: usize) {
+        let Some(known) = self.lpis.get_mut(&lpi) else {
+            self.pending[cpu].insert(lpi);
+            return;
+        };
+        match known.cpu {
+            Some(cpu) => {
+                known.shelved = false;
+                self.pending[cpu as usize].insert(lpi);
+            }
+            None => known.pending = true,
+        }
+    }
+
+    /// An LPI with a state of its own is at this CPU from now on.
+    fn take_to(&mut self, lpi: u32, cpu: u64) {
+        let Some(known) = self.lpis.get_mut(&lpi) else { return };
+        let pending = match known.cpu {
+            Some(old) => self.pending[old as usize].remove(&lpi),
+            // It waits for none, and goes on so.
+            None => {
+                known.shelved = known.pending;
+                known.pending
+            }
+        };
+        (known.cpu, known.pending) = (Some(cpu), false);
+        if pending {
+            self.pending[cpu as usize].insert(lpi);
         }
     }
 
@@ -158,12 +248,14 @@ impl Model {
         }
         if !valid {
             let old = self.devices.remove(&device);
+            self.release_device(old);
             self.forget_orphans(old);
             return Ok(());
         }
         if self.devices.contains_key(&device) && choices.remap_device == RemapDevice::Keep {
             return Ok(());
         }
+        self.release_device(self.devices.get(&device).copied());
         if choices.itt_at_mapd == IttAtMapd::Zeroed {
             self.itts.retain(|&(of, event), _| of != itt || u64::from(event) >= 1 << bits);
         }
@@ -190,6 +282,12 @@ impl Model {
         }
         if valid {
             let old = self.collections.insert(icid, cpu).filter(|old| *old != cpu);
+            if self.has_lpis() {
+                for at in self.events_of(icid) {
+                    self.take_to(self.itts[&at].0, cpu);
+                }
+                return Ok(());
+            }
             let follows = choices.remap_collection == RemapCollection::PendingFollows;
             if let Some(old) = old.filter(|_| follows) {
                 for at in self.events_of(icid) {
@@ -243,7 +341,7 @@ impl Model {
         let keep = self.spec.its[0].choices.remap_event == RemapEvent::Keep;
         if !keep || !self.itts.contains_key(&entry) {
             self.itts.insert(entry, (lpi, Some(icid)));
-            self.believe(lpi, icid);
+            self.arrive(lpi, Some(icid));
         }
         Ok(())
     }
@@ -264,6 +362,10 @@ impl Model {
             return Err(0x01_0109);
         }
         self.itts.insert(entry, (lpi, Some(icid)));
+        if self.has_lpis() {
+            self.take_to(lpi, new);
+            return Ok(());
+        }
         let old = old.filter(|old| *old != new);
         if old.is_some_and(|old| self.pending[old as usize].remove(&lpi)) {
             self.pending[new as usize].insert(lpi);
@@ -283,33 +385,42 @@ impl Model {
             }
             Action::Movi { device, event, icid } => self.movi(device, event, icid),
             Action::Int { device, event } => {
-                self.lpi(0x01_0300, device, event).map(|(lpi, cpu)| {
-                    self.pending[cpu].insert(lpi);
-                })
+                self.lpi(0x01_0300, device, event).map(|(lpi, cpu)| self.pend(lpi, cpu))
             }
             Action::Clear { device, event } => match self.lpi(0x01_0500, device, event) {
-                Ok((lpi, cpu)) => {
+                Ok((lpi, cpu)) if !self.has_lpis() => {
                     self.pending[cpu].remove(&lpi);
+                    Ok(())
+                }
+                Ok((lpi, _)) => {
+                    self.clear(lpi);
                     Ok(())
                 }
                 Err(0x01_0510) if self.needs_no_collection() => {
                     let (lpi, _) = self.itts[&self.entry(0x01_0500, device, event)?];
-                    for pending in &mut self.pending {
-                        pending.remove(&lpi);
-                    }
+                    self.clear(lpi);
                     Ok(())
                 }
                 Err(error) => Err(error),
             },
             Action::Inv { device, event } => match self.lpi(0x01_0c00, device, event) {
-                Err(0x01_0c10) if self.needs_no_collection() => Ok(()),
-                other => other.map(|_| ()),
+                Err(0x01_0c10) if self.needs_no_collection() => {
+                    let (lpi, _) = self.itts[&self.entry(0x01_0c00, device, event)?];
+                    self.look_at(lpi);
+                    Ok(())
+                }
+                other => other.map(|(lpi, _)| self.look_at(lpi)),
             },
             Action::Discard { device, event } => {
                 let (lpi, cpu) = self.lpi(0x01_0f00, device, event)?;
                 let entry = self.entry(0x01_0f00, device, event)?;
                 self.itts.remove(&entry);
-                self.pending[cpu].remove(&lpi);
+                match self.has_lpis() {
+                    true => self.release(lpi),
+                    false => {
+                        self.pending[cpu].remove(&lpi);
+                    }
+                }
                 Ok(())
             }
             Action::Invall { icid } => {
@@ -319,7 +430,11 @@ impl Model {
                 match self.collections.get(&icid) {
                     _ if icid > 15 => Err(0x01_0d03),
                     None => Err(0x01_0d09),
-                    Some(_) => Ok(()),
+                    Some(&cpu) => {
+                        let here = |lpi: &&mut Lpi| lpi.cpu == Some(cpu);
+                        self.lpis.values_mut().filter(here).for_each(|lpi| lpi.shelved = false);
+                        Ok(())
+                    }
                 }
             }
             Action::Movall { from, to } => {
@@ -327,7 +442,12 @@ impl Model {
                     let own = if from >= CPUS { 0x01_0e20 } else { 0x01_0e21 };
                     return Err(if self.is_gic600() { own } else { 0x01_0e01 });
                 }
-                if from != to {
+                if from != to && self.has_lpis() {
+                    let here = self.lpis.iter().filter(|(_, lpi)| lpi.cpu == Some(from));
+                    for lpi in here.map(|(lpi, _)| *lpi).collect::<Vec<_>>() {
+                        self.take_to(lpi, to);
+                    }
+                } else if from != to {
                     let moved = core::mem::take(&mut self.pending[from as usize]);
                     self.pending[to as usize].extend(moved);
                 }
@@ -345,8 +465,33 @@ impl Model {
             event &= (1 << bits) - 1;
         }
         let (lpi, cpu) = self.lpi(0, device, event)?;
-        self.pending[cpu].insert(lpi);
+        self.pend(lpi, cpu);
         Ok(())
+    }
+
+    /// An LPI is no longer pending, wherever it was.
+    fn clear(&mut self, lpi: u32) {
+        for pending in &mut self.pending {
+            pending.remove(&lpi);
+        }
+        if let Some(known) = self.lpis.get_mut(&lpi) {
+            (known.pending, known.shelved) = (false, false);
+        }
+    }
+
+    /// What is pending of an LPI waits, if it is anywhere.
+    fn look_at(&mut self, lpi: u32) {
+        if let Some(known) = self.lpis.get_mut(&lpi) {
+            known.shelved = false;
+        }
+    }
+
+    /// A CPU takes an LPI. Whether it could.
+    fn take(&mut self, lpi: u32, cpu: usize) -> bool {
+        let shelved = self.lpis.get(&lpi).is_some_and(|lpi| lpi.shelved);
+        let taken = !shelved && self.pending[cpu].remove(&lpi);
+        self.forget(lpi);
+        taken
     }
 }
 
@@ -464,8 +609,13 @@ fn run(preset: Preset, actions: &[Action], migrations: bool) -> Result<(), TestC
             Action::Take { cpu } => {
                 let taken: BTreeSet<_> = board.drain(cpu).into_iter().collect();
                 for lpi in taken {
-                    prop_assert!(model.pending[usize::from(cpu)].remove(&lpi));
+                    prop_assert!(model.take(lpi, usize::from(cpu)));
                 }
+                // Elsewhere it depends on when configuration was read.
+                let waits = |lpi: &&u32| {
+                    model.lpis.get(lpi).is_some_and(|known| is_enabled(**lpi) && !known.shelved)
+                };
+                prop_assert_eq!(model.pending[usize::from(cpu)].iter().find(waits), None);
             }
             _ => {
                 let words = action.words().expect("a command");

@@ -1,8 +1,9 @@
 //! Whatever is in registers, in the queue and in tables: no panic, every command is answered or
 //! keeps the queue, and the work is bounded. And that what is drawn for this gets anywhere
-//! ([`reach`]).
+//! ([`reach`]), and that what is done in short comes to the same ([`at_hand`]).
 
 mod actions;
+mod at_hand;
 mod reach;
 
 use super::migration::migrate;
@@ -94,7 +95,8 @@ impl Start {
 fn other(layout: Layout) -> Layout {
     match layout {
         Layout::Qemu => Layout::Kvm0,
-        Layout::Kvm0 => Layout::Qemu,
+        Layout::Kvm0 => Layout::Gic600,
+        Layout::Gic600 => Layout::Qemu,
     }
 }
 

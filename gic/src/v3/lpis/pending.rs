@@ -1,21 +1,87 @@
-//! What the pending table in memory says, against what is pending: written, consumed, believed of some.
+//! What the pending table in memory says, against what is pending; what is pending and does not wait.
 
-use super::{FIRST_LPI, IdSet, Lpis, PendingHome};
-use passim_model::Memory;
-use std::collections::BTreeSet;
+use super::{DISABLED, FIRST_LPI, IdSet, KNOWN, Lpis, PendingHome, SHELVED};
+use passim_model::{Memory, PhysAddr};
 
 impl Lpis {
-    /// Of what is pending, only these stay so.
-    pub(crate) fn keep(&mut self, mapped: &BTreeSet<u32>) {
-        for lpi in self.waiting() {
-            if !mapped.contains(&(lpi + FIRST_LPI)) {
-                self.unplace(lpi);
-            }
+    /// Whether the LPI is pending and does not wait.
+    pub(super) fn is_shelved(&self, lpi: u32) -> bool {
+        usize::from(self.place[lpi as usize]) == SHELVED + 1
+    }
+
+    /// Whether the LPI is pending and waits for the CPU.
+    pub(crate) fn waits(&self, intid: u32) -> bool {
+        let place = self.number(intid).map_or(0, |lpi| self.place[lpi as usize]);
+        (1..=DISABLED).contains(&usize::from(place))
+    }
+
+    /// The LPI is pending, and does not wait.
+    pub(crate) fn shelve(&mut self, intid: u32) {
+        if let Some(lpi) = self.number(intid) {
+            self.unplace(lpi);
+            self.place_in(SHELVED, lpi);
         }
     }
 
-    /// Where the pending table is believed of LPIs that are mapped: this one is mapped now, and what
-    /// the table says of it is consumed.
+    /// What waits does not any more.
+    pub(crate) fn shelve_all(&mut self) {
+        let waiting: Vec<_> =
+            self.waiting[..DISABLED].iter().flatten().flat_map(IdSet::iter).collect();
+        for lpi in waiting {
+            self.shelve(lpi + FIRST_LPI);
+        }
+    }
+
+    /// What is shelved waits again.
+    pub(crate) fn unshelve(&mut self, memory: &Memory) {
+        let shelved: Vec<_> = self.waiting[SHELVED].iter().flat_map(IdSet::iter).collect();
+        for lpi in shelved {
+            self.settle(lpi, memory);
+        }
+    }
+
+    /// The LPI goes elsewhere with what is pending of it: whether that is shelved, `None` if it is
+    /// not pending.
+    pub(crate) fn withdraw(&mut self, intid: u32) -> Option<bool> {
+        let lpi = self.number(intid)?;
+        self.known[lpi as usize] = 0;
+        let shelved = self.is_pending(lpi).then(|| self.is_shelved(lpi));
+        self.unplace(lpi);
+        shelved
+    }
+
+    /// The configuration of an LPI as memory has it now: the byte with [`KNOWN`].
+    pub(crate) fn fresh(&mut self, intid: u32, memory: &Memory) -> u8 {
+        let Some(lpi) = self.number(intid) else { return 0 };
+        let word = self.load(memory, self.configuration, u64::from(lpi & !7));
+        word.map_or(0, |word| (word >> (lpi % 8 * 8)) as u8) | KNOWN
+    }
+
+    /// The LPI is pending if the table says so, and not if it does not.
+    pub(crate) fn believe_table(&mut self, intid: u32, memory: &Memory) {
+        let Some(lpi) = self.number(intid) else { return };
+        let Some(word) = self.load(memory, self.table, u64::from(intid / 64) * 8) else { return };
+        match word >> (intid % 64) & 1 {
+            0 => self.unplace(lpi),
+            _ => self.settle(lpi, memory),
+        }
+    }
+
+    /// Makes the pending table in memory say of one LPI whether it is pending.
+    pub(crate) fn write_bit(&mut self, intid: u32, memory: &mut Memory) {
+        let Some(lpi) = self.number(intid) else { return };
+        let offset = u64::from(intid / 64) * 8;
+        let Some(word) = self.load(memory, self.table, offset) else { return };
+        let bit = 1u64 << (intid % 64);
+        let wanted = if self.is_pending(lpi) { word | bit } else { word & !bit };
+        if wanted != word {
+            let at = PhysAddr::new(self.table.get() + offset);
+            self.aborts += u64::from(memory.store_u64(at, wanted).is_err());
+        }
+    }
+
+    /// Where an LPI has a state of its own: this one is here now, and what the table says of it is
+    /// consumed.
     pub(super) fn learn_pending(&mut self, lpi: u32, memory: &mut Memory) {
         let intid = lpi + FIRST_LPI;
         let at = self.table.checked_add(u64::from(intid / 64) * 8);
@@ -28,21 +94,6 @@ impl Lpis {
             self.aborts += u64::from(memory.store_u64(at, word & !bit).is_err());
             if !self.is_pending(lpi) {
                 self.settle(lpi, memory);
-            }
-        }
-    }
-
-    /// Makes the pending table in memory say of what is pending that it is not: what was read of it is
-    /// consumed.
-    pub(crate) fn consume_pending(&mut self, memory: &mut Memory) {
-        for (n, word) in self.waiting.iter().flatten().flat_map(IdSet::words) {
-            let at = self.table.checked_add(u64::from(n + FIRST_LPI / 64) * 8);
-            let Some((at, held)) = at.and_then(|at| Some((at, memory.load_u64(at).ok()?))) else {
-                continue;
-            };
-            if held & word != 0 {
-                let stored = memory.store_u64(at, held & !word);
-                self.aborts += u64::from(stored.is_err());
             }
         }
     }

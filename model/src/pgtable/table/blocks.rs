@@ -114,7 +114,7 @@ impl Table {
         let mut done = 0;
         while done < size {
             let Some(input) = input.checked_add(done) else { break };
-            if input > self.geometry.last_input() {
+            if input > self.last_input {
                 break;
             }
             let rest = size - done;

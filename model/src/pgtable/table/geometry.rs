@@ -11,13 +11,13 @@ pub struct Geometry {
     pub stage: Stage,
     /// Translation granule.
     pub granule: Granule,
-    /// Input address bits.
+    /// Input address bits: 64 - TxSZ.
     pub input_bits: u32,
-    /// Output address bits.
+    /// Output address bits: IPS or PS, in bits.
     pub output_bits: u32,
-    /// First level looked up.
+    /// First level looked up, 0 to 3.
     pub start_level: u8,
-    /// log2 of the number of tables side by side at the start level.
+    /// log2 of the number of tables side by side at the start level: 0 to 4, 0 at stage 1.
     pub concatenated_lg2: u32,
 }
 
@@ -79,7 +79,7 @@ impl Geometry {
         Some(Self { stage, granule, input_bits, output_bits, start_level, concatenated_lg2 })
     }
 
-    /// The sizes a leaf can have.
+    /// The sizes a leaf can have, the contiguous hint left aside.
     pub const fn page_sizes(&self) -> PageSizes {
         let mut bits = 0;
         let mut level = self.granule.first_block_level(self.output_bits);
@@ -96,9 +96,16 @@ impl Geometry {
         1 << self.input_bits.saturating_sub(lg2)
     }
 
-    /// Last input address.
+    /// Last input address, inside.
     pub const fn last_input(&self) -> u64 {
         (1 << self.input_bits) - 1
+    }
+
+    /// Last input address that indices into the tables can tell from those below: at least
+    /// [`Self::last_input`], and more where the first table does not fill its page.
+    pub const fn last_indexed(&self) -> u64 {
+        let lg2 = self.granule.level_lg2(self.start_level);
+        (1 << (lg2 + self.granule.index_bits() + self.concatenated_lg2)) - 1
     }
 
     /// Bytes set aside for the first table: whole pages, all concatenated ones.

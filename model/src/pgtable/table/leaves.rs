@@ -8,7 +8,7 @@ use crate::{Memory, PhysAddr};
 /// A leaf that software finds in its tables.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct MappedLeaf {
-    /// First input address.
+    /// First input address, in the stage's input space.
     pub input: u64,
     /// Where it leads, in the stage's output space.
     pub output: u64,
@@ -19,9 +19,9 @@ pub struct MappedLeaf {
 }
 
 impl Table {
-    /// The leaf that translates `input`, if there is one.
+    /// The leaf that translates `input` (in the stage's input space), if there is one.
     pub fn leaf(&self, memory: &Memory, input: u64) -> Option<MappedLeaf> {
-        if input > self.geometry.last_input() {
+        if input > self.last_input {
             return None;
         }
         let granule = self.geometry.granule;
@@ -47,7 +47,7 @@ impl Table {
         None
     }
 
-    /// All leaves by ascending input address.
+    /// All leaves by ascending input address, as far as hardware finds them.
     ///
     /// Only tables that [`Table::map`] made are entered, each once, so this ends whatever memory
     /// holds.

@@ -107,7 +107,7 @@ impl Table {
         Ok(Self { sizes, root, tables: BTreeSet::new() })
     }
 
-    /// Address of the first table.
+    /// Physical address of the first table, a multiple of 16 KiB below 4 GiB.
     pub fn root(&self) -> PhysAddr {
         self.root
     }
@@ -323,7 +323,7 @@ impl Table {
         }
     }
 
-    /// The leaf that translates `input`, if there is one.
+    /// The leaf that translates `input` (an IOVA below 4 GiB), if there is one.
     pub fn leaf(&self, memory: &Memory, input: u64) -> Option<MappedLeaf> {
         if input >> INPUT_BITS != 0 {
             return None;
@@ -340,7 +340,7 @@ impl Table {
         Some(MappedLeaf { input: input >> lg2 << lg2, output, lg2, descriptor })
     }
 
-    /// Where `input` leads, whatever its permissions. Beyond the tables' range: nowhere.
+    /// Where `input` (an IOVA) leads, whatever its permissions; `None` where no leaf translates it.
     pub fn lookup(&self, memory: &Memory, input: u64) -> Option<PhysAddr> {
         let leaf = self.leaf(memory, input)?;
         Some(PhysAddr::new(leaf.output + (input - leaf.input)))

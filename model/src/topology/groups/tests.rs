@@ -202,8 +202,8 @@ fn aliases_are_followed_through_neighbours_without_a_group() {
     assert_eq!(members(&some), [["00:02.0"]]);
 }
 
-/// What the IOMMU cannot tell apart is asked before the hierarchy, and those after it find the group
-/// that came of it.
+/// What the IOMMU cannot tell apart is asked before the hierarchy, and those after it find the
+/// group that came of it.
 #[test]
 fn an_entry_that_is_shared_makes_one_group() {
     let [one, other] = ["00:01.0", "00:02.0"].map(rid);

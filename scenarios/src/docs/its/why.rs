@@ -132,7 +132,8 @@ pub(super) fn why(steps: &[Step], n: usize) -> Option<Why> {
 }
 
 /// An LPI that is masked and given back: neither DISCARD nor MAPTI makes a redistributor read its
-/// configuration again (IHI 0069 H 5.1.1), so that it matters what the next event to raise it meets.
+/// configuration again (IHI 0069 H 5.1.1), so that it matters what the next event to raise it
+/// meets.
 fn of_given_back(
     lost: Told,
     before: &[Step],

@@ -150,8 +150,8 @@ fn maps_turn_requester_identifiers_into_streams_and_device_ids() {
     assert_eq!(message, "03:00.0 has a group, but is behind no SMMU");
 }
 
-/// One map says which ITS a requester identifier is sent to and what it is known by there. What is in
-/// no range goes to the ITS of `msi_parent` as it is; what is stated wins.
+/// One map says which ITS a requester identifier is sent to and what it is known by there. What is
+/// in no range goes to the ITS of `msi_parent` as it is; what is stated wins.
 #[test]
 fn maps_name_an_its() {
     let its = "

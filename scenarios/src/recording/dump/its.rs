@@ -97,7 +97,7 @@ pub struct Redistributor {
     /// Those of the others, by INTID.
     #[serde(default, rename = "lpi_config_other", deserialize_with = "configured")]
     pub configured: BTreeMap<u32, u8>,
-    /// Its pending LPIs.
+    /// Its pending LPIs, by INTID.
     #[serde(default, rename = "lpi_pending", deserialize_with = "number::list")]
     pub pending: Vec<u64>,
 }

@@ -21,7 +21,8 @@ enum State {
     Inside,
 }
 
-/// Why a file is not a zstd stream. Carried inside an [`io::Error`] to tell it from one of the disk.
+/// Why a file is not a zstd stream. Carried inside an [`io::Error`] to tell it from one of the
+/// disk.
 #[derive(Debug)]
 pub(super) struct Corrupt(String);
 

@@ -100,7 +100,8 @@ impl Apart {
 
     /// Performs every command of the dump, one after the other. What software did to memory between
     /// them is not in the dump, but that a table was zeroed before its MAPD is the architecture's
-    /// demand. `again`, a command may find that a later one has taken away what a lost one had mapped.
+    /// demand. `again`, a command may find that a later one has taken away what a lost one had
+    /// mapped.
     pub(super) fn perform(&mut self, dump: &ItsDump, again: bool) -> Result<(), String> {
         let base = dump.registers.get("CBASER").copied().unwrap_or(0) & 0x000f_ffff_ffff_f000;
         let bytes = ((dump.registers.get("CBASER").copied().unwrap_or(0) & 0xff) + 1) << 12;

@@ -1,8 +1,8 @@
 //! Which errors of a command the loss of earlier commands explains.
 //!
-//! A queue that has wrapped is performed once more on the tables that it left. A command may then name
-//! what a later one has taken away, and what an earlier one that is lost had put there. What an
-//! earlier one that is not lost has put there must be found.
+//! A queue that has wrapped is performed once more on the tables that it left. A command may then
+//! name what a later one has taken away, and what an earlier one that is lost had put there. What
+//! an earlier one that is not lost has put there must be found.
 
 use passim_gic::its::Reason;
 

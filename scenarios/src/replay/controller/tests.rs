@@ -103,8 +103,8 @@ fn commands_since_a_wrap_leave_what_they_left() {
     }
 }
 
-/// An entry that says something else than a command since the wrap is noticed, with the last command
-/// that names it and no later.
+/// An entry that says something else than a command since the wrap is noticed, with the last
+/// command that names it and no later.
 #[test]
 fn tables_that_commands_since_a_wrap_would_not_leave_are_noticed() {
     let commands = wrapped(0).commands;

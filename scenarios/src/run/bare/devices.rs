@@ -1,4 +1,5 @@
-//! Devices behind an SMMU: transactions; behind an SMMUv3 also translation requests and page requests.
+//! Devices behind an SMMU: transactions; behind an SMMUv3 also translation requests and page
+//! requests.
 
 use passim_model::ats::{InvalidationEnd, PageRequest, TranslationRequest};
 use passim_model::{

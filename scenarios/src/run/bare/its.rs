@@ -6,15 +6,15 @@
 mod command;
 mod registers;
 
-use passim_gic::Size;
 use passim_gic::its::{FailedWrite, Failure, Report, TRANSLATER};
-use passim_model::{Abort, DeviceId, Host, IccRegister, PhysAddr, Requester, StreamId};
+use passim_gic::{Signal, Size};
+use passim_model::{Abort, DeviceId, Host, IccRegister, IntId, PhysAddr, Requester, StreamId};
 
-use super::super::its::{convert, mappings, queue};
+use super::super::its::{convert, driven, mappings, queue};
 use super::super::messages::pending_v3;
 use super::super::{Outcome, Unperformable};
 use crate::machine::GicIts;
-use crate::op::{CommandName, ItsOp, Number, YesNo};
+use crate::op::{CommandName, ItsOp, Number, WireLevel, YesNo};
 use crate::system::Board;
 use command::Given;
 
@@ -39,6 +39,30 @@ pub(super) struct GicOnBoard<'a> {
 
 fn abort(abort: Abort) -> Unperformable {
     Unperformable::new(abort.to_string())
+}
+
+/// A register of a CPU's interface, where a kernel drives the machine: nothing is taken from it.
+pub(in crate::run) fn interface_of_kernel(board: &mut Board, name: &str, cpu: u16) -> Outcome {
+    let register = registers::icc(name)?;
+    if matches!(register, IccRegister::Iar0 | IccRegister::Iar1) {
+        return Err(driven());
+    }
+    existing(board, cpu)?;
+    board.run_on(cpu);
+    let value = board.read_icc(register);
+    board.run_on(0);
+    Ok(vec![Number(value).to_string()])
+}
+
+/// Whose interface is meant must be there.
+fn existing(board: &Board, cpu: u16) -> Result<(), Unperformable> {
+    let count = board.gicv3().map_or(0, |gic| gic.cpus().count());
+    match usize::from(cpu) < count {
+        true => Ok(()),
+        false => Err(Unperformable::new(format!("there is no cpu {cpu}"))
+            .hint(format!("the machine has {count}, from 0 on"))
+            .at_key("cpu")),
+    }
 }
 
 impl GicOnBoard<'_> {
@@ -92,6 +116,7 @@ impl GicOnBoard<'_> {
                 "ok".to_owned()
             }
             ItsOp::IccLoad { .. } | ItsOp::IccStore { .. } => self.icc(op)?,
+            ItsOp::GicWire { intid, level, cpu } => self.wire(*intid, *level, *cpu)?,
             ItsOp::Take { cpu } => {
                 self.existing(*cpu)?;
                 self.take(*cpu)
@@ -126,15 +151,39 @@ impl GicOnBoard<'_> {
         })
     }
 
-    /// Whose interface is meant must be there.
-    fn existing(&self, cpu: u16) -> Result<(), Unperformable> {
-        let count = self.board.gicv3().map_or(0, |gic| gic.cpus().count());
-        match usize::from(cpu) < count {
-            true => Ok(()),
-            false => Err(Unperformable::new(format!("there is no cpu {cpu}"))
-                .hint(format!("the machine has {count}, from 0 on"))
-                .at_key("cpu")),
+    /// Something happens on a wire.
+    fn wire(
+        &mut self,
+        intid: u32,
+        level: WireLevel,
+        cpu: Option<u16>,
+    ) -> Result<String, Unperformable> {
+        let signal = match level {
+            WireLevel::High => Signal::High,
+            WireLevel::Low => Signal::Low,
+            WireLevel::Pulse => Signal::Pulse,
+        };
+        let number = IntId::new(intid);
+        match intid {
+            16..32 => {
+                let cpu = cpu.unwrap_or(0);
+                self.existing(cpu)?;
+                self.board.wire_private(cpu, number, signal);
+            }
+            32..1020 => {
+                self.board.wire(number, signal);
+            }
+            _ => {
+                return Err(Unperformable::new(format!("interrupt {intid} has no wire"))
+                    .hint("PPIs are 16 to 31, SPIs 32 to 1019")
+                    .at_key("intid"));
+            }
         }
+        Ok("ok".to_owned())
+    }
+
+    fn existing(&self, cpu: u16) -> Result<(), Unperformable> {
+        existing(self.board, cpu)
     }
 
     pub(super) fn pending(&self) -> Outcome {
@@ -301,6 +350,14 @@ impl GicOnBoard<'_> {
             1 => Size::Byte,
             _ => return Err(Unperformable::new("a message has 1, 2, 4 or 8 bytes")),
         };
+        if size.cut(event.0) != event.0 {
+            return Err(Unperformable::new(format!(
+                "{event} has more than {} bytes",
+                size.bytes()
+            ))
+            .hint("`size=` says how many there are")
+            .at_key("event"));
+        }
         let requester = Requester {
             stream: StreamId::new(*device),
             substream: None,

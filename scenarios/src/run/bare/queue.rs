@@ -1,5 +1,5 @@
-//! Queues of an SMMUv3, as the scenario has set them up: it is the software, and where its queues are
-//! it has told the SMMU.
+//! Queues of an SMMUv3, as the scenario has set them up: it is the software, and where its queues
+//! are it has told the SMMU.
 
 use passim_model::{Host, PhysAddr};
 use passim_smmu::v3::names::Register;

@@ -34,6 +34,15 @@ fn names_are_checked() {
     assert_eq!(error("smmu-register CR0 smmuenn=1"), told(2, 19, "did you mean `smmuen`?"));
     assert_eq!(error("command CFGI_STF"), told(2, 1, "did you mean `CFGI_STE`?"));
     assert_eq!(error("command SYNC css=3"), told(2, 14, "did you mean `cs`?"));
+    assert_eq!(
+        error("gic-load register=GICD_IPRIORTYR4"),
+        told(2, 1, "did you mean `GICD_IPRIORITYR`?")
+    );
+    assert_eq!(error("gic-load register=GICD_IROUTER1020").1, 1);
+    assert!(error("icc-load register=ICC_IAR2_EL1 cpu=0").2.contains("ICC_IAR1_EL1"));
+    let wires = "PPIs are 16 to 31, SPIs 32 to 1019";
+    assert_eq!(error("gic-wire intid=15 level=high"), told(2, 10, wires));
+    assert_eq!(error("gic-wire intid=27 level=high cpu=2").1, 30);
     let unknown = perform("bare virt-its smmu=everythin\n").unwrap_err();
     assert_eq!(unknown.hint(), "did you mean `everything`?");
 }
@@ -51,6 +60,14 @@ fn values_that_do_not_fit_are_refused() {
     assert_eq!(error("transaction sid=0 iova=0 size=0").1, 26);
     assert_eq!(error("transaction sid=0 iova=0 smmu=1").1, 26);
     assert_eq!(error("ste at=0x0 v=1").1, 1);
+    let bits = "1 to 32: the field Size is one less";
+    for bad in ["0", "33"] {
+        let line = format!("its-command MAPD device=2 itt=0x46000000 bits={bad}");
+        assert_eq!(error(&line), told(2, 43, bits));
+    }
+    let size = "`size=` says how many there are";
+    assert_eq!(error("message device=2 event=0x100000000"), told(2, 18, size));
+    assert_eq!(error("message device=2 event=0x10000 size=2"), told(2, 18, size));
 }
 
 #[test]

@@ -85,6 +85,7 @@ pub(super) fn interrupts(machine: &Machine) -> InterruptFacts {
     InterruptFacts {
         gic,
         cpus: machine.cpus,
+        in_el2: machine.in_el2,
         ecam: machine.ecam,
         msi_parents: others.collect(),
         last_aliases: last_aliases.map(|(rid, last, _)| (rid.into(), last)).collect(),

@@ -1,7 +1,7 @@
 //! Loads and stores of a CPU.
 
 use passim_gic::Cpu;
-use passim_model::{Abort, Host, ICC_SPURIOUS, IccRegister, Memory, PhysAddr, Rid, Target, Width};
+use passim_model::{Abort, Host, IccRegister, Memory, PhysAddr, Rid, Target, Width};
 
 use super::{Board, Pace};
 
@@ -145,7 +145,7 @@ impl Host for Board {
 
     fn read_icc(&mut self, register: IccRegister) -> u64 {
         let value = self.controller.read_icc(self.cpu, register, &mut self.memory);
-        value.unwrap_or(if register == IccRegister::Iar1 { ICC_SPURIOUS } else { 0 })
+        value.unwrap_or(register.of_nobody())
     }
 
     fn write_icc(&mut self, register: IccRegister, value: u64) {

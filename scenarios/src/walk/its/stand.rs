@@ -171,7 +171,8 @@ fn implementation(dump: &ItsDump) -> Result<Implementation, String> {
     let preset = match Layout::of_ite_bytes(bytes) {
         Some(Layout::Kvm0) => Preset::KvmAbi0,
         Some(Layout::Qemu) => Preset::Qemu,
-        None => {
+        // Where fields of GIC-600's are nobody has published.
+        Some(Layout::Gic600) | None => {
             return Err(format!(
                 "entries of {bytes} bytes are laid out in no way that is known here: those of 8 are \
                  as KVM's, those of 12 as QEMU's"

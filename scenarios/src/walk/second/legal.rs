@@ -49,8 +49,8 @@ fn second_is_illegal(registers: &Registers, ste2: u64) -> bool {
     stalls_wrongly(registers, Ste2::S2S.is_set(ste2)) || keeps_too_much(registers, flags)
 }
 
-/// Whether STE.S1ContextPtr is a pointer at all. IHI 0070 G.b 3.4.3: SMMUv3.0 may truncate what lies
-/// beyond the output size; an IPA beyond its size may be refused by the STE or by stage 2.
+/// Whether STE.S1ContextPtr is a pointer at all. IHI 0070 G.b 3.4.3: SMMUv3.0 may truncate what
+/// lies beyond the output size; an IPA beyond its size may be refused by the STE or by stage 2.
 pub(super) fn context_pointer(registers: &Registers, ste0: u64, second: bool) -> Pointer {
     let bits = if second { stages::input_size(registers) } else { stages::output_size(registers) };
     match Ste0::S1CONTEXTPTR.in_place(ste0) >> bits {

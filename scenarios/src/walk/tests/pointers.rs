@@ -1,4 +1,5 @@
-//! Pointers of STEs and level 1 descriptors that lead too far, and descriptors that hardware updates.
+//! Pointers of STEs and level 1 descriptors that lead too far, and descriptors that hardware
+//! updates.
 
 use serde_json::{Value, json};
 
@@ -67,8 +68,8 @@ fn the_structure_of_a_machine_is_looked_for() {
     assert_eq!(is_judged(&pointer).leaves, 3);
 }
 
-/// Stage 1 of [`nested`] with hardware that sets access flags, and a first page without one; stage 2
-/// lets its table be written, or not.
+/// Stage 1 of [`nested`] with hardware that sets access flags, and a first page without one; stage
+/// 2 lets its table be written, or not.
 fn unaccessed(lets_write: bool) -> Value {
     let made = with_register(nested(), "IDR0", 2 << 6);
     let mut made = with(made, ("cd", 0), 1 << 43);

@@ -20,8 +20,8 @@ use passim_model::pgtable::walk::{self, Config, Format};
 const AARCH32_BITS: u32 = vmsav7l::MAX_BITS;
 
 /// Output bits of stage 1, whatever the bank's registers say. IHI 0062 D.c table 3-3, 1.6.1: the
-/// effective IPA size. 1.5.2, address size faults in AArch32: without a second stage the output has to
-/// go out on the bus, too.
+/// effective IPA size. 1.5.2, address size faults in AArch32: without a second stage the output has
+/// to go out on the bus, too.
 pub(super) fn output_bits(description: &Description, scheme: Scheme, nested: bool) -> u32 {
     let ias = description.ias();
     match scheme {

@@ -24,9 +24,9 @@ pub struct Register {
     pub name: &'static str,
     /// Which, where there are several: of a stream mapping entry, or of a bank.
     pub index: Option<u8>,
-    /// Where it is, from the base of the register window.
+    /// Where it is: bytes from the base of the register window.
     pub offset: u64,
-    /// What it reads.
+    /// What it reads, of 32 or 64 bits.
     pub value: u64,
     /// Its layouts: some have one for all and one that another field chooses.
     pub(super) layouts: [Layout; 2],

@@ -140,7 +140,8 @@ fn what_a_bank_that_is_off_lets_through() {
     assert_eq!(kind(fault), (ContextFaultKind::Translation, 1));
 }
 
-/// IHI 0062 1.5.2: what is not representable downstream is an address size fault in AArch32 as well.
+/// IHI 0062 1.5.2: what is not representable downstream is an address size fault in AArch32 as
+/// well.
 #[test]
 fn aarch32_outputs_end_with_the_bus() {
     for (ipa, output, passes) in [(40, 40, true), (40, 32, false), (32, 40, false)] {

@@ -1,8 +1,8 @@
 //! What commands do. IHI 0070 G.b chapter 4.
 //!
 //! Whether an invalidation is complete when its command is consumed, or only with the CMD_SYNC that
-//! follows, is a choice ([`Completion`]). Beside that, what CMD_SYNC waits for are devices that have
-//! to invalidate caches of their own.
+//! follows, is a choice ([`Completion`]). Beside that, what CMD_SYNC waits for are devices that
+//! have to invalidate caches of their own.
 
 use super::decode::{Addresses, Command, Signal};
 use crate::choice::{Completion, Prefetch};

@@ -99,7 +99,7 @@ pub struct Description {
     pub ds: bool,
     /// IDR5.VAX: virtual addresses of 52 bits.
     pub large_va: bool,
-    /// IDR5.STALL_MAX: stalled transactions that can wait at a time.
+    /// IDR5.STALL_MAX: stalled transactions that can wait recorded at a time.
     pub stall_max: u16,
 }
 
@@ -398,8 +398,8 @@ impl Description {
     }
 
     fn idr3(&self) -> u64 {
-        // IHI 0070 G.b 6.3.4: HAD is 0 where IDR0.S1P is. Of XNX, FWB, E0PD and EPAN the text says no
-        // such thing.
+        // IHI 0070 G.b 6.3.4: HAD is 0 where IDR0.S1P is. Of XNX, FWB, E0PD and EPAN the text says
+        // no such thing.
         Idr3::HAD.flag(self.hierarchical_disable && self.stage1)
             // RES0 in version 3.0.
             | Idr3::XNX.flag(self.xnx && self.minor >= 1)

@@ -11,7 +11,7 @@ use passim_model::bits::Field;
 pub struct RecordField {
     /// Its name, as the specification prints it.
     pub name: &'static str,
-    /// The doubleword it lies in.
+    /// The doubleword it lies in, from 0 on.
     pub word: usize,
     /// Where in it.
     pub field: Field,

@@ -4,7 +4,8 @@ use super::gaps::{Gaps, MOST_PAGES};
 use std::collections::BTreeMap;
 
 /// Pages are handed out from below the node handed out last, size aligned; if there is no place,
-/// from the top down to that node. The lowest page is as good as any.
+/// from the top down to that node. The lowest page is as good as any. Everything is counted in
+/// pages of the window's granule. 4.15 iova.c, `__alloc_and_insert_iova_range`.
 #[derive(Debug)]
 pub struct Anchored {
     start: u64,

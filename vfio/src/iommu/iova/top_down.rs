@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 /// Pages are handed out from the top of a window down, size aligned, below the node handed out
 /// last. A hole above that node is seen again only after something at or above it was freed. The
 /// lowest page is never handed out: the walk that runs off the bottom compares with one too few.
+/// Everything is counted in pages of the window's granule, both ends inside.
 #[derive(Debug)]
 pub struct TopDown {
     /// `start_pfn`.

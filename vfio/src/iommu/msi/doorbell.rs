@@ -301,7 +301,7 @@ fn allocate(domain: DomainId, pages: Pages, iommu: &mut Iommu) -> Result<(Iova, 
 pub struct DoorbellView {
     /// First byte: a multiple of the granule.
     pub pa: PhysAddr,
-    /// Where devices see it.
+    /// Where devices see it: its first byte.
     pub iova: Iova,
     /// Bytes: a multiple of the granule.
     pub size: u64,

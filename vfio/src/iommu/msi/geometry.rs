@@ -1,4 +1,6 @@
 //! DOMAIN_ATTR_MSI_GEOMETRY: what a domain says of messages.
+//!
+//! How GET_INFO tells it to a process is type1's (`msi_info`).
 
 use passim_model::{Iova, Span};
 

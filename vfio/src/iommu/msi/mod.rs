@@ -229,7 +229,8 @@ impl Iommu {
         self.domain_mut(domain).cookie = Some(fresh);
     }
 
-    /// Gives a domain an MSI-only cookie: doorbells are mapped from `base` upwards.
+    /// Gives a domain an MSI-only cookie: doorbells are mapped from `base` upwards. 4.11
+    /// dma-iommu.c, `iommu_get_msi_cookie`.
     ///
     /// # Errors
     /// ENODEV if the driver of this kernel's SMMU reserves no window, EINVAL for a domain of the

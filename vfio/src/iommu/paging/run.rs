@@ -73,7 +73,7 @@ pub(super) fn short_run(
 
 fn find(table: &Table, memory: &Memory, input: u64) -> Option<Place> {
     let geometry = table.geometry();
-    if input > geometry.last_input() {
+    if input > table.last_input() {
         return None;
     }
     let granule = geometry.granule;

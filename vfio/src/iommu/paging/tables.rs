@@ -27,8 +27,11 @@ pub(in crate::iommu) trait Tables {
     /// Address of the first table.
     fn root(&self) -> PhysAddr;
 
-    /// Last input address.
+    /// Last input address that is taken.
     fn last_input(&self) -> u64;
+
+    /// Takes inputs beyond as far as indices go.
+    fn take_whatever_is_indexed(&mut self);
 
     /// The smallest leaf.
     fn smallest(&self) -> PageSize;
@@ -61,7 +64,11 @@ impl Tables for Table {
     }
 
     fn last_input(&self) -> u64 {
-        self.geometry().last_input()
+        self.last_input()
+    }
+
+    fn take_whatever_is_indexed(&mut self) {
+        self.take_whatever_is_indexed();
     }
 
     fn smallest(&self) -> PageSize {
@@ -136,8 +143,16 @@ impl Tables for EitherTable {
 
     fn last_input(&self) -> u64 {
         match self {
-            Self::Long(table) => table.geometry().last_input(),
+            Self::Long(table) => table.last_input(),
             Self::Short(_) => SHORT_LAST_INPUT,
+        }
+    }
+
+    fn take_whatever_is_indexed(&mut self) {
+        match self {
+            Self::Long(table) => table.take_whatever_is_indexed(),
+            // Its indices hold the 32 bits and no more.
+            Self::Short(_) => {}
         }
     }
 

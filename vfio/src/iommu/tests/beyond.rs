@@ -1,20 +1,25 @@
 //! Addresses beyond the tables' input size, refused or taken modulo it.
 
-use super::board::{Machine, STAGE2_ONLY};
+use super::board::{Board, Machine, STAGE2_ONLY, firmware};
 use super::open;
 use crate::iommu::{DomainId, DomainKind, MapRequest};
 use crate::policy::Profile;
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::MemoryType;
-use passim_model::{Errno, Host, Iova, Perms, PhysAddr};
+use passim_model::{Errno, Host, Iova, PageSize, Perms, PhysAddr};
 
 /// Stage 2 of the recorded boards takes 44 bits.
 const INPUT: u64 = 1 << 44;
 
 fn machine(beyond: &str) -> (Machine, DomainId) {
+    machine_on(beyond, Board::new(STAGE2_ONLY))
+}
+
+fn machine_on(beyond: &str, board: Board) -> (Machine, DomainId) {
     let mut policy = Profile::MsiV9.policy();
     policy.set("beyond-input", beyond).unwrap();
-    let mut machine = Machine::boot_policy(&policy, STAGE2_ONLY);
+    let machine = Machine::boot_firmware(&firmware(), &policy, PageSize::K4, board);
+    let mut machine = machine.unwrap();
     let domain = open(&mut machine, 2, DomainKind::Paging);
     (machine, domain)
 }
@@ -49,9 +54,14 @@ fn they_are_refused() {
     assert_eq!(run(&machine, domain, INPUT), None);
 }
 
+/// Stage 2 of 40 bits begins with two tables side by side, which hold all of them and no more.
 #[test]
-fn they_alias() {
-    let (mut machine, domain) = machine("alias");
+fn they_alias_where_the_first_table_is_full() {
+    const INPUT: u64 = 1 << 40;
+    let mut board = Board::new(STAGE2_ONLY);
+    // IDR5.OAS of 40 bits in place of 44.
+    board.registers.insert(0x14, 0x72);
+    let (mut machine, domain) = machine_on("alias", board);
     assert_eq!(map(&mut machine, domain, 3 * INPUT + 0x7000, 0x2000), Ok(()));
     for iova in [0x7000, INPUT + 0x7000, 5 * INPUT + 0x7000] {
         assert_eq!(run(&machine, domain, iova), Some((0x5000_0000, 0x2000)));
@@ -74,6 +84,24 @@ fn they_alias() {
     assert_eq!(map(&mut machine, domain, INPUT - 0x2000, 0xa000), Err(Errno::EEXIST));
     assert_eq!(run(&machine, domain, INPUT - 0x2000), None);
     assert_eq!(run(&machine, domain, INPUT - 0x5000), Some((0x5000_0000, 0x3000)));
+}
+
+/// The first table of 44 bits has 32 entries, and its page room for 512: what is mapped beyond lies
+/// behind those an SMMU reads, and the first address that is one below again is 2^48.
+#[test]
+fn they_lead_nowhere_where_the_first_table_has_room_behind_it() {
+    let (mut machine, domain) = machine("alias");
+    assert_eq!(map(&mut machine, domain, INPUT + 0x7000, 0x2000), Ok(()));
+    assert_eq!(run(&machine, domain, 0x7000), None);
+    assert_eq!(run(&machine, domain, INPUT + 0x7000), Some((0x5000_0000, 0x2000)));
+    let again = (1 << 48) + INPUT + 0x7000;
+    assert_eq!(run(&machine, domain, again), Some((0x5000_0000, 0x2000)));
+    assert_eq!(map(&mut machine, domain, again, 0x1000), Err(Errno::EEXIST));
+    assert_eq!(map(&mut machine, domain, 0x7000, 0x1000), Ok(()));
+    // S2TTB leads to 32 entries; the 33rd is what was written.
+    let root = machine.board.ste(8)[3] & 0x000f_ffff_ffff_fff0;
+    let [first, behind] = [0, 32].map(|entry| machine.board.words::<1>(root + 8 * entry));
+    assert!(first != [0] && behind != [0], "{first:x?} {behind:x?}");
 }
 
 #[test]

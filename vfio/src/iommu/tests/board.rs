@@ -154,14 +154,9 @@ pub(super) const STAGE2_ONLY: u64 = 0xd44_1019;
 
 /// The recorded machine's devices in the order in which its kernel met them.
 pub(super) fn firmware() -> Firmware {
-    let device = |group, rid: &str, streams: &[u32]| DeviceFacts {
-        endpoint: Rid::parse(rid).unwrap().into(),
-        streams: streams.iter().map(|stream| StreamId::new(*stream)).collect(),
-        group,
-        driver: 0,
-        config: None,
-        requester: None,
-        coherent: true,
+    let device = |group, rid: &str, streams: &[u32]| {
+        let streams = streams.iter().copied().map(StreamId::new);
+        DeviceFacts::with_streams(Rid::parse(rid).unwrap(), streams, group, 0)
     };
     Firmware {
         drivers: vec![DriverFacts::SmmuV3 { base: PhysAddr::new(BASE) }],

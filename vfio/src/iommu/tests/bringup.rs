@@ -98,16 +98,11 @@ fn boot_firmware(firmware: &crate::iommu::Firmware) -> Result<Iommu, BootError> 
 
 #[test]
 fn senseless_firmware_is_refused() {
-    let device = |group, streams: &[u32], driver| DeviceFacts {
-        endpoint: Rid::parse("00:07.0").unwrap().into(),
-        streams: streams.iter().map(|stream| StreamId::new(*stream)).collect(),
-        group,
-        driver,
-        config: None,
-        requester: None,
-        coherent: true,
-    };
     let rid = Rid::parse("00:07.0").unwrap();
+    let device = |group, streams: &[u32], driver| {
+        let streams = streams.iter().copied().map(StreamId::new);
+        DeviceFacts::with_streams(rid, streams, group, driver)
+    };
     let cases = [
         (device(9, &[0x38], 2), BootError::NoDriver(rid.into())),
         (device(2, &[], 1), BootError::SplitGroup(2)),
@@ -121,7 +116,8 @@ fn senseless_firmware_is_refused() {
         firmware.devices.push(device);
         assert_eq!(boot_firmware(&firmware).err(), Some(error));
     }
-    // A StreamID that another device has is that device's; this one has no group, and the rest goes on.
+    // A StreamID that another device has is that device's; this one has no group, and the rest goes
+    // on.
     let mut shared = firmware();
     shared.devices.push(device(9, &[0x20], 0));
     let left_out: Vec<_> = boot_firmware(&shared).unwrap().left_out().collect();
@@ -140,8 +136,8 @@ fn senseless_firmware_is_refused() {
     assert_eq!((refused.errno, refused.rule), (Errno::EINVAL, &rules::ATTACH_OTHER_SMMU));
 }
 
-/// Early kernels take a Command queue of two entries: they insert one command after another, and ring
-/// for each.
+/// Early kernels take a Command queue of two entries: they insert one command after another, and
+/// ring for each.
 #[test]
 fn a_short_queue_is_filled_command_by_command() {
     let mut board = Board::new(BOTH_STAGES);

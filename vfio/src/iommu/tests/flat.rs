@@ -23,14 +23,9 @@ fn mixed(policy: &Policy) -> Machine {
         messages: messages(),
         remaps_interrupts,
     };
-    let device = |group: u32| DeviceFacts {
-        endpoint: Rid::new(group as u16 * 8).into(),
-        streams: vec![StreamId::new(group)],
-        group,
-        driver: group as usize,
-        config: None,
-        requester: None,
-        coherent: true,
+    let device = |group: u32| {
+        let rid = Rid::new(group as u16 * 8);
+        DeviceFacts::with_streams(rid, [StreamId::new(group)], group, group as usize)
     };
     let smmu = DriverFacts::SmmuV3 { base: PhysAddr::new(BASE) };
     let flat = DriverFacts::Flat { aperture, page_sizes };

@@ -158,15 +158,7 @@ fn frames_go_back_only_after_the_sync() {
 fn a_flat_iommu_maps_without_hardware() {
     let aperture = Span::new(Iova::new(0), Iova::new(u64::MAX)).unwrap();
     let page_sizes = PageSizes::from_bits(0x1000);
-    let device = DeviceFacts {
-        endpoint: Rid::parse("00:01.0").unwrap().into(),
-        streams: vec![],
-        group: 7,
-        driver: 0,
-        config: None,
-        requester: None,
-        coherent: true,
-    };
+    let device = DeviceFacts::with_streams(Rid::parse("00:01.0").unwrap(), [], 7, 0);
     let firmware = Firmware {
         drivers: vec![DriverFacts::Flat { aperture, page_sizes }],
         devices: vec![device],

@@ -102,16 +102,8 @@ fn facts() -> SmmuV2Facts {
 }
 
 fn device(group: u32, rid: u16, streams: &[u32]) -> DeviceFacts {
-    let streams = streams.iter().map(|stream| StreamId::new(*stream)).collect();
-    DeviceFacts {
-        endpoint: Rid::new(rid).into(),
-        streams,
-        requester: None,
-        group,
-        driver: 0,
-        config: None,
-        coherent: true,
-    }
+    let streams = streams.iter().copied().map(StreamId::new);
+    DeviceFacts::with_streams(Rid::new(rid), streams, group, 0)
 }
 
 fn boot_with(
@@ -278,8 +270,8 @@ fn a_bank_of_stage_2() {
     }
 }
 
-/// 4.6 arm-smmu.c knows stage 1 of AArch64 only, and writes it into an SMMUv1, which reads TTBCR with
-/// EAE clear as one of short descriptors. From 4.7 on it is of long descriptors.
+/// 4.6 arm-smmu.c knows stage 1 of AArch64 only, and writes it into an SMMUv1, which reads TTBCR
+/// with EAE clear as one of short descriptors. From 4.7 on it is of long descriptors.
 #[test]
 fn stage_1_of_an_smmuv1() {
     for (profile, tcr) in [(Profile::Linux4_6, 0x80_3518), (Profile::Linux6_12, 0x8080_3520)] {
@@ -337,8 +329,8 @@ fn banks_and_tables_come_with_the_first_device() {
     assert_eq!(machine.board.at(0xc00), 2);
 }
 
-/// CBAR.VMID of a domain for nesting, on an SMMU with both stages: bank 0, for which there is no VMID but
-/// 0 from 4.12 on.
+/// CBAR.VMID of a domain for nesting, on an SMMU with both stages: bank 0, for which there is no
+/// VMID but 0 from 4.12 on.
 #[test]
 fn a_domain_for_nesting_has_stage_2() {
     for (profile, vmid) in
@@ -393,8 +385,8 @@ fn boards_that_cannot_be_driven() {
     assert_eq!(left_out(facts(), plain, shared), BootError::StreamTaken(stream(8)));
     let groups = vec![device(1, 8, &[8]), device(2, 9, &[9]), device(3, 10, &[10])];
     assert_eq!(left_out(facts(), plain, groups), BootError::NoBank(3));
-    // A domain for nesting that no tables fit is refused when it is asked for: 48 bits of input and 40 of
-    // output, which 7.2 does not concatenate tables for.
+    // A domain for nesting that no tables fit is refused when it is asked for: 48 bits of input and
+    // 40 of output, which 7.2 does not concatenate tables for.
     let narrow = boot_with(Profile::Linux7_2, facts(), [ID0, ID1, 0x1525], one()).unwrap();
     let Machine { mut board, mut frames, mut iommu } = narrow;
     let refused = iommu.alloc_domain(1, DomainKind::Nested, &mut frames, &mut board).unwrap_err();
@@ -492,8 +484,8 @@ fn masks_of_extended_ids_are_tried_after_the_reset() {
     assert_eq!(machine.board.at(0) & 8, 0);
 }
 
-/// Up to 4.8 a function's StreamID is its requester identifier, or its last alias's; whoever has none
-/// keeps what firmware names.
+/// Up to 4.8 a function's StreamID is its requester identifier, or its last alias's; whoever has
+/// none keeps what firmware names.
 #[test]
 fn old_drivers_do_not_read_the_map() {
     let devices = || {
@@ -522,8 +514,8 @@ fn old_drivers_do_not_read_the_map() {
     assert_eq!(new, [0x8000_0480, 0x8000_04b0, 0x8000_04a0, 0x8000_0444]);
 }
 
-/// arm_smmu_iova_to_phys_hard: the answer has 40 bits, a fault leads nowhere, and who takes too long is
-/// not waited for.
+/// arm_smmu_iova_to_phys_hard: the answer has 40 bits, a fault leads nowhere, and who takes too
+/// long is not waited for.
 #[test]
 fn the_smmu_is_asked_where_addresses_lead() {
     for profile in [Profile::Linux4_6, Profile::Linux6_12] {

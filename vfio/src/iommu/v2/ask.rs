@@ -1,7 +1,7 @@
 //! Where an address leads, asked of the SMMU: `iova_to_phys` by its address translation operations.
 //!
-//! Not here: the same by the tables, which is [`Paging`](crate::iommu::paging::Paging)'s, and what is
-//! taken where the SMMU has no such operations, or none for a domain's stage.
+//! Not here: the same by the tables, which is [`Paging`](crate::iommu::paging::Paging)'s, and what
+//! is taken where the SMMU has no such operations, or none for a domain's stage.
 
 use super::SmmuV2;
 use super::domain::Domain;
@@ -25,7 +25,8 @@ const PAGE: u64 = 0x1000;
 
 impl SmmuV2 {
     /// The bank to ask for a domain, if there is one.
-    // 4.6 and 6.12 arm-smmu.c, arm_smmu_iova_to_phys: ARM_SMMU_FEAT_TRANS_OPS, and a domain of stage 1.
+    // 4.6 and 6.12 arm-smmu.c, arm_smmu_iova_to_phys: ARM_SMMU_FEAT_TRANS_OPS, and a domain of
+    // stage 1.
     pub(in crate::iommu) fn asks_for(&self, domain: &Domain) -> bool {
         let written = domain.live.as_ref().is_some_and(|live| live.written);
         self.features.translation_operations && written && domain.shape().stage() == Stage::One
@@ -53,8 +54,8 @@ impl SmmuV2 {
         Some((PhysAddr::new(start), length.min(max)))
     }
 
-    /// One operation. Nothing where it ends in a fault: Linux says so, and takes it for an address that
-    /// leads nowhere.
+    /// One operation. Nothing where it ends in a fault: Linux says so, and takes it for an address
+    /// that leads nowhere.
     fn ask(&mut self, domain: &Domain, address: u64, host: &mut impl Host) -> Option<u64> {
         let bank = usize::from(domain.live.as_ref()?.bank);
         match self.operate(bank, address, host) {
@@ -76,8 +77,8 @@ impl SmmuV2 {
     }
 
     /// PAR, once the operation is over.
-    // arm_smmu_iova_to_phys_hard. Up to 4.6 the operand is wide for every SMMUv2; a context of AArch32
-    // is one of later kernels.
+    // arm_smmu_iova_to_phys_hard. Up to 4.6 the operand is wide for every SMMUv2; a context of
+    // AArch32 is one of later kernels.
     fn operate(
         &self,
         bank: usize,

@@ -1,4 +1,6 @@
 //! What is written into a context bank, and in which order.
+//!
+//! Not here: which bank a domain has (`domain`).
 
 use super::SmmuV2;
 use super::domain::Live;

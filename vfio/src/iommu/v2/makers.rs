@@ -1,7 +1,7 @@
 //! What the SMMUs of single makers need, as far as the kernel knows of it.
 //!
-//! Not here: Tegra's two or three SMMUs behind one another's registers, and what Qualcomm's firmware
-//! leaves mapped for the kernel to keep.
+//! Not here: Tegra's two or three SMMUs behind one another's registers, and what Qualcomm's
+//! firmware leaves mapped for the kernel to keep.
 
 use crate::iommu::facts::{SmmuModel, SmmuV2Facts};
 use crate::policy::{Policy, Smmu2Ap806, Smmu2Cavium, Smmu2Mmu500, Smmu2Qualcomm};

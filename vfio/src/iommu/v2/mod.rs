@@ -15,10 +15,10 @@
 //! | `faults` | what does an interrupt handler do? |
 //! | `work` | which act comes next? |
 //!
-//! It writes what Linux writes, where and in the order Linux does, as far as arm-smmu.c was read: of
-//! about 4.1, 4.5, 4.9, 4.12 and of 6.x. It knows the SMMU only through memory and registers. Of a
-//! 32-bit kernel there is what it would make of contexts, if it is asked for (`smmu2-formats`): the
-//! rest of such a kernel is not modelled.
+//! It writes what Linux writes, where and in the order Linux does, as far as arm-smmu.c was read:
+//! of about 4.1, 4.5, 4.9, 4.12 and of 6.x. It knows the SMMU only through memory and registers. Of
+//! a 32-bit kernel there is what it would make of contexts, if it is asked for (`smmu2-formats`):
+//! the rest of such a kernel is not modelled.
 //!
 //! Of older kernels these are not here: entries that belong to a group until it is detached (up to
 //! 4.8); and what contexts of AArch32 had otherwise up to 5.5,
@@ -102,8 +102,8 @@ impl SmmuV2 {
     ) -> Result<(Master, Worklist), BootError> {
         let mask = self.stream_match_mask;
         let beyond = |id: u32| match self.entries {
-            // About 4.5, register_smmu_master: only what is an index is looked at, and of that not what
-            // a PCI function has, which is refused here all the same.
+            // About 4.5, register_smmu_master: only what is an index is looked at, and of that not
+            // what a PCI function has, which is refused here all the same.
             Smmu2Entries::OfTheDomain => {
                 self.map.is_indexed() && id as usize >= self.features.groups
             }

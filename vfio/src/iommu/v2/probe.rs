@@ -1,4 +1,6 @@
 //! What the identification registers say, as Linux reads them.
+//!
+//! Nothing is stored here but what has to be tried: bring-up is `reset`'s.
 
 use super::makers::Workarounds;
 use super::tlbi::Tagged;
@@ -101,9 +103,9 @@ impl Features {
 
     /// The context of a stage in a bank, and whose its translations are.
     // 4.6 arm-smmu.c: ASID and VMID follow from the bank each time they are needed. From 4.12 on,
-    // arm_smmu_init_domain_context gives a context one number, which lies where both are looked for;
-    // whether it is an ASID or a VMID is asked of the SMMU's stages, so that a domain for nesting has
-    // what would be an ASID.
+    // arm_smmu_init_domain_context gives a context one number, which lies where both are looked
+    // for; whether it is an ASID or a VMID is asked of the SMMU's stages, so that a domain for
+    // nesting has what would be an ASID.
     pub(super) const fn tagged(&self, stage: Stage, bank: usize) -> Tagged {
         let number = self.tag_base as u64 + bank as u64;
         let (asid, vmid) = match self.tags {
@@ -245,10 +247,10 @@ struct Formats {
 }
 
 /// The form of contexts, by what the SMMU has and what the kernel is.
-// arm-smmu.c of 6.12, arm_smmu_init_domain_context: a 64-bit kernel takes AArch64 wherever there
-// is any of it, and takes it for granted that it does what AArch32 does. So an MMU-401, which has
-// AArch64 for the sake of 64K, walks AArch64 tables of 4K. A 32-bit kernel takes it only where there
-// is nothing else.
+// arm-smmu.c of 6.12, arm_smmu_init_domain_context: a 64-bit kernel takes AArch64 wherever there is
+// any of it, and takes it for granted that it does what AArch32 does. So an MMU-401, which has
+// AArch64 for the sake of 64K, walks AArch64 tables of 4K. A 32-bit kernel takes it only where
+// there is nothing else.
 fn formats(version: SmmuVersion, policy: &Policy, id0: u64, id2: u64) -> Option<Formats> {
     const WITH_4K: u64 = 1 << 12 | 1 << 21 | 1 << 30;
     const WITH_16K: u64 = 1 << 14 | 1 << 25;
@@ -305,8 +307,8 @@ impl Features {
         }
     }
 
-    /// Tries which bits of StreamID and mask the stream match registers have, with the first of them,
-    /// which is not valid meanwhile. It keeps what was stored.
+    /// Tries which bits of StreamID and mask the stream match registers have, with the first of
+    /// them, which is not valid meanwhile. It keeps what was stored.
     // 6.12 arm-smmu.c, arm_smmu_test_smr_masks: the first that is not in use, and at the start none
     // is. Each by itself: where a mask bit is set, the bit of the StreamID need not be kept. With
     // EXIDENABLE the mask has a bit more, so that comes before.

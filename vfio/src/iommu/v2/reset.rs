@@ -157,8 +157,8 @@ impl SmmuV2 {
         Ok(())
     }
 
-    /// Takes off the lock on the control registers of an MMU-500, which is there from major revision
-    /// 2 on, and lets streams that bypass have TLB entries.
+    /// Takes off the lock on the control registers of an MMU-500, which is there from major
+    /// revision 2 on, and lets streams that bypass have TLB entries.
     // 6.12 arm-smmu-impl.c, arm_mmu500_reset.
     fn unlock_mmu500(&mut self, host: &mut impl Host) -> Result<(), BootError> {
         let locked = self.features.major >= 2;

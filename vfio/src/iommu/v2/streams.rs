@@ -1,4 +1,6 @@
 //! The stream mapping table: which entries a device's StreamIDs have, and what becomes of them.
+//!
+//! Not here: when an entry is written (`attach`, `work`).
 
 use super::probe::{Features, StreamMapping};
 use super::wire::{
@@ -205,8 +207,8 @@ impl StreamMap {
 
     /// Gives entries back, and the stores after which they match nothing: where to first, then for
     /// whom.
-    // About 4.5 arm-smmu.c, arm_smmu_domain_remove_master and arm_smmu_master_free_smrs: every bit of the
-    // register but VALID.
+    // About 4.5 arm-smmu.c, arm_smmu_domain_remove_master and arm_smmu_master_free_smrs: every bit
+    // of the register but VALID.
     pub(super) fn leave(&mut self, taken: Vec<usize>) -> Vec<Work> {
         let unused = self.give_back(&taken);
         let mut acts: Vec<_> = unused.iter().map(|index| self.write_way(*index)).collect();

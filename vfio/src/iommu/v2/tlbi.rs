@@ -1,4 +1,7 @@
 //! From a range of stale translations to stores.
+//!
+//! Not here: when they are made (`work`), and what is stale
+//! ([`Gather`](passim_model::pgtable::gather::Gather)).
 
 use super::probe::{Features, Format};
 use super::wire::{CbTlbi, CbTlbi32, cb, gr0};

@@ -99,9 +99,9 @@ impl SmmuV3 {
     }
 
     /// The acts that begin ATS of a device once its STEs lead to `domain`.
-    // 6.1 arm_smmu_enable_ats, arm_smmu_atc_inv_domain: every device of the domain forgets, the last
-    // that came first. 6.12 arm_smmu_enable_ats, arm_smmu_atc_inv_master: this one does, and where it
-    // was on already that is all.
+    // 6.1 arm_smmu_enable_ats, arm_smmu_atc_inv_domain: every device of the domain forgets, the
+    // last that came first. 6.12 arm_smmu_enable_ats, arm_smmu_atc_inv_master: this one does, and
+    // where it was on already that is all.
     pub(super) fn enter_ats(&self, master: &mut Master, domain: &mut Domain) -> Vec<Work> {
         let Some(ats) = master.ats.as_mut().filter(|_| switches(self.ats)) else {
             return Vec::new();

@@ -1,4 +1,6 @@
 //! Moving a device from one domain to another, as acts in the order of each kernel.
+//!
+//! Not here: what an STE says (`entry`), and how one becomes another (`update`).
 
 use super::command::Command;
 use super::domain::{Domain, Stage};

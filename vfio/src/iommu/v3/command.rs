@@ -1,4 +1,6 @@
 //! Commands as the driver spells them.
+//!
+//! Which ones an invalidation takes is `tlbi`'s, and how they reach the SMMU `queue`'s.
 
 use super::probe::SyncSignal;
 use super::wire::{

@@ -3,7 +3,7 @@
 use super::SmmuV3;
 use super::entry::Words;
 use super::ids::Ids;
-use super::probe::Features;
+use super::probe::{BATCH, Features};
 use super::queue::Ending;
 use super::tlbi::{Tag, commands};
 use super::work::{Work, Worklist};
@@ -161,7 +161,7 @@ impl SmmuV3 {
 
     /// The commands for what an unmap left.
     pub(in crate::iommu) fn invalidate(&self, domain: &Domain, gather: &Gather) -> Worklist {
-        let mut acts = Vec::new();
+        let mut acts = Worklist::default();
         for invalidation in gather.invalidations() {
             match (self.features.unmap_sync, invalidation) {
                 (UnmapSync::Gathered, _) => self.forget(domain, invalidation, &mut acts),
@@ -178,25 +178,30 @@ impl SmmuV3 {
                 }
             }
         }
-        Worklist::new(acts)
+        acts
     }
 
     /// The acts of one invalidation, with the SYNC behind it.
-    fn forget(&self, domain: &Domain, invalidation: Invalidation, acts: &mut Vec<Work>) {
+    fn forget(&self, domain: &Domain, invalidation: Invalidation, acts: &mut Worklist) {
         let granule = domain.paging.geometry().granule;
-        let commands = commands(
+        let mut commands = commands(
             domain.stage.tag(&self.features),
             granule,
             self.features.spelling,
             invalidation,
         );
-        let batches = commands.len().div_ceil(super::probe::BATCH);
-        for (n, batch) in commands.chunks(super::probe::BATCH).enumerate() {
-            let ending = if n + 1 == batches { Ending::Sync } else { Ending::Open };
-            acts.push(Work::Submit { commands: batch.to_vec(), ending });
+        while commands.len() > BATCH {
+            let rest = commands.split_off(BATCH);
+            acts.push(Work::Submit { commands, ending: Ending::Open });
+            commands = rest;
+        }
+        if !commands.is_empty() {
+            acts.push(Work::Submit { commands, ending: Ending::Sync });
         }
         let (Invalidation::Leaves(stale) | Invalidation::Walk(stale)) = invalidation;
-        acts.extend(self.forget_in_devices(domain, Some((stale.start, stale.size()))));
+        if let Some(act) = self.forget_in_devices(domain, Some((stale.start, stale.size()))) {
+            acts.push(act);
+        }
     }
 }
 

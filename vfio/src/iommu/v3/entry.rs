@@ -1,4 +1,6 @@
 //! What the driver writes into STEs and CDs, and which of it the SMMU looks at.
+//!
+//! In which order the doublewords are stored is `update`'s.
 
 use super::probe::{Features, Stalls};
 use super::wire::{

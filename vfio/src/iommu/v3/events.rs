@@ -1,4 +1,6 @@
 //! The event queue, seen from the side that empties it.
+//!
+//! Not here: what becomes of a stalled transaction (`stalls`).
 
 use super::wire::{EvtqIndex, offset};
 use crate::iommu::finding::{Finding, Findings};

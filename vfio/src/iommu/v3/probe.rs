@@ -1,4 +1,6 @@
 //! What the identification registers say, as Linux reads them.
+//!
+//! Nothing is stored here: bring-up is `reset`'s.
 
 use super::tlbi::Spelling;
 use super::wire::{Idr0, Idr1, Idr3, Idr5, offset};

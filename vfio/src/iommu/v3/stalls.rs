@@ -32,8 +32,8 @@ impl SmmuV3 {
     }
 }
 
-/// The command an event calls for. Kernels under which `stage2` does not stall take its tables to be
-/// complete: what stalls there is left.
+/// The command an event calls for. Kernels under which `stage2` does not stall take its tables to
+/// be complete: what stalls there is left.
 fn resume(event: &[u64; 4], stage2: bool) -> Option<Command> {
     let [first, second, ..] = *event;
     let is_fault = EVT_ID_STALLING.contains(&Evtq0::ID.get(first));

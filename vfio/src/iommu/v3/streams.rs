@@ -1,4 +1,6 @@
 //! The stream table: where each stream's STE is.
+//!
+//! Not here: what stands in it (`entry`).
 
 use super::entry::{Words, l1_descriptor, shcfg_incoming, ste_of_nobody};
 use super::probe::{Features, STRTAB_SPLIT, StreamTableShape};

@@ -1,4 +1,6 @@
 //! From a range of stale translations to TLBI commands.
+//!
+//! Not here: what devices with ATS must forget (`ats`), and when a SYNC follows (`work`).
 
 use super::command::Command;
 use super::wire::{CmdqTlbi0, CmdqTlbi1, op};

@@ -72,6 +72,9 @@ pub(in crate::iommu) enum Work {
 /// Acts still to be done, in order.
 #[derive(Debug, Default)]
 pub(in crate::iommu) struct Worklist {
+    /// The first of them. Most lists have no other.
+    next: Option<Work>,
+    /// Those after it; none where there is no first.
     rest: VecDeque<Work>,
     /// From the last SYNC.
     proof: Option<Synced>,
@@ -80,7 +83,28 @@ pub(in crate::iommu) struct Worklist {
 impl Worklist {
     /// These acts, in order.
     pub(in crate::iommu) fn new(acts: impl IntoIterator<Item = Work>) -> Self {
-        Self { rest: acts.into_iter().collect(), proof: None }
+        let mut acts = acts.into_iter();
+        Self { next: acts.next(), rest: acts.collect(), proof: None }
+    }
+
+    /// Has this done after all the others.
+    pub(in crate::iommu) fn push(&mut self, act: Work) {
+        match self.next {
+            None => self.next = Some(act),
+            Some(_) => self.rest.push_back(act),
+        }
+    }
+
+    /// Has this done before all the others.
+    fn put_first(&mut self, act: Work) {
+        if let Some(second) = self.next.replace(act) {
+            self.rest.push_front(second);
+        }
+    }
+
+    fn take_first(&mut self) -> Option<Work> {
+        let second = self.rest.pop_front();
+        std::mem::replace(&mut self.next, second)
     }
 
     /// Does what can be done without waiting.
@@ -89,11 +113,11 @@ impl Worklist {
         smmu: &mut SmmuV3,
         host: &mut impl Host,
     ) -> Progress {
-        while let Some(act) = self.rest.pop_front() {
+        while let Some(act) = self.take_first() {
             match act {
                 Work::Round { at, stores, tell } => {
                     smmu.store_round(at, &stores, host);
-                    self.rest.push_front(Work::Submit { commands: tell, ending: Ending::Sync });
+                    self.put_first(Work::Submit { commands: tell, ending: Ending::Sync });
                 }
                 Work::Store { at, stores } => smmu.store_round(at, &stores, host),
                 Work::Become { kind, at, target, tell } => {
@@ -103,19 +127,19 @@ impl Worklist {
                     };
                     let rounds = hitless(&smmu.read_entry(at, host), &target, used);
                     for stores in rounds.into_iter().rev() {
-                        self.rest.push_front(Work::Round { at, stores, tell: tell.clone() });
+                        self.put_first(Work::Round { at, stores, tell: tell.clone() });
                     }
                 }
                 Work::Submit { mut commands, ending } if smmu.splits(&commands, ending) => {
                     let rest = commands.split_off(1);
-                    self.rest.push_front(Work::Submit { commands: rest, ending });
-                    self.rest.push_front(Work::Submit { commands, ending: Ending::Open });
+                    self.put_first(Work::Submit { commands: rest, ending });
+                    self.put_first(Work::Submit { commands, ending: Ending::Open });
                 }
                 Work::Submit { commands, ending } => match smmu.submit(&commands, ending, host) {
                     Submitted::Open => {}
-                    Submitted::Sync(ticket) => self.rest.push_front(Work::Await(ticket)),
+                    Submitted::Sync(ticket) => self.put_first(Work::Await(ticket)),
                     Submitted::Full => {
-                        self.rest.push_front(Work::Submit { commands, ending });
+                        self.put_first(Work::Submit { commands, ending });
                         return Progress::Waiting;
                     }
                 },
@@ -126,7 +150,7 @@ impl Worklist {
                 Work::Await(ticket) => match smmu.completed(ticket, host) {
                     Some(proof) => self.proof = Some(proof),
                     None => {
-                        self.rest.push_front(act);
+                        self.put_first(act);
                         return Progress::Waiting;
                     }
                 },

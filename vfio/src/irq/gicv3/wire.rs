@@ -55,6 +55,8 @@ layout! {
     pub(super) struct DistTyper {
         /// `GICD_TYPER_IRQS`: rows of 32 interrupts, less one.
         IRQS = bits(4, 0);
+        /// `GICD_TYPER_NUM_LPIS`: log2 of the LPIs, less one.
+        NUM_LPIS = bits(15, 11);
         /// `GICD_TYPER_ID_BITS`: bits of an INTID, less one.
         ID_BITS = bits(23, 19);
     }
@@ -88,6 +90,8 @@ pub(super) const ICC_SRE_EL1_SRE: u64 = 1;
 pub(super) const DEFAULT_PMR_VALUE: u64 = 0xf0;
 /// `ICC_CTLR_EL1_EOImode_drop_dir`.
 pub(super) const ICC_CTLR_EL1_EOIMODE_DROP_DIR: u64 = 0;
+/// `ICC_CTLR_EL1_EOImode_drop`.
+pub(super) const ICC_CTLR_EL1_EOIMODE_DROP: u64 = 1 << 1;
 /// First shared interrupt.
 pub(super) const FIRST_SPI: u32 = 32;
 /// From here on, four acknowledged numbers are none of a device's.

@@ -1,5 +1,5 @@
-//! What all ITSs of a machine share: the configuration of every LPI, and the CPUs LPIs go to. Linux's
-//! `gic_rdists`, `its_cpu_init_lpis` and `its_select_cpu` of `irq-gic-v3-its.c`.
+//! What all ITSs of a machine share: the configuration of every LPI, and the CPUs LPIs go to.
+//! Linux's `gic_rdists`, `its_cpu_init_lpis` and `its_select_cpu` of `irq-gic-v3-its.c`.
 
 use super::registers::Registers;
 use super::table::{cacheability, zeroed};
@@ -48,7 +48,7 @@ impl Cpus {
             bits: MOST_BITS,
             loads: Vec::new(),
             affinity: policy.lpi_affinity,
-            cacheability: cacheability(policy.its_tables),
+            cacheability: cacheability(policy),
             redistributors: Vec::new(),
             direct: policy.lpi_invalidation == LpiInvalidation::Register,
         }
@@ -61,7 +61,7 @@ impl Cpus {
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Option<()> {
-        self.bits = bits.min(MOST_BITS);
+        self.bits = bits;
         let properties = zeroed(LPI_TABLE_LG2, frames, host)?;
         let bytes = vec![masked(policy); 1 << LPI_TABLE_LG2];
         host.memory_mut().write(properties, &bytes).ok()?;
@@ -130,8 +130,8 @@ impl Cpus {
         }
     }
 
-    /// Has the redistributor of a CPU read the LPI's configuration anew, and waits for it. `false` if
-    /// that is not done by register.
+    /// Has the redistributor of a CPU read the LPI's configuration anew, and waits for it. `false`
+    /// if that is not done by register.
     // 6.12 direct_lpi_inv.
     pub(super) fn invalidate(&self, cpu: u16, lpi: IntId, host: &mut impl Host) -> bool {
         let registers = self.redistributors.get(usize::from(cpu)).filter(|_| self.direct);

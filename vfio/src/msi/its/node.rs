@@ -9,7 +9,7 @@ use super::registers::Registers;
 use super::table::{self, Table, zeroed};
 use super::wire::{Ctlr, GIC_PIDR2_ARCH, ITS_CMD_QUEUE_LG2, ITS_ITT_ALIGN, Pidr2, Typer, gits};
 use crate::irq::Redistributor;
-use crate::policy::{ItsInvall, ItsTables};
+use crate::policy::ItsInvall;
 use passim_model::{DeviceId, Frames, Host, IntId, PageSize, PhysAddr};
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ impl Node {
     // 6.12 its_probe_one.
     pub(super) fn boot(
         its: PhysAddr,
-        tables: ItsTables,
+        choices: table::Choices,
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Option<Self> {
@@ -59,8 +59,8 @@ impl Node {
         let typer = registers.load64(gits::TYPER, host)?;
         let queue = zeroed(ITS_CMD_QUEUE_LG2, frames, host)?;
         let device_bits = Typer::DEVBITS.get(typer) as u32 + 1;
-        let devices = table::alloc_all((registers, tables), device_bits, frames, host)?;
-        let queue = Queue::new(queue, table::cacheability(tables), registers, host)?;
+        let devices = table::alloc_all((registers, choices), device_bits, frames, host)?;
+        let queue = Queue::new(queue, choices.cacheability, registers, host)?;
         let ctlr = registers.load32(gits::CTLR, host)?;
         registers.store32(gits::CTLR, ctlr | Ctlr::ENABLE.flag(true), host)?;
         Some(Self {

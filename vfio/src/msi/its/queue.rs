@@ -1,7 +1,7 @@
 //! The ITS's command queue, seen from the side that fills it: Linux's `its_send_single_command`.
 //!
-//! Every command is waited for, but not for ever: what an ITS does not perform stays in the queue, and
-//! may fill it. Then commands are dropped; nothing that waits is overwritten.
+//! Every command is waited for, but not for ever: what an ITS does not perform stays in the queue,
+//! and may fill it. Then commands are dropped; nothing that waits is overwritten.
 
 use super::command::Command;
 use super::registers::Registers;
@@ -107,8 +107,8 @@ impl Queue {
         done.map_err(|reached| Stop::Waiting(self.place(reached)))
     }
 
-    /// Looks how far the ITS is, until that is enough. Where the queue has stopped or time is up, the
-    /// offset that the ITS has got to.
+    /// Looks how far the ITS is, until that is enough. Where the queue has stopped or time is up,
+    /// the offset that the ITS has got to.
     fn look(&self, host: &mut impl Host, enough: impl Fn(u64, u64) -> bool) -> Result<(), u64> {
         let mut reached = self.write;
         for _ in 0..MOST_LOOKS {

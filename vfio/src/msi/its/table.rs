@@ -6,7 +6,7 @@ use super::wire::{
     GITS_BASER_TYPE_DEVICE, GITS_LVL1_ENTRY_SIZE, INNER_SHAREABLE, LVL1_VALID, RA_WA_WB, WA_WB,
     gits,
 };
-use crate::policy::ItsTables;
+use crate::policy::{ItsCacheability, ItsFlatCheck, ItsPages, ItsTables, Policy};
 use passim_model::{DeviceId, Frames, Host, PageSize, PhysAddr, Span};
 
 /// A table in memory.
@@ -31,14 +31,6 @@ pub(super) fn zeroed(lg2: u32, frames: &mut Frames, host: &mut impl Host) -> Opt
     Some(base)
 }
 
-/// The cacheability of memory that an ITS and redistributors are given.
-pub(super) fn cacheability(tables: ItsTables) -> u64 {
-    match tables {
-        ItsTables::Flat => WA_WB,
-        ItsTables::TwoLevel => RA_WA_WB,
-    }
-}
-
 /// The largest block the page allocator gives: MAX_PAGE_ORDER of arm64, which is a level 2 block of
 /// pages of 64 KiB, and for smaller ones as its Kconfig has it.
 fn largest(frames: &Frames) -> u64 {
@@ -50,101 +42,173 @@ fn largest(frames: &Frames) -> u64 {
     frames.smallest().bytes() << order
 }
 
+/// What the driver of a kernel does about tables.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Choices {
+    tables: ItsTables,
+    pages: ItsPages,
+    flat_check: ItsFlatCheck,
+    /// As a cacheability field has it.
+    pub(super) cacheability: u64,
+}
+
+impl Choices {
+    pub(super) fn of(policy: &Policy) -> Self {
+        Self {
+            tables: policy.its_tables,
+            pages: policy.its_pages,
+            flat_check: policy.its_flat_check,
+            cacheability: cacheability(policy),
+        }
+    }
+}
+
+/// The cacheability of memory that an ITS and redistributors are given.
+pub(super) fn cacheability(policy: &Policy) -> u64 {
+    match policy.its_cacheability {
+        ItsCacheability::WriteAllocate => WA_WB,
+        ItsCacheability::ReadWriteAllocate => RA_WA_WB,
+    }
+}
+
 /// Gives the ITS a table for every kind it asks for, and returns that of devices.
 pub(super) fn alloc_all(
-    (registers, tables): (Registers, ItsTables),
+    (registers, choices): (Registers, Choices),
     device_bits: u32,
     frames: &mut Frames,
     host: &mut impl Host,
 ) -> Option<Table> {
     let mut devices = None;
+    // 4.11 its_alloc_tables: what one register takes is tried first with the next.
+    let mut page_lg2 = BASER_PAGE_SIZES[0].0;
     for n in 0..GITS_BASER_NR_REGS {
-        let offset = gits::BASER + n * 8;
-        match Baser::TYPE.get(registers.load64(offset, host)?) {
-            GITS_BASER_TYPE_DEVICE => {
-                devices = Some(Table::alloc(
-                    (registers, tables),
-                    offset,
-                    Some(device_bits),
-                    frames,
-                    host,
-                )?);
-            }
-            GITS_BASER_TYPE_COLLECTION => {
-                Table::alloc((registers, tables), offset, None, frames, host)?;
-            }
-            _ => {}
+        let mut baser = BaserRegister { registers, offset: gits::BASER + n * 8, choices };
+        let bits = match Baser::TYPE.get(baser.load(host)?) {
+            GITS_BASER_TYPE_DEVICE => Some(device_bits),
+            GITS_BASER_TYPE_COLLECTION => None,
+            _ => continue,
+        };
+        if choices.pages == ItsPages::Probed {
+            page_lg2 = baser.probe_page(host)?;
+        }
+        let table = baser.give(page_lg2, bits, frames, host)?;
+        page_lg2 = table.page_lg2;
+        if bits.is_some() {
+            devices = Some(table);
         }
     }
     devices
 }
 
-/// The largest page the register takes. 6.12 its_probe_baser_psz.
-fn page_size(registers: Registers, offset: u64, host: &mut impl Host) -> Option<(u32, u64)> {
-    let old = registers.load64(offset, host)?;
-    for (lg2, code) in BASER_PAGE_SIZES {
-        let wanted = Baser::VALID.set(Baser::PAGE_SIZE.set(old, code), 0);
-        registers.store64(offset, wanted, host)?;
-        if Baser::PAGE_SIZE.get(registers.load64(offset, host)?) == code {
-            return Some((lg2, code));
-        }
-    }
-    None
+/// A GITS_BASER, and how its table is made.
+#[derive(Clone, Copy, Debug)]
+struct BaserRegister {
+    registers: Registers,
+    /// From where the ITS's registers start, in bytes.
+    offset: u64,
+    choices: Choices,
 }
 
-impl Table {
-    /// A table for entries of so many bits of number, or of one page.
+impl BaserRegister {
+    fn load(&mut self, host: &mut impl Host) -> Option<u64> {
+        self.registers.load64(self.offset, host)
+    }
+
+    /// Stores a value, and returns what came of it.
+    fn store(&mut self, value: u64, host: &mut impl Host) -> Option<u64> {
+        self.registers.store64(self.offset, value, host)?;
+        self.load(host)
+    }
+
+    /// The largest page the register takes, as log2 of its bytes. 6.12 its_probe_baser_psz.
+    fn probe_page(&mut self, host: &mut impl Host) -> Option<u32> {
+        let old = self.load(host)?;
+        for (lg2, code) in BASER_PAGE_SIZES {
+            let wanted = Baser::VALID.set(Baser::PAGE_SIZE.set(old, code), 0);
+            if Baser::PAGE_SIZE.get(self.store(wanted, host)?) == code {
+                return Some(lg2);
+            }
+        }
+        None
+    }
+
+    /// How large a table for entries of so many bits of number is, or one of a page, and whether it
+    /// has two levels.
     // 6.12 its_parse_indirect_baser: two levels where one would take more than two pages and the
     // register can say so; no more than the page allocator gives, here and in 4.4 its_alloc_tables.
-    fn alloc(
-        (registers, tables): (Registers, ItsTables),
-        offset: u64,
+    fn plan(
+        &mut self,
+        (page_lg2, bits): (u32, Option<u32>),
+        frames: &Frames,
+        host: &mut impl Host,
+    ) -> Option<(u64, bool)> {
+        let page = 1u64 << page_lg2;
+        let value = self.load(host)?;
+        let entry_bytes = Baser::ENTRY_SIZE.get(value) + 1;
+        let (mut bytes, mut indirect) = (page, false);
+        if let Some(bits) = bits {
+            bytes = entry_bytes << bits;
+            if bytes > page * 2 && self.choices.tables == ItsTables::TwoLevel {
+                let wanted = Baser::INDIRECT.set(value, 1);
+                indirect = Baser::INDIRECT.is_set(self.store(wanted, host)?);
+            }
+            if indirect {
+                let per_page = (page / entry_bytes).ilog2();
+                bytes = GITS_LVL1_ENTRY_SIZE << bits.saturating_sub(per_page);
+            }
+        }
+        let bytes = bytes.max(page).max(frames.smallest().bytes());
+        Some((bytes.next_power_of_two().min(largest(frames)), indirect))
+    }
+
+    /// Allocates a table of pages of a size, or of the next smaller that the register takes.
+    // 4.11 its_setup_baser: the size of the whole was settled before that of its pages.
+    fn give(
+        &mut self,
+        first_lg2: u32,
         bits: Option<u32>,
         frames: &mut Frames,
         host: &mut impl Host,
-    ) -> Option<Self> {
-        let (page_lg2, code) = page_size(registers, offset, host)?;
-        let page = 1u64 << page_lg2;
-        let value = registers.load64(offset, host)?;
-        let entry_bytes = Baser::ENTRY_SIZE.get(value) + 1;
-        let mut indirect = false;
-        let mut bytes = page;
-        if let Some(bits) = bits {
-            let flat = entry_bytes << bits;
-            if flat > page * 2 && tables == ItsTables::TwoLevel {
-                let wanted = Baser::INDIRECT.set(value, 1);
-                registers.store64(offset, wanted, host)?;
-                indirect = Baser::INDIRECT.is_set(registers.load64(offset, host)?);
+    ) -> Option<Table> {
+        let (mut bytes, indirect) = self.plan((first_lg2, bits), frames, host)?;
+        let entry_bytes = Baser::ENTRY_SIZE.get(self.load(host)?) + 1;
+        let checked = self.choices.flat_check == ItsFlatCheck::Asked;
+        for (page_lg2, code) in BASER_PAGE_SIZES {
+            if page_lg2 > first_lg2 {
+                continue;
             }
-            let per_page = (page / entry_bytes).ilog2();
-            bytes = match indirect {
-                true => GITS_LVL1_ENTRY_SIZE << bits.saturating_sub(per_page),
-                false => flat,
-            };
+            bytes = bytes.min(GITS_BASER_PAGES_MAX << page_lg2);
+            let base = zeroed(bytes.ilog2(), frames, host)?;
+            let table = Table { base, bytes, page_lg2, entry_bytes, indirect, checked };
+            let taken = self.store(self.value(&table, code), host)?;
+            if Baser::PAGE_SIZE.get(taken) == code {
+                return Some(table);
+            }
+            frames.free(base, PageSize::from_lg2(bytes.ilog2())?);
         }
-        let bytes = bytes.next_power_of_two().min(largest(frames));
-        let bytes = bytes.clamp(page, page * GITS_BASER_PAGES_MAX);
-        let base = zeroed(bytes.ilog2(), frames, host)?;
-        // GITS_BASER_PHYS_52_to_48: with pages of 64 KiB the bits below the page are the highest.
-        let address = match page_lg2 {
-            16 => base.get() & ((1 << 48) - 1) | (base.get() >> 48) << 12,
-            _ => base.get(),
-        };
-        let baser = Baser::ADDRESS.in_place(address)
-            | Baser::PAGES.of(bytes / page - 1)
-            | Baser::PAGE_SIZE.of(code)
-            | Baser::SHAREABILITY.of(INNER_SHAREABLE)
-            | Baser::INNER_CACHEABILITY.of(cacheability(tables))
-            | Baser::INDIRECT.flag(indirect)
-            | Baser::VALID.flag(true);
-        registers.store64(offset, baser, host)?;
-        let checked = tables == ItsTables::TwoLevel;
-        Some(Self { base, bytes, page_lg2, entry_bytes, indirect, checked })
+        None
     }
 
+    fn value(&self, table: &Table, code: u64) -> u64 {
+        // GITS_BASER_PHYS_52_to_48: with pages of 64 KiB the bits below the page are the highest.
+        let address = match table.page_lg2 {
+            16 => table.base.get() & ((1 << 48) - 1) | (table.base.get() >> 48) << 12,
+            _ => table.base.get(),
+        };
+        Baser::ADDRESS.in_place(address)
+            | Baser::PAGES.of((table.bytes >> table.page_lg2) - 1)
+            | Baser::PAGE_SIZE.of(code)
+            | Baser::SHAREABILITY.of(INNER_SHAREABLE)
+            | Baser::INNER_CACHEABILITY.of(self.choices.cacheability)
+            | Baser::INDIRECT.flag(table.indirect)
+            | Baser::VALID.flag(true)
+    }
+}
+
+impl Table {
     /// Makes sure there is an entry for a device. `None` if the table has no place for it, or
     /// there is no memory.
-    // 6.12 its_alloc_table_entry; 4.4 its_create_device does not ask.
+    // 6.12 its_alloc_table_entry; 4.4 its_create_device does not ask of a flat table.
     pub(super) fn cover(
         &self,
         device: DeviceId,

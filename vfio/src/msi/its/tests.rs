@@ -1,10 +1,14 @@
 //! Commands are the recorded ones, and a queue that has stopped is not waited for.
 
 use super::Event;
+use super::Its;
 use super::command::Command;
 use super::queue::{Queue, Stop};
 use super::registers::Registers;
-use passim_model::{Abort, DeviceId, EventId, Host, IntId, Memory, PhysAddr, Span, Width};
+use crate::policy::Profile;
+use passim_model::{
+    Abort, DeviceId, EventId, Frames, Host, IntId, Memory, PageSize, PhysAddr, Span, Width,
+};
 
 const ITS: u64 = 0x808_0000;
 
@@ -123,5 +127,30 @@ fn commands_are_those_of_the_dumps() {
     ];
     for (command, words) in recorded {
         assert_eq!(command.words(), words, "{command:?}");
+    }
+}
+
+/// Where LPIs come in chunks, the events that were found for too many messages are nobody's: who asks
+/// for fewer does not get them, and the device stays. Where they come in blocks, nothing is taken.
+#[test]
+fn what_was_taken_of_too_few_is_lost_with_chunks() {
+    for (profile, left) in [(Profile::Linux4_11, 0), (Profile::Linux6_12, 2)] {
+        let (mut host, _) = idle(BASE, 0);
+        let mut frames = Frames::new(PageSize::from_lg2(12).unwrap(), []);
+        let mut its = Its::new(&[PhysAddr::new(ITS)], &profile.policy());
+        let device = (0, DeviceId::new(8));
+        assert!(its.prepare(device, (32, false), &mut frames, &mut host));
+        let held: Vec<_> = (0..30).map(|_| its.alloc(device, 1).unwrap()[0].0).collect();
+        assert_eq!(its.alloc(device, 4), None);
+        let more: Vec<_> = (0..3).map_while(|_| its.alloc(device, 1)).collect();
+        assert_eq!(more.len(), left, "{profile}");
+        for event in held {
+            its.free(0, &[event], &mut frames, &mut host);
+        }
+        for events in more {
+            its.free(0, &[events[0].0], &mut frames, &mut host);
+        }
+        let gone = its.alloc(device, 1).is_none();
+        assert_eq!(gone, left > 0, "{profile}: without events it goes");
     }
 }

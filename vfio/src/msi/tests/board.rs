@@ -263,6 +263,7 @@ fn interrupts(build: &Build) -> InterruptFacts {
     InterruptFacts {
         gic,
         cpus: build.cpus,
+        in_el2: false,
         ecam: PhysAddr::new(ECAM),
         msi_parents: BTreeMap::new(),
         last_aliases: BTreeMap::new(),

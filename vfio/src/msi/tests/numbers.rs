@@ -4,30 +4,22 @@ use super::super::its::Its;
 use super::super::lpi::Lpis;
 use crate::irq::InterruptView;
 use crate::policy::{LpiRanges, Profile};
-use passim_model::{Abort, DeviceId, Frames, Host, IntId, Memory, PageSize, PhysAddr, Width};
+use crate::testkit::Silence;
+use passim_model::{DeviceId, Frames, IntId, Memory, PageSize, PhysAddr};
 
-/// A machine on which nothing answers.
-struct Silence(Memory);
-
-impl Host for Silence {
-    fn memory(&self) -> &Memory {
-        &self.0
-    }
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.0
-    }
-    fn load(&mut self, at: PhysAddr, _: Width) -> Result<u64, Abort> {
-        Err(Abort(at))
-    }
-    fn store(&mut self, at: PhysAddr, _: Width, _: u64) -> Result<(), Abort> {
-        Err(Abort(at))
-    }
-    fn relax(&mut self) {}
+#[test]
+fn as_many_lpis_as_the_distributor_says() {
+    let total = |ranges, bits, said| Lpis::new(ranges, bits, said).supply().total;
+    assert_eq!(total(LpiRanges::FirstFit, 16, None), 0xe000);
+    assert_eq!(total(LpiRanges::FirstFit, 16, Some(4)), 4);
+    assert_eq!(total(LpiRanges::FirstFit, 16, Some(0x1_0000)), 0xe000, "more than the bits allow");
+    assert_eq!(total(LpiRanges::Chunks32, 16, Some(4)), 0xe000, "nobody looks");
+    assert_eq!(total(LpiRanges::FirstFit, 13, None), 0);
 }
 
 #[test]
 fn lpis_are_found_from_below() {
-    let mut lpis = Lpis::new(LpiRanges::FirstFit, 16);
+    let mut lpis = Lpis::new(LpiRanges::FirstFit, 16, None);
     // Two held at boot, then five for a function, as recorded.
     assert_eq!([lpis.alloc(1), lpis.alloc(1)], [Some((8192, 1)), Some((8193, 1))]);
     assert_eq!(lpis.alloc(8), Some((8194, 8)));
@@ -45,7 +37,7 @@ fn lpis_are_found_from_below() {
 
 #[test]
 fn chunks_have_32_lpis() {
-    let mut lpis = Lpis::new(LpiRanges::Chunks32, 16);
+    let mut lpis = Lpis::new(LpiRanges::Chunks32, 16, None);
     assert_eq!([lpis.alloc(1), lpis.alloc(33)], [Some((8192, 32)), Some((8224, 64))]);
     lpis.free(8192, 32);
     assert_eq!([lpis.alloc(40), lpis.alloc(2)], [Some((8288, 64)), Some((8192, 32))]);
@@ -95,8 +87,8 @@ fn events_are_numbered_within_their_device() {
     assert!(its.alloc(zero, 32).is_some());
 }
 
-/// The same DeviceID at two ITSs is two devices: events begin with 0 at each, LPIs are of one stock,
-/// and messages go to the frame of the device's own.
+/// The same DeviceID at two ITSs is two devices: events begin with 0 at each, LPIs are of one
+/// stock, and messages go to the frame of the device's own.
 #[test]
 fn itss_share_lpis_and_nothing_else() {
     let mut its = books(&[0x808_0000, 0x900_0000], Profile::Linux6_12);

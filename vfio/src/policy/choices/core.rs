@@ -27,8 +27,8 @@ choice! {
     NestingType {
         /// Opens a v2 container whose domains use stage 2.
         Stage2 = "stage-2",
-        /// Still listed by CHECK_EXTENSION. A driver that has finished a domain by the time it is asked
-        /// refuses, EPERM: that of SMMUv3 does. The one of SMMUv2 gives stage 2.
+        /// Still listed by CHECK_EXTENSION. A driver that has finished a domain by the time it is
+        /// asked refuses, EPERM: that of SMMUv3 does. The one of SMMUv2 gives stage 2.
         Refused = "refused",
         /// Not listed by CHECK_EXTENSION, so no backend takes it: ENODEV.
         Hidden = "hidden",

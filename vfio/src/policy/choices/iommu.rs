@@ -26,8 +26,8 @@ choice! {
 choice! {
     /// Which StreamIDs a PCI function has for the driver of an SMMU.
     PciStreams {
-        /// One, its requester identifier, or that of the last alias it has: firmware has no map from
-        /// the one to the other.
+        /// One, its requester identifier, or that of the last alias it has: firmware has no map
+        /// from the one to the other.
         RequesterId = "requester-id",
         /// Those that firmware's `iommu-map` makes of its requester identifier and its aliases.
         IommuMap = "iommu-map",
@@ -130,8 +130,8 @@ choice! {
 }
 
 choice! {
-    /// What the driver of SMMUv3s does with a range that has more blocks than a table, where it uses
-    /// no range commands.
+    /// What the driver of SMMUv3s does with a range that has more blocks than a table, where it
+    /// uses no range commands.
     Smmu3LongRanges {
         /// One command a block, as for any other. Devices with caches of translations forget in the
         /// order of a list, the last that came first.
@@ -276,7 +276,8 @@ choice! {
 choice! {
     /// What a context fault of an SMMUv2 does to the transaction.
     Smmu2Faults {
-        /// It waits until the interrupt handler ends it; so does all that comes to the bank after it.
+        /// It waits until the interrupt handler ends it; so does all that comes to the bank after
+        /// it.
         Stall = "stall",
         /// It ends.
         Terminate = "terminate",
@@ -286,13 +287,13 @@ choice! {
 choice! {
     /// When a device behind an SMMUv2 has stream mapping entries, and which.
     Smmu2Entries {
-        /// While it is in another domain than the kernel's own: one for each of its StreamIDs, which
-        /// no mask widens, and which is compared with nobody else's. When entries run out, attaching
-        /// fails.
+        /// While it is in another domain than the kernel's own: one for each of its StreamIDs,
+        /// which no mask widens, and which is compared with nobody else's. When entries run out,
+        /// attaching fails.
         OfTheDomain = "of-the-domain",
         /// From when it is found: with the mask that firmware gives, shared with those of its group
-        /// whose streams it has, and never with a part of another's. When entries run out, the device
-        /// is not taken in.
+        /// whose streams it has, and never with a part of another's. When entries run out, the
+        /// device is not taken in.
         OfTheDevice = "of-the-device",
     }
 }
@@ -330,11 +331,12 @@ choice! {
 choice! {
     /// Which ASID and which VMID a context of an SMMUv2 has.
     Smmu2Tags {
-        /// Both: the number of its bank is the ASID, one more the VMID. A context of stage 1 has the
-        /// VMID where it has 16 bits.
+        /// Both: the number of its bank is the ASID, one more the VMID. A context of stage 1 has
+        /// the VMID where it has 16 bits.
         Both = "both",
-        /// One number for both: that of the bank, and one more where the SMMU has stage 2 only. Where it
-        /// has both stages, the VMID of a domain for nesting is the number of its bank, 0 in the first.
+        /// One number for both: that of the bank, and one more where the SMMU has stage 2 only.
+        /// Where it has both stages, the VMID of a domain for nesting is the number of its bank, 0
+        /// in the first.
         One = "one",
     }
 }
@@ -432,8 +434,9 @@ choice! {
         AsReset = "as-reset",
         /// Those that match no entry.
         Unmatched = "unmatched",
-        /// Those, and the ones that S2CR lets bypass. With the kernels of then, what an MMU-500 needs
-        /// comes behind the invalidations of the reset; before, it comes where each register is met.
+        /// Those, and the ones that S2CR lets bypass. With the kernels of then, what an MMU-500
+        /// needs comes behind the invalidations of the reset; before, it comes where each register
+        /// is met.
         All = "all",
     }
 }

@@ -78,11 +78,52 @@ choice! {
 choice! {
     /// How the ITS driver lays the table of devices out.
     ItsTables {
-        /// In one level, as large as all DeviceIDs take; and it asks for no allocation when its
-        /// memory is read.
+        /// In one level, as large as all DeviceIDs take.
         Flat = "flat",
         /// In two levels, where one would take more than two pages and the ITS can have two.
         TwoLevel = "two-level",
+    }
+}
+
+choice! {
+    /// How the ITS driver finds the size of a table's pages.
+    ItsPages {
+        /// It settles the size of the table for pages of 64 KiB, and tells the same memory in
+        /// smaller ones where those do not stay.
+        Divided = "divided",
+        /// By trying, before the size of the table is settled.
+        Probed = "probed",
+    }
+}
+
+choice! {
+    /// How memory is cached that the ITS driver gives an ITS and redistributors.
+    ItsCacheability {
+        /// Allocated when it is written.
+        WriteAllocate = "write-allocate",
+        /// When it is read, too.
+        ReadWriteAllocate = "read-write-allocate",
+    }
+}
+
+choice! {
+    /// Whether the ITS driver asks if a table of one level has a place for a DeviceID.
+    ItsFlatCheck {
+        /// No: the device is mapped, and the ITS may have no entry for it.
+        Unasked = "unasked",
+        /// Yes: without one the device has no LPIs.
+        Asked = "asked",
+    }
+}
+
+choice! {
+    /// How many bits of an INTID the ITS driver counts with.
+    LpiBits {
+        /// Redistributors are told 16, whatever there are; LPIs are given out by as many as the
+        /// distributor has.
+        Sixteen = "sixteen",
+        /// As many as the distributor has, 16 at most.
+        Implemented = "implemented",
     }
 }
 

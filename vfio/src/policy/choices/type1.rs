@@ -37,7 +37,8 @@ choice! {
         Nothing = "nothing",
         /// A flag: REQUIRE_MSI_MAP.
         RequireMsiMap = "require-msi-map",
-        /// A capability of 48 bytes: reserved, aperture, size and alignment; 16 pages are asked for.
+        /// A capability of 48 bytes: reserved, aperture, size and alignment; 16 pages are asked
+        /// for.
         Geometry16Pages = "geometry-16-pages",
         /// A capability of 40 bytes: flags, order, size and aperture; the size follows from the
         /// doorbells there are.
@@ -126,7 +127,9 @@ choice! {
     BeyondInput {
         /// ERANGE.
         Erange = "erange",
-        /// The address is taken modulo the input size.
+        /// Nobody looks: of the address counts what indices into the tables hold. Where the first
+        /// table fills its page that is the input size, and an address beyond is one below; else
+        /// entries behind the first table are written, which no SMMU reads.
         Alias = "alias",
     }
 }

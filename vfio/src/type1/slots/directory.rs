@@ -17,7 +17,8 @@ const CROWDED: u32 = NIL;
 /// Most leaves that may begin in a bucket: a search looks beside the leaf it is led to, no further.
 const CROWD: usize = 2;
 /// Most buckets written when a boundary between leaves moves. A leaf next to a wide gap may own
-/// most of the table; the rest of its buckets are put right as they are used, or at the next layout.
+/// most of the table; the rest of its buckets are put right as they are used, or at the next
+/// layout.
 const REPOINT_LIMIT: usize = 64;
 /// Stale hints met by insertions and removals before the table is laid out again, for each leaf.
 const STALE_PER_LEAF: usize = 4;

@@ -278,7 +278,8 @@ impl Tree {
         row.extend(&full.entries()[..index]);
         row.extend(&[entry]);
         row.extend(&full.entries()[index..]);
-        // Ranges that arrive in order all go to one end: leave most of them where no more will come.
+        // Ranges that arrive in order all go to one end: leave most of them where no more will
+        // come.
         let keep = if next == NIL && index == LEAF_CAPACITY {
             LEAF_CAPACITY + 1 - LEAF_MIN
         } else if full.prev == NIL && index == 0 {

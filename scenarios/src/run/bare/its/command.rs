@@ -103,6 +103,11 @@ impl<'a> Given<'a> {
                     .hint(format!("it takes {}", keys.join(", "))));
             }
         }
+        if let Some(bits) = self.part(Bits).filter(|bits| !(1..=32).contains(bits)) {
+            return Err(Unperformable::new(format!("an EventID cannot have {bits} bits"))
+                .hint("1 to 32: the field Size is one less")
+                .at_key("bits"));
+        }
         let of = |part| self.part(part).unwrap_or(0);
         let valid = self.part(Valid).unwrap_or(1) << 63;
         let mut words = [number | of(Device) << 32, of(Event) | of(Intid) << 32, of(Icid), 0];

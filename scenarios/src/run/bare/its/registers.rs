@@ -23,6 +23,8 @@ const REGISTERS: &[(&str, Block, u64, Width)] = &[
     ("GICD_IIDR", Distributor, 0x0008, W32),
     ("GICD_SETSPI_NSR", Distributor, 0x0040, W32),
     ("GICD_CLRSPI_NSR", Distributor, 0x0048, W32),
+    ("GICD_SETSPI_SR", Distributor, 0x0050, W32),
+    ("GICD_CLRSPI_SR", Distributor, 0x0058, W32),
     ("GICD_PIDR4", Distributor, 0xffd0, W32),
     ("GICD_PIDR0", Distributor, 0xffe0, W32),
     ("GICD_PIDR1", Distributor, 0xffe4, W32),
@@ -67,16 +69,52 @@ const REGISTERS: &[(&str, Block, u64, Width)] = &[
     ("GITS_TRANSLATER", Its, 0x1_0040, W32),
 ];
 
+/// Registers that there are several of, side by side: the first, and the number of the last.
+const NUMBERED: &[(&str, Block, u64, u64, Width)] = &[
+    ("GICD_IGROUPR", Distributor, 0x0080, 31, W32),
+    ("GICD_ISENABLER", Distributor, 0x0100, 31, W32),
+    ("GICD_ICENABLER", Distributor, 0x0180, 31, W32),
+    ("GICD_ISPENDR", Distributor, 0x0200, 31, W32),
+    ("GICD_ICPENDR", Distributor, 0x0280, 31, W32),
+    ("GICD_ISACTIVER", Distributor, 0x0300, 31, W32),
+    ("GICD_ICACTIVER", Distributor, 0x0380, 31, W32),
+    ("GICD_IPRIORITYR", Distributor, 0x0400, 254, W32),
+    ("GICD_ITARGETSR", Distributor, 0x0800, 254, W32),
+    ("GICD_ICFGR", Distributor, 0x0c00, 63, W32),
+    ("GICD_IGRPMODR", Distributor, 0x0d00, 31, W32),
+    ("GICD_IROUTER", Distributor, 0x6000, 1019, W64),
+    ("GICR_IGROUPR", Redistributor, 0x1_0080, 0, W32),
+    ("GICR_ISENABLER", Redistributor, 0x1_0100, 0, W32),
+    ("GICR_ICENABLER", Redistributor, 0x1_0180, 0, W32),
+    ("GICR_ISPENDR", Redistributor, 0x1_0200, 0, W32),
+    ("GICR_ICPENDR", Redistributor, 0x1_0280, 0, W32),
+    ("GICR_ISACTIVER", Redistributor, 0x1_0300, 0, W32),
+    ("GICR_ICACTIVER", Redistributor, 0x1_0380, 0, W32),
+    ("GICR_IPRIORITYR", Redistributor, 0x1_0400, 7, W32),
+    ("GICR_ICFGR", Redistributor, 0x1_0c00, 1, W32),
+];
+
 const ICC: &[(&str, IccRegister)] = &[
     ("ICC_SRE_EL1", IccRegister::Sre),
     ("ICC_PMR_EL1", IccRegister::Pmr),
+    ("ICC_BPR0_EL1", IccRegister::Bpr0),
     ("ICC_BPR1_EL1", IccRegister::Bpr1),
     ("ICC_CTLR_EL1", IccRegister::Ctlr),
+    ("ICC_IGRPEN0_EL1", IccRegister::Igrpen0),
     ("ICC_IGRPEN1_EL1", IccRegister::Igrpen1),
+    ("ICC_IAR0_EL1", IccRegister::Iar0),
     ("ICC_IAR1_EL1", IccRegister::Iar1),
+    ("ICC_EOIR0_EL1", IccRegister::Eoir0),
     ("ICC_EOIR1_EL1", IccRegister::Eoir1),
+    ("ICC_HPPIR0_EL1", IccRegister::Hppir0),
+    ("ICC_HPPIR1_EL1", IccRegister::Hppir1),
     ("ICC_DIR_EL1", IccRegister::Dir),
     ("ICC_RPR_EL1", IccRegister::Rpr),
+    ("ICC_AP0R0_EL1", IccRegister::Ap0r0),
+    ("ICC_AP1R0_EL1", IccRegister::Ap1r0),
+    ("ICC_SGI0R_EL1", IccRegister::Sgi0r),
+    ("ICC_SGI1R_EL1", IccRegister::Sgi1r),
+    ("ICC_ASGI1R_EL1", IccRegister::Asgi1r),
 ];
 
 /// Which register of a CPU interface is meant.
@@ -100,8 +138,10 @@ pub(super) fn place(
     its: u16,
 ) -> Result<(PhysAddr, Width), Unperformable> {
     let found = REGISTERS.iter().find(|(known, ..)| *known == name);
-    let Some(&(_, block, offset, width)) = found else {
-        let names: Vec<_> = REGISTERS.iter().map(|(name, ..)| *name).collect();
+    let found = found.map(|&(_, block, offset, width)| (block, offset, width));
+    let Some((block, offset, width)) = found.or_else(|| numbered(name)) else {
+        let numbered = NUMBERED.iter().map(|(name, ..)| *name);
+        let names: Vec<_> = REGISTERS.iter().map(|(name, ..)| *name).chain(numbered).collect();
         let hint = nearest(name, &names).map_or_else(
             || "`load` and `store` take any address".to_owned(),
             |meant| format!("did you mean `{meant}`?"),
@@ -117,6 +157,15 @@ pub(super) fn place(
     let at = base.and_then(|base| base.checked_add(offset));
     let at = at.ok_or_else(|| Unperformable::new(format!("there is no {name} of cpu {cpu}")))?;
     Ok((at, width))
+}
+
+/// One of several registers of a name, such as GICD_IROUTER42.
+fn numbered(name: &str) -> Option<(Block, u64, Width)> {
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number: u64 = name[stem.len()..].parse().ok()?;
+    let found = NUMBERED.iter().find(|(known, ..)| *known == stem);
+    let (_, block, first, last, width) = *found?;
+    (number <= last).then(|| (block, first + number * width.bytes(), width))
 }
 
 /// Where an ITS is.

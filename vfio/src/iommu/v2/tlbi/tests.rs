@@ -87,8 +87,8 @@ fn everything_of_a_domain() {
     let whole = |vmid| [Work::Store { at: 0x64, value: vmid }, Work::Sync(Scope::Global)];
     let one = [Work::Store { at: BANK + 0x610, value: 3 }, Work::Sync(Scope::Bank(3))];
     assert_eq!(all(Stage::One), one);
-    // Stage 2 of an SMMU that has both, which is for nesting: the number is that of an ASID. Without
-    // stage 1, and before 4.12, it is one more.
+    // Stage 2 of an SMMU that has both, which is for nesting: the number is that of an ASID.
+    // Without stage 1, and before 4.12, it is one more.
     assert_eq!(all(Stage::Two), whole(3));
     let alone = Features { stage1: false, ..features() };
     assert_eq!(alone.tagged(Stage::Two, 3).all(&alone), whole(4));

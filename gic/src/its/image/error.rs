@@ -1,0 +1,74 @@
+//! Why tables cannot be read, written, or rewritten.
+
+use super::{MOST_ENTRIES, MOST_PIECES};
+use core::fmt;
+use passim_model::{Abort, DeviceId, PhysAddr, Span};
+
+/// Why tables cannot be read or written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ImageError {
+    /// Memory did not answer.
+    #[error("{0}")]
+    Abort(Abort),
+    /// There is no room for an entry.
+    #[error("the {0} table has no room for number {1}")]
+    NoRoom(Kind, u32),
+    /// The interrupt translation table of a device is too small for entries of the new layout, and
+    /// there is no other place for it.
+    #[error(
+        "the table of device {device} has {has} bytes, {wants} are needed, and no scratch memory is left"
+    )]
+    IttTooSmall {
+        /// The device.
+        device: DeviceId,
+        /// What its owner had to allocate, at least.
+        has: u64,
+        /// What the layout needs.
+        wants: u64,
+    },
+    /// An entry of the new layout has no room for an INTID or an ICID.
+    #[error("an entry of the {of} table has no room for {what} {number}")]
+    TooWide {
+        /// Of which table.
+        of: Kind,
+        /// `lpi` or `collection`.
+        what: &'static str,
+        /// The number.
+        number: u32,
+    },
+    /// The tables hold more than is read of any, or have room for it.
+    #[error(
+        "the tables hold more than {MOST_ENTRIES} entries, or have room for {MOST_PIECES} pages of them"
+    )]
+    TooLarge,
+    /// The scratch memory is in use, or is not memory.
+    #[error("the scratch memory {0} is in use by a table, or not memory")]
+    Scratch(Span<PhysAddr>),
+}
+
+/// A table, in errors.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// Of devices.
+    Device,
+    /// Of collections.
+    Collection,
+    /// Of the events of a device.
+    Event,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Device => "device",
+            Self::Collection => "collection",
+            Self::Event => "interrupt translation",
+        })
+    }
+}
+
+impl From<Abort> for ImageError {
+    fn from(abort: Abort) -> Self {
+        Self::Abort(abort)
+    }
+}

@@ -1,0 +1,211 @@
+//! LPIs on and off, and the tables they are read from: GICR_PROPBASER, GICR_PENDBASER,
+//! GICR_CTLR.EnableLPIs; what of that is saved.
+
+use super::Redistributor;
+use crate::attributes;
+use crate::choice::Attributes;
+use crate::choice::lpi::{BaseWhileEnabled, ClearEnable, LpiState, PendingAtDisable, PendingZero};
+use crate::row::Row;
+use crate::v3::lpis::{InUse, Lpis};
+use crate::v3::wire::{Pendbaser, Propbaser, RedistributorCtlr};
+use passim_model::{Memory, PhysAddr};
+
+/// Everything of a redistributor that is not in memory.
+#[derive(Clone, Debug)]
+pub(in crate::v3) struct SavedRedistributor {
+    ctlr: u64,
+    asleep: bool,
+    /// Where LPIs are on, what they use.
+    in_use: Option<InUse>,
+    propbaser: u64,
+    pendbaser: u64,
+    row: Row,
+}
+
+impl Redistributor {
+    /// Whether LPIs are held while they are off.
+    pub(super) fn holds(&self) -> bool {
+        self.features.lpis && self.choices.holds_while_off()
+    }
+
+    /// What they are read from then.
+    pub(super) fn held(&self) -> InUse {
+        InUse { intid_bits: self.intid_bits, ..self.named() }
+    }
+
+    /// What registers say that LPIs are read from.
+    fn named(&self) -> InUse {
+        let asked = Propbaser::ID_BITS.get(self.propbaser) as u32 + 1;
+        InUse {
+            intid_bits: asked.min(self.intid_bits),
+            configuration: PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(self.propbaser)),
+            pending: PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(self.pendbaser)),
+        }
+    }
+
+    /// Whether stores to the table bases are taken now.
+    fn bases_open(&self) -> bool {
+        !self.on || self.choices.base_while_enabled != BaseWhileEnabled::Ignored
+    }
+
+    /// LPIs that use tables as the registers name them at any time, or until they are on.
+    fn follows_bases(&mut self) -> Option<&mut Lpis> {
+        let used = self.choices.base_while_enabled == BaseWhileEnabled::Used;
+        self.lpis.as_mut().filter(|_| used || !self.on)
+    }
+
+    /// What is kept of the attributes of a table.
+    fn made_of(&self, stored: u64) -> u64 {
+        match self.choices.attributes {
+            Attributes::Kept => stored,
+            Attributes::Cacheable => attributes::cacheable(stored, attributes::GICR),
+        }
+    }
+
+    /// GICR_PROPBASER as a store makes it.
+    pub(in crate::v3) fn store_propbaser(&mut self, value: u64) {
+        if self.features.lpis && self.bases_open() {
+            let fields = [
+                Propbaser::ID_BITS,
+                Propbaser::INNER_CACHE,
+                Propbaser::SHAREABILITY,
+                Propbaser::PHYSICAL_ADDRESS,
+                Propbaser::OUTER_CACHE,
+            ];
+            let stored = fields.iter().fold(0, |word, field| word | field.in_place(value));
+            let stored = self.made_of(stored);
+            self.propbaser = stored;
+            let bits = match self.holds() {
+                true => self.intid_bits,
+                false => self.named().intid_bits,
+            };
+            if let Some(lpis) = self.follows_bases() {
+                lpis.configure_from(PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(stored)));
+                lpis.resize(bits);
+            }
+        }
+    }
+
+    /// GICR_PROPBASER as a store to another's makes it, where all have one.
+    pub(in crate::v3) fn share_propbaser(&mut self, value: u64) {
+        if !self.features.lpis {
+            return;
+        }
+        self.propbaser = value;
+        if let Some(lpis) = &mut self.lpis {
+            lpis.configure_from(PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(value)));
+        }
+    }
+
+    /// INTIDs below this have a byte of configuration, by GICR_PROPBASER.
+    pub(in crate::v3) fn configured(&self) -> u32 {
+        let bits = Propbaser::ID_BITS.get(self.propbaser) as u32 + 1;
+        1 << bits.min(self.intid_bits)
+    }
+
+    /// GICR_PENDBASER as a store makes it.
+    pub(in crate::v3) fn store_pendbaser(&mut self, value: u64) {
+        if self.features.lpis && self.bases_open() {
+            let fields = [
+                Pendbaser::INNER_CACHE,
+                Pendbaser::SHAREABILITY,
+                Pendbaser::PHYSICAL_ADDRESS,
+                Pendbaser::OUTER_CACHE,
+                Pendbaser::PTZ,
+            ];
+            let stored = fields.iter().fold(0, |word, field| word | field.in_place(value));
+            let stored = self.made_of(stored);
+            self.pendbaser = stored;
+            if let Some(lpis) = self.follows_bases() {
+                lpis.pend_in(PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(stored)));
+            }
+        }
+    }
+
+    pub(super) fn store_ctlr(&mut self, value: u64, memory: &mut Memory) {
+        if self.features.dpgs {
+            let groups =
+                [RedistributorCtlr::DPG0, RedistributorCtlr::DPG1NS, RedistributorCtlr::DPG1S];
+            self.ctlr = groups.iter().fold(0, |word, field| word | field.in_place(value));
+        }
+        let on = RedistributorCtlr::ENABLE_LPIS.is_set(value);
+        match (self.on, on) {
+            (false, true) if self.features.lpis => self.enable_lpis(memory),
+            (true, false) if self.choices.clear_enable == ClearEnable::Allowed => {
+                self.disable_lpis(memory);
+            }
+            (true, true) => {
+                if let Some(lpis) = &mut self.lpis {
+                    lpis.look_again(memory);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether turning LPIs on reads the pending table.
+    pub(in crate::v3) fn reads_pending(&self) -> bool {
+        let zero = Pendbaser::PTZ.is_set(self.pendbaser);
+        !zero || self.choices.ptz == PendingZero::Ignored
+    }
+
+    fn enable_lpis(&mut self, memory: &mut Memory) {
+        self.on = true;
+        let (named, read) = (self.named(), self.reads_pending());
+        match &mut self.lpis {
+            Some(held) => held.turn_on(read, memory),
+            None => self.lpis = Some(Lpis::enable(self.choices, named, read, memory)),
+        }
+    }
+
+    /// IHI 0069 H 12.11 (GICR_CTLR): after this the table in memory is up to date, and nothing of it is
+    /// delivered. KVM's vgic_flush_pending_lpis writes none.
+    fn disable_lpis(&mut self, memory: &mut Memory) {
+        self.on = false;
+        self.invalidations.clear();
+        let Some(mut lpis) = self.lpis.take() else { return };
+        if self.choices.pending_at_disable == PendingAtDisable::Shelved {
+            lpis.shelve_all();
+            self.lpis = Some(lpis);
+            return;
+        }
+        self.past_aborts += lpis.aborts();
+        lpis.disable(memory);
+        self.lpis = self.holds().then(|| Lpis::held(self.choices, self.held()));
+    }
+
+    /// What is to be saved; the pending table in memory is up to date then, but for LPIs that have a
+    /// state of their own.
+    pub(in crate::v3) fn save(&mut self, memory: &mut Memory) -> SavedRedistributor {
+        let of_all = self.choices.state == LpiState::PerRedistributor;
+        if let Some(lpis) = self.lpis.as_mut().filter(|_| of_all) {
+            lpis.write_pending(memory);
+        }
+        SavedRedistributor {
+            ctlr: self.ctlr,
+            asleep: self.asleep,
+            in_use: self.lpis.as_ref().filter(|_| self.on).map(Lpis::in_use),
+            propbaser: self.propbaser,
+            pendbaser: self.pendbaser,
+            row: self.row.clone(),
+        }
+    }
+
+    /// As it was saved: the pending table is read, whatever PTZ promised when LPIs were turned on.
+    pub(in crate::v3) fn restore(&mut self, saved: &SavedRedistributor, memory: &mut Memory) {
+        self.ctlr = saved.ctlr;
+        self.asleep = saved.asleep;
+        self.propbaser = saved.propbaser;
+        self.pendbaser = saved.pendbaser;
+        self.row = saved.row.clone();
+        self.on = saved.in_use.is_some();
+        let holds = self.holds();
+        let held = holds.then(|| self.held());
+        let in_use = saved.in_use.map(|in_use| match holds {
+            true => InUse { intid_bits: self.intid_bits, ..in_use },
+            false => in_use,
+        });
+        let in_use = in_use.or(held);
+        self.lpis = in_use.map(|in_use| Lpis::enable(self.choices, in_use, true, memory));
+    }
+}
