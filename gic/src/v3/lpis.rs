@@ -60,24 +60,6 @@ pub(crate) struct InUse {
     pub(crate) pending: PhysAddr,
 }
 
-/// A byte of the configuration table, as any redistributor reads it that has every bit of a priority.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Configured {
-    /// Whether the LPI is forwarded.
-    pub enabled: bool,
-    /// Its priority.
-    pub priority: u8,
-}
-
-impl Configured {
-    /// What a byte says.
-    pub const fn of(byte: u8) -> Self {
-        let word = byte as u64;
-        let priority = LpiConfiguration::PRIORITY.in_place(word) as u8;
-        Self { enabled: LpiConfiguration::ENABLE.is_set(word), priority }
-    }
-}
-
 /// The first INTID that has too many bits.
 fn bound(intid_bits: u32) -> u32 {
     1 << intid_bits.min(24)

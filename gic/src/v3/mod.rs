@@ -8,6 +8,7 @@
 //! | `dist` | which SPIs wait, and where may they go? |
 //! | `redist` | what do a redistributor's registers say and do? |
 //! | `lpis`, `ids` | which LPIs are pending, and which is the most urgent? |
+//! | `configured` | what does a byte of their configuration say? |
 //! | `places` | where is an LPI that has a state of its own? |
 //! | `between` | what do redistributors and ITSs learn of one another? |
 //! | `packet` | what may an ITS ask of a redistributor? |
@@ -21,6 +22,7 @@
 //! interfaces, GICv4. Choices are in [`crate::choice`].
 
 mod between;
+mod configured;
 mod cpu;
 mod dist;
 mod icc;
@@ -34,12 +36,12 @@ mod save;
 pub(crate) mod testkit;
 mod wire;
 
+pub use configured::Configured;
 pub use cpu::SystemRegister;
 pub use cpu::Waiting;
 pub use dist::Features as DistributorFeatures;
 pub use dist::OneOfN;
 pub use dist::SgiGroups;
-pub use lpis::Configured;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
 pub use save::Saved;
