@@ -3,9 +3,11 @@
 //! A device of a machine that Linux runs writes 1 to 64k different EventIDs in random order; before
 //! each round nothing is pending. A write is one call of what the machine does with every message:
 //! through the SMMU, where the kernel has mapped the doorbell, to GITS_TRANSLATER, to a redistributor;
-//! or without an SMMU to where the doorbell is. The ITS reads its three entries for every message, or
-//! remembers translations. Last, messages whose LPI is pending already. One iteration is every event
-//! once; only ratios within one run mean anything.
+//! or without an SMMU to where the doorbell is. The ITS reads its three entries for every message
+//! (`cache off`), or remembers translations (`cache on`). Last, messages whose LPI is pending already.
+//!
+//! Benches are named `msi/WAY, CACHE/EVENTS`; one iteration is every event once, and `elem` are
+//! messages. Only ratios within one run mean anything.
 
 #[path = "../../tests/agree/rig.rs"]
 #[allow(dead_code, reason = "the tests' rig, of which a part is used")]
@@ -168,7 +170,7 @@ fn rounds(board: &mut Board, way: Way, order: &[u32], rounds: u64) -> Duration {
         board.empty();
         let start = Instant::now();
         for &event in order {
-            black_box(board.message(way, event));
+            black_box(&board.message(way, event));
         }
         spent += start.elapsed();
     }
@@ -218,22 +220,22 @@ fn deliver(c: &mut Criterion) {
     for events in EVENTS {
         let order = order_of(events);
         group.throughput(Throughput::Elements(events.into()));
-        for (name, cache) in [("entries", "off"), ("cache", "131072")] {
-            let mut board = Board::new(cache, events);
+        for (cache, translations) in [("cache off", "off"), ("cache on", "131072")] {
+            let mut board = Board::new(translations, events);
             board.check(&order);
-            group.bench_function(BenchmarkId::new(name, events), |b| {
-                b.iter_custom(|n| rounds(&mut board, Way::Straight, &order, n));
-            });
-            group.bench_function(BenchmarkId::new(format!("smmu and {name}"), events), |b| {
-                b.iter_custom(|n| rounds(&mut board, Way::Smmu, &order, n));
-            });
+            for (smmu, way) in [("no smmu", Way::Straight), ("smmu", Way::Smmu)] {
+                let id = BenchmarkId::new(format!("{smmu}, {cache}"), events);
+                group.bench_function(id, |b| {
+                    b.iter_custom(|n| rounds(&mut board, way, &order, n));
+                });
+            }
         }
         let mut board = Board::new("131072", events);
         board.check(&order);
-        group.bench_function(BenchmarkId::new("already pending", events), |b| {
+        group.bench_function(BenchmarkId::new("no smmu, cache on, pending", events), |b| {
             b.iter(|| {
                 for &event in &order {
-                    black_box(board.message(Way::Straight, event));
+                    black_box(&board.message(Way::Straight, event));
                 }
             });
         });

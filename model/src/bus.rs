@@ -83,7 +83,8 @@ impl AddressMap {
 
     /// As [`AddressMap::find`], quicker for the two parts that were looked up last: a device writes
     /// to RAM and to a doorbell, a driver to memory and to the SMMU.
-    #[inline]
+    // Called, it would hand its answer over in memory in pieces, which the caller reads as one word.
+    #[inline(always)]
     pub fn look_up(&mut self, at: PhysAddr) -> Option<(Target, u64)> {
         let [last, before] = self.recent;
         if let Some(found) = self.holds(last, at) {

@@ -11,6 +11,7 @@
 //! | `words` | what did it run into, by name? |
 //! | `access` | where does what a device does lead? |
 //! | `limits` | of what is there not enough, who says how much there is, what is left? |
+//! | `hardware` | what did hardware answer, by which rule, and what would it have answered otherwise? |
 //! | `candidate` | which requests are near? |
 //! | `search` | which of them is accepted? |
 //! | `why` | why is none of them? |
@@ -18,6 +19,7 @@
 
 mod access;
 mod candidate;
+mod hardware;
 mod limits;
 mod order;
 mod report;
@@ -25,14 +27,17 @@ mod search;
 mod why;
 mod words;
 
+pub use hardware::{Hardware, Otherwise, Unsynchronised};
 pub use report::{Attempted, Explained, Explanation, Nearest, Remark};
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use passim_model::{Iova, Refusal, Span};
 
 use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind};
 use crate::op::Op;
-use crate::run::{Runner, Surroundings};
+use crate::run::{Answered, ContainerHere, Outcome, Runner};
 use crate::script::{Block, Script};
 
 /// For how many differences of a file it is searched what would have been accepted; each takes runs
@@ -53,6 +58,13 @@ pub(crate) struct Subject<'a> {
     /// The operations that matter: from the last `machine` before the line up to the line, it not
     /// included.
     before: Vec<(Op, &'a Block)>,
+}
+
+/// What a line was answered on a machine of its own.
+struct Moment {
+    outcome: Vec<String>,
+    /// Whether neither kernel nor hardware had anything against it.
+    is_good: bool,
 }
 
 /// A mapping, and the line that made it.
@@ -81,13 +93,29 @@ pub fn explain(script: &Script, line: u64, chosen: &Chosen) -> Result<Explanatio
         file: script.source().path().display().to_string(),
         line: script.line_of(block),
         operation: op.to_string(),
-        outcome,
+        outcome: outcome.clone(),
         refusals: account.refused.iter().map(told).chain(short).collect(),
         remarks: account.verdicts.iter().map(Remark::from).collect(),
         by_device: matches!(op, Op::Read { .. } | Op::Write { .. } | Op::Raise { .. }),
+        has_kernel: runner.is_booted(),
+        hardware: hardware::told(&op, &outcome, &account.hardware),
+        not_synchronised: hardware::unsynchronised(subject.lines_before(), &op),
+        otherwise: Vec::new(),
         notes: access::notes(&op, surroundings.as_ref(), &origins),
         nearest: None,
     };
+    if account.hardware.iter().any(|answered| !answered.is_done()) {
+        let walked = access::walked(&op, &explanation.file, explanation.line);
+        explanation.notes.extend(walked);
+    }
+    if !explanation.has_kernel {
+        let waits = !explanation.not_synchronised.is_empty();
+        explanation.otherwise = hardware::otherwise(&subject, &op, &explanation.outcome, waits);
+    }
+    if account.refusal().is_none() {
+        let around = surroundings.as_ref();
+        explanation.nearest = hardware::nearest(&subject, &op, &account.hardware, around);
+    }
     if let (Some(refusal), Some(surroundings)) = (account.refusal(), surroundings) {
         let available = account.shortage.map(|shortage| shortage.available);
         let search = search::Search::new(&subject, &surroundings, &op, (refusal, available));
@@ -140,13 +168,34 @@ impl<'a> Subject<'a> {
     /// A machine that was run to the line, and which lines made its mappings.
     fn arrive(&self) -> Result<(Runner, Vec<Origin>), InputError> {
         let mut runner = Runner::with(self.chosen.clone());
-        let mut origins: Vec<Origin> = Vec::new();
+        let mut made = Made::default();
         for (op, block) in &self.before {
-            runner.perform(op).map_err(|error| error.at(self.script, block))?;
-            let Some(surroundings) = runner.surroundings() else { continue };
-            note_origins(&surroundings, self.script.line_of(block), &mut origins);
+            let line = self.script.line_of(block);
+            made.perform(&mut runner, op, line).map_err(|error| error.at(self.script, block))?;
         }
+        let origins = made.origins(&runner);
         Ok((runner, origins))
+    }
+
+    /// The operations before, each with its line.
+    fn lines_before(&self) -> impl Iterator<Item = (u64, &Op)> {
+        self.before.iter().map(|(op, block)| (self.script.line_of(block), op))
+    }
+
+    /// What `op` is answered after `before`, on a machine of its own that was run to the line; by what
+    /// `chosen` says in place of the caller's choice, if it says anything. `None` where it cannot be
+    /// performed.
+    fn performed(&self, before: &[Op], op: &Op, chosen: Option<&Chosen>) -> Option<Moment> {
+        let mut runner = Runner::with(chosen.unwrap_or(self.chosen).clone());
+        let so_far = self.before.iter().map(|(op, _)| op);
+        so_far.chain(before).try_for_each(|op| runner.perform(op).map(drop)).ok()?;
+        let outcome = runner.perform(op).ok()?;
+        let account = runner.account();
+        let stopped = outcome.iter().any(|line| line.starts_with("stalled"));
+        let is_good = !stopped
+            && account.refusal().is_none()
+            && account.hardware.iter().all(Answered::is_done);
+        Some(Moment { outcome, is_good })
     }
 
     /// The same without asking which lines made what.
@@ -157,20 +206,50 @@ impl<'a> Subject<'a> {
     }
 }
 
-fn note_origins(surroundings: &Surroundings, line: u64, origins: &mut Vec<Origin>) {
-    let is_there = |origin: &Origin| {
-        let container = surroundings.containers.get(&origin.container);
-        container.is_some_and(|it| it.mappings.iter().any(|mapping| mapping.iova == origin.iova))
-    };
-    origins.retain(is_there);
-    for (&container, here) in &surroundings.containers {
-        for mapping in &here.mappings {
-            let iova = mapping.iova;
-            if !origins.iter().any(|known| known.container == container && known.iova == iova) {
-                origins.push(Origin { container, iova, line });
+/// Which lines made mappings, noted as they are performed.
+#[derive(Default)]
+struct Made {
+    by: BTreeMap<(usize, Span<Iova>), u64>,
+}
+
+impl Made {
+    /// Performs an operation in `line`, and notes what it maps: a call that names its range without
+    /// looking at all that is mapped, one that is given byte by byte by what is there after it.
+    fn perform(&mut self, runner: &mut Runner, op: &Op, line: u64) -> Outcome {
+        let named = match op {
+            Op::Map { iova, size, fd, .. } | Op::MsiWindow { iova, size, fd } => {
+                let span = Span::from_size(*iova, size.0);
+                span.and_then(|span| Some((runner.container_behind(fd.map(|fd| fd.0))?, span)))
             }
+            _ => None,
+        };
+        let is_raw = matches!(op, Op::Ioctl { .. });
+        let before = is_raw.then(|| mappings_of(runner));
+        let outcome = runner.perform(op)?;
+        if let Some(key) = named.filter(|_| runner.account().refused.is_empty()) {
+            self.by.insert(key, line);
         }
+        if let Some(before) = before {
+            let new = mappings_of(runner).into_iter().filter(|key| !before.contains(key));
+            self.by.extend(new.map(|key| (key, line)));
+        }
+        Ok(outcome)
     }
+
+    /// Those that are still there.
+    fn origins(self, runner: &Runner) -> Vec<Origin> {
+        let there = mappings_of(runner);
+        let origins = self.by.into_iter().filter(|(key, _)| there.contains(key));
+        origins.map(|((container, iova), line)| Origin { container, iova, line }).collect()
+    }
+}
+
+fn mappings_of(runner: &Runner) -> BTreeSet<(usize, Span<Iova>)> {
+    let Some(around) = runner.surroundings() else { return BTreeSet::new() };
+    let of = |(&number, here): (&usize, &ContainerHere)| {
+        here.mappings.iter().map(|mapping| (number, mapping.iova)).collect::<Vec<_>>()
+    };
+    around.containers.iter().flat_map(of).collect()
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub mod machine;
 pub mod op;
 pub mod recording;
 pub mod replay;
+pub mod rulebook;
 pub mod run;
 pub mod script;
 pub mod system;

@@ -6,7 +6,9 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `calls`, `attach`, `info`, `interrupts`, `memory`, `transfers` | what does a process ask? |
+//! | [`files`], [`junit`] | which files are run, and how is it reported? |
+//! | `calls`, `attach`, `interrupts`, `memory`, `transfers` | what does a process ask? |
+//! | `info`, `iommu_info` | what do containers, groups and devices say of themselves? |
 //! | `device`, `translations`, `messages` | what does a device do? |
 //! | `raw`, [`its`], `bare` | what is asked of hardware past the kernel, or without one? |
 //! | `under_way` | which calls have stopped on their way? |
@@ -32,7 +34,7 @@ mod transfers;
 mod translations;
 mod under_way;
 
-pub use account::{Account, Shortage};
+pub use account::{Account, Answered, Shortage};
 pub(crate) use info::{device as device_text, status as status_text};
 pub(crate) use iommu_info::info_text;
 pub(crate) use memory::AREA_ALIGN;
@@ -141,6 +143,8 @@ struct Running {
     poked: BTreeSet<PhysAddr>,
     /// What the kernel said during the present operation.
     account: Account,
+    /// Which kernel it is, where a scenario or its machine chose one.
+    profile: Option<Profile>,
 }
 
 impl Runner {
@@ -205,9 +209,18 @@ impl Runner {
         }
     }
 
-    /// What the kernel said during the last operation that was performed.
+    /// What kernel and hardware said during the last operation that was performed.
     pub fn account(&self) -> Account {
-        self.running().map(|running| running.account.clone()).unwrap_or_default()
+        match &self.stage {
+            Stage::Empty => Account::default(),
+            Stage::Booted(running) => running.account.clone(),
+            Stage::Bare(bare) => Account { hardware: bare.heard().to_vec(), ..Account::default() },
+        }
+    }
+
+    /// Whether a kernel runs on the machine.
+    pub fn is_booted(&self) -> bool {
+        self.running().is_some()
     }
 
     /// The machine that Linux runs, if there is one.
@@ -258,7 +271,7 @@ fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
     }
     setup.pace = pace_of(*pace);
     setup.lost = chosen.lost;
-    Running::new(&machine, setup)
+    Ok(Running { profile: Some(profile), ..Running::new(&machine, setup)? })
 }
 
 /// The machine of that name or file.
@@ -311,6 +324,7 @@ impl Running {
             under_way: BTreeMap::new(),
             poked: BTreeSet::new(),
             account: Account::default(),
+            profile: None,
         }
     }
 

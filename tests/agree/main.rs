@@ -9,6 +9,7 @@
 //! | `pgtable` | do the page tables agree with the second walk, for themselves? |
 //! | `aarch32` | do those of AArch32? |
 //! | `dumps` | what does the SMMU make of tables that a real kernel wrote? |
+//! | `writes` | is a device's write in short the same as one in full? |
 //! | `rig` | what is all this done on? |
 //!
 //! Every case follows from a fixed seed. A case that fails is shrunk and written down as a
@@ -23,6 +24,7 @@ mod steps;
 mod tables;
 mod twin;
 mod window;
+mod writes;
 
 use passim_tests::cases;
 use proptest::strategy::Strategy;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Ended;
 use super::output::Output;
-use super::setting::Settings;
+use super::setting::{GicSettings, Settings};
 use crate::explain::{Explanation, explain as explain_line};
 use crate::input_error::{InputError, InputKind, SourceText};
 use crate::script::Script;
@@ -17,9 +17,13 @@ refusal is told with the check that made it, where that check is known from, wha
 the checks that had passed before, and the nearest request that is accepted: a line to put in its
 place. That request was searched by making it, on a machine run to the line.
 
+What hardware answered, an ITS or an SMMU, is told with the architecture's rule and its section, with
+commands that no SYNC follows, and with what is answered after a SYNC or by other GICs.
+
 Examples:
   passim explain scenarios/files/map/order-of-checks.scn:12
   passim explain my.scn:30 --profile linux-6.1
+  passim explain my.scn:30 --gic adversarial --seed 7
   passim explain my.scn:30 --json")]
 pub(super) struct Arguments {
     /// A scenario and a line of it
@@ -30,6 +34,8 @@ pub(super) struct Arguments {
     profile: Option<String>,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    controller: GicSettings,
 }
 
 pub(super) fn explain(arguments: &Arguments, output: &mut Output) -> Ended {
@@ -52,6 +58,7 @@ fn explained(arguments: &Arguments) -> Result<Explanation, InputError> {
             .with_hint("say SCENARIO:LINE, such as my.scn:12")
     })?;
     let chosen = arguments.settings.chosen(arguments.profile.as_deref())?;
+    let chosen = arguments.controller.over(chosen)?;
     let script = Script::parse(SourceText::read(Path::new(path))?)?;
     explain_line(&script, line, &chosen)
 }

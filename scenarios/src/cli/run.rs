@@ -9,10 +9,9 @@ use super::Ended;
 use super::manual::manual;
 use super::output::{Output, counted, unused};
 use super::progress::Bar;
-use super::setting::{Settings, setting};
-use crate::chosen::{Chosen, preset};
+use super::setting::{GicSettings, Settings};
+use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind, SourceText};
-use crate::machine::GicBuilt;
 use crate::run::files::{ScenarioReport, bless_file, find, run_with};
 use crate::run::junit;
 use crate::script::Script;
@@ -39,44 +38,20 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Write what happens into the files in place of what they say
-    #[arg(long, conflicts_with_all = ["profile", "set", "gic", "built"])]
+    #[arg(long, conflicts_with_all = ["profile", "set", "gic", "built", "lose"])]
     bless: bool,
     /// A kernel profile, in place of those the scenarios name
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     #[command(flatten)]
     settings: Settings,
-    /// What every GICv3 chooses where the architecture leaves a choice: arch-strict, qemu,
-    /// kvm-abi0, gic600 or adversarial
-    #[arg(long, value_name = "PRESET")]
-    gic: Option<String>,
-    /// What chance is drawn from, for --gic adversarial
-    #[arg(long, value_name = "NUMBER", requires = "gic")]
-    seed: Option<u64>,
-    /// How every GICv3 is built, such as targets=address; may be given several times
-    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
-    built: Vec<(String, String)>,
-    /// A command that an ITS does not see, such as SYNC:5, the fifth SYNC since the machine was
-    /// built, or SYNC:5@1, that of the second ITS
-    #[arg(long, value_name = "COMMAND:N", conflicts_with = "bless")]
-    lose: Option<Lost>,
+    #[command(flatten)]
+    controller: GicSettings,
 }
 
 impl Arguments {
     fn chosen(&self) -> Result<Chosen, InputError> {
-        let chosen = self.settings.chosen(self.profile.as_deref())?;
-        let gic = preset(self.gic.as_deref(), self.seed).map_err(|wrong| {
-            InputError::in_file(InputKind::Argument, Path::new("--gic"), wrong.message)
-                .with_hint(wrong.hint)
-        })?;
-        let mut built = GicBuilt::default();
-        for (key, value) in &self.built {
-            built.set(key, value).map_err(|wrong| {
-                InputError::in_file(InputKind::Argument, Path::new("--built"), wrong.message)
-                    .with_hint(wrong.hint)
-            })?;
-        }
-        Ok(Chosen { gic, built, lost: self.lose, ..chosen })
+        self.controller.over(self.settings.chosen(self.profile.as_deref())?)
     }
 }
 
@@ -103,7 +78,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     }
     bar.clear();
     let mut ended = report(&results, arguments.bless, output);
-    if let Some(error) = arguments.lose.and_then(|lost| never_lost(lost, &results)) {
+    if let Some(error) = chosen.lost.and_then(|lost| never_lost(lost, &results)) {
         ended = output.refused(&error);
     }
     if let Some(path) = &arguments.junit

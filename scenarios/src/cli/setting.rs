@@ -1,7 +1,11 @@
-//! `--set CHOICE=VALUE` and `--profile NAME`, which several commands take.
+//! `--set CHOICE=VALUE`, `--profile NAME` and how GICs answer, which several commands take.
 
-use crate::chosen::{Chosen, profile_named, set_choices};
-use crate::input_error::InputError;
+use std::path::Path;
+
+use crate::chosen::{Chosen, NoSuch, preset, profile_named, set_choices};
+use crate::input_error::{InputError, InputKind};
+use crate::machine::GicBuilt;
+use crate::system::Lost;
 
 /// Single choices, on the command line.
 #[derive(clap::Args)]
@@ -9,6 +13,44 @@ pub(super) struct Settings {
     /// One choice of the profile; may be given several times
     #[arg(long, value_name = "CHOICE=VALUE", value_parser = setting)]
     pub(super) set: Vec<(String, String)>,
+}
+
+/// How every GICv3 answers, on the command line.
+#[derive(clap::Args)]
+pub(super) struct GicSettings {
+    /// What every GICv3 chooses where the architecture leaves a choice: arch-strict, qemu,
+    /// kvm-abi0, gic600 or adversarial
+    #[arg(long, value_name = "PRESET")]
+    gic: Option<String>,
+    /// What chance is drawn from, for --gic adversarial
+    #[arg(long, value_name = "NUMBER", requires = "gic")]
+    seed: Option<u64>,
+    /// How every GICv3 is built, such as targets=address; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    built: Vec<(String, String)>,
+    /// A command that an ITS does not see, such as SYNC:5, the fifth SYNC since the machine was
+    /// built, or SYNC:5@1, that of the second ITS
+    #[arg(long, value_name = "COMMAND:N")]
+    lose: Option<Lost>,
+}
+
+impl GicSettings {
+    /// These, over what was chosen.
+    ///
+    /// # Errors
+    /// A preset, a key or a value that does not exist.
+    pub(super) fn over(&self, chosen: Chosen) -> Result<Chosen, InputError> {
+        let wrong = |option: &str, wrong: NoSuch| {
+            InputError::in_file(InputKind::Argument, Path::new(option), wrong.message)
+                .with_hint(wrong.hint)
+        };
+        let gic = preset(self.gic.as_deref(), self.seed).map_err(|it| wrong("--gic", it))?;
+        let mut built = GicBuilt::default();
+        for (key, value) in &self.built {
+            built.set(key, value).map_err(|it| wrong("--built", it))?;
+        }
+        Ok(Chosen { gic, built, lost: self.lose, ..chosen })
+    }
 }
 
 /// A name and a value.

@@ -1,6 +1,6 @@
 //! `rules.md`: every check a request can be refused by.
 
-use passim_model::{Errno, Rule};
+use passim_model::Rule;
 
 use super::{NOTICE, table};
 
@@ -26,7 +26,5 @@ pub(super) fn page() -> String {
 
 /// The errnos that the declaration of a rule names.
 pub(super) fn errnos(rule: &Rule) -> String {
-    let words = rule.note.split(|c: char| !c.is_ascii_alphanumeric());
-    let known = |word: &&str| Errno::ALL.iter().any(|errno| errno.name() == *word);
-    words.filter(known).collect::<Vec<_>>().join(", ")
+    crate::rulebook::errnos(rule).join(", ")
 }

@@ -1,9 +1,10 @@
 //! What there is to say of a device's own access, of which the kernel hears nothing: where it goes,
 //! and what is mapped there.
 
-use passim_model::{Iova, Rid, Span};
+use passim_model::{Iova, Perms, Rid, Span};
 use passim_vfio::iommu::msi::DoorbellView;
 use passim_vfio::policy::Choice;
+use passim_vfio::type1::Version;
 
 use super::Origin;
 use super::words::{container_of, mapping_text};
@@ -13,7 +14,19 @@ use crate::run::Surroundings;
 /// Most mappings that are listed.
 const MAX_LISTED: usize = 4;
 
-/// What there is to say where the kernel was not even asked: about a device's access.
+/// The command that shows every table a device's access was looked up in.
+pub(super) fn walked(op: &Op, file: &str, line: u64) -> Option<String> {
+    let (dev, iova, write) = match op {
+        Op::Read { dev, iova, .. } => (dev, iova, ""),
+        Op::Write { dev, iova, .. } => (dev, iova, " --write"),
+        _ => return None,
+    };
+    let walk = format!("passim walk {file}:{line} --dev {dev} --iova {iova}{write}");
+    Some(format!("every table on its way: {walk}"))
+}
+
+/// What there is to say where the kernel was not even asked, about a device's access, and where it
+/// answered and did nothing.
 pub(super) fn notes(op: &Op, around: Option<&Surroundings>, origins: &[Origin]) -> Vec<String> {
     match (op, around) {
         (Op::Read { dev, iova, .. } | Op::Write { dev, iova, .. }, Some(around)) => {
@@ -23,8 +36,38 @@ pub(super) fn notes(op: &Op, around: Option<&Surroundings>, origins: &[Origin]) 
             let DeviceName::Function(rid) = dev else { return Vec::new() };
             of_message(*rid, vector.unwrap_or(0), around, origins)
         }
+        (Op::Unmap { iova, size, .. }, Some(around)) => {
+            of_unmap(op, *iova, size.0, around, origins)
+        }
         _ => Vec::new(),
     }
+}
+
+/// Of an UNMAP that is no refusal and yet may have taken nothing: what lies in its range.
+fn of_unmap(
+    op: &Op,
+    iova: Iova,
+    size: u64,
+    around: &Surroundings,
+    origins: &[Origin],
+) -> Vec<String> {
+    let (Some(here), Some(range)) = (container_of(op, around), Span::from_size(iova, size)) else {
+        return Vec::new();
+    };
+    let mut inside = here.mappings.iter().filter(|mapping| mapping.iova.overlaps(range));
+    let Some(first) = inside.next() else {
+        return vec![format!("nothing is mapped in {range}: that is no error, and unmaps nothing")];
+    };
+    if here.version != Some(Version::V1) || first.iova.start() >= iova {
+        return Vec::new();
+    }
+    let (start, bytes) = (first.iova.start(), first.iova.size().unwrap_or(0));
+    vec![
+        format!("the range begins inside {}", mapping_text(first, around, origins)),
+        "v1 takes mappings whole, and only those that begin in the range: it stops at this one"
+            .to_owned(),
+        format!("what takes it: unmap iova={start} size={bytes:#x}"),
+    ]
 }
 
 fn of_access(
@@ -45,7 +88,18 @@ fn of_access(
         )];
     }
     if let Some(mapping) = here.mappings.iter().find(|mapping| mapping.iova.contains(iova)) {
-        return vec![format!("{iova} is in {}", mapping_text(mapping, around, origins))];
+        let mut notes = vec![format!("{iova} is in {}", mapping_text(mapping, around, origins))];
+        let (wanted, what) = match op {
+            Op::Write { .. } => (Perms::WRITE, "write"),
+            _ => (Perms::READ, "read"),
+        };
+        if !mapping.perms.contains(wanted) {
+            notes.push(format!("that mapping allows no {what}"));
+        }
+        return notes;
+    }
+    if let Some(notes) = of_doorbell(op, dev, iova, around) {
+        return notes;
     }
     let mut notes = vec![match here.mappings.len() {
         0 => format!("no mapping holds {iova}: the container of {dev} has none"),
@@ -66,6 +120,41 @@ fn of_access(
     notes
 }
 
+/// Of an access to a page that the kernel mapped for messages: no mapping of a container's user.
+fn of_doorbell(
+    op: &Op,
+    dev: &DeviceName,
+    iova: Iova,
+    around: &Surroundings,
+) -> Option<Vec<String>> {
+    let DeviceName::Function(rid) = dev else { return None };
+    let function = around.functions.get(rid)?;
+    let inside =
+        |it: &&DoorbellView| iova.get().checked_sub(it.iova.get()).is_some_and(|at| at < it.size);
+    let DoorbellView { iova: page, pa, size, .. } = function.doorbells.iter().find(inside)?;
+    let mut notes = vec![format!(
+        "{iova} is in a page that the kernel mapped for messages of {dev}: {page} leads to the \
+         doorbell's page at {pa}, {size:#x} bytes"
+    )];
+    let Op::Write { value, .. } = op else { return Some(notes) };
+    let mut vectors = function.vectors.iter();
+    let vector = vectors
+        .find(|it| it.message.address == iova.get() && u64::from(it.message.data) == value.0);
+    notes.push(match vector {
+        Some(it) => format!("that is what the kernel programmed for vector {}", it.vector),
+        None => "no vector of it is programmed to write that there".to_owned(),
+    });
+    notes.extend(known_to_its(*rid, value.0, around));
+    Some(notes)
+}
+
+/// What an ITS takes a message for.
+fn known_to_its(rid: Rid, value: u64, around: &Surroundings) -> Option<String> {
+    let device = around.functions.get(&rid)?.device_id;
+    around.supply.filter(|supply| supply.lpis)?;
+    Some(format!("the ITS takes it for DeviceID {:#x}, EventID {value}", device.get()))
+}
+
 /// Of a message: what the kernel programmed, and what leads from there to a doorbell.
 fn of_message(dev: Rid, vector: u32, around: &Surroundings, origins: &[Origin]) -> Vec<String> {
     let Some(function) = around.functions.get(&dev) else { return Vec::new() };
@@ -81,6 +170,7 @@ fn of_message(dev: Rid, vector: u32, around: &Surroundings, origins: &[Origin]) 
         "the kernel programmed vector {vector} of {dev} to write {:#x} to {address:#x}",
         found.message.data
     )];
+    notes.extend(known_to_its(dev, u64::from(found.message.data), around));
     let iova = Iova::new(address);
     let inside = |first: u64, size: u64| address.checked_sub(first).is_some_and(|at| at < size);
     let mut doorbells = function.doorbells.iter();

@@ -10,8 +10,11 @@ mod first;
 mod irqs;
 mod map;
 mod memory;
+mod raw;
+mod transfers;
 mod unmap;
 mod window;
+mod wires;
 
 use std::fmt;
 
@@ -91,13 +94,17 @@ pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> 
         Op::UnmapAll { fd } => unmap::near_all(*fd, refusal, around),
         Op::MsiWindow { .. } => window::near(&from.op, refusal, around),
         Op::Enable { .. } | Op::Disable { .. } | Op::SetIrqs { .. } => {
-            irqs::near(&from.op, refusal, around)
+            let mut ops = irqs::near(&from.op, refusal, around);
+            ops.extend(wires::near(&from.op, refusal, around));
+            ops
         }
         Op::Dirty { .. } => dirty::near(&from.op, refusal, around),
+        Op::Transfer(_) => transfers::near(&from.op, refusal, around),
         op => {
             let mut ops = files::near(op, refusal, around);
             ops.extend(devices::near(op, refusal, around));
             ops.extend(memory::near(op, refusal, around));
+            ops.extend(raw::near(op, refusal, around));
             ops
         }
     };

@@ -6,8 +6,10 @@ use passim_model::Refusal;
 use passim_vfio::verdict::{Severity, Verdict};
 use serde::Serialize;
 
+use super::hardware::{Hardware, Otherwise, Unsynchronised};
 use super::{Origin, limits, order, words};
 use crate::op::Op;
+use crate::rulebook::{Decision, Known};
 use crate::run::Surroundings;
 
 /// Why a line was answered as it was.
@@ -27,6 +29,14 @@ pub struct Explanation {
     pub remarks: Vec<Remark>,
     /// Whether a device did it, and no call was made.
     pub by_device: bool,
+    /// Whether a kernel runs on the machine: on a bare one hardware alone answers.
+    pub has_kernel: bool,
+    /// What hardware answered, with the rule behind it, in order; not what was simply done.
+    pub hardware: Vec<Hardware>,
+    /// Commands to the ITS that bear on the line and that no SYNC follows.
+    pub not_synchronised: Vec<Unsynchronised>,
+    /// The same line where it is answered otherwise: after a SYNC, under other presets of the GIC.
+    pub otherwise: Vec<Otherwise>,
     /// What else there is to say.
     pub notes: Vec<String>,
     /// The nearest request that is accepted; `None` where nothing was refused.
@@ -44,6 +54,8 @@ pub struct Explained {
     pub sentence: &'static str,
     /// Where it is known from: a patch, a kernel, or a measurement.
     pub source: &'static str,
+    /// How it is known of the kernel that runs here, and where in a kernel it stands.
+    pub known: Option<Known>,
     /// What the request ran into, if anything beyond itself.
     pub ran_into: Option<String>,
     /// Where there is not enough of something: how much there is, who says so, what is left.
@@ -112,6 +124,9 @@ impl Explained {
             rule: rule.name,
             sentence: rule.sentence,
             source: rule.source,
+            known: around.and_then(|around| {
+                around.profile.map(|profile| Known::of(refusal, profile, &around.policy))
+            }),
             ran_into: words::conflict(refusal, op, around, origins),
             limit: around.and_then(|around| limits::told(refusal, op, around)),
             granted: None,
@@ -138,13 +153,22 @@ impl From<&Verdict> for Remark {
 
 impl fmt::Display for Explained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { errno, rule, sentence, source, ran_into, limit, passed, granted } = self;
+        let Self { errno, rule, sentence, source, known, ran_into, limit, passed, granted } = self;
         match granted {
             None => writeln!(f, "refused with {errno} by {rule}")?,
             Some(count) => writeln!(f, "answered with {count}, and nothing done, by {rule}")?,
         }
         writeln!(f, "  demands:   {sentence}")?;
         write!(f, "  source:    {source}")?;
+        if let Some(Known { profile, certainty, from, place, decided_by }) = known {
+            write!(f, "\n  here:      {profile}, {certainty}: {from}")?;
+            for Decision { choice, value, certainty, .. } in decided_by {
+                write!(f, "\n             {choice} = {value} ({certainty})")?;
+            }
+            if let Some(place) = place {
+                write!(f, "\n  place:     {place} (6.12)")?;
+            }
+        }
         if let Some(ran_into) = ran_into {
             write!(f, "\n  ran into:  {ran_into}")?;
         }
@@ -169,10 +193,10 @@ impl fmt::Display for Nearest {
                 lines.iter().try_for_each(|line| write!(f, "\n  {line}"))
             }
             Self::None { because, tries: 0, .. } => {
-                write!(f, "there is no request near it to try: {because}")
+                write!(f, "no other request was tried: {because}")
             }
             Self::None { because, tried, .. } => {
-                write!(f, "no request near it is accepted: {because}")?;
+                write!(f, "no request near it was found that is accepted: {because}")?;
                 if !tried.is_empty() {
                     f.write_str("\n  tried, the nearest first:")?;
                 }
@@ -188,6 +212,32 @@ impl fmt::Display for Nearest {
     }
 }
 
+impl Explanation {
+    /// What hardware answered, and what it would have.
+    fn hardware(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Hardware { by, answer, rule, sentence, source } in &self.hardware {
+            write!(f, "\n\nanswered by the {by}: {answer}\n  rule:      {rule}")?;
+            write!(f, "\n  demands:   {sentence}\n  source:    {source}")?;
+        }
+        if !self.not_synchronised.is_empty() {
+            f.write_str(
+                "\n\nno SYNC follows, which leaves open what is seen of it (IHI 0069 H 5.3):",
+            )?;
+        }
+        for Unsynchronised { line, command, until } in &self.not_synchronised {
+            write!(f, "\n  line {line}: {command}")?;
+            until.iter().try_for_each(|until| write!(f, "\n    {until}"))?;
+        }
+        if !self.otherwise.is_empty() {
+            f.write_str("\n\nanswered otherwise:")?;
+        }
+        for Otherwise { with, outcome } in &self.otherwise {
+            write!(f, "\n  with {with}: {}", outcome.join("; "))?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.file, self.line, self.operation)?;
@@ -199,12 +249,18 @@ impl fmt::Display for Explanation {
             write!(f, "\n\n{text}\n  rule:      {rule}\n  source:    {source}")?;
         }
         if self.refusals.is_empty() && self.remarks.is_empty() {
-            f.write_str(match self.by_device {
-                true => "\n\nthe kernel was not asked: a device did this",
-                false => "\n\nthe kernel refused nothing here",
-            })?;
+            match (self.has_kernel, self.by_device) {
+                (true, true) => f.write_str("\n\nthe kernel was not asked: a device did this")?,
+                (true, false) => f.write_str("\n\nthe kernel refused nothing here")?,
+                // What hardware says of it stands below.
+                (false, _) if !self.hardware.is_empty() => {}
+                (false, _) => {
+                    f.write_str("\n\nno kernel runs here: hardware answered, and refused nothing")?
+                }
+            }
         }
         self.notes.iter().try_for_each(|note| write!(f, "\n{note}"))?;
+        self.hardware(f)?;
         if let Some(nearest) = &self.nearest {
             write!(f, "\n\n{nearest}")?;
         }

@@ -1,4 +1,7 @@
+mod hardware;
+mod near;
 mod order;
+mod words;
 
 use super::{Explanation, Nearest, explain};
 use crate::chosen::Chosen;
@@ -268,7 +271,7 @@ fn a_message_that_faults_is_followed_to_where_it_should_lead() {
 fn lines_without_a_refusal_or_an_operation() {
     let text = format!("{START}# nothing\nread dev=00:01.0 iova=0x20000\n");
     let explanation = at(&text, 10).unwrap();
-    assert!(explanation.refusals.is_empty() && explanation.nearest.is_none());
+    assert!(explanation.refusals.is_empty(), "{explanation}");
     assert!(explanation.notes[0].contains("no mapping holds 0x20000"), "{:?}", explanation.notes);
     assert!(explanation.notes[1].contains("made in line 7"), "{:?}", explanation.notes);
     // What happened belongs to the operation above it.

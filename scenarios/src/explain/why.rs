@@ -12,7 +12,9 @@ pub(super) fn none(op: &Op, refusal: &Refusal, around: &Surroundings, tries: usi
     of_windows(op, refusal, around).or_else(|| of_rule(op, refusal, around)).unwrap_or_else(|| {
         let rule = refusal.rule.name;
         match tries {
-            0 => format!("what {rule} asks for is no part of the request"),
+            0 => format!(
+                "the search has no change to try for {rule}, which does not say that there is none"
+            ),
             1 => format!("1 was tried, and {rule} or another rule refused it"),
             _ => format!("{tries} were tried, and {rule} or another rule refused each"),
         }
@@ -97,6 +99,19 @@ fn of_rule(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<String> 
             let groups = container_of(op, around).map(|here| here.groups.clone());
             let groups: Vec<_> = groups.unwrap_or_default().iter().map(u32::to_string).collect();
             format!("the container keeps its type while it has a group: {}", groups.join(", "))
+        }
+        ("group-lost", _) => {
+            "the last device of the file's group left VFIO, and the file does not come back: once a \
+             device is bound again, the group is opened again"
+                .to_owned()
+        }
+        ("hot-reset-no-slot", _) => {
+            "the function sits on a root bus, where nothing is reset with its neighbours, whatever \
+             the request says"
+                .to_owned()
+        }
+        ("hot-reset-not-isolated", _) => {
+            "a function that would be reset along has no group, whatever the request says".to_owned()
         }
         ("dirty-v1", _) => "no container of the process is of type v2".to_owned(),
         ("no-free-frame", _) => "the machine's memory is given out".to_owned(),

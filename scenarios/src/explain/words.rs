@@ -1,6 +1,7 @@
 //! What a request ran into, by the names a scenario has for it.
 
 use passim_model::{Conflict, Refusal, Rid, Span};
+use passim_vfio::iommu::{ReservedKind, ReservedRegion};
 use passim_vfio::policy::Choice;
 use passim_vfio::view::MappingView;
 
@@ -30,11 +31,19 @@ pub(super) fn conflict(
             )
         }
         Conflict::Aperture(span) => {
+            // Where nobody looks what is valid, it is what the tables take.
+            if refusal.rule.name != "map-outside-valid" {
+                return Some(format!("outside {span}, which is what the tables take"));
+            }
             let others = here.map(|here| here.windows.as_slice()).unwrap_or_default();
             let listed: Vec<_> = others.iter().map(Span::to_string).collect();
-            Some(match listed.len() {
+            let valid = match listed.len() {
                 0 | 1 => format!("outside valid range {span}"),
                 _ => format!("outside every valid range: {}", listed.join(", ")),
+            };
+            Some(match here.and_then(|here| invalid(op, here)) {
+                Some(why) => format!("{why}; {valid}"),
+                None => valid,
             })
         }
         Conflict::User(address) => {
@@ -57,6 +66,31 @@ pub(super) fn conflict(
     }
 }
 
+/// What a range meets that is valid for no mapping: a region that is reserved, or the end of what the
+/// IOMMU translates.
+fn invalid(op: &Op, here: &ContainerHere) -> Option<String> {
+    let Op::Map { iova, size, .. } = op else { return None };
+    let asked = Span::from_size(*iova, size.0)?;
+    let met = here.reserved.iter().find(|region| region.span.overlaps(asked));
+    if let Some(ReservedRegion { span, kind }) = met {
+        return Some(format!("reserved region {span}, {}", reserved_text(*kind)));
+    }
+    let last = here.windows.iter().map(|window| window.last()).max()?;
+    (asked.last() > last).then(|| format!("beyond {last}, where the IOMMU's aperture ends"))
+}
+
+/// A kind of reserved region, as sysfs names it and by what it is for.
+fn reserved_text(kind: ReservedKind) -> &'static str {
+    match kind {
+        ReservedKind::SwMsi => {
+            "msi: the IOMMU driver keeps it for doorbells, which the kernel maps there"
+        }
+        ReservedKind::Msi => "msi: hardware takes messages from the bus there",
+        ReservedKind::Direct => "direct: firmware uses it as it is",
+        ReservedKind::Reserved => "reserved: never to be mapped",
+    }
+}
+
 /// What only the rule tells of a conflict: what the number is one of.
 fn of_rule(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<String> {
     let rule = refusal.rule.name;
@@ -68,6 +102,27 @@ fn of_rule(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<String> 
         Conflict::Request if ["msi-no-aperture", "doorbell-not-mapped"].contains(&rule) => {
             windows_of(op, around)
         }
+        Conflict::Request => of_request(rule, op, around),
+        _ => None,
+    }
+}
+
+/// What of a request is wrong, where nothing else is in its way.
+fn of_request(rule: &str, op: &Op, around: &Surroundings) -> Option<String> {
+    let past = |what: &str, first: u64, size: u64| {
+        let over = first.checked_add(size.saturating_sub(1)).is_none();
+        over.then(|| format!("{what} {first:#x} and {size:#x} bytes, which run past 2^64"))
+    };
+    match (rule, op) {
+        ("map-wrap", Op::Map { iova, va, size, .. }) => {
+            past("iova", iova.get(), size.0).or_else(|| past("vaddr", around.resolve(va)?, size.0))
+        }
+        ("window-wrap", Op::Map { iova, size, .. } | Op::MsiWindow { iova, size, .. })
+        | ("unmap-wrap", Op::Unmap { iova, size, .. }) => past("iova", iova.get(), size.0),
+        ("vaddr-no-mapping", Op::Map { iova, .. } | Op::MsiWindow { iova, .. }) => {
+            Some(format!("{iova}, where no mapping is"))
+        }
+        ("path-absent", Op::Open { path } | Op::Sysfs { path, .. }) => Some(path.0.clone()),
         _ => None,
     }
 }
@@ -204,7 +259,12 @@ pub(super) fn mapping_text(
     if !vaddr_valid {
         text.push_str(", its vaddr invalidated");
     }
-    if let Some(origin) = origins.iter().find(|origin| origin.iova == *iova) {
+    let is_here = |origin: &&Origin| {
+        let there = around.containers.get(&origin.container);
+        let mut mappings = there.into_iter().flat_map(|here| &here.mappings);
+        origin.iova == *iova && mappings.any(|known| known == mapping)
+    };
+    if let Some(origin) = origins.iter().find(is_here) {
         text.push_str(&format!(", made in line {}", origin.line));
     }
     text

@@ -1,9 +1,11 @@
-//! What the kernel said during one operation, as values: for those who explain or compare it.
+//! What kernel and hardware said during one operation, as values: for those who explain or compare it.
 
+use passim_gic::its::Report;
 use passim_model::Refusal;
 use passim_vfio::verdict::Verdict;
 
 use super::outcome;
+use crate::system::{Arrival, Reach, Stalled, Terminated};
 
 /// What one operation heard from the kernel beside its text.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -14,6 +16,44 @@ pub struct Account {
     pub shortage: Option<Shortage>,
     /// What no return value told, in order.
     pub verdicts: Vec<Verdict>,
+    /// What hardware made of messages, commands and transactions, in order; of transactions those that
+    /// did not go through.
+    pub hardware: Vec<Answered>,
+}
+
+/// What hardware made of something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answered {
+    /// An ITS or a frame of a message.
+    Message(Arrival),
+    /// An ITS of a command that it could not perform.
+    Command(Report),
+    /// An SMMU of a transaction, which it ended.
+    Terminated(Terminated),
+    /// An SMMU of a transaction, which waits.
+    Stalled(Stalled),
+}
+
+impl Answered {
+    /// Of where a device's access or message ended; `None` if that needs no explanation.
+    pub(super) fn of(reach: Reach) -> Option<Self> {
+        match reach {
+            Reach::Doorbell(_, arrival) => Some(Self::Message(arrival)),
+            Reach::Terminated(terminated) => Some(Self::Terminated(terminated)),
+            Reach::Stalled(stalled) => Some(Self::Stalled(stalled)),
+            Reach::Ram(_)
+            | Reach::Part(..)
+            | Reach::Silence(_)
+            | Reach::Blocked(_)
+            | Reach::NotGranted(_) => None,
+        }
+    }
+
+    /// Whether what was asked for was done.
+    pub fn is_done(&self) -> bool {
+        let Self::Message(arrival) = self else { return false };
+        matches!(arrival, Arrival::Lpi(..) | Arrival::Pending(..) | Arrival::TakenBack(_))
+    }
 }
 
 /// Vectors that were not to be had.

@@ -14,7 +14,7 @@ mod words;
 use passim_model::PhysAddr;
 use passim_smmu::v3::{Caches, Description, IdRegisters};
 
-use super::{Outcome, Unperformable, raw};
+use super::{Answered, Outcome, Unperformable, raw};
 use crate::input_error::nearest;
 use crate::machine::{Gic, GicIts, Iommu, Machine, set_smmu_choice};
 use crate::op::{Op, Setting};
@@ -30,6 +30,8 @@ pub(super) struct Bare {
     smmus: Vec<PhysAddr>,
     /// Where its GICv3 is, if it has one.
     gic: Option<GicIts>,
+    /// What hardware made of the last operation.
+    heard: Vec<Answered>,
 }
 
 impl Bare {
@@ -49,14 +51,20 @@ impl Bare {
             Gic::Its(gic) => Some(gic.clone()),
             Gic::V2m(_) => None,
         };
-        Ok(Self { board, smmus, gic })
+        Ok(Self { board, smmus, gic, heard: Vec::new() })
     }
 
     pub(super) fn board(&self) -> &Board {
         &self.board
     }
 
+    /// What hardware made of the last operation.
+    pub(super) fn heard(&self) -> &[Answered] {
+        &self.heard
+    }
+
     pub(super) fn perform(&mut self, op: &Op) -> Outcome {
+        self.heard.clear();
         let mut lines = match op {
             Op::Hardware(op) => raw::on_board(&mut self.board, op),
             Op::Smmu(op) => self.on_smmu(op),
@@ -76,12 +84,12 @@ impl Bare {
     }
 
     fn gic(&mut self) -> Result<GicOnBoard<'_>, Unperformable> {
-        let Self { board, gic, .. } = self;
+        let Self { board, gic, heard, .. } = self;
         let gic = gic.as_ref().ok_or_else(|| {
             Unperformable::new("this machine has no GICv3")
                 .hint("take a machine with `[gic.its]`, such as virt-its")
         })?;
-        Ok(GicOnBoard { board, gic })
+        Ok(GicOnBoard { board, gic, heard })
     }
 
     /// What devices hear: what became of transactions that had stalled, and messages to them.

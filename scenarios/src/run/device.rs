@@ -7,7 +7,7 @@ use passim_smmu::v3::Transaction;
 use passim_vfio::verdict::Verdict;
 
 use super::memory::bytes_text;
-use super::{Outcome, Runner, Running, Stage, Unperformable, outcome};
+use super::{Answered, Outcome, Runner, Running, Stage, Unperformable, outcome};
 use crate::op::{DeviceName, Op};
 use crate::system::{CarriedOn, Explained, NoTransfer, Piece, Reach};
 
@@ -71,6 +71,7 @@ impl Running {
                 let device = self.device_named(dev)?;
                 let pieces =
                     self.system.dma_read(device, *iova, &mut bytes).map_err(no_transfer)?;
+                self.hear(&pieces);
                 let mut done = 0;
                 let mut lines = Vec::new();
                 for piece in &pieces {
@@ -94,10 +95,16 @@ impl Running {
                 };
                 let device = self.device_named(dev)?;
                 let pieces = self.system.dma_write(device, *iova, bytes).map_err(no_transfer)?;
+                self.hear(&pieces);
                 Ok(pieces.iter().map(|piece| self.piece(piece)).collect())
             }
             _ => unreachable!("only `read` and `write` come here"),
         }
+    }
+
+    fn hear(&mut self, pieces: &[Piece]) {
+        let answered = pieces.iter().filter_map(|piece| Answered::of(piece.reach));
+        self.account.hardware.extend(answered);
     }
 
     pub(super) fn device_named(&self, name: &DeviceName) -> Result<Endpoint, Unperformable> {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use passim_model::topology::Function;
-use passim_model::{Iova, PageSize, Rid, Span, UserAddr};
+use passim_model::{DeviceId, Iova, PageSize, Rid, Span, UserAddr};
+use passim_vfio::iommu::ReservedRegion;
 use passim_vfio::iommu::msi::DoorbellView;
 use passim_vfio::msi::{MessageSupply, VectorView};
-use passim_vfio::policy::Policy;
+use passim_vfio::policy::{Policy, Profile};
 use passim_vfio::type1::Version;
 use passim_vfio::view::{MappingView, OpenFile};
 
@@ -18,6 +19,8 @@ use crate::script::Place;
 pub struct Surroundings {
     /// The CPU's page.
     pub page: PageSize,
+    /// The kernel, where one was chosen by name.
+    pub profile: Option<Profile>,
     /// What the kernel does where kernels differ.
     pub policy: Policy,
     /// The current process, as the scenario counts.
@@ -78,6 +81,8 @@ pub struct FunctionHere {
     pub vectors: Vec<VectorView>,
     /// Doorbells that are mapped for it.
     pub doorbells: Vec<DoorbellView>,
+    /// What an ITS knows its messages by.
+    pub device_id: DeviceId,
 }
 
 /// A container.
@@ -93,6 +98,8 @@ pub struct ContainerHere {
     pub mappings: Vec<MappingView>,
     /// Where mappings may lie; empty where nobody looks.
     pub windows: Vec<Span<Iova>>,
+    /// Reserved regions of its groups.
+    pub reserved: Vec<ReservedRegion>,
 }
 
 /// A named area.
@@ -107,6 +114,16 @@ pub struct AreaHere {
 }
 
 impl Runner {
+    /// The number of the container behind a descriptor of the current process, or behind the one of
+    /// operations that name none.
+    pub fn container_behind(&self, fd: Option<i64>) -> Option<usize> {
+        let running = self.running()?;
+        let own = running.container.get(&running.current).copied();
+        let fd = fd.map_or(own, |fd| i32::try_from(fd).ok())?;
+        let known = running.system.kernel.container_fds(running.pid_of(running.current)?);
+        known.into_iter().find(|(known, _)| *known == fd).map(|(_, number)| number)
+    }
+
     /// What the next operation stands among; `None` without a machine.
     pub fn surroundings(&self) -> Option<Surroundings> {
         self.running().map(Running::surroundings)
@@ -118,7 +135,9 @@ impl Running {
         let kernel = &self.system.kernel;
         let pid = self.pid_of(self.current);
         let containers = kernel.containers().into_iter().map(|view| {
+            let regions = view.groups.iter().map(|group| kernel.iommu().reserved_regions(*group));
             let here = ContainerHere {
+                reserved: regions.flatten().copied().collect(),
                 version: view.version,
                 groups: view.groups,
                 entries_left: view.entries_left,
@@ -136,6 +155,7 @@ impl Running {
         let own = self.areas.iter().filter(|(_, area)| area.process == self.current);
         Surroundings {
             page: kernel.page(),
+            profile: self.profile,
             policy: kernel.policy().clone(),
             process: self.current,
             container: self.container.get(&self.current).copied(),
@@ -169,6 +189,7 @@ impl Running {
             on,
             vectors: kernel.vectors(function.rid),
             doorbells: kernel.doorbells_of(function.rid),
+            device_id: function.device_id,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Near a refused request to an administrator's files: drivers, interrupts, parameters; and ATTACH.
 
-use passim_model::Refusal;
+use passim_model::{Conflict, Refusal};
 
 use crate::op::{ContainerType, Op};
 use crate::run::Surroundings;
@@ -38,7 +38,15 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
             let same = Op::Bind { dev: *dev, driver: Text(VFIO_PCI.to_owned()) };
             if driver.0 == VFIO_PCI { Vec::new() } else { vec![same] }
         }
-        Op::Sysfs { path, value } => attribute(&path.0, &value.0),
+        Op::Sysfs { path, value } => {
+            let most = match refusal.conflict {
+                Conflict::Limit { limit, .. } => Some(limit),
+                _ => None,
+            };
+            let fewer =
+                most.map(|most| Op::Sysfs { path: path.clone(), value: Text(most.to_string()) });
+            fewer.into_iter().chain(attribute(&path.0, &value.0)).collect()
+        }
         _ => Vec::new(),
     }
 }

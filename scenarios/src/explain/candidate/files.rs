@@ -44,6 +44,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
             ops.chain(fds.map(|fd| Op::SetIommu { fd, kind: *kind })).collect()
         }
         Op::GetDevice { group, name } => {
+            let bare = name.0.split_whitespace().next().filter(|bare| *bare != name.0);
             let number = around.files.iter().find_map(|(fd, file)| match file {
                 OpenFile::Group(number) if i64::from(*fd) == group.0 => Some(*number),
                 _ => None,
@@ -52,7 +53,9 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
             let other = |name: &String| Op::GetDevice { group: *group, name: Text(name.clone()) };
             let fds = groups(around).into_iter();
             let of_others = fds.map(|group| Op::GetDevice { group, name: name.clone() });
-            names.map(other).chain(of_others).collect()
+            let bare =
+                bare.map(|bare| Op::GetDevice { group: *group, name: Text(bare.to_owned()) });
+            bare.into_iter().chain(names.map(other)).chain(of_others).collect()
         }
         Op::Info { fd, argsz } => {
             let fds = other_fds(*fd, refusal, around).into_iter();

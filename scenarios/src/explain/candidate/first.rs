@@ -4,8 +4,8 @@ use passim_model::{Conflict, Endpoint, Iova, Refusal, Rid};
 use passim_vfio::type1::Version;
 use passim_vfio::view::OpenFile;
 
-use super::{Attempt, elsewhere, irqs};
-use crate::op::{ContainerType, DirtyAction, Number, Op};
+use super::{Attempt, elsewhere, irqs, raw, transfers, wires};
+use crate::op::{ContainerType, DirtyAction, Number, Op, TransferOp};
 use crate::run::Surroundings;
 use crate::script::{Signed, Text};
 
@@ -25,6 +25,9 @@ const MOST: usize = 4;
 pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> Vec<Attempt> {
     let ways = about_groups(&from.op, refusal, around)
         .or_else(|| about_interrupts(&from.op, refusal, around))
+        .or_else(|| wires::first(&from.op, refusal, around))
+        .or_else(|| raw::first(&from.op, refusal))
+        .or_else(|| about_virtuals(&from.op, refusal))
         .or_else(|| about_memory(&from.op, refusal, around))
         .unwrap_or_default();
     let mut attempts = Vec::new();
@@ -210,6 +213,14 @@ fn joined(container: Option<Signed>, around: &Surroundings) -> Ways {
 /// Puts a group into a container with a type, as far as that is to be done.
 fn typed(group: Signed, around: &Surroundings) -> Ways {
     let mut ways = Vec::new();
+    if around.container_fds.is_empty() {
+        let container = signed(lowest_free(around));
+        ways.push(vec![
+            Op::Open { path: Text("/dev/vfio/vfio".to_owned()) },
+            Op::SetContainer { group, container },
+            Op::SetIommu { fd: Some(container), kind: ContainerType::V2 },
+        ]);
+    }
     for (fd, number) in &around.container_fds {
         let fd = signed(*fd);
         let has_type = around.containers.get(number).is_some_and(|it| it.version.is_some());
@@ -279,6 +290,13 @@ fn window(dev: Rid, pages: u64, around: &Surroundings) -> Ways {
     ways
 }
 
+/// Virtual functions are turned off before another number is turned on.
+fn about_virtuals(op: &Op, refusal: &Refusal) -> Option<Ways> {
+    let Op::Sysfs { path, .. } = op else { return None };
+    let off = Op::Sysfs { path: path.clone(), value: Text("0".to_owned()) };
+    (refusal.rule.name == "sriov-enabled").then(|| vec![vec![off]])
+}
+
 fn about_memory(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Ways> {
     let page = around.page.bytes();
     Some(match (refusal.rule.name, refusal.conflict, op) {
@@ -295,6 +313,13 @@ fn about_memory(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Way
         }
         ("dirty-v1", _, Op::Dirty { fd, .. }) => afresh(*fd, Some(ContainerType::V2), around),
         ("map-entry-limit", _, Op::Map { fd, .. }) => one_less(*fd, around),
+        (
+            "memory-off",
+            _,
+            Op::Transfer(TransferOp::Pread { fd, .. } | TransferOp::Pwrite { fd, .. }),
+        ) => transfers::memory_on(Some(*fd), around),
+        // The area may be a BAR that does not answer now.
+        ("map-page-fault", _, _) => transfers::memory_on(None, around),
         ("window-overlap", Conflict::Window(_), Op::MsiWindow { fd, .. } | Op::Map { fd, .. })
         | (
             "msi-second-aperture" | "msi-other-range",

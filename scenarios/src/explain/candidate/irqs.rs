@@ -9,15 +9,15 @@ use crate::run::Surroundings;
 use crate::script::Text;
 
 /// Flags of SET_IRQS: what follows the structure, and what shall be done. `linux/vfio.h`.
-mod flag {
-    pub(super) const DATA_NONE: u64 = 1 << 0;
-    pub(super) const DATA_BOOL: u64 = 1 << 1;
-    pub(super) const DATA_EVENTFD: u64 = 1 << 2;
-    pub(super) const DATA: u64 = DATA_NONE | DATA_BOOL | DATA_EVENTFD;
-    pub(super) const MASK: u64 = 1 << 3;
-    pub(super) const UNMASK: u64 = 1 << 4;
-    pub(super) const TRIGGER: u64 = 1 << 5;
-    pub(super) const ACTION: u64 = MASK | UNMASK | TRIGGER;
+pub(super) mod flag {
+    pub(in crate::explain::candidate) const DATA_NONE: u64 = 1 << 0;
+    pub(in crate::explain::candidate) const DATA_BOOL: u64 = 1 << 1;
+    pub(in crate::explain::candidate) const DATA_EVENTFD: u64 = 1 << 2;
+    pub(in crate::explain::candidate) const DATA: u64 = DATA_NONE | DATA_BOOL | DATA_EVENTFD;
+    pub(in crate::explain::candidate) const MASK: u64 = 1 << 3;
+    pub(in crate::explain::candidate) const UNMASK: u64 = 1 << 4;
+    pub(in crate::explain::candidate) const TRIGGER: u64 = 1 << 5;
+    pub(in crate::explain::candidate) const ACTION: u64 = MASK | UNMASK | TRIGGER;
 }
 
 /// How the scenario says it.
@@ -170,7 +170,7 @@ fn bytes_each(flags: u64) -> usize {
 
 /// Bytes that follow the structure for a block; no more than for all vectors a device can have,
 /// however many are asked for.
-fn bytes_of(flags: u64, count: u32) -> usize {
+pub(super) fn bytes_of(flags: u64, count: u32) -> usize {
     /// PCI 3.0 6.8.2.
     const MOST_VECTORS: u32 = 2048;
     count.min(MOST_VECTORS) as usize * bytes_each(flags)

@@ -85,8 +85,10 @@ impl Map {
                 others.push(Self { va: first, size: area.size, ..self.clone() });
             }
         }
-        if self.flags.is_none() && self.prot.contains(Perms::WRITE) {
-            others.push(Self { prot: Perms::READ, ..self.clone() });
+        // Memory may allow the one and not the other, whichever was asked for.
+        if self.flags.is_none() {
+            let prots = [Perms::READ, Perms::WRITE].into_iter().filter(|prot| *prot != self.prot);
+            others.extend(prots.map(|prot| Self { prot, ..self.clone() }));
         }
         others
     }
@@ -99,7 +101,17 @@ impl Map {
             return prots.map(|prot| Self { prot, ..self.clone() }).to_vec();
         };
         let others = [flags & !refused, flags & 3, 3];
-        others.map(|flags| Self { flags: Some(Number(flags)), ..self.clone() }).to_vec()
+        let with = |flags: u64| match flags {
+            // What permissions say needs no flags.
+            1..=3 => {
+                let mut prot = Perms::empty();
+                prot.set(Perms::READ, flags & 1 != 0);
+                prot.set(Perms::WRITE, flags & 2 != 0);
+                Self { prot, flags: None, ..self.clone() }
+            }
+            _ => Self { flags: Some(Number(flags)), ..self.clone() },
+        };
+        others.map(with).to_vec()
     }
 
     fn aligned_where(&self, value: u64, around: &Surroundings) -> Vec<Self> {

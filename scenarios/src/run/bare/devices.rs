@@ -9,9 +9,10 @@ use passim_model::{
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{PageHint, Transaction};
 
-use super::super::{Outcome, Unperformable};
+use super::super::{Answered, Outcome, Unperformable};
 use super::{Bare, words};
 use crate::op::{AccessKind, AtcEnd, SmmuOp, YesNo};
+use crate::system::Outcome as Translated;
 
 impl Bare {
     pub(super) fn on_devices(&mut self, op: &SmmuOp) -> Outcome {
@@ -108,6 +109,14 @@ impl Bare {
         }
     }
 
+    fn hear(&mut self, outcome: &Translated) {
+        self.heard.extend(match outcome {
+            Translated::Translated(_) => None,
+            Translated::Terminated(terminated) => Some(Answered::Terminated(*terminated)),
+            Translated::Stalled(stalled) => Some(Answered::Stalled(*stalled)),
+        });
+    }
+
     fn hint(&mut self, smmu: usize, requester: Requester, iova: Iova, hint: PageHint) -> Outcome {
         let txn = Transaction { requester, iova, access: Access::READ };
         let (hardware, memory) = self.hardware(smmu)?;
@@ -152,12 +161,18 @@ impl Bare {
                 let message = format!("this machine has {count} SMMUs, counted from 0");
                 Unperformable::new(message).at_key("smmu")
             })?;
-            return Ok(words::answer(at, &hardware.translate(memory, txn)));
+            let outcome = hardware.translate(memory, txn);
+            self.hear(&outcome);
+            return Ok(words::answer(at, &outcome));
         }
         let (hardware, memory) = self.hardware(smmu)?;
         Ok(match kind {
             Kind::Usual => unreachable!("answered above"),
-            Kind::Translated => words::answer(at, &hardware.translated(memory, txn).into()),
+            Kind::Translated => {
+                let outcome = hardware.translated(memory, txn).into();
+                self.hear(&outcome);
+                words::answer(at, &outcome)
+            }
             Kind::Unsupported => words::unsupported(at, hardware.unsupported(memory, txn)),
             Kind::TranslatedUnsupported => {
                 words::unsupported(at, hardware.translated_unsupported())

@@ -12,7 +12,7 @@ use passim_model::{Abort, DeviceId, Host, IccRegister, IntId, PhysAddr, Requeste
 
 use super::super::its::{convert, driven, mappings, queue};
 use super::super::messages::pending_v3;
-use super::super::{Outcome, Unperformable};
+use super::super::{Answered, Outcome, Unperformable};
 use crate::machine::GicIts;
 use crate::op::{CommandName, ItsOp, Number, WireLevel, YesNo};
 use crate::system::Board;
@@ -35,6 +35,8 @@ const PAGES_64K: u64 = 2 << 8;
 pub(super) struct GicOnBoard<'a> {
     pub(super) board: &'a mut Board,
     pub(super) gic: &'a GicIts,
+    /// What the ITSs make of the operation.
+    pub(super) heard: &'a mut Vec<Answered>,
 }
 
 fn abort(abort: Abort) -> Unperformable {
@@ -319,6 +321,7 @@ impl GicOnBoard<'_> {
             self.board.relax();
         }
         let reports = self.board.take_reports(its);
+        self.heard.extend(reports.iter().copied().map(Answered::Command));
         if !wait {
             return Ok("ok".to_owned());
         }
@@ -363,7 +366,9 @@ impl GicOnBoard<'_> {
             substream: None,
             device: DeviceId::new(*device),
         };
-        Ok(match self.board.message(at, &requester, size, event.0) {
+        let arrival = self.board.message(at, &requester, size, event.0);
+        self.heard.extend(arrival.map(Answered::Message));
+        Ok(match arrival {
             Some(arrival) => arrival.to_string(),
             None => "no doorbell is there".to_owned(),
         })
