@@ -31,6 +31,9 @@ pub enum Attributes {
     /// All of it.
     #[default]
     Kept,
+    /// All of it, and of bits that are reserved whatever is stored, in the other registers of the queue
+    /// too.
+    Raw,
     /// What is not cacheable is inner read-allocate write-back, what is outer shareable is inner
     /// shareable; of the outer cacheability, that it is as the inner, or that there is none.
     Cacheable,

@@ -9,8 +9,8 @@
 //! Not drawn is what the architecture settles, whatever other implementations do: that MAPTI to an
 //! unmapped collection takes place, that GITS_CREADR is read-only, that GITS_CBASER clears it, that
 //! GITS_CWRITER.Retry and nothing else makes a stalled queue go on, that no LPI is taken where LPIs
-//! are off, and that GICR_PENDBASER.PTZ is believed and reads as zero. Nor is drawn what only software sees that writes to a pending table in
-//! use, which it must not, and how many bits of a priority there are.
+//! are off, and that GICR_PENDBASER.PTZ reads as zero. Nor is drawn what only software sees that
+//! writes to a pending table in use, which it must not, and how many bits of a priority there are.
 
 use super::its::{
     BasesWhileEnabled, Caching, CommandErrors, EventBeyond, Haste, IttAtMapd, MemoryErrors,
@@ -48,7 +48,7 @@ const fn drawn(
 }
 
 /// Every point that is drawn with the seed. References are to IHI 0069 H.
-pub const DRAWN: [Drawn; 21] = [
+pub const DRAWN: [Drawn; 22] = [
     drawn(
         "a command that cannot be performed (5.2)",
         "CommandErrors",
@@ -113,6 +113,12 @@ pub const DRAWN: [Drawn; 21] = [
         "PendingHome",
         "lpi",
         &["Memory", "Redistributor"],
+    ),
+    drawn(
+        "a pending table that software says is zero: GICR_PENDBASER.PTZ (12.11)",
+        "PendingZero",
+        "lpi",
+        &["Honoured", "Doubted"],
     ),
     drawn("clearing GICR_CTLR.EnableLPIs (12.11)", "ClearEnable", "lpi", &["Allowed", "Refused"]),
     drawn(
@@ -220,7 +226,7 @@ pub(super) fn lpi(seed: u64) -> LpiChoices {
     use ConfigRead::{AtEnabling, AtMapping, UntilInvalidated, WhenPended};
     // Not the numbers that are drawn for the ITS.
     let mut chance = Chance::new(!seed);
-    LpiChoices {
+    let plain = LpiChoices {
         state: LpiState::PerRedistributor,
         config: chance.pick([
             AtMapping,
@@ -246,7 +252,10 @@ pub(super) fn lpi(seed: u64) -> LpiChoices {
         move_to_disabled: chance.pick([MoveToDisabled::Stay, MoveToDisabled::Lost]),
         register_invalidation: chance
             .pick([RegisterInvalidation::AtOnce, RegisterInvalidation::OnStep]),
-    }
+    };
+    // The last, so that what the others are does not depend on it.
+    let ptz = chance.pick([PendingZero::Honoured, PendingZero::Doubted]);
+    LpiChoices { ptz, ..plain }
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@
 //! | configuration is read | once | when pended | at mapping | once | drawn |
 //! | pending state is in | the redistributor | memory | the redistributor | the redistributor | drawn |
 //! | the pending table is read | at enabling | repeatedly | at enabling | at enabling | at enabling |
-//! | PTZ | honoured | ignored | honoured | honoured | honoured |
+//! | PTZ | honoured | ignored | honoured | honoured | drawn |
 //! | clearing EnableLPIs | refused | allowed | allowed | allowed | drawn |
 //! | bases stored to while LPIs are on | ignored | used | ignored | ignored | drawn |
 //! | GICR_PROPBASER | each its own | each its own | shared | each its own | drawn |
-//! | attributes of tables | kept | kept | cacheable | kept | kept |
+//! | attributes of tables | kept | raw | cacheable | kept | kept |
 //! | pending LPIs at disabling | written | in memory | shelved | written | written |
 //! | INVLPIR reaches | its own | its own | any | its own | its own |
 //! | bits of a priority | five | six, eight | five | five | five |
@@ -86,6 +86,8 @@ pub enum PendingZero {
     Honoured,
     /// The table is read all the same; the bit is kept.
     Ignored,
+    /// The table is read all the same; the bit reads as zero.
+    Doubted,
 }
 
 /// Whether GICR_CTLR.EnableLPIs can be cleared (GICR_CTLR.CES).
@@ -242,6 +244,7 @@ impl Preset {
                 pending: PendingHome::Memory,
                 pending_scan: PendingScan::Repeated,
                 ptz: PendingZero::Ignored,
+                attributes: Attributes::Raw,
                 base_while_enabled: BaseWhileEnabled::Used,
                 priority_bits: PriorityBits::Stored,
                 ..plain

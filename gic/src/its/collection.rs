@@ -5,7 +5,6 @@ use super::entry::{Ite, Layout};
 use super::table::{Missing, Table};
 use crate::Cpu;
 use passim_model::{Abort, Memory, PhysAddr};
-use std::collections::BTreeSet;
 
 /// Why a collection cannot be looked up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +60,9 @@ impl Its {
         if let Some(held) = self.held.get(usize::from(icid)) {
             return Ok(*held);
         }
+        if let Some(kept) = &self.kept {
+            return Ok(kept.collection(icid));
+        }
         let Some(table) = self.registers.collections() else {
             return Err(NoCollection::OutOfRange);
         };
@@ -82,6 +84,19 @@ impl Its {
     ) -> Result<(), NoCollection> {
         if let Some(held) = self.held.get_mut(usize::from(icid)) {
             *held = cpu;
+            return Ok(());
+        }
+        if let Some(kept) = self.kept.as_mut() {
+            match cpu {
+                // KVM's vgic_its_check_id, of those that come.
+                Some(cpu)
+                    if u64::from(icid) < self.registers.collections().map_or(0, Table::room) =>
+                {
+                    kept.map_collection(icid, cpu);
+                }
+                Some(_) => return Err(NoCollection::OutOfRange),
+                None => kept.remove_collection(icid),
+            }
             return Ok(());
         }
         let Some(table) = self.registers.collections() else {
@@ -107,25 +122,11 @@ impl Its {
     }
 }
 
-/// Enters collections in a list that are not mapped and not in it, as far as there is room: whoever
-/// reads the KVM ABI takes no event of a collection that the list does not have.
-// Linux vgic-its.c, vgic_its_restore_ite: EINVAL; vgic_its_save_cte writes them.
-pub(super) fn name_unmapped(table: Table, icids: BTreeSet<u16>, memory: &mut Memory) {
-    let mut icids = icids;
-    let mut end = 0;
-    while end < MOST {
-        let Ok(Some(word)) = load(table, Layout::Kvm0, end, memory) else { return };
-        let Some((icid, _)) = Layout::Kvm0.cte(word) else { break };
-        icids.remove(&icid);
-        end += 1;
-    }
-    for icid in icids {
-        let word = Layout::spell_unmapped_cte(icid);
-        if !matches!(store(table, end, word, memory), Ok(true)) {
-            return;
-        }
-        end += 1;
-        let _ = store(table, end, 0, memory);
+impl Table {
+    /// The collections of a list, with their CPUs if they are mapped.
+    pub(super) fn listed(self, memory: &Memory) -> Vec<(u16, Option<Cpu>)> {
+        let word = |n| load(self, Layout::Kvm0, n, memory).ok().flatten();
+        (0..MOST).map_while(|n| Layout::Kvm0.cte(word(n)?)).collect()
     }
 }
 
@@ -201,13 +202,16 @@ fn put(table: Table, icid: u16, word: u64, memory: &mut Memory) -> Result<(), No
     Ok(())
 }
 
-/// Takes a collection out of a list; the last entry takes its place.
+/// Takes a collection out of a list; those behind it move up.
 fn remove(table: Table, icid: u16, memory: &mut Memory) -> Result<(), NoCollection> {
     let Some((n, _)) = find(table, Layout::Kvm0, icid, memory)? else { return Ok(()) };
-    let last = length(table, memory)?.saturating_sub(1);
-    if let Some(word) = load(table, Layout::Kvm0, last, memory)? {
-        store(table, n, word, memory)?;
-        store(table, last, 0, memory)?;
+    for n in n..MOST {
+        let next = load(table, Layout::Kvm0, n + 1, memory)?
+            .filter(|word| Layout::Kvm0.cte(*word).is_some());
+        store(table, n, next.unwrap_or(0), memory)?;
+        if next.is_none() {
+            break;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Tables that a store to GITS_BASER leaves without Valid, where what they map is forgotten with that
-//! ([`InvalidTable`](crate::choice::its::InvalidTable)). The state of an ITS here is in its tables, so
-//! that they are emptied.
+//! ([`InvalidTable`](crate::choice::its::InvalidTable)). Where the state of an ITS is in its tables they
+//! are emptied.
 
 use super::Its;
 use super::orphans::Orphans;
@@ -23,8 +23,10 @@ impl Its {
     /// No device is mapped, and with them no event. KVM's vgic_its_free_device_list.
     fn empty_devices(&mut self, table: Option<Table>, memory: &mut Memory) {
         let entries = 1 << self.implementation.features.device_bits;
-        if let Some(table) = table {
-            table.zero(entries, memory);
+        match (&mut self.kept, table) {
+            (Some(kept), _) => kept.clear_devices(),
+            (None, Some(table)) => table.zero(entries, memory),
+            (None, None) => {}
         }
         self.members.clear();
         self.tell_all();
@@ -40,8 +42,10 @@ impl Its {
             let _ = self.orphan(icid, memory);
         }
         let entries = 1 << self.implementation.features.icid_bits();
-        if let Some(table) = table {
-            table.zero(entries, memory);
+        match (&mut self.kept, table) {
+            (Some(kept), _) => kept.clear_collections(),
+            (None, Some(table)) => table.zero(entries, memory),
+            (None, None) => {}
         }
     }
 }

@@ -157,16 +157,6 @@ impl Layout {
         KvmIte::NEXT.get(word)
     }
 
-    /// A device table entry that leads to the next by another distance.
-    pub(super) fn with_next_dte(word: u64, next: u64) -> u64 {
-        KvmDte::NEXT.set(word, next)
-    }
-
-    /// An interrupt translation entry that leads to the next by another distance.
-    pub(super) fn with_next_ite(word: u64, next: u64) -> u64 {
-        KvmIte::NEXT.set(word, next)
-    }
-
     /// The largest distances: of devices, of events.
     pub(super) const MOST_NEXT: (u64, u64) = ((1 << 14) - 1, (1 << 16) - 1);
 

@@ -12,9 +12,9 @@ use super::flight::{Before, Late};
 use super::table::Missing;
 use crate::Cpu;
 use crate::choice::its::{
-    InvallScope, IttAtMapd, LpiBound, MapToUnmapped, MoveFrom, Ordering, RemapCollection,
-    RemapDevice, RemapEvent, SizeOfUnmap, TargetErrors, TargetOfUnmap, UnmapCollection,
-    WithoutCollection,
+    InvallScope, IttAtMapd, LpiBound, MapToUnmapped, MoveFrom, Ordering, RdbaseBits,
+    RemapCollection, RemapDevice, RemapEvent, SizeOfUnmap, TargetErrors, TargetOfUnmap,
+    UnmapCollection, WithoutCollection,
 };
 use crate::v3::Packet;
 use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Span};
@@ -95,7 +95,15 @@ impl Its {
         })
     }
 
-    fn target(&self, rdbase: u64) -> Option<Cpu> {
+    /// The CPU that a command means by RDbase, as much of it as is looked at. By address, all.
+    fn target(&self, rdbase: u64, of_mapc: bool) -> Option<Cpu> {
+        let numbered = self.implementation.features.redistributors_at.is_none();
+        let bits = match self.implementation.choices.rdbase_bits {
+            RdbaseBits::SixteenOfMapc if numbered && of_mapc => 16,
+            RdbaseBits::ThirtyTwo if numbered => 32,
+            _ => 48,
+        };
+        let rdbase = rdbase & ((1 << bits) - 1) << 16;
         self.implementation.features.target(rdbase, self.cpus)
     }
 
@@ -133,7 +141,12 @@ impl Its {
         if checked && bits > features.event_bits {
             return Err(Reason::SizeOrTargetOutOfRange.into());
         }
-        let old = self.mapped_as(at, memory)?;
+        let old = match &self.kept {
+            // KVM's vgic_its_check_id.
+            Some(_) if memory.load_u64(at).is_err() => return Err(Reason::DeviceOutOfRange.into()),
+            Some(kept) => kept.device(device),
+            None => self.mapped_as(at, memory)?,
+        };
         if dte.is_some() && old.is_some() && choices.remap_device == RemapDevice::Keep {
             return Ok(());
         }
@@ -147,7 +160,16 @@ impl Its {
         if let Some(old) = old.filter(|old| Some(*old) != dte) {
             self.orphans.forget(old, features.layout);
         }
-        memory.store_u64(at, features.layout.spell_dte(dte, 0))?;
+        match &mut self.kept {
+            Some(kept) => {
+                kept.set_device(device, dte);
+                // KVM's vgic_its_cmd_handle_mapd, since 6.13.
+                if dte.is_none() {
+                    memory.store_u64(at, 0)?;
+                }
+            }
+            None => memory.store_u64(at, features.layout.spell_dte(dte, 0))?,
+        }
         self.cache.forget_all();
         if choices.ordering != Ordering::AtOnce && old != dte {
             self.flight.leave(device, old);
@@ -170,7 +192,7 @@ impl Its {
 
     /// IHI 0069 H 5.3, MAPC.
     fn mapc(&mut self, icid: u16, rdbase: u64, valid: bool, memory: &mut Memory) -> Performed {
-        let target = self.target(rdbase);
+        let target = self.target(rdbase, true);
         let unmapping = self.implementation.choices.target_of_unmap;
         let checked = valid || unmapping == TargetOfUnmap::Checked;
         if checked && target.is_none() {
@@ -207,7 +229,7 @@ impl Its {
             // Where tables overlap it may have been moved under another name.
             if ite.icid == Some(icid) {
                 let orphan = Ite { icid: None, ..ite };
-                self.write_event(at, Some(orphan), memory)?;
+                self.write_event((source, at), Some(orphan), memory)?;
             }
         }
         Ok(())
@@ -258,6 +280,10 @@ impl Its {
             return Err(Reason::CollectionOutOfRange.into());
         }
         let (at, old) = self.event(source, memory)?;
+        // KVM's vgic_its_check_event_id.
+        if self.kept.is_some() && memory.load_u64(at).is_err() {
+            return Err(Reason::EventOutOfRange.into());
+        }
         let bounded = choices.lpi_bound == LpiBound::OfThePropertyTable;
         if !features.is_lpi(intid.get()) || bounded && intid.get() >= self.configured {
             return Err(Reason::PhysicalIdOutOfRange.into());
@@ -273,8 +299,11 @@ impl Its {
             Some(old) => self.collection_of(old, memory).unwrap_or(None),
             None => None,
         };
+        if let Some(kept) = &mut self.kept {
+            kept.name_collection(icid);
+        }
         let ite = Ite { intid: intid.get(), icid: Some(icid) };
-        self.write_event(at, Some(ite), memory)?;
+        self.write_event((source, at), Some(ite), memory)?;
         self.cache.forget(source);
         self.join(source, old.and_then(|old| old.icid), Some(icid));
         if let (Some(old), Some(old_cpu)) = (old, old_cpu) {
@@ -310,7 +339,7 @@ impl Its {
         }
         let new = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
         let moved = Ite { icid: Some(icid), ..ite };
-        self.write_event(at, Some(moved), memory)?;
+        self.write_event((source, at), Some(moved), memory)?;
         self.cache.forget(source);
         self.join(source, ite.icid, Some(icid));
         let intid = IntId::new(ite.intid);
@@ -333,7 +362,7 @@ impl Its {
     fn discard(&mut self, source: Source, memory: &mut Memory) -> Performed {
         let (at, ite) = self.event(source, memory)?;
         let (intid, cpu) = self.translate_named(source, memory)?;
-        self.write_event(at, None, memory)?;
+        self.write_event((source, at), None, memory)?;
         self.cache.forget(source);
         self.join(source, ite.and_then(|ite| ite.icid), None);
         let before = Late::Before(Before::Event(source, Some(intid)));
@@ -422,8 +451,8 @@ impl Its {
     fn movall(&mut self, from: u64, to: u64) -> Performed {
         let own = self.has_own_errors();
         let or = |theirs| if own { theirs } else { Reason::ProcessorOutOfRange };
-        let from = self.target(from).ok_or(or(Reason::NoTarget))?;
-        let to = self.target(to).ok_or(or(Reason::NoDestination))?;
+        let from = self.target(from, false).ok_or(or(Reason::NoTarget))?;
+        let to = self.target(to, false).ok_or(or(Reason::NoDestination))?;
         self.reaches(from)?;
         if from != to {
             self.send(from, Packet::MoveAll(to), None, Late::Overtaken);
@@ -444,7 +473,7 @@ impl Its {
     /// IHI 0069 H 5.3, SYNC: everything sent to the redistributor has arrived, and messages see every
     /// command there was.
     fn sync(&mut self, rdbase: u64) {
-        if let Some(cpu) = self.target(rdbase) {
+        if let Some(cpu) = self.target(rdbase, false) {
             let arrived = self.flight.synchronise(cpu);
             self.due.extend(arrived.into_iter().map(|packet| (packet.to, packet.packet)));
         }

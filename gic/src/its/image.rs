@@ -13,7 +13,7 @@ pub use convert::{Converted, convert};
 pub use error::{ImageError, Kind};
 
 use super::entry::{Dte, Layout};
-use super::table::{Missing, PIECE, Table, zeros};
+use super::table::{Missing, PIECE, Table, clear, zero, zeros};
 use super::wire::Baser;
 use crate::Cpu;
 use core::fmt;
@@ -426,7 +426,7 @@ fn write_events(
 }
 
 /// Each key with the distance to the next, 0 for the last.
-fn with_distance<'a, K: 'a>(
+pub(super) fn with_distance<'a, K: 'a>(
     keys: impl Iterator<Item = &'a K>,
     number: impl Fn(&K) -> u32,
 ) -> Vec<(&'a K, u64)> {
@@ -435,31 +435,4 @@ fn with_distance<'a, K: 'a>(
         keys.get(i + 1).map_or(0, |next| u64::from(number(next)) - u64::from(number(keys[i])))
     };
     (0..keys.len()).map(|i| (keys[i], next(i))).collect()
-}
-
-/// Zeroes memory, as far as there is any.
-fn zero(start: PhysAddr, bytes: u64, memory: &mut Memory) {
-    let mut at = start.get();
-    let end = at.saturating_add(bytes);
-    while at < end {
-        let stop = (at | (PIECE - 1)).min(end - 1);
-        if let Some(span) = Span::new(PhysAddr::new(at), PhysAddr::new(stop)) {
-            let _ = memory.zero(span);
-        }
-        let Some(next) = stop.checked_add(1) else { return };
-        at = next;
-    }
-}
-
-/// Zeroes a table, of two levels the pages that are there.
-fn clear(table: Table, memory: &mut Memory) {
-    let mut n = 0;
-    while n < table.room() {
-        match table.entry(n, memory) {
-            Ok(at) => zero(at, table.page_bytes(), memory),
-            Err(Missing::NoPage | Missing::Abort(_)) => {}
-            Err(Missing::Beyond) => break,
-        }
-        n += table.in_page();
-    }
 }

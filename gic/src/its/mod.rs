@@ -15,11 +15,12 @@
 //! | `told` | which LPI did an event map to? |
 //! | [`image`], `save` | what do tables map, in whatever layout; how is an ITS saved? |
 //! | `emptied` | what becomes of a table that is no longer valid? |
-//! | `distance` | how do the tables of the KVM ABI lead from entry to entry? |
+//! | `kept` | what does an ITS map that has its tables itself? |
 //!
 //! An ITS raises nothing itself: it sends [`Packet`]s to redistributors, which
 //! [`GicV3`](crate::v3::GicV3) delivers. Device, collection and interrupt translation tables are
-//! bytes in memory and nowhere else, so that whoever reads memory sees what the ITS does.
+//! bytes in memory and nowhere else, so that whoever reads memory sees what the ITS does; but where it
+//! is chosen that an ITS has them itself (`kept`).
 //!
 //! Not here: virtual LPIs. The decoder knows the names of their commands and takes none.
 
@@ -27,7 +28,6 @@ mod cache;
 mod cmdq;
 mod collection;
 mod command;
-mod distance;
 mod emptied;
 mod entry;
 mod error;
@@ -35,6 +35,7 @@ mod execute;
 mod features;
 mod flight;
 pub mod image;
+mod kept;
 mod orphans;
 mod regs;
 mod save;
@@ -60,12 +61,13 @@ pub use spell::{Part, Spelled, register_fields};
 pub(crate) use translate::Delivery;
 
 use crate::chance::Chance;
-use crate::choice::its::{Haste, Ordering};
+use crate::choice::its::{Haste, Ordering, TableHome};
 use crate::v3::Packet;
 use crate::{Cpu, Progress, Size};
 use cache::Cache;
 use command::Source;
 use flight::{Flight, InFlight, Late};
+use kept::Kept;
 use orphans::Orphans;
 use passim_model::{Effect, IntId, Memory, event};
 use regs::{Consequence, Registers};
@@ -127,6 +129,8 @@ pub struct Its {
     orphans: Orphans,
     /// The LPIs of events, where redistributors are told of each.
     told: BTreeMap<Source, IntId>,
+    /// The tables, where the ITS has them itself.
+    kept: Option<Kept>,
     cache: Cache,
     flight: Flight,
     chance: Chance,
@@ -154,6 +158,7 @@ impl Its {
             members: BTreeMap::new(),
             orphans: Orphans::default(),
             told: BTreeMap::new(),
+            kept: (implementation.choices.table_home == TableHome::Its).then(Kept::default),
             cache: Cache::new(implementation.choices.caching),
             flight: Flight::default(),
             chance: Chance::new(seed),

@@ -5,6 +5,7 @@
 //! by where their entries were, which say that nothing is mapped; they travel beside the registers.
 
 use super::Its;
+use super::command::Source;
 use super::entry::{Dte, Ite, Layout};
 use super::image::{Converted, Mappings};
 use passim_model::{Abort, EventId, IntId, Memory, PhysAddr};
@@ -60,10 +61,18 @@ impl Its {
     /// Writes the entry of an event.
     pub(super) fn write_event(
         &mut self,
-        at: PhysAddr,
+        (source, at): (Source, PhysAddr),
         ite: Option<Ite>,
         memory: &mut Memory,
     ) -> Result<(), Abort> {
+        if let Some(kept) = &mut self.kept {
+            kept.set_event(source, ite);
+            if ite.is_none() {
+                // KVM's vgic_its_cmd_handle_discard, since 6.13; it is done either way.
+                let _ = self.implementation.features.layout.store_ite(at, None, 0, memory);
+            }
+            return Ok(());
+        }
         let said = ite.and_then(|ite| Some((ite.intid, ite.icid?)));
         self.implementation.features.layout.store_ite(at, said, 0, memory)?;
         match ite.filter(|_| said.is_none()) {

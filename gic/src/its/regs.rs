@@ -3,7 +3,7 @@
 //! A store changes registers and nothing else; what follows from it (commands, translations) is
 //! the business of the rooms that read them.
 
-use super::features::{Features, Implementation};
+use super::features::{Features, Implementation, PageSizes};
 use super::table::Table;
 use super::wire::{
     BASERS, Baser, COLLECTIONS, Cbaser, Creadr, Ctlr, Cwriter, DEVICES, Statusr, Umsir, offset,
@@ -13,8 +13,8 @@ use crate::Size;
 use crate::attributes;
 use crate::choice::Attributes;
 use crate::choice::its::{
-    BasesWhileEnabled, CommandErrors, Enabling, InvalidTable, QueueBase, Quiescent, Reader,
-    Restart, WriterBeyond,
+    BasesWhileEnabled, CommandErrors, Enabling, InvalidTable, MemoryErrors, QueueBase, Quiescent,
+    Reader, Restart, WriterBeyond,
 };
 use crate::identification;
 use passim_model::PhysAddr;
@@ -29,6 +29,8 @@ pub(super) struct Registers {
     pub(super) cwriter: u64,
     /// Offset of the next command to be consumed, in place.
     pub(super) creadr: u64,
+    /// Reserved bits of these two, where they are kept.
+    reserved: [u64; 2],
     /// GITS_CREADR.Stalled.
     pub(super) stalled: bool,
     /// Nothing is consumed. The same as `stalled`, but where any store lets the queue go on.
@@ -57,6 +59,13 @@ enum Kind {
     Reserved,
 }
 
+/// Whether there is an access of this size at an offset: of 64 bits only to registers that have them.
+fn takes(at: u64, size: Size) -> bool {
+    let narrow = matches!(at, offset::CTLR..0x08 | offset::STATUSR..0x48)
+        || (offset::IDENTIFICATION..offset::END).contains(&at);
+    size.aligns(at) && (size == Size::Word || size == Size::Double && !narrow)
+}
+
 fn fields(value: u64, fields: &[Field]) -> u64 {
     fields.iter().fold(0, |word, field| word | field.in_place(value))
 }
@@ -69,6 +78,7 @@ impl Registers {
             cbaser: 0,
             cwriter: 0,
             creadr: 0,
+            reserved: [0; 2],
             stalled: false,
             halted: false,
             basers: [0; BASERS],
@@ -124,7 +134,7 @@ impl Registers {
         quiet: bool,
     ) -> u64 {
         let features = &implementation.features;
-        if !matches!(size, Size::Word | Size::Double) || !size.aligns(at) {
+        if !takes(at, size) {
             return 0;
         }
         match Self::kind(at, features) {
@@ -141,8 +151,8 @@ impl Registers {
             offset::STATUSR => self.statusr,
             offset::UMSIR => self.umsir,
             offset::CBASER => self.cbaser,
-            offset::CWRITER => self.cwriter,
-            offset::CREADR => self.creadr | Creadr::STALLED.flag(self.stalled),
+            offset::CWRITER => self.cwriter | self.reserved[0],
+            offset::CREADR => self.creadr | Creadr::STALLED.flag(self.stalled) | self.reserved[1],
             offset::BASER..offset::BASER_END => self.basers[(at - offset::BASER) as usize / 8],
             offset::IDENTIFICATION..offset::TRANSLATION => {
                 let from = (at & !7) - offset::IDENTIFICATION;
@@ -179,7 +189,7 @@ impl Registers {
         implementation: &Implementation,
     ) -> Consequence {
         let features = &implementation.features;
-        if !matches!(size, Size::Word | Size::Double) || !size.aligns(at) {
+        if !takes(at, size) {
             return Consequence::None;
         }
         match Self::kind(at, features) {
@@ -210,16 +220,12 @@ impl Registers {
                 self.store_cbaser(merged, implementation);
             }
             offset::CWRITER => {
-                let merged = size.merge(self.cwriter, at, value);
+                let merged = size.merge(self.cwriter | self.reserved[0], at, value);
                 self.store_cwriter(merged, implementation);
             }
             offset::CREADR => {
-                let writable = implementation.choices.reader == Reader::Writable;
-                if writable {
-                    self.creadr = Creadr::OFFSET.in_place(size.merge(self.creadr, at, value));
-                    // Nothing is looked for before GITS_CWRITER is stored to, or the ITS enabled.
-                    self.halted |= implementation.choices.restart == Restart::AnyStore;
-                }
+                let merged = size.merge(self.creadr | self.reserved[1], at, value);
+                self.store_creadr(merged, implementation);
             }
             offset::BASER..offset::BASER_END if open => {
                 let n = (at - offset::BASER) as usize / 8;
@@ -268,9 +274,13 @@ impl Registers {
                 Cbaser::VALID,
             ],
         );
-        if implementation.choices.attributes == Attributes::Cacheable {
-            self.cbaser = attributes::cacheable(self.cbaser, attributes::GITS);
+        // KVM's vgic_sanitise_its_cbaser drops no reserved bits either.
+        match implementation.choices.attributes {
+            Attributes::Kept => {}
+            Attributes::Raw => self.cbaser = value,
+            Attributes::Cacheable => self.cbaser = attributes::cacheable(value, attributes::GITS),
         }
+        self.reserved[1] = 0;
         // IHI 0069 H 12.18 (GITS_CREADR): cleared by a store to GITS_CBASER, Stalled with it.
         self.creadr = 0;
         self.stalled = false;
@@ -281,6 +291,20 @@ impl Registers {
         }
     }
 
+    fn store_creadr(&mut self, value: u64, implementation: &Implementation) {
+        let choices = &implementation.choices;
+        if choices.reader == Reader::ReadOnly {
+            return;
+        }
+        self.creadr = Creadr::OFFSET.in_place(value);
+        if choices.attributes == Attributes::Raw {
+            self.reserved[1] = value & !(Creadr::OFFSET.mask() | Creadr::STALLED.mask());
+        }
+        self.stalled = false;
+        // Nothing is looked for before GITS_CWRITER is stored to, or the ITS enabled.
+        self.halted |= choices.restart == Restart::AnyStore;
+    }
+
     fn store_cwriter(&mut self, value: u64, implementation: &Implementation) {
         let choices = &implementation.choices;
         let beyond = Cwriter::OFFSET.in_place(value) >= self.queue_bytes();
@@ -288,6 +312,9 @@ impl Registers {
             return;
         }
         self.cwriter = Cwriter::OFFSET.in_place(value);
+        if choices.attributes == Attributes::Raw {
+            self.reserved[0] = value & !(Cwriter::OFFSET.mask() | Cwriter::RETRY.mask());
+        }
         if beyond && choices.writer_beyond == WriterBeyond::Wraps {
             self.cwriter %= self.queue_bytes();
         }
@@ -300,6 +327,38 @@ impl Registers {
             }
             Restart::AnyStore => self.halted = false,
         }
+    }
+
+    /// What these registers say that an ITS of the other implementation cannot have.
+    pub(super) fn beyond(&self, other: &Implementation) -> Option<&'static str> {
+        let Features { page_sizes, indirect_devices, indirect_collections, .. } = other.features;
+        let tables = [(DEVICES, indirect_devices), (COLLECTIONS, indirect_collections)];
+        for (n, indirect) in tables {
+            let held = self.basers[n];
+            if !Baser::VALID.is_set(held) {
+                continue;
+            }
+            let page = Baser::PAGE_SIZE.get(held);
+            if page_sizes.kept(page) != page {
+                return Some("tables of such pages");
+            }
+            if Baser::INDIRECT.is_set(held) && !indirect {
+                return Some("such table of two levels");
+            }
+        }
+        let coarse = other.choices.queue_base == QueueBase::Coarse;
+        let fine = Cbaser::PHYSICAL_ADDRESS.in_place(self.cbaser) & 0xf000 != 0;
+        (coarse && fine && Cbaser::VALID.is_set(self.cbaser))
+            .then_some("command queue at such a place")
+    }
+
+    /// These registers in an ITS that never stops at a command: it goes on.
+    pub(super) fn go_on(&mut self, other: &Implementation) {
+        let choices = &other.choices;
+        let stops = choices.command_errors == CommandErrors::Stall
+            || choices.memory_errors == MemoryErrors::Stall;
+        self.stalled &= stops;
+        self.halted &= stops;
     }
 
     /// A message could not be translated. IHI 0069 H 12.18 (GITS_UMSIR): the first is kept.
@@ -342,6 +401,10 @@ fn baser(n: usize, value: u64, implementation: &Implementation) -> u64 {
     }
     if implementation.choices.attributes == Attributes::Cacheable {
         word = attributes::cacheable(word, attributes::GITS);
+    }
+    if implementation.choices.attributes == Attributes::Raw && features.page_sizes == PageSizes::All
+    {
+        return word;
     }
     let page = features.page_sizes.kept(Baser::PAGE_SIZE.get(word));
     Baser::PAGE_SIZE.set(word, page)

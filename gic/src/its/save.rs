@@ -1,14 +1,12 @@
 //! Saving an ITS and making another of it. Everything that is not in memory is in [`Saved`]; the
 //! tables are in memory and travel with it.
 
-use super::collection::name_unmapped;
-use super::distance::Place;
 use super::image::{Device, Found, ImageError, Mappings, Plan, Reading, Tables, plan};
 use super::orphans::Orphans;
 use super::wire::{COLLECTIONS, DEVICES};
 use super::{Implementation, Its, Layout, Registers, Source};
 use crate::Cpu;
-use crate::choice::its::TablesAtSave;
+use crate::choice::its::TableHome;
 use passim_model::{Memory, PhysAddr, Span, event};
 
 /// The registers of an ITS, the collections it holds itself, and the events that lost theirs.
@@ -31,17 +29,22 @@ impl Saved {
         scratch: Option<Span<PhysAddr>>,
         memory: &Memory,
     ) -> Result<Option<Plan>, ImageError> {
+        if let Some(register) = self.registers.beyond(to) {
+            return Err(ImageError::Register(register));
+        }
+        let few = usize::from(to.features.held_collections);
+        if self.held.iter().skip(few).any(Option::is_some) {
+            return Err(ImageError::Register("collections without a table"));
+        }
+        self.registers.go_on(to);
         let features = from.features;
         let layouts = (features.layout, to.features.layout);
-        // Distances are there where they have been written; whoever reads by them needs them.
-        let reading = match from.says_distances() {
-            true => Reading::ByDistance,
-            false => Reading::Every,
-        };
-        let missed = to.says_distances() && !from.says_distances();
-        if layouts.0 == layouts.1 && !missed {
+        let homes = (from.choices.table_home, to.choices.table_home);
+        // Who reads by distances has to find them; who believes every entry, none of old.
+        if layouts.0 == layouts.1 && homes.0 == homes.1 {
             return Ok(None);
         }
+        let reading = from.reading();
         let bits = (features.device_bits, features.event_bits);
         let basers = &self.registers.basers;
         let tables = Tables { devices: basers[DEVICES], collections: basers[COLLECTIONS] };
@@ -56,11 +59,14 @@ impl Saved {
 }
 
 impl Implementation {
-    /// Whether distances say what is mapped: they are written where the ITS is saved, and followed where
-    /// it is restored.
-    fn says_distances(&self) -> bool {
-        let written = self.choices.tables_at_save == TablesAtSave::Distances;
-        written && self.features.layout == Layout::Kvm0
+    /// How the tables of a saved ITS are read: by distances, where the ITS had them itself and its layout
+    /// says any.
+    pub(super) fn reading(&self) -> Reading {
+        let Self { features, choices } = self;
+        match (choices.table_home, features.layout) {
+            (TableHome::Its, Layout::Kvm0) => Reading::ByDistance,
+            _ => Reading::Every,
+        }
     }
 }
 
@@ -76,12 +82,14 @@ impl Its {
     }
 
     /// As [`Its::mappings`]: what was found, also where that is not all.
-    pub(super) fn most_mappings(&self, memory: &Memory) -> (Found, Result<(), ImageError>) {
+    pub fn most_mappings(&self, memory: &Memory) -> (Found, Result<(), ImageError>) {
         let features = &self.implementation.features;
         let bits = (features.device_bits, features.event_bits);
         let layout = features.layout;
-        let (mut found, read) =
-            Mappings::read_most(layout, Reading::Every, self.tables(), bits, memory);
+        let (mut found, read) = match &self.kept {
+            Some(kept) => (kept.found(), Ok(())),
+            None => Mappings::read_most(layout, Reading::Every, self.tables(), bits, memory),
+        };
         let mappings = &mut found.mappings;
         mappings.collections.retain(|_, cpu| cpu.get() < self.cpus);
         // What a table says of collections that are held counts for nothing.
@@ -102,37 +110,13 @@ impl Its {
     }
 
     /// Saves the ITS. What is on its way arrives first; take it with [`Its::take_packets`]. Where
-    /// [`TablesAtSave::Distances`] is chosen, distances are written to the tables, which map the
-    /// same.
+    /// the ITS has its tables itself ([`TableHome::Its`]), they are written to memory.
     ///
     /// No guest can prevent it: what memory does not answer for is passed over.
     pub fn save(&mut self, memory: &mut Memory) -> Saved {
         self.settle();
-        if let Some(place) = self.distances() {
-            place.write(memory);
-            self.name_collections(place, memory);
-        }
+        self.write_kept(memory);
         self.save_registers()
-    }
-
-    /// Enters the collections of events in their table, where nobody has mapped them.
-    fn name_collections(&self, place: Place, memory: &mut Memory) {
-        let Some(table) = self.registers.collections() else { return };
-        let events = place.events(memory).into_iter();
-        let held = self.held.len();
-        let icids = events.filter_map(|(_, icid)| icid).filter(|icid| usize::from(*icid) >= held);
-        name_unmapped(table, icids.collect(), memory);
-    }
-
-    /// The tables whose distances say what is mapped.
-    fn distances(&self) -> Option<Place> {
-        if !self.implementation.says_distances() {
-            return None;
-        }
-        let features = self.implementation.features;
-        let (device_bits, event_bits) = (features.device_bits, features.event_bits);
-        let table = self.registers.devices()?;
-        Some(Place { table, device_bits, event_bits })
     }
 
     /// What of an ITS is not in memory.
@@ -141,8 +125,8 @@ impl Its {
         Saved { registers: registers.clone(), held: held.clone(), orphans: orphans.clone() }
     }
 
-    /// An ITS as one was when it was saved. Where [`TablesAtSave::Distances`] is chosen, tables are
-    /// read by them, and what they do not lead to is no longer mapped.
+    /// An ITS as one was when it was saved. Where it has its tables itself they are
+    /// read by their distances, and what those do not lead to is no longer mapped.
     pub fn restore(
         implementation: Implementation,
         cpus: u16,
@@ -153,9 +137,7 @@ impl Its {
         its.registers = saved.registers.clone();
         its.held.clone_from(&saved.held);
         its.orphans.clone_from(&saved.orphans);
-        if let Some(place) = its.distances() {
-            place.prune(memory);
-        }
+        its.read_kept(memory);
         its.gather_members(memory);
         its.gather_told(memory);
         its
@@ -175,9 +157,6 @@ impl Its {
 
     /// The mapped events and the collection of each, if it is in one.
     pub(super) fn events(&self, memory: &Memory) -> Vec<(Source, Option<u16>)> {
-        if let Some(place) = self.distances() {
-            return place.events(memory);
-        }
         let (Found { mappings, .. }, read) = self.most_mappings(memory);
         if let Err(error) = read {
             tracing::warn!(target: event::QUEUE, %error, "not every event is known by its collection");

@@ -160,3 +160,30 @@ impl Table {
         Ok(PhysAddr::new(page + n % self.in_page() * self.entry_bytes))
     }
 }
+
+/// Zeroes memory, as far as there is any.
+pub(super) fn zero(start: PhysAddr, bytes: u64, memory: &mut Memory) {
+    let mut at = start.get();
+    let end = at.saturating_add(bytes);
+    while at < end {
+        let stop = (at | (PIECE - 1)).min(end - 1);
+        if let Some(span) = Span::new(PhysAddr::new(at), PhysAddr::new(stop)) {
+            let _ = memory.zero(span);
+        }
+        let Some(next) = stop.checked_add(1) else { return };
+        at = next;
+    }
+}
+
+/// Zeroes a table, of two levels the pages that are there.
+pub(super) fn clear(table: Table, memory: &mut Memory) {
+    let mut n = 0;
+    while n < table.room() {
+        match table.entry(n, memory) {
+            Ok(at) => zero(at, table.page_bytes(), memory),
+            Err(Missing::NoPage | Missing::Abort(_)) => {}
+            Err(Missing::Beyond) => break,
+        }
+        n += table.in_page();
+    }
+}

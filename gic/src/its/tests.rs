@@ -42,6 +42,7 @@ mod isolation;
 mod known_tests;
 mod late;
 mod migration;
+mod moved;
 mod oracle;
 mod per_lpi;
 mod recorded;

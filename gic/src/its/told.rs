@@ -65,16 +65,9 @@ impl Its {
         if !self.tells() {
             return;
         }
-        for (source, _) in self.events(memory) {
-            if let Ok((_, Some(ite))) = self.event(source, memory) {
-                self.told.insert(source, IntId::new(ite.intid));
-            }
-        }
         for (device, found) in self.most_mappings(memory).0.mappings.devices {
-            for (event, (intid, icid)) in found.events {
-                if icid.is_none() {
-                    self.told.insert(Source { device, event }, intid);
-                }
+            for (event, (intid, _)) in found.events {
+                self.told.insert(Source { device, event }, intid);
             }
         }
     }

@@ -272,6 +272,12 @@ impl Its {
 
     /// The device table entry of a mapped device.
     pub(super) fn device(&self, device: DeviceId, memory: &Memory) -> Result<Dte, Untranslated> {
+        if let Some(kept) = &self.kept {
+            let beyond = u64::from(device.get()) >> self.implementation.features.device_bits != 0;
+            let missing =
+                if beyond { Untranslated::DeviceOutOfRange } else { Untranslated::UnmappedDevice };
+            return kept.device(device).ok_or(missing);
+        }
         let at = self.device_entry(device, memory).map_err(|missing| match missing {
             Missing::Beyond => Untranslated::DeviceOutOfRange,
             Missing::NoPage if self.has_own_errors() => Untranslated::NoDevicePage,
@@ -309,6 +315,9 @@ impl Its {
         }
         let features = &self.implementation.features;
         let at = PhysAddr::new(dte.itt + n * features.layout.ite_bytes());
+        if let Some(kept) = &self.kept {
+            return Ok((at, kept.event(source)));
+        }
         let ite = features.layout.load_ite(at, memory);
         let ite = ite.map_err(|abort| Untranslated::Abort(abort.0))?;
         let ite = ite.filter(|ite| features.is_lpi(ite.intid));

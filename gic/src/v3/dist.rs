@@ -31,6 +31,10 @@ pub struct Features {
     pub affinity3: bool,
     /// SPIs that any CPU may take.
     pub one_of_n: OneOfN,
+    /// What tells Group 0 and Group 1 apart.
+    pub groups: Groups,
+    /// What GICD_STATUSR reads as.
+    pub statusr: u32,
     /// SGIs that ICC_SGI1R_EL1 asks for.
     pub sgi1r: SgiGroups,
     /// SGIs can be asked for of CPUs with an affinity 0 of 16 and more (GICD_TYPER.RSS,
@@ -38,6 +42,26 @@ pub struct Features {
     pub range_selector: bool,
     /// GICD_PIDR4 and its siblings.
     pub identification: Identification,
+}
+
+/// Interrupt groups.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Groups {
+    /// Each is forwarded as its bit of GICD_CTLR says. Out of reset interrupts are in Group 0, disabled,
+    /// and level-sensitive but for SGIs.
+    #[default]
+    Apart,
+    /// As KVM has them: EnableGrp1 is all there is, and is for both. Out of reset interrupts are in
+    /// Group 1, SGIs are enabled, and SPIs edge-triggered.
+    // vgic_mmio_write_v3_misc, kvm_vgic_dist_init.
+    Together,
+}
+
+impl Groups {
+    /// GICD_IGROUPR of existing interrupts out of reset.
+    pub(super) fn at_reset(self) -> u32 {
+        if self == Self::Together { u32::MAX } else { 0 }
+    }
 }
 
 /// SPIs that any CPU may take: GICD_IROUTER.Interrupt_Routing_Mode.
@@ -90,6 +114,11 @@ impl Distributor {
     pub(super) fn new(features: Features, lpis: bool, priority_bits: PriorityBits) -> Self {
         let spis = features.spis.min(992).next_multiple_of(32);
         let intid_bits = features.intid_bits.clamp(14, 24);
+        let row = |n| {
+            let mut row = Row::new(features.groups.at_reset() & Self::existing(n));
+            row.states.edge = row.group1;
+            row
+        };
         Self {
             features: Features {
                 spis,
@@ -100,7 +129,7 @@ impl Distributor {
             lpis,
             priority_bits,
             ctlr: 0,
-            rows: vec![Row::new(0); usize::from(spis) / ROW as usize],
+            rows: (1..=usize::from(spis) / ROW as usize).map(row).collect(),
             routes: vec![0; usize::from(spis)],
         }
     }
@@ -116,7 +145,11 @@ impl Distributor {
 
     /// Which groups are forwarded: 0, 1.
     pub(super) fn groups(&self) -> (bool, bool) {
-        (self.on(DistributorCtlr::ENABLE_GRP0), self.on(DistributorCtlr::ENABLE_GRP1))
+        let group1 = self.on(DistributorCtlr::ENABLE_GRP1);
+        match self.features.groups {
+            Groups::Apart => (self.on(DistributorCtlr::ENABLE_GRP0), group1),
+            Groups::Together => (group1, group1),
+        }
     }
 
     /// Row `n` of the SPIs, 1 for INTIDs 32 to 63.
@@ -194,6 +227,7 @@ impl Distributor {
                     | DistributorTyper::NO_1_N.flag(features.one_of_n == OneOfN::Denied)
             }
             gicd::IIDR => u64::from(self.features.iidr),
+            gicd::STATUSR => u64::from(self.features.statusr),
             gicd::ICFGR..gicd::IGRPMODR => {
                 let n = (at - gicd::ICFGR) / 4;
                 let row = self.row(n as usize / 2);
@@ -255,9 +289,11 @@ impl Distributor {
         }
         match at {
             gicd::CTLR => {
-                let fields = [DistributorCtlr::ENABLE_GRP0, DistributorCtlr::ENABLE_GRP1];
+                let apart = self.features.groups == Groups::Apart;
+                let group0 = Some(DistributorCtlr::ENABLE_GRP0).filter(|_| apart);
+                let fields = group0.into_iter().chain([DistributorCtlr::ENABLE_GRP1]);
                 let value = u64::from(value);
-                self.ctlr = fields.iter().fold(0, |word, field| word | field.in_place(value));
+                self.ctlr = fields.fold(0, |word, field| word | field.in_place(value));
             }
             gicd::ICFGR..gicd::IGRPMODR => {
                 let n = (at - gicd::ICFGR) / 4;

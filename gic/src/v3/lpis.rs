@@ -225,6 +225,8 @@ impl Lpis {
         } else if !self.is_pending(lpi) {
             let wanted = self.wanted(lpi, memory);
             self.place_in(wanted, lpi);
+        } else if self.is_shelved(lpi) {
+            self.settle(lpi, memory);
         }
         true
     }

@@ -10,9 +10,11 @@
 //! | `lpis`, `ids` | which LPIs are pending, and which is the most urgent? |
 //! | `configured` | what does a byte of their configuration say? |
 //! | `places` | where is an LPI that has a state of its own? |
+//! | `presets` | what is a GIC built as that chooses as somebody's does? |
 //! | `between` | what do redistributors and ITSs learn of one another? |
 //! | `packet` | what may an ITS ask of a redistributor? |
 //! | `save` | what is there to save beside memory? |
+//! | `view` | which interrupts are under way, as one looks from outside? |
 //! | `cpu`, `icc` | what does a CPU take, and when is it done with it? |
 //!
 //! One security state (GICD_CTLR.DS is fixed at 1) with affinity routing only (ARE is fixed at 1):
@@ -30,26 +32,29 @@ mod ids;
 mod lpis;
 mod packet;
 mod places;
+mod presets;
 mod redist;
 mod save;
 #[cfg(test)]
 pub(crate) mod testkit;
+mod view;
 mod wire;
 
 pub use configured::Configured;
 pub use cpu::SystemRegister;
 pub use cpu::Waiting;
 pub use dist::Features as DistributorFeatures;
+pub use dist::Groups;
 pub use dist::OneOfN;
 pub use dist::SgiGroups;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
+pub use redist::Sleep;
 pub use save::Saved;
 
-use crate::choice::{LpiChoices, Preset};
-use crate::identification;
+use crate::choice::LpiChoices;
 use crate::its::{self, Arrival, Delivery, Its};
-use crate::row::{ROW, bits_of};
+use crate::row::ROW;
 use crate::state::{State, Trigger};
 use crate::{Cpu, Progress, Signal, Size};
 use cpu::CpuInterface;
@@ -78,63 +83,6 @@ pub struct Implementation {
     pub choices: LpiChoices,
     /// The ITSs, in the order in which [`Block::Its`] counts them.
     pub its: Vec<its::Implementation>,
-}
-
-impl Implementation {
-    /// A GICv3 with one ITS that chooses as `preset` does, with affinities 0.0.0.0 to 0.0.0.15,
-    /// 0.0.1.0 and so on.
-    pub fn of(preset: Preset, cpus: u16, spis: u16) -> Self {
-        // KVM's distributor tells its revision, its redistributors do not (`vgic-mmio-v3.c`); QEMU and
-        // the others name Arm and no product.
-        let (iidr, of_redistributors) = match preset {
-            Preset::KvmAbi0 => (0x4b00_343b, 0x4b00_043b),
-            // As GITS_IIDR: product 2, r1p6 (100336, GICD_IIDR, GICR_IIDR).
-            Preset::Gic600 => (0x0201_743b, 0x0201_743b),
-            _ => (0x0000_043b, 0x0000_043b),
-        };
-        let arm = matches!(preset, Preset::Qemu | Preset::Gic600);
-        let identification = |ours| if arm { ours } else { identification::REVISION };
-        // Without them the preset with chance is the one where every INV that software needs shows.
-        let registers = !matches!(preset, Preset::Qemu | Preset::Adversarial(_));
-        Self {
-            affinities: (0..u32::from(cpus)).map(|n| n >> 4 << 8 | n & 0xf).collect(),
-            distributor: DistributorFeatures {
-                spis,
-                iidr,
-                message_spis: matches!(preset, Preset::ArchStrict | Preset::Gic600),
-                intid_bits: 16,
-                num_lpis: 0,
-                // KVM's vgic_mmio_read_v3_misc; vgic_mmio_write_irouter drops all but 24 bits.
-                affinity3: preset != Preset::KvmAbi0,
-                one_of_n: match preset {
-                    Preset::Qemu => OneOfN::Denied,
-                    Preset::KvmAbi0 => OneOfN::Absent,
-                    _ => OneOfN::Offered,
-                },
-                sgi1r: match preset {
-                    Preset::Qemu => SgiGroups::Own,
-                    _ => SgiGroups::Either,
-                },
-                range_selector: false,
-                identification: identification(identification::ARM_DISTRIBUTOR),
-            },
-            redistributors: RedistributorFeatures {
-                iidr: of_redistributors,
-                lpis: true,
-                direct_lpi: false,
-                invalidation_registers: registers,
-                dpgs: matches!(preset, Preset::ArchStrict | Preset::Gic600),
-                // Under KVM, and in Rockchip's RK3588 (GICR_TYPER is 0x21), all share a table.
-                common_lpi_affinity: match preset {
-                    Preset::KvmAbi0 | Preset::Gic600 => 0,
-                    _ => 1,
-                },
-                identification: identification(identification::ARM_REDISTRIBUTOR),
-            },
-            choices: preset.lpi(),
-            its: vec![its::Implementation::of(preset).for_cpus(cpus)],
-        }
-    }
 }
 
 /// A block of registers.
@@ -206,7 +154,8 @@ impl GicV3 {
         let redistributor = |(n, &affinity): (usize, &u32)| {
             let (features, choices) = (implementation.redistributors, implementation.choices);
             let cpu = Cpu::new(n as u16);
-            Redistributor::new(features, choices, cpu, affinity, n == last, intid_bits)
+            let groups = implementation.distributor.groups;
+            Redistributor::new(features, choices, cpu, affinity, n == last, (intid_bits, groups))
         };
         let redistributors = implementation.affinities.iter().enumerate().map(redistributor);
         let cpus = implementation.affinities.len() as u16;
@@ -451,20 +400,6 @@ impl GicV3 {
         };
         let named = affinities.filter(|(_, affinity)| takes(**affinity));
         named.fold(0, |cpus, (n, _)| cpus | 1 << n)
-    }
-
-    /// The SGIs, PPIs and SPIs that are not inactive, as this CPU sees them, ascending.
-    pub fn busy(&self, cpu: Cpu) -> Vec<(IntId, State)> {
-        let own = self.redistributors.get(cpu.index()).map(|place| (0, &place.row));
-        let spis = (1..32).filter_map(|n| Some((n as u32 * ROW, self.distributor.row(n)?)));
-        own.into_iter()
-            .chain(spis)
-            .flat_map(|(first, row)| {
-                let states = row.states;
-                bits_of(states.pending() | states.active)
-                    .map(move |bit| (IntId::new(first + bit), states.state(bit)))
-            })
-            .collect()
     }
 
     /// The most urgent interrupt that waits for a CPU, of the groups asked for.

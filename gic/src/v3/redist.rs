@@ -4,6 +4,7 @@ mod tables;
 
 pub(super) use tables::SavedRedistributor;
 
+use super::dist::Groups;
 use super::lpis::Lpis;
 use super::wire::{
     LpiRegister, Pendbaser, RedistributorCtlr, RedistributorTyper, Syncr, Waker, gicr,
@@ -36,8 +37,24 @@ pub struct Features {
     /// GICR_TYPER.CommonLPIAff, 2 bits: which redistributors must share a configuration table, 0
     /// for all.
     pub common_lpi_affinity: u8,
+    /// GICR_WAKER.
+    pub sleep: Sleep,
+    /// The triggers of PPIs cannot be changed: GICR_ICFGR1 is read-only.
+    pub fixed_triggers: bool,
     /// GICR_PIDR4 and its siblings.
     pub identification: Identification,
+}
+
+/// GICR_WAKER.ProcessorSleep.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Sleep {
+    /// While it is set, as it is out of reset, the CPU takes nothing.
+    #[default]
+    Obeyed,
+    /// It is kept, and nothing follows.
+    Stored,
+    /// GICR_WAKER reads as zero.
+    Absent,
 }
 
 /// An invalidation that INVLPIR or INVALLR asked for.
@@ -82,7 +99,7 @@ impl Redistributor {
         cpu: Cpu,
         affinity: u32,
         last: bool,
-        intid_bits: u32,
+        (intid_bits, groups): (u32, Groups),
     ) -> Self {
         let typer = RedistributorTyper::PLPIS.flag(features.lpis)
             | RedistributorTyper::DIRECT_LPI.flag(features.direct_lpi)
@@ -91,21 +108,25 @@ impl Redistributor {
             | RedistributorTyper::PROCESSOR_NUMBER.of(u64::from(cpu.get()))
             | RedistributorTyper::COMMON_LPI_AFF.of(u64::from(features.common_lpi_affinity))
             | RedistributorTyper::AFFINITY.of(u64::from(affinity));
-        let mut row = Row::new(0);
+        let mut row = Row::new(groups.at_reset());
         row.states.edge = SGI_BITS;
+        // KVM's vgic_allocate_private_irqs.
+        row.enabled = if groups == Groups::Together { SGI_BITS } else { 0 };
+        // Out of reset as KVM has them, INITIAL_PROPBASER_VALUE and INITIAL_PENDBASER_VALUE, where that is
+        // what is kept.
+        let base = match choices.attributes {
+            Attributes::Cacheable if features.lpis => attributes::KVM_PROPBASER,
+            _ => 0,
+        };
         let mut new = Self {
             features,
             choices,
             typer,
             intid_bits,
             ctlr: 0,
-            asleep: true,
-            // Out of reset as vgic-its.c has it, INITIAL_PROPBASER_VALUE, where that is what is kept.
-            propbaser: match choices.attributes {
-                Attributes::Cacheable if features.lpis => attributes::KVM_PROPBASER,
-                _ => 0,
-            },
-            pendbaser: 0,
+            asleep: features.sleep != Sleep::Absent,
+            propbaser: base,
+            pendbaser: base,
             row,
             lpis: None,
             on: false,
@@ -124,7 +145,7 @@ impl Redistributor {
 
     /// Whether the CPU takes nothing now. IHI 0069 H 11.1.
     pub(super) fn is_asleep(&self) -> bool {
-        self.asleep
+        self.asleep && self.features.sleep == Sleep::Obeyed
     }
 
     /// Whether the CPU declines SPIs of this group that any CPU could take.
@@ -227,7 +248,9 @@ impl Redistributor {
                 self.store_pendbaser(merged);
             }
             (gicr::CTLR, Size::Word) => self.store_ctlr(value, memory),
-            (gicr::WAKER, Size::Word) => self.asleep = Waker::PROCESSOR_SLEEP.is_set(value),
+            (gicr::WAKER, Size::Word) if self.features.sleep != Sleep::Absent => {
+                self.asleep = Waker::PROCESSOR_SLEEP.is_set(value);
+            }
             (gicr::SETLPIR, Size::Word | Size::Double) if self.features.direct_lpi => {
                 self.set_pending(intid, memory);
             }
@@ -252,7 +275,9 @@ impl Redistributor {
                     self.row.priority[first + i] = priority::kept(byte, bits);
                 }
             }
-            (gicr::ICFGR1, Size::Word) => self.row.store_triggers(true, value as u32, u32::MAX),
+            (gicr::ICFGR1, Size::Word) if !self.features.fixed_triggers => {
+                self.row.store_triggers(true, value as u32, u32::MAX);
+            }
             (_, Size::Word) => {
                 if let Some((register, 0)) = BitRegister::at(at) {
                     self.row.store(register, value as u32, u32::MAX);

@@ -1,6 +1,7 @@
 //! A GICv3 from outside: raw offsets and values, as a driver would write them.
 
 mod lpis;
+mod presets;
 mod robust;
 
 use super::testkit::{Board, cpu};

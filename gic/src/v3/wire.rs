@@ -7,6 +7,7 @@ pub(crate) mod gicd {
     pub(crate) const CTLR: u64 = 0x0000;
     pub(crate) const TYPER: u64 = 0x0004;
     pub(crate) const IIDR: u64 = 0x0008;
+    pub(crate) const STATUSR: u64 = 0x0010;
     pub(crate) const SETSPI_NSR: u64 = 0x0040;
     pub(crate) const CLRSPI_NSR: u64 = 0x0048;
     pub(crate) const IPRIORITYR: u64 = 0x0400;

@@ -322,8 +322,7 @@ impl MachineFile {
         let mut irqs_allocated = self.irqs_allocated;
         irqs_allocated.sort_unstable();
         irqs_allocated.dedup();
-        let default = Parameters::default();
-        let parameters = self.vfio_iommu_type1;
+        let (default, parameters) = (Parameters::default(), self.vfio_iommu_type1);
         Ok(Machine {
             name: self.name,
             profile: self.profile.into_inner(),

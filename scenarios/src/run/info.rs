@@ -21,10 +21,25 @@ impl Running {
         let of = |smmu| kernel.take_findings(smmu).into_iter().map(move |it| (smmu, it));
         let found: Vec<_> = (0..self.system.board.smmus()).flat_map(of).collect();
         let line = |(smmu, finding)| format!("SMMU {smmu}: {finding}");
-        match found.is_empty() {
-            true => vec!["none".to_owned()],
-            false => found.into_iter().map(line).collect(),
+        let mut lines: Vec<_> = found.into_iter().map(line).collect();
+        lines.extend(self.errors_signalled());
+        if lines.is_empty() {
+            lines.push("none".to_owned());
         }
+        lines
+    }
+
+    /// Commands of ITSs that failed and were signalled as an SError, which no handler of the kernel takes.
+    fn errors_signalled(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for its in 0..self.system.its.len() {
+            let reports = self.system.board.take_reports(its as u16);
+            let signalled = reports.into_iter().filter(|report| report.signalled);
+            lines.extend(signalled.map(|report| {
+                format!("its {its}: an SError, at which Linux panics: {}", report.failure)
+            }));
+        }
+        lines
     }
 
     pub(super) fn information(&mut self, op: &Op) -> Outcome {

@@ -182,11 +182,11 @@ pub(super) fn mappings(board: &Board, its: Option<u16>) -> Outcome {
     let Some(found) = all.get(its) else {
         return Err(no_its(its, all.len()));
     };
-    let Found { mappings, silent } = match found.mappings(board.memory()) {
-        Ok(found) => found,
-        Err(error) => return Ok(vec![error.to_string()]),
-    };
+    let (Found { mappings, silent }, read) = found.most_mappings(board.memory());
     let mut lines: Vec<_> = silent.iter().map(Silent::to_string).collect();
+    if let Err(error) = read {
+        lines.push(format!("not all is read: {error}"));
+    }
     for (icid, cpu) in &mappings.collections {
         lines.push(format!("collection {icid}: cpu {cpu}"));
     }

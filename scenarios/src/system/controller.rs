@@ -2,8 +2,9 @@
 //! interrupts.
 
 use passim_gic::choice::Preset;
+use passim_gic::choice::its::TableHome;
 use passim_gic::its::image::{Converted, ImageError};
-use passim_gic::its::{self, FailedWrite, Report};
+use passim_gic::its::{self, FailedWrite, Features, Report};
 use passim_gic::state::State;
 use passim_gic::v3::{self, SystemRegister};
 use passim_gic::{Cpu, GicV2, GicV3, Its, Progress, Signal, Size, v2};
@@ -360,9 +361,20 @@ impl Controller {
         for its in &mut to.its {
             its.choices = theirs.choices;
             built.choose(&mut its.choices);
-            its.features.layout = theirs.features.layout;
-            its.features.iidr = theirs.features.iidr;
-            its.features.identification = theirs.features.identification;
+            let Features { event_bits, device_bits, redistributors_at, .. } = its.features;
+            its.features = match theirs.choices.table_home {
+                // What software has seen of the old one.
+                TableHome::Memory => Features {
+                    layout: theirs.features.layout,
+                    iidr: theirs.features.iidr,
+                    identification: theirs.features.identification,
+                    ..its.features
+                },
+                // KVM's has no registers but its own to restore the old one's into.
+                TableHome::Its => {
+                    Features { event_bits, device_bits, redistributors_at, ..theirs.features }
+                }
+            };
         }
         Some(gic.convert(to, scratch, memory))
     }

@@ -19,8 +19,8 @@ pub enum Restart {
     /// GITS_CWRITER.Retry.
     #[default]
     RetryBit,
-    /// Any store to GITS_CWRITER, or one that enables the ITS; Stalled stays until GITS_CBASER is
-    /// stored to.
+    /// Any store to GITS_CWRITER, or one that enables the ITS; Stalled stays until GITS_CBASER or, where
+    /// that can be, GITS_CREADR is stored to.
     AnyStore,
 }
 
@@ -52,6 +52,20 @@ pub enum TargetOfUnmap {
     Ignored,
     /// Must exist.
     Checked,
+}
+
+/// Bits of RDbase that are looked at, where it is the number of a redistributor.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum RdbaseBits {
+    /// All 36.
+    #[default]
+    All,
+    /// The lowest 16 of MAPC's, all of MOVALL's.
+    // QEMU's process_mapc.
+    SixteenOfMapc,
+    /// The lowest 32.
+    // KVM's its_cmd_get_target_addr.
+    ThirtyTwo,
 }
 
 /// MAPC of a collection that is mapped to another redistributor.
@@ -86,15 +100,17 @@ pub enum WithoutCollection {
     Everywhere,
 }
 
-/// What saving does to tables, which travel with memory.
+/// Where the tables of an ITS are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum TablesAtSave {
-    /// Nothing: they say what is mapped at any time.
+pub enum TableHome {
+    /// In memory: they say what is mapped at any time.
     #[default]
-    AsTheyAre,
-    /// Distances from one mapped entry to the next are written, in the layout that has them; who
-    /// restores reads by them, and what they do not lead to is not mapped.
-    Distances,
+    Memory,
+    /// In the ITS. Saving writes them to memory, with the distances from one mapped entry to the next;
+    /// who restores reads by them. Of what memory says meanwhile nothing counts; the entry of what is
+    /// unmapped is zeroed there, and no table where its GITS_BASER is no longer valid, nor one that
+    /// MAPD names.
+    Its,
 }
 
 /// Which redistributors INVALL reaches.
@@ -113,7 +129,8 @@ pub enum InvalidTable {
     /// It stays as it is: valid again, it maps what it did.
     #[default]
     Stays,
-    /// What it maps is unmapped for good: the table is zeroed; events lose their collections.
+    /// What it maps is unmapped for good: the table is zeroed, where it is in memory; events lose their
+    /// collections.
     Emptied,
 }
 

@@ -44,6 +44,9 @@ pub enum ImageError {
     /// The scratch memory is in use, or is not memory.
     #[error("the scratch memory {0} is in use by a table, or not memory")]
     Scratch(Span<PhysAddr>),
+    /// A register says what the other ITS cannot have.
+    #[error("the other ITS has no {0}")]
+    Register(&'static str),
 }
 
 /// A table, in errors.

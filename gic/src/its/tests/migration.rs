@@ -147,7 +147,6 @@ fn distances_of_the_kvm_abi() {
     let its = Its::restore(implementation, 4, &saved, &mut kit.memory);
     let mappings = its.mappings(&kit.memory).unwrap().mappings;
     assert!(!mappings.devices.contains_key(&DeviceId::new(3)));
-    assert_eq!(board.get(DEVICES2 + 8 * 3), 0);
 }
 
 /// Devices whose entries lie on pages far apart, with none between: a distance leads from one page to
@@ -259,8 +258,10 @@ fn a_table_that_does_not_fit_moves() {
 /// What does not answer is told, and the rest is read.
 #[test]
 fn reading_passes_over_what_does_not_answer() {
-    for preset in [Preset::Qemu, Preset::KvmAbi0] {
-        let mut board = Board::new(preset);
+    for layout in [Layout::Qemu, Layout::Kvm0] {
+        let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);
+        spec.its[0].features.layout = layout;
+        let mut board = Board::with(spec);
         board.map(2, 20, 8195, 3);
         let silent = |board: &Board| {
             let found = board.gic.its()[0].mappings(&board.memory).unwrap();
@@ -273,8 +274,8 @@ fn reading_passes_over_what_does_not_answer() {
         assert_eq!(silent(&board), said);
         board.put(DEVICES + 8, 0);
         let itt = 0xf_0000_0000u64 >> 8;
-        let word = match preset {
-            Preset::KvmAbi0 => 1 << 63 | itt << 5 | 7,
+        let word = match layout {
+            Layout::Kvm0 => 1 << 63 | itt << 5 | 7,
             _ => itt << 6 | 7 << 1 | 1,
         };
         board.put(DEVICES2 + 24, word);
@@ -306,6 +307,7 @@ fn unmapped_collections_are_listed_where_kvm_lists_them() {
     assert_eq!(board.get(COLLECTIONS + 8 * 5), 0);
     board.mapc(7, 2);
     board.sync(2);
+    migrate(&mut board);
     assert_eq!(board.get(COLLECTIONS + 8 * 4), 1 << 63 | 2 << 16 | 7);
     board.message(2, 21);
     board.only(2, 8196);
@@ -339,7 +341,7 @@ fn orphans_are_made_by_whoever_goes_on() {
 /// everything else is there after it.
 #[test]
 fn saving_passes_over_what_does_not_answer() {
-    every_preset(|mut board, _| {
+    every_preset(|mut board, preset| {
         board.map(2, 20, 8195, 3);
         board.put(super::super::testkit::DEVICES + 8, 1 << 63 | 0xf_0000_0000);
         migrate(&mut board);
@@ -357,8 +359,9 @@ fn saving_passes_over_what_does_not_answer() {
             board.put(DEVICES2 + 8 * device, word);
         }
         migrate(&mut board);
-        assert_ne!(board.get(DEVICES2 + 8), 0);
-        assert_ne!(board.get(DEVICES2 + 24), 0);
+        // KVM's writes what it has itself.
+        let left = [1, 3].map(|device| board.get(DEVICES2 + 8 * device) != 0);
+        assert_eq!(left, [preset != Preset::KvmAbi0; 2]);
         board.message(2, 20);
         board.only(3, 8195);
     });
@@ -389,7 +392,7 @@ fn saving_takes_tables_as_they_are() {
 /// Two devices may share a table, of which one sees less.
 #[test]
 fn events_of_a_shared_table_travel() {
-    for preset in Preset::ALL.into_iter().take(4) {
+    for preset in [Preset::ArchStrict, Preset::Qemu, Preset::Gic600] {
         let mut board = Board::new(preset);
         board.mapd(2, 4);
         for (event, lpi, icid) in [(3, 8195, 1), (10, 8196, 2)] {
@@ -428,13 +431,12 @@ fn orphans_never_come_back() {
         board.nothing();
     }
     let mappings = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
-    let events = &mappings.devices[&DeviceId::new(2)].events;
-    assert_eq!(events[&EventId::new(20)], (IntId::new(8195), None));
-    // No table says so, for none can: the entry maps nothing.
+    // No table says so, for none can: the event is not mapped.
+    assert!(mappings.devices[&DeviceId::new(2)].events.is_empty());
     assert_eq!(board.get(itt(2) + 8 * 20), 0);
     // Nor can it be moved into one.
     board.submit([2 << 32 | 0x01, 20, 3, 0]);
     board.run();
     let said: Vec<_> = board.reports().iter().map(|report| report.failure.to_string()).collect();
-    assert_eq!(said, ["MOVI: the collection is not mapped (0x010109)"]);
+    assert_eq!(said, ["MOVI: the event is not mapped (0x010107)"]);
 }

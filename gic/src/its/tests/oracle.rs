@@ -5,7 +5,7 @@
 use crate::choice::Preset;
 use crate::choice::its::{
     EventBeyond, InvallScope, IttAtMapd, MoveFrom, RemapCollection, RemapDevice, RemapEvent,
-    SizeOfUnmap, TargetErrors, TargetOfUnmap, UnmapCollection, WithoutCollection,
+    SizeOfUnmap, TableHome, TargetErrors, TargetOfUnmap, UnmapCollection, WithoutCollection,
 };
 use crate::choice::lpi::LpiState;
 use crate::its::testkit::{Board, ITS, ITTS, QUEUE};
@@ -127,6 +127,8 @@ impl Model {
                 false => self.tables[cpu].remove(&lpi),
             };
         }
+        // No table says of an event that it has lost its collection.
+        self.itts.retain(|_, (_, icid)| icid.is_some());
         for (itt, bits) in self.devices.clone().into_values() {
             let events = self.itts.range((itt, 0)..(itt, 1 << bits));
             for (lpi, icid) in events.map(|(_, mapped)| *mapped).collect::<Vec<_>>() {
@@ -250,18 +252,31 @@ impl Model {
             let old = self.devices.remove(&device);
             self.release_device(old);
             self.forget_orphans(old);
+            self.forget_kept(old);
             return Ok(());
         }
         if self.devices.contains_key(&device) && choices.remap_device == RemapDevice::Keep {
             return Ok(());
         }
         self.release_device(self.devices.get(&device).copied());
+        self.forget_kept(self.devices.get(&device).copied());
+        // What the table says is not looked at.
+        self.forget_kept(Some((itt, bits)));
         if choices.itt_at_mapd == IttAtMapd::Zeroed {
             self.itts.retain(|&(of, event), _| of != itt || u64::from(event) >= 1 << bits);
         }
         let old = self.devices.insert(device, (itt, bits));
         self.forget_orphans(old.filter(|old| *old != (itt, bits)));
         Ok(())
+    }
+
+    /// Events of an ITS that has its tables itself go with their device.
+    fn forget_kept(&mut self, table: Option<(u64, u64)>) {
+        if self.spec.its[0].choices.table_home != TableHome::Its {
+            return;
+        }
+        let Some((itt, _)) = table else { return };
+        self.itts.retain(|&(of, _), _| of != itt);
     }
 
     /// Events that lost their collection are known by no table: they go with their device's.
@@ -411,18 +426,7 @@ impl Model {
                 }
                 other => other.map(|(lpi, _)| self.look_at(lpi)),
             },
-            Action::Discard { device, event } => {
-                let (lpi, cpu) = self.lpi(0x01_0f00, device, event)?;
-                let entry = self.entry(0x01_0f00, device, event)?;
-                self.itts.remove(&entry);
-                match self.has_lpis() {
-                    true => self.release(lpi),
-                    false => {
-                        self.pending[cpu].remove(&lpi);
-                    }
-                }
-                Ok(())
-            }
+            Action::Discard { device, event } => self.discard(device, event),
             Action::Invall { icid } => {
                 if self.spec.its[0].choices.invall_scope == InvallScope::Everywhere {
                     return Ok(());
@@ -437,24 +441,39 @@ impl Model {
                     }
                 }
             }
-            Action::Movall { from, to } => {
-                if from >= CPUS || to >= CPUS {
-                    let own = if from >= CPUS { 0x01_0e20 } else { 0x01_0e21 };
-                    return Err(if self.is_gic600() { own } else { 0x01_0e01 });
-                }
-                if from != to && self.has_lpis() {
-                    let here = self.lpis.iter().filter(|(_, lpi)| lpi.cpu == Some(from));
-                    for lpi in here.map(|(lpi, _)| *lpi).collect::<Vec<_>>() {
-                        self.take_to(lpi, to);
-                    }
-                } else if from != to {
-                    let moved = core::mem::take(&mut self.pending[from as usize]);
-                    self.pending[to as usize].extend(moved);
-                }
-                Ok(())
-            }
+            Action::Movall { from, to } => self.movall(from, to),
             Action::Sync { .. } | Action::Message { .. } | Action::Take { .. } => Ok(()),
         }
+    }
+
+    fn discard(&mut self, device: u32, event: u32) -> Answer {
+        let (lpi, cpu) = self.lpi(0x01_0f00, device, event)?;
+        let entry = self.entry(0x01_0f00, device, event)?;
+        self.itts.remove(&entry);
+        match self.has_lpis() {
+            true => self.release(lpi),
+            false => {
+                self.pending[cpu].remove(&lpi);
+            }
+        }
+        Ok(())
+    }
+
+    fn movall(&mut self, from: u64, to: u64) -> Answer {
+        if from >= CPUS || to >= CPUS {
+            let own = if from >= CPUS { 0x01_0e20 } else { 0x01_0e21 };
+            return Err(if self.is_gic600() { own } else { 0x01_0e01 });
+        }
+        if from != to && self.has_lpis() {
+            let here = self.lpis.iter().filter(|(_, lpi)| lpi.cpu == Some(from));
+            for lpi in here.map(|(lpi, _)| *lpi).collect::<Vec<_>>() {
+                self.take_to(lpi, to);
+            }
+        } else if from != to {
+            let moved = core::mem::take(&mut self.pending[from as usize]);
+            self.pending[to as usize].extend(moved);
+        }
+        Ok(())
     }
 
     /// What a message raises, or the lowest byte of what INT would say.

@@ -35,7 +35,11 @@ fn registers_of_tables() {
     board.w32(ITS, 0x104, 0x8000_0000);
     assert_eq!(board.r64(ITS, 0x100), 0x8107_0000_001d_0600, "the upper half alone");
     board.w64(ITS, 0x100, 1 << 63 | 3 << 8);
-    assert_eq!(board.r64(ITS, 0x100) >> 8 & 3, 2, "a reserved page size");
+    assert_eq!(board.r64(ITS, 0x100) >> 8 & 3, 3, "a reserved page size is kept");
+    let mut strict = Board::new(Preset::ArchStrict);
+    strict.w32(ITS, 0x00, 0);
+    strict.w64(ITS, 0x100, 1 << 63 | 3 << 8);
+    assert_eq!(strict.r64(ITS, 0x100) >> 8 & 3, 2, "elsewhere it is 64 KiB");
     let mut kvm = Board::new(Preset::KvmAbi0);
     kvm.w32(ITS, 0x00, 0);
     kvm.w64(ITS, 0x108, 1 << 63 | 1 << 62 | COLLECTIONS);
@@ -222,4 +226,61 @@ fn sizes_a_register_does_not_have() {
     }
     assert_eq!(board.gic.load(ITS, 0x0a, Size::Word), 0, "misaligned");
     assert_eq!(board.r64(ITS, 0x100) & 0xffff_ffff_0000, DEVICES);
+}
+
+/// Registers of 32 bits have no accesses of 64.
+#[test]
+fn only_wide_registers_take_wide_accesses() {
+    every_preset(|mut board, _| {
+        for at in [0x00, 0x40, 0xffd0, 0xffe8] {
+            assert_eq!(board.r64(ITS, at), 0, "{at:#x}");
+        }
+        board.w64(ITS, 0x00, 0);
+        assert_eq!(board.r32(ITS, 0x00) & 1, 1, "it is on as before");
+        assert_ne!(board.r64(ITS, 0x08), 0);
+    });
+}
+
+/// QEMU keeps what is stored, but for what is read-only; KVM so much of GITS_CBASER.
+#[test]
+fn reserved_bits_are_kept_where_chosen() {
+    let all = u64::MAX;
+    // GITS_CBASER, CWRITER, CREADR, BASER0.
+    let presets = [
+        (Preset::ArchStrict, [0xb8ef_ffff_ffff_fcff, 0xf_ffe0, 0, 0xf9e7_ffff_ffff_feff]),
+        (Preset::Qemu, [all, all & !1, all & !1, 0xf9e7_ffff_ffff_ffff]),
+        (Preset::KvmAbi0, [0xff1f_ffff_ffff_0fff, 0, 0, 0xf907_ffff_ffff_feff]),
+    ];
+    for (preset, [queue, writer, reader, devices]) in presets {
+        let mut board = Board::new(preset);
+        board.w32(ITS, 0x00, 0);
+        board.w64(ITS, 0x80, all);
+        board.w64(ITS, 0x88, all);
+        board.w64(ITS, 0x90, all);
+        board.w64(ITS, 0x100, all);
+        let entry = board.r64(ITS, 0x100) & (0x1f << 48 | 7 << 56);
+        let seen = [0x80, 0x88, 0x90].map(|at| board.r64(ITS, at));
+        assert_eq!(seen[0], queue, "{} {:#x}", preset.name(), seen[0]);
+        assert_eq!(seen[2], reader, "{} {:#x}", preset.name(), seen[2]);
+        // Beyond the queue it may be ignored.
+        if preset == Preset::Qemu {
+            assert_eq!(seen[1], writer);
+        }
+        let seen = board.r64(ITS, 0x100) & !entry;
+        assert_eq!(seen, devices & !(0x1f << 48 | 7 << 56), "{} {seen:#x}", preset.name());
+    }
+}
+
+/// In QEMU a store to GITS_CREADR takes Stalled back.
+#[test]
+fn a_store_to_the_reader_clears_stalled() {
+    let mut board = Board::new(Preset::Qemu);
+    board.w32(ITS, 0x00, 0);
+    board.w64(ITS, 0x80, 1 << 63 | 0xf_0000_0000);
+    board.w32(ITS, 0x00, 1);
+    board.w64(ITS, 0x88, 0x20);
+    board.run();
+    assert_eq!(board.r64(ITS, 0x90), 1);
+    board.w64(ITS, 0x90, 0x20);
+    assert_eq!(board.r64(ITS, 0x90), 0x20);
 }

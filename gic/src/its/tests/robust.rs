@@ -129,7 +129,7 @@ fn step(board: &mut Board, seen: &mut Seen) -> Progress {
     let before = board.gic.its()[0].counters();
     let (reader, base) = (board.r64(ITS, 0x90), board.r64(ITS, 0x80));
     let size = ((base & 0xff) + 1) << 12;
-    let at = PhysAddr::new((base & 0xf_ffff_ffff_f000) + (reader & !0x1f));
+    let at = PhysAddr::new((base & 0xf_ffff_ffff_f000) + (reader & 0xf_ffe0));
     let word = board.memory.load_u64(at).ok();
     let kit = &mut board.board;
     let progress = kit.gic.step(&mut kit.memory);
@@ -146,7 +146,7 @@ fn step(board: &mut Board, seen: &mut Seen) -> Progress {
         Some(None) => "no command",
         Some(Some(opcode)) => opcode.name(),
     };
-    let passed = ((reader & !0x1f) + 32) % size;
+    let passed = ((reader & 0xf_ffe0) + 32) % size;
     match reports.first() {
         None => saw(seen, format!("{name} done")),
         Some(Report { stalled, failure, syndrome, .. }) => {
@@ -163,7 +163,7 @@ fn step(board: &mut Board, seen: &mut Seen) -> Progress {
             }
         }
     }
-    assert_eq!(next & !1, passed, "the command is passed");
+    assert_eq!(next & 0xf_ffe0, passed, "the command is passed");
     progress
 }
 
@@ -180,7 +180,7 @@ fn retry(board: &mut Board, mend: bool, seen: &mut Seen) {
         return;
     }
     if mend {
-        let at = PhysAddr::new((base & 0xf_ffff_ffff_f000) + (reader & !0x1f));
+        let at = PhysAddr::new((base & 0xf_ffff_ffff_f000) + (reader & 0xf_ffe0));
         let _ = board.memory.store_u64(at, 5);
     }
     let writer = board.r64(ITS, 0x88);
@@ -283,12 +283,13 @@ fn survive(start: &Start, actions: &[Action], seen: &mut Seen) {
             break;
         }
     }
-    let (reader, writer) = (board.r64(ITS, 0x90), board.r64(ITS, 0x88));
+    let stalled = board.r64(ITS, 0x90) & 1 != 0;
+    let (reader, writer) = (board.r64(ITS, 0x90) & 0xf_ffe0, board.r64(ITS, 0x88) & 0xf_ffe0);
     let queue = board.r64(ITS, 0x80);
     let size = ((queue & 0xff) + 1) << 12;
     let runs = board.r32(ITS, 0) & 1 != 0 && queue >> 63 != 0;
-    let in_queue = writer < size && (reader & !1) < size;
-    if runs && in_queue && reader & 1 == 0 {
+    let in_queue = writer < size && reader < size;
+    if runs && in_queue && !stalled {
         assert_eq!(reader, writer);
     }
     let commands = board.gic.its()[0].counters().commands;

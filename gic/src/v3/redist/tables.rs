@@ -54,10 +54,11 @@ impl Redistributor {
         self.lpis.as_mut().filter(|_| used || !self.on)
     }
 
-    /// What is kept of the attributes of a table.
-    fn made_of(&self, stored: u64) -> u64 {
+    /// What is kept of the attributes of a table, of fields and of all that was stored.
+    fn made_of(&self, stored: u64, value: u64) -> u64 {
         match self.choices.attributes {
             Attributes::Kept => stored,
+            Attributes::Raw => value,
             Attributes::Cacheable => attributes::cacheable(stored, attributes::GICR),
         }
     }
@@ -73,7 +74,7 @@ impl Redistributor {
                 Propbaser::OUTER_CACHE,
             ];
             let stored = fields.iter().fold(0, |word, field| word | field.in_place(value));
-            let stored = self.made_of(stored);
+            let stored = self.made_of(stored, value);
             self.propbaser = stored;
             let bits = match self.holds() {
                 true => self.intid_bits,
@@ -114,7 +115,7 @@ impl Redistributor {
                 Pendbaser::PTZ,
             ];
             let stored = fields.iter().fold(0, |word, field| word | field.in_place(value));
-            let stored = self.made_of(stored);
+            let stored = self.made_of(stored, value);
             self.pendbaser = stored;
             if let Some(lpis) = self.follows_bases() {
                 lpis.pend_in(PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(stored)));
@@ -146,7 +147,7 @@ impl Redistributor {
     /// Whether turning LPIs on reads the pending table.
     pub(in crate::v3) fn reads_pending(&self) -> bool {
         let zero = Pendbaser::PTZ.is_set(self.pendbaser);
-        !zero || self.choices.ptz == PendingZero::Ignored
+        !zero || self.choices.ptz != PendingZero::Honoured
     }
 
     fn enable_lpis(&mut self, memory: &mut Memory) {

@@ -1,0 +1,218 @@
+//! Devices, events and collections that an ITS has itself, where that is chosen
+//! ([`TableHome::Its`](crate::choice::its::TableHome)): memory is written where the ITS is saved, and
+//! read where it is restored.
+//!
+//! What is in memory meanwhile is software's: what it maps is not looked at. KVM's ITS zeroes the entry
+//! of a device or an event that it unmaps there, and touches nothing else.
+
+use super::Its;
+use super::command::Source;
+use super::entry::{Dte, Ite, Layout};
+use super::image::{Device, Found, Mappings, with_distance};
+use super::orphans::Orphans;
+use super::table::{Table, clear, zero};
+use crate::Cpu;
+use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All of them.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Kept {
+    devices: BTreeMap<DeviceId, Dte>,
+    events: BTreeMap<Source, Ite>,
+    /// In the order in which they were first named; without a CPU those that nobody has mapped.
+    collections: Vec<(u16, Option<Cpu>)>,
+}
+
+/// The events that a device can have.
+fn of(device: DeviceId) -> core::ops::RangeInclusive<Source> {
+    let source = |event| Source { device, event: EventId::new(event) };
+    source(0)..=source(u32::MAX)
+}
+
+impl Kept {
+    pub(super) fn device(&self, device: DeviceId) -> Option<Dte> {
+        self.devices.get(&device).copied()
+    }
+
+    /// A device is mapped so from now on, and none of its events.
+    pub(super) fn set_device(&mut self, device: DeviceId, dte: Option<Dte>) {
+        let events: Vec<_> = self.events.range(of(device)).map(|(source, _)| *source).collect();
+        events.iter().for_each(|source| {
+            self.events.remove(source);
+        });
+        match dte {
+            Some(dte) => self.devices.insert(device, dte),
+            None => self.devices.remove(&device),
+        };
+    }
+
+    #[inline]
+    pub(super) fn event(&self, source: Source) -> Option<Ite> {
+        self.events.get(&source).copied()
+    }
+
+    pub(super) fn set_event(&mut self, source: Source, ite: Option<Ite>) {
+        match ite {
+            Some(ite) => self.events.insert(source, ite),
+            None => self.events.remove(&source),
+        };
+    }
+
+    /// The CPU of a collection, if it is mapped.
+    pub(super) fn collection(&self, icid: u16) -> Option<Cpu> {
+        self.collections.iter().find(|(of, _)| *of == icid).and_then(|(_, cpu)| *cpu)
+    }
+
+    /// Maps a collection.
+    pub(super) fn map_collection(&mut self, icid: u16, cpu: Cpu) {
+        self.name_collection(icid);
+        if let Some((_, place)) = self.collections.iter_mut().find(|(of, _)| *of == icid) {
+            *place = Some(cpu);
+        }
+    }
+
+    /// There is such a collection, mapped or not.
+    pub(super) fn name_collection(&mut self, icid: u16) {
+        if !self.collections.iter().any(|(of, _)| *of == icid) {
+            self.collections.push((icid, None));
+        }
+    }
+
+    /// There is no such collection.
+    pub(super) fn remove_collection(&mut self, icid: u16) {
+        self.collections.retain(|(of, _)| *of != icid);
+    }
+
+    /// Nothing is mapped by devices.
+    pub(super) fn clear_devices(&mut self) {
+        self.devices.clear();
+        self.events.clear();
+    }
+
+    /// There is no collection.
+    pub(super) fn clear_collections(&mut self) {
+        self.collections.clear();
+    }
+
+    /// What is mapped.
+    pub(super) fn found(&self) -> Found {
+        let mut mappings = Mappings::default();
+        for (&device, dte) in &self.devices {
+            let events = self.events.range(of(device));
+            let events =
+                events.map(|(source, ite)| (source.event, (IntId::new(ite.intid), ite.icid)));
+            let (itt, event_bits) = (PhysAddr::new(dte.itt), dte.bits);
+            let device_of = Device { itt, event_bits, events: events.collect() };
+            mappings.devices.insert(device, device_of);
+        }
+        let mapped = self.collections.iter().filter_map(|(icid, cpu)| Some((*icid, (*cpu)?)));
+        mappings.collections = mapped.collect();
+        Found { mappings, silent: Vec::new() }
+    }
+}
+
+impl Its {
+    /// Writes tables as [`Kept`] has them, as far as there is memory. Events that lost their collection
+    /// cannot be said in them, and are not mapped where the ITS is restored.
+    // Linux vgic-its.c: vgic_its_save_device_tables, vgic_its_save_collection_table.
+    pub(super) fn write_kept(&self, memory: &mut Memory) {
+        let Some(kept) = &self.kept else { return };
+        let layout = self.implementation.features.layout;
+        // What tables said of what is mapped no more would be read from them: KVM leaves it there.
+        if let Some(table) = self.registers.devices() {
+            clear(table, memory);
+        }
+        let tables: BTreeSet<_> = kept.devices.values().map(|dte| (dte.itt, dte.bits)).collect();
+        for (itt, bits) in tables {
+            zero(PhysAddr::new(itt), layout.ite_bytes() << bits, memory);
+        }
+        let reached = |device: &&DeviceId| self.device_entry(**device, memory).is_ok();
+        let devices: Vec<_> = kept.devices.keys().filter(reached).copied().collect();
+        for (device, next) in with_distance(devices.iter(), |id| id.get()) {
+            let dte = kept.devices[device];
+            let at_event = |event: EventId| {
+                PhysAddr::new(dte.itt + u64::from(event.get()) * layout.ite_bytes())
+            };
+            if let Ok(at) = self.device_entry(*device, memory) {
+                let word = layout.spell_dte(Some(dte), next.min(Layout::MOST_NEXT.0));
+                let _ = memory.store_u64(at, word);
+            }
+            let events = kept.events.range(of(*device));
+            let events =
+                events.filter_map(|(source, ite)| Some((source.event, (ite.intid, ite.icid?))));
+            let said: BTreeMap<_, _> = events.collect();
+            for (event, next) in with_distance(said.keys(), |id| id.get()) {
+                let next = next.min(Layout::MOST_NEXT.1);
+                let _ = layout.store_ite(at_event(*event), Some(said[event]), next, memory);
+            }
+        }
+        if let Some(table) = self.registers.collections() {
+            kept.write_collections(layout, table, memory);
+        }
+    }
+
+    /// Reads what tables say.
+    // vgic_its_restore_collection_table, vgic_its_restore_device_tables.
+    pub(super) fn read_kept(&mut self, memory: &Memory) {
+        if self.kept.is_none() {
+            return;
+        }
+        let features = self.implementation.features;
+        let bits = (features.device_bits, features.event_bits);
+        let tables = self.tables();
+        let reading = self.implementation.reading();
+        let (found, _) = Mappings::read_most(features.layout, reading, tables, bits, memory);
+        self.orphans = Orphans::default();
+        let listed = self.registers.collections().filter(|_| features.layout.lists_collections());
+        let listed = listed.map(|table| table.listed(memory));
+        let Some(kept) = &mut self.kept else { return };
+        for (icid, cpu) in listed.unwrap_or_default() {
+            kept.name_collection(icid);
+            if let Some(cpu) = cpu.filter(|cpu| cpu.get() < self.cpus) {
+                kept.map_collection(icid, cpu);
+            }
+        }
+        // An array of them has no order.
+        for (icid, cpu) in found.mappings.collections {
+            if kept.collection(icid).is_none() && cpu.get() < self.cpus {
+                kept.map_collection(icid, cpu);
+            }
+        }
+        for (device, it) in found.mappings.devices {
+            let dte = Dte { itt: it.itt.get(), bits: it.event_bits };
+            kept.devices.insert(device, dte);
+            let ites = it.events.into_iter().map(|(event, (intid, icid))| {
+                (Source { device, event }, Ite { intid: intid.get(), icid })
+            });
+            kept.events.extend(ites.filter(|(_, ite)| features.is_lpi(ite.intid)));
+        }
+    }
+}
+
+impl Kept {
+    fn write_collections(&self, layout: Layout, table: Table, memory: &mut Memory) {
+        if !layout.lists_collections() {
+            clear(table, memory);
+        }
+        let mut end = 0;
+        for (icid, cpu) in &self.collections {
+            let (n, word) = match (layout.lists_collections(), cpu) {
+                (true, Some(cpu)) => (end, layout.spell_cte(*icid, *cpu)),
+                (true, None) => (end, Layout::spell_unmapped_cte(*icid)),
+                (false, Some(cpu)) => (u64::from(*icid), layout.spell_cte(*icid, *cpu)),
+                (false, None) => continue,
+            };
+            end += 1;
+            if let Ok(at) = table.entry(n, memory) {
+                let _ = layout.store_cte(at, word, memory);
+            }
+        }
+        // Where there is room for it a list ends with an entry of none.
+        if let Ok(at) = table.entry(end, memory)
+            && layout.lists_collections()
+        {
+            let _ = layout.store_cte(at, 0, memory);
+        }
+    }
+}

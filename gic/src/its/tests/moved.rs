@@ -1,0 +1,127 @@
+//! An ITS that becomes another's: from tables in memory to tables of its own and back, and what the other
+//! cannot have.
+
+use crate::choice::Preset;
+use crate::choice::its::TableHome;
+use crate::its::Layout;
+use crate::its::image::ImageError;
+use crate::its::testkit::{Board, COLLECTIONS, DEVICES, ITS, QUEUE};
+use crate::v3::Implementation;
+
+/// Three events of two devices.
+fn board(preset: Preset) -> Board {
+    let mut board = Board::new(preset);
+    for (device, event, lpi) in [(2, 0, 8195), (2, 5, 8196), (3, 1, 8197)] {
+        board.configure(lpi, 0xa3);
+        if event != 5 {
+            board.command([
+                u64::from(device) << 32 | 8,
+                3,
+                1 << 63 | (0x4600_0000 + u64::from(device) * 4096),
+                0,
+            ]);
+        }
+        board.mapti(device, event, lpi, 1);
+    }
+    board.sync(1);
+    board
+}
+
+fn becomes(board: &mut Board, preset: Preset) -> Result<(), ImageError> {
+    let kit = &mut board.board;
+    let to = Implementation::of(preset, 4, 32);
+    kit.gic.convert(to, None, &mut kit.memory).map(|_| ())
+}
+
+/// GIC-600's tables have KVM's layout and no distances.
+#[test]
+fn every_event_comes_along_whatever_the_layouts() {
+    for from in [Preset::ArchStrict, Preset::Qemu, Preset::KvmAbi0, Preset::Gic600] {
+        for to in [Preset::Qemu, Preset::KvmAbi0, Preset::Gic600] {
+            let mut board = board(from);
+            becomes(&mut board, to).unwrap();
+            for (device, event, lpi) in [(2, 0, 8195), (2, 5, 8196), (3, 1, 8197)] {
+                board.message(device, event);
+                board.settle();
+                assert_eq!(board.drain(1), [lpi], "{} to {}", from.name(), to.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn there_and_back_and_mapped_between() {
+    let mut board = board(Preset::KvmAbi0);
+    becomes(&mut board, Preset::Gic600).unwrap();
+    board.writer = board.r64(ITS, 0x88);
+    board.configure(8198, 0xa3);
+    board.mapti(3, 9, 8198, 1);
+    becomes(&mut board, Preset::KvmAbi0).unwrap();
+    board.message(3, 9);
+    board.only(1, 8198);
+    board.message(2, 5);
+    board.only(1, 8196);
+}
+
+#[test]
+fn what_kvm_cannot_have_is_refused() {
+    type Change = (&'static str, fn(&mut Board));
+    let changes: [Change; 3] = [
+        ("the other ITS has no tables of such pages", |board| {
+            board.w64(ITS, 0x108, 1 << 63 | COLLECTIONS);
+        }),
+        ("the other ITS has no such table of two levels", |board| {
+            board.w64(ITS, 0x108, 1 << 63 | 1 << 62 | COLLECTIONS | 2 << 8);
+        }),
+        ("the other ITS has no command queue at such a place", |board| {
+            board.w64(ITS, 0x80, 1 << 63 | (QUEUE + 0x1000));
+        }),
+    ];
+    for (why, change) in changes {
+        let mut board = board(Preset::ArchStrict);
+        board.w32(ITS, 0x00, 0);
+        change(&mut board);
+        let refused = becomes(&mut board, Preset::KvmAbi0).unwrap_err();
+        assert_eq!(refused.to_string(), why);
+    }
+    let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);
+    spec.its[0].features.held_collections = 2;
+    let mut board = Board::with(spec);
+    let refused = becomes(&mut board, Preset::KvmAbi0).unwrap_err();
+    assert_eq!(refused.to_string(), "the other ITS has no collections without a table");
+}
+
+/// KVM's ITS has no state of having stopped: it goes on with what comes next.
+#[test]
+fn a_queue_that_stopped_goes_on() {
+    let mut board = board(Preset::ArchStrict);
+    board.submit([99 << 32 | 3, 0, 0, 0]);
+    board.run();
+    assert_eq!(board.r64(ITS, 0x90) & 1, 1);
+    becomes(&mut board, Preset::KvmAbi0).unwrap();
+    assert_eq!(board.r64(ITS, 0x90) & 1, 0);
+    board.int(2, 5);
+    board.only(1, 8196);
+}
+
+/// Tables that an ITS has itself are not memory's until it is saved.
+#[test]
+fn memory_is_softwares_while_tables_are_the_its() {
+    let mut board = Board::new(Preset::KvmAbi0);
+    let spec = board.gic.its()[0].implementation();
+    assert_eq!((spec.choices.table_home, spec.features.layout), (TableHome::Its, Layout::Kvm0));
+    board.map(2, 20, 8195, 3);
+    let device = crate::its::testkit::DEVICES2 + 16;
+    assert_eq!((board.get(device), board.get(COLLECTIONS)), (0, 0));
+    for at in [device, COLLECTIONS, crate::its::testkit::itt(2) + 8 * 21] {
+        board.put(at, 0x1234_5678_9abc);
+    }
+    board.message(2, 20);
+    board.only(3, 8195);
+    board.put(DEVICES, 0);
+    board.message(2, 20);
+    board.only(3, 8195);
+    board.w32(ITS, 0x00, 0);
+    board.w64(ITS, 0x100, 0);
+    assert_eq!(board.get(device), 0x1234_5678_9abc, "it is left alone");
+}
