@@ -29,11 +29,12 @@ pub use choices::{
     Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds,
     Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500, Smmu2Privilege,
     Smmu2Qualcomm, Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Asids,
-    Smmu3Ats, Smmu3Forced, Smmu3LongRanges, Smmu3Overflow, Smmu3Privilege, Smmu3Queues,
-    Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync, Smmu3Unattached,
-    SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, SuperpageTest, ThirdMapFlag, UnmapAll,
-    UnmapSync, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, VectorRange,
-    VfioCoherence, WalkAttributes, WindowProvider, WireService, WrapErrno, ZeroPage,
+    Smmu3Ats, Smmu3Forced, Smmu3LongRanges, Smmu3Messages, Smmu3Overflow, Smmu3Privilege,
+    Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync,
+    Smmu3Unattached, SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, SuperpageTest,
+    ThirdMapFlag, UnmapAll, UnmapSync, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks,
+    ValidRanges, VectorRange, VfioCoherence, WalkAttributes, WindowProvider, WireService,
+    WrapErrno, ZeroPage,
 };
 pub use profiles::{Certainty, Profile, UnknownProfile};
 pub use table::{Policy, choices};

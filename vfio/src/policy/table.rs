@@ -19,12 +19,12 @@ use super::{
     Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts,
     Smmu2Messages, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags,
     Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Asids, Smmu3Ats, Smmu3Forced,
-    Smmu3LongRanges, Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime,
-    Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync, Smmu3Unattached, SmmuIntrRemap,
-    Stage1Attributes, Stage2Roots, SteUpdate, Step, SuperpageTest, ThirdMapFlag, UnmapAll,
-    UnmapSync, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges, ValueEntry,
-    VectorRange, VfioCoherence, WalkAttributes, WindowProvider, WireService, WrapErrno, ZeroPage,
-    step_of,
+    Smmu3LongRanges, Smmu3Messages, Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges,
+    Smmu3Regime, Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync, Smmu3Unattached,
+    SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, Step, SuperpageTest, ThirdMapFlag,
+    UnmapAll, UnmapSync, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges,
+    ValueEntry, VectorRange, VfioCoherence, WalkAttributes, WindowProvider, WireService, WrapErrno,
+    ZeroPage, step_of,
 };
 
 use super::rows::policy;
@@ -46,8 +46,7 @@ policy! {
         "measured on 6.1 and 6.12; 6.6 is where it changed, from reading",
         [Linux4_6 None Read, Linux6_1 None Measured, Linux6_12 Eight Measured, Linux7_2 Eight Read];
     /// How much GET_INFO writes back when argsz ends inside the structure.
-    short_info: ShortInfo = "short-info",
-        "measured on 6.1 and 6.12; 7.2 from reading",
+    short_info: ShortInfo = "short-info", "measured on 6.1 and 6.12; 7.2 from reading",
         [Linux4_6 WholeFields Read, Linux6_1 WholeFields Measured, Linux6_12 Bytes Measured,
          Linux7_2 Bytes Read];
     /// Whether VFIO wants accesses of a device to be coherent with the caches of CPUs.
@@ -74,8 +73,7 @@ policy! {
         [Linux4_6 Ignored Nearest, Linux6_1 Ignored Measured, Linux6_12 Einval Measured,
          Linux7_2 Einval Nearest];
     /// How wide an access of a BAR through a device's file is at most.
-    bar_access: BarAccess = "bar-access",
-        "vfio_pci_rdwr.c of 6.12; the change for 6.11",
+    bar_access: BarAccess = "bar-access", "vfio_pci_rdwr.c of 6.12; the change for 6.11",
         [Linux4_6 FourBytes Inferred, Linux6_12 EightBytes Read];
     /// What GET_DEVICE_FD takes for the name of a PCI function.
     device_name: DeviceName = "device-name",
@@ -94,8 +92,7 @@ policy! {
         "kernel/resource.c and pci-sysfs.c of 6.x; changed with 5.12",
         [Linux4_6 Stay Inferred, Linux6_1 Revoked Read];
     /// What becomes of an open group whose last device leaves VFIO.
-    last_device: LastDevice = "last-device",
-        "vfio/group.c of 6.12; the change for 6.1",
+    last_device: LastDevice = "last-device", "vfio/group.c of 6.12; the change for 6.1",
         [Linux4_6 GroupStays Inferred, Linux6_1 GroupGoes Read];
 
     // Type1: what a request may ask.
@@ -398,8 +395,7 @@ policy! {
         "arm-smmu-v3.c of about 4.14; dumps of 6.1 and 6.12; the default changed in 5.2",
         [Linux4_6 Bypass Inferred, Linux4_11 Bypass Read, Linux6_1 Abort Measured, Linux7_2 Abort Nearest];
     /// Whose ASIDs an SMMUv3 has.
-    smmu3_asids: Smmu3Asids = "smmu3-asids",
-        "arm-smmu-v3.c of about 4.14 and of 6.x",
+    smmu3_asids: Smmu3Asids = "smmu3-asids", "arm-smmu-v3.c of about 4.14 and of 6.x",
         [Linux4_6 OfTheSmmu Inferred, Linux4_11 OfTheSmmu Read, Linux6_1 OfTheMachine Read];
     /// When an overflow of an SMMUv3's Event queue is acknowledged.
     smmu3_overflow: Smmu3Overflow = "smmu3-overflow",
@@ -421,6 +417,10 @@ policy! {
     smmu3_forced: Smmu3Forced = "smmu3-forced",
         "arm-smmu-v3.c of about 4.12 and 4.14, and the change for stage 2 in 6.12; CD.S came in 4.15",
         [Linux4_6 AsOptional Read, Linux6_1 Stage1 Read, Linux6_12 Both Read];
+    /// What the driver of SMMUv3s says of an event.
+    smmu3_messages: Smmu3Messages = "smmu3-messages",
+        "arm-smmu-v3.c of a 4.x before 4.17, a change of 2021 to it, and one after 6.12; a recollection that it changed in 6.14",
+        [Linux4_6 Raw Read, Linux6_1 Raw Remembered, Linux7_2 Fields Nearest];
     /// What becomes of streams of an SMMUv2 that are in no domain.
     smmu2_unattached: Smmu2Unattached = "smmu2-unattached",
         "arm-smmu.c of 4.6 and 7.2; the default changed in 5.2",
@@ -486,8 +486,7 @@ policy! {
         "arm-smmu.c of about 4.9 and 4.12, arm-smmu-impl.c of 6.12; changed with 4.10 and 4.17",
         [Linux4_6 AsReset Read, MsiV14 AsReset Read, Linux4_11 Unmatched Inferred, Linux6_1 All Read];
     /// How the driver reaches the registers of 64 bits of Marvell's AP806.
-    smmu2_ap806: Smmu2Ap806 = "smmu2-ap806",
-        "arm-smmu-impl.c of 6.12; came with 5.9",
+    smmu2_ap806: Smmu2Ap806 = "smmu2-ap806", "arm-smmu-impl.c of 6.12; came with 5.9",
         [Linux4_6 Whole Inferred, Linux6_1 Halves Read];
     /// Which ASIDs and VMIDs the driver gives contexts of Cavium's SMMUs.
     smmu2_cavium: Smmu2Cavium = "smmu2-cavium",
