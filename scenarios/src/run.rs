@@ -211,20 +211,6 @@ impl Runner {
         }
     }
 
-    /// What kernel and hardware said during the last operation that was performed.
-    pub fn account(&self) -> Account {
-        match &self.stage {
-            Stage::Empty => Account::default(),
-            Stage::Booted(running) => running.account.clone(),
-            Stage::Bare(bare) => Account { hardware: bare.heard().to_vec(), ..Account::default() },
-        }
-    }
-
-    /// Whether a kernel runs on the machine.
-    pub fn is_booted(&self) -> bool {
-        self.running().is_some()
-    }
-
     /// The machine that Linux runs, if there is one.
     fn running(&self) -> Option<&Running> {
         match &self.stage {

@@ -52,8 +52,9 @@ pub use iommu::{
 };
 pub use irqs::{
     AmazonFrames, GicV3Priority, ItsAliases, ItsCacheability, ItsEvents, ItsFlatCheck, ItsInvall,
-    ItsLife, ItsPages, ItsSharing, ItsTables, LpiAffinity, LpiBits, LpiInvalidation, LpiRanges,
-    MsiActivation, MsiAlias, MsiDomains, V2mBlocks, WireService,
+    ItsLife, ItsPages, ItsQueueWait, ItsSharing, ItsTables, IttMemory, LpiAffinity, LpiBits,
+    LpiInvalidation, LpiRanges, MsiActivation, MsiAffinity, MsiAlias, MsiDomains, MsiUnmask,
+    MsixVectors, V2mBlocks, WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,
