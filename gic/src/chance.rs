@@ -1,7 +1,7 @@
 //! Chance, drawn from a seed: the same seed draws the same.
 
 /// Numbers drawn from a seed.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Chance(u64);
 
 impl Chance {

@@ -190,3 +190,35 @@ fn every_recorded_dump_goes_together() {
         }
     }
 }
+
+/// Tables in the layout of KVM's ABI are told by the size of their entries.
+#[test]
+fn tables_as_kvm_saves_them_are_told_too() {
+    let whole = passim::recording::read::read_whole(Path::new(&recording(ITS))).unwrap();
+    let mut dump: Value = serde_json::from_str(whole.text()).unwrap();
+    dump["gits"]["TYPER"] = "0x1f0001ef71".into();
+    let lpis = [
+        (8, 0x44a5_b400u64, 8194u64, 0u64),
+        (40, 0x44a5_8400, 8192, 0),
+        (48, 0x44a5_a000, 8193, 1),
+    ];
+    for (at, (device, itt, lpi, icid)) in lpis.into_iter().enumerate() {
+        let entry = format!("{:016x}", 1 << 63 | itt >> 8 << 5);
+        dump["basers"][0]["nonzero"][device.to_string()] = entry.into();
+        dump["itts"][at]["entry_size"] = 8.into();
+        dump["itts"][at]["entries"] =
+            serde_json::json!({"0": format!("{:016x}", lpi << 16 | icid)});
+    }
+    for (icid, cpu) in [(0, 0), (1, 1u64)] {
+        let entry = format!("{:016x}", 1 << 63 | cpu << 16 | icid);
+        dump["basers"][1]["nonzero"][icid.to_string()] = entry.into();
+    }
+    let file = scratch("kvm.json");
+    std::fs::write(&file, dump.to_string()).unwrap();
+    let output = passim(&["walk", "--dump", &file.display().to_string()]);
+    std::fs::remove_file(&file).unwrap();
+    let told = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let event = "event 0: lpi 8193, collection 1 -> lpi 8193 at cpu 1, enabled, priority 0xc0";
+    assert!(told.contains(event), "{told}");
+}

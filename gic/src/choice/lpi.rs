@@ -34,7 +34,7 @@ pub enum LpiState {
     /// Commands find it whether LPIs are on or not, and it is taken where it waits. Turning LPIs on
     /// reads the table for the LPIs that are there, and what is shelved anywhere waits again. Saving
     /// writes what is pending of each, and nothing of LPIs that are not; who restores learns of each
-    /// from the event that maps to it.
+    /// from the event that maps to it, and reads its configuration.
     // Linux's struct vgic_irq: pending_latch, target_vcpu, and a count of references.
     PerLpi,
 }
@@ -74,7 +74,7 @@ pub enum PendingScan {
     AtEnabling,
     /// And whole again when that is asked for anew, when an LPI is invalidated, for MOVALL, and when the
     /// most urgent one is no longer pending: what software wrote there is pending from then on, and the
-    /// configuration of all that is pending is read.
+    /// configuration of all that is pending is read. So it is where a redistributor is restored.
     Repeated,
 }
 
@@ -223,6 +223,19 @@ pub struct LpiChoices {
 }
 
 impl LpiChoices {
+    /// Whether the pending table is read again and again.
+    pub(crate) fn scans(&self) -> bool {
+        self.pending == PendingHome::Memory && self.pending_scan == PendingScan::Repeated
+    }
+
+    /// Whether a redistributor that is restored reads tables as if it had never read them. Elsewhere
+    /// what was remembered of them is saved and restored.
+    // Linux: vgic_its_restore_ite adds each LPI by vgic_add_lpi. QEMU: the post-load hook of the GICv3
+    // calls gicv3_redist_update_lpi_only.
+    pub(crate) fn reads_anew_when_restored(&self) -> bool {
+        self.state == LpiState::PerLpi || self.scans()
+    }
+
     /// Whether a redistributor holds LPIs while they are off.
     pub(crate) fn holds_while_off(&self) -> bool {
         self.state == LpiState::PerLpi

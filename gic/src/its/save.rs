@@ -6,15 +6,18 @@ use super::orphans::Orphans;
 use super::wire::{COLLECTIONS, DEVICES};
 use super::{Implementation, Its, Layout, Registers, Source};
 use crate::Cpu;
-use crate::choice::its::TableHome;
+use crate::chance::Chance;
+use crate::choice::its::{Ordering, TableHome};
 use passim_model::{Memory, PhysAddr, Span, event};
 
-/// The registers of an ITS, the collections it holds itself, and the events that lost theirs.
+/// The registers of an ITS, the collections it holds itself, the events that lost theirs, and what chance
+/// draws next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Saved {
     registers: Registers,
     held: Vec<Option<Cpu>>,
     orphans: Orphans,
+    drawn: (Ordering, Chance),
 }
 
 impl Saved {
@@ -121,8 +124,9 @@ impl Its {
 
     /// What of an ITS is not in memory.
     pub(crate) fn save_registers(&self) -> Saved {
-        let Self { registers, held, orphans, .. } = self;
-        Saved { registers: registers.clone(), held: held.clone(), orphans: orphans.clone() }
+        let Self { registers, held, orphans, chance, .. } = self;
+        let drawn = (self.implementation.choices.ordering, chance.clone());
+        Saved { registers: registers.clone(), held: held.clone(), orphans: orphans.clone(), drawn }
     }
 
     /// An ITS as one was when it was saved. Where it has its tables itself they are
@@ -137,6 +141,11 @@ impl Its {
         its.registers = saved.registers.clone();
         its.held.clone_from(&saved.held);
         its.orphans.clone_from(&saved.orphans);
+        // Of another seed it begins anew.
+        let (ordering, chance) = &saved.drawn;
+        if its.implementation.choices.ordering == *ordering {
+            its.chance.clone_from(chance);
+        }
         its.read_kept(memory);
         its.gather_members(memory);
         its.gather_told(memory);

@@ -38,6 +38,7 @@ mod commands;
 mod convert;
 mod errors;
 mod gic600;
+mod identity;
 mod isolation;
 mod known_tests;
 mod late;

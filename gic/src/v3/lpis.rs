@@ -7,12 +7,15 @@
 //! the others; those that are not enabled wait in a set of their own.
 
 mod pending;
+mod remembered;
+
+pub(super) use remembered::Remembered;
 
 use super::Line;
 use super::ids::IdSet;
 use super::wire::{FIRST_LPI, LpiConfiguration};
 use crate::choice::LpiChoices;
-use crate::choice::lpi::{ConfigRead, LpiState, PendingHome, PendingPriority, PendingScan};
+use crate::choice::lpi::{ConfigRead, LpiState, PendingHome, PendingPriority};
 use crate::priority;
 use crate::state::{State, Trigger};
 use passim_model::{Memory, PhysAddr};
@@ -121,25 +124,6 @@ impl Lpis {
         InUse { intid_bits, configuration: self.configuration, pending: self.table }
     }
 
-    fn read_pending(&mut self, memory: &Memory) {
-        for word in FIRST_LPI / 64..self.bound / 64 {
-            let Some(mut bits) = self.load(memory, self.table, u64::from(word) * 8) else {
-                continue;
-            };
-            while bits != 0 {
-                let lpi = word * 64 + bits.trailing_zeros() - FIRST_LPI;
-                bits &= bits - 1;
-                self.settle(lpi, memory);
-            }
-        }
-    }
-
-    /// Whether the pending table is read again and again.
-    fn scans(&self) -> bool {
-        self.choices.pending == PendingHome::Memory
-            && self.choices.pending_scan == PendingScan::Repeated
-    }
-
     /// What the pending table says now is pending, with its configuration as memory has it.
     fn scan(&mut self, memory: &Memory) {
         self.waiting.fill(None);
@@ -150,7 +134,7 @@ impl Lpis {
 
     /// As [`Lpis::scan`], where that is done at all.
     pub(crate) fn look_again(&mut self, memory: &Memory) {
-        if self.scans() {
+        if self.choices.scans() {
             self.scan(memory);
         }
     }
@@ -234,7 +218,7 @@ impl Lpis {
     /// As [`Lpis::set_pending`], where pending lives in memory.
     #[inline(never)]
     fn set_pending_in_memory(&mut self, lpi: u32, memory: &mut Memory) {
-        if self.scans() {
+        if self.choices.scans() {
             // QEMU's set_pending_table_bit: what memory says is pending is nothing new, and is found
             // when the table is next read.
             if self.mirror(lpi, true, memory) {
@@ -249,7 +233,7 @@ impl Lpis {
     /// The LPI is no longer pending. Whether it was.
     pub(crate) fn clear_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
-        if self.scans() {
+        if self.choices.scans() {
             let first = self.highest().is_some_and(|(_, first)| first == intid);
             let was = self.mirror(lpi, false, memory) || self.is_pending(lpi);
             self.unplace(lpi);
@@ -280,7 +264,7 @@ impl Lpis {
     /// What is known of the LPI's configuration may be out of date.
     pub(crate) fn invalidate(&mut self, intid: u32, memory: &Memory) {
         let Some(lpi) = self.number(intid) else { return };
-        if self.scans() {
+        if self.choices.scans() {
             return self.scan(memory);
         }
         self.known[lpi as usize] = 0;
@@ -299,7 +283,7 @@ impl Lpis {
 
     /// What is known of every LPI's configuration may be out of date.
     pub(crate) fn invalidate_all(&mut self, memory: &Memory) {
-        if self.scans() {
+        if self.choices.scans() {
             return self.scan(memory);
         }
         if self.reads_at_once() {
@@ -334,7 +318,7 @@ impl Lpis {
     /// Nothing of old is known of an LPI that comes.
     fn come(&mut self, intid: u32, memory: &Memory) {
         // Where the table is read again and again nothing is known at all.
-        if !self.scans() {
+        if !self.choices.scans() {
             self.invalidate(intid, memory);
         }
     }

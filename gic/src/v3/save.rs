@@ -32,8 +32,11 @@ impl GicV3 {
     }
 
     /// A GIC as one of the same `implementation` was when it was saved. Pending LPIs are read from
-    /// memory; so is every configuration byte, when it is needed, or at once of LPIs that have a state
-    /// of their own.
+    /// memory, each with the priority that it had; a configuration byte that was known is known.
+    ///
+    /// Not so where the implementation that is followed reads them anew itself: of LPIs that have a
+    /// state of their own ([`LpiState::PerLpi`](crate::choice::lpi::LpiState)) and where the pending
+    /// table is read again and again ([`PendingScan::Repeated`](crate::choice::lpi::PendingScan)).
     pub fn restore(implementation: Implementation, saved: &Saved, memory: &mut Memory) -> Self {
         let mut gic = Self::new(implementation);
         gic.distributor = saved.distributor.clone();
@@ -53,6 +56,11 @@ impl GicV3 {
     /// Becomes a GIC of another implementation with as many CPUs and ITSs, as where a machine moves
     /// from one host to another whose ITSs lay tables out otherwise: saved, its tables rewritten, and
     /// restored. Returns what came of the tables of each ITS, `None` where their layout is the same.
+    ///
+    /// What was remembered of the configuration of LPIs goes with them as far as the new one remembers
+    /// any: bytes that are known, but where that reads them whenever an LPI becomes pending; the priority
+    /// of a pending LPI, but where that follows what is known. Where tables are read anew when they are
+    /// restored, on either side, memory says.
     ///
     /// Tables of interrupts that are too small for larger entries go to `scratch`, memory that no
     /// software uses and that stays the ITS's.

@@ -43,7 +43,7 @@ fn a_line_shows_what_stands_after_it_and_the_access_it_makes() {
         "DeviceID 0x8, EventID 0",
         "collection 0",
         "of cpu 0",
-        "type1 v2; group 4; 1 mapping",
+        "type1 v2; group 2; 1 mapping",
         "story.scn, as it stands after line 7",
         "GITS_TRANSLATER 0x8090040",
     ] {

@@ -221,7 +221,8 @@ fn what_protects_tables_and_where_they_start_is_read_a_second_time() {
     for changed in [ste2 | 1 << 54, ste2 & !(3 << 38), ste2 | 3 << 38] {
         let mut dump = nested();
         dump["streams"][0]["ste"][2] = hex(changed);
-        let report = looked(&without_leaves(dump));
+        let is_legal = changed == ste2 | 1 << 54;
+        let report = looked(&if is_legal { dump } else { without_leaves(dump) });
         assert!(report.not_compared.is_empty(), "{changed:#x}: {report}");
         assert!(report.differences.is_empty(), "{changed:#x}: {report}");
     }

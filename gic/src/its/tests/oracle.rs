@@ -18,7 +18,7 @@ const CPUS: u64 = 4;
 const DEVICES: u64 = 8192;
 
 #[derive(Clone, Copy, Debug)]
-enum Action {
+pub(super) enum Action {
     Mapd { device: u32, bits: u64, itt: u64, valid: bool },
     Mapc { icid: u16, cpu: u64, valid: bool },
     Mapti { device: u32, event: u32, lpi: u32, icid: u16 },
@@ -36,7 +36,7 @@ enum Action {
 }
 
 impl Action {
-    fn words(self) -> Option<[u64; 4]> {
+    pub(super) fn words(self) -> Option<[u64; 4]> {
         let of = |opcode: u64, device: u32, event: u32, word2: u64| {
             [u64::from(device) << 32 | opcode, u64::from(event), word2, 0]
         };
@@ -95,7 +95,7 @@ fn is_enabled(lpi: u32) -> bool {
     (8192..8208).contains(&lpi)
 }
 
-type Answer = Result<(), u32>;
+pub(super) type Answer = Result<(), u32>;
 
 impl Model {
     fn new(spec: Implementation) -> Self {
@@ -538,7 +538,7 @@ fn icid() -> impl Strategy<Value = u16> {
     prop_oneof![12 => 0u16..4, 1 => 14u16..18, 1 => any::<u16>()]
 }
 
-fn action() -> impl Strategy<Value = Action> {
+pub(super) fn action() -> impl Strategy<Value = Action> {
     let lpi = prop_oneof![12 => 8192u32..8200, 1 => 8190u32..8192, 1 => 65534u32..65538];
     let cpu = || prop_oneof![12 => 0u64..4, 1 => 4u64..6];
     let bits = prop_oneof![4 => 2u64..5, 1 => Just(14u64), 1 => 15u64..19];
@@ -571,7 +571,7 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 /// Submits a command as a driver that mends what stops the queue: the command becomes a SYNC.
-fn submit(board: &mut Board, words: [u64; 4]) -> Result<Answer, TestCaseError> {
+pub(super) fn submit(board: &mut Board, words: [u64; 4]) -> Result<Answer, TestCaseError> {
     let place = board.writer;
     board.submit(words);
     let step = |board: &mut Board| {
@@ -599,7 +599,7 @@ fn submit(board: &mut Board, words: [u64; 4]) -> Result<Answer, TestCaseError> {
     Ok(answer)
 }
 
-fn synchronise(board: &mut Board) {
+pub(super) fn synchronise(board: &mut Board) {
     for cpu in 0..CPUS {
         board.sync(cpu);
     }

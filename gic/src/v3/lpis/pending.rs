@@ -4,6 +4,26 @@ use super::{DISABLED, FIRST_LPI, IdSet, KNOWN, Lpis, PendingHome, SHELVED};
 use passim_model::{Memory, PhysAddr};
 
 impl Lpis {
+    /// What the pending table says is pending is.
+    pub(super) fn read_pending(&mut self, memory: &Memory) {
+        self.each_in_table(memory, |lpis, lpi| lpis.settle(lpi, memory));
+    }
+
+    /// Every LPI that the pending table says is pending.
+    #[inline]
+    pub(super) fn each_in_table(&mut self, memory: &Memory, mut found: impl FnMut(&mut Self, u32)) {
+        for word in FIRST_LPI / 64..self.bound / 64 {
+            let Some(mut bits) = self.load(memory, self.table, u64::from(word) * 8) else {
+                continue;
+            };
+            while bits != 0 {
+                let lpi = word * 64 + bits.trailing_zeros() - FIRST_LPI;
+                bits &= bits - 1;
+                found(self, lpi);
+            }
+        }
+    }
+
     /// Whether the LPI is pending and does not wait.
     pub(super) fn is_shelved(&self, lpi: u32) -> bool {
         usize::from(self.place[lpi as usize]) == SHELVED + 1

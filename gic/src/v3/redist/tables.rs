@@ -6,7 +6,7 @@ use crate::attributes;
 use crate::choice::Attributes;
 use crate::choice::lpi::{BaseWhileEnabled, ClearEnable, LpiState, PendingAtDisable, PendingZero};
 use crate::row::Row;
-use crate::v3::lpis::{InUse, Lpis};
+use crate::v3::lpis::{InUse, Lpis, Remembered};
 use crate::v3::wire::{Pendbaser, Propbaser, RedistributorCtlr};
 use passim_model::{Memory, PhysAddr};
 
@@ -17,6 +17,8 @@ pub(in crate::v3) struct SavedRedistributor {
     asleep: bool,
     /// Where LPIs are on, what they use.
     in_use: Option<InUse>,
+    /// And what they remember of these.
+    remembered: Option<Remembered>,
     propbaser: u64,
     pendbaser: u64,
     row: Row,
@@ -186,6 +188,7 @@ impl Redistributor {
             ctlr: self.ctlr,
             asleep: self.asleep,
             in_use: self.lpis.as_ref().filter(|_| self.on).map(Lpis::in_use),
+            remembered: self.lpis.as_ref().filter(|_| self.on).and_then(Lpis::remembered),
             propbaser: self.propbaser,
             pendbaser: self.pendbaser,
             row: self.row.clone(),
@@ -207,6 +210,7 @@ impl Redistributor {
             false => in_use,
         });
         let in_use = in_use.or(held);
-        self.lpis = in_use.map(|in_use| Lpis::enable(self.choices, in_use, true, memory));
+        let remembered = saved.remembered.as_ref();
+        self.lpis = in_use.map(|in_use| Lpis::resume(self.choices, in_use, remembered, memory));
     }
 }

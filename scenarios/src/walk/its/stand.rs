@@ -168,9 +168,8 @@ fn implementation(dump: &ItsDump) -> Result<Implementation, String> {
     let typer = dump.registers.get("TYPER").copied().unwrap_or(0);
     let typer = |field| field_of("TYPER", field, typer);
     let bytes = typer("ITT_ENTRY_SIZE") + 1;
-    let preset = match Layout::of_ite_bytes(bytes) {
-        Some(Layout::Kvm0) => Preset::KvmAbi0,
-        Some(Layout::Qemu) => Preset::Qemu,
+    let layout = match Layout::of_ite_bytes(bytes) {
+        Some(layout @ (Layout::Kvm0 | Layout::Qemu)) => layout,
         // Where fields of GIC-600's are nobody has published.
         Some(Layout::Gic600) | None => {
             return Err(format!(
@@ -180,11 +179,13 @@ fn implementation(dump: &ItsDump) -> Result<Implementation, String> {
         }
     };
     let cpus = dump.redistributors.iter().map(|it| it.cpu.saturating_add(1)).max().unwrap_or(1);
-    let mut built = Implementation::of(preset, cpus, 0);
+    // One for which memory is all there is, whoever wrote it.
+    let mut built = Implementation::of(Preset::Qemu, cpus, 0);
     let intid_bits = dump.redistributors.iter().map(|it| Propbaser::ID_BITS.get(it.propbaser) + 1);
     let intid_bits = intid_bits.max().unwrap_or(16).clamp(14, MOST_INTID_BITS.into()) as u32;
     built.distributor.intid_bits = intid_bits;
     let features = &mut built.its[0].features;
+    features.layout = layout;
     features.intid_bits = intid_bits;
     features.event_bits = typer("ID_BITS") as u32 + 1;
     features.device_bits = typer("DEVBITS") as u32 + 1;
