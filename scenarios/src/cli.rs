@@ -8,6 +8,7 @@ mod draw;
 mod explain;
 mod list;
 mod machines;
+mod manual;
 mod output;
 mod profiles;
 mod progress;
@@ -18,9 +19,10 @@ mod walk;
 
 use std::process::ExitCode;
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::input_error::Colour;
+use crate::input_error::{Colour, nearest};
 use output::Output;
 
 /// How a command ended.
@@ -111,8 +113,8 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let mut output = Output::new(arguments.json, arguments.color);
+    let arguments = arguments();
+    let mut output = Output::new(arguments.json, arguments.color, arguments.trace > 0);
     trace(arguments.trace, output.error_colour());
     let ended = match &arguments.command {
         Command::Run(arguments) => run::run(arguments, &mut output),
@@ -126,7 +128,25 @@ pub fn main() -> ExitCode {
         Command::Profiles(arguments) => profiles::profiles(arguments, &mut output),
         Command::Rules(arguments) => list::rules(arguments, &mut output),
     };
-    ended.into()
+    output.finish(ended).into()
+}
+
+/// The arguments of the process; a subcommand of which no other is spelled alike is named too.
+fn arguments() -> Arguments {
+    Arguments::try_parse().unwrap_or_else(|mut error| {
+        let given = match error.get(ContextKind::InvalidSubcommand) {
+            Some(ContextValue::String(given)) => given.clone(),
+            _ => error.exit(),
+        };
+        let commands = Arguments::command();
+        let known: Vec<_> = commands.get_subcommands().map(|command| command.get_name()).collect();
+        let is_suggested = error.get(ContextKind::SuggestedSubcommand).is_some();
+        if let Some(meant) = nearest(&given, &known).filter(|_| !is_suggested) {
+            let meant = ContextValue::Strings(vec![meant.to_owned()]);
+            error.insert(ContextKind::SuggestedSubcommand, meant);
+        }
+        error.exit()
+    })
 }
 
 /// Installs a subscriber for the events of all parts, if one is wanted.

@@ -28,13 +28,14 @@ use passim_model::{Access, Iova, SubstreamId};
 use passim_smmu::v3::Transaction;
 
 use crate::chosen::Chosen;
-use crate::input_error::InputError;
+use crate::input_error::{InputError, InputKind};
 use crate::machine::Machine;
 use crate::op::{DeviceName, Op};
 use crate::replay::machine_named;
 use crate::run::{Runner, Surroundings};
 use crate::script::Script;
 use crate::system;
+use messages::Translations;
 use page::{Line, Page};
 
 /// What a drawing is written as.
@@ -92,8 +93,13 @@ pub fn scenario(
     asked: Option<&Asked>,
     form: Form,
 ) -> Result<String, InputError> {
+    line.map_or(Ok(()), |line| script.reaches(line))?;
     let mut runner = Runner::with(chosen.clone());
-    let mut page = Page::new(&script.source().path().display().to_string());
+    let path = script.source().path().display();
+    let mut page = Page::new(&match line {
+        Some(line) => format!("{path}, as it stands after line {line}"),
+        None => path.to_string(),
+    });
     let mut last = None;
     let mut own = None;
     let mut stands_on = None;
@@ -112,6 +118,11 @@ pub fn scenario(
         page.line(Line { number: at, operation: op.to_string(), outcome });
         last = Some(block);
     }
+    if last.is_none() {
+        let path = script.source().path();
+        let message = "no operation stands up to that line";
+        return Err(InputError::in_file(InputKind::Scenario, path, message));
+    }
     let drawn = match (asked, last) {
         (Some(asked), Some(block)) => {
             Some(explained(&runner, asked).map_err(|error| error.at(script, block))?)
@@ -127,7 +138,8 @@ pub fn scenario(
             let title = format!("Device addresses of container {number}");
             page.figure(&title, space::figure(around, *number, here));
         }
-        if let Some(figure) = messages::figure(around) {
+        let its = Translations { machine: stands_on.as_ref(), its: runner.its_mappings() };
+        if let Some(figure) = messages::figure(around, &its) {
             page.figure("Messages", figure);
         }
     }

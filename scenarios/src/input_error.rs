@@ -15,7 +15,7 @@ use std::path::Path;
 use serde::Serialize;
 
 pub(crate) use source::not_utf8;
-pub use source::{MAX_TEXT_BYTES, SourceText};
+pub use source::{MAX_TEXT_BYTES, SourceText, is_standard_input};
 
 /// Whether rendered text carries ANSI colours. The caller knows its terminal; a room does not.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

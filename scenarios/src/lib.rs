@@ -13,6 +13,7 @@
 //! | [`replay`] | does the model do the same? |
 //! | [`diff`] | what does another kernel answer, and why? |
 //! | [`explain`] | why was a request refused, and what would be accepted? |
+//! | [`rulebook`] | which calls ask for a rule, where, and in which recording? |
 //! | [`walk`] | what do dumped tables translate to, and why? |
 //! | [`draw`] | what does it look like? |
 //! | [`docs`] | what does the documentation list? |

@@ -7,6 +7,7 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | [`files`], [`junit`] | which files are run, and how is it reported? |
+//! | `boot` | which machine is built, and of which kernel? |
 //! | `calls`, `attach`, `interrupts`, `memory`, `transfers` | what does a process ask? |
 //! | `info`, `iommu_info` | what do containers, groups and devices say of themselves? |
 //! | `device`, `translations`, `messages` | what does a device do? |
@@ -17,6 +18,7 @@
 mod account;
 mod attach;
 mod bare;
+mod boot;
 mod calls;
 mod device;
 pub mod files;
@@ -50,13 +52,13 @@ use passim_vfio::policy::Profile;
 use passim_vfio::process::{Capabilities, Start};
 
 use self::bare::Bare;
+use self::boot::{boot, machine_of, pace_of};
 use self::its::GicWanted;
-use crate::chosen::{Chosen, NoSuch, meant_profile};
+use crate::chosen::Chosen;
 use crate::machine::Machine;
-use crate::op::{ItsOp, Op, PaceName, Setting, YesNo};
-use crate::replay::machine_named;
-use crate::script::{Place, Text};
-use crate::system::{Pace, Setup, System};
+use crate::op::{ItsOp, Op};
+use crate::script::Place;
+use crate::system::{Setup, System};
 
 /// RLIMIT_MEMLOCK of a process that sets none: the kernel's default, 8 MiB.
 const DEFAULT_MEMLOCK: u64 = 8 << 20;
@@ -209,97 +211,12 @@ impl Runner {
         }
     }
 
-    /// What kernel and hardware said during the last operation that was performed.
-    pub fn account(&self) -> Account {
-        match &self.stage {
-            Stage::Empty => Account::default(),
-            Stage::Booted(running) => running.account.clone(),
-            Stage::Bare(bare) => Account { hardware: bare.heard().to_vec(), ..Account::default() },
-        }
-    }
-
-    /// Whether a kernel runs on the machine.
-    pub fn is_booted(&self) -> bool {
-        self.running().is_some()
-    }
-
     /// The machine that Linux runs, if there is one.
     fn running(&self) -> Option<&Running> {
         match &self.stage {
             Stage::Booted(running) => Some(running),
             Stage::Empty | Stage::Bare(_) => None,
         }
-    }
-}
-
-/// Builds the machine a `machine` operation asks for.
-fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
-    let Op::Machine {
-        name,
-        profile,
-        allow_unsafe_interrupts,
-        disable_hugepages,
-        dma_entry_limit,
-        set,
-        pace,
-        gic,
-        seed,
-        built,
-    } = op
-    else {
-        unreachable!("called for `machine` alone");
-    };
-    let gic = GicWanted { preset: gic.as_ref(), seed: *seed, built: built.as_ref() };
-    let machine = chosen.machine(machine_of(name)?, gic)?;
-    let profile = match (chosen.profile, profile) {
-        (Some(profile), _) => profile,
-        (None, Some(name)) => profile_of(&name.0)?,
-        (None, None) => profile_of(&machine.profile)?,
-    };
-    let mut setup = Setup::new(&machine, profile);
-    let own = set.as_ref().map_or(&[][..], |Setting(set)| set);
-    setup.policy = chosen.policy(profile, &machine.choices, own)?;
-    let is_yes = |answer: &YesNo| *answer == YesNo::Yes;
-    if let Some(answer) = allow_unsafe_interrupts {
-        setup.params.allow_unsafe_interrupts = is_yes(answer);
-    }
-    if let Some(answer) = disable_hugepages {
-        setup.params.disable_hugepages = is_yes(answer);
-    }
-    if let Some(limit) = dma_entry_limit {
-        setup.params.dma_entry_limit = *limit;
-    }
-    setup.pace = pace_of(*pace);
-    setup.lost = chosen.lost;
-    Ok(Running { profile: Some(profile), ..Running::new(&machine, setup)? })
-}
-
-/// The machine of that name or file.
-fn machine_of(name: &Text) -> Result<Machine, Unperformable> {
-    machine_named(&name.0).map_err(|error| Unperformable {
-        // With the place: the machine's file is not the scenario's.
-        message: error.to_string(),
-        hint: Some(error.hint().to_owned()),
-        key: None,
-    })
-}
-
-fn pace_of(pace: Option<PaceName>) -> Pace {
-    match pace {
-        Some(PaceName::Stepped) => Pace::Stepped,
-        Some(PaceName::Eager) | None => Pace::Eager,
-    }
-}
-
-fn profile_of(name: &str) -> Result<Profile, Unperformable> {
-    name.parse().map_err(|error: passim_vfio::policy::UnknownProfile| {
-        Unperformable::new(error.to_string()).hint(meant_profile(name))
-    })
-}
-
-impl From<NoSuch> for Unperformable {
-    fn from(error: NoSuch) -> Self {
-        Self { message: error.message, hint: Some(error.hint), key: None }
     }
 }
 
@@ -387,6 +304,9 @@ impl Running {
             Op::Findings {} => Ok(self.findings()),
             Op::Hardware(op) => self.raw(op),
             Op::Its(ItsOp::ItsMappings { its }) => its::mappings(&self.system.board, *its),
+            Op::Its(ItsOp::ItsQueue { its, last }) => {
+                its::queue(&mut self.system.board, &self.system.its, *its, *last)
+            }
             Op::Its(ItsOp::IccLoad { register, cpu }) => {
                 bare::interface_of_kernel(&mut self.system.board, &register.0, *cpu)
             }

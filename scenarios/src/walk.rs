@@ -15,6 +15,8 @@
 //! | `queue` | are the dumped commands consumed? |
 //! | `command` | what is a command called, and which of its bits name somebody? |
 //! | `report` | how is it told? |
+//! | `listing` | what are every leaf and every command of the dump? |
+//! | `its` | what does a dump of an ITS say? |
 //! | `tell` | what became of one translation, step by step? |
 //! | `trace` | what does the SMMU answer to what an emulator's log saw? |
 //! | `scene` | and on the machine of a scenario? |
@@ -22,6 +24,8 @@
 mod answer;
 pub(crate) mod command;
 mod expected;
+mod its;
+mod listing;
 mod look;
 mod queue;
 mod record;
@@ -34,6 +38,8 @@ mod trace;
 mod words;
 
 pub use expected::{Expectations, expectations};
+pub use its::ItsListing;
+pub use listing::Listing;
 pub use look::{Progress, look};
 pub use report::{Difference, DumpReport};
 pub use scene::{explain_in_scenario, explain_transaction_in_scenario};

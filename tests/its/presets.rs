@@ -48,7 +48,7 @@ fn known_assertions_hold_under_every_preset() {
 #[test]
 fn linux_is_served_alike_under_every_preset() {
     let files = find(&[scenarios().join("series"), scenarios().join("choices")]).unwrap();
-    for path in &files {
+    for path in files.iter().filter(|path| !names_a_preset(path)) {
         let script = script(path);
         presets(4).for_each(|preset| holds(&script, preset));
     }
@@ -59,6 +59,11 @@ fn linux_is_served_alike_under_every_preset() {
         // An even seed: EventIDs beyond a table are not cut, which the attack would show.
         presets(SEEDS).filter(is_even).for_each(|preset| holds(&script, preset));
     }
+}
+
+/// Whether a file is about what one implementation does with the driver's mistakes.
+fn names_a_preset(path: &Path) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text.contains(" gic="))
 }
 
 fn is_even(preset: &Preset) -> bool {

@@ -3,7 +3,7 @@
 use super::command::{self, Words};
 use super::error::{CommandError, Failure, Reason, Report};
 use super::wire::command::{BYTES, WORDS};
-use super::{Its, MOST_REPORTS};
+use super::{Its, MOST_REPORTS, Spelled};
 use crate::Progress;
 use crate::choice::its::{CommandErrors, MemoryErrors, UnknownCommands};
 use passim_model::{Abort, Effect, Memory, PhysAddr, event};
@@ -38,7 +38,9 @@ impl Its {
         let opcode = command::number(words);
         match command::decode(words) {
             Some(command) => {
-                tracing::debug!(target: event::QUEUE, ?command, "consumed");
+                let by_address = self.implementation.features.redistributors_at.is_some();
+                let told = |words| Spelled::of(words, by_address);
+                tracing::debug!(target: event::QUEUE, "its: consumed {}", told(words));
                 self.perform(command, opcode, memory)
             }
             None => match self.implementation.choices.unknown_commands {
@@ -67,7 +69,7 @@ impl Its {
         let reports = choices.command_errors == CommandErrors::Report;
         let signalled = reports && matches!(failure, Failure::Command(_));
         let offset = self.registers.creadr;
-        tracing::debug!(target: event::QUEUE, ?failure, offset, stalls, "failed");
+        tracing::debug!(target: event::QUEUE, %failure, stalls, "failed at {offset:#x}");
         self.counters.errors += 1;
         self.effects.extend(self.implementation.features.error_wire.map(Effect::Wire));
         if self.reports.len() == MOST_REPORTS {

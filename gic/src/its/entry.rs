@@ -8,7 +8,7 @@ use super::wire::{
 };
 use crate::Cpu;
 use crate::v3::MOST_CPUS;
-use passim_model::{Abort, Memory, PhysAddr};
+use passim_model::{Abort, IntId, Memory, PhysAddr};
 
 /// How entries are laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -48,6 +48,22 @@ const KVM_NOT_MAPPED: u64 = 0xffff_ffff;
 const NO_DOORBELL: u64 = 1023;
 
 impl Layout {
+    /// The layout whose interrupt translation entries have so many bytes, of those that somebody else
+    /// writes.
+    pub const fn of_ite_bytes(bytes: u64) -> Option<Self> {
+        match bytes {
+            8 => Some(Self::Kvm0),
+            12 => Some(Self::Qemu),
+            _ => None,
+        }
+    }
+
+    /// What an interrupt translation entry says that begins with this doubleword: its LPI and its
+    /// collection; `None` if no event is mapped.
+    pub fn mapped(self, low: u64) -> Option<(IntId, Option<u16>)> {
+        self.ite(low).map(|ite| (IntId::new(ite.intid), ite.icid))
+    }
+
     /// Bytes of an interrupt translation entry.
     pub const fn ite_bytes(self) -> u64 {
         match self {

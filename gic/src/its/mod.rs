@@ -9,6 +9,7 @@
 //! | `translate`, `cache` | what becomes of a message? |
 //! | `cmdq`, `command`, `execute` | which commands are there, and what do they do? |
 //! | `error` | why did a command fail, why did a message raise nothing? |
+//! | `spell` | what is a command called, and what do its fields say? |
 //! | `flight` | what has been sent and has not arrived? |
 //! | `orphans` | which events have lost their collection? |
 //! | `told` | which LPI did an event map to? |
@@ -38,6 +39,7 @@ mod kept;
 mod orphans;
 mod regs;
 mod save;
+mod spell;
 mod table;
 mod told;
 mod translate;
@@ -55,6 +57,7 @@ pub use features::Features;
 pub use features::Implementation;
 pub use features::PageSizes;
 pub use save::Saved;
+pub use spell::{Part, Spelled, register_fields};
 pub(crate) use translate::Delivery;
 
 use crate::chance::Chance;
@@ -201,7 +204,7 @@ impl Its {
     /// A CPU stores to a register. Commands are consumed by [`Its::step`], not here. A store to
     /// GITS_TRANSLATER is ignored: a CPU has no DeviceID.
     pub fn store(&mut self, offset: u64, size: Size, value: u64) {
-        tracing::trace!(target: event::REGISTER, offset, value, "store");
+        tracing::trace!(target: event::REGISTER, "its: store {value:#x} at {offset:#x}");
         match self.registers.store(offset, size, value, &self.implementation) {
             Consequence::None => return,
             Consequence::Forget => {}

@@ -49,6 +49,7 @@ mod per_lpi;
 mod recorded;
 mod registers;
 mod robust;
+mod spelled;
 
 use super::testkit::Board;
 use super::{Arrival, Untranslated};

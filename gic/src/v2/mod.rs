@@ -194,7 +194,7 @@ impl GicV2 {
         if cpu.get() >= self.implementation().cpus {
             return;
         }
-        tracing::trace!(target: event::REGISTER, ?block, offset, value, %cpu, "store");
+        tracing::trace!(target: event::REGISTER, ?block, %cpu, "store {value:#x} at {offset:#x}");
         match block {
             Block::CpuInterface if size == Size::Word && size.aligns(offset) => {
                 let interface = &mut self.interfaces[cpu.index()];

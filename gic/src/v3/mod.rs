@@ -8,6 +8,7 @@
 //! | `dist` | which SPIs wait, and where may they go? |
 //! | `redist` | what do a redistributor's registers say and do? |
 //! | `lpis`, `ids` | which LPIs are pending, and which is the most urgent? |
+//! | `configured` | what does a byte of their configuration say? |
 //! | `places` | where is an LPI that has a state of its own? |
 //! | `presets` | what is a GIC built as that chooses as somebody's does? |
 //! | `between` | what do redistributors and ITSs learn of one another? |
@@ -23,6 +24,7 @@
 //! interfaces, GICv4. Choices are in [`crate::choice`].
 
 mod between;
+mod configured;
 mod cpu;
 mod dist;
 mod icc;
@@ -38,6 +40,7 @@ pub(crate) mod testkit;
 mod view;
 mod wire;
 
+pub use configured::Configured;
 pub use cpu::SystemRegister;
 pub use cpu::Waiting;
 pub use dist::Features as DistributorFeatures;
@@ -213,7 +216,7 @@ impl GicV3 {
         value: u64,
         memory: &mut Memory,
     ) {
-        tracing::trace!(target: event::REGISTER, ?block, offset, value, "store");
+        tracing::trace!(target: event::REGISTER, ?block, "store {value:#x} at {offset:#x}");
         match block {
             Block::Distributor => self.distributor.store(offset, size, value),
             Block::Redistributor(cpu) => {

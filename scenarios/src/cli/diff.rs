@@ -1,22 +1,26 @@
 //! `passim diff`.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use passim_vfio::policy::Profile;
 use serde::Serialize;
 
 use super::Ended;
-use super::output::Output;
+use super::output::{Output, unused};
 use super::progress::Bar;
 use super::setting::Settings;
 use crate::chosen::profile_named;
-use crate::diff::{Asked, DiffReport, Subject, diff as diff_subject};
+use crate::diff::{Asked, Because, DiffReport, Divergence, Subject, diff as diff_subject};
 use crate::explain::Searched;
 use crate::input_error::InputError;
 
-/// Most divergences of a file that are printed for people; programs get all.
+/// Most divergences of a file, or numbers of their lines, that are printed for people; programs get
+/// all.
 const MAX_PRINTED: usize = 20;
+/// Most divergences that come of the same choices.
+const MAX_OF_A_CAUSE: usize = 3;
 
 /// What to compare.
 #[derive(clap::Args)]
@@ -24,7 +28,8 @@ const MAX_PRINTED: usize = 20;
 What will a program see when its host is upgraded? A scenario is run under both profiles, whatever
 its `machine` lines name and whatever it says happens. Of a recording the calls are made, and what
 was answered to them is not looked at. A divergence comes with the choices that bring it about,
-found by setting them one at a time.
+found by setting them one at a time. Of several with the same choices the first three are told, the
+others by their lines; of several files those that are the same are passed over. -v tells them.
 
 Examples:
   passim diff --profiles msi-v9,linux-6.12 scenarios/files
@@ -95,7 +100,7 @@ pub(super) fn diff(arguments: &Arguments, output: &mut Output) -> Ended {
                 if !report.divergences.is_empty() {
                     ended = ended.max(Ended::Differed);
                 }
-                print(&report, output);
+                print(&report, subjects.len() > 1, output);
                 document.files.push(report);
             }
             Err(error) => {
@@ -106,36 +111,66 @@ pub(super) fn diff(arguments: &Arguments, output: &mut Output) -> Ended {
         }
     }
     if document.files.len() > 1 {
-        output.text(&summary(&document.files));
+        output.text(&summary(&document.files, document.errors.len()));
     }
     output.json(&document);
     ended
 }
 
-fn summary(files: &[DiffReport]) -> String {
+fn summary(of_all: &[DiffReport], errors: usize) -> String {
+    let files = of_all;
     let differ = files.iter().filter(|report| !report.divergences.is_empty()).count();
     let compared: u64 = files.iter().map(|report| report.compared).sum();
     let divergences: usize = files.iter().map(|report| report.divergences.len()).sum();
     let files = files.len();
     let (differ, divergences) = (differing(differ), differing(divergences));
-    format!("{files} files, {differ}; {compared} compared, {divergences}")
+    let unused = unused(errors);
+    let mut text = format!("{files} files, {differ}; {compared} compared, {divergences}{unused}");
+    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+    for (reason, times) in of_all.iter().flat_map(DiffReport::reasons) {
+        *reasons.entry(reason).or_default() += times;
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, times)| Reverse(*times));
+    for (reason, times) in reasons {
+        text.push_str(&format!("\n  {times} because {reason}"));
+    }
+    text
 }
 
 fn differing(count: usize) -> String {
     if count == 1 { "1 differs".to_owned() } else { format!("{count} differ") }
 }
 
-fn print(report: &DiffReport, output: &mut Output) {
+fn print(report: &DiffReport, is_one_of_many: bool, output: &mut Output) {
+    if report.divergences.is_empty() && is_one_of_many && !output.is_verbose() {
+        return;
+    }
     output.text(&report.to_string());
     let mut told = BTreeSet::new();
-    for divergence in report.divergences.iter().take(MAX_PRINTED) {
-        let drawn = divergence.render(report.a, report.b, &mut told);
-        output.text(&format!("  {}", drawn.replace('\n', "\n  ")));
+    let mut causes: Vec<(&Because, Vec<&Divergence>)> = Vec::new();
+    for divergence in &report.divergences {
+        match causes.iter_mut().find(|(because, _)| **because == divergence.because) {
+            Some((_, of_it)) => of_it.push(divergence),
+            None => causes.push((&divergence.because, vec![divergence])),
+        }
     }
-    if let Some(more) = report.divergences.len().checked_sub(MAX_PRINTED).filter(|more| *more > 0) {
-        output.text(&format!("  and {more} more; --json lists all. By reason:"));
-        for (reason, times) in report.reasons() {
-            output.text(&format!("    {times} because {reason}"));
+    for (because, divergences) in &causes {
+        let each = if output.is_verbose() { MAX_PRINTED } else { MAX_OF_A_CAUSE };
+        for divergence in divergences.iter().take(each) {
+            let drawn = divergence.render(report.a, report.b, &mut told);
+            output.text(&format!("  {}", drawn.replace('\n', "\n  ")));
+        }
+        let rest = divergences.get(each..).unwrap_or_default();
+        if !rest.is_empty() {
+            let lines: Vec<_> =
+                rest.iter().take(MAX_PRINTED).map(|it| it.line.to_string()).collect();
+            let more = if rest.len() > MAX_PRINTED { ", ..." } else { "" };
+            output.text(&format!(
+                "  and {} more because {because}: lines {}{more}; --json lists all",
+                rest.len(),
+                lines.join(", ")
+            ));
         }
     }
 }

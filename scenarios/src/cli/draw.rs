@@ -8,9 +8,12 @@ use super::output::Output;
 use super::setting::Settings;
 use super::walk::explain::{Access, of_dump};
 use crate::draw::{self, Form};
-use crate::input_error::{InputError, InputKind, SourceText};
+use crate::input_error::{InputError, InputKind, SourceText, is_standard_input};
 use crate::replay::machine_named;
 use crate::script::Script;
+
+/// The name of what is written where no file is.
+const STANDARD_OUTPUT: &str = "-";
 
 /// What to draw.
 #[derive(clap::Args)]
@@ -32,7 +35,7 @@ pub(super) struct Arguments {
     /// A scenario, a line of one, a machine, or a dump of an SMMU
     #[arg(value_name = "SCENARIO[:LINE]|MACHINE|DUMP")]
     what: String,
-    /// The page to write (.html), or the picture (.svg)
+    /// The page to write (.html), or the picture (.svg); - writes a page to standard output
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
     /// A kernel profile, in place of those the scenario names
@@ -45,7 +48,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn draw(arguments: &Arguments, output: &mut Output) -> Ended {
-    let written = page(arguments).and_then(|page| {
+    let written = form(&arguments.out).and_then(|form| page(arguments, form)).and_then(|page| {
+        if arguments.out.as_os_str() == STANDARD_OUTPUT {
+            output.raw(&page);
+            return Ok(());
+        }
         let unwritable = |error: std::io::Error| {
             InputError::in_file(InputKind::Argument, &arguments.out, error.to_string())
                 .with_hint("say a file that can be written")
@@ -58,9 +65,23 @@ pub(super) fn draw(arguments: &Arguments, output: &mut Output) -> Ended {
     }
 }
 
-fn page(arguments: &Arguments) -> Result<String, InputError> {
-    let svg = arguments.out.extension().is_some_and(|it| it.eq_ignore_ascii_case("svg"));
-    let form = if svg { Form::Svg } else { Form::Html };
+/// What is drawn, by the name of what is written.
+fn form(out: &Path) -> Result<Form, InputError> {
+    let extension = out.extension().map(|it| it.to_string_lossy().to_ascii_lowercase());
+    match extension.as_deref() {
+        Some("svg") => Ok(Form::Svg),
+        Some("html" | "htm") => Ok(Form::Html),
+        _ if out.as_os_str() == STANDARD_OUTPUT => Ok(Form::Html),
+        _ => {
+            Err(InputError::in_file(InputKind::Argument, out, "no page or picture has such a name")
+                .with_hint(
+                    "say a name that ends in .html or .svg, or - for a page on standard output",
+                ))
+        }
+    }
+}
+
+fn page(arguments: &Arguments, form: Form) -> Result<String, InputError> {
     let (path, line) = match arguments.what.rsplit_once(':') {
         Some((path, line)) if line.parse::<u64>().is_ok() => (path, line.parse().ok()),
         _ => (arguments.what.as_str(), None),
@@ -69,7 +90,7 @@ fn page(arguments: &Arguments) -> Result<String, InputError> {
         let (asked, explanation) = of_dump(Path::new(path), &arguments.access)?;
         return Ok(draw::translation(path, &asked, &explanation, form));
     }
-    if line.is_none() && !path.ends_with(".scn") {
+    if line.is_none() && !path.ends_with(".scn") && !is_standard_input(Path::new(path)) {
         return Ok(draw::machine(&machine_named(path)?, form));
     }
     let chosen = arguments.settings.chosen(arguments.profile.as_deref())?;

@@ -3,11 +3,12 @@
 //! Not here: what is said.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::{ColourChoice, Ended};
-use crate::input_error::{Colour, InputError};
+use crate::input_error::{Colour, InputError, InputKind};
 
 /// For whom output is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,15 +25,23 @@ pub(super) fn counted(count: impl Into<u64>, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
+/// `; 1 could not be used`: what a summary says of files that were not looked at, if there are any.
+pub(super) fn unused(count: usize) -> String {
+    if count == 0 { String::new() } else { format!("; {count} could not be used") }
+}
+
 /// The two streams of the process.
 pub(super) struct Output {
     form: Form,
     out: Colour,
     err: Colour,
+    /// Why standard output took no more.
+    failed: Option<io::Error>,
+    verbose: bool,
 }
 
 impl Output {
-    pub(super) fn new(json: bool, choice: ColourChoice) -> Self {
+    pub(super) fn new(json: bool, choice: ColourChoice, verbose: bool) -> Self {
         let colour = |is_terminal: bool| match choice {
             ColourChoice::Always => Colour::Ansi,
             ColourChoice::Auto if is_terminal && std::env::var_os("NO_COLOR").is_none() => {
@@ -44,12 +53,19 @@ impl Output {
             form: if json { Form::Json } else { Form::Text },
             out: colour(io::stdout().is_terminal()),
             err: colour(io::stderr().is_terminal()),
+            failed: None,
+            verbose,
         }
     }
 
     /// Whether standard output takes colours.
     pub(super) fn colour(&self) -> Colour {
         self.out
+    }
+
+    /// Whether what is the same is to be told too.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose
     }
 
     /// Whether standard error takes colours.
@@ -60,15 +76,20 @@ impl Output {
     /// A line for people; nothing for programs.
     pub(super) fn text(&mut self, line: &str) {
         if self.form == Form::Text {
-            print(line);
+            self.print(line);
         }
+    }
+
+    /// A file that is written here, for whoever reads it.
+    pub(super) fn raw(&mut self, text: &str) {
+        self.print(text.trim_end());
     }
 
     /// One JSON document for programs; nothing for people.
     pub(super) fn json(&mut self, value: &impl Serialize) {
         if self.form == Form::Json {
             let text = serde_json::to_string_pretty(value);
-            print(&text.expect("strings, numbers and lists always serialize"));
+            self.print(&text.expect("strings, numbers and lists always serialize"));
         }
     }
 
@@ -87,9 +108,26 @@ impl Output {
         // A reader that went away is no reason to fail.
         let _ = writeln!(io::stderr(), "{text}");
     }
-}
 
-fn print(line: &str) {
-    // As above: `passim ... | head` ends quietly.
-    let _ = writeln!(io::stdout(), "{line}");
+    /// What has been written is with its reader, or there is an error about it: `ended`, or worse.
+    pub(super) fn finish(mut self, ended: Ended) -> Ended {
+        if let Err(error) = io::stdout().flush() {
+            self.failed.get_or_insert(error);
+        }
+        // A reader that went away is no reason to fail: `passim ... | head` ends quietly.
+        match self.failed.take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+            None => ended,
+            Some(error) => {
+                let message = format!("cannot write: {error}");
+                let path = Path::new("standard output");
+                self.refused(&InputError::in_file(InputKind::Unwritable, path, message))
+            }
+        }
+    }
+
+    fn print(&mut self, line: &str) {
+        if self.failed.is_none() {
+            self.failed = writeln!(io::stdout(), "{line}").err();
+        }
+    }
 }

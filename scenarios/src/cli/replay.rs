@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Ended;
-use super::output::{Output, counted};
+use super::output::{Output, counted, unused};
 use super::progress::Bar;
 use super::setting::Settings;
 use crate::explain::Searched;
 use crate::input_error::InputError;
 use crate::recording::find;
-use crate::replay::{Choices, FileReport, Verdict, replay as replay_file};
+use crate::replay::{Choices, FileReport, Verdict, machine_named, replay as replay_file};
 
 /// Most differences of a file that are printed for people; programs get all.
 const MAX_PRINTED: usize = 20;
@@ -60,6 +60,9 @@ struct FileEntry {
 
 pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Ended {
     let chosen = arguments.settings.chosen(arguments.profile.as_deref());
+    // A machine that does not exist is one error, not one for each recording.
+    let named = arguments.machine.as_deref().map(machine_named).transpose();
+    let chosen = chosen.and_then(|chosen| named.map(|_| chosen));
     let (chosen, found) = match chosen.and_then(|it| Ok((it, find(&arguments.paths)?))) {
         Ok(both) => both,
         Err(error) => {
@@ -103,11 +106,24 @@ pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Ended {
 
 fn print(report: &FileReport, output: &mut Output) {
     output.text(&report.to_string());
-    for difference in report.differences.iter().take(MAX_PRINTED) {
+    let (following, own): (Vec<_>, Vec<_>) =
+        report.differences.iter().partition(|difference| difference.follows.is_some());
+    for difference in own.iter().take(MAX_PRINTED) {
         output.text(&format!("  {difference}"));
     }
-    if let Some(more) = report.differences.len().checked_sub(MAX_PRINTED).filter(|more| *more > 0) {
+    if let Some(more) = own.len().checked_sub(MAX_PRINTED).filter(|more| *more > 0) {
         output.text(&format!("  and {more} more; --json lists all"));
+    }
+    if let (Some(parted), false) = (report.parted, following.is_empty()) {
+        let lines: Vec<_> =
+            following.iter().take(MAX_PRINTED).map(|it| it.line.to_string()).collect();
+        let rest = if following.len() > MAX_PRINTED { ", ..." } else { "" };
+        output.text(&format!(
+            "  and {} after kernel and model parted in line {parted}, which may follow from it: \
+             lines {}{rest}; --json lists all",
+            following.len(),
+            lines.join(", ")
+        ));
     }
     if report.must_walk && report.windows == 0 {
         output.text("  a random trace counts only if it was walked, and this one was not");
@@ -119,12 +135,13 @@ fn summary(document: &Document) -> String {
         document.files.iter().map(|entry| count(&entry.report)).sum::<u64>()
     };
     format!(
-        "{}: {} compared, {} agreed, {} differed; walked {}, agreed {}",
+        "{}: {} compared, {} agreed, {} differed; walked {}, agreed {}{}",
         counted(document.files.len() as u64, "recording"),
         total(|report| report.compared),
         total(|report| report.agreed),
         total(|report| report.differed),
         total(|report| report.walked),
         total(|report| report.walk_agreed),
+        unused(document.errors.len()),
     )
 }

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Ended;
-use super::output::{Output, counted};
+use super::manual::manual;
+use super::output::{Output, counted, unused};
 use super::progress::Bar;
 use super::setting::{GicSettings, Settings};
 use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind, SourceText};
-use crate::op::{Form, Op};
 use crate::run::files::{ScenarioReport, bless_file, find, run_with};
 use crate::run::junit;
 use crate::script::Script;
+use crate::system::Lost;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,7 +31,7 @@ Examples:
     after_long_help = format!("{EXAMPLES}\n\n{}", manual()),
 )]
 pub(super) struct Arguments {
-    /// Scenario files (.scn), or folders of them
+    /// Scenario files (.scn), or folders of them; - is standard input
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// Write the results as JUnit XML
@@ -52,31 +53,6 @@ impl Arguments {
     fn chosen(&self) -> Result<Chosen, InputError> {
         self.controller.over(self.settings.chosen(self.profile.as_deref())?)
     }
-}
-
-/// What a scenario may say.
-fn manual() -> String {
-    let mut manual = "\
-Operations of a scenario, one a line; what happened stands below, indented by two spaces. Numbers
-are 4096, 0x1000 or 4K, user addresses also A+0x1000, devices 00:01.0:
-"
-    .to_owned();
-    for verb in Op::verbs() {
-        manual.push_str("\n  ");
-        manual.push_str(verb.name);
-        for argument in verb.arguments {
-            let key = argument.key;
-            manual.push_str(&match argument.form {
-                Form::Word => format!(" <{key}>"),
-                Form::Required => format!(" {key}="),
-                Form::Optional => format!(" [{key}=]"),
-                Form::Fields => format!(" [{key}=]..."),
-            });
-        }
-        manual.push_str("\n      ");
-        manual.push_str(verb.does.trim_start());
-    }
-    manual
 }
 
 /// All of it, for programs.
@@ -102,6 +78,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     }
     bar.clear();
     let mut ended = report(&results, arguments.bless, output);
+    if let Some(error) = chosen.lost.and_then(|lost| never_lost(lost, &results)) {
+        ended = output.refused(&error);
+    }
     if let Some(path) = &arguments.junit
         && let Err(error) = fs::write(path, junit::xml(&results))
     {
@@ -115,6 +94,18 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Ended {
 
 fn run_chosen(path: &Path, chosen: &Chosen) -> junit::FileResult {
     run_with(&Script::parse(SourceText::read(path)?)?, chosen)
+}
+
+/// A command that was to be lost and never came: what happened says nothing of losing it.
+fn never_lost(lost: Lost, results: &[junit::FileResult]) -> Option<InputError> {
+    let mut reports = results.iter().filter_map(|result| result.as_ref().ok()).peekable();
+    reports.peek()?;
+    let none = reports.all(|report| !report.lost);
+    none.then(|| {
+        let message = format!("no ITS of these scenarios was told {lost}: nothing was lost");
+        InputError::in_file(InputKind::Argument, Path::new("--lose"), message)
+            .with_hint("`its-queue` shows the commands that an ITS is told")
+    })
 }
 
 fn report(results: &[junit::FileResult], bless: bool, output: &mut Output) -> Ended {
@@ -148,9 +139,11 @@ fn report(results: &[junit::FileResult], bless: bool, output: &mut Output) -> En
         (false, 1) => "differs",
         (false, _) => "differ",
     };
-    let scenarios = counted(results.len() as u64, "scenario");
+    let performed = results.iter().filter(|result| result.is_ok()).count();
+    let scenarios = counted(performed as u64, "scenario");
     let operations = counted(operations, "operation");
-    output.text(&format!("{scenarios}, {operations}, {differences} {ended_as}"));
+    let unused = unused(results.len() - performed);
+    output.text(&format!("{scenarios}, {operations}, {differences} {ended_as}{unused}"));
     output.json(&Document {
         files: results.iter().filter_map(|result| result.as_ref().ok()).collect(),
         errors: results.iter().filter_map(|result| result.as_ref().err()).collect(),

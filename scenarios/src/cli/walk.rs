@@ -8,11 +8,16 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Ended;
-use super::output::Output;
+use super::output::{Output, counted, unused};
 use super::progress::Bar;
+use super::setting::Settings;
 use crate::input_error::InputError;
+use crate::recording::dump::is_of_its;
+use crate::recording::read::read_whole;
 use crate::replay::Verdict;
-use crate::walk::{Difference, DumpReport, Expectations, Stand, expectations, look};
+use crate::walk::{
+    Difference, DumpReport, Expectations, ItsListing, Listing, Stand, expectations, look,
+};
 
 /// Most differences of a dump that are printed for people; programs get all.
 const MAX_PRINTED: usize = 20;
@@ -29,6 +34,13 @@ else that cannot be compared (a structure the second walk cannot judge, tables b
 is off) is counted as not compared, by reason and in the last line, and is no difference: an SMMU
 that is off must let addresses pass as GBPA says.
 
+With --list as well, the dump is told one by one: the STE and CD of each stream by their fields, every
+run of leaves with where it leads, page size, permissions and memory type, and every command and
+event in the queues.
+
+The dump of an ITS is told at once: registers, the command queue command by command, device and
+collection tables, and for every mapped event which LPI a message raises, at which CPU, or why none.
+
 With --log, an emulator's log is followed: the SMMU must answer each lookup alike, or the emulator
 must be known to deviate there.
 
@@ -39,6 +51,8 @@ after a line; of a bare machine by its StreamID.
 Examples:
   passim walk --dump dumps/smmu_s1v2_mixed.json
   passim walk --dump dumps/smmu_s1v2_mixed.json --expect dump.jsonl
+  passim walk --dump dumps/smmu_s1v2_mixed.json --list
+  passim walk --dump dumps/its_unsafe_1.json
   passim walk --dump dumps/smmu_s1v2_mixed.json --sid 8 --iova 0x1000 --write
   passim walk --log qemu-trace.log.zst
   passim walk scenarios/files/map/first.scn:13 --dev 00:01.0 --iova 0x10008
@@ -47,9 +61,12 @@ pub(super) struct Arguments {
     /// A scenario, or a line of one, on whose machine to explain a translation
     #[arg(value_name = "SCENARIO[:LINE]", conflicts_with_all = ["dump", "expect"])]
     scenario: Option<String>,
-    /// A dump of an SMMU (.json, .json.zst); may be given several times
+    /// A dump of an SMMU or of an ITS (.json, .json.zst); may be given several times
     #[arg(long, value_name = "DUMP", required_unless_present_any = ["scenario", "log"])]
     dump: Vec<PathBuf>,
+    /// List every leaf, structure, command and event of the dumps
+    #[arg(long, requires = "dump", conflicts_with_all = ["log", "iova"])]
+    list: bool,
     /// A recording (.jsonl, .jsonl.zst) whose lines expect something of a dump; may be given
     /// several times
     #[arg(long, value_name = "RECORDING")]
@@ -60,12 +77,19 @@ pub(super) struct Arguments {
     log: Option<PathBuf>,
     #[command(flatten)]
     access: explain::Access,
+    /// A kernel profile, in place of those the scenario names
+    #[arg(long, value_name = "NAME", requires = "scenario")]
+    profile: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 /// All of it, for programs.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Document {
     dumps: Vec<DumpEntry>,
+    /// Dumps of an ITS.
+    its: Vec<ItsEntry>,
     /// How often something could not be compared, of all dumps together.
     not_compared: u64,
     errors: Vec<InputError>,
@@ -77,6 +101,40 @@ struct DumpEntry {
     verdict: Verdict,
     #[serde(flatten)]
     report: DumpReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listing: Option<Listing>,
+}
+
+/// One dump of an ITS, for programs.
+#[derive(Serialize)]
+struct ItsEntry {
+    verdict: Verdict,
+    #[serde(flatten)]
+    listing: ItsListing,
+}
+
+/// What came of one dump.
+enum Looked {
+    Smmu(DumpReport, Option<Listing>),
+    Its(ItsListing),
+}
+
+impl Document {
+    fn add(&mut self, looked: Looked) -> Verdict {
+        match looked {
+            Looked::Smmu(report, listing) => {
+                let verdict = report.verdict();
+                self.not_compared += report.times_not_compared();
+                self.dumps.push(DumpEntry { verdict, report, listing });
+                verdict
+            }
+            Looked::Its(listing) => {
+                let verdict = listing.verdict();
+                self.its.push(ItsEntry { verdict, listing });
+                verdict
+            }
+        }
+    }
 }
 
 pub(super) fn walk(arguments: &Arguments, output: &mut Output) -> Ended {
@@ -84,7 +142,10 @@ pub(super) fn walk(arguments: &Arguments, output: &mut Output) -> Ended {
         return log::follow_log(log, &arguments.dump, output);
     }
     let explained = match (&arguments.scenario, arguments.access.is_asked()) {
-        (Some(place), _) => explain::in_scenario(place, &arguments.access),
+        (Some(place), _) => {
+            let chosen = arguments.settings.chosen(arguments.profile.as_deref());
+            chosen.and_then(|chosen| explain::in_scenario(place, &arguments.access, &chosen))
+        }
         (None, true) => explain::in_dump(&arguments.dump, &arguments.access),
         (None, false) => return look_at_all(arguments, output),
     };
@@ -99,26 +160,23 @@ pub(super) fn walk(arguments: &Arguments, output: &mut Output) -> Ended {
 }
 
 fn look_at_all(arguments: &Arguments, output: &mut Output) -> Ended {
-    let mut document = Document { dumps: Vec::new(), not_compared: 0, errors: Vec::new() };
+    let mut document = Document::default();
     let expected = match expectations(&arguments.expect) {
         Ok(expected) => expected,
         Err(error) => {
             output.error(&error);
-            output.json(&Document { dumps: Vec::new(), not_compared: 0, errors: vec![error] });
+            output.json(&Document { errors: vec![error], ..document });
             return Ended::BadInput;
         }
     };
     let mut ended = Ended::Agreed;
     for path in &arguments.dump {
-        match dump(path, &expected) {
-            Ok(report) => {
-                let verdict = report.verdict();
-                if verdict == Verdict::Differed {
+        match dump(path, &expected, arguments.list) {
+            Ok(looked) => {
+                print(&looked, output);
+                if document.add(looked) == Verdict::Differed {
                     ended = ended.max(Ended::Differed);
                 }
-                print(&report, output);
-                document.not_compared += report.times_not_compared();
-                document.dumps.push(DumpEntry { verdict, report });
             }
             Err(error) => {
                 ended = Ended::BadInput;
@@ -127,24 +185,42 @@ fn look_at_all(arguments: &Arguments, output: &mut Output) -> Ended {
             }
         }
     }
-    output.text(&summary(&document));
+    if !document.dumps.is_empty() || document.its.is_empty() {
+        output.text(&summary(&document));
+    }
     output.json(&document);
     ended
 }
 
-fn dump(path: &Path, expected: &Expectations) -> Result<DumpReport, InputError> {
-    let mut stand = Stand::read(path)?;
-    let mut bar = Bar::new();
+fn dump(path: &Path, expected: &Expectations, list: bool) -> Result<Looked, InputError> {
+    let source = read_whole(path)?;
     let file = path.display().to_string();
+    if is_of_its(&source) {
+        return Ok(Looked::Its(ItsListing::of(&source, file)?));
+    }
+    let mut stand = Stand::of(&source)?;
+    let mut bar = Bar::new();
     let name = stand.name.clone();
     let report = look(&mut stand, expected, file, |at| bar.at(&name, at.done, at.all));
     bar.clear();
-    Ok(report)
+    let listing = list.then(|| Listing::of(&mut stand));
+    Ok(Looked::Smmu(report, listing))
 }
 
-fn print(report: &DumpReport, output: &mut Output) {
-    output.text(&report.to_string());
-    print_differences(&report.differences, output);
+fn print(looked: &Looked, output: &mut Output) {
+    match looked {
+        Looked::Smmu(report, listing) => {
+            output.text(&report.to_string());
+            if let Some(listing) = listing {
+                output.text(&listing.to_string());
+            }
+            print_differences(&report.differences, output);
+        }
+        Looked::Its(listing) => {
+            output.text(&listing.to_string());
+            print_differences(&listing.differences, output);
+        }
+    }
 }
 
 fn print_differences(differences: &[Difference], output: &mut Output) {
@@ -161,13 +237,14 @@ fn summary(document: &Document) -> String {
         document.dumps.iter().map(|entry| count(&entry.report)).sum::<u64>()
     };
     format!(
-        "{} dumps: {} leaves, {} expectations, {} unmapped, {} commands; {} differ, {} not compared",
-        document.dumps.len(),
+        "{}: {} leaves, {} expectations, {} unmapped, {} commands; {} differ, {} not compared{}",
+        counted(document.dumps.len() as u64, "dump"),
         total(|report| report.leaves),
         total(|report| report.expectations),
         total(|report| report.unmapped),
         total(|report| report.commands),
         total(|report| report.differences.len() as u64),
         document.not_compared,
+        unused(document.errors.len()),
     )
 }

@@ -50,6 +50,7 @@ mod files {
     pub(super) const v3: &str = "gic/src/v3/tests.rs";
     pub(super) const recorded: &str = "gic/src/its/tests/recorded.rs";
     pub(super) const queue: &str = "vfio/src/msi/its/tests.rs";
+    pub(super) const numbers: &str = "vfio/src/msi/tests/numbers.rs";
 }
 
 bugs! {
@@ -142,6 +143,11 @@ bugs! {
     29 "bhyve" "the end of an interrupt that was disabled meanwhile is dropped"
         [v3 an_interrupt_disabled_while_served_can_be_ended]
         "its end is dropped; GICD_ICENABLER enables" ""
+    30 "Linux up to 5.1" "GITS_CREADR is compared as it is, so that a wait ends early where the queue wraps"
+        [queue offsets_that_are_compared_as_they_are_end_waits_early]
+        "a place beyond the command's end is its end" ""
+    31 "Linux up to 5.3" "of a block of messages of MSI only those are free again that were wanted"
+        [numbers a_block_is_free_again_whole] "the rest of a block stays taken" ""
 }
 
 /// The table of the documentation.

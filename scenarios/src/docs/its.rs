@@ -1,11 +1,13 @@
 //! Which commands of an ITS's driver are needed: found by losing each of them once.
 
+mod places;
 mod why;
 
 use std::path::Path;
 
 use passim_gic::choice::Preset;
 use passim_gic::choice::adversarial::{DRAWN, LATE};
+use passim_model::Rid;
 
 use super::table;
 use crate::chosen::Chosen;
@@ -15,6 +17,7 @@ use crate::run::Runner;
 use crate::run::files::run_with;
 use crate::script::Script;
 use crate::system::{Lost, LostCommand};
+pub use places::Place;
 use why::Step;
 pub use why::Why;
 
@@ -22,7 +25,14 @@ pub use why::Why;
 pub const SEEDS: u64 = 32;
 
 /// The lives whose commands are lost, below `scenarios/files/its`.
-pub const LIVES: [&str; 3] = ["life.scn", "life-two-its.scn", "life-by-hand.scn"];
+pub const LIVES: [&str; 4] =
+    ["life.scn", "life-two-its.scn", "life-msi-v9.scn", "life-by-hand.scn"];
+
+/// Which of them Linux's driver leads: what it is called, and the lives.
+const DRIVERS: [(&str, &[&str]); 2] = [
+    ("6.12: is it needed?", &["life.scn", "life-two-its.scn"]),
+    ("v9 of the series: is it needed?", &["life-msi-v9.scn"]),
+];
 
 /// A command that was lost, and what came of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,6 +49,8 @@ pub struct Loss {
     pub after: String,
     /// Whether it is needed, by what comes after it.
     pub why: Why,
+    /// Where Linux's driver sends it, if it does.
+    pub place: Option<Place>,
     /// The first seed under which something else happens than the scenario says, and what.
     pub missed: Option<Missed>,
 }
@@ -89,7 +101,7 @@ fn sent(script: &Script) -> Result<Vec<Loss>, InputError> {
     for block in script.blocks() {
         let op = Op::read(script.source(), &block.invocation)?;
         let operation = op.to_string();
-        runner.perform(&op).map_err(|error| error.at(script, block))?;
+        let outcome = runner.perform(&op).map_err(|error| error.at(script, block))?;
         steps.extend(configured(&operation));
         let now = runner.its_commands();
         known.resize(now.len(), Vec::new());
@@ -107,11 +119,12 @@ fn sent(script: &Script) -> Result<Vec<Loss>, InputError> {
             }
             old.clone_from(commands);
         }
-        steps.extend(looked(&operation));
+        steps.extend(looked(&operation, &outcome));
     }
     let losses = found.into_iter().filter_map(|(n, lost, line, operation, says, before)| {
         let (why, after) = (why::why(&steps, n)?, before.unwrap_or_default());
-        Some(Loss { lost, line, operation, says, after, why, missed: None })
+        let place = places::place(&steps, n);
+        Some(Loss { lost, line, operation, says, after, why, place, missed: None })
     });
     Ok(losses.collect())
 }
@@ -134,19 +147,24 @@ fn configured(operation: &str) -> Option<Step> {
     Some(Step::Configured { enabled })
 }
 
-/// Whether an operation shows what messages come to, or lets time pass.
-fn looked(operation: &str) -> Option<Step> {
-    let event = |key: &str| {
-        let mut words = operation.split(' ');
-        let said = words.find_map(|word| word.strip_prefix(key))?;
+/// Whether an operation shows what messages come to, or lets time pass. What is stopped before it
+/// reaches an ITS shows nothing.
+fn looked(operation: &str, outcome: &[String]) -> Option<Step> {
+    let said = |key: &str| operation.split(' ').find_map(|word| word.strip_prefix(key));
+    let number = |key: &str| {
+        let said = said(key)?;
         let hexadecimal = said.strip_prefix("0x").map(|digits| u64::from_str_radix(digits, 16));
         hexadecimal.unwrap_or_else(|| said.parse()).ok()
     };
+    // Of functions the machines of the lives give the requester identifier as DeviceID.
+    let function = || Some(u64::from(Rid::parse(said("dev=")?)?.get()));
+    let look = |event| Step::Look { device: number("device=").or_else(function), event };
+    let arrived = || outcome.iter().any(|line| line.contains(" -> "));
     match operation.split(' ').next()? {
-        "raise" => Some(Step::Look { event: event("vector=") }),
-        "write" => Some(Step::Look { event: event("value=") }),
-        "message" => Some(Step::Look { event: event("event=") }),
-        "take" | "pending" => Some(Step::Look { event: None }),
+        "raise" => Some(look(number("vector="))),
+        "write" if arrived() => Some(look(number("value="))),
+        "message" => Some(look(number("event="))),
+        "take" | "pending" => Some(Step::Look { device: None, event: None }),
         "settle" => Some(Step::Time),
         _ => None,
     }
@@ -175,27 +193,39 @@ fn text(command: &[u64; 4]) -> String {
     }
 }
 
-/// The tables of the documentation, a life each; `root` is the project's.
+/// The tables of the documentation: what Linux's drivers need, by place; and a life each. `root` is the
+/// project's.
 pub(super) fn synchronisation(root: &Path) -> Result<String, InputError> {
     let lives = LIVES.map(|life| {
         let path = root.join("scenarios/files/its").join(life);
-        let script = Script::parse(SourceText::read(&path)?)?;
-        let rows = losses(&script)?.into_iter().map(|loss| {
-            let Loss { lost, line, operation, says, after, why, missed } = loss;
-            let seen = missed.map_or_else(
-                || "nothing".to_owned(),
-                |Missed { seed, line, actual }| format!("seed {seed}, line {line}: `{actual}`"),
-            );
-            let says = if after.is_empty() { says } else { format!("{says}, after {after}") };
-            let needed = if why.needed { "yes" } else { "no" };
-            let why = format!("{needed}: {}", why.text);
-            vec![lost.to_string(), says, format!("{line}: `{operation}`"), why, seen]
-        });
-        let head = &["lost", "which is", "sent by line", "needed", "what is seen without it"];
-        let link = format!("[{life}](../scenarios/files/its/{life})");
-        Ok(format!("{link}\n\n{}", table(head, rows)))
+        Ok((life, losses(&Script::parse(SourceText::read(&path)?)?)?))
     });
-    Ok(lives.into_iter().collect::<Result<Vec<_>, InputError>>()?.join("\n"))
+    let lives = lives.into_iter().collect::<Result<Vec<_>, InputError>>()?;
+    let drivers = DRIVERS.map(|(driver, its)| {
+        let lives = lives.iter().filter(|(life, _)| its.contains(life));
+        (driver, lives.flat_map(|(_, losses)| losses).collect())
+    });
+    let mut text = vec![places::by_place(&drivers)];
+    text.extend(lives.into_iter().map(|(life, losses)| of_life(life, losses)));
+    Ok(text.join("\n"))
+}
+
+/// What was lost in a life, a row each.
+fn of_life(life: &str, losses: Vec<Loss>) -> String {
+    let rows = losses.into_iter().map(|loss| {
+        let Loss { lost, line, operation, says, after, why, missed, .. } = loss;
+        let seen = missed.map_or_else(
+            || "nothing".to_owned(),
+            |Missed { seed, line, actual }| format!("seed {seed}, line {line}: `{actual}`"),
+        );
+        let says = if after.is_empty() { says } else { format!("{says}, after {after}") };
+        let needed = if why.needed { "yes" } else { "no" };
+        let why = format!("{needed}: {}", why.text);
+        vec![lost.to_string(), says, format!("{line}: `{operation}`"), why, seen]
+    });
+    let head = &["lost", "which is", "sent by line", "needed", "what is seen without it"];
+    let link = format!("[{life}](../scenarios/files/its/{life})");
+    format!("{link}\n\n{}", table(head, rows))
 }
 
 /// What the preset with chance draws.

@@ -147,9 +147,10 @@ section{min-width:0}
 .lines{margin:0;padding:0 0 0 3rem;color:var(--dim);overflow-wrap:anywhere;
 font:12px/1.45 ui-monospace,Menlo,Consolas,monospace}
 .lines code{font:inherit;color:var(--ink)}
-.lines div{padding-left:1.2rem}
+.lines div{padding-left:1.2rem;white-space:pre-wrap}
 .lines .here{background:var(--user);border-radius:4px}
 figure{margin:0 0 2rem;overflow-x:auto}
+figure svg{max-width:100%;height:auto}
 figcaption{font-weight:600;margin-bottom:.3rem}
 svg text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:var(--ink)}
 svg text.title{font-weight:600}

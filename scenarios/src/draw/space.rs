@@ -77,12 +77,22 @@ pub(super) fn figure(around: &Surroundings, number: usize, here: &ContainerHere)
 
 fn heading(here: &ContainerHere) -> String {
     let groups: Vec<_> = here.groups.iter().map(u32::to_string).collect();
+    let groups = match groups.as_slice() {
+        [] => "no group".to_owned(),
+        [one] => format!("group {one}"),
+        several => format!("groups {}", several.join(", ")),
+    };
     let version = match here.version {
         Some(passim_vfio::type1::Version::V1) => "type1 v1",
         Some(passim_vfio::type1::Version::V2) => "type1 v2",
         None => "no type yet",
     };
-    format!("{version}; groups: {}; mappings: {}", groups.join(" "), here.mappings.len())
+    let mappings = match here.mappings.len() {
+        0 => "no mapping".to_owned(),
+        1 => "1 mapping".to_owned(),
+        count => format!("{count} mappings"),
+    };
+    format!("{version}; {groups}; {mappings}")
 }
 
 /// An address at the upper edge of a box.
@@ -185,7 +195,7 @@ impl Target {
                 format!("{name} of process {process}: {va:#x}, {}", bytes((*size).into()))
             }
             Self::Memory { va, size } => format!("memory at {va:#x}, {}", bytes((*size).into())),
-            Self::Doorbell(pa) => format!("registers at {pa}"),
+            Self::Doorbell(pa) => format!("page of a doorbell at {pa}"),
         }
     }
 

@@ -40,6 +40,11 @@ fn a_line_shows_what_stands_after_it_and_the_access_it_makes() {
         "group 2, in container 0",
         "[20:12] 0x10",
         "served by VFIO",
+        "DeviceID 0x8, EventID 0",
+        "collection 0",
+        "of cpu 0",
+        "type1 v2; group 2; 1 mapping",
+        "story.scn, as it stands after line 7",
         "GITS_TRANSLATER 0x8090040",
     ] {
         assert!(page.contains(shown), "{shown}");

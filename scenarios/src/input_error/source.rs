@@ -1,7 +1,7 @@
 //! A whole text file in memory, with errors at byte ranges of it.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,11 @@ use super::{InputError, InputKind};
 
 /// Largest text file read whole: machine files, scenarios, topologies.
 pub const MAX_TEXT_BYTES: u64 = 64 << 20;
+
+/// Whether a file's name stands for standard input.
+pub fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
 
 /// A text file: its name and its contents.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,15 +42,19 @@ impl SourceText {
         }
     }
 
-    /// Reads a file.
+    /// Reads a file, or standard input if it is called `-`.
     ///
     /// # Errors
     /// Unreadable, larger than [`MAX_TEXT_BYTES`], or not UTF-8.
     pub fn read(path: &Path) -> Result<Self, InputError> {
         let unreadable = |error| InputError::unreadable(path, &error);
         let mut bytes = Vec::new();
-        let mut file = File::open(path).map_err(unreadable)?.take(MAX_TEXT_BYTES + 1);
-        file.read_to_end(&mut bytes).map_err(unreadable)?;
+        let limit = MAX_TEXT_BYTES + 1;
+        let read = match is_standard_input(path) {
+            true => io::stdin().lock().take(limit).read_to_end(&mut bytes),
+            false => File::open(path).and_then(|it| it.take(limit).read_to_end(&mut bytes)),
+        };
+        read.map_err(unreadable)?;
         if bytes.len() as u64 > MAX_TEXT_BYTES {
             let message = format!("larger than {} MiB", MAX_TEXT_BYTES >> 20);
             return Err(InputError::in_file(InputKind::TooLarge, path, message));

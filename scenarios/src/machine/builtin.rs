@@ -8,6 +8,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("armada-7040", include_str!("../../machines/armada-7040.toml")),
     ("board-its", include_str!("../../machines/board-its.toml")),
     ("cpu-doorbells", include_str!("../../machines/cpu-doorbells.toml")),
+    ("many-vectors", include_str!("../../machines/many-vectors.toml")),
     ("mixed-iommus", include_str!("../../machines/mixed-iommus.toml")),
     ("plain-ats", include_str!("../../machines/plain-ats.toml")),
     ("overdrive", include_str!("../../machines/overdrive.toml")),

@@ -19,6 +19,10 @@ pub struct Argument {
     pub form: Form,
     /// The key; of a word without one, what it is.
     pub key: &'static str,
+    /// What it says, a sentence.
+    pub does: &'static str,
+    /// The form of its value; empty where values are those of fields.
+    pub takes: &'static str,
 }
 
 /// How an argument is given.
@@ -54,6 +58,16 @@ macro_rules! form {
 macro_rules! field {
     (opt $type:ty) => { Option<$type> };
     ($how:ident $type:ty) => { $type };
+}
+
+/// The form of a value.
+macro_rules! takes {
+    (rest $type:ty) => {
+        ""
+    };
+    ($how:ident $type:ty) => {
+        <$type as crate::script::FromValue>::FORM
+    };
 }
 
 /// Takes one field from the arguments.
@@ -117,7 +131,12 @@ macro_rules! operations {
             const OWN: &[Verb] = &[$(Verb {
                 name: $verb,
                 does: concat!($($doc),+),
-                arguments: &[$(Argument { form: form!($how), key: $key },)*],
+                arguments: &[$(Argument {
+                    form: form!($how),
+                    key: $key,
+                    does: concat!($($field_doc),+),
+                    takes: takes!($how $type),
+                },)*],
             }),*];
 
             /// Every verb, in the order of a manual, families last.
@@ -137,7 +156,9 @@ macro_rules! operations {
                 $($(if <$family>::verbs().iter().any(|own| own.name == verb) {
                     return <$family>::read(source, line).map(Self::$Family);
                 })*)?
-                let mut args = Args::new(source, line)?;
+                let own = Self::OWN.iter().filter(|own| own.name == verb);
+                let keys = own.flat_map(|own| own.arguments).map(|argument| argument.key);
+                let mut args = Args::new(source, line)?.with_keys(keys);
                 let op = match verb {
                     $($verb => Self::$variant { $($field: take!(args, $how, $key),)* },)*
                     _ => {

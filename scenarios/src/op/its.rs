@@ -120,6 +120,13 @@ operations! {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
     }
+    /// Shows the commands in the queue of an ITS, from its start to GITS_CWRITER, whoever wrote them.
+    ItsQueue = "its-queue" {
+        /// Only so many, the newest.
+        opt last: u32 = "last",
+        /// Which ITS; 0 without it.
+        opt its: u16 = "its",
+    }
     /// A device writes to a doorbell.
     Message = "message" {
         /// What the ITS knows the device by.

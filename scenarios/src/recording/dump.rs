@@ -72,6 +72,39 @@ pub struct Stream {
     /// Every leaf.
     #[serde(default)]
     pub leaves: Vec<Leaf>,
+    /// STE.Config, as the recorder read it.
+    #[serde(default, deserialize_with = "number::optional")]
+    pub cfg: Option<u64>,
+    /// STE.V, the same.
+    #[serde(default, deserialize_with = "number::optional")]
+    pub valid: Option<u64>,
+    /// STE.S1Fmt, the same.
+    #[serde(default, deserialize_with = "number::optional")]
+    pub s1fmt: Option<u64>,
+    /// STE.S1CDMax, the same.
+    #[serde(default, deserialize_with = "number::optional")]
+    pub s1cdmax: Option<u64>,
+    /// STE.S1ContextPtr, the same.
+    #[serde(default, deserialize_with = "number::optional")]
+    pub s1ctxptr: Option<u64>,
+    /// Span of the level 1 stream table descriptor, the same.
+    #[serde(default, deserialize_with = "number::optional")]
+    pub l2_span: Option<u64>,
+    /// STRTAB_BASE_CFG.FMT, the same.
+    #[serde(default, deserialize_with = "number::optional")]
+    pub strtab_fmt: Option<u64>,
+    /// STRTAB_BASE_CFG.SPLIT, the same.
+    #[serde(default, deserialize_with = "number::optional")]
+    pub split: Option<u64>,
+    /// STRTAB_BASE_CFG.LOG2SIZE, the same.
+    #[serde(default, deserialize_with = "number::optional")]
+    pub log2size: Option<u64>,
+    /// Fields of the CD, the same; `granule` in bytes.
+    #[serde(default, rename = "cd_dec", deserialize_with = "registers")]
+    pub cd_said: BTreeMap<String, u64>,
+    /// Fields of stage 2 of the STE, the same; `granule` in bytes.
+    #[serde(default, rename = "s2_dec", deserialize_with = "registers")]
+    pub stage2_said: BTreeMap<String, u64>,
 }
 
 /// A page of a translation table.
@@ -157,6 +190,12 @@ struct Parts {
     regs: Option<IgnoredAny>,
     gits: Option<IgnoredAny>,
     gicv2m_frame: Option<IgnoredAny>,
+}
+
+/// Whether this is the dump of a GICv3 with an ITS.
+pub fn is_of_its(source: &SourceText) -> bool {
+    let parts = serde_json::from_str(source.text());
+    matches!(parts, Ok(Parts { regs: None, gits: Some(_), .. }))
 }
 
 /// Why no SMMU's dump was found, if it is that of another part.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::below::files;
-use crate::input_error::{InputError, InputKind};
+use crate::input_error::{InputError, InputKind, is_standard_input};
 
 /// Name of the file that describes the machine of the recordings beside it.
 pub const TOPOLOGY: &str = "topo.jsonl";
@@ -65,6 +65,11 @@ fn beside(recording: PathBuf) -> Result<Found, InputError> {
     let folder = recording.parent().unwrap_or(Path::new(""));
     let topology = folder.join(TOPOLOGY);
     let dumps = folder.join(DUMPS);
+    if is_standard_input(&recording) {
+        let message = "a recording is not read from standard input";
+        return Err(InputError::in_file(InputKind::Recording, &recording, message)
+            .with_hint(format!("its machine is in the {TOPOLOGY} beside it: name the file")));
+    }
     if let Err(error) = fs::metadata(&recording) {
         return Err(InputError::unreadable(&recording, &error));
     }

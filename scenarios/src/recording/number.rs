@@ -136,9 +136,12 @@ impl Visitor<'_> for EitherForm {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        let is_large = digits.len() > 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let wanted = if is_large { "a number of at most 64 bits" } else { "hexadecimal digits" };
         hexadecimal(text)
             .map(Number::Unsigned)
-            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &"hexadecimal digits"))
+            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &wanted))
     }
 }
 

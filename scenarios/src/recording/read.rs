@@ -3,13 +3,13 @@
 mod frames;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Stdin};
 use std::path::{Path, PathBuf};
 
 use frames::{Corrupt, Frames};
 
 use super::line::Line;
-use crate::input_error::{InputError, InputKind, SourceText, not_utf8};
+use crate::input_error::{InputError, InputKind, SourceText, is_standard_input, not_utf8};
 
 /// Most bytes a recording may have once decompressed.
 pub const MAX_DECOMPRESSED_BYTES: u64 = 1 << 30;
@@ -158,7 +158,7 @@ impl<R: Read> Iterator for Lines<R> {
     }
 }
 
-/// Reads a whole file, decompressed if its name ends in `.zst`.
+/// Reads a whole file, decompressed if its name ends in `.zst`; `-` is standard input.
 ///
 /// # Errors
 /// Unreadable, corrupt, larger than [`MAX_WHOLE_BYTES`], or not UTF-8.
@@ -178,12 +178,16 @@ pub fn read_whole(path: &Path) -> Result<SourceText, InputError> {
 pub struct Stream(Form);
 
 enum Form {
+    Standard(Stdin),
     Plain(File),
     Zstd(Box<Frames<BufReader<File>>>),
 }
 
 impl Stream {
     fn open(path: &Path) -> Result<Self, InputError> {
+        if is_standard_input(path) {
+            return Ok(Self(Form::Standard(io::stdin())));
+        }
         let file = File::open(path).map_err(|error| InputError::unreadable(path, &error))?;
         let compressed = path.extension().is_some_and(|extension| extension == "zst");
         Ok(Self(if compressed {
@@ -197,6 +201,7 @@ impl Stream {
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
+            Form::Standard(input) => input.read(buffer),
             Form::Plain(file) => file.read(buffer),
             Form::Zstd(frames) => frames.read(buffer),
         }

@@ -18,6 +18,8 @@ pub(super) struct Coherence {
     call: u64,
     /// The same of a random trace's operations.
     random: u64,
+    /// Lines of unknown operations, which may have had a number that nobody read.
+    unknown: u64,
 }
 
 impl Coherence {
@@ -28,17 +30,22 @@ impl Coherence {
     }
 
     fn missing(&mut self, line: u64, content: &Line) -> Option<Difference> {
+        let unknown = self.unknown;
         let (next, number) = match content {
             Line::Ioctl(ioctl) => (&mut self.call, ioctl.number?),
             Line::Map(map) => (&mut self.call, map.number?),
             Line::Unmap(unmap) => (&mut self.call, unmap.number?),
             Line::RandomMap(map) => (&mut self.random, map.k),
             Line::RandomUnmap(unmap) => (&mut self.random, unmap.k),
+            Line::Unknown(kind) if kind.starts_with("op ") => {
+                self.unknown += 1;
+                return None;
+            }
             _ => return None,
         };
         let before = *next;
         *next = before.max(number.saturating_add(1));
-        if number <= before {
+        if number <= before.saturating_add(unknown) {
             return None;
         }
         let place = Place { line, call: format!("call number {number}") };

@@ -42,6 +42,8 @@ impl Place {
             rule: None,
             nearest: None,
             hint: None,
+            follows: None,
+            parts: false,
         }
     }
 
@@ -54,6 +56,8 @@ impl Place {
         let mut difference = self.differs(outcome(recorded), outcome(model));
         difference.rule = answer.ret.as_ref().err().map(RuleNote::from);
         difference.hint = hint(recorded, model);
+        // One did what the other did not.
+        difference.parts = true;
         Some(difference)
     }
 
@@ -95,6 +99,8 @@ impl Place {
 /// `0x10` or `-1 EINVAL`.
 fn outcome(answer: Recorded) -> String {
     match answer {
+        // An address.
+        Ok(ret) if ret >= 1 << 20 => format!("returned {ret:#x}"),
         Ok(ret) => format!("returned {ret}"),
         Err(number) => match Errno::from_number(number) {
             Some(errno) => format!("refused with {errno}"),

@@ -132,7 +132,11 @@ fn queue(board: &mut Board, gic: &GicIts) -> Option<Vec<[u64; 4]>> {
 fn told(board: &mut Board, gic: &GicIts, place: &Place, recorded: &ItsDump) -> Option<Difference> {
     let own = queue(board, gic).unwrap_or_default();
     let longest = own.len().max(recorded.commands.len());
-    let text = |command: Option<&[u64; 4]>| command.map_or("no command".to_owned(), command_text);
+    let typer = recorded.registers.get("TYPER").copied().unwrap_or(0);
+    let text = |command: Option<&[u64; 4]>| match command {
+        Some(command) => command_text(command, typer),
+        None => "no command".to_owned(),
+    };
     (0..longest).find_map(|n| {
         let (kernel, model) = (recorded.commands.get(n), own.get(n));
         let same = match (kernel, model) {

@@ -9,7 +9,7 @@ use super::Replayer;
 use super::compare::{Place, Recorded, negative_errno, recorded};
 use super::report::Difference;
 use super::requests::{describe_ioctl, describe_map, describe_unmap};
-use crate::input_error::InputError;
+use crate::input_error::{InputError, nearest};
 use crate::recording::line::{Answer as RecordedAnswer, Line, StatusCounter};
 use crate::recording::step::{
     self as recording, AreaKind, Close, DumpKind, Fill, FillPattern, Lock, Mmap, Mmio, Open, Peek,
@@ -36,6 +36,30 @@ pub(super) enum Taken {
 
 const REGISTERS: &str = "needs the device's registers";
 
+/// What a mapping is of, in words.
+fn backing(kind: AreaKind) -> String {
+    match kind {
+        AreaKind::Anon | AreaKind::AnonUntouched => "memory of no file".to_owned(),
+        AreaKind::AnonThp => "memory of no file, in huge pages".to_owned(),
+        AreaKind::Hugetlb(size) => format!("hugetlbfs, pages of {size}"),
+        AreaKind::File => "a file".to_owned(),
+        AreaKind::Bar => "registers of a device".to_owned(),
+    }
+}
+
+/// Something was asked that the model cannot do: what comes after it may differ for that alone.
+fn of_no_known_kind(place: &Place) -> Difference {
+    let mut difference = place.differs("answered it", "knows nothing of this name");
+    let name = place.call.strip_prefix("op ");
+    let meant = name.and_then(|name| nearest(name, &["map", "unmap"]));
+    difference.hint = Some(match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "what comes after it may differ because it was not done".to_owned(),
+    });
+    difference.parts = true;
+    difference
+}
+
 impl Replayer<'_> {
     /// Takes one line.
     pub(super) fn line(&mut self, number: u64, line: &Line) -> Taken {
@@ -60,8 +84,7 @@ impl Replayer<'_> {
             // Something was done, and the model cannot follow: what comes after it may differ for
             // that reason alone.
             Line::Unknown(kind) if kind.starts_with("step ") || kind.starts_with("op ") => {
-                let place = place(kind.clone());
-                Taken::Compared(Some(place.differs("did it", "does not know it")))
+                Taken::Compared(Some(of_no_known_kind(&place(kind.clone()))))
             }
             Line::Unknown(kind) => Taken::Unknown(kind.clone()),
         }
@@ -318,7 +341,7 @@ impl Replayer<'_> {
         };
         self.plan(pid, number);
         let place =
-            Place { line: number, call: format!("mmap of {:?}, {len:#x} bytes", mmap.kind) };
+            Place { line: number, call: format!("mmap of {}, {len:#x} bytes", backing(mmap.kind)) };
         let va = mmap.va.unwrap_or(NOWHERE);
         let call = Call::Mmap { va, len, prot: protection(prot), kind };
         let answer = self.call(pid, call);

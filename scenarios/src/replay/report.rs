@@ -51,6 +51,9 @@ pub struct FileReport {
     /// What else is to be known of the comparison: files that should have been read and cannot be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The line in which kernel and model parted first: one did what the other did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parted: Option<u64>,
     /// Every difference, in the order of the lines.
     pub differences: Vec<Difference>,
 }
@@ -83,6 +86,13 @@ pub struct Difference {
     pub nearest: Option<Box<Nearest>>,
     /// What may help.
     pub hint: Option<String>,
+    /// The line in which kernel and model parted before this one: one of them did there what the
+    /// other did not, so that this difference may follow from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follows: Option<u64>,
+    /// Whether kernel and model part here.
+    #[serde(skip)]
+    pub(super) parts: bool,
 }
 
 /// The rule behind a refusal, for a report.
@@ -142,6 +152,7 @@ impl FileReport {
             must_walk: false,
             windows: 0,
             notes: Vec::new(),
+            parted: None,
             differences: Vec::new(),
         }
     }
@@ -161,8 +172,15 @@ impl FileReport {
         self.compared += 1;
         match difference {
             None => self.agreed += 1,
-            Some(difference) => {
+            Some(mut difference) => {
                 self.differed += 1;
+                difference.follows = self.parted;
+                if let Some(line) = self.parted {
+                    // A rule that was right may refuse here, for what it looks at is not the same.
+                    difference.hint = Some(format!("this may follow from line {line}"));
+                } else if difference.parts {
+                    self.parted = Some(difference.line);
+                }
                 self.differences.push(difference);
             }
         }

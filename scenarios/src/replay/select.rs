@@ -6,7 +6,7 @@ use passim_vfio::policy::{Policy, Profile};
 
 use crate::chosen::Chosen;
 use crate::explain::Searched;
-use crate::input_error::{InputError, InputKind};
+use crate::input_error::{InputError, InputKind, nearest};
 use crate::machine::{self, Machine};
 use crate::recording::topo::KernelVersion;
 use crate::recording::{Found, Topology};
@@ -71,7 +71,10 @@ pub fn machine_named(name: &str) -> Result<Machine, InputError> {
     }
     let names: Vec<_> = machine::BUILTIN.iter().map(|(name, _)| *name).collect();
     let error = InputError::in_file(InputKind::Argument, path, "no machine of this name");
-    Err(error.with_hint(format!("built in are {}; or name a .toml file", names.join(", "))))
+    Err(error.with_hint(match nearest(name, &names) {
+        Some(meant) => format!("did you mean `{meant}`? `passim machines` lists all"),
+        None => format!("built in are {}; or name a .toml file", names.join(", ")),
+    }))
 }
 
 /// The profile of the recorded kernel, or the last before it, which then stands for that kernel.

@@ -92,12 +92,12 @@ pub const CALLS: &[CallEntry] = &[
         verbs: &["set-iommu", "attach"],
         place: (CONTAINER, "vfio_ioctl_set_iommu"),
         asks: "bad-fd set-iommu-without-group set-iommu-twice iommu-type-unsupported \
-            iommu-type-not-a-type nesting-refused interrupts-unsafe attach-no-domain \
-            attach-aperture attach-reserved replay-window-refused replay-walks-window \
-            iommu-attach-busy iommu-attach-other-smmu iommu-claim-owned \
-            iommu-domain-nesting-refused iommu-domain-no-asid iommu-domain-no-bank \
-            iommu-domain-no-entry iommu-domain-no-memory iommu-domain-no-shape \
-            iommu-domain-no-vmid iommu-group-unknown lock-never-free ioctl-unknown",
+              iommu-type-not-a-type nesting-refused attach-no-domain attach-aperture \
+              attach-reserved replay-window-refused replay-walks-window iommu-attach-busy \
+              iommu-attach-other-smmu iommu-claim-owned iommu-domain-nesting-refused \
+              iommu-domain-no-asid iommu-domain-no-bank iommu-domain-no-entry \
+              iommu-domain-no-memory iommu-domain-no-shape iommu-domain-no-vmid \
+              iommu-group-unknown lock-never-free ioctl-unknown interrupts-unsafe",
         shared: "bad-fd lock-never-free ioctl-unknown",
     },
     CallEntry {
@@ -112,12 +112,12 @@ pub const CALLS: &[CallEntry] = &[
         verbs: &["set-container", "attach"],
         place: (GROUP, "vfio_group_ioctl_set_container"),
         asks: "bad-fd user-pointer container-fd-bad container-fd-other group-attached \
-            group-not-viable group-lost attach-vaddr-invalid attach-no-domain \
-            attach-aperture attach-reserved interrupts-unsafe iommu-attach-busy \
-            iommu-attach-other-smmu iommu-claim-owned iommu-domain-no-asid \
-            iommu-domain-no-bank iommu-domain-no-entry iommu-domain-no-memory \
-            iommu-domain-no-shape iommu-domain-no-vmid replay-window-refused \
-            replay-walks-window ioctl-unknown lock-never-free",
+              group-not-viable group-lost attach-vaddr-invalid attach-no-domain \
+              attach-aperture attach-reserved iommu-attach-busy iommu-attach-other-smmu \
+              iommu-claim-owned iommu-domain-no-asid iommu-domain-no-bank \
+              iommu-domain-no-entry iommu-domain-no-memory iommu-domain-no-shape \
+              iommu-domain-no-vmid replay-window-refused replay-walks-window ioctl-unknown \
+              lock-never-free interrupts-unsafe",
         shared: "bad-fd user-pointer ioctl-unknown lock-never-free",
     },
     CallEntry {

@@ -4,7 +4,7 @@ use passim_gic::its::Report;
 use passim_model::Refusal;
 use passim_vfio::verdict::Verdict;
 
-use super::outcome;
+use super::{Runner, Stage, outcome};
 use crate::system::{Arrival, Reach, Stalled, Terminated};
 
 /// What one operation heard from the kernel beside its text.
@@ -63,6 +63,22 @@ pub struct Shortage {
     pub available: i64,
     /// Why there are no more.
     pub refusal: Refusal,
+}
+
+impl Runner {
+    /// What kernel and hardware said during the last operation that was performed.
+    pub fn account(&self) -> Account {
+        match &self.stage {
+            Stage::Empty => Account::default(),
+            Stage::Booted(running) => running.account.clone(),
+            Stage::Bare(bare) => Account { hardware: bare.heard().to_vec(), ..Account::default() },
+        }
+    }
+
+    /// Whether a kernel runs on the machine.
+    pub fn is_booted(&self) -> bool {
+        self.running().is_some()
+    }
 }
 
 impl Account {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Runner, Unperformable};
 use crate::below::files;
 use crate::chosen::Chosen;
-use crate::input_error::{Colour, InputError, InputKind, SourceText};
+use crate::input_error::{Colour, InputError, InputKind, SourceText, is_standard_input};
 use crate::op::Op;
 use crate::script::{Arg, Block, Script, compare, same};
 
@@ -67,6 +67,8 @@ pub struct ScenarioReport {
     pub file: String,
     /// Operations performed.
     pub operations: u64,
+    /// Whether the command that was to be lost came, and was.
+    pub lost: bool,
     /// Operations whose outcome is not what the file says.
     pub differences: Vec<OutcomeDifference>,
     /// What happened, operation by operation.
@@ -113,13 +115,16 @@ pub fn run_with(script: &Script, chosen: &Chosen) -> Result<ScenarioReport, Inpu
     let mut report = ScenarioReport {
         file: script.source().path().display().to_string(),
         operations: 0,
+        lost: false,
         differences: Vec::new(),
         outcomes: Vec::new(),
     };
     for block in script.blocks() {
         let op = Op::read(script.source(), &block.invocation)?;
+        tracing::debug!(target: "scenario", line = script.line_of(block), "{op}");
         let actual = runner.perform(&op).map_err(|error| error.at(script, block))?;
         report.operations += 1;
+        report.lost |= runner.has_lost();
         if !same(&block.expected, &actual) {
             report.differences.push(OutcomeDifference {
                 line: script.line_of(block),
@@ -146,6 +151,10 @@ pub fn run_file(path: &Path) -> Result<ScenarioReport, InputError> {
 /// # Errors
 /// Unreadable, what [`run`] refuses, or a file that cannot be written.
 pub fn bless_file(path: &Path) -> Result<ScenarioReport, InputError> {
+    if is_standard_input(path) {
+        let message = "what comes from standard input cannot be written into";
+        return Err(InputError::in_file(InputKind::Unwritable, path, message));
+    }
     let script = Script::parse(SourceText::read(path)?)?;
     let report = run(&script)?;
     if !report.differences.is_empty() {

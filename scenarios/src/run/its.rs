@@ -1,6 +1,7 @@
 //! What an ITS was told so far, and what it makes of it, in a scenario under way.
 
-use passim_gic::its::image::{Converted, Found, Silent};
+use passim_gic::its::Spelled;
+use passim_gic::its::image::{Converted, Found, Mappings, Silent};
 use passim_model::{Host, PhysAddr, Span, Width};
 
 use super::{Outcome, Runner, Stage, Unperformable};
@@ -10,9 +11,41 @@ use crate::op::{Number, Setting};
 use crate::script::Text;
 use crate::system::Board;
 
-/// GITS_CBASER, GITS_CWRITER. IHI 0069 H 12.18.
+/// GITS_TYPER, GITS_CBASER, GITS_CWRITER, GITS_CREADR. IHI 0069 H 12.18.
+const TYPER: u64 = 0x08;
 const CBASER: u64 = 0x80;
 const CWRITER: u64 = 0x88;
+const CREADR: u64 = 0x90;
+/// Bytes of a command. IHI 0069 H 5.3.
+const COMMAND_BYTES: u64 = 32;
+
+passim_model::layout! {
+    /// GITS_TYPER, IHI 0069 H 12.18.
+    struct Typer {
+        /// Commands name redistributors by address.
+        PTA = bit(19);
+    }
+}
+passim_model::layout! {
+    /// GITS_CBASER, IHI 0069 H 12.18.
+    struct Cbaser {
+        /// Pages of 4 KiB, less one.
+        SIZE = bits(7, 0);
+        /// Where the queue is.
+        ADDRESS = bits(51, 12);
+        /// There is one.
+        VALID = bit(63);
+    }
+}
+passim_model::layout! {
+    /// GITS_CWRITER and GITS_CREADR, IHI 0069 H 12.18.
+    struct Pointer {
+        /// GITS_CREADR: the queue has stopped.
+        STALLED = bit(0);
+        /// Which command.
+        SLOT = bits(19, 5);
+    }
+}
 
 impl Runner {
     /// The commands in the queue of each ITS, from its start to GITS_CWRITER. A queue that has
@@ -24,6 +57,26 @@ impl Runner {
             Stage::Bare(bare) => bare.itss(),
         };
         bases.iter().map(|&its| commands(board, its)).collect()
+    }
+
+    /// What the tables of each ITS map, as far as memory answers.
+    pub fn its_mappings(&self) -> Vec<Mappings> {
+        let board = match &self.stage {
+            Stage::Empty => return Vec::new(),
+            Stage::Booted(running) => &running.system.board,
+            Stage::Bare(bare) => bare.board(),
+        };
+        let its = board.gicv3().map_or(&[][..], |gic| gic.its()).iter();
+        its.map(|its| its.mappings(board.memory()).unwrap_or_default().mappings).collect()
+    }
+
+    /// Whether an ITS of the machine has lost the command that was chosen to be lost.
+    pub fn has_lost(&self) -> bool {
+        match &self.stage {
+            Stage::Empty => false,
+            Stage::Booted(running) => running.system.board.has_lost(),
+            Stage::Bare(bare) => bare.board().has_lost(),
+        }
     }
 }
 
@@ -65,16 +118,61 @@ impl Chosen {
 }
 
 fn commands(board: &mut Board, its: PhysAddr) -> Vec<[u64; 4]> {
-    let mut load = |offset| {
-        let at = its.checked_add(offset);
-        at.and_then(|at| board.load(at, Width::W64).ok()).unwrap_or(0)
-    };
-    let (base, end) = (load(CBASER) & 0x000f_ffff_ffff_f000, load(CWRITER) & 0xf_ffe0);
-    let command = |n: u64| {
-        let at = PhysAddr::new(base).checked_add(32 * n)?;
-        board.memory().words(at, 4).ok()?.try_into().ok()
-    };
-    (0..end / 32).map_while(command).collect()
+    let [base, end] = [CBASER, CWRITER].map(|offset| load(board, its, offset));
+    let base = Cbaser::ADDRESS.in_place(base);
+    (0..Pointer::SLOT.get(end)).map_while(|slot| command(board, base, slot)).collect()
+}
+
+/// A register of an ITS, none of which changes by being read.
+fn load(board: &mut Board, its: PhysAddr, offset: u64) -> u64 {
+    let at = its.checked_add(offset);
+    at.and_then(|at| board.load(at, Width::W64).ok()).unwrap_or(0)
+}
+
+fn command(board: &Board, base: u64, slot: u64) -> Option<[u64; 4]> {
+    let at = PhysAddr::new(base).checked_add(COMMAND_BYTES * slot)?;
+    board.memory().words(at, 4).ok()?.try_into().ok()
+}
+
+/// The commands in the queue of an ITS as far as GITS_CWRITER, the last of them; and, where it has
+/// wrapped, those before its end that are not consumed.
+pub(super) fn queue(
+    board: &mut Board,
+    itss: &[PhysAddr],
+    its: Option<u16>,
+    last: Option<u32>,
+) -> Outcome {
+    let its = usize::from(its.unwrap_or(0));
+    let Some(&its) = itss.get(its) else { return Err(no_its(its, itss.len())) };
+    let [typer, cbaser, cwriter, creadr] =
+        [TYPER, CBASER, CWRITER, CREADR].map(|offset| load(board, its, offset));
+    if !Cbaser::VALID.is_set(cbaser) {
+        return Ok(vec!["no queue".to_owned()]);
+    }
+    let slots = ((Cbaser::SIZE.get(cbaser) + 1) << 12) / COMMAND_BYTES;
+    let (written, read) = (Pointer::SLOT.get(cwriter), Pointer::SLOT.get(creadr));
+    let stopped = if Pointer::STALLED.is_set(creadr) { ", stopped" } else { "" };
+    let mut lines = vec![format!("{slots} slots, written to {written}, read to {read}{stopped}")];
+    let first = written.saturating_sub(last.map_or(u64::MAX, u64::from));
+    let beyond = if written < read { read..slots } else { 0..0 };
+    for slot in beyond.chain(first..written) {
+        let waits = match written < read {
+            true => slot >= read || slot < written,
+            false => slot >= read,
+        };
+        let waits = if waits { ", not consumed yet" } else { "" };
+        let told = match command(board, Cbaser::ADDRESS.in_place(cbaser), slot) {
+            Some(words) => Spelled::of(&words, Typer::PTA.is_set(typer)).to_string(),
+            None => "no memory answers".to_owned(),
+        };
+        lines.push(format!("{slot}: {told}{waits}"));
+    }
+    Ok(lines)
+}
+
+fn no_its(its: usize, count: usize) -> Unperformable {
+    Unperformable::new(format!("the machine has no ITS {its}"))
+        .hint(format!("it has {count}, counted from 0"))
 }
 
 /// What the tables of an ITS map, whoever wrote them.
@@ -82,8 +180,7 @@ pub(super) fn mappings(board: &Board, its: Option<u16>) -> Outcome {
     let all = board.gicv3().map_or(&[][..], |gic| gic.its());
     let its = usize::from(its.unwrap_or(0));
     let Some(found) = all.get(its) else {
-        return Err(Unperformable::new(format!("the machine has no ITS {its}"))
-            .hint(format!("it has {}, counted from 0", all.len())));
+        return Err(no_its(its, all.len()));
     };
     let (Found { mappings, silent }, read) = found.most_mappings(board.memory());
     let mut lines: Vec<_> = silent.iter().map(Silent::to_string).collect();

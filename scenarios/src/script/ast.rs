@@ -11,6 +11,16 @@ use crate::input_error::{InputError, InputKind, SourceText};
 pub struct Script {
     pub(super) source: SourceText,
     pub(super) items: Vec<Item>,
+    pub(super) endings: Endings,
+}
+
+/// What an editor puts around lines and a scenario does not have; it is written back.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Endings {
+    /// The file begins with a byte order mark.
+    pub(super) mark: bool,
+    /// Lines end with a carriage return and a line feed.
+    pub(super) carriage_return: bool,
 }
 
 /// One or more lines of a scenario.
@@ -74,6 +84,20 @@ pub struct Arg {
 }
 
 impl Script {
+    /// That the scenario has such a line.
+    ///
+    /// # Errors
+    /// It ends before.
+    pub fn reaches(&self, line: u64) -> Result<(), InputError> {
+        let lines = self.source.text().lines().count() as u64;
+        if (1..=lines).contains(&line) {
+            return Ok(());
+        }
+        let message = format!("there is no line {line}");
+        Err(InputError::in_file(InputKind::Scenario, self.source.path(), message)
+            .with_hint(format!("the scenario has {lines}")))
+    }
+
     /// Blocks, in order.
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.items.iter().filter_map(|item| match &item.kind {
@@ -106,7 +130,8 @@ impl Script {
 /// The file, to the byte.
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.items.iter().try_for_each(|item| f.write_str(&self.source.text()[item.span.clone()]))
+        let text = self.items.iter().map(|item| &self.source.text()[item.span.clone()]);
+        f.write_str(&self.endings.put_back(text.collect()))
     }
 }
 

@@ -35,7 +35,7 @@ impl Script {
                 blessed.pop();
             }
         }
-        blessed
+        self.endings.put_back(blessed)
     }
 }
 

@@ -13,7 +13,7 @@ use winnow::error::{ContextError, StrContext, StrContextValue};
 use winnow::token::{one_of, take_while};
 use winnow::{ModalResult, Parser};
 
-use super::ast::{Arg, Block, Invocation, Item, ItemKind, Script, Word};
+use super::ast::{Arg, Block, Endings, Invocation, Item, ItemKind, Script, Word};
 use crate::input_error::{InputError, InputKind, SourceText};
 
 /// Longest line of a scenario, line feed not counted.
@@ -28,6 +28,7 @@ impl Script {
     /// # Errors
     /// The first line that is none of the four kinds.
     pub fn parse(source: SourceText) -> Result<Self, InputError> {
+        let (source, endings) = Endings::taken_from(source);
         let mut items: Vec<Item> = Vec::new();
         let mut start = 0;
         for (number, line) in (1..).zip(source.text().split_inclusive('\n')) {
@@ -63,7 +64,33 @@ impl Script {
             };
             items.push(Item { span, kind });
         }
-        Ok(Self { source, items })
+        Ok(Self { source, items, endings })
+    }
+}
+
+/// What some editors put at the start of a text in UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+impl Endings {
+    /// The text without what some editors put around its lines. Where not every line ends with a
+    /// carriage return, those that do are left to be refused.
+    fn taken_from(source: SourceText) -> (SourceText, Self) {
+        let text = source.text();
+        let mark = text.starts_with(BYTE_ORDER_MARK);
+        let feeds = text.matches('\n').count();
+        let carriage_return = feeds > 0 && text.matches("\r\n").count() == feeds;
+        if !mark && !carriage_return {
+            return (source, Self::default());
+        }
+        let bare = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        let bare = if carriage_return { bare.replace("\r\n", "\n") } else { bare.to_owned() };
+        (SourceText::new(source.path(), bare), Self { mark, carriage_return })
+    }
+
+    /// A text with that around its lines again.
+    pub(super) fn put_back(self, text: String) -> String {
+        let text = if self.carriage_return { text.replace('\n', "\r\n") } else { text };
+        if self.mark { format!("{BYTE_ORDER_MARK}{text}") } else { text }
     }
 }
 
@@ -114,7 +141,7 @@ fn form(text: &str) -> Result<(), Complaint> {
     }
     if let Some((at, control)) = text.char_indices().find(|(_, c)| c.is_control()) {
         let hint = match control {
-            '\r' => "lines end with a line feed alone",
+            '\r' => "either all lines end with a carriage return and a line feed, or none",
             '\t' => "use spaces",
             _ => "use printable characters",
         };

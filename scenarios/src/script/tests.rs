@@ -57,7 +57,7 @@ fn lines_that_are_nothing_are_refused_where_they_are() {
         ("map\n# why\n  ok\n", "t.passim:3:1: no operation stands above this line"),
         ("map\n  \n", "t.passim:2:1: a line of spaces alone"),
         ("map\ta\n", "t.passim:1:4: control character '\\t'"),
-        ("map\r\n", "t.passim:1:4: control character '\\r'"),
+        ("map\ra\n", "t.passim:1:4: control character '\\r'"),
         ("Map\n", "t.passim:1:1: expected a verb: lower-case letters, digits and hyphens"),
         ("map a=\n", "t.passim:1:7: expected a value after `=`"),
         ("map \n", "t.passim:1:4: expected a space and a value, or `key=value`"),

@@ -25,6 +25,8 @@ pub struct Args<'a> {
     invocation: &'a Invocation,
     taken: Vec<bool>,
     known: Vec<&'static str>,
+    /// The keys that will be asked for.
+    own: Vec<&'static str>,
 }
 
 impl<'a> Args<'a> {
@@ -42,7 +44,14 @@ impl<'a> Args<'a> {
                 return Err(source.error(InputKind::Scenario, key.span.clone(), message));
             }
         }
-        Ok(Self { source, invocation, taken: vec![false; args.len()], known: Vec::new() })
+        let taken = vec![false; args.len()];
+        Ok(Self { source, invocation, taken, known: Vec::new(), own: Vec::new() })
+    }
+
+    /// The same where these keys will be asked for: none of them stands for another.
+    #[must_use]
+    pub fn with_keys(self, own: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { own: own.into_iter().collect(), ..self }
     }
 
     /// The value of `key`.
@@ -142,7 +151,8 @@ impl<'a> Args<'a> {
     fn slip(&self, key: &'static str) -> Option<InputError> {
         let args = self.invocation.args.iter().zip(&self.taken);
         let mut open = args.filter(|(_, taken)| !**taken).filter_map(|(arg, _)| arg.key.as_ref());
-        let meant = open.find(|found| nearest(&found.text, &[key]).is_some())?;
+        let is_slip = |found: &&Word| !self.own.contains(&found.text.as_str());
+        let meant = open.find(|it| is_slip(it) && nearest(&it.text, &[key]).is_some())?;
         let message = format!("`{}` takes no `{}=`", self.invocation.verb.text, meant.text);
         let error = self.source.error(InputKind::Scenario, meant.span.clone(), message);
         Some(error.with_hint(format!("did you mean `{key}`?")))

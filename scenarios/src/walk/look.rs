@@ -2,6 +2,7 @@
 //! commands.
 
 mod expectation;
+mod recorded;
 
 use passim_model::Access;
 use passim_model::access::Privilege;
@@ -24,9 +25,6 @@ pub struct Progress {
     /// Leaves of the dump.
     pub all: u64,
 }
-
-/// SMMU_CR0, IHI 0070 G.b 6.3.9.
-const SMMUEN: u64 = 1;
 
 /// SMMU_GBPA.ABORT, IHI 0070 G.b 6.3.14.
 const GBPA_ABORT: u64 = 1 << 20;
@@ -65,22 +63,13 @@ pub fn look(
     mut observe: impl FnMut(Progress),
 ) -> DumpReport {
     let mut report = DumpReport::new(file, stand.name.clone());
-    let registers = Registers {
-        idr0: stand.register("IDR0"),
-        idr1: stand.register("IDR1"),
-        idr3: stand.register("IDR3"),
-        idr5: stand.register("IDR5"),
-        aidr: stand.register("AIDR"),
-        mpamidr: stand.register("MPAMIDR"),
-        cr2: stand.register("CR2"),
-        strtab_base: stand.register("STRTAB_BASE"),
-        strtab_base_cfg: stand.register("STRTAB_BASE_CFG"),
-    };
+    let registers = registers(stand);
     let streams = stand.dump.streams.clone();
     let names = [stand.name.clone(), stand.dump.tag.clone().unwrap_or_default()];
     let all = streams.iter().map(|stream| stream.leaves.len() as u64).sum();
     let mut look = Look { stand, report: &mut report };
-    let is_off = look.is_off();
+    let is_off = look.stand.is_off();
+    streams.iter().for_each(|stream| look.recorded(stream));
     if is_off {
         look.while_off(&streams);
     }
@@ -107,17 +96,34 @@ pub fn look(
     report
 }
 
+/// The registers of a dump that say where and how to read.
+pub(super) fn registers(stand: &Stand) -> Registers {
+    Registers {
+        idr0: stand.register("IDR0"),
+        idr1: stand.register("IDR1"),
+        idr3: stand.register("IDR3"),
+        idr5: stand.register("IDR5"),
+        aidr: stand.register("AIDR"),
+        mpamidr: stand.register("MPAMIDR"),
+        cr2: stand.register("CR2"),
+        strtab_base: stand.register("STRTAB_BASE"),
+        strtab_base_cfg: stand.register("STRTAB_BASE_CFG"),
+    }
+}
+
+/// How many leaves are read of a stream at most: a table is read once, or as often as others share
+/// it; one that leads back to itself ends.
+pub(super) fn most_leaves(stream: &Stream) -> u64 {
+    let entries = stream.tables.iter().map(|table| u64::from(table.entries)).sum::<u64>();
+    SHARED * entries.max(1)
+}
+
 struct Look<'a> {
     stand: &'a mut Stand,
     report: &'a mut DumpReport,
 }
 
 impl Look<'_> {
-    /// Whether the SMMU translates nothing.
-    fn is_off(&self) -> bool {
-        self.stand.register("CR0") & SMMUEN == 0
-    }
-
     /// Streams of an SMMU that is off: every access passes as it is, or none does. IHI 0070 G.b
     /// 3.11, 6.3.14.
     fn while_off(&mut self, streams: &[Stream]) {
@@ -160,7 +166,10 @@ impl Look<'_> {
     ) {
         match reading {
             Reading::Tables(tables) => self.tables(stream, who, &tables, observe),
-            other => self.without_tables(stream, who, other),
+            other => {
+                self.no_leaf(stream, who, &other);
+                self.without_tables(stream, who, other);
+            }
         }
     }
 
@@ -171,9 +180,7 @@ impl Look<'_> {
         tables: &Tables,
         observe: &mut impl FnMut(u64),
     ) {
-        // A table is read once, or as often as others share it; one that leads back to itself ends.
-        let entries = stream.tables.iter().map(|table| u64::from(table.entries)).sum::<u64>();
-        let most = SHARED * entries.max(1);
+        let most = most_leaves(stream);
         let Some(leaves) = tables.leaves(&|at| self.stand.word(at), most) else {
             let what = format!("{}: tables", place(stream, who));
             self.report.differs(
@@ -195,6 +202,19 @@ impl Look<'_> {
             }
         }
         self.gaps(who, tables, &leaves, &place);
+    }
+
+    /// A dump that lists leaves of a stream that has no tables.
+    fn no_leaf(&mut self, stream: &Stream, who: Who, reading: &Reading) {
+        let is_judged = !matches!(reading, Reading::Unread(_));
+        let (Some(first), None, true) = (stream.leaves.first(), who.substream, is_judged) else {
+            return;
+        };
+        let what = format!("{}: list of leaves", place(stream, who));
+        let count = stream.leaves.len();
+        let found = self.ask(who, first.iova.get(), Access::READ).text();
+        let found = format!("no tables; a read of the first: {found}");
+        self.report.differs(what, format!("{count} leaves"), found);
     }
 
     /// The dump's list of leaves against the tables it holds.

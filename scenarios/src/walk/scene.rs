@@ -49,6 +49,7 @@ fn at_line(
     chosen: &Chosen,
     explained: impl FnOnce(&Runner) -> Result<(Transaction, Explained), Unperformable>,
 ) -> Result<Told, InputError> {
+    line.map_or(Ok(()), |line| script.reaches(line))?;
     let mut runner = Runner::with(chosen.clone());
     let mut last = None;
     for block in script.blocks() {

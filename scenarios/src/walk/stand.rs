@@ -48,6 +48,9 @@ passim_model::layout! {
     }
 }
 
+/// SMMU_CR0.SMMUEN, IHI 0070 G.b 6.3.9.
+const SMMUEN: u64 = 1;
+
 /// Most steps an SMMU is given: more than a queue has commands.
 const MAX_STEPS: u32 = 1 << 21;
 
@@ -142,6 +145,11 @@ impl Stand {
         self.dump.regs.get(name).copied().unwrap_or(0)
     }
 
+    /// Whether the SMMU translates nothing.
+    pub(super) fn is_off(&self) -> bool {
+        self.register("CR0") & SMMUEN == 0
+    }
+
     pub(super) fn store(&mut self, offset: u64, width: Width, value: u64) {
         self.smmu.store(offset, width, value, &mut self.memory);
     }
@@ -205,7 +213,7 @@ fn implementation(registers: &BTreeMap<String, u64>) -> Implementation {
 }
 
 /// The file's name without `smmu_` and extension.
-fn name_of(path: &Path) -> String {
+pub(super) fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let name = name.strip_suffix(".zst").unwrap_or(&name);
     let name = name.strip_suffix(".json").unwrap_or(name);

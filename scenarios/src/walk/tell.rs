@@ -92,7 +92,8 @@ fn of_v3(asked: &Transaction, explanation: &Explanation) -> Told {
 }
 
 impl ToldStep {
-    fn of(step: &Step) -> Self {
+    /// Tells one step.
+    pub(super) fn of(step: &Step) -> Self {
         let (what, at, words) = parts(step);
         let (fields, section) = (fields(step.fields()), step.section().to_owned());
         let words = words.iter().map(|word| format!("{word:#x}")).collect();

@@ -67,6 +67,12 @@ fn stand(dump: &Value) -> Result<Stand, InputError> {
     Stand::of(&SourceText::new("smmu_made.json", dump.to_string()))
 }
 
+/// The same dump from a recorder that found no leaves.
+fn without_leaves(mut dump: Value) -> Value {
+    dump["streams"][0]["leaves"] = json!([]);
+    dump
+}
+
 fn looked(dump: &Value) -> DumpReport {
     let mut stand = stand(dump).unwrap();
     look(&mut stand, &Expectations::default(), "smmu_made.json".to_owned(), |_| {})
@@ -215,7 +221,8 @@ fn what_protects_tables_and_where_they_start_is_read_a_second_time() {
     for changed in [ste2 | 1 << 54, ste2 & !(3 << 38), ste2 | 3 << 38] {
         let mut dump = nested();
         dump["streams"][0]["ste"][2] = hex(changed);
-        let report = looked(&dump);
+        let is_legal = changed == ste2 | 1 << 54;
+        let report = looked(&if is_legal { dump } else { without_leaves(dump) });
         assert!(report.not_compared.is_empty(), "{changed:#x}: {report}");
         assert!(report.differences.is_empty(), "{changed:#x}: {report}");
     }

@@ -190,7 +190,7 @@ impl SmmuV2 {
         if !self.arrives(offset, width) {
             return;
         }
-        tracing::trace!(target: event::REGISTER, offset, value, "store");
+        tracing::trace!(target: event::REGISTER, "store {value:#x} at {offset:#x}");
         let place = self.place(offset);
         self.changes += 1;
         match width {

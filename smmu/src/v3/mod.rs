@@ -227,7 +227,8 @@ impl SmmuV3 {
             return;
         };
         self.configs.surroundings_changed();
-        tracing::trace!(target: event::REGISTER, offset, value, "store");
+        let register = names::register_at;
+        tracing::trace!(target: event::REGISTER, "{}: store {value:#x}", register(offset));
         let ack = self.implementation.choices.acknowledge;
         self.registers.store(at, value as u32, &self.features, ack);
         if width == Width::W64 {

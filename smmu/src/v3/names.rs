@@ -54,6 +54,12 @@ impl Structure {
     }
 }
 
+/// The name of the register at an offset; `reserved` where there is none.
+pub fn register_at(offset: u64) -> &'static str {
+    let found = REGISTERS.iter().find(|register| register.offset == offset);
+    found.map_or("reserved", |register| register.name)
+}
+
 /// L1STD. IHI 0070 G.b 5.1.
 pub const L1STD: Structure = Structure { name: "L1STD", words: 1, fields: &[&[L1Std::FIELDS]] };
 

@@ -3,7 +3,7 @@
 //! Not here: who is reset along with a device (`hot_reset`).
 
 use crate::kernel::Kernel;
-use crate::msi::table_place;
+use crate::msi::{MessageKind, table_place};
 use crate::rules;
 use crate::type1::fixed_bytes_written;
 use crate::uapi::{Buffer, DeviceInfo, Header, IrqInfo, RegionInfo, irq, region};
@@ -88,11 +88,13 @@ impl Kernel {
             return Err(rules::IRQ_INDEX.refuse_for(Errno::EINVAL, conflict));
         }
         info.count = vectors(function, info.index);
+        // 6.5 vfio_pci_ioctl_get_irq_info: MSI-X may grow where has_dyn_msix says so.
+        let grows = self.has_vectors_one_by_one(MessageKind::Msix);
         info.header.flags = irq::FLAG_EVENTFD
-            | if info.index == irq::INTX {
-                irq::FLAG_MASKABLE | irq::FLAG_AUTOMASKED
-            } else {
-                irq::FLAG_NORESIZE
+            | match info.index {
+                irq::INTX => irq::FLAG_MASKABLE | irq::FLAG_AUTOMASKED,
+                irq::MSIX if grows && function.msix.is_some() => 0,
+                _ => irq::FLAG_NORESIZE,
             };
         buffer.copy_out(0, &info.to_bytes())?;
         Ok(0)

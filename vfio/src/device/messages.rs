@@ -68,7 +68,7 @@ impl Kernel {
             return Ok(0);
         };
         if on {
-            return self.set_block(pid, rid, kind, request, fds, host).map(|()| 0);
+            return self.set_block((pid, rid, kind), request, fds, tasks, host).map(|()| 0);
         }
         let wanted = request.start + request.count;
         let space = Space::new(self.ecam, rid);
@@ -122,7 +122,7 @@ impl Kernel {
         if kind == MessageKind::Msi {
             self.set_most(rid, wanted);
         }
-        if let Err(refusal) = self.set_block(pid, rid, kind, request, fds, host) {
+        if let Err(refusal) = self.set_block((pid, rid, kind), request, fds, tasks, host) {
             self.turn_messages_off(rid, tasks, host);
             return Err(refusal);
         }
@@ -152,22 +152,17 @@ impl Kernel {
     /// EINVAL if a block that ends before `end` has vectors without an interrupt.
     fn judge_vectors(&self, rid: Rid, end: u64) -> Result<(), Refusal> {
         let has = self.vectors(rid).len() as u64;
-        if end > has {
-            let conflict = Conflict::Limit { limit: has, wanted: end };
-            return Err(rules::IRQ_VECTOR.refuse_for(Errno::EINVAL, conflict));
-        }
-        Ok(())
+        if end > has { Err(no_vector(has, end)) } else { Ok(()) }
     }
 
     /// Sets what the vectors of a block signal. A failure takes the eventfds off all vectors of
     /// the block up to the one that failed.
     fn set_block(
         &mut self,
-        pid: Pid,
-        rid: Rid,
-        kind: MessageKind,
+        (pid, rid, kind): (Pid, Rid, MessageKind),
         request: &Request,
         fds: &[i32],
+        tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) -> Result<(), Refusal> {
         if self.policy.vector_range == VectorRange::Before {
@@ -175,7 +170,7 @@ impl Kernel {
             self.judge_vectors(rid, end)?;
         }
         for (&fd, vector) in fds.iter().zip(request.start..) {
-            if let Err(refusal) = self.set_vector(pid, rid, kind, vector, fd, host) {
+            if let Err(refusal) = self.set_vector((pid, rid, kind), (vector, fd), tasks, host) {
                 for before in request.start..=vector {
                     self.clear_vector(rid, before, host);
                 }
@@ -186,24 +181,32 @@ impl Kernel {
     }
 
     /// Sets what one vector signals; a negative descriptor takes it off.
-    // measured on 6.1 and 6.12: the old eventfd goes first, whatever the new one is.
+    // measured on 6.1 and 6.12: the old eventfd goes first, whatever the new one is. 6.5
+    // vfio_msi_alloc_irq: an interrupt that is missing is had before the new one is looked at.
     fn set_vector(
         &mut self,
-        pid: Pid,
-        rid: Rid,
-        kind: MessageKind,
-        vector: u32,
-        fd: i32,
+        (pid, rid, kind): (Pid, Rid, MessageKind),
+        (vector, fd): (u32, i32),
+        tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) -> Result<(), Refusal> {
         self.clear_vector(rid, vector, host);
         if fd < 0 {
             return Ok(());
         }
-        self.judge_vectors(rid, u64::from(vector) + 1)?;
-        let file = self.hold_eventfd(pid, fd)?;
-        // It was just found among the vectors, of which there are at most 2048.
+        // The request was judged by how many there can be, at most 2048.
         let number = vector as u16;
+        if self.irq_of_vector(rid.into(), number).is_none() {
+            if !self.has_vectors_one_by_one(kind) {
+                return Err(no_vector(self.vectors(rid).len() as u64, u64::from(vector) + 1));
+            }
+            let space = Space::new(self.ecam, rid);
+            let command = space.enable_memory(host);
+            let added = self.add_vector(rid.into(), number, tasks, host);
+            space.set_command(command, host);
+            added?;
+        }
+        let file = self.hold_eventfd(pid, fd)?;
         let space = Space::new(self.ecam, rid);
         let command = space.enable_memory(host);
         let letter = if kind == MessageKind::Msix { "x" } else { "" };
@@ -245,4 +248,9 @@ impl Kernel {
         space.set_command(command, host);
         self.irqs_of(rid).mode = Mode::Off;
     }
+}
+
+/// EINVAL for a vector without an interrupt, where there are so many.
+fn no_vector(has: u64, end: u64) -> Refusal {
+    rules::IRQ_VECTOR.refuse_for(Errno::EINVAL, Conflict::Limit { limit: has, wanted: end })
 }

@@ -3,6 +3,7 @@
 //! What a kernel does wrong by itself is a [`Verdict`](crate::verdict::Verdict) instead.
 
 use super::BootError;
+use super::v3::said;
 use core::fmt;
 use passim_model::{Abort, Endpoint};
 
@@ -45,6 +46,15 @@ pub enum Finding {
         bank: u8,
         /// PAR.
         par: u64,
+    },
+    /// An SMMUv3 recorded an event, and its driver says so.
+    Event {
+        /// The record.
+        words: [u64; 4],
+        /// Whether the driver says its fields by name.
+        fields: bool,
+        /// Whose stream it is.
+        device: Option<Endpoint>,
     },
     /// Its driver did not take a device in, which has no group then.
     LeftOut(Endpoint, BootError),
@@ -113,6 +123,10 @@ impl fmt::Display for Finding {
             Self::NoAnswer(abort) => write!(f, "{abort}"),
             Self::OperationFault { bank, par } => {
                 write!(f, "translation operation: fault, PAR {par:#x}, bank {bank}")
+            }
+            Self::Event { ref words, fields, device } => {
+                said::raw(words, f)?;
+                if fields { said::fields(words, device, f) } else { Ok(()) }
             }
             Self::LeftOut(device, error) => write!(f, "{device} is left out: {error}"),
             Self::ContextFault { bank, status, address, syndrome, stream } => {

@@ -367,9 +367,22 @@ impl Iommu {
     /// The event queue interrupt of the IOMMU with index `driver`: takes all events out of the
     /// queue and returns them, oldest first, each as the four doublewords of its record (IHI 0070
     /// 7.3). None where there is no such queue.
+    /// What Linux says of each becomes a [finding](Self::take_findings).
     pub fn event_interrupt(&mut self, driver: usize, host: &mut impl Host) -> Vec<[u64; 4]> {
-        match self.drivers.get_mut(driver) {
-            Some(Driver::SmmuV3(smmu)) => smmu.event_interrupt(host),
+        let Self { drivers, devices, groups, group_of, .. } = self;
+        let device = |stream| {
+            let of_this = |it: &&Device| {
+                let group = group_of.get(&it.endpoint).and_then(|group| groups.get(group));
+                group.is_some_and(|group| group.driver == driver)
+            };
+            let has = |it: &&Device| match &it.master {
+                Master::SmmuV3(master) => v3::SmmuV3::has_stream(master, stream),
+                _ => false,
+            };
+            devices.iter().filter(of_this).find(has).map(|it| it.endpoint)
+        };
+        match drivers.get_mut(driver) {
+            Some(Driver::SmmuV3(smmu)) => smmu.event_interrupt(device, host),
             _ => Vec::new(),
         }
     }

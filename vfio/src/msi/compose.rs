@@ -9,7 +9,7 @@ use super::registers::write_board;
 use super::rules;
 use super::vectors::{MessageKind, Vector};
 use crate::kernel::Kernel;
-use crate::policy::{MsiFailure, MsiMapping};
+use crate::policy::{MsiAffinity, MsiFailure, MsiMapping};
 use crate::verdict::{Severity, Verdict};
 use passim_model::{Conflict, Endpoint, Host, PhysAddr};
 
@@ -121,19 +121,38 @@ impl Kernel {
     /// The interrupt with this number goes to another CPU: a message whose address depends on
     /// that is written again. References stay: all doorbells were mapped at allocation.
     // Part 2 of the series: set_affinity composes and writes where the parent did not say it was
-    // done. An ITS says so: it moves the event itself.
+    // done. An ITS says so: it moves the event itself. 5.8, IRQD_AFFINITY_ON_ACTIVATE: what is not
+    // active is left for when it is made so; before, nobody looked.
     pub(crate) fn move_message(&mut self, irq: u32, host: &mut impl Host) {
-        let mut found = self.msi.devices.iter().flat_map(|(&device, vectors)| {
-            let all = vectors.descriptors.iter().flat_map(|descriptor| &descriptor.vectors);
-            (0u16..).zip(all).map(move |(number, vector)| (device, number, vector))
+        let at_once = self.policy.msi_affinity == MsiAffinity::AtOnce;
+        let mut all = self.msi.devices.iter().flat_map(|(&device, vectors)| {
+            vectors.numbered().map(move |(number, _, vector)| (device, number, vector))
         });
-        let found = found.find(|(_, _, vector)| vector.irq == irq && vector.active);
-        let Some((device, number, vector)) = found else { return };
-        if self.msi.controller.moves_events() {
-            let source = vector.source;
-            self.settle_target(irq, source, host);
-        } else {
-            self.activate(device, number, host);
+        let found = all.find(|(_, _, it)| it.irq == irq && (it.active || at_once));
+        let found = found.map(|(device, number, it)| (device, number, it.source, it.active));
+        drop(all);
+        let Some((device, number, source, active)) = found else { return };
+        match (self.msi.controller.moves_events(), active) {
+            (true, true) => self.settle_target(irq, source, host),
+            (true, false) => {
+                let pinned = self.irqs.line(irq).and_then(|line| line.pinned);
+                if let Some(cpu) = self.msi.controller.move_inactive(source, pinned, host) {
+                    self.irqs.goes_to(irq, cpu);
+                }
+            }
+            (false, true) => self.activate(device, number, host),
+            (false, false) => self.write_inactive(device, number, host),
+        }
+    }
+
+    /// Programs a device with the message of a vector that nobody has made active.
+    fn write_inactive(&mut self, device: Endpoint, number: u16, host: &mut impl Host) {
+        let Some(vectors) = self.msi.devices.get(&device) else { return };
+        let Some((descriptor, at)) = vectors.place(number) else { return };
+        let seen = vectors.descriptors[descriptor].vectors[at].clone();
+        let message = self.compose(device, &seen, host);
+        if at == 0 {
+            self.write_message(device, descriptor, message, host);
         }
     }
 

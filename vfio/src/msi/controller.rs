@@ -191,6 +191,19 @@ impl Controller {
         }
     }
 
+    /// The same of an LPI whose event is not mapped: the ITS is told nevertheless.
+    pub(super) fn move_inactive(
+        &mut self,
+        source: Source,
+        pinned: Option<u16>,
+        host: &mut impl Host,
+    ) -> Option<u16> {
+        match (self, source.event) {
+            (Self::Its(its), Some(event)) => its.move_unmapped(event, pinned, host),
+            _ => None,
+        }
+    }
+
     /// Interrupts in use.
     pub(super) fn in_use(&self) -> usize {
         match self {

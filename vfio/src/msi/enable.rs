@@ -8,7 +8,7 @@ use crate::irq::Service;
 use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::pci::Space;
-use crate::policy::MsiActivation;
+use crate::policy::{MsiActivation, MsiUnmask};
 use passim_model::{Endpoint, Host};
 
 impl Kernel {
@@ -27,15 +27,15 @@ impl Kernel {
         host: &mut impl Host,
     ) {
         let Some(vectors) = self.msi.devices.get(&device).cloned() else { return };
-        let count = vectors.descriptors.iter().map(|it| it.vectors.len()).sum::<usize>() as u16;
+        let all: Vec<u16> = vectors.numbered().map(|(number, ..)| number).collect();
         if let Some(registers) = self.registers_of(device) {
             match vectors.kind {
                 MessageKind::Msi => {
                     registers.set_msi(false, host);
-                    (0..count).for_each(|vector| registers.mask_msi(vector, false, host));
+                    all.iter().for_each(|&vector| registers.mask_msi(vector, false, host));
                 }
                 MessageKind::Msix => {
-                    (0..count).for_each(|vector| registers.mask_msix(vector, true, host));
+                    all.iter().for_each(|&vector| registers.mask_msix(vector, true, host));
                     registers.end_msix(host);
                 }
                 MessageKind::Platform => {}
@@ -44,7 +44,7 @@ impl Kernel {
         }
         // 5.13: before that, what nobody had requested was freed as it was.
         if self.policy.msi_activation == MsiActivation::All {
-            (0..count).for_each(|vector| self.deactivate(device, vector, host));
+            all.iter().for_each(|&vector| self.deactivate(device, vector, host));
         }
         self.msi.devices.remove(&device);
         self.free_vectors(&vectors, tasks, host);
@@ -64,7 +64,9 @@ impl Kernel {
     }
 
     /// Somebody serves a vector from now on: its message stands in the device, unmasked.
-    // 4.4 __setup_irq, 6.12 irq_startup: where it goes is settled after it was let through.
+    // 4.4 __setup_irq, 6.12 irq_startup: where it goes is settled after it was let through. 4.8
+    // irq_startup activates what is active; 4.10 looks. 4.4 its_unmask_msi_irq and
+    // gicv2m_unmask_msi_irq: the device first; 6.11 pci_irq_unmask_msix: the parent.
     pub(crate) fn request_vector(
         &mut self,
         device: Endpoint,
@@ -77,12 +79,17 @@ impl Kernel {
         let Some((descriptor, at)) = vectors.place(vector) else { return };
         let (kind, seen) = (vectors.kind, &vectors.descriptors[descriptor].vectors[at]);
         let (irq, source) = (seen.irq, seen.source);
-        if !seen.active {
+        if !seen.active || self.policy.msi_activation == MsiActivation::Twice {
             self.activate(device, vector, host);
         }
         self.irqs.request(irq, service, name, host);
+        if self.policy.msi_unmask == MsiUnmask::DeviceFirst {
+            self.mask_vector(device, kind, vector, false, host);
+        }
         self.msi.controller.set_masked(source, false, host);
-        self.mask_vector(device, kind, vector, false, host);
+        if self.policy.msi_unmask == MsiUnmask::ControllerFirst {
+            self.mask_vector(device, kind, vector, false, host);
+        }
         self.settle_target(irq, source, host);
     }
 

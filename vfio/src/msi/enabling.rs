@@ -233,8 +233,9 @@ impl Kernel {
             // MSI_FLAG_ACTIVATE_EARLY is set by the domains of PCI alone.
             let due = match (self.policy.msi_activation, kind) {
                 (MsiActivation::Request, _) | (_, MessageKind::Platform) => false,
-                (MsiActivation::First, MessageKind::Msi) => vector == 0,
-                (MsiActivation::First, MessageKind::Msix) | (MsiActivation::All, _) => true,
+                (MsiActivation::First | MsiActivation::Twice, MessageKind::Msi) => vector == 0,
+                (MsiActivation::First | MsiActivation::Twice, MessageKind::Msix) => true,
+                (MsiActivation::All, _) => true,
             };
             if due {
                 self.activate(device, vector, host);

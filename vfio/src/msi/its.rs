@@ -7,6 +7,7 @@
 //! | `command`, `queue` | what is a command, and how is it performed? |
 //! | `table` | where does an ITS keep devices and collections? |
 //! | `node` | what is an ITS told? |
+//! | `itt` | where do the tables of events lie? |
 //! | `cpus` | what do ITSs share: which LPI is held back, and which CPU has how many? |
 //!
 //! A machine may have several ITSs. Each has a queue, tables, collections and devices of its own;
@@ -17,6 +18,7 @@
 
 mod command;
 mod cpus;
+mod itt;
 mod node;
 mod queue;
 mod registers;
@@ -32,6 +34,7 @@ use super::wire::GITS_TRANSLATER;
 use crate::irq::{intid_bits, num_lpis, redistributors};
 use crate::policy::{ItsEvents, ItsLife, ItsSharing, LpiRanges, Policy};
 use cpus::Cpus;
+use itt::IttPlaces;
 use node::Node;
 use passim_model::{DeviceId, EventId, Frames, Host, IntId, PhysAddr, event};
 pub(super) use queue::Stop;
@@ -71,6 +74,7 @@ pub(super) struct Its {
     events: ItsEvents,
     sharing: ItsSharing,
     life: ItsLife,
+    itts: IttPlaces,
     /// The CPUs whose LPIs are on: all of them, where any ITS answered.
     cpus: Cpus,
 }
@@ -83,7 +87,8 @@ impl Its {
         let all = bases.iter().map(one).collect();
         let (lpis, events) = (Lpis::new(ranges, MOST_BITS, None), policy.its_events);
         let (sharing, life) = (policy.its_sharing, policy.its_life);
-        Self { all, lpis, ranges, events, sharing, life, cpus: Cpus::new(policy) }
+        let (itts, cpus) = (IttPlaces::new(policy.itt_memory), Cpus::new(policy));
+        Self { all, lpis, ranges, events, sharing, life, itts, cpus }
     }
 
     /// Brings the ITSs up, with the LPIs of the CPUs whose redistributors start at `first`.
@@ -97,7 +102,8 @@ impl Its {
         host: &mut impl Host,
     ) {
         for one in &mut self.all {
-            one.node = Node::boot(one.base, table::Choices::of(policy), frames, host);
+            let choices = (table::Choices::of(policy), policy.its_queue_wait);
+            one.node = Node::boot(one.base, choices, frames, host);
             if one.node.is_none() {
                 tracing::warn!(target: event::REGISTER, base = %one.base, "no its answers");
             }
@@ -171,9 +177,15 @@ impl Its {
             (Some(node), ItsEvents::OfTheIts) => node.nameable(wanted),
             _ => wanted,
         };
+        // 4.4 and 6.12 its_create_device: a page of the device table stays where the LPIs run out.
+        if let Some(node) = &mut one.node
+            && node.cover(id, frames, host).is_none()
+        {
+            return false;
+        }
         let Some((first_lpi, count)) = self.lpis.alloc(wanted) else { return false };
         if let Some(node) = &mut one.node
-            && node.map_device(id, wanted, frames, host).is_none()
+            && node.map_device(id, wanted, (&mut self.itts, frames), host).is_none()
         {
             self.lpis.free(first_lpi, count);
             return false;
@@ -261,7 +273,7 @@ impl Its {
         self.lpis.free(device.first_lpi, device.taken.len() as u32);
         one.devices.remove(&id);
         if let Some(node) = &mut one.node {
-            node.unmap_device(id, frames, host);
+            node.unmap_device(id, (&mut self.itts, frames), host);
         }
     }
 
@@ -311,6 +323,17 @@ impl Its {
     ) -> Option<u16> {
         let (node, cpus) = self.node(its)?;
         node.set_affinity(event, pinned, cpus, host)
+    }
+
+    /// The same of an event that is not mapped.
+    pub(super) fn move_unmapped(
+        &mut self,
+        (its, event): (usize, Event),
+        pinned: Option<u16>,
+        host: &mut impl Host,
+    ) -> Option<u16> {
+        let (node, cpus) = self.node(its)?;
+        Some(node.move_unmapped(event, pinned, cpus, host))
     }
 
     /// What commands to ITSs came to nothing by, since last asked.

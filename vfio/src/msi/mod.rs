@@ -13,6 +13,7 @@
 //! | `compose` | what does a device send, and what if it is moved? |
 //! | `registers` | where does the device learn it? |
 //! | `enabling` | how are messages turned on, and who may come in between? |
+//! | `another` | how does a device come to one vector more? |
 //! | `enable` | how are they turned off, who serves them? |
 //! | `held` | which do the kernel's own drivers hold? |
 //! | [`safety`] | can a device raise others' interrupts? |
@@ -23,6 +24,7 @@
 //! asks for vectors.
 
 mod alloc;
+mod another;
 mod compose;
 pub mod controller;
 mod doorbells;

@@ -56,7 +56,7 @@ pub(super) struct Descriptor {
     pub(super) message: Message,
 }
 
-/// Vectors of a device.
+/// Vectors of a device, ascending.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Vectors {
     pub(super) kind: MessageKind,
@@ -73,8 +73,17 @@ impl Vectors {
                 (vector < count).then_some((0, vector))
             }
             MessageKind::Msix | MessageKind::Platform => {
-                (vector < self.descriptors.len()).then_some((vector, 0))
+                let at = self.descriptors.binary_search_by_key(&vector, |it| usize::from(it.index));
+                Some((at.ok()?, 0))
             }
         }
+    }
+
+    /// Every vector, and its number.
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (u16, &Descriptor, &Vector)> {
+        self.descriptors.iter().flat_map(|descriptor| {
+            let ones = (descriptor.index..).zip(&descriptor.vectors);
+            ones.map(move |(number, vector)| (number, descriptor, vector))
+        })
     }
 }

@@ -52,19 +52,18 @@ impl Kernel {
     /// The vectors of a device; none while its messages are off.
     pub fn vectors(&self, device: impl Into<Endpoint>) -> Vec<VectorView> {
         let Some(vectors) = self.msi.devices.get(&device.into()) else { return Vec::new() };
-        let all = vectors.descriptors.iter().flat_map(|descriptor| {
-            let ones = descriptor.vectors.iter().enumerate();
-            ones.map(move |(at, vector)| (descriptor.message, at as u32, vector))
-        });
-        let view = (0u16..).zip(all).map(|(number, (message, at, vector))| VectorView {
+        let view = vectors.numbered().map(|(number, descriptor, vector)| VectorView {
             vector: number,
             kind: vectors.kind,
             irq: vector.irq,
             intid: vector.source.intid,
             // A function that may send 2^n messages puts the number in the low bits of the data.
-            message: match message == Message::default() {
-                true => message,
-                false => Message { data: message.data.wrapping_add(at), ..message },
+            message: match descriptor.message {
+                message if message == Message::default() => message,
+                message => {
+                    let at = u32::from(number - descriptor.index);
+                    Message { data: message.data.wrapping_add(at), ..message }
+                }
             },
             served: self.irqs.line(vector.irq).is_some_and(|line| line.service.is_some()),
             references: vector.held.len(),

@@ -46,14 +46,15 @@ pub use iommu::{
     Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults,
     Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
     Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Asids, Smmu3Ats,
-    Smmu3Forced, Smmu3LongRanges, Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges,
-    Smmu3Regime, Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync, Smmu3Unattached,
+    Smmu3Forced, Smmu3LongRanges, Smmu3Messages, Smmu3Overflow, Smmu3Privilege, Smmu3Queues,
+    Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync, Smmu3Unattached,
     SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, UnmapSync, WalkAttributes,
 };
 pub use irqs::{
     AmazonFrames, GicV3Priority, ItsAliases, ItsCacheability, ItsEvents, ItsFlatCheck, ItsInvall,
-    ItsLife, ItsPages, ItsSharing, ItsTables, LpiAffinity, LpiBits, LpiInvalidation, LpiRanges,
-    MsiActivation, MsiAlias, MsiDomains, V2mBlocks, WireService,
+    ItsLife, ItsPages, ItsQueueWait, ItsSharing, ItsTables, IttMemory, LpiAffinity, LpiBits,
+    LpiInvalidation, LpiRanges, MsiActivation, MsiAffinity, MsiAlias, MsiDomains, MsiUnmask,
+    MsixVectors, V2mBlocks, WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,

@@ -11,14 +11,15 @@ use super::{
     DomainAllocError, DoorbellError, DoorbellUnwind, EmptyHotReset, EntryLimit, FindDma,
     GicV3Priority, HotResetRefusal, InfoAlignment, InfoLayout, IovaAllocator, ItsAliases,
     ItsCacheability, ItsDoorbellInfo, ItsEvents, ItsFlatCheck, ItsInvall, ItsLife, ItsPages,
-    ItsSharing, ItsTables, LastDevice, LpiAffinity, LpiBits, LpiInvalidation, LpiRanges,
-    MessageSafety, MissingDoorbellInfo, MsiActivation, MsiAlias, MsiDomains, MsiFailure, MsiInfo,
-    MsiMapping, NestingType, NotAContainer, OverrideError, PciStreams, Profile, RangeEnd,
-    ReplayAperture, ResourceMappings, Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806,
-    Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults,
-    Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm,
-    Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Asids, Smmu3Ats,
-    Smmu3Forced, Smmu3LongRanges, Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges,
+    ItsQueueWait, ItsSharing, ItsTables, IttMemory, LastDevice, LpiAffinity, LpiBits,
+    LpiInvalidation, LpiRanges, MessageSafety, MissingDoorbellInfo, MsiActivation, MsiAffinity,
+    MsiAlias, MsiDomains, MsiFailure, MsiInfo, MsiMapping, MsiUnmask, MsixVectors, NestingType,
+    NotAContainer, OverrideError, PciStreams, Profile, RangeEnd, ReplayAperture, ResourceMappings,
+    Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries,
+    Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts,
+    Smmu2Messages, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags,
+    Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Asids, Smmu3Ats, Smmu3Forced,
+    Smmu3LongRanges, Smmu3Messages, Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges,
     Smmu3Regime, Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync, Smmu3Unattached,
     SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, Step, SuperpageTest, ThirdMapFlag,
     UnmapAll, UnmapSync, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges,
@@ -45,8 +46,7 @@ policy! {
         "measured on 6.1 and 6.12; 6.6 is where it changed, from reading",
         [Linux4_6 None Read, Linux6_1 None Measured, Linux6_12 Eight Measured, Linux7_2 Eight Read];
     /// How much GET_INFO writes back when argsz ends inside the structure.
-    short_info: ShortInfo = "short-info",
-        "measured on 6.1 and 6.12; 7.2 from reading",
+    short_info: ShortInfo = "short-info", "measured on 6.1 and 6.12; 7.2 from reading",
         [Linux4_6 WholeFields Read, Linux6_1 WholeFields Measured, Linux6_12 Bytes Measured,
          Linux7_2 Bytes Read];
     /// Whether VFIO wants accesses of a device to be coherent with the caches of CPUs.
@@ -73,8 +73,7 @@ policy! {
         [Linux4_6 Ignored Nearest, Linux6_1 Ignored Measured, Linux6_12 Einval Measured,
          Linux7_2 Einval Nearest];
     /// How wide an access of a BAR through a device's file is at most.
-    bar_access: BarAccess = "bar-access",
-        "vfio_pci_rdwr.c of 6.12; the change for 6.11",
+    bar_access: BarAccess = "bar-access", "vfio_pci_rdwr.c of 6.12; the change for 6.11",
         [Linux4_6 FourBytes Inferred, Linux6_12 EightBytes Read];
     /// What GET_DEVICE_FD takes for the name of a PCI function.
     device_name: DeviceName = "device-name",
@@ -93,8 +92,7 @@ policy! {
         "kernel/resource.c and pci-sysfs.c of 6.x; changed with 5.12",
         [Linux4_6 Stay Inferred, Linux6_1 Revoked Read];
     /// What becomes of an open group whose last device leaves VFIO.
-    last_device: LastDevice = "last-device",
-        "vfio/group.c of 6.12; the change for 6.1",
+    last_device: LastDevice = "last-device", "vfio/group.c of 6.12; the change for 6.1",
         [Linux4_6 GroupStays Inferred, Linux6_1 GroupGoes Read];
 
     // Type1: what a request may ask.
@@ -201,9 +199,8 @@ policy! {
         [Linux4_6 TopDown Read, Linux4_11 Bump Read, Linux6_1 Bump Measured, Linux7_2 Bump Read];
     /// Whether the ITS describes its doorbell to whoever maps doorbells.
     its_doorbell_info: ItsDoorbellInfo = "its-doorbell-info",
-        "part 2 of the series: not tested with an ITS up to v9; msi-doorbell.c of v10",
-        [Linux4_6 Off Inferred, MsiV10 On Inferred, Linux4_11 On Read, Linux6_1 On Measured,
-         Linux7_2 On Read];
+        "part 2 of the series: not tested with an ITS up to v9; irq-gic-v3-its.c and msi-doorbell.c of v10",
+        [Linux4_6 Off Inferred, MsiV10 On Read, Linux6_1 On Measured, Linux7_2 On Read];
     /// What allocation does when no interrupt controller above a device describes its doorbell.
     missing_doorbell_info: MissingDoorbellInfo = "missing-doorbell-info",
         "a recollection of part 2; another has EINVAL",
@@ -246,6 +243,12 @@ policy! {
     its_life: ItsLife = "its-life",
         "MAPD in dumps of 6.1 and 6.12; the changes of 6.16: its_msi_teardown, and msi_prepare for each domain",
         [Linux4_6 Events Read, Linux6_1 Events Measured, Linux7_2 Domain Read];
+    /// Where the ITS driver has interrupt translation tables from.
+    itt_memory: IttMemory = "itt-memory", "its_create_device of 4.4 and 6.12; changes of 6.13; MAPD in dumps",
+        [Linux4_6 Slab Read, Linux6_1 Slab Measured, Linux7_2 Pool Read];
+    /// How long the ITS driver waits for a command.
+    its_queue_wait: ItsQueueWait = "its-queue-wait", "its_wait_for_range_completion of 4.7; the fix of 5.2",
+        [Linux4_6 Range Read, Linux6_1 Performed Read];
     /// How the ITS driver lays the table of devices out.
     its_tables: ItsTables = "its-tables",
         "its_alloc_tables of 4.4 and 4.12, the change of 4.8; GITS_BASER in dumps of 6.1 and 6.12",
@@ -278,7 +281,7 @@ policy! {
         [Linux4_6 Bridges Read, Linux6_1 Behind Read];
     /// Which CPU the ITS driver sends an interrupt to.
     lpi_affinity: LpiAffinity = "lpi-affinity",
-        "its_set_affinity of 4.4, 4.9, 4.13 and 5.12; ITS commands in dumps of 6.1 and 6.12",
+        "its_set_affinity of 4.4, 4.7, 4.9, 4.13 and 5.12; ITS commands in dumps of 6.1 and 6.12",
         [Linux4_6 FirstCpu Read, Linux6_1 LeastLoaded Measured, Linux7_2 LeastLoaded Nearest];
     /// How the ITS driver has a redistributor read an LPI's configuration anew.
     lpi_invalidation: LpiInvalidation = "lpi-invalidation",
@@ -298,9 +301,18 @@ policy! {
         [Linux4_6 Last Read, MsiV14 Last Nearest, Linux4_11 Last Inferred, Linux6_1 Elsewhere Read];
     /// When a vector of PCI gets its message, and the ITS its event.
     msi_activation: MsiActivation = "msi-activation",
-        "the changes of 4.8, 5.11 and 5.13 to kernel/irq/msi.c; MSI-X tables in recordings of 6.1 and 6.12",
-        [Linux4_6 Request Read, MsiV12 Request Nearest, MsiV14 First Inferred, Linux4_11 First Read,
+        "the changes of 4.8, 4.10, 5.11 and 5.13 to kernel/irq; MSI-X tables in recordings of 6.1 and 6.12",
+        [Linux4_6 Request Read, MsiV12 Request Nearest, MsiV14 Twice Inferred, Linux4_11 First Read,
          Linux6_1 All Measured, Linux7_2 All Nearest];
+    /// When a CPU that an interrupt shall go to is told to who sends it.
+    msi_affinity: MsiAffinity = "msi-affinity", "its_set_affinity of 4.7; the change of 5.8 to genirq",
+        [Linux4_6 AtOnce Read, Linux6_1 WhenActive Read];
+    /// Where a vector of PCI is let through first.
+    msi_unmask: MsiUnmask = "msi-unmask", "its_unmask_msi_irq of 4.6 to 6.1; pci_irq_unmask_msix of 6.11",
+        [Linux4_6 DeviceFirst Read, Linux6_12 ControllerFirst Read];
+    /// Whether vectors of MSI-X can be had one by one, once there are others.
+    msix_vectors: MsixVectors = "msix-vectors", "vfio_pci_intrs.c of 6.5; the ITS's MSI parent of 6.18",
+        [Linux4_6 Together Read, Linux7_2 OneByOne Read];
     /// How long vfio-platform handles the interrupts of a device's wires.
     wire_handlers: WireService = "wire-handlers",
         "vfio_platform_irq.c of 4.10 and 6.12; changed for CVE-2024-26813, and in 6.1.84",
@@ -383,8 +395,7 @@ policy! {
         "arm-smmu-v3.c of about 4.14; dumps of 6.1 and 6.12; the default changed in 5.2",
         [Linux4_6 Bypass Inferred, Linux4_11 Bypass Read, Linux6_1 Abort Measured, Linux7_2 Abort Nearest];
     /// Whose ASIDs an SMMUv3 has.
-    smmu3_asids: Smmu3Asids = "smmu3-asids",
-        "arm-smmu-v3.c of about 4.14 and of 6.x",
+    smmu3_asids: Smmu3Asids = "smmu3-asids", "arm-smmu-v3.c of about 4.14 and of 6.x",
         [Linux4_6 OfTheSmmu Inferred, Linux4_11 OfTheSmmu Read, Linux6_1 OfTheMachine Read];
     /// When an overflow of an SMMUv3's Event queue is acknowledged.
     smmu3_overflow: Smmu3Overflow = "smmu3-overflow",
@@ -406,6 +417,10 @@ policy! {
     smmu3_forced: Smmu3Forced = "smmu3-forced",
         "arm-smmu-v3.c of about 4.12 and 4.14, and the change for stage 2 in 6.12; CD.S came in 4.15",
         [Linux4_6 AsOptional Read, Linux6_1 Stage1 Read, Linux6_12 Both Read];
+    /// What the driver of SMMUv3s says of an event.
+    smmu3_messages: Smmu3Messages = "smmu3-messages",
+        "arm-smmu-v3.c of a 4.x before 4.17, a change of 2021 to it, and one after 6.12; a recollection that it changed in 6.14",
+        [Linux4_6 Raw Read, Linux6_1 Raw Remembered, Linux7_2 Fields Nearest];
     /// What becomes of streams of an SMMUv2 that are in no domain.
     smmu2_unattached: Smmu2Unattached = "smmu2-unattached",
         "arm-smmu.c of 4.6 and 7.2; the default changed in 5.2",
@@ -471,8 +486,7 @@ policy! {
         "arm-smmu.c of about 4.9 and 4.12, arm-smmu-impl.c of 6.12; changed with 4.10 and 4.17",
         [Linux4_6 AsReset Read, MsiV14 AsReset Read, Linux4_11 Unmatched Inferred, Linux6_1 All Read];
     /// How the driver reaches the registers of 64 bits of Marvell's AP806.
-    smmu2_ap806: Smmu2Ap806 = "smmu2-ap806",
-        "arm-smmu-impl.c of 6.12; came with 5.9",
+    smmu2_ap806: Smmu2Ap806 = "smmu2-ap806", "arm-smmu-impl.c of 6.12; came with 5.9",
         [Linux4_6 Whole Inferred, Linux6_1 Halves Read];
     /// Which ASIDs and VMIDs the driver gives contexts of Cavium's SMMUs.
     smmu2_cavium: Smmu2Cavium = "smmu2-cavium",

@@ -137,7 +137,11 @@ pub(in crate::cli) fn of_dump(
 }
 
 /// One translation on the machine of a scenario.
-pub(super) fn in_scenario(place: &str, access: &Access) -> Result<Told, InputError> {
+pub(super) fn in_scenario(
+    place: &str,
+    access: &Access,
+    chosen: &Chosen,
+) -> Result<Told, InputError> {
     let line = place.rsplit_once(':');
     let line = line.and_then(|(path, line)| Some((path, line.parse::<u64>().ok()?)));
     let (path, line) = match line {
@@ -147,7 +151,7 @@ pub(super) fn in_scenario(place: &str, access: &Access) -> Result<Told, InputErr
     if let (Some(_), Some(sid)) = (access.iova, access.sid) {
         let script = Script::parse(SourceText::read(path)?)?;
         let transaction = access.transaction(StreamId::new(sid));
-        return explain_transaction_in_scenario(&script, line, &Chosen::default(), &transaction);
+        return explain_transaction_in_scenario(&script, line, chosen, &transaction);
     }
     let (Some(iova), Some(dev)) = (access.iova, &access.dev) else {
         let message = "a translation needs --iova, and --dev or --sid";
@@ -156,5 +160,5 @@ pub(super) fn in_scenario(place: &str, access: &Access) -> Result<Told, InputErr
     };
     let script = Script::parse(SourceText::read(path)?)?;
     let asked = (access.substream(), Iova::new(iova), access.asked());
-    explain_in_scenario(&script, line, &Chosen::default(), dev, asked)
+    explain_in_scenario(&script, line, chosen, dev, asked)
 }

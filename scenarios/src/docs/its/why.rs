@@ -10,8 +10,8 @@ pub(super) enum Step {
     Told { its: u16, words: [u64; 4] },
     /// LPIs are configured: enabled from now on, or disabled.
     Configured { enabled: bool },
-    /// A device writes, this EventID if it is said, or a CPU takes what is there.
-    Look { event: Option<u64> },
+    /// A device writes, this DeviceID and this EventID if they are said, or a CPU takes what is there.
+    Look { device: Option<u64>, event: Option<u64> },
     /// Time passes: what is on its way arrives.
     Time,
 }
@@ -68,6 +68,11 @@ impl Told {
         if self.is(LostCommand::Mapi) { self.event().1 } else { self.words[1] >> 32 }
     }
 
+    /// Of MAPD, which table: its size and its place.
+    fn table(self) -> [u64; 2] {
+        [self.words[1] & 0x1f, self.words[2] & 0x000f_ffff_ffff_ff00]
+    }
+
     fn maps(self) -> bool {
         self.is(LostCommand::Mapti) || self.is(LostCommand::Mapi)
     }
@@ -89,7 +94,7 @@ pub(super) fn why(steps: &[Step], n: usize) -> Option<Why> {
     let Some(look) = steps[n..].iter().position(looks) else {
         return Some(spare("nobody looks any more"));
     };
-    let Step::Look { event: looked_at } = steps[n + look] else { return None };
+    let Step::Look { event: looked_at, .. } = steps[n + look] else { return None };
     let follow = &steps[n + 1..n + look];
     let then: Vec<_> = follow.iter().filter_map(told).collect();
     let before = steps[..n].iter().rev().find_map(told);
@@ -105,21 +110,30 @@ pub(super) fn why(steps: &[Step], n: usize) -> Option<Why> {
     let unmapped = then.iter().any(|it| it.is(LostCommand::Mapd) && !it.is_valid());
     let elsewhere = looked_at.is_some_and(|event| event != lost.event().1);
     Some(match lost.kind? {
-        LostCommand::Sync => of_sync(lost, before, configured.filter(|_| mapped), finite, &then),
+        LostCommand::Sync => {
+            let why = of_sync(lost, before, configured.filter(|_| mapped), finite, &then);
+            unless_idle(why, before, (&steps[..n.saturating_sub(1)], &steps[n + 1..]), told)
+        }
         LostCommand::Inv if follows(LostCommand::Discard, lost, &then) => {
             of_given_back(lost, &steps[..n], &steps[n + 1..], told)
         }
         LostCommand::Inv | LostCommand::Invall => of_invalidation(configured.filter(|_| mapped)),
         LostCommand::Mapd if lost.is_valid() => needed("the device's events cannot be mapped"),
-        LostCommand::Mapd => needed("messages are looked up in a table that is not the device's"),
+        LostCommand::Mapd => of_unmapping(lost, &steps[n + 1..], told),
         LostCommand::Mapc if then.iter().any(|it| names(*it, lost.collection())) => {
             needed("commands name a collection that is not mapped")
         }
         LostCommand::Mapc => needed("messages go where the collection was"),
         LostCommand::Mapti | LostCommand::Mapi => needed("messages find no event"),
+        LostCommand::Movi if is_there(lost, &steps[..n], told) => {
+            spare("the event is there already")
+        }
         LostCommand::Movi => needed("messages go where the event was"),
         LostCommand::Discard if unmapped && elsewhere => {
             spare("MAPD without V follows, and the event's messages come when that is done")
+        }
+        LostCommand::Discard if unmapped && !is_heard_of(lost, &steps[n + 1..], told) => {
+            spare("MAPD without V follows, and no message of the device comes")
         }
         LostCommand::Discard => needed("messages raise what is another's by now"),
         LostCommand::Int if follows(LostCommand::Clear, lost, &then) => {
@@ -155,13 +169,76 @@ fn of_given_back(
     for step in &after[at + 1..] {
         match (told(step), step) {
             (Some(it), _) if it.is(LostCommand::Inv) && it.event() == next.event() => break,
-            (_, Step::Look { event: Some(event) }) if *event == next.event().1 => {
+            (_, Step::Look { event: Some(event), .. }) if *event == next.event().1 => {
                 return needed("whose the LPI is next finds it enabled");
             }
             _ => {}
         }
     }
     spare("the INV of whose the LPI is next comes before a message does")
+}
+
+/// The MAPD that maps the device of a command anew: at which step.
+fn next_mapd(
+    lost: Told,
+    after: &[Step],
+    told: impl Fn(&Step) -> Option<Told>,
+) -> Option<(usize, Told)> {
+    let device = lost.event().0;
+    let again = |it: Told| it.is(LostCommand::Mapd) && it.is_valid() && it.event().0 == device;
+    let mut all = after.iter().enumerate();
+    all.find_map(|(n, step)| Some((n, told(step).filter(|it| again(*it))?)))
+}
+
+/// Whether a message of the device that a command is about comes before the device is mapped anew.
+fn is_heard_of(lost: Told, after: &[Step], told: impl Fn(&Step) -> Option<Told>) -> bool {
+    let device = lost.event().0;
+    let until = next_mapd(lost, after, told).map_or(after.len(), |(n, _)| n);
+    let heard = |step: &Step| matches!(*step, Step::Look { device: Some(of), .. } if of == device);
+    after[..until].iter().any(heard)
+}
+
+/// Whether MOVI names the collection that its event is in.
+fn is_there(movi: Told, before: &[Step], told: impl Fn(&Step) -> Option<Told>) -> bool {
+    let last = before
+        .iter()
+        .rev()
+        .filter_map(told)
+        .find(|it| it.event() == movi.event() && (it.maps() || it.is(LostCommand::Movi)));
+    last.is_some_and(|it| it.collection() == movi.collection())
+}
+
+/// MAPD without V.
+fn of_unmapping(lost: Told, after: &[Step], told: impl Fn(&Step) -> Option<Told> + Copy) -> Why {
+    if is_heard_of(lost, after, told) {
+        return needed("messages are looked up in a table that is not the device's");
+    }
+    match next_mapd(lost, after, told).map(|(_, next)| next.table()) {
+        None => spare("no message of the device comes any more"),
+        Some(next) if next == lost.table() => {
+            spare("no message of the device comes before it is mapped again as it was")
+        }
+        Some(_) => needed("a device that is mapped may stay as it was when it is mapped again"),
+    }
+}
+
+/// A SYNC that is needed for what the command before it does, unless that does nothing.
+fn unless_idle(
+    why: Why,
+    before: Option<Told>,
+    (earlier, after): (&[Step], &[Step]),
+    told: impl Fn(&Step) -> Option<Told> + Copy,
+) -> Why {
+    let Some(before) = before.filter(|_| why.needed) else { return why };
+    match before.kind {
+        Some(LostCommand::Movi) if is_there(before, earlier, told) => {
+            spare("MOVI before it moved nothing, and a SYNC came before that")
+        }
+        Some(LostCommand::Discard) if !is_heard_of(before, after, told) => {
+            spare("no message of the device comes before it is mapped again")
+        }
+        _ => why,
+    }
 }
 
 /// Whether a command about the same event follows.

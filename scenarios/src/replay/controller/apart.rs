@@ -1,7 +1,7 @@
 //! An ITS apart from the board, on memory of its own, as a dump describes it.
 
 use passim_gic::its::image::Mappings;
-use passim_gic::its::{Arrival, Failure, TRANSLATER};
+use passim_gic::its::{Arrival, Failure, Layout, TRANSLATER};
 use passim_gic::v3::Block;
 use passim_gic::{Cpu, GicV3, Progress, Size};
 use passim_model::{DeviceId, IntId, Memory, PhysAddr, Requester, Span, StreamId};
@@ -172,8 +172,9 @@ impl Apart {
             let (own, theirs) = (u128::from_le_bytes(bytes), itt.entries.get(&event).copied());
             if own != theirs.unwrap_or(0) {
                 let device = itt.device;
-                let theirs = theirs.unwrap_or(0);
-                return Err(format!("device {device:#x} event {event}: {own:#x}, not {theirs:#x}"));
+                let shown = |entry| entry_text(itt.entry_size, entry);
+                let (own, theirs) = (shown(own), shown(theirs.unwrap_or(0)));
+                return Err(format!("device {device:#x} event {event}: {own}, not {theirs}"));
             }
         }
         Ok(())
@@ -211,6 +212,18 @@ impl Apart {
             Arrival::Untranslated(_) | Arrival::Ignored => None,
         }
     }
+}
+
+/// `lpi 8194 in collection 1 (0x3ff0000000100008007)`.
+fn entry_text(bytes: u64, entry: u128) -> String {
+    let mapped = Layout::of_ite_bytes(bytes).map(|layout| layout.mapped(entry as u64));
+    let said = match mapped {
+        Some(Some((lpi, Some(icid)))) => format!("lpi {lpi} in collection {icid}"),
+        Some(Some((lpi, None))) => format!("lpi {lpi} in no collection"),
+        Some(None) => "not mapped".to_owned(),
+        None => "of no known layout".to_owned(),
+    };
+    format!("{said} ({entry:#x})")
 }
 
 /// Where the entry of an event is.

@@ -1,6 +1,7 @@
 //! Fields of registers and commands that a comparison needs, transcribed once more. IHI 0069 H 5.3,
 //! 12.10, 12.18.
 
+use passim_gic::its::Spelled;
 use passim_model::Width;
 
 /// A register that is compared, and in which bits.
@@ -53,6 +54,9 @@ pub(super) fn propbaser_bits(propbaser: u64) -> u32 {
 /// The command that any driver sends first, MAPC, and MAPD.
 pub(super) const COMMANDS: (u64, u64) = (0x09, 0x08);
 
+/// GITS_TYPER.PTA: commands name redistributors by address.
+const PTA: u64 = 1 << 19;
+
 /// MAPD.ITT_addr.
 pub(super) const ITT_ADDRESS: u64 = 0x000f_ffff_ffff_ff00;
 
@@ -63,23 +67,9 @@ pub(super) fn comparable(command: &[u64; 4]) -> [u64; 4] {
     [first, second, third, fourth]
 }
 
-/// `MAPD 0x800000008 0x0 0x8000000044bdd800 0x0`.
-pub(super) fn command_text(command: &[u64; 4]) -> String {
-    let name = match command[0] & 0xff {
-        0x01 => "MOVI",
-        0x03 => "INT",
-        0x04 => "CLEAR",
-        0x05 => "SYNC",
-        0x08 => "MAPD",
-        0x09 => "MAPC",
-        0x0a => "MAPTI",
-        0x0b => "MAPI",
-        0x0c => "INV",
-        0x0d => "INVALL",
-        0x0e => "MOVALL",
-        0x0f => "DISCARD",
-        _ => "unknown",
-    };
-    let [first, second, third, fourth] = command;
-    format!("{name} {first:#x} {second:#x} {third:#x} {fourth:#x}")
+/// `MAPD device=0x8 itt=0x44bdd800 bits=1 valid=y`, and its doublewords.
+pub(super) fn command_text(command: &[u64; 4], typer: u64) -> String {
+    let by_address = typer & PTA != 0;
+    let words = command.map(|word| format!("{word:#x}"));
+    format!("{} ({})", Spelled::of(command, by_address), words.join(" "))
 }

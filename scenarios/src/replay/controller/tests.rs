@@ -48,7 +48,7 @@ fn every_part_of_a_dump_is_looked_at() {
         (
             "0x200100000000",
             "0x200100000001",
-            "command 14: MAPTI 0x300000000a 0x200100000001 0x1 0x0",
+            "command 14: MAPTI device=0x30 event=1 intid=8193 icid=1 (0x300000000a 0x200100000001 0x1 0x0)",
         ),
         // An entry: another LPI, another CPU, no device.
         (
@@ -74,8 +74,8 @@ fn commands_must_leave_the_tables() {
     let found = differences("000003ff000000000000800b", "000003ff000000000000800f");
     let left = (
         "its commands leave its tables".to_owned(),
-        "device 0x8 event 0: \
-                0x3ff000000000000800b, not 0x3ff000000000000800f"
+        "device 0x8 event 0: lpi 8194 in collection 0 (0x3ff000000000000800b), \
+         not lpi 8195 in collection 0 (0x3ff000000000000800f)"
             .to_owned(),
     );
     assert!(found.contains(&left), "{found:?}");

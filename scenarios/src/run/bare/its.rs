@@ -10,7 +10,7 @@ use passim_gic::its::{FailedWrite, Failure, Report, TRANSLATER};
 use passim_gic::{Signal, Size};
 use passim_model::{Abort, DeviceId, Host, IccRegister, IntId, PhysAddr, Requester, StreamId};
 
-use super::super::its::{convert, driven, mappings};
+use super::super::its::{convert, driven, mappings, queue};
 use super::super::messages::pending_v3;
 use super::super::{Answered, Outcome, Unperformable};
 use crate::machine::GicIts;
@@ -102,6 +102,9 @@ impl GicOnBoard<'_> {
                 self.submit(n(its), [dw0.0, word(dw1), word(dw2), word(dw3)], true)?
             }
             ItsOp::ItsMappings { its } => return mappings(self.board, *its),
+            ItsOp::ItsQueue { its, last } => {
+                return queue(self.board, &self.gic.its, *its, *last);
+            }
             ItsOp::Message { .. } => self.message(op)?,
             ItsOp::FailedWrites { its } => return Ok(self.failed_writes(n(its))),
             ItsOp::Lpi { intid, value } => self.lpi(*intid, *value)?,

@@ -160,7 +160,8 @@ pub(super) fn record(words: [u64; 4]) -> String {
     let number = words[0] & 0xff;
     let Some(kind) = EventKind::ALL.into_iter().find(|kind| u64::from(kind.number()) == number)
     else {
-        return format!("record {words:#x?}");
+        let words = words.map(|word| format!("{word:#x}"));
+        return format!("record {}", words.join(" "));
     };
     let mut text = kind.name().to_owned();
     let mut rest = words;

@@ -63,7 +63,7 @@ fn values_that_do_not_fit_are_refused() {
     let bits = "1 to 32: the field Size is one less";
     for bad in ["0", "33"] {
         let line = format!("its-command MAPD device=2 itt=0x46000000 bits={bad}");
-        assert_eq!(error(&line), told(2, 43, bits));
+        assert_eq!(error(&line), told(2, 42, bits));
     }
     let size = "`size=` says how many there are";
     assert_eq!(error("message device=2 event=0x100000000"), told(2, 18, size));

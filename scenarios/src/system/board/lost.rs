@@ -137,6 +137,11 @@ impl Board {
         self.lost = lost;
     }
 
+    /// Whether the command that was to be lost has come.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost.is_some_and(|lost| lost.nth == 0)
+    }
+
     /// A CPU is about to store to a block of the interrupt controller: where this tells an ITS of
     /// new commands, one of them may have to go.
     pub(super) fn lose_command(&mut self, block: u16, offset: u64, value: u64) {

@@ -29,7 +29,7 @@ impl Look<'_> {
             self.report.differs(what, "a stream of that device", "none is in the dump");
         }
         for stream in of_device {
-            if self.is_off() {
+            if self.stand.is_off() {
                 // Whichever stage the mapping was made in, an SMMU that is off asks neither.
                 self.page(stream, it, allowed(Stage::One, expect.flags));
                 continue;

@@ -182,10 +182,10 @@ impl Following {
         if let Likeness::But(deviation) = likeness {
             self.deviates(deviation);
         } else if likeness == Likeness::None {
-            let expected = format!("{name}, record {record:#x?}").replace('\n', "");
+            let expected = format!("{name}, record {}", hex_text(&record));
             let found = match found {
                 Answer::Faults(event) => {
-                    format!("{}, record {:#x?}", event.kind.name(), event.words()).replace('\n', "")
+                    format!("{}, record {}", event.kind.name(), hex_text(&event.words()))
                 }
                 other => text(other),
             };
@@ -330,4 +330,10 @@ fn text(answer: Answer) -> String {
         Answer::Faults(event) => event.kind.name().to_owned(),
         Answer::Silent => "ended without a record".to_owned(),
     }
+}
+
+/// `0x10 0x0`: doublewords of a record.
+fn hex_text(words: &[u64]) -> String {
+    let words: Vec<_> = words.iter().map(|word| format!("{word:#x}")).collect();
+    words.join(" ")
 }

@@ -15,6 +15,7 @@
 //! | `tlbi`, `command` | how are commands spelled? |
 //! | `queue`, `events` | how do commands reach the SMMU, and events the kernel? |
 //! | `stalls` | what becomes of transactions that stalled? |
+//! | `said` | what does the driver say of an event? |
 //! | `work` | which act comes next? |
 //!
 //! It writes what Linux writes, where and in the order Linux does, and knows the SMMU only through
@@ -33,6 +34,7 @@ mod ids;
 mod probe;
 mod queue;
 mod reset;
+pub(super) mod said;
 mod stalls;
 mod streams;
 mod tlbi;
@@ -49,16 +51,17 @@ use super::synced::Synced;
 use super::{BootError, Finding};
 use crate::iommu::registers::Registers;
 use crate::policy::{
-    BeyondInput, ContextDescriptors, Smmu3Ats, Smmu3LongRanges, Smmu3Queues, Smmu3Reset,
-    Smmu3Stalls, Smmu3Substreams, Smmu3Unattached, SteUpdate,
+    BeyondInput, ContextDescriptors, Smmu3Ats, Smmu3LongRanges, Smmu3Messages, Smmu3Queues,
+    Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Unattached, SteUpdate,
 };
 use ats::{Ats, switches};
 use command::Command;
 use events::EventQueue;
-use passim_model::{Frames, Host, PhysAddr, StreamId};
+use passim_model::{Endpoint, Frames, Host, PhysAddr, StreamId};
 use probe::Features;
 use queue::{CommandQueue, Ending, Submitted, Ticket};
 use streams::StreamTable;
+use wire::Evtq0;
 
 /// One SMMUv3 and its driver's state.
 #[derive(Debug)]
@@ -77,6 +80,7 @@ pub(super) struct SmmuV3 {
     reset: Smmu3Reset,
     unattached: Smmu3Unattached,
     descriptors: ContextDescriptors,
+    messages: Smmu3Messages,
     update: SteUpdate,
     beyond: BeyondInput,
     ats: Smmu3Ats,
@@ -129,6 +133,11 @@ impl SmmuV3 {
         Ok(Master { streams: own, cd, attached: false, bypasses: false, ats })
     }
 
+    /// Whether a stream is among those of a device.
+    pub(super) fn has_stream(master: &Master, stream: StreamId) -> bool {
+        master.streams.contains(&stream)
+    }
+
     /// Whether its walks are coherent: ARM_SMMU_FEAT_COHERENCY.
     pub(super) fn walks_are_coherent(&self) -> bool {
         self.features.coherent
@@ -148,9 +157,19 @@ impl SmmuV3 {
         self.commands.recover(self.registers, &mut self.findings, host);
     }
 
-    /// The event queue's interrupt: takes every event out of the queue, and ends what stalled.
-    pub(super) fn event_interrupt(&mut self, host: &mut impl Host) -> Vec<[u64; 4]> {
+    /// The event queue's interrupt: takes every event out of the queue, says what it is, and ends
+    /// what stalled. `device` knows whose a stream is.
+    pub(super) fn event_interrupt(
+        &mut self,
+        device: impl Fn(StreamId) -> Option<Endpoint>,
+        host: &mut impl Host,
+    ) -> Vec<[u64; 4]> {
         let events = self.events.drain(self.registers, &mut self.findings, host);
+        for &words in &events {
+            let fields = self.messages == Smmu3Messages::Fields;
+            let device = device(StreamId::new(Evtq0::SID.get(words[0]) as u32));
+            self.findings.push(Finding::Event { words, fields, device });
+        }
         self.end_stalled(&events, host);
         events
     }

@@ -54,6 +54,7 @@ impl SmmuV3 {
             },
             substreams: policy.smmu3_substreams,
             long_ranges: policy.smmu3_long_ranges,
+            messages: policy.smmu3_messages,
             queues: policy.smmu3_queues,
             reset: policy.smmu3_reset,
             unattached: policy.smmu3_unattached,

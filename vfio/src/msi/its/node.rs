@@ -4,13 +4,14 @@
 use super::Event;
 use super::command::Command;
 use super::cpus::Cpus;
+use super::itt::IttPlaces;
 use super::queue::{Queue, Stop};
 use super::registers::Registers;
 use super::table::{self, Table, zeroed};
-use super::wire::{Ctlr, GIC_PIDR2_ARCH, ITS_CMD_QUEUE_LG2, ITS_ITT_ALIGN, Pidr2, Typer, gits};
+use super::wire::{Ctlr, GIC_PIDR2_ARCH, ITS_CMD_QUEUE_LG2, Pidr2, Typer, gits};
 use crate::irq::Redistributor;
-use crate::policy::ItsInvall;
-use passim_model::{DeviceId, Frames, Host, IntId, PageSize, PhysAddr};
+use crate::policy::{ItsInvall, ItsQueueWait};
+use passim_model::{DeviceId, Frames, Host, IntId, PhysAddr};
 use std::collections::BTreeMap;
 
 /// How often the driver looks whether the ITS is quiet. 6.12 its_force_quiescent: a second.
@@ -20,7 +21,7 @@ const MOST_LOOKS: u32 = 1 << 16;
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Itt {
     at: PhysAddr,
-    size: PageSize,
+    bytes: u64,
     bits: u32,
 }
 
@@ -39,6 +40,9 @@ pub(super) struct Node {
     itts: BTreeMap<DeviceId, Itt>,
     /// Events that are mapped, and their collections.
     mapped: BTreeMap<Event, u16>,
+    /// Events of mapped devices that are not mapped: the collection they were in or were said to
+    /// go to last. The first, of those that are not here.
+    left: BTreeMap<Event, u16>,
 }
 
 impl Node {
@@ -46,7 +50,7 @@ impl Node {
     // 6.12 its_probe_one.
     pub(super) fn boot(
         its: PhysAddr,
-        choices: table::Choices,
+        (choices, wait): (table::Choices, ItsQueueWait),
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Option<Self> {
@@ -60,7 +64,7 @@ impl Node {
         let queue = zeroed(ITS_CMD_QUEUE_LG2, frames, host)?;
         let device_bits = Typer::DEVBITS.get(typer) as u32 + 1;
         let devices = table::alloc_all((registers, choices), device_bits, frames, host)?;
-        let queue = Queue::new(queue, choices.cacheability, registers, host)?;
+        let queue = Queue::new(queue, (choices.cacheability, wait), registers, host)?;
         let ctlr = registers.load32(gits::CTLR, host)?;
         registers.store32(gits::CTLR, ctlr | Ctlr::ENABLE.flag(true), host)?;
         Some(Self {
@@ -72,6 +76,7 @@ impl Node {
             collections: Vec::new(),
             itts: BTreeMap::new(),
             mapped: BTreeMap::new(),
+            left: BTreeMap::new(),
         })
     }
 
@@ -103,24 +108,32 @@ impl Node {
         self.queue.send(Command::Invall { collection }, sync, host);
     }
 
-    /// A device gets a table for `wanted` events, and is mapped. `None` if that cannot be.
+    /// Makes sure that the table of devices has an entry for one. `None` if that cannot be.
+    pub(super) fn cover(
+        &self,
+        device: DeviceId,
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> Option<()> {
+        self.devices.cover(device, frames, host)
+    }
+
+    /// A device that is [covered](Self::cover) gets a table for `wanted` events, and is mapped. `None`
+    /// if there is no memory.
     // 6.12 its_create_device: two entries at least.
     pub(super) fn map_device(
         &mut self,
         device: DeviceId,
         wanted: u32,
-        frames: &mut Frames,
+        (places, frames): (&mut IttPlaces, &mut Frames),
         host: &mut impl Host,
     ) -> Option<()> {
-        self.devices.cover(device, frames, host)?;
         let events = wanted.max(2).next_power_of_two();
-        let bytes = (u64::from(events) * self.itt_entry_bytes).max(ITS_ITT_ALIGN);
-        let size = PageSize::from_lg2(bytes.next_power_of_two().ilog2())?;
-        let size = size.max(frames.smallest());
-        let at = zeroed(size.lg2(), frames, host)?;
+        let bytes = u64::from(events) * self.itt_entry_bytes;
+        let at = places.alloc(bytes, frames, host)?;
         let bits = events.ilog2();
         self.queue.send(Command::Mapd { device, bits, itt: at, valid: true }, None, host);
-        self.itts.insert(device, Itt { at, size, bits });
+        self.itts.insert(device, Itt { at, bytes, bits });
         Some(())
     }
 
@@ -128,12 +141,13 @@ impl Node {
     pub(super) fn unmap_device(
         &mut self,
         device: DeviceId,
-        frames: &mut Frames,
+        (places, frames): (&mut IttPlaces, &mut Frames),
         host: &mut impl Host,
     ) {
-        let Some(Itt { at, size, bits }) = self.itts.remove(&device) else { return };
+        let Some(Itt { at, bytes, bits }) = self.itts.remove(&device) else { return };
         self.queue.send(Command::Mapd { device, bits, itt: at, valid: false }, None, host);
-        frames.free(at, size);
+        places.free(at, bytes, frames);
+        self.left.retain(|event, _| event.device != device);
     }
 
     fn target(&self, collection: u16) -> Option<u64> {
@@ -141,7 +155,7 @@ impl Node {
     }
 
     /// An event raises an LPI from now on. Returns the CPU it goes to, whatever it was told before.
-    // 4.4 and 5.12 its_irq_domain_activate.
+    // 4.4 and 5.12 its_irq_domain_activate: whether or not the event is mapped.
     pub(super) fn map_event(
         &mut self,
         event: Event,
@@ -150,7 +164,7 @@ impl Node {
         host: &mut impl Host,
     ) -> u16 {
         if let Some(&mapped) = self.mapped.get(&event) {
-            return mapped;
+            cpus.weigh(mapped, false);
         }
         let collection = cpus.select(None);
         cpus.weigh(collection, true);
@@ -164,6 +178,7 @@ impl Node {
     pub(super) fn unmap_event(&mut self, event: Event, cpus: &mut Cpus, host: &mut impl Host) {
         let Some(collection) = self.mapped.remove(&event) else { return };
         cpus.weigh(collection, false);
+        self.left.insert(event, collection);
         let sync = self.target(collection);
         self.queue.send(Command::Discard { event }, sync, host);
     }
@@ -172,6 +187,7 @@ impl Node {
     pub(super) fn forget_event(&mut self, event: Event, cpus: &mut Cpus) {
         if let Some(collection) = self.mapped.remove(&event) {
             cpus.weigh(collection, false);
+            self.left.insert(event, collection);
         }
     }
 
@@ -211,6 +227,25 @@ impl Node {
             self.mapped.insert(event, cpu);
         }
         Some(cpu)
+    }
+
+    /// Says of an event that is not mapped which collection it moves to, as if it were.
+    // 4.4 its_set_affinity does not ask; the SYNC is for col_map, which is of zeroes at first.
+    pub(super) fn move_unmapped(
+        &mut self,
+        event: Event,
+        pinned: Option<u16>,
+        cpus: &Cpus,
+        host: &mut impl Host,
+    ) -> u16 {
+        let old = self.left.get(&event).copied().unwrap_or(0);
+        let cpu = cpus.select(pinned);
+        if cpu != old || cpus.says_each_time() {
+            let sync = self.target(old);
+            self.queue.send(Command::Movi { event, collection: cpu }, sync, host);
+            self.left.insert(event, cpu);
+        }
+        cpu
     }
 }
 

@@ -6,6 +6,7 @@
 use super::command::Command;
 use super::registers::Registers;
 use super::wire::{COMMAND_BYTES, Cbaser, Creadr, INNER_SHAREABLE, ITS_CMD_QUEUE_LG2, gits};
+use crate::policy::ItsQueueWait;
 use passim_model::{Host, PhysAddr, event};
 
 /// How often the driver looks whether a command is done. 6.12 its_wait_for_range_completion: a
@@ -26,6 +27,7 @@ pub(in crate::msi) enum Stop {
 pub(super) struct Queue {
     registers: Registers,
     base: PhysAddr,
+    wait: ItsQueueWait,
     /// Offset of the next command.
     write: u64,
     /// What the last command came to, if to nothing; the next that comes to the same says nothing
@@ -39,7 +41,7 @@ impl Queue {
     /// An empty queue in zeroed memory at `base`, told to the ITS.
     pub(super) fn new(
         base: PhysAddr,
-        cacheability: u64,
+        (cacheability, wait): (u64, ItsQueueWait),
         registers: Registers,
         host: &mut impl Host,
     ) -> Option<Self> {
@@ -51,19 +53,20 @@ impl Queue {
             | Cbaser::VALID.flag(true);
         registers.store64(gits::CBASER, cbaser, host)?;
         registers.store64(gits::CWRITER, 0, host)?;
-        Some(Self { registers, base, write: 0, stopped: None, untold: Vec::new() })
+        Some(Self { registers, base, wait, write: 0, stopped: None, untold: Vec::new() })
     }
 
     /// Has a command performed, and a SYNC after it if a target is given. What there is no room for
     /// is dropped.
     // 6.12 BUILD_SINGLE_CMD_FUNC: a SYNC that cannot be had does not keep the command back.
     pub(super) fn send(&mut self, command: Command, sync: Option<u64>, host: &mut impl Host) {
+        let from = self.write;
         let stop = match self.put(command, host) {
             Err(stop) => Some(stop),
             Ok(()) => {
                 let sync = sync.map(|target| Command::Sync { target });
                 let full = sync.and_then(|sync| self.put(sync, host).err());
-                full.or(self.post(host).err())
+                full.or(self.post(from, host).err())
             }
         };
         let Some(stop) = stop else {
@@ -99,11 +102,17 @@ impl Queue {
         Ok(())
     }
 
-    /// Tells the ITS of what was put, and waits until all of it is performed.
-    fn post(&mut self, host: &mut impl Host) -> Result<(), Stop> {
+    /// Tells the ITS of what was put from an offset on, and waits until all of it is performed.
+    // 4.4 its_wait_for_range_completion compares offsets as they are. 5.2 counts on where they wrap.
+    fn post(&mut self, from: u64, host: &mut impl Host) -> Result<(), Stop> {
         let told = self.registers.store64(gits::CWRITER, self.write, host);
         told.ok_or(Stop::Waiting(self.place(self.write)))?;
-        let done = self.look(host, |reached, write| reached == write);
+        let done = match self.wait {
+            ItsQueueWait::Range => {
+                self.look(host, |reached, write| reached >= write || reached < from)
+            }
+            ItsQueueWait::Performed => self.look(host, |reached, write| reached == write),
+        };
         done.map_err(|reached| Stop::Waiting(self.place(reached)))
     }
 

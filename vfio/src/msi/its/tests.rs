@@ -5,7 +5,7 @@ use super::Its;
 use super::command::Command;
 use super::queue::{Queue, Stop};
 use super::registers::Registers;
-use crate::policy::Profile;
+use crate::policy::{ItsQueueWait, Profile};
 use passim_model::{
     Abort, DeviceId, EventId, Frames, Host, IntId, Memory, PageSize, PhysAddr, Span, Width,
 };
@@ -38,10 +38,15 @@ impl Host for Idle {
 
 /// A machine whose ITS has got to `creadr`, and an empty queue.
 fn idle(base: PhysAddr, creadr: u64) -> (Idle, Queue) {
+    waiting(base, creadr, ItsQueueWait::Performed)
+}
+
+/// The same, of a driver that waits in one way or another.
+fn waiting(base: PhysAddr, creadr: u64, wait: ItsQueueWait) -> (Idle, Queue) {
     let mut memory = Memory::new();
     memory.add_bank(Span::from_size(base, 0x1_0000).unwrap()).unwrap();
     let mut host = Idle { memory, creadr, looks: 0 };
-    let queue = Queue::new(base, 7, Registers(PhysAddr::new(ITS)), &mut host).unwrap();
+    let queue = Queue::new(base, (7, wait), Registers(PhysAddr::new(ITS)), &mut host).unwrap();
     (host, queue)
 }
 
@@ -65,6 +70,38 @@ fn a_queue_that_has_stopped_is_not_waited_for() {
         let places = [0x40, 0x60].map(|offset| Stop::Waiting(PhysAddr::new(0x4000_0000 + offset)));
         assert_eq!(queue.take_stops(), places);
     }
+}
+
+/// 4.4 its_wait_for_range_completion: a command is taken for performed where GITS_CREADR is before it,
+/// as when the queue has stopped, or where the queue wraps behind it.
+#[test]
+fn offsets_that_are_compared_as_they_are_end_waits_early() {
+    let (mut host, mut queue) = waiting(BASE, 1, ItsQueueWait::Range);
+    queue.send(INVALL, None, &mut host);
+    assert_eq!(queue.take_stops(), [Stop::Waiting(BASE)]);
+    let looks = host.looks;
+    for _ in 0..3 {
+        queue.send(INVALL, Some(0), &mut host);
+    }
+    assert_eq!((queue.take_stops(), host.looks - looks), (vec![], 9), "one look for each");
+    // The ITS is behind, but the last command of the queue is before its SYNC.
+    host.creadr = 0;
+    for _ in 7..2047 {
+        queue.send(INVALL, None, &mut host);
+    }
+    assert_eq!(queue.take_stops(), []);
+    host.creadr = 0xffe0;
+    let looks = host.looks;
+    queue.send(INVALL, Some(0), &mut host);
+    assert_eq!((queue.take_stops(), host.looks - looks), (vec![], 3));
+    let (mut host, mut queue) = waiting(BASE, 1, ItsQueueWait::Performed);
+    for _ in 0..2047 {
+        queue.send(INVALL, None, &mut host);
+    }
+    queue.take_stops();
+    host.creadr = 0xffe1;
+    queue.send(INVALL, Some(0), &mut host);
+    assert_eq!(queue.take_stops(), [Stop::Waiting(PhysAddr::new(0x4000_ffe0))]);
 }
 
 /// What waits is not written over, however many commands come, wherever the ITS has stopped.

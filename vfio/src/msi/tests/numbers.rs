@@ -43,6 +43,22 @@ fn chunks_have_32_lpis() {
     assert_eq!([lpis.alloc(40), lpis.alloc(2)], [Some((8288, 64)), Some((8192, 32))]);
 }
 
+/// 4.11 its_lpi_alloc_chunks: one chunk less, until there are so many side by side.
+#[test]
+fn chunks_run_out_one_after_the_other() {
+    let mut lpis = Lpis::new(LpiRanges::Chunks32, 14, None);
+    assert_eq!(lpis.alloc(8192 - 5 * 32), Some((8192, 8192 - 5 * 32)));
+    assert_eq!(lpis.alloc(32), Some((16384 - 5 * 32, 32)));
+    assert_eq!(lpis.alloc(5 * 32), Some((16384 - 4 * 32, 4 * 32)), "four are left");
+    assert_eq!(lpis.alloc(1), None);
+    // Of two holes the first that is large enough, and the first of those that are less.
+    lpis.free(16384 - 4 * 32, 32);
+    lpis.free(16384 - 2 * 32, 2 * 32);
+    assert_eq!(lpis.alloc(3 * 32), Some((16384 - 2 * 32, 2 * 32)));
+    assert_eq!(lpis.alloc(3 * 32), Some((16384 - 4 * 32, 32)));
+    assert_eq!(lpis.alloc(3 * 32), None);
+}
+
 fn books(bases: &[u64], profile: Profile) -> Its {
     let bases: Vec<_> = bases.iter().map(|&base| PhysAddr::new(base)).collect();
     Its::new(&bases, &profile.policy())
@@ -85,6 +101,21 @@ fn events_are_numbered_within_their_device() {
     let zero = (0, DeviceId::new(0));
     assert!(its.prepare(zero, (1, false), &mut frames, &mut host));
     assert!(its.alloc(zero, 32).is_some());
+}
+
+/// Three messages of MSI have a block of four events; with them all of it is free, and the device goes.
+#[test]
+fn a_block_is_free_again_whole() {
+    let mut its = books(&[0x808_0000], Profile::Linux6_12);
+    let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
+    let device = (0, DeviceId::new(0x10));
+    assert!(its.prepare(device, (3, false), &mut frames, &mut host));
+    let three = its.alloc(device, 3).unwrap();
+    assert_eq!((three.len(), its.in_use()), (3, 4));
+    let three: Vec<_> = three.iter().map(|(event, _)| *event).collect();
+    its.free(0, &three, &mut frames, &mut host);
+    assert_eq!(its.in_use(), 0);
+    assert!(its.alloc(device, 1).is_none(), "there is no such device");
 }
 
 /// The same DeviceID at two ITSs is two devices: events begin with 0 at each, LPIs are of one

@@ -252,6 +252,17 @@ choice! {
 }
 
 choice! {
+    /// What the driver of SMMUv3s says of an event. How often it says something in a while is not
+    /// here: there is no time.
+    Smmu3Messages {
+        /// Its number and its doublewords.
+        Raw = "raw",
+        /// And its fields by name, and which device it is about.
+        Fields = "fields",
+    }
+}
+
+choice! {
     /// What becomes of streams of an SMMUv2 that are in no domain: the parameter `disable_bypass`
     /// of arm-smmu.
     Smmu2Unattached {

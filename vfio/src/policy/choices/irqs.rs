@@ -128,6 +128,29 @@ choice! {
 }
 
 choice! {
+    /// Where the ITS driver has interrupt translation tables from.
+    IttMemory {
+        /// From the slabs, cleared: small ones share pages that stay the kernel's; larger ones than
+        /// two pages are blocks of pages of their own, and given back.
+        Slab = "slab",
+        /// From a pool of pages that only grows, as they were left; those of a page and more are
+        /// blocks of pages of their own, cleared, and given back.
+        Pool = "pool",
+    }
+}
+
+choice! {
+    /// How long the ITS driver waits for a command.
+    ItsQueueWait {
+        /// Until GITS_CREADR is no place between the command and what follows it: not at all where
+        /// the queue wraps between them, or has stopped before.
+        Range = "range",
+        /// Until the command is performed, or time is up.
+        Performed = "performed",
+    }
+}
+
+choice! {
     /// When the ITS driver unmaps a DeviceID that several functions send under.
     ItsSharing {
         /// With the last event in use.
@@ -196,8 +219,41 @@ choice! {
         /// When it is allocated, but of several of MSI only the first; what nobody has requested by
         /// the end is freed as it is.
         First = "first",
+        /// The same, and once more when somebody requests the vector: the ITS is told of its event
+        /// a second time.
+        Twice = "twice",
         /// When it is allocated; what nobody has requested by the end is taken back.
         All = "all",
+    }
+}
+
+choice! {
+    /// When a CPU that an interrupt shall go to is told to who sends it, or writes its message.
+    MsiAffinity {
+        /// At once, whether or not anybody has been given the interrupt.
+        AtOnce = "at-once",
+        /// When the interrupt is active: at once, or when it is made so.
+        WhenActive = "when-active",
+    }
+}
+
+choice! {
+    /// Where a vector of PCI is let through first.
+    MsiUnmask {
+        /// At the device: a message that waited there comes while the LPI is still disabled.
+        DeviceFirst = "device-first",
+        /// At the controller: the LPI is enabled before the device may send.
+        ControllerFirst = "controller-first",
+    }
+}
+
+choice! {
+    /// Whether vectors of MSI-X can be had one by one, once there are others.
+    MsixVectors {
+        /// They cannot.
+        Together = "together",
+        /// They can, of an ITS.
+        OneByOne = "one-by-one",
     }
 }
 

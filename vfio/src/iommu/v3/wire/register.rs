@@ -234,6 +234,10 @@ layout! {
     pub(in crate::iommu::v3) struct Evtq0 {
         /// Which.
         ID = bits(7, 0);
+        /// There is a SubstreamID.
+        SSV = bit(11);
+        /// The SubstreamID.
+        SSID = bits(31, 12);
         /// Whose.
         SID = bits(63, 32);
     }
@@ -246,8 +250,18 @@ layout! {
         STAG = bits(15, 0);
         /// It waits.
         STALL = bit(31);
+        /// The access was privileged.
+        PRIV = bit(33);
+        /// It was a fetch of an instruction.
+        INST = bit(34);
+        /// It read.
+        READ = bit(35);
         /// Stage 2 faulted.
         S2 = bit(39);
+        /// What the address was for.
+        CLASS = bits(41, 40);
+        /// A table was read, not written.
+        TTRNW = bit(44);
     }
 }
 

@@ -1,0 +1,53 @@
+//! One vector of MSI-X more, while others are on: Linux's `pci_msix_alloc_irq_at`.
+
+use super::controller::Controller;
+use super::vectors::MessageKind;
+use crate::kernel::Kernel;
+use crate::operation::Task;
+use crate::policy::{MsiActivation, MsixVectors};
+use crate::step::Step;
+use passim_model::{Endpoint, Host, Refusal};
+
+impl Kernel {
+    /// Whether vectors of a kind can be had one by one.
+    // 6.12 pci_msix_can_alloc_dyn: the domain says so, MSI_FLAG_PCI_MSIX_ALLOC_DYN, which that of an
+    // ITS does since 6.16 and that of GICv2m never did.
+    pub(crate) fn has_vectors_one_by_one(&self, kind: MessageKind) -> bool {
+        let its = matches!(self.msi.controller, Controller::Its(_));
+        its && kind == MessageKind::Msix && self.policy.msix_vectors == MsixVectors::OneByOne
+    }
+
+    /// Gives a device whose MSI-X is on the vector of an entry that has none. It stays until
+    /// messages are turned off.
+    ///
+    /// # Errors
+    /// ENOSPC by `vectors-exhausted`, and what mapping doorbells refuses with.
+    pub(crate) fn add_vector(
+        &mut self,
+        device: Endpoint,
+        index: u16,
+        tasks: &mut Vec<Task>,
+        host: &mut impl Host,
+    ) -> Result<(), Refusal> {
+        let kind = MessageKind::Msix;
+        let descriptor = self.alloc_descriptor(device, kind, (index, 1), None, host)?;
+        let mut holding = self.begin_holding(device, descriptor, tasks, host)?;
+        loop {
+            match self.step_holding(&mut holding, host) {
+                Step::Done(Ok(())) => break,
+                Step::Done(Err(refusal)) => {
+                    return Err(self.unwind_holding(holding, refusal, tasks, host));
+                }
+                // Each doorbell is given up after so many waits.
+                Step::Waiting(_) | Step::Unlocked => host.relax(),
+            }
+        }
+        let Some(vectors) = self.msi.devices.get_mut(&device) else { return Ok(()) };
+        let at = vectors.descriptors.partition_point(|it| it.index < index);
+        vectors.descriptors.insert(at, holding.descriptor);
+        if self.policy.msi_activation != MsiActivation::Request {
+            self.activate(device, index, host);
+        }
+        Ok(())
+    }
+}
