@@ -56,9 +56,27 @@ fn linux_is_served_alike_under_every_preset() {
     let whole = ["its/linux-6.12.scn", "its/msi-v9.scn", "its/attack.scn"].map(str::to_owned);
     for path in lives.iter().chain(&whole) {
         let script = script(&scenarios().join(path));
+        let by_hand = path.ends_with("life-by-hand.scn");
         // An even seed: EventIDs beyond a table are not cut, which the attack would show.
-        presets(SEEDS).filter(is_even).for_each(|preset| holds(&script, preset));
+        for preset in presets(SEEDS).filter(is_even) {
+            match (by_hand, preset) {
+                (true, Preset::KvmAbi0) => all_but_movall_holds_under_kvm(&script),
+                _ => holds(&script, preset),
+            }
+        }
     }
+}
+
+/// Where the life by hand ends otherwise: KVM's MOVALL takes an LPI itself along, and leaves its event
+/// in the collection it was in. INVALL of that collection passes the LPI over then, so that it stays
+/// disabled.
+const OTHERWISE_UNDER_KVM: [&str; 4] = ["take cpu=1", "take cpu=0", "take cpu=1", "take cpu=0"];
+
+fn all_but_movall_holds_under_kvm(script: &Script) {
+    let chosen = Chosen { gic: Some(Preset::KvmAbi0), ..Chosen::default() };
+    let report = run_with(script, &chosen).unwrap();
+    let lines = report.differences.iter().map(|it| it.operation.as_str());
+    assert!(lines.eq(OTHERWISE_UNDER_KVM), "{:?}", report.differences);
 }
 
 /// Whether a file is about what one implementation does with the driver's mistakes.

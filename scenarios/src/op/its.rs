@@ -19,6 +19,8 @@ operations! {
         opt cpu: u16 = "cpu",
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
+        /// Bits of it to show; all without it.
+        opt mask: Number = "mask",
     }
     /// Stores to a register of a GICv3 by its name.
     GicStore = "gic-store" {
@@ -46,6 +48,8 @@ operations! {
     ItsSizes = "its-sizes" {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
+        /// Whether there are any of each alone, and not how many.
+        opt brief: YesNo = "brief",
     }
     /// A CPU takes interrupts, LPIs with their configuration and their pending bits in these
     /// tables.

@@ -71,8 +71,9 @@ impl GicOnBoard<'_> {
     pub(super) fn perform(&mut self, op: &ItsOp) -> Outcome {
         let n = |n: &Option<u16>| n.unwrap_or(0);
         let line = match op {
-            ItsOp::GicLoad { register, cpu, its } => {
-                Number(self.load(&register.0, n(cpu), n(its))?).to_string()
+            ItsOp::GicLoad { register, cpu, its, mask } => {
+                let mask = mask.as_ref().map_or(u64::MAX, |mask| mask.0);
+                Number(self.load(&register.0, n(cpu), n(its))? & mask).to_string()
             }
             ItsOp::GicStore { register, value, cpu, its } => {
                 self.store(&register.0, n(cpu), n(its), value.0)?;
@@ -88,7 +89,9 @@ impl GicOnBoard<'_> {
                     false => Number(after).to_string(),
                 }
             }
-            ItsOp::ItsSizes { its } => return self.sizes(n(its)),
+            ItsOp::ItsSizes { its, brief } => {
+                return self.sizes(n(its), *brief == Some(YesNo::Yes));
+            }
             ItsOp::LpisOn { .. } => self.lpis_on(op)?,
             ItsOp::ItsOn { queue, devices, collections, its } => {
                 self.its_on(n(its), *queue, *devices, *collections)?
@@ -207,16 +210,19 @@ impl GicOnBoard<'_> {
     }
 
     /// GITS_TYPER and GITS_BASER. IHI 0069 H 12.19: without CIL an ICID has 16 bits.
-    fn sizes(&mut self, its: u16) -> Outcome {
+    fn sizes(&mut self, its: u16, brief: bool) -> Outcome {
         let typer = self.load("GITS_TYPER", 0, its)?;
         let bits = |low: u32, count: u32| (typer >> low & ((1 << count) - 1)) + 1;
         let icid = if typer >> 36 & 1 == 1 { bits(32, 4) } else { 16 };
         let physical = if typer & 1 == 1 { "physical LPIs" } else { "no physical LPIs" };
-        let mut lines = vec![format!(
-            "{physical}, EventID {} bits, DeviceID {} bits, ICID {icid} bits",
-            bits(8, 5),
-            bits(13, 5)
-        )];
+        let (event, device) = (bits(8, 5), bits(13, 5));
+        let counted = [("EventID", event), ("DeviceID", device), ("ICID", icid)];
+        let counted = counted.map(|(name, bits)| match (brief, bits) {
+            (true, 0) => format!("no {name}s"),
+            (true, _) => format!("{name}s"),
+            _ => format!("{name} {bits} bits"),
+        });
+        let mut lines = vec![format!("{physical}, {}", counted.join(", "))];
         for n in 0..8 {
             let name = format!("GITS_BASER{n}");
             let baser = self.load(&name, 0, its)?;
@@ -228,7 +234,10 @@ impl GicOnBoard<'_> {
                 _ => "reserved",
             };
             let bytes = (baser >> 48 & 0x1f) + 1;
-            lines.push(format!("{name}: {kind}, {bytes} bytes an entry"));
+            lines.push(match brief {
+                true => format!("{name}: {kind}"),
+                false => format!("{name}: {kind}, {bytes} bytes an entry"),
+            });
         }
         Ok(lines)
     }
