@@ -18,7 +18,7 @@ use super::its::{
     WriterBeyond,
 };
 use super::lpi::{
-    BaseWhileEnabled, ClearEnable, ConfigRead, InvlpirReach, LpiState, MoveToDisabled,
+    BaseWhileEnabled, ClearEnable, ConfigRead, Disabling, InvlpirReach, LpiState, MoveToDisabled,
     PendingAtDisable, PendingHome, PendingPriority, PendingScan, PendingZero, PriorityBits,
     PropertyTable, RegisterInvalidation,
 };
@@ -48,7 +48,7 @@ const fn drawn(
 }
 
 /// Every point that is drawn with the seed. References are to IHI 0069 H.
-pub const DRAWN: [Drawn; 22] = [
+pub const DRAWN: [Drawn; 23] = [
     drawn(
         "a command that cannot be performed (5.2)",
         "CommandErrors",
@@ -121,6 +121,12 @@ pub const DRAWN: [Drawn; 22] = [
         &["Honoured", "Doubted"],
     ),
     drawn("clearing GICR_CTLR.EnableLPIs (12.11)", "ClearEnable", "lpi", &["Allowed", "Refused"]),
+    drawn(
+        "when the pending table is written after that: GICR_CTLR.RWP (12.11)",
+        "Disabling",
+        "lpi",
+        &["AtOnce", "OnStep"],
+    ),
     drawn(
         "GICR_PROPBASER, GICR_PENDBASER stored to while LPIs are on (12.11)",
         "BaseWhileEnabled",
@@ -246,6 +252,7 @@ pub(super) fn lpi(seed: u64) -> LpiChoices {
         property_table: chance.pick([PropertyTable::PerRedistributor, PropertyTable::Shared]),
         attributes: Attributes::Kept,
         pending_at_disable: PendingAtDisable::Written,
+        disabling: Disabling::AtOnce,
         invlpir: InvlpirReach::Own,
         priority_bits: PriorityBits::Five,
         pending_priority: chance.pick([PendingPriority::Follows, PendingPriority::Sticks]),
@@ -255,7 +262,8 @@ pub(super) fn lpi(seed: u64) -> LpiChoices {
     };
     // The last, so that what the others are does not depend on it.
     let ptz = chance.pick([PendingZero::Honoured, PendingZero::Doubted]);
-    LpiChoices { ptz, ..plain }
+    let disabling = chance.pick([Disabling::AtOnce, Disabling::OnStep]);
+    LpiChoices { ptz, disabling, ..plain }
 }
 
 #[cfg(test)]

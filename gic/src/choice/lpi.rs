@@ -12,6 +12,7 @@
 //! | GICR_PROPBASER | each its own | each its own | shared | each its own | drawn |
 //! | attributes of tables | kept | raw | cacheable | kept | kept |
 //! | pending LPIs at disabling | written | in memory | shelved | written | written |
+//! | and when that is done | at once | at once | at once | at once | drawn |
 //! | INVLPIR reaches | its own | its own | any | its own | its own |
 //! | bits of a priority | five | six, eight | five | five | five |
 //! | priority of a pending LPI | follows | follows | follows | sticks | drawn |
@@ -134,6 +135,18 @@ pub enum PendingAtDisable {
     Shelved,
 }
 
+/// When what clearing EnableLPIs does to the pending table is done. No LPI is taken from the store on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Disabling {
+    /// With the store.
+    #[default]
+    AtOnce,
+    /// By a later step. GICR_CTLR.RWP says so until then, and stores that set EnableLPIs or name another
+    /// table, which software must not do yet, are ignored.
+    // As Linux's KVM has it while LPIs are being disabled.
+    OnStep,
+}
+
 /// Which LPIs a store to GICR_INVLPIR reaches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum InvlpirReach {
@@ -210,6 +223,8 @@ pub struct LpiChoices {
     pub attributes: Attributes,
     /// Pending LPIs where LPIs are turned off.
     pub pending_at_disable: PendingAtDisable,
+    /// And when that is done.
+    pub disabling: Disabling,
     /// Reach of INVLPIR.
     pub invlpir: InvlpirReach,
     /// Bits of priorities.

@@ -83,6 +83,8 @@ pub(super) struct Redistributor {
     pub(super) lpis: Option<Lpis>,
     /// Whether they are on.
     on: bool,
+    /// LPIs that have been turned off, while the pending table does not say of them yet.
+    leaving: Option<Lpis>,
     /// Asked for and not done.
     invalidations: Vec<Invalidation>,
     /// Aborts of the time before LPIs were last turned off.
@@ -130,6 +132,7 @@ impl Redistributor {
             row,
             lpis: None,
             on: false,
+            leaving: None,
             invalidations: Vec::new(),
             past_aborts: 0,
         };
@@ -205,6 +208,7 @@ impl Redistributor {
         let clears = self.choices.clear_enable == ClearEnable::Allowed;
         self.ctlr
             | RedistributorCtlr::ENABLE_LPIS.flag(self.on)
+            | RedistributorCtlr::RWP.flag(self.leaving.is_some())
             | RedistributorCtlr::CES.flag(self.features.lpis && clears)
             | RedistributorCtlr::IR.flag(self.features.invalidation_registers)
     }
@@ -324,8 +328,12 @@ impl Redistributor {
         }
     }
 
-    /// Does one invalidation that was asked for. Whether there was one.
-    pub(super) fn step(&mut self, memory: &Memory) -> bool {
+    /// Does one thing that a register asked for: an invalidation, or what is left of turning LPIs off.
+    /// Whether there was one.
+    pub(super) fn step(&mut self, memory: &mut Memory) -> bool {
+        if self.finish_leaving(memory) {
+            return true;
+        }
         if self.invalidations.is_empty() {
             return false;
         }

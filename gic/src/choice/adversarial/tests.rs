@@ -10,7 +10,7 @@ fn name(value: impl core::fmt::Debug) -> String {
     format!("{value:?}").split(' ').next().unwrap().to_owned()
 }
 
-fn of_seed(seed: u64) -> [(&'static str, String); 22] {
+fn of_seed(seed: u64) -> [(&'static str, String); 23] {
     let (i, l) = (its(seed, Preset::ArchStrict.its()), lpi(seed));
     [
         ("CommandErrors", name(i.command_errors)),
@@ -30,6 +30,7 @@ fn of_seed(seed: u64) -> [(&'static str, String); 22] {
         ("PendingHome", name(l.pending)),
         ("PendingZero", name(l.ptz)),
         ("ClearEnable", name(l.clear_enable)),
+        ("Disabling", name(l.disabling)),
         ("BaseWhileEnabled", name(l.base_while_enabled)),
         ("PropertyTable", name(l.property_table)),
         ("PendingPriority", name(l.pending_priority)),

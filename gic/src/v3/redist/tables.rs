@@ -4,7 +4,9 @@
 use super::Redistributor;
 use crate::attributes;
 use crate::choice::Attributes;
-use crate::choice::lpi::{BaseWhileEnabled, ClearEnable, LpiState, PendingAtDisable, PendingZero};
+use crate::choice::lpi::{
+    BaseWhileEnabled, ClearEnable, Disabling, LpiState, PendingAtDisable, PendingZero,
+};
 use crate::row::Row;
 use crate::v3::lpis::{InUse, Lpis, Remembered};
 use crate::v3::wire::{Pendbaser, Propbaser, RedistributorCtlr};
@@ -47,7 +49,8 @@ impl Redistributor {
 
     /// Whether stores to the table bases are taken now.
     fn bases_open(&self) -> bool {
-        !self.on || self.choices.base_while_enabled != BaseWhileEnabled::Ignored
+        let open = !self.on || self.choices.base_while_enabled != BaseWhileEnabled::Ignored;
+        open && self.leaving.is_none()
     }
 
     /// LPIs that use tables as the registers name them at any time, or until they are on.
@@ -133,7 +136,9 @@ impl Redistributor {
         }
         let on = RedistributorCtlr::ENABLE_LPIS.is_set(value);
         match (self.on, on) {
-            (false, true) if self.features.lpis => self.enable_lpis(memory),
+            (false, true) if self.features.lpis && self.leaving.is_none() => {
+                self.enable_lpis(memory)
+            }
             (true, false) if self.choices.clear_enable == ClearEnable::Allowed => {
                 self.disable_lpis(memory);
             }
@@ -161,8 +166,8 @@ impl Redistributor {
         }
     }
 
-    /// IHI 0069 H 12.11 (GICR_CTLR): after this the table in memory is up to date, and nothing of it is
-    /// delivered. KVM's vgic_flush_pending_lpis writes none.
+    /// IHI 0069 H 12.11 (GICR_CTLR): nothing is delivered after this, and where GICR_CTLR.RWP is 0 the
+    /// table in memory is up to date. KVM's vgic_flush_pending_lpis writes none.
     fn disable_lpis(&mut self, memory: &mut Memory) {
         self.on = false;
         self.invalidations.clear();
@@ -173,8 +178,23 @@ impl Redistributor {
             return;
         }
         self.past_aborts += lpis.aborts();
+        if self.choices.disabling == Disabling::OnStep {
+            self.leaving = Some(lpis);
+            self.lpis = self.holds().then(|| Lpis::held(self.choices, self.held()));
+            return;
+        }
         lpis.disable(memory);
         self.lpis = self.holds().then(|| Lpis::held(self.choices, self.held()));
+    }
+
+    /// The pending table in memory says of LPIs that have been turned off. Whether it did not.
+    pub(super) fn finish_leaving(&mut self, memory: &mut Memory) -> bool {
+        let leaving = self.leaving.take();
+        let left = leaving.is_some();
+        if let Some(lpis) = leaving {
+            lpis.disable(memory);
+        }
+        left
     }
 
     /// What is to be saved; the pending table in memory is up to date then, but for LPIs that have a

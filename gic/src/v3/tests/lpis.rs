@@ -2,9 +2,9 @@
 
 use super::{Board, r};
 use crate::choice::Preset;
-use crate::choice::lpi::LpiChoices;
+use crate::choice::lpi::{Disabling, LpiChoices};
 use crate::v3::testkit::{CONFIGURATION, PENDING, cpu};
-use crate::v3::{Implementation, Packet, RedistributorFeatures};
+use crate::v3::{GicV3, Implementation, Packet, RedistributorFeatures};
 use passim_model::IntId;
 
 fn every_preset(test: impl Fn(Board, Preset)) {
@@ -317,4 +317,35 @@ fn tables_that_do_not_answer_disable_and_are_counted() {
         assert!(board.gic.counters().lpi_table_aborts > 0);
         board.w32(r(0), 0x00, 0);
     });
+}
+
+/// The table is written by a later step where that is chosen; software that does not wait for
+/// GICR_CTLR.RWP finds it as it was, and its stores without effect.
+#[test]
+fn the_table_may_be_late_while_a_write_is_pending() {
+    let mut spec = Implementation::of(Preset::Gic600, 4, 32);
+    spec.choices.disabling = Disabling::OnStep;
+    let mut board = Board::cold(spec);
+    board.boot();
+    board.configure(8200, 0xa3);
+    board.pend(2, 8200);
+    board.w32(r(2), 0x00, 0);
+    assert_eq!(board.r32(r(2), 0x00), 0b1110);
+    assert_eq!((board.pending_bit(2, 8200), board.waiting(2)), (false, None));
+    let table = board.r64(r(2), 0x78);
+    board.w64(r(2), 0x78, 0x4800_0000);
+    board.w32(r(2), 0x00, 1);
+    assert_eq!((board.r64(r(2), 0x78), board.r32(r(2), 0x00)), (table, 0b1110));
+    assert_eq!(board.run(), 1);
+    assert_eq!(board.r32(r(2), 0x00), 0b0110);
+    assert!(board.pending_bit(2, 8200));
+    board.w32(r(2), 0x00, 1);
+    assert_eq!(board.drain(2), [8200]);
+    // Saving waits for it.
+    board.pend(2, 8200);
+    board.w32(r(2), 0x00, 0);
+    let saved = board.gic.save(&mut board.memory);
+    assert!(board.pending_bit(2, 8200));
+    board.gic = GicV3::restore(board.gic.implementation().clone(), &saved, &mut board.memory);
+    assert_eq!(board.r32(r(2), 0x00), 0b0110);
 }
