@@ -144,9 +144,15 @@ fn of_doorbell(
         Some(it) => format!("that is what the kernel programmed for vector {}", it.vector),
         None => "no vector of it is programmed to write that there".to_owned(),
     });
-    notes.extend(known_to_its(*rid, value.0, around));
+    if iova.get() - page.get() == GITS_TRANSLATER {
+        notes.extend(known_to_its(*rid, value.0, around));
+    }
     Some(notes)
 }
+
+/// Where in its page GITS_TRANSLATER is; what is written beside it the ITS does not take. IHI 0069
+/// H 12.18.
+const GITS_TRANSLATER: u64 = 0x40;
 
 /// What an ITS takes a message for.
 fn known_to_its(rid: Rid, value: u64, around: &Surroundings) -> Option<String> {

@@ -238,6 +238,9 @@ impl Explanation {
     }
 }
 
+const NO_RULE_OF_HARDWARE: &str =
+    "\n\nno kernel runs here: hardware answered, and no rule is known for what it said";
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.file, self.line, self.operation)?;
@@ -251,12 +254,12 @@ impl fmt::Display for Explanation {
         if self.refusals.is_empty() && self.remarks.is_empty() {
             match (self.has_kernel, self.by_device) {
                 (true, true) => f.write_str("\n\nthe kernel was not asked: a device did this")?,
-                (true, false) => f.write_str("\n\nthe kernel refused nothing here")?,
+                (true, false) => {
+                    f.write_str("\n\nthe kernel refused nothing here that a rule is known for")?
+                }
                 // What hardware says of it stands below.
                 (false, _) if !self.hardware.is_empty() => {}
-                (false, _) => {
-                    f.write_str("\n\nno kernel runs here: hardware answered, and refused nothing")?
-                }
+                (false, _) => f.write_str(NO_RULE_OF_HARDWARE)?,
             }
         }
         self.notes.iter().try_for_each(|note| write!(f, "\n{note}"))?;

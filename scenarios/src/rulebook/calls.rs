@@ -38,6 +38,7 @@ const GROUP: &str = "drivers/vfio/group.c";
 const VFIO_PCI: &str = "drivers/vfio/pci/vfio_pci_core.c";
 const VFIO_PCI_RDWR: &str = "drivers/vfio/pci/vfio_pci_rdwr.c";
 const VFIO_PCI_INTRS: &str = "drivers/vfio/pci/vfio_pci_intrs.c";
+const VFIO_PLATFORM_IRQ: &str = "drivers/vfio/platform/vfio_platform_irq.c";
 const VFIO_MAIN: &str = "drivers/vfio/vfio_main.c";
 
 /// Every call.
@@ -280,7 +281,7 @@ pub(super) fn place(rule: &str) -> Option<(&'static str, &'static str)> {
     Some(match rule {
         "container-without-iommu" => (CONTAINER, "vfio_fops_unl_ioctl"),
         "argsz-short" | "flags-unknown" | "user-pointer" | "ioctl-unknown" => {
-            (VFIO_MAIN, "the function of each ioctl, before anything else")
+            ("drivers/vfio", "the function that serves the ioctl, before anything else")
         }
         "map-page-fault" | "map-memlock" => (TYPE1, "vfio_pin_pages_remote, vaddr_get_pfns"),
         "map-outside-valid" => (TYPE1, "vfio_iommu_iova_dma_valid"),
@@ -300,6 +301,9 @@ pub(super) fn place(rule: &str) -> Option<(&'static str, &'static str)> {
         "set-irqs-shape" => (VFIO_MAIN, "vfio_set_irqs_validate_and_prepare"),
         "irq-mode" | "irq-off" | "irq-vector" => {
             (VFIO_PCI_INTRS, "vfio_pci_set_msi_trigger, vfio_pci_set_intx_trigger")
+        }
+        "wire-block" | "wire-not-maskable" | "wire-without-eventfd" => {
+            (VFIO_PLATFORM_IRQ, "vfio_platform_set_irqs_ioctl")
         }
         "irq-eventfd" => (VFIO_PCI_INTRS, "eventfd_ctx_fdget"),
         "irq-unmask-taken" => ("drivers/vfio/virqfd.c", "vfio_virqfd_enable"),

@@ -17,7 +17,12 @@ pub(super) fn of_message(why: Untranslated) -> Hardware {
             "The DeviceID has no more bits than GITS_TYPER.Devbits and the device table say.",
             "IHI 0069 H 5.2, 12.18 (GITS_TYPER)",
         ),
-        Untranslated::UnmappedDevice | Untranslated::NoDevicePage => (
+        Untranslated::NoDevicePage => (
+            "its-device-page",
+            "The entry that covers the DeviceID in the first level of the device table is valid.",
+            "IHI 0069 H 5.2, 12.19 (GITS_BASER, Indirect)",
+        ),
+        Untranslated::UnmappedDevice => (
             "its-device-mapped",
             "A MAPD with V has given the device a table of events, and a SYNC has followed.",
             "IHI 0069 H 5.2, 5.3 (MAPD, SYNC)",
@@ -134,7 +139,11 @@ fn demand(reason: Reason) -> (&'static str, &'static str) {
         Reason::CollectionOutOfRange => {
             ("its-collection-range", "The ICID is one of those that the ITS and its table have.")
         }
-        Reason::UnmappedDevice | Reason::NoDevicePage => {
+        Reason::NoDevicePage => (
+            "its-device-page",
+            "The entry that covers the DeviceID in the first level of the device table is valid.",
+        ),
+        Reason::UnmappedDevice => {
             ("its-device-mapped", "A MAPD with V has given the device a table of events.")
         }
         Reason::EventOutOfRange => {
