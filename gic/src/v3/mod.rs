@@ -270,7 +270,7 @@ impl GicV3 {
         let its = self.its.get_mut(usize::from(its))?;
         let (intid, cpu) = its.message_at_hand(offset, size, value, requester)?;
         self.pend(cpu, intid, memory);
-        Some((intid, cpu))
+        Some((intid, self.whereabouts(intid, cpu)))
     }
 
     /// As [`GicV3::message`], the general way.
@@ -287,10 +287,13 @@ impl GicV3 {
         match (arrival, delivery) {
             (Arrival::Raised { intid, cpu }, Delivery::Now) => {
                 self.pend(cpu, intid, memory);
+                Arrival::Raised { intid, cpu: self.whereabouts(intid, cpu) }
             }
-            _ => self.deliver_all(memory),
+            _ => {
+                self.deliver_all(memory);
+                arrival
+            }
         }
-        arrival
     }
 
     /// Does one thing that waits, if there is any: an ITS consumes a command or lets a packet

@@ -10,7 +10,7 @@ use super::wire::FIRST_LPI;
 use super::{GicV3, Packet};
 use crate::Cpu;
 use crate::choice::lpi::{LpiState, MoveToDisabled};
-use passim_model::Memory;
+use passim_model::{IntId, Memory};
 use std::collections::BTreeSet;
 
 /// An LPI.
@@ -224,6 +224,13 @@ impl GicV3 {
                 Some(true)
             }
         }
+    }
+
+    /// The CPU at which an LPI is that a message brought to `cpu`: where it went before, if it has a
+    /// state of its own.
+    #[inline]
+    pub(super) fn whereabouts(&self, intid: IntId, cpu: Cpu) -> Cpu {
+        self.places.get(intid.get()).and_then(|place| place.cpu()).unwrap_or(cpu)
     }
 
     /// LPIs of a CPU have been turned on: of those that are there, what the table says holds, and

@@ -4,9 +4,11 @@
 use super::migration::migrate;
 use crate::choice::Preset;
 use crate::choice::lpi::{MoveToDisabled, PendingAtDisable};
+use crate::its::Arrival;
 use crate::its::testkit::{Board, ITS};
 use crate::v3::testkit::cpu;
 use crate::v3::{Block, Implementation};
+use passim_model::IntId;
 
 fn r(n: u16) -> Block {
     Block::Redistributor(cpu(n))
@@ -53,6 +55,19 @@ fn what_moves_to_where_lpis_are_off_is_taken_there() {
         assert_eq!(pending(&board), [vec![], vec![8195], vec![], vec![]], "{name}");
         board.only(1, 8195);
     }
+}
+
+/// A message says where the LPI is, not where its event's collection would have it.
+#[test]
+fn a_message_names_the_cpu_that_the_lpi_is_at() {
+    let mut board = board();
+    board.mapti(2, 21, 8195, 1);
+    let raised = |n| Arrival::Raised { intid: IntId::new(8195), cpu: cpu(n) };
+    assert_eq!(board.message(2, 21), raised(3), "it came with the first event");
+    board.only(3, 8195);
+    board.movall(3, 0);
+    assert_eq!(board.message(2, 20), raised(0), "and went with MOVALL");
+    board.only(0, 8195);
 }
 
 #[test]
