@@ -143,9 +143,10 @@ fn an_affinity_moves_an_event() {
 fn registers_are_the_recorded_ones() {
     let mut runner = runner_after(ENABLE);
     let board = board(&mut runner);
+    // GITS_CTLR has 32 bits, and no wider access reaches it.
+    assert_eq!(board.load(PhysAddr::new(ITS), Width::W32), Ok(0x8000_0001));
     let mut load = |at| board.load(PhysAddr::new(at), Width::W64).unwrap();
     let without = |value: u64, address: u64| value & !address;
-    assert_eq!(load(ITS) & 0xffff_ffff, 0x8000_0001);
     assert_eq!(load(ITS + 0x08), 0x1f_0001_efb1);
     assert_eq!(without(load(ITS + 0x80), 0xf_ffff_ffff_f000), 0xb800_0000_0000_040f);
     assert_eq!(without(load(ITS + 0x100), 0xffff_ffff_0000), 0xf907_0000_0000_0600);
