@@ -55,6 +55,7 @@ const EXPECTED: &[Expected] = &[
         SERIES,
         &[
             "default-domain",
+            "doorbell-error",
             "msi-domains",
             "msi-info",
             "msi-mapping",
@@ -108,6 +109,7 @@ const EXPECTED: &[Expected] = &[
         SERIES,
         &[
             "default-domain",
+            "doorbell-error",
             "msi-info",
             "msi-mapping",
             "pci-streams",
