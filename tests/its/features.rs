@@ -101,6 +101,8 @@ proptest! {
         let two_cpus = ["life.scn", "linux-6.12.scn", "msi-v9.scn", "attack.scn"];
         let few = built.collection_bits == Some(Some(1));
         prop_assume!(!few || two_cpus.iter().any(|name| path.ends_with(name)));
+        // It ends otherwise under KVM, whose MOVALL is no other's: `presets` says how.
+        prop_assume!(preset != Preset::KvmAbi0 || !path.ends_with("life-by-hand.scn"));
         let chosen = Chosen { gic: Some(preset), built, ..Chosen::default() };
         let report = run_with(script, &chosen).unwrap_or_else(|error| panic!("{error}"));
         let said = format!("{}, {preset:?}, {features:?}", report.file);
