@@ -81,19 +81,25 @@ fn of_answer(answered: &Answered) -> Option<Hardware> {
     }
 }
 
+/// What a part of the hardware answered, and the rule that it went by.
+fn by(
+    part: &'static str,
+    answer: impl Into<String>,
+    rule: &'static str,
+    sentence: impl Into<String>,
+    source: impl Into<String>,
+) -> Hardware {
+    let (answer, sentence, source) = (answer.into(), sentence.into(), source.into());
+    Hardware { by: part, answer, rule, sentence, source }
+}
+
 fn smmu(
     answer: impl Into<String>,
     rule: &'static str,
     sentence: impl Into<String>,
     source: impl Into<String>,
 ) -> Hardware {
-    Hardware {
-        by: "smmu",
-        answer: answer.into(),
-        rule,
-        sentence: sentence.into(),
-        source: source.into(),
-    }
+    by("smmu", answer, rule, sentence, source)
 }
 
 fn terminated_v3(terminated: &v3::Terminated) -> Hardware {

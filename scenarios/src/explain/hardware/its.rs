@@ -3,7 +3,7 @@
 use passim_gic::choice::adversarial::LATE;
 use passim_gic::its::{Failure, Opcode, Reason, Report, Untranslated};
 
-use super::{Hardware, Unsynchronised};
+use super::{Hardware, Unsynchronised, by};
 use crate::op::{CommandName, HardwareOp, ItsOp, Op};
 
 /// Of a message that raised nothing.
@@ -63,16 +63,14 @@ pub(super) fn still_stopped() -> Hardware {
 
 /// Of a write that no doorbell took.
 pub(super) fn ignored() -> Hardware {
-    Hardware {
-        by: "frame",
-        ..its(
-            "the write is ignored",
-            "doorbell-write",
-            "A message is a write of 16 or 32 bits to GITS_TRANSLATER; of a GICv2m frame, one of 32 to \
-             MSI_SETSPI_NS that names one of its SPIs.",
-            "IHI 0069 H 12.19 (GITS_TRANSLATER); the Server Base System Architecture's GICv2m",
-        )
-    }
+    by(
+        "frame",
+        "the write is ignored",
+        "doorbell-write",
+        "A message is a write of 16 or 32 bits to GITS_TRANSLATER; of a GICv2m frame, one of 32 to \
+         MSI_SETSPI_NS that names one of its SPIs.",
+        "IHI 0069 H 12.19 (GITS_TRANSLATER); the Server Base System Architecture's GICv2m",
+    )
 }
 
 fn its(
@@ -81,13 +79,7 @@ fn its(
     sentence: impl Into<String>,
     source: impl Into<String>,
 ) -> Hardware {
-    Hardware {
-        by: "its",
-        answer: answer.into(),
-        rule,
-        sentence: sentence.into(),
-        source: source.into(),
-    }
+    by("its", answer, rule, sentence, source)
 }
 
 /// Of a command that was not performed.

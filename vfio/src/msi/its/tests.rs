@@ -1,5 +1,7 @@
 //! Commands are the recorded ones, and a queue that has stopped is not waited for.
 
+mod tables;
+
 use super::Event;
 use super::Its;
 use super::command::Command;
