@@ -78,6 +78,8 @@ pub struct Kernel {
     pub(crate) topology: Topology,
     pub(crate) frames: Frames,
     pub(crate) processes: Processes,
+    /// Linux's `current`: the process whose call was decided last; `None` before the first.
+    pub(crate) current: Option<Pid>,
     pub(crate) files: Files,
     pub(crate) containers: Slab<Container>,
     pub(crate) groups: BTreeMap<u32, Group>,
@@ -131,6 +133,7 @@ impl Kernel {
         let (pci, platforms) = (Pci::boot(&topology, &boot.modules), Platforms::boot(&topology));
         let mut kernel = Self {
             page: boot.page,
+            current: None,
             processes: Processes::new(
                 boot.page,
                 boot.policy.user_addresses.bits(boot.page),
@@ -244,6 +247,7 @@ impl Kernel {
         if self.processes.get(pid).is_none() {
             return Answer::refused(no_process());
         }
+        self.current = Some(pid);
         let ret = match call {
             Call::Ioctl { fd, request, arg } => {
                 return self.ioctl(pid, fd, request, arg, tasks, host);
@@ -277,7 +281,8 @@ impl Kernel {
             }
             Call::Exit => {
                 let files = self.processes.exit(pid, &mut self.frames);
-                self.drop_files(files, tasks, host);
+                self.drop_files(files.iter().copied(), tasks, host);
+                self.hang_up(&files);
                 Ok(0)
             }
         };
@@ -390,6 +395,7 @@ impl Kernel {
             process.remove_file(fd);
         }
         self.drop_files([file], tasks, host);
+        self.hang_up(&[file]);
         Ok(0)
     }
 

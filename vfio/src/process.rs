@@ -172,7 +172,7 @@ impl Process {
 
     /// Pages it has locked and pinned, in KiB: VmLck.
     pub fn locked_kib(&self) -> u64 {
-        self.locked_pages.saturating_mul(self.page.bytes() / 1024)
+        self.locked_pages.wrapping_mul(self.page.bytes() / 1024)
     }
 
     /// The two lines of `/proc/PID/status` that speak of such memory. VFIO counts as locked what
@@ -223,6 +223,11 @@ impl Processes {
     /// The process, unless it has ended.
     pub fn get_mut(&mut self, pid: Pid) -> Option<&mut Process> {
         self.list.get_mut(pid.0)?.as_mut()
+    }
+
+    /// Whether a process has a descriptor of the file.
+    pub(crate) fn has_file(&self, file: FileId) -> bool {
+        self.list.iter().flatten().any(|process| process.files().any(|(_, it)| it == file))
     }
 
     /// Pages the process has locked and pinned; 0 if it has ended.

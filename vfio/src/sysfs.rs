@@ -53,8 +53,17 @@ fn boolean(text: &str) -> Result<bool, Refusal> {
 ///
 /// # Errors
 /// EINVAL and, for more than 32 bits, ERANGE by `attribute-value`.
-// 6.12 kstrtouint: a plus sign, a prefix that names the base as in C, digits, one newline.
+// 6.12 kstrtouint.
 fn unsigned(text: &str) -> Result<u32, Refusal> {
+    u32::try_from(number(text)?).map_err(|_| rules::ATTRIBUTE_VALUE.refuse(Errno::ERANGE))
+}
+
+/// A number of up to 64 bits.
+///
+/// # Errors
+/// EINVAL and, for more than 64 bits, ERANGE by `attribute-value`.
+// 6.12 kstrtoull: a plus sign, a prefix that names the base as in C, digits, one newline.
+fn number(text: &str) -> Result<u64, Refusal> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_prefix('+').unwrap_or(text);
     let (radix, digits) = match text.as_bytes() {
@@ -66,7 +75,7 @@ fn unsigned(text: &str) -> Result<u32, Refusal> {
         return Err(bad_value());
     }
     let too_large = rules::ATTRIBUTE_VALUE.refuse(Errno::ERANGE);
-    u32::from_str_radix(digits, radix).map_err(|_| too_large)
+    u64::from_str_radix(digits, radix).map_err(|_| too_large)
 }
 
 /// The interrupt whose affinity a path sets.

@@ -19,9 +19,40 @@ pub(crate) struct Told {
 }
 
 impl Kernel {
-    /// Something follows when an eventfd is signalled.
-    pub(crate) fn wait_for(&mut self, file: FileId) {
+    /// Waits for an eventfd's signals. Whether it has been signalled already: what it brings about
+    /// happens at once then, and its counter stays as it is.
+    // 6.12 virqfd.c, vfio_virqfd_enable.
+    pub(crate) fn wait_for(&mut self, file: FileId) -> bool {
         self.told.awaited.insert(file);
+        self.is_signalled(file)
+    }
+
+    /// Waits for an eventfd no longer, in one of the places that hold it: its counter is taken, and
+    /// its reference dropped.
+    // 6.12 virqfd.c, virqfd_shutdown: eventfd_ctx_remove_wait_queue reads the counter.
+    pub(crate) fn stop_waiting(&mut self, file: FileId) {
+        self.take_counter(file);
+        // Nothing is released with an eventfd.
+        self.files.drop_reference(file);
+    }
+
+    /// Eventfds of which a process may have closed the last descriptor: VFIO does not wait for one
+    /// that no process has.
+    // 6.12 virqfd.c, virqfd_wakeup: EPOLLHUP, from eventfd_release.
+    pub(crate) fn hang_up(&mut self, files: &[FileId]) {
+        for &file in
+            files.iter().filter(|file| self.told.awaited.contains(*file)).collect::<Vec<_>>()
+        {
+            if self.processes.has_file(file) {
+                continue;
+            }
+            let held =
+                self.wires_hung_up(file) + self.pins_hung_up(file) + self.writes_hung_up(file);
+            for _ in 0..held {
+                self.stop_waiting(file);
+            }
+            self.told.awaited.remove(&file);
+        }
     }
 
     /// Adds one to an eventfd's counter.

@@ -100,8 +100,9 @@ impl Kernel {
             return Err(rules::IRQ_ACTION.refuse_for(Errno::ENOTTY, conflict));
         }
         if fd < 0 {
-            let old = self.irqs_of(rid).intx.unmask.take();
-            self.drop_files(old, tasks, host);
+            if let Some(old) = self.irqs_of(rid).intx.unmask.take() {
+                self.stop_waiting(old);
+            }
             return Ok(());
         }
         let file = self.hold_eventfd(pid, fd)?;
@@ -110,9 +111,7 @@ impl Kernel {
             return Err(rules::IRQ_UNMASK_TAKEN.refuse_for(Errno::EBUSY, conflict));
         }
         self.irqs_of(rid).intx.unmask = Some(file);
-        self.wait_for(file);
-        if self.is_signalled(file) {
-            // 6.12 vfio_virqfd_enable: what was signalled before counts, and stays in the counter.
+        if self.wait_for(file) {
             self.set_pin_masked(rid, false, host);
         }
         Ok(())
@@ -191,6 +190,12 @@ impl Kernel {
         !told.is_empty()
     }
 
+    /// Pins are no longer unmasked by an eventfd: how many were.
+    pub(crate) fn pins_hung_up(&mut self, file: FileId) -> usize {
+        let devices = self.devices.values_mut().map(|state| &mut state.irqs.intx.unmask);
+        devices.filter_map(|unmask| unmask.take_if(|it| *it == file)).count()
+    }
+
     /// Turns the pin off.
     pub(super) fn turn_intx_off(&mut self, rid: Rid, tasks: &mut Vec<Task>, host: &mut impl Host) {
         let irqs = self.irqs_of(rid);
@@ -200,6 +205,9 @@ impl Kernel {
             let irq = self.irqs.wired(intid, true, host);
             self.irqs.leave_wire(irq, &Self::pin_name(rid), host);
         }
-        self.drop_files(trigger.into_iter().chain(unmask), tasks, host);
+        if let Some(unmask) = unmask {
+            self.stop_waiting(unmask);
+        }
+        self.drop_files(trigger, tasks, host);
     }
 }

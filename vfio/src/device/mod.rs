@@ -110,7 +110,7 @@ impl Kernel {
             ioctl::DEVICE_RESET => self.reset(rid),
             ioctl::DEVICE_GET_PCI_HOT_RESET_INFO => self.hot_reset_info(rid, buffer),
             ioctl::DEVICE_PCI_HOT_RESET => self.hot_reset(pid, rid, buffer),
-            ioctl::DEVICE_IOEVENTFD => self.set_ioeventfd(pid, rid, buffer),
+            ioctl::DEVICE_IOEVENTFD => self.set_ioeventfd(pid, rid, buffer, host),
             ioctl::DEVICE_FEATURE => self.device_feature(pid, rid, buffer),
             _ => Err(vfio_rules::unknown_ioctl(request)),
         }

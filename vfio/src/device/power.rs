@@ -74,10 +74,11 @@ impl Kernel {
         let (wakeup, written) = state.map_or((None, Vec::new()), |state| {
             (state.wakeup.take(), core::mem::take(&mut state.ioeventfds))
         });
-        let written = written.into_iter().map(|it| it.file);
+        for file in written.into_iter().filter_map(|it| it.file) {
+            self.stop_waiting(file);
+        }
         let irqs = self.irqs_of(rid);
-        let notices =
-            irqs.error.take().into_iter().chain(irqs.request.take()).chain(wakeup).chain(written);
+        let notices = irqs.error.take().into_iter().chain(irqs.request.take()).chain(wakeup);
         let notices: Vec<_> = notices.collect();
         self.drop_files(notices, tasks, host);
         if let Some(state) = self.devices.remove(&rid) {

@@ -56,8 +56,7 @@ impl Controller {
     ) -> Result<Self, PhysAddr> {
         match &facts.gic {
             GicFacts::V2 { frames: v2m_frames, .. } => {
-                let choices = (policy.v2m_blocks, policy.amazon_frames);
-                let v2m = V2m::boot(v2m_frames, &facts.doorbells_per_cpu, choices, host)?;
+                let v2m = V2m::boot(v2m_frames, &facts.doorbells_per_cpu, policy, host)?;
                 Ok(if v2m.is_empty() { Self::Absent } else { Self::V2m(v2m) })
             }
             GicFacts::V3 { its, redistributors, distributor } => {

@@ -32,7 +32,7 @@ use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
 use crate::irq::{intid_bits, num_lpis, redistributors};
-use crate::policy::{ItsEvents, ItsLife, ItsSharing, LpiRanges, Policy};
+use crate::policy::{IrqFreeing, ItsEvents, ItsLife, ItsSharing, LpiRanges, Policy};
 use cpus::Cpus;
 use itt::IttPlaces;
 use node::Node;
@@ -71,6 +71,7 @@ pub(super) struct Its {
     all: Vec<One>,
     lpis: Lpis,
     ranges: LpiRanges,
+    freeing: IrqFreeing,
     events: ItsEvents,
     sharing: ItsSharing,
     life: ItsLife,
@@ -88,7 +89,8 @@ impl Its {
         let (lpis, events) = (Lpis::new(ranges, MOST_BITS, None), policy.its_events);
         let (sharing, life) = (policy.its_sharing, policy.its_life);
         let (itts, cpus) = (IttPlaces::new(policy.itt_memory), Cpus::new(policy));
-        Self { all, lpis, ranges, events, sharing, life, itts, cpus }
+        let freeing = policy.irq_freeing;
+        Self { all, lpis, ranges, freeing, events, sharing, life, itts, cpus }
     }
 
     /// Brings the ITSs up, with the LPIs of the CPUs whose redistributors start at `first`.
@@ -242,11 +244,15 @@ impl Its {
                 *taken = false;
             }
         };
-        match self.ranges {
-            LpiRanges::Chunks32 => events.iter().for_each(|event| give(event.event.get() as usize)),
-            LpiRanges::FirstFit => {
+        match (self.ranges, self.freeing) {
+            (LpiRanges::FirstFit, IrqFreeing::Whole) => {
                 let at = first.event.get() as usize;
                 (at..at + events.len().next_power_of_two()).for_each(give);
+            }
+            // 6.12 its_irq_domain_free is called with one interrupt at a time: what the block has
+            // beyond them stays taken, and with it the device.
+            (LpiRanges::FirstFit, IrqFreeing::Each) | (LpiRanges::Chunks32, _) => {
+                events.iter().for_each(|event| give(event.event.get() as usize));
             }
         }
         if let Some(node) = &mut one.node {

@@ -4,7 +4,7 @@ use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::{MsiTyper, V2M_MSI_IIDR, V2M_MSI_SETSPI_NS, V2M_MSI_TYPER, iidr};
 use crate::irq::FrameFacts;
-use crate::policy::{AmazonFrames, V2mBlocks};
+use crate::policy::{AmazonFrames, IrqFreeing, Policy, V2mBlocks};
 use passim_model::{Host, IntId, PhysAddr, Width};
 
 /// First SPI. `V2M_MIN_SPI`.
@@ -38,6 +38,7 @@ pub(super) struct V2m {
     frames: Vec<Frame>,
     per_cpu: Vec<PhysAddr>,
     blocks: V2mBlocks,
+    freeing: IrqFreeing,
 }
 
 /// Where in a frame of Graviton's an SPI is written to.
@@ -78,12 +79,20 @@ impl Frame {
         spi.get().checked_sub(self.first).is_some_and(|bit| (bit as usize) < self.taken.len())
     }
 
-    /// The lowest free block of `count` bits whose place plus `offset` is a multiple of `align`.
-    fn find(&self, count: usize, align: usize, offset: usize) -> Option<usize> {
-        let places = 0..(self.taken.len() + 1).saturating_sub(count);
-        places
-            .filter(|at| (at + offset).is_multiple_of(align))
-            .find(|&at| self.taken[at..at + count].iter().all(|taken| !taken))
+    /// The lowest free block of `count` bits among the places that `mask` leaves. Of a mask that is
+    /// one less than a power of two these are its multiples, less `offset`; of another they are not
+    /// evenly spaced, and the kernel makes such masks.
+    // 6.12 bitmap_find_next_zero_area_off.
+    fn find(&self, count: usize, mask: usize, offset: usize) -> Option<usize> {
+        let mut at = 0_usize;
+        loop {
+            at = ((at + offset + mask) & !mask).wrapping_sub(offset);
+            let block = self.taken.get(at..at.checked_add(count)?)?;
+            match block.iter().position(|taken| *taken) {
+                Some(taken) => at += taken + 1,
+                None => return Some(at),
+            }
+        }
     }
 }
 
@@ -93,17 +102,18 @@ impl V2m {
     pub(super) fn boot(
         frames: &[FrameFacts],
         per_cpu: &[PhysAddr],
-        (blocks, amazon): (V2mBlocks, AmazonFrames),
+        policy: &Policy,
         host: &mut impl Host,
     ) -> Result<Self, PhysAddr> {
         let mut probed = Vec::with_capacity(frames.len());
         for facts in frames {
-            probed.push(Frame::probe(facts, amazon, host).ok_or(facts.base)?);
+            probed.push(Frame::probe(facts, policy.amazon_frames, host).ok_or(facts.base)?);
         }
         // acpi_parse_madt_msi takes MSI_FLAG_MULTI_PCI_MSI from the domain of all frames.
         let alone = probed.iter().any(|frame: &Frame| frame.erratum == Erratum::AddressOnly);
-        let blocks = if alone { V2mBlocks::Single } else { blocks };
-        Ok(Self { frames: probed, per_cpu: per_cpu.to_vec(), blocks })
+        let blocks = if alone { V2mBlocks::Single } else { policy.v2m_blocks };
+        let freeing = policy.irq_freeing;
+        Ok(Self { frames: probed, per_cpu: per_cpu.to_vec(), blocks, freeing })
     }
 
     /// Whether there is any frame: without one there is no MSI domain.
@@ -121,14 +131,18 @@ impl V2m {
     pub(super) fn alloc(&mut self, count: usize) -> Option<Vec<IntId>> {
         let blocks = self.blocks;
         self.frames.iter_mut().find_map(|frame| {
-            let align = count.next_power_of_two();
             let (taken, at) = match blocks {
-                V2mBlocks::Single if count == 1 => (1, frame.find(1, 1, 0)?),
+                V2mBlocks::Single if count == 1 => (1, frame.find(1, 0, 0)?),
                 V2mBlocks::Single => return None,
                 // A region as large as its alignment.
-                V2mBlocks::AlignedInFrame => (align, frame.find(align, align, 0)?),
+                V2mBlocks::AlignedInFrame => {
+                    let region = count.next_power_of_two();
+                    (region, frame.find(region, region - 1, 0)?)
+                }
+                // 6.12 gicv2m_irq_domain_alloc: the mask is one less than the count, of three too.
                 V2mBlocks::AlignedSpi => {
-                    (count, frame.find(count, align, frame.first as usize % align)?)
+                    let mask = count.checked_sub(1)?;
+                    (count, frame.find(count, mask, frame.first as usize & mask)?)
                 }
             };
             frame.taken[at..at + taken].fill(true);
@@ -140,9 +154,10 @@ impl V2m {
     /// SPIs that [`V2m::alloc`] gave as one block are free again.
     // 4.6 frees nothing for a number outside every frame, and says so in the log.
     pub(super) fn free(&mut self, first: IntId, count: usize) {
-        let taken = match self.blocks {
-            V2mBlocks::AlignedInFrame => count.next_power_of_two(),
-            V2mBlocks::Single | V2mBlocks::AlignedSpi => count,
+        let taken = match (self.blocks, self.freeing) {
+            (V2mBlocks::AlignedInFrame, IrqFreeing::Whole) => count.next_power_of_two(),
+            (V2mBlocks::AlignedInFrame, IrqFreeing::Each) => count,
+            (V2mBlocks::Single | V2mBlocks::AlignedSpi, _) => count,
         };
         let Some(frame) = self.frames.iter_mut().find(|frame| frame.has(first)) else { return };
         let at = (first.get() - frame.first) as usize;

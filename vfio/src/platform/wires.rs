@@ -29,13 +29,6 @@ pub(super) struct Wire {
     unmask: Option<FileId>,
 }
 
-impl Wire {
-    /// Eventfds it holds open.
-    pub(super) fn files(&self) -> impl Iterator<Item = FileId> + use<> {
-        [self.trigger, self.mask, self.unmask].into_iter().flatten()
-    }
-}
-
 fn refuse_block(number: u16) -> Refusal {
     rules::WIRE_BLOCK.refuse_for(Errno::EINVAL, Conflict::Platform(number))
 }
@@ -75,7 +68,10 @@ impl Kernel {
             let name = self.wire_name(number, irq);
             self.irqs.leave_wire(irq, &name, host);
         }
-        self.drop_files(wires.iter().flat_map(Wire::files), tasks, host);
+        for file in wires.iter().flat_map(|wire| [wire.mask, wire.unmask]).flatten() {
+            self.stop_waiting(file);
+        }
+        self.drop_files(wires.iter().filter_map(|wire| wire.trigger), tasks, host);
     }
 
     fn wire(&mut self, number: u16, index: u32) -> &mut Wire {
@@ -190,14 +186,13 @@ impl Kernel {
             let conflict = Conflict::Fd(i64::from(fd));
             return Err(crate::device::rules::IRQ_UNMASK_TAKEN.refuse_for(Errno::EBUSY, conflict));
         }
-        let old = core::mem::replace(place, file);
-        self.drop_files(old, tasks, host);
-        if let Some(file) = file {
-            self.wait_for(file);
-            // 6.12 vfio_virqfd_enable: what was signalled before counts, and stays in the counter.
-            if self.is_signalled(file) {
-                self.set_wire_masked(number, index, masks, host);
-            }
+        if let Some(old) = core::mem::replace(place, file) {
+            self.stop_waiting(old);
+        }
+        if let Some(file) = file
+            && self.wait_for(file)
+        {
+            self.set_wire_masked(number, index, masks, host);
         }
         Ok(0)
     }
@@ -265,5 +260,12 @@ impl Kernel {
             self.set_wire_masked(number, index, masks, host);
         }
         !told.is_empty()
+    }
+
+    /// Wires are no longer masked or unmasked by an eventfd: how many places held it.
+    pub(crate) fn wires_hung_up(&mut self, file: FileId) -> usize {
+        let wires = self.platforms.open.values_mut().flat_map(|device| &mut device.wires);
+        let places = wires.flat_map(|wire| [&mut wire.mask, &mut wire.unmask]);
+        places.filter_map(|place| place.take_if(|it| *it == file)).count()
     }
 }

@@ -51,10 +51,10 @@ pub use iommu::{
     SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, UnmapSync, WalkAttributes,
 };
 pub use irqs::{
-    AmazonFrames, GicV3Priority, ItsAliases, ItsCacheability, ItsEvents, ItsFlatCheck, ItsInvall,
-    ItsLife, ItsPages, ItsQueueWait, ItsSharing, ItsTables, IttMemory, LpiAffinity, LpiBits,
-    LpiInvalidation, LpiRanges, MsiActivation, MsiAffinity, MsiAlias, MsiDomains, MsiUnmask,
-    MsixVectors, V2mBlocks, WireService,
+    AmazonFrames, GicV3Priority, IrqFreeing, ItsAliases, ItsCacheability, ItsEvents, ItsFlatCheck,
+    ItsInvall, ItsLife, ItsPages, ItsQueueWait, ItsSharing, ItsTables, IttMemory, LpiAffinity,
+    LpiBits, LpiInvalidation, LpiRanges, MsiActivation, MsiAffinity, MsiAlias, MsiDomains,
+    MsiUnmask, MsixVectors, V2mBlocks, WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,
@@ -62,6 +62,6 @@ pub use msi::{
 };
 pub use type1::{
     ApertureRollback, BeyondInput, DirtyTracking, DmaCoherency, DomainAllocError, EntryLimit,
-    FindDma, InfoLayout, MessageSafety, MsiInfo, RangeEnd, ReplayAperture, SuperpageTest,
-    ThirdMapFlag, UnmapAll, UnmapWrap, V1UnmapOrder, ValidRanges, WrapErrno,
+    FindDma, InfoLayout, LockedMemory, MessageSafety, MsiInfo, RangeEnd, ReplayAperture,
+    SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap, V1UnmapOrder, ValidRanges, WrapErrno,
 };

@@ -3,13 +3,13 @@
 macro_rules! policy {
     ($(
         $(#[doc = $decides:literal])+
-        $field:ident: $type:ty = $name:literal, $source:literal,
+        $field:ident: $type:ident = $name:literal, $source:literal,
         [$($since:ident $value:ident $certainty:ident),+];
     )*) => {
         /// Every choice, filled in. See the [module](super).
         #[derive(Clone, PartialEq, Eq, Debug)]
         pub struct Policy {
-            $($(#[doc = $decides])+ pub $field: $type,)*
+            $($(#[doc = $decides])+ pub $field: super::$type,)*
         }
 
         impl Policy {
@@ -18,7 +18,7 @@ macro_rules! policy {
                 Self {
                     $($field: step_of(&[$(Step {
                         since: $since,
-                        value: <$type>::$value,
+                        value: super::$type::$value,
                         certainty: $certainty,
                     }),+], profile).value,)*
                 }
@@ -40,12 +40,12 @@ macro_rules! policy {
             /// [`OverrideError`] if the choice or the value does not exist; nothing changes then.
             pub fn set(&mut self, name: &str, value: &str) -> Result<(), OverrideError> {
                 match name {
-                    $($name => match <$type as Choice>::from_name(value) {
+                    $($name => match <super::$type as Choice>::from_name(value) {
                         Some(value) => self.$field = value,
                         None => return Err(OverrideError::UnknownValue {
                             choice: $name,
                             value: value.to_owned(),
-                            takes: <$type as Choice>::VALUES.iter().map(|v| v.name()).collect(),
+                            takes: <super::$type as Choice>::VALUES.iter().map(|v| v.name()).collect(),
                         }),
                     },)*
                     _ => return Err(OverrideError::UnknownChoice(name.to_owned())),
@@ -60,10 +60,10 @@ macro_rules! policy {
                 name: $name,
                 decides: concat!($($decides),+).trim_ascii(),
                 source: $source,
-                values: <$type as Choice>::VALUES.iter().map(|v| ValueEntry::of(*v)).collect(),
+                values: <super::$type as Choice>::VALUES.iter().map(|v| ValueEntry::of(*v)).collect(),
                 steps: vec![$(Step {
                     since: $since,
-                    value: <$type>::$value.name(),
+                    value: super::$type::$value.name(),
                     certainty: $certainty,
                 }),+],
             }),*]

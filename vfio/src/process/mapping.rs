@@ -118,7 +118,7 @@ impl Processes {
         let removed = process.space.areas.remove(span);
         for area in removed.areas {
             if area.locked {
-                let locked = process.locked_pages.saturating_sub(area.pages(pages.page));
+                let locked = process.locked_pages.wrapping_sub(area.pages(pages.page));
                 process.locked_pages = locked;
             }
             let (first, last) = (pages.number(area.span.start()), pages.number(area.span.last()));

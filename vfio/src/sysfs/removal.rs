@@ -5,7 +5,7 @@
 //! sleeps in a system call. It is not forgotten, though: it goes on when the last of those files is
 //! closed.
 
-use super::unsigned;
+use super::{bad_value, number};
 use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::policy::LastDevice;
@@ -26,7 +26,8 @@ pub(crate) enum Leave {
 impl Kernel {
     /// Takes a function away: what hot unplug does of itself, and a physical function when its
     /// virtual ones are turned off.
-    // 6.12 pci-sysfs.c, remove_store: zero is taken and does nothing.
+    // 6.12 pci-sysfs.c, remove_store: zero is taken and does nothing; what is no unsigned long is
+    // EINVAL, too large or not.
     pub(super) fn remove(
         &mut self,
         rid: Rid,
@@ -34,7 +35,7 @@ impl Kernel {
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) -> Result<(), Refusal> {
-        if unsigned(value)? == 0 {
+        if number(value).map_err(|_| bad_value())? == 0 {
             return Ok(());
         }
         if self.leads_to_others(rid) {

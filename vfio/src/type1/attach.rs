@@ -3,7 +3,7 @@
 //! Not here: whether the group may be used at all (`group`), and what the new domain learns
 //! (`replay`).
 
-use super::{DomainEntry, SlotKind, at_least_a_page, removal::Removal, windows::Windows};
+use super::{DomainEntry, SlotKind, at_least_a_page, windows::Windows};
 use crate::iommu::{DomainId, DomainKind, ReservedKind};
 use crate::kernel::Kernel;
 use crate::operation::Task;
@@ -198,10 +198,10 @@ impl Kernel {
             let slots: Vec<_> = slots.filter(|(_, slot)| slot.kind == SlotKind::User).collect();
             backend.invalid_vaddrs = 0;
             if !slots.is_empty() {
-                tasks.push(Task::Remove(Removal::new(domains, slots)));
+                tasks.push(Task::Remove(self.removal(domains, slots)));
             }
         }
-        backend.domains.remove(at);
+        self.containers[container].type1_mut().domains.remove(at);
         tasks.push(Task::FreeDomain { domain });
         self.recompute(container);
     }

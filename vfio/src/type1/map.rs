@@ -2,7 +2,6 @@
 //!
 //! Windows for doorbells go on in `register`; what a later domain learns, in `replay`.
 
-use super::removal::Removal;
 use super::{Slot, SlotBitmap, SlotKind, Version};
 use crate::iommu::{DomainId, MapRequest as IommuMapRequest};
 use crate::kernel::Kernel;
@@ -179,7 +178,7 @@ impl Kernel {
             }
             Err(refusal) => {
                 if let Some(partial) = Span::from_size(wanted.iova.start(), done) {
-                    tasks.push(Task::Remove(Removal::new(domains, vec![(partial, slot)])));
+                    tasks.push(Task::Remove(self.removal(domains, vec![(partial, slot)])));
                 }
                 Err(refusal)
             }
@@ -249,7 +248,7 @@ impl Kernel {
                 let own = Slot { locked_pages: counted, bitmap: None, ..slot.clone() };
                 let span = Span::from_size(iova, len).expect("a run has pages and does not wrap");
                 let took = domains[..k].to_vec();
-                tasks.push(Task::Remove(Removal::new(took, vec![(span, own)])));
+                tasks.push(Task::Remove(self.removal(took, vec![(span, own)])));
                 return Err(refusal);
             }
         }

@@ -6,7 +6,7 @@
 use super::Slot;
 use crate::iommu::{DomainId, Invalidation, Synced};
 use crate::kernel::Kernel;
-use crate::policy::UnmapSync;
+use crate::policy::{LockedMemory, UnmapSync};
 use crate::step::Step;
 use passim_model::pgtable::gather::Gather;
 use passim_model::{Host, Iova, PhysAddr, Span};
@@ -39,12 +39,27 @@ struct Current {
     runs: Vec<(PhysAddr, u64)>,
 }
 
-impl Removal {
-    /// The removal of `slots` from `domains`, the reference domain first.
-    pub(crate) fn new(domains: Vec<DomainId>, slots: Vec<(Span<Iova>, Slot)>) -> Self {
-        Self { domains, slots: slots.into_iter(), current: None, pending: None }
+impl Kernel {
+    /// The removal of `slots` from `domains`, the reference domain first, for the call that is being
+    /// decided.
+    pub(crate) fn removal(
+        &self,
+        domains: Vec<DomainId>,
+        mut slots: Vec<(Span<Iova>, Slot)>,
+    ) -> Removal {
+        if self.policy.locked_memory == LockedMemory::Caller
+            && let Some(current) = self.current
+        {
+            // 4.9 vfio_lock_acct: it is `current->mm` that is charged less.
+            for (_, slot) in &mut slots {
+                slot.owner = current;
+            }
+        }
+        Removal { domains, slots: slots.into_iter(), current: None, pending: None }
     }
+}
 
+impl Removal {
     /// Goes on until it must wait, or is done.
     pub(crate) fn step(&mut self, kernel: &mut Kernel, host: &mut impl Host) -> Step<()> {
         loop {

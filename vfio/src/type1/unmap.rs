@@ -2,7 +2,6 @@
 //!
 //! What becomes of a mapping that is taken is `removal`'s.
 
-use super::removal::Removal;
 use super::search::{Hit, Taken};
 use super::{SlotKind, Type1, Version, dirty};
 use crate::kernel::Kernel;
@@ -232,7 +231,7 @@ impl Kernel {
         }
         if !going.is_empty() {
             let backend = self.containers[container].type1();
-            tasks.push(Task::Remove(Removal::new(backend.domain_ids(), going)));
+            tasks.push(Task::Remove(self.removal(backend.domain_ids(), going)));
         }
         outcome
     }

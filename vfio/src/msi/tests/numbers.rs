@@ -3,7 +3,7 @@
 use super::super::its::Its;
 use super::super::lpi::Lpis;
 use crate::irq::InterruptView;
-use crate::policy::{LpiRanges, Profile};
+use crate::policy::{IrqFreeing, LpiRanges, Profile};
 use crate::testkit::Silence;
 use passim_model::{DeviceId, Frames, IntId, Memory, PageSize, PhysAddr};
 
@@ -103,10 +103,13 @@ fn events_are_numbered_within_their_device() {
     assert!(its.alloc(zero, 32).is_some());
 }
 
-/// Three messages of MSI have a block of four events; with them all of it is free, and the device goes.
+/// Three messages of MSI have a block of four events, as 5.4 to 5.10 free it: with them all of it is
+/// free, and the device goes.
 #[test]
 fn a_block_is_free_again_whole() {
-    let mut its = books(&[0x808_0000], Profile::Linux6_12);
+    let mut policy = Profile::Linux6_12.policy();
+    policy.irq_freeing = IrqFreeing::Whole;
+    let mut its = Its::new(&[PhysAddr::new(0x808_0000)], &policy);
     let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
     let device = (0, DeviceId::new(0x10));
     assert!(its.prepare(device, (3, false), &mut frames, &mut host));
@@ -116,6 +119,22 @@ fn a_block_is_free_again_whole() {
     its.free(0, &three, &mut frames, &mut host);
     assert_eq!(its.in_use(), 0);
     assert!(its.alloc(device, 1).is_none(), "there is no such device");
+}
+
+/// Since 5.11 interrupts are freed one by one: the fourth event stays taken, and the device stays with
+/// it. The next three messages find no block.
+#[test]
+fn what_is_freed_one_by_one_leaves_the_rest_of_a_block() {
+    let mut its = books(&[0x808_0000], Profile::Linux6_12);
+    let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
+    let device = (0, DeviceId::new(0x10));
+    assert!(its.prepare(device, (3, false), &mut frames, &mut host));
+    let three = its.alloc(device, 3).unwrap();
+    let three: Vec<_> = three.iter().map(|(event, _)| *event).collect();
+    its.free(0, &three, &mut frames, &mut host);
+    assert_eq!(its.in_use(), 1);
+    assert!(its.alloc(device, 3).is_none());
+    assert_eq!(its.alloc(device, 2).unwrap().len(), 2);
 }
 
 /// The same DeviceID at two ITSs is two devices: events begin with 0 at each, LPIs are of one
