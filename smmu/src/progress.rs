@@ -15,9 +15,9 @@ pub struct Counters {
     pub walks: u64,
     /// Walks of stage-2 tables.
     pub stage2_walks: u64,
-    /// STEs looked for in memory.
+    /// STE fetches from memory, failed ones included.
     pub ste_fetches: u64,
-    /// CDs looked for in memory.
+    /// CD fetches from memory, failed ones included.
     pub cd_fetches: u64,
     /// Commands consumed.
     pub commands: u64,

@@ -1,4 +1,4 @@
-//! ATS from outside.
+//! ATS through the public interface.
 
 use crate::v3::testkit::{
     BOTH_STAGES, Board, CD0, CDS, STAGE1, STAGE2, STE_STAGE1, STE_STAGE2, STREAM, event,
@@ -321,7 +321,7 @@ fn an_untranslated_access_of_the_stream_is_as_ever() {
     assert_eq!(pa(translated(&mut board, 0x10_000, privileged)), 0x10_000);
 }
 
-/// The device's own cache: asks where it does not know, uses what it was granted.
+/// A read through the device's own cache: on a miss it requests a translation.
 fn device_read(board: &mut Board, atc: &mut Atc, iova: u64) -> Option<u64> {
     let iova = Iova::new(iova);
     if atc.lookup(None, iova, Access::READ) == Lookup::Unknown {
@@ -383,8 +383,8 @@ fn a_device_reaches_a_page_until_its_own_cache_is_told() {
     assert_eq!(board.r32(0x60), 0);
 }
 
-/// IHI 0070 G.b 4.5.1: the SMMU's caches first, then the device's. The other way round a device
-/// that asks in between is told what is no longer so.
+/// IHI 0070 G.b 4.5.1: the SMMU's caches first, then the device's. In the opposite order, a device
+/// that requests a translation in between gets a stale answer.
 #[test]
 fn the_wrong_order_leaves_a_stale_translation() {
     for (order, expected) in

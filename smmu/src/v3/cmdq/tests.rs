@@ -1,4 +1,4 @@
-//! The Command queue from outside: pointers, errors, signals.
+//! The Command queue through the public interface: pointers, errors, signals.
 
 use crate::choice::{OutOfRangeParameter, Prefetch, ReservedCommandFields};
 use crate::v3::testkit::{BOTH_STAGES, Board, CD0, COMMANDS, STAGE1, STREAM, implementation, pa};
@@ -209,7 +209,7 @@ fn sync_signals_as_asked() {
     assert_eq!(board.smmu.counters().cpu_events, 1);
 }
 
-/// A full queue wakes who waits for room; one that never was full does not.
+/// A full queue sends an event when it has room again; a queue that was never full sends none.
 #[test]
 fn room_in_a_full_queue_is_an_event() {
     for (sev, expected) in [(0, 0), (1, 1)] {
