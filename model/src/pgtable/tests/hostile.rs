@@ -1,5 +1,4 @@
-//! Tables that someone wrote over: nothing panics, nothing runs on, no page is lost or given back
-//! twice.
+//! Overwritten tables: nothing panics, everything terminates, no page is lost or freed twice.
 
 use super::*;
 use proptest::prelude::*;
