@@ -2,7 +2,13 @@
 //! compared on.
 //!
 //! Each index keeps inclusive `u64` ranges that do not overlap, with a `u64` beside each, behind
-//! [`Index`]. Nothing here is used by the model, and nothing of the model is used here.
+//! [`Index`]. The model uses nothing of this crate, and this crate nothing of the model.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `layouts` | which ranges are laid out, and which accesses are measured? |
+//! | `kernel_rb` | how does the kernel's red-black tree perform? |
+//! | `by_start`, `ranges`, `sorted` | how do a `BTreeMap`, rangemap and a sorted `Vec` perform? |
 
 mod by_start;
 mod kernel_rb;

@@ -38,7 +38,7 @@ impl KernelRb {
         if self.left(parent) == node { Side::Left } else { Side::Right }
     }
 
-    /// Whether `node` is red. What is not there is black.
+    /// Whether `node` is red. A missing node is black.
     fn is_red(&self, node: u64) -> bool {
         node != NIL && self.color(node) == RED
     }
@@ -133,7 +133,7 @@ impl KernelRb {
         }
     }
 
-    /// The way down to `node`, below `parent`, meets a black node too few.
+    /// Rebalances where the path down to `node`, below `parent`, has one black node too few.
     fn balance_after_unlink(&mut self, mut node: u64, mut parent: u64) {
         while parent != NIL && !self.is_red(node) {
             let side = self.side_of(node, parent);
