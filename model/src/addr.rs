@@ -1,7 +1,7 @@
 //! Addresses of the four address spaces, and inclusive ranges of them.
 //!
 //! An address of one space is never mistaken for one of another: there is no `+` and no `From`
-//! between them. Arithmetic that may leave the space says so by returning an `Option`.
+//! between them. Arithmetic that may leave the space returns an `Option`.
 
 use core::fmt;
 

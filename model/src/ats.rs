@@ -67,7 +67,7 @@ pub struct Invalidation {
 pub enum InvalidationEnd {
     /// The device completed it.
     Completed,
-    /// The device does not support it; whether anything was invalidated is not known.
+    /// The device does not support it; whether anything was invalidated is unknown.
     UnsupportedRequest,
     /// The device did not answer in time.
     TimedOut,

@@ -81,7 +81,7 @@ impl AddressMap {
         self.find_at(place, at)
     }
 
-    /// As [`AddressMap::find`], quicker for the two parts that were looked up last: a device writes
+    /// As [`AddressMap::find`], faster for the two parts that were looked up last: a device writes
     /// to RAM and to a doorbell, a driver to memory and to the SMMU.
     // Not inlined, the result would be returned through memory in pieces and reloaded as one wider
     // word.

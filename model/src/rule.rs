@@ -29,7 +29,7 @@ pub enum Conflict {
     Slot(Span<Iova>),
     /// A reserved range, such as the MSI window.
     Window(Span<Iova>),
-    /// The range that was asked for.
+    /// The requested range.
     Range(Span<Iova>),
     /// The request leaves this valid range.
     Aperture(Span<Iova>),

@@ -88,7 +88,7 @@ const fn cacheability(nibble: u8) -> Cacheability {
 /// Stage 2 MemAttr\[3:0\], bit by bit; also the coding of STE.MemAttr and GBPA.MemAttr.
 const OUTER: Field = bits(3, 2);
 const INNER: Field = bits(1, 0);
-/// With FWB, MemAttr\[2\] tells Normal from Device.
+/// With FWB, MemAttr\[2\] distinguishes Normal from Device.
 const FORCED_NORMAL: Field = bit(2);
 
 impl Attributes {
@@ -233,9 +233,9 @@ impl Attributes {
 pub struct Replacement {
     /// MemAttr, where MTCFG is set.
     pub memory: Option<u8>,
-    /// SHCFG, where it does not say "use incoming".
+    /// SHCFG, unless it means "use incoming".
     pub shareability: Option<u8>,
-    /// RA, WA and TR of ALLOCCFG, where it does not say "use incoming".
+    /// RA, WA and TR of ALLOCCFG, unless it means "use incoming".
     pub allocate: Option<u8>,
 }
 

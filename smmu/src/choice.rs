@@ -47,7 +47,7 @@
 //! | cache of PARTID_MAP (5.6.2) | by VMID, which CMD_CFGI_VMS_PIDM and CMD_CFGI_ALL empty and CMD_CFGI_STE does not; by StreamID too where everything is kept ([`Retention`](crate::cache::Retention)), which CMD_CFGI_STE and CMD_CFGI_STE_RANGE empty |
 //! | Reason of F_CFG_CONFLICT (7.3.18) | the StreamID of the other STE that matched |
 //! | STE.CONT beyond a second-level Stream table (5.2) | StreamIDs outside of the table are C_BAD_STREAMID |
-//! | a message to a PCI function that does not claim it (3.18.1: MSI_*_ABT_ERR follows an abort response, and no section says who gives one) | PCI writes are posted: the machine answers nothing, and GERROR says nothing |
+//! | a message to a PCI function that does not claim it (3.18.1: MSI_*_ABT_ERR follows an abort response, and no section says who gives one) | PCI writes are posted: the machine returns no response, and GERROR does not change |
 //! | external abort on a PRI queue write (8.2) | synchronous: an automatic response is sent |
 
 /// When a written control is acknowledged (CR0 to CR0ACK, IRQ_CTRL to IRQ_CTRLACK, GBPA.Update).
@@ -125,7 +125,7 @@ pub enum Overlap {
     Detected,
 }
 
-/// What STE.CONT does: one cached STE may stand for its neighbours. IHI 0070 G.b 5.2, 3.20.2.
+/// What STE.CONT does: one cached STE may serve neighbouring streams. IHI 0070 G.b 5.2, 3.20.2.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum ContiguousStes {
     /// Nothing: one cache entry, one STE.
@@ -154,6 +154,6 @@ pub struct Choices {
     pub out_of_range: OutOfRangeParameter,
     /// Several TLB entries for one address.
     pub overlap: Overlap,
-    /// STEs that stand for their neighbours.
+    /// STEs that serve neighbouring streams.
     pub contiguous_stes: ContiguousStes,
 }

@@ -108,7 +108,7 @@ pub enum TopByte {
 /// Whether unprivileged accesses may use a half of the address space at all (E0PD).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Unprivileged {
-    /// As the permissions say.
+    /// By the permissions of the leaf.
     Permitted,
     /// Every access is a translation fault.
     Refused,
@@ -121,7 +121,7 @@ pub struct Half {
     pub walk: Option<walk::Config>,
     /// Granule of the tables.
     pub granule: Granule,
-    /// Whether the top byte counts.
+    /// Whether the top byte takes part in the range check.
     pub top_byte: TopByte,
     /// E0PD.
     pub unprivileged: Unprivileged,
@@ -236,7 +236,7 @@ impl Stage1 {
         if let Split::Size { lower, upper } = self.split {
             return self.select_by_size(input, lower, upper);
         }
-        // IHI 0070 G.b 3.4.1: bit 55 selects, whether or not the top byte counts.
+        // IHI 0070 G.b 3.4.1: bit 55 selects, whether or not the top byte takes part.
         let upper = input & BIT_55 != 0;
         let half = &self.halves[usize::from(upper)];
         let address = match half.top_byte {
@@ -368,7 +368,7 @@ impl Stage2 {
 
     /// The permissions of a leaf, unprivileged and privileged.
     pub(crate) fn permissions(&self, leaf: &walk::Leaf) -> [Perms; 2] {
-        // IHI 0070 G.b 6.3.4 (XNX): without it XN[1] alone counts, and for both privileges.
+        // IHI 0070 G.b 6.3.4 (XNX): without it XN[1] alone applies, to both privileges.
         if self.xnx { [leaf.unprivileged, leaf.privileged] } else { [leaf.unprivileged; 2] }
     }
 }

@@ -28,7 +28,7 @@ pub trait Index {
     /// it has such a thing.
     type Handle: Copy;
 
-    /// Adds a range. `None`, and nothing changed, if it overlaps one that is there.
+    /// Adds a range. `None`, and nothing changed, if it overlaps an existing one.
     fn insert(&mut self, range: Range, value: u64) -> Option<Self::Handle>;
 
     /// Removes a range that [`Self::find`] found, with nothing removed since. Its value.

@@ -1,4 +1,4 @@
-//! All structures give the same answers, and the layouts are what they say.
+//! All structures give the same answers, and the layouts are as described.
 
 use crate::{ByStart, Index, KernelRb, Layout, Range, Ranges, Shape, Sorted, SplitMix64};
 

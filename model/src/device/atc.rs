@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// The key of a cached translation: PASID, privilege, log2 of the page, first address.
 type Key = (Option<SubstreamId>, bool, u32, u64);
 
-/// The translations that a device was granted and not yet told to drop.
+/// The translations that a device was granted and that no invalidation dropped.
 #[derive(Clone, Debug, Default)]
 pub struct Atc {
     entries: BTreeMap<Key, Grant>,

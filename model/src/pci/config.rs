@@ -41,7 +41,7 @@ impl Config {
         config
     }
 
-    /// Bytes of it: 256 or 4096, as [`Function::config_size`] says.
+    /// Bytes of it: 256 or 4096, by [`Function::config_size`].
     pub fn size(&self) -> u32 {
         self.bytes.len() as u32
     }

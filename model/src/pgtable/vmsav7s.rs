@@ -85,7 +85,7 @@ crate::layout! {
         S = bit(16);
         /// Not global: belongs to one ASID.
         NG = bit(17);
-        /// A supersection: [`Supersection`] says where its address is.
+        /// A supersection: its address is in [`Supersection`].
         SUPERSECTION = bit(18);
         /// Non-secure.
         NS = bit(19);

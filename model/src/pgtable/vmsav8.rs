@@ -8,7 +8,7 @@
 //! The granule is a constant of the type [`Vmsav8`], so that the loops of [`walk`](super::walk)
 //! and [`table`](super::table) are compiled once for each; [`Granule`] is the same as a value.
 //! Addresses of 52 bits exist for the 64K granule (FEAT_LPA), and for the other two where DS is set
-//! (FEAT_LPA2): [`Form`] says which. Software writes tables without DS.
+//! (FEAT_LPA2): see [`Form`]. Software writes tables without DS.
 
 use crate::PageSize;
 

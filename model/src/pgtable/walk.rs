@@ -66,7 +66,7 @@ pub struct Config {
     pub implemented_bits: u32,
     /// DS: 52-bit descriptors of the 4K and 16K granules.
     pub ds: bool,
-    /// Whether APTable, XNTable and PXNTable count (HAD = 0).
+    /// Whether APTable, XNTable and PXNTable apply (HAD = 0).
     pub hierarchical: bool,
     /// Whether a clear access flag faults (AFFD = 0, and hardware does not set it).
     pub access_flag_faults: bool,

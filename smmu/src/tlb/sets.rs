@@ -293,7 +293,7 @@ impl Sets {
         ((input >> lg2).wrapping_add(spread) & self.set_mask) as usize * self.ways
     }
 
-    /// Drops entries of one space that overlap `first..=last`, if `admits` says so.
+    /// Drops entries of one space that overlap `first..=last`, those that `admits` accepts.
     fn drop_pages(&mut self, id: SpaceId, first: u64, last: u64, admits: impl Fn(Packed) -> bool) {
         let state = self.spaces[id.0 as usize];
         let ways = self.ways;

@@ -34,7 +34,7 @@ impl Scheme {
         }
     }
 
-    /// PLVL of a fault before any level: IHI 0062 D.c 16.5.11. 17.3.1 says 1 for every stage-2
+    /// PLVL of a fault before any level: IHI 0062 D.c 16.5.11. 17.3.1 has 1 for every stage-2
     /// bank; with AArch64 that contradicts the level-0 fault of 1.6.4 and 16.5.11, which is
     /// followed here in both formats of a bank. PLVL of SMMUv1 has no 0.
     pub(crate) fn first_level(self, description: &Description) -> u8 {

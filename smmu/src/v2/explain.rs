@@ -66,7 +66,7 @@ pub enum Step {
         /// Its format, and what it decodes as; `None` if it cannot be decoded.
         spelled: Option<(Spelled, Entry)>,
     },
-    /// The leaf a walk came to, decoded.
+    /// The leaf that a walk reached, decoded.
     Leaf {
         /// Stage of the table.
         stage: Stage,

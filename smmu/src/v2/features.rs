@@ -1,7 +1,7 @@
 //! What an SMMUv2 is built with, by name; every identification register follows.
 //!
 //! A description holds only what is modelled, so that no register promises more. Where values
-//! contradict one another, [`Description::check`] says which and why.
+//! contradict one another, [`Description::check`] returns which, and why.
 
 use crate::v2::wire::global::{Idr0, Idr1, Idr2};
 use passim_model::pgtable::vmsav8::Granule;
@@ -75,7 +75,7 @@ pub struct Description {
     pub coherent: bool,
     /// IDR0.PTFS.
     pub aarch32: Aarch32,
-    /// IDR0.ATOSNS = 0: address translation operations; counts with stage 1.
+    /// IDR0.ATOSNS = 0: address translation operations; applies with stage 1.
     pub translation_operations: bool,
     /// IDR0.NUMIRPT: context interrupts that CBAR.IRPTNDX chooses from. SMMUv1 only; SMMUv2 has one
     /// per bank.

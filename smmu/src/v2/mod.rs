@@ -9,7 +9,7 @@
 //! | `stream` | which stream mapping entry matches a StreamID? |
 //! | `context` | how do CBAR and a context bank translate? |
 //! | `attributes` | which memory attributes do registers override? |
-//! | `translate`, `outcome` | what becomes of a transaction? |
+//! | `translate`, `outcome` | which outcome does a transaction have? |
 //! | `invalidate` | which translations does a TLBI name, and when is it complete? |
 //! | `fault` | how are faults reported? |
 //! | `stall` | which transactions wait for software? |

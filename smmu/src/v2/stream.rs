@@ -1,6 +1,6 @@
 //! From a StreamID to its stream mapping entry. IHI 0062 D.c 2.3.
 //!
-//! Not here: what becomes of a StreamID that several entries match (`translate`).
+//! Not here: the outcome for a StreamID that several entries match (`translate`).
 
 use crate::v2::choice::Conflict;
 use crate::v2::features::Description;

@@ -2,7 +2,7 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `manual` | what does the manual say of every register? |
+//! | `manual` | how does the manual define every register? |
 //! | `registers` | do loads return that? |
 
 mod manual;

@@ -23,7 +23,7 @@ use passim_model::access::{Access, Perms, Privilege};
 use passim_model::ats::{Completion, Grant, InvalidationEnd, TranslationRequest};
 use passim_model::{Memory, StreamId};
 
-/// What an event's requester asked for.
+/// The request that an event records.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Requested {
     /// An access.

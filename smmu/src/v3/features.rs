@@ -24,7 +24,7 @@ pub struct IdRegisters {
     pub iidr: u32,
     /// SMMU_AIDR.
     pub aidr: u32,
-    /// SMMU_MPAMIDR; counts with IDR3.MPAM.
+    /// SMMU_MPAMIDR; applies with IDR3.MPAM.
     pub mpamidr: u32,
 }
 
@@ -112,7 +112,7 @@ pub(crate) struct Features {
     pub(crate) vms: bool,
     pub(crate) dpt: bool,
     pub(crate) force_write_back: bool,
-    /// Responses to page requests carry the PASID of the request, whatever STE.PPAR says.
+    /// Responses to page requests carry the PASID of the request, whatever STE.PPAR is.
     pub(crate) pasid_in_responses: bool,
     /// Translated transactions may carry a PASID.
     pub(crate) pasid_translated: bool,

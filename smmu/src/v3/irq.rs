@@ -14,7 +14,7 @@ pub struct Wires {
     pub event_queue: Option<IntId>,
     /// The PRI queue became non-empty, or took the last request of a group.
     pub pri_queue: Option<IntId>,
-    /// A CMD_SYNC that asked for it completed.
+    /// A CMD_SYNC that requested the interrupt completed.
     pub command_sync: Option<IntId>,
     /// A global error became active.
     pub global_error: Option<IntId>,

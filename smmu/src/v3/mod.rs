@@ -9,7 +9,7 @@
 //! | `caches` | which caches are there, and how large? |
 //! | `config_cache`, `spans` | which of them are cached, and for which streams? |
 //! | `vms`, `label` | when is a virtual machine structure read, and which MPAM label has a transaction? |
-//! | `translate`, `plain`, `outcome` | what becomes of a transaction? |
+//! | `translate`, `plain`, `outcome` | which outcome does a transaction have? |
 //! | `stall` | which transactions wait for software? |
 //! | `ats`, `priq` | how are translation requests and page requests of devices answered? |
 //! | `cmdq` | what does a command do? |

@@ -6,7 +6,7 @@
 use crate::{PageSize, PhysAddr};
 use std::collections::BTreeMap;
 
-/// log2 of the pages one word stands for.
+/// log2 of the pages in one word.
 const WORD_LG2: u32 = 6;
 
 /// A set of pages of one size: a bitmap in pieces. One piece is held apart, because neighbouring

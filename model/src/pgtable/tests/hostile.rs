@@ -10,7 +10,7 @@ enum Scribble {
     Word(u64),
     /// A table descriptor that leads to the nth page of the bank: another table, or itself.
     Table(u64),
-    /// A table descriptor that leads where nothing answers.
+    /// A table descriptor that leads to an address outside of memory.
     Nowhere,
 }
 

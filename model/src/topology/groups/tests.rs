@@ -52,7 +52,7 @@ fn a_port_without_acs_takes_in_what_is_behind_it() {
     assert_eq!(join.because, Because::NoAcs { open: rid("00:05.0") });
     let closed = [with_acs(open[0].clone()), open[1].clone()];
     assert_eq!(members(&groups(&closed)), [["00:05.0"], ["01:00.0"]]);
-    // What is not implemented counts as wired on; what is and stands off does not.
+    // What is not implemented counts as wired on; what is implemented and off does not.
     let partial = |capable, enabled| {
         let port = Node { acs: Acs::Present { capable, enabled }, ..open[0].clone() };
         groups(&[port, open[1].clone()]).all().len()

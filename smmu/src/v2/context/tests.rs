@@ -6,7 +6,7 @@ use passim_model::access::{Access, Privilege};
 fn vmids_of_16_bits() {
     let mut board = Board::new();
     board.pa(0x1_0000);
-    // VMID16EN: CBA2R holds the VMID, and CBAR's does not count.
+    // VMID16EN: CBA2R holds the VMID, and CBAR's is ignored.
     board.w32(0, board.r32(0) | 1 << 31);
     board.cbar(BANK, 1 << 16 | 0xf << 12 | 3 << 8 | 3, 0x1234 << 16 | 1);
     board.put(STAGE1 + 0x3000 + 0x10 * 8, &[0x4801_0f47]);

@@ -35,7 +35,7 @@ fn each_operation_reaches_the_page() {
     ];
     for (register, operand, reaches) in cases {
         let mut board = with(Completion::AtOnce);
-        // nG, so that the ASID counts.
+        // nG, so that the ASID matters.
         board.put(STAGE1 + 0x3000 + 0x10 * 8, &[0x4800_0f47]);
         move_page(&mut board);
         board.bank64(BANK, register, operand);
@@ -96,7 +96,7 @@ fn hypervisor_contexts_have_operations_of_their_own() {
     }
 }
 
-/// IHI 0062 9.6.33: of a hypervisor of AArch32, bits 55:32 count as zero.
+/// IHI 0062 9.6.33: for a hypervisor of AArch32, bits 55:32 act as zero.
 #[test]
 fn wide_operands_of_a_narrow_hypervisor() {
     for (register, operand, reaches) in

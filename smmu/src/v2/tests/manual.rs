@@ -323,7 +323,7 @@ fn par_high(v: &View<'_>) -> Kind {
     keeps(0xff00_000b | high(address))
 }
 
-/// 9.6.25. Where both formats are there, 9.5 keeps the bit that one of them does not have.
+/// 9.6.25. Where both formats exist, 9.5 stores the bit that only one of them has.
 fn smr(v: &View<'_>) -> Kind {
     let id = ones(v.built.stream_bits) as u32;
     let bits = if v.extended_ids() { u32::MAX } else { 1 << 31 | id << 16 | id };

@@ -257,7 +257,7 @@ impl Pair {
         }
     }
 
-    /// PAR of an operation that stalled and goes on.
+    /// PAR of an operation that stalled and was resumed.
     fn learn_late_answers(&mut self) {
         for bank in 0..u64::from(self.built.banks) {
             for at in [0x50, 0x54] {

@@ -20,7 +20,7 @@ fn ids() -> IdRegisters {
     ids
 }
 
-/// A board whose stream has EATS `eats`; CR0.ATSCHK as asked.
+/// A board whose stream has EATS `eats`; CR0.ATSCHK is `checked`.
 fn board_of(eats: u64, checked: bool) -> Board {
     let mut board = Board::with(implementation(ids()));
     board.stage1_tables();
@@ -124,7 +124,7 @@ fn a_pasid_brings_privilege_and_execution() {
     assert_eq!(case(open, false, true, false), rwx);
     // XN.
     assert_eq!(case(open | 1 << 54, false, true, false), RW);
-    // User-RO cannot be told apart from Priv-RO; privileged only: nothing for users.
+    // User-RO cannot be distinguished from Priv-RO; privileged only: nothing for users.
     let private = 0x4800_0f03;
     assert_eq!(case(private, false, false, false), Perms::empty());
     assert_eq!(case(private, false, false, true), RW);
@@ -211,7 +211,7 @@ fn translated_transactions_pass_unless_checked() {
 /// where it does not.
 #[test]
 fn a_translated_transaction_obeys_the_default_substream() {
-    // S1DSS, PASID, what becomes of it if PASIDs are seen.
+    // S1DSS, PASID, and the event where PASIDs are visible.
     let cases = [
         (0, None, Some("F_STREAM_DISABLED")),
         // Its CD is read, and not valid.

@@ -442,7 +442,7 @@ pub(crate) fn endian(big: bool, features: &Features) -> Option<Endian> {
 /// The start level of S2SL0 and S2SL0_2; `None` where it is reserved or beyond the output size.
 fn start_level(sl0: (u64, bool), granule: Granule, ds: bool, f: &Features) -> Option<i8> {
     match (granule, sl0) {
-        // DDI 0487, VTCR_EL2.SL2: counts with DS and the 4K granule only.
+        // DDI 0487, VTCR_EL2.SL2: applies with DS and the 4K granule only.
         (Granule::K4, (0, true)) if ds => Some(-1),
         (Granule::K4, (_, true)) if ds => None,
         (Granule::K4, (0, _)) => Some(2),

@@ -1,7 +1,7 @@
 //! What an SMMU is built with, by name; every ID register follows.
 //!
 //! A description holds only what is modelled, so that no register promises more. Where values
-//! contradict one another, [`Description::check`] says which and why.
+//! contradict one another, [`Description::check`] returns which, and why.
 
 use super::{FlagUpdate, IdRegisters, StallModel, TableEndian};
 use crate::v3::wire::regs::{Aidr, Idr0, Idr1, Idr3, Idr5, Iidr, Mpamidr};
@@ -49,7 +49,7 @@ pub struct Description {
     pub table_endian: TableEndian,
     /// IDR0.STALL_MODEL.
     pub stall_model: StallModel,
-    /// IDR0.TERM_MODEL = 0: a CD may ask for RAZ/WI.
+    /// IDR0.TERM_MODEL = 0: a CD may configure RAZ/WI.
     pub raz_wi: bool,
     /// IDR1.SIDSIZE: bits of a StreamID, at most 32.
     pub stream_bits: u8,
@@ -59,7 +59,7 @@ pub struct Description {
     pub command_queue_lg2: u8,
     /// IDR1.EVENTQS: log2 of the largest Event queue, at most 19.
     pub event_queue_lg2: u8,
-    /// IDR1.PRIQS: log2 of the largest PRI queue, at most 19; counts with PRI.
+    /// IDR1.PRIQS: log2 of the largest PRI queue, at most 19; applies with PRI.
     pub pri_queue_lg2: u8,
     /// IDR1.ATTR_PERMS_OVR: STE.PRIVCFG and STE.INSTCFG.
     pub override_perms: bool,
@@ -69,13 +69,13 @@ pub struct Description {
     pub hierarchical_disable: bool,
     /// IDR3.XNX: execution at stage 2 by privilege.
     pub xnx: bool,
-    /// IDR3.PPS: automatic responses carry the PASID; counts with PRI and SubstreamIDs.
+    /// IDR3.PPS: automatic responses carry the PASID; applies with PRI and SubstreamIDs.
     pub pasid_in_responses: bool,
     /// IDR3.MPAM: labels for memory that is partitioned (v3.2 and later).
     pub mpam: bool,
-    /// MPAMIDR.PARTID_MAX: the largest PARTID; counts with MPAM. 0: there is no VMS.
+    /// MPAMIDR.PARTID_MAX: the largest PARTID; applies with MPAM. 0: no VMS.
     pub partid_max: u16,
-    /// MPAMIDR.PMG_MAX: the largest PMG; counts with MPAM.
+    /// MPAMIDR.PMG_MAX: the largest PMG; applies with MPAM.
     pub pmg_max: u8,
     /// IDR3.FWB: stage 2 may force the memory type.
     pub force_write_back: bool,
@@ -87,7 +87,7 @@ pub struct Description {
     pub bbm_level: u8,
     /// IDR3.E0PD.
     pub e0pd: bool,
-    /// IDR3.PASIDTT: translated transactions may carry a PASID; counts with ATS and SubstreamIDs.
+    /// IDR3.PASIDTT: translated transactions may carry a PASID; with ATS and SubstreamIDs.
     pub pasid_translated: bool,
     /// IDR3.EPAN.
     pub epan: bool,

@@ -91,7 +91,7 @@ fn s2fwb_forces_write_back() {
     board.put(STAGE1 + 0x3000 + 0x12 * 8, &[0x1_0f4b]);
     let page = crate::v3::testkit::STAGE2 + 0x3000 + 0x10 * 8;
     board.put(page, &[0x4900_07db]);
-    // Stage 1 says Device, and with it outer shareable.
+    // Stage 1 is Device, and therefore outer shareable.
     let forced = went_on(board.read(0x12_000)).attributes;
     assert_eq!(forced, Attributes { shareability: Shareability::Outer, ..WB });
 }
