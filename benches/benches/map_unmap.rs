@@ -1,4 +1,4 @@
-//! What does a mapping cost, from ioctl bytes to unpinned pages, beside what its parts cost alone?
+//! What does a mapping cost, from ioctl bytes to unpinned pages, compared with its parts alone?
 //!
 //! `page/ioctl` maps and unmaps one page of 4K by system calls. `page/parts` does what must be done
 //! for that, each part by itself and on structures of its own: bytes, tree, pinning, tables,

@@ -1,4 +1,4 @@
-//! What does a translation cost, and how much of that is more than it must be?
+//! What does a translation cost, and how much of that is more than necessary?
 //!
 //! A hit takes the whole path (stream, configuration cache, TLB, permission) and is compared with a
 //! bare direct-mapped table. A miss reads the tables that Linux built in memory and is compared

@@ -5,7 +5,7 @@
 
 use crate::{PhysAddr, Span};
 
-/// What answers at a physical address.
+/// The part that answers at a physical address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Target {
     /// RAM.

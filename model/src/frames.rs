@@ -1,4 +1,4 @@
-//! Which frames of RAM are free: the kernel's page allocator.
+//! The free frames of RAM: the kernel's page allocator.
 //!
 //! RAM is opened in chunks of 2 MiB from the top downwards, so that the low end stays free for a
 //! machine's fixed uses; inside a chunk, blocks are handed out upwards, so that memory touched in

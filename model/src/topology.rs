@@ -28,7 +28,7 @@ pub enum BarKind {
 pub struct Bar {
     /// Linux's resource number: 0 to 5 BARs, 6 ROM, 7 and up bridge windows.
     pub index: u8,
-    /// Where it decodes, in physical (memory) or I/O port addresses.
+    /// The addresses it decodes: physical (memory) or I/O port addresses.
     pub span: Span<PhysAddr>,
     /// Memory or I/O.
     pub kind: BarKind,
@@ -177,13 +177,13 @@ impl Topology {
         }
     }
 
-    /// The same with these platform devices, the first 65536 of them.
+    /// This topology with these platform devices, the first 65536 of them.
     pub fn with_platforms(self, mut platforms: Vec<Platform>) -> Self {
         platforms.truncate(1 << 16);
         Self { platforms, ..self }
     }
 
-    /// The same with the pins of these functions leading to these interrupts.
+    /// This topology with the pins of these functions connected to these interrupts.
     pub fn with_pins(self, pins: BTreeMap<Rid, IntId>) -> Self {
         Self { pins, ..self }
     }
@@ -194,17 +194,17 @@ impl Topology {
         self.pins.get(&rid).copied()
     }
 
-    /// The same with these virtual functions, each with its physical function.
+    /// This topology with these virtual functions, each with its physical function.
     pub fn with_virtual(self, physical: BTreeMap<Rid, Rid>) -> Self {
         Self { physical, ..self }
     }
 
-    /// The same with these virtual functions off when the machine boots.
+    /// This topology with these virtual functions off at boot.
     pub fn with_off(self, off: BTreeSet<Rid>) -> Self {
         Self { off, ..self }
     }
 
-    /// The same with these bridges above its functions, those that are nearest first.
+    /// This topology with these bridges above its functions, the nearest first.
     pub fn with_bridges(self, bridges: BTreeMap<Rid, Vec<Above>>) -> Self {
         Self { bridges, ..self }
     }

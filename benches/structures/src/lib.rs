@@ -24,14 +24,14 @@ pub use sorted::Sorted;
 
 /// An ordered index of ranges that do not overlap.
 pub trait Index {
-    /// What names a range: whatever lets this structure remove it without another search, where
-    /// it has such a thing.
+    /// The name of a range. It lets this structure remove the range without another search, if the
+    /// structure can.
     type Handle: Copy;
 
     /// Adds a range. `None`, and nothing changed, if it overlaps an existing one.
     fn insert(&mut self, range: Range, value: u64) -> Option<Self::Handle>;
 
-    /// Removes a range that [`Self::find`] found, with nothing removed since. Its value.
+    /// Removes a range that [`Self::find`] found, with nothing removed since. Returns its value.
     fn remove(&mut self, handle: Self::Handle) -> u64;
 
     /// The range that `point` lies in.

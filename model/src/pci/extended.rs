@@ -5,7 +5,7 @@
 use super::config::Config;
 use crate::Width;
 
-/// Where the list begins.
+/// Offset of the first capability of the list.
 const FIRST: u32 = 0x100;
 /// Bytes of a configuration space that has one.
 const SIZE: u32 = 0x1000;

@@ -7,7 +7,7 @@ use super::wire::{MsiControl, msi};
 use super::{Lost, Message, Raised};
 use crate::{Iova, Requester, Width};
 
-/// Where the capability's registers are.
+/// The position and the form of the capability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Msi {
     at: u32,

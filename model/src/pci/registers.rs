@@ -11,7 +11,7 @@ use super::{Config, Lost, Message, Msi, Msix, Raised, Sriov};
 use crate::topology::{BarKind, Function};
 use crate::{Requester, Width};
 
-/// Where a BAR was placed.
+/// The placement of a BAR.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Decoder {
     index: u8,

@@ -46,7 +46,7 @@ const PAGES_4K: u64 = 1;
 /// The capability at boot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sriov {
-    /// Where it lies in configuration space: bytes from the start, 0x100 or more.
+    /// Its offset in configuration space, in bytes, 0x100 or more.
     pub at: u16,
     /// TotalVFs and InitialVFs: how many virtual functions there can be.
     pub total: u16,

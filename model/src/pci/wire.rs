@@ -166,7 +166,7 @@ layout! {
 layout! {
     /// Where a structure of MSI-X lies. PCI 3.0 6.8.2.4.
     pub(super) struct MsixPlace {
-        /// Which BAR.
+        /// Number of the BAR.
         BIR = bits(2, 0);
         /// Offset in it, in units of 8 bytes.
         OFFSET = bits(31, 3);

@@ -47,7 +47,7 @@ pub enum Invalidation {
     Walk(Stale),
 }
 
-/// What was unmapped and not yet invalidated.
+/// Everything unmapped and not yet invalidated.
 #[must_use = "pages may go back only after what was gathered is invalidated"]
 #[derive(Debug, Default)]
 pub struct Gather {
@@ -59,7 +59,7 @@ pub struct Gather {
 }
 
 impl Gather {
-    /// Nothing to invalidate.
+    /// A gather with nothing to invalidate.
     pub fn new() -> Self {
         Self::default()
     }

@@ -180,7 +180,7 @@ impl Kind {
     pub const ALL: [Self; 4] =
         [Self::SmallPage, Self::LargePage, Self::Section, Self::Supersection];
 
-    /// What kind of leaf a descriptor of `level` (1 or 2) is, if it is one.
+    /// The kind of leaf of a descriptor of `level` (1 or 2); `None` if it is no leaf.
     pub const fn of(descriptor: u32, level: u8) -> Option<Self> {
         let word = descriptor as u64;
         match (level, Descriptor::TYPE.get(word)) {
@@ -218,7 +218,7 @@ impl Kind {
         }
     }
 
-    /// Where its fields are.
+    /// The positions of its fields.
     const fn fields(self) -> LeafFields {
         match self {
             Self::SmallPage => LeafFields {

@@ -291,7 +291,7 @@ impl Granule {
     }
 }
 
-/// What a descriptor is, at the level it was read from.
+/// A decoded descriptor, at the level it was read from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Entry {
     /// Translates nothing.

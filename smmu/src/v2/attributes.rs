@@ -65,19 +65,19 @@ impl Preset {
         }
     }
 
-    /// Of transactions that bypass the stream mapping table.
+    /// The overrides of transactions that bypass the stream mapping table.
     pub(crate) fn of_cr0(cr0: u64) -> Self {
         let memory = Cr0::MTCFG.is_set(cr0).then_some(Cr0::MEM_ATTR.get(cr0));
         Self::of(memory, [Cr0::SHCFG.get(cr0), Cr0::RACFG.get(cr0), Cr0::WACFG.get(cr0)])
     }
 
-    /// Of a stream.
+    /// The overrides of a stream.
     pub(crate) fn of_s2cr(s2cr: u64) -> Self {
         let memory = S2cr::MTCFG.is_set(s2cr).then_some(S2cr::MEM_ATTR.get(s2cr));
         Self::of(memory, [S2cr::SHCFG.get(s2cr), S2cr::RACFG.get(s2cr), S2cr::WACFG.get(s2cr)])
     }
 
-    /// Of a stage-1 bank that is off (M = 0).
+    /// The overrides of a stage-1 bank that is off (M = 0).
     pub(crate) fn of_sctlr(sctlr: u64) -> Self {
         let memory = Sctlr::MTCFG.is_set(sctlr).then_some(Sctlr::MEM_ATTR.get(sctlr));
         let hints = [Sctlr::SHCFG.get(sctlr), Sctlr::RACFG.get(sctlr), Sctlr::WACFG.get(sctlr)];

@@ -59,7 +59,7 @@ pub enum Step {
         level: i8,
         /// Its address before stage 2, if it lies behind stage 2.
         ipa: Option<u64>,
-        /// Where it was read.
+        /// Its physical address.
         at: PhysAddr,
         /// The descriptor, in the byte order of the bank; short ones have 32 bits.
         word: u64,
@@ -75,7 +75,7 @@ pub enum Step {
     },
     /// Bits of a descriptor that hardware would update.
     Update {
-        /// Where.
+        /// Address of the descriptor.
         at: PhysAddr,
         /// Bits set.
         set: u64,
@@ -126,9 +126,9 @@ impl Verdict {
 /// One translation, step by step.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Explanation {
-    /// What was read and found, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
-    /// How it ends.
+    /// The verdict.
     pub verdict: Verdict,
 }
 

@@ -1,4 +1,4 @@
-//! What an SMMUv2 is built with, by name; every identification register follows.
+//! The features of an SMMUv2, by name; every identification register follows from them.
 //!
 //! A description holds only what is modelled, so that no register promises more. Where values
 //! contradict one another, [`Description::check`] returns which, and why.
@@ -17,7 +17,7 @@ pub enum Version {
     V2,
 }
 
-/// Which tables of AArch32 there are. IDR0.PTFS.
+/// The implemented formats of AArch32 tables. IDR0.PTFS.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Aarch32 {
     /// None.

@@ -30,7 +30,7 @@ pub enum ContextFaultKind {
 pub struct ContextFault {
     /// The bank it belongs to.
     pub bank: u8,
-    /// What it is.
+    /// Its kind.
     pub kind: ContextFaultKind,
     /// FSYNR0.PLVL: the level of the tables, 0 to 3.
     pub level: u8,
@@ -60,7 +60,7 @@ pub enum GlobalFaultKind {
 /// A global fault.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct GlobalFault {
-    /// What it is.
+    /// Its kind.
     pub kind: GlobalFaultKind,
     /// GFSYNR0.Nested.
     pub nested: bool,

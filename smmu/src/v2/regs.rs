@@ -24,7 +24,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Where `offset` leads. IHI 0062 D.c 8.1: the global space has as many pages as the space of
+    /// The place at `offset`. IHI 0062 D.c 8.1: the global space has as many pages as the space of
     /// the context banks, which follows it.
     pub(crate) fn of(offset: u64, description: &Description) -> Self {
         let page_lg2 = description.page_lg2();

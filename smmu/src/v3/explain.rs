@@ -66,14 +66,14 @@ impl ConfigLog for Silent {}
 pub enum Step {
     /// A level-1 Stream table descriptor. IHI 0070 G.b 5.1.
     LevelOneStream {
-        /// Where.
+        /// Its address.
         at: PhysAddr,
         /// The descriptor.
         word: u64,
     },
     /// An STE in memory. IHI 0070 G.b 5.2.
     Ste {
-        /// Where.
+        /// Its address.
         at: PhysAddr,
         /// Its doublewords.
         words: SteWords,
@@ -87,14 +87,14 @@ pub enum Step {
     CachedSte,
     /// A level-1 CD table descriptor. IHI 0070 G.b 5.3.
     LevelOneCd {
-        /// Where.
+        /// Its address.
         at: PhysAddr,
         /// The descriptor.
         word: u64,
     },
     /// A CD in memory. IHI 0070 G.b 5.4.
     Cd {
-        /// Where.
+        /// Its address.
         at: PhysAddr,
         /// Its doublewords.
         words: CdWords,
@@ -108,7 +108,7 @@ pub enum Step {
     CachedCd,
     /// The PARTID_MAP of a virtual machine structure. IHI 0070 G.b 5.6.
     PartidMap {
-        /// Where.
+        /// Its address.
         at: PhysAddr,
         /// Its doublewords.
         words: [u64; PARTID_MAP_WORDS],
@@ -142,7 +142,7 @@ pub enum Step {
         level: i8,
         /// Its address before stage 2, if it lies behind stage 2.
         ipa: Option<u64>,
-        /// Where it was read.
+        /// Its physical address.
         at: PhysAddr,
         /// The descriptor, in the byte order of the regime.
         word: u64,
@@ -158,7 +158,7 @@ pub enum Step {
     },
     /// Bits of a descriptor that hardware would update. IHI 0070 G.b 3.13.
     Update {
-        /// Where.
+        /// Address of the descriptor.
         at: PhysAddr,
         /// Bits set.
         set: u64,
@@ -199,9 +199,9 @@ impl Verdict {
 /// One translation, step by step.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Explanation {
-    /// What was read and found, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
-    /// How it ends.
+    /// The verdict.
     pub verdict: Verdict,
     /// The MPAM label of a transaction that proceeds, where IDR3.MPAM is 1. IHI 0070 G.b 17.2.
     pub label: Option<Label>,

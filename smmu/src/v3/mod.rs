@@ -6,7 +6,7 @@
 //! | `features` | what do the ID registers promise? |
 //! | `regs`, `queue` | which stores take effect, what does a load return, where is a queue entry? |
 //! | `config` | where are STE and CD, and what do they mean? |
-//! | `caches` | which caches are there, and how large? |
+//! | `caches` | which caches exist, and how large are they? |
 //! | `config_cache`, `spans` | which of them are cached, and for which streams? |
 //! | `vms`, `label` | when is a virtual machine structure read, and which MPAM label has a transaction? |
 //! | `translate`, `plain`, `outcome` | which outcome does a transaction have? |
@@ -104,7 +104,7 @@ pub struct Implementation {
     pub ids: IdRegisters,
     /// The wired interrupts.
     pub wires: Wires,
-    /// Which caches there are, and how large.
+    /// The caches and their sizes.
     pub caches: Caches,
     /// How long cached entries are kept.
     pub retention: Retention,

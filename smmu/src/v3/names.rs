@@ -6,9 +6,9 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `command` | which commands and fields of commands are there? |
+//! | `command` | which commands exist, with which fields? |
 //! | `record` | which fields has an event record? |
-//! | `register` | which registers and fields of registers are there? |
+//! | `register` | which registers exist, with which fields? |
 
 mod command;
 mod record;
@@ -29,7 +29,7 @@ pub type Fields = &'static [(&'static str, Field)];
 /// A structure in memory: doublewords of fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Structure {
-    /// As the specification calls it.
+    /// Its name in the specification.
     pub name: &'static str,
     /// Doublewords it takes, those without a named field included.
     pub words: usize,

@@ -67,7 +67,7 @@ impl From<MapError> for Blocked {
     }
 }
 
-/// Where a run belongs.
+/// The table of a run.
 enum Place {
     /// A table that is linked.
     Linked(PhysAddr),

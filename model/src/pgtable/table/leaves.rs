@@ -1,4 +1,4 @@
-//! What is mapped: one address, or everything in order.
+//! The mapped leaves: that of one address, or all in order.
 
 use super::Table;
 use super::pages::Pages;

@@ -1,4 +1,4 @@
-//! Which pages a set of tables owns.
+//! The pages that a set of tables owns.
 //!
 //! Kept outside the memory it describes, so that what a device wrote over a table can neither
 //! free a page twice nor lose one.

@@ -23,9 +23,9 @@ pub(crate) enum Signal {
     None,
     /// By an interrupt: a message if the address is not zero, and the wire.
     Interrupt {
-        /// Where the message goes.
+        /// The address of the message.
         address: u64,
-        /// The message.
+        /// Its data.
         data: u32,
     },
     /// By an event to the CPUs.

@@ -58,7 +58,7 @@ pub enum SteFlaw {
     VmsPtr,
 }
 
-/// Where the CDs of a stream are.
+/// The CD table of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct CdPointer {
     pub(crate) base: u64,

@@ -24,7 +24,7 @@ pub enum Support {
 pub struct Capability {
     /// The field of the ID registers, as the specification names it.
     pub field: &'static str,
-    /// What it promises.
+    /// The feature that the field promises.
     pub feature: &'static str,
     /// Index of the IDR and place of the field.
     place: (usize, Field),

@@ -1,4 +1,4 @@
-//! What an SMMU is built with, by name; every ID register follows.
+//! The features of an SMMU, by name; every ID register follows from them.
 //!
 //! A description holds only what is modelled, so that no register promises more. Where values
 //! contradict one another, [`Description::check`] returns which, and why.
