@@ -35,6 +35,7 @@
 //! | EPD0 of HYPC (1.5.2, 16.5.38) | disables walks, as 1.5.2 says; 16.5.38 calls the bit UNK/SBZ |
 //! | multiple matches where detection is guaranteed | always detected; otherwise [`Conflict`] |
 //! | S2CR.INSTCFG and writes (9.6.23) | writes are always data |
+//! | an address beyond 40 bits in an AArch32 stage-2 bank that is off (table 3-2: translation fault; 3.8.4: address size fault) | address size fault |
 //! | what SMMUv1 leaves open of attributes (2.4, 2.4.1): reserved values, allocation of two stages | as SMMUv2 |
 
 /// When a TLB invalidation takes effect. IHI 0062 D.c 5.4.2: an accepted operation need not be
