@@ -2,7 +2,7 @@
 //!
 //! [`isolation_groups`] decides as Linux's `pci_device_group` does, from 4.6 to 6.12 alike: it
 //! takes the functions in the order in which the kernel finds them, and each either joins the group
-//! of an earlier one or founds its own. The order therefore matters where one function would have
+//! of an earlier one or starts its own. The order therefore matters where one function would have
 //! to join two groups; neither the kernel nor this code merges groups. Functions that an IOMMU
 //! cannot distinguish are joined first ([`isolation_groups_behind`]).
 

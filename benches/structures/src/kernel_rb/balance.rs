@@ -104,7 +104,7 @@ impl KernelRb {
     pub(super) fn unlink(&mut self, node: u64) {
         let (left, right) = (self.left(node), self.right(node));
         let (parent, color) = (self.parent(node), self.color(node));
-        // What fills the hole, what it hangs from, and the color the way down to it lost.
+        // The node that fills the hole, its parent, and the color that the path to it lost.
         let (hole, above, lost) = if left == NIL {
             self.replace(node, right);
             (right, parent, color)
