@@ -1,4 +1,4 @@
-//! VFIO_DEVICE_IOEVENTFD: eventfds whose signals write to a register.
+//! VFIO_DEVICE_IOEVENTFD: eventfds whose signals write registers.
 
 use super::rules as device_rules;
 use crate::kernel::Kernel;
@@ -15,7 +15,7 @@ const BYTES: usize = 28;
 /// `VFIO_PCI_IOEVENTFD_MAX`.
 const MOST: usize = 1000;
 
-/// What is written, and where.
+/// The register and the data of a write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Place {
     bar: u8,
@@ -33,7 +33,7 @@ pub(super) struct IoEventFd {
 }
 
 impl Kernel {
-    /// Has a register written whenever an eventfd is signalled, or no longer.
+    /// Adds or removes an ioeventfd: a register written whenever the eventfd is signalled.
     ///
     /// # Errors
     /// EINVAL by `argsz-short`, `ioeventfd-shape`, `ioeventfd-place` and, for ports,
@@ -77,7 +77,7 @@ impl Kernel {
             (Some(found), -1) => {
                 let state = self.devices.get_mut(&rid);
                 let old = state.map(|state| state.ioeventfds.remove(found).file);
-                // Nothing is released with an eventfd.
+                // Dropping an eventfd releases nothing else.
                 old.and_then(|file| self.files.drop_reference(file));
                 Ok(0)
             }
@@ -124,8 +124,8 @@ impl Kernel {
         Ok(bar)
     }
 
-    /// An eventfd was signalled that may write to registers: they are written, if it does any and
-    /// the function decodes memory.
+    /// Writes the registers whose ioeventfd is `file`, where the function decodes memory. Returns
+    /// whether there are any.
     pub(crate) fn writes_told(&mut self, file: FileId, host: &mut impl Host) -> bool {
         let mut told = Vec::new();
         for (&rid, state) in &self.devices {
@@ -134,13 +134,13 @@ impl Kernel {
         }
         for &(rid, Place { bar, at, data, width }) in &told {
             let bar = self.topology.function(rid).and_then(|function| function.bar(bar)).copied();
-            // A CPU does not store to registers but where their width says.
+            // A CPU stores to registers only at naturally aligned addresses.
             let place = bar.filter(|_| at.is_multiple_of(width.bytes()));
             let place = place.and_then(|bar| bar.span.start().checked_add(at));
             if let Some(place) = place
                 && self.decodes_memory(rid, host)
             {
-                // A store nobody takes is lost, as on the bus.
+                // A store that no device accepts is lost, as on the bus.
                 let _ = host.store(place, width, data);
             }
         }
