@@ -1,4 +1,4 @@
-//! What the driver sends and writes, against dumps and logs of real kernels.
+//! The driver's commands and stores, against dumps and logs of real kernels.
 
 mod ats;
 mod beyond;
@@ -34,7 +34,7 @@ fn open(machine: &mut Machine, group: u32, kind: DomainKind) -> super::DomainId 
     domain
 }
 
-/// The way back.
+/// Reverses [`open`].
 fn close(machine: &mut Machine, group: u32, domain: super::DomainId) {
     let detached = machine.iommu.detach_to_blocked(group);
     machine.finish(detached);
@@ -80,7 +80,7 @@ fn without_stage_1_a_domain_is_stage_2() {
     assert_eq!(machine.board.commands(), recorded::DETACH_STAGE2_6_12);
 }
 
-/// A second group gets a domain of its own first and leaves it for the first group's.
+/// A second group first gets a domain of its own, then joins the first group's.
 #[test]
 fn a_second_group_joins_a_domain_as_recorded() {
     let recorded = [
@@ -92,7 +92,7 @@ fn a_second_group_joins_a_domain_as_recorded() {
         let mut machine = Machine::boot(profile, BOTH_STAGES);
         let first = open(&mut machine, 2, DomainKind::Paging);
         if profile == Profile::Linux6_1 {
-            // Its blocking domain is there already, as recorded.
+            // Its blocking domain exists already, as recorded.
             machine.claim(5);
             let released = machine.iommu.release(5);
             machine.finish(released);
@@ -114,7 +114,7 @@ fn a_second_group_joins_a_domain_as_recorded() {
     }
 }
 
-/// Each device of a group moves as a whole before the next.
+/// Each device of a group is moved completely before the next.
 #[test]
 fn a_group_of_two_attaches_as_recorded() {
     let recorded = [
