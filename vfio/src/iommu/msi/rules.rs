@@ -1,7 +1,7 @@
 //! The checks of mapping doorbells.
 
 passim_model::rules! {
-    /// Any call: the kernel maps doorbells at all.
+    /// Any call: there is such code at all.
     MSI_NO_SUPPORT = "msi-no-support",
         "The kernel maps doorbells where its user says.",
         "part 1 of the series, msi-iommu.h: the answers of a kernel without it";
