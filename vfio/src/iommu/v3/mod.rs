@@ -143,7 +143,7 @@ impl SmmuV3 {
         self.features.coherent
     }
 
-    /// The wait for acts of this driver: nothing but the queue.
+    /// Submits commands to the queue.
     fn submit(&mut self, commands: &[Command], ending: Ending, host: &mut impl Host) -> Submitted {
         self.commands.submit(self.registers, commands, ending, &mut self.findings, host)
     }
