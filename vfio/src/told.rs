@@ -1,7 +1,8 @@
-//! Eventfds that the kernel itself waits for: what their signals mask, unmask and write.
+//! Eventfds that the kernel itself waits on (VFIO's mask and unmask eventfds, ioeventfds: virqfd),
+//! and delivery of their signals.
 //!
-//! Whoever signals one does not matter: a process that writes it, or the kernel, when an interrupt
-//! comes or a request asks for one. Not here: what each of them brings about.
+//! The source of a signal does not matter: a process that writes the eventfd, or the kernel, for an
+//! interrupt or a trigger request. Not here: the effect of each signal.
 
 use crate::file::FileKind;
 use crate::kernel::Kernel;
@@ -9,17 +10,17 @@ use crate::process::FileId;
 use passim_model::Host;
 use std::collections::BTreeSet;
 
-/// Eventfds that are waited for, and those that were signalled.
+/// Eventfds that the kernel waits on, and pending signals.
 #[derive(Default)]
 pub(crate) struct Told {
-    /// Those that something was to follow on once; perhaps nothing does any more.
+    /// Eventfds on which the kernel has ever waited, even if it no longer does.
     awaited: BTreeSet<FileId>,
-    /// Signalled by the kernel, in that order, and not followed up yet.
+    /// Eventfds that the kernel has signalled, in order, whose effects are pending.
     signalled: Vec<FileId>,
 }
 
 impl Kernel {
-    /// Something follows when an eventfd is signalled.
+    /// Makes the kernel wait on an eventfd.
     pub(crate) fn wait_for(&mut self, file: FileId) {
         self.told.awaited.insert(file);
     }
@@ -40,9 +41,9 @@ impl Kernel {
         matches!(self.files.kind(file), Some(FileKind::EventFd(1..)))
     }
 
-    /// What the kernel signalled is followed up. What that signals is too, once: an interrupt whose
-    /// eventfd unmasks itself would go on for ever.
-    // 6.12 virqfd.c, virqfd_wakeup: at every signal, whoever makes it.
+    /// Carries out the effects of the kernel's own signals. Their further signals take effect once
+    /// each: an interrupt whose eventfd unmasks itself would repeat for ever.
+    // 6.12 virqfd.c, virqfd_wakeup: runs at every signal, from any source.
     pub(crate) fn follow_up(&mut self, host: &mut impl Host) {
         let mut seen = BTreeSet::new();
         while !self.told.signalled.is_empty() {
@@ -54,7 +55,7 @@ impl Kernel {
         }
     }
 
-    /// An eventfd was signalled: what waits for that happens, and its counter is taken.
+    /// Carries out the effects of an eventfd's signal, and resets its counter.
     pub(crate) fn told_by(&mut self, file: FileId, host: &mut impl Host) {
         if !self.told.awaited.contains(&file) {
             return;
