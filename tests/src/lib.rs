@@ -1,6 +1,16 @@
 //! The tests beside it: each folder is one test program, except `oracle`, `fuzz` and `mutants`,
 //! which are programs of their own, and `recordings`, the answers of real kernels. Code that
-//! several tests share is in [`machines`], [`bare`], [`cases`], [`mistakes`] and [`mutants`].
+//! several tests share is in these rooms:
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | [`machines`] | which random machines are valid? |
+//! | [`bare`] | how does a test drive an SMMUv3 itself? |
+//! | [`cases`] | how are random cases repeatable? |
+//! | [`mistakes`] | do a device's accesses show a driver's mistake? |
+//! | [`mutants`] | which defects must tests detect? |
+//!
+//! The programs:
 //!
 //! | program | question it answers |
 //! | --- | --- |

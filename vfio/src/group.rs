@@ -106,7 +106,7 @@ impl Kernel {
         }
     }
 
-    /// Serves an ioctl on the file of a group that is gone.
+    /// Serves an ioctl on the file of a removed group.
     // 6.12 vfio/group.c: the request's argument is checked first.
     pub(crate) fn lost_group_ioctl(
         &self,

@@ -15,10 +15,10 @@ use slab::Slab;
 
 /// Attaching and detaching groups.
 impl Iommu {
-    /// Takes a group from the kernel's drivers: it is blocked until it is attached.
+    /// Claims a group for a user: it is blocked until it is attached.
     ///
     /// # Errors
-    /// ENODEV without such a group, EPERM if it is owned, and where blocking takes a domain, as
+    /// ENODEV without such a group, EPERM if it is owned, and, where blocking needs a domain, as
     /// [`Iommu::alloc_domain`].
     pub fn claim(
         &mut self,

@@ -215,10 +215,10 @@ pub enum BootError {
     /// Two devices have the same StreamID.
     #[error("two devices have StreamID {0}")]
     StreamTaken(StreamId),
-    /// ID0: StreamIDs are matched by no entry at all.
+    /// ID0: stream matching without a single entry.
     #[error("the SMMU matches streams and has no entry for any")]
     NoStreamEntries,
-    /// ID1: more banks for stage 2 than there are.
+    /// ID1: more stage 2 banks than banks.
     #[error("the SMMU has more context banks for stage 2 than it has banks")]
     NoContextBanks,
     /// An SMMU without context interrupts, or an SMMUv2 with fewer than context banks.
@@ -237,7 +237,7 @@ pub enum BootError {
         /// Banks.
         banks: usize,
     },
-    /// A device's streams are some of those of another entry.
+    /// A device's StreamIDs overlap those of another entry in part.
     #[error("the streams of StreamID {0} and its mask are some of another device's, not all")]
     StreamConflict(StreamId),
     /// No stream mapping entry for a device.

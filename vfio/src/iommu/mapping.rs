@@ -103,8 +103,8 @@ impl Iommu {
         }
     }
 
-    /// The same as the driver finds it: a driver that asks the hardware (SMMUv2's ATS1 operations)
-    /// gets the SMMU's answer, cached entries included.
+    /// As [`Self::iova_run`], but through the driver: one that asks the hardware (SMMUv2's ATS1
+    /// operations) gets the SMMU's answer, cached entries included.
     pub fn iova_to_phys(
         &mut self,
         domain: DomainId,

@@ -1,5 +1,12 @@
 //! The tables of a domain, as io-pgtable writes them for every SMMU: map, unmap, look up.
 //!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `shape` | which table format and geometry does a domain get? |
+//! | `tables` | which operations do both formats share? |
+//! | `run` | how far is a translation physically contiguous? |
+//! | `codes` | how are granule, size and start level encoded? |
+//!
 //! Not here: which SMMU walks them, and how it is programmed (its driver).
 
 pub(super) mod codes;

@@ -1,4 +1,21 @@
 //! The driver's commands and stores, against dumps and logs of real kernels.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `board` | on which toy SMMU do the tests run? |
+//! | `recorded` | which commands did real kernels send? |
+//! | `bringup` | how is an SMMU of other features brought up? |
+//! | `defaults` | what do default domains translate? |
+//! | `entries` | which words do STEs, CDs and tables get? |
+//! | `mappings` | which commands do map and unmap send? |
+//! | `beyond` | what happens to addresses beyond the input size? |
+//! | `queue` | what does the driver do with slow or faulty hardware? |
+//! | `hostile` | does any register or memory content make the driver panic? |
+//! | `ats` | when is a device's ATC invalidated? |
+//! | `doorbells` | where are doorbells mapped? |
+//! | `removal` | what is freed when a device is removed? |
+//! | `flat` | how do an x86-like and a flat IOMMU differ? |
+//! | `smmuv2` | what does the driver of an SMMUv2 store? |
 
 mod ats;
 mod beyond;

@@ -10,7 +10,7 @@ use core::str::FromStr;
 /// apply.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Profile {
-    /// Linux 4.6, on which the series stands.
+    /// Linux 4.6, on which the series is based.
     Linux4_6,
     /// Linux 4.6 with the series, v8 of all parts.
     MsiV8,

@@ -13,7 +13,7 @@ macro_rules! policy {
         }
 
         impl Policy {
-            /// The choices of a kernel.
+            /// Every choice of a kernel.
             pub fn of(profile: Profile) -> Self {
                 Self {
                     $($field: step_of(&[$(Step {

@@ -136,7 +136,7 @@ impl VirtualConfig {
         may && self.bytes.len() > usize::from(EXTENDED) && space.load32(EXTENDED, host) != 0
     }
 
-    // 6.12 vfio_ecap_init: as above, but the first of the list stays as a placeholder.
+    // 6.12 vfio_ecap_init: as vfio_cap_init, but the first of the list stays as a placeholder.
     fn add_extended(&mut self, space: Space, host: &mut impl Host) {
         let mut before: Option<u16> = None;
         let (mut at, mut found) = (EXTENDED, false);

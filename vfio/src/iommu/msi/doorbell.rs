@@ -390,7 +390,7 @@ impl Iommu {
     /// one.
     pub fn translate_message(&self, domain: DomainId, at: PhysAddr) -> Option<Iova> {
         let cookie = self.domain(domain).cookie.as_ref()?;
-        // msi-iommu.c of v9 takes the size of phys_addr_t for that of the doorbell.
+        // msi-iommu.c of v9 uses the size of phys_addr_t as that of the doorbell.
         let size = if cookie.keeping == Keeping::Counted { 8 } else { 1 };
         let age = cookie.records.holding(at, size)?;
         cookie.records.get(age).map(|record| record.seen(at))

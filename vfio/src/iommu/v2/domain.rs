@@ -165,7 +165,7 @@ impl Domain {
         self.shape
     }
 
-    /// Its tables, once it has had a device.
+    /// Its tables, once a device has attached.
     pub(in crate::iommu) fn paging(&self) -> Option<&Paging<EitherTable>> {
         self.live.as_ref().map(|live| &live.paging)
     }
