@@ -50,7 +50,8 @@ pub struct Boot<'a> {
     pub page: PageSize,
     /// Usable RAM, by physical address; no two spans overlap.
     pub ram: Vec<Span<PhysAddr>>,
-    /// Frames of RAM that only a plan uses ([`Kernel::plan_pages`]).
+    /// Frames of RAM that only plans and moves of pages allocate ([`Kernel::plan_pages`],
+    /// [`Kernel::migrate_page`]).
     pub set_aside: Vec<Span<PhysAddr>>,
     /// PCI functions and platform devices.
     pub topology: &'a Topology,

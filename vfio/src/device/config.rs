@@ -139,7 +139,7 @@ impl VirtualConfig {
     /// Handles a user's write to the PCI Express capability at `start`; `before` is the control
     /// register's old value.
     // 6.12 vfio_exp_config_write: the kernel performs the reset itself, which preserves registers;
-    // a user may set any maximum read request size, but none below the payload size.
+    // the real maximum read request size is the user's, but at least the payload size.
     fn write_express(&mut self, start: u16, before: u64, space: Space, host: &mut impl Host) {
         /// 4096 bytes, the largest encoding.
         const LARGEST: u64 = 5;

@@ -53,8 +53,8 @@ impl Kernel {
         Ok(0)
     }
 
-    /// VFIO_DEVICE_PCI_HOT_RESET: the caller may reset the bus if it passes every group with an
-    /// open device on it.
+    /// VFIO_DEVICE_PCI_HOT_RESET: the caller may reset the bus if every function on it is bound to
+    /// VFIO, and the caller passes all their groups.
     // 6.12 vfio_pci_core.c, in the order of its checks.
     pub(super) fn hot_reset(
         &mut self,
@@ -84,7 +84,7 @@ impl Kernel {
         let given = self.groups_given(pid, buffer.slice(HEADER_BYTES, count * 4)?)?;
         for rid in along {
             let function = self.function(rid);
-            // The kernel checks every bound function, open or not.
+            // The kernel checks every function, open or not.
             let is_held = function.group.is_some_and(|group| given.contains(&group));
             if self.pci.driver(rid) != Some(VFIO_PCI) || !is_held {
                 let conflict = Conflict::Device(rid);

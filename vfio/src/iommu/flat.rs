@@ -1,6 +1,6 @@
 //! The null driver: mappings without tables, registers or devices.
 //!
-//! It serves tests of the layers above an IOMMU. No device translates through it, so nothing can be
+//! It serves work on the layers above an IOMMU. No device translates through it, so nothing can be
 //! stale and every invalidation is complete at once.
 
 use super::MapRequest;

@@ -71,7 +71,7 @@ pub(crate) struct Irqs {
     gic: Option<Chip>,
 }
 
-/// Logs an access without answer; the controller then counts as absent.
+/// Logs an access without answer, which is then ignored.
 fn or_warn<T>(answer: Result<T, Abort>) -> Option<T> {
     answer
         .inspect_err(|abort| {

@@ -264,7 +264,7 @@ impl Pages {
         None
     }
 
-    /// Whether a frame that was set aside is free.
+    /// Whether a frame is set aside and free.
     pub(super) fn can_take(&self, frame: PhysAddr, frames: &Frames) -> bool {
         frames.is_set_aside(frame) && !self.uses.is_used(frame)
     }

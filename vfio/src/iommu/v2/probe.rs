@@ -87,7 +87,7 @@ pub(super) struct Features {
     pub(super) cached_walks: bool,
     /// Number of ASIDs and VMIDs that other SMMUs of its maker use.
     pub(super) tag_base: u16,
-    /// Whether a context has an ASID, a VMID or both.
+    /// How a context's ASID and VMID are computed.
     pub(super) tags: Smmu2Tags,
     /// Whether registers banked by security state are at another offset.
     pub(super) secure_access: bool,
