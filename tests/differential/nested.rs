@@ -236,8 +236,8 @@ impl World {
 /// and the page that stage 2 translated.
 type Answer = Result<u64, (&'static str, u8, bool, Option<u64>)>;
 
-/// The output of stage 2 for a stage-1 table is outside memory. The two architectures attribute that
-/// fault differently.
+/// The output of stage 2 for a stage-1 table is outside memory. The two architectures attribute
+/// that fault differently.
 const ABORTED: Answer = Err(("external abort", 3, true, None));
 
 fn transaction(iova: u64, access: Access) -> Transaction {
