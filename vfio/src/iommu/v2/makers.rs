@@ -1,4 +1,4 @@
-//! Special treatment of the SMMUs of single makers, as far as the kernel knows it.
+//! Special treatment of particular makers' SMMUs, as far as the kernel has it.
 //!
 //! Not here: Tegra's SMMUs, two or three programmed as one, and mappings of Qualcomm's firmware
 //! that the kernel keeps.

@@ -20,8 +20,7 @@
 //! a 32-bit kernel only the choice of context format is modelled, on request (`smmu2-formats`).
 //!
 //! Not modelled of older kernels: entries that belong to a group until it is detached (up to 4.8),
-//! and what AArch32 contexts had otherwise up to 5.5: PASize 0 in TCR2, and PD1 with short
-//! descriptors.
+//! and differences of AArch32 contexts up to 5.5 (PASize 0 in TCR2, PD1 with short descriptors).
 
 mod ask;
 mod attach;
