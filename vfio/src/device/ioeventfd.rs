@@ -1,4 +1,4 @@
-//! VFIO_DEVICE_IOEVENTFD: eventfds whose signals write to a register.
+//! VFIO_DEVICE_IOEVENTFD: eventfds whose signals write registers.
 
 use super::rules as device_rules;
 use crate::kernel::Kernel;
@@ -15,7 +15,7 @@ const BYTES: usize = 28;
 /// `VFIO_PCI_IOEVENTFD_MAX`.
 const MOST: usize = 1000;
 
-/// What is written, and where.
+/// The register and the data of a write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Place {
     bar: u8,
@@ -33,7 +33,7 @@ pub(super) struct IoEventFd {
 }
 
 impl Kernel {
-    /// Has a register written whenever an eventfd is signalled, or no longer.
+    /// Adds or removes an ioeventfd: a register written whenever the eventfd is signalled.
     ///
     /// # Errors
     /// EINVAL by `argsz-short`, `ioeventfd-shape`, `ioeventfd-place` and, for ports,
@@ -127,7 +127,8 @@ impl Kernel {
         Ok(bar)
     }
 
-    /// An eventfd was signalled that may write to registers: they are written, if it writes to any.
+    /// Writes the registers whose ioeventfd is `file`, where the function decodes memory. Returns
+    /// whether there are any.
     pub(crate) fn writes_told(&mut self, file: FileId, host: &mut impl Host) -> bool {
         let mut told = Vec::new();
         for (&rid, state) in &self.devices {
@@ -140,22 +141,22 @@ impl Kernel {
         !told.is_empty()
     }
 
-    /// The register is written, if the function decodes memory.
+    /// Writes one register, if the function decodes memory.
     fn write_place(&self, rid: Rid, place: Place, host: &mut impl Host) {
         let Place { bar, at, data, width } = place;
         let bar = self.topology.function(rid).and_then(|function| function.bar(bar)).copied();
-        // A CPU does not store to registers but where their width says.
+        // A CPU stores to registers only at naturally aligned addresses.
         let place = bar.filter(|_| at.is_multiple_of(width.bytes()));
         let place = place.and_then(|bar| bar.span.start().checked_add(at));
         if let Some(place) = place
             && self.decodes_memory(rid, host)
         {
-            // A store nobody takes is lost, as on the bus.
+            // A store that no device accepts is lost, as on the bus.
             let _ = host.store(place, width, data);
         }
     }
 
-    /// Registers are no longer written by an eventfd, though they keep their places: how many were.
+    /// Stops writing registers by `file`; their entries stay. Returns how many registers it wrote.
     pub(crate) fn writes_hung_up(&mut self, file: FileId) -> usize {
         let set = self.devices.values_mut().flat_map(|state| &mut state.ioeventfds);
         set.filter_map(|it| it.file.take_if(|it| *it == file)).count()

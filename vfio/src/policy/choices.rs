@@ -1,6 +1,14 @@
-//! The values each choice may take, by the part that asks.
+//! The values of each choice.
 //!
-//! Which kernel has which is the table's; no value says anything by itself.
+//! | room | question it answers |
+//! | --- | --- |
+//! | `core` | in what do VFIO's core, devices and processes differ? |
+//! | `iommu` | in what do the IOMMU core and its drivers differ? |
+//! | `irqs` | in what do the interrupt controllers' drivers differ? |
+//! | `msi` | in what does the path of messages through an IOMMU differ? |
+//! | `type1` | in what does the type1 backend differ? |
+//!
+//! Not here: which kernel has which value (`table`). A value has no effect by itself.
 
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident {

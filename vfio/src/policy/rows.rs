@@ -1,4 +1,4 @@
-//! What the table of choices is made into: the values of a kernel, names, overrides and listings.
+//! Expansion of the table of choices: the values of a kernel, names, overrides and listings.
 
 macro_rules! policy {
     ($(
@@ -13,7 +13,7 @@ macro_rules! policy {
         }
 
         impl Policy {
-            /// Every choice as a kernel makes it.
+            /// Every choice of a kernel.
             pub fn of(profile: Profile) -> Self {
                 Self {
                     $($field: step_of(&[$(Step {
@@ -37,7 +37,8 @@ macro_rules! policy {
             /// Overrides one choice by name.
             ///
             /// # Errors
-            /// [`OverrideError`] if the choice or the value does not exist; nothing changes then.
+            /// [`OverrideError`] if the choice or the value does not exist; the policy is then
+            /// unchanged.
             pub fn set(&mut self, name: &str, value: &str) -> Result<(), OverrideError> {
                 match name {
                     $($name => match <super::$type as Choice>::from_name(value) {

@@ -1,5 +1,5 @@
-//! The table of choices: what each decides, which value it has from which kernel on, and how that
-//! is known.
+//! The table of choices: what each decides, its value from which kernel on, and how well that is
+//! known.
 
 use super::Certainty::{Inferred, Measured, Nearest, Read, Remembered};
 use super::Profile::{
@@ -75,7 +75,7 @@ policy! {
     last_device: LastDevice = "last-device", "vfio/group.c of 6.12; the change for 6.1",
         [Linux4_6 GroupStays Inferred, Linux6_1 GroupGoes Read];
 
-    // Type1: what a request may ask.
+    // Type1: requests.
     /// What bit 2 of MAP_DMA's flags asks for.
     third_map_flag: ThirdMapFlag = "third-map-flag",
         "linux/vfio.h of 4.6, v8, v9, v10, v13 and v14; measured on 6.1 and 6.12",
@@ -121,7 +121,7 @@ policy! {
     find_dma: FindDma = "find-dma", "patch 2/7 of part 3; the coded search read in v8, v9 and v14",
         [Linux4_6 AsIntended Inferred];
 
-    // Type1: what a container says of itself.
+    // Type1: information about a container.
     /// Layout of `struct vfio_iommu_type1_info`, and the least argsz.
     info_layout: InfoLayout = "info-layout",
         "linux/vfio.h of 4.6, v8, v13 and v14; v9 from the changelog of v10; measured on 6.1 and 6.12",

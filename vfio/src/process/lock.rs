@@ -1,6 +1,6 @@
-//! Locked memory: what mlock locks and what pinning charges, against one limit.
+//! Locked memory: the pages that mlock locks and those that pinning charges, against one limit.
 //!
-//! Not here: which pages VFIO charges for, which type1 decides as it pins.
+//! Not here: which pages VFIO charges (type1).
 
 use super::areas::{AreaKind, Locking, Reached};
 use super::fault::Ram;
@@ -12,22 +12,21 @@ use passim_model::{Conflict, Errno, Frames, Memory, Refusal, Span, UserAddr};
 pub struct LimitExceeded {
     /// The limit, rounded down to whole pages.
     pub limit: u64,
-    /// What the process would have locked.
+    /// Number of pages that the process would have locked.
     pub wanted: u64,
 }
 
-/// A range ends beyond the last address.
+/// The refusal of a range that reaches beyond the last address.
 fn wraps(at: UserAddr) -> Refusal {
     rules::MMAP_OUTSIDE.refuse_for(Errno::EINVAL, Conflict::User(at))
 }
 
 impl Processes {
-    /// Counts `pages` as locked by the process. `ipc_lock` says whether whoever asks holds
-    /// CAP_IPC_LOCK: it is counted all the same then, but not limited. A process that has ended
-    /// counts nothing.
+    /// Counts `pages` as locked by the process. With `ipc_lock` (the caller holds CAP_IPC_LOCK)
+    /// they are counted but not limited. Does nothing for a process that has ended.
     ///
     /// # Errors
-    /// [`LimitExceeded`]; nothing is counted then. Charging nothing never exceeds a limit.
+    /// [`LimitExceeded`]; nothing is counted then. Charging 0 pages never exceeds a limit.
     pub fn charge(&mut self, pid: Pid, pages: u64, ipc_lock: bool) -> Result<(), LimitExceeded> {
         let Some((_, process)) = self.parts(pid) else { return Ok(()) };
         let wanted = process.locked_pages.wrapping_add(pages);
@@ -41,9 +40,9 @@ impl Processes {
         Ok(())
     }
 
-    /// Takes a charge of `pages` back. Nothing happens for a process that has ended. One that gives
-    /// back what [another was charged](crate::policy::LockedMemory::Caller) counts below zero,
-    /// modulo 2^64 as the kernel's `locked_vm` does.
+    /// Reverses a charge of `pages`. Does nothing for a process that has ended. The count of a process
+    /// that reverses [another's charge](crate::policy::LockedMemory::Caller) drops below zero, modulo
+    /// 2^64 as the kernel's `locked_vm` does.
     pub fn uncharge(&mut self, pid: Pid, pages: u64) {
         if let Some((_, process)) = self.parts(pid) {
             process.locked_pages = process.locked_pages.wrapping_sub(pages);
@@ -68,25 +67,24 @@ impl Processes {
         Ok(0)
     }
 
-    /// The whole pages that hold the `len` bytes from `at` on, as mlock and munlock round them: where
-    /// they start, and how many bytes they are, though they may end beyond the last address. `None`
-    /// for no page at all.
+    /// The whole pages that contain the `len` bytes from `at` on, as mlock and munlock round them:
+    /// their start and size in bytes, which may reach beyond the last address. `None` for no page.
     fn lock_range(&self, at: UserAddr, len: u64) -> Option<(UserAddr, u64)> {
         let page = self.pages.page;
         let start = at.align_down(page.lg2());
-        // Linux adds up before it looks for a wrap: a sum that wraps to 0 is no page.
+        // Linux adds before it checks for a wrap: a sum that wraps to 0 is no page.
         let sum = len.wrapping_add(at.offset_in(page.lg2())).wrapping_add(page.mask());
         let size = sum & !page.mask();
         (size != 0).then_some((start, size))
     }
 
-    /// `mlock`: the pages are made present and count as locked, each once however often it is
+    /// `mlock`: populates the pages and counts them as locked, once each, however often they are
     /// locked.
     ///
     /// # Errors
     /// EPERM by `mlock-not-allowed`; ENOMEM by `memlock-limit`, nothing counted then; EINVAL by
-    /// `mmap-outside` for a range that wraps; ENOMEM by `range-has-hole` and `mlock-populate`, with
-    /// what could be locked locked.
+    /// `mmap-outside` for a range that wraps; ENOMEM by `range-has-hole` and `mlock-populate`, after
+    /// locking as far as possible.
     // 6.12 mm/mlock.c, do_mlock: the limit comes before the wrap.
     pub fn mlock(
         &mut self,
@@ -123,8 +121,8 @@ impl Processes {
         Ok(0)
     }
 
-    /// Makes every page of locked areas present. What may only be read is present as the zero
-    /// page, which makes no difference to anybody.
+    /// Populates every page of locked areas. A read-only page maps to the zero page, which has no
+    /// visible effect.
     fn populate(
         &mut self,
         pid: Pid,
@@ -155,7 +153,7 @@ impl Processes {
     /// `munlock`.
     ///
     /// # Errors
-    /// ENOMEM by `range-has-hole`; what lies in front of the hole is unlocked.
+    /// ENOMEM by `range-has-hole`; pages before the hole are unlocked.
     pub fn munlock(&mut self, pid: Pid, at: UserAddr, len: u64) -> Result<i64, Refusal> {
         let page = self.pages.page;
         let range = self.lock_range(at, len);

@@ -1,7 +1,7 @@
 use super::{boolean, number, unsigned};
 use passim_model::Errno;
 
-/// 6.12 kstrtobool: only what decides is looked at.
+/// 6.12 kstrtobool: only the deciding letters are read.
 #[test]
 fn booleans_are_read_by_their_first_letters() {
     for text in ["y", "Y\n", "yes", "t", "True", "1", "10", "on", "ON", "only"] {

@@ -16,7 +16,7 @@ fn with_frames(policy: Policy, frames: Vec<(u64, u32, u32)>) -> (Machine, i64) {
 
 #[test]
 fn msix_says_how_many_there_are_and_is_off() {
-    // Five SPIs, of which the kernel's own device holds one.
+    // Five SPIs, one of which the kernel's own device holds.
     let (mut machine, device) = with_frames(Profile::Linux6_12.policy(), vec![(FRAME, 64, 5)]);
     let fds = machine.eventfds(8);
     assert_eq!(machine.enable(device, 0, &fds), Ok(4));
@@ -63,7 +63,7 @@ fn several_messages_of_msi_are_one_block_or_one_message() {
         assert_eq!(machine.disable(device, irq::MSI), Ok(0));
         assert_eq!(machine.kernel.messages_in_use(), 1);
     }
-    // The driver of the series has no blocks: one message is available.
+    // The driver of the series allocates no blocks: one message is available.
     let (mut machine, device) = with_frames(Profile::Linux4_6.policy(), frames);
     let fds = machine.eventfds(4);
     assert_eq!(machine.enable_as(device, irq::MSI, 0, &fds), Ok(1));

@@ -1,4 +1,4 @@
-//! Who gets which number.
+//! Which numbers allocations get.
 
 use super::super::its::Its;
 use super::super::lpi::Lpis;
@@ -20,7 +20,7 @@ fn as_many_lpis_as_the_distributor_says() {
 #[test]
 fn lpis_are_found_from_below() {
     let mut lpis = Lpis::new(LpiRanges::FirstFit, 16, None);
-    // Two held at boot, then five for a function, as recorded.
+    // Two held at boot, then a block for five of a function, as recorded.
     assert_eq!([lpis.alloc(1), lpis.alloc(1)], [Some((8192, 1)), Some((8193, 1))]);
     assert_eq!(lpis.alloc(8), Some((8194, 8)));
     assert_eq!(lpis.alloc(4), Some((8202, 4)));
@@ -31,7 +31,7 @@ fn lpis_are_found_from_below() {
     lpis.free(8202, 4);
     lpis.free(8206, 8);
     assert_eq!(lpis.alloc(16), Some((8194, 16)));
-    // More than there are: half of it, and again.
+    // More than are free: half of it, and again.
     assert_eq!(lpis.alloc(1 << 16), Some((8210, 1 << 15)));
 }
 
@@ -43,7 +43,7 @@ fn chunks_have_32_lpis() {
     assert_eq!([lpis.alloc(40), lpis.alloc(2)], [Some((8288, 64)), Some((8192, 32))]);
 }
 
-/// 4.11 its_lpi_alloc_chunks: one chunk less, until there are so many side by side.
+/// 4.11 its_lpi_alloc_chunks: one chunk less, until that many are adjacent.
 #[test]
 fn chunks_run_out_one_after_the_other() {
     let mut lpis = Lpis::new(LpiRanges::Chunks32, 14, None);
@@ -51,7 +51,7 @@ fn chunks_run_out_one_after_the_other() {
     assert_eq!(lpis.alloc(32), Some((16384 - 5 * 32, 32)));
     assert_eq!(lpis.alloc(5 * 32), Some((16384 - 4 * 32, 4 * 32)), "four are left");
     assert_eq!(lpis.alloc(1), None);
-    // Of two holes the first that is large enough, and the first of those that are less.
+    // Of two holes the first that is large enough, otherwise the first of the smaller size.
     lpis.free(16384 - 4 * 32, 32);
     lpis.free(16384 - 2 * 32, 2 * 32);
     assert_eq!(lpis.alloc(3 * 32), Some((16384 - 2 * 32, 2 * 32)));
@@ -85,7 +85,7 @@ fn events_are_numbered_within_their_device() {
     assert!(its.prepare(device, (5, false), &mut frames, &mut host));
     let one = its.alloc(device, 1).unwrap();
     assert_eq!(one[0].1, IntId::new(8192));
-    // Four messages of MSI lie on a multiple of four; of the eight events one is taken.
+    // Four messages of MSI begin at a multiple of four; of the eight events one is taken.
     let four = its.alloc(device, 4).unwrap();
     let events: Vec<_> = four.iter().map(|(event, _)| event.event.get()).collect();
     assert_eq!((events, four[0].1), (vec![4, 5, 6, 7], IntId::new(8196)));
@@ -96,7 +96,7 @@ fn events_are_numbered_within_their_device() {
     let four: Vec<_> = four.iter().map(|(event, _)| *event).collect();
     its.free(0, &four, &mut frames, &mut host);
     assert_eq!(its.in_use(), 0);
-    // The device went with its last event.
+    // The device was released with its last event.
     assert!(its.alloc(device, 1).is_none());
     let zero = (0, DeviceId::new(0));
     assert!(its.prepare(zero, (1, false), &mut frames, &mut host));
@@ -154,7 +154,7 @@ fn itss_share_lpis_and_nothing_else() {
     assert_eq!(its.message((1, second.0)).address, 0x901_0040);
     its.free(1, &[second.0], &mut frames, &mut host);
     assert_eq!(its.in_use(), 1);
-    // The LPIs that one ITS's device gave back are another's; the device of the first stays.
+    // The LPIs freed at one ITS are allocated at the other; the device of the first stays.
     assert!(its.alloc(there, 1).is_none());
     assert!(its.alloc(here, 1).is_some());
     let other = (0, DeviceId::new(0x18));
