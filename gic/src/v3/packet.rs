@@ -107,7 +107,7 @@ impl GicV3 {
     /// An LPI becomes pending at a CPU's redistributor. Whether it could.
     #[inline(always)]
     pub(super) fn pend(&mut self, cpu: Cpu, intid: IntId, memory: &mut Memory) -> bool {
-        // Decided branch by branch: what closures share would go by way of memory.
+        // Matched, not passed to closures: those take what they capture through memory.
         let pended = match self.pend_elsewhere(cpu, intid.get(), memory) {
             Some(pended) => pended,
             None => match self.redistributors.get_mut(cpu.index()) {
