@@ -106,7 +106,7 @@ pub const DRAWN: [Drawn; 23] = [
         "when configuration is read (5.1)",
         "ConfigRead",
         "lpi",
-        &["WhenPended", "UntilInvalidated", "AtMapping", "AtEnabling"],
+        &["WhenPended", "UntilInvalidated", "OnceForAll", "AtMapping", "AtEnabling"],
     ),
     drawn(
         "where pending state is while LPIs are on (5.1)",
@@ -120,7 +120,12 @@ pub const DRAWN: [Drawn; 23] = [
         "lpi",
         &["Honoured", "Doubted"],
     ),
-    drawn("clearing GICR_CTLR.EnableLPIs (12.11)", "ClearEnable", "lpi", &["Allowed", "Refused"]),
+    drawn(
+        "clearing GICR_CTLR.EnableLPIs, and whether GICR_CTLR.CES says so (12.11)",
+        "ClearEnable",
+        "lpi",
+        &["Allowed", "Untold", "Refused"],
+    ),
     drawn(
         "when the pending table is written after that: GICR_CTLR.RWP (12.11)",
         "Disabling",
@@ -229,7 +234,7 @@ pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
 
 /// What is drawn for redistributors. Three in four read the configuration no sooner than they must.
 pub(super) fn lpi(seed: u64) -> LpiChoices {
-    use ConfigRead::{AtEnabling, AtMapping, UntilInvalidated, WhenPended};
+    use ConfigRead::{AtEnabling, AtMapping, OnceForAll, UntilInvalidated, WhenPended};
     // Not the numbers that are drawn for the ITS.
     let mut chance = Chance::new(!seed);
     let plain = LpiChoices {
@@ -263,7 +268,16 @@ pub(super) fn lpi(seed: u64) -> LpiChoices {
     // The last, so that what the others are does not depend on it.
     let ptz = chance.pick([PendingZero::Honoured, PendingZero::Doubted]);
     let disabling = chance.pick([Disabling::AtOnce, Disabling::OnStep]);
-    LpiChoices { ptz, disabling, ..plain }
+    let allowed = chance.pick([ClearEnable::Allowed, ClearEnable::Untold]);
+    let clear_enable = match plain.clear_enable {
+        ClearEnable::Refused => ClearEnable::Refused,
+        ClearEnable::Allowed | ClearEnable::Untold => allowed,
+    };
+    let config = match plain.config {
+        UntilInvalidated => chance.pick([UntilInvalidated, OnceForAll]),
+        other => other,
+    };
+    LpiChoices { config, ptz, disabling, clear_enable, ..plain }
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ mod known_tests;
 mod late;
 mod migration;
 mod moved;
+mod one_cache;
 mod oracle;
 mod per_lpi;
 mod recorded;

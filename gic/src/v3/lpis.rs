@@ -305,8 +305,9 @@ impl Lpis {
     /// The LPI comes here, mapped: what was known of it when it was here before is of no use, since
     /// invalidations have gone where it was meanwhile.
     pub(crate) fn welcome(&mut self, intid: u32, memory: &mut Memory) {
-        // MAPTI is no invalidation where bytes are read whenever LPIs are on.
-        if self.choices.config != ConfigRead::AtEnabling {
+        // MAPTI is no invalidation where bytes are read whenever LPIs are on, or where one cache knows
+        // them wherever the LPI is.
+        if !matches!(self.choices.config, ConfigRead::AtEnabling | ConfigRead::OnceForAll) {
             self.come(intid, memory);
         }
         if self.choices.state == LpiState::PerLpi
@@ -336,7 +337,7 @@ impl Lpis {
     /// The LPI comes here, moved. Where configuration is read when an LPI is mapped, what was known
     /// comes with it ([`Lpis::take_over`]).
     pub(crate) fn moved_here(&mut self, intid: u32, memory: &Memory) {
-        if self.choices.config != ConfigRead::AtMapping {
+        if !matches!(self.choices.config, ConfigRead::AtMapping | ConfigRead::OnceForAll) {
             self.come(intid, memory);
         }
     }

@@ -2,6 +2,7 @@
 //! itself.
 
 use super::GicV3;
+use super::redist::Invalidation;
 use crate::Cpu;
 use crate::choice::lpi::MoveToDisabled;
 use passim_model::{IntId, Memory};
@@ -70,6 +71,10 @@ impl GicV3 {
                 all.for_each(|lpis| lpis.welcome(intid.get(), memory));
                 return true;
             }
+            Packet::Invalidate(intid) => {
+                self.invalidate_elsewhere(cpu, Invalidation::One(intid.get()), memory);
+            }
+            Packet::InvalidateAll => self.invalidate_elsewhere(cpu, Invalidation::All, memory),
             _ => {}
         }
         let place = self.redistributors.get_mut(cpu.index());
@@ -108,6 +113,7 @@ impl GicV3 {
     #[inline]
     pub(super) fn pend(&mut self, cpu: Cpu, intid: IntId, memory: &mut Memory) -> bool {
         let pended = self.pend_elsewhere(cpu, intid.get(), memory).unwrap_or_else(|| {
+            self.bring_known(cpu, intid.get());
             let place = self.redistributors.get_mut(cpu.index());
             place.is_some_and(|place| place.set_pending(intid.get(), memory))
         });

@@ -139,7 +139,7 @@ impl Redistributor {
             (false, true) if self.features.lpis && self.leaving.is_none() => {
                 self.enable_lpis(memory)
             }
-            (true, false) if self.choices.clear_enable == ClearEnable::Allowed => {
+            (true, false) if self.choices.clear_enable != ClearEnable::Refused => {
                 self.disable_lpis(memory);
             }
             (true, true) => {
