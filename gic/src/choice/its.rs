@@ -31,12 +31,12 @@
 //! | Quiescent | when disabled | always | when idle | when disabled | drawn |
 //! | enabling without tables | takes place | takes place | ignored | takes place | takes place |
 //! | tables are | in memory | in memory | the ITS's | in memory | in memory |
-//! | translations remembered | none | none | 4096 | 4096 | drawn |
+//! | translations remembered | none | none | all | 4096 | drawn |
+//! | which are forgotten | what changes | what changes | whole | what changes | what changes |
 //! | effects | at once | at once | at once | at once | up to the next SYNC |
 //!
 //! The columns of QEMU and KVM follow their sources, KVM's with its defects mended that tests look for:
-//! MOVALL moves the LPIs of one CPU, not all. A translation that KVM remembers outlives a MAPC to a CPU
-//! whose LPIs are off, where here the message is dropped. Saving writes whole tables of what is mapped,
+//! MOVALL moves the LPIs of one CPU, not all. Saving writes whole tables of what is mapped,
 //! where KVM leaves old entries in them that it then finds. MOVI out of an unmapped collection is refused
 //! by every implementation that could be read, gem5's rendering of the architecture's pseudocode among
 //! them; GIC-600's follows its manual where that speaks, and the architecture's plainest reading where it
@@ -45,8 +45,8 @@
 mod settled;
 
 pub use settled::{
-    Enabling, EventsOfLpis, InvalidTable, InvallScope, LpiBound, QueueBase, RdbaseBits, Reader,
-    RemapCollection, Restart, SizeOfUnmap, TableHome, TargetErrors, TargetOfUnmap,
+    Enabling, EventsOfLpis, Forgetting, InvalidTable, InvallScope, LpiBound, QueueBase, RdbaseBits,
+    Reader, RemapCollection, Restart, SizeOfUnmap, TableHome, TargetErrors, TargetOfUnmap,
     WithoutCollection,
 };
 
@@ -205,6 +205,8 @@ pub enum Caching {
         /// log2 of their number.
         lg2: u8,
     },
+    /// All, however many there are.
+    All,
 }
 
 /// When what a command asks of redistributors, and of messages, is done.
@@ -298,6 +300,8 @@ pub struct ItsChoices {
     pub table_home: TableHome,
     /// The cache of translations.
     pub caching: Caching,
+    /// And what it forgets.
+    pub forgetting: Forgetting,
     /// When effects take place.
     pub ordering: Ordering,
 }
@@ -334,6 +338,7 @@ const STRICT: ItsChoices = ItsChoices {
     enabling: Enabling::Always,
     table_home: TableHome::Memory,
     caching: Caching::Off,
+    forgetting: Forgetting::WhatChanges,
     ordering: Ordering::AtOnce,
 };
 
@@ -378,7 +383,9 @@ impl Preset {
                 queue_base: QueueBase::Coarse,
                 quiescent: Quiescent::WhenIdle,
                 enabling: Enabling::NeedsTables,
-                caching: Caching::Translations { lg2: 12 },
+                // vgic_its_cache_translation, and who calls vgic_its_invalidate_cache.
+                caching: Caching::All,
+                forgetting: Forgetting::Whole,
                 ..replacing
             },
             Self::Gic600 => ItsChoices {

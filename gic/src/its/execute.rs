@@ -17,7 +17,7 @@ use crate::choice::its::{
     UnmapCollection, WithoutCollection,
 };
 use crate::v3::Packet;
-use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Span};
+use passim_model::{DeviceId, IntId, Memory, PhysAddr, Span};
 
 /// What a command comes to before its number is put to an error.
 type Performed<T = ()> = Result<T, Trouble>;
@@ -170,18 +170,13 @@ impl Its {
             }
             None => memory.store_u64(at, features.layout.spell_dte(dte, 0))?,
         }
-        self.cache.forget_all();
+        if old.is_some() || !self.forgets_whole() {
+            self.cache.forget_all();
+        }
         if choices.ordering != Ordering::AtOnce && old != dte {
             self.flight.leave(device, old);
         }
         self.tell_device(device);
-        let source = |event| Source { device, event: EventId::new(event) };
-        for members in self.members.values_mut() {
-            let gone: Vec<_> = members.range(source(0)..=source(u32::MAX)).copied().collect();
-            gone.iter().for_each(|source| {
-                members.remove(source);
-            });
-        }
         Ok(())
     }
 
@@ -202,7 +197,9 @@ impl Its {
         let new = target.filter(|_| valid);
         let old = self.collection(icid, memory)?;
         self.set_collection(icid, new, memory)?;
-        self.cache.forget_all();
+        if !valid || !self.forgets_whole() {
+            self.cache.forget_all();
+        }
         if !valid && self.implementation.choices.unmap_collection == UnmapCollection::Orphans {
             self.orphan(icid, memory)?;
         }
@@ -224,9 +221,9 @@ impl Its {
 
     /// The events of a collection lose it for good.
     pub(super) fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Performed {
-        for source in self.members.remove(&icid).unwrap_or_default() {
+        for source in self.members(icid, memory) {
             let Ok((at, Some(ite))) = self.event(source, memory) else { continue };
-            // Where tables overlap it may have been moved under another name.
+            // Where devices share a table it has been written under another name.
             if ite.icid == Some(icid) {
                 let orphan = Ite { icid: None, ..ite };
                 self.write_event((source, at), Some(orphan), memory)?;
@@ -242,33 +239,10 @@ impl Its {
         let old = if told { old.or(new) } else { old.filter(|old| Some(*old) != new) };
         let follows = RemapCollection::PendingFollows;
         let to = new.filter(|_| self.implementation.choices.remap_collection == follows);
-        let members = self.members.get(&icid);
-        let Some(((old, to), members)) = old.zip(to).zip(members.cloned()) else { return };
-        for source in members {
+        let Some((old, to)) = old.zip(to) else { return };
+        for source in self.members(icid, memory) {
             let Ok((_, Some(ite))) = self.event(source, memory) else { continue };
-            if ite.icid == Some(icid) {
-                self.send(old, Packet::Move(IntId::new(ite.intid), to), Some(source), Late::No);
-            }
-        }
-    }
-
-    /// Whether something is done to the events of a collection with it.
-    pub(super) fn keeps_members(&self) -> bool {
-        let choices = &self.implementation.choices;
-        choices.unmap_collection == UnmapCollection::Orphans
-            || choices.remap_collection == RemapCollection::PendingFollows
-    }
-
-    /// The event is in this collection, or in none.
-    fn join(&mut self, source: Source, old: Option<u16>, new: Option<u16>) {
-        if !self.keeps_members() {
-            return;
-        }
-        if let Some(members) = old.and_then(|icid| self.members.get_mut(&icid)) {
-            members.remove(&source);
-        }
-        if let Some(icid) = new {
-            self.members.entry(icid).or_default().insert(source);
+            self.send(old, Packet::Move(IntId::new(ite.intid), to), Some(source), Late::No);
         }
     }
 
@@ -304,8 +278,9 @@ impl Its {
         }
         let ite = Ite { intid: intid.get(), icid: Some(icid) };
         self.write_event((source, at), Some(ite), memory)?;
-        self.cache.forget(source);
-        self.join(source, old.and_then(|old| old.icid), Some(icid));
+        if !self.forgets_whole() {
+            self.cache.forget(source);
+        }
         if let (Some(old), Some(old_cpu)) = (old, old_cpu) {
             let before = Late::Before(Before::Event(source, Some(IntId::new(old.intid))));
             self.send(old_cpu, Packet::Nothing, Some(source), before);
@@ -340,8 +315,7 @@ impl Its {
         let new = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
         let moved = Ite { icid: Some(icid), ..ite };
         self.write_event((source, at), Some(moved), memory)?;
-        self.cache.forget(source);
-        self.join(source, ite.icid, Some(icid));
+        self.forget(source);
         let intid = IntId::new(ite.intid);
         if let Some(old) = old.filter(|old| *old != new || self.tells()) {
             let before = Late::Before(Before::Event(source, Some(intid)));
@@ -360,11 +334,10 @@ impl Its {
 
     /// IHI 0069 H 5.3, DISCARD: the mapping goes, and pending with it.
     fn discard(&mut self, source: Source, memory: &mut Memory) -> Performed {
-        let (at, ite) = self.event(source, memory)?;
+        let (at, _) = self.event(source, memory)?;
         let (intid, cpu) = self.translate_named(source, memory)?;
         self.write_event((source, at), None, memory)?;
-        self.cache.forget(source);
-        self.join(source, ite.and_then(|ite| ite.icid), None);
+        self.forget(source);
         let before = Late::Before(Before::Event(source, Some(intid)));
         let packet = if self.tells() { Packet::Nothing } else { Packet::ClearPending(intid) };
         self.send(cpu, packet, Some(source), before);
@@ -397,6 +370,9 @@ impl Its {
             return Err(Reason::BeyondTarget.into());
         }
         let message = matches!(packet, Packet::SetPending(_));
+        if message && self.forgets_whole() {
+            self.remember(source, intid, cpu);
+        }
         let late = if message { Late::No } else { Late::Overtaken };
         self.send(cpu, packet, Some(source), late);
         Ok(())
@@ -455,6 +431,9 @@ impl Its {
         let to = self.target(to, false).ok_or(or(Reason::NoDestination))?;
         self.reaches(from)?;
         if from != to {
+            if self.forgets_whole() {
+                self.cache.forget_all();
+            }
             self.send(from, Packet::MoveAll(to), None, Late::Overtaken);
         }
         self.reaches(to).map_err(|_| Reason::DestinationLpisOff.into())

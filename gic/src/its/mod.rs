@@ -71,7 +71,7 @@ use kept::Kept;
 use orphans::Orphans;
 use passim_model::{Effect, IntId, Memory, event};
 use regs::{Consequence, Registers};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use table::Table;
 
 /// Bytes of an ITS: the control frame and the translation frame, 64 KiB each.
@@ -124,8 +124,6 @@ pub struct Its {
     registers: Registers,
     /// Collections the ITS holds itself, by ICID.
     held: Vec<Option<Cpu>>,
-    /// The events of each collection, where mapping or unmapping it does something to them.
-    members: BTreeMap<u16, BTreeSet<Source>>,
     orphans: Orphans,
     /// The LPIs of events, where redistributors are told of each.
     told: BTreeMap<Source, IntId>,
@@ -155,7 +153,6 @@ impl Its {
         Self {
             registers: Registers::reset(&implementation),
             held: vec![None; usize::from(implementation.features.held_collections)],
-            members: BTreeMap::new(),
             orphans: Orphans::default(),
             told: BTreeMap::new(),
             kept: (implementation.choices.table_home == TableHome::Its).then(Kept::default),
@@ -178,9 +175,12 @@ impl Its {
     /// A redistributor has LPIs below this INTID from now on; 0 says that they are off. Until it is
     /// said they have no end.
     pub(crate) fn learn_reach(&mut self, cpu: Cpu, bound: u32) {
-        if let Some(reach) = self.reach.get_mut(cpu.index()) {
-            *reach = bound;
+        let whole = self.forgets_whole();
+        let Some(reach) = self.reach.get_mut(cpu.index()) else { return };
+        if whole && bound == 0 && *reach != 0 {
+            self.cache.forget_all();
         }
+        *reach = bound;
     }
 
     /// GICR_PROPBASER has configuration of LPIs below this INTID, on or not. Until it is said they

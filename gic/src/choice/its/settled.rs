@@ -134,6 +134,25 @@ pub enum InvalidTable {
     Emptied,
 }
 
+/// Which translations that are remembered an ITS forgets, where [`Caching`](super::Caching) has it
+/// remember any.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Forgetting {
+    /// Those that a command or a store changes.
+    #[default]
+    WhatChanges,
+    /// All, at DISCARD, MOVI, MOVALL, MAPC without V, MAPD of a mapped device, where the ITS is
+    /// disabled, and where the LPIs of any CPU are turned off; none at any other command. What a message
+    /// or INT found for a CPU whose LPIs are on is remembered, and nothing else.
+    ///
+    /// What is remembered of an LPI that has a state of its own says which it is, not where: after a MAPC
+    /// that takes it to a CPU whose LPIs are off its messages raise it there, where messages of events
+    /// that are looked up are dropped.
+    // Linux vgic-its.c: vgic_its_invalidate_cache; vgic_its_inject_cached_translation asks for nothing
+    // else, vgic_its_resolve_lpi for vgic_lpis_enabled.
+    Whole,
+}
+
 /// Stores to GITS_CREADR.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Reader {
