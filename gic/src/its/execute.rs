@@ -4,6 +4,7 @@
 //! messages may still see of the time before it goes with the packet.
 
 use super::Its;
+use super::cmdq::Failed;
 use super::collection::NoCollection;
 use super::command::{Command, Source};
 use super::entry::{Dte, Ite};
@@ -12,8 +13,8 @@ use super::flight::{Before, Late};
 use super::table::Missing;
 use crate::Cpu;
 use crate::choice::its::{
-    InvallScope, IttAtMapd, LpiBound, MapToUnmapped, MoveFrom, Ordering, RdbaseBits,
-    RemapCollection, RemapDevice, RemapEvent, SizeOfUnmap, TargetErrors, TargetOfUnmap,
+    CollectionAborts, InvallScope, IttAtMapd, LpiBound, MapToUnmapped, MoveFrom, Ordering,
+    RdbaseBits, RemapCollection, RemapDevice, RemapEvent, SizeOfUnmap, TargetErrors, TargetOfUnmap,
     UnmapCollection, WithoutCollection,
 };
 use crate::v3::Packet;
@@ -26,6 +27,8 @@ type Performed<T = ()> = Result<T, Trouble>;
 pub(super) enum Trouble {
     Reason(Reason),
     Abort(PhysAddr),
+    /// An abort that the queue goes on after.
+    PassedOver(PhysAddr),
 }
 
 impl From<Reason> for Trouble {
@@ -70,7 +73,7 @@ impl Its {
         command: Command,
         opcode: u8,
         memory: &mut Memory,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Failed> {
         let performed = match command {
             Command::Mapd { device, bits, itt, valid } => {
                 self.mapd(device, valid.then_some(Dte { itt, bits }), bits, memory)
@@ -90,8 +93,9 @@ impl Its {
             }
         };
         performed.map_err(|trouble| match trouble {
-            Trouble::Reason(reason) => Failure::Command(CommandError { opcode, reason }),
-            Trouble::Abort(at) => Failure::Memory(at),
+            Trouble::Reason(reason) => Failure::Command(CommandError { opcode, reason }).into(),
+            Trouble::Abort(at) => Failure::Memory(at).into(),
+            Trouble::PassedOver(at) => Failed { failure: Failure::Memory(at), passed_over: true },
         })
     }
 
@@ -308,7 +312,10 @@ impl Its {
         }
         let (at, ite) = self.event(source, memory)?;
         let ite = ite.ok_or(Reason::UnmappedInterrupt)?;
-        let old = self.collection_of(ite, memory).unwrap_or(None);
+        let old = match self.collection_of(ite, memory) {
+            Err(NoCollection::OutOfRange) => None,
+            found => found?,
+        };
         if old.is_none() && self.implementation.choices.move_from_unmapped == MoveFrom::Refused {
             return Err(Reason::UnmappedCollection.into());
         }
@@ -335,7 +342,7 @@ impl Its {
     /// IHI 0069 H 5.3, DISCARD: the mapping goes, and pending with it.
     fn discard(&mut self, source: Source, memory: &mut Memory) -> Performed {
         let (at, _) = self.event(source, memory)?;
-        let (intid, cpu) = self.translate_named(source, memory)?;
+        let (intid, cpu) = self.translate_passing_over(source, memory)?;
         self.write_event((source, at), None, memory)?;
         self.forget(source);
         let before = Late::Before(Before::Event(source, Some(intid)));
@@ -353,7 +360,10 @@ impl Its {
         packet: impl Fn(IntId) -> Packet,
         memory: &Memory,
     ) -> Performed {
-        let place = self.translate_named(source, memory);
+        let place = match packet(IntId::new(0)) {
+            Packet::Invalidate(_) => self.translate_named(source, memory),
+            _ => self.translate_passing_over(source, memory),
+        };
         let everywhere = WithoutCollection::Everywhere;
         if let Err(Trouble::Reason(Reason::IteInvalid)) = place
             && self.implementation.choices.without_collection == everywhere
@@ -401,6 +411,17 @@ impl Its {
         for cpu in (0..self.cpus).map(Cpu::new) {
             self.send(cpu, packet, source, late);
         }
+    }
+
+    /// As [`Its::translate_named`], for a command that is passed over where its collection does not
+    /// answer, if that is chosen.
+    fn translate_passing_over(&self, source: Source, memory: &Memory) -> Performed<(IntId, Cpu)> {
+        let answers = matches!(self.event(source, memory), Ok((_, Some(_))));
+        let passes = self.implementation.choices.collection_aborts == CollectionAborts::PassedOver;
+        self.translate_named(source, memory).map_err(|trouble| match trouble {
+            Trouble::Abort(at) if answers && passes => Trouble::PassedOver(at),
+            other => other,
+        })
     }
 
     fn translate_named(&self, source: Source, memory: &Memory) -> Performed<(IntId, Cpu)> {

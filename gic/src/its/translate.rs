@@ -88,7 +88,9 @@ impl Its {
                 let recorded = self.implementation.features.unmapped_messages;
                 if recorded && why != Untranslated::Disabled {
                     let (device, event) = (source.device.get(), source.event.get());
+                    let told = self.registers.tells_unmapped();
                     self.registers.unmapped(device, event, why.syndrome());
+                    self.tell_unmapped(told);
                 }
                 if let Some(syndrome) = why.of_a_write() {
                     self.report_write(source, syndrome);

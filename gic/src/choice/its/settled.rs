@@ -106,11 +106,24 @@ pub enum TableHome {
     /// In memory: they say what is mapped at any time.
     #[default]
     Memory,
-    /// In the ITS. Saving writes them to memory, with the distances from one mapped entry to the next;
-    /// who restores reads by them. Of what memory says meanwhile nothing counts; the entry of what is
+    /// In the ITS. Saving writes the entries of what is mapped to memory, with the distances from one to
+    /// the next, and leaves the others; who restores reads by them, from the first entry on, believes what
+    /// it finds, and takes nothing where some of it cannot be
+    /// ([`Refused`](crate::its::Refused)). Of what memory says meanwhile nothing counts; the entry of what is
     /// unmapped is zeroed there, and no table where its GITS_BASER is no longer valid, nor one that
     /// MAPD names.
     Its,
+}
+
+/// A collection whose entry memory does not answer for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum CollectionAborts {
+    /// An abort like another.
+    #[default]
+    AsOthers,
+    /// INT, CLEAR and DISCARD are passed over; MOVI, INV and INVALL are not.
+    // QEMU's do_process_its_cmd answers CMD_CONTINUE_OK whatever process_its_cmd_phys did.
+    PassedOver,
 }
 
 /// Which redistributors INVALL reaches.

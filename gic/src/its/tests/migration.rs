@@ -359,11 +359,14 @@ fn saving_passes_over_what_does_not_answer() {
             board.put(DEVICES2 + 8 * device, word);
         }
         migrate(&mut board);
-        // KVM's writes what it has itself.
-        let left = [1, 3].map(|device| board.get(DEVICES2 + 8 * device) != 0);
-        assert_eq!(left, [preset != Preset::KvmAbi0; 2]);
+        assert!([1, 3].iter().all(|device| board.get(DEVICES2 + 8 * device) != 0));
         board.message(2, 20);
-        board.only(3, 8195);
+        // KVM saves what it has itself, finds the first of these, and restores nothing.
+        let refused = board.gic.its()[0].refused();
+        assert_eq!(refused.is_some(), preset == Preset::KvmAbi0);
+        if refused.is_none() {
+            board.only(3, 8195);
+        }
     });
 }
 
