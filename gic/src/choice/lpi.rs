@@ -86,9 +86,11 @@ pub enum PendingScan {
 /// What GICR_PENDBASER.PTZ does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum PendingZero {
-    /// The table is not read when LPIs are turned on; the bit reads as zero.
+    /// The table is not read when LPIs are turned on, whenever that is; the bit reads as zero.
     #[default]
     Honoured,
+    /// As [`Honoured`](Self::Honoured), of one turning on: it is not set any more after that.
+    HonouredOnce,
     /// The table is read all the same; the bit is kept.
     Ignored,
     /// The table is read all the same; the bit reads as zero.

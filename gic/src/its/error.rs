@@ -31,6 +31,8 @@ pub enum Reason {
     IteInvalid,
     /// There is no such command here.
     Unsupported,
+    /// Bits of it are set that must be zero.
+    ReservedBits,
     /// GIC-600's own: the redistributor does not exist. Of MOVALL, that which they leave.
     NoTarget,
     /// GIC-600's own: MOVALL to a redistributor that does not exist.
@@ -62,7 +64,7 @@ impl Reason {
             Self::UnmappedCollection => 0x09,
             Self::IteInvalid => 0x10,
             // Implementation defined; Marvell's Odyssey has this value.
-            Self::Unsupported => 0xff,
+            Self::Unsupported | Self::ReservedBits => 0xff,
             // GIC-600AE TRM 101206_0003_04, ITS command errors, pages 82 to 85.
             Self::NoTarget => 0x20,
             Self::NoDestination => 0x21,
@@ -91,6 +93,7 @@ impl Reason {
             Self::UnmappedCollection => "the collection is not mapped",
             Self::IteInvalid => "the event's collection is not mapped",
             Self::Unsupported => "no such command here",
+            Self::ReservedBits => "bits are set that must be zero",
             Self::NoTarget => "the redistributor does not exist",
             Self::NoDestination => "the redistributor they go to does not exist",
             Self::ChipOffline => "the chip is offline",

@@ -49,8 +49,10 @@ mod oracle;
 mod per_lpi;
 mod recorded;
 mod registers;
+mod restored;
 mod robust;
 mod spelled;
+mod strict;
 
 use super::testkit::Board;
 use super::{Arrival, Untranslated};

@@ -8,7 +8,7 @@ use super::flight::{Before, InFlight, Late};
 use super::table::Missing;
 use super::wire::offset;
 use super::{Arrival, Its, MOST_REPORTS};
-use crate::choice::its::{EventBeyond, Ordering};
+use crate::choice::its::{EventBeyond, Forgetting, Ordering};
 use crate::v3::Packet;
 use crate::{Cpu, Size};
 use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Requester, event};
@@ -88,7 +88,9 @@ impl Its {
                 let recorded = self.implementation.features.unmapped_messages;
                 if recorded && why != Untranslated::Disabled {
                     let (device, event) = (source.device.get(), source.event.get());
+                    let told = self.registers.tells_unmapped();
                     self.registers.unmapped(device, event, why.syndrome());
+                    self.tell_unmapped(told);
                 }
                 if let Some(syndrome) = why.of_a_write() {
                     self.report_write(source, syndrome);
@@ -124,11 +126,12 @@ impl Its {
                 return outcome.map(|(intid, cpu)| (intid, cpu, Delivery::Packets));
             }
         }
-        let (intid, cpu) = match self.cache.find(source) {
+        let known = self.cache.find(source).or_else(|| self.cache.recall(source));
+        let (intid, cpu) = match known {
             Some(known) => known,
             None => {
                 let found = self.translate(source, memory)?;
-                self.cache.remember(source, found.0, found.1);
+                self.remember(source, found.0, found.1);
                 found
             }
         };
@@ -143,6 +146,27 @@ impl Its {
             None => self.send(cpu, Packet::SetPending(intid), Some(source), Late::No),
         }
         Ok((intid, cpu, Delivery::Packets))
+    }
+
+    /// Remembers a translation, where that is done.
+    #[inline]
+    pub(super) fn remember(&mut self, source: Source, intid: IntId, cpu: Cpu) {
+        if !self.forgets_whole() || self.reach.get(cpu.index()) != Some(&0) {
+            self.cache.remember(source, intid, cpu);
+        }
+    }
+
+    /// Forgets the translation of an event that is another's, or goes elsewhere, from now on.
+    pub(super) fn forget(&mut self, source: Source) {
+        match self.implementation.choices.forgetting {
+            Forgetting::WhatChanges => self.cache.forget(source),
+            Forgetting::Whole => self.cache.forget_all(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn forgets_whole(&self) -> bool {
+        self.implementation.choices.forgetting == Forgetting::Whole
     }
 
     /// By chance, translates as before a command that no SYNC has followed. What comes to nothing

@@ -152,12 +152,14 @@ impl GicV3 {
         let distributor = Distributor::new(implementation.distributor, lpis, bits);
         implementation.distributor = *distributor.features();
         let intid_bits = implementation.distributor.intid_bits;
+        let most_lpis = distributor.most_lpis();
         let last = implementation.affinities.len() - 1;
         let redistributor = |(n, &affinity): (usize, &u32)| {
             let (features, choices) = (implementation.redistributors, implementation.choices);
             let cpu = Cpu::new(n as u16);
-            let groups = implementation.distributor.groups;
-            Redistributor::new(features, choices, cpu, affinity, n == last, (intid_bits, groups))
+            let (lpis, groups) = (most_lpis, implementation.distributor.groups);
+            let last = n == last;
+            Redistributor::new(features, choices, cpu, affinity, last, (intid_bits, lpis, groups))
         };
         let redistributors = implementation.affinities.iter().enumerate().map(redistributor);
         let cpus = implementation.affinities.len() as u16;

@@ -72,6 +72,8 @@ pub(super) struct Redistributor {
     typer: u64,
     /// Bits of an INTID (GICD_TYPER.IDbits).
     intid_bits: u32,
+    /// LPIs that there are, if they are fewer (GICD_TYPER.num_LPIs).
+    most_lpis: u32,
     /// The DPG bits.
     ctlr: u64,
     asleep: bool,
@@ -103,7 +105,7 @@ impl Redistributor {
         cpu: Cpu,
         affinity: u32,
         last: bool,
-        (intid_bits, groups): (u32, Groups),
+        (intid_bits, most_lpis, groups): (u32, u32, Groups),
     ) -> Self {
         let typer = RedistributorTyper::PLPIS.flag(features.lpis)
             | RedistributorTyper::DIRECT_LPI.flag(features.direct_lpi)
@@ -127,6 +129,7 @@ impl Redistributor {
             choices,
             typer,
             intid_bits,
+            most_lpis,
             ctlr: 0,
             asleep: features.sleep != Sleep::Absent,
             propbaser: base,

@@ -42,6 +42,7 @@ impl Redistributor {
         let asked = Propbaser::ID_BITS.get(self.propbaser) as u32 + 1;
         InUse {
             intid_bits: asked.min(self.intid_bits),
+            most: self.most_lpis,
             configuration: PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(self.propbaser)),
             pending: PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(self.pendbaser)),
         }
@@ -154,12 +155,17 @@ impl Redistributor {
     /// Whether turning LPIs on reads the pending table.
     pub(in crate::v3) fn reads_pending(&self) -> bool {
         let zero = Pendbaser::PTZ.is_set(self.pendbaser);
-        !zero || self.choices.ptz != PendingZero::Honoured
+        let honoured =
+            matches!(self.choices.ptz, PendingZero::Honoured | PendingZero::HonouredOnce);
+        !(zero && honoured)
     }
 
     fn enable_lpis(&mut self, memory: &mut Memory) {
         self.on = true;
         let (named, read) = (self.named(), self.reads_pending());
+        if self.choices.ptz == PendingZero::HonouredOnce {
+            self.pendbaser = Pendbaser::PTZ.set(self.pendbaser, 0);
+        }
         match &mut self.lpis {
             Some(held) => held.turn_on(read, memory),
             None => self.lpis = Some(Lpis::enable(self.choices, named, read, memory)),
@@ -226,8 +232,8 @@ impl Redistributor {
         let holds = self.holds();
         let held = holds.then(|| self.held());
         let in_use = saved.in_use.map(|in_use| match holds {
-            true => InUse { intid_bits: self.intid_bits, ..in_use },
-            false => in_use,
+            true => InUse { intid_bits: self.intid_bits, most: self.most_lpis, ..in_use },
+            false => InUse { most: self.most_lpis, ..in_use },
         });
         let in_use = in_use.or(held);
         let remembered = saved.remembered.as_ref();
