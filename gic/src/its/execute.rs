@@ -273,6 +273,9 @@ impl Its {
         if old.is_some() && choices.remap_event == RemapEvent::Keep {
             return Ok(());
         }
+        if !self.has_or_can_have(icid, memory) {
+            return Err(Reason::CollectionOutOfRange.into());
+        }
         let old_cpu = match old {
             Some(old) => self.collection_of(old, memory).unwrap_or(None),
             None => None,

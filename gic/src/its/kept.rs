@@ -64,6 +64,11 @@ impl Kept {
         self.collections.iter().find(|(of, _)| *of == icid).and_then(|(_, cpu)| *cpu)
     }
 
+    /// Whether there is such a collection, mapped or not.
+    pub(super) fn has_collection(&self, icid: u16) -> bool {
+        self.collections.iter().any(|(of, _)| *of == icid)
+    }
+
     /// Maps a collection.
     pub(super) fn map_collection(&mut self, icid: u16, cpu: Cpu) {
         self.name_collection(icid);
@@ -74,7 +79,7 @@ impl Kept {
 
     /// There is such a collection, mapped or not.
     pub(super) fn name_collection(&mut self, icid: u16) {
-        if !self.collections.iter().any(|(of, _)| *of == icid) {
+        if !self.has_collection(icid) {
             self.collections.push((icid, None));
         }
     }

@@ -20,6 +20,9 @@ pub enum Refused {
     /// A collection is listed for a CPU that does not exist.
     #[error("collection {0} is at a CPU that there is not")]
     NoCpu(u16),
+    /// A collection is listed whose number is beyond the table, or its place is not memory.
+    #[error("collection {0} has no place in the table")]
+    NoPlace(u16),
     /// A collection is listed twice.
     #[error("collection {0} is listed twice")]
     Twice(u16),
@@ -61,6 +64,9 @@ impl Its {
             }
             if !seen.insert(icid) {
                 return Err(Refused::Twice(icid));
+            }
+            if !self.has_place(icid, memory) {
+                return Err(Refused::NoPlace(icid));
             }
         }
         for (device, it) in &found.mappings.devices {

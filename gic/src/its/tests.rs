@@ -42,6 +42,7 @@ mod identity;
 mod isolation;
 mod known_tests;
 mod late;
+mod listed;
 mod migration;
 mod moved;
 mod one_cache;
