@@ -77,9 +77,12 @@ impl GicV3 {
             Packet::InvalidateAll => self.invalidate_elsewhere(cpu, Invalidation::All, memory),
             _ => {}
         }
+        let stays = matches!(packet, Packet::MoveAll(to) if !self.takes_moves(to));
         let place = self.redistributors.get_mut(cpu.index());
         let Some(lpis) = place.and_then(|place| place.lpis.as_mut()) else { return false };
         match packet {
+            // No table is read either: QEMU's gicv3_redist_movall_lpis.
+            Packet::MoveAll(_) if stays => {}
             Packet::ClearPending(intid) => {
                 lpis.clear_pending(intid.get(), memory);
             }
@@ -119,6 +122,12 @@ impl GicV3 {
         });
         self.counters.lpis_dropped += u64::from(!pended);
         pended
+    }
+
+    /// Whether anything that is moved to a CPU gets there, or is lost.
+    fn takes_moves(&self, to: Cpu) -> bool {
+        let on = self.redistributors.get(to.index()).is_some_and(|place| place.is_on());
+        on || self.implementation.choices.move_to_disabled != MoveToDisabled::Stay
     }
 
     /// Moves what is known of one LPI, and, if it is pending, that. Whether it was and moved.

@@ -291,6 +291,19 @@ fn moves_to_where_lpis_are_off() {
     }
 }
 
+/// Nothing goes, and nothing of what software wrote to the table is found: QEMU returns before it reads.
+#[test]
+fn moving_all_to_where_lpis_are_off_reads_no_table() {
+    for (on, found) in [(1, vec![8192]), (0, vec![])] {
+        let mut board = Board::new(Preset::Qemu);
+        board.configure(8192, 0xa3);
+        board.preset_pending(0, 8192);
+        board.w32(r(1), 0x00, on);
+        board.deliver(0, Packet::MoveAll(cpu(1)));
+        assert_eq!((board.drain(0), board.drain(1)), (vec![], found));
+    }
+}
+
 #[test]
 fn few_id_bits_leave_few_lpis_or_none() {
     let mut board = Board::cold(Implementation::of(Preset::ArchStrict, 1, 32));
