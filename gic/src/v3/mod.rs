@@ -145,6 +145,10 @@ impl GicV3 {
         for its in &mut implementation.its {
             its.features.num_lpis = implementation.distributor.num_lpis;
         }
+        // An LPI that no event can be mapped to is none that an ITS's GIC has.
+        let room = implementation.its.iter().map(|its| its.features.layout.intid_bits()).min();
+        let bits = &mut implementation.distributor.intid_bits;
+        *bits = (*bits).min(room.unwrap_or(u32::MAX));
         let far = implementation.affinities.iter().any(|affinity| affinity & 0xff >= 16);
         implementation.distributor.range_selector |= far;
         let lpis = implementation.redistributors.lpis;
