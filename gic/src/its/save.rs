@@ -38,7 +38,7 @@ impl Saved {
         scratch: Option<Span<PhysAddr>>,
         memory: &Memory,
     ) -> Result<Option<Plan>, ImageError> {
-        if let Some(register) = self.registers.beyond(to) {
+        if let Some(register) = self.registers.beyond(to).or_else(|| wider(from, to)) {
             return Err(ImageError::Register(register));
         }
         let few = usize::from(to.features.held_collections);
@@ -65,6 +65,19 @@ impl Saved {
         self.orphans = self.orphans.rewritten(plan.converted(), layouts);
         Ok(Some(plan))
     }
+}
+
+/// What software may name that the other ITS has no numbers for, whether it does or not: it has been told
+/// so. Fewer ICIDs are told by GITS_TYPER, and refused where they are in use.
+fn wider(from: &Implementation, to: &Implementation) -> Option<&'static str> {
+    let (from, to) = (from.in_range().features, to.in_range().features);
+    [
+        ("EventIDs of so many bits", from.event_bits, to.event_bits),
+        ("DeviceIDs of so many bits", from.device_bits, to.device_bits),
+        ("INTIDs of so many bits", from.intid_bits, to.intid_bits),
+    ]
+    .into_iter()
+    .find_map(|(what, has, can)| (has > can).then_some(what))
 }
 
 impl Implementation {

@@ -5,6 +5,7 @@ use super::dist::Distributor;
 use super::redist::SavedRedistributor;
 use super::{GicV3, Implementation};
 use crate::Cpu;
+use crate::choice::lpi::PropertyTable;
 use crate::its::image::{Converted, ImageError};
 use crate::its::{self, Its};
 use passim_model::{Memory, PhysAddr, Span};
@@ -45,8 +46,11 @@ impl GicV3 {
         for (its, saved) in gic.its.iter_mut().zip(&saved.its) {
             *its = Its::restore(*its.implementation(), cpus, saved, memory);
         }
+        // Restored one after the other, the last store is what all have.
+        let one = gic.implementation.choices.property_table == PropertyTable::Shared;
+        let shared = saved.redistributors.last().filter(|_| one).map(|last| last.propbaser());
         for (place, saved) in gic.redistributors.iter_mut().zip(&saved.redistributors) {
-            place.restore(saved, memory);
+            place.restore(saved, shared, memory);
         }
         gic.gather_places(memory);
         (0..cpus).for_each(|n| gic.tell_reach(Cpu::new(n)));

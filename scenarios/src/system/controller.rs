@@ -370,8 +370,7 @@ impl Controller {
         for its in &mut to.its {
             its.choices = theirs.choices;
             first.built.choose(&mut its.choices);
-            let Features { event_bits, device_bits, redistributors_at, .. } = its.features;
-            let Features { error_wire, unmapped_wire, .. } = its.features;
+            let Features { redistributors_at, error_wire, unmapped_wire, .. } = its.features;
             its.features = match theirs.choices.table_home {
                 // What software has seen of the old one.
                 TableHome::Memory => Features {
@@ -381,14 +380,9 @@ impl Controller {
                     ..its.features
                 },
                 // KVM's has no registers but its own to restore the old one's into.
-                TableHome::Its => Features {
-                    event_bits,
-                    device_bits,
-                    redistributors_at,
-                    error_wire,
-                    unmapped_wire,
-                    ..theirs.features
-                },
+                TableHome::Its => {
+                    Features { redistributors_at, error_wire, unmapped_wire, ..theirs.features }
+                }
             };
         }
         Some(gic.convert(to, scratch, memory))

@@ -26,6 +26,13 @@ pub(in crate::v3) struct SavedRedistributor {
     row: Row,
 }
 
+impl SavedRedistributor {
+    /// GICR_PROPBASER.
+    pub(in crate::v3) fn propbaser(&self) -> u64 {
+        self.propbaser
+    }
+}
+
 impl Redistributor {
     /// Whether LPIs are held while they are off.
     pub(super) fn holds(&self) -> bool {
@@ -222,11 +229,20 @@ impl Redistributor {
     }
 
     /// As it was saved: the pending table is read, whatever PTZ promised when LPIs were turned on.
-    pub(in crate::v3) fn restore(&mut self, saved: &SavedRedistributor, memory: &mut Memory) {
+    /// `shared` is the GICR_PROPBASER that all have, where they have one.
+    pub(in crate::v3) fn restore(
+        &mut self,
+        saved: &SavedRedistributor,
+        shared: Option<u64>,
+        memory: &mut Memory,
+    ) {
         self.ctlr = saved.ctlr;
         self.asleep = saved.asleep;
-        self.propbaser = saved.propbaser;
-        self.pendbaser = saved.pendbaser;
+        let propbaser = shared.unwrap_or(saved.propbaser);
+        if self.features.lpis {
+            self.propbaser = self.made_of(propbaser, propbaser);
+            self.pendbaser = self.made_of(saved.pendbaser, saved.pendbaser);
+        }
         self.row = saved.row.clone();
         self.on = saved.in_use.is_some();
         let holds = self.holds();
@@ -235,7 +251,10 @@ impl Redistributor {
             true => InUse { intid_bits: self.intid_bits, most: self.most_lpis, ..in_use },
             false => InUse { most: self.most_lpis, ..in_use },
         });
-        let in_use = in_use.or(held);
+        let mut in_use = in_use.or(held);
+        if let Some(in_use) = in_use.as_mut().filter(|_| propbaser != saved.propbaser) {
+            in_use.configuration = self.named().configuration;
+        }
         let remembered = saved.remembered.as_ref();
         self.lpis = in_use.map(|in_use| Lpis::resume(self.choices, in_use, remembered, memory));
     }
