@@ -2,6 +2,7 @@
 
 use super::command::Opcode;
 use super::wire::command::opcode;
+use crate::Size;
 use crate::choice::its::TargetErrors;
 use core::fmt;
 use passim_model::{DeviceId, EventId, PhysAddr};
@@ -275,12 +276,33 @@ pub struct FailedWrite {
     /// Who wrote.
     pub device: DeviceId,
     /// What.
-    pub event: EventId,
+    pub wrote: Wrote,
     /// What the ITS says of it, 24 bits.
     pub syndrome: u32,
 }
 
+/// What a device wrote that raised nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Wrote {
+    /// An event.
+    Event(EventId),
+    /// Anything that is no message: so many bytes, at this offset from where the ITS starts.
+    Other(u64, Size),
+}
+
+impl fmt::Display for Wrote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(event) => write!(f, "event {event}"),
+            Self::Other(at, size) => write!(f, "{} bytes at {at:#x}", size.bytes()),
+        }
+    }
+}
+
 impl FailedWrite {
+    /// What is said of a write to the translation frame that is no message: ACE_LITE_TRANS_FAILURE, of
+    /// GIC-600AE TRM 101206_0003_04, page 86.
+    pub(super) const NO_MESSAGE: u32 = 0x01_0b03;
     /// What is said where LPIs are off: INT_LPI_OFF, of GIC-600AE TRM 101206_0003_04, page 85.
     pub(super) const LPIS_OFF: u32 =
         CommandError { opcode: opcode::INT, reason: Reason::LpisOff }.syndrome();

@@ -54,6 +54,7 @@ pub use error::Failure;
 pub use error::Reason;
 pub use error::Report;
 pub use error::Untranslated;
+pub use error::Wrote;
 pub use features::Features;
 pub use features::Implementation;
 pub use features::PageSizes;

@@ -3,7 +3,7 @@
 use super::collection::NoCollection;
 use super::command::Source;
 use super::entry::{Dte, Ite};
-use super::error::{FailedWrite, Untranslated};
+use super::error::{FailedWrite, Untranslated, Wrote};
 use super::flight::{Before, InFlight, Late};
 use super::table::Missing;
 use super::wire::offset;
@@ -69,6 +69,13 @@ impl Its {
     ) -> (Arrival, Delivery) {
         // IHI 0069 H 12.19 (GITS_TRANSLATER): 32 bits, or 16 of which the rest is zero.
         if at != offset::TRANSLATER || !matches!(size, Size::Half | Size::Word) {
+            if at >= offset::TRANSLATION_FRAME {
+                self.report_write(
+                    requester.device,
+                    Wrote::Other(at, size),
+                    FailedWrite::NO_MESSAGE,
+                );
+            }
             return (Arrival::Ignored, Delivery::Packets);
         }
         let event = EventId::new(size.cut(value) as u32);
@@ -79,7 +86,7 @@ impl Its {
             Ok((intid, cpu, delivery)) => {
                 self.counters.messages += 1;
                 if self.reach.get(cpu.index()) == Some(&0) {
-                    self.report_write(source, FailedWrite::LPIS_OFF);
+                    self.report_write(source.device, Wrote::Event(event), FailedWrite::LPIS_OFF);
                 }
                 (Arrival::Raised { intid, cpu }, delivery)
             }
@@ -93,23 +100,22 @@ impl Its {
                     self.tell_unmapped(told);
                 }
                 if let Some(syndrome) = why.of_a_write() {
-                    self.report_write(source, syndrome);
+                    self.report_write(source.device, Wrote::Event(event), syndrome);
                 }
                 (Arrival::Untranslated(why), Delivery::Packets)
             }
         }
     }
 
-    /// GIC-600 tells of a device's write what it tells of INT.
-    fn report_write(&mut self, source: Source, syndrome: u32) {
+    /// GIC-600 tells of a device's message what it tells of INT, and of what is none that it is.
+    fn report_write(&mut self, device: DeviceId, wrote: Wrote, syndrome: u32) {
         if !self.has_own_errors() {
             return;
         }
         if self.failed_writes.len() == MOST_REPORTS {
             self.failed_writes.pop_front();
         }
-        let Source { device, event } = source;
-        self.failed_writes.push_back(FailedWrite { device, event, syndrome });
+        self.failed_writes.push_back(FailedWrite { device, wrote, syndrome });
     }
 
     #[inline]

@@ -386,8 +386,8 @@ impl GicOnBoard<'_> {
     /// `device 0x2, event 20: 0x010307`: what an ITS said of each.
     fn failed_writes(&mut self, its: u16) -> Vec<String> {
         let failed = self.board.take_failed_writes(its).into_iter();
-        let line = |FailedWrite { device, event, syndrome }| {
-            format!("device {:#x}, event {event}: {syndrome:#08x}", device.get())
+        let line = |FailedWrite { device, wrote, syndrome }| {
+            format!("device {:#x}, {wrote}: {syndrome:#08x}", device.get())
         };
         let mut lines: Vec<_> = failed.map(line).collect();
         if lines.is_empty() {
