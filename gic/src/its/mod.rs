@@ -22,7 +22,8 @@
 //! bytes in memory and nowhere else, so that whoever reads memory sees what the ITS does; but where it
 //! is chosen that an ITS has them itself (`kept`).
 //!
-//! Not here: virtual LPIs. The decoder knows the names of their commands and takes none.
+//! Not here: virtual LPIs, whose commands the decoder knows by name and takes none of, and MPAM
+//! (GITS_MPAMIDR, GITS_PARTIDR, GITS_MPIDR), which GITS_TYPER does not promise: the registers read as zero.
 
 mod cache;
 mod cmdq;

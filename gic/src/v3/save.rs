@@ -19,6 +19,13 @@ pub struct Saved {
     its: Vec<its::Saved>,
 }
 
+/// The GICR_PROPBASER of all, where all have one: they are stored one after the other, and the last
+/// remains, those last whose LPIs are on. To others software may not have said a word.
+fn shared_propbaser(saved: &[SavedRedistributor]) -> Option<u64> {
+    let last = saved.iter().rev().find(|redistributor| redistributor.is_on()).or(saved.last());
+    last.map(SavedRedistributor::propbaser)
+}
+
 impl GicV3 {
     /// Saves the GIC. What is on its way arrives first; then memory holds the pending LPIs and the
     /// tables of the ITSs, as their layouts have them.
@@ -46,9 +53,8 @@ impl GicV3 {
         for (its, saved) in gic.its.iter_mut().zip(&saved.its) {
             *its = Its::restore(*its.implementation(), cpus, saved, memory);
         }
-        // Restored one after the other, the last store is what all have.
         let one = gic.implementation.choices.property_table == PropertyTable::Shared;
-        let shared = saved.redistributors.last().filter(|_| one).map(|last| last.propbaser());
+        let shared = one.then(|| shared_propbaser(&saved.redistributors)).flatten();
         for (place, saved) in gic.redistributors.iter_mut().zip(&saved.redistributors) {
             place.restore(saved, shared, memory);
         }

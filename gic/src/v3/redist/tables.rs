@@ -27,6 +27,11 @@ pub(in crate::v3) struct SavedRedistributor {
 }
 
 impl SavedRedistributor {
+    /// Whether LPIs are on.
+    pub(in crate::v3) fn is_on(&self) -> bool {
+        self.in_use.is_some()
+    }
+
     /// GICR_PROPBASER.
     pub(in crate::v3) fn propbaser(&self) -> u64 {
         self.propbaser
