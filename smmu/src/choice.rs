@@ -31,19 +31,20 @@
 //! | external abort on a queue write (7.2.2) | synchronous: PROD does not move |
 //! | access flag of a leaf whose permission refuses the access (3.13.2) | not updated |
 //! | attributes of transactions that carry none (13.1.3) | Normal, write-back, inner shareable |
-//! | order of the record of a stall and its STAG (3.12.2) | the lowest free STAG |
+//! | which STAG a stalled transaction gets (3.12.2) | the lowest free one |
 //! | a stall while as many wait as can (5.2.3, STALL_MAX) | it waits unrecorded, and is retried when one ends |
 //! | early retry, suppression of duplicate stall records (3.12.2.1, 3.12.2.2) | never |
 //! | CMD_RESUME of a stall whose record was not written (4.7.1) | matches nothing: it has no STAG yet |
 //! | CMD_ATC_INV with Size above 52 (4.5.1) | CERROR_ILL |
 //! | SSV = 1 in CMD_ATC_INV and CMD_PRI_RESP without SubstreamIDs (4.5.1, 4.5.2) | acts as 0 |
+//! | SSV = 1 in CMD_PREFETCH_CONFIG and CMD_PREFETCH_ADDR without SubstreamIDs (4.2) | acts as 0; no effect where IDR1.SSIDSIZE is 0 and the SubstreamID is not |
 //! | write permission in answers to requests that write nothing (13.7.1) | granted where the page is dirty or not tracked |
 //! | ATS translated addresses beyond OAS (3.9.1.1) | the transaction is aborted, nothing is recorded |
 //! | a transaction marked translated, without ATS (5.2 EATS) | is one like any other |
 //! | attributes and overrides of translated transactions that bypass (13.6.2) | those of an incoming transaction |
 //! | dirty state of the final stage-2 leaf of a split-stage request (3.13.7.1) | marked by the request |
 //! | place of the VMS fetch (5.6.1, 7.3.20) | after the CD, for what needs it: both stages and S1MPAM |
-//! | cache of PARTID_MAP (5.6.2) | by VMID: CMD_CFGI_VMS_PIDM and CMD_CFGI_ALL empty it, CMD_CFGI_STE does not |
+//! | cache of PARTID_MAP (5.6.2) | by VMID, which CMD_CFGI_VMS_PIDM and CMD_CFGI_ALL empty and CMD_CFGI_STE does not; by StreamID too where everything is kept ([`Retention`](crate::cache::Retention)), which CMD_CFGI_STE and CMD_CFGI_STE_RANGE empty |
 //! | Reason of F_CFG_CONFLICT (7.3.18) | the StreamID of the other STE that matched |
 //! | STE.CONT beyond a second-level Stream table (5.2) | StreamIDs outside of the table are C_BAD_STREAMID |
 //! | a message to a PCI function that does not claim it (3.18.1: MSI_*_ABT_ERR follows an abort response, and no section says who gives one) | PCI writes are posted: the machine answers nothing, and GERROR says nothing |

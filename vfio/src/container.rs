@@ -27,6 +27,23 @@ pub(crate) struct Container {
     pub(crate) dead: bool,
 }
 
+impl Container {
+    /// What serves its mappings.
+    ///
+    /// # Panics
+    ///
+    /// Without a type: `container_ioctl` lets no request through that needs one, and only groups of
+    /// a typed container are attached.
+    pub(crate) fn type1(&self) -> &Type1 {
+        self.backend.as_ref().expect("a typed container")
+    }
+
+    /// [`Self::type1`], to change it.
+    pub(crate) fn type1_mut(&mut self) -> &mut Type1 {
+        self.backend.as_mut().expect("a typed container")
+    }
+}
+
 impl Kernel {
     /// Serves an ioctl on a container file.
     pub(crate) fn container_ioctl(

@@ -100,11 +100,6 @@ impl Kernel {
         self.processes.plan(pid, va, frame, pages);
     }
 
-    /// Forgets every plan for pages of the process that are not populated yet.
-    pub fn forget_plans(&mut self, pid: Pid) {
-        self.processes.forget_plan(pid);
-    }
-
     /// Plans that could not be followed, since they were last asked for.
     pub fn take_misplaced(&mut self) -> Vec<Misplaced> {
         self.processes.take_misplaced()

@@ -1,8 +1,7 @@
-//! What a kernel does that no return value tells.
+//! Misbehaviour of the kernel that no return value shows.
 //!
 //! A call can succeed and still have gone wrong: the kernel warns, drops a reference too many, or
-//! dereferences nothing and dies. Such things are told beside the answer, each by the rule that
-//! names it. Not here: what goes wrong between a driver and its hardware, which is
+//! dereferences NULL. Such things are reported beside the answer, each by the rule that names it. Not here: what goes wrong between a driver and its hardware, which is
 //! [`Finding`](crate::iommu::Finding).
 
 use core::fmt;
@@ -17,7 +16,7 @@ pub enum Severity {
     Unbound,
     /// The kernel prints a warning and goes on.
     Warning,
-    /// The kernel dereferences nothing: the caller is killed, and what it had locked stays locked.
+    /// The kernel dereferences NULL: the caller is killed, and what it had locked stays locked.
     Oops,
 }
 

@@ -196,11 +196,6 @@ impl Kernel {
         self.pci.driver(rid)
     }
 
-    /// A member of the group whose driver does its own DMA.
-    pub fn host_driver_in(&self, group: u32) -> Option<Endpoint> {
-        self.dma_driver_in(group)
-    }
-
     /// What the kernel does where kernels differ.
     pub fn policy(&self) -> &Policy {
         &self.policy
@@ -293,11 +288,6 @@ impl Kernel {
     /// queues.
     pub fn frames_in_use(&self) -> u64 {
         self.frames.in_use()
-    }
-
-    /// Whether `pid` is a process that has not ended.
-    pub fn is_alive(&self, pid: Pid) -> bool {
-        self.processes.get(pid).is_some()
     }
 
     /// Whether a call has to wait before it can begin, because another holds the lock it needs.

@@ -104,8 +104,8 @@ impl Iommu {
         }
     }
 
-    /// The same as the driver finds it, which asks the SMMU where that one says so itself: what it
-    /// answers, its caches included.
+    /// The same as the driver finds it: a driver that asks the hardware (SMMUv2's ATS1 operations)
+    /// gets the SMMU's answer, cached entries included.
     pub fn iova_to_phys(
         &mut self,
         domain: DomainId,

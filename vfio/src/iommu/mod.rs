@@ -366,7 +366,8 @@ impl Iommu {
 
     /// The event queue interrupt of the IOMMU with index `driver`: takes all events out of the
     /// queue and returns them, oldest first, each as the four doublewords of its record (IHI 0070
-    /// 7.3). None where there is no such queue.
+    /// 7.3); empty where there is no such queue.
+    ///
     /// What Linux says of each becomes a [finding](Self::take_findings).
     pub fn event_interrupt(&mut self, driver: usize, host: &mut impl Host) -> Vec<[u64; 4]> {
         let Self { drivers, devices, groups, group_of, .. } = self;

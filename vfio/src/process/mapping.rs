@@ -190,13 +190,6 @@ impl Processes {
         }
     }
 
-    /// Forgets what is planned for pages that have not appeared.
-    pub fn forget_plan(&mut self, pid: Pid) {
-        if let Some((_, process)) = self.parts(pid) {
-            process.space.plan = super::plan::Plan::default();
-        }
-    }
-
     /// Pages that did not appear where they were planned, since this was last asked.
     pub fn take_misplaced(&mut self) -> Vec<Misplaced> {
         std::mem::take(&mut self.pages.misplaced)

@@ -3,7 +3,7 @@
 //! Not here: whether the group may be used at all (`group`), and what the new domain learns
 //! (`replay`).
 
-use super::{DomainEntry, SlotKind, Type1, at_least_a_page, removal::Removal, windows::Windows};
+use super::{DomainEntry, SlotKind, at_least_a_page, removal::Removal, windows::Windows};
 use crate::iommu::{DomainId, DomainKind, ReservedKind};
 use crate::kernel::Kernel;
 use crate::operation::Task;
@@ -12,10 +12,6 @@ use crate::rules;
 use passim_model::{Conflict, Errno, Host, PageSizes, Refusal};
 
 impl Kernel {
-    fn backend(&mut self, container: usize) -> &mut Type1 {
-        self.containers[container].backend.as_mut().expect("only called on a typed container")
-    }
-
     /// Attaches `group` to the container: to one of its domains where hardware allows, else to a
     /// new one, into which every mapping is replayed.
     pub(crate) fn attach_group(
@@ -25,7 +21,7 @@ impl Kernel {
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) -> Result<(), Refusal> {
-        let backend = self.backend(container);
+        let backend = self.containers[container].type1_mut();
         if backend.invalid_vaddrs > 0 {
             // measured on 6.1 and 6.12: refused at once, the call does not wait.
             return Err(rules::ATTACH_VADDR_INVALID.refuse_for(
@@ -83,7 +79,7 @@ impl Kernel {
             // Seen in the command queue of both kernels: attach to the new domain, detach, attach
             // to the old one; the new domain is freed without ever having mapped anything.
             tasks.push(Task::Play(self.iommu.detach_to_blocked(group)));
-            let backend = self.backend(container);
+            let backend = self.containers[container].type1_mut();
             let old = backend.domains[at].domain;
             backend.domains[at].groups.push(group);
             tasks.push(Task::Play(self.iommu.attach(old, group, &mut self.frames, host)?));
@@ -94,14 +90,14 @@ impl Kernel {
             let test = self.iommu.superpage_test(domain, &mut self.frames, host);
             tasks.push(Task::Play(test));
         }
-        let backend = self.backend(container);
+        let backend = self.containers[container].type1_mut();
         // Without a domain before it there is nothing to replay: such a container has no slots.
         if let Some(reference) = backend.reference_domain().filter(|_| !backend.slots.is_empty()) {
             self.replay(container, reference, domain, tasks, host)?;
         }
         self.give_window(group, domain)?;
         let entry = DomainEntry { domain, groups: vec![group] };
-        self.backend(container).domains.insert(0, entry);
+        self.containers[container].type1_mut().domains.insert(0, entry);
         Ok(())
     }
 
@@ -136,7 +132,7 @@ impl Kernel {
 
     /// Whether every mapping of the container may be made in the domain too.
     fn judge_ranges(&self, container: usize, group: u32, domain: DomainId) -> Result<(), Refusal> {
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let aperture = self.iommu.aperture(domain);
         for (_, slot, _) in &backend.slots {
             if !aperture.covers(slot) {
@@ -161,7 +157,7 @@ impl Kernel {
     /// Whether messages of the group's devices reach only what is theirs, as this kernel tells.
     fn messages_are_safe(&self, container: usize, group: u32) -> bool {
         let capable = self.iommu.claims_intr_remap(group);
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let window = |entry: &DomainEntry| self.iommu.msi_geometry(entry.domain).supported;
         match self.policy.message_safety {
             MessageSafety::IommuCapability => capable,
@@ -184,11 +180,11 @@ impl Kernel {
 
     /// Detaches `group`; the last group of the last domain takes every mapping with it.
     pub(crate) fn detach_group(&mut self, container: usize, group: u32, tasks: &mut Vec<Task>) {
-        let backend = self.backend(container);
+        let backend = self.containers[container].type1_mut();
         let mut domains = backend.domains.iter();
         let Some(at) = domains.position(|entry| entry.groups.contains(&group)) else { return };
         tasks.push(Task::Play(self.iommu.detach_to_blocked(group)));
-        let backend = self.backend(container);
+        let backend = self.containers[container].type1_mut();
         let entry = &mut backend.domains[at];
         entry.groups.retain(|&member| member != group);
         if !entry.groups.is_empty() {
@@ -212,7 +208,7 @@ impl Kernel {
 
     /// Recomputes what depends on the set of domains and groups: page sizes and valid ranges.
     fn recompute(&mut self, container: usize) {
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let entries = || backend.domains.iter();
         let apertures = entries().map(|entry| self.iommu.aperture(entry.domain));
         let groups = entries().flat_map(|entry| entry.groups.iter());
@@ -222,7 +218,7 @@ impl Kernel {
             .map(|entry| self.iommu.domain_page_sizes(entry.domain))
             .fold(PageSizes::from_bits(u64::MAX), PageSizes::intersection);
         let page = self.page;
-        let backend = self.backend(container);
+        let backend = self.containers[container].type1_mut();
         backend.windows = windows;
         backend.page_sizes = at_least_a_page(sizes, page);
     }

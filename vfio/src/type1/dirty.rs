@@ -112,7 +112,7 @@ impl Kernel {
         buffer: &Buffer,
         memory: &mut Memory,
     ) -> Result<i64, Refusal> {
-        let backend = self.containers[container].backend.as_mut().expect("a typed container");
+        let backend = self.containers[container].type1_mut();
         if backend.version == Version::V1 {
             return Err(rules::DIRTY_V1.refuse(Errno::EACCES));
         }
@@ -153,7 +153,7 @@ impl Kernel {
             return Err(refused());
         }
         self.judge_bitmap(&request.bitmap, request.size)?;
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let page = backend.smallest_page();
         judge_page_size(&request.bitmap, page)?;
         let range = Span::from_size(Iova::new(request.iova), request.size).ok_or_else(refused)?;
@@ -194,7 +194,7 @@ impl Kernel {
         data: UserAddr,
         memory: &mut Memory,
     ) -> Result<(), Refusal> {
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let page = backend.smallest_page();
         let offset = span.start().offset_from(base).unwrap_or(0) >> page.lg2();
         let (word, shift) = (offset / 64, (offset % 64) as u32);

@@ -93,7 +93,7 @@ impl Kernel {
             return Err(rules::ARGSZ_SHORT.refuse_for(Errno::EINVAL, conflict));
         }
         let chain = self.info_chain(container, layout);
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let needed = (layout.bytes + chain.len()) as u32;
         let fits = argsz >= needed;
         let cap_offset = if fits && !chain.is_empty() { layout.bytes as u32 } else { 0 };
@@ -155,7 +155,7 @@ impl Kernel {
     }
 
     fn mainline_capabilities(&self, container: usize, chain: &mut Chain) {
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let mut migration = Vec::with_capacity(24);
         migration.extend(0u64.to_le_bytes());
         migration.extend(backend.smallest_page().bytes().to_le_bytes());

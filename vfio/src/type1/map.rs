@@ -99,9 +99,7 @@ impl Kernel {
     ) -> Result<i64, Refusal> {
         let request = MapRequest::read(buffer)?;
         let asked = asked(&request, self.policy.third_map_flag)?;
-        let Some(backend) = self.containers[container].backend.as_ref() else {
-            return Err(rules::CONTAINER_WITHOUT_IOMMU.refuse(Errno::EINVAL));
-        };
+        let backend = self.containers[container].type1();
         if asked == Asked::Window {
             return self.register_window(pid, container, &request);
         }
@@ -145,7 +143,7 @@ impl Kernel {
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) -> Result<(), Refusal> {
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let domains = backend.domain_ids();
         let tracks = backend.tracking_dirty && backend.version == Version::V2;
         let pages = (wanted.iova.size_minus_one() >> backend.smallest_page().lg2()) + 1;
@@ -171,8 +169,7 @@ impl Kernel {
         };
         match outcome {
             Ok(()) => {
-                let backend =
-                    self.containers[container].backend.as_mut().expect("a typed container");
+                let backend = self.containers[container].type1_mut();
                 let id = backend.slots.insert(wanted.iova, slot);
                 debug_assert!(
                     id.is_ok() || wanted.iova.last().get() == u64::MAX,
@@ -268,7 +265,7 @@ impl Kernel {
         iova: Span<Iova>,
         vaddr: UserAddr,
     ) -> Result<i64, Refusal> {
-        let backend = self.containers[container].backend.as_mut().expect("a typed container");
+        let backend = self.containers[container].type1_mut();
         let Some((id, span)) = backend.search.any(&backend.slots, iova) else {
             return Err(rules::VADDR_NO_MAPPING.refuse(Errno::ENOENT));
         };

@@ -39,7 +39,7 @@ impl Kernel {
         container: usize,
         request: &MapRequest,
     ) -> Result<i64, Refusal> {
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let window = window_of(request, backend.smallest_page())?;
         if let Some(hit) = backend.search.any(&backend.slots, window) {
             return Err(rules::WINDOW_OVERLAP.refuse_for(Errno::EEXIST, backend.conflict(hit)));
@@ -55,7 +55,7 @@ impl Kernel {
             vaddr_valid: true,
             bitmap: None,
         };
-        let backend = self.containers[container].backend.as_mut().expect("a typed container");
+        let backend = self.containers[container].type1_mut();
         if backend.slots.insert(window, slot).is_err() {
             // Exclusive ends: a slot that ends at 2^64 is not found, and the kernel's tree would
             // hold both. Here the older one stays alone.
@@ -67,7 +67,7 @@ impl Kernel {
     /// Gives the window to every domain, the last made first. The first error ends it; whether the
     /// domains before lose the window again is `aperture-rollback`.
     fn set_apertures(&mut self, container: usize, window: Span<Iova>) -> Result<(), Refusal> {
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let domains = backend.domain_ids();
         let undo = self.policy.aperture_rollback == ApertureRollback::Undo;
         for &domain in &domains {

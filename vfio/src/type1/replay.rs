@@ -38,7 +38,7 @@ impl Kernel {
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) -> Result<(), Refusal> {
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let page = backend.smallest_page();
         let slots: Vec<_> =
             backend.slots.iter().map(|(_, span, slot)| (span, slot.kind, slot.perms)).collect();

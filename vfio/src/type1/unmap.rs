@@ -146,7 +146,7 @@ impl Kernel {
         if let Some(bitmap) = &bitmap {
             self.judge_bitmap(bitmap, request.size)?;
         }
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let page = backend.smallest_page();
         let range = range_of(&request, page, &self.policy)?;
         if let Some(bitmap) = &bitmap {
@@ -177,7 +177,7 @@ impl Kernel {
         Ok(0)
     }
 
-    /// What went wrong in the walk without a refusal; the end of a call that dereferenced nothing.
+    /// What went wrong in the walk without a refusal; the end of a call that dereferenced NULL.
     fn judge_walk(&mut self, container: usize, range: Range, taken: &Taken) -> Option<Refusal> {
         let Range::Of(span) = range else { return None };
         let by_shape =
@@ -221,7 +221,7 @@ impl Kernel {
                     break;
                 }
             }
-            let backend = self.containers[container].backend.as_mut().expect("a typed container");
+            let backend = self.containers[container].type1_mut();
             if let Some(slot) = backend.slots.remove(id) {
                 backend.invalid_vaddrs -= usize::from(!slot.vaddr_valid);
                 // Patch 3/7 of part 3: nothing of a window is mapped or pinned here.
@@ -231,7 +231,7 @@ impl Kernel {
             }
         }
         if !going.is_empty() {
-            let backend = self.containers[container].backend.as_ref().expect("a typed container");
+            let backend = self.containers[container].type1();
             tasks.push(Task::Remove(Removal::new(backend.domain_ids(), going)));
         }
         outcome
@@ -239,7 +239,7 @@ impl Kernel {
 
     /// UNMAP with the VADDR flag: the mappings stay, their vaddrs are invalid from now on.
     fn invalidate_vaddrs(&mut self, container: usize, taken: &[Hit]) -> Result<u64, Refusal> {
-        let backend = self.containers[container].backend.as_mut().expect("a typed container");
+        let backend = self.containers[container].type1_mut();
         let invalid = |id| backend.slots.get(id).is_some_and(|slot| !slot.vaddr_valid);
         if let Some(&(_, span)) = taken.iter().find(|&&(id, _)| invalid(id)) {
             return Err(rules::UNMAP_VADDR_TWICE.refuse_for(Errno::EINVAL, Conflict::Slot(span)));

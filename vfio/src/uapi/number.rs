@@ -49,20 +49,6 @@ pub mod ioctl {
     pub const IOMMU_DIRTY_PAGES: u32 = request(17);
     /// The device's name for the same number.
     pub const DEVICE_FEATURE: u32 = request(17);
-
-    /// The name of a request on a container.
-    pub const fn container_name(request: u32) -> &'static str {
-        match request {
-            GET_API_VERSION => "VFIO_GET_API_VERSION",
-            CHECK_EXTENSION => "VFIO_CHECK_EXTENSION",
-            SET_IOMMU => "VFIO_SET_IOMMU",
-            IOMMU_GET_INFO => "VFIO_IOMMU_GET_INFO",
-            IOMMU_MAP_DMA => "VFIO_IOMMU_MAP_DMA",
-            IOMMU_UNMAP_DMA => "VFIO_IOMMU_UNMAP_DMA",
-            IOMMU_DIRTY_PAGES => "VFIO_IOMMU_DIRTY_PAGES",
-            _ => "an unknown request",
-        }
-    }
 }
 
 /// Arguments of VFIO_CHECK_EXTENSION and VFIO_SET_IOMMU.

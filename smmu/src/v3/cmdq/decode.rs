@@ -331,9 +331,10 @@ impl SmmuV3 {
     fn recipient(&self, w0: u64) -> Option<(StreamId, Option<SubstreamId>)> {
         let f = &self.features;
         let stream = self.in_size(Stream0::STREAM_ID.get(w0), f.stream_bits)?;
+        // IHI 0070 G.b 4.5.1, 4.5.2: without SubstreamIDs SSV = 1 may behave as SSV = 0.
         let tagged = Stream0::SSV.is_set(w0) && f.substream_bits != 0;
-        // IHI 0070 G.b 4.1.7: the command has no effect, or one with a SubstreamID of the SMMU's
-        // choice. That it has none at all is neither.
+        // IHI 0070 G.b 4.1.7: out of range, the command has no effect or names a SubstreamID of the
+        // SMMU's choice; it never becomes one without a SubstreamID.
         let substream = match tagged {
             true => Some(self.in_size(Stream0::SUBSTREAM_ID.get(w0), f.substream_bits)?),
             false => None,
