@@ -156,7 +156,8 @@ impl Its {
     }
 
     /// An ITS as one was when it was saved. Where it has its tables itself they are
-    /// read by their distances, and what those do not lead to is no longer mapped.
+    /// read by their distances, and what those do not lead to is no longer mapped; nothing is where some
+    /// of them cannot be taken ([`Its::refused`]).
     pub fn restore(
         implementation: Implementation,
         cpus: u16,

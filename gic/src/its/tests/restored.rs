@@ -6,6 +6,7 @@ use super::migration::migrate;
 use crate::choice::Preset;
 use crate::its::testkit::{Board, COLLECTIONS, DEVICES2, itt};
 use crate::its::{Arrival, Refused};
+use crate::v3::{GicV3, Implementation};
 use passim_model::{DeviceId, EventId, PhysAddr};
 
 const DEVICE: DeviceId = DeviceId::new(2);
@@ -104,7 +105,7 @@ fn tables_that_are_spoilt_are_refused() {
         let saved = board.board.gic.save(&mut board.board.memory);
         spoil(&mut board);
         let spec = board.gic.implementation().clone();
-        board.board.gic = crate::v3::GicV3::restore(spec, &saved, &mut board.board.memory);
+        board.board.gic = GicV3::restore(spec, &saved, &mut board.board.memory);
         assert_eq!(board.gic.its()[0].refused(), Some(why));
         assert_eq!(taken(&mut board, 20), None);
     }
@@ -124,6 +125,24 @@ fn a_table_that_is_used_again_has_what_saving_wrote() {
     board.configure(8196, 0xa3);
     assert_eq!(taken(&mut board, 3), Some((1, 8196)));
     assert_eq!(taken(&mut board, 20), None, "the old one says that it is the last");
+}
+
+/// A move to KVM leaves out what would make it restore nothing: a device whose table does not answer.
+#[test]
+fn a_move_to_kvm_takes_what_can_be_restored() {
+    let mut board = Board::new(Preset::Qemu);
+    board.map(2, 20, 8195, 3);
+    board.put(DEVICES2 + 8, 0xf_0000_0000 >> 8 << 6 | 7 << 1 | 1);
+    let to = Implementation::of(Preset::KvmAbi0, 4, 32);
+    let kit = &mut board.board;
+    let converted = kit.gic.convert(to, None, &mut kit.memory).unwrap();
+    let [Some(converted)] = &converted[..] else { panic!("tables are laid out otherwise") };
+    assert!(!converted.silent.is_empty());
+    assert_eq!(converted.mappings.devices.keys().copied().collect::<Vec<_>>(), [DEVICE]);
+    assert_eq!(board.gic.its()[0].refused(), None);
+    assert_eq!(taken(&mut board, 20), Some((3, 8195)));
+    migrate(&mut board);
+    assert_eq!(taken(&mut board, 20), Some((3, 8195)));
 }
 
 /// Elsewhere tables are what is mapped, and there is nothing to refuse.
