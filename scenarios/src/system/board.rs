@@ -30,7 +30,7 @@ use super::message::Delivery;
 use super::outstanding::{CarriedOn, Outstanding};
 use super::smmu::Smmu;
 use super::x86::X86Unit;
-use crate::machine::GicBuilt;
+use crate::machine::GicIts;
 
 /// Most steps an SMMU is given at a time. A queue of 2^19 commands, each followed by others'
 /// work, ends below it; what does not is a loop in the model.
@@ -451,14 +451,15 @@ impl Board {
         self.controller.migrate(&mut self.memory);
     }
 
-    /// As [`Board::migrate_gic`], to a host whose GICv3 chooses as a preset does, but for what it
-    /// is built to choose, and lays tables out as that does; `None` on a machine without a GICv3.
+    /// As [`Board::migrate_gic`], to a host whose GICv3 chooses as a preset does, but for what the first,
+    /// which the machine has been built with, is built to choose, and lays tables out as that does; one of
+    /// the first's own preset is built as that. `None` on a machine without a GICv3.
     ///
     /// # Errors
     /// As [`GicV3::convert`].
     pub fn convert_gic(
         &mut self,
-        to: (Preset, GicBuilt),
+        to: (Preset, &GicIts),
         scratch: Option<Span<PhysAddr>>,
     ) -> Option<Result<Vec<Option<Converted>>, ImageError>> {
         self.controller.convert(to, scratch, &mut self.memory)

@@ -151,6 +151,9 @@ fn demand(reason: Reason) -> (&'static str, &'static str) {
             ("its-collection-mapped", "A MAPC with V has sent the collection to a CPU.")
         }
         Reason::Unsupported => ("its-command", "The command is one that the ITS has."),
+        Reason::ReservedBits => {
+            ("its-reserved-bits", "Bits of a command that no field of it has are zero.")
+        }
         Reason::ChipOffline => ("its-chip", "The chip of the redistributor is online."),
         Reason::LpisOff | Reason::DestinationLpisOff => {
             ("its-lpis-on", "GICR_CTLR.EnableLPIs of the redistributor is set.")
