@@ -5,6 +5,8 @@ use crate::state::States;
 
 /// Interrupts of a row.
 pub(crate) const ROW: u32 = 32;
+/// The first special INTID: the last row of SPIs ends here. IHI 0048 B.b 3.2.5; IHI 0069 H 2.2.
+pub(crate) const FIRST_SPECIAL: u32 = 1020;
 
 /// The registers of one bit an interrupt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -123,6 +123,15 @@ fn a_command_that_never_comes_is_not_lost_in_silence() {
 }
 
 #[test]
+fn a_command_is_looked_for_in_the_queue_alone() {
+    let beyond = "bare plain-its gic=qemu\n\
+                  its-on queue=0x43000000 devices=0x44000000 collections=0x45000000\n\
+                  gic-store register=GITS_CWRITER value=0xfffe0\n";
+    let (code, text) = said(&fed(&["run", "--lose", "SYNC:5", "-"], beyond));
+    assert!(code == Some(2) && text.contains("nothing was lost"), "{text}");
+}
+
+#[test]
 fn slips_are_named() {
     let (_, text) = said(&passim(&["rnu", "x.scn"]));
     assert!(text.contains("'run'"), "{text}");

@@ -5,10 +5,8 @@ use super::wire::{Acknowledge, InterfaceCtlr, NonSecureCtlr, OF_GROUP1, SPURIOUS
 use super::{View, Waiting};
 use crate::Cpu;
 use crate::priority::{self, IDLE, LEAST_BINARY_POINT, Served, binary_point};
+use crate::row::FIRST_SPECIAL;
 use passim_model::bits::Field;
-
-/// The first INTID that is no interrupt.
-const FIRST_SPECIAL: u32 = 1020;
 
 /// Which of the two sets of acknowledge registers.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,15 +3,13 @@
 use super::wire::DistributorCtlr;
 use super::{Implementation, View, Waiting};
 use crate::Cpu;
-use crate::row::{ROW, Row, bits_of};
+use crate::row::{FIRST_SPECIAL, ROW, Row, bits_of};
 use passim_model::IntId;
 
 /// SGIs of a CPU.
 pub(super) const SGIS: u32 = 16;
 /// Their bits in a row.
 pub(super) const SGI_BITS: u32 = 0xffff;
-/// The first INTID that is no interrupt.
-const FIRST_SPECIAL: u32 = 1020;
 
 /// The distributor.
 #[derive(Clone, Debug)]

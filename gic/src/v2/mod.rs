@@ -32,6 +32,7 @@ mod dist;
 mod dist_regs;
 mod wire;
 
+use crate::row::FIRST_SPECIAL;
 use crate::state::{State, Trigger};
 use crate::v2m::{self, Frame};
 use crate::{Cpu, Signal, Size};
@@ -216,7 +217,7 @@ impl GicV2 {
 
     /// Something happens on the wire of an SPI. Numbers of no SPI are ignored.
     pub fn wire(&mut self, spi: IntId, signal: Signal) {
-        if spi.get() >= wire::OF_GROUP1 - 2 {
+        if spi.get() >= FIRST_SPECIAL {
             return;
         }
         let row = (spi.get() / 32) as usize;
@@ -247,6 +248,9 @@ impl GicV2 {
 
     /// One interrupt, as this CPU sees it: of INTIDs below 32 its own.
     pub fn line(&self, cpu: Cpu, intid: IntId) -> Option<Line> {
+        if intid.get() >= FIRST_SPECIAL {
+            return None;
+        }
         let row = self.distributor.row(cpu, (intid.get() / 32) as usize)?;
         let bit = intid.get() % 32;
         Some(Line {

@@ -4,12 +4,9 @@ use super::wire::{DistributorCtlr, DistributorTyper, Irouter, MessageSpi, gicd};
 use crate::choice::lpi::PriorityBits;
 use crate::identification::{self, Identification};
 use crate::priority;
-use crate::row::{BitRegister, ROW, Row, bits_of};
+use crate::row::{BitRegister, FIRST_SPECIAL, ROW, Row, bits_of};
 use crate::{Signal, Size};
 use passim_model::bits::Field;
-
-/// The first INTID that is no interrupt.
-const FIRST_SPECIAL: u32 = 1020;
 
 /// What a distributor is built as.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

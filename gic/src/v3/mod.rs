@@ -54,7 +54,7 @@ pub use save::Saved;
 
 use crate::choice::LpiChoices;
 use crate::its::{self, Arrival, Delivery, Its};
-use crate::row::ROW;
+use crate::row::{FIRST_SPECIAL, ROW};
 use crate::state::{State, Trigger};
 use crate::{Cpu, Progress, Signal, Size};
 use cpu::CpuInterface;
@@ -382,7 +382,8 @@ impl GicV3 {
         let row = match intid {
             FIRST_LPI.. => return redistributor.lpis.as_ref()?.line(intid),
             0..ROW => &redistributor.row,
-            ROW.. => self.distributor.row(n)?,
+            ROW..FIRST_SPECIAL => self.distributor.row(n)?,
+            FIRST_SPECIAL..FIRST_LPI => return None,
         };
         Some(Line {
             state: row.states.state(bit),

@@ -43,6 +43,22 @@ fn what_a_driver_reads() {
 }
 
 #[test]
+fn special_intids_end_nothing() {
+    let mut board = Board::cold(Implementation::of(Preset::ArchStrict, 1, 992));
+    board.boot();
+    edge(&mut board, 40, 0);
+    board.gic.wire(IntId::new(40), Signal::Pulse);
+    assert_eq!(board.iar(0), 40);
+    for special in 1020..1024 {
+        assert!(board.gic.line(cpu(0), IntId::new(special)).is_none(), "{special}");
+        board.eoi(0, special);
+        assert_eq!(board.gic.read(cpu(0), SystemRegister::Rpr, &mut board.memory), 0xa0);
+    }
+    board.eoi(0, 40);
+    assert_eq!(board.gic.read(cpu(0), SystemRegister::Rpr, &mut board.memory), 0xff);
+}
+
+#[test]
 fn an_spi_goes_where_its_route_leads() {
     let mut board = Board::new(Preset::ArchStrict);
     edge(&mut board, 40, 2);

@@ -1,9 +1,9 @@
-//! A group joins a container's domains, or leaves them.
+//! Attaching a group to a container's domains, and detaching it.
 //!
-//! Not here: whether the group may be used at all (`group`), and what the new domain learns
+//! Not here: whether the group may be used at all (`group`), and the mappings of a new domain
 //! (`replay`).
 
-use super::{DomainEntry, SlotKind, Type1, at_least_a_page, removal::Removal, windows::Windows};
+use super::{DomainEntry, SlotKind, at_least_a_page, windows::Windows};
 use crate::iommu::{DomainId, DomainKind, ReservedKind};
 use crate::kernel::Kernel;
 use crate::operation::Task;
@@ -12,10 +12,6 @@ use crate::rules;
 use passim_model::{Conflict, Errno, Host, PageSizes, Refusal};
 
 impl Kernel {
-    fn backend(&mut self, container: usize) -> &mut Type1 {
-        self.containers[container].backend.as_mut().expect("only called on a typed container")
-    }
-
     /// Attaches `group` to the container: to one of its domains where hardware allows, else to a
     /// new one, into which every mapping is replayed.
     pub(crate) fn attach_group(
@@ -25,7 +21,7 @@ impl Kernel {
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) -> Result<(), Refusal> {
-        let backend = self.backend(container);
+        let backend = self.containers[container].type1_mut();
         if backend.invalid_vaddrs > 0 {
             // measured on 6.1 and 6.12: refused at once, the call does not wait.
             return Err(rules::ATTACH_VADDR_INVALID.refuse_for(
@@ -55,7 +51,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// What attach says when no domain can be had.
+    /// The refusal of an attach that could allocate no domain.
     fn domain_error(&self, group: u32, refusal: Refusal) -> Refusal {
         match self.policy.domain_alloc_error {
             DomainAllocError::Eio => {
@@ -65,8 +61,8 @@ impl Kernel {
         }
     }
 
-    /// The group goes from its fresh domain to one of the container's that its IOMMU serves, or
-    /// the fresh domain becomes the container's.
+    /// Moves the group from its fresh domain to one of the container's that its IOMMU serves, or
+    /// makes the fresh domain the container's.
     fn keep_domain(
         &mut self,
         container: usize,
@@ -83,7 +79,7 @@ impl Kernel {
             // Seen in the command queue of both kernels: attach to the new domain, detach, attach
             // to the old one; the new domain is freed without ever having mapped anything.
             tasks.push(Task::Play(self.iommu.detach_to_blocked(group)));
-            let backend = self.backend(container);
+            let backend = self.containers[container].type1_mut();
             let old = backend.domains[at].domain;
             backend.domains[at].groups.push(group);
             tasks.push(Task::Play(self.iommu.attach(old, group, &mut self.frames, host)?));
@@ -94,24 +90,24 @@ impl Kernel {
             let test = self.iommu.superpage_test(domain, &mut self.frames, host);
             tasks.push(Task::Play(test));
         }
-        let backend = self.backend(container);
+        let backend = self.containers[container].type1_mut();
         // Without a domain before it there is nothing to replay: such a container has no slots.
         if let Some(reference) = backend.reference_domain().filter(|_| !backend.slots.is_empty()) {
             self.replay(container, reference, domain, tasks, host)?;
         }
         self.give_window(group, domain)?;
         let entry = DomainEntry { domain, groups: vec![group] };
-        self.backend(container).domains.insert(0, entry);
+        self.containers[container].type1_mut().domains.insert(0, entry);
         Ok(())
     }
 
-    /// The window that the group's IOMMU driver reserves for doorbells becomes the domain's.
+    /// Sets the window that the group's IOMMU driver reserves for doorbells as the domain's.
     fn give_window(&mut self, group: u32, domain: DomainId) -> Result<(), Refusal> {
         if self.policy.window_provider != WindowProvider::Driver {
             return Ok(());
         }
         let regions = self.iommu.reserved_regions(group);
-        // 6.12 vfio_iommu_type1: a region that hardware takes messages from needs no mapping.
+        // 6.12 vfio_iommu_type1: where hardware accepts messages itself, no window is needed.
         if regions.iter().any(|region| region.kind == ReservedKind::Msi) {
             return Ok(());
         }
@@ -123,7 +119,7 @@ impl Kernel {
         }
     }
 
-    /// Every check of an attach that comes after the hardware took the group.
+    /// The checks of an attach that follow the attachment in hardware.
     fn judge_attach(&self, container: usize, group: u32, domain: DomainId) -> Result<(), Refusal> {
         if self.policy.valid_ranges == ValidRanges::Checked {
             self.judge_ranges(container, group, domain)?;
@@ -136,7 +132,7 @@ impl Kernel {
 
     /// Whether every mapping of the container may be made in the domain too.
     fn judge_ranges(&self, container: usize, group: u32, domain: DomainId) -> Result<(), Refusal> {
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let aperture = self.iommu.aperture(domain);
         for (_, slot, _) in &backend.slots {
             if !aperture.covers(slot) {
@@ -158,10 +154,10 @@ impl Kernel {
         Ok(())
     }
 
-    /// Whether messages of the group's devices reach only what is theirs, as this kernel tells.
+    /// Whether the group's devices can raise only their own interrupts, by this kernel's rule.
     fn messages_are_safe(&self, container: usize, group: u32) -> bool {
         let capable = self.iommu.claims_intr_remap(group);
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let window = |entry: &DomainEntry| self.iommu.msi_geometry(entry.domain).supported;
         match self.policy.message_safety {
             MessageSafety::IommuCapability => capable,
@@ -182,13 +178,13 @@ impl Kernel {
         }
     }
 
-    /// Detaches `group`; the last group of the last domain takes every mapping with it.
+    /// Detaches `group`; the last group of the last domain removes every mapping.
     pub(crate) fn detach_group(&mut self, container: usize, group: u32, tasks: &mut Vec<Task>) {
-        let backend = self.backend(container);
+        let backend = self.containers[container].type1_mut();
         let mut domains = backend.domains.iter();
         let Some(at) = domains.position(|entry| entry.groups.contains(&group)) else { return };
         tasks.push(Task::Play(self.iommu.detach_to_blocked(group)));
-        let backend = self.backend(container);
+        let backend = self.containers[container].type1_mut();
         let entry = &mut backend.domains[at];
         entry.groups.retain(|&member| member != group);
         if !entry.groups.is_empty() {
@@ -198,21 +194,21 @@ impl Kernel {
         if backend.domains.len() == 1 {
             let domains = backend.domain_ids();
             let slots = backend.slots.drain();
-            // Windows go with the rest; nothing of them is mapped here.
+            // Windows are dropped with the slots; type1 maps nothing in them.
             let slots: Vec<_> = slots.filter(|(_, slot)| slot.kind == SlotKind::User).collect();
             backend.invalid_vaddrs = 0;
             if !slots.is_empty() {
-                tasks.push(Task::Remove(Removal::new(domains, slots)));
+                tasks.push(Task::Remove(self.removal(domains, slots)));
             }
         }
-        backend.domains.remove(at);
+        self.containers[container].type1_mut().domains.remove(at);
         tasks.push(Task::FreeDomain { domain });
         self.recompute(container);
     }
 
     /// Recomputes what depends on the set of domains and groups: page sizes and valid ranges.
     fn recompute(&mut self, container: usize) {
-        let backend = self.containers[container].backend.as_ref().expect("a typed container");
+        let backend = self.containers[container].type1();
         let entries = || backend.domains.iter();
         let apertures = entries().map(|entry| self.iommu.aperture(entry.domain));
         let groups = entries().flat_map(|entry| entry.groups.iter());
@@ -222,7 +218,7 @@ impl Kernel {
             .map(|entry| self.iommu.domain_page_sizes(entry.domain))
             .fold(PageSizes::from_bits(u64::MAX), PageSizes::intersection);
         let page = self.page;
-        let backend = self.backend(container);
+        let backend = self.containers[container].type1_mut();
         backend.windows = windows;
         backend.page_sizes = at_least_a_page(sizes, page);
     }

@@ -153,7 +153,11 @@ impl Board {
         let (Some(cbaser), Some(from)) = (load(CBASER), load(CWRITER)) else { return };
         let (base, bytes) = (cbaser & 0x000f_ffff_ffff_f000, ((cbaser & 0xff) + 1) << 12);
         let (mut at, to) = (from & 0xf_ffe0, value & 0xf_ffe0);
-        while at != to && at < bytes {
+        if at >= bytes || to >= bytes {
+            // Beyond the queue GITS_CWRITER names no commands, and none would be the last.
+            return;
+        }
+        while at != to {
             let place = PhysAddr::new(base.saturating_add(at));
             let number = self.memory.load_u64(place).map_or(0, |word| word & 0xff);
             if self.lost.as_mut().is_some_and(|lost| lost.is_this(number))
