@@ -1,7 +1,6 @@
 //! The rules by which VFIO refuses: containers, groups, devices and type1.
 //!
-//! The rules of processes and of the IOMMU core stand in their own rooms; [`all`] lists
-//! everything.
+//! Not here: the rules of processes and of the IOMMU core; [`all`] lists every rule.
 
 use passim_model::{Conflict, Errno, Refusal, Rule};
 

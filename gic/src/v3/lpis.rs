@@ -68,6 +68,13 @@ pub(crate) struct InUse {
     pub(crate) pending: PhysAddr,
 }
 
+/// A set in which none of so many LPIs waits.
+#[cold]
+#[inline(never)]
+fn nobody(count: usize) -> IdSet {
+    IdSet::new(count as u32)
+}
+
 /// The first INTID that has too many bits.
 fn bound(intid_bits: u32) -> u32 {
     1 << intid_bits.min(24)
@@ -209,7 +216,7 @@ impl Lpis {
     }
 
     /// The LPI becomes pending. Whether it exists.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
         if self.choices.pending == PendingHome::Memory {
@@ -224,6 +231,7 @@ impl Lpis {
     }
 
     /// As [`Lpis::set_pending`], where pending lives in memory.
+    #[cold]
     #[inline(never)]
     fn set_pending_in_memory(&mut self, lpi: u32, memory: &mut Memory) {
         if self.choices.scans() {
@@ -427,6 +435,7 @@ impl Lpis {
     }
 
     /// Puts an LPI that is pending where its configuration says.
+    #[inline(never)]
     fn settle(&mut self, lpi: u32, memory: &Memory) {
         let wanted = self.wanted(lpi, memory);
         if let Some(now) = self.place[lpi as usize].checked_sub(1).map(usize::from) {
@@ -444,8 +453,8 @@ impl Lpis {
     /// Puts an LPI that is in no set in this one: it is pending.
     #[inline]
     fn place_in(&mut self, wanted: usize, lpi: u32) {
-        let count = self.place.len() as u32;
-        self.waiting[wanted].get_or_insert_with(|| IdSet::new(count)).insert(lpi);
+        let count = self.place.len();
+        self.waiting[wanted].get_or_insert_with(|| nobody(count)).insert(lpi);
         // The sets beyond 64 are of those that nobody looks for here.
         self.occupied |= 1u64.checked_shl(wanted as u32).unwrap_or(0);
         self.place[lpi as usize] = wanted as u8 + 1;

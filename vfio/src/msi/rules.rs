@@ -1,4 +1,4 @@
-//! The rules of MSI domains, and what goes wrong with messages.
+//! The rules of MSI domains, and verdicts about messages.
 
 passim_model::rules! {
     /// ENODEV.

@@ -1,4 +1,4 @@
-//! The checks of whoever maps doorbells.
+//! The checks of mapping doorbells.
 
 passim_model::rules! {
     /// Any call: there is such code at all.
