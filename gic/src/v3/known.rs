@@ -9,13 +9,14 @@ use crate::choice::lpi::ConfigRead;
 use passim_model::Memory;
 
 impl GicV3 {
+    /// Whether redistributors know in common.
     #[inline]
-    fn knows_in_common(&self) -> bool {
+    pub(super) fn knows_in_common(&self) -> bool {
         self.implementation.choices.config == ConfigRead::OnceForAll
     }
 
     /// A CPU's redistributor is about to need the configuration of an LPI, which another may know.
-    #[inline]
+    #[inline(never)]
     pub(super) fn bring_known(&mut self, cpu: Cpu, intid: u32) {
         if !self.knows_in_common() {
             return;

@@ -119,7 +119,9 @@ impl GicV3 {
         let pended = match self.pend_elsewhere(cpu, intid.get(), memory) {
             Some(pended) => pended,
             None => {
-                self.bring_known(cpu, intid.get());
+                if self.knows_in_common() {
+                    self.bring_known(cpu, intid.get());
+                }
                 match self.redistributors.get_mut(cpu.index()) {
                     Some(place) => place.set_pending(intid.get(), memory),
                     None => false,

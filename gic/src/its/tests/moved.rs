@@ -87,8 +87,8 @@ fn what_kvm_cannot_have_is_refused() {
         let refused = becomes(&mut board, Preset::KvmAbi0).unwrap_err();
         assert_eq!(refused.to_string(), why);
     }
-    type Build = fn(&mut Implementation);
-    let wide: [(&str, Build); 3] = [
+    type Widening = (&'static str, fn(&mut Implementation));
+    let wide: [Widening; 3] = [
         ("EventIDs", |spec| spec.its[0].features.event_bits = 17),
         ("DeviceIDs", |spec| spec.its[0].features.device_bits = 20),
         ("INTIDs", |spec| {
