@@ -4,7 +4,7 @@
 //! into, and where that check is written down. A [`Rule`] is the check, a [`Refusal`] one
 //! application of it. The rules themselves live beside the code that applies them.
 
-use crate::{Errno, Iova, PageSize, PhysAddr, Rid, Span, UserAddr};
+use crate::{Endpoint, Errno, Iova, PageSize, PhysAddr, Rid, Span, UserAddr};
 use core::fmt;
 
 /// One check of a kernel, under a stable name.
@@ -69,6 +69,15 @@ pub enum Conflict {
     Platform(u16),
     /// A group, by number.
     Group(u32),
+}
+
+impl From<Endpoint> for Conflict {
+    fn from(device: Endpoint) -> Self {
+        match device {
+            Endpoint::Pci(rid) => Self::Device(rid),
+            Endpoint::Platform(number) => Self::Platform(number),
+        }
+    }
 }
 
 impl fmt::Display for Conflict {

@@ -79,7 +79,7 @@ pub(crate) mod stage1 {
         // stage1/dumps/smmu_msi_edu.json: the doorbell of the ITS.
         (0x1_08e2_4000, 0x60_0000_0809_0e4b),
     ];
-    /// The `leaves` of the dump, and the results of DMA (kernel-observed 34): input, output, size,
+    /// The `leaves` of the dump, and the results of DMA: input, output, size,
     /// readable, writable. Write-only mappings can be read at stage 1.
     pub(crate) const REACHED: [(u64, u64, u64, bool, bool); 8] = [
         (0, 0x1_09cb_0000, 0x1000, true, false),
@@ -150,7 +150,7 @@ pub(crate) mod command {
     pub(crate) const TLBI_NH_ASID: [u64; 2] = [0x7_0000_0000_0011, 0];
     /// VMID 7: stage2/dumps/smmu_s1v2_detached.json.
     pub(crate) const TLBI_S12_VMALL: [u64; 2] = [0x7_0000_0028, 0];
-    /// The superpage test of a fresh domain, stage 1 (kernel-observed 32).
+    /// The superpage test of a fresh domain, stage 1.
     pub(crate) const SUPERPAGE_TEST: [[u64; 2]; 2] =
         [[0x7_0000_0000_0012, 0x701], [0x7_0000_0000_0012, 0x1701]];
     /// The same at stage 2.

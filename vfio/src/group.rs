@@ -34,13 +34,6 @@ fn judge_status(buffer: &Buffer) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn conflict_of(device: Endpoint) -> Conflict {
-    match device {
-        Endpoint::Pci(rid) => Conflict::Device(rid),
-        Endpoint::Platform(number) => Conflict::Platform(number),
-    }
-}
-
 /// Whether a token follows the name, after blanks; `None` if anything else follows. Only the form
 /// of the UUID is checked.
 fn has_token(mut rest: &str) -> Option<bool> {
@@ -165,7 +158,7 @@ impl Kernel {
             return Err(rules::CONTAINER_FD_OTHER.refuse_for(errno, bad_fd));
         };
         if let Some(holder) = self.dma_driver_in(number) {
-            return Err(rules::GROUP_NOT_VIABLE.refuse_for(Errno::EPERM, conflict_of(holder)));
+            return Err(rules::GROUP_NOT_VIABLE.refuse_for(Errno::EPERM, holder.into()));
         }
         self.join(number, container, tasks, host)?;
         Ok(0)
@@ -296,6 +289,15 @@ impl Kernel {
     }
 
     /// Releases a group whose file was closed: it leaves its container.
+    /// Counts a device file that was opened through `group_file` as closed.
+    pub(crate) fn count_closed_device(&mut self, group_file: FileId) {
+        if let Some(&FileKind::Group(number)) = self.files.kind(group_file)
+            && let Some(group) = self.groups.get_mut(&number)
+        {
+            group.device_files -= 1;
+        }
+    }
+
     pub(crate) fn release_group_file(&mut self, number: u32, tasks: &mut Vec<Task>) {
         if let Some(group) = self.groups.get_mut(&number) {
             group.file = None;

@@ -9,7 +9,7 @@
 
 mod wires;
 
-use crate::file::FileKind;
+use crate::device::judge_argsz;
 use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::process::{FileId, Pid};
@@ -74,14 +74,6 @@ impl Platforms {
     pub(crate) fn dma_driver_in(&self, group: u32) -> Option<Endpoint> {
         self.members(group, false).next()
     }
-}
-
-fn judge_argsz(argsz: u32, needs: usize) -> Result<(), Refusal> {
-    if (argsz as usize) < needs {
-        let conflict = Conflict::Short { got: u64::from(argsz), needs: needs as u64 };
-        return Err(rules::ARGSZ_SHORT.refuse_for(Errno::EINVAL, conflict));
-    }
-    Ok(())
 }
 
 impl Kernel {
@@ -222,10 +214,6 @@ impl Kernel {
         if last && let Some(device) = self.platforms.open.remove(&number) {
             self.close_wires(number, &device.wires, tasks, host);
         }
-        if let Some(&FileKind::Group(number)) = self.files.kind(group_file)
-            && let Some(group) = self.groups.get_mut(&number)
-        {
-            group.device_files -= 1;
-        }
+        self.count_closed_device(group_file);
     }
 }

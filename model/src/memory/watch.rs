@@ -10,7 +10,8 @@ use crate::PhysAddr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A stamp that no memory had before: not this one, and no other, so that what was made of one
-/// memory never passes for what is in another. Stamps are compared, and mean nothing else.
+/// memory never passes for what is in another. Stamps are only compared for equality, so that no
+/// result depends on how many other memories the process has.
 #[cold]
 pub(super) fn fresh_stamp() -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);

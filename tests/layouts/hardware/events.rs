@@ -23,7 +23,7 @@ fn stage_1_records_as_measured() {
     let mut board = Board::stage1();
     assert_eq!(record(&mut board, 0, Access::WRITE), event::WRITE_TO_READ_ONLY);
     assert_eq!(record(&mut board, 0x3000_0000, Access::WRITE), event::WRITE_TO_NOTHING);
-    // Beyond T0SZ: F_TRANSLATION, not F_ADDR_SIZE (kernel-observed 38).
+    // Beyond T0SZ: F_TRANSLATION, not F_ADDR_SIZE (recorded).
     assert_eq!(record(&mut board, 1 << 52, Access::READ), event::READ_BEYOND_INPUT);
     // In this dump no doorbell was mapped yet.
     board.put(0x1_08e2_4000, &[0]);

@@ -82,7 +82,7 @@ pub(crate) fn vectors(function: &Function, index: u32) -> u32 {
 }
 
 /// EINVAL if argsz is less than the bytes that the call reads.
-fn judge_argsz(argsz: u32, needs: usize) -> Result<(), Refusal> {
+pub(crate) fn judge_argsz(argsz: u32, needs: usize) -> Result<(), Refusal> {
     if (argsz as usize) < needs {
         let conflict = Conflict::Short { got: u64::from(argsz), needs: needs as u64 };
         return Err(vfio_rules::ARGSZ_SHORT.refuse_for(Errno::EINVAL, conflict));

@@ -3,7 +3,6 @@
 use super::DeviceState;
 use super::config::VirtualConfig;
 use super::irqs::Mode;
-use crate::file::FileKind;
 use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::pci::Space;
@@ -57,11 +56,7 @@ impl Kernel {
                 self.close_device(rid, tasks, host);
             }
         }
-        if let Some(&FileKind::Group(number)) = self.files.kind(group_file)
-            && let Some(group) = self.groups.get_mut(&number)
-        {
-            group.device_files -= 1;
-        }
+        self.count_closed_device(group_file);
     }
 
     fn close_device(&mut self, rid: Rid, tasks: &mut Vec<Task>, host: &mut impl Host) {

@@ -7,8 +7,8 @@
 use super::controller::{Exhausted, Source};
 use super::flags::MsiFlags;
 use super::message::Message;
+use super::rules;
 use super::vectors::{Descriptor, MessageKind, Vector, Vectors};
-use super::{conflict_of, rules};
 use crate::irq::Title;
 use crate::kernel::Kernel;
 use crate::operation::Task;
@@ -36,7 +36,7 @@ impl Kernel {
         count: u16,
         host: &mut impl Host,
     ) -> Result<(), Shortage> {
-        let conflict = conflict_of(device);
+        let conflict = Conflict::from(device);
         let Some(flags) = self.msi.controller.flags(kind.bus()) else {
             let refusal = rules::MSI_NO_DOMAIN.refuse_for(Errno::ENODEV, conflict);
             return Err(Shortage { available: 0, refusal });
@@ -255,7 +255,7 @@ impl Kernel {
 }
 
 fn refusal_of(exhausted: Exhausted, device: Endpoint) -> Refusal {
-    let conflict = conflict_of(device);
+    let conflict = Conflict::from(device);
     match exhausted {
         Exhausted::Device => rules::DEVICE_NO_LPIS.refuse_for(Errno::ENOMEM, conflict),
         Exhausted::Numbers => rules::VECTORS_EXHAUSTED.refuse_for(Errno::ENOSPC, conflict),

@@ -3,8 +3,8 @@
 //! By policy: counted on allocation, as part 2 of the series does; on allocation for good; when a
 //! message is composed; never.
 
+use super::rules;
 use super::vectors::{Descriptor, Held};
-use super::{conflict_of, rules};
 use crate::iommu::{DomainId, DoorbellGet, Invalidation};
 use crate::kernel::Kernel;
 use crate::operation::Task;
@@ -68,7 +68,7 @@ impl Kernel {
                 None if self.policy.missing_doorbell_info == MissingDoorbellInfo::Proceed => {}
                 None => {
                     self.free_descriptor(&descriptor, tasks, host);
-                    let conflict = conflict_of(device);
+                    let conflict = Conflict::from(device);
                     let refusal = rules::DOORBELL_NOT_DESCRIBED.refuse_for(Errno::EINVAL, conflict);
                     return Err(self.doorbell_failure(refusal));
                 }

@@ -5,14 +5,14 @@
 
 use super::alloc::Shortage;
 use super::doorbells::Holding;
+use super::rules;
 use super::vectors::{MessageKind, Vectors};
-use super::{conflict_of, rules};
 use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::policy::MsiActivation;
 use crate::step::Step;
 use crate::uapi::irq;
-use passim_model::{Endpoint, Errno, Host, Refusal};
+use passim_model::{Conflict, Endpoint, Errno, Host, Refusal};
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Kernel {
         first: Option<u32>,
         host: &mut impl Host,
     ) -> Result<Enabling, Refusal> {
-        let conflict = conflict_of(device);
+        let conflict = Conflict::from(device);
         self.msi.shortage = None;
         if wanted == 0 {
             return Err(rules::VECTORS_NONE.refuse_for(Errno::ERANGE, conflict));

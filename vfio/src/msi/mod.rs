@@ -118,13 +118,5 @@ impl Msi {
     }
 }
 
-/// The conflict of a refusal about a device.
-fn conflict_of(device: Endpoint) -> Conflict {
-    match device {
-        Endpoint::Pci(rid) => Conflict::Device(rid),
-        Endpoint::Platform(number) => Conflict::Platform(number),
-    }
-}
-
 #[cfg(test)]
 mod tests;

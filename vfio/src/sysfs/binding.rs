@@ -8,7 +8,7 @@ use crate::pci::VFIO_PCI;
 use crate::policy::VfioCoherence;
 use crate::rules;
 use crate::verdict::{Severity, Verdict};
-use passim_model::{Conflict, Endpoint, Host, Refusal, Rid};
+use passim_model::{Endpoint, Host, Refusal, Rid};
 
 impl Kernel {
     /// Probes a function.
@@ -72,10 +72,7 @@ impl Kernel {
         } else {
             return true;
         };
-        let conflict = match device {
-            Endpoint::Pci(rid) => Conflict::Device(rid),
-            Endpoint::Platform(number) => Conflict::Platform(number),
-        };
+        let conflict = device.into();
         self.verdicts.push(Verdict { severity: Severity::Unbound, rule, conflict });
         false
     }
