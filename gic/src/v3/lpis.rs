@@ -68,10 +68,10 @@ pub(crate) struct InUse {
     pub(crate) pending: PhysAddr,
 }
 
-/// A set in which none of so many LPIs waits.
+/// An empty set, with room for `count` LPIs.
 #[cold]
 #[inline(never)]
-fn nobody(count: usize) -> IdSet {
+fn empty_set(count: usize) -> IdSet {
     IdSet::new(count as u32)
 }
 
@@ -437,7 +437,7 @@ impl Lpis {
     #[inline]
     fn place_in(&mut self, wanted: usize, lpi: u32) {
         let count = self.place.len();
-        self.waiting[wanted].get_or_insert_with(|| nobody(count)).insert(lpi);
+        self.waiting[wanted].get_or_insert_with(|| empty_set(count)).insert(lpi);
         // The sets beyond 64 are of those that nobody looks for here.
         self.occupied |= 1u64.checked_shl(wanted as u32).unwrap_or(0);
         self.place[lpi as usize] = wanted as u8 + 1;
