@@ -357,23 +357,6 @@ impl Lpis {
         }
     }
 
-    /// What is known of an LPI's configuration: 0, or the byte with [`KNOWN`].
-    pub(crate) fn known(&self, intid: u32) -> u8 {
-        self.number(intid).map_or(0, |lpi| self.known[lpi as usize])
-    }
-
-    /// An LPI is moved here, of which so much is known where it was. Whether it exists here.
-    pub(crate) fn take_over(&mut self, intid: u32, known: u8, memory: &Memory) -> bool {
-        let Some(lpi) = self.number(intid) else { return false };
-        if self.choices.config == ConfigRead::AtMapping {
-            self.known[lpi as usize] = known;
-            if self.is_pending(lpi) {
-                self.settle(lpi, memory);
-            }
-        }
-        true
-    }
-
     /// The pending table is this one from now on; what it says is found when it is next read.
     pub(crate) fn pend_in(&mut self, table: PhysAddr) {
         self.table = table;

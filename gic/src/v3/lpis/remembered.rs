@@ -15,6 +15,23 @@ pub(crate) struct Remembered {
 }
 
 impl Lpis {
+    /// What is known of an LPI's configuration: 0, or the byte with `KNOWN`.
+    pub(crate) fn known(&self, intid: u32) -> u8 {
+        self.number(intid).map_or(0, |lpi| self.known[lpi as usize])
+    }
+
+    /// An LPI is moved here, of which so much is known where it was. Whether it exists here.
+    pub(crate) fn take_over(&mut self, intid: u32, known: u8, memory: &Memory) -> bool {
+        let Some(lpi) = self.number(intid) else { return false };
+        if self.choices.config == ConfigRead::AtMapping {
+            self.known[lpi as usize] = known;
+            if self.is_pending(lpi) {
+                self.settle(lpi, memory);
+            }
+        }
+        true
+    }
+
     /// What is known of each LPI, by its number: as [`Lpis::known`].
     pub(crate) fn all_known(&self) -> &[u8] {
         &self.known
