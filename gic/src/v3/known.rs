@@ -1,6 +1,6 @@
-//! Configuration of LPIs that redistributors know in common, where a GIC has one cache of it
-//! ([`ConfigRead::OnceForAll`]). Each keeps what it has read; what it needs and another has read it
-//! learns from there, and an invalidation is one for all.
+//! Configuration of LPIs cached in common by all redistributors, where a GIC has one cache
+//! ([`ConfigRead::OnceForAll`]). Each redistributor keeps what it has read, copies from the others
+//! what it needs, and forwards invalidations to all.
 
 use super::GicV3;
 use super::redist::Invalidation;
@@ -14,7 +14,8 @@ impl GicV3 {
         self.implementation.choices.config == ConfigRead::OnceForAll
     }
 
-    /// A CPU's redistributor is about to need the configuration of an LPI, which another may know.
+    /// Copies the configuration of an LPI to a CPU's redistributor that is about to need it, if
+    /// another has it cached.
     #[inline]
     pub(super) fn bring_known(&mut self, cpu: Cpu, intid: u32) {
         if !self.knows_in_common() {
@@ -32,7 +33,7 @@ impl GicV3 {
         }
     }
 
-    /// LPIs of a CPU have been turned on: what others know counts there.
+    /// Copies all cached configuration to a CPU whose LPIs have been turned on.
     pub(super) fn bring_all_known(&mut self, cpu: Cpu, memory: &Memory) {
         if !self.knows_in_common() {
             return;
@@ -53,7 +54,7 @@ impl GicV3 {
         }
     }
 
-    /// What one redistributor is told to be out of date is so at the others.
+    /// Forwards an invalidation at one redistributor to the others.
     pub(super) fn invalidate_elsewhere(
         &mut self,
         cpu: Cpu,
@@ -69,7 +70,7 @@ impl GicV3 {
         }
     }
 
-    /// What registers asked one redistributor for is done by the others.
+    /// Forwards the invalidations that registers of any redistributor requested.
     pub(super) fn spread_invalidations(&mut self, memory: &Memory) {
         if !self.knows_in_common() {
             return;
