@@ -27,8 +27,7 @@ pub enum LpiState {
     /// The redistributor that messages and commands send it to.
     #[default]
     PerRedistributor,
-    /// The LPI itself, which is at one CPU, while an event maps to it or it is pending for that
-    /// CPU.
+    /// The LPI itself, which is at one CPU, while an event maps to it or that CPU can take it.
     ///
     /// The first event mapped to an LPI creates it: its bit in the CPU's pending table is read and
     /// cleared, and its configuration is read. Messages of other events raise it where it is, if

@@ -2,8 +2,8 @@
 //! exist, and where each is. The redistributor of that CPU holds the LPI's pending state and cached
 //! configuration, whether its LPIs are on or not.
 //!
-//! An LPI exists while any ITS maps an event to it, or while it is pending for its CPU. An LPI that
-//! no event was reported to map to is at the redistributor that its last packet reached, as with
+//! An LPI exists while any ITS maps an event to it, or while its CPU can take it. An LPI that no
+//! event was reported to map to is at the redistributor that its last packet reached, as with
 //! [`LpiState::PerRedistributor`].
 
 use super::lpis::Lpis;
@@ -185,7 +185,7 @@ impl GicV3 {
         }
     }
 
-    /// Drops LPIs that no event maps to, unless they are pending for a CPU.
+    /// Drops LPIs that no event maps to, unless a CPU can take them.
     pub(super) fn forget_loose(&mut self) {
         if self.places.loose.is_empty() {
             return;

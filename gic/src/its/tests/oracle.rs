@@ -154,8 +154,7 @@ impl Model {
         }
     }
 
-    /// One event fewer maps to this LPI: without any it exists only while it is pending for its
-    /// CPU.
+    /// One event fewer maps to this LPI: without any it exists only while its CPU can take it.
     fn release(&mut self, lpi: u32) {
         let Some(known) = self.lpis.get_mut(&lpi) else { return };
         known.events -= 1;

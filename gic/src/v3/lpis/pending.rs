@@ -33,7 +33,7 @@ impl Lpis {
         usize::from(self.place[lpi as usize]) == SHELVED + 1
     }
 
-    /// Whether the LPI is pending and not shelved.
+    /// Whether the CPU can take the LPI: it is pending, enabled and not shelved.
     pub(crate) fn waits(&self, intid: u32) -> bool {
         let place = self.number(intid).map_or(0, |lpi| self.place[lpi as usize]);
         (1..=DISABLED).contains(&usize::from(place))
@@ -47,7 +47,7 @@ impl Lpis {
         }
     }
 
-    /// Shelves every pending LPI.
+    /// Shelves every LPI that the CPU can take; disabled ones stay in their set.
     pub(crate) fn shelve_all(&mut self) {
         let waiting: Vec<_> =
             self.waiting[..DISABLED].iter().flatten().flat_map(IdSet::iter).collect();
