@@ -1,4 +1,4 @@
-//! What does a mapping cost, from ioctl bytes to unpinned pages, beside what its parts cost alone?
+//! What does a mapping cost, from ioctl bytes to unpinned pages, compared with its parts alone?
 //!
 //! `page/ioctl` maps and unmaps one page of 4K by system calls. `page/parts` does what must be done
 //! for that, each part by itself and on structures of its own: bytes, tree, pinning, tables,
@@ -27,9 +27,9 @@ use rig::{Rig, Spec, bytes, ioctl};
 
 const ARENA: u64 = 0x1000_0000_0000;
 const SMMU: u64 = 0x0905_0000;
-/// Mappings that are there besides the one that comes and goes.
+/// Mappings besides the one that is made and removed.
 const OTHERS: u64 = 1000;
-/// Where it comes and goes.
+/// Address of that one.
 const IOVA: u64 = 0x4000_0000;
 
 fn ram() -> Span<PhysAddr> {
@@ -137,7 +137,7 @@ impl Parts {
         self.tables.unmap(IOVA, 0x1000);
     }
 
-    /// One after the other.
+    /// All parts, one after the other.
     fn all(&mut self) {
         black_box(self.bytes());
         self.tree();

@@ -1,10 +1,11 @@
 //! What does it cost to deliver a message: a device's write until its LPI is pending?
 //!
 //! A device of a machine that Linux runs writes 1 to 64k different EventIDs in random order; before
-//! each round nothing is pending. A write is one call of what the machine does with every message:
-//! through the SMMU, where the kernel has mapped the doorbell, to GITS_TRANSLATER, to a redistributor;
-//! or without an SMMU to where the doorbell is. The ITS reads its three entries for every message
-//! (`cache off`), or remembers translations (`cache on`). Last, messages whose LPI is pending already.
+//! each round nothing is pending. A write is one call of the machine's own path for messages:
+//! through the SMMU, where the kernel has mapped the doorbell, to GITS_TRANSLATER and a
+//! redistributor; or without an SMMU directly to the doorbell. The ITS reads its three entries for
+//! every message (`cache off`), or caches translations (`cache on`). Last come messages whose LPI
+//! is pending already.
 //!
 //! Benches are named `msi/WAY, CACHE/EVENTS`; one iteration is every event once, and `elem` are
 //! messages. Only ratios within one run mean anything.
@@ -47,10 +48,10 @@ const SET_IRQS: u32 = 0x3b6e;
 
 const EVENTS: [u32; 5] = [1, 16, 256, 4096, 65536];
 
-/// How a message comes to GITS_TRANSLATER.
+/// How a message reaches GITS_TRANSLATER.
 #[derive(Clone, Copy)]
 enum Way {
-    /// At the physical address, through no SMMU.
+    /// By the physical address, without an SMMU.
     Straight,
     /// Through the SMMU that the device is behind.
     Smmu,
@@ -61,19 +62,21 @@ struct Board {
     rig: Rig,
     requester: Requester,
     smmu: Option<usize>,
-    /// Where the kernel told the device to write.
+    /// The doorbell address that the kernel programmed into the device.
     doorbell: Iova,
     /// GITS_CWRITER.
     writer: u64,
 }
 
 impl Board {
-    /// `cache` as a machine file has it.
+    /// `cache`: the value of that key in a machine file.
     fn new(cache: &str, events: u32) -> Self {
         let mut rig = Rig::with_ram(Spec::PLAIN, |machine| {
             let Gic::Its(gic) = &mut machine.gic else { panic!("a machine with an ITS") };
             gic.preset = Preset::Gic600;
-            for (key, value) in [("intid-bits", "17"), ("cache", cache)] {
+            // Entries of GIC-600 have no room for INTIDs of 17 bits.
+            let built = [("intid-bits", "17"), ("entries", "kvm"), ("cache", cache)];
+            for (key, value) in built {
                 gic.built.set(key, value).expect("keys of a GICv3");
             }
         });
@@ -87,7 +90,7 @@ impl Board {
         board
     }
 
-    /// What Linux told the GIC is gone, and what the bench needs is told.
+    /// Replaces what Linux configured in the GIC by what the bench needs.
     fn take_over(&mut self, events: u32) {
         let all = vec![0xa3; (1 << INTID_BITS) - 8192];
         let memory = self.rig.system.board.memory_mut();
@@ -123,7 +126,7 @@ impl Board {
         self.store(GITS + 0x88, Width::W64, self.writer);
     }
 
-    /// Nothing is pending: LPIs are turned off, and on with GICR_PENDBASER.PTZ.
+    /// Clears everything pending: turns LPIs off, and on with GICR_PENDBASER.PTZ.
     fn empty(&mut self) {
         self.store(GICR, Width::W32, 0);
         self.store(GICR + 0x78, Width::W64, 1 << 62 | PENDING);
@@ -140,7 +143,7 @@ impl Board {
         self.rig.system.board.device_write(DeviceWrite { requester, smmu, at, bytes })
     }
 
-    /// Every event raises its own LPI, whichever way it comes.
+    /// Checks that every event raises its own LPI, whichever way it takes.
     fn check(&mut self, order: &[u32]) {
         for (way, &event) in [Way::Straight, Way::Smmu].iter().cycle().zip(order) {
             let reach = self.message(*way, event);
@@ -163,7 +166,7 @@ fn enable(rig: &mut Rig) {
     assert!(answer.ret.is_ok(), "{:?}", answer.ret);
 }
 
-/// So many rounds of every event; only the messages are timed.
+/// Performs `rounds` rounds of every event; only the messages are timed.
 fn rounds(board: &mut Board, way: Way, order: &[u32], rounds: u64) -> Duration {
     let mut spent = Duration::ZERO;
     for _ in 0..rounds {
@@ -189,7 +192,7 @@ fn order_of(events: u32) -> Vec<u32> {
     order.into_iter().map(|event| event as u32).collect()
 }
 
-/// The ratio, measured in turns: the ITS remembers translations.
+/// The ratio, measured in turns: the ITS caches translations.
 fn ratios(_: &mut Criterion) {
     const COUNT: u32 = 256;
     let order = order_of(COUNT);

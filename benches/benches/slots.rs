@@ -1,8 +1,8 @@
-//! Is the dma tree quicker than the kernel's, and where?
+//! Is the dma tree faster than the kernel's, and where?
 //!
-//! Each question is asked of [`Slots`] and of the kernel-shaped tree in the same run; only the
+//! Each access is measured on [`Slots`] and on the kernel-shaped tree in the same run; only the
 //! ratio of the two means anything. A million ranges take a while to lay out and are measured only
-//! when asked for: `cargo bench --bench slots -- 1M`, or `-- "ratios 1M"` for the ratios alone.
+//! when selected: `cargo bench --bench slots -- 1M`, or `-- "ratios 1M"` for the ratios alone.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl Pair {
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
-/// Independent lookups: the machine overlaps them.
+/// Independent lookups: the CPU overlaps them.
 fn look(group: &mut Group<'_>, id: BenchmarkId, index: &impl Index, pair: &Pair) {
     let mut numbers = pair.numbers.clone();
     group.bench_function(id, |b| {
@@ -155,7 +155,7 @@ fn window(group: &mut Group<'_>, id: BenchmarkId, index: &impl Index, pair: &Pai
 
 /// Operations in a turn.
 const TURN: u64 = 1000;
-/// Turns each.
+/// Turns of each.
 const TURNS: u32 = 200;
 
 /// A turn of independent lookups.
@@ -199,7 +199,7 @@ fn visits(index: &impl Index, shape: &Shape, numbers: &mut SplitMix64) -> Durati
     })
 }
 
-/// What is set for a size, by access: random, dependent, page by page, churn, window.
+/// The goals for a size, by access: random, dependent, page by page, churn, window.
 struct Goals {
     id: [&'static str; 5],
     at_most: [f64; 5],

@@ -1,9 +1,9 @@
-//! What does a translation cost, and how much of that is more than it must be?
+//! What does a translation cost, and how much of that is more than necessary?
 //!
-//! A hit goes through the whole front (stream, configuration cache, TLB, permission) and is set
-//! against a bare direct-mapped table. A miss reads the tables that Linux built in memory and is
-//! set against a walk of four levels over one flat slice, by index. Both look at 1024 pages of 4K
-//! in random order; one iteration is all of them. Only ratios within one run mean anything.
+//! A hit takes the whole path (stream, configuration cache, TLB, permission) and is compared with a
+//! bare direct-mapped table. A miss reads the tables that Linux built in memory and is compared
+//! with a walk of four levels over one flat slice, by index. Both translate 1024 pages of 4K in
+//! random order; one iteration is all of them. Only ratios within one run mean anything.
 
 #[path = "../../tests/agree/rig.rs"]
 #[allow(dead_code, reason = "the tests' rig, of which a part is used")]
@@ -61,7 +61,7 @@ fn look(smmu: &mut SmmuV3, rig: &mut Rig, iova: u64) -> u64 {
     }
 }
 
-/// The least a TLB can be: one entry a set, a tag, an output.
+/// A minimal TLB: one entry per set, a tag, an output.
 struct Bare {
     entries: Vec<(u64, u64)>,
 }
@@ -123,7 +123,7 @@ impl Flat {
     }
 }
 
-/// Looks at every address; the answers are used.
+/// Translates every address; the answers are used.
 #[inline(always)]
 fn over(addresses: &[u64], mut look: impl FnMut(u64) -> u64) -> u64 {
     addresses.iter().fold(0, |answers, &iova| answers ^ look(black_box(iova)))
@@ -197,7 +197,7 @@ fn translate(criterion: &mut Criterion) {
         b.iter_custom(|times| {
             let mut spent = Duration::ZERO;
             for _ in 0..times {
-                // Configuration goes too: two fetches in a thousand translations.
+                // This drops the configuration too: two fetches in a thousand translations.
                 smmu.clear_caches();
                 let begun = Instant::now();
                 black_box(over(&addresses, |iova| look(&mut smmu, &mut rig, iova)));

@@ -1,8 +1,8 @@
-//! Measurements: one file a question; and here, how the ratios are taken that goals are set for.
+//! Measurements, one file per question. This file takes the ratios that goals are set for.
 //!
-//! What is measured and what it is measured against take turns in one process, and the quickest
-//! turn of each counts: whatever else the machine does only ever makes a turn slower. `cargo bench
-//! -p passim-benches --bench translate -- ratios` prints the ratios of one file and nothing else.
+//! What is measured and what it is measured against take turns in one process, and the fastest turn
+//! of each counts: other load on the machine can only make a turn slower. `cargo bench -p
+//! passim-benches --bench translate -- ratios` prints the ratios of one file and nothing else.
 
 use std::fmt;
 use std::hint::black_box;
@@ -21,11 +21,11 @@ pub struct Goal {
     pub at_most: f64,
 }
 
-/// What was measured of a goal.
+/// The measurement of a goal.
 #[derive(Clone, Copy, Debug)]
 pub struct Ratio {
     goal: Goal,
-    /// The quickest turn, in nanoseconds each.
+    /// The fastest turn, in nanoseconds each.
     ours: f64,
     other: f64,
 }
@@ -59,7 +59,7 @@ impl fmt::Display for Ratio {
     }
 }
 
-/// How long something takes, once. Its answer counts as used.
+/// Times one call. Its result counts as used.
 #[inline(always)]
 pub fn timed<T>(work: impl FnOnce() -> T) -> Duration {
     let begun = Instant::now();

@@ -1,12 +1,12 @@
-//! What a device asks for, and what a translation allows.
+//! Accesses that devices request, and permissions that translations grant.
 //!
-//! Words only: which descriptor allows what is the page tables' business
-//! ([`pgtable`](crate::pgtable)), and which fault a refusal becomes that of the SMMU.
+//! Types only: the page tables ([`pgtable`](crate::pgtable)) derive permissions from descriptors,
+//! and the SMMU turns refused accesses into faults.
 
 use core::fmt;
 
 bitflags::bitflags! {
-    /// The answer of a translation or of a mapping: which accesses it allows.
+    /// The accesses that a translation or a mapping permits.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
     pub struct Perms: u8 {
         /// May be read.
@@ -47,13 +47,13 @@ pub enum Direction {
 /// Privilege a transaction claims: PnU, by IHI 0070's name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Privilege {
-    /// As PCIe traffic without a PASID prefix always is.
+    /// PCIe traffic without a PASID prefix is always unprivileged.
     Unprivileged,
     /// Claimed with a PASID prefix, or by a platform device.
     Privileged,
 }
 
-/// The question put to a translation.
+/// An access to be translated.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Access {
     /// Read or write.

@@ -1,11 +1,11 @@
 //! Addresses of the four address spaces, and inclusive ranges of them.
 //!
 //! An address of one space is never mistaken for one of another: there is no `+` and no `From`
-//! between them. Arithmetic that may leave the space says so by returning an `Option`.
+//! between them. Arithmetic that may leave the space returns an `Option`.
 
 use core::fmt;
 
-/// An address space: what [`Span`] needs to know of its elements.
+/// An address of one address space: what [`Span`] requires of its ends.
 pub trait Address: Copy + Ord + fmt::Debug + fmt::Display {
     /// The address with this number.
     fn from_raw(raw: u64) -> Self;
@@ -97,7 +97,7 @@ address! {
     Ipa
 }
 address! {
-    /// What RAM and registers answer to.
+    /// Physical address: RAM and registers answer to it.
     PhysAddr
 }
 address! {
@@ -162,7 +162,7 @@ impl<A: Address> Span<A> {
         self.start <= other.last && other.start <= self.last
     }
 
-    /// What the two share.
+    /// The addresses that both contain.
     pub fn intersection(self, other: Self) -> Option<Self> {
         Self::new(self.start.max(other.start), self.last.min(other.last))
     }

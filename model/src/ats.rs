@@ -1,16 +1,15 @@
-//! What PCIe says between a device and its SMMU beside reads and writes: ATS and PRI.
+//! Messages between a PCIe device and its SMMU other than reads and writes: ATS and PRI.
 //!
-//! Messages only; who answers what is the business of the SMMU and of the device's cache
-//! ([`Atc`](crate::device::Atc)).
+//! Types only: the SMMU and the device's cache ([`Atc`](crate::device::Atc)) answer them.
 
 use crate::{Iova, Perms, Requester, StreamId, SubstreamId};
 
 /// An ATS Translation Request for one page. PCI Express 5.0 10.2.2.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TranslationRequest {
-    /// Who asks.
+    /// The requester.
     pub requester: Requester,
-    /// The untranslated address, in the device's input space; the low 12 bits do not count.
+    /// The untranslated address, in the device's input space; the low 12 bits are ignored.
     pub iova: Iova,
     /// NW: the device will not write.
     pub no_write: bool,
@@ -23,7 +22,7 @@ pub struct TranslationRequest {
 /// An ATS Translation Completion. PCI Express 5.0 10.2.3.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Completion {
-    /// Success: what the device may do, which may be nothing.
+    /// Success: what the device may do, possibly nothing.
     Success(Grant),
     /// Unsupported Request: the stream has no ATS.
     UnsupportedRequest,
@@ -37,38 +36,38 @@ pub struct Grant {
     /// First translated address of the range, on the bus, a multiple of `1 << lg2`: a physical
     /// address, or an intermediate one where stage 2 stays with the SMMU.
     pub address: u64,
-    /// log2 of the bytes the answer holds for; at least 12.
+    /// log2 of the bytes the answer covers; at least 12.
     pub lg2: u32,
     /// R, W and Exe.
     pub perms: Perms,
-    /// Priv, as asked.
+    /// Priv, as requested.
     pub privileged: bool,
 }
 
 /// An ATS Invalidate Request. PCI Express 5.0 10.3.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Invalidation {
-    /// Names the request in the answer. The model's own: wider than the five bits of an ITag, so
-    /// that any number may be on their way.
+    /// Identifies the request in its completion. Wider than the five bits of an ITag, so that any
+    /// number of requests may be outstanding.
     pub tag: u32,
-    /// To whom.
+    /// The stream of the device.
     pub stream: StreamId,
     /// PASID, where the request carries one.
     pub substream: Option<SubstreamId>,
-    /// Whether translations of every PASID are meant; only with a PASID.
+    /// Whether it applies to translations of every PASID; only with a PASID.
     pub global: bool,
     /// First untranslated address, in the device's input space.
     pub first: u64,
-    /// Last untranslated address, inside.
+    /// Last untranslated address, inclusive.
     pub last: u64,
 }
 
 /// How an ATS Invalidate Request ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum InvalidationEnd {
-    /// The device said it is done.
+    /// The device completed it.
     Completed,
-    /// The device does not support it; whether anything was invalidated is not known.
+    /// The device does not support it; whether anything was invalidated is unknown.
     UnsupportedRequest,
     /// The device did not answer in time.
     TimedOut,
@@ -77,11 +76,11 @@ pub enum InvalidationEnd {
 /// A PRI Page Request, or a Stop Marker: `last` alone, with a PASID. PCI Express 5.0 10.4.1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PageRequest {
-    /// Who asks.
+    /// The requester.
     pub requester: Requester,
-    /// The page, untranslated; bits 11 to 0 do not count.
+    /// The page, untranslated; bits 11 to 0 are ignored.
     pub page: Iova,
-    /// What is asked for.
+    /// The access requested.
     pub perms: Perms,
     /// Whether the requester is privileged.
     pub privileged: bool,
@@ -102,23 +101,23 @@ impl PageRequest {
 /// A PRG Response. PCI Express 5.0 10.4.2.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PageResponse {
-    /// To whom.
+    /// The stream of the device.
     pub stream: StreamId,
     /// PASID, where the response carries one.
     pub substream: Option<SubstreamId>,
     /// Page Request Group Index, 9 bits.
     pub group: u16,
-    /// How it went.
+    /// The result.
     pub code: ResponseCode,
 }
 
 /// The Response Code of a PRG Response.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ResponseCode {
-    /// Every page of the group is there.
+    /// Every page of the group is present.
     Success,
-    /// Some page does not exist, or not with the access asked for.
+    /// A page does not exist, or does not permit the requested access.
     InvalidRequest,
-    /// No page of this requester will ever be there.
+    /// The requester gets no page, now or later.
     Failure,
 }

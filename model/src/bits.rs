@@ -1,6 +1,6 @@
 //! Bit fields, named by position as specifications print them.
 //!
-//! A layout says *where* a field is and nothing else; the code that reads it says what it means.
+//! A layout holds the positions of fields and nothing else; the code that uses it interprets them.
 //! Two fields of one layout that overlap fail to compile.
 
 /// A field of a 64-bit word.
@@ -11,7 +11,7 @@ pub struct Field {
     is_address: bool,
 }
 
-/// The field `[high:low]`, as specifications print it: both bits belong to it.
+/// The field `[high:low]`, as specifications print it: both bits included.
 ///
 /// # Panics
 /// Unless `low <= high <= 63`; in a `const`, where layouts are, that fails to compile.
@@ -20,7 +20,8 @@ pub const fn bits(high: u32, low: u32) -> Field {
     Field { high, low, is_address: false }
 }
 
-/// The field `[high:low]` of an address, whose bits stand where they stand in the address.
+/// The field `[high:low]` of an address, whose bits have the positions that they have in the
+/// address.
 ///
 /// # Panics
 /// As [`bits`].
@@ -47,17 +48,17 @@ impl Field {
         self.high - self.low + 1
     }
 
-    /// Whether it holds bits of an address, in their places.
+    /// Whether it holds bits of an address, in their positions.
     pub const fn is_address(self) -> bool {
         self.is_address
     }
 
-    /// The highest bit, inside, 0 to 63.
+    /// The highest bit of the field, 0 to 63.
     pub const fn high(self) -> u32 {
         self.high
     }
 
-    /// The lowest bit, inside, 0 to 63.
+    /// The lowest bit of the field, 0 to 63.
     pub const fn low(self) -> u32 {
         self.low
     }
@@ -78,7 +79,7 @@ impl Field {
         word & self.mask()
     }
 
-    /// `word` with the field replaced by `value`, of which the low [`Field::width`] bits count.
+    /// `word` with the field replaced by `value`, of which the low [`Field::width`] bits are used.
     pub const fn set(self, word: u64, value: u64) -> u64 {
         word & !self.mask() | (value << self.low) & self.mask()
     }
@@ -88,14 +89,14 @@ impl Field {
         self.set(0, value)
     }
 
-    /// A word with only this field set to what people say of it: its value, or for a part of an
-    /// address the whole address. `None` where the field does not hold all of it.
+    /// A word with only this field set, to a value as written in text: the field's value, or for a
+    /// part of an address the whole address. `None` if the field cannot hold all of it.
     pub const fn of_said(self, said: u64) -> Option<u64> {
         let word = if self.is_address { self.in_place(said) } else { self.of(said) };
         if self.said(word) == said { Some(word) } else { None }
     }
 
-    /// What people say of the field in `word`: the other way round.
+    /// The field's value in `word` as written in text: the inverse of [`Self::of_said`].
     pub const fn said(self, word: u64) -> u64 {
         if self.is_address { self.in_place(word) } else { self.get(word) }
     }

@@ -1,11 +1,11 @@
 //! The physical address map: which part answers at an address.
 //!
-//! It says who, not what: the machine asks the part. What a device writes to is looked up here only
-//! once the SMMU has made a physical address of it.
+//! The map finds the part, and the machine performs the access. A device's address is looked up
+//! here only after the SMMU has translated it.
 
 use crate::{PhysAddr, Span};
 
-/// What answers at a physical address.
+/// The part that answers at a physical address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Target {
     /// RAM.
@@ -24,19 +24,19 @@ pub enum Target {
     },
     /// An interrupt controller block with this index.
     Interrupts(u16),
-    /// The register of an IOMMU as on x86.
+    /// The register of the x86-like IOMMU.
     X86Iommu,
     /// Message registers of the platform device with this index.
     Board(u16),
 }
 
-/// Where each part answers. Ranges never overlap.
+/// The address ranges of the parts. Ranges never overlap.
 // A list, since every access of a device is looked up here, and a board has a few dozen parts.
 #[derive(Clone, Default)]
 pub struct AddressMap {
     /// Ascending.
     regions: Vec<(Span<PhysAddr>, Target)>,
-    /// Where [`AddressMap::look_up`] ended: last, and before that.
+    /// Indices of the two regions that [`AddressMap::look_up`] found last, the last one first.
     recent: [usize; 2],
 }
 
@@ -44,16 +44,16 @@ pub struct AddressMap {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{target:?} at {span} overlaps {other:?}")]
 pub struct Overlap {
-    /// Where the newcomer wanted to be.
+    /// The range of the new part.
     pub span: Span<PhysAddr>,
-    /// The newcomer.
+    /// The new part.
     pub target: Target,
-    /// Who is there already.
+    /// The part that answers there already.
     pub other: Target,
 }
 
 impl AddressMap {
-    /// A map on which nothing answers.
+    /// An empty map.
     pub fn new() -> Self {
         Self::default()
     }
@@ -81,35 +81,36 @@ impl AddressMap {
         self.find_at(place, at)
     }
 
-    /// As [`AddressMap::find`], quicker for the two parts that were looked up last: a device writes
+    /// As [`AddressMap::find`], faster for the two parts that were looked up last: a device writes
     /// to RAM and to a doorbell, a driver to memory and to the SMMU.
-    // Called, it would hand its answer over in memory in pieces, which the caller reads as one word.
+    // `look_elsewhere` returns an index: a pair would be returned through memory in pieces and reloaded as
+    // one wider word, which stalls for longer than everything else here takes.
     #[inline(always)]
     pub fn look_up(&mut self, at: PhysAddr) -> Option<(Target, u64)> {
         let [last, before] = self.recent;
-        if let Some(found) = self.holds(last, at) {
-            return Some(found);
-        }
-        if let Some(found) = self.holds(before, at) {
+        let place = if self.holds(last, at) {
+            last
+        } else if self.holds(before, at) {
             self.recent = [before, last];
-            return Some(found);
-        }
-        self.look_elsewhere(at)
+            before
+        } else {
+            self.look_elsewhere(at)
+        };
+        self.find_at(place, at)
     }
 
-    /// The part in this place, if it answers at `at`.
+    /// Whether the region with this index holds `at`.
     #[inline(always)]
-    fn holds(&self, place: usize, at: PhysAddr) -> Option<(Target, u64)> {
-        let &(span, target) = self.regions.get(place)?;
-        span.contains(at).then(|| (target, at.get() - span.start().get()))
+    fn holds(&self, place: usize, at: PhysAddr) -> bool {
+        self.regions.get(place).is_some_and(|(span, _)| span.contains(at))
     }
 
-    /// As [`AddressMap::look_up`], where neither of the last two answers.
+    /// The index of the region for [`AddressMap::look_up`], where neither of the last two holds `at`.
     #[inline(never)]
-    fn look_elsewhere(&mut self, at: PhysAddr) -> Option<(Target, u64)> {
+    fn look_elsewhere(&mut self, at: PhysAddr) -> usize {
         let place = self.regions.partition_point(|(span, _)| span.last() < at);
         self.recent = [place, self.recent[0]];
-        self.find_at(place, at)
+        place
     }
 
     #[inline]

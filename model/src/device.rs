@@ -1,7 +1,8 @@
 //! A device that can do DMA: an engine with a buffer of its own.
 //!
-//! The device decides addresses, lengths and directions; it does not reach memory. It states what
-//! it wants as a [`Dma`]; the machine carries that through the SMMU and tells it how it went.
+//! The device decides addresses, lengths and directions, and describes a transfer as a [`Dma`]. It
+//! does not reach memory: the machine performs the transfer through the SMMU and reports the
+//! result.
 
 mod atc;
 
@@ -15,7 +16,7 @@ pub const BUFFER_BYTES: usize = 4096;
 /// One transfer a device wants: bytes between its buffer and the bus.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dma {
-    /// On whose behalf.
+    /// The requester.
     pub requester: Requester,
     /// First bus address.
     pub at: Iova,
@@ -42,7 +43,7 @@ impl Device {
         Some(Self { rid, requester, buffer: Box::new([0; BUFFER_BYTES]) })
     }
 
-    /// Where the device sits.
+    /// The device's requester identifier.
     pub fn rid(&self) -> Rid {
         self.rid
     }
@@ -73,7 +74,7 @@ impl Device {
         &self.buffer[dma.offset..dma.offset + dma.len]
     }
 
-    /// A read transfer came back with `bytes`; a faulting one delivers zeros (measured on 6.1 and
+    /// Completes a read transfer with `bytes`; a faulting one delivers zeros (measured on 6.1 and
     /// 6.12: a read that faults overwrites the device's buffer with zeros).
     ///
     /// # Panics

@@ -1,6 +1,6 @@
 //! Error numbers a Linux system call returns: the generic table every arm64 kernel uses
-//! (`include/uapi/asm-generic/errno.h` and `errno-base.h`). Which check gives which is the
-//! [`Rule`](crate::Rule)'s.
+//! (`include/uapi/asm-generic/errno.h` and `errno-base.h`). The check that returns one is a
+//! [`Rule`](crate::Rule).
 
 use core::fmt;
 

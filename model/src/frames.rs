@@ -1,4 +1,4 @@
-//! Which frames of RAM are free: the kernel's page allocator.
+//! The free frames of RAM: the kernel's page allocator.
 //!
 //! RAM is opened in chunks of 2 MiB from the top downwards, so that the low end stays free for a
 //! machine's fixed uses; inside a chunk, blocks are handed out upwards, so that memory touched in
@@ -53,8 +53,8 @@ impl Frames {
         self.in_use
     }
 
-    /// Takes `span` away for good: it is never handed out, and freeing inside it does nothing.
-    /// To be called before anything is handed out.
+    /// Removes `span` for good: it is never handed out, and freeing inside it does nothing. To be
+    /// called before the first allocation.
     pub fn set_aside(&mut self, span: Span<PhysAddr>) {
         self.set_aside.insert(span.start().get()..=span.last().get());
         let mut kept = Vec::with_capacity(self.fresh.len() + 1);
@@ -76,8 +76,9 @@ impl Frames {
         self.set_aside.contains(&at.get())
     }
 
-    /// A free block of `size`, aligned to its size: its first physical address; `None` if there is
-    /// none, as for more than 16 GiB. Sizes below the smallest are served by the smallest.
+    /// Allocates a block of `size`, aligned to its size, and returns its first physical address;
+    /// `None` if there is none, as for more than 16 GiB. A size below the smallest gets a smallest
+    /// block.
     pub fn alloc(&mut self, size: PageSize) -> Option<PhysAddr> {
         let size = size.max(self.smallest);
         let block = match self.freed.get_mut(size.lg2() as usize)?.pop() {
@@ -143,7 +144,7 @@ impl Frames {
         Some(block)
     }
 
-    /// Gives back a block that [`Frames::alloc`] gave, with the same `size`.
+    /// Frees a block that [`Frames::alloc`] returned, with the same `size`.
     pub fn free(&mut self, block: PhysAddr, size: PageSize) {
         if self.is_set_aside(block) {
             return;
@@ -154,7 +155,7 @@ impl Frames {
     }
 }
 
-/// What of `span` lies above a block of `size` at its start.
+/// The part of `span` above a block of `size` at its start.
 fn above(span: Span<PhysAddr>, size: PageSize) -> Option<Span<PhysAddr>> {
     Span::new(span.start().checked_add(size.bytes())?, span.last())
 }

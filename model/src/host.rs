@@ -1,7 +1,7 @@
-//! The one door between the Linux side and the hardware: memory, registers, and nothing else.
+//! The only interface between the Linux side and the hardware: memory and registers.
 //!
-//! Drivers are written against [`Host`]; the machine is one. What answers at an address is the
-//! address map's ([`AddressMap`](crate::AddressMap)).
+//! Drivers use [`Host`], and the machine implements it. The address map
+//! ([`AddressMap`](crate::AddressMap)) decides what answers at an address.
 
 use crate::{Abort, Memory, PhysAddr};
 
@@ -33,7 +33,7 @@ impl Width {
 /// A system register of the CPU interface of a GICv3, which is reached by no address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum IccRegister {
-    /// ICC_SRE_EL1: system registers are the way in.
+    /// ICC_SRE_EL1: enables access by system registers.
     Sre,
     /// ICC_PMR_EL1: the priority mask.
     Pmr,
@@ -43,40 +43,40 @@ pub enum IccRegister {
     Bpr1,
     /// ICC_CTLR_EL1.
     Ctlr,
-    /// ICC_IGRPEN0_EL1: interrupts of Group 0 come.
+    /// ICC_IGRPEN0_EL1: enables interrupts of Group 0.
     Igrpen0,
-    /// ICC_IGRPEN1_EL1: interrupts of Group 1 come.
+    /// ICC_IGRPEN1_EL1: enables interrupts of Group 1.
     Igrpen1,
-    /// ICC_IAR0_EL1: a read acknowledges, of Group 0.
+    /// ICC_IAR0_EL1: a read acknowledges an interrupt of Group 0.
     Iar0,
-    /// ICC_IAR1_EL1: a read acknowledges, of Group 1.
+    /// ICC_IAR1_EL1: a read acknowledges an interrupt of Group 1.
     Iar1,
-    /// ICC_EOIR0_EL1: a write ends, of Group 0.
+    /// ICC_EOIR0_EL1: a write ends an interrupt of Group 0.
     Eoir0,
-    /// ICC_EOIR1_EL1: a write ends, of Group 1.
+    /// ICC_EOIR1_EL1: a write ends an interrupt of Group 1.
     Eoir1,
-    /// ICC_HPPIR0_EL1: what waits, of Group 0.
+    /// ICC_HPPIR0_EL1: the highest priority pending interrupt of Group 0.
     Hppir0,
-    /// ICC_HPPIR1_EL1: what waits, of Group 1.
+    /// ICC_HPPIR1_EL1: the highest priority pending interrupt of Group 1.
     Hppir1,
-    /// ICC_DIR_EL1: a write deactivates, where an end does not.
+    /// ICC_DIR_EL1: a write deactivates an interrupt, where its end does not.
     Dir,
-    /// ICC_RPR_EL1: the priority that is being served.
+    /// ICC_RPR_EL1: the running priority.
     Rpr,
-    /// ICC_AP0R0_EL1: priorities that are being served, of Group 0.
+    /// ICC_AP0R0_EL1: the active priorities of Group 0.
     Ap0r0,
-    /// ICC_AP1R0_EL1: priorities that are being served, of Group 1.
+    /// ICC_AP1R0_EL1: the active priorities of Group 1.
     Ap1r0,
-    /// ICC_SGI0R_EL1: a write asks for an SGI of Group 0.
+    /// ICC_SGI0R_EL1: a write requests an SGI of Group 0.
     Sgi0r,
-    /// ICC_SGI1R_EL1: a write asks for an SGI.
+    /// ICC_SGI1R_EL1: a write requests an SGI.
     Sgi1r,
-    /// ICC_ASGI1R_EL1: a write asks for an SGI of the other Security state.
+    /// ICC_ASGI1R_EL1: a write requests an SGI of the other Security state.
     Asgi1r,
 }
 
 impl IccRegister {
-    /// What it reads as where there is no such interface: that nothing waits, or zero.
+    /// Its value where there is no such interface: no pending interrupt, or zero.
     pub const fn of_nobody(self) -> u64 {
         match self {
             Self::Iar0 | Self::Iar1 | Self::Hppir0 | Self::Hppir1 => ICC_SPURIOUS,
@@ -85,13 +85,13 @@ impl IccRegister {
     }
 }
 
-/// INTID of "nothing waits": what ICC_IAR1_EL1 reads as where no interrupt is. IHI 0069 H 2.2.1.
+/// The INTID that ICC_IAR1_EL1 reads as without a pending interrupt. IHI 0069 H 2.2.1.
 pub const ICC_SPURIOUS: u64 = 1023;
 
 /// What a CPU running the kernel can do to hardware: use memory, load and store registers.
 ///
-/// Drivers know no other way to a device. They write structures into memory and ring registers,
-/// and learn what happened by reading memory and registers again.
+/// Drivers reach devices in no other way: they write structures into memory, store to registers,
+/// and read memory and registers to find the results.
 pub trait Host {
     /// RAM, for reading.
     fn memory(&self) -> &Memory;
@@ -112,23 +112,22 @@ pub trait Host {
     fn store(&mut self, at: PhysAddr, width: Width, value: u64) -> Result<(), Abort>;
 
     /// The kernel runs on the CPU with this number from now on: banked registers are that CPU's.
-    /// Where nothing is banked, nothing happens.
+    /// Without banked registers, this does nothing.
     fn run_on(&mut self, cpu: u16) {
         let _ = cpu;
     }
 
-    /// Reads a system register of the CPU's interface to a GICv3. Where there is none, nothing
-    /// waits and all else is zero.
+    /// Reads a system register of the CPU's interface to a GICv3. Without one, no interrupt is
+    /// pending and all else is zero.
     fn read_icc(&mut self, register: IccRegister) -> u64 {
         register.of_nobody()
     }
 
-    /// Writes a system register of the CPU's interface to a GICv3. Where there is none, nothing
-    /// happens.
+    /// Writes a system register of the CPU's interface to a GICv3. Without one, this does nothing.
     fn write_icc(&mut self, register: IccRegister, value: u64) {
         let _ = (register, value);
     }
 
-    /// The CPU has nothing to do but wait: hardware gets time.
+    /// The CPU waits, and hardware makes progress.
     fn relax(&mut self);
 }

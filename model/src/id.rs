@@ -1,7 +1,7 @@
-//! Identifiers that travel beside addresses. Many are equal in number; none is another's type.
+//! Identifiers that accompany addresses. Many have equal numbers; each has a type of its own.
 //!
-//! A type holds what its widest register could: how many bits a machine's part has implemented, and
-//! what becomes of a number beyond them, is that part's.
+//! A type holds as many bits as its widest register. Each part of a machine decides how many of
+//! them it implements, and how it treats a number beyond them.
 
 use core::fmt;
 
@@ -38,7 +38,7 @@ macro_rules! id {
 }
 
 id! {
-    /// What an SMMU looks a transaction up by: up to 32 bits (IHI 0070 SMMU_IDR1.SIDSIZE).
+    /// StreamID: an SMMU looks up transactions by it. Up to 32 bits (IHI 0070 SMMU_IDR1.SIDSIZE).
     StreamId(u32), "{:#x}"
 }
 id! {
@@ -46,7 +46,7 @@ id! {
     SubstreamId(u32), "{:#x}"
 }
 id! {
-    /// What an ITS looks a message up by: up to 32 bits (IHI 0069 GITS_TYPER.Devbits).
+    /// DeviceID: an ITS looks up messages by it. Up to 32 bits (IHI 0069 GITS_TYPER.Devbits).
     DeviceId(u32), "{:#x}"
 }
 id! {
@@ -105,7 +105,7 @@ impl Rid {
         self.0 as u8 & 7
     }
 
-    /// Reads `00:01.0` or `0000:00:01.0`, hexadecimal (domain 0 only); `None` for anything else.
+    /// Parses `00:01.0` or `0000:00:01.0`, hexadecimal (domain 0 only); `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix("0000:").unwrap_or(text);
         let (bus, rest) = text.split_once(':')?;
@@ -134,18 +134,17 @@ impl fmt::Debug for Rid {
     }
 }
 
-/// A device that the kernel knows by itself: what an IOMMU group has as its members, and what
-/// holds interrupts.
+/// A device of the kernel: a member of an IOMMU group, and an owner of interrupts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
     /// A PCI function.
     Pci(Rid),
-    /// A device of the board that is on no bus: its number among the machine's platform devices.
+    /// A platform device, which is on no bus: its number among the machine's platform devices.
     Platform(u16),
 }
 
 impl Endpoint {
-    /// The place of a PCI function; `None` for what is none.
+    /// The requester identifier of a PCI function; `None` for a platform device.
     pub const fn rid(self) -> Option<Rid> {
         match self {
             Self::Pci(rid) => Some(rid),

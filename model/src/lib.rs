@@ -1,4 +1,4 @@
-//! The words every other part of Passim stands on, and the memory they speak of.
+//! The vocabulary of every other part of Passim, and physical memory.
 //!
 //! # Glossary
 //!
@@ -14,13 +14,13 @@
 //! | *level* | 0 to 3, 3 being the last |
 //! | *stage* | 1 or 2, one set of tables |
 //! | *lg2* | base-2 logarithm; `lg2` of a size is its shift |
-//! | *regime* | everything that decides one translation: what STE and CD, or S2CR and CBAR, amount to |
+//! | *regime* | everything that decides one translation: STE and CD, or S2CR and CBAR, decoded |
 //! | *refusal* | a kernel's errno together with the rule that gave it ([`Refusal`]) |
 //! | *abort* | memory did not answer ([`Abort`]) |
-//! | *effect* | what one part wants done elsewhere ([`Effect`]); returned, never performed |
+//! | *effect* | an action of one part on another ([`Effect`]); returned, never performed |
 //!
-//! This crate knows no register, no table entry of an SMMU and no system call: those are the
-//! siblings' (`smmu`, `gic`, `vfio`), which all stand on it and never import one another.
+//! This crate has no register, no table entry of an SMMU and no system call: those belong to the
+//! siblings (`smmu`, `gic`, `vfio`), which all depend on this crate and never import one another.
 
 pub mod access;
 pub mod addr;

@@ -27,8 +27,8 @@ struct Bank {
 }
 
 impl Bank {
-    /// Which chunk holds `at`. Beyond the last one if the address is not in the bank, below it
-    /// included, so that the look-up in `chunks` is the only comparison on the way.
+    /// Index of the chunk that holds `at`; beyond the last one if the address is not in the bank,
+    /// below it included, so that the look-up in `chunks` is the only comparison.
     #[inline]
     fn index(&self, at: PhysAddr) -> usize {
         let offset = at.get().wrapping_sub(self.span.start().get());
@@ -89,7 +89,7 @@ impl Memory {
         let at = self.banks.partition_point(|bank| bank.span < span);
         let (chunks, words) = (chunks as usize, chunks.div_ceil(64) as usize);
         self.banks.insert(at, Bank { span, chunks: vec![None; chunks], watched: vec![0; words] });
-        // Where nothing answered before, something does now.
+        // Addresses that aborted before answer now.
         self.stamp = watch::fresh_stamp();
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! Page sizes: one of them, and the bitmap Linux calls `pgsize_bitmap`.
 //!
-//! Sizes of pages, blocks and granules are powers of two, always in bytes. Which of them a set of
-//! tables can map is its [`Geometry`](crate::pgtable::table::Geometry)'s.
+//! Sizes of pages, blocks and granules are powers of two, always in bytes. The
+//! [`Geometry`](crate::pgtable::table::Geometry) of a set of tables decides which of them it can
+//! map.
 
 use core::fmt;
 
@@ -68,7 +69,7 @@ impl fmt::Debug for PageSize {
     }
 }
 
-/// A set of page sizes: bit n says that `1 << n` bytes is one of them.
+/// A set of page sizes: bit n stands for `1 << n` bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct PageSizes(u64);
 

@@ -1,8 +1,8 @@
 //! Refusals: an errno is never the whole answer.
 //!
-//! A kernel says `EINVAL`; whoever wrote the call wants to know which of its checks said so, what
-//! the request ran into, and where that check is written down. A [`Rule`] is the check, a
-//! [`Refusal`] one application of it. The rules themselves live beside the code that applies them.
+//! A kernel returns `EINVAL`; the caller wants to know which check refused, what the request ran
+//! into, and where that check is written down. A [`Rule`] is the check, a [`Refusal`] one
+//! application of it. The rules themselves live beside the code that applies them.
 
 use crate::{Errno, Iova, PageSize, PhysAddr, Rid, Span, UserAddr};
 use core::fmt;
@@ -14,7 +14,7 @@ pub struct Rule {
     pub name: &'static str,
     /// What the check demands, in one sentence.
     pub sentence: &'static str,
-    /// Where it is known from: patch and check, kernel version, or "measured on ...".
+    /// Its source: patch and check, kernel version, or "measured on ...".
     pub source: &'static str,
     /// What its declaration adds: the errno it refuses with, or when it applies.
     pub note: &'static str,
@@ -29,16 +29,16 @@ pub enum Conflict {
     Slot(Span<Iova>),
     /// A reserved range, such as the MSI window.
     Window(Span<Iova>),
-    /// The range that was asked for.
+    /// The requested range.
     Range(Span<Iova>),
     /// The request leaves this valid range.
     Aperture(Span<Iova>),
-    /// A counter, in the unit of its rule (pages, mappings, vectors): how much there may be, and
-    /// how much there would have been.
+    /// A counter, in the unit of its rule (pages, mappings, vectors): its limit, and the value that
+    /// the request would have given it.
     Limit {
         /// The most that is allowed.
         limit: u64,
-        /// What the request would have made it.
+        /// The value that the request would have given it.
         wanted: u64,
     },
     /// A value, in bytes, that is not a multiple of a size.
@@ -50,12 +50,12 @@ pub enum Conflict {
     },
     /// A structure smaller than the call needs, in bytes.
     Short {
-        /// What the caller said or gave.
+        /// The size that the caller passed.
         got: u64,
         /// What the call needs.
         needs: u64,
     },
-    /// Flag bits or a number the call does not know.
+    /// Flag bits or a number unknown to the call.
     Unknown(u64),
     /// A user address without the memory the call needs.
     User(UserAddr),

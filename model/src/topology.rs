@@ -1,8 +1,12 @@
 //! PCI functions and platform devices as the machine has them: identity, registers at boot, and the
 //! identifiers their transactions carry.
 //!
-//! [`hierarchy`] has what isolation depends on, [`groups`] what follows from it. Not here: what a
-//! driver or VFIO makes of a function (that is the Linux side).
+//! | room | question it answers |
+//! | --- | --- |
+//! | [`hierarchy`] | which bridges are above a function, and under which identifiers does it send? |
+//! | [`groups`] | which functions share an isolation group, and why? |
+//!
+//! Not here: how a driver or VFIO uses a function (that is the Linux side).
 
 pub mod groups;
 pub mod hierarchy;
@@ -24,7 +28,7 @@ pub enum BarKind {
 pub struct Bar {
     /// Linux's resource number: 0 to 5 BARs, 6 ROM, 7 and up bridge windows.
     pub index: u8,
-    /// Where it decodes, in physical (memory) or I/O port addresses.
+    /// The addresses it decodes: physical (memory) or I/O port addresses.
     pub span: Span<PhysAddr>,
     /// Memory or I/O.
     pub kind: BarKind,
@@ -47,8 +51,8 @@ pub struct Function {
     pub boot_driver: Option<String>,
     /// Its resources.
     pub bars: Vec<Bar>,
-    /// Configuration space as the registers stand when nobody has the device open; at least the
-    /// first 256 bytes, or none where a header is to follow from the fields above.
+    /// Configuration space as it reads while the device is not open; at least the first 256 bytes,
+    /// or empty if a header is to be derived from the fields above.
     pub config: Vec<u8>,
     /// Size of its configuration space in bytes: 256, or 4096 for PCI Express.
     pub config_size: u32,
@@ -60,9 +64,9 @@ pub struct Function {
     pub pcie: Option<u16>,
     /// Whether the kernel knows a way to reset it.
     pub resettable: bool,
-    /// What the SMMU looks its transactions up by.
+    /// The StreamID of its transactions.
     pub stream: StreamId,
-    /// What the ITS looks its messages up by.
+    /// The DeviceID of its messages.
     pub device_id: DeviceId,
 }
 
@@ -77,8 +81,8 @@ impl Function {
         self.bars.iter().find(|bar| bar.index == index)
     }
 
-    /// A byte of the configuration space at boot, `offset` bytes from its start; what lies beyond
-    /// what is known reads 0.
+    /// A byte of the configuration space at boot, `offset` bytes from its start; bytes beyond those
+    /// given read 0.
     pub fn config_byte(&self, offset: u32) -> u8 {
         self.config.get(offset as usize).copied().unwrap_or(0)
     }
@@ -92,16 +96,16 @@ impl Function {
 /// A wired interrupt of a device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Wire {
-    /// Where it arrives at the interrupt controller; `None` where that is not known.
+    /// Its INTID at the interrupt controller; `None` if that is unknown.
     pub intid: Option<IntId>,
-    /// Whether it stays asserted for as long as the device wants something; otherwise it pulses.
+    /// Whether it stays asserted for as long as the device needs service; otherwise it pulses.
     pub level: bool,
 }
 
-/// A device of the board that is on no bus.
+/// A platform device, which is on no bus.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Platform {
-    /// Its name, which the kernel knows it by: `e0800000.xor`.
+    /// Its name in the kernel: `e0800000.xor`.
     pub name: String,
     /// IOMMU group, where the kernel gave it one.
     pub group: Option<u32>,
@@ -113,15 +117,15 @@ pub struct Platform {
     pub wires: Vec<Wire>,
     /// Number of messages it can send; 0 for a device that sends none.
     pub messages: u32,
-    /// Physical address of where it learns them: 16 bytes for each, of which the first twelve are
-    /// the address, low half first, and the data. `None` for a device whose registers nothing is
-    /// known of.
+    /// Physical address of the table that it reads its messages from: 16 bytes for each, of which
+    /// the first twelve are the address, low half first, and the data. `None` if the device's
+    /// registers are unknown.
     pub message_table: Option<PhysAddr>,
     /// Whether the kernel knows a way to reset it.
     pub resettable: bool,
-    /// What the SMMU looks its transactions up by.
+    /// The StreamID of its transactions.
     pub stream: StreamId,
-    /// What the ITS looks its messages up by.
+    /// The DeviceID of its messages.
     pub device_id: DeviceId,
 }
 
@@ -140,7 +144,7 @@ pub struct Topology {
     platforms: Vec<Platform>,
     pins: BTreeMap<Rid, IntId>,
     physical: BTreeMap<Rid, Rid>,
-    /// Virtual functions that are not there at boot.
+    /// Virtual functions that are absent at boot.
     off: BTreeSet<Rid>,
     /// By function: the bridges above it, the nearest first.
     bridges: BTreeMap<Rid, Vec<Above>>,
@@ -151,7 +155,7 @@ pub struct Topology {
 pub struct Above {
     /// The bridge.
     pub bridge: Rid,
-    /// Whether it may answer for what the function sends, with an identifier of its own.
+    /// Whether it may take the function's transactions as its own, under an identifier of its own.
     pub answers: bool,
 }
 
@@ -173,35 +177,34 @@ impl Topology {
         }
     }
 
-    /// The same with these platform devices; beyond 65536 they are left out.
+    /// This topology with these platform devices, the first 65536 of them.
     pub fn with_platforms(self, mut platforms: Vec<Platform>) -> Self {
         platforms.truncate(1 << 16);
         Self { platforms, ..self }
     }
 
-    /// The same with the pins of these functions leading to these interrupts.
+    /// This topology with the pins of these functions connected to these interrupts.
     pub fn with_pins(self, pins: BTreeMap<Rid, IntId>) -> Self {
         Self { pins, ..self }
     }
 
-    /// Where the pin of a function (the one of INTA# to INTD# that its Interrupt Pin register
-    /// names) arrives at the interrupt controller, if it does. Several functions may share one
-    /// interrupt.
+    /// The INTID of a function's pin (the one of INTA# to INTD# that its Interrupt Pin register
+    /// names), if it is connected. Several functions may share one interrupt.
     pub fn pin(&self, rid: Rid) -> Option<IntId> {
         self.pins.get(&rid).copied()
     }
 
-    /// The same with these virtual functions, each with its physical function.
+    /// This topology with these virtual functions, each with its physical function.
     pub fn with_virtual(self, physical: BTreeMap<Rid, Rid>) -> Self {
         Self { physical, ..self }
     }
 
-    /// The same with these virtual functions off when the machine boots.
+    /// This topology with these virtual functions off at boot.
     pub fn with_off(self, off: BTreeSet<Rid>) -> Self {
         Self { off, ..self }
     }
 
-    /// The same with these bridges above its functions, those that are nearest first.
+    /// This topology with these bridges above its functions, the nearest first.
     pub fn with_bridges(self, bridges: BTreeMap<Rid, Vec<Above>>) -> Self {
         Self { bridges, ..self }
     }
@@ -217,13 +220,12 @@ impl Topology {
         self.functions.iter().filter(move |function| is_behind(function.rid))
     }
 
-    /// Whether the function is there when the machine boots; not so virtual ones that nobody has
-    /// turned on.
+    /// Whether the function is present at boot; virtual functions that are off are not.
     pub fn is_there_at_boot(&self, rid: Rid) -> bool {
         !self.off.contains(&rid)
     }
 
-    /// The groups of the devices that are there when the machine boots.
+    /// The groups of the devices that are present at boot.
     pub fn groups_at_boot(&self) -> impl Iterator<Item = u32> + '_ {
         let functions = self.functions.iter().filter(|it| self.is_there_at_boot(it.rid));
         let platforms = self.platforms.iter().map(|device| device.group);
@@ -245,7 +247,7 @@ impl Topology {
         self.physical.contains_key(&rid)
     }
 
-    /// The function at `rid` is in another group from now on.
+    /// Moves the function at `rid` to another group.
     pub fn set_group(&mut self, rid: Rid, group: Option<u32>) {
         if let Some(at) = self.index(rid) {
             self.functions[at].group = group;

@@ -1,4 +1,4 @@
-//! Transactions on the bus: who asks, what a part wants done, and silence.
+//! Bus transactions: their requesters, the effects of parts, and aborts.
 
 use crate::ats::{Invalidation, PageResponse};
 use crate::{DeviceId, IntId, PhysAddr, StreamId, SubstreamId};
@@ -6,7 +6,7 @@ use core::fmt;
 
 /// Memory did not answer at this address.
 ///
-/// What it becomes depends on who asked: F_WALK_EABT, F_STE_FETCH, F_CD_FETCH, CERROR_ABT, or a
+/// The consequence depends on the requester: F_WALK_EABT, F_STE_FETCH, F_CD_FETCH, CERROR_ABT, or a
 /// bus error.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Abort(pub PhysAddr);
@@ -17,35 +17,36 @@ impl fmt::Display for Abort {
     }
 }
 
-/// Who issues a transaction. It travels with the transaction and is set by the topology, so a
+/// The issuer of a transaction. It travels with the transaction and is set by the topology, so a
 /// device cannot choose it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Requester {
-    /// What the SMMU looks it up by.
+    /// The StreamID, for the SMMU.
     pub stream: StreamId,
     /// PASID, where the transaction carries one.
     pub substream: Option<SubstreamId>,
-    /// What the ITS looks it up by.
+    /// The DeviceID, for the ITS.
     pub device: DeviceId,
 }
 
-/// What a part wants done elsewhere. Parts return effects; the machine performs them.
+/// An action of one part on another. Parts return effects; the machine performs them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Effect {
     /// A pulse on a wired interrupt.
     Wire(IntId),
     /// A 32-bit write to memory or to a register, such as an MSI of the part itself.
     Write {
-        /// Where.
+        /// The address.
         at: PhysAddr,
-        /// What.
+        /// The data.
         data: u32,
-        /// What the part that wants it knows it by; it is to be told if the write is aborted.
+        /// Identifies the write to the part that requested it, which must be notified if the write
+        /// aborts.
         tag: u32,
     },
-    /// Stalled transactions of this stream may go on.
+    /// Stalled transactions of this stream may resume.
     Resume(StreamId),
-    /// An ATS Invalidate Request to a device; its end has to be told.
+    /// An ATS Invalidate Request to a device; its end must be reported.
     InvalidateAtc(Invalidation),
     /// A PRG Response to a device.
     RespondToPages(PageResponse),

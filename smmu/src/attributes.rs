@@ -1,8 +1,13 @@
 //! Memory attributes: what a transaction carries out of the SMMU beside its address.
 //!
-//! IHI 0070 G.b chapter 13. Three sources meet here: what came in, what configuration replaces,
-//! and what the descriptors of the stages say. Memory types are spelled as MAIR spells them, one
-//! byte, outer nibble first; no register and no structure is known here.
+//! IHI 0070 G.b chapter 13. Three sources are combined: the incoming attributes, the overrides of
+//! the configuration, and the descriptors of the stages. Memory types use MAIR's encoding, one
+//! byte, outer nibble first. No register and no structure is read here.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `hints` | how do SMMUv2's allocation hints (RACFG, WACFG) change a memory type? |
+//! | `short` | which memory type does a short descriptor have? |
 
 mod hints;
 mod short;
@@ -11,10 +16,10 @@ pub(crate) use hints::Hints;
 
 use passim_model::bits::{Field, bit, bits};
 
-/// Who has to agree on the content.
+/// The domain within which accesses are coherent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Shareability {
-    /// Nobody.
+    /// None.
     Non,
     /// The inner domain.
     Inner,
@@ -56,9 +61,9 @@ pub struct Attributes {
 
 /// RA and WA of a nibble of a Normal type.
 pub(crate) const ALLOCATE: u8 = 0b11;
-/// What a transient nibble of a cacheable type lacks.
+/// The bit that is clear in a transient nibble of a cacheable type.
 const NOT_TRANSIENT: u8 = 0b1000;
-/// What tells a non-cacheable nibble.
+/// The non-cacheable nibble.
 const NON_CACHEABLE: u8 = 0b0100;
 
 /// The half of a MAIR byte of this cacheability, allocating, not transient.
@@ -83,20 +88,20 @@ const fn cacheability(nibble: u8) -> Cacheability {
 /// Stage 2 MemAttr\[3:0\], bit by bit; also the coding of STE.MemAttr and GBPA.MemAttr.
 const OUTER: Field = bits(3, 2);
 const INNER: Field = bits(1, 0);
-/// With FWB, MemAttr\[2\] tells Normal from Device.
+/// With FWB, MemAttr\[2\] distinguishes Normal from Device.
 const FORCED_NORMAL: Field = bit(2);
 
 impl Attributes {
-    /// What a transaction is taken to carry that says nothing: a PCIe transaction is cached and
+    /// The attributes assumed for a transaction that carries none: a PCIe transaction is cached and
     /// shared. IHI 0070 G.b 13.1.3, 13.6.1.
     pub const INCOMING: Self = Self { memory: 0xff, shareability: Shareability::Inner };
 
-    /// The attributes a stage 1 descriptor names: MAIR's byte `index`, of which bits 2:0 count. DDI
-    /// 0487 D8.6.
+    /// The attributes that a stage-1 descriptor selects: byte `index` of MAIR, by bits 2:0 of the
+    /// index. DDI 0487 D8.6.
     pub const fn of_mair(mair: u64, index: u64, shareability: Shareability) -> Self {
         let byte = (mair >> (8 * (index & 7))) as u8;
-        // IHI 0070 G.b 5.4 (MAIR0, MAIR1): a Device type has two bits, whatever RW says, and a
-        // Normal type without an inner half is inner write-through, transient, allocating.
+        // IHI 0070 G.b 5.4 (MAIR0, MAIR1): a Device type is bits 3:2, whatever bits 1:0 hold; a
+        // Normal type whose inner half is 0 is inner write-through, transient, allocating.
         let memory = match (byte >> 4, byte & 0xf) {
             (0, device) => device & 0b1100,
             (_, 0) => byte | ALLOCATE,
@@ -121,9 +126,9 @@ impl Attributes {
         cacheability(self.memory >> 4)
     }
 
-    /// The type a four-bit MemAttr names, without FWB. IHI 0070 G.b 5.2 (MemAttr): a Normal type
-    /// without an inner half is Device-nGnRnE. That is said of STE.MemAttr and GBPA.MemAttr; a
-    /// descriptor of stage 2, of which VMSAv8-64 leaves it open, is read the same.
+    /// Decodes a four-bit MemAttr, without FWB. IHI 0070 G.b 5.2 (MemAttr): a Normal type whose
+    /// inner half is 0 is Device-nGnRnE. The section defines that for STE.MemAttr and GBPA.MemAttr;
+    /// VMSAv8-64 leaves it open for stage-2 descriptors, which are decoded the same.
     pub fn of_mem_attr(field: u64, shareability: Shareability) -> Self {
         let half = |code: u64| match code {
             1 => Cacheability::NonCacheable,
@@ -139,12 +144,12 @@ impl Attributes {
         Self { memory, shareability }.consistent()
     }
 
-    /// These attributes behind stage 2: the stronger of the two. IHI 0070 G.b 13.1.5.
+    /// Combines these attributes with those of stage 2: the stronger of each. IHI 0070 G.b 13.1.5.
     pub fn combine(self, mem_attr: u64, shareability: Shareability) -> Self {
         self.meet(Self::of_mem_attr(mem_attr, shareability), shareability)
     }
 
-    /// These attributes behind stage 2 with S2FWB. IHI 0070 G.b 13.1.6.
+    /// Combines these attributes with those of stage 2 with S2FWB. IHI 0070 G.b 13.1.6.
     pub fn combine_forced(self, mem_attr: u64, shareability: Shareability) -> Self {
         let shareability = self.shareability.max(shareability);
         let device = Self { memory: (INNER.get(mem_attr) as u8) << 2, shareability };
@@ -153,14 +158,14 @@ impl Attributes {
             (true, 1) if self.is_device() => self.memory,
             (true, 1) => nibble(Cacheability::NonCacheable) << 4 | NON_CACHEABLE,
             (true, 2) => self.forced_half(4) << 4 | self.forced_half(0),
-            // Whatever stage 1 said; 0 is reserved and taken the same.
+            // 3: the type of stage 1; the reserved 0 acts the same.
             (true, _) => self.memory,
         };
         Self { memory, shareability }.consistent()
     }
 
-    /// The write-back half behind stage 2 that forces it: the hints are those of stage 1, if it
-    /// has any.
+    /// One half of a type that stage 2 forces to write-back. It keeps stage 1's hints, if stage 1
+    /// is cached.
     fn forced_half(self, shift: u32) -> u8 {
         let half = self.memory >> shift & 0xf;
         match cacheability(half) {
@@ -170,14 +175,15 @@ impl Attributes {
         }
     }
 
-    /// Whether a cached half does not allocate, or is transient: the hints that can change what a
-    /// stage 1 gives.
+    /// Whether a cached half does not allocate, or is transient: hints that can change the
+    /// attributes of stage 1.
     pub(crate) fn has_hints(self) -> bool {
         Self::INCOMING.with_hints_of(self) != Self::INCOMING
     }
 
-    /// A type that a stage 1 gave, of an access that came with hints of its own. IHI 0070 G.b
-    /// 13.4.2: they are not discarded with the rest of what came in, if that was cached.
+    /// These attributes of stage 1 with the incoming allocation hints. IHI 0070 G.b 13.4.2: the
+    /// hints of a cached incoming type are kept, while the rest of the incoming attributes is
+    /// discarded.
     pub fn with_hints_of(self, incoming: Self) -> Self {
         if self.is_device() || incoming.is_device() {
             return self;
@@ -192,7 +198,7 @@ impl Attributes {
         Self { memory: half(4) << 4 | half(0), ..self }
     }
 
-    /// The stronger of each.
+    /// The stronger of each field.
     fn meet(self, other: Self, shareability: Shareability) -> Self {
         let shareability = self.shareability.max(shareability);
         let memory = match (self.is_device(), other.is_device()) {
@@ -221,20 +227,20 @@ impl Attributes {
     }
 }
 
-/// What configuration puts in the place of incoming attributes: MTCFG with MemAttr, SHCFG and
-/// ALLOCCFG of an STE or of GBPA. IHI 0070 G.b 13.1.4.
+/// Overrides of incoming attributes by configuration: MTCFG with MemAttr, SHCFG and ALLOCCFG of an
+/// STE or of GBPA. IHI 0070 G.b 13.1.4.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Replacement {
     /// MemAttr, where MTCFG is set.
     pub memory: Option<u8>,
-    /// SHCFG, where it does not say "use incoming".
+    /// SHCFG, unless it means "use incoming".
     pub shareability: Option<u8>,
-    /// RA, WA and TR of ALLOCCFG, where it does not say "use incoming".
+    /// RA, WA and TR of ALLOCCFG, unless it means "use incoming".
     pub allocate: Option<u8>,
 }
 
 impl Replacement {
-    /// The fields as they stand in an STE or GBPA, shifted down to bit 0.
+    /// From the fields of an STE or GBPA, each shifted down to bit 0.
     pub fn of(mem_attr: u64, mtcfg: bool, shcfg: u64, alloccfg: u64) -> Self {
         Self {
             memory: mtcfg.then_some(mem_attr as u8),
@@ -261,7 +267,7 @@ impl Replacement {
     }
 }
 
-/// RA, WA and TR of one half of a cached Normal type, as ALLOCCFG has them: bits 2, 1 and 0.
+/// RA, WA and TR of one half of a cached Normal type, as ALLOCCFG encodes them: bits 2, 1 and 0.
 const fn hints(half: u8) -> u8 {
     (half & ALLOCATE) << 1 | (half & NOT_TRANSIENT == 0) as u8
 }

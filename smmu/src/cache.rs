@@ -1,12 +1,11 @@
-//! How caches are built: sets, ways, and which way of a full set gives way.
+//! How caches are built: sets, ways, and replacement.
 //!
-//! Every cache of an SMMU has a [`Geometry`] of its own. What is cached, and what makes it
-//! forgotten, is the business of the rooms that hold one: [`tlb`](crate::tlb), and the
-//! configuration caches of SMMUv3.
+//! Every cache of an SMMU has a [`Geometry`] of its own. The rooms that own a cache decide what is
+//! cached and what invalidates it: [`tlb`](crate::tlb), and the configuration caches of SMMUv3.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `replacement` | which way of a full set gives way? |
+//! | `replacement` | which way of a full set is replaced? |
 //! | `ways` | what does a cache of limited size hold? |
 
 mod replacement;
@@ -16,7 +15,7 @@ pub(crate) use replacement::Replacement;
 use std::collections::BTreeMap;
 use ways::Ways;
 
-/// Which entry of a full set gives way. IHI 0070 and IHI 0062 leave it open.
+/// Which entry of a full set is replaced. IHI 0070 and IHI 0062 leave it open.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Victim {
     /// Each way of the set in turn.
@@ -26,37 +25,37 @@ pub enum Victim {
     LeastRecentlyUsed,
     /// A pseudo-random one.
     Random {
-        /// What the sequence follows from: the same one, the same evictions.
+        /// Seed of the sequence: equal seeds give equal evictions.
         seed: u32,
     },
 }
 
-/// How large a cache is. Entries that follow one another lie in sets that do.
+/// The size of a cache. Consecutive entries lie in consecutive sets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Geometry {
-    /// log2 of the number of sets; at most [`Geometry::MOST_SETS_LG2`] of a TLB, and
+    /// log2 of the number of sets; at most [`Geometry::MOST_SETS_LG2`] for a TLB, and
     /// [`Geometry::MOST_SETS_OF_STRUCTURES_LG2`] otherwise.
     pub sets_lg2: u8,
-    /// Entries a set; at least 1, at most [`Geometry::MOST_WAYS`].
+    /// Entries per set; at least 1, at most [`Geometry::MOST_WAYS`].
     pub ways: u8,
-    /// Which entry of a full set gives way.
+    /// Which entry of a full set is replaced.
     pub victim: Victim,
 }
 
 impl Geometry {
-    /// log2 of the most sets, of a TLB.
+    /// log2 of the most sets of a TLB.
     pub const MOST_SETS_LG2: u8 = 20;
-    /// The same of caches that hold what was read: tables, STEs, CDs and descriptors.
+    /// The same for caches of structures: tables, STEs, CDs and descriptors.
     pub const MOST_SETS_OF_STRUCTURES_LG2: u8 = 16;
     /// Most entries of a set.
     pub const MOST_WAYS: u8 = 16;
 
-    /// `1 << sets_lg2` sets of `ways` ways, each of which gives way in turn.
+    /// `1 << sets_lg2` sets of `ways` ways, replaced in turn.
     pub const fn new(sets_lg2: u8, ways: u8) -> Self {
         Self { sets_lg2, ways, victim: Victim::RoundRobin }
     }
 
-    /// The same inside the limits.
+    /// This geometry, clamped to the limits.
     pub(crate) fn bounded(self) -> Self {
         let sets_lg2 = self.sets_lg2.min(Self::MOST_SETS_LG2);
         Self { sets_lg2, ways: self.ways.clamp(1, Self::MOST_WAYS), ..self }
@@ -67,7 +66,7 @@ impl Geometry {
         (self.ways as usize) << self.sets_lg2
     }
 
-    /// Whether it makes a difference when an entry was used.
+    /// Whether replacement depends on when entries were used.
     pub(crate) fn counts_uses(self) -> bool {
         self.victim == Victim::LeastRecentlyUsed && self.ways > 1
     }
@@ -80,37 +79,37 @@ impl Default for Geometry {
     }
 }
 
-/// How long what was cached is kept.
+/// How long cached entries are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Retention {
     /// As long as there is room.
     #[default]
     Sized,
-    /// Until it is invalidated, however much it is; and everything is cached that may be:
-    /// intermediate tables, level-1 descriptors, contiguous runs as one. What a driver forgets
-    /// to invalidate then always shows.
+    /// Until they are invalidated, without limit; and everything that may be cached is:
+    /// intermediate tables, level-1 descriptors, contiguous runs as one. An invalidation that a
+    /// driver omits then always shows.
     Everything,
 }
 
-/// What an entry is named by.
+/// The key of an entry.
 pub(crate) trait Key: Copy + Ord {
-    /// The number of its set, before that is cut to size.
+    /// Its set number, before reduction to the number of sets.
     fn spread(self) -> u64;
 }
 
-/// A cache of structures by name.
+/// A cache of structures by key.
 #[derive(Clone)]
 pub(crate) enum Cache<K, V> {
-    /// There is none.
+    /// No cache.
     Absent,
     /// Of limited size.
     Sized(Ways<K, V>),
-    /// Without end.
+    /// Of unlimited size.
     Everything(BTreeMap<K, V>),
 }
 
 impl<K: Key, V> Cache<K, V> {
-    /// An empty cache of this size, brought inside the limits; absent where none is given and not
+    /// An empty cache of this geometry, clamped to the limits; absent without a geometry, unless
     /// everything is kept.
     pub(crate) fn new(geometry: Option<Geometry>, retention: Retention) -> Self {
         match (retention, geometry) {
@@ -124,13 +123,13 @@ impl<K: Key, V> Cache<K, V> {
         }
     }
 
-    /// Whether there is one.
+    /// Whether the cache exists.
     #[inline]
     pub(crate) fn is_present(&self) -> bool {
         !matches!(self, Self::Absent)
     }
 
-    /// What has this name. It is no use of it: [`Self::touch`] is.
+    /// The entry with this key. Does not count as a use: [`Self::touch`] does.
     #[inline]
     pub(crate) fn get(&self, key: K) -> Option<&V> {
         match self {
@@ -140,7 +139,7 @@ impl<K: Key, V> Cache<K, V> {
         }
     }
 
-    /// Takes note of a use of what has this name.
+    /// Records a use of the entry with this key.
     #[inline]
     pub(crate) fn touch(&mut self, key: K) {
         if let Self::Sized(ways) = self {
@@ -148,7 +147,7 @@ impl<K: Key, V> Cache<K, V> {
         }
     }
 
-    /// Caches a structure, in place of one that gives way if there is no room.
+    /// Caches a structure, replacing another if its set is full.
     pub(crate) fn insert(&mut self, key: K, value: V) {
         match self {
             Self::Absent => {}
@@ -177,7 +176,7 @@ impl<K: Key, V> Cache<K, V> {
         }
     }
 
-    /// Entries there is room for, where there is a limit.
+    /// Capacity in entries; `None` if it is unlimited.
     pub(crate) fn slots(&self) -> Option<usize> {
         match self {
             Self::Absent => Some(0),
@@ -186,7 +185,7 @@ impl<K: Key, V> Cache<K, V> {
         }
     }
 
-    /// The names of what is cached, ascending.
+    /// The keys of all entries, ascending.
     pub(crate) fn keys(&self) -> Vec<K> {
         match self {
             Self::Absent => Vec::new(),

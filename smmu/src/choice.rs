@@ -14,11 +14,11 @@
 //! | reset values said to be UNKNOWN (6.3) | zero; GBPA is a field of the implementation |
 //! | registers of features not implemented | RAZ/WI |
 //! | structures cached (5.2.1, 5.4.1) | STE, CD, L1STD and L1CD in any state, also illegal ones, where there are caches of them ([`Caches`](crate::v3::Caches)) |
-//! | which entry of a full cache gives way (3.21) | as each cache is built: [`Victim`](crate::cache::Victim) |
-//! | a second level of TLB in front (16.2) | yes, by StreamID and page; it never outlives what it was made from |
+//! | which entry of a full cache is replaced (3.21) | set for each cache: [`Victim`](crate::cache::Victim) |
+//! | a second level of TLB in front (16.2) | yes, by StreamID and page; an entry is valid no longer than what it was made from |
 //! | over-invalidation of TLB and configuration (4.3, 4.4) | never: what a command need not remove stays |
 //! | translations cached (3.21.1) | also those whose permissions refused the access that filled them, unless their access flag is yet to be set |
-//! | tables on the way (3.21.1) | cached where there is a walk cache; those of stage 1 behind stage 2 with the address that stage 2 makes of theirs, which no TLBI by IPA finds (4.4.3.1) |
+//! | intermediate tables (3.21.1) | cached where there is a walk cache; stage-1 tables behind stage 2 are cached with their physical address, which no TLBI by IPA invalidates (4.4.3.1) |
 //! | contiguous runs (3.21.1) | cached as one only where everything is kept ([`Retention`](crate::cache::Retention)) |
 //! | TLB hit where EPD is set (5.4.1.1) | permitted; the miss faults |
 //! | VMID and ASID beyond the implemented size in commands (4.4) | the command has no effect |
@@ -40,14 +40,14 @@
 //! | SSV = 1 in CMD_PREFETCH_CONFIG and CMD_PREFETCH_ADDR without SubstreamIDs (4.2) | acts as 0; no effect where IDR1.SSIDSIZE is 0 and the SubstreamID is not |
 //! | write permission in answers to requests that write nothing (13.7.1) | granted where the page is dirty or not tracked |
 //! | ATS translated addresses beyond OAS (3.9.1.1) | the transaction is aborted, nothing is recorded |
-//! | a transaction marked translated, without ATS (5.2 EATS) | is one like any other |
+//! | a transaction marked translated, without ATS (5.2 EATS) | the mark is ignored |
 //! | attributes and overrides of translated transactions that bypass (13.6.2) | those of an incoming transaction |
 //! | dirty state of the final stage-2 leaf of a split-stage request (3.13.7.1) | marked by the request |
-//! | place of the VMS fetch (5.6.1, 7.3.20) | after the CD, for what needs it: both stages and S1MPAM |
+//! | order of the VMS fetch (5.6.1, 7.3.20) | after the CD, and only where it is needed: both stages and S1MPAM |
 //! | cache of PARTID_MAP (5.6.2) | by VMID, which CMD_CFGI_VMS_PIDM and CMD_CFGI_ALL empty and CMD_CFGI_STE does not; by StreamID too where everything is kept ([`Retention`](crate::cache::Retention)), which CMD_CFGI_STE and CMD_CFGI_STE_RANGE empty |
 //! | Reason of F_CFG_CONFLICT (7.3.18) | the StreamID of the other STE that matched |
 //! | STE.CONT beyond a second-level Stream table (5.2) | StreamIDs outside of the table are C_BAD_STREAMID |
-//! | a message to a PCI function that does not claim it (3.18.1: MSI_*_ABT_ERR follows an abort response, and no section says who gives one) | PCI writes are posted: the machine answers nothing, and GERROR says nothing |
+//! | a message to a PCI function that does not claim it (3.18.1: MSI_*_ABT_ERR follows an abort response, and no section says who gives one) | PCI writes are posted: the machine returns no response, and GERROR does not change |
 //! | external abort on a PRI queue write (8.2) | synchronous: an automatic response is sent |
 
 /// When a written control is acknowledged (CR0 to CR0ACK, IRQ_CTRL to IRQ_CTRLACK, GBPA.Update).
@@ -61,15 +61,15 @@ pub enum Acknowledge {
     OnStep,
 }
 
-/// When the invalidation a command asks for takes effect. IHI 0070 G.b 4.7.3: a command that is
-/// consumed need not be complete; only CMD_SYNC tells that it is.
+/// When the invalidation of a command takes effect. IHI 0070 G.b 4.7.3: a consumed command need not
+/// be complete; only CMD_SYNC guarantees that it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Completion {
     /// When the command is consumed.
     #[default]
     AtOnce,
-    /// As late as can be: with the next CMD_SYNC. An invalidation that nobody synchronises leaves
-    /// what it names in use.
+    /// As late as possible: with the next CMD_SYNC. Without one, the entries that the command names
+    /// stay in use.
     WhenSynchronised,
 }
 
@@ -83,7 +83,7 @@ pub enum Prefetch {
     Configuration,
 }
 
-/// What becomes of a Stream table address beyond the output address size. IHI 0070 G.b 3.4.3.
+/// What a Stream table address beyond the output address size causes. IHI 0070 G.b 3.4.3.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum StreamTableBeyondOas {
     /// F_STE_FETCH.
@@ -103,14 +103,14 @@ pub enum ReservedCommandFields {
     Illegal,
 }
 
-/// What a command does whose StreamID or SubstreamID is beyond the implemented size.
-/// IHI 0070 G.b 4.1.7.
+/// What a command with a StreamID or SubstreamID beyond the implemented size does. IHI 0070 G.b
+/// 4.1.7.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum OutOfRangeParameter {
     /// Nothing.
     #[default]
     NoEffect,
-    /// It acts on the number cut to size.
+    /// The number is truncated to size.
     Truncate,
 }
 
@@ -118,14 +118,14 @@ pub enum OutOfRangeParameter {
 /// without break-before-make. IHI 0070 G.b 3.20.1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Overlap {
-    /// Nothing is noticed; the smallest page wins.
+    /// The overlap goes undetected; the smallest page wins.
     #[default]
     SmallestWins,
     /// F_TLB_CONFLICT, except where IDR3.BBML is 2: the smallest page wins there (3.21.1.3).
     Detected,
 }
 
-/// What STE.CONT does: one cached STE may stand for its neighbours. IHI 0070 G.b 5.2, 3.20.2.
+/// What STE.CONT does: one cached STE may serve neighbouring streams. IHI 0070 G.b 5.2, 3.20.2.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum ContiguousStes {
     /// Nothing: one cache entry, one STE.
@@ -133,7 +133,7 @@ pub enum ContiguousStes {
     Apart,
     /// A cached STE is used for all of its span; of several that match, one is used.
     Shared,
-    /// The same, and F_CFG_CONFLICT where several match that differ.
+    /// As `Shared`, and F_CFG_CONFLICT where several different ones match.
     Detected,
 }
 
@@ -154,6 +154,6 @@ pub struct Choices {
     pub out_of_range: OutOfRangeParameter,
     /// Several TLB entries for one address.
     pub overlap: Overlap,
-    /// STEs that stand for their neighbours.
+    /// STEs that serve neighbouring streams.
     pub contiguous_stes: ContiguousStes,
 }

@@ -1,6 +1,6 @@
-//! What a translation table descriptor of 64 bits says, for somebody who looks at it.
+//! Decodes 64-bit translation table descriptors into named fields, for reports.
 //!
-//! Not here: how a walk reads it, which is `passim_model::pgtable`'s, and descriptors of 32 bits.
+//! Not here: how a walk interprets one (`passim_model::pgtable`), and 32-bit descriptors.
 
 use crate::named::{Layout, Named, Shown, named};
 use Shown::{Always, Set};
@@ -44,7 +44,7 @@ const STAGE2: Layout = &[
     ("software", Stage2Leaf::SOFTWARE, Set),
 ];
 
-/// What a descriptor of these tables is.
+/// Decodes a descriptor of these tables; `None` for short descriptors.
 pub(crate) fn decoded(tables: &Config, level: i8, word: u64) -> Option<Entry> {
     let form = Form { output_bits: tables.implemented_bits, ds: tables.ds };
     match (tables.format, tables.granule) {
@@ -55,7 +55,7 @@ pub(crate) fn decoded(tables: &Config, level: i8, word: u64) -> Option<Entry> {
     }
 }
 
-/// The fields of a descriptor that is this.
+/// The fields of a descriptor that decodes as `entry`.
 pub(crate) fn fields(stage: Stage, word: u64, entry: Entry) -> Vec<Named> {
     match (entry, stage) {
         (Entry::Invalid, _) | (Entry::Table(_), Stage::Two) => Vec::new(),
@@ -65,7 +65,7 @@ pub(crate) fn fields(stage: Stage, word: u64, entry: Entry) -> Vec<Named> {
     }
 }
 
-/// What a value says, where that is worth a word.
+/// Meaning of a value, where words say more than the number.
 fn meaning(name: &str, value: u64) -> Option<String> {
     let text = match (name, value) {
         ("AP[1]", 0) => "privileged accesses only",

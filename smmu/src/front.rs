@@ -1,18 +1,18 @@
-//! The front: answers given before, by StreamID and 4K page.
+//! A cache in front of the others: recent answers by StreamID and 4K page.
 //!
-//! It never knows more than the caches behind it. An answer holds while nothing was taken out of
-//! them and no register was stored to; that is one number, the epoch, and an answer from another
-//! epoch is no answer.
+//! An answer is valid only in the epoch it was stored in. The epoch changes whenever an entry
+//! leaves a cache or a register is written, so this cache never answers what the caches behind it
+//! no longer hold.
 
 use crate::attributes::Attributes;
 use crate::transaction::{Path, Transaction, Translated};
 use passim_model::PhysAddr;
 use passim_model::access::{Perms, Privilege};
 
-/// log2 of the page an answer is for: the smallest any granule has.
+/// log2 of the bytes an answer covers: the smallest page of any granule.
 const PAGE_LG2: u32 = 12;
 
-/// No answer is from this epoch.
+/// An epoch in which no answer is stored.
 pub(crate) const NEVER: u64 = 0;
 
 #[derive(Clone, Copy)]
@@ -21,22 +21,22 @@ struct Answer {
     page: u64,
     output: u64,
     stream: u32,
-    /// Who was answered.
+    /// Privilege of the access that was answered.
     privilege: Privilege,
-    /// What this privilege may do, both stages together.
+    /// What this privilege may do: the permissions of both stages combined.
     perms: Perms,
     lg2: u8,
     attributes: Attributes,
 }
 
-/// The front. See the [module](self).
+/// The cache. See the [module](self).
 #[derive(Clone)]
 pub(crate) struct Front {
     answers: Box<[Answer]>,
 }
 
 impl Front {
-    /// An empty front of `1 << lg2` answers.
+    /// An empty cache of `1 << lg2` answers, 2^14 at most.
     pub(crate) fn new(lg2: u8) -> Self {
         let none = Answer {
             epoch: NEVER,
@@ -51,7 +51,7 @@ impl Front {
         Self { answers: vec![none; 1 << lg2.min(14)].into_boxed_slice() }
     }
 
-    /// The answer to a transaction, if it was given in this epoch and permits the access.
+    /// The cached answer to a transaction, if it is of this epoch and permits the access.
     #[inline(always)]
     pub(crate) fn answer(&self, epoch: u64, txn: &Transaction) -> Option<Translated> {
         let input = txn.iova.get();
@@ -74,7 +74,7 @@ impl Front {
         })
     }
 
-    /// Remembers what a transaction was answered from the TLB, if it carried no SubstreamID.
+    /// Caches the answer that the TLB or a walk gave to a transaction without SubstreamID.
     #[inline]
     pub(crate) fn remember(&mut self, epoch: u64, txn: &Transaction, answer: &Translated) {
         let from_tlb = matches!(answer.path, Path::Hit | Path::Walk);
@@ -96,7 +96,7 @@ impl Front {
         };
     }
 
-    /// Forgets everything.
+    /// Drops every answer.
     #[cfg(test)]
     pub(crate) fn clear(&mut self) {
         for answer in &mut self.answers {

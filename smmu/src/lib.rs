@@ -3,17 +3,18 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | [`attributes`] | how is memory to be accessed: cached, shared, or as a device? |
-//! | [`regime`] | what do the configuration structures amount to? |
+//! | [`regime`] | which decoded configuration decides a translation? |
 //! | [`cache`] | how is a cache built: sets, ways, replacement? |
-//! | [`tlb`] | which translations are remembered, and what makes them forgotten? |
-//! | [`transaction`], [`progress`] | what is asked of an SMMU, and how far is it? |
-//! | `stages`, `front` | what do two stages of tables, and the TLB, make of an address? |
-//! | [`named`], `descriptor` | what do registers and descriptors say, field by field? |
+//! | [`tlb`] | which translations are cached, and what invalidates them? |
+//! | [`transaction`], [`progress`] | what are a transaction and its answer, and what is counted? |
+//! | `stages`, `front` | how do two stages of tables, and the TLB, translate an address? |
+//! | [`named`], `descriptor` | which fields do registers and descriptors have, and what do they mean? |
 //! | [`choice`] | where does the architecture leave a choice, and what is chosen? |
 //! | [`v2`] | SMMUv2 and SMMUv1: stream mapping, context banks, invalidation and faults by registers |
-//! | [`v3`] | SMMUv3: how a transaction finds its regime, how commands arrive, how faults are told |
+//! | [`v3`] | SMMUv3: how a transaction finds its regime, how commands arrive, how faults are reported |
 //!
-//! This crate knows memory, and nothing of who writes the structures into it. It performs
+//! This crate reads structures from memory and does not depend on what wrote them. It changes
+//! nothing outside of memory: it returns interrupts and message writes as effects.
 //! nothing outside: interrupts and message writes are returned as effects.
 
 pub mod attributes;

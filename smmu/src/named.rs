@@ -1,8 +1,8 @@
-//! A word, field by field, by the names the specification prints.
+//! Decodes a word into fields, by the names the specification prints.
 //!
-//! Fields that are 0 are left out, except where 0 says something of its own.
+//! Fields that are 0 are omitted, except where 0 has a meaning of its own.
 //!
-//! Not here: the names themselves, which layouts have.
+//! Not here: the names, which the layouts hold.
 
 use passim_model::bits::Field;
 
@@ -11,9 +11,9 @@ use passim_model::bits::Field;
 pub struct Named {
     /// The field, as the specification prints it.
     pub name: &'static str,
-    /// Its value, shifted down to bit 0; of an address, its bits in place.
+    /// Its value, shifted down to bit 0; an address field keeps its bits in place.
     pub value: u64,
-    /// What the value says, where a word says more than the number.
+    /// Meaning of the value, where words say more than the number.
     pub meaning: Option<String>,
 }
 
@@ -27,10 +27,10 @@ pub(crate) enum Shown {
     /// As an address.
     Address,
 }
-/// A layout, field by field as it is printed.
+/// The fields of a layout in the order they are printed, and how each is shown.
 pub(crate) type Layout = &'static [(&'static str, Field, Shown)];
 
-/// The fields of a word, and what their values mean by `meaning`.
+/// The fields of a word; `meaning` puts a value into words.
 pub(crate) fn named(
     layout: Layout,
     word: u64,

@@ -1,23 +1,23 @@
-//! Whether anything was done, and how often things were.
+//! Counts of what an SMMU did, and whether a step did anything.
 //!
-//! For reports and comparisons only: nothing an SMMU does depends on a count.
+//! For reports and comparisons only: no behaviour depends on a count.
 
-/// How often things happened since reset. None is a register: no architected counter is modelled.
+/// Counts since reset. None is a register: no architected counter is modelled.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Counters {
-    /// Transactions put to the SMMU.
+    /// Transactions the SMMU received.
     pub transactions: u64,
     /// Transactions answered from the TLB.
     pub tlb_hits: u64,
-    /// Transactions that were not.
+    /// Transactions that missed in the TLB.
     pub tlb_misses: u64,
     /// Walks of stage-1 tables.
     pub walks: u64,
     /// Walks of stage-2 tables.
     pub stage2_walks: u64,
-    /// STEs looked for in memory.
+    /// STE fetches from memory, failed ones included.
     pub ste_fetches: u64,
-    /// CDs looked for in memory.
+    /// CD fetches from memory, failed ones included.
     pub cd_fetches: u64,
     /// Commands consumed.
     pub commands: u64,
@@ -35,9 +35,9 @@ pub struct Counters {
 /// Whether a step changed anything.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Progress {
-    /// One thing was done; there may be more.
+    /// The step did one thing; more may be left.
     Worked,
-    /// There is nothing to do until a register is stored to, or an invalidation of a device's
-    /// cache ends.
+    /// Nothing is left to do until a register is stored to, or an invalidation of a device's cache
+    /// ends.
     Idle,
 }

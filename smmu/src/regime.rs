@@ -1,8 +1,7 @@
-//! What the configuration structures of an SMMU amount to: everything that decides one
-//! translation.
+//! The decoded configuration of an SMMU: everything that decides one translation.
 //!
-//! STE and CD (SMMUv3) or S2CR, CBAR and the context bank (SMMUv2) are read, judged and turned
-//! into these types; translation looks at nothing else. No register and no layout is known here.
+//! STE and CD (SMMUv3) or S2CR, CBAR and the context bank (SMMUv2) are checked and decoded into
+//! these types, and translation reads nothing else. This room depends on no register and no layout.
 
 use crate::attributes::{Attributes, Hints, Shareability};
 use crate::tlb::SpaceId;
@@ -23,7 +22,7 @@ pub enum World {
     El2E2h,
 }
 
-/// What a terminated transaction answers.
+/// Response to a terminated transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Response {
     /// Bus error.
@@ -32,7 +31,7 @@ pub enum Response {
     RazWi,
 }
 
-/// Whether a translation fault is told to software.
+/// Whether a translation fault is reported to software.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Recording {
     /// An event is recorded.
@@ -41,19 +40,19 @@ pub enum Recording {
     Suppressed,
 }
 
-/// What follows a translation fault at one stage (A, R of a CD; S2R of an STE).
+/// Consequences of a translation fault at one stage (A, R of a CD; S2R of an STE).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct OnFault {
-    /// What the device is answered.
+    /// The response to the device.
     pub response: Response,
-    /// Whether software is told.
+    /// Whether an event is recorded.
     pub recording: Recording,
-    /// Whether the transaction waits for software instead, which is then always told.
+    /// Whether the transaction stalls until software resumes it; the fault is then always recorded.
     pub stalls: bool,
 }
 
 impl OnFault {
-    /// Abort and record: what every fault does that no configuration bit governs.
+    /// Abort and record: the consequence of every fault that no configuration bit governs.
     pub const ABORT_AND_RECORD: Self =
         Self { response: Response::Abort, recording: Recording::Recorded, stalls: false };
 }
@@ -68,7 +67,7 @@ pub enum Endian {
 }
 
 impl Endian {
-    /// The doubleword that memory holds as `word`.
+    /// The value, in this byte order, of a doubleword that loads from memory as `word`.
     pub(crate) const fn read(self, word: u64) -> u64 {
         match self {
             Self::Little => word,
@@ -76,7 +75,7 @@ impl Endian {
         }
     }
 
-    /// The word at `at` in a doubleword that memory holds as `word`.
+    /// The value, in this byte order, of the word at `at`, whose doubleword loads as `word`.
     pub(crate) const fn read_short(self, word: u64, at: u64) -> u32 {
         let half = (word >> (u32::BITS * (at >> 2 & 1) as u32)) as u32;
         match self {
@@ -100,7 +99,7 @@ pub struct FlagUpdates {
 /// Whether the top byte of an address takes part in its range check.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TopByte {
-    /// Bits 63..56 count.
+    /// Bits 63..56 take part.
     Counts,
     /// Bits 63..56 are taken to repeat bit 55.
     Ignored,
@@ -109,7 +108,7 @@ pub enum TopByte {
 /// Whether unprivileged accesses may use a half of the address space at all (E0PD).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Unprivileged {
-    /// As the permissions say.
+    /// By the permissions of the leaf.
     Permitted,
     /// Every access is a translation fault.
     Refused,
@@ -122,7 +121,7 @@ pub struct Half {
     pub walk: Option<walk::Config>,
     /// Granule of the tables.
     pub granule: Granule,
-    /// Whether the top byte counts.
+    /// Whether the top byte takes part in the range check.
     pub top_byte: TopByte,
     /// E0PD.
     pub unprivileged: Unprivileged,
@@ -130,12 +129,12 @@ pub struct Half {
     pub shareability: Option<Shareability>,
 }
 
-/// How an address finds its half of a stage-1 address space.
+/// How an address selects its half of a stage-1 address space.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Split {
     /// By bit 55: AArch64.
     Bit55,
-    /// By what the halves' sizes leave of 32 bits (T0SZ and T1SZ): AArch32.
+    /// By the sizes of the halves, 32 bits less T0SZ and T1SZ: AArch32.
     Size {
         /// T0SZ, 0 to 7.
         lower: u32,
@@ -144,7 +143,7 @@ pub enum Split {
     },
 }
 
-/// What the memory type of a stage-1 leaf means.
+/// How the memory type of a stage-1 leaf is decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MemoryTypes {
     /// An index into MAIR.
@@ -156,18 +155,18 @@ pub enum MemoryTypes {
         /// NMRR.
         normal: u32,
     },
-    /// Short descriptors: TEX, C and B spell it out.
+    /// Short descriptors: TEX, C and B encode it directly.
     Spelled,
 }
 
 /// Limits that stage-1 configuration puts on the permissions of every leaf.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct PermissionLimits {
-    /// WXN: what may be written is not executed.
+    /// WXN: writable memory is not executable.
     pub write_implies_never_execute: bool,
-    /// UWXN: what may be written without privilege is not executed with it.
+    /// UWXN: memory writable without privilege is not executable with it.
     pub unprivileged_write_implies_never_execute: bool,
-    /// PAN: what may be accessed without privilege is not accessed with it.
+    /// PAN: memory accessible without privilege is not accessible with it.
     pub privileged_access_never: bool,
     /// EPAN: execution without privilege counts as access for PAN.
     pub execution_counts_for_pan: bool,
@@ -195,7 +194,7 @@ impl PermissionLimits {
     }
 }
 
-/// Stage 1: what a CD amounts to.
+/// Stage 1, decoded from a CD or from a stage-1 context bank.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Stage1 {
     /// Translation regime.
@@ -208,13 +207,13 @@ pub struct Stage1 {
     pub endian: Endian,
     /// Limits on permissions.
     pub limits: PermissionLimits,
-    /// What leaves mean by their memory type.
+    /// How the memory types of leaves are decoded.
     pub types: MemoryTypes,
     /// What hardware updates in descriptors.
     pub updates: FlagUpdates,
-    /// What follows a fault.
+    /// Consequences of a fault.
     pub on_fault: OnFault,
-    /// Whether the allocation hints of what comes in count beside those of leaves (SMMUv3).
+    /// Whether the incoming allocation hints are combined with those of leaves (SMMUv3).
     pub heeds_hints: bool,
     /// Where translations of this ASID are cached.
     pub(crate) space: SpaceId,
@@ -222,12 +221,12 @@ pub struct Stage1 {
     pub(crate) global: SpaceId,
 }
 
-/// Why an address has no place in a stage-1 address space.
+/// An address outside of both halves of a stage-1 address space.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct OutOfRange;
 
 impl Stage1 {
-    /// The half `input` belongs to, and the address the tables see.
+    /// Selects the half of `input`, and the address that its tables translate.
     ///
     /// # Errors
     /// [`OutOfRange`] if the bits above the input size do not repeat each other, if the address
@@ -237,7 +236,7 @@ impl Stage1 {
         if let Split::Size { lower, upper } = self.split {
             return self.select_by_size(input, lower, upper);
         }
-        // IHI 0070 G.b 3.4.1: bit 55 selects, whether or not the top byte counts.
+        // IHI 0070 G.b 3.4.1: bit 55 selects, whether or not the top byte takes part.
         let upper = input & BIT_55 != 0;
         let half = &self.halves[usize::from(upper)];
         let address = match half.top_byte {
@@ -253,7 +252,7 @@ impl Stage1 {
     }
 
     /// As [`Self::select`], for 32 bits. DDI 0406 B3.6.4, B3.5.4: where both sizes are 0 there is
-    /// one half only, and where one is 0 its half has what the other leaves.
+    /// only the lower half; where one is 0, its half covers what the other does not.
     fn select_by_size(
         &self,
         input: u64,
@@ -278,7 +277,7 @@ impl Stage1 {
         }
     }
 
-    /// The memory attributes of a leaf.
+    /// The memory attributes of a stage-1 leaf.
     pub(crate) fn attributes(&self, half: &Half, leaf: &walk::Leaf) -> Attributes {
         if let MemoryTypes::Mair(mair) = self.types {
             let own = Shareability::of(Stage1Leaf::SH.get(leaf.descriptor));
@@ -301,7 +300,7 @@ impl Stage1 {
     pub(crate) fn permissions(&self, leaf: &walk::Leaf) -> (Perms, Perms) {
         let (unprivileged, privileged) = match self.world {
             World::El1 | World::El2E2h => (leaf.unprivileged, leaf.privileged),
-            // IHI 0070 G.b 5.4.1: an EL2 regime knows one privilege, and AP[1] acts as 1.
+            // IHI 0070 G.b 5.4.1: an EL2 regime has one privilege, and AP[1] acts as 1.
             World::El2 => (leaf.undivided, leaf.undivided),
         };
         self.limits.apply(unprivileged, privileged)
@@ -311,7 +310,7 @@ impl Stage1 {
 /// Bit 55 of an address.
 const BIT_55: u64 = 1 << 55;
 
-/// Stage 2: what the S2 fields of an STE amount to.
+/// Stage 2, decoded from the S2 fields of an STE or from a stage-2 context bank.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Stage2 {
     /// How tables are walked.
@@ -320,7 +319,7 @@ pub struct Stage2 {
     pub granule: Granule,
     /// Byte order of descriptors.
     pub endian: Endian,
-    /// What follows a fault.
+    /// Consequences of a fault.
     pub on_fault: OnFault,
     /// What hardware updates in descriptors.
     pub updates: FlagUpdates,
@@ -341,7 +340,7 @@ pub struct Stage2 {
 }
 
 impl Stage2 {
-    /// The memory attributes behind a leaf, of an access that comes with `incoming`.
+    /// The memory attributes of an access through a leaf; `incoming`: those before stage 2.
     pub(crate) fn attributes(&self, incoming: Attributes, leaf: &LeafAttributes) -> Attributes {
         if self.force_write_back {
             return incoming.combine_forced(u64::from(leaf.mem_attr), leaf.shareability);
@@ -350,12 +349,12 @@ impl Stage2 {
         if self.hinted { Hints::of_leaf(leaf.hints()).apply(combined) } else { combined }
     }
 
-    /// What a leaf says of attributes.
+    /// Decodes the attribute fields of a leaf.
     pub(crate) fn leaf_attributes(&self, leaf: &walk::Leaf) -> LeafAttributes {
         let own = Shareability::of(Stage2Leaf::SH.get(leaf.descriptor));
         let mem_attr = match Stage2Leaf::MEM_ATTR.get(leaf.descriptor) as u8 {
-            // IHI 0070 G.b 3.23.1: NoTagAccess says nothing here, and the type is that of 15. With
-            // S2FWB bit 3 does not count anyway.
+            // IHI 0070 G.b 3.23.1: NoTagAccess has no effect here, and the type is that of 15. With
+            // S2FWB, bit 3 is ignored anyway.
             0b0100 if self.tag_permissions && !self.force_write_back => 0b1111,
             other => other,
         };
@@ -369,17 +368,17 @@ impl Stage2 {
 
     /// The permissions of a leaf, unprivileged and privileged.
     pub(crate) fn permissions(&self, leaf: &walk::Leaf) -> [Perms; 2] {
-        // IHI 0070 G.b 6.3.4 (XNX): without it XN[1] alone counts, and for both privileges.
+        // IHI 0070 G.b 6.3.4 (XNX): without it XN[1] alone applies, to both privileges.
         if self.xnx { [leaf.unprivileged, leaf.privileged] } else { [leaf.unprivileged; 2] }
     }
 }
 
-/// What a stage 2 leaf says beside its address and permissions.
+/// The fields of a stage-2 leaf other than its address and permissions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LeafAttributes {
     /// MemAttr, 4 bits.
     pub mem_attr: u8,
-    /// SH, or what stands for it.
+    /// SH, or its substitute ([`Stage2::shareability`]).
     pub shareability: Shareability,
     /// Bits 63:60 of the descriptor, shifted down to bit 0, where SMMUv2 has allocation hints.
     pub hints: u8,
@@ -388,13 +387,13 @@ pub struct LeafAttributes {
 }
 
 impl LeafAttributes {
-    /// Of a translation without stage 2.
+    /// For a translation without stage 2.
     pub const NONE: Self =
         Self { mem_attr: 0, shareability: Shareability::Non, hints: 0, level: 0 };
 
     const HINTS_LOW: u32 = 60;
 
-    /// The descriptor, as far as allocation hints go.
+    /// The hints at their position in a descriptor.
     const fn hints(&self) -> u64 {
         (self.hints as u64) << Self::HINTS_LOW
     }
@@ -409,7 +408,7 @@ pub struct Regime<'a> {
     pub stage2: Option<&'a Stage2>,
 }
 
-/// The permissions that count for `access`.
+/// The permissions that apply to `access`.
 #[inline]
 pub(crate) fn granted(access: Access, unprivileged: Perms, privileged: Perms) -> Perms {
     match access.privilege {

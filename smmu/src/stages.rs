@@ -1,17 +1,17 @@
-//! Addresses through stage 1 and stage 2: TLB, walk, permission.
+//! Translates addresses through stage 1 and stage 2: TLB, walk, permissions.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `entry` | what is cached of a leaf, or of one of each stage? |
+//! | `entry` | which TLB entry does a leaf make, or a leaf of each stage? |
 //! | `fetch` | where is a descriptor, and what does reading it change? |
-//! | `first` | what does stage 1 alone say, for an address translation operation? |
-//! | `log` | what is written down of it, for somebody who asks why? |
-//! | `marking` | what does it change in descriptors? |
+//! | `first` | what does an address translation operation find at stage 1? |
+//! | `log` | which steps of a translation does an explanation record? |
+//! | `marking` | what does a translation update in descriptors? |
 //! | `judging` | does a translation permit the access? |
 //! | `refusal` | why was an address not translated? |
 //!
-//! Not here: how a stream comes to its regime, and how a fault is told; SMMUv2 and SMMUv3 do both
-//! in their own ways.
+//! Not here: how a stream finds its regime, and how a fault is reported; SMMUv2 and SMMUv3 do both
+//! differently.
 
 mod entry;
 mod fetch;
@@ -48,19 +48,18 @@ use refusal::{at_stage1, at_stage2, of_walk};
 pub(crate) struct Caching {
     pub(crate) overlap: Overlap,
     pub(crate) retention: Retention,
-    /// Whether a block with nT set is left out. IHI 0070 G.b 3.21.1.2.
+    /// Whether a block with nT set is not cached. IHI 0070 G.b 3.21.1.2.
     pub(crate) heeds_nt: bool,
     /// Whether tables are cached.
     pub(crate) keeps_tables: bool,
-    /// Whether what gives way in the TLB depends on when it was used.
+    /// Whether replacement in the TLB depends on uses.
     pub(crate) counts_tlb_uses: bool,
-    /// The same of STEs and CDs.
+    /// The same for the caches of STEs and CDs.
     pub(crate) counts_config_uses: bool,
 }
 
 impl Caching {
-    /// Whether answers may be given by something in front of the caches, which they then do not
-    /// hear of.
+    /// Whether the front cache may answer; the caches behind it then do not see the use.
     #[inline]
     pub(crate) fn has_front(&self) -> bool {
         let counts_uses = self.counts_tlb_uses || self.counts_config_uses;
@@ -68,18 +67,18 @@ impl Caching {
     }
 }
 
-/// What translation needs beside the regime.
+/// Everything translation needs besides the regime.
 pub(crate) struct Stages<'a, L> {
     pub(crate) memory: &'a Memory,
     pub(crate) tlb: &'a mut Tlb,
     pub(crate) counters: &'a mut Counters,
-    /// Changes of descriptors, done once the translation is.
+    /// Descriptor updates, written after the translation.
     pub(crate) writes: &'a mut Vec<FlagWrite>,
     pub(crate) caching: Caching,
     pub(crate) log: &'a mut L,
 }
 
-/// What an access brings along.
+/// An access, and the attributes it arrives with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Demand {
     pub(crate) access: Access,
@@ -87,7 +86,7 @@ pub(crate) struct Demand {
     pub(crate) attributes: Attributes,
 }
 
-/// An answer, and the address between the stages.
+/// An answer, and the intermediate address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Found {
     pub(crate) answer: Translated,
@@ -95,7 +94,7 @@ pub(crate) struct Found {
 }
 
 impl<L: Log> Stages<'_, L> {
-    /// Stage 1, and stage 2 after it where there is one.
+    /// Translates through stage 1, and through stage 2 if there is one.
     #[inline]
     pub(crate) fn both(
         &mut self,
@@ -131,7 +130,7 @@ impl<L: Log> Stages<'_, L> {
         self.fill(&regime, half, address, demand)
     }
 
-    /// The answer of a space of stage 1, if it has one.
+    /// The answer from one stage-1 space of the TLB, if it is cached there.
     #[inline(always)]
     fn cached(
         &mut self,
@@ -157,7 +156,7 @@ impl<L: Log> Stages<'_, L> {
         alone.map_err(|_| Refusal::conflict(Stage::One, None))
     }
 
-    /// Walks for a first-stage miss, caches what it finds and judges it.
+    /// Walks after a first-stage miss, caches the translation and checks its permissions.
     fn fill(
         &mut self,
         regime: &Regime<'_>,
@@ -187,12 +186,13 @@ impl<L: Log> Stages<'_, L> {
             let ipa = entry.intermediate | address & low_bits(entry.lg2);
             let marking = self.marking(regime, &leaf, access, permitted)?;
             let second = self.final_stage2(stage2, ipa, access).inspect_err(|_| {
-                // IHI 0070 G.b 3.13.2: the leaf was fetched, whatever becomes of the access.
+                // IHI 0070 G.b 3.13.2: the leaf was fetched, so its access flag is set although
+                // stage 2 refuses.
                 self.writes.extend(marking.and_then(|marking| marking.accessed(stage1.endian)));
             });
             let second = second?;
             self.writes.extend(marking.map(|marking| marking.whole(stage1.endian)));
-            // Only now is it sure that the write will be done.
+            // Only here is the write certain, and may mark the stage-2 leaf dirty.
             let second = match must_mark(&second, access) {
                 true => self.stage2(stage2, ipa, About::Input, true)?,
                 false => second,
@@ -208,7 +208,7 @@ impl<L: Log> Stages<'_, L> {
             entry.stage1.iter_mut().for_each(|perms| perms.remove(Perms::WRITE));
             entry.clean = true;
         }
-        // IHI 0070 G.b 3.13.2: what is cached has its access flag set, in memory as well.
+        // IHI 0070 G.b 3.13.2: an entry is cached only if its access flag is set in memory as well.
         if kept && (permitted || leaf.accessed || !stage1.updates.access) {
             let space = if leaf.not_global { stage1.space } else { stage1.global };
             self.tlb.insert(space, &entry);
@@ -216,7 +216,7 @@ impl<L: Log> Stages<'_, L> {
         judge(&entry, regime, address, demand, Path::Walk)
     }
 
-    /// The leaf of stage 1.
+    /// Walks stage 1 to its leaf.
     #[inline(always)]
     fn walk_stage1(
         &mut self,
@@ -237,7 +237,8 @@ impl<L: Log> Stages<'_, L> {
         let flags = Flags { updates: stage1.updates, stage: Stage::One };
         match stage2 {
             None => {
-                // The way that leaves nothing behind is the one that has to be short.
+                // The common walk caches no table and updates no table descriptor: it takes a
+                // faster source.
                 let found = if trail.is_none() && !stage1.updates.tables {
                     let (memory, log) = (self.memory, &mut *self.log);
                     let mut source = Bare { memory, log, order, stage: Stage::One };
@@ -266,10 +267,11 @@ impl<L: Log> Stages<'_, L> {
         }
     }
 
-    /// What a permitted access has to update in a stage 1 leaf, which stage 2 permits.
+    /// The update of a stage-1 leaf that a permitted access requires; stage 2 must permit the
+    /// update.
     ///
-    /// Where the permission refuses, nothing is updated: IHI 0070 G.b 3.13.2 leaves that open.
-    /// 7.3.22: what stage 2 says of a table comes before what it says of the output.
+    /// If stage 1 refuses the access, nothing is updated: IHI 0070 G.b 3.13.2 leaves that open.
+    /// 7.3.22: a stage-2 fault on a table precedes one on the output address.
     fn marking(
         &mut self,
         regime: &Regime<'_>,
@@ -292,7 +294,7 @@ impl<L: Log> Stages<'_, L> {
         Ok(Some(Marking { at, accessed, dirty }))
     }
 
-    /// Stage 2 alone.
+    /// Translates through stage 2 alone.
     #[inline]
     pub(crate) fn second(
         &mut self,
@@ -314,8 +316,8 @@ impl<L: Log> Stages<'_, L> {
         judge(&entry, &regime, input, demand, Path::Walk)
     }
 
-    /// The stage-2 translation of a final IPA that permits the access, with a dirty state that may
-    /// still have to be marked.
+    /// The stage-2 translation of a final IPA, if it permits the access. Its leaf may still have to
+    /// be marked dirty.
     fn final_stage2(
         &mut self,
         stage2: &Stage2,
@@ -339,8 +341,8 @@ impl<L: Log> Stages<'_, L> {
         Ok(())
     }
 
-    /// The stage-2 translation of `ipa`, from the TLB or by a walk. Permissions are not judged; a
-    /// write that they permit marks the leaf dirty, where hardware keeps that state.
+    /// The stage-2 translation of `ipa`, from the TLB or by a walk. Permissions are not checked; a
+    /// write marks a writable-clean leaf dirty, where hardware manages the dirty state.
     fn stage2(
         &mut self,
         stage2: &Stage2,
@@ -386,13 +388,13 @@ impl<L: Log> Stages<'_, L> {
         Ok(entry)
     }
 
-    /// Whether the translation a leaf makes is cached.
+    /// Whether the translation of a leaf may be cached.
     fn keeps(&self, leaf: &Leaf) -> bool {
         let block = leaf.level < LAST_LEVEL;
         !(self.caching.heeds_nt && block && Stage1Leaf::NT.is_set(leaf.descriptor))
     }
 
-    /// A stage 2 translation as its leaf makes it, and the leaf's flags as the access makes them.
+    /// Builds the TLB entry of a stage-2 leaf, and updates the leaf's flags for the access.
     fn stage2_entry(&mut self, stage2: &Stage2, leaf: &Leaf, ipa: u64, write: bool) -> Translation {
         let retention = self.caching.retention;
         let mut entry = entry_of(retention, leaf, &stage2.walk, ipa, [Perms::all(); 2]);
@@ -416,8 +418,8 @@ impl<L: Log> Stages<'_, L> {
         entry
     }
 
-    /// The physical address behind `ipa` for a read by the SMMU itself, and log2 of the bytes that
-    /// stage 2 translates together.
+    /// Translates `ipa` for a read by the SMMU itself: the physical address, and log2 of the bytes
+    /// of the stage-2 page.
     fn read_through(
         &mut self,
         stage2: &Stage2,
@@ -425,7 +427,8 @@ impl<L: Log> Stages<'_, L> {
         about: About,
     ) -> Result<(PhysAddr, u8), Refusal> {
         let entry = self.stage2(stage2, ipa, about, false)?;
-        // IHI 0070 G.b 7.3.16: a read of tables and CDs is data, whatever the transaction is.
+        // IHI 0070 G.b 7.3.16: a read of tables and CDs is a data access, whatever the transaction
+        // is.
         let readable = entry.stage2[1].contains(Perms::READ);
         // IHI 0070 G.b 5.2 (S2PTW): nor may it reach Device memory, if that is protected.
         let device = stage2.protected_walks
@@ -437,8 +440,8 @@ impl<L: Log> Stages<'_, L> {
         Ok((PhysAddr::new(entry.output | ipa & low_bits(entry.lg2)), entry.lg2))
     }
 
-    /// The physical address behind `ipa` for an update of a stage 1 descriptor. IHI 0070 G.b
-    /// 3.13.5: stage 2 must permit the write.
+    /// Translates `ipa` for an update of a stage-1 descriptor. IHI 0070 G.b 3.13.5: stage 2 must
+    /// permit the write.
     fn write_through(&mut self, stage2: &Stage2, ipa: u64) -> Result<PhysAddr, Refusal> {
         let entry = self.stage2(stage2, ipa, About::Table, true)?;
         if !entry.stage2[1].contains(Perms::WRITE) {
@@ -450,7 +453,7 @@ impl<L: Log> Stages<'_, L> {
     }
 }
 
-/// A walk from the first table, or from one that was remembered.
+/// Walks from the first table, or from a cached one.
 #[inline(never)]
 fn from<F: Fetch>(
     start: Option<Table>,

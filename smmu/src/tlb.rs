@@ -1,15 +1,15 @@
-//! The TLB: a cache of complete translations, and of tables half-way to them.
+//! The TLB: a cache of complete translations, and of the tables on the way to them.
 //!
 //! An entry belongs to a *space*: one ASID of a regime, its global pages, or one VMID's stage 2.
 //!
 //! | room | question it answers |
 //! | --- | --- |
 //! | `sets`, `packed` | what does a TLB of limited size hold? |
-//! | `everything` | what does one hold that never replaces anything? |
-//! | `tables` | which tables are remembered half-way down a walk? |
+//! | `everything` | what does a TLB that never replaces anything hold? |
+//! | `tables` | which intermediate tables of walks are cached? |
 //!
-//! Nothing is removed that the caller did not name: an invalidation that is missing or too small
-//! leaves a stale translation behind, and the next lookup finds it.
+//! An invalidation removes only what its caller names: one that is missing or too small leaves a
+//! stale translation behind, and the next lookup finds it.
 
 mod everything;
 mod packed;
@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use tables::Tables;
 pub use tables::{Behind, Table};
 
-/// What a set of translations belongs to.
+/// The address space that translations belong to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Space {
     /// One address space of stage 1.
@@ -60,24 +60,24 @@ pub enum Space {
     },
 }
 
-/// A space of this TLB, found once and kept with the regime.
+/// The number of a space in this TLB, looked up once and stored with the regime.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct SpaceId(u32);
 
 impl SpaceId {
-    /// Stands where no space is looked at.
+    /// A placeholder where no space is looked up.
     pub(crate) const NONE: Self = Self(0);
 }
 
-/// One translation, as complete as its stream asks for.
+/// One translation, through all stages that its stream uses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Translation {
     /// First input address of the page, in the input space of the first stage that translates.
     pub input: u64,
     /// First output address of the page: physical, or intermediate where stage 1 is cached alone.
     pub output: u64,
-    /// What lies between the stages: first intermediate address of the page. The input where
-    /// stage 1 is absent, the output where stage 2 is.
+    /// First intermediate address of the page: the input where stage 1 is absent, the output where
+    /// stage 2 is.
     pub intermediate: u64,
     /// log2 of the page's size: the smaller of the two stages' leaves.
     pub lg2: u8,
@@ -95,11 +95,11 @@ pub struct Translation {
     pub clean: bool,
     /// Memory attributes: of all stages, or of stage 1 where stage 2 is absent.
     pub attributes: Attributes,
-    /// Of stage 2: what its leaf says of attributes, and its level.
+    /// The attribute fields and the level of the stage-2 leaf.
     pub leaf: LeafAttributes,
 }
 
-/// What an invalidation by address names beside the address.
+/// What restricts an invalidation by address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Hint {
     /// Only entries of this granule.
@@ -121,21 +121,20 @@ impl Hint {
 #[derive(Clone)]
 pub struct Tlb {
     sets: Sets,
-    /// Where translations are kept instead, if none is ever replaced.
+    /// The store used instead of `sets`, if nothing is ever replaced.
     everything: Option<Everything>,
     tables: Tables,
     ids: BTreeMap<Space, SpaceId>,
     losses: u64,
 }
 
-/// Whether one entry translates an address, or several that differ.
+/// Several entries that differ translate one address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Conflict;
 
 impl Tlb {
-    /// An empty TLB, and an empty cache of tables where one is given a size. Sizes beyond the
-    /// limits of [`Geometry`] are brought inside them; with [`Retention::Everything`] they do not
-    /// count.
+    /// An empty TLB, with an empty walk cache if `tables` is given. Sizes are clamped to the limits
+    /// of [`Geometry`]; [`Retention::Everything`] ignores them.
     pub fn new(geometry: Geometry, tables: Option<Geometry>, retention: Retention) -> Self {
         let (sets, everything) = match retention {
             Retention::Sized => (Sets::new(geometry.bounded()), None),
@@ -145,7 +144,7 @@ impl Tlb {
         Self { sets, everything, tables, ids: BTreeMap::new(), losses: 0 }
     }
 
-    /// The space with this name, made if it was never asked for.
+    /// The number of this space, assigned at the first call.
     pub fn space(&mut self, space: Space) -> SpaceId {
         if let Some(&id) = self.ids.get(&space) {
             return id;
@@ -156,14 +155,14 @@ impl Tlb {
         id
     }
 
-    /// How often anything may have been taken out: as long as it stays the same, what was cached
+    /// Counts what may have removed an entry: while this is unchanged, everything that was cached
     /// still is.
     #[inline]
     pub fn losses(&self) -> u64 {
         self.losses
     }
 
-    /// The cached translation of `input` in a space: that of the smallest page, where there are
+    /// The cached translation of `input` in a space: that of the smallest page, if there are
     /// several.
     #[inline(always)]
     pub fn lookup(&mut self, space: SpaceId, input: u64) -> Option<Translation> {
@@ -173,8 +172,8 @@ impl Tlb {
         }
     }
 
-    /// Where the 4K pages of `space` are, if that is plain to see; `other` is where what it may
-    /// lack is cached. It holds while [`Self::arrangement`] stays the same.
+    /// Direct access to the 4K pages of `space`, if its place in the store allows it; `other` is
+    /// the space looked up after it. Valid while [`Self::arrangement`] is unchanged.
     pub(crate) fn lane(&mut self, space: SpaceId, other: SpaceId) -> Option<Lane> {
         match self.everything {
             None => self.sets.lane(space, other),
@@ -182,19 +181,19 @@ impl Tlb {
         }
     }
 
-    /// A number that changes whenever a [`Lane`] may.
+    /// A number that changes whenever a [`Lane`] may become invalid.
     #[inline(always)]
     pub(crate) fn arrangement(&self) -> u64 {
         self.sets.arrangement()
     }
 
-    /// The place of the page of a lane that holds `input`, whatever is there.
+    /// The slot for the page of `input` in a lane, whatever it holds.
     #[inline(always)]
     pub(crate) fn place(&self, lane: &Lane, input: u64) -> Option<&Slot> {
         self.sets.place(lane, input)
     }
 
-    /// Caches a page of a lane that is not in its place.
+    /// Caches a page of a lane in its slot.
     #[inline(always)]
     pub(crate) fn fill(&mut self, lane: &Lane, page: Packed) {
         self.losses += u64::from(self.sets.fill(lane, page));
@@ -238,7 +237,7 @@ impl Tlb {
         }
     }
 
-    /// The table nearest to the leaf that a walk for `input` can start from.
+    /// The cached table nearest to the leaf that a walk for `input` can start from.
     #[inline]
     pub fn table(&mut self, space: SpaceId, input: u64) -> Option<Table> {
         self.tables.nearest(space, input)
@@ -250,7 +249,7 @@ impl Tlb {
         self.tables.are_kept()
     }
 
-    /// Caches a table a walk for `input` came to, if tables are cached.
+    /// Caches a table that a walk for `input` reached, if tables are cached.
     pub fn insert_table(&mut self, space: SpaceId, input: u64, table: Table) {
         self.tables.insert(space, input, table);
     }
@@ -270,7 +269,7 @@ impl Tlb {
     /// Drops the entries of the spaces in `range` that translate an address of `first..=last`, in
     /// the input space of the first stage, and that the hint admits.
     ///
-    /// A leaf of the first stage of which pieces are cached goes as a whole.
+    /// Where pieces of a first-stage leaf are cached, all of them are dropped together.
     pub fn invalidate(&mut self, range: RangeInclusive<Space>, first: u64, last: u64, hint: Hint) {
         self.losses += 1;
         for (_, &id) in self.ids.range(range) {
@@ -294,7 +293,7 @@ impl Tlb {
         self.tables.clear();
     }
 
-    /// What is cached, space by space in their order and by input address.
+    /// All entries, by space and then by input address.
     pub fn entries(&self) -> Vec<(Space, Translation)> {
         let mut found: Vec<(Space, Translation)> = Vec::new();
         for (&space, &id) in &self.ids {

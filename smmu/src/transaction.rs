@@ -1,6 +1,6 @@
-//! What is asked of an SMMU, and how a translation is told: one form for every version of it.
+//! Transactions and their translations, in one form for every version of the SMMU.
 //!
-//! Not here: what becomes of a transaction that is refused, which is each version's own.
+//! Not here: what happens to a refused transaction, which each version defines.
 
 use crate::attributes::Attributes;
 use passim_model::access::{Access, Perms};
@@ -9,11 +9,11 @@ use passim_model::{Iova, PhysAddr, Requester};
 /// One bus transaction: it faults as a whole and records at most one event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Transaction {
-    /// Who asks.
+    /// The StreamID, and the SubstreamID if the transaction carries one.
     pub requester: Requester,
     /// The address on the bus.
     pub iova: Iova,
-    /// What is asked for.
+    /// The access it requests.
     pub access: Access,
 }
 
@@ -30,17 +30,17 @@ pub enum Path {
     Walk,
 }
 
-/// A transaction that may go on.
+/// The answer to a transaction that proceeds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Translated {
-    /// Where: the physical address of the transaction's own byte, not of its page.
+    /// The physical address of the transaction's own byte, not of its page.
     pub pa: PhysAddr,
-    /// What accesses of this privilege may do here.
+    /// What accesses of the transaction's privilege may do at this address.
     pub perms: Perms,
-    /// log2 of the page the answer holds for; 64 where nothing translates.
+    /// log2 of the page, in bytes, that the answer is valid for; 64 where nothing translates.
     pub lg2: u8,
     /// How it was found.
     pub path: Path,
-    /// Memory attributes it goes on with.
+    /// Memory attributes of the outgoing access.
     pub attributes: Attributes,
 }

@@ -1,5 +1,5 @@
-//! The formats of AArch32: the walker against the oracle's second reading, over words at random,
-//! and software's short-descriptor tables against a list of what is mapped.
+//! The formats of AArch32: the walker against the oracle's independent reading, over random words,
+//! and software's short-descriptor tables against a list of mappings.
 
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::{MapError, Mapping, MemoryType, Table};
@@ -15,7 +15,7 @@ use proptest::sample::select;
 use proptest::test_runner::TestCaseResult;
 use std::collections::BTreeMap;
 
-/// [`crate::explore`], for cases that speak for themselves.
+/// [`crate::explore`], for cases whose debug output describes them.
 fn explore<S: Strategy<Value: std::fmt::Debug>>(
     strategy: S,
     holds: impl Fn(S::Value) -> TestCaseResult,
@@ -23,7 +23,7 @@ fn explore<S: Strategy<Value: std::fmt::Debug>>(
     crate::explore(512, 32, &strategy, holds, |case| format!("{case:x?}"));
 }
 
-/// Words that follow from their address and a seed; tables are made likely, and lie low.
+/// Words computed from their address and a seed; tables are likely, and lie at low addresses.
 #[derive(Clone, Copy)]
 struct Noise {
     seed: u64,
@@ -38,12 +38,12 @@ impl Noise {
 
     fn dword(self, at: u64) -> Option<u64> {
         let word = self.mix(at & !7);
-        // One in sixteen does not answer.
+        // One word in sixteen does not answer.
         if word >> 60 == 0 {
             return None;
         }
         Some(match word >> 56 & 7 {
-            // Addresses within 40 bits: LPAE has no more.
+            // Addresses within 40 bits, the most of LPAE.
             0..=3 => word & !0x00ff_ff00_0000_0000 | 3,
             4 => word & !0x0000_ff00_0000_0000 | 1,
             5 => word & !0x0000_fff0_0000_0000 | 1 << 10 | 1,
@@ -57,7 +57,7 @@ impl Noise {
     }
 }
 
-/// The words as short descriptors are read: no doubleword is made likely.
+/// The words as short descriptors: no kind of entry is made likely.
 struct ShortWords(Noise);
 
 impl Fetch for ShortWords {
@@ -90,7 +90,7 @@ fn rights(perms: Perms) -> Rights {
     }
 }
 
-/// A walk's outcome in the oracle's words.
+/// The outcome of a walk, in the oracle's types.
 fn told(found: Result<Leaf, Fault<u64>>, input: u64) -> Result<Mapped, Stop> {
     match found {
         Ok(leaf) => Ok(Mapped {
@@ -192,8 +192,8 @@ fn long_descriptors_of_the_second_stage_are_read_alike() {
         let config = Config { root: base, ..config(Format::Long, Stage::Two, bits, level) };
         for input in inputs {
             let input = input & ((1 << bits) - 1);
-            // Of XN[1:0] AArch32 has the upper bit only, and both privileges obey it: the SMMU
-            // looks at the unprivileged answer.
+            // Of XN[1:0] AArch32 has only the upper bit, which applies to both privileges: the SMMU
+            // uses the unprivileged result.
             let found = walk(&config, input, &mut LongWords(noise))
                 .map(|leaf| Leaf { privileged: leaf.unprivileged, ..leaf });
             let found = told(found, input);
@@ -239,7 +239,7 @@ struct Bench {
     frames: Frames,
     table: vmsav7s::table::Table,
     gather: Gather,
-    /// Every page that is mapped: where to, and whether writable.
+    /// Every mapped page: its output, and whether it is writable.
     pages: BTreeMap<u64, (u64, bool)>,
 }
 
@@ -260,8 +260,8 @@ impl Bench {
             Step::Unmap { input, size } => {
                 let done = self.table.unmap(&mut self.memory, input, size, &mut self.gather);
                 prop_assert!(done <= size);
-                // A table goes as a whole, holes and all: what is reported is at least what was
-                // mapped, and nothing of it is mapped any more.
+                // A table is removed as a whole, with its holes: at least the mapped bytes are
+                // reported, and none of them stays mapped.
                 let range = input..input.saturating_add(done);
                 let mapped = self.pages.range(range.clone()).count() as u64;
                 prop_assert!(mapped << 12 <= done);
@@ -291,7 +291,7 @@ impl Bench {
                     self.pages.insert(input + offset, (output + offset, write));
                 }
             }
-            // Pages before the one in the way may have taken the place of a table's.
+            // Pages before the blocking one may have replaced a table's.
             (Err(MapError::Exists { .. }), None) => {
                 let range = input..input + size;
                 prop_assert!(self.pages.range(range.clone()).next().is_some());
@@ -305,7 +305,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Every page as the list says, by software, by hardware, and by the oracle.
+    /// Compares every page with the list: by software, by hardware, and by the oracle.
     fn check(&self) -> TestCaseResult {
         let config = self.table.config();
         let root = self.table.root().get();
@@ -347,8 +347,8 @@ fn software_and_hardware_agree_on_short_tables() {
     });
 }
 
-/// Linux's own test of this format, its steps in its order: every size at its stride, a mapping
-/// over a mapping, unmaps, and all of it again.
+/// Linux's own test of this format, with its steps in their order: every size at its stride, a
+/// mapping over a mapping, unmaps, and everything again.
 #[test]
 fn the_formats_self_test() {
     let mut bench = Bench::new();
@@ -380,7 +380,7 @@ fn the_formats_self_test() {
     }
 }
 
-/// Long-descriptor tables are made by the engine of VMSAv8-64 and read as AArch32.
+/// The engine of VMSAv8-64 writes long-descriptor tables; they are read as AArch32.
 #[test]
 fn software_and_hardware_agree_on_long_tables() {
     for (stage, input_bits) in [(Stage::One, 32), (Stage::One, 30), (Stage::Two, 40)] {

@@ -1,11 +1,11 @@
-//! Every dump of the recordings, put to an SMMU with the dump's registers.
+//! Every dump of the recordings, translated by an SMMU with the dump's registers.
 
 use std::path::{Path, PathBuf};
 
 use passim::replay::Verdict;
 use passim::walk::{Stand, expectations, follow, look};
 
-/// Folders that hold dumps, and the recordings beside them.
+/// Folders that contain dumps, and their recordings.
 fn folders() -> Vec<(PathBuf, Vec<PathBuf>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings");
     let found = passim::recording::find(&[root]).unwrap();
@@ -62,7 +62,7 @@ fn every_log_of_an_emulator_is_answered_alike_or_deviates_in_a_known_way() {
         let report = follow(&log, &dumps_in(&folder)).unwrap();
         assert_eq!(report.verdict(), Verdict::Agreed, "{report}\n{:#?}", report.differences);
         assert_eq!(report.not_compared.len(), 0, "{report}");
-        // A fault is compared with its record wherever dumps were taken after it.
+        // Each fault is compared with its record, where dumps were taken after it.
         assert_eq!(report.records, report.faults, "{report}");
         logs += 1;
         looked += report.translations + report.faults + report.silent;

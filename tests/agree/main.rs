@@ -2,18 +2,18 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `steps` | what may a process ask, and how does it look in a scenario? |
-//! | `twin` | what must the answer be? |
-//! | `window` | is it so, from ioctl bytes to what the device reaches? |
-//! | `tables` | what do the tables in memory say, read a second time? |
-//! | `pgtable` | do the page tables agree with the second walk, for themselves? |
-//! | `aarch32` | do those of AArch32? |
-//! | `dumps` | what does the SMMU make of tables that a real kernel wrote? |
-//! | `writes` | is a device's write in short the same as one in full? |
-//! | `rig` | what is all this done on? |
+//! | `steps` | which requests does a case make, and how are they written as a scenario? |
+//! | `twin` | which answer do the oracles expect? |
+//! | `window` | does the model agree, from ioctl bytes to the device's accesses? |
+//! | `tables` | what do the tables in memory mean, by an independent walk? |
+//! | `pgtable` | do the page tables alone agree with the independent walk? |
+//! | `aarch32` | do the AArch32 formats? |
+//! | `dumps` | how does the SMMU translate tables that a real kernel wrote? |
+//! | `writes` | does the fast path of a device's write equal the general path? |
+//! | `rig` | on which machine do the cases run? |
 //!
-//! Every case follows from a fixed seed. A case that fails is shrunk and written down as a
-//! scenario; the failure says where, and the command that replays it.
+//! Every case follows from a fixed seed. A failing case is shrunk and written to a scenario file;
+//! the failure names the file and the command that replays it.
 
 mod aarch32;
 mod dumps;
@@ -30,7 +30,7 @@ use passim_tests::cases;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{TestCaseResult, TestError};
 
-/// Runs `cases` cases of a fixed seed; `told` describes the smallest that fails.
+/// Runs `cases` cases of a fixed seed; `told` describes the smallest failing case.
 fn explore<S: Strategy>(
     cases: u32,
     seed: u8,

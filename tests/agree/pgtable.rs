@@ -1,5 +1,5 @@
-//! The page tables for themselves: random maps and unmaps, read by the walker, by software and a
-//! second time by the oracle.
+//! The page tables alone: random maps and unmaps, read by the walker, by software and by the
+//! oracle.
 
 use crate::explore;
 use crate::tables::granule;
@@ -15,7 +15,7 @@ use proptest::sample::select;
 use proptest::test_runner::TestCaseResult;
 use std::collections::BTreeMap;
 
-/// Where tables lie.
+/// Memory for tables.
 const RAM: (u64, u64) = (1 << 32, 512 << 20);
 
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ struct Shape {
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Units of the smallest block, except for the output.
+    /// In units of the smallest block, except the output.
     Map {
         input: u64,
         output: u64,
@@ -46,7 +46,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     let stage = select(vec![Stage::One, Stage::Two]);
     (granule, stage, 34..=48u32, select(vec![36u32, 40, 42, 44, 48])).prop_map(
         |(granule, stage, input_bits, output_bits)| {
-            // Stage 2 takes no input beyond the output size.
+            // Stage 2 accepts no input beyond the output size.
             let input_bits =
                 if stage == Stage::Two { input_bits.min(output_bits) } else { input_bits };
             Shape { stage, granule, input_bits, output_bits }
@@ -54,7 +54,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     )
 }
 
-/// Addresses around a few places where blocks of each size begin.
+/// Addresses around a few boundaries of blocks of each size.
 fn place(bits: u32, granule: Granule) -> impl Strategy<Value = u64> {
     let page = granule.page().bytes();
     let block = 1u64 << (2 * granule.lg2() - 3);
@@ -84,7 +84,7 @@ fn step(shape: Shape) -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Steps; an unmap may take the range of an earlier map, or the pages from its start on.
+/// Steps; an unmap may name the range of an earlier map, or pages from its start on.
 fn case() -> impl Strategy<Value = (Shape, Vec<Step>)> {
     let page_or_all = prop_oneof![Just(None), (1..20u64).prop_map(Some)];
     shape().prop_flat_map(move |shape| {
@@ -107,14 +107,14 @@ fn case() -> impl Strategy<Value = (Shape, Vec<Step>)> {
     })
 }
 
-/// What is mapped: first input, last input, output, permissions. Ranges never overlap.
+/// The mappings: first input, last input, output, permissions. Ranges never overlap.
 type Mapped = BTreeMap<u64, (u64, u64, u8)>;
 
 fn overlaps(mapped: &Mapped, first: u64, last: u64) -> bool {
     mapped.iter().any(|(&start, &(end, ..))| start <= last && first <= end)
 }
 
-/// Whether one end of a range lies inside a leaf: such an unmap is not asked for by a kernel.
+/// Whether one end of a range lies inside a leaf; kernels make no such unmap.
 fn cuts_a_leaf(leaves: &[(u64, u64)], first: u64, last: u64) -> bool {
     let cut = |&(at, size): &(u64, u64)| {
         let end = at + (size - 1);
@@ -123,7 +123,7 @@ fn cuts_a_leaf(leaves: &[(u64, u64)], first: u64, last: u64) -> bool {
     leaves.iter().any(cut)
 }
 
-/// Takes what lies in a range out of the list.
+/// Removes a range from the list.
 fn take_out(mapped: &mut Mapped, first: u64, last: u64) -> u64 {
     let mut bytes = 0;
     let hit: Vec<_> = mapped
@@ -182,8 +182,8 @@ impl Bench {
     fn map(&mut self, input: u64, output: u64, size: u64, perms: u8) -> TestCaseResult {
         let geometry = self.table.geometry();
         let exists = size != 0 && overlaps(&self.mapped, input, input + (size - 1));
-        // A block replaces the table in its place with all that is below, as in Linux. What asks
-        // for mappings never lets it come to that.
+        // A block replaces a table in its place with everything below, as in Linux. Callers of map
+        // never cause that.
         if exists && size >> (2 * geometry.granule.lg2() - 3) != 0 {
             return Ok(());
         }
@@ -225,8 +225,8 @@ impl Bench {
         if last >> self.table.geometry().input_bits != 0 || cuts_a_leaf(&leaves, input, last) {
             return Ok(());
         }
-        // A table whose whole range goes is dropped unread and counts in full, as in Linux. What
-        // asks names mapped ranges only.
+        // A table whose whole range is unmapped is removed unread and counted in full, as in Linux.
+        // Callers name mapped ranges only.
         if contiguous(&self.mapped, input, last) != size {
             return Ok(());
         }
@@ -262,7 +262,7 @@ impl Bench {
         Ok(())
     }
 
-    /// One address: the hardware's walk, software's lookup and the second walk.
+    /// Compares one address: the hardware's walk, software's lookup and the independent walk.
     fn agrees_at(&self, config: &Config, at: u64, expected: Option<(u64, u8)>) -> TestCaseResult {
         let hardware = walk(&self.table.config(), at, &mut PlainFetch(&self.memory)).ok();
         let second = translate(config, at, |at| self.word(at)).ok();
@@ -274,7 +274,7 @@ impl Bench {
         let (Some(hardware), Some(second), Some((_, perms))) = (hardware, second, expected) else {
             return Ok(());
         };
-        // At stage 1 what can be written can be read.
+        // At stage 1 a writable page is readable.
         let stage1 = self.table.geometry().stage == Stage::One;
         let wanted = (perms & 1 != 0 || stage1, perms & 2 != 0);
         let granted = hardware.unprivileged;
@@ -293,7 +293,7 @@ impl Bench {
     }
 }
 
-/// Bytes mapped without a hole from `first` on, up to `last`.
+/// Bytes mapped without a hole from `first` on, at most to `last`.
 fn contiguous(mapped: &Mapped, first: u64, last: u64) -> u64 {
     let mut at = first;
     while at <= last {

@@ -1,4 +1,4 @@
-//! A process that holds one device of a machine: system calls as bytes, and the device's accesses.
+//! A process with one device of a machine: system calls as bytes, and the device's accesses.
 
 use passim::input_error::SourceText;
 use passim::machine::{BUILTIN, Iommu, Machine};
@@ -9,7 +9,7 @@ use passim_vfio::Profile;
 use passim_vfio::call::{Answer, Arg, Call, MapKind, Protection};
 use passim_vfio::process::{Capabilities, Pid, Start};
 
-/// `';' << 8 | 100` and what is added to it.
+/// Request numbers: `';' << 8 | 100` plus an offset.
 pub(crate) mod ioctl {
     /// VFIO_CHECK_EXTENSION.
     pub(crate) const CHECK_EXTENSION: u32 = 0x3b65;
@@ -29,7 +29,7 @@ pub(crate) mod ioctl {
     pub(crate) const DIRTY: u32 = 0x3b75;
 }
 
-/// What SET_IOMMU is asked for.
+/// The argument of SET_IOMMU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Type {
     /// VFIO_TYPE1_IOMMU.
@@ -50,7 +50,7 @@ impl Type {
         }
     }
 
-    /// The word scenarios use.
+    /// The scenarios' word for it.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::V1 => "v1",
@@ -69,7 +69,7 @@ pub(crate) enum Stages {
     Second,
 }
 
-/// What the rig is built as.
+/// The parameters of the rig.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Spec {
     pub(crate) page: PageSize,
@@ -101,7 +101,7 @@ impl Spec {
         }
     }
 
-    /// The machine.
+    /// The machine of these parameters.
     pub(crate) fn machine(self) -> Machine {
         let file = SourceText::new("virt-its.toml", self.machine_file());
         let machine = Machine::parse(&file).expect("the built-in machine with another page");
@@ -118,7 +118,7 @@ impl Spec {
     }
 }
 
-/// The device: an edu.
+/// The device, an edu.
 pub(crate) const DEVICE: Rid = match Rid::from_bdf(0, 1, 0) {
     Some(rid) => rid,
     None => panic!("00:01.0"),
@@ -135,7 +135,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// Boots, opens, attaches.
+    /// Boots the machine, opens the files and attaches the group.
     pub(crate) fn new(spec: Spec) -> Self {
         Self::with_ram(spec, |_| {})
     }
@@ -186,7 +186,8 @@ impl Rig {
         self.ioctl(self.container, request, Arg::Bytes(bytes))
     }
 
-    /// Memory, populated: every page of anonymous memory is written, of huge pages the first.
+    /// Maps memory and populates it: every page of anonymous memory is written, of huge pages the
+    /// first.
     pub(crate) fn area(&mut self, va: u64, len: u64, kind: MapKind) {
         let (prot, start) = (Protection::ReadWrite, UserAddr::new(va));
         let anonymous = kind == MapKind::Anonymous;
@@ -198,7 +199,7 @@ impl Rig {
         touched.expect("writable memory");
     }
 
-    /// Where the device's access ends, if it does not fault.
+    /// The physical address of the device's access, unless it faults.
     pub(crate) fn reaches(&mut self, iova: u64, access: Access) -> Option<u64> {
         match self.system.translate(DEVICE, Iova::new(iova), access) {
             Some(Outcome::Translated(translated)) => Some(translated.pa.get()),

@@ -1,4 +1,4 @@
-//! What a process may ask in a case, how such cases are drawn, and how they are written down.
+//! The requests of a case, how cases are generated, and how they are written as scenarios.
 
 use crate::rig::{DEVICE, Spec, Stages, Type, bytes, ioctl};
 use passim::op::{AreaKind, DeviceName, Hex, Number, Op, Protection};
@@ -45,7 +45,7 @@ pub(crate) enum Step {
         argsz: u32,
         range: Range,
     },
-    /// DIRTY_PAGES, any flags but GET.
+    /// DIRTY_PAGES, with any flags but GET.
     Dirty {
         argsz: u32,
         flags: u32,
@@ -55,7 +55,7 @@ pub(crate) enum Step {
         argsz: u32,
         range: Range,
     },
-    /// Eight bytes in the caller's bitmaps.
+    /// Fills eight bytes of the caller's bitmaps.
     Fill {
         at: u64,
         value: u64,
@@ -76,7 +76,7 @@ pub(crate) struct Range {
     pub(crate) data: u64,
 }
 
-/// A container and what is asked of it.
+/// A container and the requests on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) spec: Spec,
@@ -84,7 +84,7 @@ pub(crate) struct Case {
 }
 
 impl Step {
-    /// The ioctl and its structure; `None` for what is no ioctl.
+    /// The ioctl and its structure; `None` for a step that is no ioctl.
     pub(crate) fn ioctl(self) -> Option<(u32, Vec<u8>)> {
         Some(match self {
             Self::Map { argsz, flags, iova, vaddr, size } => {
@@ -100,7 +100,7 @@ impl Step {
         })
     }
 
-    /// The same as an operation of a scenario.
+    /// The step as an operation of a scenario.
     fn op(self) -> Op {
         match self {
             Self::Map { argsz, flags, iova, vaddr, size } => Op::Map {
@@ -126,7 +126,7 @@ impl Step {
             Self::DropCap => Op::DropCap {},
             Self::UnmapDirty { .. } | Self::Dirty { .. } | Self::Get { .. } => {
                 let (nr, bytes) = self.ioctl().expect("requests on dirty pages are ioctls");
-                // The first descriptor after a console's three: the container.
+                // The container is the first descriptor after a console's three.
                 Op::Ioctl {
                     fd: Signed(3),
                     nr: Number(nr.into()),
@@ -145,19 +145,19 @@ impl Range {
     }
 }
 
-/// Size of [`HUGE`]: the smallest block above a page.
+/// log2 of the size of [`HUGE`]'s page: the smallest block above a page.
 pub(crate) fn huge_lg2(page: PageSize) -> u32 {
     page.lg2() + page.lg2() - 3
 }
 
-/// Bits of IOVAs the container takes.
+/// Bits of IOVAs that the container accepts.
 pub(crate) fn input_bits(spec: Spec) -> u32 {
     // Measured on 6.1 and 6.12: 48 bits at stage 1, 44 at stage 2.
     if spec.uses_stage2() { 44 } else { 48 }
 }
 
-/// Where a case's windows begin: at zero, at both ends of the MSI window, where a block fits, at
-/// the end of the aperture and at the end of the address space.
+/// First addresses of a case's windows: zero, both ends of the MSI window, a block boundary, the
+/// end of the aperture and the end of the address space.
 pub(crate) fn bases(spec: Spec) -> Vec<u64> {
     let page = spec.page.bytes();
     let top = 1u64 << input_bits(spec);
@@ -176,7 +176,7 @@ pub(crate) const WINDOW_PAGES: u64 = 24;
 
 fn iova(spec: Spec) -> impl Strategy<Value = u64> {
     let page = spec.page.bytes();
-    // The first window and the one where blocks fit are the usual ones.
+    // The first window and the one at a block boundary are the usual ones.
     let bases = bases(spec);
     let usual = vec![bases[0], bases[3]];
     let base = prop_oneof![3 => select(usual), 2 => select(bases)];
@@ -226,7 +226,7 @@ fn range(spec: Spec) -> impl Strategy<Value = Range> {
         1 => Just(0),
         1 => Just(0u64.wrapping_sub(8)),
     ];
-    // Whole words as needed, or this many bytes.
+    // As many whole words as needed, or this many bytes.
     let bytes = prop_oneof![12 => Just(None), 1 => Just(Some(0)), 1 => Just(Some(7u64)),
         1 => Just(Some(64)), 1 => Just(Some(1 << 28)), 1 => Just(Some((1 << 28) + 8))];
     (iova(spec), size(spec), pgsize, bytes, at).prop_map(
@@ -247,7 +247,7 @@ fn step(spec: Spec) -> impl Strategy<Value = Step> {
         |(argsz, flags, iova, vaddr, size)| Step::Map { argsz, flags, iova, vaddr, size },
     );
     let unmap = (argsz(24), unmap_flags, iova(spec), size(spec)).prop_map(
-        // Without the room for a bitmap, GET_DIRTY_BITMAP is `UnmapDirty`'s.
+        // GET_DIRTY_BITMAP without room for a bitmap is in `UnmapDirty`.
         |(argsz, flags, iova, size)| Step::Unmap { argsz, flags: flags & !1, iova, size },
     );
     let all = prop_oneof![Just(2u32), Just(6)].prop_map(|flags| Step::Unmap {
@@ -274,7 +274,7 @@ fn step(spec: Spec) -> impl Strategy<Value = Step> {
 
 fn spec() -> impl Strategy<Value = Spec> {
     let page = select(vec![PageSize::K4, PageSize::K16, PageSize::K64]);
-    // The oracles know the kernels that were recorded.
+    // The oracles implement the recorded kernels.
     let profile = select(&[Profile::Linux6_1, Profile::Linux6_12][..]);
     let limit = prop_oneof![4 => Just(65535), 1 => 1..6u32];
     (page, profile, 0..5u8, limit).prop_map(|(page, profile, which, entry_limit)| {
@@ -290,10 +290,10 @@ fn spec() -> impl Strategy<Value = Spec> {
     })
 }
 
-/// How a request relates to a mapping asked for earlier.
+/// The relation of a request to an earlier mapping.
 #[derive(Clone, Copy, Debug)]
 struct Aim {
-    /// Which, counted back.
+    /// Index of the mapping, counted back.
     back: usize,
     /// Pages before its start, and after its end.
     more: (u64, u64),
@@ -312,7 +312,7 @@ fn aim() -> impl Strategy<Value = Aim> {
     (0..6usize, more).prop_map(|(back, more)| Aim { back, more })
 }
 
-/// The same request for the range of an earlier mapping.
+/// The same request on the range of an earlier mapping.
 fn aimed(spec: Spec, step: Step, earlier: &[Step], aim: Aim) -> Step {
     let maps = earlier.iter().rev().filter(|step| matches!(step, Step::Map { .. }));
     let Some(&Step::Map { iova, size, .. }) = maps.clone().nth(aim.back) else { return step };
@@ -335,8 +335,8 @@ fn aimed(spec: Spec, step: Step, earlier: &[Step], aim: Aim) -> Step {
     }
 }
 
-/// Any container, and up to `most` requests; half of those that name a range name one that was
-/// asked for before, and half of the cases begin by tracking dirty pages.
+/// Any container, and up to `most` requests; half of those with a range use an earlier request's,
+/// and half of the cases begin by tracking dirty pages.
 pub(crate) fn case(most: usize) -> impl Strategy<Value = Case> {
     (spec(), any::<bool>()).prop_flat_map(move |(spec, tracked)| {
         vec((step(spec), proptest::option::of(aim())), 1..most).prop_map(move |drawn| {
@@ -351,14 +351,14 @@ pub(crate) fn case(most: usize) -> impl Strategy<Value = Case> {
     })
 }
 
-/// Writes the machine of a case down, under a name of its own.
+/// Writes the machine of a case to a file of this name.
 pub(crate) fn machine_file(case: &Case, name: &str) -> PathBuf {
     let machine = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).with_extension("toml");
     fs::write(&machine, case.spec.machine_file()).expect("the folder for such files");
     machine
 }
 
-/// Writes a case down as a scenario; says where it is and how to replay it.
+/// Writes a case as a scenario; returns its path and the command to replay it.
 pub(crate) fn written_down(case: &Case) -> String {
     let machine = machine_file(case, "disagreement");
     let text = scenario_text(case, &machine);
@@ -367,13 +367,13 @@ pub(crate) fn written_down(case: &Case) -> String {
     format!("{text}\nreplay with: passim run {}", scenario.display())
 }
 
-/// Whether the device looks everywhere after the request of this number. What it finds stays in
-/// the TLB, so that a translation that outlives its mapping is found later.
+/// Whether the device accesses every place after the request with this number. The TLB keeps what
+/// it found, so that a translation that outlives its mapping is found later.
 pub(crate) fn looks_after(at: usize) -> bool {
     at % 12 == 11
 }
 
-/// Of what the device looks at, both ends of every mapping asked for.
+/// Some of the device's accesses: both ends of every requested mapping.
 fn reads(steps: &[Step], page: u64) -> Vec<String> {
     let mut ends = BTreeSet::new();
     for step in steps {
@@ -388,7 +388,7 @@ fn reads(steps: &[Step], page: u64) -> Vec<String> {
     ends.into_iter().map(read).collect()
 }
 
-/// A case as a scenario on the machine of that file.
+/// A case as a scenario on the machine of this file.
 pub(crate) fn scenario_text(case: &Case, machine: &Path) -> String {
     let Spec { page, profile, kind, entry_limit, .. } = case.spec;
     let bytes = page.bytes();

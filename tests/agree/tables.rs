@@ -1,11 +1,11 @@
-//! The tables that translate for the device, found in memory and read a second time.
+//! The tables that translate for the device, located in memory and read by an independent walk.
 
 use crate::rig::Rig;
 use passim_model::{Host, PhysAddr, Width};
 use passim_oracle::walk::{Config, Leaf, TableLeaf, all_leaves, start_level_of_sl0, translate};
 use passim_oracle::{Granule, Stage};
 
-/// Base of the SMMU's registers, and the device's StreamID.
+/// Base of the SMMU's registers.
 const SMMU: u64 = 0x0905_0000;
 const STREAM: u64 = 8;
 /// Address bits of table pointers.
@@ -34,7 +34,7 @@ fn tg(granule: Granule) -> u64 {
     }
 }
 
-/// How the device's tables are to be read, from its STE and CD. IHI 0070 G.b 5.2 and 5.4.
+/// How the device's tables are read, from its STE and CD. IHI 0070 G.b 5.2 and 5.4.
 pub(crate) fn config(rig: &mut Rig) -> Config {
     let strtab = PhysAddr::new(SMMU + 0x80);
     let strtab = rig.system.board.load(strtab, Width::W64).expect("the SMMU answers");
@@ -59,14 +59,14 @@ pub(crate) fn config(rig: &mut Rig) -> Config {
     }
 }
 
-/// Every leaf outside the MSI window, where doorbells are.
+/// Every leaf outside the MSI window, which contains doorbells.
 pub(crate) fn leaves(rig: &mut Rig) -> Vec<TableLeaf> {
     let config = config(rig);
     let leaves = all_leaves(&config, |at| word(rig, at)).expect("tables in RAM");
     leaves.into_iter().filter(|leaf| !(0x800_0000..0x810_0000).contains(&leaf.iova)).collect()
 }
 
-/// What the tables say of one address.
+/// The leaf of one address, from the tables.
 pub(crate) fn look_up(rig: &Rig, config: &Config, iova: u64) -> Option<Leaf> {
     translate(config, iova, |at| word(rig, at)).ok()
 }

@@ -1,4 +1,5 @@
-//! What the oracles say of a case: the container, its bitmaps, and what the process may lock.
+//! The oracles' expectations of a case: the container, its bitmaps, and the process's locked
+//! memory.
 
 use crate::rig::{Spec, Type};
 use crate::steps::{
@@ -13,14 +14,14 @@ use passim_oracle::window::{
 use passim_vfio::Profile;
 use std::collections::BTreeMap;
 
-/// What must come out of a request.
+/// The expected result of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Expected {
     /// 0, or the errno.
     pub(crate) errno: i32,
-    /// What UNMAP_DMA leaves in `size`, where it succeeds.
+    /// The value that UNMAP_DMA writes to `size`, if it succeeds.
     pub(crate) size: Option<u64>,
-    /// Whether a refusal changes something all the same.
+    /// Whether a refusal changes state all the same.
     pub(crate) leaves_traces: LeavesTraces,
 }
 
@@ -28,9 +29,9 @@ pub(crate) struct Expected {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LeavesTraces {
     No,
-    /// A fault of the caller's bitmap: mappings before it are reported, or gone.
+    /// A fault of the caller's bitmap: mappings before it are reported, or removed.
     Bitmap,
-    /// A page that cannot be pinned: tables made for the pages before it stay.
+    /// A page that cannot be pinned: tables allocated for the pages before it stay.
     Tables,
 }
 
@@ -51,7 +52,7 @@ pub(crate) struct Twin {
 const PROCESS: u64 = 0;
 
 impl Twin {
-    /// `frame_of` says where pages of the process lie.
+    /// `frame_of` returns the frames of the process's pages.
     pub(crate) fn new(spec: Spec, frame_of: impl Fn(u64) -> u64) -> Self {
         let page = spec.page.bytes();
         let version = if spec.kind == Type::V1 { Version::V1 } else { Version::V2 };
@@ -66,7 +67,7 @@ impl Twin {
             frames.insert(va, (frame_of(va), true));
         }
         let mut user = UserBuffer::new();
-        // A touched page holds its own address.
+        // A touched page contains its own address.
         for (at, protection) in
             [(BITMAPS, Protection::ReadWrite), (BITMAPS + page, Protection::ReadOnly)]
         {
@@ -92,7 +93,7 @@ impl Twin {
         self.container.locked_pages(PROCESS) * self.page.bytes() / 1024
     }
 
-    /// Takes a request; says what must come out.
+    /// Carries out a request; returns the expected result.
     pub(crate) fn take(&mut self, step: Step) -> Expected {
         let mut leaves_traces = LeavesTraces::No;
         let result = match step {
@@ -165,7 +166,7 @@ impl Twin {
     fn unmap_dirty(&mut self, argsz: u32, range: Range) -> Result<u64, i32> {
         let Range { iova, size, .. } = range;
         let plain = UnmapRequest { argsz, flags: 1, iova, size };
-        // The form is checked first, then the bitmap behind it.
+        // The form is checked first, then the bitmap after it.
         self.container.clone().unmap(&plain)?;
         if argsz < 48 {
             return Err(EINVAL);

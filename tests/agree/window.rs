@@ -1,4 +1,4 @@
-//! A container under random requests: answers, locked memory, what devices reach, tables.
+//! A container under random requests: answers, locked memory, the device's accesses, tables.
 
 use crate::explore;
 use crate::rig::Rig;
@@ -48,7 +48,7 @@ fn twin_of(rig: &Rig) -> Twin {
     })
 }
 
-/// What a refused request must leave as it is.
+/// State that a refused request must not change.
 #[derive(PartialEq, Debug)]
 struct State {
     containers: Vec<ContainerView>,
@@ -81,7 +81,7 @@ fn perform(rig: &mut Rig, step: Step) -> Answer {
     }
 }
 
-/// Return value and the caller's structure.
+/// Compares return value and the caller's structure.
 fn answers(step: Step, answer: &Answer, expected: &Expected) -> TestCaseResult {
     let errno = answer.ret.as_ref().map_or_else(|refusal| refusal.errno.number(), |_| 0);
     let rule = answer.ret.as_ref().err().map(|refusal| refusal.rule.name);
@@ -115,7 +115,7 @@ fn take(rig: &mut Rig, twin: &mut Twin, step: Step) -> TestCaseResult {
     Ok(())
 }
 
-/// Every page of the windows, and the ends of every mapping, and what lies beside them.
+/// Every page of the windows, both ends of every mapping, and the pages beside them.
 fn places(rig: &Rig, twin: &Twin) -> BTreeSet<u64> {
     let page = rig.spec.page.bytes();
     let mut places = BTreeSet::new();
@@ -131,7 +131,7 @@ fn places(rig: &Rig, twin: &Twin) -> BTreeSet<u64> {
     places
 }
 
-/// The device reads and writes everywhere, with the TLB as it is and emptied.
+/// The device reads and writes at every place, with the TLB as it is and emptied.
 fn reaches(rig: &mut Rig, twin: &Twin) -> TestCaseResult {
     let config = config(rig);
     let page = rig.spec.page;
@@ -156,7 +156,7 @@ fn reaches(rig: &mut Rig, twin: &Twin) -> TestCaseResult {
     Ok(())
 }
 
-/// The tables hold the leaves that follow from what is mapped, and no other.
+/// Checks that the tables contain exactly the leaves that follow from the mappings.
 fn holds_leaves(rig: &mut Rig, twin: &Twin) -> TestCaseResult {
     let granule = granule(rig.spec.page.lg2());
     let expected = passim_oracle::leaves::leaves(granule, &twin.container.mappings());

@@ -1,5 +1,5 @@
-//! A device's write as one call, which is done in short where it can be, against the same as a
-//! transfer of one piece: two machines to which the same happens.
+//! A device's write as one call, which may take the fast path, against the same write as a transfer
+//! of one piece, which does not: two machines with the same history.
 
 use crate::rig::{DEVICE, Rig, Spec, bytes, ioctl};
 use passim::machine::{Gic, Machine};
@@ -10,10 +10,10 @@ use passim_model::{Host, Iova, PhysAddr, Requester, UserAddr, Width};
 use passim_vfio::call::{Arg, Call, MapKind};
 use proptest::prelude::*;
 
-/// Where the machine's ITS is, and its first redistributor.
+/// Addresses of the machine's ITS and of its first redistributor.
 const GITS: u64 = 0x0808_0000;
 const GICR: u64 = 0x080a_0000;
-/// Memory of the process, and where the device sees it.
+/// Memory of the process, and its IOVA.
 const ARENA: u64 = 0x1000_0000_0000;
 const IOVA: u64 = 0x4000_0000;
 const PAGES: u64 = 3;
@@ -22,14 +22,14 @@ const SET_IRQS: u32 = 0x3b6e;
 
 #[derive(Clone, Copy, Debug)]
 enum Happening {
-    /// To the doorbell as the device sees it, or to a page, so many bytes in.
+    /// A write to the doorbell's IOVA, or to a page of memory, at this offset.
     Write {
         page: Option<u64>,
         offset: u64,
         size: usize,
         value: u64,
     },
-    /// To where the ITS is, through no SMMU.
+    /// A write to the ITS's physical address, bypassing the SMMU.
     Straight {
         offset: u64,
         size: Size,
@@ -37,13 +37,13 @@ enum Happening {
     },
     Map(u64),
     Unmap(u64),
-    /// The device's message is turned off, and on.
+    /// Disables or enables the device's message.
     Messages,
     /// GITS_CTLR.Enabled.
     Its(bool),
     /// GICR_CTLR.EnableLPIs.
     Lpis(bool),
-    /// The CPU takes what is pending, if anything is.
+    /// The CPU acknowledges an interrupt, if one is pending.
     Take,
     Forget,
     Settle,
@@ -71,7 +71,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// A machine whose device has one message, turned on.
+/// A machine whose device has one message, enabled.
 struct Board {
     rig: Rig,
     requester: Requester,
@@ -104,7 +104,7 @@ impl Board {
 
     fn messages(&mut self) {
         let words = match self.enabled {
-            // argsz, flags (nothing, that triggers), MSI, the first, none.
+            // argsz, flags (DATA_NONE, ACTION_TRIGGER), MSI, start 0, count 0.
             true => vec![20, 1 << 5 | 1, 1, 0, 0],
             false => {
                 let eventfd = self.rig.call(Call::EventFd).ret.expect("a descriptor is free");
@@ -125,7 +125,7 @@ impl Board {
         board.store(PhysAddr::new(at), Width::W32, value).expect("a register");
     }
 
-    /// What happens beside writes.
+    /// Performs a step that is not a write.
     fn apply(&mut self, happening: Happening) {
         match happening {
             Happening::Write { .. } | Happening::Straight { .. } => {}
@@ -148,13 +148,13 @@ impl Board {
         }
     }
 
-    /// In one call.
+    /// Writes in one call.
     fn write(&mut self, smmu: Option<usize>, at: u64, bytes: &[u8]) -> Reach {
         let (requester, at) = (self.requester, Iova::new(at));
         self.rig.system.board.device_write(DeviceWrite { requester, smmu, at, bytes })
     }
 
-    /// As a transfer of one piece.
+    /// Writes as a transfer of one piece.
     fn transfer(&mut self, at: u64, bytes: &[u8]) -> Reach {
         let pieces = self.rig.system.dma_write(DEVICE, Iova::new(at), bytes);
         let pieces = pieces.expect("a device of the machine");
@@ -162,7 +162,7 @@ impl Board {
         pieces[0].reach
     }
 
-    /// All there is to see of SMMU, GIC and the pages.
+    /// Everything visible of SMMU, GIC and the pages.
     fn state(&mut self) -> impl PartialEq + core::fmt::Debug + use<> {
         let board = &mut self.rig.system.board;
         let effects = board.take_effects();

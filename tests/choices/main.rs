@@ -1,8 +1,8 @@
-//! Every choice of the policy makes a difference that a scenario shows.
+//! Every choice of the policy has a scenario that shows its difference.
 //!
-//! `scenarios/files/choices/NAME.scn` is run under every value of the choice of that name, over
-//! what its `machine` lines say; every two outcomes must differ. Choices without such a file, and
-//! values that nothing seen from outside tells apart, stand in lists that may only shrink.
+//! `scenarios/files/choices/NAME.scn` is run under every value of the choice of that name,
+//! overriding its `machine` lines; every two outcomes must differ. Choices without such a file, and
+//! values that no observation distinguishes, are in lists that may only shrink.
 
 mod records;
 
@@ -23,7 +23,7 @@ type Alike = (&'static str, [&'static str; 2], &'static str);
 const ALIKE: &[Alike] =
     &[("message-safety", ["doorbell-registry", "irq-domains-or-capability"], ONE_CONTROLLER)];
 
-/// Each doorbell is entered by the driver that makes the domains, with the flag of the domains.
+/// The driver that creates a domain registers its doorbell with the domain's flag.
 const ONE_CONTROLLER: &str = "all doorbells of a board are as safe as all its MSI domains";
 
 fn folder() -> PathBuf {
@@ -34,16 +34,16 @@ fn file(choice: &str) -> PathBuf {
     folder().join(format!("{choice}.scn"))
 }
 
-/// What happens under one value: the outcomes, or why it cannot go on.
+/// The outcomes under one value, or why it fails.
 fn outcome(script: &Script, choice: &str, value: &str) -> Vec<Vec<String>> {
     let set = vec![(choice.to_owned(), value.to_owned())];
     match run_with(script, &Chosen { set, ..Chosen::default() }) {
-        Ok(report) => report.outcomes,
+        Ok(report) => report.outcomes(),
         Err(error) => vec![vec![error.to_string()]],
     }
 }
 
-/// Pairs of values under which a scenario says the same.
+/// Pairs of values under which a scenario has the same outcome.
 fn same_under(choice: &ChoiceEntry) -> Result<Vec<[&'static str; 2]>, String> {
     let path = file(choice.name);
     let script = SourceText::read(&path).and_then(Script::parse);

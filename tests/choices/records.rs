@@ -1,8 +1,8 @@
-//! Every record of the Event queue, and every field of it, is shown by a scenario.
+//! Every record of the Event queue, with each of its fields, occurs in a scenario.
 //!
 //! The outcomes of all scenarios are searched for records as `events` prints them: the name, then
-//! each field and its value. A field counts as shown where it is not zero. What cannot be otherwise
-//! than zero stands in a list that may only shrink.
+//! each field and its value. A field counts as shown if it is not zero. Fields that are always zero
+//! are in a list that may only shrink.
 
 use passim_smmu::v3::EventKind;
 use passim_smmu::v3::names::record_fields;
@@ -22,7 +22,7 @@ const ZERO_IN: &[(&str, &str, &str)] = &[
     ("F_WALK_EABT", "TTRnW", NO_RIGHTS),
 ];
 
-/// TTRnW is for a descriptor of stage 1 that stage 2 does not let be read or written.
+/// TTRnW is set for a descriptor of stage 1 that stage 2 does not permit to read or write.
 const NO_RIGHTS: &str = "what is refused is not a right (7.3.16)";
 
 fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -89,14 +89,14 @@ fn there_are_nineteen_records() {
     assert_eq!(names.len(), 19);
 }
 
-/// Global errors of what is not modelled: enhanced Command queues, device permission tables.
+/// Global errors that are not modelled: enhanced Command queues, device permission tables.
 const UNMODELLED_ERRORS: [&str; 2] = ["CMDQP_ERR", "DPT_ERR"];
 
 #[test]
 fn every_global_error_is_shown() {
     let mut files = Vec::new();
     scenarios(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/files/smmu"), &mut files);
-    // What `smmu-register GERROR` answered.
+    // The values that `smmu-register GERROR` printed.
     let mut shown = BTreeSet::<String>::new();
     for file in files {
         let text = std::fs::read_to_string(file).unwrap();

@@ -1,9 +1,9 @@
-//! Tables whose blocks have other sizes: short descriptors against an SMMUv3's.
+//! Tables with other block sizes: short descriptors against an SMMUv3's.
 //!
-//! What a range may be cut into differs then, and with it what becomes of a part of one; as VFIO uses
-//! the IOMMU core no parts occur. So nothing is mapped over anything here, and what goes, goes as it
-//! came; what devices reach has to be alike all the same, at every border of pages of 4K, 64K, 1M, 2M
-//! and 16M.
+//! The block sizes decide how a range may be split, and so what unmapping a part of it does; VFIO's
+//! use of the IOMMU core never unmaps parts. So no mapping here overlaps another, and each is
+//! unmapped as it was mapped; devices have to reach the same addresses all the same, at every
+//! boundary of pages of 4K, 64K, 1M, 2M and 16M.
 
 use super::rig::{Kind, Rig};
 use super::{LOW, NARROW_HIGH, runner};
@@ -14,7 +14,7 @@ use proptest::prelude::{Just, any, prop_assert_eq, prop_oneof};
 use proptest::strategy::Strategy;
 use proptest::test_runner::TestCaseResult;
 
-/// One step: a mapping comes, or one of those that are there goes.
+/// One step: adds a mapping, or removes one.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Map { start: u64, shift: u64, size: u64, write: bool },
@@ -22,7 +22,7 @@ enum Step {
     Leave,
 }
 
-/// Borders of the sizes blocks have, and a page beside them.
+/// Boundaries of the block sizes, and pages beside them.
 fn place() -> impl Strategy<Value = u64> {
     let aligned = prop_oneof![
         2 => (0..0x4000u64).prop_map(|page| page << 12),
@@ -41,7 +41,7 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => Just(1u64 << 24),
     ];
     prop_oneof![
-        // The output is the input but for pages, for large pages, or for nothing.
+        // The output differs from the input by a page, by a large page, or not at all.
         5 => (place(), prop_oneof![Just(0), Just(1u64 << 12), Just(1 << 16)], size, any::<bool>())
             .prop_map(|(start, shift, size, write)| Step::Map { start, shift, size, write }),
         3 => any::<usize>().prop_map(|which| Step::Unmap { which }),
@@ -49,11 +49,11 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is mapped: first address and size.
+/// The mappings: first address and size.
 type Mapped = Vec<(u64, u64)>;
 
 impl Step {
-    /// What it is about: nothing where it cannot be done.
+    /// The range of the step; `None` where it is not possible.
     fn range(self, mapped: &Mapped) -> Option<(u64, u64)> {
         match self {
             Self::Map { start, size, .. } => {
@@ -79,7 +79,7 @@ impl Step {
     }
 }
 
-/// A range's first and last page and its middle, and those beside it.
+/// First, last and middle page of a range, and those beside it.
 fn around((start, size): (u64, u64)) -> [u64; 5] {
     [start - 0x1000, start, start + (size >> 13 << 12), start + size - 1, start + size]
 }

@@ -2,15 +2,15 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `rig` | an SMMU of either kind, its driver, one device |
-//! | `nested` | both stages: tables and registers by hand |
-//! | `exact` | the same, where the sizes of blocks differ: mappings go as they came |
+//! | `rig` | on which board do an SMMU of either version, its driver and one device run? |
+//! | `nested` | do both answer alike with two stages, programmed by hand? |
+//! | `exact` | do both answer alike where block sizes differ and ranges are unmapped as mapped? |
 //!
-//! What is random is what a user of the IOMMU core does: pages and blocks mapped, unmapped in part,
-//! mapped again with other permissions; between any two steps the device tries addresses inside,
-//! beside and far from all of it. Answers are compared as addresses, or as classes of faults. The
-//! caches of both keep everything as long as they may, so that what a driver forgets to invalidate, or
-//! to wait for, is an answer of its own.
+//! The random steps are those of a user of the IOMMU core: pages and blocks mapped, unmapped in
+//! part, mapped again with other permissions; between any two steps the device tries addresses
+//! inside, beside and far from them. Answers are compared as addresses, or as classes of faults.
+//! Both SMMUs cache everything as long as they may, so that an invalidation that a driver omits, or
+//! does not wait for, changes an answer.
 
 mod exact;
 mod nested;
@@ -26,22 +26,22 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use rig::{Answer, Kind, Rig};
 
-/// How many places mappings are made in. Each is as large as a block of the level above pages.
+/// Number of places for mappings. Each has the size of a block of the level above pages.
 const PLACES: u64 = 6;
 
-/// Where mappings are made, by the granule of the tables.
+/// The places for mappings, by the granule of the tables.
 #[derive(Clone, Copy, Debug)]
 struct Ground {
     page: PageSize,
     /// Whether addresses have 32 bits.
     narrow: bool,
-    /// Whether both take input addresses of 48 bits, and give output addresses of 44.
+    /// Whether both SMMUs take input addresses of 48 bits, and give output addresses of 44.
     wide: bool,
 }
 
 impl Ground {
-    /// The places begin here, and once more far above: below 48 bits, or 40, which is what every SMMU
-    /// takes, or 32.
+    /// First address of the places, low or high: below 48 bits, or 40, which every SMMU supports,
+    /// or 32.
     fn base(self, high: bool) -> u64 {
         match (high, self.narrow) {
             (false, _) => LOW,
@@ -51,7 +51,7 @@ impl Ground {
         }
     }
 
-    /// Pages of a place.
+    /// Number of pages of a place.
     fn pages(self) -> u64 {
         self.page.bytes() / 8
     }
@@ -65,7 +65,7 @@ const LOW: u64 = 0x4000_0000;
 const HIGH: u64 = 0xf0_0000_0000;
 const NARROW_HIGH: u64 = 0xc000_0000;
 const WIDE_HIGH: u64 = 0xfff0_0000_0000;
-/// Where pages of high places lie if output addresses of 44 bits are there: beyond 40.
+/// Output address of high places where 44 bits are supported: beyond 40 bits.
 const WIDE_OUTPUT: u64 = 0xf00_0000_0000;
 
 /// One step of a user of the IOMMU core.
@@ -75,12 +75,12 @@ enum Step {
     Map { place: u64, first: u64, pages: u64, write: bool, read: bool, high: bool },
     /// Unmap some pages at a place.
     Unmap { place: u64, first: u64, pages: u64, high: bool },
-    /// Leave the domain, and come back.
+    /// Leave the domain, and return.
     Leave,
 }
 
 fn steps(ground: Ground) -> impl Strategy<Value = Step> {
-    // Pages of a place; whole ones become blocks.
+    // Pages of a place; a whole place is mapped by blocks.
     let all = ground.pages();
     let span = move || prop_oneof![(0..all, 1..64u64), Just((0, all))];
     prop_oneof![
@@ -96,8 +96,8 @@ fn steps(ground: Ground) -> impl Strategy<Value = Step> {
 }
 
 impl Step {
-    /// The first, the last and some page between them that the step is about. Tried before it as
-    /// well as after: what is cached then is what the step has to invalidate.
+    /// The first, the last and some page between them in the step's range. Accessed before the step
+    /// as well as after it: the step has to invalidate what is cached then.
     fn borders(self, ground: Ground) -> Vec<u64> {
         let (Self::Map { place, first, pages, high, .. }
         | Self::Unmap { place, first, pages, high }) = self
@@ -132,7 +132,7 @@ impl Step {
     }
 }
 
-/// Addresses worth trying: borders of places and of pages in them, and what no table reaches.
+/// Addresses to try: boundaries of places and of pages in them, and addresses without a table.
 fn addresses(ground: Ground) -> impl Strategy<Value = u64> {
     let near = (0..=PLACES, 0..ground.pages(), 0..ground.page.bytes(), any::<bool>());
     prop_oneof![
@@ -141,7 +141,8 @@ fn addresses(ground: Ground) -> impl Strategy<Value = u64> {
     ]
 }
 
-/// Reads, writes and fetches, of both privileges; privileged fetches only if they come to the same.
+/// Reads, writes and fetches of both privileges; privileged fetches only where both architectures
+/// agree.
 fn accesses(privileged_fetches: bool) -> impl Strategy<Value = Access> {
     any::<(bool, bool, bool)>().prop_map(move |(write, privileged, instruction)| Access {
         direction: if write { Direction::Write } else { Direction::Read },
@@ -150,7 +151,8 @@ fn accesses(privileged_fetches: bool) -> impl Strategy<Value = Access> {
     })
 }
 
-/// `cases` that are the same each time; or, if PROPTEST_CASES says how many, that many others.
+/// A runner of `cases` cases that are the same each time, or of as many random ones as
+/// PROPTEST_CASES says.
 pub(crate) fn runner(cases: u32, seed: u8) -> TestRunner {
     if std::env::var_os("PROPTEST_CASES").is_some() {
         return TestRunner::new(Config { failure_persistence: None, ..Config::default() });
@@ -158,7 +160,7 @@ pub(crate) fn runner(cases: u32, seed: u8) -> TestRunner {
     cases::drawn(Config { cases, ..Config::default() }, seed)
 }
 
-/// `second` against the SMMUv3 that translates by the same stage, with pages of 4K, `cases` times.
+/// Compares `second` with the SMMUv3 of the same stage, with pages of 4K, in `cases` cases.
 fn alike(second: Kind, third: Kind, profile: Profile, cases: u32) {
     alike_with(PageSize::K4, (second, third), profile, cases);
 }
@@ -166,8 +168,8 @@ fn alike(second: Kind, third: Kind, profile: Profile, cases: u32) {
 fn alike_with(page: PageSize, (second, third): (Kind, Kind), profile: Profile, cases: u32) {
     let wide = second.is_wide() && third.is_wide();
     let ground = Ground { page, narrow: second.is_narrow(), wide };
-    // What is writable without privilege is not executed with it by AArch64 alone; and until 4.10 the
-    // driver of SMMUv2 takes the privilege from every access.
+    // Only AArch64 forbids privileged execution of pages writable without privilege; and until 4.10
+    // the SMMUv2 driver makes every access unprivileged.
     let of_today = matches!(profile, Profile::Linux6_1 | Profile::Linux6_12);
     let fetches = of_today && !ground.narrow;
     let tries = proptest::collection::vec((addresses(ground), accesses(fetches)), 4..12);
@@ -201,7 +203,7 @@ fn stage_1_answers_alike() {
     alike(Kind::Everything, Kind::Both, Profile::Linux6_1, 300);
 }
 
-/// A kernel with larger pages takes the granule of its pages, and blocks of 32M and 512M.
+/// A kernel with larger pages uses their granule, and blocks of 32M and 512M.
 #[test]
 fn stage_1_with_larger_granules_answers_alike() {
     let pair = (Kind::Everything, Kind::Both);
@@ -216,30 +218,30 @@ fn stage_2_with_larger_granules_answers_alike() {
     alike_with(PageSize::K16, pair, Profile::Linux6_12, 120);
     alike_with(PageSize::K64, pair, Profile::Linux6_12, 120);
     alike_with(PageSize::K64, (Kind::Mmu500Stage2, Kind::Stage2), Profile::Linux6_12, 80);
-    // An MMU-401 has AArch64 for the sake of 64K.
+    // An MMU-401 has AArch64 for 64K only.
     alike_with(PageSize::K64, (Kind::Mmu401, Kind::Stage2), Profile::Linux6_12, 80);
 }
 
-/// Long descriptors of AArch32, under 32-bit kernels and before an AP806.
+/// Long descriptors of AArch32, under 32-bit kernels and with an AP806.
 #[test]
 fn stage_1_of_aarch32_answers_alike() {
     alike(Kind::Long, Kind::Both, Profile::Linux6_12, 400);
     alike(Kind::Ap806, Kind::Both, Profile::Linux6_12, 400);
     alike(Kind::First, Kind::Both, Profile::Linux6_12, 200);
-    // Up to 4.6 the driver writes what an SMMUv1 does not read as it is meant: not alike.
+    // Up to 4.6 the driver's registers mean something else to an SMMUv1: not alike.
     alike(Kind::First, Kind::Both, Profile::MsiV10, 200);
 }
 
 #[test]
 fn stage_2_answers_alike() {
     alike(Kind::Mmu500Stage2, Kind::Stage2, Profile::Linux6_12, 400);
-    // In the form of AArch64, and in that of AArch32.
+    // With the AArch64 format, and with AArch32's.
     alike(Kind::Mmu401, Kind::Stage2, Profile::Linux6_12, 400);
     alike(Kind::Mmu401, Kind::Stage2, Profile::Linux4_11, 200);
     alike(Kind::Mmu401, Kind::Stage2, Profile::MsiV9, 400);
 }
 
-/// The property can tell: what is not mapped faults, and what is, is reached.
+/// The comparison detects differences: unmapped pages fault, and mapped ones do not.
 #[test]
 fn answers_differ_where_mappings_do() {
     for kind in [Kind::Mmu500, Kind::Mmu401, Kind::Short, Kind::Ap806, Kind::Both, Kind::Stage2] {

@@ -1,10 +1,10 @@
-//! Both stages: an SMMUv2 with a bank before another, and an SMMUv3 with a CD before its STE's own
-//! tables. No driver here nests, so the tables and registers are written by hand.
+//! Both stages: an SMMUv2 with two nested banks, and an SMMUv3 with a CD and its STE's own tables.
+//! No driver here uses nesting, so the tables and registers are written by hand.
 //!
-//! Tables have two levels, from level 2 on, of every granule. What is random is every descriptor: of
-//! stage 1, and of the stage 2 that its tables and its pages are behind. Answers are compared with the
-//! class of the fault, its stage, whether it was met on the way to a descriptor of stage 1, and the
-//! page that stage 2 was asked for.
+//! Tables have two levels, from level 2 on, of every granule. Every descriptor is random: of stage
+//! 1, and of the stage 2 that translates its tables and pages. Compared are the class of the fault,
+//! its stage, whether it occurred on a descriptor fetch of stage 1, and the page that stage 2
+//! translated.
 
 use super::runner;
 use passim_model::{Access, DeviceId, Iova, Memory, PhysAddr, Requester, Span, StreamId, Width};
@@ -14,14 +14,14 @@ use passim_smmu::{SmmuV2, SmmuV3};
 use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof};
 use proptest::test_runner::TestCaseResult;
 
-/// Memory, of which the lowest part is as stage 1 means it.
+/// Memory, the lowest part of it as stage 1 addresses it.
 const RAM: u64 = 0x1000_0000;
-/// Intermediate addresses in use: so many parts, of the largest page each.
+/// Number of parts of intermediate addresses in use, each of the largest page.
 const PARTS: u64 = 16;
 const PART: u64 = 0x1_0000;
-/// Where stage 2 leads them, but for the last.
+/// The output of stage 2 for all parts but the last.
 const BEHIND: u64 = 0x1200_0000;
-/// The last part, which leads to itself: the CD is there.
+/// The last part, which is identity mapped: the CD is there.
 const CD: u64 = RAM + (PARTS - 1) * PART;
 /// The tables of stage 2, and the Stream table.
 const ROOT2: u64 = 0x1400_0000;
@@ -41,7 +41,7 @@ impl Granule {
         self.0 - 3
     }
 
-    /// Input bits of two levels.
+    /// Input bits that two levels translate.
     fn input_bits(self) -> u32 {
         self.0 + 2 * self.bits()
     }
@@ -64,21 +64,21 @@ impl Granule {
         if self.0 == 12 { 0 } else { 1 }
     }
 
-    /// Where the entry for an address is in a table of level 2, and in one of level 3.
+    /// Offsets of the entry for an address in a table of level 2, and of level 3.
     fn entries(self, address: u64) -> [u64; 2] {
         let mask = (1 << self.bits()) - 1;
         [self.0 + self.bits(), self.0].map(|shift| (address >> shift & mask) * 8)
     }
 }
 
-/// What a descriptor says.
+/// The kind of a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     All,
     ReadOnly,
     /// Stage 1: privileged only. Stage 2: write only.
     Other,
-    /// Stage 1: privileged and read-only. Stage 2: nothing.
+    /// Stage 1: privileged and read-only. Stage 2: no access.
     Closed,
     /// The access flag is clear.
     Old,
@@ -87,7 +87,7 @@ enum Kind {
     Reserved,
     /// Output address bit 45, of 40.
     TooFar,
-    /// Output address bit 38: beyond the input of stage 2, or nothing there.
+    /// Output address bit 38: beyond the input of stage 2, or unmapped there.
     Far,
 }
 
@@ -105,7 +105,7 @@ fn kind() -> impl Strategy<Value = Kind> {
     ]
 }
 
-/// A page descriptor, or a block's: DDI 0487, VMSAv8-64. `access` is AP or S2AP in place.
+/// A page or block descriptor: DDI 0487, VMSAv8-64. `access` is AP or S2AP in place.
 fn leaf(kind: Kind, output: u64, access: u64, low: u64) -> u64 {
     let flag = if kind == Kind::Old { 0 } else { 1 << 10 };
     let far = match kind {
@@ -115,7 +115,7 @@ fn leaf(kind: Kind, output: u64, access: u64, low: u64) -> u64 {
     };
     let low = match kind {
         Kind::Invalid => 0,
-        // At level 3, and of a block that this level has not; elsewhere a block is no less valid.
+        // At level 3, and for a block that this level does not have; elsewhere a valid block.
         Kind::Reserved => low & !2,
         _ => low,
     };
@@ -142,17 +142,17 @@ fn stage2(kind: Kind, output: u64) -> u64 {
     leaf(kind, output, access << 6 | 0xf << 2, 3)
 }
 
-/// Everything that is random.
+/// The random part of a case.
 #[derive(Clone, Debug)]
 struct World {
     granule: Granule,
-    /// The pages of stage 1, and the part each leads to.
+    /// The pages of stage 1, with the part that each maps to.
     pages: Vec<(Kind, u64)>,
     /// The block of stage 1.
     block: Kind,
     /// The parts of stage 2.
     parts: Vec<Kind>,
-    /// Tables of stage 1, too, have a kind: those that say something of a table.
+    /// Kinds of the stage 1 tables.
     tables: [Kind; 2],
 }
 
@@ -163,7 +163,7 @@ fn world() -> impl Strategy<Value = World> {
     let pages = proptest::collection::vec(page, 12);
     (granule, pages, kind(), parts, [kind(), kind()], any::<bool>()).prop_map(
         |(granule, pages, block, mut parts, tables, open)| {
-            // Half of the time the tables of stage 1 can be reached.
+            // In half of the cases the tables of stage 1 are reachable.
             if open {
                 parts[..3].fill(Kind::All);
             }
@@ -177,7 +177,7 @@ fn put(memory: &mut Memory, at: u64, word: u64) {
 }
 
 impl World {
-    /// Where stage 2 has a part.
+    /// The output of stage 2 for a part.
     fn behind(part: u64) -> u64 {
         if part == PARTS - 1 { CD } else { BEHIND + part * PART }
     }
@@ -199,7 +199,7 @@ impl World {
         }
         put(&mut memory, root + 16, stage1(self.block, RAM & !(block - 1), 1));
         for (n, (kind, part)) in (0..).zip(&self.pages) {
-            // The first page of a part, whatever the granule.
+            // The first page of a part, with any granule.
             let word = stage1(*kind, RAM + part * PART, 3);
             for table in [1, 2] {
                 put(&mut memory, Self::behind(table) + 8 * n, word);
@@ -222,7 +222,7 @@ impl World {
         }
     }
 
-    /// Addresses of every page, of pages that are not there, of the block, and of what no table has.
+    /// Addresses of every mapped page, of unmapped pages, of the block, and without a table.
     fn addresses(&self) -> Vec<u64> {
         let (page, block) = (self.granule.0, self.granule.0 + self.granule.bits());
         let pages = (0..2).flat_map(|table| (0..14u64).map(move |n| table << block | n << page));
@@ -232,12 +232,12 @@ impl World {
     }
 }
 
-/// What an access came to: where it goes, or class, stage, whether on the way to a descriptor of stage
-/// 1, and the page asked of stage 2.
+/// The result of an access: its output, or class, stage, whether on a descriptor fetch of stage 1,
+/// and the page that stage 2 translated.
 type Answer = Result<u64, (&'static str, u8, bool, Option<u64>)>;
 
-/// Memory has not what stage 2 made of the address of a stage-1 table. Whose fault that is the two
-/// architectures say differently.
+/// The output of stage 2 for a stage-1 table is outside memory. The two architectures attribute
+/// that fault differently.
 const ABORTED: Answer = Err(("external abort", 3, true, None));
 
 fn transaction(iova: u64, access: Access) -> Transaction {
@@ -258,7 +258,7 @@ fn second(world: &World, memory: &mut Memory) -> SmmuV2 {
         store(0x1800 + 4 * number, 1);
         store(0x1000 + 4 * number, cbar);
     }
-    // 40 bits out; TG0, T0SZ, EPD1; SL0 and 40 bits out.
+    // Output 40 bits; TG0, T0SZ, EPD1; SL0 and output 40 bits.
     store(bank(FIRST, 0x10), 2 | 7 << 15);
     store(bank(FIRST, 0x30), 1 << 23 | granule.code() << 14 | granule.t0sz());
     store(bank(FIRST, 0x20), RAM);
@@ -295,12 +295,12 @@ fn answer_of_second(smmu: &SmmuV2, memory: &Memory, txn: &Transaction) -> Answer
 
 fn third(world: &World, memory: &mut Memory) -> SmmuV3 {
     let granule = world.granule;
-    // V, EPD1, AA64, R, A, ASET; 40 bits out.
+    // V, EPD1, AA64, R, A, ASET; output 40 bits.
     let cd = 0x1_e200_c000_0000 & !(7 << 32) | 2 << 32 | granule.code() << 6 | granule.t0sz();
     for (n, word) in (0..).zip([cd, RAM, 0, 0xff]) {
         put(memory, CD + 8 * n, word);
     }
-    // Both stages. VMID 3, S2AA64, S2R, 40 bits out.
+    // Both stages. VMID 3, S2AA64, S2R, output 40 bits.
     let control = 3
         | granule.t0sz() << 32
         | granule.sl0() << 38
@@ -364,6 +364,7 @@ fn both_stages_answer_alike() {
     let seen = core::cell::RefCell::new([0u32; 4]);
     let outcome = runner(1500, 12).run(&world(), |world| holds(&world, &mut seen.borrow_mut()));
     outcome.unwrap_or_else(|error| panic!("{error}"));
-    // It says something: many accesses go on, and many are ended by either stage, or by memory.
+    // The cases are not trivial: many accesses succeed, and many fault at either stage or in
+    // memory.
     assert!(seen.borrow().iter().all(|times| *times > 500), "{seen:?}");
 }

@@ -20,7 +20,7 @@ use passim_vfio::iommu::{
 use passim_vfio::policy::{Policy, Smmu2Formats};
 use passim_vfio::step::Step;
 
-/// Which SMMU.
+/// The SMMU and its table format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// An MMU-500: stage 1.
@@ -29,9 +29,9 @@ pub(crate) enum Kind {
     Mmu500Stage2,
     /// An MMU-401: stage 2.
     Mmu401,
-    /// An SMMUv1 with stage 1, which no product here is: long descriptors of AArch32.
+    /// An SMMUv1 with stage 1, which is no real product here: long descriptors of AArch32.
     First,
-    /// An SMMUv2 with everything: stage 1.
+    /// An SMMUv2 with every feature: stage 1.
     Everything,
     /// The same without stage 1.
     EverythingStage2,
@@ -58,7 +58,7 @@ impl Kind {
         matches!(self, Self::Mmu500 | Self::Everything | Self::Both)
     }
 
-    /// What its kernel is, beside the profile.
+    /// Sets the kernel's choices that go with it, beside the profile.
     fn adjust(self, policy: &mut Policy) {
         match self {
             Self::Long => policy.smmu2_formats = Smmu2Formats::Aarch32Long,
@@ -68,11 +68,11 @@ impl Kind {
     }
 }
 
-/// What an access came to. Two SMMUs answer alike where these are equal, and those that only one of
-/// them can give are equal to nothing of the other's.
+/// The result of an access. Two SMMUs answer alike where these are equal; a variant that only one
+/// of them can return never equals the other's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Answer {
-    /// It goes on, here.
+    /// It succeeds at this address.
     At(u64),
     /// F_TRANSLATION, FSR.TF.
     Translation,
@@ -82,13 +82,13 @@ pub(crate) enum Answer {
     AddressSize,
     /// F_ACCESS, FSR.AFF.
     AccessFlag,
-    /// A context fault of no class that both have.
+    /// A context fault of a class that SMMUv3 does not have.
     OnlySecond(ContextFaultKind),
-    /// An event of no class that both have.
+    /// An event of a class that SMMUv2 does not have.
     OnlyThird(EventKind),
-    /// Neither goes on nor is a context fault.
+    /// It fails without a context fault.
     UntoldBySecond,
-    /// Neither goes on nor is an event.
+    /// It fails without an event.
     UntoldByThird,
 }
 
@@ -133,7 +133,8 @@ const GROUP: u32 = 5;
 fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
     let second = |description: Description, version, model| {
         let no_wide_accesses = model == SmmuModel::Ap806;
-        // What is not invalidated stays, and so does what nobody synchronises.
+        // Caches keep everything that is not invalidated, and invalidations need their
+        // synchronisation.
         let mut implementation = v2::Implementation::new(description);
         implementation.retention = Retention::Everything;
         implementation.choices.completion = Completion::WhenSynchronised;
@@ -182,7 +183,7 @@ fn hardware(kind: Kind) -> (Smmu, u64, DriverFacts) {
             let description = Description {
                 stage1: false,
                 nested: false,
-                // As IAS has it: without stage 1 there is nothing wider.
+                // As IAS: without stage 1 no address is wider.
                 upstream_bits: 49,
                 ..Description::EVERYTHING
             };
@@ -224,14 +225,14 @@ impl Rig {
         while !matches!(transition.step(iommu, frames, board), Step::Done(_)) {}
     }
 
-    /// The device joins the domain.
+    /// Attaches the device to the domain.
     pub(crate) fn come_back(&mut self) {
         let Self { board, frames, iommu, domain } = self;
         let attached = iommu.attach(*domain, GROUP, frames, board).expect("it is at rest");
         self.finish(attached);
     }
 
-    /// The device leaves the domain.
+    /// Detaches the device from the domain.
     pub(crate) fn leave(&mut self) {
         let detached = self.iommu.detach_to_blocked(GROUP);
         self.finish(detached);
@@ -243,7 +244,7 @@ impl Rig {
         while !matches!(invalidation.step(iommu, frames, board), Step::Done(_)) {}
     }
 
-    /// Maps.
+    /// Maps a range.
     pub(crate) fn map(
         &mut self,
         iova: u64,
@@ -269,7 +270,7 @@ impl Rig {
         answer
     }
 
-    /// Unmaps; how many bytes were mapped.
+    /// Unmaps a range; returns how many bytes were mapped.
     pub(crate) fn unmap(&mut self, iova: u64, size: u64) -> u64 {
         let mut gather = Gather::new();
         let Self { board, iommu, domain, .. } = self;
@@ -278,7 +279,7 @@ impl Rig {
         unmapped
     }
 
-    /// The device tries an address. A fault that stalls is ended by the kernel's handler.
+    /// The device accesses an address. The kernel's interrupt routine ends a fault that stalls.
     pub(crate) fn access(&mut self, iova: u64, access: Access) -> Answer {
         let requester = Requester {
             stream: StreamId::new(STREAM),

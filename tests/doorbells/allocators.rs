@@ -5,14 +5,14 @@ use passim_vfio::iommu::iova::{Anchored, Bump, TopDown};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-/// What is done to an allocator.
+/// An operation on an allocator.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// So many pages.
+    /// Allocate this many pages.
     Alloc(u64),
-    /// The allocation with this index, counted round those there are.
+    /// Free the allocation with this index, modulo their number.
     Free(usize),
-    /// The window ends so many pages later.
+    /// Extend the window by this many pages.
     Enlarge(u64),
 }
 
@@ -25,7 +25,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// First page and pages of a window, and what is done.
+/// First page and number of pages of a window, and the operations.
 fn case() -> impl Strategy<Value = (u64, u64, Vec<Step>)> {
     let first = prop_oneof![1u64..4, 0x7fe0u64..0x8010, (1u64 << 52) - 9_000..(1u64 << 52) - 8_000];
     let pages = prop_oneof![1u64..40, 1u64..400];
@@ -106,15 +106,15 @@ fn bump_only_moves_up() {
     });
 }
 
-/// A million pages, of which the walk would visit half for every answer.
+/// A million pages, of which the kernel's walk would visit half for every answer.
 #[test]
 fn large_numbers_of_allocations_are_no_burden() {
     let pages = 1 << 20;
     let mut space = TopDown::new(1, pages);
     let all: Vec<_> = std::iter::from_fn(|| space.alloc(1)).collect();
     assert_eq!((all.len() as u64, all[0]), (pages - 1, pages));
-    // Every second one is freed: no two pages are next to one another any more, and the walk for
-    // two would look at every hole.
+    // Every second page is freed: no two free pages are adjacent, and the walk for two pages would
+    // visit every hole.
     for page in all.iter().skip(1).step_by(2) {
         space.free(*page);
     }
@@ -125,7 +125,7 @@ fn large_numbers_of_allocations_are_no_burden() {
     assert!(again.is_sorted_by(|a, b| a > b));
 }
 
-/// Whatever numbers come, nothing panics, and what is handed out lies inside.
+/// No number panics, and every allocation lies inside the window.
 #[test]
 fn any_number_is_taken() {
     let steps = prop::collection::vec((any::<u64>(), any::<bool>()), 1..20);

@@ -1,4 +1,4 @@
-//! Windows, doorbells and attached groups at random, behind one to three SMMUs: the records are the
+//! Random windows, doorbells and attached groups, behind one to three SMMUs: the records equal the
 //! twin's, and every device reaches through its SMMU exactly what its domain maps.
 
 use crate::rig::{DEVICES, Rig, Spec};
@@ -9,7 +9,7 @@ use passim_vfio::iommu::DomainId;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-/// What is done. Domains and groups count round those there are.
+/// A random step. Domains and groups are taken modulo their number.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Window { domain: usize, start: u64, pages: u64 },
@@ -19,7 +19,7 @@ enum Step {
     Detach { group: u32 },
 }
 
-/// Doorbells near one another, so that their pages overlap.
+/// Doorbells close to one another, so that their pages overlap.
 fn address() -> impl Strategy<Value = u64> {
     let page = prop_oneof![4 => 0u64..2, 1 => 0u64..6];
     let offset = prop_oneof![Just(0u64), Just(0x40), Just(0xffc), Just(0xff8)];
@@ -53,7 +53,7 @@ fn spec() -> impl Strategy<Value = Spec> {
     })
 }
 
-/// A domain, the SMMU it is behind, and its twin.
+/// A domain, its SMMU, and its twin.
 struct Pair {
     domain: DomainId,
     smmu: u32,
@@ -127,9 +127,9 @@ impl World {
         Ok(())
     }
 
-    /// Everything agrees.
+    /// Compares everything.
     fn check(&mut self) -> TestCaseResult {
-        // A device of the kernel's own reaches the frame as it is.
+        // A device of the kernel's own reaches the frame untranslated.
         for group in 0..self.rig.spec.smmus * DEVICES {
             if !self.pairs.iter().any(|pair| pair.groups.contains(&group)) {
                 prop_assert_eq!(self.rig.iommu.msi_domain_of(Rig::rid(group)), None);
@@ -162,7 +162,7 @@ impl World {
                         prop_assert_eq!(reached, Some(mapping.pa + offset + 0x40));
                     }
                 }
-                // Nothing else of the windows is mapped.
+                // No other page of the windows is mapped.
                 for iova in (0..24).flat_map(|n| [n * size, 0x800_0000 + n * size]) {
                     let inside = |m: &Mapping| m.iova <= iova && iova < m.iova + m.size;
                     if !list.iter().any(inside) {
@@ -184,7 +184,8 @@ fn records_tables_and_smmus_agree() {
             world.take(step)?;
             world.check()?;
         }
-        // The way back: what is still held is warned of, once for each domain; no frame is lost.
+        // After cleaning up: doorbells still held cause one warning per domain, and no frame is
+        // lost.
         let held = world.pairs.iter().filter(|pair| !pair.twin.list().is_empty()).count();
         for group in 0..world.rig.spec.smmus * DEVICES {
             world.rig.detach(group);
@@ -200,7 +201,7 @@ fn records_tables_and_smmus_agree() {
     });
 }
 
-/// Two domains use the same addresses for their own doorbells: nothing is shared between SMMUs.
+/// Two domains use the same addresses for different doorbells: SMMUs share nothing.
 #[test]
 fn addresses_belong_to_a_domain() {
     let policy = Profile::MsiV9.policy();
@@ -216,7 +217,7 @@ fn addresses_belong_to_a_domain() {
     assert_eq!(rig.get(second, 0xf30_0000, 4).ok(), Some(0x800_f000));
     assert_eq!(rig.write(0, 0x800_f040), Some(0xf20_0040));
     assert_eq!(rig.write(DEVICES, 0x800_f040), Some(0xf30_0040));
-    // The first domain's last holder leaves the second one's alone.
+    // Dropping the first domain's last reference does not affect the second one's.
     rig.put(first, 0xf20_0000);
     assert_eq!(
         (rig.write(0, 0x800_f040), rig.write(DEVICES, 0x800_f040)),
@@ -224,8 +225,8 @@ fn addresses_belong_to_a_domain() {
     );
 }
 
-/// Kernels that keep doorbells: each domain has its own from its own base, and so have the domains
-/// of host drivers; one to three SMMUs have nothing in common.
+/// Kernels that keep doorbells: each domain has its own mappings from its own base, and so have the
+/// domains of host drivers; one to three SMMUs share nothing.
 #[test]
 fn kept_doorbells_belong_to_a_domain() {
     for profile in [Profile::Linux4_11, Profile::Linux6_1, Profile::Linux6_12] {

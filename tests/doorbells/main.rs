@@ -2,10 +2,10 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `allocators` | do the allocators hand out what kernels' walks would? |
+//! | `allocators` | do the allocators return what kernels' walks would? |
 //! | `domains` | do records, tables and SMMUs agree, with one to three SMMUs? |
 //! | `races` | what can another call do while one has dropped its lock? |
-//! | `rig` | what is all this done on? |
+//! | `rig` | on which board do the cases run? |
 
 mod allocators;
 mod domains;

@@ -1,5 +1,4 @@
-//! A doorbell is looked up under a lock, mapped without it, and looked up again: what comes in
-//! between.
+//! A doorbell is looked up under a lock, mapped without it, and looked up again: races in between.
 
 use crate::rig::{Rig, Spec};
 use passim_model::{Errno, Iova, PageSize, Perms, PhysAddr, Refusal, Span};
@@ -11,7 +10,7 @@ use proptest::prelude::*;
 const FIRST: u64 = 0xf20_0000;
 const SECOND: u64 = 0xf30_0000;
 
-/// One domain with a window of 16 pages, and a device in it.
+/// A domain with a window of 16 pages, and a device in it.
 fn rig() -> (Rig, DomainId) {
     let policy = Profile::MsiV9.policy();
     let mut rig = Rig::new(Spec { smmus: 1, page: PageSize::K4, second_stage: false, policy });
@@ -31,7 +30,7 @@ fn step(rig: &mut Rig, get: &mut DoorbellGet) -> Step<Result<Iova, Refusal>> {
     get.step(&mut rig.iommu, &mut rig.frames, &mut rig.board)
 }
 
-/// To the end.
+/// Steps to the end.
 fn finish(rig: &mut Rig, get: &mut DoorbellGet) -> Result<u64, Errno> {
     loop {
         if let Step::Done(result) = step(rig, get) {
@@ -51,7 +50,7 @@ fn the_slower_of_two_shares() {
         assert_eq!(step(&mut rig, &mut fast), Step::Unlocked);
     }
     assert_eq!(step(&mut rig, &mut slow), Step::Unlocked);
-    // Mapped twice, and in no record yet.
+    // Mapped twice, and not yet recorded.
     assert!(rig.iommu.doorbells(domain).is_empty());
     assert_eq!((rig.write(0, 0x800_f000), rig.write(0, 0x800_e000)), (Some(FIRST), Some(FIRST)));
     assert_eq!(finish(&mut rig, &mut fast), Ok(0x800_f000));
@@ -62,8 +61,8 @@ fn the_slower_of_two_shares() {
     assert_eq!(rig.get(domain, SECOND, 4).ok(), Some(0x800_e000), "its page is free again");
 }
 
-/// The slower one's address is free before it is unmapped: who gets it in that moment finds the
-/// page taken.
+/// The slower one's address is freed before it is unmapped: a caller that gets it at that moment
+/// finds the page mapped.
 #[test]
 fn a_freed_address_may_still_be_mapped() {
     let (mut rig, domain) = rig();
@@ -78,7 +77,8 @@ fn a_freed_address_may_still_be_mapped() {
     assert_eq!(rig.get(domain, SECOND, 4).ok(), Some(0x800_e000));
 }
 
-/// What one misses, maps, and finds unmapped again is its own.
+/// A doorbell that another caller mapped and unmapped meanwhile is mapped and recorded as the
+/// caller's own.
 #[test]
 fn a_record_that_came_and_went_is_none() {
     let (mut rig, domain) = rig();
@@ -90,8 +90,8 @@ fn a_record_that_came_and_went_is_none() {
     assert_eq!(rig.iommu.doorbells(domain)[0].references, 1);
 }
 
-/// Any interleaving: references are what was got and not put, what is in a record is mapped and
-/// nothing else is, and a refusal is the one above or a full window.
+/// Any interleaving: references equal gets minus puts, exactly the recorded pages are mapped, and a
+/// refusal is the one above or a full window.
 #[test]
 fn any_interleaving_keeps_count() {
     let doorbell = (0u64..3).prop_map(|n| FIRST + n * 0x1000);

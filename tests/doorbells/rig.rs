@@ -1,5 +1,5 @@
-//! One to three SMMUs with two devices each, an IOMMU core that drives them, and the way a
-//! device's access takes.
+//! One to three SMMUs with two devices each, an IOMMU core that drives them, and the devices'
+//! accesses.
 
 use passim::system::{Board, Outcome, Pace};
 use passim_model::{
@@ -17,10 +17,10 @@ use passim_vfio::step::Step;
 /// Devices behind each SMMU; each is a group of its own.
 pub(crate) const DEVICES: u32 = 2;
 
-/// Registers of an SMMU: pages 0 and 1.
+/// Bytes of an SMMU's registers: pages 0 and 1.
 const SMMU_BYTES: u64 = 0x2_0000;
 
-/// What the rig is built as.
+/// The parameters of the rig.
 #[derive(Clone, Debug)]
 pub(crate) struct Spec {
     pub(crate) smmus: u32,
@@ -39,7 +39,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// Boots.
+    /// Boots the rig.
     pub(crate) fn new(spec: Spec) -> Self {
         let ram = Span::from_size(PhysAddr::new(0x4000_0000), 0x4000_0000).expect("a bank");
         let (mut memory, mut map) = (Memory::new(), AddressMap::new());
@@ -81,20 +81,20 @@ impl Rig {
         Rid::new(group as u16)
     }
 
-    /// Lets hardware follow.
+    /// Steps a transition to its end.
     pub(crate) fn finish(&mut self, mut transition: Transition) {
         let Self { iommu, frames, board, .. } = self;
         while !matches!(transition.step(iommu, frames, board), Step::Done(_)) {}
     }
 
-    /// Lets hardware forget.
+    /// Steps an invalidation to its end.
     pub(crate) fn forget(&mut self, invalidation: Option<Invalidation>) {
         let Some(mut invalidation) = invalidation else { return };
         let Self { iommu, frames, board, .. } = self;
         while !matches!(invalidation.step(iommu, frames, board), Step::Done(_)) {}
     }
 
-    /// A domain behind the SMMU of a group.
+    /// Allocates a domain behind the SMMU of a group.
     pub(crate) fn alloc(&mut self, group: u32) -> DomainId {
         let Self { iommu, frames, board, .. } = self;
         let domain = iommu.alloc_domain(group, DomainKind::Paging, frames, board);
@@ -129,13 +129,13 @@ impl Rig {
         Ok(iova.get())
     }
 
-    /// Gives a doorbell back.
+    /// Drops a reference to a doorbell.
     pub(crate) fn put(&mut self, domain: DomainId, at: u64) {
         let gone = self.iommu.put_doorbell(domain, PhysAddr::new(at), &mut self.board);
         self.forget(gone);
     }
 
-    /// Where a write of the device of `group` ends, if its SMMU lets it through.
+    /// The address that a write of the device of `group` reaches, if its SMMU permits it.
     pub(crate) fn write(&mut self, group: u32, iova: u64) -> Option<u64> {
         let requester = Requester {
             stream: StreamId::new(group),

@@ -1,4 +1,4 @@
-//! Random requests for interrupts, drivers and groups, on machines that run out of them.
+//! Random requests for interrupts, drivers and groups, on machines with few interrupts.
 
 use super::judge;
 use passim::input_error::SourceText;
@@ -105,13 +105,13 @@ fn scenario(machine: (&str, &str, &str), before: &[String], last: &str) -> Scrip
     Script::parse(SourceText::new("random.scn", text)).unwrap()
 }
 
-/// Every try boots a machine.
+/// Every case boots a machine.
 const CASES: u32 = 64;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
-    /// Whatever is suggested for interrupts is accepted.
+    /// A suggested request for interrupts is accepted.
     #[test]
     fn the_suggested_request_for_interrupts_is_accepted(
         machine in select(MACHINES.to_vec()),
@@ -123,7 +123,7 @@ proptest! {
         judge(|last| scenario(machine, &before, last), &last)?;
     }
 
-    /// Around drivers and groups as well, after things were taken away.
+    /// So is one about drivers and groups, after some were removed.
     #[test]
     fn the_suggested_request_about_groups_is_accepted(
         machine in select(MACHINES.to_vec()),

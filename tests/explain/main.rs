@@ -1,4 +1,5 @@
-//! What an explanation suggests is accepted: for requests made at random, refused, and asked about.
+//! The request that an explanation suggests is accepted: for random requests that were refused and
+//! explained.
 
 mod interrupts;
 
@@ -99,11 +100,11 @@ fn scenario(profile: &str, kind: &str, before: &[String], last: &str) -> Script 
     Script::parse(SourceText::new("random.scn", text)).unwrap()
 }
 
-/// Asks about the last line of a scenario that ends with `last`, and makes what is suggested.
+/// Explains the last line of a scenario that ends with `last`, and makes the suggested request.
 fn judge(scenario: impl Fn(&str) -> Script, last: &str) -> Result<(), TestCaseError> {
     let script = scenario(last);
     let line = script.blocks().count() as u64;
-    // What was made before at random may have taken away what the last line is about.
+    // Earlier random requests may have removed the object of the last line.
     let Ok(explanation) = explain(&script, line, &Chosen::default()) else { return Ok(()) };
     match explanation.nearest {
         None => prop_assert!(explanation.refusals.is_empty(), "{explanation}"),
@@ -125,7 +126,7 @@ fn explained(script: &Script) -> Explanation {
     explain(script, line, &Chosen::default()).unwrap()
 }
 
-/// A request that is accepted, with one of its fields spoiled.
+/// An acceptable request with one field made invalid.
 fn spoiled() -> impl Strategy<Value = String> {
     let fields = (iova(), va(), size(), select(vec!["r", "w", "r|w", "-"]), fd(), argsz());
     let map = |(iova, va, size, prot, fd, argsz): (u64, &str, u64, &str, &str, &str)| {

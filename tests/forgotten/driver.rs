@@ -1,13 +1,13 @@
-//! A driver that is right, in any of the ways there are; and one that is wrong in one of them.
+//! A driver that is correct, with every choice of commands; and one with a single flaw.
 //!
-//! For what a change leaves stale there is mostly more than one command that suffices. A driver has
-//! a favourite among them, so that each kind comes to be the one that everything depends on.
+//! Mostly several commands can invalidate what a change makes stale. Each driver has a favourite
+//! among them, so that each kind is once the only one used.
 
 use crate::kind::{Flaw, Kind};
 use crate::world::{PAGES, REGION, SPANS, STREAMS, SUBSTREAMS, Setup, VMID, World, tag};
 use passim_model::pgtable::gather::Gather;
 
-/// One thing the driver does.
+/// One operation of the driver.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operation {
     /// Changes a level-1 descriptor of the Stream table.
@@ -20,20 +20,20 @@ pub(crate) enum Operation {
     Cd { stream: usize, spare: bool, leaf: usize, n: usize, context: Option<usize> },
     /// Gives a context other tables, under the same ASID or VMID.
     Switch { context: usize, table: usize },
-    /// Maps pages; what is there already stays.
+    /// Maps pages; existing mappings stay.
     Map { table: usize, page: u64, pages: u64, target: u64, writable: bool },
     /// Unmaps pages.
     Unmap { table: usize, page: u64, pages: u64 },
     /// Maps one page elsewhere, or with the other permission.
     Remap { table: usize, page: u64, target: u64, writable: bool },
-    /// A block in the place of pages, or nothing in the place of a block.
+    /// Replaces pages by a block, or removes a block.
     Block { table: usize, target: u64 },
-    /// Changes the PARTID that a virtual one means.
+    /// Changes the PARTID that a virtual one maps to.
     Partid { virtual_one: usize, physical: u16 },
 }
 
 impl Operation {
-    /// The operation a random number means.
+    /// The operation that a random number encodes.
     pub(crate) fn from_number(setup: Setup, number: u64) -> Self {
         let mut rest = number >> 5;
         let mut draw = |count: u64| {
@@ -80,27 +80,27 @@ impl Operation {
     }
 }
 
-/// What a change leaves stale.
+/// What a change makes stale.
 #[derive(Clone, Debug)]
 enum Stale {
-    /// STEs, by place among the streams; `tables`: and what led to them.
+    /// STEs, by index among the streams; `tables`: and the tables above them.
     Stes { streams: Vec<usize>, tables: bool },
-    /// CDs of a stream, by place among the substreams; `tables`: and what led to them.
+    /// CDs of a stream, by index among the substreams; `tables`: and the tables above them.
     Cds { stream: usize, places: Vec<usize>, tables: bool },
-    /// Pages of a table; `tables`: and what led to them.
+    /// Pages of a table; `tables`: and the tables above them.
     Pages { table: usize, page: u64, pages: u64, tables: bool },
-    /// All that a context translates.
+    /// Every translation of a context.
     Context { context: usize },
     /// The PARTID_MAP, where it is cached by VMID.
     PartidMap,
 }
 
-/// A driver with a favourite command, and what it does wrong with it.
+/// A driver with a favourite command, and its flaw.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Driver {
     pub(crate) favourite: Kind,
     pub(crate) flaw: Option<Flaw>,
-    /// Whether an occasion for the flaw was found.
+    /// Whether the flaw has had an occasion.
     pub(crate) spoiled: bool,
 }
 
@@ -110,7 +110,7 @@ const TG_4K: u64 = 1 << 10;
 const TG_64K: u64 = 3 << 10;
 
 impl Driver {
-    /// Performs an operation and makes forgotten what it left stale.
+    /// Performs an operation and invalidates what it made stale.
     pub(crate) fn perform(&mut self, world: &mut World, operation: Operation) {
         for stale in change(world, operation) {
             let kind = self.chosen(world.setup, &stale);
@@ -122,7 +122,7 @@ impl Driver {
         world.gather = Gather::new();
     }
 
-    /// The favourite where it suffices, else what names least.
+    /// The favourite if it suffices, else the most specific command.
     fn chosen(&self, setup: Setup, stale: &Stale) -> Kind {
         let ways = ways(setup, stale);
         *ways.iter().find(|kind| **kind == self.favourite).unwrap_or(&ways[0])
@@ -165,11 +165,11 @@ fn ways(setup: Setup, stale: &Stale) -> &'static [Kind] {
     }
 }
 
-/// The commands of a kind that make forgotten what is stale.
+/// The commands of a kind that invalidate what is stale.
 fn commands(world: &World, kind: Kind, stale: &Stale) -> Vec<[u64; 2]> {
     let opcode = kind.opcode();
     let named = |stream: usize| u64::from(STREAMS[stream]) << 32 | opcode;
-    // One command for what led there is enough; the others name leaves.
+    // One command that covers the tables above is enough; the others name leaves only.
     let leaf = |index: usize, tables: bool| u64::from(!(tables && index == 0)) * LEAF;
     match (kind, stale) {
         (Kind::Everything, _) => vec![[opcode, 31]],
@@ -180,7 +180,7 @@ fn commands(world: &World, kind: Kind, stale: &Stale) -> Vec<[u64; 2]> {
         (Kind::SteRange, Stale::Stes { streams, .. }) => {
             let (first, last) = (streams[0], streams[streams.len() - 1]);
             let differ = (STREAMS[first] ^ STREAMS[last]) | 1;
-            // The smallest aligned range that holds both: 2^(Range+1) streams.
+            // The smallest aligned range that contains both: 2^(Range+1) streams.
             vec![[named(last), u64::from(differ.ilog2())]]
         }
         (Kind::SteRange | Kind::CdAll, Stale::Cds { stream, .. }) => vec![[named(*stream), 0]],
@@ -213,7 +213,7 @@ fn commands(world: &World, kind: Kind, stale: &Stale) -> Vec<[u64; 2]> {
     }
 }
 
-/// Doubleword 0 of a TLB invalidation: the tags that count for this kind.
+/// Doubleword 0 of a TLB invalidation: the tags that this kind uses.
 fn tags(setup: Setup, kind: Kind, context: usize) -> u64 {
     let opcode = kind.opcode();
     let asid = tag(context) << 48;
@@ -227,7 +227,7 @@ fn tags(setup: Setup, kind: Kind, context: usize) -> u64 {
     }
 }
 
-/// Changes memory; what is stale after it, in order.
+/// Changes memory; returns what is stale afterwards, in order.
 fn change(world: &mut World, operation: Operation) -> Vec<Stale> {
     match operation {
         Operation::LevelOne { descriptor, array, span } => {
@@ -239,7 +239,7 @@ fn change(world: &mut World, operation: Operation) -> Vec<Stale> {
         Operation::Ste { stream, array, number } => {
             world.stes[stream / 2][array][stream % 2] = number;
             world.write_ste(stream, array);
-            // What is not reached is not cached.
+            // An STE that is not reached is not cached.
             match world.level_one[stream / 2].array == array {
                 true => vec![Stale::Stes { streams: vec![stream], tables: false }],
                 false => Vec::new(),
@@ -268,7 +268,7 @@ fn change(world: &mut World, operation: Operation) -> Vec<Stale> {
                     world.map(table, page + n, target + n, writable);
                 }
             }
-            // What was not mapped is not cached.
+            // A page that was not mapped is not cached.
             Vec::new()
         }
         Operation::Unmap { table, page, pages } => unmap(world, table, page, pages),
@@ -284,7 +284,7 @@ fn change(world: &mut World, operation: Operation) -> Vec<Stale> {
             world.partid_map[virtual_one] = physical;
             world.write_partid_map();
             match world.setup {
-                // IHI 0070 G.b 5.6.2: what is cached by stream, and what is by VMID.
+                // IHI 0070 G.b 5.6.2: some state is cached by stream, some by VMID.
                 Setup::Labelled => {
                     let streams = (0..STREAMS.len()).collect();
                     vec![Stale::Stes { streams, tables: false }, Stale::PartidMap]
@@ -295,7 +295,7 @@ fn change(world: &mut World, operation: Operation) -> Vec<Stale> {
     }
 }
 
-/// CDs of a table are stale if the stream's STE leads there: otherwise they are not cached.
+/// CDs of a table are stale if the stream's STE points to it: otherwise they are not cached.
 fn cds(world: &World, tree: usize, stale: Stale) -> Vec<Stale> {
     match stale {
         Stale::Cds { stream, .. } if world.reached(stream) != Some(tree) => Vec::new(),
@@ -330,7 +330,7 @@ fn switch(world: &mut World, context: usize, table: usize) -> Vec<Stale> {
 
 fn unmap(world: &mut World, table: usize, page: u64, pages: u64) -> Vec<Stale> {
     let inside = page as usize..(page + pages) as usize;
-    // Only whole runs are unmapped: every page of them has been looked at.
+    // Only runs without holes are unmapped: every page of them has been accessed.
     if world.pages[table][inside].iter().any(Option::is_none) {
         return Vec::new();
     }
@@ -348,12 +348,12 @@ fn block(world: &mut World, table: usize, target: u64) -> Vec<Stale> {
         stale.extend(unmap(world, table, page, 1));
     }
     world.map_block(table, target);
-    // The table under the block went: what led to it has to go from the caches.
+    // The table under the block was freed: the caches must drop the walk to it.
     stale.push(Stale::Pages { table, page: 0, pages: 1, tables: true });
     stale
 }
 
-/// What a flawed driver issues instead, if these commands are an occasion for the flaw.
+/// The commands that a flawed driver issues instead, if the flaw applies to these.
 fn spoilt(kind: Kind, flaw: Flaw, right: &[[u64; 2]]) -> Option<Vec<[u64; 2]>> {
     let each = |alter: &dyn Fn([u64; 2]) -> [u64; 2]| {
         let wrong: Vec<_> = right.iter().map(|words| alter(*words)).collect();
@@ -365,7 +365,7 @@ fn spoilt(kind: Kind, flaw: Flaw, right: &[[u64; 2]]) -> Option<Vec<[u64; 2]>> {
             Kind::SteRange => each(&|[first, range]| [first, range.saturating_sub(1)]),
             _ if right.iter().any(|words| words[0] & NUM != 0 && kind.is_by_address()) => {
                 each(&|[first, second]| match first & NUM {
-                    // A range of one page is not a range.
+                    // A range of one page is illegal: it becomes a single page.
                     ONE_PAGE => [first - ONE_PAGE, second & !TG_64K],
                     _ => [first - ONE_PAGE, second],
                 })
@@ -377,7 +377,7 @@ fn spoilt(kind: Kind, flaw: Flaw, right: &[[u64; 2]]) -> Option<Vec<[u64; 2]>> {
         Flaw::WrongAsid => each(&|[first, second]| [first ^ 1 << 55, second]),
         Flaw::WrongVmid => each(&|[first, second]| [first ^ 1 << 39, second]),
         Flaw::LeavesOnly => each(&|[first, second]| [first, second | LEAF]),
-        // Of a range: what one page is not said to be, it cannot be wrongly.
+        // Only for ranges: a single page names no level or granule that could be wrong.
         Flaw::WrongLevel => each(&|[first, second]| [first, in_range(second, TTL_2)]),
         Flaw::WrongGranule => each(&|[first, second]| [first, in_range(second, TG_64K)]),
         // From 0x20 to 0x10.
@@ -385,11 +385,11 @@ fn spoilt(kind: Kind, flaw: Flaw, right: &[[u64; 2]]) -> Option<Vec<[u64; 2]>> {
     }
 }
 
-/// These bits too, if the command is about a range.
+/// Adds these bits, if the command names a range.
 fn in_range(second: u64, bits: u64) -> u64 {
     if second & TG_4K != 0 { second | bits } else { second }
 }
 
-/// NUM, and one page of it. IHI 0070 G.b 4.4.1.1.
+/// NUM, and one page in it. IHI 0070 G.b 4.4.1.1.
 const NUM: u64 = 0x1f << 12;
 const ONE_PAGE: u64 = 1 << 12;

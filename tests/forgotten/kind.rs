@@ -1,8 +1,8 @@
-//! The kinds of invalidation there are, and what a driver may do wrong with each.
+//! The kinds of invalidation, and the flaws a driver may have with each.
 
 use crate::world::Setup;
 
-/// A command that makes the SMMU forget. IHI 0070 G.b 4.3, 4.4; CMD_SYNC completes it (4.7.3).
+/// An invalidation command. IHI 0070 G.b 4.3, 4.4; CMD_SYNC completes it (4.7.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     Ste,
@@ -94,7 +94,7 @@ impl Kind {
         }
     }
 
-    /// Whether a driver of this setup has a use for it.
+    /// Whether a driver of this setup uses it.
     pub(crate) fn concerns(self, setup: Setup) -> bool {
         match self {
             Self::Ste | Self::SteRange | Self::Everything | Self::Sync => true,
@@ -133,7 +133,7 @@ impl Kind {
     }
 }
 
-/// What a driver does wrong with a command of one kind.
+/// A driver's flaw with a command of one kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Flaw {
     /// Leaves it out.
@@ -148,14 +148,14 @@ pub(crate) enum Flaw {
     WrongAsid,
     /// Names another VMID.
     WrongVmid,
-    /// Says leaves only where a table changed, or what leads to one: L1STD, L1CD, or a table
+    /// Names leaves only where a table changed, or the structure above one: L1STD, L1CD, or a table
     /// descriptor.
     LeavesOnly,
-    /// Says the pages were blocks of level 2.
+    /// Names level 2 for pages.
     WrongLevel,
     /// Names another granule.
     WrongGranule,
-    /// Names the EL1 regime where addresses are of EL2.
+    /// Names the EL1 regime for addresses of EL2.
     WrongRegime,
 }
 
@@ -173,7 +173,7 @@ impl Flaw {
         Self::WrongRegime,
     ];
 
-    /// Whether a driver of this setup can have it with commands of this kind.
+    /// Whether a driver of this setup can have the flaw with commands of this kind.
     pub(crate) fn concerns(self, kind: Kind, setup: Setup) -> bool {
         kind.concerns(setup)
             && match self {
@@ -192,7 +192,7 @@ impl Flaw {
     }
 }
 
-/// Commands that stand in no row here, and why.
+/// Commands that are in no row here, and why.
 pub(crate) const ELSEWHERE: [(&str, &str); 11] = [
     ("PREFETCH_CONFIG", "makes nothing forgotten"),
     ("PREFETCH_ADDR", "makes nothing forgotten"),

@@ -1,14 +1,20 @@
-//! Does every kind of invalidation show when it is forgotten?
+//! Does omitting each kind of invalidation have a visible effect?
 //!
-//! A driver of its own maps, unmaps, remaps, changes permissions and changes configuration at
-//! random: streams come and go, CDs are replaced, level-1 descriptors of Stream table and CD tables
-//! lead elsewhere or span less, address spaces get other tables. The stream worlds are EL1, EL2 and
-//! EL2-E2H; there is stage 2, and both stages with labels through a virtual machine structure. The
-//! SMMU keeps in its caches everything the architecture lets it keep.
+//! | room | question it answers |
+//! | --- | --- |
+//! | `driver` | which commands does a correct driver issue, and which a flawed one? |
+//! | `kind` | which kinds of invalidation and which flaws exist? |
+//! | `world` | what is configured and mapped, and where must an access end? |
 //!
-//! Whatever command the driver favours, as long as it is right every access ends where it is
-//! configured to. A driver that forgets, shortens or mis-tags its favourite is found out within a
-//! bounded number of operations. [`kind`] is the table of what can be forgotten; a test fails if a
+//! The test's own driver maps, unmaps, remaps, changes permissions and changes configuration at
+//! random: streams are attached and detached, CDs are replaced, level-1 descriptors of Stream table
+//! and CD tables change their pointer or span, address spaces get other tables. The stream worlds
+//! are EL1, EL2 and EL2-E2H; there is stage 2, and both stages with labels through a virtual
+//! machine structure. The SMMU caches everything that the architecture permits.
+//!
+//! Whichever command the driver favours, as long as it is correct every access ends where it is
+//! configured to. A driver that omits, shortens or mis-tags its favourite is detected within a
+//! bounded number of operations. [`kind`] is the table of what can be omitted; a test fails if a
 //! command is in none of its rows.
 
 mod driver;
@@ -52,7 +58,7 @@ proptest! {
     }
 }
 
-/// A world and the driver that spoils it.
+/// A world and the driver that may be flawed.
 struct Spoiled {
     world: World,
     driver: Driver,
@@ -79,7 +85,7 @@ fn run(setup: Setup, favourite: Kind, flaw: Flaw, habit: Habit, seed: u64) -> Ru
     mistakes::run(&mut Spoiled { world, driver, flaw }, habit, LENGTH, seed)
 }
 
-/// The rows of the table of which the runs are not as they should be, in words.
+/// The rows of the table whose runs fail the expectation, in words.
 fn missed(habit: Habit, as_should_be: impl Fn(&[Run]) -> bool) -> Vec<String> {
     let mut missed = Vec::new();
     for setup in Setup::ALL {
@@ -102,8 +108,8 @@ fn a_habit_is_always_found_out() {
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
-/// A single mistake may be about something that was not cached, or that the next command takes
-/// with it; but not always.
+/// A single mistake may concern state that was not cached, or that the next command invalidates
+/// too; but not always.
 #[test]
 fn a_single_mistake_is_found_out_sooner_or_later() {
     let missed = missed(Habit::Once, |runs| runs.iter().any(|run| run.is_found()));

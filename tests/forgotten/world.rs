@@ -1,6 +1,6 @@
-//! Memory with two-level Stream and CD tables, an SMMU that forgets nothing, and devices that look
-//! at every page. What is configured and mapped is known twice: as bytes in memory, and as plain
-//! values that say where an access must end.
+//! Memory with two-level Stream and CD tables, an SMMU that evicts nothing, and devices that access
+//! every page. Configuration and mappings are recorded twice: as bytes in memory, and as plain
+//! values that define where an access must end.
 
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::Table;
@@ -14,7 +14,7 @@ use passim_smmu::choice::{Choices, Completion};
 use passim_smmu::v3::{Caches, Implementation, Label, Outcome, Transaction};
 use passim_tests::bare::{self, Commands, DESCRIPTION, empty_table, normal, put};
 
-/// What translates.
+/// The translation under test.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Setup {
     /// Stage 1, stream world EL1: ASIDs under one VMID.
@@ -37,7 +37,7 @@ impl Setup {
         matches!(self, Self::El2 | Self::El2Host)
     }
 
-    /// Address spaces that can be told apart.
+    /// Number of address spaces with different tags.
     pub(crate) fn contexts(self) -> usize {
         match self {
             Self::El2 => 1,
@@ -47,14 +47,14 @@ impl Setup {
     }
 }
 
-/// log2 of the STEs behind a level-1 descriptor.
+/// log2 of the STEs of a level-1 descriptor.
 const SPLIT: u32 = 6;
-/// Two streams behind each of two level-1 descriptors. Of the last one a Span of 4 (eight STEs)
-/// falls short.
+/// Two streams of each of two level-1 descriptors. A Span of 4 (eight STEs) does not reach the last
+/// one.
 pub(crate) const STREAMS: [u32; 4] = [0x03, 0x05, 0x43, 0x49];
-/// Two substreams behind the first level-1 descriptor of a CD table, one behind the second.
+/// Two substreams of the first level-1 descriptor of a CD table, one of the second.
 pub(crate) const SUBSTREAMS: [u32; 3] = [1, 2, 65];
-/// STEs behind a level-1 descriptor: none, eight, 64.
+/// STEs of a level-1 descriptor: none, eight, 64.
 pub(crate) const SPANS: [u64; 3] = [0, 4, 7];
 
 const LEVEL_ONE: u64 = 0x4000_0000;
@@ -66,24 +66,24 @@ const CD_TABLES: u64 = 0x4020_0000;
 const PHYSICAL: u64 = 0x9000_0000;
 const BLOCK: u64 = 2 << 20;
 
-/// Where devices look, and how many pages.
+/// First address that devices access, and number of pages.
 pub(crate) const REGION: u64 = 0x1000_0000;
 pub(crate) const PAGES: u64 = 6;
 pub(crate) const VMID: u64 = 5;
 
-/// A level-1 descriptor of the Stream table: which of two tables of STEs, and its Span.
+/// A level-1 descriptor of the Stream table: which of two tables of STEs it names, and its Span.
 #[derive(Clone, Copy)]
 pub(crate) struct LevelOne {
     pub(crate) array: usize,
     pub(crate) span: u64,
 }
 
-/// A CD table of two levels: which of two leaf tables each level-1 descriptor leads to, and the
-/// contexts the CDs in them name.
+/// A two-level CD table: which of two leaf tables each level-1 descriptor names, and the contexts
+/// of the CDs in them.
 #[derive(Clone, Copy)]
 pub(crate) struct CdTree {
     pub(crate) level_one: [Option<usize>; 2],
-    /// By level-1 descriptor, leaf table, and place among [`SUBSTREAMS`].
+    /// By level-1 descriptor, leaf table, and index in [`SUBSTREAMS`].
     pub(crate) cds: [[[Option<usize>; 3]; 2]; 2],
 }
 
@@ -95,17 +95,17 @@ pub(crate) struct World {
     pub(crate) frames: Frames,
     pub(crate) gather: Gather,
     pub(crate) level_one: [LevelOne; 2],
-    /// By level-1 descriptor, table of STEs, and which of its two streams: the CD table (at stage
-    /// 2 the context), or abort.
+    /// By level-1 descriptor, table of STEs, and one of its two streams: the CD table (at stage 2
+    /// the context), or abort.
     pub(crate) stes: [[[Option<usize>; 2]; 2]; 2],
     /// Two CD tables of each stream.
     pub(crate) trees: [[CdTree; 2]; 4],
-    /// Which tables each context walks.
+    /// The tables that each context walks.
     pub(crate) contexts: Vec<usize>,
     pub(crate) tables: Vec<Table>,
-    /// Of each table: target and whether it may be written to.
+    /// Of each table: output and whether it is writable.
     pub(crate) pages: Vec<[Option<(u64, bool)>; PAGES as usize]>,
-    /// Of each table: the target of a block over the whole region.
+    /// Of each table: the output of a block over the whole region.
     pub(crate) blocks: Vec<Option<u64>>,
     second: Option<Table>,
     pub(crate) partid_map: [u16; 4],
@@ -151,7 +151,7 @@ impl World {
             level_one: [LevelOne { array: 0, span: 7 }; 2],
             stes: [[[Some(0), Some(1)], [Some(1), None]]; 2],
             trees: [[tree(0), tree(1)]; 4],
-            // Two of them walk the same.
+            // Two of them walk the same tables.
             contexts: [0, 0, 1, 2][..count].to_vec(),
             tables,
             pages: vec![[None; PAGES as usize]; 3],
@@ -166,7 +166,8 @@ impl World {
 
     fn boot(&mut self) {
         if self.second.is_some() {
-            // Everything stage 1 leads to, and all that is read through stage 2, onto itself.
+            // Everything that stage 1 points to, and all that is read through stage 2, identity
+            // mapped.
             for (start, blocks) in [(0x4000_0000, 64), (PHYSICAL, 16)] {
                 (0..blocks).for_each(|n| self.map_second(start + n * BLOCK));
             }
@@ -213,7 +214,7 @@ impl World {
         self.put(LEVEL_ONE + 8 * descriptor as u64, &[array_at(descriptor, array) | span]);
     }
 
-    /// The STE of a stream in one of its two tables.
+    /// Writes the STE of a stream in one of its two tables.
     pub(crate) fn write_ste(&mut self, stream: usize, array: usize) {
         let (descriptor, which) = (stream / 2, stream % 2);
         let index = u64::from(STREAMS[stream]) & ((1 << SPLIT) - 1);
@@ -298,7 +299,7 @@ impl World {
         self.blocks[table] = None;
     }
 
-    /// The CD table (at stage 2 the context) of a stream, if its STE is reached.
+    /// The CD table (at stage 2 the context) of a stream, if its STE is reachable.
     pub(crate) fn reached(&self, stream: usize) -> Option<usize> {
         let LevelOne { array, span } = self.level_one[stream / 2];
         let index = u64::from(STREAMS[stream]) & ((1 << SPLIT) - 1);
@@ -306,7 +307,7 @@ impl World {
         self.stes[stream / 2][array][stream % 2].filter(|_| inside)
     }
 
-    /// The context of a substream, if its CD is reached.
+    /// The context of a substream, if its CD is reachable.
     pub(crate) fn context(&self, stream: usize, n: usize) -> Option<usize> {
         let number = self.reached(stream)?;
         if self.setup == Setup::Stage2 {
@@ -330,7 +331,7 @@ impl World {
         (writable || !write).then_some((target + 8, label))
     }
 
-    /// Where it ends.
+    /// Where an access ends.
     fn found(&mut self, stream: usize, n: usize, page: u64, write: bool) -> Option<End> {
         let with = self.setup != Setup::Stage2;
         let substream = with.then(|| SubstreamId::new(SUBSTREAMS[n]));
@@ -342,7 +343,7 @@ impl World {
         let Outcome::Translated(translated) = self.smmu.translate(&mut self.memory, &txn) else {
             return None;
         };
-        // Of reads: a write has the same, and explaining takes time.
+        // Only for reads: a write has the same label, and explaining takes time.
         let labelled = self.setup == Setup::Labelled && !write;
         let label = labelled.then(|| self.smmu.explain(&self.memory, &txn).label);
         Some((translated.pa.get(), label.flatten()))
@@ -369,7 +370,7 @@ impl World {
     }
 }
 
-/// Where an access ends, and its label where there are labels.
+/// The address at which an access ends, and its label if there are labels.
 type End = (u64, Option<Label>);
 
 /// A table of 64 STEs.

@@ -7,7 +7,7 @@ use passim_model::pgtable::walk::{self, Config, Fault, PlainFetch};
 use passim_model::{Abort, Memory, Perms, PhysAddr};
 use passim_oracle::aarch32::{Long, Mapped, Short, Stop};
 
-/// Short descriptors: how much of the first table there is, and what AP says.
+/// Short descriptors: the size of the first table, and the model of AP.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vmsav7s {
     pub(crate) n: u32,
@@ -51,7 +51,7 @@ fn hardware(config: &Config, memory: &Memory, input: u64) -> Answer {
         Err(Fault::Translation { level }) => Answer::Translation(level),
         Err(Fault::AddressSize { level }) => Answer::AddressSize(level),
         Err(Fault::AccessFlag { level }) => Answer::AccessFlag(level),
-        // The doubleword that holds a short descriptor is what does not answer.
+        // The fetch of the doubleword with a short descriptor does not answer.
         Err(Fault::Fetch { cause: Abort(at), .. }) => Answer::Abort(at.get() & !7),
     }
 }
@@ -105,7 +105,7 @@ impl Format for Vmsav7s {
     }
 
     fn table(&self, _level: i8, at: u64) -> u64 {
-        // Every other table forbids privileged execution; the domain is any.
+        // Every other table forbids privileged execution; the domain is arbitrary.
         at | 1 | (at >> 10 & 1) << 2 | 0xa << 5
     }
 
@@ -175,7 +175,7 @@ impl Vmsav7l {
         sizes.map(shape).collect()
     }
 
-    /// Every T0SZ with the SL0 that go with it.
+    /// Every T0SZ, with the SL0 values valid for it.
     pub(crate) fn stage2() -> Vec<Self> {
         let from_2 = (25..=34).map(|input_bits| (input_bits, 2));
         let from_1 = (31..=40).map(|input_bits| (input_bits, 1));

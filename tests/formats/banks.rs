@@ -1,5 +1,5 @@
-//! The same tables, reached as a transaction reaches them through an SMMUv2: S2CR, CBAR and the
-//! registers of a context bank say the shape in their own words.
+//! The same tables, reached by a transaction through an SMMUv2: S2CR, CBAR and the registers of a
+//! context bank encode the shape.
 
 use crate::aarch32::{Vmsav7l, Vmsav7s};
 use crate::behind::{Behind, Reader, leaf};
@@ -11,7 +11,7 @@ use passim_smmu::SmmuV2;
 use passim_smmu::tlb::Geometry;
 use passim_smmu::v2::{ContextFaultKind, Description, Implementation, Transaction, Verdict};
 
-/// What the registers hold beside the address of the first table.
+/// The registers' values beside the address of the first table.
 #[derive(Clone, Copy, Debug)]
 struct Registers {
     stage: Stage,
@@ -60,7 +60,7 @@ impl ThroughBank<Vmsav7l> {
             let tcr = match shape.stage {
                 // EAE, EPD1, T0SZ.
                 Stage::One => 1 << 31 | 1 << 23 | (32 - shape.input_bits),
-                // SL0, T0SZ of four bits with a sign.
+                // SL0, signed 4-bit T0SZ.
                 Stage::Two => {
                     let sl0 = if shape.start_level == 1 { 1 } else { 0 };
                     sl0 << 6 | 32u32.wrapping_sub(shape.input_bits) & 0xf
@@ -76,7 +76,7 @@ impl ThroughBank<Vmsav7l> {
 }
 
 impl ThroughBank<Vmsav8> {
-    /// AArch64: what TCR can express of these.
+    /// AArch64: the shapes of these that TCR can encode.
     pub(crate) fn of_aarch64(shapes: Vec<Vmsav8>) -> Vec<Behind<Self>> {
         let shapes = shapes.into_iter().filter(Self::is_expressible);
         shapes.map(|shape| Behind(Self::new(shape))).collect()
@@ -101,7 +101,7 @@ impl ThroughBank<Vmsav8> {
         let size = if shape.output_bits == 40 { 2 } else { 5 };
         let common = granule << 14 | (64 - shape.input_bits);
         let (tcr, tcr2) = match shape.stage {
-            // EPD1; PASize, and SEP of the whole bus.
+            // EPD1; PASize, and SEP of the upstream bus size.
             Stage::One => (1 << 23 | common, 7 << 15 | size),
             Stage::Two => (size << 16 | Self::sl0(&shape).unwrap_or(3) << 6 | common, 0),
         };
@@ -179,5 +179,5 @@ impl<F: Format> Reader for ThroughBank<F> {
     }
 }
 
-/// No register says which descriptor it was that memory did not answer for.
+/// No register reports which descriptor's fetch failed.
 const ABORT: Answer = Answer::Abort(0);

@@ -1,4 +1,4 @@
-//! Tables behind an SMMU: the suite asks as a device does, and hears no more than a device does.
+//! Tables behind an SMMU: the suite makes a device's accesses, and sees only what a device sees.
 
 use crate::suite::{Answer, Format};
 use passim_model::{Access, Memory, Perms};
@@ -11,26 +11,26 @@ pub(crate) trait Reader: Debug {
 
     fn shape(&self) -> &Self::Shape;
 
-    /// What becomes of an access; `None` where its kind is not permitted, and no more is said.
+    /// The result of an access; `None` where its kind is not permitted, without a reason.
     fn ask(&self, memory: &Memory, root: u64, input: u64, access: Access) -> Option<Answer>;
 
-    /// Puts whatever else it reads into memory.
+    /// Writes everything else that it reads to memory.
     fn prepare(&self, _memory: &mut Memory, _root: u64) {}
 
-    /// What of an answer it has no words for is left out.
+    /// Drops the parts of an answer that it cannot report.
     fn as_told(answer: Answer) -> Answer {
         answer
     }
 }
 
-/// A shape as it is seen through an SMMU.
+/// A shape, accessed through an SMMU.
 #[derive(Debug)]
 pub(crate) struct Behind<R>(pub(crate) R);
 
-/// A fetch of an instruction.
+/// An instruction fetch.
 const FETCH: Access = Access { instruction: true, ..Access::READ };
 
-/// What a leaf that permits nothing says: the SMMU does not tell where it leads.
+/// The answer for a leaf without permissions: the SMMU does not report its output.
 const CLOSED: Answer = Answer::Leaf { output: 0, size: 0, perms: Perms::empty() };
 
 impl<R: Reader> Format for Behind<R> {
@@ -88,7 +88,7 @@ impl<R: Reader> Format for Behind<R> {
     }
 }
 
-/// Where an SMMU says that an access goes.
+/// The SMMU's output for an access.
 pub(crate) fn leaf(found: &passim_smmu::v3::Translated) -> Answer {
     Answer::Leaf { output: found.pa.get(), size: 1 << found.lg2, perms: found.perms }
 }

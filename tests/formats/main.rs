@@ -1,5 +1,15 @@
 //! One suite that every page-table format passes: tables of every shape, with every kind of
-//! descriptor at every level, read by the hardware's walk and by a second one of the oracle.
+//! descriptor at every level, read by the hardware's walk and by the oracle's.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `suite` | what does the suite require of a format, and how does it compare the walks? |
+//! | `vmsav8` | which tables has VMSAv8-64? |
+//! | `aarch32` | which tables has AArch32? |
+//! | `behind` | how does the suite read tables through an SMMU? |
+//! | `through` | how do STE and CD of an SMMUv3 describe tables? |
+//! | `banks` | how do the registers of an SMMUv2 describe tables? |
+//! | `written` | do both walks agree on tables that software wrote? |
 
 mod aarch32;
 mod banks;

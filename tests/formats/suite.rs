@@ -1,12 +1,12 @@
-//! The suite: what it needs to know of a format, and what it does with it.
+//! The suite: what it requires of a format, and its comparison.
 
 use passim_model::{Memory, Perms, PhysAddr, Span};
 use std::fmt::Debug;
 
-/// What a walk came to.
+/// The result of a walk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Answer {
-    /// A leaf, and what unprivileged accesses may do there.
+    /// A leaf, and the permissions of unprivileged accesses.
     Leaf {
         output: u64,
         size: u64,
@@ -20,7 +20,7 @@ pub(crate) enum Answer {
 
 /// One shape of tables of a format.
 pub(crate) trait Format: Debug {
-    /// First level looked up, and the last.
+    /// Level of the first lookup, and the last.
     fn levels(&self) -> (i8, i8);
     /// Input address bits.
     fn input_bits(&self) -> u32;
@@ -30,22 +30,22 @@ pub(crate) trait Format: Debug {
     fn word_lg2(&self) -> u32;
     /// log2 of the bytes of a full table, which is also its alignment.
     fn table_lg2(&self) -> u32;
-    /// An entry of this level that leads to the table at `at`.
+    /// An entry of this level that points to the table at `at`.
     fn table(&self, level: i8, at: u64) -> u64;
-    /// Entries of every other kind that this level can hold, sensible or not. Where one translates,
-    /// `seed` says to where.
+    /// Entries of every other kind that this level can contain, sensible or not. `seed` decides the
+    /// output of those that translate.
     fn kinds(&self, level: i8, seed: u64) -> Vec<u64>;
     /// Writes an entry.
     fn put(&self, memory: &mut Memory, at: u64, entry: u64);
-    /// What hardware reads.
+    /// The hardware's reading.
     fn hardware(&self, memory: &Memory, root: u64, input: u64) -> Answer;
-    /// What the oracle reads.
+    /// The oracle's reading.
     fn oracle(&self, memory: &Memory, root: u64, input: u64) -> Answer;
 
-    /// Whatever else has to lie in memory for the hardware to find the table at `root`.
+    /// Writes everything else to memory that the hardware needs to find the table at `root`.
     fn prepare(&self, _memory: &mut Memory, _root: u64) {}
 
-    /// Every how many-th input is looked at.
+    /// Only every n-th input is compared; this is n.
     fn every(&self) -> u64 {
         1
     }
@@ -61,7 +61,7 @@ pub(crate) trait Format: Debug {
     }
 }
 
-/// Tables lie from here on; what a hostile entry leads to does not answer.
+/// First address of the tables; hostile entries point to addresses that do not answer.
 const TABLES: u64 = 0x10_0000;
 const TABLE_BYTES: u64 = 64 << 20;
 
@@ -69,14 +69,14 @@ struct Builder<'a, F> {
     format: &'a F,
     memory: Memory,
     next: u64,
-    /// Which kind of entry comes first.
+    /// The kind of entry that comes first.
     turn: usize,
-    /// Input addresses to look at.
+    /// Input addresses to compare.
     inputs: Vec<u64>,
 }
 
 impl<F: Format> Builder<'_, F> {
-    /// Room for a table of `bytes`.
+    /// Allocates a table of `bytes`.
     fn take(&mut self, bytes: u64) -> u64 {
         let align = bytes.max(1 << self.format.table_lg2());
         let at = self.next.next_multiple_of(align);
@@ -85,8 +85,8 @@ impl<F: Format> Builder<'_, F> {
         at
     }
 
-    /// A table at this level whose first entry translates `input`: tables below its first, second
-    /// and last entries, every other kind in turn between them.
+    /// Writes a table of this level whose first entry translates `input`: tables below its first,
+    /// second and last entries, every other kind in turn between them.
     fn fill(&mut self, level: i8, input: u64) -> u64 {
         let format = self.format;
         let count = format.entries(level);
@@ -98,7 +98,7 @@ impl<F: Format> Builder<'_, F> {
             let first = input + index * size;
             let down = match self.turn {
                 0 => index < 2 || index == count - 1,
-                // Only the first table differs from the turn before.
+                // Only the first table differs from the previous turn.
                 _ => index == 0 && count > 1,
             };
             let descends = level < last && down;
@@ -110,7 +110,7 @@ impl<F: Format> Builder<'_, F> {
                 kinds[(index as usize + self.turn) % kinds.len()]
             };
             format.put(&mut self.memory, at + index * word, entry);
-            // The first of every table is where tables below it are looked at.
+            // Tables below are compared at the first entry of each table.
             let every = (count / 512).max(1);
             if index % every == 0 || index == count - 1 {
                 self.inputs.extend([first, first + size / 2 + 8, first + size - 1]);
@@ -120,10 +120,10 @@ impl<F: Format> Builder<'_, F> {
     }
 }
 
-/// A first table with fewer entries than there are kinds is filled in this many ways.
+/// Number of ways in which a first table with fewer entries than kinds is filled.
 const TURNS: usize = 18;
 
-/// Passes every shape of a format through the suite.
+/// Runs every shape of a format through the suite.
 pub(crate) fn check<F: Format>(shapes: &[F]) {
     assert!(!shapes.is_empty());
     for shape in shapes {
@@ -134,7 +134,7 @@ pub(crate) fn check<F: Format>(shapes: &[F]) {
     }
 }
 
-/// Compares the walks over one set of tables; how many inputs translated.
+/// Compares the walks over one set of tables; returns how many inputs translated.
 fn check_one<F: Format>(shape: &F, turn: usize) -> usize {
     let mut memory = Memory::new();
     let span = Span::from_size(PhysAddr::new(TABLES), TABLE_BYTES).expect("a span");

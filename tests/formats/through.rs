@@ -1,5 +1,5 @@
-//! The same tables, reached as a transaction reaches them: STE and CD say the shape in their own
-//! words, and the SMMU's answer is compared with the oracle's.
+//! The same tables, reached by a transaction: STE and CD encode the shape, and the SMMU's answer is
+//! compared with the oracle's.
 
 use crate::behind::{Behind, Reader, leaf};
 use crate::suite::{Answer, Format};
@@ -16,25 +16,25 @@ use passim_smmu::v3::{
 #[derive(Debug)]
 pub(crate) struct ThroughSmmu {
     shape: Vmsav8,
-    /// What IPS or S2PS says, which the SMMU cuts to what it has.
+    /// The value of IPS or S2PS, which the SMMU limits to its own size.
     said_bits: u32,
 }
 
-/// Where STE and CD lie.
+/// Addresses of STE and CD.
 const STREAMS: u64 = 0x1_0000;
 const CD: u64 = 0x2_0000;
 const STREAM: u32 = 1;
 
 impl ThroughSmmu {
-    /// The shapes that STE and CD can express, of these.
+    /// Of these, the shapes that STE and CD can encode.
     pub(crate) fn of(shapes: Vec<Vmsav8>) -> Vec<Behind<Self>> {
         let shapes = shapes.into_iter().filter(Self::is_expressible);
         shapes.flat_map(Self::readers).map(Behind).collect()
     }
 
-    /// The SMMUs that read a shape so: one that has 52 bits of output, whatever IPS or S2PS says,
-    /// and for 64K one that has 48, though they say 52. It is what it has that decides about OA bits
-    /// 51 to 48 in bits 15 to 12, and about blocks of level 1.
+    /// The SMMUs that read this shape: one with 52 bits of output, whatever IPS or S2PS encodes,
+    /// and for 64K one with 48 although they encode 52. The SMMU's own size decides whether bits 15
+    /// to 12 are OA bits 51 to 48, and whether level 1 has blocks.
     fn readers(shape: Vmsav8) -> Vec<Self> {
         let wide = Vmsav8 { implemented_bits: 52, ..shape };
         let mut all = vec![Self { shape: wide, said_bits: shape.output_bits }];
@@ -50,7 +50,7 @@ impl ThroughSmmu {
         let least = if shape.granule == Granule::K64 { 17 } else { 16 };
         let level = shape.start_level;
         let stage2 = match shape.granule {
-            // DDI 0487, VTCR_EL2.SL0: level 3 of 4K needs small tables, which there are.
+            // DDI 0487, VTCR_EL2.SL0: level 3 of 4K needs small tables, which this SMMU supports.
             Granule::K4 => (-1..=3).contains(&level),
             Granule::K16 => (1..=3).contains(&level) || level == 0 && shape.ds,
             Granule::K64 => (1..=3).contains(&level),
@@ -80,7 +80,7 @@ impl ThroughSmmu {
         64 - u64::from(self.shape.input_bits)
     }
 
-    /// The STE, and the CD where stage 1 is meant.
+    /// The STE, and the CD for stage 1.
     fn structures(&self, root: u64) -> ([u64; 4], [u64; 4]) {
         let ds = u64::from(self.shape.ds);
         match self.shape.stage {
@@ -124,13 +124,13 @@ impl ThroughSmmu {
     fn verdict(&self, memory: &Memory, input: u64, access: Access) -> Verdict {
         let everything = Description { stream_bits: 2, ..Description::EVERYTHING };
         let description = match self.shape.implemented_bits {
-            // DS and VAX come with 52 bits, as far as is asked for here.
+            // DS and VAX come with 52 bits in these descriptions.
             48 => Description { output_bits: 48, ..everything },
             _ => everything,
         };
         let ids = description.id_registers().expect("a description without contradictions");
         let one = Geometry::new(0, 1);
-        // The smallest caches there are: every walk is by an SMMU of its own.
+        // The smallest caches possible: every walk uses an SMMU of its own.
         let mut smmu = SmmuV3::new(Implementation {
             ids,
             caches: Caches { tlb: one, stes: one, cds: one, ..Caches::VIRT },

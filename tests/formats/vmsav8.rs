@@ -16,14 +16,14 @@ pub(crate) struct Vmsav8 {
     pub(crate) input_bits: u32,
     pub(crate) start_level: i8,
     pub(crate) output_bits: u32,
-    /// At least as many; they decide what descriptors of the 64K granule look like.
+    /// At least `output_bits`; it decides the format of descriptors of the 64K granule.
     pub(crate) implemented_bits: u32,
     pub(crate) ds: bool,
 }
 
 const GRANULES: [Granule; 3] = [Granule::K4, Granule::K16, Granule::K64];
 
-/// log2 of the bytes an entry translates; the 4K granule has a level -1.
+/// log2 of the bytes that an entry translates; the 4K granule has a level -1.
 fn entry_lg2(granule: Granule, level: i8) -> u32 {
     granule.lg2() + (3 - level) as u32 * granule.index_bits()
 }
@@ -48,7 +48,7 @@ impl Vmsav8 {
         shapes
     }
 
-    /// Stage 2: every start level that leaves at most sixteen tables side by side.
+    /// Stage 2: every start level with at most sixteen concatenated tables.
     pub(crate) fn stage2() -> Vec<Self> {
         let mut shapes = Vec::new();
         for granule in GRANULES {
@@ -101,7 +101,7 @@ impl Vmsav8 {
         Self { stage, granule, input_bits, start_level, output_bits, implemented_bits, ds: false }
     }
 
-    /// Whether the start level exists, resolves something, and needs no more than `1 << most`
+    /// Whether the start level exists, resolves at least one bit, and needs at most `1 << most`
     /// tables.
     fn is_possible(&self, most: u32) -> bool {
         let lg2 = entry_lg2(self.granule, self.start_level);
@@ -143,7 +143,7 @@ impl Vmsav8 {
     }
 
     fn narrow(&self, root: u64) -> oracle::walk::Config {
-        // Where output addresses have 52 bits, only 64K descriptors can say so.
+        // Only 64K descriptors can encode output addresses of 52 bits.
         let output = match self.granule {
             Granule::K64 => self.output_bits,
             Granule::K4 | Granule::K16 => self.output_bits.min(48),
@@ -219,7 +219,8 @@ impl Format for Vmsav8 {
     }
 
     fn table(&self, level: i8, at: u64) -> u64 {
-        // Every other table limits: APTable[1] or APTable[0], and half of those XNTable too.
+        // Every other table limits permissions: APTable[1] or APTable[0], and half of those XNTable
+        // too.
         let limits = self.stage == Stage::One && at & 0x1_0000 != 0;
         let bit = |is: bool, at: u32| u64::from(is) << at;
         let xn = limits && at & 0x2_0000 != 0;
@@ -230,7 +231,7 @@ impl Format for Vmsav8 {
         let size = 1u64 << self.entry_lg2(level);
         let inside = (1u64 << self.output_bits.min(44)) - 1;
         let output = (seed * 5 + 3).wrapping_mul(size) & inside & !(size - 1);
-        // Where descriptors spell addresses of 52 bits, a high part as well.
+        // Where descriptors encode addresses of 52 bits, a high part as well.
         let high = match (self.ds, self.granule) {
             (true, _) => (seed & 3) << 48 | (seed >> 2 & 3) << 8,
             (false, Granule::K64) => (seed & 0xf) << 12,
@@ -240,9 +241,9 @@ impl Format for Vmsav8 {
         let leaf = if last { 3 } else { 1 };
         let mut kinds = vec![
             0,
-            // Valid in every bit but the one that counts.
+            // All bits set except the valid bit.
             !1,
-            // The type this level does not have.
+            // The type that this level does not have.
             output | 0x4c1 & !2 | u64::from(!last) << 1 | 1,
             // No access flag.
             output | 0x0c0 | leaf,
@@ -254,10 +255,10 @@ impl Format for Vmsav8 {
                 kinds.push(output | high | 0x400 | ap << 6 | leaf | xn << 53);
             }
         }
-        // Beyond the output size, where that leaves a bit.
+        // Beyond the output size, if it leaves such a bit.
         kinds.push(1 << 47 | 0x440 | leaf);
         kinds.push(1 << 45 | 0x440 | leaf);
-        // Every bit.
+        // Every bit set.
         kinds.push(!2 | leaf);
         kinds.push(u64::MAX);
         kinds

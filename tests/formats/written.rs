@@ -1,5 +1,5 @@
-//! Tables as the model's own software writes them, read by both walks: every size at every place
-//! that a small address space has, mapped and unmapped again.
+//! Tables written by the model's own software, read by both walks: every size at every place of a
+//! small address space, mapped and unmapped again.
 
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::{Geometry, Mapping, MemoryType, Table};
@@ -39,7 +39,7 @@ fn agree(table: &Table, memory: &Memory, input: u64, expected: Option<u64>) {
     assert_eq!(found, (expected, expected, expected), "{geometry:?} {input:#x}");
 }
 
-/// Maps one block of each size at the first, second and last place, looks, and unmaps.
+/// Maps one block of each size at the first, second and last place, compares, and unmaps.
 fn sweep(geometry: Geometry) {
     let bank = 64 << 20;
     let top = 1u64 << geometry.output_bits.min(48);

@@ -1,4 +1,4 @@
-//! What a kernel must forget when it starts on an SMMU that another one left running.
+//! The invalidations of a kernel that boots on an SMMU which another kernel left running.
 
 use crate::flaw::{Armed, Between, Flaw, SMMU};
 use passim::system::{Board, Outcome, Pace};
@@ -20,7 +20,7 @@ use passim_vfio::step::Step;
 const STREAM: u32 = 8;
 const GROUP: u32 = 2;
 const IOVA: u64 = 0x4000_0000;
-/// What the first kernel maps there, and the second.
+/// The address that the first kernel maps there, and the second.
 const TARGETS: [u64; 2] = [0x7000_0000, 0x7100_0000];
 
 fn span(base: u64, size: u64) -> Span<PhysAddr> {
@@ -42,8 +42,8 @@ fn board() -> Board {
     Board::bare(memory, map, vec![smmu.into()], Pace::Eager)
 }
 
-/// A kernel that boots, with the frames from `first_frame` on, and attaches the device to a domain
-/// that maps one page to `target`.
+/// Boots a kernel with the frames from `first_frame` on, which attaches the device to a domain that
+/// maps one page to `target`.
 fn kernel(board: &mut Board, armed: &mut Armed, first_frame: u64, target: u64) {
     let rid = Rid::new(STREAM as u16);
     let device = DeviceFacts::with_streams(rid, [StreamId::new(STREAM)], GROUP, 0);
@@ -77,7 +77,7 @@ fn kernel(board: &mut Board, armed: &mut Armed, first_frame: u64, target: u64) {
     while !matches!(forgotten.step(&mut iommu, &mut frames, &mut host), Step::Done(_)) {}
 }
 
-/// Where a read of the device ends.
+/// The address that a read of the device reaches.
 fn reached(board: &mut Board) -> Option<u64> {
     let stream = StreamId::new(STREAM);
     let requester = Requester { stream, substream: None, device: DeviceId::new(STREAM) };
@@ -90,8 +90,8 @@ fn reached(board: &mut Board) -> Option<u64> {
     }
 }
 
-/// Where the device's reads end under a first kernel, and under a second one that starts while
-/// the SMMU is on and has this flaw.
+/// The addresses that the device's reads reach under a first kernel, and under a second one with
+/// this flaw that boots while the SMMU is on.
 fn twice(flaw: Option<Flaw>) -> [Option<u64>; 2] {
     let mut board = board();
     kernel(&mut board, &mut Armed::default(), 0x4000_0000, TARGETS[0]);

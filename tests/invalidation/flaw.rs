@@ -1,4 +1,4 @@
-//! What stands between the driver and the SMMU: a host that may alter commands on their way.
+//! A host between the driver and the SMMU that may alter commands.
 
 use passim::system::Board;
 use passim_model::{Abort, Host, IccRegister, Memory, PhysAddr, Width};
@@ -34,7 +34,7 @@ const NUM: u64 = 0x1f << NUM_SHIFT;
 const SCALE_SHIFT: u32 = 20;
 const SCALE: u64 = 0x3f << SCALE_SHIFT;
 
-/// What a driver does wrong.
+/// A flaw of a driver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Flaw {
     /// Leaves out CMD_TLBI_NH_VA or CMD_TLBI_S2_IPA.
@@ -49,7 +49,7 @@ pub(crate) enum Flaw {
     ForgetsConfiguration,
     /// Leaves out CMD_TLBI_NSNH_ALL.
     ForgetsEverything,
-    /// Leaves out CMD_SYNC, and takes for complete what is consumed.
+    /// Leaves out CMD_SYNC, and takes consumed commands for complete.
     ForgetsSync,
     /// Invalidates half of a range, or one block less of several.
     Shortens,
@@ -59,7 +59,7 @@ pub(crate) enum Flaw {
     WrongVmid,
     /// Names another stream in CMD_CFGI_STE and CMD_CFGI_CD.
     WrongStream,
-    /// Says leaves only where a table went.
+    /// Names leaves only where a table was removed.
     LeavesOnly,
     /// Names another level.
     WrongLevel,
@@ -74,7 +74,7 @@ pub(crate) enum Flaw {
 }
 
 impl Flaw {
-    /// Those that a running driver has occasion for.
+    /// The flaws for which a running driver has an occasion.
     pub(crate) const ALL: [Self; 15] = [
         Self::ForgetsAddresses,
         Self::ForgetsTag,
@@ -93,11 +93,11 @@ impl Flaw {
         Self::WrongDevice,
     ];
 
-    /// Whether a driver of a setup may not have it.
+    /// Whether the flaw shows in this setup.
     pub(crate) fn concerns(self, setup: Setup) -> bool {
         match self {
             Self::ForgetsDevice | Self::ShortensDevice | Self::WrongDevice => setup.asks(),
-            // What is asked for is granted by the same TLB: of the others one is enough.
+            // The same TLB answers translation requests: one of the other flaws is enough.
             Self::ForgetsAddresses => true,
             _ if setup.asks() => false,
             Self::ForgetsSte => !setup.covers_stream(),
@@ -122,7 +122,7 @@ impl Armed {
         Self { flaw: Some((flaw, habit)), altered: 0 }
     }
 
-    /// What becomes of the commands that were written before one ring.
+    /// Alters the commands that were written before one store of CMDQ_PROD.
     fn alter(&mut self, commands: &mut [[u64; 2]]) {
         let Some((flaw, habit)) = self.flaw else { return };
         for at in 0..commands.len() {
@@ -143,10 +143,10 @@ fn same_kind(one: [u64; 2], other: [u64; 2]) -> bool {
     one[0] & 0xff == other[0] & 0xff
 }
 
-/// A command that says nothing: CMD_PREFETCH_CONFIG, which this SMMU ignores.
+/// A command without effect: CMD_PREFETCH_CONFIG, which this SMMU ignores.
 const NOTHING: [u64; 2] = [PREFETCH_CONFIG, 0];
 
-/// What a flaw makes of a command, where it is an occasion; `followed`: by another of its kind.
+/// The altered command, if the flaw applies; `followed`: by another of its kind.
 fn spoilt(flaw: Flaw, [first, second]: [u64; 2], followed: bool) -> Option<[u64; 2]> {
     let operation = first & 0xff;
     let by_address = matches!(operation, TLBI_NH_VA | TLBI_S2_IPA);
@@ -181,7 +181,7 @@ fn spoilt(flaw: Flaw, [first, second]: [u64; 2], followed: bool) -> Option<[u64;
             Some([first ^ 1 << 32, second])
         }
         Flaw::LeavesOnly if by_address && second & LEAF == 0 => Some([first, second | LEAF]),
-        // A level that is not named stays so: nothing would be forgotten.
+        // A command without a level stays without: any level would match.
         Flaw::WrongLevel if by_address && second & TTL != 0 => {
             Some([first, second ^ 1 << TTL_SHIFT])
         }
@@ -192,7 +192,7 @@ fn spoilt(flaw: Flaw, [first, second]: [u64; 2], followed: bool) -> Option<[u64;
     }
 }
 
-/// Doubleword 0 of a range half as long, or one shorter; `None` if it is one block.
+/// Doubleword 0 of half the range, or of one block less; `None` for a single block.
 fn halved(first: u64) -> Option<u64> {
     let (num, scale) = ((first & NUM) >> NUM_SHIFT, (first & SCALE) >> SCALE_SHIFT);
     if scale > 0 {
@@ -204,14 +204,14 @@ fn halved(first: u64) -> Option<u64> {
     }
 }
 
-/// The board, and on the way to its SMMU a flaw. See the [module](self).
+/// The board, with a flaw between driver and SMMU. See the [module](self).
 pub(crate) struct Between<'a> {
     pub(crate) board: &'a mut Board,
     pub(crate) armed: &'a mut Armed,
 }
 
 impl Between<'_> {
-    /// Alters what lies in the queue between the old doorbell value and `producer`.
+    /// Alters the commands in the queue between the old CMDQ_PROD and `producer`.
     fn on_the_way(&mut self, producer: u64) -> Result<(), Abort> {
         let base = self.board.load(PhysAddr::new(CMDQ_BASE), Width::W64)?;
         let before = self.board.load(PhysAddr::new(CMDQ_PROD), Width::W32)?;

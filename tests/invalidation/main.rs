@@ -1,14 +1,20 @@
-//! Does an invalidation that Linux's driver forgets show?
+//! Does an invalidation that Linux's driver omits have a visible effect?
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `boot` | what must a kernel invalidate when it boots? |
+//! | `flaw` | how are commands altered between driver and SMMU? |
+//! | `rig` | on which machine do the cases run? |
+//! | `world` | what does a process do, and where must an access end? |
 //!
 //! A process maps, unmaps, remaps and changes permissions at random, and leaves its container and
-//! joins again. The driver of the model writes commands into memory; between its ring of the
-//! doorbell and the SMMU, this test may drop or alter one kind of command. The SMMU keeps in its
-//! caches everything the architecture lets it keep, and completes an invalidation no earlier than
-//! the CMD_SYNC after it. What every access of the device must answer is told by a list of what is
-//! mapped.
+//! joins again. The model's driver writes commands into memory; between its store of CMDQ_PROD and
+//! the SMMU this test may drop or alter one kind of command. The SMMU caches everything that the
+//! architecture permits, and completes an invalidation no earlier than the CMD_SYNC after it. A
+//! list of the mappings determines where every access of the device must end.
 //!
-//! As long as nothing is altered nothing ever shows; each altered kind does within a bounded number
-//! of operations.
+//! Without alterations no access differs; each altered kind is detected within a bounded number of
+//! operations.
 
 mod boot;
 mod flaw;
@@ -45,7 +51,7 @@ proptest! {
     }
 }
 
-/// A world whose commands are altered with this flaw, once it may be.
+/// A world whose commands are altered by this flaw, once it is armed.
 struct Altered {
     world: World,
     flaw: Option<Flaw>,
@@ -94,15 +100,15 @@ fn a_habit_is_always_found_out() {
     });
 }
 
-/// A single command may be about something that was not cached, or that the next one takes with
-/// it; but not always.
+/// A single command may concern state that was not cached, or that the next command invalidates
+/// too; but not always.
 #[test]
 fn a_single_flaw_is_found_out_sooner_or_later() {
     each(|setup, flaw| {
         let repeated = match flaw {
-            // Every change of an entry is told more than once.
+            // Several commands follow every change of an entry.
             Flaw::ForgetsSte | Flaw::ForgetsCd | Flaw::WrongStream => true,
-            // Without ranges a table is 512 commands.
+            // Without ranges a table takes 512 commands.
             Flaw::LeavesOnly => !setup.has_ranges(),
             _ => false,
         };
@@ -112,7 +118,7 @@ fn a_single_flaw_is_found_out_sooner_or_later() {
     });
 }
 
-/// What the driver of 6.12 could leave out: either of two commands, not both.
+/// A command that the driver of 6.12 could omit: either of two, not both.
 #[test]
 fn one_command_about_a_stream_covers_for_the_other() {
     for flaw in [Flaw::ForgetsSte, Flaw::ForgetsCd] {

@@ -1,4 +1,4 @@
-//! A process with a device, what it has mapped, and a device that looks at every page.
+//! A process with a device, its mappings, and the device's accesses to every page.
 
 use crate::flaw::{Armed, Between, Flaw};
 use crate::rig::{DEVICE, Rig, Spec, Stages, Type, bytes, ioctl};
@@ -16,7 +16,7 @@ use passim_vfio::iommu::Finding;
 /// VFIO_GROUP_UNSET_CONTAINER.
 const UNSET_CONTAINER: u32 = 0x3b69;
 
-/// What translates, and how the driver invalidates.
+/// The translation under test, and how the driver invalidates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Setup {
     /// Stage 1, ranges, Linux 6.12.
@@ -29,13 +29,13 @@ pub(crate) enum Setup {
     Stage2,
     /// Stage 2 because the process asked for nesting, Linux 6.1.
     Nesting,
-    /// As the first, and blocked is an empty domain: the device goes from stage 1 to stage 1, and
-    /// only its CD changes.
+    /// As the first, with an empty domain for blocking: the device moves from stage 1 to stage 1,
+    /// and only its CD changes.
     Emptied,
-    /// As the first, and the kernel's own drivers bypass: outside the container the device's
-    /// addresses pass.
+    /// As the first, with bypassing default domains: outside the container the device's addresses
+    /// are not translated.
     Passing,
-    /// As the first, and the device has ATS: it asks, and keeps what it is granted.
+    /// As the first, with ATS: the device requests translations, and caches them.
     Asking,
     /// The same on Linux 6.1.
     AskingOlder,
@@ -67,14 +67,14 @@ impl Setup {
         self != Self::Singly
     }
 
-    /// Whether CMD_CFGI_STE and CMD_CFGI_CD of the driver cover for one another: 6.12 issues both
-    /// on every way into stage 1 and out of it, and either makes the SMMU read the CD again, which
-    /// is valid only while the STE leads to it.
+    /// Whether the driver's CMD_CFGI_STE and CMD_CFGI_CD make each other redundant: 6.12 issues
+    /// both whenever a stream enters or leaves stage 1, and either makes the SMMU read the CD
+    /// again, which is valid only while the STE points to it.
     pub(crate) fn covers_stream(self) -> bool {
         matches!(self, Self::Stage1 | Self::Singly | Self::Emptied)
     }
 
-    /// A choice of the kernel that is not the profile's.
+    /// A choice of the kernel that differs from the profile.
     fn choice(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Emptied => Some(("blocked-state", "empty-domain")),
@@ -104,20 +104,20 @@ const HUGE: u64 = ARENA + (1 << 36);
 const BLOCK: u64 = 2 << 20;
 const PAGE: u64 = 0x1000;
 
-/// Two regions of 2M of the device's addresses; of each, the first sixteen pages and two others are
-/// looked at.
+/// Two regions of 2M of the device's addresses; in each, the first sixteen pages and two others are
+/// accessed.
 const REGIONS: [u64; 2] = [0x4000_0000, 0x4020_0000];
 const PAGES: u64 = 16;
 const OTHERS: [u64; 2] = [300, 511];
 
-/// One thing the process does.
+/// One operation of the process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operation {
     /// Maps pages; refused where some are mapped.
     Map { region: u64, page: u64, pages: u64, target: u64, writable: bool },
     /// Unmaps one mapping.
     Unmap { which: usize },
-    /// Unmaps whatever is in a region.
+    /// Unmaps everything in a region.
     Clear { region: u64 },
     /// Clears a region and maps a huge page there.
     Block { region: u64, huge: u64 },
@@ -130,7 +130,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    /// The operation a random number means.
+    /// The operation that a random number encodes.
     pub(crate) fn from_number(number: u32) -> Self {
         let number = u64::from(number);
         let region = REGIONS[(number >> 8 & 1) as usize];
@@ -153,7 +153,7 @@ impl Operation {
     }
 }
 
-/// What is mapped at one place.
+/// The mapping at one place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Mapping {
     iova: u64,
@@ -196,7 +196,7 @@ impl World {
                 smmu.ids = asked.id_registers().expect("nothing forbids ATS");
                 let mut functions = machine.functions.iter_mut();
                 let function = functions.find(|function| function.rid == DEVICE).expect("an edu");
-                // The capability is an extended one.
+                // ATS is an extended capability.
                 (function.ats, function.config_size) = (true, 0x1000);
             }
         });
@@ -208,20 +208,20 @@ impl World {
         Self { setup, rig, armed: Armed::default(), mapped: Vec::new(), joined: true }
     }
 
-    /// From now on, commands may be altered.
+    /// Allows alterations from now on.
     pub(crate) fn arm(&mut self, flaw: Flaw, habit: Habit) {
         self.armed = Armed::new(flaw, habit);
     }
 
-    /// How many were.
+    /// Number of altered commands.
     pub(crate) fn altered(&self) -> usize {
         self.armed.altered
     }
 
-    /// What the driver noticed.
+    /// The driver's findings.
     pub(crate) fn findings(&mut self) -> Vec<Finding> {
         let all = self.rig.system.kernel.take_findings(0).into_iter();
-        // Accesses where nothing is mapped are part of the play.
+        // Accesses to unmapped addresses are expected.
         all.filter(|finding| !matches!(finding, Finding::Event { .. })).collect()
     }
 
@@ -289,14 +289,14 @@ impl World {
         }
     }
 
-    /// Unmaps what lies in a range: no mapping crosses the border of one.
+    /// Unmaps the mappings in a range, whose ends split none.
     fn unmap(&mut self, iova: u64, size: u64) {
         let request = bytes(&[24, 0], &[iova, size]);
         self.must(self.rig.container, ioctl::UNMAP, Arg::Bytes(request));
         self.mapped.retain(|mapping| !(iova..iova + size).contains(&mapping.iova));
     }
 
-    /// Nothing of the container is left when the group is out of it.
+    /// Leaving the container with the group drops every mapping.
     fn leave(&mut self) {
         let closed = self.call(Call::Close { fd: self.rig.device });
         assert!(closed.ret.is_ok(), "{closed:?}");
@@ -315,7 +315,7 @@ impl World {
         self.joined = true;
     }
 
-    /// Where an access of the device must end.
+    /// The address that an access of the device must reach.
     fn expected(&self, iova: u64, access: Access) -> Option<u64> {
         if !self.joined {
             return (self.setup == Setup::Passing).then_some(iova);
@@ -330,7 +330,7 @@ impl World {
         Some(frame.get() + inside % PAGE)
     }
 
-    /// Where an access of the device ends.
+    /// The address that an access of the device reaches.
     fn reached(&mut self, iova: u64, access: Access) -> Option<u64> {
         if !self.setup.asks() {
             return self.rig.reaches(iova, access);

@@ -1,8 +1,8 @@
-//! Whose interrupts a device can raise on machines that nobody drew up: one or two ITSs, functions
-//! behind bridges that answer for them, virtual functions, groups of several, containers shared or not.
+//! Whose interrupts a device can raise on random machines: one or two ITSs, functions behind
+//! bridges that answer for them, virtual functions, groups of several, containers shared or not.
 //!
-//! What an ITS tells devices apart by is the DeviceID. A device raises what has its own, and nothing
-//! else, whatever it writes and wherever.
+//! An ITS distinguishes devices by DeviceID. A device raises only events of its own DeviceID,
+//! whatever it writes and wherever.
 
 use passim::machine::{Function, Machine};
 use passim::op::Op;
@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 /// Base class of bridges.
 const BRIDGE: u32 = 0x06;
 
-/// What one function does: the container it goes to, and how many vectors it turns on at most.
+/// What one function does: its container, and how many vectors it enables at most.
 type Use = (usize, usize);
 
-/// Where a device writes, and what.
+/// A device's write.
 #[derive(Clone, Copy, Debug)]
 struct Write {
     /// Page of the window, from its first.
@@ -50,11 +50,11 @@ struct World<'a> {
     machine: &'a Machine,
     runner: Runner,
     lines: Vec<String>,
-    /// By number, the descriptor of a container.
+    /// The descriptor of each container, by number.
     containers: [Option<u64>; CONTAINERS],
-    /// By number, the descriptor of a group and the container it is in.
+    /// The descriptor and container of each group, by number.
     groups: BTreeMap<u32, (u64, usize)>,
-    /// Functions that were attached, and the vectors each has on.
+    /// Attached functions, with the number of vectors enabled.
     enabled: Vec<(&'a Function, usize)>,
 }
 
@@ -81,7 +81,7 @@ impl<'a> World<'a> {
         outcome.join("\n")
     }
 
-    /// Gives every function that VFIO has to the process. One that a kernel refuses stays out.
+    /// Attaches every function that VFIO serves. One that a kernel refuses stays out.
     fn attach(&mut self, uses: &[Use]) {
         let functions = self.machine.functions.iter();
         let functions = functions.filter(|it| it.driver.as_deref() == Some("vfio-pci"));
@@ -136,8 +136,8 @@ impl<'a> World<'a> {
         (0..vectors).map(|vector| self.ask(&ask(vector))).collect()
     }
 
-    /// Functions that can write; where `namesakes` are wanted and there are any, those alone that share
-    /// a DeviceID with one whose vectors are on, at another ITS before all.
+    /// Functions that can write. With `namesakes`, if there are any, only those that share a
+    /// DeviceID with a function whose vectors are enabled, preferably at another ITS.
     fn attackers(&self, namesakes: bool) -> Vec<&'a Function> {
         let functions = self.machine.functions.iter().filter(|it| it.class >> 16 != BRIDGE);
         let all: Vec<_> = functions.collect();
@@ -157,16 +157,16 @@ impl<'a> World<'a> {
         all
     }
 
-    /// Whether the window of a function's container has the doorbell of that ITS: then a vector of
-    /// something in it is on that goes there.
+    /// Whether the window of a function's container contains the doorbell of that ITS: a function
+    /// of the container has vectors enabled there.
     fn reaches(&self, function: &Function, its: usize) -> bool {
         let mut on = self.enabled.iter().filter(|(other, _)| other.its == its);
         let container = self.container(function);
         on.any(|(other, _)| container.is_some() && self.container(other) == container)
     }
 
-    /// The container whose window a function writes through: that of its group, or where the kernel
-    /// gave it none, that of who has the same StreamID, as behind a bridge that answers for both.
+    /// The container whose window a function writes through: its group's; without a group, that of
+    /// the function with the same StreamID, as behind a bridge that answers for both.
     fn container(&self, function: &Function) -> Option<usize> {
         let same = |other: &&Function| {
             let alike = (other.smmu, other.stream) == (function.smmu, function.stream);
@@ -176,8 +176,8 @@ impl<'a> World<'a> {
         Some(self.groups.get(&group?)?.1)
     }
 
-    /// Writes, last the first event of whoever has one to every page of the window that may have a
-    /// doorbell; and returns whose counters are not zero.
+    /// Performs the writes, then raises event 0 on every page of the window that may contain a
+    /// doorbell; returns the functions whose counters are not zero.
     fn attack(&mut self, attacker: &Function, writes: &[Write]) -> Vec<&'a Function> {
         let first = (0..2).map(|page| Write { page, at: (0x40, 4), value: 0 });
         for Write { page, at: (offset, size), value } in writes.iter().copied().chain(first) {
@@ -213,15 +213,15 @@ fn cases() -> impl Strategy<Value = Case> {
     (machines_with_its(), presets(), uses, attacker, any::<bool>(), writes())
 }
 
-/// In how many cases a message was delivered, and whose it was.
+/// Number of cases in which a message was delivered, by receiver.
 #[derive(Default)]
 struct Delivered {
     cases: Cell<u32>,
     /// The attacker's own.
     own: Cell<u32>,
-    /// That of another function that the same ITS knows by the same identifier.
+    /// Of another function with the same DeviceID at the same ITS.
     alias: Cell<u32>,
-    /// That of one which another ITS knows by it.
+    /// Of a function with the same DeviceID at another ITS.
     namesake: Cell<u32>,
 }
 
@@ -239,9 +239,11 @@ fn raises_what_is_its_own(case: &Case, delivered: &Delivered) -> Result<(), Test
     for victim in &raised {
         let told = format!("{}\n{}", world.lines.join("\n"), drawn.text);
         prop_assert_eq!(victim.device_id, attacker.device_id, "{}", told);
-        // Who has its identifier at its own ITS is in its group, for aliases make groups, or is
-        // what the bridge above it made the kernel give neither group nor driver. At another ITS
-        // it is a stranger, and within reach where anything in the attacker's container has that ITS.
+        // On these machines a function with the same DeviceID at the same ITS is in the same group,
+        // because aliases form groups and no firmware maps two groups to one DeviceID; or the bridge
+        // above it made the kernel give it neither group nor driver. At
+        // another ITS it is unrelated, and reachable if a function in the attacker's container uses
+        // that ITS.
         if victim.its == attacker.its {
             prop_assert!(attacker.group.is_none_or(|_| victim.group == attacker.group), "{}", told);
         } else {
@@ -256,10 +258,10 @@ fn raises_what_is_its_own(case: &Case, delivered: &Delivered) -> Result<(), Test
     Ok(())
 }
 
-/// And it does raise something: in a share of the cases its own, an alias's, a namesake's.
+/// Messages are delivered: in a share of the cases its own, an alias's, a namesake's.
 #[test]
 fn a_device_raises_only_what_has_its_device_id() {
-    // So many that the rarest share, two in a hundred, is never near its bound.
+    // Enough cases that the rarest share, two in a hundred, stays away from its bound.
     let cases_run = 4 * ProptestConfig::default().cases;
     let config =
         ProptestConfig { cases: cases_run, failure_persistence: None, ..ProptestConfig::default() };

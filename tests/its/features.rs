@@ -1,8 +1,8 @@
-//! Whatever an ITS is built as, software that reads what it says of itself is served alike: Linux's
-//! driver, and what kvm-unit-tests asserts.
+//! Whatever features an ITS has, it serves software that reads its identification registers alike:
+//! Linux's driver, and kvm-unit-tests' assertions.
 //!
-//! Drawn is every feature that software sees, within what the machine needs: as many bits of a
-//! DeviceID as its devices have, of an EventID as they have vectors, of an ICID as there are CPUs.
+//! Every feature visible to software is random, within the machine's needs: as many DeviceID bits
+//! as its devices need, EventID bits as their vectors, ICID bits as there are CPUs.
 
 use passim::chosen::Chosen;
 use passim::docs::its::LIVES;
@@ -16,13 +16,13 @@ use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// Files that end alike under every preset and however it is built.
+/// Files with the same outcome under every preset and with all features.
 static FILES: LazyLock<Vec<(PathBuf, Script)>> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/files/its");
     let linux = ["linux-6.12.scn", "msi-v9.scn", "attack.scn", "two-its-linux.scn"];
     let paths = LIVES.into_iter().chain(linux).map(|name| folder.join(name));
     let known = find(&[folder.join("kut")]).unwrap();
-    // The first five say what there is, and no more.
+    // The first five only list presets and features.
     let paths = paths.chain(known.into_iter().skip(5));
     let read = |path: PathBuf| Ok((path.clone(), SourceText::read(&path).and_then(Script::parse)?));
     let all: Result<_, InputError> = paths.map(read).collect();
@@ -31,7 +31,7 @@ static FILES: LazyLock<Vec<(PathBuf, Script)>> = LazyLock::new(|| {
 
 fn presets() -> impl Strategy<Value = Preset> {
     let certain = [Preset::ArchStrict, Preset::Qemu, Preset::KvmAbi0, Preset::Gic600];
-    // Even seeds: EventIDs beyond a table are not cut, which the attack would show.
+    // Even seeds: EventIDs beyond a table are not truncated, which the attack would show.
     prop_oneof![
         prop::sample::select(certain.to_vec()),
         (0..500u64).prop_map(|seed| Preset::Adversarial(2 * seed)),
@@ -46,7 +46,7 @@ fn number(key: &'static str, least: u32, most: u32) -> BoxedStrategy<(String, St
     (least..=most).prop_map(move |number| (key.to_owned(), number.to_string())).boxed()
 }
 
-/// Each key with a value, or most of them without.
+/// Each key with a value, or most keys without.
 fn features() -> impl Strategy<Value = Vec<(String, String)>> {
     let on_off = &["on", "off"];
     let keys = vec![
@@ -55,7 +55,7 @@ fn features() -> impl Strategy<Value = Vec<(String, String)>> {
         number("unmapped-interrupt", 32, 1019),
         word("cache", &["off", "1", "16", "1024"]),
         number("event-bits", 14, 32),
-        // Devices of the second ITS of `two-its` are at 80:00.0 and beyond.
+        // Devices of the second ITS of `two-its` are from 80:00.0 on.
         number("device-bits", 16, 32),
         word("collection-bits", &["none", "1", "2", "3", "15", "16"]),
         number("intid-bits", 14, 24),
@@ -96,15 +96,15 @@ proptest! {
             built.set(key, value).map_err(|wrong| TestCaseError::fail(wrong.message))?;
         }
         let (path, script) = file.get(&FILES);
-        // GITS_BASER says at most 256 pages: of 4 KiB, 32768 entries of 32 bytes, and `two-its` has
-        // devices beyond.
+        // GITS_BASER encodes at most 256 pages: of 4 KiB, 32768 entries of 32 bytes, and `two-its`
+        // has devices beyond.
         let short = built.two_level == Some((false, false)) && built.table_entry == Some(32);
         prop_assume!(!short || !matches!(built.table_pages, Some(PageSizes::K4)));
-        // Elsewhere there are four CPUs, and a collection for each.
+        // Other machines have four CPUs, each with a collection.
         let two_cpus = ["life.scn", "linux-6.12.scn", "msi-v9.scn", "attack.scn"];
         let few = built.collection_bits == Some(Some(1));
         prop_assume!(!few || two_cpus.iter().any(|name| path.ends_with(name)));
-        // It ends otherwise under KVM, whose MOVALL is no other's: `presets` says how.
+        // Its outcome differs under KVM, whose MOVALL is unlike any other: see `presets`.
         prop_assume!(preset != Preset::KvmAbi0 || !path.ends_with("life-by-hand.scn"));
         let chosen = Chosen { gic: Some(preset), built, ..Chosen::default() };
         let report = run_with(script, &chosen).unwrap_or_else(|error| panic!("{error}"));

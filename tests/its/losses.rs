@@ -1,4 +1,4 @@
-//! Missing synchronisation is visible: lives of messages, and one of the commands lost.
+//! Missing synchronisation is visible: scenarios of messages, with one of their commands lost.
 
 use passim::docs::its::{LIVES, Loss, SEEDS, losses};
 use passim::input_error::SourceText;
@@ -7,7 +7,7 @@ use passim::system::LostCommand;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Most seeds until what is needed is missed: half of those that are tried.
+/// Most seeds until the loss of a necessary command shows: half of those tried.
 const SOON: u64 = SEEDS / 2;
 
 fn life(name: &str) -> Vec<Loss> {
@@ -15,7 +15,7 @@ fn life(name: &str) -> Vec<Loss> {
     losses(&Script::parse(SourceText::read(&folder.join(name)).unwrap()).unwrap()).unwrap()
 }
 
-/// What the architecture says of a command, by what comes after it, is what is seen without it.
+/// Whether the architecture requires a command, by what follows it, equals whether its loss shows.
 #[test]
 fn needed_commands_are_missed_and_others_are_not() {
     let mut wrong = Vec::new();
@@ -33,7 +33,8 @@ fn needed_commands_are_missed_and_others_are_not() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The lives have every command, needed by each of two ITSs; and SYNCs that are not needed.
+/// The scenarios contain every command, necessary at each of two ITSs; and SYNCs that are not
+/// necessary.
 #[test]
 fn the_lives_have_every_command() {
     let all: Vec<_> = LIVES.iter().flat_map(|name| life(name)).collect();
@@ -43,7 +44,7 @@ fn the_lives_have_every_command() {
     };
     for its in [0, 1] {
         for command in LostCommand::ALL {
-            // MAPI is written by hand for the first ITS alone.
+            // MAPI is written by hand for the first ITS only.
             let expected = its == 0 || command != LostCommand::Mapi;
             assert_eq!(of(true).contains(&(its, command)), expected, "{its} {command:?}");
         }

@@ -1,4 +1,4 @@
-//! The list of mutants fits the code, and every row of docs/its.md that names one has one.
+//! The list of mutants fits the code, and every row of docs/its.md that names a mutant has one.
 
 use passim::docs::bugs::BUGS;
 use passim_tests::mutants;

@@ -1,7 +1,7 @@
-//! Files that hold whatever the architecture leaves open.
+//! Files whose outcomes do not depend on the architecture's choices.
 //!
-//! `scenarios/files/its/kut` is what kvm-unit-tests asserts of an ITS, an assertion a file. All of
-//! them hold under every preset, and under the one with chance from every seed.
+//! `scenarios/files/its/kut` contains kvm-unit-tests' assertions about an ITS, one per file. All of
+//! them hold under every preset, and under the random one with every seed.
 
 use passim::chosen::Chosen;
 use passim::docs::its::LIVES;
@@ -22,7 +22,7 @@ fn presets(seeds: u64) -> impl Iterator<Item = Preset> {
     certain.chain((0..seeds).map(Preset::Adversarial))
 }
 
-/// That what happens under a preset is what the file says.
+/// Checks that the outcome under a preset is that of the file.
 fn holds(script: &Script, preset: Preset) {
     let chosen = Chosen { gic: Some(preset), ..Chosen::default() };
     let report = run_with(script, &chosen).unwrap_or_else(|error| panic!("{preset:?}: {error}"));
@@ -44,7 +44,7 @@ fn known_assertions_hold_under_every_preset() {
     }
 }
 
-/// Linux's driver relies on nothing that the architecture does not promise.
+/// Linux's driver relies only on what the architecture guarantees.
 #[test]
 fn linux_is_served_alike_under_every_preset() {
     let files = find(&[scenarios().join("series"), scenarios().join("choices")]).unwrap();
@@ -57,7 +57,7 @@ fn linux_is_served_alike_under_every_preset() {
     for path in lives.iter().chain(&whole) {
         let script = script(&scenarios().join(path));
         let by_hand = path.ends_with("life-by-hand.scn");
-        // An even seed: EventIDs beyond a table are not cut, which the attack would show.
+        // An even seed: EventIDs beyond a table are not truncated, which the attack would show.
         for preset in presets(SEEDS).filter(is_even) {
             match (by_hand, preset) {
                 (true, Preset::KvmAbi0) => all_but_movall_holds_under_kvm(&script),
@@ -67,8 +67,8 @@ fn linux_is_served_alike_under_every_preset() {
     }
 }
 
-/// Where the life by hand ends otherwise: KVM's MOVALL takes an LPI itself along, and leaves its event
-/// in the collection it was in. INVALL of that collection passes the LPI over then, so that it stays
+/// Outcomes of the life by hand that differ under KVM: its MOVALL moves an LPI without its event,
+/// whose collection stays the same. INVALL of that collection then skips the LPI, which stays
 /// disabled.
 const OTHERWISE_UNDER_KVM: [&str; 4] = ["take cpu=1", "take cpu=0", "take cpu=1", "take cpu=0"];
 
@@ -79,7 +79,7 @@ fn all_but_movall_holds_under_kvm(script: &Script) {
     assert!(lines.eq(OTHERWISE_UNDER_KVM), "{:?}", report.differences);
 }
 
-/// Whether a file is about what one implementation does with the driver's mistakes.
+/// Whether a file concerns one implementation's reaction to the driver's mistakes.
 fn names_a_preset(path: &Path) -> bool {
     std::fs::read_to_string(path).is_ok_and(|text| text.contains(" gic="))
 }

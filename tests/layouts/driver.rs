@@ -1,7 +1,6 @@
-//! The Linux side, made to do what the kernels had done when their memory was dumped.
+//! The Linux side repeats what the kernels had done when their memory was dumped.
 //!
-//! Where pages and tables lie is the model's own; addresses are compared by what is left when
-//! they are taken out.
+//! Addresses of pages and tables are the model's own; entries are compared without their addresses.
 
 #[path = "../agree/rig.rs"]
 #[allow(dead_code, reason = "shared with other programs, each of which uses a part")]
@@ -18,7 +17,7 @@ use rig::{Rig, Spec, Stages, Type, bytes, ioctl};
 const SMMU: u64 = 0x0905_0000;
 /// Address bits of table pointers: 51..12.
 const ADDRESS: u64 = 0xf_ffff_ffff_f000;
-/// Where the process has its memory.
+/// First address of the process's memory.
 const ARENA: u64 = 0x1000_0000_0000;
 
 fn load(rig: &mut Rig, offset: u64, width: Width) -> u64 {
@@ -33,20 +32,20 @@ fn words<const N: usize>(rig: &Rig, at: u64) -> [u64; N] {
     core::array::from_fn(|index| word(rig, at + 8 * index as u64))
 }
 
-/// Where the STE of the stream lies.
+/// Address of the stream's STE.
 fn ste_at(rig: &mut Rig) -> u64 {
     let l1std = load(rig, 0x80, Width::W64) & ADDRESS;
     (word(rig, l1std) & !0x3f & ADDRESS) + 64 * u64::from(STREAM)
 }
 
-/// Every command ever put into the queue, without those that wrapped away.
+/// Every command in the queue, without those overwritten after a wrap.
 fn commands(rig: &mut Rig) -> Vec<[u64; 2]> {
     let base = load(rig, 0x90, Width::W64) & ADDRESS;
     let prod = load(rig, 0x98, Width::W32) & 0xffff;
     (0..prod).map(|slot| words(rig, base + 16 * slot)).collect()
 }
 
-/// The descriptors on the way to `iova`, from `root` at `level` on.
+/// The descriptors of the walk to `iova`, from `root` at `level` on.
 fn descent(rig: &Rig, root: u64, level: u32, iova: u64) -> Vec<u64> {
     let (mut table, mut found) = (root, Vec::new());
     for level in level..=3 {
@@ -139,7 +138,7 @@ fn context_descriptors_are_the_recorded_words() {
 
 #[test]
 fn descriptors_are_the_recorded_words() {
-    // Flags of MAP_DMA, and what its page is at either stage.
+    // Flags of MAP_DMA, and the descriptor of a page at either stage.
     let stages = [
         (Spec::PLAIN, [0xfc7, 0xf47, 0xf47], [0xfc5, 0xf45, 0xf45]),
         (second_stage(), [0x77f, 0x7bf, 0x7ff], [0x77d, 0x7bd, 0x7fd]),
@@ -178,7 +177,7 @@ fn commands_of_an_attach_are_the_recorded_ones() {
     let mut rig = Rig::new(Spec::PLAIN);
     let all = commands(&mut rig);
     assert_eq!(all[..4], [CFGI_ALL, SYNC, TLBI_NSNH_ALL, SYNC]);
-    // Kernel-observed 36: into the blocked state, into the domain, the superpage test.
+    // Kernel-observed 36: the blocked state, the domain, the superpage test.
     let [test0, test1] = command::SUPERPAGE_TEST;
     let attach = [
         [CFGI_STE, SYNC].as_slice(),
@@ -190,7 +189,7 @@ fn commands_of_an_attach_are_the_recorded_ones() {
     ]
     .concat();
     assert_eq!(all[all.len() - attach.len()..], attach);
-    // On the board of the dump the same number came before.
+    // The board of the dump had got the same number of commands.
     assert_eq!(all.len(), 132);
 }
 
@@ -224,7 +223,7 @@ fn a_detach_drops_the_recorded_asid_and_vmid() {
 
 #[test]
 fn ranges_are_invalidated_by_the_recorded_commands() {
-    // Two huge pages of 1G besides tables do not fit into the 2G of the recorded board.
+    // Two huge pages of 1G and the tables do not fit into the 2G of the recorded board.
     let mut rig = Rig::with_ram(Spec::PLAIN, |machine| {
         let ram = Span::from_size(PhysAddr::new(0x4000_0000), 6 << 30).expect("6G from 1G");
         machine.ram = vec![ram];
@@ -242,7 +241,7 @@ fn ranges_are_invalidated_by_the_recorded_commands() {
         next += size.next_multiple_of(1 << 30);
         unmapped.push((words, iova, size));
     }
-    // The last two are what one unmap of 0x1ff pages became: 31 pages, then 15 times 32.
+    // The last two are the commands of one unmap of 0x1ff pages: 31 pages, then 15 times 32.
     let [one_by_one @ .., (first, start, part), (second, _, rest)] = &unmapped[..] else {
         panic!("there are more than two")
     };

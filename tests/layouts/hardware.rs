@@ -1,4 +1,9 @@
 //! The SMMU, given memory and registers as kernels left them.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `commands` | what does each recorded command invalidate? |
+//! | `events` | does the SMMU write the recorded event records? |
 
 use crate::literals::registers::{
     AIDR, CMDQ_BASE, CR2, EVENTQ_BASE, GBPA, IDR, IDR0_STAGE2, PLAIN, STRTAB_BASE,
@@ -41,7 +46,7 @@ impl Board {
         board
     }
 
-    /// Tables and STE of the container of stage 1, then the registers.
+    /// The tables and STE of the stage 1 container, then the registers.
     fn stage1() -> Self {
         let mut board = Self::new(IDR[0]);
         board.put(STE_AT, &stage1::STE);
@@ -51,7 +56,7 @@ impl Board {
         board
     }
 
-    /// The same of stage 2.
+    /// The same for stage 2.
     fn stage2() -> Self {
         let mut board = Self::new(IDR0_STAGE2);
         board.put(STE_AT, &stage2::STE);
@@ -104,7 +109,7 @@ impl Board {
         }
     }
 
-    /// Puts a command where the kernel would, and rings.
+    /// Writes a command where the kernel would, and stores CMDQ_PROD.
     fn command(&mut self, words: [u64; 2]) {
         let base = CMDQ_BASE & 0xf_ffff_ffff_ffe0;
         self.put(base + 16 * u64::from(self.prod), &words);
@@ -128,7 +133,7 @@ impl Board {
         }
     }
 
-    /// Walks and then finds again every address of the list.
+    /// Walks to every address of the list, and then finds it in the TLB.
     fn agrees_with(&mut self, reached: &[(u64, u64, u64, bool, bool)]) {
         for &(iova, pa, size, readable, writable) in reached {
             for offset in [0, size - 8] {
@@ -186,7 +191,7 @@ fn stage_2_translates_as_the_leaves_say() {
 
 #[test]
 fn a_nesting_containers_ste_translates_as_stage_2() {
-    // 6.1 sets SHCFG in an STE of stage 2; it decides nothing about translation.
+    // 6.1 sets SHCFG in an STE of stage 2; it does not affect translation.
     let mut board = Board::new(IDR[0]);
     let mut ste = stage2::STE;
     ste[1] = stage2::STE1_6_1;
@@ -220,7 +225,7 @@ fn translations_are_tagged_with_the_recorded_asid_and_vmid() {
 
 #[test]
 fn streams_beside_it_have_no_configuration() {
-    // Span 9 of the L1STD is 2^8 STEs; stream 256 has another L1STD, which is zero.
+    // Span 9 of the L1STD is 2^8 STEs; stream 256 uses another L1STD, which is zero.
     let mut board = Board::stage1();
     for stream in [9, 0xff, 0x100, 0xffff] {
         let stream = StreamId::new(stream);
@@ -250,7 +255,7 @@ fn tables_end_with_the_input_size() {
     assert_eq!(board.reaches((32 << 39) + 0x5000, Access::READ), None);
 }
 
-/// What is granted, in letters: a check that both reads and writes were looked at.
+/// The granted accesses, in letters: checks that both reads and writes were tried.
 #[test]
 fn permissions_are_those_of_the_descriptors() {
     let cases = [(0, "r|x"), (0x1000, "r|w|x"), (0x800_0000, "r|w")];

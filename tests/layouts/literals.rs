@@ -1,4 +1,4 @@
-//! The words, as the dumps hold them.
+//! The words of the dumps.
 //!
 //! Unless a line says otherwise they are from 6.12 with 4K pages, device 00:01.0 with StreamID 8:
 //! stage 1 from stage1/dumps/smmu_s1v2_mixed.json, stage 2 from stage2/dumps/smmu_s1v2_mixed.json.
@@ -6,7 +6,7 @@
 /// StreamID of 00:01.0.
 pub(crate) const STREAM: u32 = 8;
 
-/// Registers as every dump of one board holds them: offset and value.
+/// Register values that are the same in every dump of one board: offset and value.
 pub(crate) mod registers {
     /// SMMU_IDR0 to SMMU_IDR5 with both stages.
     pub(crate) const IDR: [u32; 6] = [0x0d44_101b, 0x0273_0010, 0, 0x1414, 0, 0x74];
@@ -15,7 +15,7 @@ pub(crate) mod registers {
     /// SMMU_AIDR.
     pub(crate) const AIDR: u32 = 1;
 
-    /// 32-bit registers that hold no address.
+    /// 32-bit registers without an address.
     pub(crate) const PLAIN: [(&str, u64, u32); 7] = [
         ("CR0", 0x20, 0xd),
         ("CR0ACK", 0x24, 0xd),
@@ -40,21 +40,21 @@ pub(crate) mod registers {
 
 /// Stream table: the L1STD of streams 0 to 255.
 pub(crate) const L1STD: u64 = 0xfc18_0009;
-/// Where the STE of the stream lies.
+/// Address of the stream's STE.
 pub(crate) const STE_AT: u64 = 0xfc18_0200;
 
 /// Stage 1.
 pub(crate) mod stage1 {
     /// STE.
     pub(crate) const STE: [u64; 8] = [0x1_08ea_200b, 0xd6, 0, 0, 0, 0, 0, 0];
-    /// Where the CD lies.
+    /// Address of the CD.
     pub(crate) const CD_AT: u64 = 0x1_08ea_2000;
     /// CD, ASID 7.
     pub(crate) const CD: [u64; 8] =
         [0x7_e204_c000_3510, 0x1_08e4_2000, 0, 0xffff_ffff_f404_ff44, 0, 0, 0, 0];
     /// Dword 0 of the CD of 6.1, ASID 8: linux-6.1-4k, the same dump.
     pub(crate) const CD0_6_1: u64 = 0x8_e204_c000_3510;
-    /// Descriptors: where, and what.
+    /// Descriptors: address and value.
     pub(crate) const TABLES: [(u64, u64); 16] = [
         // Level 0.
         (0x1_08e4_2000, 0x1_08e4_3003),
@@ -79,8 +79,8 @@ pub(crate) mod stage1 {
         // stage1/dumps/smmu_msi_edu.json: the doorbell of the ITS.
         (0x1_08e2_4000, 0x60_0000_0809_0e4b),
     ];
-    /// What the `leaves` of the dump say, and what DMA found (kernel-observed 34): input, output,
-    /// size, readable, writable. Write-only mappings can be read at stage 1.
+    /// The `leaves` of the dump, and the results of DMA (kernel-observed 34): input, output, size,
+    /// readable, writable. Write-only mappings can be read at stage 1.
     pub(crate) const REACHED: [(u64, u64, u64, bool, bool); 8] = [
         (0, 0x1_09cb_0000, 0x1000, true, false),
         (0x1000, 0x1_09cb_1000, 0x1000, true, true),
@@ -99,7 +99,7 @@ pub(crate) mod stage2 {
     pub(crate) const STE: [u64; 8] = [0xd, 0, 0x44c_3594_0000_0007, 0x1_0a44_d000, 0, 0, 0, 0];
     /// Dword 1 of a nesting container's STE: 6.1, stage1/dumps/smmu_nest_mixed.json.
     pub(crate) const STE1_6_1: u64 = 0x1000_0000_0000;
-    /// Descriptors: where, and what.
+    /// Descriptors: address and value.
     pub(crate) const TABLES: [(u64, u64); 14] = [
         // Level 0, of 32 entries.
         (0x1_0a44_d000, 0x1_0a44_e003),
@@ -134,7 +134,7 @@ pub(crate) mod stage2 {
 
 /// Commands.
 pub(crate) mod command {
-    /// CMD_SYNC as these kernels spell it.
+    /// CMD_SYNC as these kernels encode it.
     pub(crate) const SYNC: [u64; 2] = [0xfc0_2046, 0];
     /// All configuration, at boot.
     pub(crate) const CFGI_ALL: [u64; 2] = [4, 0x1f];
@@ -156,9 +156,8 @@ pub(crate) mod command {
     /// The same at stage 2.
     pub(crate) const SUPERPAGE_TEST_STAGE2: [[u64; 2]; 2] =
         [[0x7_0000_002a, 0x701], [0x7_0000_002a, 0x1701]];
-    /// TLBI_NH_VA of stage1/dumps/smmu_s1v2_after_unmap.json and smmu_msi_edu.json, commands 148
-    /// to 175: the command, and the first address, size and leaf size of what was unmapped before
-    /// it.
+    /// TLBI_NH_VA of stage1/dumps/smmu_s1v2_after_unmap.json and smmu_msi_edu.json, commands 148 to
+    /// 175: the command, and the first address, size and leaf size of the preceding unmap.
     pub(crate) const RANGES: [([u64; 2], u64, u64, u64); 9] = [
         ([0x7_0000_0000_0012, 0x810_0701], 0x810_0000, 0x1000, 0x1000),
         ([0x7_0000_0000_0012, 0xffff_ffff_f701], 0xffff_ffff_f000, 0x1000, 0x1000),
@@ -186,8 +185,8 @@ pub(crate) mod event {
     /// A read of a write-only page, stage 2. The recorded IPA, 0x1000, is its page.
     pub(crate) const READ_OF_WRITE_ONLY_STAGE2: [u64; 4] =
         [0x8_0000_0013, 0x288_0000_0000, 0x1000, 0x1000];
-    /// A read of the MSI window, stage 2. The emulator recorded 0x800001c as the IPA, with the low
-    /// bits that IHI 0070 G.b 7.3.13 gives no place: IPA is bits 55..12.
+    /// A read of the MSI window, stage 2. The emulator recorded 0x800001c as the IPA, with low bits
+    /// for which IHI 0070 G.b 7.3.13 has no field: IPA is bits 55..12.
     pub(crate) const READ_OF_NOTHING_STAGE2: [u64; 4] =
         [0x8_0000_0010, 0x288_0000_0000, 0x800_001c, 0x800_0000];
 }

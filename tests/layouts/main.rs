@@ -1,9 +1,15 @@
-//! Structures that real kernels left in memory, each looked at from both ends.
+//! Structures that real kernels left in memory, checked from both ends.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | [`driver`] | does the Linux side write the recorded words? |
+//! | [`hardware`] | does the SMMU act on the recorded words as measured? |
+//! | [`literals`] | which words are in the dumps? |
 //!
 //! Words are literals from memory dumps of Linux 6.1 and 6.12 behind an SMMUv3. [`hardware`] puts
-//! them where the kernel had them and asks the SMMU: it must do what was measured. [`driver`] lets
-//! the Linux side do what the kernel had done: it must leave the same words. Each side has its own
-//! transcription of the layouts, so a literal both agree on is a fact about neither.
+//! them at the kernel's addresses and runs the SMMU: it must do what was measured. [`driver`] lets
+//! the Linux side repeat the kernel's calls: it must write the same words. Each side has its own
+//! transcription of the layouts, so a literal on which both agree depends on neither.
 
 mod driver;
 mod hardware;

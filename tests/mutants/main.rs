@@ -1,8 +1,8 @@
-//! Builds each mutant of `tests/mutants/its.toml` and runs the tests that have to notice it.
+//! Builds each mutant of `tests/mutants/its.toml` and runs the tests that have to detect it.
 //!
-//! `cargo run -p passim-tests --bin mutants` for all of them, with numbers of rows for those alone.
-//! Exit code 0: all are noticed; 1: one is not; 2: one cannot be built. A mutant is a copy of the
-//! project below `target/mutants`; the project itself is left alone.
+//! `cargo run -p passim-tests --bin mutants` runs all of them; numbers of rows select some. Exit
+//! code 0: all are detected; 1: one is not; 2: one cannot be built. A mutant is a copy of the
+//! project below `target/mutants`; the project itself is not changed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 
 use passim_tests::mutants::{self, Mutant};
 
-/// How long tests of a mutant run before they count as failed: it may never come to an end.
+/// How long a mutant's tests may run before they count as failed: they may never end.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What the tests say of a mutant.
+/// The tests' verdict on a mutant.
 #[derive(PartialEq, Eq)]
 enum Verdict {
     Noticed,
     NotNoticed,
-    /// It cannot be built: nothing can be said.
+    /// It cannot be built, so there is no verdict.
     Unbuilt(String),
 }
 
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all are noticed.
+/// Whether all are detected.
 fn run(root: &Path, rows: &[u8]) -> Result<bool, String> {
     let (tree, build) = (root.join("target/mutants/tree"), root.join("target/mutants/build"));
     copy(root, &tree).map_err(|error| format!("{}: {error}", tree.display()))?;
@@ -61,7 +61,7 @@ fn run(root: &Path, rows: &[u8]) -> Result<bool, String> {
     Ok(noticed == asked.len())
 }
 
-/// The tests hold where nothing is changed; or else their failures say nothing.
+/// Checks that the tests pass without a change; otherwise their failures mean nothing.
 fn control(mutants: &[&Mutant], tree: &Path, build: &Path) -> Result<(), String> {
     let tests: Vec<_> = mutants.iter().flat_map(|mutant| mutant.tests()).collect();
     match verdict(&tests, tree, build) {
@@ -106,7 +106,7 @@ fn test_program(package: &str, tree: &Path, build: &Path) -> Result<PathBuf, Str
     program.ok_or_else(|| format!("{package} has no unit tests"))
 }
 
-/// Whether the tests pass, and in time.
+/// Whether the tests pass in time.
 fn holds(command: &mut Command) -> bool {
     let command = command.stdout(Stdio::null()).stderr(Stdio::null());
     let Ok(mut child) = command.spawn() else { return false };
@@ -124,7 +124,7 @@ fn holds(command: &mut Command) -> bool {
     }
 }
 
-/// Writes files, and returns what was in them.
+/// Writes files, and returns their old contents.
 fn write(
     tree: &Path,
     files: &BTreeMap<PathBuf, String>,
@@ -138,7 +138,7 @@ fn write(
     Ok(before)
 }
 
-/// Copies the sources of the project; what is already there and the same keeps its time.
+/// Copies the sources of the project; unchanged files keep their time.
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {

@@ -1,4 +1,4 @@
-//! Two devices of one domain come to their vectors at once: every order of their steps.
+//! Two devices of one domain enable their vectors at once: every order of their steps.
 
 use passim::machine;
 use passim::system::{Outcome, Setup, System};
@@ -16,18 +16,18 @@ const DEVICES: [Rid; 2] = [Rid::new(0x08), Rid::new(0x10)];
 const FILES: [i32; 2] = [5, 7];
 const WINDOW: u64 = 0x800_0000;
 
-/// The steps of two calls that each map a doorbell, of which one gives it back.
+/// The steps of two calls that each map a doorbell, of which one unmaps it.
 const STEPS: u32 = 8;
 
 struct Rig {
     system: System,
     pid: Pid,
-    /// One for each vector there may be.
+    /// One for each possible vector.
     eventfds: Vec<i32>,
 }
 
 impl Rig {
-    /// Both devices in one container, with a window of so many pages.
+    /// Both devices in one container, with a window of `pages` pages.
     fn new(pages: u64, unwind: DoorbellUnwind) -> Self {
         let machine = machine::builtin("plain-v2m").expect("it is built in").expect("it parses");
         let mut setup = Setup::new(&machine, Profile::MsiV9);
@@ -69,8 +69,8 @@ impl Rig {
         self.run(Call::Ioctl { fd, request, arg })
     }
 
-    /// SET_IRQS of MSI-X: so many vectors on, each with an eventfd: with the series a message is
-    /// composed when its interrupt is requested.
+    /// SET_IRQS of MSI-X that enables `vectors` vectors, each with an eventfd: with the series a
+    /// message is composed when its interrupt is requested.
     fn enabling(&self, device: usize, vectors: u32) -> Operation {
         let header = Header { argsz: IrqSet::BYTES as u32 + 4 * vectors, flags: 4 | 32 };
         let set = IrqSet { header, index: 2, start: 0, count: vectors };
@@ -82,7 +82,7 @@ impl Rig {
         self.system.kernel.begin(self.pid, call)
     }
 
-    /// Runs both to their ends; whose turn is next, the bits of `turns` say.
+    /// Runs both to their ends; the bits of `turns` decide whose step is next.
     fn both(&mut self, vectors: [u32; 2], turns: u32) -> [Answer; 2] {
         let mut running = [self.enabling(0, vectors[0]), self.enabling(1, vectors[1])];
         let mut answers = [None, None];
@@ -110,7 +110,7 @@ impl Rig {
         self.system.kernel.doorbells_of(DEVICES[0]).iter().map(|it| it.references).sum()
     }
 
-    /// Whether every vector's message gets through.
+    /// Whether every vector's message arrives.
     fn all_get_through(&mut self) -> bool {
         let mut through = true;
         for device in DEVICES {
@@ -129,8 +129,8 @@ impl Rig {
     }
 }
 
-/// As intended, references are vectors whatever the order, and every message gets through. With
-/// room for one doorbell only the second to look may fail.
+/// As intended, every vector holds one reference in any order, and every message arrives. With room
+/// for one doorbell only the second look-up may fail.
 #[test]
 fn no_order_loses_a_reference_as_intended() {
     for pages in [2, 3, 16] {
@@ -147,8 +147,8 @@ fn no_order_loses_a_reference_as_intended() {
     }
 }
 
-/// As coded, an order that makes one fail takes a reference of the other: seen exactly where the
-/// kernel is reported to go wrong.
+/// As coded, an order that makes one fail drops a reference of the other: exactly where a verdict
+/// reports it.
 #[test]
 fn some_orders_lose_a_reference_as_coded() {
     let (mut bites, mut faults) = (0, 0);
@@ -163,7 +163,7 @@ fn some_orders_lose_a_reference_as_coded() {
     assert!(bites > 0 && faults == bites, "{bites} bite, {faults} fault");
 }
 
-/// A second call about the same device waits for the first, and so does closing it.
+/// A second call on the same device waits for the first, and so does closing it.
 #[test]
 fn calls_about_one_device_exclude_one_another() {
     let mut rig = Rig::new(16, DoorbellUnwind::AsCoded);

@@ -1,8 +1,8 @@
-//! Between the steps of a system call: what a device can still do, and when pages go back.
+//! Between the steps of a system call: what a device can still access, and when pages are unpinned.
 //!
-//! Hardware works only while the kernel waits, one command at a time. Between any two steps a
-//! device tries every page of the mapping that is being removed. It may still get through to the
-//! old page as long as that page is pinned; once the call has returned it must not.
+//! Hardware runs only while the kernel waits, one command at a time. Between any two steps a device
+//! accesses every page of the mapping that is being removed. It may still reach the old page as
+//! long as that page is pinned; once the call has returned it must not.
 
 mod enabling;
 
@@ -67,7 +67,7 @@ impl Rig {
         answer
     }
 
-    /// Where the device's reads of each page of the mapping end.
+    /// The addresses that the device's reads of each page of the mapping reach.
     fn reached(&mut self) -> Vec<Option<PhysAddr>> {
         let page = |k| Iova::new(IOVA + k * PAGE);
         (0..PAGES).map(|k| self.reach(page(k))).collect()
@@ -86,7 +86,7 @@ impl Rig {
     }
 }
 
-/// Runs a call step by step, looking after each; the answer and the number of times it waited.
+/// Runs a call step by step, with `look` after each; returns the answer and the number of waits.
 fn stepped(rig: &mut Rig, call: Call, mut look: impl FnMut(&mut Rig)) -> (Answer, usize) {
     rig.system.board.set_pace(Pace::Stepped);
     let mut operation = rig.system.kernel.begin(rig.pid, call);
@@ -152,7 +152,7 @@ fn a_second_call_waits_for_the_container() {
     assert_eq!(rig.reached(), rig.frames());
 }
 
-/// Joining and leaving pass through a blocked state: nothing the device does gets through then.
+/// Joining and leaving pass through a blocked state: no access of the device succeeds then.
 #[test]
 fn a_group_that_leaves_reaches_nothing_of_its_old_domain() {
     for profile in [Profile::Linux6_1, Profile::Linux6_12] {
@@ -171,7 +171,7 @@ fn a_group_that_leaves_reaches_nothing_of_its_old_domain() {
     }
 }
 
-/// Closing the group while an unmap waits for its SYNC must not free the domain under it.
+/// Closing the group while an unmap waits for its SYNC must not free the domain in use.
 #[test]
 fn closing_a_group_waits_for_an_unmap_under_way() {
     for profile in [Profile::Linux6_1, Profile::Linux6_12] {

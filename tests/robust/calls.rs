@@ -1,4 +1,4 @@
-//! A process that asks for anything.
+//! A process that makes arbitrary calls.
 
 use crate::attack;
 use crate::rig::{Rig, Spec, Type};
@@ -112,14 +112,14 @@ fn file_call() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// Any system call but the last.
+/// Any system call except exit.
 pub(crate) fn call() -> impl Strategy<Value = Call> {
     let ioctl =
         (fd(), request(), arg()).prop_map(|(fd, request, arg)| Call::Ioctl { fd, request, arg });
     prop_oneof![8 => ioctl, 2 => memory_call(), 3 => file_call()]
 }
 
-/// A MAP_DMA or UNMAP_DMA that may well succeed, so that there is something to refuse.
+/// A MAP_DMA or UNMAP_DMA that is likely to succeed, so that later calls conflict.
 fn plausible() -> impl Strategy<Value = Call> {
     let pages = || (0..8u64).prop_map(|page| page << 12);
     let map = (1..4u32, pages(), pages(), 1..4u64).prop_map(|(flags, iova, va, count)| {
@@ -135,7 +135,7 @@ fn plausible() -> impl Strategy<Value = Call> {
     .prop_map(|(request, bytes)| Call::Ioctl { fd: 3, request, arg: Arg::Bytes(bytes) })
 }
 
-/// A process with some memory, whose container is of this kind.
+/// A process with some memory and a container of this kind.
 pub(crate) fn victim(kind: u8) -> Rig {
     let (profile, kind) = match kind {
         0 => (Profile::Linux6_12, Type::V2),
@@ -172,7 +172,7 @@ fn no_call_before_there_is_a_container_is_fatal() {
             rig.call(call);
         }
         rig.call(Call::Exit);
-        // A call of a process that has ended.
+        // A call by a process that has ended.
         rig.call(Call::EventFd);
     });
 }
@@ -183,7 +183,7 @@ fn no_length_is_fatal() {
     let mut rig = victim(0);
     for fd in 3..=5 {
         for request in 0x3b64..0x3b7a {
-            // What closes or resets belongs elsewhere.
+            // Requests that close or reset are tested elsewhere.
             for len in 0..72usize {
                 let mut bytes = vec![0; len];
                 let argsz = (len as u32).to_le_bytes();

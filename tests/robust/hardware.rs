@@ -1,4 +1,4 @@
-//! Registers and memory that hold anything, under a driver and a device that use them.
+//! Registers and memory with arbitrary contents, under a driver and a device that use them.
 
 use crate::attack;
 use crate::calls::victim;
@@ -13,7 +13,7 @@ use proptest::sample::select;
 /// Base of the SMMU's registers.
 const SMMU: u64 = 0x0905_0000;
 
-/// What is done to the machine.
+/// An act on the machine.
 #[derive(Clone, Debug)]
 enum Blow {
     Store {
@@ -54,7 +54,7 @@ enum Blow {
     Reattach,
 }
 
-/// Where memory is written.
+/// The target of a write to memory.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     StreamTable,
@@ -152,7 +152,7 @@ fn poke() -> impl Strategy<Value = Blow> {
     (place(), index, value()).prop_map(|(place, index, value)| Blow::Poke { place, index, value })
 }
 
-/// Where the structures lie that the driver made, before anything was done to them.
+/// Addresses of the driver's structures, as it set them up.
 struct Targets {
     strtab: u64,
     ste: u64,

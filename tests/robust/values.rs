@@ -1,4 +1,4 @@
-//! Values that find the edges.
+//! Values likely to find edges.
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -7,7 +7,7 @@ use proptest::sample::select;
 /// The process's memory: pages of the rig's area, and how many.
 pub(crate) const MEMORY: (u64, u64) = (0x1000_0000_0000, 32);
 
-/// 64-bit values at which things change.
+/// 64-bit values around boundaries.
 pub(crate) fn long() -> impl Strategy<Value = u64> {
     let edges = vec![
         0,
@@ -46,13 +46,13 @@ pub(crate) fn long() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// 32-bit values at which things change.
+/// 32-bit values around boundaries.
 pub(crate) fn word() -> impl Strategy<Value = u32> {
     let edges = vec![0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 23, 24, 32, 40, 48, 0x100, u32::MAX];
     prop_oneof![4 => select(edges), 1 => any::<u32>()]
 }
 
-/// Bytes of a structure: argsz, flags, 64-bit fields; cut anywhere.
+/// Bytes of a structure: argsz, flags, 64-bit fields; truncated anywhere.
 pub(crate) fn structure() -> impl Strategy<Value = Vec<u8>> {
     let full = prop_oneof![3 => Just(256usize), 1 => 0..64usize];
     (word(), word(), vec(long(), 0..8), full).prop_map(|(argsz, flags, longs, most)| {

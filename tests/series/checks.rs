@@ -1,4 +1,4 @@
-//! What holds after every step.
+//! Invariants after every step.
 
 use std::collections::BTreeSet;
 
@@ -22,8 +22,8 @@ pub(crate) fn all(world: &mut World) -> Result<(), String> {
     messages_translate(world)
 }
 
-/// The ITS that firmware names for a device has its events, each with the LPI the kernel gave it; and
-/// what an ITS has of events is that of its devices.
+/// The ITS that firmware names for a device has its events, each with the LPI that the kernel
+/// allocated; and an ITS has no events of other devices.
 fn events_are_where_their_device_is(world: &World) -> Result<(), String> {
     let Some(gic) = world.system.board.gicv3() else { return Ok(()) };
     let mut wanted = vec![BTreeSet::new(); gic.its().len()];
@@ -48,8 +48,7 @@ fn events_are_where_their_device_is(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Every device of a container reaches the memory that is mapped there, whatever IOMMU it is behind,
-/// and none beside it.
+/// Every device of a container reaches exactly the memory that is mapped there, whatever its IOMMU.
 fn devices_reach_what_is_mapped(world: &mut World) -> Result<(), String> {
     for (rid, _) in world.open() {
         let kernel = &world.system.kernel;
@@ -73,7 +72,7 @@ fn devices_reach_what_is_mapped(world: &mut World) -> Result<(), String> {
     Ok(())
 }
 
-/// No window is pinned or given to user mappings, and nothing but doorbells is mapped in it.
+/// No window is pinned or used for user mappings, and only doorbells are mapped in it.
 fn windows_are_nobodys_memory(world: &World) -> Result<(), String> {
     let kernel = &world.system.kernel;
     let mut pages = 0;
@@ -111,8 +110,8 @@ fn windows_are_nobodys_memory(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Where vectors hold doorbells, a record has as many references as vectors of the devices in its
-/// domain whose frame it is.
+/// Where vectors hold doorbells, a record has as many references as the devices in its domain have
+/// vectors with its frame.
 fn references_are_vectors(world: &World) -> Result<(), String> {
     let kernel = &world.system.kernel;
     if kernel.policy().msi_mapping != MsiMapping::AllocCounted || world.overput {
@@ -142,14 +141,14 @@ fn references_are_vectors(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Where the kernel maps doorbells, every message that a device is programmed with reaches its
-/// frame. (Composed without a window, v12 and v14 leave the physical address in it.)
+/// Where the kernel maps doorbells, every message written to a device reaches its frame. (Without a
+/// window, v12 and v14 compose the physical address.)
 fn messages_translate(world: &mut World) -> Result<(), String> {
     let policy = world.system.kernel.policy();
     let counted = policy.msi_mapping == MsiMapping::AllocCounted;
     let undescribed = counted && policy.its_doorbell_info == ItsDoorbellInfo::Off;
     if world.undone || world.overput || undescribed && world.system.board.gicv3().is_some() {
-        // The window, or the doorbell, is gone under vectors that are on; or is never mapped.
+        // The window or the doorbell was removed while vectors are enabled, or is never mapped.
         return Ok(());
     }
     let translated = |(rid, _): &(Rid, u32)| world.translated.contains(rid);
@@ -157,7 +156,7 @@ fn messages_translate(world: &mut World) -> Result<(), String> {
     let devices: Vec<_> = users.chain(world.held.iter().copied()).collect();
     for rid in devices {
         for vector in world.system.kernel.vectors(rid) {
-            // Taken back; or, by `msi-failure`, lost: composition found no place for the doorbell.
+            // Cleared; or, by `msi-failure`, lost: composing found no doorbell mapping.
             if [0, u64::MAX].contains(&vector.message.address) {
                 continue;
             }
@@ -182,7 +181,7 @@ fn messages_translate(world: &mut World) -> Result<(), String> {
     Ok(())
 }
 
-/// What the MSI-X table of a device holds for a vector; `None` for a device without one.
+/// A device's MSI-X table entry of a vector; `None` for a device without a table.
 fn table_entry(world: &World, rid: Rid, vector: u16) -> Option<(u64, u32)> {
     let entries = world.system.board.slot(rid)?.registers.msix()?.entries();
     let entry = entries.get(usize::from(vector))?;

@@ -1,8 +1,14 @@
-//! Windows, doorbells and vectors over random machines: what must hold whatever is attached where,
-//! and in whatever order.
+//! Windows, doorbells and vectors on random machines: invariants whatever is attached where, and in
+//! whatever order.
 //!
-//! A case is a machine, a profile and a list of steps. What fails is printed as the machine's file
-//! and the steps, one a line.
+//! | room | question it answers |
+//! | --- | --- |
+//! | `checks` | what must hold after every step? |
+//! | `steps` | which steps does a case have? |
+//! | `world` | what does the process have open, and how does a step run? |
+//!
+//! A case is a machine, a profile and a list of steps. A failing case is printed as the machine's
+//! file and the steps, one per line.
 
 mod checks;
 mod steps;
@@ -17,7 +23,7 @@ use proptest::test_runner::TestCaseError;
 use steps::{Step, steps};
 use world::World;
 
-/// A kernel, and what it does where part 2 is remembered in two ways.
+/// A kernel, and its choice where two readings of part 2 exist.
 #[derive(Clone, Copy, Debug)]
 struct Kernel {
     profile: Profile,
@@ -30,8 +36,8 @@ impl Kernel {
         let mut policy = self.profile.policy();
         policy.doorbell_unwind = self.unwind;
         policy.its_doorbell_info = self.its;
-        // 7.2's pool neither clears tables nor keeps those apart whose entries have 12 bytes, as QEMU's
-        // have: an ITS would have events that nobody mapped (choices/itt-memory.scn).
+        // 7.2's pool neither clears tables nor separates those with entries of 12 bytes, as QEMU's
+        // have: an ITS would have events that were never mapped (choices/itt-memory.scn).
         policy.itt_memory = IttMemory::Slab;
         policy
     }

@@ -1,4 +1,4 @@
-//! Steps a case is made of. Numbers are taken modulo what there is.
+//! The steps of a case. Numbers are taken modulo the number of objects.
 
 use proptest::prelude::{Strategy, prop_oneof};
 
@@ -9,7 +9,7 @@ pub(crate) enum Step {
     Attach { group: usize, container: usize },
     /// A group's devices and the group are closed.
     Detach { group: usize },
-    /// A container's descriptor is closed, whatever is in it.
+    /// Closes a container's descriptor, whatever it contains.
     Close { container: usize },
     /// MAP_DMA of pages of the arena.
     Map { container: usize, page: u64, pages: u64 },
@@ -17,11 +17,11 @@ pub(crate) enum Step {
     Unmap { container: usize, page: u64, pages: u64 },
     /// Registers a window of pages.
     Window { container: usize, page: u64, pages: u64 },
-    /// SET_IRQS: MSI or MSI-X, whatever the device has.
+    /// SET_IRQS: enables MSI or MSI-X, whichever the device has.
     Enable { device: usize, vectors: u32 },
-    /// The same of two devices at once, the steps of one between those of the other.
+    /// The same for two devices at once, with interleaved steps.
     EnableBoth { devices: [usize; 2], vectors: [u32; 2], turns: u32 },
-    /// SET_IRQS: off.
+    /// SET_IRQS: disables them.
     Disable { device: usize },
     /// A device raises a vector.
     Raise { device: usize, vector: u16 },
@@ -32,7 +32,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step(), 1..40)
 }
 
-/// Few pages, so that ranges meet: around the window of the SMMU drivers and of most users.
+/// Few pages, so that ranges overlap: around the window of the SMMU drivers and of most users.
 const PAGES: core::ops::Range<u64> = 0x7ff8..0x8018;
 
 fn step() -> impl Strategy<Value = Step> {

@@ -1,4 +1,4 @@
-//! A machine, one process, and what it has open.
+//! A machine, one process, and its open files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,22 +15,22 @@ use passim_vfio::view::{ContainerView, MappingView};
 
 use crate::steps::Step;
 
-/// Where the process has its memory, and how much.
+/// Address and size of the process's memory.
 const ARENA: UserAddr = UserAddr::new(0x1000_0000_0000);
 const ARENA_PAGES: u64 = 16;
 
 const PAGE_LG2: u32 = 12;
 
-/// Where in an ITS the frame of GITS_TRANSLATER is.
+/// Offset of the frame of GITS_TRANSLATER in an ITS.
 const ITS_FRAME: u64 = 0x1_0000;
 
-/// LPIs that Linux hands out at most.
+/// LPIs that Linux allocates, at most.
 const LPIS: core::ops::Range<u32> = 0x2000..0x1_0000;
 
-/// Rules whose refusal leaves something behind by design: apertures of domains asked first.
+/// Rules whose refusal leaves changes by design: apertures of domains set before.
 const NO_ROLLBACK: &[&str] = &["msi-no-cookie", "msi-second-aperture", "msi-other-range"];
 
-/// What a process uses of a machine that must come back.
+/// Resources of a machine that a process must return.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Usage {
     frames: u64,
@@ -40,7 +40,7 @@ pub(crate) struct Usage {
     doorbells: usize,
 }
 
-/// What a refused call may not change.
+/// State that a refused call may not change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Snapshot {
     containers: Vec<ContainerView>,
@@ -53,7 +53,7 @@ struct Snapshot {
     windows: Vec<Option<Span<Iova>>>,
 }
 
-/// A group that was attached.
+/// An attached group.
 struct Attached {
     fd: i32,
     devices: BTreeMap<Rid, i32>,
@@ -63,20 +63,20 @@ struct Attached {
 pub(crate) struct World {
     pub(crate) system: System,
     pid: Pid,
-    /// The pages doorbells are in, each with the interrupts messages to it become.
+    /// The pages of doorbells, each with the interrupts that its messages raise.
     frames: Vec<(PhysAddr, core::ops::Range<u32>)>,
     /// The ITS of each device, where there are several.
     its: BTreeMap<Endpoint, usize>,
-    /// Devices on no bus that drivers of the kernel have.
+    /// Devices on no bus with drivers of the kernel.
     pub(crate) held: Vec<Endpoint>,
-    /// Functions VFIO has, ascending, with their groups.
+    /// Functions that VFIO serves, ascending, with their groups.
     functions: Vec<(Rid, u32)>,
     containers: [Option<i32>; 2],
     attached: BTreeMap<u32, Attached>,
     eventfds: BTreeMap<Rid, Vec<i32>>,
-    /// Whether, as coded, a reference of somebody else's was put.
+    /// Whether, as coded, a reference of another holder was dropped.
     pub(crate) overput: bool,
-    /// Whether v14 took a window back, and with it the records of doorbells that stay mapped.
+    /// Whether v14 removed a window, and with it the records of doorbells that stay mapped.
     pub(crate) undone: bool,
     /// Devices whose vectors were enabled while their domain translated messages.
     pub(crate) translated: BTreeSet<Rid>,
@@ -134,8 +134,8 @@ impl World {
         }
     }
 
-    /// The page that holds the doorbell of an interrupt of a device: of a GICv2m frame by its INTID,
-    /// of ITSs by the device.
+    /// The page with the doorbell of a device's interrupt: for GICv2m frames by INTID, for ITSs by
+    /// device.
     pub(crate) fn frame_of(&self, device: impl Into<Endpoint>, intid: u32) -> Option<PhysAddr> {
         let mut frames = self.frames.iter().filter(|(_, intids)| intids.contains(&intid));
         frames.nth(self.its.get(&device.into()).copied()?).map(|(base, _)| *base)
@@ -146,7 +146,7 @@ impl World {
         self.its.get(&device).copied().unwrap_or(0)
     }
 
-    /// Devices that are open, and their groups.
+    /// Open devices, with their groups.
     pub(crate) fn open(&self) -> Vec<(Rid, u32)> {
         let open = |(rid, group): &&(Rid, u32)| {
             self.attached.get(group).is_some_and(|it| it.devices.contains_key(rid))
@@ -159,7 +159,7 @@ impl World {
         (!open.is_empty()).then(|| open[index % open.len()].0)
     }
 
-    /// Pages the process has mapped in its containers, each mapping for itself.
+    /// Pages that the process has mapped in its containers, counted per mapping.
     pub(crate) fn locked_pages(&self) -> u64 {
         self.system.kernel.locked_kib(self.pid) >> (PAGE_LG2 - 10)
     }
@@ -191,7 +191,7 @@ impl World {
         }
     }
 
-    /// Makes a call. A refusal must have changed nothing.
+    /// Makes a call, and checks that a refusal changed nothing.
     fn call(&mut self, call: Call) -> Result<Answer, String> {
         let before = self.snapshot();
         let answer = self.system.call(self.pid, call.clone());
@@ -210,7 +210,7 @@ impl World {
         self.call(Call::Ioctl { fd, request, arg })
     }
 
-    /// One step. What cannot be done now is passed over.
+    /// Performs one step. A step that is not possible now is skipped.
     pub(crate) fn take(&mut self, step: &Step) -> Result<(), String> {
         match *step {
             Step::Attach { group, container } => self.attach(group, container),
@@ -275,7 +275,7 @@ impl World {
         if self.ioctl(group_fd, ioctl::GROUP_SET_CONTAINER, arg)?.ret.is_err() {
             return Ok(());
         }
-        // EINVAL where the container has a type already.
+        // EINVAL if the container has a type already.
         self.ioctl(fd, ioctl::SET_IOMMU, Arg::Value(3))?;
         let members = self.functions.iter().filter(|(_, number)| *number == group);
         for rid in members.map(|(rid, _)| *rid).collect::<Vec<_>>() {
@@ -306,8 +306,8 @@ impl World {
         }
     }
 
-    /// What a kernel makes for a group when it is first claimed and then keeps: 6.1's domain for
-    /// blocking it, tables of CDs.
+    /// What a kernel allocates for a group when it is first claimed, and then keeps: 6.1's domain
+    /// for blocking it, CD tables.
     pub(crate) fn attach_everything_once(&mut self) -> Result<(), String> {
         for group in 0..self.functions.len() {
             self.attach(group, 0)?;
@@ -322,7 +322,7 @@ impl World {
         Ok(())
     }
 
-    /// Everything the process has is closed.
+    /// Closes everything of the process.
     pub(crate) fn close_all(&mut self) -> Result<(), String> {
         for group in self.attached.keys().copied().collect::<Vec<_>>() {
             self.detach(group)?;
@@ -348,13 +348,13 @@ impl World {
         self.ioctl(fd, ioctl::IOMMU_MAP_DMA, Arg::Bytes(bytes)).map(|_| ())
     }
 
-    /// VFIO_PCI_MSIX_IRQ_INDEX or _MSI_, whichever the function has.
+    /// VFIO_PCI_MSIX_IRQ_INDEX or VFIO_PCI_MSI_IRQ_INDEX, whichever the function has.
     fn index(&self, rid: Rid) -> u32 {
         let function = self.system.topology().function(rid);
         if function.is_some_and(|function| function.msix.is_some()) { 2 } else { 1 }
     }
 
-    /// SET_IRQS of a device that is open.
+    /// SET_IRQS on an open device.
     fn set_irqs(&self, rid: Rid, flags: u32, fds: &[i32]) -> Option<Call> {
         let fd = self.attached.values().find_map(|it| it.devices.get(&rid).copied())?;
         let count = fds.len() as u32;
@@ -368,14 +368,14 @@ impl World {
         Some(Call::Ioctl { fd, request: ioctl::DEVICE_SET_IRQS, arg: Arg::Bytes(bytes) })
     }
 
-    /// The call that turns so many vectors on, with an eventfd for each.
+    /// The call that enables `vectors` vectors, with an eventfd for each.
     fn enabling(&mut self, rid: Rid, vectors: u32) -> Result<Option<Call>, String> {
         let mut fds = Vec::new();
         for _ in 0..vectors {
             let answer = self.call(Call::EventFd)?;
             fds.push(answer.ret.expect("eventfds can always be made") as i32);
         }
-        // Vectors that are on already keep what they were composed with.
+        // Vectors that are already enabled keep their composed messages.
         if self.system.kernel.vectors(rid).is_empty() {
             let translates = self.system.kernel.iommu().msi_domain_of(rid).is_some();
             match translates {
@@ -397,7 +397,7 @@ impl World {
         }
     }
 
-    /// Two devices come to their vectors at once: whose turn it is next, `turns` says, bit by bit.
+    /// Two devices enable their vectors at once: the bits of `turns` decide whose step is next.
     fn enable_both(
         &mut self,
         devices: [usize; 2],
@@ -441,9 +441,8 @@ impl World {
     }
 }
 
-/// Whether a refusal leaves behind what its rule says it does: windows of domains that were asked
-/// before; where those are taken back, so is everything that was in them (v14: the cookies of all
-/// domains are put).
+/// Whether a refusal leaves the changes that its rule permits: windows of domains set before; where
+/// those are removed, so is everything in them (v14: the cookies of all domains are freed).
 fn leaves_traces(refusal: &Refusal, undoes: bool, before: &Snapshot, after: &Snapshot) -> bool {
     let mut may = Snapshot { windows: after.windows.clone(), ..before.clone() };
     if undoes {

@@ -1,4 +1,4 @@
-//! An SMMUv3 on bare memory, which a test drives by itself.
+//! An SMMUv3 with bare memory, which a test drives itself.
 
 use passim_model::pgtable::table::{Geometry, Mapping, MemoryType, Table};
 use passim_model::pgtable::vmsav8::{Granule, Stage};
@@ -6,7 +6,7 @@ use passim_model::{Frames, Memory, PageSize, Perms, PhysAddr, Span, Width};
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{Description, Progress, TableEndian};
 
-/// Everything an SMMUv3 can have, with the addresses that [`empty_table`] has.
+/// Every feature of an SMMUv3, with the address sizes that [`empty_table`] uses.
 pub const DESCRIPTION: Description =
     Description { table_endian: TableEndian::Little, output_bits: 44, ..Description::EVERYTHING };
 
@@ -21,12 +21,12 @@ pub fn memory() -> Memory {
     memory
 }
 
-/// Where [`frames`] are: first physical address.
+/// First physical address of [`frames`].
 pub const TABLES: u64 = 0x4400_0000;
-/// Bytes of them.
+/// Bytes of [`frames`].
 pub const TABLE_BYTES: u64 = 32 << 20;
 
-/// Frames for translation tables, of the RAM that [`memory`] has.
+/// Frames for translation tables, from the RAM of [`memory`].
 ///
 /// # Panics
 /// Never: there is room.
@@ -35,7 +35,7 @@ pub fn frames() -> Frames {
     Frames::new(PageSize::K4, [span])
 }
 
-/// A mapping of normal memory that may be read, and written to if `writable`.
+/// A mapping of normal memory, readable, and writable if `writable`.
 pub fn normal(input: u64, output: u64, size: u64, writable: bool) -> Mapping {
     let mut perms = Perms::READ;
     perms.set(Perms::WRITE, writable);
@@ -46,7 +46,7 @@ pub fn normal(input: u64, output: u64, size: u64, writable: bool) -> Mapping {
 /// Stores doublewords from `at` on.
 ///
 /// # Panics
-/// If there is no memory.
+/// If there is no memory at `at`.
 pub fn put(memory: &mut Memory, at: u64, words: &[u64]) {
     for (at, word) in (at..).step_by(8).zip(words) {
         memory.store_u64(PhysAddr::new(at), *word).expect("RAM");
@@ -63,7 +63,7 @@ pub fn empty_table(stage: Stage, memory: &mut Memory, frames: &mut Frames) -> Ta
     Table::new(geometry, memory, frames).expect("room for a root")
 }
 
-/// A Command queue, from the side that fills it.
+/// A Command queue, as its producer sees it.
 #[derive(Clone, Debug)]
 pub struct Commands {
     at: u64,
@@ -75,20 +75,20 @@ const CMDQ_PROD: u64 = 0x98;
 const GERROR: u64 = 0x60;
 
 impl Commands {
-    /// An empty one at `at`, with two to the power of `size_lg2` entries.
+    /// Creates an empty queue at `at`, with `1 << size_lg2` entries.
     pub const fn new(at: u64, size_lg2: u64) -> Self {
         Self { at, size_lg2, prod: 0 }
     }
 
-    /// SMMU_CMDQ_BASE for it.
+    /// The value of SMMU_CMDQ_BASE for it.
     pub const fn base(&self) -> u64 {
         self.at | self.size_lg2
     }
 
-    /// Gives the SMMU a command and time to consume it.
+    /// Submits a command to the SMMU and runs it until it is consumed.
     ///
     /// # Panics
-    /// If the SMMU does not take it.
+    /// If the SMMU does not consume it.
     pub fn give(&mut self, words: [u64; 2], smmu: &mut SmmuV3, memory: &mut Memory) {
         let index = self.prod & ((1 << self.size_lg2) - 1);
         put(memory, self.at + 16 * index, &words);

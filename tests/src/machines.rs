@@ -1,7 +1,7 @@
 //! Random machines: valid by construction, so that a property over them never discards one.
 //!
-//! A machine is drawn as a [`Plan`], written as the text of a machine file and read back. The text
-//! is what a failed property prints, and what a scenario can be run on.
+//! A machine is generated as a [`Plan`], written as the text of a machine file and read back. A
+//! failed property prints the text, and a scenario can run on it.
 
 use core::fmt::Write;
 
@@ -9,27 +9,27 @@ use passim::input_error::SourceText;
 use passim::machine::Machine;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
-/// What a slot of a root bus holds.
+/// The contents of a root bus's slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Slot {
     /// A conventional function with one MSI.
     Conventional,
     /// A PCI Express function with this many MSI-X vectors.
     Express(u16),
-    /// Two functions of one device, between which nothing keeps transactions apart.
+    /// Two functions of one device, without isolation between them.
     Pair(u16),
     /// The same behind a root port.
     BehindPort {
-        /// Whether the port sends everything upstream.
+        /// Whether the port redirects everything upstream.
         acs: bool,
         /// MSI-X vectors.
         vectors: u16,
     },
-    /// Two conventional functions behind a bridge to PCI, of which one has a driver.
+    /// Two conventional functions behind a bridge to PCI, one of them with a driver.
     BehindBridge,
-    /// A physical function with virtual ones, behind a root port with ACS.
+    /// A physical function with virtual functions, behind a root port with ACS.
     Virtual {
-        /// How many are on.
+        /// Number of enabled virtual functions.
         enabled: u16,
         /// MSI-X vectors of each.
         vectors: u16,
@@ -41,32 +41,32 @@ pub enum Slot {
 pub enum Gic {
     /// A GICv2, and the SPIs of each of its GICv2m frames; 1 to 4 of them.
     Frames(Vec<u32>),
-    /// A GICv3 with this many ITSs, 1 or 2. Slots and devices on no bus belong to one after the
-    /// other.
+    /// A GICv3 with this many ITSs, 1 or 2. Slots and devices on no bus are assigned to them in
+    /// turn.
     Its(usize),
 }
 
-/// A device of the board that is on no bus.
+/// A device on the board, on no bus.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BoardDevice {
     /// A driver of the kernel holds this many messages of it.
     Held(u16),
-    /// VFIO has it; it has this many wires.
+    /// VFIO serves it; it has this many wires.
     User(u16),
 }
 
-/// A machine in a few words.
+/// A compact description of a machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
     /// Number of SMMUs, 1 to 3; each has a root bus of its own.
     pub smmus: usize,
-    /// Where messages go.
+    /// The interrupt controller.
     pub gic: Gic,
-    /// Whether there is an IOMMU as on x86 besides, which comes after the SMMUs.
+    /// Whether there is also an x86-like IOMMU, after the SMMUs.
     pub x86: bool,
-    /// What there is, and behind which IOMMU; 1 to 8.
+    /// The slots, each with its IOMMU; 1 to 8.
     pub slots: Vec<(usize, Slot)>,
-    /// What is on no bus, and behind which SMMU; up to 2.
+    /// The devices on no bus, each with its SMMU; up to 2.
     pub board: Vec<(usize, BoardDevice)>,
 }
 
@@ -80,22 +80,22 @@ impl Plan {
 /// A machine and its file.
 #[derive(Clone)]
 pub struct Drawn {
-    /// In a few words.
+    /// The plan.
     pub plan: Plan,
-    /// Its file.
+    /// The machine file's text.
     pub text: String,
-    /// It.
+    /// The machine.
     pub machine: Machine,
 }
 
-/// The file: what is needed to see the machine again.
+/// The file, which is enough to rebuild the machine.
 impl core::fmt::Debug for Drawn {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{:?}\n{}", self.plan, self.text)
     }
 }
 
-/// Buses of a root complex.
+/// Number of buses of a root complex.
 const BUSES: usize = 0x40;
 
 /// Any machine.
@@ -148,7 +148,7 @@ fn slots() -> impl Strategy<Value = Slot> {
 }
 
 impl Plan {
-    /// The machine.
+    /// Builds the machine.
     fn drawn(self) -> Drawn {
         let text = self.text();
         let machine = Machine::parse(&SourceText::new("drawn.toml", text.as_str()));
@@ -211,7 +211,7 @@ impl Plan {
     }
 
     /// The ITS of each slot. DeviceIDs at the first are requester identifiers; at the second they
-    /// begin with 0 again, so that a number is a device of both.
+    /// begin with 0 again, so that one number names a device of each.
     fn msi_map_text(&self, itss: usize, text: &mut String) {
         if itss < 2 {
             return;
@@ -238,7 +238,7 @@ impl Plan {
         }
     }
 
-    /// Devices on no bus have streams and DeviceIDs that no function has.
+    /// Devices on no bus have StreamIDs and DeviceIDs that no function has.
     fn board_text(&self, text: &mut String) {
         for (index, (smmu, device)) in self.board.iter().enumerate() {
             let (base, id) = (0x0c00_0000 + 0x1_0000 * index, 0xf000 + index);
@@ -265,7 +265,7 @@ impl Plan {
     }
 }
 
-/// Writes what is in one slot.
+/// Writes the contents of one slot.
 struct Writer<'a> {
     text: &'a mut String,
     /// The root bus.
@@ -309,7 +309,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A place for a BAR: each slot has sixteen of 1 MiB.
+    /// Address of a BAR: each slot has sixteen of 1 MiB.
     fn bar(&self, number: usize) -> usize {
         0x1000_0000 + self.index * 0x100_0000 + number * 0x10_0000
     }
@@ -358,7 +358,7 @@ impl Writer<'_> {
         self.config(&config);
     }
 
-    /// A port or bridge of this device/port type that leads to the bus of the slot.
+    /// A port or bridge of this device/port type, to the bus of the slot.
     fn bridge(&mut self, port: u8, acs: bool, driver: Option<&str>) {
         let (root, device) = (self.root, self.index + 1);
         let mut config = [0; 0x4c];

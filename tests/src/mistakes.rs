@@ -1,21 +1,21 @@
-//! Drivers that make a mistake, and whether a device shows it.
+//! Drivers that make a mistake, and whether a device's accesses show it.
 //!
-//! A run performs operations at random. After some of them, so that there is something to go stale,
-//! the driver makes its mistake at the next occasion, once or at each; from then on the accesses of
-//! the device have so many operations to show it.
+//! A run performs random operations. After some of them, so that caches are filled, the driver
+//! makes its mistake at the next occasion, once or each time; from then on the device's accesses
+//! must show it within a bounded number of operations.
 
-/// Numbers that look random, and are the same in every run.
+/// Pseudo-random numbers that are the same in every run.
 #[derive(Clone, Debug)]
 pub struct Numbers(u64);
 
 impl Numbers {
-    /// 32 of them.
+    /// The next 32 bits.
     pub fn next_u32(&mut self) -> u32 {
         self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         (self.0 >> 32) as u32
     }
 
-    /// 64 of them.
+    /// The next 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         let mut half = || u64::from(self.next_u32());
         half() << 32 | half()
@@ -31,25 +31,25 @@ pub enum Habit {
     Always,
 }
 
-/// How long a run is, in operations.
+/// Length of a run, in operations.
 #[derive(Clone, Copy, Debug)]
 pub struct Length {
-    /// Before the mistake may be made.
+    /// Operations before the mistake may be made.
     pub warm_up: usize,
-    /// After that, at most.
+    /// Most operations after that.
     pub longest: usize,
-    /// Between the first mistake and an access that shows it, at most.
+    /// Most operations between the first mistake and an access that shows it.
     pub bound: usize,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Run {
     /// The mistake found no occasion.
     NoOccasion,
-    /// It showed in time: so many operations after its first occasion.
+    /// It showed in time: this many operations after its first occasion.
     Found(usize),
-    /// It did not: what was not invalidated was not cached, or went with something else.
+    /// It did not show: the stale state was not cached, or was invalidated otherwise.
     Harmless,
 }
 
@@ -62,14 +62,15 @@ impl Run {
 
 /// A driver with a mistake, and the device that may show it.
 pub trait Mistaken {
-    /// Performs the next operation, `may` tells whether wrongly; whether it was.
+    /// Performs the next operation, wrongly if `may` and there is an occasion; returns whether it
+    /// was wrong.
     fn operate(&mut self, numbers: &mut Numbers, may: bool) -> bool;
 
     /// An access that does not end where it should, in words.
     fn difference(&mut self) -> Option<String>;
 }
 
-/// One run.
+/// Performs one run.
 ///
 /// # Panics
 /// If an access ends elsewhere than it should before any mistake was made.

@@ -1,7 +1,7 @@
-//! Models with one defect each, as edits of the code: what tests must notice.
+//! Models with one defect each, as edits of the code, which tests must detect.
 //!
-//! The lists are beside `tests/mutants/main.rs`, which builds what is on them. A list that no longer
-//! fits the code fails `tests/its`.
+//! The lists are beside `tests/mutants/main.rs`, which builds them. A list that no longer fits the
+//! code fails `tests/its`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use serde::Deserialize;
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mutant {
-    /// The row of docs/its.md, whose tests have to notice.
+    /// The row of docs/its.md whose tests have to detect it.
     pub row: u8,
-    /// What is wrong with it.
+    /// The defect, in words.
     pub what: String,
-    /// What makes it so.
+    /// The edits that cause it.
     pub edits: Vec<Edit>,
 }
 
@@ -25,11 +25,11 @@ pub struct Mutant {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
-    /// Below the root of the project.
+    /// Path below the root of the project.
     pub file: PathBuf,
-    /// What occurs in it once.
+    /// A text that occurs in it exactly once.
     pub find: String,
-    /// What is put in its place.
+    /// Its replacement.
     pub replace: String,
 }
 
@@ -42,17 +42,17 @@ struct List {
 /// The mutants of the ITS, and of the redistributors behind it.
 ///
 /// # Errors
-/// In words, if the list is none.
+/// In words, if the list is malformed.
 pub fn its() -> Result<Vec<Mutant>, String> {
     let list: Result<List, _> = toml::from_str(include_str!("../mutants/its.toml"));
     list.map(|list| list.mutant).map_err(|error| error.to_string())
 }
 
 impl Mutant {
-    /// The files it changes, and what they become.
+    /// The files it changes, with their new contents.
     ///
     /// # Errors
-    /// In words: a file cannot be read, or what is looked for is in it not once.
+    /// In words: a file cannot be read, or does not contain the text exactly once.
     pub fn files(&self, root: &Path) -> Result<BTreeMap<PathBuf, String>, String> {
         let mut files = BTreeMap::new();
         for Edit { file, find, replace } in &self.edits {
@@ -70,7 +70,7 @@ impl Mutant {
         Ok(files)
     }
 
-    /// The tests that have to notice, as package and name.
+    /// The tests that have to detect it, as package and name.
     pub fn tests(&self) -> Vec<(String, String)> {
         let row = BUGS.iter().filter(|bug| bug.number == self.row);
         row.flat_map(|bug| bug.tests).map(|(file, name)| test(file, name)).collect()

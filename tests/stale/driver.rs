@@ -1,14 +1,14 @@
-//! A driver small enough to be obviously right, and the ways in which it can be wrong.
+//! A driver small enough to be obviously correct, and its possible flaws.
 
 use crate::rig::{ASID, BLOCK, DATA, PAGES, PHYSICAL, REGIONS, Rig, Setup, VMID};
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::walk::{PlainFetch, walk};
 use passim_tests::bare::normal;
 
-/// One thing the driver does.
+/// One operation of the driver.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operation {
-    /// Maps pages that are not mapped; what is in the way stays.
+    /// Maps pages that are not mapped; existing mappings stay.
     Map { region: u64, page: u64, pages: u64, target: u64, writable: bool },
     /// Unmaps pages.
     Unmap { region: u64, page: u64, pages: u64 },
@@ -23,7 +23,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    /// The operation a random number means.
+    /// The operation that a random number encodes.
     pub(crate) fn from_number(number: u32) -> Self {
         let number = u64::from(number);
         let region = REGIONS[(number >> 8 & 1) as usize];
@@ -44,7 +44,7 @@ impl Operation {
     }
 }
 
-/// What a driver may do wrong, once.
+/// A driver's flaw, made once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Flaw {
     /// Leaves out the invalidation of pages.
@@ -55,11 +55,11 @@ pub(crate) enum Flaw {
     WrongAsid,
     /// Names another VMID.
     WrongVmid,
-    /// Says the pages were blocks of level 2.
+    /// Names level 2 for pages.
     WrongLevel,
     /// Names another granule.
     WrongGranule,
-    /// Invalidates leaves only, where a table went.
+    /// Invalidates leaves only, where a table was removed.
     LeavesOnly,
     /// Leaves out CFGI_CD.
     ForgetsCd,
@@ -67,9 +67,9 @@ pub(crate) enum Flaw {
     ForgetsSte,
     /// Leaves out the invalidation by ASID or VMID after a change of tables.
     ForgetsTables,
-    /// Invalidates by IPA, and forgets what combines both stages.
+    /// Invalidates by IPA, and omits the combined entries of both stages.
     ForgetsCombined,
-    /// Invalidates what combines both stages, and forgets the IPA.
+    /// Invalidates the combined entries of both stages, and omits the IPA.
     ForgetsIpa,
 }
 
@@ -89,13 +89,13 @@ impl Flaw {
         Self::ForgetsIpa,
     ];
 
-    /// Whether a driver of this setup can make it.
+    /// Whether a driver of this setup can have it.
     pub(crate) fn concerns(self, setup: Setup) -> bool {
         match self {
             Self::WrongAsid | Self::ForgetsCd => setup != Setup::Stage2,
             Self::ForgetsCombined | Self::ForgetsIpa => setup == Setup::Nested,
             Self::LeavesOnly => setup != Setup::Nested,
-            // With one stage 1 the VMID is 5 all the same: it tags every entry.
+            // With a single stage 1 the VMID is still 5: it tags every entry.
             Self::WrongVmid
             | Self::ForgetsPages
             | Self::ShortensPages
@@ -110,18 +110,18 @@ impl Flaw {
 /// An invalidation, before it becomes a command.
 #[derive(Clone, Copy, Debug)]
 enum Invalidation {
-    /// Pages of the first stage; `tables`: tables above them too.
+    /// Pages of the first stage; `tables`: and the tables above them.
     Pages {
         first: u64,
         pages: u64,
         tables: bool,
     },
-    /// One leaf or page of any size and what led to it.
+    /// One leaf or page of any size, and the walk to it.
     At {
         address: u64,
         tables: bool,
     },
-    /// Everything of the ASID, or of the VMID where there is none.
+    /// Everything with the ASID, or with the VMID where there is none.
     All,
     Cd,
     Ste,
@@ -129,7 +129,7 @@ enum Invalidation {
     Ipa {
         address: u64,
     },
-    /// Everything of stage 1 under the VMID.
+    /// Everything of stage 1 with the VMID.
     Combined,
 }
 
@@ -139,7 +139,7 @@ const TG_4K: u64 = 1 << 10;
 const TG_64K: u64 = 3 << 10;
 const TTL_2: u64 = 2 << 8;
 
-/// The command of an invalidation; `asid` and `vmid` as the driver believes.
+/// Encodes an invalidation, with the `asid` and `vmid` that the driver assumes.
 fn words(setup: Setup, invalidation: Invalidation, asid: u64, vmid: u64) -> [u64; 2] {
     let stream = 3 << 32;
     let by_address = match setup {
@@ -166,7 +166,7 @@ fn words(setup: Setup, invalidation: Invalidation, asid: u64, vmid: u64) -> [u64
 
 impl Rig {
     /// Performs an operation and its invalidations, one of them with this flaw if there is an
-    /// occasion; whether there was.
+    /// occasion; returns whether there was.
     pub(crate) fn perform(&mut self, operation: Operation, flaw: Option<Flaw>) -> bool {
         let armed = flaw.is_some();
         let mut flaw = flaw;
@@ -179,8 +179,8 @@ impl Rig {
         armed && flaw.is_none()
     }
 
-    /// Issues the command of an invalidation, or what the flaw makes of it; a flaw that found its
-    /// occasion is taken away.
+    /// Issues the command of an invalidation, or the flawed one; clears a flaw that had its
+    /// occasion.
     fn issue(&mut self, invalidation: Invalidation, flaw: &mut Option<Flaw>) {
         let setup = self.setup;
         let right = words(setup, invalidation, ASID, VMID);
@@ -188,20 +188,20 @@ impl Rig {
         match spoiled {
             None => self.command(right),
             Some(wrong) => {
-                // Taken: the caller passed a flaw and finds none left.
+                // Cleared: the caller passed a flaw and sees that it was used.
                 *flaw = None;
                 wrong.into_iter().for_each(|words| self.command(words));
             }
         }
     }
 
-    /// Changes tables or structures; what has to be invalidated for it, in order.
+    /// Changes tables or structures; returns the invalidations that it requires, in order.
     fn change(&mut self, operation: Operation) -> Vec<Invalidation> {
         match operation {
             Operation::Map { region, page, pages, target, writable } => {
                 (0..pages)
                     .for_each(|n| self.map(region + ((page + n) << 12), target + n, writable));
-                // What was not mapped is not cached.
+                // A page that was not mapped is not cached.
                 Vec::new()
             }
             Operation::Unmap { region, page, pages } => self.unmap(region, page, pages),
@@ -228,10 +228,10 @@ impl Rig {
         }
     }
 
-    /// Where a page of the first stage leads.
+    /// The output of a page of the first stage.
     fn output(&self, target: u64) -> u64 {
         match self.setup {
-            // Few of them, so that what stage 2 moves is in use.
+            // Few targets, so that stage 2 moves pages in use.
             Setup::Nested => DATA + ((target & 7) << 12),
             Setup::Stage1 | Setup::Stage2 => PHYSICAL + (target << 12),
         }
@@ -240,7 +240,7 @@ impl Rig {
     fn map(&mut self, input: u64, target: u64, writable: bool) {
         let mapping = normal(input, self.output(target), 0x1000, writable);
         let table = &mut self.first[self.current];
-        // What is there already stays: the driver would have had to unmap it.
+        // Existing mappings stay: the driver would have had to unmap them.
         let _ = table.map(&mut self.memory, &mut self.frames, &mapping, &mut self.gather);
     }
 
@@ -262,7 +262,7 @@ impl Rig {
         let first = region + (page << 12);
         let mapped = |n: u64| table.lookup(memory, first + (n << 12)).is_some();
         if !(0..pages).all(mapped) {
-            // Only whole runs are unmapped: every page of them has been looked at.
+            // Only runs without holes are unmapped: every page of them has been accessed.
             return Vec::new();
         }
         table.unmap(memory, first, pages << 12, gather);
@@ -271,7 +271,7 @@ impl Rig {
 
     fn block(&mut self, region: u64, target: u64) -> Vec<Invalidation> {
         if self.setup == Setup::Nested {
-            // A block of stage 1 would lead beyond the data that stage 2 maps.
+            // A block of stage 1 would extend beyond the data that stage 2 maps.
             return Vec::new();
         }
         let block = self.is_block(region);
@@ -292,7 +292,7 @@ impl Rig {
         let done = table.map(memory, &mut self.frames, &mapping, gather);
         assert_eq!(done, Ok(()), "nothing is in the way");
         if !block {
-            // The table under the block went: what led to it has to go from the caches.
+            // The table under the block was freed: the caches must drop the walk to it.
             invalidations.push(Invalidation::At { address: region, tables: true });
         }
         invalidations
@@ -309,7 +309,7 @@ impl Rig {
     }
 }
 
-/// The commands a flawed driver issues instead, if the invalidation is an occasion for the flaw.
+/// The commands that a flawed driver issues instead, if the flaw applies to the invalidation.
 fn spoil(
     setup: Setup,
     invalidation: Invalidation,

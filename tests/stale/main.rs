@@ -1,10 +1,15 @@
-//! Does a missing invalidation show?
+//! Does a missing invalidation have a visible effect?
 //!
-//! A small driver maps, unmaps, remaps and changes permissions at random, in tables of its own,
-//! and invalidates what it must. The SMMU keeps in its caches everything the architecture lets it
-//! keep. As long as the driver is right, every access of a device ends where the tables in memory
-//! say. A driver that forgets, shortens or mis-tags one invalidation is found out within a bounded
-//! number of operations.
+//! | room | question it answers |
+//! | --- | --- |
+//! | `driver` | which invalidations does a correct driver issue, and which a flawed one? |
+//! | `rig` | where does a device's access end, and where should it? |
+//!
+//! A small driver maps, unmaps, remaps and changes permissions at random, in its own tables, and
+//! invalidates what it must. The SMMU caches everything that the architecture permits. As long as
+//! the driver is correct, every access of a device ends where the tables in memory say. A driver
+//! that omits, shortens or mis-tags one invalidation is detected within a bounded number of
+//! operations.
 
 mod driver;
 mod rig;
@@ -49,8 +54,8 @@ fn caches() -> impl Strategy<Value = Caches> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Eviction is a matter of speed: with caches of two geometries, and with none, a correct
-    /// driver's device ends at the same places.
+    /// Eviction affects speed only: with caches of two geometries, and without, a correct driver's
+    /// device reaches the same addresses.
     #[test]
     fn no_geometry_changes_an_answer(
         setup in prop::sample::select(Setup::ALL.to_vec()),
@@ -94,7 +99,7 @@ struct Flawed {
 
 impl Mistaken for Flawed {
     fn operate(&mut self, numbers: &mut Numbers, may: bool) -> bool {
-        // A stream that is detached caches nothing.
+        // A detached stream caches nothing.
         let flaw = (may && self.rig.attached).then_some(self.flaw);
         self.rig.perform(Operation::from_number(numbers.next_u32()), flaw)
     }
@@ -131,8 +136,8 @@ fn a_habit_is_always_found_out() {
     });
 }
 
-/// A single mistake may be about something that was not cached, or that the next invalidation
-/// takes with it; in most runs it is found out.
+/// A single mistake may concern state that was not cached, or that the next invalidation drops too;
+/// in most runs it is detected.
 #[test]
 fn a_single_flaw_is_found_out_more_often_than_not() {
     each(|setup, flaw| {

@@ -1,4 +1,4 @@
-//! Memory, an SMMU, tables, and a device that looks at every page.
+//! Memory, an SMMU, tables, and a device that accesses every page.
 
 use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::Table;
@@ -12,7 +12,7 @@ use passim_tests::bare::{
     self, Commands, DESCRIPTION, TABLE_BYTES, TABLES, empty_table, normal, put,
 };
 
-/// Which stages translate.
+/// The stages that translate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Setup {
     Stage1,
@@ -30,12 +30,12 @@ const COMMANDS: u64 = 0x4001_0000;
 const CD: u64 = 0x4002_0000;
 /// log2 of the Command queue's entries.
 const QUEUE_LG2: u64 = 8;
-/// What stage 1 leads to where there is a stage 2: IPAs of 64 pages.
+/// Outputs of stage 1 where there is a stage 2: IPAs of 64 pages.
 pub(crate) const DATA: u64 = 0x8000_0000;
-/// Where data lie in the end.
+/// Final address of the data.
 pub(crate) const PHYSICAL: u64 = 0x9000_0000;
 
-/// Two regions of 2M; of each, the first sixteen pages and the last are looked at.
+/// Two regions of 2M; in each, the first sixteen pages and the last are accessed.
 pub(crate) const REGIONS: [u64; 2] = [0x1000_0000, 0x1020_0000];
 pub(crate) const BLOCK: u64 = 2 << 20;
 pub(crate) const PAGES: u64 = 16;
@@ -49,24 +49,24 @@ pub(crate) struct Rig {
     smmu: SmmuV3,
     pub(crate) memory: Memory,
     pub(crate) frames: Frames,
-    /// Tables of the first stage, and which of them the CD (or STE) names.
+    /// Tables of the first stage, and which of them the CD (or STE) points to.
     pub(crate) first: [Table; 2],
     pub(crate) current: usize,
-    /// Stage 2, where it is the second stage.
+    /// Stage 2 tables, where it is the second stage.
     pub(crate) second: Option<Table>,
     pub(crate) gather: Gather,
-    /// Whether the STE lets transactions through at all.
+    /// Whether the STE translates, rather than aborts.
     pub(crate) attached: bool,
     commands: Commands,
 }
 
 impl Rig {
-    /// With an SMMU that forgets nothing.
+    /// Creates a rig whose SMMU evicts nothing.
     pub(crate) fn new(setup: Setup) -> Self {
         Self::with(setup, Retention::Everything, Caches::EVERYTHING)
     }
 
-    /// With an SMMU of these caches.
+    /// Creates a rig whose SMMU has these caches.
     pub(crate) fn sized(setup: Setup, caches: Caches) -> Self {
         Self::with(setup, Retention::Sized, caches)
     }
@@ -100,7 +100,7 @@ impl Rig {
 
     fn boot(&mut self) {
         if self.second.is_some() {
-            // Tables and the CD onto themselves, data to where they lie.
+            // Tables and the CD identity mapped, data to its final address.
             self.map_second(CD & !(BLOCK - 1), CD & !(BLOCK - 1), BLOCK);
             self.map_second(TABLES, TABLES, TABLE_BYTES);
             for page in 0..64 {
@@ -130,14 +130,14 @@ impl Rig {
         put(&mut self.memory, at, words);
     }
 
-    /// The CD: T0SZ 25 (39 bits), EPD1, V, IPS 44, AA64, R, A, ASET, ASID.
+    /// Writes the CD: T0SZ 25 (39 bits), EPD1, V, IPS 44, AA64, R, A, ASET, ASID.
     pub(crate) fn write_cd(&mut self) {
         let word0 = ASID << 48 | 0xe204_c000_3519;
         let root = self.first[self.current].root().get();
         self.put(CD, &[word0, root, 0, 0xffff_ffff_f404_ff44]);
     }
 
-    /// The STE: Config by setup, or 0b000.
+    /// Writes the STE: Config by setup, or 0b000.
     pub(crate) fn write_ste(&mut self) {
         let root = match &self.second {
             Some(second) => second.root().get(),
@@ -155,12 +155,12 @@ impl Rig {
         self.put(at, &[1 | config << 1 | CD, 0xd6, word2, root]);
     }
 
-    /// Gives the SMMU a command and time to consume it.
+    /// Submits a command to the SMMU and runs it until it is consumed.
     pub(crate) fn command(&mut self, words: [u64; 2]) {
         self.commands.give(words, &mut self.smmu, &mut self.memory);
     }
 
-    /// Where a read, or a write, of the device ends.
+    /// The address that the device's access reaches.
     fn reaches(&mut self, iova: u64, access: Access) -> Option<u64> {
         let stream = StreamId::new(STREAM);
         let requester = Requester { stream, substream: None, device: DeviceId::new(STREAM) };
@@ -171,7 +171,7 @@ impl Rig {
         }
     }
 
-    /// Where the tables in memory say that it ends.
+    /// The address that it must reach by the tables in memory.
     fn expected(&self, iova: u64, access: Access) -> Option<u64> {
         if !self.attached {
             return None;
@@ -199,7 +199,7 @@ impl Rig {
         }
     }
 
-    /// Where each access that is looked at ends; `empty`: asked of empty caches.
+    /// The address that each access reaches; `empty`: with empty caches.
     pub(crate) fn answers(&mut self, empty: bool) -> Vec<Option<u64>> {
         let pages = REGIONS.iter().flat_map(|region| (0..PAGES).map(move |page| (region, page)));
         let accesses = pages.flat_map(|(region, page)| {

@@ -1,10 +1,11 @@
-//! What the stories of the two machines that the series was tested on see of another kernel.
+//! Which differences between kernels appear in the stories of the two machines that the series was
+//! tested on.
 //!
-//! Each story is run under pairs of kernels, as `passim diff` does, and every difference must come with
-//! choices of the policy that bring it about. Which choices those are is written down here for each
-//! machine and pair: no others, and each of them makes a difference that is seen. The story of the
-//! kernel before the series is not among them: under a later one its first attach is refused, and that
-//! is the reason of everything after it.
+//! Each story is run under pairs of kernels, as `passim diff` does, and every difference must be
+//! explained by choices of the policy. This file lists those choices for each machine and pair: no
+//! others appear, and each of them makes a visible difference. The story of the kernel before the
+//! series is not included: under a later one its first attach is refused, which explains everything
+//! after it.
 
 use passim::diff::{Asked, DiffReport, Subject, diff};
 use passim::explain::Searched;
@@ -16,7 +17,7 @@ const BEFORE: Profile = Profile::Linux4_6;
 const SERIES: Profile = Profile::MsiV9;
 const MERGED: Profile = Profile::Linux6_12;
 
-/// What the series changes, and so tells its own kernel from the one before it on every machine.
+/// The choices that distinguish the series' own kernel from the one before it, on every machine.
 const OF_THE_SERIES: &[&str] = &[
     "info-layout",
     "msi-info",
@@ -26,8 +27,8 @@ const OF_THE_SERIES: &[&str] = &[
     "window-provider",
 ];
 
-/// A machine, the kernel its story is written for, the other, and the choices that tell them apart in
-/// it.
+/// A machine, the kernel its story is written for, the other kernel, and the choices that
+/// distinguish them in it.
 type Expected = (&'static str, Profile, Profile, &'static [&'static str]);
 
 const EXPECTED: &[Expected] = &[
@@ -141,7 +142,7 @@ fn story(machine: &str, profile: Profile) -> PathBuf {
     folder.join(machine).join(format!("{profile}.scn"))
 }
 
-/// What becomes of the story that was written for `a` under `b`.
+/// Compares the story that was written for `a` with its outcome under `b`.
 fn compared(machine: &str, a: Profile, b: Profile) -> DiffReport {
     let found = Subject::find(&[story(machine, a)]);
     let subject = found.unwrap_or_else(|error| panic!("{error}")).remove(0);

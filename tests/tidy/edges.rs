@@ -1,9 +1,9 @@
-//! Who may import whom.
+//! Which crate may import which.
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The edges of the architecture, dependencies of the products only.
+/// The permitted edges of the architecture, for dependencies of the products only.
 const ALLOWED: [(&str, &[&str]); 9] = [
     ("passim-model", &[]),
     ("passim-smmu", &["passim-model"]),
@@ -37,7 +37,7 @@ fn crates_import_only_what_the_architecture_allows() {
     }
 }
 
-/// The siblings know nothing of one another, not even in tests.
+/// The sibling crates do not import one another, not even in tests.
 #[test]
 fn siblings_do_not_meet_in_tests_either() {
     let manifest = crate::tree::root().join("Cargo.toml");

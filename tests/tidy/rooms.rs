@@ -15,7 +15,7 @@ fn rooms_are_under_500_lines() {
     assert!(large.is_empty(), "larger than {ROOM_LINES} lines:\n{}", large.join("\n"));
 }
 
-/// Functions by the indentation of their first line: rustfmt closes each at the same depth.
+/// Functions, found by the indentation of their first line: rustfmt closes each at the same depth.
 fn functions(text: &str) -> Vec<(usize, String, usize)> {
     let lines: Vec<_> = text.lines().collect();
     let mut found = Vec::new();
@@ -60,7 +60,7 @@ fn the_measure_sees_functions() {
     assert_eq!(seen, [(1, 3), (5, 5)]);
 }
 
-/// The modules that a file declares, but for those of tests.
+/// The modules that a file declares, except tests.
 fn modules(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut of_tests = false;
@@ -81,7 +81,7 @@ fn modules(text: &str) -> Vec<&str> {
     found
 }
 
-/// Where a file says which question each of its rooms answers, it says so of every one.
+/// A table of rooms names every room of its file.
 #[test]
 fn tables_of_rooms_name_every_room() {
     let mut left_out = Vec::new();

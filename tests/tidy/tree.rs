@@ -8,7 +8,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in a folder").to_owned()
 }
 
-/// Folders that hold no source of ours.
+/// Folders without sources of the project.
 const PASSED_OVER: [&str; 4] = ["target", ".git", "recordings", "corpus"];
 
 fn collect(folder: &Path, extension: &str, into: &mut Vec<PathBuf>) {
@@ -39,7 +39,7 @@ pub(crate) fn files(extension: &str) -> Vec<(String, String)> {
     paths.iter().map(|path| (name(path), text(path))).collect()
 }
 
-/// Whether a source file holds tests, benches or fuzz targets only.
+/// Whether a source file contains tests, benches or fuzz targets only.
 pub(crate) fn is_test(name: &str) -> bool {
     let test_folder = ["tests/", "benches/", "fuzz/"].iter().any(|at| name.starts_with(at));
     test_folder || name.contains("/tests/") || name.ends_with("tests.rs")

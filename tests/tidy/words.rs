@@ -1,4 +1,4 @@
-//! Words that say nothing, and marks of what is not finished.
+//! Words without meaning, and marks of unfinished work.
 
 use crate::tree::{files, is_test, root};
 
@@ -15,10 +15,10 @@ const UNFINISHED: [&str; 6] = [
     "HAC\x4b",
 ];
 
-/// Constructs the design rules out.
+/// Constructs that the design rules exclude.
 const RULED_OUT: [&str; 5] = ["unsafe ", "Rc<RefCell", "Arc<Mutex", "prelude::*", "#[ignore"];
 
-/// Where a run could depend on more than its input and seed.
+/// Modules by which a run could depend on more than its input and seed.
 const OUTSIDE: [&str; 5] = ["std::time", "std::env", "std::fs", "std::net", "std::thread"];
 
 fn sources() -> impl Iterator<Item = (String, String)> {

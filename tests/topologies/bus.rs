@@ -1,4 +1,5 @@
-//! Who is reset along with a device, in the order in which the kernel walks its bus.
+//! Which functions are reset together with a device, in the order in which the kernel walks its
+//! bus.
 
 use passim::op::Op;
 use passim::run::Runner;
@@ -22,7 +23,7 @@ const MACHINE: &str = r#"
     frames = [{ base = 0x0802_0000, first_spi = 64, spis = 16 }]
 "#;
 
-/// A function: its place, its header type, its secondary bus, its device/port type.
+/// A function: its address, header type, secondary bus, and device/port type.
 fn function(bdf: &str, header: u8, secondary: u8, port: u8) -> String {
     let mut config = [0; 0x4c];
     (config[0x0e], config[0x19], config[0x34]) = (header, secondary, 0x40);
@@ -54,7 +55,7 @@ fn a_bus_is_walked_depth_first() {
     };
     ask(&format!("machine {file} profile=linux-6.12 allow_unsafe_interrupts=y"));
     assert_eq!(ask("attach dev=01:00.1"), "container 3, group 4, device 5");
-    // VFIO_DEVICE_GET_PCI_HOT_RESET_INFO with room for three.
+    // VFIO_DEVICE_GET_PCI_HOT_RESET_INFO with room for three entries.
     let answer = ask(&format!("ioctl fd=5 nr=0x3b70 bytes=24{}", "0".repeat(70)));
     let (_, bytes) = answer.split_once('\n').unwrap_or_else(|| panic!("{answer}"));
     let entries = &bytes.trim()[24..];

@@ -1,4 +1,4 @@
-//! Random machines boot under every profile, and their groups are what their slots say.
+//! Random machines boot under every profile, and their groups follow from their slots.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use passim_tests::machines::{Drawn, Slot, machines};
 use passim_vfio::policy::Profile;
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 
-/// How many groups a slot makes.
+/// Number of groups of a slot.
 fn groups_of(slot: Slot) -> usize {
     match slot {
         Slot::Conventional | Slot::Express(_) | Slot::Pair(_) | Slot::BehindBridge => 1,

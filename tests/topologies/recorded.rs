@@ -1,4 +1,4 @@
-//! The groups that follow from a recorded machine's hierarchy are those the kernel made.
+//! The groups computed from a recorded machine's hierarchy are those of the kernel.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use passim_model::Rid;
 use passim_model::topology::groups::isolation_groups;
 use passim_vfio::policy::Smmu2Entries;
 
-/// Every topology at hand.
+/// Every recorded topology.
 fn topologies() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.join("recordings"), root.join("../scenarios/tests")];
@@ -30,7 +30,7 @@ fn topologies() -> Vec<PathBuf> {
     found
 }
 
-/// Sets of functions, whatever their numbers.
+/// The recorded groups as sets of functions, without their numbers.
 fn recorded(machine: &Machine) -> BTreeSet<BTreeSet<Rid>> {
     let mut groups: BTreeMap<u32, BTreeSet<Rid>> = BTreeMap::new();
     for function in &machine.functions {
@@ -56,7 +56,7 @@ fn recorded_groups_follow_from_the_hierarchy() {
 }
 
 /// Measured: the second function behind the bridge is refused, because its stream is the first's.
-/// The hierarchy alone would have put it into the same group.
+/// By the hierarchy alone it would be in the same group.
 #[test]
 fn the_second_function_behind_a_bridge_has_no_group_for_its_stream_alone() {
     for path in topologies() {

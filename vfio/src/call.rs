@@ -1,21 +1,22 @@
-//! System calls as values: what a process asks of the kernel, and what it gets back.
+//! System calls as values: the call that a process makes, and its result.
 //!
-//! Not here: what a call does. The argument of an ioctl is bytes or a number; [`uapi`](crate::uapi)
-//! says which structure it is.
+//! Not here: what a call does. [`uapi`](crate::uapi) defines the structure that an ioctl's argument
+//! holds.
 
 use passim_model::{Refusal, UserAddr};
 
 /// The third argument of an ioctl.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Arg {
-    /// A number: the value itself, or, for a call that wants a structure, its address.
+    /// A number: the value itself, or, for a request that takes a structure, the structure's
+    /// address.
     Value(u64),
-    /// A structure, given by its bytes. They stand for memory the process owns; what lies behind
-    /// them does not exist: EFAULT by `user-pointer`.
+    /// A structure, given by its bytes. They stand for memory that the process owns; an access
+    /// beyond them is EFAULT by `user-pointer`.
     Bytes(Vec<u8>),
 }
 
-/// How much of the address space an `mmap` shows, and what is in it.
+/// What an `mmap` maps.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MapKind {
     /// Anonymous private memory; pages appear when first written.
@@ -84,33 +85,33 @@ pub enum Call {
         /// New length in bytes.
         len: u64,
     },
-    /// `write` of an eventfd: adds to the counter.
+    /// `write` of an eventfd: adds `value` to the counter.
     WriteEventFd {
         /// Descriptor.
         fd: i32,
-        /// What is added.
+        /// Added to the counter.
         value: u64,
     },
     /// `pread(fd, len, offset)`: the answer is the count, the bytes are in [`Answer::bytes`].
     Pread {
         /// Descriptor.
         fd: i32,
-        /// File offset in bytes; of a device file, `region << OFFSET_LG2` and the place in that
+        /// File offset in bytes; for a device file, `region << OFFSET_LG2` plus the offset in that
         /// region ([`region`](crate::uapi::region)).
         offset: u64,
-        /// Bytes wanted.
+        /// Bytes to read.
         len: usize,
     },
     /// `pwrite(fd, bytes, offset)`.
     Pwrite {
         /// Descriptor.
         fd: i32,
-        /// File offset.
+        /// As of [`Call::Pread`].
         offset: u64,
         /// Bytes to write.
         bytes: Vec<u8>,
     },
-    /// `mmap(va, len, prot, MAP_FIXED, ..)`: replaces what was there.
+    /// `mmap(va, len, prot, MAP_FIXED, ..)`: replaces existing mappings in the range.
     Mmap {
         /// Page-aligned address.
         va: UserAddr,
@@ -162,7 +163,7 @@ pub enum Call {
     WriteAttribute {
         /// Absolute path.
         path: String,
-        /// What is written.
+        /// The text written.
         value: String,
     },
     /// `open`, `read`, `close` of a sysfs attribute: the text is in [`Answer::bytes`].
@@ -184,7 +185,7 @@ pub enum Call {
 pub struct Answer {
     /// The return value, never negative, or the refusal whose errno it carries.
     pub ret: Result<i64, Refusal>,
-    /// The caller's structure after an ioctl, or what was read. Empty where there is neither.
+    /// The caller's structure after an ioctl, or the bytes read. Empty for other calls.
     pub bytes: Vec<u8>,
 }
 

@@ -1,7 +1,7 @@
-//! Containers: which groups are in one, and which backend serves it.
+//! Containers: which groups a container holds, and which backend serves it.
 //!
-//! What a backend decides is [`type1`](crate::type1)'s, and who may bring a group along is that of
-//! `group`.
+//! Not here: attaching groups to domains ([`type1`](crate::type1)), and whether a group may join
+//! (`group`).
 
 use crate::kernel::Kernel;
 use crate::operation::Task;
@@ -15,30 +15,30 @@ use passim_model::{Conflict, Errno, Host, Refusal};
 /// A container.
 #[derive(Default)]
 pub(crate) struct Container {
-    /// Groups in it, the last to join first.
+    /// Its groups, the last to join first.
     pub(crate) groups: Vec<u32>,
-    /// What serves its mappings, once it has a type.
+    /// The backend that serves its mappings, once VFIO_SET_IOMMU has set a type.
     pub(crate) backend: Option<Type1>,
     /// Whether a descriptor refers to it.
     pub(crate) file_open: bool,
     /// Whether an operation holds its lock.
     pub(crate) locked: bool,
-    /// Whether the holder of its lock died holding it.
+    /// Whether an operation died holding its lock.
     pub(crate) dead: bool,
 }
 
 impl Container {
-    /// What serves its mappings.
+    /// The backend that serves its mappings.
     ///
     /// # Panics
     ///
-    /// Without a type: `container_ioctl` lets no request through that needs one, and only groups of
-    /// a typed container are attached.
+    /// Without a type: `container_ioctl` refuses requests that need one, and only groups of a
+    /// container with a type are attached.
     pub(crate) fn type1(&self) -> &Type1 {
         self.backend.as_ref().expect("a typed container")
     }
 
-    /// [`Self::type1`], to change it.
+    /// [`Self::type1`], mutable.
     pub(crate) fn type1_mut(&mut self) -> &mut Type1 {
         self.backend.as_mut().expect("a typed container")
     }
@@ -56,8 +56,8 @@ impl Kernel {
         host: &mut impl Host,
     ) -> Result<i64, Refusal> {
         if self.containers[container].backend.is_none() {
-            // measured on 6.1 and 6.12: without a type everything else is EINVAL, known or not,
-            // and the argument is not looked at.
+            // measured on 6.1 and 6.12: without a type every other request is EINVAL, known or not,
+            // and the argument is not read.
             let conflict = Conflict::Unknown(u64::from(request));
             return Err(rules::CONTAINER_WITHOUT_IOMMU.refuse_for(Errno::EINVAL, conflict));
         }
@@ -82,10 +82,10 @@ impl Kernel {
             Some(Extension::Type1 | Extension::Type1v2) => true,
             Some(Extension::Type1Nesting) => policy.nesting_type != NestingType::Hidden,
             Some(Extension::UnmapAll) => policy.unmap_all == UnmapAll::Present,
-            // measured on 6.1 and 6.12: only a container with a type can say so.
+            // measured on 6.1 and 6.12: only a container with a type reports it.
             Some(Extension::UpdateVaddr) => typed && policy.third_map_flag == ThirdMapFlag::Vaddr,
             // measured on 6.1 and 6.12: 0 with and without a type on these boards, whose SMMU
-            // cannot enforce coherency. VFIO of 4.6 asks only whether it can be asked for.
+            // cannot enforce coherency. VFIO of 4.6 asks only for the capability.
             Some(Extension::DmaCacheCoherent) => {
                 typed && policy.dma_coherency == DmaCoherency::Capability
             }
@@ -140,7 +140,7 @@ impl Kernel {
         Ok(0)
     }
 
-    /// A group joins a container: it is claimed, and attached if the container has a type.
+    /// Adds a group to a container: claims it, and attaches it if the container has a type.
     pub(crate) fn join(
         &mut self,
         group: u32,
@@ -162,7 +162,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// A group leaves its container; with the last one goes the container's type.
+    /// Removes a group from its container; the last group to leave takes the container's type with
+    /// it.
     pub(crate) fn leave(&mut self, group: u32, tasks: &mut Vec<Task>) {
         let Some(entry) = self.groups.get_mut(&group) else { return };
         let Some(at) = entry.container.take() else { return };
@@ -180,7 +181,7 @@ impl Kernel {
         }
     }
 
-    /// The container's file is gone.
+    /// Releases a container whose file was closed.
     pub(crate) fn release_container_file(&mut self, container: usize, tasks: &mut Vec<Task>) {
         let this = &mut self.containers[container];
         this.file_open = false;

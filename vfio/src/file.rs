@@ -1,9 +1,9 @@
-//! Open files: what a descriptor refers to, and for how long it lives.
+//! Open files: what a descriptor refers to, and the lifetime of files.
 //!
-//! A file lives as long as something refers to it: descriptors of any process, areas that map it,
-//! and, for a group, the device files opened through it.
+//! A file lives while it is referenced: by descriptors of any process, by areas that map it, and,
+//! for a group, by the device files opened through it.
 //!
-//! Numbers that processes have for files are [`process`](crate::process)'s.
+//! Not here: descriptor numbers of processes ([`process`](crate::process)).
 
 use crate::process::FileId;
 use passim_model::Rid;
@@ -12,13 +12,13 @@ use slab::Slab;
 /// What a file is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FileKind {
-    /// A terminal, or any other file nobody here asks anything of.
+    /// A terminal, or another file that serves no calls here.
     Console,
     /// `/dev/vfio/vfio`.
     Container(usize),
     /// `/dev/vfio/N`.
     Group(u32),
-    /// `/dev/vfio/N`, whose group is gone with its last device.
+    /// `/dev/vfio/N` of a group that was removed with its last device.
     LostGroup,
     /// A device, opened through its group.
     Device {
@@ -38,7 +38,7 @@ pub enum FileKind {
     EventFd(u64),
     /// A plain file, by its number among plain files.
     Plain(usize),
-    /// `/proc/self/status`, `/proc/interrupts` and the like.
+    /// `/proc/self/status`, `/proc/interrupts` and similar files.
     Proc(String),
     /// `/sys/bus/pci/devices/BDF/config`: the real registers.
     Config(Rid),
@@ -82,24 +82,24 @@ impl Files {
         (open.generation == id.generation()).then_some(open)
     }
 
-    /// What the file is.
+    /// The kind of a file.
     pub(crate) fn kind(&self, id: FileId) -> Option<&FileKind> {
         Some(&self.entry(id)?.kind)
     }
 
-    /// What the file is, to change its state.
+    /// The kind of a file, mutable.
     pub(crate) fn kind_mut(&mut self, id: FileId) -> Option<&mut FileKind> {
         Some(&mut self.entry_mut(id)?.kind)
     }
 
-    /// One more refers to it.
+    /// Takes another reference.
     pub(crate) fn take(&mut self, id: FileId) {
         if let Some(open) = self.entry_mut(id) {
             open.references += 1;
         }
     }
 
-    /// One fewer refers to it; the last one gets what the file was, to release it.
+    /// Drops a reference; the last one returns the file's kind so that the caller can release it.
     pub(crate) fn drop_reference(&mut self, id: FileId) -> Option<FileKind> {
         let open = self.entry_mut(id)?;
         open.references -= 1;

@@ -1,7 +1,7 @@
 //! Groups: opening, status, joining and leaving a container, handing out devices.
 //!
-//! Whether the container takes the group is decided in [`type1`](crate::type1); what an open device
-//! does, in [`device`](crate::device).
+//! Not here: whether the container accepts the group ([`type1`](crate::type1)); open devices
+//! ([`device`](crate::device)).
 
 use crate::file::FileKind;
 use crate::kernel::Kernel;
@@ -41,8 +41,8 @@ fn conflict_of(device: Endpoint) -> Conflict {
     }
 }
 
-/// Whether a token follows a name, behind blanks; `None` if anything else does. Of a UUID only the
-/// form matters.
+/// Whether a token follows the name, after blanks; `None` if anything else follows. Only the form
+/// of the UUID is checked.
 fn has_token(mut rest: &str) -> Option<bool> {
     const KEY: &str = "vf_token=";
     const UUID_BYTES: usize = 36;
@@ -106,8 +106,8 @@ impl Kernel {
         }
     }
 
-    /// Serves an ioctl on the file of a group that is gone.
-    // 6.12 vfio/group.c: what it would be asked of is looked at first.
+    /// Serves an ioctl on the file of a removed group.
+    // 6.12 vfio/group.c: the request's argument is checked first.
     pub(crate) fn lost_group_ioctl(
         &self,
         pid: Pid,
@@ -132,8 +132,8 @@ impl Kernel {
 
     fn group_status(&mut self, number: u32, buffer: &mut Buffer) -> Result<i64, Refusal> {
         judge_status(buffer)?;
-        // measured on 6.1 and 6.12: a group in a container reports both flags, whatever its
-        // members are bound to (the kernel keeps them from changing then).
+        // measured on 6.1 and 6.12: a group in a container reports both flags, whatever drivers its
+        // members have (the kernel keeps them from changing meanwhile).
         let flags = if self.groups[&number].container.is_some() {
             group_status::CONTAINER_SET | group_status::VIABLE
         } else if self.dma_driver_in(number).is_none() {
@@ -171,7 +171,7 @@ impl Kernel {
         Ok(0)
     }
 
-    /// The descriptor that SET_CONTAINER names, and its file, whatever that is.
+    /// The descriptor that SET_CONTAINER names, and its file, of any kind.
     fn container_file(&self, pid: Pid, buffer: &Buffer) -> Result<(i32, FileId), Refusal> {
         let fd = i32::from_le_bytes(buffer.copy_in::<4>(0)?);
         let file = self.processes.get(pid).and_then(|process| process.file(fd));
@@ -204,8 +204,8 @@ impl Kernel {
         host: &mut impl Host,
     ) -> Result<i64, Refusal> {
         let name = buffer.text(self.page.bytes() as usize)?;
-        // measured on 6.1 and 6.12: an unknown name is ENODEV even without a container, and so is
-        // one without its PCI domain.
+        // measured on 6.1 and 6.12: an unknown name is ENODEV even without a container, and so is a
+        // name without its PCI domain.
         let function = self.function_named(number, &name)?.map(Endpoint::from);
         let Some(device) = function.or_else(|| self.platform_named(number, &name)) else {
             return Err(
@@ -250,7 +250,8 @@ impl Kernel {
             if self.policy.device_name == DeviceName::Whole || !rest.starts_with(' ') {
                 continue;
             }
-            // Of a physical function, or of a virtual one whose physical one VFIO serves too.
+            // A token is for a physical function, or for a virtual one whose physical function VFIO
+            // serves too.
             let physical = self.topology.physical_of(rid);
             let takes_token = match physical {
                 Some(physical) => self.pci.driver(physical) == Some(VFIO_PCI),
@@ -266,8 +267,8 @@ impl Kernel {
         Ok(None)
     }
 
-    /// A device leaves VFIO. With the last one goes the group: it leaves its container, and its
-    /// open file is good for nothing any more.
+    /// Removes a device from VFIO. The last one to go removes the group: it leaves its container,
+    /// and calls on its open file fail from then on.
     // 6.12 vfio/group.c, vfio_device_remove_group.
     pub(crate) fn give_up_group(&mut self, leaver: Endpoint, tasks: &mut Vec<Task>) {
         let Some(number) = self.group_given_up(leaver) else { return };
@@ -279,7 +280,7 @@ impl Kernel {
         }
     }
 
-    /// The group that goes when a device leaves VFIO.
+    /// The group that is removed when a device leaves VFIO.
     pub(crate) fn group_given_up(&self, leaver: Endpoint) -> Option<u32> {
         let number = self.iommu.group_of(leaver)?;
         let functions = self.pci.vfio_members(number).map(Endpoint::from);
@@ -288,13 +289,13 @@ impl Kernel {
         (is_last && goes).then_some(number)
     }
 
-    /// A member of the group whose driver does its own DMA, if there is one.
+    /// A member of the group whose driver does its own DMA, if any.
     pub(crate) fn dma_driver_in(&self, number: u32) -> Option<Endpoint> {
         let function = self.pci.dma_driver_in(number).map(Endpoint::from);
         function.or_else(|| self.platforms.dma_driver_in(number))
     }
 
-    /// The group's file is gone: nothing keeps it in its container any more.
+    /// Releases a group whose file was closed: it leaves its container.
     pub(crate) fn release_group_file(&mut self, number: u32, tasks: &mut Vec<Task>) {
         if let Some(group) = self.groups.get_mut(&number) {
             group.file = None;

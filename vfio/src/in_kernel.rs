@@ -1,21 +1,21 @@
-//! What drivers inside the kernel ask of the IOMMU core, without VFIO between.
+//! Calls that drivers inside the kernel make to the IOMMU core, without VFIO.
 //!
-//! VFIO tries a container's domains one after the other for a group that comes, and takes no
-//! refusal for an answer before all of them refused, so that no process sees what each of them
-//! said. This is what a driver that asks once would see.
+//! VFIO tries a container's domains one after the other for a joining group, and fails only after
+//! all of them refused, so no process sees the answer of each. A driver that attaches once would
+//! see this.
 
 use crate::iommu::{Transition, Translation};
 use crate::kernel::Kernel;
 use crate::step::Step;
 use passim_model::{Endpoint, Errno, Host, Refusal};
 
-/// Times hardware is let run before a driver gives it up.
+/// How often hardware is run before a driver gives up waiting.
 const WAITS: usize = 1 << 16;
 
 impl Kernel {
-    /// What `iommu_attach_group` answers a driver that attaches the group of `device` to the domain
-    /// that the group of `other` is in; `None` if that one is in none. Where it is attached, it is
-    /// detached again at once.
+    /// What `iommu_attach_group` returns to a driver that attaches the group of `device` to the
+    /// domain of `other`'s group; `None` if that group is in no domain. A successful attachment is
+    /// undone at once.
     ///
     /// # Errors
     /// As [`Iommu::attach`](crate::iommu::Iommu::attach): EBUSY, EINVAL for a domain of another

@@ -1,6 +1,6 @@
 //! The kernel: its parts, and which of them serves which system call.
 //!
-//! Which call goes where, and nothing of what it does there.
+//! Not here: what a call does in its part.
 
 use crate::call::{Answer, Arg, Call, MapKind, Protection};
 use crate::container::Container;
@@ -33,7 +33,7 @@ pub struct Params {
     pub allow_unsafe_interrupts: bool,
     /// Pin page by page.
     pub disable_hugepages: bool,
-    /// Mappings a container takes, where the kernel has the parameter: `entry-limit`.
+    /// Most mappings of a container, where the kernel has the parameter: `entry-limit`.
     pub dma_entry_limit: u32,
 }
 
@@ -43,22 +43,23 @@ impl Default for Params {
     }
 }
 
-/// What firmware and boot parameters tell the kernel.
+/// What firmware and boot parameters pass to the kernel.
 #[derive(Clone, Debug)]
 pub struct Boot<'a> {
     /// The CPU's page size.
     pub page: PageSize,
     /// Usable RAM, by physical address; no two spans overlap.
     pub ram: Vec<Span<PhysAddr>>,
-    /// Frames of RAM whose use is given from outside.
+    /// Frames of RAM that only plans and moves of pages allocate ([`Kernel::plan_pages`],
+    /// [`Kernel::migrate_page`]).
     pub set_aside: Vec<Span<PhysAddr>>,
     /// PCI functions and platform devices.
     pub topology: &'a Topology,
     /// Interrupt controllers, and the messages held at boot.
     pub interrupts: &'a InterruptFacts,
-    /// IOMMUs, the devices behind them, and whether messages are told apart by sender.
+    /// IOMMUs, the devices behind them, and whether messages are distinguished by sender.
     pub firmware: &'a Firmware,
-    /// What this kernel does where kernels differ.
+    /// The kernel's choices where kernels differ.
     pub policy: Policy,
     /// Module parameters.
     pub params: Params,
@@ -78,6 +79,8 @@ pub struct Kernel {
     pub(crate) topology: Topology,
     pub(crate) frames: Frames,
     pub(crate) processes: Processes,
+    /// Linux's `current`: the process whose call was decided last; `None` before the first.
+    pub(crate) current: Option<Pid>,
     pub(crate) files: Files,
     pub(crate) containers: Slab<Container>,
     pub(crate) groups: BTreeMap<u32, Group>,
@@ -87,32 +90,32 @@ pub struct Kernel {
     pub(crate) irqs: Irqs,
     pub(crate) msi: Msi,
     pub(crate) told: crate::told::Told,
-    /// Where configuration space is mapped.
+    /// Physical address of configuration space.
     pub(crate) ecam: PhysAddr,
     pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
     /// Devices whose interrupts an operation is changing.
     pub(crate) changing: BTreeSet<Endpoint>,
-    /// What waits until somebody who uses a function closes it, and whom it waits for.
+    /// Removals that wait until a user closes a function, and that function.
     pub(crate) leaving: BTreeMap<(Rid, Leave), Rid>,
-    /// What firmware says of virtual functions, ascending; by groups that tell which of them belong
-    /// together, not by the kernel's.
+    /// Firmware's facts of virtual functions, ascending; their groups only mark which of them
+    /// belong together, and are not the kernel's.
     pub(crate) virtuals: Vec<DeviceFacts>,
     pub(crate) plain_files: Vec<crate::sysfs::PlainFile>,
-    /// Operations given up because hardware did not answer.
+    /// Operations abandoned because hardware did not answer.
     pub(crate) abandoned: u64,
     /// The doorbells of the system.
     pub(crate) doorbells: Vec<Doorbell>,
-    /// What no return value tells, since last asked.
+    /// Verdicts not yet taken.
     pub(crate) verdicts: Vec<Verdict>,
 }
 
 impl Kernel {
     /// Boots: probes the IOMMUs and gives every group its default domain; brings up the interrupt
-    /// controller and lets the drivers that are bound take their messages.
+    /// controller and lets bound drivers allocate their messages.
     ///
     /// # Errors
-    /// [`BootError`] if an IOMMU does not come up, or a device names none of them. A device that
-    /// its driver alone refuses is [left out](Iommu::left_out).
+    /// [`BootError`] if an IOMMU does not come up, or a device names an IOMMU that does not exist.
+    /// A device that only its driver refuses is [left out](Iommu::left_out).
     pub fn boot(boot: Boot<'_>, host: &mut impl Host) -> Result<Self, BootError> {
         let mut frames = Frames::new(boot.page, boot.ram.iter().copied());
         for span in &boot.set_aside {
@@ -131,6 +134,7 @@ impl Kernel {
         let (pci, platforms) = (Pci::boot(&topology, &boot.modules), Platforms::boot(&topology));
         let mut kernel = Self {
             page: boot.page,
+            current: None,
             processes: Processes::new(
                 boot.page,
                 boot.policy.user_addresses.bits(boot.page),
@@ -165,7 +169,7 @@ impl Kernel {
         Ok(kernel)
     }
 
-    /// A process out of nothing, with these descriptors open on a console.
+    /// Creates a process with these descriptors open on a console.
     pub fn spawn(&mut self, start: &Start) -> Pid {
         let pid = self.processes.spawn(start.capabilities, start.memlock);
         for &fd in &start.fds {
@@ -179,7 +183,7 @@ impl Kernel {
         pid
     }
 
-    /// A copy of `parent`: the same files, its memory copied on write. `None` as of
+    /// Forks `parent`: the child has the same files, and its memory copied on write. `None` as of
     /// [`Processes::fork`].
     pub fn fork(&mut self, parent: Pid, host: &mut impl Host) -> Option<Pid> {
         let (child, files) = self.processes.fork(parent, &mut self.frames, host.memory_mut())?;
@@ -193,13 +197,13 @@ impl Kernel {
         self.containers.try_remove(container);
     }
 
-    /// Puts a new file under the lowest free descriptor.
+    /// Installs a new file at the lowest free descriptor.
     pub(crate) fn install(&mut self, pid: Pid, file: FileId) -> Result<i64, Refusal> {
         let process = self.processes.get_mut(pid).ok_or_else(no_process)?;
         Ok(i64::from(process.install_file(file)))
     }
 
-    /// Gives back `pages` contiguous pages from `frame` on.
+    /// Unpins `pages` contiguous pages from `frame` on.
     pub(crate) fn unpin_pages(&mut self, frame: PhysAddr, pages: u64) {
         for k in 0..pages {
             let at = frame.checked_add(k << self.page.lg2());
@@ -208,7 +212,7 @@ impl Kernel {
         }
     }
 
-    /// Drops references to files; what nothing refers to any more is released.
+    /// Drops references to files, and releases files without references.
     pub(crate) fn drop_files(
         &mut self,
         files: impl IntoIterator<Item = FileId>,
@@ -233,7 +237,7 @@ impl Kernel {
         self.go_on_with_leaving(tasks, host);
     }
 
-    /// Decides a call: its answer, and the tasks it leaves.
+    /// Performs the checks of a call: returns its answer, and adds the tasks that remain.
     pub(crate) fn decide(
         &mut self,
         pid: Pid,
@@ -244,6 +248,7 @@ impl Kernel {
         if self.processes.get(pid).is_none() {
             return Answer::refused(no_process());
         }
+        self.current = Some(pid);
         let ret = match call {
             Call::Ioctl { fd, request, arg } => {
                 return self.ioctl(pid, fd, request, arg, tasks, host);
@@ -277,7 +282,8 @@ impl Kernel {
             }
             Call::Exit => {
                 let files = self.processes.exit(pid, &mut self.frames);
-                self.drop_files(files, tasks, host);
+                self.drop_files(files.iter().copied(), tasks, host);
+                self.hang_up(&files);
                 Ok(0)
             }
         };
@@ -304,7 +310,7 @@ impl Kernel {
         if let Some(FileKind::Container(at)) = kind {
             let value = match &arg {
                 Arg::Value(value) => *value,
-                // A pointer where a number is wanted is some large number.
+                // A pointer where a number is expected is some large number.
                 Arg::Bytes(_) => u64::MAX >> 1,
             };
             match request {
@@ -338,7 +344,8 @@ impl Kernel {
         };
         let written = buffer.written();
         let mut answer = Answer { ret, bytes: buffer.into_bytes() };
-        // Only what the call wrote goes back: what lies around it may not be writable.
+        // Only the bytes that the call wrote are copied back: those around them may not be
+        // writable.
         if let Some(at) = at.and_then(|at| at.checked_add(written.start as u64))
             && let Some(bytes) = answer.bytes.get(written).filter(|bytes| !bytes.is_empty())
             && let Err(refusal) =
@@ -350,7 +357,7 @@ impl Kernel {
     }
 
     /// The caller's structure: given by its bytes, or read from process memory at an address, as
-    /// far as that goes.
+    /// far as that is readable.
     fn structure(
         &self,
         pid: Pid,
@@ -370,7 +377,7 @@ impl Kernel {
         }
     }
 
-    /// The file under a descriptor.
+    /// The file that a descriptor refers to.
     pub(crate) fn file(&self, pid: Pid, fd: i32) -> Result<FileId, Refusal> {
         let process = self.processes.get(pid).ok_or_else(no_process)?;
         process.file(fd).ok_or_else(|| {
@@ -390,6 +397,7 @@ impl Kernel {
             process.remove_file(fd);
         }
         self.drop_files([file], tasks, host);
+        self.hang_up(&[file]);
         Ok(0)
     }
 
@@ -446,7 +454,7 @@ impl Kernel {
         Ok(self.take_counter(file) as i64)
     }
 
-    /// Adds to the counter of an eventfd, which tells whoever waits for it.
+    /// Adds to the counter of an eventfd, and notifies whatever waits on it.
     fn write_eventfd(
         &mut self,
         pid: Pid,
@@ -471,7 +479,7 @@ impl Kernel {
             .ok_or_else(|| crate::process::rules::BAD_FD.refuse_for(Errno::EINVAL, conflict))
     }
 
-    /// Takes the counter of an eventfd, which is 0 then.
+    /// Returns the counter of an eventfd and resets it to 0.
     pub(crate) fn take_counter(&mut self, file: FileId) -> u64 {
         match self.files.kind_mut(file) {
             Some(FileKind::EventFd(count)) => std::mem::take(count),

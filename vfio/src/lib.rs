@@ -2,26 +2,26 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | [`call`] | what can a process ask, and what does it get back? |
+//! | [`call`] | which system calls does a process make, and what do they return? |
 //! | [`kernel`] | which part serves which call? |
-//! | [`operation`] | what does a call leave to be done to hardware? |
-//! | `lock` | which calls wait for one another? |
-//! | [`policy`] | in what do kernels differ, and which is this one? |
-//! | [`rules`] | by which checks does VFIO refuse? |
-//! | `memory` | what does a process load and store, and where do its pages lie? |
+//! | [`operation`] | which acts on hardware does a call leave? |
+//! | `lock` | which locks do system calls take? |
+//! | [`policy`] | in what do kernels differ, and which one is this? |
+//! | [`rules`] | which checks of VFIO refuse a call? |
+//! | `memory` | what does a process load and store, and where are its pages? |
 //! | [`process`] | what does a process have: descriptors, areas, frames, limits? |
-//! | [`uapi`] | which bytes does a process pass, and what do they ask? |
-//! | `container`, `group` | who is in which container, who may be opened? |
-//! | [`device`] | what does a device file show, and what do its interrupts signal? |
-//! | [`file`](mod@file), `pci`, `platform`, `sysfs` | what is behind a descriptor, a driver's name, a path? |
-//! | [`type1`] | may this be mapped, what is unmapped, which pages are pinned? |
-//! | `in_kernel` | what does the IOMMU core answer a driver that is not VFIO? |
-//! | [`iommu`] | which domain translates for a group, and what does its driver tell the SMMU? |
-//! | [`irq`] | how does an interrupt find who serves it? |
-//! | `told` | what follows when an eventfd is signalled that the kernel waits for? |
-//! | [`msi`] | how does a device come to messages? |
-//! | [`verdict`] | what does a kernel do that no return value tells? |
-//! | [`view`] | how does the kernel's state look from outside? |
+//! | [`uapi`] | which structures and requests does a process pass? |
+//! | `container`, `group` | which groups are in a container, which may be opened? |
+//! | [`device`] | what does a device file offer, and what do its interrupts signal? |
+//! | [`file`](mod@file), `pci`, `platform`, `sysfs` | what does a descriptor, a driver's name or a path refer to? |
+//! | [`type1`] | may a range be mapped, what is unmapped, which pages are pinned? |
+//! | `in_kernel` | what does the IOMMU core return to a driver that is not VFIO? |
+//! | [`iommu`] | which domain translates for a group, and how is the SMMU programmed? |
+//! | [`irq`] | how does an interrupt reach its handler? |
+//! | `told` | what does the signal of an eventfd cause in the kernel? |
+//! | [`msi`] | how are MSI vectors allocated? |
+//! | [`verdict`] | which kernel misbehaviour does no return value show? |
+//! | [`view`] | how is the kernel's state inspected? |
 //! | [`step`] | where can an operation stop in the middle? |
 //!
 //! Not here: the SMMU and the interrupt controllers. This side reaches hardware only through

@@ -1,7 +1,6 @@
-//! Locks that system calls take: who excludes whom while a call is under way.
+//! Locks that system calls hold: which calls exclude one another.
 //!
-//! Locks a call takes and drops without anything in between are not here: a step of a call is
-//! indivisible.
+//! Not here: locks that a call takes and drops within one step, since a step is indivisible.
 
 use crate::call::Call;
 use crate::file::FileKind;
@@ -15,16 +14,16 @@ use std::collections::BTreeSet;
 /// A lock that is held over the steps of a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Lock {
-    /// Of the container with this index: its mappings and its groups.
+    /// The container with this index: its mappings and its groups.
     Container(usize),
-    /// Of a device: its interrupts.
+    /// A device: its interrupts.
     // 6.12 vfio_pci_core.c: SET_IRQS holds igate of the device, and no lock of its container; so
-    // two devices of one container come to doorbells at the same time.
+    // two devices of one container may map doorbells at the same time.
     Device(Endpoint),
 }
 
 impl Lock {
-    /// What who has to wait for it waits for.
+    /// The queue of operations that wait for it.
     pub(crate) fn queue(self) -> Queue {
         match self {
             Self::Container(at) => Queue::ContainerLock(at),
@@ -33,20 +32,20 @@ impl Lock {
     }
 }
 
-/// The locks of a call, each once and in their order.
+/// The locks of a call, each once, in order.
 #[derive(Debug)]
 pub(crate) enum Locks {
-    /// One or none, as of most calls.
+    /// At most one, as most calls have.
     One(Option<Lock>),
     /// Any number.
     Many(Vec<Lock>),
 }
 
 impl Locks {
-    /// None.
+    /// No lock.
     pub(crate) const NONE: Self = Self::One(None);
 
-    /// Each of them.
+    /// Each lock.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Lock> + use<'_> {
         let locks = match self {
             Self::One(lock) => lock.as_slice(),
@@ -55,7 +54,7 @@ impl Locks {
         locks.iter().copied()
     }
 
-    /// This one is not among them any more.
+    /// Removes a lock.
     pub(crate) fn remove(&mut self, lock: Lock) {
         match self {
             Self::One(one) => *one = one.filter(|one| *one != lock),
@@ -74,7 +73,7 @@ impl FromIterator<Lock> for Locks {
 }
 
 impl Kernel {
-    /// The locks a call may take: those of what it asks something of, and of what it may release.
+    /// The locks a call may take: those of its target, and of everything that it may release.
     pub(crate) fn locks_of(&self, pid: Pid, call: &Call) -> Locks {
         let Some(process) = self.processes.get(pid) else { return Locks::NONE };
         let mapped_in = |first: u64, last: u64| {
@@ -93,8 +92,8 @@ impl Kernel {
                     let changes = *request == ioctl::DEVICE_SET_IRQS;
                     return Locks::One(changes.then_some(Lock::Device(device)));
                 }
-                // Which container a group joins may stand in memory that changes until the call
-                // begins: any the process has.
+                // The container that a group joins may be named in memory that changes before the
+                // call begins: it may be any container of the process.
                 if *request != ioctl::GROUP_SET_CONTAINER {
                     let container = asked.and_then(|file| self.container_behind(file));
                     return Locks::One(container.map(Lock::Container));
@@ -124,8 +123,8 @@ impl Kernel {
         locks.collect()
     }
 
-    /// The containers that groups may leave because a function, or the virtual ones that go with
-    /// it, leave VFIO, ascending.
+    /// The containers that groups may leave because a function, or its virtual functions, leave
+    /// VFIO, ascending.
     fn containers_given_up(&self, path: &str) -> BTreeSet<usize> {
         let Some((rid, "remove" | "driver/unbind" | "sriov_numvfs")) = self.pci_attribute(path)
         else {
@@ -136,7 +135,7 @@ impl Kernel {
         groups.filter_map(|number| self.groups.get(&number)?.container).collect()
     }
 
-    /// The device that a file is.
+    /// The device that a file refers to.
     fn device_behind(&self, file: FileId) -> Option<Endpoint> {
         match self.files.kind(file)? {
             FileKind::Device { rid, .. } => Some((*rid).into()),
@@ -145,7 +144,7 @@ impl Kernel {
         }
     }
 
-    /// The container that a file is, or that the group behind it is in.
+    /// The container that a file refers to, directly or through its group.
     fn container_behind(&self, file: FileId) -> Option<usize> {
         match self.files.kind(file)? {
             FileKind::Container(at) => Some(*at),
@@ -165,7 +164,7 @@ impl Kernel {
         }
     }
 
-    /// Whether who holds the lock died holding it.
+    /// Whether the holder of the lock died with it.
     pub(crate) fn is_lost(&self, lock: Lock) -> bool {
         match lock {
             Lock::Container(at) => self.containers.get(at).is_some_and(|it| it.dead),
@@ -173,7 +172,7 @@ impl Kernel {
         }
     }
 
-    /// Takes the lock, or gives it back.
+    /// Takes or releases the lock.
     pub(crate) fn set_locked(&mut self, lock: Lock, locked: bool) {
         match lock {
             Lock::Container(at) => {

@@ -1,7 +1,7 @@
-//! A process's memory as its CPU uses it: loads, stores, and where its pages lie.
+//! A process's memory as its CPU accesses it: loads, stores, and the placement of its pages.
 //!
-//! Loads and stores of registers go through [`Host`](passim_model::Host). Not here: areas and how
-//! pages appear ([`process`](crate::process)).
+//! Loads and stores of registers go through [`Host`](passim_model::Host). Not here: areas and
+//! population of pages ([`process`](crate::process)).
 
 use crate::kernel::Kernel;
 use crate::process::{Cause, Fault, Misplaced, NotMoved, Pid, PinAccess, Resolved};
@@ -24,10 +24,10 @@ impl Kernel {
         self.processes.touch(pid, va, len, &mut self.frames, host.memory_mut())
     }
 
-    /// The process stores `bytes` at `va`, into registers too where it has them mapped.
+    /// The process stores `bytes` at `va`, also to mapped registers.
     ///
     /// # Errors
-    /// EFAULT by `user-fault`; what lies before the fault is written.
+    /// EFAULT by `user-fault`; bytes before the fault are written.
     pub fn write_memory(
         &mut self,
         pid: Pid,
@@ -47,7 +47,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// The process loads `len` bytes at `va`, from registers too where it has them mapped.
+    /// The process loads `len` bytes at `va`, also from mapped registers.
     ///
     /// # Errors
     /// EFAULT by `user-fault`.
@@ -68,7 +68,7 @@ impl Kernel {
         Ok(bytes)
     }
 
-    /// Cuts `len` bytes from `va` on at page borders. What would leave the address space is one
+    /// Splits `len` bytes from `va` on at page boundaries. Bytes beyond the address space are one
     /// piece at its end, which faults.
     fn pieces(
         &self,
@@ -86,7 +86,7 @@ impl Kernel {
         })
     }
 
-    /// The device registers that the process reaches at `va`.
+    /// The device register that the process has mapped at `va`.
     fn registers_at(&self, pid: Pid, va: UserAddr, access: PinAccess) -> Option<PhysAddr> {
         match self.processes.resolve(pid, va, access) {
             Ok(Resolved::Device(at)) => Some(at),
@@ -94,13 +94,13 @@ impl Kernel {
         }
     }
 
-    /// Says where `pages` pages (of the CPU's size) from `va` on will lie when they are next
+    /// Plans where `pages` pages (of the CPU's size) from `va` on are placed when they are next
     /// populated: in the frames from the physical address `frame` on, which were set aside at boot.
     pub fn plan_pages(&mut self, pid: Pid, va: UserAddr, frame: PhysAddr, pages: u64) {
         self.processes.plan(pid, va, frame, pages);
     }
 
-    /// Plans that could not be followed, since they were last asked for.
+    /// Takes the plans that could not be followed.
     pub fn take_misplaced(&mut self) -> Vec<Misplaced> {
         self.processes.take_misplaced()
     }
@@ -108,7 +108,7 @@ impl Kernel {
     /// Moves a page that nothing pins to another frame, as a kernel under memory pressure may.
     ///
     /// # Errors
-    /// [`NotMoved`] says what holds it.
+    /// [`NotMoved`] names what holds the page.
     pub fn migrate_page(
         &mut self,
         pid: Pid,
@@ -125,7 +125,7 @@ fn fault(address: UserAddr) -> Refusal {
     Fault { address, cause: Cause::Device }.into()
 }
 
-/// How a CPU reaches `left` bytes of registers at `at`: the widest access of up to 32 bits that
+/// The width of a CPU access to `left` bytes of registers at `at`: the widest of up to 32 bits that
 /// is aligned there.
 fn access(at: PhysAddr, left: usize) -> Width {
     match left {

@@ -1,12 +1,12 @@
-//! A system call under way: what it decided, and what is still to be done to hardware.
+//! A system call in progress: its answer, and its remaining acts on hardware.
 //!
 //! The checks of a call and its changes to the kernel's own state happen at once, under the locks
-//! the kernel would hold. What remains are tasks for hardware, in their order: STEs and CDs to
-//! write, translations to invalidate, pages to give back when the SMMU has answered. The answer is
-//! known from the start and handed out at the end.
+//! the kernel would hold. What remains are tasks for hardware, in order: STEs and CDs to write,
+//! translations to invalidate, pages to unpin when the SMMU has answered. The answer is known from
+//! the start and returned at the end.
 //!
-//! One call decides on its way: whoever turns messages on maps doorbells one after the other, and
-//! others that need the same lock come in between. Its answer is known when it has them all.
+//! One call decides on its way: enabling messages maps doorbells one after the other, and other
+//! calls that need the same lock intervene. Its answer is known when it holds them all.
 
 use crate::call::{Answer, Call};
 use crate::device::SetMessages;
@@ -20,28 +20,28 @@ use crate::type1::removal::Removal;
 use passim_model::{Errno, Host, event};
 use std::collections::VecDeque;
 
-/// How often hardware is given time before it is given up: far more than the commands of a full
-/// queue, one at a time.
+/// How often hardware is run before a call gives up waiting: far more than a full command queue
+/// needs, one command at a time.
 const MOST_WAITS: u32 = 1 << 18;
 
-/// Something to be done to hardware.
+/// Something to do on hardware.
 #[derive(Debug)]
 pub(crate) enum Task {
-    /// Groups change their domain, or a fresh domain is tried out.
+    /// Groups change their domain, or a fresh domain is tested.
     Play(Transition),
-    /// Table pages that a mapping replaced are dropped.
+    /// Table pages that a mapping replaced are invalidated and freed.
     Drop(Invalidation),
-    /// Mappings go.
+    /// Mappings are removed.
     Remove(Removal),
-    /// A domain without groups goes.
+    /// A domain without groups is freed.
     FreeDomain { domain: DomainId },
-    /// A container that nothing refers to goes.
+    /// A container without references is freed.
     Forget { container: usize },
-    /// Messages are turned on for a process. What comes of it is the answer of the call.
+    /// Messages are enabled for a process. The outcome is the answer of the call.
     Enable(Box<SetMessages>),
 }
 
-/// A system call under way. See the [module](self).
+/// A system call in progress. See the [module](self).
 #[derive(Debug)]
 pub struct Operation {
     state: State,
@@ -49,11 +49,11 @@ pub struct Operation {
 
 #[derive(Debug)]
 enum State {
-    /// Not begun, or waiting for a container's lock before it begins.
+    /// Not begun, or waiting for a lock before it begins.
     Asked { pid: Pid, call: Call },
     /// Decided; tasks remain.
     Decided { answer: Answer, locks: Locks, tasks: VecDeque<Task> },
-    /// The answer was handed out.
+    /// The answer was returned.
     Finished,
 }
 
@@ -62,7 +62,7 @@ impl Operation {
         Self { state: State::Asked { pid, call } }
     }
 
-    /// Whether the answer has been handed out.
+    /// Whether the answer was returned.
     pub fn is_finished(&self) -> bool {
         matches!(self.state, State::Finished)
     }
@@ -81,15 +81,15 @@ impl Operation {
 }
 
 impl Kernel {
-    /// A system call of `pid`, not begun: [`Kernel::step`] takes it on.
+    /// Creates the operation of a system call of `pid`; [`Kernel::step`] carries it out.
     pub fn begin(&self, pid: Pid, call: Call) -> Operation {
         Operation::new(pid, call)
     }
 
-    /// Takes an operation as far as it goes without waiting.
+    /// Steps an operation as far as possible without waiting.
     ///
     /// # Panics
-    /// If the operation is finished: its answer was handed out before.
+    /// If the operation is finished: its answer was already returned.
     pub fn step(&mut self, operation: &mut Operation, host: &mut impl Host) -> Step<Answer> {
         if let State::Asked { pid, call } = &operation.state {
             let mut locks = self.locks_of(*pid, call);
@@ -122,7 +122,7 @@ impl Kernel {
         };
         loop {
             if let Some(Task::Forget { container }) = tasks.front() {
-                // Its number may be another container's before this call is over.
+                // Its index may be another container's before this call is over.
                 locks.remove(Lock::Container(*container));
             }
             match self.step_task(tasks, answer, host) {
@@ -140,8 +140,8 @@ impl Kernel {
         Step::Done(answer)
     }
 
-    /// Runs a system call to its end. Hardware gets time whenever the call waits; if it does not
-    /// move in all that time, the call is [abandoned](Kernel::abandon).
+    /// Runs a system call to its end. Hardware runs whenever the call waits; if it makes no
+    /// progress in all that time, the call is [abandoned](Kernel::abandon).
     pub fn run(&mut self, pid: Pid, call: Call, host: &mut impl Host) -> Answer {
         let mut operation = self.begin(pid, call);
         for _ in 0..MOST_WAITS {
@@ -153,12 +153,12 @@ impl Kernel {
         self.abandon(operation)
     }
 
-    /// Gives up on an operation whose hardware does not answer. The answer is what was decided;
-    /// what was still to be done to hardware is not done, so what it would have given back (pages,
-    /// tables, domains) stays taken.
+    /// Abandons an operation whose hardware does not answer. Returns the answer as decided; the
+    /// remaining tasks are dropped, so what they would have freed (pages, tables, domains) stays
+    /// allocated.
     ///
-    /// Linux waits a second for a CMD_SYNC, complains, and goes on as if it had come: it would
-    /// unpin pages a device can still reach. The model does not follow it there.
+    /// Linux waits a second for a CMD_SYNC, logs the failure, and continues as if it had completed:
+    /// it would unpin pages that a device can still reach. The model does not do that.
     pub fn abandon(&mut self, operation: Operation) -> Answer {
         match operation.state {
             State::Decided { answer, locks, tasks } => {
@@ -175,7 +175,7 @@ impl Kernel {
         }
     }
 
-    /// Takes the front task as far as it goes; `true` when none is left.
+    /// Steps the front task as far as possible; `true` when none is left.
     fn step_task(
         &mut self,
         tasks: &mut VecDeque<Task>,
@@ -221,7 +221,7 @@ impl Kernel {
     }
 }
 
-/// A step whose proof nothing depends on.
+/// Drops the proof of a step that needs none.
 fn without_proof(step: Step<Synced>) -> Step<()> {
     match step {
         Step::Done(_) => Step::Done(()),

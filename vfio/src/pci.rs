@@ -1,12 +1,12 @@
-//! Which driver each PCI function is bound to, and who may do DMA.
+//! The driver of each PCI function, and which drivers do DMA.
 //!
-//! The driver core here knows names only: what a host driver does with its device is nobody's
-//! concern, except that most of them do DMA of their own and so may not share a group with VFIO.
+//! The driver core here knows names only. Host drivers are not modelled, except that most of them
+//! do DMA of their own and so may not share a group with VFIO.
 //!
 //! | room | question it answers |
 //! | --- | --- |
 //! | `space` | how is configuration space accessed? |
-//! | `wire` | where are its fields? |
+//! | `wire` | which fields does it have? |
 
 mod space;
 pub(crate) mod wire;
@@ -18,7 +18,7 @@ use passim_model::topology::Function;
 use passim_model::{Conflict, Errno, Refusal, Rid, Topology};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Drivers that leave DMA to whoever owns the group (`driver_managed_dma`).
+/// Drivers that leave DMA to the group's owner (`driver_managed_dma`).
 ///
 /// measured on 6.1 and 6.12: vfio-pci and pcieport leave a group viable; e1000 and shpchp do not.
 const LEAVE_DMA_ALONE: [&str; 2] = ["vfio-pci", "pcieport"];
@@ -30,7 +30,7 @@ struct Binding {
     group: Option<u32>,
     driver: Option<String>,
     driver_override: Option<String>,
-    /// What a probe takes when nothing is overridden.
+    /// The driver that a probe selects without an override.
     native: Option<String>,
 }
 
@@ -59,7 +59,7 @@ impl Pci {
         Self { bindings, loaded }
     }
 
-    /// A module is there now.
+    /// Loads a module.
     pub(crate) fn load(&mut self, module: &str) {
         self.loaded.insert(module.replace('_', "-"));
     }
@@ -80,14 +80,14 @@ impl Pci {
         members.filter(|(_, b)| b.driver.as_deref() == Some(VFIO_PCI)).map(|(&rid, _)| rid)
     }
 
-    /// A member of the group whose driver does its own DMA, if there is one.
+    /// A member of the group whose driver does its own DMA, if any.
     pub(crate) fn dma_driver_in(&self, group: u32) -> Option<Rid> {
         let mut members = self.bindings.iter().filter(|(_, b)| b.group == Some(group));
         let claims = |name: &str| !LEAVE_DMA_ALONE.contains(&name);
         members.find(|(_, b)| b.driver.as_deref().is_some_and(claims)).map(|(&rid, _)| rid)
     }
 
-    /// Sets what the next probe takes; an empty text clears it.
+    /// Sets the driver that the next probe selects; an empty text clears it.
     pub(crate) fn override_driver(&mut self, rid: Rid, driver: &str) {
         if let Some(binding) = self.bindings.get_mut(&rid) {
             let driver = driver.trim_end_matches('\n');
@@ -95,28 +95,28 @@ impl Pci {
         }
     }
 
-    /// The function is there, in a group, and has no driver yet. Of what it was before, nothing is
-    /// left but the driver of the kernel that knows it.
+    /// Adds a function, in a group and without a driver. Of an earlier function there only the
+    /// kernel's native driver is kept.
     pub(crate) fn add(&mut self, function: &Function) {
         let native = function.boot_driver.clone().filter(|name| name != VFIO_PCI);
         let (group, driver, driver_override) = (function.group, None, None);
         self.bindings.insert(function.rid, Binding { group, driver, driver_override, native });
     }
 
-    /// The function is gone.
+    /// Removes a function.
     pub(crate) fn remove(&mut self, rid: Rid) {
         self.bindings.remove(&rid);
     }
 
-    /// Takes the driver off the function.
+    /// Unbinds the function's driver.
     pub(crate) fn unbind(&mut self, rid: Rid) {
         if let Some(binding) = self.bindings.get_mut(&rid) {
             binding.driver = None;
         }
     }
 
-    /// Looks for a driver for the function, as a write to `drivers_probe` does. A function that
-    /// has one keeps it; no driver to be found is no failure.
+    /// Finds a driver for the function, as a write to `drivers_probe` does. A function that has one
+    /// keeps it; finding none is no failure.
     ///
     /// # Errors
     /// EINVAL by `probe-dma-owned` if the driver found does its own DMA and the group belongs to a

@@ -1,11 +1,11 @@
-//! Platform devices: which driver has each, and what one shows of itself through VFIO.
+//! Platform devices: their drivers, and their files through VFIO.
 //!
-//! vfio-platform wants to know a way to reset a device before it takes it; here it is loaded with
-//! `reset_required=0`, so that it takes every device.
+//! vfio-platform refuses a device without a known reset; here the module is loaded with
+//! `reset_required=0`, so that it accepts every device.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `wires` | SET_IRQS: what do its wires signal? |
+//! | `wires` | SET_IRQS: which eventfds do its wires signal? |
 
 mod wires;
 
@@ -20,7 +20,7 @@ use passim_model::{Conflict, Endpoint, Errno, Host, PhysAddr, Refusal, Topology}
 use std::collections::BTreeMap;
 use wires::Wire;
 
-/// The driver whose devices VFIO serves. It leaves DMA to whoever owns the group.
+/// The driver whose devices VFIO serves. It leaves DMA to the group's owner.
 // 6.12 vfio_platform.c: driver_managed_dma.
 const VFIO_PLATFORM: &str = "vfio-platform";
 
@@ -31,7 +31,8 @@ struct OpenPlatform {
     wires: Vec<Wire>,
 }
 
-/// Driver bindings of platform devices, which stay as they are after boot, and those that are open.
+/// Driver bindings of platform devices, which change only when a driver is unbound, and open
+/// devices.
 pub(crate) struct Platforms {
     bindings: Vec<(u16, u32, String)>,
     open: BTreeMap<u16, OpenPlatform>,
@@ -58,18 +59,18 @@ impl Platforms {
         self.members(group, true)
     }
 
-    /// Those that are bound to VFIO, ascending.
+    /// Every device bound to VFIO, ascending.
     pub(crate) fn served(&self) -> impl Iterator<Item = Endpoint> + '_ {
         let served = self.bindings.iter().filter(|(.., driver)| driver == VFIO_PLATFORM);
         served.map(|(number, ..)| Endpoint::Platform(*number))
     }
 
-    /// Takes the driver off a device.
+    /// Unbinds a device's driver.
     pub(crate) fn unbind(&mut self, device: Endpoint) {
         self.bindings.retain(|(number, ..)| Endpoint::Platform(*number) != device);
     }
 
-    /// A member of the group whose driver does its own DMA, if there is one.
+    /// A member of the group whose driver does its own DMA, if any.
     pub(crate) fn dma_driver_in(&self, group: u32) -> Option<Endpoint> {
         self.members(group, false).next()
     }
@@ -162,8 +163,8 @@ impl Kernel {
             let conflict = Conflict::Unknown(u64::from(info.index));
             return Err(rules::IRQ_INDEX.refuse_for(Errno::EINVAL, conflict));
         };
-        // 6.12 vfio_platform_irq.c: every wire is one index with one interrupt; those of a level
-        // can be masked, and mask themselves.
+        // 6.12 vfio_platform_irq.c: every wire is one index with one interrupt; level-triggered
+        // ones can be masked, and mask themselves.
         let masks = irq::FLAG_MASKABLE | irq::FLAG_AUTOMASKED;
         info.count = 1;
         info.header.flags = irq::FLAG_EVENTFD | if wire.level { masks } else { 0 };
@@ -196,7 +197,7 @@ impl Kernel {
         span.start().checked_add(within).ok_or(refusal)
     }
 
-    /// A file of a platform device is open.
+    /// Opens a file of a platform device.
     pub(crate) fn open_platform(&mut self, number: u16, host: &mut impl Host) {
         if let Some(device) = self.platforms.open.get_mut(&number) {
             device.files += 1;
@@ -206,7 +207,7 @@ impl Kernel {
         self.platforms.open.insert(number, OpenPlatform { files: 1, wires });
     }
 
-    /// A file of a platform device is gone. With the last its wires are held back.
+    /// Closes a file of a platform device. The last close masks its wires.
     pub(crate) fn release_platform_file(
         &mut self,
         number: u16,

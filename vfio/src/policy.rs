@@ -1,15 +1,15 @@
-//! What changed between kernels and between revisions of the series, as values.
+//! Differences between kernels and between revisions of the series, as values.
 //!
 //! A [`Policy`] is a set of named choices. A profile fills it in; a machine file or the command
-//! line may override any single choice by name. No code anywhere asks which kernel it is: it asks
-//! the policy one question.
+//! line may override any single choice by name. No code checks the kernel's version: each place
+//! reads one choice of the policy.
 //!
 //! | room | question it answers |
 //! | --- | --- |
 //! | `choices` | which values does a choice have? |
-//! | `rows` | what is the table made into: values, names, overrides, listings? |
-//! | `table` | which value has it in which kernel, and how is that known? |
-//! | `profiles` | which kernels are there? |
+//! | `rows` | what does the table expand to: values, names, overrides, listings? |
+//! | `table` | which value has a choice in which kernel, and how is that known? |
+//! | `profiles` | which kernels exist? |
 
 mod choices;
 mod profiles;
@@ -20,34 +20,34 @@ pub use choices::{
     AmazonFrames, ApertureRollback, BarAccess, BeyondInput, BlockedState, ContextDescriptors,
     DefaultDomain, DeviceErrorFd, DeviceName, DirtyTracking, DmaCoherency, DomainAllocError,
     DoorbellError, DoorbellUnwind, EmptyHotReset, EntryLimit, FindDma, GicV3Priority,
-    HotResetRefusal, InfoAlignment, InfoLayout, IovaAllocator, ItsAliases, ItsCacheability,
-    ItsDoorbellInfo, ItsEvents, ItsFlatCheck, ItsInvall, ItsLife, ItsPages, ItsQueueWait,
-    ItsSharing, ItsTables, IttMemory, LastDevice, LpiAffinity, LpiBits, LpiInvalidation, LpiRanges,
-    MessageSafety, MissingDoorbellInfo, MsiActivation, MsiAffinity, MsiAlias, MsiDomains,
-    MsiFailure, MsiInfo, MsiMapping, MsiUnmask, MsixVectors, NestingType, NotAContainer,
-    PciStreams, RangeEnd, ReplayAperture, ResourceMappings, SecondWindow, ShortInfo, Smmu1Contexts,
-    Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds,
-    Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500, Smmu2Privilege,
-    Smmu2Qualcomm, Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Asids,
-    Smmu3Ats, Smmu3Forced, Smmu3LongRanges, Smmu3Messages, Smmu3Overflow, Smmu3Privilege,
-    Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync,
-    Smmu3Unattached, SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, SuperpageTest,
-    ThirdMapFlag, UnmapAll, UnmapSync, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks,
-    ValidRanges, VectorRange, VfioCoherence, WalkAttributes, WindowProvider, WireService,
-    WrapErrno, ZeroPage,
+    HotResetRefusal, InfoAlignment, InfoLayout, IovaAllocator, IrqFreeing, ItsAliases,
+    ItsCacheability, ItsDoorbellInfo, ItsEvents, ItsFlatCheck, ItsInvall, ItsLife, ItsPages,
+    ItsQueueWait, ItsSharing, ItsTables, IttMemory, LastDevice, LockedMemory, LpiAffinity, LpiBits,
+    LpiInvalidation, LpiRanges, MessageSafety, MissingDoorbellInfo, MsiActivation, MsiAffinity,
+    MsiAlias, MsiDomains, MsiFailure, MsiInfo, MsiMapping, MsiUnmask, MsixVectors, NestingType,
+    NotAContainer, PciStreams, RangeEnd, ReplayAperture, ResourceMappings, SecondWindow, ShortInfo,
+    Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries, Smmu2Cavium, Smmu2Entries,
+    Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts, Smmu2Messages, Smmu2Mmu500,
+    Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags, Smmu2Unattached, Smmu2Vmids,
+    Smmu2WideLoads, Smmu3Asids, Smmu3Ats, Smmu3Forced, Smmu3LongRanges, Smmu3Messages,
+    Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges, Smmu3Regime, Smmu3Reset, Smmu3Stalls,
+    Smmu3Substreams, Smmu3Sync, Smmu3Unattached, SmmuIntrRemap, Stage1Attributes, Stage2Roots,
+    SteUpdate, SuperpageTest, ThirdMapFlag, UnmapAll, UnmapSync, UnmapWrap, UserAddresses,
+    V1UnmapOrder, V2mBlocks, ValidRanges, VectorRange, VfioCoherence, WalkAttributes,
+    WindowProvider, WireService, WrapErrno, ZeroPage,
 };
 pub use profiles::{Certainty, Profile, UnknownProfile};
 pub use table::{Policy, choices};
 
 use core::fmt;
 
-/// A choice by its textual names: what listings and overrides need.
+/// A choice by its textual names, for listings and overrides.
 pub trait Choice: Copy + Sized + 'static {
     /// Every value, in the order listings show them.
     const VALUES: &'static [Self];
     /// The value's stable kebab-case name.
     fn name(self) -> &'static str;
-    /// What it means, a sentence or two.
+    /// Its meaning, in a sentence or two.
     fn means(self) -> &'static str;
 
     /// The value of this name.
@@ -56,14 +56,14 @@ pub trait Choice: Copy + Sized + 'static {
     }
 }
 
-/// From a kernel on, a choice has a value. It holds until the next step.
+/// The first kernel in which a choice has a value, which holds until the next step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Step<T> {
     /// The first kernel.
     pub since: Profile,
     /// The value.
     pub value: T,
-    /// How that is known.
+    /// How well it is known.
     pub certainty: Certainty,
 }
 
@@ -73,12 +73,12 @@ fn step_of<T: Copy>(steps: &[Step<T>], profile: Profile) -> Step<T> {
     *taken.expect("the first step of every choice is the oldest profile's")
 }
 
-/// A value of a choice, as a manual has it.
+/// A value of a choice, for manuals.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ValueEntry {
     /// Its name.
     pub name: &'static str,
-    /// What it means.
+    /// Its meaning.
     pub means: &'static str,
 }
 
@@ -88,14 +88,14 @@ impl ValueEntry {
     }
 }
 
-/// A choice, as a manual has it.
+/// A choice, for manuals.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChoiceEntry {
     /// Its name.
     pub name: &'static str,
     /// What it decides.
     pub decides: &'static str,
-    /// Where the values are known from.
+    /// Source of the values.
     pub source: &'static str,
     /// Every value it may take.
     pub values: Vec<ValueEntry>,
@@ -104,7 +104,7 @@ pub struct ChoiceEntry {
 }
 
 impl ChoiceEntry {
-    /// The value in a profile, and how that is known.
+    /// The value in a profile, and how well it is known.
     pub fn of(&self, profile: Profile) -> Step<&'static str> {
         step_of(&self.steps, profile)
     }
@@ -124,11 +124,11 @@ pub struct Row {
     pub value: &'static str,
     /// What it decides.
     pub decides: &'static str,
-    /// Where the values are known from.
+    /// Source of the values.
     pub source: &'static str,
 }
 
-/// Why an override was not taken.
+/// Why an override was refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum OverrideError {
     /// There is no such choice.
@@ -139,9 +139,9 @@ pub enum OverrideError {
     UnknownValue {
         /// The choice.
         choice: &'static str,
-        /// What was asked for.
+        /// The value requested.
         value: String,
-        /// What it takes.
+        /// The values it takes.
         takes: Vec<&'static str>,
     },
 }

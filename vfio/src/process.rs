@@ -1,20 +1,19 @@
 //! Processes: descriptors, areas and their pages, limits, forking and ending.
 //!
-//! Everything a process can be told apart by is here, and nothing of VFIO: files are numbers
-//! ([`FileId`]) that the kernel's file table gives a meaning to. A process owns references to
-//! files, by descriptors and by areas; calls that give references up return them, and the kernel
-//! drops them.
+//! This room knows nothing of VFIO: files are numbers ([`FileId`]) of the kernel's file table. A
+//! process owns references to files, by descriptors and by areas; calls that give up references
+//! return them, and the kernel drops them.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `fd` | which number does a file get? |
+//! | `fd` | which descriptor does a file get? |
 //! | `areas`, `mapping` | what is mapped where, and what does mmap change? |
 //! | `table`, `frame_table`, `file_pages`, `sparse` | which frame holds a page, and who uses it? |
-//! | `fault`, `plan` | how do pages appear, and where? |
-//! | `access` | what does a process read and write? |
-//! | `pin` | which frames does a device get to see? |
+//! | `fault`, `plan` | how are pages populated, and in which frames? |
+//! | `access` | how is user memory read and written? |
+//! | `pin` | which frames are pinned for a device? |
 //! | `lock` | how much memory is locked, and how much may be? |
-//! | [`rules`] | by which checks are calls refused? |
+//! | [`rules`] | which check refused? |
 
 mod access;
 mod areas;
@@ -42,7 +41,7 @@ use fault::{AddressSpace, Pages, Ram};
 use fd::FdTable;
 use passim_model::{Errno, Frames, Memory, PageSize, Refusal, UserAddr};
 
-/// A process, by order of birth. Numbers are not used again.
+/// A process, by order of creation. Numbers are not reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Pid(usize);
 
@@ -51,14 +50,14 @@ impl Pid {
     #[cfg(test)]
     pub(crate) const FIRST: Self = Self(0);
 
-    /// How many processes were born before.
+    /// Number of processes created before.
     pub const fn index(self) -> usize {
         self.0
     }
 }
 
-/// An open file, by its place in the kernel's file table. The generation tells files apart that
-/// had the same place one after the other.
+/// An open file, by its index in the kernel's file table. The generation distinguishes files that
+/// had the same index one after the other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FileId {
     index: u32,
@@ -71,20 +70,20 @@ impl FileId {
         Self { index, generation }
     }
 
-    /// Its place.
+    /// Its index.
     pub const fn index(self) -> u32 {
         self.index
     }
 
-    /// Which of the files that had this place.
+    /// Its generation.
     pub const fn generation(self) -> u32 {
         self.generation
     }
 }
 
 bitflags::bitflags! {
-    /// What a process may do beyond others. Bits are numbered as in `capabilities(7)`; only what
-    /// something here asks for has a name.
+    /// Capabilities of a process. Bits are numbered as in `capabilities(7)`; only those checked
+    /// here have names.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
     pub struct Capabilities: u64 {
         /// CAP_IPC_LOCK: locked memory is not limited.
@@ -92,12 +91,12 @@ bitflags::bitflags! {
     }
 }
 
-/// What a process has that comes out of nothing.
+/// The initial state of a process that is not forked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Start {
-    /// Descriptors that are open.
+    /// Open descriptors.
     pub fds: Vec<i32>,
-    /// What it may do.
+    /// Its capabilities.
     pub capabilities: Capabilities,
     /// RLIMIT_MEMLOCK in bytes.
     pub memlock: u64,
@@ -114,7 +113,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// The file under a descriptor.
+    /// The file that a descriptor refers to.
     pub fn file(&self, fd: i32) -> Option<FileId> {
         self.fds.get(fd)
     }
@@ -124,18 +123,18 @@ impl Process {
         self.fds.iter()
     }
 
-    /// Puts a file, with its reference, under the lowest free descriptor.
+    /// Installs a file, with its reference, at the lowest free descriptor.
     pub fn install_file(&mut self, file: FileId) -> i32 {
         self.fds.insert(file)
     }
 
-    /// Puts a file, with its reference, under `fd`. The answer is the reference given up: that of
-    /// the file that was there, or `file` itself if no descriptor can have this number.
+    /// Installs a file, with its reference, at `fd`. Returns the reference given up: that of the
+    /// file that was there, or `file` itself if no descriptor can have this number.
     pub fn place_file(&mut self, fd: i32, file: FileId) -> Option<FileId> {
         self.fds.place(fd, file)
     }
 
-    /// Closes a descriptor. The answer is the reference given up.
+    /// Closes a descriptor. Returns the reference given up.
     pub fn remove_file(&mut self, fd: i32) -> Option<FileId> {
         self.fds.remove(fd)
     }
@@ -172,11 +171,11 @@ impl Process {
 
     /// Pages it has locked and pinned, in KiB: VmLck.
     pub fn locked_kib(&self) -> u64 {
-        self.locked_pages.saturating_mul(self.page.bytes() / 1024)
+        self.locked_pages.wrapping_mul(self.page.bytes() / 1024)
     }
 
-    /// The two lines of `/proc/PID/status` that speak of such memory. VFIO counts as locked what
-    /// it pins, so VmPin stays 0 (measured on 6.1 and 6.12).
+    /// The two lines of `/proc/PID/status` about locked memory. VFIO counts pinned pages as locked,
+    /// so VmPin stays 0 (measured on 6.1 and 6.12).
     pub fn status(&self) -> String {
         format!("VmLck:\t{:>8} kB\nVmPin:\t{:>8} kB\n", self.locked_kib(), 0)
     }
@@ -191,14 +190,14 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// No process yet, on a machine with this page size and this many bits of user addresses.
+    /// A machine without processes, with this page size and this many bits of user addresses.
     pub fn new(page: PageSize, user_va_bits: u32, zero_page: ZeroPage) -> Self {
         let last = 1u64.checked_shl(user_va_bits).map_or(u64::MAX, |size| size - 1);
         let pages = Pages::new(page, zero_page);
         Self { list: Vec::new(), pages, last_user: UserAddr::new(last) }
     }
 
-    /// A process without descriptors and memory. `memlock` is in bytes.
+    /// Creates a process without descriptors and memory. `memlock` is in bytes.
     pub fn spawn(&mut self, capabilities: Capabilities, memlock: u64) -> Pid {
         self.add(Process {
             page: self.pages.page,
@@ -220,9 +219,14 @@ impl Processes {
         self.list.get(pid.0)?.as_ref()
     }
 
-    /// The process, unless it has ended.
+    /// The process, mutable, unless it has ended.
     pub fn get_mut(&mut self, pid: Pid) -> Option<&mut Process> {
         self.list.get_mut(pid.0)?.as_mut()
+    }
+
+    /// Whether a process has a descriptor of the file.
+    pub(crate) fn has_file(&self, file: FileId) -> bool {
+        self.list.iter().flatten().any(|process| process.files().any(|(_, it)| it == file))
     }
 
     /// Pages the process has locked and pinned; 0 if it has ended.
@@ -240,10 +244,10 @@ impl Processes {
         self.parts(pid).ok_or(rules::NO_PROCESS.refuse(Errno::EINVAL))
     }
 
-    /// A copy of `parent`: its descriptors, its limit and capabilities, its areas, none of them
-    /// locked, and its pages, which are copied when either writes them, or at once where they are
-    /// pinned. Comes with the files to which there is one more reference, each as often as there
-    /// is one. `None` if the parent has ended, or there are no frames for pages to be copied.
+    /// Forks `parent`: the child has its descriptors, its limit and capabilities, its areas (none
+    /// locked), and its pages, which are copied when either process writes them, or at once where
+    /// they are pinned. Also returns the files that gained references, once per reference. `None`
+    /// if the parent has ended, or no frame is left for a copied page.
     pub fn fork(
         &mut self,
         parent: Pid,
@@ -266,9 +270,8 @@ impl Processes {
         Some((self.add(child), files))
     }
 
-    /// The process ends. Pages that nothing else refers to are free; those that are pinned stay
-    /// with the device. The answer is the file references given up: by descriptors, ascending,
-    /// then by areas.
+    /// Ends a process. Pages without other references are freed; pinned ones stay with the device.
+    /// Returns the file references given up: by descriptors, ascending, then by areas.
     pub fn exit(&mut self, pid: Pid, frames: &mut Frames) -> Vec<FileId> {
         let ended = self.list.get_mut(pid.0).and_then(Option::take);
         let Some(mut process) = ended else { return Vec::new() };

@@ -1,19 +1,19 @@
 //! Operations that can stop in the middle: where a kernel waits for hardware or drops a lock.
 //!
-//! Such an operation is a value. Each [`step`](Step) takes it as far as it goes without waiting.
-//! A caller that only wants the answer runs it to the end and lets hardware work whenever it
-//! waits; a caller that explores races does other things in between.
+//! Such an operation is a value. Each [`step`](Step) carries it as far as possible without waiting.
+//! A caller that only needs the answer steps it to the end and runs hardware whenever it waits; a
+//! caller that explores races runs other operations in between.
 
 use passim_model::Endpoint;
 
-/// How far one step came.
+/// The result of one step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step<T> {
     /// Finished, with this answer.
     Done(T),
-    /// Nothing more to do until this moves.
+    /// It cannot continue until this makes progress.
     Waiting(Queue),
-    /// A lock was dropped: others may come in before the next step.
+    /// A lock was dropped: other operations may run before the next step.
     Unlocked,
 }
 
@@ -35,9 +35,9 @@ pub enum Queue {
 pub struct SuspensionPoint {
     /// Stable kebab-case name.
     pub name: &'static str,
-    /// What is true while the operation stands there.
+    /// The state while the operation is stopped there.
     pub meaning: &'static str,
-    /// Where it is known from.
+    /// Its source.
     pub source: &'static str,
 }
 

@@ -1,7 +1,12 @@
-//! Paths: what can be opened, read, written and followed.
+//! Paths: opening, reading, writing and following them.
 //!
-//! Paths are known by their text: there is no file system behind them, and what has no name here is
-//! ENOENT.
+//! | room | question it answers |
+//! | --- | --- |
+//! | `binding` | when does a driver bind to a device? |
+//! | `removal` | when does a function leave its driver or the machine? |
+//! | `virtuals` | how are virtual functions enabled and disabled? |
+//!
+//! Paths are matched as text: there is no file system, and a path without a match is ENOENT.
 
 mod binding;
 mod removal;
@@ -40,7 +45,8 @@ fn bad_value() -> Refusal {
 ///
 /// # Errors
 /// EINVAL by `attribute-value`.
-// 6.12 kstrtobool: the first letter decides, after an "o" the second; the rest is not looked at.
+// 6.12 kstrtobool, for every kernel: the first letter decides, after an "o" the second; the rest is
+// ignored.
 fn boolean(text: &str) -> Result<bool, Refusal> {
     match text.as_bytes() {
         [b'y' | b'Y' | b't' | b'T' | b'1', ..] | [b'o' | b'O', b'n' | b'N', ..] => Ok(true),
@@ -53,8 +59,17 @@ fn boolean(text: &str) -> Result<bool, Refusal> {
 ///
 /// # Errors
 /// EINVAL and, for more than 32 bits, ERANGE by `attribute-value`.
-// 6.12 kstrtouint: a plus sign, a prefix that names the base as in C, digits, one newline.
+// 6.12 kstrtouint.
 fn unsigned(text: &str) -> Result<u32, Refusal> {
+    u32::try_from(number(text)?).map_err(|_| rules::ATTRIBUTE_VALUE.refuse(Errno::ERANGE))
+}
+
+/// A number of up to 64 bits.
+///
+/// # Errors
+/// EINVAL and, for more than 64 bits, ERANGE by `attribute-value`.
+// 6.12 kstrtoull: a plus sign, a prefix that names the base as in C, digits, one newline.
+fn number(text: &str) -> Result<u64, Refusal> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_prefix('+').unwrap_or(text);
     let (radix, digits) = match text.as_bytes() {
@@ -66,7 +81,7 @@ fn unsigned(text: &str) -> Result<u32, Refusal> {
         return Err(bad_value());
     }
     let too_large = rules::ATTRIBUTE_VALUE.refuse(Errno::ERANGE);
-    u32::from_str_radix(digits, radix).map_err(|_| too_large)
+    u64::from_str_radix(digits, radix).map_err(|_| too_large)
 }
 
 /// The interrupt whose affinity a path sets.
@@ -100,7 +115,7 @@ impl Kernel {
         self.install(pid, file)
     }
 
-    /// The number of a plain file; one that was never opened is made, empty.
+    /// The number of a plain file; a path that was never opened creates an empty file.
     fn plain_file(&mut self, path: &str) -> usize {
         match self.plain_files.iter().position(|file| file.path == path) {
             Some(number) => number,
@@ -124,7 +139,7 @@ impl Kernel {
         }
         let bar: u8 = attribute.strip_prefix("resource")?.parse().ok()?;
         self.topology.function(rid)?.bar(bar)?;
-        // The expansion ROM has a file of its own, which is not mapped.
+        // The expansion ROM has a separate file, which cannot be mapped.
         (u32::from(bar) < region::ROM).then_some(FileKind::Resource { rid, bar })
     }
 
@@ -162,7 +177,7 @@ impl Kernel {
         Ok(0)
     }
 
-    /// The function whose whole name is written to an attribute of the PCI bus.
+    /// The function whose full name is written to an attribute of the PCI bus.
     ///
     /// # Errors
     /// ENODEV by `attribute-value`.
@@ -227,14 +242,14 @@ impl Kernel {
         let found = device.as_deref().and_then(|device| self.pci_attribute(device));
         let driver = found.and_then(|(rid, _)| Some((rid, self.pci.driver(rid)?)));
         let Some((rid, driver)) = driver else { return Answer::refused(absent()) };
-        // Devices of the root bus lie four directories below /sys/devices' own, and each bridge
-        // above adds one: platform, host bridge, bus, device.
+        // Devices on the root bus are four directories below /sys/devices, and each bridge above
+        // adds one: platform, host bridge, bus, device.
         let up = "../".repeat(5 + self.bridges_above(rid));
         let target = format!("{up}bus/pci/drivers/{driver}");
         Answer { ret: Ok(target.len() as i64), bytes: target.into_bytes() }
     }
 
-    /// How many bridges lie between a function and the root bus.
+    /// Number of bridges between a function and the root bus.
     fn bridges_above(&self, rid: Rid) -> usize {
         let mut above = 0;
         let mut bus = rid.bus();
@@ -244,7 +259,8 @@ impl Kernel {
             let bridge = functions.find(|function| {
                 function.config_byte(0x0e) & 0x7f == 1 && function.config_byte(0x19) == bus
             });
-            // A root bus need not be bus 0, and virtual functions lie beside their physical one.
+            // A root bus need not be bus 0, and virtual functions are on the bus of their physical
+            // function.
             let Some(bridge) = bridge else { return above };
             above += 1;
             bus = bridge.rid.bus();

@@ -1,8 +1,8 @@
-//! What the tests of several rooms run on.
+//! Test machines for several rooms.
 
 use passim_model::{Abort, Host, Memory, PhysAddr, Width};
 
-/// A machine of RAM, on which no register answers.
+/// A machine of RAM on which no register answers.
 pub(crate) struct Silence(pub(crate) Memory);
 
 impl Host for Silence {

@@ -1,7 +1,8 @@
-//! Eventfds that the kernel itself waits for: what their signals mask, unmask and write.
+//! Eventfds that the kernel itself waits on (VFIO's mask and unmask eventfds, ioeventfds: virqfd),
+//! and delivery of their signals.
 //!
-//! Whoever signals one does not matter: a process that writes it, or the kernel, when an interrupt
-//! comes or a request asks for one. Not here: what each of them brings about.
+//! The source of a signal does not matter: a process that writes the eventfd, or the kernel, for an
+//! interrupt or a trigger request. Not here: the effect of each signal.
 
 use crate::file::FileKind;
 use crate::kernel::Kernel;
@@ -9,19 +10,49 @@ use crate::process::FileId;
 use passim_model::Host;
 use std::collections::BTreeSet;
 
-/// Eventfds that are waited for, and those that were signalled.
+/// Eventfds that the kernel waits on, and pending signals.
 #[derive(Default)]
 pub(crate) struct Told {
-    /// Those that something was to follow on once; perhaps nothing does any more.
+    /// Eventfds on which the kernel has ever waited, even if it no longer does.
     awaited: BTreeSet<FileId>,
-    /// Signalled by the kernel, in that order, and not followed up yet.
+    /// Eventfds that the kernel has signalled, in order, whose effects are pending.
     signalled: Vec<FileId>,
 }
 
 impl Kernel {
-    /// Something follows when an eventfd is signalled.
-    pub(crate) fn wait_for(&mut self, file: FileId) {
+    /// Makes the kernel wait on an eventfd. Returns whether it has been signalled already: the caller
+    /// then acts at once, and the counter stays as it is.
+    // 6.12 virqfd.c, vfio_virqfd_enable.
+    pub(crate) fn wait_for(&mut self, file: FileId) -> bool {
         self.told.awaited.insert(file);
+        self.is_signalled(file)
+    }
+
+    /// Takes the kernel off an eventfd, in one of the places that hold it: clears the counter and drops
+    /// the reference.
+    // 6.12 virqfd.c, virqfd_shutdown: eventfd_ctx_remove_wait_queue reads the counter.
+    pub(crate) fn stop_waiting(&mut self, file: FileId) {
+        self.take_counter(file);
+        // Dropping an eventfd releases nothing else.
+        self.files.drop_reference(file);
+    }
+
+    /// Takes the kernel off those of `files` that no process has a descriptor of any more.
+    // 6.12 virqfd.c, virqfd_wakeup: EPOLLHUP, from eventfd_release.
+    pub(crate) fn hang_up(&mut self, files: &[FileId]) {
+        for &file in
+            files.iter().filter(|file| self.told.awaited.contains(*file)).collect::<Vec<_>>()
+        {
+            if self.processes.has_file(file) {
+                continue;
+            }
+            let held =
+                self.wires_hung_up(file) + self.pins_hung_up(file) + self.writes_hung_up(file);
+            for _ in 0..held {
+                self.stop_waiting(file);
+            }
+            self.told.awaited.remove(&file);
+        }
     }
 
     /// Adds one to an eventfd's counter.
@@ -40,9 +71,9 @@ impl Kernel {
         matches!(self.files.kind(file), Some(FileKind::EventFd(1..)))
     }
 
-    /// What the kernel signalled is followed up. What that signals is too, once: an interrupt whose
-    /// eventfd unmasks itself would go on for ever.
-    // 6.12 virqfd.c, virqfd_wakeup: at every signal, whoever makes it.
+    /// Carries out the effects of the kernel's own signals. Their further signals take effect once
+    /// each: an interrupt whose eventfd unmasks itself would repeat for ever.
+    // 6.12 virqfd.c, virqfd_wakeup: runs at every signal, from any source.
     pub(crate) fn follow_up(&mut self, host: &mut impl Host) {
         let mut seen = BTreeSet::new();
         while !self.told.signalled.is_empty() {
@@ -54,7 +85,7 @@ impl Kernel {
         }
     }
 
-    /// An eventfd was signalled: what waits for that happens, and its counter is taken.
+    /// Carries out the effects of an eventfd's signal, and resets its counter.
     pub(crate) fn told_by(&mut self, file: FileId, host: &mut impl Host) {
         if !self.told.awaited.contains(&file) {
             return;

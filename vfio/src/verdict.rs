@@ -1,27 +1,27 @@
 //! Misbehaviour of the kernel that no return value shows.
 //!
 //! A call can succeed and still have gone wrong: the kernel warns, drops a reference too many, or
-//! dereferences NULL. Such things are reported beside the answer, each by the rule that names it. Not here: what goes wrong between a driver and its hardware, which is
-//! [`Finding`](crate::iommu::Finding).
+//! dereferences NULL. Such misbehaviour is reported beside the answer, by the rule it breaks. Not
+//! here: what goes wrong between a driver and its hardware ([`Finding`](crate::iommu::Finding)).
 
 use core::fmt;
 use passim_model::{Conflict, Rule};
 
-/// How bad it is.
+/// Severity of a verdict.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Severity {
-    /// Nobody would notice by looking at this call.
+    /// The call itself shows no sign of it.
     Finding,
-    /// A driver does not bind, and who had it probed is not told.
+    /// A driver does not bind, and the write that had it probed does not return that.
     Unbound,
-    /// The kernel prints a warning and goes on.
+    /// The kernel prints a warning and continues.
     Warning,
-    /// The kernel dereferences NULL: the caller is killed, and what it had locked stays locked.
+    /// The kernel dereferences NULL: the caller is killed, and its locks stay locked.
     Oops,
 }
 
 impl Severity {
-    /// What the kernel would do, as a sentence begins.
+    /// What the kernel would do, as the beginning of a sentence.
     pub const fn phrase(self) -> &'static str {
         match self {
             Self::Finding => "the kernel goes wrong here",
@@ -32,14 +32,14 @@ impl Severity {
     }
 }
 
-/// One such thing.
+/// One misbehaviour.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Verdict {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// What was broken, and where that is known from.
+    /// The rule that was broken, with its source.
     pub rule: &'static Rule,
-    /// What the call ran into.
+    /// What the call conflicted with.
     pub conflict: Conflict,
 }
 

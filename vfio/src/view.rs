@@ -1,7 +1,7 @@
-//! The kernel's state, looked at from outside: for reports, explanations and checks; and the
-//! doors through which interrupts and modules come in from there.
+//! Read-only view of the kernel's state, for reports, explanations and checks; and the entry points
+//! for interrupts and modules.
 //!
-//! What is read here is a copy: changing it changes nothing, and no path of a call goes through it.
+//! The values read here are copies, and no call's path uses them.
 
 use crate::call::Call;
 use crate::file::FileKind;
@@ -19,24 +19,24 @@ use passim_model::{
 /// A container as it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ContainerView {
-    /// Which container: stable while it exists.
+    /// Its number, stable while it exists.
     pub number: usize,
     /// Its groups, the last to join first.
     pub groups: Vec<u32>,
-    /// Its rules, once it has a type: `None` before.
+    /// Its version, once it has a type.
     pub version: Option<Version>,
-    /// Its domains, the last made first.
+    /// Its domains, the newest first.
     pub domains: Vec<DomainId>,
-    /// How many mappings it holds.
+    /// Number of mappings.
     pub mappings: usize,
-    /// How many mappings more it takes; 0 before it has a type.
+    /// Number of further mappings that it takes; 0 before it has a type.
     pub entries_left: u32,
-    /// IOVAs at which mappings may lie, ascending: the valid ranges that GET_INFO tells of. Empty
+    /// IOVAs at which mappings may lie, ascending: the valid ranges that GET_INFO reports. Empty
     /// before it has a type.
     pub windows: Vec<Span<Iova>>,
 }
 
-/// What a descriptor stands for.
+/// What a descriptor refers to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OpenFile {
     /// A container, by number.
@@ -54,17 +54,17 @@ pub enum OpenFile {
 /// A mapping as it stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MappingView {
-    /// What it is for.
+    /// Its purpose.
     pub kind: SlotKind,
-    /// Addresses of the device, both ends inside.
+    /// IOVAs, both ends inside.
     pub iova: Span<Iova>,
     /// First byte in the owner's memory.
     pub vaddr: UserAddr,
-    /// What the process asked for.
+    /// The permissions requested by the process.
     pub perms: Perms,
-    /// Whose memory.
+    /// The process whose memory it maps.
     pub owner: Pid,
-    /// Whether the vaddr is valid: not so between UNMAP and MAP with the VADDR flag.
+    /// Whether the vaddr is valid: false between UNMAP and MAP with the VADDR flag.
     pub vaddr_valid: bool,
 }
 
@@ -107,7 +107,7 @@ impl Kernel {
         self.groups.get(&group)?.container
     }
 
-    /// Descriptors of a process that are containers, ascending, each with its container.
+    /// Descriptors of a process that refer to containers, ascending, each with its container.
     pub fn container_fds(&self, pid: Pid) -> Vec<(i32, usize)> {
         let files = self.processes.get(pid).into_iter().flat_map(|process| process.files());
         let container = |(fd, file)| match self.files.kind(file) {
@@ -117,7 +117,7 @@ impl Kernel {
         files.filter_map(container).collect()
     }
 
-    /// Descriptors of a process, ascending, each with what it stands for.
+    /// Descriptors of a process, ascending, each with what it refers to.
     pub fn open_files(&self, pid: Pid) -> Vec<(i32, OpenFile)> {
         let files = self.processes.get(pid).into_iter().flat_map(|process| process.files());
         let what = |(fd, file)| {
@@ -136,14 +136,14 @@ impl Kernel {
         files.map(what).collect()
     }
 
-    /// The most a process may pin and lock, in pages of the CPU's size, and whether that binds it:
-    /// it does not who holds CAP_IPC_LOCK. `None` for a process that has ended.
+    /// Most pages (of the CPU's size) that a process may pin and lock, and whether the limit
+    /// applies: it does not with CAP_IPC_LOCK. `None` for a process that has ended.
     pub fn memlock_pages(&self, pid: Pid) -> Option<(u64, bool)> {
         let process = self.processes.get(pid)?;
         Some((process.memlock_pages(), !process.ipc_lock()))
     }
 
-    /// The members of a group that VFIO gives away: their names.
+    /// The names of a group's members that VFIO serves.
     pub fn devices_given(&self, group: u32) -> Vec<String> {
         let functions = self.pci.vfio_members(group).map(|rid| format!("0000:{rid}"));
         let platforms = self.platforms.vfio_members(group).filter_map(|it| match it {
@@ -153,20 +153,20 @@ impl Kernel {
         functions.chain(platforms.map(|platform| platform.name.clone())).collect()
     }
 
-    /// Interrupts of a device: how many there are of each index, the pin first; and the index of
-    /// those that are on.
+    /// Interrupts of a device: the number at each index, the pin first; and the index that is
+    /// enabled.
     pub fn irqs_of_device(&self, rid: Rid) -> (Vec<u32>, Option<u32>) {
         let Some(function) = self.topology.function(rid) else { return (Vec::new(), None) };
         let counts = (0..crate::uapi::irq::COUNT).map(|at| crate::device::vectors(function, at));
         (counts.collect(), self.irqs_on(rid))
     }
 
-    /// How many CPUs there are.
+    /// Number of CPUs.
     pub fn cpus(&self) -> u16 {
         self.irqs.cpus
     }
 
-    /// Linux numbers of the interrupts there are for messages, ascending.
+    /// Linux numbers of all interrupts, ascending.
     pub fn irq_numbers(&self) -> Vec<u32> {
         self.irqs.lines().map(|(irq, _)| irq).collect()
     }
@@ -181,12 +181,13 @@ impl Kernel {
         self.devices.keys().copied()
     }
 
-    /// Whether the kernel knows the function: it was there at boot and has not been removed.
+    /// Whether the function exists: it was present at boot or added since, and has not been
+    /// removed.
     pub fn has_function(&self, rid: Rid) -> bool {
         self.pci.exists(rid)
     }
 
-    /// The group of a function, as the kernel gave it; of one that is gone, the last it was in.
+    /// The group of a function; of a removed one, its last group.
     pub fn group_of_function(&self, rid: Rid) -> Option<u32> {
         self.topology.function(rid)?.group
     }
@@ -196,7 +197,7 @@ impl Kernel {
         self.pci.driver(rid)
     }
 
-    /// What the kernel does where kernels differ.
+    /// The kernel's choices where kernels differ.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
@@ -216,34 +217,35 @@ impl Kernel {
         &self.iommu
     }
 
-    /// How many operations were given up because hardware did not answer.
+    /// Number of operations abandoned because hardware did not answer.
     pub fn abandoned(&self) -> u64 {
         self.abandoned
     }
 
-    /// The event queue interrupt of the SMMU with index `smmu`: its events are taken out and
-    /// returned, oldest first, each as the four doublewords of its record (IHI 0070 7.3).
+    /// Handles the event queue interrupt of the SMMU with index `smmu`: takes its events out of the
+    /// queue and returns them, oldest first, each as the four doublewords of its record (IHI 0070
+    /// 7.3).
     pub fn event_interrupt(&mut self, smmu: usize, host: &mut impl Host) -> Vec<[u64; 4]> {
         self.iommu.event_interrupt(smmu, host)
     }
 
-    /// A fault interrupt of the SMMUv2 with index `smmu`, global or of a context bank.
+    /// Handles a fault interrupt of the SMMUv2 with index `smmu`, global or of a context bank.
     pub fn fault_interrupt(&mut self, smmu: usize, host: &mut impl Host) {
         self.iommu.fault_interrupt(smmu, host);
     }
 
-    /// The global error interrupt of the SMMU with index `smmu`.
+    /// Handles the global error interrupt of the SMMU with index `smmu`.
     pub fn error_interrupt(&mut self, smmu: usize, host: &mut impl Host) {
         self.iommu.error_interrupt(smmu, host);
     }
 
-    /// What the drivers found wrong with the SMMU with index `smmu` since last asked.
+    /// Takes the drivers' findings about the SMMU with index `smmu`.
     pub fn take_findings(&mut self, smmu: usize) -> Vec<Finding> {
         self.iommu.take_findings(smmu)
     }
 
-    /// The doorbells mapped in the domain that translates for a device now, the last to be mapped
-    /// first; none without such a domain.
+    /// The doorbells mapped in the domain that translates for a device now, newest first; none
+    /// without such a domain.
     pub fn doorbells_of(&self, device: impl Into<Endpoint>) -> Vec<DoorbellView> {
         let group = self.iommu.group_of(device);
         match group.and_then(|group| self.iommu.translation(group)) {
@@ -252,7 +254,7 @@ impl Kernel {
         }
     }
 
-    /// What calls did that their return values do not tell, oldest first, since last asked.
+    /// Takes misbehaviour that no return value showed, oldest first.
     pub fn take_verdicts(&mut self) -> Vec<Verdict> {
         let mut all = core::mem::take(&mut self.verdicts);
         all.extend(self.iommu.take_verdicts());
@@ -260,12 +262,12 @@ impl Kernel {
         all
     }
 
-    /// A module was loaded.
+    /// Loads a module.
     pub fn load_module(&mut self, name: &str) {
         self.pci.load(name);
     }
 
-    /// The physical address of the frame a process's page lies in, if it is present and in RAM.
+    /// The physical address of the frame of a process's page, if it is present and in RAM.
     pub fn frame_of(&self, pid: Pid, va: UserAddr) -> Option<PhysAddr> {
         let resolved = self.processes.resolve(pid, va, PinAccess::Read).ok()?;
         match resolved {
@@ -274,23 +276,22 @@ impl Kernel {
         }
     }
 
-    /// Whether something pins the page in the frame at this physical address.
+    /// Whether the page in the frame at this physical address is pinned.
     pub fn is_pinned(&self, frame: PhysAddr) -> bool {
         self.processes.pins(frame) > 0
     }
 
-    /// Pages a process has locked or pinned, as VmLck counts them, in KiB.
+    /// Memory that a process has locked or pinned, as VmLck counts it, in KiB.
     pub fn locked_kib(&self, pid: Pid) -> u64 {
         self.processes.get(pid).map_or(0, |process| process.locked_kib())
     }
 
-    /// Bytes of RAM the kernel has handed out and not got back: pages of processes, tables and
-    /// queues.
+    /// Bytes of RAM that the kernel has allocated: pages of processes, tables and queues.
     pub fn frames_in_use(&self) -> u64 {
         self.frames.in_use()
     }
 
-    /// Whether a call has to wait before it can begin, because another holds the lock it needs.
+    /// Whether a call has to wait before it begins, because another holds a lock that it needs.
     pub fn must_wait(&self, pid: Pid, call: &Call) -> bool {
         self.locks_of(pid, call).iter().any(|lock| self.is_locked(lock))
     }

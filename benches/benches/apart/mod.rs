@@ -1,6 +1,6 @@
 //! An SMMU beside the board's, so that a bench may drive it alone.
 //!
-//! For: the benches that time translations without the rest of the machine. Not for: what the kernel
+//! For the benches that time translations without the rest of the machine; not for what the kernel
 //! does to an SMMU.
 
 use passim_model::{Host, PhysAddr, Width};

@@ -1,10 +1,10 @@
 //! A red-black tree shaped as the kernel's dma tree is: nodes of 96 bytes with parent links, a
 //! descent that branches on every comparison, a search for any overlap, and removal by node.
 //!
-//! It is the bar the dma tree is measured against, so it must stay what it is: without branches
-//! in the descent, or with more instructions to a level, it would be another bar. Following a link
-//! is therefore made as cheap as it gets without pointers: a node is three rows of 32 bytes, links
-//! count rows, and what a descent needs stands in the first row.
+//! The dma tree is measured against it, so its cost must not change: without branches in the
+//! descent, or with more instructions per level, it would be another baseline. Following a link is
+//! therefore as cheap as possible without pointers: a node is three rows of 32 bytes, links count
+//! rows, and what a descent needs is in the first row.
 
 mod balance;
 
@@ -23,7 +23,7 @@ const _: () = assert!(ROWS as usize * size_of::<Row>() == 96);
 /// one comparison, as where a link is a pointer.
 const NIL: u64 = u64::MAX;
 
-/// Where the words of a node stand. The first row is `left, right, start, size`; the third is
+/// Positions of the words of a node. The first row is `left, right, start, size`; the third is
 /// where the kernel keeps protection, accounting and its bitmap.
 mod word {
     pub(super) const LEFT: usize = 0;
@@ -178,7 +178,7 @@ impl Index for KernelRb {
         if self.overlaps(range) {
             return None;
         }
-        // A second descent, as the kernel's: the first one asked for overlaps only.
+        // A second descent, as the kernel's: the first one searched for overlaps only.
         let mut parent = NIL;
         let mut at = self.root;
         let mut below = false;

@@ -1,6 +1,5 @@
 //! The layouts and accesses that measurements name. Everything is a function of a seed, and a
-//! generator is handed on from window to window: one that starts over makes a large index look
-//! cached.
+//! generator continues from window to window: one that starts over makes a large index look cached.
 
 /// An inclusive range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,7 +57,7 @@ fn log_uniform(octaves: u64, numbers: &mut SplitMix64) -> u64 {
     (least + numbers.below(least)) * PAGE
 }
 
-/// How ranges lie.
+/// The layout of ranges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// A few large ones: 1 to 16 GiB, gaps of 0 to 1 GiB.

@@ -2,7 +2,13 @@
 //! compared on.
 //!
 //! Each index keeps inclusive `u64` ranges that do not overlap, with a `u64` beside each, behind
-//! [`Index`]. Nothing here is used by the model, and nothing of the model is used here.
+//! [`Index`]. The model uses nothing of this crate, and this crate nothing of the model.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `layouts` | which ranges are laid out, and which accesses are measured? |
+//! | `kernel_rb` | how does the kernel's red-black tree perform? |
+//! | `by_start`, `ranges`, `sorted` | how do a `BTreeMap`, rangemap and a sorted `Vec` perform? |
 
 mod by_start;
 mod kernel_rb;
@@ -18,14 +24,14 @@ pub use sorted::Sorted;
 
 /// An ordered index of ranges that do not overlap.
 pub trait Index {
-    /// What names a range: whatever lets this structure remove it without another search, where
-    /// it has such a thing.
+    /// The name of a range. It lets this structure remove the range without another search, if the
+    /// structure can.
     type Handle: Copy;
 
-    /// Adds a range. `None`, and nothing changed, if it overlaps one that is there.
+    /// Adds a range. `None`, and nothing changed, if it overlaps an existing one.
     fn insert(&mut self, range: Range, value: u64) -> Option<Self::Handle>;
 
-    /// Removes a range that [`Self::find`] found, with nothing removed since. Its value.
+    /// Removes a range that [`Self::find`] found, with nothing removed since. Returns its value.
     fn remove(&mut self, handle: Self::Handle) -> u64;
 
     /// The range that `point` lies in.

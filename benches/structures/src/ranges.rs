@@ -1,5 +1,5 @@
-//! rangemap's inclusive map. It overwrites and joins, so it is asked before it is told; values
-//! that differ keep it from joining neighbours.
+//! rangemap's inclusive map. It overwrites and joins ranges, so insertion first checks for an
+//! overlap; values that differ keep it from joining neighbours.
 
 use core::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! A sorted row: nothing is quicker to read, and nothing slower to change.
+//! A sorted `Vec`: the fastest to read, and the slowest to change.
 
 use crate::{Index, Range};
 

@@ -1,8 +1,8 @@
-//! All structures give the same answers, and the layouts are what they say.
+//! All structures give the same answers, and the layouts are as described.
 
 use crate::{ByStart, Index, KernelRb, Layout, Range, Ranges, Shape, Sorted, SplitMix64};
 
-/// What an index says when it is built, churned, asked and emptied.
+/// The answers of an index while it is built, churned, queried and emptied.
 fn story(mut index: impl Index, layout: Layout, count: usize) -> Vec<u64> {
     let mut numbers = SplitMix64::new(layout as u64 + 1);
     let shape = Shape::new(layout, count, &mut numbers);

@@ -295,6 +295,7 @@ impl fmt::Display for Wrote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Event(event) => write!(f, "event {event}"),
+            Self::Other(at, Size::Byte) => write!(f, "1 byte at {at:#x}"),
             Self::Other(at, size) => write!(f, "{} bytes at {at:#x}", size.bytes()),
         }
     }

@@ -54,6 +54,7 @@ impl IdSet {
     }
 
     /// Marks the word of `id` as not empty in the levels above.
+    #[inline(never)]
     fn summarise(&mut self, id: u32) {
         let mut at = id;
         for &start in &self.starts[1..self.levels] {

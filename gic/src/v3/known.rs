@@ -9,14 +9,15 @@ use crate::choice::lpi::ConfigRead;
 use passim_model::Memory;
 
 impl GicV3 {
+    /// Whether redistributors cache configuration in common.
     #[inline]
-    fn knows_in_common(&self) -> bool {
+    pub(super) fn knows_in_common(&self) -> bool {
         self.implementation.choices.config == ConfigRead::OnceForAll
     }
 
     /// Copies the configuration of an LPI to a CPU's redistributor that is about to need it, if
     /// another has it cached.
-    #[inline]
+    #[inline(never)]
     pub(super) fn bring_known(&mut self, cpu: Cpu, intid: u32) {
         if !self.knows_in_common() {
             return;

@@ -74,6 +74,13 @@ pub(crate) struct InUse {
     pub(crate) pending: PhysAddr,
 }
 
+/// An empty set, with room for `count` LPIs.
+#[cold]
+#[inline(never)]
+fn empty_set(count: usize) -> IdSet {
+    IdSet::new(count as u32)
+}
+
 /// The first INTID beyond `intid_bits`.
 fn bound(intid_bits: u32) -> u32 {
     1 << intid_bits.min(24)
@@ -216,7 +223,7 @@ impl Lpis {
     }
 
     /// The LPI becomes pending. Returns whether it exists.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
         if self.choices.pending == PendingHome::Memory {
@@ -231,6 +238,7 @@ impl Lpis {
     }
 
     /// As [`Lpis::set_pending`], where the table in memory holds pending state.
+    #[cold]
     #[inline(never)]
     fn set_pending_in_memory(&mut self, lpi: u32, memory: &mut Memory) {
         if self.choices.scans() {
@@ -435,6 +443,7 @@ impl Lpis {
     }
 
     /// Moves a pending LPI to the set that its configuration selects.
+    #[inline(never)]
     fn settle(&mut self, lpi: u32, memory: &Memory) {
         let wanted = self.wanted(lpi, memory);
         if let Some(now) = self.place[lpi as usize].checked_sub(1).map(usize::from) {
@@ -452,8 +461,8 @@ impl Lpis {
     /// Puts an LPI that is in no set into this one, which makes it pending.
     #[inline]
     fn place_in(&mut self, wanted: usize, lpi: u32) {
-        let count = self.place.len() as u32;
-        self.waiting[wanted].get_or_insert_with(|| IdSet::new(count)).insert(lpi);
+        let count = self.place.len();
+        self.waiting[wanted].get_or_insert_with(|| empty_set(count)).insert(lpi);
         // Sets from index 64 on have no bit: `highest` does not search them.
         self.occupied |= 1u64.checked_shl(wanted as u32).unwrap_or(0);
         self.place[lpi as usize] = wanted as u8 + 1;

@@ -113,14 +113,24 @@ impl GicV3 {
     }
 
     /// An LPI becomes pending at a CPU's redistributor. Returns whether it did.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pend(&mut self, cpu: Cpu, intid: IntId, memory: &mut Memory) -> bool {
-        let pended = self.pend_elsewhere(cpu, intid.get(), memory).unwrap_or_else(|| {
-            self.bring_known(cpu, intid.get());
-            let place = self.redistributors.get_mut(cpu.index());
-            place.is_some_and(|place| place.set_pending(intid.get(), memory))
-        });
-        self.counters.lpis_dropped += u64::from(!pended);
+        // `match` instead of closures, which would pass their captures through memory.
+        let pended = match self.pend_elsewhere(cpu, intid.get(), memory) {
+            Some(pended) => pended,
+            None => {
+                if self.knows_in_common() {
+                    self.bring_known(cpu, intid.get());
+                }
+                match self.redistributors.get_mut(cpu.index()) {
+                    Some(place) => place.set_pending(intid.get(), memory),
+                    None => false,
+                }
+            }
+        };
+        if !pended {
+            self.counters.lpis_dropped += 1;
+        }
         pended
     }
 

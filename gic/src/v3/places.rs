@@ -208,13 +208,22 @@ impl GicV3 {
 
     /// A message for a CPU with LPIs on, of an LPI that is at another CPU. `None` if the LPI is at
     /// the message's CPU or has no state of its own.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pend_elsewhere(
         &mut self,
         cpu: Cpu,
         intid: u32,
         memory: &mut Memory,
     ) -> Option<bool> {
+        if self.places.all.is_empty() {
+            return None;
+        }
+        self.pend_in_place(cpu, intid, memory)
+    }
+
+    /// As [`GicV3::pend_elsewhere`], where LPIs have a state of their own.
+    #[inline(never)]
+    fn pend_in_place(&mut self, cpu: Cpu, intid: u32, memory: &mut Memory) -> Option<bool> {
         let place = self.places.get(intid)?;
         if place.cpu() == Some(cpu) || !self.redistributors.get(cpu.index())?.is_on() {
             return None;
@@ -230,8 +239,11 @@ impl GicV3 {
 
     /// The CPU that an LPI is at after a message for `cpu` raised it: where it was before, if it
     /// has a state of its own.
-    #[inline]
+    #[inline(always)]
     pub(super) fn whereabouts(&self, intid: IntId, cpu: Cpu) -> Cpu {
+        if self.places.all.is_empty() {
+            return cpu;
+        }
         self.places.get(intid.get()).and_then(|place| place.cpu()).unwrap_or(cpu)
     }
 

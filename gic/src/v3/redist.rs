@@ -298,7 +298,7 @@ impl Redistributor {
     }
 
     /// An LPI becomes pending. Returns whether it did: LPIs are on and it exists.
-    #[inline]
+    #[inline(always)]
     pub(super) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         self.on && self.lpis.as_mut().is_some_and(|lpis| lpis.set_pending(intid, memory))
     }

@@ -12,7 +12,7 @@ fn a_field_reads_and_writes_only_itself() {
     assert_eq!(bits(51, 12).in_place(0x000f_ffff_ffff_ffff), 0x000f_ffff_ffff_f000);
 }
 
-/// What is said of a field of an address is the address.
+/// The text value of an address field is the address.
 #[test]
 fn a_field_holds_what_is_said_or_nothing() {
     let number = bits(7, 4);

@@ -1,4 +1,4 @@
-//! Against the rule written as a search of everything that was placed.
+//! Compares the map with a search of everything that was placed.
 
 use super::{AddressMap, Overlap, Target};
 use crate::{PhysAddr, Span};

@@ -1,16 +1,16 @@
 //! A device's own cache of translations: the ATC of PCIe ATS.
 //!
-//! It believes what the SMMU answered until it is told otherwise; an invalidation that is missing,
-//! too small or too early leaves a stale translation here as in any TLB.
+//! An entry stays until an invalidation drops it. An invalidation that is missing, too small or too
+//! early leaves a stale translation here, as in any TLB.
 
 use crate::ats::{Completion, Grant, Invalidation, InvalidationEnd, TranslationRequest};
 use crate::{Access, Iova, Perms, SubstreamId};
 use std::collections::BTreeMap;
 
-/// What a cached translation is found by: PASID, privilege, log2 of the page, first address.
+/// The key of a cached translation: PASID, privilege, log2 of the page, first address.
 type Key = (Option<SubstreamId>, bool, u32, u64);
 
-/// The translations a device was granted, until it is told to drop them.
+/// The translations that a device was granted and that no invalidation dropped.
 #[derive(Clone, Debug, Default)]
 pub struct Atc {
     entries: BTreeMap<Key, Grant>,
@@ -18,15 +18,15 @@ pub struct Atc {
     silent: bool,
 }
 
-/// What a device does with an address of its own.
+/// How a device issues an access to an address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Lookup {
-    /// Goes to this address on the bus, marked as translated: physical, or intermediate where stage
-    /// 2 stays with the SMMU.
+    /// To this address, marked as translated: physical, or intermediate where stage 2 stays with
+    /// the SMMU.
     Translated(u64),
     /// The cached answer does not permit the access.
     Refused,
-    /// Nothing is cached: the device has to ask.
+    /// Nothing is cached: the device has to request a translation.
     Unknown,
 }
 
@@ -36,14 +36,14 @@ impl Atc {
         Self::default()
     }
 
-    /// Whether the device leaves invalidations unanswered from now on, as a broken one does: it
-    /// drops nothing, and they end as [`InvalidationEnd::TimedOut`].
+    /// Makes the device ignore invalidations from now on, as a broken one does: it drops nothing,
+    /// and they end as [`InvalidationEnd::TimedOut`].
     pub fn set_silent(&mut self, silent: bool) {
         self.silent = silent;
     }
 
-    /// Takes the answer to a request. PCIe: only a grant of some access may be cached, so any other
-    /// answer leaves the cache as it is.
+    /// Caches the answer to a request. PCIe: only a grant of some access may be cached, so any
+    /// other answer leaves the cache as it is.
     pub fn fill(&mut self, request: &TranslationRequest, completion: &Completion) {
         if let Completion::Success(grant) = completion
             && !grant.perms.is_empty()
@@ -70,7 +70,8 @@ impl Atc {
         }
     }
 
-    /// Serves an invalidation: every entry that shares an address with it goes, whatever its size.
+    /// Performs an invalidation: drops every entry that shares an address with it, whatever its
+    /// size.
     pub fn invalidate(&mut self, request: &Invalidation) -> InvalidationEnd {
         if self.silent {
             return InvalidationEnd::TimedOut;
@@ -98,7 +99,7 @@ impl Atc {
         self.entries.is_empty()
     }
 
-    /// What is cached: PASID, first address, log2 of the page, what is permitted.
+    /// The cached translations: PASID, first address, log2 of the page, permissions.
     pub fn entries(&self) -> impl Iterator<Item = (Option<SubstreamId>, Iova, u32, Perms)> + '_ {
         let each = self.entries.iter();
         each.map(|(&(substream, _, lg2, first), grant)| {

@@ -1,8 +1,8 @@
-//! Whether memory was written where somebody looked.
+//! Detects writes to memory from which a reader has derived data.
 //!
-//! Who keeps what it made of some words (the tables a walk passed, say) has them watched, and
-//! remembers the stamp: as long as the memory has that stamp, the words are what they were. It may
-//! change for other reasons too: what is watched are whole chunks, and a chunk that is lent for
+//! A reader that keeps what it derived from some words (such as the tables of a walk) has them
+//! watched and records the stamp: while the memory has that stamp, the words are unchanged. The
+//! stamp may change for other reasons too: whole chunks are watched, and a chunk that is lent for
 //! writing counts as written.
 
 use super::Memory;

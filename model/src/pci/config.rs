@@ -1,7 +1,7 @@
 //! Configuration space: bytes, and which of their bits take a store.
 //!
-//! Here is what every function has: the header, and the masks of the capabilities whose bits mean
-//! something to the model. What follows from a store is [`registers`](super::registers)'.
+//! This room has what every function has: the header, and the masks of the capabilities that the
+//! model uses. [`registers`](super::registers) performs what follows from a store.
 
 use super::wire::{
     BaseAddress, Command, DeviceCapabilities, DeviceControl, DeviceStatus, IoAddress,
@@ -15,20 +15,19 @@ use crate::topology::{BarKind, Function};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     bytes: Vec<u8>,
-    /// Bits that take what is stored.
+    /// Writable bits.
     writable: Vec<u8>,
-    /// Bits that a stored one clears.
+    /// Bits that storing a one clears.
     cleared: Vec<u8>,
 }
 
-/// Most capabilities a list has: each takes four of the 192 bytes behind the header. A list that
-/// is longer runs in a circle.
+/// Most capabilities a list has: each takes four of the 192 bytes behind the header. A longer list
+/// is circular.
 const MOST_CAPABILITIES: usize = 48;
 
 impl Config {
-    /// Configuration space of `function` as its registers stand when the machine is described:
-    /// bytes that are not given read zero. Without any, a header follows from the function's
-    /// identity and BARs.
+    /// Configuration space of `function` as the machine describes it: bytes that are not given read
+    /// zero. Without any, the header is derived from the function's identity and BARs.
     pub fn new(function: &Function) -> Self {
         let size = function.config_size as usize;
         let mut bytes = function.config.clone();
@@ -42,12 +41,12 @@ impl Config {
         config
     }
 
-    /// Bytes of it: 256 or 4096, as [`Function::config_size`] says.
+    /// Bytes of it: 256 or 4096, by [`Function::config_size`].
     pub fn size(&self) -> u32 {
         self.bytes.len() as u32
     }
 
-    /// Loads a register, `at` bytes from the start. What lies beyond its end reads as all ones.
+    /// Loads a register, `at` bytes from the start. Bytes beyond the end read as all ones.
     pub fn load(&self, at: u32, width: Width) -> u64 {
         let byte = |n: u64| {
             let at = u64::from(at) + n;
@@ -57,7 +56,7 @@ impl Config {
     }
 
     /// Stores to a register, `at` bytes from the start: bits that are read-only keep their value,
-    /// and what lies beyond the end is lost.
+    /// and bytes beyond the end are lost.
     pub fn store(&mut self, at: u32, width: Width, value: u64) {
         for n in 0..width.bytes() as usize {
             let (at, new) = (at as usize + n, (value >> (8 * n)) as u8);
@@ -77,7 +76,7 @@ impl Config {
         self.load(at, Width::W32)
     }
 
-    /// The hardware itself changes a register, read-only bits included.
+    /// Changes a register as the hardware itself does, read-only bits included.
     pub(super) fn set(&mut self, at: u32, width: Width, value: u64) {
         for n in 0..width.bytes() as usize {
             if let Some(byte) = self.bytes.get_mut(at as usize + n) {
@@ -86,7 +85,7 @@ impl Config {
         }
     }
 
-    /// Every bit that software may change is zero again.
+    /// Clears every bit that software may change.
     pub(super) fn reset(&mut self) {
         let masks = self.writable.iter().zip(&self.cleared);
         for (byte, (writable, cleared)) in self.bytes.iter_mut().zip(masks) {
@@ -152,7 +151,7 @@ impl Config {
         or_into(&mut self.cleared, at, width, mask);
     }
 
-    /// A header from what is known of the function.
+    /// Builds a header from the description of the function.
     fn identify(&mut self, function: &Function) {
         self.set(header::VENDOR, Width::W16, function.vendor.into());
         self.set(header::DEVICE, Width::W16, function.device.into());
@@ -215,7 +214,7 @@ impl Config {
 
     /// PCI-to-PCI Bridge 1.2 3.2.5: numbers of buses, windows, control.
     fn bridge_masks(&mut self, errors: u64) {
-        /// A window that reaches beyond says so in the low bits of its base.
+        /// Low bits of a base: the window has upper address registers.
         const REACHES_FURTHER: u64 = 1;
         self.allow(header::BUSES, Width::W32, 0xffff_ffff);
         self.allow(header::IO_BASE_LIMIT, Width::W16, 0xf0f0);

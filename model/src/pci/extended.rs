@@ -5,11 +5,11 @@
 use super::config::Config;
 use crate::Width;
 
-/// Where the list begins.
+/// Offset of the first capability of the list.
 const FIRST: u32 = 0x100;
 /// Bytes of a configuration space that has one.
 const SIZE: u32 = 0x1000;
-/// Most capabilities a list has: each takes eight bytes. A list that is longer runs in a circle.
+/// Most capabilities a list has: each takes eight bytes. A longer list is circular.
 const MOST: usize = ((SIZE - FIRST) / 8) as usize;
 
 /// Identifier of Address Translation Services.
@@ -20,11 +20,11 @@ const ATS_CONTROL: u32 = 0x6;
 crate::layout! {
     /// The header of a capability.
     struct Header {
-        /// Which.
+        /// The identifier of the capability.
         ID = bits(15, 0);
         /// Its version.
         VERSION = bits(19, 16);
-        /// Where the next is, 0 behind the last.
+        /// Offset of the next one, 0 in the last.
         NEXT = bits(31, 20);
     }
 }
@@ -33,13 +33,13 @@ crate::layout! {
     struct AtsControl {
         /// log2 of the smallest translation unit, less 12.
         STU = bits(4, 0);
-        /// The function may ask for translations.
+        /// The function may request translations.
         ENABLE = bit(15);
     }
 }
 
 impl Config {
-    /// Where the capability with this identifier is, or else the last of the list.
+    /// The offset of the capability with this identifier, or else of the last one of the list.
     fn extended(&self, identifier: u64) -> Result<u32, u32> {
         let mut at = FIRST;
         for _ in 0..MOST {
@@ -57,8 +57,8 @@ impl Config {
         Err(at)
     }
 
-    /// Gives the function the ATS capability, if its configuration space has none and has room;
-    /// the offset of its control register.
+    /// Gives the function the ATS capability, if its configuration space has none and has room.
+    /// Returns the offset of its control register.
     pub(super) fn give_ats(&mut self) -> Option<u32> {
         if self.size() < SIZE {
             return None;
@@ -72,15 +72,15 @@ impl Config {
         Some(at + ATS_CONTROL)
     }
 
-    /// The header of a capability of `bytes` bytes at `start`, behind the last of the list; nothing
-    /// without room for it.
+    /// Adds the header of a capability of `bytes` bytes at `start`, behind the last of the list;
+    /// `None` without room for it.
     pub(super) fn chain(&mut self, start: u32, identifier: u64, bytes: u32) -> Option<()> {
         let inside = start >= FIRST && start.is_multiple_of(4) && start + bytes <= self.size();
         if self.size() < SIZE || !inside {
             return None;
         }
         if self.u32(FIRST) == 0 && start != FIRST {
-            // PCI Express 5.0 7.9.28.1: a null capability, which has but a header.
+            // PCI Express 5.0 7.9.28.1: a null capability, which has only a header.
             self.set(FIRST, Width::W32, Header::VERSION.of(1));
         }
         if let Err(last) = self.extended(identifier)
@@ -93,7 +93,7 @@ impl Config {
         Some(())
     }
 
-    /// A capability of eight bytes behind the last, where nothing is.
+    /// Adds an ATS capability of eight bytes behind the last one, in unused space.
     fn append(&mut self, last: u32) -> Option<u32> {
         let header = Header::ID.of(ATS) | Header::VERSION.of(1);
         if self.u32(FIRST) == 0 {
@@ -108,7 +108,7 @@ impl Config {
         Some(at)
     }
 
-    /// Whether the ATS control register at this offset lets the function ask.
+    /// Whether the ATS control register at this offset enables translation requests.
     pub(super) fn ats_is_enabled(&self, control: u32) -> bool {
         AtsControl::ENABLE.is_set(self.u16(control))
     }

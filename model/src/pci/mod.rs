@@ -1,19 +1,18 @@
-//! The registers of a PCI function: configuration space as it lives, and messages.
+//! The registers of a PCI function: configuration space, and messages.
 //!
 //! | room | question it answers |
 //! | --- | --- |
 //! | `wire` | where are the bits? |
 //! | [`config`] | which bits of configuration space take a store, and what do they read? |
 //! | `extended` | the list of extended capabilities, and that of ATS in it |
-//! | [`sriov`] | the extended capability by which virtual functions come and go |
+//! | [`sriov`] | the extended capability that enables virtual functions |
 //! | [`msi`] | the MSI capability: what is sent for a vector, and what is kept? |
 //! | [`msix`] | the MSI-X table and its pending bits, in a BAR |
-//! | [`registers`] | all of it together: what follows from a store, who answers, `raise` |
+//! | [`registers`] | all of it together: what follows from a store, which BARs answer, what is sent |
 //!
-//! A message is a write of 32 bits like any other the function makes; it is returned, and whoever
-//! carries DMA carries it. Not here: what the function does besides (its other registers), pins,
-//! bridges (their registers hold what is stored; they pass on everything), extended capabilities
-//! but two.
+//! A message is a write of 32 bits like any other of the function; it is returned to the caller,
+//! who carries DMA. Not here: other registers of the function, pins, bridges (their registers hold
+//! what is stored; they forward everything), extended capabilities other than two.
 //!
 //! Made here, where the specifications leave it open:
 //!
@@ -46,22 +45,22 @@ use core::fmt;
 /// A message-signalled interrupt: 32 bits that the function writes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Message {
-    /// On whose behalf.
+    /// The requester.
     pub requester: Requester,
-    /// Where to, a bus address.
+    /// The bus address.
     pub at: Iova,
-    /// What; of MSI, the upper 16 bits are zero (PCI 3.0 6.8.1.6).
+    /// The data; for MSI, the upper 16 bits are zero (PCI 3.0 6.8.1.6).
     pub data: u32,
 }
 
-/// What became of a vector that a function raised.
+/// The outcome of raising a vector.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Raised {
-    /// A message goes out.
+    /// A message is sent.
     Sent(Message),
     /// The vector is masked: it is pending, and sent when it is unmasked.
     Pending,
-    /// Nothing was sent and nothing is kept.
+    /// Nothing was sent and nothing is pending.
     Lost(Lost),
 }
 

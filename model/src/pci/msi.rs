@@ -1,13 +1,13 @@
 //! The MSI capability: one address, one word of data, up to 32 vectors. PCI 3.0 6.8.1.
 //!
-//! Its registers are configuration space; here is only what they amount to.
+//! Its registers are in configuration space; this room decodes them.
 
 use super::config::{Config, MOST_MSI_LG2};
 use super::wire::{MsiControl, msi};
 use super::{Lost, Message, Raised};
 use crate::{Iova, Requester, Width};
 
-/// Where the capability's registers are.
+/// The position and the form of the capability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Msi {
     at: u32,
@@ -20,7 +20,7 @@ pub struct Msi {
 pub struct Programmed {
     /// Message address, on the bus; its upper half is 0 where the capability has none.
     pub address: Iova,
-    /// Message data: of a message, the low bits that software allotted are the vector's (PCI 3.0
+    /// Message data; in a message, the vector replaces the low bits that software allotted (PCI 3.0
     /// 6.8.1.6).
     pub data: u16,
 }
@@ -37,7 +37,7 @@ impl Msi {
         config.u16(self.at + msi::CONTROL)
     }
 
-    /// Registers behind the address lie further where that has 64 bits.
+    /// The offset of a register behind the address: larger where the address has 64 bits.
     fn behind_address(&self, offset: u32) -> u32 {
         self.at + offset + if self.wide { msi::WIDER } else { 0 }
     }
@@ -113,7 +113,7 @@ impl Msi {
         vectors.map(|vector| self.message(config, requester, vector)).collect()
     }
 
-    /// Nothing is pending.
+    /// Clears everything pending.
     pub(super) fn reset(&self, config: &mut Config) {
         self.set_pending(config, 0);
     }

@@ -1,7 +1,7 @@
 //! The MSI-X table and its pending bits: memory of the function, in a BAR. PCI 3.0 6.8.2.
 //!
-//! Whether MSI-X is enabled, and whether the function masks all vectors, stands in configuration
-//! space; the caller says so.
+//! Configuration space holds whether MSI-X is enabled, and whether the function masks all vectors;
+//! the caller passes it.
 
 use super::wire::{MessageAddress, MsixControl, MsixPlace, VectorControl, msix};
 use super::{Config, Lost, Message, Raised};
@@ -61,7 +61,7 @@ pub struct Place {
     pub offset: u64,
 }
 
-/// What of MSI-X lies at an offset of a BAR.
+/// The MSI-X structure at an offset of a BAR.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     /// The table, from this byte on.
@@ -77,7 +77,7 @@ pub struct Msix {
     table: Place,
     pba: Place,
     entries: Vec<Entry>,
-    /// 64 vectors a word, as the pending bit array has them.
+    /// 64 vectors per word, as in the pending bit array.
     pending: Vec<u64>,
 }
 
@@ -112,7 +112,7 @@ impl Msix {
         &self.entries
     }
 
-    /// Whether a vector is pending; not so one that the table has not.
+    /// Whether a vector is pending; `false` for one that the table lacks.
     pub fn is_pending(&self, vector: u16) -> bool {
         let word = self.pending.get(usize::from(vector) / 64);
         word.is_some_and(|word| word >> (vector % 64) & 1 != 0)

@@ -1,7 +1,7 @@
-//! A function's registers together: what follows from a store, who answers, what is sent.
+//! All registers of a function: what follows from a store, which BARs answer, what is sent.
 //!
-//! Messages are returned, and whoever called carries them. Not here: whether anybody on the way may
-//! reach the registers; that is the machine's address map and the kernel's VFIO.
+//! Messages are returned to the caller, who carries them. Not here: who may reach the registers,
+//! which the machine's address map and the kernel's VFIO decide.
 
 use super::wire::{
     Command, DeviceControl, PowerCapabilities, PowerControl, Status, capability, express, header,
@@ -11,7 +11,7 @@ use super::{Config, Lost, Message, Msi, Msix, Raised, Sriov};
 use crate::topology::{BarKind, Function};
 use crate::{Requester, Width};
 
-/// Where a BAR was placed.
+/// The placement of a BAR.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Decoder {
     index: u8,
@@ -64,9 +64,9 @@ impl Registers {
         }
     }
 
-    /// The registers of a virtual function whose physical function has switched it on: where its
-    /// BARs answer stands in the physical function's SR-IOV capability, and its own BAR registers
-    /// and Memory Space Enable read zero. PCI Express 5.0 9.3.4.1.2, 9.3.4.1.11.
+    /// The registers of a virtual function that its physical function has enabled: the physical
+    /// function's SR-IOV capability holds its BARs, and its own BAR registers and Memory Space
+    /// Enable read zero. PCI Express 5.0 9.3.4.1.2, 9.3.4.1.11.
     pub fn of_virtual(function: &Function) -> Self {
         Self { is_virtual: true, ..Self::new(function) }
     }
@@ -90,12 +90,12 @@ impl Registers {
         Some(self.config.virtual_functions(self.sriov?))
     }
 
-    /// Whether software lets the function ask for translations.
+    /// Whether software lets the function request translations.
     pub fn ats_is_enabled(&self) -> bool {
         self.ats.is_some_and(|control| self.config.ats_is_enabled(control))
     }
 
-    /// On whose behalf its transactions are.
+    /// The requester of its transactions.
     pub fn requester(&self) -> Requester {
         self.requester
     }
@@ -168,10 +168,9 @@ impl Registers {
         self.config.load(at, width)
     }
 
-    /// Stores to configuration space, `at` bytes from its start, and does what follows: a power
-    /// state is entered or not (PCI PM 1.2 3.2.4), a reset happens (PCI Express 3.0 7.8.4).
-    /// Returned are messages that were pending and that nothing holds back any more, by ascending
-    /// vector.
+    /// Stores to configuration space, `at` bytes from its start, and performs what follows: a
+    /// change of the power state (PCI PM 1.2 3.2.4), a reset (PCI Express 3.0 7.8.4). Returns the
+    /// pending messages that nothing holds back any more, by ascending vector.
     pub fn store(&mut self, at: u32, width: Width, value: u64) -> Vec<Message> {
         let state = self.power.map(|at| self.power_state(at));
         self.config.store(at, width, value);
@@ -184,7 +183,7 @@ impl Registers {
         self.release()
     }
 
-    /// PCI PM 1.2 3.2.4: a state that the function does not have is not entered.
+    /// Restores the power state if the function lacks the new one. PCI PM 1.2 3.2.4.
     fn judge_power(&mut self, at: u32, before: u64) {
         let has = self.config.u16(at + power::CAPABILITIES);
         let exists = match self.power_state(at) {
@@ -214,8 +213,8 @@ impl Registers {
         DeviceControl::INITIATE_RESET.is_set(upper << 8)
     }
 
-    /// A function level reset. PCI Express 3.0 6.6.2: what software may change is as after power
-    /// on, and nothing is pending.
+    /// Performs a function level reset. PCI Express 3.0 6.6.2: what software may change is as after
+    /// power on, and nothing is pending.
     pub fn reset(&mut self) {
         self.config.reset();
         if let Some(at) = self.sriov {
@@ -231,14 +230,14 @@ impl Registers {
     }
 
     /// Loads from a BAR (0 to 5), `offset` bytes from its start; `None` where neither the MSI-X
-    /// table nor its pending bits lie. Whether the BAR [answers](Self::answers) is not asked.
+    /// table nor its pending bits lie. Does not check whether the BAR [answers](Self::answers).
     pub fn load_bar(&self, bar: u8, offset: u64, width: Width) -> Option<u64> {
         self.msix.as_ref()?.load(bar, offset, width)
     }
 
     /// Stores to a BAR (0 to 5), `offset` bytes from its start; `None` where neither the MSI-X
-    /// table nor its pending bits lie. Returned are messages as of [`Self::store`]. Whether the BAR
-    /// [answers](Self::answers) is not asked.
+    /// table nor its pending bits lie. Returns messages as [`Self::store`] does. Does not check
+    /// whether the BAR [answers](Self::answers).
     pub fn store_bar(
         &mut self,
         bar: u8,
@@ -249,8 +248,7 @@ impl Registers {
         self.msix.as_mut()?.store(bar, offset, width, value).then(|| self.release())
     }
 
-    /// The function signals a vector, counted from 0: of MSI-X where that is enabled, of MSI
-    /// otherwise.
+    /// Raises a vector, counted from 0: of MSI-X where that is enabled, of MSI otherwise.
     pub fn raise(&mut self, vector: u16) -> Raised {
         let may_write = self.may_write();
         let Self { requester, config, msi, msix, .. } = self;
@@ -265,14 +263,14 @@ impl Registers {
         }
     }
 
-    /// The function wants service by its pin, or does not any more.
+    /// Sets whether the function requests service by its pin.
     pub fn set_wants_service(&mut self, wants: bool) {
         let status = Status::INTERRUPT.set(self.config.u16(header::STATUS), u64::from(wants));
         self.config.set(header::STATUS, Width::W16, status);
     }
 
-    /// Whether the function asserts its pin. PCI 3.0 6.2.2, 6.2.3: Interrupt Disable keeps it
-    /// quiet, whatever the status says; so do messages, which take the pin's place (6.8.1.3).
+    /// Whether the function asserts its pin. PCI 3.0 6.2.2, 6.2.3: Interrupt Disable suppresses it,
+    /// whatever the status is; so do messages, which replace the pin (6.8.1.3).
     pub fn asserts_pin(&self) -> bool {
         Status::INTERRUPT.is_set(self.config.u16(header::STATUS))
             && !Command::INTERRUPT_DISABLE.is_set(self.config.u16(header::COMMAND))
@@ -280,7 +278,7 @@ impl Registers {
             && !self.is_msix_enabled()
     }
 
-    /// Messages that were pending and that nothing holds back any more.
+    /// The pending messages that nothing holds back any more.
     fn release(&mut self) -> Vec<Message> {
         if !self.may_write() {
             return Vec::new();

@@ -1,7 +1,7 @@
-//! Single Root I/O Virtualization: the capability by which a physical function has virtual ones.
+//! Single Root I/O Virtualization: the capability of a physical function with virtual ones.
 //!
-//! PCI Express 5.0 9.3.3. Not here: migration, dependencies between functions, and where virtual
-//! functions answer, which a machine says.
+//! PCI Express 5.0 9.3.3. Not here: migration, dependencies between functions, and the addresses
+//! where virtual functions answer, which a machine decides.
 
 use super::config::Config;
 use crate::Width;
@@ -29,7 +29,7 @@ mod at {
 crate::layout! {
     /// SR-IOV Control.
     struct Control {
-        /// VF Enable: the virtual functions are there.
+        /// VF Enable: the virtual functions exist.
         ENABLE = bit(0);
         /// VF MSE: their memory answers.
         MEMORY = bit(3);
@@ -43,10 +43,10 @@ const PAGE_SIZES: u64 = 0x553;
 /// System Page Size after reset: 4K.
 const PAGES_4K: u64 = 1;
 
-/// The capability, as the machine stands at boot.
+/// The capability at boot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sriov {
-    /// Where it lies in configuration space: bytes from the start, 0x100 or more.
+    /// Its offset in configuration space, in bytes, 0x100 or more.
     pub at: u16,
     /// TotalVFs and InitialVFs: how many virtual functions there can be.
     pub total: u16,
@@ -65,7 +65,7 @@ pub struct Sriov {
 }
 
 impl Config {
-    /// Gives the function the capability, behind those that are there; `None` without room for it.
+    /// Gives the function the capability, behind the existing ones; `None` without room for it.
     pub(super) fn give_virtual(&mut self, facts: &Sriov) -> Option<u32> {
         let start = u32::from(facts.at);
         self.chain(start, SRIOV, BYTES)?;
@@ -93,12 +93,12 @@ impl Config {
         Some(start)
     }
 
-    /// The registers of the capability at `start` that a reset does not leave zero.
+    /// Resets the registers of the capability at `start` whose reset values are not zero.
     pub(super) fn reset_virtual(&mut self, start: u32) {
         self.set(start + at::PAGES, Width::W32, PAGES_4K);
     }
 
-    /// How many virtual functions the capability at `start` lets be there.
+    /// How many virtual functions the capability at `start` enables.
     pub(super) fn virtual_functions(&self, start: u32) -> u16 {
         match Control::ENABLE.is_set(self.u16(start + at::CONTROL)) {
             true => self.u16(start + at::NUMBER).min(self.u16(start + at::TOTAL)) as u16,

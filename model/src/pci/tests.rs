@@ -164,7 +164,7 @@ fn what_is_masked_is_pending_and_goes_out_once_when_nothing_masks_it() {
     assert_eq!(registers.load_bar(0, PBA + 8, Width::W32), Some(1));
     registers.store_bar(0, PBA, Width::W64, 0);
     assert!(registers.msix().unwrap().is_pending(0) && !registers.msix().unwrap().is_pending(1));
-    // The function mask falls: one vector goes out, the other has a mask of its own.
+    // The function mask is cleared: one vector is sent, the other has a mask of its own.
     let sent = registers.store(MSIX_CONTROL, Width::W16, MSIX_ON);
     assert_eq!(sent, [message(0x1000, 10)]);
     let sent = registers.store_bar(0, TABLE + 0x40c, Width::W32, 0);
@@ -248,7 +248,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever is stored: identity stays, and no more goes out than was raised.
+    /// For any stores: the identity stays, and no more messages are sent than vectors were raised.
     #[test]
     fn anything_may_be_stored(steps in prop::collection::vec(step(), 0..200)) {
         let mut registers = awake();

@@ -15,7 +15,7 @@ pub(super) mod header {
     pub(crate) const ROM: u32 = 0x30;
     pub(crate) const CAPABILITIES: u32 = 0x34;
     pub(crate) const INTERRUPT_LINE: u32 = 0x3c;
-    /// What follows is of type 1.
+    /// The offsets from here on are of type 1.
     pub(crate) const BUSES: u32 = 0x18;
     pub(crate) const IO_BASE_LIMIT: u32 = 0x1c;
     pub(crate) const SECONDARY_STATUS: u32 = 0x1e;
@@ -39,7 +39,7 @@ pub(super) mod msi {
     pub(crate) const CONTROL: u32 = 0x2;
     pub(crate) const ADDRESS: u32 = 0x4;
     pub(crate) const ADDRESS_UPPER: u32 = 0x8;
-    /// Of the 32-bit form; the 64-bit form has everything from here on 4 further.
+    /// In the 32-bit form; in the 64-bit form, this and all that follows lie 4 bytes further on.
     pub(crate) const DATA: u32 = 0x8;
     pub(crate) const MASK: u32 = 0xc;
     pub(crate) const PENDING: u32 = 0x10;
@@ -93,7 +93,7 @@ layout! {
 layout! {
     /// Status. PCI 3.0 6.2.3.
     pub(super) struct Status {
-        /// The function wants service by its pin, whether INTx# is disabled or not.
+        /// The function requests service by its pin, whether INTx# is disabled or not.
         INTERRUPT = bit(3);
         /// There is a list of capabilities.
         CAPABILITIES = bit(4);
@@ -142,7 +142,7 @@ layout! {
     pub(super) struct MsiControl {
         /// MSI is used.
         ENABLE = bit(0);
-        /// log2 of the vectors it can do.
+        /// log2 of the vectors it supports.
         CAPABLE = bits(3, 1);
         /// log2 of the vectors it was allotted.
         ENABLED = bits(6, 4);
@@ -166,9 +166,9 @@ layout! {
 layout! {
     /// Where a structure of MSI-X lies. PCI 3.0 6.8.2.4.
     pub(super) struct MsixPlace {
-        /// Which BAR.
+        /// Number of the BAR.
         BIR = bits(2, 0);
-        /// Offset in it, in eights.
+        /// Offset in it, in units of 8 bytes.
         OFFSET = bits(31, 3);
     }
 }

@@ -1,8 +1,8 @@
-//! What an unmap leaves to be invalidated, and the table pages that must wait for it.
+//! The invalidations that an unmap requires, and the table pages that must wait for them.
 //!
-//! Ranges grow as Linux's gathering does: blocks of one size that touch or overlap make one
-//! range, anything else starts the next. Where a whole table was unlinked, what hardware may hold
-//! of the walk through it has to go too, at any level.
+//! Ranges grow as Linux's gathering does: blocks of one size that touch or overlap make one range,
+//! anything else starts the next. Where a whole table was unlinked, cached entries of the walk
+//! through it must be invalidated too, at any level.
 
 use crate::{Frames, PageSize, PhysAddr};
 
@@ -11,7 +11,7 @@ use crate::{Frames, PageSize, PhysAddr};
 pub struct Stale {
     /// First input address, in the input space of the tables' stage.
     pub start: u64,
-    /// Last input address, inside.
+    /// Last input address, inclusive.
     pub last: u64,
     /// Size of the blocks in the range; for a walk, the granule.
     pub block: PageSize,
@@ -43,15 +43,15 @@ impl Stale {
 pub enum Invalidation {
     /// Leaves only: no table above them changed.
     Leaves(Stale),
-    /// A table was unlinked: leaves, and what is held of the levels above them.
+    /// A table was unlinked: leaves, and cached entries of the levels above them.
     Walk(Stale),
 }
 
-/// What was unmapped and not yet invalidated.
+/// Everything unmapped and not yet invalidated.
 #[must_use = "pages may go back only after what was gathered is invalidated"]
 #[derive(Debug, Default)]
 pub struct Gather {
-    /// In the order in which they fell due.
+    /// In the order in which they became due.
     closed: Vec<Invalidation>,
     /// The range that still grows.
     open: Option<Stale>,
@@ -59,7 +59,7 @@ pub struct Gather {
 }
 
 impl Gather {
-    /// Nothing to invalidate.
+    /// A gather with nothing to invalidate.
     pub fn new() -> Self {
         Self::default()
     }
@@ -69,7 +69,7 @@ impl Gather {
         self.closed.is_empty() && self.open.is_none() && self.tables.is_empty()
     }
 
-    /// Leaves of one block size were unmapped from `start` to `last`, both inside.
+    /// Adds leaves of one block size that were unmapped from `start` to `last`, both inclusive.
     pub fn add_leaves(&mut self, start: u64, last: u64, block: PageSize) {
         if let Some(open) = &mut self.open {
             let touches =
@@ -84,17 +84,18 @@ impl Gather {
         self.open = Some(Stale { start, last, block });
     }
 
-    /// A table that translated `start` to `last`, both inside, was unlinked.
+    /// Adds an unlinked table that translated `start` to `last`, both inclusive.
     pub fn add_walk(&mut self, start: u64, last: u64, granule: PageSize) {
         self.closed.push(Invalidation::Walk(Stale { start, last, block: granule }));
     }
 
-    /// A table page was unlinked and must not be used again before the invalidation is complete.
+    /// Adds an unlinked table page, which must not be used again before the invalidation is
+    /// complete.
     pub fn add_table(&mut self, page: PhysAddr, size: PageSize) {
         self.tables.push((page, size));
     }
 
-    /// Everything to invalidate, in the order in which it falls due: a range when it stops
+    /// Everything to invalidate, in the order in which it becomes due: a range when it stops
     /// growing, a walk at once.
     pub fn invalidations(&self) -> impl Iterator<Item = Invalidation> + '_ {
         self.closed.iter().copied().chain(self.open.map(Invalidation::Leaves))
@@ -127,7 +128,7 @@ impl Gather {
         core::mem::take(&mut self.tables)
     }
 
-    /// Gives the waiting table pages back. To be called once the invalidation is complete.
+    /// Frees the waiting table pages. To be called once the invalidation is complete.
     pub fn release_tables(&mut self, frames: &mut Frames) {
         for (page, size) in self.tables.drain(..) {
             frames.free(page, size);

@@ -2,15 +2,15 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | [`vmsav8`] | how is a descriptor spelled? (VMSAv8-64, stages 1 and 2, granules 4K, 16K, 64K) |
-//! | [`vmsav7l`] | which shapes have long-descriptor tables of AArch32? |
-//! | [`vmsav7s`] | how are short descriptors spelled, walked, mapped and unmapped? |
+//! | [`vmsav8`] | how is a descriptor encoded? (VMSAv8-64, stages 1 and 2, granules 4K, 16K, 64K) |
+//! | [`vmsav7l`] | which shapes do long-descriptor tables of AArch32 have? |
+//! | [`vmsav7s`] | how are short descriptors encoded, walked, mapped and unmapped? |
 //! | [`walk`] | what does hardware read out of the tables for one address? |
 //! | [`table`] | how does software map and unmap, which block sizes, when are tables freed? |
-//! | [`gather`] | what must be invalidated before pages may go back? |
+//! | [`gather`] | what must be invalidated before pages may be freed? |
 //!
-//! Hardware and software share the descriptor format, and only that. What keeps it honest are
-//! memory dumps of real kernels and a second walker written apart from this one.
+//! Hardware and software share the descriptor format, and only that. Memory dumps of real kernels,
+//! and a second walker written independently of this one, check it.
 
 pub mod gather;
 pub mod table;

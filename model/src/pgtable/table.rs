@@ -8,13 +8,13 @@
 //! | `leaves` | what is mapped? |
 //! | `pages` | which pages belong to the tables? |
 //!
-//! What Linux's IOMMU core and its io-pgtable do, as one: a request is cut into the largest blocks
-//! that input, output and rest allow; an unmap is cut by the input alone, so that it may meet a
-//! table where it expects a block, and then unlinks the table whole. Tables are not freed because
-//! they have become empty (measured on 6.1 and 6.12).
+//! This is what Linux's IOMMU core and its io-pgtable do together. A request is cut into the
+//! largest blocks that input, output and remaining size allow. An unmap is cut by the input alone;
+//! where it meets a table instead of a block, it unlinks the whole table. A table that has become
+//! empty is not freed (measured on 6.1 and 6.12).
 //!
-//! The tables are in memory, where a device may overwrite them. What is read there is followed as
-//! the kernel would follow it, but never trusted with the ownership of pages.
+//! The tables are in memory, where a device may overwrite them. Descriptors that are read there are
+//! followed as the kernel would follow them, but never decide the ownership of pages.
 
 use super::gather::Gather;
 use super::vmsav8::Granule;
@@ -38,13 +38,13 @@ use pages::Pages;
 pub struct Mapping {
     /// First input address, in the stage's input space.
     pub input: u64,
-    /// Where it leads, in the stage's output space.
+    /// First output address, in the stage's output space.
     pub output: PhysAddr,
     /// Bytes, at least one granule.
     pub size: u64,
-    /// What is allowed: READ, WRITE or both. EXEC does not count.
+    /// What is allowed: READ, WRITE or both. EXEC is ignored.
     pub perms: Perms,
-    /// What lies there.
+    /// The kind of memory mapped.
     pub memory_type: MemoryType,
 }
 
@@ -55,14 +55,14 @@ pub enum MapError {
     /// WRITE asked for.
     #[error("not a multiple of the smallest block, or neither readable nor writable")]
     Misaligned,
-    /// The request begins or ends beyond [`Geometry::input_bits`], or what it leads to beyond the
+    /// The request begins or ends beyond [`Geometry::input_bits`], or its output lies beyond the
     /// output bits that descriptors can hold.
     #[error("beyond the input or output addresses of the tables")]
     OutOfRange,
-    /// A leaf is already there, or something that no map wrote.
+    /// A leaf exists already, or a word that no map wrote.
     #[error("{at:#x} is already mapped")]
     Exists {
-        /// First input address of what the descriptor in the way covers.
+        /// First input address that the descriptor in the way covers.
         at: u64,
     },
     /// No frame for a table.
@@ -70,14 +70,14 @@ pub enum MapError {
     NoFrame,
 }
 
-/// A set of tables in memory. Must be given back with [`Table::free`].
+/// A set of tables in memory. Must be freed with [`Table::free`].
 #[must_use = "its pages are lost unless given back with `free`"]
 #[derive(Debug)]
 pub struct Table {
     geometry: Geometry,
     /// The sizes its leaves can have.
     sizes: PageSizes,
-    /// Last input address that is taken.
+    /// Last input address that is accepted.
     last_input: u64,
     root: PhysAddr,
     /// Every page below the root.
@@ -91,8 +91,8 @@ impl Table {
     /// [`MapError::NoFrame`].
     ///
     /// # Panics
-    /// If `geometry` was put together by hand and cannot be, or if `frames` hands out addresses
-    /// that are not RAM in `memory`.
+    /// If `geometry` was put together by hand and is inconsistent, or if `frames` hands out
+    /// addresses that are not RAM in `memory`.
     pub fn new(
         geometry: Geometry,
         memory: &mut Memory,
@@ -108,13 +108,13 @@ impl Table {
         Ok(Self { geometry, sizes, last_input, root, pages })
     }
 
-    /// From now on inputs beyond the geometry's are taken as far as indices go, as by software that
-    /// does not look. What is mapped there no hardware finds.
+    /// Accepts inputs beyond the geometry from now on, as far as indices reach, like software that
+    /// does not check. Hardware does not find what is mapped there.
     pub fn take_whatever_is_indexed(&mut self) {
         self.last_input = self.geometry.last_indexed();
     }
 
-    /// Last input address that is taken.
+    /// Last input address that is accepted.
     pub fn last_input(&self) -> u64 {
         self.last_input
     }
@@ -129,7 +129,7 @@ impl Table {
         self.root
     }
 
-    /// What hardware has to be told to walk these tables.
+    /// The configuration with which hardware walks these tables.
     pub fn config(&self) -> Config {
         Config {
             format: Format::Aarch64,
@@ -155,8 +155,8 @@ impl Table {
 
     /// Maps. Each block is the largest that divides input and output and fits the rest.
     ///
-    /// Where a block takes the place of a table, the table is unlinked into `gather` with whatever
-    /// it still maps, as io-pgtable does; only a leaf of the block's size or larger is in the way.
+    /// Where a block replaces a table, the table is unlinked into `gather` with whatever it still
+    /// maps, as io-pgtable does; only a leaf of the block's size or larger makes the map fail.
     ///
     /// # Errors
     /// See [`MapError`]. Blocks made before the error are unmapped again, through `gather`; tables
@@ -198,7 +198,7 @@ impl Table {
         self.geometry.granule.expressible_output_bits(self.geometry.output_bits)
     }
 
-    /// Unmaps up to `size` bytes from `input` on; returns how many bytes were.
+    /// Unmaps up to `size` bytes from `input` on. Returns the number of bytes unmapped.
     ///
     /// Each step takes the largest block that divides the input and fits the rest. It unmaps a
     /// leaf of that size, or unlinks a table there, whatever the table maps. The first hole ends
@@ -221,14 +221,14 @@ impl Table {
         }
     }
 
-    /// Where `input` (in the stage's input space) leads, whatever its permissions; `None` where no
-    /// leaf translates it.
+    /// The output address of `input` (in the stage's input space), whatever its permissions; `None`
+    /// where no leaf translates it.
     pub fn lookup(&self, memory: &Memory, input: u64) -> Option<PhysAddr> {
         let leaf = self.leaf(memory, input)?;
         Some(PhysAddr::new(leaf.output + (input - leaf.input)))
     }
 
-    /// Gives every table page back. Pages in a [`Gather`] are given back there.
+    /// Frees every table page. Pages in a [`Gather`] are freed there.
     pub fn free(self, frames: &mut Frames) {
         let granule = self.geometry.granule.page();
         for page in self.pages.iter() {

@@ -66,7 +66,7 @@ impl Bench {
         found
     }
 
-    /// Gives everything back; no frame may be missing.
+    /// Frees everything; no frame may be missing.
     fn finish(mut self) {
         self.gather.release_tables(&mut self.frames);
         self.table.free(&mut self.frames);

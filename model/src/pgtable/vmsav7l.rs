@@ -2,8 +2,8 @@
 //!
 //! The descriptors are those of VMSAv8-64 with the 4K granule ([`vmsav8`](super::vmsav8)), walked
 //! with [`Format::Long`](super::walk::Format): addresses have 40 bits at most, there are levels 1
-//! to 3, and execution follows the rules of AArch32. What is left to say is which input sizes there
-//! are and where a walk starts (DDI 0487 G5.5, IHI 0062 2.6.4).
+//! to 3, and execution follows the rules of AArch32. This room adds the possible input sizes and
+//! the start level (DDI 0487 G5.5, IHI 0062 2.6.4).
 
 use super::table::Geometry;
 use super::vmsav8::{Granule, Stage};

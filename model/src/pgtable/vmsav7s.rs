@@ -1,5 +1,5 @@
-//! VMSAv8-32 short descriptors (ARMv7's own format, "v7s"): how tables, sections and pages are
-//! spelled.
+//! VMSAv8-32 short descriptors (ARMv7's own format, "v7s"): the encoding of tables, sections and
+//! pages.
 //!
 //! | room | question it answers |
 //! | --- | --- |
@@ -7,9 +7,9 @@
 //! | [`mod@table`] | how does software map and unmap? |
 //!
 //! Positions are those of the Arm Architecture Reference Manual, ARMv7-A (DDI 0406, B3.5.1
-//! "Short-descriptor translation table format descriptors"), which IHI 0062 (2.7.1) takes over for
-//! the SMMU. Descriptors have 32 bits; the first table resolves input bits 31:20, the second 19:12.
-//! There is one stage of it, the first. Domains do not exist in an SMMU (IHI 0062 2.7.2).
+//! "Short-descriptor translation table format descriptors"), which IHI 0062 (2.7.1) adopts for the
+//! SMMU. Descriptors have 32 bits; the first table resolves input bits 31:20, the second 19:12. The
+//! format exists for stage 1 only. Domains do not exist in an SMMU (IHI 0062 2.7.2).
 
 use super::vmsav8::Entry;
 use crate::Perms;
@@ -85,7 +85,7 @@ crate::layout! {
         S = bit(16);
         /// Not global: belongs to one ASID.
         NG = bit(17);
-        /// A supersection: [`Supersection`] says where its address is.
+        /// A supersection: its address is in [`Supersection`].
         SUPERSECTION = bit(18);
         /// Non-secure.
         NS = bit(19);
@@ -180,7 +180,7 @@ impl Kind {
     pub const ALL: [Self; 4] =
         [Self::SmallPage, Self::LargePage, Self::Section, Self::Supersection];
 
-    /// What kind of leaf a descriptor of `level` (1 or 2) is, if it is one.
+    /// The kind of leaf of a descriptor of `level` (1 or 2); `None` if it is no leaf.
     pub const fn of(descriptor: u32, level: u8) -> Option<Self> {
         let word = descriptor as u64;
         match (level, Descriptor::TYPE.get(word)) {
@@ -210,7 +210,7 @@ impl Kind {
         }
     }
 
-    /// How many equal descriptors spell it.
+    /// How many equal descriptors encode it.
     pub const fn copies(self) -> usize {
         match self {
             Self::SmallPage | Self::Section => 1,
@@ -218,7 +218,7 @@ impl Kind {
         }
     }
 
-    /// Where its fields are.
+    /// The positions of its fields.
     const fn fields(self) -> LeafFields {
         match self {
             Self::SmallPage => LeafFields {
@@ -249,7 +249,7 @@ impl Kind {
     }
 }
 
-/// Where the fields of a kind of leaf are. C and B are in one place everywhere.
+/// Positions of the fields of a kind of leaf. C and B have the same positions in every kind.
 struct LeafFields {
     ap: Field,
     ap2: Field,
@@ -259,7 +259,7 @@ struct LeafFields {
     xn: Field,
 }
 
-/// What a leaf says beside its address.
+/// The fields of a leaf other than its address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Attributes {
     /// AP\[2:0\], 3 bits.
@@ -276,12 +276,12 @@ pub struct Attributes {
     pub not_global: bool,
     /// Not executable.
     pub xn: bool,
-    /// Not privileged-executable: of a section alone; pages have it in the table's descriptor.
+    /// Not privileged-executable: in sections only; pages have it in the table's descriptor.
     pub pxn: bool,
 }
 
 impl Attributes {
-    /// What a leaf of this kind says.
+    /// Decodes a leaf of this kind.
     pub const fn of(descriptor: u32, kind: Kind) -> Self {
         let word = descriptor as u64;
         let at = kind.fields();
@@ -298,7 +298,7 @@ impl Attributes {
         }
     }
 
-    /// The bits that say this in a descriptor of this kind, its type among them.
+    /// Encodes these attributes in a descriptor of this kind, its type included.
     pub const fn encode(self, kind: Kind) -> u32 {
         let at = kind.fields();
         let section = matches!(kind, Kind::Section | Kind::Supersection);
@@ -345,14 +345,14 @@ impl Attributes {
     }
 }
 
-/// Where the parts of a supersection's address are, put together.
+/// The address of a supersection, assembled from its parts.
 const fn supersection_address(word: u64) -> u64 {
     WideAddress::BITS_39_36.of(Supersection::OA_39_36.get(word))
         | WideAddress::BITS_35_32.of(Supersection::OA_35_32.get(word))
         | Supersection::OA.in_place(word)
 }
 
-/// Reads a descriptor of `level` (1 or 2).
+/// Decodes a descriptor of `level` (1 or 2).
 pub const fn decode(descriptor: u32, level: u8) -> Entry {
     let word = descriptor as u64;
     match Kind::of(descriptor, level) {

@@ -1,14 +1,14 @@
-//! VMSAv8-64 descriptors: how tables, blocks and pages are spelled.
+//! VMSAv8-64 descriptors: the encoding of tables, blocks and pages.
 //!
 //! Positions are those of the Arm Architecture Reference Manual (DDI 0487, D8.3 "Translation table
-//! descriptor formats"), which IHI 0070 (3.4, 13.1) takes over for the SMMU. This room knows the
-//! format of both stages and of the three granules and nothing else: it neither reads memory nor
-//! decides what to map.
+//! descriptor formats"), which IHI 0070 (3.4, 13.1) adopts for the SMMU. This room holds the format
+//! of both stages and of the three granules and nothing else: it neither reads memory nor decides
+//! what to map.
 //!
 //! The granule is a constant of the type [`Vmsav8`], so that the loops of [`walk`](super::walk)
 //! and [`table`](super::table) are compiled once for each; [`Granule`] is the same as a value.
 //! Addresses of 52 bits exist for the 64K granule (FEAT_LPA), and for the other two where DS is set
-//! (FEAT_LPA2): [`Form`] says which. Software writes tables without DS.
+//! (FEAT_LPA2): see [`Form`]. Software writes tables without DS.
 
 use crate::PageSize;
 
@@ -94,7 +94,7 @@ crate::layout! {
     }
 }
 
-/// What the shape of a descriptor depends on beside the granule.
+/// What the shape of a descriptor depends on besides the granule.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Form {
     /// Output address bits that are implemented, up to 52. DDI 0487 D8.3: IPS bounds what a
@@ -145,11 +145,11 @@ crate::layout! {
         AF = bit(10);
         /// Not global: belongs to one ASID.
         NG = bit(11);
-        /// nT of a block: it takes the place of another size, and is not to conflict with it.
+        /// nT of a block: it replaces entries of another size, and must not conflict with them.
         NT = bit(16);
         /// Dirty bit modifier.
         DBM = bit(51);
-        /// Part of a run that translates alike.
+        /// Part of a contiguous run.
         CONTIGUOUS = bit(52);
         /// Not privileged-executable.
         PXN = bit(53);
@@ -163,7 +163,7 @@ crate::layout! {
 crate::layout! {
     /// Attributes of a stage 2 block or page (DDI 0487 D8.3).
     pub struct Stage2Leaf {
-        /// Memory type, spelled out.
+        /// Memory type, encoded directly.
         MEM_ATTR = bits(5, 2);
         /// S2AP\[0\]: readable.
         S2AP_READ = bit(6);
@@ -177,9 +177,9 @@ crate::layout! {
         NT = bit(16);
         /// Dirty bit modifier.
         DBM = bit(51);
-        /// Part of a run that translates alike.
+        /// Part of a contiguous run.
         CONTIGUOUS = bit(52);
-        /// Who may not execute.
+        /// Execute-never, by privilege.
         XN = bits(54, 53);
         /// Left to software.
         SOFTWARE = bits(58, 55);
@@ -236,8 +236,8 @@ impl Granule {
         self.lg2() + above as u32 * self.index_bits()
     }
 
-    /// log2 of how many descriptors in a row a contiguous hint at `level` speaks for; 0 where the
-    /// level has no such runs.
+    /// log2 of how many descriptors in a row a contiguous hint at `level` covers; 0 where the level
+    /// has no such runs.
     // DDI 0487 D8.6: 16 descriptors (4K); 128 at level 3, 32 at level 2 (16K); 32 (64K). Level 0
     // of 4K and level 1 of 16K, which exist with DS, have no runs.
     pub const fn contiguous_lg2(self, level: u8) -> u32 {
@@ -281,7 +281,7 @@ impl Granule {
         if output_bits < limit { output_bits } else { limit }
     }
 
-    /// Reads a descriptor of `level`, where outputs have `output_bits` bits.
+    /// Decodes a descriptor of `level`, where outputs have `output_bits` bits.
     pub const fn decode(self, descriptor: u64, level: u8, output_bits: u32) -> Entry {
         match self {
             Self::K4 => Vmsav8::<12>::decode(descriptor, level, output_bits),
@@ -291,7 +291,7 @@ impl Granule {
     }
 }
 
-/// What a descriptor is, at the level it was read from.
+/// A decoded descriptor, at the level it was read from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Entry {
     /// Translates nothing.
@@ -361,7 +361,7 @@ impl<const G: u32> Vmsav8<G> {
             Granule::K4 => Address4K::OA.in_place(descriptor),
             Granule::K16 => Address16K::OA.in_place(descriptor),
             // DDI 0487 D8.3: bits [15:12] hold OA[51:48] only where 52 bits are implemented;
-            // otherwise they are RES0 and do not count.
+            // otherwise they are RES0 and ignored.
             Granule::K64 if output_bits > PLAIN_OUTPUT_BITS => {
                 let high = Address64K::OA_51_48.get(descriptor);
                 WideAddress::BITS_51_48.of(high) | Address64K::OA.in_place(descriptor)
@@ -383,7 +383,7 @@ impl<const G: u32> Vmsav8<G> {
         }
     }
 
-    /// Reads a descriptor of `level`.
+    /// Decodes a descriptor of `level`.
     #[inline]
     pub const fn decode(descriptor: u64, level: u8, output_bits: u32) -> Entry {
         Self::decode_in(descriptor, level as i8, Form::plain(output_bits))

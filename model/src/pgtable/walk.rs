@@ -1,9 +1,14 @@
-//! The hardware's reading of the tables.
+//! Hardware's walk of the tables.
 //!
-//! One stage, one input address. Arm DDI 0487 D8.2 (levels and indices) and D8.4 (permissions);
-//! the order of faults is that of IHI 0070 7.3.22: at each level a descriptor that cannot be
-//! fetched, an invalid one, an address beyond the output size; at the leaf also the access flag.
-//! Permissions are reported, not judged: the access is the caller's.
+//! One stage, one input address. Arm DDI 0487 D8.2 (levels and indices) and D8.4 (permissions); the
+//! order of faults is that of IHI 0070 7.3.22: at each level a descriptor that cannot be fetched,
+//! an invalid one, an address beyond the output size; at the leaf also the access flag. Permissions
+//! are returned, and the caller checks the access against them.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `leaf` | what does a leaf descriptor mean? |
+//! | `permissions` | which accesses does a leaf permit, below its tables? |
 //!
 //! A nested walk is this walk with a [`Fetch`] that puts its addresses through stage 2 first.
 
@@ -20,14 +25,14 @@ pub use leaf::{Found, Leaf, marked_dirty};
 /// of the 64K granule).
 const MAX_INPUT_BITS: u32 = 52;
 
-/// How descriptors are spelled.
+/// The format of descriptors.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Format {
     /// VMSAv8-64.
     #[default]
     Aarch64,
     /// VMSAv8-32, long descriptors ([`vmsav7l`](super::vmsav7l)): those of VMSAv8-64 with the 4K
-    /// granule, but for execution.
+    /// granule, except for execution.
     Long,
     /// VMSAv8-32, short descriptors ([`vmsav7s`]). The granule is 4K.
     Short {
@@ -36,37 +41,37 @@ pub enum Format {
     },
 }
 
-/// Everything that decides one stage of translation, as a CD or STE amounts to it.
+/// Everything that decides one stage of translation, decoded from a CD, an STE or a context bank.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
-    /// How descriptors are spelled.
+    /// The format of descriptors.
     pub format: Format,
     /// Stage 1 or 2.
     pub stage: Stage,
     /// Translation granule.
     pub granule: Granule,
-    /// Input address bits: 64 - TxSZ. The caller has checked the input against it; bits above do
-    /// not count.
+    /// Input address bits: 64 - TxSZ. The caller has checked the input against it; bits above are
+    /// ignored.
     pub input_bits: u32,
     /// Level at which the walk starts; -1 exists with DS and the 4K granule.
     pub start_level: i8,
     /// Address of the first table, in the stage's output space; concatenated tables follow it. The
-    /// caller has aligned it, but for short descriptors.
+    /// caller has aligned it, except for short descriptors.
     pub root: u64,
-    /// Output address bits: effective IPS or PS. 52 only with the 64K granule or DS; without,
-    /// the other granules count it as 48.
+    /// Output address bits: effective IPS or PS. 52 only with the 64K granule or DS; otherwise the
+    /// other granules take it as 48.
     pub output_bits: u32,
     /// Output address bits that are implemented: OAS, PAMax. They decide what descriptors of the
     /// 64K granule look like; `output_bits` only what they may hold.
     pub implemented_bits: u32,
     /// DS: 52-bit descriptors of the 4K and 16K granules.
     pub ds: bool,
-    /// Whether APTable, XNTable and PXNTable count (HAD = 0).
+    /// Whether APTable, XNTable and PXNTable apply (HAD = 0).
     pub hierarchical: bool,
     /// Whether a clear access flag faults (AFFD = 0, and hardware does not set it).
     pub access_flag_faults: bool,
-    /// Whether hardware keeps the dirty state (HD): a leaf with DBM that only AP or S2AP keeps
-    /// from being written counts as writable, and is reported as clean.
+    /// Whether hardware manages the dirty state (HD): a leaf with DBM that is read-only by AP or
+    /// S2AP alone is treated as writable, and is reported as clean.
     pub dirty_state: bool,
 }
 
@@ -94,8 +99,8 @@ impl Config {
         }
     }
 
-    /// Whether there is such a walk at all: its start level exists, and its first table has no
-    /// more descriptors than the architecture lets it have.
+    /// Whether the walk is possible: its start level exists, and its first table has no more
+    /// descriptors than the architecture permits.
     #[inline]
     const fn is_possible<const G: u32>(&self) -> bool {
         // DDI 0487 D8.2: up to 16 tables may be concatenated at the start level of stage 2.
@@ -112,14 +117,14 @@ impl Config {
     }
 }
 
-/// Where descriptors come from: physical memory, or stage 2 first.
+/// The source of descriptors: physical memory, directly or through stage 2.
 pub trait Fetch {
     /// Why a descriptor could not be read.
     type Fault;
     /// Reads the descriptor at `at` (in the stage's output space) for `level`.
     ///
     /// # Errors
-    /// Whatever keeps the descriptor from being read.
+    /// The reason why the descriptor cannot be read.
     fn fetch(&mut self, at: u64, level: i8) -> Result<u64, Self::Fault>;
 
     /// Reads the 32-bit descriptor at `at`, a multiple of 4, for `level`: half of the little-endian
@@ -133,11 +138,11 @@ pub trait Fetch {
         Ok((self.fetch(at & !7, level)? >> half) as u32)
     }
 
-    /// The descriptor just read is a table's and the walk goes on at `below`, which translates
-    /// everything the descriptor covers; `limits` are the table descriptors so far, combined.
+    /// Called when the descriptor just read, at `at`, is a table's and the walk continues at
+    /// `below`, the table of everything that the descriptor covers.
     ///
     /// # Errors
-    /// Whatever else has to happen to the descriptor and cannot.
+    /// The reason why an update of the descriptor fails.
     #[inline(always)]
     fn descend(&mut self, at: u64, below: Below) -> Result<(), Self::Fault> {
         let _ = (at, below);
@@ -145,7 +150,7 @@ pub trait Fetch {
     }
 }
 
-/// A table a walk came to: enough to go on from there another time.
+/// A table that a walk reached, with everything that a later walk needs to resume there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Below {
     /// Level of the table, 0 to 3.
@@ -158,7 +163,7 @@ pub struct Below {
     pub descriptor: u64,
 }
 
-/// Descriptors straight from physical memory: a stage whose output space is the physical one.
+/// Descriptors from physical memory directly: a stage whose output space is the physical one.
 #[derive(Clone, Copy)]
 pub struct PlainFetch<'a>(pub &'a Memory);
 
@@ -200,12 +205,12 @@ pub enum Fault<F> {
     },
 }
 
-/// Walks the tables of VMSAv8-64 for `input`, down to the leaf's descriptor; [`Found::leaf`] reads
-/// it. Both together are [`walk`]. Short descriptors are not walked this way: they give a
+/// Walks the tables of VMSAv8-64 for `input`, down to the leaf's descriptor; [`Found::leaf`]
+/// decodes it. Both together are [`walk`]. Short descriptors are not walked this way: they give a
 /// translation fault at level 0.
 ///
 /// # Errors
-/// The first fault in the architecture's order, but for the access flag's.
+/// The first fault in the architecture's order, except the access flag's.
 #[inline(always)]
 pub fn find<F: Fetch>(
     config: &Config,
@@ -226,7 +231,7 @@ pub fn find<F: Fetch>(
 
 /// Walks the tables for `input`.
 ///
-/// A `config` that no CD or STE can amount to gives a translation fault at its start level.
+/// A `config` that no CD or STE can have gives a translation fault at its start level.
 ///
 /// # Errors
 /// The first fault in the architecture's order.
@@ -238,8 +243,8 @@ pub fn walk<F: Fetch>(config: &Config, input: u64, fetch: &mut F) -> Result<Leaf
     find(config, input, fetch)?.leaf(config)
 }
 
-/// Walks on for `input` from a table an earlier walk came to ([`Fetch::descend`]). A walk of short
-/// descriptors tells of no table, and starts again.
+/// Resumes a walk for `input` at a table that an earlier walk reached ([`Fetch::descend`]). A walk
+/// of short descriptors reports no table, and starts again.
 ///
 /// # Errors
 /// As [`walk`].
@@ -298,7 +303,7 @@ fn resume_granule<const G: u32, const DS: bool, F: Fetch>(
 /// [`LAST_LEVEL`] among levels that may be negative.
 const LAST: i8 = LAST_LEVEL as i8;
 
-/// A walk on its way down.
+/// A walk in progress.
 struct Descent<const G: u32, const DS: bool> {
     input: u64,
     form: Form,
@@ -310,9 +315,9 @@ struct Descent<const G: u32, const DS: bool> {
     limits: u64,
 }
 
-/// What one level came to.
+/// The result of one level.
 enum Step {
-    /// A table: on to the next level. Never at the last.
+    /// A table: continue at the next level. Never at the last.
     Below,
     Leaf(Found),
 }

@@ -1,11 +1,10 @@
-//! Isolation groups: functions that cannot be kept apart, and why.
+//! Isolation groups: functions that cannot be isolated from each other, and why.
 //!
 //! [`isolation_groups`] decides as Linux's `pci_device_group` does, from 4.6 to 6.12 alike: it
-//! looks at one function after the other, in the order in which the kernel meets them, and a
-//! function either joins the group of one that came before or founds its own. The order therefore
-//! matters where one function would have to join two groups; the kernel does not merge groups, and
-//! neither does this. What an IOMMU cannot tell apart is asked of its driver before
-//! ([`isolation_groups_behind`]).
+//! takes the functions in the order in which the kernel finds them, and each either joins the group
+//! of an earlier one or starts its own. The order therefore matters where one function would have
+//! to join two groups; neither the kernel nor this code merges groups. Functions that an IOMMU
+//! cannot distinguish are joined first ([`isolation_groups_behind`]).
 
 use super::hierarchy::{Hierarchy, Node};
 use crate::Rid;
@@ -15,20 +14,20 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Why a function is in the group of another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Because {
-    /// Its transactions arrive under an identifier that a bridge puts there.
+    /// Its transactions arrive under an identifier that a bridge substitutes.
     Bridge {
         /// The identifier.
         alias: Rid,
     },
-    /// What is behind a bridge can reach the bridge's neighbours, because `open` redirects nothing
-    /// upstream.
+    /// Functions behind a bridge can reach the bridge's neighbours, because `open` redirects
+    /// nothing upstream.
     NoAcs {
         /// The port or bridge without enough ACS.
         open: Rid,
     },
     /// One of the two sends under the other's identifier.
     Alias,
-    /// Both are functions of one device and nothing keeps them apart.
+    /// Both are functions of one device and nothing isolates them.
     Functions,
     /// The SMMU sends both the same way: one stream mapping entry has streams of both.
     Entry,
@@ -37,9 +36,9 @@ pub enum Because {
 /// A function joined the group of another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Join {
-    /// Who joined.
+    /// The function that joined.
     pub rid: Rid,
-    /// Whose group it was.
+    /// The member whose group it joined.
     pub with: Rid,
     /// Why.
     pub because: Because,
@@ -120,15 +119,15 @@ impl Groups {
     }
 }
 
-/// The isolation groups of the functions in `order`, which meet the kernel in that order. Those
-/// that are not in it get no group, and no function that `hierarchy` does not know.
+/// The isolation groups of the functions in `order`, in which the kernel finds them. Functions that
+/// are not in `order`, or not in `hierarchy`, get no group.
 pub fn isolation_groups(hierarchy: &Hierarchy, order: impl IntoIterator<Item = Rid>) -> Groups {
     isolation_groups_behind(hierarchy, order, |_| None)
 }
 
-/// The same behind IOMMUs whose drivers may know better: `sharing` names, of each function in its
-/// turn, one that came before and that its IOMMU cannot tell from it; the hierarchy is asked only
-/// where there is none.
+/// The same behind IOMMUs that may not distinguish all functions: `sharing` names, for each
+/// function in turn, an earlier one that its IOMMU cannot distinguish from it; without one, the
+/// hierarchy decides.
 // 6.12 arm-smmu.c, arm_smmu_device_group.
 pub fn isolation_groups_behind(
     hierarchy: &Hierarchy,
@@ -169,7 +168,8 @@ impl Search<'_> {
 
     // 6.12 iommu.c, pci_device_group.
     fn find(&self, rid: Rid) -> Found {
-        // Up to where aliases can still be told apart.
+        // Up to the last identifier that a bridge substitutes: the IOMMU distinguishes nothing
+        // below.
         let mut at = rid;
         for alias in self.hierarchy.aliases(rid) {
             at = alias.by;
@@ -177,7 +177,7 @@ impl Search<'_> {
                 return Some((at, Because::Bridge { alias: alias.rid }));
             }
         }
-        // On up to where nothing can turn back before it reaches the IOMMU.
+        // Further up, as long as transactions can turn back before they reach the IOMMU.
         for bridge in self.hierarchy.bridges(at.bus()) {
             let Some(open) = self.open_above(bridge) else { break };
             at = bridge.rid;
@@ -199,7 +199,7 @@ impl Search<'_> {
         path.find(|node| !self.hierarchy.isolates(node)).map(|node| node.rid)
     }
 
-    /// The group of a function, or of one that sends under its identifier, or the other way round.
+    /// The group of a function, or of one that sends under its identifier, or under whose it sends.
     // 6.12 iommu.c, get_pci_alias_group.
     fn of_aliases(&self, node: &Node, because: Because, seen: &mut BTreeSet<Rid>) -> Found {
         if !seen.insert(node.rid) {
@@ -218,7 +218,7 @@ impl Search<'_> {
         })
     }
 
-    /// The group of another function of the same device, if neither keeps to itself.
+    /// The group of another function of the same device, if neither isolates itself.
     // 6.12 iommu.c, get_pci_function_alias_group.
     fn of_functions(&self, node: &Node, seen: &mut BTreeSet<Rid>) -> Found {
         if !node.multifunction || self.hierarchy.isolates(node) {

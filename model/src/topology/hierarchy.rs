@@ -1,7 +1,7 @@
-//! The PCI hierarchy: which bridge leads to which bus, who keeps transactions apart, and the
-//! requester identifiers under which a function's transactions arrive.
+//! The PCI hierarchy: which bridge leads to which bus, which functions isolate transactions, and
+//! the requester identifiers under which a function's transactions arrive.
 //!
-//! What isolation groups follow from it is [`groups`](super::groups)'.
+//! [`groups`](super::groups) derives isolation groups from it.
 
 use crate::Rid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +21,8 @@ pub enum Acs {
         /// What software has turned on.
         enabled: u8,
     },
-    /// No capability, but known to the kernel as a function that keeps its transactions apart
-    /// (Linux `pci_dev_specific_acs_enabled`).
+    /// No capability, but a function that the kernel knows to isolate its transactions (Linux
+    /// `pci_dev_specific_acs_enabled`).
     Quirk,
 }
 
@@ -38,11 +38,11 @@ pub const ACS_BITS: [(&str, u8); 7] = [
 ];
 
 impl Acs {
-    /// What isolation asks for: source validation, request and completion redirect, upstream
+    /// What isolation requires: source validation, request and completion redirect, upstream
     /// forwarding. 6.12 iommu.c, `REQ_ACS_FLAGS`.
     pub const REQUIRED: u8 = 1 | 1 << 2 | 1 << 3 | 1 << 4;
 
-    /// Whether a function that should have ACS has enough of it on.
+    /// Whether a function that should have ACS has enough of it enabled.
     // 6.12 pci.c, pci_acs_flags_enabled: what is not implemented counts as wired on.
     fn suffices(self) -> bool {
         match self {
@@ -94,16 +94,16 @@ impl Port {
     }
 }
 
-/// What isolation depends on, of one function.
+/// The properties of a function that isolation depends on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Node {
-    /// Its place.
+    /// Its requester identifier.
     pub rid: Rid,
-    /// What it is.
+    /// Its kind.
     pub port: Port,
     /// The bus behind it, if it is a bridge.
     pub secondary_bus: Option<u8>,
-    /// Whether the kernel takes it for one of several functions of a device: header type bit 7, or
+    /// Whether the kernel treats it as one of several functions of a device: header type bit 7, or
     /// a function number other than 0. Never so for a virtual function.
     pub multifunction: bool,
     /// Its access control.
@@ -119,7 +119,7 @@ pub struct Node {
     pub physical: Option<Rid>,
 }
 
-/// Why functions do not make a hierarchy.
+/// Why functions do not form a hierarchy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Malformed {
     /// Two functions in one place.
@@ -131,12 +131,12 @@ pub enum Malformed {
     /// A bus that cannot be reached from a root bus.
     #[error("the bridges above {0} lead in a circle")]
     Circle(Rid),
-    /// A virtual function of nothing.
+    /// A virtual function without its physical function.
     #[error("{0} is a virtual function of {1}, which does not exist")]
     NoPhysical(Rid, Rid),
 }
 
-/// How one steps up from a bus.
+/// What is above a bus.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Above {
     /// Nothing is above: a root bus.
@@ -152,7 +152,7 @@ pub(super) enum Above {
 pub struct Alias {
     /// The identifier.
     pub rid: Rid,
-    /// Who puts it there: the function itself, or a bridge above.
+    /// The function that substitutes it: the function itself, or a bridge above.
     pub by: Rid,
 }
 
@@ -280,8 +280,8 @@ impl Hierarchy {
         [own].into_iter().chain(quirks).chain(bridges).collect()
     }
 
-    /// The requester identifier that an interrupt controller is told of for messages of the
-    /// function at `rid`: its own, or the last alias that comes from another bus or names one.
+    /// The requester identifier that the interrupt controller gets with messages of the function at
+    /// `rid`: its own, or the last alias that comes from another bus or names one.
     // 6.12 pci/msi/irqdomain.c, get_msi_id_cb.
     pub fn message_alias(&self, rid: Rid) -> Rid {
         let elsewhere = |alias: &Alias, known: Rid| {
@@ -297,8 +297,8 @@ impl Hierarchy {
         self.aliases(rid).last().map_or(rid, |alias| alias.rid)
     }
 
-    /// Whether the function at `rid` keeps its transactions from its neighbours, as far as it could
-    /// do otherwise.
+    /// Whether a function isolates its transactions from its neighbours, if it could reach them at
+    /// all.
     // 6.12 pci.c, pci_acs_enabled.
     pub(super) fn isolates(&self, node: &Node) -> bool {
         if node.acs == Acs::Quirk {

@@ -147,7 +147,7 @@ bugs! {
     30 "Linux up to 5.1" "GITS_CREADR is compared as it is, so that a wait ends early where the queue wraps"
         [queue offsets_that_are_compared_as_they_are_end_waits_early]
         "a place beyond the command's end is its end" ""
-    31 "Linux up to 5.3" "of a block of messages of MSI only those are free again that were wanted"
+    31 "Linux up to 5.3, and since 5.11" "of a block of messages of MSI only those are free again that were wanted"
         [numbers a_block_is_free_again_whole] "the rest of a block stays taken" ""
 }
 

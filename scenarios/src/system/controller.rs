@@ -253,6 +253,13 @@ impl Controller {
         }
     }
 
+    /// What a write to a block's doorbell comes to that is no message; `None` without a doorbell.
+    pub(super) fn takes_nothing(&self, number: u16) -> Option<Arrival> {
+        let of_its = matches!(self.block(number), Some(Block::V3(v3::Block::Its(_))));
+        let nothing = if of_its { Arrival::NoMessage } else { Arrival::Ignored };
+        self.is_doorbell(number).then_some(nothing)
+    }
+
     /// A device writes where a GICv3 without an ITS takes messages: IHI 0069 H 12.9
     /// (GICD_SETSPI_NSR, GICD_CLRSPI_NSR), 12.11 (GICR_SETLPIR, GICR_CLRLPIR). Nobody asks who it
     /// is.

@@ -1,4 +1,4 @@
-//! Allocation hints as SMMUv2 spells them. IHI 0062 D.c 2.4: RACFG and WACFG, two bits each, in
+//! Allocation hints in SMMUv2's encoding. IHI 0062 D.c 2.4: RACFG and WACFG, two bits each, in
 //! registers and in the descriptors of stage 2.
 
 use super::{ALLOCATE, Attributes, Cacheability};
@@ -21,7 +21,7 @@ const fn allocation(field: u64) -> Option<bool> {
 const READ_ALLOCATE: u8 = 0b10;
 const WRITE_ALLOCATE: u8 = 0b01;
 
-/// RACFG and WACFG of one place: what they say of allocation, where they say anything.
+/// RACFG and WACFG of one register or descriptor, decoded; `None` leaves allocation as it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Hints {
     read: Option<bool>,
@@ -33,12 +33,12 @@ impl Hints {
         Self { read: allocation(racfg), write: allocation(wacfg) }
     }
 
-    /// What a leaf of stage 2 says.
+    /// The hints of a stage-2 leaf.
     pub(crate) const fn of_leaf(descriptor: u64) -> Self {
         Self::of(RACFG.get(descriptor), WACFG.get(descriptor))
     }
 
-    /// Attributes of a Normal type with the hints, in both halves.
+    /// Applies the hints to both halves of a Normal type.
     pub(crate) fn apply(self, attributes: Attributes) -> Attributes {
         if attributes.is_device() {
             return attributes;
@@ -48,7 +48,7 @@ impl Hints {
         Attributes { memory, ..attributes }
     }
 
-    /// A half of a Normal type with the hints, where it is cached at all.
+    /// Applies the hints to one half of a Normal type, if that half is cached.
     fn half(self, mut half: u8, cached: Cacheability) -> u8 {
         if cached == Cacheability::NonCacheable {
             return half;

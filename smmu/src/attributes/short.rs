@@ -1,4 +1,4 @@
-//! Memory types of short descriptors: TEX, C and B, remapped or spelled out.
+//! Memory types of short descriptors: TEX, C and B, remapped or encoded directly.
 //!
 //! DDI 0406 B3.8.2 and B3.8.3; IHI 0062 16.5.13 and 16.5.27 for the SMMU's PRRR and NMRR.
 
@@ -8,7 +8,7 @@ use passim_model::layout;
 use passim_model::pgtable::vmsav7s;
 
 layout! {
-    /// SMMU_CBn_PRRR beside the fields that are indexed, 16.5.27.
+    /// SMMU_CBn_PRRR without its indexed fields, 16.5.27.
     struct Prrr {
         /// What S = 0 means for Device memory.
         DS0 = bit(16);
@@ -21,7 +21,7 @@ layout! {
     }
 }
 
-/// PRRR.TR, NMRR.IR: the field of type 0. Each type's follows the one before.
+/// PRRR.TR, NMRR.IR: the field of type 0. The fields of the other types follow in order.
 const FIRST: Field = bits(1, 0);
 /// NMRR.OR: the field of type 0.
 const FIRST_OUTER: Field = bits(17, 16);
@@ -33,8 +33,8 @@ const STRONGLY_ORDERED: u8 = 0x00;
 /// Memory type of a Device access.
 const DEVICE: u8 = 0x04;
 
-/// A two-bit cacheability as NMRR, TEX and C with B spell it: none, write-back with allocation,
-/// write-through, write-back without.
+/// Decodes a two-bit cacheability of NMRR, of TEX, or of C with B: none, write-back with
+/// allocation, write-through, write-back without.
 const fn half(code: u64) -> u8 {
     match code & 3 {
         0 => nibble(Cacheability::NonCacheable),
@@ -94,10 +94,10 @@ impl Attributes {
             (1, 3) => normal(1, 1),
             // TEX[2]: outer in TEX[1:0], inner in C and B.
             (tex @ 4.., inner) => normal(u64::from(tex), inner),
-            // Reserved or implementation defined: as little cached as can be.
+            // Reserved or implementation defined: treated as non-cacheable.
             (_, _) => normal(0, 0),
         };
-        // Without remap there is one kind of sharing; the SMMU takes it as inner.
+        // Without remap there is one kind of sharing; the SMMU treats it as inner.
         Self { memory, shareability: shared(leaf.shareable, true) }.consistent()
     }
 }

@@ -92,7 +92,7 @@ fn configuration_replaces() {
     assert_eq!(Replacement::of(0, false, 1, 0b1101).apply(WB).memory, 0x66);
     assert_eq!(Replacement::of(0, false, 1, 0b1000).apply(WB).memory, 0xcc);
     assert_eq!(Replacement::of(0, false, 1, 0b1110).apply(device(4)), device(4));
-    // Device stays outer shareable whatever SHCFG says.
+    // Device stays outer shareable, whatever SHCFG is.
     assert_eq!(Replacement::of(0, true, 0, 0).apply(WB), device(0));
 }
 

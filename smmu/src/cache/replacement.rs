@@ -1,8 +1,8 @@
-//! Which way of a full set gives way.
+//! Which way of a full set is replaced.
 
 use super::{Geometry, Victim};
 
-/// What decides between the ways of a cache's sets. See the [module](self).
+/// The replacement state of a cache. See the [module](self).
 #[derive(Clone)]
 pub(crate) struct Replacement {
     ways: usize,
@@ -13,11 +13,11 @@ pub(crate) struct Replacement {
 enum State {
     /// There is one way.
     Only,
-    /// The way of each set whose turn it is.
+    /// The next way to replace in each set.
     Turns(Box<[u8]>),
-    /// When each way of each set was last used, as the clock had it.
+    /// The `clock` at the last use of each slot.
     Uses { last: Box<[u64]>, clock: u64 },
-    /// Where the sequence has got to.
+    /// The state of the sequence.
     Random(u64),
 }
 
@@ -35,7 +35,7 @@ impl Replacement {
         Self { ways: geometry.ways.into(), state }
     }
 
-    /// Takes note of a use of a slot.
+    /// Records a use of a slot.
     #[inline(always)]
     pub(crate) fn touch(&mut self, at: usize) {
         if let State::Uses { last, clock } = &mut self.state {
@@ -44,7 +44,7 @@ impl Replacement {
         }
     }
 
-    /// The slot that gives way in the full set whose first slot is `set`.
+    /// The slot to replace in the full set whose first slot is `set`.
     #[inline]
     pub(crate) fn give_way(&mut self, set: usize) -> usize {
         let ways = self.ways;

@@ -1,4 +1,4 @@
-//! Caches against lists, over every short sequence of operations.
+//! Compares caches with lists, over every short sequence of operations.
 
 use super::*;
 use std::collections::BTreeSet;
@@ -9,13 +9,13 @@ impl Key for u8 {
     }
 }
 
-/// One set, as slowly as it can be said: places by number, and names by age of use.
+/// One set, modelled by lists: places by number, and names by age of use.
 #[derive(Clone)]
 struct Set {
     places: Vec<Option<(u8, u32)>>,
-    /// The place whose turn it is.
+    /// The place to replace next.
     turn: usize,
-    /// Names, the one used longest ago first.
+    /// Names, least recently used first.
     by_use: Vec<u8>,
 }
 
@@ -135,7 +135,7 @@ fn every_short_sequence_leaves_what_a_list_holds() {
     }
 }
 
-/// Which keys were pushed out, in order, by one key after the other.
+/// The keys evicted, in order, by inserting one key after another.
 fn evictions(seed: u32) -> Vec<u8> {
     let geometry = Geometry { sets_lg2: 0, ways: 4, victim: Victim::Random { seed } };
     let mut cache = Cache::new(Some(geometry), Retention::Sized);

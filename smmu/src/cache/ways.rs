@@ -1,4 +1,4 @@
-//! A set-associative cache of structures by name.
+//! A set-associative cache of structures by key.
 
 use super::{Geometry, Key, Replacement};
 
@@ -8,7 +8,7 @@ pub(crate) struct Ways<K, V> {
     ways: usize,
     /// Number of sets, less 1.
     set_mask: u64,
-    /// Names lie apart from what they name, so that looking through them is quick.
+    /// Keys are stored apart from values, so that a search is fast.
     names: Box<[Option<K>]>,
     values: Box<[Option<V>]>,
     replacement: Replacement,
@@ -27,7 +27,7 @@ impl<K: Key, V> Ways<K, V> {
         }
     }
 
-    /// Index of the first slot of the set that a name belongs to.
+    /// Index of the first slot of the set that a key belongs to.
     #[inline]
     fn set_of(&self, key: K) -> usize {
         (key.spread() & self.set_mask) as usize * self.ways

@@ -1,4 +1,4 @@
-//! A translation as leaves make it.
+//! Builds TLB entries from leaves.
 
 use crate::attributes::Attributes;
 use crate::regime::LeafAttributes;
@@ -6,7 +6,7 @@ use crate::tlb::{Retention, Translation};
 use passim_model::access::Perms;
 use passim_model::pgtable::walk::{self, Leaf};
 
-/// A translation as one stage's leaf makes it.
+/// The TLB entry of one stage's leaf.
 #[inline(always)]
 pub(crate) fn entry_of(
     retention: Retention,
@@ -36,15 +36,15 @@ pub(crate) fn entry_of(
     }
 }
 
-/// log2 of the run a leaf with the contiguous hint speaks for, in leaves; 0 where it has none, or
-/// where its place in the run differs before and after translation, which makes the hint wrong.
+/// log2 of the leaves in the contiguous run of a leaf; 0 without the hint, or where input and
+/// output lie at different places of the run, which makes the hint wrong.
 fn run_lg2(leaf: &Leaf, walk: &walk::Config, input: u64) -> u32 {
     let run = if leaf.contiguous { walk.granule.contiguous_lg2(leaf.level) } else { 0 };
     let place = ((1 << run) - 1) << leaf.lg2;
     if (leaf.output ^ input) & place == 0 { run } else { 0 }
 }
 
-/// Puts stage 2 behind a stage-1 translation: the smaller page of the two.
+/// Adds stage 2 to a stage-1 translation: the entry covers the smaller page of the two.
 pub(super) fn combine(entry: &mut Translation, second: &Translation, address: u64, ipa: u64) {
     let output = second.output | ipa & low_bits(second.lg2);
     entry.lg2 = entry.lg2.min(second.lg2);

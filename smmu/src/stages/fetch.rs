@@ -1,4 +1,5 @@
-//! Where descriptors are read: in memory, or behind stage 2; and what reading one changes.
+//! Fetches descriptors from memory, directly or through stage 2. On the way it sets the access
+//! flags of tables and fills the walk cache.
 
 use super::{About, FlagWrite, Refusal, Stages};
 use crate::regime::{Endian, FlagUpdates, Stage2};
@@ -9,7 +10,7 @@ use passim_model::pgtable::vmsav8::{Granule, Stage, Stage1Leaf, Stage2Leaf};
 use passim_model::pgtable::walk::{Below, Fetch};
 use passim_model::{Abort, Memory, PhysAddr};
 
-/// Where the tables a walk comes to are cached.
+/// Where the tables of a walk are cached.
 #[derive(Clone, Copy)]
 pub(super) struct Trail {
     space: SpaceId,
@@ -24,7 +25,7 @@ impl Trail {
         tlb.keeps_tables().then_some(Self { space, input, granule })
     }
 
-    /// Caches a table the walk came to.
+    /// Caches a table that the walk reached.
     fn leave(self, tlb: &mut Tlb, below: Below, behind: Option<Behind>) {
         let Self { space, input, granule } = self;
         tlb.insert_table(space, input, Table { granule, below, behind });
@@ -50,7 +51,7 @@ impl Flags {
     }
 }
 
-/// Descriptors at physical addresses, of which nothing is updated and no table remembered.
+/// Descriptors at physical addresses; none is updated, and no table is cached.
 pub(super) struct Bare<'a, L> {
     pub(super) memory: &'a Memory,
     pub(super) log: &'a mut L,
@@ -123,13 +124,13 @@ pub(super) struct Nested<'a, 'b, L> {
     pub(super) order: Endian,
     pub(super) flags: Flags,
     pub(super) trail: Option<Trail>,
-    /// The table the walk is at, if it is not the first, and what is known of where it lies.
+    /// The current table, if it is not the first, and the cached translation of its page.
     pub(super) at: Option<(Below, Option<Behind>)>,
 }
 
 impl<L: Log> Nested<'_, '_, L> {
-    /// The physical address of a descriptor: as it is remembered with its table, or as stage 2
-    /// says now, which is then remembered.
+    /// The physical address of a descriptor: cached with its table, or else translated by stage 2
+    /// and then cached.
     fn physical(&mut self, ipa: u64) -> Result<PhysAddr, NestedFault> {
         let known = self.at.and_then(|(_, behind)| behind?.physical(ipa));
         if let Some(known) = known {
@@ -185,11 +186,11 @@ impl<L: Log> Fetch for Nested<'_, '_, L> {
     }
 }
 
-/// Where CDs and their tables are read: behind stage 2, where there is one.
+/// Fetches CDs and their tables, through stage 2 if there is one.
 pub(crate) struct ConfigThroughStages<'a, L> {
     pub(crate) stages: Stages<'a, L>,
     pub(crate) stage2: Option<&'a Stage2>,
-    /// How many bits an address has before stage 2.
+    /// Bits of an address before stage 2.
     pub(crate) bits: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Stage 1 alone, past the TLB: what an address translation operation asks for.
+//! Stage 1 alone, without TLB entries: the walk of an address translation operation.
 
 use super::refusal::at_stage1;
 use super::{Kind, Refusal, Stages};
@@ -8,7 +8,7 @@ use crate::stages::Log;
 use passim_model::access::Access;
 use passim_model::pgtable::walk::Leaf;
 
-/// What stage 1 says of an address.
+/// The result of stage 1 for an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct First {
     /// The leaf.
@@ -20,8 +20,8 @@ pub(crate) struct First {
 }
 
 impl<L: Log> Stages<'_, L> {
-    /// Walks stage 1 for `input` and judges its permission. Stage 2, where there is one, tells
-    /// where the tables lie and nothing else; nothing is cached, and no leaf is updated.
+    /// Walks stage 1 for `input` and checks its permission. Stage 2, if there is one, translates
+    /// only the addresses of the tables. The leaf is neither cached nor updated.
     pub(crate) fn first(
         &mut self,
         stage1: &Stage1,

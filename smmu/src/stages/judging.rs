@@ -1,4 +1,4 @@
-//! What a translation answers to an access.
+//! Checks an access against the permissions of a translation, and answers it.
 
 use super::refusal::{at_stage1, at_stage2};
 use super::{Demand, Found, Kind, Refusal, low_bits};
@@ -8,13 +8,13 @@ use crate::transaction::{Path, Translated};
 use passim_model::PhysAddr;
 use passim_model::access::Access;
 
-/// Whether an access may have to mark a descriptor dirty, so that the tables have to be walked.
+/// Whether an access may have to mark a descriptor dirty, which needs a walk.
 #[inline]
 pub(super) fn must_mark(entry: &Translation, access: Access) -> bool {
     entry.clean && access.is_write()
 }
 
-/// What a translation answers, if both stages permit the access.
+/// The answer of a translation, if both stages permit the access.
 #[inline(always)]
 fn permitted(
     entry: &Translation,
@@ -38,7 +38,7 @@ fn permitted(
     Some(Translated { pa, perms, lg2: entry.lg2, path, attributes })
 }
 
-/// Judges the permissions of a translation, stage 1 first.
+/// Checks the permissions of a translation, stage 1 first.
 #[inline(always)]
 pub(super) fn judge(
     entry: &Translation,

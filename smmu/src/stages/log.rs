@@ -1,11 +1,11 @@
-//! What is written down of a translation's way through the stages, for somebody who asks why.
+//! Records the steps of a translation through the stages, for explanations.
 
 use crate::tlb::{Table, Translation};
 use passim_model::PhysAddr;
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::pgtable::walk::{Config, Leaf};
 
-/// What is written down of a translation on its way. Nothing, unless somebody looks.
+/// Records the steps of a translation. By default it records nothing.
 pub(crate) trait Log {
     /// A translation was found in the TLB.
     #[inline(always)]
@@ -13,7 +13,7 @@ pub(crate) trait Log {
     /// A walk of these tables begins.
     #[inline(always)]
     fn walk(&mut self, _tables: &Config) {}
-    /// A descriptor was read; `ipa`: where it lies before stage 2.
+    /// A descriptor was read; `ipa`: its address before stage 2.
     #[inline(always)]
     fn descriptor(
         &mut self,
@@ -24,15 +24,15 @@ pub(crate) trait Log {
         _word: u64,
     ) {
     }
-    /// A walk starts at a table that was remembered.
+    /// A walk starts at a cached table.
     #[inline(always)]
     fn table(&mut self, _stage: Stage, _table: &Table) {}
-    /// A walk came to a leaf.
+    /// A walk reached a leaf.
     #[inline(always)]
     fn leaf(&mut self, _stage: Stage, _leaf: &Leaf) {}
 }
 
-/// Writes nothing down.
+/// Records nothing.
 pub(crate) struct Silent;
 
 impl Log for Silent {}

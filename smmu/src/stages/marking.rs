@@ -1,11 +1,11 @@
-//! What translations update in descriptors (HTTU).
+//! Descriptor updates by translations (HTTU).
 
 use crate::regime::Endian;
 use passim_model::PhysAddr;
 use passim_model::pgtable::vmsav8::Stage1Leaf;
 
-/// A change of a descriptor that a translation makes: bits set and cleared as they lie in memory.
-/// IHI 0070 G.b 3.13: the update is atomic.
+/// A descriptor update: the bits to set and to clear, in memory byte order. IHI 0070 G.b 3.13: the
+/// update is atomic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FlagWrite {
     pub(crate) at: PhysAddr,
@@ -13,7 +13,7 @@ pub(crate) struct FlagWrite {
     pub(crate) clear: u64,
 }
 
-/// What an access has to update in a stage 1 leaf.
+/// The update of a stage-1 leaf that an access requires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Marking {
     /// The leaf.
@@ -25,14 +25,14 @@ pub(super) struct Marking {
 }
 
 impl Marking {
-    /// All of it, in one update.
+    /// The whole update.
     pub(super) fn whole(self, order: Endian) -> FlagWrite {
         let clear = if self.dirty { Stage1Leaf::AP_READ_ONLY.mask() } else { 0 };
         let set = order.read(Stage1Leaf::AF.mask());
         FlagWrite { at: self.at, set, clear: order.read(clear) }
     }
 
-    /// The access flag, if it is to be set: what is left where nothing will be written.
+    /// The update of the access flag alone, if required, for an access that will not write.
     pub(super) fn accessed(self, order: Endian) -> Option<FlagWrite> {
         let set = order.read(Stage1Leaf::AF.mask());
         self.accessed.then_some(FlagWrite { at: self.at, set, clear: 0 })

@@ -5,31 +5,31 @@ use passim_model::pgtable::vmsav8::Stage;
 use passim_model::pgtable::walk::Fault;
 use passim_model::{Abort, PhysAddr};
 
-/// What is wrong. Each version of the SMMU has a name of its own for it.
+/// The kind of fault. Each version of the SMMU has its own name for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// Nothing is mapped there, or no table can be.
+    /// Nothing maps the address, or no table can.
     Translation,
-    /// An address has more bits than there are.
+    /// An address exceeds the address size.
     AddressSize,
     /// The access flag is clear.
     AccessFlag,
     /// The access is not permitted.
     Permission,
-    /// Memory did not answer where a descriptor lies.
+    /// The read of a descriptor aborted.
     WalkAbort,
     /// The TLB holds several translations.
     Conflict,
 }
 
-/// What the address that was not translated is the address of.
+/// What lies at the address that was not translated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum About {
     /// A context descriptor.
     Context,
     /// A stage-1 descriptor.
     Table,
-    /// What the transaction came with.
+    /// The target of the transaction.
     Input,
 }
 
@@ -39,10 +39,10 @@ pub(crate) struct Refusal {
     pub(crate) kind: Kind,
     pub(crate) stage: Stage,
     pub(crate) about: About,
-    /// The address put into stage 2.
+    /// The input address of stage 2.
     pub(crate) ipa: Option<u64>,
     pub(crate) fetch: Option<PhysAddr>,
-    /// Where the stage-1 descriptor lies that memory did not give, before stage 2.
+    /// The address, before stage 2, of a stage-1 descriptor whose read aborted.
     pub(crate) descriptor: Option<u64>,
     pub(crate) level: Option<i8>,
     /// The access to a stage-1 descriptor that stage 2 refused was a write.
@@ -51,7 +51,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// What no configuration governs: an abort, recorded.
+    /// A fault that no configuration governs: abort and record.
     const PLAIN: Self = Self {
         kind: Kind::AddressSize,
         stage: Stage::One,
@@ -77,7 +77,7 @@ impl Refusal {
         Self { kind: Kind::Conflict, stage, ipa, ..Self::PLAIN }
     }
 
-    /// A stage-1 descriptor whose address did not answer. IHI 0070 G.b 7.3.12: CLASS is TT.
+    /// The read of a stage-1 descriptor aborted. IHI 0070 G.b 7.3.12: CLASS is TT.
     #[cold]
     pub(super) fn aborted(stage1: &Stage1, level: i8, descriptor: u64, Abort(at): Abort) -> Self {
         Self {
@@ -104,7 +104,7 @@ pub(super) fn at_stage2(stage2: &Stage2, kind: Kind, ipa: u64) -> Refusal {
     Refusal { kind, stage: Stage::Two, ipa: Some(ipa), on_fault, ..Refusal::PLAIN }
 }
 
-/// A fault of a stage-1 walk that is not about fetching.
+/// The refusal of a faulting stage-1 walk.
 #[cold]
 pub(super) fn of_walk<F>(stage1: &Stage1, fault: &Fault<F>) -> Refusal {
     let (kind, level) = match *fault {

@@ -3,7 +3,7 @@
 use super::{Hint, SpaceId, Translation, page};
 use std::collections::BTreeMap;
 
-/// Where a translation is found: space, log2 of its size, first input address.
+/// The key of a translation: space, log2 of its size, first input address.
 type Key = (u32, u8, u64);
 
 /// The store. See the [module](self).
@@ -19,8 +19,8 @@ impl Everything {
         self.sizes(space).find_map(|lg2| self.entries.get(&key(space, lg2, input)).copied())
     }
 
-    /// How many translations of `input` a space has. A page and a run that differ in the contiguous
-    /// hint alone are the same. IHI 0070 G.b 3.21.1.2.
+    /// How many translations of `input` a space has. A page and a contiguous run that differ only
+    /// in the hint count once. IHI 0070 G.b 3.21.1.2.
     pub(super) fn matches(&self, space: SpaceId, input: u64) -> usize {
         let found = |lg2| self.entries.get(&key(space, lg2, input));
         let mut seen: Vec<Translation> = Vec::new();
@@ -44,7 +44,7 @@ impl Everything {
 
     pub(super) fn drop_addresses(&mut self, space: SpaceId, first: u64, last: u64, hint: Hint) {
         self.entries.retain(|key, entry| {
-            // A leaf of which this is a piece goes as a whole.
+            // All pieces of a leaf are dropped together.
             let lg2 = u32::from(entry.lg2.max(entry.leaf_lg2));
             let start = page(entry.input, lg2);
             let end = start | ((1 << lg2) - 1);
@@ -66,7 +66,7 @@ impl Everything {
     }
 }
 
-/// Whether a leaf and the run it is a part of, say the same.
+/// Whether a leaf, and the contiguous run around it, differ only in the hint.
 fn differ_in_hint(leaf: &Translation, run: &Translation) -> bool {
     let inside = run.input ^ leaf.input;
     let shrunk = Translation {

@@ -1,8 +1,8 @@
 //! A translation in three words, as a slot of a TLB of limited size holds it.
 //!
-//! Looking one up is comparing its name and reading a few bits, so that four thousand of them and
-//! what else a lookup touches stay close. Nothing is lost by it but the address between the
-//! stages, where that is neither the input nor the output.
+//! A lookup compares the name and reads a few bits; in this form the thousands of entries of a TLB
+//! stay in the host's caches. The form omits only the intermediate address, and only where it is
+//! neither the input nor the output.
 
 use super::{Granule, Perms, Translation};
 use crate::attributes::{Attributes, Shareability};
@@ -10,7 +10,7 @@ use crate::regime::LeafAttributes;
 use passim_model::access::{Access, Privilege};
 
 passim_model::layout! {
-    /// What a translation says beside its addresses.
+    /// A translation without its addresses.
     struct Details {
         /// What both stages together permit without privilege.
         GRANTED_UNPRIVILEGED = bits(2, 0);
@@ -28,7 +28,7 @@ passim_model::layout! {
         LEAF_LG2 = bits(23, 18);
         /// [`Translation::level`].
         LEVEL = bits(26, 24);
-        /// [`Translation::granule`]: its place among [`Granule::ALL`].
+        /// [`Translation::granule`]: its index in [`Granule::ALL`].
         GRANULE = bits(28, 27);
         /// [`Translation::clean`].
         CLEAN = bit(29);
@@ -49,7 +49,7 @@ passim_model::layout! {
     }
 }
 
-/// The shareability with this place among all.
+/// Decodes a shareability.
 #[inline(always)]
 const fn shareability(place: u64) -> Shareability {
     match place {
@@ -59,18 +59,18 @@ const fn shareability(place: u64) -> Shareability {
     }
 }
 
-/// Bits of a name that are the page's size, as log2; no page is so small that it needs them for
-/// its address.
+/// The bits of a name that hold log2 of the page's size; no page is so small that its address needs
+/// them.
 const SIZE: u64 = 0x3f;
 
-/// Where the address between the stages is.
+/// Where the intermediate address is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Between {
     /// It is the output: there is no stage 2.
     Output,
     /// It is the input: there is no stage 1, or it changes nothing.
     Input,
-    /// Neither: it has to be kept elsewhere.
+    /// Neither: it is stored elsewhere.
     Elsewhere,
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
-    /// No page has this name.
+    /// An empty entry: no page has its name.
     pub(crate) const NONE: Self = Self { name: 0, output: 0, details: 0 };
 
     /// The name of the page of `1 << lg2` bytes that holds `input`.
@@ -121,28 +121,27 @@ impl Packed {
         Self { name: Self::name_of(input, translation.lg2.into()), output, details }
     }
 
-    /// The same translation of another page of the same size, which has no address between the
-    /// stages of its own.
+    /// The same translation for another page of the same size. Its intermediate address must be its
+    /// input or output.
     #[inline(always)]
     pub(crate) const fn at(self, name: u64, output: u64) -> Self {
         Self { name, output, ..self }
     }
 
-    /// The page with this name, of which all but the addresses is as [`Self::details`] told it of
-    /// another.
+    /// A page with this name and output, and the [`Self::details`] of another page.
     #[inline(always)]
     pub(crate) const fn with(name: u64, output: u64, details: u64) -> Self {
         Self { name, output, details }
     }
 
-    /// What the translation says beside its addresses.
+    /// The translation without its addresses.
     #[inline(always)]
     pub(crate) const fn details(self) -> u64 {
         self.details
     }
 
-    /// The translation; `elsewhere` is the address between the stages, where it is neither input
-    /// nor output.
+    /// Unpacks the translation; `elsewhere` is the intermediate address, where that is neither
+    /// input nor output.
     #[inline]
     pub(super) fn translation(self, elsewhere: u64) -> Translation {
         let Self { output, details, .. } = self;
@@ -197,14 +196,14 @@ impl Packed {
         (self.name & SIZE) as u32
     }
 
-    /// Where an address in the page leads.
+    /// Translates an address in the page.
     #[inline(always)]
     pub(crate) const fn translate(self, input: u64) -> u64 {
         self.output | input & ((1 << self.lg2()) - 1)
     }
 
-    /// What both stages together permit with this privilege; of a page that a write has to mark
-    /// ([`Translation::clean`]), no write.
+    /// The permissions of both stages combined for this privilege; without write for a page that a
+    /// write must mark dirty ([`Translation::clean`]).
     #[inline(always)]
     pub(crate) fn granted(self, privilege: Privilege) -> Perms {
         let field = match privilege {
@@ -221,7 +220,7 @@ impl Packed {
             Privilege::Unprivileged => Details::GRANTED_UNPRIVILEGED,
             Privilege::Privileged => Details::GRANTED_PRIVILEGED,
         };
-        // What an access needs is one bit.
+        // `needs` returns a single bit.
         let needed = u32::from(access.needs().bits()).trailing_zeros();
         self.details >> (field.low() + needed) & 1 != 0
     }

@@ -1,20 +1,20 @@
 //! A set-associative store of translations.
 //!
-//! A space carries a tag that is never used twice, and its entries carry the tag they were made
-//! under; so a whole space is dropped by giving it a new tag. By address, only the sets an entry
-//! could be in are visited: a space knows which page sizes it holds.
+//! Each space has a tag that is never used twice, and its entries carry the tag that was current
+//! when they were cached; a new tag therefore drops the whole space. An invalidation by address
+//! visits only the sets that can hold an entry: each space records the page sizes it has cached.
 
 use super::packed::{Between, Packed};
 use super::{Geometry, Hint, SpaceId, Translation, page};
 use crate::cache::Replacement;
 
-/// A tag no entry carries.
+/// The tag of an empty slot; no space has it.
 const DEAD: u64 = 0;
 
-/// Where a tag holds its space; below it is which of the space's tags it is, from 1 on.
+/// Position of the space's number in a tag; the bits below number the space's tags, from 1 on.
 const TAG_SPACE: u32 = 32;
 
-/// A place of a page.
+/// A slot of the store.
 #[derive(Clone, Copy)]
 pub(crate) struct Slot {
     tag: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// The page of a lane that holds `input`, if it is here.
+    /// The page of `input` in a lane, if this slot holds it.
     #[inline(always)]
     pub(crate) fn page(&self, lane: &Lane, input: u64) -> Option<&Packed> {
         let is_it = self.tag == lane.tag && self.page.is_named(Packed::name_of(input, LANE_LG2));
@@ -30,21 +30,22 @@ impl Slot {
     }
 }
 
-/// log2 of the pages of a lane.
+/// log2 of the page size of a lane.
 pub(crate) const LANE_LG2: u32 = 12;
 
-/// Where a direct mapped store has the 4K pages of a space, the smallest that the space has.
+/// Direct access to the 4K pages of a space in a direct-mapped store; the space has no smaller
+/// pages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lane {
     tag: u64,
     spread: u64,
-    /// Whether what is not in its place here is nowhere: neither a larger page of the space nor
-    /// anything of the other one.
+    /// Whether a miss here is a miss in the TLB: the space has no larger pages, and the other space
+    /// has none at all.
     pub(crate) alone: bool,
 }
 
 impl Lane {
-    /// Where nothing is.
+    /// A lane without pages.
     pub(crate) const NONE: Self = Self { tag: DEAD, spread: 0, alone: false };
 }
 
@@ -53,7 +54,7 @@ const EMPTY: Slot = Slot { tag: DEAD, page: Packed::NONE };
 #[derive(Clone, Copy)]
 struct SpaceState {
     tag: u64,
-    /// Bit n: pages of 2^n bytes were cached since the tag was given.
+    /// Bit n: pages of 2^n bytes were cached since the tag was assigned.
     sizes: u64,
     /// Bit n: some of them are pieces of a leaf of 2^n bytes.
     pieces_of: u64,
@@ -69,10 +70,10 @@ pub(super) struct Sets {
     set_mask: u64,
     slots: Box<[Slot]>,
     replacement: Replacement,
-    /// The addresses between the stages that no slot has room for; empty until there is one.
+    /// By slot, the intermediate addresses that do not fit into slots; empty until there is one.
     elsewhere: Vec<u64>,
     spaces: Vec<SpaceState>,
-    /// Advances with every new tag, and every size a space did not have.
+    /// Advances with every new tag, and with every page size that is new to a space.
     arrangement: u64,
 }
 
@@ -105,7 +106,7 @@ impl Sets {
         Some(self.translation(at))
     }
 
-    /// What a slot holds.
+    /// Unpacks a slot.
     #[inline(always)]
     fn translation(&self, at: usize) -> Translation {
         let page = self.slots[at].page;
@@ -142,7 +143,7 @@ impl Sets {
         ways.iter().position(is_it).map(|way| set + way)
     }
 
-    /// The lane of a space, if the store is direct mapped and has no smaller pages of the space.
+    /// The lane of a space, if the store is direct mapped and holds no smaller pages of the space.
     pub(super) fn lane(&mut self, space: SpaceId, other: SpaceId) -> Option<Lane> {
         const SIZE: u64 = 1 << LANE_LG2;
         let rest = if space == other { 0 } else { self.spaces.get(other.0 as usize)?.sizes };
@@ -151,7 +152,7 @@ impl Sets {
             return None;
         }
         let alone = state.sizes & !SIZE == 0 && rest == 0;
-        // Pages may come to the lane without more ado.
+        // From here on `fill` may add pages of this size.
         self.arrangement += u64::from(state.sizes & SIZE == 0);
         state.sizes |= SIZE;
         Some(Lane { tag: state.tag, spread: state.spread, alone })
@@ -174,7 +175,7 @@ impl Sets {
         self.slots.get(self.index_of(lane, input))
     }
 
-    /// Caches a page of a lane that is not in its place; whether another may have given way.
+    /// Caches a page of a lane in its slot. Returns whether another entry may have been replaced.
     #[inline(always)]
     pub(super) fn fill(&mut self, lane: &Lane, page: Packed) -> bool {
         let at = self.index_of(lane, page.input());
@@ -193,15 +194,15 @@ impl Sets {
         sizes.filter(|&lg2| self.position_of(state, input, lg2).is_some()).count()
     }
 
-    /// Caches a translation; whether another gave way.
+    /// Caches a translation. Returns whether another was replaced.
     pub(super) fn insert(&mut self, space: SpaceId, translation: &Translation) -> bool {
         let page = Packed::of(translation);
         let elsewhere = page.between() == Between::Elsewhere;
         self.insert_page(space, page, elsewhere.then_some(translation.intermediate))
     }
 
-    /// Caches a page, and the address between the stages if it has no room for that; whether
-    /// another gave way.
+    /// Caches a page; `elsewhere` is its intermediate address, if that does not fit into the slot.
+    /// Returns whether another page was replaced.
     #[inline]
     pub(super) fn insert_page(
         &mut self,
@@ -227,14 +228,14 @@ impl Sets {
         replaces
     }
 
-    /// Whether a slot holds a translation that counts.
+    /// Whether a slot holds a valid translation.
     #[inline(always)]
     fn is_live(&self, slot: &Slot) -> bool {
         let space = self.spaces.get((slot.tag >> TAG_SPACE) as usize);
         space.is_some_and(|state| state.tag == slot.tag)
     }
 
-    /// Where in a set a page goes, and whether another gives way.
+    /// The slot of a set for a page, and whether it replaces another page.
     fn place_of(&mut self, set: usize, tag: u64, page: Packed) -> (usize, bool) {
         let ways = &self.slots[set..set + self.ways];
         let same = |slot: &Slot| slot.tag == tag && slot.page.shares_name(page);
@@ -253,7 +254,7 @@ impl Sets {
         let next = last.wrapping_add(1).max(1);
         (state.tag, state.sizes, state.pieces_of) = (space << TAG_SPACE | u64::from(next), 0, 0);
         if next <= last {
-            // Its tags start again: what carries one of them has to go for good.
+            // The numbering of its tags wrapped: entries with older tags must be cleared.
             for slot in self.slots.iter_mut().filter(|slot| slot.tag >> TAG_SPACE == space) {
                 slot.tag = DEAD;
             }
@@ -279,7 +280,7 @@ impl Sets {
         }
     }
 
-    /// The translations of a space, in no order that means anything.
+    /// The translations of a space, in no particular order.
     pub(super) fn of(&self, id: SpaceId) -> impl Iterator<Item = Translation> + '_ {
         let tag = self.spaces[id.0 as usize].tag;
         let live = (0..self.slots.len()).filter(move |&at| self.slots[at].tag == tag);
@@ -292,7 +293,7 @@ impl Sets {
         ((input >> lg2).wrapping_add(spread) & self.set_mask) as usize * self.ways
     }
 
-    /// Drops entries of one space that overlap `first..=last`, if `admits` says so.
+    /// Drops entries of one space that overlap `first..=last`, those that `admits` accepts.
     fn drop_pages(&mut self, id: SpaceId, first: u64, last: u64, admits: impl Fn(Packed) -> bool) {
         let state = self.spaces[id.0 as usize];
         let ways = self.ways;

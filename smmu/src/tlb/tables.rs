@@ -1,11 +1,11 @@
-//! Tables remembered half-way down a walk: the walk cache.
+//! The walk cache: intermediate tables of walks.
 //!
-//! Kept by space and by what the descriptor that led to the table covers. IHI 0070 G.b 3.21.1: it
-//! is invalidated as a PE's is; 4.4.1.1: by address, unless only leaves are named.
+//! Entries are keyed by space and by the input range that the table covers. IHI 0070 G.b 3.21.1:
+//! the cache is invalidated as a PE's is; 4.4.1.1: by address, unless only leaves are named.
 //!
-//! A table of stage 1 that lies behind a stage 2 is kept with the address that stage 2 makes of it,
-//! so that going on from it asks stage 2 nothing. Such an entry combines both stages: a TLBI by IPA
-//! need not find it (4.4.3.1), one of stage 1 does.
+//! A stage-1 table behind stage 2 is cached with its physical address, so that a walk resumes from
+//! it without stage 2. Such an entry combines both stages: a TLBI by IPA need not invalidate it
+//! (4.4.3.1), a stage-1 TLBI does.
 
 use super::{Geometry, Hint, Retention, SpaceId, page};
 use crate::cache::{Cache, Key};
@@ -13,25 +13,26 @@ use passim_model::PhysAddr;
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::pgtable::walk::Below;
 
-/// A table a walk came to.
+/// A table that a walk reached.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Table {
     /// The granule of the walk.
     pub granule: Granule,
     /// The table.
     pub below: Below,
-    /// Where stage 2 has the descriptors that a walk read from it, where it lies behind one.
+    /// The stage-2 translation of the descriptors that a walk read from it, if it lies behind stage
+    /// 2.
     pub behind: Option<Behind>,
 }
 
 /// A page of a table behind stage 2.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Behind {
-    /// An intermediate address of the page: its place before stage 2.
+    /// An intermediate address in the page.
     pub ipa: u64,
-    /// The same address after it.
+    /// The physical address that stage 2 translates it to.
     pub at: PhysAddr,
-    /// log2 of the bytes that stage 2 translates together.
+    /// log2 of the stage-2 page, in bytes.
     pub lg2: u8,
 }
 
@@ -44,7 +45,7 @@ impl Behind {
     }
 }
 
-/// What a table is found by.
+/// The key of a table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
     space: u32,
@@ -61,8 +62,7 @@ impl Name {
 }
 
 impl Key for Name {
-    /// Tables that cover what follows lie in sets that follow; levels and spaces start at different
-    /// sets.
+    /// Consecutive ranges lie in consecutive sets; levels and spaces start at different sets.
     #[inline]
     fn spread(self) -> u64 {
         let start = u64::from(self.space).wrapping_mul(0x9e37_79b1) + 5 * u64::from(self.lg2);
@@ -84,7 +84,7 @@ fn covered_lg2(granule: Granule, level: u8) -> u8 {
 }
 
 impl Tables {
-    /// An empty walk cache of this size; none where no size is given and not everything is kept.
+    /// An empty walk cache of this size; absent without a size, unless everything is kept.
     pub(super) fn new(geometry: Option<Geometry>, retention: Retention) -> Self {
         Self { tables: Cache::new(geometry, retention), sizes: Vec::new() }
     }
@@ -135,7 +135,8 @@ impl Tables {
         };
         for lg2 in self.sizes(space) {
             let (start, end) = (first >> lg2, last >> lg2);
-            // Where the range has more tables than there is room for, all are looked at.
+            // A range of fewer tables than slots is searched by key, a larger one by visiting every
+            // entry.
             if self.tables.slots().is_some_and(|slots| end - start < slots as u64) {
                 for region in start..=end {
                     let name = Name::of(space, lg2, region << lg2);
@@ -158,7 +159,7 @@ impl Tables {
     }
 }
 
-/// The sizes of a set of bits, ascending.
+/// The positions of the bits that are set, ascending.
 fn sizes_of(mut bits: u64) -> impl Iterator<Item = u8> {
     core::iter::from_fn(move || {
         let lg2 = bits.trailing_zeros() as u8;

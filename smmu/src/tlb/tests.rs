@@ -1,4 +1,4 @@
-//! The TLB against a list of translations with every rule written the slow way.
+//! Compares the TLB with a list of translations that applies every rule directly.
 
 use super::*;
 use crate::attributes::Shareability;
@@ -95,7 +95,7 @@ impl Dense {
     }
 }
 
-/// Runs the same operations on both; `exact` if nothing can be pushed out.
+/// Runs the same operations on both; `exact` if nothing can be evicted.
 fn compare(geometry: Geometry, ops: &[Op], exact: bool) {
     let mut tlb = Tlb::new(geometry, None, Retention::Sized);
     let names = spaces();

@@ -1,12 +1,13 @@
-//! Address translation operations: software asks where an address leads. IHI 0062 D.c chapter 4.
+//! Address translation operations: software reads the translation of an address. IHI 0062 D.c
+//! chapter 4.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `par` | how does PAR say it? |
+//! | `par` | how does PAR encode the result? |
 //!
-//! An operation of a context bank asks stage 1, whose tables may lie behind stage 2; a fault of
-//! stage 2 is then told to the stage-2 bank, and stalls there if that is configured. An operation
-//! of the global space never stalls, and tells GPAR alone.
+//! An operation of a context bank walks stage 1, whose tables may lie behind stage 2; a stage-2
+//! fault is then recorded in the stage-2 bank, and stalls there if that is configured. An operation
+//! of the global space never stalls, and reports to GPAR alone.
 
 mod par;
 
@@ -35,7 +36,7 @@ pub(crate) struct Operation {
     address: u64,
 }
 
-/// How far an operation looks.
+/// The stages that an operation translates through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Reach {
     Stage1,
@@ -51,16 +52,16 @@ const UW: Access = access(Privilege::Unprivileged, Direction::Write);
 const PR: Access = access(Privilege::Privileged, Direction::Read);
 const PW: Access = access(Privilege::Privileged, Direction::Write);
 
-/// Why an operation has no answer yet.
+/// Why an operation found no address.
 enum Stopped {
-    /// PAR tells it.
+    /// Reported in PAR.
     Told(ContextFault),
-    /// The stage-2 bank tells it.
+    /// Recorded in the stage-2 bank.
     Stage2(ContextFault),
 }
 
 impl SmmuV2 {
-    /// A store to a context bank, if it is an operation. The bank has them.
+    /// Performs a store to a bank that has operations, if it is one. Returns whether it is.
     pub(crate) fn operation_in_bank(
         &mut self,
         memory: &mut Memory,
@@ -83,7 +84,7 @@ impl SmmuV2 {
         true
     }
 
-    /// What was stored to an operation: SMMUv1 has 32 bits of it. IHI 0062 D.c 16.5.2.
+    /// The operand of an operation: SMMUv1 uses 32 bits of it. IHI 0062 D.c 16.5.2.
     fn operand(&self, value: u64) -> u64 {
         if self.implementation.description.is_v2() { value } else { value & u64::from(u32::MAX) }
     }
@@ -98,7 +99,7 @@ impl SmmuV2 {
         let Operation { bank, access, address } = operation;
         let asked = Asked { address, access, stream: None };
         if let Err(fault) = self.prepare(bank) {
-            // IHI 0062 D.c 4.2.4: what is wrong with stage 2 is a global fault.
+            // IHI 0062 D.c 4.2.4: an invalid stage-2 bank is a global fault.
             let nested = Cbar::TYPE.get(self.globals.cbar(bank)) == cbar_type::NESTED;
             if nested {
                 self.record_global(fault, &asked);
@@ -125,7 +126,7 @@ impl SmmuV2 {
         }
     }
 
-    /// Stage 2 refused what an operation of a stage-1 bank needs. IHI 0062 D.c 4.2.4.
+    /// Handles a stage-2 fault of an operation of a stage-1 bank. IHI 0062 D.c 4.2.4.
     fn stage2_refused(
         &mut self,
         operation: Operation,
@@ -145,7 +146,7 @@ impl SmmuV2 {
         }
     }
 
-    /// An operation was terminated: PAR says so and nothing else.
+    /// Terminates an operation: PAR records that and nothing else.
     pub(crate) fn operation_ended(&mut self, operation: Operation) {
         self.banks[operation.bank].par = par::TERMINATED;
     }
@@ -158,7 +159,8 @@ impl SmmuV2 {
         par::fault(fault, scheme, self.implementation.description.is_v2())
     }
 
-    /// A store to global space 0, if it is an operation. IHI 0062 D.c 4.3.
+    /// Performs a store to global space 0, if it is an operation. Returns whether it is. IHI 0062
+    /// D.c 4.3.
     pub(crate) fn operation_globally(&mut self, memory: &mut Memory, at: u64, value: u64) -> bool {
         let (access, reach) = match at {
             gr0::GATS1UR => (UR, Reach::Stage1),
@@ -201,7 +203,7 @@ impl SmmuV2 {
         }
     }
 
-    /// Where an address leads through a prepared stage-1 bank.
+    /// Translates an address through a prepared stage-1 bank.
     fn look(
         &mut self,
         memory: &mut Memory,

@@ -1,16 +1,15 @@
-//! Memory attributes that registers put in the place of incoming ones. IHI 0062 D.c 2.4.
+//! Memory attributes by which registers override incoming ones. IHI 0062 D.c 2.4.
 //!
-//! The fields are spelled otherwise than those of SMMUv3: 0 is "default" almost everywhere. Values
-//! that table 2-4 calls reserved mean what it says for SMMUv2, in SMMUv1 too, where any meaning
-//! would do.
+//! The encodings differ from those of SMMUv3: 0 is "default" almost everywhere. Values that table
+//! 2-4 calls reserved act as it says for SMMUv2, in SMMUv1 too, where any behaviour is permitted.
 //!
-//! What descriptors say of memory is [`attributes`](crate::attributes)'.
+//! Not here: the memory attributes of descriptors, which [`attributes`](crate::attributes) decodes.
 
 use crate::attributes::{ALLOCATE, Attributes, Cacheability, Hints, Shareability};
 use crate::v2::wire::bank::Sctlr;
 use crate::v2::wire::global::{CbarBypass, Cr0, S2cr};
 
-/// What MTCFG with MemAttr, SHCFG, RACFG and WACFG of one register say.
+/// MTCFG with MemAttr, SHCFG, RACFG and WACFG of one register, decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Preset {
     /// MemAttr, where MTCFG is set.
@@ -37,9 +36,8 @@ const fn memory_type(field: u64) -> u64 {
     }
 }
 
-/// The type that MemAttr puts in the place of `incoming`. IHI 0062 D.c 2.4.2
-/// (transform_by_register): allocation stays that of what came in where both are cached, and is
-/// none otherwise.
+/// The type by which MemAttr replaces `incoming`. IHI 0062 D.c 2.4.2 (transform_by_register): the
+/// allocation hints stay those of `incoming` where both types are cached, and are clear otherwise.
 fn replaced(field: u64, incoming: Attributes, shareability: Shareability) -> Attributes {
     let found = Attributes::of_mem_attr(field, shareability);
     let cached = |attributes: Attributes, cacheability: Cacheability| {
@@ -67,26 +65,26 @@ impl Preset {
         }
     }
 
-    /// Of transactions that bypass the stream mapping table.
+    /// The overrides of transactions that bypass the stream mapping table.
     pub(crate) fn of_cr0(cr0: u64) -> Self {
         let memory = Cr0::MTCFG.is_set(cr0).then_some(Cr0::MEM_ATTR.get(cr0));
         Self::of(memory, [Cr0::SHCFG.get(cr0), Cr0::RACFG.get(cr0), Cr0::WACFG.get(cr0)])
     }
 
-    /// Of a stream.
+    /// The overrides of a stream.
     pub(crate) fn of_s2cr(s2cr: u64) -> Self {
         let memory = S2cr::MTCFG.is_set(s2cr).then_some(S2cr::MEM_ATTR.get(s2cr));
         Self::of(memory, [S2cr::SHCFG.get(s2cr), S2cr::RACFG.get(s2cr), S2cr::WACFG.get(s2cr)])
     }
 
-    /// Of a stage-1 bank that is off (M = 0).
+    /// The overrides of a stage-1 bank that is off (M = 0).
     pub(crate) fn of_sctlr(sctlr: u64) -> Self {
         let memory = Sctlr::MTCFG.is_set(sctlr).then_some(Sctlr::MEM_ATTR.get(sctlr));
         let hints = [Sctlr::SHCFG.get(sctlr), Sctlr::RACFG.get(sctlr), Sctlr::WACFG.get(sctlr)];
         Self::of(memory, hints)
     }
 
-    /// `incoming` after the replacement.
+    /// `incoming` after the override.
     pub(crate) fn apply(self, incoming: Attributes) -> Attributes {
         let shareability = self.shareability.unwrap_or(incoming.shareability);
         let found = match self.memory {
@@ -97,8 +95,8 @@ impl Preset {
     }
 }
 
-/// What a bypassed stage 2 does to the attributes of stage 1: MemAttr, RACFG and WACFG with BPSHCFG
-/// of CBAR, or with SHCFG of a stage-2 SCTLR with M = 0, combined with them.
+/// The attributes that a bypassed stage 2 combines with those of stage 1: MemAttr, RACFG and WACFG
+/// with BPSHCFG of CBAR, or with SHCFG of a stage-2 SCTLR with M = 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Combination {
     mem_attr: u64,
@@ -125,8 +123,8 @@ impl Combination {
         }
     }
 
-    /// IHI 0062 D.c 2.4.2 (Combine): the stronger of each, but for allocation, where stage 2 has
-    /// the word if it says anything.
+    /// IHI 0062 D.c 2.4.2 (Combine): the stronger of each, except for allocation, where stage 2
+    /// decides if its fields specify any.
     pub(crate) fn apply(self, attributes: Attributes) -> Attributes {
         self.hints.apply(attributes.combine(self.mem_attr, self.shareability)).consistent()
     }

@@ -1,6 +1,6 @@
 //! The registers of a context bank: what is stored, what a load returns.
 //!
-//! What the registers amount to is `context`'s; stores that are operations never come here.
+//! `context` decodes the registers; stores that are operations never arrive here.
 
 use crate::v2::features::{Aarch32, Auxiliary, Description, FlagUpdates};
 use crate::v2::wire::bank::{
@@ -16,7 +16,7 @@ pub(crate) enum BankFormat {
     Stage2,
 }
 
-/// How a bank's tables are spelled.
+/// The format of a bank's tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Scheme {
     Short,
@@ -34,7 +34,7 @@ impl Scheme {
         }
     }
 
-    /// PLVL of a fault before any level: IHI 0062 D.c 16.5.11. 17.3.1 says 1 for every stage-2
+    /// PLVL of a fault before any level: IHI 0062 D.c 16.5.11. 17.3.1 has 1 for every stage-2
     /// bank; with AArch64 that contradicts the level-0 fault of 1.6.4 and 16.5.11, which is
     /// followed here in both formats of a bank. PLVL of SMMUv1 has no 0.
     pub(crate) fn first_level(self, description: &Description) -> u8 {
@@ -45,13 +45,13 @@ impl Scheme {
     }
 }
 
-/// What the registers of a bank depend on beside their own content.
+/// Everything that the registers of a bank depend on besides their content.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Around<'a> {
     pub(crate) description: &'a Description,
     pub(crate) format: BankFormat,
     pub(crate) scheme: Scheme,
-    /// Whether transactions of the bank can stall: the SMMU has it, and CR0.STALLD is 0.
+    /// Whether transactions of the bank can stall: the SMMU implements it, and CR0.STALLD is 0.
     pub(crate) stalls: bool,
     /// Whether ACTLR can be written.
     pub(crate) actlr_writable: bool,
@@ -164,7 +164,7 @@ fn high(register: u64) -> u32 {
     (register >> 32) as u32
 }
 
-/// Stores the fields there are. What is not there in the bank's format stays for when it is.
+/// Stores these fields. Fields of another format keep their values.
 fn keep(register: &mut u32, value: u32, fields: u32) {
     *register = *register & !fields | value & fields;
 }
@@ -206,7 +206,7 @@ impl Bank {
         Actlr::CPRE.is_set(u64::from(self.actlr))
     }
 
-    /// Whether FSR tells of a fault: any bit but Format's. IHI 0062 D.c 3.7.3.
+    /// Whether FSR records a fault: any bit but Format. IHI 0062 D.c 3.7.3.
     pub(crate) fn is_faulting(&self) -> bool {
         self.fsr != 0
     }
@@ -224,7 +224,7 @@ impl Bank {
         self.fsr |= fault.mask() as u32;
     }
 
-    /// Whether the bank asks for its interrupt: CFIE, and a fault bit. IHI 0062 D.c 3.6.3.
+    /// Whether the bank asserts its interrupt: CFIE, and a fault bit. IHI 0062 D.c 3.6.3.
     pub(crate) fn interrupts(&self) -> bool {
         Sctlr::CFIE.is_set(self.sctlr()) && self.fsr & !SS != 0
     }
@@ -349,7 +349,7 @@ fn ttbr_fields(around: &Around<'_>) -> u64 {
     }
 }
 
-/// The bits of the longest addresses that tables lead to.
+/// The bits of the longest address that tables can output.
 fn address_bits(description: &Description) -> u64 {
     (1 << description.ias().max(description.oas())) - 1
 }
@@ -360,8 +360,8 @@ pub(crate) fn par_fields(description: &Description) -> u64 {
     u64::from(u32::MAX) | Par::PA.mask() & address_bits(description) | Par::MATTR.mask() | fault
 }
 
-/// IHI 0062 D.c 16.5.11, 17.3.1: what tells of stage 2 is in its banks alone, and of two stages
-/// where there are two.
+/// IHI 0062 D.c 16.5.11, 17.3.1: fields about stage 2 exist in stage-2 banks only, and fields about
+/// nesting only where nesting is implemented.
 fn fsynr0_fields(around: &Around<'_>) -> u32 {
     let mut fields =
         mask32(&[Fsynr0::PLVL, Fsynr0::WNR, Fsynr0::PNU, Fsynr0::IND, Fsynr0::PTWF, Fsynr0::AFR]);
@@ -370,7 +370,7 @@ fn fsynr0_fields(around: &Around<'_>) -> u32 {
         if around.description.nested {
             fields |= mask32(&[Fsynr0::S1PTWF, Fsynr0::S1CBNDX]);
         }
-        // IHI 0062 D.c 3.5.1: with SMMUv1 software cannot tell by the bank's registers.
+        // IHI 0062 D.c 3.5.1: in SMMUv1 the bank's registers do not show nesting.
         if around.description.nested && around.description.is_v2() {
             fields |= mask32(&[Fsynr0::NESTED]);
         }

@@ -1,4 +1,4 @@
-//! What a context bank amounts to: CBAR, CBA2R and the bank's registers become a regime.
+//! Decodes a context bank: CBAR, CBA2R and the bank's registers become a regime.
 //!
 //! | room | question it answers |
 //! | --- | --- |
@@ -23,7 +23,7 @@ use crate::v2::wire::bank::{Sctlr, TcrShort};
 use crate::v2::wire::global::{Cba2r, Cbar, CbarBypass, CbarNested, Cr0, cbar_type};
 use passim_model::{Asid, Vmid};
 
-/// Everything outside a bank that decides what it amounts to.
+/// The features and registers that decide how banks translate.
 #[derive(Clone, Copy)]
 pub(crate) struct Registers<'a> {
     pub(crate) description: &'a Description,
@@ -31,12 +31,12 @@ pub(crate) struct Registers<'a> {
     pub(crate) banks: &'a [Bank],
 }
 
-/// A bank that transactions can use first.
+/// A decoded bank, as the first bank of a transaction.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     /// The bank.
     pub(crate) first: usize,
-    /// How its tables are spelled.
+    /// The format of its tables.
     pub(crate) scheme: Scheme,
     /// Whether it is a stage-1 bank.
     pub(crate) is_stage1: bool,
@@ -44,7 +44,7 @@ pub(crate) struct Setting {
     pub(crate) on: bool,
     /// Stage 1, if it is on.
     pub(crate) stage1: Option<Stage1>,
-    /// The bank of stage 2 behind stage 1, and how its tables are spelled.
+    /// The bank of stage 2 behind stage 1, and the format of its tables.
     pub(crate) second: Option<(usize, Scheme)>,
     /// Stage 2, if it is on.
     pub(crate) stage2: Option<Stage2>,
@@ -56,17 +56,17 @@ pub(crate) struct Setting {
     pub(crate) sign: SignExtension,
     /// Whether every access is privileged: HYPC, and not E2HC (IHI 0062 D.c 2.10).
     pub(crate) privileged: bool,
-    /// What the bank makes of attributes while stage 1 is off.
+    /// The attribute overrides of the bank while stage 1 is off.
     pub(crate) off: Preset,
-    /// What follows stage 1 where stage 2 does not translate, or what a stage-2 bank does that is
-    /// off.
+    /// The attributes that a stage 2 combines with those of stage 1 while it does not translate;
+    /// also those of a stage-2 bank that is off.
     pub(crate) combination: Option<Combination>,
 }
 
 /// How a bus address becomes the input of an AArch64 stage 1. IHI 0062 D.c 1.6.4.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SignExtension {
-    /// It stays as it is.
+    /// None.
     None,
     /// From this bit upwards; a bit above it that is set is a translation fault.
     From(u32),
@@ -79,7 +79,7 @@ pub(crate) fn format_of(registers: Registers<'_>, bank: usize) -> BankFormat {
     if only_stage2 || stage2 { BankFormat::Stage2 } else { BankFormat::Stage1 }
 }
 
-/// How a bank's tables are spelled. IHI 0062 D.c 10.2.2 and 16.5.38: the effective EAE.
+/// The format of a bank's tables. IHI 0062 D.c 10.2.2 and 16.5.38: the effective EAE.
 pub(crate) fn scheme_of(registers: Registers<'_>, bank: usize) -> Scheme {
     let Registers { description, globals, banks } = registers;
     if description.has_aarch64() && Cba2r::VA64.is_set(globals.cba2r(bank)) {
@@ -126,7 +126,7 @@ const fn invalid(kind: GlobalFaultKind, nested: bool) -> GlobalFault {
     GlobalFault { kind, nested }
 }
 
-/// What a bank amounts to as the first of a transaction's.
+/// Decodes a bank as the first bank of a transaction.
 ///
 /// # Errors
 /// The global fault of a bank that cannot be used so.
@@ -149,7 +149,7 @@ pub(crate) fn setting(
     };
     let only_stage2 = first < usize::from(description.stage2_banks);
     if !possible || only_stage2 && kind != cbar_type::STAGE2 {
-        // IHI 0062 D.c 3.8.4: the same answer for what the SMMU cannot do and for "stage 2 fault".
+        // IHI 0062 D.c 3.8.4: an unsupported TYPE and "stage 2 fault" give the same fault.
         return Err(invalid(GlobalFaultKind::InvalidContext, true));
     }
     let scheme = scheme_of(registers, first);
@@ -228,7 +228,7 @@ fn second_bank(
     Ok((bank, scheme))
 }
 
-/// Faults follow the bank's registers at the time, not the regime.
+/// A placeholder: a fault follows the bank's registers at its time, not the regime.
 const FAULTS: OnFault = OnFault::ABORT_AND_RECORD;
 
 /// The space of stage 2 of a bank.

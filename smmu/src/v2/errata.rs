@@ -1,13 +1,13 @@
-//! What hardware does that it should not: the errata that Linux works around, each a switch.
+//! The errata that Linux works around, each a switch.
 //!
-//! What is public of them is what the workarounds say. How an erratum comes about, where that
-//! shows, is a choice made here:
+//! Only the workarounds are public. Where the mechanism of an erratum is visible, it is a choice
+//! made here:
 //!
 //! | erratum | made here |
 //! | --- | --- |
 //! | Marvell 582743: accesses of 64 bits | loads read zero, stores are lost |
 //! | Cavium 27704: equal ASIDs and VMIDs of several SMMUs | one TLB for all of them |
-//! | MMU-500 841119, 826419: prefetch and invalidations | a prefetch under way, one an SMMU, is missed by every invalidation until the next transaction |
+//! | MMU-500 841119, 826419: prefetch and invalidations | each SMMU has at most one prefetch under way, which no invalidation reaches until the next transaction |
 
 use crate::progress::Counters;
 use crate::regime::Stage1;
@@ -21,7 +21,7 @@ use crate::v2::translate::{Parts, through};
 use passim_model::Memory;
 use passim_model::access::Access;
 
-/// Hardware that does not do what the architecture says. Each is what Linux works around.
+/// Deviations from the architecture, each one that Linux works around.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Errata {
     /// 64-bit accesses do not arrive: loads read zero, stores are lost (Marvell 582743).
@@ -33,41 +33,41 @@ pub struct Errata {
     /// are the Secure state's at their own offsets, which are not modelled, and the Non-secure
     /// state's 0x400 further on.
     pub secure_accesses: bool,
-    /// ASIDs and VMIDs mean the same address space in every SMMU that has this (Cavium 27704): they
-    /// answer from one TLB, which their board [hands over](SmmuV2::hand_tlb_to).
+    /// SMMUs with this erratum share one TLB, so that equal ASIDs and VMIDs name the same address
+    /// space in all of them (Cavium 27704). Their board [hands the TLB over](SmmuV2::hand_tlb_to).
     pub shared_tags: bool,
     /// While ACTLR.CPRE is 1, a walk fetches the next page's translation too, and until the next
-    /// transaction no invalidation reaches what it fetched (MMU-500 841119 and 826419; see
+    /// transaction no invalidation reaches that translation (MMU-500 841119 and 826419; see
     /// `choice`).
     pub stale_prefetch: bool,
 }
 
-/// A translation that was fetched ahead, and the space it belongs to.
+/// A prefetched translation, and the space it belongs to.
 pub(crate) type Prefetched = (SpaceId, Translation);
 
 impl SmmuV2 {
-    /// Gives the TLB to another SMMU that has [`Errata::shared_tags`], and takes what that one had.
+    /// Exchanges TLBs with another SMMU that has [`Errata::shared_tags`].
     ///
-    /// A board calls this before the other SMMU is used, so that one TLB goes round.
+    /// A board calls this before the other SMMU is used, so that one TLB serves all of them.
     pub fn hand_tlb_to(&mut self, other: &mut Self) {
         core::mem::swap(&mut self.tlb, &mut other.tlb);
         for smmu in [self, other] {
-            // What is remembered names spaces of the TLB, and answers of it.
+            // Decoded settings and front answers refer to spaces and entries of the old TLB.
             smmu.settings.fill(None);
             smmu.changes += 1;
             smmu.prefetched = None;
         }
     }
 
-    /// What was fetched ahead arrives in the TLB, whatever was invalidated since.
+    /// Moves the prefetched translation into the TLB, whatever was invalidated since.
     pub(crate) fn land_prefetch(&mut self) {
         if let Some((space, translation)) = self.prefetched.take() {
             self.tlb.insert(space, &translation);
         }
     }
 
-    /// Fetches the page after `address` ahead, if a walk found this page, which has `1 << lg2`
-    /// bytes.
+    /// Prefetches the translation of the page after that of `address`, which a walk found and which
+    /// has `1 << lg2` bytes.
     pub(crate) fn prefetch(&mut self, memory: &Memory, bank: usize, address: u64, lg2: u32) {
         let errata = self.implementation.errata;
         if !errata.stale_prefetch || !self.banks[bank].prefetches() {
@@ -92,20 +92,20 @@ impl SmmuV2 {
             },
         };
         let found = through(&mut parts, setting, next, demand);
-        // A prefetch that would fault, or have to change a descriptor, is none.
+        // A prefetch that would fault, or would update a descriptor, is not made.
         if found.is_ok_and(|found| found.answer.path == Path::Walk) && writes.is_empty() {
             let spaces = spaces(setting);
             self.prefetched = spaces.into_iter().flatten().find_map(|space| {
                 let translation = apart.lookup(space, next)?;
                 Some((space, translation))
             });
-            // Nothing is answered from memory of answers before this has arrived.
+            // The front cache must not answer before the prefetch has entered the TLB.
             self.changes += 1;
         }
     }
 }
 
-/// The spaces that the answers of a setting may lie in.
+/// The spaces that hold the translations of a setting.
 fn spaces(setting: &Setting) -> [Option<SpaceId>; 3] {
     let first = |of: fn(&Stage1) -> SpaceId| setting.stage1.as_ref().map(of);
     let second = setting.stage2.as_ref().filter(|_| setting.stage1.is_none());

@@ -1,13 +1,13 @@
-//! One translation, explained: the stream's entry, the banks and their registers, every descriptor
-//! on the way, and how it ends.
+//! Explains one translation: the stream's entry, the banks and their registers, every descriptor on
+//! the way, and the verdict.
 //!
-//! The explanation is made by the same code that translates, told to write down what it reads. It
-//! changes nothing: TLB, fault registers, counters and memory stay as they are.
+//! The code that translates makes the explanation, with a log of what it reads. Explaining changes
+//! nothing: TLB, fault registers, counters and memory stay as they are.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `registers` | which registers decide, and what do they read? |
-//! | `fields` | what do registers and descriptors say, field by field? |
+//! | `registers` | which registers decide a translation, and what are their values? |
+//! | `fields` | which fields do registers and descriptors have, and what do they mean? |
 
 mod fields;
 mod registers;
@@ -25,14 +25,14 @@ use passim_model::pgtable::vmsav8::{Entry, Stage};
 use passim_model::pgtable::walk::{Below, Config, Format, Leaf};
 use passim_model::{Memory, PhysAddr};
 
-/// One thing a translation read or found.
+/// One step of a translation: something it read or found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// A register that has a part in it.
+    /// A register that takes part in the decision.
     Register(Register),
     /// The stream names this context bank. IHI 0062 D.c 2.3.4.
     Bank(u8),
-    /// Behind it is this bank, for stage 2. IHI 0062 D.c 10.2.1.
+    /// The first bank names this bank for stage 2. IHI 0062 D.c 10.2.1.
     SecondBank(u8),
     /// A translation was found in the TLB: of stage 1, both stages together where both translate,
     /// or of stage 2 alone.
@@ -42,7 +42,7 @@ pub enum Step {
         /// The entry.
         entry: Translation,
     },
-    /// A table half-way down that the walk cache held: the walk starts there.
+    /// An intermediate table from the walk cache: the walk starts there.
     CachedTable {
         /// Stage of the table.
         stage: Stage,
@@ -57,25 +57,25 @@ pub enum Step {
         stage: Stage,
         /// Level of the table, 0 to 3.
         level: i8,
-        /// Where it lies before stage 2, where it lies behind one.
+        /// Its address before stage 2, if it lies behind stage 2.
         ipa: Option<u64>,
-        /// Where it was read.
+        /// Its physical address.
         at: PhysAddr,
         /// The descriptor, in the byte order of the bank; short ones have 32 bits.
         word: u64,
-        /// How it is spelled, and what it is; `None`: nothing that can be said of it.
+        /// Its format, and what it decodes as; `None` if it cannot be decoded.
         spelled: Option<(Spelled, Entry)>,
     },
-    /// The leaf a walk came to, decoded.
+    /// The leaf that a walk reached, decoded.
     Leaf {
         /// Stage of the table.
         stage: Stage,
-        /// What it says.
+        /// The leaf.
         leaf: Leaf,
     },
     /// Bits of a descriptor that hardware would update.
     Update {
-        /// Where.
+        /// Address of the descriptor.
         at: PhysAddr,
         /// Bits set.
         set: u64,
@@ -84,7 +84,7 @@ pub enum Step {
     },
 }
 
-/// The form of a descriptor.
+/// The format of a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Spelled {
     /// 64 bits: AArch64's, and the long form of AArch32.
@@ -96,7 +96,7 @@ pub enum Spelled {
 /// How an explained translation ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// It goes on.
+    /// It proceeds.
     Translated(Translated),
     /// A global fault.
     Global(GlobalFault),
@@ -126,13 +126,13 @@ impl Verdict {
 /// One translation, step by step.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Explanation {
-    /// What was read and found, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
-    /// How it ends.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
-/// Writes everything down.
+/// Records every step.
 #[derive(Default)]
 struct Notes {
     steps: Vec<Step>,
@@ -165,7 +165,7 @@ impl Log for Notes {
     }
 }
 
-/// What a descriptor of these tables is.
+/// Decodes a descriptor of these tables.
 fn spelled(tables: &Config, level: i8, word: u64) -> Option<(Spelled, Entry)> {
     match tables.format {
         Format::Short { .. } => {
@@ -177,7 +177,7 @@ fn spelled(tables: &Config, level: i8, word: u64) -> Option<(Spelled, Entry)> {
 }
 
 impl SmmuV2 {
-    /// Explains what would become of a transaction now. Nothing changes by it.
+    /// Explains what a transaction would do now. Changes nothing.
     pub fn explain(&self, memory: &Memory, txn: &Transaction) -> Explanation {
         let mut twin = self.clone();
         twin.land_prefetch();

@@ -1,5 +1,5 @@
-//! How faults are told: status, address and syndrome registers, and the interrupt lines.
-//! IHI 0062 D.c chapter 3.
+//! Reports faults: status, address and syndrome registers, and the interrupt lines. IHI 0062 D.c
+//! chapter 3.
 
 use crate::regime::Response;
 use crate::v2::SmmuV2;
@@ -24,12 +24,12 @@ use std::collections::BTreeSet;
 pub struct Wires {
     /// A global fault is recorded.
     pub global: Option<IntId>,
-    /// Context faults: of bank n the n-th (SMMUv1: the one CBAR.IRPTNDX names); the last serves
-    /// those that follow. Several banks may share one.
+    /// Context faults: bank n asserts the n-th line (SMMUv1: the one CBAR.IRPTNDX names); the last
+    /// line serves all higher numbers. Several banks may share a line.
     pub contexts: Vec<IntId>,
 }
 
-/// The bit of FSR that says so.
+/// The FSR bit of a context fault.
 pub(crate) const fn fsr_field(kind: ContextFaultKind) -> Field {
     match kind {
         ContextFaultKind::Translation => Fsr::TF,
@@ -52,7 +52,7 @@ const fn gfsr_field(kind: GlobalFaultKind) -> Field {
     }
 }
 
-/// Who asked for what, as syndrome registers say it.
+/// A faulting access, as syndrome registers record it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
     /// The input address, before any sign extension.
@@ -68,7 +68,7 @@ impl SmmuV2 {
         !self.can_stall() || !Sctlr::CFCFG.is_set(self.banks[bank].sctlr())
     }
 
-    /// Whether anything can stall: the SMMU has it, and STALLD does not forbid it.
+    /// Whether accesses can stall: the SMMU implements it, and STALLD is clear.
     pub(crate) fn can_stall(&self) -> bool {
         self.implementation.description.stall && !self.globals.has(Cr0::STALLD)
     }
@@ -77,21 +77,21 @@ impl SmmuV2 {
         Sctlr::HUPCF.is_set(self.banks[bank].sctlr())
     }
 
-    /// What faults of this bank that are not cleared mean for the next transaction. IHI 0062 D.c
-    /// 3.7.3: `CheckForFaultsInBank`.
+    /// How the uncleared faults of this bank affect the next transaction. IHI 0062 D.c 3.7.3:
+    /// `CheckForFaultsInBank`.
     pub(crate) fn earlier_fault(&self, bank: usize) -> Earlier {
         let registers = &self.banks[bank];
         if !registers.is_faulting() || self.hits_under_fault(bank) {
             Earlier::None
         } else if registers.is_stalled() {
-            // Whichever model is configured now: what stalled waits for RESUME.
+            // Whatever CFCFG is now: a stalled bank waits for RESUME.
             Earlier::Waits
         } else {
             Earlier::Terminates
         }
     }
 
-    /// Who asked, in a transaction.
+    /// The faulting access of a transaction.
     fn asked(&self, txn: &Transaction, access: Access) -> Asked {
         let description = &self.implementation.description;
         let stream = txn.requester.stream.get();
@@ -99,7 +99,7 @@ impl SmmuV2 {
         Asked { address: txn.iova.get(), access, stream }
     }
 
-    /// Records a context fault of a transaction, and says what becomes of it. IHI 0062 D.c 3.7.3.
+    /// Records a context fault of a transaction, and returns its outcome. IHI 0062 D.c 3.7.3.
     pub(crate) fn context_fault(
         &mut self,
         txn: &Transaction,
@@ -123,7 +123,7 @@ impl SmmuV2 {
         Outcome::Terminated(Terminated { response, cause: Cause::Context(fault, record) })
     }
 
-    /// Records a context fault as far as an earlier one lets it.
+    /// Records a context fault, as far as an earlier fault permits.
     pub(crate) fn record(&mut self, fault: &ContextFault, asked: &Asked, stalls: bool) -> Record {
         let bank = usize::from(fault.bank);
         self.changes += 1;
@@ -139,7 +139,7 @@ impl SmmuV2 {
             if let Some(ipa) = fault.ipa {
                 registers.ipafar = ipa.get() & far_bits(description);
             }
-            // IHI 0062 D.c 10.2.3: unknown where no stream asked.
+            // IHI 0062 D.c 10.2.3: UNKNOWN for an operation, which has no stream.
             self.globals.cbfrsynra[bank] =
                 Gfsynr1::STREAM_ID.of(u64::from(asked.stream.unwrap_or(0))) as u32;
             Record::Written
@@ -156,7 +156,8 @@ impl SmmuV2 {
         record
     }
 
-    /// IHI 0062 D.c 3.6.2: SMMUv1, a context fault whose interrupt does not exist.
+    /// Records the global fault of a context fault whose interrupt does not exist. IHI 0062 D.c
+    /// 3.6.2: SMMUv1 only.
     fn missing_interrupt(&mut self, fault: &ContextFault, asked: &Asked) {
         let bank = usize::from(fault.bank);
         let description = &self.implementation.description;
@@ -164,13 +165,13 @@ impl SmmuV2 {
         let exists = index < u64::from(description.context_interrupts);
         if !description.is_v2() && !exists && self.banks[bank].interrupts() {
             let kind = GlobalFaultKind::UnimplementedInterrupt;
-            // IHI 0062 D.c 3.8.1: whether it is the bank of stage 2 behind a stage 1.
+            // IHI 0062 D.c 3.8.1: whether the bank is that of stage 2 behind a stage 1.
             let nested = fault.nested_in.is_some();
             self.record_global(GlobalFault { kind, nested }, asked);
         }
     }
 
-    /// Records a global fault of a transaction, which ends.
+    /// Records a global fault of a transaction, and terminates it.
     pub(crate) fn global_fault(&mut self, txn: &Transaction, fault: GlobalFault) -> Outcome {
         let asked = self.asked(txn, txn.access);
         let record = self.record_global(fault, &asked);
@@ -179,7 +180,7 @@ impl SmmuV2 {
         Outcome::Terminated(Terminated { response, cause: Cause::Global(fault, record) })
     }
 
-    /// IHI 0062 D.c 3.8.1: the first is recorded, of later ones MULTI.
+    /// IHI 0062 D.c 3.8.1: the first is recorded in full, later ones only set MULTI.
     pub(crate) fn record_global(&mut self, fault: GlobalFault, asked: &Asked) -> Record {
         self.changes += 1;
         let record = if self.globals.gfsr() == 0 {
@@ -210,7 +211,7 @@ impl SmmuV2 {
         self.lines.iter().copied()
     }
 
-    /// Works the interrupt lines out anew; one that rises is an effect. IHI 0062 D.c 3.6.3.
+    /// Recomputes the interrupt lines; each that rises is an effect. IHI 0062 D.c 3.6.3.
     pub(crate) fn update_lines(&mut self) {
         let mut lines = BTreeSet::new();
         let wires = &self.implementation.wires;
@@ -243,8 +244,8 @@ impl SmmuV2 {
     }
 }
 
-/// FSYNR0. IHI 0062 D.c 16.5.11, 17.3.1: a stage-2 bank says that the transaction is Non-secure,
-/// which all are; in a stage-1 bank the bit is reserved.
+/// FSYNR0. IHI 0062 D.c 16.5.11, 17.3.1: a stage-2 bank sets NSATTR, as every transaction is
+/// Non-secure; in a stage-1 bank the bit is reserved.
 fn syndrome(fault: &ContextFault, asked: &Asked, stage2: bool) -> u32 {
     let external = fault.kind == ContextFaultKind::External;
     let word = Fsynr0::PLVL.of(u64::from(fault.level))

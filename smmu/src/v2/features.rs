@@ -1,7 +1,7 @@
-//! What an SMMUv2 is built with, by name; every identification register follows.
+//! The features of an SMMUv2, by name; every identification register follows from them.
 //!
 //! A description holds only what is modelled, so that no register promises more. Where values
-//! contradict one another, [`Description::check`] says which and why.
+//! contradict one another, [`Description::check`] returns which, and why.
 
 use crate::v2::wire::global::{Idr0, Idr1, Idr2};
 use passim_model::pgtable::vmsav8::Granule;
@@ -17,7 +17,7 @@ pub enum Version {
     V2,
 }
 
-/// Which tables of AArch32 there are. IDR0.PTFS.
+/// The implemented formats of AArch32 tables. IDR0.PTFS.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Aarch32 {
     /// None.
@@ -75,16 +75,16 @@ pub struct Description {
     pub coherent: bool,
     /// IDR0.PTFS.
     pub aarch32: Aarch32,
-    /// IDR0.ATOSNS = 0: address translation operations; counts with stage 1.
+    /// IDR0.ATOSNS = 0: address translation operations; applies with stage 1.
     pub translation_operations: bool,
     /// IDR0.NUMIRPT: context interrupts that CBAR.IRPTNDX chooses from. SMMUv1 only; SMMUv2 has one
-    /// a bank.
+    /// per bank.
     pub context_interrupts: u8,
     /// IDR1.NUMCB: context banks, at most 128.
     pub banks: u8,
     /// IDR1.NUMS2CB: how many of them, the first ones, have the stage-2 format only.
     pub stage2_banks: u8,
-    /// IDR1.SMCD: several matching entries are always noticed.
+    /// IDR1.SMCD: several matching entries are always detected.
     pub conflict_detection: bool,
     /// IDR1.PAGESIZE: register pages of 64K rather than 4K.
     pub large_pages: bool,
@@ -99,7 +99,7 @@ pub struct Description {
     pub output_bits: u8,
     /// IDR2.UBS: input address bits: 32, 36, 40, 42, 44, 49 or 64. SMMUv1: as `ipa_bits`.
     pub upstream_bits: u8,
-    /// IDR2.PTFSv8: AArch64 tables by granule, 4K, 16K and 64K. SMMUv1: not said by a register.
+    /// IDR2.PTFSv8: AArch64 tables by granule, 4K, 16K and 64K. SMMUv1: in no register.
     pub granules: [bool; 3],
     /// IDR2.VMID16S.
     pub vmid16: bool,
@@ -117,19 +117,19 @@ pub struct Description {
     pub auxiliary: Auxiliary,
 }
 
-/// Values of a description that do not go together.
+/// Values of a description that contradict each other.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Contradiction {
     /// The field of [`Description`].
     pub field: &'static str,
-    /// Why its value cannot be.
+    /// Why its value is impossible.
     pub why: &'static str,
 }
 
 /// Address sizes and the code each has in IDR2, TCR and TCR2.
 const SIZES: [u8; 6] = [32, 36, 40, 42, 44, 48];
 
-/// The code of an address size; the largest that is not larger, where there is none.
+/// The code of an address size; of the next smaller size, where it has none.
 fn size_code(bits: u8) -> u64 {
     SIZES.iter().rposition(|&size| size <= bits).unwrap_or(0) as u64
 }
@@ -141,8 +141,8 @@ pub(crate) fn size_of(code: u64) -> u32 {
 
 impl Description {
     /// An MMU-401: SMMUv1, stage 2 only, 40 bits. Source: IHI 0062's SMMUv1 with what a Juno board
-    /// says at boot: four banks, IPA and PA of 40 bits. The number of stream mapping entries is not
-    /// known from there. AArch64 tables of 4K: Linux since 4.7 sets CBA2R.VA64 on every such SMMU
+    /// logs at boot: four banks, IPA and PA of 40 bits. That log does not give the number of stream
+    /// mapping entries. AArch64 tables of 4K: Linux since 4.7 sets CBA2R.VA64 on every such SMMU
     /// whatever the granule, and drives them with pages of 4K.
     pub const MMU_401: Self = Self {
         version: Version::V1With64K,
@@ -183,7 +183,7 @@ impl Description {
     /// An MMU-500 r2p0: SMMUv2, both stages, 48 bits, 64K register pages. No address translation
     /// operations: the boot log of a Tegra186 (OE4T/meta-tegra, issue 1142), which names the
     /// features that Linux finds in IDR0, has none; it has 128 stream mapping entries and 64 banks.
-    /// That log has no coherent walks either, but CTTW is what a board ties it to.
+    /// That log shows no coherent walks either, but CTTW depends on the board.
     pub const MMU_500: Self = Self {
         version: Version::V2,
         stage1: true,
@@ -326,7 +326,7 @@ impl Description {
             | Idr2::HADS.flag(self.hierarchical_disable)
     }
 
-    /// Whether the values go together and an SMMU can be built so.
+    /// Whether the values are consistent, so that an SMMU can be built.
     ///
     /// # Errors
     /// The first [`Contradiction`].
@@ -398,14 +398,14 @@ impl Description {
         broken.map_or(Ok(()), |(_, field, why)| Err(Contradiction { field, why }))
     }
 
-    /// Whether UBS and IAS say the same, as they do without stage 1. IHI 0062 1.6.1; as the fields
-    /// spell them 49 bits of UBS are 48 and a sign.
+    /// Whether UBS equals IAS, as it must without stage 1. IHI 0062 1.6.1; a UBS of 49 bits is 48
+    /// bits and a sign.
     fn mirrors(&self) -> bool {
         self.upstream_bits.min(63) & !1 == self.ipa_bits
     }
 
-    /// The description with every number brought inside what the registers can say, so that an
-    /// SMMU can be built whatever it holds.
+    /// The description with every number clamped to what the registers can express, so that any
+    /// description builds an SMMU.
     pub(crate) fn within_limits(self) -> Self {
         let banks = self.banks.clamp(1, 128);
         Self {
@@ -444,7 +444,7 @@ impl Description {
         self.stage1 && self.translation_operations
     }
 
-    /// `asked`, or the smallest granule there is.
+    /// `asked`, or the smallest implemented granule.
     pub(crate) fn granule(&self, asked: Option<Granule>) -> Granule {
         let has = |granule: &Granule| self.granules[*granule as usize];
         let smallest = Granule::ALL.into_iter().find(has);

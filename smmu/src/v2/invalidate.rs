@@ -1,7 +1,7 @@
 //! TLB invalidation: what each operation names, and when it is complete. IHI 0062 D.c 5.4.
 //!
-//! An operation is accepted by the store and complete some time later; SYNC waits for those that
-//! were accepted before it. Between the two, translations that are named may still be used.
+//! A store accepts an operation, which completes some time later; SYNC waits for all that were
+//! accepted before it. In between, translations that the operation names may still be used.
 
 use crate::regime::World;
 use crate::tlb::{Hint, Space};
@@ -25,7 +25,7 @@ pub(crate) struct Named {
     leaves_only: bool,
 }
 
-/// Where an operation was stored to.
+/// Where an operation was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Origin {
     Global,
@@ -41,10 +41,10 @@ struct Accepted {
 /// Operations that are accepted and not complete, and the SYNCs that wait for them.
 #[derive(Clone, Default)]
 pub(crate) struct Invalidations {
-    /// Those of the global space, and those of each bank, in the order of their numbers.
+    /// Operations of the global space, and below of each bank, by ascending number.
     global: VecDeque<Accepted>,
     banks: Vec<VecDeque<Accepted>>,
-    /// How many operations there were.
+    /// Number of operations accepted so far.
     count: u64,
     /// The last operation that a global SYNC waits for.
     global_sync: u64,
@@ -57,7 +57,7 @@ impl Invalidations {
         Self { banks: vec![VecDeque::new(); banks], bank_syncs: vec![0; banks], ..Self::default() }
     }
 
-    /// The first operation of each queue: its number, where it was stored to, and the last number
+    /// The first operation of each queue: its number, where it was written, and the last number
     /// that a SYNC waits for there.
     fn first(&self) -> impl Iterator<Item = (u64, Origin, u64)> + '_ {
         let global = self.global.front().map(|it| (it.number, Origin::Global, self.global_sync));
@@ -68,7 +68,7 @@ impl Invalidations {
         global.into_iter().chain(banks)
     }
 
-    /// Takes the oldest operation whose time has come.
+    /// Takes the oldest operation that is due.
     fn take(&mut self, only_waited_for: bool) -> Option<Accepted> {
         let due = self.first().filter(|(number, _, sync)| !only_waited_for || number <= sync);
         let (_, origin, _) = due.min_by_key(|(number, _, _)| *number)?;
@@ -101,7 +101,7 @@ impl Invalidations {
     }
 }
 
-/// Every stage-1 space of a world, those of a VMID only if it is named.
+/// The stage-1 spaces of a world and of these VMIDs: those of ASIDs, and the global ones.
 fn stage1_spaces(world: World, vmids: RangeInclusive<u16>) -> [RangeInclusive<Space>; 2] {
     let vmids = [*vmids.start(), *vmids.end()].map(Vmid::new);
     let [first, last] = [(vmids[0], 0), (vmids[1], u16::MAX)].map(|(vmid, asid)| Space::Stage1 {
@@ -154,7 +154,7 @@ impl SmmuV2 {
         }
     }
 
-    /// Completes one operation whose time has come.
+    /// Completes the oldest operation that is due.
     pub(crate) fn complete_one(&mut self) -> Progress {
         let only_waited_for =
             self.implementation.choices.completion == Completion::WhenSynchronised;
@@ -165,7 +165,8 @@ impl SmmuV2 {
         Progress::Worked
     }
 
-    /// A store to global space 0, if it is an invalidation. IHI 0062 D.c 9.6.26 to 9.6.36.
+    /// Accepts a store to global space 0, if it is an invalidation. Returns whether it is. IHI 0062
+    /// D.c 9.6.26 to 9.6.36.
     pub(crate) fn invalidate_globally(&mut self, at: u64, value: u64) -> bool {
         let v2 = self.implementation.description.is_v2();
         let vmid = || {
@@ -182,7 +183,7 @@ impl SmmuV2 {
         };
         let named: Vec<Named> = match at {
             gr0::TLBIALLNSNH => {
-                // IHI 0062 D.c 2.10: E2H entries are among those that must go.
+                // IHI 0062 D.c 2.10: it must drop E2H entries as well.
                 let worlds = [World::El1, World::El2E2h].into_iter();
                 let stage1 = worlds.flat_map(|world| stage1_spaces(world, ALL));
                 stage1.chain([stage2_spaces(ALL)]).map(whole).collect()
@@ -200,8 +201,7 @@ impl SmmuV2 {
             }
             gr0::TLBIVAH => hyp_address(TlbiVa32::VA.in_place(value), false),
             gr0::TLBIVAH64 | gr0::TLBIVALH64 if v2 => {
-                // IHI 0062 D.c 9.6.33: AArch32's addresses end with bit 31, and those above are as
-                // zero.
+                // IHI 0062 D.c 9.6.33: AArch32 addresses end at bit 31; bits above act as zero.
                 let (wide, leaves) = (address_of(value), at == gr0::TLBIVALH64);
                 let narrow = wide & u64::from(u32::MAX);
                 [wide, narrow].into_iter().flat_map(|at| hyp_address(at, leaves)).collect()
@@ -212,8 +212,8 @@ impl SmmuV2 {
         true
     }
 
-    /// A store to a context bank, if it is an invalidation. IHI 0062 D.c 16.5.30 to 16.5.35,
-    /// 17.3.4.
+    /// Accepts a store to a context bank, if it is an invalidation. Returns whether it is. IHI 0062
+    /// D.c 16.5.30 to 16.5.35, 17.3.4.
     pub(crate) fn invalidate_in_bank(&mut self, bank: usize, at: u64, value: u64) -> bool {
         let registers = Registers {
             description: &self.implementation.description,
@@ -225,8 +225,8 @@ impl SmmuV2 {
         let named = match at {
             offset::TLBIIPAS2 if !stage1 && v2 => by_ipa(registers, bank, value, false),
             offset::TLBIIPAS2L if !stage1 && v2 => by_ipa(registers, bank, value, true),
-            // IHI 0062 D.c 16.1: registers are there in any version unless it says otherwise, and
-            // of those of the last level it does not.
+            // IHI 0062 D.c 16.1: a register exists in every version unless the section says
+            // otherwise, which it does not of the last-level operations.
             offset::TLBIVA if stage1 => by_address(registers, bank, value, (true, false)),
             offset::TLBIVAL if stage1 => by_address(registers, bank, value, (true, true)),
             offset::TLBIVAA if stage1 => by_address(registers, bank, value, (false, false)),
@@ -243,7 +243,7 @@ impl SmmuV2 {
     }
 }
 
-/// The address of a 64-bit operand: bits 55:12, and bit 55 above.
+/// The address of a 64-bit operand: bits 55:12, sign-extended from bit 55.
 fn address_of(value: u64) -> u64 {
     let address = TlbiVa::ADDRESS.get(value) << 12;
     ((address << 8) as i64 >> 8) as u64
@@ -257,14 +257,14 @@ fn by_asid(registers: Registers<'_>, bank: usize, value: u64) -> Vec<Named> {
     vec![whole(space..=space)]
 }
 
-/// An ASID as the bank knows them: 8 bits, or 16. IHI 0062 D.c 16.5.31, 16.5.39 (AS).
+/// An ASID in the bank's width: 8 or 16 bits. IHI 0062 D.c 16.5.31, 16.5.39 (AS).
 fn asid_of(registers: Registers<'_>, bank: usize, asid: u64) -> Asid {
     let scheme = context::scheme_of(registers, bank);
     let wide = scheme == Scheme::Aarch64 && Tcr2::AS.is_set(registers.banks[bank].tcr2());
     Asid::new(if wide { asid as u16 } else { asid as u16 & 0xff })
 }
 
-/// TLBIVA and its kin: of one ASID and global, or of all; `leaves_only`.
+/// TLBIVA and its variants: of one ASID and global, or of all ASIDs; `leaves_only`.
 fn by_address(
     registers: Registers<'_>,
     bank: usize,

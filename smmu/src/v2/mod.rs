@@ -6,19 +6,20 @@
 //! | `features` | what do the identification registers promise? |
 //! | `choice` | where does the architecture leave a choice, and what is chosen? |
 //! | `regs`, `bank` | which stores take effect, what does a load return? |
-//! | `stream` | which stream mapping entry has a StreamID? |
-//! | `context` | what do CBAR and a context bank amount to? |
-//! | `attributes` | which memory attributes do registers put in the place of others? |
-//! | `translate`, `outcome` | what becomes of a transaction? |
+//! | `stream` | which stream mapping entry matches a StreamID? |
+//! | `context` | how do CBAR and a context bank translate? |
+//! | `attributes` | which memory attributes do registers override? |
+//! | `translate`, `outcome` | which outcome does a transaction have? |
 //! | `invalidate` | which translations does a TLBI name, and when is it complete? |
-//! | `fault` | how is software told? |
+//! | `fault` | how are faults reported? |
 //! | `stall` | which transactions wait for software? |
 //! | `explain` | why does a translation come out as it does? |
-//! | `ats1` | where does an address lead, if software asks? |
-//! | `errata` | what does hardware do that it should not? |
+//! | `ats1` | what do address translation operations return? |
+//! | `errata` | where does hardware deviate from the architecture? |
 //!
 //! Walk, TLB and permissions ([`crate::tlb`], `stages`, `front`) are shared with SMMUv3; what
-//! differs is how a transaction finds its regime, how invalidations arrive and how faults are told.
+//! differs is how a transaction finds its regime, how invalidations arrive and how faults are
+//! reported.
 //!
 //! Not here: the Secure interface, the Extended Stream Matching and Compressed Indexing
 //! extensions, privileged access never (DIPANS), performance monitors, configuration access
@@ -67,23 +68,23 @@ use std::collections::BTreeSet;
 use wire::bank::{Resume, offset};
 use wire::global::{Status, gr0};
 
-/// What an SMMU is built as.
+/// How an SMMU is built.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Implementation {
-    /// What it is built with; the identification registers follow. Numbers beyond what the
-    /// registers can say are brought inside.
+    /// Its features, from which the identification registers follow. Numbers that the registers
+    /// cannot express are clamped.
     pub description: Description,
     /// The interrupt lines.
     pub wires: Wires,
     /// Size of the TLB.
     pub tlb: Geometry,
-    /// Size of the walk cache: tables that walks came to; `None`: there is none.
+    /// Size of the walk cache; `None`: no walk cache.
     pub tables: Option<Geometry>,
-    /// How long what was cached is kept.
+    /// How long cached entries are kept.
     pub retention: Retention,
-    /// What the architecture leaves open.
+    /// The choices that the architecture leaves open.
     pub choices: Choices,
-    /// What does not do as the architecture says.
+    /// The deviations from the architecture.
     pub errata: Errata,
 }
 
@@ -108,10 +109,10 @@ pub struct SmmuV2 {
     implementation: Implementation,
     globals: Globals,
     banks: Vec<Bank>,
-    /// What each bank amounts to, as far as that was worked out since a register changed.
+    /// The decoded setting of each bank, if it was decoded since a register last changed.
     settings: Vec<Option<Result<Setting, GlobalFault>>>,
     tlb: Tlb,
-    /// What a prefetch under way brings ([`Errata::stale_prefetch`]).
+    /// The translation of a prefetch under way ([`Errata::stale_prefetch`]).
     prefetched: Option<errata::Prefetched>,
     front: Front,
     /// Changes of registers so far.
@@ -119,7 +120,7 @@ pub struct SmmuV2 {
     effects: Vec<Effect>,
     counters: Counters,
     caching: Caching,
-    /// Changes of descriptors that the translation under way makes; empty between translations.
+    /// Descriptor updates of the current translation; empty between translations.
     flag_writes: Vec<FlagWrite>,
     stalls: Stalls,
     invalidations: Invalidations,
@@ -152,13 +153,13 @@ impl SmmuV2 {
         }
     }
 
-    /// Back to the state after reset: registers, caches, counters, what waits, and effects not yet
-    /// taken.
+    /// Returns to the state after reset: registers, caches, counters, stalled accesses, and effects
+    /// not yet taken.
     pub fn reset(&mut self) {
         *self = Self::new(self.implementation.clone());
     }
 
-    /// What the SMMU is built as.
+    /// How the SMMU is built.
     pub fn implementation(&self) -> &Implementation {
         &self.implementation
     }
@@ -184,8 +185,8 @@ impl SmmuV2 {
     }
 
     /// Stores to a register. Offsets that name no register, misaligned ones, accesses of 8 or 16
-    /// bits, and registers that are read-only ignore it. An address translation operation is done
-    /// before this returns; an invalidation as [`Completion`] says.
+    /// bits, and registers that are read-only ignore it. An address translation operation ends or
+    /// stalls before this returns; an invalidation completes as [`Completion`] says.
     pub fn store(&mut self, offset: u64, width: Width, value: u64, memory: &mut Memory) {
         if !self.arrives(offset, width) {
             return;
@@ -278,7 +279,7 @@ impl SmmuV2 {
         }
     }
 
-    /// What the registers of a bank depend on.
+    /// Everything outside a bank that its registers depend on.
     fn around(&self, bank: usize) -> Around<'_> {
         let registers = self.registers();
         Around {
@@ -296,7 +297,7 @@ impl SmmuV2 {
         stage1 || self.implementation.description.is_v2()
     }
 
-    /// A store that is an operation rather than a register.
+    /// Performs a store that is an operation. Returns whether it was one.
     fn operate_at(&mut self, memory: &mut Memory, place: Place, value: u64) -> bool {
         match place {
             Place::Global0(gr0::TLBGSYNC) => {
@@ -325,7 +326,7 @@ impl SmmuV2 {
         }
     }
 
-    /// Does one thing that waits: completes an invalidation, or lets a transaction try again.
+    /// Does one pending thing: completes an invalidation, or retries a transaction.
     pub fn step(&mut self, memory: &mut Memory) -> Progress {
         match self.complete_one() {
             Progress::Worked => Progress::Worked,
@@ -339,18 +340,18 @@ impl SmmuV2 {
         !self.effects.is_empty()
     }
 
-    /// What the SMMU wants done elsewhere, in order: interrupts that rose, streams that go on.
+    /// Effects outside of the SMMU, in order: interrupts that rose, streams that resume.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         core::mem::take(&mut self.effects)
     }
 
-    /// How often things happened since reset. Commands are invalidations, events are faults
-    /// recorded; what SMMUv2 does not have stays 0.
+    /// Counts since reset. `commands` counts invalidations, `events` recorded faults; counts of
+    /// what SMMUv2 lacks stay 0.
     pub fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// The TLB's content, space by space and by input address.
+    /// The TLB's entries, by space and then by input address.
     pub fn tlb_entries(&self) -> Vec<(Space, Translation)> {
         self.tlb.entries()
     }

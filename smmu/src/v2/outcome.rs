@@ -1,6 +1,6 @@
-//! What becomes of a transaction, and what a fault is.
+//! Outcomes of transactions, and faults.
 //!
-//! Names and numbers only: which fault it is, `translate` decides; how it is told, `fault`.
+//! Types only: `translate` decides which fault it is, `fault` how it is reported.
 
 use crate::regime::Response;
 pub use crate::transaction::{Path, Transaction, Translated};
@@ -15,13 +15,13 @@ pub enum ContextFaultKind {
     AccessFlag,
     /// FSR.PF.
     Permission,
-    /// FSR.EF: memory did not answer.
+    /// FSR.EF: the read of a descriptor aborted.
     External,
     /// FSR.TLBMCF: several TLB entries.
     TlbConflict,
     /// FSR.ASF: an address with too many bits.
     AddressSize,
-    /// FSR.UUT: an input address the SMMU has no wires for.
+    /// FSR.UUT: an input address that the upstream bus cannot carry.
     UnsupportedUpstream,
 }
 
@@ -30,7 +30,7 @@ pub enum ContextFaultKind {
 pub struct ContextFault {
     /// The bank it belongs to.
     pub bank: u8,
-    /// What it is.
+    /// Its kind.
     pub kind: ContextFaultKind,
     /// FSYNR0.PLVL: the level of the tables, 0 to 3.
     pub level: u8,
@@ -38,7 +38,7 @@ pub struct ContextFault {
     pub nested_in: Option<u8>,
     /// FSYNR0.S1PTWF: stage 2 refused a descriptor of stage 1.
     pub on_stage1_walk: bool,
-    /// IPAFAR: the address that stage 2 was asked for.
+    /// IPAFAR: the input address of stage 2.
     pub ipa: Option<Ipa>,
 }
 
@@ -60,21 +60,22 @@ pub enum GlobalFaultKind {
 /// A global fault.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct GlobalFault {
-    /// What it is.
+    /// Its kind.
     pub kind: GlobalFaultKind,
     /// GFSYNR0.Nested.
     pub nested: bool,
 }
 
-/// What became of the record of a fault. IHI 0062 D.c 3.3: the first is recorded, of later ones
-/// only that there are some.
+/// How a fault was recorded. IHI 0062 D.c 3.3: the first is recorded in full, later ones only set
+/// MULTI.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
     /// In the status, address and syndrome registers.
     Written,
-    /// An earlier fault is there: MULTI is set.
+    /// An earlier fault is recorded: MULTI is set.
     Multiple,
-    /// An earlier fault is there, and nothing is told (HUPCF = 0).
+    /// An earlier fault is recorded, and HUPCF = 0: nothing changes. An earlier fault stops
+    /// transactions before translation, so none ends with this.
     Suppressed,
 }
 
@@ -94,10 +95,10 @@ pub enum Cause {
     EndedBySoftware,
 }
 
-/// A transaction that ends here.
+/// A terminated transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Terminated {
-    /// What the device is answered: CFRE or GFRE decides.
+    /// The response to the device, by CFRE or GFRE.
     pub response: Response,
     /// Why.
     pub cause: Cause,
@@ -112,7 +113,7 @@ pub enum WaitsFor {
     Bank(u8),
 }
 
-/// A transaction that waits.
+/// A stalled transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Stalled {
     /// Names it in [`Resolved`].
@@ -121,24 +122,24 @@ pub struct Stalled {
     pub waits_for: WaitsFor,
 }
 
-/// What becomes of a transaction.
+/// The outcome of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Outcome {
-    /// It goes on.
+    /// It proceeds.
     Translated(Translated),
-    /// It ends.
+    /// It is terminated.
     Terminated(Terminated),
-    /// It waits.
+    /// It stalls.
     Stalled(Stalled),
 }
 
-/// What became of a transaction that had waited.
+/// The end of a transaction that had stalled.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Resolved {
     /// The name it was given when it stalled.
     pub ticket: u64,
-    /// What it was.
+    /// The transaction.
     pub transaction: Transaction,
-    /// How it went on; never [`Outcome::Stalled`].
+    /// Its outcome; never [`Outcome::Stalled`].
     pub outcome: Outcome,
 }

@@ -19,12 +19,12 @@ pub(crate) enum Place {
     Global1(u64),
     /// Context bank, and offset in it.
     Bank(usize, u64),
-    /// Nothing is there.
+    /// No register.
     Empty,
 }
 
 impl Place {
-    /// Where `offset` leads. IHI 0062 D.c 8.1: the global space has as many pages as the space of
+    /// The place at `offset`. IHI 0062 D.c 8.1: the global space has as many pages as the space of
     /// the context banks, which follows it.
     pub(crate) fn of(offset: u64, description: &Description) -> Self {
         let page_lg2 = description.page_lg2();
@@ -41,7 +41,7 @@ impl Place {
         }
     }
 
-    /// Whether a register of 64 bits lies here that is an operation.
+    /// Whether this is the place of a 64-bit operation.
     pub(crate) fn is_wide_operation(self) -> bool {
         match self {
             Self::Global0(at) => {
@@ -69,14 +69,14 @@ impl Place {
         }
     }
 
-    /// The place this is for an access that arrives as Secure. IHI 0062 D.c table 9-1: what both
-    /// states have is the Secure state's here, and the Non-secure state's 0x400 further on.
+    /// The place that a Secure access reaches here. IHI 0062 D.c table 9-1: a banked register is
+    /// the Secure state's at its own offset, and the Non-secure state's 0x400 above it.
     pub(crate) fn seen_by_secure(self) -> Self {
         let Self::Global0(at) = self else { return self };
         match at {
             0x400..0x600 if is_banked(at - 0x400) => Self::Global0(at - 0x400),
             _ if is_banked(at) => Self::Empty,
-            // What is in progress is of no state.
+            // The states share these two: their aliases reach the same registers.
             NS_TLBGSYNC | NS_TLBGSTATUS => Self::Global0(at - 0x400),
             _ => self,
         }
@@ -320,7 +320,7 @@ fn smr_fields(description: &Description) -> u32 {
     (id | Smr::MASK.of(id) | Smr::VALID.mask()) as u32
 }
 
-/// The fields of CR0 that there is something behind, or that software may keep.
+/// The fields of CR0 that have an effect, or that software may store.
 fn cr0_fields(description: &Description) -> u32 {
     let mut fields = mask32(&[
         Cr0::CLIENTPD,
@@ -354,14 +354,14 @@ fn cr0_fields(description: &Description) -> u32 {
     fields
 }
 
-/// The bits of GFSYNR1 and CBFRSYNRA: a StreamID, as wide as they get. IHI 0062 D.c 9.6.18.
+/// The bits of GFSYNR1 and CBFRSYNRA: an implemented StreamID. IHI 0062 D.c 9.6.18.
 fn stream_id_bits(description: &Description) -> u32 {
     let bits = if description.has_extended_ids() { 16 } else { description.stream_bits };
     Gfsynr1::STREAM_ID.in_place((1 << bits) - 1) as u32
 }
 
-/// The fields of CBAR, of all its formats. IHI 0062 D.c 9.5, 10.2.1: what a TYPE does not have and
-/// another does is kept for when TYPE changes.
+/// The fields of CBAR, of all its formats. IHI 0062 D.c 9.5, 10.2.1: a field that only another TYPE
+/// has keeps its value until TYPE changes.
 fn cbar_fields(description: &Description) -> u32 {
     let fields = mask32(&[
         Cbar::VMID,
@@ -375,11 +375,12 @@ fn cbar_fields(description: &Description) -> u32 {
         CbarBypass::WACFG,
         CbarNested::CBNDX,
     ]);
-    // IHI 0062 D.c 3.6.2: SMMUv2 has an interrupt for each bank, and no index.
+    // IHI 0062 D.c 3.6.2: an SMMUv2 may have an interrupt for each bank, as here, and then has no
+    // index.
     if description.is_v2() { fields } else { fields | mask32(&[Cbar::IRPTNDX]) }
 }
 
-/// IHI 0062 D.c 10.2.2: VA64 reads as one where there is nothing else.
+/// IHI 0062 D.c 10.2.2: VA64 reads as one where there are no AArch32 tables.
 fn cba2r_reset(description: &Description) -> u32 {
     Cba2r::VA64.flag(!description.has_aarch32()) as u32
 }

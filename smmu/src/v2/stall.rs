@@ -1,7 +1,7 @@
-//! What waits for software: the stall fault model. IHI 0062 D.c 3.7.3.
+//! Accesses that wait for software: the stall fault model. IHI 0062 D.c 3.7.3.
 //!
-//! One transaction of a bank stalls it and is recorded; others that meet the bank wait behind it.
-//! RESUME decides about the first and lets the others try again.
+//! The first fault of a bank stalls it and is recorded; later accesses to the bank wait behind it.
+//! RESUME retries or terminates the first access, and retries the others.
 
 use crate::v2::outcome::{
     Cause, ContextFault, Outcome, Resolved, Stalled, Terminated, Transaction, WaitsFor,
@@ -10,7 +10,7 @@ use crate::v2::{Progress, SmmuV2};
 use passim_model::{Effect, Memory};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is held up.
+/// An access that waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Held {
     /// A transaction of a device.
@@ -26,7 +26,7 @@ pub(crate) enum Waits {
     Resume(ContextFault),
     /// RESUME of a bank that another stalled.
     Bank(usize),
-    /// Its turn to try again.
+    /// Its turn to be retried.
     Turn,
 }
 
@@ -50,11 +50,11 @@ struct Waiting {
 /// Everything that waits, oldest first.
 #[derive(Clone, Default)]
 pub(crate) struct Stalls {
-    /// By its place in the line.
+    /// By position in the queue.
     waiting: BTreeMap<u64, Waiting>,
-    /// Places of those whose turn it is.
+    /// Positions whose turn it is.
     turns: BTreeSet<u64>,
-    /// How many operations of each bank wait.
+    /// Number of waiting operations by bank.
     operations: BTreeMap<usize, u32>,
     next_place: u64,
     next_ticket: u64,
@@ -91,7 +91,7 @@ impl Stalls {
 }
 
 impl SmmuV2 {
-    /// Puts something into the line; `ticket` if it has been there before.
+    /// Queues an access; `ticket`: its ticket, if it waited before.
     pub(crate) fn wait(&mut self, held: Held, ticket: Option<u64>, waits: Waits) -> Outcome {
         let ticket = ticket.unwrap_or_else(|| {
             self.stalls.next_ticket += 1;
@@ -115,12 +115,12 @@ impl SmmuV2 {
         self.banks.iter().position(|bank| bank.is_stalled())
     }
 
-    /// What became of transactions that had waited, oldest first; taken once.
+    /// The outcomes of transactions that had stalled, oldest first. Each is returned once.
     pub fn take_resolved(&mut self) -> Vec<Resolved> {
         core::mem::take(&mut self.stalls.resolved)
     }
 
-    /// Names of the transactions that wait, oldest first.
+    /// Tickets of the transactions that wait, oldest first.
     pub fn stalled(&self) -> Vec<u64> {
         let transactions = self
             .stalls
@@ -166,7 +166,7 @@ impl SmmuV2 {
         self.stalls.resolved.push(Resolved { ticket, transaction, outcome });
     }
 
-    /// Lets one of those whose turn it is try again.
+    /// Retries the oldest access whose turn it is.
     pub(crate) fn retry_one(&mut self, memory: &mut Memory) -> Progress {
         let first = self.stalls.turns.first().copied();
         let Some(Waiting { ticket, held, .. }) = first.and_then(|at| self.stalls.leave(at)) else {

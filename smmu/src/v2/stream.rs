@@ -1,20 +1,20 @@
 //! From a StreamID to its stream mapping entry. IHI 0062 D.c 2.3.
 //!
-//! Not here: what becomes of a StreamID that several entries match (`translate`).
+//! Not here: the outcome for a StreamID that several entries match (`translate`).
 
 use crate::v2::choice::Conflict;
 use crate::v2::features::Description;
 use crate::v2::regs::Globals;
 use crate::v2::wire::global::{Cr0, S2cr, Smr, SmrExtended};
 
-/// What a StreamID comes to.
+/// The stream mapping entries that match a StreamID.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Matched {
     /// This entry.
     Entry(usize),
     /// None.
     None,
-    /// Several, and it was noticed.
+    /// Several, and the conflict is detected.
     Conflict,
 }
 
@@ -22,7 +22,7 @@ pub(crate) enum Matched {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Pattern {
     id: u32,
-    /// Bits that do not count.
+    /// Bits that are ignored.
     mask: u32,
 }
 
@@ -44,14 +44,14 @@ impl Pattern {
     }
 }
 
-/// The StreamID as the SMMU has it on its wires: bits beyond those implemented do not exist.
+/// The implemented bits of a StreamID: the SMMU has no wires for the others.
 pub(crate) fn implemented(globals: &Globals, description: &Description, stream: u32) -> u32 {
     let extended = globals.has(Cr0::EXIDENABLE);
     let bits = if extended { 16 } else { u32::from(description.stream_bits) };
     stream & ((1 << bits) - 1)
 }
 
-/// The entries that have a StreamID, all of them.
+/// All entries that match a StreamID.
 pub(crate) fn all(globals: &Globals, description: &Description, stream: u32) -> Vec<usize> {
     let stream = implemented(globals, description, stream);
     if !description.stream_matching {
@@ -83,7 +83,7 @@ pub(crate) fn find(
     let Some(last) = matching.next_back() else {
         return Matched::Entry(first);
     };
-    // IHI 0062 D.c 2.3.7, 9.6.1 (SMCD): without the promise to notice, one of them may serve.
+    // IHI 0062 D.c 2.3.7, 9.6.1 (SMCD): without guaranteed detection, any of them may serve.
     match choice {
         _ if description.conflict_detection => Matched::Conflict,
         Conflict::Detected => Matched::Conflict,

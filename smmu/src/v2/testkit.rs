@@ -1,6 +1,6 @@
 //! A board for tests: an SMMU, memory, and the raw words a driver would write.
 //!
-//! Everything is spelled as numbers. Nothing here uses the layouts under test.
+//! Everything is written as numbers. Nothing here uses the layouts under test.
 
 use crate::v2::{
     Cause, ContextFault, ContextFaultKind, Description, GlobalFaultKind, Implementation, Outcome,
@@ -222,7 +222,7 @@ impl Board {
         self.access_as(STREAM, iova, Access::WRITE)
     }
 
-    /// Where a read that is translated leads.
+    /// The physical address of a read that is translated.
     pub(crate) fn pa(&mut self, iova: u64) -> u64 {
         translated(self.read(iova)).pa.get()
     }
@@ -241,7 +241,7 @@ impl Board {
         self.bank32(bank, 0x58, u32::MAX);
     }
 
-    /// Steps until nothing is left to do; how many did something.
+    /// Steps until nothing is left to do. Returns how many steps did something.
     pub(crate) fn settle(&mut self) -> usize {
         let mut steps = 0;
         while self.smmu.step(&mut self.memory) == Progress::Worked {
@@ -250,7 +250,7 @@ impl Board {
         steps
     }
 
-    /// The interrupts that rose since last asked.
+    /// The interrupts that rose since the last call.
     pub(crate) fn wires(&mut self) -> Vec<u32> {
         let effects = self.smmu.take_effects().into_iter();
         let wires = effects.filter_map(|effect| match effect {

@@ -1,9 +1,9 @@
-//! Any stores at all: no panic, every load defined, and nothing that reset leaves behind.
+//! Arbitrary stores: no panic, every load is defined, and reset clears everything.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `manual` | what does the manual say of every register? |
-//! | `registers` | is that what loads say? |
+//! | `manual` | how does the manual define every register? |
+//! | `registers` | do loads return that? |
 
 mod manual;
 mod registers;
@@ -126,7 +126,7 @@ enum Step {
     Rest,
 }
 
-/// Offsets where something is, mostly: the pages are small, and there are few banks.
+/// Mostly offsets of registers: the pages are small, and there are few banks.
 fn any_offset() -> impl Strategy<Value = u64> {
     let register = prop_oneof![
         3 => (0..0x90u64).prop_map(|n| n * 4),
@@ -257,7 +257,7 @@ fn apply(board: &mut Board, step: &Step) {
                 device: DeviceId::new(0),
             };
             let txn = Transaction { requester, iova: Iova::new(iova), access };
-            // An explanation that differs from what then happens is none.
+            // An explanation must match the outcome.
             let told = board.smmu.explain(&board.memory, &txn).verdict;
             let outcome = board.smmu.translate(&mut board.memory, &txn);
             assert_eq!(matches!(told, Verdict::Translated(_)), is_translated(&outcome));
@@ -272,9 +272,9 @@ fn apply(board: &mut Board, step: &Step) {
 }
 
 proptest! {
-    /// Whatever is stored, accessed and stepped: no panic; every register reads the same twice, as
-    /// one word or as half of two, of which nothing arrives where accesses of 64 bits do not; and
-    /// reset leaves nothing.
+    /// For any stores, accesses and steps: no panic; every register reads the same twice; a 64-bit
+    /// load returns two 32-bit registers, or zero where 64-bit accesses do not arrive; and reset
+    /// clears everything.
     #[test]
     fn any_stores_at_all(
         implementation in any_implementation(),
@@ -297,7 +297,7 @@ proptest! {
             let arrives = !implementation.errata.no_wide_accesses;
             prop_assert_eq!(board.r64(offset), if arrives { halves } else { 0 });
         }
-        // What nobody synchronises may stay; everything else ends.
+        // Unsynchronised invalidations may remain; everything else must end.
         let mut budget = 10_000;
         while board.smmu.step(&mut board.memory) == Progress::Worked {
             budget -= 1;

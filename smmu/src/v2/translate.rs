@@ -1,7 +1,7 @@
-//! One transaction through the SMMU. IHI 0062 D.c 2.1 and 3.7.3.
+//! Translates one transaction. IHI 0062 D.c 2.1 and 3.7.3.
 //!
-//! The fast path is the front, as in SMMUv3. Behind it: stream mapping, the bank, earlier faults of
-//! the bank, the TLB and the tables.
+//! The front cache answers first, as in SMMUv3. After it, in this order: stream mapping, the bank,
+//! earlier faults of the bank, the TLB and the tables.
 
 use crate::attributes::Attributes;
 use crate::cache::Retention;
@@ -25,27 +25,26 @@ use passim_model::access::{Access, Perms, Privilege};
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Ipa, Memory, PhysAddr};
 
-/// Where a transaction goes from its StreamID.
+/// The route of a transaction, by its StreamID.
 enum Route {
     /// Past every context bank, with these attributes.
     Past(Preset),
-    /// Nowhere.
+    /// Terminated with this fault.
     Fault(GlobalFault),
     /// To this bank.
     Bank { bank: usize, s2cr: u64 },
 }
 
-/// What keeps an address from being translated: a fault of one of the banks, whose record and
-/// consequences are still to be decided.
+/// The result of a translation: what was found, or a bank's fault that is not yet recorded.
 pub(crate) type Translation = Result<Found, ContextFault>;
 
-/// What translation needs beside a setting.
+/// Everything translation needs besides a setting.
 pub(crate) struct Parts<'a, L> {
     pub(crate) description: &'a Description,
     pub(crate) stages: Stages<'a, L>,
 }
 
-/// Why a transaction does not go on, before anything is recorded.
+/// Why a transaction stops, before anything is recorded.
 pub(crate) enum Stop {
     Global(GlobalFault),
     /// A bank is stalled.
@@ -67,13 +66,13 @@ impl SmmuV2 {
         self.attempt(memory, txn, None)
     }
 
-    /// A number that changes whenever something cached is lost, or a register changes.
+    /// A number that changes whenever an entry leaves a cache, or a register changes.
     #[inline(always)]
     fn epoch(&self) -> u64 {
         NEVER + 1 + self.tlb.losses() + self.changes
     }
 
-    /// `ticket`: the name of a transaction that has waited before.
+    /// Translates a transaction, and records its fault; `ticket`: its ticket, if it stalled before.
     pub(crate) fn attempt(
         &mut self,
         memory: &mut Memory,
@@ -100,7 +99,7 @@ impl SmmuV2 {
         }
     }
 
-    /// The answer to a transaction; nothing is recorded, and memory not changed.
+    /// Translates a transaction without recording a fault or changing memory.
     pub(crate) fn resolve<L: Log>(
         &mut self,
         memory: &Memory,
@@ -186,7 +185,8 @@ impl SmmuV2 {
         }
     }
 
-    /// A transaction past every context bank. IHI 0062 D.c 1.6.2: its address is cut to OAS.
+    /// Lets a transaction bypass every context bank. IHI 0062 D.c 1.6.2: its address is truncated
+    /// to OAS.
     fn pass_by(&self, txn: &Transaction, preset: Preset) -> Translated {
         let description = &self.implementation.description;
         let address = txn.iova.get() & ((1 << description.oas()) - 1);
@@ -194,7 +194,7 @@ impl SmmuV2 {
         untranslated(address, path, preset.apply(Attributes::INCOMING))
     }
 
-    /// Works out what a bank amounts to, if that is not known.
+    /// Decodes a bank, if it is not decoded yet.
     pub(crate) fn prepare(&mut self, bank: usize) -> Result<(), GlobalFault> {
         let unimplemented = GlobalFault { kind: GlobalFaultKind::UnimplementedBank, nested: false };
         let known = self.settings.get(bank).ok_or(unimplemented)?;
@@ -220,10 +220,10 @@ impl SmmuV2 {
         }
     }
 
-    /// Does the updates of descriptors that a translation made.
+    /// Writes the descriptor updates of a translation.
     pub(crate) fn write_flags(&mut self, memory: &mut Memory) {
         for FlagWrite { at, set, clear } in self.flag_writes.drain(..) {
-            // The descriptor was read from there: memory answers.
+            // The descriptor was read from this address, so memory answers.
             if let Ok(word) = memory.load_u64(at) {
                 let _ = memory.store_u64(at, word & !clear | set);
                 self.counters.flag_updates += 1;
@@ -231,21 +231,21 @@ impl SmmuV2 {
         }
     }
 
-    /// What a terminated transaction of this bank is answered. IHI 0062 D.c 3.7.4.
+    /// The response to a terminated transaction of this bank. IHI 0062 D.c 3.7.4.
     pub(crate) fn report(&self, bank: usize) -> Response {
         let reported = crate::v2::wire::bank::Sctlr::CFRE.is_set(self.banks[bank].sctlr());
         if reported { Response::Abort } else { Response::RazWi }
     }
 }
 
-/// What earlier faults of a bank mean for the next transaction.
+/// How earlier faults of a bank affect the next transaction.
 pub(crate) enum Earlier {
     None,
     Waits,
     Terminates,
 }
 
-/// The access after S2CR.PRIVCFG and INSTCFG, and whether it is another. IHI 0062 D.c 9.6.23, and
+/// The access after S2CR.PRIVCFG and INSTCFG, and whether they changed it. IHI 0062 D.c 9.6.23, and
 /// table 2-4 for the reserved value 1.
 fn overridden(setting: &Setting, s2cr: u64, access: Access) -> (Access, bool) {
     let mut found = access;
@@ -254,7 +254,7 @@ fn overridden(setting: &Setting, s2cr: u64, access: Access) -> (Access, bool) {
         3 => found.privilege = Privilege::Privileged,
         _ => {}
     }
-    // Writes are data.
+    // Writes are data accesses.
     match S2cr::INSTCFG.get(s2cr) {
         2 => found.instruction = false,
         1 | 3 => found.instruction = !access.is_write(),
@@ -270,7 +270,7 @@ pub(crate) fn untranslated(address: u64, path: Path, attributes: Attributes) -> 
     Translated { pa: PhysAddr::new(address), perms: Perms::all(), lg2: 64, path, attributes }
 }
 
-/// The fault of a bank before any table is looked at.
+/// A bank's fault before any table is read.
 fn early(
     description: &Description,
     bank: usize,
@@ -287,8 +287,8 @@ fn early(
     }
 }
 
-/// A bus address as the SMMU's wires carry it. IHI 0062 D.c 1.6.4: 49 wires hold 48 address bits
-/// and the sign; fewer, or 64, hold no sign.
+/// An address as the upstream bus carries it; `None` if it does not fit. IHI 0062 D.c 1.6.4: 49
+/// wires hold 48 address bits and the sign; fewer, or 64, hold no sign.
 pub(crate) fn on_the_bus(address: u64, description: &Description) -> Option<u64> {
     match description.ubs() {
         64.. => Some(address),
@@ -300,7 +300,7 @@ pub(crate) fn on_the_bus(address: u64, description: &Description) -> Option<u64>
     }
 }
 
-/// Takes an address through the banks of a setting.
+/// Translates an address through the banks of a setting.
 pub(crate) fn through<L: Log>(
     parts: &mut Parts<'_, L>,
     setting: &Setting,
@@ -311,7 +311,7 @@ pub(crate) fn through<L: Log>(
     let early = |kind| Err(early(description, setting.first, kind, setting.scheme));
     let v1 = !parts.description.is_v2();
     let Some(input) = on_the_bus(address, parts.description) else {
-        // IHI 0062 D.c 3.7: SMMUv1 knows an address out of range as a translation fault.
+        // IHI 0062 D.c 3.7: in SMMUv1 an address out of range is a translation fault.
         let kind =
             if v1 { ContextFaultKind::Translation } else { ContextFaultKind::UnsupportedUpstream };
         return early(kind);
@@ -319,7 +319,7 @@ pub(crate) fn through<L: Log>(
     if !setting.is_stage1 {
         return stage2_alone(parts, setting, input, demand);
     }
-    // IHI 0062 D.c 3.8.4: with AArch32, whether or not the bank is on.
+    // IHI 0062 D.c 3.8.4: an AArch32 input has 32 bits, whether or not the bank is on.
     if setting.scheme != Scheme::Aarch64 && input >> 32 != 0 {
         return early(ContextFaultKind::Translation);
     }
@@ -333,7 +333,7 @@ pub(crate) fn through<L: Log>(
     both(parts, setting, input, demand)
 }
 
-/// Stage 1, and what is behind it.
+/// Translates through stage 1, and through stage 2 if there is one.
 pub(crate) fn both<L: Log>(
     parts: &mut Parts<'_, L>,
     setting: &Setting,
@@ -411,7 +411,7 @@ fn stage2_alone<L: Log>(
     found.map_err(|refusal| told(parts.description, setting, &refusal, input))
 }
 
-/// The fault that a refused translation is.
+/// The context fault of a refused translation.
 pub(crate) fn told(
     description: &Description,
     setting: &Setting,

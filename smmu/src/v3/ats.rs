@@ -1,7 +1,7 @@
-//! ATS: translation requests, translated transactions, and the ends of invalidations.
-//! IHI 0070 G.b 3.9.1, 13.6 and 13.7.
+//! ATS: translation requests, translated transactions, and the completion of invalidations. IHI
+//! 0070 G.b 3.9.1, 13.6 and 13.7.
 //!
-//! Not here: what a device keeps of the answers ([`Atc`](passim_model::device::Atc)), and page
+//! Not here: what a device caches of the answers ([`Atc`](passim_model::device::Atc)), and page
 //! requests (`priq`).
 
 use crate::attributes::Attributes;
@@ -23,7 +23,7 @@ use passim_model::access::{Access, Perms, Privilege};
 use passim_model::ats::{Completion, Grant, InvalidationEnd, TranslationRequest};
 use passim_model::{Memory, StreamId};
 
-/// What an event's requester asked for.
+/// The request that an event records.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Requested {
     /// An access.
@@ -41,12 +41,12 @@ pub enum Requested {
     Pages(PageHint),
 }
 
-/// ATS Invalidate Requests on their way.
+/// Outstanding ATS Invalidate Requests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Invalidations {
-    /// Tags of those that were not answered yet, ascending.
+    /// Tags of the requests without an answer, ascending.
     pub(crate) waiting: Vec<u32>,
-    /// One was not answered in time since the last CMD_SYNC told so.
+    /// A request timed out, and no CMD_SYNC has reported it yet.
     pub(crate) timed_out: bool,
     pub(crate) next_tag: u32,
 }
@@ -70,7 +70,7 @@ impl SmmuV3 {
         if self.failed {
             return Completion::CompleterAbort;
         }
-        // IHI 0070 G.b 5.2 (EATS): without ATS no request can be made, and nobody records one.
+        // IHI 0070 G.b 5.2 (EATS): without ATS no request can be made, and none is recorded.
         if !self.features.ats {
             return Completion::UnsupportedRequest;
         }
@@ -84,10 +84,10 @@ impl SmmuV3 {
             Err(NoAts::StreamAborts) => return Completion::UnsupportedRequest,
             Err(NoAts::Error(stop)) => return self.ats_error(memory, stop),
         };
-        // IHI 0070 G.b 3.9.1.2: an answer that grants nothing is one translation unit.
+        // IHI 0070 G.b 3.9.1.2: an answer that grants nothing covers one translation unit.
         let unit = self.features.translation_unit_lg2();
         let empty = Grant { address: 0, lg2: unit, perms: Perms::empty(), privileged };
-        // A request for writing is granted reading where writing is refused.
+        // A request to write is granted reading where writing is refused.
         let write = Access { privilege, ..Access::WRITE };
         let attempts = [write, access];
         for access in &attempts[usize::from(request.no_write)..] {
@@ -108,11 +108,11 @@ impl SmmuV3 {
         Completion::Success(empty)
     }
 
-    /// A transaction whose address an ATS answer gave. IHI 0070 G.b 3.9.1.3. An SMMU without ATS
-    /// translates it as any other.
+    /// Answers a translated transaction, whose address an ATS answer gave. IHI 0070 G.b 3.9.1.3. An
+    /// SMMU without ATS translates it like any other.
     pub fn translated(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
-        // IHI 0070 G.b 5.2 (EATS): without ATS no translated traffic is passed. Who has none does
-        // not look at what a device says of an address (PCI Express, AT is then reserved).
+        // IHI 0070 G.b 5.2 (EATS): without ATS no translated traffic is passed. An SMMU without ATS
+        // ignores the AT field, which is then reserved (PCI Express).
         if !self.features.ats {
             return self.translate(memory, txn);
         }
@@ -151,16 +151,15 @@ impl SmmuV3 {
         }
     }
 
-    /// A translated transaction of a kind no bus can carry on: aborted, and not recorded, as
-    /// F_UUT of others is. IHI 0070 G.b 3.9.1.3.
+    /// Answers a translated transaction of an unsupported kind: aborted, and not recorded, while
+    /// others record F_UUT. IHI 0070 G.b 3.9.1.3.
     pub fn translated_unsupported(&self) -> Record {
         Record::Suppressed
     }
 
-    /// How the ATS Invalidate Request with this tag ended
-    /// ([`Effect::InvalidateAtc`](passim_model::Effect)). CMD_SYNC waits for it; one that timed out
-    /// stops the queue at the next CMD_SYNC. A tag that nobody waits for means nothing. IHI 0070
-    /// G.b 3.9.1.4, 3.9.1.5.
+    /// Ends the ATS Invalidate Request with this tag
+    /// ([`Effect::InvalidateAtc`](passim_model::Effect)). CMD_SYNC waits for it; a timeout stops
+    /// the queue at the next CMD_SYNC. An unknown tag is ignored. IHI 0070 G.b 3.9.1.4, 3.9.1.5.
     pub fn invalidation_ended(&mut self, tag: u32, end: InvalidationEnd) {
         let waiting = &mut self.invalidations.waiting;
         let Some(at) = waiting.iter().position(|&waits| waits == tag) else {
@@ -170,7 +169,7 @@ impl SmmuV3 {
         self.invalidations.timed_out |= end == InvalidationEnd::TimedOut;
     }
 
-    /// Tags of the ATS Invalidate Requests that were not answered yet, ascending.
+    /// Tags of the ATS Invalidate Requests without an answer, ascending.
     pub fn invalidations_waiting(&self) -> &[u32] {
         &self.invalidations.waiting
     }
@@ -206,8 +205,8 @@ impl SmmuV3 {
         }
     }
 
-    /// An error in the configuration on the way to an answer. IHI 0070 G.b 3.9.1.2: Completer
-    /// Abort, and a record only if CR2.REC_CFG_ATS asks for it.
+    /// Answers a request whose configuration is in error. IHI 0070 G.b 3.9.1.2: Completer Abort,
+    /// and a record only if CR2.REC_CFG_ATS is set.
     fn ats_error(&mut self, memory: &mut Memory, stop: Stop) -> Completion {
         match stop {
             Stop::Silent => Completion::UnsupportedRequest,
@@ -229,9 +228,9 @@ impl SmmuV3 {
         }
     }
 
-    /// An error in the configuration of a translated transaction. IHI 0070 G.b 3.9.1.3: an abort,
-    /// and a record only if CR2.REC_CFG_ATS asks for it, whatever RECINVSID says. What stage 2
-    /// says of the fetch of a CD is a fault of translation, recorded as any.
+    /// Answers a translated transaction whose configuration is in error. IHI 0070 G.b 3.9.1.3: an
+    /// abort, and a record only if CR2.REC_CFG_ATS is set, whatever RECINVSID is. A stage-2 fault
+    /// of a CD fetch is a translation fault, recorded like any other.
     fn translated_error(&mut self, memory: &mut Memory, stop: Stop) -> Outcome {
         match stop {
             Stop::Silent => aborted(Cause::StreamAborts),
@@ -243,12 +242,13 @@ impl SmmuV3 {
         }
     }
 
-    /// Whether a translated transaction, with its PASID or without one, has a place in the stream,
-    /// in the order of IHI 0070 G.b 3.9.1.3. With a PASID that place is a CD, which is read for the
-    /// label it gives (17.3).
+    /// Whether the stream has a context for a translated transaction, with its PASID or without
+    /// one, in the order of IHI 0070 G.b 3.9.1.3. With a PASID that context is a CD, which is read
+    /// for its label (17.3).
     fn translated_context(&mut self, memory: &Memory, txn: &Transaction) -> Result<(), Stop> {
-        // IHI 0070 G.b 7.3.7, 7.3.9: only where PASIDs of translated transactions are seen. Where
-        // they are not, one that had a PASID cannot be told from one that S1DSS disables.
+        // IHI 0070 G.b 7.3.7, 7.3.9: only where PASIDs of translated transactions are visible.
+        // Elsewhere, a transaction that had a PASID cannot be distinguished from one that S1DSS
+        // disables.
         if !self.features.pasid_translated {
             return Ok(());
         }
@@ -279,7 +279,7 @@ impl SmmuV3 {
         }
     }
 
-    /// A translated transaction that nothing translates further. IHI 0070 G.b 3.9.1.1.
+    /// Passes a translated transaction without further translation. IHI 0070 G.b 3.9.1.1.
     fn pass_translated(&self, txn: &Transaction) -> Outcome {
         let address = txn.iova.get();
         if !self.features.in_oas(address) {
@@ -288,7 +288,8 @@ impl SmmuV3 {
         Outcome::Translated(untranslated(address, Path::Bypass, Attributes::INCOMING))
     }
 
-    /// A translated transaction whose address is an intermediate one. IHI 0070 G.b 13.6.3.
+    /// Translates a translated transaction, whose address is intermediate, through stage 2. IHI
+    /// 0070 G.b 13.6.3.
     fn translated_second(
         &mut self,
         memory: &mut Memory,
@@ -328,7 +329,7 @@ impl SmmuV3 {
         }
     }
 
-    /// A new ATS Invalidate Request's tag.
+    /// Allocates the tag of a new ATS Invalidate Request.
     pub(crate) fn invalidation_tag(&mut self) -> u32 {
         let tag = self.invalidations.next_tag;
         self.invalidations.next_tag = tag.wrapping_add(1);
@@ -336,7 +337,7 @@ impl SmmuV3 {
         tag
     }
 
-    /// STE.PPAR of a stream, or what keeps it from being read. IHI 0070 G.b 8.1.
+    /// STE.PPAR of a stream; `None` if the STE cannot be read, or is illegal. IHI 0070 G.b 8.1.
     pub(crate) fn pasid_in_responses(
         &mut self,
         memory: &mut Memory,
@@ -367,17 +368,17 @@ impl SmmuV3 {
     }
 }
 
-/// Why a stream has no ATS.
+/// Why a stream cannot use ATS.
 enum NoAts {
-    /// It is disabled, which is told.
+    /// It is disabled, which is recorded.
     Forbidden,
-    /// STE.Config is 0b0xx, which is not.
+    /// STE.Config is 0b0xx, which is not recorded.
     StreamAborts,
     /// The configuration is in error.
     Error(Stop),
 }
 
-/// Faults that a translation request is told in the answer. IHI 0070 G.b 3.9.1.2.
+/// Faults that the answer to a translation request reports. IHI 0070 G.b 3.9.1.2.
 fn is_answered(kind: EventKind) -> bool {
     matches!(
         kind,
@@ -385,7 +386,7 @@ fn is_answered(kind: EventKind) -> bool {
     )
 }
 
-/// Errors of configuration, and of reading it: CR2.REC_CFG_ATS says whether they are recorded.
+/// Errors of configuration, and of reading it: CR2.REC_CFG_ATS decides whether they are recorded.
 fn is_of_configuration(kind: EventKind) -> bool {
     matches!(
         kind,
@@ -405,7 +406,7 @@ fn aborted(cause: Cause) -> Outcome {
     Outcome::Terminated(Terminated { response: Response::Abort, cause })
 }
 
-/// What an answer permits. IHI 0070 G.b 13.7.1.
+/// The permissions of an answer. IHI 0070 G.b 13.7.1.
 fn granted(page: Perms, overrides: Overrides, execute: bool) -> Perms {
     let (readable, executable) = (page.contains(Perms::READ), page.contains(Perms::EXEC));
     let (read, exec) = match overrides.instruction {
@@ -419,13 +420,13 @@ fn granted(page: Perms, overrides: Overrides, execute: bool) -> Perms {
     perms
 }
 
-/// The translated address of an answer, and log2 of the bytes it holds for.
+/// The translated address of an answer, and log2 of the bytes it covers.
 fn range(found: &Found, ats: Ats, unit: u32) -> (u64, u32) {
     let address = match ats {
         Ats::SplitStage => found.intermediate,
         Ats::Full | Ats::Disabled => found.answer.pa.get(),
     };
-    // Where nothing translates, the answer still names one translation unit.
+    // Where nothing translates, the answer still covers one translation unit.
     let lg2 = match found.answer.lg2 {
         64 => unit,
         lg2 => u32::from(lg2),

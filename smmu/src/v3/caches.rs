@@ -1,5 +1,5 @@
-//! Which caches an SMMUv3 has, and how large they are: part of what it is built as, as its features
-//! are. No ID register tells.
+//! The caches of an SMMUv3 and their sizes: a property of the implementation, like its features. No
+//! ID register shows them.
 
 use crate::cache::{Geometry, Retention};
 use crate::choice::Overlap;
@@ -12,13 +12,13 @@ use crate::v3::{Implementation, SmmuV3};
 use passim_model::Requester;
 
 /// The caches of an SMMU. Where they keep everything
-/// ([`Retention::Everything`](crate::cache::Retention)), each is there and none has a size.
+/// ([`Retention::Everything`](crate::cache::Retention)), all of them exist and none has a size.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Caches {
     /// The TLB: complete translations of stage 1, of both stages, and of stage 2. Consecutive pages
     /// of one size and space lie in consecutive sets.
     pub tlb: Geometry,
-    /// The walk cache: tables that walks came to, of each stage and level; `None`: there is none.
+    /// The walk cache: tables of walks, of each stage and level; `None`: no walk cache.
     pub tables: Option<Geometry>,
     /// STEs. Consecutive StreamIDs lie in consecutive sets.
     pub stes: Geometry,
@@ -32,8 +32,8 @@ pub struct Caches {
 }
 
 impl Caches {
-    /// As the `virt` board's emulator has them, in kind: complete translations, STEs and CDs, and
-    /// nothing half-way. The sizes are chosen for speed.
+    /// The kinds of caches that the `virt` board's emulator has: complete translations, STEs and
+    /// CDs, and nothing intermediate. The sizes are chosen for speed.
     pub const VIRT: Self = Self {
         tlb: Geometry::new(12, 1),
         tables: None,
@@ -43,9 +43,9 @@ impl Caches {
         level_one_cds: None,
     };
 
-    /// Of the kind of Arm's MMU-600, whose integrators choose: 256 translations, 1024 tables, 32
-    /// STEs and 32 CDs, each in four ways. That level-1 descriptors are read anew is a choice made
-    /// here.
+    /// Caches like those of Arm's MMU-600, whose integrators choose the sizes: 256 translations,
+    /// 1024 tables, 32 STEs and 32 CDs, each in four ways. Not to cache level-1 descriptors is a
+    /// choice made here.
     pub const MMU_600: Self = Self {
         tlb: Geometry::new(6, 4),
         tables: Some(Geometry::new(8, 4)),
@@ -55,7 +55,7 @@ impl Caches {
         level_one_cds: None,
     };
 
-    /// Every cache there can be.
+    /// Every kind of cache.
     pub const EVERYTHING: Self = Self {
         tlb: Geometry::new(10, 4),
         tables: Some(Geometry::new(8, 4)),
@@ -102,7 +102,7 @@ pub(crate) fn caching(implementation: &Implementation, features: &Features) -> C
 }
 
 impl SmmuV3 {
-    /// Takes note of the STE and the CD that a transaction uses, as far as they are cached.
+    /// Records uses of the STE and the CD of a transaction, if they are cached.
     #[cold]
     pub(crate) fn count_uses(&mut self, txn: &Transaction) {
         let Requester { stream, substream, .. } = txn.requester;

@@ -1,7 +1,10 @@
 //! The Command queue: consumption, one command at a time, and its errors.
 //! IHI 0070 G.b 4.1 and 7.1.
 //!
-//! Not here: what a command means (`decode`) and does (`execute`).
+//! | room | question it answers |
+//! | --- | --- |
+//! | `decode` | what does a command mean, and is it legal? |
+//! | `execute` | what does a command do? |
 
 mod decode;
 mod execute;
@@ -16,7 +19,7 @@ use passim_model::{Memory, event};
 pub(crate) type CommandWords = [u64; COMMAND_WORDS];
 
 impl SmmuV3 {
-    /// Consumes the next command, if there is one and nothing keeps the queue.
+    /// Consumes the next command, if there is one and the queue is not stopped.
     pub(crate) fn consume(&mut self, memory: &mut Memory) -> Progress {
         // IHI 0070 G.b 4.1.2: enabled, not empty, and no error waiting for its acknowledgement.
         let enabled = self.registers.enabled(Cr0::CMDQEN);
@@ -53,8 +56,8 @@ impl SmmuV3 {
                 let errors = self.registers.cmdq_cons & CmdqCons::ERR.mask() as u32;
                 self.registers.cmdq_cons = errors | queue.next(cons);
                 self.counters.commands += 1;
-                // IHI 0070 G.b 4.1.2: who waits for room sleeps until an event. PROD and CONS are
-                // registers, so that anybody could have seen the queue full.
+                // IHI 0070 G.b 4.1.2: software that waits for room sleeps until an event. PROD and
+                // CONS are registers, where software could see the queue full.
                 if queue.is_full(prod, cons) {
                     self.cpu_event();
                 }

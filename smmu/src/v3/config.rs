@@ -1,6 +1,11 @@
 //! From a transaction to its configuration: Stream table lookup, STE, CD table lookup, CD.
 //!
-//! Structures are read from memory here; what they say is judged in [`ste`] and [`cd`].
+//! This room reads structures from memory; the rooms below check and decode them.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | [`ste`] | what does an STE mean, and is it legal? |
+//! | [`cd`] | what does a CD mean, and is it legal? |
 
 pub(crate) mod cd;
 pub(crate) mod ste;
@@ -25,7 +30,7 @@ pub(crate) type CdWords = [u64; CD_WORDS];
 /// An STE as read.
 pub(crate) struct ReadSte {
     pub(crate) words: SteWords,
-    /// log2 of the StreamIDs that STE.CONT can make it stand for: those of its table.
+    /// log2 of the StreamIDs that STE.CONT can make it serve: those of its table.
     pub(crate) reach_lg2: u32,
 }
 
@@ -40,13 +45,13 @@ pub(crate) enum SteFault {
     Conflict(StreamId),
 }
 
-/// Where STEs come from.
+/// The source of STEs.
 pub(crate) struct SteSource<'a> {
     pub(crate) memory: &'a Memory,
     pub(crate) registers: &'a Registers,
     pub(crate) implementation: &'a Implementation,
     pub(crate) features: &'a Features,
-    /// For level-1 descriptors, where such are cached.
+    /// The cache of level-1 descriptors, where they are cached.
     pub(crate) configs: &'a mut ConfigCache,
 }
 
@@ -68,13 +73,14 @@ pub(crate) fn fetch_ste<L: ConfigLog>(
         match implementation.choices.stream_table_beyond_oas {
             StreamTableBeyondOas::Truncate => Ok(PhysAddr::new(features.truncate(address))),
             StreamTableBeyondOas::FetchFault if in_range => Ok(PhysAddr::new(address)),
-            // IHI 0070 G.b 7.3.4: of FetchAddr there are as many bits as of output addresses.
+            // IHI 0070 G.b 7.3.4: FetchAddr has as many bits as output addresses.
             StreamTableBeyondOas::FetchFault => {
                 Err(SteFault::Fetch(PhysAddr::new(features.truncate(address))))
             }
         }
     };
-    // IHI 0070 G.b 5.2.1: a failed fetch caches nothing; a descriptor that leads nowhere was read.
+    // IHI 0070 G.b 5.2.1: a failed fetch caches nothing; an invalid descriptor was read, and is
+    // cached.
     let mut fresh = None;
     let remember = |configs: &mut ConfigCache, fresh: Option<(u32, u64)>| {
         if let Some((split, descriptor)) = fresh {
@@ -138,7 +144,7 @@ pub(crate) enum Context {
     Bypass,
 }
 
-/// Why a transaction has no context.
+/// Why no context can be selected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ContextFault {
     /// C_BAD_SUBSTREAMID.
@@ -180,18 +186,18 @@ pub(crate) enum CdFault {
     BadSubstreamId,
     /// F_CD_FETCH at this address.
     Fetch(PhysAddr),
-    /// A fault of stage 2 on the way.
+    /// A stage-2 fault on the way.
     Stage2(Refusal),
 }
 
-/// A CD as read, and the level-1 descriptor that led to it, or nowhere. IHI 0070 G.b 5.4.1: none
-/// where a fetch failed.
+/// A CD as read, and the level-1 descriptor of its table, valid or not. IHI 0070 G.b 5.4.1: no
+/// descriptor where a fetch failed.
 pub(crate) struct Fetched {
     pub(crate) words: Result<CdWords, CdFault>,
     pub(crate) level_one: Option<u64>,
 }
 
-/// Reads the CD with this index; `cached` is its level-1 descriptor, if that is known.
+/// Reads the CD with this index; `cached` is its level-1 descriptor, if that is cached.
 pub(crate) fn fetch_cd<L: ConfigLog>(
     source: &mut ConfigThroughStages<'_, L>,
     pointer: &CdPointer,
@@ -232,7 +238,7 @@ fn read_cd<L: ConfigLog>(
             }
             at
         }
-        // The table lies inside the address size, being aligned: an STE is ILLEGAL otherwise.
+        // The table is aligned and lies inside the address size: an STE is ILLEGAL otherwise.
         None => pointer.base + (index << CD_LG2),
     };
     let physical = source.physical(at).map_err(CdFault::Stage2)?;

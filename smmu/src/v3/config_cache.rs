@@ -1,9 +1,9 @@
 //! The configuration caches: STEs by StreamID, CDs by StreamID and SubstreamID, and the level-1
 //! descriptors that lead to both.
 //!
-//! What is cached stays until a command names it, whatever memory says meanwhile. A structure that
-//! gave way to another is read again when it is next needed. IHI 0070 G.b 3.21.3: each kind may be
-//! cached apart; a command that names leaves only need not find level-1 descriptors.
+//! An entry stays until a command invalidates it, whatever memory holds meanwhile. A structure that
+//! was replaced is read again when it is next needed. IHI 0070 G.b 3.21.3: each kind may be cached
+//! separately; a command that names leaves only need not invalidate level-1 descriptors.
 
 use crate::cache::{Cache, Key, Retention};
 use crate::v3::Caches;
@@ -27,7 +27,7 @@ impl Key for (StreamId, u32) {
     }
 }
 
-/// What a level-1 descriptor is found by.
+/// The key of a level-1 descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct LevelOne<Table> {
     table: Table,
@@ -43,21 +43,21 @@ impl<Table> LevelOne<Table> {
         Self { table, number: index >> split, split }
     }
 
-    /// First and last index of what it leads to.
+    /// First and last index of the structures it leads to.
     fn span(&self) -> (u32, u32) {
         let first = self.number << self.split;
         (first, first | ((1 << self.split) - 1))
     }
 }
 
-/// Of the Stream table.
+/// A descriptor of the Stream table.
 impl Key for LevelOne<()> {
     fn spread(self) -> u64 {
         self.number.into()
     }
 }
 
-/// Of a stream's CD table.
+/// A descriptor of a stream's CD table.
 impl Key for LevelOne<StreamId> {
     fn spread(self) -> u64 {
         (self.table, self.number).spread()
@@ -75,8 +75,7 @@ pub(crate) struct ConfigCache {
 }
 
 impl ConfigCache {
-    /// Empty caches. Sizes beyond the limits of [`Geometry`](crate::cache::Geometry) are brought
-    /// inside them.
+    /// Empty caches. Sizes are clamped to the limits of [`Geometry`](crate::cache::Geometry).
     pub(crate) fn new(sizes: &Caches, retention: Retention) -> Self {
         Self {
             stes: Cache::new(Some(sizes.stes), retention),
@@ -87,20 +86,20 @@ impl ConfigCache {
         }
     }
 
-    /// A number that changes whenever anything is put in or taken out, or what is outside and
-    /// decides with it changes; never 0.
+    /// A number that changes whenever an entry is added or dropped, or anything outside changes
+    /// that decides with it; never 0.
     #[inline(always)]
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// What decides beside what is cached changed: a register, say.
+    /// Records a change of something outside that decides with the entries, such as a register.
     #[inline]
     pub(crate) fn surroundings_changed(&mut self) {
         self.changes += 1;
     }
 
-    /// What the cached STE of a stream says.
+    /// The decoded state of a stream's cached STE.
     #[inline]
     pub(crate) fn ste(&self, stream: StreamId) -> Option<&SteState> {
         self.stes.get(stream).map(|ste| &ste.state)
@@ -122,7 +121,7 @@ impl ConfigCache {
         self.cds.get((stream, index)).map(|cd| cd.label)
     }
 
-    /// Caches an STE. CDs of the stream go: they were judged under the STE that was here before.
+    /// Caches an STE. Drops the stream's CDs: they were checked under the previous STE.
     pub(crate) fn insert_ste(&mut self, stream: StreamId, ste: Ste) {
         self.invalidate_cds(stream);
         self.stes.insert(stream, ste);
@@ -134,12 +133,12 @@ impl ConfigCache {
         self.cds.insert((stream, index), cd);
     }
 
-    /// Takes note that a transaction used the STE of a stream.
+    /// Records that a transaction used the STE of a stream.
     pub(crate) fn touch_ste(&mut self, stream: StreamId) {
         self.stes.touch(stream);
     }
 
-    /// Takes note that a transaction used a CD of a stream.
+    /// Records that a transaction used a CD of a stream.
     pub(crate) fn touch_cd(&mut self, stream: StreamId, index: u32) {
         self.cds.touch((stream, index));
     }
@@ -156,7 +155,8 @@ impl ConfigCache {
         self.level_one_stes.insert(LevelOne::of((), stream.get(), split), word);
     }
 
-    /// The cached level-1 descriptor for the CD with this index. Whoever used it caches it again.
+    /// The cached level-1 descriptor for the CD with this index. The caller caches it again after
+    /// use.
     pub(crate) fn level_one_of_cd(&self, stream: StreamId, index: u32, split: u32) -> Option<u64> {
         self.level_one_cds.get(LevelOne::of(stream, index, split)).copied()
     }

@@ -1,8 +1,8 @@
-//! The Event queue: what a record says and when it is written. IHI 0070 G.b 7.2 to 7.4.
+//! The Event queue: what a record holds and when it is written. IHI 0070 G.b 7.2 to 7.4.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `refused` | which event tells why an address was not translated? |
+//! | `refused` | which event reports a refused translation? |
 
 mod refused;
 
@@ -22,7 +22,7 @@ use passim_model::access::{Access, Perms, Privilege};
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Iova, Ipa, Memory, PhysAddr, StreamId, SubstreamId};
 
-/// More about an event than its record holds.
+/// Details of an event that its record does not hold.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Detail {
     /// Nothing.
@@ -33,11 +33,11 @@ pub enum Detail {
     Cd(CdFlaw),
     /// The level of the descriptor that decided.
     Level(i8),
-    /// The stream whose STE matched too. The record has it as Reason.
+    /// The stream whose STE matched too. The record holds it as Reason.
     Conflict(StreamId),
 }
 
-/// What E_PAGE_REQUEST tells: accesses that will come. IHI 0070 G.b 7.3.19.
+/// The content of E_PAGE_REQUEST: accesses that a device expects. IHI 0070 G.b 7.3.19.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PageHint {
     /// Pages of 4K from the address on: the record's Span, 8 bits.
@@ -51,7 +51,7 @@ pub struct PageHint {
 /// A configuration error or translation fault.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Event {
-    /// Which.
+    /// Its kind.
     pub kind: EventKind,
     /// Stream of the transaction.
     pub stream: StreamId,
@@ -63,24 +63,24 @@ pub struct Event {
     pub input: Iova,
     /// Stage that faulted.
     pub stage: Stage,
-    /// What its address was for.
+    /// The operation whose address faulted.
     pub class: Class,
-    /// The address put into stage 2, where stage 2 faulted.
+    /// The input address of stage 2, where stage 2 faulted.
     pub ipa: Option<Ipa>,
-    /// Where memory did not answer.
+    /// The address of a fetch that aborted.
     pub fetch: Option<PhysAddr>,
     /// Whether it was a write of a stage-1 descriptor that stage 2 refused.
     pub table_write: bool,
     /// The STAG, where the transaction waits for software.
     pub stall: Option<u16>,
-    /// What was asked for, where that was no access.
+    /// The request, where it was not an access.
     pub requested: Requested,
-    /// More than the record holds.
+    /// Details that the record does not hold.
     pub detail: Detail,
 }
 
 impl Event {
-    /// An event of a transaction that says nothing of a translation.
+    /// An event of a transaction, without details of a translation.
     pub(crate) fn new(kind: EventKind, txn: &Transaction) -> Self {
         Self {
             kind,
@@ -107,7 +107,8 @@ impl Event {
             | Event0::STREAM_ID.of(u64::from(self.stream.get()));
         if let Some(substream) = self.substream {
             words[0] |= Event0::SUBSTREAM_ID.of(u64::from(substream.get()));
-            // IHI 0070 G.b 7.3.9: in C_BAD_SUBSTREAMID it is always valid, and nothing says so.
+            // IHI 0070 G.b 7.3.9: in C_BAD_SUBSTREAMID it is always valid, and the record has no
+            // SSV.
             words[0] |= Event0::SSV.flag(self.kind != EventKind::BadSubstreamId);
         }
         if let Some(fetch) = self.fetch {
@@ -206,18 +207,18 @@ impl Requested {
     }
 }
 
-/// What became of an event.
+/// How an event was recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
     /// It was written.
     Written,
-    /// Configuration says it is not recorded.
+    /// Configuration suppresses it.
     Suppressed,
     /// Lost: the queue is not enabled.
     QueueDisabled,
-    /// Lost: the queue is full, and overflow says so.
+    /// Lost: the queue is full, and OVFLG shows it.
     QueueFull,
-    /// Lost: memory did not answer, now or since the last acknowledgement.
+    /// Lost: a write to the queue aborted, now or since the last acknowledgement.
     QueueAborted,
     /// Not yet written: the transaction waits until the queue is writable.
     Waiting,
@@ -233,20 +234,20 @@ impl SmmuV3 {
             && !queue.is_full(prod, cons)
     }
 
-    /// A transaction of a kind no bus can carry on: aborted, F_UUT. IHI 0070 G.b 7.3.2; the
-    /// attributes are those that came in, and it is recorded while SMMUEN is 0 too.
+    /// Answers a transaction of an unsupported kind: aborted, F_UUT. IHI 0070 G.b 7.3.2: the record
+    /// holds the incoming attributes, and is written while SMMUEN is 0, too.
     pub fn unsupported(&mut self, memory: &mut Memory, txn: &Transaction) -> Record {
         let event = Event::new(EventKind::UnsupportedTransaction, txn);
         self.record(memory, &event)
     }
 
-    /// A device hints at accesses to come: E_PAGE_REQUEST, which nobody has to answer.
+    /// Records a device's hint at accesses to come: E_PAGE_REQUEST, which software need not answer.
     /// IHI 0070 G.b 3.12.4.1.
     pub fn hint(&mut self, memory: &mut Memory, txn: &Transaction, hint: PageHint) -> Record {
         let requested = Requested::Pages(hint);
         let event = Event { requested, ..Event::new(EventKind::PageRequest, txn) };
-        // IHI 0070 G.b 7.2.1: with SMMUEN = 0 only what says so of itself is recorded, and 7.3.19
-        // does not.
+        // IHI 0070 G.b 7.2.1: with SMMUEN = 0 only events are recorded whose description says so;
+        // 7.3.19 does not.
         if !self.registers.enabled(Cr0::SMMUEN) {
             return Record::Suppressed;
         }

@@ -1,12 +1,12 @@
-//! One translation, explained: every structure and every descriptor on the way, as data.
+//! Explains one translation: every structure and every descriptor on the way, as data.
 //!
-//! The explanation is made by the same code that translates, told to write down what it reads. It
-//! changes nothing: caches, queues, counters and memory stay as they are, and what hardware would
-//! have updated is listed instead.
+//! The code that translates makes the explanation, with a log of what it reads. Explaining changes
+//! nothing: caches, queues, counters and memory stay as they are, and what hardware would have
+//! updated is listed instead.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `fields` | what do the words that were read say, field by field? |
+//! | `fields` | which fields do the words that were read have, and what do they mean? |
 
 mod fields;
 
@@ -27,8 +27,8 @@ use passim_model::pgtable::vmsav8::{Entry, Stage};
 use passim_model::pgtable::walk::{Below, Config, Leaf};
 use passim_model::{Memory, PhysAddr};
 
-/// What is written down of the configuration that a translation finds, beside its way through the
-/// stages. Nothing, unless somebody looks.
+/// Records the configuration that a translation finds, besides its steps through the stages. By
+/// default it records nothing.
 pub(crate) trait ConfigLog: Log {
     /// A level-1 Stream table descriptor was read.
     #[inline(always)]
@@ -61,19 +61,19 @@ pub(crate) trait ConfigLog: Log {
 
 impl ConfigLog for Silent {}
 
-/// One thing a translation read or found.
+/// One step of a translation: something it read or found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     /// A level-1 Stream table descriptor. IHI 0070 G.b 5.1.
     LevelOneStream {
-        /// Where.
+        /// Its address.
         at: PhysAddr,
         /// The descriptor.
         word: u64,
     },
     /// An STE in memory. IHI 0070 G.b 5.2.
     Ste {
-        /// Where.
+        /// Its address.
         at: PhysAddr,
         /// Its doublewords.
         words: SteWords,
@@ -87,14 +87,14 @@ pub enum Step {
     CachedSte,
     /// A level-1 CD table descriptor. IHI 0070 G.b 5.3.
     LevelOneCd {
-        /// Where.
+        /// Its address.
         at: PhysAddr,
         /// The descriptor.
         word: u64,
     },
     /// A CD in memory. IHI 0070 G.b 5.4.
     Cd {
-        /// Where.
+        /// Its address.
         at: PhysAddr,
         /// Its doublewords.
         words: CdWords,
@@ -108,7 +108,7 @@ pub enum Step {
     CachedCd,
     /// The PARTID_MAP of a virtual machine structure. IHI 0070 G.b 5.6.
     PartidMap {
-        /// Where.
+        /// Its address.
         at: PhysAddr,
         /// Its doublewords.
         words: [u64; PARTID_MAP_WORDS],
@@ -123,7 +123,7 @@ pub enum Step {
         /// The entry.
         entry: Translation,
     },
-    /// A table half-way down that the walk cache held: the walk starts there.
+    /// An intermediate table from the walk cache: the walk starts there.
     CachedTable {
         /// Stage of the table.
         stage: Stage,
@@ -131,7 +131,7 @@ pub enum Step {
         level: u8,
         /// Its address, in the stage's output space.
         table: u64,
-        /// Where stage 2 has the part of it that was read before, where it lies behind one.
+        /// The physical address of the part of it that was read before, if it lies behind stage 2.
         behind: Option<PhysAddr>,
     },
     /// A translation table descriptor.
@@ -140,25 +140,25 @@ pub enum Step {
         stage: Stage,
         /// Level of the table.
         level: i8,
-        /// Where it lies before stage 2, where it lies behind one.
+        /// Its address before stage 2, if it lies behind stage 2.
         ipa: Option<u64>,
-        /// Where it was read.
+        /// Its physical address.
         at: PhysAddr,
         /// The descriptor, in the byte order of the regime.
         word: u64,
-        /// What it is at its level; `None` of descriptors of AArch32.
+        /// What it decodes as at its level; `None` for descriptors of AArch32.
         entry: Option<Entry>,
     },
-    /// The leaf a walk came to, decoded.
+    /// The leaf that a walk reached, decoded.
     Leaf {
         /// Stage of the table.
         stage: Stage,
-        /// What it says.
+        /// The leaf.
         leaf: Leaf,
     },
     /// Bits of a descriptor that hardware would update. IHI 0070 G.b 3.13.
     Update {
-        /// Where.
+        /// Address of the descriptor.
         at: PhysAddr,
         /// Bits set.
         set: u64,
@@ -170,7 +170,7 @@ pub enum Step {
 /// How an explained translation ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// It goes on.
+    /// It proceeds.
     Translated(Translated),
     /// The SMMU is off: GBPA decides. IHI 0070 G.b 6.3.14.
     Disabled,
@@ -199,15 +199,15 @@ impl Verdict {
 /// One translation, step by step.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Explanation {
-    /// What was read and found, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
-    /// How it ends.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The MPAM label it goes on with, where it does and IDR3.MPAM is 1. IHI 0070 G.b 17.2.
+    /// The MPAM label of a transaction that proceeds, where IDR3.MPAM is 1. IHI 0070 G.b 17.2.
     pub label: Option<Label>,
 }
 
-/// Writes everything down.
+/// Records every step.
 #[derive(Default)]
 struct Notes {
     steps: Vec<Step>,
@@ -294,7 +294,7 @@ impl Log for Notes {
 }
 
 impl SmmuV3 {
-    /// Explains what would become of a transaction now. Nothing changes by it.
+    /// Explains what a transaction would do now. Changes nothing.
     pub fn explain(&self, memory: &Memory, txn: &Transaction) -> Explanation {
         if !self.registers.enabled(Cr0::SMMUEN) {
             let (steps, verdict, label) = (Vec::new(), Verdict::Disabled, self.label(txn));

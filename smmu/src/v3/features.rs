@@ -1,4 +1,9 @@
-//! What an SMMU can do, read from its ID registers. IHI 0070 G.b 6.3.1 to 6.3.8.
+//! Decodes the features of an SMMU from its ID registers. IHI 0070 G.b 6.3.1 to 6.3.8.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `capability` | which features are modelled, and why are the others not? |
+//! | `description` | which ID registers does a set of features have, and is it consistent? |
 
 mod capability;
 mod description;
@@ -19,7 +24,7 @@ pub struct IdRegisters {
     pub iidr: u32,
     /// SMMU_AIDR.
     pub aidr: u32,
-    /// SMMU_MPAMIDR; counts with IDR3.MPAM.
+    /// SMMU_MPAMIDR; applies with IDR3.MPAM.
     pub mpamidr: u32,
 }
 
@@ -107,7 +112,7 @@ pub(crate) struct Features {
     pub(crate) vms: bool,
     pub(crate) dpt: bool,
     pub(crate) force_write_back: bool,
-    /// Responses to page requests carry the PASID of the request, whatever STE.PPAR says.
+    /// Responses to page requests carry the PASID of the request, whatever STE.PPAR is.
     pub(crate) pasid_in_responses: bool,
     /// Translated transactions may carry a PASID.
     pub(crate) pasid_translated: bool,
@@ -117,7 +122,7 @@ pub(crate) struct Features {
     pub(crate) xnx: bool,
     /// NoTagAccess in MemAttr of stage 2.
     pub(crate) tag_permissions: bool,
-    /// Stalled transactions that can wait at a time.
+    /// Stalled transactions that can be recorded at a time.
     pub(crate) stall_max: u32,
     /// Output address bits.
     pub(crate) oas: u32,
@@ -128,7 +133,8 @@ pub(crate) struct Features {
     pub(crate) minor: u32,
 }
 
-/// The address size of a three-bit OAS, IPS or PS field. IHI 0070 G.b 6.3.6, 5.2, 5.4.
+/// The address size of a three-bit OAS, IPS or PS field. IHI 0070 G.b 6.3.6, 5.2, 5.4. The callers
+/// clip 56 bits, which only 128-bit descriptors can have, to 52.
 pub(crate) const fn address_bits(field: u64) -> u32 {
     match field & 7 {
         0 => 32,
@@ -143,7 +149,7 @@ pub(crate) const fn address_bits(field: u64) -> u32 {
 }
 
 impl Features {
-    /// Reads the ID registers.
+    /// Decodes the ID registers.
     pub(crate) fn of(ids: &IdRegisters) -> Self {
         let [idr0, idr1, _, idr3, _, idr5] = ids.idr.map(u64::from);
         let tables = Idr0::TTF.get(idr0);
@@ -224,7 +230,7 @@ impl Features {
     }
 
     /// log2 of the smallest translation unit of ATS. IHI 0070 G.b 3.9.1: the smallest granule in
-    /// IDR5, which is what software programs devices to; AArch32 tables alone have pages of 4K.
+    /// IDR5, which software programs into devices; AArch32 tables alone have pages of 4K.
     pub(crate) fn translation_unit_lg2(&self) -> u32 {
         let smallest = Granule::ALL.into_iter().find(|&granule| self.has(granule));
         smallest.unwrap_or(Granule::K4).lg2()
@@ -235,7 +241,7 @@ impl Features {
         if self.aarch32_tables && self.oas < 40 { 40 } else { self.oas }
     }
 
-    /// `address` cut to the output address size.
+    /// `address` truncated to the output address size.
     pub(crate) const fn truncate(&self, address: u64) -> u64 {
         address & !(u64::MAX << self.oas)
     }
@@ -246,7 +252,7 @@ impl Features {
     }
 }
 
-/// A feature the ID registers promise and this model does not have. Values are those of the field,
+/// A feature that the ID registers promise and this model lacks. Values are those of the field,
 /// shifted down to bit 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Unmodelled {
@@ -268,8 +274,8 @@ impl IdRegisters {
         Idr3::MPAM.is_set(idr3) && stages && partids
     }
 
-    /// The features promised that this model does not have: what depends on them behaves as if
-    /// the field had its modelled value, except that software may turn it on.
+    /// The promised features that this model lacks: what depends on them behaves as if the field
+    /// had its modelled value, except that software may turn it on.
     pub fn unmodelled(&self) -> Vec<Unmodelled> {
         let beyond =
             CAPABILITIES.iter().filter(|capability| capability.value(self) > capability.most());

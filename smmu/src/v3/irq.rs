@@ -1,6 +1,6 @@
 //! Interrupts and global errors. IHI 0070 G.b 3.18 and 7.5.
 //!
-//! Not here: what a message becomes on its way; the machine carries it.
+//! Not here: the delivery of messages, which is the machine's.
 
 use crate::v3::SmmuV3;
 use crate::v3::wire::regs::{Gerror, IrqCtrl};
@@ -14,7 +14,7 @@ pub struct Wires {
     pub event_queue: Option<IntId>,
     /// The PRI queue became non-empty, or took the last request of a group.
     pub pri_queue: Option<IntId>,
-    /// A CMD_SYNC that asked for it completed.
+    /// A CMD_SYNC that requested the interrupt completed.
     pub command_sync: Option<IntId>,
     /// A global error became active.
     pub global_error: Option<IntId>,
@@ -28,7 +28,7 @@ pub(crate) enum Source {
     GlobalError,
 }
 
-/// Who sends a message, by the numbers that messages are tagged with.
+/// The sender of a message, by the tag of its messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Sender {
     CommandSync = 0,
@@ -47,8 +47,8 @@ impl Sender {
 }
 
 impl SmmuV3 {
-    /// Raises an interrupt, if it is enabled: a pulse on its wire and a message, where the SMMU
-    /// has the one and the other. IHI 0070 G.b 3.18.2.
+    /// Raises an interrupt, if it is enabled: a pulse on its wire and a message, as far as the SMMU
+    /// has them. IHI 0070 G.b 3.18.2.
     pub(crate) fn interrupt(&mut self, source: Source) {
         let (registers, wires) = (&self.registers, self.implementation.wires);
         let (enable, config, wire, sender) = match source {
@@ -75,7 +75,8 @@ impl SmmuV3 {
     /// Sends a message, if the SMMU sends messages and the address is not zero.
     pub(crate) fn message(&mut self, sender: Sender, address: u64, data: u32) {
         if self.features.msi && address != 0 {
-            // IHI 0070 G.b 3.4.3: the address is cut to the output size, after the check for zero.
+            // IHI 0070 G.b 3.4.3: the address is truncated to the output size, after the check for
+            // zero.
             let at = PhysAddr::new(self.features.truncate(address));
             self.effects.push(Effect::Write { at, data, tag: sender as u32 });
         }
@@ -89,9 +90,8 @@ impl SmmuV3 {
         }
     }
 
-    /// The message that the SMMU sent with this tag was answered with an abort: the global error of
-    /// its sender becomes active. A tag that no message has is passed over. IHI 0070 G.b 3.18.1,
-    /// 7.5.
+    /// Reports that a message which the SMMU sent with this tag was aborted: the global error of
+    /// its sender becomes active. A tag that no message has is ignored. IHI 0070 G.b 3.18.1, 7.5.
     pub fn message_aborted(&mut self, tag: u32) {
         let sender = Sender::ALL.into_iter().find(|(sender, _)| *sender as u32 == tag);
         if let Some((_, error)) = sender {
@@ -99,8 +99,8 @@ impl SmmuV3 {
         }
     }
 
-    /// Something in the SMMU broke for good: service failure mode. From now on, until reset,
-    /// transactions are aborted, and commands and records are not served. IHI 0070 G.b 12.3.
+    /// Enters service failure mode. Until reset, transactions are aborted without a record, and no
+    /// command is consumed. IHI 0070 G.b 12.3.
     pub fn fail(&mut self) {
         if !self.failed {
             self.failed = true;

@@ -1,7 +1,6 @@
-//! MPAM labels: the PARTID and PMG that a transaction goes on with. IHI 0070 G.b 17.2.
+//! MPAM labels: the PARTID and PMG of outgoing transactions. IHI 0070 G.b 17.2.
 //!
-//! No memory system is modelled that they would reach; they are told where a translation is
-//! explained, and nowhere else.
+//! No modelled memory system uses the labels; they appear in explanations only.
 
 use crate::transaction::Transaction;
 use crate::v3::SmmuV3;
@@ -16,13 +15,13 @@ use passim_model::SubstreamId;
 /// A partition and a performance monitoring group, physical ones.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Label {
-    /// PARTID; `None` where the one named is above MPAMIDR.PARTID_MAX, and the one used UNKNOWN.
+    /// PARTID; `None` if the configured one is above MPAMIDR.PARTID_MAX, and the one used UNKNOWN.
     pub partid: Option<u16>,
-    /// PMG; `None` where the one named is above MPAMIDR.PMG_MAX, and the one used UNKNOWN.
+    /// PMG; `None` if the configured one is above MPAMIDR.PMG_MAX, and the one used UNKNOWN.
     pub pmg: Option<u8>,
 }
 
-/// What a structure names, whatever the largest is.
+/// The label in a structure, before its limits apply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Named {
     pub(crate) partid: u16,
@@ -38,7 +37,7 @@ impl Named {
         Self { partid: Cd5::PARTID.get(word5) as u16, pmg: Cd5::PMG.get(word5) as u8 }
     }
 
-    /// IHI 0070 G.b 5.2 (PARTID, PMG), 5.4 and 5.6: what is above the largest is UNKNOWN.
+    /// IHI 0070 G.b 5.2 (PARTID, PMG), 5.4 and 5.6: a value above the largest is UNKNOWN.
     fn label(self, f: &Features) -> Label {
         Label {
             partid: (self.partid <= f.partid_max).then_some(self.partid),
@@ -47,17 +46,17 @@ impl Named {
     }
 }
 
-/// What an STE says of labels.
+/// The label fields of an STE.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct SteLabel {
     /// STE.PARTID and STE.PMG.
     own: Named,
-    /// STE.S1MPAM: where stage 1 translates, the CD says.
+    /// STE.S1MPAM: where stage 1 translates, the CD has the label.
     from_cd: bool,
 }
 
 impl SteLabel {
-    /// Says nothing.
+    /// No label.
     #[cfg(test)]
     pub(crate) const NONE: Self = Self { own: Named { partid: 0, pmg: 0 }, from_cd: false };
 
@@ -77,7 +76,7 @@ pub(crate) fn cd_used(pointer: Option<&CdPointer>, substream: Option<SubstreamId
 }
 
 impl SmmuV3 {
-    /// The label of a transaction that has just been translated or let pass; `None` without MPAM.
+    /// The label of a transaction that was just translated or bypassed; `None` without MPAM.
     pub(crate) fn label(&self, txn: &Transaction) -> Option<Label> {
         let f = &self.features;
         if !f.mpam {

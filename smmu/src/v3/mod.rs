@@ -5,22 +5,22 @@
 //! | `wire` | where are the bits? |
 //! | `features` | what do the ID registers promise? |
 //! | `regs`, `queue` | which stores take effect, what does a load return, where is a queue entry? |
-//! | `config` | where are STE and CD, and what do they say? |
-//! | `caches` | which caches are there, and how large? |
-//! | `config_cache`, `spans` | which of them are remembered, and for whom? |
+//! | `config` | where are STE and CD, and what do they mean? |
+//! | `caches` | which caches exist, and how large are they? |
+//! | `config_cache`, `spans` | which of them are cached, and for which streams? |
 //! | `vms`, `label` | when is a virtual machine structure read, and which MPAM label has a transaction? |
-//! | `translate`, `plain`, `outcome` | what becomes of a transaction? |
+//! | `translate`, `plain`, `outcome` | which outcome does a transaction have? |
 //! | `stall` | which transactions wait for software? |
-//! | `ats`, `priq` | what is a device with a cache of its own told? |
+//! | `ats`, `priq` | how are translation requests and page requests of devices answered? |
 //! | `cmdq` | what does a command do? |
-//! | `eventq`, `irq` | how is software told? |
-//! | [`names`] | what is each of these called? |
+//! | `eventq`, `irq` | how are faults and errors reported? |
+//! | [`names`] | what are registers, structures, commands and records called? |
 //! | `explain` | why does a translation come out as it does? |
 //!
 //! Not here: Secure and Realm interfaces, ATOS, AArch32 tables, 128-bit descriptors, permission
-//! indirection, DPT, ECMDQ; of MPAM, the memory system that labels lead to.
-//! [`IdRegisters::unmodelled`] says which of these a set of ID registers promises, [`CAPABILITIES`]
-//! why.
+//! indirection, DPT, ECMDQ; of MPAM, the memory system that uses the labels.
+//! [`IdRegisters::unmodelled`] lists which of these a set of ID registers promises;
+//! [`CAPABILITIES`] says why each is omitted.
 
 mod ats;
 mod caches;
@@ -97,20 +97,20 @@ use stall::Stalls;
 use vms::VmsCache;
 use wire::regs::offset;
 
-/// What an SMMU is built as.
+/// How an SMMU is built.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Implementation {
     /// The ID registers; every feature follows from them.
     pub ids: IdRegisters,
     /// The wired interrupts.
     pub wires: Wires,
-    /// Which caches there are, and how large.
+    /// The caches and their sizes.
     pub caches: Caches,
-    /// How long what was cached is kept.
+    /// How long cached entries are kept.
     pub retention: Retention,
     /// GBPA after reset. IHI 0070 G.b 6.3.14: implementation defined.
     pub gbpa: u32,
-    /// What the architecture leaves open.
+    /// The choices that the architecture leaves open.
     pub choices: Choices,
 }
 
@@ -121,19 +121,20 @@ pub struct SmmuV3 {
     registers: Registers,
     tlb: Tlb,
     configs: ConfigCache,
-    /// Which cached STEs stand for their neighbours, where any do.
+    /// Which cached STEs serve neighbouring streams too.
     spans: Spans,
     vms: VmsCache,
     front: Front,
     streams: Streams,
     effects: Vec<Effect>,
     counters: Counters,
-    /// Transactions answered by a glance at the TLB; they are not in `counters`.
+    /// Transactions that the fast path answered from the TLB; `counters` does not include them.
     glances: u64,
-    /// Transactions that missed the TLB and took a shortcut; nor are they.
+    /// Transactions that missed the TLB and took a shortcut to the leaf; `counters` does not
+    /// include them.
     shortcuts_taken: u64,
     caching: Caching,
-    /// Changes of descriptors that the translation under way makes; empty between translations.
+    /// Descriptor updates of the current translation; empty between translations.
     flag_writes: Vec<FlagWrite>,
     stalls: Stalls,
     invalidations: Invalidations,
@@ -171,7 +172,7 @@ impl SmmuV3 {
         }
     }
 
-    /// An SMMU in the same state, to try something on.
+    /// A copy in the same state, on which a transaction is explained.
     fn twin(&self) -> Self {
         Self {
             implementation: self.implementation,
@@ -196,13 +197,13 @@ impl SmmuV3 {
         }
     }
 
-    /// Back to the state after reset: registers, caches, counters, what stalled, and effects not
-    /// yet taken.
+    /// Returns to the state after reset: registers, caches, counters, stalled transactions, and
+    /// effects not yet taken.
     pub fn reset(&mut self) {
         *self = Self::new(self.implementation);
     }
 
-    /// What the SMMU is built as.
+    /// How the SMMU is built.
     pub fn implementation(&self) -> &Implementation {
         &self.implementation
     }
@@ -238,8 +239,8 @@ impl SmmuV3 {
         self.controls_changed();
     }
 
-    /// Does one thing that waits: acknowledges a control, retries one transaction that stalled,
-    /// or consumes one command.
+    /// Does one pending thing: acknowledges a control, retries one stalled transaction, or consumes
+    /// one command.
     pub fn step(&mut self, memory: &mut Memory) -> Progress {
         if self.registers.acknowledge_one() {
             self.configs.surroundings_changed();
@@ -261,13 +262,13 @@ impl SmmuV3 {
         !self.effects.is_empty()
     }
 
-    /// What the SMMU wants done elsewhere, in order: interrupts, writes of messages, streams that
-    /// may go on, ATS Invalidate Requests and PRG Responses.
+    /// Effects outside of the SMMU, in order: interrupts, message writes, streams that may resume,
+    /// ATS Invalidate Requests and PRG Responses.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         core::mem::take(&mut self.effects)
     }
 
-    /// How often things happened since reset.
+    /// Counts since reset.
     pub fn counters(&self) -> Counters {
         let Self { counters, glances, shortcuts_taken, .. } = *self;
         Counters {
@@ -279,7 +280,7 @@ impl SmmuV3 {
         }
     }
 
-    /// The TLB's content, space by space and by input address.
+    /// The TLB's entries, by space and then by input address.
     pub fn tlb_entries(&self) -> Vec<(Space, Translation)> {
         self.tlb.entries()
     }
@@ -294,8 +295,8 @@ impl SmmuV3 {
         self.configs.contexts()
     }
 
-    /// Empties the TLB, the configuration caches and what is known of virtual machine structures.
-    /// No command and no store does all of this.
+    /// Empties the TLB, the configuration caches and the cache of virtual machine structures. No
+    /// single command and no store does all of this.
     pub fn clear_caches(&mut self) {
         self.tlb.clear();
         self.configs.clear();

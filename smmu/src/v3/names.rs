@@ -1,9 +1,14 @@
-//! Registers, structures, commands and records by the names of the specification, for whoever
-//! writes or reads them as text.
+//! Registers, structures, commands and records by the names of the specification, for text.
 //!
-//! Names of fields are those of the layouts: the specification's in capitals, words apart
-//! (`STREAM_ID` for StreamID). Records are only read, and name their fields as it prints them. Not
-//! here: what any of it means.
+//! Field names are those of the layouts: the specification's in capitals, with words separated
+//! (`STREAM_ID` for StreamID). Records are only read, and their fields have the printed names. Not
+//! here: the meaning of any of them.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `command` | which commands exist, with which fields? |
+//! | `record` | which fields has an event record? |
+//! | `register` | which registers exist, with which fields? |
 
 mod command;
 mod record;
@@ -24,7 +29,7 @@ pub type Fields = &'static [(&'static str, Field)];
 /// A structure in memory: doublewords of fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Structure {
-    /// As the specification calls it.
+    /// Its name in the specification.
     pub name: &'static str,
     /// Doublewords it takes, those without a named field included.
     pub words: usize,
@@ -39,7 +44,7 @@ pub struct StructureField {
     pub name: &'static str,
     /// The doubleword it lies in, from 0 on.
     pub word: usize,
-    /// Where in it.
+    /// Its position there.
     pub field: Field,
 }
 

@@ -1,6 +1,6 @@
-//! What becomes of a transaction.
+//! Outcomes of transactions.
 //!
-//! Names only: `translate` decides which it is.
+//! Types only: `translate` decides which outcome it is.
 
 use super::eventq::{Event, Record};
 use crate::regime::Response;
@@ -20,48 +20,48 @@ pub enum Cause {
     ServiceFailure,
     /// It had stalled, and software ended it: CMD_RESUME, CMD_STALL_TERM, or SMMUEN cleared.
     EndedBySoftware,
-    /// An error or a fault, and what became of its record.
+    /// An error or a fault, and how it was recorded.
     Event(Event, Record),
 }
 
-/// A transaction that ends here.
+/// A terminated transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Terminated {
-    /// What the device is answered.
+    /// The response to the device.
     pub response: Response,
     /// Why.
     pub cause: Cause,
 }
 
-/// A transaction that waits for software. IHI 0070 G.b 3.12.2.
+/// A stalled transaction, which waits for software. IHI 0070 G.b 3.12.2.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Stalled {
     /// Names it in [`Resolved`].
     pub ticket: u64,
     /// The fault; [`Event::stall`] is the STAG, once it has one.
     pub event: Event,
-    /// What became of the record.
+    /// How the fault was recorded.
     pub record: Record,
 }
 
-/// What becomes of a transaction.
+/// The outcome of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Outcome {
-    /// It goes on.
+    /// It proceeds.
     Translated(Translated),
-    /// It ends.
+    /// It is terminated.
     Terminated(Terminated),
-    /// It waits.
+    /// It stalls.
     Stalled(Stalled),
 }
 
-/// What became of a transaction that had waited.
+/// The end of a transaction that had stalled.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Resolved {
     /// The name it was given when it stalled.
     pub ticket: u64,
-    /// What it was.
+    /// The transaction.
     pub transaction: Transaction,
-    /// How it went on; never [`Outcome::Stalled`].
+    /// Its outcome; never [`Outcome::Stalled`].
     pub outcome: Outcome,
 }

@@ -1,18 +1,18 @@
-//! The plain way: stage 1 and its lower half, as most streams are configured.
+//! The fast path: stage 1 through TTB0, as most streams are configured.
 //!
-//! What the configuration of a stream amounts to is at hand here ([`Known`]), so that a transaction
-//! that is in the TLB is answered without looking for an STE and a CD again. That holds as long as
-//! nothing was put into the configuration caches or taken out, and no register was stored to.
+//! The decoded configuration of recent streams is cached here ([`Known`]), so that a TLB hit needs
+//! no STE and no CD lookup. It stays valid until an entry enters or leaves a configuration cache,
+//! or a register is stored to.
 //!
-//! Where there is no stage 2, and descriptors are not updated by hardware, a miss goes a plain way
-//! too ([`Plain`]): most leaves of a stream say the same but for the address, and what they say was
-//! worked out for the last of them. The plain way ends in an answer, cached as any other is, or it
-//! changes nothing: whatever is not plain after all, every fault among it, goes the general way
-//! from the start.
+//! Without stage 2 and without hardware updates of descriptors, a miss has a fast path too
+//! ([`Plain`]): most leaves of a stream differ only in their address, so the decoded attributes of
+//! the last leaf are reused. The fast path either answers, and caches the answer as the general
+//! path would, or changes nothing and leaves the transaction to the general path; every fault takes
+//! that.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `shortcut` | which tables need not be read, since nothing was written where they lie? |
+//! | `shortcut` | which tables need not be read again, since nothing was written to them? |
 
 mod shortcut;
 

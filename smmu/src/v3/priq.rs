@@ -1,6 +1,6 @@
 //! The PRI queue: page requests of devices, and automatic responses. IHI 0070 G.b chapter 8.
 //!
-//! Not here: software's answers, which are commands (`cmdq`).
+//! Not here: software's responses, which are commands (`cmdq`).
 
 use crate::transaction::Transaction;
 use crate::v3::SmmuV3;
@@ -11,20 +11,20 @@ use passim_model::Memory;
 use passim_model::access::{Access, Perms};
 use passim_model::ats::{PageRequest, PageResponse, ResponseCode};
 
-/// What becomes of a page request.
+/// The outcome of a page request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PageOutcome {
     /// It was written to the queue; software will answer.
     Queued,
-    /// It was not; the device gets this answer.
+    /// It was not written; the device gets this response.
     Answered(PageResponse),
-    /// It was not, and nobody is told.
+    /// It was not written, and gets no response.
     Discarded,
 }
 
 impl SmmuV3 {
-    /// A device asks for pages. What becomes of the request is told at once; software's own answer
-    /// comes later, as [`Effect::RespondToPages`](passim_model::Effect). IHI 0070 G.b 8.1, 8.2.
+    /// Handles a device's page request, and returns its outcome. Software's own response comes
+    /// later, as [`Effect::RespondToPages`](passim_model::Effect). IHI 0070 G.b 8.1, 8.2.
     pub fn page_request(&mut self, memory: &mut Memory, request: &PageRequest) -> PageOutcome {
         // IHI 0070 G.b 8.2: SMMUEN = 0 implies PRIQEN = 0.
         let enabled = self.registers.enabled(Cr0::PRIQEN) && self.registers.enabled(Cr0::SMMUEN);
@@ -53,7 +53,8 @@ impl SmmuV3 {
         entry.copy_from_slice(&words(request, substreams));
         self.registers.priq_prod = prod & overflow | queue.next(prod);
         self.counters.page_requests += 1;
-        // IHI 0070 G.b 6.3.36: LO chooses between the last of a group and a queue that fills.
+        // IHI 0070 G.b 6.3.36: LO selects the last request of a group, or a queue that becomes
+        // non-empty.
         let wanted = match self.registers.pri_interrupt_on_last() {
             true => request.last,
             false => queue.is_empty(prod, cons),
@@ -64,8 +65,8 @@ impl SmmuV3 {
         PageOutcome::Queued
     }
 
-    /// The answer to a request that found the queue full, or an overflow not acknowledged.
-    /// IHI 0070 G.b 8.1.
+    /// The response to a request while the queue is full, or an overflow is not acknowledged. IHI
+    /// 0070 G.b 8.1.
     fn answer_overflow(&mut self, memory: &mut Memory, request: &PageRequest) -> PageOutcome {
         if !request.last || request.is_stop_marker() {
             return PageOutcome::Discarded;
@@ -90,7 +91,7 @@ impl SmmuV3 {
     }
 }
 
-/// The answer while there is no queue. IHI 0070 G.b 8.2: to every request, without a PASID.
+/// The response while the queue is unusable. IHI 0070 G.b 8.2: to every request, without a PASID.
 fn refuse(request: &PageRequest) -> PageOutcome {
     if request.is_stop_marker() {
         return PageOutcome::Discarded;
@@ -104,7 +105,7 @@ fn refuse(request: &PageRequest) -> PageOutcome {
     })
 }
 
-/// The record of a request. IHI 0070 G.b 8: an SMMU without substreams knows no PASID.
+/// The record of a request. IHI 0070 G.b 8: an SMMU without substreams records no PASID.
 fn words(request: &PageRequest, substreams: bool) -> [u64; PRI_WORDS] {
     let requester = &request.requester;
     let substream = requester.substream.filter(|_| substreams);

@@ -15,7 +15,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Reads a BASE register.
+    /// Decodes a BASE register.
     pub(crate) fn of(register: u64, entry_lg2: u32, max_lg2: u32, features: &Features) -> Self {
         // IHI 0070 G.b 6.3.26, 6.3.29: a use of LOG2SIZE is capped at the size in IDR1, and the
         // base is aligned to the larger of the queue and 32 bytes.
@@ -35,7 +35,7 @@ impl Queue {
         self.pointer(pointer.wrapping_add(1))
     }
 
-    /// Whether there is nothing between the pointers.
+    /// Whether the pointers are equal.
     pub(crate) fn is_empty(self, prod: u32, cons: u32) -> bool {
         self.pointer(prod) == self.pointer(cons)
     }
@@ -45,7 +45,7 @@ impl Queue {
         self.pointer(prod) == self.pointer(cons) ^ (1 << self.lg2)
     }
 
-    /// Where the entry at `pointer` is.
+    /// The address of the entry at `pointer`.
     pub(crate) fn entry(self, pointer: u32) -> PhysAddr {
         let index = u64::from(pointer & ((1 << self.lg2) - 1));
         PhysAddr::new(self.base + (index << self.entry_lg2))

@@ -1,7 +1,12 @@
 //! The register file: what a load returns, which stores take effect, and the handshakes.
 //!
-//! A store changes registers and nothing else; what follows from it (commands, translations) is
-//! the business of the rooms that read them.
+//! A store changes registers and nothing else; the rooms that read them carry out what follows
+//! (commands, translations).
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `fields` | which bits of a register exist? |
+//! | `mpam` | what do the registers of MPAM hold? |
 
 mod fields;
 mod mpam;
@@ -74,7 +79,7 @@ pub(crate) struct Registers {
     pub(crate) priq_cons: u32,
 }
 
-/// Which half of a 64-bit register a 32-bit access means.
+/// The half of a 64-bit register that a 32-bit access reaches.
 #[derive(Clone, Copy)]
 enum Word {
     Low,
@@ -226,9 +231,9 @@ impl Registers {
         }
     }
 
-    /// A value of CR0, with VMW as it was if that is still being changed to something else.
+    /// The value of CR0 after a store, with VMW unchanged while another change of VMW is pending.
     /// IHI 0070 G.b 6.3.9: a field altered again before its Update completes keeps the first value,
-    /// or ends the Update if what was there before comes back.
+    /// or ends the Update if the value before it comes back.
     fn beside_pending(&self, value: u32) -> u32 {
         let vmw = mask32(&[Cr0::VMW]);
         let pending = (self.cr0 ^ self.cr0ack) & vmw != 0;
@@ -287,8 +292,8 @@ impl Registers {
         }
     }
 
-    /// Whether the PRI queue's interrupt marks the last request of a group, not a queue that
-    /// fills. IHI 0070 G.b 6.3.36 (LO).
+    /// Whether the PRI queue's interrupt marks the last request of a group, rather than a queue
+    /// that becomes non-empty. IHI 0070 G.b 6.3.36 (LO).
     pub(crate) fn pri_interrupt_on_last(&self) -> bool {
         IrqCfg2::LO.is_set(u64::from(self.priq_irq.attributes))
     }
@@ -308,8 +313,8 @@ impl Registers {
     }
 
     fn store_gbpa(&mut self, value: u32, ack: Acknowledge) {
-        // IHI 0070 G.b 6.3.14.1: only a store with Update set counts, and none while one is
-        // under way.
+        // IHI 0070 G.b 6.3.14.1: only a store with Update set takes effect, and none while an
+        // update is under way.
         if !Gbpa::UPDATE.is_set(u64::from(value)) || self.gbpa_update.is_some() {
             return;
         }
@@ -371,7 +376,7 @@ impl Registers {
         }
     }
 
-    /// Acknowledges one control that waits; whether there was one.
+    /// Acknowledges one pending control. Returns whether there was one.
     pub(crate) fn acknowledge_one(&mut self) -> bool {
         if self.cr0ack != self.cr0 {
             self.cr0ack = self.cr0;
@@ -385,7 +390,7 @@ impl Registers {
         true
     }
 
-    /// Whether a bit of CR0 guards registers: written or still acknowledged.
+    /// Whether a bit of CR0 guards registers: it is written, or still acknowledged.
     fn on(&self, field: Field) -> bool {
         field.is_set(u64::from(self.cr0 | self.cr0ack))
     }
@@ -415,10 +420,10 @@ impl Registers {
         if self.cr2_is_set(Cr2::E2H) { World::El2E2h } else { World::El2 }
     }
 
-    /// The VMIDs a TLB invalidation of `vmid` means: itself, or all that differ in the low bits
-    /// that CR0.VMW leaves out. IHI 0070 G.b 3.17.6, 6.3.9.
+    /// The VMIDs that a TLB invalidation of `vmid` matches: itself, or all that differ only in the
+    /// low bits that CR0.VMW masks. IHI 0070 G.b 3.17.6, 6.3.9.
     pub(crate) fn matching(&self, vmid: Vmid) -> impl Iterator<Item = Vmid> + use<> {
-        // 0 leaves out none, 1 to 4 as many bits; the others are reserved and act as 0.
+        // 0 masks no bits, 1 to 4 as many; the others are reserved and act as 0.
         let bits = match Cr0::VMW.get(u64::from(self.cr0ack)) {
             bits @ 1..=4 => bits as u16,
             _ => 0,
@@ -437,7 +442,7 @@ impl Registers {
         field.is_set(u64::from(self.gerror ^ self.gerrorn))
     }
 
-    /// Activates a global error; whether it was inactive before.
+    /// Activates a global error. Returns whether it was inactive before.
     pub(crate) fn activate_error(&mut self, field: Field) -> bool {
         let fresh = !self.error_active(field);
         if fresh {

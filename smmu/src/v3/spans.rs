@@ -1,8 +1,8 @@
-//! STEs that stand for their neighbours: STE.CONT. IHI 0070 G.b 5.2, 3.20.2.
+//! STEs that serve neighbouring streams: STE.CONT. IHI 0070 G.b 5.2, 3.20.2.
 //!
-//! What an STE says lies in the configuration cache; here is only which were read from memory and
-//! how far each reaches. A neighbour that is used in place of a stream's own STE is cached for that
-//! stream too, and goes when the STE it was taken from goes.
+//! The configuration cache holds decoded STEs; this room records which of them were read from
+//! memory, and the span of each. A neighbour's STE that is used in place of a stream's own is
+//! cached for that stream too, and is dropped together with the STE that it was copied from.
 
 use crate::choice::ContiguousStes;
 use crate::transaction::Transaction;
@@ -14,7 +14,7 @@ use crate::v3::wire::ste::{Ste0, Ste1};
 use passim_model::StreamId;
 use std::collections::BTreeMap;
 
-/// An STE as read, and how far it reaches.
+/// An STE as read, and its span.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     last: StreamId,
@@ -27,7 +27,7 @@ impl Span {
         self.first <= stream && stream <= self.last
     }
 
-    /// IHI 0070 G.b 5.2 (CONT): STEs of a span differ in CONT at most.
+    /// The STE without CONT. IHI 0070 G.b 5.2 (CONT): STEs of a span differ in CONT at most.
     fn says(&self) -> SteWords {
         let mut words = self.words;
         words[1] &= !Ste1::CONT.mask();
@@ -42,9 +42,9 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
-    /// Remembers an STE that goes into the cache.
+    /// Records an STE that goes into the cache.
     pub(crate) fn remember(&mut self, stream: StreamId, ste: &ReadSte) {
-        // An STE that is not valid says nothing, of its span neither.
+        // CONT of an STE that is not valid is ignored.
         let valid = Ste0::V.is_set(ste.words[0]);
         let cont = if valid { Ste1::CONT.get(ste.words[1]) as u32 } else { 0 };
         let span = (1 << cont.min(ste.reach_lg2)) - 1;
@@ -53,30 +53,32 @@ impl Spans {
         self.read.insert(stream, Span { first, last, words: ste.words });
     }
 
-    /// Forgets STEs that are not cached any more.
+    /// Drops STEs that are not cached any more.
     fn prune(&mut self, configs: &ConfigCache) {
         self.read.retain(|stream, _| configs.ste(*stream).is_some());
     }
 
-    /// A cached STE that stands for a stream whose own was not read. What was known of that
-    /// stream's own is forgotten.
+    /// A cached STE whose span covers a stream whose own STE is not cached. Drops the record of the
+    /// stream's own STE.
     fn neighbour(&mut self, stream: StreamId) -> Option<SteWords> {
         self.read.remove(&stream);
         self.read.values().find(|span| span.covers(stream)).map(|span| span.words)
     }
 
-    /// The stream of a cached STE that matches `stream` too and says something else than another
-    /// one that does.
+    /// The stream of a cached STE that covers `stream`, and differs from another cached STE that
+    /// covers it.
     fn conflict(&self, configs: &ConfigCache, stream: StreamId) -> Option<StreamId> {
         let cached = self.read.iter().filter(|(owner, _)| configs.ste(**owner).is_some());
         let mut matching = cached.filter(|(_, span)| span.covers(stream));
-        // A stream's own STE is named last: the other one is what software does not expect.
+        // The other STE is reported rather than the stream's own: software does not expect the
+        // other.
         let own = self.read.get(&stream).filter(|_| configs.ste(stream).is_some());
         let said = own.or_else(|| matching.clone().next().map(|(_, span)| span))?.says();
         matching.find(|(_, span)| span.says() != said).map(|(owner, _)| *owner)
     }
 
-    /// What else goes when the STEs of `first..=last` do: streams that they stand for.
+    /// The streams that use an STE of `first..=last` in place of their own; they are dropped with
+    /// it.
     pub(crate) fn borrowers(
         &self,
         configs: &ConfigCache,
@@ -96,7 +98,7 @@ impl Spans {
 }
 
 impl SmmuV3 {
-    /// Whether the cached STEs that match a stream say the same, where that is looked for.
+    /// Checks that the cached STEs which cover a stream agree, where conflicts are detected.
     pub(crate) fn configuration_alone(&self, txn: &Transaction) -> Result<(), Stop> {
         if self.implementation.choices.contiguous_stes != ContiguousStes::Detected {
             return Ok(());
@@ -105,7 +107,7 @@ impl SmmuV3 {
         conflict.map_or(Ok(()), |other| Err(self.no_ste(txn, SteFault::Conflict(other))))
     }
 
-    /// A cached STE that stands for a stream whose own is not cached, where any does.
+    /// A cached STE that serves a stream whose own is not cached.
     pub(crate) fn neighbour_of(&mut self, stream: StreamId) -> Option<SteWords> {
         if self.implementation.choices.contiguous_stes == ContiguousStes::Apart {
             return None;

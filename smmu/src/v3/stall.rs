@@ -1,8 +1,7 @@
 //! Transactions that wait for software: the stall fault model. IHI 0070 G.b 3.12.2.
 //!
-//! A stalled transaction stays here until software says what becomes of it. It is retried as
-//! though it had just arrived; what then becomes of it is told through
-//! [`SmmuV3::take_resolved`].
+//! A stalled transaction stays here until software retries or ends it. A retried transaction is
+//! translated as though it had just arrived; [`SmmuV3::take_resolved`] returns its outcome.
 
 use crate::regime::Response;
 use crate::transaction::Transaction;
@@ -42,7 +41,7 @@ pub(crate) struct Stalls {
     resolved: Vec<Resolved>,
 }
 
-/// Which STAGs are free: those that came back, and all from `fresh` on.
+/// The free STAGs: those that were given back, and all from `fresh` on.
 #[derive(Clone, Default)]
 struct Stags {
     returned: BTreeSet<u16>,
@@ -50,13 +49,13 @@ struct Stags {
 }
 
 impl Stags {
-    /// The lowest that nobody has, below `most`.
+    /// The lowest free STAG, below `most`.
     fn lowest(&self, most: u32) -> Option<u16> {
         let fresh = (self.fresh < most.clamp(1, 1 << 16)).then_some(self.fresh as u16);
         self.returned.first().copied().or(fresh)
     }
 
-    /// Gives away the lowest one.
+    /// Allocates the lowest free STAG.
     fn take(&mut self, lowest: u16) {
         if !self.returned.remove(&lowest) {
             self.fresh = u32::from(lowest) + 1;
@@ -69,12 +68,12 @@ impl Stags {
 }
 
 impl Stalls {
-    /// The lowest STAG nobody has, below `most`.
+    /// The lowest free STAG, below `most`.
     fn free_stag(&self, most: u32) -> Option<u16> {
         self.stags.lowest(most)
     }
 
-    /// Takes a transaction from those that wait, and its STAG from it.
+    /// Removes a waiting transaction, and frees its STAG.
     fn remove(&mut self, at: usize) -> Waiting {
         let waiting = self.waiting.remove(at);
         self.stags.give_back(waiting.stag);
@@ -109,7 +108,7 @@ impl SmmuV3 {
         let stag = stag.filter(|_| self.event_queue_writable());
         let event = Event { stall: stag, ..event };
         let (waits, record) = match stag {
-            // IHI 0070 G.b 7.2.1: what cannot be recorded waits, and is no overflow.
+            // IHI 0070 G.b 7.2.1: a stall that cannot be recorded waits, and is no overflow.
             None => (Waits::Room, Record::Waiting),
             // IHI 0070 G.b 7.2.2: a record lost to an abort is lost; the transaction waits on.
             Some(_) => (Waits::Command, self.record(memory, &event)),
@@ -121,12 +120,12 @@ impl SmmuV3 {
         Outcome::Stalled(Stalled { ticket, event, record })
     }
 
-    /// What became of transactions that had stalled, oldest first; taken once.
+    /// The outcomes of transactions that had stalled, oldest first. Each is returned once.
     pub fn take_resolved(&mut self) -> Vec<Resolved> {
         core::mem::take(&mut self.stalls.resolved)
     }
 
-    /// Names of the transactions that wait, oldest first.
+    /// Tickets of the transactions that wait, oldest first.
     pub fn stalled(&self) -> Vec<u64> {
         self.stalls.waiting.iter().map(|waiting| waiting.ticket).collect()
     }
@@ -153,8 +152,8 @@ impl SmmuV3 {
         Progress::Worked
     }
 
-    /// CMD_RESUME: the transaction with this STAG is retried (`None`) or ends. IHI 0070 G.b 4.7.1:
-    /// a STAG that is not the stream's matches nothing.
+    /// CMD_RESUME: retries (`None`) or ends the transaction with this STAG. IHI 0070 G.b 4.7.1: a
+    /// STAG that is not the stream's matches nothing.
     pub(crate) fn resume(&mut self, stream: StreamId, stag: u16, end: Option<Response>) {
         let named = |waiting: &Waiting| {
             let owner = waiting.transaction.requester.stream;
@@ -179,8 +178,8 @@ impl SmmuV3 {
         }
     }
 
-    /// Ends every stalled transaction that `named` says, with an abort: CMD_STALL_TERM, and SMMUEN
-    /// cleared. IHI 0070 G.b 4.7.2, 6.3.9.6.
+    /// Ends every stalled transaction that `named` selects, with an abort: CMD_STALL_TERM, and
+    /// SMMUEN cleared. IHI 0070 G.b 4.7.2, 6.3.9.6.
     pub(crate) fn end_stalls(&mut self, named: impl Fn(StreamId) -> bool) {
         let stream = |waiting: &Waiting| waiting.transaction.requester.stream;
         let (ended, kept) =
@@ -194,7 +193,7 @@ impl SmmuV3 {
         }
     }
 
-    /// What a change of CR0 means for those who wait.
+    /// Applies a change of CR0 to the transactions that wait.
     pub(crate) fn controls_changed(&mut self) {
         if !self.stalls.waiting.is_empty() && !self.registers.enabled(Cr0::SMMUEN) {
             self.end_stalls(|_| true);

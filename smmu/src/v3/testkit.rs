@@ -1,6 +1,6 @@
 //! A board for tests: an SMMU, memory, and the raw words a driver would write.
 //!
-//! Everything is spelled as numbers. Nothing here uses the layouts under test.
+//! Everything is written as numbers. Nothing here uses the layouts under test.
 
 use crate::cache::{Geometry, Victim};
 use crate::v3::{
@@ -56,7 +56,7 @@ pub(crate) fn implementation(ids: IdRegisters) -> Implementation {
     Implementation { ids, wires, ..Implementation::default() }
 }
 
-/// Caches of every kind of replacement, so small that they forget.
+/// Caches of every kind of replacement, so small that entries are replaced.
 pub(crate) fn small_caches() -> impl Strategy<Value = Caches> {
     let victim = prop_oneof![
         Just(Victim::RoundRobin),
@@ -190,7 +190,7 @@ impl Board {
         self.run();
     }
 
-    /// Steps until there is nothing to do; how many steps worked.
+    /// Steps until there is nothing to do. Returns how many steps worked.
     pub(crate) fn run(&mut self) -> u32 {
         let mut worked = 0;
         while self.smmu.step(&mut self.memory) == Progress::Worked {
@@ -204,7 +204,7 @@ impl Board {
         self.ask_as(stream, None, iova, access)
     }
 
-    /// Where a glance tells that a transaction goes.
+    /// The address that the fast path gives for a transaction.
     pub(crate) fn glance(&mut self, stream: u32, iova: u64, access: Access) -> Option<u64> {
         let (stream, device) = (StreamId::new(stream), DeviceId::new(stream));
         let requester = Requester { stream, substream: None, device };
@@ -228,12 +228,12 @@ impl Board {
         self.smmu.translate(&mut self.memory, &txn)
     }
 
-    /// Where a read of [`STREAM`] goes.
+    /// The outcome of a read of [`STREAM`].
     pub(crate) fn read(&mut self, iova: u64) -> Outcome {
         self.ask(STREAM, iova, Access::READ)
     }
 
-    /// Where a write of [`STREAM`] goes.
+    /// The outcome of a write of [`STREAM`].
     pub(crate) fn write(&mut self, iova: u64) -> Outcome {
         self.ask(STREAM, iova, Access::WRITE)
     }
@@ -244,7 +244,7 @@ impl Board {
         core::array::from_fn(|i| self.get(EVENTS + 32 * u64::from(slot) + 8 * i as u64))
     }
 
-    /// How many records wait; the queue is emptied.
+    /// Empties the queue. Returns how many records it held.
     pub(crate) fn drain_events(&mut self) -> u32 {
         let prod = self.r32(0x100a8);
         let waiting = (prod & 7).wrapping_sub(self.r32(0x100ac) & 7) & 7;
@@ -257,7 +257,7 @@ impl Board {
     }
 }
 
-/// The answer of a transaction that goes on.
+/// The answer of a transaction that proceeds.
 #[track_caller]
 pub(crate) fn went_on(outcome: Outcome) -> Translated {
     match outcome {
@@ -267,7 +267,7 @@ pub(crate) fn went_on(outcome: Outcome) -> Translated {
     }
 }
 
-/// The physical address of a transaction that goes on.
+/// The physical address of a transaction that proceeds.
 #[track_caller]
 pub(crate) fn pa(outcome: Outcome) -> u64 {
     went_on(outcome).pa.get()

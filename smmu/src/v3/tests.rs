@@ -1,4 +1,4 @@
-//! The whole SMMU: a driver's way from reset to DMA, and whatever else may be thrown at it.
+//! The whole SMMU: a driver's sequence from reset to DMA, and arbitrary stores and accesses.
 
 use crate::choice::{
     self, Acknowledge, Choices, ContiguousStes, OutOfRangeParameter, Overlap, Prefetch,
@@ -39,7 +39,7 @@ fn a_driver_boots() {
     board.w32(0x9c, 0);
     board.w32(0x20, 0x8);
     assert_eq!(board.r32(0x24), 0x8);
-    // Forget everything.
+    // Invalidate everything.
     for (n, w0, w1) in [(0, 0x4, 31), (1, 0xfc0_2046, 0), (2, 0x30, 0), (3, 0xfc0_2046, 0)] {
         board.put(COMMANDS + 16 * n, &[w0, w1]);
         board.w32(0x98, n as u32 + 1);
@@ -104,11 +104,11 @@ enum Happening {
     Poke(u64, u64),
     Steps(u8),
     Dma(u32, Option<u32>, u64, Access),
-    /// A translation request, what comes of it as a translated access, and a page request.
+    /// A translation request, a translated access with its answer, and a page request.
     Ats(u32, Option<u32>, u64, bool, bool),
     /// The end of an invalidation.
     Ended(u32, bool),
-    /// A message of the SMMU that nobody took.
+    /// A message of the SMMU that was aborted.
     Lost(u32),
 }
 
@@ -263,7 +263,8 @@ fn apply(board: &mut Board, happening: &Happening) {
             let with_front = board.ask_as(stream, substream, iova, access);
             board.smmu.front.clear();
             let without = board.ask_as(stream, substream, iova, access);
-            // The front says nothing the caches do not say; the first may have filled them.
+            // The front cache answers as the caches behind it; the first translation may have
+            // filled them.
             if let Outcome::Translated(_) = with_front {
                 assert_eq!(with_front, without);
                 assert!(matches!(first, Outcome::Translated(_)));
@@ -329,8 +330,8 @@ proptest! {
         prop_assert!(board.smmu.take_effects().len() <= 4 * 20 * 80);
     }
 
-    /// With every invalidation sent, caches are invisible: an SMMU that has just been told to
-    /// forget answers as one whose caches are empty.
+    /// With every invalidation sent, caches are invisible: an SMMU that has just invalidated
+    /// everything answers as one whose caches are empty.
     #[test]
     fn forgetting_everything_is_having_no_caches(
         caches in small_caches(),
@@ -357,8 +358,8 @@ proptest! {
         }
         board.command(0x4, 31);
         board.command(0x30, 0);
-        // No records from here on: a CD may by now have its table in the event queue, and a
-        // record would be a change that nothing was told of.
+        // No records from here on: a CD may by now have its table in the event queue, where a
+        // record is a change without an invalidation.
         board.w32(0x20, 0x9);
         let answers = |board: &mut Board, empty: bool| -> Vec<_> {
             asks.iter().map(|&(iova, write)| {

@@ -1,8 +1,8 @@
-//! One transaction through the SMMU. IHI 0070 G.b 3.3, 7.3.22 and chapter 15.
+//! Translates one transaction. IHI 0070 G.b 3.3, 7.3.22 and chapter 15.
 //!
-//! The fast path is a glance at the TLB, where the configuration of the stream is at hand; then the
-//! front. Behind it, in this order: STE and CD from their caches, the TLB, the permission. What
-//! reads memory comes last.
+//! The fast path (`plain`) looks in the TLB first, for streams whose decoded configuration it
+//! holds; then the front cache answers. After them, in this order: STE and CD from their caches,
+//! the TLB, the permissions. Reads of memory come last.
 
 use crate::attributes::{Attributes, Replacement};
 use crate::choice::ContiguousStes;
@@ -25,13 +25,13 @@ use crate::v3::wire::regs::{Cr0, Cr2, Gbpa};
 use passim_model::access::{Access, Perms};
 use passim_model::{Memory, PhysAddr, StreamId, SubstreamId};
 
-/// Why a transaction does not go on, before anything is recorded.
+/// Why a transaction stops, before anything is recorded.
 pub(crate) enum Stop {
     Silent,
     Fault(Event, OnFault),
 }
 
-/// What a lookup in the configuration caches misses.
+/// The structure that a lookup in the configuration caches misses.
 #[derive(Clone, Copy)]
 enum Missing {
     Ste,
@@ -61,13 +61,13 @@ impl SmmuV3 {
         self.at_a_glance(memory, txn)
     }
 
-    /// A number that changes whenever something cached is lost, or a register is stored to.
+    /// A number that changes whenever an entry leaves a cache, or a register is stored to.
     #[inline(always)]
     pub(crate) fn epoch(&self) -> u64 {
         NEVER + self.tlb.losses() + self.setting_epoch()
     }
 
-    /// `ticket`: the name of a transaction that has stalled before.
+    /// Translates a transaction without the fast path; `ticket`: its ticket, if it stalled before.
     #[inline(never)]
     pub(crate) fn translate_behind(
         &mut self,
@@ -93,11 +93,11 @@ impl SmmuV3 {
         }
     }
 
-    /// Does the updates of descriptors that a translation made.
+    /// Writes the descriptor updates of a translation.
     #[inline]
     pub(crate) fn write_flags(&mut self, memory: &mut Memory) {
         for write in self.flag_writes.drain(..) {
-            // The descriptor was read from there: memory answers.
+            // The descriptor was read from this address, so memory answers.
             if let Ok(word) = memory.load_u64(write.at) {
                 let _ = memory.store_u64(write.at, word & !write.clear | write.set);
                 self.counters.flag_updates += 1;
@@ -105,7 +105,7 @@ impl SmmuV3 {
         }
     }
 
-    /// A transaction while SMMUEN is 0. IHI 0070 G.b 3.4, 6.3.14, 13.2.
+    /// Answers a transaction while SMMUEN is 0. IHI 0070 G.b 3.4, 6.3.14, 13.2.
     fn pass_by(&self, txn: &Transaction) -> Outcome {
         let address = txn.iova.get();
         let gbpa = self.registers.gbpa();
@@ -129,7 +129,7 @@ impl SmmuV3 {
         Outcome::Terminated(Terminated { response: Response::Abort, cause })
     }
 
-    /// The answer to a transaction while SMMUEN is 1; nothing is recorded, and memory not changed.
+    /// Translates a transaction while SMMUEN is 1, without recording a fault or changing memory.
     pub(crate) fn resolve<L: ConfigLog>(
         &mut self,
         memory: &Memory,
@@ -204,7 +204,7 @@ impl SmmuV3 {
         }
     }
 
-    /// Reads what the caches miss.
+    /// Reads and caches the missing structure.
     fn fill<L: ConfigLog>(
         &mut self,
         memory: &Memory,
@@ -221,7 +221,8 @@ impl SmmuV3 {
             Missing::Cd(index) => self.fill_cd(memory, stream, index, log).map_err(|fault| {
                 match fault {
                     CdFault::BadSubstreamId => {
-                        // IHI 0070 G.b 7.3.9: without a SubstreamID, the index that was meant.
+                        // IHI 0070 G.b 7.3.9: without a SubstreamID, the record has the index that
+                        // was selected.
                         let substream = Some(SubstreamId::new(index));
                         let event = Event { substream, ..event(txn, EventKind::BadSubstreamId) };
                         Stop::Fault(event, OnFault::ABORT_AND_RECORD)
@@ -240,7 +241,7 @@ impl SmmuV3 {
         }
     }
 
-    /// Why there is no STE.
+    /// The event of an STE that could not be read.
     #[cold]
     pub(crate) fn no_ste(&self, txn: &Transaction, fault: SteFault) -> Stop {
         match fault {
@@ -345,8 +346,8 @@ impl SmmuV3 {
         Ok(())
     }
 
-    /// Caches what a transaction of this stream would need, and says nothing of what is wrong
-    /// with it. IHI 0070 G.b 4.2.
+    /// Caches the configuration that a transaction of this stream needs, without reporting errors.
+    /// IHI 0070 G.b 4.2.
     pub(crate) fn prefetch(
         &mut self,
         memory: &mut Memory,
@@ -368,7 +369,7 @@ impl SmmuV3 {
         if let Ok(Context::Cd(index)) = config::select_context(pointer, substream)
             && self.configs.cd(stream, index).is_none()
         {
-            // A CD that cannot be read is not cached, and a prefetch tells nobody.
+            // A CD that cannot be read is not cached, and a prefetch reports no error.
             let _ = self.fill_cd(memory, stream, index, &mut Silent);
             self.write_flags(memory);
         }
@@ -441,7 +442,7 @@ fn look_up<'a>(configs: &'a ConfigCache, features: &Features, txn: &Transaction)
     })
 }
 
-/// Takes an address through the stages that are not bypassed.
+/// Translates an address through the stages that are not bypassed.
 #[inline]
 fn through<L: ConfigLog>(
     stages: &mut Stages<'_, L>,
@@ -466,7 +467,7 @@ pub(crate) fn untranslated(address: u64, path: Path, attributes: Attributes) -> 
     Translated { pa, perms, lg2: 64, path, attributes }
 }
 
-/// An event of this transaction that says nothing of a translation.
+/// An event of this transaction, without details of a translation.
 #[cold]
 pub(crate) fn event(txn: &Transaction, kind: EventKind) -> Event {
     Event::new(kind, txn)

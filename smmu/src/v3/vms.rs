@@ -1,10 +1,10 @@
-//! Virtual machine structures: when one is read, and what is remembered. IHI 0070 G.b 5.6.
+//! Virtual machine structures: when one is read, and how it is cached. IHI 0070 G.b 5.6.
 //!
-//! A VMS maps the PARTIDs that a guest's CDs name. It is read where it is needed, which can fail;
-//! what the map says counts where a translation is explained. See [`label`](super::label).
+//! A VMS maps the virtual PARTIDs in a guest's CDs. It is read where it is needed, which can fault;
+//! the mapped PARTIDs appear in explanations only. See [`label`](super::label).
 //!
-//! What was read is cached by VMID. An SMMU that keeps everything caches it by stream as well: the
-//! architecture permits both, and a change of the map has to be told for both (5.6.2).
+//! A map is cached by VMID. An SMMU that keeps everything caches it by stream as well: the
+//! architecture permits both, and software must invalidate both after a change (5.6.2).
 
 use crate::cache::Retention;
 use crate::regime::OnFault;
@@ -26,7 +26,7 @@ pub(crate) const PARTID_MAP_WORDS: usize = 8;
 pub(crate) struct PartidMap([u64; PARTID_MAP_WORDS]);
 
 impl PartidMap {
-    /// The PARTID that CD.PARTID means; of that five bits count. IHI 0070 G.b 17.2.
+    /// The physical PARTID of a CD.PARTID, of which five bits are used. IHI 0070 G.b 17.2.
     pub(crate) fn physical(&self, partid: u16) -> u16 {
         let index = usize::from(partid & 0x1f);
         (self.0[index / 4] >> (16 * (index % 4))) as u16
@@ -37,7 +37,7 @@ impl PartidMap {
     }
 }
 
-/// The PARTID_MAPs that are cached.
+/// The cached PARTID_MAPs.
 #[derive(Clone, Debug)]
 pub(crate) struct VmsCache {
     of_vmid: BTreeMap<Vmid, PartidMap>,
@@ -56,7 +56,7 @@ impl VmsCache {
         self.of_vmid.remove(&vmid);
     }
 
-    /// CMD_CFGI_STE and CMD_CFGI_STE_RANGE: what is cached by stream.
+    /// CMD_CFGI_STE and CMD_CFGI_STE_RANGE: drops what is cached by stream.
     pub(crate) fn forget_streams(&mut self, first: StreamId, last: StreamId) {
         if let Some(known) = &mut self.of_stream {
             known.retain(|stream, _| *stream < first || last < *stream);
@@ -69,7 +69,7 @@ impl VmsCache {
         self.of_stream.iter_mut().for_each(BTreeMap::clear);
     }
 
-    /// The map that a stream of this VMID goes by, if it is cached.
+    /// The cached map for a stream of this VMID.
     pub(crate) fn map(&self, stream: StreamId, vmid: Vmid) -> Option<PartidMap> {
         let own = self.of_stream.as_ref().and_then(|known| known.get(&stream));
         own.or_else(|| self.of_vmid.get(&vmid)).copied()
@@ -78,7 +78,7 @@ impl VmsCache {
     /// Reads the PARTID_MAP that a transaction needs, unless it is cached.
     ///
     /// # Errors
-    /// Where memory did not answer.
+    /// The address of a read that aborted.
     pub(crate) fn need<L: ConfigLog>(
         &mut self,
         memory: &Memory,
@@ -110,7 +110,7 @@ impl VmsCache {
     }
 }
 
-/// A VMS that memory did not give.
+/// The fault of a VMS fetch that aborted.
 #[cold]
 pub(crate) fn no_vms(txn: &Transaction, at: PhysAddr) -> Stop {
     let event = Event { fetch: Some(at), ..event(txn, EventKind::VmsFetch) };

@@ -1,4 +1,4 @@
-//! Arbitrary ioctls on a container, a group and a device that are set up.
+//! Arbitrary ioctls on an initialised container, group and device.
 #![no_main]
 
 use arbitrary::Arbitrary;

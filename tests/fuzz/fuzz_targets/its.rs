@@ -1,6 +1,6 @@
-//! An ITS that is set up, then stores, commands, words of its tables, messages, interrupts taken and
-//! migrations: no panic, a queue that is given time is empty or has stopped, and an interrupt that a
-//! CPU is told of is the one that it takes.
+//! An initialised ITS, then stores, commands, words of its tables, messages, acknowledged
+//! interrupts and migrations: no panic; a queue with enough time is empty or has stalled; and a CPU
+//! acknowledges the interrupt that it was signalled.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -21,14 +21,15 @@ const ITT: u64 = RAM + 0x8_0000;
 /// Bytes of memory: everything above, and room for the tables of 256 devices.
 const RAM_BYTES: u64 = 0x20_0000;
 const CPUS: u16 = 4;
-/// Bytes of the queue that is set up.
+/// Bytes of the initial queue.
 const QUEUE_BYTES: u64 = 0x1000;
-/// Steps without any effect after which nothing waits: where commands are late, they are so by chance.
+/// Steps without effect after which nothing is pending: with late commands each step waits at
+/// random.
 const PATIENCE: u32 = 64;
-/// Commands of the largest queue that GITS_CBASER can say, a mebibyte.
+/// Commands of the largest queue that GITS_CBASER can encode, a mebibyte.
 const MOST_COMMANDS: u32 = 1 << 15;
 
-/// A command of an opcode that exists, with small numbers, so that most name something.
+/// A command of an opcode that exists, with small numbers, so that most are valid.
 #[derive(Arbitrary, Debug)]
 struct Likely {
     opcode: u8,
@@ -63,7 +64,7 @@ const OPCODES: [u8; 22] = [
 ];
 
 impl Likely {
-    /// Bits 7 of the bytes stand for what is out of range, or not valid.
+    /// Bytes from 0xf0 on encode values out of range, or not valid.
     fn words(&self) -> [u64; 4] {
         let wild = |byte: u8| if byte >= 0xf0 { 1u64 << (byte & 0xf) } else { 0 };
         let opcode = OPCODES[usize::from(self.opcode) % OPCODES.len()];
@@ -141,7 +142,7 @@ impl Board {
         }
     }
 
-    /// Writes the low bytes of a value where memory is, and nothing elsewhere.
+    /// Writes the low bytes of a value to memory, if there is memory.
     fn word(&mut self, at: u64, value: u64, bytes: usize) {
         let at = PhysAddr::new(at);
         self.memory.write(at, &value.to_le_bytes()[..bytes]).expect("inside the bank");
@@ -202,7 +203,7 @@ impl Board {
         self.gic.message(0, 0x1_0040, size, u64::from(event), &requester, &mut self.memory);
     }
 
-    /// A CPU takes what it is told of, or learns that there is nothing.
+    /// A CPU acknowledges the interrupt that it is signalled, or a spurious one.
     fn take(&mut self, cpu: Cpu) {
         let told = self.gic.highest_pending(cpu);
         let taken = self.gic.read(cpu, SystemRegister::Iar1, &mut self.memory);
@@ -211,13 +212,13 @@ impl Board {
         self.gic.write(cpu, SystemRegister::Eoir1, taken);
     }
 
-    /// The GIC is saved, and one that is made of that goes on.
+    /// Saves the GIC, and continues with one restored from that state.
     fn migrate(&mut self) {
         let saved = self.gic.save(&mut self.memory);
         self.gic = GicV3::restore(self.implementation.clone(), &saved, &mut self.memory);
     }
 
-    /// Gives the ITS all the time that a queue can need.
+    /// Runs the ITS as long as any queue can need.
     fn run_out(&mut self) {
         let mut idle = 0;
         for _ in 0..MOST_COMMANDS + PATIENCE {

@@ -8,7 +8,7 @@ use passim_model::{
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::{Implementation, Progress, Transaction};
 
-/// Steps an SMMU is given after each store.
+/// Steps of the SMMU after each store.
 const STEPS: usize = 64;
 
 fuzz_target!(|input: (Vec<(u32, u64, bool)>, Vec<(u16, u64)>, u64)| {

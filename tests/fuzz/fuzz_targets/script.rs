@@ -1,4 +1,4 @@
-//! Arbitrary text as a scenario: parsed, printed again, never a panic.
+//! Arbitrary text as a scenario: parsed and printed again, never a panic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -9,9 +9,9 @@ use passim_smmu::SmmuV2;
 use passim_smmu::v2::{Description, Implementation, Progress, Transaction};
 
 const RAM_BYTES: u64 = 0x10_0000;
-/// Steps an SMMU is given after each store.
+/// Steps of the SMMU after each store.
 const STEPS: usize = 64;
-/// As far as the registers of any description reach.
+/// Size of the largest register space of any description.
 const REGISTERS: u32 = 0x100_0000;
 
 #[derive(Arbitrary, Debug)]

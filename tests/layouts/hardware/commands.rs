@@ -1,4 +1,4 @@
-//! Commands as kernels spelled them, and what they make the SMMU forget.
+//! Commands as kernels encoded them, and what the SMMU invalidates.
 
 use super::Board;
 use crate::literals::{STREAM, command, stage1, stage2};
@@ -9,7 +9,7 @@ fn leaf(pa: u64, size: u64) -> u64 {
     if size == 0x1000 { pa | 0xf47 } else { pa | 0xf45 }
 }
 
-/// Maps one leaf at `iova` in tables of its own, far from those of the dump.
+/// Maps one leaf at `iova` in separate tables, far from those of the dump.
 fn map(board: &mut Board, iova: u64, size: u64) {
     let (mut table, mut fresh) = (0x1_08e4_2000, 0x5000_0000 + (iova >> 12 & 0xff) * 0x1_0000);
     for (low, block) in [(39, 0), (30, 0x4000_0000), (21, 0x20_0000), (12, 0x1000)] {
@@ -25,7 +25,7 @@ fn map(board: &mut Board, iova: u64, size: u64) {
     }
 }
 
-/// First addresses of the translations held, beside that of a page that no range covers.
+/// First addresses of the cached translations, except that of a page outside every range.
 fn held(board: &Board) -> Vec<u64> {
     board.entries().into_iter().map(|(_, entry)| entry.input).filter(|at| *at != 0x5000).collect()
 }
@@ -129,14 +129,14 @@ fn configuration_goes_as_each_command_says() {
         let ste = board.smmu.cached_streams() == [stream];
         let cd = board.smmu.cached_contexts() == [(stream, 0)];
         assert_eq!((ste, cd), (ste_stays, cd_stays), "{words:x?}");
-        // Configuration is not translation: the TLB keeps what it has.
+        // Configuration commands do not affect the TLB.
         assert_eq!(board.entries().len(), 1);
     }
 }
 
 #[test]
 fn sync_completes_without_a_word() {
-    // CS is 2, an event to the CPUs, which this SMMU does not have: IDR0.SEV is 0. The driver
+    // CS is 2, an event to the CPUs, which this SMMU does not support: IDR0.SEV is 0. The driver
     // polls CMDQ_CONS.
     let mut board = Board::stage1();
     board.command(command::SYNC);

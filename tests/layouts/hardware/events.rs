@@ -5,7 +5,7 @@ use crate::literals::event;
 use crate::literals::registers::EVENTQ_BASE;
 use passim_model::Access;
 
-/// The record of a transaction that faults, as memory holds it.
+/// The record in memory of a transaction that faults.
 fn record(board: &mut Board, iova: u64, access: Access) -> [u64; 4] {
     let prod = board.r32(0x1_00a8);
     let outcome = board.ask(iova, access);

@@ -1,10 +1,10 @@
-//! A second reading of the translation tables of AArch32: short descriptors, and long ones.
+//! An independent reading of the translation tables of AArch32: short descriptors, and long ones.
 //!
 //! For: what a table in memory means, independently of the walker under test. Written from the
 //! descriptor figures and permission tables of the ARMv7-A manual (DDI 0406, B3.5 to B3.7).
 //! Not for: choosing between TTBR0 and TTBR1, nesting, memory attributes.
 
-/// What an access may do.
+/// Permissions of accesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Rights {
     /// Data may be read.
@@ -18,19 +18,19 @@ pub struct Rights {
 /// The outcome of a walk that found a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mapped {
-    /// Output address of the input address asked for.
+    /// Output address of the input address.
     pub pa: u64,
     /// Bytes the leaf maps.
     pub size: u64,
-    /// What PL0 may do.
+    /// Permissions of PL0.
     pub user: Rights,
-    /// What PL1 may do.
+    /// Permissions of PL1.
     pub kernel: Rights,
     /// Belongs to every address space.
     pub global: bool,
 }
 
-/// Why a walk found none.
+/// Why a walk found no leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// Nothing is mapped.
@@ -48,7 +48,7 @@ pub enum Stop {
 pub struct Short {
     /// TTBR0, its low bits included.
     pub ttbr: u64,
-    /// TTBCR.N: how many bits the input has less than 32.
+    /// TTBCR.N: 32 less the input bits.
     pub n: u32,
     /// SCTLR.AFE: AP\[0\] is an access flag.
     pub afe: bool,
@@ -85,7 +85,7 @@ fn simple_model(ap: u32) -> [bool; 4] {
 }
 
 impl Short {
-    /// Reads the tables for `input`, of which only the bits below 32 - N count.
+    /// Reads the tables for `input`, of which only the bits below 32 - N are used.
     ///
     /// # Errors
     /// See [`Stop`].

@@ -1,11 +1,11 @@
-//! The dirty bitmap as the kernel reports it, including the bits it should have forgotten.
+//! The dirty bitmap as the kernel reports it, including stale bits.
 //!
 //! For: the bytes in the user's buffer, and the answer, of DIRTY_PAGES and of UNMAP_DMA with
 //! GET_DIRTY_BITMAP, on a machine where every mapping counts as wholly dirty (measured on 6.1 and
-//! 6.12: also READ-only mappings). Each mapping owns a bitmap; reporting it at an offset shifts the
+//! 6.12: also READ-only mappings). Each mapping has a bitmap; reporting it at an offset shifts the
 //! bitmap in place, and clearing afterwards stops at the mapping's last page, so bits shifted
-//! beyond it stay and come back.
-//! Not for: which mappings exist. Tell the tracker of each one made and removed.
+//! beyond it stay and reappear.
+//! Not for: which mappings exist. The caller reports each one made and removed.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::{EACCES, EFAULT, EINVAL, window::Version};
 /// Largest bitmap in bytes; GET_INFO prints it as the largest dirty bitmap.
 pub const MAX_BITMAP_BYTES: u64 = 1 << 28;
 
-/// What a well-formed DIRTY_PAGES asks for.
+/// The operation of a well-formed DIRTY_PAGES.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// START.
@@ -49,7 +49,7 @@ pub struct Request {
     pub iova: u64,
     /// Bytes of IOVA.
     pub size: u64,
-    /// Bytes each bit stands for; must be the container's page size.
+    /// Bytes that each bit represents; must be the container's page size.
     pub pgsize: u64,
     /// Size of the user's bitmap in bytes.
     pub bitmap_bytes: u64,
@@ -69,7 +69,7 @@ struct UserByte {
     protection: Protection,
 }
 
-/// What the process may do with a byte. Where there is no byte at all, both directions fault.
+/// Permissions of a byte. A missing byte faults in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
     /// Readable and writable.
@@ -79,7 +79,7 @@ pub enum Protection {
 }
 
 impl UserBuffer {
-    /// No memory at all.
+    /// Creates a buffer without memory.
     pub fn new() -> Self {
         UserBuffer::default()
     }
@@ -91,7 +91,7 @@ impl UserBuffer {
         }
     }
 
-    /// Takes `count` bytes away from `address` on, as munmap does.
+    /// Removes `count` bytes from `address` on, as munmap does.
     pub fn remove(&mut self, address: u64, count: u64) {
         self.bytes.retain(|&at, _| at < address || at - address >= count);
     }
@@ -106,7 +106,7 @@ impl UserBuffer {
         Some(u64::from_le_bytes(bytes.try_into().expect("eight were asked for")))
     }
 
-    /// Writes up to the first byte that cannot be written; what came before stays written.
+    /// Writes up to the first byte that cannot be written; bytes before it are written.
     fn write(&mut self, address: u64, words: &[u64]) -> Result<(), i32> {
         let values = words.iter().flat_map(|word| word.to_le_bytes());
         for (at, value) in (address..).zip(values) {
@@ -119,13 +119,13 @@ impl UserBuffer {
     }
 }
 
-/// An UNMAP_DMA with GET_DIRTY_BITMAP that went wrong.
+/// An UNMAP_DMA with GET_DIRTY_BITMAP that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnmapFailure {
     /// EINVAL, or EFAULT from the user's buffer.
     pub errno: i32,
-    /// First IOVA of each mapping that is gone all the same: those below the one whose bitmap met
-    /// the fault.
+    /// First IOVA of each mapping that was removed all the same: those below the one whose bitmap
+    /// faulted.
     pub removed: Vec<u64>,
 }
 
@@ -146,20 +146,20 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// Tracking off, no mappings. `page_size` in bytes; `user_end` is one past the last address a
-    /// user pointer may have (beyond it: EINVAL before anything is touched).
+    /// Creates a tracker without mappings, tracking off. `page_size` in bytes; `user_end` is one
+    /// past the last address a user pointer may have (beyond it: EINVAL before any access).
     pub fn new(page_size: u64, user_end: u64) -> Self {
         Tracker { page_size, user_end, running: false, mappings: BTreeMap::new() }
     }
 
-    /// A mapping was made; it must not overlap another.
+    /// Records a new mapping; it must not overlap another.
     pub fn mapped(&mut self, iova: u64, size: u64) {
         let pages = size / self.page_size;
         let words = if self.running { empty_bitmap(pages) } else { Vec::new() };
         self.mappings.insert(iova, Tracked { pages, words });
     }
 
-    /// A mapping was removed by a plain unmap.
+    /// Records a mapping that a plain unmap removed.
     pub fn unmapped(&mut self, iova: u64) {
         self.mappings.remove(&iova);
     }
@@ -175,7 +175,7 @@ impl Tracker {
         }
     }
 
-    /// STOP: every bitmap is forgotten.
+    /// STOP: drops every bitmap.
     pub fn stop(&mut self) {
         self.running = false;
         for tracked in self.mappings.values_mut() {
@@ -183,13 +183,13 @@ impl Tracker {
         }
     }
 
-    /// GET_BITMAP. Words of the buffer where no mapping lies stay as they are.
+    /// GET_BITMAP. Words of the buffer without a mapping are not changed.
     ///
     /// # Errors
-    /// EINVAL: tracking is off, the request is malformed, or a mapping is cut by either end. EFAULT:
-    /// the buffer, met at some mapping; those before it are reported already.
+    /// EINVAL: tracking is off, the request is malformed, or either end splits a mapping. EFAULT:
+    /// at some mapping the buffer faults; those before it are already reported.
     pub fn get(&mut self, request: &Request, user: &mut UserBuffer) -> Result<(), i32> {
-        // GET refuses a range that ends at 2^64, which UNMAP_DMA lets pass.
+        // GET refuses a range that ends at 2^64, which UNMAP_DMA accepts.
         if request.iova.checked_add(request.size).is_none() {
             return Err(EINVAL);
         }
@@ -197,18 +197,18 @@ impl Tracker {
         for iova in self.in_range(request) {
             let tracked = self.mappings.get_mut(&iova).expect("in_range names live mappings");
             report(tracked, pages_below(request, iova, self.page_size), request.data, user)?;
-            // Only the mapping's own pages: what was shifted beyond them stays.
+            // Only the mapping's own pages: bits shifted beyond them stay.
             set_bits(&mut tracked.words, tracked.pages, Fill::Zeros);
         }
         Ok(())
     }
 
-    /// UNMAP_DMA with GET_DIRTY_BITMAP (its `argsz` of at least 48 is the caller's to check);
-    /// returns the first IOVA of each mapping removed, ascending.
+    /// UNMAP_DMA with GET_DIRTY_BITMAP (the caller checks that `argsz` is at least 48); returns the
+    /// first IOVA of each mapping removed, ascending.
     ///
     /// # Errors
-    /// EINVAL as for [`Tracker::get`], and nothing is removed. EFAULT at some mapping: the ones
-    /// before it are gone ([`UnmapFailure::removed`]).
+    /// EINVAL as for [`Tracker::get`], and no mapping is removed. EFAULT at some mapping: those
+    /// before it are removed ([`UnmapFailure::removed`]).
     pub fn unmap(
         &mut self,
         request: &Request,
@@ -230,7 +230,7 @@ impl Tracker {
         Ok(removed)
     }
 
-    /// All the EINVALs that both calls share; their order among themselves cannot be seen.
+    /// All the EINVALs that both calls share; their order is not visible.
     fn check(&self, request: &Request) -> Result<(), i32> {
         let Request { iova, size, pgsize, bitmap_bytes, data } = *request;
         let aligned = iova % self.page_size == 0 && size % self.page_size == 0;
@@ -252,8 +252,8 @@ impl Tracker {
         if self.mappings.iter().any(cut) { Err(EINVAL) } else { Ok(()) }
     }
 
-    /// Mappings wholly in a range that passed [`Tracker::check`]; a range that ends at 2^64 finds
-    /// none.
+    /// Mappings wholly in a range that passed [`Tracker::check`]; none for a range that ends at
+    /// 2^64.
     fn in_range(&self, request: &Request) -> Vec<u64> {
         let Some(end) = request.iova.checked_add(request.size) else {
             return Vec::new();
@@ -267,28 +267,28 @@ fn pages_below(request: &Request, iova: u64, page_size: u64) -> u64 {
     (iova - request.iova) / page_size
 }
 
-/// Hands one mapping's bitmap to the user, first bit at number `below`.
+/// Copies one mapping's bitmap to the user, first bit at number `below`.
 fn report(tracked: &mut Tracked, below: u64, data: u64, user: &mut UserBuffer) -> Result<(), i32> {
     set_bits(&mut tracked.words, tracked.pages, Fill::Ones);
     let (word, shift) = (below / 64, below % 64);
     let used = (tracked.pages + shift).div_ceil(64) as usize;
     let target = data + word * 8;
     if shift != 0 {
-        // In place, and before the user's memory is touched: a fault leaves the bitmap shifted.
+        // In place, and before the user's memory is accessed: a fault leaves the bitmap shifted.
         shift_up(&mut tracked.words[..used], shift);
-        // The word belongs in part to what lies below: the user's bits are kept by an OR, which
-        // takes the whole word into the kernel's bitmap.
+        // Part of the word belongs to mappings below: an OR keeps the user's bits, and thereby
+        // copies the whole word into the kernel's bitmap.
         tracked.words[0] |= user.word(target).ok_or(EFAULT)?;
     }
     user.write(target, &tracked.words[..used])
 }
 
-/// The bitmap START gives a mapping: a spare word behind the ones its pages need.
+/// The bitmap that START allocates for a mapping: a spare word after those that its pages need.
 fn empty_bitmap(pages: u64) -> Vec<u64> {
     vec![0; pages.div_ceil(64) as usize + 1]
 }
 
-/// What [`set_bits`] writes.
+/// The value that [`set_bits`] writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fill {
     Ones,
@@ -306,7 +306,7 @@ fn set_bits(words: &mut [u64], count: u64, fill: Fill) {
     }
 }
 
-/// Moves every bit `shift` places up (1 to 63); what leaves the last word is lost.
+/// Moves every bit `shift` places up (1 to 63); bits beyond the last word are lost.
 fn shift_up(words: &mut [u64], shift: u64) {
     let mut carry = 0;
     for word in words {

@@ -1,8 +1,8 @@
-//! Doorbells that are mapped for the devices of a domain: who holds which page where.
+//! Doorbells mapped for the devices of a domain: their addresses and references.
 //!
-//! For: where devices see a doorbell, which mappings exist and how many hold each. Rules as of
-//! `msi-iommu.c` of v9 of the series, with [`crate::iova`] for its window.
-//! Not for: kernels that keep doorbells until the domain goes, and page tables.
+//! For: the I/O address of a doorbell, which mappings exist and how many references each has. Rules
+//! as of `msi-iommu.c` of v9 of the series, with [`crate::iova`] for its window.
+//! Not for: kernels that keep doorbells until the domain is freed, and page tables.
 
 use crate::iova::TopDown;
 use crate::{EINVAL, ENOMEM};
@@ -16,7 +16,7 @@ pub struct Mapping {
     pub iova: u64,
     /// Bytes.
     pub size: u64,
-    /// How many hold it.
+    /// Number of references.
     pub held: u64,
 }
 
@@ -30,7 +30,7 @@ pub struct Doorbells {
 }
 
 impl Doorbells {
-    /// None yet, and no window.
+    /// Creates a domain's doorbells without any, and without a window.
     pub fn new(page: u64) -> Self {
         Self { page, window: None, list: Vec::new() }
     }
@@ -48,7 +48,7 @@ impl Doorbells {
         Ok(())
     }
 
-    /// One more holds the doorbell of `size` bytes at `pa`.
+    /// Takes a reference to the doorbell of `size` bytes at `pa`.
     ///
     /// # Errors
     /// EINVAL without a window, ENOMEM if it is full.
@@ -68,7 +68,7 @@ impl Doorbells {
         Ok(iova + (pa - base))
     }
 
-    /// One less holds the page of `pa`.
+    /// Drops a reference to the page of `pa`.
     pub fn put(&mut self, pa: u64) {
         let base = pa / self.page * self.page;
         for at in 0..self.list.len() {
@@ -85,7 +85,7 @@ impl Doorbells {
         }
     }
 
-    /// Where devices see a message to `pa`: the eight bytes there have to be in one mapping.
+    /// The I/O address of a message to `pa`: the eight bytes there have to be in one mapping.
     pub fn translate(&self, pa: u64) -> Option<u64> {
         let holds = |m: &&Mapping| m.pa <= pa && pa + 8 <= m.pa + m.size;
         self.list.iter().find(holds).map(|mapping| mapping.iova + (pa - mapping.pa))

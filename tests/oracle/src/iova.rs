@@ -1,9 +1,9 @@
-//! The allocators of I/O addresses that kernels keep doorbells in, walked as they walk.
+//! The kernels' allocators of I/O addresses for doorbells, walked as the kernels walk them.
 //!
-//! For: which page the next doorbell gets. Each walks its allocations one by one, from the sources
-//! of the time: `iova.c` of 4.3 to 4.12, `iova.c` since 4.15, and the address that only moves up of
-//! 4.11's MSI-only cookies.
-//! Not for: what is mapped there ([`crate::doorbell`] keeps that).
+//! For: the page of the next doorbell. Each walks its allocations one by one, from the sources of
+//! the time: `iova.c` of 4.3 to 4.12, `iova.c` since 4.15, and the upward-only address of 4.11's
+//! MSI-only cookies.
+//! Not for: what is mapped there ([`crate::doorbell`]).
 //!
 //! Numbers are page numbers, `i128` so that nothing wraps.
 
@@ -19,7 +19,7 @@ fn round_up_to_power_of_two(size: i128) -> i128 {
     power
 }
 
-/// `iova.c` of 4.3 to 4.12, asked with the limit whose node is cached.
+/// `iova.c` of 4.3 to 4.12, called with the limit whose node is cached.
 #[derive(Clone, Debug)]
 pub struct TopDown {
     start_pfn: i128,
@@ -31,16 +31,16 @@ pub struct TopDown {
 }
 
 impl TopDown {
-    /// The pages `start_pfn` to `limit_pfn`.
+    /// Creates the window of the pages `start_pfn` to `limit_pfn`.
     pub fn new(start_pfn: u64, limit_pfn: u64) -> Self {
         let (start_pfn, limit_pfn) = (start_pfn.into(), limit_pfn.into());
         Self { start_pfn, limit_pfn, nodes: Vec::new(), cached: None }
     }
 
-    /// The first of `size` pages, at least 1.
+    /// Allocates `size` pages, at least 1; returns the first.
     pub fn alloc(&mut self, size: u64) -> Option<u64> {
         let size = i128::from(size);
-        // What has to be left free above the block for it to begin at a multiple.
+        // Free pages above the block that align its first page.
         let pad = |limit: i128| (limit + 1 - size).rem_euclid(round_up_to_power_of_two(size));
         let (mut limit, mut before) = match self.cached {
             None => (self.limit_pfn, self.nodes.len()),
@@ -68,7 +68,7 @@ impl TopDown {
         u64::try_from(first).ok()
     }
 
-    /// Gives the allocation that begins at `first` back.
+    /// Frees the allocation that begins at `first`.
     pub fn free(&mut self, first: u64) {
         let first = i128::from(first);
         let at = self.nodes.iter().position(|node| node.0 == first).unwrap();
@@ -79,13 +79,13 @@ impl TopDown {
         self.nodes.remove(at);
     }
 
-    /// Lets the window end later.
+    /// Extends the window.
     pub fn enlarge(&mut self, limit_pfn: u64) {
         self.limit_pfn = limit_pfn.into();
     }
 }
 
-/// `iova.c` since 4.15: a node above all others, limits exclusive.
+/// `iova.c` since 4.15: an anchor node above all others, limits exclusive.
 #[derive(Clone, Debug)]
 pub struct Anchored {
     start_pfn: i128,
@@ -96,21 +96,21 @@ pub struct Anchored {
 }
 
 impl Anchored {
-    /// The pages from `start_pfn` to the one before `limit_pfn`.
+    /// Creates the window of the pages from `start_pfn` to the one before `limit_pfn`.
     pub fn new(start_pfn: u64, limit_pfn: u64) -> Self {
         let anchor = (u64::MAX.into(), u64::MAX.into());
         let (start_pfn, limit_pfn) = (start_pfn.into(), limit_pfn.into());
         Self { start_pfn, limit_pfn, nodes: vec![anchor], cached: anchor }
     }
 
-    /// The first of `size` pages, at least 1.
+    /// Allocates `size` pages, at least 1; returns the first.
     pub fn alloc(&mut self, size: u64) -> Option<u64> {
         let size = i128::from(size);
         let from = self.nodes.iter().position(|node| *node == self.cached).unwrap();
         let retry = self.cached.1;
         let mut first = self.walk(from, self.start_pfn, size);
         if first.is_none() && retry < self.limit_pfn {
-            // The second walk: from the node at or above the limit down to what was cached.
+            // The second walk: from the node at or above the limit down to the cached one.
             let from = self.nodes.iter().position(|node| node.0 >= self.limit_pfn).unwrap();
             first = self.walk(from, retry + 1, size);
         }
@@ -121,7 +121,7 @@ impl Anchored {
         u64::try_from(first).ok()
     }
 
-    /// Down from the node `from`, at or above page `low`.
+    /// Walks down from the node `from`, at or above page `low`.
     fn walk(&self, from: usize, low: i128, size: i128) -> Option<i128> {
         let align = round_up_to_power_of_two(size);
         let mut high = self.limit_pfn;
@@ -138,7 +138,7 @@ impl Anchored {
         None
     }
 
-    /// Gives the allocation that begins at `first` back.
+    /// Frees the allocation that begins at `first`.
     pub fn free(&mut self, first: u64) {
         let first = i128::from(first);
         let at = self.nodes.iter().position(|node| node.0 == first).unwrap();
@@ -156,19 +156,19 @@ pub struct Upwards {
 }
 
 impl Upwards {
-    /// From address `base` on.
+    /// Creates an allocator from address `base` on.
     pub fn new(base: u64) -> Self {
         Self { next: base.into() }
     }
 
-    /// The address of `size` bytes more.
+    /// Allocates `size` bytes.
     pub fn alloc(&mut self, size: u64) -> u64 {
         let at = self.next;
         self.next += i128::from(size);
         at as u64
     }
 
-    /// The last `size` bytes could not be used.
+    /// Undoes the last allocation, of `size` bytes.
     pub fn undo(&mut self, size: u64) {
         self.next -= i128::from(size);
     }

@@ -1,17 +1,16 @@
-//! The leaves a page table must hold, given what is mapped.
+//! The leaves that a page table must contain for given mappings.
 //!
 //! For: comparing a table (or a dump of one) with the mappings it was made from. Each mapping is
-//! split into runs of pages that follow one another in physical memory, as long as possible over
-//! the whole mapping, and each run is cut from its start into the largest block that is aligned in
-//! IOVA and in physical memory and still fits. So do the tables recorded from 6.1 and 6.12, stage 1
-//! and stage 2.
+//! split into runs of physically contiguous pages, as long as possible over the whole mapping, and
+//! each run is split from its start into the largest block that is aligned in IOVA and in physical
+//! memory and still fits. The tables recorded from 6.1 and 6.12, stage 1 and stage 2, do the same.
 //! Not for: reading tables ([`crate::walk`]), permissions, doorbell mappings of the MSI window.
 
 use rangemap::RangeInclusiveMap;
 
 use crate::Granule;
 
-/// A mapping: consecutive IOVA pages and the frame behind each.
+/// A mapping: consecutive IOVA pages and their frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     /// IOVA of the first byte, page aligned.
@@ -52,9 +51,9 @@ pub fn leaves(granule: Granule, mappings: &[Mapping]) -> Vec<Leaf> {
     leaves
 }
 
-/// Where each IOVA lands, whatever the size of the leaves: ranges of IOVA with the distance
-/// `pa - iova` (modulo 2^64). Neighbouring leaves of equal distance join, so two tables that cut
-/// the same memory differently have equal coverage. Of overlapping leaves the later one counts.
+/// The output of each IOVA, whatever the size of the leaves: ranges of IOVA with the distance `pa -
+/// iova` (modulo 2^64). Adjacent leaves of equal distance are merged, so two tables that split the
+/// same memory differently have equal coverage. Of overlapping leaves the later one applies.
 pub fn coverage(leaves: &[Leaf]) -> RangeInclusiveMap<u64, u64> {
     let mut coverage = RangeInclusiveMap::new();
     for leaf in leaves {
@@ -64,7 +63,7 @@ pub fn coverage(leaves: &[Leaf]) -> RangeInclusiveMap<u64, u64> {
     coverage
 }
 
-/// The longest stretches of a mapping whose pages follow one another in physical memory.
+/// The longest physically contiguous runs of a mapping.
 fn runs(granule: Granule, mapping: &Mapping) -> Vec<Leaf> {
     let page = granule.bytes();
     let mut runs: Vec<Leaf> = Vec::new();
@@ -78,7 +77,7 @@ fn runs(granule: Granule, mapping: &Mapping) -> Vec<Leaf> {
     runs
 }
 
-/// Cuts one run, greedily from its start.
+/// Splits one run, greedily from its start.
 fn cut(granule: Granule, run: Leaf, leaves: &mut Vec<Leaf>) {
     let mut done = 0;
     while done < run.size {

@@ -1,22 +1,21 @@
-//! What must come out, computed the slow and obvious way; shares nothing with what it judges.
+//! Expected results, computed slowly and obviously; shares no code with the model.
 //!
 //! Nine rooms, each answering one question by brute force:
 //!
-//! - [`window`]: what a type1 container answers to MAP_DMA and UNMAP_DMA, and which page each IOVA
-//!   then reaches. Kept page by page; it knows no tree and no page table.
-//! - [`leaves`]: which leaves the page table must hold for a set of mappings, by cutting physically
-//!   contiguous runs.
-//! - [`walk`]: a second reading of AArch64 translation tables (VMSAv8-64), from the architecture's
-//!   tables of index bits, block sizes and descriptor types.
-//! - [`wide`]: the same where descriptors hold 52-bit addresses (FEAT_LPA2).
-//! - [`rights`]: what a leaf of either permits.
-//! - [`dirty`]: the dirty bitmap as the kernel reports it, stale bits included.
-//! - [`iova`]: which page of a doorbell window a kernel hands out next.
-//! - [`doorbell`]: which doorbells are mapped for a domain, where, and who holds them.
-//! - [`aarch32`]: a second reading of the tables of AArch32, short descriptors and long ones.
+//! | room | question it answers |
+//! | --- | --- |
+//! | [`window`] | what does a type1 container answer to MAP_DMA and UNMAP_DMA, and which page does each IOVA then reach? Kept page by page, without a tree or page table. |
+//! | [`leaves`] | which leaves must the page table contain for a set of mappings? Splits physically contiguous runs. |
+//! | [`walk`] | what do AArch64 translation tables (VMSAv8-64) mean, by the architecture's tables of index bits, block sizes and descriptor types? |
+//! | [`wide`] | what do they mean where descriptors contain 52-bit addresses (FEAT_LPA2)? |
+//! | [`rights`] | what does a leaf of either permit? |
+//! | [`dirty`] | which dirty bitmap does the kernel report, stale bits included? |
+//! | [`iova`] | which page of a doorbell window does a kernel allocate next? |
+//! | [`doorbell`] | which doorbells are mapped for a domain, where, and with how many references? |
+//! | [`aarch32`] | what do the tables of AArch32 mean, with short descriptors and long ones? |
 //!
-//! The rooms do not call one another either, but for few: `window` hands `leaves` a list of frames,
-//! `doorbell` asks `iova` for pages, `walk` and `wide` ask `rights`. Nothing here is fast, and nothing is clever; where a
+//! Few rooms call one another: `window` passes `leaves` a list of frames, `doorbell` allocates
+//! pages from `iova`, `walk` and `wide` use `rights`. Nothing here is fast or clever: where a
 //! shorter way existed, the longer one that can be read against the source was taken.
 //!
 //! Errors are positive Linux errno values, by the names below.
@@ -37,13 +36,13 @@ pub const ENOENT: i32 = 2;
 pub const ENOMEM: i32 = 12;
 /// DIRTY_PAGES on a version 1 container.
 pub const EACCES: i32 = 13;
-/// A user address with nothing behind it, or not with the access asked for.
+/// A user address without memory, or without the requested permission.
 pub const EFAULT: i32 = 14;
 /// MAP_DMA over an existing mapping.
 pub const EEXIST: i32 = 17;
 /// Malformed or misplaced request.
 pub const EINVAL: i32 = 22;
-/// The container holds as many mappings as it may.
+/// The container has its maximum number of mappings.
 pub const ENOSPC: i32 = 28;
 
 /// Translation granule: the size of a page and of a full table.

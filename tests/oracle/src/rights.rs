@@ -1,13 +1,13 @@
-//! What a leaf of VMSAv8-64 permits, below the tables that limit it.
+//! Permissions of a VMSAv8-64 leaf, limited by the tables above it.
 //!
 //! For: reading, writing and executing at either privilege. Written from the tables of the Arm ARM
-//! (DDI 0487, D8.4): AP and S2AP for data, XN and PXN for instructions, what table descriptors take
-//! away, and what a regime forbids on top (WXN, PAN).
+//! (DDI 0487, D8.4): AP and S2AP for data, XN and PXN for instructions, the limits of table
+//! descriptors, and what a regime forbids on top (WXN, PAN).
 //! Not for: permission indirection, the permissions of AArch32.
 
 use crate::walk::Privilege;
 
-/// What an access may do.
+/// Permissions of accesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Rights {
     /// Data may be read.
@@ -19,7 +19,7 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// What both permit.
+    /// The permissions that both grant.
     pub fn and(self, other: Self) -> Self {
         Rights {
             read: self.read && other.read,
@@ -29,28 +29,28 @@ impl Rights {
     }
 }
 
-/// What decides permissions beside descriptors and the access.
+/// Settings that decide permissions, beside descriptors and the access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Rules {
-    /// Stage 1 of a regime that knows one privilege (EL2, EL3).
+    /// Stage 1 of a regime with a single privilege (EL2, EL3).
     pub one_privilege: bool,
-    /// WXN: what may be written is not executed.
+    /// WXN: writable memory is not executable.
     pub wxn: bool,
-    /// PAN: what may be read or written without privilege is neither with it.
+    /// PAN: memory accessible without privilege is not readable or writable with it.
     pub pan: bool,
-    /// EPAN: for PAN, what may be executed without privilege counts as well.
+    /// EPAN: for PAN, memory executable without privilege counts as well.
     pub epan: bool,
-    /// Stage 2: XN\[1:0\] tells privileges apart (FEAT_XNX). Without, XN\[1\] alone counts.
+    /// Stage 2: XN\[1:0\] distinguishes privileges (FEAT_XNX). Without it only XN\[1\] applies.
     pub xnx: bool,
 }
 
-/// Stage 1: a leaf, and the bits of the tables above it combined by OR.
+/// Permissions at stage 1: of a leaf, and of the bits of the tables above it combined by OR.
 pub fn stage1(rules: Rules, privilege: Privilege, leaf: u64, tables: u64) -> Rights {
     let bit = |word: u64, at: u32| word >> at & 1 == 1;
     let read_only = bit(leaf, 7) || bit(tables, 62);
     let xn = bit(leaf, 54) || bit(tables, 60);
     if rules.one_privilege {
-        // AP[1], APTable[0], PXN and PXNTable mean nothing here.
+        // AP[1], APTable[0], PXN and PXNTable have no meaning here.
         let write = !read_only;
         return Rights { read: true, write, fetch: !(xn || rules.wxn && write) };
     }
@@ -65,7 +65,7 @@ pub fn stage1(rules: Rules, privilege: Privilege, leaf: u64, tables: u64) -> Rig
             let theirs = user.read || user.write || (rules.epan && user.fetch);
             let kept_out = rules.pan && theirs;
             let write = !read_only && !kept_out;
-            // What is writable without privilege is privileged-execute-never; UWXN, which asks for
+            // Memory writable without privilege is privileged-execute-never; UWXN, which requests
             // that in AArch32, adds nothing.
             let fetch = !pxn && !user.write;
             Rights { read: !kept_out, write, fetch: fetch && !(rules.wxn && write) }
@@ -73,7 +73,7 @@ pub fn stage1(rules: Rules, privilege: Privilege, leaf: u64, tables: u64) -> Rig
     }
 }
 
-/// Stage 2.
+/// Permissions at stage 2.
 pub fn stage2(rules: Rules, privilege: Privilege, leaf: u64) -> Rights {
     let bit = |at: u32| leaf >> at & 1 == 1;
     let fetch = match (bit(54), bit(53), privilege) {

@@ -1,8 +1,9 @@
-//! A second reading of AArch64 translation tables: VMSAv8-64, stage 1 and stage 2, all granules.
+//! An independent reading of AArch64 translation tables: VMSAv8-64, stage 1 and stage 2, all
+//! granules.
 //!
 //! For: what a table in memory means, independently of the walker under test. Written from the
-//! tables of the Arm ARM (DDI 0487, chapter D8): which address bits index which level, which
-//! levels may hold blocks, and what a descriptor's type bits say.
+//! tables of the Arm ARM (DDI 0487, chapter D8): which address bits index which level, which levels
+//! may have blocks, and the meaning of a descriptor's type bits.
 //! Not for: choosing a table (TTBR0 or TTBR1, ASIDs, EPD), nesting (call it once per stage), DS=1
 //! (52-bit addresses with 4K and 16K), 128-bit descriptors, hardware update of AF and dirty state,
 //! memory attributes.
@@ -10,28 +11,29 @@
 use crate::rights::{self, Rights, Rules};
 use crate::{Granule, Stage};
 
-/// How a table is to be read.
+/// How a table is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Granule.
     pub granule: Granule,
-    /// Stage; decides what bits \[7:6\] of a leaf mean.
+    /// Stage; decides the meaning of bits \[7:6\] of a leaf.
     pub stage: Stage,
-    /// Physical address of the first table. Bits below the table's own size count as 0.
+    /// Physical address of the first table. Bits below the table's own size are ignored.
     pub base: u64,
     /// Input address size in bits: 64 - TxSZ.
     pub input_bits: u8,
     /// Level of the first lookup.
     pub start_level: u8,
-    /// Output address size in bits (IPS, S2PS), at most 52; an address beyond it is an Address size fault.
+    /// Output address size in bits (IPS, S2PS), at most 52; an address beyond it is an Address size
+    /// fault.
     pub output_bits: u8,
     /// Whether bits \[15:12\] of a 64K descriptor are address bits \[51:48\].
     pub high_address: HighAddress,
-    /// Who asks.
+    /// Privilege of the access.
     pub privilege: Privilege,
-    /// Stage 1: whether APTable, XNTable and PXNTable count. Ignored at stage 2, which has none.
+    /// Stage 1: whether APTable, XNTable and PXNTable apply. Ignored at stage 2, which has none.
     pub table_permissions: TablePermissions,
-    /// What else decides permissions.
+    /// Other settings that decide permissions.
     pub rules: Rules,
 }
 
@@ -47,33 +49,33 @@ pub enum HighAddress {
 /// Privilege of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Privilege {
-    /// What a PCIe device without PASID is, unless its STE says otherwise.
+    /// The privilege of a PCIe device without PASID, unless its STE overrides it.
     Unprivileged,
-    /// Privileged: AP\[1\] does not count.
+    /// Privileged: AP\[1\] does not apply.
     Privileged,
 }
 
-/// Whether table descriptors limit what lies below them.
+/// Whether table descriptors limit the permissions below them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TablePermissions {
-    /// APTable, XNTable and PXNTable count.
+    /// APTable, XNTable and PXNTable apply.
     Honoured,
-    /// Switched off (HPD, HAD).
+    /// Disabled (HPD, HAD).
     Disabled,
 }
 
 /// The outcome of a successful walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf {
-    /// Output address of the input address asked for.
+    /// Output address of the input address.
     pub pa: u64,
     /// Bytes the leaf maps.
     pub block_size: u64,
-    /// Permission bits let the access of [`Config::privilege`] read.
+    /// The access of [`Config::privilege`] may read.
     pub readable: bool,
-    /// Permission bits let the access of [`Config::privilege`] write.
+    /// The access of [`Config::privilege`] may write.
     pub writable: bool,
-    /// Permission bits let the access of [`Config::privilege`] fetch instructions.
+    /// The access of [`Config::privilege`] may fetch instructions.
     pub executable: bool,
 }
 
@@ -83,7 +85,7 @@ impl Leaf {
         Leaf { pa, block_size, readable, writable, executable }
     }
 
-    /// The permissions together.
+    /// The permissions as [`Rights`].
     pub fn rights(&self) -> Rights {
         let Leaf { readable: read, writable: write, executable: fetch, .. } = *self;
         Rights { read, write, fetch }
@@ -100,7 +102,7 @@ pub enum Fault {
     },
     /// An address beyond the output size: a next table, a leaf, or (level 0) the base itself.
     AddressSize {
-        /// Level of the descriptor that holds the address.
+        /// Level of the descriptor with the address.
         level: u8,
     },
     /// A leaf whose access flag is 0.
@@ -115,7 +117,7 @@ pub enum Fault {
     },
 }
 
-/// A leaf as it stands in memory.
+/// A leaf in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TableLeaf {
     /// Input address of the first byte.
@@ -128,7 +130,7 @@ pub struct TableLeaf {
     pub descriptor: u64,
 }
 
-/// What a descriptor says at its level.
+/// The meaning of a descriptor at its level.
 enum Meaning {
     Invalid,
     Table(u64),
@@ -141,7 +143,7 @@ impl Config {
     /// # Panics
     /// If the input size does not suit the granule.
     pub fn stage1(granule: Granule, base: u64, input_bits: u8, output_bits: u8) -> Self {
-        // The first level that still has an address bit of its own to resolve.
+        // The first level that resolves an address bit.
         let start = (0..=3).find(|&level| low_bit(granule, level).is_some_and(|b| b < input_bits));
         let start = start.unwrap_or_else(|| panic!("{input_bits} input bits with {granule:?}"));
         let config = Config::any(Stage::One, granule, base, input_bits, start, output_bits);
@@ -150,11 +152,11 @@ impl Config {
     }
 
     /// Stage 2 from a given start level (see [`start_level_of_sl0`]); more entries than one table
-    /// holds mean concatenated tables.
+    /// has mean concatenated tables.
     ///
     /// # Panics
-    /// If granule, input size and start level do not go together: the level does not exist, has
-    /// nothing to resolve, or would need more than 16 tables.
+    /// If granule, input size and start level are inconsistent: the level does not exist, resolves
+    /// no bit, or would need more than 16 tables.
     pub fn stage2(
         granule: Granule,
         base: u64,
@@ -193,7 +195,8 @@ impl Config {
         }
     }
 
-    /// Entries of a table at `level`. The first one has as many as the input size leaves bits.
+    /// Entries of a table at `level`. The first table has as many as the remaining input bits
+    /// index.
     fn entries(&self, level: u8) -> u64 {
         if level == self.start_level {
             1 << (self.input_bits - self.low(level))
@@ -214,15 +217,15 @@ impl Config {
         if self.base >> self.output_bits != 0 {
             return Err(Fault::AddressSize { level: 0 });
         }
-        // Where outputs have 52 bits a small table is still aligned to 64 bytes.
+        // With 52-bit outputs a small table is still aligned to 64 bytes.
         let least = if self.output_bits > 48 { 64 } else { 16 };
         let bytes = (self.entries(self.start_level) * 8).max(least);
         Ok(self.base / bytes * bytes)
     }
 
-    /// The type bits, by level. DDI 0487 D8.3: bit 0 clear is invalid; bit 1 set is a table above
-    /// level 3 and a page at level 3; bit 1 clear is a block where the level has blocks and
-    /// reserved elsewhere, which reads as invalid.
+    /// The meaning of the type bits, by level. DDI 0487 D8.3: bit 0 clear is invalid; bit 1 set is
+    /// a table above level 3 and a page at level 3; bit 1 clear is a block where the level has
+    /// blocks and reserved elsewhere, which is treated as invalid.
     fn meaning(&self, level: u8, descriptor: u64) -> Result<Meaning, Fault> {
         let leaf = match (descriptor & 3, level) {
             (3, 0..=2) => false,
@@ -247,13 +250,13 @@ impl Config {
             (Granule::Size4K, 1 | 2) => true,
             (Granule::Size16K, 2) => true,
             (Granule::Size64K, 2) => true,
-            // 4 TiB blocks come with 52-bit addresses.
+            // 4 TiB blocks require 52-bit addresses.
             (Granule::Size64K, 1) => self.high_address == HighAddress::Present,
             _ => false,
         }
     }
 
-    /// What a leaf permits below tables whose descriptors combine to `tables` by OR.
+    /// The permissions of a leaf below tables whose descriptors combine to `tables` by OR.
     fn rights(&self, descriptor: u64, tables: u64) -> Rights {
         match self.stage {
             Stage::One => rights::stage1(self.rules, self.privilege, descriptor, tables),
@@ -262,7 +265,7 @@ impl Config {
     }
 }
 
-/// Start level that STE.S2SL0 (VTCR_EL2.SL0) selects, for values that need no extension.
+/// Start level that STE.S2SL0 (VTCR_EL2.SL0) selects, for values without an extension.
 pub const fn start_level_of_sl0(granule: Granule, sl0: u8) -> Option<u8> {
     match (granule, sl0) {
         (Granule::Size4K, 0) => Some(2),
@@ -275,12 +278,12 @@ pub const fn start_level_of_sl0(granule: Granule, sl0: u8) -> Option<u8> {
     }
 }
 
-/// Walks the table for one input address. `read` gives the little-endian 64-bit word at a physical
-/// address, or `None` where memory does not answer.
+/// Walks the table for one input address. `read` returns the little-endian 64-bit word at a
+/// physical address, or `None` where memory does not answer.
 ///
 /// # Errors
-/// The first fault on the way, in the architecture's order at each level: external abort,
-/// translation, address size; at the leaf the access flag last. Permissions are an answer here,
+/// The first fault of the walk, in the architecture's order at each level: external abort,
+/// translation, address size; at the leaf the access flag last. Permissions are part of the result,
 /// not a fault.
 pub fn translate(
     config: &Config,
@@ -317,9 +320,9 @@ pub fn translate(
     unreachable!("level 3 has no tables")
 }
 
-/// Every leaf of the table in order of input address, access flag or not.
+/// Every leaf of the table in order of input address, whatever its access flag.
 ///
-/// A table that leads back to itself is followed to level 3 like any other, which takes time
+/// A table that points to itself is followed to level 3 like any other, which takes time
 /// exponential in the number of levels.
 ///
 /// # Errors
@@ -375,7 +378,7 @@ const fn low_bit(granule: Granule, level: u8) -> Option<u8> {
     }
 }
 
-/// Entries of a whole table: a granule of 8-byte descriptors.
+/// Entries of a full table: a granule of 8-byte descriptors.
 const fn full_table(granule: Granule) -> u64 {
     granule.bytes() / 8
 }

@@ -1,22 +1,22 @@
-//! A second reading of AArch64 translation tables where DS is set (FEAT_LPA2): 52-bit addresses
-//! with the 4K and 16K granules.
+//! An independent reading of AArch64 translation tables where DS is set (FEAT_LPA2): 52-bit
+//! addresses with the 4K and 16K granules.
 //!
-//! For: the same as [`walk`](crate::walk), for the tables that room leaves out. Written from the
-//! Arm ARM (DDI 0487, chapter D8): with DS, OA\[49:12\] (4K) or \[49:14\] (16K) stand in place,
-//! OA\[51:50\] where shareability was; the 4K granule has a level -1 and blocks at level 0, the 16K
-//! granule blocks at level 1.
-//! Not for: what `walk` is not for, and the 64K granule, which DS does not change.
+//! For: the same as [`walk`](crate::walk), for the tables that room excludes. Written from the Arm
+//! ARM (DDI 0487, chapter D8): with DS, OA\[49:12\] (4K) or \[49:14\] (16K) are in place,
+//! OA\[51:50\] in the bits of shareability; the 4K granule has a level -1 and blocks at level 0,
+//! the 16K granule blocks at level 1.
+//! Not for: what `walk` excludes, and the 64K granule, which DS does not change.
 
 use crate::rights::{self, Rights, Rules};
 use crate::walk::{Leaf, Privilege, TableLeaf, TablePermissions};
 use crate::{Granule, Stage};
 
-/// How a table is to be read.
+/// How a table is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Granule: 4K or 16K.
     pub granule: Granule,
-    /// Stage; decides what bits \[7:6\] of a leaf mean.
+    /// Stage; decides the meaning of bits \[7:6\] of a leaf.
     pub stage: Stage,
     /// Physical address of the first table, aligned to its size.
     pub base: u64,
@@ -26,15 +26,15 @@ pub struct Config {
     pub start_level: i8,
     /// Output address size in bits.
     pub output_bits: u8,
-    /// Who asks.
+    /// Privilege of the access.
     pub privilege: Privilege,
-    /// Stage 1: whether APTable, XNTable and PXNTable count. Ignored at stage 2, which has none.
+    /// Stage 1: whether APTable, XNTable and PXNTable apply. Ignored at stage 2, which has none.
     pub table_permissions: TablePermissions,
-    /// What else decides permissions.
+    /// Other settings that decide permissions.
     pub rules: Rules,
 }
 
-/// What a descriptor says at its level.
+/// The meaning of a descriptor at its level.
 enum Meaning {
     Table(u64),
     Leaf(u64),
@@ -53,11 +53,11 @@ pub enum Fault {
     Abort(u64),
 }
 
-/// Walks the table for one input address. `read` gives the little-endian 64-bit word at a physical
-/// address, or `None` where memory does not answer.
+/// Walks the table for one input address. `read` returns the little-endian 64-bit word at a
+/// physical address, or `None` where memory does not answer.
 ///
 /// # Errors
-/// The first fault on the way, in the architecture's order.
+/// The first fault of the walk, in the architecture's order.
 ///
 /// # Panics
 /// If the granule has no such start level.
@@ -99,8 +99,8 @@ pub fn translate(
     }
 }
 
-/// Every leaf of the table in order of input address, access flag or not. As long as
-/// [`walk::all_leaves`](crate::walk::all_leaves) takes.
+/// Every leaf of the table in order of input address, whatever its access flag. Takes as long as
+/// [`walk::all_leaves`](crate::walk::all_leaves).
 ///
 /// # Errors
 /// An abort or an address size fault anywhere in the table.
@@ -147,7 +147,7 @@ impl Config {
         if level == self.start_level { self.input_bits } else { low_bit(self.granule, level - 1) }
     }
 
-    /// What a descriptor says; `None` if nothing.
+    /// The meaning of a descriptor; `None` if it is invalid.
     fn meaning(&self, level: i8, descriptor: u64) -> Result<Option<Meaning>, Fault> {
         let leaf = match (descriptor & 3, level) {
             (3, 3) => true,
@@ -163,7 +163,7 @@ impl Config {
         Ok(Some(if leaf { Meaning::Leaf(address) } else { Meaning::Table(address) }))
     }
 
-    /// What a leaf permits below tables whose descriptors combine to `tables` by OR.
+    /// The permissions of a leaf below tables whose descriptors combine to `tables` by OR.
     fn rights(&self, descriptor: u64, tables: u64) -> Rights {
         match self.stage {
             Stage::One => rights::stage1(self.rules, self.privilege, descriptor, tables),

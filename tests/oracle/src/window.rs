@@ -3,7 +3,7 @@
 //! For: the answer (success or errno) of every MAP_DMA and UNMAP_DMA, the bytes an unmap reports,
 //! and what each IOVA reaches afterwards. Rules as measured on Linux 6.1 and 6.12.
 //! Not for: page tables ([`crate::leaves`], [`crate::walk`]), dirty bitmaps ([`crate::dirty`]),
-//! groups and domains, what else a process locks (the caller brings the budget that is left).
+//! groups and domains, other locked memory of a process (the caller passes the remaining budget).
 
 use std::collections::BTreeMap;
 
@@ -26,16 +26,16 @@ pub const UNMAP_VADDR: u32 = 4;
 /// One past the last address of a 64-bit space.
 const TOP: u128 = 1 << 64;
 
-/// The two type1 interfaces; they differ in what UNMAP_DMA makes of a mapping cut by its range.
+/// The two type1 interfaces; they treat a mapping that UNMAP_DMA's range splits differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// VFIO_TYPE1_IOMMU: a mapping that starts in the range goes as a whole.
+    /// VFIO_TYPE1_IOMMU: a mapping that starts in the range is removed as a whole.
     V1,
-    /// VFIO_TYPE1v2_IOMMU: cutting a mapping is refused.
+    /// VFIO_TYPE1v2_IOMMU: splitting a mapping is refused.
     V2,
 }
 
-/// The arguments of MAP_DMA, as the caller's struct holds them.
+/// The arguments of MAP_DMA, from the caller's struct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MapRequest {
     /// Size of the caller's struct in bytes; 32 are needed.
@@ -50,7 +50,7 @@ pub struct MapRequest {
     pub size: u64,
 }
 
-/// The arguments of UNMAP_DMA, as the caller's struct holds them.
+/// The arguments of UNMAP_DMA, from the caller's struct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnmapRequest {
     /// Size of the caller's struct in bytes; 24 are needed.
@@ -72,14 +72,14 @@ pub enum Pin {
     Write,
 }
 
-/// What lies behind a user page.
+/// The page behind a user address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageAnswer {
     /// Memory with this page frame number; counts against the memlock limit.
     Frame(u64),
-    /// A page with this frame number that does not count: device memory, or the zero page of 6.1.
+    /// A page with this frame number that is not counted: device memory, or the zero page of 6.1.
     Uncounted(u64),
-    /// No page, or none that may be accessed so.
+    /// No page, or none with this permission.
     Fault,
 }
 
@@ -88,23 +88,23 @@ pub enum PageAnswer {
 pub enum Budget {
     /// CAP_IPC_LOCK: counted, not limited.
     Unlimited,
-    /// RLIMIT_MEMLOCK in whole pages, less what is locked already.
+    /// RLIMIT_MEMLOCK in whole pages, less those locked already.
     Pages(u64),
 }
 
-/// Who calls MAP_DMA.
+/// The caller of MAP_DMA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Any number that tells processes apart.
+    /// A number that identifies the process.
     pub process: u64,
-    /// What it may lock at the moment of the call.
+    /// Its budget at the moment of the call.
     pub budget: Budget,
 }
 
 /// One IOVA page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageEntry {
-    /// [`Slot::id`] of the mapping this page belongs to.
+    /// [`Slot::id`] of the page's mapping.
     pub slot: u64,
     /// Physical page frame number, in units of the container's page size.
     pub frame: u64,
@@ -123,11 +123,11 @@ pub struct Slot {
     pub iova: u64,
     /// Bytes.
     pub size: u64,
-    /// User address of the first byte, as last given.
+    /// User address of the first byte, as last set.
     pub vaddr: u64,
-    /// Whether [`UNMAP_VADDR`] took the user address away.
+    /// Whether [`UNMAP_VADDR`] invalidated the user address.
     pub vaddr_state: VaddrState,
-    /// Process its pages are charged to: the one that mapped it, or gave it its user address last.
+    /// Process that its pages are charged to: the one that mapped it, or last set its user address.
     pub owner: u64,
     /// Pages charged.
     pub locked: u64,
@@ -144,11 +144,11 @@ impl Slot {
 pub enum VaddrState {
     /// Usable.
     Valid,
-    /// Taken away by UNMAP_DMA with FLAG_VADDR.
+    /// Invalidated by UNMAP_DMA with FLAG_VADDR.
     Invalid,
 }
 
-/// What a device finds at an IOVA.
+/// The result of a device's access to an IOVA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reached {
     /// Physical page frame number, in units of the container's page size.
@@ -172,7 +172,7 @@ pub struct Container {
 }
 
 impl Container {
-    /// An empty container.
+    /// Creates an empty container.
     ///
     /// `page_size` is the smallest IOMMU page in bytes, `entry_limit` the module parameter
     /// `dma_entry_limit` as read at SET_IOMMU, `valid` the usable IOVA ranges (inclusive; GET_INFO
@@ -180,7 +180,7 @@ impl Container {
     ///
     /// # Panics
     /// If `page_size` is no power of two, or a range is empty, or a range contains the last page of
-    /// the 64-bit space: what the kernel does with mappings that end at 2^64 there is not known.
+    /// the 64-bit space: the kernel's treatment of mappings that end at 2^64 is unknown.
     pub fn new(page_size: u64, version: Version, entry_limit: u32, valid: Vec<(u64, u64)>) -> Self {
         assert!(page_size.is_power_of_two(), "page size {page_size:#x}");
         for &(first, last) in &valid {
@@ -198,12 +198,12 @@ impl Container {
         }
     }
 
-    /// MAP_DMA. `pages` tells what lies behind a page of the caller (its argument is page aligned).
+    /// MAP_DMA. `pages` returns the page behind a user address of the caller (page aligned).
     ///
     /// # Errors
     /// The first that applies, in the order measured on 6.1 and 6.12: EINVAL for the form of the
-    /// request; the outcome of [`MAP_VADDR`] (ENOENT, EINVAL, ENOMEM); EEXIST; ENOSPC; EINVAL outside the
-    /// valid ranges; then page by page EFAULT or ENOMEM. A failure leaves nothing behind.
+    /// request; the outcome of [`MAP_VADDR`] (ENOENT, EINVAL, ENOMEM); EEXIST; ENOSPC; EINVAL
+    /// outside the valid ranges; then page by page EFAULT or ENOMEM. A failure changes nothing.
     pub fn map(
         &mut self,
         request: &MapRequest,
@@ -240,12 +240,12 @@ impl Container {
     /// UNMAP_DMA; returns the bytes removed (or, with [`UNMAP_VADDR`], invalidated), which is what
     /// the kernel writes into the caller's `size`.
     ///
-    /// With [`UNMAP_GET_DIRTY`] the mappings go as in a plain unmap; the bitmap, and the checks and
-    /// faults it brings, are [`crate::dirty`]'s.
+    /// With [`UNMAP_GET_DIRTY`] the mappings are removed as in a plain unmap; its bitmap, checks
+    /// and faults are in [`crate::dirty`].
     ///
     /// # Errors
-    /// EINVAL: the form of the request; version 2, a mapping cut by either end; [`UNMAP_VADDR`], a
-    /// mapping already invalid. Nothing is changed then, nor is the caller's `size`.
+    /// EINVAL: the form of the request; version 2, a mapping split by either end; [`UNMAP_VADDR`],
+    /// a mapping already invalid. Nothing changes then, nor does the caller's `size`.
     pub fn unmap(&mut self, request: &UnmapRequest) -> Result<u64, i32> {
         self.check_unmap_form(request)?;
         let UnmapRequest { flags, iova, size, .. } = *request;
@@ -256,8 +256,8 @@ impl Container {
                 return Err(EINVAL);
             }
             let mut hit = self.slots_in(iova, size);
-            // Version 1 goes through the mappings upwards and stops at one that starts before the
-            // range. Only the first can, so that one stops everything.
+            // Version 1 walks the mappings upwards and stops at one that starts before the range.
+            // Only the first can, so that one stops the walk at once.
             if hit.first().is_some_and(|&id| self.slot(id).iova < iova) {
                 hit.clear();
             }
@@ -272,7 +272,7 @@ impl Container {
         Ok(bytes)
     }
 
-    /// What a device finds at `iova`, or `None` where nothing is mapped.
+    /// The result of a device's access to `iova`, or `None` where nothing is mapped.
     ///
     /// At stage 1 a WRITE-only mapping is readable too (measured with DMA on 6.12): its leaf is the
     /// one of a READ|WRITE mapping.
@@ -317,7 +317,7 @@ impl Container {
         if argsz < 32 || flags & !(MAP_READ | MAP_WRITE | MAP_VADDR) != 0 {
             return Err(EINVAL);
         }
-        // Either some direction or FLAG_VADDR, never both.
+        // Either a direction or FLAG_VADDR, never both.
         let any_direction = flags & (MAP_READ | MAP_WRITE) != 0;
         let new_address = flags & MAP_VADDR != 0;
         if any_direction == new_address {
@@ -326,7 +326,7 @@ impl Container {
         if size == 0 || [iova, vaddr, size].iter().any(|value| value % self.page_size != 0) {
             return Err(EINVAL);
         }
-        // Ending at 2^64 exactly is no wrap, on either side.
+        // Ending at 2^64 exactly is no wrap, in either space.
         if end(iova, size) > TOP || end(vaddr, size) > TOP {
             return Err(EINVAL);
         }
@@ -378,7 +378,7 @@ impl Container {
         Ok(())
     }
 
-    /// UNMAP_DMA with FLAG_VADDR: all of them or none.
+    /// UNMAP_DMA with FLAG_VADDR: invalidates all of them or none.
     fn invalidate(&mut self, hit: &[u64]) -> Result<u64, i32> {
         if hit.iter().any(|&id| self.slot(id).vaddr_state == VaddrState::Invalid) {
             return Err(EINVAL);
@@ -391,7 +391,7 @@ impl Container {
         Ok(bytes)
     }
 
-    /// Frames of the user pages, and how many of them count.
+    /// Frames of the user pages, and how many of them are counted.
     fn pin(
         &self,
         request: &MapRequest,
@@ -402,7 +402,7 @@ impl Container {
         let mut frames = Vec::new();
         let mut locked = 0;
         for index in 0..request.size / self.page_size {
-            // A page that is missing is noticed before the limit is: EFAULT with the limit reached.
+            // A missing page is detected before the limit: EFAULT with the limit reached.
             let frame = match pages(request.vaddr + index * self.page_size, pin) {
                 PageAnswer::Fault => return Err(EFAULT),
                 PageAnswer::Uncounted(frame) => frame,
@@ -417,7 +417,7 @@ impl Container {
         Ok((frames, locked))
     }
 
-    /// Version 2's two probes: a mapping around the first byte that does not start there, and a
+    /// Version 2's two checks: a mapping around the first byte that does not start there, and a
     /// mapping around the last byte that does not end there.
     fn cuts_a_mapping(&self, iova: u64, size: u64) -> bool {
         let last = iova + (size - 1);

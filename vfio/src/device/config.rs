@@ -1,11 +1,11 @@
-//! Configuration space through VFIO: partly real, partly a copy that a user may think is real.
+//! Configuration space through VFIO: some registers pass through, others are virtualised.
 //!
 //! | room | question it answers |
 //! | --- | --- |
 //! | `parts` | which capability does a byte belong to, which capabilities are hidden? |
 //! | `permission` | which bits of a byte are copies, which may a user write? |
 //!
-//! Not here: vital product data, whose registers are a copy that nothing fills.
+//! Not here: vital product data, whose virtualised registers nothing fills.
 
 mod parts;
 mod permission;
@@ -23,26 +23,26 @@ use passim_model::topology::Function;
 use passim_model::{Conflict, Errno, Host, Refusal, Rid, Width};
 use permission::{Permission, permission};
 
-/// The copy.
+/// The virtualised configuration space.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(super) struct VirtualConfig {
     bytes: Vec<u8>,
     parts: Parts,
-    /// Flags of the MSI capability at the first open, which say how long it is.
+    /// Flags of the MSI capability at the first open; they determine its length.
     msi_flags: u64,
-    /// log2 of how many messages of MSI a user may let the function send.
+    /// log2 of how many MSI messages a user may let the function send.
     qmax: u64,
 }
 
-/// Bytes that are accessed together: an aligned 1, 2 or 4 of one part.
+/// Bytes that one access covers: aligned, 1, 2 or 4 bytes of one part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Chunk {
     at: u16,
     width: Width,
     owner: Owner,
-    /// Where what it belongs to begins.
+    /// Offset at which the part begins.
     start: u16,
-    /// Bits that come from the copy.
+    /// Bits that come from the virtualised copy.
     copied: u64,
     /// Bits that may be written.
     writable: u64,
@@ -53,8 +53,8 @@ impl Chunk {
         self.at - self.start
     }
 
-    /// Whether it begins at most here and ends at least in front of it.
-    // 6.12 vfio_msi_config_write: what ends in front of the flags writes them as well.
+    /// Whether the chunk begins at or before `within` and ends at or after it.
+    // 6.12 vfio_msi_config_write: a write that ends just before the flags rewrites them too.
     fn reaches(&self, within: u16) -> bool {
         let end = self.within() + self.width.bytes() as u16;
         self.within() <= within && within <= end
@@ -77,7 +77,7 @@ impl VirtualConfig {
         }
     }
 
-    /// A virtual function's header holds less than it shows.
+    /// Sets the fields that a virtual function's own header lacks.
     // 6.12 vfio_config_init.
     pub(super) fn complete_virtual(&mut self, function: &Function) {
         self.set_word(0, function.vendor.into());
@@ -113,9 +113,9 @@ impl VirtualConfig {
         }
     }
 
-    /// The next access of a transfer that is at `at` and has `left` bytes left.
-    // 6.12 vfio_config_do_rw: within a doubleword and within a capability, as wide as the place
-    // allows.
+    /// The next access of a transfer that stands at `at` with `left` bytes to go.
+    // 6.12 vfio_config_do_rw: each access stays within a doubleword and a capability, and is as
+    // wide as its alignment allows.
     fn chunk(&self, at: u16, left: u64) -> Chunk {
         let (owner, start) = self.parts.find(at);
         let together = |k: u16| self.parts.find(at + k).0 == owner;
@@ -127,7 +127,7 @@ impl VirtualConfig {
         };
         let (mut copied, mut writable) = (0, 0);
         for k in (0..width.bytes() as u16).rev() {
-            // Of nobody's bytes each begins where it is.
+            // Each byte outside every capability starts a part of its own.
             let within = (at + k).saturating_sub(start);
             let byte: Permission = permission(owner, within, self.msi_flags);
             copied = copied << 8 | u64::from(byte.copied);
@@ -136,11 +136,12 @@ impl VirtualConfig {
         Chunk { at, width, owner, start, copied, writable }
     }
 
-    /// A user wrote to the PCI Express capability at `start`, whose control register was `before`.
-    // 6.12 vfio_exp_config_write: a reset is the kernel's to make, and leaves registers as they
-    // were; requests are as large as the user says, but not smaller than payloads.
+    /// Handles a user's write to the PCI Express capability at `start`; `before` is the control
+    /// register's old value.
+    // 6.12 vfio_exp_config_write: the kernel performs the reset itself, which preserves registers;
+    // the real maximum read request size is the user's, but at least the payload size.
     fn write_express(&mut self, start: u16, before: u64, space: Space, host: &mut impl Host) {
-        /// 4096 bytes, the most there is.
+        /// 4096 bytes, the largest encoding.
         const LARGEST: u64 = 5;
         let at = start + offset::EXP_DEVCTL;
         let control = ExpDevctl::BCR_FLR.set(self.word(at), 0);
@@ -155,7 +156,7 @@ impl VirtualConfig {
         }
     }
 
-    /// BARs keep only the bits that real ones have, and always say of what kind they are.
+    /// Keeps only the BAR bits that the real BARs implement, and always sets the type bits.
     // 6.12 vfio_bar_fixup and vfio_generate_bar_flags.
     fn fix_bars(&mut self, function: &Function) {
         let mut index = 0u8;
@@ -178,8 +179,9 @@ impl VirtualConfig {
     }
 }
 
-/// The function goes to a state that the user asked for, if it has it and may go there.
-// 6.12 pci_set_power_state: from a state deeper than D0 only a deeper one is entered, or D0.
+/// Puts the function into a power state, if it has that state and may enter it.
+// 6.12 pci_set_power_state: from a state deeper than D0 a function enters only D0 or a deeper
+// state.
 fn enter(space: Space, at: u16, state: u64, host: &mut impl Host) {
     const D1: u64 = 1;
     const D2: u64 = 2;
@@ -195,7 +197,7 @@ fn enter(space: Space, at: u16, state: u64, host: &mut impl Host) {
     }
 }
 
-/// The place in configuration space that a transfer touches.
+/// The range of configuration space that a transfer touches.
 ///
 /// # Errors
 /// EFAULT by `config-end`.
@@ -250,7 +252,7 @@ impl Kernel {
             let width = chunk.width.bytes() as u16;
             let mut value = config.get(at, width) & chunk.copied | real & !chunk.copied;
             if at == offset::COMMAND && self.topology.is_virtual(rid) {
-                // A virtual function has no such bit of its own.
+                // A virtual function does not implement this bit.
                 value |= config.word(at) & Command::MEMORY.mask();
             }
             bytes.extend_from_slice(&value.to_le_bytes()[..usize::from(width)]);
@@ -282,7 +284,7 @@ impl Kernel {
         Ok(bytes.len() as i64)
     }
 
-    /// One access, and what the kernel does when it sees it.
+    /// Performs one access, and the kernel's reaction to it.
     fn write_chunk(&mut self, rid: Rid, chunk: Chunk, value: u64, host: &mut impl Host) {
         let space = Space::new(self.ecam, rid);
         let function = self.function(rid).clone();
@@ -307,7 +309,7 @@ impl Kernel {
                     let kept = config.word(offset::COMMAND) & !decodes;
                     config.set_word(offset::COMMAND, kept | value & decodes);
                 }
-                // 6.12 vfio_basic_config_write: what the bit was set to before is nothing new.
+                // 6.12 vfio_basic_config_write: only a change of the bit has an effect.
                 let disabled = self.pin_is_disabled(rid);
                 if disabled != was_disabled {
                     self.set_pin_masked(rid, disabled, host);
@@ -323,7 +325,8 @@ impl Kernel {
                 config.write_express(chunk.start, control, space, host);
             }
             Owner::Capability(cap_id::AF) => {
-                // 6.12 vfio_af_config_write: a reset that the kernel makes leaves nothing changed.
+                // 6.12 vfio_af_config_write: the kernel performs the reset itself, which preserves
+                // registers.
                 let at = chunk.start + offset::AF_CTRL;
                 let control = AfCtrl::FLR.set(config.byte(at).into(), 0);
                 config.set_byte(at, control as u8);
@@ -332,8 +335,8 @@ impl Kernel {
         }
     }
 
-    /// What a user wrote to MSI's flags: messages are turned on by SET_IRQS only, and no more are
-    /// sent than it asked for.
+    /// Applies a user's write to MSI's flags: only SET_IRQS enables messages, and the function
+    /// sends no more messages than SET_IRQS requested.
     // 6.12 vfio_msi_config_write.
     fn write_msi_flags(&mut self, rid: Rid, at: u16, host: &mut impl Host) {
         let space = Space::new(self.ecam, rid);
@@ -350,7 +353,7 @@ impl Kernel {
         space.store16(at, flags, host);
     }
 
-    /// How many messages a user may let a function send by MSI.
+    /// Sets how many MSI messages a user may let a function send.
     pub(super) fn set_most(&mut self, rid: Rid, vectors: u32) {
         if let Some(state) = self.devices.get_mut(&rid) {
             state.config.qmax = u64::from(vectors.max(1).next_power_of_two().ilog2());

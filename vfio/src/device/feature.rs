@@ -1,7 +1,7 @@
-//! VFIO_DEVICE_FEATURE: of what it offers, a PCI function has the low power states.
+//! VFIO_DEVICE_FEATURE: the low power states of a PCI function.
 //!
-//! Not here: migration, tokens of physical functions. They are refused as a kernel refuses them for
-//! a device without them.
+//! Not here: migration and tokens of physical functions. They are refused as a kernel refuses them
+//! for a device without them.
 
 use super::rules as device_rules;
 use crate::file::FileKind;
@@ -63,28 +63,29 @@ impl Kernel {
         Ok(0)
     }
 
-    /// A call on the device's file finds it awake. Who asked to be told is told, and lets it sleep
-    /// no more.
-    // 6.12 vfio_pci_core_runtime_resume. That a device sleeps by the next call is the usual case:
-    // it goes to sleep as soon as some CPU has time for that.
+    /// Wakes the device for a call on its file. A user who registered a wakeup eventfd is
+    /// signalled, and the device may no longer sleep.
+    // 6.12 vfio_pci_core_runtime_resume. The model assumes that a device sleeps by the next call,
+    // as it usually does: it goes to sleep as soon as a CPU has time for that.
     pub(super) fn wake(&mut self, rid: Rid) {
         let Some(state) = self.devices.get_mut(&rid) else { return };
         let Some(file) = state.wakeup.take() else { return };
         state.may_sleep = false;
         self.signal(file);
-        // Nothing is released with an eventfd.
+        // Dropping an eventfd releases nothing else.
         self.files.drop_reference(file);
     }
 
-    /// A region is read or written; what names none wakes nobody.
+    /// Wakes the device for a read or write of a region; an offset beyond every region wakes
+    /// nothing.
     pub(super) fn wake_for_region(&mut self, rid: Rid, offset: u64) {
         if offset >> region::OFFSET_LG2 <= u64::from(region::VGA) {
             self.wake(rid);
         }
     }
 
-    /// What is to be signalled when the device is woken. What follows in the structure is not
-    /// looked at.
+    /// The eventfd to signal when the device is woken. The kernel does not read the rest of the
+    /// structure.
     // 6.12 vfio_pci_core_pm_entry_with_wakeup.
     fn wakeup(&self, pid: Pid, buffer: &Buffer) -> Result<FileId, Refusal> {
         let bytes = buffer.copy_in::<{ feature::WAKEUP_BYTES }>(feature::HEADER_BYTES)?;

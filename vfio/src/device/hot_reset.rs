@@ -1,6 +1,6 @@
-//! Resets of a bus: who is reset along with a device, and who may ask for it.
+//! Bus resets: which functions are reset together with a device, and who may request it.
 //!
-//! A reset leaves registers as they were, because the kernel saves them before and puts them back.
+//! A reset preserves registers, because the kernel saves and restores them.
 
 use super::judge_argsz;
 use crate::file::FileKind;
@@ -18,7 +18,8 @@ use std::collections::BTreeSet;
 const HEADER_BYTES: usize = 12;
 
 impl Kernel {
-    /// VFIO_DEVICE_GET_PCI_HOT_RESET_INFO: who would be reset along with the device.
+    /// VFIO_DEVICE_GET_PCI_HOT_RESET_INFO: the functions that would be reset together with the
+    /// device.
     pub(super) fn hot_reset_info(&mut self, rid: Rid, buffer: &mut Buffer) -> Result<i64, Refusal> {
         const ENTRY_BYTES: usize = 8;
         buffer.copy_in::<HEADER_BYTES>(0)?;
@@ -52,8 +53,8 @@ impl Kernel {
         Ok(0)
     }
 
-    /// VFIO_DEVICE_PCI_HOT_RESET: whoever holds every group that has a device of the bus open may
-    /// reset it.
+    /// VFIO_DEVICE_PCI_HOT_RESET: the caller may reset the bus if every function on it is bound to
+    /// VFIO, and the caller passes all their groups.
     // 6.12 vfio_pci_core.c, in the order of its checks.
     pub(super) fn hot_reset(
         &mut self,
@@ -83,7 +84,7 @@ impl Kernel {
         let given = self.groups_given(pid, buffer.slice(HEADER_BYTES, count * 4)?)?;
         for rid in along {
             let function = self.function(rid);
-            // Open or not: a function is one of those that are asked about once it is bound.
+            // The kernel checks every function, open or not.
             let is_held = function.group.is_some_and(|group| given.contains(&group));
             if self.pci.driver(rid) != Some(VFIO_PCI) || !is_held {
                 let conflict = Conflict::Device(rid);
@@ -93,7 +94,7 @@ impl Kernel {
         Ok(0)
     }
 
-    /// The groups whose files these descriptors are.
+    /// The groups that these descriptors refer to.
     fn groups_given(&self, pid: Pid, descriptors: &[u8]) -> Result<BTreeSet<u32>, Refusal> {
         let group = |fd: &[u8]| {
             let fd = i32::from_le_bytes([fd[0], fd[1], fd[2], fd[3]]);
@@ -121,7 +122,7 @@ impl Kernel {
     fn reset_along(&self, rid: Rid) -> Result<Vec<&Function>, Refusal> {
         let leads_there = |it: &Function| self.bus_behind(it) == Some(rid.bus());
         if !self.there().any(leads_there) {
-            // measured on 6.1 and 6.12: nothing above a root bus can reset it.
+            // measured on 6.1 and 6.12: no bridge above a root bus can reset it.
             let conflict = Conflict::Device(rid);
             return Err(rules::HOT_RESET_NO_SLOT.refuse_for(Errno::ENODEV, conflict));
         }
@@ -130,8 +131,8 @@ impl Kernel {
         Ok(along)
     }
 
-    /// The functions of a bus, each before those of the bus behind it. A bus that was `seen` is not
-    /// walked again, whatever bridges say.
+    /// The functions of a bus, each before those of the bus behind it. A bus already in `seen` is
+    /// not walked again, however bridges are programmed.
     // 6.12 pci/bus.c, pci_walk_bus: depth first.
     fn walk_bus<'a>(&'a self, bus: u8, seen: &mut BTreeSet<u8>, along: &mut Vec<&'a Function>) {
         if !seen.insert(bus) {

@@ -1,6 +1,6 @@
-//! What a device file says of its device: regions, interrupts, resets.
+//! Device information: the regions, interrupts and resets that a device file reports.
 //!
-//! Not here: who is reset along with a device (`hot_reset`).
+//! Not here: which functions are reset together with a device (`hot_reset`).
 
 use crate::kernel::Kernel;
 use crate::msi::{MessageKind, table_place};
@@ -63,7 +63,7 @@ impl Kernel {
             const CAP_BYTES: usize = 8;
             let needed = (RegionInfo::BYTES + CAP_BYTES) as u32;
             if info.header.argsz < needed {
-                // measured on 6.1 and 6.12: success, argsz says what it would take.
+                // measured on 6.1 and 6.12: success, argsz returns the size needed.
                 info.header.argsz = needed;
                 info.cap_offset = 0;
             } else {
@@ -88,7 +88,8 @@ impl Kernel {
             return Err(rules::IRQ_INDEX.refuse_for(Errno::EINVAL, conflict));
         }
         info.count = vectors(function, info.index);
-        // 6.5 vfio_pci_ioctl_get_irq_info: MSI-X may grow where has_dyn_msix says so.
+        // 6.5 vfio_pci_ioctl_get_irq_info: has_dyn_msix decides whether vectors of MSI-X can be
+        // added one at a time.
         let grows = self.has_vectors_one_by_one(MessageKind::Msix);
         info.header.flags = irq::FLAG_EVENTFD
             | match info.index {

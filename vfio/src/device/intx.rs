@@ -1,9 +1,9 @@
 //! VFIO_DEVICE_SET_IRQS of the pin.
 //!
-//! Several functions may share the wire behind their pins, so it is never held back at the
-//! interrupt controller: each function is asked whether it was it, and told to be quiet by a bit of
-//! its command register until it is unmasked. Where the machine does not say where a pin leads, it
-//! only signals what a request to trigger it signals.
+//! Several functions may share the wire behind their pins, so VFIO never masks it at the interrupt
+//! controller: it checks each function's status and masks that function through a bit of its
+//! command register until it is unmasked. Where the machine does not describe where a pin leads,
+//! only a trigger request signals its eventfd.
 
 use super::irqs::{Action, Data, Mode, Request};
 use super::rules;
@@ -13,17 +13,17 @@ use crate::pci::Space;
 use crate::process::{FileId, Pid};
 use passim_model::{Conflict, Errno, Host, IntId, Refusal, Rid};
 
-/// The pin while it is on.
+/// The state of the pin while it is on.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(super) struct Intx {
     trigger: Option<FileId>,
-    /// What unmasks it when it is signalled.
+    /// The eventfd that unmasks it.
     unmask: Option<FileId>,
     masked: bool,
 }
 
 impl Kernel {
-    /// Turns the pin on or off, masks or unmasks it, changes what it signals, or signals it.
+    /// Enables or disables the pin, masks or unmasks it, sets its eventfd, or signals it.
     ///
     /// # Errors
     /// EINVAL by `irq-mode` or `irq-off`, ENOTTY by `irq-action` for an eventfd that masks, EBADF
@@ -100,8 +100,9 @@ impl Kernel {
             return Err(rules::IRQ_ACTION.refuse_for(Errno::ENOTTY, conflict));
         }
         if fd < 0 {
-            let old = self.irqs_of(rid).intx.unmask.take();
-            self.drop_files(old, tasks, host);
+            if let Some(old) = self.irqs_of(rid).intx.unmask.take() {
+                self.stop_waiting(old);
+            }
             return Ok(());
         }
         let file = self.hold_eventfd(pid, fd)?;
@@ -110,16 +111,15 @@ impl Kernel {
             return Err(rules::IRQ_UNMASK_TAKEN.refuse_for(Errno::EBUSY, conflict));
         }
         self.irqs_of(rid).intx.unmask = Some(file);
-        self.wait_for(file);
-        if self.is_signalled(file) {
-            // 6.12 vfio_virqfd_enable: what was signalled before counts, and stays in the counter.
+        if self.wait_for(file) {
             self.set_pin_masked(rid, false, host);
         }
         Ok(())
     }
 
-    /// Masks or unmasks the pin, at the device; while its user has disabled it, it stays masked.
-    /// Where interrupts do not come by the pin, the device's bit only follows what its user says.
+    /// Masks or unmasks the pin at the device; while the user has disabled it, it stays masked.
+    /// Where the device does not interrupt by its pin, the device's bit only follows the user's
+    /// setting.
     // 6.12 vfio_pci_intrs.c, __vfio_pci_intx_mask and vfio_pci_intx_unmask_handler.
     pub(super) fn set_pin_masked(&mut self, rid: Rid, masked: bool, host: &mut impl Host) {
         let disabled = self.pin_is_disabled(rid);
@@ -136,15 +136,15 @@ impl Kernel {
             return;
         }
         if !masked && Space::new(self.ecam, rid).wants_service(host) {
-            // 6.12 vfio_pci_intx_unmask_handler: what would come at once is signalled at once, and
-            // the pin stays masked.
+            // 6.12 vfio_pci_intx_unmask_handler: an interrupt that is pending is signalled at once,
+            // and the pin stays masked.
             return self.signal_pin(rid);
         }
         self.irqs_of(rid).intx.masked = masked;
         Space::new(self.ecam, rid).set_intx(!masked, host);
     }
 
-    /// 6.12 vfio_send_intx_eventfd: nothing while the function shows its pin as disabled.
+    /// 6.12 vfio_send_intx_eventfd: signals nothing while the function's pin is disabled.
     fn signal_pin(&mut self, rid: Rid) {
         let trigger = self.irqs_of(rid).intx.trigger;
         if let Some(file) = trigger.filter(|_| !self.pin_is_disabled(rid)) {
@@ -156,7 +156,7 @@ impl Kernel {
         format!("vfio-intx(0000:{rid})")
     }
 
-    /// The pin is listened to.
+    /// Requests the interrupt of the pin.
     fn join_pin(&mut self, rid: Rid, host: &mut impl Host) {
         let Some(intid) = self.topology.pin(rid) else { return };
         let irq = self.irqs.wired(intid, true, host);
@@ -164,8 +164,8 @@ impl Kernel {
         self.irqs.let_through(irq, true, host);
     }
 
-    /// A wire was asserted that pins lead to: every function whose pin is on is asked whether it
-    /// was it, and if so masked and signalled.
+    /// Handles an asserted wire that pins share: each function whose pin is on and asserted is
+    /// masked, and its eventfd signalled.
     // 6.12 vfio_intx_handler.
     pub(crate) fn serve_pins(&mut self, intid: IntId, host: &mut impl Host) {
         let on = self.devices.iter().filter(|(_, device)| device.irqs.mode == Mode::Pin);
@@ -181,7 +181,7 @@ impl Kernel {
         }
     }
 
-    /// An eventfd was signalled that may unmask pins: they are, if it does any.
+    /// Unmasks the pins for which `file` is the unmask eventfd. Returns whether there are any.
     pub(crate) fn pins_told(&mut self, file: FileId, host: &mut impl Host) -> bool {
         let told = self.devices.iter().filter(|(_, it)| it.irqs.intx.unmask == Some(file));
         let told: Vec<Rid> = told.map(|(rid, _)| *rid).collect();
@@ -191,7 +191,13 @@ impl Kernel {
         !told.is_empty()
     }
 
-    /// Turns the pin off.
+    /// Stops unmasking pins by `file`. Returns how many pins it unmasked.
+    pub(crate) fn pins_hung_up(&mut self, file: FileId) -> usize {
+        let devices = self.devices.values_mut().map(|state| &mut state.irqs.intx.unmask);
+        devices.filter_map(|unmask| unmask.take_if(|it| *it == file)).count()
+    }
+
+    /// Disables the pin.
     pub(super) fn turn_intx_off(&mut self, rid: Rid, tasks: &mut Vec<Task>, host: &mut impl Host) {
         let irqs = self.irqs_of(rid);
         irqs.mode = Mode::Off;
@@ -200,6 +206,9 @@ impl Kernel {
             let irq = self.irqs.wired(intid, true, host);
             self.irqs.leave_wire(irq, &Self::pin_name(rid), host);
         }
-        self.drop_files(trigger.into_iter().chain(unmask), tasks, host);
+        if let Some(unmask) = unmask {
+            self.stop_waiting(unmask);
+        }
+        self.drop_files(trigger, tasks, host);
     }
 }

@@ -1,4 +1,4 @@
-//! VFIO_DEVICE_IOEVENTFD: eventfds whose signals write to a register.
+//! VFIO_DEVICE_IOEVENTFD: eventfds whose signals write registers.
 
 use super::rules as device_rules;
 use crate::kernel::Kernel;
@@ -15,7 +15,7 @@ const BYTES: usize = 28;
 /// `VFIO_PCI_IOEVENTFD_MAX`.
 const MOST: usize = 1000;
 
-/// What is written, and where.
+/// The register and the data of a write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Place {
     bar: u8,
@@ -28,12 +28,12 @@ struct Place {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct IoEventFd {
     place: Place,
-    /// The eventfd.
-    pub(super) file: FileId,
+    /// The eventfd; `None` once no process has it any more.
+    pub(super) file: Option<FileId>,
 }
 
 impl Kernel {
-    /// Has a register written whenever an eventfd is signalled, or no longer.
+    /// Adds or removes an ioeventfd: a register written whenever the eventfd is signalled.
     ///
     /// # Errors
     /// EINVAL by `argsz-short`, `ioeventfd-shape`, `ioeventfd-place` and, for ports,
@@ -45,6 +45,7 @@ impl Kernel {
         pid: Pid,
         rid: Rid,
         buffer: &Buffer,
+        host: &mut impl Host,
     ) -> Result<i64, Refusal> {
         buffer.require(BYTES)?;
         let Header { argsz, flags } = Header::read(buffer)?;
@@ -76,9 +77,9 @@ impl Kernel {
         match (found, fd) {
             (Some(found), -1) => {
                 let state = self.devices.get_mut(&rid);
-                let old = state.map(|state| state.ioeventfds.remove(found).file);
-                // Nothing is released with an eventfd.
-                old.and_then(|file| self.files.drop_reference(file));
+                if let Some(old) = state.and_then(|state| state.ioeventfds.remove(found).file) {
+                    self.stop_waiting(old);
+                }
                 Ok(0)
             }
             (Some(_), _) => Err(device_rules::IOEVENTFD_TAKEN.refuse_for(Errno::EEXIST, conflict)),
@@ -90,9 +91,11 @@ impl Kernel {
             (None, fd) => {
                 let file = self.hold_eventfd(pid, fd)?;
                 if let Some(state) = self.devices.get_mut(&rid) {
-                    state.ioeventfds.push(IoEventFd { place, file });
+                    state.ioeventfds.push(IoEventFd { place, file: Some(file) });
                 }
-                self.wait_for(file);
+                if self.wait_for(file) {
+                    self.write_place(rid, place, host);
+                }
                 Ok(0)
             }
         }
@@ -124,26 +127,38 @@ impl Kernel {
         Ok(bar)
     }
 
-    /// An eventfd was signalled that may write to registers: they are written, if it does any and
-    /// the function decodes memory.
+    /// Writes the registers whose ioeventfd is `file`, where the function decodes memory. Returns
+    /// whether there are any.
     pub(crate) fn writes_told(&mut self, file: FileId, host: &mut impl Host) -> bool {
         let mut told = Vec::new();
         for (&rid, state) in &self.devices {
-            let mine = state.ioeventfds.iter().filter(|it| it.file == file);
+            let mine = state.ioeventfds.iter().filter(|it| it.file == Some(file));
             told.extend(mine.map(|it| (rid, it.place)));
         }
-        for &(rid, Place { bar, at, data, width }) in &told {
-            let bar = self.topology.function(rid).and_then(|function| function.bar(bar)).copied();
-            // A CPU does not store to registers but where their width says.
-            let place = bar.filter(|_| at.is_multiple_of(width.bytes()));
-            let place = place.and_then(|bar| bar.span.start().checked_add(at));
-            if let Some(place) = place
-                && self.decodes_memory(rid, host)
-            {
-                // A store nobody takes is lost, as on the bus.
-                let _ = host.store(place, width, data);
-            }
+        for &(rid, place) in &told {
+            self.write_place(rid, place, host);
         }
         !told.is_empty()
+    }
+
+    /// Writes one register, if the function decodes memory.
+    fn write_place(&self, rid: Rid, place: Place, host: &mut impl Host) {
+        let Place { bar, at, data, width } = place;
+        let bar = self.topology.function(rid).and_then(|function| function.bar(bar)).copied();
+        // A CPU stores to registers only at naturally aligned addresses.
+        let place = bar.filter(|_| at.is_multiple_of(width.bytes()));
+        let place = place.and_then(|bar| bar.span.start().checked_add(at));
+        if let Some(place) = place
+            && self.decodes_memory(rid, host)
+        {
+            // A store that no device accepts is lost, as on the bus.
+            let _ = host.store(place, width, data);
+        }
+    }
+
+    /// Stops writing registers by `file`; their entries stay. Returns how many registers it wrote.
+    pub(crate) fn writes_hung_up(&mut self, file: FileId) -> usize {
+        let set = self.devices.values_mut().flat_map(|state| &mut state.ioeventfds);
+        set.filter_map(|it| it.file.take_if(|it| *it == file)).count()
     }
 }

@@ -1,6 +1,6 @@
-//! VFIO_DEVICE_SET_IRQS: is the request well formed, and which interrupt is it about?
+//! VFIO_DEVICE_SET_IRQS: is the request well formed, and which interrupt does it address?
 //!
-//! Not here: what becomes of it, which `messages`, `intx` and `notices` say.
+//! Not here: its effect (`messages`, `intx` and `notices`).
 
 use super::intx::Intx;
 use super::{rules, vectors};
@@ -26,7 +26,7 @@ pub(super) enum Mode {
     Messages(MessageKind),
 }
 
-/// What a device's interrupts signal. Each eventfd named here is held open.
+/// The eventfds of a device's interrupts. The kernel holds a reference to each.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(super) struct DeviceIrqs {
     pub(super) mode: Mode,
@@ -35,11 +35,11 @@ pub(super) struct DeviceIrqs {
     pub(super) triggers: BTreeMap<u16, FileId>,
     /// Uncorrected errors.
     pub(super) error: Option<FileId>,
-    /// Somebody wants the device back.
+    /// The kernel wants the device back.
     pub(super) request: Option<FileId>,
 }
 
-/// What a well-formed request carries.
+/// The data of a well-formed request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Data {
     None,
@@ -47,7 +47,7 @@ pub(crate) enum Data {
     Descriptors(Vec<i32>),
 }
 
-/// What shall be done.
+/// The action of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Action {
     Mask,
@@ -64,8 +64,8 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// The one descriptor, flag or nothing of a request about one interrupt: whether it is asked
-    /// for.
+    /// Whether a request about one interrupt asks for its action: its flag is set, or it carries no
+    /// data.
     pub(crate) fn asks(&self) -> bool {
         match &self.data {
             Data::None => true,
@@ -74,7 +74,7 @@ impl Request {
         }
     }
 
-    /// Whether it turns an interrupt off: nothing about nothing.
+    /// Whether it turns an interrupt off: count 0 and no data.
     pub(crate) fn turns_off(&self) -> bool {
         self.count == 0 && self.data == Data::None
     }
@@ -85,7 +85,7 @@ fn shape(conflict: Conflict) -> Refusal {
 }
 
 impl Action {
-    /// The action the flags name; none or several are no action.
+    /// The action that the flags name; `None` unless they name exactly one.
     pub(crate) fn of(flags: u32) -> Option<Self> {
         match flags & irq_set::ACTION_TYPE_MASK {
             irq_set::ACTION_MASK => Some(Self::Mask),
@@ -97,8 +97,8 @@ impl Action {
 }
 
 impl Request {
-    /// Reads and checks a request; `has` is how many interrupts of its index the device has, and
-    /// `indices` how many indices.
+    /// Reads and checks a request; `has` is the number of interrupts that the device has at the
+    /// index, `indices` the number of indices.
     ///
     /// # Errors
     /// EFAULT by `user-pointer`, EINVAL by `set-irqs-shape`.
@@ -181,7 +181,7 @@ impl Kernel {
     /// The index of the interrupts of a device that are on.
     pub(crate) fn irqs_on(&self, rid: Rid) -> Option<u32> {
         match self.devices.get(&rid)?.irqs.mode {
-            // Messages of devices on the board are not VFIO's.
+            // VFIO does not serve message interrupts of devices on the board.
             Mode::Off | Mode::Messages(MessageKind::Platform) => None,
             Mode::Pin => Some(irq::INTX),
             Mode::Messages(MessageKind::Msi) => Some(irq::MSI),
@@ -194,7 +194,7 @@ impl Kernel {
         &mut self.devices.entry(rid).or_default().irqs
     }
 
-    /// The eventfd under a descriptor, held open from now on.
+    /// The eventfd that a descriptor refers to; takes a reference to it.
     ///
     /// # Errors
     /// EBADF or EINVAL by `irq-eventfd`.

@@ -12,7 +12,7 @@ use crate::process::Pid;
 use crate::step::Step;
 use passim_model::{Conflict, Errno, Host, Refusal, Rid};
 
-/// Messages being turned on for a process, and what it wants them to signal then.
+/// Messages being enabled for a process, and the eventfds to signal once they are.
 #[derive(Debug)]
 pub(crate) struct SetMessages {
     pid: Pid,
@@ -20,23 +20,24 @@ pub(crate) struct SetMessages {
     kind: MessageKind,
     request: Request,
     fds: Vec<i32>,
-    /// The command register before.
+    /// The command register's value before.
     command: u64,
     enabling: Enabling,
 }
 
 impl SetMessages {
-    /// Where it stands: the name of a suspension point.
+    /// The name of the suspension point that it has reached.
     pub(crate) fn point(&self) -> Option<&'static str> {
         self.enabling.point()
     }
 }
 
 impl Kernel {
-    /// Turns messages on or off, changes what they signal, or signals it as if they had come.
+    /// Enables or disables messages, sets their eventfds, or signals them as if messages had
+    /// arrived.
     ///
-    /// Returns 0, or, where there are fewer vectors than asked for, how many there are; messages
-    /// are off then. Turning them on is left to a task, whose outcome is the answer.
+    /// Returns 0, or, where fewer vectors are available than requested, how many; messages are then
+    /// off. Enabling is left to a task, whose outcome is the answer.
     ///
     /// # Errors
     /// EINVAL by `irq-mode`, `irq-off` or `irq-vector`, EBADF or EINVAL by `irq-eventfd`, ERANGE by
@@ -86,7 +87,7 @@ impl Kernel {
         Ok(0)
     }
 
-    /// Turns messages on as far as that goes without waiting, and then says what they signal.
+    /// Enables messages as far as possible without waiting, and then sets their eventfds.
     pub(crate) fn step_messages(
         &mut self,
         setting: &mut SetMessages,
@@ -129,7 +130,7 @@ impl Kernel {
         Ok(0)
     }
 
-    /// Signals what the vectors of a request signal, without any message.
+    /// Signals the eventfds of the vectors of a request, without any message.
     fn loop_back(&mut self, rid: Rid, request: &Request) -> Result<(), Refusal> {
         let Request { start, count, data } = request;
         if self.policy.vector_range == VectorRange::Before {
@@ -149,14 +150,14 @@ impl Kernel {
         Ok(())
     }
 
-    /// EINVAL if a block that ends before `end` has vectors without an interrupt.
+    /// EINVAL if the block that ends before `end` contains vectors without an interrupt.
     fn judge_vectors(&self, rid: Rid, end: u64) -> Result<(), Refusal> {
         let has = self.vectors(rid).len() as u64;
         if end > has { Err(no_vector(has, end)) } else { Ok(()) }
     }
 
-    /// Sets what the vectors of a block signal. A failure takes the eventfds off all vectors of
-    /// the block up to the one that failed.
+    /// Sets the eventfds of a block of vectors. On failure, every vector of the block up to the one
+    /// that failed loses its eventfd.
     fn set_block(
         &mut self,
         (pid, rid, kind): (Pid, Rid, MessageKind),
@@ -180,9 +181,9 @@ impl Kernel {
         Ok(())
     }
 
-    /// Sets what one vector signals; a negative descriptor takes it off.
-    // measured on 6.1 and 6.12: the old eventfd goes first, whatever the new one is. 6.5
-    // vfio_msi_alloc_irq: an interrupt that is missing is had before the new one is looked at.
+    /// Sets the eventfd of one vector; a negative descriptor removes it.
+    // measured on 6.1 and 6.12: the old eventfd is removed first, whatever the new one is. 6.5
+    // vfio_msi_alloc_irq: a missing interrupt is allocated before the new one is checked.
     fn set_vector(
         &mut self,
         (pid, rid, kind): (Pid, Rid, MessageKind),
@@ -194,7 +195,7 @@ impl Kernel {
         if fd < 0 {
             return Ok(());
         }
-        // The request was judged by how many there can be, at most 2048.
+        // The request was checked against the number of vectors, at most 2048.
         let number = vector as u16;
         if self.irq_of_vector(rid.into(), number).is_none() {
             if !self.has_vectors_one_by_one(kind) {
@@ -220,7 +221,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Takes the eventfd off a vector, and with it the vector's message from the device.
+    /// Removes the eventfd of a vector, and clears the vector's message in the device.
     fn clear_vector(&mut self, rid: Rid, vector: u32, host: &mut impl Host) {
         let Ok(number) = u16::try_from(vector) else { return };
         let Some(file) = self.irqs_of(rid).triggers.remove(&number) else { return };
@@ -231,7 +232,7 @@ impl Kernel {
         self.files.drop_reference(file);
     }
 
-    /// Turns messages off.
+    /// Disables messages.
     pub(super) fn turn_messages_off(
         &mut self,
         rid: Rid,
@@ -250,7 +251,7 @@ impl Kernel {
     }
 }
 
-/// EINVAL for a vector without an interrupt, where there are so many.
+/// EINVAL for a vector without an interrupt, where `has` vectors have one.
 fn no_vector(has: u64, end: u64) -> Refusal {
     rules::IRQ_VECTOR.refuse_for(Errno::EINVAL, Conflict::Limit { limit: has, wanted: end })
 }

@@ -1,21 +1,21 @@
-//! Device files: what a PCI function shows of itself through VFIO.
+//! Device files: a PCI function through VFIO.
 //!
 //! | room | question it answers |
 //! | --- | --- |
 //! | `info` | which regions and interrupts does it have, can it be reset? |
-//! | `hot_reset` | who is reset along with it, and who may ask for that? |
-//! | `feature` | may it sleep while nobody uses it? |
+//! | `hot_reset` | which functions are reset together with it, and who may request that? |
+//! | `feature` | may it sleep while unused? |
 //! | `regions` | which BARs may be mapped, and what does reading and writing them do? |
 //! | `config` | what does its configuration space show, what does a write change? |
 //! | `ioeventfd` | which registers are written when an eventfd is signalled? |
-//! | `irqs` | SET_IRQS: is the request well formed, and who is asked? |
+//! | `irqs` | SET_IRQS: is the request well formed, and which interrupt does it address? |
 //! | `messages` | SET_IRQS of MSI and MSI-X |
 //! | `intx` | SET_IRQS of the pin |
 //! | `notices` | SET_IRQS of errors and requests |
 //! | `power` | what happens at the first open and the last close? |
 //! | [`rules`] | which check refused? |
 //!
-//! Not here: how messages come to interrupts (MSI domains).
+//! Not here: how messages are mapped to interrupts (MSI domains).
 
 mod config;
 mod feature;
@@ -44,22 +44,22 @@ use passim_model::topology::Function;
 use passim_model::{Conflict, Errno, Host, Refusal, Rid};
 use std::collections::BTreeSet;
 
-/// What is known of a device while files of it are open.
+/// The state of a device while files of it are open.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct DeviceState {
     /// Open files.
     pub(crate) files: u32,
     /// BARs that VFIO has used since the first was opened.
     pub(crate) claimed: BTreeSet<u8>,
-    /// Interrupts it has been given.
+    /// Its interrupts.
     irqs: DeviceIrqs,
-    /// Its configuration space, where that is not the real one.
+    /// Its virtualised configuration space.
     config: VirtualConfig,
-    /// The command register when it had been enabled for the first file.
+    /// The command register's value after the function was enabled at the first open.
     command: u64,
-    /// Its user lets it sleep while nobody accesses it.
+    /// Whether its user lets it sleep while it is not accessed.
     may_sleep: bool,
-    /// What is signalled when it is woken.
+    /// The eventfd to signal when it is woken.
     wakeup: Option<FileId>,
     /// Registers that are written when eventfds are signalled.
     ioeventfds: Vec<ioeventfd::IoEventFd>,
@@ -81,7 +81,7 @@ pub(crate) fn vectors(function: &Function, index: u32) -> u32 {
     }
 }
 
-/// EINVAL if argsz is below what the call reads.
+/// EINVAL if argsz is less than the bytes that the call reads.
 fn judge_argsz(argsz: u32, needs: usize) -> Result<(), Refusal> {
     if (argsz as usize) < needs {
         let conflict = Conflict::Short { got: u64::from(argsz), needs: needs as u64 };
@@ -110,7 +110,7 @@ impl Kernel {
             ioctl::DEVICE_RESET => self.reset(rid),
             ioctl::DEVICE_GET_PCI_HOT_RESET_INFO => self.hot_reset_info(rid, buffer),
             ioctl::DEVICE_PCI_HOT_RESET => self.hot_reset(pid, rid, buffer),
-            ioctl::DEVICE_IOEVENTFD => self.set_ioeventfd(pid, rid, buffer),
+            ioctl::DEVICE_IOEVENTFD => self.set_ioeventfd(pid, rid, buffer, host),
             ioctl::DEVICE_FEATURE => self.device_feature(pid, rid, buffer),
             _ => Err(vfio_rules::unknown_ioctl(request)),
         }
@@ -129,7 +129,7 @@ impl Kernel {
         host: &mut impl Host,
     ) -> Answer {
         if len == 0 {
-            // 6.12 vfio_pci_core_read: before anything is looked at.
+            // 6.12 vfio_pci_core_read: before any check.
             return Answer::value(0);
         }
         self.wake_for_region(rid, offset);
@@ -148,7 +148,7 @@ impl Kernel {
         host: &mut impl Host,
     ) -> Result<i64, Refusal> {
         if bytes.is_empty() {
-            // 6.12 vfio_pci_core_write: before anything is looked at.
+            // 6.12 vfio_pci_core_write: before any check.
             return Ok(0);
         }
         self.wake_for_region(rid, offset);

@@ -1,7 +1,6 @@
-//! VFIO_DEVICE_SET_IRQS of what the kernel tells a user: errors, and that it wants a device back.
+//! VFIO_DEVICE_SET_IRQS of notices to the user: errors, and requests to return a device.
 //!
-//! Nothing here finds an error of PCI Express: its eventfd is signalled only by a request to
-//! trigger it.
+//! The model detects no PCI Express errors: only a trigger request signals their eventfd.
 
 use super::irqs::{Data, Request};
 use super::rules;
@@ -18,7 +17,7 @@ impl Kernel {
         if index == irq::ERR { &mut irqs.error } else { &mut irqs.request }
     }
 
-    /// Sets, takes off or signals the eventfd of errors or of requests.
+    /// Sets, removes or signals the eventfd of errors or of requests.
     ///
     /// # Errors
     /// EINVAL by `irq-notice`, EBADF or EINVAL by `irq-eventfd`.
@@ -66,10 +65,10 @@ impl Kernel {
         Ok(0)
     }
 
-    /// Asks whoever has a function open to let go of it, if he said how.
+    /// Asks the user of an open function to release it, if the user has set an eventfd for that.
     // 4.6 vfio_del_group_dev and 6.12 vfio_unregister_group_dev: ops->request, at once and then
     // every ten seconds; vfio_pci_request signals the eventfd of VFIO_PCI_REQ_IRQ_INDEX, and logs
-    // that nobody can be asked where there is none.
+    // that no user can be asked where none is set.
     pub(crate) fn ask_back(&mut self, rid: Rid) {
         let asked = self.devices.get(&rid).and_then(|device| device.irqs.request);
         if let Some(file) = asked {

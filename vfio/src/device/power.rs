@@ -18,9 +18,9 @@ const AWAKE: u64 = 0;
 const ASLEEP: u64 = 3;
 
 impl Kernel {
-    /// A device file is open. With the first the device wakes up and decodes its BARs.
-    // measured on 6.1 and 6.12: nobody has the device open, command 0 and D3hot; then D0, and the
-    // bits of the spaces it has BARs in.
+    /// Opens a device file. The first open wakes the device and lets it decode its BARs.
+    // measured on 6.1 and 6.12: while closed, command 0 and D3hot; then D0, and the decode bits of
+    // the spaces in which it has BARs.
     pub(crate) fn open_device(&mut self, rid: Rid, host: &mut impl Host) {
         if let Some(state) = self.devices.get_mut(&rid) {
             state.files += 1;
@@ -33,7 +33,7 @@ impl Kernel {
         let has = |kind| function.bars.iter().any(|bar| bar.index < 6 && bar.kind == kind);
         let decodes =
             Command::MEMORY.flag(has(BarKind::Memory)) | Command::IO.flag(has(BarKind::Io));
-        // 6.12 vfio_pci_core_enable: as the kernel enables a function it is saved.
+        // 6.12 vfio_pci_core_enable: the kernel saves the function's state as enabled.
         let command = Command::INTX_DISABLE.set(command | decodes, 0);
         space.set_command(command, host);
         let mut config = VirtualConfig::read(function, space, host);
@@ -43,7 +43,7 @@ impl Kernel {
         self.devices.insert(rid, DeviceState { files: 1, command, config, ..Default::default() });
     }
 
-    /// A device file is gone. With the last the device loses its interrupts and goes to sleep.
+    /// Closes a device file. The last close disables the device's interrupts and puts it to sleep.
     pub(crate) fn release_device_file(
         &mut self,
         rid: Rid,
@@ -74,16 +74,17 @@ impl Kernel {
         let (wakeup, written) = state.map_or((None, Vec::new()), |state| {
             (state.wakeup.take(), core::mem::take(&mut state.ioeventfds))
         });
-        let written = written.into_iter().map(|it| it.file);
+        for file in written.into_iter().filter_map(|it| it.file) {
+            self.stop_waiting(file);
+        }
         let irqs = self.irqs_of(rid);
-        let notices =
-            irqs.error.take().into_iter().chain(irqs.request.take()).chain(wakeup).chain(written);
+        let notices = irqs.error.take().into_iter().chain(irqs.request.take()).chain(wakeup);
         let notices: Vec<_> = notices.collect();
         self.drop_files(notices, tasks, host);
         if let Some(state) = self.devices.remove(&rid) {
             let space = Space::new(self.ecam, rid);
-            // 6.12 vfio_pci_core_disable: what was saved comes back, and a function that is
-            // disabled loses nothing but the bus.
+            // 6.12 vfio_pci_core_disable: the saved state is restored, and disabling a function
+            // clears only its bus mastering.
             space.set_command(Command::MASTER.set(state.command, 0), host);
             space.set_power(ASLEEP, host);
         }

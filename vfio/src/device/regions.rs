@@ -1,6 +1,6 @@
 //! Regions: which BARs may be mapped, and what reading and writing them does.
 //!
-//! Configuration space is `config`'s; the legacy ranges of VGA are nowhere modelled.
+//! Not here: configuration space (`config`). The legacy VGA ranges are not modelled.
 
 use super::rules as device_rules;
 use crate::call::Answer;
@@ -17,20 +17,21 @@ use core::ops::Range;
 use passim_model::topology::{Bar, BarKind};
 use passim_model::{Conflict, Errno, Host, PhysAddr, Refusal, Rid, Span, UserAddr, Width};
 
-/// What a transfer touches of a BAR.
+/// The part of a BAR that a transfer touches.
 struct Part {
     base: PhysAddr,
     /// Offsets in the BAR.
     at: Range<u64>,
-    /// Offsets at which the MSI-X table lies, which no one sees.
+    /// Offsets of the MSI-X table, which is hidden from users.
     hidden: Range<u64>,
-    /// How wide an access may be.
+    /// The widest access allowed.
     widest: BarAccess,
 }
 
 impl Part {
     /// The next access from `at` on: its width, or how many bytes are hidden.
-    // 6.12 do_io_rw: the widest that the place and what is left allow, and never into the table.
+    // 6.12 do_io_rw: the widest that alignment and the remaining length allow, never into the
+    // table.
     fn next(&self, at: u64) -> Result<Width, u64> {
         if self.hidden.contains(&at) {
             return Err(self.hidden.end.min(self.at.end) - at);
@@ -72,7 +73,7 @@ impl Kernel {
         first.is_aligned(lg2) && bars.all(alone)
     }
 
-    /// What an `mmap` of a file shows.
+    /// The area that an `mmap` of a file maps.
     ///
     /// # Errors
     /// EINVAL by `bar-not-mappable`, `resource-not-mappable` or `resource-claimed`; ENODEV by
@@ -110,13 +111,14 @@ impl Kernel {
     /// The physical address of a part of a mappable BAR.
     fn bar_page(&self, rid: Rid, index: u64, within: u64, len: u64) -> Result<PhysAddr, Refusal> {
         let refusal = rules::BAR_NOT_MAPPABLE.refuse_for(Errno::EINVAL, Conflict::Device(rid));
-        // 6.12 vfio_pci: the ROM is read through the file only, and nothing lies beyond it.
+        // 6.12 vfio_pci: the ROM can only be read through the file, and there are no BARs beyond
+        // it.
         let bars = u64::from(region::ROM);
         let index = u8::try_from(index).ok().filter(|&index| u64::from(index) < bars);
         let function = self.topology.function(rid);
         let bar = function.zip(index).and_then(|(function, index)| function.bar(index));
         let bar = bar.filter(|bar| self.is_mappable(bar)).ok_or(refusal)?;
-        // The last page may reach beyond a BAR smaller than a page.
+        // The last page may extend beyond a BAR smaller than a page.
         let size = (bar.span.size_minus_one() | self.page.mask()).checked_add(1).ok_or(refusal)?;
         let end = within.checked_add(len).ok_or(refusal)?;
         if end > size || !self.page.divides(within) {
@@ -125,10 +127,10 @@ impl Kernel {
         bar.span.start().checked_add(within).ok_or(refusal)
     }
 
-    /// The physical address of a part of a BAR as sysfs maps it: from the page that the BAR begins
-    /// in, whatever else lies there.
-    // 6.12 pci-sysfs.c, pci_mmap_resource; measured with 64K pages: a BAR that shares its page is
-    // mapped all the same.
+    /// The physical address of a part of a BAR as sysfs maps it: from the page in which the BAR
+    /// begins, whatever else lies in that page.
+    // 6.12 pci-sysfs.c, pci_mmap_resource; measured with 64K pages: a BAR that shares its page can
+    // be mapped too.
     fn resource_page(
         &self,
         rid: Rid,
@@ -141,7 +143,7 @@ impl Kernel {
         let function = self.topology.function(rid).ok_or(refuse(Errno::EINVAL))?;
         let bar = function.bar(index).ok_or(refuse(Errno::EINVAL))?;
         if bar.kind != BarKind::Memory {
-            // The file of ports is read and written only.
+            // Port BARs can only be read and written through the file.
             return Err(refuse(Errno::ENODEV));
         }
         let first = bar.span.start().align_down(self.page.lg2());
@@ -171,7 +173,7 @@ impl Kernel {
         })
     }
 
-    /// VFIO uses the BAR that `offset` of a device's file lies in.
+    /// Claims the BAR that `offset` of a device's file lies in.
     pub(crate) fn claim_bar(&mut self, file: FileId, offset: u64) {
         if let Some(&FileKind::Device { rid, .. }) = self.files.kind(file)
             && let Ok(bar) = u8::try_from(offset >> region::OFFSET_LG2)
@@ -194,7 +196,7 @@ impl Kernel {
         if let Some(pages) = pages
             && self.policy.resource_mappings == ResourceMappings::Revoked
         {
-            // 6.12 kernel/resource.c, revoke_iomem: whoever mapped it through sysfs has it no more.
+            // 6.12 kernel/resource.c, revoke_iomem: existing sysfs mappings of it are revoked.
             let files = &self.files;
             let is_resource = |file| matches!(files.kind(file), Some(FileKind::Resource { .. }));
             self.processes.revoke(pages, is_resource);
@@ -249,9 +251,9 @@ impl Kernel {
         decodes && !space.is_asleep(host)
     }
 
-    /// How many of the `pages` from `at` on can be reached, as far as that is up to devices: up to
-    /// the first in a BAR that was mapped by a device's file and does not answer.
-    // 6.12 vfio_pci_mmap_fault: nor does one whose user lets it sleep.
+    /// How many of the `pages` from `at` on are accessible as far as devices decide: up to the
+    /// first in a BAR that was mapped through a device file and does not answer.
+    // 6.12 vfio_pci_mmap_fault: nor does a device whose user lets it sleep.
     pub(crate) fn pages_that_answer(
         &self,
         pid: Pid,
@@ -301,7 +303,7 @@ impl Kernel {
         Answer { ret: Ok(bytes.len() as i64), bytes }
     }
 
-    /// Writes a BAR through the device file. What would reach the MSI-X table is dropped.
+    /// Writes a BAR through the device file. Bytes that would reach the MSI-X table are dropped.
     pub(super) fn write_bar(
         &mut self,
         rid: Rid,
@@ -319,7 +321,7 @@ impl Kernel {
                     let piece = &bytes[from..from + width.bytes() as usize];
                     value[..piece.len()].copy_from_slice(piece);
                     if let Some(place) = part.base.checked_add(at) {
-                        // A store nobody takes is lost, as on the bus.
+                        // A store that no device accepts is lost, as on the bus.
                         let _ = host.store(place, width, u64::from_le_bytes(value));
                     }
                     width.bytes()

@@ -1,4 +1,4 @@
-//! The rules of device files, as far as interrupts and registers go.
+//! The rules of device files that concern interrupts and registers.
 
 passim_model::rules! {
     /// ENOTTY.

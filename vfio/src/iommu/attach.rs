@@ -1,6 +1,6 @@
-//! Who translates for a group, and how that changes.
+//! Which domain translates for a group, and how that changes.
 //!
-//! What changes is decided here; that hardware follows is [`transition`](super::transition)'s.
+//! Not here: how hardware follows the change ([`transition`](super::transition)).
 
 use super::domain::{Body, Domain};
 use super::group::Group;
@@ -13,12 +13,12 @@ use crate::policy::BlockedState;
 use passim_model::{Conflict, Errno, Frames, Host, Refusal};
 use slab::Slab;
 
-/// Who translates for a group.
+/// Attaching and detaching groups.
 impl Iommu {
-    /// Takes a group from the kernel's drivers: it is blocked until it is attached.
+    /// Claims a group for a user: it is blocked until it is attached.
     ///
     /// # Errors
-    /// ENODEV without such a group, EPERM if it is owned, and where blocking takes a domain, as
+    /// ENODEV without such a group, EPERM if it is owned, and, where blocking needs a domain, as
     /// [`Iommu::alloc_domain`].
     pub fn claim(
         &mut self,
@@ -49,8 +49,8 @@ impl Iommu {
         Ok(move_group(&mut self.drivers, &mut self.devices, &mut self.domains, group, target))
     }
 
-    /// Gives a group back to the kernel's drivers: its default domain translates again. Nothing
-    /// happens if there is no such group.
+    /// Returns a group to the kernel's drivers: its default domain translates again. Does nothing
+    /// if there is no such group.
     pub fn release(&mut self, group: u32) -> Transition {
         let Some(group) = self.groups.get_mut(&group) else { return Transition::new([]) };
         group.owner = Owner::Kernel;
@@ -60,11 +60,10 @@ impl Iommu {
 
     /// Attaches a group to a domain.
     ///
-    /// # Errors
-    /// ENODEV without such a group, EBUSY if it is attached already, EINVAL if it is behind
-    /// another IOMMU; for the first group of a domain of an SMMUv2 also ENOSPC without a context
-    /// bank and ENOMEM, and for any of them ENOSPC without stream mapping entries, where those come
-    /// with a domain.
+    /// ENODEV without such a group, EBUSY if it is attached already, EINVAL if it is behind another
+    /// IOMMU; for the first group of a domain of an SMMUv2 also ENOSPC without a free context bank
+    /// and ENOMEM, and for any group ENOSPC without free stream mapping entries, where attaching
+    /// allocates those.
     pub fn attach(
         &mut self,
         domain: DomainId,
@@ -91,8 +90,8 @@ impl Iommu {
         Ok(move_group(&mut self.drivers, &mut self.devices, &mut self.domains, group, target))
     }
 
-    /// Gives a domain what it must have before devices come to it, and those of `group` what they
-    /// must have before they go to it. Where addresses pass as they are, that is nothing.
+    /// Prepares a domain for its devices, and the devices of `group` for the domain. Does nothing
+    /// for a domain that bypasses translation.
     pub(super) fn init_domain(
         &mut self,
         domain: DomainId,
@@ -116,8 +115,8 @@ impl Iommu {
         Ok(())
     }
 
-    /// Detaches a group from its domain. A claimed group is blocked, another returns to its
-    /// default domain. Nothing happens if there is no such group.
+    /// Detaches a group from its domain. A claimed group becomes blocked, any other returns to its
+    /// default domain. Does nothing if there is no such group.
     pub fn detach_to_blocked(&mut self, group: u32) -> Transition {
         let Some(group) = self.groups.get_mut(&group) else { return Transition::new([]) };
         let target = at_rest(self.blocked, group);
@@ -125,7 +124,7 @@ impl Iommu {
     }
 }
 
-/// What translates for a group that is attached to nothing.
+/// The translation of a group that is not attached.
 fn at_rest(blocked: BlockedState, group: &Group) -> Translation {
     match (group.owner, blocked, group.blocking) {
         (Owner::Kernel, ..) | (_, BlockedState::DefaultDomain, _) => {
@@ -136,7 +135,7 @@ fn at_rest(blocked: BlockedState, group: &Group) -> Translation {
     }
 }
 
-/// Every device of `group` goes to `target`, one after the other. Nothing happens if the group is
+/// Moves every device of `group` to `target`, one after the other. Does nothing if the group is
 /// there already.
 fn move_group(
     drivers: &mut [Driver],
@@ -157,7 +156,7 @@ fn move_group(
     Transition::new(works)
 }
 
-/// What domains keep of a device that leaves the one it is in.
+/// Drops the records that domains keep of a device that leaves its domain.
 fn leave_domains(master: &Master, domains: &mut Slab<Domain>) {
     let Master::SmmuV3(master) = master else { return };
     for (_, domain) in domains.iter_mut() {
@@ -167,7 +166,7 @@ fn leave_domains(master: &Master, domains: &mut Slab<Domain>) {
     }
 }
 
-/// The acts after which a device that goes away reaches nothing.
+/// The acts after which a removed device reaches nothing.
 pub(super) fn forget_device(
     driver: &mut Driver,
     master: &mut Master,
@@ -186,7 +185,7 @@ pub(super) fn forget_device(
     }
 }
 
-/// The acts that move one device. A domain it goes to [has](Iommu::init_domain) what it must have.
+/// The acts that move one device. The target domain is [prepared](Iommu::init_domain) already.
 pub(super) fn move_device(
     driver: &mut Driver,
     master: &mut Master,

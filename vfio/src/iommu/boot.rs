@@ -1,6 +1,6 @@
-//! Bringing the IOMMUs up, and every group to its default domain.
+//! Boot: brings up the IOMMUs and attaches every group to its default domain.
 //!
-//! Not here: what is stored to registers on the way, which each driver has in its `reset`.
+//! Not here: the register stores on the way (each driver's `reset`).
 
 use super::attach::move_device;
 use super::facts::{BootError, DeviceFacts, DriverFacts, Firmware};
@@ -21,12 +21,12 @@ use slab::Slab;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Bits of an ASID at most.
+/// Bits of an ASID, at most.
 const ASID_BITS: u32 = 16;
 
 impl Iommu {
-    /// Brings up every IOMMU, then takes in the devices in their order: each group gets a default
-    /// domain when its first device comes, and each device is attached to it.
+    /// Brings up every IOMMU, then adds the devices in their order: the first device of each group
+    /// allocates its default domain, and each device is attached to it.
     ///
     /// # Errors
     /// See [`BootError`].
@@ -53,7 +53,7 @@ impl Iommu {
             verdicts: Vec::new(),
             left_out: Vec::new(),
         };
-        // ASIDs and VMIDs of Cavium's SMMUs so far.
+        // ASIDs and VMIDs that Cavium's SMMUs have taken so far.
         let mut tags = 0;
         for facts in &firmware.drivers {
             let driver = match *facts {
@@ -94,8 +94,7 @@ impl Iommu {
         Ok(iommu)
     }
 
-    /// Takes in a device that is there when the machine boots, unless another had one of its
-    /// StreamIDs before.
+    /// Adds a device that is present at boot, unless an earlier one has one of its StreamIDs.
     fn take_in(
         &mut self,
         facts: &DeviceFacts,
@@ -120,7 +119,7 @@ impl Iommu {
         })
     }
 
-    /// Takes out a device that came as far as its group, and no further.
+    /// Removes a device that joined its group but could not be attached.
     fn take_out(
         &mut self,
         device: Endpoint,
@@ -137,19 +136,19 @@ impl Iommu {
         Err(BootError::CommandTimeout)
     }
 
-    /// Devices that no driver took, and why, in the order in which that was found.
+    /// Devices that no driver took, and why, in the order in which they failed.
     pub fn left_out(&self) -> impl Iterator<Item = (Endpoint, BootError)> + '_ {
         self.left_out.iter().map(|it| (it.device, it.error))
     }
 
-    /// Notes that a device was not taken in.
+    /// Records that a device was not added.
     pub(crate) fn leave_out(&mut self, facts: &DeviceFacts, error: BootError) {
         let (device, driver) = (facts.endpoint, facts.driver);
         self.left_out.push(LeftOut { device, driver, error, told: false });
     }
 
-    /// Takes a device in and attaches it to the default domain of its group, which is made if the
-    /// device is its first.
+    /// Adds a device and attaches it to the default domain of its group, which the group's first
+    /// device allocates.
     ///
     /// # Errors
     /// See [`BootError`].
@@ -192,9 +191,9 @@ impl Iommu {
         self.settle(facts.driver, device, default, arrival, host)
     }
 
-    /// What the driver of its SMMU takes a device's StreamIDs to be.
-    // Up to 4.8 arm-smmu.c and arm-smmu-v3.c, __arm_smmu_get_pci_sid: all aliases are gone through,
-    // and the last stays.
+    /// The StreamIDs that the driver of its SMMU gives a device.
+    // Up to 4.8 arm-smmu.c and arm-smmu-v3.c, __arm_smmu_get_pci_sid: the driver goes through all
+    // aliases and keeps the last.
     pub(super) fn streams_of<'a>(&self, facts: &'a DeviceFacts) -> Cow<'a, [StreamId]> {
         match (self.pci_streams, facts.requester) {
             (PciStreams::RequesterId, Some(rid)) => vec![StreamId::new(rid.get().into())].into(),
@@ -202,7 +201,7 @@ impl Iommu {
         }
     }
 
-    /// The group that a device which comes belongs to because of its StreamIDs alone.
+    /// The group that an arriving device joins because of its StreamIDs alone.
     pub(crate) fn group_by_streams(&self, facts: &DeviceFacts) -> Option<u32> {
         match self.drivers.get(facts.driver)? {
             Driver::SmmuV2(smmu) => smmu.group_of(&self.streams_of(facts)),
@@ -245,10 +244,11 @@ impl Iommu {
         Ok(Arrival::First)
     }
 
-    /// Attaches a device that has just come, and flushes the domain, which firmware's own
-    /// mappings might have changed.
-    // Command queues in dumps: 6.12 flushes, then attaches; 6.1 attaches, a device that joins a
-    // group a second time, then flushes. The core that blocks with an empty domain is the older.
+    /// Attaches an arriving device, and flushes the domain, since firmware's direct mappings might
+    /// have changed it.
+    // Command queues in dumps: 6.12 flushes, then attaches; 6.1 attaches (twice where a device
+    // joins an existing group), then flushes. The core that blocks with an empty domain is the
+    // older.
     fn settle(
         &mut self,
         driver: usize,
@@ -310,7 +310,7 @@ impl Iommu {
             (Driver::SmmuV3(smmu), Worklist::SmmuV3(work)) => smmu.finish(work, host),
             (Driver::SmmuV2(smmu), Worklist::SmmuV2(work)) => smmu.finish(work, host),
             (Driver::X86(_), Worklist::X86(mut work)) => {
-                // The unit remembers nothing, so there is nobody to show this to.
+                // This unit has no caches, so the proof of invalidation has no reader.
                 let _proof = work.finish(host);
                 Ok(())
             }
@@ -319,11 +319,11 @@ impl Iommu {
     }
 }
 
-/// Whether a device makes its group.
+/// Whether a device creates its group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Arrival {
     /// It does.
     First,
-    /// The group was there.
+    /// The group existed already.
     Later,
 }

@@ -1,7 +1,7 @@
-//! Domains: what translates, whoever drives it.
+//! Domains, whichever driver serves them.
 //!
-//! What is mapped in one is [`mapping`](super::mapping)'s, and how its tables look that of
-//! `paging`.
+//! Not here: the mappings of a domain ([`mapping`](super::mapping)) and the format of its tables
+//! (`paging`).
 
 use super::flat::FlatDomain;
 use super::msi::Cookie;
@@ -12,7 +12,7 @@ use super::{v2, v3, x86};
 pub enum DomainKind {
     /// Translates I/O addresses: stage 1, or stage 2 where there is no stage 1.
     Paging,
-    /// What VFIO_TYPE1_NESTING asks for: stage 2, which leaves stage 1 to its owner.
+    /// Requested by VFIO_TYPE1_NESTING: stage 2, which leaves stage 1 to its owner.
     Nested,
 }
 
@@ -34,24 +34,24 @@ pub(super) struct Domain {
     pub(super) driver: usize,
     pub(super) purpose: Purpose,
     pub(super) body: Body,
-    /// Whether its devices' addresses pass as they are, whatever the body maps.
+    /// Whether its devices bypass translation, whatever the body maps.
     pub(super) bypasses: bool,
-    /// What it keeps of doorbells.
+    /// Its doorbell mappings.
     pub(super) cookie: Option<Cookie>,
 }
 
-/// Who a domain is for: the types of Linux's domains.
+/// The user of a domain: the types of Linux's domains.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Purpose {
     /// Whoever allocated it: UNMANAGED.
     User,
     /// The kernel's own drivers: DMA.
     Kernel,
-    /// Nobody: BLOCKED.
+    /// None: BLOCKED.
     Blocking,
 }
 
-/// What a driver keeps of a domain.
+/// A driver's part of a domain.
 #[derive(Debug)]
 pub(super) enum Body {
     SmmuV3(v3::Domain),

@@ -1,7 +1,6 @@
-//! What a machine's firmware and buses tell the kernel before it starts.
+//! What a machine's firmware and buses report to the kernel at boot.
 //!
-//! Facts only: device trees and ACPI tables are not parsed, and no table of firmware lies in
-//! memory.
+//! Facts only: device trees and ACPI tables are neither parsed nor placed in memory.
 
 use passim_model::{Endpoint, Iova, PageSizes, PhysAddr, Rid, Span, StreamId, Topology};
 
@@ -15,37 +14,37 @@ pub enum DriverFacts {
     },
     /// An SMMUv2 or SMMUv1, driven by arm-smmu.
     SmmuV2(SmmuV2Facts),
-    /// No hardware at all: mappings are remembered and never translate anything.
+    /// No hardware: mappings are recorded and never translate.
     Flat {
         /// Addresses that can be mapped.
         aperture: Span<Iova>,
-        /// Sizes a mapping may be made of; at least one.
+        /// Page sizes of mappings; at least one.
         page_sizes: PageSizes,
     },
-    /// One that says of messages what an IOMMU of an x86 machine does: hardware takes them from the
-    /// bus, nothing can be mapped for them, domains have no MSI cookie.
+    /// An IOMMU that treats messages as that of an x86 machine does: hardware accepts them from the
+    /// bus, doorbells cannot be mapped, domains have no MSI cookie.
     X86 {
         /// Physical address of its register.
         base: PhysAddr,
-        /// Where hardware takes messages from; 0xfee00000 to 0xfeefffff on such machines.
+        /// Addresses at which hardware accepts messages; 0xfee00000 to 0xfeefffff on such machines.
         messages: Span<Iova>,
         /// Whether it remaps interrupts: IOMMU_CAP_INTR_REMAP.
         remaps_interrupts: bool,
     },
 }
 
-/// What a device tree says of an SMMUv2.
+/// The device tree node of an SMMUv2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SmmuV2Facts {
     /// Physical address of its registers.
     pub base: PhysAddr,
-    /// Its architecture, by `compatible`: registers do not say.
+    /// Its architecture, from `compatible`: no register identifies it.
     pub version: SmmuVersion,
-    /// Its maker's product, by `compatible`.
+    /// Its product, from `compatible`.
     pub model: SmmuModel,
     /// `stream-match-mask`: bits of StreamIDs that every stream match register ignores.
     pub stream_match_mask: u32,
-    /// How many `interrupts` there are for context banks; the global ones are not counted.
+    /// Number of `interrupts` for context banks, without the global ones.
     pub context_interrupts: u32,
     /// `calxeda,smmu-secure-config-access`: the CPU's accesses to the registers are Secure ones.
     pub secure_config_access: bool,
@@ -64,7 +63,7 @@ pub enum SmmuVersion {
     V2,
 }
 
-/// Products that the driver treats in their own ways.
+/// Products for which the driver has special code.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SmmuModel {
     /// None.
@@ -75,46 +74,45 @@ pub enum SmmuModel {
     Ap806,
     /// Cavium's, in a ThunderX: `cavium,smmu-v2`.
     Cavium,
-    /// One behind firmware of Qualcomm: `qcom,smmu-500`.
+    /// An MMU-500 behind Qualcomm's firmware: `qcom,smmu-500`.
     Qualcomm,
 }
 
 /// A device behind an IOMMU.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeviceFacts {
-    /// Which device.
+    /// The device.
     pub endpoint: Endpoint,
     /// Every StreamID its transactions may carry, its own first, then its aliases: a function
     /// behind a PCI bridge also appears under the bridge's. Behind an SMMUv3 no other device may
-    /// have them; behind an SMMUv2 those of its group may, and up to 4.8 anybody.
+    /// have them; behind an SMMUv2 devices of its group may, and up to 4.8 any device.
     pub streams: Vec<StreamId>,
     /// The last of the requester identifiers that its transactions may carry: its own, unless a
-    /// quirk or a bridge has it appear under another. None where only StreamIDs are known: of a
-    /// device of the board.
+    /// quirk or a bridge replaces it. None for a device on the board, which has only StreamIDs.
     pub requester: Option<Rid>,
     /// Its IOMMU group.
     pub group: u32,
-    /// Which of the machine's IOMMUs translates for it: an index.
+    /// Index of the IOMMU that translates for it.
     pub driver: usize,
-    /// Where its configuration space is, if it is a PCI function and its root complex passes ATS
-    /// on.
+    /// Address of its configuration space, for a PCI function whose root complex supports ATS.
     pub config: Option<PhysAddr>,
-    /// `dma-coherent`, of the device or of its host bridge: the caches of CPUs see what it does.
+    /// `dma-coherent`, of the device or of its host bridge: its accesses are coherent with the
+    /// CPUs' caches.
     pub coherent: bool,
 }
 
-/// All of it.
+/// Everything that firmware reports.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Firmware {
     /// The IOMMUs.
     pub drivers: Vec<DriverFacts>,
-    /// The devices, in the order in which the kernel meets them. It decides the order of ASIDs,
-    /// of devices within a group, and of the first commands.
+    /// The devices, in the order in which the kernel probes them. It decides the order of ASIDs, of
+    /// devices within a group, and of the first commands.
     pub devices: Vec<DeviceFacts>,
 }
 
 impl Firmware {
-    /// What it says of the devices that are there when the kernel boots.
+    /// The facts of devices that are present at boot.
     pub(crate) fn at_boot(&self, topology: &Topology) -> Self {
         let there = |device: &&DeviceFacts| {
             device.endpoint.rid().is_none_or(|rid| topology.is_there_at_boot(rid))
@@ -123,7 +121,7 @@ impl Firmware {
         Self { drivers: self.drivers.clone(), devices }
     }
 
-    /// What it says of virtual functions, ascending.
+    /// The facts of virtual functions, ascending.
     pub(crate) fn of_virtual(&self, topology: &Topology) -> Vec<DeviceFacts> {
         let is_virtual = |device: &&DeviceFacts| {
             device.endpoint.rid().is_some_and(|rid| topology.is_virtual(rid))
@@ -135,8 +133,8 @@ impl Firmware {
 }
 
 impl DeviceFacts {
-    /// A device behind IOMMU `driver` with these StreamIDs, of which nothing else is known: its
-    /// accesses are coherent, and it has no ATS.
+    /// A device behind IOMMU `driver` with these StreamIDs: its accesses are coherent, and it has
+    /// no ATS.
     pub fn with_streams(
         endpoint: impl Into<Endpoint>,
         streams: impl IntoIterator<Item = StreamId>,
@@ -161,13 +159,13 @@ impl DeviceFacts {
     }
 }
 
-/// Why the machine's IOMMUs could not be brought up, or a device not be taken in.
+/// Why the machine's IOMMUs could not be brought up, or a device not be added.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum BootError {
     /// A register or a table did not answer.
     #[error("{0}")]
     NoAnswer(passim_model::Abort),
-    /// IDR0.TTF: the SMMU does not know AArch64 tables.
+    /// IDR0.TTF: the SMMU does not support AArch64 tables.
     #[error("the SMMU has no AArch64 translation tables")]
     NoAarch64Tables,
     /// IDR0.TTENDIAN: big-endian tables only.
@@ -188,7 +186,7 @@ pub enum BootError {
     /// IDR5: no granule.
     #[error("the SMMU has no translation granule")]
     NoGranule,
-    /// No tables of the sizes IDR5 asks for can be laid out.
+    /// No table geometry for the sizes that IDR5 reports.
     #[error("no translation tables take {input_bits} bits of input and {output_bits} of output")]
     NoGeometry {
         /// Input address bits.
@@ -211,16 +209,16 @@ pub enum BootError {
     /// A device names an IOMMU that does not exist.
     #[error("device {0} names an IOMMU the machine does not have")]
     NoDriver(Endpoint),
-    /// A device has a StreamID the SMMU cannot tell apart.
+    /// A device has a StreamID larger than the SMMU supports.
     #[error("StreamID {0} is beyond the SMMU's StreamID size")]
     StreamOutOfRange(StreamId),
     /// Two devices have the same StreamID.
     #[error("two devices have StreamID {0}")]
     StreamTaken(StreamId),
-    /// ID0: StreamIDs are matched by no entry at all.
+    /// ID0: stream matching without a single entry.
     #[error("the SMMU matches streams and has no entry for any")]
     NoStreamEntries,
-    /// ID1: more banks for stage 2 than there are.
+    /// ID1: more stage 2 banks than banks.
     #[error("the SMMU has more context banks for stage 2 than it has banks")]
     NoContextBanks,
     /// An SMMU without context interrupts, or an SMMUv2 with fewer than context banks.
@@ -239,7 +237,7 @@ pub enum BootError {
         /// Banks.
         banks: usize,
     },
-    /// A device's streams are some of those of another entry.
+    /// A device's StreamIDs overlap those of another entry in part.
     #[error("the streams of StreamID {0} and its mask are some of another device's, not all")]
     StreamConflict(StreamId),
     /// No stream mapping entry for a device.
@@ -265,8 +263,8 @@ pub enum BootError {
 }
 
 impl BootError {
-    /// Whether it is about a single device, which has no group then; everything else goes on.
-    // 6.12 of/iommu.c, of_iommu_configure: whatever an IOMMU's driver says of a device, it is not
+    /// Whether the error concerns a single device, which then has no group; the boot continues.
+    // 6.12 of/iommu.c, of_iommu_configure: errors of an IOMMU's driver about a device are not
     // passed on.
     pub(super) const fn is_of_a_device(self) -> bool {
         matches!(

@@ -1,6 +1,6 @@
-//! What went wrong between driver and SMMU without any call being refused.
+//! What went wrong between driver and SMMU without a call being refused.
 //!
-//! What a kernel does wrong by itself is a [`Verdict`](crate::verdict::Verdict) instead.
+//! Not here: what a kernel itself does wrong ([`Verdict`](crate::verdict::Verdict)).
 
 use super::BootError;
 use super::v3::said;
@@ -10,7 +10,7 @@ use passim_model::{Abort, Endpoint};
 /// Why the SMMU refused a command: CMDQ_CONS.ERR.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum CommandError {
-    /// GERROR speaks of the command queue, CMDQ_CONS does not.
+    /// GERROR reports a command queue error, CMDQ_CONS none.
     None,
     /// CERROR_ILL: illegal command. Replaced by a CMD_SYNC.
     Illegal,
@@ -18,11 +18,11 @@ pub enum CommandError {
     Fetch,
     /// CERROR_ATC_INV_SYNC: a device did not answer an ATC invalidation.
     AtcInvalidation,
-    /// A code without a name. Replaced by a CMD_SYNC.
+    /// An unassigned code. Replaced by a CMD_SYNC.
     Unknown(u8),
 }
 
-/// Something a kernel would print and a reader wants to see.
+/// Something a kernel would print.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Finding {
     /// The SMMU refused a command.
@@ -40,25 +40,26 @@ pub enum Finding {
     ConsumerIndex(u32),
     /// A register, a table or a queue did not answer.
     NoAnswer(Abort),
-    /// An SMMUv2 that was asked where an address leads says that it faults.
+    /// An address translation operation of an SMMUv2 reported a fault.
     OperationFault {
-        /// The bank that was asked.
+        /// The bank that performed the operation.
         bank: u8,
         /// PAR.
         par: u64,
     },
-    /// An SMMUv3 recorded an event, and its driver says so.
+    /// An SMMUv3 recorded an event, and its driver logged it.
     Event {
         /// The record.
         words: [u64; 4],
-        /// Whether the driver says its fields by name.
+        /// Whether the driver logs its fields by name.
         fields: bool,
-        /// Whose stream it is.
+        /// The device that its StreamID belongs to.
         device: Option<Endpoint>,
     },
-    /// Its driver did not take a device in, which has no group then.
+    /// Its driver did not take a device, which then has no group.
     LeftOut(Endpoint, BootError),
-    /// A context bank of an SMMUv2 tells of a fault, as far as its driver looks and says.
+    /// A context bank of an SMMUv2 reported a fault; fields as far as its driver reads and logs
+    /// them.
     ContextFault {
         /// The bank.
         bank: u8,
@@ -71,26 +72,26 @@ pub enum Finding {
         /// CBFRSYNRA: the stream.
         stream: Option<u32>,
     },
-    /// An SMMUv2 tells of a fault that belongs to no context bank.
+    /// An SMMUv2 reported a fault that belongs to no context bank.
     GlobalFault {
         /// sGFSR.
         status: u32,
-        /// Whether it is that of a stream nobody knows.
+        /// Whether the fault is an unidentified stream.
         unidentified: bool,
         /// sGFSYNR0 and sGFSYNR1.
         syndrome: [u32; 2],
     },
 }
 
-/// Findings nobody has asked for yet. A wait that goes on in vain is told once.
+/// Findings not yet taken. A wait that keeps failing is recorded once.
 #[derive(Debug, Default)]
 pub(super) struct Findings(Vec<Finding>);
 
-/// Findings kept at most.
+/// Most findings kept.
 const KEPT: usize = 4096;
 
 impl Findings {
-    /// Adds one, unless it is of a wait and repeats the one before, or too many wait already.
+    /// Adds a finding, unless it repeats the previous failed wait, or [`KEPT`] findings are stored.
     pub(super) fn push(&mut self, finding: Finding) {
         let of_a_wait = matches!(finding, Finding::NoAnswer(_) | Finding::ConsumerIndex(_));
         let repeats = of_a_wait && self.0.last() == Some(&finding);
@@ -99,7 +100,7 @@ impl Findings {
         }
     }
 
-    /// Hands them over, oldest first.
+    /// Takes all findings, oldest first.
     pub(super) fn take(&mut self) -> Vec<Finding> {
         core::mem::take(&mut self.0)
     }

@@ -1,6 +1,6 @@
 //! The null driver: mappings without tables, registers or devices.
 //!
-//! It is for work on what lies above an IOMMU. Nothing translates through it, so nothing can be
+//! It serves work on the layers above an IOMMU. No device translates through it, so nothing can be
 //! stale and every invalidation is complete at once.
 
 use super::MapRequest;
@@ -8,22 +8,22 @@ use super::rules::{MAP_ALIGNMENT, MAP_EXISTS, MAP_RANGE, MAP_WITHOUT_ACCESS};
 use passim_model::{Conflict, Errno, Iova, PageSizes, Perms, PhysAddr, Refusal, Span};
 use rangemap::RangeInclusiveMap;
 
-/// What a flat IOMMU offers.
+/// The parameters of a flat IOMMU.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FlatDriver {
     pub(super) aperture: Span<Iova>,
     pub(super) page_sizes: PageSizes,
 }
 
-/// What is mapped: each range with the distance from its addresses to the physical ones, so that
-/// what is contiguous on both sides is one range.
+/// The mappings: each range with the distance from I/O to physical address, so that ranges
+/// contiguous on both sides merge.
 #[derive(Debug, Default)]
 pub(super) struct FlatDomain {
     ranges: RangeInclusiveMap<u64, u64>,
 }
 
 impl FlatDomain {
-    /// Maps.
+    /// Maps a range.
     pub(super) fn map(&mut self, driver: &FlatDriver, request: &MapRequest) -> Result<(), Refusal> {
         if !request.perms.intersects(Perms::READ | Perms::WRITE) {
             return Err(MAP_WITHOUT_ACCESS.refuse(Errno::EINVAL));
@@ -53,7 +53,7 @@ impl FlatDomain {
         Ok(())
     }
 
-    /// Unmaps up to the first hole; returns the bytes.
+    /// Unmaps up to the first hole; returns the number of bytes unmapped.
     pub(super) fn unmap(&mut self, iova: Iova, size: u64) -> u64 {
         let Some(wanted) = Span::from_size(iova, size) else { return 0 };
         let mut last = None;
@@ -71,7 +71,8 @@ impl FlatDomain {
         last - iova.get() + 1
     }
 
-    /// Where `iova` leads, and how far that goes on, at most `max` bytes.
+    /// The physical address of `iova`, and how many bytes stay contiguous from there, at most
+    /// `max`.
     pub(super) fn run(&self, iova: Iova, max: u64) -> Option<(PhysAddr, u64)> {
         let at = iova.get();
         let (range, distance) = self.ranges.get_key_value(&at)?;

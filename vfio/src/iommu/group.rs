@@ -1,11 +1,11 @@
-//! Groups: devices that cannot be told apart by an IOMMU, and who has them.
+//! Groups: devices that an IOMMU cannot isolate from one another, and their owner.
 //!
-//! Which devices make a group is decided before: [`groups`](passim_model::topology::groups).
+//! Not here: which devices form a group ([`groups`](passim_model::topology::groups)).
 
 use super::DomainId;
 use super::reserved::ReservedRegion;
 
-/// What translates for a group.
+/// The translation of a group.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Translation {
     /// A domain.
@@ -14,7 +14,7 @@ pub enum Translation {
     Blocked,
 }
 
-/// Who may decide over a group's DMA.
+/// Who controls a group's DMA.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Owner {
     /// The drivers of its devices, through the default domain.
@@ -28,11 +28,11 @@ pub enum Owner {
 pub(super) struct Group {
     /// Index of the driver that translates for it.
     pub(super) driver: usize,
-    /// Indices of its devices, in the order in which they came.
+    /// Indices of its devices, in the order in which they joined.
     pub(super) devices: Vec<usize>,
-    /// What drivers of the kernel use.
+    /// The domain that the kernel's drivers use.
     pub(super) default: DomainId,
-    /// What an owner gets at first, where blocking takes a domain; made when first needed.
+    /// The domain of a claimed group, where blocking takes one; allocated when first needed.
     pub(super) blocking: Option<DomainId>,
     pub(super) translation: Translation,
     pub(super) owner: Owner,

@@ -1,7 +1,6 @@
-//! Mapping, unmapping, looking up.
+//! Mapping, unmapping and looking up I/O addresses.
 //!
-//! Ranges are taken as they come: what a process may map, and that no mapping is cut in two, is
-//! type1's.
+//! Not here: what a process may map, and that no mapping is split (type1).
 
 use super::domain::{Body, DomainId};
 use super::transition::{Invalidation, Transition, Worklist, superpage_test};
@@ -10,25 +9,25 @@ use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::MemoryType;
 use passim_model::{Errno, Frames, Host, Iova, Memory, Perms, PhysAddr, Refusal};
 
-/// What is to be mapped.
+/// A mapping to make.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MapRequest {
     /// First I/O address, a multiple of the domain's smallest page size.
     pub iova: Iova,
-    /// Where it leads: a physical address, a multiple of the same.
+    /// Physical address, a multiple of the same.
     pub output: PhysAddr,
     /// Bytes, a multiple of the same.
     pub size: u64,
-    /// What devices may do.
+    /// The accesses that devices may make.
     pub perms: Perms,
-    /// What lies there.
+    /// The memory type of the target.
     pub memory_type: MemoryType,
 }
 
 /// Mappings.
 impl Iommu {
-    /// Maps. Where a block takes the place of a table, the table is in `gather` afterwards, also
-    /// after an error: it has to go through [`Iommu::sync`] before the call that mapped returns.
+    /// Maps a range. Where a block replaces a table, the table is added to `gather`, also on an
+    /// error: the caller has to pass it to [`Iommu::sync`] before it returns.
     ///
     /// # Errors
     /// ENODEV for a domain of an SMMUv2 that has had no device, EINVAL if misaligned, empty or
@@ -55,8 +54,8 @@ impl Iommu {
         }
     }
 
-    /// Unmaps `size` bytes from `iova` on, up to the first hole; returns how many bytes were, which
-    /// may be 0. What hardware may still hold is added to `gather`.
+    /// Unmaps `size` bytes from `iova` on, up to the first hole; returns the number of bytes
+    /// unmapped, which may be 0. Adds what hardware may still cache to `gather`.
     pub fn unmap(
         &mut self,
         domain: DomainId,
@@ -75,7 +74,7 @@ impl Iommu {
         }
     }
 
-    /// Drops the translations that unmapping from `domain` left behind.
+    /// Invalidates the translations that unmapping from `domain` left behind.
     pub fn sync(&mut self, domain: DomainId, gather: Gather) -> Invalidation {
         let domain = self.domain(domain);
         let work = match (&self.drivers[domain.driver], &domain.body) {
@@ -86,9 +85,9 @@ impl Iommu {
         Invalidation::new(domain.driver, work, gather)
     }
 
-    /// Where `iova` leads, and for how many bytes it goes on without a break in physical addresses,
-    /// at most `max`; `None` where nothing is mapped. Reads the tables in memory; permissions do
-    /// not count.
+    /// The physical address of `iova`, and how many bytes stay physically contiguous from there, at
+    /// most `max`; `None` where nothing is mapped. Reads the tables in memory, whatever the
+    /// permissions.
     pub fn iova_run(
         &self,
         domain: DomainId,
@@ -104,8 +103,8 @@ impl Iommu {
         }
     }
 
-    /// The same as the driver finds it: a driver that asks the hardware (SMMUv2's ATS1 operations)
-    /// gets the SMMU's answer, cached entries included.
+    /// As [`Self::iova_run`], but through the driver: one that asks the hardware (SMMUv2's ATS1
+    /// operations) gets the SMMU's answer, cached entries included.
     pub fn iova_to_phys(
         &mut self,
         domain: DomainId,
@@ -122,12 +121,11 @@ impl Iommu {
         }
     }
 
-    /// What VFIO does with a fresh domain to learn whether the IOMMU makes superpages of its own
-    /// accord: two pages are mapped at 0 and unmapped one by one, each followed by its own
-    /// invalidation (measured on 6.1 and 6.12). Tables stay behind.
+    /// The test that VFIO runs on a fresh domain to learn whether the IOMMU combines contiguous
+    /// pages into superpages by itself: it maps two pages at 0 and unmaps them one by one, each
+    /// with its own invalidation (measured on 6.1 and 6.12). Tables stay behind.
     ///
-    /// The tables are as the test leaves them when this returns; the invalidations follow by
-    /// stepping.
+    /// When this returns the tables are in their final state; the caller steps the invalidations.
     pub fn superpage_test(
         &mut self,
         domain: DomainId,

@@ -1,31 +1,31 @@
-//! The IOMMU core and its drivers: which domain translates for which group, and what the SMMU is
-//! told of it.
+//! The IOMMU core and its drivers: which domain translates for which group, and how SMMUs are
+//! programmed for that.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | [`facts`] | what does firmware say about IOMMUs and devices? |
-//! | `attach` | who translates for a group, and how does that change? |
-//! | `boot` | how do groups come to their default domains? |
+//! | [`facts`] | what does firmware report about IOMMUs and devices? |
+//! | `attach` | which domain translates for a group, and how does that change? |
+//! | `boot` | how do groups get their default domains? |
 //! | `x86` | what does the driver of an IOMMU as on x86 write into memory? |
 //! | [`group`], [`domain`] | what is a group, what is a domain? |
-//! | [`mapping`] | what is mapped where, and what must hardware forget? |
-//! | `paging` | how are tables written, looked up? |
-//! | [`msi`] | where are doorbells mapped, and for whom? |
+//! | [`mapping`] | what is mapped where, and what must be invalidated? |
+//! | `paging` | how are tables written and looked up? |
+//! | [`msi`] | where are doorbells mapped, and for which devices? |
 //! | [`iova`] | which addresses of a window are free? |
 //! | [`reserved`] | which addresses must mappings leave alone? |
-//! | `removal` | what happens when a device goes away? |
+//! | `removal` | what happens when a device is removed? |
 //! | [`transition`] | how does a change reach hardware? |
 //! | [`synced`] | when may pages be unpinned? |
 //! | [`finding`] | what went wrong with the SMMU? |
 //! | `v3` | what does arm-smmu-v3 write? |
 //! | `v2` | what does arm-smmu write? |
-//! | `progress` | how far did acts come, and what if hardware does not move? |
-//! | `registers` | how are they loaded and stored? |
+//! | `progress` | how far has a list of acts come, and what if hardware hangs? |
+//! | `registers` | how are registers loaded and stored? |
 //! | `flat` | what if there is no hardware? |
 //! | [`rules`] | which check refused? |
 //!
-//! Not here: who may map what, and who may set an MSI window (type1). An IOVA becomes a physical
-//! address here only by reading the same tables the hardware reads.
+//! Not here: who may map what, and who may set an MSI window (type1). An IOVA is looked up only in
+//! the tables that the hardware walks, or by the hardware itself.
 
 mod attach;
 mod boot;
@@ -78,7 +78,7 @@ use v2::SmmuV2;
 use v3::{Ids, SmmuV3};
 use x86::X86;
 
-/// Times hardware is let run at boot before it is given up.
+/// How often hardware is run at boot before the driver gives up waiting.
 const BOOT_WAITS: usize = 1 << 16;
 
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Driver {
     }
 }
 
-/// What a driver keeps of a device.
+/// A driver's state of a device.
 #[derive(Debug)]
 enum Master {
     SmmuV3(v3::Master),
@@ -108,7 +108,7 @@ enum Master {
 #[derive(Debug)]
 struct Device {
     endpoint: Endpoint,
-    /// Whether the caches of CPUs see what it does.
+    /// Whether its accesses are coherent with the CPUs' caches.
     coherent: bool,
     master: Master,
 }
@@ -122,14 +122,14 @@ pub struct Iommu {
     pci_streams: PciStreams,
     msi: msi::Choices,
     drivers: Vec<Driver>,
-    /// ASIDs are counted for all SMMUs together.
+    /// ASIDs of all SMMUs come from one allocator.
     asids: Ids,
     devices: Vec<Device>,
     groups: BTreeMap<u32, Group>,
     /// The group of each device.
     group_of: BTreeMap<Endpoint, u32>,
     domains: Slab<Domain>,
-    /// How many cookies there were.
+    /// Number of cookies created so far.
     cookies: u64,
     verdicts: Vec<Verdict>,
     left_out: Vec<LeftOut>,
@@ -141,19 +141,18 @@ struct LeftOut {
     device: Endpoint,
     driver: usize,
     error: BootError,
-    /// Whether somebody was told.
+    /// Whether it has been reported.
     told: bool,
 }
 
-/// What is known of groups.
+/// Queries about groups.
 impl Iommu {
     /// Every group, ascending.
     pub fn groups(&self) -> impl Iterator<Item = u32> + '_ {
         self.groups.keys().copied()
     }
 
-    /// The devices of a group in the order in which they joined it; none if there is no such
-    /// group.
+    /// The devices of a group in the order in which they joined it; none if there is no such group.
     pub fn group_devices(&self, group: u32) -> impl Iterator<Item = Endpoint> + '_ {
         let devices = self.groups.get(&group).map_or(&[][..], |group| &group.devices);
         devices.iter().map(|device| self.devices[*device].endpoint)
@@ -164,7 +163,7 @@ impl Iommu {
         self.group_of.get(&device.into()).copied()
     }
 
-    /// Addresses of a group that mappings must leave alone, ascending.
+    /// Addresses of a group that mappings must not use, ascending.
     pub fn reserved_regions(&self, group: u32) -> &[ReservedRegion] {
         self.groups.get(&group).map_or(&[], |group| &group.reserved)
     }
@@ -174,20 +173,20 @@ impl Iommu {
         self.groups.get(&group).map(|group| group.driver)
     }
 
-    /// What translates for a group.
+    /// The translation of a group.
     pub fn translation(&self, group: u32) -> Option<Translation> {
         self.groups.get(&group).map(|group| group.translation)
     }
 
-    /// Who has a group.
+    /// The owner of a group.
     pub fn owner(&self, group: u32) -> Option<Owner> {
         self.groups.get(&group).map(|group| group.owner)
     }
 
-    /// Whether accesses of a device that has a group can be coherent with the caches of CPUs:
+    /// Whether accesses of a device with a group can be coherent with the CPUs' caches:
     /// IOMMU_CAP_CACHE_COHERENCY.
-    // 6.12 arm-smmu.c, arm_smmu_capable: where walks are coherent, so is all else, and where the
-    // device is, its accesses are behind the SMMU. arm-smmu-v3.c asks for the walks only.
+    // 6.12 arm-smmu.c, arm_smmu_capable: coherent walks imply coherent accesses, and so does a
+    // coherent device. arm-smmu-v3.c checks the walks only.
     pub(crate) fn keeps_coherent(&self, device: impl Into<Endpoint>) -> bool {
         let endpoint = device.into();
         let driver = self.group_of(endpoint).and_then(|group| self.driver_of(group));
@@ -214,11 +213,11 @@ impl Iommu {
 
 /// Domains.
 impl Iommu {
-    /// An empty domain behind the IOMMU of `group`.
+    /// Allocates an empty domain behind the IOMMU of `group`.
     ///
     /// # Errors
-    /// ENODEV without such a group, EPERM where nesting is asked for and not to be had, ENOMEM,
-    /// EBUSY without an ASID and ENOSPC without a VMID.
+    /// ENODEV without such a group, EPERM where the kernel refuses nesting, ENOMEM, EBUSY without a
+    /// free ASID and ENOSPC without a free VMID.
     pub fn alloc_domain(
         &mut self,
         group: u32,
@@ -233,10 +232,9 @@ impl Iommu {
         self.domain_of_driver(driver, kind, Purpose::User, frames, host)
     }
 
-    /// Whether the driver of a group's IOMMU makes no domain for nesting, though type1 asks for
-    /// one.
-    // 6.12: a domain says EPERM once it belongs to an SMMU. arm-smmu-v3.c finishes it when it is
-    // allocated, arm-smmu.c when it meets its first device.
+    /// Whether allocating a domain for nesting behind a group's IOMMU fails.
+    // 6.12: a domain that belongs to an SMMU answers EPERM. arm-smmu-v3.c finalises it on
+    // allocation, arm-smmu.c when its first device attaches.
     pub(crate) fn refuses_nesting(&self, group: u32) -> bool {
         let driver = self.driver_of(group).and_then(|driver| self.drivers.get(driver));
         self.nesting == NestingType::Refused && !matches!(driver, Some(Driver::SmmuV2(_)))
@@ -269,8 +267,8 @@ impl Iommu {
         Ok(DomainId(self.domains.insert(Domain { driver, purpose, body, bypasses, cookie })))
     }
 
-    /// Frees a domain that no group is attached to: its translations are dropped, then its
-    /// tables go back.
+    /// Frees a domain that no group is attached to: first its translations are invalidated, then
+    /// its tables freed.
     ///
     /// # Panics
     /// If the domain was freed before, or a group is attached to it.
@@ -302,7 +300,7 @@ impl Iommu {
         }
     }
 
-    /// Sizes a mapping of the domain may be made of: Linux's `pgsize_bitmap`.
+    /// Page sizes of the domain's mappings: Linux's `pgsize_bitmap`.
     pub fn domain_page_sizes(&self, domain: DomainId) -> PageSizes {
         match self.shape(domain) {
             Ok(shape) => shape.page_sizes(),
@@ -310,8 +308,8 @@ impl Iommu {
         }
     }
 
-    /// Addresses that can be mapped: from 0 to the last that the tables' first stage takes as
-    /// input, both inside; what firmware said, where there are no tables.
+    /// Addresses that can be mapped: from 0 to the last input address of the tables, both inside;
+    /// firmware's aperture, where there are no tables.
     pub fn aperture(&self, domain: DomainId) -> Span<Iova> {
         match self.shape(domain) {
             Ok(shape) => {
@@ -328,7 +326,7 @@ impl Iommu {
         is_smmu && self.shape(domain).is_ok_and(|shape| shape.stage() == Stage::Two)
     }
 
-    /// The shape of a domain's tables, or the driver that has none.
+    /// The shape of a domain's tables, or the driver that has no tables.
     fn shape(&self, domain: DomainId) -> Result<Shape, &FlatDriver> {
         let domain = self.domain(domain);
         match (&domain.body, &self.drivers[domain.driver]) {
@@ -340,7 +338,8 @@ impl Iommu {
         }
     }
 
-    /// Whether `group` is behind the IOMMU that `domain` was made for, and could join it.
+    /// Whether `group` is behind the IOMMU that `domain` was allocated for, so that it could
+    /// attach.
     pub fn same_driver(&self, domain: DomainId, group: u32) -> bool {
         self.driver_of(group) == Some(self.domain(domain).driver)
     }
@@ -354,21 +353,21 @@ impl Iommu {
     }
 }
 
-/// Interrupts of the SMMUs, and what they report.
+/// Interrupts of the SMMUs, and their reports.
 impl Iommu {
-    /// The global error interrupt of the IOMMU with index `driver`. Nothing happens where there is
-    /// none, or nothing is wrong.
+    /// Handles the global error interrupt of the IOMMU with index `driver`. Does nothing where
+    /// there is none, or no error is active.
     pub fn error_interrupt(&mut self, driver: usize, host: &mut impl Host) {
         if let Some(Driver::SmmuV3(smmu)) = self.drivers.get_mut(driver) {
             smmu.error_interrupt(host);
         }
     }
 
-    /// The event queue interrupt of the IOMMU with index `driver`: takes all events out of the
-    /// queue and returns them, oldest first, each as the four doublewords of its record (IHI 0070
-    /// 7.3); empty where there is no such queue.
+    /// Handles the event queue interrupt of the IOMMU with index `driver`: takes all events out of
+    /// the queue and returns them, oldest first, each as the four doublewords of its record (IHI
+    /// 0070 7.3); empty where there is no such queue.
     ///
-    /// What Linux says of each becomes a [finding](Self::take_findings).
+    /// What Linux logs of each becomes a [finding](Self::take_findings).
     pub fn event_interrupt(&mut self, driver: usize, host: &mut impl Host) -> Vec<[u64; 4]> {
         let Self { drivers, devices, groups, group_of, .. } = self;
         let device = |stream| {
@@ -388,15 +387,15 @@ impl Iommu {
         }
     }
 
-    /// A fault interrupt of the SMMUv2 with index `driver`, global or of a context bank: what it
-    /// tells becomes [findings](Self::take_findings). Nothing happens for another IOMMU.
+    /// Handles a fault interrupt of the SMMUv2 with index `driver`, global or of a context bank:
+    /// its reports become [findings](Self::take_findings). Does nothing for another IOMMU.
     pub fn fault_interrupt(&mut self, driver: usize, host: &mut impl Host) {
         if let Some(Driver::SmmuV2(smmu)) = self.drivers.get_mut(driver) {
             smmu.fault_interrupt(host);
         }
     }
 
-    /// What went wrong with the IOMMU with index `driver` since last asked, oldest first.
+    /// Takes the findings of the IOMMU with index `driver`, oldest first.
     pub fn take_findings(&mut self, driver: usize) -> Vec<Finding> {
         let untold = self.left_out.iter_mut().filter(|it| it.driver == driver && !it.told);
         let mut findings: Vec<_> = untold

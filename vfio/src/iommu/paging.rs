@@ -1,6 +1,13 @@
 //! The tables of a domain, as io-pgtable writes them for every SMMU: map, unmap, look up.
 //!
-//! Which SMMU reads them, and what it is told, its driver decides.
+//! | room | question it answers |
+//! | --- | --- |
+//! | `shape` | which table format and geometry does a domain get? |
+//! | `tables` | which operations do both formats share? |
+//! | `run` | how far is a translation physically contiguous? |
+//! | `codes` | how are granule, size and start level encoded? |
+//!
+//! Not here: which SMMU walks them, and how it is programmed (its driver).
 
 pub(super) mod codes;
 mod run;
@@ -18,7 +25,7 @@ use passim_model::pgtable::table::{Concatenation, Geometry, MapError, Mapping, T
 use passim_model::{Conflict, Errno, Frames, Host, Iova, Memory, Perms, PhysAddr, Refusal, Span};
 
 impl Stage2Roots {
-    /// As the shape of tables has it.
+    /// As the table geometry spells it.
     pub(super) const fn rule(self) -> Concatenation {
         match self {
             Self::WherePossible => Concatenation::WherePossible,
@@ -27,7 +34,7 @@ impl Stage2Roots {
     }
 }
 
-/// Tables, and what becomes of addresses beyond them.
+/// Tables, and how addresses beyond them are treated.
 #[derive(Debug)]
 pub(super) struct Paging<T = Table> {
     table: T,
@@ -35,14 +42,14 @@ pub(super) struct Paging<T = Table> {
 }
 
 impl Paging {
-    /// Their shape.
+    /// Their geometry.
     pub(super) fn geometry(&self) -> Geometry {
         self.table.geometry()
     }
 }
 
 impl<T: Tables> Paging<T> {
-    /// These tables.
+    /// Wraps a table.
     pub(super) fn new(mut table: T, beyond: BeyondInput) -> Self {
         if beyond == BeyondInput::Alias {
             table.take_whatever_is_indexed();
@@ -55,12 +62,12 @@ impl<T: Tables> Paging<T> {
         self.table.root()
     }
 
-    /// Gives every page of them back.
+    /// Frees every page of the tables.
     pub(super) fn free(self, frames: &mut Frames) {
         self.table.free(frames);
     }
 
-    /// Maps.
+    /// Maps a range.
     pub(super) fn map(
         &mut self,
         request: &MapRequest,
@@ -89,9 +96,9 @@ impl<T: Tables> Paging<T> {
         }
     }
 
-    /// Where in the tables the rest of a range from `iova` on lies when `done` of its `size` bytes
-    /// are dealt with, and how many bytes of it lie there side by side: all, unless addresses
-    /// beyond what indices hold begin again at 0.
+    /// Position of the rest of a range in the tables, when `done` of its `size` bytes from `iova`
+    /// on are finished, and how many bytes of it are contiguous there: all, unless addresses beyond
+    /// the indices wrap to 0.
     fn piece(&self, iova: Iova, done: u64, size: u64) -> (u64, u64) {
         let (at, rest) = (iova.get().wrapping_add(done), size - done);
         match self.beyond {
@@ -127,7 +134,7 @@ impl<T: Tables> Paging<T> {
         }
     }
 
-    /// Unmaps up to the first hole; returns the bytes.
+    /// Unmaps up to the first hole; returns the number of bytes unmapped.
     pub(super) fn unmap(
         &mut self,
         iova: Iova,
@@ -147,8 +154,8 @@ impl<T: Tables> Paging<T> {
         done
     }
 
-    /// Where `iova` leads, and how far that goes on over physically contiguous leaves, at most
-    /// `max` bytes.
+    /// The physical address of `iova`, and how many bytes stay physically contiguous from there, at
+    /// most `max`.
     pub(super) fn run(&self, iova: Iova, max: u64, memory: &Memory) -> Option<(PhysAddr, u64)> {
         let (input, max) = self.piece(iova, 0, max);
         self.table.run(memory, input, max)

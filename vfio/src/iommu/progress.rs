@@ -1,22 +1,22 @@
-//! How far a list of acts came, whichever SMMU's it is.
+//! Progress of a list of acts, for every SMMU.
 
 use super::synced::Synced;
 use super::{BOOT_WAITS, BootError};
 use passim_model::Host;
 
-/// How far a worklist came.
+/// How far a worklist has come.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Progress {
-    /// To its end.
+    /// It is complete.
     Done(Synced),
-    /// Hardware has to move first.
+    /// It waits for hardware.
     Waiting,
 }
 
-/// Goes on with a worklist to its end while nothing else runs.
+/// Completes a worklist while nothing else runs.
 ///
 /// # Errors
-/// [`BootError::CommandTimeout`] if hardware does not move in time.
+/// [`BootError::CommandTimeout`] if hardware makes no progress in time.
 pub(super) fn finish<H: Host>(
     host: &mut H,
     mut advance: impl FnMut(&mut H) -> Progress,

@@ -1,7 +1,7 @@
 //! Loads and stores of one SMMU's registers.
 //!
-//! Offsets are bytes from where the SMMU's registers begin. Which registers there are is each
-//! driver's `wire`.
+//! Offsets are bytes from the start of the SMMU's registers. Not here: the registers (each driver's
+//! `wire`).
 
 use passim_model::{Abort, Host, PhysAddr, Width};
 

@@ -1,6 +1,6 @@
-//! A device goes away while the machine runs.
+//! Removing a device while the machine runs.
 //!
-//! Not here: who is asked before it goes, which is [`sysfs`](crate::sysfs)'.
+//! Not here: who must release it first ([`sysfs`](crate::sysfs)).
 
 use super::attach::forget_device;
 use super::transition::{Part, Transition};
@@ -8,18 +8,17 @@ use super::{Iommu, Owner};
 use passim_model::Endpoint;
 
 impl Iommu {
-    /// Takes a device out: its STEs abort, it leaves its group, and a group without devices goes
-    /// with its domains. Nothing happens for a device that has no group.
+    /// Removes a device: its STEs abort, it leaves its group, and a group without devices is freed
+    /// with its domains. Does nothing for a device that has no group.
     ///
     /// # Panics
-    /// If it is the last device of a group that somebody has claimed: whoever has it gives it back
-    /// first.
+    /// If it is the last device of a group that is claimed: the owner releases the group first.
     // 6.12 arm-smmu-v3.c, arm_smmu_release_device: the STE becomes what it was before the device
-    // came. iommu.c, iommu_group_release: the default domain is freed with the group.
+    // was probed. iommu.c, iommu_group_release: the default domain is freed with the group.
     pub(crate) fn remove_device(&mut self, device: impl Into<Endpoint>) -> Option<Transition> {
         let endpoint = device.into();
         let number = self.group_of(endpoint)?;
-        // One that came back is behind what it was before.
+        // A device that returned has a second entry behind its old one.
         let at = self.devices.iter().rposition(|device| device.endpoint == endpoint)?;
         let group = self.groups.get_mut(&number)?;
         group.devices.retain(|member| *member != at);

@@ -1,19 +1,19 @@
-//! Addresses of a group that mappings must leave alone.
+//! Addresses of a group that mappings must not use.
 //!
-//! Which IOVAs are left to a container is type1's (`windows`).
+//! Not here: which IOVAs a container can use (type1's `windows`).
 
 use passim_model::{Iova, Span};
 
 /// Why a range is reserved.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ReservedKind {
-    /// Where the kernel maps the doorbells of messages: software's choice, and translated.
+    /// Where the kernel maps the doorbells of messages: chosen by software, and translated.
     SwMsi,
-    /// Where hardware takes messages from the bus: never translated.
+    /// Where hardware accepts messages from the bus: never translated.
     Msi,
-    /// Mapped one to one by firmware's wish.
+    /// Identity mapped at firmware's request.
     Direct,
-    /// Not to be used for anything.
+    /// Not usable.
     Reserved,
 }
 
@@ -26,7 +26,7 @@ pub struct ReservedRegion {
     pub kind: ReservedKind,
 }
 
-/// First and last address of the window arm-smmu and arm-smmu-v3 keep for doorbells.
+/// First and last address of the window that arm-smmu and arm-smmu-v3 reserve for doorbells.
 // /sys/kernel/iommu_groups/*/reserved_regions of 6.1 and 6.12: 0x8000000 to 0x80fffff, "msi".
 const MSI_IOVA: (u64, u64) = (0x800_0000, 0x80f_ffff);
 

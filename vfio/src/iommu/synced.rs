@@ -1,11 +1,12 @@
 //! The proof that an invalidation is complete.
 //!
-//! Not here: what had to be invalidated, which each driver's `tlbi` says.
+//! Not here: what has to be invalidated (each driver's `tlbi`).
 
-/// What was invalidated before is gone from the SMMU: pages may be unpinned, frames reused.
+/// A completed invalidation: the SMMU caches none of it any more, so pages may be unpinned and
+/// frames reused.
 ///
-/// Only a completed CMD_SYNC or TLBSYNC gives it, or a driver without hardware. It can be shown,
-/// not copied.
+/// Only a completed CMD_SYNC or TLBSYNC creates it, or a driver without hardware. It can be passed
+/// by reference, not copied.
 #[derive(PartialEq, Eq, Debug)]
 #[must_use = "it is what unpinning asks for"]
 pub struct Synced {
@@ -13,22 +14,22 @@ pub struct Synced {
 }
 
 impl Synced {
-    /// A CMD_SYNC behind the invalidation was completed.
+    /// A CMD_SYNC after the invalidation completed.
     pub(super) fn by_command_sync() -> Self {
         Self { _only_made_here: () }
     }
 
-    /// TLBGSTATUS or TLBSTATUS said that a synchronisation behind the invalidation was complete.
+    /// TLBGSTATUS or TLBSTATUS reported that a synchronisation after the invalidation completed.
     pub(super) fn by_tlb_sync() -> Self {
         Self { _only_made_here: () }
     }
 
-    /// Nothing was changed that hardware could remember, so there was nothing to wait for.
+    /// Nothing changed that hardware could cache, so there was nothing to wait for.
     pub(super) fn nothing_stale() -> Self {
         Self { _only_made_here: () }
     }
 
-    /// There is no hardware, or none that remembers anything.
+    /// There is no hardware, or it has no caches.
     pub(super) fn without_hardware() -> Self {
         Self { _only_made_here: () }
     }

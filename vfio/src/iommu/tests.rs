@@ -1,4 +1,21 @@
-//! What the driver sends and writes, against dumps and logs of real kernels.
+//! The driver's commands and stores, against dumps and logs of real kernels.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `board` | on which toy SMMU do the tests run? |
+//! | `recorded` | which commands did real kernels send? |
+//! | `bringup` | how is an SMMU of other features brought up? |
+//! | `defaults` | what do default domains translate? |
+//! | `entries` | which words do STEs, CDs and tables get? |
+//! | `mappings` | which commands do map and unmap send? |
+//! | `beyond` | what happens to addresses beyond the input size? |
+//! | `queue` | what does the driver do with slow or faulty hardware? |
+//! | `hostile` | does any register or memory content make the driver panic? |
+//! | `ats` | when is a device's ATC invalidated? |
+//! | `doorbells` | where are doorbells mapped? |
+//! | `removal` | what is freed when a device is removed? |
+//! | `flat` | how do an x86-like and a flat IOMMU differ? |
+//! | `smmuv2` | what does the driver of an SMMUv2 store? |
 
 mod ats;
 mod beyond;
@@ -34,7 +51,7 @@ fn open(machine: &mut Machine, group: u32, kind: DomainKind) -> super::DomainId 
     domain
 }
 
-/// The way back.
+/// Reverses [`open`].
 fn close(machine: &mut Machine, group: u32, domain: super::DomainId) {
     let detached = machine.iommu.detach_to_blocked(group);
     machine.finish(detached);
@@ -80,7 +97,7 @@ fn without_stage_1_a_domain_is_stage_2() {
     assert_eq!(machine.board.commands(), recorded::DETACH_STAGE2_6_12);
 }
 
-/// A second group gets a domain of its own first and leaves it for the first group's.
+/// A second group first gets a domain of its own, then joins the first group's.
 #[test]
 fn a_second_group_joins_a_domain_as_recorded() {
     let recorded = [
@@ -92,7 +109,7 @@ fn a_second_group_joins_a_domain_as_recorded() {
         let mut machine = Machine::boot(profile, BOTH_STAGES);
         let first = open(&mut machine, 2, DomainKind::Paging);
         if profile == Profile::Linux6_1 {
-            // Its blocking domain is there already, as recorded.
+            // Its blocking domain exists already, as recorded.
             machine.claim(5);
             let released = machine.iommu.release(5);
             machine.finish(released);
@@ -114,7 +131,7 @@ fn a_second_group_joins_a_domain_as_recorded() {
     }
 }
 
-/// Each device of a group moves as a whole before the next.
+/// Each device of a group is moved completely before the next.
 #[test]
 fn a_group_of_two_attaches_as_recorded() {
     let recorded = [

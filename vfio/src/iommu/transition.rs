@@ -1,8 +1,8 @@
-//! Changes that have to reach hardware before they count.
+//! Changes that have to reach hardware before they are complete.
 //!
-//! What shall happen is decided when such a value is made; [`step`](Transition::step) makes it
-//! happen, as far as the command queue lets it. What a change frees is given back after its last
-//! CMD_SYNC, never before.
+//! Making such a value decides what changes; [`step`](Transition::step) carries it out, as far as
+//! the command queue allows. Frames that a change releases are freed after its last CMD_SYNC, never
+//! before.
 
 use super::domain::Domain;
 use super::progress::Progress;
@@ -14,7 +14,7 @@ use passim_model::pgtable::table::MemoryType;
 use passim_model::{Frames, Host, Iova, PageSize, Perms, PhysAddr};
 use std::collections::VecDeque;
 
-/// What a driver has to do to its hardware, act by act.
+/// The acts that a driver has to perform on its hardware.
 #[derive(Debug, Default)]
 pub(super) enum Worklist {
     /// Nothing.
@@ -37,23 +37,23 @@ impl From<v2::Worklist> for Worklist {
     }
 }
 
-/// Translations being dropped after an unmap.
+/// Translations being invalidated after an unmap.
 #[must_use = "what was unmapped may still be used by devices until this is done"]
 #[derive(Debug)]
 pub struct Invalidation {
     driver: usize,
     work: Worklist,
-    /// Holds the table pages that were unlinked.
+    /// The table pages that were unlinked.
     gather: Gather,
-    /// Addresses that may be used again when this is done.
+    /// Addresses to free when this is done.
     release: Option<Release>,
 }
 
-/// I/O addresses of a doorbell, to be given back to the cookie they are from.
+/// I/O addresses of a doorbell, to be freed in the cookie that allocated them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Release {
     pub(super) domain: DomainId,
-    /// The cookie's: the domain may be another one by then.
+    /// The cookie's: the domain's number may be reused by then.
     pub(super) serial: u64,
     pub(super) iova: Iova,
 }
@@ -63,14 +63,14 @@ impl Invalidation {
         Self { driver, work, gather, release: None }
     }
 
-    /// The same; then these addresses are free.
+    /// Adds addresses to free at the end.
     pub(super) fn releasing(mut self, release: Release) -> Self {
         self.release = Some(release);
         self
     }
 
-    /// Goes as far as it can. `Done` gives the proof that nothing unmapped is reachable any more;
-    /// unlinked tables have then gone back to `frames`. Stepping again after that does nothing.
+    /// Proceeds as far as possible. `Done` carries the proof that nothing unmapped is reachable any
+    /// more; unlinked tables are back in `frames` then. Stepping again does nothing.
     pub fn step(
         &mut self,
         iommu: &mut Iommu,
@@ -88,12 +88,12 @@ impl Invalidation {
     }
 }
 
-/// A group changing its domain, or a domain going away: [stepped](Self::step) until it is done.
+/// A group changing its domain, or a domain being freed: [stepped](Self::step) until it is done.
 #[must_use = "the change happens only by stepping"]
 #[derive(Debug)]
 pub struct Transition {
     parts: VecDeque<Part>,
-    /// From the last part that had one.
+    /// From the last part that returned one.
     proof: Option<Synced>,
 }
 
@@ -102,11 +102,11 @@ pub struct Transition {
 pub(super) enum Part {
     /// Acts of the driver with this index.
     Acts(usize, Worklist),
-    /// Translations to drop.
+    /// Translations to invalidate.
     Drop(Invalidation),
-    /// A domain whose translations are dropped.
+    /// A domain whose translations are invalidated, to be freed.
     Dismantle(usize, Box<Domain>),
-    /// The superpage test's pages go back.
+    /// The superpage test's pages, to be freed.
     TestEnd(PhysAddr, PageSize),
 }
 
@@ -115,14 +115,14 @@ impl Transition {
         Self { parts: parts.into_iter().collect(), proof: None }
     }
 
-    /// This, then `next`.
+    /// Appends `next`.
     pub(super) fn then(mut self, next: Self) -> Self {
         self.parts.extend(next.parts);
         self
     }
 
-    /// Goes as far as it can. `Done` gives the proof that hardware has followed; frames of a
-    /// domain that was freed have then gone back to `frames`.
+    /// Proceeds as far as possible. `Done` carries the proof that hardware has followed; frames of
+    /// a freed domain are back in `frames` then.
     pub fn step(
         &mut self,
         iommu: &mut Iommu,
@@ -150,7 +150,7 @@ impl Transition {
     }
 }
 
-/// A part that needs no hardware.
+/// Carries out a part that needs no hardware.
 fn at_once(part: Part, iommu: &mut Iommu, frames: &mut Frames) {
     match part {
         Part::Dismantle(driver, domain) => iommu.dismantle(driver, *domain, frames),
@@ -159,8 +159,8 @@ fn at_once(part: Part, iommu: &mut Iommu, frames: &mut Frames) {
     }
 }
 
-/// Maps two pages at 0, unmaps them one by one, and plans the invalidations. Without memory, or
-/// where it cannot be mapped, there is no test.
+/// Maps two pages at 0, unmaps them one by one, and plans the invalidations. Does nothing without
+/// memory or if mapping fails.
 pub(super) fn superpage_test(
     domain: DomainId,
     iommu: &mut Iommu,

@@ -1,9 +1,9 @@
-//! The driver of an IOMMU as on x86, as far as that decides where DMA goes: a table of devices and
-//! tables of domains, in memory.
+//! The driver of an x86-like IOMMU, which decides where DMA goes: a device table and tables of
+//! domains, in memory.
 //!
-//! It is neither VT-d nor AMD-Vi: their tables have other shapes. Here each requester identifier
-//! has a doubleword of one table, and tables of domains are spelled as those of stage 2. The unit
-//! remembers nothing, so that a change counts as soon as it is in memory.
+//! It is neither VT-d nor AMD-Vi, whose tables have other layouts. Here each requester identifier
+//! has a doubleword in one table, and tables of domains have the stage 2 format. The unit has no
+//! caches, so a change takes effect as soon as it is in memory.
 
 use super::paging::Paging;
 use super::rules::DOMAIN_NO_MEMORY;
@@ -17,31 +17,31 @@ use passim_model::{
     Errno, Frames, Host, Iova, Memory, PageSize, PhysAddr, Refusal, Span, StreamId, Width,
 };
 
-/// Bits of an address on both sides.
+/// Bits of input and output addresses.
 const ADDRESS_BITS: u32 = 48;
 
-/// log2 of the bytes of the table of devices: a doubleword for each of 2^16 requesters.
+/// log2 of the device table's bytes: a doubleword for each of 2^16 requesters.
 const DEVICES_LG2: u32 = 19;
 
-/// Where the unit learns the table of devices, and that it shall translate.
+/// The unit's register: the address of the device table, and the enable bit.
 mod register {
     pub(super) const DEVICES: u64 = 0;
     pub(super) const ENABLE: u64 = 1 << 0;
 }
 
-/// What a device's doubleword says besides the address of its tables. Without either it reaches
-/// nothing.
+/// The low bits of a device's doubleword, beside the address of its tables. Without either bit its
+/// accesses abort.
 mod entry {
     pub(super) const TRANSLATED: u64 = 1 << 0;
     pub(super) const PASSES: u64 = 1 << 1;
 }
 
-/// The driver, and what it was told of messages.
+/// The driver, and what firmware reports about messages.
 #[derive(Debug)]
 pub(super) struct X86 {
     devices: PhysAddr,
     geometry: Geometry,
-    /// Where hardware takes messages from the bus.
+    /// Addresses at which hardware accepts messages from the bus.
     pub(super) messages: Span<Iova>,
     /// Whether it claims IOMMU_CAP_INTR_REMAP.
     pub(super) remaps_interrupts: bool,
@@ -59,14 +59,14 @@ pub(super) struct Domain {
     paging: Paging,
 }
 
-/// Doublewords of devices that change.
+/// Device table doublewords to store.
 #[derive(Debug)]
 pub(super) struct Worklist {
     stores: Vec<(PhysAddr, u64)>,
 }
 
 impl X86 {
-    /// Makes the table of devices, in which nobody is, and turns the unit at `base` on.
+    /// Allocates an empty device table, and turns the unit at `base` on.
     ///
     /// # Errors
     /// [`BootError::NoFrame`].
@@ -88,14 +88,14 @@ impl X86 {
         Ok(Self { devices, geometry, messages, remaps_interrupts })
     }
 
-    /// A device that comes: nothing of it passes yet.
+    /// Adds a device: its accesses still abort.
     pub(super) fn master(&self, streams: &[StreamId]) -> Master {
         // A stream is a requester identifier here, 16 bits of it.
         let requesters = streams.iter().map(|stream| stream.get() as u16);
         Master { requesters: requesters.collect() }
     }
 
-    /// A domain without mappings.
+    /// Allocates a domain without mappings.
     ///
     /// # Errors
     /// ENOMEM without a frame for the first table.
@@ -106,21 +106,21 @@ impl X86 {
     ) -> Result<Domain, Refusal> {
         let table = Table::new(self.geometry, host.memory_mut(), frames);
         let table = table.map_err(|_| DOMAIN_NO_MEMORY.refuse(Errno::ENOMEM))?;
-        // No io-pgtable is behind it: `beyond-input` says nothing of such an IOMMU.
+        // Not an io-pgtable: `beyond-input` does not apply to this IOMMU.
         Ok(Domain { paging: Paging::new(table, BeyondInput::Erange) })
     }
 
-    /// A device reaches what a domain maps.
+    /// Lets a device reach what a domain maps.
     pub(super) fn attach(&self, master: &Master, domain: &Domain) -> Worklist {
         self.set(master, domain.paging.root().get() | entry::TRANSLATED)
     }
 
-    /// A device's addresses pass as they are.
+    /// Lets a device bypass translation.
     pub(super) fn bypass(&self, master: &Master) -> Worklist {
         self.set(master, entry::PASSES)
     }
 
-    /// A device reaches nothing.
+    /// Makes a device's accesses abort.
     pub(super) fn block(&self, master: &Master) -> Worklist {
         self.set(master, 0)
     }
@@ -133,7 +133,7 @@ impl X86 {
 }
 
 impl Worklist {
-    /// Writes them. There is nothing to wait for: the unit reads them each time.
+    /// Performs the stores. There is no invalidation: the unit reads the table each time.
     pub(super) fn finish(&mut self, host: &mut impl Host) -> Synced {
         for (at, value) in self.stores.drain(..) {
             // The table was allocated whole, in RAM.
@@ -149,7 +149,7 @@ impl Domain {
         self.paging.geometry()
     }
 
-    /// Maps.
+    /// Maps a range.
     pub(super) fn map(
         &mut self,
         request: &MapRequest,
@@ -160,7 +160,7 @@ impl Domain {
         self.paging.map(request, gather, frames, host)
     }
 
-    /// Unmaps up to the first hole; returns the bytes.
+    /// Unmaps up to the first hole; returns the number of bytes unmapped.
     pub(super) fn unmap(
         &mut self,
         iova: Iova,
@@ -171,12 +171,13 @@ impl Domain {
         self.paging.unmap(iova, size, gather, host)
     }
 
-    /// Where `iova` leads, and how far that goes on, at most `max` bytes.
+    /// The physical address of `iova`, and how many bytes stay contiguous from there, at most
+    /// `max`.
     pub(super) fn run(&self, iova: Iova, max: u64, memory: &Memory) -> Option<(PhysAddr, u64)> {
         self.paging.run(iova, max, memory)
     }
 
-    /// Gives its tables back.
+    /// Frees its tables.
     pub(super) fn free(self, frames: &mut Frames) {
         self.paging.free(frames);
     }

@@ -1,4 +1,4 @@
-//! The interrupt controller's driver, whichever it is: what the rest of the kernel asks of it.
+//! The interrupt controller's driver, of either version, as the rest of the kernel calls it.
 
 use super::facts::{GicFacts, InterruptFacts};
 use super::gicv2::GicV2;
@@ -13,12 +13,12 @@ pub(super) enum Chip {
     V3(GicV3),
 }
 
-/// What a CPU took.
+/// An interrupt that a CPU acknowledged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
-    /// Which.
+    /// Its INTID.
     pub(super) intid: IntId,
-    /// What to say when it is served.
+    /// The value to write when it has been served.
     pub(super) acknowledge: u64,
 }
 
@@ -61,8 +61,8 @@ impl Chip {
         }
     }
 
-    /// Whether the number can be an interrupt's here: an SPI of the distributor, or an LPI, which
-    /// is the ITS driver's to judge.
+    /// Whether the number can be an interrupt's here: an SPI of the distributor, or any LPI, which
+    /// the ITS driver checks.
     pub(super) fn knows(&self, intid: IntId) -> bool {
         match self {
             Self::V2(gic) => gic.has(intid),
@@ -70,7 +70,7 @@ impl Chip {
         }
     }
 
-    /// Lets an SPI through.
+    /// Unmasks an SPI.
     pub(super) fn unmask(&self, spi: IntId, host: &mut impl Host) -> Result<(), Abort> {
         match self {
             Self::V2(gic) => gic.unmask(spi, host),
@@ -78,7 +78,7 @@ impl Chip {
         }
     }
 
-    /// Holds an SPI back.
+    /// Masks an SPI.
     pub(super) fn mask(&self, spi: IntId, host: &mut impl Host) -> Result<(), Abort> {
         match self {
             Self::V2(gic) => gic.mask(spi, host),
@@ -94,7 +94,7 @@ impl Chip {
         }
     }
 
-    /// Sends an SPI to one CPU. `false` if there is no such CPU.
+    /// Routes an SPI to one CPU. Returns `false` if there is no such CPU.
     pub(super) fn route(&self, spi: IntId, cpu: u16, host: &mut impl Host) -> Result<bool, Abort> {
         match self {
             Self::V2(gic) => gic.route(spi, cpu, host),
@@ -102,8 +102,8 @@ impl Chip {
         }
     }
 
-    /// Takes what waits for the CPU this runs on; `None` if nothing does. In EL2 the priority drops
-    /// before it is served.
+    /// Acknowledges the highest pending interrupt of the CPU this runs on; `None` if none is
+    /// pending. In EL2 this also drops the priority.
     pub(super) fn acknowledge(&self, host: &mut impl Host) -> Result<Option<Taken>, Abort> {
         match self {
             Self::V2(gic) => gic.acknowledge(host),
@@ -111,7 +111,7 @@ impl Chip {
         }
     }
 
-    /// What was taken is served.
+    /// Ends an interrupt that has been served.
     pub(super) fn end(&self, taken: Taken, host: &mut impl Host) -> Result<(), Abort> {
         match self {
             Self::V2(gic) => gic.end(taken, host),

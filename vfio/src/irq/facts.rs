@@ -1,6 +1,6 @@
-//! What firmware tells the kernel of interrupts before it starts.
+//! What firmware reports about interrupts at boot.
 //!
-//! As in [`iommu::facts`](crate::iommu::facts): facts only, no tables of firmware.
+//! As in [`iommu::facts`](crate::iommu::facts): facts only, no firmware tables.
 
 use passim_model::{DeviceId, Endpoint, IntId, PhysAddr};
 use std::collections::BTreeMap;
@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 pub struct FrameFacts {
     /// Physical address at which its 4 KiB of registers begin.
     pub base: PhysAddr,
-    /// First SPI (an INTID) and number of SPIs, in place of what MSI_TYPER says: the properties
+    /// First SPI (an INTID) and number of SPIs, which override MSI_TYPER: the properties
     /// `arm,msi-base-spi` and `arm,msi-num-spis`.
     pub spis: Option<(IntId, u32)>,
-    /// ACPI's tables are Amazon's (OEM ID `AMAZON`): the frame is Graviton's, though nothing in it
-    /// says so.
+    /// The ACPI tables are Amazon's (OEM ID `AMAZON`): the frame is Graviton's, which no register
+    /// reports.
     pub amazon: bool,
 }
 
@@ -27,7 +27,7 @@ pub enum GicFacts {
         distributor: PhysAddr,
         /// Physical address of GICC.
         cpu_interface: PhysAddr,
-        /// The frames, in the order in which the kernel meets them.
+        /// The frames, in the order in which the kernel probes them.
         frames: Vec<FrameFacts>,
     },
     /// A GICv3 with ITSs.
@@ -36,7 +36,7 @@ pub enum GicFacts {
         distributor: PhysAddr,
         /// Physical address of the first GICR; those of the other CPUs follow.
         redistributors: PhysAddr,
-        /// Physical address of GITS of each, in the order in which the kernel meets them.
+        /// Physical address of GITS of each, in the order in which the kernel probes them.
         its: Vec<PhysAddr>,
     },
 }
@@ -50,7 +50,7 @@ pub struct HeldFacts {
     pub irq: Option<u32>,
     /// Vector of the device, counted from 0.
     pub vector: u16,
-    /// Who asked for it, as `/proc/interrupts` has it.
+    /// Name of its user, as in `/proc/interrupts`.
     pub name: String,
 }
 
@@ -59,15 +59,15 @@ pub struct HeldFacts {
 pub struct SmmuWireFacts {
     /// Which SMMU: its index among the machine's IOMMUs.
     pub smmu: usize,
-    /// Its event queue has something.
+    /// The event queue interrupt.
     pub event_queue: Option<IntId>,
-    /// A global error.
+    /// The global error interrupt.
     pub global_error: Option<IntId>,
-    /// SMMUv2: faults, global and of context banks; those that share a wire are one.
+    /// SMMUv2: fault interrupts, global and of context banks; a shared wire is listed once.
     pub faults: Vec<IntId>,
 }
 
-/// All of it.
+/// Everything that firmware reports about interrupts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InterruptFacts {
     /// The interrupt controller.
@@ -79,19 +79,19 @@ pub struct InterruptFacts {
     /// Physical address at which configuration space is mapped: the register at `offset` of the
     /// function at `rid` is at `ecam + (rid << 12) + offset`.
     pub ecam: PhysAddr,
-    /// Devices whose messages go to another ITS than the first, and the place of theirs in the
-    /// list: `msi-map` or `msi-parent`.
+    /// Devices whose messages go to another ITS than the first, with that ITS's index in the list:
+    /// `msi-map` or `msi-parent`.
     pub msi_parents: BTreeMap<Endpoint, usize>,
-    /// Functions that have another place in `msi-map` by the last identifier that they may send
-    /// under, and which ITS and DeviceID that is.
+    /// Functions whose last requester identifier has another entry in `msi-map` than their own,
+    /// with that entry's ITS and DeviceID.
     pub last_aliases: BTreeMap<Endpoint, (usize, DeviceId)>,
     /// Messages held at boot.
     pub held: Vec<HeldFacts>,
-    /// Linux interrupt numbers in use besides, ascending. Those of the SMMUs are among them.
+    /// Other Linux interrupt numbers in use, ascending. They include those of the SMMUs.
     pub irqs_allocated: Vec<u32>,
     /// Interrupts of the SMMUs.
     pub smmus: Vec<SmmuWireFacts>,
-    /// Doorbells of a controller that has one for every CPU: the physical address CPU n's messages
-    /// go to takes the place of that of the GICv2m frame. Empty for every controller that exists.
+    /// Doorbells of a controller that has one per CPU: messages for CPU n go to the physical
+    /// address at index n in place of the GICv2m frame's. Empty for every controller that exists.
     pub doorbells_per_cpu: Vec<PhysAddr>,
 }

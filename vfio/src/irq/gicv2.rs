@@ -1,4 +1,4 @@
-//! The GICv2 driver: Linux's `irq-gic.c`, as far as SPIs go.
+//! The GICv2 driver: Linux's `irq-gic.c`, as far as it concerns SPIs.
 
 use super::chip::Taken;
 use super::wire::{
@@ -15,9 +15,9 @@ pub(super) struct GicV2 {
     cpu_interface: PhysAddr,
     /// INTIDs the distributor has.
     lines: u32,
-    /// `gic_cpu_map`: the bit of GICD_ITARGETSR that is each CPU's.
+    /// `gic_cpu_map`: the GICD_ITARGETSR bit of each CPU.
     targets: Vec<u8>,
-    /// An end of interrupt drops the priority, and deactivates nothing.
+    /// An end of interrupt drops the priority without deactivating.
     split: bool,
 }
 
@@ -52,7 +52,7 @@ impl GicV2 {
 
     fn boot_distributor(&self, host: &mut impl Host) -> Result<(), Abort> {
         self.store(dist::CTRL, GICD_DISABLE, host)?;
-        // 6.12 gic_dist_init: every SPI goes to the CPU that boots.
+        // 6.12 gic_dist_init: every SPI is routed to the boot CPU.
         let target = u64::from(self.own_target(host)?);
         let spis = u64::from(FIRST_SPI)..u64::from(self.lines);
         for n in spis.clone().step_by(4) {
@@ -69,7 +69,7 @@ impl GicV2 {
         self.store(dist::CTRL, GICD_ENABLE, host)
     }
 
-    /// The interface of the CPU this runs on, and what is banked for it.
+    /// Brings up the interface of the CPU this runs on, and its banked registers.
     fn boot_interface(&mut self, host: &mut impl Host) -> Result<(), Abort> {
         let target = self.own_target(host)?;
         self.targets.push(target);
@@ -85,8 +85,8 @@ impl GicV2 {
         self.store_cpu(cpu::CTRL, bypass | mode | CpuCtrl::ENABLE.flag(true), host)
     }
 
-    /// `gic_get_cpumask`: the targets of a banked interrupt are the CPU that reads them. Reads 0
-    /// with one CPU, to which everything goes.
+    /// `gic_get_cpumask`: the targets of a banked interrupt are the CPU that reads them. With one
+    /// CPU the register reads 0, and every interrupt goes to that CPU.
     fn own_target(&self, host: &mut impl Host) -> Result<u8, Abort> {
         for n in (0..u64::from(FIRST_SPI)).step_by(4) {
             let word = self.load(dist::TARGET + n, host)?;
@@ -103,12 +103,12 @@ impl GicV2 {
         (FIRST_SPI..self.lines).contains(&spi.get())
     }
 
-    /// Lets an interrupt through.
+    /// Unmasks an interrupt.
     pub(super) fn unmask(&self, intid: IntId, host: &mut impl Host) -> Result<(), Abort> {
         self.store_bit(dist::ENABLE_SET, intid, host)
     }
 
-    /// Holds an interrupt back.
+    /// Masks an interrupt.
     pub(super) fn mask(&self, intid: IntId, host: &mut impl Host) -> Result<(), Abort> {
         self.store_bit(dist::ENABLE_CLEAR, intid, host)
     }
@@ -126,7 +126,7 @@ impl GicV2 {
         self.store(register, old | 2 << (n % 16 * 2), host)
     }
 
-    /// Sends an SPI to one CPU. `false` if there is no such CPU.
+    /// Routes an SPI to one CPU. Returns `false` if there is no such CPU.
     pub(super) fn route(&self, spi: IntId, cpu: u16, host: &mut impl Host) -> Result<bool, Abort> {
         let Some(&target) = self.targets.get(usize::from(cpu)) else { return Ok(false) };
         let at = at(self.distributor, dist::TARGET + u64::from(spi.get()))?;
@@ -134,8 +134,8 @@ impl GicV2 {
         Ok(true)
     }
 
-    /// Takes what waits for the CPU this runs on; `None` if nothing does. Where the two are apart the
-    /// priority drops at once.
+    /// Acknowledges the highest pending interrupt of the CPU this runs on; `None` if none is
+    /// pending. With split EOI this also drops the priority.
     // 4.4 and 6.12 gic_handle_irq.
     pub(super) fn acknowledge(&self, host: &mut impl Host) -> Result<Option<Taken>, Abort> {
         let acknowledge = self.load_cpu(cpu::INTACK, host)?;
@@ -147,7 +147,7 @@ impl GicV2 {
         Ok((number < FIRST_SPECIAL).then_some(taken))
     }
 
-    /// What was taken is served.
+    /// Ends an interrupt that has been served.
     // gic_eoi_irq, gic_eoimode1_eoi_irq.
     pub(super) fn end(&self, taken: Taken, host: &mut impl Host) -> Result<(), Abort> {
         let register = if self.split { cpu::DEACTIVATE } else { cpu::EOI };

@@ -1,5 +1,5 @@
-//! The GICv3 driver: Linux's `irq-gic-v3.c`, as far as SPIs go. LPIs are switched on by the ITS
-//! driver.
+//! The GICv3 driver: Linux's `irq-gic-v3.c`, as far as it concerns SPIs. The ITS driver enables
+//! LPIs.
 
 mod wire;
 
@@ -12,18 +12,18 @@ use wire::{
     RedistTyper, SGI_BASE, Waker, array, dist, redist,
 };
 
-/// Most redistributors looked at: a region that never says it ends is no region.
+/// Most redistributors examined: a region without a last one is invalid.
 const MOST_REDISTRIBUTORS: usize = 512;
 
-/// How often a driver looks whether a register has settled. 6.12 gic_do_wait_for_rwp: a second.
+/// How often a driver polls a register that has to settle. 6.12 gic_do_wait_for_rwp: a second.
 const MOST_LOOKS: u32 = 1 << 16;
 
 /// A redistributor that was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Redistributor {
-    /// Where its registers begin.
+    /// Address of its registers.
     pub(crate) base: PhysAddr,
-    /// What commands of an ITS call it: GICR_TYPER's CPU number.
+    /// Its number in ITS commands: GICR_TYPER's CPU number.
     pub(crate) number: u64,
     affinity: u64,
 }
@@ -36,7 +36,7 @@ pub(super) struct GicV3 {
     lines: u32,
     redistributors: Vec<Redistributor>,
     priority: u64,
-    /// An end of interrupt drops the priority, and deactivates nothing.
+    /// An end of interrupt drops the priority without deactivating.
     split: bool,
 }
 
@@ -52,9 +52,9 @@ fn store(base: PhysAddr, offset: u64, value: u64, host: &mut impl Host) -> Resul
     host.store(at(base, offset)?, Width::W32, value)
 }
 
-/// The redistributors of a region, in order: CPU n's is the one at place n, as firmware lists CPUs
+/// The redistributors of a region, in order: the one at index n is CPU n's, as firmware lists CPUs
 /// by ascending affinity.
-// 6.12 gic_iterate_rdists: GICR_TYPER tells which is the last, and where the next one begins.
+// 6.12 gic_iterate_rdists: GICR_TYPER marks the last, and determines the distance to the next.
 pub(crate) fn redistributors(
     first: PhysAddr,
     host: &mut impl Host,
@@ -74,15 +74,15 @@ pub(crate) fn redistributors(
     Ok(found)
 }
 
-/// Bits of an INTID, as the distributor says; `None` where it does not answer.
+/// Bits of an INTID, as the distributor reports; `None` where it does not answer.
 // 6.12 its_init: GICD_TYPER_ID_BITS.
 pub(crate) fn intid_bits(distributor: PhysAddr, host: &mut impl Host) -> Option<u32> {
     let typer = load(distributor, dist::TYPER, host).ok()?;
     Some(DistTyper::ID_BITS.get(typer) as u32 + 1)
 }
 
-/// How many LPIs the distributor says that there are; `None` where it leaves that to the bits.
-// 6.12 its_lpi_init: a number of two, which is the field's zero, counts for nothing.
+/// Number of LPIs that the distributor reports; `None` where only the INTID bits limit them.
+// 6.12 its_lpi_init: a number of two, which the field's zero encodes, is ignored.
 pub(crate) fn num_lpis(distributor: PhysAddr, host: &mut impl Host) -> Option<u32> {
     let typer = load(distributor, dist::TYPER, host).ok()?;
     let lpis = 2u64 << DistTyper::NUM_LPIS.get(typer);
@@ -130,8 +130,8 @@ impl GicV3 {
         self.priority * 0x0101_0101
     }
 
-    // 6.12 gic_dist_init: everything is in Group 1, level-triggered, off, and goes to the CPU that
-    // boots.
+    // 6.12 gic_dist_init: every SPI is in Group 1, level-triggered, disabled, and routed to the
+    // boot CPU.
     fn boot_distributor(&self, host: &mut impl Host) -> Result<(), Abort> {
         let base = self.distributor;
         store(base, dist::CTLR, 0, host)?;
@@ -172,7 +172,7 @@ impl GicV3 {
         Ok(())
     }
 
-    // 6.12 gic_cpu_init: awake, everything private in Group 1 and off, SGIs on.
+    // 6.12 gic_cpu_init: awake, private interrupts in Group 1 and disabled, SGIs enabled.
     fn boot_redistributor(&self, base: PhysAddr, host: &mut impl Host) -> Result<(), Abort> {
         let waker = load(base, redist::WAKER, host)?;
         store(base, redist::WAKER, Waker::PROCESSOR_SLEEP.set(waker, 0), host)?;
@@ -197,17 +197,17 @@ impl GicV3 {
         (FIRST_SPI..self.lines).contains(&spi.get())
     }
 
-    /// Whether the number is an LPI's.
+    /// Whether the INTID is an LPI.
     pub(super) fn is_lpi(&self, intid: IntId) -> bool {
         intid.get() >= FIRST_LPI
     }
 
-    /// Lets an SPI through.
+    /// Unmasks an SPI.
     pub(super) fn unmask(&self, spi: IntId, host: &mut impl Host) -> Result<(), Abort> {
         self.store_bit(array::ISENABLER, spi, host)
     }
 
-    /// Holds an SPI back.
+    /// Masks an SPI.
     pub(super) fn mask(&self, spi: IntId, host: &mut impl Host) -> Result<(), Abort> {
         self.store_bit(array::ICENABLER, spi, host)?;
         self.wait_for_rwp(host)
@@ -226,12 +226,12 @@ impl GicV3 {
         store(self.distributor, register, old | 2 << (n % 16 * 2), host)
     }
 
-    /// Sends an SPI to one CPU. `false` if there is no such CPU.
+    /// Routes an SPI to one CPU. Returns `false` if there is no such CPU.
     pub(super) fn route(&self, spi: IntId, cpu: u16, host: &mut impl Host) -> Result<bool, Abort> {
         let Some(redistributor) = self.redistributors.get(usize::from(cpu)) else {
             return Ok(false);
         };
-        // 6.12 gic_cpu_to_affinity: affinity 3 is apart from the others.
+        // 6.12 gic_cpu_to_affinity: affinity 3 is not adjacent to the others.
         let affinity = redistributor.affinity;
         let route = affinity & 0x00ff_ffff | (affinity >> 24) << 32;
         let at = at(self.distributor, dist::IROUTER + u64::from(spi.get()) * 8)?;
@@ -239,8 +239,8 @@ impl GicV3 {
         Ok(true)
     }
 
-    /// Takes what waits for the CPU this runs on; `None` if nothing does. Where the two are apart the
-    /// priority drops at once.
+    /// Acknowledges the highest pending interrupt of the CPU this runs on; `None` if none is
+    /// pending. With split EOI this also drops the priority.
     // 4.4 gic_handle_irq, 6.12 gic_complete_ack: supports_deactivate(_key), which is
     // is_hyp_mode_available.
     pub(super) fn acknowledge(&self, host: &mut impl Host) -> Option<Taken> {
@@ -253,9 +253,9 @@ impl GicV3 {
         (!special).then_some(Taken { intid: IntId::new(intid), acknowledge })
     }
 
-    /// What was taken is served.
-    // gic_eoi_irq, and gic_eoimode1_eoi_irq: an LPI has nothing to deactivate. Nothing here is forwarded
-    // to a virtual CPU, which would deactivate it itself.
+    /// Ends an interrupt that has been served.
+    // gic_eoi_irq, and gic_eoimode1_eoi_irq: an LPI has no active state. No interrupt here is
+    // forwarded to a virtual CPU, which would deactivate it itself.
     pub(super) fn end(&self, taken: Taken, host: &mut impl Host) {
         match self.split {
             false => host.write_icc(IccRegister::Eoir1, taken.acknowledge),
@@ -265,7 +265,7 @@ impl GicV3 {
     }
 }
 
-// 6.12 gic_cpu_sys_reg_init: in EL2 an end of interrupt drops the priority alone.
+// 6.12 gic_cpu_sys_reg_init: in EL2 an end of interrupt only drops the priority.
 fn boot_interface(split: bool, host: &mut impl Host) {
     host.write_icc(IccRegister::Sre, ICC_SRE_EL1_SRE);
     host.write_icc(IccRegister::Pmr, DEFAULT_PMR_VALUE);

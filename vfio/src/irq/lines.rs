@@ -1,7 +1,6 @@
-//! Interrupts the kernel has a number for: where they come from, who serves them, on which CPU,
-//! and how often they came.
+//! The kernel's interrupts: each one's source, handler, CPU and counts.
 //!
-//! Which number an interrupt gets is `number`'s; what a controller is told, `chip`'s.
+//! Not here: which number an interrupt gets (`number`), and registers of the controller (`chip`).
 
 use super::chip::{Chip, Taken};
 use super::facts::InterruptFacts;
@@ -11,18 +10,18 @@ use crate::process::FileId;
 use passim_model::{Abort, Host, IntId, event};
 use std::collections::BTreeMap;
 
-/// Who serves an interrupt.
+/// The handler of an interrupt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Service {
-    /// An eventfd counts it.
+    /// An eventfd, which counts it.
     EventFd(FileId),
-    /// A driver of the kernel, which has nothing to do here.
+    /// A driver of the kernel, which does nothing here.
     Driver,
-    /// Whoever of VFIO's devices is at the wire.
+    /// The VFIO devices on the wire.
     Wire,
 }
 
-/// What an SMMU's wire is about.
+/// The purpose of an SMMU's wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SmmuWire {
     /// The event queue of the IOMMU with this index.
@@ -33,7 +32,7 @@ pub(crate) enum SmmuWire {
     Faults(usize),
 }
 
-/// How an interrupt is called in `/proc/interrupts`.
+/// The name of an interrupt in `/proc/interrupts`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Title {
     /// The chip nearest to the device.
@@ -48,19 +47,19 @@ pub(crate) struct Line {
     pub(crate) intid: IntId,
     pub(crate) title: Title,
     pub(crate) service: Option<Service>,
-    /// Who serves it, by name.
+    /// Name of its user.
     pub(crate) name: String,
-    /// Whether it is asserted rather than sent.
+    /// Whether it is level-triggered.
     pub(crate) level: bool,
     /// How often each CPU took it.
     pub(crate) counts: Vec<u64>,
-    /// The CPU it goes to.
+    /// The CPU it is routed to.
     pub(crate) cpu: u16,
-    /// The CPU it was told to go to.
+    /// The CPU that a user has set.
     pub(crate) pinned: Option<u16>,
 }
 
-/// Every interrupt, and the controller they pass.
+/// Every interrupt, and their controller.
 #[derive(Debug)]
 pub(crate) struct Irqs {
     pub(crate) cpus: u16,
@@ -68,11 +67,11 @@ pub(crate) struct Irqs {
     lines: BTreeMap<u32, Line>,
     by_intid: BTreeMap<IntId, u32>,
     smmus: BTreeMap<IntId, SmmuWire>,
-    /// A controller this driver knows and that answered.
+    /// The controller, if the driver supports it and it answered.
     gic: Option<Chip>,
 }
 
-/// A controller that stops to answer is no worse than one that never did.
+/// Logs an access without answer, which is then ignored.
 fn or_warn<T>(answer: Result<T, Abort>) -> Option<T> {
     answer
         .inspect_err(|abort| {
@@ -82,7 +81,7 @@ fn or_warn<T>(answer: Result<T, Abort>) -> Option<T> {
 }
 
 impl Irqs {
-    /// Brings the interrupt controller up and takes the numbers that are in use.
+    /// Brings the interrupt controller up and reserves the numbers in use.
     pub(crate) fn boot(
         facts: &InterruptFacts,
         priority: GicV3Priority,
@@ -120,14 +119,14 @@ impl Irqs {
         }
     }
 
-    /// Whether the controller refuses this interrupt. One that is not driven refuses nothing.
+    /// Whether the controller refuses this interrupt. Without a driven controller none is refused.
     pub(crate) fn refuses(&self, intid: IntId) -> bool {
         self.gic.as_ref().is_some_and(|gic| !gic.knows(intid))
     }
 
-    /// Gives consecutive numbers to interrupts, and returns the first. `number` is the first
-    /// number where it is known already.
-    // 6.12 irqdomain.c: what had an INTID before loses it to the newcomer.
+    /// Assigns consecutive numbers to interrupts, and returns the first. `number` is the first
+    /// number, if it is fixed already.
+    // 6.12 irqdomain.c: a second mapping of an INTID replaces the first.
     pub(crate) fn add(
         &mut self,
         intids: &[IntId],
@@ -153,9 +152,9 @@ impl Irqs {
         first
     }
 
-    /// The number of the interrupt a wire leads to, given to it now if it has none; it is held back
-    /// until somebody lets it through.
-    // 6.12 irqdomain.c: one mapping for all who share the wire, which stays.
+    /// The number of the interrupt of a wire, assigned now if it has none; it is masked until it is
+    /// unmasked by a handler.
+    // 6.12 irqdomain.c: one mapping for all devices on the wire, which stays.
     pub(crate) fn wired(&mut self, intid: IntId, level: bool, host: &mut impl Host) -> u32 {
         if let Some(&irq) = self.by_intid.get(&intid) {
             return irq;
@@ -175,18 +174,18 @@ impl Irqs {
         };
         self.lines.insert(irq, line);
         self.by_intid.insert(intid, irq);
-        // Boot has left every SPI sensitive to levels.
+        // Boot configured every SPI as level-triggered.
         if !level && self.drives(intid) {
             self.gic_do(host, |gic, host| gic.set_edge(intid, host));
         }
         irq
     }
 
-    /// One more of VFIO's devices is at the wire, under this name.
+    /// Adds a VFIO device to the wire, under this name.
     pub(crate) fn join_wire(&mut self, irq: u32, name: &str, host: &mut impl Host) {
         let Some(line) = self.lines.get_mut(&irq) else { return };
         line.service = Some(Service::Wire);
-        // 6.12 kernel/irq/proc.c: those that share are listed.
+        // 6.12 kernel/irq/proc.c: devices that share are listed.
         let separator = if line.name.is_empty() { "" } else { ", " };
         line.name.push_str(separator);
         line.name.push_str(name);
@@ -196,7 +195,7 @@ impl Irqs {
         }
     }
 
-    /// One of those at the wire leaves; the last has it held back.
+    /// Removes a device from the wire; the last one masks the interrupt.
     pub(crate) fn leave_wire(&mut self, irq: u32, name: &str, host: &mut impl Host) {
         let Some(line) = self.lines.get_mut(&irq) else { return };
         let mut names: Vec<&str> = line.name.split(", ").collect();
@@ -209,7 +208,7 @@ impl Irqs {
         }
     }
 
-    /// Lets an interrupt through at the controller, or holds it back.
+    /// Unmasks or masks an interrupt at the controller.
     pub(crate) fn let_through(&mut self, irq: u32, through: bool, host: &mut impl Host) {
         let Some(intid) = self.lines.get(&irq).map(|line| line.intid) else { return };
         if self.drives(intid) {
@@ -220,7 +219,7 @@ impl Irqs {
         }
     }
 
-    /// An interrupt's number is free again.
+    /// Frees an interrupt's number.
     pub(crate) fn remove(&mut self, irq: u32) {
         self.numbers.give(irq);
         if let Some(line) = self.lines.remove(&irq)
@@ -230,7 +229,7 @@ impl Irqs {
         }
     }
 
-    /// Somebody serves the interrupt from now on: it is routed to its CPU and let through.
+    /// Sets the handler of an interrupt, routes it to its CPU and unmasks it.
     pub(crate) fn request(
         &mut self,
         irq: u32,
@@ -250,7 +249,7 @@ impl Irqs {
         }
     }
 
-    /// Nobody serves the interrupt any more: it is held back. Returns who did.
+    /// Removes the handler of an interrupt and masks it. Returns the handler.
     pub(crate) fn release(&mut self, irq: u32, host: &mut impl Host) -> Option<Service> {
         let line = self.lines.get_mut(&irq)?;
         let service = line.service.take();
@@ -262,7 +261,7 @@ impl Irqs {
         service
     }
 
-    /// Sends the interrupt to another CPU. `false` if there is none.
+    /// Routes an interrupt to another CPU. Returns `false` if there is no such CPU.
     pub(crate) fn route(&mut self, irq: u32, cpu: u16, host: &mut impl Host) -> bool {
         let Some(line) = self.lines.get_mut(&irq).filter(|_| cpu < self.cpus) else { return false };
         line.cpu = cpu;
@@ -274,7 +273,7 @@ impl Irqs {
         true
     }
 
-    /// The ITS sends the interrupt to this CPU from now on.
+    /// Records that the ITS routes the interrupt to this CPU.
     pub(crate) fn goes_to(&mut self, irq: u32, cpu: u16) {
         if let Some(line) = self.lines.get_mut(&irq) {
             line.cpu = cpu;
@@ -295,17 +294,17 @@ impl Irqs {
         self.lines.iter().map(|(&irq, line)| (irq, line))
     }
 
-    /// Takes what waits for the CPU this runs on.
+    /// Acknowledges the highest pending interrupt of the CPU this runs on.
     pub(super) fn acknowledge(&self, host: &mut impl Host) -> Option<Taken> {
         self.gic.as_ref().and_then(|gic| or_warn(gic.acknowledge(host))).flatten()
     }
 
-    /// What was taken is served.
+    /// Ends an interrupt that has been served.
     pub(super) fn end(&self, taken: Taken, host: &mut impl Host) {
         self.gic_do(host, |gic, host| gic.end(taken, host));
     }
 
-    /// Counts an interrupt that `cpu` took, and says who serves it.
+    /// Counts an interrupt that `cpu` acknowledged; returns its handler.
     pub(super) fn count(&mut self, intid: IntId, cpu: u16) -> Option<Service> {
         let line = self.by_intid.get(&intid).and_then(|irq| self.lines.get_mut(irq))?;
         if let Some(count) = line.counts.get_mut(usize::from(cpu)) {

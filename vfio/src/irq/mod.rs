@@ -2,18 +2,18 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | [`facts`] | what does firmware say of interrupt controllers and messages? |
-//! | `number` | which numbers does Linux give? |
-//! | `lines` | which interrupts are there, who serves them, on which CPU? |
-//! | `chip` | what does the kernel ask of a controller, whichever it is? |
-//! | `gicv2`, `gicv3` | what do the drivers tell their registers? |
-//! | `wire` | where are the bits? |
-//! | `registry` | which doorbells are there, and are they safe? |
+//! | [`facts`] | what does firmware report about interrupt controllers and messages? |
+//! | `number` | which numbers does Linux assign? |
+//! | `lines` | which interrupts exist, and what are their handlers, CPUs and counts? |
+//! | `chip` | what does the kernel ask of a controller of either version? |
+//! | `gicv2`, `gicv3` | which registers do the drivers program? |
+//! | `wire` | which fields do registers have? |
+//! | `registry` | which doorbells exist, and are they safe? |
 //! | `serve` | what happens when a CPU is interrupted? |
-//! | [`view`] | what does `/proc/interrupts` say? |
+//! | [`view`] | what does `/proc/interrupts` show? |
 //!
-//! Not here: where messages come from (MSI domains), and LPIs, which the ITS driver switches on and
-//! off.
+//! Not here: the sources of messages (MSI domains), and LPIs, which the ITS driver enables and
+//! disables.
 
 mod chip;
 pub mod facts;

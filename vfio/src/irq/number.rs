@@ -1,4 +1,4 @@
-//! Linux interrupt numbers: the lowest that is free, and never 0.
+//! Linux interrupt numbers: the lowest free one, and never 0.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,12 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    /// Takes this very number, whether or not it was free.
+    /// Reserves this number, whether or not it was free.
     pub(crate) fn reserve(&mut self, number: u32) {
         self.used.insert(number);
     }
 
-    /// Takes the lowest `count` consecutive numbers that are free, and returns the first. At least
-    /// one.
+    /// Allocates the lowest `count` consecutive free numbers, at least one, and returns the first.
     // measured on 6.1 and 6.12: a new vector gets the lowest free number. 6.12 irqdesc.c: several
     // get consecutive ones.
     pub(crate) fn take(&mut self, count: u32) -> u32 {
@@ -30,7 +29,7 @@ impl Numbers {
         first
     }
 
-    /// A number is free again.
+    /// Frees a number.
     pub(crate) fn give(&mut self, number: u32) {
         self.used.remove(&number);
     }

@@ -1,21 +1,21 @@
-//! Which doorbells does the system have, and do their chips tell senders apart?
+//! The doorbells of the system, and whether their chips distinguish senders.
 //!
-//! From v10 of the series on this is a registry that interrupt controllers enter themselves in
-//! (`kernel/irq/msi-doorbell.c`); merged kernels walk interrupt domains, to the same end. Not here:
+//! From v10 of the series on this is a registry in which interrupt controllers register
+//! (`kernel/irq/msi-doorbell.c`); merged kernels walk interrupt domains to the same end. Not here:
 //! where a doorbell is mapped.
 
 use super::facts::{GicFacts, InterruptFacts};
 use crate::kernel::Kernel;
 use passim_model::{PageSize, PhysAddr};
 
-/// A doorbell: where messages of one interrupt controller are written to.
+/// A doorbell: the register to which messages for one interrupt controller are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Doorbell {
-    /// First byte of what its chip registers.
+    /// First byte of the range that its chip registers.
     pub(crate) base: PhysAddr,
     /// Bytes.
     pub(crate) size: u64,
-    /// Whether the chip checks who sends: MSI_FLAG_IRQ_REMAPPING and its successors.
+    /// Whether the chip checks the sender: MSI_FLAG_IRQ_REMAPPING and its successors.
     pub(crate) remapping: bool,
 }
 
@@ -25,11 +25,11 @@ const ITS_TRANSLATION_FRAME: u64 = 0x1_0000;
 /// Bytes of one doorbell register.
 const REGISTER_BYTES: u64 = 4;
 
-/// The doorbells of a system, in the order in which their chips are met.
+/// The doorbells of a system, in the order in which their chips are probed.
 pub(crate) fn registered(facts: &InterruptFacts) -> Vec<Doorbell> {
     match &facts.gic {
-        // Part 2 of the series: a frame registers its base, and the page that holds it holds
-        // MSI_SETSPI_NS too.
+        // Part 2 of the series: a frame registers its base, and the same page contains
+        // MSI_SETSPI_NS.
         GicFacts::V2 { frames, .. } => {
             let per_cpu = &facts.doorbells_per_cpu;
             let frames = frames.iter().map(|frame| frame.base).filter(|_| per_cpu.is_empty());
@@ -46,7 +46,7 @@ pub(crate) fn registered(facts: &InterruptFacts) -> Vec<Doorbell> {
 }
 
 impl Kernel {
-    /// Pages of `1 << order` bytes it takes to map every doorbell on its own.
+    /// Number of pages of `1 << order` bytes that map every doorbell separately.
     pub(crate) fn doorbell_pages(&self, order: u32) -> u64 {
         let page = PageSize::from_lg2(order).map_or(u64::MAX, PageSize::bytes);
         let pages =
@@ -54,7 +54,7 @@ impl Kernel {
         self.doorbells.iter().map(pages).sum()
     }
 
-    /// Whether every doorbell of the system is safe; none at all is.
+    /// Whether every doorbell of the system is safe; true without doorbells.
     pub(crate) fn doorbells_are_safe(&self) -> bool {
         self.doorbells.iter().all(|doorbell| doorbell.remapping)
     }

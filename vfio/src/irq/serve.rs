@@ -1,19 +1,17 @@
-//! A CPU takes its interrupts, and whoever asked for them is served.
+//! Interrupt handling: a CPU acknowledges its interrupts, and their handlers run.
 //!
-//! What an eventfd's signal brings about besides is `told`'s.
+//! Not here: other effects of an eventfd's signal (`told`).
 
 use super::lines::{Service, SmmuWire};
 use crate::kernel::Kernel;
 use crate::rules;
 use passim_model::{Conflict, Errno, Host, IntId, Refusal, event};
 
-/// Most interrupts a CPU takes before it does something else. More can wait only if the controller
-/// raises new ones for ever.
+/// Most interrupts a CPU takes in a row. Only a controller that keeps raising new ones exceeds it.
 const MOST_AT_ONCE: u32 = 1 << 12;
 
 impl Kernel {
-    /// The CPU with this number is interrupted: it takes what waits for it, serves it and ends it,
-    /// until nothing waits.
+    /// Interrupts this CPU: it acknowledges, serves and ends interrupts until none is pending.
     pub fn interrupt(&mut self, cpu: u16, host: &mut impl Host) {
         host.run_on(cpu);
         for _ in 0..MOST_AT_ONCE {
@@ -45,7 +43,7 @@ impl Kernel {
         }
     }
 
-    /// Sends an interrupt to another CPU, as a write to `/proc/irq/N/smp_affinity_list` does.
+    /// Routes an interrupt to another CPU, as a write to `/proc/irq/N/smp_affinity_list` does.
     ///
     /// # Errors
     /// ENOENT by `path-absent` without such an interrupt, EINVAL by `attribute-value` without such

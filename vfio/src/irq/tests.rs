@@ -1,4 +1,4 @@
-//! What a driver tells its controller of an interrupt, and when.
+//! The register writes of an interrupt controller's driver, and their order.
 
 use super::chip::Chip;
 use super::facts::{GicFacts, InterruptFacts};
@@ -9,7 +9,7 @@ const GICD: u64 = 0x0800_0000;
 const GICC: u64 = 0x0801_0000;
 const GICR: u64 = 0x080a_0000;
 
-/// A controller that has one interrupt, and remembers what it is told of the interface.
+/// A controller with one interrupt that records writes to its CPU interface.
 #[derive(Default)]
 struct Told {
     memory: Memory,
@@ -65,7 +65,7 @@ impl Host for Told {
     fn relax(&mut self) {}
 }
 
-/// What is said at boot, when an interrupt is taken, and when it has been served.
+/// The writes at boot, when an interrupt is acknowledged, and when it has been served.
 fn said(gic: GicFacts, in_el2: bool, intid: u64) -> [Vec<(&'static str, u64)>; 3] {
     let facts = InterruptFacts {
         gic,

@@ -1,6 +1,6 @@
 //! `/proc/interrupts`.
 //!
-//! Lines of timers, IPIs and the kernel's other drivers are not there: nothing here raises them.
+//! Lines of timers, IPIs and the kernel's other drivers are absent: the model raises none.
 
 use super::lines::Service;
 use crate::file::FileKind;
@@ -8,8 +8,8 @@ use crate::kernel::Kernel;
 use core::fmt;
 use passim_model::IntId;
 
-/// A line of `/proc/interrupts`, as far as the model knows interrupts: messages, and the wires of
-/// VFIO's devices.
+/// A line of `/proc/interrupts`, for the interrupts that the model knows: messages, and the wires
+/// of VFIO's devices.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InterruptView {
     /// Linux interrupt number.
@@ -22,16 +22,16 @@ pub struct InterruptView {
     pub chip: String,
     /// The interrupt's number at that chip.
     pub hwirq: u64,
-    /// Who serves it; empty if nobody does.
+    /// Its user; empty without one.
     pub name: String,
-    /// The CPU it goes to.
+    /// The CPU it is routed to.
     pub cpu: u16,
-    /// Whether it is asserted, by a wire, rather than sent.
+    /// Whether it is level-triggered: a wire rather than a message.
     pub level: bool,
 }
 
 impl fmt::Display for InterruptView {
-    /// As the kernel prints it.
+    /// Prints the line as the kernel does.
     // 6.12 kernel/irq/proc.c, with fewer than a thousand interrupts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:3}:", self.irq)?;
@@ -45,7 +45,7 @@ impl fmt::Display for InterruptView {
 }
 
 impl Kernel {
-    /// Interrupts that somebody serves, or that came, by number.
+    /// Interrupts with a handler or a count, by number.
     pub fn interrupts(&self) -> Vec<InterruptView> {
         let shown = self.irqs.lines().filter(|(_, line)| {
             line.service.is_some() || line.counts.iter().any(|&count| count > 0)
@@ -63,8 +63,8 @@ impl Kernel {
         view.collect()
     }
 
-    /// The counter of the eventfd that the interrupt with this INTID signals; `None` if it signals
-    /// none.
+    /// The counter of the eventfd that handles the interrupt with this INTID; `None` if no eventfd
+    /// does.
     pub fn eventfd_of(&self, intid: IntId) -> Option<u64> {
         let (_, line) = self.irqs.lines().find(|(_, line)| line.intid == intid)?;
         match line.service {

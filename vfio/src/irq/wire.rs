@@ -1,7 +1,6 @@
-//! Where the fields of GICv2 and GICv2m registers are, under the names Linux's drivers use for
-//! them.
+//! The fields of GICv2 and GICv2m registers, under the names that Linux's drivers use for them.
 //!
-//! The GIC model spells the same layouts again from the architecture; the two meet only at
+//! The GIC model defines the same layouts again from the architecture; the two meet only at
 //! registers. No algorithms here.
 
 use passim_model::layout;
@@ -69,7 +68,7 @@ pub(super) const GICD_INT_EN_SET_SGI: u64 = 0x0000_ffff;
 pub(super) const GICD_INT_ACTLOW_LVLTRIG: u64 = 0;
 /// `GICC_INT_PRI_THRESHOLD`.
 pub(super) const GICC_INT_PRI_THRESHOLD: u64 = 0xf0;
-/// From here on an acknowledged number is none of a device's.
+/// First of the special INTIDs, which belong to no device.
 pub(super) const FIRST_SPECIAL: u64 = 1020;
 /// First shared interrupt.
 pub(super) const FIRST_SPI: u32 = 32;

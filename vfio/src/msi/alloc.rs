@@ -1,7 +1,8 @@
-//! Interrupts for the messages of a device: what Linux's `msi_domain_alloc_irqs` does for each
+//! Interrupts for the messages of a device: Linux's `msi_domain_alloc_irqs`, descriptor by
 //! descriptor.
 //!
-//! Not here: what the device is told (`compose`), and when it is switched on (`enabling`).
+//! Not here: the message that is written to the device (`compose`), and when messages are enabled
+//! (`enabling`).
 
 use super::controller::{Exhausted, Source};
 use super::flags::MsiFlags;
@@ -16,18 +17,18 @@ use crate::verdict::{Severity, Verdict};
 use passim_model::topology::Function;
 use passim_model::{Conflict, DeviceId, Endpoint, Errno, Host, IntId, PhysAddr, Refusal, Rid};
 
-/// An allocation that did not get all it asked for.
+/// An allocation that got fewer interrupts than requested.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shortage {
-    /// How many there would have been; asked for alone, they can be had.
+    /// How many are available; an allocation of that many succeeds.
     pub(super) available: u32,
     /// Why there are no more.
     pub(super) refusal: Refusal,
 }
 
 impl Kernel {
-    /// Gets ready for `count` vectors: whether there is a domain that gives them, and what the
-    /// controller has to know of the device first.
+    /// Prepares for `count` vectors: checks that an MSI domain provides them, and lets the
+    /// controller allocate what the device needs.
     pub(super) fn prepare_vectors(
         &mut self,
         device: Endpoint,
@@ -40,7 +41,8 @@ impl Kernel {
             let refusal = rules::MSI_NO_DOMAIN.refuse_for(Errno::ENODEV, conflict);
             return Err(Shortage { available: 0, refusal });
         };
-        // 6.12 msi_capability_init: a domain that cannot give several is not asked.
+        // 6.12 msi_capability_init: several vectors are not requested of a domain without
+        // multi-MSI.
         if kind == MessageKind::Msi && count > 1 && !flags.contains(MsiFlags::MULTI_PCI_MSI) {
             let refusal = rules::VECTORS_EXHAUSTED.refuse_for(Errno::ENOSPC, conflict);
             return Err(Shortage { available: 1, refusal });
@@ -58,7 +60,7 @@ impl Kernel {
         let domain = self.policy.its_life == ItsLife::Domain;
         prepared.map_err(|exhausted| {
             let refusal = match domain {
-                // 6.16 msi_create_device_irq_domain: there is no domain then.
+                // 6.16 msi_create_device_irq_domain: the device then has no domain.
                 true => rules::DEVICE_NO_LPIS.refuse_for(Errno::ENODEV, conflict),
                 false => refusal_of(exhausted, device),
             };
@@ -70,7 +72,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// A device's own MSI domain is gone, if it has one.
+    /// Removes a device's own MSI domain, if it has one.
     pub(super) fn end_domain(&mut self, device: Endpoint, host: &mut impl Host) {
         if self.msi.domains.remove(&device).is_some() {
             let id = self.known_as(device);
@@ -78,8 +80,8 @@ impl Kernel {
         }
     }
 
-    /// One descriptor, `count` vectors of MSI or one other message, whose doorbells nobody holds
-    /// yet.
+    /// Allocates one descriptor, `count` vectors of MSI or one other message, without references on
+    /// doorbells.
     pub(super) fn alloc_descriptor(
         &mut self,
         device: Endpoint,
@@ -110,7 +112,7 @@ impl Kernel {
         Ok(Descriptor { index, vectors: vectors.collect(), message })
     }
 
-    /// Maps the doorbells of a descriptor for good, where allocation does that.
+    /// Maps the doorbells of a descriptor for good, where the kernel does that on allocation.
     fn prepare_doorbells(
         &mut self,
         device: Endpoint,
@@ -122,7 +124,7 @@ impl Kernel {
         for cpu in 0..self.irqs.cpus {
             let at = PhysAddr::new(self.msi.controller.message(first, cpu).address);
             if let Err(refusal) = self.prepare_doorbell(device, at, host) {
-                // Both drivers return here without clearing what they have just set.
+                // Both drivers return here without clearing the bit that they have just set.
                 self.verdicts.push(Verdict {
                     severity: Severity::Finding,
                     rule: &rules::INTERRUPT_LEAKED,
@@ -134,7 +136,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Everything of these vectors is free again.
+    /// Frees everything of these vectors.
     pub(super) fn free_vectors(
         &mut self,
         vectors: &Vectors,
@@ -162,7 +164,7 @@ impl Kernel {
         self.msi.controller.free(&sources, &mut self.frames, host);
     }
 
-    /// The ITS of a device, and what that knows it by.
+    /// The ITS of a device, and its DeviceID there.
     // 6.12 pci_msi_get_device_domain: the requester id finds the ITS in `msi-map`, then that ITS's
     // pci_msi_domain_get_msi_rid finds the DeviceID in the same map.
     fn known_as(&self, device: Endpoint) -> (usize, DeviceId) {
@@ -174,11 +176,11 @@ impl Kernel {
         (its, requester.map_or_else(Default::default, |it| it.device))
     }
 
-    /// Messages a platform device is prepared for, of which it wants `count`.
-    // its_pmsi_prepare: what is wanted; 32 at least since 4.19, which left the least number of LPIs
-    // to each bus.
+    /// Number of messages that a platform device is prepared for, where it requests `count`.
+    // its_pmsi_prepare: the requested number; at least 32 since 4.19, which left the minimum of
+    // LPIs to each bus.
     fn prepared_messages(&self, count: u16) -> u32 {
-        /// Fewest LPIs of a device that is on no bus.
+        /// Fewest LPIs of a device on no bus.
         const FEWEST: u32 = 32;
         let count = u32::from(count);
         match self.policy.lpi_ranges {
@@ -187,10 +189,10 @@ impl Kernel {
         }
     }
 
-    /// Vectors a device is prepared for, of which `count` are wanted now.
-    // measured: 6.12, whose devices have domains of their own, prepares for the whole MSI-X table
-    // (its dump msix_nvme: MAPD with 7 bits before the first four vectors of 65); 6.1 for what is
-    // wanted (2 bits). 6.16 makes domains of MSI for the most there can be, too.
+    /// Number of vectors that a device is prepared for, where it requests `count` now.
+    // measured: 6.12, whose devices have their own domains, prepares for the whole MSI-X table (its
+    // dump msix_nvme: MAPD with 7 bits before the first four vectors of 65); 6.1 for the requested
+    // number (2 bits). 6.16 also creates domains of MSI for the largest possible number.
     fn prepared_vectors(&self, rid: Rid, kind: MessageKind, count: u16) -> u32 {
         let all = match (kind, self.policy.msi_domains) {
             (MessageKind::Msix, MsiDomains::PerDevice) => self.most_vectors(rid.into(), kind),
@@ -200,8 +202,8 @@ impl Kernel {
         all.max(u32::from(count))
     }
 
-    /// Vectors a function is prepared for where it wants so many, and whether a bridge may answer
-    /// for it. Functions that firmware gives one DeviceID do not count.
+    /// Number of vectors that a function is prepared for where it requests `wanted`, and whether a
+    /// bridge may answer for it. Functions that share a DeviceID in firmware are not counted.
     // 4.4 and 5.12 its_pci_msi_prepare: each function counts with the larger of MSI and MSI-X.
     fn with_aliases(&self, rid: Rid, wanted: u32) -> (u32, bool) {
         let most = |function: &Function| {
@@ -225,9 +227,9 @@ impl Kernel {
         }
     }
 
-    /// What `/proc/interrupts` calls a vector.
-    // measured: 6.12 gives every device a domain of its own, with the vector's place in it; 6.1
-    // has one for all, and computes a number as pci_msi_domain_calc_hwirq does.
+    /// The title of a vector in `/proc/interrupts`.
+    // measured: 6.12 gives every device its own domain and shows the vector's index in it; 6.1 has
+    // one domain for all, and computes a number as pci_msi_domain_calc_hwirq does.
     fn title(&self, device: Endpoint, kind: MessageKind, index: u16) -> Title {
         let (shared, own) = self.msi.controller.chip(kind.bus());
         let by_index = u64::from(index);
@@ -235,7 +237,7 @@ impl Kernel {
             (MsiDomains::Shared, Endpoint::Pci(rid)) => {
                 Title { chip: shared.to_owned(), hwirq: u64::from(rid.get()) << 11 | by_index }
             }
-            // platform-msi.c until 6.10: devices are counted as they come.
+            // platform-msi.c until 6.10: devices are numbered in the order of allocation.
             (MsiDomains::Shared, Endpoint::Platform(_)) => {
                 let before = self.msi.devices.range(Endpoint::Platform(0)..).count() as u64;
                 Title { chip: shared.to_owned(), hwirq: before << 11 | by_index }

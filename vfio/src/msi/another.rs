@@ -1,4 +1,4 @@
-//! One vector of MSI-X more, while others are on: Linux's `pci_msix_alloc_irq_at`.
+//! Adding one MSI-X vector while others are enabled: Linux's `pci_msix_alloc_irq_at`.
 
 use super::controller::Controller;
 use super::vectors::MessageKind;
@@ -9,19 +9,19 @@ use crate::step::Step;
 use passim_model::{Endpoint, Host, Refusal};
 
 impl Kernel {
-    /// Whether vectors of a kind can be had one by one.
-    // 6.12 pci_msix_can_alloc_dyn: the domain says so, MSI_FLAG_PCI_MSIX_ALLOC_DYN, which that of an
+    /// Whether vectors of a kind can be added one at a time.
+    // 6.12 pci_msix_can_alloc_dyn: the domain sets MSI_FLAG_PCI_MSIX_ALLOC_DYN, which that of an
     // ITS does since 6.16 and that of GICv2m never did.
     pub(crate) fn has_vectors_one_by_one(&self, kind: MessageKind) -> bool {
         let its = matches!(self.msi.controller, Controller::Its(_));
         its && kind == MessageKind::Msix && self.policy.msix_vectors == MsixVectors::OneByOne
     }
 
-    /// Gives a device whose MSI-X is on the vector of an entry that has none. It stays until
-    /// messages are turned off.
+    /// Allocates the vector of an entry that has none, on a device with MSI-X enabled. It stays
+    /// until messages are disabled.
     ///
     /// # Errors
-    /// ENOSPC by `vectors-exhausted`, and what mapping doorbells refuses with.
+    /// ENOSPC by `vectors-exhausted`, and the refusals of mapping doorbells.
     pub(crate) fn add_vector(
         &mut self,
         device: Endpoint,
@@ -38,7 +38,7 @@ impl Kernel {
                 Step::Done(Err(refusal)) => {
                     return Err(self.unwind_holding(holding, refusal, tasks, host));
                 }
-                // Each doorbell is given up after so many waits.
+                // Each doorbell is abandoned after a limited number of waits.
                 Step::Waiting(_) | Step::Unlocked => host.relax(),
             }
         }

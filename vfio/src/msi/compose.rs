@@ -1,7 +1,7 @@
-//! From an interrupt to the message its device sends.
+//! Composing the message that a device sends for an interrupt.
 //!
-//! Where an address leads is the IOMMU core's; which registers take the message, those of
-//! `registers`.
+//! Not here: address translation (the IOMMU core), and the device's message registers
+//! (`registers`).
 
 use super::controller::Source;
 use super::message::Message;
@@ -14,8 +14,8 @@ use crate::verdict::{Severity, Verdict};
 use passim_model::{Conflict, Endpoint, Host, PhysAddr};
 
 impl Kernel {
-    /// The message of a vector, as its device has to send it: with the address at which the
-    /// domain that translates for the device has the doorbell.
+    /// Composes the message of a vector, with the doorbell's address in the domain that translates
+    /// for the device.
     pub(super) fn compose(
         &mut self,
         device: Endpoint,
@@ -27,7 +27,7 @@ impl Kernel {
         let Some(domain) = self.iommu.msi_domain_of(device) else { return message };
         let at = PhysAddr::new(message.address);
         if self.policy.msi_mapping == MsiMapping::Compose {
-            // A failure is what makes the look-up below find nothing.
+            // On a failure the look-up below finds no mapping.
             let _ = self.prepare_doorbell(device, at, host);
         }
         if let Some(iova) = self.iommu.translate_message(domain, at) {
@@ -44,7 +44,7 @@ impl Kernel {
         }
     }
 
-    /// Composes a vector's message and programs its device with it.
+    /// Composes a vector's message and writes it to its device.
     pub(super) fn activate(&mut self, device: Endpoint, vector: u16, host: &mut impl Host) {
         let Some(vectors) = self.msi.devices.get(&device) else { return };
         let Some((descriptor, at)) = vectors.place(vector) else { return };
@@ -54,13 +54,13 @@ impl Kernel {
         }
         let message = self.compose(device, &seen, host);
         self.set_active(device, descriptor, at, true);
-        // Only the first vector of MSI has a message of its own.
+        // Only the first vector of MSI has its own message.
         if at == 0 {
             self.write_message(device, descriptor, message, host);
         }
     }
 
-    /// Takes a vector's message from its device.
+    /// Clears a vector's message in its device.
     pub(super) fn deactivate(&mut self, device: Endpoint, vector: u16, host: &mut impl Host) {
         let Some(vectors) = self.msi.devices.get(&device) else { return };
         let Some((descriptor, at)) = vectors.place(vector) else { return };
@@ -81,7 +81,7 @@ impl Kernel {
         }
     }
 
-    /// Programs a device, and remembers with what.
+    /// Writes a message to a device, and records it.
     fn write_message(
         &mut self,
         device: Endpoint,
@@ -108,7 +108,7 @@ impl Kernel {
         }
     }
 
-    /// Programs a vector's device again with what it was programmed with last.
+    /// Writes a vector's last message to its device again.
     // 6.12 vfio_pci: before an interrupt of MSI-X is requested, in case a reset has lost it.
     pub(crate) fn rewrite_message(&mut self, device: Endpoint, vector: u16, host: &mut impl Host) {
         let Some(vectors) = self.msi.devices.get(&device) else { return };
@@ -118,11 +118,11 @@ impl Kernel {
         }
     }
 
-    /// The interrupt with this number goes to another CPU: a message whose address depends on
-    /// that is written again. References stay: all doorbells were mapped at allocation.
-    // Part 2 of the series: set_affinity composes and writes where the parent did not say it was
-    // done. An ITS says so: it moves the event itself. 5.8, IRQD_AFFINITY_ON_ACTIVATE: what is not
-    // active is left for when it is made so; before, nobody looked.
+    /// Updates the message of an interrupt that was routed to another CPU, if its address depends
+    /// on the CPU. References stay: all doorbells were mapped on allocation.
+    // Part 2 of the series: set_affinity composes and writes unless the parent reports that it is
+    // done. An ITS reports that: it moves the event itself. 5.8, IRQD_AFFINITY_ON_ACTIVATE:
+    // inactive vectors are left until activation; earlier kernels did not check.
     pub(crate) fn move_message(&mut self, irq: u32, host: &mut impl Host) {
         let at_once = self.policy.msi_affinity == MsiAffinity::AtOnce;
         let mut all = self.msi.devices.iter().flat_map(|(&device, vectors)| {
@@ -145,7 +145,7 @@ impl Kernel {
         }
     }
 
-    /// Programs a device with the message of a vector that nobody has made active.
+    /// Writes the message of an inactive vector to its device.
     fn write_inactive(&mut self, device: Endpoint, number: u16, host: &mut impl Host) {
         let Some(vectors) = self.msi.devices.get(&device) else { return };
         let Some((descriptor, at)) = vectors.place(number) else { return };
@@ -156,8 +156,8 @@ impl Kernel {
         }
     }
 
-    /// Has an ITS send an interrupt to the CPU it was told to go to, or to one that the ITS driver
-    /// finds.
+    /// Makes an ITS route an interrupt to the CPU that a user has set, or to one that the ITS
+    /// driver selects.
     pub(super) fn settle_target(&mut self, irq: u32, source: Source, host: &mut impl Host) {
         let pinned = self.irqs.line(irq).and_then(|line| line.pinned);
         if let Some(cpu) = self.msi.controller.set_affinity(source, pinned, host) {

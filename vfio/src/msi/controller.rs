@@ -1,6 +1,6 @@
-//! Where messages go: the driver behind the MSI domains, whichever it is.
+//! The driver behind the MSI domains, for every interrupt controller.
 //!
-//! Not here: interrupts once they have come, which are the drivers' in [`irq`](crate::irq).
+//! Not here: interrupts after their arrival ([`irq`](crate::irq)).
 
 use super::flags::{self, Bus, MsiFlags};
 use super::its::{Event, Its};
@@ -14,7 +14,7 @@ use passim_model::{DeviceId, Frames, Host, IntId, PhysAddr};
 /// A doorbell description: `struct msi_doorbell_info`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DoorbellInfo {
-    /// Physical address of one for every possible CPU, or of one for all of them.
+    /// Physical address of one doorbell per possible CPU, or of one for all of them.
     pub at: Vec<PhysAddr>,
     /// Bytes of one.
     pub size: u64,
@@ -23,7 +23,7 @@ pub struct DoorbellInfo {
 /// The driver.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Controller {
-    /// There is none: nothing has an MSI domain.
+    /// There is none: no device has an MSI domain.
     Absent,
     V2m(V2m),
     Its(Its),
@@ -33,11 +33,11 @@ pub(super) enum Controller {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Source {
     pub(super) intid: IntId,
-    /// With an ITS: which it is, and what raises it there.
+    /// With an ITS: its index, and the event that raises the interrupt there.
     event: Option<(usize, Event)>,
 }
 
-/// Why a controller gives no interrupts.
+/// Why a controller allocates no interrupts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Exhausted {
     /// No LPIs for a new device.
@@ -47,7 +47,7 @@ pub(super) enum Exhausted {
 }
 
 impl Controller {
-    /// The controller firmware describes; `Err` with the place of a frame that is invalid.
+    /// Boots the controller that firmware describes; `Err` with the address of an invalid frame.
     pub(super) fn boot(
         facts: &InterruptFacts,
         policy: &Policy,
@@ -56,8 +56,7 @@ impl Controller {
     ) -> Result<Self, PhysAddr> {
         match &facts.gic {
             GicFacts::V2 { frames: v2m_frames, .. } => {
-                let choices = (policy.v2m_blocks, policy.amazon_frames);
-                let v2m = V2m::boot(v2m_frames, &facts.doorbells_per_cpu, choices, host)?;
+                let v2m = V2m::boot(v2m_frames, &facts.doorbells_per_cpu, policy, host)?;
                 Ok(if v2m.is_empty() { Self::Absent } else { Self::V2m(v2m) })
             }
             GicFacts::V3 { its, redistributors, distributor } => {
@@ -78,8 +77,8 @@ impl Controller {
         }
     }
 
-    /// The name of the chip in `/proc/interrupts`: that of one domain for all devices, and what
-    /// those of domains of their own begin with.
+    /// The name of the chip in `/proc/interrupts`: that of one domain for all devices, and the
+    /// prefix of those of per-device domains.
     // irq-gic-v2m.c, irq-gic-v3-its-pci-msi.c and -platform-msi.c name their shared domains.
     pub(super) fn chip(&self, bus: Bus) -> (&'static str, &'static str) {
         match (self, bus) {
@@ -91,7 +90,7 @@ impl Controller {
         }
     }
 
-    /// A device, by its ITS and what that knows it by, is going to have so many messages; whether a
+    /// Prepares a device, by its ITS and DeviceID, for `wanted` messages; the flag tells whether a
     /// bridge may answer for it.
     pub(super) fn prepare(
         &mut self,
@@ -109,7 +108,7 @@ impl Controller {
         }
     }
 
-    /// A device that had [`Controller::prepare`]d for messages is done with them.
+    /// Releases a device that was [prepared](Controller::prepare) for messages.
     pub(super) fn release(
         &mut self,
         id: (usize, DeviceId),
@@ -121,7 +120,7 @@ impl Controller {
         }
     }
 
-    /// Interrupts for `count` messages of one descriptor.
+    /// Allocates interrupts for `count` messages of one descriptor.
     pub(super) fn alloc(
         &mut self,
         id: (usize, DeviceId),
@@ -141,7 +140,7 @@ impl Controller {
         }
     }
 
-    /// The interrupts of one descriptor are free again.
+    /// Frees the interrupts of one descriptor.
     pub(super) fn free(&mut self, sources: &[Source], frames: &mut Frames, host: &mut impl Host) {
         let Some(first) = sources.first() else { return };
         match self {
@@ -156,7 +155,8 @@ impl Controller {
         }
     }
 
-    /// An interrupt is going to be raised by messages. Returns the CPU that an ITS sends it to.
+    /// Activates an interrupt: messages raise it from now on. Returns the CPU that an ITS routes it
+    /// to.
     pub(super) fn activate(&mut self, source: Source, host: &mut impl Host) -> Option<u16> {
         match (self, source.event) {
             (Self::Its(its), Some(event)) => its.activate(event, source.intid, host),
@@ -164,21 +164,21 @@ impl Controller {
         }
     }
 
-    /// Messages raise the interrupt no more.
+    /// Deactivates an interrupt: messages no longer raise it.
     pub(super) fn deactivate(&mut self, source: Source, host: &mut impl Host) {
         if let (Self::Its(its), Some(event)) = (self, source.event) {
             its.deactivate(event, host);
         }
     }
 
-    /// Holds an LPI back, or lets it through. Of SPIs the distributor's driver does that.
+    /// Masks or unmasks an LPI. For SPIs the distributor's driver does that.
     pub(super) fn set_masked(&mut self, source: Source, masked: bool, host: &mut impl Host) {
         if let (Self::Its(its), Some(event)) = (self, source.event) {
             its.set_masked(event, source.intid, masked, host);
         }
     }
 
-    /// Has an ITS send an LPI to the CPU it was told to go to, or to another. Returns which.
+    /// Makes an ITS route an LPI to the CPU that a user has set, or to another. Returns the CPU.
     pub(super) fn set_affinity(
         &mut self,
         source: Source,
@@ -191,7 +191,7 @@ impl Controller {
         }
     }
 
-    /// The same of an LPI whose event is not mapped: the ITS is told nevertheless.
+    /// The same for an LPI whose event is not mapped: the ITS gets the command nevertheless.
     pub(super) fn move_inactive(
         &mut self,
         source: Source,
@@ -204,7 +204,7 @@ impl Controller {
         }
     }
 
-    /// Interrupts in use.
+    /// Number of interrupts in use.
     pub(super) fn in_use(&self) -> usize {
         match self {
             Self::Absent => 0,
@@ -213,7 +213,7 @@ impl Controller {
         }
     }
 
-    /// What there is of interrupts, and what is left.
+    /// Interrupts in total, and those left.
     pub(super) fn supply(&self) -> Option<MessageSupply> {
         match self {
             Self::Absent => None,
@@ -222,7 +222,7 @@ impl Controller {
         }
     }
 
-    /// What raises an interrupt at a CPU, with physical addresses.
+    /// The message that raises an interrupt at a CPU, with a physical address.
     pub(super) fn message(&self, source: Source, cpu: u16) -> Message {
         match (self, source.event) {
             (Self::V2m(v2m), _) => v2m.message(source.intid, cpu),
@@ -231,7 +231,7 @@ impl Controller {
         }
     }
 
-    /// The chip's description of the doorbells of an interrupt; `None` where it gives none.
+    /// The chip's description of the doorbells of an interrupt; `None` if it has none.
     // 4.6 with the series: a GICv2m frame describes its base, 4 bytes; an ITS nothing up to v9.
     pub(super) fn doorbell_info(
         &self,
@@ -251,7 +251,8 @@ impl Controller {
         }
     }
 
-    /// Whether the controller itself moves an interrupt to another CPU, so that its message stays.
+    /// Whether the controller itself moves an interrupt to another CPU, so that its message does
+    /// not change.
     pub(super) fn moves_events(&self) -> bool {
         matches!(self, Self::Its(_))
     }

@@ -1,6 +1,6 @@
-//! When doorbells are mapped for a device, and what is put back.
+//! Mapping doorbells for a device, and dropping them.
 //!
-//! By policy: counted at allocation, as part 2 of the series does; at allocation for good; when a
+//! By policy: counted on allocation, as part 2 of the series does; on allocation for good; when a
 //! message is composed; never.
 
 use super::vectors::{Descriptor, Held};
@@ -14,39 +14,40 @@ use crate::verdict::{Severity, Verdict};
 use passim_model::{Conflict, Endpoint, Errno, Host, Perms, PhysAddr, Refusal};
 use std::collections::VecDeque;
 
-/// Bytes of a doorbell, for who maps only the page it lies in.
+/// Bytes of a doorbell, where only its page is mapped.
 const REGISTER: u64 = 4;
 
-/// How often hardware is given time before it is given up: more than a full queue of commands.
+/// How often hardware is run before it is abandoned: more than a full command queue needs.
 const MOST_WAITS: u32 = 1 << 18;
 
-/// A descriptor whose doorbells are being mapped, one after the other. Between two of its steps
-/// nothing is locked that another device would need.
+/// A descriptor whose doorbells are being mapped, one after the other. Between two steps it holds
+/// no lock that another device needs.
 #[derive(Debug)]
 pub(super) struct Holding {
     pub(super) descriptor: Descriptor,
     domain: Option<DomainId>,
-    /// Still to be mapped: for which vector, and which.
+    /// Doorbells to map: vector index and address.
     wanted: VecDeque<(usize, PhysAddr)>,
     /// Bytes of each.
     size: u64,
-    /// The first of them, under way.
+    /// The first of them, being mapped.
     get: Option<DoorbellGet>,
     waits: u32,
 }
 
 impl Holding {
-    /// Where it stands: the name of a suspension point.
+    /// The name of the suspension point that it has reached.
     pub(super) fn point(&self) -> Option<&'static str> {
         self.get.as_ref().and_then(DoorbellGet::point)
     }
 }
 
 impl Kernel {
-    /// Begins to map the doorbells of every vector of a descriptor, where allocation counts them.
+    /// Begins to map the doorbells of every vector of a descriptor, where allocation counts
+    /// references.
     ///
     /// # Errors
-    /// EINVAL by `doorbell-not-described`, by policy; the descriptor is free again then.
+    /// EINVAL by `doorbell-not-described`, by policy; the descriptor is freed then.
     pub(super) fn begin_holding(
         &mut self,
         device: Endpoint,
@@ -76,8 +77,8 @@ impl Kernel {
         Ok(Holding { descriptor, domain, wanted, size, get: None, waits: 0 })
     }
 
-    /// Takes a reference on one doorbell after the other, as far as that goes without waiting.
-    /// What a mapping refused with is in `Done`; the references taken before are still held then.
+    /// Takes a reference on one doorbell after the other, as far as possible without waiting.
+    /// `Done` carries the refusal of a mapping; references taken before it are still held then.
     pub(super) fn step_holding(
         &mut self,
         holding: &mut Holding,
@@ -109,8 +110,8 @@ impl Kernel {
         Step::Done(Ok(()))
     }
 
-    /// A mapping failed: puts back what was taken for the descriptor, and by policy a little more,
-    /// and frees it. Returns what the allocation fails with.
+    /// Unwinds a failed mapping: drops the references taken for the descriptor, and by policy more,
+    /// and frees it. Returns the refusal of the allocation.
     pub(super) fn unwind_holding(
         &mut self,
         holding: Holding,
@@ -140,7 +141,7 @@ impl Kernel {
         self.doorbell_failure(refusal)
     }
 
-    /// What a failed mapping makes of the allocation.
+    /// The refusal of an allocation whose mapping failed.
     pub(super) fn doorbell_failure(&self, refusal: Refusal) -> Refusal {
         match self.policy.doorbell_error {
             DoorbellError::Original => refusal,
@@ -150,8 +151,8 @@ impl Kernel {
         }
     }
 
-    /// As coded: the vector whose mapping failed puts the doorbells it never got too. That bites
-    /// where another holds one of them by now.
+    /// As coded: the vector whose mapping failed also drops the doorbells it never took. That does
+    /// harm where another vector holds one of them by then.
     fn put_unheld(
         &mut self,
         domain: DomainId,
@@ -179,7 +180,7 @@ impl Kernel {
     /// Maps the page of a doorbell for good, unless it is mapped.
     ///
     /// # Errors
-    /// What the mapping refused with.
+    /// The refusal of the mapping.
     pub(super) fn prepare_doorbell(
         &mut self,
         device: Endpoint,
@@ -193,8 +194,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Does at once what unmapped doorbells leave to hardware: an allocation that is tried again
-    /// finds the addresses free that it gave back before.
+    /// Completes the invalidations of unmapped doorbells at once, so that a retried allocation
+    /// finds their addresses free.
     pub(super) fn settle_doorbells(&mut self, tasks: &mut Vec<Task>, host: &mut impl Host) {
         let later = core::mem::take(tasks);
         for task in later {

@@ -1,5 +1,5 @@
-//! Turning the messages of a device off, and serving one vector: Linux's PCI core, and what it has
-//! for devices on the board.
+//! Disabling the messages of a device, and setting the handler of one vector: Linux's PCI core, and
+//! its counterpart for devices on the board.
 
 use super::controller::Source;
 use super::registers::MessageRegisters;
@@ -19,7 +19,7 @@ impl Kernel {
         Some(MessageRegisters::of(function, Space::new(self.ecam, rid)))
     }
 
-    /// Turns messages off. Nobody serves any of the vectors any more.
+    /// Disables messages. No vector has a handler any more.
     pub(crate) fn disable_messages(
         &mut self,
         device: Endpoint,
@@ -42,7 +42,7 @@ impl Kernel {
             }
             registers.space.set_intx(true, host);
         }
-        // 5.13: before that, what nobody had requested was freed as it was.
+        // 5.13: earlier kernels freed vectors without a handler as they were.
         if self.policy.msi_activation == MsiActivation::All {
             all.iter().for_each(|&vector| self.deactivate(device, vector, host));
         }
@@ -63,9 +63,9 @@ impl Kernel {
         Some(vectors.descriptors[descriptor].vectors[at].source)
     }
 
-    /// Somebody serves a vector from now on: its message stands in the device, unmasked.
-    // 4.4 __setup_irq, 6.12 irq_startup: where it goes is settled after it was let through. 4.8
-    // irq_startup activates what is active; 4.10 looks. 4.4 its_unmask_msi_irq and
+    /// Sets the handler of a vector: its message is written to the device, unmasked.
+    // 4.4 __setup_irq, 6.12 irq_startup: the affinity is set after unmasking. 4.8 irq_startup
+    // activates an active vector again; 4.10 checks. 4.4 its_unmask_msi_irq and
     // gicv2m_unmask_msi_irq: the device first; 6.11 pci_irq_unmask_msix: the parent.
     pub(crate) fn request_vector(
         &mut self,
@@ -93,7 +93,7 @@ impl Kernel {
         self.settle_target(irq, source, host);
     }
 
-    /// Nobody serves a vector any more: it is masked, and its message gone. Returns who did.
+    /// Removes the handler of a vector: it is masked, and its message cleared. Returns the handler.
     pub(crate) fn release_vector(
         &mut self,
         device: Endpoint,

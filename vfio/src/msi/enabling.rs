@@ -1,7 +1,7 @@
-//! Messages being turned on: descriptor by descriptor, and by less if that is not to be had.
+//! Enabling messages: one descriptor after another, retrying with fewer vectors.
 //!
 //! Mapping a doorbell drops the lock of its domain's records, and no lock of the machine excludes
-//! two devices of one domain; so this is a value that can stop there, while others go on.
+//! two devices of one domain; so this value can stop there, while other operations run.
 
 use super::alloc::Shortage;
 use super::doorbells::Holding;
@@ -19,23 +19,23 @@ use passim_model::{Endpoint, Errno, Host, Refusal};
 pub(crate) struct Enabling {
     device: Endpoint,
     kind: MessageKind,
-    /// Vectors the device has.
+    /// Vectors that the device has.
     has: u16,
-    /// Vectors that are tried for.
+    /// Vectors being allocated.
     count: u16,
-    /// Linux number of the first vector's interrupt where that is known already.
+    /// Linux number of the first vector's interrupt, if it is fixed already.
     first: Option<u32>,
     vectors: Vectors,
     holding: Option<Holding>,
 }
 
 impl Enabling {
-    /// Where it stands: the name of a suspension point.
+    /// The name of the suspension point that it has reached.
     pub(crate) fn point(&self) -> Option<&'static str> {
         self.holding.as_ref().and_then(Holding::point)
     }
 
-    /// Place and vectors of the next descriptor; `None` when there are enough.
+    /// Index and vectors of the next descriptor; `None` when there are enough.
     fn next(&self) -> Option<(u16, u16)> {
         let there = self.vectors.descriptors.len() as u16;
         let (descriptors, each) = match self.kind {
@@ -47,8 +47,8 @@ impl Enabling {
 }
 
 impl Kernel {
-    /// Begins to turn messages on with up to `wanted` vectors, as `pci_alloc_irq_vectors` does from
-    /// one up, or with exactly so many of a device on the board.
+    /// Begins to enable messages, with 1 to `wanted` vectors as `pci_alloc_irq_vectors` does, or
+    /// with exactly `wanted` for a device on the board.
     ///
     /// # Errors
     /// ERANGE by `vectors-none`, EINVAL by `vectors-no-capability`, ENODEV by `msi-no-domain`,
@@ -70,7 +70,7 @@ impl Kernel {
         if has == 0 || self.msi.devices.contains_key(&device) {
             return Err(rules::VECTORS_NO_CAPABILITY.refuse_for(Errno::EINVAL, conflict));
         }
-        // MSI-X has 2048 entries at most, MSI 32 vectors; others are cut to what numbers hold.
+        // MSI-X has 2048 entries at most, MSI 32 vectors; larger values are cut to 16 bits.
         let has = u16::try_from(has).unwrap_or(u16::MAX);
         let count = u16::try_from(wanted).unwrap_or(u16::MAX).min(has);
         let vectors = Vectors { kind, descriptors: Vec::new() };
@@ -79,7 +79,7 @@ impl Kernel {
         Ok(enabling)
     }
 
-    /// How many messages of a kind a device can send at most.
+    /// Most messages of a kind that a device can send.
     pub(super) fn most_vectors(&self, device: Endpoint, kind: MessageKind) -> u32 {
         let index = match kind {
             MessageKind::Msi => irq::MSI,
@@ -93,7 +93,7 @@ impl Kernel {
         function.map_or(0, |function| crate::device::vectors(function, index))
     }
 
-    /// Gets ready for the vectors that are tried for, or for fewer.
+    /// Prepares for the number of vectors being allocated, or for fewer.
     fn attempt(&mut self, enabling: &mut Enabling, host: &mut impl Host) -> Result<(), Refusal> {
         loop {
             let registers = self.registers_of(enabling.device);
@@ -110,7 +110,7 @@ impl Kernel {
         }
     }
 
-    /// Vectors are short: tries for as many as there are, if that is any.
+    /// Handles a shortage: retries with as many vectors as are available, if any.
     fn settle_for_less(
         &mut self,
         enabling: &mut Enabling,
@@ -132,12 +132,12 @@ impl Kernel {
         }
     }
 
-    /// Goes as far as it can. `Done` says how many vectors there are: every one has an interrupt,
-    /// its message stands in the device where it gets that early, and it is masked.
+    /// Proceeds as far as possible. `Done` carries the number of vectors: each has an interrupt and
+    /// is masked, and its message is written where the kernel does that early.
     ///
     /// # Errors
-    /// In `Done`: ENODEV by `msi-no-domain`, ENOSPC by `vectors-exhausted`, and what mapping
-    /// doorbells refuses with. The device is as before then.
+    /// In `Done`: ENODEV by `msi-no-domain`, ENOSPC by `vectors-exhausted`, and the refusals of
+    /// mapping doorbells. The device is then as before.
     pub(crate) fn step_enabling(
         &mut self,
         enabling: &mut Enabling,
@@ -194,7 +194,7 @@ impl Kernel {
         self.begin_holding(device, descriptor, tasks, host)
     }
 
-    /// A descriptor could not be had: frees those before it, and begins again with as many.
+    /// Handles a descriptor that failed: frees those before it, and begins again with as many.
     fn give_up_attempt(
         &mut self,
         enabling: &mut Enabling,
@@ -207,8 +207,8 @@ impl Kernel {
         let vectors = core::mem::replace(&mut enabling.vectors, empty);
         self.free_vectors(&vectors, tasks, host);
         self.settle_doorbells(tasks, host);
-        // The PCI layer's handle_error: several vectors of MSI are tried as one; of MSI-X as many
-        // as there were. A device on the board gets what it asks for, or nothing.
+        // The PCI layer's handle_error: several vectors of MSI are retried as one; MSI-X with as
+        // many as succeeded. A device on the board gets all it requests, or nothing.
         let available = match enabling.kind {
             MessageKind::Msi => u32::from(enabling.count > 1 && refusal.errno == Errno::ENOSPC),
             MessageKind::Msix => got,
@@ -218,8 +218,7 @@ impl Kernel {
         self.attempt(enabling, host)
     }
 
-    /// All are there: their messages are written as far as that is due, and the device may send
-    /// them.
+    /// Enables the device's messages once all vectors exist, and writes the messages that are due.
     fn finish_enabling(&mut self, enabling: &mut Enabling, host: &mut impl Host) -> u32 {
         let Enabling { device, kind, count, .. } = *enabling;
         let empty = Vectors { kind, descriptors: Vec::new() };
@@ -230,7 +229,7 @@ impl Kernel {
             if let (Some(registers), MessageKind::Msi) = (registers, kind) {
                 registers.mask_msi(vector, true, host);
             }
-            // MSI_FLAG_ACTIVATE_EARLY is set by the domains of PCI alone.
+            // Only PCI domains set MSI_FLAG_ACTIVATE_EARLY.
             let due = match (self.policy.msi_activation, kind) {
                 (MsiActivation::Request, _) | (_, MessageKind::Platform) => false,
                 (MsiActivation::First | MsiActivation::Twice, MessageKind::Msi) => vector == 0,
@@ -252,7 +251,7 @@ impl Kernel {
         u32::from(count)
     }
 
-    /// Turns messages on without letting anybody in between, as when the machine boots.
+    /// Enables messages without interruption, as at boot.
     ///
     /// # Errors
     /// As [`Kernel::begin_enabling`] and [`Kernel::step_enabling`].
@@ -268,7 +267,7 @@ impl Kernel {
         loop {
             match self.step_enabling(&mut enabling, tasks, host) {
                 Step::Done(result) => return result,
-                // Each doorbell is given up after so many waits.
+                // Each doorbell is abandoned after a limited number of waits.
                 Step::Waiting(_) | Step::Unlocked => host.relax(),
             }
         }

@@ -1,4 +1,4 @@
-//! What an MSI domain says of itself.
+//! The flags of an MSI domain.
 
 use crate::policy::V2mBlocks;
 
@@ -6,15 +6,15 @@ bitflags::bitflags! {
     /// `MSI_FLAG_*`, with the values of the series.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
     pub struct MsiFlags: u32 {
-        /// The usual operations of the domain.
+        /// The default operations of the domain.
         const USE_DEF_DOM_OPS = 1 << 0;
-        /// The usual operations of the chip.
+        /// The default operations of the chip.
         const USE_DEF_CHIP_OPS = 1 << 1;
         /// Interrupts are mapped one to one.
         const IDENTITY_MAP = 1 << 2;
-        /// More than one message of MSI.
+        /// More than one message of MSI is supported.
         const MULTI_PCI_MSI = 1 << 3;
-        /// MSI-X.
+        /// MSI-X is supported.
         const PCI_MSIX = 1 << 4;
         /// A device can only raise its own interrupts: `MSI_FLAG_IRQ_REMAPPING` of the series,
         /// `IRQ_DOMAIN_FLAG_MSI_REMAP` and `IRQ_DOMAIN_FLAG_ISOLATED_MSI` of later kernels.
@@ -22,7 +22,7 @@ bitflags::bitflags! {
     }
 }
 
-/// Where a device sits.
+/// The bus of a device.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Bus {
     /// A PCI function.
@@ -32,7 +32,7 @@ pub enum Bus {
 }
 
 /// The flags of the GICv2m driver's domain for a bus.
-// irq-gic-v2m.c of v8; several messages since the driver finds blocks of SPIs.
+// irq-gic-v2m.c of v8; several messages since the driver allocates blocks of SPIs.
 pub(super) fn of_v2m(bus: Bus, blocks: V2mBlocks) -> MsiFlags {
     let usual = MsiFlags::USE_DEF_DOM_OPS | MsiFlags::USE_DEF_CHIP_OPS;
     match (bus, blocks) {

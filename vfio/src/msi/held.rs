@@ -1,4 +1,4 @@
-//! Messages that drivers of the kernel hold: from boot on, and again when their driver returns.
+//! Messages of the kernel's own drivers: allocated at boot, and again when a driver is rebound.
 
 use super::vectors::MessageKind;
 use crate::irq::{HeldFacts, Service};
@@ -8,7 +8,8 @@ use crate::pci::Space;
 use passim_model::{Endpoint, Host};
 
 impl Kernel {
-    /// Every driver that was bound at boot takes its messages, in the order of their numbers.
+    /// Allocates the messages of every driver that was bound at boot, in the order of their
+    /// numbers.
     pub(crate) fn hold_at_boot(&mut self, host: &mut impl Host) {
         let mut holders: Vec<(u32, Endpoint)> = Vec::new();
         for &HeldFacts { irq, holder, .. } in &self.msi.held {
@@ -29,7 +30,7 @@ impl Kernel {
         self.msi.held.iter().filter(move |held| held.holder == holder)
     }
 
-    /// How the driver of a device has it send messages.
+    /// The kind of messages that a device's driver enables.
     fn kind_held(&self, holder: Endpoint) -> MessageKind {
         let Some(rid) = holder.rid() else { return MessageKind::Platform };
         match self.topology.function(rid).is_some_and(|it| it.msix.is_some()) {
@@ -38,7 +39,7 @@ impl Kernel {
         }
     }
 
-    /// The driver of a device takes the messages it always takes.
+    /// Allocates the messages that a device's driver always uses.
     pub(crate) fn hold_messages(
         &mut self,
         holder: Endpoint,
@@ -64,8 +65,8 @@ impl Kernel {
         }
     }
 
-    /// The driver of a device leaves it, and gives its messages back.
-    // 6.16 msi_device_data_release: so does the domain, whatever driver it was.
+    /// Frees a device's messages when its driver is unbound.
+    // 6.16 msi_device_data_release: the MSI domain is freed too, whatever the driver was.
     pub(crate) fn let_go_of_messages(
         &mut self,
         holder: Endpoint,

@@ -1,20 +1,20 @@
-//! The ITS driver's books: devices, events and LPIs, Linux's `irq-gic-v3-its.c`.
+//! State of the ITS driver: devices, events and LPIs, Linux's `irq-gic-v3-its.c`.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `wire` | where are the bits? |
+//! | `wire` | which fields do registers, commands and tables have? |
 //! | `registers` | how are they loaded and stored? |
-//! | `command`, `queue` | what is a command, and how is it performed? |
-//! | `table` | where does an ITS keep devices and collections? |
-//! | `node` | what is an ITS told? |
-//! | `itt` | where do the tables of events lie? |
-//! | `cpus` | what do ITSs share: which LPI is held back, and which CPU has how many? |
+//! | `command`, `queue` | how is a command encoded, and how is it performed? |
+//! | `table` | where does an ITS store devices and collections? |
+//! | `node` | which commands does an ITS get? |
+//! | `itt` | where are interrupt translation tables allocated? |
+//! | `cpus` | what do ITSs share: which LPIs are masked, and how many events has a CPU? |
 //!
 //! A machine may have several ITSs. Each has a queue, tables, collections and devices of its own;
-//! LPIs are the machine's, and so is how many of them go to a CPU. A device belongs to the ITS that
-//! firmware names for it, and all that concerns it is told to that one.
+//! LPIs are allocated for the whole machine, and events are counted per CPU over all ITSs. A device
+//! belongs to the ITS that firmware names for it, and all its commands go to that ITS.
 //!
-//! The books hold where no ITS answers too; then nobody is told.
+//! The state is kept even where no ITS answers; no commands are sent then.
 
 mod command;
 mod cpus;
@@ -32,7 +32,7 @@ use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
 use crate::irq::{intid_bits, num_lpis, redistributors};
-use crate::policy::{ItsEvents, ItsLife, ItsSharing, LpiRanges, Policy};
+use crate::policy::{IrqFreeing, ItsEvents, ItsLife, ItsSharing, LpiRanges, Policy};
 use cpus::Cpus;
 use itt::IttPlaces;
 use node::Node;
@@ -40,7 +40,7 @@ use passim_model::{DeviceId, EventId, Frames, Host, IntId, PhysAddr, event};
 pub(super) use queue::Stop;
 use std::collections::BTreeMap;
 
-/// Where an interrupt comes from, as its ITS sees it.
+/// The source of an interrupt at its ITS.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Event {
     pub(super) device: DeviceId,
@@ -51,7 +51,7 @@ pub(super) struct Event {
 struct Device {
     first_lpi: u32,
     taken: Vec<bool>,
-    /// Several functions send under it, or may: it stays.
+    /// Several functions share its DeviceID, or may: it is never released.
     shared: bool,
 }
 
@@ -60,27 +60,28 @@ struct Device {
 struct One {
     base: PhysAddr,
     devices: BTreeMap<DeviceId, Device>,
-    /// It answered.
+    /// Present if the ITS answered at boot.
     node: Option<Node>,
 }
 
-/// The driver's books. See the [module](self).
+/// The driver's state. See the [module](self).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Its {
-    /// As firmware lists them.
+    /// In firmware's order.
     all: Vec<One>,
     lpis: Lpis,
     ranges: LpiRanges,
+    freeing: IrqFreeing,
     events: ItsEvents,
     sharing: ItsSharing,
     life: ItsLife,
     itts: IttPlaces,
-    /// The CPUs whose LPIs are on: all of them, where any ITS answered.
+    /// The CPUs with LPIs enabled: all of them, where any ITS answered.
     cpus: Cpus,
 }
 
 impl Its {
-    /// The ITSs with their registers at `bases`.
+    /// Creates the state of ITSs with registers at `bases`.
     pub(super) fn new(bases: &[PhysAddr], policy: &Policy) -> Self {
         let one = |&base| One { base, devices: BTreeMap::new(), node: None };
         let ranges = policy.lpi_ranges;
@@ -88,11 +89,13 @@ impl Its {
         let (lpis, events) = (Lpis::new(ranges, MOST_BITS, None), policy.its_events);
         let (sharing, life) = (policy.its_sharing, policy.its_life);
         let (itts, cpus) = (IttPlaces::new(policy.itt_memory), Cpus::new(policy));
-        Self { all, lpis, ranges, events, sharing, life, itts, cpus }
+        let freeing = policy.irq_freeing;
+        Self { all, lpis, ranges, freeing, events, sharing, life, itts, cpus }
     }
 
-    /// Brings the ITSs up, with the LPIs of the CPUs whose redistributors start at `first`.
-    // 6.12 its_init: every ITS first, then the table of LPIs; CPUs follow as they come up.
+    /// Brings the ITSs up, and the LPIs of the CPUs whose redistributors start at `first`.
+    // 6.12 its_init: first every ITS, then the LPI configuration table; CPUs follow as they come
+    // up.
     pub(super) fn boot(
         &mut self,
         (distributor, first): (PhysAddr, PhysAddr),
@@ -121,10 +124,10 @@ impl Its {
         }
     }
 
-    /// The LPIs of every CPU, and its collection at every ITS. `None` if a register does not
-    /// answer, or there is no memory.
-    // 6.12 its_cpu_init: its_cpu_init_lpis, then its_cpu_init_collections, which goes through a
-    // list that each ITS was put at the head of: the one probed last is told first.
+    /// Enables the LPIs of every CPU, and maps its collection at every ITS. `None` if a register
+    /// does not answer, or memory runs out.
+    // 6.12 its_cpu_init: its_cpu_init_lpis, then its_cpu_init_collections, which walks a list in
+    // which each ITS was inserted at the head: the one probed last comes first.
     fn boot_cpus(
         &mut self,
         (first, bits): (PhysAddr, u32),
@@ -144,13 +147,13 @@ impl Its {
         self.cpus.any().then_some(())
     }
 
-    /// Makes a device of an ITS that can raise `wanted` events, or takes the one that is there. A
-    /// bridge may answer for the function: `proxied`. `false` if no LPI is left for it, the ITS has
-    /// no room, or there is no such ITS.
+    /// Creates a device of an ITS with at least `wanted` events, or uses the existing one.
+    /// `proxied` tells that a bridge may answer for the function. Returns `false` if no LPI is left
+    /// for it, the ITS has no room, or there is no such ITS.
     // 6.12 its_pci_msi_prepare: a power of two, and at least 32 for DeviceID 0, which systems that
-    // do not tell devices apart give to all. 4.9 and 4.13 its_create_device: LPIs for as many as
-    // are wanted; only the table is of a power of two. 5.12 its_msi_prepare: who comes again shares
-    // the device, and who comes by a bridge from the start.
+    // do not distinguish devices give to all. 4.9 and 4.13 its_create_device: as many LPIs as
+    // requested; only the table has a power of two. 5.12 its_msi_prepare: a second preparation
+    // shares the device, and one through a bridge does from the start.
     pub(super) fn prepare(
         &mut self,
         (its, id): (usize, DeviceId),
@@ -171,13 +174,14 @@ impl Its {
                 wanted.max(least).next_power_of_two()
             }
         };
-        // 7.2 its_create_device, since ce9e40a9a5e5: the table and the LPIs are for no more than
-        // there are EventIDs, and who wants more is told when it asks for those.
+        // 7.2 its_create_device, since ce9e40a9a5e5: the table and the LPIs are limited to the
+        // number of EventIDs; allocating more events fails later.
         let wanted = match (&one.node, self.events) {
             (Some(node), ItsEvents::OfTheIts) => node.nameable(wanted),
             _ => wanted,
         };
-        // 4.4 and 6.12 its_create_device: a page of the device table stays where the LPIs run out.
+        // 4.4 and 6.12 its_create_device: a page of the device table stays allocated if the LPIs
+        // run out.
         if let Some(node) = &mut one.node
             && node.cover(id, frames, host).is_none()
         {
@@ -195,9 +199,10 @@ impl Its {
         true
     }
 
-    /// Events of a prepared device for `count` messages, and their LPIs; `None` if it has no room.
-    // 4.11 takes one after the other, and what it took of too few is nobody's and never free again;
-    // 6.12 takes a block whose size and place are a power of two.
+    /// Allocates events of a prepared device for `count` messages, with their LPIs; `None` if it
+    /// has no room.
+    // 4.11 takes one event after the other, and never frees those of a failed allocation; 6.12
+    // takes a block whose size and position are a power of two.
     pub(super) fn alloc(
         &mut self,
         (its, id): (usize, DeviceId),
@@ -226,8 +231,8 @@ impl Its {
         (events.len() == count).then(|| named.collect())
     }
 
-    /// Events that [`Its::alloc`] gave as one block are free again. A device without any goes, if
-    /// events are what keeps it.
+    /// Frees events that [`Its::alloc`] returned as one block. A device without events in use is
+    /// released, where events keep it alive.
     pub(super) fn free(
         &mut self,
         its: usize,
@@ -242,11 +247,15 @@ impl Its {
                 *taken = false;
             }
         };
-        match self.ranges {
-            LpiRanges::Chunks32 => events.iter().for_each(|event| give(event.event.get() as usize)),
-            LpiRanges::FirstFit => {
+        match (self.ranges, self.freeing) {
+            (LpiRanges::FirstFit, IrqFreeing::Whole) => {
                 let at = first.event.get() as usize;
                 (at..at + events.len().next_power_of_two()).for_each(give);
+            }
+            // 6.12 its_irq_domain_free is called with one interrupt at a time: what the block has
+            // beyond them stays taken, and with it the device.
+            (LpiRanges::FirstFit, IrqFreeing::Each) | (LpiRanges::Chunks32, _) => {
+                events.iter().for_each(|event| give(event.event.get() as usize));
             }
         }
         if let Some(node) = &mut one.node {
@@ -257,7 +266,7 @@ impl Its {
         }
     }
 
-    /// A device goes, unless other functions share it or an event is in use.
+    /// Releases a device, unless other functions share it or an event is in use.
     // 4.4 its_irq_domain_free; 6.16 its_msi_teardown.
     pub(super) fn release(
         &mut self,
@@ -277,12 +286,12 @@ impl Its {
         }
     }
 
-    /// An ITS that answered, and the CPUs it sends to.
+    /// An ITS that answered, and the CPUs it routes to.
     fn node(&mut self, its: usize) -> Option<(&mut Node, &mut Cpus)> {
         Some((self.all.get_mut(its)?.node.as_mut()?, &mut self.cpus))
     }
 
-    /// An event raises its LPI from now on. Returns the CPU it goes to, where an ITS answers.
+    /// Maps an event to its LPI. Returns the CPU it is routed to, where an ITS answers.
     pub(super) fn activate(
         &mut self,
         (its, event): (usize, Event),
@@ -293,14 +302,14 @@ impl Its {
         Some(node.map_event(event, lpi, cpus, host))
     }
 
-    /// An event raises nothing any more.
+    /// Unmaps an event.
     pub(super) fn deactivate(&mut self, (its, event): (usize, Event), host: &mut impl Host) {
         if let Some((node, cpus)) = self.node(its) {
             node.unmap_event(event, cpus, host);
         }
     }
 
-    /// Holds an event's LPI back, or lets it through.
+    /// Masks or unmasks an event's LPI.
     pub(super) fn set_masked(
         &mut self,
         (its, event): (usize, Event),
@@ -313,8 +322,8 @@ impl Its {
         }
     }
 
-    /// Sends an event to the CPU it was told to go to, or to that which the driver chooses. Returns
-    /// which, where an ITS answers.
+    /// Routes an event to the CPU that a user has set, or to one that the driver selects. Returns
+    /// the CPU, where an ITS answers.
     pub(super) fn set_affinity(
         &mut self,
         (its, event): (usize, Event),
@@ -325,7 +334,7 @@ impl Its {
         node.set_affinity(event, pinned, cpus, host)
     }
 
-    /// The same of an event that is not mapped.
+    /// The same for an event that is not mapped.
     pub(super) fn move_unmapped(
         &mut self,
         (its, event): (usize, Event),
@@ -336,29 +345,29 @@ impl Its {
         Some(node.move_unmapped(event, pinned, cpus, host))
     }
 
-    /// What commands to ITSs came to nothing by, since last asked.
+    /// Takes the failed waits for ITS commands.
     pub(super) fn take_stops(&mut self) -> Vec<Stop> {
         let nodes = self.all.iter_mut().filter_map(|one| one.node.as_mut());
         nodes.flat_map(Node::take_stops).collect()
     }
 
-    /// Events in use.
+    /// Number of events in use.
     pub(super) fn in_use(&self) -> usize {
         let devices = self.all.iter().flat_map(|one| one.devices.values());
         devices.flat_map(|device| &device.taken).filter(|taken| **taken).count()
     }
 
-    /// What there is of LPIs, and what no device was given.
+    /// LPIs in total, and those assigned to no device.
     pub(super) fn supply(&self) -> MessageSupply {
         self.lpis.supply()
     }
 
-    /// Where messages to an ITS go.
+    /// The doorbell of an ITS.
     pub(super) fn doorbell(&self, its: usize) -> Option<PhysAddr> {
         self.all.get(its)?.base.checked_add(GITS_TRANSLATER)
     }
 
-    /// What raises this event, with a physical address.
+    /// The message that raises this event, with a physical address.
     pub(super) fn message(&self, (its, event): (usize, Event)) -> Message {
         self.doorbell(its).map_or(Message::LOST, |at| Message::to(at, event.event.get()))
     }

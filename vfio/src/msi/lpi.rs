@@ -1,4 +1,4 @@
-//! Which LPIs are whose: Linux's `its_lpi_alloc`.
+//! Allocation of LPIs: Linux's `its_lpi_alloc`.
 
 use super::view::MessageSupply;
 use crate::policy::{LpiBits, LpiRanges};
@@ -7,12 +7,13 @@ use crate::policy::{LpiBits, LpiRanges};
 const FIRST: u32 = 8192;
 /// LPIs of one chunk.
 const CHUNK: u32 = 32;
-/// The driver uses so many bits at most. 6.12 irq-gic-v3-its.c, ITS_MAX_LPI_NRBITS; 4.11 LPI_NRBITS.
+/// Most INTID bits that the driver uses. 6.12 irq-gic-v3-its.c, ITS_MAX_LPI_NRBITS; 4.11
+/// LPI_NRBITS.
 pub(super) const MOST_BITS: u32 = 16;
-/// Bits that GICD_TYPER.IDbits can say.
+/// Most bits that GICD_TYPER.IDbits can encode.
 const ALL_BITS: u32 = 24;
 
-/// Bits of an INTID that redistributors are told of, where the distributor has so many.
+/// INTID bits written to redistributors, where the distributor has `bits`.
 // 4.11 its_cpu_init_lpis: LPI_NRBITS, which is a constant; 6.12 lpi_id_bits.
 pub(super) fn told(choice: LpiBits, bits: u32) -> u32 {
     match choice {
@@ -21,8 +22,8 @@ pub(super) fn told(choice: LpiBits, bits: u32) -> u32 {
     }
 }
 
-/// Bits of an INTID by which LPIs are given out.
-// 4.11 its_lpi_init is given the distributor's, and no limit; 6.12 lpi_id_bits.
+/// INTID bits that limit the LPIs allocated.
+// 4.11 its_lpi_init uses the distributor's, without a limit; 6.12 lpi_id_bits.
 pub(super) fn numbered(choice: LpiBits, bits: u32) -> u32 {
     match choice {
         LpiBits::Sixteen => bits.min(ALL_BITS),
@@ -30,21 +31,21 @@ pub(super) fn numbered(choice: LpiBits, bits: u32) -> u32 {
     }
 }
 
-/// LPIs that are free.
+/// Free LPIs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Lpis {
     ranges: LpiRanges,
-    /// Past the last.
+    /// One past the last.
     end: u32,
     /// Free ranges, as first and end, ascending and never adjacent.
     free: Vec<(u32, u32)>,
 }
 
 impl Lpis {
-    /// All that there are where an INTID has so many bits, up to 24, or those that the distributor
-    /// says.
-    // 6.12 its_lpi_init: a number that the bits do not allow counts for nothing. Since 4.19, as the
-    // ranges that are not chunks.
+    /// Creates an allocator of all LPIs with INTIDs of `bits` bits, up to 24, or of the number that
+    /// the distributor reports.
+    // 6.12 its_lpi_init: a number larger than the bits allow is ignored. Since 4.19, as the ranges
+    // that replaced chunks.
     pub(super) fn new(ranges: LpiRanges, bits: u32, said: Option<u32>) -> Self {
         let all = (1u32 << bits).saturating_sub(FIRST);
         let said = said.filter(|said| ranges == LpiRanges::FirstFit && *said <= all);
@@ -53,8 +54,8 @@ impl Lpis {
         Self { ranges, end, free }
     }
 
-    /// LPIs for `wanted` events: the first, and how many there are. Fewer than wanted where there
-    /// is no room for more; `None` if nothing is free. At least one is wanted.
+    /// Allocates LPIs for `wanted` events, at least one: returns the first and their number, which
+    /// is smaller than `wanted` where no larger range is free; `None` if no LPI is free.
     pub(super) fn alloc(&mut self, wanted: u32) -> Option<(u32, u32)> {
         let mut count = match self.ranges {
             LpiRanges::Chunks32 => wanted.div_ceil(CHUNK) * CHUNK,
@@ -70,7 +71,7 @@ impl Lpis {
                 }
                 return Some((base, count));
             }
-            // 4.11 tries with one chunk less, 6.12 with half of it.
+            // 4.11 retries with one chunk less, 6.12 with half.
             count = match self.ranges {
                 LpiRanges::Chunks32 => count - CHUNK,
                 LpiRanges::FirstFit => count / 2,
@@ -79,7 +80,7 @@ impl Lpis {
         None
     }
 
-    /// What there is, and what is free.
+    /// LPIs in total, and those free.
     pub(super) fn supply(&self) -> MessageSupply {
         let lengths = self.free.iter().map(|(first, end)| end - first);
         MessageSupply {
@@ -90,7 +91,7 @@ impl Lpis {
         }
     }
 
-    /// LPIs that [`Lpis::alloc`] gave are free again.
+    /// Frees LPIs that [`Lpis::alloc`] returned.
     pub(super) fn free(&mut self, base: u32, count: u32) {
         let at = self.free.partition_point(|(first, _)| *first < base);
         self.free.insert(at, (base, base + count));

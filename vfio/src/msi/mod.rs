@@ -2,26 +2,26 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | [`message`] | what does a device write where? |
-//! | [`flags`] | what does an MSI domain say of itself? |
-//! | [`controller`] | who is behind the MSI domains, and which doorbells does it have? |
-//! | `v2m`, `its`, `lpi` | which SPI, event and LPI is free, and what is the ITS told? |
-//! | `wire` | where are the bits of their registers? |
-//! | `vectors` | what does a device have? |
-//! | `alloc` | how does a device come to interrupts? |
-//! | `doorbells` | when is a doorbell mapped, when is it put back? |
-//! | `compose` | what does a device send, and what if it is moved? |
-//! | `registers` | where does the device learn it? |
-//! | `enabling` | how are messages turned on, and who may come in between? |
-//! | `another` | how does a device come to one vector more? |
-//! | `enable` | how are they turned off, who serves them? |
-//! | `held` | which do the kernel's own drivers hold? |
+//! | [`message`] | which data does a device write to which address? |
+//! | [`flags`] | which flags has an MSI domain? |
+//! | [`controller`] | which driver is behind the MSI domains, and which doorbells does it have? |
+//! | `v2m`, `its`, `lpi` | which SPI, event and LPI is free, and which commands does the ITS get? |
+//! | `wire` | which fields do their registers have? |
+//! | `vectors` | which vectors does a device have? |
+//! | `alloc` | how are interrupts allocated for a device? |
+//! | `doorbells` | when is a doorbell mapped, when is it dropped? |
+//! | `compose` | which message does a device send, and what if its interrupt moves? |
+//! | `registers` | how is the device programmed? |
+//! | `enabling` | how are messages enabled, and where can another device intervene? |
+//! | `another` | how is one vector added? |
+//! | `enable` | how are messages disabled, how does a vector get its handler? |
+//! | `held` | which messages do the kernel's own drivers hold? |
 //! | [`safety`] | can a device raise others' interrupts? |
-//! | [`view`] | how does it look from outside? |
+//! | [`view`] | how are vectors inspected? |
 //! | [`rules`] | which check refused? |
 //!
-//! Not here: the windows doorbells are mapped in, which the IOMMU core keeps; and SET_IRQS, which
-//! asks for vectors.
+//! Not here: the windows in which doorbells are mapped (the IOMMU core), and SET_IRQS, which
+//! allocates vectors.
 
 mod alloc;
 mod another;
@@ -66,18 +66,19 @@ pub(crate) struct Msi {
     controller: Controller,
     devices: BTreeMap<Endpoint, Vectors>,
     held: Vec<HeldFacts>,
-    /// Devices with an MSI domain of their own that the controller was told of.
+    /// Devices with their own MSI domain for which the controller is prepared.
     domains: BTreeMap<Endpoint, MessageKind>,
-    /// Devices of another ITS than the first.
+    /// Devices that use another ITS than the first.
     parents: BTreeMap<Endpoint, usize>,
-    /// Devices that a kernel knows by another identifier, if it goes by their last alias.
+    /// ITS and DeviceID of devices whose last alias gives them others, where the kernel uses that
+    /// alias.
     last_aliases: BTreeMap<Endpoint, (usize, DeviceId)>,
-    /// Why the last device to ask got fewer vectors than it asked for, if it did.
+    /// Why the last device to allocate got fewer vectors than requested, if it did.
     shortage: Option<(Endpoint, Refusal)>,
 }
 
 impl Msi {
-    /// Probes what takes messages.
+    /// Probes the controller of messages.
     pub(crate) fn boot(
         facts: &InterruptFacts,
         policy: &Policy,
@@ -100,7 +101,7 @@ impl Msi {
         Self { controller, devices, held, domains, parents, last_aliases, shortage: None }
     }
 
-    /// What the drivers of controllers logged, and no caller was told.
+    /// Takes what the drivers of controllers logged without returning an error.
     pub(crate) fn take_verdicts(&mut self) -> Vec<Verdict> {
         let stops = match &mut self.controller {
             Controller::Its(its) => its.take_stops(),
@@ -117,7 +118,7 @@ impl Msi {
     }
 }
 
-/// What a refusal about a device collided with.
+/// The conflict of a refusal about a device.
 fn conflict_of(device: Endpoint) -> Conflict {
     match device {
         Endpoint::Pci(rid) => Conflict::Device(rid),

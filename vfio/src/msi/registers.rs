@@ -1,5 +1,5 @@
-//! Message registers: a function's, as Linux's `drivers/pci/msi` programs them, and those of a
-//! device on the board, as its driver does.
+//! Message registers: those of a function, as Linux's `drivers/pci/msi` programs them, and those of
+//! a device on the board, as its driver does.
 
 use super::message::Message;
 use crate::pci::Space;
@@ -7,7 +7,7 @@ use crate::pci::wire::{MsiFlags, MsixFlags, MsixTable, VectorCtrl, entry, offset
 use passim_model::topology::{BarKind, Function};
 use passim_model::{Host, PhysAddr, Width};
 
-/// Where a device on the board learns a message: offsets in the 16 bytes of each.
+/// Message registers of a device on the board: offsets in the 16 bytes of each message.
 mod board {
     pub(super) const BYTES: u64 = 16;
     pub(super) const ADDRESS_LO: u64 = 0;
@@ -25,13 +25,13 @@ pub(super) fn write_board(table: PhysAddr, index: u16, message: Message, host: &
     ];
     for (offset, word) in words {
         if let Some(at) = at.checked_add(offset) {
-            // A store nobody takes is lost, as on the bus.
+            // A store that no device accepts is lost, as on the bus.
             let _ = host.store(at, Width::W32, word);
         }
     }
 }
 
-/// Where the message registers of a function are.
+/// The addresses of a function's message registers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MessageRegisters {
     pub(super) space: Space,
@@ -40,7 +40,7 @@ pub(super) struct MessageRegisters {
     table: Option<PhysAddr>,
 }
 
-/// The BAR that holds a function's MSI-X table, and where in it the table begins.
+/// The BAR that contains a function's MSI-X table, and the table's offset in it.
 pub(crate) fn table_place(function: &Function) -> Option<(u8, u64)> {
     let at = u32::from(function.msix?) + u32::from(offset::MSIX_TABLE);
     let [low, high] = [at, at + 2].map(|at| u64::from(function.config_u16(at)));
@@ -49,7 +49,7 @@ pub(crate) fn table_place(function: &Function) -> Option<(u8, u64)> {
 }
 
 impl MessageRegisters {
-    /// Those of `function`, whose configuration space is `space`.
+    /// Finds those of `function`, whose configuration space is `space`.
     pub(super) fn of(function: &Function, space: Space) -> Self {
         let table = table_place(function).and_then(|(bar, at)| {
             let bar = function.bar(bar).filter(|bar| bar.kind == BarKind::Memory)?;
@@ -58,7 +58,7 @@ impl MessageRegisters {
         Self { space, msi: function.msi, msix: function.msix, table }
     }
 
-    /// MSI: the capability's address and data, and how many vectors the function may send.
+    /// Writes the address and data of MSI, and how many vectors the function may send.
     pub(super) fn write_msi(self, message: Message, count: u32, host: &mut impl Host) {
         let Some(at) = self.msi else { return };
         let space = self.space;
@@ -75,14 +75,14 @@ impl MessageRegisters {
         }
     }
 
-    /// Turns MSI on or off.
+    /// Enables or disables MSI.
     pub(super) fn set_msi(self, on: bool, host: &mut impl Host) {
         let Some(at) = self.msi.map(|at| at + offset::MSI_FLAGS) else { return };
         let flags = self.space.load16(at, host);
         self.space.store16(at, MsiFlags::ENABLE.set(flags, u64::from(on)), host);
     }
 
-    /// Masks or unmasks one vector of MSI, where the function can.
+    /// Masks or unmasks one vector of MSI, if the function supports that.
     pub(super) fn mask_msi(self, vector: u16, masked: bool, host: &mut impl Host) {
         let Some(at) = self.msi else { return };
         let flags = self.space.load16(at + offset::MSI_FLAGS, host);
@@ -96,16 +96,16 @@ impl MessageRegisters {
         self.space.store32(at, if masked { old | bit } else { old & !bit }, host);
     }
 
-    /// Sets bits of MSI-X's flags.
+    /// Changes the flags of MSI-X.
     fn set_msix_flags(self, host: &mut impl Host, change: impl FnOnce(u64) -> u64) {
         let Some(at) = self.msix.map(|at| at + offset::MSIX_FLAGS) else { return };
         let flags = self.space.load16(at, host);
         self.space.store16(at, change(flags), host);
     }
 
-    /// MSI-X comes on, every entry masked, and the function as a whole too.
-    // 6.12 msix_capability_init: on before the table is touched, since some functions have none
-    // while off.
+    /// Enables MSI-X with every entry and the function as a whole masked.
+    // 6.12 msix_capability_init: enabled before the table is accessed, since some functions have no
+    // table while disabled.
     pub(super) fn begin_msix(self, entries: u16, host: &mut impl Host) {
         self.set_msix_flags(host, |flags| {
             flags | MsixFlags::MASKALL.flag(true) | MsixFlags::ENABLE.flag(true)
@@ -115,12 +115,12 @@ impl MessageRegisters {
         }
     }
 
-    /// The mask over the whole function goes: MSI-X is on.
+    /// Clears the mask of the whole function.
     pub(super) fn finish_msix(self, host: &mut impl Host) {
         self.set_msix_flags(host, |flags| MsixFlags::MASKALL.set(flags, 0));
     }
 
-    /// MSI-X goes off.
+    /// Disables MSI-X.
     pub(super) fn end_msix(self, host: &mut impl Host) {
         self.set_msix_flags(host, |flags| {
             MsixFlags::MASKALL.set(MsixFlags::ENABLE.set(flags, 0), 0)
@@ -133,7 +133,7 @@ impl MessageRegisters {
 
     fn store_entry(self, index: u16, register: u64, value: u64, host: &mut impl Host) {
         if let Some(at) = self.entry(index, register) {
-            // A store nobody takes is lost, as on the bus.
+            // A store that no device accepts is lost, as on the bus.
             let _ = host.store(at, Width::W32, value & 0xffff_ffff);
         }
     }
@@ -150,7 +150,7 @@ impl MessageRegisters {
         self.store_entry(index, entry::VECTOR_CTRL, new, host);
     }
 
-    /// MSI-X: an entry's address and data. It is masked while it changes.
+    /// Writes an entry's address and data. The entry is masked while it changes.
     // PCI 3.0 6.8.3.5: an unmasked entry must not change.
     pub(super) fn write_msix(self, index: u16, message: Message, host: &mut impl Host) {
         let control = self.control(index, host);

@@ -1,15 +1,15 @@
-//! Whether a device can raise only its own interrupts, by each of the rules kernels have had.
+//! Whether a device can raise only its own interrupts, by each rule that kernels have had.
 //!
-//! Facts only: which of them counts, and what follows from it, is decided where groups are
-//! attached. The registry of doorbells is kept with the interrupts.
+//! Not here: which rule applies, and its consequence (attaching groups); the registry of doorbells
+//! (interrupts).
 
 use super::flags::{Bus, MsiFlags};
 use crate::kernel::Kernel;
 use passim_model::Endpoint;
 
 impl Kernel {
-    /// The flags of a device's MSI domain. Every PCI function is below the one controller, if
-    /// there is one; of the devices on the board those that send messages.
+    /// The flags of a device's MSI domain. Every PCI function has the one controller, if there is
+    /// one; so have devices on the board that send messages.
     fn msi_flags(&self, device: Endpoint) -> Option<MsiFlags> {
         match device {
             Endpoint::Pci(_) => self.msi.controller.flags(Bus::Pci),

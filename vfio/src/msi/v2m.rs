@@ -4,15 +4,15 @@ use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::{MsiTyper, V2M_MSI_IIDR, V2M_MSI_SETSPI_NS, V2M_MSI_TYPER, iidr};
 use crate::irq::FrameFacts;
-use crate::policy::{AmazonFrames, V2mBlocks};
+use crate::policy::{AmazonFrames, IrqFreeing, Policy, V2mBlocks};
 use passim_model::{Host, IntId, PhysAddr, Width};
 
 /// First SPI. `V2M_MIN_SPI`.
 const MIN_SPI: u32 = 32;
-/// No frame reaches beyond. `V2M_MAX_SPI`, which is one too low: 1019 is an SPI.
+/// Frames end below this. `V2M_MAX_SPI`, which is one too low: 1019 is an SPI.
 const MAX_SPI: u32 = 1019;
 
-/// What a frame wants written in place of its SPI's number.
+/// The data a frame expects in place of its SPI's number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Erratum {
     None,
@@ -20,7 +20,7 @@ enum Erratum {
     FromFirst,
     /// NS2: the number counts from the first SPI of all.
     FromSpis,
-    /// Graviton: nothing; the address says it. `GICV2M_GRAVITON_ADDRESS_ONLY`.
+    /// Graviton: none; the address encodes the SPI. `GICV2M_GRAVITON_ADDRESS_ONLY`.
     AddressOnly,
 }
 
@@ -38,15 +38,16 @@ pub(super) struct V2m {
     frames: Vec<Frame>,
     per_cpu: Vec<PhysAddr>,
     blocks: V2mBlocks,
+    freeing: IrqFreeing,
 }
 
-/// Where in a frame of Graviton's an SPI is written to.
+/// Offset in a Graviton frame at which an SPI is raised.
 fn offset_of(spi: IntId) -> u64 {
     u64::from(spi.get() - MIN_SPI) << 3
 }
 
 impl Frame {
-    /// Reads what the frame has; `None` if it claims numbers that are no SPIs.
+    /// Probes the frame; `None` if it claims numbers that are no SPIs.
     fn probe(facts: &FrameFacts, amazon: AmazonFrames, host: &mut impl Host) -> Option<Self> {
         let mut register = |at| {
             let value = host.load(facts.base.checked_add(at)?, Width::W32).ok()?;
@@ -78,32 +79,41 @@ impl Frame {
         spi.get().checked_sub(self.first).is_some_and(|bit| (bit as usize) < self.taken.len())
     }
 
-    /// The lowest free block of `count` bits whose place plus `offset` is a multiple of `align`.
-    fn find(&self, count: usize, align: usize, offset: usize) -> Option<usize> {
-        let places = 0..(self.taken.len() + 1).saturating_sub(count);
-        places
-            .filter(|at| (at + offset).is_multiple_of(align))
-            .find(|&at| self.taken[at..at + count].iter().all(|taken| !taken))
+    /// The lowest free block of `count` bits whose index plus `offset`, rounded up by `mask`, is
+    /// itself. With a mask of one less than a power of two that is a multiple of the power; the kernel
+    /// also passes other masks, whose indexes are not evenly spaced.
+    // 6.12 bitmap_find_next_zero_area_off.
+    fn find(&self, count: usize, mask: usize, offset: usize) -> Option<usize> {
+        let mut at = 0_usize;
+        loop {
+            at = ((at + offset + mask) & !mask).wrapping_sub(offset);
+            let block = self.taken.get(at..at.checked_add(count)?)?;
+            match block.iter().position(|taken| *taken) {
+                Some(taken) => at += taken + 1,
+                None => return Some(at),
+            }
+        }
     }
 }
 
 impl V2m {
-    /// Probes the frames in order. `Err` with the place of a frame that is invalid: the driver
-    /// then gives up all of them.
+    /// Probes the frames in order. `Err` with the address of an invalid frame: the driver then
+    /// abandons all of them.
     pub(super) fn boot(
         frames: &[FrameFacts],
         per_cpu: &[PhysAddr],
-        (blocks, amazon): (V2mBlocks, AmazonFrames),
+        policy: &Policy,
         host: &mut impl Host,
     ) -> Result<Self, PhysAddr> {
         let mut probed = Vec::with_capacity(frames.len());
         for facts in frames {
-            probed.push(Frame::probe(facts, amazon, host).ok_or(facts.base)?);
+            probed.push(Frame::probe(facts, policy.amazon_frames, host).ok_or(facts.base)?);
         }
-        // acpi_parse_madt_msi takes MSI_FLAG_MULTI_PCI_MSI from the domain of all frames.
+        // acpi_parse_madt_msi clears MSI_FLAG_MULTI_PCI_MSI in the domain of all frames.
         let alone = probed.iter().any(|frame: &Frame| frame.erratum == Erratum::AddressOnly);
-        let blocks = if alone { V2mBlocks::Single } else { blocks };
-        Ok(Self { frames: probed, per_cpu: per_cpu.to_vec(), blocks })
+        let blocks = if alone { V2mBlocks::Single } else { policy.v2m_blocks };
+        let freeing = policy.irq_freeing;
+        Ok(Self { frames: probed, per_cpu: per_cpu.to_vec(), blocks, freeing })
     }
 
     /// Whether there is any frame: without one there is no MSI domain.
@@ -111,24 +121,28 @@ impl V2m {
         self.frames.is_empty()
     }
 
-    /// Which blocks this driver finds.
+    /// The blocks that this driver allocates.
     pub(super) fn blocks(&self) -> V2mBlocks {
         self.blocks
     }
 
-    /// SPIs for `count` messages of a device, from the first frame that has room; `None` if none
-    /// has.
+    /// Allocates SPIs for `count` messages of a device, from the first frame with room; `None` if
+    /// none has.
     pub(super) fn alloc(&mut self, count: usize) -> Option<Vec<IntId>> {
         let blocks = self.blocks;
         self.frames.iter_mut().find_map(|frame| {
-            let align = count.next_power_of_two();
             let (taken, at) = match blocks {
-                V2mBlocks::Single if count == 1 => (1, frame.find(1, 1, 0)?),
+                V2mBlocks::Single if count == 1 => (1, frame.find(1, 0, 0)?),
                 V2mBlocks::Single => return None,
                 // A region as large as its alignment.
-                V2mBlocks::AlignedInFrame => (align, frame.find(align, align, 0)?),
+                V2mBlocks::AlignedInFrame => {
+                    let region = count.next_power_of_two();
+                    (region, frame.find(region, region - 1, 0)?)
+                }
+                // 6.12 gicv2m_irq_domain_alloc: the mask is one less than the count, of three too.
                 V2mBlocks::AlignedSpi => {
-                    (count, frame.find(count, align, frame.first as usize % align)?)
+                    let mask = count.checked_sub(1)?;
+                    (count, frame.find(count, mask, frame.first as usize & mask)?)
                 }
             };
             frame.taken[at..at + taken].fill(true);
@@ -137,12 +151,13 @@ impl V2m {
         })
     }
 
-    /// SPIs that [`V2m::alloc`] gave as one block are free again.
-    // 4.6 frees nothing for a number outside every frame, and says so in the log.
+    /// Frees SPIs that [`V2m::alloc`] returned as one block.
+    // 4.6 frees nothing for a number outside every frame, and logs that.
     pub(super) fn free(&mut self, first: IntId, count: usize) {
-        let taken = match self.blocks {
-            V2mBlocks::AlignedInFrame => count.next_power_of_two(),
-            V2mBlocks::Single | V2mBlocks::AlignedSpi => count,
+        let taken = match (self.blocks, self.freeing) {
+            (V2mBlocks::AlignedInFrame, IrqFreeing::Whole) => count.next_power_of_two(),
+            (V2mBlocks::AlignedInFrame, IrqFreeing::Each) => count,
+            (V2mBlocks::Single | V2mBlocks::AlignedSpi, _) => count,
         };
         let Some(frame) = self.frames.iter_mut().find(|frame| frame.has(first)) else { return };
         let at = (first.get() - frame.first) as usize;
@@ -150,18 +165,18 @@ impl V2m {
         frame.taken[at..end].fill(false);
     }
 
-    /// SPIs in use.
+    /// Number of SPIs in use.
     pub(super) fn in_use(&self) -> usize {
         self.frames.iter().flat_map(|frame| &frame.taken).filter(|taken| **taken).count()
     }
 
-    /// What there is of SPIs, and what is left.
+    /// SPIs in total, and those left.
     pub(super) fn supply(&self) -> MessageSupply {
         let runs =
             |frame: &Frame| frame.taken.split(|taken| *taken).map(<[bool]>::len).max().unwrap_or(0);
         let total: usize = self.frames.iter().map(|frame| frame.taken.len()).sum();
         let longest = self.frames.iter().map(runs).max().unwrap_or(0);
-        // Frames have at most 987 SPIs each, of which the distributor has as many in all.
+        // Frames have at most 987 SPIs each, and the distributor has no more in total.
         let free = total - self.in_use();
         MessageSupply {
             lpis: false,
@@ -171,8 +186,7 @@ impl V2m {
         }
     }
 
-    /// The base of each doorbell a message for this SPI can go to: the frame's, or one for each
-    /// CPU.
+    /// The base of each doorbell for messages of this SPI: the frame's, or one per CPU.
     pub(super) fn doorbells(&self, spi: IntId) -> Vec<PhysAddr> {
         if !self.per_cpu.is_empty() {
             return self.per_cpu.clone();
@@ -181,7 +195,7 @@ impl V2m {
             .iter()
             .find(|frame| frame.has(spi))
             .map(|frame| match frame.erratum {
-                // Each SPI has an address of its own, the frame's page or the next.
+                // Each SPI has its own address, in the frame's page or the next.
                 Erratum::AddressOnly => PhysAddr::new(frame.base.get() | offset_of(spi) & !0xfff),
                 _ => frame.base,
             })
@@ -189,7 +203,7 @@ impl V2m {
             .collect()
     }
 
-    /// What raises this SPI at this CPU, with physical addresses.
+    /// The message that raises this SPI at this CPU, with a physical address.
     pub(super) fn message(&self, spi: IntId, cpu: u16) -> Message {
         let Some(frame) = self.frames.iter().find(|frame| frame.has(spi)) else {
             return Message::LOST;

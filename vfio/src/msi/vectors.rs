@@ -1,4 +1,4 @@
-//! What a device has of messages while they are enabled.
+//! A device's vectors while messages are enabled.
 
 use super::controller::Source;
 use super::flags::Bus;
@@ -6,19 +6,19 @@ use super::message::Message;
 use crate::iommu::DomainId;
 use passim_model::PhysAddr;
 
-/// How a device sends messages: the two ways of a PCI function, and that of a device on the board.
+/// How a device sends messages: MSI or MSI-X of a PCI function, or a device on the board.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum MessageKind {
     /// MSI: one address, consecutive data.
     Msi,
     /// MSI-X: a table.
     Msix,
-    /// A device on the board: registers of its own.
+    /// A device on the board: its own registers.
     Platform,
 }
 
 impl MessageKind {
-    /// The bus whose MSI domain gives them.
+    /// The bus whose MSI domain allocates them.
     pub(super) fn bus(self) -> Bus {
         match self {
             Self::Msi | Self::Msix => Bus::Pci,
@@ -52,7 +52,7 @@ pub(super) struct Descriptor {
     /// Entry of the table, or number of the message; 0 for MSI.
     pub(super) index: u16,
     pub(super) vectors: Vec<Vector>,
-    /// What the device was programmed with last.
+    /// The message last written to the device.
     pub(super) message: Message,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Vectors {
 }
 
 impl Vectors {
-    /// The place of a vector: descriptor, and vector in it.
+    /// The position of a vector: descriptor, and vector in it.
     pub(super) fn place(&self, vector: u16) -> Option<(usize, usize)> {
         let vector = usize::from(vector);
         match self.kind {
@@ -79,7 +79,7 @@ impl Vectors {
         }
     }
 
-    /// Every vector, and its number.
+    /// Every vector, with its number.
     pub(super) fn numbered(&self) -> impl Iterator<Item = (u16, &Descriptor, &Vector)> {
         self.descriptors.iter().flat_map(|descriptor| {
             let ones = (descriptor.index..).zip(&descriptor.vectors);

@@ -1,14 +1,14 @@
-//! A device's vectors, looked at from outside.
+//! Read-only view of a device's vectors.
 
 use super::message::Message;
 use super::vectors::MessageKind;
 use crate::kernel::Kernel;
 use passim_model::{Endpoint, IntId, Refusal};
 
-/// One vector of a device whose messages are on.
+/// One vector of a device with messages enabled.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VectorView {
-    /// Its place, from 0 on: entry of the MSI-X table, or number of the message.
+    /// Its number, from 0: entry of the MSI-X table, or number of the message.
     pub vector: u16,
     /// How it is sent.
     pub kind: MessageKind,
@@ -16,40 +16,40 @@ pub struct VectorView {
     pub irq: u32,
     /// The controller's number: an SPI or an LPI.
     pub intid: IntId,
-    /// What the device was programmed with for this vector; zeros where it was taken back.
+    /// The message last written to the device for this vector; zeros after it was cleared.
     pub message: Message,
-    /// Whether somebody serves it.
+    /// Whether it has a handler.
     pub served: bool,
     /// References it holds on doorbells.
     pub references: usize,
 }
 
-/// What a machine has of interrupts for messages.
+/// A machine's interrupts for messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MessageSupply {
     /// Whether they are LPIs of an ITS; else SPIs of GICv2m frames.
     pub lpis: bool,
-    /// How many there are.
+    /// Their number.
     pub total: u32,
-    /// How many are free: of an ITS, those that no device was given.
+    /// How many are free: of an ITS, those assigned to no device.
     pub free: u32,
-    /// The most of them that are free side by side.
+    /// The longest run of free ones.
     pub longest: u32,
 }
 
 impl Kernel {
-    /// What is left of interrupts for messages; `None` where nothing takes messages.
+    /// The supply of interrupts for messages; `None` where no controller takes messages.
     pub fn message_supply(&self) -> Option<MessageSupply> {
         self.msi.controller.supply()
     }
 
-    /// Why a device was last given fewer vectors than it asked for, if it was.
+    /// Why a device last got fewer vectors than it requested, if it did.
     pub fn message_shortage(&self, device: impl Into<Endpoint>) -> Option<Refusal> {
         let device = device.into();
         self.msi.shortage.filter(|(of, _)| *of == device).map(|(_, refusal)| refusal)
     }
 
-    /// The vectors of a device; none while its messages are off.
+    /// The vectors of a device; none while its messages are disabled.
     pub fn vectors(&self, device: impl Into<Endpoint>) -> Vec<VectorView> {
         let Some(vectors) = self.msi.devices.get(&device.into()) else { return Vec::new() };
         let view = vectors.numbered().map(|(number, descriptor, vector)| VectorView {
@@ -57,7 +57,8 @@ impl Kernel {
             kind: vectors.kind,
             irq: vector.irq,
             intid: vector.source.intid,
-            // A function that may send 2^n messages puts the number in the low bits of the data.
+            // A function that may send 2^n messages puts the vector's number in the low bits of the
+            // data.
             message: match descriptor.message {
                 message if message == Message::default() => message,
                 message => {
@@ -71,7 +72,7 @@ impl Kernel {
         view.collect()
     }
 
-    /// Interrupts the controller has given for messages: SPIs, or events of an ITS.
+    /// Interrupts that the controller has allocated for messages: SPIs, or events of an ITS.
     pub fn messages_in_use(&self) -> usize {
         self.msi.controller.in_use()
     }

@@ -1,8 +1,8 @@
-//! Where the fields of GICv2m and ITS registers are, under the names Linux's drivers use for them.
+//! The fields of GICv2m and ITS registers, under the names that Linux's drivers use for them.
 
 use passim_model::layout;
 
-/// Offset of the frame's register that says which SPIs it has.
+/// Offset of the frame's register that reports its SPIs.
 pub(super) const V2M_MSI_TYPER: u64 = 0x008;
 /// Offset of the doorbell.
 pub(super) const V2M_MSI_SETSPI_NS: u64 = 0x040;
@@ -19,7 +19,7 @@ layout! {
     }
 }
 
-/// Values of `V2M_MSI_IIDR` whose frames want other numbers.
+/// Values of `V2M_MSI_IIDR` whose frames expect other data.
 pub(super) mod iidr {
     pub(in crate::msi) const XGENE_GICV2M: u64 = 0x0600_0170;
     pub(in crate::msi) const BCM_NS2_GICV2M: u64 = 0x0000_013f;

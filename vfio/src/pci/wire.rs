@@ -1,5 +1,5 @@
-//! Where the fields of PCI configuration space and of the MSI-X table are, under the names of
-//! Linux's `pci_regs.h`.
+//! The fields of PCI configuration space and of the MSI-X table, under the names of Linux's
+//! `pci_regs.h`.
 
 use passim_model::layout;
 
@@ -83,7 +83,7 @@ layout! {
         IO = bit(0);
         /// Decode memory space.
         MEMORY = bit(1);
-        /// May master the bus.
+        /// The function may master the bus.
         MASTER = bit(2);
         /// The pin is not asserted.
         INTX_DISABLE = bit(10);
@@ -92,9 +92,9 @@ layout! {
 layout! {
     /// `PCI_STATUS`.
     pub(crate) struct Status {
-        /// The pin wants service.
+        /// An interrupt of the pin is pending.
         INTERRUPT = bit(3);
-        /// There is a list of capabilities.
+        /// There is a capability list.
         CAP_LIST = bit(4);
     }
 }
@@ -110,7 +110,7 @@ layout! {
 layout! {
     /// The first doubleword of an extended capability: `PCI_EXT_CAP_ID` and `PCI_EXT_CAP_NEXT`.
     pub(crate) struct ExtHeader {
-        /// What it is.
+        /// Capability identifier.
         ID = bits(15, 0);
         /// The next, in doublewords.
         NEXT = bits(31, 22);
@@ -119,9 +119,9 @@ layout! {
 layout! {
     /// `PCI_PM_PMC`.
     pub(crate) struct PmPmc {
-        /// It has D1.
+        /// The function supports D1.
         D1 = bit(9);
-        /// It has D2.
+        /// The function supports D2.
         D2 = bit(10);
         /// States from which it reports events.
         PME = bits(15, 11);
@@ -132,9 +132,9 @@ layout! {
     pub(crate) struct PmCtrl {
         /// 0 is D0, 3 is D3hot.
         STATE = bits(1, 0);
-        /// Events are reported.
+        /// Events are enabled.
         PME_ENABLE = bit(8);
-        /// There is an event to report.
+        /// An event is pending.
         PME_STATUS = bit(15);
     }
 }
@@ -143,7 +143,7 @@ layout! {
     pub(crate) struct ExpFlags {
         /// Version of the capability.
         VERS = bits(3, 0);
-        /// What kind of function this is.
+        /// Type of the function.
         TYPE = bits(7, 4);
     }
 }
@@ -156,7 +156,7 @@ layout! {
     pub(crate) struct ExpDevctl {
         /// log2 of the largest payload, less 7.
         PAYLOAD = bits(7, 5);
-        /// It may use functions that are not there.
+        /// The function may use phantom functions.
         PHANTOM = bit(9);
         /// log2 of the largest read request, less 7.
         READRQ = bits(14, 12);
@@ -167,7 +167,7 @@ layout! {
 layout! {
     /// `PCI_EXP_DEVCTL2`.
     pub(crate) struct ExpDevctl2 {
-        /// Requests go by function numbers of eight bits.
+        /// Requests use 8-bit function numbers.
         ARI = bit(5);
     }
 }
@@ -181,11 +181,11 @@ layout! {
 layout! {
     /// `PCI_MSI_FLAGS`.
     pub(crate) struct MsiFlags {
-        /// Messages instead of the pin.
+        /// Messages replace the pin.
         ENABLE = bit(0);
-        /// log2 of how many messages the function can send.
+        /// log2 of the number of messages that the function can send.
         QMASK = bits(3, 1);
-        /// log2 of how many it may send.
+        /// log2 of the number that it may send.
         QSIZE = bits(6, 4);
         /// Addresses have 64 bits.
         IS_64BIT = bit(7);
@@ -198,18 +198,18 @@ layout! {
     pub(crate) struct MsixFlags {
         /// Entries of the table, less one.
         QSIZE = bits(10, 0);
-        /// All are masked.
+        /// All vectors are masked.
         MASKALL = bit(14);
-        /// Messages instead of the pin.
+        /// Messages replace the pin.
         ENABLE = bit(15);
     }
 }
 layout! {
     /// `PCI_MSIX_TABLE`.
     pub(crate) struct MsixTable {
-        /// The BAR it lies in.
+        /// The BAR that contains it.
         BIR = bits(2, 0);
-        /// Where in that BAR.
+        /// Offset in that BAR.
         OFFSET = bits(31, 3);
     }
 }

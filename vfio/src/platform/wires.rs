@@ -1,9 +1,9 @@
-//! VFIO_DEVICE_SET_IRQS of a platform device: what its wires signal.
+//! VFIO_DEVICE_SET_IRQS of a platform device: its wires and their eventfds.
 //!
-//! A wire of a level masks itself when it is signalled, at the interrupt controller, and waits to
-//! be unmasked; as long as it is asserted then, it comes again at once. vfio-platform holds a
-//! handler for every wire while the device is open, or, in older kernels, while the wire has
-//! something to signal.
+//! A level-triggered wire masks itself at the interrupt controller when it signals its eventfd,
+//! until it is unmasked; if it is still asserted then, it fires again at once. vfio-platform
+//! requests the interrupt of every wire while the device is open, or, in older kernels, while the
+//! wire has an eventfd.
 
 use super::rules;
 use crate::device::{Action, Data, Request};
@@ -18,22 +18,15 @@ use passim_model::{Conflict, Errno, Host, IntId, Refusal};
 /// A wire of an open device.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(super) struct Wire {
-    /// Linux number of its interrupt, where it leads anywhere.
+    /// Linux number of its interrupt, if the wire is connected.
     irq: Option<u32>,
-    /// What it signals.
+    /// The eventfd that it signals.
     trigger: Option<FileId>,
     masked: bool,
-    /// What masks it when it is signalled.
+    /// The eventfd that masks it.
     mask: Option<FileId>,
-    /// What unmasks it when it is signalled.
+    /// The eventfd that unmasks it.
     unmask: Option<FileId>,
-}
-
-impl Wire {
-    /// Eventfds it holds open.
-    pub(super) fn files(&self) -> impl Iterator<Item = FileId> + use<> {
-        [self.trigger, self.mask, self.unmask].into_iter().flatten()
-    }
 }
 
 fn refuse_block(number: u16) -> Refusal {
@@ -41,8 +34,8 @@ fn refuse_block(number: u16) -> Refusal {
 }
 
 impl Kernel {
-    /// The wires of a device that is being opened: numbered, held back, and handled where handlers
-    /// are there from the start.
+    /// The wires of a device that is being opened: numbered, masked, and requested where the kernel
+    /// does that on opening.
     pub(super) fn open_wires(&mut self, number: u16, host: &mut impl Host) -> Vec<Wire> {
         let wires = self.platform(number).wires.clone();
         let mut opened = Vec::with_capacity(wires.len());
@@ -57,12 +50,12 @@ impl Kernel {
         opened
     }
 
-    /// 6.12 vfio_platform_irq.c calls a handler by Linux's number of the interrupt.
+    /// 6.12 vfio_platform_irq.c names an interrupt's user by its Linux number.
     fn wire_name(&self, number: u16, irq: u32) -> String {
         format!("vfio-irq[{irq}]({})", self.platform(number).name)
     }
 
-    /// The wires of a device that nobody has open any more are held back.
+    /// Masks the wires of a device after the last close.
     pub(super) fn close_wires(
         &mut self,
         number: u16,
@@ -75,7 +68,10 @@ impl Kernel {
             let name = self.wire_name(number, irq);
             self.irqs.leave_wire(irq, &name, host);
         }
-        self.drop_files(wires.iter().flat_map(Wire::files), tasks, host);
+        for file in wires.iter().flat_map(|wire| [wire.mask, wire.unmask]).flatten() {
+            self.stop_waiting(file);
+        }
+        self.drop_files(wires.iter().filter_map(|wire| wire.trigger), tasks, host);
     }
 
     fn wire(&mut self, number: u16, index: u32) -> &mut Wire {
@@ -100,8 +96,8 @@ impl Kernel {
     ) -> Result<i64, Refusal> {
         let set = IrqSet::read(buffer)?;
         let count = self.platform(number).wires.len() as u32;
-        // Start and count are held against the number of wires, not against the one interrupt each
-        // of them has.
+        // Start and count are checked against the number of wires, not against the single interrupt
+        // of each.
         let request = Request::read(&set, (count, count), buffer)?;
         let Some(action) = Action::of(set.header.flags) else {
             let conflict = Conflict::Unknown(u64::from(set.header.flags));
@@ -121,7 +117,7 @@ impl Kernel {
         match &request.data {
             Data::Descriptors(fds) => {
                 let fd = fds.first().copied().unwrap_or(-1);
-                // The old eventfd goes first, whatever the new one is.
+                // The old eventfd is removed first, whatever the new one is.
                 self.set_wire_trigger(number, index, None, tasks, host);
                 if fd >= 0 {
                     let file = self.hold_eventfd(pid, fd)?;
@@ -136,7 +132,7 @@ impl Kernel {
         Ok(0)
     }
 
-    /// Sets what a wire signals, or that it signals nothing: then it is held back.
+    /// Sets the eventfd of a wire, or removes it and masks the wire.
     fn set_wire_trigger(
         &mut self,
         number: u16,
@@ -190,14 +186,13 @@ impl Kernel {
             let conflict = Conflict::Fd(i64::from(fd));
             return Err(crate::device::rules::IRQ_UNMASK_TAKEN.refuse_for(Errno::EBUSY, conflict));
         }
-        let old = core::mem::replace(place, file);
-        self.drop_files(old, tasks, host);
-        if let Some(file) = file {
-            self.wait_for(file);
-            // 6.12 vfio_virqfd_enable: what was signalled before counts, and stays in the counter.
-            if self.is_signalled(file) {
-                self.set_wire_masked(number, index, masks, host);
-            }
+        if let Some(old) = core::mem::replace(place, file) {
+            self.stop_waiting(old);
+        }
+        if let Some(file) = file
+            && self.wait_for(file)
+        {
+            self.set_wire_masked(number, index, masks, host);
         }
         Ok(0)
     }
@@ -214,7 +209,7 @@ impl Kernel {
         }
     }
 
-    /// A wire's handler runs: because the wire was asserted, or because a process asked for it.
+    /// Handles a wire's interrupt, from an asserted wire or a trigger request.
     fn wire_came(&mut self, number: u16, index: u32, host: &mut impl Host) {
         let level = self.platform(number).wires[index as usize].level;
         let &mut Wire { trigger, masked, .. } = self.wire(number, index);
@@ -237,7 +232,7 @@ impl Kernel {
         }
     }
 
-    /// An interrupt came by a wire: every open device it may be of is asked.
+    /// Handles an interrupt for every open device that shares its wire.
     pub(crate) fn serve_wire(&mut self, intid: IntId, host: &mut impl Host) {
         let devices: Vec<u16> = self.platforms.open.keys().copied().collect();
         for number in devices {
@@ -251,7 +246,8 @@ impl Kernel {
         self.serve_pins(intid, host);
     }
 
-    /// An eventfd was signalled that may mask or unmask wires: they are, if it does any.
+    /// Masks or unmasks the wires for which `file` is the eventfd to do so. Returns whether there
+    /// are any.
     pub(crate) fn wires_told(&mut self, file: FileId, host: &mut impl Host) -> bool {
         let mut told = Vec::new();
         for (&number, device) in &self.platforms.open {
@@ -265,5 +261,12 @@ impl Kernel {
             self.set_wire_masked(number, index, masks, host);
         }
         !told.is_empty()
+    }
+
+    /// Stops masking and unmasking wires by `file`. Returns how many places held it.
+    pub(crate) fn wires_hung_up(&mut self, file: FileId) -> usize {
+        let wires = self.platforms.open.values_mut().flat_map(|device| &mut device.wires);
+        let places = wires.flat_map(|wire| [&mut wire.mask, &mut wire.unmask]);
+        places.filter_map(|place| place.take_if(|it| *it == file)).count()
     }
 }

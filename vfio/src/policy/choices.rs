@@ -1,6 +1,14 @@
-//! The values each choice may take, by the part that asks.
+//! The values of each choice.
 //!
-//! Which kernel has which is the table's; no value says anything by itself.
+//! | room | question it answers |
+//! | --- | --- |
+//! | `core` | in what do VFIO's core, devices and processes differ? |
+//! | `iommu` | in what do the IOMMU core and its drivers differ? |
+//! | `irqs` | in what do the interrupt controllers' drivers differ? |
+//! | `msi` | in what does the path of messages through an IOMMU differ? |
+//! | `type1` | in what does the type1 backend differ? |
+//!
+//! Not here: which kernel has which value (`table`). A value has no effect by itself.
 
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident {
@@ -51,10 +59,10 @@ pub use iommu::{
     SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, UnmapSync, WalkAttributes,
 };
 pub use irqs::{
-    AmazonFrames, GicV3Priority, ItsAliases, ItsCacheability, ItsEvents, ItsFlatCheck, ItsInvall,
-    ItsLife, ItsPages, ItsQueueWait, ItsSharing, ItsTables, IttMemory, LpiAffinity, LpiBits,
-    LpiInvalidation, LpiRanges, MsiActivation, MsiAffinity, MsiAlias, MsiDomains, MsiUnmask,
-    MsixVectors, V2mBlocks, WireService,
+    AmazonFrames, GicV3Priority, IrqFreeing, ItsAliases, ItsCacheability, ItsEvents, ItsFlatCheck,
+    ItsInvall, ItsLife, ItsPages, ItsQueueWait, ItsSharing, ItsTables, IttMemory, LpiAffinity,
+    LpiBits, LpiInvalidation, LpiRanges, MsiActivation, MsiAffinity, MsiAlias, MsiDomains,
+    MsiUnmask, MsixVectors, V2mBlocks, WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,
@@ -62,6 +70,6 @@ pub use msi::{
 };
 pub use type1::{
     ApertureRollback, BeyondInput, DirtyTracking, DmaCoherency, DomainAllocError, EntryLimit,
-    FindDma, InfoLayout, MessageSafety, MsiInfo, RangeEnd, ReplayAperture, SuperpageTest,
-    ThirdMapFlag, UnmapAll, UnmapWrap, V1UnmapOrder, ValidRanges, WrapErrno,
+    FindDma, InfoLayout, LockedMemory, MessageSafety, MsiInfo, RangeEnd, ReplayAperture,
+    SuperpageTest, ThirdMapFlag, UnmapAll, UnmapWrap, V1UnmapOrder, ValidRanges, WrapErrno,
 };

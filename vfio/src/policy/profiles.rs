@@ -1,16 +1,16 @@
 //! Named fillings of a [`Policy`]: one value of every choice for one kernel.
 //!
-//! The values themselves stand in the table of choices. Not here: what a choice means.
+//! Not here: the values (the table of choices), and their meaning.
 
 use super::Policy;
 use core::fmt;
 use core::str::FromStr;
 
-/// A kernel whose choices are known, oldest first; the order decides which steps of the table have
-/// been taken.
+/// A kernel whose choices are known. The order, oldest first, decides which steps of the table
+/// apply.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Profile {
-    /// Linux 4.6, on which the series stands.
+    /// Linux 4.6, on which the series is based.
     Linux4_6,
     /// Linux 4.6 with the series, v8 of all parts.
     MsiV8,
@@ -38,16 +38,16 @@ pub enum Profile {
 #[error("no profile is called `{0}`")]
 pub struct UnknownProfile(pub String);
 
-/// How a value of a choice is known.
+/// How well a value of a choice is known.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Certainty {
     /// A kernel was recorded doing it.
     Measured,
     /// Read in the code or the posted text of that revision.
     Read,
-    /// Follows from something that was read.
+    /// Inferred from something that was read.
     Inferred,
-    /// Remembered, and not found again.
+    /// From memory; no source found.
     Remembered,
     /// Not known; the value of the nearest kernel that is.
     Nearest,
@@ -97,7 +97,7 @@ impl Profile {
         }
     }
 
-    /// What the profile stands for, in one line.
+    /// The kernel of the profile, in one line.
     pub const fn about(self) -> &'static str {
         match self {
             Self::Linux4_6 => "Linux 4.6, which maps no doorbells",
@@ -113,23 +113,22 @@ impl Profile {
         }
     }
 
-    /// The profile of a kernel version: its own, or that of the last mainline kernel before it
-    /// that has one, of the same major version. `None` where there is none: what has changed by
-    /// then is nobody's guess.
+    /// The profile of a kernel version: its own, or that of the newest older mainline kernel with a
+    /// profile, of the same major version. `None` where there is none: later changes are unknown.
     ///
-    /// [`Profile::is_of_kernel`] tells the one from the other.
+    /// [`Profile::is_of_kernel`] distinguishes the two.
     pub fn of_kernel(major: u32, minor: u32) -> Option<Self> {
         let is_by_then =
             |profile: &Self| profile.kernel().is_some_and(|it| it.0 == major && it.1 <= minor);
         Self::ALL.iter().copied().rev().find(is_by_then)
     }
 
-    /// Whether the profile is of this very kernel version.
+    /// Whether the profile is of exactly this kernel version.
     pub fn is_of_kernel(self, major: u32, minor: u32) -> bool {
         self.kernel() == Some((major, minor))
     }
 
-    /// The mainline kernel it is of; none for a revision of the series.
+    /// The mainline kernel of the profile; none for a revision of the series.
     const fn kernel(self) -> Option<(u32, u32)> {
         match self {
             Self::Linux4_6 => Some((4, 6)),
@@ -141,7 +140,7 @@ impl Profile {
         }
     }
 
-    /// Every choice as this kernel makes it.
+    /// The choices of this kernel.
     pub fn policy(self) -> Policy {
         Policy::of(self)
     }

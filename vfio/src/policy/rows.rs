@@ -1,24 +1,24 @@
-//! What the table of choices is made into: the values of a kernel, names, overrides and listings.
+//! Expansion of the table of choices: the values of a kernel, names, overrides and listings.
 
 macro_rules! policy {
     ($(
         $(#[doc = $decides:literal])+
-        $field:ident: $type:ty = $name:literal, $source:literal,
+        $field:ident: $type:ident = $name:literal, $source:literal,
         [$($since:ident $value:ident $certainty:ident),+];
     )*) => {
         /// Every choice, filled in. See the [module](super).
         #[derive(Clone, PartialEq, Eq, Debug)]
         pub struct Policy {
-            $($(#[doc = $decides])+ pub $field: $type,)*
+            $($(#[doc = $decides])+ pub $field: super::$type,)*
         }
 
         impl Policy {
-            /// Every choice as a kernel makes it.
+            /// Every choice of a kernel.
             pub fn of(profile: Profile) -> Self {
                 Self {
                     $($field: step_of(&[$(Step {
                         since: $since,
-                        value: <$type>::$value,
+                        value: super::$type::$value,
                         certainty: $certainty,
                     }),+], profile).value,)*
                 }
@@ -37,15 +37,16 @@ macro_rules! policy {
             /// Overrides one choice by name.
             ///
             /// # Errors
-            /// [`OverrideError`] if the choice or the value does not exist; nothing changes then.
+            /// [`OverrideError`] if the choice or the value does not exist; the policy is then
+            /// unchanged.
             pub fn set(&mut self, name: &str, value: &str) -> Result<(), OverrideError> {
                 match name {
-                    $($name => match <$type as Choice>::from_name(value) {
+                    $($name => match <super::$type as Choice>::from_name(value) {
                         Some(value) => self.$field = value,
                         None => return Err(OverrideError::UnknownValue {
                             choice: $name,
                             value: value.to_owned(),
-                            takes: <$type as Choice>::VALUES.iter().map(|v| v.name()).collect(),
+                            takes: <super::$type as Choice>::VALUES.iter().map(|v| v.name()).collect(),
                         }),
                     },)*
                     _ => return Err(OverrideError::UnknownChoice(name.to_owned())),
@@ -60,10 +61,10 @@ macro_rules! policy {
                 name: $name,
                 decides: concat!($($decides),+).trim_ascii(),
                 source: $source,
-                values: <$type as Choice>::VALUES.iter().map(|v| ValueEntry::of(*v)).collect(),
+                values: <super::$type as Choice>::VALUES.iter().map(|v| ValueEntry::of(*v)).collect(),
                 steps: vec![$(Step {
                     since: $since,
-                    value: <$type>::$value.name(),
+                    value: super::$type::$value.name(),
                     certainty: $certainty,
                 }),+],
             }),*]

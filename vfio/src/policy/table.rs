@@ -1,31 +1,11 @@
-//! The table of choices: what each decides, which value it has from which kernel on, and how that
-//! is known.
+//! The table of choices: what each decides, its value from which kernel on, and how well that is
+//! known.
 
 use super::Certainty::{Inferred, Measured, Nearest, Read, Remembered};
 use super::Profile::{
     Linux4_6, Linux4_11, Linux6_1, Linux6_12, Linux7_2, MsiV8, MsiV9, MsiV10, MsiV12, MsiV14,
 };
-use super::{
-    AmazonFrames, ApertureRollback, BarAccess, BeyondInput, BlockedState, Choice, ChoiceEntry,
-    ContextDescriptors, DefaultDomain, DeviceErrorFd, DeviceName, DirtyTracking, DmaCoherency,
-    DomainAllocError, DoorbellError, DoorbellUnwind, EmptyHotReset, EntryLimit, FindDma,
-    GicV3Priority, HotResetRefusal, InfoAlignment, InfoLayout, IovaAllocator, ItsAliases,
-    ItsCacheability, ItsDoorbellInfo, ItsEvents, ItsFlatCheck, ItsInvall, ItsLife, ItsPages,
-    ItsQueueWait, ItsSharing, ItsTables, IttMemory, LastDevice, LpiAffinity, LpiBits,
-    LpiInvalidation, LpiRanges, MessageSafety, MissingDoorbellInfo, MsiActivation, MsiAffinity,
-    MsiAlias, MsiDomains, MsiFailure, MsiInfo, MsiMapping, MsiUnmask, MsixVectors, NestingType,
-    NotAContainer, OverrideError, PciStreams, Profile, RangeEnd, ReplayAperture, ResourceMappings,
-    Row, SecondWindow, ShortInfo, Smmu1Contexts, Smmu2Ap806, Smmu2Asids, Smmu2BypassEntries,
-    Smmu2Cavium, Smmu2Entries, Smmu2ExtendedIds, Smmu2Faults, Smmu2Formats, Smmu2Interrupts,
-    Smmu2Messages, Smmu2Mmu500, Smmu2Privilege, Smmu2Qualcomm, Smmu2Sync, Smmu2Tags,
-    Smmu2Unattached, Smmu2Vmids, Smmu2WideLoads, Smmu3Asids, Smmu3Ats, Smmu3Forced,
-    Smmu3LongRanges, Smmu3Messages, Smmu3Overflow, Smmu3Privilege, Smmu3Queues, Smmu3Ranges,
-    Smmu3Regime, Smmu3Reset, Smmu3Stalls, Smmu3Substreams, Smmu3Sync, Smmu3Unattached,
-    SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, Step, SuperpageTest, ThirdMapFlag,
-    UnmapAll, UnmapSync, UnmapWrap, UserAddresses, V1UnmapOrder, V2mBlocks, ValidRanges,
-    ValueEntry, VectorRange, VfioCoherence, WalkAttributes, WindowProvider, WireService, WrapErrno,
-    ZeroPage, step_of,
-};
+use super::{Choice, ChoiceEntry, OverrideError, Profile, Row, Step, ValueEntry, step_of};
 
 use super::rows::policy;
 
@@ -95,7 +75,7 @@ policy! {
     last_device: LastDevice = "last-device", "vfio/group.c of 6.12; the change for 6.1",
         [Linux4_6 GroupStays Inferred, Linux6_1 GroupGoes Read];
 
-    // Type1: what a request may ask.
+    // Type1: requests.
     /// What bit 2 of MAP_DMA's flags asks for.
     third_map_flag: ThirdMapFlag = "third-map-flag",
         "linux/vfio.h of 4.6, v8, v9, v10, v13 and v14; measured on 6.1 and 6.12",
@@ -111,6 +91,10 @@ policy! {
     /// How many mappings a container takes.
     entry_limit: EntryLimit = "entry-limit", "5.1, for CVE-2019-3882; measured on 6.1 and 6.12",
         [Linux4_6 None Read, Linux6_1 Parameter Measured, Linux7_2 Parameter Read];
+    /// Whose locked memory shrinks when the pages of a mapping are unpinned.
+    locked_memory: LockedMemory = "locked-memory",
+        "vfio_lock_acct and vfio_unmap_unpin of 4.9 in the series' own tree; vfio_dma.task came with 4.10",
+        [Linux4_6 Caller Read, Linux4_11 Mapper Read];
     /// Whether MAP and attach look at apertures and reserved regions.
     valid_ranges: ValidRanges = "valid-ranges",
         "vfio_iommu_type1.c of 4.6 and 5.5; measured on 6.1 and 6.12",
@@ -137,7 +121,7 @@ policy! {
     find_dma: FindDma = "find-dma", "patch 2/7 of part 3; the coded search read in v8, v9 and v14",
         [Linux4_6 AsIntended Inferred];
 
-    // Type1: what a container says of itself.
+    // Type1: information about a container.
     /// Layout of `struct vfio_iommu_type1_info`, and the least argsz.
     info_layout: InfoLayout = "info-layout",
         "linux/vfio.h of 4.6, v8, v13 and v14; v9 from the changelog of v10; measured on 6.1 and 6.12",
@@ -220,8 +204,8 @@ policy! {
     // Interrupt controllers.
     /// How the GICv2m driver finds SPIs for several messages of one device.
     v2m_blocks: V2mBlocks = "v2m-blocks",
-        "irq-gic-v2m.c of v8 and v11; of 6.12.107 and, for its history, 7.2",
-        [Linux4_6 Single Read, Linux6_1 AlignedInFrame Remembered, Linux6_12 AlignedSpi Read];
+        "irq-gic-v2m.c of v8 and v11; of 6.12.107 and, for its history, 7.2; the change in review for 5.10 and 5.15 of December 2025, and so in 6.1.159",
+        [Linux4_6 Single Read, Linux6_1 AlignedSpi Inferred, Linux6_12 AlignedSpi Read];
     /// How the GICv2m driver writes to frames of Amazon's Graviton, where an SPI has an address.
     amazon_frames: AmazonFrames = "amazon-frames",
         "irq-gic-v2m.c of v8; the patch for Graviton of June 2019 (5.3), and trees with it",
@@ -310,6 +294,10 @@ policy! {
     /// Where a vector of PCI is let through first.
     msi_unmask: MsiUnmask = "msi-unmask", "its_unmask_msi_irq of 4.6 to 6.1; pci_irq_unmask_msix of 6.11",
         [Linux4_6 DeviceFirst Read, Linux6_12 ControllerFirst Read];
+    /// How an interrupt domain frees the interrupts of one request.
+    irq_freeing: IrqFreeing = "irq-freeing",
+        "irq_domain_free_irqs_hierarchy before and after 4615fbc3788d (5.11), and of 6.12; reports of July 2024",
+        [Linux4_6 Whole Read, Linux6_1 Each Read];
     /// Whether vectors of MSI-X can be had one by one, once there are others.
     msix_vectors: MsixVectors = "msix-vectors", "vfio_pci_intrs.c of 6.5; the ITS's MSI parent of 6.18",
         [Linux4_6 Together Read, Linux7_2 OneByOne Read];

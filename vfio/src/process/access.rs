@@ -1,7 +1,7 @@
-//! User memory as the process and the kernel on its behalf reach it.
+//! User memory, as the process and the kernel on its behalf access it.
 //!
-//! Reading makes no pages: what was never written reads 0. Writing does. A fault in the middle
-//! leaves what was copied before it, as the kernel's own copying does.
+//! Reading populates no pages: a page that was never written reads 0. Writing does. A fault in the
+//! middle leaves the bytes before it copied, as the kernel's own copying does.
 
 use super::fault::{AddressSpace, Cause, Fault, Pages, Ram};
 use super::file_pages::Cached;
@@ -9,12 +9,12 @@ use super::pin::PinAccess;
 use super::{Area, AreaKind, FileId, Pid, Processes};
 use passim_model::{Frames, Memory, PhysAddr, Refusal, Span, UserAddr};
 
-/// What an address of a process means.
+/// The target of a user address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Resolved {
     /// RAM at this address.
     Ram(PhysAddr),
-    /// A page that is not there yet, and reads 0.
+    /// A page that is not present, and reads 0.
     Untouched,
     /// A device register at this address.
     Device(PhysAddr),
@@ -35,7 +35,7 @@ pub(super) fn allowed(
 }
 
 impl Pages {
-    /// What `at` in `area` means now.
+    /// The present target of `at` in `area`.
     fn resolve(&self, space: &AddressSpace, area: &Area, at: UserAddr) -> Result<Resolved, Cause> {
         let frame = match area.kind {
             AreaKind::Anonymous | AreaKind::HugeTlb { .. } => space.table.get(self.number(at)),
@@ -59,8 +59,8 @@ impl Pages {
     }
 }
 
-/// Cuts `len` bytes from `at` on at page borders: address and range of bytes of each piece. The
-/// last address is `None` where the range would leave the address space.
+/// Splits `len` bytes from `at` on at page boundaries: address and range of bytes of each piece.
+/// The last address is `None` where the range leaves the address space.
 fn pieces(
     at: UserAddr,
     len: usize,
@@ -85,13 +85,13 @@ fn beyond() -> Fault {
 }
 
 impl Processes {
-    /// Whether all of the `len` bytes from `at` on are user addresses. Nothing need be mapped.
+    /// Whether all of the `len` bytes from `at` on are user addresses, mapped or not.
     pub fn access_ok(&self, at: UserAddr, len: u64) -> bool {
         let limit = u128::from(self.last_user.get()) + 1;
         u128::from(at.get()) + u128::from(len) <= limit
     }
 
-    /// What `at` means to the process, and whether it may access it this way. Makes no pages.
+    /// The target of `at`, if the process may access it this way. Populates no pages.
     ///
     /// # Errors
     /// [`Fault`] if nothing is mapped there, or not with this access.
@@ -102,8 +102,8 @@ impl Processes {
         resolved.map_err(|cause| Fault { address: at, cause })
     }
 
-    /// The physical address of the frame that holds `at`, whatever the area allows: where the page
-    /// is present and in RAM.
+    /// The physical address of the frame that contains `at`, whatever the area allows; `None`
+    /// unless the page is present and in RAM.
     pub fn frame_of(&self, pid: Pid, at: UserAddr) -> Option<PhysAddr> {
         let space = &self.get(pid)?.space;
         match self.pages.resolve(space, space.areas.find(at)?, at) {
@@ -112,15 +112,15 @@ impl Processes {
         }
     }
 
-    /// Takes registers away from every process that has them mapped through one of these files.
+    /// Revokes registers from every process that has mapped them through one of these files.
     pub(crate) fn revoke(&mut self, registers: Span<PhysAddr>, of: impl Fn(FileId) -> bool) {
         for process in self.list.iter_mut().flatten() {
             process.space.areas.revoke(registers, &of);
         }
     }
 
-    /// Areas of devices in the `pages` from `at` on, ascending: how many pages lie in front of
-    /// each, and whose it is.
+    /// Device areas in the `pages` from `at` on, ascending: the number of pages before each, and
+    /// its file.
     pub(crate) fn device_files(
         &self,
         pid: Pid,
@@ -141,7 +141,7 @@ impl Processes {
         })
     }
 
-    /// Reads user memory, and says how many bytes came before a fault.
+    /// Reads user memory; returns how many bytes were read before a fault.
     fn read_until_fault(
         &self,
         pid: Pid,
@@ -170,8 +170,8 @@ impl Processes {
     /// Reads user memory.
     ///
     /// # Errors
-    /// EFAULT by `user-fault` with the first byte that cannot be read, such as a device register;
-    /// `bytes` then holds what came before it.
+    /// EFAULT by `user-fault` at the first byte that cannot be read, such as a device register;
+    /// `bytes` then contains the bytes before it.
     pub fn read(
         &self,
         pid: Pid,
@@ -185,7 +185,7 @@ impl Processes {
         }
     }
 
-    /// As many of `most` bytes from `at` on as can be read.
+    /// Up to `most` bytes from `at` on, as far as they can be read.
     pub fn read_prefix(&self, pid: Pid, at: UserAddr, most: usize, memory: &Memory) -> Vec<u8> {
         let mut bytes = vec![0; most];
         let (done, _) = self.read_until_fault(pid, at, &mut bytes, memory);
@@ -196,8 +196,8 @@ impl Processes {
     /// Writes user memory.
     ///
     /// # Errors
-    /// EFAULT by `user-fault` with the first byte that cannot be written, such as a device
-    /// register, ENOMEM by `no-free-frame`; what lies in front of it has been written.
+    /// EFAULT by `user-fault` at the first byte that cannot be written, such as a device register,
+    /// ENOMEM by `no-free-frame`; bytes before it are written.
     pub fn write(
         &mut self,
         pid: Pid,
@@ -222,11 +222,12 @@ impl Processes {
         Ok(())
     }
 
-    /// The process writes every page that has a byte in the `len` from `at` on: its own address
-    /// into the first eight bytes, 0 into the rest. Pages are the CPU's, also inside huge pages.
+    /// The process writes every page that contains one of the `len` bytes from `at` on: the page's
+    /// own address into the first eight bytes, 0 into the rest. Pages are the CPU's, also inside
+    /// huge pages.
     ///
     /// # Errors
-    /// As [`Processes::write`]; pages in front of the fault have been written.
+    /// As [`Processes::write`]; pages before the fault are written.
     pub fn touch(
         &mut self,
         pid: Pid,

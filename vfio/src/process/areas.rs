@@ -1,7 +1,7 @@
-//! Areas: which addresses a process has mapped, with which protection, and onto what.
+//! Areas: which addresses a process has mapped, with which protection, and to what.
 //!
-//! Areas are cut where a call changes only part of one, and never joined again: nothing a process
-//! can see depends on it.
+//! Areas are split where a call changes only part of one, and never merged: no process can see the
+//! difference.
 
 use super::FileId;
 use super::pin::PinAccess;
@@ -9,12 +9,12 @@ use crate::call::Protection;
 use passim_model::{PageSize, PhysAddr, Span, UserAddr};
 use std::collections::BTreeMap;
 
-/// What an area shows.
+/// The content of an area.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AreaKind {
-    /// Private anonymous memory; a page appears when first written.
+    /// Private anonymous memory; a page is populated on its first write.
     Anonymous,
-    /// Private anonymous memory in huge pages of `1 << lg2` bytes; each appears as a whole.
+    /// Private anonymous memory in huge pages of `1 << lg2` bytes; each is populated as a whole.
     HugeTlb {
         /// log2 of the huge page.
         lg2: u32,
@@ -26,17 +26,18 @@ pub enum AreaKind {
         /// Offset in the file of the area's first byte.
         offset: u64,
     },
-    /// Device registers (VM_PFNMAP): no page belongs to it.
+    /// Device registers (VM_PFNMAP), without pages.
     Device {
         /// Physical address of the area's first byte.
         base: PhysAddr,
-        /// The file it was mapped through, kept open until the last piece of the area is gone.
+        /// The file through which it was mapped, referenced until the last piece of the area is
+        /// removed.
         file: FileId,
     },
 }
 
 impl AreaKind {
-    /// What lies `bytes` further on.
+    /// The content `bytes` further on.
     fn advanced(self, bytes: u64) -> Self {
         match self {
             Self::Anonymous | Self::HugeTlb { .. } => self,
@@ -49,7 +50,7 @@ impl AreaKind {
         }
     }
 
-    /// Whether locking it counts: Linux leaves out device memory and huge pages.
+    /// Whether its pages count when locked: Linux leaves out device memory and huge pages.
     fn is_lockable(self) -> bool {
         matches!(self, Self::Anonymous | Self::File { .. })
     }
@@ -60,20 +61,20 @@ impl AreaKind {
 pub struct Area {
     /// Its addresses; whole pages.
     pub span: Span<UserAddr>,
-    /// What the process may do.
+    /// The accesses that the process may make.
     pub prot: Protection,
-    /// What it shows.
+    /// Its content.
     pub kind: AreaKind,
     /// Whether mlock counts its pages.
     pub locked: bool,
-    /// Device registers that were taken away: the area stays, and nothing is in it any more.
+    /// Whether its device registers were revoked: the area stays, and every access faults.
     pub revoked: bool,
-    /// Which mmap made it; pieces of one area share it.
+    /// Number of the mmap that created it; pieces of one area share it.
     origin: u64,
 }
 
 impl Area {
-    /// Whether the process may access it this way. What may be written may be read.
+    /// Whether the process may access it this way. Writing includes reading.
     pub fn allows(&self, access: PinAccess) -> bool {
         match self.prot {
             Protection::None => false,
@@ -82,7 +83,8 @@ impl Area {
         }
     }
 
-    /// Whether it may be pinned for that. Who asks for reading asks for that very right.
+    /// Whether it may be pinned for that access. Pinning for reading requires read permission
+    /// itself.
     // 6.12 mm/gup.c, check_vma_flags.
     pub(super) fn lets_pin(&self, access: PinAccess) -> bool {
         match self.prot {
@@ -91,7 +93,7 @@ impl Area {
         }
     }
 
-    /// Its pages.
+    /// Number of its pages.
     pub fn pages(&self, page: PageSize) -> u64 {
         (self.span.size_minus_one() >> page.lg2()) + 1
     }
@@ -101,28 +103,28 @@ impl Area {
         at.offset_from(self.span.start()).unwrap_or(0)
     }
 
-    /// Whether a cut in front of `at` goes through a huge page.
+    /// Whether splitting it at `at` splits a huge page.
     fn forbids_cut(&self, at: UserAddr) -> bool {
         let inside = self.span.start() < at && self.span.contains(at);
         matches!(self.kind, AreaKind::HugeTlb { lg2 } if inside && !at.is_aligned(lg2))
     }
 }
 
-/// What [`Areas::remove`] took out.
+/// The result of [`Areas::remove`].
 #[derive(Default, Debug)]
 pub(super) struct Removed {
     /// Ascending.
     pub(super) areas: Vec<Area>,
-    /// One for each mmap of a device whose last piece is gone.
+    /// One for each mmap of a device whose last piece was removed.
     pub(super) files: Vec<FileId>,
 }
 
-/// What becomes of areas that are locked or unlocked.
+/// The change of areas by mlock or munlock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Locking {
-    /// Their pages count as locked.
+    /// Their pages are counted as locked.
     Lock,
-    /// They no longer do.
+    /// Their pages are no longer counted.
     Unlock,
 }
 
@@ -145,13 +147,13 @@ pub(super) struct Areas {
     origins: u64,
 }
 
-/// The address behind `span`, unless that is 2^64.
+/// The address after `span`, unless that is 2^64.
 fn past(span: Span<UserAddr>) -> Option<UserAddr> {
     span.last().checked_add(1)
 }
 
 impl Areas {
-    /// The area that holds `at`.
+    /// The area that contains `at`.
     pub(super) fn find(&self, at: UserAddr) -> Option<&Area> {
         let (_, area) = self.by_start.range(..=at).next_back()?;
         area.span.contains(at).then_some(area)
@@ -174,7 +176,7 @@ impl Areas {
         cuts(span.start()) || past(span).is_some_and(cuts)
     }
 
-    /// Adds an area where none is.
+    /// Adds an area where there is none.
     pub(super) fn insert(&mut self, span: Span<UserAddr>, prot: Protection, kind: AreaKind) {
         debug_assert!(self.overlapping(span).next().is_none(), "{span} is free");
         self.origins += 1;
@@ -186,7 +188,7 @@ impl Areas {
         self.by_start.insert(span.start(), area);
     }
 
-    /// No area reaches across the border in front of `at`.
+    /// Splits the area that extends across `at`, if any.
     fn cut(&mut self, at: UserAddr) {
         let Some(below) = at.get().checked_sub(1).map(UserAddr::new) else { return };
         let Some((_, area)) = self.by_start.range_mut(..at).next_back() else { return };
@@ -211,7 +213,7 @@ impl Areas {
         }
     }
 
-    /// Takes out whatever lies in `span`.
+    /// Removes every area in `span`.
     pub(super) fn remove(&mut self, span: Span<UserAddr>) -> Removed {
         self.isolate(span);
         let mut removed = Removed::default();
@@ -248,7 +250,7 @@ impl Areas {
         }
     }
 
-    /// Locks or unlocks the areas in `span`, up to the first hole; the number is how many pages
+    /// Locks or unlocks the areas in `span`, up to the first hole; returns also how many pages
     /// changed.
     pub(super) fn set_locking(
         &mut self,
@@ -267,14 +269,14 @@ impl Areas {
         (changed, reached)
     }
 
-    /// Pages of `span` that are locked.
+    /// Number of locked pages in `span`.
     pub(super) fn locked_pages(&self, span: Span<UserAddr>, page: PageSize) -> u64 {
         let locked = self.overlapping(span).filter(|area| area.locked);
         let common = locked.filter_map(|area| area.span.intersection(span));
         common.map(|common| (common.size_minus_one() >> page.lg2()) + 1).sum()
     }
 
-    /// Takes registers away where areas of these files show them.
+    /// Revokes registers in areas of these files.
     pub(super) fn revoke(&mut self, registers: Span<PhysAddr>, of: impl Fn(FileId) -> bool) {
         let shown = |area: &Area| {
             let AreaKind::Device { base, file } = area.kind else { return None };
@@ -289,7 +291,7 @@ impl Areas {
         }
     }
 
-    /// The areas as a forked child has them: none locked.
+    /// The areas of a forked child: none locked.
     pub(super) fn forked(&self) -> Self {
         let mut child = self.clone();
         child.by_start.values_mut().for_each(|area| area.locked = false);

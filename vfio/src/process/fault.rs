@@ -1,6 +1,6 @@
-//! How pages appear: on first use, on the first write after a fork, in a huge page, in a file.
+//! Populating pages: on first use, on the first write after a fork, in a huge page, in a file.
 //!
-//! Which addresses are mapped at all is `areas`'; what may be pinned, `pin`'s.
+//! Not here: which addresses are mapped (`areas`), and what may be pinned (`pin`).
 
 use super::areas::{Area, AreaKind, Areas};
 use super::file_pages::{Cached, PageCache};
@@ -11,7 +11,7 @@ use super::table::PageTable;
 use crate::policy::ZeroPage;
 use passim_model::{Conflict, Errno, Frames, Memory, PageSize, PhysAddr, Refusal, Span, UserAddr};
 
-/// Why an access to user memory cannot be served.
+/// Why an access to user memory faults.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Cause {
     /// Nothing is mapped there, or the address is not a user's.
@@ -20,18 +20,18 @@ pub enum Cause {
     Protection,
     /// The page lies beyond the end of its file.
     BeyondEnd,
-    /// Device registers, where only RAM will do.
+    /// Device registers, where RAM is required.
     Device,
-    /// There is no frame to put the page in.
+    /// No frame is free for the page.
     NoFrame,
 }
 
-/// An access to user memory that cannot be served.
+/// An access to user memory that faults.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Fault {
     /// First byte that cannot be accessed.
     pub address: UserAddr,
-    /// Why.
+    /// The cause.
     pub cause: Cause,
 }
 
@@ -45,16 +45,16 @@ impl From<Fault> for Refusal {
     }
 }
 
-/// A page that did not appear in the frame planned for it.
+/// A page that was not placed in the frame planned for it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Misplaced {
     /// The page.
     pub at: UserAddr,
-    /// The frame that was planned: in use, no RAM, not set aside, or not aligned to a huge page.
+    /// The planned frame: in use, no RAM, not set aside, or not aligned to a huge page.
     pub planned: PhysAddr,
 }
 
-/// Free frames, and memory to fill them.
+/// Free frames, and the memory behind them.
 pub(super) struct Ram<'a> {
     pub(super) frames: &'a mut Frames,
     pub(super) memory: &'a mut Memory,
@@ -81,7 +81,7 @@ impl Ram<'_> {
     }
 }
 
-/// The memory of one process, as it sees it.
+/// The memory of one process.
 #[derive(Default)]
 pub(super) struct AddressSpace {
     pub(super) areas: Areas,
@@ -99,12 +99,12 @@ pub(super) struct Pages {
     zero_frame: Option<PhysAddr>,
 }
 
-/// A page as pinning meets it.
+/// The target of a pin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Met {
     /// A frame of RAM.
     Frame(PhysAddr),
-    /// The shared zero page, or a device's registers: nobody counts references to them.
+    /// The shared zero page, or device registers, whose references are not counted.
     Reserved(PhysAddr),
 }
 
@@ -125,13 +125,13 @@ impl Pages {
         at.get() >> self.page.lg2()
     }
 
-    /// The page of a file area that holds `at`: number of the file, index in it.
+    /// Number of the file, and index in it, of the page of a file area that contains `at`.
     pub(super) fn index_in_file(&self, area: &Area, offset: u64, at: UserAddr) -> u64 {
         offset.saturating_add(area.offset_of(at)) >> self.page.lg2()
     }
 
-    /// The frame that a write to `at` in `area` changes, made and unshared if need be.
-    /// Protection is not looked at.
+    /// The frame that a write to `at` in `area` changes, populated and unshared if necessary.
+    /// Protection is not checked.
     pub(super) fn writable(
         &mut self,
         space: &mut AddressSpace,
@@ -165,7 +165,7 @@ impl Pages {
         }
     }
 
-    /// What a pin of the page at `at` in `area` meets. Protection is not looked at.
+    /// The target of a pin of the page at `at` in `area`. Protection is not checked.
     pub(super) fn meet(
         &mut self,
         space: &mut AddressSpace,
@@ -187,8 +187,8 @@ impl Pages {
             {
                 Ok(Met::Reserved(self.zero_frame(ram)?))
             }
-            // A pin, be it for reading, unshares what a fork shares: what is pinned must stay
-            // this process's page when it is written later (5.19 and later, from reading).
+            // A pin, even for reading, unshares what a fork shares: a pinned page must stay this
+            // process's page when it is written later (5.19 and later, from reading).
             _ => Ok(Met::Frame(self.writable(space, area, at, ram)?)),
         }
     }
@@ -204,7 +204,7 @@ impl Pages {
         Ok(frame)
     }
 
-    /// Gives a process a page of its own, with the contents of the one it had or zeroes.
+    /// Gives a process its own page, with the contents of the old one or zeroes.
     fn own_page(
         &mut self,
         space: &mut AddressSpace,
@@ -222,7 +222,7 @@ impl Pages {
         Ok(frame)
     }
 
-    /// A zeroed frame with one mapping for the page `number`: the planned one, or any.
+    /// Allocates a zeroed frame with one mapping for the page `number`: the planned one, or any.
     fn new_frame(
         &mut self,
         space: &mut AddressSpace,
@@ -240,7 +240,7 @@ impl Pages {
         Ok(frame)
     }
 
-    /// The planned frames, if they can be had; it is noted if not.
+    /// Allocates the planned frames if they are free; records the failure if not.
     fn place(
         &mut self,
         number: u64,
@@ -264,13 +264,13 @@ impl Pages {
         None
     }
 
-    /// Whether a frame whose use is decided outside is free.
+    /// Whether a frame is set aside and free.
     pub(super) fn can_take(&self, frame: PhysAddr, frames: &Frames) -> bool {
         frames.is_set_aside(frame) && !self.uses.is_used(frame)
     }
 
-    /// Gives a process a huge page of its own, with the contents of the one it had or zeroes, and
-    /// returns the frame of page `number` in it.
+    /// Gives a process its own huge page, with the contents of the old one or zeroes, and returns
+    /// the frame of page `number` in it.
     fn own_huge_page(
         &mut self,
         space: &mut AddressSpace,
@@ -304,8 +304,8 @@ impl Pages {
         Ok(PhysAddr::new(head.get() + ((number - first) << self.page.lg2())))
     }
 
-    /// The child's page table after a fork: frames are shared, but those that are pinned are
-    /// copied at once, so that the device keeps reaching the parent's.
+    /// The child's page table after a fork: frames are shared, but pinned ones are copied at once,
+    /// so that the device keeps accessing the parent's.
     pub(super) fn fork(
         &mut self,
         parent: &AddressSpace,
@@ -336,7 +336,7 @@ impl Pages {
         }
         for number in pinned {
             let at = UserAddr::new(number << self.page.lg2());
-            // A huge page may have been copied for another of its pages.
+            // A huge page may have been copied already for another of its pages.
             if let Some(area) = parent.areas.find(at) {
                 self.writable(child, area, at, ram)?;
             }
@@ -344,8 +344,8 @@ impl Pages {
         Ok(())
     }
 
-    /// The pages from number `first` to `last` of a process go; what nothing else refers to is
-    /// free.
+    /// Removes the pages from number `first` to `last` of a process; frames without other
+    /// references are freed.
     pub(super) fn release(
         &mut self,
         space: &mut AddressSpace,

@@ -2,14 +2,14 @@
 
 use super::FileId;
 
-/// Descriptors are below this number: NR_OPEN of every Linux so far.
+/// The limit of descriptors: NR_OPEN of every Linux so far.
 const NR_OPEN: usize = 1 << 20;
 
 /// The descriptors of one process.
 #[derive(Clone, Default, Debug)]
 pub(super) struct FdTable {
     files: Vec<Option<FileId>>,
-    /// No free number is below.
+    /// No number below is free.
     lowest_free: usize,
 }
 
@@ -18,7 +18,7 @@ fn index_of(fd: i32) -> Option<usize> {
 }
 
 impl FdTable {
-    /// Puts a file under the lowest free number, and returns the number.
+    /// Installs a file at the lowest free number, and returns the number.
     pub(super) fn insert(&mut self, file: FileId) -> i32 {
         let from = self.lowest_free.min(self.files.len());
         let free = self.files[from..].iter().position(Option::is_none);
@@ -31,8 +31,8 @@ impl FdTable {
         i32::try_from(at).unwrap_or(i32::MAX)
     }
 
-    /// Puts a file under `fd`, and returns the one that was there. A number that no descriptor can
-    /// have takes nothing: `file` itself comes back.
+    /// Installs a file at `fd`, and returns the file that was there. Returns `file` itself if no
+    /// descriptor can have this number.
     pub(super) fn place(&mut self, fd: i32, file: FileId) -> Option<FileId> {
         let Some(at) = index_of(fd) else { return Some(file) };
         if at >= self.files.len() {
@@ -41,7 +41,7 @@ impl FdTable {
         self.files[at].replace(file)
     }
 
-    /// The file under `fd`.
+    /// The file at `fd`.
     pub(super) fn get(&self, fd: i32) -> Option<FileId> {
         *self.files.get(index_of(fd)?)?
     }

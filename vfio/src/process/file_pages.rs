@@ -1,10 +1,10 @@
-//! The page cache: lengths and pages of plain files, shared by everyone who maps them.
+//! The page cache: lengths and pages of plain files, shared by every process that maps them.
 
 use super::frame_table::FrameTable;
 use passim_model::{Frames, PageSize, PhysAddr};
 use std::collections::BTreeMap;
 
-/// A plain file: its length, and those of its pages that were ever used.
+/// A plain file: its length, and the pages of it that were ever used.
 #[derive(Default)]
 struct PlainFile {
     len: u64,
@@ -18,24 +18,24 @@ pub(super) struct PageCache {
     files: BTreeMap<usize, PlainFile>,
 }
 
-/// What the page cache says of one page.
+/// The state of one page in the cache.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Cached {
     /// The page starts at or beyond the end of the file.
     BeyondEnd,
-    /// Nothing was ever written there: it reads 0.
+    /// It was never written: it reads 0.
     Hole,
     /// It is in this frame.
     Present(PhysAddr),
 }
 
 impl PageCache {
-    /// Length of a file in bytes; 0 if it was never given one.
+    /// Length of a file in bytes; 0 if none was set.
     pub(super) fn len(&self, number: usize) -> u64 {
         self.files.get(&number).map_or(0, |file| file.len)
     }
 
-    /// What is at page `index` of a file.
+    /// The state of page `index` of a file.
     pub(super) fn page(&self, number: usize, index: u64, page: PageSize) -> Cached {
         let Some(file) = self.files.get(&number) else { return Cached::BeyondEnd };
         if index >= file.len.div_ceil(page.bytes()) {
@@ -44,13 +44,13 @@ impl PageCache {
         file.pages.get(&index).map_or(Cached::Hole, |&frame| Cached::Present(frame))
     }
 
-    /// Puts a frame at page `index` of a file, and returns the one that was there.
+    /// Sets the frame of page `index` of a file, and returns the one that was there.
     pub(super) fn set(&mut self, number: usize, index: u64, frame: PhysAddr) -> Option<PhysAddr> {
         self.files.entry(number).or_default().pages.insert(index, frame)
     }
 
-    /// Changes a file's length. Pages that lie wholly beyond it leave the cache; the answer is the
-    /// frame that holds the new end, and how many of its bytes are in front of it.
+    /// Changes a file's length. Pages wholly beyond it leave the cache; returns the frame that
+    /// contains the new end, and how many of its bytes are before it.
     pub(super) fn truncate(
         &mut self,
         number: usize,

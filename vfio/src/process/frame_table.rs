@@ -1,24 +1,23 @@
-//! What uses each frame of user memory: mappings and pins, counted.
+//! Use counts of each frame of user memory: mappings and pins.
 //!
-//! A frame that neither a page table, nor the page cache, nor a pin refers to goes back to the
-//! page allocator.
+//! A frame without a reference from a page table, the page cache or a pin is freed.
 
 use super::sparse::Sparse;
 use passim_model::{Frames, PageSize, PhysAddr};
 use std::collections::BTreeMap;
 
-/// What refers to one frame.
+/// The references to one frame.
 #[derive(Clone, Copy, PartialEq, Default)]
 struct Use {
-    /// Page tables, and the page cache.
+    /// From page tables and the page cache.
     mappings: u32,
     pins: u32,
 }
 
-/// A huge page that was allocated as one block, and goes back as one.
+/// A huge page that was allocated as one block, and is freed as one.
 struct Block {
     size: PageSize,
-    /// Frames of it that are still used.
+    /// Number of its frames still in use.
     used: u64,
 }
 
@@ -32,7 +31,7 @@ pub(super) struct FrameTable {
 }
 
 impl FrameTable {
-    /// No frame is used; frames are `page` large.
+    /// A table without used frames; a frame has the size `page`.
     pub(super) fn new(page: PageSize) -> Self {
         Self { page, uses: Sparse::new(Use::default()), blocks: BTreeMap::new() }
     }
@@ -49,35 +48,34 @@ impl FrameTable {
         self.uses.get_mut(self.number(frame))
     }
 
-    /// Whether anything refers to the frame.
+    /// Whether the frame has references.
     pub(super) fn is_used(&self, frame: PhysAddr) -> bool {
         let counts = self.counts(frame);
         counts.mappings > 0 || counts.pins > 0
     }
 
-    /// Pins of the frame.
+    /// Number of pins of the frame.
     pub(super) fn pins(&self, frame: PhysAddr) -> u32 {
         self.counts(frame).pins
     }
 
-    /// Whether more than one mapping refers to the frame: a write must copy it.
+    /// Whether the frame has more than one mapping: a write must copy it.
     pub(super) fn is_shared(&self, frame: PhysAddr) -> bool {
         self.counts(frame).mappings > 1
     }
 
-    /// One more mapping refers to the frame.
+    /// Adds a mapping of the frame.
     pub(super) fn add_mapping(&mut self, frame: PhysAddr) {
         self.counts_mut(frame).mappings += 1;
     }
 
-    /// One more pin refers to the frame.
+    /// Adds a pin of the frame.
     pub(super) fn pin(&mut self, frame: PhysAddr) {
         self.counts_mut(frame).pins += 1;
     }
 
-    /// Pins up to `count` frames from `frame` on, and stops in front of one that is shared. The
-    /// answer is how many were pinned; it may be fewer than could be, but is 0 only if the first
-    /// is shared.
+    /// Pins up to `count` frames from `frame` on, and stops before a shared one. Returns how many
+    /// were pinned; it may be fewer than possible, but is 0 only if the first is shared.
     pub(super) fn pin_unshared(&mut self, frame: PhysAddr, count: u64) -> u64 {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let mut pinned = 0;
@@ -91,7 +89,7 @@ impl FrameTable {
         pinned
     }
 
-    /// One pin less. `false` if the frame had none.
+    /// Drops a pin. Returns `false` if the frame had none.
     pub(super) fn unpin(&mut self, frame: PhysAddr, frames: &mut Frames) -> bool {
         let number = self.number(frame);
         let Some(counts) = self.uses.run_mut(number).first_mut() else { return false };
@@ -103,7 +101,7 @@ impl FrameTable {
         true
     }
 
-    /// One mapping less.
+    /// Drops a mapping.
     pub(super) fn drop_mapping(&mut self, frame: PhysAddr, frames: &mut Frames) {
         let counts = self.counts_mut(frame);
         counts.mappings = counts.mappings.checked_sub(1).expect("a mapped frame has a mapping");
@@ -113,7 +111,7 @@ impl FrameTable {
         }
     }
 
-    /// The `size` bytes from `head` on are one block of the allocator.
+    /// Records that the `size` bytes from `head` on are one block of the allocator.
     pub(super) fn add_block(&mut self, head: PhysAddr, size: PageSize) {
         self.blocks.insert(head, Block { size, used: size.bytes() / self.page.bytes() });
     }

@@ -1,6 +1,6 @@
-//! Locked memory: what mlock locks and what pinning charges, against one limit.
+//! Locked memory: the pages that mlock locks and those that pinning charges, against one limit.
 //!
-//! Not here: which pages VFIO charges for, which type1 decides as it pins.
+//! Not here: which pages VFIO charges (type1).
 
 use super::areas::{AreaKind, Locking, Reached};
 use super::fault::Ram;
@@ -12,32 +12,40 @@ use passim_model::{Conflict, Errno, Frames, Memory, Refusal, Span, UserAddr};
 pub struct LimitExceeded {
     /// The limit, rounded down to whole pages.
     pub limit: u64,
-    /// What the process would have locked.
+    /// Number of pages that the process would have locked.
     pub wanted: u64,
 }
 
+/// The refusal of a range that reaches beyond the last address.
+fn wraps(at: UserAddr) -> Refusal {
+    rules::MMAP_OUTSIDE.refuse_for(Errno::EINVAL, Conflict::User(at))
+}
+
 impl Processes {
-    /// Counts `pages` as locked by the process. `ipc_lock` says whether whoever asks holds
-    /// CAP_IPC_LOCK: it is counted all the same then, but not limited. A process that has ended
-    /// counts nothing.
+    /// Counts `pages` as locked by the process. With `ipc_lock` (the caller holds CAP_IPC_LOCK)
+    /// they are counted but not limited. Does nothing for a process that has ended.
     ///
     /// # Errors
-    /// [`LimitExceeded`]; nothing is counted then. Charging nothing never exceeds a limit.
+    /// [`LimitExceeded`]; nothing is counted then. Charging 0 pages never exceeds a limit.
     pub fn charge(&mut self, pid: Pid, pages: u64, ipc_lock: bool) -> Result<(), LimitExceeded> {
         let Some((_, process)) = self.parts(pid) else { return Ok(()) };
-        let wanted = process.locked_pages.saturating_add(pages);
+        let wanted = process.locked_pages.wrapping_add(pages);
         let limit = process.memlock_pages();
-        if pages > 0 && wanted > limit && !ipc_lock {
+        // The kernel compares before every page, so a count below zero exceeds any limit at once.
+        let exceeds = wanted > limit || process.locked_pages.wrapping_add(1) > limit;
+        if pages > 0 && exceeds && !ipc_lock {
             return Err(LimitExceeded { limit, wanted });
         }
         process.locked_pages = wanted;
         Ok(())
     }
 
-    /// Takes a charge of `pages` back. Nothing happens for a process that has ended.
+    /// Reverses a charge of `pages`. Does nothing for a process that has ended. The count of a process
+    /// that reverses [another's charge](crate::policy::LockedMemory::Caller) drops below zero, modulo
+    /// 2^64 as the kernel's `locked_vm` does.
     pub fn uncharge(&mut self, pid: Pid, pages: u64) {
         if let Some((_, process)) = self.parts(pid) {
-            process.locked_pages = process.locked_pages.saturating_sub(pages);
+            process.locked_pages = process.locked_pages.wrapping_sub(pages);
         }
     }
 
@@ -59,27 +67,25 @@ impl Processes {
         Ok(0)
     }
 
-    /// The whole pages that hold the `len` bytes from `at` on, as mlock and munlock round them;
-    /// `None` for no page at all.
-    fn lock_range(&self, at: UserAddr, len: u64) -> Result<Option<Span<UserAddr>>, Refusal> {
+    /// The whole pages that contain the `len` bytes from `at` on, as mlock and munlock round them:
+    /// their start and size in bytes, which may reach beyond the last address. `None` for no page.
+    fn lock_range(&self, at: UserAddr, len: u64) -> Option<(UserAddr, u64)> {
         let page = self.pages.page;
         let start = at.align_down(page.lg2());
-        // Linux adds up before it looks for a wrap: a sum that wraps to 0 is no page.
+        // Linux adds before it checks for a wrap: a sum that wraps to 0 is no page.
         let sum = len.wrapping_add(at.offset_in(page.lg2())).wrapping_add(page.mask());
         let size = sum & !page.mask();
-        if size == 0 {
-            return Ok(None);
-        }
-        let wraps = rules::MMAP_OUTSIDE.refuse_for(Errno::EINVAL, Conflict::User(at));
-        Span::from_size(start, size).ok_or(wraps).map(Some)
+        (size != 0).then_some((start, size))
     }
 
-    /// `mlock`: the pages are made present and count as locked, each once however often it is
+    /// `mlock`: populates the pages and counts them as locked, once each, however often they are
     /// locked.
     ///
     /// # Errors
-    /// EPERM by `mlock-not-allowed`; ENOMEM by `memlock-limit`, nothing counted then; ENOMEM by
-    /// `range-has-hole` and `mlock-populate`, with what could be locked locked.
+    /// EPERM by `mlock-not-allowed`; ENOMEM by `memlock-limit`, nothing counted then; EINVAL by
+    /// `mmap-outside` for a range that wraps; ENOMEM by `range-has-hole` and `mlock-populate`, after
+    /// locking as far as possible.
+    // 6.12 mm/mlock.c, do_mlock: the limit comes before the wrap.
     pub fn mlock(
         &mut self,
         pid: Pid,
@@ -94,17 +100,20 @@ impl Processes {
         if process.memlock == 0 && !process.ipc_lock() {
             return Err(rules::MLOCK_NOT_ALLOWED.refuse(Errno::EPERM));
         }
-        let Some(span) = range? else { return Ok(0) };
-        let asked = (span.size_minus_one() >> page.lg2()) + 1;
-        let again = process.space.areas.locked_pages(span, page);
-        let wanted = process.locked_pages.saturating_add(asked - again);
+        let Some((start, size)) = range else { return Ok(0) };
+        let span = Span::from_size(start, size);
+        let asked = size >> page.lg2();
+        let to_the_end = Span::new(start, UserAddr::new(u64::MAX));
+        let again = span.or(to_the_end).map_or(0, |it| process.space.areas.locked_pages(it, page));
+        let wanted = process.locked_pages.wrapping_add(asked - again);
         let limit = process.memlock_pages();
         if wanted > limit && !process.ipc_lock() {
             let conflict = Conflict::Limit { limit, wanted };
             return Err(rules::MEMLOCK_LIMIT.refuse_for(Errno::ENOMEM, conflict));
         }
+        let span = span.ok_or_else(|| wraps(at))?;
         let (pages, reached) = process.space.areas.set_locking(span, Locking::Lock, page);
-        process.locked_pages = process.locked_pages.saturating_add(pages);
+        process.locked_pages = process.locked_pages.wrapping_add(pages);
         if let Reached::Hole(hole) = reached {
             return Err(rules::RANGE_HAS_HOLE.refuse_for(Errno::ENOMEM, Conflict::User(hole)));
         }
@@ -112,8 +121,8 @@ impl Processes {
         Ok(0)
     }
 
-    /// Makes every page of locked areas present. What may only be read is present as the zero
-    /// page, which makes no difference to anybody.
+    /// Populates every page of locked areas. A read-only page maps to the zero page, which has no
+    /// visible effect.
     fn populate(
         &mut self,
         pid: Pid,
@@ -144,14 +153,15 @@ impl Processes {
     /// `munlock`.
     ///
     /// # Errors
-    /// ENOMEM by `range-has-hole`; what lies in front of the hole is unlocked.
+    /// ENOMEM by `range-has-hole`; pages before the hole are unlocked.
     pub fn munlock(&mut self, pid: Pid, at: UserAddr, len: u64) -> Result<i64, Refusal> {
         let page = self.pages.page;
-        let range = self.lock_range(at, len)?;
+        let range = self.lock_range(at, len);
         let (_, process) = self.parts_or_refuse(pid)?;
-        let Some(span) = range else { return Ok(0) };
+        let Some((start, size)) = range else { return Ok(0) };
+        let span = Span::from_size(start, size).ok_or_else(|| wraps(at))?;
         let (pages, reached) = process.space.areas.set_locking(span, Locking::Unlock, page);
-        process.locked_pages = process.locked_pages.saturating_sub(pages);
+        process.locked_pages = process.locked_pages.wrapping_sub(pages);
         match reached {
             Reached::End => Ok(0),
             Reached::Hole(at) => {

@@ -1,6 +1,6 @@
-//! mmap, munmap and mprotect; the length of plain files; and where pages are put from outside.
+//! mmap, munmap and mprotect; the length of plain files; and planned placement of pages.
 //!
-//! Not here: what a page holds when it appears (`fault`).
+//! Not here: the contents of a page when it is populated (`fault`).
 
 use super::areas::Reached;
 use super::fault::{Misplaced, Ram};
@@ -12,10 +12,10 @@ use passim_model::{Conflict, Errno, Frames, Memory, PageSize, PhysAddr, Refusal,
 /// Why a page was not moved.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum NotMoved {
-    /// There is no page at the address, or not one of the process's own.
+    /// There is no page at the address, or not a private one.
     #[error("no private page is there")]
     NoPage,
-    /// A device may reach it, or another process has it too.
+    /// It is pinned, or another process shares it.
     #[error("the page is pinned or shared")]
     Held,
     /// The new frame is in use, no RAM, or not set aside.
@@ -28,20 +28,21 @@ fn misaligned(value: u64, size: PageSize) -> Refusal {
 }
 
 impl Processes {
-    /// The whole pages that hold `len` bytes from `at` on; `None` if they leave the user address
-    /// space or are none.
+    /// The whole pages that contain `len` bytes from `at` on; `None` if they leave the user address
+    /// space, or `len` is 0.
     fn user_pages(&self, at: UserAddr, len: u64) -> Option<Span<UserAddr>> {
         let mask = self.pages.page.mask();
         let span = Span::from_size(at, len.checked_add(mask)? & !mask)?;
         (span.last() <= self.last_user).then_some(span)
     }
 
-    /// `mmap(MAP_FIXED)`: an area at `at`, in place of whatever was there. The file of
-    /// [`AreaKind::Device`] brings one reference with it, which the area keeps; the answer is the
-    /// references that what was replaced gives up.
+    /// `mmap(MAP_FIXED)`: maps an area at `at`, replacing existing ones. The file of
+    /// [`AreaKind::Device`] comes with one reference, which the area keeps; returns the references
+    /// that the replaced areas give up.
     ///
     /// # Errors
-    /// EINVAL by `mmap-range` and `huge-page-split`, ENOMEM by `mmap-outside`; nothing changes.
+    /// EINVAL by `mmap-range` and `huge-page-split`, ENOMEM by `mmap-outside`; the areas are then
+    /// unchanged.
     pub fn mmap(
         &mut self,
         pid: Pid,
@@ -79,11 +80,11 @@ impl Processes {
         Ok(dropped)
     }
 
-    /// `munmap`: whatever lies in the range goes; pages that are pinned stay with the device. The
-    /// answer is the file references given up.
+    /// `munmap`: removes the areas in the range; pinned pages stay with the device. Returns the
+    /// file references given up.
     ///
     /// # Errors
-    /// EINVAL by `mmap-range`, `mmap-outside` and `huge-page-split`; nothing changes.
+    /// EINVAL by `mmap-range`, `mmap-outside` and `huge-page-split`; the areas are then unchanged.
     pub fn munmap(
         &mut self,
         pid: Pid,
@@ -103,7 +104,7 @@ impl Processes {
         self.unmap(pid, span, frames)
     }
 
-    /// Takes out areas, the pages of their own, and what they count as locked.
+    /// Removes areas, their private pages, and their count of locked pages.
     fn unmap(
         &mut self,
         pid: Pid,
@@ -118,7 +119,7 @@ impl Processes {
         let removed = process.space.areas.remove(span);
         for area in removed.areas {
             if area.locked {
-                let locked = process.locked_pages.saturating_sub(area.pages(pages.page));
+                let locked = process.locked_pages.wrapping_sub(area.pages(pages.page));
                 process.locked_pages = locked;
             }
             let (first, last) = (pages.number(area.span.start()), pages.number(area.span.last()));
@@ -131,7 +132,7 @@ impl Processes {
     ///
     /// # Errors
     /// EINVAL by `mmap-range` and `huge-page-split`; ENOMEM by `mmap-outside`, and by
-    /// `range-has-hole`, with what lies in front of the hole changed.
+    /// `range-has-hole` after the areas before the hole were changed.
     pub fn mprotect(
         &mut self,
         pid: Pid,
@@ -160,13 +161,13 @@ impl Processes {
         }
     }
 
-    /// Length of a plain file in bytes; 0 if it was never given one.
+    /// Length of a plain file in bytes; 0 if none was set.
     pub fn file_len(&self, number: usize) -> u64 {
         self.pages.cache.len(number)
     }
 
-    /// Changes the length of a plain file to `len` bytes. Pages beyond it are gone for everyone who
-    /// maps them, but for devices; the rest of the last page reads 0.
+    /// Changes the length of a plain file to `len` bytes. Pages beyond it are unmapped from every
+    /// process, but not from devices; the rest of the last page reads 0.
     pub fn truncate(&mut self, number: usize, len: u64, frames: &mut Frames, memory: &mut Memory) {
         let pages = &mut self.pages;
         let end = pages.cache.truncate(number, len, pages.page, &mut pages.uses, frames);
@@ -179,10 +180,11 @@ impl Processes {
         debug_assert!(zeroed.is_none_or(|zeroed| zeroed.is_ok()), "{frame} is RAM");
     }
 
-    /// The `pages` pages from `at` on, when each next appears in this process, will lie in the
-    /// frames from `frame` on. Frames must be set aside in the page allocator, RAM, and free at
-    /// that moment; a page whose frame is not is put anywhere, and [listed](Self::take_misplaced).
-    /// A huge page is put where it is planned only if all of it is planned in one aligned run.
+    /// Plans that the `pages` pages from `at` on of this process are placed in the frames from
+    /// `frame` on when each is next populated. A frame must be RAM, set aside in the page
+    /// allocator, and free at that moment; a page without such a frame is placed anywhere, and
+    /// [listed](Self::take_misplaced). A huge page follows its plan only if all of it is planned in
+    /// one aligned run.
     pub fn plan(&mut self, pid: Pid, at: UserAddr, frame: PhysAddr, pages: u64) {
         let lg2 = self.pages.page.lg2();
         if let Some((_, process)) = self.parts(pid) {
@@ -190,16 +192,16 @@ impl Processes {
         }
     }
 
-    /// Pages that did not appear where they were planned, since this was last asked.
+    /// Takes the pages that were not placed as planned.
     pub fn take_misplaced(&mut self) -> Vec<Misplaced> {
         std::mem::take(&mut self.pages.misplaced)
     }
 
-    /// Moves a private page that is neither pinned nor shared to another frame, as compaction
-    /// does: contents and all. Nothing happens if it lies there already.
+    /// Moves a private page that is neither pinned nor shared, with its contents, to another frame,
+    /// as compaction does. Does nothing if it is there already.
     ///
     /// # Errors
-    /// [`NotMoved`]; nothing changes.
+    /// [`NotMoved`]; the page is then unchanged.
     pub fn migrate(
         &mut self,
         pid: Pid,

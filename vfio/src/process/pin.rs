@@ -1,7 +1,8 @@
-//! Pinning: a user address becomes physical, and its page stays there until it is given back.
+//! Pinning: translates a user address to a physical one, and keeps its page there until it is
+//! unpinned.
 //!
-//! The rules are those of `pin_user_pages(FOLL_LONGTERM)` as VFIO uses it, and of its fall-back
-//! for device memory. Who may pin how much is decided by the caller, with
+//! The rules are those of `pin_user_pages(FOLL_LONGTERM)` as VFIO uses it, and of its fall-back for
+//! device memory. Not here: limits, which the caller checks with
 //! [`Processes::charge`](super::Processes::charge).
 
 use super::access::allowed;
@@ -10,12 +11,12 @@ use super::fault::{AddressSpace, Cause, Fault, Met, Pages, Ram};
 use super::{Pid, Process, Processes};
 use passim_model::{Frames, Memory, PhysAddr, UserAddr};
 
-/// What a pinned page is for, from the CPU's point of view.
+/// The access that a page is pinned for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PinAccess {
-    /// It will only be read.
+    /// Only reads.
     Read,
-    /// It may be written.
+    /// Reads and writes.
     Write,
 }
 
@@ -24,17 +25,17 @@ pub enum PinAccess {
 pub struct Run {
     /// Physical address of the first frame.
     pub frame: PhysAddr,
-    /// How many pages of the CPU's size; at least 1.
+    /// Number of pages of the CPU's size; at least 1.
     pub pages: u64,
-    /// Whether they count as locked memory. The shared zero page and device memory do not; no
-    /// reference to them is held, and giving them back does nothing.
+    /// Whether they count as locked memory. The shared zero page and device memory do not; they
+    /// have no reference count, and unpinning them does nothing.
     pub counted: bool,
 }
 
 impl Processes {
-    /// Pins the page at `at`, and as many of the following as are physically contiguous with it
-    /// and count alike, up to `most` in all (0 is taken as 1). Stops in front of a page that
-    /// cannot be pinned. Pages the run had to look at may have appeared in memory.
+    /// Pins the page at `at`, and as many of the following as are physically contiguous and count
+    /// alike, up to `most` in all (0 means 1). Stops before a page that cannot be pinned. Pages
+    /// that it looked at may have been populated.
     ///
     /// # Errors
     /// [`Fault`] if the first page cannot be pinned; nothing is pinned then.
@@ -63,13 +64,13 @@ impl Processes {
         Ok(run)
     }
 
-    /// Gives back one pin of the page at this physical address. `false`, and nothing else, for a
-    /// frame without pins.
+    /// Drops one pin of the page at this physical address. Returns `false` for a frame without
+    /// pins.
     pub fn unpin(&mut self, frame: PhysAddr, frames: &mut Frames) -> bool {
         self.pages.uses.unpin(frame.align_down(self.pages.page.lg2()), frames)
     }
 
-    /// How often the frame at this physical address is pinned.
+    /// Number of pins of the frame at this physical address.
     pub fn pins(&self, frame: PhysAddr) -> u32 {
         self.pages.uses.pins(frame.align_down(self.pages.page.lg2()))
     }
@@ -93,7 +94,7 @@ fn pin_first(
     access: PinAccess,
     ram: &mut Ram<'_>,
 ) -> Result<Run, Cause> {
-    // Where pages are present and nobody's else there is nothing to be made.
+    // A page that is present and unshared needs no populating.
     let present = match area.kind {
         AreaKind::Anonymous | AreaKind::HugeTlb { .. } => process.space.table.get(pages.number(at)),
         AreaKind::File { .. } | AreaKind::Device { .. } => None,
@@ -112,7 +113,7 @@ fn pin_first(
     }
 }
 
-/// Pins pages that continue `run`, which starts at `at`: how many, 0 for none.
+/// Pins pages that continue `run`, which starts at `at`; returns how many, 0 for none.
 fn extend(
     pages: &mut Pages,
     process: &mut Process,
@@ -123,7 +124,7 @@ fn extend(
     ram: &mut Ram<'_>,
 ) -> u64 {
     let lg2 = pages.page.lg2();
-    // Both sums stay in range: the pages so far were mapped, and the frames in memory.
+    // Both sums stay in range: the pages so far were mapped, and the frames are in memory.
     let len = run.pages << lg2;
     let (Some(here), Some(expected)) = (at.checked_add(len), run.frame.checked_add(len)) else {
         return 0;
@@ -143,7 +144,7 @@ fn extend(
             match pages.uses.pin_unshared(expected, present) {
                 0 => match process.space.table.get(number) {
                     Some(elsewhere) if !pages.uses.is_shared(elsewhere) => 0,
-                    // It will appear, or be copied, and may do so in the right place.
+                    // It will be populated or copied, and may be placed contiguously.
                     _ => pin_if(pages, process, &area, here, expected, access, ram),
                 },
                 pinned => pinned,
@@ -153,12 +154,12 @@ fn extend(
     }
 }
 
-/// Pages of `area` from the one that holds `at` on.
+/// Number of pages of `area` from the one that contains `at` on.
 fn pages_left(area: &Area, at: UserAddr, lg2: u32) -> u64 {
     (area.span.last().get() >> lg2) - (at.get() >> lg2) + 1
 }
 
-/// Pins the page at `at` if it lies in frame `expected`: 1 if it does.
+/// Pins the page at `at` if it lies in frame `expected`; returns 1 then, else 0.
 fn pin_if(
     pages: &mut Pages,
     process: &mut Process,

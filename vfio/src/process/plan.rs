@@ -1,8 +1,8 @@
-//! Where pages will lie, when somebody knows better than the page allocator.
+//! Planned frames of pages, which override the page allocator.
 
 use std::collections::BTreeMap;
 
-/// Consecutive pages that will lie in consecutive frames.
+/// Consecutive pages planned for consecutive frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Run {
     pages: u64,
@@ -10,15 +10,16 @@ struct Run {
     frame: u64,
 }
 
-/// The places of pages that are not present yet, by virtual page number. Each is used once.
+/// The planned frames of pages that are not present, by virtual page number. Each plan is used
+/// once.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Plan {
     runs: BTreeMap<u64, Run>,
 }
 
 impl Plan {
-    /// The `pages` pages from `first` on will lie in the frames from number `frame` on. What was
-    /// planned for them before is forgotten.
+    /// Plans that the `pages` pages from `first` on are placed in the frames from number `frame`
+    /// on. Replaces earlier plans.
     pub(super) fn add(&mut self, first: u64, pages: u64, frame: u64) {
         let room = (u64::MAX - first).min(u64::MAX - frame);
         let pages = pages.min(room);
@@ -29,7 +30,7 @@ impl Plan {
         self.runs.insert(first, Run { pages, frame });
     }
 
-    /// Nothing is planned for the `pages` pages from `first` on.
+    /// Removes the plans of the `pages` pages from `first` on.
     pub(super) fn forget(&mut self, first: u64, pages: u64) {
         let end = first.saturating_add(pages);
         self.cut(first);
@@ -40,7 +41,7 @@ impl Plan {
         }
     }
 
-    /// No run reaches across the border in front of `page`.
+    /// Splits the run that extends across `page`, if any.
     fn cut(&mut self, page: u64) {
         let Some((&start, run)) = self.runs.range_mut(..page).next_back() else { return };
         let below = page - start;
@@ -51,13 +52,13 @@ impl Plan {
         }
     }
 
-    /// The frame number planned for one page, which is used up by that.
+    /// Takes the frame number planned for one page.
     pub(super) fn take(&mut self, page: u64) -> Option<u64> {
         self.take_run(page, 1)
     }
 
-    /// The first of `pages` consecutive frame numbers planned for as many pages from `first` on;
-    /// they are used up by that. Nothing changes if they are planned in any other way.
+    /// Takes `pages` consecutive frame numbers planned for as many pages from `first` on, and
+    /// returns the first. Does nothing if they are planned in any other way.
     pub(super) fn take_run(&mut self, first: u64, pages: u64) -> Option<u64> {
         let (&start, &run) = self.runs.range(..=first).next_back()?;
         let below = first - start;
@@ -65,7 +66,7 @@ impl Plan {
             return None;
         }
         if below == 0 {
-            // The common case: pages appear in ascending order.
+            // The common case: pages are populated in ascending order.
             self.runs.remove(&start);
             if run.pages > pages {
                 let rest = Run { pages: run.pages - pages, frame: run.frame + pages };

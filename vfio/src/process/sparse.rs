@@ -1,7 +1,7 @@
-//! A sparse array of 2^64 words: what page tables and frame tables are kept in.
+//! A sparse array of 2^64 elements, for page tables and frame tables.
 //!
-//! Two levels of arrays below a small tree, so that looking a page up costs three steps and its
-//! neighbours none.
+//! Two levels of arrays below a small tree: looking a page up takes three steps, its neighbours
+//! none.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ struct Region<T> {
     chunks: Box<[Option<Chunk<T>>; LEN]>,
 }
 
-/// The array. Elements never written are `empty`.
+/// The array. Elements that were never written are `empty`.
 pub(super) struct Sparse<T> {
     regions: BTreeMap<u64, Region<T>>,
     empty: T,
@@ -26,7 +26,7 @@ fn split(index: u64) -> (u64, usize, usize) {
 }
 
 impl<T: Copy + PartialEq> Sparse<T> {
-    /// All elements are `empty`.
+    /// An array in which all elements are `empty`.
     pub(super) fn new(empty: T) -> Self {
         Self { regions: BTreeMap::new(), empty }
     }
@@ -41,7 +41,7 @@ impl<T: Copy + PartialEq> Sparse<T> {
         self.chunk(index).map_or(self.empty, |(chunk, at)| chunk[at])
     }
 
-    /// One element, to change it.
+    /// One element, mutable.
     pub(super) fn get_mut(&mut self, index: u64) -> &mut T {
         let (region, chunk, at) = split(index);
         let region = self.regions.entry(region);
@@ -50,13 +50,13 @@ impl<T: Copy + PartialEq> Sparse<T> {
         &mut region.chunks[chunk].get_or_insert_with(|| Box::new([empty; LEN]))[at]
     }
 
-    /// Elements from `index` on: as many as lie side by side, none if nothing was ever written
+    /// The elements from `index` on that are adjacent in memory; none if nothing was ever written
     /// near them.
     pub(super) fn run(&self, index: u64) -> &[T] {
         self.chunk(index).map_or(&[], |(chunk, at)| &chunk[at..])
     }
 
-    /// As [`Sparse::run`], to change them.
+    /// As [`Sparse::run`], mutable.
     pub(super) fn run_mut(&mut self, index: u64) -> &mut [T] {
         let (region, chunk, at) = split(index);
         let region = self.regions.get_mut(&region);
@@ -81,7 +81,7 @@ impl<T: Copy + PartialEq> Sparse<T> {
         inside.filter(|(_, element)| *element != self.empty)
     }
 
-    /// Makes every element from `first` to `last` empty, ascending, and hands those that were not
+    /// Makes every element from `first` to `last` empty, ascending, and passes those that were not
     /// to `each`.
     pub(super) fn drain(&mut self, first: u64, last: u64, mut each: impl FnMut(T)) {
         let empty = self.empty;
@@ -92,7 +92,7 @@ impl<T: Copy + PartialEq> Sparse<T> {
             for (chunk_number, place) in (number << LG2..).zip(region.chunks.iter_mut()) {
                 let Some(chunk) = place else { continue };
                 let base = chunk_number << LG2;
-                // Where the range starts and ends in this chunk; it may miss it altogether.
+                // The part of the range in this chunk, which may be empty.
                 let from = first.saturating_sub(base).min(LEN as u64) as usize;
                 let past = last.checked_sub(base).map_or(0, |at| at.min(LEN as u64 - 1) + 1);
                 for element in chunk.get_mut(from..past as usize).unwrap_or_default() {

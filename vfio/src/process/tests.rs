@@ -1,4 +1,13 @@
-//! One machine of 64 MiB, half of it set aside, and a process or two on it.
+//! A machine of 64 MiB, half of it set aside, with one or two processes.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `areas` | how do calls split, replace and remove areas? |
+//! | `files` | how are plain files shared and truncated? |
+//! | `locking` | what counts as locked memory? |
+//! | `pinning` | which pages can be pinned, in which runs? |
+//! | `placing` | are pages placed as planned? |
+//! | `dense` | do random calls agree with a model that has an entry per page? |
 
 use super::{AreaKind, Capabilities, FileId, Pid, PinAccess, Processes, Run};
 use crate::call::Protection;

@@ -1,7 +1,6 @@
-//! Drivers come to devices: as a function is probed, and at boot.
+//! Binding drivers to devices: when a function is probed, and at boot.
 //!
-//! Not here: which driver a function asks for, and what that one is called, is
-//! [`Pci`](crate::pci::Pci)'s.
+//! Not here: which driver a probe selects ([`Pci`](crate::pci::Pci)).
 
 use crate::kernel::Kernel;
 use crate::operation::Task;
@@ -12,13 +11,13 @@ use crate::verdict::{Severity, Verdict};
 use passim_model::{Conflict, Endpoint, Host, Refusal, Rid};
 
 impl Kernel {
-    /// Looks for a driver for a function.
+    /// Probes a function.
     ///
     /// # Errors
-    /// EINVAL by `probe-dma-owned`. That VFIO does not take the function is no error: a
-    /// [verdict](Kernel::take_verdicts) tells.
-    // 6.12 dd.c, really_probe and __device_attach_driver: what a driver's probe returns is not what
-    // the write returns.
+    /// EINVAL by `probe-dma-owned`. If VFIO's probe fails this is no error: a
+    /// [verdict](Kernel::take_verdicts) reports it.
+    // 6.12 dd.c, really_probe and __device_attach_driver: the write does not return the error of a
+    // driver's probe.
     pub(super) fn probe_function(
         &mut self,
         rid: Rid,
@@ -42,7 +41,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Takes VFIO's drivers off the devices that they do not take at boot.
+    /// Unbinds VFIO's drivers from the devices whose probe fails at boot.
     pub(crate) fn judge_bound_at_boot(&mut self) {
         let functions = self.topology.functions().iter().map(|function| function.rid);
         let functions: Vec<Rid> =
@@ -60,10 +59,10 @@ impl Kernel {
         }
     }
 
-    /// Whether VFIO takes a device that its driver is tried on.
+    /// Whether VFIO's probe of a device succeeds.
     // 4.6 vfio_pci.c, vfio_pci_probe, and 6.1 vfio_main.c, vfio_group_find_or_alloc: a device has a
-    // group. 6.1 there and 6.12 __vfio_register_dev: a process could not make up for caches that do
-    // not see what its device does.
+    // group. 6.1 there and 6.12 __vfio_register_dev: the device must be coherent, since a process
+    // cannot maintain CPU caches for it.
     fn vfio_takes(&mut self, device: Endpoint) -> bool {
         let required = self.policy.vfio_coherence == VfioCoherence::Required;
         let rule = if self.iommu.group_of(device).is_none() {
@@ -81,7 +80,7 @@ impl Kernel {
         false
     }
 
-    /// Whether a function is bound to the driver it had at boot, and that is not VFIO's.
+    /// Whether a function is bound to its boot driver, and that is not VFIO's.
     pub(super) fn has_native_driver(&self, rid: Rid) -> bool {
         let driver = self.pci.driver(rid).filter(|&driver| driver != VFIO_PCI);
         let function = self.topology.function(rid);

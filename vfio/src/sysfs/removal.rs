@@ -1,32 +1,32 @@
-//! Functions that leave: `remove`, `unbind` and `sriov_numvfs`, for each of which the kernel asks
-//! whoever uses the function and waits.
+//! Removing functions: `remove`, `unbind` and `sriov_numvfs`. For each of them the kernel asks the
+//! function's user to release it, and waits.
 //!
-//! What has to wait is answered at once, by a refusal that names what it waits for: nobody here
-//! sleeps in a system call. It is not forgotten, though: it goes on when the last of those files is
-//! closed.
+//! A call that would wait is refused at once, naming what it waits for, since no system call sleeps
+//! here. The removal stays pending: it continues when the last of those files is closed.
 
-use super::unsigned;
+use super::{bad_value, number};
 use crate::kernel::Kernel;
 use crate::operation::Task;
 use crate::policy::LastDevice;
 use crate::rules;
 use passim_model::{Conflict, Endpoint, Errno, Host, Refusal, Rid};
 
-/// What a function leaves.
+/// What a function is removed from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Leave {
     /// The machine.
     Machine,
     /// Its driver.
     Driver,
-    /// Of a physical function: its virtual ones leave the machine.
+    /// A physical function's virtual functions leave the machine.
     Virtual,
 }
 
 impl Kernel {
-    /// Takes a function away: what hot unplug does of itself, and a physical function when its
-    /// virtual ones are turned off.
-    // 6.12 pci-sysfs.c, remove_store: zero is taken and does nothing.
+    /// Removes a function: the software half of hot unplug, also used for virtual functions that
+    /// are disabled.
+    // 6.12 pci-sysfs.c, remove_store: zero is accepted and does nothing; text that is no unsigned
+    // long is EINVAL, too large a number too.
     pub(super) fn remove(
         &mut self,
         rid: Rid,
@@ -34,7 +34,7 @@ impl Kernel {
         tasks: &mut Vec<Task>,
         host: &mut impl Host,
     ) -> Result<(), Refusal> {
-        if unsigned(value)? == 0 {
+        if number(value).map_err(|_| bad_value())? == 0 {
             return Ok(());
         }
         if self.leads_to_others(rid) {
@@ -43,10 +43,10 @@ impl Kernel {
         self.see_off(rid, Leave::Machine, tasks, host)
     }
 
-    /// A function leaves, or whoever uses it is asked to give it back.
+    /// Removes a function, or asks its user to release it.
     ///
     /// # Errors
-    /// EBUSY by `unbind-in-use` and `remove-in-use`; it goes on when files are closed.
+    /// EBUSY by `unbind-in-use` and `remove-in-use`; the removal continues when files are closed.
     pub(super) fn see_off(
         &mut self,
         rid: Rid,
@@ -63,7 +63,7 @@ impl Kernel {
         Err(refusal)
     }
 
-    /// Files were closed: what waited for that goes on, at most up to the next that is in use.
+    /// Continues pending removals after files were closed, each up to the next function in use.
     pub(crate) fn go_on_with_leaving(&mut self, tasks: &mut Vec<Task>, host: &mut impl Host) {
         let waiting: Vec<_> = self.leaving.iter().map(|(key, user)| (*key, *user)).collect();
         for ((rid, what), user) in waiting {
@@ -80,7 +80,8 @@ impl Kernel {
         }
     }
 
-    /// As far as it goes; else who is in the way, and the refusal that says so.
+    /// Removes as far as possible; otherwise returns the function in use, and the refusal that
+    /// names it.
     fn try_to_leave(
         &mut self,
         rid: Rid,
@@ -97,7 +98,7 @@ impl Kernel {
             Leave::Virtual => self.drop_virtual(rid, tasks, host)?,
             Leave::Driver => {
                 // 6.12 vfio_pci_core_unregister_device, and drivers of network cards alike: virtual
-                // functions go first, and with the driver of the physical one.
+                // functions are removed first, together with the driver of the physical function.
                 self.drop_virtual(rid, tasks, host)?;
                 if self.devices.contains_key(&rid) {
                     let conflict = Conflict::Device(rid);
@@ -111,7 +112,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// EBUSY if the kernel would wait for a user before it let go of the function.
+    /// EBUSY if the kernel would wait for a user before it released the function.
     pub(super) fn judge_removal(&self, rid: Rid) -> Result<(), Refusal> {
         let in_use = rules::REMOVE_IN_USE.refuse_for(Errno::EBUSY, Conflict::Device(rid));
         if self.devices.contains_key(&rid) {
@@ -123,7 +124,7 @@ impl Kernel {
             && let Some(group) = self.groups.get(&number)
             && (group.file.is_some() || group.container.is_some())
         {
-            // 4.6 vfio.c: a group that is in use keeps its IOMMU group.
+            // 4.6 vfio.c: a group in use keeps its IOMMU group.
             let it = [Endpoint::from(rid)];
             let functions = self.pci.vfio_members(number).map(Endpoint::from);
             let served = functions.chain(self.platforms.vfio_members(number));
@@ -134,7 +135,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// The function is gone.
+    /// Removes a function that is not in use.
     pub(super) fn take_away(&mut self, rid: Rid, tasks: &mut Vec<Task>) {
         self.leaving.retain(|(leaving, _), _| *leaving != rid);
         self.give_up_group(rid.into(), tasks);
@@ -142,7 +143,7 @@ impl Kernel {
         tasks.extend(self.iommu.remove_device(rid).map(Task::Play));
     }
 
-    /// Whether a bridge has functions behind it, which would go with it.
+    /// Whether a bridge has functions behind it, which would be removed with it.
     fn leads_to_others(&self, rid: Rid) -> bool {
         let function = self.topology.function(rid);
         // PCI-to-PCI bridge 1.2, 3.2.5.3: the secondary bus number is at 0x19.

@@ -1,7 +1,7 @@
-use super::{boolean, unsigned};
+use super::{boolean, number, unsigned};
 use passim_model::Errno;
 
-/// 6.12 kstrtobool: only what decides is looked at.
+/// 6.12 kstrtobool: only the deciding letters are read.
 #[test]
 fn booleans_are_read_by_their_first_letters() {
     for text in ["y", "Y\n", "yes", "t", "True", "1", "10", "on", "ON", "only"] {
@@ -28,4 +28,6 @@ fn numbers_are_read_as_in_c() {
     }
     assert_eq!(refused("4294967295"), Ok(u32::MAX));
     assert_eq!(refused("4294967296"), Err(Errno::ERANGE));
+    assert_eq!(number("0xffffffffffffffff"), Ok(u64::MAX));
+    assert_eq!(number("0x10000000000000000").map_err(|it| it.errno), Err(Errno::ERANGE));
 }

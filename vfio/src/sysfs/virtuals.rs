@@ -1,6 +1,6 @@
-//! `sriov_numvfs`: virtual functions are turned on and off.
+//! `sriov_numvfs`: enabling and disabling virtual functions.
 
-use super::{Leave, unsigned};
+use super::{Leave, bad_value, number};
 use crate::iommu::DeviceFacts;
 use crate::kernel::Kernel;
 use crate::operation::Task;
@@ -10,12 +10,12 @@ use crate::rules;
 use passim_model::{Conflict, Errno, Host, Refusal, Rid};
 
 impl Kernel {
-    /// Turns the first so many virtual functions of a physical one on, or all of them off.
+    /// Enables the first `value` virtual functions of a physical one, or disables all of them.
     ///
     /// # Errors
     /// EINVAL by `attribute-value`, ERANGE by `sriov-total`, ENOENT by `path-absent` without the
-    /// capability and by `sriov-no-driver`, EBUSY by `sriov-enabled` and, while somebody uses one,
-    /// by `remove-in-use`.
+    /// capability and by `sriov-no-driver`, EBUSY by `sriov-enabled` and, while one is in use, by
+    /// `remove-in-use`.
     // 6.12 pci/iov.c, sriov_numvfs_store.
     pub(super) fn set_virtual(
         &mut self,
@@ -29,7 +29,10 @@ impl Kernel {
         if all.is_empty() {
             return Err(rules::PATH_ABSENT.refuse_for(Errno::ENOENT, conflict));
         }
-        let wanted = unsigned(value)? as usize;
+        // 6.12 sriov_numvfs_store: what is no u16 is EINVAL. 4.6 passes on kstrtou16's ERANGE, which
+        // is not made here.
+        let wanted = number(value).ok().and_then(|number| u16::try_from(number).ok());
+        let wanted = usize::from(wanted.ok_or_else(bad_value)?);
         if wanted > all.len() {
             let conflict = Conflict::Limit { limit: all.len() as u64, wanted: wanted as u64 };
             return Err(rules::SRIOV_TOTAL.refuse_for(Errno::ERANGE, conflict));
@@ -51,9 +54,9 @@ impl Kernel {
         all[..wanted].iter().try_for_each(|rid| self.bring(*rid, tasks, host))
     }
 
-    /// What the registers of the physical function say from now on: so many virtual ones, or none.
-    // 6.12 pci/iov.c, sriov_enable and sriov_disable: the number comes before the bits that turn
-    // functions on, and goes after them.
+    /// Sets the physical function's registers for `number` virtual functions, or none.
+    // 6.12 pci/iov.c, sriov_enable and sriov_disable: the number is set before the enable bits, and
+    // cleared after them.
     fn enable(&self, physical: Rid, number: u64, host: &mut impl Host) {
         let space = Space::new(self.ecam, physical);
         let Some(at) = space.extended(ext_cap_id::SRIOV, host) else { return };
@@ -69,12 +72,12 @@ impl Kernel {
         }
     }
 
-    /// All virtual functions of a physical one are turned off.
+    /// Disables all virtual functions of a physical one.
     ///
     /// # Errors
-    /// EBUSY by `remove-in-use` with the first that somebody uses; those before it are gone.
-    // 6.12 pci/iov.c, sriov_disable: one after the other is removed, and the kernel waits for each;
-    // then the registers say that there is none.
+    /// EBUSY by `remove-in-use` with the first one in use; those before it are removed.
+    // 6.12 pci/iov.c, sriov_disable: functions are removed one after the other, and the kernel
+    // waits for each; then the registers are cleared.
     pub(super) fn drop_virtual(
         &mut self,
         physical: Rid,
@@ -94,7 +97,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// A virtual function comes: it gets a group and looks for a driver.
+    /// Adds a virtual function: it gets a group and is probed.
     fn bring(
         &mut self,
         rid: Rid,
@@ -107,8 +110,9 @@ impl Kernel {
             let facts = DeviceFacts { group, ..facts };
             let added = self.iommu.add_device(&facts, &mut self.frames, host);
             if let Err(error) = added {
-                // 4.6 add_iommu_group, 6.12 iommu_bus_notifier: whoever made the function does not
-                // hear that the IOMMU has no room for it. It is there, and in no group.
+                // 4.6 add_iommu_group, 6.12 iommu_bus_notifier: the caller that adds the function
+                // does not learn that the IOMMU has no room for it. The function exists, without a
+                // group.
                 self.iommu.leave_out(&facts, error);
                 tasks.extend(self.iommu.remove_device(rid).map(Task::Play));
             } else {
@@ -126,9 +130,9 @@ impl Kernel {
         Ok(())
     }
 
-    /// The group a function comes into: of whom it shares a stream mapping entry with; where others
-    /// are that it cannot be told apart from, theirs; otherwise a new one, with the lowest number
-    /// that is free.
+    /// The group that a function joins: that of a function with which it shares a stream mapping
+    /// entry; else that of functions that cannot be isolated from it; otherwise a new one, with the
+    /// lowest free number.
     // 6.12 iommu.c: numbers come from an ida.
     fn group_for(&self, facts: &DeviceFacts) -> u32 {
         if let Some(group) = self.iommu.group_by_streams(facts) {

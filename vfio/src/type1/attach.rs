@@ -1,9 +1,9 @@
-//! A group joins a container's domains, or leaves them.
+//! Attaching a group to a container's domains, and detaching it.
 //!
-//! Not here: whether the group may be used at all (`group`), and what the new domain learns
+//! Not here: whether the group may be used at all (`group`), and the mappings of a new domain
 //! (`replay`).
 
-use super::{DomainEntry, SlotKind, at_least_a_page, removal::Removal, windows::Windows};
+use super::{DomainEntry, SlotKind, at_least_a_page, windows::Windows};
 use crate::iommu::{DomainId, DomainKind, ReservedKind};
 use crate::kernel::Kernel;
 use crate::operation::Task;
@@ -51,7 +51,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// What attach says when no domain can be had.
+    /// The refusal of an attach that could allocate no domain.
     fn domain_error(&self, group: u32, refusal: Refusal) -> Refusal {
         match self.policy.domain_alloc_error {
             DomainAllocError::Eio => {
@@ -61,8 +61,8 @@ impl Kernel {
         }
     }
 
-    /// The group goes from its fresh domain to one of the container's that its IOMMU serves, or
-    /// the fresh domain becomes the container's.
+    /// Moves the group from its fresh domain to one of the container's that its IOMMU serves, or
+    /// makes the fresh domain the container's.
     fn keep_domain(
         &mut self,
         container: usize,
@@ -101,13 +101,13 @@ impl Kernel {
         Ok(())
     }
 
-    /// The window that the group's IOMMU driver reserves for doorbells becomes the domain's.
+    /// Sets the window that the group's IOMMU driver reserves for doorbells as the domain's.
     fn give_window(&mut self, group: u32, domain: DomainId) -> Result<(), Refusal> {
         if self.policy.window_provider != WindowProvider::Driver {
             return Ok(());
         }
         let regions = self.iommu.reserved_regions(group);
-        // 6.12 vfio_iommu_type1: a region that hardware takes messages from needs no mapping.
+        // 6.12 vfio_iommu_type1: where hardware accepts messages itself, no window is needed.
         if regions.iter().any(|region| region.kind == ReservedKind::Msi) {
             return Ok(());
         }
@@ -119,7 +119,7 @@ impl Kernel {
         }
     }
 
-    /// Every check of an attach that comes after the hardware took the group.
+    /// The checks of an attach that follow the attachment in hardware.
     fn judge_attach(&self, container: usize, group: u32, domain: DomainId) -> Result<(), Refusal> {
         if self.policy.valid_ranges == ValidRanges::Checked {
             self.judge_ranges(container, group, domain)?;
@@ -154,7 +154,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Whether messages of the group's devices reach only what is theirs, as this kernel tells.
+    /// Whether the group's devices can raise only their own interrupts, by this kernel's rule.
     fn messages_are_safe(&self, container: usize, group: u32) -> bool {
         let capable = self.iommu.claims_intr_remap(group);
         let backend = self.containers[container].type1();
@@ -178,7 +178,7 @@ impl Kernel {
         }
     }
 
-    /// Detaches `group`; the last group of the last domain takes every mapping with it.
+    /// Detaches `group`; the last group of the last domain removes every mapping.
     pub(crate) fn detach_group(&mut self, container: usize, group: u32, tasks: &mut Vec<Task>) {
         let backend = self.containers[container].type1_mut();
         let mut domains = backend.domains.iter();
@@ -194,14 +194,14 @@ impl Kernel {
         if backend.domains.len() == 1 {
             let domains = backend.domain_ids();
             let slots = backend.slots.drain();
-            // Windows go with the rest; nothing of them is mapped here.
+            // Windows are dropped with the slots; type1 maps nothing in them.
             let slots: Vec<_> = slots.filter(|(_, slot)| slot.kind == SlotKind::User).collect();
             backend.invalid_vaddrs = 0;
             if !slots.is_empty() {
-                tasks.push(Task::Remove(Removal::new(domains, slots)));
+                tasks.push(Task::Remove(self.removal(domains, slots)));
             }
         }
-        backend.domains.remove(at);
+        self.containers[container].type1_mut().domains.remove(at);
         tasks.push(Task::FreeDomain { domain });
         self.recompute(container);
     }

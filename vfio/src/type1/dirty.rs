@@ -1,9 +1,9 @@
 //! Dirty page tracking: which bits a report sets, stale ones included.
 //!
-//! Every page a mapping pins may have been written by the device at any time, so a report marks
-//! all of them. The kernel's bitmap of a mapping is shifted in place to meet the caller's bitmap,
-//! and what the shift pushes beyond the mapping's last page is never cleared: such bits come back
-//! in later reports (measured on 6.1 and 6.12).
+//! A device may have written any page that a mapping pins at any time, so a report marks all of
+//! them. The kernel shifts its bitmap of a mapping in place to align it with the caller's bitmap,
+//! and never clears bits shifted beyond the mapping's last page: such bits appear in later reports
+//! (measured on 6.1 and 6.12).
 
 use super::slots::SlotId;
 use super::{Type1, Version};
@@ -23,7 +23,7 @@ pub struct SlotBitmap {
 }
 
 impl SlotBitmap {
-    /// All clear, for a mapping of `pages` pages.
+    /// A cleared bitmap for a mapping of `pages` pages.
     pub(crate) fn new(pages: u64) -> Self {
         let words = pages.div_ceil(64) as usize + 1;
         Self { words: vec![0; words], pages }
@@ -45,7 +45,7 @@ impl SlotBitmap {
         }
     }
 
-    /// Shifts the words that hold the mapping's pages and `shift` (below 64) more bits up.
+    /// Shifts up the words that contain the mapping's pages and `shift` (below 64) more bits.
     fn shift_up(&mut self, shift: u32) {
         let words = self.words_with(shift);
         let mut carry = 0;
@@ -56,7 +56,7 @@ impl SlotBitmap {
         }
     }
 
-    /// How many words the mapping's pages and `shift` more bits take.
+    /// Number of words that the mapping's pages and `shift` more bits take.
     fn words_with(&self, shift: u32) -> usize {
         (self.pages + u64::from(shift)).div_ceil(64) as usize
     }
@@ -68,7 +68,7 @@ enum Bits {
     Clear,
 }
 
-/// EINVAL unless one bit stands for one smallest page.
+/// EINVAL unless one bit represents one smallest page.
 pub(super) fn judge_page_size(bitmap: &Bitmap, page: PageSize) -> Result<(), Refusal> {
     if bitmap.pgsize != page.bytes() {
         let conflict = Conflict::Unknown(bitmap.pgsize);
@@ -77,13 +77,13 @@ pub(super) fn judge_page_size(bitmap: &Bitmap, page: PageSize) -> Result<(), Ref
     Ok(())
 }
 
-/// EINVAL unless the bitmap holds a bit for each of the pages that `size` bytes are.
+/// EINVAL unless the bitmap has a bit for each page of `size` bytes.
 fn judge_bitmap_size(bitmap: &Bitmap, size: u64) -> Result<(), Refusal> {
     let refusal = |wanted| {
         let conflict = Conflict::Short { got: bitmap.size, needs: wanted };
         rules::DIRTY_BITMAP_SIZE.refuse_for(Errno::EINVAL, conflict)
     };
-    // A page size of 0 has no lowest bit; whatever the kernel makes of it, no page is left.
+    // A page size of 0 has no lowest set bit; whatever the kernel computes, no page is left.
     let shift = bitmap.pgsize.trailing_zeros();
     let pages = size.checked_shr(shift).unwrap_or(0);
     let needs = pages.div_ceil(64) * 8;
@@ -95,7 +95,7 @@ fn judge_bitmap_size(bitmap: &Bitmap, size: u64) -> Result<(), Refusal> {
 }
 
 impl Kernel {
-    /// The checks of a caller's bitmap that come before the container is looked at.
+    /// The checks of a caller's bitmap that precede those of the container.
     pub(super) fn judge_bitmap(&self, bitmap: &Bitmap, size: u64) -> Result<(), Refusal> {
         if !self.processes.access_ok(bitmap.data, bitmap.size) {
             let conflict = Conflict::User(bitmap.data);
@@ -182,7 +182,7 @@ impl Kernel {
         backend.slots.get_mut(id)?.bitmap.as_mut()
     }
 
-    /// Writes the bits of one mapping into the caller's bitmap, whose bit 0 stands for `base`.
+    /// Writes the bits of one mapping into the caller's bitmap, whose bit 0 represents `base`.
     #[expect(clippy::too_many_arguments, reason = "one mapping of one container, one caller")]
     pub(super) fn report_dirty(
         &mut self,
@@ -200,7 +200,7 @@ impl Kernel {
         let (word, shift) = (offset / 64, (offset % 64) as u32);
         let at = UserAddr::new(data.get().wrapping_add(word * 8));
         let Some(bits) = self.slot_bitmap(container, id) else { return Ok(()) };
-        // Everything pinned is dirty, READ-only mappings too (measured on 6.1 and 6.12).
+        // Every pinned page is dirty, also of READ-only mappings (measured on 6.1 and 6.12).
         bits.assign(Bits::Set);
         let fault = rules::DIRTY_BITMAP_FAULT.refuse_for(Errno::EFAULT, Conflict::User(at));
         if shift > 0 {

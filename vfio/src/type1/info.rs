@@ -1,7 +1,7 @@
-//! VFIO_IOMMU_GET_INFO: page sizes, and a chain of capabilities if there is room for it.
+//! VFIO_IOMMU_GET_INFO: page sizes, and a chain of capabilities if the caller has room for it.
 //!
-//! Layout and capabilities differ between revisions: `info-layout` and `msi-info`. What the
-//! capabilities of the series hold stands in `msi_info`.
+//! Layout and capabilities differ between revisions: `info-layout` and `msi-info`. Not here: the
+//! contents of the series' capabilities (`msi_info`).
 
 use super::Type1;
 use crate::kernel::Kernel;
@@ -10,16 +10,16 @@ use crate::rules;
 use crate::uapi::{Buffer, Header, dirty, info_cap};
 use passim_model::{Conflict, Errno, Refusal};
 
-/// Where `struct vfio_iommu_type1_info` keeps its fields in one layout.
+/// The field offsets of `struct vfio_iommu_type1_info` in one layout.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Layout {
-    /// Bytes of the structure, behind which the chain begins.
+    /// Bytes of the structure; the chain follows.
     bytes: usize,
-    /// Least argsz.
+    /// Smallest argsz accepted.
     least: u32,
     /// Offset of `iova_pgsizes`.
     page_sizes: usize,
-    /// Offset of `cap_offset`, where there is one.
+    /// Offset of `cap_offset`, if the layout has one.
     cap_offset: Option<usize>,
 }
 
@@ -38,7 +38,7 @@ impl Layout {
 
 /// The chain of capabilities, each with the offset of the next from the start of the structure.
 struct Chain {
-    /// Where it begins in the structure.
+    /// Its offset in the structure.
     at: usize,
     alignment: InfoAlignment,
     bytes: Vec<u8>,
@@ -68,7 +68,7 @@ impl Chain {
     }
 }
 
-/// How many bytes of a structure of 24 a caller with this argsz gets back.
+/// How many bytes of a 24-byte structure are copied back to a caller with this argsz.
 pub(crate) fn fixed_bytes_written(argsz: u32, policy: &Policy) -> usize {
     match policy.short_info {
         ShortInfo::Bytes => (argsz as usize).min(24),
@@ -97,8 +97,8 @@ impl Kernel {
         let needed = (layout.bytes + chain.len()) as u32;
         let fits = argsz >= needed;
         let cap_offset = if fits && !chain.is_empty() { layout.bytes as u32 } else { 0 };
-        // measured on 6.1 and 6.12: CAPS is reported even if the chain is not; argsz then says
-        // what it would take. v12 and v14 read the same.
+        // measured on 6.1 and 6.12: CAPS is reported even if the chain is not; argsz then returns
+        // the size needed. v12 and v14 read the same.
         let caps = if chain.is_empty() { 0 } else { info_cap::FLAG_CAPS };
         let flags = info_cap::FLAG_PGSIZES | caps | self.require_msi_map(container);
         let told = if fits || chain.is_empty() { argsz } else { needed };
@@ -121,7 +121,7 @@ impl Kernel {
         Ok(0)
     }
 
-    /// v8: the flag that asks for a window.
+    /// v8: the flag that requires a window.
     fn require_msi_map(&self, container: usize) -> u32 {
         let first = self.containers[container].backend.as_ref().and_then(Type1::reference_domain);
         let needed = self.policy.msi_info == MsiInfo::RequireMsiMap
@@ -129,7 +129,7 @@ impl Kernel {
         if needed { info_cap::FLAG_REQUIRE_MSI_MAP } else { 0 }
     }
 
-    /// The chain of capabilities; empty where this kernel has none to tell.
+    /// The chain of capabilities; empty where this kernel has none.
     fn info_chain(&self, container: usize, layout: Layout) -> Vec<u8> {
         let mut chain = Chain::new(layout.bytes, self.policy.info_alignment);
         match self.policy.msi_info {

@@ -1,8 +1,7 @@
 //! MAP_DMA: the checks in their order, then pages pinned and mapped run by run.
 //!
-//! Windows for doorbells go on in `register`; what a later domain learns, in `replay`.
+//! Not here: windows for doorbells (`register`), and mappings of later domains (`replay`).
 
-use super::removal::Removal;
 use super::{Slot, SlotBitmap, SlotKind, Version};
 use crate::iommu::{DomainId, MapRequest as IommuMapRequest};
 use crate::kernel::Kernel;
@@ -15,7 +14,7 @@ use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::MemoryType;
 use passim_model::{Conflict, Errno, Host, Iova, PageSize, Perms, Refusal, Span, UserAddr};
 
-/// A MAP request whose own fields are in order.
+/// A MAP request whose fields passed their checks.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
     iova: Span<Iova>,
@@ -23,7 +22,7 @@ struct Wanted {
     perms: Perms,
 }
 
-/// What a request asks for by its flags.
+/// The operation that a request's flags select.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Asked {
     /// A mapping with these permissions.
@@ -34,7 +33,7 @@ enum Asked {
     Window,
 }
 
-/// argsz and flags, judged by what bit 2 of the flags means.
+/// Checks argsz and flags; bit 2 of the flags depends on the kernel.
 fn asked(request: &MapRequest, third: ThirdMapFlag) -> Result<Asked, Refusal> {
     let header = request.header;
     if header.argsz < MAP_BYTES as u32 {
@@ -65,7 +64,7 @@ fn no_permission(flags: u32) -> Refusal {
     rules::MAP_NO_PERMISSION.refuse_for(Errno::EINVAL, Conflict::Unknown(u64::from(flags)))
 }
 
-/// The IOVA range of a request, without wrap.
+/// The IOVA range of a request; refuses one that wraps.
 fn unwrapped(request: &MapRequest, errno: WrapErrno) -> Result<Span<Iova>, Refusal> {
     if request.size == 0 {
         return Err(rules::MAP_ALIGNMENT.refuse(Errno::EINVAL));
@@ -105,7 +104,7 @@ impl Kernel {
         }
         let wrap = self.policy.wrap_errno;
         if wrap == WrapErrno::Eoverflow {
-            // 7.2 vfio_iommu_type1: a wrap comes before permissions and alignment.
+            // 7.2 vfio_iommu_type1: the wrap is checked before permissions and alignment.
             unwrapped(&request, wrap)?;
         }
         if asked == Asked::Mapping(Perms::empty()) {
@@ -134,7 +133,7 @@ impl Kernel {
         Ok(0)
     }
 
-    /// Pins and maps run by run; any failure takes the whole mapping back.
+    /// Pins and maps run by run; a failure undoes the whole mapping.
     fn pin_and_map(
         &mut self,
         pid: Pid,
@@ -179,16 +178,16 @@ impl Kernel {
             }
             Err(refusal) => {
                 if let Some(partial) = Span::from_size(wanted.iova.start(), done) {
-                    tasks.push(Task::Remove(Removal::new(domains, vec![(partial, slot)])));
+                    tasks.push(Task::Remove(self.removal(domains, vec![(partial, slot)])));
                 }
                 Err(refusal)
             }
         }
     }
 
-    /// Pins the physically contiguous run that starts `done` bytes into the mapping, and maps it
-    /// in every domain. The answer is its length in bytes. Where a domain refuses, those before it
-    /// lose the run again; what the others have at its addresses stays.
+    /// Pins the physically contiguous run that starts `done` bytes into the mapping, and maps it in
+    /// every domain. Returns its length in bytes. If a domain refuses, the run is unmapped from
+    /// those before it; existing mappings of the others at its addresses stay.
     fn map_run(
         &mut self,
         domains: &[DomainId],
@@ -244,20 +243,20 @@ impl Kernel {
                     self.processes.uncharge(slot.owner, counted);
                     return Err(refusal);
                 }
-                // 4.11 and 6.12 vfio_iommu_map: from the one before the refusing domain to the
-                // first. A doorbell that the refusing one has there is nobody's to unmap.
+                // 4.11 and 6.12 vfio_iommu_map: from the domain before the refusing one back to the
+                // first. A doorbell that the refusing domain maps there must stay.
                 let own = Slot { locked_pages: counted, bitmap: None, ..slot.clone() };
                 let span = Span::from_size(iova, len).expect("a run has pages and does not wrap");
                 let took = domains[..k].to_vec();
-                tasks.push(Task::Remove(Removal::new(took, vec![(span, own)])));
+                tasks.push(Task::Remove(self.removal(took, vec![(span, own)])));
                 return Err(refusal);
             }
         }
         Ok(len)
     }
 
-    /// MAP with the VADDR flag: an existing mapping gets another vaddr, and another owner if
-    /// another process asks.
+    /// MAP with the VADDR flag: gives an existing mapping another vaddr, and another owner if
+    /// another process calls.
     fn exchange_vaddr(
         &mut self,
         pid: Pid,

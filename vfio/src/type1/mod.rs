@@ -2,21 +2,21 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | [`slots`] | which mapping holds this address, which overlaps this range? |
+//! | [`slots`] | which mapping contains this address, which overlaps this range? |
 //! | `map` | may this be mapped, and which pages does it pin? |
-//! | `register` | may this be the window for doorbells, and which domains take it? |
-//! | `replay` | what does a domain that comes later learn? |
+//! | `register` | may this be the window for doorbells, and which domains accept it? |
+//! | `replay` | which mappings does a later domain get? |
 //! | `search` | which slot does a search by range, point or kind find? |
-//! | `unmap` | which mappings does this range take away? |
-//! | `removal` | in what order does a mapping go: tables, SMMU, pages? |
+//! | `unmap` | which mappings does an UNMAP remove? |
+//! | `removal` | in what order is a mapping removed: tables, SMMU, pages? |
 //! | `attach` | what happens when a group joins or leaves? |
 //! | `windows` | which addresses are valid? |
-//! | `info` | what does GET_INFO say? |
-//! | `msi_info` | and what of messages? |
+//! | `info` | what does GET_INFO report? |
+//! | `msi_info` | what does it report about messages? |
 //! | `dirty` | which bits does a dirty report set? |
 //!
-//! Not here: page tables and what the SMMU is told, which the IOMMU core has; and who may be in the
-//! container.
+//! Not here: page tables and how the SMMU is programmed (the IOMMU core), and which groups may join
+//! a container.
 
 mod attach;
 mod dirty;
@@ -54,25 +54,25 @@ pub enum Version {
     V2,
 }
 
-/// What a slot is for: `vfio_iova_type` of patch 1/7 of part 3.
+/// The purpose of a slot: `vfio_iova_type` of patch 1/7 of part 3.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SlotKind {
     /// A mapping of process memory.
     User,
-    /// The window in which doorbells are mapped; nothing of it is pinned or mapped by type1.
+    /// The window in which doorbells are mapped; type1 pins and maps nothing in it.
     ReservedMsi,
 }
 
-/// One mapping: `struct vfio_dma`. Its range of IOVAs is kept by [`Slots`].
+/// One mapping: `struct vfio_dma`. [`Slots`] stores its range of IOVAs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Slot {
-    /// What it is for.
+    /// Its purpose.
     pub kind: SlotKind,
     /// First byte in the owner's memory.
     pub vaddr: UserAddr,
-    /// What the device may do, as the process asked for it.
+    /// The accesses that the device may make, as the process requested.
     pub perms: Perms,
-    /// Whose memory it is, and whose VmLck counts it.
+    /// The process whose memory it maps and whose VmLck counts it.
     pub owner: Pid,
     /// Whether the owner held CAP_IPC_LOCK when it became the owner.
     pub ipc_lock: bool,
@@ -97,7 +97,7 @@ pub struct DomainEntry {
 pub struct Type1 {
     pub(crate) version: Version,
     pub(crate) nesting: bool,
-    /// The last to be made comes first: it is the one asked for physical addresses.
+    /// The newest first: physical addresses are looked up in it.
     pub(crate) domains: Vec<DomainEntry>,
     pub(crate) slots: Slots<Slot>,
     pub(crate) windows: Windows,
@@ -111,7 +111,7 @@ pub struct Type1 {
 }
 
 impl Type1 {
-    /// An instance without domains; `entry_limit` is the module parameter as it stands now.
+    /// Creates an instance without domains; `entry_limit` is the present module parameter.
     pub(crate) fn new(
         version: Version,
         nesting: bool,
@@ -154,7 +154,7 @@ impl Type1 {
         self.page_sizes.smallest().unwrap_or(self.cpu_page)
     }
 
-    /// What a request that runs into a slot is told.
+    /// The conflict of a request that overlaps a slot.
     fn conflict(&self, (id, span): search::Hit) -> Conflict {
         match self.slots.get(id).map(|slot| slot.kind) {
             Some(SlotKind::ReservedMsi) => Conflict::Window(span),
@@ -162,12 +162,12 @@ impl Type1 {
         }
     }
 
-    /// The domain that is asked where an address leads.
+    /// The domain in which physical addresses are looked up.
     pub(crate) fn reference_domain(&self) -> Option<DomainId> {
         Some(self.domains.first()?.domain)
     }
 
-    /// Every domain, the last made first.
+    /// Every domain, the newest first.
     pub(crate) fn domain_ids(&self) -> Vec<DomainId> {
         self.domains.iter().map(|entry| entry.domain).collect()
     }

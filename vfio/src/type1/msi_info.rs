@@ -1,17 +1,17 @@
-//! What GET_INFO of the series says of messages: patch 7/7 of part 3 in its revisions.
+//! GET_INFO of the series about messages: patch 7/7 of part 3 in its revisions.
 //!
-//! Only the first domain of the container is asked, all being thought alike; v14 asks them all. Not
-//! here: layout and negotiation of the structure around it.
+//! Only the container's first domain is queried, on the assumption that all are alike; v14 queries
+//! them all. Not here: layout and negotiation of the surrounding structure.
 
 use super::Type1;
 use crate::iommu::MsiGeometry;
 use crate::kernel::Kernel;
 
-/// Pages that v9 asks for, whatever there is to map.
+/// Pages that v9 reports, whatever there is to map.
 // Cover letter of part 3, v9: "an arbitrary number of 16 page requirement is reported".
 const PAGES: u64 = 16;
 
-/// v10: messages are taken by hardware, and the aperture says where.
+/// v10: hardware accepts messages, at the aperture's addresses.
 const FLAG_RESERVED: u32 = 1 << 0;
 
 impl Kernel {
@@ -66,7 +66,7 @@ impl Kernel {
     }
 }
 
-/// Where hardware takes messages: first and last address, or 0 and 0.
+/// Where hardware accepts messages: first and last address, or 0 and 0.
 fn reserved_by_hardware(geometry: &MsiGeometry) -> (u64, u64) {
     match geometry.reserved() {
         Some(span) if !geometry.supported => (span.start().get(), span.last().get()),

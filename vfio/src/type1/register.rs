@@ -1,8 +1,7 @@
 //! Registering the window in which doorbells are mapped: patch 4/7 of part 3.
 //!
-//! MAP_DMA with the reserved-window flag comes here. The window becomes a slot that is never pinned
-//! nor mapped, and the aperture of every domain. Not here: what is mapped inside it, which is the
-//! IOMMU core's.
+//! MAP_DMA with the reserved-window flag. The window becomes a slot that is never pinned nor
+//! mapped, and the aperture of every domain. Not here: doorbells mapped in it (the IOMMU core).
 
 use super::{Slot, SlotKind};
 use crate::kernel::Kernel;
@@ -12,7 +11,7 @@ use crate::rules;
 use crate::uapi::MapRequest;
 use passim_model::{Conflict, Errno, Iova, PageSize, Perms, Refusal, Span, UserAddr};
 
-/// The window of a request. Its vaddr and permissions are not looked at.
+/// The window of a request. Its vaddr and permissions are ignored.
 fn window_of(request: &MapRequest, page: PageSize) -> Result<Span<Iova>, Refusal> {
     for value in [request.size, request.iova] {
         if !page.divides(value) {
@@ -31,8 +30,8 @@ impl Kernel {
     /// MAP_DMA with VFIO_DMA_MAP_FLAG_RESERVED_MSI_IOVA.
     ///
     /// # Errors
-    /// EINVAL for an empty, misaligned or wrapping window, EEXIST over a slot of any kind, and what
-    /// the domains refuse: ENODEV, EINVAL, EFAULT.
+    /// EINVAL for an empty, misaligned or wrapping window, EEXIST over a slot of any kind, and the
+    /// refusals of the domains: ENODEV, EINVAL, EFAULT.
     pub(super) fn register_window(
         &mut self,
         pid: Pid,
@@ -58,20 +57,20 @@ impl Kernel {
         let backend = self.containers[container].type1_mut();
         if backend.slots.insert(window, slot).is_err() {
             // Exclusive ends: a slot that ends at 2^64 is not found, and the kernel's tree would
-            // hold both. Here the older one stays alone.
+            // contain both. Here only the older one is kept.
             tracing::debug!(target: passim_model::event::VFIO, %window, "over a slot not found");
         }
         Ok(0)
     }
 
-    /// Gives the window to every domain, the last made first. The first error ends it; whether the
-    /// domains before lose the window again is `aperture-rollback`.
+    /// Sets the window in every domain, the newest first. The first error ends it; whether the
+    /// domains before it lose the window is `aperture-rollback`.
     fn set_apertures(&mut self, container: usize, window: Span<Iova>) -> Result<(), Refusal> {
         let backend = self.containers[container].type1();
         let domains = backend.domain_ids();
         let undo = self.policy.aperture_rollback == ApertureRollback::Undo;
         for &domain in &domains {
-            // v14: a domain that asks for no window is passed over.
+            // v14: a domain that needs no window is skipped.
             if undo && !self.iommu.msi_geometry(domain).supported {
                 continue;
             }

@@ -1,25 +1,25 @@
-//! A mapping goes: out of the tables, out of the SMMU, then its pages.
+//! Removing a mapping: from the tables, from the SMMU, then its pages are unpinned.
 //!
-//! Between the first and the second step the device may still reach the pages; that is why they
-//! stay pinned until the SMMU has answered.
+//! Between the first and the second step the device may still reach the pages; therefore they stay
+//! pinned until the SMMU has answered.
 
 use super::Slot;
 use crate::iommu::{DomainId, Invalidation, Synced};
 use crate::kernel::Kernel;
-use crate::policy::UnmapSync;
+use crate::policy::{LockedMemory, UnmapSync};
 use crate::step::Step;
 use passim_model::pgtable::gather::Gather;
 use passim_model::{Host, Iova, PhysAddr, Span};
 
 /// Pages wait for the SMMU in batches of at most this many contiguous runs.
 ///
-/// 6.12 vfio_iommu_type1: it syncs after 512 remembered regions.
+/// 6.12 vfio_iommu_type1: it syncs after 512 recorded regions.
 const RUNS_PER_SYNC: usize = 512;
 
-/// Mappings on their way out. See the [module](self).
+/// Mappings being removed. See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Removal {
-    /// The first is asked for physical addresses, and is the last to be unmapped.
+    /// The first is the reference domain, which provides physical addresses and is unmapped last.
     domains: Vec<DomainId>,
     slots: std::vec::IntoIter<(Span<Iova>, Slot)>,
     current: Option<Current>,
@@ -33,18 +33,33 @@ struct Current {
     /// What the reference domain still maps.
     rest: Option<Span<Iova>>,
     span: Span<Iova>,
-    /// Domains besides the reference that still map it.
+    /// Number of other domains that still map it.
     others: usize,
     /// Unmapped, not yet invalidated: first frame and number of pages.
     runs: Vec<(PhysAddr, u64)>,
 }
 
-impl Removal {
-    /// The removal of `slots` from `domains`, the reference domain first.
-    pub(crate) fn new(domains: Vec<DomainId>, slots: Vec<(Span<Iova>, Slot)>) -> Self {
-        Self { domains, slots: slots.into_iter(), current: None, pending: None }
+impl Kernel {
+    /// The removal of `slots` from `domains`, the reference domain first, for the call that is being
+    /// decided.
+    pub(crate) fn removal(
+        &self,
+        domains: Vec<DomainId>,
+        mut slots: Vec<(Span<Iova>, Slot)>,
+    ) -> Removal {
+        if self.policy.locked_memory == LockedMemory::Caller
+            && let Some(current) = self.current
+        {
+            // 4.9 vfio_lock_acct: it is `current->mm` that is charged less.
+            for (_, slot) in &mut slots {
+                slot.owner = current;
+            }
+        }
+        Removal { domains, slots: slots.into_iter(), current: None, pending: None }
     }
+}
 
+impl Removal {
     /// Goes on until it must wait, or is done.
     pub(crate) fn step(&mut self, kernel: &mut Kernel, host: &mut impl Host) -> Step<()> {
         loop {
@@ -79,7 +94,7 @@ impl Removal {
     fn advance(&mut self, mut current: Current, kernel: &mut Kernel, host: &mut impl Host) {
         let mut gather = Gather::default();
         if current.others > 0 {
-            // Every domain but the reference loses the whole mapping at once.
+            // Each other domain unmaps the whole mapping at once.
             let domain = self.domains[current.others];
             current.others -= 1;
             let (iova, size) = (current.span.start(), current.span.size().unwrap_or(u64::MAX));
@@ -101,7 +116,7 @@ impl Removal {
 
 impl Current {
     /// Unmaps physically contiguous runs from the reference domain: up to [`RUNS_PER_SYNC`] of
-    /// them, or one, where nothing is gathered.
+    /// them, or one, where invalidations are not gathered.
     fn unmap_runs(
         &mut self,
         domain: DomainId,
@@ -110,7 +125,7 @@ impl Current {
         host: &mut impl Host,
     ) {
         let page = kernel.page;
-        // vfio_unmap_unpin of 4.x: iommu_unmap and the unpinning of one run after the other.
+        // vfio_unmap_unpin of 4.x: unmaps and unpins one run after the other.
         let most = match kernel.policy.unmap_sync {
             UnmapSync::EachBlock => 1,
             UnmapSync::Gathered => RUNS_PER_SYNC,
@@ -125,21 +140,21 @@ impl Current {
                 Some((frame, len)) => {
                     let gone = kernel.iommu.unmap(domain, at, len, gather, host);
                     if gone == 0 {
-                        // The kernel warns and gives up on the rest of the mapping.
+                        // The kernel warns and abandons the rest of the mapping.
                         self.rest = None;
                         return;
                     }
                     self.runs.push((frame, gone.min(len) >> page.lg2()));
                     gone
                 }
-                // A hole: stepped over page by page.
+                // A hole: skipped page by page.
                 None => page.bytes(),
             };
             self.rest = at.checked_add(gone).and_then(|start| Span::new(start, rest.last()));
         }
     }
 
-    /// Gives back the pages of the runs that are invalidated now. `Synced` is the proof.
+    /// Unpins the pages of the runs that are now invalidated. `Synced` is the proof.
     fn unpin(&mut self, kernel: &mut Kernel, _synced: &Synced) {
         for (frame, pages) in self.runs.drain(..) {
             kernel.unpin_pages(frame, pages);

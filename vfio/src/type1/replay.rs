@@ -1,7 +1,7 @@
-//! A new domain learns what the container maps.
+//! Replaying a container's mappings into a new domain.
 //!
-//! Mappings are read from the reference domain's tables, the window is given as it was registered.
-//! Not here: whether the domain may join at all.
+//! Mappings are read from the reference domain's tables; the window is set as registered. Not here:
+//! whether the domain may join at all.
 
 use super::SlotKind;
 use crate::iommu::{DomainId, MapRequest};
@@ -24,12 +24,12 @@ struct Wanted {
 }
 
 impl Kernel {
-    /// Maps into `domain` everything that `reference` maps, ascending. What a block replaces in the
-    /// tables is dropped by a task.
+    /// Maps into `domain` everything that `reference` maps, ascending. A task invalidates and frees
+    /// tables that a block replaced.
     ///
     /// # Errors
-    /// ENOMEM where no table can be had; what a window is refused with, if `replay-aperture` says
-    /// that this fails the attach. What was mapped by then goes with the domain.
+    /// ENOMEM without memory for a table; the refusal of the window, if `replay-aperture` says that
+    /// it fails the attach. Mappings made so far are freed with the domain.
     pub(super) fn replay(
         &mut self,
         container: usize,
@@ -78,14 +78,14 @@ impl Kernel {
                 let request = MapRequest { iova, output, size, perms, memory_type };
                 self.iommu.map(domain, &request, gather, &mut self.frames, host)?;
             }
-            // A hole in the reference is stepped over page by page, as the kernel does.
+            // A hole in the reference is skipped page by page, as the kernel does.
             let size = run.map_or(page.bytes(), |(_, size)| size);
             next = iova.checked_add(size).and_then(|start| Span::new(start, rest.last()));
         }
         Ok(())
     }
 
-    /// The new domain gets the registered window, or not: `replay-aperture`.
+    /// Sets the registered window in the new domain, or not: `replay-aperture`.
     fn replay_window(&mut self, domain: DomainId, window: Span<Iova>) -> Result<(), Refusal> {
         match self.policy.replay_aperture {
             ReplayAperture::Skip => {}

@@ -1,9 +1,9 @@
-//! Which slot does a search find: by range, by point, and by kind.
+//! Which slot a search finds: by range, by point, and by kind.
 //!
-//! Kernels up to 6.12 compute the exclusive end of a range, which is 0 for one that ends at 2^64,
-//! and so find nothing for such a range, and never find such a slot. The search by kind is that of
-//! patch 2/7 of part 3; `find-dma` says whether as it was meant or as it is coded. Not here: what
-//! MAP and UNMAP conclude from what is found.
+//! Kernels up to 6.12 compute the exclusive end of a range, which is 0 for one that ends at 2^64;
+//! so a search for such a range finds nothing, and such a slot is never found. The search by kind
+//! is that of patch 2/7 of part 3; `find-dma` selects it as intended or as coded. Not here: what
+//! MAP and UNMAP do with the result.
 
 use super::slots::{SlotId, Slots};
 use super::{Slot, SlotKind, Version};
@@ -30,7 +30,7 @@ impl Search {
         seen.then_some(span)
     }
 
-    /// Whether a slot is found at all.
+    /// Whether a search can find a slot at all.
     fn sees(self, span: Span<Iova>) -> bool {
         self.range(span).is_some()
     }
@@ -47,29 +47,30 @@ impl Search {
         slots.overlapping(span).filter(|(_, slot)| self.sees(*slot)).collect()
     }
 
-    /// The slot that holds `iova` somewhere behind its first byte: a search for 0 bytes.
+    /// The slot that contains `iova` after its first byte: a search for 0 bytes.
     fn inside(self, slots: &Slots<Slot>, iova: Iova) -> Option<(Hit, SlotKind)> {
         let id = slots.containing(iova)?;
         let span = slots.span(id).filter(|span| span.start() < iova && self.sees(*span))?;
         Some(((id, span), slots.get(id)?.kind))
     }
 
-    /// The user's slot that holds `iova` behind its first byte. As coded, a window does as well:
-    /// the point lies inside it, so no other slot is looked for.
+    /// The user's slot that contains `iova` after its first byte. As coded, a window counts too:
+    /// the point lies inside it, so the search ends there.
     pub(super) fn user_inside(self, slots: &Slots<Slot>, iova: Iova) -> Option<Hit> {
         let (hit, kind) = self.inside(slots, iova)?;
         (kind == SlotKind::User || self.find == FindDma::AsCoded).then_some(hit)
     }
 
-    /// The slots that UNMAP of `span` takes one after the other.
+    /// The slots that UNMAP of `span` removes one after the other.
     ///
-    /// As coded, the outcome turns on the window that the descent meets: with nothing of `span`
-    /// outside it, the window itself is taken; with `span` beginning below it and no user slot left
-    /// there, the result of the failed search is dereferenced. Which of the user slots above the
-    /// window went before that depends on the shape of the tree; here, none.
+    /// As coded, the outcome depends on the window that the descent meets: if nothing of `span`
+    /// lies outside it, the window itself is removed; if `span` begins below it and no user slot is
+    /// left there, the kernel dereferences the NULL result of the failed search. Which of the user
+    /// slots above the window were removed before that depends on the shape of the tree; here,
+    /// none.
     ///
     /// measured on 6.1 and 6.12: on v1 a mapping that starts before the range ends the walk at
-    /// once, and one whose start lies inside goes whole.
+    /// once, and one that starts inside it is removed whole.
     pub(super) fn taken(self, slots: &Slots<Slot>, span: Span<Iova>, version: Version) -> Taken {
         let mut taken = self.walk(slots, span);
         let cut = taken.hits.first().is_some_and(|(_, slot)| slot.start() < span.start());
@@ -104,14 +105,14 @@ impl Search {
     }
 }
 
-/// What UNMAP takes.
+/// The slots that UNMAP removes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Taken {
     /// The slots, ascending.
     pub(super) hits: Vec<Hit>,
-    /// After them the search dereferences a slot it has not found, because of this window.
+    /// After them the search dereferences NULL, because of this window.
     pub(super) null: Option<Hit>,
-    /// Slots of the range that another shape of the kernel's tree would have let go.
+    /// Slots of the range that another shape of the kernel's tree would have removed.
     pub(super) left: usize,
 }
 

@@ -85,7 +85,7 @@ fn world(version: Version, limit: u32, capabilities: Capabilities, memlock: u64)
         policy: Profile::Linux6_12.policy(),
         params: Params {
             dma_entry_limit: limit,
-            // There is no interrupt controller here.
+            // This machine has no interrupt controller.
             allow_unsafe_interrupts: true,
             ..Params::default()
         },
@@ -138,7 +138,7 @@ impl World {
         self.ioctl(self.container, ioctl::IOMMU_MAP_DMA, Arg::Bytes(bytes)).map(|_| ())
     }
 
-    /// Unmaps a range in the same pages; the answer is in pages.
+    /// Unmaps a range in the same pages; returns pages.
     fn unmap(&mut self, first: i64, pages: u64) -> Result<u64, Errno> {
         let iova = 0x4000_0000u64.wrapping_add_signed(first * PAGE as i64);
         let header = Header { argsz: 24, flags: 0 };
@@ -197,8 +197,8 @@ fn v2_refuses_to_cut_a_mapping_and_then_takes_nothing() {
     assert_eq!(world.unmap(-16, 64), Ok(0));
 }
 
-/// measured on 6.1 and 6.12, dirty.jsonl: a mapping of 70 pages, reported twice from 4 pages
-/// below it, then unmapped with a report. Bits beyond the mapping come back.
+/// measured on 6.1 and 6.12, dirty.jsonl: a mapping of 70 pages, reported twice from 4 pages below
+/// it, then unmapped with a report. Bits beyond the mapping reappear.
 #[test]
 fn dirty_bits_pushed_beyond_a_mapping_come_back() {
     let mut world = v2();
@@ -212,7 +212,7 @@ fn dirty_bits_pushed_beyond_a_mapping_come_back() {
     assert_eq!(world.report(unmap, 0, 70), [u64::MAX, 0x3fff, 0]);
 }
 
-/// measured on 6.1 and 6.12: which errno wins when two checks would refuse.
+/// measured on 6.1 and 6.12: which errno is returned when two checks would refuse.
 #[test]
 fn the_first_check_wins() {
     let hole = ARENA + 0x100_0000;
@@ -273,7 +273,8 @@ fn windows_are_apertures_less_reserved_regions() {
     assert!(Windows::of([span(0, 9), span(10, 19)], []).iter().next().is_none());
 }
 
-/// What lies around the caller's structure may be anything: only what a call writes goes back.
+/// The memory around the caller's structure may be unwritable: only the bytes that a call writes
+/// are copied back.
 #[test]
 fn a_structure_at_an_address_is_written_back_no_further_than_the_call_writes() {
     let mut world = v2();
@@ -292,7 +293,7 @@ fn a_structure_at_an_address_is_written_back_no_further_than_the_call_writes() {
     assert_eq!(world.kernel.frames_in_use(), frames);
 }
 
-/// A call that may release a group waits for whoever works on its container.
+/// A call that may release a group waits for the lock of its container.
 #[test]
 fn calls_that_may_release_a_group_take_the_containers_lock() {
     let mut world = v2();
@@ -311,7 +312,7 @@ fn calls_that_may_release_a_group_take_the_containers_lock() {
     assert!(others.iter().all(|call| !world.kernel.must_wait(pid, call)));
 }
 
-/// A process that has ended opens nothing: a group it opened could never be closed again.
+/// A process that has ended opens nothing: it could never close a group again.
 #[test]
 fn nothing_is_left_of_a_call_by_a_process_that_has_ended() {
     let mut world = v2();
@@ -325,8 +326,8 @@ fn nothing_is_left_of_a_call_by_a_process_that_has_ended() {
     assert_eq!(world.call(Call::Open { path: "/dev/vfio/2".to_owned() }), Ok(3));
 }
 
-/// 6.12 driver core: devices are looked up by their whole names; a function without a group gets
-/// no driver (measured on 6.1 and 6.12).
+/// 6.12 driver core: devices are looked up by their full names; a function without a group gets no
+/// driver (measured on 6.1 and 6.12).
 #[test]
 fn a_probe_names_a_device_of_the_machine() {
     let mut world = v2();
@@ -340,8 +341,8 @@ fn a_probe_names_a_device_of_the_machine() {
     }
 }
 
-/// 6.12 vfio_pci: a region number is compared as a whole, the ROM is not mapped, and a mapping
-/// that is refused has not used the BAR.
+/// 6.12 vfio_pci: a region number is compared as a whole, the ROM cannot be mapped, and a refused
+/// mapping does not claim the BAR.
 #[test]
 fn only_whole_bars_are_mapped() {
     let mut world = v2();

@@ -1,8 +1,7 @@
-//! UNMAP_DMA: the checks in their order, and which mappings a range takes away.
+//! UNMAP_DMA: the checks in their order, and which mappings a range removes.
 //!
-//! What becomes of a mapping that is taken is `removal`'s.
+//! Not here: the removal itself (`removal`).
 
-use super::removal::Removal;
 use super::search::{Hit, Taken};
 use super::{SlotKind, Type1, Version, dirty};
 use crate::kernel::Kernel;
@@ -14,19 +13,19 @@ use crate::uapi::{BITMAP_BYTES, Bitmap, Buffer, UNMAP_BYTES, UnmapRequest, unmap
 use crate::verdict::{Severity, Verdict};
 use passim_model::{Conflict, Errno, Iova, Memory, PageSize, Refusal, Span};
 
-/// What an UNMAP request takes as its range.
+/// The range of an UNMAP request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Range {
-    /// Every mapping there is.
+    /// Every mapping.
     All,
     /// This range.
     Of(Span<Iova>),
-    /// A range that wraps, which a kernel without that check lets in: from the first address on,
-    /// to the last before it, modulo 2^64.
+    /// A range that wraps, which a kernel without that check accepts: from the first address on, to
+    /// the last before it, modulo 2^64.
     Wrapped(Iova, Iova),
 }
 
-/// The flags UNMAP knows.
+/// The flags that UNMAP accepts.
 fn known_flags(policy: &Policy) -> u32 {
     let mut known = 0;
     if policy.dirty_tracking == DirtyTracking::Present {
@@ -41,7 +40,7 @@ fn known_flags(policy: &Policy) -> u32 {
     known
 }
 
-/// The request's own fields, judged; the bitmap it brings, if it asks for one.
+/// Checks the request's own fields; returns its bitmap, if it requests a report.
 fn shape_of(
     request: &UnmapRequest,
     buffer: &Buffer,
@@ -101,7 +100,7 @@ fn range_of(request: &UnmapRequest, page: PageSize, policy: &Policy) -> Result<R
 }
 
 impl Type1 {
-    /// On v2, a mapping that an end of `range` cuts in two.
+    /// On v2, a mapping that an end of `range` splits.
     pub(super) fn bisected_by(&self, range: Span<Iova>) -> Option<Span<Iova>> {
         self.bisected_at(range.start(), range.last())
     }
@@ -113,7 +112,7 @@ impl Type1 {
         at_start.or(at_end)
     }
 
-    /// The mappings `range` takes, ascending.
+    /// The mappings that `range` removes, ascending.
     fn taken_by(&self, range: Range) -> Taken {
         match range {
             Range::Wrapped(..) => Taken::default(),
@@ -177,7 +176,7 @@ impl Kernel {
         Ok(0)
     }
 
-    /// What went wrong in the walk without a refusal; the end of a call that dereferenced NULL.
+    /// Reports misbehaviour of the walk; returns the refusal of a call that dereferenced NULL.
     fn judge_walk(&mut self, container: usize, range: Range, taken: &Taken) -> Option<Refusal> {
         let Range::Of(span) = range else { return None };
         let by_shape =
@@ -191,13 +190,12 @@ impl Kernel {
         let (rule, conflict) = (&rules::FIND_DMA_NULL, Conflict::Window(window));
         self.verdicts.push(Verdict { severity: Severity::Oops, rule, conflict });
         self.containers[container].dead = true;
-        // The caller is killed where it stands; EINTR stands for the answer it never gets.
+        // The kernel kills the caller; EINTR represents the answer that it never gets.
         Some(rule.refuse_for(Errno::EINTR, conflict))
     }
 
-    /// Takes the mappings out of the tree; they go from the tables in the tasks that follow. With
-    /// a bitmap, each is reported before it goes, and a fault ends the walk with what went before
-    /// it gone.
+    /// Removes the mappings from the tree; the tasks that follow unmap them. With a bitmap, each is
+    /// reported before it is removed, and a fault ends the walk; mappings before it are removed.
     #[expect(clippy::too_many_arguments, reason = "one request, one container, one caller")]
     fn take_slots(
         &mut self,
@@ -224,7 +222,7 @@ impl Kernel {
             let backend = self.containers[container].type1_mut();
             if let Some(slot) = backend.slots.remove(id) {
                 backend.invalid_vaddrs -= usize::from(!slot.vaddr_valid);
-                // Patch 3/7 of part 3: nothing of a window is mapped or pinned here.
+                // Patch 3/7 of part 3: type1 has mapped and pinned nothing in a window.
                 if slot.kind == SlotKind::User {
                     going.push((span, slot));
                 }
@@ -232,12 +230,12 @@ impl Kernel {
         }
         if !going.is_empty() {
             let backend = self.containers[container].type1();
-            tasks.push(Task::Remove(Removal::new(backend.domain_ids(), going)));
+            tasks.push(Task::Remove(self.removal(backend.domain_ids(), going)));
         }
         outcome
     }
 
-    /// UNMAP with the VADDR flag: the mappings stay, their vaddrs are invalid from now on.
+    /// UNMAP with the VADDR flag: the mappings stay, their vaddrs become invalid.
     fn invalidate_vaddrs(&mut self, container: usize, taken: &[Hit]) -> Result<u64, Refusal> {
         let backend = self.containers[container].type1_mut();
         let invalid = |id| backend.slots.get(id).is_some_and(|slot| !slot.vaddr_valid);

@@ -1,20 +1,19 @@
-//! Which IOVAs are valid: what the apertures of all domains have in common, less every reserved
-//! region.
+//! Valid IOVAs: the intersection of all domains' apertures, without every reserved region.
 //!
-//! The window for doorbells is another thing: a slot, which `register` makes.
+//! Not here: the window for doorbells, which is a slot (`register`).
 
 use crate::iommu::ReservedRegion;
 use passim_model::{Iova, Span};
 use rangemap::RangeInclusiveSet;
 
-/// The sorted list of valid ranges. Empty until the first domain comes.
+/// The sorted list of valid ranges. Empty before the first domain.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Windows {
     valid: RangeInclusiveSet<u64>,
 }
 
 impl Windows {
-    /// The ranges left by these apertures and reserved regions.
+    /// The valid ranges of these apertures and reserved regions.
     pub(crate) fn of(
         apertures: impl IntoIterator<Item = Span<Iova>>,
         reserved: impl IntoIterator<Item = ReservedRegion>,
@@ -50,7 +49,7 @@ impl Windows {
             .filter_map(|range| Span::new(Iova::new(*range.start()), Iova::new(*range.end())))
     }
 
-    /// Whether `span` lies inside one valid range. Where no range is known, everything is valid.
+    /// Whether `span` lies inside one valid range. If the list is empty, every address is valid.
     pub(crate) fn allow(&self, span: Span<Iova>) -> bool {
         if self.valid.is_empty() {
             return true;

@@ -1,15 +1,15 @@
-//! The caller's structure: copied in and out, as far as it reaches.
+//! The caller's structure: copying in and out, as far as its memory reaches.
 
 use crate::rules;
 use core::ops::Range;
 use passim_model::{Conflict, Errno, Refusal, UserAddr};
 
-/// A caller's structure in user memory, or the lack of one.
+/// A caller's structure in user memory, or a null pointer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Buffer {
     /// The bytes; `None` for a null pointer.
     bytes: Option<Vec<u8>>,
-    /// What was copied out, and what lies in between.
+    /// The range from the first to the last byte that was copied out.
     written: Range<usize>,
 }
 
@@ -19,7 +19,7 @@ impl Buffer {
         Self { bytes: None, written: 0..0 }
     }
 
-    /// A structure of these bytes; memory ends behind them.
+    /// A structure of these bytes; an access beyond them faults.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self { bytes: Some(bytes), written: 0..0 }
     }
@@ -31,7 +31,7 @@ impl Buffer {
     /// Copies in `N` bytes from byte `offset` on.
     ///
     /// # Errors
-    /// EFAULT by `user-pointer` where the memory ends before.
+    /// EFAULT by `user-pointer` if the memory ends before.
     pub fn copy_in<const N: usize>(&self, offset: usize) -> Result<[u8; N], Refusal> {
         let bytes = self.bytes.as_deref().ok_or_else(Self::fault)?;
         let end = offset.checked_add(N).ok_or_else(Self::fault)?;
@@ -42,17 +42,17 @@ impl Buffer {
     /// `len` bytes from byte `offset` on.
     ///
     /// # Errors
-    /// EFAULT by `user-pointer` where the memory ends before.
+    /// EFAULT by `user-pointer` if the memory ends before.
     pub fn slice(&self, offset: usize, len: usize) -> Result<&[u8], Refusal> {
         let bytes = self.bytes.as_deref().ok_or_else(Self::fault)?;
         let end = offset.checked_add(len).ok_or_else(Self::fault)?;
         bytes.get(offset..end).ok_or_else(Self::fault)
     }
 
-    /// Copies in the first `bytes` bytes, to no end but to know that they are there.
+    /// Reads the first `bytes` bytes only to check that they are readable.
     ///
     /// # Errors
-    /// EFAULT by `user-pointer` where the memory ends before.
+    /// EFAULT by `user-pointer` if the memory ends before.
     pub fn require(&self, bytes: usize) -> Result<(), Refusal> {
         let there = self.bytes.as_ref().map_or(0, Vec::len);
         if self.bytes.is_none() || there < bytes { Err(Self::fault()) } else { Ok(()) }
@@ -61,7 +61,7 @@ impl Buffer {
     /// Copies `bytes` out to byte `offset`.
     ///
     /// # Errors
-    /// EFAULT by `user-pointer` where the memory ends before; then nothing is written.
+    /// EFAULT by `user-pointer` if the memory ends before; no byte is written then.
     pub fn copy_out(&mut self, offset: usize, bytes: &[u8]) -> Result<(), Refusal> {
         let buffer = self.bytes.as_deref_mut().ok_or_else(Self::fault)?;
         let end = offset.checked_add(bytes.len()).ok_or_else(Self::fault)?;
@@ -73,16 +73,16 @@ impl Buffer {
         Ok(())
     }
 
-    /// Offsets from the first to behind the last byte that was copied out; empty if none was.
+    /// Offsets from the first to one past the last byte that was copied out; empty if none was.
     pub fn written(&self) -> Range<usize> {
         self.written.clone()
     }
 
-    /// A text that ends with a zero byte, among the first `max` bytes.
+    /// A text terminated by a zero byte, within the first `max` bytes.
     ///
     /// # Errors
-    /// EINVAL by `text-end` where it does not, EFAULT by `user-pointer` where the memory ends
-    /// before that is known.
+    /// EINVAL by `text-end` without a zero byte there, EFAULT by `user-pointer` if the memory ends
+    /// before.
     pub fn text(&self, max: usize) -> Result<String, Refusal> {
         let bytes = self.bytes.as_deref().ok_or_else(Self::fault)?;
         let piece = &bytes[..bytes.len().min(max)];

@@ -1,4 +1,4 @@
-//! Where each structure keeps its fields. All are little-endian, with the alignment of LP64.
+//! The field offsets of each structure. All are little-endian, with the alignment of LP64.
 
 use super::Buffer;
 use passim_model::{Refusal, UserAddr};
@@ -11,10 +11,10 @@ fn u64_at(bytes: &[u8], offset: usize) -> u64 {
     u64::from_le_bytes(bytes[offset..offset + 8].try_into().expect("eight bytes"))
 }
 
-/// What every structure begins with.
+/// The first fields of every structure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
-    /// What the caller says the structure's size is, in bytes.
+    /// The structure's size in bytes, as the caller declares it.
     pub argsz: u32,
     /// Flags.
     pub flags: u32,
@@ -42,9 +42,9 @@ pub const MAP_BYTES: usize = 32;
 pub struct MapRequest {
     /// argsz and flags.
     pub header: Header,
-    /// First byte of process memory: a user address, not yet judged.
+    /// First byte of process memory: a user address, unchecked.
     pub vaddr: u64,
-    /// First address of the device, not yet judged.
+    /// First address of the device, unchecked.
     pub iova: u64,
     /// Bytes.
     pub size: u64,
@@ -85,7 +85,7 @@ pub const UNMAP_BYTES: usize = 24;
 pub struct UnmapRequest {
     /// argsz and flags.
     pub header: Header,
-    /// First address of the device, not yet judged.
+    /// First address of the device, unchecked.
     pub iova: u64,
     /// Bytes.
     pub size: u64,
@@ -118,14 +118,14 @@ impl UnmapRequest {
 /// Size of `struct vfio_bitmap`, in bytes.
 pub const BITMAP_BYTES: usize = 24;
 
-/// `struct vfio_bitmap`: where dirty bits go.
+/// `struct vfio_bitmap`: the destination of dirty bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bitmap {
-    /// Bytes of process memory one bit stands for.
+    /// Bytes of process memory that one bit represents.
     pub pgsize: u64,
     /// Bytes at `data`.
     pub size: u64,
-    /// Where the bits go: bit n, counted through its doublewords, is page n of the range.
+    /// Address of the bits: bit n, counted through its doublewords, is page n of the range.
     pub data: UserAddr,
 }
 
@@ -158,16 +158,16 @@ pub type DirtyHeader = Header;
 /// `struct vfio_iommu_type1_dirty_bitmap_get`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DirtyRange {
-    /// First address of the device, not yet judged.
+    /// First address of the device, unchecked.
     pub iova: u64,
     /// Bytes.
     pub size: u64,
-    /// Where the bits go.
+    /// The destination of the bits.
     pub bitmap: Bitmap,
 }
 
 impl DirtyRange {
-    /// Reads the payload behind the header.
+    /// Reads the payload after the header.
     ///
     /// # Errors
     /// EFAULT by `user-pointer` where the memory ends before.
@@ -186,9 +186,9 @@ impl DirtyRange {
 pub struct DeviceInfo {
     /// argsz and flags.
     pub header: Header,
-    /// How many region indexes there are, from 0 on.
+    /// Number of region indexes, from 0 on.
     pub regions: u32,
-    /// How many interrupt indexes there are, from 0 on.
+    /// Number of interrupt indexes, from 0 on.
     pub irqs: u32,
     /// Bytes from the start of the structure to the first capability; 0 without any.
     pub cap_offset: u32,
@@ -212,13 +212,13 @@ impl DeviceInfo {
 pub struct RegionInfo {
     /// argsz and flags.
     pub header: Header,
-    /// Which region: 0 to [`region::COUNT`](super::region::COUNT) - 1 of a PCI function.
+    /// Index of the region: 0 to [`region::COUNT`](super::region::COUNT) - 1 of a PCI function.
     pub index: u32,
     /// Bytes from the start of the structure to the first capability; 0 without any.
     pub cap_offset: u32,
     /// Bytes.
     pub size: u64,
-    /// Where the region starts in the device file, in bytes.
+    /// Offset of the region in the device file, in bytes.
     pub offset: u64,
 }
 
@@ -259,9 +259,9 @@ impl RegionInfo {
 pub struct IrqInfo {
     /// argsz and flags.
     pub header: Header,
-    /// Which interrupt: 0 to [`irq::COUNT`](super::irq::COUNT) - 1 of a PCI function.
+    /// Index of the interrupt: 0 to [`irq::COUNT`](super::irq::COUNT) - 1 of a PCI function.
     pub index: u32,
-    /// How many vectors.
+    /// Number of vectors.
     pub count: u32,
 }
 
@@ -295,11 +295,11 @@ impl IrqInfo {
 pub struct IrqSet {
     /// argsz and flags.
     pub header: Header,
-    /// Which interrupt, as of [`IrqInfo::index`].
+    /// Index of the interrupt, as of [`IrqInfo::index`].
     pub index: u32,
     /// First vector of the block, from 0 on.
     pub start: u32,
-    /// How many vectors; 0 with DATA_NONE and ACTION_TRIGGER turns the interrupt off.
+    /// Number of vectors; 0 with DATA_NONE and ACTION_TRIGGER turns the interrupt off.
     pub count: u32,
 }
 

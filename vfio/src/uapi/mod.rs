@@ -1,7 +1,12 @@
 //! Bytes in, requests out, and back: the structures of `linux/vfio.h`.
 //!
-//! This room knows offsets and numbers and the argsz convention. What a request means is decided
-//! where it is served.
+//! | room | question it answers |
+//! | --- | --- |
+//! | `buffer` | which bytes of the caller's structure are copied in and out? |
+//! | `layout` | at which offsets are the fields? |
+//! | `number` | what are the numbers of requests, flags and capabilities? |
+//!
+//! Offsets, numbers and the argsz convention only. Not here: what a request does.
 
 mod buffer;
 mod layout;

@@ -69,7 +69,7 @@ pub enum Extension {
 }
 
 impl Extension {
-    /// The extension of this number; the whole argument counts.
+    /// The extension with this number; all bits of the argument are compared.
     pub const fn from_number(number: u64) -> Option<Self> {
         match number {
             1 => Some(Self::Type1),
@@ -85,7 +85,7 @@ impl Extension {
 
 /// Flags of VFIO_GROUP_GET_STATUS.
 pub mod group_status {
-    /// Every member of the group may be used.
+    /// No member of the group is bound to a driver that does its own DMA.
     pub const VIABLE: u32 = 1 << 0;
     /// The group is in a container.
     pub const CONTAINER_SET: u32 = 1 << 1;
@@ -106,7 +106,7 @@ pub mod map {
 pub mod unmap {
     /// Report dirty pages while unmapping.
     pub const GET_DIRTY_BITMAP: u32 = 1 << 0;
-    /// Everything.
+    /// Unmap everything.
     pub const ALL: u32 = 1 << 1;
     /// Invalidate the vaddr, keep the mapping.
     pub const VADDR: u32 = 1 << 2;
@@ -126,7 +126,7 @@ pub mod dirty {
 
 /// Flags and capabilities of VFIO_IOMMU_GET_INFO.
 pub mod info_cap {
-    /// Page sizes are given.
+    /// Page sizes are reported.
     pub const FLAG_PGSIZES: u32 = 1 << 0;
     /// A capability chain exists. In v8 of the series the same bit is
     /// [`FLAG_REQUIRE_MSI_MAP`].
@@ -141,7 +141,7 @@ pub mod info_cap {
     pub const IOVA_RANGE: u16 = 1;
     /// Dirty page tracking.
     pub const MIGRATION: u16 = 2;
-    /// How many mappings may still be made.
+    /// Number of mappings that may still be made.
     pub const DMA_AVAIL: u16 = 3;
 }
 
@@ -163,7 +163,7 @@ pub mod region {
     pub const FLAG_MMAP: u32 = 1 << 2;
     /// Has capabilities.
     pub const FLAG_CAPS: u32 = 1 << 3;
-    /// Capability: the region with the MSI-X table may be mapped whole.
+    /// Capability: the region with the MSI-X table may be mapped as a whole.
     pub const CAP_MSIX_MAPPABLE: u16 = 3;
     /// log2 of the distance between regions in the device file, in bytes: `VFIO_PCI_OFFSET_SHIFT`.
     pub const OFFSET_LG2: u32 = 40;
@@ -171,21 +171,21 @@ pub mod region {
 
 /// Flags of VFIO_DEVICE_SET_IRQS.
 pub mod irq_set {
-    /// No data: each interrupt of the block.
+    /// No data: applies to each interrupt of the block.
     pub const DATA_NONE: u32 = 1 << 0;
-    /// A byte for each: those that are not 0.
+    /// A byte for each interrupt: applies to those that are not 0.
     pub const DATA_BOOL: u32 = 1 << 1;
-    /// A descriptor for each.
+    /// A descriptor for each interrupt.
     pub const DATA_EVENTFD: u32 = 1 << 2;
     /// Mask.
     pub const ACTION_MASK: u32 = 1 << 3;
     /// Unmask.
     pub const ACTION_UNMASK: u32 = 1 << 4;
-    /// Trigger, or say what a trigger signals.
+    /// Trigger, or set the eventfds to signal.
     pub const ACTION_TRIGGER: u32 = 1 << 5;
-    /// Kinds of data, of which a request has one.
+    /// Kinds of data; a request has exactly one.
     pub const DATA_TYPE_MASK: u32 = DATA_NONE | DATA_BOOL | DATA_EVENTFD;
-    /// Actions, of which a request has one.
+    /// Actions; a request has exactly one.
     pub const ACTION_TYPE_MASK: u32 = ACTION_MASK | ACTION_UNMASK | ACTION_TRIGGER;
 }
 
@@ -199,7 +199,7 @@ pub mod irq {
     pub const MSIX: u32 = 2;
     /// Uncorrected error.
     pub const ERR: u32 = 3;
-    /// Request to give the device back.
+    /// Request to return the device.
     pub const REQ: u32 = 4;
     /// Interrupts a PCI device reports.
     pub const COUNT: u32 = 5;
@@ -213,24 +213,24 @@ pub mod irq {
     pub const FLAG_NORESIZE: u32 = 1 << 3;
 }
 
-/// Flags of VFIO_DEVICE_FEATURE, and the features that are told apart.
+/// Flags of VFIO_DEVICE_FEATURE, and the features that the model distinguishes.
 pub mod feature {
-    /// Bytes of argsz and flags, behind which a feature's data begins.
+    /// Bytes of argsz and flags; a feature's data follows.
     pub const HEADER_BYTES: usize = 8;
-    /// Which feature.
+    /// Number of the feature.
     pub const MASK: u32 = 0xffff;
     /// Read it.
     pub const GET: u32 = 1 << 16;
     /// Set it.
     pub const SET: u32 = 1 << 17;
-    /// Is there such a feature, and does it do what the other flags say?
+    /// Does the feature exist, and does it support the other flags?
     pub const PROBE: u32 = 1 << 18;
     /// The device may sleep.
     pub const LOW_POWER_ENTRY: u32 = 3;
-    /// The same, and an eventfd tells that the host has woken it.
+    /// The same, and an eventfd is signalled when the host has woken it.
     pub const LOW_POWER_ENTRY_WITH_WAKEUP: u32 = 4;
-    /// It may not.
+    /// The device may not sleep.
     pub const LOW_POWER_EXIT: u32 = 5;
-    /// Bytes behind the header of LOW_POWER_ENTRY_WITH_WAKEUP: a descriptor, and nothing.
+    /// Bytes after the header of LOW_POWER_ENTRY_WITH_WAKEUP: a descriptor, and padding.
     pub const WAKEUP_BYTES: usize = 8;
 }

@@ -38,7 +38,7 @@ impl KernelRb {
         if self.left(parent) == node { Side::Left } else { Side::Right }
     }
 
-    /// Whether `node` is red. What is not there is black.
+    /// Whether `node` is red. A missing node is black.
     fn is_red(&self, node: u64) -> bool {
         node != NIL && self.color(node) == RED
     }
@@ -104,7 +104,7 @@ impl KernelRb {
     pub(super) fn unlink(&mut self, node: u64) {
         let (left, right) = (self.left(node), self.right(node));
         let (parent, color) = (self.parent(node), self.color(node));
-        // What fills the hole, what it hangs from, and the color the way down to it lost.
+        // The node that fills the hole, its parent, and the color that the path to it lost.
         let (hole, above, lost) = if left == NIL {
             self.replace(node, right);
             (right, parent, color)
@@ -133,7 +133,7 @@ impl KernelRb {
         }
     }
 
-    /// The way down to `node`, below `parent`, meets a black node too few.
+    /// Rebalances where the path down to `node`, below `parent`, has one black node too few.
     fn balance_after_unlink(&mut self, mut node: u64, mut parent: u64) {
         while parent != NIL && !self.is_red(node) {
             let side = self.side_of(node, parent);

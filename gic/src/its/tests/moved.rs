@@ -87,7 +87,8 @@ fn what_kvm_cannot_have_is_refused() {
         let refused = becomes(&mut board, Preset::KvmAbi0).unwrap_err();
         assert_eq!(refused.to_string(), why);
     }
-    let wide: [(&str, fn(&mut Implementation)); 3] = [
+    type Widening = (&'static str, fn(&mut Implementation));
+    let wide: [Widening; 3] = [
         ("EventIDs", |spec| spec.its[0].features.event_bits = 17),
         ("DeviceIDs", |spec| spec.its[0].features.device_bits = 20),
         ("INTIDs", |spec| {
@@ -149,7 +150,7 @@ fn memory_is_softwares_while_tables_are_the_its() {
 #[test]
 fn kvms_redistributors_have_one_table_of_configuration() {
     let redistributor = |n| Block::Redistributor(Cpu::new(n));
-    let other = CONFIGURATION + 0x10_0000 | 15;
+    let other = (CONFIGURATION + 0x10_0000) | 15;
     let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);
     spec.choices.clear_enable = ClearEnable::Allowed;
     let mut board = Board::with(spec);

@@ -34,7 +34,7 @@ fn it_stands_where_there_is_room() {
     let mut alone = config(0x1000, &[]);
     assert_eq!(alone.give_ats(), Some(FIRST + ATS_CONTROL));
     assert_eq!(alone.load(FIRST, Width::W32), ATS | 1 << 16);
-    // Behind another, and twice is once.
+    // Behind another; giving it twice gives it once.
     let mut second = config(0x1000, &[(0x100, 0x0001_0001), (0xff8, 1)]);
     assert_eq!(second.give_ats(), Some(0xff0 + ATS_CONTROL));
     assert_eq!(second.load(0x100, Width::W32), 0xff01_0001);

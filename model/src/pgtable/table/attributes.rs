@@ -36,8 +36,8 @@ mod sh {
 
 /// The attribute bits of a leaf: everything but type and address.
 ///
-/// EXEC does not count: Linux's callers never ask for a leaf that data may be read from and
-/// instructions may not, except of device memory.
+/// EXEC is ignored: Linux's callers never request a leaf that is readable and not executable,
+/// except of device memory.
 pub(super) const fn attributes(stage: Stage, perms: Perms, memory_type: MemoryType) -> u64 {
     match stage {
         Stage::One => stage1(perms, memory_type),
@@ -51,7 +51,7 @@ const fn stage1(perms: Perms, memory_type: MemoryType) -> u64 {
         MemoryType::NonCacheable => (mair::NON_CACHEABLE, sh::OUTER, false),
         MemoryType::Device => (mair::DEVICE, sh::OUTER, true),
     };
-    // Stage 1 cannot say write-only: such a mapping is readable (measured on 6.1 and 6.12).
+    // Stage 1 cannot encode write-only: such a mapping is readable (measured on 6.1 and 6.12).
     let read_only = !perms.contains(Perms::WRITE);
     Stage1Leaf::ATTR_INDX.of(index)
         | Stage1Leaf::AP_UNPRIVILEGED.of(1)

@@ -41,20 +41,20 @@ impl Run {
 /// What a run of leaves is filled with.
 #[derive(Clone, Copy)]
 struct Fill {
-    /// Where the first block leads.
+    /// Output address of the first block.
     output: u64,
     /// All but type and address.
     attributes: u64,
 }
 
-/// A request that was not mapped to its end.
+/// A request that was not mapped completely.
 pub(super) struct Stopped {
     /// Bytes mapped before.
     pub(super) mapped: u64,
     pub(super) error: MapError,
 }
 
-/// A run that was not mapped to its end.
+/// A run that was not mapped completely.
 struct Blocked {
     /// Blocks mapped before.
     free: usize,
@@ -67,7 +67,7 @@ impl From<MapError> for Blocked {
     }
 }
 
-/// Where a run belongs.
+/// The table of a run.
 enum Place {
     /// A table that is linked.
     Linked(PhysAddr),
@@ -102,8 +102,8 @@ impl Table {
         Ok(())
     }
 
-    /// Unmaps block by block, each the largest that divides the input and fits the rest; returns
-    /// how many bytes.
+    /// Unmaps block by block, each the largest that divides the input and fits the rest. Returns
+    /// the number of bytes unmapped.
     pub(super) fn unmap_blocks<const G: u32>(
         &mut self,
         memory: &mut Memory,
@@ -165,8 +165,8 @@ impl Table {
         }
     }
 
-    /// Unlinks the tables that stand where leaves of `run` will. Returns how many blocks are free
-    /// if not all are: a leaf is in the way, or the table does not answer.
+    /// Unlinks the tables that leaves of `run` replace. Returns the number of free blocks if not
+    /// all are free: a leaf is in the way, or the table does not answer.
     fn clear_way<const G: u32>(
         &mut self,
         memory: &mut Memory,
@@ -203,7 +203,7 @@ impl Table {
         for level in self.geometry.start_level..run.level {
             let lg2 = Vmsav8::<G>::level_lg2(level);
             let slot = slot_of(table, Vmsav8::<G>::index(run.input, lg2));
-            // Where a table does not answer, someone wrote over the descriptor that leads to it.
+            // Where a table does not answer, the descriptor that leads to it was overwritten.
             let at = run.input >> lg2 << lg2;
             let entry = self.read::<G>(memory, slot, level).map_err(|_| MapError::Exists { at })?;
             table = match entry {
@@ -228,7 +228,7 @@ impl Table {
         memory.store_u64(slot, Vmsav8::<G>::table(table.get())).expect("the slot was just read");
     }
 
-    /// Unmaps `run` up to the first hole; returns how many blocks.
+    /// Unmaps `run` up to the first hole. Returns the number of blocks unmapped.
     fn unmap_run<const G: u32>(
         &mut self,
         memory: &mut Memory,
@@ -273,7 +273,7 @@ impl Table {
         Some(table)
     }
 
-    /// What the descriptor at `slot` is.
+    /// Decodes the descriptor at `slot`.
     fn read<const G: u32>(
         &self,
         memory: &Memory,
@@ -300,8 +300,8 @@ impl Table {
         self.abandon::<G>(memory, PhysAddr::new(below), run.level + 1, gather);
     }
 
-    /// Hands `table` of `level` and the tables under it to `gather`, those that are ours. Taking
-    /// each out of the set first bounds the recursion whatever memory holds.
+    /// Hands `table` of `level` and the tables under it to `gather`, those that this set of tables
+    /// owns. Taking each out of the set first bounds the recursion, whatever memory holds.
     fn abandon<const G: u32>(
         &mut self,
         memory: &Memory,
@@ -335,8 +335,8 @@ fn fill_leaves<const G: u32>(words: &mut [u64], level: u8, fill: Fill) {
     let bits = fill.attributes | Vmsav8::<G>::leaf_type(level);
     let first = Vmsav8::<G>::place(fill.output);
     let rest = words.len().saturating_sub(1) as u64 * step;
-    // An address lies in place in its descriptor, so one addition leads to the next; but for bits
-    // 51:48, where the run carries into them.
+    // An address has the same position in its descriptor, so one addition gives the next
+    // descriptor; except for bits 51:48, where the run carries into them.
     if Vmsav8::<G>::place(fill.output + rest) == first + rest {
         let mut descriptor = bits | first;
         for word in words {

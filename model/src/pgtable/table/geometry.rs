@@ -21,7 +21,7 @@ pub struct Geometry {
     pub concatenated_lg2: u32,
 }
 
-/// When Linux has stage 2 start one level lower than it could, with several tables side by side.
+/// When Linux starts stage 2 one level lower than necessary, with several tables side by side.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Concatenation {
     /// Wherever that saves level 0, and takes no more tables than there may be.
@@ -47,9 +47,8 @@ impl Geometry {
 
     /// The shape Linux gives tables of `input_bits` and `output_bits` (its `ias` and `oas`).
     ///
-    /// `None` where there is no such shape: more than 52 bits of either (48 but for the 64K
-    /// granule), an input no larger than a page, or more tables to concatenate than stage 2
-    /// allows.
+    /// `None` where there is no such shape: more than 52 bits of either (48 except for the 64K
+    /// granule), an input no larger than a page, or more tables to concatenate than stage 2 allows.
     pub const fn of_linux(
         stage: Stage,
         granule: Granule,
@@ -79,7 +78,7 @@ impl Geometry {
         Some(Self { stage, granule, input_bits, output_bits, start_level, concatenated_lg2 })
     }
 
-    /// The sizes a leaf can have, the contiguous hint left aside.
+    /// The sizes a leaf can have, without the contiguous hint.
     pub const fn page_sizes(&self) -> PageSizes {
         let mut bits = 0;
         let mut level = self.granule.first_block_level(self.output_bits);
@@ -96,13 +95,13 @@ impl Geometry {
         1 << self.input_bits.saturating_sub(lg2)
     }
 
-    /// Last input address, inside.
+    /// Last input address, inclusive.
     pub const fn last_input(&self) -> u64 {
         (1 << self.input_bits) - 1
     }
 
-    /// Last input address that indices into the tables can tell from those below: at least
-    /// [`Self::last_input`], and more where the first table does not fill its page.
+    /// Last input address that indices into the tables distinguish: at least [`Self::last_input`],
+    /// and more where the first table does not fill its page.
     pub const fn last_indexed(&self) -> u64 {
         let lg2 = self.granule.level_lg2(self.start_level);
         (1 << (lg2 + self.granule.index_bits() + self.concatenated_lg2)) - 1
@@ -116,7 +115,7 @@ impl Geometry {
         }
     }
 
-    /// Whether the first table resolves exactly the input bits that the levels below leave.
+    /// Whether the first table can resolve the input bits that the levels below leave.
     pub(super) const fn is_consistent(&self) -> bool {
         if self.start_level > LAST_LEVEL || self.concatenated_lg2 > MAX_CONCATENATED_LG2 {
             return false;

@@ -1,4 +1,4 @@
-//! What is mapped: one address, or everything in order.
+//! The mapped leaves: that of one address, or all in order.
 
 use super::Table;
 use super::pages::Pages;
@@ -10,7 +10,7 @@ use crate::{Memory, PhysAddr};
 pub struct MappedLeaf {
     /// First input address, in the stage's input space.
     pub input: u64,
-    /// Where it leads, in the stage's output space.
+    /// First output address, in the stage's output space.
     pub output: u64,
     /// log2 of the size in bytes.
     pub lg2: u32,
@@ -57,7 +57,7 @@ impl Table {
     }
 }
 
-/// Where an iteration stands in one table.
+/// The position of an iteration in one table.
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
     table: PhysAddr,
@@ -73,7 +73,7 @@ pub struct Leaves<'a> {
     memory: &'a Memory,
     /// Tables not entered yet.
     unseen: Pages,
-    /// One cursor a level, from the start level down.
+    /// One cursor per level, from the start level down.
     path: Vec<Cursor>,
 }
 

@@ -1,4 +1,4 @@
-//! Which pages a set of tables owns.
+//! The pages that a set of tables owns.
 //!
 //! Kept outside the memory it describes, so that what a device wrote over a table can neither
 //! free a page twice nor lose one.
@@ -6,18 +6,18 @@
 use crate::{PageSize, PhysAddr};
 use std::collections::BTreeMap;
 
-/// log2 of the pages one word stands for.
+/// log2 of the pages in one word.
 const WORD_LG2: u32 = 6;
 
-/// A set of pages of one size: a bitmap in pieces, one of which is held apart, because pages come
-/// and go in neighbourhoods.
+/// A set of pages of one size: a bitmap in pieces. One piece is held apart, because neighbouring
+/// pages are added and removed one after another.
 #[derive(Clone, Debug)]
 pub(super) struct Pages {
     size: PageSize,
     len: usize,
-    /// All pieces but the one in hand, by key; none is 0.
+    /// All pieces but the one held apart, by key; none is 0.
     words: BTreeMap<u64, u64>,
-    /// Key and word of the piece in hand.
+    /// Key and word of the piece held apart.
     in_hand: (u64, u64),
 }
 
@@ -52,7 +52,7 @@ impl Pages {
         self.len += 1;
     }
 
-    /// Takes a page out; whether it was in.
+    /// Removes a page. Returns whether it was in the set.
     pub(super) fn remove(&mut self, page: PhysAddr) -> bool {
         let (word, bit) = self.word_of(page);
         let present = *word & bit != 0;

@@ -1,5 +1,5 @@
-//! The choice of blocks against one made by trying every size, and what unmap does with tables
-//! and blocks it did not expect.
+//! Compares the choice of blocks with one made by trying every size, and tests what unmap does with
+//! tables and blocks it did not expect.
 
 use super::*;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Tables against a map with one key for every page.
+//! Compares tables with a map with one key for every page.
 
 use super::*;
 use proptest::prelude::*;
@@ -13,8 +13,8 @@ struct Page {
     leaf: u64,
 }
 
-/// A slow and simple set of tables: which leaf is where, page by page. Requests stay so small
-/// that only last-level tables come and go.
+/// A slow and simple set of tables: which leaf is where, page by page. Requests stay so small that
+/// only last-level tables are made and unlinked.
 struct Dense {
     sizes: Vec<u64>,
     page: u64,
@@ -44,7 +44,8 @@ impl Dense {
         while done < size {
             let (at, to) = (input + done, output.get() + done);
             let leaf = self.best(at | to, size - done);
-            // Smaller leaves go with their table; a leaf of this size or larger is in the way.
+            // Smaller leaves are unlinked with their table; a leaf of this size or larger is in the
+            // way.
             let there = self.pages_in(at, leaf);
             if let Some((place, page)) = there.iter().find(|(_, page)| page.leaf >= leaf) {
                 let at = place / page.leaf * page.leaf;
@@ -72,7 +73,7 @@ impl Dense {
         while done < size {
             let at = input + done;
             let step = self.best(at, size - done);
-            // A table goes whole and counts whole, whatever it maps.
+            // A table is unlinked whole and counted whole, whatever it maps.
             let table = step > self.page && self.tables.remove(&at);
             let leaf = self.pages.get(&at).is_some_and(|page| page.leaf == step);
             if !table && !leaf {

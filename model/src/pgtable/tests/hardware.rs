@@ -1,5 +1,5 @@
-//! The hardware's walk over descriptors put into memory by hand: order of faults, permissions,
-//! configurations that cannot be.
+//! Hardware's walk over descriptors put into memory by hand: order of faults, permissions,
+//! impossible configurations.
 
 use super::*;
 use crate::pgtable::walk::{Config, Fetch, Format};
@@ -189,9 +189,9 @@ fn the_start_level_of_stage_2_may_have_a_wider_index() {
     let leaf = walk::walk(&config, input, &mut words).unwrap();
     assert_eq!((leaf.output, leaf.lg2, leaf.level), (0x7f_c000_0000, 30, 1));
     assert_eq!(leaf.translate(input), 0x7f_ffff_ffff);
-    // Bits above the input size do not count.
+    // Bits above the input size are ignored.
     assert_eq!(walk::walk(&config, input | 0xff << 56, &mut words), Ok(leaf));
-    // Stage 1 has no such thing.
+    // Stage 1 does not concatenate.
     let stage1 = Config { stage: Stage::One, ..config };
     assert_eq!(walk::walk(&stage1, input, &mut words), Err(Fault::Translation { level: 1 }));
 }
@@ -239,8 +239,8 @@ fn any_config() -> impl Strategy<Value = Config> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Whatever memory holds and however senseless the configuration: an answer, at a level that
-    /// exists, after at most one fetch a level.
+    /// Any memory and any configuration give an answer, at a level that exists, after at most one
+    /// fetch per level.
     #[test]
     fn every_walk_ends(
         config in any_config(),

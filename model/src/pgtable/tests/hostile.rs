@@ -1,5 +1,4 @@
-//! Tables that someone wrote over: nothing panics, nothing runs on, no page is lost or given back
-//! twice.
+//! Overwritten tables: nothing panics, everything terminates, no page is lost or freed twice.
 
 use super::*;
 use proptest::prelude::*;
@@ -11,7 +10,7 @@ enum Scribble {
     Word(u64),
     /// A table descriptor that leads to the nth page of the bank: another table, or itself.
     Table(u64),
-    /// A table descriptor that leads where nothing answers.
+    /// A table descriptor that leads to an address outside of memory.
     Nowhere,
 }
 

@@ -1,4 +1,4 @@
-//! Descriptors against words written out by hand.
+//! Compares descriptors with words written out by hand.
 
 use super::*;
 use crate::pgtable::vmsav8::{Entry, Vmsav8};

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Tables and attributes as recorded: stage, input, output, size of the mapping, what was asked,
-/// the first leaf's size and descriptor.
+/// Tables and attributes as recorded: stage, input, output, size of the mapping, permissions
+/// requested, the first leaf's size and descriptor.
 struct Recorded {
     stage: Stage,
     input: u64,

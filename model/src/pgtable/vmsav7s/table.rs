@@ -2,11 +2,11 @@
 //!
 //! One first table of 16 KiB, second tables of 1 KiB. Addresses have 32 bits on both sides, and so
 //! do the tables' own. A large page or a supersection is 16 equal descriptors, which are written
-//! and removed together; a piece of one cannot be unmapped. Tables are not freed because they have
-//! become empty, only when a section takes their place.
+//! and removed together; a piece of one cannot be unmapped. An empty table stays; a table is freed
+//! only when a section replaces it.
 //!
-//! The tables are in memory, where a device may overwrite them: what is read there is followed,
-//! but never trusted with the ownership of pages.
+//! The tables are in memory, where a device may overwrite them: descriptors that are read there are
+//! followed, but never decide the ownership of pages.
 
 use super::{
     Attributes, Descriptor, FIRST_LEVEL, FIRST_TABLE_LG2, INPUT_BITS, Kind, LAST_LEVEL,
@@ -30,7 +30,7 @@ pub const ALL_SIZES: PageSizes = PageSizes::from_bits(
 /// Bytes of a descriptor.
 const BYTES: u64 = 4;
 
-/// A set of tables in memory. Must be given back with [`Table::free`].
+/// A set of tables in memory. Must be freed with [`Table::free`].
 #[must_use = "its pages are lost unless given back with `free`"]
 #[derive(Debug)]
 pub struct Table {
@@ -88,7 +88,7 @@ const fn attributes(perms: Perms, memory_type: MemoryType) -> Attributes {
 }
 
 impl Table {
-    /// Empty tables with leaves of these of [`ALL_SIZES`]; 4K is always one of them.
+    /// Empty tables whose leaves may have these sizes of [`ALL_SIZES`]; 4K is always one of them.
     ///
     /// # Errors
     /// [`MapError::NoFrame`], also where frames lie beyond 32 bits.
@@ -122,7 +122,7 @@ impl Table {
         self.tables.len() + 1
     }
 
-    /// What hardware has to be told to walk these tables: TTBCR.N = 0, AFE and TRE set.
+    /// The configuration with which hardware walks these tables: TTBCR.N = 0, AFE and TRE set.
     pub fn config(&self) -> Config {
         Config {
             format: Format::Short { simplified: true },
@@ -201,7 +201,7 @@ impl Table {
             let here = slot(first, i);
             let old = load(memory, here).map_err(|_| MapError::Exists { at })?;
             match decode(old, kind.level()) {
-                // io-pgtable takes any word but 0 for a mapping.
+                // io-pgtable treats any word but 0 as a mapping.
                 Entry::Invalid if old == 0 => {}
                 Entry::Table(below) => {
                     store(memory, here, 0).expect("the slot was just read");
@@ -239,7 +239,7 @@ impl Table {
         }
     }
 
-    /// A second table that translated the section at `input` was unlinked.
+    /// Hands a second table, unlinked from the section at `input`, to `gather`.
     fn abandon(&mut self, table: PhysAddr, input: u64, gather: &mut Gather) {
         let section = size(SECTION_LG2);
         gather.add_walk(input, input + section.mask(), PageSize::K4);
@@ -248,7 +248,7 @@ impl Table {
         }
     }
 
-    /// Unmaps up to `size` bytes from `input` on; returns how many bytes were.
+    /// Unmaps up to `size` bytes from `input` on. Returns the number of bytes unmapped.
     ///
     /// Each step takes the largest block that divides the input and fits the rest, and unmaps
     /// everything in it: leaves of that size or smaller ones side by side, or a whole table. A hole
@@ -340,13 +340,14 @@ impl Table {
         Some(MappedLeaf { input: input >> lg2 << lg2, output, lg2, descriptor })
     }
 
-    /// Where `input` (an IOVA) leads, whatever its permissions; `None` where no leaf translates it.
+    /// The output address of `input` (an IOVA), whatever its permissions; `None` where no leaf
+    /// translates it.
     pub fn lookup(&self, memory: &Memory, input: u64) -> Option<PhysAddr> {
         let leaf = self.leaf(memory, input)?;
         Some(PhysAddr::new(leaf.output + (input - leaf.input)))
     }
 
-    /// Gives every table back. Tables in a [`Gather`] are given back there.
+    /// Frees every table. Tables in a [`Gather`] are freed there.
     pub fn free(self, frames: &mut Frames) {
         for table in self.tables {
             frames.free(table, size(SECOND_TABLE_LG2));

@@ -1,4 +1,4 @@
-//! The hardware's reading of short-descriptor tables.
+//! Hardware's walk of short-descriptor tables.
 //!
 //! The order of faults is the engine's ([`crate::pgtable::walk`]): at each level a descriptor that
 //! cannot be fetched, an invalid one, an address beyond the output size; at the leaf the access
@@ -17,7 +17,7 @@ const BYTES: u64 = 4;
 
 /// Walks the tables for `input`. `simplified`: AFE, AP\[0\] is the access flag.
 ///
-/// [`Config::input_bits`] says how much of the first table there is: 32 less the table's TTBCR.N.
+/// [`Config::input_bits`] is 32 less TTBCR.N: it gives the size of the first table.
 ///
 /// # Errors
 /// The first fault in the architecture's order.

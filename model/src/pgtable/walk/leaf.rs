@@ -1,4 +1,4 @@
-//! The end of a walk: a leaf's descriptor, and what it says.
+//! The end of a walk: a leaf's descriptor, decoded.
 
 use super::{Config, Fault, Format, permissions};
 use crate::Perms;
@@ -21,7 +21,7 @@ pub struct Leaf {
     pub contiguous: bool,
     /// Access flag.
     pub accessed: bool,
-    /// Writable only because hardware keeps the dirty state: a write has to mark the descriptor.
+    /// Writable only because hardware manages the dirty state: a write has to mark the descriptor.
     pub clean: bool,
     /// nG: entries are tagged with the ASID. Never at stage 2.
     pub not_global: bool,
@@ -30,20 +30,20 @@ pub struct Leaf {
     pub unprivileged: Perms,
     /// What privileged accesses may do.
     pub privileged: Perms,
-    /// What accesses may do in a regime that knows only one privilege (any-EL2, EL3): AP\[1\] acts
-    /// as 1, PXN does not count. Stage 2: as `unprivileged`.
+    /// What accesses may do in a regime with only one privilege (any-EL2, EL3): AP\[1\] acts as 1,
+    /// PXN has no effect. Stage 2: as `unprivileged`.
     pub undivided: Perms,
 }
 
 impl Leaf {
-    /// Where `input`, which the block translates, leads.
+    /// The output address of `input`, which the block translates.
     #[inline]
     pub const fn translate(&self, input: u64) -> u64 {
         self.output | input & ((1 << self.lg2) - 1)
     }
 }
 
-/// A leaf descriptor a walk came to, not yet read for what it permits.
+/// A leaf descriptor that a walk reached, not yet decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Found {
     /// As [`Leaf::output`].
@@ -61,7 +61,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// What the descriptor says, under the tables above it.
+    /// Decodes the descriptor, under the limits of the tables above it.
     ///
     /// # Errors
     /// The access flag is clear, and that faults.
@@ -103,9 +103,9 @@ impl Found {
     }
 }
 
-/// A leaf as it is once written to, where hardware keeps the dirty state, and whether that is
-/// another than it is now.
-// DDI 0487 D8.4, IHI 0070 3.13.3.1: with DBM set, AP[2] (stage 1) or S2AP[1] (stage 2) says clean.
+/// A leaf's descriptor after a write, where hardware manages the dirty state, and whether it
+/// differs from the present one.
+// DDI 0487 D8.4, IHI 0070 3.13.3.1: with DBM set, AP[2] (stage 1) or S2AP[1] (stage 2) means clean.
 #[inline]
 pub const fn marked_dirty(stage: Stage, descriptor: u64) -> (u64, bool) {
     match stage {

@@ -1,7 +1,7 @@
-//! What a leaf allows, below the tables that limit it.
+//! The permissions of a leaf, under the limits of its tables.
 //!
-//! The rules are functions of a descriptor; since only eight bits take part, they are worked out
-//! for every combination at compile time.
+//! The rules are functions of a descriptor. Only eight bits take part, so a table of every
+//! combination is computed at compile time.
 
 use crate::Perms;
 use crate::pgtable::vmsav7s::walk::executable;
@@ -84,14 +84,14 @@ const fn key_of(descriptor: u64) -> u64 {
     Key::AP.of(LeafFields::AP.get(descriptor)) | Key::XN.of(LeafFields::XN.get(descriptor))
 }
 
-/// What a stage 1 leaf allows below tables whose descriptors combine to `limits` by `|`.
+/// The permissions of a stage 1 leaf below tables whose descriptors combine to `limits` by `|`.
 #[inline]
 pub(super) fn stage1(descriptor: u64, limits: u64) -> Permissions {
     let key = key_of(descriptor) | Key::LIMITS.of(TableFields::LIMITS.get(limits));
     STAGE1[key as usize]
 }
 
-/// What a stage 1 leaf of a VMSAv8-32 long-descriptor table allows.
+/// The permissions of a stage 1 leaf of a VMSAv8-32 long-descriptor table.
 // DDI 0487 G5.7 (VMSAv8-32): data accesses as in VMSAv8-64. XN forbids execution at both
 // privileges, PXN privileged execution besides; what cannot be read is not executed, and what
 // unprivileged accesses may write is privileged-executable unless UWXN forbids it.
@@ -107,7 +107,7 @@ pub(super) fn stage1_aarch32(descriptor: u64, limits: u64) -> Permissions {
     }
 }
 
-/// What a stage 2 leaf allows.
+/// The permissions of a stage 2 leaf.
 #[inline]
 pub(super) fn stage2(descriptor: u64) -> Permissions {
     STAGE2[key_of(descriptor) as usize]

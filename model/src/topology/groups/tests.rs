@@ -52,7 +52,7 @@ fn a_port_without_acs_takes_in_what_is_behind_it() {
     assert_eq!(join.because, Because::NoAcs { open: rid("00:05.0") });
     let closed = [with_acs(open[0].clone()), open[1].clone()];
     assert_eq!(members(&groups(&closed)), [["00:05.0"], ["01:00.0"]]);
-    // What is not implemented counts as wired on; what is and stands off does not.
+    // What is not implemented counts as wired on; what is implemented and off does not.
     let partial = |capable, enabled| {
         let port = Node { acs: Acs::Present { capable, enabled }, ..open[0].clone() };
         groups(&[port, open[1].clone()]).all().len()
@@ -62,8 +62,8 @@ fn a_port_without_acs_takes_in_what_is_behind_it() {
     assert_eq!(groups(&[quirk, open[1].clone()]).all().len(), 2);
 }
 
-/// A switch: what is behind one downstream port reaches what is behind another unless both the port
-/// and everything above keep to themselves.
+/// A switch: functions behind one downstream port reach those behind another unless both the port
+/// and everything above it isolate.
 #[test]
 fn every_port_on_the_way_up_counts() {
     let switch = |root: fn(Node) -> Node, down: fn(Node) -> Node| {
@@ -78,7 +78,7 @@ fn every_port_on_the_way_up_counts() {
     };
     let same: fn(Node) -> Node = |node| node;
     assert_eq!(switch(with_acs, with_acs).all().len(), 6);
-    // Behind an open root port everything is one.
+    // Behind an open root port, all functions are one group.
     let one = switch(same, with_acs);
     assert_eq!(one.all().len(), 1);
     let why = one.why(rid("03:00.0"), rid("04:00.0")).unwrap();
@@ -86,8 +86,8 @@ fn every_port_on_the_way_up_counts() {
     let [a, b, up] = ["03:00.0", "04:00.0", "02:00.0"].map(rid);
     assert_eq!((steps[0], steps.last()), ((a, up), Some(&(b, rid("02:01.0")))));
     assert_eq!(why[0].because, Because::NoAcs { open: rid("00:01.0") });
-    // Open downstream ports take in what is behind them, and their siblings are apart all the same:
-    // the walk up ends where the rest of the way is closed.
+    // Open downstream ports join the functions behind them, and sibling ports stay apart all the
+    // same: the walk up ends where everything above isolates.
     let open = switch(with_acs, same);
     assert_eq!(
         members(&open),
@@ -142,7 +142,7 @@ fn functions_of_a_device_are_one_without_acs() {
     assert_eq!(groups(&express).all().len(), 1);
     let apart = express.clone().map(with_acs);
     assert_eq!(groups(&apart).all().len(), 2);
-    // One that keeps to itself is alone, whatever the other does.
+    // A function that isolates itself is alone, whatever the other does.
     assert_eq!(groups(&[apart[0].clone(), express[1].clone()]).all().len(), 2);
 }
 
@@ -157,7 +157,7 @@ fn who_sends_as_another_is_with_it() {
     let hierarchy = Hierarchy::new(vec![alias]).unwrap();
     let aliases: Vec<_> = hierarchy.aliases(rid("00:04.0")).iter().map(|a| a.rid).collect();
     assert_eq!(aliases, [rid("00:04.0"), rid("00:00.1")]);
-    // An alias on the own bus is no matter of messages.
+    // An alias on its own bus does not affect messages.
     assert_eq!(hierarchy.message_alias(rid("00:04.0")), rid("00:04.0"));
 }
 
@@ -202,8 +202,8 @@ fn aliases_are_followed_through_neighbours_without_a_group() {
     assert_eq!(members(&some), [["00:02.0"]]);
 }
 
-/// What the IOMMU cannot tell apart is asked before the hierarchy, and those after it find the
-/// group that came of it.
+/// Functions that the IOMMU cannot distinguish are joined before the hierarchy is searched, and
+/// later functions find the resulting group.
 #[test]
 fn an_entry_that_is_shared_makes_one_group() {
     let [one, other] = ["00:01.0", "00:02.0"].map(rid);
@@ -216,7 +216,7 @@ fn an_entry_that_is_shared_makes_one_group() {
     assert_eq!(members(&found), [["00:01.0", "00:02.0", "00:02.1"]]);
     let joins = [other, rid("00:02.1")].map(|rid| found.join(rid).unwrap().because);
     assert_eq!(joins, [Because::Entry, Because::Functions]);
-    // One that has not come yet has no group to join.
+    // A function that comes later has no group to join yet.
     let early = isolation_groups_behind(&hierarchy, [other, one], sharing);
     assert_eq!(members(&early), [["00:02.0"], ["00:01.0"]]);
 }

@@ -1,4 +1,4 @@
-//! The walk cache against a list of tables.
+//! Compares the walk cache with a list of tables.
 
 use super::*;
 use crate::cache::Victim;

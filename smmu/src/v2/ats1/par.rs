@@ -1,4 +1,4 @@
-//! How PAR and GPAR spell an answer. IHI 0062 D.c 9.6.20, 16.5.14.
+//! How PAR and GPAR encode a result. IHI 0062 D.c 9.6.20, 16.5.14.
 
 use crate::attributes::{Attributes, Cacheability, Shareability};
 use crate::v2::bank::Scheme;
@@ -7,29 +7,29 @@ use crate::v2::wire::bank::{Par, ParFault, ParShort, ParSupersection};
 use passim_model::bits::Field;
 use passim_model::pgtable::vmsav7s::SUPERSECTION_LG2;
 
-/// Which of the two registers: with short descriptors they spell the outer type differently.
+/// Which of the two registers: with short descriptors they encode the outer type differently.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Register {
     Bank,
     Global,
 }
 
-/// An operation that was terminated.
+/// PAR of a terminated operation.
 pub(super) const TERMINATED: u64 = ParFault::F.of(1) | ParFault::ATOT.of(1);
 
-/// An address that leads somewhere.
+/// A successful translation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Told {
-    /// How the tables of stage 1 are spelled.
+    /// The format of stage 1's tables.
     pub(super) scheme: Scheme,
     pub(super) output: u64,
     pub(super) attributes: Attributes,
-    /// log2 of the leaf.
+    /// log2 of the leaf, in bytes.
     pub(super) leaf_lg2: u32,
     pub(super) v2: bool,
 }
 
-/// A context that cannot be used. SMMUv1 has no ICF: there F alone says so.
+/// PAR for a context that cannot be used. SMMUv1 has no ICF: there only F is set.
 pub(super) const fn invalid(kind: GlobalFaultKind, v2: bool) -> u64 {
     let why = match kind {
         GlobalFaultKind::UnimplementedBank => ParFault::UCBF.of(1),
@@ -50,7 +50,7 @@ const fn field(kind: ContextFaultKind) -> Option<Field> {
     })
 }
 
-/// An address that faults.
+/// PAR for a translation that faults.
 pub(super) fn fault(fault: &ContextFault, scheme: Scheme, v2: bool) -> u64 {
     let why = field(fault.kind).map_or(0, |field| field.of(1));
     ParFault::F.of(1)
@@ -112,7 +112,7 @@ const fn inner(attributes: Attributes) -> u64 {
     }
 }
 
-/// 16.5.14 and 9.6.20 give the two values in the middle to each other's meaning.
+/// 16.5.14 and 9.6.20 exchange the meanings of the two middle values.
 const fn outer(attributes: Attributes, register: Register) -> u64 {
     if attributes.is_device() {
         return 0b11;

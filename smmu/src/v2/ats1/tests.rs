@@ -68,7 +68,7 @@ fn stage_1_alone_is_asked() {
     let mut board = Board::new();
     board.put(STAGE1 + 0x3000 + 0x20 * 8, &[0x1_0f47, 0x1_4f47]);
     board.nest();
-    // Its output, also where stage 2 maps nothing.
+    // The output of stage 1, also where stage 2 maps nothing.
     assert_eq!(ask(&mut board, UR, 0x2_0000) & 0xffff_f000, 0x1_0000);
     assert_eq!(ask(&mut board, UR, 0x2_1000) & 0xffff_f000, 0x1_4000);
     assert_eq!(board.read_bank(SECOND, 0x58), 0x400);
@@ -83,7 +83,7 @@ fn stage_2_faults_of_an_operation() {
     assert_eq!(ask(&mut board, UR, 0x1_0000), 1 << 31 | 1);
     let fsynr0 = 5 << 16 | 1 << 9 | 1 << 8 | 1 << 3 | 1 << 2 | 1;
     assert_eq!(board.told(SECOND), (0x402, 0x1_0000, fsynr0));
-    // With that fault outstanding, even what could be answered is terminated.
+    // While that fault is outstanding, an operation that would succeed is terminated, too.
     board.bank64(BANK, 0x20, STAGE1);
     assert_eq!(ask(&mut board, UR, 0x1_0000), 1 << 31 | 1);
 }

@@ -19,9 +19,9 @@ use passim_model::pgtable::walk::{self, Config, Format};
 /// Bits of an address in AArch32's tables.
 const AARCH32_BITS: u32 = vmsav7l::MAX_BITS;
 
-/// Output bits of stage 1, whatever the bank's registers say. IHI 0062 D.c table 3-3, 1.6.1: the
-/// effective IPA size. 1.5.2, address size faults in AArch32: without a second stage the output has
-/// to go out on the bus, too.
+/// Output bits of stage 1 that the implementation allows. IHI 0062 D.c table 3-3, 1.6.1: the
+/// effective IPA size. 1.5.2, address size faults in AArch32: without a second stage the output
+/// must also fit the bus.
 pub(super) fn output_bits(description: &Description, scheme: Scheme, nested: bool) -> u32 {
     let ias = description.ias();
     match scheme {
@@ -48,7 +48,7 @@ pub(super) fn asid(registers: Registers<'_>, bank: usize) -> Asid {
     Asid::new(asid as u16)
 }
 
-/// How addresses reach the tables. IHI 0062 D.c 1.6.4, 16.5.39 (SEP).
+/// How a bus address is sign-extended. IHI 0062 D.c 1.6.4, 16.5.39 (SEP).
 pub(super) fn sign_extension(
     registers: Registers<'_>,
     bank: usize,
@@ -74,7 +74,7 @@ pub(super) fn sign_extension(
     asked.filter(|&bit| bit < bits).map_or(SignExtension::None, SignExtension::From)
 }
 
-/// What stage 1 of a bank amounts to.
+/// Decodes stage 1 of a bank.
 pub(super) fn of(
     registers: Registers<'_>,
     bank: usize,
@@ -196,7 +196,7 @@ impl Build<'_> {
         };
         let (less0, less1) = (TcrLong::T0SZ.get(tcr) as u32, TcrLong::T1SZ.get(tcr) as u32);
         let [lower, upper] = self.bank.ttbr;
-        // IHI 0062 D.c 2.8.1: a hypervisor's context has TTBR0 alone; 1.5.2: and heeds EPD0.
+        // IHI 0062 D.c 2.8.1: a hypervisor's context has TTBR0 alone; 1.5.2: EPD0 applies to it.
         if self.world == World::El2 {
             let halves = [half(lower, TcrLong::EPD0.is_set(tcr), less0), NO_HALF];
             return (halves, Split::Size { lower: less0, upper: 0 }, self.mair());
@@ -238,7 +238,7 @@ impl Build<'_> {
                 dirty_state: updates.dirty,
             };
             let root = aligned(Ttbr::BASE.in_place(self.bank.ttbr[i]), &config);
-            // IHI 0062 D.c 1.5.2: a hypervisor's context heeds EPD0, too.
+            // IHI 0062 D.c 1.5.2: EPD0 applies to a hypervisor's context, too.
             let disabled = disabled.is_set(tcr);
             let ignored = top_byte.is_set(tcr2);
             halves[i] = Half {

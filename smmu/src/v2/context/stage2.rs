@@ -14,7 +14,7 @@ use passim_model::pgtable::walk::{Config, Format};
 /// A start level that does not exist: every walk is a translation fault.
 const NO_LEVEL: i8 = LAST_LEVEL as i8 + 1;
 
-/// Output bits of stage 2, whatever the bank's registers say. IHI 0062 D.c table 3-4.
+/// Output bits of stage 2 that the implementation allows. IHI 0062 D.c table 3-4.
 pub(super) fn output_bits(description: &Description, scheme: Scheme) -> u32 {
     let oas = description.oas();
     match scheme {
@@ -23,7 +23,7 @@ pub(super) fn output_bits(description: &Description, scheme: Scheme) -> u32 {
     }
 }
 
-/// What stage 2 of a bank amounts to.
+/// Decodes stage 2 of a bank.
 pub(super) fn of(registers: Registers<'_>, bank: usize, scheme: Scheme, tlb: &mut Tlb) -> Stage2 {
     let space = tlb.space(stage2_space(registers.globals, bank));
     let bank = &registers.banks[bank];
@@ -51,7 +51,7 @@ pub(super) fn of(registers: Registers<'_>, bank: usize, scheme: Scheme, tlb: &mu
         updates,
         force_write_back: false,
         protected_walks: Sctlr2::PTW.is_set(sctlr),
-        // XN[1] alone counts: IHI 0062 knows no other.
+        // IHI 0062 defines neither: XN[1] alone applies.
         tag_permissions: false,
         xnx: false,
         shareability: None,
@@ -126,8 +126,8 @@ fn aarch64(
     }
 }
 
-/// The start level as SL0 says it, if it goes with the input size: the first table has at least
-/// two entries, and at most sixteen times those of a table. IHI 0062 D.c 2.6.4.
+/// The start level of SL0, if it is valid for the input size: the first table has at least two
+/// entries, and at most sixteen times those of a single table. IHI 0062 D.c 2.6.4.
 fn start_level(granule: Granule, level: Option<u8>, input_bits: u32) -> i8 {
     let fits = |level: &u8| {
         let lg2 = granule.level_lg2(*level);

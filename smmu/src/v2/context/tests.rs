@@ -6,7 +6,7 @@ use passim_model::access::{Access, Privilege};
 fn vmids_of_16_bits() {
     let mut board = Board::new();
     board.pa(0x1_0000);
-    // VMID16EN: CBA2R holds the VMID, and CBAR's does not count.
+    // VMID16EN: CBA2R holds the VMID, and CBAR's is ignored.
     board.w32(0, board.r32(0) | 1 << 31);
     board.cbar(BANK, 1 << 16 | 0xf << 12 | 3 << 8 | 3, 0x1234 << 16 | 1);
     board.put(STAGE1 + 0x3000 + 0x10 * 8, &[0x4801_0f47]);
@@ -116,12 +116,12 @@ fn fetch(board: &mut Board, iova: u64) -> Outcome {
     board.access_as(STREAM, iova, Access { instruction: true, privilege, ..Access::READ })
 }
 
-/// IHI 0062 2.10: but for invalidation, E2HC is as EL1 and EL0, and what is said of HYPC is not
-/// said of it.
+/// IHI 0062 2.10: except for invalidation, E2HC acts as EL1 and EL0, and the rules of HYPC do not
+/// apply to it.
 #[test]
 fn of_hypervisors_only_hypc_knows_no_unprivileged_accesses() {
     let mut board = Board::new();
-    // For the privileged alone.
+    // A page for privileged accesses only.
     board.put(STAGE1 + 0x3000 + 0x13 * 8, &[0x4800_3f07]);
     board.cbar(BANK, HYPERVISOR, 1);
     assert_eq!(board.pa(0x1_3000), 0x4800_3000);
@@ -158,8 +158,8 @@ fn hypc_heeds_epd0() {
     assert_eq!(kind(board.fault(0x1_0000)), (ContextFaultKind::Translation, 1));
 }
 
-/// IHI 0062 3.8.1, 3.5.1: the global fault of an interrupt that is not there says whose it would
-/// be; what an SMMUv1 keeps of the context fault does not say that it is of two stages.
+/// IHI 0062 3.8.1, 3.5.1: the global fault of a missing interrupt records whether the context fault
+/// is nested; the syndrome that an SMMUv1 keeps of the context fault does not.
 #[test]
 fn a_fault_of_stage_2_behind_stage_1_without_an_interrupt() {
     let mut board = Board::with(implementation(Description::SMMU_V1));

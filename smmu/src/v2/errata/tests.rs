@@ -34,7 +34,7 @@ fn secure_accesses_find_the_non_secure_registers_further_on() {
     assert_eq!(board.pa(0x1_0000), 0x1_0000);
     board.w32(0x400, 1 << 2 | 1 << 1);
     assert_eq!(board.pa(0x1_0000), 0x4800_0000);
-    // What the states share is where it was.
+    // Registers that the states share keep their offsets.
     assert_eq!((board.r32(0x800), board.r32(0xc00)), (1 << 31 | 8, BANK as u32));
     assert_ne!(board.r32(0x24), 0);
     assert_eq!(board.r32(0x424), 0);
@@ -60,7 +60,7 @@ fn one_address_space_in_two_smmus() {
     assert_eq!(first.pa(0x1_0000), 0x4800_0000);
     first.smmu.hand_tlb_to(&mut second.smmu);
     assert_eq!(second.pa(0x1_0000), 0x4800_0000, "the other's translation");
-    // An invalidation by one is one for both.
+    // An invalidation by one SMMU applies to both.
     second.bank64(BANK, 0x600, 7 << 48 | 0x10);
     assert_eq!(second.pa(0x1_0000), 0x4900_0000);
     second.smmu.hand_tlb_to(&mut first.smmu);
@@ -90,7 +90,7 @@ fn a_prefetch_survives_an_invalidation() {
     let errata = Errata { stale_prefetch: true, ..Errata::default() };
     let mut board = unmapped_behind_a_prefetch(errata, true);
     assert_eq!(board.pa(0x1_1000), 0x4800_1000, "what is no longer mapped");
-    // Once it has arrived it goes like anything else.
+    // Once in the TLB, it is invalidated like any entry.
     board.bank64(BANK, 0x600, 7 << 48 | 0x11);
     assert_eq!(kind(board.fault(0x1_1000)), (ContextFaultKind::Translation, 3));
     // Without the prefetcher, and without the erratum, nothing survives.
@@ -100,8 +100,7 @@ fn a_prefetch_survives_an_invalidation() {
     }
 }
 
-/// What a device has used before is answered without a look at the tables; a prefetch is not older
-/// for that.
+/// The front cache, which answers without a walk, does not keep a prefetch from entering the TLB.
 #[test]
 fn any_transaction_ends_a_prefetch() {
     let errata = Errata { stale_prefetch: true, ..Errata::default() };

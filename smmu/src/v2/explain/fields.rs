@@ -1,6 +1,6 @@
-//! What registers and descriptors say, field by field, by the names their specifications print.
+//! Decodes registers and descriptors into fields, by the names their specifications print.
 //!
-//! Fields that are 0 are left out, except where 0 says something of its own.
+//! Fields that are 0 are omitted, except where 0 has a meaning of its own.
 
 use super::registers::{Layout, Register};
 use super::{Spelled, Step};
@@ -12,7 +12,7 @@ use passim_model::pgtable::vmsav7s::{
 use passim_model::pgtable::vmsav8::Entry;
 
 impl Step {
-    /// The section that says how it is read: of IHI 0062 D.c, or of what it refers to.
+    /// The section that defines this step: of IHI 0062 D.c, or of a document that it refers to.
     pub fn section(&self) -> String {
         match self {
             Self::Register(register) => format!("IHI 0062 D.c {}", register.section),
@@ -89,7 +89,7 @@ fn printed(name: &'static str) -> &'static str {
     }
 }
 
-/// What a value says, where that is worth a word.
+/// Meaning of a value, where words say more than the number.
 fn meaning(register: &str, name: &str, value: u64) -> Option<&'static str> {
     Some(match (register, name, value) {
         ("CR0", "CLIENTPD", 0) => "translation is on",
@@ -127,7 +127,7 @@ fn short_fields(word: u64, level: i8, entry: Entry) -> Vec<Named> {
         (_, Some(Kind::Supersection)) => [Section::FIELDS, Supersection::FIELDS],
         (_, None) => return Vec::new(),
     };
-    // The address is told with the descriptor.
+    // The address is shown with the descriptor.
     let address = |name: &str| name.starts_with("OA") || name == "TABLE";
     let all = layouts.into_iter().flatten();
     let shown = all.filter(|(name, field)| {

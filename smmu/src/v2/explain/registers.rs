@@ -1,4 +1,5 @@
-//! The registers that decide what becomes of a transaction, in the order in which the SMMU looks.
+//! The registers that decide the outcome of a transaction, in the order in which the SMMU reads
+//! them.
 
 use crate::v2::SmmuV2;
 use crate::v2::bank::{BankFormat, Scheme};
@@ -17,18 +18,18 @@ use passim_model::bits::Field;
 /// A register's fields by name.
 pub(super) type Layout = &'static [(&'static str, Field)];
 
-/// A register, as a load of it reads.
+/// A register, and the value that a load returns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Register {
     /// Its name, without `SMMU_`.
     pub name: &'static str,
-    /// Which, where there are several: of a stream mapping entry, or of a bank.
+    /// The number of its stream mapping entry or of its bank, if it has one.
     pub index: Option<u8>,
-    /// Where it is: bytes from the base of the register window.
+    /// Its offset in bytes from the base of the register window.
     pub offset: u64,
-    /// What it reads, of 32 or 64 bits.
+    /// The value, of 32 or 64 bits.
     pub value: u64,
-    /// Its layouts: some have one for all and one that another field chooses.
+    /// Its layouts: a common one, and one that another field selects.
     pub(super) layouts: [Layout; 2],
     /// The section of IHI 0062 D.c.
     pub(super) section: &'static str,
@@ -37,7 +38,7 @@ pub struct Register {
 const NO_LAYOUT: Layout = &[];
 
 impl SmmuV2 {
-    /// CR0, and the entries that have a StreamID.
+    /// CR0, and the entries that match a StreamID.
     pub(super) fn registers_of_stream(&self, stream: u32) -> Vec<Register> {
         let global = |name, index: Option<usize>, at, layout, section| {
             let place = Place::Global0(at);
@@ -60,7 +61,7 @@ impl SmmuV2 {
         found
     }
 
-    /// Those of a bank.
+    /// The registers of a bank.
     pub(super) fn registers_of_bank(&self, bank: usize) -> Vec<Register> {
         let registers = self.registers();
         if bank >= registers.banks.len() {

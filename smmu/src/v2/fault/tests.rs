@@ -31,7 +31,7 @@ fn later_faults_are_counted_or_not_told() {
             Cause::Context(fault, found) => {
                 assert_eq!((fault.kind, found), (ContextFaultKind::Permission, record));
             }
-            // HUPCF = 0: the bank refuses before it looks.
+            // HUPCF = 0: the bank terminates the access before translation.
             Cause::Outstanding { bank } => {
                 assert_eq!((u64::from(bank), record), (BANK, Record::Suppressed));
             }
@@ -172,7 +172,7 @@ fn interrupts_by_index_in_smmu_v1() {
 fn smmu_v1_knows_no_address_size_fault() {
     let mut board = Board::with(implementation(Description::SMMU_V1));
     board.stage1_long(BANK);
-    // A page at 2^40 - a bit more than IAS has no way to be said; a table beyond does.
+    // A page descriptor cannot express an output of 2^40; a table descriptor can express it.
     board.put(LONG, &[0x0000_0100_0000_0003]);
     assert_eq!(kind(board.fault(0)), (ContextFaultKind::Translation, 1));
     let mut board = Board::new();

@@ -35,7 +35,7 @@ fn each_operation_reaches_the_page() {
     ];
     for (register, operand, reaches) in cases {
         let mut board = with(Completion::AtOnce);
-        // nG, so that the ASID counts.
+        // nG, so that the ASID matters.
         board.put(STAGE1 + 0x3000 + 0x10 * 8, &[0x4800_0f47]);
         move_page(&mut board);
         board.bank64(BANK, register, operand);
@@ -96,7 +96,7 @@ fn hypervisor_contexts_have_operations_of_their_own() {
     }
 }
 
-/// IHI 0062 9.6.33: of a hypervisor of AArch32, bits 55:32 count as zero.
+/// IHI 0062 9.6.33: for a hypervisor of AArch32, bits 55:32 act as zero.
 #[test]
 fn wide_operands_of_a_narrow_hypervisor() {
     for (register, operand, reaches) in
@@ -149,7 +149,7 @@ fn an_operation_is_seen_before_it_is_complete() {
     move_page(&mut board);
     board.bank64(BANK, 0x600, 7 << 48 | 0x10);
     assert_eq!(board.pa(0x1_0000), OLD);
-    // Nobody synchronised, so no status says anything.
+    // Without a SYNC, the status registers read 0.
     assert_eq!(board.read_bank(BANK, 0x7f4), 0);
     board.bank32(BANK, 0x7f0, 0);
     assert_eq!(board.read_bank(BANK, 0x7f4), 1);
@@ -164,7 +164,7 @@ fn what_is_not_synchronised_may_never_happen() {
     board.bank64(BANK, 0x600, 7 << 48 | 0x10);
     assert_eq!(board.settle(), 0);
     assert_eq!(board.pa(0x1_0000), OLD);
-    // A SYNC of another bank says nothing of this one.
+    // A SYNC of another bank does not affect this bank's status.
     board.bank32(6, 0x7f0, 0);
     assert_eq!((board.settle(), board.pa(0x1_0000)), (0, OLD));
     board.bank32(BANK, 0x7f0, 0);
@@ -180,7 +180,7 @@ fn the_global_sync_waits_for_everything_before_it() {
     board.bank64(BANK, 0x600, 7 << 48 | 0x10);
     board.w32(0x64, 3);
     board.w32(0x70, 0);
-    // What comes after the SYNC is not its business.
+    // The SYNC does not wait for later operations.
     board.w32(0x64, 4);
     assert_eq!(board.r32(0x74), 1);
     assert_eq!(board.read_bank(BANK, 0x7f4), 0, "nobody asked the bank");
@@ -200,7 +200,7 @@ fn smmu_v1_lacks_what_came_later() {
     assert_eq!(board.pa(0x1_0000), NEW);
 }
 
-/// IHI 0062 D.c 16.1: what is not said to be of one version is of all.
+/// IHI 0062 D.c 16.1: a register that is not limited to one version exists in all.
 #[test]
 fn smmu_v1_has_the_operations_of_the_last_level() {
     for register in [0x620, 0x628] {
@@ -224,7 +224,7 @@ fn a_hypervisor_with_two_halves_is_tagged_by_asid() {
         (0x64, 3, false),
         (0xb8, 3, false),
         (0x6c, 0, true),
-        // IHI 0062 2.10: TLBIALLNSNH takes E2H entries along.
+        // IHI 0062 2.10: TLBIALLNSNH drops E2H entries, too.
         (0x68, 0, true),
     ] {
         board.put(STAGE1 + 0x3000 + 0x10 * 8, &[0x4800_0f47]);
@@ -270,7 +270,7 @@ fn a_walk_cache_of_a_size_keeps_tables_where_only_leaves_are_named() {
     }
 }
 
-/// However many nobody synchronises, a step does not look through them.
+/// A step does not search the unsynchronised operations, however many there are.
 #[test]
 fn very_many_that_nobody_waits_for() {
     const MANY: usize = 100_000;

@@ -87,7 +87,7 @@ fn hits_pass_a_stall_with_hupcf() {
     board.bank32(BANK, 0, SCTLR | 1 << 7 | 1 << 8);
     let first = stalled(board.read(0x1_4000)).ticket;
     assert_eq!(board.pa(0x1_0000), 0x4800_0000);
-    // Another fault waits, and nothing is told of it.
+    // Another fault waits, and is not recorded.
     let second = stalled(board.write(0x1_1000));
     assert_eq!(second.waits_for, WaitsFor::Bank(BANK as u8));
     assert_eq!(board.told(BANK).0, STALLED);
@@ -123,7 +123,7 @@ fn a_change_of_model_does_not_release_it() {
     board.clear_fsr(BANK);
     board.bank32(BANK, 0x8, 0);
     board.settle();
-    // Now it terminates, and the one behind it is caught by that fault.
+    // Now it is terminated, and its fault terminates the access behind it.
     let found = outcomes(&mut board);
     assert!(matches!(terminated(found[0].1).cause, Cause::Context(..)));
     assert_eq!(terminated(found[1].1).cause, Cause::Outstanding { bank: BANK as u8 });
@@ -195,7 +195,7 @@ fn stalld_switches_global_stalling_off() {
     assert_eq!(board.r32(0) & 1 << 8, 0);
 }
 
-/// However many wait, a step looks at one of them.
+/// A step visits one waiting access, however many there are.
 #[test]
 fn very_many_wait_and_go_on() {
     const MANY: usize = 100_000;

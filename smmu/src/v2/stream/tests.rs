@@ -37,7 +37,7 @@ fn small() -> Description {
     }
 }
 
-/// What is found of a stream under each choice, against the entries that match by the definition.
+/// Compares the entry found under each choice with the entries that match by the definition.
 fn agrees(globals: &Globals, description: &Description, expected: &[usize], stream: u32) {
     let found = |choice| find(globals, description, choice, stream);
     match *expected {
@@ -65,7 +65,7 @@ fn every_combination_at_small_width() {
     let description = small();
     let mut board = Board::cold(implementation(description));
     let every = every_entry();
-    // How often so many of the entries matched: all of them at once, too.
+    // How often each number of entries matched, all of them included.
     let mut matched = [0u32; ENTRIES + 1];
     let write = |board: &mut Board, n: u64, (valid, id, mask): Meant| {
         board.w32(0x800 + 4 * n, u32::from(valid) << 31 | mask << 16 | id);
@@ -124,8 +124,8 @@ fn only_implemented_bits_are_stored() {
     assert_eq!(board.r32(0x800), 1 << 31 | 3 << 16 | 3);
     board.w32(0x80c, u32::MAX);
     assert_eq!(board.r32(0x80c), 0, "there is no fourth entry");
-    // IHI 0062 9.6.25: with EXIDENABLE all bits are EXID and EXMASK; 9.5: what one format does not
-    // have and the other does is kept in both.
+    // IHI 0062 9.6.25: with EXIDENABLE all bits are EXID and EXMASK; 9.5: a bit that only one
+    // format has is stored in both.
     let mut board = Board::cold(implementation(Description::EVERYTHING));
     for cr0 in [0, 1 << 3, 0] {
         board.w32(0, cr0);

@@ -1,26 +1,26 @@
-//! What a programmer reads in IHI 0062 D.c of every register: where it is, who may store to it,
-//! which bits of it there are with which features, and what a load then says.
+//! Every register as IHI 0062 D.c documents it: its offset, which stores it accepts, which bits it
+//! has with which features, and what a load returns.
 //!
-//! A second transcription, in numbers; nothing here uses the layouts under test. What the
-//! architecture leaves open stands here as the list of choices has it.
+//! A second transcription, in numbers; nothing here uses the layouts under test. Where the
+//! architecture leaves a choice, this follows the list of choices.
 
 use crate::v2::{Aarch32, Auxiliary, Description, FlagUpdates, Version};
 use std::collections::BTreeMap;
 
-/// What a word of the register window makes of stores and loads.
+/// How a word of the register window responds to stores and loads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
     /// Stores change `stored`; loads show `shown`, and `ones` as ones.
     Keeps { stored: u32, shown: u32, ones: u32 },
     /// As `Keeps`, and a store makes every other bit zero.
     Replaces { stored: u32 },
-    /// A one that is stored clears; loads show `shown`, and `ones` as ones.
+    /// A stored one clears the bit; loads show `shown`, and `ones` as ones.
     Clears { cleared: u32, shown: u32, ones: u32 },
     /// What is stored becomes these bits of the register at another offset; reads as zero.
     Restores { at: u64, bits: u32 },
     /// Read-only.
     Fixed(u32),
-    /// Read-only: says what another word says.
+    /// Read-only: reads as another word.
     Alias(u64),
     /// A store does something; reads as zero.
     Operation,
@@ -62,7 +62,7 @@ pub(super) enum Page {
 /// A word: page and offset.
 pub(super) type Word = (Page, u64);
 
-/// The spelling of tables in a bank, as FSR.Format says it.
+/// The format of a bank's tables, as in FSR.Format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Tables {
     Short,
@@ -115,7 +115,7 @@ impl View<'_> {
         ones(if self.aarch64() { bits } else { bits.min(40) })
     }
 
-    /// Bits of an upstream address. 9.6.14: SMMUv1 says IAS.
+    /// Bits of an upstream address. 9.6.14: for SMMUv1 these are IAS.
     fn upstream(&self) -> u8 {
         if self.v2() { self.built.upstream_bits } else { self.built.ipa_bits }
     }
@@ -129,7 +129,7 @@ impl View<'_> {
         ones(if self.extended_ids() { 16 } else { self.built.stream_bits }) as u32
     }
 
-    /// Which of the registers that follow one another this is.
+    /// The index of this register in its array, which starts at `first`.
     fn index(&self, first: u64) -> u64 {
         (self.at - first) / 4
     }
@@ -143,10 +143,10 @@ fn has_aarch32(built: &Description) -> bool {
     built.aarch32 != Aarch32::Absent || !has_aarch64(built)
 }
 
-/// Registers of one kind: from and to which offset, the name, and what they are.
+/// Registers of one kind: first and last offset, name, and kind.
 struct Row(u64, u64, &'static str, fn(&View<'_>) -> Kind);
 
-/// Table 9-1. Rows that are missing are reserved, and so is what they leave out.
+/// Table 9-1. Missing rows are reserved, and so are the offsets between them.
 const SPACE_0: &[Row] = &[
     Row(0x000, 0x000, "CR0", cr0),
     Row(0x004, 0x004, "SCR1", |_| Absent),
@@ -208,7 +208,7 @@ const BANK: &[Row] = &[
     Row(0x054, 0x054, "PAR, upper half", |v| with(!v.stage2 && v.operations(), par_high(v))),
     Row(0x058, 0x058, "FSR", |v| {
         let format = if v.v2() { (v.tables as u32) << 9 } else { 0 };
-        // SS leaves by RESUME.
+        // RESUME clears SS.
         Clears { cleared: fsr(v), shown: fsr(v) | 1 << 30, ones: format }
     }),
     Row(0x05c, 0x05c, "FSRRESTORE", |v| Restores { at: 0x058, bits: fsr(v) }),
@@ -323,7 +323,7 @@ fn par_high(v: &View<'_>) -> Kind {
     keeps(0xff00_000b | high(address))
 }
 
-/// 9.6.25. Where both formats are there, 9.5 keeps the bit that one of them does not have.
+/// 9.6.25. Where both formats exist, 9.5 stores the bit that only one of them has.
 fn smr(v: &View<'_>) -> Kind {
     let id = ones(v.built.stream_bits) as u32;
     let bits = if v.extended_ids() { u32::MAX } else { 1 << 31 | id << 16 | id };
@@ -446,7 +446,7 @@ pub(super) fn word(built: &Description, offset: u64) -> Word {
     (page, offset % size)
 }
 
-/// What the registers hold, as the manual has it.
+/// The content of the registers, by the manual.
 #[derive(Clone)]
 pub(super) struct Manual {
     built: Description,
@@ -500,7 +500,7 @@ impl Manual {
         view
     }
 
-    /// The register a word is of, and what it is.
+    /// The name and the kind of a word's register.
     pub(super) fn row(&self, word: Word) -> (&'static str, Kind) {
         let rows = match word.0 {
             Page::Global0 => SPACE_0,
@@ -514,7 +514,7 @@ impl Manual {
         }
     }
 
-    /// A store of one word. Whether it did something beyond the register.
+    /// Stores one word. Returns whether it had an effect beyond the register.
     pub(super) fn store(&mut self, word: Word, value: u32) -> bool {
         let old = self.raw(word);
         match self.row(word).1 {
@@ -538,7 +538,7 @@ impl Manual {
         false
     }
 
-    /// What a load of one word says; of a status, what it says at rest.
+    /// The value that a load of one word returns; for a status, its value at rest.
     pub(super) fn load(&self, word: Word) -> u32 {
         let raw = self.raw(word);
         match self.row(word).1 {
@@ -550,7 +550,7 @@ impl Manual {
         }
     }
 
-    /// What the SMMU itself wrote to a register.
+    /// Takes over a value that the SMMU itself wrote to a register.
     ///
     /// # Panics
     /// If it holds bits that the register does not have.

@@ -1,4 +1,4 @@
-//! Every word of the register window, against what the manual says of it.
+//! Compares every word of the register window with the manual.
 
 use super::manual::{Kind, Manual, Page, Word, word};
 use super::*;
@@ -39,7 +39,7 @@ fn small(description: Description, large_pages: bool) -> Description {
     }
 }
 
-/// An SMMU, and what the manual says it holds.
+/// An SMMU, and its content by the manual.
 struct Pair {
     board: Board,
     manual: Manual,
@@ -91,7 +91,7 @@ impl Pair {
         self.manual.learn(word, value);
     }
 
-    /// What an address translation operation may have written to PAR or GPAR.
+    /// Takes over what an address translation operation may have written to PAR or GPAR.
     fn learn_answer(&mut self, (page, at): Word) {
         let par = match page {
             Page::Global0 if (0x100..0x140).contains(&at) => 0x180,
@@ -102,8 +102,8 @@ impl Pair {
         self.learn((page, par + 4));
     }
 
-    /// What faults may have written: with the first one status and syndrome, with a later one
-    /// MULTI; SS comes and goes with what waits. IHI 0062 D.c 3.7.3, 3.8.1.
+    /// Takes over what faults may have written: the first one status and syndrome, a later one
+    /// MULTI; SS changes with stalled transactions. IHI 0062 D.c 3.7.3, 3.8.1.
     fn learn_faults(&mut self) {
         self.learn_fault(Page::Global0, 0x48, &[0x40, 0x44, 0x50, 0x54], None);
         for bank in 0..u64::from(self.built.banks) {
@@ -134,7 +134,7 @@ impl Pair {
         self.learn(status);
     }
 
-    /// Every load of the window says what the manual says, in words and in pairs of them.
+    /// Checks that every load returns what the manual says, by words and by doublewords.
     fn check(&self, offsets: impl Iterator<Item = u64>) {
         for offset in offsets {
             let word = word(&self.built, offset);
@@ -171,7 +171,7 @@ fn all_ones_and_all_zeros_everywhere() {
                     pair.store(0x1800 + 4 * bank, false, va64);
                 }
                 let window = pair.board.smmu.window();
-                // The banks first: what lies before them decides what they have.
+                // The banks first: the registers before them decide which fields they have.
                 for value in [u64::MAX, 0] {
                     for offset in (0..window).rev().step_by(8).map(|last| last - 7) {
                         pair.store(offset, value == u64::MAX, value);
@@ -201,8 +201,8 @@ fn large_pages_are_holes_behind_their_registers() {
 }
 
 proptest! {
-    /// Whatever is stored, in whichever order and width, and whatever devices do meanwhile: a load
-    /// says what the manual says. After reset it says what the manual says of reset.
+    /// For stores in any order and width, and any device accesses in between, a load returns what
+    /// the manual says. After reset it returns the manual's reset values.
     #[test]
     fn every_load_is_as_the_manual_says(
         description in prop::sample::select(descriptions()),
@@ -257,7 +257,7 @@ impl Pair {
         }
     }
 
-    /// PAR of an operation that stalled and goes on.
+    /// PAR of an operation that stalled and was resumed.
     fn learn_late_answers(&mut self) {
         for bank in 0..u64::from(self.built.banks) {
             for at in [0x50, 0x54] {

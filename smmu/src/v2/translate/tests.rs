@@ -369,7 +369,7 @@ fn leaves_of_stage_2_have_the_word_on_allocation() {
         assert_eq!(translated(board.read(0x1_0000)).attributes.memory, memory, "{hints:#x}");
         assert_eq!(translated(board.read(0x1_0000)).attributes.memory, memory, "from the TLB");
     }
-    // Stage 2 alone; read-allocate only, and only where the leaf says so.
+    // Stage 2 alone; read-allocate only, and only by the leaf's hints.
     let mut board = Board::new();
     board.stage2_64(BANK);
     board.put(STAGE2 + 0x3000 + 0x10 * 8, &[0xe000_0000_4900_07ff, 0x4900_17ff]);

@@ -200,8 +200,8 @@ layout! {
 }
 
 layout! {
-    /// SMMU_CBn_TTBRm, AArch32 short descriptors, 16.5.40: the largest alignment keeps bit 14 up,
-    /// the smallest bit 7.
+    /// SMMU_CBn_TTBRm, AArch32 short descriptors, 16.5.40: the largest alignment keeps the bits
+    /// from 14 up, the smallest those from 7 up.
     pub(crate) struct TtbrShort {
         BASE = bits(31, 7);
     }
@@ -312,7 +312,7 @@ layout! {
 }
 
 layout! {
-    /// The operand of SMMU_CBn_TLBIVA and its kin, AArch64, 16.5.32.
+    /// The operand of SMMU_CBn_TLBIVA and its variants, AArch64, 16.5.32.
     pub(crate) struct TlbiVa {
         ADDRESS = bits(43, 0);
         ASID = bits(63, 48);
@@ -320,7 +320,7 @@ layout! {
 }
 
 layout! {
-    /// The operand of SMMU_CBn_TLBIVA and its kin, AArch32, 16.5.32.
+    /// The operand of SMMU_CBn_TLBIVA and its variants, AArch32, 16.5.32.
     pub(crate) struct TlbiVa32 {
         ASID = bits(7, 0);
         VA = bits(31, 12);

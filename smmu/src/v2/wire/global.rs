@@ -228,7 +228,7 @@ pub(crate) mod s2cr_type {
 }
 
 layout! {
-    /// What all TYPEs of SMMU_CBARn have, 10.2.1.
+    /// The fields of every TYPE of SMMU_CBARn, 10.2.1.
     pub(crate) struct Cbar {
         VMID = bits(7, 0);
         TYPE = bits(17, 16);
@@ -273,7 +273,7 @@ layout! {
 }
 
 layout! {
-    /// SMMU_sGATS1PR and its kin, 9.6.5 to 9.6.12.
+    /// SMMU_sGATS1PR and its variants, 9.6.5 to 9.6.12.
     pub(crate) struct Gats {
         NDX = bits(7, 0);
         ADDR = bits(63, 12);

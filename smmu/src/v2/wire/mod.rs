@@ -1,5 +1,4 @@
-//! Where the bits are: offsets and fields, transcribed from IHI 0062 issue D.c. Nothing here knows
-//! what they mean.
+//! Register offsets and fields, transcribed from IHI 0062 issue D.c. Nothing here interprets them.
 //!
 //! | room | what it holds |
 //! | --- | --- |

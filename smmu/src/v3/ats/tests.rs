@@ -1,4 +1,4 @@
-//! ATS from outside.
+//! ATS through the public interface.
 
 use crate::v3::testkit::{
     BOTH_STAGES, Board, CD0, CDS, STAGE1, STAGE2, STE_STAGE1, STE_STAGE2, STREAM, event,
@@ -20,7 +20,7 @@ fn ids() -> IdRegisters {
     ids
 }
 
-/// A board whose stream has EATS `eats`; CR0.ATSCHK as asked.
+/// A board whose stream has EATS `eats`; CR0.ATSCHK is `checked`.
 fn board_of(eats: u64, checked: bool) -> Board {
     let mut board = Board::with(implementation(ids()));
     board.stage1_tables();
@@ -124,7 +124,7 @@ fn a_pasid_brings_privilege_and_execution() {
     assert_eq!(case(open, false, true, false), rwx);
     // XN.
     assert_eq!(case(open | 1 << 54, false, true, false), RW);
-    // User-RO cannot be told apart from Priv-RO; privileged only: nothing for users.
+    // User-RO cannot be distinguished from Priv-RO; privileged only: nothing for users.
     let private = 0x4800_0f03;
     assert_eq!(case(private, false, false, false), Perms::empty());
     assert_eq!(case(private, false, false, true), RW);
@@ -211,7 +211,7 @@ fn translated_transactions_pass_unless_checked() {
 /// where it does not.
 #[test]
 fn a_translated_transaction_obeys_the_default_substream() {
-    // S1DSS, PASID, what becomes of it if PASIDs are seen.
+    // S1DSS, PASID, and the event where PASIDs are visible.
     let cases = [
         (0, None, Some("F_STREAM_DISABLED")),
         // Its CD is read, and not valid.
@@ -321,7 +321,7 @@ fn an_untranslated_access_of_the_stream_is_as_ever() {
     assert_eq!(pa(translated(&mut board, 0x10_000, privileged)), 0x10_000);
 }
 
-/// The device's own cache: asks where it does not know, uses what it was granted.
+/// A read through the device's own cache: on a miss it requests a translation.
 fn device_read(board: &mut Board, atc: &mut Atc, iova: u64) -> Option<u64> {
     let iova = Iova::new(iova);
     if atc.lookup(None, iova, Access::READ) == Lookup::Unknown {
@@ -383,8 +383,8 @@ fn a_device_reaches_a_page_until_its_own_cache_is_told() {
     assert_eq!(board.r32(0x60), 0);
 }
 
-/// IHI 0070 G.b 4.5.1: the SMMU's caches first, then the device's. The other way round a device
-/// that asks in between is told what is no longer so.
+/// IHI 0070 G.b 4.5.1: the SMMU's caches first, then the device's. In the opposite order, a device
+/// that requests a translation in between gets a stale answer.
 #[test]
 fn the_wrong_order_leaves_a_stale_translation() {
     for (order, expected) in

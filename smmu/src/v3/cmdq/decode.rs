@@ -1,4 +1,4 @@
-//! From words to a command, or to CERROR_ILL. IHI 0070 G.b chapter 4.
+//! Decodes words into a command, or CERROR_ILL. IHI 0070 G.b chapter 4.
 
 use super::CommandWords;
 use crate::choice::ReservedCommandFields;
@@ -16,23 +16,23 @@ use passim_model::bits::Field;
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Asid, StreamId, SubstreamId, Vmid};
 
-/// How the completion of a CMD_SYNC is told.
+/// How the completion of a CMD_SYNC is signalled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Signal {
     /// By CONS alone.
     None,
     /// By an interrupt: a message if the address is not zero, and the wire.
     Interrupt {
-        /// Where the message goes.
+        /// The address of the message.
         address: u64,
-        /// The message.
+        /// Its data.
         data: u32,
     },
     /// By an event to the CPUs.
     Event,
 }
 
-/// Addresses a TLB invalidation names, both ends inside.
+/// The addresses of a TLB invalidation, both ends included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Addresses {
     pub(crate) first: u64,
@@ -111,7 +111,7 @@ pub(crate) enum Command {
         group: u16,
         code: ResponseCode,
     },
-    /// `end`: how the transaction ends, or that it is retried.
+    /// `end`: the response that ends the transaction; `None`: it is retried.
     Resume {
         stream: StreamId,
         stag: u16,
@@ -121,12 +121,12 @@ pub(crate) enum Command {
         stream: StreamId,
     },
     Sync(Signal),
-    /// Legal, and nothing to do.
+    /// Legal, and without effect.
     Nothing,
 }
 
 impl Command {
-    /// Whether it takes something out of the SMMU's own caches.
+    /// Whether it invalidates the SMMU's own caches.
     pub(crate) const fn invalidates(&self) -> bool {
         match self {
             Self::CfgiStes { .. }
@@ -162,7 +162,7 @@ fn require(holds: bool) -> Result<(), CommandError> {
 }
 
 impl SmmuV3 {
-    /// Reads a command.
+    /// Decodes a command.
     pub(super) fn decode(&self, words: &CommandWords) -> Decoded {
         let [w0, _] = *words;
         let code = Stream0::OPCODE.get(w0);
@@ -191,7 +191,7 @@ impl SmmuV3 {
             let span = u32::MAX >> (31 - CfgiRange1::RANGE.get(w1) as u32);
             let stream = Stream0::STREAM_ID.get(w0) as u32;
             let (first, last) = (StreamId::new(stream & !span), StreamId::new(stream | span));
-            // IHI 0070 G.b 4.3.2: level-1 descriptors go too.
+            // IHI 0070 G.b 4.3.2: level-1 descriptors are dropped too.
             return Ok(Command::CfgiStes { first, last, leaf: false });
         }
         let size = |value: u64, bits: u32| self.in_size(value, bits);
@@ -326,15 +326,15 @@ impl SmmuV3 {
         }))
     }
 
-    /// Whom CMD_ATC_INV and CMD_PRI_RESP speak to; nobody, where a number is beyond its size and
-    /// that means no effect.
+    /// The stream and the SubstreamID that CMD_ATC_INV and CMD_PRI_RESP address; `None` if one of
+    /// them is out of range and the command has no effect.
     fn recipient(&self, w0: u64) -> Option<(StreamId, Option<SubstreamId>)> {
         let f = &self.features;
         let stream = self.in_size(Stream0::STREAM_ID.get(w0), f.stream_bits)?;
         // IHI 0070 G.b 4.5.1, 4.5.2: without SubstreamIDs SSV = 1 may behave as SSV = 0.
         let tagged = Stream0::SSV.is_set(w0) && f.substream_bits != 0;
-        // IHI 0070 G.b 4.1.7: out of range, the command has no effect or names a SubstreamID of the
-        // SMMU's choice; it never becomes one without a SubstreamID.
+        // IHI 0070 G.b 4.1.7: with a SubstreamID out of range the command has no effect, or names
+        // one of the SMMU's choice; it never becomes a command without a SubstreamID.
         let substream = match tagged {
             true => Some(self.in_size(Stream0::SUBSTREAM_ID.get(w0), f.substream_bits)?),
             false => None,
@@ -351,14 +351,14 @@ impl SmmuV3 {
         if code == opcode::STALL_TERM {
             return Command::StallTerm { stream };
         }
-        // IHI 0070 G.b 4.7.1: Ab counts only for a termination, and where TERM_MODEL is 0.
+        // IHI 0070 G.b 4.7.1: Ab applies only to a termination, and where TERM_MODEL is 0.
         let abort = Resume0::AB.is_set(w0) || self.features.abort_only;
         let response = if abort { Response::Abort } else { Response::RazWi };
         let end = (!Resume0::AC.is_set(w0)).then_some(response);
         Command::Resume { stream, stag: Resume1::STAG.get(w1) as u16, end }
     }
 
-    /// The addresses of an invalidation by address. IHI 0070 G.b 4.4.1.1.
+    /// The addresses of a TLB invalidation by address. IHI 0070 G.b 4.4.1.1.
     fn addresses(&self, w0: u64, w1: u64, field: Field) -> Result<Addresses, CommandError> {
         let first = field.in_place(w1);
         let page_last = first | 0xfff;
@@ -398,7 +398,7 @@ impl SmmuV3 {
         (sixteen || value >> 8 == 0).then_some(value)
     }
 
-    /// A StreamID or SubstreamID, if it fits the implemented size or is cut to it.
+    /// A StreamID or SubstreamID, if it fits the implemented size or is truncated to it.
     fn in_size(&self, value: u64, bits: u32) -> Option<u32> {
         use crate::choice::OutOfRangeParameter;
         let cut = value & !(u64::MAX << bits);
@@ -421,8 +421,7 @@ impl SmmuV3 {
     }
 }
 
-/// The bits of a command that mean something. Commands that are not decoded field by field say
-/// that all do.
+/// The defined bits of a command; all bits of a command that is not listed.
 fn defined_fields(code: u64, range_invalidation: bool) -> [u64; 2] {
     let or = |fields: &[Field]| fields.iter().fold(0, |bits, field| bits | field.mask());
     let stream = or(&[Stream0::OPCODE, Stream0::SSEC, Stream0::STREAM_ID]);

@@ -1,8 +1,8 @@
 //! What commands do. IHI 0070 G.b chapter 4.
 //!
-//! Whether an invalidation is complete when its command is consumed, or only with the CMD_SYNC that
-//! follows, is a choice ([`Completion`]). Beside that, what CMD_SYNC waits for are devices that
-//! have to invalidate caches of their own.
+//! An invalidation completes when its command is consumed, or only with the CMD_SYNC that follows:
+//! a choice ([`Completion`]). Apart from that, CMD_SYNC waits for devices to invalidate their own
+//! caches.
 
 use super::decode::{Addresses, Command, Signal};
 use crate::choice::{Completion, Prefetch};
@@ -18,11 +18,11 @@ use passim_model::{Asid, Effect, Memory, StreamId, Vmid};
 /// VMID of the regimes that have none.
 const NO_VMID: Vmid = Vmid::new(0);
 
-/// Most invalidations that are kept waiting for a CMD_SYNC; one more completes them all.
+/// Most invalidations that may wait for a CMD_SYNC; one more completes them all.
 const MOST_INCOMPLETE: usize = 1 << 12;
 
 impl SmmuV3 {
-    /// Performs a legal command, or keeps an invalidation for the CMD_SYNC that completes it.
+    /// Performs a legal command, or defers an invalidation to the CMD_SYNC that completes it.
     pub(super) fn execute(&mut self, memory: &mut Memory, command: Command) {
         let late = self.implementation.choices.completion == Completion::WhenSynchronised;
         if late && command.invalidates() {
@@ -33,7 +33,7 @@ impl SmmuV3 {
         } else if !matches!(command, Command::Sync(_)) {
             return self.perform(memory, command);
         }
-        // IHI 0070 G.b 4.7.3: what was consumed before a CMD_SYNC is complete with it.
+        // IHI 0070 G.b 4.7.3: a CMD_SYNC completes the commands consumed before it.
         for command in core::mem::take(&mut self.incomplete) {
             self.perform(memory, command);
         }
@@ -84,13 +84,13 @@ impl SmmuV3 {
     }
 
     fn invalidate_stes(&mut self, first: StreamId, last: StreamId, leaf: bool) {
-        // IHI 0070 G.b 5.2 (CONT): one cache entry stands for several streams, and goes for all.
+        // IHI 0070 G.b 5.2 (CONT): one cache entry serves several streams, and is dropped for all.
         for stream in self.spans.borrowers(&self.configs, first, last) {
             self.configs.invalidate_streams(stream, stream, true);
         }
         self.configs.invalidate_streams(first, last, leaf);
         self.vms.forget_streams(first, last);
-        // IHI 0070 G.b 4.3.6: CMD_CFGI_ALL reaches what is cached by VMID too.
+        // IHI 0070 G.b 4.3.6: CMD_CFGI_ALL drops what is cached by VMID, too.
         if (first.get(), last.get()) == (0, u32::MAX) {
             self.vms.clear();
         }
@@ -108,7 +108,7 @@ impl SmmuV3 {
         }
     }
 
-    /// Wakes CPUs in WFE, where the SMMU can.
+    /// Wakes CPUs in WFE, if the SMMU supports it.
     pub(super) fn cpu_event(&mut self) {
         self.counters.cpu_events += u64::from(self.features.sev);
     }
@@ -152,7 +152,7 @@ impl SmmuV3 {
         }
     }
 
-    /// IHI 0070 G.b 4.4.2.8: CR2.E2H says which of the EL2 regimes is meant.
+    /// IHI 0070 G.b 4.4.2.8: CR2.E2H selects the EL2 regime.
     fn invalidate_el2(&mut self, command: Command) {
         let el2 = self.registers.el2_world();
         match command {
@@ -176,7 +176,7 @@ impl SmmuV3 {
         }
     }
 
-    /// Drops what all VMIDs of a world have at both stages.
+    /// Drops the translations of both stages of all VMIDs of a world.
     fn drop_world(&mut self, world: World) {
         let (least, most) = (Vmid::new(0), Vmid::new(u16::MAX));
         let stage1 = |vmid, asid| Space::Stage1 { world, vmid, asid: Asid::new(asid) };

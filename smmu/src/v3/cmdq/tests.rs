@@ -1,4 +1,4 @@
-//! The Command queue from outside: pointers, errors, signals.
+//! The Command queue through the public interface: pointers, errors, signals.
 
 use crate::choice::{OutOfRangeParameter, Prefetch, ReservedCommandFields};
 use crate::v3::testkit::{BOTH_STAGES, Board, CD0, COMMANDS, STAGE1, STREAM, implementation, pa};
@@ -180,7 +180,7 @@ fn nothing_is_consumed_while_disabled() {
 fn the_base_is_aligned_to_the_queue_t14() {
     let mut board = Board::new();
     board.w32(0x20, 0x5);
-    // Eight commands of 16 bytes: the low seven bits do not count.
+    // Eight commands of 16 bytes: the low seven bits are ignored.
     board.w64(0x90, COMMANDS | 0x60 | 3);
     board.w32(0x20, 0xd);
     board.command(0xff, 0);
@@ -193,7 +193,7 @@ fn sync_signals_as_asked() {
     let wire = Effect::Wire(IntId::new(108));
     board.command(0x46, 0x4123_4560);
     assert_eq!(board.effects(), []);
-    // Without MSI the message is ignored and the wire pulses, whatever IRQ_CTRL says.
+    // Without MSI the message is ignored and the wire pulses, whatever IRQ_CTRL is.
     board.w32(0x50, 0);
     board.command(0xabcd_0000_1046, 0x4123_4560);
     assert_eq!(board.effects(), [wire]);
@@ -209,7 +209,7 @@ fn sync_signals_as_asked() {
     assert_eq!(board.smmu.counters().cpu_events, 1);
 }
 
-/// A full queue wakes who waits for room; one that never was full does not.
+/// A full queue sends an event when it has room again; a queue that was never full sends none.
 #[test]
 fn room_in_a_full_queue_is_an_event() {
     for (sev, expected) in [(0, 0), (1, 1)] {

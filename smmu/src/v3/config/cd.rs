@@ -1,4 +1,4 @@
-//! What a CD says, and whether it may. IHI 0070 G.b 5.4, 5.4.2 and 5.5.
+//! Checks and decodes CDs. IHI 0070 G.b 5.4, 5.4.2 and 5.5.
 
 use crate::attributes::Shareability;
 use crate::regime::{
@@ -45,21 +45,21 @@ pub enum CdFlaw {
     Ttb,
 }
 
-/// What a CD amounts to, and the label it names.
+/// A decoded CD, and its label.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Cd {
     pub(crate) state: CdState,
     pub(crate) label: Named,
 }
 
-/// What a CD amounts to.
+/// Stage 1 of a CD, or the rule that makes it ILLEGAL.
 pub(crate) type CdState = Result<Stage1, CdFlaw>;
 
 fn require(holds: bool, flaw: CdFlaw) -> Result<(), CdFlaw> {
     if holds { Ok(()) } else { Err(flaw) }
 }
 
-/// Judges a CD reached through `stream` and reads it.
+/// Checks and decodes a CD reached through `stream`.
 pub(crate) fn judge(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tlb) -> Cd {
     Cd { state: read(words, stream, f, tlb), label: Named::of_cd(words[5]) }
 }
@@ -79,7 +79,7 @@ fn read(words: &CdWords, stream: &Stream, f: &Features, tlb: &mut Tlb) -> CdStat
     let order = endian(Cd0::ENDI.is_set(w0), f);
     let endian = match order {
         Some(endian) => endian,
-        // IHI 0070 G.b 5.4.2: ENDI counts only if a table is walked.
+        // IHI 0070 G.b 5.4.2: ENDI applies only if a table is walked.
         None if disabled == [true, true] => crate::regime::Endian::Little,
         None => return Err(CdFlaw::Endi),
     };
@@ -172,7 +172,7 @@ struct HalfFields {
 struct Shape {
     ds: bool,
     updates: FlagUpdates,
-    /// Not EL2 alone: there are two halves, and two privileges.
+    /// Whether there are two halves and two privileges: in every regime but EL2.
     two_halves: bool,
 }
 
@@ -200,7 +200,7 @@ const UPPER: HalfFields = HalfFields {
     is_upper: true,
 };
 
-/// The granule of TG1, which numbers them otherwise than TG0. IHI 0070 G.b 5.4.
+/// The granule of TG1, whose encoding differs from TG0's. IHI 0070 G.b 5.4.
 fn granule1(field: u64, features: &Features) -> Option<Granule> {
     let granule = match field {
         1 => Granule::K16,
@@ -236,7 +236,7 @@ fn half(
     let ds = ds && granule != Some(Granule::K64);
     let shareability = shared(ds);
     let size_offset = at.size.get(w0) as u32;
-    // IHI 0070 G.b 5.4.2: TxSZ is judged before TGx, with the limits of the granule named.
+    // IHI 0070 G.b 5.4.2: TxSZ is checked before TGx, with the limits of the granule named.
     let named = granule.unwrap_or(Granule::K4);
     let least = if f.large_va && (named == Granule::K64 || ds) { 12 } else { 16 };
     let in_range = least <= size_offset && size_offset <= max_size_offset(named, f);

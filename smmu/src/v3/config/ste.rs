@@ -1,4 +1,4 @@
-//! What an STE says, and whether it may. IHI 0070 G.b 5.2 and 5.2.2.
+//! Checks and decodes STEs. IHI 0070 G.b 5.2 and 5.2.2.
 
 use crate::attributes::{Attributes, Replacement, Shareability};
 use crate::regime::{Endian, FlagUpdates, OnFault, Recording, Response, Stage2, World};
@@ -24,7 +24,7 @@ pub enum SteFlaw {
     NoStage2,
     /// EATS does not fit Config, S2S or NS1ATS.
     Eats,
-    /// A reserved STRW where STRW counts.
+    /// A reserved STRW where STRW applies.
     Strw,
     /// S1STALLD where stalls cannot be disabled.
     S1Stalld,
@@ -58,7 +58,7 @@ pub enum SteFlaw {
     VmsPtr,
 }
 
-/// Where the CDs of a stream are.
+/// The CD table of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct CdPointer {
     pub(crate) base: u64,
@@ -75,7 +75,7 @@ impl CdPointer {
     }
 }
 
-/// What an STE that translates amounts to.
+/// The decoded configuration of a stream that translates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Stream {
     pub(crate) world: World,
@@ -90,18 +90,18 @@ pub(crate) struct Stream {
     pub(crate) vms: Option<PhysAddr>,
 }
 
-/// What EATS comes to. IHI 0070 G.b 5.2 (EATS).
+/// The effective ATS mode. IHI 0070 G.b 5.2 (EATS).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ats {
-    /// Translation requests are refused, and translated transactions where they are checked.
+    /// Translation requests are refused; so are translated transactions, where they are checked.
     Disabled,
-    /// Answers are final.
+    /// Answers are physical addresses.
     Full,
     /// Answers are intermediate addresses; translated transactions pass stage 2.
     SplitStage,
 }
 
-/// What transactions of a stream meet.
+/// The effect of an STE on its transactions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SteState {
     /// C_BAD_STE.
@@ -114,7 +114,7 @@ pub(crate) enum SteState {
     Translate(Stream),
 }
 
-/// What an STE amounts to, and what counts of it in every state but ILLEGAL.
+/// A decoded STE: its state, and fields that apply in every state but ILLEGAL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ste {
     pub(crate) state: SteState,
@@ -123,12 +123,12 @@ pub(crate) struct Ste {
     pub(crate) label: SteLabel,
 }
 
-/// STE.PRIVCFG, STE.INSTCFG, and what replaces memory attributes. IHI 0070 G.b 5.2, 13.5.
+/// STE.PRIVCFG, STE.INSTCFG, and the overrides of memory attributes. IHI 0070 G.b 5.2, 13.5.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Overrides {
     pub(crate) privilege: Option<Privilege>,
     pub(crate) instruction: Option<bool>,
-    /// Incoming memory attributes, after their replacement.
+    /// Incoming memory attributes, after their override.
     pub(crate) memory: Attributes,
 }
 
@@ -168,13 +168,13 @@ impl Overrides {
         }
     }
 
-    /// Whether the access is changed at all.
+    /// Whether accesses change at all.
     #[inline]
     pub(crate) fn change_access(self) -> bool {
         self.privilege.is_some() || self.instruction.is_some()
     }
 
-    /// The access as the rest of the SMMU sees it.
+    /// The access after the overrides.
     #[inline]
     pub(crate) fn apply(self, access: Access) -> Access {
         let instruction = self.instruction.unwrap_or(access.instruction);
@@ -187,7 +187,7 @@ impl Overrides {
     }
 }
 
-/// What the meaning of an STE depends on beside its words.
+/// Everything outside an STE that its meaning depends on.
 #[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
     pub(crate) features: &'a Features,
@@ -197,7 +197,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) ats_checked: bool,
 }
 
-/// Judges an STE and reads it.
+/// Checks and decodes an STE.
 pub(crate) fn judge(words: &SteWords, around: &Surroundings<'_>, tlb: &mut Tlb) -> Ste {
     let state = match read(words, around, tlb) {
         Ok(state) => state,
@@ -289,7 +289,7 @@ fn check_eats(config: Config, w1: u64, w2: u64, features: &Features) -> Result<(
 }
 
 fn world(config: Config, w1: u64, features: &Features, el2: World) -> Result<World, SteFlaw> {
-    // IHI 0070 G.b 5.2.2 (IgnoreSTESTRW): STRW counts only for stage 1 alone, with Hyp.
+    // IHI 0070 G.b 5.2.2 (IgnoreSTESTRW): STRW applies only to stage 1 alone, with Hyp.
     if config != Config::Stage1 || !features.hyp {
         return Ok(World::El1);
     }
@@ -359,7 +359,7 @@ fn stage2(words: &SteWords, f: &Features, vmid: Vmid, tlb: &mut Tlb) -> Result<S
     let haft = f.flag_update == FlagUpdate::Tables && Ste2::S2HAFT.is_set(w2);
     require(ha || !haft, SteFlaw::S2FlagUpdate)?;
     let granule = granule0(Ste2::S2TG.get(w2), f).ok_or(SteFlaw::S2Tg)?;
-    // IHI 0070 G.b 5.2 (S2DS): the 64K granule has no use for it.
+    // IHI 0070 G.b 5.2 (S2DS): no effect with the 64K granule.
     let ds = f.ds && Ste3::S2DS.is_set(w3) && granule != Granule::K64;
     let effective = effective_bits(Ste2::S2PS.get(w2), f);
     let output_bits = output_bits(effective, granule, ds);
@@ -424,13 +424,13 @@ pub(crate) fn effective_bits(field: u64, features: &Features) -> u32 {
     size.min(features.oas)
 }
 
-/// What outputs may have of an effective IPS or S2PS: below the 64K granule, and without DS, a
+/// Output address bits under an effective IPS or S2PS: below the 64K granule, and without DS, a
 /// descriptor holds 48 bits.
 pub(crate) fn output_bits(effective: u32, granule: Granule, ds: bool) -> u32 {
     if granule == Granule::K64 || ds { effective } else { effective.min(48) }
 }
 
-/// Byte order asked for, if the SMMU has it.
+/// The configured byte order, if the SMMU supports it.
 pub(crate) fn endian(big: bool, features: &Features) -> Option<Endian> {
     match (big, features.table_endian) {
         (true, TableEndian::Little) | (false, TableEndian::Big) => None,
@@ -439,11 +439,10 @@ pub(crate) fn endian(big: bool, features: &Features) -> Option<Endian> {
     }
 }
 
-/// The start level S2SL0 names, and S2SL0_2 beside it; `None` where it is reserved or beyond the
-/// output size.
+/// The start level of S2SL0 and S2SL0_2; `None` where it is reserved or beyond the output size.
 fn start_level(sl0: (u64, bool), granule: Granule, ds: bool, f: &Features) -> Option<i8> {
     match (granule, sl0) {
-        // DDI 0487, VTCR_EL2.SL2: counts with DS and the 4K granule only.
+        // DDI 0487, VTCR_EL2.SL2: applies with DS and the 4K granule only.
         (Granule::K4, (0, true)) if ds => Some(-1),
         (Granule::K4, (_, true)) if ds => None,
         (Granule::K4, (0, _)) => Some(2),

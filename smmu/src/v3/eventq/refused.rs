@@ -1,4 +1,4 @@
-//! The event that tells why an address was not translated.
+//! The event that reports a refused translation.
 
 use crate::stages::{About, Kind, Refusal};
 use crate::transaction::Transaction;
@@ -22,7 +22,7 @@ pub(crate) fn refused(refusal: &Refusal, txn: &Transaction, access: Access) -> E
     }
 }
 
-/// The event that tells of a refusal. IHI 0070 G.b 7.3.12 to 7.3.17.
+/// The kind of event for a refusal. IHI 0070 G.b 7.3.12 to 7.3.17.
 const fn kind_of(kind: Kind) -> EventKind {
     match kind {
         Kind::Translation => EventKind::Translation,

@@ -1,4 +1,4 @@
-//! The Event queue from outside: wrap, overflow, loss, interrupts.
+//! The Event queue through the public interface: wrap, overflow, loss, interrupts.
 
 use crate::v3::Record;
 use crate::v3::testkit::{BOTH_STAGES, Board, CD0, EVENTS, event, implementation};
@@ -26,7 +26,7 @@ fn a_full_queue_toggles_ovflg_once_t6() {
         assert_eq!(board.r32(0x100a8), 0x8000_0004);
     }
     assert_eq!(board.r32(0x60), 0, "no global error");
-    // Making room without acknowledging: records are written, another overflow is not told.
+    // Making room without acknowledging: records are written, another overflow is not recorded.
     board.w32(0x100ac, 1);
     assert_eq!(fault(&mut board, 9 << 32), Record::Written);
     assert_eq!(fault(&mut board, 0), Record::QueueFull);

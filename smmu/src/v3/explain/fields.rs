@@ -1,6 +1,6 @@
-//! What was read, field by field, by the names the specification prints.
+//! Decodes what was read into fields, by the names the specification prints.
 //!
-//! Fields that are 0 are left out, except where 0 says something of its own.
+//! Fields that are 0 are omitted, except where 0 has a meaning of its own.
 
 use super::{Step, Verdict};
 use crate::descriptor;
@@ -132,7 +132,7 @@ const CD: [Layout; 6] = [
 ];
 
 impl Step {
-    /// The section that says how it is read: of IHI 0070 G.b, or of DDI 0487.
+    /// The section that defines this step: of IHI 0070 G.b, or of DDI 0487.
     pub fn section(&self) -> &'static str {
         match self {
             Self::LevelOneStream { .. } => "IHI 0070 G.b 5.1",
@@ -183,7 +183,7 @@ fn pair((layout, word): (&Layout, &u64)) -> Vec<Named> {
     named(layout, *word, meaning)
 }
 
-/// What a value says, where that is worth a word.
+/// Meaning of a value, where words say more than the number.
 fn meaning(name: &str, value: u64) -> Option<String> {
     let text = match (name, value) {
         ("Config", 0..4) => "abort",
@@ -209,7 +209,7 @@ fn meaning(name: &str, value: u64) -> Option<String> {
 }
 
 impl Verdict {
-    /// The rule of an STE or CD that was broken, where that decided.
+    /// The rule of an STE or CD that was broken, where that decided the verdict.
     pub fn flaw(&self) -> Option<&'static str> {
         let Self::Event(event) = self else { return None };
         match event.detail {

@@ -1,4 +1,4 @@
-//! A translation explained, and nothing changed by it.
+//! Explains translations, and checks that this changes nothing.
 
 use super::{Step, Verdict};
 use crate::v3::testkit::{
@@ -223,7 +223,7 @@ fn a_label_is_told_and_where_it_comes_from() {
     assert_eq!(explain(&board, 0x10_000).label, label(Some(9), Some(3)));
     board.put(CDS + 40, &[32 << 32 | 4 << 48]);
     assert_eq!(explain(&board, 0x10_000).label, label(None, None));
-    // What does not go on has none.
+    // A transaction that is terminated has no label.
     assert_eq!(explain(&board, 0xf_0000_0000).label, None);
 }
 
@@ -234,7 +234,7 @@ fn a_virtual_partid_is_mapped() {
     board.stage1_tables();
     board.stage2_tables();
     board.stage1(CD0);
-    // Of a virtual PARTID five bits count: 0x27 is 7, the last of the second doubleword.
+    // Five bits of a virtual PARTID are used: 0x27 is 7, the last of the second doubleword.
     board.put(CDS + 40, &[0x27 << 32 | 3 << 48]);
     let vms = 0x4800_0000;
     board.put(vms, &[0, 0x0011_0000_0000_0000]);

@@ -1,4 +1,4 @@
-//! What is modelled of what the ID registers can promise, and why the rest is not.
+//! Which features of the ID registers are modelled, and why the others are not.
 
 use super::Description;
 use crate::v3::wire::regs::{Idr0, Idr1, Idr3, Idr5};
@@ -24,7 +24,7 @@ pub enum Support {
 pub struct Capability {
     /// The field of the ID registers, as the specification names it.
     pub field: &'static str,
-    /// What it promises.
+    /// The feature that the field promises.
     pub feature: &'static str,
     /// Index of the IDR and place of the field.
     place: (usize, Field),
@@ -71,7 +71,7 @@ const NO_LPAE: &str = "no driver of the model writes AArch32 tables for an SMMUv
 const NO_USER: &str = "neither the drivers of the model nor a recording use it";
 const NO_STORE: &str = "queues and tables lie in memory, as on every board known here";
 
-/// The features of SMMUv3 that ID registers tell, in their order. IHI 0070 G.b 6.3.1 to 6.3.6.
+/// The features of SMMUv3 that the ID registers show, in their order. IHI 0070 G.b 6.3.1 to 6.3.6.
 pub const CAPABILITIES: [Capability; 61] = [
     has("IDR0.S2P", "stage 2", (0, Idr0::S2P), 1),
     has("IDR0.S1P", "stage 1", (0, Idr0::S1P), 1),

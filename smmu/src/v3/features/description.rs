@@ -1,7 +1,7 @@
-//! What an SMMU is built with, by name; every ID register follows.
+//! The features of an SMMU, by name; every ID register follows from them.
 //!
 //! A description holds only what is modelled, so that no register promises more. Where values
-//! contradict one another, [`Description::check`] says which and why.
+//! contradict one another, [`Description::check`] returns which, and why.
 
 use super::{FlagUpdate, IdRegisters, StallModel, TableEndian};
 use crate::v3::wire::regs::{Aidr, Idr0, Idr1, Idr3, Idr5, Iidr, Mpamidr};
@@ -49,7 +49,7 @@ pub struct Description {
     pub table_endian: TableEndian,
     /// IDR0.STALL_MODEL.
     pub stall_model: StallModel,
-    /// IDR0.TERM_MODEL = 0: a CD may ask for RAZ/WI.
+    /// IDR0.TERM_MODEL = 0: a CD may configure RAZ/WI.
     pub raz_wi: bool,
     /// IDR1.SIDSIZE: bits of a StreamID, at most 32.
     pub stream_bits: u8,
@@ -59,7 +59,7 @@ pub struct Description {
     pub command_queue_lg2: u8,
     /// IDR1.EVENTQS: log2 of the largest Event queue, at most 19.
     pub event_queue_lg2: u8,
-    /// IDR1.PRIQS: log2 of the largest PRI queue, at most 19; counts with PRI.
+    /// IDR1.PRIQS: log2 of the largest PRI queue, at most 19; applies with PRI.
     pub pri_queue_lg2: u8,
     /// IDR1.ATTR_PERMS_OVR: STE.PRIVCFG and STE.INSTCFG.
     pub override_perms: bool,
@@ -69,13 +69,13 @@ pub struct Description {
     pub hierarchical_disable: bool,
     /// IDR3.XNX: execution at stage 2 by privilege.
     pub xnx: bool,
-    /// IDR3.PPS: automatic responses carry the PASID; counts with PRI and SubstreamIDs.
+    /// IDR3.PPS: automatic responses carry the PASID; applies with PRI and SubstreamIDs.
     pub pasid_in_responses: bool,
     /// IDR3.MPAM: labels for memory that is partitioned (v3.2 and later).
     pub mpam: bool,
-    /// MPAMIDR.PARTID_MAX: the largest PARTID; counts with MPAM. 0: there is no VMS.
+    /// MPAMIDR.PARTID_MAX: the largest PARTID; applies with MPAM. 0: no VMS.
     pub partid_max: u16,
-    /// MPAMIDR.PMG_MAX: the largest PMG; counts with MPAM.
+    /// MPAMIDR.PMG_MAX: the largest PMG; applies with MPAM.
     pub pmg_max: u8,
     /// IDR3.FWB: stage 2 may force the memory type.
     pub force_write_back: bool,
@@ -87,7 +87,7 @@ pub struct Description {
     pub bbm_level: u8,
     /// IDR3.E0PD.
     pub e0pd: bool,
-    /// IDR3.PASIDTT: translated transactions may carry a PASID; counts with ATS and SubstreamIDs.
+    /// IDR3.PASIDTT: translated transactions may carry a PASID; with ATS and SubstreamIDs.
     pub pasid_translated: bool,
     /// IDR3.EPAN.
     pub epan: bool,
@@ -103,15 +103,15 @@ pub struct Description {
     pub stall_max: u16,
 }
 
-/// Whether something holds; if it does not, of which field, and why it has to.
+/// A condition, the field that breaks it, and why it has to hold.
 type Rule = (bool, &'static str, &'static str);
 
-/// Values of a description that do not go together.
+/// Values of a description that contradict each other.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Contradiction {
     /// The field of [`Description`].
     pub field: &'static str,
-    /// Why its value cannot be.
+    /// Why its value is impossible.
     pub why: &'static str,
 }
 
@@ -244,7 +244,7 @@ impl Description {
         Ok(IdRegisters { idr: idr.map(|word| word as u32), iidr: self.iidr, aidr, mpamidr })
     }
 
-    /// Whether the values go together.
+    /// Whether the values are consistent.
     ///
     /// # Errors
     /// The first [`Contradiction`].
@@ -254,7 +254,7 @@ impl Description {
         broken.map_or(Ok(()), |(_, field, why)| Err(Contradiction { field, why }))
     }
 
-    /// What holds of every version: whether it does here, of which field, and why.
+    /// The rules of every version.
     fn rules(&self) -> [Rule; 21] {
         let both = self.stage1 && self.stage2;
         let [k4, k16, k64] = self.granules;
@@ -303,8 +303,8 @@ impl Description {
         ]
     }
 
-    /// What a version of the architecture demands, as [`Self::rules`] says it. IHI 0070 G.b 6.3.1,
-    /// 6.3.4.
+    /// The rules of features that a version of the architecture makes mandatory. IHI 0070 G.b
+    /// 6.3.1, 6.3.4.
     fn mandatory(&self) -> [Rule; 8] {
         let both = self.stage1 && self.stage2;
         let before = |minor| self.minor < minor;
@@ -328,8 +328,8 @@ impl Description {
         ]
     }
 
-    /// What a version cannot have yet: a later one may be had in part, if it is the next. IHI 0070
-    /// G.b 2.4, 2.5, 2.8, 2.9.
+    /// The rules of features of later versions: an SMMU may have some of the next version, and none
+    /// of those after it. IHI 0070 G.b 2.4, 2.5, 2.8, 2.9.
     fn too_new(&self) -> [Rule; 11] {
         const OF_2: &str = "is of version 3.2, which 3.1 may have in part, and 3.0 not (2.4, 2.9)";
         const OF_3: &str = "is of version 3.3, which 3.2 may have in part, and 3.1 not (2.5, 2.9)";
@@ -398,8 +398,8 @@ impl Description {
     }
 
     fn idr3(&self) -> u64 {
-        // IHI 0070 G.b 6.3.4: HAD is 0 where IDR0.S1P is. Of XNX, FWB, E0PD and EPAN the text says
-        // no such thing.
+        // IHI 0070 G.b 6.3.4: HAD is 0 where IDR0.S1P is 0. The text has no such rule for XNX, FWB,
+        // E0PD and EPAN.
         Idr3::HAD.flag(self.hierarchical_disable && self.stage1)
             // RES0 in version 3.0.
             | Idr3::XNX.flag(self.xnx && self.minor >= 1)

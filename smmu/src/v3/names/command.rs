@@ -11,7 +11,7 @@ use crate::v3::wire::command::{
 pub struct Command {
     /// Its opcode.
     pub opcode: u64,
-    /// Its name, without `CMD_`, and its fields beside the opcode.
+    /// Its name, without `CMD_`, and its fields besides the opcode.
     pub structure: Structure,
 }
 
@@ -36,8 +36,8 @@ const SYNC: Fields = &[
     ("MSI_DATA", Sync0::MSI_DATA),
 ];
 
-/// The commands of IHI 0070 G.b 4.1.1, by opcode. Those of other security states, and those of
-/// features not modelled, are illegal on the queue there is.
+/// The commands of IHI 0070 G.b 4.1.1, by opcode. Commands of other security states, and of
+/// features that are not modelled, are illegal on the modelled queue.
 pub const COMMANDS: &[Command] = &[
     command("PREFETCH_CONFIG", opcode::PREFETCH_CONFIG, &[&[STREAM, TAGGED]]),
     command("PREFETCH_ADDR", opcode::PREFETCH_ADDR, &[&[STREAM, TAGGED]]),

@@ -13,7 +13,7 @@ pub struct RecordField {
     pub name: &'static str,
     /// The doubleword it lies in, from 0 on.
     pub word: usize,
-    /// Where in it.
+    /// Its position there.
     pub field: Field,
 }
 
@@ -53,7 +53,7 @@ const PAGES: &[RecordField] = &[
     at(1, "Span", Event1PageRequest::SPAN),
 ];
 
-/// The fields of a record of this kind beside its number.
+/// The fields of a record of this kind besides its number.
 pub fn record_fields(kind: EventKind) -> impl Iterator<Item = RecordField> {
     let rest: &[&[RecordField]] = match kind {
         EventKind::BadStreamId
@@ -61,7 +61,7 @@ pub fn record_fields(kind: EventKind) -> impl Iterator<Item = RecordField> {
         | EventKind::StreamDisabled
         | EventKind::BadCd => &[SSV, SUBSTREAM],
         EventKind::ConfigConflict => &[SSV, SUBSTREAM, REASON],
-        // IHI 0070 G.b 7.3.9: the SubstreamID is always valid, and no bit says so.
+        // IHI 0070 G.b 7.3.9: the SubstreamID is always valid, and the record has no SSV.
         EventKind::BadSubstreamId => &[SUBSTREAM],
         EventKind::SteFetch | EventKind::CdFetch | EventKind::VmsFetch => &[SSV, SUBSTREAM, FETCH],
         EventKind::UnsupportedTransaction => &[SSV, SUBSTREAM, ACCESS, RNW, INPUT],

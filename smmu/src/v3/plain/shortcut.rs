@@ -1,10 +1,10 @@
-//! Shortcuts: tables of the last level that walks came to.
+//! Shortcuts: tables of the last level that earlier walks reached.
 //!
-//! A walk that passed the same tables as one before, none of which was written to since, comes to
-//! the same table of the last level; only the leaf's descriptor has to be read. Memory tells when
-//! something was written where the tables above lie ([`Memory::watch`]), so that a shortcut never
-//! leads anywhere else than the whole way does. It is no cache of the architecture: no command
-//! drops it, and none has to.
+//! A walk that passes the same tables as an earlier one, none of which was written to since,
+//! reaches the same table of the last level, and only the leaf's descriptor has to be read.
+//! [`Memory::watch`] detects writes to the tables above, so that a shortcut always gives the result
+//! of the whole walk. A shortcut is no cache of the architecture: no command invalidates it, and
+//! none has to.
 
 use crate::tlb::{LANE_LG2, Packed};
 use passim_model::pgtable::vmsav8::{Address4K, Granule, LAST_LEVEL, Stage1Leaf};

@@ -1,4 +1,4 @@
-//! The plain way against the general one: two SMMUs that are asked the same.
+//! Compares the fast path with the general path: two SMMUs that get the same transactions.
 
 use crate::cache::{Geometry, Victim};
 use crate::v3::testkit::{

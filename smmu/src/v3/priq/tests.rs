@@ -1,4 +1,4 @@
-//! The PRI queue from outside.
+//! The PRI queue through the public interface.
 
 use crate::v3::PageOutcome;
 use crate::v3::testkit::{BOTH_STAGES, Board, CD0, STE_STAGE1, STREAM, implementation};

@@ -30,7 +30,7 @@ pub(super) const GBPA_FIELDS: u32 = (Gbpa::MEM_ATTR.mask()
     | Gbpa::INSTCFG.mask()
     | Gbpa::ABORT.mask()) as u32;
 
-/// The fields of GERRORN that there is something to acknowledge in.
+/// The fields of GERRORN whose errors exist.
 pub(super) fn gerror_fields(features: &Features) -> u32 {
     let (pri, msi) = (features.pri, features.msi);
     // IHI 0070 G.b 6.3.20: the others are RES0 without IDR0.PRI, and without IDR0.MSI.
@@ -48,7 +48,7 @@ pub(super) fn gerror_fields(features: &Features) -> u32 {
     present.fold(0, |bits, (_, field)| bits | mask32(&[field]))
 }
 
-/// The fields of STRTAB_BASE_CFG. IHI 0070 G.b 6.3.25: two of them are about two levels.
+/// The fields of STRTAB_BASE_CFG. IHI 0070 G.b 6.3.25: two of them apply to two levels only.
 pub(super) fn strtab_fields(features: &Features) -> u32 {
     let size = mask32(&[StrtabBaseCfg::LOG2SIZE]);
     let levels = mask32(&[StrtabBaseCfg::SPLIT, StrtabBaseCfg::FMT]);

@@ -1,17 +1,17 @@
-//! Registers of MPAM: which labels accesses get that no STE labels. IHI 0070 G.b 6.3.41 to 6.3.43.
+//! MPAM registers: the labels of accesses that no STE labels. IHI 0070 G.b 6.3.41 to 6.3.43.
 //!
-//! They are kept and read back; no memory system is modelled that the labels would reach.
+//! They are stored and read back; no modelled memory system uses the labels.
 
 use super::Registers;
 use crate::choice::Acknowledge;
 use crate::v3::features::{Features, IdRegisters};
 use crate::v3::wire::regs::{Gmpam, Mpamidr, offset};
 
-/// A register whose new value counts once its Update clears.
+/// A register whose new value takes effect once its Update clears.
 #[derive(Clone, Copy, Default, Debug)]
 struct Updated {
     value: u32,
-    /// What takes effect when Update clears.
+    /// The value that takes effect when Update clears.
     update: Option<u32>,
 }
 
@@ -36,8 +36,8 @@ impl Mpam {
         }
     }
 
-    /// A 32-bit store. IHI 0070 G.b 6.3.42: as with GBPA, only one with Update counts, and none
-    /// while one is under way.
+    /// A 32-bit store. IHI 0070 G.b 6.3.42: as with GBPA, only a store with Update takes effect,
+    /// and none while an update is under way.
     pub(super) fn store(&mut self, at: u64, value: u32, features: &Features, ack: Acknowledge) {
         let register = if at == offset::GMPAM { &mut self.own } else { &mut self.bypass };
         let counts = Gmpam::UPDATE.is_set(u64::from(value)) && register.update.is_none();
@@ -51,7 +51,7 @@ impl Mpam {
         }
     }
 
-    /// Ends one update that waits; whether there was one.
+    /// Completes one pending update. Returns whether there was one.
     pub(super) fn acknowledge_one(&mut self) -> bool {
         for register in [&mut self.own, &mut self.bypass] {
             if let Some(value) = register.update.take() {
@@ -64,14 +64,14 @@ impl Mpam {
 }
 
 impl Registers {
-    /// GBPMPAM: the label of what passes while SMMUEN is 0. IHI 0070 G.b 6.3.43.
+    /// GBPMPAM: the label of transactions while SMMUEN is 0. IHI 0070 G.b 6.3.43.
     pub(crate) fn bypass_label(&self) -> u32 {
         self.mpam.bypass.value
     }
 }
 
-/// The bits of GMPAM that the sizes of MPAMIDR leave: of PARTID and of PMG as many as the largest
-/// has. IHI 0070 G.b 6.3.41, 6.3.42.
+/// The implemented bits of GMPAM: as many of PARTID and of PMG as their largest values in MPAMIDR
+/// have. IHI 0070 G.b 6.3.41, 6.3.42.
 pub(crate) fn label_bits(mpamidr: u64) -> u32 {
     let bits = |most: u64| u64::MAX.checked_shr(most.leading_zeros()).unwrap_or(0);
     let partid = Gmpam::SO_PARTID.of(bits(Mpamidr::PARTID_MAX.get(mpamidr)));

@@ -113,7 +113,7 @@ fn pointers_show_the_bits_of_their_queue() {
     assert_eq!((board.r32(0x100a8), board.r32(0x100ac)), (0x8000_0007, 0x8000_0007));
     // Page 0 has no alias of them.
     assert_eq!((board.r32(0xa8), board.r32(0xac)), (0, 0));
-    // LOG2SIZE beyond IDR1 reads back and does not count.
+    // LOG2SIZE beyond IDR1 reads back and is not used.
     board.w64(0x90, 31);
     assert_eq!(board.r32(0x90), 31);
     board.w32(0x98, !0);

@@ -1,4 +1,4 @@
-//! STE.CONT set as software must is nothing that can be seen.
+//! STE.CONT that software sets by the rules has no visible effect.
 
 use crate::choice::{Choices, ContiguousStes};
 use crate::tlb::{Geometry, Retention};
@@ -97,7 +97,7 @@ proptest! {
     }
 }
 
-/// An STE that goes takes along those who used it; one that was never read itself stays unread.
+/// Dropping an STE drops the streams that use it; a stream whose own STE was never read has none.
 #[test]
 fn an_ste_goes_for_all_it_stands_for() {
     let mut board = board(ContiguousStes::Shared, Retention::Everything);

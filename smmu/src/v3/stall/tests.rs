@@ -1,4 +1,4 @@
-//! Transactions that wait, from outside.
+//! Stalled transactions through the public interface.
 
 use crate::regime::Response;
 use crate::v3::testkit::{

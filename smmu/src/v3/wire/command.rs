@@ -150,6 +150,6 @@ pub(crate) mod opcode {
     pub(crate) const TLBI_S_EL2_ALL: u64 = 0x50;
     /// The Secure queue's.
     pub(crate) const TLBI_SNH_ALL: u64 = 0x60;
-    /// Of device permission tables.
+    /// For device permission tables.
     pub(crate) const DPTI_ALL: u64 = 0x70;
 }

@@ -18,8 +18,8 @@ layout! {
 }
 
 layout! {
-    /// Doubleword 1 of records about a translation, 7.3.12 to 7.3.17; of F_UUT, 7.3.2, and
-    /// F_TRANSL_FORBIDDEN, 7.3.8, what they have of it.
+    /// Doubleword 1 of records about a translation, 7.3.12 to 7.3.17; F_UUT, 7.3.2, and
+    /// F_TRANSL_FORBIDDEN, 7.3.8, have some of its fields.
     pub(crate) struct Event1 {
         STAG = bits(15, 0);
         STALL = bit(31);
@@ -225,7 +225,7 @@ pub enum Class {
     Cd = 0,
     /// Fetch of a stage-1 translation table descriptor.
     Tt = 1,
-    /// The address put into the stage.
+    /// The input address of the stage.
     In = 2,
 }
 

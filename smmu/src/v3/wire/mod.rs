@@ -1,7 +1,14 @@
 //! Layouts of SMMUv3, transcribed from Arm IHI 0070 G.b: positions and code points, no logic.
 //!
-//! A driver writes the same structures from its own transcription; the two meet only in memory,
-//! and that is what finds a slip in either.
+//! A driver writes the same structures from its own transcription. The two meet only in memory,
+//! where an error in either shows.
+//!
+//! | room | what it holds |
+//! | --- | --- |
+//! | `regs` | registers |
+//! | `ste`, `cd` | the Stream table, the CD table |
+//! | `command` | commands of the Command queue |
+//! | `event`, `pri` | records of the Event queue, and of the PRI queue |
 
 pub(crate) mod cd;
 pub(crate) mod command;

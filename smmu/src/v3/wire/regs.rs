@@ -178,7 +178,7 @@ layout! {
 }
 
 layout! {
-    /// SMMU_CR1, 6.3.11: the TABLE fields and the QUEUE fields are guarded apart.
+    /// SMMU_CR1, 6.3.11: the TABLE fields and the QUEUE fields are guarded separately.
     pub(crate) struct Cr1 {
         QUEUE = bits(5, 0);
         TABLE = bits(11, 6);
@@ -327,7 +327,7 @@ layout! {
     }
 }
 
-/// Parts and groups of fields of the ID registers that promise one thing.
+/// Parts and groups of fields of the ID registers that promise one feature.
 impl Idr0 {
     /// TTF, bit 0: AArch32 tables.
     pub(crate) const TTF_AARCH32: Field = bit(2);

@@ -1,4 +1,4 @@
-//! Layouts against words a Linux driver wrote, and against positions spelled as numbers.
+//! Compares layouts with words that a Linux driver wrote, and with positions written as numbers.
 
 use super::cd::{Cd0, Cd1};
 use super::command::{Cfgi1, Stream0, Sync0, Tlbi0, Tlbi1, opcode};

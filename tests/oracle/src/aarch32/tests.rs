@@ -83,7 +83,7 @@ fn long_descriptors_at_both_depths() {
 
 #[test]
 fn the_second_stage_concatenates() {
-    // 34 bits from level 2: 16 tables side by side.
+    // 34 bits from level 2: 16 concatenated tables.
     let long = Long {
         base: 0x1_0000,
         input_bits: 34,

@@ -17,7 +17,7 @@ fn request(iova: u64, size: u64, bitmap_bytes: u64, data: u64) -> Request {
     Request { iova, size, pgsize: PAGE, bitmap_bytes, data }
 }
 
-/// Two pages at `BUFFER`, all bytes `value`; what lies behind them is not mapped.
+/// Two pages at `BUFFER`, all bytes `value`; the memory after them is not mapped.
 fn buffer(value: u8) -> UserBuffer {
     let mut user = UserBuffer::new();
     user.place(BUFFER, &[value; 0x2000], Protection::ReadWrite);
@@ -54,7 +54,7 @@ fn bits_beyond_the_end_stay() {
     let mut user = buffer(0);
     assert_eq!(tracker.get(&request(below, 80 * PAGE, 16, BUFFER), &mut user), Ok(()));
     assert_eq!(words(&user), [!0xf, 0x3fff, 0]);
-    // The mapping goes, with bits of pages it never had.
+    // The mapping is removed, with bits of pages it never had.
     let mut user = buffer(0);
     assert_eq!(tracker.unmap(&request(FIRST, SIZE, 16, BUFFER), &mut user), Ok(vec![FIRST]));
     assert_eq!(words(&user), [ONES, 0x3fff, 0]);
@@ -66,7 +66,7 @@ fn bits_beyond_the_end_stay() {
 #[test]
 fn preset_bits_survive_only_below_a_mapping_in_its_word() {
     // measured: more/undecided.jsonl, lines 905-916; the kernel's bitmaps are fresh here, so the
-    // bits beyond the end that the recording shows are missing
+    // bits beyond the end in the recording are missing
     let mut tracker = tracker();
     tracker.mapped(FIRST, SIZE);
     tracker.start();
@@ -112,7 +112,7 @@ fn faults_leave_what_was_written_and_what_was_removed() {
 
 #[test]
 fn a_fault_before_the_or_leaves_the_bitmap_shifted() {
-    // measured: more/undecided.jsonl, lines 931-934 (there with older bits on top)
+    // measured: more/undecided.jsonl, lines 931-934 (there with older bits as well)
     let mut tracker = tracker();
     tracker.start();
     tracker.mapped(FIRST, SIZE);
@@ -140,7 +140,7 @@ fn pointers_may_be_odd_but_not_read_only() {
     assert_eq!(tracker.get(&request(FIRST, SIZE, 16, BUFFER), &mut user), Err(EFAULT));
     user.remove(BUFFER, 8);
     assert_eq!(user.bytes(BUFFER, 8), None);
-    // Without a mapping to report the pointer is never used.
+    // Without a mapping to report the pointer is not used.
     assert_eq!(tracker.get(&request(0x6000_0000, SIZE, 16, 0), &mut user), Ok(()));
 }
 
@@ -177,7 +177,7 @@ fn malformed_requests() {
     assert_eq!(words::<2>(&user), [0, 0]);
     let odd_size = Request { bitmap_bytes: 17, ..good };
     assert_eq!(tracker.get(&odd_size, &mut user), Ok(()));
-    // A range up to 2^64: GET refuses it, UNMAP finds nothing in it.
+    // A range up to 2^64: GET refuses it, UNMAP finds no mapping in it.
     let top = request(0xffff_ffff_ffff_c000, 4 * PAGE, 16, BUFFER);
     assert_eq!(tracker.get(&top, &mut user), Err(EINVAL));
     assert_eq!(tracker.unmap(&top, &mut user), Ok(vec![]));

@@ -22,11 +22,11 @@ fn a_gigabyte_is_one_block_when_both_addresses_allow() {
 
 #[test]
 fn a_run_starts_small_and_grows() {
-    // One page before a 2 MiB boundary, three pages behind the next one.
+    // One page before a 2 MiB boundary, three pages after the next one.
     let cut = leaves(Granule::Size4K, &[mapping(0x1f_f000, 0x1ff, 1 + 512 + 3)]);
     assert_eq!(sizes(&cut), [0x1000, 0x20_0000, 0x1000, 0x1000, 0x1000]);
     assert_eq!(cut[1], Leaf { iova: 0x20_0000, pa: 0x20_0000, size: 0x20_0000 });
-    // The same pages one frame further never meet an aligned block.
+    // The same pages one frame further contain no aligned block.
     let cut = leaves(Granule::Size4K, &[mapping(0x1f_f000, 0x200, 1 + 512 + 3)]);
     assert_eq!(cut.len(), 516);
 }
@@ -37,7 +37,7 @@ fn runs_end_where_memory_jumps_and_where_the_mapping_ends() {
     frames.extend(0x301..0x401);
     let cut = leaves(Granule::Size4K, &[Mapping { iova: 0x20_0000, frames }]);
     assert_eq!(cut.len(), 512);
-    // Two mappings of 1 MiB, one behind the other in both spaces, never share a block.
+    // Two mappings of 1 MiB, adjacent in both spaces, never share a block.
     let cut =
         leaves(Granule::Size4K, &[mapping(0x30_0000, 0x300, 256), mapping(0x20_0000, 0x200, 256)]);
     assert_eq!(cut.len(), 512);

@@ -21,7 +21,7 @@ fn two_privileges() {
     let none = Rules::default();
     let rows = [
         (0 << 6, "--x", "rwx"),
-        // Writable without privilege: never executed with it.
+        // Writable without privilege: never executable with it.
         (1 << 6, "rwx", "rw-"),
         (2 << 6, "--x", "r-x"),
         (3 << 6, "r-x", "r-x"),
@@ -33,13 +33,14 @@ fn two_privileges() {
         assert_eq!(first(none, Unprivileged, leaf, 0), user, "{leaf:#x}");
         assert_eq!(first(none, Privileged, leaf, 0), kernel, "{leaf:#x}");
     }
-    // PXNTable, XNTable, APTable[0], APTable[1], over a leaf that all may read and execute.
+    // PXNTable, XNTable, APTable[0], APTable[1], over a leaf that both privileges may read and
+    // execute.
     let tables = [(59, "r-x", "r--"), (60, "r--", "r-x"), (61, "--x", "r-x"), (62, "r-x", "r-x")];
     for (bit, user, kernel) in tables {
         assert_eq!(first(none, Unprivileged, 3 << 6, 1 << bit), user, "{bit}");
         assert_eq!(first(none, Privileged, 3 << 6, 1 << bit), kernel, "{bit}");
     }
-    // Unprivileged writes taken away by a table no longer keep the kernel from executing.
+    // Memory whose unprivileged writes a table forbids is executable for the kernel.
     assert_eq!(first(none, Privileged, 1 << 6, 1 << 62), "r-x");
 }
 
@@ -57,7 +58,7 @@ fn what_a_regime_forbids() {
     assert_eq!(first(epan, Privileged, 0, 0), "--x");
     assert_eq!(first(epan, Privileged, XN, 0), "rwx");
     let both = Rules { wxn: true, ..epan };
-    // What PAN keeps from being written is not writable for WXN.
+    // Memory that PAN makes unwritable is not writable for WXN.
     assert_eq!(first(both, Privileged, 0, 0), "--x");
 }
 

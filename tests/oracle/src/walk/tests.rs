@@ -1,10 +1,10 @@
-//! Tables recorded from Linux 6.12, and tables made by hand where none were recorded.
+//! Tables recorded from Linux 6.12, and tables written by hand where none were recorded.
 
 use super::*;
 
 use std::collections::BTreeMap;
 
-/// Tables as (physical address, entries in all, (index, descriptor)...).
+/// Tables as (physical address, number of entries, (index, descriptor)...).
 type Tables<'a> = &'a [(u64, u64, &'a [(u64, u64)])];
 
 fn memory(tables: Tables<'_>) -> impl Fn(u64) -> Option<u64> {
@@ -36,7 +36,7 @@ const STAGE2: Tables<'_> = &[
     (0x1_00de_2000, 512, &[(1, 0x8000_077d), (2, 0x8020_077d)]),
 ];
 
-/// A leaf of the kind whose execution nothing forbids.
+/// A leaf whose execution nothing forbids.
 fn leaf(pa: u64, block_size: u64, readable: bool, writable: bool) -> Result<Leaf, Fault> {
     Ok(Leaf { pa, block_size, readable, writable, executable: true })
 }
@@ -81,7 +81,7 @@ fn recorded_stage_2() {
 
 #[test]
 fn start_levels_and_table_sizes() {
-    // measured: 48 bits start at level 0 with 4K (512 entries) and 16K (2), at level 1 with 64K (64)
+    // measured: 48 bits start at level 0 with 4K (512 entries), 16K (2), at level 1 with 64K (64)
     let stage1 = |granule, bits| {
         let config = Config::stage1(granule, 0, bits, 48);
         (config.start_level, config.entries(config.start_level))
@@ -106,18 +106,18 @@ fn start_levels_and_table_sizes() {
 
 #[test]
 fn concatenated_tables_are_one_long_one() {
-    // 40 bits from level 1: two tables of 512, the second right behind the first.
+    // 40 bits from level 1: two concatenated tables of 512.
     let config = Config::stage2(Granule::Size4K, 0x1000_2000, 40, 1, 40);
     let tables: Tables<'_> = &[(0x1000_2000, 1024, &[(512 + 3, 0x4000_07fd)])];
     let input = (1 << 39) + 3 * 0x4000_0000 + 0x123;
     assert_eq!(translate(&config, input, memory(tables)), leaf(0x4000_0123, 1 << 30, true, true));
-    // The base is aligned to all of it: bit 12 does not count.
+    // The base is aligned to both tables: bit 12 is ignored.
     let config = Config { base: 0x1000_3000, ..config };
     assert_eq!(translate(&config, input, memory(tables)), leaf(0x4000_0123, 1 << 30, true, true));
     assert!(std::panic::catch_unwind(|| Config::stage2(Granule::Size4K, 0, 44, 1, 44)).is_err());
 }
 
-/// Whether a valid block descriptor at `level` of a fresh table maps something.
+/// Whether a valid block descriptor at `level` of a fresh table maps memory.
 fn block_at(granule: Granule, output_bits: u8, level: u8) -> bool {
     let bits = if granule == Granule::Size64K { 52 } else { 48 };
     let mut config = Config::stage1(granule, 0x10_0000, bits, output_bits);
@@ -175,7 +175,7 @@ fn faults_in_order() {
         |descriptor| translate(&config, 0x123, move |pa| (pa == 0x1000).then_some(descriptor));
     assert_eq!(walk(0xffff_ffff_fffe), Err(Fault::Translation { level: 1 }));
     assert_eq!(walk(0x1_0000_0003), Err(Fault::AddressSize { level: 1 }));
-    // Too large and the access flag clear: the size is noticed first.
+    // Too large, and the access flag clear: the size is checked first.
     assert_eq!(walk(0x1_0000_0041), Err(Fault::AddressSize { level: 1 }));
     assert_eq!(walk(0x4000_0041), Err(Fault::Access { level: 1 }));
     assert_eq!(walk(0x4000_0441), leaf(0x4000_0123, 1 << 30, true, true));

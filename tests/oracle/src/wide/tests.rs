@@ -40,7 +40,7 @@ fn five_levels_of_4k() {
     assert_eq!(all, Ok(vec![page]));
 }
 
-/// The leaf of [`five_levels_of_4k`], as far as it is known beforehand.
+/// The leaf of [`five_levels_of_4k`], with the fields known beforehand.
 const LEAF: TableLeaf =
     TableLeaf { iova: 0, pa: 0, size: 0, descriptor: 0x0003_0000_1234_5000 | 0x643 | 0x400 };
 

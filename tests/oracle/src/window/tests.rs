@@ -232,7 +232,7 @@ fn ranges_that_end_at_2_to_the_64() {
     assert_eq!(map(&mut c, 4, BUFFER, 0x4000_0000, 0x4000), EINVAL);
     assert_eq!(unmap(&mut c, 0, 0x4000_0000, 0xffff_ffff_bfff_f000), Ok(0x8000));
 
-    // Version 1 has no probe that could refuse.
+    // Version 1 has no check that refuses.
     let mut c = container(Version::V1);
     assert_eq!(map(&mut c, 3, BUFFER + 0x10_0000, 0x4000_0000, 0x4000), 0);
     assert_eq!(unmap(&mut c, 0, 0x4000_1000, 0xffff_ffff_bfff_f000), Ok(0));
@@ -266,7 +266,7 @@ fn the_memlock_limit_counts_per_mapping() {
 fn uncounted_pages_need_no_budget() {
     let mut c = container(Version::V2);
     let caller = Caller { process: 1, budget: Budget::Pages(1) };
-    // Device memory with one ordinary page in it.
+    // Device memory around one ordinary page.
     let pages = |vaddr: u64, _| match vaddr {
         0x3000 => PageAnswer::Frame(3),
         _ => PageAnswer::Uncounted(vaddr / PAGE),
@@ -286,7 +286,7 @@ fn user_addresses_go_and_come_back() {
     }
     assert_eq!(unmap(&mut c, UNMAP_VADDR, 0x4000_1000, PAGE), Err(EINVAL));
     assert_eq!(unmap(&mut c, UNMAP_VADDR, 0x4000_4000, 4 * PAGE), Ok(0x4000));
-    // One already invalid spoils the lot, and nothing is left invalid that was not.
+    // One mapping already invalid refuses the call, and invalidates no other.
     assert_eq!(unmap(&mut c, UNMAP_VADDR, 0x4000_0000, 16 * PAGE), Err(EINVAL));
     assert_eq!(unmap(&mut c, UNMAP_VADDR | UNMAP_ALL, 0, 0), Err(EINVAL));
     assert_eq!(map(&mut c, MAP_VADDR, BUFFER, 0x4000_0000, 4 * PAGE), EINVAL);

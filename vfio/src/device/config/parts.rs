@@ -1,7 +1,7 @@
-//! Which capability each byte of configuration space belongs to, and what is left of the lists
-//! once what VFIO does not know is taken out.
+//! Which capability each byte of configuration space belongs to, and the capability lists without
+//! the capabilities that VFIO does not know.
 //!
-//! Not here: what may be done with a byte (`permission`).
+//! Not here: which bits of a byte may be read and written (`permission`).
 
 use super::VirtualConfig;
 use crate::pci::Space;
@@ -18,7 +18,7 @@ const HEADER_BYTES: u16 = 64;
 /// Where extended capabilities begin: `PCI_CFG_SPACE_SIZE`.
 pub(super) const EXTENDED: u16 = 256;
 
-/// What a byte is part of.
+/// The owner of a byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Owner {
     Header,
@@ -26,18 +26,18 @@ pub(super) enum Owner {
     Capability(u8),
     /// An extended capability of this id.
     Extended(u16),
-    /// No capability VFIO knows.
+    /// Outside every capability that VFIO knows.
     Nobody,
 }
 
-/// Bytes that belong together.
+/// A range of bytes with one owner.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Part {
     pub(super) owner: Owner,
     pub(super) bytes: Range<u16>,
 }
 
-/// Every part; where two lie over one another the later one counts.
+/// Every part; where two overlap the later one applies.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(super) struct Parts {
     parts: Vec<Part>,
@@ -48,7 +48,8 @@ impl Parts {
         self.parts.push(Part { owner, bytes: at..at.saturating_add(len) });
     }
 
-    /// Whose a byte is, and where that begins; for nobody's, the byte itself.
+    /// The owner of the byte at `at`, and where that part begins; for [`Owner::Nobody`], `at`
+    /// itself.
     pub(super) fn find(&self, at: u16) -> (Owner, u16) {
         let part = self.parts.iter().rev().find(|part| part.bytes.contains(&at));
         part.map_or((Owner::Nobody, at), |part| (part.owner, part.bytes.start))
@@ -56,7 +57,7 @@ impl Parts {
 }
 
 impl VirtualConfig {
-    /// A copy of the registers as they stand, without what VFIO hides of them.
+    /// Copies the registers as they stand, without what VFIO hides.
     // 6.12 vfio_config_init.
     pub(in crate::device) fn read(function: &Function, space: Space, host: &mut impl Host) -> Self {
         let bytes = vec![0; function.config_size.min(4096) as usize];
@@ -69,7 +70,7 @@ impl VirtualConfig {
         config
     }
 
-    /// Copies a part, and remembers whose it is.
+    /// Copies a part, and records its owner.
     fn copy(&mut self, owner: Owner, at: u16, len: u16, space: Space, host: &mut impl Host) {
         let size = self.bytes.len() as u16;
         let len = len.min(size.saturating_sub(at));
@@ -79,7 +80,7 @@ impl VirtualConfig {
         self.parts.add(owner, at, len);
     }
 
-    // 6.12 vfio_cap_init: what has no length is taken out of the list.
+    // 6.12 vfio_cap_init: a capability without a length is taken out of the list.
     fn add_capabilities(&mut self, space: Space, host: &mut impl Host) {
         if !Status::CAP_LIST.is_set(space.load16(offset::STATUS, host)) {
             return;
@@ -113,7 +114,7 @@ impl VirtualConfig {
         }
     }
 
-    /// A user gets no power management events.
+    /// Hides power management events from the user.
     // 6.12 vfio_update_pm_vconfig_bytes.
     fn hide_events(&mut self, at: u16) {
         let capabilities = PmPmc::PME.set(self.word(at + offset::PM_PMC), 0);
@@ -122,7 +123,8 @@ impl VirtualConfig {
         self.set_word(at + offset::PM_CTRL, PmCtrl::PME_STATUS.set(control, 0));
     }
 
-    /// Whether there are extended capabilities: PCI Express, and something where they begin.
+    /// Whether the function has extended capabilities: it has PCI Express, and the first doubleword
+    /// there is not empty.
     // 6.12 vfio_cap_len.
     fn has_extended(&self, space: Space, host: &mut impl Host) -> bool {
         let is_express = |part: &Part| part.owner == Owner::Capability(cap_id::EXP);
@@ -134,7 +136,7 @@ impl VirtualConfig {
         may && self.bytes.len() > usize::from(EXTENDED) && space.load32(EXTENDED, host) != 0
     }
 
-    // 6.12 vfio_ecap_init: as above, but the first of the list stays as a placeholder.
+    // 6.12 vfio_ecap_init: as vfio_cap_init, but the first of the list stays as a placeholder.
     fn add_extended(&mut self, space: Space, host: &mut impl Host) {
         let mut before: Option<u16> = None;
         let (mut at, mut found) = (EXTENDED, false);
@@ -169,7 +171,7 @@ impl VirtualConfig {
     }
 }
 
-/// Bytes of a capability; 0 for what is not shown.
+/// Bytes of a capability; 0 if VFIO hides it.
 // 6.12 pci_cap_length and vfio_cap_len.
 fn length(id: u8, at: u16, space: Space, host: &mut impl Host) -> u16 {
     match id {
@@ -184,7 +186,7 @@ fn length(id: u8, at: u16, space: Space, host: &mut impl Host) -> u16 {
         // PCI_X_CMD_VERSION.
         cap_id::PCIX if space.load16(at + 2, host) >> 12 & 3 == 0 => 8,
         cap_id::PCIX => 24,
-        // HyperTransport: host and slave have a type of three bits.
+        // HyperTransport: host and slave capabilities have a 3-bit type.
         cap_id::HT if space.load8(at + 3, host) & 0xe0 == 0 => 28,
         cap_id::HT => 24,
         cap_id::VNDR => u16::from(space.load8(at + 2, host)),
@@ -198,7 +200,7 @@ fn length(id: u8, at: u16, space: Space, host: &mut impl Host) -> u16 {
                 (_, false) => 0x34,
             }
         }
-        // SATA: registers in line with the capability.
+        // SATA: the registers follow the capability inline.
         cap_id::SATA if space.load8(at + 4, host) & 0xf == 0xf => 16,
         cap_id::SATA => 8,
         cap_id::AF => 6,
@@ -206,7 +208,7 @@ fn length(id: u8, at: u16, space: Space, host: &mut impl Host) -> u16 {
     }
 }
 
-/// The same for extended capabilities.
+/// Bytes of an extended capability; 0 if VFIO hides it.
 // 6.12 pci_ext_cap_length and vfio_ext_cap_len.
 fn extended_length(id: u16, at: u16, space: Space, host: &mut impl Host) -> u16 {
     match id {
@@ -215,7 +217,7 @@ fn extended_length(id: u16, at: u16, space: Space, host: &mut impl Host) -> u16 
         ext_cap_id::DSN => 12,
         ext_cap_id::PWR | ext_cap_id::PRI => 16,
         ext_cap_id::VNDR | ext_cap_id::DVSEC => (space.load32(at + 4, host) >> 20) as u16,
-        // Access control services: with egress control, a bit for each.
+        // Access control services: with egress control, one bit per function or port.
         ext_cap_id::ACS => match (space.load8(at + 4, host) & 0x20, space.load8(at + 5, host)) {
             (0, _) => 8,
             (_, 0) => 8 + 256 / 8,

@@ -1,4 +1,4 @@
-//! What a user may do with a byte of configuration space.
+//! Which bits of a byte of configuration space a user may read from hardware and write.
 
 use super::parts::Owner;
 use crate::pci::wire::{
@@ -6,32 +6,32 @@ use crate::pci::wire::{
     offset,
 };
 
-/// Which bits of a byte come from the copy, and which a user may write.
+/// Which bits of a byte come from the virtualised copy, and which a user may write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Permission {
     pub(super) copied: u8,
     pub(super) writable: u8,
 }
 
-/// Real, and not writable: what holds for every byte of what VFIO knows but says no more of.
+/// Real, and not writable: the default for every byte of a capability that VFIO knows.
 const READ_ONLY: Permission = Permission { copied: 0, writable: 0 };
 const COPY: Permission = Permission { copied: 0xff, writable: 0 };
 const COPY_WRITABLE: Permission = Permission { copied: 0xff, writable: 0xff };
 const WRITABLE: Permission = Permission { copied: 0, writable: 0xff };
 
-/// A byte of a register of which `copied` come from the copy and `writable` may be written.
+/// One byte of a register with the masks `copied` and `writable`.
 const fn byte(copied: u64, writable: u64, at: u16) -> Permission {
     Permission { copied: (copied >> (8 * at)) as u8, writable: (writable >> (8 * at)) as u8 }
 }
 
-/// What may be done with the byte `within` of what it belongs to. `msi_flags` are those of the
+/// The permission of the byte at offset `within` of its part. `msi_flags` are those of the
 /// function's MSI capability.
-// 6.12 vfio_pci_config.c, from reading; measured: MSI seems off and empty, BAR 0 shows its real
-// address, the command register what the user wrote.
+// 6.12 vfio_pci_config.c, from reading; measured: MSI reads as off and empty, BAR 0 as its real
+// address, the command register as the user wrote it.
 pub(super) fn permission(owner: Owner, within: u16, msi_flags: u64) -> Permission {
     match (owner, within) {
         (Owner::Header, at) => of_header(at),
-        // The gaps between capabilities are left to the device, which may keep registers there.
+        // Gaps between capabilities belong to the device, which may keep registers there.
         (Owner::Nobody, _) => WRITABLE,
         (Owner::Capability(_), offset::CAP_NEXT) => COPY,
         (Owner::Capability(cap_id::PM), at) => of_power(at),
@@ -56,7 +56,7 @@ pub(super) fn permission(owner: Owner, within: u16, msi_flags: u64) -> Permissio
 fn of_header(at: u16) -> Permission {
     match at {
         0x00..=0x03 => COPY,
-        // VFIO keeps the pin quiet by the real bit itself.
+        // VFIO itself uses the real bit to keep the pin quiet.
         offset::COMMAND | 0x05 => {
             byte(Command::INTX_DISABLE.mask(), u64::MAX, at - offset::COMMAND)
         }
@@ -72,7 +72,7 @@ fn of_header(at: u16) -> Permission {
     }
 }
 
-/// Events are none of the user's, and states are entered by the kernel.
+/// A user gets no events, and the kernel performs changes of state.
 fn of_power(at: u16) -> Permission {
     let events = PmCtrl::PME_ENABLE.mask() | PmCtrl::PME_STATUS.mask();
     match at {
@@ -90,14 +90,14 @@ fn of_msi(at: u16, flags: u64) -> Permission {
     match at {
         offset::MSI_FLAGS => COPY_WRITABLE,
         at if (offset::MSI_ADDRESS_LO..data + 2).contains(&at) => COPY_WRITABLE,
-        // Mask bits, and pending bits behind them.
+        // Mask bits, followed by pending bits.
         at if MsiFlags::MASKBIT.is_set(flags) && (mask..mask + 8).contains(&at) => WRITABLE,
         _ => READ_ONLY,
     }
 }
 
-/// A user may not write what could confuse the IOMMU or other devices; resets and sizes of
-/// payloads and requests are the kernel's to make.
+/// A user may not write what could confuse the IOMMU or other devices; the kernel performs resets
+/// and sets payload and request sizes.
 fn of_express(at: u16) -> Permission {
     let copied = ExpDevctl::BCR_FLR.mask() | ExpDevctl::PAYLOAD.mask() | ExpDevctl::READRQ.mask();
     match at {
@@ -111,7 +111,7 @@ fn of_extended(at: u16) -> Permission {
     if at < 4 { COPY } else { READ_ONLY }
 }
 
-/// Advanced error reporting: every error VFIO knows, and whether ECRC is made and checked.
+/// Advanced error reporting: every error that VFIO knows, and ECRC generation and checking.
 fn of_errors(at: u16) -> Permission {
     const UNCORRECTABLE: u64 = 0x03ff_f031;
     const CORRECTABLE: u64 = 0xf1c1;

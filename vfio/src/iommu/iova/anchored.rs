@@ -1,11 +1,12 @@
-//! Iova.c since 4.15: a node above everything, and a second walk for what the first skipped.
+//! Iova.c since 4.15: an anchor node above the window, and a second walk over holes that the first
+//! skipped.
 
 use super::gaps::{Gaps, MOST_PAGES};
 use std::collections::BTreeMap;
 
-/// Pages are handed out from below the node handed out last, size aligned; if there is no place,
-/// from the top down to that node. The lowest page is as good as any. Everything is counted in
-/// pages of the window's granule. 4.15 iova.c, `__alloc_and_insert_iova_range`.
+/// Allocates size-aligned pages from below the node allocated last; if none fit, from the top down
+/// to that node. The lowest page of the window is used too. Everything is counted in pages of the
+/// window's granule. 4.15 iova.c, `__alloc_and_insert_iova_range`.
 #[derive(Debug)]
 pub struct Anchored {
     start: u64,
@@ -14,12 +15,12 @@ pub struct Anchored {
     /// Last page of each allocation by its first.
     nodes: BTreeMap<u64, u64>,
     gaps: Gaps,
-    /// First and last page of the node the next walk begins below; `None` is the anchor.
+    /// First and last page of the node below which the next walk begins; `None` is the anchor.
     cached: Option<(u64, u64)>,
 }
 
 impl Anchored {
-    /// The window from page `start` to the page before `limit`, all free.
+    /// An empty window from page `start` to the page before `limit`.
     pub fn new(start: u64, limit: u64) -> Self {
         let limit = limit.min(MOST_PAGES);
         let gaps = match limit.checked_sub(1) {
@@ -29,8 +30,8 @@ impl Anchored {
         Self { start, limit, nodes: BTreeMap::new(), gaps, cached: None }
     }
 
-    /// The first of `pages` consecutive pages, a multiple of the power of two at or above `pages`;
-    /// `None` if there is no place, or for 0 pages.
+    /// Allocates `pages` consecutive pages, aligned to the power of two at or above `pages`; `None`
+    /// if none fit, or for 0 pages.
     pub fn alloc(&mut self, pages: u64) -> Option<u64> {
         let first = match self.cached {
             None => self.gaps.highest(pages, 0, u64::MAX),
@@ -46,7 +47,7 @@ impl Anchored {
         Some(first)
     }
 
-    /// Gives back the allocation that begins at page `first`. Nothing happens if none does.
+    /// Frees the allocation that begins at page `first`; does nothing if there is none.
     pub fn free(&mut self, first: u64) {
         let Some(last) = self.nodes.remove(&first) else { return };
         if self.cached.is_some_and(|(cached, _)| first >= cached) {
@@ -55,7 +56,7 @@ impl Anchored {
         self.gaps.give(first, last);
     }
 
-    /// Makes `last` the window's last page, if `start` is its first and it does not shrink.
+    /// Moves the window's last page to `last`, if the window begins at `start` and does not shrink.
     pub fn enlarge(&mut self, start: u64, last: u64) -> bool {
         let limit = last.saturating_add(1).min(MOST_PAGES);
         if start != self.start || limit < self.limit {

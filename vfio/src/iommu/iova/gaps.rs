@@ -1,18 +1,17 @@
-//! Free runs of pages, indexed by what fits into them.
+//! Free runs of pages, indexed by the largest aligned block in each.
 //!
-//! A request for n pages asks for a multiple of 2^k, the power of two at or above n. A run that
-//! holds a naturally aligned block of 2^k pages always takes it. One that holds no such block can
-//! take it only if n is no power of two, and only if its largest block has 2^(k-1) pages, because
-//! the n pages begin with such a block. So runs are filed by the largest block they hold: the
-//! highest run of every class from k up is the only one of its class to look at, and one class
-//! below has to be searched when n is no power of two.
+//! A request for n pages needs a multiple of 2^k, the power of two at or above n. A run with a
+//! naturally aligned block of 2^k pages always fits it. A run without one fits it only if n is not
+//! a power of two and the run's largest block has 2^(k-1) pages, because the n pages begin with
+//! such a block. So runs are indexed by their largest block: only the highest run of every class
+//! from k up is a candidate, and one class below must be searched when n is not a power of two.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More pages than any window has: addresses have 64 bits, pages at least 2^12 bytes.
 pub(super) const MOST_PAGES: u64 = 1 << 52;
 
-/// Runs that touch are one.
+/// Free runs; adjacent runs are merged.
 #[derive(Debug)]
 pub(super) struct Gaps {
     /// Last page of each run by its first.
@@ -31,7 +30,7 @@ fn class(first: u64, last: u64) -> usize {
 }
 
 impl Gaps {
-    /// One run, from `first` to `last`; none if that is empty.
+    /// One free run, from `first` to `last`; none if that is empty.
     pub(super) fn new(first: u64, last: u64) -> Self {
         let mut gaps = Self { runs: BTreeMap::new(), classes: Vec::new() };
         if first <= last {
@@ -62,8 +61,8 @@ impl Gaps {
         self.classes[class].remove(&first);
     }
 
-    /// Where `pages` pages go, size aligned, in the highest run that begins in
-    /// `floor..below` and takes them: as high as possible in it.
+    /// The highest place for `pages` pages, size aligned, in the highest run that begins in
+    /// `floor..below` and fits them.
     pub(super) fn highest(&self, pages: u64, floor: u64, below: u64) -> Option<u64> {
         if pages == 0 || pages > MOST_PAGES || floor >= below {
             return None;
@@ -91,7 +90,7 @@ impl Gaps {
         (at >= first).then_some(at)
     }
 
-    /// Takes the `pages` pages from `at` on out of the run that holds them.
+    /// Removes the `pages` pages from `at` on from the run that contains them.
     pub(super) fn take(&mut self, at: u64, pages: u64) {
         let Some((&first, &last)) = self.runs.range(..=at).next_back() else { return };
         if first < at {
@@ -105,7 +104,7 @@ impl Gaps {
         }
     }
 
-    /// Gives the pages from `first` to `last` back; none if that is empty.
+    /// Returns the pages from `first` to `last`; does nothing if that is empty.
     pub(super) fn give(&mut self, first: u64, last: u64) {
         if first > last {
             return;
@@ -117,7 +116,7 @@ impl Gaps {
         }
     }
 
-    /// The run from `first` to `last` ends at `new` from now on.
+    /// Moves the end of the run from `first` to `last` to `new`.
     fn resize(&mut self, first: u64, last: u64, new: u64) {
         self.runs.insert(first, new);
         let (before, after) = (class(first, last), class(first, new));

@@ -1,15 +1,16 @@
-//! Where in a window of I/O addresses there is room: the three allocators kernels have had.
+//! Allocation of I/O addresses in a window: the three allocators kernels have had.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | [`top_down`] | which pages does iova.c of 4.3 to 4.12 hand out? |
+//! | [`top_down`] | which pages does iova.c of 4.3 to 4.12 allocate? |
 //! | [`anchored`] | which since 4.15? |
-//! | [`bump`] | which addresses does the MSI-only cookie since 4.11 hand out? |
-//! | `gaps` | which free run is the highest that takes so many pages? |
+//! | [`bump`] | which addresses does the MSI-only cookie since 4.11 allocate? |
+//! | `gaps` | which free run is the highest that fits so many pages? |
 //!
-//! Kernels walk their allocations one by one, from the top or from a node they remember. Here free
-//! runs are indexed by the blocks they hold, so that an answer costs a few look-ups however many
-//! allocations there are; which answer it is, is theirs. Not here: what is mapped at an address.
+//! Kernels walk their allocations one by one, from the top or from a cached node. Here free runs
+//! are indexed by the blocks they contain, so that an allocation costs a few look-ups however many
+//! there are, and returns the address that the kernel's walk returns. Not here: what is mapped at
+//! an address.
 
 pub mod anchored;
 pub mod bump;
@@ -22,7 +23,7 @@ pub use top_down::TopDown;
 
 use passim_model::{Iova, PageSize};
 
-/// An allocator over addresses: pages of one size, counted by whichever allocator.
+/// An allocator of addresses, in pages of one size.
 #[derive(Debug)]
 pub(super) struct IovaSpace {
     page: PageSize,
@@ -37,17 +38,17 @@ enum Kind {
 }
 
 impl IovaSpace {
-    /// From the top down, as until 4.12.
+    /// The top-down allocator of kernels up to 4.12.
     pub(super) fn top_down(page: PageSize, space: TopDown) -> Self {
         Self { page, kind: Kind::TopDown(space) }
     }
 
-    /// From an anchor down, as since 4.15.
+    /// The anchored allocator of kernels since 4.15.
     pub(super) fn anchored(page: PageSize, space: Anchored) -> Self {
         Self { page, kind: Kind::Anchored(space) }
     }
 
-    /// Upwards without an end.
+    /// The bump allocator.
     pub(super) fn bump(page: PageSize, space: Bump) -> Self {
         Self { page, kind: Kind::Bump(space) }
     }
@@ -57,7 +58,7 @@ impl IovaSpace {
         self.page
     }
 
-    /// Addresses for `size` bytes, a multiple of the page.
+    /// Allocates `size` bytes, a multiple of the page.
     pub(super) fn alloc(&mut self, size: u64) -> Option<Iova> {
         let pages = size >> self.page.lg2();
         let first = match &mut self.kind {
@@ -68,7 +69,7 @@ impl IovaSpace {
         Some(Iova::new(first << self.page.lg2()))
     }
 
-    /// Gives back what was allocated at `iova` and had been mapped.
+    /// Frees an allocation at `iova` that had been mapped.
     pub(super) fn free(&mut self, iova: Iova) {
         let first = iova.get() >> self.page.lg2();
         match &mut self.kind {
@@ -78,7 +79,7 @@ impl IovaSpace {
         }
     }
 
-    /// Takes back an allocation that could not be mapped.
+    /// Undoes an allocation that could not be mapped.
     pub(super) fn undo(&mut self, iova: Iova, size: u64) {
         match &mut self.kind {
             Kind::Bump(space) => space.undo(size),
@@ -86,8 +87,8 @@ impl IovaSpace {
         }
     }
 
-    /// Lets a window that begins at page `start` end at page `last`, if it begins there and does
-    /// not end later: all that can be done with one in use. `false` if it cannot be done.
+    /// Moves the window's end to page `last`, if the window begins at page `start` and does not
+    /// shrink; no other change is possible while it is in use. Returns whether it did.
     pub(super) fn enlarge(&mut self, start: u64, last: u64) -> bool {
         match &mut self.kind {
             Kind::TopDown(space) => space.enlarge(start, last),

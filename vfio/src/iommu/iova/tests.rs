@@ -2,13 +2,13 @@ use super::gaps::Gaps;
 use super::{Anchored, Bump, IovaSpace, TopDown};
 use passim_model::{Iova, PageSize};
 
-/// A window as the DMA layer makes an allocator of it.
+/// The allocator of a window as the DMA layer sets it up.
 fn window(base: u64, size: u64, page: PageSize) -> IovaSpace {
     let (first, last) = (base >> page.lg2(), (base + size - 1) >> page.lg2());
     IovaSpace::top_down(page, TopDown::new(first.max(1), last))
 }
 
-/// One page after the other, until there is none.
+/// Allocates single pages until the window is full.
 fn exhaust(space: &mut IovaSpace) -> Vec<u64> {
     let page = space.page().bytes();
     core::iter::from_fn(|| space.alloc(page).map(Iova::get)).collect()
@@ -52,7 +52,7 @@ fn blocks_are_aligned_to_the_power_of_two_above_them() {
     assert_eq!(space.alloc(u64::MAX), None);
 }
 
-/// A hole above the cached node that a larger request passed over.
+/// A hole above the cached node that a larger request skipped.
 #[test]
 fn a_hole_above_the_cached_node_is_forgotten() {
     let mut space = TopDown::new(0x100, 0x10f);
@@ -60,16 +60,16 @@ fn a_hole_above_the_cached_node_is_forgotten() {
     assert_eq!(space.alloc(4), Some(0x108), "0x10c to 0x10e are passed over");
     let rest: Vec<_> = core::iter::from_fn(|| space.alloc(1)).collect();
     assert_eq!((rest[0], rest.len()), (0x107, 7));
-    // What lies below the hole does not bring it back.
+    // Freeing a page below the hole does not bring it back.
     space.free(0x101);
     assert_eq!(space.alloc(1), Some(0x101));
     assert_eq!(space.alloc(1), None);
-    // The block next to it does.
+    // Freeing the adjacent block does.
     space.free(0x108);
     assert_eq!(space.alloc(1), Some(0x10e));
 }
 
-/// The node above a freed one is remembered only if it is not the window's last page.
+/// The node above a freed one is cached only if it is not the window's last page.
 #[test]
 fn the_last_page_is_no_node_to_begin_below() {
     let mut space = TopDown::new(0x100, 0x10f);
@@ -90,7 +90,7 @@ fn a_window_only_grows_and_what_is_new_waits() {
     assert_eq!(space.alloc(1), Some(0x102), "the node above is remembered");
     space.free(0x103);
     assert_eq!(space.alloc(1), Some(0x105), "nothing is left to remember");
-    // One that began empty.
+    // A window that began empty.
     let mut space = TopDown::new(1, 0);
     assert!(space.enlarge(1, 1) && space.alloc(1).is_none());
     assert!(space.enlarge(1, 2));
@@ -111,7 +111,7 @@ fn the_anchored_allocator_uses_every_page() {
     assert_eq!(Anchored::new(0, 1).alloc(1), Some(0));
 }
 
-/// Where the older allocator gives up, this one walks a second time.
+/// Where the older allocator fails, this one walks a second time.
 #[test]
 fn the_anchored_allocator_comes_back_to_holes() {
     let mut space = Anchored::new(0x100, 0x110);

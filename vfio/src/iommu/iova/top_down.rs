@@ -1,12 +1,12 @@
-//! Iova.c of 4.3 to 4.12, as MSI windows use it: always with the limit that a node is cached for.
+//! Iova.c of 4.3 to 4.12, as MSI windows use it: always with the limit for which a node is cached.
 
 use super::gaps::{Gaps, MOST_PAGES};
 use std::collections::BTreeMap;
 
-/// Pages are handed out from the top of a window down, size aligned, below the node handed out
-/// last. A hole above that node is seen again only after something at or above it was freed. The
-/// lowest page is never handed out: the walk that runs off the bottom compares with one too few.
-/// Everything is counted in pages of the window's granule, both ends inside.
+/// Allocates size-aligned pages from the top of a window down, below the node allocated last. A
+/// hole above that node is found again only after a node at or above it was freed. The lowest page
+/// is never allocated: the walk that reaches the bottom compares with one page too few. Everything
+/// is counted in pages of the window's granule, both ends inside.
 #[derive(Debug)]
 pub struct TopDown {
     /// `start_pfn`.
@@ -16,22 +16,22 @@ pub struct TopDown {
     /// Last page of each allocation by its first.
     nodes: BTreeMap<u64, u64>,
     gaps: Gaps,
-    /// First page of the node that the next walk begins below.
+    /// First page of the node below which the next walk begins.
     cached: Option<u64>,
 }
 
 impl TopDown {
-    /// The window from page `start` to page `last`, all free. Kernels never let one start at 0.
+    /// An empty window from page `start` to page `last`. Kernels never let one start at 0.
     pub fn new(start: u64, last: u64) -> Self {
-        // iova.c of 4.8: a walk off the bottom fails if start_pfn + size + pad > limit, so that
-        // nothing is placed at start_pfn itself.
+        // iova.c of 4.8: a walk to the bottom fails if start_pfn + size + pad > limit, so that
+        // start_pfn itself is never allocated.
         let last = last.min(MOST_PAGES);
         let gaps = Gaps::new(start.saturating_add(1), last);
         Self { start, last, nodes: BTreeMap::new(), gaps, cached: None }
     }
 
-    /// The first of `pages` consecutive pages, a multiple of the power of two at or above `pages`;
-    /// `None` if the walk finds no place, or for 0 pages.
+    /// Allocates `pages` consecutive pages, aligned to the power of two at or above `pages`; `None`
+    /// if the walk finds no place, or for 0 pages.
     pub fn alloc(&mut self, pages: u64) -> Option<u64> {
         let below = self.cached.unwrap_or(u64::MAX);
         let first = self.gaps.highest(pages, 0, below)?;
@@ -41,7 +41,7 @@ impl TopDown {
         Some(first)
     }
 
-    /// Gives back the allocation that begins at page `first`. Nothing happens if none does.
+    /// Frees the allocation that begins at page `first`; does nothing if there is none.
     pub fn free(&mut self, first: u64) {
         let Some(last) = self.nodes.remove(&first) else { return };
         if self.cached.is_some_and(|cached| first >= cached) {
@@ -51,8 +51,9 @@ impl TopDown {
         self.gaps.give(first, last);
     }
 
-    /// Makes `last` the window's last page, if `start` is its first and it does not shrink. What
-    /// is new lies above the cached node, so that it is not handed out before that is freed.
+    /// Moves the window's last page to `last`, if the window begins at `start` and does not shrink.
+    /// The new pages lie above the cached node, so they are allocated only after that node is
+    /// freed.
     pub fn enlarge(&mut self, start: u64, last: u64) -> bool {
         let last = last.min(MOST_PAGES);
         if start != self.start || last < self.last {

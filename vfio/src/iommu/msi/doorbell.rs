@@ -1,5 +1,5 @@
-//! Mapping a doorbell for a domain, and giving it back: msi-iommu's get and put, and the DMA
-//! layer's one look-up that never gives back.
+//! Mapping and unmapping a doorbell for a domain: msi-iommu's get and put, and the DMA layer's
+//! look-up, which never unmaps.
 
 use super::cookie::{Cookie, Keeping, Pages};
 use super::records::Record;
@@ -11,7 +11,7 @@ use passim_model::pgtable::gather::Gather;
 use passim_model::pgtable::table::MemoryType;
 use passim_model::{Conflict, Errno, Frames, Host, Iova, Perms, PhysAddr, Refusal};
 
-/// Times hardware is let run before an invalidation is given up.
+/// How often hardware is run before an invalidation is abandoned.
 const MOST_WAITS: usize = 1 << 18;
 
 /// A doorbell being mapped. See [`Iommu::begin_doorbell`].
@@ -27,27 +27,28 @@ pub struct DoorbellGet {
 
 #[derive(Debug)]
 enum State {
-    /// Nothing was looked at.
+    /// Before the first step.
     Asked,
-    /// No record held it when the lock was last taken.
+    /// No record held the pages when the lock was last held.
     Missed(Pages),
-    /// Mapped, but in no record; or not, for this reason.
+    /// Mapped but not yet recorded; or not mapped, for this reason.
     Mapped { pages: Pages, iova: Iova, serial: u64, result: Result<(), Refusal> },
-    /// Somebody else was faster. The own I/O address is free again, and still mapped.
+    /// Another caller recorded the doorbell first. The own I/O address is free again, and still
+    /// mapped.
     Doubled { answer: Iova, iova: Iova, size: u64 },
-    /// Something unmapped is being forgotten by hardware; then this comes next.
+    /// An unmapped range is being invalidated; the boxed state comes next.
     Dropping(Invalidation, Box<State>),
-    /// This is the answer.
+    /// The answer.
     Answer(Result<Iova, Refusal>),
-    /// The answer was handed out.
+    /// The answer was returned.
     Finished,
 }
 
-/// What one look brought.
+/// What one transition leads to.
 enum Turn {
-    /// The lock was dropped in this state.
+    /// The lock is dropped in this state.
     Unlocked(State),
-    /// On to this state at once.
+    /// The next state follows at once.
     On(State),
 }
 
@@ -58,15 +59,15 @@ impl Turn {
 }
 
 impl DoorbellGet {
-    /// Goes as far as it can. [`Step::Unlocked`] is where the kernel has dropped the lock of the
-    /// records: before it maps, before it looks again, and, if somebody else mapped the doorbell
-    /// in between, between freeing its I/O address and unmapping it.
+    /// Proceeds as far as possible. Returns [`Step::Unlocked`] where the kernel drops the lock of
+    /// the records: before it maps, before it looks again, and, if another caller mapped the
+    /// doorbell in between, between freeing its I/O address and unmapping it.
     ///
     /// # Errors
     /// In `Done`, see [`Iommu::get_doorbell`].
     ///
     /// # Panics
-    /// If the answer was handed out before.
+    /// If the answer was already returned.
     pub fn step(
         &mut self,
         iommu: &mut Iommu,
@@ -109,8 +110,8 @@ impl DoorbellGet {
         }
     }
 
-    /// Where it stands: the name of a suspension point. `None` before the first step and while it
-    /// waits for hardware.
+    /// The name of the suspension point that it has reached. `None` before the first step and while
+    /// it waits for hardware.
     pub fn point(&self) -> Option<&'static str> {
         match self.state {
             State::Missed(_) => Some("doorbell-before-map"),
@@ -120,14 +121,14 @@ impl DoorbellGet {
         }
     }
 
-    /// Goes on without hardware's answer: what it may still hold stays taken.
+    /// Continues without hardware's answer: addresses whose invalidation is pending stay allocated.
     pub(crate) fn go_on(&mut self) {
         if let State::Dropping(_, next) = core::mem::replace(&mut self.state, State::Finished) {
             self.state = *next;
         }
     }
 
-    /// The first look at the records.
+    /// Looks the doorbell up in the records.
     fn look(&self, iommu: &mut Iommu, frames: &mut Frames, host: &mut impl Host) -> Turn {
         if !iommu.msi.maps() {
             return Turn::answer(Err(rules::MSI_NO_SUPPORT.refuse(Errno::ENOENT)));
@@ -158,7 +159,7 @@ impl DoorbellGet {
         }
     }
 
-    /// Finds room and maps, outside the lock.
+    /// Allocates an address and maps, outside the lock.
     fn map(
         &self,
         pages: Pages,
@@ -199,7 +200,7 @@ impl DoorbellGet {
         (result, stale)
     }
 
-    /// Under the lock again: the mapping becomes a record, unless there is one by now.
+    /// With the lock held again: records the mapping, unless a record exists by now.
     fn record(
         &self,
         pages: Pages,
@@ -229,7 +230,7 @@ impl DoorbellGet {
         Turn::answer(Ok(seen(iova, pages.offset)))
     }
 
-    /// The DMA layer's way: looked up, mapped and listed under one lock.
+    /// The DMA layer's way: looks up, maps and records under one lock.
     fn map_for_good(
         &self,
         pages: Pages,
@@ -237,7 +238,7 @@ impl DoorbellGet {
         frames: &mut Frames,
         host: &mut impl Host,
     ) -> Turn {
-        // 6.12 dma-iommu: the caller only learns that there is no page.
+        // 6.12 dma-iommu: the caller learns only that there is no page.
         let unmapped = |refusal: Refusal| {
             let conflict = match refusal.conflict {
                 Conflict::Request => Conflict::Physical(self.at),
@@ -269,13 +270,13 @@ impl DoorbellGet {
     }
 }
 
-/// Where a byte `offset` bytes into a mapping at `iova` is seen.
+/// The I/O address of byte `offset` of a mapping at `iova`.
 fn seen(iova: Iova, offset: u64) -> Iova {
     Iova::new(iova.get().wrapping_add(offset))
 }
 
-/// One more holder of the newest record that holds all the pages; where devices see `at`, which is
-/// in them.
+/// Takes a reference to the newest record that contains all the pages; returns the I/O address of
+/// `at`, which lies in them.
 fn hold(cookie: &mut Cookie, pages: Pages, at: PhysAddr) -> Option<Iova> {
     let age = cookie.records.holding(pages.base, pages.size)?;
     let record = cookie.records.get_mut(age)?;
@@ -285,7 +286,7 @@ fn hold(cookie: &mut Cookie, pages: Pages, at: PhysAddr) -> Option<Iova> {
     Some(record.seen(at))
 }
 
-/// Room for the pages of a doorbell, and the serial number of the cookie that gave it.
+/// Allocates addresses for the pages of a doorbell; returns also the cookie's serial number.
 fn allocate(domain: DomainId, pages: Pages, iommu: &mut Iommu) -> Result<(Iova, u64), Refusal> {
     let cookie = iommu.domain_mut(domain).cookie.as_mut();
     let cookie = cookie.ok_or(rules::MSI_NO_COOKIE.refuse(Errno::ENODEV))?;
@@ -296,23 +297,23 @@ fn allocate(domain: DomainId, pages: Pages, iommu: &mut Iommu) -> Result<(Iova, 
     Ok((iova, cookie.serial))
 }
 
-/// A mapped doorbell, as reports have it.
+/// A mapped doorbell, for reports.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DoorbellView {
     /// First byte: a multiple of the granule.
     pub pa: PhysAddr,
-    /// Where devices see it: its first byte.
+    /// Its first byte's I/O address.
     pub iova: Iova,
     /// Bytes: a multiple of the granule.
     pub size: u64,
-    /// Who holds it; 0 in kernels that keep it until the domain goes.
+    /// References; 0 in kernels that keep it until the domain is freed.
     pub references: u64,
 }
 
 /// Doorbells.
 impl Iommu {
-    /// Begins mapping the `size` bytes of a doorbell at `at` for the devices of `domain`, which
-    /// get `perms`. The steps are those between which the kernel holds no lock.
+    /// Begins mapping the `size` bytes of a doorbell at `at` for the devices of `domain`, with
+    /// `perms`. Each step ends where the kernel drops its lock.
     pub fn begin_doorbell(
         &self,
         domain: DomainId,
@@ -323,17 +324,17 @@ impl Iommu {
         DoorbellGet { domain, at, size, perms, state: State::Asked }
     }
 
-    /// Maps the `size` bytes of a doorbell at `at` as device memory, unless a record holds all its
-    /// pages, and takes a reference. Returns where the domain's devices see `at`. `perms` counts
-    /// only where something is mapped; a record is shared whatever it allows.
+    /// Maps the `size` bytes of a doorbell at `at` as device memory, unless a record contains all
+    /// its pages, and takes a reference. Returns the I/O address of `at`. `perms` applies only to a
+    /// new mapping; an existing record is shared whatever it allows.
     ///
-    /// Where kernels keep doorbells until the domain goes, the page of `at` is mapped and nothing
-    /// counted.
+    /// Kernels that keep doorbells until the domain is freed map the page of `at`, and count no
+    /// references.
     ///
     /// # Errors
     /// ENOENT if this kernel maps no doorbells, ENODEV without a cookie, EINVAL without a window or
     /// for a doorbell of 0 bytes, ENOMEM if the window is full, and as [`Iommu::map`]. Kernels that
-    /// keep doorbells answer ENOMEM whatever failed after the window was found.
+    /// keep doorbells answer ENOMEM for every failure after the window was found.
     pub fn get_doorbell(
         &mut self,
         domain: DomainId,
@@ -358,9 +359,9 @@ impl Iommu {
         }
     }
 
-    /// Drops a reference of the newest record that holds the whole page of `at`. The last one
-    /// unmaps it: its I/O addresses are free again when the invalidation is done. Nothing happens
-    /// without such a record, or where doorbells are kept until the domain goes.
+    /// Drops a reference of the newest record that contains the whole page of `at`. The last
+    /// reference unmaps it: its I/O addresses are freed when the invalidation is complete. Does
+    /// nothing without such a record, or where doorbells are kept until the domain is freed.
     pub fn put_doorbell(
         &mut self,
         domain: DomainId,
@@ -384,17 +385,18 @@ impl Iommu {
         Some(self.sync(domain, gather).releasing(Release { domain, serial, iova }))
     }
 
-    /// Where the devices of `domain` see a message that goes to `at`. Counting kernels ask for 8
-    /// bytes within one record, so that a doorbell of 4 bytes at the very end of one is not found.
+    /// The I/O address at which the devices of `domain` write a message for `at`. Counting kernels
+    /// look up 8 bytes in one record, so they do not find a doorbell of 4 bytes at the very end of
+    /// one.
     pub fn translate_message(&self, domain: DomainId, at: PhysAddr) -> Option<Iova> {
         let cookie = self.domain(domain).cookie.as_ref()?;
-        // msi-iommu.c of v9 takes the size of phys_addr_t for that of the doorbell.
+        // msi-iommu.c of v9 uses the size of phys_addr_t as that of the doorbell.
         let size = if cookie.keeping == Keeping::Counted { 8 } else { 1 };
         let age = cookie.records.holding(at, size)?;
         cookie.records.get(age).map(|record| record.seen(at))
     }
 
-    /// What is mapped for messages of `domain`, newest first.
+    /// The doorbells mapped for `domain`, newest first.
     pub fn doorbells(&self, domain: DomainId) -> Vec<DoorbellView> {
         let cookie = self.domain(domain).cookie.iter();
         let view = |record: &Record| DoorbellView {
@@ -406,7 +408,7 @@ impl Iommu {
         cookie.flat_map(|cookie| cookie.records.iter()).map(view).collect()
     }
 
-    /// An unmapped doorbell's I/O addresses are free again, unless its cookie is gone.
+    /// Frees the I/O addresses of an unmapped doorbell, unless its cookie was replaced.
     pub(in crate::iommu) fn release_doorbell(&mut self, release: Release) {
         let Some(domain) = self.domains.get_mut(release.domain.0) else { return };
         let Some(cookie) = &mut domain.cookie else { return };

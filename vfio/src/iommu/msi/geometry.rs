@@ -1,21 +1,21 @@
-//! DOMAIN_ATTR_MSI_GEOMETRY: what a domain says of messages.
+//! DOMAIN_ATTR_MSI_GEOMETRY: how a domain treats messages.
 //!
-//! How GET_INFO tells it to a process is type1's (`msi_info`).
+//! Not here: how GET_INFO reports it to a process (type1's `msi_info`).
 
 use passim_model::{Iova, Span};
 
-/// What a domain says of messages: three fields of part 1 of the series.
+/// How a domain treats messages: three fields of part 1 of the series.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct MsiGeometry {
-    /// `aperture_start` to `aperture_end`: where messages are supported, the window that was set;
-    /// where they are not, the addresses hardware takes them from. `None` is 0 and 0.
+    /// `aperture_start` to `aperture_end`: the window set by the user where messages are supported;
+    /// the addresses at which hardware accepts them where they are not. `None` is 0 and 0.
     pub aperture: Option<Span<Iova>>,
     /// `iommu_msi_supported`: doorbells have to be mapped, and can be.
     pub supported: bool,
 }
 
 impl MsiGeometry {
-    /// Addresses that messages go to without being translated.
+    /// Addresses of messages that are not translated.
     pub fn reserved(self) -> Option<Span<Iova>> {
         self.aperture.filter(|_| !self.supported)
     }

@@ -1,18 +1,17 @@
-//! Messages on their way through an IOMMU: which window doorbells are mapped in, and which are.
+//! Messages through an IOMMU: the window for doorbells, and the doorbells mapped in it.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | [`geometry`] | what does a domain say of messages? |
-//! | `cookie` | what does a domain keep of doorbells? |
+//! | [`geometry`] | how does a domain treat messages? |
+//! | `cookie` | what is a domain's MSI cookie? |
 //! | `records` | which mapping holds a doorbell? |
-//! | [`doorbell`] | how is a doorbell mapped, shared, given back? |
+//! | [`doorbell`] | how is a doorbell mapped, shared, unmapped? |
 //! | [`rules`] | which check refused? |
 //!
-//! Here: cookies, windows, and which domain translates the messages of a device. Three designs of
-//! the kernel are one: msi-iommu of the series, which counts who holds a doorbell; the DMA layer
-//! since 4.11, which keeps it until the domain goes; and none. Not here: when a doorbell is mapped,
-//! and what is written into a device, which interrupts decide; nor who may set a window, which
-//! type1 does.
+//! Here: cookies, windows, and which domain translates the messages of a device. One implementation
+//! serves three designs: msi-iommu of the series, which counts references to a doorbell; the DMA
+//! layer since 4.11, which keeps it until the domain is freed; and none. Not here: when a doorbell
+//! is mapped and what is written into a device (interrupts), and who may set a window (type1).
 
 mod cookie;
 pub mod doorbell;
@@ -36,7 +35,7 @@ use cookie::Keeping;
 use passim_model::{Conflict, Endpoint, Errno, Iova, PageSize, Refusal, Span};
 use records::Records;
 
-/// What of the policy concerns messages.
+/// The policy choices that concern messages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choices {
     provider: WindowProvider,
@@ -64,7 +63,7 @@ impl Choices {
         self.provider != WindowProvider::Nobody && self.mapping != MsiMapping::Never
     }
 
-    /// Whether the kernel's own domains pass addresses as they are.
+    /// Whether the kernel's own domains bypass translation.
     pub(super) fn default_bypasses(self) -> bool {
         self.default_domain == DefaultDomain::Bypass
     }
@@ -76,7 +75,7 @@ impl Choices {
         }
     }
 
-    /// The allocator of the window between two pages.
+    /// The allocator of the window from page `first` to page `last`.
     fn space(self, page: PageSize, first: u64, last: u64) -> IovaSpace {
         match self.allocator {
             IovaAllocator::TopDown => IovaSpace::top_down(page, TopDown::new(first, last)),
@@ -91,11 +90,11 @@ impl Choices {
 
 /// Cookies.
 impl Iommu {
-    /// The cookie a domain has from the start.
+    /// The cookie that a domain is created with.
     ///
-    /// Part 1 of the series gives one to every domain of a user behind an SMMU; were there no
-    /// memory for it, the domain would not come to be. The DMA layer gives one to every domain of
-    /// the kernel that translates.
+    /// Part 1 of the series gives one to every domain of a user behind an SMMU; without memory for
+    /// it, allocating the domain would fail. The DMA layer gives one to every domain of the kernel
+    /// that translates.
     pub(super) fn first_cookie(
         &mut self,
         driver: usize,
@@ -110,7 +109,7 @@ impl Iommu {
         let space = match (purpose, self.msi.provider) {
             (Purpose::User, WindowProvider::User) => None,
             (Purpose::Kernel, _) if keeping == Keeping::ForGood && !self.msi.default_bypasses() => {
-                // iova.c takes addresses of PCI devices below 4 GiB while there are any.
+                // iova.c allocates for PCI devices below 4 GiB while there is room.
                 let limit = (1u64 << 32) >> granule.lg2();
                 Some(IovaSpace::anchored(granule, Anchored::new(1, limit)))
             }
@@ -125,7 +124,8 @@ impl Iommu {
         Cookie { serial, keeping, granule, space, aperture: None, records: Records::default() }
     }
 
-    /// A domain's cookie goes. Kernels warn if doorbells are still held, and lose their records.
+    /// Frees a domain's cookie. Kernels warn if doorbells still have references, and lose their
+    /// records.
     pub(super) fn put_cookie(&mut self, cookie: &Cookie) {
         let held = cookie.records.iter().find(|_| cookie.keeping == Keeping::Counted);
         let span = held.and_then(|record| Span::from_size(record.iova, record.size));
@@ -138,7 +138,7 @@ impl Iommu {
         }
     }
 
-    /// What kernels would have warned of since last asked.
+    /// Takes the warnings that kernels would have logged.
     pub fn take_verdicts(&mut self) -> Vec<Verdict> {
         core::mem::take(&mut self.verdicts)
     }
@@ -146,7 +146,7 @@ impl Iommu {
 
 /// Windows.
 impl Iommu {
-    /// What a domain says of messages.
+    /// How a domain treats messages.
     pub fn msi_geometry(&self, domain: DomainId) -> MsiGeometry {
         let domain = self.domain(domain);
         match &self.drivers[domain.driver] {
@@ -163,8 +163,9 @@ impl Iommu {
     ///
     /// # Errors
     /// ENOENT if this kernel takes no window from its user, ENODEV without a cookie, EINVAL or
-    /// EFAULT, by policy, for a second window, EFAULT outside of what the domain's driver enforces,
-    /// and EINVAL, where kernels die, if the domain's pages are larger than the CPU's.
+    /// EFAULT, by policy, for a second window, EFAULT outside of the aperture that the domain's
+    /// driver enforces, and EINVAL, where kernels die, if the domain's pages are larger than the
+    /// CPU's.
     pub fn set_msi_aperture(
         &mut self,
         domain: DomainId,
@@ -213,15 +214,15 @@ impl Iommu {
         Ok(())
     }
 
-    /// The aperture a domain's driver enforces on whoever initialises its allocator.
-    // SMMU drivers set force_aperture since 4.8, which is where the DMA layer took over from
-    // msi-iommu; those before do not.
+    /// The aperture that a domain's driver enforces when its allocator is initialised.
+    // SMMU drivers set force_aperture since 4.8, when the DMA layer replaced msi-iommu; older ones
+    // do not.
     fn enforced_aperture(&self, domain: DomainId) -> Option<Span<Iova>> {
         (self.msi.keeping() == Keeping::ForGood).then(|| self.aperture(domain))
     }
 
-    /// Takes a window back, as v14 does with those set before one that failed. What is mapped in
-    /// it stays mapped. Nothing happens without a cookie.
+    /// Removes a window, as v14 does with windows set before one that failed. Existing mappings in
+    /// it stay. Does nothing without a cookie.
     pub fn clear_msi_aperture(&mut self, domain: DomainId) {
         let Some(old) = self.domain_mut(domain).cookie.take() else { return };
         self.put_cookie(&old);
@@ -247,7 +248,7 @@ impl Iommu {
         if known.cookie.is_some() {
             return Err(rules::MSI_BASE_EXISTS.refuse(Errno::EEXIST));
         }
-        // 4.11 dma-iommu: such a cookie counts in pages of the CPU.
+        // 4.11 dma-iommu: the granule of such a cookie is the CPU's page.
         let page = self.page;
         let reserved = ReservedRegion::smmu_doorbells().span.size_minus_one();
         let last = base.get().saturating_add(reserved);
@@ -261,17 +262,17 @@ impl Iommu {
     }
 }
 
-/// What of messages depends on a device or its group.
+/// Messages of a device or group.
 impl Iommu {
-    /// The domain that translates the messages of a device, so that its doorbells have to be mapped
-    /// there; `None` if its messages carry physical addresses.
+    /// The domain that translates the messages of a device, in which its doorbells have to be
+    /// mapped; `None` if its messages carry physical addresses.
     pub fn msi_domain_of(&self, device: impl Into<Endpoint>) -> Option<DomainId> {
         let group = self.group_of(device)?;
         let Some(Translation::Domain(id)) = self.translation(group) else { return None };
         let domain = self.domain(id);
         let translates = match self.msi.mapping {
             MsiMapping::Never => false,
-            // Part 1 of the series looks at type and geometry, and not whether there is a cookie.
+            // Part 1 of the series checks type and geometry, but not whether there is a cookie.
             MsiMapping::AllocCounted => {
                 domain.purpose != Purpose::Kernel && self.msi_geometry(id).supported
             }
@@ -293,7 +294,7 @@ impl Iommu {
         }
     }
 
-    /// What the driver with this index reserves of the addresses of a device.
+    /// The regions that the driver with this index reserves for a device.
     pub(super) fn regions_of_driver(&self, driver: usize) -> Vec<ReservedRegion> {
         // Reserved regions are younger than every revision of the series.
         if self.msi.provider != WindowProvider::Driver {

@@ -1,9 +1,8 @@
-//! Mapped doorbells: a list, newest first, that is not walked.
+//! Mapped doorbells: an indexed list, newest first.
 //!
-//! Kernels search their list for the first record that holds a range whole. Records of one size
-//! are filed by where they begin, so that of each size only those are looked at that could hold the
-//! range: for a doorbell of one page, one. The newest of all that do is the one a walk would meet
-//! first.
+//! Kernels walk their list to the first record that contains a range whole. Here records of one
+//! size are sorted by their first byte, so that only candidates of each size are checked: for a
+//! doorbell of one page, one record. The newest match is the one that the walk would find.
 
 use passim_model::{Iova, PhysAddr};
 use std::collections::BTreeMap;
@@ -15,14 +14,14 @@ pub(super) struct Record {
     pub(super) base: PhysAddr,
     /// Bytes, a multiple of the granule.
     pub(super) size: u64,
-    /// Where devices see it.
+    /// Its I/O address.
     pub(super) iova: Iova,
-    /// Who holds it; 0 where nobody counts.
+    /// References; 0 where the kernel does not count.
     pub(super) references: u64,
 }
 
 impl Record {
-    /// Where devices see `at`, which the record holds.
+    /// The I/O address of `at`, which the record contains.
     pub(super) fn seen(&self, at: PhysAddr) -> Iova {
         let offset = at.get().wrapping_sub(self.base.get());
         Iova::new(self.iova.get().wrapping_add(offset))
@@ -34,27 +33,28 @@ impl Record {
 pub(super) struct Records {
     /// By age: the oldest has the lowest number.
     by_age: BTreeMap<u64, Record>,
-    /// By size and first byte, their ages. No two have the same: one would hold the other.
+    /// By size and first byte, their ages. The pair is unique: of two equal records one would
+    /// contain the other.
     by_size: BTreeMap<u64, BTreeMap<u64, u64>>,
-    /// How many there were.
+    /// Number of records so far.
     count: u64,
 }
 
 impl Records {
-    /// A new one.
+    /// Adds a record.
     pub(super) fn push(&mut self, record: Record) {
         self.count += 1;
         self.by_age.insert(self.count, record);
         self.by_size.entry(record.size).or_default().insert(record.base.get(), self.count);
     }
 
-    /// The age of the newest record that holds all `size` bytes from `at` on, at least one.
+    /// The age of the newest record that contains all `size` bytes from `at` on, at least one.
     pub(super) fn holding(&self, at: PhysAddr, size: u64) -> Option<u64> {
-        // The last byte: where the range would wrap, nothing holds it.
+        // The last byte; no record contains a range that wraps.
         let last = at.checked_add(size.checked_sub(1)?)?.get();
         let large = self.by_size.range(size..);
         let ages = large.filter_map(|(held, bases)| {
-            // A record of `held` bytes that begins below this ends before `last`.
+            // A record of `held` bytes that begins below this address ends before `last`.
             let lowest = last.saturating_sub(held - 1);
             bases.range(lowest..=at.get()).map(|(_, &age)| age).max()
         });
@@ -66,12 +66,12 @@ impl Records {
         self.by_age.get(&age)
     }
 
-    /// The record of this age.
+    /// The record of this age, mutable.
     pub(super) fn get_mut(&mut self, age: u64) -> Option<&mut Record> {
         self.by_age.get_mut(&age)
     }
 
-    /// Takes a record off the list.
+    /// Removes a record.
     pub(super) fn remove(&mut self, age: u64) -> Option<Record> {
         let record = self.by_age.remove(&age)?;
         if let Some(bases) = self.by_size.get_mut(&record.size) {
@@ -83,7 +83,7 @@ impl Records {
         Some(record)
     }
 
-    /// Newest first.
+    /// All records, newest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
         self.by_age.values().rev()
     }

@@ -1,7 +1,7 @@
-//! What io-pgtable says of long descriptors' shape: values that every kind of control register and
-//! table entry has, each in a place of its own.
+//! Encodings of io-pgtable's long-descriptor geometry that every kind of control register and table
+//! entry shares, each at its own position.
 //!
-//! The places are the drivers': they are laid out by different specifications.
+//! Not here: the positions, which different specifications define (the drivers).
 
 use crate::policy::Stage1Attributes;
 use passim_model::pgtable::table::Geometry;
@@ -29,7 +29,7 @@ pub(in crate::iommu) fn size(bits: u32) -> u64 {
     }
 }
 
-/// MAIR's lower half: the memory attributes that leaves of stage 1 choose from, non-cacheable,
+/// MAIR's lower half: the memory attributes that leaves of stage 1 select, non-cacheable,
 /// write-back and device, and later inner non-cacheable with outer write-back.
 // io-pgtable-arm.c; 0xf404ff44 in the CDs of dumps of 6.1 and 6.12.
 pub(in crate::iommu) const fn mair(attributes: Stage1Attributes) -> u32 {
@@ -39,7 +39,7 @@ pub(in crate::iommu) const fn mair(attributes: Stage1Attributes) -> u32 {
     }
 }
 
-/// SL0 and S2SL0: counted down from the last level with 16K and 64K, from the one before with 4K.
+/// SL0 and S2SL0: counted down from level 3 with 16K and 64K, from level 2 with 4K.
 pub(in crate::iommu) fn start_level(geometry: &Geometry) -> u64 {
     let lowest = if geometry.granule == Granule::K4 { 2 } else { 3 };
     u64::from(lowest - geometry.start_level.min(lowest))

@@ -1,11 +1,11 @@
-//! iova_to_phys, carried on over neighbours that are physically contiguous.
+//! iova_to_phys, continued over physically contiguous neighbours.
 
 use passim_model::pgtable::table::Table;
 use passim_model::pgtable::vmsav7s::table as short;
 use passim_model::pgtable::vmsav8::{Entry, LAST_LEVEL};
 use passim_model::{Memory, PhysAddr};
 
-/// A leaf and the place of its descriptor.
+/// A leaf and the position of its descriptor.
 struct Place {
     /// The table page it is in.
     page: PhysAddr,
@@ -15,10 +15,9 @@ struct Place {
     output: u64,
 }
 
-/// Where `input` leads, and for how many bytes it goes on without a break, at most `max`.
+/// The physical address of `input`, and how many bytes stay contiguous from there, at most `max`.
 ///
-/// The tables are read as they stand in memory. Leaves side by side in one table are taken
-/// without starting from the top again.
+/// Reads the tables in memory. Adjacent leaves of one table need no new walk from the top.
 pub(super) fn run(table: &Table, memory: &Memory, input: u64, max: u64) -> Option<(PhysAddr, u64)> {
     let geometry = table.geometry();
     let granule = geometry.granule;
@@ -38,7 +37,7 @@ pub(super) fn run(table: &Table, memory: &Memory, input: u64, max: u64) -> Optio
             }
             length += block;
         }
-        // The table ends here, or goes on with something else: a leaf of another size perhaps.
+        // The table ends here, or the next entry is no leaf of this size.
         let next = input.checked_add(length);
         match next.and_then(|next| find(table, memory, next)) {
             Some(found) if found.output == start + length => place = found,
@@ -49,14 +48,14 @@ pub(super) fn run(table: &Table, memory: &Memory, input: u64, max: u64) -> Optio
     Some((PhysAddr::new(start), length.min(max)))
 }
 
-/// The same of short descriptors.
+/// The same for short descriptors.
 pub(super) fn short_run(
     table: &short::Table,
     memory: &Memory,
     input: u64,
     max: u64,
 ) -> Option<(PhysAddr, u64)> {
-    // Where an address leads, and how much of its leaf there is from there on.
+    // The physical address of an input, and the rest of its leaf from there on.
     let rest = |input: u64| {
         let leaf = table.leaf(memory, input)?;
         let inside = input - leaf.input;
@@ -79,7 +78,7 @@ fn find(table: &Table, memory: &Memory, input: u64) -> Option<Place> {
     let granule = geometry.granule;
     let output_bits = granule.expressible_output_bits(geometry.output_bits);
     let entries = 1 << granule.index_bits();
-    // Concatenated tables lie side by side: one index runs through all of them.
+    // Concatenated tables are adjacent: one index runs through all of them.
     let top = input >> granule.level_lg2(geometry.start_level);
     let mut page = PhysAddr::new(table.root().get() + 8 * (top & !(entries - 1)));
     for level in geometry.start_level..=LAST_LEVEL {

@@ -1,4 +1,4 @@
-//! The shape of a domain's tables, of either kind.
+//! The shape of a domain's tables, of either format.
 
 use passim_model::pgtable::table::Geometry;
 use passim_model::pgtable::vmsav7s::{INPUT_BITS, SMALL_PAGE_LG2};
@@ -8,7 +8,7 @@ use passim_model::{PageSize, PageSizes};
 /// The shape of tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::iommu) enum Shape {
-    /// Descriptors of 64 bits.
+    /// Long descriptors, of 64 bits.
     Long(Geometry),
     /// Short descriptors, with leaves of these sizes: stage 1, 32 bits on both sides.
     Short(PageSizes),
@@ -31,7 +31,7 @@ impl Shape {
         }
     }
 
-    /// The smallest of them.
+    /// The smallest size a leaf can have.
     pub(in crate::iommu) const fn smallest(&self) -> PageSize {
         match self {
             Self::Long(geometry) => geometry.granule.page(),

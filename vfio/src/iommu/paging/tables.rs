@@ -1,4 +1,4 @@
-//! What tables of either kind do: io-pgtable's operations.
+//! Operations on tables of either format: io-pgtable's.
 
 use super::run;
 use super::shape::{SHORT_LAST_INPUT, SMALL_PAGE, Shape};
@@ -9,7 +9,7 @@ use passim_model::{Frames, Memory, PageSize, PhysAddr};
 
 /// A set of tables in memory.
 pub(in crate::iommu) trait Tables {
-    /// Maps.
+    /// Maps a range.
     fn map(
         &mut self,
         memory: &mut Memory,
@@ -18,25 +18,26 @@ pub(in crate::iommu) trait Tables {
         gather: &mut Gather,
     ) -> Result<(), MapError>;
 
-    /// Unmaps up to the first hole; returns the bytes.
+    /// Unmaps up to the first hole; returns the number of bytes unmapped.
     fn unmap(&mut self, memory: &mut Memory, input: u64, size: u64, gather: &mut Gather) -> u64;
 
-    /// Where `input` leads, and for how many bytes without a break, at most `max`.
+    /// The physical address of `input`, and how many bytes stay contiguous from there, at most
+    /// `max`.
     fn run(&self, memory: &Memory, input: u64, max: u64) -> Option<(PhysAddr, u64)>;
 
     /// Address of the first table.
     fn root(&self) -> PhysAddr;
 
-    /// Last input address that is taken.
+    /// Last input address that is accepted.
     fn last_input(&self) -> u64;
 
-    /// Takes inputs beyond as far as indices go.
+    /// Accepts inputs beyond that, as far as the indices reach.
     fn take_whatever_is_indexed(&mut self);
 
     /// The smallest leaf.
     fn smallest(&self) -> PageSize;
 
-    /// Gives every page of them back.
+    /// Frees every page of the tables.
     fn free(self, frames: &mut Frames);
 }
 
@@ -80,10 +81,10 @@ impl Tables for Table {
     }
 }
 
-/// Tables of one kind or the other, as the form of a context asks for.
+/// Tables of the format that a context uses.
 #[derive(Debug)]
 pub(in crate::iommu) enum EitherTable {
-    /// Descriptors of 64 bits.
+    /// Long descriptors, of 64 bits.
     Long(Table),
     /// Short descriptors.
     Short(short::Table),
@@ -93,7 +94,7 @@ impl EitherTable {
     /// Empty tables of this shape.
     ///
     /// # Errors
-    /// Without a frame for the first table: short descriptors take only what lies below 4 GiB.
+    /// Without a frame for the first table: short descriptors take only frames below 4 GiB.
     pub(in crate::iommu) fn new(
         shape: Shape,
         memory: &mut Memory,
@@ -151,7 +152,7 @@ impl Tables for EitherTable {
     fn take_whatever_is_indexed(&mut self) {
         match self {
             Self::Long(table) => table.take_whatever_is_indexed(),
-            // Its indices hold the 32 bits and no more.
+            // Its indices hold exactly the 32 bits.
             Self::Short(_) => {}
         }
     }

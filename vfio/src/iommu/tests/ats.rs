@@ -1,4 +1,4 @@
-//! A device with ATS: its control register, its STE, and what it must forget.
+//! A device with ATS: its control register, its STE, and the invalidation of its ATC.
 
 use super::board::{BASE, BOTH_STAGES, Board, Machine, firmware};
 use super::{close, open};
@@ -8,8 +8,7 @@ use passim_model::{PageSize, PhysAddr};
 
 /// IDR0.ATS.
 const ATS: u64 = 1 << 10;
-/// Where the configuration space of 00:01.0 is on this board, and in it the capability, behind
-/// another.
+/// Address of 00:01.0's configuration space on this board, and in it the capability, after another.
 const CONFIG: u64 = 0x1_1000;
 const CAPABILITY: u64 = CONFIG + 0x140;
 const CONTROL: u64 = CAPABILITY + 6;
@@ -25,7 +24,7 @@ fn boot(profile: Profile, idr0: u64) -> Machine {
     Machine::boot_firmware(&firmware, &profile.policy(), PageSize::K4, board).unwrap()
 }
 
-/// Commands and stores to the control register since last asked, in order.
+/// Takes the commands and stores to the control register so far, in order.
 fn acts(machine: &mut Machine) -> Vec<String> {
     let mut eaten = std::mem::take(&mut machine.board.eaten).into_iter();
     let mut acts = Vec::new();
@@ -60,10 +59,10 @@ fn name(first: u64, second: u64) -> String {
     }
 }
 
-/// Everything of stream 8.
+/// An ATC invalidation of all addresses of stream 8.
 const ALL: &str = "ATC 0x8 0x34";
 
-/// The acts with a device's cache, and where translation changes.
+/// The acts that concern the device's ATC, and those that change translation.
 fn about_ats(machine: &mut Machine) -> Vec<String> {
     let wanted = |act: &String| [ALL, "control", "STE", "CD"].iter().any(|it| act.starts_with(it));
     let mut acts: Vec<_> = acts(machine).into_iter().filter(wanted).collect();
@@ -91,12 +90,12 @@ fn linux_6_1_renews_it() {
     acts(&mut machine);
     let domain = open(&mut machine, 2, DomainKind::Paging);
     let once = ["control 0x0", ALL, "STE", ALL, "control 0x8000"];
-    // Into the empty domain that blocks, and out of it.
+    // To the empty domain that blocks, and back.
     assert_eq!(about_ats(&mut machine), [once, once].concat());
     assert_eq!(machine.board.ste(0x8)[1], 0x1000_00d6);
     close(&mut machine, 2, domain);
     assert_eq!(about_ats(&mut machine), [once, once].concat());
-    // Stage 2: EATS beside what was there.
+    // Stage 2: EATS beside the existing fields.
     let domain = open(&mut machine, 2, DomainKind::Nested);
     assert_eq!(machine.board.ste(0x8)[1], 0x1000_1000_0000);
     close(&mut machine, 2, domain);
@@ -126,7 +125,7 @@ fn a_device_forgets_after_the_tlb() {
         let at = acts.iter().position(|act| act == "VA 0x0").unwrap();
         let expected = ["VA 0x0", "SYNC", "ATC 0x8 0x0", "SYNC"];
         assert_eq!(acts[at..at + 4], expected, "{profile}");
-        // Nobody asks of a domain that no such device is in.
+        // No ATC invalidation for a domain without such a device.
         open(&mut machine, 5, DomainKind::Paging);
         let acts = self::acts(&mut machine);
         assert!(acts.iter().all(|act| !act.starts_with("ATC")), "{profile}: {acts:?}");

@@ -1,4 +1,4 @@
-//! Addresses beyond the tables' input size, refused or taken modulo it.
+//! Addresses beyond the tables' input size: refused, or taken modulo that size.
 
 use super::board::{Board, Machine, STAGE2_ONLY, firmware};
 use super::open;
@@ -54,7 +54,7 @@ fn they_are_refused() {
     assert_eq!(run(&machine, domain, INPUT), None);
 }
 
-/// Stage 2 of 40 bits begins with two tables side by side, which hold all of them and no more.
+/// A 40-bit stage 2 begins with two concatenated tables, which cover exactly the 40 bits.
 #[test]
 fn they_alias_where_the_first_table_is_full() {
     const INPUT: u64 = 1 << 40;
@@ -66,11 +66,11 @@ fn they_alias_where_the_first_table_is_full() {
     for iova in [0x7000, INPUT + 0x7000, 5 * INPUT + 0x7000] {
         assert_eq!(run(&machine, domain, iova), Some((0x5000_0000, 0x2000)));
     }
-    // The end of the input is the beginning again.
+    // The address after the end is the beginning.
     assert_eq!(map(&mut machine, domain, INPUT - 0x2000, 0x5000), Ok(()));
     assert_eq!(run(&machine, domain, INPUT - 0x2000), Some((0x5000_0000, 0x2000)));
     assert_eq!(run(&machine, domain, 0), Some((0x5000_2000, 0x3000)));
-    // What is mapped is in the way of every alias, and a refusal leaves nothing behind.
+    // A mapping blocks every alias, and a refusal leaves nothing behind.
     assert_eq!(map(&mut machine, domain, INPUT + 0x8000, 0x1000), Err(Errno::EEXIST));
     assert_eq!(map(&mut machine, domain, INPUT - 0x5000, 0x3000), Ok(()));
     let Machine { iommu, board, .. } = &mut machine;
@@ -80,14 +80,14 @@ fn they_alias_where_the_first_table_is_full() {
     let invalidation = iommu.sync(domain, gather);
     machine.sync(invalidation);
     assert_eq!((run(&machine, domain, 0), run(&machine, domain, INPUT - 1)), (None, None));
-    // 0x7000 is still mapped: the part before the wrap is taken back.
+    // 0x7000 is still mapped: the part before the wrap is rolled back.
     assert_eq!(map(&mut machine, domain, INPUT - 0x2000, 0xa000), Err(Errno::EEXIST));
     assert_eq!(run(&machine, domain, INPUT - 0x2000), None);
     assert_eq!(run(&machine, domain, INPUT - 0x5000), Some((0x5000_0000, 0x3000)));
 }
 
-/// The first table of 44 bits has 32 entries, and its page room for 512: what is mapped beyond lies
-/// behind those an SMMU reads, and the first address that is one below again is 2^48.
+/// The first table of 44 bits has 32 entries, and its page has room for 512: mappings beyond lie
+/// after those that an SMMU reads, and the first address that wraps is 2^48.
 #[test]
 fn they_lead_nowhere_where_the_first_table_has_room_behind_it() {
     let (mut machine, domain) = machine("alias");
@@ -98,7 +98,7 @@ fn they_lead_nowhere_where_the_first_table_has_room_behind_it() {
     assert_eq!(run(&machine, domain, again), Some((0x5000_0000, 0x2000)));
     assert_eq!(map(&mut machine, domain, again, 0x1000), Err(Errno::EEXIST));
     assert_eq!(map(&mut machine, domain, 0x7000, 0x1000), Ok(()));
-    // S2TTB leads to 32 entries; the 33rd is what was written.
+    // S2TTB points to 32 entries; the 33rd is the one written.
     let root = machine.board.ste(8)[3] & 0x000f_ffff_ffff_fff0;
     let [first, behind] = [0, 32].map(|entry| machine.board.words::<1>(root + 8 * entry));
     assert!(first != [0] && behind != [0], "{first:x?} {behind:x?}");

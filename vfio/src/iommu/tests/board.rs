@@ -1,4 +1,4 @@
-//! A toy SMMU behind a [`Host`]: registers that acknowledge, and a command queue that is eaten.
+//! A toy SMMU behind a [`Host`]: registers that acknowledge, and a command queue that is consumed.
 
 use super::super::{
     BootError, DeviceFacts, DomainId, DriverFacts, Firmware, Iommu, Synced, Transition,
@@ -14,10 +14,10 @@ pub(super) const BASE: u64 = 0x905_0000;
 const RAM: u64 = 0x4000_0000;
 const RAM_BYTES: u64 = 0x4000_0000;
 
-/// When the toy takes commands from the queue.
+/// When the toy consumes commands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Appetite {
-    /// All of them at every store to CMDQ_PROD.
+    /// All at every store to CMDQ_PROD.
     AtOnce,
     /// One whenever the CPU waits.
     OneByOne,
@@ -27,13 +27,13 @@ pub(super) struct Board {
     memory: Memory,
     pub(super) registers: BTreeMap<u64, u64>,
     pub(super) appetite: Appetite,
-    /// Everything eaten, in order.
+    /// Every command consumed, in order.
     pub(super) eaten: Vec<[u64; 2]>,
     /// Register accesses, in order.
     pub(super) log: Vec<(char, u64, u64)>,
-    /// Operation the toy calls illegal.
+    /// The opcode that the toy reports as illegal.
     pub(super) poison: Option<u64>,
-    /// What loads of a register give instead of its value.
+    /// Values that loads of a register return instead of its own.
     pub(super) lies: BTreeMap<u64, u64>,
 }
 
@@ -86,7 +86,7 @@ impl Board {
         }
         if command[0] & 0x30ff == 0x1046 {
             let at = PhysAddr::new(command[1]);
-            // Where there is no RAM the message is lost.
+            // A message outside RAM is lost.
             if let Ok(word) = self.memory.load_u64(at) {
                 let word = word & !0xffff_ffff | command[0] >> 32;
                 self.memory.store_u64(at, word).unwrap();
@@ -97,7 +97,7 @@ impl Board {
         true
     }
 
-    /// The commands eaten since last asked, as in the recordings.
+    /// Takes the commands consumed so far, spelled as in the recordings.
     pub(super) fn commands(&mut self) -> String {
         let spell = |[first, second]: [u64; 2]| match (first, second) {
             (0xfc0_2046 | 0x2046, 0) => "S".to_owned(),
@@ -152,7 +152,7 @@ impl Host for Board {
 pub(super) const BOTH_STAGES: u64 = 0xd44_101b;
 pub(super) const STAGE2_ONLY: u64 = 0xd44_1019;
 
-/// The recorded machine's devices in the order in which its kernel met them.
+/// The recorded machine's devices in the order in which its kernel probed them.
 pub(super) fn firmware() -> Firmware {
     let device = |group, rid: &str, streams: &[u32]| {
         let streams = streams.iter().copied().map(StreamId::new);
@@ -194,7 +194,7 @@ impl Machine {
         Self::boot_firmware(&firmware(), &profile.policy(), page, board)
     }
 
-    /// The recorded machine of pages of 4K, with a policy of its own.
+    /// The recorded machine with 4K pages and the given policy.
     pub(super) fn boot_policy(policy: &Policy, idr0: u64) -> Self {
         Self::boot_firmware(&firmware(), policy, PageSize::K4, Board::new(idr0)).unwrap()
     }
@@ -211,7 +211,7 @@ impl Machine {
         Ok(Self { board, frames, iommu })
     }
 
-    /// Runs something that steps to its end.
+    /// Steps an operation to its end.
     pub(super) fn run(
         &mut self,
         mut step: impl FnMut(&mut Iommu, &mut Frames, &mut Board) -> Step<Synced>,

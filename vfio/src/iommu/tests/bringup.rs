@@ -116,13 +116,13 @@ fn senseless_firmware_is_refused() {
         firmware.devices.push(device);
         assert_eq!(boot_firmware(&firmware).err(), Some(error));
     }
-    // A StreamID that another device has is that device's; this one has no group, and the rest goes
-    // on.
+    // A StreamID belongs to the first device that has it; the second device gets no group, and the
+    // boot continues.
     let mut shared = firmware();
     shared.devices.push(device(9, &[0x20], 0));
     let left_out: Vec<_> = boot_firmware(&shared).unwrap().left_out().collect();
     assert_eq!(left_out, [(rid.into(), BootError::StreamTaken(StreamId::new(0x20)))]);
-    // One StreamID twice on one device is a bridge that presents its own function's.
+    // The same StreamID twice on one device: a bridge that presents its own function's.
     let mut firmware = firmware();
     firmware.drivers.push(flat);
     firmware.devices.push(device(8, &[0x38, 0x38], 0));
@@ -136,8 +136,8 @@ fn senseless_firmware_is_refused() {
     assert_eq!((refused.errno, refused.rule), (Errno::EINVAL, &rules::ATTACH_OTHER_SMMU));
 }
 
-/// Early kernels take a Command queue of two entries: they insert one command after another, and
-/// ring for each.
+/// Early kernels accept a Command queue of two entries: they insert one command at a time, and
+/// store CMDQ_PROD for each.
 #[test]
 fn a_short_queue_is_filled_command_by_command() {
     let mut board = Board::new(BOTH_STAGES);

@@ -1,4 +1,4 @@
-//! What the kernel's own drivers get: a bypass, or a domain that translates their messages too.
+//! Default domains: bypassing, or translating messages too.
 
 use super::board::{BOTH_STAGES, Machine, STAGE2_ONLY};
 use super::doorbells::{get, put, window};
@@ -16,7 +16,7 @@ fn edu() -> Rid {
     Rid::parse("00:01.0").unwrap()
 }
 
-/// Series 8, check 7: messages of host drivers carry physical addresses, and nothing is mapped.
+/// Series 8, check 7: messages of host drivers carry physical addresses, and no doorbell is mapped.
 #[test]
 fn up_to_v14_the_default_domain_bypasses() {
     for profile in [Profile::Linux4_6, Profile::MsiV8, Profile::MsiV9, Profile::MsiV12] {
@@ -29,14 +29,14 @@ fn up_to_v14_the_default_domain_bypasses() {
             let default = machine.iommu.default_domain(2).unwrap();
             assert!(get(&mut machine, default, DOORBELL).is_err());
             assert!(machine.iommu.reserved_regions(2).is_empty());
-            // To a domain and back.
+            // Into a domain and back.
             machine.board.commands();
             let domain = open(&mut machine, 2, DomainKind::Paging);
             let config = if idr0 == BOTH_STAGES { 0xb } else { 0xd };
             assert_eq!(machine.board.ste(0x8)[0] & 0xf, config);
             close(&mut machine, 2, domain);
             let ste = machine.board.ste(0x8);
-            // Doubleword 3 keeps what it held, as recorded of the kernels that break entries.
+            // Doubleword 3 keeps its contents, as recorded of the kernels that break entries.
             assert_eq!(ste[..3], BYPASS[..3]);
             assert_eq!(machine.iommu.msi_domain_of(edu()), None);
         }
@@ -61,7 +61,7 @@ fn leaving_a_bypass_needs_one_round_less() {
     machine.finish(freed);
 }
 
-/// Early kernels detach from any domain, and tell nobody of a CD.
+/// Early kernels detach from any domain, and invalidate no CD.
 #[test]
 fn early_kernels_leave_a_bypass_as_any_domain() {
     let mut machine = Machine::boot(Profile::MsiV9, BOTH_STAGES);
@@ -72,7 +72,7 @@ fn early_kernels_leave_a_bypass_as_any_domain() {
     close(&mut machine, 2, domain);
 }
 
-/// Choices that no kernel has together: blocked means blocked, and newer kernels can bypass too.
+/// Choices that no kernel combines: blocking blocks, and newer kernels can bypass too.
 #[test]
 fn a_bypass_goes_with_every_other_choice() {
     for profile in [Profile::MsiV9, Profile::Linux6_1, Profile::Linux6_12] {
@@ -81,13 +81,13 @@ fn a_bypass_goes_with_every_other_choice() {
             policy.set("default-domain", "bypass").unwrap();
             policy.set("blocked-state", blocked).unwrap();
             let mut machine = Machine::boot_policy(&policy, BOTH_STAGES);
-            // These SMMUs override no attributes, so that 6.12 leaves SHCFG out.
+            // These SMMUs do not override attributes, so 6.12 omits SHCFG.
             let shareability = if profile == Profile::Linux6_12 { 0 } else { BYPASS[1] };
             let bypass = [BYPASS[0], shareability, 0];
             assert_eq!(machine.board.ste(0x8)[..3], bypass, "{profile} {blocked}");
             machine.claim(2);
             let config = match blocked {
-                // What early kernels make of a stream in no domain.
+                // The STE that early kernels write for a stream in no domain.
                 "abort" if profile == Profile::MsiV9 => 0x9,
                 "abort" => 0x1,
                 "empty-domain" => 0xb,
@@ -121,7 +121,7 @@ fn a_default_domain_that_translates_maps_doorbells() {
         assert_eq!(last, Some(Iova::new(0xffff_ffff)), "one byte is enough here");
         assert!(!put(&mut machine, default, DOORBELL));
         assert_eq!(machine.iommu.doorbells(default).len(), 1);
-        // A user's domain has its own, once it is told where; nobody translates before.
+        // A user's domain has its own mappings, once its base is set; before that none.
         let domain = open(&mut machine, 2, DomainKind::Paging);
         assert_eq!(machine.iommu.msi_domain_of(edu()), None);
         let refused = get(&mut machine, domain, DOORBELL).unwrap_err();
@@ -135,7 +135,7 @@ fn a_default_domain_that_translates_maps_doorbells() {
     }
 }
 
-/// Part 1 of the series leaves domains of the kernel alone, whatever they do.
+/// Part 1 of the series maps nothing for domains of the kernel, whatever they do.
 #[test]
 fn the_series_maps_nothing_for_host_drivers() {
     let mut policy = Profile::MsiV9.policy();

@@ -1,4 +1,4 @@
-//! Windows, doorbells and who translates messages.
+//! Windows, doorbells, and which domain translates messages.
 
 use super::board::{BOTH_STAGES, Machine, STAGE2_ONLY};
 use super::{close, open};
@@ -29,7 +29,7 @@ pub(super) fn put(machine: &mut Machine, domain: DomainId, at: PhysAddr) -> bool
     last
 }
 
-/// The descriptor of the page at `iova`, by way of a stream's STE.
+/// The descriptor of the page at `iova`, found through a stream's STE.
 fn leaf(machine: &Machine, stream: u64, iova: u64) -> u64 {
     const ADDRESS: u64 = 0xffff_ffff_f000;
     let ste = machine.board.ste(stream);
@@ -59,14 +59,14 @@ fn a_doorbell_is_spelled_as_recorded() {
         let iova = get(&mut machine, domain, PhysAddr::new(0x809_0040)).unwrap();
         assert_eq!(iova, Iova::new(0x800_0040));
         assert_eq!(leaf(&machine, 0x8, iova.get()), descriptor);
-        // It stays until the domain goes.
+        // It stays until the domain is freed.
         assert!(!put(&mut machine, domain, PhysAddr::new(0x809_0040)));
         assert_eq!(leaf(&machine, 0x8, iova.get()), descriptor);
         close(&mut machine, 2, domain);
     }
 }
 
-/// Series 8, check 5: four vectors hold one page; the next one gets the same page again.
+/// Series 8, check 5: four vectors share one page; the next one gets the same page again.
 #[test]
 fn a_doorbell_is_counted_and_its_page_reused() {
     let mut machine = Machine::boot(Profile::MsiV9, BOTH_STAGES);
@@ -113,7 +113,7 @@ fn windows_are_refused_by_rule() {
     assert_eq!(refused(none), (Errno::ENODEV, "msi-no-cookie"));
 }
 
-/// V8 lets the allocator decide: the same start, and not shorter.
+/// V8 leaves the check to the allocator: the same start, and not shorter.
 #[test]
 fn v8_enlarges_a_window() {
     let mut machine = Machine::boot(Profile::MsiV8, BOTH_STAGES);
@@ -128,7 +128,7 @@ fn v8_enlarges_a_window() {
     let larger = window(0x800_0000, 0x8000);
     machine.iommu.set_msi_aperture(domain, larger).unwrap();
     assert_eq!(machine.iommu.msi_geometry(domain).aperture, Some(larger));
-    // What is new lies above the page handed out last.
+    // The new pages lie above the page allocated last.
     let next = |machine: &mut Machine, n: u64| {
         get(machine, domain, PhysAddr::new(FRAME.get() + n * 0x1000)).map(Iova::get)
     };
@@ -147,7 +147,7 @@ fn a_window_too_small_is_full() {
     let refused = get(&mut machine, domain, FRAME).unwrap_err();
     assert_eq!((refused.errno, refused.rule), (Errno::ENOMEM, &rules::MSI_WINDOW_FULL));
     assert_eq!(refused.conflict, passim_model::Conflict::Window(span));
-    // One of a byte is no window, and can be set again where it lies.
+    // A window of one byte does not count, and can be set again at the same place.
     let other = open(&mut machine, 3, DomainKind::Paging);
     machine.iommu.set_msi_aperture(other, window(0x800_0000, 1)).unwrap();
     let refused = get(&mut machine, other, FRAME).unwrap_err();
@@ -156,7 +156,8 @@ fn a_window_too_small_is_full() {
     assert_eq!(get(&mut machine, other, FRAME), Ok(Iova::new(0x800_1000)));
 }
 
-/// A page of the window is taken in the tables: the window's page goes back, the errno is theirs.
+/// A page of the window is already mapped in the tables: its address is freed, and their errno
+/// returned.
 #[test]
 fn a_mapping_in_the_way_is_told() {
     let mut machine = Machine::boot(Profile::MsiV9, BOTH_STAGES);
@@ -191,7 +192,7 @@ fn occupy(machine: &mut Machine, domain: DomainId, iova: u64) {
     iommu.map(domain, &request, &mut gather, frames, board).unwrap();
 }
 
-/// 4.11 and later: upwards from the base, past the reserved MiB, and ENOMEM whatever failed.
+/// 4.11 and later: upwards from the base, past the reserved MiB, and ENOMEM for every failure.
 #[test]
 fn a_base_has_no_end() {
     let mut machine = Machine::boot(Profile::Linux6_12, BOTH_STAGES);
@@ -231,7 +232,7 @@ fn kernels_without_support_refuse() {
     assert!(!put(&mut machine, domain, FRAME) && machine.iommu.doorbells(domain).is_empty());
 }
 
-/// V12 and v14: the DMA layer keeps doorbells; v14 can take a window back.
+/// V12 and v14: the DMA layer keeps doorbells; v14 can remove a window.
 #[test]
 fn a_window_is_taken_back() {
     let mut machine = Machine::boot(Profile::MsiV14, BOTH_STAGES);
@@ -262,7 +263,7 @@ fn held_doorbells_are_warned_of_when_a_domain_goes() {
     assert_eq!(verdict.rule, &rules::MSI_MAPPINGS_REMAIN);
 }
 
-/// An SMMU of larger pages than the CPU's: iova.c gives up with a BUG.
+/// An SMMU with larger pages than the CPU's: iova.c stops with a BUG.
 #[test]
 fn a_granule_larger_than_a_page_is_a_bug() {
     let mut board = super::board::Board::new(BOTH_STAGES);
@@ -277,8 +278,8 @@ fn a_granule_larger_than_a_page_is_a_bug() {
     assert_eq!((verdict.severity, verdict.rule), (Severity::Oops, &rules::MSI_GRANULE));
 }
 
-/// What an invalidation has not finished is not handed out again, and a cookie that is gone takes
-/// nothing back.
+/// An address is not allocated again before its invalidation is complete, and a replaced cookie
+/// takes none back.
 #[test]
 fn addresses_wait_for_their_invalidation() {
     let mut machine = Machine::boot(Profile::MsiV9, BOTH_STAGES);
@@ -300,13 +301,14 @@ fn addresses_wait_for_their_invalidation() {
     assert_eq!(get(&mut machine, again, FRAME), Ok(Iova::new(0x800_e000)), "still taken");
 }
 
-/// The same window under each allocator, and what comes back when the first doorbell goes.
+/// The same window under each allocator, and what is allocated after the first doorbell is
+/// unmapped.
 #[test]
 fn the_allocator_is_a_choice() {
     let cases = [
         ("top-down", 15, 0x800_f000, 0x800_1000, 0x800_f000),
         ("anchored", 16, 0x800_f000, 0x800_0000, 0x800_f000),
-        // It has no end; the last of 17 is beyond the window.
+        // It has no end; the last of 17 lies beyond the window.
         ("bump", 17, 0x800_0000, 0x801_0000, 0x801_1000),
     ];
     for (allocator, count, first, last, again) in cases {

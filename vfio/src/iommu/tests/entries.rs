@@ -25,7 +25,7 @@ fn a_stage_1_stream_is_spelled_as_recorded() {
     }
 }
 
-/// stage1/dumps/smmu_s1v2_empty.json: one table a level at 0, no leaf.
+/// stage1/dumps/smmu_s1v2_empty.json: one table per level at 0, no leaf.
 #[test]
 fn the_superpage_test_leaves_tables_behind() {
     let mut machine = Machine::boot(Profile::Linux6_12, BOTH_STAGES);
@@ -76,7 +76,7 @@ fn a_claimed_group_is_blocked() {
         assert_eq!(machine.board.ste(stream), [1, 0, 0, 0, 0, 0, 0, 0]);
     }
     assert_eq!(machine.board.words::<8>(attached[0] & ADDRESS), [0; 8]);
-    // Never attached: aborts as well.
+    // A stream that was never attached aborts as well.
     assert_eq!(machine.board.ste(0x40), [1, 0, 0, 0, 0, 0, 0, 0]);
 }
 

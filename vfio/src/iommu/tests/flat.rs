@@ -8,13 +8,13 @@ use crate::iommu::{
 use crate::policy::{Policy, Profile};
 use passim_model::{Errno, Iova, PageSize, PageSizes, PhysAddr, Rid, Span, StreamId};
 
-/// Where hardware of such machines takes messages.
+/// Where hardware of such machines accepts messages.
 fn messages() -> Span<Iova> {
     window(0xfee0_0000, 0x10_0000)
 }
 
 /// Group 0 is behind an SMMU, group 1 behind an IOMMU that remaps, group 2 behind one that does
-/// not, group 3 behind the one that is no hardware at all.
+/// not, group 3 behind the flat driver.
 fn mixed(policy: &Policy) -> Machine {
     let aperture = Span::new(Iova::new(0), Iova::new(u64::MAX)).unwrap();
     let page_sizes = PageSizes::from_bits(0x4020_1000);
@@ -37,7 +37,7 @@ fn mixed(policy: &Policy) -> Machine {
     Machine::boot_firmware(&firmware, policy, PageSize::K4, board).unwrap()
 }
 
-/// Series 8, check 9: no cookie there, so no window; the SMMU's domain keeps the one it took.
+/// Series 8, check 9: an x86 domain has no cookie, so no window; the SMMU's domain keeps its own.
 #[test]
 fn a_window_is_not_for_x86() {
     for profile in [Profile::MsiV8, Profile::MsiV9, Profile::MsiV10] {
@@ -62,13 +62,13 @@ fn a_window_is_not_for_x86() {
         assert_eq!(iommu.msi_geometry(flat), MsiGeometry::default());
         let other = iommu.set_msi_aperture(smmu, window(0x900_0000, 0x1_0000)).unwrap_err();
         assert_eq!(other.errno, profile.policy().second_window.errno());
-        // Their messages are not translated, and nothing can be mapped for them.
+        // Their messages are not translated, and no doorbell can be mapped for them.
         for group in [1, 2, 3] {
             assert_eq!(machine.iommu.msi_domain_of(Rid::new(group * 8)), None);
         }
         let refused = get(&mut machine, x86, PhysAddr::new(0xfee0_0000)).unwrap_err();
         assert_eq!(refused.errno, Errno::ENODEV);
-        // Nor do groups cross.
+        // A group cannot join a domain of another IOMMU.
         assert!(machine.iommu.same_driver(smmu, 0) && !machine.iommu.same_driver(smmu, 1));
         let refused = machine.attach(x86, 0).unwrap_err();
         assert_eq!((refused.errno, refused.rule.name), (Errno::EINVAL, "iommu-attach-other-smmu"));

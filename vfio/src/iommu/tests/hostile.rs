@@ -1,4 +1,4 @@
-//! Whatever registers read and memory holds, the driver neither panics nor believes it is done.
+//! Whatever registers and memory hold, the driver neither panics nor reports false completion.
 
 use super::board::{Appetite, BOTH_STAGES, Machine};
 use crate::iommu::{DomainKind, MapRequest};

@@ -1,4 +1,4 @@
-//! Map, unmap, look up; what is sent and when frames go back.
+//! Map, unmap, look up: the commands sent, and when frames are freed.
 
 use super::board::{BOTH_STAGES, Machine};
 use super::{close, open};
@@ -88,7 +88,7 @@ fn a_run_goes_on_over_leaves_of_every_size() {
     let domain = open(&mut machine, 2, DomainKind::Paging);
     let Machine { iommu, frames, board } = &mut machine;
     let mut gather = Gather::new();
-    // Pages, 2M blocks, a 1G block, blocks and pages again; then a page that is elsewhere.
+    // Pages, 2M blocks, a 1G block, blocks and pages again; then a page that is not contiguous.
     let (start, size) = (0x3fdf_f000, 0x4060_2000);
     let requests = [
         request(start, 0x4000_0000 + start, size),
@@ -108,8 +108,8 @@ fn a_run_goes_on_over_leaves_of_every_size() {
     }
 }
 
-/// Linux replaces a table by a block: the walk through the table has to be forgotten before its
-/// page is used again.
+/// Linux replaces a table by a block: the walk through the table has to be invalidated before its
+/// page is reused.
 #[test]
 fn a_block_over_a_table_waits_for_its_invalidation() {
     let mut machine = Machine::boot(Profile::Linux6_12, BOTH_STAGES);
@@ -140,7 +140,7 @@ fn frames_go_back_only_after_the_sync() {
         machine.board.appetite = super::board::Appetite::OneByOne;
         let mut freed = machine.iommu.free_domain(domain);
         let Machine { iommu, frames, board } = &mut machine;
-        // TLBI_NH_ASID and its SYNC are in the queue, one of them is taken.
+        // TLBI_NH_ASID and its SYNC are in the queue, one of them is consumed.
         for _ in 0..2 {
             assert!(matches!(freed.step(iommu, frames, board), Step::Waiting(_)));
             assert_eq!(frames.in_use(), held, "{profile}");

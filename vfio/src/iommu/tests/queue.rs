@@ -1,4 +1,4 @@
-//! Slow, full, refusing and lying hardware.
+//! Slow, full, refusing and faulty hardware.
 
 use super::board::{Appetite, BOTH_STAGES, Machine};
 use super::{open, recorded};
@@ -53,7 +53,7 @@ fn a_lying_index_completes_nothing() {
     assert!(findings.contains(&Finding::ConsumerIndex(0xffff_ffff)));
 }
 
-/// Without range invalidation, through a queue of 128 entries that empties slowly.
+/// Without range invalidation, through a queue of 128 entries that drains slowly.
 #[test]
 fn a_long_invalidation_waits_for_room() {
     let mut board = super::board::Board::new(BOTH_STAGES);
@@ -131,7 +131,7 @@ fn events_are_taken_out_one_by_one() {
     let stores: Vec<_> = board.log.iter().filter(|access| access.0 == 'w').collect();
     assert_eq!(stores.len(), 4);
     assert_eq!(board.register(0x100ac), 3 | 1 << 31);
-    // More than fit: not believed.
+    // More than fit: the driver ignores the value.
     board.registers.insert(0x100a8, 0xffff);
     assert!(iommu.event_interrupt(0, board).is_empty());
 }

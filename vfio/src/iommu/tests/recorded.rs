@@ -1,7 +1,7 @@
 //! Command queues of real kernels, from dumps of their memory.
 //!
-//! A command is its two doublewords in hex, `S` the CMD_SYNC of these kernels (`fc02046:0`) or of
-//! older ones (`2046:0`).
+//! A command is its two doublewords in hex; `S` is the CMD_SYNC of these kernels (`fc02046:0`) or
+//! of older ones (`2046:0`).
 
 /// stage1/dumps/smmu_s1v2_empty.json of 6.12, commands 0 to 109: reset and default domains.
 pub(super) const BOOT_6_12: &str = "\

@@ -45,7 +45,7 @@ fn a_device_that_goes_leaves_an_aborting_ste_and_takes_its_group_along() {
             assert_eq!(machine.iommu.translation(number), None);
         }
         assert_eq!(machine.iommu.groups().count(), 0);
-        // Default domains went back with their tables.
+        // Default domains were freed with their tables.
         assert!(machine.frames.in_use() < frames, "{profile}");
     }
 }

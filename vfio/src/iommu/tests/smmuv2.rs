@@ -1,4 +1,4 @@
-//! What the driver of SMMUv2s writes, against the values arm-smmu writes, spelled as numbers.
+//! The stores of the SMMUv2 driver, against the values that arm-smmu writes, spelled as numbers.
 
 use crate::iommu::{
     BootError, DeviceFacts, DomainId, DomainKind, DriverFacts, Finding, Firmware, Iommu,
@@ -26,11 +26,11 @@ const ID1: u64 = 0x3001_0003;
 /// ID2: 40 bits of intermediate, 44 of output and 49 of input address; AArch64 tables of 4K.
 const ID2: u64 = 0x1542;
 
-/// Registers that hold what is stored, but for identification, and RAM.
+/// Registers that hold the value stored, except identification registers, and RAM.
 struct Board {
     memory: Memory,
     registers: BTreeMap<u64, u64>,
-    /// What was stored, in order.
+    /// The stores so far, in order.
     log: Vec<(u64, u64)>,
 }
 
@@ -70,7 +70,7 @@ impl Host for Board {
         let offset = at.get().checked_sub(BASE).filter(|offset| *offset < WINDOW);
         let offset = offset.ok_or(Abort(at))?;
         self.log.push((offset, value));
-        // Fault status is cleared by ones.
+        // Writing ones clears fault status.
         let status = offset == 0x48 || offset >= 0x1_0000 && offset & 0xfff == 0x58;
         match offset {
             0x20..0x40 => {}
@@ -163,7 +163,7 @@ fn reset_lets_unknown_streams_pass_or_fault() {
     {
         let board = boot_with(profile, facts(), [ID0, ID1, ID2], Vec::new()).unwrap().board;
         assert_eq!(board.at(0), cr0, "{profile:?}");
-        // Masks are tried with the first register: before the reset, and later kernels after it.
+        // Masks are probed with the first register: before the reset, by later kernels after it.
         let tried = if profile == Profile::Linux4_6 { 0 } else { 0x7fff_0000 };
         assert_eq!((board.at(0x800), board.at(0xc00)), (tried, s2cr));
         for entry in 1..4 {
@@ -182,7 +182,8 @@ fn reset_lets_unknown_streams_pass_or_fault() {
 /// ACR.CACHE_LOCK is bit 26; ACTLR.CPRE bit 1.
 #[test]
 fn the_prefetcher_of_an_mmu_500_is_turned_off() {
-    // In the order in which the bits of ACR became known; before 5.4 ahead of the invalidations.
+    // In the order in which kernels began to set the bits of ACR; before 5.4 ahead of the
+    // invalidations.
     let (before, after) = (true, false);
     for (profile, acr, first) in [
         (Profile::Linux4_6, 1 << 26, None),
@@ -197,12 +198,12 @@ fn the_prefetcher_of_an_mmu_500_is_turned_off() {
         let orders = [0x10, 0x1_1004].map(|offset| at(offset).map(|at_it| Some(at_it) < at(0x6c)));
         assert_eq!(orders, [first; 2], "{profile:?}");
     }
-    // Revision 1 has no lock to take off.
+    // Revision 1 has no lock.
     assert_eq!(board_of_mmu500(Profile::MsiV14, 1).log.iter().filter(|it| it.0 == 0x10).count(), 0);
     assert_eq!(board_of_mmu500(Profile::Linux4_11, 1).at(0x10), 1 << 26 | 0x100);
 }
 
-/// The reset of an MMU-500 of this major revision, locked and with the prefetcher of bank 1 on.
+/// Resets an MMU-500 of this major revision, locked and with the prefetcher of bank 1 on.
 fn board_of_mmu500(profile: Profile, major: u64) -> Board {
     let mut board = Board::new([ID0, ID1, ID2]);
     board.registers.extend([(0x10, 1 << 26), (0x1_1004, 3), (0x3c, major << 4)]);
@@ -221,7 +222,7 @@ fn a_bank_of_stage_1() {
         let mut machine = boot(profile, [ID0, ID1, ID2]);
         let domain = machine.alloc(DomainKind::Paging);
         machine.attach(domain).unwrap();
-        // 4.11's own domain has the first bank for stage 1, which is number 1.
+        // 4.11's own domain uses the first bank with stage 1, number 1.
         let bank = if profile == Profile::Linux4_6 { 1 } else { 2 };
         let board = &machine.board;
         let [cbar, cba2r] = [0x1000, 0x1800].map(|space| board.at(space + 4 * bank));
@@ -231,10 +232,10 @@ fn a_bank_of_stage_1() {
         let (ttbr0, ttbr1) = (board.bank(bank, 0x20), board.bank(bank, 0x28));
         assert_eq!((ttbr0 >> 48, ttbr1), (bank, bank << 48));
         assert!(ttbr0 & 0xfff == 0 && ttbr0 & 0xffff_ffff_ffff >= RAM);
-        // The fourth attribute is 5.3's.
+        // The fourth attribute dates from 5.3.
         assert_eq!((board.bank(bank, 0x38), board.bank(bank, 0x3c)), (0x0004_ff44, 0));
         assert_eq!(board.bank(bank, 0), sctlr, "{profile:?}");
-        // The stream goes there: SMR valid, S2CR translates, up to 4.10 without privilege.
+        // The stream uses that bank: SMR valid, S2CR translates, up to 4.10 unprivileged.
         let privilege = if profile == Profile::Linux4_6 { 2 << 24 } else { 0 };
         assert_eq!((board.at(0x800), board.at(0xc00)), (0x8000_0008, privilege | bank));
         let last = Iova::new(0xffff_ffff_ffff);
@@ -244,11 +245,11 @@ fn a_bank_of_stage_1() {
 
 #[test]
 fn a_bank_of_stage_2() {
-    // Without S1TS, in the last case as SMMUv1: output 40 bits, 4.6 writes no CBA2R. Nor is it
-    // coherent: later kernels have walks that are not cacheable, and outer shareable.
+    // Without S1TS, in the last case as SMMUv1: output 40 bits, 4.6 writes no CBA2R. Walks are not
+    // coherent: later kernels make them non-cacheable and outer shareable.
     let cases = [
         (SmmuVersion::V2, 0x1542, Profile::Linux6_12, 1, 0x8004_2058, 2),
-        // Two tables of level 1 are not needed for 40 bits of input where 44 come out.
+        // Two tables of level 1 are not needed for 40 bits of input where the output has 44.
         (SmmuVersion::V2, 0x1542, Profile::Linux7_2, 1, 0x8004_2098, 2),
         (SmmuVersion::V1With64K, 0x22, Profile::Linux6_12, 1, 0x8002_2058, 2),
         (SmmuVersion::V1With64K, 0x22, Profile::Linux4_6, 0, 0x8002_3558, 1),
@@ -270,8 +271,8 @@ fn a_bank_of_stage_2() {
     }
 }
 
-/// 4.6 arm-smmu.c knows stage 1 of AArch64 only, and writes it into an SMMUv1, which reads TTBCR
-/// with EAE clear as one of short descriptors. From 4.7 on it is of long descriptors.
+/// 4.6 arm-smmu.c supports stage 1 with AArch64 only, and writes it into an SMMUv1, which reads
+/// TTBCR with EAE clear as one for short descriptors. From 4.7 on the tables are long descriptors.
 #[test]
 fn stage_1_of_an_smmuv1() {
     for (profile, tcr) in [(Profile::Linux4_6, 0x80_3518), (Profile::Linux6_12, 0x8080_3520)] {
@@ -285,7 +286,7 @@ fn stage_1_of_an_smmuv1() {
         assert_eq!(machine.board.bank(bank, 0x30), tcr, "{profile:?}");
         let last = if profile == Profile::Linux4_6 { 0xff_ffff_ffff } else { 0xffff_ffff };
         assert_eq!(machine.iommu.aperture(domain).last(), Iova::new(last));
-        // TLBIVAL takes 32 bits there, whatever the tables are.
+        // TLBIVAL takes 32 bits there, whatever the table format.
         machine.map(domain, 0x1000).unwrap();
         machine.board.log.clear();
         let mut gather = Gather::default();
@@ -310,13 +311,13 @@ fn banks_and_tables_come_with_the_first_device() {
     assert_eq!((refused.errno, refused.rule), (Errno::ENODEV, &rules::MAP_UNATTACHED));
     machine.attach(first).unwrap();
     machine.map(first, 0x1000).unwrap();
-    // The group's own domain and this one have the two banks that do stage 1.
+    // The group's own domain and this one use the two banks with stage 1.
     let detached = machine.iommu.detach_to_blocked(1);
     machine.finish(detached);
     let second = machine.alloc(DomainKind::Paging);
     let refused = machine.attach(second).unwrap_err();
     assert_eq!((refused.errno, refused.rule), (Errno::ENOSPC, &rules::DOMAIN_NO_BANK));
-    // The bank of stage 2 is there for whoever asks for nesting.
+    // The bank with stage 2 is free for a domain for nesting.
     let nested = machine.alloc(DomainKind::Nested);
     machine.attach(nested).unwrap();
     assert_eq!(machine.board.at(0xc00), 0);
@@ -329,8 +330,8 @@ fn banks_and_tables_come_with_the_first_device() {
     assert_eq!(machine.board.at(0xc00), 2);
 }
 
-/// CBAR.VMID of a domain for nesting, on an SMMU with both stages: bank 0, for which there is no
-/// VMID but 0 from 4.12 on.
+/// CBAR.VMID of a domain for nesting, on an SMMU with both stages: bank 0, whose VMID is 0 from
+/// 4.12 on.
 #[test]
 fn a_domain_for_nesting_has_stage_2() {
     for (profile, vmid) in
@@ -357,17 +358,17 @@ fn boards_that_cannot_be_driven() {
     let few = SmmuV2Facts { context_interrupts: 2, ..facts() };
     let interrupts = BootError::TooFewContextInterrupts { interrupts: 2, banks: 3 };
     assert_eq!(error(few, plain, one()), interrupts);
-    // An SMMUv1 has any number but none.
+    // An SMMUv1 takes any number of interrupts but none.
     let version = SmmuVersion::V1With64K;
     let none = SmmuV2Facts { context_interrupts: 0, version, ..facts() };
     let interrupts = BootError::TooFewContextInterrupts { interrupts: 0, banks: 3 };
     assert_eq!(error(none, plain, one()), interrupts);
-    // Up to 4.15 an SMMUv2 has no more than banks.
+    // Up to 4.15 an SMMUv2 may not have more than it has banks.
     let many = SmmuV2Facts { context_interrupts: 4, ..facts() };
     assert!(boot_with(Profile::Linux6_12, many, plain, one()).is_ok());
     let interrupts = BootError::TooManyContextInterrupts { interrupts: 4, banks: 3 };
     assert_eq!(boot_with(Profile::Linux4_11, many, plain, one()).err(), Some(interrupts));
-    // What is wrong with a device concerns that device alone.
+    // An error of a device concerns that device alone.
     let left_out = |facts, ids, devices| {
         let machine = boot_with(Profile::Linux6_12, facts, ids, devices).expect("it boots");
         let left_out: Vec<_> = machine.iommu.left_out().collect();
@@ -385,20 +386,21 @@ fn boards_that_cannot_be_driven() {
     assert_eq!(left_out(facts(), plain, shared), BootError::StreamTaken(stream(8)));
     let groups = vec![device(1, 8, &[8]), device(2, 9, &[9]), device(3, 10, &[10])];
     assert_eq!(left_out(facts(), plain, groups), BootError::NoBank(3));
-    // A domain for nesting that no tables fit is refused when it is asked for: 48 bits of input and
-    // 40 of output, which 7.2 does not concatenate tables for.
+    // A domain for nesting that no tables fit is refused on allocation: 48 bits of input and 40 of
+    // output, for which 7.2 does not concatenate tables.
     let narrow = boot_with(Profile::Linux7_2, facts(), [ID0, ID1, 0x1525], one()).unwrap();
     let Machine { mut board, mut frames, mut iommu } = narrow;
     let refused = iommu.alloc_domain(1, DomainKind::Nested, &mut frames, &mut board).unwrap_err();
     assert_eq!((refused.errno, refused.rule), (Errno::ENOMEM, &rules::DOMAIN_NO_SHAPE));
-    // Within a group an entry may be shared.
+    // Devices of one group may share an entry.
     let shared = vec![device(1, 8, &[8]), device(1, 9, &[9, 8])];
     assert!(boot_with(Profile::Linux6_12, facts(), plain, shared).is_ok());
 }
 
 #[test]
 fn an_unmap_waits_for_the_synchronisation() {
-    // TLBGSYNC and TLBGSTATUS; TLBSYNC and TLBSTATUS of bank 2, the first being the kernel's own.
+    // TLBGSYNC and TLBGSTATUS; TLBSYNC and TLBSTATUS of bank 2, as the kernel's own domain has the
+    // first.
     let cases = [(Profile::Linux4_6, 1, 0x70, 0x74), (Profile::Linux6_12, 2, 0x1_27f0, 0x1_27f4)];
     for (profile, bank, sync, status) in cases {
         let mut machine = boot(profile, [ID0, ID1, ID2]);
@@ -423,7 +425,7 @@ fn an_unmap_waits_for_the_synchronisation() {
     }
 }
 
-/// Of a bank: TTBR0 0x20, TTBR1 0x28, TCR 0x30, TCR2 0x10, MAIR0 0x38, MAIR1 0x3c, SCTLR 0.
+/// Offsets in a bank: TTBR0 0x20, TTBR1 0x28, TCR 0x30, TCR2 0x10, MAIR0 0x38, MAIR1 0x3c, SCTLR 0.
 #[test]
 fn what_is_stored_first() {
     let own = [
@@ -460,14 +462,14 @@ fn entries_come_and_go_with_a_domain() {
     assert_eq!((machine.board.at(0x800), machine.board.at(0xc00)), (0, 1 << 16));
     let domain = machine.alloc(DomainKind::Paging);
     machine.attach(domain).unwrap();
-    // The mask that firmware gives is not known.
+    // Firmware's mask is not used.
     assert_eq!(machine.board.at(0x800), 1 << 31 | 8);
     let detached = machine.iommu.detach_to_blocked(1);
     machine.finish(detached);
     assert_eq!((machine.board.at(0x800), machine.board.at(0xc00)), (0x7fff_ffff, 1 << 16));
 }
 
-/// With 16 bits of StreamID the mask has 16, once CR0 says so.
+/// With 16 bits of StreamID masks have 16 bits too, once CR0 enables them.
 #[test]
 fn masks_of_extended_ids_are_tried_after_the_reset() {
     let ids = [ID0 | 1 << 8, ID1, ID2];
@@ -479,13 +481,13 @@ fn masks_of_extended_ids_are_tried_after_the_reset() {
     let enabled = log.iter().position(|(offset, value)| *offset == 0 && value & 8 != 0).unwrap();
     assert!(enabled < at((0x800, 0xffff)) && at((0x800, 0xffff)) < at((0x800, 0xffff_0000)));
     assert_eq!(machine.board.at(0x800), 0x8000_4008);
-    // Before 4.11 nobody asks for them.
+    // Before 4.11 no kernel enables them.
     let machine = boot_with(Profile::Linux4_6, facts, ids, devices()).unwrap();
     assert_eq!(machine.board.at(0) & 8, 0);
 }
 
-/// Up to 4.8 a function's StreamID is its requester identifier, or its last alias's; whoever has
-/// none keeps what firmware names.
+/// Up to 4.8 a function's StreamID is its requester identifier, or its last alias's; a device
+/// without one keeps the StreamIDs that firmware names.
 #[test]
 fn old_drivers_do_not_read_the_map() {
     let devices = || {
@@ -514,8 +516,8 @@ fn old_drivers_do_not_read_the_map() {
     assert_eq!(new, [0x8000_0480, 0x8000_04b0, 0x8000_04a0, 0x8000_0444]);
 }
 
-/// arm_smmu_iova_to_phys_hard: the answer has 40 bits, a fault leads nowhere, and who takes too
-/// long is not waited for.
+/// arm_smmu_iova_to_phys_hard: PAR has 40 bits of address, a fault returns no address, and after a
+/// timeout the tables are read.
 #[test]
 fn the_smmu_is_asked_where_addresses_lead() {
     for profile in [Profile::Linux4_6, Profile::Linux6_12] {
@@ -540,7 +542,8 @@ fn the_smmu_is_asked_where_addresses_lead() {
         let bank = (page / 0x1000 - 16) as u8;
         assert_eq!(machine.iommu.take_findings(0), [Finding::OperationFault { bank, par: 3 }]);
     }
-    // Stage 2 is looked up in the tables, and so is stage 1 without operations (ID0.ATOSNS).
+    // Stage 2 is looked up in the tables, and so is stage 1 without translation operations
+    // (ID0.ATOSNS).
     for (id0, kind) in [(ID0, DomainKind::Nested), (ID0 | 1 << 26, DomainKind::Paging)] {
         let mut machine = boot(Profile::Linux6_12, [id0, ID1, ID2]);
         let domain = machine.alloc(kind);
@@ -555,7 +558,7 @@ fn the_smmu_is_asked_where_addresses_lead() {
 
 #[test]
 fn handlers_read_tell_and_clear() {
-    // 4.6 says neither FSR nor the stream, which 5.2 was the first to say.
+    // 4.6 logs neither FSR nor the stream, which 5.2 logged first.
     let cases = [
         (Profile::Linux4_6, true, None, None),
         (Profile::Linux4_11, false, Some(0x4000_0002), None),
@@ -590,7 +593,7 @@ fn handlers_read_tell_and_clear() {
 }
 
 proptest! {
-    /// Whatever the identification registers say, the driver boots or says why not.
+    /// Whatever the identification registers hold, the driver boots or returns an error.
     #[test]
     fn no_identification_makes_the_driver_panic(
         ids in any::<[u32; 3]>(),
@@ -607,7 +610,7 @@ proptest! {
         };
         for kind in [DomainKind::Nested, DomainKind::Paging] {
             let Machine { board, frames, iommu } = &mut machine;
-            // There is no group where the device is left out, and no domain where it has no tables.
+            // A device that was left out has no group, and without tables there is no domain.
             let Ok(domain) = iommu.alloc_domain(1, kind, frames, board) else { continue };
             if machine.attach(domain).is_ok() {
                 let _ = machine.map(domain, 0x1000);

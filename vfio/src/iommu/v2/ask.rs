@@ -1,7 +1,7 @@
-//! Where an address leads, asked of the SMMU: `iova_to_phys` by its address translation operations.
+//! `iova_to_phys` by the SMMU's address translation operations.
 //!
-//! Not here: the same by the tables, which is [`Paging`](crate::iommu::paging::Paging)'s, and what
-//! is taken where the SMMU has no such operations, or none for a domain's stage.
+//! Not here: the look-up in the tables ([`Paging`](crate::iommu::paging::Paging)), which serves
+//! where the SMMU has no such operations, or none for a domain's stage.
 
 use super::SmmuV2;
 use super::domain::Domain;
@@ -12,19 +12,19 @@ use crate::policy::Smmu2WideLoads;
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Abort, Host, Iova, PhysAddr};
 
-/// Times ATSR is looked at before the tables are read instead.
-// arm-smmu.c: 50 us, looked at every 5.
+/// Times ATSR is polled before the tables are read instead.
+// arm-smmu.c: 50 us, polled every 5.
 const LOOKS: usize = 10;
 
-/// What of PAR is an address, whatever the SMMU's own size is.
-// arm_smmu_iova_to_phys_hard: GENMASK_ULL(39, 12). What is above is lost.
+/// The address bits of PAR, whatever the SMMU's output size.
+// arm_smmu_iova_to_phys_hard: GENMASK_ULL(39, 12). Higher bits are lost.
 const ADDRESS: u64 = 0xff_ffff_f000;
 
-/// What a page is looked up for.
+/// Bytes that one operation translates.
 const PAGE: u64 = 0x1000;
 
 impl SmmuV2 {
-    /// The bank to ask for a domain, if there is one.
+    /// Whether a domain is looked up by the SMMU's operations.
     // 4.6 and 6.12 arm-smmu.c, arm_smmu_iova_to_phys: ARM_SMMU_FEAT_TRANS_OPS, and a domain of
     // stage 1.
     pub(in crate::iommu) fn asks_for(&self, domain: &Domain) -> bool {
@@ -32,8 +32,8 @@ impl SmmuV2 {
         self.features.translation_operations && written && domain.shape().stage() == Stage::One
     }
 
-    /// Where `iova` leads, and for how many bytes it goes on without a break, at most `max`: as the
-    /// SMMU says, page by page, which is how VFIO asks.
+    /// The physical address of `iova`, and how many bytes stay contiguous from there, at most
+    /// `max`: from the SMMU, page by page, as VFIO looks it up.
     pub(in crate::iommu) fn ask_run(
         &mut self,
         domain: &Domain,
@@ -54,8 +54,8 @@ impl SmmuV2 {
         Some((PhysAddr::new(start), length.min(max)))
     }
 
-    /// One operation. Nothing where it ends in a fault: Linux says so, and takes it for an address
-    /// that leads nowhere.
+    /// Performs one operation. `None` where it ends in a fault, which Linux logs and treats as an
+    /// address without a mapping.
     fn ask(&mut self, domain: &Domain, address: u64, host: &mut impl Host) -> Option<u64> {
         let bank = usize::from(domain.live.as_ref()?.bank);
         match self.operate(bank, address, host) {
@@ -64,7 +64,7 @@ impl SmmuV2 {
                 None
             }
             Ok(Some(par)) => Some(par & ADDRESS | address & (PAGE - 1)),
-            // It takes too long: the tables are read.
+            // It timed out: the tables are read.
             Ok(None) => {
                 let run = domain.paging()?.run(Iova::new(address), 1, host.memory())?;
                 Some(run.0.get())
@@ -76,9 +76,9 @@ impl SmmuV2 {
         }
     }
 
-    /// PAR, once the operation is over.
-    // arm_smmu_iova_to_phys_hard. Up to 4.6 the operand is wide for every SMMUv2; a context of
-    // AArch32 is one of later kernels.
+    /// Performs one operation; returns PAR, or `None` on a timeout.
+    // arm_smmu_iova_to_phys_hard. Up to 4.6 the operand has 64 bits on every SMMUv2; only later
+    // kernels use AArch32 contexts.
     fn operate(
         &self,
         bank: usize,

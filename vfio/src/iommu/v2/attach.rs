@@ -1,4 +1,4 @@
-//! Moving a device from one domain to another: where its stream mapping entries send it.
+//! Moving a device from one domain to another: its stream mapping entries.
 
 use super::domain::Domain;
 use super::streams::Way;
@@ -9,11 +9,11 @@ use crate::policy::Smmu2Entries;
 use passim_model::{Conflict, Errno, Refusal};
 
 impl SmmuV2 {
-    /// Gives a device that is about to be attached its entries, where they come with a domain. They
-    /// are written by [`attach`](Self::attach).
+    /// Allocates the entries of a device that is about to be attached, where entries come with a
+    /// domain. [`attach`](Self::attach) writes them.
     ///
     /// # Errors
-    /// ENOSPC without an entry for each of its StreamIDs; it has none then.
+    /// ENOSPC without a free entry for each of its StreamIDs; none is taken then.
     // About 4.5 arm-smmu.c, arm_smmu_master_configure_smrs.
     pub(in crate::iommu) fn take_entries(&mut self, master: &mut Master) -> Result<(), Refusal> {
         if self.entries == Smmu2Entries::OfTheDomain && master.entries.is_empty() {
@@ -39,13 +39,13 @@ impl SmmuV2 {
         acts
     }
 
-    /// The acts that pass a device's addresses as they are.
+    /// The acts that let a device bypass translation.
     // arm-smmu.c of 4.6: a domain of type DMA bypasses, and has no context bank.
     pub(in crate::iommu) fn bypass(&mut self, master: &mut Master) -> Vec<Work> {
         self.leave(master, Way::Bypass)
     }
 
-    /// The acts that leave a device in no domain: everything it does faults.
+    /// The acts that leave a device in no domain: its accesses fault.
     pub(in crate::iommu) fn block(&mut self, master: &mut Master) -> Vec<Work> {
         self.leave(master, Way::Fault)
     }
@@ -57,7 +57,7 @@ impl SmmuV2 {
         }
     }
 
-    /// The acts after which a device that goes away has no entries.
+    /// The acts after which a removed device has no entries.
     // 6.12 arm-smmu.c, arm_smmu_release_device.
     pub(in crate::iommu) fn release(&mut self, master: &mut Master) -> Vec<Work> {
         let taken = core::mem::take(&mut master.entries);

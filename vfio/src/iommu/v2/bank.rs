@@ -1,4 +1,4 @@
-//! What is written into a context bank, and in which order.
+//! The stores to a context bank, and their order.
 //!
 //! Not here: which bank a domain has (`domain`).
 
@@ -18,7 +18,7 @@ use crate::policy::{Smmu1Contexts, Smmu2Asids, Smmu2Faults};
 use passim_model::pgtable::table::Geometry;
 use passim_model::pgtable::vmsav8::Stage;
 
-/// Walks through the caches: write-back, allocating.
+/// Cacheable walks: write-back, allocating.
 const CACHE_WBWA: u64 = 1;
 /// Inner shareable.
 const SHARE_INNER: u64 = 3;
@@ -26,16 +26,15 @@ const SHARE_INNER: u64 = 3;
 const SHARE_OUTER: u64 = 2;
 
 /// Cacheability and shareability of walks.
-// 6.x io-pgtable-arm.c: what is not coherent is not cacheable, and outer shareable, as whatever is
-// not cacheable.
+// 6.x io-pgtable-arm.c: walks that are not coherent are non-cacheable, and so outer shareable.
 const fn walks(features: &Features) -> (u64, u64) {
     if features.cached_walks { (CACHE_WBWA, SHARE_INNER) } else { (0, SHARE_OUTER) }
 }
 
 impl SmmuV2 {
-    /// The stores that bring a domain's bank up; none if that is done.
+    /// The stores that set a domain's bank up; none if it is set up already.
     // 6.12 arm-smmu.c, arm_smmu_write_context_bank. TCR goes before the TTBRs: it decides how they
-    // are read. About 4.5, arm_smmu_init_context_bank has it the other way round.
+    // are read. About 4.5, arm_smmu_init_context_bank writes the TTBRs first.
     pub(super) fn write_bank(&self, shape: &Shape, live: &mut Live) -> Vec<Work> {
         if core::mem::replace(&mut live.written, true) {
             return Vec::new();
@@ -68,7 +67,7 @@ impl SmmuV2 {
         acts
     }
 
-    /// The controls TCR2 and TCR, and what they are the controls of.
+    /// Puts the stores of TCR2, TCR and the TTBRs in the kernel's order.
     fn in_order<const N: usize>(
         &self,
         [tcr2, tcr]: [Option<Work>; 2],
@@ -104,7 +103,7 @@ impl SmmuV2 {
         ]);
     }
 
-    /// A bank with short descriptors.
+    /// The stores to a bank with short descriptors.
     // 6.12 io-pgtable-arm-v7s.c, arm_v7s_alloc_pgtable: TTBCR is 0, so that TTBR0 translates all.
     fn write_short(&self, tagged: Tagged, root: u64, acts: &mut Vec<Work>) {
         let (features, bank) = (&self.features, tagged.bank);
@@ -134,7 +133,7 @@ impl SmmuV2 {
     }
 
     /// Whether the driver writes CBA2R.
-    // 4.6 knows SMMUv1 and SMMUv2; the supplement to SMMUv1 that brings CBA2R is 4.7's.
+    // 4.6 supports SMMUv1 and SMMUv2; 4.7 added the supplement to SMMUv1 that has CBA2R.
     fn has_cba2r(&self) -> bool {
         match self.features.version {
             SmmuVersion::V1 => false,
@@ -174,7 +173,7 @@ fn tcr2(geometry: &Geometry) -> u64 {
 }
 
 /// TCR of stage 1. An AArch32 context has three bits of T0SZ where the driver writes 64 less the
-/// input size in six: of 32 input bits both see what they should.
+/// input size in six: for 32 input bits both encode the same size.
 fn tcr(features: &Features, geometry: &Geometry) -> u64 {
     let long = features.format(Stage::One) == Format::Aarch32Long;
     let (cache, share) = walks(features);
@@ -187,8 +186,8 @@ fn tcr(features: &Features, geometry: &Geometry) -> u64 {
         | if long { ARM_32_LPAE_TCR_EAE } else { 0 }
 }
 
-/// TCR of stage 2. An AArch32 context takes the low four bits of T0SZ for a number with a sign and
-/// counts from 32: of 40 input bits both see what they should.
+/// TCR of stage 2. An AArch32 context reads the low four bits of T0SZ as a signed number and counts
+/// from 32: for 40 input bits both encode the same size.
 fn vtcr(features: &Features, geometry: &Geometry) -> u64 {
     let (cache, share) = walks(features);
     ARM_SMMU_VTCR_RES1

@@ -1,4 +1,4 @@
-//! A domain of an SMMUv2: tables and a context bank, from its first device on.
+//! A domain of an SMMUv2: from its first device on it has tables and a context bank.
 
 use super::SmmuV2;
 use super::probe::{Features, Format};
@@ -18,15 +18,15 @@ use passim_model::{Conflict, Errno, Frames, Host, PageSize, PageSizes, Refusal};
 #[derive(Debug)]
 pub(in crate::iommu) struct Domain {
     shape: Shape,
-    /// What it has had since its first device came.
+    /// Its tables and bank, once a device has attached.
     pub(super) live: Option<Live>,
 }
 
-/// Tables, and the bank that leads to them.
+/// Tables, and the context bank that points to them.
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) bank: u8,
-    /// SMMUv1: which of the context interrupts.
+    /// SMMUv1: index of the context interrupt.
     pub(super) interrupt: u32,
     pub(super) paging: Paging<EitherTable>,
     /// Whether the bank is written.
@@ -57,8 +57,7 @@ pub(super) fn shape(features: &Features, kind: DomainKind, page: PageSize) -> Op
     Geometry::of_linux(stage, granule, input, output, features.roots.rule()).map(Shape::Long)
 }
 
-/// The CPU's page, or the largest smaller, or the smallest larger size of a block, if that is a
-/// granule.
+/// The CPU's page, or the largest smaller size, or the smallest larger one, if that is a granule.
 // 6.12 io-pgtable-arm.c, arm_lpae_restrict_pgsizes.
 fn granule(sizes: PageSizes, page: PageSize) -> Option<Granule> {
     let below = sizes.bits() & (page.bytes() | (page.bytes() - 1));
@@ -70,21 +69,21 @@ fn granule(sizes: PageSizes, page: PageSize) -> Option<Granule> {
 }
 
 impl SmmuV2 {
-    /// A domain without devices, tables and bank.
+    /// Allocates a domain without devices, tables and bank.
     ///
     /// # Errors
-    /// ENOMEM where no tables have its sizes, which Linux finds when the first device comes.
+    /// ENOMEM where no tables fit the sizes, which Linux finds when the first device attaches.
     pub(in crate::iommu) fn alloc_domain(&self, kind: DomainKind) -> Result<Domain, Refusal> {
         let shape = shape(&self.features, kind, self.page);
         let shape = shape.ok_or_else(|| DOMAIN_NO_SHAPE.refuse(Errno::ENOMEM))?;
         Ok(Domain { shape, live: None })
     }
 
-    /// Gives a domain a bank and tables, if it has none yet.
+    /// Allocates a domain's bank and tables, if it has none yet.
     ///
     /// # Errors
     /// ENOSPC without a bank, ENOMEM without a frame for the first table.
-    // arm_smmu_init_domain_context: stage 1 takes no bank that has stage 2 only.
+    // arm_smmu_init_domain_context: stage 1 takes no bank with stage 2 only.
     pub(in crate::iommu) fn init_domain(
         &mut self,
         domain: &mut Domain,
@@ -121,15 +120,16 @@ impl SmmuV2 {
         Ok(())
     }
 
-    /// Forgets every translation of the domain; there are none before its bank is written.
+    /// Invalidates every translation of the domain; there are none before its bank is written.
     pub(in crate::iommu) fn flush(&self, domain: &Domain) -> Worklist {
         let written = domain.live.as_ref().is_some_and(|live| live.written);
         let tagged = self.tagged(domain).filter(|_| written);
         Worklist::new(tagged.map(|tagged| tagged.all(&self.features)).into_iter().flatten())
     }
 
-    /// The acts before a domain without devices can be taken apart.
-    // arm_smmu_destroy_domain_context: the bank is turned off, then the tables flush it.
+    /// The acts before a domain without devices can be freed.
+    // arm_smmu_destroy_domain_context: the bank is turned off, then freeing the tables invalidates
+    // it.
     pub(in crate::iommu) fn retire(&self, domain: &Domain) -> Worklist {
         let Some(tagged) = self.tagged(domain) else { return Worklist::default() };
         let off =
@@ -137,7 +137,7 @@ impl SmmuV2 {
         Worklist::new([off].into_iter().chain(tagged.all(&self.features)))
     }
 
-    /// Takes a retired domain apart.
+    /// Frees a retired domain.
     pub(in crate::iommu) fn free_domain(&mut self, domain: Domain, frames: &mut Frames) {
         if let Some(live) = domain.live {
             live.paging.free(frames);
@@ -145,7 +145,7 @@ impl SmmuV2 {
         }
     }
 
-    /// The stores for what an unmap left.
+    /// The invalidations after an unmap.
     pub(in crate::iommu) fn invalidate(&self, domain: &Domain, gather: &Gather) -> Worklist {
         match self.tagged(domain) {
             Some(tagged) => Worklist::new(acts(tagged, &self.features, gather.invalidations())),
@@ -165,12 +165,12 @@ impl Domain {
         self.shape
     }
 
-    /// Its tables, once it has had a device.
+    /// Its tables, once a device has attached.
     pub(in crate::iommu) fn paging(&self) -> Option<&Paging<EitherTable>> {
         self.live.as_ref().map(|live| &live.paging)
     }
 
-    /// Its tables, for changing.
+    /// Its tables, mutable.
     pub(in crate::iommu) fn paging_mut(&mut self) -> Option<&mut Paging<EitherTable>> {
         self.live.as_mut().map(|live| &mut live.paging)
     }

@@ -1,4 +1,4 @@
-//! The interrupts of an SMMUv2: what is read, told, and cleared.
+//! The interrupts of an SMMUv2: which registers are read, logged and cleared.
 
 use super::SmmuV2;
 use super::wire::{CbFsr, Gfsr, RESUME_TERMINATE, cb, gr0, gr1};
@@ -6,7 +6,7 @@ use crate::iommu::finding::Finding;
 use crate::policy::{Smmu2Faults, Smmu2Messages, Smmu2WideLoads};
 use passim_model::{Abort, Host};
 
-/// The faults FSR may name; each is cleared by a one.
+/// The faults that FSR reports; writing ones clears them.
 pub(super) const FAULTS: u64 = CbFsr::TF.mask()
     | CbFsr::AFF.mask()
     | CbFsr::PF.mask()
@@ -19,8 +19,8 @@ pub(super) const FAULTS: u64 = CbFsr::TF.mask()
     | CbFsr::MULTI.mask();
 
 impl SmmuV2 {
-    /// An interrupt line is up: every handler on it looks. The banks that have one are those in
-    /// use.
+    /// Handles an interrupt line: every interrupt routine on it reads its status. Only banks in use
+    /// have one.
     pub(in crate::iommu) fn fault_interrupt(&mut self, host: &mut impl Host) {
         let bypass = self.map.bypass_bank().map(usize::from);
         let in_use =
@@ -51,8 +51,8 @@ impl SmmuV2 {
         self.registers.store(self.features.gr0(gr0::GFSR), gfsr, host)
     }
 
-    // arm_smmu_context_fault. While faults stall, the handler ends what waits: 4.6. That one says
-    // neither FSR nor whose transaction it was.
+    // arm_smmu_context_fault. While faults stall (4.6), the routine terminates the stalled
+    // transaction; 4.6 logs neither FSR nor the stream.
     fn context_fault(&mut self, bank: usize, host: &mut impl Host) -> Result<(), Abort> {
         let (registers, features) = (self.registers, &self.features);
         let at = |register| features.cb(bank, register);

@@ -1,7 +1,7 @@
-//! What the SMMUs of single makers need, as far as the kernel knows of it.
+//! Special treatment of particular makers' SMMUs, as far as the kernel has it.
 //!
-//! Not here: Tegra's two or three SMMUs behind one another's registers, and what Qualcomm's
-//! firmware leaves mapped for the kernel to keep.
+//! Not here: Tegra's SMMUs, two or three programmed as one, and mappings of Qualcomm's firmware
+//! that the kernel keeps.
 
 use crate::iommu::facts::{SmmuModel, SmmuV2Facts};
 use crate::policy::{Policy, Smmu2Ap806, Smmu2Cavium, Smmu2Mmu500, Smmu2Qualcomm};
@@ -9,23 +9,23 @@ use crate::policy::{Policy, Smmu2Ap806, Smmu2Cavium, Smmu2Mmu500, Smmu2Qualcomm}
 /// Workarounds that are on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Workarounds {
-    /// Registers of 64 bits are reached by halves, and the SMMU's AArch64 tables are not seen:
-    /// their invalidations would need 64 bits at once. Marvell 582743.
+    /// Registers of 64 bits are accessed by halves, and the kernel ignores the SMMU's AArch64
+    /// tables: their invalidations would need 64 bits at once. Marvell 582743.
     pub(super) halves: bool,
-    /// No two SMMUs that have this use one ASID or VMID. Cavium 27704.
+    /// Two SMMUs with this erratum never share an ASID or VMID. Cavium 27704.
     pub(super) tags_apart: bool,
     /// The prefetcher is turned off. MMU-500 841119 and 826419.
     pub(super) no_prefetch: bool,
-    /// Where S2CR cannot say "bypass", a context bank says it.
+    /// Where S2CR cannot encode "bypass", a context bank bypasses.
     pub(super) bypass_by_bank: bool,
-    /// Registers that the Secure state has, too, are 0x400 further on.
+    /// Registers banked by security state are accessed at an offset of 0x400.
     pub(super) secure_access: bool,
 }
 
 impl Workarounds {
-    /// Those for an SMMU that firmware calls so, in a kernel of this policy.
-    // 6.12 arm-smmu-impl.c, arm_smmu_impl_init: one that is an AP806's is an MMU-500, too. Secure
-    // accesses go back to 3.14, before any kernel here.
+    /// The workarounds for the SMMU that firmware names, in a kernel of this policy.
+    // 6.12 arm-smmu-impl.c, arm_smmu_impl_init: an AP806's SMMU is also an MMU-500. Secure accesses
+    // date from 3.14, before any kernel here.
     pub(super) fn of(facts: &SmmuV2Facts, policy: &Policy) -> Self {
         let mmu500 = matches!(facts.model, SmmuModel::Mmu500 | SmmuModel::Ap806);
         let is = |model| facts.model == model;

@@ -4,25 +4,23 @@
 //! | --- | --- |
 //! | `wire` | where are the fields, under Linux's names? |
 //! | `probe` | what can this SMMU do? |
-//! | `makers` | what do the SMMUs of single makers need? |
+//! | `makers` | which SMMUs need special treatment? |
 //! | `reset` | how is it brought up? |
 //! | `streams` | which stream mapping entries has a device? |
-//! | `attach` | where do they send it? |
-//! | `domain` | tables and a context bank, from when on? |
+//! | `attach` | which bank do they send it to? |
+//! | `domain` | when does a domain get tables and a context bank? |
 //! | `bank` | what is written into a context bank? |
 //! | `tlbi` | how are invalidations spelled? |
-//! | `ask` | where does the SMMU say that an address leads? |
-//! | `faults` | what does an interrupt handler do? |
+//! | `ask` | how does the SMMU translate an address for the driver? |
+//! | `faults` | how are fault interrupts served? |
 //! | `work` | which act comes next? |
 //!
 //! It writes what Linux writes, where and in the order Linux does, as far as arm-smmu.c was read:
 //! of about 4.1, 4.5, 4.9, 4.12 and of 6.x. It knows the SMMU only through memory and registers. Of
-//! a 32-bit kernel there is what it would make of contexts, if it is asked for (`smmu2-formats`):
-//! the rest of such a kernel is not modelled.
+//! a 32-bit kernel only the choice of context format is modelled, on request (`smmu2-formats`).
 //!
-//! Of older kernels these are not here: entries that belong to a group until it is detached (up to
-//! 4.8); and what contexts of AArch32 had otherwise up to 5.5,
-//! PASize 0 in TCR2 and PD1 with short descriptors.
+//! Not modelled of older kernels: entries that belong to a group until it is detached (up to 4.8),
+//! and differences of AArch32 contexts up to 5.5 (PASize 0 in TCR2, PD1 with short descriptors).
 
 mod ask;
 mod attach;
@@ -63,11 +61,11 @@ pub(super) struct SmmuV2 {
     workarounds: Workarounds,
     /// Which context banks are in use.
     banks: Vec<bool>,
-    /// How many context interrupts firmware tells of.
+    /// Number of context interrupts that firmware lists.
     context_interrupts: u32,
-    /// How many times one was given to a bank.
+    /// How often one was assigned to a bank.
     interrupts_given: u32,
-    /// What firmware wants masked in every stream match register.
+    /// Firmware's mask for every stream match register.
     stream_match_mask: u32,
     entries: Smmu2Entries,
     asids: Smmu2Asids,
@@ -82,7 +80,7 @@ pub(super) struct SmmuV2 {
     findings: Findings,
 }
 
-/// A device, as this driver sees it.
+/// A device of this driver.
 #[derive(Debug)]
 pub(super) struct Master {
     streams: Vec<StreamId>,
@@ -92,9 +90,9 @@ pub(super) struct Master {
 }
 
 impl SmmuV2 {
-    /// Takes a device in. Unless its entries come with a domain, it has them from now on.
-    // 6.12 arm-smmu.c, arm_smmu_probe_device: what is out of range is refused before entries are
-    // looked for.
+    /// Adds a device. Unless entries come with a domain, it has its own from now on.
+    // 6.12 arm-smmu.c, arm_smmu_probe_device: a StreamID out of range is refused before entries are
+    // allocated.
     pub(super) fn add_master(
         &mut self,
         streams: &[StreamId],
@@ -102,8 +100,8 @@ impl SmmuV2 {
     ) -> Result<(Master, Worklist), BootError> {
         let mask = self.stream_match_mask;
         let beyond = |id: u32| match self.entries {
-            // About 4.5, register_smmu_master: only what is an index is looked at, and of that not
-            // what a PCI function has, which is refused here all the same.
+            // About 4.5, register_smmu_master: only StreamIDs that are indices are checked, and not
+            // those of PCI functions, which are refused here all the same.
             Smmu2Entries::OfTheDomain => {
                 self.map.is_indexed() && id as usize >= self.features.groups
             }
@@ -124,7 +122,7 @@ impl SmmuV2 {
         Ok((Master { streams, group, entries }, Worklist::new(acts)))
     }
 
-    /// The group of whoever has the entry that these StreamIDs of a device that comes would have.
+    /// The group of the devices whose entry an arriving device with these StreamIDs would share.
     // 6.12 arm-smmu.c, arm_smmu_device_group: of several entries the last decides.
     pub(super) fn group_of(&self, streams: &[StreamId]) -> Option<u32> {
         match self.entries {
@@ -140,12 +138,12 @@ impl SmmuV2 {
         self.features.coherent
     }
 
-    /// How many ASIDs and VMIDs it keeps others of its maker from.
+    /// Number of ASIDs and VMIDs that other SMMUs of its maker may not use.
     pub(super) fn tags_kept(&self) -> u16 {
         if self.workarounds.tags_apart { self.features.banks as u16 } else { 0 }
     }
 
-    /// What went wrong since last asked.
+    /// Takes its findings.
     pub(super) fn take_findings(&mut self) -> Vec<Finding> {
         self.findings.take()
     }

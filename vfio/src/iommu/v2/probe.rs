@@ -1,6 +1,6 @@
-//! What the identification registers say, as Linux reads them.
+//! The identification registers, as Linux reads them.
 //!
-//! Nothing is stored here but what has to be tried: bring-up is `reset`'s.
+//! Not here: bring-up (`reset`). The only stores here probe which bits a register implements.
 
 use super::makers::Workarounds;
 use super::tlbi::Tagged;
@@ -15,31 +15,31 @@ use crate::policy::{
 use passim_model::pgtable::vmsav8::Stage;
 use passim_model::{Host, PageSizes};
 
-/// How tables are spelled.
+/// A table format.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Format {
     /// AArch64.
     Aarch64,
-    /// AArch32, long descriptors: the same as AArch64 with 4K, in less address space.
+    /// AArch32, long descriptors: as AArch64 with 4K, with smaller addresses.
     Aarch32Long,
-    /// AArch32, short descriptors. Stage 1 alone has them.
+    /// AArch32, short descriptors. Only stage 1 has them.
     Aarch32Short,
 }
 
-/// How streams find their entry.
+/// How a stream selects its entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum StreamMapping {
-    /// They are matched with a mask.
+    /// By a match under a mask.
     Matched,
     /// The StreamID is the entry's index.
     Indexed,
 }
 
-/// What one SMMU can do and Linux makes use of.
+/// The features of one SMMU that Linux uses.
 #[derive(Clone, Debug)]
 pub(super) struct Features {
     pub(super) version: SmmuVersion,
-    /// ID7.MAJOR, where it matters.
+    /// ID7.MAJOR, of an MMU-500.
     pub(super) major: u64,
     pub(super) stage1: bool,
     pub(super) stage2: bool,
@@ -53,7 +53,7 @@ pub(super) struct Features {
     /// The bits of a mask that can be set.
     pub(super) smr_mask: u32,
     pub(super) banks: usize,
-    /// How many of the banks, the first ones, have stage 2 only.
+    /// Number of banks with stage 2 only, which come first.
     pub(super) stage2_banks: usize,
     /// log2 of a register page.
     pub(super) page_lg2: u32,
@@ -65,47 +65,47 @@ pub(super) struct Features {
     pub(super) ipa_bits: u32,
     /// Output size of stage 2 in bits.
     pub(super) pa_bits: u32,
-    /// The form contexts have, but for those of stage 1 that have short descriptors.
+    /// The format of contexts, except those of stage 1 with short descriptors.
     pub(super) format: Format,
     /// Whether contexts of stage 1 have short descriptors.
     pub(super) short: bool,
-    /// Whether it says itself where addresses lead at stage 1: ARM_SMMU_FEAT_TRANS_OPS.
+    /// Whether it has address translation operations for stage 1: ARM_SMMU_FEAT_TRANS_OPS.
     pub(super) translation_operations: bool,
     /// Whether invalidations of AArch64 contexts take operands of 64 bits.
     // 4.6 arm-smmu.c, arm_smmu_tlb_inv_range_nosync: not of an SMMUv1, whatever its tables are.
     pub(super) wide_operands: bool,
-    /// Sizes blocks could have, over all formats: Linux's `pgsize_bitmap` of the SMMU.
+    /// Block sizes of all formats together: Linux's `pgsize_bitmap` of the SMMU.
     pub(super) page_sizes: PageSizes,
-    /// Where tables of stage 2 start.
+    /// The start level of stage 2 tables.
     pub(super) roots: Stage2Roots,
-    /// When invalidations are waited for.
+    /// When an unmap waits for its invalidations.
     pub(super) unmap_sync: UnmapSync,
     /// Whether table walks are coherent.
-    // From 4.8 on firmware says so, and ID0.CTTW is only printed. Before, nothing depends on it.
+    // From 4.8 on firmware decides, and ID0.CTTW is only printed. Before, nothing depends on it.
     pub(super) coherent: bool,
-    /// Whether table walks are told to go through the caches.
+    /// Whether table walks are configured as cacheable.
     pub(super) cached_walks: bool,
-    /// ASIDs and VMIDs that others of the same maker have.
+    /// Number of ASIDs and VMIDs that other SMMUs of its maker use.
     pub(super) tag_base: u16,
-    /// Which of them a context has.
+    /// How a context's ASID and VMID are computed.
     pub(super) tags: Smmu2Tags,
-    /// Whether registers that the Secure state has, too, are elsewhere.
+    /// Whether registers banked by security state are at another offset.
     pub(super) secure_access: bool,
-    /// Whom synchronisations wait for.
+    /// Which invalidations a synchronisation waits for.
     pub(super) sync: Smmu2Sync,
 }
 
 impl Features {
-    /// The form contexts of a stage have.
+    /// The context format of a stage.
     pub(super) fn format(&self, stage: Stage) -> Format {
         if self.short && stage == Stage::One { Format::Aarch32Short } else { self.format }
     }
 
-    /// The context of a stage in a bank, and whose its translations are.
-    // 4.6 arm-smmu.c: ASID and VMID follow from the bank each time they are needed. From 4.12 on,
-    // arm_smmu_init_domain_context gives a context one number, which lies where both are looked
-    // for; whether it is an ASID or a VMID is asked of the SMMU's stages, so that a domain for
-    // nesting has what would be an ASID.
+    /// The tags of a stage's translations in a bank.
+    // 4.6 arm-smmu.c: ASID and VMID are computed from the bank each time. From 4.12 on,
+    // arm_smmu_init_domain_context stores one number, which serves as either; the SMMU's stages
+    // decide whether it is computed as an ASID or a VMID, so that a domain for nesting has what
+    // would be an ASID.
     pub(super) const fn tagged(&self, stage: Stage, bank: usize) -> Tagged {
         let number = self.tag_base as u64 + bank as u64;
         let (asid, vmid) = match self.tags {
@@ -138,7 +138,7 @@ impl Features {
     }
 }
 
-/// How streams find their entry, and how many entries there are.
+/// How a stream selects its entry, and the number of entries.
 fn entries(id0: u64, stream_bits: u32) -> Result<(StreamMapping, usize), BootError> {
     if !Id0::SMS.is_set(id0) {
         return Ok((StreamMapping::Indexed, 1 << stream_bits));
@@ -149,10 +149,10 @@ fn entries(id0: u64, stream_bits: u32) -> Result<(StreamMapping, usize), BootErr
     }
 }
 
-/// Reads the identification registers of the SMMU. Which mask bits its stream match registers have
-/// is tried here only by a driver that does not know of extended StreamIDs.
-// arm-smmu.c of 4.6 and 6.12, arm_smmu_device_cfg_probe: ID0, ID1, ID2, then ID7 by the reset of
-// an MMU-500.
+/// Reads the identification registers of the SMMU. A driver without extended StreamIDs also probes
+/// the mask bits of the stream match registers here.
+// arm-smmu.c of 4.6 and 6.12, arm_smmu_device_cfg_probe: ID0, ID1, ID2, then ID7 in the reset of an
+// MMU-500.
 pub(super) fn probe(
     registers: Registers,
     facts: &SmmuV2Facts,
@@ -224,7 +224,8 @@ pub(super) fn probe(
     Ok(features)
 }
 
-/// Whether the SMMU says where addresses lead at stage 1. Before SMMUv2 whoever has stage 1 does.
+/// Whether the SMMU has address translation operations for stage 1. Before SMMUv2 every SMMU with
+/// stage 1 has them.
 fn has_operations(version: SmmuVersion, id0: u64) -> bool {
     Id0::S1TS.is_set(id0) && (version != SmmuVersion::V2 || !Id0::ATOSNS.is_set(id0))
 }
@@ -235,22 +236,22 @@ fn has_wide_vmids(version: SmmuVersion, policy: &Policy, id2: u64) -> bool {
     known && version == SmmuVersion::V2 && Id2::VMID16.is_set(id2)
 }
 
-/// The fields that tell of AArch64 tables.
+/// The fields that report AArch64 tables.
 const AARCH64_FIELDS: u64 = Id2::PTFS_4K.mask() | Id2::PTFS_16K.mask() | Id2::PTFS_64K.mask();
 
-/// The form of contexts.
+/// The context format.
 struct Formats {
     format: Format,
     short: bool,
-    /// The sizes of blocks in any form the SMMU has.
+    /// The block sizes of every format the SMMU has.
     sizes: PageSizes,
 }
 
-/// The form of contexts, by what the SMMU has and what the kernel is.
-// arm-smmu.c of 6.12, arm_smmu_init_domain_context: a 64-bit kernel takes AArch64 wherever there is
-// any of it, and takes it for granted that it does what AArch32 does. So an MMU-401, which has
-// AArch64 for the sake of 64K, walks AArch64 tables of 4K. A 32-bit kernel takes it only where
-// there is nothing else.
+/// The context format, by the SMMU's features and the kernel's width.
+// arm-smmu.c of 6.12, arm_smmu_init_domain_context: a 64-bit kernel uses AArch64 if the SMMU has
+// any AArch64 granule, and assumes that it has AArch32's granules too. So an MMU-401, which has
+// AArch64 for 64K only, walks AArch64 tables of 4K. A 32-bit kernel uses AArch64 only where there
+// is no AArch32.
 fn formats(version: SmmuVersion, policy: &Policy, id0: u64, id2: u64) -> Option<Formats> {
     const WITH_4K: u64 = 1 << 12 | 1 << 21 | 1 << 30;
     const WITH_16K: u64 = 1 << 14 | 1 << 25;
@@ -280,7 +281,7 @@ fn formats(version: SmmuVersion, policy: &Policy, id0: u64, id2: u64) -> Option<
     Some(Formats { format, short, sizes: PageSizes::from_bits(bits) })
 }
 
-/// The codes of address sizes; Linux takes the others for 48.
+/// Address size encodings in bits; Linux reads the unassigned ones as 48.
 fn size_bits(code: u64) -> u32 {
     match code {
         0 => 32,
@@ -293,7 +294,7 @@ fn size_bits(code: u64) -> u32 {
 }
 
 impl Features {
-    /// What is tried of stream match registers before the reset.
+    /// Probes stream match registers before the reset.
     fn try_masks_at_probe(
         &mut self,
         registers: Registers,
@@ -307,11 +308,11 @@ impl Features {
         }
     }
 
-    /// Tries which bits of StreamID and mask the stream match registers have, with the first of
-    /// them, which is not valid meanwhile. It keeps what was stored.
-    // 6.12 arm-smmu.c, arm_smmu_test_smr_masks: the first that is not in use, and at the start none
-    // is. Each by itself: where a mask bit is set, the bit of the StreamID need not be kept. With
-    // EXIDENABLE the mask has a bit more, so that comes before.
+    /// Probes which bits of StreamID and mask the first stream match register implements. It is not
+    /// valid meanwhile, and keeps the value stored.
+    // 6.12 arm-smmu.c, arm_smmu_test_smr_masks: the first unused register, and at boot all are
+    // unused. StreamID and mask are probed separately: where a mask bit is set, the bit of the
+    // StreamID need not be kept. EXIDENABLE adds a mask bit, so it is set before.
     pub(super) fn try_masks(
         &mut self,
         registers: Registers,
@@ -327,7 +328,7 @@ impl Features {
         Ok(())
     }
 
-    /// Whatever bit is compared must be maskable, though no mask is ever used.
+    /// Fails unless every bit that is compared can be masked, even if no mask is ever used.
     // About 4.5 arm-smmu.c, arm_smmu_device_cfg_probe.
     fn demand_masks(
         &mut self,

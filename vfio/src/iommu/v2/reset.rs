@@ -24,8 +24,8 @@ use crate::policy::{
 };
 use passim_model::{Host, PageSize};
 
-/// Whether the context interrupts that firmware tells of are enough, and not too many.
-// arm_smmu_device_probe: none at all is too few for any; an SMMUv2 has one for each bank.
+/// Checks the number of context interrupts that firmware lists.
+// arm_smmu_device_probe: zero is too few for any SMMU; an SMMUv2 has one for each bank.
 fn judge_interrupts(
     features: &Features,
     facts: &SmmuV2Facts,
@@ -43,7 +43,7 @@ fn judge_interrupts(
 }
 
 impl SmmuV2 {
-    /// Probes the SMMU that firmware tells of, and turns it on.
+    /// Probes the SMMU that firmware describes, and turns it on.
     pub(in crate::iommu) fn boot(
         facts: &SmmuV2Facts,
         policy: &Policy,
@@ -53,7 +53,7 @@ impl SmmuV2 {
     ) -> Result<Self, BootError> {
         let registers = Registers::new(facts.base);
         let features = probe(registers, facts, policy, tag_base, host)?;
-        // What the kernel's own domains need; one for nesting is tried when somebody asks for it.
+        // The kernel's own domains need it; nesting is checked when a domain is requested.
         let (input_bits, output_bits) = (features.ipa_bits, features.pa_bits);
         let none = BootError::NoGeometry { input_bits, output_bits };
         shape(&features, DomainKind::Paging, page).ok_or(none)?;
@@ -89,8 +89,9 @@ impl SmmuV2 {
         Ok(smmu)
     }
 
-    /// Tries whether an S2CR can say "bypass"; if not, the last context bank is kept to say it.
-    // 6.12 arm-smmu-qcom.c, qcom_smmu_cfg_probe. There, what firmware mapped is kept, too.
+    /// Probes whether an S2CR can encode "bypass"; if not, reserves the last context bank for
+    /// bypassing.
+    // 6.12 arm-smmu-qcom.c, qcom_smmu_cfg_probe, which also keeps firmware's mappings.
     fn try_bypass(&mut self, host: &mut impl Host) -> Result<(), BootError> {
         let (registers, features) = (self.registers, &self.features);
         let Some(last) = features.banks.checked_sub(1).filter(|_| self.workarounds.bypass_by_bank)
@@ -117,7 +118,7 @@ impl SmmuV2 {
         host: &mut impl Host,
     ) -> Result<(), BootError> {
         let registers = self.registers;
-        // What firmware left there.
+        // Faults that firmware left behind.
         let gfsr = registers.load(self.features.gr0(gr0::GFSR), host)?;
         registers.store(self.features.gr0(gr0::GFSR), gfsr, host)?;
         self.finish(Worklist::new(self.map.write_all(self.entries)), host)?;
@@ -157,8 +158,8 @@ impl SmmuV2 {
         Ok(())
     }
 
-    /// Takes off the lock on the control registers of an MMU-500, which is there from major
-    /// revision 2 on, and lets streams that bypass have TLB entries.
+    /// Clears the lock on the control registers of an MMU-500, which exists from major revision 2
+    /// on, and allows TLB entries for streams that bypass.
     // 6.12 arm-smmu-impl.c, arm_mmu500_reset.
     fn unlock_mmu500(&mut self, host: &mut impl Host) -> Result<(), BootError> {
         let locked = self.features.major >= 2;
@@ -175,7 +176,7 @@ impl SmmuV2 {
         Ok(())
     }
 
-    /// Turns the prefetcher of a context bank of an MMU-500 off, because of its errata.
+    /// Turns the prefetcher of an MMU-500's context bank off, because of its errata.
     // 6.12 arm-smmu-impl.c, arm_mmu500_reset: errata 841119 and 826419.
     fn end_prefetch(&mut self, bank: usize, host: &mut impl Host) -> Result<(), BootError> {
         let at = self.features.cb(bank, cb::ACTLR);
@@ -184,7 +185,7 @@ impl SmmuV2 {
         Ok(())
     }
 
-    /// Runs acts to their end while nothing else runs.
+    /// Completes acts while nothing else runs.
     pub(in crate::iommu) fn finish(
         &mut self,
         mut work: Worklist,

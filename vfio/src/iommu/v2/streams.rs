@@ -1,4 +1,4 @@
-//! The stream mapping table: which entries a device's StreamIDs have, and what becomes of them.
+//! The stream mapping table: which entries a device's StreamIDs have, and what the entries do.
 //!
 //! Not here: when an entry is written (`attach`, `work`).
 
@@ -11,19 +11,19 @@ use crate::iommu::BootError;
 use crate::policy::{Policy, Smmu2Entries, Smmu2Privilege, Smmu2Unattached};
 use passim_model::StreamId;
 
-/// What becomes of an entry's streams.
+/// What an entry does with its streams.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Way {
-    /// Through the context bank with this number.
+    /// Translates them through the context bank with this number.
     Bank(u8),
-    /// Addresses pass.
+    /// Bypasses translation.
     Bypass,
-    /// Every access faults.
+    /// Faults every access.
     Fault,
 }
 
 impl Way {
-    /// What becomes of streams that are in no domain.
+    /// For streams that are in no domain.
     pub(super) fn unattached(choice: Smmu2Unattached) -> Self {
         match choice {
             Smmu2Unattached::Bypass => Self::Bypass,
@@ -35,9 +35,9 @@ impl Way {
 /// One entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Entry {
-    /// StreamID and mask, while it is matched.
+    /// StreamID and mask, while the entry is valid.
     matches: Option<(u32, u32)>,
-    /// StreamID and mask that its register keeps when it is not matched any more.
+    /// StreamID and mask that its register keeps while it is not valid.
     kept: (u32, u32),
     way: Way,
     /// StreamIDs of devices that use it.
@@ -55,12 +55,12 @@ pub(super) struct StreamMap {
     /// What entries without users do.
     rest: Way,
     privilege: Smmu2Privilege,
-    /// The bank that is off, through which streams bypass where S2CR cannot say so.
+    /// A disabled bank through which streams bypass, where S2CR cannot encode that.
     bypass_bank: Option<u8>,
 }
 
 impl StreamMap {
-    /// A table without users.
+    /// Creates a table without users.
     pub(super) fn new(features: &Features, policy: &Policy) -> Self {
         let rest = Way::unattached(policy.smmu2_unattached);
         let free = Entry { matches: None, kept: (0, 0), way: rest, users: 0, group: 0 };
@@ -74,12 +74,12 @@ impl StreamMap {
         }
     }
 
-    /// Streams bypass through this bank from now on.
+    /// Lets streams bypass through this bank from now on.
     pub(super) fn bypass_through(&mut self, bank: u8) {
         self.bypass_bank = Some(bank);
     }
 
-    /// The bank through which streams bypass, if it takes one.
+    /// The bank through which streams bypass, if one is needed.
     pub(super) fn bypass_bank(&self) -> Option<u8> {
         self.bypass_bank
     }
@@ -89,18 +89,18 @@ impl StreamMap {
         self.mapping == StreamMapping::Indexed
     }
 
-    /// The group of whoever uses the entry that has, or would have, these streams.
+    /// The group of the devices that use the entry for these streams.
     pub(super) fn group_of(&self, stream: StreamId, mask: u32) -> Option<u32> {
         let entry = self.entries.get(self.find(stream, mask).ok()?)?;
         (entry.users > 0).then_some(entry.group)
     }
 
-    /// Entries for these StreamIDs of a device, with the mask that firmware gives all of them;
-    /// those that were not used before have to be [written](Self::write).
+    /// Allocates entries for these StreamIDs of a device, with the mask that firmware gives all of
+    /// them; entries that were unused before have to be [written](Self::write).
     ///
     /// # Errors
-    /// Where an entry would share some streams of another and not all, where one is shared by
-    /// devices of two groups, and where entries run out. Nothing is taken then.
+    /// Where an entry would match some but not all streams of another, where devices of two groups
+    /// would share one, and where entries run out. Nothing is allocated then.
     pub(super) fn take(
         &mut self,
         streams: &[StreamId],
@@ -129,16 +129,16 @@ impl StreamMap {
                 entry.matches = Some((stream.get(), mask));
             }
         } else if entry.group != group {
-            // Groups are said beforehand; 6.12 arm-smmu.c, arm_smmu_device_group, makes it one.
+            // Groups are known beforehand; 6.12 arm-smmu.c, arm_smmu_device_group, merges them.
             return Err(BootError::StreamTaken(stream));
         }
         entry.users += 1;
         Ok(index)
     }
 
-    /// The entry that has, or may have, these streams.
-    // 6.12 arm-smmu.c, arm_smmu_find_sme: one that has them all is shared; one that has some of
-    // them would make two entries match one stream.
+    /// The index of the entry for these streams, shared or free.
+    // 6.12 arm-smmu.c, arm_smmu_find_sme: an entry that matches them all is shared; one that
+    // matches some would make two entries match one stream.
     fn find(&self, stream: StreamId, mask: u32) -> Result<usize, BootError> {
         let id = stream.get();
         if self.mapping == StreamMapping::Indexed {
@@ -160,13 +160,13 @@ impl StreamMap {
         free.ok_or(BootError::NoStreamEntry(stream))
     }
 
-    /// An entry for each of these StreamIDs and without a mask, which devices of one group share.
-    /// They have to be [written](Self::enter).
+    /// Allocates an entry without a mask for each of these StreamIDs, which devices of one group
+    /// share. They have to be [written](Self::enter).
     ///
     /// # Errors
-    /// Where entries run out; nothing is taken then.
-    // About 4.5 arm-smmu.c, arm_smmu_master_configure_smrs: the first that are free. A group has no
-    // StreamID twice (arm_smmu_init_pci_device); what other groups have is not looked at, and a
+    /// Where entries run out; nothing is allocated then.
+    // About 4.5 arm-smmu.c, arm_smmu_master_configure_smrs: the first free ones. A group has no
+    // StreamID twice (arm_smmu_init_pci_device); entries of other groups are not checked, and a
     // StreamID in two groups matches twice.
     pub(super) fn take_each(
         &mut self,
@@ -197,7 +197,7 @@ impl StreamMap {
         self.entries.iter().position(own).or_else(|| self.entries.iter().position(free))
     }
 
-    /// Sends entries that were just taken their way: for whom first, then where to.
+    /// Sets what newly allocated entries do: the stores to SMR, then to S2CR.
     pub(super) fn enter(&mut self, indices: &[usize], way: Way) -> Vec<Work> {
         let mut acts: Vec<_> =
             indices.iter().filter_map(|index| self.write_match(*index)).collect();
@@ -205,10 +205,9 @@ impl StreamMap {
         acts
     }
 
-    /// Gives entries back, and the stores after which they match nothing: where to first, then for
-    /// whom.
+    /// Frees entries; returns the stores that invalidate them: to S2CR, then to SMR.
     // About 4.5 arm-smmu.c, arm_smmu_domain_remove_master and arm_smmu_master_free_smrs: every bit
-    // of the register but VALID.
+    // of the register except VALID.
     pub(super) fn leave(&mut self, taken: Vec<usize>) -> Vec<Work> {
         let unused = self.give_back(&taken);
         let mut acts: Vec<_> = unused.iter().map(|index| self.write_way(*index)).collect();
@@ -220,15 +219,14 @@ impl StreamMap {
         acts
     }
 
-    /// Gives entries back; those that nobody uses any more, which have to be
-    /// [written](Self::write).
+    /// Frees entries; returns those without users left, which have to be [written](Self::write).
     pub(super) fn give_back(&mut self, taken: &[usize]) -> Vec<usize> {
         let mut unused = Vec::new();
         for index in taken {
             let entry = &mut self.entries[*index];
             entry.users = entry.users.saturating_sub(1);
             if entry.users == 0 {
-                // 6.12 arm-smmu.c, arm_smmu_free_sme: what the entry was for stays in its register.
+                // 6.12 arm-smmu.c, arm_smmu_free_sme: the register keeps StreamID and mask.
                 let kept = entry.matches.unwrap_or(entry.kept);
                 *entry = Entry { matches: None, kept, way: self.rest, users: 0, group: 0 };
                 unused.push(*index);
@@ -237,7 +235,7 @@ impl StreamMap {
         unused
     }
 
-    /// Sends entries another way; the stores that do it.
+    /// Changes what entries do; returns the stores.
     pub(super) fn send(&mut self, indices: &[usize], way: Way) -> Vec<Work> {
         let mut acts = Vec::new();
         for index in indices {
@@ -249,7 +247,7 @@ impl StreamMap {
         acts
     }
 
-    /// The stores that bring an entry into the SMMU: where to first, then for whom.
+    /// The stores that write an entry to the SMMU: to S2CR, then to SMR.
     pub(super) fn write(&self, index: usize) -> Vec<Work> {
         [Some(self.write_way(index)), self.write_match(index)].into_iter().flatten().collect()
     }
@@ -257,16 +255,15 @@ impl StreamMap {
     fn write_match(&self, index: usize) -> Option<Work> {
         let entry = &self.entries[index];
         let (id, mask) = entry.matches.unwrap_or(entry.kept);
-        // With 16-bit StreamIDs VALID is the mask's last bit, and S2CR says what is valid.
+        // With 16-bit StreamIDs VALID is the mask's last bit, and S2CR holds the valid bit.
         let valid = Smr::VALID.flag(entry.matches.is_some() && !self.extended_ids);
         let value = Smr::ID.of(id.into()) | u64::from(mask) << Smr::MASK.low() | valid;
         let matched = self.mapping == StreamMapping::Matched;
         matched.then_some(Work::Store { at: gr0::SMR + 4 * index as u64, value })
     }
 
-    /// The stores for every entry at the reset.
-    // Until 4.8 arm-smmu.c, arm_smmu_device_reset: the register that matches comes first, and is
-    // stored to whether there is one or not.
+    /// The stores to every entry at reset.
+    // Until 4.8 arm-smmu.c, arm_smmu_device_reset: SMR is stored first, whether it exists or not.
     pub(super) fn write_all(&self, entries: Smmu2Entries) -> Vec<Work> {
         let all = 0..self.entries.len();
         match entries {
@@ -292,7 +289,7 @@ impl StreamMap {
             (Way::Bank(bank), _) | (Way::Bypass, Some(bank)) => through(bank),
             (Way::Bypass, None) => S2cr::TYPE.of(S2CR_TYPE_BYPASS),
             // 6.12 arm-smmu-qcom.c, qcom_smmu_write_s2cr: firmware that turns "bypass" into "fault"
-            // drops "fault".
+            // ignores "fault".
             (Way::Fault, Some(_)) => S2cr::TYPE.of(S2CR_TYPE_BYPASS) | S2cr::CBNDX.of(0xff),
             (Way::Fault, None) => S2cr::TYPE.of(S2CR_TYPE_FAULT),
         };

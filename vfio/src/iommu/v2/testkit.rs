@@ -1,4 +1,4 @@
-//! An SMMU as a probe might find it.
+//! An SMMU's features, as a probe might find them.
 
 use super::probe::{Features, Format, StreamMapping};
 use crate::iommu::facts::SmmuVersion;

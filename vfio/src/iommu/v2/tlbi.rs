@@ -1,6 +1,6 @@
-//! From a range of stale translations to stores.
+//! From a range of stale translations to register stores.
 //!
-//! Not here: when they are made (`work`), and what is stale
+//! Not here: when they are stored (`work`), and what is stale
 //! ([`Gather`](passim_model::pgtable::gather::Gather)).
 
 use super::probe::{Features, Format};
@@ -11,7 +11,7 @@ use crate::policy::{Smmu2Sync, UnmapSync};
 use passim_model::pgtable::gather::{Invalidation, Stale};
 use passim_model::pgtable::vmsav8::Stage;
 
-/// Whose translations: a context bank in use.
+/// The tags of a context bank's translations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Tagged {
     pub(super) stage: Stage,
@@ -24,7 +24,7 @@ pub(super) struct Tagged {
 }
 
 impl Tagged {
-    /// Forget everything.
+    /// Invalidates all of them.
     pub(super) fn all(self, features: &Features) -> [Work; 2] {
         match self.stage {
             Stage::One => {
@@ -38,8 +38,8 @@ impl Tagged {
         }
     }
 
-    /// The synchronisation behind invalidations that were stored to the bank; where it has none for
-    /// single addresses, the whole VMID went, and everybody is waited for.
+    /// The synchronisation after invalidations that were stored to the bank; where it has no
+    /// invalidation of single addresses, the whole VMID was invalidated, and the wait is global.
     fn sync(self, features: &Features) -> Work {
         let whole = self.stage == Stage::Two && features.version != SmmuVersion::V2;
         let global = whole || features.sync == Smmu2Sync::Global;
@@ -66,7 +66,7 @@ impl Tagged {
                 count,
                 wide,
             },
-            // Without TLBIIPAS2 the whole VMID goes, once for each block.
+            // Without TLBIIPAS2 the whole VMID is invalidated, once for each block.
             (Stage::Two, _) if features.version != SmmuVersion::V2 => Sweep {
                 at: features.gr0(gr0::TLBIVMID),
                 operand: self.vmid,
@@ -85,10 +85,10 @@ impl Tagged {
     }
 }
 
-/// The stores for what an unmap left. A table that was unlinked is waited for at once, leaves all
-/// together, or one by one.
+/// The invalidations after an unmap. An unlinked table is waited for at once, leaves all together,
+/// or one by one.
 // 6.12 arm-smmu.c: tlb_flush_walk and tlb_add_page; iotlb_sync at the end. io-pgtable-arm.c of 4.x:
-// arm_lpae_unmap waits behind each block, also where the unlinking of a table has waited already.
+// arm_lpae_unmap waits after each block, even after the wait for an unlinked table.
 pub(super) fn acts(
     tagged: Tagged,
     features: &Features,

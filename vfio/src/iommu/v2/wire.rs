@@ -1,7 +1,11 @@
-//! Where the fields of an SMMUv2's registers are, under the names Linux's arm-smmu driver uses for
-//! them.
+//! The fields of an SMMUv2's registers, under the names that Linux's arm-smmu driver uses for them.
 //!
-//! The SMMU model spells the same layouts again from the architecture; the two meet only at
+//! | room | question it answers |
+//! | --- | --- |
+//! | `bank` | which fields do the registers of a context bank have? |
+//! | `global` | which fields do the registers of spaces 0 and 1 have? |
+//!
+//! The SMMU model defines the same layouts again from the architecture; the two meet only at
 //! registers. No algorithms here.
 
 mod bank;

@@ -1,4 +1,4 @@
-//! What the driver does to registers, one small act after another.
+//! The driver's acts on registers, one at a time.
 
 use super::SmmuV2;
 use super::wire::{TlbStatus, cb, gr0};
@@ -8,7 +8,7 @@ use crate::iommu::synced::Synced;
 use passim_model::{Abort, Host};
 use std::collections::VecDeque;
 
-/// Whom a synchronisation waits for.
+/// The invalidations that a synchronisation waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::iommu) enum Scope {
     /// Every invalidation.
@@ -17,16 +17,16 @@ pub(in crate::iommu) enum Scope {
     Bank(usize),
 }
 
-/// Invalidations of one kind: the register, the first operand and how it goes on.
+/// Invalidations of one kind: the register, the first operand and the stride.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::iommu) struct Sweep {
     /// Offset of the register.
     pub(in crate::iommu) at: u64,
-    /// Operand of the next.
+    /// The next operand.
     pub(in crate::iommu) operand: u64,
-    /// From one operand to the next.
+    /// Distance from one operand to the next.
     pub(in crate::iommu) stride: u64,
-    /// How many are still to come.
+    /// Number of operands left.
     pub(in crate::iommu) count: u64,
     /// Whether the operand has 64 bits.
     pub(in crate::iommu) wide: bool,
@@ -39,14 +39,14 @@ pub(in crate::iommu) enum Work {
     Store {
         /// Offset of the register.
         at: u64,
-        /// What to store.
+        /// The value.
         value: u64,
     },
     /// Store 64 bits.
     StoreWide {
         /// Offset of the register.
         at: u64,
-        /// What to store.
+        /// The value.
         value: u64,
     },
     /// Store one operand after another.
@@ -57,7 +57,7 @@ pub(in crate::iommu) enum Work {
     Await(Scope),
 }
 
-/// Acts still to be done, in order.
+/// Acts to perform, in order.
 #[derive(Debug, Default)]
 pub(in crate::iommu) struct Worklist {
     rest: VecDeque<Work>,
@@ -65,20 +65,20 @@ pub(in crate::iommu) struct Worklist {
     proof: Option<Synced>,
 }
 
-/// What QEMU and hardware ignore: the operand of an operation that takes none.
-// arm-smmu.h of 6.12: a firmware that traps these stores wants another value than 0.
+/// The operand of an operation that takes none; QEMU and hardware ignore it.
+// arm-smmu.h of 6.12: firmware that traps these stores requires a value other than 0.
 const DUMMY: u64 = 0xffff_ffff;
 
 impl Worklist {
-    /// These acts, in order.
+    /// A list of these acts, in order.
     pub(in crate::iommu) fn new(acts: impl IntoIterator<Item = Work>) -> Self {
         Self { rest: acts.into_iter().collect(), proof: None }
     }
 
-    /// Does what can be done without waiting.
+    /// Performs what is possible without waiting.
     ///
-    /// Linux gives a synchronisation up after a second and goes on; here nothing takes time, and
-    /// what is never complete is waited for.
+    /// Linux abandons a synchronisation after a second and continues; here time does not pass, and
+    /// a synchronisation that never completes is waited for.
     pub(in crate::iommu) fn advance(
         &mut self,
         smmu: &mut SmmuV2,
@@ -107,7 +107,7 @@ impl Worklist {
     }
 }
 
-/// The acts that forget everything: stores that take no operand.
+/// The acts that invalidate everything: stores that take no operand.
 pub(super) fn everything() -> [Work; 2] {
     [gr0::TLBIALLH, gr0::TLBIALLNSNH].map(|at| Work::Store { at, value: DUMMY })
 }
@@ -154,7 +154,7 @@ impl SmmuV2 {
         }
     }
 
-    /// The registers that start a synchronisation, and tell of it.
+    /// The registers that start a synchronisation and report its state.
     fn sync_registers(&self, scope: Scope) -> (u64, u64) {
         match scope {
             Scope::Global => (gr0::TLBGSYNC, gr0::TLBGSTATUS),

@@ -1,6 +1,6 @@
 //! Moving a device from one domain to another, as acts in the order of each kernel.
 //!
-//! Not here: what an STE says (`entry`), and how one becomes another (`update`).
+//! Not here: the contents of an STE (`entry`), and how one replaces another (`update`).
 
 use super::command::Command;
 use super::domain::{Domain, Stage};
@@ -16,7 +16,7 @@ impl SmmuV3 {
     pub(in crate::iommu) fn attach(&self, master: &mut Master, domain: &mut Domain) -> Vec<Work> {
         let ats = self.uses_ats(master);
         let mut acts = Vec::new();
-        // 6.1 leaves a domain that translates first; 4.14 leaves any.
+        // 6.1 first detaches from a domain that translates; 4.14 from any domain.
         let leaves = !master.bypasses || self.unattached == Smmu3Unattached::Bypass;
         if self.update == SteUpdate::Break && master.attached && leaves {
             if self.ats == Smmu3Ats::Renewed {
@@ -46,7 +46,7 @@ impl SmmuV3 {
                 let (geometry, root) = (domain.paging.geometry(), domain.paging.root());
                 let mut ste = ste_stage2(&self.features, &geometry, root, vmid, ats);
                 if self.update == SteUpdate::Break {
-                    // 6.1 leaves doubleword 1 as it stands, but for EATS.
+                    // 6.1 leaves doubleword 1 as it stands, except EATS.
                     ste[1] |= shcfg_incoming();
                 }
                 let fields = if ats { &[1, 2, 3][..] } else { &[2, 3] };
@@ -58,7 +58,7 @@ impl SmmuV3 {
         acts
     }
 
-    /// The acts that pass a device's addresses as they are.
+    /// The acts that let a device bypass translation.
     // arm-smmu-v3.c of 4.6: a domain of type DMA bypasses.
     pub(in crate::iommu) fn bypass(&self, master: &mut Master) -> Vec<Work> {
         let mut acts = self.leave_ats(master);
@@ -93,8 +93,8 @@ impl SmmuV3 {
         acts
     }
 
-    /// 6.1: the STEs abort or bypass, as `first` says, in one round each; doubleword 3 and up stay
-    /// as they are.
+    /// 6.1: the STEs abort or bypass, as `first` encodes, in one round each; doubleword 3 and up
+    /// keep their values.
     fn rest(&self, master: &Master, first: u64) -> Vec<Work> {
         let stores = vec![(0, first), (1, shcfg_incoming()), (2, 0)];
         let streams = master.streams.iter();
@@ -106,8 +106,8 @@ impl SmmuV3 {
         streams.map(round).collect()
     }
 
-    /// Every STE of the device becomes `ste`. Where entries are broken on the way, `fields` are
-    /// the doublewords stored before doubleword 0; the others keep what they held.
+    /// Writes `ste` to every STE of the device. Where entries are broken on the way, `fields` are
+    /// the doublewords stored before doubleword 0; the others keep their values.
     fn install(&self, master: &Master, ste: &Words, fields: &[usize]) -> Vec<Work> {
         let mut acts = Vec::new();
         for stream in &master.streams {
@@ -129,8 +129,8 @@ impl SmmuV3 {
         acts
     }
 
-    /// Writes the CD of a domain that owns one, when its first device comes. No STE leads there
-    /// yet, so there is nobody to tell; kernels that know substreams send the SYNCs all the same.
+    /// Writes the CD of a domain that owns one, when its first device attaches. No STE points there
+    /// yet, so nothing is invalidated; kernels that support substreams send the SYNCs all the same.
     // Dumps of 6.1: two SYNCs without a command before the first CFGI_STE of a domain.
     fn publish_cd(&self, domain: &mut Domain) -> Vec<Work> {
         let first = !core::mem::replace(&mut domain.live, true);
@@ -153,7 +153,7 @@ impl SmmuV3 {
     }
 }
 
-/// A device with a CD table of its own: its CD becomes invalid.
+/// Invalidates the CD of a device with a CD table of its own.
 fn clear_cd(master: &Master) -> Option<Work> {
     let at: PhysAddr = master.cd?;
     let tell = tell_cd(&master.streams);

@@ -1,6 +1,6 @@
-//! Commands as the driver spells them.
+//! Commands as the driver encodes them.
 //!
-//! Which ones an invalidation takes is `tlbi`'s, and how they reach the SMMU `queue`'s.
+//! Not here: which commands an invalidation takes (`tlbi`), and how they reach the SMMU (`queue`).
 
 use super::probe::SyncSignal;
 use super::wire::{
@@ -23,42 +23,42 @@ impl Command {
         CmdqCfgi0::OP.of(operation) | CmdqCfgi0::SID.of(stream.get().into())
     }
 
-    /// Forget all configuration.
+    /// Invalidates all configuration.
     pub(super) fn cfgi_all() -> Self {
         Self([Cmdq0::OP.of(op::CFGI_ALL), CmdqCfgiRange1::RANGE.of(31)])
     }
 
-    /// Forget one STE.
+    /// Invalidates one STE.
     pub(super) fn cfgi_ste(stream: StreamId) -> Self {
         Self([Self::stream(op::CFGI_STE, stream), CmdqCfgi1::LEAF.of(1)])
     }
 
-    /// Forget the CD of traffic without a substream.
+    /// Invalidates the CD of traffic without a substream.
     pub(super) fn cfgi_cd(stream: StreamId) -> Self {
         Self([Self::stream(op::CFGI_CD, stream), CmdqCfgi1::LEAF.of(1)])
     }
 
-    /// Read the configuration of a stream.
+    /// Prefetches the configuration of a stream.
     pub(super) fn prefetch_cfg(stream: StreamId) -> Self {
         Self([Self::stream(op::PREFETCH_CFG, stream), 0])
     }
 
-    /// Forget every EL2 translation.
+    /// Invalidates every EL2 translation.
     pub(super) fn tlbi_el2_all() -> Self {
         Self::plain(op::TLBI_EL2_ALL)
     }
 
-    /// Forget every non-secure EL1 translation.
+    /// Invalidates every non-secure EL1 translation.
     pub(super) fn tlbi_nsnh_all() -> Self {
         Self::plain(op::TLBI_NSNH_ALL)
     }
 
-    /// Forget the stage-1 translations of one ASID.
+    /// Invalidates the stage-1 translations of one ASID.
     pub(super) fn tlbi_nh_asid(asid: Asid) -> Self {
         Self::tlbi_asid(op::TLBI_NH_ASID, asid)
     }
 
-    /// Forget the translations of one ASID of EL2-E2H.
+    /// Invalidates the translations of one ASID of EL2-E2H.
     pub(super) fn tlbi_el2_asid(asid: Asid) -> Self {
         Self::tlbi_asid(op::TLBI_EL2_ASID, asid)
     }
@@ -68,21 +68,21 @@ impl Command {
         Self([operation | CmdqTlbi0::ASID.of(asid.get().into()), 0])
     }
 
-    /// Forget the translations of one VMID.
+    /// Invalidates the translations of one VMID.
     pub(super) fn tlbi_s12_vmall(vmid: Vmid) -> Self {
         let operation = CmdqTlbi0::OP.of(op::TLBI_S12_VMALL);
         Self([operation | CmdqTlbi0::VMID.of(vmid.get().into()), 0])
     }
 
-    /// A device forgets every translation it holds.
+    /// Invalidates a device's whole ATC.
     pub(super) fn atc_inv_all(stream: StreamId) -> Self {
         let first = CmdqAtc0::OP.of(op::ATC_INV) | CmdqAtc0::SID.of(stream.get().into());
         Self([first, CmdqAtc1::SIZE.of(ATC_INV_SIZE_ALL)])
     }
 
-    /// A device forgets what it holds of `size` bytes from `start` on: of the smallest span of a
-    /// power of two of 4K, aligned to itself, that holds them all.
-    // arm_smmu_atc_inv_to_cmd: the bits in which first and last page differ; no size is all.
+    /// Invalidates `size` bytes from `start` on in a device's ATC: the smallest aligned span of a
+    /// power of two of 4K pages that contains them.
+    // arm_smmu_atc_inv_to_cmd: the bits in which first and last page differ; size 0 is everything.
     pub(super) fn atc_inv(stream: StreamId, start: u64, size: u64) -> Self {
         let all = Self::atc_inv_all(stream);
         if size == 0 {
@@ -94,7 +94,7 @@ impl Command {
         Self([all.0[0], address | CmdqAtc1::SIZE.of(lg2.into())])
     }
 
-    /// A stalled transaction ends, with an abort.
+    /// Terminates a stalled transaction with an abort.
     pub(super) fn resume_abort(stream: StreamId, tag: u64) -> Self {
         let first = CmdqResume0::OP.of(op::RESUME)
             | CmdqResume0::RESP.of(CMDQ_RESUME_0_RESP_ABORT)
@@ -102,7 +102,7 @@ impl Command {
         Self([first, CmdqResume1::STAG.of(tag)])
     }
 
-    /// Complete everything before. `slot` is where in memory the command itself lies.
+    /// Completes when all commands before it have. `slot` is the command's own address in memory.
     // Dumps: 0xfc02046, SEV, inner shareable, write-back.
     pub(super) fn sync(signal: SyncSignal, slot: PhysAddr) -> Self {
         let common = CmdqSync0::OP.of(op::CMD_SYNC)
@@ -113,7 +113,7 @@ impl Command {
                 Self([CmdqSync0::OP.of(op::CMD_SYNC) | CmdqSync0::CS.of(CMDQ_SYNC_0_CS_SEV), 0])
             }
             SyncSignal::Consumed => Self([common | CmdqSync0::CS.of(CMDQ_SYNC_0_CS_SEV), 0]),
-            // The message is 0: the low half of the command, which is not.
+            // The message is 0: it overwrites the low half of the command, which is not 0.
             SyncSignal::Message => Self([
                 common | CmdqSync0::CS.of(CMDQ_SYNC_0_CS_IRQ),
                 CmdqSync1::MSIADDR.in_place(slot.get()),

@@ -1,4 +1,4 @@
-//! A domain of an SMMUv3: tables, the tag of their translations, and perhaps a CD.
+//! A domain of an SMMUv3: tables, the tag of their translations, and, in some kernels, a CD.
 
 use super::SmmuV3;
 use super::entry::Words;
@@ -44,11 +44,11 @@ impl Stage {
 pub(in crate::iommu) struct Domain {
     pub(in crate::iommu) paging: Paging,
     pub(super) stage: Stage,
-    /// The domain's own CD, where devices do not have theirs.
+    /// The domain's own CD, where devices have none.
     pub(super) cd: Option<PhysAddr>,
-    /// Whether the SMMU may have seen it.
+    /// Whether the SMMU may have cached it.
     pub(super) live: bool,
-    /// Streams of each device that keeps translations of it, the last to come first.
+    /// Streams of each device that caches its translations, the last to attach first.
     pub(super) asking: Vec<Vec<StreamId>>,
 }
 
@@ -60,13 +60,13 @@ pub(super) fn geometry(features: &Features, kind: DomainKind) -> Option<Geometry
     } else {
         (vmsav8::Stage::One, STAGE1_INPUT_BITS, features.ias)
     };
-    // What 4K and 16K descriptors cannot express is not offered.
+    // Sizes that 4K and 16K descriptors cannot express are not offered.
     let fit = |bits| features.granule.expressible_output_bits(bits);
     Geometry::of_linux(stage, features.granule, fit(input), fit(output), features.roots.rule())
 }
 
 impl SmmuV3 {
-    /// An empty domain.
+    /// Allocates an empty domain.
     pub(in crate::iommu) fn alloc_domain(
         &mut self,
         kind: DomainKind,
@@ -101,8 +101,8 @@ impl SmmuV3 {
             }
         };
         match Table::new(geometry, host.memory_mut(), frames) {
-            // A domain that owns no CD is complete, and to be invalidated when it goes, from the
-            // start: those kernels finish a domain when they make it.
+            // A domain that owns no CD is live from the start, and so invalidated when it is freed:
+            // those kernels finalise a domain when they allocate it.
             Ok(table) => {
                 let live = self.descriptors == ContextDescriptors::PerDevice;
                 let paging = Paging::new(table, self.beyond);
@@ -125,27 +125,27 @@ impl SmmuV3 {
         }
     }
 
-    /// The shape of tables of `kind`.
+    /// The shape of tables for domains of `kind`.
     ///
     /// # Errors
-    /// ENOMEM where no tables have its sizes.
+    /// ENOMEM where no tables fit the sizes.
     fn geometry(&self, kind: DomainKind) -> Result<Geometry, Refusal> {
         geometry(&self.features, kind).ok_or_else(|| DOMAIN_NO_SHAPE.refuse(Errno::ENOMEM))
     }
 
-    /// Forgets every translation of the domain.
+    /// Invalidates every translation of the domain.
     pub(in crate::iommu) fn flush(&self, domain: &Domain) -> Worklist {
         let commands = vec![domain.stage.tag(&self.features).all()];
         let tlb = Work::Submit { commands, ending: Ending::Sync };
         Worklist::new([tlb].into_iter().chain(self.forget_in_devices(domain, None)))
     }
 
-    /// The acts before a domain without devices can be taken apart.
+    /// The acts before a domain without devices can be freed.
     pub(in crate::iommu) fn retire(&self, domain: &Domain) -> Worklist {
         if domain.live { self.flush(domain) } else { Worklist::default() }
     }
 
-    /// Takes a retired domain apart.
+    /// Frees a retired domain.
     pub(in crate::iommu) fn free_domain(
         &mut self,
         domain: Domain,
@@ -159,7 +159,7 @@ impl SmmuV3 {
         self.free_tag(domain.stage, asids);
     }
 
-    /// The commands for what an unmap left.
+    /// The invalidations after an unmap.
     pub(in crate::iommu) fn invalidate(&self, domain: &Domain, gather: &Gather) -> Worklist {
         let mut acts = Worklist::default();
         for invalidation in gather.invalidations() {
@@ -171,7 +171,7 @@ impl SmmuV3 {
                     }
                 }
                 // io-pgtable-arm.c of 4.x: __arm_lpae_unmap waits before it frees the table, and
-                // arm_lpae_unmap behind that, as behind everything.
+                // arm_lpae_unmap waits again at its end, as it always does.
                 (UnmapSync::EachBlock, Invalidation::Walk(_)) => {
                     self.forget(domain, invalidation, &mut acts);
                     acts.push(Work::Submit { commands: Vec::new(), ending: Ending::Sync });
@@ -181,7 +181,7 @@ impl SmmuV3 {
         acts
     }
 
-    /// The acts of one invalidation, with the SYNC behind it.
+    /// The acts of one invalidation, with the SYNC after it.
     fn forget(&self, domain: &Domain, invalidation: Invalidation, acts: &mut Worklist) {
         let granule = domain.paging.geometry().granule;
         let mut commands = commands(
@@ -212,7 +212,7 @@ impl Domain {
     }
 }
 
-/// Frame of a CD table of one CD.
+/// Allocates a table of one CD.
 pub(super) fn cd_frame(frames: &mut Frames, host: &mut impl Host) -> Option<PhysAddr> {
     let at = frames.alloc(cd_size())?;
     let span = Span::from_size(at, size_of::<Words>() as u64)?;
@@ -220,7 +220,7 @@ pub(super) fn cd_frame(frames: &mut Frames, host: &mut impl Host) -> Option<Phys
     Some(at)
 }
 
-/// What a CD table is allocated as.
+/// The size of that allocation.
 fn cd_size() -> PageSize {
     PageSize::K4
 }

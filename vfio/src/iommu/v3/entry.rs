@@ -1,6 +1,6 @@
-//! What the driver writes into STEs and CDs, and which of it the SMMU looks at.
+//! What the driver writes into STEs and CDs, and which of their bits the SMMU uses.
 //!
-//! In which order the doublewords are stored is `update`'s.
+//! Not here: the order of the stores (`update`).
 
 use super::probe::{Features, Stalls};
 use super::wire::{
@@ -37,7 +37,7 @@ pub(super) fn ste_abort() -> u64 {
     StrtabSte0::V.of(1) | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_ABORT)
 }
 
-/// Doubleword 0 of the STE of a stream that is in no domain.
+/// Doubleword 0 of the STE of an unattached stream.
 pub(super) fn ste_of_nobody(unattached: Smmu3Unattached) -> u64 {
     match unattached {
         Smmu3Unattached::Bypass => ste_bypass(),
@@ -45,7 +45,7 @@ pub(super) fn ste_of_nobody(unattached: Smmu3Unattached) -> u64 {
     }
 }
 
-/// Doubleword 0 of an STE that passes addresses as they are.
+/// Doubleword 0 of an STE that bypasses translation.
 pub(super) fn ste_bypass() -> u64 {
     StrtabSte0::V.of(1) | StrtabSte0::CFG.of(STRTAB_STE_0_CFG_BYPASS)
 }
@@ -55,7 +55,7 @@ fn eats(ats: bool) -> u64 {
     StrtabSte1::EATS.of(if ats { STRTAB_STE_1_EATS_TRANS } else { 0 })
 }
 
-/// An STE that sends a stream to the CD at `cd`.
+/// An STE that points to the CD at `cd`.
 pub(super) fn ste_stage1(
     features: &Features,
     cd: PhysAddr,
@@ -84,7 +84,7 @@ pub(super) fn ste_stage1(
     ste
 }
 
-/// An STE that sends a stream through the stage-2 tables at `root`.
+/// An STE that points to the stage-2 tables at `root`.
 pub(super) fn ste_stage2(
     features: &Features,
     geometry: &Geometry,
@@ -141,7 +141,7 @@ pub(super) fn l1_descriptor(table: PhysAddr, split: u32) -> u64 {
     StrtabL1Desc::SPAN.of(u64::from(split) + 1) | StrtabL1Desc::L2PTR.in_place(table.get())
 }
 
-/// Which bits of an STE the SMMU looks at.
+/// The bits of an STE that the SMMU uses.
 pub(super) fn ste_used(ste: &Words) -> Words {
     let mut used = [0; 8];
     used[0] = StrtabSte0::V.mask();
@@ -177,7 +177,7 @@ pub(super) fn ste_used(ste: &Words) -> Words {
     used
 }
 
-/// Doubleword 2 of an STE, where stage 2 translates.
+/// The bits of doubleword 2 of an STE that are used where stage 2 translates.
 fn stage2_controls() -> u64 {
     StrtabSte2::S2VMID.mask()
         | StrtabSte2::S2T0SZ.mask()
@@ -194,7 +194,7 @@ fn stage2_controls() -> u64 {
         | StrtabSte2::S2R.mask()
 }
 
-/// Which bits of a CD the SMMU looks at.
+/// The bits of a CD that the SMMU uses.
 pub(super) fn cd_used(cd: &Words) -> Words {
     if CtxdescCd0::V.is_set(cd[0]) {
         return [u64::MAX; 8];

@@ -1,6 +1,6 @@
-//! The event queue, seen from the side that empties it.
+//! The event queue, as its consumer sees it.
 //!
-//! Not here: what becomes of a stalled transaction (`stalls`).
+//! Not here: what happens to a stalled transaction (`stalls`).
 
 use super::wire::{EvtqIndex, offset};
 use crate::iommu::finding::{Finding, Findings};
@@ -23,12 +23,12 @@ pub(super) struct EventQueue {
 const EVENT_BYTES: u64 = 32;
 
 impl EventQueue {
-    /// An empty queue of `1 << lg2` events at `base`.
+    /// Creates an empty queue of `1 << lg2` events at `base`.
     pub(super) fn new(base: PhysAddr, lg2: u32, acknowledges: Smmu3Overflow) -> Self {
         Self { base, lg2, consumer: 0, overflow: 0, acknowledges }
     }
 
-    /// Takes out every event there is, and acknowledges an overflow.
+    /// Takes every event out of the queue, and acknowledges an overflow.
     pub(super) fn drain(
         &mut self,
         registers: Registers,
@@ -51,14 +51,14 @@ impl EventQueue {
         let wrap = (2 << self.lg2) - 1;
         let producer = registers.load(offset::EVTQ_PROD, host)?;
         let waiting = producer.wrapping_sub(self.consumer) & wrap;
-        // More than fit: the index is wrong, and nothing of the queue can be believed.
+        // More than fit: the index is wrong, and the whole queue is ignored.
         for _ in 0..if waiting > 1 << self.lg2 { 0 } else { waiting } {
             let index = self.consumer & ((1 << self.lg2) - 1);
             let at = PhysAddr::new(self.base.get() + index * EVENT_BYTES);
             let words = host.memory().words(at, 4)?;
             events.push(words.try_into().expect("four words were asked for"));
             self.consumer = (self.consumer + 1) & wrap;
-            // Room is given back one event at a time, as Linux does.
+            // Slots are released one event at a time, as Linux does.
             registers.store(offset::EVTQ_CONS, self.consumer | self.overflow, host)?;
         }
         let overflow = EvtqIndex::OVERFLOW.in_place(producer);

@@ -1,30 +1,30 @@
-//! ASIDs and VMIDs: always the lowest free number.
+//! Allocation of ASIDs and VMIDs: always the lowest free number.
 
 /// Numbers up to a limit.
 #[derive(Debug)]
 pub(in crate::iommu) struct Ids {
-    /// Bit n is number n; where 0 is none, it is taken for good.
+    /// Bit n is set while number n is taken; an excluded 0 is taken for good.
     taken: Vec<u64>,
     last: u32,
 }
 
 impl Ids {
-    /// Numbers of `bits` bits, at most 16, 0 excepted.
+    /// Creates an allocator of numbers of `bits` bits, at most 16, except 0.
     pub(in crate::iommu) fn new(bits: u32) -> Self {
         Self { taken: vec![1], last: (1 << bits.min(16)) - 1 }
     }
 
-    /// Numbers of `bits` bits, at most 16, from 0 on.
+    /// Creates an allocator of numbers of `bits` bits, at most 16, from 0 on.
     pub(super) fn with_zero(bits: u32) -> Self {
         Self { taken: Vec::new(), ..Self::new(bits) }
     }
 
-    /// No number of more than `bits` bits from now on.
+    /// Limits further numbers to `bits` bits.
     pub(in crate::iommu) fn narrow(&mut self, bits: u32) {
         self.last = self.last.min((1 << bits.min(16)) - 1);
     }
 
-    /// The lowest free number.
+    /// Allocates the lowest free number.
     pub(super) fn alloc(&mut self) -> Option<u16> {
         let word = self.taken.iter().position(|word| *word != u64::MAX);
         let word = word.unwrap_or_else(|| {
@@ -39,7 +39,7 @@ impl Ids {
         u16::try_from(number).ok()
     }
 
-    /// Gives a number back.
+    /// Frees a number.
     pub(super) fn free(&mut self, number: u16) {
         if let Some(word) = self.taken.get_mut(usize::from(number / 64)) {
             *word &= !(1 << (number % 64));

@@ -9,20 +9,20 @@
 //! | `entry` | what is written into STEs and CDs? |
 //! | `update` | in which order, while the SMMU may be reading? |
 //! | `attach` | which entries change when a device changes its domain? |
-//! | `ats` | which devices keep translations, and what must they forget? |
-//! | `domain` | tables, tags and what an unmap must tell |
+//! | `ats` | which devices have an ATC, and when is it invalidated? |
+//! | `domain` | which tables and tags has a domain, and what does an unmap invalidate? |
 //! | `ids` | which ASID or VMID is free? |
 //! | `tlbi`, `command` | how are commands spelled? |
 //! | `queue`, `events` | how do commands reach the SMMU, and events the kernel? |
-//! | `stalls` | what becomes of transactions that stalled? |
-//! | `said` | what does the driver say of an event? |
+//! | `stalls` | what happens to stalled transactions? |
+//! | `said` | what does the driver log of an event? |
 //! | `work` | which act comes next? |
 //!
 //! It writes what Linux writes, where and in the order Linux does, and knows the SMMU only through
-//! memory and registers. Page requests, PASIDs, handlers of stalled faults and SVA are not driven.
+//! memory and registers. Page requests, PASIDs, handlers of stalled faults and SVA are not used.
 //!
-//! Of older kernels this is not here: that each block of a physically contiguous run is waited for
-//! before the descriptor of the next is cleared.
+//! Not modelled of older kernels: each block of a physically contiguous run is waited for before
+//! the descriptor of the next is cleared.
 
 mod ats;
 mod attach;
@@ -72,7 +72,7 @@ pub(super) struct SmmuV3 {
     commands: CommandQueue,
     events: EventQueue,
     vmids: Ids,
-    /// ASIDs, where they are not the machine's.
+    /// ASIDs of this SMMU alone, where one allocator does not serve the machine.
     asids: Option<Ids>,
     substreams: Smmu3Substreams,
     long_ranges: Smmu3LongRanges,
@@ -85,29 +85,29 @@ pub(super) struct SmmuV3 {
     beyond: BeyondInput,
     ats: Smmu3Ats,
     stalls: Smmu3Stalls,
-    /// CMD_RESUMEs for which the queue had no room.
+    /// CMD_RESUMEs that did not fit into the queue.
     unresumed: Vec<Command>,
     findings: Findings,
 }
 
-/// A device, as this driver sees it.
+/// A device of this driver.
 #[derive(Debug)]
 pub(super) struct Master {
     /// Its StreamIDs, in the order in which its STEs are written.
     streams: Vec<StreamId>,
-    /// Its own CD, where domains do not have theirs.
+    /// Its own CD, where domains have none.
     cd: Option<PhysAddr>,
     /// Whether it is in a domain.
     attached: bool,
-    /// Whether that domain passes addresses as they are.
+    /// Whether that domain bypasses translation.
     bypasses: bool,
-    /// Its ATS, if device and SMMU have it.
+    /// Its ATS, if device and SMMU support it.
     ats: Option<Ats>,
 }
 
 impl SmmuV3 {
-    /// Takes a device in, with its configuration space if it may have ATS. Its streams abort until
-    /// it is attached.
+    /// Adds a device, with its configuration space if it may have ATS. Its streams abort until it
+    /// is attached.
     pub(super) fn add_master(
         &mut self,
         streams: &[StreamId],
@@ -143,7 +143,7 @@ impl SmmuV3 {
         self.features.coherent
     }
 
-    /// The wait for acts of this driver: nothing but the queue.
+    /// Submits commands to the queue.
     fn submit(&mut self, commands: &[Command], ending: Ending, host: &mut impl Host) -> Submitted {
         self.commands.submit(self.registers, commands, ending, &mut self.findings, host)
     }
@@ -152,13 +152,13 @@ impl SmmuV3 {
         self.commands.completed(self.registers, ticket, &mut self.findings, host)
     }
 
-    /// The global error interrupt.
+    /// Handles the global error interrupt.
     pub(super) fn error_interrupt(&mut self, host: &mut impl Host) {
         self.commands.recover(self.registers, &mut self.findings, host);
     }
 
-    /// The event queue's interrupt: takes every event out of the queue, says what it is, and ends
-    /// what stalled. `device` knows whose a stream is.
+    /// Handles the event queue's interrupt: takes every event out of the queue, logs it, and
+    /// terminates stalled transactions. `device` finds the device of a stream.
     pub(super) fn event_interrupt(
         &mut self,
         device: impl Fn(StreamId) -> Option<Endpoint>,
@@ -179,7 +179,7 @@ impl SmmuV3 {
         self.features.asid_bits
     }
 
-    /// What went wrong since last asked.
+    /// Takes its findings.
     pub(super) fn take_findings(&mut self) -> Vec<Finding> {
         self.findings.take()
     }

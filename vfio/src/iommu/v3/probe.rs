@@ -1,6 +1,6 @@
-//! What the identification registers say, as Linux reads them.
+//! The identification registers, as Linux reads them.
 //!
-//! Nothing is stored here: bring-up is `reset`'s.
+//! Not here: bring-up (`reset`). Nothing is stored here.
 
 use super::tlbi::Spelling;
 use super::wire::{Idr0, Idr1, Idr3, Idr5, offset};
@@ -13,7 +13,7 @@ use crate::policy::{
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Host, PageSize};
 
-/// Which StreamID bits a second-level stream table resolves.
+/// StreamID bits that a second-level stream table resolves.
 pub(super) const STRTAB_SPLIT: u32 = 8;
 
 /// How the stream table is laid out.
@@ -25,30 +25,30 @@ pub(super) enum StreamTableShape {
     TwoLevel,
 }
 
-/// Whether the SMMU may hold faulting transactions back.
+/// Whether the SMMU may stall faulting transactions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stalls {
     /// Never.
     No,
-    /// Where the STE lets it.
+    /// Where the STE allows it.
     Optional,
     /// Always.
     Forced,
 }
 
-/// How a CPU learns that a CMD_SYNC is done.
+/// How a CPU detects that a CMD_SYNC is complete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SyncSignal {
-    /// By CMDQ_CONS passing it; the command knows of no messages.
+    /// By CMDQ_CONS passing it; the kernel encodes no completion signal.
     Bare,
     /// By CMDQ_CONS passing it.
     Consumed,
-    /// By a message over the command itself.
+    /// By a message that overwrites the command itself.
     Message,
 }
 
 impl SyncSignal {
-    /// As this kernel has it, with an SMMU that can send coherent messages, or cannot.
+    /// The signal of this kernel, with an SMMU that can send coherent messages, or cannot.
     fn of(sync: Smmu3Sync, message: bool) -> Self {
         match sync {
             Smmu3Sync::Bare => Self::Bare,
@@ -58,33 +58,33 @@ impl SyncSignal {
     }
 }
 
-/// What one SMMU can do and Linux makes use of.
+/// The features of one SMMU that Linux uses.
 #[derive(Clone, Debug)]
 pub(super) struct Features {
     pub(super) stage1: bool,
     pub(super) stage2: bool,
     pub(super) hyp: bool,
-    /// Whether stage 1 is of the regime EL2-E2H, as the kernel is.
+    /// Whether stage 1 uses the regime EL2-E2H, as the kernel itself does.
     pub(super) e2h: bool,
     pub(super) ats: bool,
     pub(super) pri: bool,
-    /// How invalidations name ranges.
+    /// How invalidations encode ranges.
     pub(super) spelling: Spelling,
-    /// When invalidations are waited for.
+    /// When an unmap waits for its invalidations.
     pub(super) unmap_sync: UnmapSync,
-    /// What STEs of stage 1 say of privilege.
+    /// The privilege field of STEs of stage 1.
     pub(super) privilege: Smmu3Privilege,
     pub(super) attribute_override: bool,
     pub(super) stalls: Stalls,
     /// Whether stage 2 stalls where stalls are forced.
     pub(super) stage2_stalls: bool,
-    /// Whether table walks are told to go through the caches.
+    /// Whether table walks are configured as cacheable.
     pub(super) cached_walks: bool,
     /// Whether its accesses to tables are coherent: IDR0.COHACC.
     pub(super) coherent: bool,
-    /// Memory attributes stage 1 chooses from.
+    /// Memory attributes that stage 1 selects from.
     pub(super) attributes: Stage1Attributes,
-    /// Where tables of stage 2 start.
+    /// The start level of stage 2 tables.
     pub(super) roots: Stage2Roots,
     pub(super) stream_table: StreamTableShape,
     pub(super) sync_signal: SyncSignal,
@@ -96,34 +96,34 @@ pub(super) struct Features {
     /// Output size of stage 2 in bits.
     pub(super) oas: u32,
     pub(super) granule: Granule,
-    /// log2 of the smallest granule: what a device with ATS may ask for at the least.
+    /// log2 of the smallest granule: the smallest unit that a device with ATS may request.
     pub(super) unit_lg2: u32,
     pub(super) cmdq_lg2: u32,
     pub(super) evtq_lg2: u32,
     pub(super) priq_lg2: u32,
 }
 
-/// log2 of the bytes Linux gives a queue at most: its largest contiguous block.
+/// log2 of the largest queue that Linux allocates, in bytes: its largest contiguous block.
 // Dumps with 4K pages: CMDQ_BASE.LOG2SIZE 0x10, EVTQ_BASE.LOG2SIZE 0xf, though IDR1 allows 19.
 // The block grows with the page: 256 pages.
 const fn queue_bytes_lg2(page: PageSize) -> u32 {
     page.lg2() + 8
 }
 
-/// log2 of the bytes of a queue of the kernels whose queues are short.
+/// log2 of the bytes of a queue in kernels with short queues.
 const SHORT_QUEUE_LG2: u32 = 12;
 
 const COMMAND_LG2: u32 = 4;
 const EVENT_LG2: u32 = 5;
 const PAGE_REQUEST_LG2: u32 = 4;
 
-/// Commands Linux may submit at once, SYNC not counted.
+/// Most commands that Linux submits at once, without the SYNC.
 pub(super) const BATCH: usize = 64;
 
 /// Reads the identification registers of the SMMU.
 ///
 /// The order of loads is the kernel's: IDR0, IDR1, IDR3, IDR5, IIDR (measured on 6.1 and 6.12);
-/// early kernels know neither IDR3 nor errata.
+/// early kernels read neither IDR3 nor IIDR.
 pub(super) fn probe(
     registers: Registers,
     policy: &Policy,
@@ -138,7 +138,7 @@ pub(super) fn probe(
     };
     let idr5 = registers.load(offset::IDR5, host)?;
     if policy.smmu3_reset == Smmu3Reset::Late {
-        // Names errata, of which none is modelled.
+        // Selects errata workarounds, of which none is modelled.
         registers.load(offset::IIDR, host)?;
     }
 
@@ -183,7 +183,7 @@ pub(super) fn probe(
         asid_bits: if Idr0::ASID16.is_set(idr0) { 16 } else { 8 },
         vmid_bits: if Idr0::VMID16.is_set(idr0) { 16 } else { 8 },
         sid_bits,
-        // AArch32 tables take inputs of 40 bits.
+        // AArch32 tables have inputs of 40 bits.
         ias: if Idr0::TTF.get(idr0) == 0b11 { oas.max(40) } else { oas },
         oas,
         granule: granule(idr5, page).ok_or(BootError::NoGranule)?,
@@ -209,7 +209,7 @@ fn queues(idr1: u64, queues: Smmu3Queues, page: PageSize) -> Result<[u32; 3], Bo
     Ok([commands, events, queue(Idr1::PRIQS.get(idr1), PAGE_REQUEST_LG2)])
 }
 
-/// Whether the SMMU stalls, as this kernel sees it.
+/// How this kernel treats the SMMU's stall model.
 fn stalls(idr0: u64, forced: Smmu3Forced) -> Stalls {
     match Idr0::STALL_MODEL.get(idr0) {
         0 => Stalls::Optional,
@@ -219,7 +219,7 @@ fn stalls(idr0: u64, forced: Smmu3Forced) -> Stalls {
     }
 }
 
-/// Refuses an SMMU Linux would not drive.
+/// Refuses an SMMU that Linux does not drive.
 fn check(idr0: u64, idr1: u64) -> Result<(), BootError> {
     if Idr0::TTF.get(idr0) & 0b10 == 0 {
         return Err(BootError::NoAarch64Tables);
@@ -237,7 +237,7 @@ fn check(idr0: u64, idr1: u64) -> Result<(), BootError> {
     Ok(())
 }
 
-/// IDR5.OAS in bits. Linux takes the reserved value for 48.
+/// IDR5.OAS in bits. Linux reads the reserved value as 48.
 fn output_bits(idr5: u64) -> u32 {
     match Idr5::OAS.get(idr5) {
         0 => 32,

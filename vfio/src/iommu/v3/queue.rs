@@ -1,6 +1,6 @@
-//! The command queue, seen from the side that fills it.
+//! The command queue, as its producer sees it.
 //!
-//! Both indices are kept as counts that never wrap; the registers hold their low bits, one more
+//! Both indices are kept as counts that never wrap; the registers hold their low bits, one bit more
 //! than an index needs, so that a full queue differs from an empty one.
 
 use super::command::Command;
@@ -17,24 +17,24 @@ use passim_model::{Host, PhysAddr};
 /// Whether a SYNC follows a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::iommu) enum Ending {
-    /// It does; there is a [`Ticket`] to wait for.
+    /// Yes; the [`Ticket`] identifies it.
     Sync,
-    /// It does not.
+    /// No.
     Open,
 }
 
-/// A SYNC that was submitted: how many commands went before its end.
+/// A submitted SYNC: the number of commands up to and including it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(in crate::iommu) struct Ticket(u64);
 
-/// What became of a batch.
+/// The result of a submission.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Submitted {
-    /// It is in the queue, without a SYNC.
+    /// Queued, no CMD_SYNC yet.
     Open,
-    /// It is in the queue, and so is its SYNC.
+    /// Queued with its CMD_SYNC.
     Sync(Ticket),
-    /// There was no room; nothing is in the queue.
+    /// No room; nothing queued.
     Full,
 }
 
@@ -56,13 +56,13 @@ impl CommandQueue {
         Self { base, lg2, signal, produced: 0, consumed: 0 }
     }
 
-    /// Where in memory the entry with this count lies.
+    /// The address of the entry with this count.
     fn slot(&self, count: u64) -> PhysAddr {
         let index = count & ((1 << self.lg2) - 1);
         PhysAddr::new(self.base.get() + index * ENTRY_BYTES)
     }
 
-    /// The low bits a register holds of a count: the index and the wrap bit.
+    /// The low bits of a count that a register holds: the index and the wrap bit.
     fn wrapped(&self, count: u64) -> u64 {
         count & ((2 << self.lg2) - 1)
     }
@@ -71,9 +71,9 @@ impl CommandQueue {
         (1 << self.lg2) - (self.produced - self.consumed)
     }
 
-    /// Writes `commands`, and a SYNC if asked, and rings CMDQ_PROD once for all of them.
+    /// Writes `commands`, and a SYNC if asked, and stores CMDQ_PROD once for all of them.
     ///
-    /// Only where the room last seen does not do, CMDQ_CONS is read again.
+    /// Reads CMDQ_CONS again only where the last known room is too small.
     pub(super) fn submit(
         &mut self,
         registers: Registers,
@@ -135,7 +135,7 @@ impl CommandQueue {
         Some(Synced::by_command_sync())
     }
 
-    /// Takes over how far CMDQ_CONS has come.
+    /// Reads CMDQ_CONS and advances the consumed count.
     fn read_consumed(
         &mut self,
         registers: Registers,
@@ -150,13 +150,13 @@ impl CommandQueue {
         if step <= self.produced - self.consumed {
             self.consumed += step;
         } else if self.signal != SyncSignal::Message {
-            // Beyond what was ever produced: believing it would complete what is not. (Where
-            // messages tell, the index may lag behind them, and says nothing.)
+            // Beyond everything produced: accepting it would complete commands that are not
+            // complete. (With messages the index may lag behind them, and is ignored.)
             findings.push(Finding::ConsumerIndex(cons as u32));
         }
     }
 
-    /// The SYNC is done once its message has overwritten it.
+    /// Checks for the message of a SYNC, which overwrites the command.
     fn read_message(&mut self, ticket: Ticket, host: &mut impl Host) {
         let word = host.memory().load_u64(self.slot(ticket.0 - 1));
         if word.is_ok_and(|word| word as u32 == 0) {
@@ -164,7 +164,7 @@ impl CommandQueue {
         }
     }
 
-    /// Serves a global error, if one is active. Called only while something waits in vain.
+    /// Handles a global error, if one is active. Called only while a wait makes no progress.
     pub(super) fn recover(
         &mut self,
         registers: Registers,
@@ -184,7 +184,7 @@ impl CommandQueue {
         }
         findings.push(Finding::GlobalError(active as u32));
         if Gerror::SFM_ERR.is_set(active) {
-            // The SMMU is beyond help: Linux turns it off.
+            // The SMMU is in service failure mode: Linux turns it off.
             let _ = registers.store(offset::CR0, 0, host);
         }
         if Gerror::CMDQ_ERR.is_set(active) {
@@ -195,7 +195,7 @@ impl CommandQueue {
         }
     }
 
-    /// Puts a SYNC over the command the SMMU refused, so that it can go on.
+    /// Overwrites the command that the SMMU refused with a SYNC, so that the queue continues.
     fn skip_refused(
         &mut self,
         registers: Registers,
@@ -217,7 +217,8 @@ impl CommandQueue {
         };
         let index = (cons & ((1 << self.lg2) - 1)) as u32;
         findings.push(Finding::RefusedCommand { index, command, reason });
-        // A fetch is tried again, an ATC timeout is over; the rest would be refused for ever.
+        // A fetch is retried, an ATC timeout needs no repair; other commands would be refused
+        // again.
         if matches!(reason, CommandError::Illegal | CommandError::Unknown(_)) {
             let silent = match self.signal {
                 SyncSignal::Message => SyncSignal::Consumed,

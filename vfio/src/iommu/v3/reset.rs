@@ -22,7 +22,7 @@ use passim_model::{Frames, Host, PageSize, PhysAddr};
 const CR1_CACHE_WB: u64 = 1;
 
 impl SmmuV3 {
-    /// Probes the SMMU with registers at `base`, gives it tables and queues, and turns it on.
+    /// Probes the SMMU with registers at `base`, allocates tables and queues, and turns it on.
     pub(in crate::iommu) fn boot(
         base: PhysAddr,
         policy: &Policy,
@@ -32,7 +32,7 @@ impl SmmuV3 {
     ) -> Result<Self, BootError> {
         let registers = Registers::new(base);
         let features = probe(registers, policy, page, host)?;
-        // What the kernel's own domains need; one for nesting is tried when somebody asks for it.
+        // The kernel's own domains need it; nesting is checked when a domain is requested.
         let (input_bits, output_bits) = (features.ias, features.oas);
         let none = BootError::NoGeometry { input_bits, output_bits };
         geometry(&features, DomainKind::Paging).ok_or(none)?;
@@ -75,7 +75,7 @@ impl SmmuV3 {
         Ok(smmu)
     }
 
-    /// Whatever firmware left running stops.
+    /// Disables an SMMU that firmware left running.
     fn turn_off(&self, host: &mut impl Host) -> Result<(), BootError> {
         let cr0 = self.registers.load(offset::CR0, host)?;
         if Cr0::SMMUEN.is_set(cr0) {
@@ -114,7 +114,7 @@ impl SmmuV3 {
         self.acknowledged(offset::CR0, offset::CR0ACK, Cr0::CMDQEN.of(1), host)
     }
 
-    /// Nothing that was cached before may be used.
+    /// Invalidates everything cached before.
     fn forget_everything(&mut self, host: &mut impl Host) -> Result<(), BootError> {
         let el2 = self.features.hyp.then(Command::tlbi_el2_all);
         let tlb = el2.into_iter().chain([Command::tlbi_nsnh_all()]);
@@ -128,7 +128,7 @@ impl SmmuV3 {
         self.finish(work, host)
     }
 
-    /// The other queues, interrupts, and translation.
+    /// Enables the other queues, interrupts, and translation.
     fn turn_on(
         &self,
         events: PhysAddr,
@@ -197,7 +197,7 @@ impl SmmuV3 {
         Err(BootError::NoAcknowledge(register))
     }
 
-    /// Runs acts to their end while nothing else runs.
+    /// Completes acts while nothing else runs.
     pub(in crate::iommu) fn finish(
         &mut self,
         mut work: Worklist,

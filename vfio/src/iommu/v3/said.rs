@@ -1,10 +1,10 @@
-//! What the driver says of an event: as `arm_smmu_dump_event` has it, in our own words.
+//! What the driver logs of an event: the content of `arm_smmu_dump_event`, in our own words.
 
 use super::wire::{EVT_ID_STALLING, Evtq0, Evtq1};
 use core::fmt;
 use passim_model::Endpoint;
 
-/// The events that the driver knows by name. Linux, `arm-smmu-v3.c`, `event_str`.
+/// The events that the driver names. Linux, `arm-smmu-v3.c`, `event_str`.
 const NAMES: [(u64, &str); 12] = [
     (0x02, "C_BAD_STREAMID"),
     (0x03, "F_STE_FETCH"),
@@ -19,23 +19,23 @@ const NAMES: [(u64, &str); 12] = [
     (0x13, "F_PERMISSION"),
     (0x25, "F_VMS_FETCH"),
 ];
-/// Those of a structure that could not be read.
+/// Events of a structure that could not be read.
 const FETCHES: [u64; 3] = [0x03, 0x09, 0x25];
 /// Values of the field Class.
 const CLASSES: [&str; 4] = ["CD", "table", "input address", "reserved"];
-/// The class of a table.
+/// The Class value of a table.
 const TABLE: u64 = 1;
 /// The IPA, and the address of a structure, in doubleword 3.
 const ADDRESS: u64 = 0x000f_ffff_ffff_fff8;
 const IPA: u64 = 0x000f_ffff_ffff_f000;
 
-/// The number of an event and its doublewords.
+/// Writes the number of an event and its doublewords.
 pub(in crate::iommu) fn raw(words: &[u64; 4], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "event {:#04x}:", Evtq0::ID.get(words[0]))?;
     words.iter().try_for_each(|word| write!(f, " {word:#x}"))
 }
 
-/// The fields of an event, and whom it is about.
+/// Writes the fields of an event, and the device that it concerns.
 pub(in crate::iommu) fn fields(
     words: &[u64; 4],
     client: Option<Endpoint>,
@@ -49,7 +49,7 @@ pub(in crate::iommu) fn fields(
         Some(client) => write!(f, "device {client}, ")?,
         None => f.write_str("no device's stream, ")?,
     }
-    // Without SSV the field says nothing, and is said to be 0.
+    // Without SSV the field is meaningless, and logged as 0.
     let substream = if Evtq0::SSV.is_set(first) { Evtq0::SSID.get(first) } else { 0 };
     write!(f, "stream {:#x}, substream {substream:#x}", Evtq0::SID.get(first))?;
     if FETCHES.contains(&number) {

@@ -1,7 +1,7 @@
-//! Transactions that stalled, and for which nobody has a handler.
+//! Stalled transactions without a fault handler.
 //!
-//! Linux lets only devices stall that firmware says can, and those of an SMMU that stalls whether
-//! or not it is asked to. VFIO has no handler for their faults.
+//! Linux lets only those devices stall that firmware lists, and all devices of an SMMU that always
+//! stalls. VFIO has no handler for their faults.
 
 use super::SmmuV3;
 use super::command::Command;
@@ -12,8 +12,8 @@ use crate::policy::Smmu3Stalls;
 use passim_model::{Host, StreamId};
 
 impl SmmuV3 {
-    /// Ends what these events say has stalled.
-    // arm_smmu_handle_evt, arm_smmu_page_response: nobody cares, so the transaction aborts; no
+    /// Terminates the transactions that these events report as stalled.
+    // arm_smmu_handle_evt, arm_smmu_page_response: without a handler the transaction aborts; no
     // SYNC follows, it would do nothing for CMD_RESUME.
     pub(super) fn end_stalled(&mut self, events: &[[u64; 4]], host: &mut impl Host) {
         if self.features.stalls != Stalls::Forced || self.stalls == Smmu3Stalls::Left {
@@ -23,7 +23,8 @@ impl SmmuV3 {
         self.unresumed.extend(events.iter().filter_map(|event| resume(event, stage2)));
         let commands = core::mem::take(&mut self.unresumed);
         for (at, command) in commands.iter().enumerate() {
-            // Linux waits for room; here what finds none is tried with the next event.
+            // Linux waits for room; here a command that does not fit is retried with the next
+            // event.
             if self.submit(&[*command], Ending::Open, host) == Submitted::Full {
                 self.unresumed = commands[at..].to_vec();
                 return;
@@ -32,8 +33,8 @@ impl SmmuV3 {
     }
 }
 
-/// The command an event calls for. Kernels under which `stage2` does not stall take its tables to
-/// be complete: what stalls there is left.
+/// The command that answers an event. Kernels under which `stage2` does not stall assume that its
+/// tables are complete: a transaction that stalls there is left stalled.
 fn resume(event: &[u64; 4], stage2: bool) -> Option<Command> {
     let [first, second, ..] = *event;
     let is_fault = EVT_ID_STALLING.contains(&Evtq0::ID.get(first));

@@ -1,6 +1,6 @@
-//! The stream table: where each stream's STE is.
+//! The stream table: the address of each stream's STE.
 //!
-//! Not here: what stands in it (`entry`).
+//! Not here: the contents of an STE (`entry`).
 
 use super::entry::{Words, l1_descriptor, shcfg_incoming, ste_of_nobody};
 use super::probe::{Features, STRTAB_SPLIT, StreamTableShape};
@@ -13,10 +13,10 @@ use passim_model::{Frames, Host, PageSize, PhysAddr, Span, StreamId};
 const STE_LG2: u32 = 6;
 const L1_LG2: u32 = 3;
 
-/// log2 of first-level descriptors at most: 1 MiB of them.
+/// log2 of the most first-level descriptors: 1 MiB of them.
 const L1_ENTRIES_LG2: u32 = 17;
 
-/// A frame of `1 << lg2` bytes, all zero.
+/// Allocates a zeroed frame of `1 << lg2` bytes.
 pub(super) fn zeroed_frame(
     lg2: u32,
     frames: &mut Frames,
@@ -41,7 +41,7 @@ pub(super) struct StreamTable {
 }
 
 impl StreamTable {
-    /// An empty table: every stream is nobody's.
+    /// Creates an empty table: every stream is unattached.
     pub(super) fn new(
         features: &Features,
         policy: &Policy,
@@ -89,7 +89,7 @@ impl StreamTable {
         self.second.len().trailing_zeros() + STRTAB_SPLIT
     }
 
-    /// Makes room for the STE of `stream`.
+    /// Allocates the STE of `stream`.
     pub(super) fn prepare(
         &mut self,
         stream: StreamId,
@@ -118,7 +118,7 @@ impl StreamTable {
         Ok(())
     }
 
-    /// The STE of a stream that was [prepared](Self::prepare).
+    /// The address of the STE of a stream that was [prepared](Self::prepare).
     pub(super) fn ste(&self, stream: StreamId) -> PhysAddr {
         let number = u64::from(stream.get());
         let (table, index) = match self.shape {
@@ -132,7 +132,7 @@ impl StreamTable {
         PhysAddr::new(table.get() + (index << STE_LG2))
     }
 
-    /// Fills `1 << lg2` STEs at `table` with those of nobody.
+    /// Fills `1 << lg2` STEs at `table` with those of unattached streams.
     fn fill_with_nobody(
         &self,
         table: PhysAddr,
@@ -147,7 +147,7 @@ impl StreamTable {
     }
 }
 
-/// The STE of a stream nobody has attached yet.
+/// The STE of a stream that was never attached.
 fn initial_ste(policy: &Policy) -> Words {
     let second = match policy.ste_update {
         SteUpdate::Break => shcfg_incoming(),

@@ -1,6 +1,6 @@
 //! From a range of stale translations to TLBI commands.
 //!
-//! Not here: what devices with ATS must forget (`ats`), and when a SYNC follows (`work`).
+//! Not here: ATC invalidation (`ats`), and when a SYNC follows (`work`).
 
 use super::command::Command;
 use super::wire::{CmdqTlbi0, CmdqTlbi1, op};
@@ -9,7 +9,7 @@ use passim_model::pgtable::gather::{Invalidation, Stale};
 use passim_model::pgtable::vmsav8::Granule;
 use passim_model::{Asid, Vmid};
 
-/// Whose translations: the tag of a domain.
+/// The tag of a domain's translations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::iommu) enum Tag {
     /// Stage 1.
@@ -21,7 +21,7 @@ pub(in crate::iommu) enum Tag {
 }
 
 impl Tag {
-    /// Forget everything of this tag.
+    /// Invalidates everything with this tag.
     pub(super) fn all(self) -> Command {
         match self {
             Self::Asid(asid) => Command::tlbi_nh_asid(asid),
@@ -30,7 +30,7 @@ impl Tag {
         }
     }
 
-    /// Doubleword 0 of forgetting addresses of this tag.
+    /// Doubleword 0 of an invalidation by address with this tag.
     fn addresses(self) -> u64 {
         match self {
             Self::Asid(asid) => {
@@ -46,12 +46,12 @@ impl Tag {
     }
 }
 
-/// How commands name ranges.
+/// How commands encode ranges.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Spelling {
     /// By their size.
     Ranges,
-    /// By their blocks; and where there are many?
+    /// One command per block; the choice decides what happens with many.
     Blocks(Smmu3LongRanges),
 }
 
@@ -81,7 +81,7 @@ fn ranges(tag: Tag, granule: Granule, stale: Stale, second: u64) -> Vec<Command>
         let level = 4 - (stale.block.lg2() - 3) / granule.index_bits();
         second |= CmdqTlbi1::TTL.of(level.into());
     } else if pages & 31 == 1 {
-        // IHI 0070 G.b 4.4.1.1: a range of one page of any level is illegal; one more is not.
+        // IHI 0070 G.b 4.4.1.1: a range of one page of any level is illegal; two pages are legal.
         pages += 1;
     }
     let mut commands = Vec::with_capacity(2);
@@ -93,16 +93,16 @@ fn ranges(tag: Tag, granule: Granule, stale: Stale, second: u64) -> Vec<Command>
             tag.addresses() | CmdqTlbi0::NUM.of(count - 1) | CmdqTlbi0::SCALE.of(scale.into());
         commands.push(Command([first, second | CmdqTlbi1::VA.in_place(start)]));
         let done = count << scale;
-        // The last range may end where addresses do.
+        // The last range may end at the end of the address space.
         start = start.wrapping_add(done << granule.lg2());
         pages -= done;
     }
     commands
 }
 
-/// One command a block, or one for the whole tag.
-// arm_smmu_inv_size_too_big of 7.x: from as many blocks on as a table of such blocks would have
-// entries. No board without ranges was recorded.
+/// One command per block, or one for the whole tag.
+// arm_smmu_inv_size_too_big of 7.x: from as many blocks on as a table of such blocks has entries.
+// No board without ranges was recorded.
 fn blocks(tag: Tag, long: Smmu3LongRanges, stale: Stale, second: u64) -> Vec<Command> {
     if long == Smmu3LongRanges::WholeTag && stale.blocks() >= 1 << (stale.block.lg2() - 3) {
         return vec![tag.all()];

@@ -1,19 +1,20 @@
-//! Changing an entry the SMMU may read at any moment.
+//! Changing an entry that the SMMU may read at any moment.
 //!
-//! Only one doubleword changes at a time, as far as the SMMU can tell, and it may have read the
-//! others before or after. So the driver writes in rounds with an invalidation and a SYNC after
-//! each: whatever is mixed out of two neighbouring rounds has to mean one of them.
+//! The SMMU reads each doubleword at once, but may have read the others before or after. So the
+//! driver writes in rounds with an invalidation and a SYNC after each: any mixture of two
+//! neighbouring rounds has to mean one of them.
 
 use super::entry::Words;
 
 /// Doublewords to store before the next invalidation: index and value.
 pub(super) type Round = Vec<(usize, u64)>;
 
-/// The rounds that bring an entry from `current` to `target`; none if they are equal.
+/// The rounds that change an entry from `current` to `target`; none if they are equal.
 ///
-/// If all that decides the meaning lies in one doubleword, the change is hitless: first what the
-/// present meaning ignores, then that doubleword, then what the new meaning ignores. Else the
-/// entry is invalid in between. `used` tells which bits of an entry have a meaning.
+/// If a single doubleword decides the meaning, the change is hitless: first the bits that the
+/// present meaning ignores, then that doubleword, then the bits that the new meaning ignores.
+/// Otherwise the entry is invalid in between. `used` returns the bits of an entry that have a
+/// meaning.
 pub(super) fn hitless(current: &Words, target: &Words, used: fn(&Words) -> Words) -> Vec<Round> {
     let (used_now, used_then) = (used(current), used(target));
     let mut prepared = *current;
@@ -43,7 +44,7 @@ pub(super) fn hitless(current: &Words, target: &Words, used: fn(&Words) -> Words
     rounds
 }
 
-/// What has to be stored to make `range` of `at` equal to `wanted`; `at` then is.
+/// Makes `range` of `at` equal to `wanted`; returns the stores.
 fn store(at: &mut Words, wanted: &Words, range: core::ops::Range<usize>) -> Round {
     let mut round = Vec::new();
     for i in range {

@@ -1,8 +1,15 @@
-//! Where the fields of registers, table entries and commands are, under the names Linux's
-//! arm-smmu-v3 driver uses for them.
+//! The fields of registers, table entries and commands, under the names that Linux's arm-smmu-v3
+//! driver uses for them.
 //!
-//! The SMMU model spells the same layouts again from the architecture; the two meet only in
-//! memory and at registers. No algorithms here.
+//! | room | question it answers |
+//! | --- | --- |
+//! | `command` | which fields do commands have? |
+//! | `pci` | which parts of configuration space does the driver access? |
+//! | `register` | which fields do registers and events have? |
+//! | `table` | which fields do STEs and CDs have? |
+//!
+//! The SMMU model defines the same layouts again from the architecture; the two meet only in memory
+//! and at registers. No algorithms here.
 
 mod command;
 mod pci;

@@ -1,4 +1,4 @@
-//! What the driver does to memory and queue, one small act after another.
+//! The driver's acts on memory and queue, one at a time.
 
 use super::SmmuV3;
 use super::command::Command;
@@ -24,70 +24,70 @@ pub(in crate::iommu) enum EntryKind {
 /// One act.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::iommu) enum Work {
-    /// Store these doublewords of the entry at `at`, then tell the SMMU.
+    /// Store these doublewords of the entry at `at`, then invalidate it.
     Round {
         /// First doubleword of the entry.
         at: PhysAddr,
-        /// What to store.
+        /// The stores.
         stores: Round,
-        /// What to tell; a SYNC follows.
+        /// The invalidations; a SYNC follows.
         tell: Vec<Command>,
     },
-    /// Store these doublewords of an entry that the SMMU does not see yet.
+    /// Store these doublewords of an entry that the SMMU cannot have cached.
     Store {
         /// First doubleword of the entry.
         at: PhysAddr,
-        /// What to store.
+        /// The stores.
         stores: Round,
     },
-    /// Bring the entry at `at` to `target`, in as many rounds as its present value asks for.
+    /// Change the entry at `at` to `target`, in as many rounds as its present value needs.
     Become {
-        /// What kind of entry.
+        /// Kind of the entry.
         kind: EntryKind,
         /// First doubleword of the entry.
         at: PhysAddr,
-        /// What it shall be.
+        /// The new value.
         target: Words,
-        /// What to tell the SMMU after each round; a SYNC follows.
+        /// The invalidations after each round; a SYNC follows.
         tell: Vec<Command>,
     },
     /// Submit commands.
     Submit {
-        /// Which; none, if only the SYNC is wanted.
+        /// The commands; empty if only the SYNC is wanted.
         commands: Vec<Command>,
         /// Whether a SYNC follows.
         ending: Ending,
     },
     /// Store to a control register of a device's ATS.
     Configure {
-        /// Where.
+        /// Address of the register.
         at: PhysAddr,
-        /// What.
+        /// The value.
         value: u64,
     },
     /// Wait for a SYNC.
     Await(Ticket),
 }
 
-/// Acts still to be done, in order.
+/// Acts to perform, in order.
 #[derive(Debug, Default)]
 pub(in crate::iommu) struct Worklist {
-    /// The first of them. Most lists have no other.
+    /// The first act. Most lists have no other.
     next: Option<Work>,
-    /// Those after it; none where there is no first.
+    /// The acts after it; none where there is no first.
     rest: VecDeque<Work>,
     /// From the last SYNC.
     proof: Option<Synced>,
 }
 
 impl Worklist {
-    /// These acts, in order.
+    /// A list of these acts, in order.
     pub(in crate::iommu) fn new(acts: impl IntoIterator<Item = Work>) -> Self {
         let mut acts = acts.into_iter();
         Self { next: acts.next(), rest: acts.collect(), proof: None }
     }
 
-    /// Has this done after all the others.
+    /// Appends an act.
     pub(in crate::iommu) fn push(&mut self, act: Work) {
         match self.next {
             None => self.next = Some(act),
@@ -95,7 +95,7 @@ impl Worklist {
         }
     }
 
-    /// Has this done before all the others.
+    /// Puts an act before all others.
     fn put_first(&mut self, act: Work) {
         if let Some(second) = self.next.replace(act) {
             self.rest.push_front(second);
@@ -107,7 +107,7 @@ impl Worklist {
         std::mem::replace(&mut self.next, second)
     }
 
-    /// Does what can be done without waiting.
+    /// Performs what is possible without waiting.
     pub(in crate::iommu) fn advance(
         &mut self,
         smmu: &mut SmmuV3,
@@ -144,7 +144,7 @@ impl Worklist {
                     }
                 },
                 Work::Configure { at, value } => {
-                    // A store nobody takes is lost.
+                    // A store that no device accepts is lost.
                     let _ = host.store(at, Width::W16, value);
                 }
                 Work::Await(ticket) => match smmu.completed(ticket, host) {
@@ -161,8 +161,8 @@ impl Worklist {
 }
 
 impl SmmuV3 {
-    /// Whether the first of these commands goes into the queue by itself: kernels whose queues are
-    /// short insert one command after another.
+    /// Whether the first of these commands is submitted by itself: kernels with short queues insert
+    /// one command at a time.
     fn splits(&self, commands: &[Command], ending: Ending) -> bool {
         let more = commands.len() > 1 || ending == Ending::Sync && !commands.is_empty();
         more && self.queues == Smmu3Queues::Short
@@ -177,7 +177,7 @@ impl SmmuV3 {
         }
     }
 
-    /// The entry as it stands in memory, where a device may have written it.
+    /// Reads an entry from memory, where a device may have overwritten it.
     fn read_entry(&mut self, at: PhysAddr, host: &impl Host) -> Words {
         match host.memory().words(at, 8) {
             Ok(words) => words.try_into().expect("eight words were asked for"),

@@ -1,7 +1,7 @@
-//! Where the fields of GICv3 registers are, under the names Linux's driver uses for them
+//! The fields of GICv3 registers, under the names that Linux's driver uses for them
 //! (`arm-gic-v3.h`).
 //!
-//! The GIC model spells the same layouts again from the architecture; the two meet only at
+//! The GIC model defines the same layouts again from the architecture; the two meet only at
 //! registers. No algorithms here.
 
 use passim_model::layout;
@@ -13,8 +13,8 @@ pub(super) mod dist {
     pub(in crate::irq) const IROUTER: u64 = 0x6000;
 }
 
-/// Offsets of what the distributor has for SPIs and a redistributor's second frame for private
-/// interrupts: `GICD_*`, `GICR_*0`.
+/// Offsets of registers that the distributor has for SPIs, and a redistributor's second frame for
+/// private interrupts: `GICD_*`, `GICR_*0`.
 pub(super) mod array {
     pub(in crate::irq) const IGROUPR: u64 = 0x0080;
     pub(in crate::irq) const ISENABLER: u64 = 0x0100;
@@ -30,11 +30,11 @@ pub(super) mod redist {
     pub(in crate::irq) const WAKER: u64 = 0x0014;
 }
 
-/// `SZ_64K`: from a redistributor's first frame to the one with private interrupts.
+/// `SZ_64K`: offset of a redistributor's second frame, for private interrupts.
 pub(super) const SGI_BASE: u64 = 0x1_0000;
-/// From a redistributor to the next.
+/// Distance from a redistributor to the next.
 pub(super) const GICR_STRIDE: u64 = 0x2_0000;
-/// The same, where there are virtual LPIs.
+/// The same, with virtual LPIs.
 pub(super) const GICR_STRIDE_VLPIS: u64 = 0x4_0000;
 
 layout! {
@@ -94,7 +94,7 @@ pub(super) const ICC_CTLR_EL1_EOIMODE_DROP_DIR: u64 = 0;
 pub(super) const ICC_CTLR_EL1_EOIMODE_DROP: u64 = 1 << 1;
 /// First shared interrupt.
 pub(super) const FIRST_SPI: u32 = 32;
-/// From here on, four acknowledged numbers are none of a device's.
+/// First of the four special INTIDs.
 pub(super) const FIRST_SPECIAL: u32 = 1020;
 /// First LPI.
 pub(super) const FIRST_LPI: u32 = 8192;

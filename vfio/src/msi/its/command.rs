@@ -4,7 +4,7 @@ use super::Event;
 use super::wire::{Raw0, Raw1, Raw1Mapd, Raw2, Raw2Mapd, cmd};
 use passim_model::{DeviceId, IntId, PhysAddr};
 
-/// A command. Targets are given in place.
+/// A command. Targets are already shifted to their position.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Command {
     Mapd { device: DeviceId, bits: u32, itt: PhysAddr, valid: bool },

@@ -1,5 +1,5 @@
-//! What all ITSs of a machine share: the configuration of every LPI, and the CPUs LPIs go to.
-//! Linux's `gic_rdists`, `its_cpu_init_lpis` and `its_select_cpu` of `irq-gic-v3-its.c`.
+//! State shared by all ITSs of a machine: the LPI configuration table, and the CPUs that LPIs are
+//! routed to. Linux's `gic_rdists`, `its_cpu_init_lpis` and `its_select_cpu` of `irq-gic-v3-its.c`.
 
 use super::registers::Registers;
 use super::table::{cacheability, zeroed};
@@ -12,36 +12,36 @@ use crate::msi::lpi::MOST_BITS;
 use crate::policy::{LpiAffinity, LpiInvalidation, Policy};
 use passim_model::{Frames, Host, IntId, PhysAddr};
 
-/// How often the driver looks whether an invalidation is done. 6.12 wait_for_syncr looks without
-/// end.
+/// How often the driver polls for the end of an invalidation. 6.12 wait_for_syncr polls without
+/// limit.
 const MOST_LOOKS: u32 = 1 << 16;
 
-/// The CPUs whose LPIs are on. See the [module](self).
+/// The CPUs with LPIs enabled. See the [module](self).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Cpus {
     /// The LPI configuration table.
     properties: Option<PhysAddr>,
     /// Bits of an INTID (6.12 `lpi_id_bits`).
     bits: u32,
-    /// By CPU: events that go there, of whichever ITS (6.12 `cpu_lpi_count`).
+    /// By CPU: number of events routed there, by all ITSs (6.12 `cpu_lpi_count`).
     loads: Vec<u32>,
     affinity: LpiAffinity,
-    /// Of the memory that redistributors are given.
+    /// The cacheability field for tables of redistributors.
     cacheability: u64,
     /// By CPU: its redistributor.
     redistributors: Vec<Registers>,
-    /// Whether every redistributor invalidates by register, and the kernel uses that.
+    /// Whether every redistributor can invalidate by register, and the kernel uses that.
     direct: bool,
 }
 
-/// The configuration of an LPI that is held back.
+/// The configuration byte of a masked LPI.
 fn masked(policy: &Policy) -> u8 {
     let priority = LpiProp::PRIORITY.in_place(default_priority(policy.gicv3_priority));
     (priority | LpiProp::GROUP1.flag(true)) as u8
 }
 
 impl Cpus {
-    /// None yet.
+    /// Creates the state without any CPU.
     pub(super) fn new(policy: &Policy) -> Self {
         Self {
             properties: None,
@@ -54,7 +54,7 @@ impl Cpus {
         }
     }
 
-    /// Every LPI is configured, and held back. 6.12 its_setup_lpi_prop_table.
+    /// Allocates the configuration table, with every LPI masked. 6.12 its_setup_lpi_prop_table.
     pub(super) fn boot(
         &mut self,
         (policy, bits): (&Policy, u32),
@@ -69,7 +69,7 @@ impl Cpus {
         Some(())
     }
 
-    /// Turns the LPIs of another CPU on, and returns which it is. 6.12 its_cpu_init_lpis.
+    /// Enables the LPIs of another CPU, and returns its number. 6.12 its_cpu_init_lpis.
     pub(super) fn add(
         &mut self,
         redistributor: &Redistributor,
@@ -83,12 +83,12 @@ impl Cpus {
         let properties = Propbaser::ADDRESS.in_place(self.properties?.get())
             | Propbaser::IDBITS.of(u64::from(self.bits - 1));
         registers.store64(gicr::PROPBASER, properties | attributes, host)?;
-        // measured on 6.1 and 6.12, dumps of the ITS: PTZ is not written, though the table is zero.
+        // measured on 6.1 and 6.12, dumps of the ITS: PTZ is 0, though the table is zeroed.
         let pending = Propbaser::ADDRESS.in_place(pending.get());
         registers.store64(gicr::PENDBASER, pending | attributes, host)?;
         let ctlr = registers.load32(gicr::CTLR, host)?;
         registers.store32(gicr::CTLR, ctlr | GICR_CTLR_ENABLE_LPIS, host)?;
-        // 6.12 __gic_update_rdist_properties: what one of them lacks none has.
+        // 6.12 __gic_update_rdist_properties: a feature has to be in every redistributor.
         if self.direct {
             let typer = registers.load64(gicr::TYPER, host)?;
             self.direct = typer & GICR_TYPER_DIRECT_LPIS != 0 || ctlr & GICR_CTLR_IR != 0;
@@ -99,13 +99,13 @@ impl Cpus {
         Some(cpu)
     }
 
-    /// Whether there is one.
+    /// Whether there is any CPU.
     pub(super) fn any(&self) -> bool {
         !self.loads.is_empty()
     }
 
-    /// The CPU an event goes to. 6.12 its_select_cpu: of those it may go to, the first with the
-    /// fewest.
+    /// The CPU to route an event to. 6.12 its_select_cpu: of the allowed CPUs, the first with the
+    /// fewest events.
     pub(super) fn select(&self, pinned: Option<u16>) -> u16 {
         let loads = (0u16..).zip(self.loads.iter().copied());
         let least = || match self.affinity {
@@ -118,20 +118,20 @@ impl Cpus {
         pinned.filter(there).unwrap_or_else(least)
     }
 
-    /// Whether the ITS is told where an event goes each time that is settled.
+    /// Whether the driver sends MOVI even if the CPU does not change.
     pub(super) fn says_each_time(&self) -> bool {
         self.affinity == LpiAffinity::FirstCpu
     }
 
-    /// One event more goes to a CPU, or one less.
+    /// Adds an event to a CPU's count, or removes one.
     pub(super) fn weigh(&mut self, cpu: u16, more: bool) {
         if let Some(load) = self.loads.get_mut(usize::from(cpu)) {
             *load = if more { *load + 1 } else { load.saturating_sub(1) };
         }
     }
 
-    /// Has the redistributor of a CPU read the LPI's configuration anew, and waits for it. `false`
-    /// if that is not done by register.
+    /// Makes a CPU's redistributor reload the LPI's configuration, and waits for it. Returns
+    /// `false` if it cannot be done by register.
     // 6.12 direct_lpi_inv.
     pub(super) fn invalidate(&self, cpu: u16, lpi: IntId, host: &mut impl Host) -> bool {
         let registers = self.redistributors.get(usize::from(cpu)).filter(|_| self.direct);
@@ -148,14 +148,14 @@ impl Cpus {
         true
     }
 
-    /// Writes whether an LPI is held back. `None` if there is no such LPI.
+    /// Writes an LPI's configuration byte. `None` if there is no such LPI.
     pub(super) fn configure(&self, lpi: IntId, masked: bool, host: &mut impl Host) -> Option<()> {
         let entry = lpi.get().checked_sub(FIRST_LPI)?;
         let place = self.properties?.checked_add(u64::from(entry))?;
         let mut byte = [0];
         host.memory().read(place, &mut byte).ok()?;
         let word = LpiProp::ENABLED.set(u64::from(byte[0]), u64::from(!masked));
-        // A byte that was read can be written.
+        // A byte that could be read can be written.
         let _ = host.memory_mut().write(place, &[word as u8]);
         Some(())
     }

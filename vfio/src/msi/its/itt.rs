@@ -1,9 +1,9 @@
-//! Where interrupt translation tables lie: Linux's `kzalloc_node` for them, and since 6.13
+//! Allocation of interrupt translation tables: Linux's `kzalloc_node` for them, and since 6.13
 //! `itt_alloc_pool` of `irq-gic-v3-its.c`.
 //!
-//! All ITSs share it. A table that is given back may be another's before the ITS has heard of that;
-//! whose it may become is what this room decides. Slabs have other objects of the kernel between
-//! tables, which are not modelled; so no page of them is ever empty and given back.
+//! All ITSs share it. A freed table may be allocated again before the ITS has seen its MAPD; this
+//! room decides which table gets the memory. Other objects of the kernel in the same slabs are not
+//! modelled; so no page of a slab becomes empty and is freed.
 
 use super::table::zeroed;
 use super::wire::ITS_ITT_ALIGN;
@@ -11,7 +11,7 @@ use crate::policy::IttMemory;
 use passim_model::{Frames, Host, PageSize, PhysAddr, Span};
 use std::collections::BTreeMap;
 
-/// A page of the pool: places that are taken, and where each ends.
+/// A page of the pool: start and end of each table in it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Page {
     base: PhysAddr,
@@ -22,30 +22,30 @@ struct Page {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct IttPlaces {
     from: IttMemory,
-    /// Free objects by log2 of their size; the last that was freed is the next.
+    /// Free objects by log2 of their size; the last one freed is allocated first.
     slabs: BTreeMap<u32, Vec<PhysAddr>>,
-    /// As the pool got them.
+    /// In the order in which the pool got them.
     pool: Vec<Page>,
 }
 
-/// What a table of so many bytes is cut from.
+/// The memory of a table of a given size.
 enum Cut {
     /// A block of pages, log2 of its size.
     Block(u32),
     /// An object of a slab, log2 of its size.
     Object(u32),
-    /// So many bytes of the pool.
+    /// This many bytes of the pool.
     Pooled(u64),
 }
 
 impl IttPlaces {
-    /// No table yet.
+    /// Creates an allocator without tables.
     pub(super) fn new(from: IttMemory) -> Self {
         Self { from, slabs: BTreeMap::new(), pool: Vec::new() }
     }
 
-    // 4.4 to 6.12: room to align the table in; kmalloc has caches of up to two pages
-    // (KMALLOC_MAX_CACHE_SIZE), and an object of a power of two lies at a multiple of it. 6.13
+    // 4.4 to 6.12: the allocation includes room for alignment; kmalloc has caches of up to two
+    // pages (KMALLOC_MAX_CACHE_SIZE), and aligns an object of a power of two to its size. 6.13
     // itt_alloc_pool.
     fn cut(&self, bytes: u64, page: PageSize) -> Cut {
         let bytes = bytes.max(ITS_ITT_ALIGN);
@@ -64,7 +64,7 @@ impl IttPlaces {
         }
     }
 
-    /// Memory for a table of so many bytes.
+    /// Allocates memory for a table of `bytes` bytes.
     pub(super) fn alloc(
         &mut self,
         bytes: u64,
@@ -82,7 +82,7 @@ impl IttPlaces {
         }
     }
 
-    /// A table of so many bytes is needed no more.
+    /// Frees a table of `bytes` bytes.
     pub(super) fn free(&mut self, at: PhysAddr, bytes: u64, frames: &mut Frames) {
         match self.cut(bytes, frames.smallest()) {
             Cut::Block(lg2) => {
@@ -113,9 +113,11 @@ impl IttPlaces {
         free.pop()
     }
 
-    /// The first place that is large enough, in the youngest page that has one, down to the byte.
-    // lib/genalloc.c: gen_pool_add puts a page before the others. gen_pool_create was told a granule
-    // of get_order(ITS_ITT_ALIGN), which is of pages, so 0, so one byte; nor does it clear anything.
+    /// Allocates from the pool: the first gap that fits, to the byte, in the youngest page that has
+    /// one.
+    // lib/genalloc.c: gen_pool_add puts a page before the others. gen_pool_create gets
+    // get_order(ITS_ITT_ALIGN) as granule, which is an order of pages: 0, so one byte; nor does it
+    // clear the memory.
     fn pooled(
         &mut self,
         bytes: u64,

@@ -1,4 +1,4 @@
-//! What the ITS driver tells one ITS: tables, queue, collections, devices and events. Linux's
+//! One ITS as its driver programs it: tables, queue, collections, devices and events. Linux's
 //! `struct its_node` of `irq-gic-v3-its.c`.
 
 use super::Event;
@@ -14,7 +14,7 @@ use crate::policy::{ItsInvall, ItsQueueWait};
 use passim_model::{DeviceId, Frames, Host, IntId, PhysAddr};
 use std::collections::BTreeMap;
 
-/// How often the driver looks whether the ITS is quiet. 6.12 its_force_quiescent: a second.
+/// How often the driver polls for quiescence. 6.12 its_force_quiescent: a second.
 const MOST_LOOKS: u32 = 1 << 16;
 
 /// An interrupt translation table.
@@ -31,22 +31,22 @@ pub(super) struct Node {
     queue: Queue,
     devices: Table,
     itt_entry_bytes: u64,
-    /// EventIDs there are, up to `1 << 32`.
+    /// Number of EventIDs, up to `1 << 32`.
     event_ids: u64,
     /// Commands name a redistributor by its address, not by its number.
     by_address: bool,
-    /// By CPU: what commands call its redistributor, in place.
+    /// By CPU: its redistributor's name in commands, already shifted to its position.
     collections: Vec<u64>,
     itts: BTreeMap<DeviceId, Itt>,
-    /// Events that are mapped, and their collections.
+    /// Mapped events, and their collections.
     mapped: BTreeMap<Event, u16>,
-    /// Events of mapped devices that are not mapped: the collection they were in or were said to
-    /// go to last. The first, of those that are not here.
+    /// Unmapped events of mapped devices: the collection in which each was last, or to which it was
+    /// moved. Collection 0 for events that are absent.
     left: BTreeMap<Event, u16>,
 }
 
 impl Node {
-    /// Brings the ITS up. `None` if a register does not answer as an ITS's, or there is no memory.
+    /// Brings the ITS up. `None` if a register does not answer as an ITS's, or memory runs out.
     // 6.12 its_probe_one.
     pub(super) fn boot(
         its: PhysAddr,
@@ -80,17 +80,17 @@ impl Node {
         })
     }
 
-    /// What commands came to nothing by, since last asked.
+    /// Takes the failed waits for commands.
     pub(super) fn take_stops(&mut self) -> Vec<Stop> {
         self.queue.take_stops()
     }
 
-    /// Of `wanted` events, those that EventIDs can name.
+    /// Limits `wanted` events to the number of EventIDs.
     pub(super) fn nameable(&self, wanted: u32) -> u32 {
         u32::try_from(self.event_ids).map_or(wanted, |all| wanted.min(all))
     }
 
-    /// A CPU's collection. 6.12 its_cpu_init_collection.
+    /// Maps a CPU's collection. 6.12 its_cpu_init_collection.
     pub(super) fn add_collection(
         &mut self,
         collection: u16,
@@ -108,7 +108,7 @@ impl Node {
         self.queue.send(Command::Invall { collection }, sync, host);
     }
 
-    /// Makes sure that the table of devices has an entry for one. `None` if that cannot be.
+    /// Allocates the device table's page for a device, if it is missing. `None` if that fails.
     pub(super) fn cover(
         &self,
         device: DeviceId,
@@ -118,8 +118,8 @@ impl Node {
         self.devices.cover(device, frames, host)
     }
 
-    /// A device that is [covered](Self::cover) gets a table for `wanted` events, and is mapped. `None`
-    /// if there is no memory.
+    /// Allocates a table of `wanted` events for a [covered](Self::cover) device, and maps it.
+    /// `None` if memory runs out.
     // 6.12 its_create_device: two entries at least.
     pub(super) fn map_device(
         &mut self,
@@ -137,7 +137,7 @@ impl Node {
         Some(())
     }
 
-    /// A device is gone.
+    /// Unmaps a device and frees its table.
     pub(super) fn unmap_device(
         &mut self,
         device: DeviceId,
@@ -154,8 +154,8 @@ impl Node {
         self.collections.get(usize::from(collection)).copied()
     }
 
-    /// An event raises an LPI from now on. Returns the CPU it goes to, whatever it was told before.
-    // 4.4 and 5.12 its_irq_domain_activate: whether or not the event is mapped.
+    /// Maps an event to an LPI. Returns the CPU it is routed to, whatever was set before.
+    // 4.4 and 5.12 its_irq_domain_activate: also if the event is mapped already.
     pub(super) fn map_event(
         &mut self,
         event: Event,
@@ -174,7 +174,7 @@ impl Node {
         collection
     }
 
-    /// An event raises nothing any more.
+    /// Unmaps an event.
     pub(super) fn unmap_event(&mut self, event: Event, cpus: &mut Cpus, host: &mut impl Host) {
         let Some(collection) = self.mapped.remove(&event) else { return };
         cpus.weigh(collection, false);
@@ -183,7 +183,7 @@ impl Node {
         self.queue.send(Command::Discard { event }, sync, host);
     }
 
-    /// Nobody knows an event any more, whether or not it still raises something.
+    /// Removes the driver's record of an event, whether or not it can still raise an interrupt.
     pub(super) fn forget_event(&mut self, event: Event, cpus: &mut Cpus) {
         if let Some(collection) = self.mapped.remove(&event) {
             cpus.weigh(collection, false);
@@ -191,7 +191,7 @@ impl Node {
         }
     }
 
-    /// Holds an event's LPI back, or lets it through.
+    /// Masks or unmasks an event's LPI.
     pub(super) fn set_masked(
         &mut self,
         event: Event,
@@ -207,9 +207,9 @@ impl Node {
         }
     }
 
-    /// Sends an event to the CPU it was told to go to, or to that which the driver chooses, and
-    /// returns which. The SYNC is for the redistributor it leaves (6.12 its_build_movi_cmd).
-    // 5.12 its_set_affinity: the event does not count where it is; 4.4: MOVI goes out each time.
+    /// Routes an event to the CPU that a user has set, or to one that the driver selects, and
+    /// returns the CPU. The SYNC targets the old redistributor (6.12 its_build_movi_cmd).
+    // 5.12 its_set_affinity: the event is not counted at its old CPU; 4.4: MOVI is sent each time.
     pub(super) fn set_affinity(
         &mut self,
         event: Event,
@@ -229,8 +229,8 @@ impl Node {
         Some(cpu)
     }
 
-    /// Says of an event that is not mapped which collection it moves to, as if it were.
-    // 4.4 its_set_affinity does not ask; the SYNC is for col_map, which is of zeroes at first.
+    /// Sends MOVI for an event that is not mapped, as if it were.
+    // 4.4 its_set_affinity does not check; the SYNC uses col_map, which is zero at first.
     pub(super) fn move_unmapped(
         &mut self,
         event: Event,

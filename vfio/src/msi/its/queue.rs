@@ -1,7 +1,8 @@
-//! The ITS's command queue, seen from the side that fills it: Linux's `its_send_single_command`.
+//! The ITS's command queue, as its producer sees it: Linux's `its_send_single_command`.
 //!
-//! Every command is waited for, but not for ever: what an ITS does not perform stays in the queue,
-//! and may fill it. Then commands are dropped; nothing that waits is overwritten.
+//! The driver waits for every command, but not for ever: a command that an ITS does not perform
+//! stays in the queue, and may fill it. Then new commands are dropped; waiting ones are never
+//! overwritten.
 
 use super::command::Command;
 use super::registers::Registers;
@@ -9,16 +10,15 @@ use super::wire::{COMMAND_BYTES, Cbaser, Creadr, INNER_SHAREABLE, ITS_CMD_QUEUE_
 use crate::policy::ItsQueueWait;
 use passim_model::{Host, PhysAddr, event};
 
-/// How often the driver looks whether a command is done. 6.12 its_wait_for_range_completion: a
-/// second.
+/// How often the driver polls for completion. 6.12 its_wait_for_range_completion: a second.
 const MOST_LOOKS: u32 = 1 << 16;
 
-/// A wait for the ITS that came to nothing.
+/// A failed wait for the ITS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::msi) enum Stop {
-    /// The ITS got no further than the command at this place.
+    /// The ITS stopped at the command at this address.
     Waiting(PhysAddr),
-    /// A command that would have been put at this place was dropped: the queue is full.
+    /// A command for this address was dropped: the queue is full.
     Full(PhysAddr),
 }
 
@@ -30,15 +30,14 @@ pub(super) struct Queue {
     wait: ItsQueueWait,
     /// Offset of the next command.
     write: u64,
-    /// What the last command came to, if to nothing; the next that comes to the same says nothing
-    /// new.
+    /// The last command's failed wait; an equal failure of the next command is not recorded again.
     stopped: Option<Stop>,
-    /// The same, of each time nobody was told of yet.
+    /// Failed waits not yet taken.
     untold: Vec<Stop>,
 }
 
 impl Queue {
-    /// An empty queue in zeroed memory at `base`, told to the ITS.
+    /// Creates an empty queue in zeroed memory at `base`, and writes its address to the ITS.
     pub(super) fn new(
         base: PhysAddr,
         (cacheability, wait): (u64, ItsQueueWait),
@@ -56,9 +55,9 @@ impl Queue {
         Some(Self { registers, base, wait, write: 0, stopped: None, untold: Vec::new() })
     }
 
-    /// Has a command performed, and a SYNC after it if a target is given. What there is no room for
-    /// is dropped.
-    // 6.12 BUILD_SINGLE_CMD_FUNC: a SYNC that cannot be had does not keep the command back.
+    /// Submits a command, and a SYNC after it if a target is given. A command that does not fit is
+    /// dropped.
+    // 6.12 BUILD_SINGLE_CMD_FUNC: the command is submitted even if the SYNC does not fit.
     pub(super) fn send(&mut self, command: Command, sync: Option<u64>, host: &mut impl Host) {
         let from = self.write;
         let stop = match self.put(command, host) {
@@ -79,8 +78,8 @@ impl Queue {
         }
     }
 
-    /// What commands came to nothing by, since last asked. Where the ITS does not say what it has
-    /// got to, that is the place after the last.
+    /// Takes the failed waits. Where GITS_CREADR does not answer, the address is that after the
+    /// last command.
     pub(super) fn take_stops(&mut self) -> Vec<Stop> {
         core::mem::take(&mut self.untold)
     }
@@ -89,7 +88,7 @@ impl Queue {
         PhysAddr::new(self.base.get() + offset)
     }
 
-    /// Puts a command at the end of the queue, once there is room.
+    /// Writes a command at the end of the queue, once there is room.
     // 6.12 its_allocate_entry, its_queue_full.
     fn put(&mut self, command: Command, host: &mut impl Host) -> Result<(), Stop> {
         let at = self.place(self.write);
@@ -102,8 +101,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Tells the ITS of what was put from an offset on, and waits until all of it is performed.
-    // 4.4 its_wait_for_range_completion compares offsets as they are. 5.2 counts on where they wrap.
+    /// Stores GITS_CWRITER, and waits until the commands from an offset on are performed.
+    // 4.4 its_wait_for_range_completion compares offsets as they are. 5.2 handles the wrap.
     fn post(&mut self, from: u64, host: &mut impl Host) -> Result<(), Stop> {
         let told = self.registers.store64(gits::CWRITER, self.write, host);
         told.ok_or(Stop::Waiting(self.place(self.write)))?;
@@ -116,8 +115,8 @@ impl Queue {
         done.map_err(|reached| Stop::Waiting(self.place(reached)))
     }
 
-    /// Looks how far the ITS is, until that is enough. Where the queue has stopped or time is up,
-    /// the offset that the ITS has got to.
+    /// Polls GITS_CREADR until `enough` accepts it. `Err` with the offset reached, if the queue has
+    /// stalled or the time is up.
     fn look(&self, host: &mut impl Host, enough: impl Fn(u64, u64) -> bool) -> Result<(), u64> {
         let mut reached = self.write;
         for _ in 0..MOST_LOOKS {

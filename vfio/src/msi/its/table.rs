@@ -1,4 +1,4 @@
-//! Tables that the ITS keeps its devices and collections in: Linux's `its_alloc_tables`.
+//! Device and collection tables of the ITS: Linux's `its_alloc_tables`.
 
 use super::registers::Registers;
 use super::wire::{
@@ -19,11 +19,11 @@ pub(super) struct Table {
     page_lg2: u32,
     entry_bytes: u64,
     indirect: bool,
-    /// Whether anybody looks if there is a place for a device.
+    /// Whether the driver checks that a device has a place in a flat table.
     checked: bool,
 }
 
-/// A zeroed block.
+/// Allocates a zeroed block.
 pub(super) fn zeroed(lg2: u32, frames: &mut Frames, host: &mut impl Host) -> Option<PhysAddr> {
     let size = PageSize::from_lg2(lg2)?;
     let base = frames.alloc(size)?;
@@ -31,8 +31,8 @@ pub(super) fn zeroed(lg2: u32, frames: &mut Frames, host: &mut impl Host) -> Opt
     Some(base)
 }
 
-/// The largest block the page allocator gives: MAX_PAGE_ORDER of arm64, which is a level 2 block of
-/// pages of 64 KiB, and for smaller ones as its Kconfig has it.
+/// Bytes of the page allocator's largest block: MAX_PAGE_ORDER of arm64, which is a level 2 block
+/// with pages of 64 KiB, and Kconfig's default for smaller pages.
 fn largest(frames: &Frames) -> u64 {
     let order = match frames.smallest().lg2() {
         12 => 10,
@@ -42,13 +42,13 @@ fn largest(frames: &Frames) -> u64 {
     frames.smallest().bytes() << order
 }
 
-/// What the driver of a kernel does about tables.
+/// The kernel's choices for tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Choices {
     tables: ItsTables,
     pages: ItsPages,
     flat_check: ItsFlatCheck,
-    /// As a cacheability field has it.
+    /// As a cacheability field encodes it.
     pub(super) cacheability: u64,
 }
 
@@ -63,7 +63,7 @@ impl Choices {
     }
 }
 
-/// The cacheability of memory that an ITS and redistributors are given.
+/// The cacheability of memory for an ITS and redistributors.
 pub(super) fn cacheability(policy: &Policy) -> u64 {
     match policy.its_cacheability {
         ItsCacheability::WriteAllocate => WA_WB,
@@ -71,7 +71,7 @@ pub(super) fn cacheability(policy: &Policy) -> u64 {
     }
 }
 
-/// Gives the ITS a table for every kind it asks for, and returns that of devices.
+/// Allocates every table that the ITS requires, and returns the device table.
 pub(super) fn alloc_all(
     (registers, choices): (Registers, Choices),
     device_bits: u32,
@@ -79,7 +79,7 @@ pub(super) fn alloc_all(
     host: &mut impl Host,
 ) -> Option<Table> {
     let mut devices = None;
-    // 4.11 its_alloc_tables: what one register takes is tried first with the next.
+    // 4.11 its_alloc_tables: the page size that one register accepts is tried first with the next.
     let mut page_lg2 = BASER_PAGE_SIZES[0].0;
     for n in 0..GITS_BASER_NR_REGS {
         let mut baser = BaserRegister { registers, offset: gits::BASER + n * 8, choices };
@@ -100,11 +100,11 @@ pub(super) fn alloc_all(
     devices
 }
 
-/// A GITS_BASER, and how its table is made.
+/// A GITS_BASER, and the choices for its table.
 #[derive(Clone, Copy, Debug)]
 struct BaserRegister {
     registers: Registers,
-    /// From where the ITS's registers start, in bytes.
+    /// Offset from the ITS's first register, in bytes.
     offset: u64,
     choices: Choices,
 }
@@ -114,13 +114,13 @@ impl BaserRegister {
         self.registers.load64(self.offset, host)
     }
 
-    /// Stores a value, and returns what came of it.
+    /// Stores a value, and returns the value read back.
     fn store(&mut self, value: u64, host: &mut impl Host) -> Option<u64> {
         self.registers.store64(self.offset, value, host)?;
         self.load(host)
     }
 
-    /// The largest page the register takes, as log2 of its bytes. 6.12 its_probe_baser_psz.
+    /// The largest page the register accepts, as log2 of its bytes. 6.12 its_probe_baser_psz.
     fn probe_page(&mut self, host: &mut impl Host) -> Option<u32> {
         let old = self.load(host)?;
         for (lg2, code) in BASER_PAGE_SIZES {
@@ -132,10 +132,11 @@ impl BaserRegister {
         None
     }
 
-    /// How large a table for entries of so many bits of number is, or one of a page, and whether it
-    /// has two levels.
-    // 6.12 its_parse_indirect_baser: two levels where one would take more than two pages and the
-    // register can say so; no more than the page allocator gives, here and in 4.4 its_alloc_tables.
+    /// The size of a table for numbers of `bits` bits (one page without), and whether it has two
+    /// levels.
+    // 6.12 its_parse_indirect_baser: two levels where a flat table would have more than two pages
+    // and the register supports them; at most the page allocator's largest block, here and in 4.4
+    // its_alloc_tables.
     fn plan(
         &mut self,
         (page_lg2, bits): (u32, Option<u32>),
@@ -161,8 +162,8 @@ impl BaserRegister {
         Some((bytes.next_power_of_two().min(largest(frames)), indirect))
     }
 
-    /// Allocates a table of pages of a size, or of the next smaller that the register takes.
-    // 4.11 its_setup_baser: the size of the whole was settled before that of its pages.
+    /// Allocates a table with a page size, or with the next smaller one that the register accepts.
+    // 4.11 its_setup_baser: the table's size is fixed before its page size.
     fn give(
         &mut self,
         first_lg2: u32,
@@ -190,7 +191,8 @@ impl BaserRegister {
     }
 
     fn value(&self, table: &Table, code: u64) -> u64 {
-        // GITS_BASER_PHYS_52_to_48: with pages of 64 KiB the bits below the page are the highest.
+        // GITS_BASER_PHYS_52_to_48: with pages of 64 KiB the bits below the page hold the highest
+        // address bits.
         let address = match table.page_lg2 {
             16 => table.base.get() & ((1 << 48) - 1) | (table.base.get() >> 48) << 12,
             _ => table.base.get(),
@@ -206,9 +208,9 @@ impl BaserRegister {
 }
 
 impl Table {
-    /// Makes sure there is an entry for a device. `None` if the table has no place for it, or
-    /// there is no memory.
-    // 6.12 its_alloc_table_entry; 4.4 its_create_device does not ask of a flat table.
+    /// Allocates the page for a device's entry, if it is missing. `None` if the table has no place
+    /// for it, or memory runs out.
+    // 6.12 its_alloc_table_entry; 4.4 its_create_device does not check a flat table.
     pub(super) fn cover(
         &self,
         device: DeviceId,

@@ -1,4 +1,4 @@
-//! Commands are the recorded ones, and a queue that has stopped is not waited for.
+//! Commands match the recorded ones, and the driver does not wait for a stalled queue.
 
 mod tables;
 
@@ -14,7 +14,7 @@ use passim_model::{
 
 const ITS: u64 = 0x808_0000;
 
-/// A machine whose ITS performs nothing, and how often it was asked how far it is.
+/// A machine whose ITS performs nothing, and the number of reads of GITS_CREADR.
 struct Idle {
     memory: Memory,
     creadr: u64,
@@ -38,12 +38,12 @@ impl Host for Idle {
     fn relax(&mut self) {}
 }
 
-/// A machine whose ITS has got to `creadr`, and an empty queue.
+/// A machine whose ITS has reached `creadr`, and an empty queue.
 fn idle(base: PhysAddr, creadr: u64) -> (Idle, Queue) {
     waiting(base, creadr, ItsQueueWait::Performed)
 }
 
-/// The same, of a driver that waits in one way or another.
+/// The same, with a driver's way of waiting.
 fn waiting(base: PhysAddr, creadr: u64, wait: ItsQueueWait) -> (Idle, Queue) {
     let mut memory = Memory::new();
     memory.add_bank(Span::from_size(base, 0x1_0000).unwrap()).unwrap();
@@ -55,7 +55,7 @@ fn waiting(base: PhysAddr, creadr: u64, wait: ItsQueueWait) -> (Idle, Queue) {
 const BASE: PhysAddr = PhysAddr::new(0x4000_0000);
 const INVALL: Command = Command::Invall { collection: 0 };
 
-/// GITS_CREADR.Stalled says that nothing will come; without it the driver looks until time is up.
+/// GITS_CREADR.Stalled ends the wait; without it the driver polls until the time is up.
 #[test]
 fn a_queue_that_has_stopped_is_not_waited_for() {
     for (creadr, looks) in [(1, 1), (0, 1 << 16)] {
@@ -74,8 +74,8 @@ fn a_queue_that_has_stopped_is_not_waited_for() {
     }
 }
 
-/// 4.4 its_wait_for_range_completion: a command is taken for performed where GITS_CREADR is before it,
-/// as when the queue has stopped, or where the queue wraps behind it.
+/// 4.4 its_wait_for_range_completion: a command counts as performed if GITS_CREADR is before it, as
+/// in a stalled queue, or if the queue wraps after it.
 #[test]
 fn offsets_that_are_compared_as_they_are_end_waits_early() {
     let (mut host, mut queue) = waiting(BASE, 1, ItsQueueWait::Range);
@@ -106,7 +106,7 @@ fn offsets_that_are_compared_as_they_are_end_waits_early() {
     assert_eq!(queue.take_stops(), [Stop::Waiting(PhysAddr::new(0x4000_ffe0))]);
 }
 
-/// What waits is not written over, however many commands come, wherever the ITS has stopped.
+/// Waiting commands are not overwritten, however many follow, wherever the ITS has stopped.
 #[test]
 fn a_queue_that_is_full_takes_no_command() {
     for stopped in [0x20, 0x8000, 0xffc0] {
@@ -122,7 +122,7 @@ fn a_queue_that_is_full_takes_no_command() {
             queue.send(INVALL, None, &mut host);
         }
         assert_eq!(queue.take_stops(), [Stop::Waiting(PhysAddr::new(0x4000_0000 + stopped))]);
-        // One place is left: the SYNC is dropped and the command goes.
+        // One place is left: the command is queued and the SYNC dropped.
         queue.send(INVALL, Some(0), &mut host);
         let full = Stop::Full(PhysAddr::new(0x4000_0000 + stopped - 32));
         assert_eq!(queue.take_stops(), [full]);
@@ -131,7 +131,7 @@ fn a_queue_that_is_full_takes_no_command() {
         let at = PhysAddr::new(0x4000_0000 + stopped);
         assert_eq!(host.memory.load_u64(at).unwrap(), first.words()[0]);
         assert_eq!(host.memory.load_u64(PhysAddr::new(at.get() + 16)).unwrap(), first.words()[2]);
-        // The ITS goes on, and so do commands.
+        // The ITS continues, and commands succeed again.
         host.creadr = stopped + 32;
         queue.send(first, None, &mut host);
         assert_eq!(queue.take_stops(), [Stop::Waiting(PhysAddr::new(0x4000_0000 + stopped + 32))]);
@@ -169,8 +169,8 @@ fn commands_are_those_of_the_dumps() {
     }
 }
 
-/// Where LPIs come in chunks, the events that were found for too many messages are nobody's: who asks
-/// for fewer does not get them, and the device stays. Where they come in blocks, nothing is taken.
+/// With LPIs in chunks, the events of a failed allocation are lost: a smaller allocation does not
+/// get them, and the device stays. With blocks, a failed allocation takes none.
 #[test]
 fn what_was_taken_of_too_few_is_lost_with_chunks() {
     for (profile, left) in [(Profile::Linux4_11, 0), (Profile::Linux6_12, 2)] {

@@ -1,7 +1,7 @@
-//! Where the fields of ITS registers, commands and LPI tables are, under the names Linux's driver
-//! uses for them (`arm-gic-v3.h`, `irq-gic-v3-its.c`).
+//! The fields of ITS registers, commands and LPI tables, under the names that Linux's driver uses
+//! for them (`arm-gic-v3.h`, `irq-gic-v3-its.c`).
 //!
-//! The GIC model spells the same layouts again from the architecture; the two meet only in memory
+//! The GIC model defines the same layouts again from the architecture; the two meet only in memory
 //! and at registers. No algorithms here.
 
 use passim_model::layout;
@@ -37,7 +37,7 @@ pub(super) const GICR_CTLR_ENABLE_LPIS: u64 = 1;
 pub(super) const GICR_CTLR_IR: u64 = 1 << 2;
 /// `GICR_TYPER_DirectLPIS`.
 pub(super) const GICR_TYPER_DIRECT_LPIS: u64 = 1 << 3;
-/// GICR_SYNCR: an invalidation is under way.
+/// GICR_SYNCR: an invalidation is in progress.
 pub(super) const GICR_SYNCR_BUSY: u64 = 1;
 /// `GIC_BASER_CACHE_RaWaWb`.
 pub(super) const RA_WA_WB: u64 = 7;
@@ -57,11 +57,11 @@ pub(super) const GITS_LVL1_ENTRY_SIZE: u64 = 8;
 pub(super) const GITS_BASER_PAGES_MAX: u64 = 256;
 /// `LPI_PROPBASE_SZ` and `LPI_PENDBASE_SZ`, as log2.
 pub(super) const LPI_TABLE_LG2: u32 = 16;
-/// First LPI, which the first byte of the configuration table is for.
+/// First LPI, the one of the configuration table's first byte.
 pub(super) const FIRST_LPI: u32 = 8192;
 
 layout! {
-    /// `GICR_PIDR2` and its like.
+    /// `GICR_PIDR2` and `GITS_PIDR2`.
     pub(super) struct Pidr2 {
         /// `GIC_PIDR2_ARCH_MASK`.
         ARCH = bits(7, 4);
@@ -107,9 +107,9 @@ layout! {
 layout! {
     /// `GITS_CREADR`.
     pub(super) struct Creadr {
-        /// The queue has stopped.
+        /// The queue has stalled.
         STALLED = bit(0);
-        /// The next command, in place.
+        /// Offset of the next command, in place.
         OFFSET = bits(19, 5);
     }
 }
@@ -122,7 +122,7 @@ layout! {
         PAGE_SIZE = bits(9, 8);
         /// `GITS_BASER_SHAREABILITY_SHIFT`.
         SHAREABILITY = bits(11, 10);
-        /// The table; of pages of 64 KiB `GITS_BASER_PHYS_52_to_48` moves bits down here.
+        /// The table; with pages of 64 KiB `GITS_BASER_PHYS_52_to_48` moves address bits down here.
         ADDRESS = bits(47, 12);
         /// `GITS_BASER_ENTRY_SIZE`, less one.
         ENTRY_SIZE = bits(52, 48);
@@ -140,7 +140,7 @@ layout! {
 pub(super) const GITS_BASER_TYPE_DEVICE: u64 = 1;
 /// `GITS_BASER_TYPE_COLLECTION`.
 pub(super) const GITS_BASER_TYPE_COLLECTION: u64 = 4;
-/// `GITS_BASER_PAGE_SIZE_*`, largest first, as log2 of bytes and as the field has it.
+/// `GITS_BASER_PAGE_SIZE_*`, largest first, as log2 of bytes and as the field's value.
 pub(super) const BASER_PAGE_SIZES: [(u32, u64); 3] = [(16, 2), (14, 1), (12, 0)];
 /// Bit 63 of a level 1 entry: `GITS_BASER_VALID`.
 pub(super) const LVL1_VALID: u64 = 1 << 63;
@@ -216,7 +216,7 @@ layout! {
     }
 }
 layout! {
-    /// Doubleword 2 of the others.
+    /// Doubleword 2 of other commands.
     pub(super) struct Raw2 {
         /// `its_encode_collection`.
         COLLECTION = bits(15, 0);

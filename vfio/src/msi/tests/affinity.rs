@@ -1,4 +1,4 @@
-//! Delivery, and CPUs.
+//! Delivery and routing to CPUs.
 
 use super::board::{Build, Machine, USERS};
 use crate::call::Call;
@@ -18,7 +18,7 @@ fn a_message_is_counted_where_it_goes() {
     let mut machine = Machine::boot(Build::new(Profile::Linux6_12.policy()));
     let (_, groups) = machine.container(&[DEVICE]);
     let device = machine.device(groups[0], DEVICE);
-    // Messages are writes: the function has to be a master.
+    // Messages are writes: the function needs bus mastering.
     let command = Call::Pwrite { fd: device as i32, offset: 7 << 40 | 4, bytes: vec![6, 0] };
     machine.call(command).unwrap();
     let fds = machine.eventfds(2);
@@ -76,7 +76,7 @@ fn doorbells_that_do_not_all_fit_are_given_back() {
     let build = Build { per_cpu, cpus: 3, ..Build::new(Profile::MsiV9.policy()) };
     let mut machine = Machine::boot(build);
     let (container, groups) = machine.container(&[DEVICE]);
-    // Three pages, of which the lowest is never handed out.
+    // Three pages; the lowest is never allocated.
     machine.window(container, 0x800_0000, 0x3000).unwrap();
     let device = machine.device(groups[0], DEVICE);
     let fds = machine.eventfds(1);

@@ -1,5 +1,5 @@
-//! A machine to interrupt: three functions with MSI and MSI-X, one of them the kernel's own, a toy
-//! SMMU that does every command at once, and a toy GICv2.
+//! A machine for message tests: three functions with MSI and MSI-X, one of them the kernel's own, a
+//! toy SMMU that performs every command at once, and a toy GICv2.
 
 use crate::call::{Arg, Call};
 use crate::iommu::{DeviceFacts, DriverFacts, Firmware};
@@ -42,7 +42,7 @@ fn function(rid: u16) -> Function {
     put(0x34, &[0x40]);
     put(0x3c, &[0, 1]);
     put(0x40, &[1, 0x50, 2, 0, 3]);
-    // Four messages at most would be 1 << 1; eight, 64-bit addresses, maskable.
+    // Four messages would be 1 << 1; eight, 64-bit addresses, maskable.
     put(0x50, &[5, 0x70, 0x86, 0x01]);
     put(0x70, &[0x11, 0, ENTRIES as u8 - 1, 0, 0, 0, 0, 0, 0, 0x20]);
     let span = Span::from_size(PhysAddr::new(bar), 0x4000).unwrap();
@@ -65,12 +65,12 @@ fn function(rid: u16) -> Function {
     }
 }
 
-/// What the kernel reaches.
+/// The hardware that the kernel accesses.
 pub(super) struct Board {
     memory: Memory,
     smmu: BTreeMap<u64, u64>,
     functions: BTreeMap<Rid, (Registers, Span<PhysAddr>)>,
-    /// Each frame: where, first SPI, how many.
+    /// Each frame: base, first SPI, number of SPIs.
     frames: Vec<(u64, u32, u32)>,
     gicd: BTreeMap<u64, u64>,
     enabled: BTreeSet<u32>,
@@ -80,8 +80,8 @@ pub(super) struct Board {
 }
 
 impl Board {
-    /// The function raises a vector; what is sent is returned, and where it goes to a frame as
-    /// it stands, or by its page's offset, the SPI is pending.
+    /// Raises a vector of the function and returns the message sent. If it reaches a frame,
+    /// untranslated or by its page's offset, the SPI becomes pending.
     pub(super) fn raise(&mut self, rid: u16, vector: u16) -> Option<(u64, u32)> {
         let (registers, _) = self.functions.get_mut(&Rid::new(rid)).unwrap();
         let Raised::Sent(message) = registers.raise(vector) else { return None };
@@ -100,7 +100,7 @@ impl Board {
         &self.functions[&Rid::new(rid)].0
     }
 
-    /// The CPU an SPI goes to, as a bit.
+    /// The CPU that an SPI is routed to, as a bit.
     pub(super) fn target(&self, spi: u32) -> u64 {
         self.gicd.get(&(0x800 + u64::from(spi))).copied().unwrap_or(0)
     }
@@ -179,7 +179,7 @@ impl Host for Board {
                 let offset = place - SMMU;
                 self.smmu.insert(offset, value);
                 match offset {
-                    // Acknowledged, and all commands eaten, at once.
+                    // Acknowledges, and consumes all commands, at once.
                     0x20 | 0x50 | 0x98 => drop(self.smmu.insert(offset + 4, value)),
                     _ => {}
                 }
@@ -211,10 +211,10 @@ impl Host for Board {
     fn relax(&mut self) {}
 }
 
-/// What a machine is built as.
+/// The parameters of a machine.
 pub(super) struct Build {
     pub(super) policy: Policy,
-    /// Each frame: where, first SPI, how many; none for an ITS.
+    /// Each frame: base, first SPI, number of SPIs; none for an ITS.
     pub(super) frames: Vec<(u64, u32, u32)>,
     pub(super) per_cpu: Vec<u64>,
     pub(super) cpus: u32,
@@ -222,7 +222,7 @@ pub(super) struct Build {
 }
 
 impl Build {
-    /// The frame of series 8, and two CPUs.
+    /// A machine with the frame of series 8, and two CPUs.
     pub(super) fn new(policy: Policy) -> Self {
         Self {
             policy,
@@ -234,7 +234,7 @@ impl Build {
     }
 }
 
-/// What firmware says of interrupts: some numbers are in use, one message is held.
+/// Firmware's facts of interrupts: some numbers are in use, one message is held.
 fn interrupts(build: &Build) -> InterruptFacts {
     let frames = build.frames.iter().map(|(base, ..)| FrameFacts {
         base: PhysAddr::new(*base),
@@ -286,7 +286,7 @@ impl Machine {
         Self::boot_with(build, |_| {})
     }
 
-    /// The same with functions that are changed before.
+    /// The same after changing its functions.
     pub(super) fn boot_with(build: Build, change: impl Fn(&mut Function)) -> Self {
         let ram = Span::from_size(PhysAddr::new(RAM), 0x800_0000).unwrap();
         let mut memory = Memory::new();
@@ -393,7 +393,7 @@ impl Machine {
         self.ioctl(device, ioctl::DEVICE_SET_IRQS, bytes)
     }
 
-    /// SET_IRQS that sets what MSI-X vectors signal.
+    /// SET_IRQS that sets the eventfds of MSI-X vectors.
     pub(super) fn enable(&mut self, device: i64, start: u32, fds: &[i64]) -> Result<i64, Errno> {
         self.enable_as(device, irq::MSIX, start, fds)
     }
@@ -420,7 +420,7 @@ impl Machine {
         self.kernel.vectors(Rid::new(rid)).iter().map(|vector| vector.intid).collect()
     }
 
-    /// References on the doorbells of the domain a user's device is in.
+    /// References on the doorbells in the domain of a user's device.
     pub(super) fn references(&self, rid: u16) -> Vec<u64> {
         let doorbells = self.kernel.doorbells_of(Rid::new(rid));
         doorbells.iter().map(|doorbell| doorbell.references).collect()

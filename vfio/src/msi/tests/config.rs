@@ -1,6 +1,6 @@
 //! Configuration space as a user sees it, on a function with power management, MSI and MSI-X.
 //!
-//! What is expected is what 6.12 vfio_pci_config.c says.
+//! Expected values follow 6.12 vfio_pci_config.c.
 
 use super::board::{Build, Machine, USERS};
 use crate::call::Call;
@@ -45,7 +45,7 @@ impl Open {
         assert_eq!(self.machine.call(call), Ok(bytes.len() as i64));
     }
 
-    /// What the device's own register holds.
+    /// The value of the device's own register.
     fn real(&self, at: u64) -> u64 {
         self.machine.board.registers(DEVICE).load(at as u32, Width::W32)
     }
@@ -54,7 +54,7 @@ impl Open {
 #[test]
 fn a_user_gets_no_power_management_events() {
     let mut open = Open::new();
-    // The function could report them from D0; its version stays.
+    // The function could report events from D0; its version stays.
     assert_eq!(open.real(PM) >> 16, 2);
     open.write(PM + 4, &[0, 0x81]);
     assert_eq!(open.config(PM + 4, 2), 0, "neither enabled nor to be acknowledged");
@@ -86,12 +86,12 @@ fn capabilities_are_read_only_but_for_what_a_user_may_set() {
     assert_eq!(open.config(MSIX, 8), before, "MSI-X is turned on by SET_IRQS alone");
     open.write(PM, &[0xff; 4]);
     assert_eq!(open.config(PM, 4), 0x0002_5001);
-    // Address and data are a copy, which messages do not go by.
+    // Address and data are virtualised; messages do not use them.
     open.write(MSI + 4, &[0x10, 0, 0, 0xfe, 1, 0, 0, 0, 0x34, 0x12]);
     assert_eq!(open.config(MSI + 4, 8), 0x1_fe00_0010);
     assert_eq!(open.config(MSI + 12, 2), 0x1234);
     assert_eq!((open.real(MSI + 4), open.real(MSI + 12)), (0, 0));
-    // What is between capabilities goes to the device, which has nothing there.
+    // Bytes between capabilities go to the device, which has no registers there.
     open.write(0x68, &[1, 2, 3, 4]);
     assert_eq!(open.config(0x68, 4), open.real(0x68));
 }
@@ -121,12 +121,12 @@ fn only_known_capabilities_are_in_the_list() {
     assert_eq!(next(&mut open, PM), MSI);
     assert_eq!(next(&mut open, MSI), MSIX);
     assert_eq!(next(&mut open, MSIX), 0);
-    // What is hidden from the list is there all the same.
+    // A capability hidden from the list is still readable.
     assert_eq!(open.config(0x48, 4), open.real(0x48));
     assert_eq!(open.real(PM) >> 8 & 0xff, 0x48);
 }
 
-/// A BAR says of what kind it is, whatever is written to it.
+/// A BAR keeps its type bits, whatever is written to it.
 #[test]
 fn a_bar_keeps_its_kind() {
     let mut machine = Machine::boot_with(Build::new(Profile::Linux6_12.policy()), |function| {
@@ -159,7 +159,7 @@ fn a_bus_is_reset_by_whoever_holds_its_groups() {
 #[test]
 fn below_a_bridge_it_is_reset_with_its_bus() {
     let mut machine = Machine::boot_with(Build::new(Profile::Linux6_12.policy()), |function| {
-        // The one the kernel holds becomes a bridge; the users lie on the bus behind it.
+        // The kernel's own function becomes a bridge; the users are on the bus behind it.
         if function.rid.get() == super::board::HOLDER {
             function.config[0x0e] = 1;
             function.config[0x19] = 0;
@@ -178,7 +178,7 @@ fn below_a_bridge_it_is_reset_with_its_bus() {
     assert_eq!(reset(&mut machine, &[999]), Err(EBADF));
     assert_eq!(reset(&mut machine, &[container]), Err(EINVAL));
     assert_eq!(reset(&mut machine, &[groups[0]; 4]), Err(EINVAL), "three functions are reset");
-    // The bridge itself lies on that bus, and is the kernel's.
+    // The bridge itself is on that bus, and bound to the kernel's driver.
     assert_eq!(reset(&mut machine, &groups), Err(EINVAL));
     assert_eq!(machine.call(Call::Close { fd: other as i32 }), Ok(0));
     assert_eq!(reset(&mut machine, &groups[..1]), Err(EINVAL));
@@ -220,8 +220,8 @@ fn a_device_may_be_let_sleep_once() {
     assert_eq!(feature(SET | 3, &[]), Ok(0));
 }
 
-/// Measured on 6.12 with 64K pages: VFIO maps no BAR that shares its page, sysfs does, and from
-/// the start of that page; what VFIO uses of the page nobody else maps.
+/// Measured on 6.12 with 64K pages: VFIO maps no BAR that shares its page; sysfs does, from the
+/// start of that page; a page that VFIO uses cannot be mapped through sysfs.
 #[test]
 fn sysfs_maps_bars_that_share_a_page() {
     let page = PageSize::K64;

@@ -1,9 +1,9 @@
-//! Who gets which number.
+//! Which numbers allocations get.
 
 use super::super::its::Its;
 use super::super::lpi::Lpis;
 use crate::irq::InterruptView;
-use crate::policy::{LpiRanges, Profile};
+use crate::policy::{IrqFreeing, LpiRanges, Profile};
 use crate::testkit::Silence;
 use passim_model::{DeviceId, Frames, IntId, Memory, PageSize, PhysAddr};
 
@@ -20,7 +20,7 @@ fn as_many_lpis_as_the_distributor_says() {
 #[test]
 fn lpis_are_found_from_below() {
     let mut lpis = Lpis::new(LpiRanges::FirstFit, 16, None);
-    // Two held at boot, then five for a function, as recorded.
+    // Two held at boot, then a block for five of a function, as recorded.
     assert_eq!([lpis.alloc(1), lpis.alloc(1)], [Some((8192, 1)), Some((8193, 1))]);
     assert_eq!(lpis.alloc(8), Some((8194, 8)));
     assert_eq!(lpis.alloc(4), Some((8202, 4)));
@@ -31,7 +31,7 @@ fn lpis_are_found_from_below() {
     lpis.free(8202, 4);
     lpis.free(8206, 8);
     assert_eq!(lpis.alloc(16), Some((8194, 16)));
-    // More than there are: half of it, and again.
+    // More than are free: half of it, and again.
     assert_eq!(lpis.alloc(1 << 16), Some((8210, 1 << 15)));
 }
 
@@ -43,7 +43,7 @@ fn chunks_have_32_lpis() {
     assert_eq!([lpis.alloc(40), lpis.alloc(2)], [Some((8288, 64)), Some((8192, 32))]);
 }
 
-/// 4.11 its_lpi_alloc_chunks: one chunk less, until there are so many side by side.
+/// 4.11 its_lpi_alloc_chunks: one chunk less, until that many are adjacent.
 #[test]
 fn chunks_run_out_one_after_the_other() {
     let mut lpis = Lpis::new(LpiRanges::Chunks32, 14, None);
@@ -51,7 +51,7 @@ fn chunks_run_out_one_after_the_other() {
     assert_eq!(lpis.alloc(32), Some((16384 - 5 * 32, 32)));
     assert_eq!(lpis.alloc(5 * 32), Some((16384 - 4 * 32, 4 * 32)), "four are left");
     assert_eq!(lpis.alloc(1), None);
-    // Of two holes the first that is large enough, and the first of those that are less.
+    // Of two holes the first that is large enough, otherwise the first of the smaller size.
     lpis.free(16384 - 4 * 32, 32);
     lpis.free(16384 - 2 * 32, 2 * 32);
     assert_eq!(lpis.alloc(3 * 32), Some((16384 - 2 * 32, 2 * 32)));
@@ -85,7 +85,7 @@ fn events_are_numbered_within_their_device() {
     assert!(its.prepare(device, (5, false), &mut frames, &mut host));
     let one = its.alloc(device, 1).unwrap();
     assert_eq!(one[0].1, IntId::new(8192));
-    // Four messages of MSI lie on a multiple of four; of the eight events one is taken.
+    // Four messages of MSI begin at a multiple of four; of the eight events one is taken.
     let four = its.alloc(device, 4).unwrap();
     let events: Vec<_> = four.iter().map(|(event, _)| event.event.get()).collect();
     assert_eq!((events, four[0].1), (vec![4, 5, 6, 7], IntId::new(8196)));
@@ -96,17 +96,20 @@ fn events_are_numbered_within_their_device() {
     let four: Vec<_> = four.iter().map(|(event, _)| *event).collect();
     its.free(0, &four, &mut frames, &mut host);
     assert_eq!(its.in_use(), 0);
-    // The device went with its last event.
+    // The device was released with its last event.
     assert!(its.alloc(device, 1).is_none());
     let zero = (0, DeviceId::new(0));
     assert!(its.prepare(zero, (1, false), &mut frames, &mut host));
     assert!(its.alloc(zero, 32).is_some());
 }
 
-/// Three messages of MSI have a block of four events; with them all of it is free, and the device goes.
+/// Three messages of MSI have a block of four events, as 5.4 to 5.10 free it: with them all of it is
+/// free, and the device goes.
 #[test]
 fn a_block_is_free_again_whole() {
-    let mut its = books(&[0x808_0000], Profile::Linux6_12);
+    let mut policy = Profile::Linux6_12.policy();
+    policy.irq_freeing = IrqFreeing::Whole;
+    let mut its = Its::new(&[PhysAddr::new(0x808_0000)], &policy);
     let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
     let device = (0, DeviceId::new(0x10));
     assert!(its.prepare(device, (3, false), &mut frames, &mut host));
@@ -116,6 +119,22 @@ fn a_block_is_free_again_whole() {
     its.free(0, &three, &mut frames, &mut host);
     assert_eq!(its.in_use(), 0);
     assert!(its.alloc(device, 1).is_none(), "there is no such device");
+}
+
+/// Since 5.11 interrupts are freed one by one: the fourth event stays taken, and the device stays with
+/// it. The next three messages find no block.
+#[test]
+fn what_is_freed_one_by_one_leaves_the_rest_of_a_block() {
+    let mut its = books(&[0x808_0000], Profile::Linux6_12);
+    let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
+    let device = (0, DeviceId::new(0x10));
+    assert!(its.prepare(device, (3, false), &mut frames, &mut host));
+    let three = its.alloc(device, 3).unwrap();
+    let three: Vec<_> = three.iter().map(|(event, _)| *event).collect();
+    its.free(0, &three, &mut frames, &mut host);
+    assert_eq!(its.in_use(), 1);
+    assert!(its.alloc(device, 3).is_none());
+    assert_eq!(its.alloc(device, 2).unwrap().len(), 2);
 }
 
 /// The same DeviceID at two ITSs is two devices: events begin with 0 at each, LPIs are of one
@@ -135,7 +154,7 @@ fn itss_share_lpis_and_nothing_else() {
     assert_eq!(its.message((1, second.0)).address, 0x901_0040);
     its.free(1, &[second.0], &mut frames, &mut host);
     assert_eq!(its.in_use(), 1);
-    // The LPIs that one ITS's device gave back are another's; the device of the first stays.
+    // The LPIs freed at one ITS are allocated at the other; the device of the first stays.
     assert!(its.alloc(there, 1).is_none());
     assert!(its.alloc(here, 1).is_some());
     let other = (0, DeviceId::new(0x18));

@@ -1,5 +1,4 @@
-//! Any order of enabling, disabling, moving and closing: doorbells are held by vectors, and by
-//! nothing else.
+//! Any order of enabling, disabling, moving and closing: only vectors hold references on doorbells.
 
 use super::board::{Build, ENTRIES, FRAME, Machine, USERS};
 use crate::call::Call;
@@ -71,7 +70,7 @@ impl World {
         }
     }
 
-    /// For each page of doorbells: how many references there should be, and are.
+    /// For each page of doorbells: the expected and the actual number of references.
     fn judge(&self, doorbells: usize, pages: usize) {
         let mut wanted: BTreeMap<u64, u64> = BTreeMap::new();
         for rid in USERS {
@@ -114,7 +113,7 @@ proptest! {
         let doorbells = if per_cpu { 3 } else { 1 };
         let mut machine = Machine::boot(build);
         let (container, groups) = machine.container(&USERS);
-        // The lowest page of the window is never handed out.
+        // The lowest page of the window is never allocated.
         machine.window(container, 0x800_0000, (pages as u64 + 1) * 0x1000).unwrap();
         let opened = groups.iter().zip(USERS).map(|(group, rid)| machine.device(*group, rid));
         let devices = opened.collect();

@@ -21,7 +21,7 @@ fn four_vectors_hold_one_page_and_find_it_again() {
     let fds = machine.eventfds(4);
     for _ in 0..2 {
         assert_eq!(machine.enable(device, 0, &fds), Ok(0));
-        // SPI 64 is held by the kernel's own.
+        // The kernel's own device holds SPI 64.
         for (k, data) in (0..4).zip(65..) {
             assert_eq!(machine.board.entry(DEVICE, k), (0x800_f040, data, 0));
         }
@@ -45,7 +45,7 @@ fn without_a_window_nothing_is_enabled() {
         }
         let device = machine.device(groups[0], DEVICE);
         let fds = machine.eventfds(1);
-        // A window of one page is one the allocator cannot use.
+        // From a window of one page nothing can be allocated.
         let errno = if size == 0 { Errno::EINVAL } else { Errno::ENOMEM };
         assert_eq!(machine.enable(device, 0, &fds), Err(errno));
         assert!(!machine.board.registers(DEVICE).is_msix_enabled());
@@ -65,7 +65,7 @@ fn the_other_reading_makes_every_failure_enospc() {
     assert_eq!(machine.enable(device, 0, &fds), Err(Errno::ENOSPC));
 }
 
-/// Check 8.7 under v9; since 4.11 default domains translate, and the doorbell is mapped there.
+/// Check 8.7 under v9; since 4.11 default domains translate, and map the doorbell.
 #[test]
 fn the_kernels_own_device_is_programmed_at_boot() {
     for (profile, mapped) in [(Profile::MsiV9, false), (Profile::Linux6_12, true)] {
@@ -92,7 +92,7 @@ fn linux_4_6_programs_the_physical_doorbell() {
     assert!(machine.kernel.take_verdicts().is_empty());
 }
 
-/// measured on 6.12: the first page of the reserved window, and it stays.
+/// measured on 6.12: the first page of the reserved window; the mapping stays.
 #[test]
 fn linux_6_12_maps_the_doorbell_for_good() {
     let mut machine = Machine::boot(Build::new(Profile::Linux6_12.policy()));
@@ -150,7 +150,7 @@ fn a_message_that_is_not_mapped_is_physical_or_lost() {
         machine.enable(device, 0, &fds).unwrap();
         let (address, ..) = machine.board.entry(DEVICE, 0);
         let lost = *failure == MsiFailure::AllOnes;
-        // The two low bits of an entry's address are not registers.
+        // The two low bits of an entry's address are not implemented.
         assert_eq!(address == !3, lost, "{address:#x}");
     }
 }

@@ -35,7 +35,7 @@ fn what_is_off_is_only_turned_on() {
     assert_eq!(set(irq::MSIX, NONE, (0, 0), &[]), Err(EINVAL));
     assert_eq!(set(irq::MSIX, FD, (0, 0), &[]), Err(ERANGE));
     assert_eq!(set(irq::INTX, 0x09, (0, 1), &[]), Err(EINVAL));
-    // -1 turns it on all the same: programmed, masked, served by nobody.
+    // -1 enables the vector all the same: programmed, masked, without a handler.
     assert_eq!(set(irq::MSIX, FD, (0, 2), &[0xff; 8]), Ok(0));
     let (programmed, open) = entries(&machine);
     assert_eq!(programmed, [true, true, false, false, false]);
@@ -68,7 +68,7 @@ fn a_request_is_well_formed_or_refused() {
     for (index, flags, block, data, errno) in cases {
         assert_eq!(machine.set_irqs(device, index, flags, block, data), Err(errno), "{flags:#x}");
     }
-    // The mode: one at a time.
+    // Only one mode at a time.
     assert_eq!(machine.set_irqs(device, irq::INTX, FD, (0, 1), &fd), Err(EINVAL));
     assert_eq!(machine.set_irqs(device, irq::MSI, FD, (0, 1), &fd), Err(EINVAL));
     assert_eq!(machine.disable(device, irq::MSI), Err(EINVAL));
@@ -104,7 +104,7 @@ fn a_bad_descriptor_takes_off_what_came_before_it() {
     assert_eq!((machine.count(fds[2]), machine.count(fds[3])), (1, 0));
     assert_eq!(machine.enable(device, 0, &[1]), Err(EINVAL));
     machine.disable(device, irq::MSIX).unwrap();
-    // At first it is turned off again.
+    // The first call that fails disables messages again.
     assert_eq!(machine.enable(device, 0, &[fds[0], 999]), Err(EBADF));
     assert!(!machine.board.registers(DEVICE).is_msix_enabled());
     assert_eq!(machine.kernel.messages_in_use(), 1);
@@ -136,7 +136,7 @@ fn start_three_count_two_is_five_vectors_and_never_fewer() {
     assert_eq!(machine.board.entry(DEVICE, 1), (0, 0, 1));
     machine.enable(device, 1, &fds[..1]).unwrap();
     assert_eq!(entries(&machine), (vec![true; 5], vec![true; 5]));
-    // Closed without being turned off.
+    // Closed without disabling.
     machine.call(Call::Close { fd: device as i32 }).unwrap();
     assert_eq!(machine.kernel.messages_in_use(), 1);
     assert_eq!(entries(&machine), (vec![false; 5], vec![false; 5]));
@@ -192,7 +192,7 @@ fn notices_are_set_one_at_a_time() {
     }
 }
 
-/// measured on 6.12: what vfio shows of MSI, of BAR 0, of the command, and of the MSI-X table.
+/// measured on 6.12: MSI, BAR 0, the command register and the MSI-X table as vfio shows them.
 #[test]
 fn registers_are_shown_as_if_nothing_were_programmed() {
     let (mut machine, device) = opened(Profile::Linux6_12);

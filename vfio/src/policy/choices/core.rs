@@ -13,7 +13,7 @@ choice! {
 }
 
 impl NotAContainer {
-    /// The errno.
+    /// The errno of the refusal.
     pub const fn errno(self) -> Errno {
         match self {
             Self::Einval => Errno::EINVAL,
@@ -76,7 +76,7 @@ choice! {
 }
 
 impl UserAddresses {
-    /// Bits of a user address on a kernel with this page.
+    /// Bits of a user address on a kernel with this page size.
     pub fn bits(self, page: PageSize) -> u32 {
         match self {
             Self::Bits52UnlessPages64K if page != PageSize::K64 => 52,

@@ -248,6 +248,16 @@ choice! {
 }
 
 choice! {
+    /// How an interrupt domain frees the interrupts of one request.
+    IrqFreeing {
+        /// All of them in one call.
+        Whole = "whole",
+        /// One by one: of a block whose size was rounded up, what nobody asked for stays taken.
+        Each = "each",
+    }
+}
+
+choice! {
     /// Whether vectors of MSI-X can be had one by one, once there are others.
     MsixVectors {
         /// They cannot.

@@ -103,6 +103,16 @@ choice! {
 }
 
 choice! {
+    /// Whose locked memory shrinks when the pages of a mapping are unpinned.
+    LockedMemory {
+        /// The caller's, `current->mm`, whoever mapped them; nobody's when an exit closes the files.
+        Caller = "caller",
+        /// The process's that mapped them: `vfio_dma.task`.
+        Mapper = "mapper",
+    }
+}
+
+choice! {
     /// How many mappings a container takes.
     EntryLimit {
         /// Any number.

@@ -1,4 +1,4 @@
-//! Random calls against a model that keeps one entry for each page.
+//! Random calls against a model with one entry per page.
 
 use super::*;
 use proptest::prelude::*;
@@ -66,7 +66,7 @@ enum Content {
     Private(u64),
     /// Page of the one file.
     File(u64),
-    /// Which mmap, and which page of the BAR.
+    /// Number of the mmap, and page of the BAR.
     Device(u32, u64),
 }
 
@@ -76,7 +76,7 @@ struct Space {
 }
 
 impl Space {
-    /// Which mmaps of a device have pages left.
+    /// The mmaps of a device that have pages left.
     fn devices(&self) -> BTreeSet<u32> {
         let maps = self.pages.values().filter_map(|dense| match dense.content {
             Content::Device(map, _) => Some(map),
@@ -92,7 +92,7 @@ struct Both {
     pids: Vec<Pid>,
     spaces: Vec<Space>,
     file: [u64; PAGES as usize],
-    /// Frames pinned, with what the device must see there.
+    /// Pinned frames, with the value that the device must see there.
     pinned: Vec<(u64, Option<(usize, u64)>)>,
     maps: u32,
 }
@@ -133,7 +133,7 @@ impl Both {
         Ok(())
     }
 
-    /// Takes pages out; the files of devices none of whose pages are left.
+    /// Removes pages; returns the files of devices without pages left.
     fn clear(&mut self, who: usize, page: u64, pages: u64) -> Vec<FileId> {
         let space = &mut self.spaces[who];
         let before = space.devices();
@@ -169,7 +169,7 @@ impl Both {
     fn apply(&mut self, who: usize, op: Op) {
         let pid = self.pids[who];
         match op {
-            // Pages beyond the file's end are left to other tests.
+            // Other tests cover pages beyond the file's end.
             Op::Map { page, pages, prot, kind } => {
                 let pages = if kind == 1 { pages.min(PAGES - page) } else { pages };
                 self.map(who, page, pages, prot, kind);
@@ -335,7 +335,7 @@ proptest! {
             both.apply(who % both.pids.len(), op);
             both.check();
         }
-        // Everything goes, and nothing is left behind.
+        // After all processes have ended nothing is left.
         for &pid in &both.pids {
             both.machine.processes.exit(pid, &mut both.machine.frames);
         }
@@ -359,7 +359,7 @@ proptest! {
     }
 }
 
-/// Addresses and lengths: small ones, those around borders, and any at all.
+/// Addresses and lengths: small ones, those around boundaries, and any.
 fn any_address() -> impl Strategy<Value = u64> {
     let border = prop_oneof![
         Just(0u64),

@@ -22,10 +22,15 @@ fn charges_are_limited_in_whole_pages() {
     machine.processes.drop_ipc_lock(pid).unwrap();
     assert!(!machine.processes.get(pid).unwrap().ipc_lock());
     assert!(machine.processes.get(child).unwrap().ipc_lock());
-    machine.processes.uncharge(pid, u64::MAX);
+    machine.processes.uncharge(pid, 36);
     assert_eq!(machine.processes.locked_pages(pid), 0);
-    assert_eq!(charge(&mut machine, u64::MAX, true), Ok(()));
-    assert_eq!(charge(&mut machine, u64::MAX, false), exceeded(u64::MAX));
+    // Below zero: whoever gives back what another was charged exceeds any limit from then on.
+    machine.processes.uncharge(pid, 2);
+    assert_eq!(machine.processes.locked_pages(pid), u64::MAX - 1);
+    assert_eq!(charge(&mut machine, 1, false), exceeded(u64::MAX));
+    assert_eq!(charge(&mut machine, 4, false), exceeded(2));
+    assert_eq!(charge(&mut machine, 4, true), Ok(()));
+    assert_eq!(machine.processes.locked_pages(pid), 2);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn untouched_pages_are_zero_pages_or_own_pages() {
         assert_eq!(run.counted, counted);
         assert_eq!(machine.processes.pins(run.frame), u32::from(counted));
         assert_eq!(machine.frame(pid, A).is_some(), counted);
-        // Writing shows in what was pinned only if it is the process's own page.
+        // A write is visible in the pinned frame only if it is the process's own page.
         machine.write(pid, A, 1).unwrap();
         assert_eq!(machine.memory.load_u64(run.frame), Ok(u64::from(counted)));
         assert!(machine.pin(pid, A + PAGE, 1, PinAccess::Write).unwrap().counted);
@@ -103,7 +103,7 @@ fn a_run_is_as_long_as_memory_is_contiguous() {
     machine.processes.plan(pid, at(A), PhysAddr::new(ASIDE), 10);
     machine.processes.plan(pid, at(A + 10 * PAGE), PhysAddr::new(ASIDE + 0x20_0000), 6);
     machine.touch(pid, A, 4);
-    // Cutting areas does not cut runs, nor does a page that has yet to appear.
+    // Splitting areas does not split runs, nor does a page that is not yet populated.
     machine.processes.mprotect(pid, at(A), 2 * PAGE, Protection::Read).unwrap();
     let run = machine.pin(pid, A, 100, PinAccess::Read).unwrap();
     assert_eq!(run, Run { frame: PhysAddr::new(ASIDE), pages: 10, counted: true });
@@ -124,7 +124,7 @@ fn device_memory_is_not_counted_and_may_lie_beside_memory() {
     let run = machine.pin(pid, A + PAGE, u64::MAX, PinAccess::Write).unwrap();
     assert_eq!(run, Run { frame: PhysAddr::new(0x1000_1000), pages: 255, counted: false });
     assert!(!machine.processes.unpin(run.frame, &mut machine.frames));
-    // Two maps of neighbouring registers are one run.
+    // Two mappings of adjacent registers are one run.
     let base = PhysAddr::new(0x1010_0000);
     machine.mmap(pid, A + 256 * PAGE, PAGE, AreaKind::Device { base, file: file(1) });
     assert_eq!(machine.pin(pid, A, u64::MAX, PinAccess::Read).unwrap().pages, 257);

@@ -48,7 +48,7 @@ fn a_frame_in_use_is_not_given_twice() {
     let wrong = [(A + PAGE, ASIDE), (A + 2 * PAGE, RAM), (A + 3 * PAGE, 1 << 60)];
     assert_eq!(machine.misplaced(), wrong);
     assert_eq!(machine.misplaced(), []);
-    // A pin holds the frame beyond the page's life.
+    // A pin keeps the frame after the page is unmapped.
     let run = machine.pin(pid, A, 1, PinAccess::Read).unwrap();
     machine.anon(pid, A, 1);
     machine.plan(pid, A, ASIDE, 1);

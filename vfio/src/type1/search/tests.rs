@@ -1,5 +1,5 @@
-//! The search by kind and the walk of UNMAP, against the steps of patch 2/7 taken one by one on
-//! every tree that the kernel could have grown.
+//! The search by kind and the walk of UNMAP, against the steps of patch 2/7 on every tree that the
+//! kernel could have built.
 
 use super::{Search, Taken};
 use crate::policy::{FindDma, RangeEnd};
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 const CODED: Search = Search { end: RangeEnd::Exclusive, find: FindDma::AsCoded };
 const INTENDED: Search = Search { end: RangeEnd::Exclusive, find: FindDma::AsIntended };
 
-/// A slot of the little world: addresses 0 to 11, exclusive end.
+/// A slot of a small space: addresses 0 to 11, exclusive end.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Place {
     start: u64,
@@ -66,7 +66,7 @@ fn trees(places: &[Place]) -> Vec<Tree> {
     all
 }
 
-/// What the coded search comes to.
+/// The result of the search as coded.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Result {
     None,
@@ -91,7 +91,7 @@ fn find_user(tree: &Tree, start: u64, size: u64) -> Result {
         result = find_user(left, start, size);
         match result {
             Result::Place(_) => return result,
-            // The end of nothing is asked for.
+            // The code computes the end of the NULL result.
             Result::None | Result::Null => return Result::Null,
         }
     }
@@ -103,8 +103,8 @@ fn find_user(tree: &Tree, start: u64, size: u64) -> Result {
     result
 }
 
-/// Everything the loop of UNMAP may have taken when it ends, and whether it ended at nothing,
-/// whatever shape the tree has at each turn.
+/// Every set of slots that the loop of UNMAP may have removed when it ends, and whether it ended at
+/// NULL, over all shapes of the tree at each turn.
 fn outcomes(
     places: &[Place],
     gone: &BTreeSet<Place>,
@@ -133,7 +133,7 @@ fn outcomes(
     all
 }
 
-/// Worlds of up to five slots with at most one window.
+/// Spaces of up to five slots with at most one window.
 fn worlds() -> Vec<Vec<Place>> {
     let user = |start, end| Place { start, end, window: false };
     let window = |start, end| Place { start, end, window: true };

@@ -1,11 +1,11 @@
-//! The invariants of the tree, looked at from outside the algorithms that keep them.
+//! The invariants of the tree, checked independently of the algorithms that maintain them.
 
 use super::Slots;
 use super::node::{Entry, INNER_CAPACITY, INNER_MIN, LEAF_CAPACITY, LEAF_MIN, NIL};
 use super::tree::Tree;
 
 impl<T> Slots<T> {
-    /// Panics if tree and slab do not agree, or the tree is not in order.
+    /// Panics if tree and slab disagree, or the tree is out of order.
     pub(super) fn check(&self) {
         let entries = self.tree.check();
         assert_eq!(entries.len(), self.slab.len());
@@ -22,7 +22,7 @@ impl<T> Slots<T> {
         (self.tree.leaves.len(), self.tree.inners.len())
     }
 
-    /// How many slots are found, by their last address, in the leaf that the directory names.
+    /// Number of slots found, by their last address, in the leaf that the directory names.
     pub(super) fn led_right(&self) -> usize {
         let led_right = |entry: &&Entry| {
             let leaf = self.tree.directory.hint(entry.last);
@@ -37,7 +37,7 @@ impl<T> Slots<T> {
 }
 
 impl Tree {
-    /// All entries, ascending, after everything that can be looked at was.
+    /// All entries, ascending, after checking every invariant.
     fn check(&self) -> Vec<Entry> {
         let mut leaves = Vec::new();
         let mut inners = 0;

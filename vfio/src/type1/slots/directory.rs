@@ -1,26 +1,26 @@
-//! The directory: a table over the high bits of the address that says in which leaf to look
-//! first. It holds hints and nothing else. Whoever follows one checks the leaf it leads to (by the
-//! leaf's floor and its entries) and goes down from the root if the hint was no good, so a stale
-//! hint costs time and never an answer; and keeping hints fresh may be given a bound.
+//! The directory: a table over the high bits of an address that names the leaf to search first. It
+//! contains hints only. A search checks the leaf that a hint names (by the leaf's floor and its
+//! entries) and descends from the root if the hint was wrong, so a stale hint costs time but never
+//! changes an answer; and the work to keep hints fresh can be bounded.
 //!
-//! Where ranges huddle in a small part of the space, many leaves share a bucket. Such a bucket says
-//! that it is crowded, and a search goes down from the root at once.
+//! Where ranges crowd in a small part of the space, many leaves share a bucket. Such a bucket is
+//! marked crowded, and a search descends from the root at once.
 
 use super::node::NIL;
 
 /// Buckets for each leaf when the table is laid out, before rounding to a power of two of bytes.
 const BUCKETS_PER_LEAF: u64 = 8;
-/// Buckets for a few leaves: 4 KiB, so that hardly one of them reaches over two leaves.
+/// Buckets for a few leaves: 4 KiB, so that few buckets span two leaves.
 const LEAST_BUCKETS: u64 = 1 << 10;
-/// Stands for a leaf in a bucket that too many of them share.
+/// Marks a bucket that too many leaves share.
 const CROWDED: u32 = NIL;
-/// Most leaves that may begin in a bucket: a search looks beside the leaf it is led to, no further.
+/// Most leaves that may begin in a bucket: a search checks the neighbours of the leaf that it is
+/// given, no more.
 const CROWD: usize = 2;
 /// Most buckets written when a boundary between leaves moves. A leaf next to a wide gap may own
-/// most of the table; the rest of its buckets are put right as they are used, or at the next
-/// layout.
+/// most of the table; its other buckets are corrected as they are used, or at the next layout.
 const REPOINT_LIMIT: usize = 64;
-/// Stale hints met by insertions and removals before the table is laid out again, for each leaf.
+/// Stale hints found by insertions and removals, per leaf, before the table is laid out again.
 const STALE_PER_LEAF: usize = 4;
 
 /// Hints from address to leaf.
@@ -35,7 +35,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// A table that leads to `leaf` from everywhere.
+    /// Creates a table that names `leaf` everywhere.
     pub(super) fn new(leaf: u32) -> Self {
         Self { base: 0, shift: 63, buckets: vec![leaf; 2], laid_out_for: 1, stale: 0 }
     }
@@ -45,7 +45,7 @@ impl Directory {
         bucket.min(self.buckets.len() - 1)
     }
 
-    /// The leaf in which to look for `address` first; [`NIL`] if there is no saying.
+    /// The leaf to search first for `address`; [`NIL`] without a hint.
     #[inline]
     pub(super) fn hint(&self, address: u64) -> u32 {
         let bucket = (address.wrapping_sub(self.base) >> self.shift) as usize;
@@ -60,7 +60,7 @@ impl Directory {
         self.buckets[self.bucket(address)]
     }
 
-    /// Puts right the hint for `address`, which was found stale.
+    /// Corrects the hint for `address`, which was stale.
     pub(super) fn correct(&mut self, address: u64, leaf: u32) {
         let bucket = self.bucket(address);
         if self.buckets[bucket] != CROWDED {
@@ -69,12 +69,13 @@ impl Directory {
         }
     }
 
-    /// Says that the addresses from `first` to `last` belong to `leaf` now.
+    /// Assigns the addresses from `first` to `last` to `leaf`.
     pub(super) fn repoint(&mut self, first: u64, last: u64, leaf: u32) {
         if last < self.base {
             return;
         }
-        // A bucket leads to the leaf of its first address; one that begins before `first` is left.
+        // A bucket names the leaf of its first address; one that begins before `first` is not
+        // changed.
         let ahead = first.saturating_sub(self.base);
         let mask = (1 << self.shift) - 1;
         let from = (ahead >> self.shift) as usize + usize::from(ahead & mask != 0);
@@ -86,8 +87,9 @@ impl Directory {
         }
     }
 
-    /// Whether the table no longer fits `leaves` leaves and should be laid out anew. At most once
-    /// in a number of changes proportional to the number of leaves, so that it pays.
+    /// Whether the table no longer fits `leaves` leaves and should be laid out again. The cost is
+    /// amortised: it is true at most once in a number of changes proportional to the number of
+    /// leaves.
     #[inline]
     pub(super) fn outgrown(&self, leaves: usize) -> bool {
         leaves >= 2 * self.laid_out_for

@@ -1,12 +1,12 @@
-//! The finger: what the last lookup found, kept by the caller, so that the next address nearby is
-//! answered without a search. Lookups themselves change nothing.
+//! The finger: the result of the last lookup, kept by the caller, so that a nearby address needs no
+//! search. Lookups themselves change nothing.
 
 use super::SlotId;
 use super::tree::{Position, Tree};
 
 /// Where the last lookup ended: the slot it hit, or the gap it fell in.
 ///
-/// Belongs to the one index it is used with. Any change of that index makes it forget.
+/// A finger belongs to one index. Any change of that index invalidates it.
 #[derive(Clone, Debug, Default)]
 pub struct Finger {
     /// First and last address that have the same answer.
@@ -15,12 +15,12 @@ pub struct Finger {
     answer: Option<SlotId>,
     /// The first range that ends at or after `low`.
     at: Option<Position>,
-    /// The tree's version at that time; 0 is no tree's.
+    /// The tree's version at that time; no tree has version 0.
     version: u64,
 }
 
 impl Finger {
-    /// The slot that `address` lies in.
+    /// The slot that contains `address`.
     #[inline]
     pub(super) fn look(&mut self, tree: &Tree, address: u64) -> Option<SlotId> {
         let current = self.version == tree.version();
@@ -39,7 +39,7 @@ impl Finger {
     }
 
     /// The first range that ends at or after `address`, which lies above the finger, if it is the
-    /// one pointed at or the one after it.
+    /// finger's range or the one after it.
     fn next(&self, tree: &Tree, address: u64) -> Option<Position> {
         let at = self.at?;
         if address <= tree.entry(at).last {

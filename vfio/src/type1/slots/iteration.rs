@@ -15,7 +15,7 @@ use super::{Slot, SlotId, Slots, span_of};
 struct Walk<'a> {
     tree: &'a Tree,
     entries: slice::Iter<'a, Entry>,
-    /// The leaf to go on with.
+    /// The leaf to continue with.
     next: u32,
     through: u64,
 }
@@ -35,12 +35,12 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The entries of a leaf up to the bound, and the leaf to go on with: none past the bound.
+/// The entries of a leaf up to the bound, and the leaf to continue with: none beyond the bound.
 #[inline]
 fn enter(tree: &Tree, leaf: u32, through: u64) -> (&[Entry], u32) {
     let leaf = &tree.leaves[leaf];
     let entries = leaf.entries();
-    // Only where the bound falls does each start need a look.
+    // Only the leaf with the bound needs a check of each start.
     match entries.last() {
         Some(last) if last.start > through => {
             let inside = entries.iter().take_while(|entry| entry.start <= through).count();
@@ -143,8 +143,8 @@ impl<T> Slots<T> {
         Iter { walk: Walk::all(&self.tree), slab: &self.slab, left: self.len() }
     }
 
-    /// Empties the index and hands back all ranges with their values, ascending. Every id given
-    /// out so far is stale afterwards.
+    /// Empties the index and returns all ranges with their values, ascending. Every id returned so
+    /// far is stale afterwards.
     pub fn drain(&mut self) -> impl ExactSizeIterator<Item = (Span<Iova>, T)> + use<T> {
         let order: Vec<u32> = Walk::all(&self.tree).map(|entry| entry.id.index).collect();
         let mut slab = core::mem::take(&mut self.slab);

@@ -1,19 +1,18 @@
-//! The slots of a container: which IOVA ranges are mapped, and what hangs on each.
+//! The slots of a container: which IOVA ranges are mapped, and the value of each.
 //!
-//! [`Slots`] keeps inclusive ranges that never overlap, in order, each with a value and a name
-//! ([`SlotId`]) that goes stale when the slot is removed. A slot is never split and never joined
-//! with its neighbour, however close: unmapping by range answers with the slots that were mapped.
-//! What may be mapped, at which alignment, and what unmapping half a slot means is decided by the
-//! callers; this room answers only where ranges are.
+//! [`Slots`] stores inclusive ranges that never overlap, in order, each with a value and an id
+//! ([`SlotId`]) that becomes stale when the slot is removed. A slot is never split and never merged
+//! with its neighbour: unmapping by range returns the slots that were mapped. Not here: what may be
+//! mapped, at which alignment, and what unmapping half a slot means.
 //!
-//! | room | what it holds |
+//! | room | question it answers |
 //! | --- | --- |
-//! | `node` | leaves, inner nodes, their arenas |
-//! | `tree` | search and insertion: a B+-tree keyed by last address |
-//! | `rebalance` | what a removal leaves behind |
-//! | `directory` | hints from the high bits of an address to a leaf, checked at every use |
-//! | `finger` | the last answer, kept by a caller who goes page by page |
-//! | `iteration` | walks in ascending order |
+//! | `node` | what do leaves, inner nodes and their arenas contain? |
+//! | `tree` | how does a B+-tree keyed by last address search and insert? |
+//! | `rebalance` | how are nodes merged after a removal? |
+//! | `directory` | which leaf is probably right for the high bits of an address? |
+//! | `finger` | how does a caller that goes page by page reuse the last answer? |
+//! | `iteration` | how are slots walked in ascending order? |
 
 mod directory;
 mod finger;
@@ -37,23 +36,23 @@ pub use iteration::{Iter, Overlapping};
 use node::Entry;
 use tree::Tree;
 
-/// The name of a slot. Stale once the slot is removed, even where its place is used again.
+/// The id of a slot. It becomes stale when the slot is removed, even if its place is reused.
 ///
-/// Names are ordered by nothing that a user could see: never sort by them.
+/// The order of ids means nothing to a user: never sort by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SlotId {
     index: u32,
-    /// The number of the insertion that made the slot, modulo 2^32 - 1: an id would have to
-    /// outlive four thousand million insertions to be taken for another's.
+    /// The number of the insertion that created the slot, modulo 2^32 - 1: an id would have to
+    /// outlive four thousand million insertions to be confused with another.
     generation: NonZeroU32,
 }
 
 impl SlotId {
-    /// Stands where no slot is.
+    /// An id that no slot has.
     const NEVER: Self = Self { index: u32::MAX, generation: NonZeroU32::MIN };
 }
 
-/// A value and where it belongs.
+/// A value and its range.
 #[derive(Clone, Debug)]
 struct Slot<T> {
     generation: NonZeroU32,
@@ -61,7 +60,7 @@ struct Slot<T> {
     value: T,
 }
 
-/// Values by the IOVA range they belong to. Ranges do not overlap.
+/// Values by IOVA range. Ranges do not overlap.
 #[derive(Clone, Debug)]
 pub struct Slots<T> {
     slab: Slab<Slot<T>>,
@@ -76,12 +75,12 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T> Slots<T> {
-    /// An index without slots.
+    /// Creates an index without slots.
     pub fn new() -> Self {
         Self { slab: Slab::new(), tree: Tree::new(), generation: NonZeroU32::MIN }
     }
 
-    /// How many slots there are.
+    /// Number of slots.
     pub fn len(&self) -> usize {
         self.tree.len
     }
@@ -91,10 +90,10 @@ impl<T> Slots<T> {
         self.tree.len == 0
     }
 
-    /// Makes a slot of `span` with `value`.
+    /// Inserts a slot of `span` with `value`.
     ///
     /// # Errors
-    /// The lowest slot that overlaps `span`; the value is dropped and nothing is changed.
+    /// The lowest slot that overlaps `span`; the value is dropped and the index unchanged.
     pub fn insert(&mut self, span: Span<Iova>, value: T) -> Result<SlotId, SlotId> {
         let vacant = self.slab.vacant_entry();
         let index = u32::try_from(vacant.key()).expect("slots are fewer than 2^32");
@@ -105,7 +104,7 @@ impl<T> Slots<T> {
         Ok(id)
     }
 
-    /// Removes a slot and hands back its value; `None` if `id` is stale.
+    /// Removes a slot and returns its value; `None` if `id` is stale.
     pub fn remove(&mut self, id: SlotId) -> Option<T> {
         let last = self.slot(id)?.span.last().get();
         let removed = self.tree.remove(last);
@@ -113,7 +112,7 @@ impl<T> Slots<T> {
         Some(self.slab.remove(id.index as usize).value)
     }
 
-    /// Removes all slots. Every id given out so far is stale afterwards.
+    /// Removes all slots. Every id returned so far is stale afterwards.
     pub fn clear(&mut self) {
         self.slab.clear();
         self.tree.clear();
@@ -130,7 +129,7 @@ impl<T> Slots<T> {
         self.slot(id).map(|slot| &slot.value)
     }
 
-    /// The value of a slot, to change; `None` if `id` is stale.
+    /// The value of a slot, mutable; `None` if `id` is stale.
     #[inline]
     pub fn get_mut(&mut self, id: SlotId) -> Option<&mut T> {
         let slot = self.slab.get_mut(id.index as usize)?;
@@ -143,14 +142,14 @@ impl<T> Slots<T> {
         self.slot(id).map(|slot| slot.span)
     }
 
-    /// The slot that `iova` lies in.
+    /// The slot that contains `iova`.
     #[inline]
     pub fn containing(&self, iova: Iova) -> Option<SlotId> {
         self.tree.containing(iova.get())
     }
 
-    /// As [`Self::containing`], quicker where one lookup follows another nearby. `finger` must
-    /// have been used with no other index.
+    /// As [`Self::containing`], faster for consecutive lookups of nearby addresses. Use a `finger`
+    /// with one index only.
     #[inline]
     pub fn lookup_with(&self, finger: &mut Finger, iova: Iova) -> Option<SlotId> {
         finger.look(&self.tree, iova.get())
@@ -169,7 +168,7 @@ impl<T> Slots<T> {
         self.tree.seek(iova.get()).map(|at| self.tree.entry(at).id)
     }
 
-    /// The widest range around `iova` that no slot touches; `None` if `iova` lies in a slot.
+    /// The widest range around `iova` that no slot overlaps; `None` if a slot contains `iova`.
     pub fn gap_containing(&self, iova: Iova) -> Option<Span<Iova>> {
         let above = self.tree.seek(iova.get());
         let last = match above.map(|at| self.tree.entry(at).start) {
@@ -177,13 +176,13 @@ impl<T> Slots<T> {
             Some(start) => start - 1,
             None => u64::MAX,
         };
-        // A range that ends at the top of the address space is below no address.
+        // A range that ends at the top of the address space has no address above it.
         let start = self.tree.before(above).map_or(0, |entry| entry.last + 1);
         Span::new(Iova::new(start), Iova::new(last))
     }
 }
 
-/// The range of an entry, with its type back on.
+/// The typed range of an entry.
 #[inline]
 fn span_of(entry: &Entry) -> Span<Iova> {
     Span::new(Iova::new(entry.start), Iova::new(entry.last))

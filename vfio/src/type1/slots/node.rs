@@ -1,5 +1,4 @@
-//! The nodes of the slot tree, and the arenas they live in. A node knows its own entries only;
-//! what nodes mean to each other is the tree's business.
+//! The nodes of the slot tree, and their arenas. Not here: relations between nodes (`tree`).
 
 use core::ops::{Index, IndexMut};
 
@@ -9,33 +8,33 @@ use super::SlotId;
 pub(super) const LEAF_CAPACITY: usize = 15;
 /// Fewest entries in a leaf that is not the root.
 pub(super) const LEAF_MIN: usize = 5;
-/// Two neighbouring leaves with no more entries than this become one. Less than a full leaf, so
-/// that a merge is not undone by the next insertion; at least `2 * LEAF_MIN - 1`, so that sharing
-/// out what is not merged leaves both sides with enough.
+/// Two neighbouring leaves with at most this many entries are merged. Less than a full leaf, so
+/// that the next insertion does not split it again; at least `2 * LEAF_MIN - 1`, so that
+/// redistributing entries instead leaves both sides with enough.
 pub(super) const LEAF_MERGE: usize = 11;
 
 /// Children of a full inner node.
 pub(super) const INNER_CAPACITY: usize = 16;
 /// Fewest children of an inner node that is not the root.
 pub(super) const INNER_MIN: usize = 5;
-/// Two neighbouring inner nodes with no more children than this become one.
+/// Two neighbouring inner nodes with at most this many children are merged.
 pub(super) const INNER_MERGE: usize = 12;
 
 const _: () = assert!(LEAF_MERGE < LEAF_CAPACITY && LEAF_MERGE + 1 >= 2 * LEAF_MIN);
 const _: () = assert!(INNER_MERGE < INNER_CAPACITY && INNER_MERGE + 1 >= 2 * INNER_MIN);
 const _: () = assert!(size_of::<Leaf>() == 6 * 64);
 
-/// Keys in a full node of either kind, which [`count`] goes by.
+/// Keys in a full node of either kind, the number that [`count`] searches.
 const KEYS: usize = 15;
 
 const _: () = assert!(LEAF_CAPACITY == KEYS && INNER_CAPACITY - 1 == KEYS);
 
-/// How many of [`KEYS`] ascending keys `before` holds for. It holds for none after the first that
-/// it does not hold for.
+/// The number of keys, among [`KEYS`] ascending ones, for which `before` holds. It holds for none
+/// after the first for which it does not hold.
 ///
-/// Four keys choose a block of three, which three more count: no branch to guess wrong, and no
-/// need of wide compares. In a leaf, the first four and the head are read at once and lie in all
-/// its cache lines but one: it takes one trip to memory, not two.
+/// Four keys select a block of three, which three more count: no branch to mispredict, and no wide
+/// compares. In a leaf, the first four keys and the head are read together and lie in all its cache
+/// lines but one: one memory latency, not two.
 #[inline]
 fn count(before: impl Fn(usize) -> bool) -> usize {
     let one = |index| usize::from(before(index));
@@ -54,7 +53,7 @@ pub(super) struct Entry {
     pub(super) id: SlotId,
 }
 
-/// What stands in the unused places of a leaf. Its last address is never below anything, so a
+/// The contents of unused places of a leaf. Its last address is never below any address, so a
 /// search may count over all places, used or not.
 const UNUSED: Entry = Entry { last: u64::MAX, start: u64::MAX, id: SlotId::NEVER };
 
@@ -72,7 +71,7 @@ pub(super) struct Leaf {
 }
 
 impl Leaf {
-    /// A leaf with these entries, at most [`LEAF_CAPACITY`].
+    /// Creates a leaf with these entries, at most [`LEAF_CAPACITY`].
     pub(super) fn new(floor: u64, entries: &[Entry]) -> Self {
         let mut places = [UNUSED; LEAF_CAPACITY];
         places[..entries.len()].copy_from_slice(entries);
@@ -102,7 +101,7 @@ impl Leaf {
         count(|index| self.places[index].last < address)
     }
 
-    /// Puts `entry` at `index`. The leaf must not be full.
+    /// Inserts `entry` at `index`. The leaf must not be full.
     pub(super) fn insert(&mut self, index: usize, entry: Entry) {
         let len = self.len();
         self.places.copy_within(index..len, index + 1);
@@ -127,8 +126,8 @@ impl Leaf {
     }
 }
 
-/// A level above the leaves. `fences[i]` is the highest last address child `i` may hold; the last
-/// child has no fence of its own, and unused places hold `u64::MAX`.
+/// A level above the leaves. `fences[i]` is the highest last address in child `i`; the last child
+/// has no fence, and unused places contain `u64::MAX`.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub(super) struct Inner {
@@ -138,7 +137,7 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    /// A node with these children; one fence fewer than children.
+    /// Creates a node with these children and one fence fewer.
     pub(super) fn new(fences: &[u64], children: &[u32]) -> Self {
         let mut inner = Self { fences: [u64::MAX; KEYS], children: [NIL; INNER_CAPACITY], len: 0 };
         inner.fill(fences, children);
@@ -173,7 +172,7 @@ impl Inner {
         self.children[index]
     }
 
-    /// The index of the child whose part of the address space holds `address`.
+    /// The index of the child whose part of the address space contains `address`.
     #[inline]
     pub(super) fn child_for(&self, address: u64) -> usize {
         count(|index| self.fences[index] < address)
@@ -183,8 +182,7 @@ impl Inner {
         self.fences[index] = fence;
     }
 
-    /// Parts child `index` at `fence`: what lies above belongs to `child` from now on. The node
-    /// must not be full.
+    /// Splits child `index` at `fence`: `child` gets the part above it. The node must not be full.
     pub(super) fn insert_after(&mut self, index: usize, fence: u64, child: u32) {
         let len = self.len();
         self.fences.copy_within(index..len - 1, index + 1);
@@ -194,7 +192,7 @@ impl Inner {
         self.len += 1;
     }
 
-    /// Drops the child after `index`, whose part of the address space falls to child `index`.
+    /// Removes the child after `index`; child `index` gets its part of the address space.
     pub(super) fn remove_after(&mut self, index: usize) {
         let len = self.len();
         self.fences.copy_within(index + 1..len - 1, index);
@@ -205,15 +203,15 @@ impl Inner {
     }
 }
 
-/// A node whose place in an arena can be given up.
+/// A node whose place in an arena can be freed.
 pub(super) trait Vacate {
-    /// What stands in a place given up.
+    /// The contents of a freed place.
     fn vacant() -> Self;
 }
 
 impl Vacate for Leaf {
-    /// No entries, and a floor that hardly any address reaches: a stale hint that leads here is
-    /// seen to be stale.
+    /// No entries, and a floor above nearly every address: a stale hint to this place is
+    /// recognised.
     fn vacant() -> Self {
         Self::new(u64::MAX, &[])
     }
@@ -225,7 +223,7 @@ impl Vacate for Inner {
     }
 }
 
-/// Nodes of one kind, named by index. Places given up are used again first.
+/// Nodes of one kind, by index. Freed places are reused first.
 #[derive(Clone, Debug)]
 pub(super) struct Arena<N> {
     nodes: Vec<N>,
@@ -252,7 +250,7 @@ impl<N: Vacate> Arena<N> {
         self.free.push(index);
     }
 
-    /// Forgets all nodes and keeps the room they took.
+    /// Frees all nodes and keeps their memory.
     pub(super) fn clear(&mut self) {
         self.nodes.clear();
         self.free.clear();
@@ -263,7 +261,7 @@ impl<N: Vacate> Arena<N> {
         self.nodes.len() - self.free.len()
     }
 
-    /// Nodes in use and places given up.
+    /// Nodes in use and freed places.
     #[cfg(test)]
     pub(super) fn places(&self) -> usize {
         self.nodes.len()
@@ -280,7 +278,7 @@ impl<N: Vacate> Arena<N> {
 }
 
 impl<N> Arena<N> {
-    /// The node there, unless the index is [`NIL`].
+    /// The node at `index`, unless that is [`NIL`].
     #[inline]
     pub(super) fn get(&self, index: u32) -> Option<&N> {
         self.nodes.get(index as usize)
@@ -303,7 +301,7 @@ impl<N> IndexMut<u32> for Arena<N> {
     }
 }
 
-/// The entries of one or two leaves, and one more, in one row: room to share them out anew.
+/// The entries of one or two leaves, and one more, in one array, for redistribution.
 pub(super) struct Row {
     entries: [Entry; 2 * LEAF_CAPACITY],
     len: usize,

@@ -1,4 +1,4 @@
-//! What a removal leaves behind: nodes with too few entries join a neighbour, or take from it.
+//! After a removal: nodes with too few entries merge with a neighbour, or take entries from it.
 
 use super::node::{INNER_MERGE, INNER_MIN, LEAF_MERGE, NIL, Row};
 use super::tree::{Path, Tree};
@@ -78,7 +78,7 @@ impl Tree {
             }
             node = parent;
         }
-        // The root may have few children, but not one alone.
+        // The root may have few children, but more than one.
         if self.inners[node].len() == 1 {
             self.root = self.inners[node].child(0);
             self.inners.give_up(node);

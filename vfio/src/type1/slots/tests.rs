@@ -1,4 +1,4 @@
-//! The index against a twin that keeps one key for each address of a tiny space, against a
+//! The index against a reference with one key for each address of a tiny space, against a
 //! `BTreeMap` in a large one, and against its own invariants after every change.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ fn ends(span: Span<Iova>) -> (u64, u64) {
     (span.start().get(), span.last().get())
 }
 
-/// Points of the tiny space: half of them end at 0's side, half at the far end of all addresses.
+/// Points of the tiny space: half of them at 0, half at the end of the address space.
 const POINTS: u64 = 24;
 
 /// The address of a point: 0, 1, .. 11, then 2^64 - 12, .. 2^64 - 1.
@@ -24,7 +24,7 @@ fn address(point: u64) -> u64 {
     if point < POINTS / 2 { point } else { u64::MAX - (POINTS - 1 - point) }
 }
 
-/// The stupid twin: every point of the tiny space says whose it is.
+/// The reference: every point of the tiny space names its slot.
 #[derive(Clone, Default)]
 struct Dense {
     owner: BTreeMap<u64, SlotId>,
@@ -60,14 +60,14 @@ impl Dense {
         let free = |point: &u64| !self.owner.contains_key(point);
         let first = (0..=point).rev().take_while(free).last()?;
         let last = (point..POINTS).take_while(free).last()?;
-        // The addresses between the two halves of the space belong to the gap, too.
+        // The addresses between the two halves of the space belong to the gap.
         let start = if first == 0 { 0 } else { address(first - 1) + 1 };
         let end = if last == POINTS - 1 { u64::MAX } else { address(last + 1) - 1 };
         Some((start, end))
     }
 }
 
-/// Asks both twins everything there is to ask.
+/// Compares every query of index and reference.
 fn agree<T>(slots: &Slots<T>, dense: &Dense) {
     slots.check();
     assert_eq!(slots.len(), dense.owners(0, POINTS - 1).len());
@@ -91,7 +91,7 @@ fn agree<T>(slots: &Slots<T>, dense: &Dense) {
     }
 }
 
-/// Inserts into both, or finds both refuse for the same slot.
+/// Inserts into both, or checks that both refuse because of the same slot.
 fn insert(slots: &mut Slots<u64>, dense: &mut Dense, first: u64, last: u64) -> Option<SlotId> {
     let range = span(address(first), address(last));
     let blocker = dense.lowest_in(first, last);
@@ -192,7 +192,7 @@ fn drain_hands_back_everything_in_order() {
     slots.check();
 }
 
-/// A stream of numbers for the long tests: each a function of its seed alone.
+/// A stream of numbers for the long tests, each a function of the seed alone.
 struct Numbers(u64);
 
 impl Numbers {
@@ -205,7 +205,7 @@ impl Numbers {
     }
 }
 
-/// The twin for many ranges: by start, std's tree.
+/// The reference for many ranges: std's tree, by start.
 type Twin = BTreeMap<u64, (u64, SlotId)>;
 
 fn twin_at(twin: &Twin, at: u64) -> Option<SlotId> {
@@ -234,8 +234,8 @@ fn agree_with_twin<T>(slots: &Slots<T>, twin: &Twin) {
     }
 }
 
-/// Where the long tests place their ranges: evenly, in two far clusters, or huddled with one
-/// range far away, which are the directory's good, middling and worst days.
+/// Where the long tests place their ranges: evenly, in two distant clusters, or crowded with one
+/// distant range, which are the directory's best, middling and worst cases.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Even,
@@ -260,7 +260,7 @@ fn churn(place: Place, seed: u64, pages: u64, steps: usize) {
     let mut twin = Twin::new();
     let mut numbers = Numbers(seed);
     for step in 0..steps {
-        // Grow for half the time, then shrink: both splitting and joining get their turn.
+        // Grow for half of the steps, then shrink, so that nodes split and merge.
         let grow = if step < steps / 2 { 7 } else { 3 };
         let start = place.start(numbers.below(pages));
         if numbers.below(10) < grow {
@@ -293,7 +293,7 @@ fn churn(place: Place, seed: u64, pages: u64, steps: usize) {
     assert_eq!((slots.len(), slots.height(), slots.nodes()), (0, 0, (1, 0)));
 }
 
-/// Removal by id from a twin keyed by start.
+/// Removal by id from a reference keyed by start.
 trait RetainNot {
     fn retain_not(&mut self, id: SlotId, from: u64);
 }
@@ -364,10 +364,10 @@ fn a_finger_forgets_when_the_index_changes() {
     assert_eq!(slots.lookup_with(&mut finger, at), Some(id));
 }
 
-/// What a property test may do.
+/// An operation of a property test.
 #[derive(Clone, Debug)]
 enum Op {
-    /// Insert the points from one to the other.
+    /// Insert the points from the first to the second.
     Insert(u64, u64),
     /// Remove the slot at this point, if any.
     Remove(u64),

@@ -1,6 +1,6 @@
-//! The tree of ranges: a B+-tree keyed by the last address of a range, so that one search answers
-//! "the first range that ends at or after here", which is the question behind every other one.
-//! It holds no values, and it does not know that its numbers are IOVAs.
+//! The tree of ranges: a B+-tree keyed by the last address of a range, so that one search finds the
+//! first range that ends at or after an address, the base of every other query. It stores no
+//! values, and its numbers are not typed as IOVAs.
 
 use core::hint::select_unpredictable;
 
@@ -12,14 +12,14 @@ use super::node::{Arena, Entry, INNER_CAPACITY, Inner, LEAF_CAPACITY, LEAF_MIN, 
 /// there are fewer than fourteen.
 const MAX_HEIGHT: usize = 16;
 
-/// Where an entry stands.
+/// The position of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) leaf: u32,
     pub(super) index: u32,
 }
 
-/// The way from the root to a leaf: at each level the node, and which of its children to take.
+/// The path from the root to a leaf: at each level the node, and the index of the child.
 pub(super) struct Path {
     steps: [(u32, usize); MAX_HEIGHT],
     len: usize,
@@ -44,7 +44,7 @@ pub(super) struct Tree {
     pub(super) last: u32,
     pub(super) len: usize,
     pub(super) directory: Directory,
-    /// Counts changes, so that a remembered position can be seen to be out of date.
+    /// Counts changes, so that a stale position is recognised.
     version: u64,
 }
 
@@ -95,15 +95,15 @@ impl Tree {
         self.seek_in(hint, address).or_else(|| self.seek_astray(hint, address))
     }
 
-    /// The slot `address` lies in.
+    /// The slot that contains `address`.
     #[inline]
     pub(super) fn containing(&self, address: u64) -> Option<SlotId> {
         let entry = self.entry(self.seek(address)?);
-        // Whether an address hits is anyone's guess; the caller will branch on it soon enough.
+        // Hits are unpredictable here; the caller branches on the result anyway.
         select_unpredictable(entry.start <= address, Some(entry.id), None)
     }
 
-    /// As [`Self::seek`], and puts the directory right where it led astray.
+    /// As [`Self::seek`], and corrects a stale hint of the directory.
     fn seek_and_correct(&mut self, address: u64) -> Option<Position> {
         let hint = self.directory.hint(address);
         if let Some(at) = self.seek_in(hint, address) {
@@ -120,7 +120,7 @@ impl Tree {
         }
     }
 
-    /// What [`Self::seek`] looks for, if it is in this leaf.
+    /// The result of [`Self::seek`], if it is in this leaf.
     #[inline]
     fn seek_in(&self, hint: u32, address: u64) -> Option<Position> {
         let leaf = self.leaves.get(hint)?;
@@ -129,7 +129,7 @@ impl Tree {
         found.then_some(Position { leaf: hint, index: index as u32 })
     }
 
-    /// The rest of a search that did not end in the leaf the directory named.
+    /// The rest of a search that did not end in the hinted leaf.
     #[inline(never)]
     fn seek_astray(&self, hint: u32, address: u64) -> Option<Position> {
         match self.seek_beside(hint, address) {
@@ -138,15 +138,15 @@ impl Tree {
         }
     }
 
-    /// Looks in the neighbours of a leaf that `address` is not in: a bucket of the directory may
-    /// reach over a boundary between leaves.
+    /// Searches the neighbours of a leaf that does not contain `address`: a bucket of the directory
+    /// may span a boundary between leaves.
     fn seek_beside(&self, hint: u32, address: u64) -> Beside {
-        // Only the leaf of an empty tree and a leaf given up have no entries.
+        // Only the leaf of an empty tree and a freed leaf have no entries.
         let Some(leaf) = self.leaves.get(hint).filter(|leaf| leaf.len() > 0) else {
             return Beside::Elsewhere;
         };
         if leaf.floor <= address {
-            // All entries up to and with this leaf end below the address.
+            // All entries up to and including this leaf end below the address.
             let Some(next) = self.leaves.get(leaf.next) else {
                 return Beside::Found(None);
             };
@@ -156,7 +156,7 @@ impl Tree {
             }
             return Beside::Elsewhere;
         }
-        // The floor of the first leaf is 0, so a leaf above the address has one before it.
+        // The floor of the first leaf is 0, so a leaf above the address has a previous one.
         let previous = &self.leaves[leaf.prev];
         if previous.floor > address {
             return Beside::Elsewhere;
@@ -184,7 +184,7 @@ impl Tree {
         (leaf.next != NIL).then_some(Position { leaf: leaf.next, index: 0 })
     }
 
-    /// The way to the leaf whose part of the address space holds `address`.
+    /// The path to the leaf whose part of the address space contains `address`.
     pub(super) fn path_to(&self, address: u64) -> Path {
         let mut path = Path { steps: [(NIL, 0); MAX_HEIGHT], len: self.height };
         let mut node = self.root;
@@ -207,7 +207,7 @@ impl Tree {
         (leaf.next != NIL).then_some(Position { leaf: leaf.next, index: 0 })
     }
 
-    /// The entry before this one; with `None`, the last of all.
+    /// The entry before this one; with `None`, the last entry.
     pub(super) fn before(&self, at: Option<Position>) -> Option<&Entry> {
         match at {
             Some(Position { leaf, index: 0 }) => {
@@ -222,7 +222,7 @@ impl Tree {
     /// Adds a range.
     ///
     /// # Errors
-    /// The slot of the lowest range that overlaps it; nothing is changed.
+    /// The slot of the lowest range that overlaps it; the tree is unchanged.
     pub(super) fn insert(&mut self, entry: Entry) -> Result<(), SlotId> {
         let (leaf, index) = match self.seek_and_correct(entry.start) {
             Some(at) => {
@@ -269,7 +269,7 @@ impl Tree {
         removed
     }
 
-    /// Adds `entry` to a full leaf by making two of it.
+    /// Adds `entry` to a full leaf by splitting it.
     #[inline(never)]
     fn split(&mut self, leaf: u32, index: usize, entry: Entry) {
         let full = &self.leaves[leaf];
@@ -278,8 +278,8 @@ impl Tree {
         row.extend(&full.entries()[..index]);
         row.extend(&[entry]);
         row.extend(&full.entries()[index..]);
-        // Ranges that arrive in order all go to one end: leave most of them where no more will
-        // come.
+        // Ranges inserted in order all go to one end: leave most entries on the side that gets no
+        // more.
         let keep = if next == NIL && index == LEAF_CAPACITY {
             LEAF_CAPACITY + 1 - LEAF_MIN
         } else if full.prev == NIL && index == 0 {
@@ -306,7 +306,7 @@ impl Tree {
         self.grow(path, leaf, fence, right);
     }
 
-    /// Tells the levels above that `child` was parted at `fence`, with `right` above it.
+    /// Propagates to the levels above that `child` was split at `fence`, with `right` above it.
     fn grow(&mut self, mut path: Path, mut child: u32, mut fence: u64, mut right: u32) {
         while let Some((node, index)) = path.pop() {
             let inner = &mut self.inners[node];
@@ -341,7 +341,7 @@ impl Tree {
         }
     }
 
-    /// Lays the directory out over where the leaves are now.
+    /// Lays the directory out over the present leaves.
     #[inline(never)]
     fn lay_out(&mut self) {
         let leaves = self.leaves.len();
@@ -353,8 +353,8 @@ impl Tree {
         };
         let (mut base, mut top) = (first.start, last.last);
         if leaves > 2 {
-            // One far range at either end must not stretch the table thin: let the outer leaves
-            // reach no further than four leaves of common width.
+            // One distant range at either end must not stretch the table: let the outer leaves
+            // extend no further than four leaves of average width.
             let low = self.ceiling(self.first);
             let high = self.leaves[self.last].floor;
             let reach = (high - low) / (leaves as u64 - 2);
@@ -373,7 +373,7 @@ impl Tree {
     }
 }
 
-/// What the neighbours of a leaf said.
+/// The result of searching the neighbours of a leaf.
 enum Beside {
     Found(Option<Position>),
     Elsewhere,

@@ -1,4 +1,4 @@
-//! Memory attributes of what goes on. IHI 0070 G.b chapter 13.
+//! Memory attributes of translated transactions. IHI 0070 G.b chapter 13.
 
 use crate::attributes::{Attributes, Shareability};
 use crate::v3::testkit::{
@@ -91,7 +91,7 @@ fn s2fwb_forces_write_back() {
     board.put(STAGE1 + 0x3000 + 0x12 * 8, &[0x1_0f4b]);
     let page = crate::v3::testkit::STAGE2 + 0x3000 + 0x10 * 8;
     board.put(page, &[0x4900_07db]);
-    // Stage 1 says Device, and with it outer shareable.
+    // Stage 1 is Device, and therefore outer shareable.
     let forced = went_on(board.read(0x12_000)).attributes;
     assert_eq!(forced, Attributes { shareability: Shareability::Outer, ..WB });
 }
@@ -127,8 +127,8 @@ fn no_tag_access_is_write_back() {
     }
 }
 
-/// IHI 0070 G.b 13.4.2: hints that ALLOCCFG puts in the place of what comes in are combined with
-/// those of the leaf, walked and from the TLB; a stream without them does not meet them.
+/// IHI 0070 G.b 13.4.2: hints by which ALLOCCFG overrides incoming ones are combined with those of
+/// the leaf, walked and from the TLB; a stream without ALLOCCFG is not affected.
 #[test]
 fn hints_before_stage_1_are_not_discarded() {
     let mut board = board();

@@ -1,4 +1,4 @@
-//! Caches that keep everything, overlaps that are noticed, wildcards, and the end of service.
+//! Caches that keep everything, overlaps that are detected, wildcards, and service failure.
 
 use crate::choice::Overlap;
 use crate::tlb::{Geometry, Retention};
@@ -63,7 +63,7 @@ fn a_contiguous_run_is_one_entry() {
     // An invalidation of one page takes the run.
     board.command(0x7_0000_0000_0012, 0x2_2001);
     assert_eq!(written(board.read(0x2f_008)), "F_TRANSLATION");
-    // A hint that cannot be true is none.
+    // A contiguous hint that cannot be true is ignored.
     board.put(STAGE1 + 0x3000 + 0x30 * 8, &[1 << 52 | 0x4810_1f47]);
     assert_eq!(pa(board.read(0x30_000)), 0x4810_1000);
     board.put(STAGE1 + 0x3000 + 0x31 * 8, &[0x4820_0f47]);
@@ -267,7 +267,7 @@ fn messages_that_nobody_takes_are_global_errors() {
     board.boot();
     let door = PhysAddr::new(0x4444_0000);
     board.effects();
-    // Of the Event queue, a CMD_SYNC, and GERROR; nobody else sends any.
+    // Of the Event queue, a CMD_SYNC, and GERROR; nothing else sends messages.
     for (tag, bit) in [(1, 5), (0, 4), (3, 7)] {
         board.smmu.message_aborted(tag);
         assert_eq!(board.r32(0x60) >> bit & 1, 1, "{tag}");
@@ -400,7 +400,7 @@ fn the_walk_cache_of_a_size_forgets_tables_only() {
     board.put(STAGE1 + 0x8000 + 0x11 * 8, &[0x4900_1f47]);
     board.put(STAGE1 + 0x2000, &[STAGE1 + 0x8003]);
     assert_eq!(pa(board.read(0x11_000)), 0x4800_1000, "the old table is remembered");
-    // The way to the block leaves its own table of level 2 behind, in the only place.
+    // The walk to the block caches its own table of level 2, in the only slot.
     assert_eq!(pa(board.read(0x20_0000)), 0x4820_0000);
     assert_eq!(pa(board.read(0x11_000)), 0x4900_1000);
 }

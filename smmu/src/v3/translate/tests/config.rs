@@ -213,7 +213,7 @@ fn ste_rules_of_stage_1() {
         flaw(with_substreams(), [11 << 59 | STE_STAGE1, 0, 0]),
         Detail::Ste(SteFlaw::S1CdMax)
     );
-    // STRW counts only with Hyp; EATS only with ATS.
+    // STRW applies only with Hyp; EATS only with ATS.
     let mut hyp = BOTH_STAGES;
     hyp.idr[0] |= 1 << 9;
     assert_eq!(flaw(hyp, [STE_STAGE1, 1 << 30, 0]), Detail::Ste(SteFlaw::Strw));

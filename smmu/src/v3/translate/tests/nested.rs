@@ -33,7 +33,7 @@ fn each_stage_refuses_for_itself() {
     // Stage 1 read-only.
     assert_eq!(written(board.write(0x14_000)), "F_PERMISSION");
     assert_eq!(board.last_record(), [0x8_0000_0013, 0x200_0000_0000, 0x14000, 0]);
-    // Stage 2 read-only, on a miss and on a hit: the IPA is told.
+    // Stage 2 read-only, on a miss and on a hit: the IPA is recorded.
     for _ in 0..2 {
         assert_eq!(written(board.write(0x13_018)), "F_PERMISSION");
         assert_eq!(board.last_record(), [0x8_0000_0013, 0x280_0000_0000, 0x13018, 0x11000]);

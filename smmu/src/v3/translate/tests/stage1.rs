@@ -92,7 +92,7 @@ fn beyond_t0sz_is_a_translation_fault() {
         assert_eq!(written(board.read(iova)), "F_TRANSLATION");
         board.drain_events();
     }
-    // The upper half is disabled by EPD1, whatever TTB1 says.
+    // The upper half is disabled by EPD1, whatever TTB1 is.
     assert_eq!(written(board.read(0xffff_0000_0001_0000)), "F_TRANSLATION");
     // EPD0: the miss faults.
     let mut board = board_with(BOTH_STAGES, |cd| cd[0] |= 1 << 14);
@@ -135,7 +135,7 @@ fn top_byte_ignore_is_a_matter_of_each_half_t5() {
 
 #[test]
 fn ips_is_capped_to_the_output_size_t3() {
-    // IPS 6 says 52 bits; OAS is 44.
+    // IPS 6 is 52 bits; OAS is 44.
     let wide = CD0 & !(7 << 32) | 6 << 32;
     let mut board = board_with(BOTH_STAGES, |cd| cd[0] = wide);
     board.put(STAGE1 + 0x3000 + 0x10 * 8, &[1 << 44 | 0xf47]);
@@ -177,7 +177,7 @@ fn r_decides_recording_and_a_the_answer() {
     let mut board = board_with(BOTH_STAGES, |cd| cd[0] &= !(1 << 45));
     assert_eq!(event(board.read(0)).1, Record::Suppressed);
     assert_eq!(board.drain_events(), 0);
-    // A walk that aborts is recorded whatever R says.
+    // A walk that aborts is recorded, whatever R is.
     board.put(STAGE1 + 0x2000, &[0x1_0000_0003]);
     assert_eq!(written(board.read(0x10_000)), "F_WALK_EABT");
 
@@ -231,7 +231,7 @@ fn pan_closes_unprivileged_pages_to_privileged_data_accesses() {
     let mut board = everything(|cd| cd[0] |= 1 << 40);
     assert_eq!(written(board.ask(STREAM, 0x10_000, PRIVILEGED)), "F_PERMISSION");
     assert_eq!(pa(board.read(0x10_000)), 0x4800_0000);
-    // AP[1] = 0: executable without privilege, and that counts only with EPAN.
+    // AP[1] = 0: executable without privilege, and that applies only with EPAN.
     let page = STAGE1 + 0x3000 + 0x12 * 8;
     board.put(page, &[0x4800_2f07]);
     assert_eq!(pa(board.ask(STREAM, 0x12_000, PRIVILEGED)), 0x4800_2000);

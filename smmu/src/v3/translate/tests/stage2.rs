@@ -57,7 +57,7 @@ fn beyond_s2t0sz_is_recorded_t28() {
     let mut board = board_with(BOTH_STAGES, forty);
     assert_eq!(written(board.read(1 << 41)), "F_TRANSLATION");
     assert_eq!(board.last_record(), [0x8_0000_0010, 0x288_0000_0000, 1 << 41, 1 << 41]);
-    // Beyond the intermediate size, the bypassed stage 1 faults, whatever S2R says.
+    // Beyond the intermediate size, the bypassed stage 1 faults, whatever S2R is.
     let mut board = board_with(BOTH_STAGES, |ste| ste[2] &= !(1 << 58));
     assert_eq!(written(board.read(1 << 52)), "F_ADDR_SIZE");
     assert_eq!(board.last_record(), [0x8_0000_0011, 0x208_0000_0000, 1 << 52, 0]);
@@ -133,7 +133,7 @@ fn concatenated_tables_are_one_table() {
     // 42 bits at level 1: eight tables side by side.
     let mut board = board_with(BOTH_STAGES, |ste| {
         ste[2] = ste[2] & !(0x3f << 32) & !(3 << 38) | 22 << 32 | 1 << 38;
-        // Low address bits below the alignment of the eight tables do not count.
+        // Low address bits below the alignment of the eight tables are ignored.
         ste[3] = STAGE2 + 0x1_0000 + 0x7ff0;
     });
     let top = (1u64 << 42) - (1 << 30);

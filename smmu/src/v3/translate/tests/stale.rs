@@ -1,4 +1,4 @@
-//! Caches keep what nothing invalidated, and lose what a command names.
+//! Cached entries stay until a command names them.
 
 use crate::choice::{Choices, Completion};
 use crate::v3::testkit::{
@@ -22,7 +22,7 @@ fn an_unmapped_page_stays_until_it_is_invalidated() {
     let mut board = board();
     board.put(PAGE, &[0]);
     assert_eq!(pa(board.read(0x10_000)), 0x4800_0000, "stale, and architecture allows it");
-    // Another ASID, another address, another level: none of them is it.
+    // Another ASID, another address, another level: none of them matches.
     board.command(0x0008_0000_0000_0012, 0x1_0001);
     board.command(0x0007_0000_0000_0012, 0x1_1001);
     board.command(0x0007_0000_0010_0012, 0x1_0601);

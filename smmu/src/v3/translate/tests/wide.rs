@@ -35,7 +35,7 @@ fn level_minus_1_resolves_52_bits_of_4k() {
     // OA[51:50] in bits 9:8: 0b01; OA[49:48] in place: 0b11.
     board.put(STAGE1 + 0x4000 + 8 * 4, &[3 << 48 | 0x1234_5000 | 0x447 | 1 << 8]);
     assert_eq!(pa(board.read(iova | 0x18)), 0x7 << 48 | 0x1234_5018);
-    // Below the start level's table: the level is told.
+    // Below the start level's table: the level is recorded.
     let (fault, _) = event(board.read(0xe << 48));
     assert_eq!((fault.kind.name(), fault.detail), ("F_TRANSLATION", Detail::Level(-1)));
     // A block of 512G at level 0.

@@ -1,4 +1,4 @@
-//! Entries by the definition: an entry is the set of streams it matches.
+//! Entries checked against a definition: an entry is the set of streams it matches.
 
 use super::super::probe::StreamMapping;
 use super::super::testkit::features;
@@ -9,14 +9,14 @@ use crate::policy::{Policy, Profile, Smmu2Unattached};
 use passim_model::StreamId;
 use std::collections::BTreeSet;
 
-/// Bits of the streams that are tried.
+/// StreamID bits that are tested.
 const BITS: u32 = 3;
 
 fn map() -> StreamMap {
     StreamMap::new(&features(), &Profile::Linux6_12.policy())
 }
 
-/// Entries as they were before 4.9.
+/// A table as before 4.9.
 fn old() -> StreamMap {
     StreamMap::new(&features(), &Profile::Linux4_6.policy())
 }
@@ -54,7 +54,7 @@ fn entries_run_out_and_come_back() {
     assert_eq!(taken, [0, 1, 2, 3]);
     let fifth = StreamId::new(5);
     assert_eq!(map.take(&[fifth], 0, 1), Err(BootError::NoStreamEntry(fifth)));
-    // What had been taken of a device that fails goes back.
+    // Entries allocated for a device that fails are freed.
     assert_eq!(map.take(&[StreamId::new(4), fifth], 0, 1), Err(BootError::NoStreamEntry(fifth)));
     assert_eq!(map.give_back(&taken[..2]), [0, 1]);
     assert_eq!(map.take(&[fifth, StreamId::new(4)], 0, 1), Ok(vec![0, 3]));
@@ -83,9 +83,9 @@ fn registers_hold_streams_and_where_they_go() {
     assert_eq!(map.send(&taken, Way::Bank(5)), []);
     assert_eq!(map.send(&taken, Way::Bypass), [store(0xc00, 1 << 16)]);
     map.give_back(&taken);
-    // Not valid any more; the StreamID and its mask stay.
+    // No longer valid; the StreamID and its mask stay.
     assert_eq!(map.write(0), [store(0xc00, 2 << 16), store(0x800, 0x1f << 16 | 0x480)]);
-    // EXIDENABLE: 16 bits of StreamID, and S2CR says what is valid.
+    // EXIDENABLE: 16 bits of StreamID, and S2CR holds the valid bit.
     let wide = super::Features { extended_ids: true, ..features() };
     let policy = Profile::Linux6_12.policy();
     let policy = Policy { smmu2_unattached: Smmu2Unattached::Bypass, ..policy };
@@ -94,7 +94,7 @@ fn registers_hold_streams_and_where_they_go() {
     assert_eq!(map.write(0), [store(0xc00, 1 << 16 | 1 << 10), store(0x800, 0x8001)]);
 }
 
-/// Before 4.9 the register that matches comes first, even where there is none.
+/// Before 4.9 SMR is stored first, even where there is none.
 #[test]
 fn a_reset_stores_every_entry() {
     let store = |at, value| Work::Store { at, value };
@@ -112,10 +112,10 @@ fn entries_that_come_with_a_domain_are_one_a_stream() {
     let mut map = old();
     let [eight, nine] = [8, 9].map(StreamId::new);
     assert_eq!(map.take_each(&[eight, nine], 1), Ok(vec![0, 1]));
-    // Devices of one group share; another group has an entry of its own, and both match.
+    // Devices of one group share; another group has its own entry, and both match.
     assert_eq!(map.take_each(&[nine], 1), Ok(vec![1]));
     assert_eq!(map.take_each(&[nine], 2), Ok(vec![2]));
-    // Nothing is taken of a device that finds one entry of two.
+    // Nothing is allocated for a device that finds one entry of two.
     let more = [10, 11].map(StreamId::new);
     assert_eq!(map.take_each(&more, 3), Err(BootError::NoStreamEntry(more[1])));
     assert_eq!(map.take_each(&more[..1], 3), Ok(vec![3]));

@@ -26,7 +26,7 @@ fn sweep(at: u64, operand: u64, stride: u64, count: u64, wide: bool) -> Work {
     Work::Sweep(Sweep { at, operand, stride, count, wide })
 }
 
-/// Of bank 3.
+/// Offset of bank 3.
 const BANK: u64 = 19 << 12;
 
 #[test]
@@ -39,7 +39,7 @@ fn stage_1_by_address_and_asid() {
         own,
     ];
     assert_eq!(acts_of(&features(), Stage::One), expected);
-    // In 32 bits the page's address and the ASID are one word.
+    // In 32 bits the page's address and the ASID share one word.
     let short = Features { format: Format::Aarch32Long, ..features() };
     let first = &acts_of(&short, Stage::One)[0];
     assert_eq!(first, &sweep(BANK + 0x600, 0x2340_0003, 0x1000, 512, false));
@@ -55,8 +55,8 @@ fn stage_2_by_ipa_or_whole() {
         own,
     ];
     assert_eq!(acts_of(&features(), Stage::Two), expected);
-    // SMMUv1 has no TLBIIPAS2 and no TLBSYNC in such a bank: TLBIVMID, the VMID being the bank's
-    // number and one.
+    // SMMUv1 has no TLBIIPAS2 and no TLBSYNC in such a bank: TLBIVMID, with the bank's number plus
+    // one as VMID.
     let first = Features { version: SmmuVersion::V1With64K, stage1: false, ..features() };
     let all = Work::Sync(Scope::Global);
     let expected =
@@ -64,7 +64,7 @@ fn stage_2_by_ipa_or_whole() {
     assert_eq!(acts_of(&first, Stage::Two), expected);
 }
 
-/// Behind a table that was unlinked twice: before it is freed, and behind the call as a whole.
+/// An unlinked table is waited for twice: before it is freed, and at the end of the call.
 #[test]
 fn old_kernels_wait_for_each_block() {
     let features = Features { unmap_sync: UnmapSync::EachBlock, ..features() };
@@ -87,8 +87,8 @@ fn everything_of_a_domain() {
     let whole = |vmid| [Work::Store { at: 0x64, value: vmid }, Work::Sync(Scope::Global)];
     let one = [Work::Store { at: BANK + 0x610, value: 3 }, Work::Sync(Scope::Bank(3))];
     assert_eq!(all(Stage::One), one);
-    // Stage 2 of an SMMU that has both, which is for nesting: the number is that of an ASID.
-    // Without stage 1, and before 4.12, it is one more.
+    // Stage 2 of an SMMU with both stages, for nesting: the number is that of an ASID. Without
+    // stage 1, and before 4.12, it is one more.
     assert_eq!(all(Stage::Two), whole(3));
     let alone = Features { stage1: false, ..features() };
     assert_eq!(alone.tagged(Stage::Two, 3).all(&alone), whole(4));

@@ -1,4 +1,4 @@
-//! Context banks, by their sections in Arm IHI 0062 D.c.
+//! Registers of context banks, by their sections in Arm IHI 0062 D.c.
 
 use passim_model::layout;
 
@@ -40,7 +40,7 @@ layout! {
 layout! {
     /// PAR, 16.5.14.
     pub(in crate::iommu::v2) struct Par {
-        /// It ended in a fault.
+        /// The operation ended in a fault.
         F = bit(0);
     }
 }
@@ -62,7 +62,7 @@ layout! {
         CFIE = bit(6);
         /// Faults stall.
         CFCFG = bit(7);
-        /// Transactions under an outstanding fault are served.
+        /// Transactions proceed although a fault is outstanding.
         HUPCF = bit(8);
         /// ASIDs are private.
         S1_ASIDPNE = bit(12);
@@ -70,18 +70,18 @@ layout! {
 }
 
 layout! {
-    /// TCR2, 16.5.39. The field of the size has four bits here, of which the fourth is reserved.
+    /// TCR2, 16.5.39. PASIZE is four bits wide here; the fourth is reserved.
     pub(in crate::iommu::v2) struct CbTcr2 {
         /// Output size.
         PASIZE = bits(3, 0);
         /// ASIDs of 16 bits.
         AS = bit(4);
-        /// Which bit extends the sign.
+        /// The bit that is sign-extended.
         SEP = bits(17, 15);
     }
 }
 
-/// The uppermost upstream bit extends the sign.
+/// The uppermost upstream bit is sign-extended.
 pub(in crate::iommu::v2) const ARM_SMMU_TCR2_SEP_UPSTREAM: u64 = 7;
 
 layout! {
@@ -145,13 +145,13 @@ layout! {
         ORGN = bits(4, 3);
         /// Inner shareable rather than outer.
         NOS = bit(5);
-        /// Inner cacheability of walks: the lower of its two bits, which are not side by side.
+        /// Inner cacheability of walks: the lower of its two bits, which are not adjacent.
         IRGN_WBWA = bit(6);
     }
 }
 
 layout! {
-    /// PRRR, which is where MAIR0 is, 16.5.17: the fields that are used.
+    /// PRRR, at MAIR0's offset, 16.5.17: the fields that are used.
     struct CbPrrr {
         /// Type of memory 1: device.
         TR1 = bits(3, 2);
@@ -171,7 +171,7 @@ layout! {
 }
 
 layout! {
-    /// NMRR, which is where MAIR1 is, 16.5.16: the fields that are used.
+    /// NMRR, at MAIR1's offset, 16.5.16: the fields that are used.
     struct CbNmrr {
         /// Inner cacheability of memory 7.
         IR7 = bits(15, 14);
@@ -180,8 +180,8 @@ layout! {
     }
 }
 
-/// Device, non-cacheable and write-back memory, at the places that their leaves' TEX\[0\], C and B
-/// name.
+/// Device, non-cacheable and write-back memory, at the indices that the TEX\[0\], C and B bits of
+/// their leaves select.
 pub(in crate::iommu::v2) const V7S_PRRR: u64 = CbPrrr::TR1.of(1)
     | CbPrrr::TR4.of(2)
     | CbPrrr::TR7.of(2)
@@ -212,18 +212,18 @@ layout! {
         ASF = bit(7);
         /// Unsupported upstream transaction.
         UUT = bit(8);
-        /// The transaction waits.
+        /// A transaction is stalled.
         SS = bit(30);
-        /// More faults.
+        /// Several faults.
         MULTI = bit(31);
     }
 }
 
-/// RESUME: end the transaction that waits; 0 tries it again. 16.5.28.
+/// RESUME: terminates the stalled transaction; 0 retries it. 16.5.28.
 pub(in crate::iommu::v2) const RESUME_TERMINATE: u64 = 1;
 
 layout! {
-    /// What TLBIVA takes in an AArch64 context, 16.5.32.
+    /// Operand of TLBIVA in an AArch64 context, 16.5.32.
     pub(in crate::iommu::v2) struct CbTlbi {
         /// ASID.
         ASID = bits(63, 48);
@@ -231,7 +231,7 @@ layout! {
 }
 
 layout! {
-    /// What TLBIVA takes in an AArch32 context, 16.5.32.
+    /// Operand of TLBIVA in an AArch32 context, 16.5.32.
     pub(in crate::iommu::v2) struct CbTlbi32 {
         /// ASID.
         ASID = bits(7, 0);

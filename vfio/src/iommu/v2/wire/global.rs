@@ -1,4 +1,4 @@
-//! Register spaces 0 and 1, by their sections in Arm IHI 0062 D.c.
+//! Registers of spaces 0 and 1, by their sections in Arm IHI 0062 D.c.
 
 use passim_model::layout;
 
@@ -66,7 +66,7 @@ layout! {
     pub(in crate::iommu::v2) struct Id1 {
         /// Context banks.
         NUMCB = bits(7, 0);
-        /// Those that have stage 2 only.
+        /// Context banks with stage 2 only.
         NUMS2CB = bits(23, 16);
         /// log2 of the pages of the global space, less one.
         NUMPAGENDXB = bits(30, 28);
@@ -160,7 +160,7 @@ layout! {
     pub(in crate::iommu::v2) struct Smr {
         /// StreamID.
         ID = bits(15, 0);
-        /// Bits that do not count.
+        /// Bits that are not compared.
         MASK = bits(30, 16);
         /// In use.
         VALID = bit(31);
@@ -174,7 +174,7 @@ layout! {
         CBNDX = bits(7, 0);
         /// In use, where EXIDENABLE is 1.
         EXIDVALID = bit(10);
-        /// What becomes of the stream.
+        /// What happens to the stream.
         TYPE = bits(17, 16);
         /// Privilege.
         PRIVCFG = bits(25, 24);
@@ -183,15 +183,15 @@ layout! {
 
 /// A context bank translates.
 pub(in crate::iommu::v2) const S2CR_TYPE_TRANS: u64 = 0;
-/// Addresses pass.
+/// Bypasses translation.
 pub(in crate::iommu::v2) const S2CR_TYPE_BYPASS: u64 = 1;
 /// Every access faults.
 pub(in crate::iommu::v2) const S2CR_TYPE_FAULT: u64 = 2;
-/// Unprivileged, whatever it was.
+/// Unprivileged, whatever the transaction's privilege.
 pub(in crate::iommu::v2) const S2CR_PRIVCFG_UNPRIV: u64 = 2;
 
 layout! {
-    /// CBAR, 10.2.1: what all types have.
+    /// CBAR, 10.2.1: the fields common to all types.
     pub(in crate::iommu::v2) struct Cbar {
         /// VMID of 8 bits.
         VMID = bits(7, 0);
@@ -210,9 +210,9 @@ layout! {
 pub(in crate::iommu::v2) const CBAR_TYPE_S2_TRANS: u64 = 0;
 /// Stage 1; stage 2 is bypassed.
 pub(in crate::iommu::v2) const CBAR_TYPE_S1_TRANS_S2_BYPASS: u64 = 1;
-/// Not shareable: the weakest, so that others win.
+/// Non-shareable: the weakest, so that other attributes win.
 pub(in crate::iommu::v2) const CBAR_S1_BPSHCFG_NSH: u64 = 3;
-/// Write-back: the weakest, so that others win.
+/// Write-back: the weakest, so that other attributes win.
 pub(in crate::iommu::v2) const CBAR_S1_MEMATTR_WB: u64 = 0xf;
 
 layout! {

@@ -1,4 +1,4 @@
-//! Commands as words.
+//! Encodings of commands.
 
 use super::Command;
 use passim_model::StreamId;
@@ -17,7 +17,7 @@ fn a_device_forgets_the_span_that_holds_what_is_meant() {
         let Command([_, second]) = Command::atc_inv(StreamId::new(8), first << 12, pages << 12);
         assert_eq!(second, address << 12 | lg2, "{first:#x} {pages:#x}");
     }
-    // Everything there is.
+    // Every address.
     let Command(words) = Command::atc_inv(StreamId::new(8), 0, 0);
     assert_eq!(words, [0x8_0000_0040, 52]);
 }

@@ -1,4 +1,4 @@
-//! What a kernel says of an event, field by field.
+//! What a kernel logs of an event, field by field.
 
 use crate::iommu::Finding;
 use passim_model::{Endpoint, Rid};
@@ -26,7 +26,7 @@ fn later_kernels_name_the_fields() {
         "F_PERMISSION, device 00:01.0, stream 0x8, substream 0x0, address 0x10008, IPA 0x0, \
          privileged data write, stage 1, input address, STAG 0x0"
     );
-    // A table's descriptor that stage 2 does not let through, and who waits for it.
+    // Stage 2 denies access to a table's descriptor, and the transaction is stalled.
     let second = 1 << 44 | 1 << 40 | 1 << 39 | 1 << 35 | 1 << 31 | 5;
     let told = said([8 << 32 | 3 << 12 | 1 << 11 | 0x10, second, 0x2000, 0x5000], true);
     assert!(

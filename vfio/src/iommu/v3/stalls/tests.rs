@@ -1,4 +1,4 @@
-//! Which events call for a command.
+//! Which events a command answers.
 
 use super::resume;
 

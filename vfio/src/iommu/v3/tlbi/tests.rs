@@ -28,7 +28,7 @@ fn one_page_is_a_range_of_one() {
     assert_eq!(spelled(vmid, RANGES, page), [[0x7_0000_002a, 0x1701]]);
 }
 
-/// A kernel at EL2 tags its translations otherwise.
+/// A kernel at EL2 tags its translations differently.
 #[test]
 fn the_regime_of_el2_has_commands_of_its_own() {
     let el2 = Tag::El2(Asid::new(7));

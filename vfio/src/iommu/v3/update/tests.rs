@@ -13,7 +13,7 @@ fn rounds(from: Words, to: Words, used: fn(&Words) -> Words) -> usize {
     hitless(&from, &to, used).len()
 }
 
-/// The number of SYNCs the kernel's own tests of this expect.
+/// The number of SYNCs that the kernel's own tests of this expect.
 #[test]
 fn rounds_are_as_many_as_the_kernel_takes() {
     assert_eq!(rounds(BYPASS, ABORT, ste_used), 2);
@@ -31,7 +31,7 @@ fn rounds_are_as_many_as_the_kernel_takes() {
     assert_eq!(rounds(CD7, CD8, cd_used), 3);
 }
 
-/// Whatever doublewords of two neighbouring rounds the SMMU reads together, it finds the old
+/// Whatever doublewords of two neighbouring rounds the SMMU reads together, they form the old
 /// entry, the new one, or an invalid one.
 #[test]
 fn no_mixture_means_anything_else() {

@@ -1,4 +1,4 @@
-//! Commands.
+//! The fields of commands.
 
 use passim_model::layout;
 
@@ -47,9 +47,9 @@ layout! {
         NUM = bits(16, 12);
         /// See NUM.
         SCALE = bits(24, 20);
-        /// Which VMID.
+        /// VMID.
         VMID = bits(47, 32);
-        /// Which ASID.
+        /// ASID.
         ASID = bits(63, 48);
     }
 }
@@ -73,7 +73,7 @@ layout! {
     pub(in crate::iommu::v3) struct CmdqAtc0 {
         /// Operation.
         OP = bits(7, 0);
-        /// Which device.
+        /// StreamID of the device.
         SID = bits(63, 32);
     }
 }
@@ -93,9 +93,9 @@ layout! {
     pub(in crate::iommu::v3) struct CmdqResume0 {
         /// Operation.
         OP = bits(7, 0);
-        /// How the transaction goes on.
+        /// Outcome of the transaction.
         RESP = bits(13, 12);
-        /// Whose it is.
+        /// StreamID of the transaction.
         SID = bits(63, 32);
     }
 }
@@ -103,7 +103,7 @@ layout! {
 layout! {
     /// RESUME, doubleword 1.
     pub(in crate::iommu::v3) struct CmdqResume1 {
-        /// Which it is.
+        /// STAG of the transaction.
         STAG = bits(15, 0);
     }
 }
@@ -113,7 +113,7 @@ layout! {
     pub(in crate::iommu::v3) struct CmdqSync0 {
         /// Operation.
         OP = bits(7, 0);
-        /// How completion is told.
+        /// How completion is signalled.
         CS = bits(13, 12);
         /// Shareability of the message.
         MSH = bits(23, 22);
@@ -127,7 +127,7 @@ layout! {
 layout! {
     /// SYNC, doubleword 1.
     pub(in crate::iommu::v3) struct CmdqSync1 {
-        /// Where the message goes.
+        /// Address of the message.
         MSIADDR = bits(51, 2);
     }
 }

@@ -158,7 +158,7 @@ layout! {
 }
 
 layout! {
-    /// GBPA, 6.3.14: what becomes of traffic while translation is off.
+    /// GBPA, 6.3.14: the treatment of traffic while translation is off.
     pub(in crate::iommu::v3) struct Gbpa {
         /// Abort it.
         ABORT = bit(20);
@@ -232,13 +232,13 @@ pub(in crate::iommu::v3) const EVT_ID_STALLING: core::ops::RangeInclusive<u64> =
 layout! {
     /// An event, doubleword 0.
     pub(in crate::iommu::v3) struct Evtq0 {
-        /// Which.
+        /// Event number.
         ID = bits(7, 0);
-        /// There is a SubstreamID.
+        /// The SubstreamID is valid.
         SSV = bit(11);
         /// The SubstreamID.
         SSID = bits(31, 12);
-        /// Whose.
+        /// StreamID.
         SID = bits(63, 32);
     }
 }
@@ -246,19 +246,19 @@ layout! {
 layout! {
     /// An event that may stall, doubleword 1.
     pub(in crate::iommu::v3) struct Evtq1 {
-        /// Names the transaction.
+        /// Identifies the stalled transaction.
         STAG = bits(15, 0);
-        /// It waits.
+        /// The transaction is stalled.
         STALL = bit(31);
         /// The access was privileged.
         PRIV = bit(33);
-        /// It was a fetch of an instruction.
+        /// The access was an instruction fetch.
         INST = bit(34);
-        /// It read.
+        /// The access was a read.
         READ = bit(35);
         /// Stage 2 faulted.
         S2 = bit(39);
-        /// What the address was for.
+        /// Class of the faulting access: CD, table or input address.
         CLASS = bits(41, 40);
         /// A table was read, not written.
         TTRNW = bit(44);

@@ -17,13 +17,13 @@ layout! {
     pub(in crate::iommu::v3) struct StrtabSte0 {
         /// Valid.
         V = bit(0);
-        /// What to do with the stream.
+        /// What happens to the stream.
         CFG = bits(3, 1);
         /// Format of the CD table.
         S1FMT = bits(5, 4);
         /// CD table.
         S1CTXPTR = bits(51, 6);
-        /// log2 of CDs.
+        /// log2 of the number of CDs.
         S1CDMAX = bits(63, 59);
     }
 }
@@ -65,7 +65,7 @@ layout! {
 /// `S1DSS`: traffic without a substream uses CD 0.
 pub(in crate::iommu::v3) const STRTAB_STE_1_S1DSS_SSID0: u64 = 2;
 pub(in crate::iommu::v3) const STRTAB_STE_1_STRW_EL2: u64 = 2;
-/// `EATS`: translation requests are answered, and the answers are final.
+/// `EATS`: translation requests are answered with full translations.
 pub(in crate::iommu::v3) const STRTAB_STE_1_EATS_TRANS: u64 = 1;
 /// `S1DSS`: traffic without a substream bypasses stage 1.
 pub(in crate::iommu::v3) const STRTAB_STE_1_S1DSS_BYPASS: u64 = 1;
@@ -77,9 +77,9 @@ pub(in crate::iommu::v3) const STRTAB_STE_1_S1C_CACHE_NC: u64 = 0;
 pub(in crate::iommu::v3) const ARM_SMMU_SH_ISH: u64 = 3;
 /// Outer shareable.
 pub(in crate::iommu::v3) const ARM_SMMU_SH_OSH: u64 = 2;
-/// `PRIVCFG`: unprivileged, whatever the traffic says.
+/// `PRIVCFG`: unprivileged, whatever the transaction's privilege.
 pub(in crate::iommu::v3) const STRTAB_STE_1_PRIVCFG_UNPRIV: u64 = 2;
-/// `SHCFG`: as the traffic says.
+/// `SHCFG`: the transaction's shareability.
 pub(in crate::iommu::v3) const STRTAB_STE_1_SHCFG_INCOMING: u64 = 1;
 
 layout! {

@@ -1,4 +1,4 @@
-//! Tables do not overlap, and what may become whose when they are given back.
+//! Tables do not overlap, and which table reuses freed memory.
 
 use super::IttPlaces;
 use crate::policy::IttMemory;
@@ -46,14 +46,14 @@ impl Ground {
         self.places.free(PhysAddr::new(at), bytes, &mut self.frames);
     }
 
-    /// The next page that somebody asks the page allocator for.
+    /// The next page that the page allocator returns.
     fn page(&mut self) -> u64 {
         self.frames.alloc(self.frames.smallest()).unwrap().get()
     }
 }
 
-/// 4.4 to 6.12: two entries of eight bytes are an object of 512 bytes, others beside it; the next table of
-/// that size is where the last was that was freed. Up to two pages there are caches.
+/// 4.4 to 6.12: a table of two entries of eight bytes is an object of 512 bytes, next to others;
+/// the next table of that size gets the object freed last. There are caches up to two pages.
 #[test]
 fn small_tables_share_pages_that_stay_the_kernels() {
     let mut ground = Ground::new(IttMemory::Slab, 12);
@@ -73,8 +73,8 @@ fn small_tables_share_pages_that_stay_the_kernels() {
     }
 }
 
-/// 6.13: tables are next to one another, down to the byte, and nobody clears them; those of a page and more
-/// are pages of their own.
+/// 6.13: tables are adjacent to the byte, and not cleared; tables of a page and more have pages of
+/// their own.
 #[test]
 fn the_pool_only_grows_and_clears_nothing() {
     let mut ground = Ground::new(IttMemory::Pool, 12);
@@ -96,7 +96,7 @@ fn the_pool_only_grows_and_clears_nothing() {
     assert_eq!(ground.page(), whole, "anybody's");
 }
 
-/// Tables that are there at one time do not overlap, whatever came and went.
+/// Tables allocated at the same time do not overlap, whatever was allocated and freed before.
 #[test]
 fn tables_do_not_overlap() {
     for (from, page_lg2) in [(IttMemory::Slab, 12), (IttMemory::Pool, 12), (IttMemory::Pool, 16)] {

@@ -1,4 +1,4 @@
-//! GITS_BASER as each kernel writes it, for an ITS that takes pages of one size.
+//! GITS_BASER as each kernel writes it, for an ITS that accepts pages of one size.
 
 use super::super::registers::Registers;
 use super::super::table::{Choices, alloc_all};
@@ -12,7 +12,7 @@ const K64: u64 = 2;
 const VALID: u64 = 1 << 63;
 const INDIRECT: u64 = 1 << 62;
 
-/// GITS_BASER0 of devices, with entries of a size, and nothing else.
+/// GITS_BASER0 for devices, with a fixed entry size, and nothing else.
 struct OneTable {
     memory: Memory,
     baser: u64,
@@ -41,8 +41,8 @@ impl Host for OneTable {
     fn relax(&mut self) {}
 }
 
-/// GITS_BASER0 without its address and attributes, after a kernel has given the ITS a table; and which
-/// of these devices have a place in it.
+/// GITS_BASER0 without its address and attributes, after a kernel has allocated the table; and
+/// which of these devices have a place in it.
 fn table(
     profile: Profile,
     (page, indirect): (u64, bool),
@@ -60,7 +60,7 @@ fn table(
     (value, devices.map(|id| table.cover(DeviceId::new(id), &mut frames, &mut host).is_some()))
 }
 
-/// As many pages as the table has, 256 at most, which is what GITS_BASER.Size can say.
+/// The table's number of pages, at most 256, the limit of GITS_BASER.Size.
 #[test]
 fn tables_are_as_large_as_each_kernel_makes_them() {
     let (early, late) = (Profile::Linux4_11, Profile::Linux6_12);
@@ -68,13 +68,14 @@ fn tables_are_as_large_as_each_kernel_makes_them() {
         // 64 KiB, in pages of 64 KiB or of 4 KiB.
         (late, (K64, false), 8, 13, VALID | K64 << 8),
         (late, (K4, false), 8, 13, VALID | 15),
-        // Fewer than fill a page of 64 KiB: up to 4.11 sixteen of 4 KiB, since then one.
+        // Fewer than fill a page of 64 KiB: up to 4.11 sixteen pages of 4 KiB, since then one.
         (early, (K4, false), 8, 8, VALID | 15),
         (late, (K4, false), 8, 8, VALID),
         // 2 MiB are 512 pages of 4 KiB.
         (early, (K4, false), 32, 16, VALID | 255),
         (late, (K4, false), 32, 16, VALID | 255),
-        // Two levels where one has more than two pages: of 64 KiB up to 4.11, of its own since then.
+        // Two levels where a flat table has more than two pages: of 64 KiB up to 4.11, of its own
+        // size since then.
         (early, (K4, true), 8, 13, VALID | 15),
         (late, (K4, true), 8, 13, VALID | INDIRECT),
         (early, (K64, true), 8, 16, VALID | INDIRECT | K64 << 8),
@@ -86,7 +87,7 @@ fn tables_are_as_large_as_each_kernel_makes_them() {
     }
 }
 
-/// Nobody believes that more pages are there than could be told.
+/// The driver uses no more pages than the register could encode.
 #[test]
 fn a_table_that_is_cut_short_has_no_place_for_the_rest() {
     for profile in [Profile::Linux4_11, Profile::Linux6_12] {
