@@ -254,7 +254,7 @@ impl LpiChoices {
 
     /// Whether a restored redistributor reads its tables as if for the first time. Otherwise its
     /// cached state is saved and restored.
-    // Linux: vgic_its_restore_ite adds each LPI by vgic_add_lpi. QEMU: the post-load hook of the GICv3
+    // Linux: vgic_its_restore_ite adds each LPI by vgic_add_lpi. QEMU: the GICv3's post-load hook
     // calls gicv3_redist_update_lpi_only.
     pub(crate) fn reads_anew_when_restored(&self) -> bool {
         self.state == LpiState::PerLpi || self.scans()
@@ -274,8 +274,8 @@ impl Preset {
         let plain = LpiChoices::default();
         match self {
             Self::ArchStrict => LpiChoices { clear_enable: ClearEnable::Refused, ..plain },
-            // arm_gicv3_redist.c: update_for_all_lpis runs over the whole table; both bases are read
-            // from the registers each time; an LPI has LPI_PRIORITY_MASK, 0xfc.
+            // arm_gicv3_redist.c: update_for_all_lpis runs over the whole table; both bases are
+            // read from the registers each time; an LPI has LPI_PRIORITY_MASK, 0xfc.
             Self::Qemu => LpiChoices {
                 config: ConfigRead::WhenPended,
                 pending: PendingHome::Memory,

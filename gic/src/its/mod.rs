@@ -104,7 +104,7 @@ pub enum Arrival {
     },
 }
 
-/// Counts of events since reset.
+/// Counters since reset.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Counters {
     /// Commands consumed, including attempts that stalled the queue.
@@ -286,7 +286,7 @@ impl Its {
         self.cache.count()
     }
 
-    /// Counts of events since reset.
+    /// Counters since reset.
     pub fn counters(&self) -> Counters {
         self.counters
     }

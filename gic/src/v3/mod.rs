@@ -114,7 +114,7 @@ pub struct Line {
     pub priority: u8,
 }
 
-/// Counts of events since reset.
+/// Counters since reset.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Counters {
     /// LPIs for a redistributor whose LPIs are off, or that does not have them.
@@ -384,7 +384,7 @@ impl GicV3 {
         lpis.map_or(Vec::new(), |lpis| lpis.pending().into_iter().map(IntId::new).collect())
     }
 
-    /// Counts of events since reset.
+    /// Counters since reset.
     pub fn counters(&self) -> Counters {
         let aborts = self.redistributors.iter().map(Redistributor::aborts).sum();
         Counters { lpi_table_aborts: aborts, ..self.counters }
