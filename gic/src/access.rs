@@ -1,10 +1,9 @@
-//! What reaches an interrupt controller: accesses of a size, by a CPU, and changes of a wire.
+//! Accesses to an interrupt controller (size and CPU), and changes of an interrupt's wire.
 
 use core::fmt;
 use passim_model::Width;
 
-/// Size of a register access. Interrupt controllers have registers of bytes, so there are more
-/// sizes than [`Width`] has.
+/// Size of a register access. [`Width`] names the same sizes for the rest of the model.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Size {
     /// 8 bits.
@@ -38,7 +37,8 @@ impl Size {
         }
     }
 
-    /// What an access at `offset` sees of a 64-bit register that starts at a multiple of 8.
+    /// The part of a 64-bit register that an access at `offset` reads; the register starts at a
+    /// multiple of 8.
     pub(crate) const fn part(self, register: u64, offset: u64) -> u64 {
         self.cut(register >> (offset % 8 * 8))
     }
@@ -82,7 +82,7 @@ impl Cpu {
         self.0
     }
 
-    /// The index, for a slice with one element a CPU.
+    /// The index, for a slice with one element per CPU.
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -100,23 +100,23 @@ impl fmt::Display for Cpu {
     }
 }
 
-/// What happens on an interrupt's wire.
+/// A change of an interrupt's wire.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Signal {
     /// It rises.
     High,
     /// It falls.
     Low,
-    /// It rises and falls again. An edge-triggered interrupt keeps it; a level-sensitive one is
-    /// pending only while the wire is high, so nothing of it is left.
+    /// It rises and falls again. An edge-triggered interrupt stays pending; a level-sensitive one
+    /// is pending only while the wire is high, so it does not.
     Pulse,
 }
 
 /// Whether a step changed anything.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Progress {
-    /// One thing was done; there may be more.
+    /// One action was performed; more may be possible.
     Worked,
-    /// There is nothing to do now.
+    /// Nothing can be performed now.
     Idle,
 }

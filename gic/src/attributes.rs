@@ -1,10 +1,11 @@
-//! Shareability and cacheability of a queue or a table, as hardware that has no other kind makes them
-//! ([`Attributes::Cacheable`](crate::choice::Attributes)). Linux's `vgic-mmio-v3.c`,
-//! vgic_sanitise_shareability, vgic_sanitise_inner_cacheability, vgic_sanitise_outer_cacheability.
+//! Shareability and cacheability fields of a queue or table, as stored by hardware that supports
+//! only cacheable memory ([`Attributes::Cacheable`](crate::choice::Attributes)). Linux's
+//! `vgic-mmio-v3.c`, vgic_sanitise_shareability, vgic_sanitise_inner_cacheability,
+//! vgic_sanitise_outer_cacheability.
 
 use passim_model::bits::{Field, bits};
 
-/// Where the fields are in a register.
+/// Positions of the fields in a register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Places {
     inner: Field,
@@ -19,23 +20,23 @@ pub(crate) const GITS: Places =
 pub(crate) const GICR: Places =
     Places { inner: bits(9, 7), outer: bits(58, 56), shareability: bits(11, 10) };
 
-/// Of the inner cacheability: normal, not cacheable. All below are.
+/// Inner cacheability: Normal, Non-cacheable. The values below it are not cacheable either.
 const NOT_CACHEABLE: u64 = 1;
 /// Read-allocate, write-back.
 const READ_ALLOCATE: u64 = 3;
-/// Of the outer cacheability: as the inner.
+/// Outer cacheability: same as inner.
 const AS_INNER: u64 = 0;
 const INNER_SHAREABLE: u64 = 1;
 const OUTER_SHAREABLE: u64 = 2;
 
-/// GITS_BASER as KVM has it first: cacheable, inner shareable.
+/// GITS_BASER's initial value in KVM: cacheable, Inner Shareable.
 pub(crate) const KVM_BASER: u64 =
     GITS.inner.of(READ_ALLOCATE) | GITS.shareability.of(INNER_SHAREABLE);
 /// GICR_PROPBASER likewise.
 pub(crate) const KVM_PROPBASER: u64 =
     GICR.inner.of(READ_ALLOCATE) | GICR.shareability.of(INNER_SHAREABLE);
 
-/// The word with its attributes made cacheable.
+/// `word` with its attributes made cacheable.
 pub(crate) fn cacheable(word: u64, places: Places) -> u64 {
     let Places { inner, outer, shareability } = places;
     let mut word = word;

@@ -1,6 +1,6 @@
-//! Chance, drawn from a seed: the same seed draws the same.
+//! Pseudo-random numbers from a seed: the same seed gives the same numbers.
 
-/// Numbers drawn from a seed.
+/// A generator of numbers from a seed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Chance(u64);
 
@@ -18,7 +18,7 @@ impl Chance {
         mixed ^ mixed >> 31
     }
 
-    /// True once in two.
+    /// True half of the time.
     pub(crate) fn coin(&mut self) -> bool {
         self.next() & 1 != 0
     }
@@ -28,7 +28,7 @@ impl Chance {
         (self.next() % bound as u64) as usize
     }
 
-    /// One of several, of which there is at least one.
+    /// One of several values; `N` is at least 1.
     pub(crate) fn pick<T: Copy, const N: usize>(&mut self, of: [T; N]) -> T {
         of[self.below(N)]
     }

@@ -1,16 +1,18 @@
-//! Every place where the architecture of LPIs and of the ITS leaves a choice, each with a name.
+//! Every point that the architecture of LPIs and of the ITS leaves to the implementation, with a
+//! name.
 //!
-//! A choice that can be made differently is a type here; [`Preset`] names sets of them, one of them
-//! drawn from a seed ([`adversarial`]). Two values are no preset's, and there for who builds a GIC himself:
+//! A point with several selectable values is a type here. [`Preset`] names sets of values; the
+//! preset [`adversarial`] draws its set from a seed. No preset uses
 //! [`MapToUnmapped::Refused`](its::MapToUnmapped::Refused) and
-//! [`TargetOfUnmap::Checked`](its::TargetOfUnmap::Checked), as Xen's ITS has both. The others are made
-//! once, in the code, and listed so that a reader finds all of them:
+//! [`TargetOfUnmap::Checked`](its::TargetOfUnmap::Checked): they are for callers who build a GIC of
+//! their own, as Xen's ITS has both. The remaining points have one fixed value in the code, listed
+//! here:
 //!
 //! | choice (IHI 0069 H) | made here |
 //! | --- | --- |
 //! | reset values said to be UNKNOWN | zero |
 //! | shareability and cacheability fields ([`Attributes`]) | without effect, whatever is kept of them |
-//! | LPI configuration and pending tables that abort | the LPI counts as disabled; nothing is stored; counted |
+//! | LPI configuration and pending tables that abort | the LPI acts as disabled; nothing is stored; the abort is counted |
 //! | LPIs that reach a redistributor whose LPIs are off (5.1) | dropped |
 //! | SYNC to a redistributor that does not exist (5.3) | without effect |
 //! | an event whose collection is unmapped, named by INT, CLEAR, INV, DISCARD (5.3) | the ITE is invalid |
@@ -18,8 +20,8 @@
 //! | GITS_TRANSLATER written by a CPU (12.18) | ignored: it has no DeviceID |
 //! | first kilobyte of the pending table (5.1.2) | not used |
 //! | which of several interrupts of one priority a CPU takes (4.8) | that of the lowest INTID |
-//! | EnableLPIs set while GICR_PROPBASER or GICR_PENDBASER names no table (12.11) | they are read where the registers say |
-//! | an SPI for any CPU (GICD_IROUTER, 12.9) | offered to all that do not decline; the first acknowledge has it |
+//! | EnableLPIs set while GICR_PROPBASER or GICR_PENDBASER names no table (12.11) | tables are read at the addresses in the registers |
+//! | an SPI for any CPU (GICD_IROUTER, 12.9) | offered to all that do not decline; the first to acknowledge takes it |
 
 pub mod adversarial;
 pub mod its;
@@ -28,26 +30,25 @@ pub mod lpi;
 pub use its::ItsChoices;
 pub use lpi::LpiChoices;
 
-/// What is kept of shareability and cacheability that is stored with the address of a queue or a table:
-/// software reads there what hardware made of its wish (IHI 0069 H 12.11, 12.18).
+/// Which shareability and cacheability fields a register keeps of those stored with the address of
+/// a queue or table: software reads back what hardware supports (IHI 0069 H 12.11, 12.18).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Attributes {
     /// All of it.
     #[default]
     Kept,
-    /// All of it, and of bits that are reserved whatever is stored, in the other registers of the queue
-    /// too.
+    /// All of it, and reserved bits as stored, in the queue's other registers too.
     Raw,
-    /// What is not cacheable is inner read-allocate write-back, what is outer shareable is inner
-    /// shareable; of the outer cacheability, that it is as the inner, or that there is none.
+    /// Non-cacheable becomes inner Read-allocate Write-back, Outer Shareable becomes Inner
+    /// Shareable; the outer cacheability becomes "same as inner" unless it is Non-cacheable.
     Cacheable,
 }
 
 /// A named set of choices, for redistributors and ITSs alike.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Preset {
-    /// Nothing but what the architecture guarantees, in its plainest form: errors stall the queue,
-    /// what is undefined is refused.
+    /// Only what the architecture guarantees, in the plainest form: errors stall the queue,
+    /// undefined uses are refused.
     #[default]
     ArchStrict,
     /// As QEMU 10.2 (`hw/intc/arm_gicv3_its.c`, `arm_gicv3_redist.c`).
@@ -56,7 +57,7 @@ pub enum Preset {
     KvmAbi0,
     /// As GIC-600 (Arm 100336, 101206): caches, every error stalls.
     Gic600,
-    /// Whatever the architecture allows between INVs and SYNCs, from this seed.
+    /// Any behaviour that the architecture allows between INVs and SYNCs, drawn from this seed.
     Adversarial(u64),
 }
 
@@ -76,7 +77,7 @@ impl Preset {
         }
     }
 
-    /// The preset of a name; `seed` counts for `adversarial` only.
+    /// The preset with this name; `seed` applies to `adversarial` only.
     pub fn from_name(name: &str, seed: u64) -> Option<Self> {
         let found = Self::ALL.into_iter().find(|preset| preset.name() == name)?;
         Some(match found {

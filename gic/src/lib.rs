@@ -2,21 +2,21 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | [`access`] | how wide is an access, which CPU makes it, what happens on a wire? |
-//! | [`state`] | pending, active, or both: what becomes of an interrupt? |
+//! | [`access`] | how wide is an access, which CPU makes it, how does a wire change? |
+//! | [`state`] | pending, active, or both: which state does each event lead to? |
 //! | [`v2m`] | GICv2m: which SPI does a message raise? |
 //! | [`choice`] | where does the architecture leave a choice, and what is chosen? |
-//! | [`v2`] | GICv2: distributor and CPU interfaces, and the frames beside them |
+//! | [`v2`] | GICv2: distributor, CPU interfaces, and GICv2m frames |
 //! | [`v3`] | GICv3: distributor, redistributors with LPIs, CPU interfaces |
-//! | `priority` | which priorities are there, and which of them preempt? |
+//! | `priority` | which bits of a priority exist, and which of them decide preemption? |
 //! | `row` | which bits do 32 interrupts have in a register? |
-//! | `chance` | what is drawn where a choice is by chance? |
-//! | [`identification`] | which part is it, by the registers at the end of its frame? |
+//! | `chance` | which values does a seed draw for choices made at random? |
+//! | [`identification`] | what do the identification registers at the end of a frame read? |
 //! | `attributes` | which memory attributes do registers keep? |
-//! | [`its`] | ITS: which LPI does a message raise, and whose is it? |
+//! | [`its`] | ITS: which LPI does a message raise, and at which CPU? |
 //!
-//! This crate knows memory, and nothing of who writes registers and tables. It performs nothing
-//! outside: what a part wants done elsewhere is returned.
+//! This crate depends on memory alone; it does not model the software that writes registers and
+//! tables. A part that needs something done by another part returns it as a value.
 
 pub mod access;
 mod attributes;

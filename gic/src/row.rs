@@ -1,14 +1,14 @@
-//! A row: 32 interrupts, as every register of one bit an interrupt sees them.
+//! A row: 32 interrupts, one bit each, as in registers with one bit per interrupt.
 
 use crate::Signal;
 use crate::state::States;
 
-/// Interrupts of a row.
+/// Interrupts per row.
 pub(crate) const ROW: u32 = 32;
 /// The first special INTID: the last row of SPIs ends here. IHI 0048 B.b 3.2.5; IHI 0069 H 2.2.
 pub(crate) const FIRST_SPECIAL: u32 = 1020;
 
-/// The registers of one bit an interrupt.
+/// The registers with one bit per interrupt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum BitRegister {
     Group,
@@ -21,9 +21,8 @@ pub(crate) enum BitRegister {
 }
 
 impl BitRegister {
-    /// The register at `at` in a distributor or among a redistributor's SGIs and PPIs, and the row
-    /// it is for. Each array is 0x80 bytes: 32 rows. IHI 0048 B.b table 4-1; GICv3 kept the
-    /// offsets.
+    /// The register at `at` in a distributor or in a redistributor's SGI frame, and the row it
+    /// covers. Each array is 0x80 bytes: 32 rows. IHI 0048 B.b table 4-1; GICv3 kept the offsets.
     pub(crate) fn at(at: u64) -> Option<(Self, usize)> {
         let register = match at {
             0x080..0x100 => Self::Group,
@@ -50,7 +49,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// After reset: disabled, level-sensitive, of the highest priority.
+    /// After reset: disabled, level-sensitive, at the highest priority.
     pub(crate) fn new(group1: u32) -> Self {
         Self { states: States::default(), enabled: 0, group1, priority: [0; ROW as usize] }
     }
@@ -65,7 +64,7 @@ impl Row {
         }
     }
 
-    /// A store to the register that reaches the interrupts of `mask`.
+    /// A store to the register, applied to the interrupts of `mask`.
     pub(crate) fn store(&mut self, register: BitRegister, value: u32, mask: u32) {
         let ones = value & mask;
         match register {
@@ -79,21 +78,21 @@ impl Row {
         }
     }
 
-    /// ICFGR of one half, two bits an interrupt of which the upper one says edge, for those of
-    /// `mask`. IHI 0048 B.b 4.3.13.
+    /// One half of ICFGR, for the interrupts of `mask`: two bits per interrupt, the upper one set
+    /// if edge-triggered. IHI 0048 B.b 4.3.13.
     pub(crate) fn load_triggers(&self, upper: bool, mask: u32) -> u32 {
         let edge = (self.states.edge & mask) >> if upper { 16 } else { 0 };
         (0..16).fold(0, |word, i| word | (edge >> i & 1) << (2 * i + 1))
     }
 
-    /// A store to ICFGR of one half that reaches the interrupts of `mask`.
+    /// A store to one half of ICFGR, applied to the interrupts of `mask`.
     pub(crate) fn store_triggers(&mut self, upper: bool, value: u32, mask: u32) {
         let shift = if upper { 16 } else { 0 };
         let edge = (0..16).fold(0, |word, i| word | (value >> (2 * i + 1) & 1) << i) << shift;
         self.states = self.states.retrigger(mask & 0xffff << shift, edge);
     }
 
-    /// Something happens on the wire of interrupt `bit`.
+    /// The wire of interrupt `bit` changes.
     pub(crate) fn drive(&mut self, bit: u32, signal: Signal) {
         let mask = 1 << bit;
         self.states = match signal {
@@ -103,7 +102,7 @@ impl Row {
         };
     }
 
-    /// Those that wait for a CPU, of the groups that are enabled: pending, enabled, not active.
+    /// The interrupts that wait for a CPU, in the enabled groups: pending, enabled, not active.
     pub(crate) fn waiting(&self, group0: bool, group1: bool) -> u32 {
         let of_group0 = if group0 { !self.group1 } else { 0 };
         let of_group1 = if group1 { self.group1 } else { 0 };
@@ -111,8 +110,8 @@ impl Row {
         self.states.pending() & self.enabled & !self.states.active & groups
     }
 
-    /// The one of `among` with the highest priority (the lowest number), and of those the lowest:
-    /// its priority and bit.
+    /// Priority and bit of the interrupt of `among` with the highest priority (the lowest number);
+    /// among equals, the lowest bit.
     pub(crate) fn first(&self, among: u32) -> Option<(u8, u32)> {
         bits_of(among).map(|bit| (self.priority[bit as usize], bit)).min()
     }

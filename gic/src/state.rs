@@ -1,19 +1,19 @@
-//! The states of interrupts, 32 at a time: what an interrupt is, and what each event makes of it.
-//! Arm IHI 0048 B.b 3.2.4 and 4.3.7 to 4.3.10; GICv3 has the same states.
+//! The states of interrupts, 32 at a time, and the transition that each event causes. Arm IHI 0048
+//! B.b 3.2.4 and 4.3.7 to 4.3.10; GICv3 has the same states.
 //!
-//! Every transition is a function of the states before it and a mask of the interrupts it happens
-//! to, one bit an interrupt; the others stay as they are.
+//! Every transition is a function of the current states and a mask of the affected interrupts, one
+//! bit each; the others do not change.
 
 /// The state of one interrupt.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum State {
-    /// Nothing asks and nothing is being served.
+    /// Neither pending nor active.
     Inactive,
-    /// Asks, and waits for a CPU.
+    /// Waits for a CPU.
     Pending,
     /// A CPU has acknowledged it and has not deactivated it.
     Active,
-    /// Being served, and it asks again.
+    /// Active, and pending again.
     ActivePending,
 }
 
@@ -31,16 +31,16 @@ pub enum Trigger {
 pub struct States {
     /// Edge-triggered; the others are level-sensitive.
     pub edge: u32,
-    /// Made pending by an edge or by software, and not acknowledged since.
+    /// Made pending by an edge or by software, and not yet acknowledged.
     pub latch: u32,
     /// The wire is high.
     pub wire: u32,
-    /// Acknowledged and not deactivated.
+    /// Acknowledged and not yet deactivated.
     pub active: u32,
 }
 
 impl States {
-    /// The pending ones.
+    /// The pending interrupts.
     pub const fn pending(self) -> u32 {
         self.latch | self.wire & !self.edge
     }
@@ -67,21 +67,21 @@ impl States {
         Self { latch, wire: self.wire | mask, ..self }
     }
 
-    /// The wires fall. What an edge or software made pending stays so.
+    /// The wires fall. Interrupts that an edge or software made pending stay pending.
     #[must_use]
     pub const fn fall(self, mask: u32) -> Self {
         Self { wire: self.wire & !mask, ..self }
     }
 
-    /// Software makes them pending. IHI 0048 B.b 4.3.7: also a level-sensitive one, whatever its
-    /// wire says.
+    /// Software makes them pending. IHI 0048 B.b 4.3.7: also a level-sensitive one, whatever the
+    /// level of its wire.
     #[must_use]
     pub const fn set_pending(self, mask: u32) -> Self {
         Self { latch: self.latch | mask, ..self }
     }
 
-    /// Software takes pending back. IHI 0048 B.b 4.3.8: a level-sensitive one stays pending while
-    /// its wire is high.
+    /// Software clears pending. IHI 0048 B.b 4.3.8: a level-sensitive one stays pending while its
+    /// wire is high.
     #[must_use]
     pub const fn clear_pending(self, mask: u32) -> Self {
         Self { latch: self.latch & !mask, ..self }
@@ -94,7 +94,7 @@ impl States {
         Self { latch: self.latch & !mask, active: self.active | mask, ..self }
     }
 
-    /// Software makes them active without acknowledging anything.
+    /// Software makes them active without an acknowledge.
     #[must_use]
     pub const fn activate(self, mask: u32) -> Self {
         Self { active: self.active | mask, ..self }
@@ -106,7 +106,8 @@ impl States {
         Self { active: self.active & !mask, ..self }
     }
 
-    /// Those of `mask` become edge-triggered where `edge` has the bit, level-sensitive elsewhere.
+    /// The interrupts of `mask` become edge-triggered where `edge` has the bit set, level-sensitive
+    /// elsewhere.
     #[must_use]
     pub const fn retrigger(self, mask: u32, edge: u32) -> Self {
         Self { edge: self.edge & !mask | edge & mask, ..self }

@@ -1,12 +1,13 @@
 //! GICv2m: a frame of registers that turns message writes into SPIs.
 //!
-//! One frame is 4 KiB, Graviton's 8 KiB, and knows a run of SPIs; a store of a number of that run to MSI_SETSPI_NS
-//! raises that SPI for an instant. A frame looks at nobody: any requester whose write arrives can
-//! raise any SPI of the run, which is why this chip does not isolate devices.
+//! A frame is 4 KiB (Graviton's 8 KiB) and owns a range of SPIs. A store of one of their numbers to
+//! MSI_SETSPI_NS raises that SPI for an instant. A frame does not check who writes: any requester
+//! whose write arrives can raise any SPI of the range, which is why this chip does not isolate
+//! devices.
 //!
 //! Arm Server Base System Architecture, appendix "GICv2m". Left to the implementation there and
-//! made here: an access of another size than a register allows, and any other offset, reads as
-//! zero and is ignored (so does QEMU 10.2, `hw/intc/arm_gicv2m.c`).
+//! fixed here: an access of another size than the register allows, or at any other offset, reads as
+//! zero and is ignored (as in QEMU 10.2, `hw/intc/arm_gicv2m.c`).
 
 mod wire;
 
@@ -14,32 +15,32 @@ use crate::Size;
 use passim_model::IntId;
 use wire::{Typer, offset};
 
-/// What the data of a message says.
+/// The meaning of a message's data.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Meaning {
-    /// The number of the SPI. What GICv2m specifies.
+    /// The number of the SPI, as GICv2m specifies.
     #[default]
     IntId,
-    /// The number of the SPI less the frame's first one. X-Gene.
+    /// The number of the SPI minus the frame's first one. X-Gene.
     FromBase,
-    /// The number of the SPI less 32. Broadcom NS2.
+    /// The number of the SPI minus 32. Broadcom NS2.
     FromFirstSpi,
-    /// Nothing: the offset written to is the number of the SPI less 32, times 8. Graviton.
+    /// None: the offset of the store is the number of the SPI minus 32, times 8. Graviton.
     InOffset,
 }
 
-/// What a frame is built as.
+/// The parameters of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Implementation {
-    /// The first SPI, as MSI_TYPER says it: an INTID.
+    /// The first SPI, an INTID: MSI_TYPER's base.
     pub base: IntId,
-    /// How many SPIs.
+    /// Number of SPIs.
     pub count: u16,
     /// MSI_IIDR.
     pub iidr: u32,
     /// The identification registers at 0xFD0 to 0xFFC.
     pub identification: [u32; 12],
-    /// What the data of a message says.
+    /// The meaning of a message's data.
     pub meaning: Meaning,
 }
 
@@ -51,7 +52,7 @@ pub const IIDR_NS2: u32 = 0x0000_013f;
 pub const IIDR_QEMU: u32 = 0x51 << 20;
 
 impl Implementation {
-    /// A frame as GICv2m specifies it, of `count` SPIs from `base` on.
+    /// A frame as GICv2m specifies it, with `count` SPIs from `base` on.
     pub const fn new(base: IntId, count: u16) -> Self {
         Self { base, count, iidr: IIDR_QEMU, identification: [0; 12], meaning: Meaning::IntId }
     }
@@ -72,20 +73,20 @@ impl Implementation {
     }
 }
 
-/// A frame. It has no state: what it says never changes.
+/// A frame. It has no state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Frame {
     implementation: Implementation,
 }
 
 impl Frame {
-    /// Bytes of a frame, but for Graviton's: [`Frame::bytes`].
+    /// Bytes of a frame, except Graviton's: [`Frame::bytes`].
     pub const BYTES: u64 = 0x1000;
     /// Offset of MSI_SETSPI_NS, where messages are written to.
     pub const SETSPI_NS: u64 = offset::MSI_SETSPI_NS;
 
-    /// Bytes of a frame whose messages mean this. Graviton's has room for every SPI (Linux
-    /// `irq-gic-v2m.c`, acpi_parse_madt_msi, has 8 KiB).
+    /// Bytes of a frame, by the meaning of its messages. Graviton's has room for every SPI (8 KiB
+    /// in Linux's `irq-gic-v2m.c`, acpi_parse_madt_msi).
     pub const fn bytes(meaning: Meaning) -> u64 {
         match meaning {
             Meaning::InOffset => 2 * Self::BYTES,
@@ -93,24 +94,24 @@ impl Frame {
         }
     }
 
-    /// A frame built as `implementation` says.
+    /// A frame with these parameters.
     pub const fn new(implementation: Implementation) -> Self {
         Self { implementation }
     }
 
-    /// What the frame is built as.
+    /// The frame's parameters.
     pub const fn implementation(&self) -> &Implementation {
         &self.implementation
     }
 
-    /// Whether the SPI is one the frame can raise.
+    /// Whether the frame can raise this SPI.
     pub fn has(&self, spi: IntId) -> bool {
         let from_base = spi.get().checked_sub(self.implementation.base.get());
         from_base.is_some_and(|n| n < u32::from(self.implementation.count))
     }
 
-    /// Loads a register, at an offset in bytes from the frame's start. Registers are 32 bits and
-    /// are read whole.
+    /// Loads a register, at an offset in bytes from the frame's start. Registers are 32 bits wide;
+    /// only whole words can be read.
     pub fn load(&self, at: u64, size: Size) -> u64 {
         if size != Size::Word || !size.aligns(at) {
             return 0;
@@ -129,10 +130,10 @@ impl Frame {
         }
     }
 
-    /// Stores to a register: the SPI that rises and falls, if the store means one.
+    /// Stores to a register. Returns the SPI that rises and falls, if the store names one.
     ///
-    /// MSI_SETSPI_NS takes 32 bits, or 16 of which the upper half is zero; of the data the low ten
-    /// bits count. A number outside the frame's run is ignored.
+    /// MSI_SETSPI_NS takes 32 bits, or 16 with an upper half of zero; only the low ten bits of the
+    /// data are used. A number outside the frame's range is ignored.
     pub fn store(&self, at: u64, size: Size, value: u64) -> Option<IntId> {
         let beyond = at >= Self::bytes(self.implementation.meaning);
         if !matches!(size, Size::Half | Size::Word) || !size.aligns(at) || beyond {

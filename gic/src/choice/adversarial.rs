@@ -1,16 +1,16 @@
-//! What the preset `adversarial` draws from its seed: every point that the architecture leaves open
-//! and that software can see.
+//! The values that the preset `adversarial` draws from its seed: every point that the architecture
+//! leaves open and that software can observe.
 //!
-//! Some points are drawn once, with the seed: an implementation makes them one way or another
-//! ([`DRAWN`]). The others are drawn at every step and at every message: what is late, and how late
-//! ([`LATE`]); those are the business of the rooms of [`its`](crate::its) that send packets and
-//! translate messages.
+//! Some points are drawn once, from the seed: an implementation fixes them one way or another
+//! ([`DRAWN`]). The others are drawn at every step and every message: what is late, and by how much
+//! ([`LATE`]); the rooms of [`its`](crate::its) that send packets and translate messages draw
+//! those.
 //!
-//! Not drawn is what the architecture settles, whatever other implementations do: that MAPTI to an
-//! unmapped collection takes place, that GITS_CREADR is read-only, that GITS_CBASER clears it, that
-//! GITS_CWRITER.Retry and nothing else makes a stalled queue go on, that no LPI is taken where LPIs
-//! are off, and that GICR_PENDBASER.PTZ reads as zero. Nor is drawn what only software sees that
-//! writes to a pending table in use, which it must not, and how many bits of a priority there are.
+//! Points that the architecture settles are not drawn, whatever other implementations do: MAPTI to
+//! an unmapped collection takes place, GITS_CREADR is read-only, a store to GITS_CBASER clears it,
+//! only GITS_CWRITER.Retry restarts a stalled queue, no LPI is taken where LPIs are off, and
+//! GICR_PENDBASER.PTZ reads as zero. Two more are not drawn: what only software observes that
+//! writes to a pending table in use, which it must not, and the number of priority bits.
 
 use super::its::{
     BasesWhileEnabled, Caching, CommandErrors, EventBeyond, Haste, IttAtMapd, MemoryErrors,
@@ -25,7 +25,7 @@ use super::lpi::{
 use super::{Attributes, ItsChoices, LpiChoices};
 use crate::chance::Chance;
 
-/// A point that is drawn with the seed.
+/// A point drawn from the seed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Drawn {
     /// The point, and where the architecture leaves it open.
@@ -34,7 +34,7 @@ pub struct Drawn {
     pub home: &'static str,
     /// Its room in `gic/src/choice`.
     pub room: &'static str,
-    /// Its values that are drawn.
+    /// The values it is drawn from.
     pub values: &'static [&'static str],
 }
 
@@ -47,7 +47,7 @@ const fn drawn(
     Drawn { point, home, room, values }
 }
 
-/// Every point that is drawn with the seed. References are to IHI 0069 H.
+/// Every point drawn from the seed. References are to IHI 0069 H.
 pub const DRAWN: [Drawn; 25] = [
     drawn(
         "a command that cannot be performed (5.2)",
@@ -171,12 +171,12 @@ pub const DRAWN: [Drawn; 25] = [
     ),
 ];
 
-/// A point that is drawn anew each time.
+/// A point drawn anew each time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Late {
-    /// The command, or what else it is about.
+    /// The command, or other subject.
     pub of: &'static str,
-    /// What may be seen until a SYNC covers it.
+    /// What software may observe until a SYNC covers it.
     pub until: &'static str,
     /// Its room in `gic/src/its`.
     pub room: &'static str,
@@ -186,9 +186,8 @@ const fn late(of: &'static str, until: &'static str, room: &'static str) -> Late
     Late { of, until, room }
 }
 
-/// Every point that is drawn anew each time. IHI 0069 H 5.3 (SYNC): messages see every command
-/// before a SYNC, of whichever redistributor; at the redistributor it names, all that was sent has
-/// arrived.
+/// Every point drawn anew each time. IHI 0069 H 5.3 (SYNC): messages observe every command before a
+/// SYNC, whichever redistributor it names; everything sent to that redistributor has arrived.
 pub const LATE: [Late; 10] = [
     late("MAPD that maps", "messages find the device unmapped", "translate"),
     late(
@@ -211,7 +210,7 @@ pub const LATE: [Late; 10] = [
     ),
 ];
 
-/// What is drawn for an ITS; the others are as in `plain`.
+/// The values drawn for an ITS; points not drawn are as in `plain`.
 pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
     let mut chance = Chance::new(seed);
     let haste = chance.pick([Haste::Even, Haste::Slow, Haste::Never, Haste::Never]);
@@ -224,7 +223,7 @@ pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
         ]),
         memory_errors: chance.pick([MemoryErrors::Skip, MemoryErrors::Stall]),
         unknown_commands: chance.pick([UnknownCommands::Skip, UnknownCommands::Error]),
-        // By whether the seed is odd, so that both are had at will.
+        // By the parity of the seed, so that a caller can select either.
         event_beyond: [EventBeyond::Ignored, EventBeyond::Cut][(seed & 1) as usize],
         remap_event: chance.pick([RemapEvent::Keep, RemapEvent::Replace]),
         remap_device: chance.pick([RemapDevice::Keep, RemapDevice::Replace]),
@@ -242,16 +241,17 @@ pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
         move_from_unmapped: chance.pick([MoveFrom::Allowed, MoveFrom::Refused]),
         ..plain
     };
-    // The last, so that what the others are does not depend on it.
+    // Drawn last, so that the earlier draws do not depend on it.
     let reserved_bits = chance.pick([ReservedBits::Ignored, ReservedBits::Error]);
     let table_base = chance.pick([TableBase::Cut, TableBase::AsItIs]);
     ItsChoices { reserved_bits, table_base, ..plain }
 }
 
-/// What is drawn for redistributors. Three in four read the configuration no sooner than they must.
+/// The values drawn for redistributors. Three in four seeds read configuration at mapping or at
+/// enabling, and not again before an invalidation.
 pub(super) fn lpi(seed: u64) -> LpiChoices {
     use ConfigRead::{AtEnabling, AtMapping, OnceForAll, UntilInvalidated, WhenPended};
-    // Not the numbers that are drawn for the ITS.
+    // Differs from the ITS's numbers.
     let mut chance = Chance::new(!seed);
     let plain = LpiChoices {
         state: LpiState::PerRedistributor,
@@ -281,7 +281,7 @@ pub(super) fn lpi(seed: u64) -> LpiChoices {
         register_invalidation: chance
             .pick([RegisterInvalidation::AtOnce, RegisterInvalidation::OnStep]),
     };
-    // The last, so that what the others are does not depend on it.
+    // Drawn last, so that the earlier draws do not depend on it.
     let ptz = chance.pick([PendingZero::Honoured, PendingZero::Doubted]);
     let disabling = chance.pick([Disabling::AtOnce, Disabling::OnStep]);
     let ptz = match ptz {

@@ -5,45 +5,45 @@
 //! | command errors | stall | skip | skip | stall | drawn |
 //! | redistributors not reached | as encoded | as encoded | as encoded | its own | as encoded |
 //! | memory errors | stall | stall | skip | stall | drawn |
-//! | a collection that does not answer | as others | passed over | as others | as others | as others |
+//! | a collection entry that cannot be read | as others | command skipped | as others | as others | as others |
 //! | restart | Retry | any store | Retry | Retry | Retry |
 //! | unknown commands | error | skip | skip | error | drawn |
 //! | bits of commands that must be zero | ignored | ignored | ignored | ignored | drawn |
 //! | EventID beyond the table | ignored | ignored | ignored | ignored | drawn |
 //! | MAPTI of a mapped event | keep | replace | keep | replace | drawn |
-//! | MAPTI to an unmapped collection | allowed | allowed | told | allowed | allowed |
-//! | LPIs that MAPTI takes | the ITS's | the ITS's | GICR_PROPBASER's | the ITS's | the ITS's |
+//! | MAPTI to an unmapped collection | allowed | allowed | reported | allowed | allowed |
+//! | LPIs that MAPTI accepts | the ITS's | the ITS's | GICR_PROPBASER's | the ITS's | the ITS's |
 //! | MAPD of a mapped device | keep | replace | replace | replace | drawn |
-//! | table at MAPD | as it is | as it is | not looked at | as it is | drawn |
+//! | table at MAPD | contents kept | contents kept | not read | contents kept | drawn |
 //! | Size of an unmapping MAPD | ignored | checked | ignored | ignored | ignored |
 //! | RDbase of an unmapping MAPC | ignored | ignored | ignored | ignored | ignored |
 //! | bits of RDbase | all | 16 of MAPC | 32 | all | all |
 //! | events of an unmapped collection | revive | revive | orphans | revive | drawn |
 //! | MAPC of a mapped collection | pending stays | pending stays | pending follows | pending stays | pending stays |
-//! | DISCARD of what is pending | clears | clears | tells | clears | clears |
+//! | DISCARD of a pending event | clears | clears | reports | clears | clears |
 //! | MOVI out of an unmapped collection | refused | refused | refused | refused | drawn |
 //! | CLEAR, INV without a collection | refused | refused | everywhere | refused | refused |
 //! | INVALL | its collection | everywhere | its collection | its collection | its collection |
-//! | bases stored to while enabled | ignored | ignored | ignored | ignored | drawn |
+//! | stores to the base registers while enabled | ignored | ignored | ignored | ignored | drawn |
 //! | a table without Valid | stays | stays | emptied | stays | stays |
 //! | CWRITER beyond the queue | ignored | stops | ignored | ignored | drawn |
-//! | a base that is not on a page of the table's | cut | as it is | cut | cut | drawn |
+//! | a base not aligned to the table's page size | cut | as it is | cut | cut | drawn |
 //! | attributes of queue and tables | kept | raw | cacheable | kept | kept |
-//! | CREADR stored to | read-only | writable | read-only | read-only | read-only |
-//! | CBASER stored to | plain | plain | coarse | plain | plain |
+//! | stores to CREADR | read-only | writable | read-only | read-only | read-only |
+//! | stores to CBASER | plain | plain | coarse | plain | plain |
 //! | Quiescent | when disabled | always | when idle | when disabled | drawn |
 //! | enabling without tables | takes place | takes place | ignored | takes place | takes place |
-//! | tables are | in memory | in memory | the ITS's | in memory | in memory |
-//! | translations remembered | none | none | all | 4096 | drawn |
-//! | which are forgotten | what changes | what changes | whole | what changes | what changes |
+//! | tables live in | memory | memory | the ITS | memory | memory |
+//! | cached translations | none | none | all | 4096 | drawn |
+//! | which are invalidated | what changes | what changes | whole | what changes | what changes |
 //! | effects | at once | at once | at once | at once | up to the next SYNC |
 //!
-//! The columns of QEMU and KVM follow their sources, with those defects mended that the list of bugs in
-//! `docs/its.md` has tests for: KVM's MOVALL moves the LPIs of one CPU, not all; QEMU's entries of level 1
-//! have an address and nothing else. MOVI out of an unmapped collection is refused
-//! by every implementation that could be read, gem5's rendering of the architecture's pseudocode among
-//! them; GIC-600's follows its manual where that speaks, and the architecture's plainest reading where it
-//! does not. What `adversarial` draws from is in [`adversarial`].
+//! The columns of QEMU and KVM follow their sources, except for two defects, which are in the list
+//! of bugs in `docs/its.md`, with tests: KVM's MOVALL moves the LPIs of one CPU here, not of all;
+//! QEMU's level 1 entries hold an address and nothing else. MOVI out of an unmapped collection is
+//! refused by every implementation whose source was available, including gem5's rendering of the
+//! architecture's pseudocode. GIC-600's column follows its manual, and where that is silent the
+//! architecture's plainest reading. [`adversarial`] lists the values it draws from.
 
 mod settled;
 
@@ -55,66 +55,66 @@ pub use settled::{
 
 use super::{Attributes, Preset, adversarial};
 
-/// What follows from a command that cannot be performed. IHI 0069 H 5.2 leaves it open.
+/// The outcome of a command that cannot be performed. IHI 0069 H 5.2 leaves it open.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum CommandErrors {
-    /// The command is passed over.
+    /// The command is skipped.
     Skip,
-    /// The command is passed over and the error is signalled to the system (GITS_TYPER.SEIS): the
-    /// report is that signal.
+    /// The command is skipped and the error is signalled to the system (GITS_TYPER.SEIS); the
+    /// returned report stands for that signal.
     Report,
     /// The queue stops at the command: GITS_CREADR.Stalled.
     #[default]
     Stall,
 }
 
-/// What follows from a queue or a table that memory does not answer for.
+/// The outcome of a failed read or write of a queue or table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum MemoryErrors {
-    /// The command is passed over.
+    /// The command is skipped.
     Skip,
     /// The queue stops at the command.
     #[default]
     Stall,
 }
 
-/// A command whose number is none, or that belongs to a feature that is absent.
+/// A command with an undefined number, or one of a feature that is absent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum UnknownCommands {
-    /// Passed over without a word.
+    /// Skipped without a report.
     Skip,
-    /// An error like another.
+    /// An error like any other.
     #[default]
     Error,
 }
 
-/// Bits of a command that must be zero and are not.
+/// Bits of a command that must be zero but are set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum ReservedBits {
-    /// Not looked at.
+    /// Not checked.
     #[default]
     Ignored,
-    /// An error like another.
+    /// An error like any other.
     Error,
 }
 
-/// A message whose EventID the device's table has no room for.
+/// A message with an EventID beyond the device's table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum EventBeyond {
     /// The write is ignored.
     #[default]
     Ignored,
-    /// The bits that are too many are ignored.
+    /// The excess bits are ignored.
     Cut,
 }
 
-/// MAPTI or MAPI of an event that is mapped; UNPREDICTABLE without a DISCARD before.
+/// MAPTI or MAPI of a mapped event; UNPREDICTABLE without an earlier DISCARD.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum RemapEvent {
-    /// The new mapping holds.
+    /// The new mapping applies.
     #[default]
     Replace,
-    /// The old mapping holds.
+    /// The old mapping stays.
     Keep,
 }
 
@@ -124,40 +124,40 @@ pub enum MapToUnmapped {
     /// Takes place; messages fail until the collection is mapped.
     #[default]
     Allowed,
-    /// Takes place, and all redistributors are told of the LPI, so that those that read
-    /// configuration where an LPI is mapped have read it.
+    /// Takes place, and all redistributors are notified of the LPI, so that those that read
+    /// configuration when an LPI is mapped read it.
     Told,
     /// An error.
     Refused,
 }
 
-/// MAPD of a device that is mapped; UNPREDICTABLE without an unmapping before.
+/// MAPD of a mapped device; UNPREDICTABLE unless it was unmapped before.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum RemapDevice {
-    /// The new table holds.
+    /// The new table applies.
     #[default]
     Replace,
-    /// The old table holds.
+    /// The old table stays.
     Keep,
 }
 
 /// The interrupt translation table at MAPD. Software must have zeroed it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum IttAtMapd {
-    /// Taken as it is: what it holds is mapped.
+    /// Its contents are kept: valid entries are mappings.
     #[default]
     AsItIs,
-    /// Nothing is mapped: it is zeroed.
+    /// It is zeroed: no event is mapped.
     Zeroed,
 }
 
-/// What becomes of the events of a collection that is unmapped.
+/// What happens to the events of a collection when it is unmapped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum UnmapCollection {
-    /// They work again once it is mapped.
+    /// They are valid again once the collection is mapped.
     #[default]
     Revives,
-    /// They stay without a collection until they are moved or mapped anew.
+    /// They stay without a collection until they are moved or mapped again.
     Orphans,
 }
 
@@ -177,12 +177,12 @@ pub enum BasesWhileEnabled {
     /// Ignored.
     #[default]
     Ignored,
-    /// Taken at once.
+    /// Applied at once.
     Taken,
 }
 
-/// A base in GITS_BASER that is not aligned to the pages that the table is made of, 16 KiB each: bits 13
-/// and 12. Those of 64 KiB have other bits of the address there.
+/// A base in GITS_BASER that is not aligned to the table's page size, for pages of 16 KiB: bits 13
+/// and 12. With pages of 64 KiB these bits hold other bits of the address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum TableBase {
     /// The bits are zero, and read as zero.
@@ -198,9 +198,9 @@ pub enum WriterBeyond {
     /// Ignored.
     #[default]
     Ignored,
-    /// Kept, and nothing is consumed until a good one is stored.
+    /// Stored; no command is consumed until a valid one is stored.
     Stops,
-    /// A good one is kept that nobody stored: the remainder by the size of the queue.
+    /// Stored modulo the size of the queue, so that it becomes valid.
     Wraps,
 }
 
@@ -214,15 +214,15 @@ pub enum Quiescent {
     /// 1 while the ITS is disabled and everything it sent has arrived.
     #[default]
     WhenDisabled,
-    /// As [`WhenDisabled`](Self::WhenDisabled), and enabled, while there is no command to consume
-    /// and everything has arrived: UNKNOWN before GICv4.1.
+    /// As [`WhenDisabled`](Self::WhenDisabled); while enabled, 1 when there is no command to
+    /// consume and everything sent has arrived: UNKNOWN before GICv4.1.
     WhenQuiet,
 }
 
-/// Translations that are remembered.
+/// The cache of translations.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Caching {
-    /// None: every message reads its three entries.
+    /// None: every message reads its three table entries.
     Off,
     /// `1 << lg2` of them, at most `1 << 20`.
     Translations {
@@ -233,13 +233,13 @@ pub enum Caching {
     All,
 }
 
-/// When what a command asks of redistributors, and of messages, is done.
+/// When the effects of a command on redistributors, and on messages, happen.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Ordering {
     /// With the command.
     #[default]
     AtOnce,
-    /// At any moment up to the next SYNC that covers it, drawn from this seed.
+    /// At any moment up to the next SYNC that covers them, drawn from this seed.
     Late {
         /// The seed.
         seed: u64,
@@ -248,16 +248,16 @@ pub enum Ordering {
     },
 }
 
-/// How soon what is late is done where no SYNC covers it. Time that passes does it all
-/// ([`Its::settle`](crate::Its::settle)).
+/// How soon late effects happen where no SYNC covers them. [`Its::settle`](crate::Its::settle)
+/// performs all of them, as time would.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Haste {
-    /// One in two steps and messages does one thing.
+    /// One in two steps and messages performs one effect.
     #[default]
     Even,
-    /// One in sixteen.
+    /// One in sixteen does.
     Slow,
-    /// None.
+    /// None does.
     Never,
 }
 
@@ -266,15 +266,15 @@ pub enum Haste {
 pub struct ItsChoices {
     /// Commands that cannot be performed.
     pub command_errors: CommandErrors,
-    /// Redistributors that commands do not reach.
+    /// Errors of commands at redistributors.
     pub target_errors: TargetErrors,
-    /// Memory that does not answer.
+    /// Failed reads and writes of memory.
     pub memory_errors: MemoryErrors,
-    /// Collections that memory does not answer for.
+    /// Collection entries that cannot be read.
     pub collection_aborts: CollectionAborts,
-    /// Going on after a stop.
+    /// What restarts a stalled queue.
     pub restart: Restart,
-    /// Commands nobody knows.
+    /// Undefined commands.
     pub unknown_commands: UnknownCommands,
     /// Bits that must be zero.
     pub reserved_bits: ReservedBits,
@@ -282,17 +282,17 @@ pub struct ItsChoices {
     pub event_beyond: EventBeyond,
     /// Mapping a mapped event.
     pub remap_event: RemapEvent,
-    /// Mapping to a collection that is not mapped.
+    /// Mapping to an unmapped collection.
     pub map_to_unmapped: MapToUnmapped,
-    /// LPIs that can be mapped to.
+    /// LPIs that events can be mapped to.
     pub lpi_bound: LpiBound,
     /// Mapping a mapped device.
     pub remap_device: RemapDevice,
     /// The table a MAPD names.
     pub itt_at_mapd: IttAtMapd,
-    /// Size of a MAPD that unmaps.
+    /// Size of an unmapping MAPD.
     pub size_of_unmap: SizeOfUnmap,
-    /// What a MAPC names that unmaps.
+    /// RDbase of an unmapping MAPC.
     pub target_of_unmap: TargetOfUnmap,
     /// Bits of RDbase.
     pub rdbase_bits: RdbaseBits,
@@ -300,19 +300,19 @@ pub struct ItsChoices {
     pub unmap_collection: UnmapCollection,
     /// Mapping a mapped collection.
     pub remap_collection: RemapCollection,
-    /// What redistributors learn of events.
+    /// Notifications to redistributors of mappings of LPIs.
     pub events_of_lpis: EventsOfLpis,
-    /// Commands about events that are in none.
+    /// Commands for events without a collection.
     pub without_collection: WithoutCollection,
-    /// Moving what is in none.
+    /// Moving an event without a collection.
     pub move_from_unmapped: MoveFrom,
     /// Reach of INVALL.
     pub invall_scope: InvallScope,
-    /// Bases stored to while enabled.
+    /// Stores to base registers while enabled.
     pub bases_while_enabled: BasesWhileEnabled,
-    /// Tables that are no longer valid.
+    /// Tables whose GITS_BASER loses Valid.
     pub invalid_table: InvalidTable,
-    /// Bases that are not aligned.
+    /// Unaligned bases.
     pub table_base: TableBase,
     /// Attributes of the queue and of tables.
     pub attributes: Attributes,
@@ -326,17 +326,17 @@ pub struct ItsChoices {
     pub quiescent: Quiescent,
     /// Enabling without tables.
     pub enabling: Enabling,
-    /// Where tables are.
+    /// Where tables live.
     pub table_home: TableHome,
     /// The cache of translations.
     pub caching: Caching,
-    /// And what it forgets.
+    /// Which translations are invalidated.
     pub forgetting: Forgetting,
     /// When effects take place.
     pub ordering: Ordering,
 }
 
-/// What is closest to the letter, and where that leaves it open, the simplest.
+/// The choices closest to the architecture's text; where that leaves a point open, the simplest.
 const STRICT: ItsChoices = ItsChoices {
     command_errors: CommandErrors::Stall,
     target_errors: TargetErrors::Architecture,
@@ -376,7 +376,7 @@ const STRICT: ItsChoices = ItsChoices {
 };
 
 impl Preset {
-    /// What the preset chooses for an ITS.
+    /// The preset's choices for an ITS.
     pub fn its(self) -> ItsChoices {
         let replacing = ItsChoices {
             remap_event: RemapEvent::Replace,
@@ -419,7 +419,7 @@ impl Preset {
                 queue_base: QueueBase::Coarse,
                 quiescent: Quiescent::WhenIdle,
                 enabling: Enabling::NeedsTables,
-                // vgic_its_cache_translation, and who calls vgic_its_invalidate_cache.
+                // vgic_its_cache_translation, and the callers of vgic_its_invalidate_cache.
                 caching: Caching::All,
                 forgetting: Forgetting::Whole,
                 ..replacing

@@ -1,4 +1,4 @@
-//! Translations remembered: from an event of a device to an LPI and a CPU.
+//! The translation cache: from an event of a device to an LPI and a CPU.
 
 use super::command::Source;
 use crate::Cpu;
@@ -15,20 +15,20 @@ struct Entry {
     cpu: Cpu,
 }
 
-/// A cache of one entry a slot, in front of all that was ever found where none is lost to another. It
-/// forgets an event when a command names it, and everything when a command or a store names a device, a
-/// collection or a table; what else there is to [`Forgetting`](crate::choice::its::Forgetting) is for
-/// those who perform commands.
+/// A direct-mapped cache, optionally in front of a map of every translation found. A command that
+/// names an event invalidates that event; a command or a store that names a device, a collection or
+/// a table invalidates everything. The callers that perform commands implement the rest of
+/// [`Forgetting`](crate::choice::its::Forgetting).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Cache {
     entries: Box<[Option<Entry>]>,
-    /// Entries of another epoch are forgotten.
+    /// Entries of another epoch are invalid.
     epoch: NonZeroU64,
-    /// Where there is room for all.
+    /// The map of every translation, for [`Caching::All`].
     all: Option<BTreeMap<Source, (IntId, Cpu)>>,
 }
 
-/// log2 of the slots in front of all.
+/// log2 of the slots in front of the map.
 const IN_FRONT: u8 = 12;
 
 impl Cache {
@@ -52,7 +52,7 @@ impl Cache {
             & self.entries.len().wrapping_sub(1)
     }
 
-    /// What is remembered of an event at hand.
+    /// The translation of an event in its slot.
     #[inline(always)]
     pub(super) fn find(&self, source: Source) -> Option<(IntId, Cpu)> {
         let entry = self.entries.get(self.slot(source))?.as_ref()?;
@@ -60,14 +60,14 @@ impl Cache {
         known.then_some((entry.intid, entry.cpu))
     }
 
-    /// What is remembered of an event that is not at hand.
+    /// The translation of an event in the map; copies it to its slot.
     pub(super) fn recall(&mut self, source: Source) -> Option<(IntId, Cpu)> {
         let (intid, cpu) = *self.all.as_ref()?.get(&source)?;
         self.take(source, intid, cpu);
         Some((intid, cpu))
     }
 
-    /// Remembers.
+    /// Caches a translation.
     #[inline]
     pub(super) fn remember(&mut self, source: Source, intid: IntId, cpu: Cpu) {
         self.take(source, intid, cpu);
@@ -84,7 +84,7 @@ impl Cache {
         }
     }
 
-    /// Forgets an event.
+    /// Invalidates an event.
     pub(super) fn forget(&mut self, source: Source) {
         if !self.entries.is_empty() {
             let slot = self.slot(source);
@@ -95,7 +95,7 @@ impl Cache {
         }
     }
 
-    /// Forgets everything.
+    /// Invalidates everything.
     pub(super) fn forget_all(&mut self) {
         self.epoch = self.epoch.saturating_add(1);
         if let Some(all) = &mut self.all {
@@ -103,14 +103,14 @@ impl Cache {
         }
     }
 
-    /// Takes over what another remembers, if it has as much room.
+    /// Copies the other cache, if it has as many slots.
     pub(super) fn take_over(&mut self, other: &Self) {
         if self.entries.len() == other.entries.len() {
             self.clone_from(other);
         }
     }
 
-    /// How many translations are remembered.
+    /// Number of cached translations.
     pub(super) fn count(&self) -> usize {
         let at_hand = self.entries.iter().flatten().filter(|entry| entry.epoch == self.epoch);
         self.all.as_ref().map_or_else(|| at_hand.count(), BTreeMap::len)

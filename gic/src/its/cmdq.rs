@@ -1,4 +1,4 @@
-//! The command queue: consumption, one command at a time, and its errors. IHI 0069 H 5.2.
+//! The command queue: consumes one command at a time, and handles its errors. IHI 0069 H 5.2.
 
 use super::command::{self, Words};
 use super::error::{CommandError, Failure, Reason, Report};
@@ -8,7 +8,7 @@ use crate::Progress;
 use crate::choice::its::{CommandErrors, MemoryErrors, ReservedBits, UnknownCommands};
 use passim_model::{Abort, Effect, Memory, PhysAddr, event};
 
-/// Why a command was not performed, and whether the queue goes on whatever is chosen.
+/// Why a command was not performed, and whether it is skipped whatever the choices are.
 pub(super) struct Failed {
     pub(super) failure: Failure,
     pub(super) passed_over: bool,
@@ -21,14 +21,14 @@ impl From<Failure> for Failed {
 }
 
 impl Its {
-    /// Consumes the next command, if there is one and nothing keeps the queue.
+    /// Consumes the next command, if there is one and the queue is not stopped.
     pub(super) fn consume(&mut self, memory: &mut Memory) -> Progress {
         let registers = &self.registers;
         let Some(base) = registers.queue().filter(|_| registers.enabled && !registers.halted)
         else {
             return Progress::Idle;
         };
-        // A pointer beyond the queue means nothing: no command is consumed before it is put right.
+        // With a pointer beyond the queue no command is consumed until software corrects it.
         let size = registers.queue_bytes();
         let (reader, writer) = (registers.creadr, registers.cwriter);
         if reader == writer || writer >= size || reader >= size {
@@ -97,7 +97,7 @@ impl Its {
         let report = Report { offset, failure, syndrome, stalled: stalls, signalled };
         self.reports.push_back(report);
         if stalls {
-            // CREADR stays at the command, so that software can put it right and retry.
+            // CREADR stays at the command, so that software can correct it and retry.
             self.registers.stalled = true;
             self.registers.halted = true;
         } else {
@@ -106,8 +106,8 @@ impl Its {
     }
 }
 
-/// The command at an offset of the queue, which starts on a page of 4 KiB, so that no command
-/// crosses one.
+/// The command at an offset of the queue. The queue starts on a page of 4 KiB, so no command
+/// crosses a page.
 fn fetch(base: PhysAddr, offset: u64, memory: &Memory) -> Result<Words, Abort> {
     let at = base.checked_add(offset).ok_or(Abort(base))?;
     let words = memory.words(at, WORDS)?;

@@ -21,11 +21,11 @@ impl From<Abort> for NoCollection {
     }
 }
 
-/// Most entries of the list that are looked at: one for each ICID.
+/// Maximum number of entries read from a list: one for each ICID.
 const MOST: u64 = 1 << 16;
 
 impl Its {
-    /// Whether an ICID is one the ITS has.
+    /// Whether the ITS supports an ICID.
     pub(super) fn has_collection(&self, icid: u16) -> bool {
         let features = &self.implementation.features;
         if u32::from(icid) >> features.icid_bits() != 0 {
@@ -34,24 +34,24 @@ impl Its {
         if icid < u16::from(features.held_collections) {
             return true;
         }
-        // KVM's find_collection asks no table for those that there are.
+        // KVM's find_collection reads no table for existing collections.
         if self.kept.is_some() {
             return true;
         }
-        // GIC-600, whose table is flat: 101206_0003_04, page 82, outside the range by GITS_BASER1.
+        // GIC-600, whose table is flat: 101206_0003_04, page 82, out of range by GITS_BASER1.
         u64::from(icid) < self.registers.collections().map_or(0, Table::room)
     }
 
-    /// Whether an ITS that has its tables itself has this collection, or has a place in memory for it: also
-    /// of a list, which would have room for any few.
-    // KVM's vgic_its_check_id, of those that come.
+    /// Whether an ITS with internal tables has this collection, or memory has a place for it, as in
+    /// an array even where the layout is a list.
+    // As KVM's vgic_its_check_id for a new collection.
     pub(super) fn has_or_can_have(&self, icid: u16, memory: &Memory) -> bool {
         let Some(kept) = &self.kept else { return self.has_collection(icid) };
         let held = usize::from(icid) < self.held.len();
         held || kept.has_collection(icid) || self.has_place(icid, memory)
     }
 
-    /// Whether memory answers for the place that a collection would have in an array.
+    /// Whether memory can be read where a collection's entry would be in an array.
     pub(super) fn has_place(&self, icid: u16, memory: &Memory) -> bool {
         let table = self.registers.collections();
         let at = table.and_then(|table| table.entry(u64::from(icid), memory).ok());
@@ -90,11 +90,11 @@ impl Its {
             false => load(table, layout, u64::from(icid), memory)?.unwrap_or(0),
             true => find(table, layout, icid, memory)?.map_or(0, |(_, word)| word),
         };
-        // What memory says of CPUs that do not exist is no mapping.
+        // An entry with a CPU that does not exist maps nothing.
         Ok(layout.cte(word).and_then(|(_, cpu)| cpu).filter(|cpu| cpu.get() < self.cpus))
     }
 
-    /// Maps or unmaps a collection that the ITS has.
+    /// Maps or unmaps a collection.
     pub(super) fn set_collection(
         &mut self,
         icid: u16,
@@ -124,7 +124,7 @@ impl Its {
                 let word = cpu.map_or(0, |cpu| layout.spell_cte(icid, cpu));
                 match table.entry(u64::from(icid), memory) {
                     Ok(at) => Ok(layout.store_cte(at, word, memory)?),
-                    // No page to say so in, and nothing to unmap.
+                    // Without a page there is no entry, and nothing to unmap.
                     Err(Missing::NoPage) if cpu.is_none() => Ok(()),
                     Err(Missing::NoPage | Missing::Beyond) => Err(NoCollection::OutOfRange),
                     Err(Missing::Abort(at)) => Err(NoCollection::Abort(at)),
@@ -146,7 +146,7 @@ impl Table {
     }
 }
 
-/// The word of an entry; `None` if there is no room for it.
+/// The value of an entry; `None` if the table has no room for it.
 fn load(
     table: Table,
     layout: Layout,
@@ -160,7 +160,7 @@ fn load(
     }
 }
 
-/// Stores the word of an entry of a list, if there is room for it.
+/// Stores the value of an entry of a list. Returns whether the table has room for it.
 fn store(table: Table, n: u64, word: u64, memory: &mut Memory) -> Result<bool, NoCollection> {
     match table.entry(n, memory) {
         Ok(at) => {
@@ -172,7 +172,7 @@ fn store(table: Table, n: u64, word: u64, memory: &mut Memory) -> Result<bool, N
     }
 }
 
-/// The place and the word of a collection's entry in a list.
+/// Index and value of a collection's entry in a list.
 fn find(
     table: Table,
     layout: Layout,
@@ -190,7 +190,7 @@ fn find(
     Ok(None)
 }
 
-/// How many entries a list has.
+/// Number of entries in a list.
 fn length(table: Table, memory: &Memory) -> Result<u64, NoCollection> {
     for n in 0..MOST {
         let word = load(table, Layout::Kvm0, n, memory)?;
@@ -201,7 +201,7 @@ fn length(table: Table, memory: &Memory) -> Result<u64, NoCollection> {
     Ok(MOST)
 }
 
-/// Enters a collection in a list, in the place it has or at the end.
+/// Writes a collection's entry in a list, in its place or at the end.
 fn put(table: Table, icid: u16, word: u64, memory: &mut Memory) -> Result<(), NoCollection> {
     let known = find(table, Layout::Kvm0, icid, memory)?;
     let n = match known {
@@ -212,13 +212,13 @@ fn put(table: Table, icid: u16, word: u64, memory: &mut Memory) -> Result<(), No
         return Err(NoCollection::OutOfRange);
     }
     if known.is_none() {
-        // The list has ended here; where there is room it ends one further on.
+        // The list ended here; if there is room, it now ends one entry later.
         store(table, n + 1, 0, memory)?;
     }
     Ok(())
 }
 
-/// Takes a collection out of a list; those behind it move up.
+/// Removes a collection from a list; the entries after it move up.
 fn remove(table: Table, icid: u16, memory: &mut Memory) -> Result<(), NoCollection> {
     let Some((n, _)) = find(table, Layout::Kvm0, icid, memory)? else { return Ok(()) };
     for n in n..MOST {

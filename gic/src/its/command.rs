@@ -1,4 +1,4 @@
-//! Commands: 32 bytes become a value, or none. IHI 0069 H 5.3.
+//! Decoding of commands from their 32 bytes. IHI 0069 H 5.3.
 
 use super::wire::command::{
     CollectionWord2, EventWord1, MapdWord1, MapdWord2, MovallWord3, WORDS, Word0, opcode,
@@ -9,7 +9,7 @@ use passim_model::{DeviceId, EventId, IntId};
 /// The doublewords of a command.
 pub(super) type Words = [u64; WORDS];
 
-/// The commands the architecture names.
+/// The commands that the architecture defines.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[allow(missing_docs, reason = "each is the architecture's own name")]
 pub enum Opcode {
@@ -36,7 +36,7 @@ pub enum Opcode {
     Invdb,
 }
 
-/// Numbers and names; those from VMOVI on belong to virtual LPIs.
+/// Numbers and names; VMOVI and those after it are for virtual LPIs.
 const OPCODES: [(u8, Opcode, &str); 21] = [
     (opcode::MOVI, Opcode::Movi, "MOVI"),
     (opcode::INT, Opcode::Int, "INT"),
@@ -62,7 +62,7 @@ const OPCODES: [(u8, Opcode, &str); 21] = [
 ];
 
 impl Opcode {
-    /// The command with this number.
+    /// The command with this opcode.
     pub fn of(byte: u8) -> Option<Self> {
         let found = OPCODES.iter().find(|(number, ..)| *number == byte)?;
         Some(found.1)
@@ -82,7 +82,7 @@ pub(super) struct Source {
     pub(super) event: EventId,
 }
 
-/// A command for physical LPIs. RDbase is given in place.
+/// A command for physical LPIs. RDbase is not shifted: it keeps its bit position.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Command {
     Movi {
@@ -130,12 +130,12 @@ pub(super) enum Command {
     },
 }
 
-/// Bits 7 to 0.
+/// The opcode, bits 7 to 0.
 pub(super) fn number(words: &Words) -> u8 {
     Word0::OPCODE.get(words[0]) as u8
 }
 
-/// Whether a command for physical LPIs has a bit set that no field of it has: RES0. IHI 0069 H 5.3.
+/// Whether a command for physical LPIs has a RES0 bit set. IHI 0069 H 5.3.
 pub(super) fn has_reserved_bits(words: &Words) -> bool {
     let (of_device, event) = (Word0::DEVICE_ID.mask(), EventWord1::EVENT_ID.mask());
     let (icid, rdbase) = (CollectionWord2::ICID.mask(), CollectionWord2::RDBASE.mask());
@@ -160,8 +160,8 @@ pub(super) fn has_reserved_bits(words: &Words) -> bool {
     words.iter().zip(fields).any(|(word, fields)| word & !fields != 0)
 }
 
-/// Reads a command; `None` if there is none of this number for physical LPIs. Bits that must be zero
-/// are not looked at ([`has_reserved_bits`]).
+/// Decodes a command; `None` if its opcode names no command for physical LPIs. Bits that must be
+/// zero are ignored ([`has_reserved_bits`] checks them).
 pub(super) fn decode(words: &Words) -> Option<Command> {
     let [w0, w1, w2, w3] = *words;
     let device = DeviceId::new(Word0::DEVICE_ID.get(w0) as u32);

@@ -1,6 +1,5 @@
-//! Tables that a store to GITS_BASER leaves without Valid, where what they map is forgotten with that
-//! ([`InvalidTable`](crate::choice::its::InvalidTable)). Where the state of an ITS is in its tables they
-//! are emptied.
+//! Tables after a store to GITS_BASER without Valid, where that unmaps what they held
+//! ([`InvalidTable`](crate::choice::its::InvalidTable)). Tables in memory are zeroed.
 
 use super::Its;
 use super::orphans::Orphans;
@@ -10,7 +9,7 @@ use passim_model::Memory;
 use std::collections::BTreeSet;
 
 impl Its {
-    /// Empties the tables that stores have made invalid since the last call.
+    /// Empties the tables that lost Valid since the last call.
     pub(crate) fn empty_tables(&mut self, memory: &mut Memory) {
         for (n, table) in core::mem::take(&mut self.emptied) {
             if n == DEVICES {
@@ -21,7 +20,7 @@ impl Its {
         }
     }
 
-    /// No device is mapped, and with them no event. KVM's vgic_its_free_device_list.
+    /// Unmaps all devices and with them all events. KVM's vgic_its_free_device_list.
     fn empty_devices(&mut self, table: Option<Table>, memory: &mut Memory) {
         let entries = 1 << self.implementation.features.device_bits;
         match (&mut self.kept, table) {
@@ -33,13 +32,12 @@ impl Its {
         self.orphans = Orphans::default();
     }
 
-    /// No collection is mapped, and events lose theirs for good. KVM's
-    /// vgic_its_free_collection_list.
+    /// Unmaps all collections; events lose theirs for good. KVM's vgic_its_free_collection_list.
     fn empty_collections(&mut self, table: Option<Table>, memory: &mut Memory) {
         let icids: BTreeSet<_> =
             self.events(memory).into_iter().filter_map(|(_, icid)| icid).collect();
         for icid in icids {
-            // An event in memory that does not answer is mapped to nothing either way.
+            // An event whose entry cannot be read is unmapped in either case.
             let _ = self.orphan(icid, memory);
         }
         let entries = 1 << self.implementation.features.icid_bits();

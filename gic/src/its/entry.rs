@@ -1,7 +1,7 @@
-//! The entries of tables, in the layouts of those whose tables are read and written. The
-//! architecture leaves the layout to the implementation (IHI 0069 H 5.2), and what is said of it are
-//! sizes: GITS_TYPER.ITT_entry_size and GITS_BASER.Entry_Size. Of GIC-600 no more is known than those;
-//! where its entries have what is chosen here.
+//! Table entries, in each supported layout. The architecture leaves the layout to the
+//! implementation (IHI 0069 H 5.2) and defines only how sizes are reported:
+//! GITS_TYPER.ITT_entry_size and GITS_BASER.Entry_Size. For GIC-600 nothing but those sizes is
+//! published; the field positions are this model's.
 
 use super::wire::{
     KvmCte, KvmDte, KvmIte, QemuCte, QemuDte, QemuIteHigh, QemuIteLow, SmallCte, SmallDte, SmallIte,
@@ -10,21 +10,21 @@ use crate::Cpu;
 use crate::v3::MOST_CPUS;
 use passim_model::{Abort, IntId, Memory, PhysAddr};
 
-/// How entries are laid out.
+/// The layout of entries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Layout {
     /// KVM's save and restore ABI, revision 0: 8 bytes each; the collection table is a list.
     Kvm0,
     /// QEMU's: 8 bytes, interrupt translation entries 12; the collection table is an array.
     Qemu,
-    /// As large as GIC-600's: 8 bytes of a device, 2 of a collection, 4 of an event; the collection
-    /// table is an array. Where the fields are is this model's own choice, for Arm does not publish it;
-    /// that they fit is no accident: valid, 16 bits of an LPI and the 14 of an ICID that GIC-600 can have
-    /// at most (GIC-600AE TRM 101206_0003_04, table 3-9) are 31 bits.
+    /// GIC-600's entry sizes: 8 bytes per device, 2 per collection, 4 per event; the collection
+    /// table is an array. Arm does not publish the field positions; they are this model's. The
+    /// fields fit 4 bytes: valid, 16 bits of an LPI and the 14 of an ICID that GIC-600 has at most
+    /// (GIC-600AE TRM 101206_0003_04, table 3-9) are 31 bits.
     Gic600,
 }
 
-/// A device: where its interrupt translation table is.
+/// A device table entry: the address of the interrupt translation table, and its size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Dte {
     pub(super) itt: u64,
@@ -36,20 +36,20 @@ pub(super) struct Dte {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Ite {
     pub(super) intid: u32,
-    /// `None` if it lost its collection for good, which no table says.
+    /// `None` if the event lost its collection for good, which no table represents.
     pub(super) icid: Option<u16>,
 }
 
-/// The RDbase of a collection in the KVM ABI that events name and nobody has mapped: KVM's
+/// The RDbase in the KVM ABI of a collection that events name and that is not mapped: KVM's
 /// `COLLECTION_NOT_MAPPED`.
 const KVM_NOT_MAPPED: u64 = 0xffff_ffff;
 
-/// The doorbell of a physical LPI in QEMU's entries: none.
+/// The doorbell in QEMU's entries for a physical LPI: none.
 const NO_DOORBELL: u64 = 1023;
 
 impl Layout {
-    /// The layout whose interrupt translation entries have so many bytes, of those that somebody else
-    /// writes.
+    /// The layout whose interrupt translation entries have this size; only QEMU's and KVM's, which
+    /// other software writes.
     pub const fn of_ite_bytes(bytes: u64) -> Option<Self> {
         match bytes {
             8 => Some(Self::Kvm0),
@@ -58,8 +58,8 @@ impl Layout {
         }
     }
 
-    /// What an interrupt translation entry says that begins with this doubleword: its LPI and its
-    /// collection; `None` if no event is mapped.
+    /// The LPI and the collection in the interrupt translation entry that begins with this
+    /// doubleword; `None` if no event is mapped.
     pub fn mapped(self, low: u64) -> Option<(IntId, Option<u16>)> {
         self.ite(low).map(|ite| (IntId::new(ite.intid), ite.icid))
     }
@@ -74,12 +74,12 @@ impl Layout {
         }
     }
 
-    /// Bytes of an entry of the device table, where nothing makes it larger.
+    /// Bytes of a device table entry, unless [`Features`](super::Features) enlarges it.
     pub const fn dte_bytes(self) -> u64 {
         8
     }
 
-    /// Bytes of an entry of the collection table, where nothing makes it larger.
+    /// Bytes of a collection table entry, unless [`Features`](super::Features) enlarges it.
     pub const fn cte_bytes(self) -> u64 {
         match self {
             Self::Kvm0 | Self::Qemu => 8,
@@ -87,7 +87,7 @@ impl Layout {
         }
     }
 
-    /// Bits of an INTID that an entry of an event has room for.
+    /// Bits of an INTID that an interrupt translation entry holds.
     pub const fn intid_bits(self) -> u32 {
         match self {
             Self::Kvm0 => KvmIte::INTID.width(),
@@ -96,7 +96,7 @@ impl Layout {
         }
     }
 
-    /// Bits of an ICID that an entry of an event has room for.
+    /// Bits of an ICID that an interrupt translation entry holds.
     pub const fn icid_bits(self) -> u32 {
         match self {
             Self::Kvm0 => KvmIte::ICID.width(),
@@ -105,7 +105,7 @@ impl Layout {
         }
     }
 
-    /// Whether the collection table is a list, in which a collection has no place of its own.
+    /// Whether the collection table is a list: entries in any order, each with its ICID.
     pub(super) const fn lists_collections(self) -> bool {
         match self {
             Self::Kvm0 => true,
@@ -113,7 +113,7 @@ impl Layout {
         }
     }
 
-    /// Reads a device table entry; `None` if the device is not mapped.
+    /// Decodes a device table entry; `None` if the device is not mapped.
     pub(super) fn dte(self, word: u64) -> Option<Dte> {
         let (valid, itt, size) = match self {
             Self::Kvm0 => {
@@ -129,7 +129,7 @@ impl Layout {
         valid.then_some(Dte { itt: itt << 8, bits: size as u32 + 1 })
     }
 
-    /// Spells a device table entry. `next` counts for the layout that has it.
+    /// Encodes a device table entry. `next` is ignored by layouts without that field.
     pub(super) fn spell_dte(self, dte: Option<Dte>, next: u64) -> u64 {
         let Some(dte) = dte else { return 0 };
         let (itt, size) = (dte.itt >> 8, u64::from(dte.bits - 1));
@@ -147,21 +147,21 @@ impl Layout {
         }
     }
 
-    /// Distance to the next mapped device, in the layout that says it.
+    /// Distance to the next mapped device, in KVM's layout.
     pub(super) fn next_dte(word: u64) -> u64 {
         KvmDte::NEXT.get(word)
     }
 
-    /// Distance to the next mapped event, in the layout that says it.
+    /// Distance to the next mapped event, in KVM's layout.
     pub(super) fn next_ite(word: u64) -> u64 {
         KvmIte::NEXT.get(word)
     }
 
-    /// The largest distances: of devices, of events.
+    /// The largest distances that fit: of devices, of events.
     pub(super) const MOST_NEXT: (u64, u64) = ((1 << 14) - 1, (1 << 16) - 1);
 
-    /// Reads a collection table entry: whose, in the layout that says it, and the CPU; `None` of a
-    /// number that no CPU can have, as the KVM ABI has it where the collection is not mapped.
+    /// Decodes a collection table entry: its ICID, in KVM's layout, and the CPU, which is `None`
+    /// for a number that no CPU can have, as in the KVM ABI for a collection that is not mapped.
     pub(super) fn cte(self, word: u64) -> Option<(u16, Option<Cpu>)> {
         let (valid, icid, rdbase) = match self {
             Self::Kvm0 => {
@@ -174,14 +174,14 @@ impl Layout {
         valid.then_some((icid as u16, cpu))
     }
 
-    /// Spells the entry of a collection that is not mapped, in the KVM ABI.
+    /// Encodes the entry of an unmapped collection in the KVM ABI.
     pub(super) fn spell_unmapped_cte(icid: u16) -> u64 {
         KvmCte::VALID.flag(true)
             | KvmCte::RDBASE.of(KVM_NOT_MAPPED)
             | KvmCte::ICID.of(u64::from(icid))
     }
 
-    /// Spells a collection table entry.
+    /// Encodes a collection table entry.
     pub(super) fn spell_cte(self, icid: u16, cpu: Cpu) -> u64 {
         let rdbase = u64::from(cpu.get());
         match self {
@@ -207,7 +207,7 @@ impl Layout {
         }
     }
 
-    /// Writes a collection table entry that was spelled, 0 for none.
+    /// Writes an encoded collection table entry, 0 for none.
     pub(super) fn store_cte(
         self,
         at: PhysAddr,
@@ -226,7 +226,7 @@ impl Layout {
         match self {
             Self::Kvm0 => Ok(self.ite(memory.load_u64(at)?)),
             Self::Qemu => {
-                // Twelve bytes start on a doubleword or in the middle of one.
+                // An entry of twelve bytes starts on a doubleword or in the middle of one.
                 let first = memory.load_u64(at)?;
                 let low = match at.is_aligned(3) {
                     true => first,
@@ -244,7 +244,7 @@ impl Layout {
         }
     }
 
-    /// Reads the interrupt translation entry that begins with this doubleword, or is its lower half.
+    /// Decodes the interrupt translation entry that starts in this doubleword, at bit 0.
     #[inline]
     pub(super) fn ite(self, low: u64) -> Option<Ite> {
         let (mapped, intid, icid) = match self {
@@ -264,7 +264,7 @@ impl Layout {
         mapped.then_some(Ite { intid, icid: Some(icid as u16) })
     }
 
-    /// Writes the interrupt translation entry at `at`: of an LPI and an ICID, or of no mapped event.
+    /// Writes the interrupt translation entry at `at`: an LPI and an ICID, or an invalid entry.
     pub(super) fn store_ite(
         self,
         at: PhysAddr,

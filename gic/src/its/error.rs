@@ -30,24 +30,24 @@ pub enum Reason {
     UnmappedCollection,
     /// The event is mapped, to a collection that is not.
     IteInvalid,
-    /// There is no such command here.
+    /// The command is undefined, or not supported here.
     Unsupported,
-    /// Bits of it are set that must be zero.
+    /// RES0 bits are set.
     ReservedBits,
-    /// GIC-600's own: the redistributor does not exist. Of MOVALL, that which they leave.
+    /// GIC-600 only: the redistributor does not exist; for MOVALL, the source.
     NoTarget,
-    /// GIC-600's own: MOVALL to a redistributor that does not exist.
+    /// GIC-600 only: the destination of MOVALL does not exist.
     NoDestination,
-    /// GIC-600's own: the chip of the redistributor is offline. There is one chip here, so that no
-    /// command comes to this.
+    /// GIC-600 only: the chip of the redistributor is offline. The model has one chip, so no
+    /// command fails so.
     ChipOffline,
-    /// GIC-600's own: the LPIs of the redistributor are off. Of MOVALL, of that which they leave.
+    /// GIC-600 only: the redistributor's LPIs are off; for MOVALL, the source's.
     LpisOff,
-    /// GIC-600's own: MOVALL to a redistributor whose LPIs are off.
+    /// GIC-600 only: the LPIs of MOVALL's destination are off.
     DestinationLpisOff,
-    /// GIC-600's own: the redistributor has no such LPI.
+    /// GIC-600 only: the redistributor does not have this LPI.
     BeyondTarget,
-    /// GIC-600's own: the entry of level 1 for the device is not valid.
+    /// GIC-600 only: the level 1 entry for the device is not valid.
     NoDevicePage,
 }
 
@@ -64,7 +64,7 @@ impl Reason {
             Self::UnmappedInterrupt => 0x07,
             Self::UnmappedCollection => 0x09,
             Self::IteInvalid => 0x10,
-            // Implementation defined; Marvell's Odyssey has this value.
+            // Implementation defined; Marvell's Odyssey uses this value.
             Self::Unsupported | Self::ReservedBits => 0xff,
             // GIC-600AE TRM 101206_0003_04, ITS command errors, pages 82 to 85.
             Self::NoTarget => 0x20,
@@ -80,7 +80,7 @@ impl Reason {
 }
 
 impl Reason {
-    /// What is wrong, in words.
+    /// A description of the error.
     pub const fn text(self) -> &'static str {
         match self {
             Self::DeviceOutOfRange => "DeviceID out of range",
@@ -106,25 +106,25 @@ impl Reason {
     }
 }
 
-/// The class of GIC-600's errors that are no command's; MAPI has it too.
+/// The class byte of GIC-600's errors that belong to no command; equal to MAPI's opcode.
 const OF_THE_FRAME: u8 = 0x0b;
-/// GIC-600's syndrome of an access of the ITS that memory does not answer: ACE_LITE_ACCESS_FAILURE,
-/// GIC-600AE TRM 101206_0003_04, page 86.
+/// GIC-600's syndrome of a failed memory access of the ITS: ACE_LITE_ACCESS_FAILURE, GIC-600AE TRM
+/// 101206_0003_04, page 86.
 const ACCESS_FAILURE: u32 = 0x01_0b01;
 
 /// A command that could not be performed, and why.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct CommandError {
-    /// Bits 7 to 0 of the command.
+    /// The opcode: bits 7 to 0 of the command.
     pub opcode: u8,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
 impl CommandError {
-    /// Whether the queue goes on where others stop it. GIC-600AE TRM 101206_0003_04, pages 82 to 85,
-    /// column Stall: what a redistributor finds, not the ITS. MAPC to a core that does not exist is
-    /// found by the ITS.
+    /// Whether the error does not stop the queue even where errors stall it. GIC-600AE TRM
+    /// 101206_0003_04, pages 82 to 85, column Stall: errors that a redistributor detects, not the
+    /// ITS. The ITS itself detects MAPC to a core that does not exist.
     pub(super) const fn is_found_beyond_the_its(self) -> bool {
         match self.reason {
             Reason::ChipOffline
@@ -140,9 +140,9 @@ impl CommandError {
     /// The 24-bit syndrome.
     pub const fn syndrome(self) -> u32 {
         let class = match (self.reason, self.opcode) {
-            // Not the command's: GIC-600AE TRM 101206_0003_04, page 86.
+            // Not a command's error: GIC-600AE TRM 101206_0003_04, page 86.
             (Reason::NoDevicePage, _) => OF_THE_FRAME,
-            // IHI 0069 H 5.5: CLEAR, whose number is 4, has 5 here.
+            // IHI 0069 H 5.5: CLEAR, opcode 4, has 5 here.
             (_, opcode::CLEAR) => 0x05,
             (_, other) => other,
         };
@@ -163,9 +163,9 @@ impl fmt::Display for CommandError {
 /// Why a command was not performed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Failure {
-    /// It cannot be.
+    /// The command is in error.
     Command(CommandError),
-    /// Memory did not answer: the queue, or a table.
+    /// A read or write of the queue or of a table failed.
     Memory(PhysAddr),
 }
 
@@ -179,8 +179,8 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
-    /// The 24-bit syndrome, if there is one: for memory that does not answer the architecture has
-    /// none, and GIC-600 has its own.
+    /// The 24-bit syndrome, if there is one: the architecture defines none for failed memory
+    /// accesses, GIC-600 does.
     pub(super) const fn syndrome(self, errors: TargetErrors) -> Option<u32> {
         match (self, errors) {
             (Self::Command(error), _) => Some(error.syndrome()),
@@ -193,13 +193,13 @@ impl Failure {
 /// A failed command.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Report {
-    /// Where the command is, in bytes from the start of the queue.
+    /// Offset of the command in bytes from the start of the queue.
     pub offset: u64,
-    /// What happened.
+    /// The failure.
     pub failure: Failure,
-    /// What the ITS says of it, 24 bits, if it has an encoding.
+    /// The ITS's syndrome, 24 bits, if the failure has an encoding.
     pub syndrome: Option<u32>,
-    /// Whether the queue stopped.
+    /// Whether the queue stalled.
     pub stalled: bool,
     /// Whether it is signalled to the system as an SError (GITS_TYPER.SEIS).
     pub signalled: bool,
@@ -214,7 +214,7 @@ pub enum Untranslated {
     DeviceOutOfRange,
     /// The device is not mapped.
     UnmappedDevice,
-    /// The entry of level 1 for the device is not valid: where GIC-600 tells that apart.
+    /// The level 1 entry for the device is not valid: only GIC-600 distinguishes this.
     NoDevicePage,
     /// The EventID is beyond the device's table.
     EventOutOfRange,
@@ -222,7 +222,7 @@ pub enum Untranslated {
     UnmappedEvent,
     /// The collection is not mapped.
     UnmappedCollection,
-    /// Memory did not answer.
+    /// A read of memory failed.
     Abort(PhysAddr),
 }
 
@@ -254,7 +254,8 @@ impl Untranslated {
         }
     }
 
-    /// What GIC-600 says of the device's write: as of INT, and of what is no command's as of that.
+    /// GIC-600's syndrome for a device's write: that of the same error of INT, or of a failed
+    /// access.
     pub(super) fn of_a_write(self) -> Option<u32> {
         let reason = match self {
             Self::Disabled => return None,
@@ -270,23 +271,23 @@ impl Untranslated {
     }
 }
 
-/// A device's write that raised nothing, where the ITS reports such.
+/// A device's write that raised nothing, as reported by an ITS that reports such writes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FailedWrite {
-    /// Who wrote.
+    /// The device.
     pub device: DeviceId,
-    /// What.
+    /// The write.
     pub wrote: Wrote,
-    /// What the ITS says of it, 24 bits.
+    /// The ITS's syndrome, 24 bits.
     pub syndrome: u32,
 }
 
-/// What a device wrote that raised nothing.
+/// A device's write that raised nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Wrote {
-    /// An event.
+    /// A message of this event.
     Event(EventId),
-    /// Anything that is no message: so many bytes, at this offset from where the ITS starts.
+    /// No message: an access of this size, at this offset from the start of the ITS.
     Other(u64, Size),
 }
 
@@ -301,10 +302,11 @@ impl fmt::Display for Wrote {
 }
 
 impl FailedWrite {
-    /// What is said of a write to the translation frame that is no message: ACE_LITE_TRANS_FAILURE, of
+    /// The syndrome of a write to the translation frame that is no message: ACE_LITE_TRANS_FAILURE,
     /// GIC-600AE TRM 101206_0003_04, page 86.
     pub(super) const NO_MESSAGE: u32 = 0x01_0b03;
-    /// What is said where LPIs are off: INT_LPI_OFF, of GIC-600AE TRM 101206_0003_04, page 85.
+    /// The syndrome of a message to a redistributor with LPIs off: INT_LPI_OFF, GIC-600AE TRM
+    /// 101206_0003_04, page 85.
     pub(super) const LPIS_OFF: u32 =
         CommandError { opcode: opcode::INT, reason: Reason::LpisOff }.syndrome();
 }

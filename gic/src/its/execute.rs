@@ -1,7 +1,7 @@
-//! What commands do. IHI 0069 H 5.3.
+//! The effects of commands. IHI 0069 H 5.3.
 //!
-//! Tables change with the command. What a command asks of a redistributor is a packet, and what
-//! messages may still see of the time before it goes with the packet.
+//! A command changes tables at once. Its effect on a redistributor is a packet, and the packet
+//! carries the state before the command that messages may still observe.
 
 use super::Its;
 use super::cmdq::Failed;
@@ -20,14 +20,14 @@ use crate::choice::its::{
 use crate::v3::Packet;
 use passim_model::{DeviceId, IntId, Memory, PhysAddr, Span};
 
-/// What a command comes to before its number is put to an error.
+/// The result of a command, before its opcode is added to an error.
 type Performed<T = ()> = Result<T, Trouble>;
 
 /// Why a command fails.
 pub(super) enum Trouble {
     Reason(Reason),
     Abort(PhysAddr),
-    /// An abort that the queue goes on after.
+    /// An abort after which the command is skipped.
     PassedOver(PhysAddr),
 }
 
@@ -99,7 +99,7 @@ impl Its {
         })
     }
 
-    /// The CPU that a command means by RDbase, as much of it as is looked at. By address, all.
+    /// The CPU that RDbase names, by the bits of it that are used: all bits if it is an address.
     fn target(&self, rdbase: u64, of_mapc: bool) -> Option<Cpu> {
         let numbered = self.implementation.features.redistributors_at.is_none();
         let bits = match self.implementation.choices.rdbase_bits {
@@ -118,7 +118,7 @@ impl Its {
         }
     }
 
-    /// IHI 0069 H 5.3, MAPD. `bits` is what the command says, whether it maps or not.
+    /// IHI 0069 H 5.3, MAPD. `bits` is the command's Size field plus one, whether it maps or not.
     fn mapd(
         &mut self,
         device: DeviceId,
@@ -130,7 +130,8 @@ impl Its {
         let checked = dte.is_some() || choices.size_of_unmap == SizeOfUnmap::Checked;
         self.in_device_range(device)?;
         let entry = self.device_entry(device, memory);
-        // A device without a page for its entry is out of range to MAPD; there is none to unmap.
+        // Without a page for its entry a device is out of range for a mapping MAPD; an unmapping
+        // one has nothing to do.
         let at = match (entry, dte) {
             (Ok(at), _) => at,
             (Err(Missing::NoPage), _) if self.has_own_errors() => {
@@ -146,7 +147,7 @@ impl Its {
             return Err(Reason::SizeOrTargetOutOfRange.into());
         }
         let old = match &self.kept {
-            // KVM's vgic_its_check_id.
+            // As KVM's vgic_its_check_id.
             Some(_) if memory.load_u64(at).is_err() => return Err(Reason::DeviceOutOfRange.into()),
             Some(kept) => kept.device(device),
             None => self.mapped_as(at, memory)?,
@@ -167,7 +168,7 @@ impl Its {
         match &mut self.kept {
             Some(kept) => {
                 kept.set_device(device, dte);
-                // KVM's vgic_its_cmd_handle_mapd, since 6.13.
+                // As KVM's vgic_its_cmd_handle_mapd, since 6.13.
                 if dte.is_none() {
                     memory.store_u64(at, 0)?;
                 }
@@ -184,7 +185,7 @@ impl Its {
         Ok(())
     }
 
-    /// What a device table entry says.
+    /// The mapping in a device table entry.
     fn mapped_as(&self, at: PhysAddr, memory: &Memory) -> Performed<Option<Dte>> {
         Ok(self.implementation.features.layout.dte(memory.load_u64(at)?))
     }
@@ -219,7 +220,7 @@ impl Its {
             }
             _ => {}
         }
-        // The collection is mapped all the same.
+        // The error does not undo the mapping of the collection.
         new.map_or(Ok(()), |cpu| self.reaches(cpu))
     }
 
@@ -227,7 +228,7 @@ impl Its {
     pub(super) fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Performed {
         for source in self.members(icid, memory) {
             let Ok((at, Some(ite))) = self.event(source, memory) else { continue };
-            // Where devices share a table it has been written under another name.
+            // Devices may share a table, and the entry may have been rewritten for another device.
             if ite.icid == Some(icid) {
                 let orphan = Ite { icid: None, ..ite };
                 self.write_event((source, at), Some(orphan), memory)?;
@@ -236,9 +237,10 @@ impl Its {
         Ok(())
     }
 
-    /// The LPIs of a collection's events go where that goes, if it is anywhere.
+    /// Moves the LPIs of a collection's events to its new CPU, if that is chosen and the collection
+    /// is mapped.
     fn follow(&mut self, icid: u16, old: Option<Cpu>, new: Option<Cpu>, memory: &Memory) {
-        // Who tells redistributors of events tells of these too where an LPI may be elsewhere.
+        // Where redistributors are notified of events, an LPI may be elsewhere than its collection.
         let told = self.tells();
         let old = if told { old.or(new) } else { old.filter(|old| Some(*old) != new) };
         let follows = RemapCollection::PendingFollows;
@@ -258,7 +260,7 @@ impl Its {
             return Err(Reason::CollectionOutOfRange.into());
         }
         let (at, old) = self.event(source, memory)?;
-        // KVM's vgic_its_check_event_id.
+        // As KVM's vgic_its_check_event_id.
         if self.kept.is_some() && memory.load_u64(at).is_err() {
             return Err(Reason::EventOutOfRange.into());
         }
@@ -342,7 +344,7 @@ impl Its {
         Ok(())
     }
 
-    /// IHI 0069 H 5.3, DISCARD: the mapping goes, and pending with it.
+    /// IHI 0069 H 5.3, DISCARD: unmaps the event; its LPI is no longer pending.
     fn discard(&mut self, source: Source, memory: &mut Memory) -> Performed {
         let (at, _) = self.event(source, memory)?;
         let (intid, cpu) = self.translate_passing_over(source, memory)?;
@@ -355,8 +357,8 @@ impl Its {
         Ok(())
     }
 
-    /// INT, CLEAR, INV: a packet about the LPI of an event. What CLEAR and INV ask for may be done
-    /// after messages that come later have arrived; INT is such a message itself.
+    /// INT, CLEAR, INV: sends a packet about the LPI of an event. Later messages may overtake CLEAR
+    /// and INV; INT acts as a message.
     fn of_event(
         &mut self,
         source: Source,
@@ -391,8 +393,8 @@ impl Its {
         Ok(())
     }
 
-    /// CLEAR and INV of an event that is in no mapped collection: its LPI may be anywhere. INT has
-    /// nowhere to go.
+    /// CLEAR and INV of an event without a mapped collection: every redistributor gets the packet,
+    /// since the LPI may be at any of them. INT fails.
     fn of_event_without_collection(
         &mut self,
         source: Source,
@@ -416,8 +418,8 @@ impl Its {
         }
     }
 
-    /// As [`Its::translate_named`], for a command that is passed over where its collection does not
-    /// answer, if that is chosen.
+    /// As [`Its::translate_named`], for a command that is skipped if its collection entry cannot be
+    /// read, where that is chosen.
     fn translate_passing_over(&self, source: Source, memory: &Memory) -> Performed<(IntId, Cpu)> {
         let answers = matches!(self.event(source, memory), Ok((_, Some(_))));
         let passes = self.implementation.choices.collection_aborts == CollectionAborts::PassedOver;
@@ -447,7 +449,7 @@ impl Its {
         Ok(())
     }
 
-    /// IHI 0069 H 5.3, MOVALL: what is pending at one redistributor, and no mapping.
+    /// IHI 0069 H 5.3, MOVALL: moves the pending LPIs of one redistributor, and no mapping.
     fn movall(&mut self, from: u64, to: u64) -> Performed {
         let own = self.has_own_errors();
         let or = |theirs| if own { theirs } else { Reason::ProcessorOutOfRange };
@@ -467,14 +469,14 @@ impl Its {
         self.implementation.choices.target_errors == TargetErrors::Gic600
     }
 
-    /// That the redistributor's LPIs are on, where it matters.
+    /// Checks that the redistributor's LPIs are on, where GIC-600's errors are chosen.
     fn reaches(&self, cpu: Cpu) -> Performed {
         let off = self.reach.get(cpu.index()) == Some(&0);
         if off && self.has_own_errors() { Err(Reason::LpisOff.into()) } else { Ok(()) }
     }
 
-    /// IHI 0069 H 5.3, SYNC: everything sent to the redistributor has arrived, and messages see every
-    /// command there was.
+    /// IHI 0069 H 5.3, SYNC: everything sent to the redistributor has arrived, and messages observe
+    /// every earlier command.
     fn sync(&mut self, rdbase: u64) {
         if let Some(cpu) = self.target(rdbase, false) {
             let arrived = self.flight.synchronise(cpu);

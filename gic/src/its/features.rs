@@ -1,4 +1,4 @@
-//! What an ITS is built as, and what it says of itself. IHI 0069 H 12.18 (GITS_TYPER).
+//! The parameters of an ITS, and GITS_TYPER, which reports them. IHI 0069 H 12.18 (GITS_TYPER).
 
 use super::entry::Layout;
 use super::wire::{Baser, COLLECTIONS, Typer, page_size};
@@ -8,24 +8,24 @@ use crate::choice::{ItsChoices, Preset};
 use crate::identification::{self, Identification};
 use passim_model::{IntId, PhysAddr};
 
-/// Which pages tables can be made of.
+/// The supported page sizes of tables.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PageSizes {
     /// 4, 16 and 64 KiB.
     All,
-    /// 4 KiB alone, and so on: GITS_BASER.Page_Size is fixed.
+    /// 4 KiB alone: GITS_BASER.Page_Size is fixed.
     K4,
-    /// 16 KiB.
+    /// 16 KiB alone.
     K16,
-    /// 64 KiB.
+    /// 64 KiB alone.
     K64,
 }
 
 impl PageSizes {
-    /// GITS_BASER.Page_Size where it is stored as this.
+    /// GITS_BASER.Page_Size after a store of `stored`.
     pub(super) const fn kept(self, stored: u64) -> u64 {
         match self {
-            // The value 3 is reserved and counts as 64 KiB (IHI 0069 H 12.19).
+            // The value 3 is reserved and acts as 64 KiB (IHI 0069 H 12.19).
             Self::All if stored > page_size::K64 => page_size::K64,
             Self::All => stored,
             Self::K4 => page_size::K4,
@@ -40,43 +40,44 @@ impl PageSizes {
 pub struct Features {
     /// GITS_IIDR.
     pub iidr: u32,
-    /// GITS_PIDR4 and its siblings.
+    /// The identification registers: GITS_PIDR4 to GITS_PIDR7, GITS_PIDR0 to GITS_PIDR3, GITS_CIDR0
+    /// to GITS_CIDR3.
     pub identification: Identification,
-    /// GITS_BASER of devices and of collections after reset, but for what is fixed: UNKNOWN.
+    /// GITS_BASER of devices and of collections after reset, except for its fixed fields: UNKNOWN.
     pub baser_reset: u64,
-    /// How entries are laid out in memory.
+    /// The layout of entries in memory.
     pub layout: Layout,
     /// Bits of an EventID, 1 to 32.
     pub event_bits: u32,
     /// Bits of a DeviceID, 1 to 32.
     pub device_bits: u32,
-    /// Bits of an ICID, 1 to 16 and no more than an entry has room for; `None` for 16 without
+    /// Bits of an ICID, 1 to 16 and at most as many as an entry holds; `None` for 16 without
     /// GITS_TYPER.CIL.
     pub collection_bits: Option<u32>,
-    /// Bits of an INTID, 14 to 24 and no more than an entry has room for.
+    /// Bits of an INTID, 14 to 24 and at most as many as an entry holds.
     pub intid_bits: u32,
-    /// log2 of the LPIs less one, where they are fewer than the INTIDs allow (GICD_TYPER.num_LPIs); 0
-    /// otherwise. Those of a GICv3 have its distributor's.
+    /// log2 of the number of LPIs, minus one, where there are fewer than the INTIDs allow
+    /// (GICD_TYPER.num_LPIs); 0 otherwise. An ITS in a GICv3 takes its distributor's value.
     pub num_lpis: u32,
-    /// Collections the ITS holds itself; their ICIDs come first.
+    /// Collections held in the ITS (GITS_TYPER.HCC); they have the lowest ICIDs.
     pub held_collections: u8,
-    /// `Some` if commands name redistributors by address (GITS_TYPER.PTA): where the first is. The
-    /// others follow.
+    /// `Some` if commands name redistributors by address (GITS_TYPER.PTA): the address of the
+    /// first. The others follow it.
     pub redistributors_at: Option<PhysAddr>,
     /// A wired interrupt that pulses when a command fails.
     pub error_wire: Option<IntId>,
-    /// Messages that cannot be translated are recorded (GITS_TYPER.UMSI).
+    /// Untranslated messages are recorded (GITS_TYPER.UMSI).
     pub unmapped_messages: bool,
-    /// A wired interrupt that pulses when the first is recorded, or when software asks for it then
-    /// (GITS_TYPER.UMSIirq), where they are.
+    /// A wired interrupt that pulses when the first message is recorded, or when software enables
+    /// it with one recorded (GITS_TYPER.UMSIirq). It needs `unmapped_messages` and `statusr`.
     pub unmapped_wire: Option<IntId>,
-    /// There is a GITS_STATUSR.
+    /// GITS_STATUSR exists.
     pub statusr: bool,
-    /// Pages of tables.
+    /// Supported page sizes of tables.
     pub page_sizes: PageSizes,
-    /// Bytes of an entry of the device and of the collection table (GITS_BASER.Entry_Size): 8 for what
-    /// the layout has, or 16 or 32, of which the first are the layout's. Those of events have the
-    /// layout's.
+    /// Bytes of an entry of the device and of the collection table (GITS_BASER.Entry_Size): 8 for
+    /// the layout's own size, or 16 or 32, of which the layout uses the first bytes. Interrupt
+    /// translation entries always have the layout's size.
     pub table_entry_bytes: u8,
     /// Device tables may have two levels.
     pub indirect_devices: bool,
@@ -84,17 +85,17 @@ pub struct Features {
     pub indirect_collections: bool,
 }
 
-/// What an ITS is built as.
+/// The parameters of an ITS.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Implementation {
-    /// What it can do.
+    /// Its features.
     pub features: Features,
-    /// What it chooses.
+    /// Its choices.
     pub choices: ItsChoices,
 }
 
 impl Implementation {
-    /// An ITS that chooses as `preset` does.
+    /// An ITS with the choices of `preset`.
     pub fn of(preset: Preset) -> Self {
         let plain = Features {
             iidr: 0x0000_043b,
@@ -136,13 +137,14 @@ impl Implementation {
                 indirect_collections: false,
                 ..plain
             },
-            // GIC-600 TRM 100336_0106, GITS_TYPER: 4 bytes for an event, no PTA, SEIS, HCC or CCT, and
-            // CIL; how many bits identifiers have is configured. These are Rockchip's RK3588's, of eight
-            // CPUs, whose GITS_TYPER is 0x130001ef31 and GITS_IIDR 0x0201743b. Entries of devices have 8
-            // bytes (table 4-35: GITS_BASER0 resets to 0x0107000000000000), those of collections 2, in a
-            // flat table: so Linux logs them of RK3568, RK3588, Qualcomm's SM8350 and Ampere's Altra
-            // alike, `Devices (indirect, esz 8, psz 64K)`, `Interrupt Collections (flat, esz 2, psz 64K)`.
-            // The manual prints 0 for GITS_BASER1 out of reset, where a driver finds type and size.
+            // GIC-600 TRM 100336_0106, GITS_TYPER: 4 bytes per event, no PTA, SEIS, HCC or CCT, but
+            // CIL; the numbers of identifier bits are configurable. These are from Rockchip's
+            // RK3588 with eight CPUs, where GITS_TYPER is 0x130001ef31 and GITS_IIDR 0x0201743b.
+            // Device entries have 8 bytes (table 4-35: GITS_BASER0 resets to 0x0107000000000000),
+            // collection entries 2, in a flat table. Linux logs these for RK3568, RK3588,
+            // Qualcomm's SM8350 and Ampere's Altra alike: `Devices (indirect, esz 8, psz 64K)`,
+            // `Interrupt Collections (flat, esz 2, psz 64K)`. The manual prints 0 for GITS_BASER1
+            // after reset, where a driver finds type and size.
             Preset::Gic600 => Features {
                 iidr: 0x0201_743b,
                 identification: identification::ARM_ITS,
@@ -156,8 +158,8 @@ impl Implementation {
         Self { features, choices: preset.its() }
     }
 
-    /// The implementation with a collection for each of so many CPUs, as whoever configures an ITS sees
-    /// to.
+    /// The implementation with enough ICID bits for one collection per CPU, as an integrator
+    /// configures it.
     pub(crate) fn for_cpus(mut self, cpus: u16) -> Self {
         let wanted = u16::BITS - cpus.saturating_sub(1).leading_zeros();
         if let Some(bits) = &mut self.features.collection_bits {
@@ -166,11 +168,11 @@ impl Implementation {
         self
     }
 
-    /// The implementation with every number in range.
+    /// The implementation with every number clamped to its range.
     pub(super) fn in_range(self) -> Self {
         let layout = self.features.layout;
         let most_icids = layout.icid_bits();
-        // Without CIL there are 16 bits of an ICID, for which there must be room.
+        // Without CIL an ICID has 16 bits, and an entry must hold them.
         let collection_bits =
             self.features.collection_bits.or((most_icids < 16).then_some(most_icids));
         let features = Features {
@@ -190,11 +192,11 @@ impl Implementation {
     }
 }
 
-/// Bytes of a redistributor's registers.
+/// log2 of the bytes of a redistributor's registers.
 const REDISTRIBUTOR_LG2: u32 = 17;
 
 impl Features {
-    /// Whether there is an interrupt for messages that cannot be translated.
+    /// Whether untranslated messages can raise an interrupt.
     pub(super) const fn has_umsi_irq(&self) -> bool {
         self.unmapped_messages && self.statusr && self.unmapped_wire.is_some()
     }
@@ -207,7 +209,7 @@ impl Features {
         }
     }
 
-    /// Bytes of an entry of the table of this GITS_BASER.
+    /// Bytes of an entry in the table of GITS_BASER`n`.
     pub(super) fn entry_bytes(&self, n: usize) -> u64 {
         let own = match n {
             COLLECTIONS => self.layout.cte_bytes(),
@@ -219,14 +221,14 @@ impl Features {
         }
     }
 
-    /// Whether the number is an LPI's that an event may be mapped to.
+    /// Whether an event may be mapped to this INTID.
     pub(super) const fn is_lpi(&self, intid: u32) -> bool {
         // IHI 0069 H 12.9 (GICD_TYPER.num_LPIs): two to the power of the field plus one.
         let few = self.num_lpis == 0 || (intid as u64) < 8192 + (2 << self.num_lpis);
         intid >= 8192 && (intid as u64) < 1 << self.intid_bits && few
     }
 
-    /// The CPU that a command means by RDbase, given in place, of `cpus`.
+    /// The CPU that `rdbase` names (at its bit position in the command), if it is below `cpus`.
     pub(super) fn target(&self, rdbase: u64, cpus: u16) -> Option<Cpu> {
         let n = match self.redistributors_at {
             None => rdbase >> 16,

@@ -1,15 +1,14 @@
-//! Packets between the ITS and redistributors, and what messages may still see of the time before
-//! a command.
+//! Packets on their way from the ITS to redistributors, and the states before a command that
+//! messages may still observe.
 //!
-//! The architecture promises two things of a SYNC (IHI 0069 H 5.3, SYNC): everything for the
-//! redistributor that it names has arrived, and messages that come later see every command before
-//! it, whichever redistributor that was for. Where
-//! [`Ordering::Late`](crate::choice::its::Ordering) is chosen, packets stay here until a SYNC names
-//! their redistributor, or until chance lets them arrive. Until the next SYNC of any, a message may
-//! be translated as before a command whose packet is here, as long as what it raises arrives before
-//! that packet does; and as before a MAPD, which sends no packet. Packets about one event arrive in
-//! the order in which they were sent; others may overtake, those about the same LPI of another event
-//! included.
+//! The architecture guarantees two things of a SYNC (IHI 0069 H 5.3, SYNC): everything sent to the
+//! redistributor that it names has arrived, and later messages observe every earlier command,
+//! whichever redistributor that was for. With [`Ordering::Late`](crate::choice::its::Ordering),
+//! packets stay here until a SYNC names their redistributor, or until chance delivers them. Until
+//! the next SYNC of any redistributor, a message may be translated as before a command whose packet
+//! is here, as long as the LPI it raises arrives before that packet; and as before a MAPD, which
+//! sends no packet. Packets about one event arrive in the order in which they were sent; others may
+//! overtake each other, including those about the same LPI of another event.
 
 use super::command::Source;
 use super::entry::Dte;
@@ -18,21 +17,21 @@ use crate::chance::Chance;
 use crate::v3::Packet;
 use passim_model::{DeviceId, IntId};
 
-/// What a message may still see.
+/// The state before a command that a message may still observe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Before {
-    /// The event was mapped to this LPI at the packet's redistributor, or was not mapped.
+    /// The event was mapped to this LPI at the packet's redistributor; `None`: it was not mapped.
     Event(Source, Option<IntId>),
-    /// The collection was at the packet's redistributor (true), or was not mapped.
+    /// The collection was at the packet's redistributor; `false`: it was not mapped.
     Collection(u16, bool),
 }
 
-/// What came before, or comes after, a packet.
+/// How a packet is ordered against later messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Late {
     /// Messages do not overtake the packet.
     No,
-    /// What a later message raises there may arrive first.
+    /// An LPI that a later message raises there may arrive first.
     Overtaken,
     /// A later message may be translated as before the command.
     Before(Before),
@@ -43,14 +42,14 @@ pub(super) enum Late {
 pub(super) struct InFlight {
     pub(super) to: Cpu,
     pub(super) packet: Packet,
-    /// The event it is about; `None` if it may be about any.
+    /// The event it is about; `None` if it may be about any event.
     pub(super) source: Option<Source>,
     pub(super) late: Late,
 }
 
 impl InFlight {
     /// Whether the packet has to arrive before one that was sent later: both may be about the same
-    /// event, and do something at the same redistributor.
+    /// event, and both act on the same redistributor.
     fn precedes(&self, later: &Self) -> bool {
         let same_event = match (self.source, later.source) {
             (Some(a), Some(b)) => a == b,
@@ -62,15 +61,15 @@ impl InFlight {
     }
 }
 
-/// Most packets on their way, and most devices remembered as they were; the oldest goes when there
-/// would be more.
+/// Maximum number of packets on their way, and of devices recorded as they were; one more pushes
+/// out the oldest.
 const MOST: usize = 256;
 
 /// The packets on their way, in the order in which they were sent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flight {
     packets: Vec<InFlight>,
-    /// Devices as they were before a MAPD, which no SYNC has followed.
+    /// Devices as they were before a MAPD that no SYNC has followed.
     devices: Vec<(DeviceId, Option<Dte>)>,
 }
 
@@ -83,13 +82,13 @@ impl Flight {
         self.packets.len()
     }
 
-    /// Sends a packet. What had to arrive to make room.
+    /// Sends a packet. Returns the packet that has to arrive to make room.
     pub(super) fn send(&mut self, packet: InFlight) -> Option<InFlight> {
         self.packets.push(packet);
         (self.packets.len() > MOST).then(|| self.packets.remove(0))
     }
 
-    /// A device is no longer mapped so.
+    /// Records how a device was mapped before a MAPD.
     pub(super) fn leave(&mut self, device: DeviceId, before: Option<Dte>) {
         if self.devices.len() == MOST {
             self.devices.remove(0);
@@ -97,7 +96,8 @@ impl Flight {
         self.devices.push((device, before));
     }
 
-    /// How a device may have been mapped, by chance, before a MAPD that no SYNC has followed.
+    /// How a device was mapped before a MAPD that no SYNC has followed: one of the records, by
+    /// chance.
     pub(super) fn device(&self, device: DeviceId, chance: &mut Chance) -> Option<Option<Dte>> {
         let of = || self.devices.iter().filter(|(id, _)| *id == device);
         let count = of().count();
@@ -107,8 +107,8 @@ impl Flight {
         of().nth(chance.below(count)).map(|(_, before)| *before)
     }
 
-    /// Everything for a redistributor, and what has to arrive before that, in order: a SYNC waits
-    /// for it. Of what messages saw before commands, nothing is left.
+    /// Takes every packet for a redistributor, and those that have to arrive before them, in order:
+    /// a SYNC waits for them. Messages no longer observe states before earlier commands.
     pub(super) fn synchronise(&mut self, cpu: Cpu) -> Vec<InFlight> {
         let all = core::mem::take(&mut self.packets);
         let mut waited_for: Vec<_> = all.iter().map(|packet| packet.to == cpu).collect();
@@ -132,12 +132,12 @@ impl Flight {
         arrived
     }
 
-    /// Devices are as the table has them.
+    /// Drops the records of devices: messages use the device table as it is.
     pub(super) fn forget_devices(&mut self) {
         self.devices.clear();
     }
 
-    /// Everything, in an order that chance wants of those that are possible.
+    /// Takes every packet, in one of the allowed orders, drawn by chance.
     pub(super) fn drain(&mut self, chance: &mut Chance) -> Vec<InFlight> {
         let mut arrived = Vec::with_capacity(self.packets.len());
         while !self.is_empty() {
@@ -146,8 +146,8 @@ impl Flight {
         arrived
     }
 
-    /// By chance, takes one packet, or lets a device be as the table has it. No packet that one
-    /// before it, for the same redistributor and possibly the same LPI, has to precede.
+    /// By chance, takes one packet, or drops one record of a device. A packet is never taken before
+    /// one that has to precede it.
     pub(super) fn take_one(&mut self, chance: &mut Chance) -> Option<InFlight> {
         if self.is_empty() {
             return None;
@@ -157,7 +157,7 @@ impl Flight {
             self.devices.remove(device);
             return None;
         }
-        // What has to precede a packet may itself have something that has to precede it.
+        // A predecessor may have a predecessor of its own.
         while let Some(earlier) = self.predecessor(place) {
             place = earlier;
         }
@@ -170,7 +170,7 @@ impl Flight {
         self.packets[..place].iter().position(|earlier| earlier.precedes(later))
     }
 
-    /// The first packet on its way that lets a message see the time before its command.
+    /// The first packet whose earlier state, accepted by `of`, a message may observe.
     pub(super) fn before(&self, of: impl Fn(&Before) -> bool) -> Option<usize> {
         self.packets.iter().position(|packet| match &packet.late {
             Late::Before(before) => of(before),
@@ -178,7 +178,7 @@ impl Flight {
         })
     }
 
-    /// The first packet that what a message of `source` raises at `cpu` may overtake.
+    /// The first packet that an LPI raised by a message of `source` at `cpu` may overtake.
     pub(super) fn overtaken(&self, source: Source, cpu: Cpu) -> Option<usize> {
         self.packets.iter().position(|packet| {
             let about = packet.source.is_none_or(|about| about == source);
@@ -186,19 +186,20 @@ impl Flight {
         })
     }
 
-    /// The packet at a place.
+    /// The packet at an index.
     pub(super) fn at(&self, place: usize) -> Option<&InFlight> {
         self.packets.get(place)
     }
 
-    /// Sends a packet that arrives before the one at `place`. What had to arrive to make room.
+    /// Sends a packet that arrives before the one at `place`. Returns the packet that has to arrive
+    /// to make room.
     pub(super) fn send_before(&mut self, place: usize, packet: InFlight) -> Option<InFlight> {
         self.packets.insert(place.min(self.packets.len()), packet);
         (self.packets.len() > MOST).then(|| self.packets.remove(0))
     }
 }
 
-/// Whether the packet also does something at this redistributor, to which it was not sent.
+/// Whether the packet also acts on this redistributor, although it was sent to another.
 fn reaches(packet: Packet, cpu: Cpu) -> bool {
     matches!(packet, Packet::Move(_, to) | Packet::MoveAll(to) if to == cpu)
 }

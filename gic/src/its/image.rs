@@ -1,8 +1,15 @@
-//! What tables say, free of how they say it: read in one layout, written in another.
+//! The mappings in an ITS's tables, independent of their layout: read in one layout, written in
+//! another.
 //!
 //! The layouts are KVM's save and restore ABI revision 0 (Linux
-//! `Documentation/virt/kvm/devices/arm-vgic-its.rst`), QEMU's (`hw/intc/gicv3_internal.h`), and one with
-//! entries as large as GIC-600's. A machine saved by one and read by another lacks exactly this.
+//! `Documentation/virt/kvm/devices/arm-vgic-its.rst`), QEMU's (`hw/intc/gicv3_internal.h`), and one
+//! with GIC-600's entry sizes. A machine saved with one layout and restored with another needs
+//! exactly this conversion.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `convert` | how are tables rewritten in another layout? |
+//! | `error` | why can they not be? |
 
 mod convert;
 mod error;
@@ -27,8 +34,8 @@ pub struct Device {
     pub itt: PhysAddr,
     /// Bits of an EventID, 1 to 32: the table has `1 << event_bits` entries.
     pub event_bits: u32,
-    /// Its mapped events: LPI and ICID; `None` of those that lost their collection for good, which no
-    /// table says.
+    /// Its mapped events: LPI and ICID, which is `None` for an event that lost its collection for
+    /// good; no table represents those.
     pub events: BTreeMap<EventId, (IntId, Option<u16>)>,
 }
 
@@ -41,12 +48,12 @@ pub struct Mappings {
     pub collections: BTreeMap<u16, Cpu>,
 }
 
-/// A part of a table that memory did not answer for. Nothing of it is mapped.
+/// A part of a table that could not be read. Nothing in it is mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Silent {
-    /// Of which table.
+    /// The table.
     pub of: Kind,
-    /// Where, as far as it was looked at.
+    /// The addresses, as far as they were tried.
     pub span: Span<PhysAddr>,
 }
 
@@ -56,21 +63,21 @@ impl fmt::Display for Silent {
     }
 }
 
-/// What tables map, and what of them is not known.
+/// The mappings in tables, and the parts that could not be read.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Found {
-    /// What they map.
+    /// The mappings.
     pub mappings: Mappings,
-    /// What did not answer, in the order in which it was looked for.
+    /// The parts that could not be read, in the order of reading.
     pub silent: Vec<Silent>,
 }
 
-/// Where tables are: the values of the GITS_BASER registers for devices and collections.
+/// Locations of the tables: the values of the GITS_BASER registers for devices and collections.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Tables {
-    /// GITS_BASER of devices, as a load of it reads.
+    /// GITS_BASER of devices, as it reads.
     pub devices: u64,
-    /// GITS_BASER of collections, as a load of it reads.
+    /// GITS_BASER of collections, as it reads.
     pub collections: u64,
 }
 
@@ -83,8 +90,8 @@ impl Tables {
         Table::of_entries(self.collections, layout.cte_bytes())
     }
 
-    /// The registers of an ITS that lays the tables out otherwise: entries that were as large as their
-    /// layout has them are as large as the other has them.
+    /// The registers for an ITS with another layout: entry sizes equal to the old layout's become
+    /// the new layout's.
     pub(super) fn laid_out(self, (from, to): (Layout, Layout)) -> Self {
         let resized = |baser, (from, to): (u64, u64)| {
             let own = Baser::ENTRY_SIZE.get(baser) < from;
@@ -97,30 +104,30 @@ impl Tables {
     }
 }
 
-/// How the mapped entries of a table are found.
+/// How a reader finds the mapped entries of a table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Reading {
-    /// Every entry is looked at.
+    /// Every entry is read.
     Every,
-    /// By the distances from one to the next, as the KVM ABI has it. What no distance leads to is
-    /// not seen.
+    /// By the distance from each entry to the next, as in the KVM ABI. Entries that no distance
+    /// leads to are not read.
     ByDistance,
 }
 
-/// Entries that are not zero, at most.
+/// Maximum number of entries read that are not zero.
 const MOST_ENTRIES: u64 = 1 << 22;
-/// Pieces of memory looked at, at most.
+/// Maximum number of memory pieces tried.
 const MOST_PIECES: u64 = 1 << 24;
-/// Collections, at most.
+/// Maximum number of collections.
 const MOST_COLLECTIONS: u64 = 1 << 16;
-/// A reading under way.
+/// A reader of tables.
 struct Reader<'a> {
     layout: Layout,
     reading: Reading,
     memory: &'a Memory,
-    /// How many more entries may be looked at.
+    /// Number of entries that may still be read.
     entries: u64,
-    /// How many more pieces of memory that hold none, or are not there.
+    /// Number of pieces, empty or unreadable, that may still be passed.
     pieces: u64,
     silent: Vec<Silent>,
 }
@@ -134,7 +141,7 @@ impl Reader<'_> {
         self.pieces.checked_sub(1).map(|left| self.pieces = left).ok_or(ImageError::TooLarge)
     }
 
-    /// There is no memory at `at`; where the next piece begins.
+    /// Records that the piece at `at` cannot be read. Returns where the next piece begins.
     fn pass(&mut self, of: Kind, at: u64) -> u64 {
         let last = at | (PIECE - 1);
         let (start, end) = (PhysAddr::new(at), PhysAddr::new(last));
@@ -150,8 +157,7 @@ impl Reader<'_> {
         last.saturating_add(1)
     }
 
-    /// Entries of a table whose entry `n` lies at `at`, where there is no memory, until there may be
-    /// some.
+    /// Number of entries, from the one at `at` on, to skip because they cannot be read.
     fn skip(&mut self, of: Kind, at: PhysAddr, entry_bytes: u64) -> u64 {
         let next = self.pass(of, at.get());
         (next - at.get()).div_ceil(entry_bytes).max(1)
@@ -168,14 +174,15 @@ impl Reader<'_> {
         while n < bound {
             let at = match table.entry(n, self.memory) {
                 Ok(at) => at,
-                // Nothing on this page, which is not there.
+                // Level 1 names no page for these entries.
                 Err(Missing::NoPage) => {
                     self.pass_piece()?;
                     n = (n / table.in_page() + 1) * table.in_page();
                     continue;
                 }
                 Err(Missing::Beyond) => break,
-                // The entry of level 1: as many pages as those of a piece lead to.
+                // The level 1 entry cannot be read: skip the pages of all level 1 entries in that
+                // piece.
                 Err(Missing::Abort(at)) => {
                     self.pass_piece()?;
                     let pages = self.skip(Kind::Device, at, table.level1_bytes());
@@ -221,7 +228,7 @@ impl Reader<'_> {
             let word = match table.entry(n, self.memory) {
                 Ok(at) => match self.layout.load_cte(at, self.memory) {
                     Ok(word) => word,
-                    // A list has ended where nobody can read on.
+                    // A list ends at an entry that cannot be read.
                     Err(_) => {
                         n += self.skip(Kind::Collection, at, table.entry_bytes());
                         if list {
@@ -241,7 +248,7 @@ impl Reader<'_> {
                 }
             };
             match (list, self.layout.cte(word)) {
-                // Of two entries for one collection the first is found.
+                // Of two entries for one collection the first applies.
                 (true, Some((icid, cpu))) => {
                     if let Some(cpu) = cpu.filter(|_| listed.insert(icid)) {
                         collections.insert(icid, cpu);
@@ -278,7 +285,7 @@ impl Reader<'_> {
             let ite = match self.layout.load_ite(at, self.memory) {
                 Ok(ite) => ite,
                 Err(Abort(silent)) => {
-                    // An entry may begin before what does not answer.
+                    // An entry may begin before the address that failed.
                     let next = self.pass(Kind::Event, silent.get());
                     n += (next - at.get()).div_ceil(bytes).max(1);
                     continue;
@@ -301,8 +308,8 @@ impl Reader<'_> {
 }
 
 impl Mappings {
-    /// Reads tables, of DeviceIDs and EventIDs of so many bits. What does not answer counts as empty,
-    /// and is told.
+    /// Reads tables, for `bits` bits of a DeviceID and of an EventID. Parts that cannot be read act
+    /// as empty, and are reported in [`Found::silent`].
     ///
     /// # Errors
     /// [`ImageError::TooLarge`].
@@ -317,7 +324,7 @@ impl Mappings {
         read.map(|()| found)
     }
 
-    /// As [`Mappings::read`]: what was found, also where that is not all.
+    /// As [`Mappings::read`]; returns what was found even if the reading failed.
     pub(super) fn read_most(
         layout: Layout,
         reading: Reading,
@@ -338,9 +345,9 @@ impl Mappings {
         (Found { mappings, silent: reader.silent }, read)
     }
 
-    /// Writes tables: what they held before is gone, what distances there are lead from each
-    /// mapped entry to the next. In the KVM ABI collections that are not mapped are listed, where
-    /// events are in them; events that are in none cannot be said, and are not mapped.
+    /// Writes tables and clears their earlier contents. Distances, where the layout has them, lead
+    /// from each mapped entry to the next. In the KVM ABI, unmapped collections that events name
+    /// are listed too; events without a collection cannot be represented and are left unmapped.
     ///
     /// # Errors
     /// [`ImageError::Abort`] and [`ImageError::NoRoom`].
@@ -399,7 +406,7 @@ impl Mappings {
         Ok(())
     }
 
-    /// Collections that events are in and nobody has mapped.
+    /// Unmapped collections that events name.
     fn unmapped_collections(&self) -> BTreeSet<u16> {
         let events = self.devices.values().flat_map(|device| device.events.values());
         let icids = events.filter_map(|(_, icid)| *icid);
@@ -425,7 +432,7 @@ fn write_events(
     Ok(())
 }
 
-/// Each key with the distance to the next, 0 for the last.
+/// Each key with its distance to the next one, 0 for the last.
 pub(super) fn with_distance<'a, K: 'a>(
     keys: impl Iterator<Item = &'a K>,
     number: impl Fn(&K) -> u32,

@@ -1,9 +1,9 @@
-//! Devices, events and collections that an ITS has itself, where that is chosen
-//! ([`TableHome::Its`](crate::choice::its::TableHome)): memory is written where the ITS is saved, and
-//! read where it is restored.
+//! Devices, events and collections kept inside the ITS, where that is chosen
+//! ([`TableHome::Its`](crate::choice::its::TableHome)): memory is written only on save and read
+//! only on restore.
 //!
-//! What is in memory meanwhile is software's: what it maps is not looked at. KVM's ITS zeroes the entry
-//! of a device or an event that it unmaps there, and touches nothing else.
+//! In between, table memory belongs to software and is not read. KVM's ITS zeroes the entry of a
+//! device or event that it unmaps there, and writes nothing else.
 
 use super::Its;
 use super::command::Source;
@@ -15,16 +15,16 @@ use crate::Cpu;
 use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All of them.
+/// The internal tables.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Kept {
     devices: BTreeMap<DeviceId, Dte>,
     events: BTreeMap<Source, Ite>,
-    /// In the order in which they were first named; without a CPU those that nobody has mapped.
+    /// In the order in which they were first named; without a CPU if they are not mapped.
     collections: Vec<(u16, Option<Cpu>)>,
 }
 
-/// The events that a device can have.
+/// The range of all events of a device.
 fn of(device: DeviceId) -> core::ops::RangeInclusive<Source> {
     let source = |event| Source { device, event: EventId::new(event) };
     source(0)..=source(u32::MAX)
@@ -35,7 +35,7 @@ impl Kept {
         self.devices.get(&device).copied()
     }
 
-    /// A device is mapped so from now on, and none of its events.
+    /// Maps or unmaps a device, and unmaps all of its events.
     pub(super) fn set_device(&mut self, device: DeviceId, dte: Option<Dte>) {
         let events: Vec<_> = self.events.range(of(device)).map(|(source, _)| *source).collect();
         events.iter().for_each(|source| {
@@ -64,7 +64,7 @@ impl Kept {
         self.collections.iter().find(|(of, _)| *of == icid).and_then(|(_, cpu)| *cpu)
     }
 
-    /// Whether there is such a collection, mapped or not.
+    /// Whether the collection is known, mapped or not.
     pub(super) fn has_collection(&self, icid: u16) -> bool {
         self.collections.iter().any(|(of, _)| *of == icid)
     }
@@ -77,30 +77,30 @@ impl Kept {
         }
     }
 
-    /// There is such a collection, mapped or not.
+    /// Adds a collection, unmapped, if it is not known.
     pub(super) fn name_collection(&mut self, icid: u16) {
         if !self.has_collection(icid) {
             self.collections.push((icid, None));
         }
     }
 
-    /// There is no such collection.
+    /// Removes a collection.
     pub(super) fn remove_collection(&mut self, icid: u16) {
         self.collections.retain(|(of, _)| *of != icid);
     }
 
-    /// Nothing is mapped by devices.
+    /// Unmaps all devices.
     pub(super) fn clear_devices(&mut self) {
         self.devices.clear();
         self.events.clear();
     }
 
-    /// There is no collection.
+    /// Removes all collections.
     pub(super) fn clear_collections(&mut self) {
         self.collections.clear();
     }
 
-    /// What is mapped.
+    /// The mappings.
     pub(super) fn found(&self) -> Found {
         let mut mappings = Mappings::default();
         for (&device, dte) in &self.devices {
@@ -118,14 +118,14 @@ impl Kept {
 }
 
 impl Its {
-    /// Writes tables as [`Kept`] has them, as far as there is memory: in KVM's layout the entries of what
-    /// is mapped, and no others. Events that lost their collection cannot be said in them, and are not
-    /// mapped where the ITS is restored.
+    /// Writes the internal tables to memory, where memory exists: in KVM's layout the entries of
+    /// what is mapped, and no others. Events that lost their collection cannot be represented
+    /// there, and are unmapped after a restore.
     // Linux vgic-its.c: vgic_its_save_device_tables, vgic_its_save_collection_table.
     pub(super) fn write_kept(&self, memory: &mut Memory) {
         let Some(kept) = &self.kept else { return };
         let layout = self.implementation.features.layout;
-        // Where every entry is read, what tables said before would be read from them.
+        // A layout of which every entry is read must not keep stale entries.
         if layout != Layout::Kvm0 {
             self.clear_kept(kept, memory);
         }
@@ -172,7 +172,7 @@ impl Its {
         }
     }
 
-    /// Reads what tables say, and takes all of it or nothing ([`Its::refused`]).
+    /// Reads the tables in memory, and restores all of them or nothing ([`Its::refused`]).
     // vgic_its_restore_collection_table, vgic_its_restore_device_tables.
     pub(super) fn read_kept(&mut self, memory: &Memory) {
         if self.kept.is_none() {
@@ -199,7 +199,7 @@ impl Its {
                 kept.map_collection(icid, cpu);
             }
         }
-        // An array of them has no order.
+        // Layouts with an array of collections do not give an order.
         for (icid, cpu) in found.mappings.collections {
             if kept.collection(icid).is_none() && cpu.get() < self.cpus {
                 kept.map_collection(icid, cpu);
@@ -234,7 +234,7 @@ impl Kept {
                 let _ = layout.store_cte(at, word, memory);
             }
         }
-        // Where there is room for it a list ends with an entry of none.
+        // If the table has room, an invalid entry ends the list.
         if let Ok(at) = table.entry(end, memory)
             && layout.lists_collections()
         {

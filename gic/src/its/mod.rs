@@ -3,27 +3,28 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `wire` | where are the bits? |
-//! | `features` | what is an ITS built as, and what does it say of itself? |
+//! | `features` | which parameters does an ITS have, and what do its identification registers read? |
 //! | `regs` | which stores take effect, what does a load return? |
-//! | `table`, `entry`, `collection` | where in memory is an entry, and what does it say? |
-//! | `translate`, `cache` | what becomes of a message? |
-//! | `cmdq`, `command`, `execute` | which commands are there, and what do they do? |
+//! | `table`, `entry`, `collection` | where in memory is an entry, and how is it decoded? |
+//! | `translate`, `cache` | which LPI does a message raise, if any? |
+//! | `cmdq`, `command`, `execute` | which commands exist, and what do they do? |
 //! | `error` | why did a command fail, why did a message raise nothing? |
-//! | `spell` | what is a command called, and what do its fields say? |
-//! | `flight` | what has been sent and has not arrived? |
+//! | `spell` | how is a command printed, field by field? |
+//! | `flight` | which packets have been sent and have not arrived? |
 //! | `orphans` | which events have lost their collection? |
-//! | `told` | which LPI did an event map to? |
-//! | [`image`], `save` | what do tables map, in whatever layout; how is an ITS saved? |
-//! | `emptied` | what becomes of a table that is no longer valid? |
-//! | `kept`, `refused` | what does an ITS map that has its tables itself, and what does it not take? |
+//! | `told` | of which events have redistributors been notified? |
+//! | [`image`], `save` | what do tables map, in any layout; how is an ITS saved? |
+//! | `emptied` | what happens to a table when its GITS_BASER loses Valid? |
+//! | `kept`, `refused` | what does an ITS with internal tables map, and why is a restore refused? |
 //!
-//! An ITS raises nothing itself: it sends [`Packet`]s to redistributors, which
+//! An ITS does not raise interrupts itself: it sends [`Packet`]s to redistributors, which
 //! [`GicV3`](crate::v3::GicV3) delivers. Device, collection and interrupt translation tables are
-//! bytes in memory and nowhere else, so that whoever reads memory sees what the ITS does; but where it
-//! is chosen that an ITS has them itself (`kept`).
+//! bytes in memory and nowhere else, so that memory always shows the current mappings; the
+//! exception is an ITS that is built with internal tables (`kept`).
 //!
-//! Not here: virtual LPIs, whose commands the decoder knows by name and takes none of, and MPAM
-//! (GITS_MPAMIDR, GITS_PARTIDR, GITS_MPIDR), which GITS_TYPER does not promise: the registers read as zero.
+//! Not modelled: virtual LPIs, whose commands the decoder names but does not accept, and MPAM
+//! (GITS_MPAMIDR, GITS_PARTIDR, GITS_MPIDR), which GITS_TYPER does not report: the registers read
+//! as zero.
 
 mod cache;
 mod cmdq;
@@ -82,31 +83,31 @@ use table::Table;
 pub const ITS_BYTES: u64 = wire::offset::END;
 /// Offset of GITS_TRANSLATER, where messages are written to.
 pub const TRANSLATER: u64 = wire::offset::TRANSLATER;
-/// Of how many steps one lets something arrive that is slow.
+/// With [`Haste::Slow`], one step in this many delivers a packet.
 const SLOW: usize = 16;
-/// Most reports kept; the oldest is lost when there would be more.
+/// Maximum number of reports kept; a further one replaces the oldest.
 const MOST_REPORTS: usize = 64;
 
-/// What became of a write to an ITS by a device.
+/// The outcome of a device's write to an ITS.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Arrival {
-    /// It was no message: another register, or another size.
+    /// Not a message: another register, or another size.
     Ignored,
     /// It raised nothing.
     Untranslated(Untranslated),
-    /// It raised an LPI, which is with the redistributor or on its way there.
+    /// It raised an LPI, which has reached the redistributor or is on its way there.
     Raised {
-        /// Which.
+        /// The LPI.
         intid: IntId,
-        /// The CPU whose redistributor it is for.
+        /// The CPU of the target redistributor.
         cpu: Cpu,
     },
 }
 
-/// How often things happened since reset.
+/// Counters since reset.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Counters {
-    /// Commands consumed, and attempted where the queue stopped.
+    /// Commands consumed, including attempts that stalled the queue.
     pub commands: u64,
     /// Commands that failed.
     pub errors: u64,
@@ -121,30 +122,30 @@ pub struct Counters {
 pub struct Its {
     implementation: Implementation,
     cpus: u16,
-    /// By CPU, the INTIDs below which its redistributor has LPIs; 0 while they are off.
+    /// By CPU, the INTID below which its redistributor handles LPIs; 0 while LPIs are off.
     reach: Vec<u32>,
-    /// INTIDs below this have a byte of configuration, by GICR_PROPBASER.
+    /// INTIDs below this have a configuration byte, by GICR_PROPBASER.
     configured: u32,
     registers: Registers,
-    /// Collections the ITS holds itself, by ICID.
+    /// Collections held in the ITS, by ICID (GITS_TYPER.HCC).
     held: Vec<Option<Cpu>>,
     orphans: Orphans,
-    /// The LPIs of events, where redistributors are told of each.
+    /// The LPI of each event, where redistributors are notified of every mapping.
     told: BTreeMap<Source, IntId>,
-    /// The tables, where the ITS has them itself.
+    /// The internal tables, if the ITS has them.
     kept: Option<Kept>,
-    /// Why those of memory were not taken.
+    /// Why the tables in memory were not restored.
     refused: Option<Refused>,
     cache: Cache,
     flight: Flight,
     chance: Chance,
-    /// Arrived, and not yet taken.
+    /// Arrived, and not yet returned by [`Its::take_packets`].
     due: Vec<(Cpu, Packet)>,
     reports: VecDeque<Report>,
     failed_writes: VecDeque<FailedWrite>,
     effects: Vec<Effect>,
     counters: Counters,
-    /// Tables that are to be emptied, by what is kept of stores to a GITS_BASER.
+    /// Tables to be emptied: the number of the GITS_BASER and the table it named.
     emptied: Vec<(usize, Option<Table>)>,
 }
 
@@ -179,8 +180,8 @@ impl Its {
         }
     }
 
-    /// A redistributor has LPIs below this INTID from now on; 0 says that they are off. Until it is
-    /// said they have no end.
+    /// Sets the INTID below which a redistributor handles LPIs; 0 while they are off. Until the
+    /// first call there is no bound.
     pub(crate) fn learn_reach(&mut self, cpu: Cpu, bound: u32) {
         let whole = self.forgets_whole();
         let Some(reach) = self.reach.get_mut(cpu.index()) else { return };
@@ -190,19 +191,19 @@ impl Its {
         *reach = bound;
     }
 
-    /// GICR_PROPBASER has configuration of LPIs below this INTID, on or not. Until it is said they
-    /// have no end.
+    /// Sets the INTID below which GICR_PROPBASER's table has configuration, whether LPIs are on or
+    /// not. Until the first call there is no bound.
     pub(crate) fn learn_configured(&mut self, bound: u32) {
         self.configured = bound;
     }
 
-    /// What the ITS is built as; numbers out of range have been put right.
+    /// The parameters of the ITS; numbers out of range have been corrected.
     pub fn implementation(&self) -> &Implementation {
         &self.implementation
     }
 
-    /// Loads a register, at an offset in bytes from where the ITS starts; the translation frame
-    /// starts at 0x10000. Offsets that name no register read as zero.
+    /// Loads a register, at an offset in bytes from the ITS's start; the translation frame starts
+    /// at 0x10000. Offsets that name no register read as zero.
     pub fn load(&mut self, offset: u64, size: Size) -> u64 {
         let quiet = self.flight.is_empty();
         self.registers.load(offset, size, &self.implementation, quiet)
@@ -224,15 +225,15 @@ impl Its {
         self.flight.forget_devices();
     }
 
-    /// Pulses the wire for messages that cannot be translated, if there was nothing to tell before.
+    /// Pulses the wire for untranslated messages, if its condition has just become true.
     fn tell_unmapped(&mut self, before: bool) {
         if !before && self.registers.tells_unmapped() {
             self.effects.extend(self.implementation.features.unmapped_wire.map(Effect::Wire));
         }
     }
 
-    /// Does one thing that waits: lets a packet arrive, or consumes one command. Where packets may
-    /// be late, `Idle` says that nothing happens now, not that nothing is on its way.
+    /// Performs one pending action: a packet arrives, or one command is consumed. Where packets may
+    /// be late, `Idle` means that nothing happens now; packets may still be on their way.
     pub fn step(&mut self, memory: &mut Memory) -> Progress {
         self.empty_tables(memory);
         let consumed = self.consume(memory);
@@ -247,49 +248,50 @@ impl Its {
         if self.let_one_arrive() { Progress::Worked } else { Progress::Idle }
     }
 
-    /// Lets everything arrive that is on its way, as it does in finite time without any SYNC.
+    /// Delivers every packet that is on its way, as happens in finite time without any SYNC.
     pub fn settle(&mut self) {
         let arrived = self.flight.drain(&mut self.chance);
         self.due.extend(arrived.into_iter().map(|packet| (packet.to, packet.packet)));
     }
 
-    /// What has arrived at redistributors, in order.
+    /// The packets that have arrived at redistributors, in order.
     pub fn take_packets(&mut self) -> Vec<(Cpu, Packet)> {
         core::mem::take(&mut self.due)
     }
 
-    /// The failed commands since the last call, the last 64 at most.
+    /// The failed commands since the last call, 64 at most: the latest.
     pub fn take_reports(&mut self) -> Vec<Report> {
         self.reports.drain(..).collect()
     }
 
-    /// The writes of devices that raised nothing since the last call, the last 64 at most, where the
-    /// ITS reports them: as GIC-600 does ([`TargetErrors::Gic600`](crate::choice::its::TargetErrors)).
+    /// The device writes since the last call that raised nothing, 64 at most: the latest. Only an
+    /// ITS that reports them records them, as GIC-600 does
+    /// ([`TargetErrors::Gic600`](crate::choice::its::TargetErrors)).
     pub fn take_failed_writes(&mut self) -> Vec<FailedWrite> {
         self.failed_writes.drain(..).collect()
     }
 
-    /// What the ITS wants done elsewhere, in order: pulses on its error wire.
+    /// Effects for the caller to perform, in order: pulses of wires.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         core::mem::take(&mut self.effects)
     }
 
-    /// How many packets are on their way.
+    /// Number of packets on their way.
     pub fn in_flight(&self) -> usize {
         self.flight.len()
     }
 
-    /// How many translations are remembered.
+    /// Number of cached translations.
     pub fn cached_translations(&self) -> usize {
         self.cache.count()
     }
 
-    /// How often things happened since reset.
+    /// Counters since reset.
     pub fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// Sends a packet: it arrives at once, or is on its way.
+    /// Sends a packet, which arrives at once or goes on its way.
     #[inline]
     fn send(&mut self, to: Cpu, packet: Packet, source: Option<Source>, late: Late) {
         match self.implementation.choices.ordering {
@@ -302,7 +304,7 @@ impl Its {
         }
     }
 
-    /// By chance, lets a packet arrive. Whether one did.
+    /// Delivers a packet, or none, by chance. Returns whether one arrived.
     fn let_one_arrive(&mut self) -> bool {
         let now = match self.implementation.choices.ordering {
             Ordering::AtOnce => true,

@@ -1,8 +1,9 @@
-//! Events that lost their collection for good, where that is chosen
+//! Events whose collection was unmapped for good, where that is chosen
 //! ([`UnmapCollection::Orphans`](crate::choice::its::UnmapCollection)).
 //!
-//! No layout of tables can say it: an entry names a collection, or maps nothing. So an ITS knows them
-//! by where their entries were, which say that nothing is mapped; they travel beside the registers.
+//! No table layout can represent such an event: an entry names a collection or is invalid. So an
+//! ITS records the address of the event's entry, which is invalid in memory; the record is saved
+//! and restored with the registers.
 
 use super::Its;
 use super::command::Source;
@@ -11,12 +12,12 @@ use super::image::{Converted, Mappings};
 use passim_model::{Abort, EventId, IntId, Memory, PhysAddr};
 use std::collections::BTreeMap;
 
-/// The LPIs of such events, by the places of their entries.
+/// The LPIs of orphaned events, by the address of their entries.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Orphans(BTreeMap<PhysAddr, u32>);
 
 impl Orphans {
-    /// The event whose entry was there.
+    /// The orphan whose entry is at this address.
     #[inline]
     pub(super) fn at(&self, at: PhysAddr) -> Option<Ite> {
         if self.0.is_empty() {
@@ -25,7 +26,7 @@ impl Orphans {
         self.0.get(&at).map(|&intid| Ite { intid, icid: None })
     }
 
-    /// Those of a table are none any more.
+    /// Drops every orphan of a device's table.
     pub(super) fn forget(&mut self, dte: Dte, layout: Layout) {
         if self.0.is_empty() {
             return;
@@ -36,7 +37,7 @@ impl Orphans {
         }
     }
 
-    /// Those of tables that have been rewritten.
+    /// The orphans after their tables have been converted to another layout.
     pub(super) fn rewritten(&self, converted: &Converted, (from, to): (Layout, Layout)) -> Self {
         let mut all = BTreeMap::new();
         for (device, entry) in &converted.mappings.devices {
@@ -50,7 +51,7 @@ impl Orphans {
         Self(all)
     }
 
-    /// Those of a table of EventIDs of so many bits.
+    /// The orphans in a table for EventIDs of `bits` bits.
     fn of(&self, itt: u64, bits: u32, layout: Layout) -> impl Iterator<Item = (PhysAddr, u32)> {
         let last = itt.saturating_add((layout.ite_bytes() << bits) - 1);
         self.0.range(PhysAddr::new(itt)..=PhysAddr::new(last)).map(|(&at, &intid)| (at, intid))
@@ -68,7 +69,7 @@ impl Its {
         if let Some(kept) = &mut self.kept {
             kept.set_event(source, ite);
             if ite.is_none() {
-                // KVM's vgic_its_cmd_handle_discard, since 6.13; it is done either way.
+                // As in KVM's vgic_its_cmd_handle_discard since 6.13; a failed store is ignored.
                 let _ = self.implementation.features.layout.store_ite(at, None, 0, memory);
             }
             return Ok(());
@@ -82,7 +83,7 @@ impl Its {
         Ok(())
     }
 
-    /// Enters them among what tables map.
+    /// Adds the orphans to the mappings that were read from tables.
     pub(super) fn add_orphans(&self, mappings: &mut Mappings) {
         let layout = self.implementation.features.layout;
         for device in mappings.devices.values_mut() {

@@ -1,6 +1,6 @@
-//! Tables that an ITS which has them itself ([`TableHome::Its`](crate::choice::its::TableHome)) does not
-//! take when it is restored. Saving leaves in them what was there before, between the entries that it
-//! writes and ahead of them, and who restores believes it, or refuses all.
+//! Tables that an ITS with internal tables ([`TableHome::Its`](crate::choice::its::TableHome))
+//! refuses on restore. Save leaves the earlier contents of memory before and between the entries
+//! that it writes; restore trusts every entry it reaches, or refuses all.
 
 use super::Its;
 use super::entry::Layout;
@@ -10,29 +10,29 @@ use crate::Cpu;
 use passim_model::{DeviceId, EventId, Memory, PhysAddr};
 use std::collections::BTreeSet;
 
-/// Why tables are refused, so that nothing is mapped. KVM's answer is EINVAL, or EFAULT where memory does
-/// not answer.
+/// Why tables are refused, so that nothing is mapped. KVM returns EINVAL, or EFAULT where memory
+/// cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum Refused {
-    /// Memory did not answer.
+    /// A read of memory failed.
     #[error("no answer at {0}")]
     Abort(PhysAddr),
-    /// A collection is listed for a CPU that does not exist.
+    /// A listed collection is at a CPU that does not exist.
     #[error("collection {0} is at a CPU that there is not")]
     NoCpu(u16),
-    /// A collection is listed whose number is beyond the table, or its place is not memory.
+    /// A listed collection has a number beyond the table, or its place is not memory.
     #[error("collection {0} has no place in the table")]
     NoPlace(u16),
     /// A collection is listed twice.
     #[error("collection {0} is listed twice")]
     Twice(u16),
-    /// The entry of a device says more bits of an EventID than there are.
+    /// The entry of a device has more EventID bits than the ITS supports.
     #[error("the entry of device {0} says too many bits of an EventID")]
     EventBits(DeviceId),
-    /// The entry of an event maps it to what is no LPI.
+    /// The entry of an event maps it to an INTID that is no LPI.
     #[error("the entry of device {0}, event {1} names an INTID that is no LPI")]
     NoLpi(DeviceId, EventId),
-    /// The next event is beyond the device's table.
+    /// The entry of an event has a next event beyond the device's table.
     #[error("the entry of device {0}, event {1} leads beyond the table")]
     Beyond(DeviceId, EventId),
     /// The entry of an event names a collection that is not listed.
@@ -41,12 +41,12 @@ pub enum Refused {
 }
 
 impl Its {
-    /// Why its tables were refused when it was restored, if they were: nothing was mapped then.
+    /// Why the tables were refused on restore, if they were: nothing is mapped then.
     pub fn refused(&self) -> Option<Refused> {
         self.refused
     }
 
-    /// Looks at tables that have been read by their distances.
+    /// Checks tables that have been read by their distances.
     // Linux vgic-its.c: vgic_its_restore_cte, vgic_its_restore_dte, vgic_its_restore_ite.
     pub(super) fn look_at_restored(
         &self,

@@ -1,7 +1,7 @@
 //! The register file: what a load returns, which stores take effect. IHI 0069 H 12.18, 12.19.
 //!
-//! A store changes registers and nothing else; what follows from it (commands, translations) is
-//! the business of the rooms that read them.
+//! A store changes registers only; the rooms that read them perform what follows from it (commands,
+//! translations).
 
 use super::features::{Features, Implementation, PageSizes};
 use super::table::Table;
@@ -25,15 +25,15 @@ use passim_model::bits::Field;
 pub(super) struct Registers {
     pub(super) enabled: bool,
     pub(super) cbaser: u64,
-    /// Offset of the next command to be written, in place.
+    /// Offset of the next command to be written, at its bit position.
     pub(super) cwriter: u64,
-    /// Offset of the next command to be consumed, in place.
+    /// Offset of the next command to be consumed, at its bit position.
     pub(super) creadr: u64,
-    /// Reserved bits of these two, where they are kept.
+    /// Reserved bits of these two registers, where they are stored.
     reserved: [u64; 2],
     /// GITS_CREADR.Stalled.
     pub(super) stalled: bool,
-    /// Nothing is consumed. The same as `stalled`, but where any store lets the queue go on.
+    /// No command is consumed. Equal to `stalled`, except where any store restarts the queue.
     pub(super) halted: bool,
     pub(super) basers: [u64; BASERS],
     statusr: u64,
@@ -42,18 +42,18 @@ pub(super) struct Registers {
     umsi_irq: bool,
 }
 
-/// What a store asks the ITS to do besides.
+/// What the ITS has to do after a store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Consequence {
     /// Nothing.
     None,
-    /// What is remembered of tables is of no use any more.
+    /// Invalidate what was cached from tables.
     Forget,
-    /// That, and the table of this GITS_BASER, if it was valid, is emptied.
+    /// Invalidate, and empty the table of this GITS_BASER, if it was valid.
     Empty(usize, Option<Table>),
 }
 
-/// What software may do with an offset.
+/// The accesses that an offset allows.
 enum Kind {
     ReadWrite,
     ReadOnly,
@@ -61,7 +61,7 @@ enum Kind {
     Reserved,
 }
 
-/// Whether there is an access of this size at an offset: of 64 bits only to registers that have them.
+/// Whether an offset accepts an access of this size: 64-bit registers alone accept 64 bits.
 fn takes(at: u64, size: Size) -> bool {
     let narrow = matches!(at, offset::CTLR..0x08 | offset::STATUSR..0x48)
         || (offset::IDENTIFICATION..offset::END).contains(&at);
@@ -99,7 +99,7 @@ impl Registers {
         (Cbaser::SIZE.get(self.cbaser) + 1) << 12
     }
 
-    /// Where the command queue starts, if there is one.
+    /// Start of the command queue, if it is valid.
     pub(super) fn queue(&self) -> Option<PhysAddr> {
         let base = Cbaser::PHYSICAL_ADDRESS.in_place(self.cbaser);
         Cbaser::VALID.is_set(self.cbaser).then_some(PhysAddr::new(base))
@@ -128,7 +128,7 @@ impl Registers {
         }
     }
 
-    /// A load. `quiet` says that everything the ITS sent has arrived.
+    /// A load. `quiet`: everything the ITS sent has arrived.
     pub(super) fn load(
         &mut self,
         at: u64,
@@ -280,7 +280,7 @@ impl Registers {
                 Cbaser::VALID,
             ],
         );
-        // KVM's vgic_sanitise_its_cbaser drops no reserved bits either.
+        // As in KVM's vgic_sanitise_its_cbaser, reserved bits are not cleared either.
         match implementation.choices.attributes {
             Attributes::Kept => {}
             Attributes::Raw => self.cbaser = value,
@@ -307,7 +307,7 @@ impl Registers {
             self.reserved[1] = value & !(Creadr::OFFSET.mask() | Creadr::STALLED.mask());
         }
         self.stalled = false;
-        // Nothing is looked for before GITS_CWRITER is stored to, or the ITS enabled.
+        // No command is read before a store to GITS_CWRITER, or one that enables the ITS.
         self.halted |= choices.restart == Restart::AnyStore;
     }
 
@@ -335,7 +335,7 @@ impl Registers {
         }
     }
 
-    /// What these registers say that an ITS of the other implementation cannot have.
+    /// What these registers contain that an ITS with the other implementation does not support.
     pub(super) fn beyond(&self, other: &Implementation) -> Option<&'static str> {
         let Features { page_sizes, indirect_devices, indirect_collections, .. } = other.features;
         let tables = [(DEVICES, indirect_devices), (COLLECTIONS, indirect_collections)];
@@ -358,7 +358,7 @@ impl Registers {
             .then_some("command queue at such a place")
     }
 
-    /// These registers in an ITS that never stops at a command: it goes on.
+    /// Adapts these registers to an ITS that never stalls at a command: the queue is not stalled.
     pub(super) fn go_on(&mut self, other: &Implementation) {
         let choices = &other.choices;
         let stops = choices.command_errors == CommandErrors::Stall
@@ -367,12 +367,13 @@ impl Registers {
         self.halted &= stops;
     }
 
-    /// Whether there is something to interrupt for: GITS_STATUSR.UMSI, and that is asked for.
+    /// Whether the interrupt for untranslated messages is asserted: GITS_STATUSR.UMSI is set, and
+    /// the interrupt is enabled.
     pub(super) fn tells_unmapped(&self) -> bool {
         self.umsi_irq && Statusr::UMSI.is_set(self.statusr)
     }
 
-    /// A message could not be translated. IHI 0069 H 12.18 (GITS_UMSIR): the first is kept.
+    /// Records an untranslated message. IHI 0069 H 12.18 (GITS_UMSIR): the first is kept.
     pub(super) fn unmapped(&mut self, device: u32, event: u32, syndrome: u64) {
         if Statusr::UMSI.is_set(self.statusr) {
             self.statusr |= Statusr::OVERFLOW.mask();
@@ -387,7 +388,7 @@ impl Registers {
 /// log2 of the bytes of a page of 16 KiB.
 const SIXTEEN_K_LG2: u32 = 14;
 
-/// A GITS_BASER as a store makes it.
+/// The value of GITS_BASER`n` after a store of `value`.
 fn baser(n: usize, value: u64, implementation: &Implementation) -> u64 {
     let features = &implementation.features;
     let (kind, indirect) = match n {

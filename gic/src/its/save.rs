@@ -1,5 +1,5 @@
-//! Saving an ITS and making another of it. Everything that is not in memory is in [`Saved`]; the
-//! tables are in memory and travel with it.
+//! Saving an ITS and restoring another from it. [`Saved`] holds the state that is not in memory;
+//! the tables are in memory and move with it.
 
 use super::image::{Device, Found, ImageError, Mappings, Plan, Reading, Tables, plan};
 use super::orphans::Orphans;
@@ -11,14 +11,14 @@ use crate::choice::its::{Ordering, TableHome};
 use passim_model::{Effect, Memory, PhysAddr, Span, event};
 use std::collections::VecDeque;
 
-/// The registers of an ITS, the collections it holds itself, the events that lost theirs, the translations
-/// that it remembers, what it has to tell, and what chance draws next.
+/// The registers of an ITS, the collections held in it, the events that lost theirs, the cached
+/// translations, the reports and effects not yet taken, and the state of chance.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Saved {
     registers: Registers,
     held: Vec<Option<Cpu>>,
     orphans: Orphans,
-    /// None of an ITS that has its tables itself: it remembers what it has.
+    /// `None` for an ITS with internal tables.
     cache: Option<Cache>,
     drawn: (Ordering, Chance),
     reports: VecDeque<Report>,
@@ -27,8 +27,8 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// How the tables are to be laid out otherwise; `None` if they need not be. What is known of their
-    /// entries beside them is so already.
+    /// The conversion of the tables to another layout; `None` if none is needed. State about their
+    /// entries is converted here at once.
     ///
     /// # Errors
     /// As [`convert`](super::image::convert).
@@ -49,7 +49,8 @@ impl Saved {
         let features = from.features;
         let layouts = (features.layout, to.features.layout);
         let homes = (from.choices.table_home, to.choices.table_home);
-        // Who reads by distances has to find them; who believes every entry, none of old.
+        // A reader that follows distances needs them rewritten; one that reads every entry must not
+        // find stale ones.
         if layouts.0 == layouts.1 && homes.0 == homes.1 {
             return Ok(None);
         }
@@ -67,8 +68,9 @@ impl Saved {
     }
 }
 
-/// What software may name that the other ITS has no numbers for, whether it does or not: it has been told
-/// so. Fewer ICIDs are told by GITS_TYPER, and refused where they are in use.
+/// An identifier size that was reported to software and that the other ITS does not support,
+/// whether software uses it or not. Fewer ICIDs are no such case: GITS_TYPER reports them, and a
+/// conversion refuses those in use.
 fn wider(from: &Implementation, to: &Implementation) -> Option<&'static str> {
     let (from, to) = (from.in_range().features, to.in_range().features);
     [
@@ -81,8 +83,8 @@ fn wider(from: &Implementation, to: &Implementation) -> Option<&'static str> {
 }
 
 impl Implementation {
-    /// How the tables of a saved ITS are read: by distances, where the ITS had them itself and its layout
-    /// says any.
+    /// How the tables of a saved ITS are read: by distances, if the ITS had internal tables and its
+    /// layout has distances.
     pub(super) fn reading(&self) -> Reading {
         let Self { features, choices } = self;
         match (choices.table_home, features.layout) {
@@ -93,8 +95,8 @@ impl Implementation {
 }
 
 impl Its {
-    /// What the tables map now, the collections that the ITS holds itself, and the events that lost
-    /// theirs. Nothing of a table that is not valid, and of memory that does not answer.
+    /// The mappings in the tables now, the collections held in the ITS, and the events that lost
+    /// theirs. Tables that are not valid, or cannot be read, map nothing.
     ///
     /// # Errors
     /// As [`Mappings::read`].
@@ -103,7 +105,7 @@ impl Its {
         read.map(|()| found)
     }
 
-    /// As [`Its::mappings`]: what was found, also where that is not all.
+    /// As [`Its::mappings`]; returns what was found even if the reading failed.
     pub fn most_mappings(&self, memory: &Memory) -> (Found, Result<(), ImageError>) {
         let features = &self.implementation.features;
         let bits = (features.device_bits, features.event_bits);
@@ -114,7 +116,7 @@ impl Its {
         };
         let mappings = &mut found.mappings;
         mappings.collections.retain(|_, cpu| cpu.get() < self.cpus);
-        // What a table says of collections that are held counts for nothing.
+        // Table entries of collections held in the ITS are ignored.
         for (icid, cpu) in (0u16..).zip(&self.held) {
             match cpu {
                 Some(cpu) => mappings.collections.insert(icid, *cpu),
@@ -125,23 +127,23 @@ impl Its {
         (found, read)
     }
 
-    /// Where the tables are.
+    /// Locations of the tables.
     pub fn tables(&self) -> Tables {
         let basers = &self.registers.basers;
         Tables { devices: basers[DEVICES], collections: basers[COLLECTIONS] }
     }
 
-    /// Saves the ITS. What is on its way arrives first; take it with [`Its::take_packets`]. Where
-    /// the ITS has its tables itself ([`TableHome::Its`]), they are written to memory.
+    /// Saves the ITS. Packets on their way arrive first; take them with [`Its::take_packets`].
+    /// Internal tables ([`TableHome::Its`]) are written to memory.
     ///
-    /// No guest can prevent it: what memory does not answer for is passed over.
+    /// A guest cannot make this fail: failed writes are skipped.
     pub fn save(&mut self, memory: &mut Memory) -> Saved {
         self.settle();
         self.write_kept(memory);
         self.save_registers()
     }
 
-    /// What of an ITS is not in memory.
+    /// The state of an ITS that is not in memory.
     pub(crate) fn save_registers(&self) -> Saved {
         Saved {
             registers: self.registers.clone(),
@@ -155,9 +157,9 @@ impl Its {
         }
     }
 
-    /// An ITS as one was when it was saved. Where it has its tables itself they are
-    /// read by their distances, and what those do not lead to is no longer mapped; nothing is where some
-    /// of them cannot be taken ([`Its::refused`]).
+    /// An ITS as it was when saved. Internal tables are read by their distances: entries that no
+    /// distance leads to are not mapped, and if any entry is refused, nothing is
+    /// ([`Its::refused`]).
     pub fn restore(
         implementation: Implementation,
         cpus: u16,
@@ -174,7 +176,7 @@ impl Its {
         if let Some(cache) = saved.cache.as_ref().filter(|_| its.kept.is_none()) {
             its.cache.take_over(cache);
         }
-        // Of another seed it begins anew.
+        // With another seed chance starts anew.
         let (ordering, chance) = &saved.drawn;
         if its.implementation.choices.ordering == *ordering {
             its.chance.clone_from(chance);
@@ -184,13 +186,14 @@ impl Its {
         its
     }
 
-    /// The events of a collection, as tables say now: one that nobody mapped here is among them too.
+    /// The events of a collection in the tables now; also events that name it although no command
+    /// mapped them.
     pub(super) fn members(&self, icid: u16, memory: &Memory) -> Vec<Source> {
         let events = self.events(memory).into_iter();
         events.filter(|(_, of)| *of == Some(icid)).map(|(source, _)| source).collect()
     }
 
-    /// The mapped events and the collection of each, if it is in one.
+    /// The mapped events and the collection of each, if it has one.
     pub(super) fn events(&self, memory: &Memory) -> Vec<(Source, Option<u16>)> {
         let (Found { mappings, .. }, read) = self.most_mappings(memory);
         if let Err(error) = read {

@@ -1,7 +1,6 @@
-//! Commands in words: the name of one and its fields, for whoever looks at a queue.
+//! Commands printed by name and fields, for anyone who inspects a queue.
 //!
-//! What the fields are is decided by the decoder by which an ITS performs them. Not here: whether a
-//! command succeeds.
+//! The decoder that performs commands decides the fields. Not here: whether a command succeeds.
 
 use super::command::{Command, Opcode, Source, Words, decode, number};
 use super::wire::command::{CollectionWord2, EventWord1, MapdWord1, MapdWord2, MovallWord3, Word0};
@@ -9,27 +8,27 @@ use super::wire::{Baser, Cbaser, Creadr, Ctlr, Cwriter, Statusr, Typer, Umsir};
 use core::fmt;
 use passim_model::bits::Field;
 
-/// A command of a queue, by its fields.
+/// A command of a queue, field by field.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Spelled {
-    /// Its number: bits 7 to 0.
+    /// Its opcode: bits 7 to 0.
     pub number: u8,
-    /// The architecture's name; `None` of a number that no command has.
+    /// The architecture's name; `None` for an undefined opcode.
     pub name: Option<&'static str>,
-    /// Its fields. None are known of the commands of virtual LPIs.
+    /// Its fields; empty for commands of virtual LPIs.
     pub parts: Vec<(&'static str, Part)>,
-    /// What is set and in none of the fields, by doubleword.
+    /// Bits that are set but belong to no field, by doubleword.
     pub rest: [u64; 4],
 }
 
-/// What a field says.
+/// The value of a field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
     /// A number.
     Number(u64),
     /// A DeviceID or an address.
     Hex(u64),
-    /// A bit that says yes or no.
+    /// A single bit.
     Flag(bool),
 }
 
@@ -62,8 +61,8 @@ impl fmt::Display for Spelled {
 }
 
 impl Spelled {
-    /// The command of these doublewords. `by_address` says how redistributors are named: by address,
-    /// or by number (GITS_TYPER.PTA).
+    /// The command in these doublewords. `by_address`: redistributors are named by address,
+    /// otherwise by number (GITS_TYPER.PTA).
     pub fn of(words: &[u64; 4], by_address: bool) -> Self {
         let name = Opcode::of(number(words)).map(Opcode::name);
         let parts = decode(words).map_or(Vec::new(), |it| parts(words, it, by_address));
@@ -104,7 +103,7 @@ fn parts(words: &Words, command: Command, by_address: bool) -> Vec<(&'static str
         Command::Mapc { icid: of, rdbase, valid } => {
             vec![icid(of), target("cpu", rdbase), ("valid", Flag(valid))]
         }
-        // MAPI has no INTID of its own.
+        // MAPI has no INTID field.
         Command::Mapti { source, icid: to, .. }
             if Opcode::of(number(words)) == Some(Opcode::Mapi) =>
         {
@@ -145,8 +144,8 @@ fn known(words: &Words) -> Words {
     }
 }
 
-/// The fields of a register of the control frame, by its name without `GITS_`; none of one that has
-/// no fields here.
+/// The fields of a register of the control frame, by its name without `GITS_`; empty for a register
+/// without fields here.
 pub fn register_fields(name: &str) -> &'static [(&'static str, Field)] {
     match name {
         "CTLR" => Ctlr::FIELDS,

@@ -1,4 +1,4 @@
-//! Tables in memory: where the entry of a number is. IHI 0069 H 5.2, 12.19 (GITS_BASER).
+//! Tables in memory: the address of an entry. IHI 0069 H 5.2, 12.19 (GITS_BASER).
 
 use super::wire::{Baser, LargePage, Level1, page_size};
 use passim_model::{Abort, Memory, PhysAddr, Span};
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub(super) struct Table {
     base: u64,
     page_lg2: u32,
-    /// Bytes of the table, of its first level if it has two.
+    /// Bytes of the table; of its first level if it has two.
     bytes: u64,
     indirect: bool,
     entry_bytes: u64,
@@ -18,11 +18,11 @@ pub(super) struct Table {
 /// Why a number has no entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Missing {
-    /// The table, or its first level, ends before.
+    /// The table, or its first level, is too short.
     Beyond,
-    /// There is no page of the second level.
+    /// The second level has no page for it.
     NoPage,
-    /// Memory did not answer.
+    /// A read of memory failed.
     Abort(PhysAddr),
 }
 
@@ -34,14 +34,14 @@ impl From<Abort> for Missing {
 
 /// log2 of the bytes of an entry of level 1.
 const LEVEL1_LG2: u32 = 3;
-/// Bytes of an entry, at least.
+/// Minimum bytes of an entry.
 const LEAST_ENTRY: u64 = 2;
 
-/// Bytes of the pieces in which [`zeros`] looks.
+/// Bytes of the pieces of memory that [`zeros`] examines.
 pub(super) const PIECE: u64 = 4096;
 
-/// How many entries of so many bytes there are from `at` on, to the end of a piece of memory, that
-/// are zero in every byte. None where memory does not answer.
+/// Number of all-zero entries of `entry_bytes` bytes from `at` to the end of its piece of memory; 0
+/// where memory cannot be read.
 pub(super) fn zeros(at: PhysAddr, entry_bytes: u64, memory: &Memory) -> u64 {
     let first = at.get() & !7;
     let count = PIECE - first % PIECE;
@@ -51,13 +51,13 @@ pub(super) fn zeros(at: PhysAddr, entry_bytes: u64, memory: &Memory) -> u64 {
 }
 
 impl Table {
-    /// Reads a GITS_BASER; `None` if there is no table.
+    /// Decodes a GITS_BASER; `None` if it is not valid.
     pub(super) fn of(baser: u64) -> Option<Self> {
         Self::of_entries(baser, LEAST_ENTRY)
     }
 
-    /// As [`Table::of`], with entries of so many bytes where the register says less, as no register of
-    /// an ITS here does.
+    /// As [`Table::of`], with entries of at least `least` bytes; the registers of the ITSs modelled
+    /// here never have fewer.
     pub(super) fn of_entries(baser: u64, least: u64) -> Option<Self> {
         if !Baser::VALID.is_set(baser) {
             return None;
@@ -80,7 +80,7 @@ impl Table {
         })
     }
 
-    /// How many entries there is room for.
+    /// Number of entries that the table has room for.
     pub(super) fn room(self) -> u64 {
         match self.indirect {
             false => self.bytes / self.entry_bytes,
@@ -98,7 +98,7 @@ impl Table {
         1 << LEVEL1_LG2
     }
 
-    /// The memory it lies in, level 1 and the pages that are there.
+    /// The memory of the table: level 1 and the pages that exist.
     pub(super) fn spans(self, memory: &Memory) -> Vec<Span<PhysAddr>> {
         let mut spans = vec![Span::from_size(PhysAddr::new(self.base), self.bytes)];
         if self.indirect {
@@ -109,7 +109,8 @@ impl Table {
         spans.into_iter().flatten().collect()
     }
 
-    /// Zeroes the first `entries`, and what shares a page with them, as far as there is memory.
+    /// Zeroes the first `entries` entries, as far as memory exists; of a table with two levels,
+    /// whole pages.
     pub(super) fn zero(self, entries: u64, memory: &mut Memory) {
         let size = self.bytes.min(entries * self.entry_bytes);
         if !self.indirect {
@@ -119,7 +120,7 @@ impl Table {
             return;
         }
         let pages = entries.div_ceil(self.in_page()).min(self.bytes >> LEVEL1_LG2);
-        // Entries of level 1 may name the same page.
+        // Several entries of level 1 may name one page.
         let pages: BTreeSet<_> =
             (0..pages).filter_map(|page| self.entry(page * self.in_page(), memory).ok()).collect();
         let spans = pages.into_iter().filter_map(|at| Span::from_size(at, self.page_bytes()));
@@ -133,12 +134,12 @@ impl Table {
         1 << self.page_lg2
     }
 
-    /// Entries of a page.
+    /// Entries per page.
     pub(super) fn in_page(self) -> u64 {
         self.page_bytes() / self.entry_bytes
     }
 
-    /// Where entry `n` is.
+    /// Address of entry `n`.
     #[inline]
     pub(super) fn entry(self, n: u64, memory: &Memory) -> Result<PhysAddr, Missing> {
         if !self.indirect {
@@ -161,7 +162,7 @@ impl Table {
     }
 }
 
-/// Zeroes memory, as far as there is any.
+/// Zeroes memory, as far as it exists.
 pub(super) fn zero(start: PhysAddr, bytes: u64, memory: &mut Memory) {
     let mut at = start.get();
     let end = at.saturating_add(bytes);
@@ -175,7 +176,7 @@ pub(super) fn zero(start: PhysAddr, bytes: u64, memory: &mut Memory) {
     }
 }
 
-/// Zeroes a table, of two levels the pages that are there.
+/// Zeroes a table, with two levels the pages that exist.
 pub(super) fn clear(table: Table, memory: &mut Memory) {
     let mut n = 0;
     while n < table.room() {

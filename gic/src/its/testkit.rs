@@ -1,6 +1,6 @@
-//! A board for tests: a GICv3 with an ITS that Linux has set up, and commands as raw words.
+//! A machine for tests: a GICv3 with an ITS, set up as Linux does, and commands as raw words.
 //!
-//! Everything is spelled as numbers. Nothing here uses the layouts under test.
+//! Everything is written in numbers. Nothing here uses the layouts under test.
 
 use super::{Arrival, Report};
 use crate::Size;
@@ -20,10 +20,10 @@ pub(crate) const DEVICES2: u64 = 0x4401_0000;
 pub(crate) const COLLECTIONS: u64 = 0x4500_0000;
 /// Interrupt translation tables: device n's at this plus n times 64 KiB.
 pub(crate) const ITTS: u64 = 0x4600_0000;
-/// The ITS.
+/// The ITS's register block.
 pub(crate) const ITS: Block = Block::Its(0);
 
-/// Where a device's interrupt translation table is.
+/// Address of a device's interrupt translation table.
 pub(crate) fn itt(device: u32) -> u64 {
     ITTS + (u64::from(device) << 16)
 }
@@ -49,7 +49,8 @@ impl DerefMut for Board {
 }
 
 impl Board {
-    /// Four CPUs with everything on; collections 0 to 3 at their CPUs, and synchronised.
+    /// Four CPUs with everything enabled; collections 0 to 3 at the CPUs of these numbers,
+    /// synchronised.
     pub(crate) fn new(preset: Preset) -> Self {
         Self::with(Implementation::of(preset, 4, 32))
     }
@@ -72,7 +73,7 @@ impl Board {
         board
     }
 
-    /// Queue and tables valid, the ITS on.
+    /// Makes queue and tables valid and enables the ITS.
     pub(crate) fn boot_its(&mut self) {
         self.put(DEVICES, 1 << 63 | DEVICES2);
         self.w64(ITS, 0x100, 1 << 63 | 1 << 62 | DEVICES | 2 << 8);
@@ -83,7 +84,7 @@ impl Board {
         self.writer = 0;
     }
 
-    /// What the ITS chooses.
+    /// The ITS's choices.
     pub(crate) fn choices(&self) -> ItsChoices {
         self.gic.its()[0].implementation().choices
     }
@@ -96,7 +97,7 @@ impl Board {
         self.memory.load_u64(PhysAddr::new(at)).unwrap()
     }
 
-    /// Writes a command into the queue, without ringing.
+    /// Writes a command into the queue, without a store to CWRITER.
     pub(crate) fn write_command(&mut self, words: [u64; 4]) {
         for (i, word) in words.into_iter().enumerate() {
             self.put(QUEUE + self.writer + 8 * i as u64, word);
@@ -104,14 +105,14 @@ impl Board {
         self.writer = (self.writer + 32) % 0x1_0000;
     }
 
-    /// Writes a command into the queue and rings.
+    /// Writes a command into the queue and stores CWRITER.
     pub(crate) fn submit(&mut self, words: [u64; 4]) {
         self.write_command(words);
         let writer = self.writer;
         self.w64(ITS, 0x88, writer);
     }
 
-    /// Submits a command and waits as a driver does: until CREADR has passed it, and no longer.
+    /// Submits a command and waits as a driver does, until CREADR has passed it.
     pub(crate) fn command(&mut self, words: [u64; 4]) {
         self.submit(words);
         for _ in 0..1000 {
@@ -181,7 +182,7 @@ impl Board {
         self.command([0x05, 0, processor << 16, 0]);
     }
 
-    /// Maps a device of 8 EventID bits and one event to an enabled LPI, synchronised.
+    /// Maps a device with 8 EventID bits and one event to an enabled LPI, synchronised.
     pub(crate) fn map(&mut self, device: u32, event: u32, lpi: u32, icid: u16) {
         self.configure(lpi, 0xa3);
         self.mapd(device, 8);
@@ -205,7 +206,7 @@ impl Board {
         board.gic.message(0, at, size, value, &requester, &mut board.memory)
     }
 
-    /// Everything that is on its way arrives.
+    /// Delivers everything that is on its way.
     pub(crate) fn settle(&mut self) {
         let board = &mut self.board;
         board.gic.settle(&mut board.memory);
@@ -215,13 +216,13 @@ impl Board {
         self.board.gic.take_reports(0)
     }
 
-    /// What each of the four CPUs takes, once everything has arrived.
+    /// The LPIs that each of the four CPUs acknowledges, once everything has arrived.
     pub(crate) fn delivered(&mut self) -> [Vec<u32>; 4] {
         self.settle();
         [0, 1, 2, 3].map(|n| self.drain(n))
     }
 
-    /// That exactly this LPI is taken, by this CPU.
+    /// Asserts that exactly this LPI is acknowledged, by this CPU.
     #[track_caller]
     pub(crate) fn only(&mut self, n: u16, lpi: u32) {
         let mut expected = [const { Vec::new() }; 4];
@@ -229,7 +230,7 @@ impl Board {
         assert_eq!(self.delivered(), expected);
     }
 
-    /// That nothing is taken.
+    /// Asserts that nothing is acknowledged.
     #[track_caller]
     pub(crate) fn nothing(&mut self) {
         assert_eq!(self.delivered(), [const { Vec::<u32>::new() }; 4]);

@@ -1,6 +1,6 @@
-//! An ITS from outside: raw registers, commands and tables, as a driver would write them.
+//! An ITS driven through its registers, commands and tables in raw words, as a driver writes them.
 //!
-//! Bugs that other implementations have or had, and what would find each of them here:
+//! Bugs that other implementations have or had, and the test that would find each of them here:
 //!
 //! | bug | found by |
 //! | --- | --- |
@@ -8,24 +8,24 @@
 //! | an unmapped collection breaks saving, or is not restored (KVM) | `migration::migration_with_an_unmapped_collection_14_to_16` |
 //! | what was unmapped comes back after a restore (KVM) | `migration::what_was_unmapped_stays_unmapped` |
 //! | sparse DeviceIDs break a restore (KVM) | `migration::a_distance_leads_from_page_to_page` |
-//! | the size in a device table entry is believed (KVM) | `errors::a_table_that_lies_about_its_size_is_not_believed` |
-//! | cached translations take one event for another (KVM) | `choices::a_cache_tells_events_and_devices_apart` |
+//! | the size in a device table entry is trusted (KVM) | `errors::a_table_that_lies_about_its_size_is_not_believed` |
+//! | cached translations mix up events (KVM) | `choices::a_cache_tells_events_and_devices_apart` |
 //! | LPIs are delivered after they were turned off (KVM) | `v3::tests::lpis::off_means_dropped_and_the_table_says_what_was_pending` |
 //! | processor numbers off by one, or cut (QEMU) | `errors::every_error_has_its_syndrome` |
-//! | 1023 taken for an LPI (QEMU) | `errors::every_error_has_its_syndrome` |
-//! | low bits of a level-1 entry taken for address bits (QEMU) | `commands::tables_of_every_page_size_flat_and_two_level` |
-//! | a stopped queue goes on without Retry, or never (QEMU) | `errors::a_queue_stops_and_goes_on_with_retry` |
+//! | 1023 accepted as an LPI (QEMU) | `errors::every_error_has_its_syndrome` |
+//! | low bits of a level-1 entry used as address bits (QEMU) | `commands::tables_of_every_page_size_flat_and_two_level` |
+//! | a stalled queue restarts without Retry, or never (QEMU) | `errors::a_queue_stops_and_goes_on_with_retry` |
 //! | an unmapping MAPD is refused for its Size (QEMU) | `errors::the_size_of_an_unmapping_is_looked_at_where_chosen` |
 //! | Quiescent never changes (QEMU) | `registers::quiescent` |
 //! | INVALL of an unmapped collection has no target (Xen) | `errors::every_error_has_its_syndrome` |
 //! | an unmapping MAPC is refused for its RDbase (Xen) | `commands::an_unmapped_collection_needs_no_redistributor` |
-//! | MOVI loses what is pending (Xen, arm_vgic) | `commands::movi_carries_what_is_pending_and_leads_messages` |
-//! | half of the events do not exist (gem5) | `commands::every_event_of_a_table_can_be_mapped_and_none_beyond` |
+//! | MOVI loses the pending LPI (Xen, arm_vgic) | `commands::movi_carries_what_is_pending_and_leads_messages` |
+//! | half of the events cannot be mapped (gem5) | `commands::every_event_of_a_table_can_be_mapped_and_none_beyond` |
 //! | LPIs cut to 14 bits (gem5) | `commands::an_lpi_keeps_all_its_bits` |
 //! | a store to GITS_BASER adds bits (gem5) | `registers::registers_of_tables` |
-//! | MOVALL forgets what was pending at the target (gem5) | `commands::movall_moves_what_is_pending_at_one_place_and_no_mapping` |
-//! | strange commands, numbers or tables end the program (gem5, hvisor) | `robust::nothing_is_too_strange` |
-//! | a device raises what is another's (hvisor) | `isolation::a_device_raises_only_what_is_its_own` |
+//! | MOVALL clears the target's pending LPIs (gem5) | `commands::movall_moves_what_is_pending_at_one_place_and_no_mapping` |
+//! | malformed commands, numbers or tables end the program (gem5, hvisor) | `robust::nothing_is_too_strange` |
+//! | a device raises another device's LPI (hvisor) | `isolation::a_device_raises_only_what_is_its_own` |
 //! | the queue does not wrap (arm_vgic) | `registers::the_queue_wraps` |
 //! | an error stops the queue for good (arm_vgic) | `errors::errors_are_passed_over_where_chosen` |
 //! | DISCARD leaves the LPI pending (arm_vgic) | `commands::discard_takes_the_mapping_and_what_is_pending` |
@@ -60,7 +60,7 @@ use super::{Arrival, Untranslated};
 use crate::Size;
 use crate::choice::Preset;
 
-/// Runs a test on a fresh board for every preset, the adversarial one with several seeds.
+/// Runs a test on a new board for every preset, the adversarial one with several seeds.
 fn every_preset(test: impl Fn(Board, Preset)) {
     let fixed = Preset::ALL.into_iter().take(4);
     let seeds = (0..8).map(Preset::Adversarial);

@@ -1,6 +1,6 @@
-//! The LPIs of events, where redistributors are told of every event that comes, moves and goes
-//! ([`EventsOfLpis::Told`](crate::choice::its::EventsOfLpis)). Tables say it, too; but of a table that a
-//! device has no more they say it too late.
+//! The LPI of each event, where redistributors are notified of every mapping, move and unmapping
+//! ([`EventsOfLpis::Told`](crate::choice::its::EventsOfLpis)). The tables hold it too, but once a
+//! device's table has been unmapped they can no longer be read.
 
 use super::Its;
 use super::command::Source;
@@ -15,7 +15,7 @@ impl Its {
         self.implementation.choices.events_of_lpis == EventsOfLpis::Told
     }
 
-    /// An event maps to this LPI from now on, or to none.
+    /// An event now maps to this LPI, or to none.
     pub(super) fn tell(&mut self, source: Source, intid: Option<IntId>) {
         if !self.tells() {
             return;
@@ -29,7 +29,7 @@ impl Its {
         }
     }
 
-    /// The events of a device map to nothing any more.
+    /// Releases the LPIs of all events of a device.
     pub(super) fn tell_device(&mut self, device: DeviceId) {
         let source = |event| Source { device, event: EventId::new(event) };
         let events = self.told.range(source(0)..=source(u32::MAX));
@@ -39,19 +39,19 @@ impl Its {
         }
     }
 
-    /// No event maps to anything any more.
+    /// Releases the LPIs of all events.
     pub(super) fn tell_all(&mut self) {
         for (source, intid) in core::mem::take(&mut self.told) {
             self.release(source, intid);
         }
     }
 
-    /// It is for no one redistributor.
+    /// Sent to CPU 0: a release concerns all redistributors.
     fn release(&mut self, source: Source, intid: IntId) {
         self.send(Cpu::new(0), Packet::Released(intid), Some(source), Late::No);
     }
 
-    /// The LPI of each event, and the CPU of its collection, if that is mapped, by DeviceID and EventID.
+    /// The LPI of each event, and its collection's CPU, if mapped, by DeviceID and EventID.
     pub(crate) fn lpis(&self, memory: &Memory) -> Vec<(IntId, Option<Cpu>)> {
         let of = |(source, intid): (&Source, &IntId)| {
             let cpu = self.translate(*source, memory).map(|(_, cpu)| cpu);
@@ -60,7 +60,7 @@ impl Its {
         self.told.iter().map(of).collect()
     }
 
-    /// What tables that are restored say.
+    /// Records the events of restored tables.
     pub(super) fn gather_told(&mut self, memory: &Memory) {
         if !self.tells() {
             return;

@@ -1,4 +1,4 @@
-//! What becomes of a message: device, event, collection, LPI. IHI 0069 H 5.2.
+//! Translation of a message: from device and event to collection and LPI. IHI 0069 H 5.2.
 
 use super::collection::NoCollection;
 use super::command::Source;
@@ -13,21 +13,20 @@ use crate::v3::Packet;
 use crate::{Cpu, Size};
 use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Requester, event};
 
-/// How the LPI of a message gets to its redistributor.
+/// How the LPI of a message reaches its redistributor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Delivery {
-    /// At once: nothing is ahead of it, and nothing else is due.
+    /// The caller makes it pending at once: no packet is ahead of it.
     Now,
-    /// With the packets that are due, if any are.
+    /// With the packets that are due, if any.
     Packets,
 }
 
 type Raised = (IntId, Cpu, Delivery);
 
 impl Its {
-    /// The LPI and CPU of a message, where that is plain to see: it is remembered, and what it raises is
-    /// pending at once. What [`Its::message`] would come to, in short; where that is anything else,
-    /// nothing is done.
+    /// Fast path of [`Its::message`]: the LPI and CPU of a message whose translation is cached and
+    /// whose LPI becomes pending at once. `None`, with nothing changed, in every other case.
     #[inline(always)]
     pub(crate) fn message_at_hand(
         &mut self,
@@ -55,9 +54,9 @@ impl Its {
         Some((intid, cpu))
     }
 
-    /// A message arrives at an offset from where the ITS starts. Who sent it travels beside it:
-    /// nothing a device writes can name another device. Beside what comes of it, whether its LPI is
-    /// for the caller to make pending, at once.
+    /// A message arrives, at an offset from the start of the ITS. The requester is known to the
+    /// bus: nothing a device writes can name another device. Returns the outcome, and whether the
+    /// caller has to make the LPI pending at once.
     #[inline(never)]
     pub(crate) fn message(
         &mut self,
@@ -67,7 +66,7 @@ impl Its {
         requester: &Requester,
         memory: &Memory,
     ) -> (Arrival, Delivery) {
-        // IHI 0069 H 12.19 (GITS_TRANSLATER): 32 bits, or 16 of which the rest is zero.
+        // IHI 0069 H 12.19 (GITS_TRANSLATER): 32 bits, or 16 with the rest zero.
         if at != offset::TRANSLATER || !matches!(size, Size::Half | Size::Word) {
             if at >= offset::TRANSLATION_FRAME {
                 self.report_write(
@@ -107,7 +106,8 @@ impl Its {
         }
     }
 
-    /// GIC-600 tells of a device's message what it tells of INT, and of what is none that it is.
+    /// Records a device's write that GIC-600 reports: a failed message with INT's syndromes, or a
+    /// write that is no message.
     fn report_write(&mut self, device: DeviceId, wrote: Wrote, syndrome: u32) {
         if !self.has_own_errors() {
             return;
@@ -123,7 +123,7 @@ impl Its {
         if !self.registers.enabled {
             return Err(Untranslated::Disabled);
         }
-        // From here on an event has one name, that by which commands know it.
+        // From here on `source` is the event as commands name it.
         let sent = source;
         let source = self.cut(source, memory);
         if !self.flight.is_empty() {
@@ -154,7 +154,7 @@ impl Its {
         Ok((intid, cpu, Delivery::Packets))
     }
 
-    /// Remembers a translation, where that is done.
+    /// Caches a translation, where that is chosen.
     #[inline]
     pub(super) fn remember(&mut self, source: Source, intid: IntId, cpu: Cpu) {
         if !self.forgets_whole() || self.reach.get(cpu.index()) != Some(&0) {
@@ -162,7 +162,7 @@ impl Its {
         }
     }
 
-    /// Forgets the translation of an event that is another's, or goes elsewhere, from now on.
+    /// Invalidates the translation of an event that is unmapped, or moved.
     pub(super) fn forget(&mut self, source: Source) {
         match self.implementation.choices.forgetting {
             Forgetting::WhatChanges => self.cache.forget(source),
@@ -175,8 +175,9 @@ impl Its {
         self.implementation.choices.forgetting == Forgetting::Whole
     }
 
-    /// By chance, translates as before a command that no SYNC has followed. What comes to nothing
-    /// either way is said as it is now. `sent` is what the device wrote, `source` what that is now.
+    /// By chance, translates as before a command that no SYNC has followed. `None` if the message
+    /// is to be translated as now. `sent` is the event that the device wrote, `source` the same by
+    /// the current table.
     fn raise_as_before(
         &mut self,
         sent: Source,
@@ -212,8 +213,8 @@ impl Its {
         }
     }
 
-    /// Translates a message of a device that was mapped so before a MAPD: with the table of then,
-    /// as that is in memory now.
+    /// Translates a message of a device whose table a later MAPD replaced: through the old table,
+    /// as memory holds it now.
     fn raise_from(
         &mut self,
         before: Option<Dte>,
@@ -242,8 +243,8 @@ impl Its {
         (intid, to)
     }
 
-    /// The event that a message is taken for, where bits of its EventID are too many. A command's are
-    /// never cut.
+    /// The event of a message once excess bits of its EventID are removed, where that is chosen. A
+    /// command's EventID is never cut.
     #[inline]
     fn cut(&self, sent: Source, memory: &Memory) -> Source {
         match self.implementation.choices.event_beyond {
@@ -255,7 +256,7 @@ impl Its {
         }
     }
 
-    /// As [`Its::cut`], of a device that is mapped so.
+    /// As [`Its::cut`], for a device with this table entry.
     fn cut_to(&self, dte: Dte, sent: Source) -> Source {
         let all = u64::from(sent.event.get());
         match self.implementation.choices.event_beyond {
@@ -287,7 +288,7 @@ impl Its {
         }
     }
 
-    /// Where the device table entry is.
+    /// Address of the device table entry.
     pub(super) fn device_entry(
         &self,
         device: DeviceId,
@@ -317,11 +318,11 @@ impl Its {
         let word = memory.load_u64(at).map_err(|abort| Untranslated::Abort(abort.0))?;
         let features = &self.implementation.features;
         let dte = features.layout.dte(word).ok_or(Untranslated::UnmappedDevice)?;
-        // What memory says is not believed beyond what MAPD would have taken.
+        // The entry in memory may exceed the EventID bits that MAPD accepts.
         Ok(Dte { bits: dte.bits.min(features.event_bits), ..dte })
     }
 
-    /// The interrupt translation entry of an event, and where it is.
+    /// The interrupt translation entry of an event, and its address.
     pub(super) fn event(
         &self,
         source: Source,
@@ -331,7 +332,7 @@ impl Its {
         self.event_of(dte, source, memory)
     }
 
-    /// As [`Its::event`], of a device that is mapped so.
+    /// As [`Its::event`], for a device with this table entry.
     fn event_of(
         &self,
         dte: Dte,

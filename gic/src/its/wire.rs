@@ -1,12 +1,12 @@
-//! Layouts of the ITS: registers (chapter 12) and level 1 of tables (chapter 5) from Arm
-//! IHI 0069 H, entries from the implementations whose tables are read and written. Positions and
-//! code points, no logic.
+//! Layouts of the ITS: registers (chapter 12) and level 1 of tables (chapter 5) from Arm IHI 0069
+//! H, entries from the implementations whose tables are read and written. Positions and code
+//! points, no logic.
 
 pub(crate) mod command;
 
 use passim_model::layout;
 
-/// Offsets from where the ITS starts. IHI 0069 H 12.18.
+/// Offsets from the start of the ITS. IHI 0069 H 12.18.
 pub(crate) mod offset {
     pub(crate) const CTLR: u64 = 0x0000;
     pub(crate) const IIDR: u64 = 0x0004;
@@ -28,25 +28,25 @@ pub(crate) mod offset {
     pub(crate) const END: u64 = 0x2_0000;
 }
 
-/// Which BASER is for devices.
+/// Index of the GITS_BASER for devices.
 pub(crate) const DEVICES: usize = 0;
-/// Which BASER is for collections.
+/// Index of the GITS_BASER for collections.
 pub(crate) const COLLECTIONS: usize = 1;
-/// How many BASERs there are.
+/// Number of GITS_BASERs.
 pub(crate) const BASERS: usize = 8;
 
 layout! {
     /// GITS_CTLR.
     pub(crate) struct Ctlr {
-        /// Commands and messages are taken.
+        /// Commands and messages are accepted.
         ENABLED = bit(0);
         /// Implementation defined.
         IM_DE = bit(1);
-        /// Which ITS, for VMOVP.
+        /// Number of the ITS, for VMOVP.
         ITS_NUMBER = bits(7, 4);
         /// Unmapped messages raise an interrupt.
         UMSI_IRQ = bit(8);
-        /// Disabled, and all is done.
+        /// Disabled, and all effects are complete.
         QUIESCENT = bit(31);
     }
 }
@@ -59,21 +59,21 @@ layout! {
         VIRTUAL = bit(1);
         /// Cumulative collection tables.
         CCT = bit(2);
-        /// Bytes of an ITE, less one.
+        /// Bytes of an ITE, minus one.
         ITT_ENTRY_SIZE = bits(7, 4);
-        /// Bits of an EventID, less one.
+        /// Bits of an EventID, minus one.
         ID_BITS = bits(12, 8);
-        /// Bits of a DeviceID, less one.
+        /// Bits of a DeviceID, minus one.
         DEVBITS = bits(17, 13);
         /// Errors are signalled as SError.
         SEIS = bit(18);
         /// RDbase is an address.
         PTA = bit(19);
-        /// Collections the ITS holds itself.
+        /// Number of collections held in the ITS.
         HCC = bits(31, 24);
-        /// Bits of an ICID, less one.
+        /// Bits of an ICID, minus one.
         CIDBITS = bits(35, 32);
-        /// CIDbits counts.
+        /// CIDbits is valid.
         CIL = bit(36);
         /// VMOVP needs one ITS only.
         VMOVP = bit(37);
@@ -89,7 +89,7 @@ layout! {
         NID = bit(43);
         /// Unmapped messages are recorded.
         UMSI = bit(44);
-        /// ... and raise an interrupt.
+        /// The first recorded unmapped message raises an interrupt.
         UMSI_IRQ = bit(45);
         /// INV and INVALL also reach caches of the ITS.
         INV = bit(46);
@@ -108,85 +108,85 @@ layout! {
         WROD = bit(3);
         /// GITS_UMSIR holds a message.
         UMSI = bit(4);
-        /// There were more.
+        /// Further messages could not be translated.
         OVERFLOW = bit(5);
-        /// Why it could not be translated.
+        /// Why the message could not be translated.
         SYNDROME = bits(9, 6);
     }
 }
 layout! {
     /// GITS_UMSIR.
     pub(crate) struct Umsir {
-        /// Whose message.
+        /// Device of the message.
         DEVICE_ID = bits(63, 32);
-        /// Which.
+        /// Event of the message.
         EVENT_ID = bits(31, 0);
     }
 }
 layout! {
     /// GITS_CBASER.
     pub(crate) struct Cbaser {
-        /// Pages of 4 KiB, less one.
+        /// Pages of 4 KiB, minus one.
         SIZE = bits(7, 0);
         /// Shareability.
         SHAREABILITY = bits(11, 10);
-        /// Where the queue is.
+        /// Address of the queue.
         PHYSICAL_ADDRESS = bits(51, 12);
         /// Outer cacheability.
         OUTER_CACHE = bits(55, 53);
         /// Inner cacheability.
         INNER_CACHE = bits(61, 59);
-        /// There is a queue.
+        /// The queue is valid.
         VALID = bit(63);
     }
 }
 layout! {
     /// GITS_CWRITER.
     pub(crate) struct Cwriter {
-        /// A stopped queue goes on.
+        /// Restarts a stalled queue.
         RETRY = bit(0);
-        /// Past the last command, from the start of the queue, in place.
+        /// Offset past the last command, not shifted.
         OFFSET = bits(19, 5);
     }
 }
 layout! {
     /// GITS_CREADR.
     pub(crate) struct Creadr {
-        /// The queue has stopped.
+        /// The queue has stalled.
         STALLED = bit(0);
-        /// The next command, from the start of the queue, in place.
+        /// Offset of the next command, not shifted.
         OFFSET = bits(19, 5);
     }
 }
 layout! {
     /// GITS_BASER.
     pub(crate) struct Baser {
-        /// Pages, less one.
+        /// Pages, minus one.
         SIZE = bits(7, 0);
-        /// How large a page is.
+        /// Size of a page.
         PAGE_SIZE = bits(9, 8);
         /// Shareability.
         SHAREABILITY = bits(11, 10);
-        /// Where the table is; with pages of 64 KiB bits 51 to 48 are in 15 to 12.
+        /// Address of the table; with pages of 64 KiB bits 51 to 48 are in 15 to 12.
         PHYSICAL_ADDRESS = bits(47, 12);
-        /// Bytes of an entry, less one.
+        /// Bytes of an entry, minus one.
         ENTRY_SIZE = bits(52, 48);
         /// Outer cacheability.
         OUTER_CACHE = bits(55, 53);
-        /// What the table holds.
+        /// Contents of the table.
         TYPE = bits(58, 56);
         /// Inner cacheability.
         INNER_CACHE = bits(61, 59);
         /// The table has two levels.
         INDIRECT = bit(62);
-        /// There is a table.
+        /// The table is valid.
         VALID = bit(63);
     }
 }
 layout! {
-    /// Of [`Baser::PHYSICAL_ADDRESS`], with pages of 64 KiB.
+    /// Parts of [`Baser::PHYSICAL_ADDRESS`] with pages of 64 KiB.
     pub(crate) struct LargePage {
-        /// Bits 47 to 16, in place.
+        /// Bits 47 to 16, not shifted.
         LOW = bits(47, 16);
         /// Bits 51 to 48.
         HIGH = bits(15, 12);
@@ -195,9 +195,9 @@ layout! {
 layout! {
     /// An entry of level 1 of a table of two levels. IHI 0069 H 12.19 (GITS_BASER, Indirect).
     pub(crate) struct Level1 {
-        /// There is a page of level 2.
+        /// A page of level 2 exists.
         VALID = bit(63);
-        /// Where it is, in place.
+        /// Address of the page, not shifted.
         PHYSICAL_ADDRESS = bits(51, 12);
     }
 }
@@ -225,7 +225,7 @@ layout! {
         NEXT = bits(62, 49);
         /// Bits 51 to 8 of the address of the table.
         ITT = bits(48, 5);
-        /// Bits of an EventID, less one.
+        /// Bits of an EventID, minus one.
         SIZE = bits(4, 0);
     }
 }
@@ -233,7 +233,7 @@ layout! {
     /// A collection table entry, KVM revision 0. The table is a list that ends at the first entry
     /// that is not valid.
     pub(crate) struct KvmCte {
-        /// There is an entry.
+        /// The entry is valid; the list goes on.
         VALID = bit(63);
         /// Processor number.
         RDBASE = bits(51, 16);
@@ -257,7 +257,7 @@ layout! {
     pub(crate) struct QemuDte {
         /// The device is mapped.
         VALID = bit(0);
-        /// Bits of an EventID, less one.
+        /// Bits of an EventID, minus one.
         SIZE = bits(5, 1);
         /// Bits 51 to 8 of the address of the table.
         ITT = bits(49, 6);
@@ -277,7 +277,7 @@ layout! {
     pub(crate) struct QemuIteLow {
         /// The event is mapped.
         VALID = bit(0);
-        /// To a physical LPI.
+        /// The event is mapped to a physical LPI.
         PHYSICAL = bit(1);
         /// Which LPI.
         INTID = bits(25, 2);
@@ -295,19 +295,20 @@ layout! {
     }
 }
 layout! {
-    /// A device table entry of 8 bytes, as GIC-600's has (GIC-600 TRM 100336_0106, table 4-35:
-    /// GITS_BASER0 resets to 0x0107000000000000). The arrangement is ours.
+    /// A device table entry of 8 bytes, GIC-600's size (GIC-600 TRM 100336_0106, table 4-35:
+    /// GITS_BASER0 resets to 0x0107000000000000). The field positions are this model's.
     pub(crate) struct SmallDte {
         /// The device is mapped.
         VALID = bit(63);
-        /// Bits 51 to 8 of the address of the table, in place.
+        /// Bits 51 to 8 of the address of the table, not shifted.
         ITT = bits(51, 8);
-        /// Bits of an EventID, less one.
+        /// Bits of an EventID, minus one.
         SIZE = bits(4, 0);
     }
 }
 layout! {
-    /// A collection table entry of 2 bytes, as Linux finds GIC-600's to have. The arrangement is ours.
+    /// A collection table entry of 2 bytes, the size that Linux reports for GIC-600. The field
+    /// positions are this model's.
     pub(crate) struct SmallCte {
         /// The collection is mapped.
         VALID = bit(15);
@@ -316,8 +317,8 @@ layout! {
     }
 }
 layout! {
-    /// An interrupt translation entry of 4 bytes, as GIC-600's has (100336_0106, GITS_TYPER). The
-    /// arrangement is ours.
+    /// An interrupt translation entry of 4 bytes, GIC-600's size (100336_0106, GITS_TYPER). The
+    /// field positions are this model's.
     pub(crate) struct SmallIte {
         /// The event is mapped.
         VALID = bit(31);

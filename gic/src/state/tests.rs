@@ -1,4 +1,4 @@
-//! Every state, every event, against a table written the long way.
+//! Every state and every event, against a table written out in full.
 
 use super::{State, States, Trigger};
 
@@ -24,7 +24,7 @@ const EVENTS: [Event; 8] = [
     ("to edge", |states, mask| states.retrigger(mask, mask)),
 ];
 
-/// What IHI 0048 B.b says of pending and active after an event, case by case.
+/// Pending and active after an event by IHI 0048 B.b, case by case.
 fn expected(before: States, event: &str) -> (bool, bool) {
     let edge = before.edge == 1;
     let (latch, wire, active) = (before.latch == 1, before.wire == 1, before.active == 1);

@@ -1,4 +1,5 @@
-//! A CPU interface: what a CPU takes, and when it is done with it. IHI 0048 B.b 3.2, 3.3, 4.4.
+//! A CPU interface: which interrupt a CPU acknowledges, and its end of interrupt. IHI 0048 B.b 3.2,
+//! 3.3, 4.4.
 
 use super::dist::Distributor;
 use super::wire::{Acknowledge, InterfaceCtlr, NonSecureCtlr, OF_GROUP1, SPURIOUS, gicc};
@@ -8,7 +9,7 @@ use crate::priority::{self, IDLE, LEAST_BINARY_POINT, Served, binary_point};
 use crate::row::FIRST_SPECIAL;
 use passim_model::bits::Field;
 
-/// Which of the two sets of acknowledge registers.
+/// The two sets of acknowledge registers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Registers {
     /// IAR, EOIR, HPPIR.
@@ -21,7 +22,7 @@ enum Registers {
 #[derive(Clone, Debug)]
 pub(super) struct CpuInterface {
     view: View,
-    /// As without Security Extensions, whatever the view.
+    /// In the layout without Security Extensions, for either view.
     ctlr: u64,
     pmr: u8,
     bpr: u8,
@@ -50,14 +51,14 @@ impl CpuInterface {
         field.is_set(self.ctlr)
     }
 
-    /// The most urgent that waits, whether the CPU may take it now or not.
+    /// The most urgent waiting interrupt, whether the CPU may take it now or not.
     fn highest(&self, distributor: &Distributor, cpu: Cpu) -> Option<Waiting> {
         let group0 = self.on(InterfaceCtlr::ENABLE_GRP0);
         let group1 = self.on(InterfaceCtlr::ENABLE_GRP1);
         distributor.highest(cpu, group0, group1)
     }
 
-    /// What the CPU is interrupted with. IHI 0048 B.b 3.3.
+    /// The interrupt that is signalled to the CPU. IHI 0048 B.b 3.3.
     pub(super) fn signalled(&self, distributor: &Distributor, cpu: Cpu) -> Option<Waiting> {
         let waiting = self.highest(distributor, cpu)?;
         let preempts = match self.running() {
@@ -71,13 +72,13 @@ impl CpuInterface {
         !waiting.group1 && self.on(InterfaceCtlr::FIQ_EN)
     }
 
-    /// The group priority of what is being served.
+    /// The running priority, a group priority.
     fn running(&self) -> Option<u8> {
         priority::running(self.served0, self.served1)
     }
 
-    /// The part of a priority that decides preemption. IHI 0048 B.b 3.3.3: the binary point of
-    /// Group 1 counts one further than that of Group 0.
+    /// The part of a priority that decides preemption. IHI 0048 B.b 3.3.3: Group 1's binary point
+    /// leaves one subpriority bit less than the same value for Group 0.
     fn group_priority(&self, waiting: &Waiting) -> u8 {
         let own = waiting.group1 && !self.on(InterfaceCtlr::CBPR);
         let subpriority_bits = if own { self.abpr } else { self.bpr + 1 };
@@ -118,8 +119,8 @@ impl CpuInterface {
         match at {
             gicc::CTLR => self.store_ctlr(u64::from(value)),
             gicc::PMR if single => self.pmr = priority::implemented(value as u8),
-            // IHI 0048 B.b 4.4.2: Non-secure accesses reach the upper half only, and only while
-            // the mask is in it.
+            // IHI 0048 B.b 4.4.2: Non-secure accesses reach the upper half only, and only while the
+            // mask is in it.
             gicc::PMR if self.pmr & 0x80 != 0 => {
                 self.pmr = priority::implemented(0x80 | value as u8 >> 1);
             }
@@ -136,7 +137,7 @@ impl CpuInterface {
         }
     }
 
-    /// A priority as the accesses see it. IHI 0048 B.b 3.8.1.
+    /// A priority as accesses see it. IHI 0048 B.b 3.8.1.
     fn seen(&self, priority: u8) -> u8 {
         match self.view {
             View::Single => priority,
@@ -146,7 +147,7 @@ impl CpuInterface {
     }
 
     fn non_secure_bpr(&self) -> u8 {
-        // IHI 0048 B.b 4.4.3: with a common binary point, that of Group 0 plus one.
+        // IHI 0048 B.b 4.4.3: with a common binary point, Group 0's plus one.
         if self.on(InterfaceCtlr::CBPR) { (self.bpr + 1).min(7) } else { self.abpr }
     }
 
@@ -169,7 +170,7 @@ impl CpuInterface {
         };
     }
 
-    /// What a register of acknowledgement says of `waiting`, and whether it names it.
+    /// The value an acknowledge register returns for `waiting`, and the interrupt it names, if any.
     /// IHI 0048 B.b 3.2.5, 4.4.4, 4.4.9.
     fn named(&self, waiting: Option<Waiting>, registers: Registers) -> (Option<Waiting>, u32) {
         let Some(waiting) = waiting else { return (None, SPURIOUS) };
@@ -246,7 +247,7 @@ impl CpuInterface {
     }
 }
 
-/// The control bits without Security Extensions.
+/// The control bits stored without Security Extensions.
 const SINGLE: [Field; 10] = [
     InterfaceCtlr::ENABLE_GRP0,
     InterfaceCtlr::ENABLE_GRP1,
@@ -260,7 +261,7 @@ const SINGLE: [Field; 10] = [
     InterfaceCtlr::EOI_MODE,
 ];
 
-/// The control bits Non-secure accesses see, and which they are.
+/// The control bits that Non-secure accesses see, each with the stored bit behind it.
 const NON_SECURE: [(Field, Field); 4] = [
     (NonSecureCtlr::ENABLE_GRP1, InterfaceCtlr::ENABLE_GRP1),
     (NonSecureCtlr::FIQ_BYP_DIS_GRP1, InterfaceCtlr::FIQ_BYP_DIS_GRP1),

@@ -1,4 +1,4 @@
-//! The distributor: which interrupts wait, and for whom. IHI 0048 B.b chapter 3.
+//! The distributor: which interrupts wait, and for which CPUs. IHI 0048 B.b chapter 3.
 
 use super::wire::DistributorCtlr;
 use super::{Implementation, View, Waiting};
@@ -6,7 +6,7 @@ use crate::Cpu;
 use crate::row::{FIRST_SPECIAL, ROW, Row, bits_of};
 use passim_model::IntId;
 
-/// SGIs of a CPU.
+/// Number of SGIs per CPU.
 pub(super) const SGIS: u32 = 16;
 /// Their bits in a row.
 pub(super) const SGI_BITS: u32 = 0xffff;
@@ -20,9 +20,9 @@ pub(super) struct Distributor {
     pub(super) private: Vec<Row>,
     /// The SPIs, from 32 on.
     pub(super) shared: Vec<Row>,
-    /// For each CPU and SGI, the CPUs that asked for it, one bit each.
+    /// For each CPU and SGI, the CPUs that requested it, one bit each.
     pub(super) requesters: Vec<[u8; SGIS as usize]>,
-    /// For each SPI, the CPUs it goes to, one bit each.
+    /// For each SPI, the CPUs it targets, one bit each.
     pub(super) routes: Vec<u8>,
 }
 
@@ -41,12 +41,12 @@ impl Distributor {
         private.enabled = SGI_BITS;
         let cpus = usize::from(implementation.cpus);
         let spis = usize::from(implementation.spis);
-        // IHI 0048 B.b 4.3.12: with one CPU there is nothing to choose.
+        // IHI 0048 B.b 4.3.12: with one CPU every SPI targets it.
         let routes = vec![u8::from(cpus == 1); spis];
         Self {
             ctlr: match implementation.view {
                 View::Single => 0,
-                // Firmware keeps Group 0, of which nothing is left, switched on.
+                // Firmware leaves Group 0 enabled, although it holds no interrupt.
                 View::NonSecure => DistributorCtlr::ENABLE_GRP0.mask() as u32,
             },
             private: vec![private; cpus],
@@ -57,7 +57,7 @@ impl Distributor {
         }
     }
 
-    /// Row `n` as `cpu` sees it: row 0 is its own.
+    /// Row `n` as `cpu` sees it: row 0 is banked.
     pub(super) fn row(&self, cpu: Cpu, n: usize) -> Option<&Row> {
         match n.checked_sub(1) {
             None => self.private.get(cpu.index()),
@@ -65,7 +65,7 @@ impl Distributor {
         }
     }
 
-    /// As [`Distributor::row`], for changing.
+    /// As [`Distributor::row`], mutable.
     pub(super) fn row_mut(&mut self, cpu: Cpu, n: usize) -> Option<&mut Row> {
         match n.checked_sub(1) {
             None => self.private.get_mut(cpu.index()),
@@ -78,12 +78,12 @@ impl Distributor {
         if n == 31 { u32::MAX >> (1024 - FIRST_SPECIAL) } else { u32::MAX }
     }
 
-    /// Every CPU there is, one bit each.
+    /// Every CPU of the GIC, one bit each.
     pub(super) fn all_cpus(&self) -> u8 {
         (u16::MAX >> (16 - self.implementation.cpus)) as u8
     }
 
-    /// The CPUs an interrupt goes to, one bit each.
+    /// The CPUs an interrupt targets, one bit each.
     pub(super) fn targets(&self, cpu: Cpu, intid: IntId) -> u8 {
         match intid.get().checked_sub(ROW) {
             None => 1 << cpu.get().min(7),
@@ -91,8 +91,8 @@ impl Distributor {
         }
     }
 
-    /// The most urgent interrupt that waits for `cpu`, among the groups its interface takes and
-    /// the distributor forwards.
+    /// The most urgent interrupt that waits for `cpu`, among the groups that both its interface and
+    /// the distributor enable.
     pub(super) fn highest(&self, cpu: Cpu, group0: bool, group1: bool) -> Option<Waiting> {
         let on = |field: passim_model::bits::Field| field.is_set(u64::from(self.ctlr));
         let group0 = group0 && on(DistributorCtlr::ENABLE_GRP0);
@@ -127,7 +127,7 @@ impl Distributor {
         Waiting { intid: IntId::new(intid), requester, priority, group1 }
     }
 
-    /// `cpu` acknowledges what waits for it.
+    /// `cpu` acknowledges this interrupt.
     pub(super) fn acknowledge(&mut self, cpu: Cpu, waiting: &Waiting) {
         let intid = waiting.intid.get();
         let mask = 1 << (intid % ROW);
@@ -139,20 +139,20 @@ impl Distributor {
         }
     }
 
-    /// The interrupt is active, as `cpu` sees it.
+    /// Whether the interrupt is active, as `cpu` sees it.
     pub(super) fn is_active(&self, cpu: Cpu, intid: u32) -> bool {
         let row = self.row(cpu, (intid / ROW) as usize);
         row.is_some_and(|row| row.states.active >> (intid % ROW) & 1 != 0)
     }
 
-    /// `cpu` is done with an interrupt.
+    /// `cpu` deactivates an interrupt.
     pub(super) fn deactivate(&mut self, cpu: Cpu, intid: u32) {
         if let Some(row) = self.row_mut(cpu, (intid / ROW) as usize) {
             row.states = row.states.deactivate(1 << (intid % ROW));
         }
     }
 
-    /// These CPUs ask `cpu` for an SGI.
+    /// These CPUs request an SGI of `cpu`.
     pub(super) fn ask(&mut self, cpu: Cpu, sgi: u32, requesters: u8) {
         let asked = &mut self.requesters[cpu.index()][sgi as usize];
         *asked |= requesters;
@@ -162,7 +162,8 @@ impl Distributor {
         }
     }
 
-    /// These CPUs no longer ask `cpu` for an SGI: it is pending while any other does.
+    /// These CPUs withdraw their request for an SGI of `cpu`; it stays pending while any other CPU
+    /// requests it.
     pub(super) fn withdraw(&mut self, cpu: Cpu, sgi: u32, requesters: u8) {
         let asked = &mut self.requesters[cpu.index()][sgi as usize];
         *asked &= !requesters;

@@ -8,7 +8,7 @@ use crate::row::{BitRegister, ROW};
 use crate::{Cpu, Size};
 use passim_model::IntId;
 
-/// A register of one byte an interrupt.
+/// A register with one byte per interrupt.
 #[derive(Clone, Copy)]
 enum ByteRegister {
     Priority,
@@ -17,7 +17,7 @@ enum ByteRegister {
     SetSgi,
 }
 
-/// The byte registers at `at`: which, and where they start.
+/// The byte register at `at`, and the offset of its array.
 fn byte_register(at: u64) -> Option<(ByteRegister, u64)> {
     match at {
         gicd::IPRIORITYR..gicd::ITARGETSR => Some((ByteRegister::Priority, gicd::IPRIORITYR)),
@@ -72,7 +72,7 @@ impl Distributor {
     fn load_word(&self, at: u64, cpu: Cpu) -> u32 {
         if let Some((register, n)) = BitRegister::at(at) {
             let Some(row) = self.row(cpu, n) else { return 0 };
-            // IHI 0048 B.b 4.3.4: the groups are for Secure software only.
+            // IHI 0048 B.b 4.3.4: only Secure software can access the groups.
             let group = register == BitRegister::Group;
             if group && self.implementation.view == View::NonSecure {
                 return 0;
@@ -113,7 +113,7 @@ impl Distributor {
         }
     }
 
-    /// IHI 0048 B.b 4.3.1: Non-secure accesses see the control of Group 1 in bit 0.
+    /// IHI 0048 B.b 4.3.1: Non-secure accesses see Group 1's enable in bit 0.
     fn load_ctlr(&self) -> u32 {
         match self.implementation.view {
             View::Single => self.ctlr,
@@ -135,8 +135,8 @@ impl Distributor {
         self.ctlr = new as u32;
     }
 
-    /// Which of 32 interrupts the accesses reach. IHI 0048 B.b 4.3: bits of Group 0 interrupts are
-    /// RAZ/WI to Non-secure accesses.
+    /// The interrupts among 32 that accesses reach. IHI 0048 B.b 4.3: bits of Group 0 interrupts
+    /// are RAZ/WI to Non-secure accesses.
     fn visible(&self, group1: u32) -> u32 {
         match self.implementation.view {
             View::Single => u32::MAX,
@@ -194,7 +194,8 @@ impl Distributor {
         match register {
             ByteRegister::Priority => match self.implementation.view {
                 View::Single => row.priority[bit as usize],
-                // IHI 0048 B.b 3.8.1: the upper half of the priorities, spread over all.
+                // IHI 0048 B.b 3.8.1: Non-secure accesses see the upper half of the priorities as 0
+                // to 0xff.
                 View::NonSecure => row.priority[bit as usize] << 1,
             },
             // IHI 0048 B.b 4.3.12: with one CPU the registers are RAZ/WI.

@@ -1,17 +1,17 @@
-//! GICv2: one distributor, a CPU interface for each of up to eight CPUs, and the GICv2m frames
-//! beside them. Arm IHI 0048 issue B.b.
+//! GICv2: one distributor, a CPU interface for each of up to eight CPUs, and GICv2m frames. Arm IHI
+//! 0048 issue B.b.
 //!
 //! | room | question it answers |
 //! | --- | --- |
 //! | `wire` | where are the bits? |
-//! | `dist` | which interrupts wait, for whom? |
-//! | `dist_regs` | what do the distributor's registers say and do? |
-//! | `cpu` | what does a CPU take, and when is it done with it? |
+//! | `dist` | which interrupts wait, and for which CPUs? |
+//! | `dist_regs` | what do loads and stores of the distributor's registers do? |
+//! | `cpu` | which interrupt does a CPU acknowledge, and what does end of interrupt do? |
 //!
-//! Not here: virtual interfaces (GICH, GICV), lockable SPIs, legacy bypass (its control bits are
-//! kept and do nothing), NSACR.
+//! Not modelled: virtual interfaces (GICH, GICV), lockable SPIs, legacy bypass (its control bits
+//! are stored without effect), NSACR.
 //!
-//! Made here, where the architecture leaves it open:
+//! Points that the architecture leaves open:
 //!
 //! | choice (IHI 0048 B.b) | made here |
 //! | --- | --- |
@@ -19,10 +19,10 @@
 //! | enabling of SGIs (4.3.5) | always enabled, RAO/WI |
 //! | trigger of PPIs (4.3.13) | level-sensitive, read-only |
 //! | a trigger changed while enabled (4.3.13) | takes effect at once, pending stays |
-//! | implemented bits of a priority (3.3) | five, as GIC-400 |
+//! | implemented bits of a priority (3.3) | five, as in GIC-400 |
 //! | two waiting interrupts of one priority (3.3.2) | the lower INTID, then the lower requester |
 //! | an SGI of another requester while one is active (3.2.4) | waits until that is deactivated |
-//! | an SPI for several CPUs (1-N, 3.2.3) | offered to all, the first acknowledge has it |
+//! | an SPI for several CPUs (1-N, 3.2.3) | offered to all, the first to acknowledge takes it |
 //! | groups a CPU interface does not signal (4.4.1) | do not hide the other group |
 //! | end of an interrupt that is not active (4.4.5) | ignored, no priority drop |
 //! | DIR with EOImode 0 (4.4.15) | ignored |
@@ -40,30 +40,30 @@ use cpu::CpuInterface;
 use dist::Distributor;
 use passim_model::{IntId, event};
 
-/// Most CPU interfaces a GICv2 has.
+/// Maximum number of CPU interfaces of a GICv2.
 pub const MOST_CPUS: u16 = 8;
 
-/// Who looks at the registers.
+/// Which accesses reach the registers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum View {
-    /// There are no Security Extensions: everybody sees everything, both groups included.
+    /// No Security Extensions: every access sees all of the registers, for both groups.
     #[default]
     Single,
-    /// There are Security Extensions and every access is Non-secure. Firmware has put every
-    /// interrupt in Group 1, with the middle of the priorities, and opened GICC_PMR for
-    /// Non-secure use (IHI 0048 B.b 4.4.2), before the first access.
+    /// Security Extensions, and every access is Non-secure. Before the first access, firmware has
+    /// put every interrupt in Group 1 at priority 0x80 and has set GICC_PMR for Non-secure use (IHI
+    /// 0048 B.b 4.4.2).
     NonSecure,
 }
 
-/// What a GICv2 is built as.
+/// The parameters of a GICv2.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Implementation {
-    /// CPU interfaces, 1 to [`MOST_CPUS`]; a number outside is taken as the nearest.
+    /// CPU interfaces, 1 to [`MOST_CPUS`]; other numbers are clamped.
     pub cpus: u16,
     /// SPIs, a multiple of 32 up to 992; other numbers are rounded up and capped. The last four
     /// numbers of a full set, 1020 to 1023, are no interrupts.
     pub spis: u16,
-    /// Who looks.
+    /// Which accesses reach the registers.
     pub view: View,
     /// GICD_IIDR.
     pub distributor_iidr: u32,
@@ -71,7 +71,7 @@ pub struct Implementation {
     pub interface_iidr: u32,
     /// The identification registers at 0xFD0 to 0xFFC.
     pub identification: [u32; 12],
-    /// The frames, in the order in which [`Block::Frame`] counts them.
+    /// The frames, in the order of [`Block::Frame`].
     pub frames: Vec<v2m::Implementation>,
 }
 
@@ -95,18 +95,18 @@ impl Implementation {
 pub enum Block {
     /// GICD, 4 KiB.
     Distributor,
-    /// GICC, 8 KiB: each CPU finds its own interface at the same address.
+    /// GICC, 8 KiB: each CPU reaches its own interface at the same address.
     CpuInterface,
-    /// A GICv2m frame, 4 KiB, by its place in [`Implementation::frames`].
+    /// A GICv2m frame, 4 KiB, by its index in [`Implementation::frames`].
     Frame(u16),
 }
 
 /// An interrupt that waits for a CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Waiting {
-    /// Which.
+    /// Its INTID.
     pub intid: IntId,
-    /// Of an SGI: who asked.
+    /// For an SGI: the CPU that requested it.
     pub requester: Option<Cpu>,
     /// Its priority; lower numbers are more urgent.
     pub priority: u8,
@@ -114,20 +114,20 @@ pub struct Waiting {
     pub group1: bool,
 }
 
-/// Everything about one interrupt, as one CPU sees it.
+/// The state of one interrupt, as one CPU sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Line {
     /// Inactive, pending, active or both.
     pub state: State,
     /// What makes it pending.
     pub trigger: Trigger,
-    /// Whether it is forwarded.
+    /// Whether it is enabled (GICD_ISENABLER).
     pub enabled: bool,
     /// Whether it is in Group 1.
     pub group1: bool,
     /// Its priority; lower numbers are more urgent.
     pub priority: u8,
-    /// One bit a CPU it goes to.
+    /// The CPUs it targets, one bit each.
     pub targets: u8,
 }
 
@@ -150,12 +150,12 @@ impl GicV2 {
         Self { distributor: Distributor::new(implementation), interfaces, frames }
     }
 
-    /// What the GIC is built as; numbers out of range have been put right.
+    /// The parameters of the GIC; numbers out of range have been corrected.
     pub fn implementation(&self) -> &Implementation {
         &self.distributor.implementation
     }
 
-    /// Back to the state after reset.
+    /// Resets the GIC.
     pub fn reset(&mut self) {
         *self = Self::new(self.implementation().clone());
     }
@@ -206,8 +206,9 @@ impl GicV2 {
         }
     }
 
-    /// Anybody, such as a device, stores to a frame (by its place in [`Implementation::frames`]),
-    /// at an offset in bytes from where the frame starts: the SPI it raised, if any.
+    /// A store to a frame by any requester, such as a device: `frame` is its index in
+    /// [`Implementation::frames`], `offset` is in bytes from the frame's start. Returns the SPI it
+    /// raised, if any.
     pub fn message(&mut self, frame: u16, offset: u64, size: Size, value: u64) -> Option<IntId> {
         let spi = self.frames.get(usize::from(frame))?.store(offset, size, value)?;
         tracing::debug!(target: event::TRANSLATE, frame, spi = spi.get(), "message");
@@ -215,7 +216,7 @@ impl GicV2 {
         Some(spi)
     }
 
-    /// Something happens on the wire of an SPI. Numbers of no SPI are ignored.
+    /// The wire of an SPI changes. INTIDs of no SPI are ignored.
     pub fn wire(&mut self, spi: IntId, signal: Signal) {
         if spi.get() >= FIRST_SPECIAL {
             return;
@@ -226,27 +227,27 @@ impl GicV2 {
         }
     }
 
-    /// Something happens on the wire of a CPU's PPI, INTID 16 to 31. Other numbers are ignored.
+    /// The wire of a CPU's PPI, INTID 16 to 31, changes. Other INTIDs are ignored.
     pub fn wire_private(&mut self, cpu: Cpu, ppi: IntId, signal: Signal) {
         if let (16..32, Some(row)) = (ppi.get(), self.distributor.private.get_mut(cpu.index())) {
             row.drive(ppi.get(), signal);
         }
     }
 
-    /// What GICC_IAR of this CPU would return, if it is not spurious: enabled everywhere, more
-    /// urgent than GICC_PMR and than what the CPU is serving. The CPU is interrupted exactly when
-    /// there is such an interrupt.
+    /// The interrupt that this CPU's GICC_IAR would return, unless spurious: enabled at the
+    /// distributor and the interface, more urgent than GICC_PMR and than the running priority. The
+    /// CPU is interrupted exactly when there is one.
     pub fn highest_pending(&self, cpu: Cpu) -> Option<Waiting> {
         let interface = self.interfaces.get(cpu.index())?;
         interface.signalled(&self.distributor, cpu)
     }
 
-    /// Whether the interrupt of [`GicV2::highest_pending`] arrives as FIQ.
+    /// Whether the interrupt of [`GicV2::highest_pending`] is signalled as FIQ.
     pub fn is_fiq(&self, cpu: Cpu, waiting: &Waiting) -> bool {
         self.interfaces.get(cpu.index()).is_some_and(|interface| interface.is_fiq(waiting))
     }
 
-    /// One interrupt, as this CPU sees it: of INTIDs below 32 its own.
+    /// One interrupt, as this CPU sees it: INTIDs below 32 are the CPU's own.
     pub fn line(&self, cpu: Cpu, intid: IntId) -> Option<Line> {
         if intid.get() >= FIRST_SPECIAL {
             return None;

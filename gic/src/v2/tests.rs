@@ -1,4 +1,4 @@
-//! A GICv2 from outside: raw offsets and values, as a driver would write them.
+//! A GICv2 driven through its registers: raw offsets and values, as a driver writes them.
 
 mod groups;
 mod robust;
@@ -11,7 +11,7 @@ use passim_model::IntId;
 const D: Block = Block::Distributor;
 const C: Block = Block::CpuInterface;
 
-/// Two CPUs, 256 SPIs, the frame of the recordings' board; set up as Linux does it.
+/// Two CPUs, 256 SPIs and the frame of the recordings' machine, set up as Linux does.
 struct Board {
     gic: GicV2,
 }
@@ -29,7 +29,7 @@ impl Board {
         board
     }
 
-    /// Distributor and interfaces on, every SPI to CPU 0, all of priority 0xa0.
+    /// Distributor and interfaces enabled, every SPI targets CPU 0 at priority 0xa0.
     fn boot(&mut self) {
         self.w(D, 0x000, 1);
         for at in (0x820..0x920).step_by(4) {

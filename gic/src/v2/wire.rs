@@ -51,9 +51,9 @@ layout! {
 layout! {
     /// GICD_TYPER. IHI 0048 B.b 4.3.2.
     pub(crate) struct DistributorTyper {
-        /// Rows of 32 interrupts, less one.
+        /// Rows of 32 interrupts, minus one.
         IT_LINES_NUMBER = bits(4, 0);
-        /// CPU interfaces, less one.
+        /// CPU interfaces, minus one.
         CPU_NUMBER = bits(7, 5);
         /// Security Extensions.
         SECURITY_EXTN = bit(10);
@@ -64,13 +64,13 @@ layout! {
 layout! {
     /// GICD_SGIR. IHI 0048 B.b 4.3.15.
     pub(crate) struct Sgir {
-        /// Who is meant: the list, all others, the requester.
+        /// Target: the list, all others, or the requester.
         TARGET_LIST_FILTER = bits(25, 24);
-        /// One bit a CPU interface.
+        /// One bit per CPU interface.
         CPU_TARGET_LIST = bits(23, 16);
-        /// Only if the interrupt is in Group 1 there.
+        /// Only where the interrupt is in Group 1.
         NSATT = bit(15);
-        /// Which SGI.
+        /// Number of the SGI.
         SGI_INT_ID = bits(3, 0);
     }
 }
@@ -85,7 +85,7 @@ layout! {
         ACK_CTL = bit(2);
         /// Group 0 is signalled as FIQ.
         FIQ_EN = bit(3);
-        /// GICC_BPR is for both groups.
+        /// GICC_BPR applies to both groups.
         CBPR = bit(4);
         /// No FIQ bypass, Group 0.
         FIQ_BYP_DIS_GRP0 = bit(5);
@@ -97,7 +97,7 @@ layout! {
         IRQ_BYP_DIS_GRP1 = bit(8);
         /// An end of interrupt only drops the priority.
         EOI_MODE = bit(9);
-        /// The same for Non-secure accesses, where there are Security Extensions.
+        /// The same for Non-secure accesses, with Security Extensions.
         EOI_MODE_NS = bit(10);
     }
 }
@@ -117,9 +117,9 @@ layout! {
 layout! {
     /// GICC_IAR, EOIR, HPPIR, DIR. IHI 0048 B.b 4.4.4.
     pub(crate) struct Acknowledge {
-        /// Of an SGI: the CPU that asked.
+        /// For an SGI: the CPU that requested it.
         CPU_ID = bits(12, 10);
-        /// Which interrupt.
+        /// The INTID.
         INTERRUPT_ID = bits(9, 0);
     }
 }
@@ -131,7 +131,8 @@ pub(crate) mod filter {
     pub(crate) const REQUESTER: u64 = 2;
 }
 
-/// INTID of "Group 1 waits, use the other register". IHI 0048 B.b 3.2.5.
+/// The INTID returned when a Group 1 interrupt waits and has to be acknowledged by the other
+/// register. IHI 0048 B.b 3.2.5.
 pub(crate) const OF_GROUP1: u32 = 1022;
-/// INTID of "nothing waits".
+/// The INTID returned when no interrupt waits.
 pub(crate) const SPURIOUS: u32 = 1023;

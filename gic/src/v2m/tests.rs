@@ -1,10 +1,10 @@
-//! A frame from outside, in raw numbers.
+//! A frame driven through its registers, with raw numbers.
 
 use super::{Frame, Implementation};
 use crate::Size;
 use passim_model::IntId;
 
-/// The frame of the recordings' board: SPIs 80 to 143.
+/// The frame of the recordings' machine: SPIs 80 to 143.
 fn frame() -> Frame {
     Frame::new(Implementation::new(IntId::new(80), 64))
 }

@@ -1,5 +1,5 @@
-//! What redistributors and ITSs learn of one another, beside packets: bases that they share, LPIs that
-//! there are, LPIs that are mapped.
+//! Links between redistributors and ITSs beside packets: shared base registers, which LPIs exist,
+//! which have configuration.
 
 use super::GicV3;
 use super::redist::Redistributor;
@@ -9,7 +9,7 @@ use crate::{Cpu, Size};
 use passim_model::Memory;
 
 impl GicV3 {
-    /// What a store to one redistributor is to the others.
+    /// Applies a store to one redistributor to the others, where it affects them.
     pub(super) fn tell_others(
         &mut self,
         cpu: Cpu,
@@ -44,7 +44,7 @@ impl GicV3 {
         }
     }
 
-    /// ITSs learn which LPIs a CPU's redistributor has, and of which there is configuration.
+    /// Notifies ITSs which LPIs a CPU's redistributor handles, and which have configuration.
     pub(super) fn tell_reach(&mut self, cpu: Cpu) {
         let place = self.redistributors.get(cpu.index());
         let on = place.filter(|place| place.is_on()).and_then(|place| place.lpis.as_ref());

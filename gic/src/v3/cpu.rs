@@ -9,31 +9,32 @@ use passim_model::IntId;
 pub enum SystemRegister {
     /// ICC_PMR_EL1: the priority mask.
     Pmr,
-    /// ICC_RPR_EL1: the priority being served.
+    /// ICC_RPR_EL1: the running priority.
     Rpr,
     /// ICC_CTLR_EL1.
     Ctlr,
-    /// ICC_SRE_EL1: system registers are the only way in.
+    /// ICC_SRE_EL1: only system registers access the interface.
     Sre,
-    /// ICC_DIR_EL1: deactivate.
+    /// ICC_DIR_EL1: deactivates an interrupt.
     Dir,
-    /// ICC_SGI0R_EL1: ask for a Group 0 SGI.
+    /// ICC_SGI0R_EL1: requests a Group 0 SGI.
     Sgi0r,
-    /// ICC_SGI1R_EL1: ask for an SGI, of the groups that [`SgiGroups`](super::SgiGroups) says.
+    /// ICC_SGI1R_EL1: requests an SGI, of the groups in [`SgiGroups`](super::SgiGroups).
     Sgi1r,
-    /// ICC_ASGI1R_EL1: ask for an SGI of the other Security state. With one there is, a Group 0 SGI.
+    /// ICC_ASGI1R_EL1: requests an SGI of the other Security state; with one Security state, a
+    /// Group 0 SGI.
     Asgi1r,
-    /// ICC_IAR0_EL1: acknowledge, Group 0.
+    /// ICC_IAR0_EL1: acknowledges an interrupt, Group 0.
     Iar0,
-    /// ICC_IAR1_EL1: acknowledge, Group 1.
+    /// ICC_IAR1_EL1: acknowledges an interrupt, Group 1.
     Iar1,
-    /// ICC_EOIR0_EL1: end, Group 0.
+    /// ICC_EOIR0_EL1: ends an interrupt, Group 0.
     Eoir0,
-    /// ICC_EOIR1_EL1: end, Group 1.
+    /// ICC_EOIR1_EL1: ends an interrupt, Group 1.
     Eoir1,
-    /// ICC_HPPIR0_EL1: what waits, Group 0.
+    /// ICC_HPPIR0_EL1: the highest pending interrupt, Group 0.
     Hppir0,
-    /// ICC_HPPIR1_EL1: what waits, Group 1.
+    /// ICC_HPPIR1_EL1: the highest pending interrupt, Group 1.
     Hppir1,
     /// ICC_BPR0_EL1: the binary point, Group 0.
     Bpr0,
@@ -43,16 +44,16 @@ pub enum SystemRegister {
     Igrpen0,
     /// ICC_IGRPEN1_EL1.
     Igrpen1,
-    /// ICC_AP0R0_EL1: priorities being served, Group 0.
+    /// ICC_AP0R0_EL1: active priorities, Group 0.
     Ap0r0,
-    /// ICC_AP1R0_EL1: priorities being served, Group 1.
+    /// ICC_AP1R0_EL1: active priorities, Group 1.
     Ap1r0,
 }
 
 /// An interrupt that waits for a CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Waiting {
-    /// Which.
+    /// Its INTID.
     pub intid: IntId,
     /// Its priority; lower numbers are more urgent.
     pub priority: u8,
@@ -86,12 +87,12 @@ impl CpuInterface {
         }
     }
 
-    /// Which groups the interface signals: 0, 1.
+    /// The groups that the interface enables: 0, 1.
     pub(super) fn groups(&self) -> (bool, bool) {
         (self.enabled[0], self.enabled[1])
     }
 
-    /// Whether what waits interrupts the CPU now.
+    /// Whether the interrupt is signalled to the CPU now.
     pub(super) fn signals(&self, waiting: &Waiting) -> bool {
         let preempts = match priority::running(self.served[0], self.served[1]) {
             None => true,
@@ -106,14 +107,14 @@ impl CpuInterface {
         priority::group_part(waiting.priority, subpriority_bits)
     }
 
-    /// The CPU takes what waits.
+    /// The CPU acknowledges the interrupt.
     pub(super) fn take(&mut self, waiting: &Waiting) {
         let group_priority = self.group_priority(waiting);
         self.served[usize::from(waiting.group1)].take(group_priority);
     }
 
-    /// The CPU ends an interrupt of a group. Whether that also deactivates it; `None` if nothing
-    /// of the group is being served.
+    /// The CPU ends an interrupt of a group. Returns whether that also deactivates it; `None` if no
+    /// priority of the group is active.
     pub(super) fn end(&mut self, group1: bool) -> Option<bool> {
         let served = &mut self.served[usize::from(group1)];
         served.highest()?;
@@ -121,7 +122,7 @@ impl CpuInterface {
         Some(!self.ends_apart())
     }
 
-    /// EOImode: deactivation is an operation of its own.
+    /// EOImode: deactivation is a separate operation.
     pub(super) fn ends_apart(&self) -> bool {
         IccCtlr::EOI_MODE.is_set(self.ctlr)
     }

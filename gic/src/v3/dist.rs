@@ -1,4 +1,4 @@
-//! The distributor: SPIs, wired and by message, and where they go. IHI 0069 H 12.8, 12.9.
+//! The distributor: SPIs, wired and by message, and their routing. IHI 0069 H 12.8, 12.9.
 
 use super::wire::{DistributorCtlr, DistributorTyper, Irouter, MessageSpi, gicd};
 use crate::choice::lpi::PriorityBits;
@@ -8,54 +8,53 @@ use crate::row::{BitRegister, FIRST_SPECIAL, ROW, Row, bits_of};
 use crate::{Signal, Size};
 use passim_model::bits::Field;
 
-/// What a distributor is built as.
+/// The parameters of a distributor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Features {
     /// SPIs, a multiple of 32 up to 992; other numbers are rounded up and capped.
     pub spis: u16,
     /// GICD_IIDR.
     pub iidr: u32,
-    /// SPIs by message (GICD_TYPER.MBIS).
+    /// SPIs can be raised by message (GICD_TYPER.MBIS).
     pub message_spis: bool,
     /// Bits of an INTID, 14 to 24 (GICD_TYPER.IDbits + 1).
     pub intid_bits: u32,
-    /// log2 of the LPIs less one, where they are fewer than the INTIDs allow
-    /// (GICD_TYPER.num_LPIs); 0 otherwise. Commands map no others; a redistributor takes what is asked of
-    /// it by register.
+    /// log2 of the number of LPIs, minus one, where there are fewer than the INTIDs allow
+    /// (GICD_TYPER.num_LPIs); 0 otherwise. LPIs beyond that number do not exist.
     pub num_lpis: u32,
-    /// There are affinities of four levels (GICD_TYPER.A3V). Without, the upper word of GICD_IROUTER
-    /// reads as zero, and no CPU has an affinity 3 but zero.
+    /// Affinity 3 is supported (GICD_TYPER.A3V). Without it, the upper word of GICD_IROUTER reads
+    /// as zero, and every CPU has affinity 3 of zero.
     pub affinity3: bool,
-    /// SPIs that any CPU may take.
+    /// SPIs that any CPU may take (1 of N).
     pub one_of_n: OneOfN,
-    /// What tells Group 0 and Group 1 apart.
+    /// How groups are enabled, and their reset state.
     pub groups: Groups,
-    /// What GICD_STATUSR reads as.
+    /// The value of GICD_STATUSR.
     pub statusr: u32,
-    /// SGIs that ICC_SGI1R_EL1 asks for.
+    /// SGIs that ICC_SGI1R_EL1 requests.
     pub sgi1r: SgiGroups,
-    /// SGIs can be asked for of CPUs with an affinity 0 of 16 and more (GICD_TYPER.RSS,
-    /// ICC_CTLR_EL1.RSS). Where there are such CPUs, they can.
+    /// SGIs can be requested of CPUs with an affinity 0 of 16 and more (GICD_TYPER.RSS,
+    /// ICC_CTLR_EL1.RSS). Set automatically if such CPUs exist.
     pub range_selector: bool,
-    /// GICD_PIDR4 and its siblings.
+    /// The identification registers: GICD_PIDR4 to GICD_CIDR3.
     pub identification: Identification,
 }
 
 /// Interrupt groups.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Groups {
-    /// Each is forwarded as its bit of GICD_CTLR says. Out of reset interrupts are in Group 0, disabled,
-    /// and level-sensitive but for SGIs.
+    /// Each is enabled by its bit of GICD_CTLR. After reset interrupts are in Group 0 and disabled,
+    /// SGIs edge-triggered and the others level-sensitive.
     #[default]
     Apart,
-    /// As KVM has them: EnableGrp1 is all there is, and is for both. Out of reset interrupts are in
+    /// As in KVM: EnableGrp1 is the only enable, and applies to both. After reset interrupts are in
     /// Group 1, SGIs are enabled, and SPIs edge-triggered.
     // vgic_mmio_write_v3_misc, kvm_vgic_dist_init.
     Together,
 }
 
 impl Groups {
-    /// GICD_IGROUPR of existing interrupts out of reset.
+    /// GICD_IGROUPR of existing interrupts after reset.
     pub(super) fn at_reset(self) -> u32 {
         if self == Self::Together { u32::MAX } else { 0 }
     }
@@ -64,21 +63,21 @@ impl Groups {
 /// SPIs that any CPU may take: GICD_IROUTER.Interrupt_Routing_Mode.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum OneOfN {
-    /// There are such.
+    /// Supported.
     #[default]
     Offered,
-    /// There are none, as GICD_TYPER.No1N says. The bit is kept, and the CPU of that affinity has the
-    /// SPI.
+    /// Not supported, and GICD_TYPER.No1N is 1. The bit is stored, and the SPI is routed by
+    /// affinity.
     Denied,
-    /// There are none, and nothing says so but that the bit reads as zero.
+    /// Not supported, and GICD_TYPER.No1N is 0; the bit reads as zero.
     Absent,
 }
 
-/// SGIs that a write to ICC_SGI1R_EL1 makes pending, by the group they are configured in at the target.
+/// SGIs that a write to ICC_SGI1R_EL1 makes pending, by their configured group at the target.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum SgiGroups {
-    /// Of either group: IHI 0069 H, Forwarding an SGI to a target PE, where there is one Security state,
-    /// as Linux reads it (`vgic-mmio-v3.c`, vgic_v3_queue_sgi).
+    /// Of either group: IHI 0069 H, Forwarding an SGI to a target PE, with one Security state, as
+    /// Linux implements it (`vgic-mmio-v3.c`, vgic_v3_queue_sgi).
     #[default]
     Either,
     /// Of Group 1 alone: QEMU's gicv3_redist_send_sgi.
@@ -98,12 +97,12 @@ pub(super) struct Distributor {
     routes: Vec<u64>,
 }
 
-/// Where an SPI may go.
+/// The route of an SPI.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Route {
     /// To the CPU with this affinity.
     To(u32),
-    /// To any.
+    /// To any CPU.
     Any,
 }
 
@@ -131,7 +130,7 @@ impl Distributor {
         }
     }
 
-    /// What the distributor is built as; numbers out of range have been put right.
+    /// The parameters of the distributor; numbers out of range have been corrected.
     pub(super) fn features(&self) -> &Features {
         &self.features
     }
@@ -140,7 +139,7 @@ impl Distributor {
         field.is_set(self.ctlr)
     }
 
-    /// Which groups are forwarded: 0, 1.
+    /// The groups that the distributor enables: 0, 1.
     pub(super) fn groups(&self) -> (bool, bool) {
         let group1 = self.on(DistributorCtlr::ENABLE_GRP1);
         match self.features.groups {
@@ -154,12 +153,12 @@ impl Distributor {
         self.rows.get(n.checked_sub(1)?)
     }
 
-    /// As [`Distributor::row`], for changing.
+    /// As [`Distributor::row`], mutable.
     pub(super) fn row_mut(&mut self, n: usize) -> Option<&mut Row> {
         self.rows.get_mut(n.checked_sub(1)?)
     }
 
-    /// Where an SPI may go.
+    /// The route of an SPI.
     pub(super) fn route(&self, spi: u32) -> Option<Route> {
         let register = *self.routes.get(spi.checked_sub(ROW)? as usize)?;
         let any = self.features.one_of_n == OneOfN::Offered;
@@ -176,7 +175,7 @@ impl Distributor {
         if n == 31 { u32::MAX >> (1024 - FIRST_SPECIAL) } else { u32::MAX }
     }
 
-    /// A load. What belongs to INTIDs below 32 is the redistributors'.
+    /// A load. Registers of INTIDs below 32 belong to the redistributors.
     pub(super) fn load(&self, at: u64, size: Size) -> u64 {
         if !size.aligns(at) {
             return 0;
@@ -203,7 +202,7 @@ impl Distributor {
         row.map_or(0, |row| row.priority[intid % ROW as usize])
     }
 
-    /// How many LPIs there are, if they are fewer than INTIDs allow. IHI 0069 H 12.9 (GICD_TYPER.num_LPIs).
+    /// Number of LPIs, if lower than the INTIDs allow. IHI 0069 H 12.9 (GICD_TYPER.num_LPIs).
     pub(super) fn most_lpis(&self) -> u32 {
         match self.features.num_lpis {
             0 => u32::MAX,
@@ -276,8 +275,8 @@ impl Distributor {
                     }
                 }
             }
-            // IHI 0069 H 12.9: these take 16 bits too. GICD_SETSPI_SR and GICD_CLRSPI_SR ignore what
-            // is stored while GICD_CTLR.DS is 1 (DDI 0601 2025-09), which it always is here.
+            // IHI 0069 H 12.9: these accept 16 bits too. GICD_SETSPI_SR and GICD_CLRSPI_SR ignore
+            // stores while GICD_CTLR.DS is 1 (DDI 0601 2025-09), as it always is here.
             (gicd::SETSPI_NSR, Size::Half | Size::Word) => self.message(size.cut(value), true),
             (gicd::CLRSPI_NSR, Size::Half | Size::Word) => self.message(size.cut(value), false),
             (_, Size::Word) => self.store_word(at, value as u32),
@@ -312,8 +311,8 @@ impl Distributor {
     }
 
     /// A message for an SPI. IHI 0069 H 12.9 (GICD_SETSPI_NSR): an edge-triggered one becomes
-    /// pending, a level-sensitive one is held until the message that takes it back. Where there
-    /// are no such messages the registers are reserved.
+    /// pending, a level-sensitive one stays asserted until the message that clears it. Without such
+    /// messages the registers are reserved.
     fn message(&mut self, value: u64, set: bool) {
         if !self.features.message_spis {
             return;
@@ -333,7 +332,7 @@ impl Distributor {
         };
     }
 
-    /// Something happens on the wire of an SPI.
+    /// The wire of an SPI changes.
     pub(super) fn wire(&mut self, spi: u32, signal: Signal) {
         let exists = (ROW..FIRST_SPECIAL).contains(&spi);
         if let Some(row) = self.row_mut((spi / ROW) as usize).filter(|_| exists) {
@@ -341,8 +340,8 @@ impl Distributor {
         }
     }
 
-    /// The most urgent SPI that waits, of those that `takes` accepts by route and group: its
-    /// priority and INTID.
+    /// Priority and INTID of the most urgent waiting SPI, among those that `takes` accepts by route
+    /// and group.
     pub(super) fn highest(
         &self,
         groups: (bool, bool),

@@ -1,4 +1,5 @@
-//! Acknowledge, end, deactivate, ask: what system registers do to interrupts. IHI 0069 H 4.1, 12.2.
+//! Acknowledge, end, deactivate, SGI requests: what system registers do to interrupts. IHI 0069 H
+//! 4.1, 12.2.
 
 use super::GicV3;
 use super::cpu::{SystemRegister, Waiting};
@@ -8,7 +9,7 @@ use crate::Cpu;
 use crate::row::ROW;
 use passim_model::{IntId, Memory, event};
 
-/// What nobody reads: that nothing waits.
+/// The value read by a CPU that does not exist: no interrupt waits.
 fn of_nobody(register: SystemRegister) -> u64 {
     match register {
         SystemRegister::Iar0
@@ -20,8 +21,9 @@ fn of_nobody(register: SystemRegister) -> u64 {
 }
 
 impl GicV3 {
-    /// A CPU reads a system register; registers that are only written read as zero, and of CPUs that do
-    /// not exist all but those that say that nothing waits. A read of ICC_IAR acknowledges what it returns.
+    /// A CPU reads a system register. Write-only registers read as zero; for a CPU that does not
+    /// exist ICC_IAR and ICC_HPPIR read as spurious and the others as zero. A read of ICC_IAR
+    /// acknowledges the interrupt it returns.
     pub fn read(&mut self, cpu: Cpu, register: SystemRegister, memory: &mut Memory) -> u64 {
         let Some(interface) = self.interfaces.get(cpu.index()) else { return of_nobody(register) };
         match register {
@@ -63,7 +65,7 @@ impl GicV3 {
         }
         let intid = intid.get();
         if intid >= FIRST_LPI {
-            // IHI 0069 H 4.1.2: an LPI has no active state; taking it is the end of it.
+            // IHI 0069 H 4.1.2: an LPI has no active state; the acknowledge completes it.
             if let Some(redistributor) = self.redistributors.get_mut(cpu.index()) {
                 redistributor.clear_pending(intid, memory);
             }
@@ -74,9 +76,9 @@ impl GicV3 {
         intid
     }
 
-    /// The priority drops, whether the interrupt is still active or not; with EOImode 0 it is
-    /// deactivated. INTIDs that are no interrupt's end nothing.
-    // IHI 0069 H 12.2 (ICC_EOIR1_EL1); QEMU's icc_eoir_write does not look at the state either.
+    /// Drops the running priority, whether the interrupt is still active or not; with EOImode 0
+    /// also deactivates it. INTIDs of no interrupt have no effect.
+    // IHI 0069 H 12.2 (ICC_EOIR1_EL1); QEMU's icc_eoir_write does not check the state either.
     fn end(&mut self, cpu: Cpu, intid: u32, group1: bool) {
         let lpi = intid >= FIRST_LPI;
         if !lpi && self.line(cpu, IntId::new(intid)).is_none() {
@@ -94,8 +96,8 @@ impl GicV3 {
         }
     }
 
-    /// IHI 0069 H 12.2 (ICC_SGI1R_EL1): an SGI, for the CPUs named, where it is configured in one of
-    /// the groups: 0, 1.
+    /// IHI 0069 H 12.2 (ICC_SGI1R_EL1): requests an SGI of the named CPUs, where its configured
+    /// group is one of `groups` (0, 1).
     fn ask(&mut self, cpu: Cpu, value: u64, groups: (bool, bool)) {
         let sgi = SgiRequest::INTID.get(value) as u32;
         let cluster = (SgiRequest::AFF3.get(value) as u32) << 24

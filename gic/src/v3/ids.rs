@@ -2,19 +2,19 @@
 
 const LG2: u32 = 6;
 const BITS: u32 = 1 << LG2;
-/// Levels of the widest set there is: six bits of an `id` a level.
+/// Levels of the widest set: six bits of an `id` per level.
 const LEVELS: usize = u32::BITS.div_ceil(LG2) as usize;
 
-/// A set of numbers below a bound: bits, and above each 64 words of them a word that says which
-/// are not empty.
+/// A set of numbers below a bound: a bit for each, and for each 64 words a summary word with a bit
+/// for every word that is not empty.
 #[derive(Clone, Debug)]
 pub(crate) struct IdSet {
     bound: u32,
-    /// The members first; each further level summarises the one before. The last is one word.
+    /// The members first; each further level summarises the one below. The last is one word.
     words: Vec<u64>,
-    /// Where in these each level starts.
+    /// The index of each level's first word.
     starts: [u32; LEVELS],
-    /// How many levels there are.
+    /// Number of levels.
     levels: usize,
 }
 
@@ -40,7 +40,7 @@ impl IdSet {
         id < self.bound && self.words[(id >> LG2) as usize] >> (id % BITS) & 1 != 0
     }
 
-    /// Adds `id`, which must be below the bound. Whether it is new.
+    /// Adds `id`, which must be below the bound. Returns whether it is new.
     #[inline]
     pub(crate) fn insert(&mut self, id: u32) -> bool {
         debug_assert!(id < self.bound, "{id} is below {}", self.bound);
@@ -53,7 +53,7 @@ impl IdSet {
         before >> (id % BITS) & 1 == 0
     }
 
-    /// Says above that the word of `id` is not empty.
+    /// Marks the word of `id` as not empty in the levels above.
     #[inline(never)]
     fn summarise(&mut self, id: u32) {
         let mut at = id;
@@ -68,7 +68,7 @@ impl IdSet {
         }
     }
 
-    /// Removes `id`. Whether it was a member.
+    /// Removes `id`. Returns whether it was a member.
     #[inline]
     pub(crate) fn remove(&mut self, id: u32) -> bool {
         if !self.contains(id) {
@@ -100,7 +100,7 @@ impl IdSet {
         Some(at)
     }
 
-    /// Whether there is no member.
+    /// Whether the set is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.words.last() == Some(&0)
     }

@@ -1,6 +1,6 @@
-//! Configuration of LPIs that redistributors know in common, where a GIC has one cache of it
-//! ([`ConfigRead::OnceForAll`]). Each keeps what it has read; what it needs and another has read it
-//! learns from there, and an invalidation is one for all.
+//! Configuration of LPIs cached in common by all redistributors, where a GIC has one cache
+//! ([`ConfigRead::OnceForAll`]). Each redistributor keeps what it has read, copies from the others
+//! what it needs, and forwards invalidations to all.
 
 use super::GicV3;
 use super::redist::Invalidation;
@@ -9,13 +9,14 @@ use crate::choice::lpi::ConfigRead;
 use passim_model::Memory;
 
 impl GicV3 {
-    /// Whether redistributors know in common.
+    /// Whether redistributors cache configuration in common.
     #[inline]
     pub(super) fn knows_in_common(&self) -> bool {
         self.implementation.choices.config == ConfigRead::OnceForAll
     }
 
-    /// A CPU's redistributor is about to need the configuration of an LPI, which another may know.
+    /// Copies the configuration of an LPI to a CPU's redistributor that is about to need it, if
+    /// another has it cached.
     #[inline(never)]
     pub(super) fn bring_known(&mut self, cpu: Cpu, intid: u32) {
         if !self.knows_in_common() {
@@ -33,7 +34,7 @@ impl GicV3 {
         }
     }
 
-    /// LPIs of a CPU have been turned on: what others know counts there.
+    /// Copies all cached configuration to a CPU whose LPIs have been turned on.
     pub(super) fn bring_all_known(&mut self, cpu: Cpu, memory: &Memory) {
         if !self.knows_in_common() {
             return;
@@ -54,7 +55,7 @@ impl GicV3 {
         }
     }
 
-    /// What one redistributor is told to be out of date is so at the others.
+    /// Forwards an invalidation at one redistributor to the others.
     pub(super) fn invalidate_elsewhere(
         &mut self,
         cpu: Cpu,
@@ -70,7 +71,7 @@ impl GicV3 {
         }
     }
 
-    /// What registers asked one redistributor for is done by the others.
+    /// Forwards the invalidations that registers of any redistributor requested.
     pub(super) fn spread_invalidations(&mut self, memory: &Memory) {
         if !self.knows_in_common() {
             return;

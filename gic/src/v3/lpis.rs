@@ -1,11 +1,16 @@
-//! The LPIs of a redistributor while they are on: pending, ready to be taken, and what is known of
-//! their configuration. IHI 0069 H 5.1.
+//! The LPIs of a redistributor while they are on: which are pending, which is the most urgent, and
+//! their cached configuration. IHI 0069 H 5.1.
 //!
-//! Configuration and pending tables are bytes in memory. What is kept here is a copy of them, by
-//! the rules of [`crate::choice::lpi`]: which bytes are known, and where each pending LPI waits.
-//! The enabled ones wait in one set a priority, so that the most urgent is found without looking at
-//! the others; those that are not enabled wait in a set of their own. What no table says of all this is
-//! saved with registers.
+//! Configuration and pending tables are bytes in memory. This room caches them, by the rules of
+//! [`crate::choice::lpi`]: known configuration bytes, and the set that holds each pending LPI.
+//! Enabled LPIs are in one set per priority, so that the most urgent is found without examining the
+//! others; disabled ones are in a set of their own. The part of this that no table holds is saved
+//! with the registers.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `pending` | how do pending state and the pending table in memory follow each other? |
+//! | `remembered` | which cached state is saved beside the tables? |
 
 mod pending;
 mod remembered;
@@ -21,13 +26,14 @@ use crate::priority;
 use crate::state::{State, Trigger};
 use passim_model::{Memory, PhysAddr};
 
-/// Bits of a byte of configuration below its priority.
+/// Bits of a configuration byte below its priority.
 const BELOW_PRIORITY: u32 = u8::BITS - LpiConfiguration::PRIORITY.width();
-/// Priorities that can be told apart: a set for each that a byte of configuration can say.
+/// Number of priorities that a configuration byte can hold: one set for each.
 const PRIORITIES: usize = 1 << LpiConfiguration::PRIORITY.width();
-/// Where pending LPIs wait that are not enabled: after those of every priority.
+/// The set of pending LPIs that are disabled: after those of every priority.
 const DISABLED: usize = PRIORITIES;
-/// Where pending LPIs are that do not wait, enabled or not, before they are looked at again.
+/// The set of pending LPIs that are not offered to the CPU, enabled or not, until something names
+/// them again.
 const SHELVED: usize = DISABLED + 1;
 /// Marks a known configuration byte: bit 1, which is RES1 in the table.
 const KNOWN: u8 = 1 << 1;
@@ -36,31 +42,31 @@ const KNOWN: u8 = 1 << 1;
 #[derive(Clone, Debug)]
 pub(crate) struct Lpis {
     choices: LpiChoices,
-    /// INTIDs below this have a place in tables.
+    /// INTIDs below this have a place in the tables.
     bound: u32,
-    /// LPIs of higher numbers, counted from 0, do not exist all the same.
+    /// Number of LPIs; those of higher numbers do not exist even below `bound`.
     most: u32,
     configuration: PhysAddr,
     table: PhysAddr,
-    /// The pending LPIs, each in one set: of its priority, [`DISABLED`] or [`SHELVED`]. By INTID less
-    /// [`FIRST_LPI`], as are the following.
+    /// The pending LPIs, each in one set: of its priority, [`DISABLED`] or [`SHELVED`]. Numbered by
+    /// INTID minus [`FIRST_LPI`], as below.
     waiting: [Option<IdSet>; PRIORITIES + 2],
-    /// Which of these are not empty, but for the last two.
+    /// Which sets are not empty; without the last two.
     occupied: u64,
-    /// In which of them each LPI is, plus one; 0 for one that is not pending.
+    /// The set that holds each LPI, plus one; 0 if the LPI is not pending.
     place: Vec<u8>,
     /// Configuration bytes with [`KNOWN`] set; 0 for unknown.
     known: Vec<u8>,
-    /// Loads and stores of the tables that nothing answered.
+    /// Failed loads and stores of the tables.
     aborts: u64,
 }
 
-/// What LPIs are read from while they are on, which registers may say otherwise by then.
+/// The tables that LPIs use while they are on; the base registers may name others by then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct InUse {
     /// Bits of an INTID.
     pub(crate) intid_bits: u32,
-    /// LPIs that there are, if they are fewer.
+    /// Number of LPIs, if lower than `intid_bits` allows.
     pub(crate) most: u32,
     /// The configuration table.
     pub(crate) configuration: PhysAddr,
@@ -75,13 +81,13 @@ fn empty_set(count: usize) -> IdSet {
     IdSet::new(count as u32)
 }
 
-/// The first INTID that has too many bits.
+/// The first INTID beyond `intid_bits`.
 fn bound(intid_bits: u32) -> u32 {
     1 << intid_bits.min(24)
 }
 
 impl Lpis {
-    /// LPIs are turned on, with these tables. The pending table is read if `read_pending`.
+    /// Turns LPIs on with these tables. The pending table is read if `read_pending`.
     pub(crate) fn enable(
         choices: LpiChoices,
         in_use: InUse,
@@ -93,7 +99,7 @@ impl Lpis {
         lpis
     }
 
-    /// LPIs that are held while they are off: nothing is pending.
+    /// LPIs that are kept while they are off: none is pending.
     pub(crate) fn held(
         choices: LpiChoices,
         InUse { intid_bits, most, configuration, pending: table }: InUse,
@@ -114,8 +120,8 @@ impl Lpis {
         }
     }
 
-    /// LPIs are turned on. The pending table is read if `read_pending`, but for LPIs that have a state
-    /// of their own, of which that is known elsewhere.
+    /// Turns LPIs on. The pending table is read if `read_pending`, except with
+    /// [`LpiState::PerLpi`], where the caller reads it for the LPIs that exist.
     pub(crate) fn turn_on(&mut self, read_pending: bool, memory: &mut Memory) {
         let count = self.known.len() as u32;
         if self.choices.config == ConfigRead::AtEnabling {
@@ -131,14 +137,15 @@ impl Lpis {
         }
     }
 
-    /// What is in use.
+    /// The tables in use.
     pub(crate) fn in_use(&self) -> InUse {
         let intid_bits = self.bound.trailing_zeros();
         let (most, configuration) = (self.most, self.configuration);
         InUse { intid_bits, most, configuration, pending: self.table }
     }
 
-    /// What the pending table says now is pending, with its configuration as memory has it.
+    /// Reads the whole pending table again, and the configuration of the LPIs that are pending in
+    /// it.
     fn scan(&mut self, memory: &Memory) {
         self.waiting.fill(None);
         self.occupied = 0;
@@ -146,25 +153,25 @@ impl Lpis {
         self.read_pending(memory);
     }
 
-    /// As [`Lpis::scan`], where that is done at all.
+    /// As [`Lpis::scan`], where the choices include it.
     pub(crate) fn look_again(&mut self, memory: &Memory) {
         if self.choices.scans() {
             self.scan(memory);
         }
     }
 
-    /// LPIs are turned off: the pending table holds what is pending.
+    /// Turns LPIs off: writes pending LPIs to the pending table.
     pub(crate) fn disable(mut self, memory: &mut Memory) {
         self.write_pending(memory);
     }
 
-    /// The LPI's number here, if it exists.
+    /// The LPI's index in this room, if it exists.
     fn number(&self, intid: u32) -> Option<u32> {
         let lpi = (intid < self.bound).then(|| intid.checked_sub(FIRST_LPI)).flatten();
         lpi.filter(|lpi| *lpi < self.most)
     }
 
-    /// INTIDs below this exist.
+    /// The first INTID that does not exist.
     pub(crate) fn bound(&self) -> u32 {
         self.bound.min(FIRST_LPI.saturating_add(self.most))
     }
@@ -174,7 +181,7 @@ impl Lpis {
         self.number(intid).is_some()
     }
 
-    /// The LPI as it stands, if it exists.
+    /// The state of the LPI, if it exists.
     pub(crate) fn line(&self, intid: u32) -> Option<Line> {
         let lpi = self.number(intid)?;
         let known = u64::from(self.known[lpi as usize]);
@@ -198,7 +205,7 @@ impl Lpis {
         self.waiting().into_iter().map(|lpi| lpi + FIRST_LPI).collect()
     }
 
-    /// As [`Lpis::pending`], by the numbers used here.
+    /// As [`Lpis::pending`], by index.
     fn waiting(&self) -> Vec<u32> {
         let sets = self.waiting.iter().flatten();
         let mut all: Vec<_> = sets.flat_map(IdSet::iter).collect();
@@ -210,12 +217,12 @@ impl Lpis {
         self.place[lpi as usize] != 0
     }
 
-    /// Loads and stores of the tables that nothing answered.
+    /// Failed loads and stores of the tables.
     pub(crate) fn aborts(&self) -> u64 {
         self.aborts
     }
 
-    /// The LPI becomes pending. Whether it exists.
+    /// The LPI becomes pending. Returns whether it exists.
     #[inline(always)]
     pub(crate) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
@@ -230,13 +237,13 @@ impl Lpis {
         true
     }
 
-    /// As [`Lpis::set_pending`], where pending lives in memory.
+    /// As [`Lpis::set_pending`], where the table in memory holds pending state.
     #[cold]
     #[inline(never)]
     fn set_pending_in_memory(&mut self, lpi: u32, memory: &mut Memory) {
         if self.choices.scans() {
-            // QEMU's set_pending_table_bit: what memory says is pending is nothing new, and is found
-            // when the table is next read.
+            // QEMU's set_pending_table_bit: a bit that is already set in memory changes nothing
+            // here until the table is next read.
             if self.mirror(lpi, true, memory) {
                 self.settle(lpi, memory);
             }
@@ -246,7 +253,7 @@ impl Lpis {
         }
     }
 
-    /// The LPI is no longer pending. Whether it was.
+    /// The LPI is no longer pending. Returns whether it was.
     pub(crate) fn clear_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
         if self.choices.scans() {
@@ -277,7 +284,7 @@ impl Lpis {
         Some(((level << BELOW_PRIORITY) as u8, first + FIRST_LPI))
     }
 
-    /// What is known of the LPI's configuration may be out of date.
+    /// Invalidates the cached configuration of an LPI.
     pub(crate) fn invalidate(&mut self, intid: u32, memory: &Memory) {
         let Some(lpi) = self.number(intid) else { return };
         if self.choices.scans() {
@@ -292,18 +299,18 @@ impl Lpis {
         }
     }
 
-    /// Whether what is told to be out of date is read anew at once, not when it is next needed.
+    /// Whether invalidated configuration is read again at once, not when it is next needed.
     fn reads_at_once(&self) -> bool {
         matches!(self.choices.config, ConfigRead::AtMapping | ConfigRead::AtEnabling)
     }
 
-    /// What is known of every LPI's configuration may be out of date.
+    /// Invalidates the cached configuration of every LPI.
     pub(crate) fn invalidate_all(&mut self, memory: &Memory) {
         if self.choices.scans() {
             return self.scan(memory);
         }
         if self.reads_at_once() {
-            // What is known, as for one LPI.
+            // Only bytes that were cached, as for one LPI.
             for lpi in 0..self.known.len() as u32 {
                 if core::mem::take(&mut self.known[lpi as usize]) != 0 {
                     self.configuration(lpi, memory);
@@ -317,11 +324,11 @@ impl Lpis {
         }
     }
 
-    /// The LPI comes here, mapped: what was known of it when it was here before is of no use, since
-    /// invalidations have gone where it was meanwhile.
+    /// The LPI is mapped here. Configuration cached when it was here before is discarded, since
+    /// invalidations went elsewhere meanwhile.
     pub(crate) fn welcome(&mut self, intid: u32, memory: &mut Memory) {
-        // MAPTI is no invalidation where bytes are read whenever LPIs are on, or where one cache knows
-        // them wherever the LPI is.
+        // MAPTI does not invalidate configuration that is read when LPIs are turned on, or that one
+        // cache holds wherever the LPI is.
         if !matches!(self.choices.config, ConfigRead::AtEnabling | ConfigRead::OnceForAll) {
             self.come(intid, memory);
         }
@@ -332,15 +339,15 @@ impl Lpis {
         }
     }
 
-    /// Nothing of old is known of an LPI that comes.
+    /// Discards cached state of an LPI that arrives.
     fn come(&mut self, intid: u32, memory: &Memory) {
-        // Where the table is read again and again nothing is known at all.
+        // With a pending table that is read repeatedly nothing is cached.
         if !self.choices.scans() {
             self.invalidate(intid, memory);
         }
     }
 
-    /// The LPI goes elsewhere, and invalidations with it.
+    /// The LPI moves away; later invalidations no longer come here.
     pub(crate) fn leave(&mut self, intid: u32) {
         if self.choices.config == ConfigRead::AtEnabling
             && let Some(lpi) = self.number(intid)
@@ -349,20 +356,20 @@ impl Lpis {
         }
     }
 
-    /// The LPI comes here, moved. Where configuration is read when an LPI is mapped, what was known
-    /// comes with it ([`Lpis::take_over`]).
+    /// The LPI has been moved here. With [`ConfigRead::AtMapping`] its cached configuration came
+    /// with it ([`Lpis::take_over`]).
     pub(crate) fn moved_here(&mut self, intid: u32, memory: &Memory) {
         if !matches!(self.choices.config, ConfigRead::AtMapping | ConfigRead::OnceForAll) {
             self.come(intid, memory);
         }
     }
 
-    /// The pending table is this one from now on; what it says is found when it is next read.
+    /// Changes the pending table; it is not read now.
     pub(crate) fn pend_in(&mut self, table: PhysAddr) {
         self.table = table;
     }
 
-    /// There are so many bits of an INTID from now on.
+    /// Changes the number of INTID bits.
     pub(crate) fn resize(&mut self, intid_bits: u32) {
         let bound = bound(intid_bits);
         if bound == self.bound {
@@ -381,12 +388,12 @@ impl Lpis {
         }
     }
 
-    /// Configuration is read from this table from now on.
+    /// Changes the configuration table.
     pub(crate) fn configure_from(&mut self, table: PhysAddr) {
         self.configuration = table;
     }
 
-    /// The configuration byte, from memory or as it is known.
+    /// The configuration byte, from the cache or from memory.
     #[inline]
     fn configuration(&mut self, lpi: u32, memory: &Memory) -> u8 {
         let known = self.known[lpi as usize];
@@ -401,13 +408,13 @@ impl Lpis {
         byte
     }
 
-    /// The priority that a byte of configuration says, as far as its bits exist.
+    /// The priority in a configuration byte, cut to the implemented bits.
     fn priority(&self, byte: u8) -> u8 {
         let stored = LpiConfiguration::PRIORITY.in_place(u64::from(byte)) as u8;
         priority::kept(stored, self.choices.priority_bits)
     }
 
-    /// Where an LPI waits that is pending, as its configuration says.
+    /// The set that a pending LPI belongs to by its configuration.
     #[inline]
     fn wanted(&mut self, lpi: u32, memory: &Memory) -> usize {
         let byte = self.configuration(lpi, memory);
@@ -417,7 +424,7 @@ impl Lpis {
         }
     }
 
-    /// Puts an LPI that is pending where its configuration says.
+    /// Moves a pending LPI to the set that its configuration selects.
     #[inline(never)]
     fn settle(&mut self, lpi: u32, memory: &Memory) {
         let wanted = self.wanted(lpi, memory);
@@ -433,17 +440,17 @@ impl Lpis {
         self.place_in(wanted, lpi);
     }
 
-    /// Puts an LPI that is in no set in this one: it is pending.
+    /// Puts an LPI that is in no set into this one, which makes it pending.
     #[inline]
     fn place_in(&mut self, wanted: usize, lpi: u32) {
         let count = self.place.len();
         self.waiting[wanted].get_or_insert_with(|| empty_set(count)).insert(lpi);
-        // The sets beyond 64 are of those that nobody looks for here.
+        // Sets from index 64 on have no bit: `highest` does not search them.
         self.occupied |= 1u64.checked_shl(wanted as u32).unwrap_or(0);
         self.place[lpi as usize] = wanted as u8 + 1;
     }
 
-    /// Takes an LPI out of the set it is in: it is no longer pending.
+    /// Removes an LPI from its set, which makes it not pending.
     fn unplace(&mut self, lpi: u32) {
         let Some(place) = self.place[lpi as usize].checked_sub(1) else { return };
         self.place[lpi as usize] = 0;
@@ -455,8 +462,8 @@ impl Lpis {
         }
     }
 
-    /// Writes a pending bit through to memory, where it lives there. Whether memory said otherwise,
-    /// or did not answer.
+    /// Writes a pending bit to memory, if memory holds pending state. Returns whether the bit
+    /// changed or the access failed; true if memory does not hold it.
     #[inline]
     fn mirror(&mut self, lpi: u32, pending: bool, memory: &mut Memory) -> bool {
         if self.choices.pending != PendingHome::Memory {

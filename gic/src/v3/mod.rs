@@ -5,23 +5,23 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `wire` | where are the bits? |
-//! | `dist` | which SPIs wait, and where may they go? |
-//! | `redist` | what do a redistributor's registers say and do? |
+//! | `dist` | which SPIs wait, and for which CPUs? |
+//! | `redist` | what do loads and stores of a redistributor's registers do? |
 //! | `lpis`, `ids` | which LPIs are pending, and which is the most urgent? |
-//! | `configured` | what does a byte of their configuration say? |
-//! | `known` | what do all redistributors know of it alike? |
-//! | `places` | where is an LPI that has a state of its own? |
-//! | `presets` | what is a GIC built as that chooses as somebody's does? |
-//! | `between` | what do redistributors and ITSs learn of one another? |
-//! | `packet` | what may an ITS ask of a redistributor? |
-//! | `save` | what is there to save beside memory? |
-//! | `view` | which interrupts are under way, as one looks from outside? |
-//! | `cpu`, `icc` | what does a CPU take, and when is it done with it? |
+//! | `configured` | what does a byte of the LPI configuration table mean? |
+//! | `known` | which configuration do all redistributors cache in common? |
+//! | `places` | at which CPU is an LPI with a state of its own? |
+//! | `presets` | which hardware features go with each preset? |
+//! | `between` | which state do redistributors and ITSs share, beside packets? |
+//! | `packet` | what may an ITS request of a redistributor? |
+//! | `save` | which state is saved beside memory? |
+//! | `view` | which interrupts are pending or active, for reports? |
+//! | `cpu`, `icc` | which interrupt does a CPU acknowledge, and what does end of interrupt do? |
 //!
-//! One security state (GICD_CTLR.DS is fixed at 1) with affinity routing only (ARE is fixed at 1):
-//! what a GIC without EL3 shows, as the boards of QEMU and KVM do. LPIs are in Group 1.
+//! One security state (GICD_CTLR.DS is fixed at 1) with affinity routing only (ARE is fixed at 1),
+//! as a GIC without EL3 has on the machines of QEMU and KVM. LPIs are in Group 1.
 //!
-//! Not here: two security states, legacy operation, extended INTIDs (ESPI, EPPI), virtual
+//! Not modelled: two security states, legacy operation, extended INTIDs (ESPI, EPPI), virtual
 //! interfaces, GICv4. Choices are in [`crate::choice`].
 
 mod between;
@@ -66,24 +66,24 @@ use places::Places;
 use redist::Redistributor;
 use wire::{FIRST_LPI, LpiRegister, gicr};
 
-/// Most CPUs of a GICv3 here.
+/// Maximum number of CPUs of a modelled GICv3.
 pub const MOST_CPUS: usize = 512;
 /// Bytes of a redistributor's registers: RD_base and SGI_base, 64 KiB each.
 pub const REDISTRIBUTOR_BYTES: u64 = gicr::END;
 
-/// What a GICv3 is built as.
+/// The parameters of a GICv3.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Implementation {
-    /// The affinity of each CPU: Aff3.Aff2.Aff1.Aff0, a byte each. One to [`MOST_CPUS`]; none
-    /// counts as one with affinity 0, and more are left out.
+    /// The affinity of each CPU: Aff3.Aff2.Aff1.Aff0, a byte each. One to [`MOST_CPUS`]; an empty
+    /// list acts as one CPU with affinity 0, and excess ones are dropped.
     pub affinities: Vec<u32>,
     /// The distributor.
     pub distributor: DistributorFeatures,
     /// The redistributors.
     pub redistributors: RedistributorFeatures,
-    /// What they choose.
+    /// The choices of the redistributors.
     pub choices: LpiChoices,
-    /// The ITSs, in the order in which [`Block::Its`] counts them.
+    /// The ITSs, in the order of [`Block::Its`].
     pub its: Vec<its::Implementation>,
 }
 
@@ -94,19 +94,19 @@ pub enum Block {
     Distributor,
     /// GICR of a CPU, [`REDISTRIBUTOR_BYTES`].
     Redistributor(Cpu),
-    /// GITS, [`its::ITS_BYTES`]: the control frame, then the translation frame. By its place in
+    /// GITS, [`its::ITS_BYTES`]: the control frame, then the translation frame. By its index in
     /// [`Implementation::its`].
     Its(u16),
 }
 
-/// Everything about one interrupt, as one CPU sees it.
+/// The state of one interrupt, as one CPU sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Line {
     /// Inactive, pending, active or both. LPIs are never active.
     pub state: State,
     /// What makes it pending.
     pub trigger: Trigger,
-    /// Whether it is forwarded. Of an LPI: whether that is known.
+    /// Whether it is enabled; for an LPI, by its cached configuration.
     pub enabled: bool,
     /// Whether it is in Group 1.
     pub group1: bool,
@@ -114,12 +114,12 @@ pub struct Line {
     pub priority: u8,
 }
 
-/// How often things happened since reset.
+/// Counters since reset.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Counters {
-    /// LPIs that reached a redistributor whose LPIs are off, or that do not exist there.
+    /// LPIs for a redistributor whose LPIs are off, or that does not have them.
     pub lpis_dropped: u64,
-    /// Loads and stores of LPI tables that nothing answered.
+    /// Failed loads and stores of LPI tables.
     pub lpi_table_aborts: u64,
 }
 
@@ -145,7 +145,7 @@ impl GicV3 {
         for its in &mut implementation.its {
             its.features.num_lpis = implementation.distributor.num_lpis;
         }
-        // An LPI that no event can be mapped to is none that an ITS's GIC has.
+        // INTIDs that no ITS can map an event to do not exist.
         let room = implementation.its.iter().map(|its| its.features.layout.intid_bits()).min();
         let bits = &mut implementation.distributor.intid_bits;
         *bits = (*bits).min(room.unwrap_or(u32::MAX));
@@ -182,12 +182,12 @@ impl GicV3 {
         gic
     }
 
-    /// What the GIC is built as; numbers out of range have been put right.
+    /// The parameters of the GIC; numbers out of range have been corrected.
     pub fn implementation(&self) -> &Implementation {
         &self.implementation
     }
 
-    /// Back to the state after reset.
+    /// Resets the GIC.
     pub fn reset(&mut self) {
         *self = Self::new(self.implementation.clone());
     }
@@ -214,8 +214,8 @@ impl GicV3 {
 
     /// Stores to a register, at an offset in bytes from where `block` starts. Offsets that name no
     /// register, and CPUs that do not exist, are ignored. Turning LPIs on reads their tables,
-    /// turning them off writes the pending one. Commands of an ITS are consumed by [`GicV3::step`],
-    /// not here.
+    /// turning them off writes the pending table. [`GicV3::step`] consumes an ITS's commands, not
+    /// this.
     pub fn store(
         &mut self,
         block: Block,
@@ -256,8 +256,8 @@ impl GicV3 {
         }
     }
 
-    /// A device writes to an ITS, at an offset in bytes from where the ITS starts: GITS_TRANSLATER
-    /// is at [`its::TRANSLATER`]. The DeviceID is the requester's.
+    /// A device writes to an ITS, at an offset in bytes from the ITS's start: GITS_TRANSLATER is at
+    /// [`its::TRANSLATER`]. The DeviceID is the requester's.
     pub fn message(
         &mut self,
         its: u16,
@@ -273,8 +273,8 @@ impl GicV3 {
         }
     }
 
-    /// As [`GicV3::message`], where it is plain to see what comes of it: the LPI that is pending now,
-    /// and the CPU. Else nothing has happened.
+    /// Fast path of [`GicV3::message`]: the LPI made pending and its CPU, or `None` with nothing
+    /// changed.
     #[inline(always)]
     pub fn message_at_hand(
         &mut self,
@@ -289,7 +289,7 @@ impl GicV3 {
         Some((intid, self.whereabouts(intid, cpu)))
     }
 
-    /// As [`GicV3::message`], the general way.
+    /// The general path of [`GicV3::message`].
     #[inline(never)]
     pub(crate) fn message_behind(
         &mut self,
@@ -312,9 +312,9 @@ impl GicV3 {
         }
     }
 
-    /// Does one thing that waits, if there is any: an ITS consumes a command or lets a packet
-    /// arrive, a redistributor does an invalidation that a register asked for. Where packets may be
-    /// late, `Idle` says that nothing happens now, not that nothing is on its way.
+    /// Performs one pending action, if there is any: an ITS consumes a command or delivers a
+    /// packet, a redistributor performs an invalidation that a register requested. Where packets
+    /// may be late, `Idle` means that nothing happens now; packets may still be on their way.
     pub fn step(&mut self, memory: &mut Memory) -> Progress {
         let its = self.its.iter_mut().any(|its| its.step(memory) == Progress::Worked);
         self.deliver_all(memory);
@@ -324,7 +324,8 @@ impl GicV3 {
         if worked { Progress::Worked } else { Progress::Idle }
     }
 
-    /// Lets everything arrive that is on its way, as it does in finite time.
+    /// Delivers every packet that is on its way, and completes register operations, as happens in
+    /// finite time.
     pub fn settle(&mut self, memory: &mut Memory) {
         for its in &mut self.its {
             its.settle();
@@ -344,7 +345,7 @@ impl GicV3 {
         }
     }
 
-    /// What the GIC wants done elsewhere, in order: wires of its own parts that pulse.
+    /// Effects for the caller to perform, in order: wires of the GIC's own parts that pulse.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         self.its.iter_mut().flat_map(Its::take_effects).collect()
     }
@@ -354,22 +355,22 @@ impl GicV3 {
         &self.its
     }
 
-    /// The failed commands of an ITS since the last call, the last 64 at most.
+    /// The failed commands of an ITS since the last call, 64 at most: the latest.
     pub fn take_reports(&mut self, its: u16) -> Vec<its::Report> {
         self.its.get_mut(usize::from(its)).map_or(Vec::new(), Its::take_reports)
     }
 
-    /// The writes of devices that an ITS reports since the last call: [`Its::take_failed_writes`].
+    /// The device writes that an ITS has reported since the last call: [`Its::take_failed_writes`].
     pub fn take_failed_writes(&mut self, its: u16) -> Vec<its::FailedWrite> {
         self.its.get_mut(usize::from(its)).map_or(Vec::new(), Its::take_failed_writes)
     }
 
-    /// Something happens on the wire of an SPI. Numbers of no SPI are ignored.
+    /// The wire of an SPI changes. INTIDs of no SPI are ignored.
     pub fn wire(&mut self, spi: IntId, signal: Signal) {
         self.distributor.wire(spi.get(), signal);
     }
 
-    /// Something happens on the wire of a CPU's PPI, INTID 16 to 31. Other numbers are ignored.
+    /// The wire of a CPU's PPI, INTID 16 to 31, changes. Other INTIDs are ignored.
     pub fn wire_private(&mut self, cpu: Cpu, ppi: IntId, signal: Signal) {
         if let (16..32, Some(redistributor)) = (ppi.get(), self.redistributors.get_mut(cpu.index()))
         {
@@ -383,14 +384,14 @@ impl GicV3 {
         lpis.map_or(Vec::new(), |lpis| lpis.pending().into_iter().map(IntId::new).collect())
     }
 
-    /// How often things happened since reset.
+    /// Counters since reset.
     pub fn counters(&self) -> Counters {
         let aborts = self.redistributors.iter().map(Redistributor::aborts).sum();
         Counters { lpi_table_aborts: aborts, ..self.counters }
     }
 
-    /// One interrupt, as this CPU sees it; `None` where it does not exist, LPIs while they are off and
-    /// not held included.
+    /// One interrupt, as this CPU sees it; `None` if it does not exist. LPIs do not exist while
+    /// they are off, unless the redistributor keeps them.
     pub fn line(&self, cpu: Cpu, intid: IntId) -> Option<Line> {
         let redistributor = self.redistributors.get(cpu.index())?;
         let intid = intid.get();
@@ -410,7 +411,7 @@ impl GicV3 {
         })
     }
 
-    /// The first eight CPUs that may take an SPI, one bit each.
+    /// The CPUs among the first eight that may take an SPI, one bit each.
     pub fn targets(&self, spi: IntId) -> u8 {
         let Some(route) = self.distributor.route(spi.get()) else { return 0 };
         let affinities = self.implementation.affinities.iter().take(8).enumerate();
@@ -422,7 +423,7 @@ impl GicV3 {
         named.fold(0, |cpus, (n, _)| cpus | 1 << n)
     }
 
-    /// The most urgent interrupt that waits for a CPU, of the groups asked for.
+    /// The most urgent interrupt that waits for a CPU, in these groups.
     fn highest(&self, cpu: Cpu, groups: (bool, bool)) -> Option<Waiting> {
         let redistributor = self.redistributors.get(cpu.index())?;
         if redistributor.is_asleep() {
@@ -447,16 +448,16 @@ impl GicV3 {
         Some(Waiting { intid: IntId::new(intid), priority, group1 })
     }
 
-    /// What a CPU is interrupted with: enabled everywhere, more urgent than the priority mask and
-    /// than what the CPU is serving. The CPU is interrupted exactly when there is such an
-    /// interrupt.
+    /// The interrupt that is signalled to a CPU: enabled at the distributor and the interface, more
+    /// urgent than the priority mask and than the running priority. The CPU is interrupted exactly
+    /// when there is one.
     pub fn highest_pending(&self, cpu: Cpu) -> Option<Waiting> {
         let interface = self.interfaces.get(cpu.index())?;
         let waiting = self.highest(cpu, interface.groups())?;
         interface.signals(&waiting).then_some(waiting)
     }
 
-    /// A row of SGIs, PPIs or SPIs, for changing.
+    /// A row of SGIs, PPIs or SPIs, mutable.
     fn row_mut(&mut self, cpu: Cpu, intid: u32) -> Option<&mut crate::row::Row> {
         match intid {
             0..ROW => self.redistributors.get_mut(cpu.index()).map(|place| &mut place.row),

@@ -1,5 +1,5 @@
-//! What an ITS sends to redistributors. IHI 0069 H 5.2: an ITS never takes an interrupt to a CPU
-//! itself.
+//! Packets from an ITS to redistributors. IHI 0069 H 5.2: an ITS itself never signals an interrupt
+//! to a CPU.
 
 use super::GicV3;
 use super::redist::Invalidation;
@@ -18,24 +18,24 @@ pub enum Packet {
     Invalidate(IntId),
     /// The configuration of any LPI may have changed: INVALL.
     InvalidateAll,
-    /// If the LPI is pending, it is pending there instead: MOVI.
+    /// If the LPI is pending, the other CPU's redistributor takes over pending: MOVI.
     Move(IntId, Cpu),
-    /// Whatever is pending is pending there instead: MOVALL.
+    /// The other CPU's redistributor takes over all pending LPIs: MOVALL.
     MoveAll(Cpu),
     /// An LPI has been mapped here, and its configuration may be read: MAPTI.
     Mapped(IntId),
-    /// An LPI has been mapped to a collection that is not, and its configuration may be read: MAPTI.
+    /// An LPI has been mapped to an unmapped collection, and its configuration may be read: MAPTI.
     MappedNowhere(IntId),
-    /// An event maps to the LPI no more: DISCARD, MAPD.
+    /// One event fewer maps to the LPI: DISCARD, MAPD.
     Released(IntId),
     /// An LPI has been moved here, and its configuration may be read: MOVI.
     Moved(IntId),
-    /// Something changed that concerns this redistributor, which has nothing to do: MAPC.
+    /// No action: it stands for a change that later messages may not observe yet, such as MAPC's.
     Nothing,
 }
 
 impl Packet {
-    /// The one LPI the packet is about; `None` if it may be about any.
+    /// The LPI that the packet is about; `None` if it may be about any.
     pub const fn intid(self) -> Option<IntId> {
         match self {
             Self::SetPending(intid)
@@ -52,8 +52,8 @@ impl Packet {
 }
 
 impl GicV3 {
-    /// A packet arrives at a CPU's redistributor. Whether it found what it is about: LPIs on, and
-    /// the LPI there.
+    /// A packet arrives at a CPU's redistributor. Returns whether it applied: LPIs are on, and the
+    /// LPI exists there.
     pub fn deliver(&mut self, cpu: Cpu, packet: Packet, memory: &mut Memory) -> bool {
         let found = self.deliver_to_place(cpu, packet, memory);
         let found = found.unwrap_or_else(|| self.deliver_to(cpu, packet, memory));
@@ -61,7 +61,7 @@ impl GicV3 {
         found
     }
 
-    /// A packet arrives, about LPIs whose state is the redistributor's.
+    /// A packet arrives, about LPIs whose state is in the redistributor.
     fn deliver_to(&mut self, cpu: Cpu, packet: Packet, memory: &mut Memory) -> bool {
         match packet {
             Packet::SetPending(intid) => return self.pend(cpu, intid, memory),
@@ -81,7 +81,7 @@ impl GicV3 {
         let place = self.redistributors.get_mut(cpu.index());
         let Some(lpis) = place.and_then(|place| place.lpis.as_mut()) else { return false };
         match packet {
-            // No table is read either: QEMU's gicv3_redist_movall_lpis.
+            // No table is read in this case either: QEMU's gicv3_redist_movall_lpis.
             Packet::MoveAll(_) if stays => {}
             Packet::ClearPending(intid) => {
                 lpis.clear_pending(intid.get(), memory);
@@ -92,8 +92,8 @@ impl GicV3 {
             Packet::Moved(intid) => lpis.moved_here(intid.get(), memory),
             Packet::MoveAll(to) => {
                 lpis.look_again(memory);
-                // From the last on: the most urgent of those that are left seldom goes, which some
-                // read the whole table for.
+                // In descending order: clearing the most urgent pending LPI may read the whole
+                // table again, which this order makes rare.
                 for intid in lpis.pending().into_iter().rev() {
                     self.move_lpi(IntId::new(intid), cpu, to, memory);
                 }
@@ -112,10 +112,10 @@ impl GicV3 {
         packet.intid().is_none_or(|intid| lpis.exists(intid.get()))
     }
 
-    /// An LPI becomes pending at a CPU's redistributor. Whether it could.
+    /// An LPI becomes pending at a CPU's redistributor. Returns whether it did.
     #[inline(always)]
     pub(super) fn pend(&mut self, cpu: Cpu, intid: IntId, memory: &mut Memory) -> bool {
-        // Matched, not passed to closures: those take what they capture through memory.
+        // `match` instead of closures, which would pass their captures through memory.
         let pended = match self.pend_elsewhere(cpu, intid.get(), memory) {
             Some(pended) => pended,
             None => {
@@ -134,13 +134,14 @@ impl GicV3 {
         pended
     }
 
-    /// Whether anything that is moved to a CPU gets there, or is lost.
+    /// Whether a move to this CPU takes effect: its LPIs arrive there, or are lost.
     fn takes_moves(&self, to: Cpu) -> bool {
         let on = self.redistributors.get(to.index()).is_some_and(|place| place.is_on());
         on || self.implementation.choices.move_to_disabled != MoveToDisabled::Stay
     }
 
-    /// Moves what is known of one LPI, and, if it is pending, that. Whether it was and moved.
+    /// Moves an LPI's cached configuration, and its pending state. Returns whether it is pending
+    /// there.
     fn move_lpi(&mut self, intid: IntId, from: Cpu, to: Cpu, memory: &mut Memory) -> bool {
         if from == to {
             return false;

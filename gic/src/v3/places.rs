@@ -1,9 +1,10 @@
-//! LPIs that have one state each and are at one CPU each, where that is chosen
-//! ([`LpiState::PerLpi`]): which there are, and where they are. What is pending and what is known of
-//! configuration is held by the redistributor of that CPU, whether its LPIs are on or not.
+//! LPIs with one state each, at one CPU at a time ([`LpiState::PerLpi`], KVM's `vgic_irq`): which
+//! exist, and where each is. The redistributor of that CPU holds the LPI's pending state and cached
+//! configuration, whether its LPIs are on or not.
 //!
-//! An LPI is there while an event maps to it, of whichever ITS, and as long as it waits for its CPU.
-//! One that no event was said to map to is where packets bring it, as elsewhere.
+//! An LPI exists while any ITS maps an event to it, or while its CPU can take it. An LPI that no
+//! event was reported to map to is at the redistributor that its last packet reached, as with
+//! [`LpiState::PerRedistributor`].
 
 use super::lpis::Lpis;
 use super::wire::FIRST_LPI;
@@ -13,14 +14,14 @@ use crate::choice::lpi::{LpiState, MoveToDisabled};
 use passim_model::{IntId, Memory};
 use std::collections::BTreeSet;
 
-/// An LPI.
+/// The state of an LPI beside its redistributor's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Place {
-    /// Events that map to it.
+    /// Number of events that map to it.
     events: u32,
-    /// The CPU, plus one; 0 while there is none, as events are in collections that nobody has mapped.
+    /// The CPU plus one; 0 for none, while its events are in unmapped collections.
     cpu: u16,
-    /// While there is no CPU, what is known of its configuration.
+    /// While there is no CPU, its cached configuration.
     known: u8,
     /// While there is no CPU, whether it is pending.
     pending: bool,
@@ -32,17 +33,17 @@ impl Place {
     }
 }
 
-/// The LPIs that there are.
+/// The LPIs that exist.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places {
-    /// By INTID less [`FIRST_LPI`]; none where LPIs have no state of their own.
+    /// By INTID minus [`FIRST_LPI`]; empty without [`LpiState::PerLpi`].
     all: Vec<Place>,
-    /// Those that no event maps to any more.
+    /// LPIs that no event maps to any more.
     loose: BTreeSet<u32>,
 }
 
 impl Places {
-    /// None yet, of INTIDs of so many bits.
+    /// No LPI exists yet; INTIDs have `intid_bits` bits.
     pub(super) fn new(state: LpiState, intid_bits: u32) -> Self {
         let count = match state {
             LpiState::PerRedistributor => 0,
@@ -55,7 +56,7 @@ impl Places {
         self.all.get_mut(intid.checked_sub(FIRST_LPI)? as usize)
     }
 
-    /// The LPI, if it is there.
+    /// The LPI, if it exists.
     #[inline]
     fn get(&self, intid: u32) -> Option<Place> {
         let place = self.all.get(intid.checked_sub(FIRST_LPI)? as usize)?;
@@ -74,7 +75,8 @@ impl GicV3 {
         self.redistributors.get_mut(cpu?.index())?.lpis.as_mut()
     }
 
-    /// A packet about LPIs that have a state of their own; `None` if it is about others, too.
+    /// Delivers a packet about LPIs with a state of their own; `None` if the redistributor has to
+    /// handle it.
     pub(super) fn deliver_to_place(
         &mut self,
         cpu: Cpu,
@@ -113,8 +115,8 @@ impl GicV3 {
         Some(true)
     }
 
-    /// An event maps to an LPI, for a CPU. Whether it could.
-    // vgic_add_lpi: one that is there already gets nothing but a reference.
+    /// An event maps to an LPI, for a CPU. Returns whether the LPI can exist.
+    // vgic_add_lpi: an existing LPI only gets another reference.
     fn arrive(&mut self, intid: u32, cpu: Option<Cpu>, memory: &mut Memory) -> Option<bool> {
         let there = self.places.get(intid).is_some();
         let slot = self.places.slot(intid)?;
@@ -132,7 +134,7 @@ impl GicV3 {
         Some(true)
     }
 
-    /// Configuration is read anew where the LPI is.
+    /// Reads the LPI's configuration again, where the LPI is.
     pub(super) fn invalidate_in_place(&mut self, intid: u32, memory: &Memory) {
         let Some(place) = self.places.get(intid) else { return };
         if let Some(lpis) = self.lpis_at(place.cpu()) {
@@ -144,8 +146,8 @@ impl GicV3 {
         }
     }
 
-    /// An LPI is at this CPU from now on, with all that is known of it. Whether it is pending there.
-    // update_affinity: what is on no list stays on none.
+    /// Moves an LPI to a CPU, with its cached configuration. Returns whether it is pending there.
+    // update_affinity: an LPI on no ap_list stays on none.
     fn take_to(&mut self, intid: u32, to: Cpu, memory: &mut Memory) -> bool {
         let Some(place) = self.places.get(intid) else { return false };
         let on = self.redistributors.get(to.index()).is_some_and(|place| place.is_on());
@@ -173,7 +175,7 @@ impl GicV3 {
         true
     }
 
-    /// An event less maps to an LPI.
+    /// One event fewer maps to the LPI.
     fn release(&mut self, intid: u32) {
         let Some(slot) = self.places.slot(intid) else { return };
         let before = slot.events;
@@ -183,7 +185,7 @@ impl GicV3 {
         }
     }
 
-    /// LPIs that no event maps to are no more, but for those that wait for a CPU.
+    /// Drops LPIs that no event maps to, unless a CPU can take them.
     pub(super) fn forget_loose(&mut self) {
         if self.places.loose.is_empty() {
             return;
@@ -204,8 +206,8 @@ impl GicV3 {
         }
     }
 
-    /// A message, for a CPU whose LPIs are on, of an LPI that is elsewhere. `None` if that is where
-    /// the message brings it.
+    /// A message for a CPU with LPIs on, of an LPI that is at another CPU. `None` if the LPI is at
+    /// the message's CPU or has no state of its own.
     #[inline(always)]
     pub(super) fn pend_elsewhere(
         &mut self,
@@ -235,8 +237,8 @@ impl GicV3 {
         }
     }
 
-    /// The CPU at which an LPI is that a message brought to `cpu`: where it went before, if it has a
-    /// state of its own.
+    /// The CPU that an LPI is at after a message for `cpu` raised it: where it was before, if it
+    /// has a state of its own.
     #[inline(always)]
     pub(super) fn whereabouts(&self, intid: IntId, cpu: Cpu) -> Cpu {
         if self.places.all.is_empty() {
@@ -245,8 +247,8 @@ impl GicV3 {
         self.places.get(intid.get()).and_then(|place| place.cpu()).unwrap_or(cpu)
     }
 
-    /// LPIs of a CPU have been turned on: of those that are there, what the table says holds, and
-    /// what is shelved anywhere waits again.
+    /// LPIs of a CPU have been turned on: takes over pending from its table for each LPI that
+    /// exists there, and offers all shelved LPIs again.
     // its_sync_lpi_pending_table.
     pub(super) fn believe_table(&mut self, cpu: Cpu, memory: &mut Memory) {
         if self.places.all.is_empty() {
@@ -264,7 +266,7 @@ impl GicV3 {
         }
     }
 
-    /// Pending tables say of the LPIs that there are whether they are pending.
+    /// Writes the pending bit of each LPI that exists to its CPU's table.
     // vgic_v3_save_pending_tables.
     pub(super) fn write_places(&mut self, memory: &mut Memory) {
         if self.places.all.is_empty() {
@@ -280,7 +282,7 @@ impl GicV3 {
         }
     }
 
-    /// The LPIs that events of restored tables map to are there.
+    /// Creates the LPIs that events of restored tables map to.
     // vgic_its_restore_ite.
     pub(super) fn gather_places(&mut self, memory: &mut Memory) {
         if self.places.all.is_empty() {

@@ -1,4 +1,4 @@
-//! What a GICv3 is built as that chooses as somebody's does.
+//! The hardware features that go with each preset.
 
 use super::{
     DistributorFeatures, Groups, Implementation, OneOfN, RedistributorFeatures, SgiGroups, Sleep,
@@ -8,11 +8,11 @@ use crate::identification;
 use crate::its;
 
 impl Implementation {
-    /// A GICv3 with one ITS that chooses as `preset` does, with affinities 0.0.0.0 to 0.0.0.15,
+    /// A GICv3 with one ITS and the choices of `preset`, with affinities 0.0.0.0 to 0.0.0.15,
     /// 0.0.1.0 and so on.
     pub fn of(preset: Preset, cpus: u16, spis: u16) -> Self {
-        // KVM's distributor tells its revision, its redistributors do not (`vgic-mmio-v3.c`); QEMU and
-        // the others name Arm and no product.
+        // KVM's distributor reports its revision, its redistributors do not (`vgic-mmio-v3.c`);
+        // QEMU and the others report Arm and no product.
         let (iidr, of_redistributors) = match preset {
             Preset::KvmAbi0 => (0x4b00_343b, 0x4b00_043b),
             // As GITS_IIDR: product 2, r1p6 (100336, GICD_IIDR, GICR_IIDR).
@@ -22,9 +22,9 @@ impl Implementation {
         let kvm = preset == Preset::KvmAbi0;
         let arm = matches!(preset, Preset::Qemu | Preset::Gic600);
         let identification = |ours| if arm { ours } else { identification::REVISION };
-        // QEMU's redistributors have none, and GIC-600's none unless they have DirectLPI (GIC-600AE TRM
-        // 101206_0003_04, page 125). Without them the preset with chance is the one where every INV that
-        // software needs shows.
+        // QEMU's redistributors have none, and GIC-600's only with DirectLPI (GIC-600AE TRM
+        // 101206_0003_04, page 125). `adversarial` has none, so that every missing INV has an
+        // effect.
         let registers = matches!(preset, Preset::ArchStrict | Preset::KvmAbi0);
         Self {
             affinities: (0..u32::from(cpus)).map(|n| n >> 4 << 8 | n & 0xf).collect(),
@@ -57,12 +57,13 @@ impl Implementation {
                 direct_lpi: false,
                 invalidation_registers: registers,
                 dpgs: matches!(preset, Preset::ArchStrict | Preset::Gic600),
-                // Under KVM, and in Rockchip's RK3588 (GICR_TYPER is 0x21), all share a table.
+                // Under KVM, and in Rockchip's RK3588 (GICR_TYPER is 0x21), all redistributors
+                // share a table.
                 common_lpi_affinity: match preset {
                     Preset::KvmAbi0 | Preset::Gic600 => 0,
                     _ => 1,
                 },
-                // QEMU keeps gicr_waker and does not look at it.
+                // QEMU stores gicr_waker without effect.
                 sleep: match preset {
                     Preset::Qemu => Sleep::Stored,
                     Preset::KvmAbi0 => Sleep::Absent,

@@ -21,14 +21,14 @@ use passim_model::Memory;
 /// SGIs, whose trigger cannot be changed.
 const SGI_BITS: u32 = 0xffff;
 
-/// What all redistributors of a GIC have in common.
+/// The features that all redistributors of a GIC share.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Features {
     /// GICR_IIDR.
     pub iidr: u32,
-    /// LPIs at all (GICR_TYPER.PLPIS).
+    /// LPIs are supported (GICR_TYPER.PLPIS).
     pub lpis: bool,
-    /// LPIs by register (GICR_TYPER.DirectLPI).
+    /// Registers set and clear pending LPIs (GICR_TYPER.DirectLPI).
     pub direct_lpi: bool,
     /// INVLPIR, INVALLR and SYNCR (GICR_CTLR.IR); DirectLPI has them too.
     pub invalidation_registers: bool,
@@ -41,23 +41,23 @@ pub struct Features {
     pub sleep: Sleep,
     /// The triggers of PPIs cannot be changed: GICR_ICFGR1 is read-only.
     pub fixed_triggers: bool,
-    /// GICR_PIDR4 and its siblings.
+    /// The identification registers: GICR_PIDR4 to GICR_CIDR3.
     pub identification: Identification,
 }
 
 /// GICR_WAKER.ProcessorSleep.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Sleep {
-    /// While it is set, as it is out of reset, the CPU takes nothing.
+    /// While it is set, as it is after reset, no interrupt is signalled to the CPU.
     #[default]
     Obeyed,
-    /// It is kept, and nothing follows.
+    /// The bit is stored without effect.
     Stored,
     /// GICR_WAKER reads as zero.
     Absent,
 }
 
-/// An invalidation that INVLPIR or INVALLR asked for.
+/// An invalidation that INVLPIR or INVALLR requested.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Invalidation {
     One(u32),
@@ -72,7 +72,7 @@ pub(super) struct Redistributor {
     typer: u64,
     /// Bits of an INTID (GICD_TYPER.IDbits).
     intid_bits: u32,
-    /// LPIs that there are, if they are fewer (GICD_TYPER.num_LPIs).
+    /// Number of LPIs, if lower than `intid_bits` allows (GICD_TYPER.num_LPIs).
     most_lpis: u32,
     /// The DPG bits.
     ctlr: u64,
@@ -81,21 +81,21 @@ pub(super) struct Redistributor {
     pendbaser: u64,
     /// SGIs and PPIs.
     pub(super) row: Row,
-    /// While LPIs are on, and where they are held while they are off.
+    /// Present while LPIs are on, or where they are kept while off.
     pub(super) lpis: Option<Lpis>,
     /// Whether they are on.
     on: bool,
-    /// LPIs that have been turned off, while the pending table does not say of them yet.
+    /// LPIs that have been turned off, until their pending bits are written to the table.
     leaving: Option<Lpis>,
-    /// Asked for and not done.
+    /// Requested and not yet performed.
     invalidations: Vec<Invalidation>,
-    /// Done, and for other redistributors to do too.
+    /// Performed, and to be forwarded to other redistributors.
     spread: Vec<Invalidation>,
-    /// Aborts of the time before LPIs were last turned off.
+    /// Failed table accesses before LPIs were last turned off.
     past_aborts: u64,
 }
 
-/// Most invalidations waiting; more are one of everything.
+/// Maximum number of queued invalidations; a further one replaces all by one of everything.
 const MOST_INVALIDATIONS: usize = 8;
 
 impl Redistributor {
@@ -118,8 +118,8 @@ impl Redistributor {
         row.states.edge = SGI_BITS;
         // KVM's vgic_allocate_private_irqs.
         row.enabled = if groups == Groups::Together { SGI_BITS } else { 0 };
-        // Out of reset as KVM has them, INITIAL_PROPBASER_VALUE and INITIAL_PENDBASER_VALUE, where that is
-        // what is kept.
+        // Reset values under KVM, INITIAL_PROPBASER_VALUE and INITIAL_PENDBASER_VALUE, where
+        // attributes are made cacheable.
         let base = match choices.attributes {
             Attributes::Cacheable if features.lpis => attributes::KVM_PROPBASER,
             _ => 0,
@@ -152,18 +152,18 @@ impl Redistributor {
         self.on
     }
 
-    /// Whether the CPU takes nothing now. IHI 0069 H 11.1.
+    /// Whether no interrupt is signalled to the CPU now. IHI 0069 H 11.1.
     pub(super) fn is_asleep(&self) -> bool {
         self.asleep && self.features.sleep == Sleep::Obeyed
     }
 
-    /// Whether the CPU declines SPIs of this group that any CPU could take.
+    /// Whether the CPU declines 1 of N SPIs of this group.
     pub(super) fn declines(&self, group1: bool) -> bool {
         let field = if group1 { RedistributorCtlr::DPG1NS } else { RedistributorCtlr::DPG0 };
         field.is_set(self.ctlr)
     }
 
-    /// Loads and stores of LPI tables that nothing answered.
+    /// Failed loads and stores of LPI tables.
     pub(super) fn aborts(&self) -> u64 {
         self.past_aborts + self.lpis.as_ref().map_or(0, Lpis::aborts)
     }
@@ -297,18 +297,18 @@ impl Redistributor {
         }
     }
 
-    /// An LPI becomes pending. Whether it could: LPIs are on and it exists.
+    /// An LPI becomes pending. Returns whether it did: LPIs are on and it exists.
     #[inline(always)]
     pub(super) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         self.on && self.lpis.as_mut().is_some_and(|lpis| lpis.set_pending(intid, memory))
     }
 
-    /// An LPI is no longer pending. Whether it was.
+    /// An LPI is no longer pending. Returns whether it was.
     pub(super) fn clear_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         self.lpis.as_mut().is_some_and(|lpis| lpis.clear_pending(intid, memory))
     }
 
-    /// Whether a store to INVLPIR or INVALLR does anything now.
+    /// Whether a store to INVLPIR or INVALLR has an effect now.
     pub(super) fn invalidates(&self) -> bool {
         self.has_invalidation_registers() && self.on
     }
@@ -333,7 +333,7 @@ impl Redistributor {
         }
     }
 
-    /// What is known is out of date, as was said here or elsewhere.
+    /// Performs an invalidation that was requested here or at another redistributor.
     pub(super) fn hear(&mut self, invalidation: Invalidation, memory: &Memory) {
         let Some(lpis) = &mut self.lpis else { return };
         match invalidation {
@@ -342,13 +342,13 @@ impl Redistributor {
         }
     }
 
-    /// The invalidations that registers asked for and that others are to do too, once.
+    /// Takes the invalidations to be forwarded to other redistributors.
     pub(super) fn take_spread(&mut self) -> Vec<Invalidation> {
         core::mem::take(&mut self.spread)
     }
 
-    /// Does one thing that a register asked for: an invalidation, or what is left of turning LPIs off.
-    /// Whether there was one.
+    /// Performs one action that a register requested: an invalidation, or the rest of turning LPIs
+    /// off. Returns whether there was one.
     pub(super) fn step(&mut self, memory: &mut Memory) -> bool {
         if self.finish_leaving(memory) {
             return true;

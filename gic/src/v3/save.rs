@@ -1,4 +1,4 @@
-//! Saving a GICv3 and making another of it: registers here, tables in memory.
+//! Saving a GICv3 and restoring another from it: registers here, tables in memory.
 
 use super::cpu::CpuInterface;
 use super::dist::Distributor;
@@ -10,7 +10,7 @@ use crate::its::image::{Converted, ImageError};
 use crate::its::{self, Its};
 use passim_model::{Memory, PhysAddr, Span};
 
-/// Everything of a GICv3 that is not in memory.
+/// The state of a GICv3 that is not in memory.
 #[derive(Clone, Debug)]
 pub struct Saved {
     distributor: Distributor,
@@ -19,16 +19,16 @@ pub struct Saved {
     its: Vec<its::Saved>,
 }
 
-/// The GICR_PROPBASER of all, where all have one: they are stored one after the other, and the last
-/// remains, those last whose LPIs are on. To others software may not have said a word.
+/// The GICR_PROPBASER that all share, where there is one. A restore stores every redistributor's,
+/// those with LPIs on last, and the last store remains; software may never have written the others.
 fn shared_propbaser(saved: &[SavedRedistributor]) -> Option<u64> {
     let last = saved.iter().rev().find(|redistributor| redistributor.is_on()).or(saved.last());
     last.map(SavedRedistributor::propbaser)
 }
 
 impl GicV3 {
-    /// Saves the GIC. What is on its way arrives first; then memory holds the pending LPIs and the
-    /// tables of the ITSs, as their layouts have them.
+    /// Saves the GIC. Packets on their way arrive first; then the pending LPIs and the ITSs' tables
+    /// are written to memory, in their layouts.
     pub fn save(&mut self, memory: &mut Memory) -> Saved {
         self.settle(memory);
         let its = self.its.iter_mut().map(|its| its.save(memory)).collect();
@@ -39,12 +39,13 @@ impl GicV3 {
         Saved { distributor, interfaces, redistributors, its }
     }
 
-    /// A GIC as one of the same `implementation` was when it was saved. Pending LPIs are read from
-    /// memory, each with the priority that it had; a configuration byte that was known is known.
+    /// A GIC with the same `implementation`, as it was when saved. Pending LPIs are read from
+    /// memory, each with its former priority; cached configuration bytes stay cached.
     ///
-    /// Not so where the implementation that is followed reads them anew itself: of LPIs that have a
-    /// state of their own ([`LpiState::PerLpi`](crate::choice::lpi::LpiState)) and where the pending
-    /// table is read again and again ([`PendingScan::Repeated`](crate::choice::lpi::PendingScan)).
+    /// Tables are read again instead where the modelled implementation does so: for LPIs with a
+    /// state of their own ([`LpiState::PerLpi`](crate::choice::lpi::LpiState)) and where the
+    /// pending table is read repeatedly
+    /// ([`PendingScan::Repeated`](crate::choice::lpi::PendingScan)).
     pub fn restore(implementation: Implementation, saved: &Saved, memory: &mut Memory) -> Self {
         let mut gic = Self::new(implementation);
         gic.distributor = saved.distributor.clone();
@@ -63,21 +64,20 @@ impl GicV3 {
         gic
     }
 
-    /// Becomes a GIC of another implementation with as many CPUs and ITSs, as where a machine moves
-    /// from one host to another whose ITSs lay tables out otherwise: saved, its tables rewritten, and
-    /// restored. Returns what came of the tables of each ITS, `None` where their layout is the same.
+    /// Becomes a GIC of another implementation with as many CPUs and ITSs, as when a machine moves
+    /// to a host whose ITSs use another table layout: saves, rewrites the tables, and restores.
+    /// Returns the conversion of each ITS's tables, `None` where the layout is the same.
     ///
-    /// What was remembered of the configuration of LPIs goes with them as far as the new one remembers
-    /// any: bytes that are known, but where that reads them whenever an LPI becomes pending; the priority
-    /// of a pending LPI, but where that follows what is known. Where tables are read anew when they are
-    /// restored, on either side, memory says.
+    /// Cached configuration of LPIs moves along as far as the new GIC caches any: bytes, unless it
+    /// reads them whenever an LPI becomes pending; the priority of a pending LPI, unless that
+    /// follows the cached byte. Where either side reads tables again on restore, memory decides.
     ///
-    /// Tables of interrupts that are too small for larger entries go to `scratch`, memory that no
-    /// software uses and that stays the ITS's.
+    /// Interrupt translation tables too small for larger entries move to `scratch`, memory that
+    /// software does not use and that belongs to the ITS afterwards.
     ///
     /// # Errors
-    /// [`ImageError`]; the GIC is as it was, and its tables are but where they have no room for an
-    /// entry.
+    /// [`ImageError`]. The GIC is unchanged; so are its tables, unless the error is that one has no
+    /// room for an entry.
     pub fn convert(
         &mut self,
         to: Implementation,

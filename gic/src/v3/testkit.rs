@@ -1,22 +1,22 @@
-//! A board for tests: a GICv3, memory, and the raw words a driver would write.
+//! A machine for tests: a GICv3, memory, and the raw words that a driver would write.
 //!
-//! Everything is spelled as numbers. Nothing here uses the layouts under test.
+//! Everything is written in numbers. Nothing here uses the layouts under test.
 
 use super::{Block, GicV3, Implementation, Packet, SystemRegister};
 use crate::choice::Preset;
 use crate::{Cpu, Progress, Size};
 use passim_model::{IntId, Memory, PhysAddr, Span};
 
-/// The LPI configuration table: the byte of LPI n is at this plus n less 8192.
+/// The LPI configuration table: the byte of LPI n is at this address plus n - 8192.
 pub(crate) const CONFIGURATION: u64 = 0x4100_0000;
-/// The pending table of CPU n is at this plus n times 64 KiB.
+/// The pending table of CPU n is at this address plus n times 64 KiB.
 pub(crate) const PENDING: u64 = 0x4200_0000;
 
 pub(crate) fn cpu(n: u16) -> Cpu {
     Cpu::new(n)
 }
 
-/// Memory as the boards have it.
+/// Memory of the test machines.
 pub(crate) fn memory() -> Memory {
     let mut memory = Memory::new();
     let ram = Span::from_size(PhysAddr::new(0x4000_0000), 0x1000_0000).unwrap();
@@ -34,14 +34,14 @@ impl Board {
         Self { gic: GicV3::new(implementation), memory: memory() }
     }
 
-    /// A GIC as Linux has set it up: four CPUs, 64 SPIs, LPIs on.
+    /// A GIC set up as Linux does: four CPUs, 64 SPIs, LPIs on.
     pub(crate) fn new(preset: Preset) -> Self {
         let mut board = Self::cold(Implementation::of(preset, 4, 64));
         board.boot();
         board
     }
 
-    /// Distributor, redistributors and interfaces on; everything in Group 1.
+    /// Enables distributor, redistributors and interfaces; everything in Group 1.
     pub(crate) fn boot(&mut self) {
         self.w32(Block::Distributor, 0x000, 0b11);
         for at in [0x84, 0x88] {
@@ -115,7 +115,7 @@ impl Board {
         self.gic.deliver(cpu(n), packet, &mut self.memory)
     }
 
-    /// What a CPU acknowledges.
+    /// The INTID that a CPU acknowledges.
     pub(crate) fn iar(&mut self, n: u16) -> u32 {
         self.gic.read(cpu(n), SystemRegister::Iar1, &mut self.memory) as u32
     }
@@ -125,7 +125,7 @@ impl Board {
         self.gic.write(cpu(n), SystemRegister::Eoir1, u64::from(intid));
     }
 
-    /// Acknowledges and ends everything that waits for a CPU, in order.
+    /// Acknowledges and ends every interrupt that waits for a CPU, in order.
     pub(crate) fn drain(&mut self, n: u16) -> Vec<u32> {
         let mut taken = Vec::new();
         loop {
@@ -148,7 +148,7 @@ impl Board {
         self.gic.pending_lpis(cpu(n)).into_iter().map(IntId::get).collect()
     }
 
-    /// Steps until there is nothing to do; how many steps worked.
+    /// Steps until the GIC is idle; returns the number of steps that worked.
     pub(crate) fn run(&mut self) -> u32 {
         let mut worked = 0;
         while self.gic.step(&mut self.memory) == Progress::Worked {

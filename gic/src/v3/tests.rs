@@ -1,4 +1,4 @@
-//! A GICv3 from outside: raw offsets and values, as a driver would write them.
+//! A GICv3 driven through its registers: raw offsets and values, as a driver writes them.
 
 mod lpis;
 mod presets;
@@ -17,7 +17,7 @@ fn r(n: u16) -> Block {
     Block::Redistributor(cpu(n))
 }
 
-/// Enables an SPI, edge-triggered, of priority 0xa0, for the CPU with this affinity.
+/// Enables an SPI, edge-triggered, at priority 0xa0, routed to the CPU with this affinity.
 fn edge(board: &mut Board, spi: u32, affinity: u64) {
     let at = 0xc00 + u64::from(spi / 16) * 4;
     let old = board.r32(D, at);
@@ -85,7 +85,7 @@ fn spis_by_message() {
     board.w32(D, 0x48, 40);
     assert_eq!(board.gic.line(cpu(0), IntId::new(40)).unwrap().state, State::Active);
     board.eoi(0, 40);
-    // A level is held until the second message.
+    // A level-sensitive SPI stays asserted until the second message.
     board.w32(D, 0xc08, 0);
     board.gic.store(D, 0x40, Size::Half, 40, &mut board.memory);
     assert_eq!(board.iar(0), 40);
@@ -97,7 +97,7 @@ fn spis_by_message() {
         board.w32(D, 0x40, stray);
     }
     assert_eq!(board.gic.busy(cpu(0)), []);
-    // GICD_SETSPI_SR and GICD_CLRSPI_SR: nothing, as there is one Security state.
+    // GICD_SETSPI_SR and GICD_CLRSPI_SR have no effect, as there is one Security state.
     edge(&mut board, 40, 0);
     board.w32(D, 0x50, 40);
     assert_eq!(board.waiting(0), None);
@@ -127,8 +127,8 @@ fn sgis_and_ppis() {
     assert_eq!(board.waiting(2), Some(27));
 }
 
-/// With one Security state ICC_SGI1R_EL1 asks for SGIs of either group, and the other two registers for
-/// those of Group 0. Under QEMU each group has its own.
+/// With one Security state ICC_SGI1R_EL1 requests SGIs of either group, and the other two registers
+/// those of Group 0. Under QEMU each group has its own register.
 #[test]
 fn sgis_of_either_group() {
     for preset in Preset::ALL.into_iter().take(4) {
@@ -155,8 +155,7 @@ fn sgis_of_either_group() {
     }
 }
 
-/// Affinities 0 of 16 and more are reached by a field that says which sixteen; where there are none, the
-/// field counts for nothing.
+/// A field selects the sixteen CPUs of affinity 0 from 16 on; without such CPUs it is ignored.
 #[test]
 fn sgis_of_another_sixteen() {
     for (affinities, typer, ctlr, asked) in

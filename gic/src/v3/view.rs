@@ -1,4 +1,4 @@
-//! What of a GICv3 is under way, for whoever looks at it from outside.
+//! Read-only view of a GICv3's state, for reports.
 
 use super::GicV3;
 use crate::Cpu;

@@ -21,7 +21,7 @@ pub(crate) mod gicd {
     pub(crate) const END: u64 = 0x1_0000;
 }
 
-/// Offsets in a redistributor, of which the second 64 KiB hold SGIs and PPIs. IHI 0069 H 12.10.
+/// Offsets in a redistributor; the second 64 KiB are for SGIs and PPIs. IHI 0069 H 12.10.
 pub(crate) mod gicr {
     pub(crate) const CTLR: u64 = 0x0000;
     pub(crate) const IIDR: u64 = 0x0004;
@@ -58,30 +58,30 @@ layout! {
         ARE = bit(4);
         /// One security state.
         DS = bit(6);
-        /// A write is not complete everywhere.
+        /// A write has not taken effect everywhere.
         RWP = bit(31);
     }
 }
 layout! {
     /// GICD_TYPER.
     pub(crate) struct DistributorTyper {
-        /// Rows of 32 interrupts, less one.
+        /// Rows of 32 interrupts, minus one.
         IT_LINES_NUMBER = bits(4, 0);
-        /// CPUs without affinity routing, less one.
+        /// CPUs without affinity routing, minus one.
         CPU_NUMBER = bits(7, 5);
         /// Extended SPIs.
         ESPI = bit(8);
         /// Two security states.
         SECURITY_EXTN = bit(10);
-        /// log2 of the LPIs, less one; 0 if IDbits says it.
+        /// log2 of the number of LPIs, minus one; 0 if IDbits gives it.
         NUM_LPIS = bits(15, 11);
-        /// SPIs by message.
+        /// SPIs can be raised by message.
         MBIS = bit(16);
         /// LPIs.
         LPIS = bit(17);
         /// Virtual LPIs injected directly.
         DVIS = bit(18);
-        /// Bits of an INTID, less one.
+        /// Bits of an INTID, minus one.
         ID_BITS = bits(23, 19);
         /// Affinity 3 may be other than zero.
         A3V = bit(24);
@@ -94,7 +94,7 @@ layout! {
 layout! {
     /// GICD_SETSPI_NSR and its siblings.
     pub(crate) struct MessageSpi {
-        /// Which SPI.
+        /// INTID of the SPI.
         INTID = bits(12, 0);
     }
 }
@@ -116,17 +116,17 @@ layout! {
         ENABLE_LPIS = bit(0);
         /// EnableLPIs can be cleared.
         CES = bit(1);
-        /// There are INVLPIR, INVALLR and SYNCR.
+        /// INVLPIR, INVALLR and SYNCR exist.
         IR = bit(2);
-        /// A write is not complete everywhere.
+        /// A write has not taken effect everywhere.
         RWP = bit(3);
-        /// No Group 0 SPI that any CPU could take.
+        /// The CPU takes no 1 of N SPI of Group 0.
         DPG0 = bit(24);
-        /// No Non-secure Group 1 SPI that any CPU could take.
+        /// The CPU takes no 1 of N SPI of Non-secure Group 1.
         DPG1NS = bit(25);
-        /// No Secure Group 1 SPI that any CPU could take.
+        /// The CPU takes no 1 of N SPI of Secure Group 1.
         DPG1S = bit(26);
-        /// A requested SGI is not complete everywhere.
+        /// A requested SGI has not taken effect everywhere.
         UWP = bit(31);
     }
 }
@@ -145,7 +145,7 @@ layout! {
         LAST = bit(4);
         /// DPG bits.
         DPGS = bit(5);
-        /// What commands call the CPU.
+        /// The CPU's number in commands.
         PROCESSOR_NUMBER = bits(23, 8);
         /// Which redistributors share a configuration table.
         COMMON_LPI_AFF = bits(25, 24);
@@ -165,13 +165,13 @@ layout! {
 layout! {
     /// GICR_PROPBASER.
     pub(crate) struct Propbaser {
-        /// Bits of an INTID, less one.
+        /// Bits of an INTID, minus one.
         ID_BITS = bits(4, 0);
         /// Inner cacheability.
         INNER_CACHE = bits(9, 7);
         /// Shareability.
         SHAREABILITY = bits(11, 10);
-        /// Where the table is.
+        /// Address of the table.
         PHYSICAL_ADDRESS = bits(51, 12);
         /// Outer cacheability.
         OUTER_CACHE = bits(58, 56);
@@ -184,7 +184,7 @@ layout! {
         INNER_CACHE = bits(9, 7);
         /// Shareability.
         SHAREABILITY = bits(11, 10);
-        /// Where the table is.
+        /// Address of the table.
         PHYSICAL_ADDRESS = bits(51, 16);
         /// Outer cacheability.
         OUTER_CACHE = bits(58, 56);
@@ -195,7 +195,7 @@ layout! {
 layout! {
     /// GICR_SETLPIR, CLRLPIR, INVLPIR.
     pub(crate) struct LpiRegister {
-        /// Which LPI.
+        /// INTID of the LPI.
         INTID = bits(31, 0);
     }
 }
@@ -209,20 +209,20 @@ layout! {
 layout! {
     /// A byte of the LPI configuration table. IHI 0069 H 5.1.1.
     pub(crate) struct LpiConfiguration {
-        /// The LPI is forwarded.
+        /// The LPI is enabled.
         ENABLE = bit(0);
-        /// Its priority, in place.
+        /// Its priority, not shifted.
         PRIORITY = bits(7, 2);
     }
 }
 layout! {
     /// ICC_CTLR_EL1.
     pub(crate) struct IccCtlr {
-        /// ICC_BPR0_EL1 is for both groups.
+        /// ICC_BPR0_EL1 applies to both groups.
         CBPR = bit(0);
         /// An end of interrupt only drops the priority.
         EOI_MODE = bit(1);
-        /// Bits of a priority, less one.
+        /// Bits of a priority, minus one.
         PRI_BITS = bits(10, 8);
         /// Bits of an INTID: 0 for 16, 1 for 24.
         ID_BITS = bits(13, 11);
@@ -235,17 +235,17 @@ layout! {
 layout! {
     /// ICC_SGI1R_EL1.
     pub(crate) struct SgiRequest {
-        /// One bit a CPU of the cluster.
+        /// One bit per CPU of the range.
         TARGET_LIST = bits(15, 0);
         /// Affinity 1 of the cluster.
         AFF1 = bits(23, 16);
-        /// Which SGI.
+        /// Number of the SGI.
         INTID = bits(27, 24);
         /// Affinity 2 of the cluster.
         AFF2 = bits(39, 32);
         /// All but the requester.
         IRM = bit(40);
-        /// Which sixteen of the cluster's CPUs.
+        /// Which range of sixteen CPUs of the cluster.
         RS = bits(47, 44);
         /// Affinity 3 of the cluster.
         AFF3 = bits(55, 48);
@@ -254,5 +254,5 @@ layout! {
 
 /// The first LPI.
 pub(crate) const FIRST_LPI: u32 = 8192;
-/// INTID of "nothing waits".
+/// The INTID returned when no interrupt waits.
 pub(crate) const SPURIOUS: u32 = 1023;

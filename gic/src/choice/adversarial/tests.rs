@@ -1,11 +1,11 @@
-//! Every value that is said to be drawn is drawn, and none besides.
+//! Every listed value is drawn, and no other.
 
 use super::{DRAWN, its, lpi};
 use crate::choice::Preset;
 use crate::choice::its::{Haste, Ordering};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The name of a value, without what it holds.
+/// The name of a value, without its contents.
 fn name(value: impl core::fmt::Debug) -> String {
     format!("{value:?}").split(' ').next().unwrap().to_owned()
 }

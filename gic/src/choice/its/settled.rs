@@ -1,60 +1,60 @@
-//! Choices that `adversarial` does not draw: what the architecture settles and some implementation does
-//! otherwise, and what software that keeps to the architecture does not see.
+//! Choices that `adversarial` does not draw: points that the architecture settles but some
+//! implementation handles differently, and points that conforming software cannot observe.
 
 /// A command for a redistributor that does not exist, or whose LPIs are off.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum TargetErrors {
-    /// As the architecture encodes errors: MAPC and MOVALL fail where there is no redistributor; LPIs
-    /// that are off are no error.
+    /// Errors as the architecture encodes them: MAPC and MOVALL fail where there is no
+    /// redistributor; a redistributor with LPIs off is no error.
     #[default]
     Architecture,
-    /// As GIC-600, with syndromes of its own (101206_0003_04, pages 82 to 85). Those that a
-    /// redistributor finds do not stop the queue.
+    /// As GIC-600, with its own syndromes (101206_0003_04, pages 82 to 85). Errors that a
+    /// redistributor detects do not stop the queue.
     Gic600,
 }
 
-/// What makes a stopped queue go on.
+/// What restarts a stalled queue.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Restart {
     /// GITS_CWRITER.Retry.
     #[default]
     RetryBit,
-    /// Any store to GITS_CWRITER, or one that enables the ITS; Stalled stays until GITS_CBASER or, where
-    /// that can be, GITS_CREADR is stored to.
+    /// Any store to GITS_CWRITER, or one that enables the ITS. Stalled stays set until a store to
+    /// GITS_CBASER or, where it is writable, GITS_CREADR.
     AnyStore,
 }
 
-/// LPIs that MAPTI and MAPI take.
+/// LPIs that MAPTI and MAPI accept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum LpiBound {
-    /// Those of as many bits as the ITS has.
+    /// Those within the ITS's number of INTID bits.
     #[default]
     OfTheIts,
-    /// Of these, those of as many bits as GICR_PROPBASER.IDbits says, whether LPIs are on or not.
+    /// Of these, those within GICR_PROPBASER.IDbits, whether LPIs are on or not.
     OfThePropertyTable,
 }
 
-/// The field Size of a MAPD that unmaps.
+/// The Size field of a MAPD that unmaps.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum SizeOfUnmap {
-    /// Not looked at.
+    /// Not checked.
     #[default]
     Ignored,
     /// Must be in range.
     Checked,
 }
 
-/// The redistributor that a MAPC names which unmaps.
+/// The redistributor named by a MAPC that unmaps.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum TargetOfUnmap {
-    /// Not looked at.
+    /// Not checked.
     #[default]
     Ignored,
     /// Must exist.
     Checked,
 }
 
-/// Bits of RDbase that are looked at, where it is the number of a redistributor.
+/// Bits of RDbase that are used, where it is the number of a redistributor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum RdbaseBits {
     /// All 36.
@@ -68,101 +68,99 @@ pub enum RdbaseBits {
     ThirtyTwo,
 }
 
-/// MAPC of a collection that is mapped to another redistributor.
+/// MAPC of a collection that was mapped to another redistributor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum RemapCollection {
-    /// What is pending stays where it is: software moves it, by MOVALL.
+    /// Pending LPIs stay where they are: software moves them with MOVALL.
     #[default]
     PendingStays,
-    /// What is pending of its events goes along.
+    /// Pending LPIs of its events move too.
     PendingFollows,
 }
 
-/// Whether redistributors learn which LPIs events map to.
+/// Whether redistributors are notified of the LPIs that events map to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum EventsOfLpis {
-    /// Only where an LPI is mapped to: DISCARD clears that it is pending, and no other command does
-    /// anything to the LPI of an event that goes.
+    /// Only of new mappings. DISCARD clears the LPI's pending state itself; no other command
+    /// affects the LPI of an event that is unmapped.
     #[default]
     Untold,
-    /// They are told of every event that comes, moves and goes, and of none besides: DISCARD clears
-    /// nothing itself.
+    /// Of every mapping, move and unmapping of an event. DISCARD itself clears nothing.
     Told,
 }
 
 /// CLEAR and INV of an event whose collection is not mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum WithoutCollection {
-    /// An error: there is no redistributor to tell.
+    /// An error: no redistributor can be addressed.
     #[default]
     Refused,
-    /// Take place wherever the LPI is.
+    /// They apply wherever the LPI is.
     Everywhere,
 }
 
-/// Where the tables of an ITS are.
+/// Where an ITS's tables live.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum TableHome {
-    /// In memory: they say what is mapped at any time.
+    /// In memory, which holds the mappings at all times.
     #[default]
     Memory,
-    /// In the ITS. Saving writes the entries of what is mapped to memory, with the distances from one to
-    /// the next, and leaves the others; who restores reads by them, from the first entry on, believes what
-    /// it finds, and takes nothing where some of it cannot be
-    /// ([`Refused`](crate::its::Refused)). Of what memory says meanwhile nothing counts; the entry of what is
-    /// unmapped is zeroed there, and no table where its GITS_BASER is no longer valid, nor one that
-    /// MAPD names.
+    /// In the ITS. Save writes the entries of the mapped to memory, with the distance from each to
+    /// the next, and leaves other entries alone. Restore follows those distances from the first
+    /// entry on, trusts the entries it reads, and restores nothing if one of them is unusable
+    /// ([`Refused`](crate::its::Refused)). Between the two, table memory is not read; unmapping a
+    /// device or event zeroes its entry there, but clearing Valid in GITS_BASER and MAPD zero no
+    /// table.
     Its,
 }
 
-/// A collection whose entry memory does not answer for.
+/// A collection whose entry cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum CollectionAborts {
-    /// An abort like another.
+    /// An abort like any other.
     #[default]
     AsOthers,
-    /// INT, CLEAR and DISCARD are passed over; MOVI, INV and INVALL are not.
-    // QEMU's do_process_its_cmd answers CMD_CONTINUE_OK whatever process_its_cmd_phys did.
+    /// INT, CLEAR and DISCARD are skipped; MOVI, INV and INVALL are not.
+    // QEMU's do_process_its_cmd returns CMD_CONTINUE_OK whatever process_its_cmd_phys returns.
     PassedOver,
 }
 
 /// Which redistributors INVALL reaches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum InvallScope {
-    /// That of the collection, which must be mapped.
+    /// The redistributor of the collection, which must be mapped.
     #[default]
     Collection,
     /// All, whatever the collection.
     Everywhere,
 }
 
-/// A table whose GITS_BASER is stored to without Valid.
+/// A table after a store to GITS_BASER without Valid.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum InvalidTable {
-    /// It stays as it is: valid again, it maps what it did.
+    /// It is kept: once Valid is set again, it maps what it did.
     #[default]
     Stays,
-    /// What it maps is unmapped for good: the table is zeroed, where it is in memory; events lose their
+    /// Everything in it is unmapped for good: a table in memory is zeroed; events lose their
     /// collections.
     Emptied,
 }
 
-/// Which translations that are remembered an ITS forgets, where [`Caching`](super::Caching) has it
-/// remember any.
+/// Which cached translations an ITS invalidates, if [`Caching`](super::Caching) keeps any.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Forgetting {
     /// Those that a command or a store changes.
     #[default]
     WhatChanges,
-    /// All, at DISCARD, MOVI, MOVALL, MAPC without V, MAPD of a mapped device, where the ITS is
-    /// disabled, and where the LPIs of any CPU are turned off; none at any other command. What a message
-    /// or INT found for a CPU whose LPIs are on is remembered, and nothing else.
+    /// All of them, at DISCARD, MOVI, MOVALL, MAPC without V, MAPD of a mapped device, when the ITS
+    /// is disabled, and when any CPU turns LPIs off; none at any other command. Only translations
+    /// that a message or INT looked up for a CPU with LPIs on are cached.
     ///
-    /// What is remembered of an LPI that has a state of its own says which it is, not where: after a MAPC
-    /// that takes it to a CPU whose LPIs are off its messages raise it there, where messages of events
-    /// that are looked up are dropped.
-    // Linux vgic-its.c: vgic_its_invalidate_cache; vgic_its_inject_cached_translation asks for nothing
-    // else, vgic_its_resolve_lpi for vgic_lpis_enabled.
+    /// With [`LpiState::PerLpi`](crate::choice::lpi::LpiState::PerLpi) a cached translation names
+    /// the LPI, not its CPU: after a MAPC that moves it to a CPU with LPIs off, a cached message
+    /// still raises it there, where a message that has to be looked up is dropped.
+    // Linux vgic-its.c: vgic_its_invalidate_cache; vgic_its_inject_cached_translation checks
+    // nothing else, vgic_its_resolve_lpi checks vgic_lpis_enabled.
     Whole,
 }
 
@@ -172,8 +170,7 @@ pub enum Reader {
     /// Read-only.
     #[default]
     ReadOnly,
-    /// Taken; an ITS that is enabled looks for commands from there on with the next store to
-    /// GITS_CWRITER.
+    /// Stored; an enabled ITS reads commands from there on at the next store to GITS_CWRITER.
     Writable,
 }
 
@@ -183,7 +180,7 @@ pub enum QueueBase {
     /// Clears GITS_CREADR.
     #[default]
     Plain,
-    /// Clears GITS_CWRITER too, and the address is cut to 64 KiB.
+    /// Clears GITS_CWRITER too, and aligns the address down to 64 KiB.
     Coarse,
 }
 

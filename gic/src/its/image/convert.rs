@@ -1,50 +1,51 @@
-//! Tables rewritten from one layout to another.
+//! Rewriting of tables from one layout to another.
 //!
-//! Tables of devices and collections stay where they are. Entries of devices have the same size in all;
-//! those of collections have 2 bytes in one, so that a table of that many has room for a quarter of the
-//! others'. Tables of interrupts have entries of 4, 8 or 12 bytes, and the software that
-//! made them left room for the entries that GITS_TYPER told it of. Where there is not enough, whoever
-//! converts has to give memory that the software does not use; the table goes there, and stays until
-//! the device is mapped anew. Numbers that no entry of the new layout has room for are refused.
+//! Device and collection tables stay where they are. Device entries have the same size in all
+//! layouts; collection entries have 2 bytes in one, so a table sized for it holds a quarter as many
+//! of the others'. Interrupt translation entries have 4, 8 or 12 bytes, and software allocated the
+//! tables for the size in GITS_TYPER. Where a table is too small, the caller has to provide memory
+//! that software does not use; the table moves there until the device is mapped again. Numbers that
+//! no entry of the new layout can hold are refused.
 
 use super::super::entry::Layout;
 use super::{Device, Found, ImageError, Kind, Mappings, Reading, Silent, Tables};
 use passim_model::{DeviceId, Memory, PhysAddr, Span};
 use std::collections::BTreeMap;
 
-/// IHI 0069 H 2.2: no INTID has more.
+/// IHI 0069 H 2.2: the maximum bits of an INTID.
 const MOST_INTID_BITS: u32 = 24;
 
-/// The alignment of an interrupt translation table: no other lies closer.
+/// The alignment of interrupt translation tables, and so the least distance between two.
 const ITT_LEAST: u64 = 256;
 
-/// What came of a conversion.
+/// The result of a conversion.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Converted {
-    /// What the tables map.
+    /// The mappings in the tables.
     pub mappings: Mappings,
-    /// What did not answer and is not mapped any more.
+    /// The parts that could not be read; what they mapped is unmapped.
     pub silent: Vec<Silent>,
-    /// Devices whose tables of interrupts lie elsewhere now, with the place of before.
+    /// Devices whose interrupt translation tables moved, with the old address.
     pub moved: BTreeMap<DeviceId, PhysAddr>,
-    /// What is left of the scratch memory.
+    /// The unused part of the scratch memory.
     pub scratch: Option<Span<PhysAddr>>,
 }
 
-/// A conversion that can be made: everything has been read, and has its place.
+/// A conversion that is known to fit: everything has been read and has a place.
 pub(crate) struct Plan {
     to: Layout,
     tables: Tables,
     converted: Converted,
 }
 
-/// Rewrites tables from one layout to another, of KVM's as it saves them: in place, but for tables of
-/// interrupts that have no room for larger entries, which go to `scratch` if there is any. In KVM's a device
-/// whose table does not answer as far as it is read is not mapped.
+/// Rewrites tables from one layout to another in place; KVM's are read as KVM saves them. Interrupt
+/// translation tables too small for the new entries move to `scratch`, if there is any. In a
+/// conversion to KVM's layout, a device whose table KVM could not restore is left unmapped.
 ///
 /// # Errors
-/// As [`Mappings::read`] and [`Mappings::write`], [`ImageError::IttTooSmall`], [`ImageError::TooWide`]
-/// and [`ImageError::Scratch`]; nothing is written but where [`Mappings::write`] fails.
+/// As [`Mappings::read`] and [`Mappings::write`], [`ImageError::IttTooSmall`],
+/// [`ImageError::TooWide`] and [`ImageError::Scratch`]. Nothing is written unless
+/// [`Mappings::write`] is what fails.
 pub fn convert(
     layouts: (Layout, Layout),
     tables: Tables,
@@ -60,7 +61,8 @@ pub fn convert(
     plan(layouts, reading, tables, bits, scratch, memory)?.write(memory)
 }
 
-/// As [`convert`], of which nothing is written yet. What has an INTID of more bits is not mapped.
+/// As [`convert`], but writes nothing yet. Events whose INTID exceeds `intid_bits` are left
+/// unmapped.
 pub(in crate::its) fn plan(
     (from, to): (Layout, Layout),
     reading: Reading,
@@ -86,7 +88,7 @@ pub(in crate::its) fn plan(
 }
 
 impl Plan {
-    /// What comes of it.
+    /// The result, before it is written.
     pub(crate) fn converted(&self) -> &Converted {
         &self.converted
     }
@@ -101,8 +103,8 @@ impl Plan {
     }
 }
 
-/// Whether who restores tables of KVM's gets to the last event of a device, or to the end of its table if it
-/// has none: it takes nothing of any where memory does not answer on the way.
+/// Whether KVM's restore can read the device's table up to its last event, or to its end if it has
+/// none; a failed read on the way makes KVM refuse all tables.
 fn can_be_restored(device: &Device, memory: &Memory) -> bool {
     let last = device.events.keys().next_back().map(|event| u64::from(event.get()) + 1);
     let bytes = Layout::Kvm0.ite_bytes() * last.unwrap_or(1 << device.event_bits);
@@ -110,7 +112,7 @@ fn can_be_restored(device: &Device, memory: &Memory) -> bool {
     span.is_some_and(|span| memory.is_ram(span))
 }
 
-/// That there is room in entries for every number.
+/// Checks that entries of the new layout can hold every number.
 fn fits(mappings: &Mappings, to: Layout) -> Result<(), ImageError> {
     let wide = |of, what, number: u32, bits: u32| match u64::from(number) >> bits {
         0 => Ok(()),
@@ -126,7 +128,7 @@ fn fits(mappings: &Mappings, to: Layout) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// That the scratch memory is memory, and nothing of the tables lies in it.
+/// Checks that the scratch memory is RAM, and that no table overlaps it.
 fn is_free(
     scratch: Span<PhysAddr>,
     from: Layout,
@@ -146,11 +148,11 @@ fn is_free(
     if is_memory && !in_use { Ok(()) } else { Err(wrong) }
 }
 
-/// Tables that moved, with the place of before, and the scratch memory that is left.
+/// Tables that moved, with the old address, and the unused scratch memory.
 type Moved = (BTreeMap<DeviceId, PhysAddr>, Option<Span<PhysAddr>>);
 
-/// Gives every device's table room for the entries of the new layout. Where two devices have one
-/// table, they still have.
+/// Gives every device's table room for the entries of the new layout. Devices that share a table
+/// still share it afterwards.
 fn make_room(
     mappings: &mut Mappings,
     (from, to): (Layout, Layout),

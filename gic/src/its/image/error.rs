@@ -7,56 +7,56 @@ use passim_model::{Abort, DeviceId, PhysAddr, Span};
 /// Why tables cannot be read or written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ImageError {
-    /// Memory did not answer.
+    /// A read or write of memory failed.
     #[error("{0}")]
     Abort(Abort),
-    /// There is no room for an entry.
+    /// The table has no room for an entry.
     #[error("the {0} table has no room for number {1}")]
     NoRoom(Kind, u32),
     /// The interrupt translation table of a device is too small for entries of the new layout, and
-    /// there is no other place for it.
+    /// no scratch memory is left.
     #[error(
         "the table of device {device} has {has} bytes, {wants} are needed, and no scratch memory is left"
     )]
     IttTooSmall {
         /// The device.
         device: DeviceId,
-        /// What its owner had to allocate, at least.
+        /// The minimum that its owner had to allocate, in bytes.
         has: u64,
-        /// What the layout needs.
+        /// The bytes that the layout needs.
         wants: u64,
     },
-    /// An entry of the new layout has no room for an INTID or an ICID.
+    /// An entry of the new layout cannot hold an INTID or an ICID.
     #[error("an entry of the {of} table has no room for {what} {number}")]
     TooWide {
-        /// Of which table.
+        /// The table.
         of: Kind,
         /// `lpi` or `collection`.
         what: &'static str,
         /// The number.
         number: u32,
     },
-    /// The tables hold more than is read of any, or have room for it.
+    /// The tables hold, or have room for, more than the reader's limits.
     #[error(
         "the tables hold more than {MOST_ENTRIES} entries, or have room for {MOST_PIECES} pages of them"
     )]
     TooLarge,
-    /// The scratch memory is in use, or is not memory.
+    /// The scratch memory is in use, or is not RAM.
     #[error("the scratch memory {0} is in use by a table, or not memory")]
     Scratch(Span<PhysAddr>),
-    /// A register says what the other ITS cannot have.
+    /// A register has a value that the other ITS does not support.
     #[error("the other ITS has no {0}")]
     Register(&'static str),
 }
 
-/// A table, in errors.
+/// The kind of a table, in errors.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Kind {
-    /// Of devices.
+    /// A device table.
     Device,
-    /// Of collections.
+    /// A collection table.
     Collection,
-    /// Of the events of a device.
+    /// An interrupt translation table.
     Event,
 }
 

@@ -1,4 +1,4 @@
-//! Choices that no preset makes, and features that no preset has: each changes what can be seen.
+//! Choices that no preset makes, and features that no preset has: each has an observable effect.
 
 use crate::Size;
 use crate::choice::Preset;
@@ -29,7 +29,7 @@ fn events_beyond_may_be_cut() {
     board.map(2, 20, 8195, 3);
     board.message(2, 0x100 + 20);
     board.only(3, 8195);
-    // A command is never cut.
+    // A command's EventID is never cut.
     board.submit([2 << 32 | 0x03, 0x114, 0, 0]);
     board.run();
     assert_eq!(board.reports().len(), 1);
@@ -66,7 +66,7 @@ fn a_translation_is_remembered_until_a_command_names_it() {
         board.map(2, 20, 8195, 3);
         board.message(2, 20);
         board.only(3, 8195);
-        // Software scribbles over the entry, which it must not.
+        // Software overwrites the entry, which it must not.
         board.put(itt(2) + 12 * 20, 0);
     }
     assert!(matches!(off.message(2, 20), Arrival::Untranslated(_)));
@@ -92,7 +92,8 @@ fn a_cache_forgets_what_every_command_changes() {
             board.mapti(2, 20, 8195, 1);
         }),
     ];
-    // A message that is cut is the same event's: whichever was remembered, and whichever comes.
+    // Messages that are cut to the same event raise the same LPI, whichever is cached and whichever
+    // arrives.
     let sent = [20, 0x100 + 20, 0xff00 + 20];
     for (name, change) in changes {
         for (lg2, before, after) in [0, 4, 12]
@@ -148,7 +149,7 @@ fn collections_may_be_held() {
     super::migration::migrate(&mut board);
     board.message(2, 20);
     board.only(1, 8195);
-    // Without a table the held ones still work.
+    // Without a table, the collections held in the ITS still work.
     board.w32(ITS, 0x00, 0);
     board.w64(ITS, 0x108, 0);
     board.w32(ITS, 0x00, 1);
@@ -225,7 +226,7 @@ fn late_packets_are_few() {
     board.only(3, 8195);
 }
 
-/// Nor are messages that are translated as before a command.
+/// Neither are messages that are translated as before a command.
 #[test]
 fn early_packets_are_few() {
     for seed in 0..16 {

@@ -1,4 +1,4 @@
-//! What each command does to tables, LPIs and CPUs, for every preset.
+//! The effect of each command on tables, LPIs and CPUs, for every preset.
 
 use super::every_preset;
 use crate::choice::Preset;
@@ -38,7 +38,7 @@ fn int_and_clear() {
     });
 }
 
-/// Software that finds the queue stopped makes the command a SYNC, and retries.
+/// Software that finds the queue stalled replaces the command by a SYNC, and retries.
 fn mend(board: &mut Board) {
     let stopped = board.r64(ITS, 0x90);
     if stopped & 1 == 0 {
@@ -61,7 +61,7 @@ fn every_event_of_a_table_can_be_mapped_and_none_beyond() {
         }
         board.invall(0);
         board.sync(0);
-        // Of the next, which has no entry: MAPTI, INT and a message.
+        // The next event, which has no entry: MAPTI, INT and a message.
         board.put(itt(2) + 16 * board.gic.its()[0].implementation().features.layout.ite_bytes(), 0);
         board.configure(8300, 0xa3);
         for command in [[2 << 32 | 0x0a, 8300 << 32 | 16, 0, 0], [2 << 32 | 0x03, 16, 0, 0]] {
@@ -85,7 +85,7 @@ fn every_event_of_a_table_can_be_mapped_and_none_beyond() {
     });
 }
 
-/// RDbase is a number of 36 bits, of which QEMU looks at 16 in MAPC, and KVM at 32.
+/// RDbase is a number of 36 bits; QEMU uses 16 of them in MAPC, KVM 32.
 #[test]
 fn a_redistributor_has_all_bits_of_its_number() {
     every_preset(|mut board, preset| {
@@ -192,7 +192,7 @@ fn movall_moves_what_is_pending_at_one_place_and_no_mapping() {
         board.sync(0);
         board.message(2, 0);
         board.settle();
-        // Nor has it under KVM, where the LPI is elsewhere.
+        // The LPI has not moved either, except under KVM.
         let at = if preset == Preset::KvmAbi0 { 2 } else { 0 };
         assert_eq!(board.drain(at), [8192], "the mapping has not moved");
     });
@@ -210,7 +210,7 @@ fn discard_takes_the_mapping_and_what_is_pending() {
         board.sync(3);
         assert_eq!(board.pending_lpis(3), []);
         assert!(matches!(board.message(2, 20), Arrival::Untranslated(_)));
-        // The number is free for another.
+        // The LPI can now be mapped to another event.
         board.mapti(2, 21, 8195, 1);
         board.configure(8195, 0xa3);
         board.inv(2, 21);
@@ -226,7 +226,7 @@ fn an_unmapped_device_is_gone_from_memory_too() {
         board.map(2, 20, 8195, 3);
         let in_memory = board.choices().table_home == TableHome::Memory;
         assert_eq!(board.get(DEVICES2 + 16) != 0, in_memory);
-        // Whatever is there goes with the device.
+        // Whatever the entry holds is unmapped with the device.
         board.put(DEVICES2 + 16, board.get(DEVICES2 + 16) | u64::from(!in_memory));
         board.message(2, 20);
         board.only(3, 8195);
@@ -247,7 +247,7 @@ fn a_collection_that_moves_takes_its_events_along() {
         board.map(4, 1, 8200, 2);
         board.mapc(3, 1);
         board.sync(3);
-        // The other redistributor may have read their configuration before they came.
+        // The other redistributor may have cached their configuration before they arrived.
         board.invall(3);
         board.sync(1);
         board.message(2, 20);
@@ -294,7 +294,7 @@ fn an_unmapped_collection_needs_no_redistributor() {
         (said, matches!(arrival, Arrival::Raised { .. }))
     };
     every_preset(|mut board, _| assert_eq!(unmap(&mut board), (vec![], false)));
-    // Before 6.7 vgic_its_cmd_handle_mapc looked at it first, as Xen does.
+    // Before 6.7 vgic_its_cmd_handle_mapc checked it first, as Xen does.
     let mut spec = Implementation::of(Preset::KvmAbi0, 4, 32);
     spec.its[0].choices.target_of_unmap = TargetOfUnmap::Checked;
     assert_eq!(unmap(&mut Board::with(spec)), (vec![0x01_0902], true));
@@ -381,7 +381,7 @@ fn mapping_what_is_mapped() {
             RemapEvent::Replace => (1, 8200),
         };
         board.only(cpu, lpi);
-        // A second MAPD with another table, which is zero.
+        // A second MAPD with another table, which holds zeros.
         board.command([2 << 32 | 0x08, 7, 1 << 63 | itt(9), 0]);
         board.sync(0);
         let after = board.message(2, 20);
@@ -440,8 +440,8 @@ fn entries_as_others_write_them() {
     );
 }
 
-/// IHI 0069 H 5.2: Valid in bit 63, the address in 51 to 12, of which a page of 64 KiB takes those
-/// from 16 on; the rest is not looked at.
+/// IHI 0069 H 5.2: Valid in bit 63, the address in 51 to 12, or from 16 on with pages of 64 KiB;
+/// other bits are ignored.
 #[test]
 fn entries_of_level_1_have_an_address_and_nothing_else() {
     every_preset(|mut board, _| {
@@ -454,7 +454,7 @@ fn entries_of_level_1_have_an_address_and_nothing_else() {
         if !in_memory {
             return;
         }
-        // Bit 51 counts: nothing answers there.
+        // Bit 51 is part of the address: no memory there.
         board.put(DEVICES, 1 << 63 | 1 << 51 | DEVICES2);
         board.unmap_collection(0);
         assert!(matches!(board.message(2, 20), Arrival::Untranslated(Untranslated::Abort(_))));

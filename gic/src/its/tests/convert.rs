@@ -1,4 +1,4 @@
-//! Tables of any content, rewritten from one layout to another and back.
+//! Tables with drawn contents, rewritten from one layout to another and back.
 
 use crate::Cpu;
 use crate::choice::Preset;
@@ -19,7 +19,7 @@ const TABLES: Tables =
     Tables { devices: 1 << 63 | DEVICES | 2 << 8, collections: 1 << 63 | COLLECTIONS | 2 << 8 };
 const BITS: (u32, u32) = (16, 16);
 
-/// Devices whose tables have room in every layout: up to four bits of EventID.
+/// Devices whose tables are large enough in every layout: up to four bits of EventID.
 fn mappings() -> impl Strategy<Value = Mappings> {
     let event = (0u32..16, 8192u32..0x1_0000, 0u16..100);
     let device = (0u32..8192, 1u32..=4, prop::collection::vec(event, 0..12));
@@ -40,8 +40,8 @@ fn mappings() -> impl Strategy<Value = Mappings> {
     })
 }
 
-/// Every byte of the tables. What lies behind an interrupt translation table of smaller entries is
-/// none of it.
+/// Every byte of the tables. Bytes after an interrupt translation table with smaller entries are
+/// excluded.
 fn bytes(mappings: &Mappings, layout: Layout, memory: &Memory) -> Vec<u8> {
     let devices = mappings.devices.values();
     let itts = devices.map(|it| (it.itt.get(), (layout.ite_bytes() << it.event_bits) as usize));
@@ -67,7 +67,7 @@ proptest! {
         mappings.write(from, TABLES, &mut memory).unwrap();
         let before = bytes(&mappings, from, &memory);
         for reading in [Reading::Every, Reading::ByDistance] {
-            // The others' entries say no distances.
+            // The other layouts have no distances.
             if from == Layout::Kvm0 || reading == Reading::Every {
                 let found = Mappings::read(from, reading, TABLES, BITS, &memory).unwrap();
                 prop_assert_eq!(found, Found { mappings: mappings.clone(), silent: Vec::new() });
@@ -82,7 +82,7 @@ proptest! {
     }
 }
 
-/// Whoever a GIC was, and whoever it becomes: what was mapped is, whether the tables of before say
+/// A GIC converts from any preset to any other and keeps its mappings, whether the old tables have
 /// distances or not.
 #[test]
 fn a_gic_moves_to_any_other() {

@@ -1,4 +1,4 @@
-//! Every error of every command, with its syndrome; what the queue does about it.
+//! Every error of every command, with its syndrome and its effect on the queue.
 
 use super::super::testkit::{Board, ITS, QUEUE, itt};
 use crate::choice::Preset;
@@ -9,8 +9,8 @@ use crate::{Cpu, Size};
 use passim_model::{DeviceId, Effect, IntId};
 use std::collections::BTreeSet;
 
-/// Devices 2 and 4 mapped; event 20 of device 2 in collection 3, event 1 of device 4 in
-/// collection 1, which is not mapped; 15 collections' worth of ICIDs.
+/// Devices 2 and 4 mapped; event 20 of device 2 in collection 3, event 1 of device 4 in collection
+/// 1, which is not mapped; ICIDs of 4 bits.
 fn board(preset: Preset) -> Board {
     let mut spec = Implementation::of(preset, 4, 32);
     spec.its[0].features.collection_bits = Some(4);
@@ -44,7 +44,7 @@ const fn of(opcode: u64, device: u64, event: u64, word2: u64) -> [u64; 4] {
     [device << 32 | opcode, event, word2, 0]
 }
 
-/// Commands that fail, and how.
+/// Commands that fail, and their syndromes.
 const FAILING: [([u64; 4], u32); 47] = [
     // MAPD
     (of(0x08, 0x1_0000, 7, 1 << 63 | 0x4600_0000), 0x01_0801),
@@ -108,7 +108,7 @@ const FAILING: [([u64; 4], u32); 47] = [
 const MOVALL: [([u64; 4], u32); 2] =
     [([0x0e, 0, 4 << 16, 0], 0x01_0e01), ([0x0e, 0, 0, 4 << 16], 0x01_0e01)];
 
-/// Every encoding there is, written down once more: IHI 0069 H 5.5, as Linux's `arm-gic-v3.h` and the
+/// Every encoding, written a second time: IHI 0069 H 5.5, as Linux's `arm-gic-v3.h` and the
 /// GIC-600AE TRM (101206_0003_04, pages 82 to 85) print them.
 const ENCODINGS: [u32; 42] = [
     0x01_0801, 0x01_0802, // MAPD
@@ -124,20 +124,20 @@ const ENCODINGS: [u32; 42] = [
     0x01_0f01, 0x01_0f04, 0x01_0f05, 0x01_0f07, // DISCARD
 ];
 
-/// Those of GIC-600 that are no command's, and that its manual prints with numbers of MAPI's (page 86):
-/// ACE_LITE_ACCESS_FAILURE, INVALID_ML_DEV_TABLE_ENTRY.
+/// GIC-600's errors that belong to no command; its manual prints them with numbers of MAPI's (page
+/// 86): ACE_LITE_ACCESS_FAILURE, INVALID_ML_DEV_TABLE_ENTRY.
 const OF_GIC600: [u32; 2] = [0x01_0b01, 0x01_0b04];
 
-/// What is told of an error under a preset, if anything.
+/// The syndrome reported for an error under a preset, if any.
 fn under(preset: Preset, words: [u64; 4], encoding: u32) -> Option<u32> {
     match (preset, encoding) {
-        // Of redistributors and of entries of level 1 that do not exist GIC-600 has its own.
+        // GIC-600 has its own syndromes for missing redistributors and level 1 entries.
         (Preset::Gic600, 0x01_0801) if words[0] >> 32 == 8192 => Some(0x01_0b04),
         (Preset::Gic600, 0x01_0902) => Some(0x01_0920),
         (Preset::Gic600, 0x01_0e01) => Some(if words[2] != 0 { 0x01_0e20 } else { 0x01_0e21 }),
-        // QEMU reads everything anew, whatever the collection.
+        // QEMU invalidates all configuration, whatever the collection.
         (Preset::Qemu, 0x01_0d03 | 0x01_0d09) => None,
-        // KVM's LPIs have their state with themselves.
+        // KVM's LPIs have a state of their own.
         (Preset::KvmAbi0, 0x01_0510 | 0x01_0c10) => None,
         _ => Some(encoding),
     }
@@ -146,7 +146,7 @@ fn under(preset: Preset, words: [u64; 4], encoding: u32) -> Option<u32> {
 #[test]
 fn every_encoding_is_provoked() {
     let provoked: BTreeSet<_> = FAILING.iter().chain(&MOVALL).map(|(_, code)| *code).collect();
-    // Of DISCARD too: an event whose collection is not mapped.
+    // DISCARD too fails for an event whose collection is not mapped.
     let written: BTreeSet<_> = ENCODINGS.into_iter().chain([0x01_0f10]).collect();
     assert_eq!(provoked, written);
 }
@@ -167,8 +167,8 @@ fn every_error_has_its_syndrome() {
     }
 }
 
-/// What GIC-600 tells of redistributors whose LPIs are off, or few: CPU 1's are off, CPU 2 has those
-/// below 16384. The queue goes on.
+/// GIC-600's errors of redistributors with LPIs off, or with few LPIs: CPU 1's are off, CPU 2 has
+/// those below 16384. The queue does not stall.
 #[test]
 fn gic600_has_syndromes_of_its_own() {
     let cases = [
@@ -198,15 +198,16 @@ fn gic600_has_syndromes_of_its_own() {
             assert_eq!(syndrome(&reports), expected, "{words:x?}");
             assert!(reports.iter().all(|report| !report.stalled));
             assert_eq!(board.r64(ITS, 0x90), board.writer);
-            // MOVALL to where LPIs are off drops them; all else leaves what is pending alone.
+            // MOVALL to a redistributor with LPIs off drops them; the other errors leave pending
+            // LPIs alone.
             let dropped = preset == Preset::Gic600 && encoding == 0x01_0e24;
             assert_eq!(board.pending_lpis(3).is_empty(), dropped, "{words:x?}");
         }
     }
 }
 
-/// MAPC takes place where LPIs are off; that a core does not exist stops the queue, unless MOVALL
-/// says so.
+/// MAPC takes effect where LPIs are off; a core that does not exist stalls the queue, except in
+/// MOVALL.
 #[test]
 fn what_gic600_does_besides() {
     let mut board = Board::new(Preset::Gic600);
@@ -224,8 +225,8 @@ fn what_gic600_does_besides() {
     assert_eq!(said, ["MAPC: the redistributor does not exist (0x010920)"]);
 }
 
-/// An entry of level 1 that is not valid, whatever command names the device; and memory that does not
-/// answer. The queue stops.
+/// A level 1 entry that is not valid, for every command that names the device; and a failed memory
+/// access. The queue stalls.
 #[test]
 fn gic600_has_syndromes_of_its_tables() {
     let missing = [0x08, 0x0a, 0x0b, 0x01, 0x03, 0x04, 0x0c, 0x0f].map(|opcode| match opcode {
@@ -249,14 +250,14 @@ fn gic600_has_syndromes_of_its_tables() {
             let mut others = self::board(Preset::ArchStrict);
             others.put(super::super::testkit::DEVICES + 8, level1);
             let said = submit_and_run(&mut others, *words).iter().find_map(|it| it.syndrome);
-            // MAPI of a device that is not mapped has the number everywhere.
+            // MAPI of an unmapped device has the same number under every preset.
             let same = words[0] & 0xff == 0x0b && level1 == 0;
             assert_eq!(said == Some(syndrome), same, "{words:x?}");
         }
     }
 }
 
-/// Of a device's write that raises nothing GIC-600 says what it says of INT.
+/// GIC-600 reports a device's failed write with the syndromes of INT.
 #[test]
 fn gic600_reports_writes_of_devices() {
     let cases = [
@@ -281,7 +282,7 @@ fn gic600_reports_writes_of_devices() {
     }
 }
 
-/// ACE_LITE_TRANS_FAILURE: a write to the translation frame that is no message, whatever it says.
+/// ACE_LITE_TRANS_FAILURE: a write to the translation frame that is no message, with any data.
 #[test]
 fn gic600_reports_writes_that_are_no_messages() {
     let cases = [
@@ -299,7 +300,7 @@ fn gic600_reports_writes_that_are_no_messages() {
             let all = if preset == Preset::Gic600 { vec![said] } else { vec![] };
             assert_eq!(board.board.gic.take_failed_writes(0), all);
         }
-        // The control frame is another port's.
+        // The control frame is on another port.
         assert_eq!(board.device_write(2, 0x40, Size::Word, 20), Arrival::Ignored);
         assert_eq!(board.board.gic.take_failed_writes(0), []);
         board.device_write(2, 0x1_0040, Size::Half, 20);
@@ -332,7 +333,7 @@ fn errors_are_passed_over_where_chosen() {
             assert_eq!(board.r64(ITS, 0x90), board.writer, "CREADR has passed it");
             board.message(2, 20);
             board.only(3, 8195);
-            // Of two that were rung for at once the second is performed all the same.
+            // Of two commands submitted at once the second is performed too.
             board.write_command(words);
             board.submit(of(0x03, 2, 20, 0));
             board.run();
@@ -352,7 +353,7 @@ fn a_queue_stops_and_goes_on_with_retry() {
         assert_eq!(board.run(), 0);
         assert_eq!(board.r64(ITS, 0x90), stopped | 1, "Stalled, at the command");
         board.nothing();
-        // Software makes the command a SYNC and retries.
+        // Software replaces the command by a SYNC and retries.
         board.put(QUEUE + stopped, 5);
         let writer = board.writer;
         board.w64(ITS, 0x88, writer | 1);
@@ -392,7 +393,7 @@ fn memory_that_does_not_answer() {
         assert_eq!(stalled, preset != Preset::KvmAbi0);
         let reader = if preset == Preset::KvmAbi0 { 0x20 } else { 1 };
         assert_eq!(board.r64(ITS, 0x90), reader);
-        // QEMU: any store lets it go on, and Stalled stays.
+        // QEMU: any store restarts the queue, and Stalled stays set.
         board.w64(ITS, 0x88, 0x20);
         let worked = board.run();
         assert_eq!((worked, preset == Preset::Qemu), (worked, worked == 1));
@@ -471,7 +472,7 @@ fn mapping_to_nowhere_is_refused_where_chosen() {
 #[test]
 fn a_table_that_lies_about_its_size_is_not_believed() {
     let mut board = board(Preset::Qemu);
-    // Device 3's entry, written by hand: 32 EventID bits.
+    // Device 3's entry, written without MAPD: 32 EventID bits.
     board.put(super::super::testkit::DEVICES2 + 24, itt(3) >> 8 << 6 | 31 << 1 | 1);
     assert_eq!(
         board.message(3, 0x1_0000),
@@ -479,7 +480,7 @@ fn a_table_that_lies_about_its_size_is_not_believed() {
     );
 }
 
-/// GICD_TYPER.num_LPIs: 16 of them, of which the last is 8207.
+/// GICD_TYPER.num_LPIs: 16 LPIs, the last is 8207.
 #[test]
 fn no_more_lpis_than_the_distributor_says() {
     let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);

@@ -1,4 +1,5 @@
-//! Entries as large as GIC-600's: what is said of them, what is in them, and what has no room there.
+//! Entries of GIC-600's sizes: how registers report them, their contents, and numbers that do not
+//! fit.
 
 use crate::Cpu;
 use crate::choice::Preset;
@@ -12,14 +13,14 @@ use std::collections::BTreeMap;
 
 const SMALL: Layout = Layout::Gic600;
 
-/// Rockchip's RK3588, as Linux on it reads: two ITSs with these values, and entries of 8 and 2 bytes.
+/// Rockchip's RK3588, as Linux reads it: two ITSs with these values, and entries of 8 and 2 bytes.
 #[test]
 fn what_an_rk3588_says() {
     let mut board = Board::new(Preset::Gic600);
     assert_eq!(board.r64(ITS, 0x08), 0x13_0001_ef31);
     assert_eq!(board.r32(ITS, 0x04), 0x0201_743b);
     board.w32(ITS, 0x00, 0);
-    // Everything that can be stored, as Linux stored it on an RK3566 of the same family.
+    // Every bit that can be stored, as Linux stored it on an RK3566 of the same family.
     board.w64(ITS, 0x100, 0xf907_0001_0019_0600);
     assert_eq!(board.r64(ITS, 0x100), 0xf907_0001_0019_0600);
     board.w64(ITS, 0x108, 0xffff_0001_0019_0600);
@@ -30,7 +31,7 @@ fn what_an_rk3588_says() {
     }
 }
 
-/// A GIC-600 is configured for the CPUs it serves: a collection for each, and 16 at least here.
+/// A GIC-600 is configured for its number of CPUs: a collection for each, and at least 16 here.
 #[test]
 fn as_many_collections_as_cpus() {
     for (cpus, bits) in [(1, 4), (8, 4), (16, 4), (17, 5), (80, 7), (512, 9)] {
@@ -42,7 +43,7 @@ fn as_many_collections_as_cpus() {
 #[test]
 fn entries_lie_side_by_side() {
     let mut board = Board::new(Preset::Gic600);
-    // Collections 0 to 3 at their CPUs, of which the first four entries are a doubleword.
+    // Collections 0 to 3 at their CPUs: the first four entries are a doubleword.
     assert_eq!(board.get(COLLECTIONS), 0x8003_8002_8001_8000);
     board.mapd(2, 16);
     assert_eq!(board.get(DEVICES2 + 16), 1 << 63 | itt(2) | 15);
@@ -57,8 +58,8 @@ fn entries_lie_side_by_side() {
     assert_eq!(board.get(DEVICES2 + 16), 0);
 }
 
-/// A driver that sizes a table of events by GITS_TYPER leaves 4 bytes for each: all of them can be used,
-/// and nothing behind them is written.
+/// A driver that sizes an interrupt translation table by GITS_TYPER allocates 4 bytes per event:
+/// every event can be used, and nothing after the table is written.
 #[test]
 fn a_table_of_events_has_four_bytes_an_event() {
     let mut board = Board::new(Preset::Gic600);
@@ -77,14 +78,15 @@ fn a_table_of_events_has_four_bytes_an_event() {
     }
 }
 
-/// What has no room in an entry is refused: it is out of the range that registers tell.
+/// Numbers that do not fit an entry are refused: they are out of the range that registers report.
 #[test]
 fn what_does_not_fit_is_out_of_range() {
     let mut spec = Implementation::of(Preset::Gic600, 4, 32);
     let features = &mut spec.its[0].features;
     (features.collection_bits, features.intid_bits) = (None, 24);
     let mut board = Board::with(spec);
-    // Without a limit of its own an ICID has as many bits as an entry of an event has room for: 14.
+    // Without a limit of its own an ICID has as many bits as an interrupt translation entry holds:
+    // 14.
     assert_eq!(board.r64(ITS, 0x08) >> 32, 0x1d);
     board.mapd(2, 8);
     let mut refused = |words, syndrome| {
@@ -93,7 +95,7 @@ fn what_does_not_fit_is_out_of_range() {
         let reports = board.reports();
         let said: Vec<_> = reports.iter().map(|report| report.syndrome).collect();
         assert_eq!(said, [Some(syndrome)]);
-        // SYNC in its place.
+        // Replaces it by SYNC.
         let at = board.r64(ITS, 0x90) & !1;
         for (n, word) in (0..).zip([0x05, 0, 0, 0]) {
             board.put(crate::its::testkit::QUEUE + at + 8 * n, word);
@@ -102,7 +104,7 @@ fn what_does_not_fit_is_out_of_range() {
         board.w64(ITS, 0x88, writer | 1);
         board.run();
     };
-    // The largest that fits, and one more: of a collection, and of an LPI.
+    // The largest number that fits, and the next: of a collection, and of an LPI.
     refused([0x09, 0, 1 << 63 | 0x4000, 0], 0x01_0903);
     refused([2 << 32 | 0x0a, 8192 << 32, 0x4000, 0], 0x01_0a03);
     refused([2 << 32 | 0x0a, 0x1_0000 << 32, 1, 0], 0x01_0a06);
@@ -112,15 +114,14 @@ fn what_does_not_fit_is_out_of_range() {
     board.inv(2, 0);
     board.message(2, 0);
     board.only(3, 0xffff);
-    // Behind the table, of 16 entries that Linux would give it, there are none: GITS_BASER1 says.
+    // GITS_BASER1 limits ICIDs to the table, which has the 16 entries that Linux would give it.
     let mut small = Board::new(Preset::Gic600);
     small.submit([0x09, 0, 1 << 63 | 16, 0]);
     small.run();
     assert_eq!(small.reports()[0].syndrome, Some(0x01_0903));
 }
 
-/// A level 1 that leads to pages of 8192 devices each.
-/// GICD_TYPER tells of no LPI that entries have no room for.
+/// GICD_TYPER reports no LPI that entries cannot hold.
 #[test]
 fn as_many_bits_of_an_intid_as_an_entry_has() {
     for (layout, bits) in [(Layout::Gic600, 16), (Layout::Qemu, 24)] {
@@ -137,6 +138,7 @@ fn as_many_bits_of_an_intid_as_an_entry_has() {
     }
 }
 
+/// A level 1 table whose pages hold 8192 devices each.
 #[test]
 fn a_device_table_of_two_levels() {
     let mut board = Board::new(Preset::Gic600);
@@ -186,13 +188,13 @@ proptest! {
         SMALL.store_cte(at, SMALL.spell_cte(icid, Cpu::new(cpu)), &mut memory).unwrap();
         let read = SMALL.cte(SMALL.load_cte(at, &memory).unwrap());
         prop_assert_eq!(read.and_then(|(_, cpu)| cpu), Some(Cpu::new(cpu)));
-        // Nothing beside an entry is touched.
+        // Bytes beside an entry are not written.
         memory.write(at, &around.to_le_bytes()[2 * place as usize..][..2]).unwrap();
         prop_assert_eq!(memory.load_u64(table).unwrap(), around);
         prop_assert_eq!(memory.load_u64(PhysAddr::new(COLLECTIONS + 8)).unwrap(), around);
     }
 
-    /// Saved and restored, tables are as they were to the byte, and map the same.
+    /// Save and restore keep tables to the byte, and their mappings.
     #[test]
     fn a_migration_changes_nothing(
         events in prop::collection::btree_map(0u32..256, (8192u32..8400, 0u16..4), 0..20),
@@ -217,8 +219,8 @@ proptest! {
     }
 }
 
-/// To a host whose tables are QEMU's and back: the registers tell of the entries there are, and all that
-/// was mapped is.
+/// Converts to QEMU's layout and back: the registers report the new entry sizes, and every mapping
+/// stays.
 #[test]
 fn a_gic_moves_to_other_entries_and_back() {
     let mut board = Board::new(Preset::Gic600);
@@ -248,7 +250,7 @@ fn a_gic_moves_to_other_entries_and_back() {
     }
 }
 
-/// Numbers that the other layout's entries have no room for: nothing is written.
+/// Numbers that the other layout's entries cannot hold: nothing is written.
 #[test]
 fn numbers_too_wide_are_refused() {
     let table = |at: u64, entry: u64| 1 << 63 | at | 2 << 8 | entry << 48;

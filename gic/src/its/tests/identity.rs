@@ -1,9 +1,9 @@
-//! Saving and restoring is the identity between any two commands: a GIC that is saved and restored again
-//! and again, beside one that never is. Configuration that is remembered, and priorities of pending LPIs
-//! that stick, are in no table, and what was drawn by chance is not drawn again.
+//! Save and restore change nothing between any two commands: a GIC that is saved and restored
+//! repeatedly is compared with one that never is. Cached configuration and sticking priorities of
+//! pending LPIs are in no table, and chance continues where it was.
 //!
-//! Not so under KVM, which reads configuration anew when it restores; and under QEMU as far as
-//! configuration bytes go that were changed without an invalidation.
+//! Exceptions: KVM, which reads configuration again on restore, and QEMU for configuration bytes
+//! that changed without an invalidation.
 
 use super::migration::migrate;
 use super::oracle::{Action, action, submit, synchronise};
@@ -19,7 +19,7 @@ use passim_model::IntId;
 use proptest::prelude::*;
 
 const CPUS: u16 = 4;
-/// The LPIs that are looked at: those of [`action`], and some of MAPI.
+/// The LPIs that are compared: those of [`action`], and some of MAPI.
 const LPIS: core::ops::Range<u32> = 8192..8208;
 
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ enum Step {
     Scribble(u32, u32),
 }
 
-/// What came of a step, and what there is after it.
+/// The result of a step, and the state after it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Seen {
     answer: Option<Result<(), u32>>,
@@ -61,7 +61,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Few devices, which share few tables that nobody zeroes, and collections that come and go.
+/// Few devices, which share few tables that software never zeroes, and collections that are mapped
+/// and unmapped.
 fn over_used_tables() -> impl Strategy<Value = Step> {
     let (device, event) = (|| 2u32..4, || 0u32..4);
     let icid = || 0u16..3;
@@ -86,7 +87,7 @@ fn over_used_tables() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A CPU acknowledges the most urgent interrupt and ends it: which it was, and at what priority.
+/// A CPU acknowledges the most urgent interrupt and ends it. Returns its INTID and priority.
 fn acknowledge(board: &mut Board, n: u16) -> Option<(u32, u64)> {
     let intid = board.iar(n);
     if intid == 1023 {
@@ -116,7 +117,7 @@ fn perform(board: &mut Board, step: Step) -> Result<Seen, TestCaseError> {
         }
         Step::Configure(lpi, byte) => {
             board.configure(lpi, byte);
-            // QEMU restores by reading: what was changed is told there.
+            // QEMU reads tables on restore: INVALL makes both boards read the change.
             if board.gic.implementation().choices.reads_anew_when_restored() {
                 answer = Some(submit(board, [0x0d, 0, 0, 0])?);
             }
@@ -140,8 +141,8 @@ fn perform(board: &mut Board, step: Step) -> Result<Seen, TestCaseError> {
     Ok(Seen { answer, arrival, taken, lines, pending })
 }
 
-/// The same steps on two boards, one of which is saved and restored after those that say so. What is on
-/// its way has arrived then, for saving waits for it.
+/// The same steps on two boards, one of which is saved and restored after the steps marked so.
+/// Saving delivers packets on their way first, on both boards.
 fn side_by_side(preset: Preset, steps: &[(Step, bool)]) -> Result<(), TestCaseError> {
     let mut spec = Implementation::of(preset, CPUS, 32);
     spec.its[0].features.collection_bits = Some(4);
@@ -199,7 +200,8 @@ proptest! {
     }
 }
 
-/// A table that was not zeroed maps what it did, and what a collection takes with it is what tables say.
+/// A table that was not zeroed still maps its events, and unmapping a collection affects the events
+/// that tables hold.
 #[test]
 fn events_of_a_table_that_is_mapped_again_lose_their_collection() {
     let mut spec = Implementation::of(Preset::ArchStrict, CPUS, 32);
@@ -219,7 +221,7 @@ fn events_of_a_table_that_is_mapped_again_lose_their_collection() {
     }
 }
 
-/// What has failed and was not told yet is told by the one that goes on.
+/// Reports that were not yet taken survive a migration.
 #[test]
 fn what_is_to_be_told_travels() {
     for preset in [Preset::ArchStrict, Preset::Gic600] {
@@ -239,8 +241,8 @@ fn what_is_to_be_told_travels() {
     }
 }
 
-/// LPI 8195 of device 2, enabled at 0xa0; 8196 of device 3, enabled at 0x60: both pending at CPU 0. Then
-/// 8195 is said to be at 0x40, and 8196 not enabled, which only the first is told.
+/// LPI 8195 of device 2, enabled at 0xa0; 8196 of device 3, enabled at 0x60: both pending at CPU 0.
+/// Then memory gets 8195 at 0x40, with an INV, and 8196 disabled, without.
 fn both_pending(preset: Preset) -> Board {
     let mut board = Board::new(preset);
     board.map(2, 0, 8195, 0);
@@ -261,7 +263,7 @@ fn what_is_remembered_travels() {
         (Preset::ArchStrict, vec![(8195, 0x40), (8196, 0x60)]),
         // The priority of a pending LPI sticks.
         (Preset::Gic600, vec![(8196, 0x60), (8195, 0xa0)]),
-        // Read anew: the second is not enabled.
+        // Read again: the second is disabled.
         (Preset::KvmAbi0, vec![(8195, 0x40)]),
         (Preset::Qemu, vec![(8195, 0x40)]),
     ] {
@@ -271,7 +273,7 @@ fn what_is_remembered_travels() {
     }
 }
 
-/// A new GIC has of what was remembered what it can remember itself.
+/// A restored GIC keeps the cached state that its own choices allow.
 #[test]
 fn a_new_one_remembers_what_it_can() {
     let whole = |config, pending_priority| {
@@ -293,7 +295,7 @@ fn a_new_one_remembers_what_it_can() {
         (Preset::Gic600, whole(AtMapping, Sticks), &same),
         (Preset::Gic600, whole(AtEnabling, Follows), &follows),
         (Preset::Gic600, whole(UntilInvalidated, Sticks), &same),
-        // No byte is known there, but at which priority each is pending.
+        // No byte is cached there, but the priority of each pending LPI is kept.
         (Preset::Gic600, whole(WhenPended, Follows), &same),
     ] {
         let mut board = both_pending(from);
@@ -302,7 +304,8 @@ fn a_new_one_remembers_what_it_can() {
             passim_model::Span::from_size(passim_model::PhysAddr::new(0x4800_0000), 1 << 20);
         kit.gic.convert(to.clone(), scratch, &mut kit.memory).unwrap();
         assert_eq!(drain(&mut board, 0), *taken, "{from:?} to {:?}", to.choices);
-        // What is not known is read when it is needed: 8196 is known to be enabled, or it is not.
+        // A byte that is not cached is read when needed: 8196 is either cached as enabled, or read
+        // as disabled.
         board.message(3, 0);
         let known = to.choices.config != WhenPended && taken.len() == 2;
         assert_eq!(drain(&mut board, 0).len(), usize::from(known), "{from:?} to {:?}", to.choices);

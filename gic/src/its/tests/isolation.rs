@@ -1,5 +1,5 @@
-//! A device raises the LPIs of its own events and no other's: what it writes cannot change who it
-//! is. And what is left where two devices have one DeviceID.
+//! A device raises the LPIs of its own events only: what it writes cannot change its DeviceID. And
+//! the remaining isolation where two devices share a DeviceID.
 
 use crate::choice::Preset;
 use crate::its::Arrival;
@@ -49,7 +49,7 @@ proptest! {
         let mut board = board(preset);
         for (device, at, value, size) in writes {
             let size = [Size::Byte, Size::Half, Size::Word, Size::Double][size];
-            // Often an EventID that somebody has.
+            // Often the EventID of a mapped event.
             let value = if value % 3 == 0 { value } else { value & 0x1f };
             let arrival = board.device_write(device, at, size, value);
             if let Arrival::Raised { intid, .. } = arrival {
@@ -64,7 +64,7 @@ proptest! {
 
 #[test]
 fn one_device_id_is_one_device() {
-    // Behind a bridge that takes over their requester id two functions are one to the ITS.
+    // Behind a bridge that replaces their requester IDs, two functions are one device to the ITS.
     let mut board = board(Preset::ArchStrict);
     board.message(3, 5);
     let first = board.delivered();

@@ -1,4 +1,4 @@
-//! What kvm-unit-tests asserts of an ITS (`arm/gic.c`, group its, and its library), for every
+//! Assertions of kvm-unit-tests about an ITS (`arm/gic.c`, group its, and its library), for every
 //! preset. Numbers in names count its reports. Migration is in `migration`.
 
 use super::every_preset;
@@ -35,7 +35,7 @@ fn introspection_1_to_5() {
         let typer = board.r64(ITS, 0x08);
         assert_eq!(typer & 1, 1, "physical LPIs");
         assert!(typer >> 8 & 0x1f != 0 && typer >> 13 & 0x1f != 0);
-        // Sixteen bits, whether they are said or go without saying.
+        // Sixteen bits, whether CIL is set or not.
         assert!(typer >> 36 & 1 == 0 || typer >> 32 & 0xf != 0);
         let kinds = [0, 1].map(|n| board.r64(ITS, 0x100 + 8 * n) >> 56 & 7);
         assert_eq!(kinds, [1, 4], "devices, collections");
@@ -72,7 +72,7 @@ fn invalidate_8_to_10() {
         board.configure(8195, 0xa3);
         board.int(2, 20);
         board.sync(3);
-        // An implementation that remembers nothing may deliver already.
+        // An implementation that caches nothing may deliver already.
         let early = board.drain(3);
         board.invall(3);
         board.sync(3);

@@ -1,16 +1,16 @@
-//! Missing synchronisation is visible: the life of an interrupt as Linux's driver leads it, with
-//! one command left out, under the adversarial preset with many seeds.
+//! Missing synchronisation is observable: the life of an interrupt as Linux's driver manages it,
+//! with one command left out, under the adversarial preset with many seeds.
 //!
-//! | left out | what can be seen |
+//! | left out | observable effect |
 //! | --- | --- |
 //! | INV after the LPI is enabled | the message is never taken |
-//! | SYNC after MOVI | a message is taken by the CPU of before |
+//! | SYNC after MOVI | a message is taken by the old CPU |
 //! | INV after the LPI is disabled | a message is taken |
 //! | SYNC after that INV | a message is taken |
 //! | DISCARD | a message raises an LPI that is no longer the device's |
 //! | SYNC after DISCARD | the next owner of the LPI loses a message |
 //! | SYNC after MAPTI, where INV and SYNC follow | nothing |
-//! | SYNC after the INV that enables, where a SYNC has followed MAPTI | nothing, but later |
+//! | SYNC after the INV that enables, where a SYNC has followed MAPTI | nothing but a delay |
 //! | MAPD that unmaps, after DISCARD | nothing |
 
 use crate::choice::Preset;
@@ -70,7 +70,8 @@ fn words(step: Step) -> [u64; 4] {
     }
 }
 
-/// A device writes its message and CPUs take what comes, at every moment: who took how much.
+/// A device writes its message and all CPUs acknowledge repeatedly. Returns how many interrupts
+/// each took.
 fn message(board: &mut Board) -> [usize; 4] {
     board.message(2, 20);
     let mut taken = [0; 4];
@@ -87,7 +88,7 @@ fn message(board: &mut Board) -> [usize; 4] {
     taken
 }
 
-/// Leads the life without one step; what is wrong with it.
+/// Runs the life without one step. Returns what goes wrong.
 fn lead(seed: u64, without: Option<Step>) -> Result<(), &'static str> {
     let mut board = Board::new(Preset::Adversarial(seed));
     board.settle();
@@ -125,7 +126,7 @@ fn lead(seed: u64, without: Option<Step>) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The first seed, of a bounded number, under which something is wrong.
+/// The first of a bounded number of seeds under which something goes wrong.
 fn caught(without: Step) -> Option<(u64, &'static str)> {
     (0..256).find_map(|seed| lead(seed, Some(without)).err().map(|wrong| (seed, wrong)))
 }
@@ -140,7 +141,7 @@ fn the_whole_life_is_right_under_every_seed() {
 #[test]
 fn what_is_needed_is_missed() {
     let wrong = |step| caught(step).map(|(_, wrong)| wrong);
-    // What names a device or an event that is not mapped fails: the queue stops, or goes on.
+    // A command for an unmapped device or event fails: the queue stalls, or goes on.
     assert!(matches!(wrong(Mapd), Some("the queue stops" | "enabled")));
     assert!(matches!(wrong(Mapti), Some("the queue stops" | "enabled")));
     assert_eq!(wrong(InvOn), Some("enabled"));
@@ -153,7 +154,7 @@ fn what_is_needed_is_missed() {
 
 #[test]
 fn what_is_not_needed_is_not_missed() {
-    // The SYNC after DISCARD is for whoever has the LPI next.
+    // The SYNC after DISCARD is needed by the next owner of the LPI.
     for step in [SyncMapti, SyncOn, SyncDiscard, Unmapd] {
         assert_eq!(caught(step), None, "{step:?}");
     }
@@ -172,7 +173,8 @@ fn without_any_sync_a_message_is_lost() {
     assert!(lost);
 }
 
-/// IHI 0069 H 5.3 (SYNC): messages see every command before it, whichever redistributor it names.
+/// IHI 0069 H 5.3 (SYNC): messages observe every command before it, whichever redistributor it
+/// names.
 #[test]
 fn a_sync_of_another_cpu_is_for_messages_too() {
     for seed in 0..256 {
@@ -184,7 +186,7 @@ fn a_sync_of_another_cpu_is_for_messages_too() {
     }
 }
 
-/// But what was sent to the other need not have come: here what disables.
+/// But packets to other redistributors may not have arrived: here the one that disables.
 #[test]
 fn a_sync_of_another_cpu_is_not_for_what_was_sent() {
     let taken = (0..256).any(|seed| {
@@ -198,8 +200,8 @@ fn a_sync_of_another_cpu_is_not_for_what_was_sent() {
     assert!(taken);
 }
 
-/// A SYNC takes with it what has to arrive before what it waits for: what MOVI carries to the CPU
-/// that the SYNC names is not left behind, to arrive there after DISCARD.
+/// A SYNC also waits for packets that have to arrive before those it waits for: an LPI that MOVI
+/// moves to the SYNC's CPU does not arrive there after DISCARD.
 #[test]
 fn a_sync_leaves_nothing_behind_that_comes_first() {
     for seed in 0..256 {
@@ -215,8 +217,8 @@ fn a_sync_leaves_nothing_behind_that_comes_first() {
     }
 }
 
-/// A device's table is looked up as before its MAPD, until a SYNC; what that holds by now is what
-/// is raised: here another device's LPI, whose table was put where the first had its own.
+/// Until a SYNC, a device may be looked up as before its MAPD, and the old table is read as memory
+/// holds it now: here it raises the LPI of another device, whose table reuses the first device's.
 #[test]
 fn a_table_that_is_used_again_before_a_sync_is_everybodys() {
     let run = |seed: u64, sync: bool| {
@@ -263,7 +265,7 @@ fn a_late_discard_takes_away_what_is_pending_for_the_next_owner() {
         if sync {
             board.sync(u64::from(OLD));
         }
-        // Another device, at another CPU, then moved to the one of before.
+        // Another device, at another CPU, then moved to the old CPU.
         board.mapd(4, 8);
         board.mapti(4, 0, LPI, NEW);
         board.inv(4, 0);

@@ -1,12 +1,12 @@
-//! Collections of KVM's ITS, which has them in a list: those that come have to have a place in memory, as
-//! in an array; those that there are need none.
+//! Collections of KVM's ITS, which lists them: a new collection needs a place in memory, as in an
+//! array; an existing one does not.
 
 use super::migration::migrate;
 use crate::choice::Preset;
 use crate::its::testkit::{Board, COLLECTIONS, ITS};
 use crate::its::{Arrival, Failure, Refused};
 
-/// Stores GITS_BASER of collections: pages of 64 KiB, which have room for 8192 each.
+/// Stores GITS_BASER of collections: pages of 64 KiB, with room for 8192 each.
 fn collections(board: &mut Board, at: u64, pages: u64) {
     board.w32(ITS, 0x00, 0);
     board.w64(ITS, 0x108, 1 << 63 | at | 2 << 8 | (pages - 1));
@@ -43,7 +43,7 @@ fn a_collection_outlives_its_place_in_the_table() {
     board.message(2, 20);
     board.only(2, 8195);
     assert_eq!(errors(&mut board), []);
-    // Saved, it is listed, and who restores asks for its place.
+    // Saved, it is in the list, and restore checks its place.
     let mut moved = board;
     migrate(&mut moved);
     assert_eq!(moved.gic.its()[0].refused(), Some(Refused::NoPlace(9000)));
@@ -54,7 +54,8 @@ fn a_collection_outlives_its_place_in_the_table() {
 fn a_collection_that_comes_has_to_have_a_place() {
     let mut board = Board::new(Preset::KvmAbi0);
     board.mapd(2, 8);
-    // Beyond the table, which has one page; unmapping asks for none, and what is not there is not mapped.
+    // Beyond the table, which has one page; unmapping checks no place, and unmapping an unmapped
+    // collection does nothing.
     board.mapc(9000, 1);
     board.mapti(2, 20, 8195, 9000);
     board.unmap_collection(9000);
@@ -62,10 +63,10 @@ fn a_collection_that_comes_has_to_have_a_place() {
     board.movi(2, 21, 9000);
     board.invall(9000);
     assert_eq!(errors(&mut board), [0x01_0903, 0x01_0a03, 0x01_0109, 0x01_0d09]);
-    // An event that is mapped stays as it is, whatever is asked for.
+    // A mapped event stays as it is, whatever collection MAPTI names.
     board.mapti(2, 21, 8195, 9000);
     assert_eq!(errors(&mut board), []);
-    // Where there is no memory.
+    // At an address without memory.
     let mut board =
         Board::without_collections(crate::v3::Implementation::of(Preset::KvmAbi0, 4, 32));
     collections(&mut board, 0x100_0000, 1);

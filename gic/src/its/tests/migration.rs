@@ -1,4 +1,4 @@
-//! Saving and restoring, in the middle of everything, and tables of others.
+//! Save and restore at any time, and conversion of table layouts.
 
 use super::every_preset;
 use super::known_tests::set_up;
@@ -11,7 +11,7 @@ use crate::v3::testkit::cpu;
 use crate::v3::{Block, GicV3, Implementation};
 use passim_model::{DeviceId, EventId, IntId, PhysAddr, Span};
 
-/// The machine stops, memory and registers travel, and another goes on.
+/// Saves registers and memory, and restores them in another GIC.
 pub(crate) fn migrate(board: &mut Board) {
     let kit = &mut board.board;
     let saved = kit.gic.save(&mut kit.memory);
@@ -68,7 +68,7 @@ fn migration_of_pending_lpis_17() {
             board.configure(8192 + i, 0xa3);
             board.preset_pending(n, 8192 + i);
         }
-        // KVM would write to the tables that nothing is pending, before LPIs are on.
+        // KVM would write zeros to the pending tables before LPIs are on.
         for n in [2, 3] {
             board.w32(Block::Redistributor(cpu(n)), 0x00, 1);
         }
@@ -130,7 +130,7 @@ fn distances_of_the_kvm_abi() {
     let ite = |board: &Board, event: u64| board.get(itt(3) + 8 * event);
     let expected = [1 << 48 | 8200 << 16 | 1, 254 << 48 | 8201 << 16 | 1, 8455 << 16 | 1];
     assert_eq!([0, 1, 255].map(|n| ite(&board, n)), expected);
-    // An entry that no distance leads to does not come back.
+    // An entry that no distance leads to is not restored.
     board.put(DEVICES2 + 8 * 2, board.get(DEVICES2 + 8 * 2) & !(0x3fff << 49) | 298 << 49);
     let kit = &mut board.board;
     let tables = kit.gic.its()[0].tables();
@@ -149,8 +149,8 @@ fn distances_of_the_kvm_abi() {
     assert!(!mappings.devices.contains_key(&DeviceId::new(3)));
 }
 
-/// Devices whose entries lie on pages far apart, with none between: a distance leads from one page to
-/// another, and where it is too long to be said, the search goes on entry by entry.
+/// Devices whose entries are on pages far apart, with none between: a distance leads from one page
+/// to another, and where it exceeds the field, the reader continues entry by entry.
 #[test]
 fn a_distance_leads_from_page_to_page() {
     let mut board = Board::new(Preset::KvmAbi0);
@@ -214,11 +214,11 @@ fn a_table_made_for_smaller_entries_is_not_overrun() {
     let too_small = ImageError::IttTooSmall { device, has: 256, wants: 384 };
     let refused = image::convert(layouts, tables, bits, None, memory);
     assert_eq!(refused, Err(too_small));
-    // Nor is there room where what is aligned of it is a byte short.
+    // Scratch memory is too small if its aligned part is one byte short.
     let scratch = |at, bytes| Span::from_size(PhysAddr::new(at), bytes).unwrap();
     let few = Some(scratch(0x4800_0001, 638));
     assert_eq!(image::convert(layouts, tables, bits, few, memory), Err(too_small));
-    // What is used already is not given, and what is no memory.
+    // Scratch memory that is in use, or is not RAM, is refused.
     for wrong in [scratch(itt(2), 4096), scratch(DEVICES2 + 8, 8), scratch(0xf_0000_0000, 4096)] {
         let refused = image::convert(layouts, tables, bits, Some(wrong), memory);
         assert_eq!(refused, Err(ImageError::Scratch(wrong)));
@@ -227,7 +227,7 @@ fn a_table_made_for_smaller_entries_is_not_overrun() {
     board.only(1, 8194);
 }
 
-/// The table goes to where there is room; every event with it.
+/// A table that is too small moves to scratch memory, with every event.
 #[test]
 fn a_table_that_does_not_fit_moves() {
     let mut board = Board::new(Preset::KvmAbi0);
@@ -255,7 +255,7 @@ fn a_table_that_does_not_fit_moves() {
     assert_eq!(converted.mappings, expected);
 }
 
-/// What does not answer is told, and the rest is read.
+/// Parts that cannot be read are reported, and the rest is read.
 #[test]
 fn reading_passes_over_what_does_not_answer() {
     for layout in [Layout::Qemu, Layout::Kvm0] {
@@ -285,8 +285,8 @@ fn reading_passes_over_what_does_not_answer() {
     }
 }
 
-/// A collection that events are in and nobody has mapped is in KVM's list, with a number that no
-/// CPU has; and counts as unmapped.
+/// An unmapped collection that events name is in KVM's list, with a number that no CPU has, and is
+/// unmapped after a restore.
 #[test]
 fn unmapped_collections_are_listed_where_kvm_lists_them() {
     let mut board = Board::new(Preset::KvmAbi0);
@@ -295,14 +295,14 @@ fn unmapped_collections_are_listed_where_kvm_lists_them() {
     board.mapti(2, 22, 8197, 7);
     board.configure(8196, 0xa3);
     migrate(&mut board);
-    // Four are mapped; the list has ended after the fifth.
+    // Four are mapped; the list ends after the fifth.
     assert_eq!(board.get(COLLECTIONS + 8 * 4), 1 << 63 | 0xffff_ffff << 16 | 7);
     assert_eq!(board.get(COLLECTIONS + 8 * 5), 0);
     let found = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
     assert!(!found.collections.contains_key(&7));
     board.message(2, 21);
     board.nothing();
-    // A second time nothing comes to it, and mapping it works as ever.
+    // A second save adds nothing, and the collection can be mapped as ever.
     migrate(&mut board);
     assert_eq!(board.get(COLLECTIONS + 8 * 5), 0);
     board.mapc(7, 2);
@@ -325,7 +325,7 @@ fn a_cleared_level_1_entry_does_not_hinder_saving() {
     });
 }
 
-/// Where events lose an unmapped collection for good, they do so after a migration too.
+/// Events lose an unmapped collection for good after a migration too, where that is chosen.
 #[test]
 fn orphans_are_made_by_whoever_goes_on() {
     let mut board = Board::new(Preset::KvmAbi0);
@@ -337,8 +337,8 @@ fn orphans_are_made_by_whoever_goes_on() {
     board.nothing();
 }
 
-/// No guest can prevent it: a page of level 2 and a table that are not RAM are passed over, and
-/// everything else is there after it.
+/// A guest cannot make saving fail: a level 2 page and a table that are not RAM are skipped, and
+/// everything else is restored.
 #[test]
 fn saving_passes_over_what_does_not_answer() {
     every_preset(|mut board, preset| {
@@ -347,7 +347,7 @@ fn saving_passes_over_what_does_not_answer() {
         migrate(&mut board);
         board.message(2, 20);
         board.only(3, 8195);
-        // A table of interrupts where there is no RAM, before and after one that is.
+        // Interrupt translation tables without RAM, before and after one with RAM.
         for device in [1, 3] {
             let layout = board.gic.its()[0].implementation().features.layout;
             let itt = 0xf_0000_0000u64 >> 8;
@@ -361,7 +361,7 @@ fn saving_passes_over_what_does_not_answer() {
         migrate(&mut board);
         assert!([1, 3].iter().all(|device| board.get(DEVICES2 + 8 * device) != 0));
         board.message(2, 20);
-        // KVM saves what it has itself, finds the first of these, and restores nothing.
+        // KVM saves its internal tables; restore fails at the first of these, and restores nothing.
         let refused = board.gic.its()[0].refused();
         assert_eq!(refused.is_some(), preset == Preset::KvmAbi0);
         if refused.is_none() {
@@ -370,7 +370,7 @@ fn saving_passes_over_what_does_not_answer() {
     });
 }
 
-/// However many devices, and though all have the same table.
+/// Any number of devices, even if all share a table.
 #[test]
 fn saving_takes_tables_as_they_are() {
     for preset in Preset::ALL.into_iter().take(4) {
@@ -392,7 +392,7 @@ fn saving_takes_tables_as_they_are() {
     }
 }
 
-/// Two devices may share a table, of which one sees less.
+/// Two devices may share a table, with fewer EventID bits for one.
 #[test]
 fn events_of_a_shared_table_travel() {
     for preset in [Preset::ArchStrict, Preset::Qemu, Preset::Gic600] {
@@ -403,7 +403,7 @@ fn events_of_a_shared_table_travel() {
             board.mapti(2, event, lpi, icid);
         }
         let mut word = board.get(DEVICES2 + 16);
-        // By hand, for MAPD may zero it: device 3 with two bits less.
+        // Without MAPD, which may zero the table: device 3 with two bits fewer.
         let size = match board.gic.its()[0].implementation().features.layout {
             Layout::Kvm0 | Layout::Gic600 => 0,
             Layout::Qemu => 1,
@@ -418,7 +418,7 @@ fn events_of_a_shared_table_travel() {
     }
 }
 
-/// Whichever ICIDs there are: an event that lost its collection is in none of them, after a
+/// Whichever ICIDs are mapped: an event that lost its collection is in none of them, after a
 /// migration too.
 #[test]
 fn orphans_never_come_back() {
@@ -434,10 +434,11 @@ fn orphans_never_come_back() {
         board.nothing();
     }
     let mappings = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
-    // No table says so, for none can: the event is not mapped.
+    // No table can represent it: the event is not mapped.
     assert!(mappings.devices[&DeviceId::new(2)].events.is_empty());
     assert_eq!(board.get(itt(2) + 8 * 20), 0);
-    // Nor can it be moved into one. What failed before, an ICID that there is not, is told still.
+    // It cannot be moved into a collection either. The earlier failure, an ICID out of range, is
+    // still reported.
     assert_eq!(board.reports().len(), 1);
     board.submit([2 << 32 | 0x01, 20, 3, 0]);
     board.run();

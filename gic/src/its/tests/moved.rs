@@ -1,5 +1,5 @@
-//! An ITS that becomes another's: from tables in memory to tables of its own and back, and what the other
-//! cannot have.
+//! An ITS that becomes another kind: from tables in memory to internal tables and back, and state
+//! that the other kind does not support.
 
 use crate::Cpu;
 use crate::choice::Preset;
@@ -36,7 +36,7 @@ fn becomes(board: &mut Board, preset: Preset) -> Result<(), ImageError> {
     kit.gic.convert(to, None, &mut kit.memory).map(|_| ())
 }
 
-/// GIC-600's tables have KVM's layout and no distances.
+/// GIC-600's tables in KVM's layout, without distances.
 #[test]
 fn every_event_comes_along_whatever_the_layouts() {
     for from in [Preset::ArchStrict, Preset::Qemu, Preset::KvmAbi0, Preset::Gic600] {
@@ -110,7 +110,7 @@ fn what_kvm_cannot_have_is_refused() {
     assert_eq!(refused.to_string(), "the other ITS has no collections without a table");
 }
 
-/// KVM's ITS has no state of having stopped: it goes on with what comes next.
+/// KVM's ITS has no stalled state: it goes on with the next command.
 #[test]
 fn a_queue_that_stopped_goes_on() {
     let mut board = board(Preset::ArchStrict);
@@ -123,7 +123,7 @@ fn a_queue_that_stopped_goes_on() {
     board.only(1, 8196);
 }
 
-/// Tables that an ITS has itself are not memory's until it is saved.
+/// Internal tables are not in memory until the ITS is saved.
 #[test]
 fn memory_is_softwares_while_tables_are_the_its() {
     let mut board = Board::new(Preset::KvmAbi0);
@@ -145,7 +145,8 @@ fn memory_is_softwares_while_tables_are_the_its() {
     assert_eq!(board.get(device), 0x1234_5678_9abc, "it is left alone");
 }
 
-/// KVM has one GICR_PROPBASER: restored one after the other, redistributors leave the last.
+/// KVM has one GICR_PROPBASER: redistributors are restored one after the other, and the last value
+/// remains.
 #[test]
 fn kvms_redistributors_have_one_table_of_configuration() {
     let redistributor = |n| Block::Redistributor(Cpu::new(n));

@@ -1,5 +1,5 @@
-//! Configuration that all redistributors know alike: an LPI is mapped, moved and mapped elsewhere, and
-//! what memory says of it by then counts once it is invalidated, and not before.
+//! Configuration cached in common by all redistributors: an LPI is mapped, moved and mapped
+//! elsewhere, and a change in memory applies once it is invalidated, and not before.
 
 use crate::Cpu;
 use crate::choice::Preset;
@@ -9,8 +9,8 @@ use crate::v3::{Block, Implementation};
 const ON: u8 = 0xa3;
 const OFF: u8 = 0xa2;
 
-/// A board of whose LPI 8195, of event 20 of device 2 at CPU 0, is known that it is not enabled: it has
-/// been pending so, and is no longer.
+/// A board with LPI 8195, of event 20 of device 2 at CPU 0, cached as disabled: it was pending
+/// once, and is no longer.
 fn known_as_off(preset: Preset) -> Board {
     known_as_off_with(Implementation::of(preset, 4, 32))
 }
@@ -30,19 +30,19 @@ fn known_as_off_with(spec: Implementation) -> Board {
 
 #[test]
 fn mapping_and_moving_are_no_invalidations_of_a_gic600() {
-    // Redistributors that know for themselves may read anew what comes to them.
+    // Redistributors with caches of their own may read an arriving LPI's configuration again.
     for (preset, anew) in [(Preset::Gic600, false), (Preset::ArchStrict, true)] {
         let taken = |n: usize, taken: bool| {
             let mut all = [const { Vec::new() }; 4];
             all[n].extend(taken.then_some(8195));
             all
         };
-        // Another event of the LPI.
+        // Another event of the same LPI.
         let mut board = known_as_off(preset);
         board.mapti(2, 21, 8195, 0);
         board.message(2, 21);
         assert_eq!(board.delivered(), taken(0, anew), "{preset:?}: MAPTI");
-        // The same, mapped anew, and elsewhere.
+        // The same event, mapped again, and elsewhere.
         for n in [0u16, 2] {
             let mut board = known_as_off(preset);
             board.discard(2, 20);
@@ -58,7 +58,7 @@ fn mapping_and_moving_are_no_invalidations_of_a_gic600() {
         board.movi(2, 20, 1);
         board.message(2, 20);
         assert_eq!(board.delivered(), taken(1, anew), "{preset:?}: MOVI");
-        // And what is pending.
+        // The same for a pending LPI.
         let mut board = known_as_off(preset);
         board.configure(8195, OFF);
         board.message(2, 20);
@@ -81,7 +81,8 @@ fn mapping_a_pending_lpi_settles_nothing_of_a_gic600() {
 
 #[test]
 fn an_invalidation_is_one_for_all_redistributors_of_a_gic600() {
-    // Of what was known while the LPI was at CPU 0, now that it is at CPU 1, and later at 0 again.
+    // Configuration cached while the LPI was at CPU 0; the LPI is now at CPU 1, and later at 0
+    // again.
     let commands: [fn(&mut Board); 2] = [|board| board.inv(2, 20), |board| board.invall(1)];
     for command in commands {
         let mut board = known_as_off(Preset::Gic600);

@@ -1,6 +1,6 @@
-//! Against an ITS written the obvious way, with maps for tables: whatever commands and messages
-//! come, in whatever order, the same LPIs are pending at the same CPUs, and the same errors told.
-//! Under the adversarial preset after everything is synchronised.
+//! Comparison with a simple ITS that uses maps for tables: after any sequence of commands and
+//! messages, the same LPIs are pending at the same CPUs, and the same errors are reported. Under
+//! the adversarial preset this is checked after synchronisation.
 
 use crate::choice::Preset;
 use crate::choice::its::{
@@ -67,17 +67,17 @@ impl Action {
     }
 }
 
-/// The obvious ITS.
+/// The simple ITS.
 struct Model {
     spec: Implementation,
-    /// Table of interrupts and bits of an EventID.
+    /// Address of the interrupt translation table, and bits of an EventID.
     devices: BTreeMap<u32, (u64, u64)>,
-    /// What the interrupt tables hold: LPI, and ICID if there is one.
+    /// Contents of the interrupt translation tables: LPI, and ICID if there is one.
     itts: BTreeMap<(u64, u32), (u32, Option<u16>)>,
     collections: BTreeMap<u16, u64>,
     pending: [BTreeSet<u32>; CPUS as usize],
-    /// The LPIs that there are, where they have a state of their own: by how many events, and at which
-    /// CPU; and what pending tables in memory say.
+    /// The LPIs that exist, where they have a state of their own: the number of events, and the
+    /// CPU; and the pending tables in memory.
     lpis: BTreeMap<u32, Lpi>,
     tables: [BTreeSet<u32>; CPUS as usize],
 }
@@ -86,12 +86,12 @@ struct Model {
 struct Lpi {
     events: u32,
     cpu: Option<u64>,
-    /// Where there is no CPU.
+    /// Pending while there is no CPU.
     pending: bool,
     shelved: bool,
 }
 
-/// Of the LPIs that events are mapped to here, these are enabled.
+/// The LPIs that are enabled, among those that events are mapped to here.
 fn is_enabled(lpi: u32) -> bool {
     (8192..8208).contains(&lpi)
 }
@@ -115,8 +115,9 @@ impl Model {
         self.spec.choices.state == LpiState::PerLpi
     }
 
-    /// The machine has moved. Where LPIs have a state of their own, as under KVM, tables say what is
-    /// pending of each, and are believed of those that events map to, where their collections are.
+    /// The machine migrates. Where LPIs have a state of their own, as under KVM, save writes their
+    /// pending bits, and restore reads those of the LPIs that events map to, at the CPUs of their
+    /// collections.
     fn migrated(&mut self) {
         if !self.has_lpis() {
             return;
@@ -128,7 +129,7 @@ impl Model {
                 false => self.tables[cpu].remove(&lpi),
             };
         }
-        // No table says of an event that it has lost its collection.
+        // No table represents an event that lost its collection.
         self.itts.retain(|_, (_, icid)| icid.is_some());
         for (itt, bits) in self.devices.clone().into_values() {
             let events = self.itts.range((itt, 0)..(itt, 1 << bits));
@@ -153,7 +154,7 @@ impl Model {
         }
     }
 
-    /// An event less maps to this LPI: by none it is there only while it waits for a CPU.
+    /// One event fewer maps to this LPI: without any it exists only while its CPU can take it.
     fn release(&mut self, lpi: u32) {
         let Some(known) = self.lpis.get_mut(&lpi) else { return };
         known.events -= 1;
@@ -172,7 +173,7 @@ impl Model {
         }
     }
 
-    /// The events of a device map to nothing any more.
+    /// Unmaps all events of a device.
     fn release_device(&mut self, table: Option<(u64, u64)>) {
         let Some((itt, bits)) = table.filter(|_| self.has_lpis()) else { return };
         let events = self.itts.range((itt, 0)..(itt, 1 << bits));
@@ -181,7 +182,7 @@ impl Model {
         }
     }
 
-    /// An LPI is pending where it is, or at this CPU.
+    /// An LPI becomes pending at its own CPU, or else at this one.
     fn pend(&mut self, lpi: u32, cpu: usize) {
         let Some(known) = self.lpis.get_mut(&lpi) else {
             self.pending[cpu].insert(lpi);
@@ -196,12 +197,12 @@ impl Model {
         }
     }
 
-    /// An LPI with a state of its own is at this CPU from now on.
+    /// An LPI with a state of its own moves to this CPU.
     fn take_to(&mut self, lpi: u32, cpu: u64) {
         let Some(known) = self.lpis.get_mut(&lpi) else { return };
         let pending = match known.cpu {
             Some(old) => self.pending[old as usize].remove(&lpi),
-            // It waits for none, and goes on so.
+            // It is pending at no CPU, and stays so.
             None => {
                 known.shelved = known.pending;
                 known.pending
@@ -261,7 +262,7 @@ impl Model {
         }
         self.release_device(self.devices.get(&device).copied());
         self.forget_kept(self.devices.get(&device).copied());
-        // What the table says is not looked at.
+        // The table's contents are not read.
         self.forget_kept(Some((itt, bits)));
         if choices.itt_at_mapd == IttAtMapd::Zeroed {
             self.itts.retain(|&(of, event), _| of != itt || u64::from(event) >= 1 << bits);
@@ -271,7 +272,7 @@ impl Model {
         Ok(())
     }
 
-    /// Events of an ITS that has its tables itself go with their device.
+    /// Internal tables drop a device's events with the device.
     fn forget_kept(&mut self, table: Option<(u64, u64)>) {
         if self.spec.its[0].choices.table_home != TableHome::Its {
             return;
@@ -280,7 +281,7 @@ impl Model {
         self.itts.retain(|&(of, _), _| of != itt);
     }
 
-    /// Events that lost their collection are known by no table: they go with their device's.
+    /// Events without a collection are in no table: they are dropped with their device's.
     fn forget_orphans(&mut self, table: Option<(u64, u64)>) {
         let Some((itt, bits)) = table else { return };
         self.itts.retain(|&(of, event), (_, icid)| {
@@ -324,7 +325,7 @@ impl Model {
         Ok(())
     }
 
-    /// What KVM knows as a collection's: the events that it can still reach by a device.
+    /// The events of a collection that KVM can still reach by a device.
     fn events_of(&self, icid: u16) -> Vec<(u64, u32)> {
         let reached = |itt: u64, event: u32| {
             self.devices.values().any(|&(of, bits)| of == itt && u64::from(event) < 1 << bits)
@@ -373,7 +374,7 @@ impl Model {
         let (lpi, old) = *self.itts.get(&entry).ok_or(0x01_0107u32)?;
         let new = *self.collections.get(&icid).ok_or(0x01_0109u32)?;
         let old = old.and_then(|icid| self.collections.get(&icid)).copied();
-        // Hardly anything moves out of a collection that is not mapped.
+        // Most implementations refuse to move an event out of an unmapped collection.
         if old.is_none() && self.spec.its[0].choices.move_from_unmapped == MoveFrom::Refused {
             return Err(0x01_0109);
         }
@@ -477,7 +478,7 @@ impl Model {
         Ok(())
     }
 
-    /// What a message raises, or the lowest byte of what INT would say.
+    /// The result of a message: `Err` is the lowest byte of INT's syndrome.
     fn message(&mut self, device: u32, event: u32) -> Result<(), u32> {
         let mut event = event;
         let cuts = self.spec.its[0].choices.event_beyond == EventBeyond::Cut;
@@ -489,7 +490,7 @@ impl Model {
         Ok(())
     }
 
-    /// An LPI is no longer pending, wherever it was.
+    /// An LPI is no longer pending, at any CPU.
     fn clear(&mut self, lpi: u32) {
         for pending in &mut self.pending {
             pending.remove(&lpi);
@@ -499,14 +500,14 @@ impl Model {
         }
     }
 
-    /// What is pending of an LPI waits, if it is anywhere.
+    /// Offers a shelved LPI to its CPU again.
     fn look_at(&mut self, lpi: u32) {
         if let Some(known) = self.lpis.get_mut(&lpi) {
             known.shelved = false;
         }
     }
 
-    /// A CPU takes an LPI. Whether it could.
+    /// A CPU acknowledges an LPI. Returns whether it could.
     fn take(&mut self, lpi: u32, cpu: usize) -> bool {
         let shelved = self.lpis.get(&lpi).is_some_and(|lpi| lpi.shelved);
         let taken = !shelved && self.pending[cpu].remove(&lpi);
@@ -544,7 +545,7 @@ pub(super) fn action() -> impl Strategy<Value = Action> {
     let cpu = || prop_oneof![12 => 0u64..4, 1 => 4u64..6];
     let bits = prop_oneof![4 => 2u64..5, 1 => Just(14u64), 1 => 15u64..19];
     prop_oneof![
-        // Each device has two tables to itself: the KVM ABI cannot say that two share one.
+        // Each device has two tables of its own: the KVM ABI cannot represent a shared one.
         3 => (device(), bits, 0u64..2, prop::bool::weighted(0.8)).prop_map(
             |(device, bits, which, valid)| {
                 let itt = u64::from(device % 8) * 2 + which;
@@ -571,7 +572,7 @@ pub(super) fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// Submits a command as a driver that mends what stops the queue: the command becomes a SYNC.
+/// Submits a command as a driver that recovers a stalled queue: it replaces the command by a SYNC.
 pub(super) fn submit(board: &mut Board, words: [u64; 4]) -> Result<Answer, TestCaseError> {
     let place = board.writer;
     board.submit(words);
@@ -591,7 +592,7 @@ pub(super) fn submit(board: &mut Board, words: [u64; 4]) -> Result<Answer, TestC
     if board.r64(ITS, 0x90) & 1 != 0 {
         prop_assert!(answer.is_err());
         prop_assert_eq!(board.r64(ITS, 0x90), place | 1);
-        // Whole, for some look at bits that must be zero.
+        // All four doublewords, since some presets check bits that must be zero.
         (0..4).zip([5, 0, 0, 0]).for_each(|(n, word)| board.put(QUEUE + place + 8 * n, word));
         let writer = board.writer;
         board.w64(ITS, 0x88, writer | 1);
@@ -608,8 +609,8 @@ pub(super) fn synchronise(board: &mut Board) {
     board.settle();
 }
 
-/// Software zeroes a table before it names it. Under KVM it counts when that is saved; elsewhere what a
-/// table holds is part of what is looked at here.
+/// Software zeroes a table before MAPD names it. KVM writes into the table when it is saved;
+/// elsewhere the table's contents are part of what is compared.
 fn zero_table(board: &mut Board, preset: Preset, action: Action) {
     if let (Preset::KvmAbi0, Action::Mapd { itt, .. }) = (preset, action) {
         let table = Span::from_size(PhysAddr::new(ITTS + (itt << 20)), 8 << 16).expect("it ends");
@@ -641,7 +642,7 @@ fn run(preset: Preset, actions: &[Action], migrations: bool) -> Result<(), TestC
                 for lpi in taken {
                     prop_assert!(model.take(lpi, usize::from(cpu)));
                 }
-                // Elsewhere it depends on when configuration was read.
+                // For other LPIs it depends on when configuration was read.
                 let waits = |lpi: &&u32| {
                     model.lpis.get(lpi).is_some_and(|known| is_enabled(**lpi) && !known.shelved)
                 };

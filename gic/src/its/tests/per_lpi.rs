@@ -1,5 +1,5 @@
-//! LPIs that have a state of their own, as under KVM: where each is, and what becomes of what is pending
-//! of it while LPIs are off, when it moves, and when no event maps to it any more.
+//! LPIs with a state of their own, as under KVM: where each is, and what happens to its pending
+//! state while LPIs are off, when it moves, and when no event maps to it any more.
 
 use super::migration::migrate;
 use crate::choice::Preset;
@@ -14,7 +14,7 @@ fn r(n: u16) -> Block {
     Block::Redistributor(cpu(n))
 }
 
-/// One event, of an LPI that is enabled, at CPU 3.
+/// One event, of an enabled LPI, at CPU 3.
 fn board() -> Board {
     let mut board = Board::new(Preset::KvmAbi0);
     board.map(2, 20, 8195, 3);
@@ -57,7 +57,7 @@ fn what_moves_to_where_lpis_are_off_is_taken_there() {
     }
 }
 
-/// A message says where the LPI is, not where its event's collection would have it.
+/// A message reports the CPU that the LPI is at, not that of its event's collection.
 #[test]
 fn a_message_names_the_cpu_that_the_lpi_is_at() {
     let mut board = board();
@@ -70,8 +70,8 @@ fn a_message_names_the_cpu_that_the_lpi_is_at() {
     board.only(0, 8195);
 }
 
-/// A translation says which LPI, not where: what is remembered outlives MAPC, and nobody asks whether LPIs
-/// are on where that takes it.
+/// A cached translation names the LPI, not its CPU: it outlives MAPC, and is used without a check
+/// whether LPIs are on at the new CPU.
 #[test]
 fn what_is_remembered_is_raised_where_lpis_are_off() {
     type Known = (&'static str, bool, fn(&mut Board));
@@ -139,7 +139,7 @@ fn what_is_remembered_is_forgotten_whole() {
     }
 }
 
-/// However many are remembered, none is lost to another.
+/// However many translations are cached, none evicts another.
 #[test]
 fn all_are_remembered() {
     let mut board = board();
@@ -199,7 +199,7 @@ fn what_lets_it_be_taken_again() {
     }
 }
 
-/// With PTZ nothing is read, and nothing looked at.
+/// With PTZ neither the table is read nor are shelved LPIs offered again.
 #[test]
 fn turned_on_with_pending_zero_it_waits_for_the_next_look() {
     let mut board = board();
@@ -246,7 +246,7 @@ fn discard_leaves_what_waits_and_forgets_what_does_not() {
     }
 }
 
-/// What waits with no event is gone when it waits no more, for whatever reason.
+/// A pending LPI without events ceases to exist once it is no longer pending.
 #[test]
 fn an_lpi_without_events_ends_with_its_wait() {
     let mut off = board();
@@ -260,7 +260,7 @@ fn an_lpi_without_events_ends_with_its_wait() {
     disabled.configure(8195, 0xa2);
     disabled.w64(r(3), 0xa0, 8195);
     assert_eq!(disabled.pending_lpis(3), []);
-    // Mapped in time, it is the same LPI, and is where it was.
+    // Mapped before that, it is the same LPI, where it was.
     let mut again = board();
     again.message(2, 20);
     again.discard(2, 20);
@@ -286,7 +286,7 @@ fn events_of_one_lpi_raise_it_where_it_is() {
     board.movi(2, 21, 1);
     board.message(2, 21);
     board.only(1, 8195);
-    // Where LPIs are off that its collection is at, nothing comes.
+    // With LPIs off at its collection's CPU, a message is dropped.
     lpis_on(&mut board, 1, false);
     board.movall(1, 2);
     board.message(2, 21);
@@ -315,10 +315,10 @@ fn an_lpi_of_a_collection_that_is_not_mapped_is_nowhere() {
 fn saving_says_of_each_lpi_where_it_is_and_of_no_other() {
     let mut board = board();
     board.map(4, 1, 8200, 1);
-    // Nothing maps to these: what the tables say of them stays.
+    // No event maps to these: their pending bits in the tables do not change.
     board.preset_pending(3, 8196);
     board.preset_pending(1, 8300);
-    // It has been moved and turned off: the table says so all the same.
+    // The LPI has moved, and LPIs have been turned off: save still writes its pending bit.
     board.message(2, 20);
     board.movi(2, 20, 2);
     lpis_on(&mut board, 2, false);
@@ -328,14 +328,14 @@ fn saving_says_of_each_lpi_where_it_is_and_of_no_other() {
     assert_eq!(bits(8195), [false, false, true, false]);
     assert_eq!(bits(8196), [false, false, false, true]);
     assert_eq!(bits(8300), [false, true, false, false]);
-    // Restored it waits, whether LPIs are on or not, and the table says it no more.
+    // Restored, it is pending, whether LPIs are on or not, and its bit in the table is cleared.
     migrate(&mut board);
     assert!(!board.pending_bit(2, 8195) && board.pending_bit(3, 8196));
     board.only(2, 8195);
 }
 
-/// MOVALL moves LPIs and no collection: who restores brings each to its event's, and does not find what
-/// was pending.
+/// MOVALL moves LPIs and no collection: restore puts each LPI at its event's CPU, and does not find
+/// its pending bit there.
 #[test]
 fn movall_does_not_survive_a_migration() {
     let mut board = board();
@@ -350,7 +350,7 @@ fn movall_does_not_survive_a_migration() {
     board.only(3, 8195);
 }
 
-/// The choices apart: the other two outcomes where an LPI has a state of its own.
+/// The other values of two choices, with LPIs that have a state of their own.
 #[test]
 fn moves_and_turning_off_may_be_otherwise() {
     for (choice, left) in [(MoveToDisabled::Stay, 1), (MoveToDisabled::Lost, 0)] {

@@ -1,5 +1,5 @@
 //! What Linux 6.12.95 wrote into the command queue of QEMU's ITS until the first MSI of the edu
-//! device, and what the tables held then. Recording `linux-6.12-4k`, suite `stage1/msi`, dump
+//! device, and the tables at that time. Recording `linux-6.12-4k`, suite `stage1/msi`, dump
 //! `its_msi_edu`; registers, commands and tables are copied from it.
 
 use crate::choice::Preset;
@@ -35,7 +35,7 @@ const COMMANDS: [[u64; 4]; 23] = [
     [0x5, 0x0, 0x0, 0x0],
 ];
 
-/// Address and doubleword of everything in the tables that is not zero.
+/// Address and value of every doubleword in the tables that is not zero.
 const TABLES: [(u64, u64); 11] = [
     (0x1_0a09_0000 + 8 * 8, 0x424e_6101),
     (0x1_0a09_0000 + 8 * 40, 0x424e_b201),
@@ -50,7 +50,7 @@ const TABLES: [(u64, u64); 11] = [
     (0x1_093a_d408, 0x3ff),
 ];
 
-/// The machine of the recording, at the moment the queue is rung.
+/// The machine of the recording, when CWRITER is stored to.
 fn board(preset: Preset) -> kit::Board {
     let mut board = kit::Board::cold(Implementation::of(preset, 2, 288));
     board.memory = Memory::new();

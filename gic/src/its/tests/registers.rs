@@ -1,4 +1,4 @@
-//! Registers: fixed fields, guards, halves, and what the presets choose about them.
+//! Registers: fixed fields, access sizes, halves, and the presets' choices about them.
 
 use super::every_preset;
 use crate::Size;
@@ -71,7 +71,7 @@ fn the_queue_base_clears_the_reader() {
         assert_eq!(board.r64(ITS, 0x90), 0);
         let kvm = preset == Preset::KvmAbi0;
         assert_eq!(board.r64(ITS, 0x88), if kvm { 0 } else { writer });
-        // Not cacheable there is none.
+        // KVM stores cacheable in place of Non-cacheable.
         let base = if kvm { 3 << 59 | QUEUE } else { QUEUE + 0x1000 };
         assert_eq!(board.r64(ITS, 0x80), 1 << 63 | base | 15);
     });
@@ -153,7 +153,7 @@ fn the_queue_wraps() {
         board.w64(ITS, 0x88, 0);
         board.w32(ITS, 0x00, 1);
         board.run();
-        // A queue of 4 KiB holds 128 commands: three times round, in gulps of 50.
+        // A queue of 4 KiB holds 128 commands: three times round, in batches of 50.
         let mut writer = 0u64;
         let mut consumed = board.gic.its()[0].counters().commands;
         for _ in 0..8 {
@@ -228,7 +228,7 @@ fn sizes_a_register_does_not_have() {
     assert_eq!(board.r64(ITS, 0x100) & 0xffff_ffff_0000, DEVICES);
 }
 
-/// Registers of 32 bits have no accesses of 64.
+/// 32-bit registers ignore 64-bit accesses.
 #[test]
 fn only_wide_registers_take_wide_accesses() {
     every_preset(|mut board, _| {
@@ -241,7 +241,7 @@ fn only_wide_registers_take_wide_accesses() {
     });
 }
 
-/// QEMU keeps what is stored, but for what is read-only; KVM so much of GITS_CBASER.
+/// QEMU stores every bit that is not read-only; KVM does so in GITS_CBASER.
 #[test]
 fn reserved_bits_are_kept_where_chosen() {
     let all = u64::MAX;
@@ -262,7 +262,7 @@ fn reserved_bits_are_kept_where_chosen() {
         let seen = [0x80, 0x88, 0x90].map(|at| board.r64(ITS, at));
         assert_eq!(seen[0], queue, "{} {:#x}", preset.name(), seen[0]);
         assert_eq!(seen[2], reader, "{} {:#x}", preset.name(), seen[2]);
-        // Beyond the queue it may be ignored.
+        // A store beyond the queue may be ignored.
         if preset == Preset::Qemu {
             assert_eq!(seen[1], writer);
         }
@@ -271,7 +271,7 @@ fn reserved_bits_are_kept_where_chosen() {
     }
 }
 
-/// In QEMU a store to GITS_CREADR takes Stalled back.
+/// In QEMU a store to GITS_CREADR clears Stalled.
 #[test]
 fn a_store_to_the_reader_clears_stalled() {
     let mut board = Board::new(Preset::Qemu);

@@ -1,6 +1,6 @@
-//! Under KVM saving writes the entries of what is mapped and no others, and restoring reads from the first
-//! entry on: what software left in a table that it should have zeroed is found then, or makes all of it
-//! refused.
+//! Under KVM save writes the entries of what is mapped and no others, and restore reads from the
+//! first entry on: stale contents of a table that software should have zeroed are then restored, or
+//! make restore refuse everything.
 
 use super::migration::migrate;
 use crate::choice::Preset;
@@ -11,12 +11,12 @@ use passim_model::{DeviceId, EventId, PhysAddr};
 
 const DEVICE: DeviceId = DeviceId::new(2);
 
-/// An entry: the distance to the next, an LPI, an ICID.
+/// An interrupt translation entry: the distance to the next, an LPI, an ICID.
 fn ite(next: u64, intid: u64, icid: u64) -> u64 {
     next << 48 | intid << 16 | icid
 }
 
-/// Device 2 with its event 20, over a table in which this was; then saved and restored.
+/// Device 2 with its event 20, in a table that held this entry before; then saved and restored.
 fn over(event: u64, entry: u64) -> Board {
     let mut board = Board::new(Preset::KvmAbi0);
     board.put(itt(2) + 8 * event, entry);
@@ -28,7 +28,7 @@ fn over(event: u64, entry: u64) -> Board {
     board
 }
 
-/// The CPU that takes what a message raises, and which LPI.
+/// The CPU that acknowledges the LPI of a message, and the LPI.
 fn taken(board: &mut Board, event: u32) -> Option<(u16, u32)> {
     board.message(2, event);
     let taken = board.delivered();
@@ -39,20 +39,20 @@ fn taken(board: &mut Board, event: u32) -> Option<(u16, u32)> {
 
 #[test]
 fn what_was_in_a_table_is_found_when_it_is_restored() {
-    // Ahead of what is mapped, and leading to it.
+    // Before the mapped event, and leading to it.
     let mut board = over(5, ite(15, 8200, 1));
     assert_eq!(board.gic.its()[0].refused(), None);
     board.configure(8200, 0xa3);
     board.inv(2, 5);
     assert_eq!(taken(&mut board, 5), Some((1, 8200)));
     assert_eq!(taken(&mut board, 20), Some((3, 8195)));
-    // As the last: what is mapped behind it is mapped no more.
+    // As the last entry: the events after it are no longer mapped.
     let mut board = over(5, ite(0, 8200, 1));
     board.configure(8200, 0xa3);
     board.inv(2, 5);
     assert_eq!(taken(&mut board, 5), Some((1, 8200)));
     assert_eq!(taken(&mut board, 20), None);
-    // Behind the last nobody looks.
+    // Entries after the last are not read.
     let mut board = over(21, ite(0, 8200, 1));
     assert_eq!(taken(&mut board, 21), None);
     assert_eq!(taken(&mut board, 20), Some((3, 8195)));
@@ -71,7 +71,7 @@ fn what_cannot_be_is_refused_with_all_the_rest() {
         assert_eq!(taken(&mut board, 20), None);
         let mappings = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
         assert!(mappings.devices.is_empty() && mappings.collections.is_empty());
-        // Software may begin anew.
+        // Software can map again.
         board.put(itt(2) + 8 * 5, 0);
         board.mapc(3, 3);
         board.map(2, 20, 8195, 3);
@@ -81,7 +81,7 @@ fn what_cannot_be_is_refused_with_all_the_rest() {
     }
 }
 
-/// What software does to tables between saving and restoring.
+/// Software changes tables between save and restore.
 #[test]
 fn tables_that_are_spoilt_are_refused() {
     type Spoil = (Refused, fn(&mut Board));
@@ -111,13 +111,13 @@ fn tables_that_are_spoilt_are_refused() {
     }
 }
 
-/// An earlier saving has left it there.
+/// An earlier save has left the entry there.
 #[test]
 fn a_table_that_is_used_again_has_what_saving_wrote() {
     let mut board = Board::new(Preset::KvmAbi0);
     board.map(2, 3, 8196, 1);
     migrate(&mut board);
-    // Elsewhere, and back again.
+    // Maps the device elsewhere, and back again.
     board.command([2 << 32 | 0x08, 7, 1 << 63 | itt(9), 0]);
     board.map(2, 20, 8195, 3);
     assert_eq!(taken(&mut board, 3), None);
@@ -127,7 +127,8 @@ fn a_table_that_is_used_again_has_what_saving_wrote() {
     assert_eq!(taken(&mut board, 20), None, "the old one says that it is the last");
 }
 
-/// A move to KVM leaves out what would make it restore nothing: a device whose table does not answer.
+/// A move to KVM leaves out a device whose table cannot be read, since KVM would then restore
+/// nothing.
 #[test]
 fn a_move_to_kvm_takes_what_can_be_restored() {
     let mut board = Board::new(Preset::Qemu);
@@ -145,7 +146,7 @@ fn a_move_to_kvm_takes_what_can_be_restored() {
     assert_eq!(taken(&mut board, 20), Some((3, 8195)));
 }
 
-/// Elsewhere tables are what is mapped, and there is nothing to refuse.
+/// Other presets keep mappings in tables, and refuse nothing.
 #[test]
 fn nobody_else_refuses_anything() {
     for preset in [Preset::ArchStrict, Preset::Qemu, Preset::Gic600] {

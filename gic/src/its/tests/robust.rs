@@ -1,6 +1,6 @@
-//! Whatever is in registers, in the queue and in tables: no panic, every command is answered or
-//! keeps the queue, and the work is bounded. And that what is drawn for this gets anywhere
-//! ([`reach`]), and that what is done in short comes to the same ([`at_hand`]).
+//! Random registers, queues and tables: no panic, every command completes or stalls the queue, and
+//! the work is bounded. [`reach`] checks that the generator reaches enough, [`at_hand`] that the
+//! fast path gives the same results.
 
 mod actions;
 mod at_hand;
@@ -19,17 +19,17 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Longest one case may take, on a slow and busy machine.
+/// Maximum time for one case, on a slow and busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What came of what was done, each with how often: `MAPD done`, `message: raised`.
+/// Outcomes, each with its count: `MAPD done`, `message: raised`.
 type Seen = BTreeMap<String, u64>;
 
 fn saw(seen: &mut Seen, what: impl Into<String>) {
     *seen.entry(what.into()).or_default() += 1;
 }
 
-/// What an ITS is built as, and what it finds when the first action comes.
+/// The parameters of an ITS, and its state before the first action.
 #[derive(Clone, Copy, Debug)]
 struct Start {
     preset: Preset,
@@ -80,8 +80,8 @@ impl Start {
                 board.configure(lpi, 0xa3);
             }
             board.mapti(1, 4, 20_000, 3);
-            // Where they can be turned off, a redistributor without LPIs, and one that has fewer than
-            // events have.
+            // Where LPIs can be turned off, one redistributor with LPIs off, and one with fewer
+            // LPIs than events have.
             let last = Block::Redistributor(cpu(3));
             board.w32(Block::Redistributor(cpu(2)), 0, u32::from(self.small_pages));
             board.w32(last, 0, 0);
@@ -124,7 +124,7 @@ fn start() -> impl Strategy<Value = Start> {
     )
 }
 
-/// One step. A command that it consumes is passed, or keeps the queue and says why.
+/// One step. A command that it consumes completes, or stalls the queue with a report.
 fn step(board: &mut Board, seen: &mut Seen) -> Progress {
     let before = board.gic.its()[0].counters();
     let (reader, base) = (board.r64(ITS, 0x90), board.r64(ITS, 0x80));
@@ -173,7 +173,7 @@ fn steps(board: &mut Board, count: usize, seen: &mut Seen) {
     }
 }
 
-/// A stopped queue is let go on.
+/// Restarts a stalled queue.
 fn retry(board: &mut Board, mend: bool, seen: &mut Seen) {
     let (reader, base) = (board.r64(ITS, 0x90), board.r64(ITS, 0x80));
     if reader & 1 == 0 {
@@ -202,7 +202,7 @@ fn convert(board: &mut Board, scratch: bool, seen: &mut Seen) {
     }
 }
 
-/// What the tables map is as many events as this.
+/// Number of events that the tables map.
 fn mapped(board: &Board) -> usize {
     let found = board.gic.its()[0].mappings(&board.memory);
     let devices = found.map(|found| found.mappings.devices).unwrap_or_default();
@@ -229,7 +229,7 @@ fn perform(board: &mut Board, action: Action, seen: &mut Seen) {
             let _ = board.memory.store_u64(PhysAddr::new(at), word);
         }
         Action::Command(words) => {
-            // Where the queue was turned round, the next command goes where it is looked for.
+            // After a change of CWRITER, the next command goes where it is read.
             board.writer = board.r64(ITS, 0x88) & 0xffe0;
             board.submit(words);
             steps(board, 2, seen);
@@ -251,7 +251,7 @@ fn perform(board: &mut Board, action: Action, seen: &mut Seen) {
         }
         Action::Settle => board.settle(),
         Action::Migrate(None) => {
-            // What tables mapped they map: saving fails for nothing that a guest wrote.
+            // Saving fails for nothing that a guest wrote, and keeps the mappings.
             saw(seen, if mapped(board) == 0 { "migrated empty" } else { "migrated with events" });
             migrate(board);
         }
@@ -273,11 +273,11 @@ fn survive(start: &Start, actions: &[Action], seen: &mut Seen) {
     for action in actions {
         perform(&mut board, *action, seen);
     }
-    // A store lets a queue go on that looks for commands with stores alone.
+    // Some queues read commands only after a store to GITS_CWRITER.
     let writer = board.r64(ITS, 0x88);
     board.w64(ITS, 0x88, writer);
-    // A queue is as long as its memory: after as many steps nothing is left to consume, or the
-    // queue has stopped.
+    // After as many steps as the queue's memory holds commands, every command is consumed, or the
+    // queue has stalled.
     for _ in 0..1 << 15 {
         if step(&mut board, seen) == Progress::Idle && board.gic.its()[0].in_flight() == 0 {
             break;

@@ -1,4 +1,4 @@
-//! Commands in words: what a field says, and that no bit is passed over.
+//! Printed commands: the values of fields, and that no bit is left out.
 
 use crate::its::{Opcode, Spelled};
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ fn text(words: [u64; 4]) -> String {
 
 #[test]
 fn a_command_is_told_by_its_fields() {
-    // What Linux 6.12 wrote into the queue of QEMU's virt board.
+    // Written by Linux 6.12 into the queue of QEMU's virt machine.
     let told = [
         ([0x9, 0, 0x8000_0000_0001_0001, 0], "MAPC icid=1 cpu=1 valid=y"),
         ([0x5, 0, 0x1_0000, 0], "SYNC cpu=1"),
@@ -48,7 +48,7 @@ fn what_has_no_name_or_no_field_is_shown() {
 }
 
 proptest! {
-    /// Two commands that are told alike are alike.
+    /// Two commands that print alike are equal.
     #[test]
     fn every_bit_is_told(
         opcode in prop::sample::select((0..=0xffu8).collect::<Vec<_>>()),

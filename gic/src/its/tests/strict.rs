@@ -1,5 +1,5 @@
-//! What some look at and others do not: bits that must be zero, bases that must be aligned, promises that
-//! are kept once, collections that do not answer; and the interrupt for messages that nobody has mapped.
+//! Checks that only some implementations make: bits that must be zero, aligned bases, PTZ that
+//! applies once, collections that cannot be read; and the interrupt for untranslated messages.
 
 use super::migration::migrate;
 use crate::choice::Preset;
@@ -11,8 +11,8 @@ use crate::v3::testkit::cpu;
 use crate::v3::{Block, Implementation};
 use passim_model::{Effect, IntId};
 
-/// A command of each kind that works on a board where event 20 of device 2 is mapped, and the bits that
-/// it has fields for.
+/// A command of each kind that works on a board where event 20 of device 2 is mapped, and the mask
+/// of its fields.
 const COMMANDS: [([u64; 4], [u64; 4]); 11] = {
     let device = 0xffff_ffff_0000_00ff;
     let event = 0xffff_ffff;
@@ -76,7 +76,8 @@ fn a_base_within_a_page_is_cut_or_taken_as_it_is() {
     }
 }
 
-/// Pages of 64 KiB have other bits of the address there, and those of 4 KiB have these.
+/// With pages of 64 KiB these bits are other bits of the address, and with 4 KiB they are
+/// themselves.
 #[test]
 fn a_base_of_other_pages_has_all_its_bits() {
     let mut board = Board::new(Preset::ArchStrict);
@@ -88,7 +89,7 @@ fn a_base_of_other_pages_has_all_its_bits() {
     }
 }
 
-/// LPIs on with PTZ, off, and on again without a word: is what the table says by then pending?
+/// LPIs on with PTZ, off, and on again without another store: does the pending table apply by then?
 #[test]
 fn a_promise_may_hold_once() {
     for (ptz, found) in [
@@ -118,7 +119,7 @@ fn a_promise_may_hold_once() {
     }
 }
 
-/// QEMU passes over INT, CLEAR and DISCARD of an event whose collection's entry does not answer, and stops
+/// QEMU skips INT, CLEAR and DISCARD of an event whose collection entry cannot be read, and stalls
 /// at other commands.
 #[test]
 fn collections_that_do_not_answer() {
@@ -137,7 +138,7 @@ fn collections_that_do_not_answer() {
             };
             assert_eq!(stalled, !(passes && passed_over), "{preset:?}, {opcode:#x}");
             assert_eq!(board.r64(ITS, 0x90) & 1, u64::from(stalled));
-            // The event is as it was.
+            // The event has not changed.
             board.w32(ITS, 0x00, 0);
             board.w64(ITS, 0x108, 1 << 63 | crate::its::testkit::COLLECTIONS | 2 << 8);
             board.w32(ITS, 0x00, 1);
@@ -171,14 +172,14 @@ fn unmapped_messages_may_interrupt() {
     migrate(&mut board);
     assert_eq!(board.r32(ITS, 0x00) & 0x101, 0x101);
     assert_eq!(board.gic.take_effects(), []);
-    // Without a wire there is nothing to ask for.
+    // Without a wire UMSIirq cannot be set.
     let mut board = with_wire(None);
     board.w32(ITS, 0x00, 1 << 8 | 1);
     assert_eq!(board.r32(ITS, 0x00) & 0x101, 1);
     assert_eq!(board.r64(ITS, 0x08) >> 44 & 3, 1);
 }
 
-/// GICD_TYPER.num_LPIs counts for registers and tables too: 16 LPIs, of which the last is 8207.
+/// GICD_TYPER.num_LPIs applies to registers and tables too: 16 LPIs, the last is 8207.
 #[test]
 fn lpis_beyond_the_distributors_do_not_exist() {
     let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);

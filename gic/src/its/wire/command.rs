@@ -7,7 +7,7 @@ pub(crate) const WORDS: usize = 4;
 /// Bytes of a command.
 pub(crate) const BYTES: u64 = 32;
 
-/// Numbers of commands.
+/// Opcodes of commands.
 pub(crate) mod opcode {
     pub(crate) const MOVI: u8 = 0x01;
     pub(crate) const INT: u8 = 0x03;
@@ -33,7 +33,7 @@ pub(crate) mod opcode {
 }
 
 layout! {
-    /// Doubleword 0 of commands about a device.
+    /// Doubleword 0 of commands for a device.
     pub(crate) struct Word0 {
         /// Which command.
         OPCODE = bits(7, 0);
@@ -42,7 +42,7 @@ layout! {
     }
 }
 layout! {
-    /// Doubleword 1 of commands about an event.
+    /// Doubleword 1 of commands for an event.
     pub(crate) struct EventWord1 {
         /// Which event.
         EVENT_ID = bits(31, 0);
@@ -53,34 +53,34 @@ layout! {
 layout! {
     /// Doubleword 1 of MAPD.
     pub(crate) struct MapdWord1 {
-        /// Bits of an EventID, less one.
+        /// Bits of an EventID, minus one.
         SIZE = bits(4, 0);
     }
 }
 layout! {
     /// Doubleword 2 of MAPD.
     pub(crate) struct MapdWord2 {
-        /// Where the table is, in place.
+        /// Address of the table, not shifted.
         ITT = bits(51, 8);
-        /// Map or unmap.
+        /// Maps if set, unmaps if clear.
         VALID = bit(63);
     }
 }
 layout! {
-    /// Doubleword 2 of commands about a collection or a redistributor.
+    /// Doubleword 2 of commands for a collection or a redistributor.
     pub(crate) struct CollectionWord2 {
         /// Which collection.
         ICID = bits(15, 0);
-        /// Which redistributor: its address in place, or its number from bit 16 on.
+        /// The redistributor: its address, not shifted, or its number from bit 16 on.
         RDBASE = bits(51, 16);
-        /// MAPC: map or unmap.
+        /// MAPC: maps if set, unmaps if clear.
         VALID = bit(63);
     }
 }
 layout! {
     /// Doubleword 3 of MOVALL.
     pub(crate) struct MovallWord3 {
-        /// The redistributor that takes over.
+        /// The redistributor that LPIs move to.
         RDBASE2 = bits(51, 16);
     }
 }

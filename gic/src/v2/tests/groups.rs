@@ -1,4 +1,4 @@
-//! The two groups, seen by everybody and by Non-secure software alone.
+//! The two groups, accessed without Security Extensions and by Non-secure software.
 
 use super::{Board, C, D};
 use crate::Signal;

@@ -1,4 +1,4 @@
-//! Whatever is stored: no panic, and what must hold of every GIC does.
+//! Random accesses cause no panic and keep the invariants of a GIC.
 
 use crate::state::State;
 use crate::v2::{Block, GicV2, Implementation, View};

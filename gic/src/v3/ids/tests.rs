@@ -1,4 +1,4 @@
-//! Against the set of the standard library.
+//! Comparison with the standard library's set.
 
 use super::IdSet;
 use proptest::prelude::*;

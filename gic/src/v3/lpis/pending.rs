@@ -1,15 +1,16 @@
-//! What the pending table in memory says, against what is pending; what is pending and does not wait.
+//! The pending table in memory against the pending state held here; LPIs that are pending but not
+//! offered to the CPU ("shelved": KVM's `pending_latch` without being on an `ap_list`).
 
 use super::{DISABLED, FIRST_LPI, IdSet, KNOWN, Lpis, PendingHome, SHELVED};
 use passim_model::{Memory, PhysAddr};
 
 impl Lpis {
-    /// What the pending table says is pending is.
+    /// Makes pending every LPI that is pending in the table.
     pub(super) fn read_pending(&mut self, memory: &Memory) {
         self.each_in_table(memory, |lpis, lpi| lpis.settle(lpi, memory));
     }
 
-    /// Every LPI that the pending table says is pending.
+    /// Calls `found` for every LPI that is pending in the table.
     #[inline]
     pub(super) fn each_in_table(&mut self, memory: &Memory, mut found: impl FnMut(&mut Self, u32)) {
         for word in FIRST_LPI / 64..self.bound / 64 {
@@ -27,18 +28,18 @@ impl Lpis {
         }
     }
 
-    /// Whether the LPI is pending and does not wait.
+    /// Whether the LPI is pending but shelved.
     pub(super) fn is_shelved(&self, lpi: u32) -> bool {
         usize::from(self.place[lpi as usize]) == SHELVED + 1
     }
 
-    /// Whether the LPI is pending and waits for the CPU.
+    /// Whether the CPU can take the LPI: it is pending, enabled and not shelved.
     pub(crate) fn waits(&self, intid: u32) -> bool {
         let place = self.number(intid).map_or(0, |lpi| self.place[lpi as usize]);
         (1..=DISABLED).contains(&usize::from(place))
     }
 
-    /// The LPI is pending, and does not wait.
+    /// Makes the LPI pending, shelved.
     pub(crate) fn shelve(&mut self, intid: u32) {
         if let Some(lpi) = self.number(intid) {
             self.unplace(lpi);
@@ -46,7 +47,7 @@ impl Lpis {
         }
     }
 
-    /// What waits does not any more.
+    /// Shelves every LPI that the CPU can take; disabled ones stay in their set.
     pub(crate) fn shelve_all(&mut self) {
         let waiting: Vec<_> =
             self.waiting[..DISABLED].iter().flatten().flat_map(IdSet::iter).collect();
@@ -55,7 +56,7 @@ impl Lpis {
         }
     }
 
-    /// What is shelved waits again.
+    /// Offers shelved LPIs to the CPU again.
     pub(crate) fn unshelve(&mut self, memory: &Memory) {
         let shelved: Vec<_> = self.waiting[SHELVED].iter().flat_map(IdSet::iter).collect();
         for lpi in shelved {
@@ -63,8 +64,8 @@ impl Lpis {
         }
     }
 
-    /// The LPI goes elsewhere with what is pending of it: whether that is shelved, `None` if it is
-    /// not pending.
+    /// Removes an LPI that moves elsewhere. Returns whether it is shelved; `None` if it is not
+    /// pending.
     pub(crate) fn withdraw(&mut self, intid: u32) -> Option<bool> {
         let lpi = self.number(intid)?;
         self.known[lpi as usize] = 0;
@@ -73,14 +74,14 @@ impl Lpis {
         shelved
     }
 
-    /// The configuration of an LPI as memory has it now: the byte with [`KNOWN`].
+    /// The configuration of an LPI read from memory: the byte with [`KNOWN`].
     pub(crate) fn fresh(&mut self, intid: u32, memory: &Memory) -> u8 {
         let Some(lpi) = self.number(intid) else { return 0 };
         let word = self.load(memory, self.configuration, u64::from(lpi & !7));
         word.map_or(0, |word| (word >> (lpi % 8 * 8)) as u8) | KNOWN
     }
 
-    /// The LPI is pending if the table says so, and not if it does not.
+    /// Copies the LPI's pending bit from the table.
     pub(crate) fn believe_table(&mut self, intid: u32, memory: &Memory) {
         let Some(lpi) = self.number(intid) else { return };
         let Some(word) = self.load(memory, self.table, u64::from(intid / 64) * 8) else { return };
@@ -90,7 +91,7 @@ impl Lpis {
         }
     }
 
-    /// Makes the pending table in memory say of one LPI whether it is pending.
+    /// Writes the LPI's pending bit to the table in memory.
     pub(crate) fn write_bit(&mut self, intid: u32, memory: &mut Memory) {
         let Some(lpi) = self.number(intid) else { return };
         let offset = u64::from(intid / 64) * 8;
@@ -103,8 +104,8 @@ impl Lpis {
         }
     }
 
-    /// Where an LPI has a state of its own: this one is here now, and what the table says of it is
-    /// consumed.
+    /// For an LPI with a state of its own that is created here: takes its pending bit from the
+    /// table and clears it there.
     pub(super) fn learn_pending(&mut self, lpi: u32, memory: &mut Memory) {
         let intid = lpi + FIRST_LPI;
         let at = self.table.checked_add(u64::from(intid / 64) * 8);
@@ -121,7 +122,7 @@ impl Lpis {
         }
     }
 
-    /// Makes the pending table in memory say what is pending.
+    /// Writes all pending bits to the table in memory.
     pub(crate) fn write_pending(&mut self, memory: &mut Memory) {
         if self.choices.pending == PendingHome::Memory {
             return;
@@ -133,7 +134,7 @@ impl Lpis {
         for n in FIRST_LPI / 64..self.bound / 64 {
             let wanted = words[n as usize];
             let offset = u64::from(n) * 8;
-            // A word that says it already is left alone: it may not even be memory.
+            // A word that is equal is not written: it may not even be RAM.
             if self.load(memory, self.table, offset) != Some(wanted) {
                 let at = self.table.checked_add(offset);
                 let stored = at.map(|at| memory.store_u64(at, wanted));

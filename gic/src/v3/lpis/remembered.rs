@@ -1,4 +1,5 @@
-//! What a redistributor remembers of tables, saved and restored with its registers: no table says it.
+//! State cached from tables that is saved and restored with a redistributor's registers, since no
+//! table holds it.
 
 use super::{BELOW_PRIORITY, DISABLED, InUse, Lpis, PendingPriority, SHELVED};
 use crate::choice::LpiChoices;
@@ -6,8 +7,8 @@ use crate::choice::lpi::{ConfigRead, PendingAtDisable};
 use crate::priority;
 use passim_model::Memory;
 
-/// Of LPIs that are on, by their number: the bytes of configuration that are known, and where those
-/// wait that are pending, as [`Lpis`] has them.
+/// For LPIs that are on, by index: the cached configuration bytes, and the set of each pending LPI,
+/// as in [`Lpis`].
 #[derive(Clone, Debug)]
 pub(crate) struct Remembered {
     known: Vec<u8>,
@@ -15,12 +16,13 @@ pub(crate) struct Remembered {
 }
 
 impl Lpis {
-    /// What is known of an LPI's configuration: 0, or the byte with `KNOWN`.
+    /// The cached configuration of an LPI: 0 for none, or the byte with `KNOWN`.
     pub(crate) fn known(&self, intid: u32) -> u8 {
         self.number(intid).map_or(0, |lpi| self.known[lpi as usize])
     }
 
-    /// An LPI is moved here, of which so much is known where it was. Whether it exists here.
+    /// Moves an LPI here with the configuration cached at its old CPU (`known`). Returns whether it
+    /// exists here.
     pub(crate) fn take_over(&mut self, intid: u32, known: u8, memory: &Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
         if self.choices.config == ConfigRead::AtMapping {
@@ -32,19 +34,20 @@ impl Lpis {
         true
     }
 
-    /// What is known of each LPI, by its number: as [`Lpis::known`].
+    /// The cached configuration of each LPI, by index: as [`Lpis::known`].
     pub(crate) fn all_known(&self) -> &[u8] {
         &self.known
     }
 
-    /// So much is known elsewhere of an LPI of which nothing is known here.
+    /// Caches the configuration of an LPI that another redistributor has cached.
     pub(crate) fn learn(&mut self, intid: u32, known: u8) {
         if let Some(lpi) = self.number(intid) {
             self.known[lpi as usize] = known;
         }
     }
 
-    /// So much is known elsewhere, by the numbers of LPIs, and counts here, for what is pending too.
+    /// Caches configuration that other redistributors have cached, by index, and moves pending LPIs
+    /// to the sets it selects.
     pub(crate) fn learn_all(&mut self, known: &[u8], memory: &Memory) {
         for (lpi, known) in
             (0..self.known.len() as u32).zip(known).filter(|(_, known)| **known != 0)
@@ -57,18 +60,19 @@ impl Lpis {
         }
     }
 
-    /// What is to be saved beside tables; `None` where tables are read anew when that is restored.
+    /// The state to be saved beside the tables; `None` where a restore reads the tables again.
     pub(crate) fn remembered(&self) -> Option<Remembered> {
         let (known, place) = (&self.known, &self.place);
         let remembers = !self.choices.reads_anew_when_restored();
         remembers.then(|| Remembered { known: known.clone(), place: place.clone() })
     }
 
-    /// LPIs that are on, as they were saved. Memory says which are pending; what was remembered says
-    /// how, as far as that can be remembered here. Without any, LPIs are as if they were turned on.
+    /// Restores LPIs that were on when saved. Memory holds which are pending; `remembered` holds
+    /// their sets, as far as the choices here allow. Without it, LPIs are turned on as if for the
+    /// first time.
     ///
-    /// A byte that was known is known, but where none is remembered. A pending LPI has the priority that
-    /// it had, but where priorities follow what is known and that is another.
+    /// A configuration byte that was cached is cached again, unless nothing is cached here. A
+    /// pending LPI keeps its priority, unless priorities follow a cached byte with another one.
     pub(crate) fn resume(
         choices: LpiChoices,
         in_use: InUse,
@@ -93,7 +97,7 @@ impl Lpis {
         lpis
     }
 
-    /// Where a pending LPI waits here that was saved in this set; `None` where its configuration says.
+    /// The set for a pending LPI that was saved in this one; `None` if its configuration decides.
     fn recalled(&self, lpi: u32, place: usize) -> Option<usize> {
         let Self { choices, known, .. } = self;
         let follows = choices.pending_priority == PendingPriority::Follows;

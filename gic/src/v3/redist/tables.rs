@@ -1,5 +1,5 @@
-//! LPIs on and off, and the tables they are read from: GICR_PROPBASER, GICR_PENDBASER,
-//! GICR_CTLR.EnableLPIs; what of that is saved.
+//! Turning LPIs on and off, and their tables: GICR_PROPBASER, GICR_PENDBASER, GICR_CTLR.EnableLPIs;
+//! saving them.
 
 use super::Redistributor;
 use crate::attributes;
@@ -12,14 +12,14 @@ use crate::v3::lpis::{InUse, Lpis, Remembered};
 use crate::v3::wire::{Pendbaser, Propbaser, RedistributorCtlr};
 use passim_model::{Memory, PhysAddr};
 
-/// Everything of a redistributor that is not in memory.
+/// The state of a redistributor that is not in memory.
 #[derive(Clone, Debug)]
 pub(in crate::v3) struct SavedRedistributor {
     ctlr: u64,
     asleep: bool,
-    /// Where LPIs are on, what they use.
+    /// The tables in use, if LPIs are on.
     in_use: Option<InUse>,
-    /// And what they remember of these.
+    /// The state cached from these tables.
     remembered: Option<Remembered>,
     propbaser: u64,
     pendbaser: u64,
@@ -39,17 +39,17 @@ impl SavedRedistributor {
 }
 
 impl Redistributor {
-    /// Whether LPIs are held while they are off.
+    /// Whether LPIs are kept while they are off.
     pub(super) fn holds(&self) -> bool {
         self.features.lpis && self.choices.holds_while_off()
     }
 
-    /// What they are read from then.
+    /// The tables that LPIs use while they are off.
     pub(super) fn held(&self) -> InUse {
         InUse { intid_bits: self.intid_bits, ..self.named() }
     }
 
-    /// What registers say that LPIs are read from.
+    /// The tables that the registers name.
     fn named(&self) -> InUse {
         let asked = Propbaser::ID_BITS.get(self.propbaser) as u32 + 1;
         InUse {
@@ -60,19 +60,19 @@ impl Redistributor {
         }
     }
 
-    /// Whether stores to the table bases are taken now.
+    /// Whether stores to the base registers are accepted now.
     fn bases_open(&self) -> bool {
         let open = !self.on || self.choices.base_while_enabled != BaseWhileEnabled::Ignored;
         open && self.leaving.is_none()
     }
 
-    /// LPIs that use tables as the registers name them at any time, or until they are on.
+    /// The LPIs, if they follow the base registers: always, or until they are turned on.
     fn follows_bases(&mut self) -> Option<&mut Lpis> {
         let used = self.choices.base_while_enabled == BaseWhileEnabled::Used;
         self.lpis.as_mut().filter(|_| used || !self.on)
     }
 
-    /// What is kept of the attributes of a table, of fields and of all that was stored.
+    /// The base register with its attributes as kept: `stored` has the fields of `value` alone.
     fn made_of(&self, stored: u64, value: u64) -> u64 {
         match self.choices.attributes {
             Attributes::Kept => stored,
@@ -81,7 +81,7 @@ impl Redistributor {
         }
     }
 
-    /// GICR_PROPBASER as a store makes it.
+    /// Stores to GICR_PROPBASER.
     pub(in crate::v3) fn store_propbaser(&mut self, value: u64) {
         if self.features.lpis && self.bases_open() {
             let fields = [
@@ -105,7 +105,7 @@ impl Redistributor {
         }
     }
 
-    /// GICR_PROPBASER as a store to another's makes it, where all have one.
+    /// Stores GICR_PROPBASER after a store to another redistributor's, where all share one.
     pub(in crate::v3) fn share_propbaser(&mut self, value: u64) {
         if !self.features.lpis {
             return;
@@ -116,13 +116,13 @@ impl Redistributor {
         }
     }
 
-    /// INTIDs below this have a byte of configuration, by GICR_PROPBASER.
+    /// INTIDs below this have a configuration byte, by GICR_PROPBASER.
     pub(in crate::v3) fn configured(&self) -> u32 {
         let bits = Propbaser::ID_BITS.get(self.propbaser) as u32 + 1;
         1 << bits.min(self.intid_bits)
     }
 
-    /// GICR_PENDBASER as a store makes it.
+    /// Stores to GICR_PENDBASER.
     pub(in crate::v3) fn store_pendbaser(&mut self, value: u64) {
         if self.features.lpis && self.bases_open() {
             let fields = [
@@ -184,8 +184,8 @@ impl Redistributor {
         }
     }
 
-    /// IHI 0069 H 12.11 (GICR_CTLR): nothing is delivered after this, and where GICR_CTLR.RWP is 0 the
-    /// table in memory is up to date. KVM's vgic_flush_pending_lpis writes none.
+    /// IHI 0069 H 12.11 (GICR_CTLR): nothing is delivered after this, and once GICR_CTLR.RWP is 0
+    /// the table in memory is up to date. KVM's vgic_flush_pending_lpis writes no table.
     fn disable_lpis(&mut self, memory: &mut Memory) {
         self.on = false;
         self.invalidations.clear();
@@ -205,7 +205,8 @@ impl Redistributor {
         self.lpis = self.holds().then(|| Lpis::held(self.choices, self.held()));
     }
 
-    /// The pending table in memory says of LPIs that have been turned off. Whether it did not.
+    /// Writes the pending bits of LPIs that have been turned off. Returns whether there were any to
+    /// write.
     pub(super) fn finish_leaving(&mut self, memory: &mut Memory) -> bool {
         let leaving = self.leaving.take();
         let left = leaving.is_some();
@@ -215,8 +216,8 @@ impl Redistributor {
         left
     }
 
-    /// What is to be saved; the pending table in memory is up to date then, but for LPIs that have a
-    /// state of their own.
+    /// The state to be saved. Brings the pending table in memory up to date, except with
+    /// [`LpiState::PerLpi`].
     pub(in crate::v3) fn save(&mut self, memory: &mut Memory) -> SavedRedistributor {
         let of_all = self.choices.state == LpiState::PerRedistributor;
         if let Some(lpis) = self.lpis.as_mut().filter(|_| of_all) {
@@ -233,8 +234,8 @@ impl Redistributor {
         }
     }
 
-    /// As it was saved: the pending table is read, whatever PTZ promised when LPIs were turned on.
-    /// `shared` is the GICR_PROPBASER that all have, where they have one.
+    /// Restores saved state: the pending table is read, whatever PTZ was when LPIs were turned on.
+    /// `shared` is the GICR_PROPBASER that all share, if they do.
     pub(in crate::v3) fn restore(
         &mut self,
         saved: &SavedRedistributor,

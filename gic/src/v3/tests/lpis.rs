@@ -79,8 +79,8 @@ fn off_means_dropped_and_the_table_says_what_was_pending() {
     }
 }
 
-/// While LPIs are off, what the table in memory says is all there is: what software clears there does
-/// not come back.
+/// While LPIs are off, the table in memory is the only pending state: a bit that software clears
+/// there stays clear.
 #[test]
 fn what_is_cleared_while_lpis_are_off_is_gone() {
     for preset in [Preset::Qemu, Preset::Gic600] {
@@ -139,7 +139,7 @@ fn the_table_is_read_without_pending_zero() {
         board.preset_pending(1, 8191);
         board.boot();
         if preset == Preset::KvmAbi0 {
-            // Nothing is mapped to them.
+            // No event maps to them.
             assert_eq!(board.pending_lpis(1), [0; 0]);
             return;
         }
@@ -291,7 +291,8 @@ fn moves_to_where_lpis_are_off() {
     }
 }
 
-/// Nothing goes, and nothing of what software wrote to the table is found: QEMU returns before it reads.
+/// No LPI moves, and bits that software wrote to the table are not read: QEMU returns before it
+/// reads.
 #[test]
 fn moving_all_to_where_lpis_are_off_reads_no_table() {
     for (on, found) in [(1, vec![8192]), (0, vec![])] {
@@ -332,8 +333,8 @@ fn tables_that_do_not_answer_disable_and_are_counted() {
     });
 }
 
-/// The table is written by a later step where that is chosen; software that does not wait for
-/// GICR_CTLR.RWP finds it as it was, and its stores without effect.
+/// The table is written in a later step where that is chosen; software that does not wait for
+/// GICR_CTLR.RWP finds it unchanged, and its stores are ignored.
 #[test]
 fn the_table_may_be_late_while_a_write_is_pending() {
     let mut spec = Implementation::of(Preset::Gic600, 4, 32);

@@ -1,5 +1,5 @@
-//! Registers of the distributor and of redistributors as KVM's guests and QEMU's see them, against the
-//! plainest.
+//! Registers of the distributor and of redistributors under KVM and QEMU, compared with the strict
+//! preset.
 
 use super::{Board, D, r};
 use crate::choice::Preset;
@@ -57,7 +57,7 @@ fn what_is_set_out_of_reset() {
 
 #[test]
 fn registers_that_invalidate_lpis() {
-    // GICR_CTLR, with CES and IR, and whether a byte that was known is read again after INVLPIR.
+    // GICR_CTLR, with CES and IR, and whether a cached byte is read again after INVLPIR.
     let presets = [
         (Preset::ArchStrict, 0b100, true),
         (Preset::Qemu, 0b010, false),
@@ -91,7 +91,8 @@ fn gic600_lets_lpis_be_turned_off_and_does_not_say_so() {
 
 #[test]
 fn waker() {
-    // Out of reset, with ProcessorSleep stored, without; and whether interrupts come in the second.
+    // GICR_WAKER after reset, with ProcessorSleep stored, and without; and whether interrupts are
+    // signalled with it set.
     let presets = [
         (Preset::ArchStrict, 6, 6, 0, false),
         (Preset::Qemu, 6, 6, 0, true),

@@ -1,4 +1,4 @@
-//! Whatever is stored and wherever tables lie: no panic, and what must hold of every GIC does.
+//! Random stores and table addresses cause no panic and keep the invariants of a GIC.
 
 use super::cpu;
 use crate::choice::Preset;

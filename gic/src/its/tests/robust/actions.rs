@@ -1,11 +1,11 @@
-//! What is done to an ITS, drawn: much of it makes sense, so that the rest finds something to break.
+//! Generator of actions on an ITS: many make sense, so that the others meet state they can break.
 
 use crate::Size;
 use crate::its::testkit::{COLLECTIONS, DEVICES, DEVICES2, QUEUE, itt};
 use crate::v3::testkit::{CONFIGURATION, PENDING};
 use proptest::prelude::*;
 
-/// Where nothing answers.
+/// An address without memory.
 pub(super) const NOWHERE: u64 = 0xf_0000_0000;
 /// Memory that a conversion may move tables to.
 pub(super) const SCRATCH: u64 = 0x4800_0000;
@@ -17,24 +17,24 @@ pub(super) enum Action {
     Load(u64, Size),
     /// A register of a redistributor.
     StoreRedistributor(u16, u64, Size, u64),
-    /// LPIs of a CPU, on or off.
+    /// Turns LPIs of a CPU on or off.
     Lpis(u16, bool),
-    /// The ITS, on or off.
+    /// Enables or disables the ITS.
     Enable(bool),
-    /// A word of a table, of the queue, of what LPIs have in memory.
+    /// A word of a table, of the queue, or of the LPI tables.
     Memory(u64, u64),
     /// A command, and one step.
     Command([u64; 4]),
-    /// A queue that has stopped: the command there becomes a SYNC or stays, and Retry is stored.
+    /// A stalled queue: the command there becomes a SYNC or stays, and Retry is stored.
     Retry(bool),
     Message(u32, u64, Size, u64),
     Step(u8),
-    /// A CPU acknowledges and ends.
+    /// A CPU acknowledges an interrupt and ends it.
     Take(u16),
     Settle,
-    /// The ITS is saved, words of memory change, and another is made of that.
+    /// The ITS is saved, a word of memory may change, and another is restored.
     Migrate(Option<(u64, u64)>),
-    /// Another takes over whose tables are laid out otherwise, with memory to move tables to or not.
+    /// The GIC is converted to one with another table layout, with scratch memory or without.
     Convert(bool),
 }
 
@@ -55,7 +55,7 @@ fn size() -> impl Strategy<Value = Size> {
     ]
 }
 
-/// Words of every table there is: of both levels, of the queue, and of LPIs.
+/// Words of every table: both levels, the queue, and LPI tables.
 fn place() -> impl Strategy<Value = u64> {
     let near = |base: u64, words: u64| (0..words).prop_map(move |n| base + 8 * n);
     prop_oneof![
@@ -87,7 +87,7 @@ fn word() -> impl Strategy<Value = u64> {
         3 => (address, 0u64..1024, any::<bool>(), any::<bool>()).prop_map(|(at, low, top, next)| {
             at | low | u64::from(top) << 63 | u64::from(next) << 62
         }),
-        // Entries that are valid in one layout or another, of tables that are there or are not.
+        // Entries that are valid in one layout or another, for tables that exist or do not.
         2 => (prop::sample::select(vec![itt(1), itt(2), NOWHERE]), 0u64..20).prop_map(|(at, bits)| {
             1 << 63 | at >> 3 | bits
         }),
@@ -102,7 +102,7 @@ fn word() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// A command that mostly says what there is, and seldom what there is not.
+/// A command that mostly names what exists.
 fn command() -> impl Strategy<Value = [u64; 4]> {
     let device = prop_oneof![12 => 0u64..4, 1 => Just(9000u64), 1 => Just(0x1_0001), 1 => any::<u32>().prop_map(u64::from)];
     let event = prop_oneof![12 => 0u64..5, 4 => 8192u64..8196, 1 => Just(64u64), 1 => any::<u32>().prop_map(u64::from)];
@@ -128,7 +128,7 @@ fn command() -> impl Strategy<Value = [u64; 4]> {
     )
 }
 
-/// The registers that say where tables are, with what makes sense there.
+/// The base registers of tables, with values that make sense.
 fn base() -> impl Strategy<Value = Action> {
     let at = prop::sample::select(vec![0x100u64, 0x108]);
     let shape = (

@@ -1,4 +1,4 @@
-//! Messages in short against messages in full: two GICs to which the same happens.
+//! The fast path of messages against the general path: two GICs with the same actions.
 
 use super::actions::{Action, action};
 use super::{Seen, perform, start};
@@ -14,13 +14,13 @@ fn requester(device: u32) -> Requester {
     Requester { stream: StreamId::new(0), substream: None, device: DeviceId::new(device) }
 }
 
-/// A message that is never taken in short.
+/// A message that always takes the general path.
 fn in_full(board: &mut Board, (device, at): (u32, u64), size: Size, value: u64) -> Arrival {
     let kit = &mut board.board;
     kit.gic.message_behind((0, at, size), value, &requester(device), &mut kit.memory)
 }
 
-/// All there is to see of a GIC, its tables of pending LPIs among it. What is reported is taken.
+/// The observable state of a GIC, including its pending tables. Takes the reports.
 fn state(board: &mut Board) -> impl PartialEq + core::fmt::Debug + use<> {
     let cpus = [0, 1, 2, 3].map(|n| {
         let tables: Vec<_> = (0..16u64)
@@ -34,7 +34,7 @@ fn state(board: &mut Board) -> impl PartialEq + core::fmt::Debug + use<> {
     (cpus, of_its, board.gic.counters(), writes, board.reports())
 }
 
-/// Messages of what [`start`] maps, so that many are remembered.
+/// Messages of events that [`start`] maps, so that many are cached.
 fn happening() -> impl Strategy<Value = Action> {
     let message = (0u32..3, 0u64..6)
         .prop_map(|(device, event)| Action::Message(device, TRANSLATER, Size::Word, event));
@@ -63,14 +63,14 @@ proptest! {
     }
 }
 
-/// What the first message finds in tables the second finds remembered, unless a command has come
-/// between, or LPIs are off.
+/// A translation that the first message looked up is cached for the second, unless a command has
+/// come between, or LPIs are off.
 #[test]
 fn the_second_message_is_at_hand() {
     let mut board = Board::new(Preset::Gic600);
     board.map(2, 20, 8195, 3);
     let at_hand = |board: &Board| {
-        // Asked of a copy: where it is at hand it is pending, and counts.
+        // On a copy: the fast path makes the LPI pending and counts the message.
         let (mut gic, mut memory) = (board.gic.clone(), crate::v3::testkit::memory());
         gic.message_at_hand(0, (TRANSLATER, Size::Word, 20), &requester(2), &mut memory)
     };

@@ -1,5 +1,5 @@
-//! That what is drawn gets anywhere: commands come to everything they can come to, queues stop and go
-//! on, what is saved and converted maps something. A generator that reaches less fails here.
+//! Checks what the generator reaches: every outcome of commands, queues that stall and restart,
+//! saves and conversions with mappings. A generator that reaches less fails here.
 
 use super::{Seen, Start, action, start, survive};
 use crate::choice::Preset;
@@ -9,10 +9,10 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// Cases drawn; their seed is fixed, so that what they reach is.
+/// Number of cases; their seed is fixed, so that they always reach the same.
 const CASES: u32 = 600;
 
-/// What is seen under every preset.
+/// Outcomes seen under every preset.
 const EVERYWHERE: [&str; 23] = [
     "MAPD done",
     "MAPC done",
@@ -39,10 +39,10 @@ const EVERYWHERE: [&str; 23] = [
     "an LPI taken",
 ];
 
-/// What is seen under every preset whose tables are in memory.
+/// Outcomes seen under every preset whose tables are in memory.
 const IN_MEMORY: [&str; 2] = ["MAPTI not answered", "message: Untranslated(Abort)"];
 
-/// What is seen under one preset or another.
+/// Outcomes seen under at least one preset.
 const SOMEWHERE: [&str; 7] = [
     "a fetch not answered",
     "MAPD not answered",
@@ -53,9 +53,9 @@ const SOMEWHERE: [&str; 7] = [
     "went on after Retry",
 ];
 
-/// Every syndrome of a command that there is: IHI 0069 H 5.5, GIC-600AE TRM 101206_0003_04 pages 82
-/// to 86. Not here are MAPTI, MAPI to a collection that is not mapped (no preset minds), and chips
-/// that are offline (there is one).
+/// Every syndrome of a command: IHI 0069 H 5.5, GIC-600AE TRM 101206_0003_04 pages 82 to 86. Not
+/// listed: MAPTI and MAPI to an unmapped collection (no preset refuses it), and offline chips
+/// (there is one chip).
 const SYNDROMES: [(&str, &[u32]); 12] = [
     ("MAPD", &[0x01_0801, 0x01_0802, 0x01_0b04]),
     ("MAPC", &[0x01_0902, 0x01_0903, 0x01_0920, 0x01_0923]),
