@@ -1,8 +1,12 @@
-//! Operations: what a line of a scenario asks for, as a type.
+//! Operations: the lines of a scenario, as a type.
 //!
-//! An [`Op`] reads from one line and prints as one line, and both come from one declaration, so
-//! that a scenario, a reproducer of a failed property and a line typed by hand are one language.
-//! What an operation does is not here: that is where scenarios are run.
+//! One declaration both reads and prints an [`Op`]. Not here: its effect, which is in `run`.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `declare`, `line` | how does a line become an operation, and back? |
+//! | `hardware`, `its`, `smmu`, `transfers`, `translations` | which verbs does a family have? |
+//! | `value` | what types do values have? |
 
 #[macro_use]
 mod declare;
@@ -181,7 +185,7 @@ operations! {
     }
     /// Closes a descriptor.
     Close = "close" {
-        /// It.
+        /// The descriptor.
         key fd: Signed = "fd",
     }
     /// Sets the length of a plain file.
@@ -331,8 +335,7 @@ operations! {
         /// Descriptor of the device.
         key fd: Signed = "fd",
     }
-    /// Shows the doorbells mapped in the domain that translates for a device, and how many vectors
-    /// hold each.
+    /// Shows the doorbells mapped in a device's domain, and how many vectors use each.
     Doorbells = "doorbells" {
         /// The device.
         key dev: DeviceName = "dev",
@@ -351,7 +354,7 @@ operations! {
         /// Stops the call where it has dropped a lock: the name of the place.
         opt until: Text = "until",
     }
-    /// Goes on with what `enable` stopped for a device, in the name of the process that began it.
+    /// Continues what `enable until=` stopped for a device, as the process that began it.
     GoOn = "go-on" {
         /// The device.
         key dev: Rid = "dev",

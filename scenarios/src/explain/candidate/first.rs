@@ -195,7 +195,7 @@ pub(super) fn lowest_free(around: &Surroundings) -> i32 {
     (0..).find(|fd| !is_taken(fd)).unwrap_or(i32::MAX)
 }
 
-/// Puts a group into a container: one that is open, or one that is opened for it.
+/// Puts a group into a container: an open one, or one that is opened first.
 fn joined(container: Option<Signed>, around: &Surroundings) -> Ways {
     let container = container.or_else(|| around.container.map(signed));
     let Some(container) = container else { return Vec::new() };
@@ -210,7 +210,7 @@ fn joined(container: Option<Signed>, around: &Surroundings) -> Ways {
     open.chain(opened).collect()
 }
 
-/// Puts a group into a container with a type, as far as that is to be done.
+/// Puts a group into a container with a type, as far as that is not done yet.
 fn typed(group: Signed, around: &Surroundings) -> Ways {
     let mut ways = Vec::new();
     if around.container_fds.is_empty() {
@@ -271,8 +271,8 @@ fn others_off(dev: Rid, around: &Surroundings) -> Ways {
     off.collect()
 }
 
-/// Gives a device's container a window for doorbells: as it is, or, where it has one already, as a
-/// container that the device's group alone comes to.
+/// Registers a window for doorbells in a device's container: in the present one, or, if that has a
+/// window already, in a new one for the device's group alone.
 fn window(dev: Rid, pages: u64, around: &Surroundings) -> Ways {
     let Some(number) = around.devices.get(&dev) else { return Vec::new() };
     let Some(here) = around.containers.get(number) else { return Vec::new() };
@@ -290,7 +290,7 @@ fn window(dev: Rid, pages: u64, around: &Surroundings) -> Ways {
     ways
 }
 
-/// Virtual functions are turned off before another number is turned on.
+/// Disables virtual functions before another number is enabled.
 fn about_virtuals(op: &Op, refusal: &Refusal) -> Option<Ways> {
     let Op::Sysfs { path, .. } = op else { return None };
     let off = Op::Sysfs { path: path.clone(), value: Text("0".to_owned()) };
@@ -330,8 +330,8 @@ fn about_memory(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Way
     })
 }
 
-/// Takes every device out of a container, and the first into a new one, of another type if one is
-/// wanted. What the old one held is gone then.
+/// Moves every device of a container to a new one, of another type if given. The old one's mappings
+/// are lost.
 fn afresh(fd: Option<Signed>, kind: Option<ContainerType>, around: &Surroundings) -> Ways {
     let fd = fd.map_or(around.container, |fd| i32::try_from(fd.0).ok());
     let Some((_, number)) = around.container_fds.iter().find(|(known, _)| Some(*known) == fd)
@@ -350,7 +350,7 @@ fn afresh(fd: Option<Signed>, kind: Option<ContainerType>, around: &Surroundings
     vec![detach.chain([attach]).collect()]
 }
 
-/// Unmaps the smallest mapping there is.
+/// Unmaps the smallest mapping.
 fn one_less(fd: Option<Signed>, around: &Surroundings) -> Ways {
     let here = around.container_behind(fd.map(|fd| fd.0));
     let mappings = here.map(|here| here.mappings.as_slice()).unwrap_or_default();
