@@ -1,10 +1,10 @@
-//! Pictures of what stands where: one page, or one picture, that needs no other file and no
+//! Drawings of a machine's state: one page, or one picture, that needs no other file and no
 //! network.
 //!
-//! A page shows the lines of a scenario with what happened, and the machine as it stands after
-//! them: devices, groups and what their accesses pass; each container's device addresses, beside
-//! the memory they lead to; where messages go; and one access, from the stream table to its end.
-//! Nothing is judged here: every word comes from where the text commands take it.
+//! A page shows the lines of a scenario with their outcomes, and the machine's state after them:
+//! devices, groups and the SMMUs they pass; each container's device addresses, beside the memory
+//! they map to; where messages go; and one access, from the stream table to its end. All text comes
+//! from the same code as that of the text commands.
 //!
 //! | room | question it answers |
 //! | --- | --- |
@@ -38,7 +38,7 @@ use crate::system;
 use messages::Translations;
 use page::{Line, Page};
 
-/// What a drawing is written as.
+/// The format of a drawing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
     /// A page: the figures, and beside them the scenario's lines.
@@ -47,7 +47,7 @@ pub enum Form {
     Svg,
 }
 
-/// An access to draw: who makes it, where, and what it is.
+/// An access to draw.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Asked {
     /// The device.
@@ -56,7 +56,7 @@ pub struct Asked {
     pub substream: Option<SubstreamId>,
     /// Its address.
     pub iova: Iova,
-    /// What it is.
+    /// The kind of access.
     pub access: Access,
 }
 

@@ -104,8 +104,8 @@ pub(super) fn take(functions: &mut [Function], platforms: &mut [Platform], given
     }
 }
 
-/// Completes the groups of `functions`, ascending by requester identifier, and of `platforms`: a
-/// group that is not given gets the lowest free number, functions first.
+/// Completes the groups of `functions`, ascending by requester ID, and of `platforms`: a group
+/// without a stated number gets the lowest free one, functions first.
 ///
 /// # Errors
 /// [`Contradiction`].
@@ -165,7 +165,7 @@ pub(super) fn complete(
             *number = Some(numbers.lowest());
         }
     }
-    // Groups of functions that are not turned on tell which of them belong together.
+    // Groups of functions that are not enabled yet show which of them belong together.
     let of_class: Vec<_> =
         of_class.into_iter().map(|number| number.unwrap_or_else(|| numbers.lowest())).collect();
     let number = |device: Endpoint| class_of.get(&device).map(|class| of_class[*class]);
@@ -178,7 +178,7 @@ pub(super) fn complete(
     Ok(())
 }
 
-/// Gives a class the number of a device of the board, which is in it because of `with`.
+/// Gives a class the number of a platform device, which is in it because of `with`.
 fn give(
     number: u32,
     device: Endpoint,
@@ -204,10 +204,10 @@ fn give(
     }
 }
 
-/// Devices whose streams share an entry are of one group.
-// 6.12 arm-smmu.c, arm_smmu_device_group: EINVAL for one between two groups. It does not notice one
-// that shares its first entry and not its last; two groups are then sent where the last of them was
-// attached, which is not modelled.
+/// Devices whose streams share an entry are in one group.
+// 6.12 arm-smmu.c, arm_smmu_device_group: EINVAL for a device between two groups. It misses a
+// device that shares its first entry and not its last; both groups then translate through the
+// domain that was attached last, which is not modelled.
 fn one_group_an_entry(
     functions: &[Function],
     platforms: &[Platform],
@@ -238,7 +238,7 @@ fn one_group_an_entry(
     Ok(())
 }
 
-/// The one number that is given to members of a class.
+/// The one number stated for members of a class.
 fn number_of(
     class: &[Rid],
     groups: &Groups,
