@@ -9,7 +9,7 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `page` | how do figures become a page? |
-//! | `figure` | what is drawn with? |
+//! | `figure` | which elements are pictures drawn with? |
 //! | `board` | which devices are behind which SMMU, in which group? |
 //! | `segments` | what does each part of an address space belong to? |
 //! | `space` | how is an address space drawn? |
@@ -60,14 +60,14 @@ pub struct Asked {
     pub access: Access,
 }
 
-/// A page about a machine that nothing runs on.
+/// A page about a machine without a kernel.
 pub fn machine(machine: &Machine, form: Form) -> String {
     let mut page = Page::new(&machine.name);
     page.figure("The machine", board::figure(machine, None));
     page.finish(form)
 }
 
-/// A page about one translation: of a dump, or wherever else it was explained.
+/// A page about one translation, of a dump or elsewhere.
 pub fn translation(
     title: &str,
     asked: &Transaction,
@@ -79,13 +79,14 @@ pub fn translation(
     page.finish(form)
 }
 
-/// A page about a scenario as it stands after `line` (or the operation above it, if what happened
-/// is there), or after the last line. An access that is asked for is drawn as it would go then;
-/// without one, that of the last operation, if it is a device's, as it went.
+/// A page about a scenario in its state after `line` (or the operation above it, if `line` is part
+/// of an outcome), or after the last line. A requested access is drawn as the machine then
+/// translates it; without one, the access of the last operation, if it is a device's, as it was
+/// translated.
 ///
 /// # Errors
-/// A scenario that cannot be run to the line, or an access of a device that is not there or passes
-/// no SMMU.
+/// A scenario that cannot be run to the line, or an access of a device that does not exist or
+/// passes no SMMU.
 pub fn scenario(
     script: &Script,
     line: Option<u64>,
@@ -156,7 +157,7 @@ fn explained(runner: &Runner, asked: &Asked) -> Result<Explained, crate::run::Un
     runner.explain_access(device, *substream, *iova, *access)
 }
 
-/// The access an operation makes, if it is a device's.
+/// The access of an operation, if it is a device's.
 fn access_of(op: &Op, around: Option<&Surroundings>) -> Option<Asked> {
     let asked = |device: &DeviceName, iova, access| Asked {
         device: device.clone(),

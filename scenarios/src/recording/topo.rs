@@ -13,16 +13,16 @@ use super::number;
 use super::read::read_whole;
 use crate::input_error::{InputError, InputKind, SourceText};
 
-/// Everything a `topo.jsonl` says.
+/// The contents of a `topo.jsonl`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Topology {
-    /// The file itself, for errors about what it says.
+    /// The file itself, for errors about its contents.
     pub source: SourceText,
     /// The board.
     pub board: Board,
-    /// What the kernel calls itself.
+    /// The kernel's own description of itself.
     pub kernel: String,
-    /// Modules loaded before the first recording; none where vfio is built in.
+    /// Modules loaded before the first recording; empty where vfio is built in.
     pub modules: Vec<Module>,
     /// Every PCI function, in the file's order.
     pub devices: Vec<PciDevice>,

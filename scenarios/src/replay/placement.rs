@@ -74,7 +74,7 @@ impl Placements {
         self.last_random == Some(line)
     }
 
-    /// Every frame named inside `ram`.
+    /// Every frame that the recording names inside `ram`.
     pub(super) fn set_aside(&self, ram: &[Span<PhysAddr>]) -> Vec<Span<PhysAddr>> {
         let mut spans = Vec::new();
         for range in self.frames.iter() {
@@ -86,7 +86,7 @@ impl Placements {
     }
 }
 
-/// The pass itself.
+/// The first pass.
 pub(super) struct LookAhead {
     page: PageSize,
     current: ProcessNumber,
@@ -94,14 +94,14 @@ pub(super) struct LookAhead {
     areas: BTreeMap<ProcessNumber, RangeInclusiveMap<u64, usize>>,
     /// The line that made each area.
     made: Vec<u64>,
-    /// Last sighting of each page: area and address, then line and place.
+    /// The last sighting of each page: area and user address, then line and physical address.
     seen: BTreeMap<(usize, u64), (u64, u64)>,
     arena: Option<UserAddr>,
     found: Placements,
 }
 
 impl LookAhead {
-    /// Nothing read yet. `page` is the machine's page.
+    /// The initial state. `page` is the machine's page.
     pub(super) fn new(page: PageSize) -> Self {
         Self {
             page,
@@ -135,7 +135,7 @@ impl LookAhead {
         }
     }
 
-    /// What was found.
+    /// The results.
     pub(super) fn finish(self) -> Placements {
         self.found
     }
@@ -177,7 +177,7 @@ impl LookAhead {
         }
     }
 
-    /// The copy's areas are made by the fork: its pages may get places of their own.
+    /// A fork maps the child's areas: their pages may get other addresses.
     fn fork(&mut self, number: u64, child: ProcessNumber) {
         let parent = self.areas.get(&self.current).cloned().unwrap_or_default();
         let mut renamed: BTreeMap<usize, usize> = BTreeMap::new();
@@ -222,7 +222,7 @@ impl LookAhead {
         }
     }
 
-    /// The page at `va` lies at `at` on this line.
+    /// Records that the page at `va` is at `at` on this line.
     fn sighting(&mut self, number: u64, va: u64, at: u64) {
         let Some(&area) = self.areas.get(&self.current).and_then(|areas| areas.get(&va)) else {
             return;

@@ -1,4 +1,4 @@
-//! What could be done before a refused request, so that it is accepted as it stands.
+//! Operations before a refused request, after which the same request may be accepted.
 
 use passim_model::{Conflict, Endpoint, Iova, Refusal, Rid};
 use passim_vfio::type1::Version;
@@ -9,17 +9,17 @@ use crate::op::{ContainerType, DirtyAction, Number, Op, TransferOp};
 use crate::run::Surroundings;
 use crate::script::{Signed, Text};
 
-/// Where the parameter lies that lets devices without isolated messages be attached.
+/// The parameter that allows devices without isolated messages to be attached.
 const ALLOW_UNSAFE: &str = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
 
-/// The driver that gives a device away.
+/// The driver that makes a device available to VFIO.
 const VFIO_PCI: &str = "vfio-pci";
 
-/// Where the examples of the series put the window, and how much v9 asks for: 16 pages.
+/// The window of the series' examples, and the size that v9 requires: 16 pages.
 const WINDOW: u64 = 0x800_0000;
 const WINDOW_PAGES: u64 = 16;
 
-/// Most operations in front of a request.
+/// Most operations before a request.
 const MOST: usize = 4;
 
 pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> Vec<Attempt> {
@@ -115,7 +115,7 @@ fn about_groups(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Way
     })
 }
 
-/// Closes what `attach` opened, as whoever opened it.
+/// Closes what `attach` opened, in the process that attached.
 fn let_go(dev: Rid, around: &Surroundings) -> Vec<Op> {
     if let Some(attached) = around.attached.get(&dev) {
         let here = around.process;
@@ -134,7 +134,7 @@ fn let_go(dev: Rid, around: &Surroundings) -> Vec<Op> {
     open.map(|(fd, _)| Op::Close { fd: signed(*fd) }).collect()
 }
 
-/// Closes what was opened of every device of a group.
+/// Closes what `attach` opened for every device of a group.
 fn group_let_go(dev: Rid, around: &Surroundings) -> Vec<Op> {
     let group = around.functions.get(&dev).and_then(|function| function.group);
     let members = around.functions.iter().filter(|(_, it)| it.group == group && group.is_some());
@@ -142,7 +142,7 @@ fn group_let_go(dev: Rid, around: &Surroundings) -> Vec<Op> {
     open.flat_map(|(rid, _)| let_go(*rid, around)).collect()
 }
 
-/// Closes a group that is open.
+/// Closes an open group.
 fn closed(conflict: Conflict, op: &Op, around: &Surroundings) -> Vec<Op> {
     if let Op::Attach { dev, .. } = op {
         return let_go(*dev, around);
@@ -171,7 +171,7 @@ fn devices_closed(group: Signed, around: &Surroundings) -> Vec<Op> {
             let function = around.functions.get(rid);
             function.is_some_and(|function| function.group == number)
         }
-        // Which group it is in is not asked: that one is closed too many harms nobody.
+        // Its group is not looked up: closing more devices than necessary does no harm.
         OpenFile::Device(Endpoint::Platform(_)) => true,
         _ => false,
     };

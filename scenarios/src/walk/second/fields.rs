@@ -247,25 +247,25 @@ passim_model::layout! {
         V = bit(31);
         /// Output size.
         IPS = bits(34, 32);
-        /// Access flag not looked at.
+        /// The access flag is ignored.
         AFFD = bit(35);
-        /// What is writable is not executed.
+        /// WXN: writable memory is not executable.
         WXN = bit(36);
         /// Top byte ignored.
         TBI0 = bit(38);
         /// Top byte ignored in the upper half.
         TBI1 = bit(39);
-        /// Privileged accesses keep out of unprivileged pages.
+        /// PAN: privileged accesses to unprivileged pages fault.
         PAN = bit(40);
         /// AArch64.
         AA64 = bit(41);
-        /// Dirty state kept by hardware.
+        /// Dirty state is updated by hardware.
         HD = bit(42);
-        /// Access flag kept by hardware.
+        /// The access flag is updated by hardware.
         HA = bit(43);
-        /// What faults stalls.
+        /// Faults stall.
         S = bit(44);
-        /// What is terminated is aborted.
+        /// Terminated transactions are aborted.
         A = bit(46);
         /// ASID.
         ASID = bits(63, 48);
@@ -274,24 +274,24 @@ passim_model::layout! {
 passim_model::layout! {
     /// CD, bits 127..64.
     pub(super) struct Cd1 {
-        /// Table descriptors limit nothing.
+        /// Table descriptors' permission bits are ignored.
         HAD0 = bit(1);
-        /// Unprivileged accesses keep out of TTB0.
+        /// Unprivileged accesses through TTB0 fault.
         E0PD0 = bit(2);
         /// Access flags of table descriptors too.
         HAFT = bit(3);
         /// Address of the first table.
         TTB0 = bits(51, 4);
-        /// For PAN, execution without privilege counts.
+        /// EPAN: PAN includes unprivileged execution permission.
         EPAN = bit(59);
     }
 }
 passim_model::layout! {
     /// CD, bits 191..128.
     pub(super) struct Cd2 {
-        /// Table descriptors of TTB1 limit nothing.
+        /// TTB1 table descriptors' permission bits are ignored.
         HAD1 = bit(1);
-        /// Unprivileged accesses keep out of TTB1.
+        /// Unprivileged accesses through TTB1 fault.
         E0PD1 = bit(2);
         /// Address of the first table of the upper half.
         TTB1 = bits(51, 4);
