@@ -31,8 +31,8 @@ impl Found {
         stem(&name).unwrap_or(&name).to_owned()
     }
 
-    /// The file of a dump, plain or compressed; `file_stem` as
-    /// [`super::step::Dump::file_stem`] gives it. `None` if there is none.
+    /// The file of a dump, plain or compressed, with a `file_stem` from
+    /// [`super::step::Dump::file_stem`]. `None` if no such file exists.
     pub fn dump(&self, file_stem: &str) -> Option<PathBuf> {
         ["json", "json.zst"]
             .iter()

@@ -43,7 +43,7 @@ pub struct Surroundings {
     pub files: Vec<(i32, OpenFile)>,
     /// The descriptors that `attach` opened, by device.
     pub attached: BTreeMap<Rid, AttachedHere>,
-    /// Functions the kernel knows.
+    /// Functions that the kernel has.
     pub functions: BTreeMap<Rid, FunctionHere>,
     /// Devices bound to VFIO, by name, of every group that has any.
     pub given: BTreeMap<u32, Vec<String>>,

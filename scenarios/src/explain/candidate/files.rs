@@ -127,7 +127,7 @@ fn elsewhere<'a>(
     })
 }
 
-/// Any ioctl: of another file, with the size the call needs, without the flags it does not know.
+/// Any ioctl: on another descriptor, with the size that the call needs, without unknown flags.
 fn ioctl(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op> {
     let Op::Ioctl { fd, nr, arg, bytes } = op else { return Vec::new() };
     let files = of_kind(around, |file| *file != OpenFile::Other);

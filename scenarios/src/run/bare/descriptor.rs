@@ -10,7 +10,7 @@ use crate::op::{DescriptorKind, YesNo};
 use crate::script::FieldValues;
 
 layout! {
-    /// A descriptor that leads to a table of stage 1.
+    /// A table descriptor of stage 1.
     struct Table {
         AF = bit(10);
         PXN_TABLE = bit(59);
